@@ -1,0 +1,1 @@
+//! Lua 5.5, patched for sharing between VMs.

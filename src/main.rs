@@ -1,0 +1,3 @@
+//! The `skynet` executable.
+
+fn main() {}
