@@ -1,5 +1,135 @@
-//! Builds the C shim and tells the linker which symbols the executable and the test binaries export.
+//! Builds the C shim, tells the linker which symbols to export, and lists the Lua files that the executable carries.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    error_shim(&root);
+    exports(&root, &out);
+    if feature("LUA") {
+        embedded(&root, &out);
+    }
+}
+
+fn feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+}
+
+/// The variadic `skynet_error`: stable Rust cannot define one.
+fn error_shim(root: &Path) {
+    let source = root.join("compat/error_shim.c");
+    println!("cargo:rerun-if-changed={}", source.display());
+    if source.exists() {
+        cc::Build::new()
+            .file(source)
+            .include(root.join("include"))
+            .warnings(true)
+            .compile("skynet_error_shim");
+    }
+}
+
+/// C services and Lua modules find the core's and Lua's functions in the executable, so it exports those and nothing else.
+/// Test binaries load such services too.
+fn exports(root: &Path, out: &Path) {
+    let mut lists = vec!["core", "older"];
+    if feature("LUA") {
+        lists.push("lua");
+    }
+    if feature("JEMALLOC") {
+        lists.push("malloc");
+    }
+    let mut script = String::from("{\n");
+    for list in lists {
+        let path = root.join(format!("compat/exports/{list}.txt"));
+        println!("cargo:rerun-if-changed={}", path.display());
+        for name in read(&path)
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+        {
+            let _ = writeln!(script, "    {name};");
+        }
+    }
+    script.push_str("};\n");
+    let file = out.join("exports.list");
+    write(&file, &script);
+
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
+        return;
+    }
+    for kind in ["bins", "tests", "benches", "examples"] {
+        // An absent kind of target is an error to cargo.
+        if kind == "examples" && !has_rust_file(&root.join("examples"))
+            || kind == "tests" && !has_rust_file(&root.join("tests"))
+            || kind == "benches" && !has_rust_file(&root.join("benches"))
+        {
+            continue;
+        }
+        println!(
+            "cargo:rustc-link-arg-{kind}=-Wl,--dynamic-list={}",
+            file.display()
+        );
+        // Modules of older projects use libm without saying so; it has to be there already.
+        println!("cargo:rustc-link-arg-{kind}=-Wl,--push-state,--no-as-needed,-lm,--pop-state");
+    }
+}
+
+fn has_rust_file(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.path().extension().is_some_and(|end| end == "rs"))
+    })
+}
+
+/// Writes `embedded.rs`: every file of the Lua layer under its name relative to the project.
+fn embedded(root: &Path, out: &Path) {
+    let mut files = BTreeMap::new();
+    for folder in ["lualib", "service"] {
+        println!("cargo:rerun-if-changed={}", root.join(folder).display());
+        collect(root, Path::new(folder), &mut files);
+    }
+    let mut text =
+        String::from("/// Files of the Lua layer: name relative to the project, content.\n");
+    text.push_str("pub static FILES: &[(&str, &[u8])] = &[\n");
+    for (name, path) in files {
+        let _ = writeln!(
+            text,
+            "    ({name:?}, include_bytes!({:?})),",
+            path.display().to_string()
+        );
+    }
+    text.push_str("];\n");
+    write(&out.join("embedded.rs"), &text);
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, PathBuf>) {
+    let Ok(entries) = fs::read_dir(root.join(folder)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = folder.join(entry.file_name());
+        if entry.path().is_dir() {
+            collect(root, &name, files);
+        } else {
+            files.insert(name.display().to_string(), entry.path());
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) {
+    // Untouched when nothing changed: what includes it is not compiled again.
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return;
+    }
+    fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
