@@ -77,6 +77,10 @@ fn push_section(text: &mut String, section: &str) {
 
 /// The declarations of one file of `src/abi`, those of [`VARIANTS`] with their conditions.
 fn functions(source: &Path) -> Result<String, Error> {
+    // cbindgen takes an absent file for an empty one.
+    if !source.exists() {
+        return Err(format!("{} is not there", source.display()));
+    }
     let mut bindings = cbindgen::Builder::new()
         .with_config(config())
         .with_src(source)

@@ -1,0 +1,84 @@
+/* The numbers behind the names: compiled services carry them. */
+#include "skynet.h"
+#include "skynet_handle.h"
+#include "skynet_harbor.h"
+#include "skynet_imp.h"
+#include "skynet_mq.h"
+#include "skynet_socket.h"
+#include "socket_server.h"
+
+#ifdef __cplusplus
+#define CHECK(what, text) static_assert(what, text)
+#else
+#define CHECK(what, text) _Static_assert(what, text)
+#endif
+#define VALUE(name, value) CHECK((name) == (value), #name)
+
+/* skynet.h */
+VALUE(PTYPE_TEXT, 0);
+VALUE(PTYPE_RESPONSE, 1);
+VALUE(PTYPE_MULTICAST, 2);
+VALUE(PTYPE_CLIENT, 3);
+VALUE(PTYPE_SYSTEM, 4);
+VALUE(PTYPE_HARBOR, 5);
+VALUE(PTYPE_SOCKET, 6);
+VALUE(PTYPE_ERROR, 7);
+VALUE(PTYPE_RESERVED_QUEUE, 8);
+VALUE(PTYPE_RESERVED_DEBUG, 9);
+VALUE(PTYPE_RESERVED_LUA, 10);
+VALUE(PTYPE_RESERVED_SNAX, 11);
+VALUE(PTYPE_TAG_DONTCOPY, 0x10000);
+VALUE(PTYPE_TAG_ALLOCSESSION, 0x20000);
+
+/* skynet_handle.h */
+VALUE(HANDLE_MASK, 0xffffff);
+VALUE(HANDLE_REMOTE_SHIFT, 24);
+
+/* skynet_harbor.h */
+VALUE(GLOBALNAME_LENGTH, 16);
+VALUE(REMOTE_MAX, 256);
+
+/* skynet_imp.h */
+VALUE(THREAD_WORKER, 0);
+VALUE(THREAD_MAIN, 1);
+VALUE(THREAD_SOCKET, 2);
+VALUE(THREAD_TIMER, 3);
+VALUE(THREAD_MONITOR, 4);
+
+/* skynet_mq.h */
+VALUE(MESSAGE_TYPE_MASK, 0xffffffffffffff);
+VALUE(MESSAGE_TYPE_SHIFT, 56);
+
+/* skynet_socket.h */
+VALUE(SKYNET_SOCKET_TYPE_DATA, 1);
+VALUE(SKYNET_SOCKET_TYPE_CONNECT, 2);
+VALUE(SKYNET_SOCKET_TYPE_CLOSE, 3);
+VALUE(SKYNET_SOCKET_TYPE_ACCEPT, 4);
+VALUE(SKYNET_SOCKET_TYPE_ERROR, 5);
+VALUE(SKYNET_SOCKET_TYPE_UDP, 6);
+VALUE(SKYNET_SOCKET_TYPE_WARNING, 7);
+
+/* socket_buffer.h */
+VALUE(SOCKET_BUFFER_MEMORY, 0);
+VALUE(SOCKET_BUFFER_OBJECT, 1);
+VALUE(SOCKET_BUFFER_RAWPOINTER, 2);
+
+/* socket_info.h */
+VALUE(SOCKET_INFO_UNKNOWN, 0);
+VALUE(SOCKET_INFO_LISTEN, 1);
+VALUE(SOCKET_INFO_TCP, 2);
+VALUE(SOCKET_INFO_UDP, 3);
+VALUE(SOCKET_INFO_BIND, 4);
+VALUE(SOCKET_INFO_CLOSING, 5);
+
+/* socket_server.h */
+VALUE(SOCKET_DATA, 0);
+VALUE(SOCKET_CLOSE, 1);
+VALUE(SOCKET_OPEN, 2);
+VALUE(SOCKET_ACCEPT, 3);
+VALUE(SOCKET_ERR, 4);
+VALUE(SOCKET_EXIT, 5);
+VALUE(SOCKET_UDP, 6);
+VALUE(SOCKET_WARNING, 7);
+VALUE(SOCKET_RST, 8);
+VALUE(SOCKET_MORE, 9);

@@ -1,0 +1,83 @@
+//! Runs compilers and other tools for the tests of the C interface.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The generations of the interface that `include/` presents.
+pub const GENERATIONS: &[u32] = &[99999, 10800, 10500, 10300, 10000];
+
+/// The project.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// An empty folder for one test.
+pub fn scratch(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("scratch folder");
+    folder
+}
+
+/// Runs a command to its end; what it wrote is part of the failure.
+pub fn run(command: &mut Command) -> Output {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// A C compiler in the given language with every warning an error: `"c"` is C11, `"c++"` is C++17.
+pub fn compiler(language: &str) -> Command {
+    let (variable, default, standard) = match language {
+        "c" => ("CC", "cc", "gnu11"),
+        _ => ("CXX", "c++", "gnu++17"),
+    };
+    let mut command = Command::new(std::env::var_os(variable).unwrap_or_else(|| default.into()));
+    command.args([
+        "-x",
+        language,
+        &format!("-std={standard}"),
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+    ]);
+    // offsetof of a member of a structure with atomics: fine everywhere, but C++17 does not promise it.
+    if language == "c++" {
+        command.arg("-Wno-invalid-offsetof");
+    }
+    command.arg("-I").arg(root().join("include"));
+    command
+}
+
+/// The names of one list of `compat/exports/`.
+pub fn exports(list: &str) -> Vec<String> {
+    let path = root().join(format!("compat/exports/{list}.txt"));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_string)
+        .collect()
+}
+
+/// The names that `nm` with `options` reports for a file, without versions.
+pub fn symbols(file: &Path, options: &[&str]) -> Vec<String> {
+    let output = run(Command::new("nm")
+        .args(options)
+        .arg("--format=posix")
+        .arg(file));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, _)| name.split('@').next().unwrap_or(name).to_string())
+        .collect()
+}
