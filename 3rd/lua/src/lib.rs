@@ -1,1 +1,77 @@
-//! Lua 5.5, patched for sharing between VMs.
+//! Lua 5.5, patched so that the VMs of one process share prototypes, strings and tables, with a cache of compiled files.
+//!
+//! The official C interface is bound by `mlua-sys` (features `lua55` and `external`); this crate links the library and
+//! declares what the patch adds. A program must name the crate (`use skynet_lua as _;`), or the linker drops it.
+//!
+//! A shared object belongs to the VM that created it, which must stay open as long as another VM uses the object.
+#![no_std]
+
+use core::ffi::{c_char, c_int, c_void};
+
+/// `lua_State` of lua.h. Cast from and to `mlua_sys::lua_State`.
+#[repr(C)]
+pub struct LuaState {
+    _opaque: [u8; 0],
+}
+
+unsafe extern "C" {
+    /// Prepares the code cache (lualib.h). Kept for programs that call it: it may be called never, once or many times.
+    pub safe fn luaL_initcodecache();
+
+    /// Opens the module `skynet.codecache` (lualib.h): pushes a table with `clear`, `mode` and `loadfile`; returns 1.
+    pub fn luaopen_cache(state: *mut LuaState) -> c_int;
+
+    /// `luaL_loadfilex` without the code cache (lauxlib.h): pushes the function, or a message; returns a Lua status.
+    /// `filename` null is stdin; `mode` null is "bt".
+    pub fn luaL_loadfilex_(
+        state: *mut LuaState,
+        filename: *const c_char,
+        mode: *const c_char,
+    ) -> c_int;
+
+    /// Pushes a closure of the same prototype (lua.h), with fresh upvalues: the first is the globals, others are nil.
+    /// `function` is what `lua_topointer` gave for a Lua function after `lua_sharefunction`. Raises a Lua error otherwise.
+    pub fn lua_clonefunction(state: *mut LuaState, function: *const c_void);
+
+    /// Shares the prototype of the Lua function at `index`, its constants and nested prototypes (lua.h). Upvalues stay
+    /// private. Raises a Lua error for anything but a Lua function.
+    pub fn lua_sharefunction(state: *mut LuaState, index: c_int);
+
+    /// Shares the string at `index` (lua.h). Raises a Lua error for anything but a string.
+    pub fn lua_sharestring(state: *mut LuaState, index: c_int);
+
+    /// Pushes a table of another VM (lua.h), read-only from now on. `table` is what `lua_topointer` gave for a table that
+    /// a C module marked with `makeshared` (lgc.h), and all that it refers to. Raises a Lua error if it is not marked.
+    pub fn lua_clonetable(state: *mut LuaState, table: *const c_void);
+
+    safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
+}
+
+/// What the code cache holds, see [`cache_stats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Generations alive: the current one, and older ones that an open VM still uses.
+    pub generations: usize,
+    /// Files cached in all of them.
+    pub files: usize,
+    /// Bytes of the compiled code.
+    pub bytes: usize,
+}
+
+/// The state of the code cache of this process.
+pub fn cache_stats() -> CacheStats {
+    let mut stats = [0; 3];
+    skynet_lua_cachestats(&mut stats);
+    let [generations, files, bytes] = stats;
+    CacheStats {
+        generations,
+        files,
+        bytes,
+    }
+}
+
+/// Directory with Lua's headers, public and internal, as they were at build time. Build scripts of dependents find the
+/// same in `DEP_SKYNET_LUA_INCLUDE`.
+pub const fn include_dir() -> &'static str {
+    env!("SKYNET_LUA_INCLUDE")
+}

@@ -1,0 +1,126 @@
+//! Lua's own sources (crate `lua-src`) + `patches/sharing.patch` + `csrc/` = the library `skynet_lua`.
+//!
+//! The patched tree is left in `OUT_DIR/lua`: it is also the include directory for C modules, internal headers included.
+//! Dependents' build scripts get it as `DEP_SKYNET_LUA_INCLUDE`.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const LUA_DIR: &str = "lua-5.5.1";
+const PATCH: &str = "patches/sharing.patch";
+
+fn main() {
+    for watched in ["build.rs", "patches", "csrc"] {
+        println!("cargo:rerun-if-changed={watched}");
+    }
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let tree = PathBuf::from(variable("OUT_DIR")).join("lua");
+    if tree.exists() {
+        fs::remove_dir_all(&tree).expect("the old tree can be removed");
+    }
+    fs::create_dir_all(&tree).expect("OUT_DIR is writable");
+    copy_files(&lua_sources(&root).join(LUA_DIR), &tree);
+    apply_patch(&root.join(PATCH), &tree);
+    copy_files(&root.join("csrc"), &tree);
+    compile(&tree);
+    println!("cargo:include={}", tree.display());
+    println!("cargo:rustc-env=SKYNET_LUA_INCLUDE={}", tree.display());
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}
+
+/// The directory of the `lua-src` package: only cargo knows it.
+fn lua_sources(root: &Path) -> PathBuf {
+    let out = Command::new(variable("CARGO"))
+        .args([
+            "metadata",
+            "--offline",
+            "--format-version",
+            "1",
+            "--filter-platform",
+        ])
+        .arg(variable("TARGET"))
+        .arg("--manifest-path")
+        .arg(root.join("Cargo.toml"))
+        .output()
+        .expect("cargo can be run");
+    assert!(
+        out.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
+    let manifest = metadata["packages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|package| package["name"] == "lua-src")
+        .and_then(|package| package["manifest_path"].as_str())
+        .expect("lua-src is a dependency");
+    Path::new(manifest)
+        .parent()
+        .expect("a manifest stands in a directory")
+        .to_path_buf()
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap_or_else(|err| panic!("{}: {err}", from.display())) {
+        let path = entry.expect("directory entry").path();
+        let target = to.join(path.file_name().expect("a file has a name"));
+        let text = fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+        fs::write(&target, text).unwrap_or_else(|err| panic!("{}: {err}", target.display()));
+    }
+}
+
+/// Applies a patch in git's format: one section a file.
+fn apply_patch(patch: &Path, tree: &Path) {
+    let text = fs::read_to_string(patch).expect("the patch is readable");
+    for section in text.split("diff --git ").skip(1) {
+        let start = section.find("--- ").expect("a section has a header");
+        let parsed = diffy::Patch::from_str(&section[start..])
+            .unwrap_or_else(|err| panic!("{}: {err}", patch.display()));
+        let name = parsed.modified().expect("a section names its file");
+        let name = name.strip_prefix("b/").unwrap_or(name);
+        let file = tree.join(name);
+        let old = fs::read_to_string(&file).unwrap_or_else(|err| panic!("{name}: {err}"));
+        let new = diffy::apply(&old, &parsed).unwrap_or_else(|err| panic!("{name}: {err}"));
+        fs::write(&file, new).unwrap_or_else(|err| panic!("{name}: {err}"));
+    }
+}
+
+fn compile(tree: &Path) {
+    let target_os = variable("CARGO_CFG_TARGET_OS");
+    let mut build = cc::Build::new();
+    build
+        .include(tree)
+        .opt_level(2)
+        .std("gnu99")
+        .warnings(false)
+        .cargo_metadata(false)
+        .flag_if_supported("-fno-common");
+    match target_os.as_str() {
+        "macos" | "ios" => build.define("LUA_USE_MACOSX", None),
+        _ => build.define("LUA_USE_LINUX", None),
+    };
+    let mut sources: Vec<PathBuf> = fs::read_dir(tree)
+        .expect("the tree was just made")
+        .map(|entry| entry.expect("directory entry").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
+        .collect();
+    sources.sort();
+    build.files(sources).compile("skynet_lua");
+    println!("cargo:rustc-link-search=native={}", variable("OUT_DIR"));
+    // Whole: an executable exports functions that only the modules it loads call.
+    println!("cargo:rustc-link-lib=static:+whole-archive=skynet_lua");
+    if target_os == "linux" {
+        println!("cargo:rustc-link-lib=dylib=m");
+        println!("cargo:rustc-link-lib=dylib=dl");
+        println!("cargo:rustc-link-lib=dylib=pthread");
+    }
+}
