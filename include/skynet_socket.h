@@ -33,48 +33,166 @@ struct skynet_socket_message {
 extern "C" {
 #endif
 
+/**
+ * Makes the node's socket server.
+ */
 void skynet_socket_init(void);
 
+/**
+ * Tells the socket thread to end.
+ */
 void skynet_socket_exit(void);
 
+/**
+ * Closes all sockets. No thread may use them any more.
+ */
 void skynet_socket_free(void);
 
+/**
+ * One turn of the socket thread: waits for news and sends it to the owners. 0: the thread shall end; 1: messages were
+ * sent; -1: nothing was sent.
+ */
 int skynet_socket_poll(void);
 
+/**
+ * Nothing: the socket thread reads the clock itself.
+ */
 void skynet_socket_updatetime(void);
 
+/**
+ * Sends a buffer: 0, or -1 if there is no such socket. The buffer is released as its type asks for, in every case.
+ *
+ * Conditions:
+ * `buffer` is null or describes what its type says.
+ */
 int skynet_socket_sendbuffer(struct skynet_context *ctx, struct socket_sendbuffer *buffer);
 
+/**
+ * As `skynet_socket_sendbuffer`, for data that may wait until everything else has been sent.
+ *
+ * Conditions:
+ * As for `skynet_socket_sendbuffer`.
+ */
 int skynet_socket_sendbuffer_lowpriority(struct skynet_context *ctx, struct socket_sendbuffer *buffer);
 
+/**
+ * Listens; the id, or -1 if the address cannot be bound. A CONNECT message brings the bound address and port (in `ud`);
+ * connections are accepted after `skynet_socket_start`. NULL means all of IPv4.
+ *
+ * Conditions:
+ * `ctx` is a live context; `host` is null or terminated.
+ */
 int skynet_socket_listen(struct skynet_context *ctx, const char *host, int port, int backlog);
 
+/**
+ * Connects; the id, or -1 if there is no free slot. CONNECT or ERROR tells the outcome.
+ *
+ * Conditions:
+ * `ctx` is a live context; `host` is null or terminated.
+ */
 int skynet_socket_connect(struct skynet_context *ctx, const char *host, int port);
 
+/**
+ * Watches a descriptor of the service's own; the id, or -1 if there is no free slot.
+ *
+ * Conditions:
+ * `ctx` is a live context.
+ */
 int skynet_socket_bind(struct skynet_context *ctx, int fd);
 
+/**
+ * Closes a socket when everything that is queued has been sent. An id that is gone is ignored.
+ *
+ * Conditions:
+ * None beyond C's.
+ */
 void skynet_socket_close(struct skynet_context *ctx, int id);
 
+/**
+ * Closes a socket at once; what is queued is dropped.
+ *
+ * Conditions:
+ * None beyond C's.
+ */
 void skynet_socket_shutdown(struct skynet_context *ctx, int id);
 
+/**
+ * Lets the events of a socket in; they go to this service from now on.
+ *
+ * Conditions:
+ * `ctx` is a live context.
+ */
 void skynet_socket_start(struct skynet_context *ctx, int id);
 
+/**
+ * Keeps the read events of a socket out until the next start.
+ *
+ * Conditions:
+ * None beyond C's.
+ */
 void skynet_socket_pause(struct skynet_context *ctx, int id);
 
+/**
+ * Sends without delay (TCP_NODELAY).
+ *
+ * Conditions:
+ * None beyond C's.
+ */
 void skynet_socket_nodelay(struct skynet_context *ctx, int id);
 
+/**
+ * A UDP socket, bound if `addr` or `port` is given; the id or -1. It needs no start.
+ *
+ * Conditions:
+ * `ctx` is a live context; `addr` is null or terminated.
+ */
 int skynet_socket_udp(struct skynet_context *ctx, const char *addr, int port);
 
+/**
+ * Sets where a UDP socket sends to: 0, or -1 if there is no such socket or host.
+ *
+ * Conditions:
+ * `addr` is null or terminated.
+ */
 int skynet_socket_udp_connect(struct skynet_context *ctx, int id, const char *addr, int port);
 
+/**
+ * A UDP socket that sends to a host; the id or -1.
+ *
+ * Conditions:
+ * `ctx` is a live context; `addr` is null or terminated.
+ */
 int skynet_socket_udp_dial(struct skynet_context *ctx, const char *addr, int port);
 
+/**
+ * A UDP socket that is bound to a port (not 0); the id or -1.
+ *
+ * Conditions:
+ * `ctx` is a live context; `addr` is null or terminated.
+ */
 int skynet_socket_udp_listen(struct skynet_context *ctx, const char *addr, int port);
 
+/**
+ * Sends a datagram to `address` (as `skynet_socket_udp_address` gives it), or to the socket's own peer if that is NULL:
+ * 0 or -1. The buffer is released in every case.
+ *
+ * Conditions:
+ * As for `skynet_socket_sendbuffer`; `address` is null or as long as its first byte says.
+ */
 int skynet_socket_udp_sendbuffer(struct skynet_context *ctx, const char *address, struct socket_sendbuffer *buffer);
 
-const char *skynet_socket_udp_address(struct skynet_socket_message *arg0, int *addrsz);
+/**
+ * Where a datagram came from: the address inside the message, and its length (7 or 19) in `addrsz`. NULL if the message
+ * is no datagram.
+ *
+ * Conditions:
+ * `msg` is null or a message of the socket protocol; `addrsz` is null or writable.
+ */
+const char *skynet_socket_udp_address(struct skynet_socket_message *msg, int *addrsz);
 
+/**
+ * Statistics of all sockets, the highest slot first; release them with `socket_info_release`.
+ */
 struct socket_info *skynet_socket_info(void);
 
 #ifdef __cplusplus

@@ -41,9 +41,21 @@ struct socket_info {
 extern "C" {
 #endif
 
+/**
+ * Makes an empty entry in front of `last` (which may be null); release the list with `socket_info_release`.
+ *
+ * Conditions:
+ * `last` is null or the start of a list.
+ */
 struct socket_info *socket_info_create(struct socket_info *last);
 
-void socket_info_release(struct socket_info *arg0);
+/**
+ * Releases a list from its start on; null is fine.
+ *
+ * Conditions:
+ * The list came from this library and is not used any more.
+ */
+void socket_info_release(struct socket_info *info);
 
 #ifdef __cplusplus
 }

@@ -7,4 +7,5 @@ pub mod abi;
 pub mod handle;
 pub mod message;
 pub mod service;
+pub mod socket;
 pub mod sync;

@@ -1,0 +1,22 @@
+//! "socket_info.h": lists of statistics.
+
+pub use crate::socket::SocketInfo;
+
+/// Makes an empty entry in front of `last` (which may be null); release the list with `socket_info_release`.
+///
+/// # Safety
+/// `last` is null or the start of a list.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socket_info_create(last: *mut SocketInfo) -> *mut SocketInfo {
+    SocketInfo::create(last)
+}
+
+/// Releases a list from its start on; null is fine.
+///
+/// # Safety
+/// The list came from this library and is not used any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socket_info_release(info: *mut SocketInfo) {
+    // SAFETY: by contract.
+    unsafe { SocketInfo::release(info) }
+}

@@ -1,0 +1,192 @@
+//! Listening sockets: taking connections, and resting when descriptors run out.
+
+use super::addr::Text;
+use super::event::What;
+use super::state::{Input, Phase, State};
+use super::sys::{self, Errno};
+use super::turn::{TOO_MANY, Turn};
+use std::fmt::Write;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// A listening socket that does not accept for a while, because it cannot.
+pub struct Resting {
+    until: Instant,
+    delay: Duration,
+    /// Back at work, but not successful yet.
+    retrying: bool,
+}
+
+/// Connections taken from one socket before others get their turn.
+const MAX_ACCEPTS: usize = 64;
+const FIRST_REST: Duration = Duration::from_millis(10);
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+impl Turn<'_> {
+    pub(super) fn adopt_listener(&mut self, id: i32, fd: OwnedFd) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            return;
+        }
+        if self.install(id, fd.as_raw_fd(), false, false).is_err() {
+            self.fail(id, Text::from(TOO_MANY));
+            return;
+        }
+        let raw = fd.into_raw_fd();
+        slot.set_state(id, State::new(Phase::PreListen));
+        let what = match sys::local_name(raw) {
+            Ok(addr) => {
+                let mut text = Text::new();
+                if let Some(ip) = addr.ip() {
+                    let _ = write!(text, "{ip}");
+                }
+                What::Open {
+                    text,
+                    number: i32::from(addr.port()),
+                }
+            }
+            Err(e) => What::Error(e.text()),
+        };
+        self.emit(id, what);
+    }
+
+    pub(super) fn accept_some(&mut self, id: i32) {
+        let slot = self.s.table.slot(id);
+        if !slot.reading.load(Ordering::Relaxed) {
+            return;
+        }
+        for _ in 0..MAX_ACCEPTS {
+            match (self.s.accept)(slot.fd.load(Ordering::Relaxed)) {
+                Ok((fd, peer)) => {
+                    let _ =
+                        sys::set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+                    if !self.welcome(id, fd, peer.name()) {
+                        self.rest(id, Text::from(TOO_MANY));
+                        return;
+                    }
+                    if self.is_orphan(id) {
+                        return;
+                    }
+                }
+                Err(Errno(libc::EAGAIN)) => return,
+                // The peer gave up, or the network did; the next one may be fine.
+                Err(Errno(
+                    libc::EINTR
+                    | libc::ECONNABORTED
+                    | libc::EPROTO
+                    | libc::EPERM
+                    | libc::ENETDOWN
+                    | libc::ENOPROTOOPT
+                    | libc::EHOSTDOWN
+                    | libc::ENONET
+                    | libc::EHOSTUNREACH
+                    | libc::EOPNOTSUPP
+                    | libc::ENETUNREACH,
+                )) => {}
+                Err(e) => {
+                    self.rest(id, e.text());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes a socket of an accepted connection. `false`: there is no room for it.
+    fn welcome(&mut self, listener: i32, fd: OwnedFd, name: Text) -> bool {
+        let table = &self.s.table;
+        let from = table.slot(listener);
+        let Some(id) = table.reserve(
+            super::addr::Protocol::Tcp,
+            from.owner.load(Ordering::Relaxed),
+        ) else {
+            return false;
+        };
+        if self.install(id, fd.as_raw_fd(), false, false).is_err() {
+            self.apply(id, Input::Orphaned, 0, None);
+            return false;
+        }
+        let _ = fd.into_raw_fd();
+        table.slot(id).set_state(id, State::new(Phase::Accepted));
+        from.read.fetch_add(1, Ordering::Relaxed);
+        from.read_time.store(self.s.now(), Ordering::Relaxed);
+        self.io.resting.remove(&listener);
+        self.emit(listener, What::Accept { id, text: name });
+        true
+    }
+
+    /// Stops accepting for a while; the connections wait in the kernel. Told once, until accepting works again.
+    fn rest(&mut self, id: i32, text: Text) {
+        let now = Instant::now();
+        let slot = self.s.table.slot(id);
+        let _ = self
+            .s
+            .poller
+            .change(slot.fd.load(Ordering::Relaxed), id, false, false);
+        if let Some(resting) = self.io.resting.get_mut(&id) {
+            resting.delay = (resting.delay * 2).min(LONGEST_REST);
+            resting.until = now + resting.delay;
+            resting.retrying = false;
+            return;
+        }
+        self.io.resting.insert(
+            id,
+            Resting {
+                until: now + FIRST_REST,
+                delay: FIRST_REST,
+                retrying: false,
+            },
+        );
+        self.report(format_args!(
+            "socket-server error: can't accept on socket {id} ({}), pausing.",
+            String::from_utf8_lossy(text.as_bytes())
+        ));
+        self.emit(id, What::Error(text));
+    }
+
+    /// Milliseconds until the next listening socket wants to try again; -1 without any.
+    pub(super) fn rest_timeout(&self) -> i32 {
+        let next = self
+            .io
+            .resting
+            .values()
+            .filter(|r| !r.retrying)
+            .map(|r| r.until)
+            .min();
+        match next {
+            None => -1,
+            Some(t) => t
+                .saturating_duration_since(Instant::now())
+                .as_micros()
+                .div_ceil(1000) as i32,
+        }
+    }
+
+    pub(super) fn end_rests(&mut self) {
+        if self.io.resting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for (&id, resting) in &mut self.io.resting {
+            if !resting.retrying && resting.until <= now {
+                resting.retrying = true;
+                let slot = self.s.table.slot(id);
+                let read = slot.reading.load(Ordering::Relaxed);
+                let _ = self
+                    .s
+                    .poller
+                    .change(slot.fd.load(Ordering::Relaxed), id, read, false);
+            }
+        }
+    }
+
+    /// A descriptor or a slot became free: no need to wait longer.
+    pub(super) fn end_rest_early(&mut self) {
+        if !self.io.resting.is_empty() {
+            let now = Instant::now();
+            for resting in self.io.resting.values_mut() {
+                resting.until = now;
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Bytes on their way out. Whatever happens to a buffer, it is released exactly once, in the way its kind asks for.
+
+use super::addr::UdpAddress;
+use super::gate::Node;
+use libc::c_void;
+
+/// `struct socket_object_interface` of "socket_server.h": how to handle buffers of kind `SOCKET_BUFFER_OBJECT`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct ObjectInterface {
+    /// The bytes of an object.
+    pub buffer: Option<unsafe extern "C" fn(*const c_void) -> *const c_void>,
+    /// Their number.
+    pub size: Option<unsafe extern "C" fn(*const c_void) -> usize>,
+    /// Releases an object.
+    pub free: Option<unsafe extern "C" fn(*mut c_void)>,
+}
+
+/// How a buffer is released.
+type Release = unsafe extern "C" fn(*mut c_void);
+
+/// Bytes to send, and the duty to release them.
+pub struct Payload {
+    base: *mut c_void,
+    data: *const u8,
+    len: usize,
+    /// `None`: the bytes stay the caller's, valid during the call only.
+    release: Option<Release>,
+}
+
+// SAFETY: an owned payload is reachable through this value only; a borrowed one is never sent away (`into_owned`).
+unsafe impl Send for Payload {}
+
+impl Payload {
+    /// A block of the C allocator, taken over.
+    ///
+    /// # Safety
+    /// `base` is null (with `len` 0) or a block of `libc::malloc` with `len` readable bytes that nobody else uses.
+    pub unsafe fn memory(base: *const c_void, len: usize) -> Payload {
+        Payload {
+            base: base.cast_mut(),
+            data: base.cast(),
+            len,
+            release: Some(libc::free),
+        }
+    }
+
+    /// An object of the host program, taken over. `None`: the interface is not complete, so the object cannot be handled.
+    ///
+    /// # Safety
+    /// `object` is what `interface` expects, and nobody else uses it.
+    pub unsafe fn object(object: *const c_void, interface: &ObjectInterface) -> Option<Payload> {
+        let (buffer, size, free) = (interface.buffer?, interface.size?, interface.free?);
+        // SAFETY: the host promises that its functions take the object.
+        let (data, len) = unsafe { (buffer(object), size(object)) };
+        Some(Payload {
+            base: object.cast_mut(),
+            data: data.cast(),
+            len,
+            release: Some(free),
+        })
+    }
+
+    /// Bytes that stay the caller's.
+    ///
+    /// # Safety
+    /// `base` points to `len` readable bytes as long as the payload lives (use [`Payload::into_owned`] to keep it).
+    pub unsafe fn borrowed(base: *const c_void, len: usize) -> Payload {
+        Payload {
+            base: base.cast_mut(),
+            data: base.cast(),
+            len,
+            release: None,
+        }
+    }
+
+    /// Bytes of Rust, copied.
+    #[cfg(test)]
+    pub fn copy_of(bytes: &[u8]) -> Payload {
+        // SAFETY: the slice is readable, and the copy does not refer to it.
+        unsafe { Payload::borrowed(bytes.as_ptr().cast(), bytes.len()) }.into_owned()
+    }
+
+    /// The same bytes, in a form that may be kept.
+    pub fn into_owned(self) -> Payload {
+        if self.release.is_some() {
+            return self;
+        }
+        // SAFETY: malloc(0) may give null, which is fine for 0 bytes.
+        let base = unsafe { libc::malloc(self.len) };
+        if base.is_null() && self.len != 0 {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+        }
+        if self.len != 0 {
+            // SAFETY: both sides hold `len` bytes and do not overlap.
+            unsafe { std::ptr::copy_nonoverlapping(self.data, base.cast::<u8>(), self.len) };
+        }
+        // SAFETY: the block was just allocated with this size.
+        unsafe { Payload::memory(base, self.len) }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        if self.len == 0 || self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: every constructor asks for `len` readable bytes.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: the payload owns `base`, and `release` is the function for its kind.
+            unsafe { release(self.base) };
+        }
+    }
+}
+
+/// One payload in a write queue or on its way into one.
+pub struct Block {
+    next: *mut Block,
+    payload: Payload,
+    /// Bytes already written.
+    written: usize,
+    /// The socket it was sent to; a slot may have another one by the time the block arrives.
+    pub id: i32,
+    /// Low priority.
+    pub low: bool,
+    /// UDP: where to; [`UdpAddress::NONE`] for streams and for the socket's own peer.
+    pub to: UdpAddress,
+}
+
+// SAFETY: `next` is only followed by whoever owns the list the block is in; the payload is owned.
+unsafe impl Send for Block {}
+
+// SAFETY: the link belongs to the block; a Block is aligned to 8 bytes.
+unsafe impl Node for Block {
+    fn link(&mut self) -> &mut *mut Block {
+        &mut self.next
+    }
+}
+
+impl Block {
+    /// A block for the socket `id`.
+    pub fn new(payload: Payload, id: i32, low: bool, to: UdpAddress) -> Box<Block> {
+        Box::new(Block {
+            next: std::ptr::null_mut(),
+            payload: payload.into_owned(),
+            written: 0,
+            id,
+            low,
+            to,
+        })
+    }
+
+    /// Takes the block apart. Only for blocks of which nothing is written.
+    pub fn into_parts(self) -> (Payload, bool, UdpAddress) {
+        (self.payload, self.low, self.to)
+    }
+
+    /// What is still to be written.
+    pub fn rest(&self) -> &[u8] {
+        &self.payload.bytes()[self.written..]
+    }
+
+    /// Whether a part of it is out, so that nothing may come between.
+    pub fn begun(&self) -> bool {
+        self.written != 0
+    }
+
+    /// Notes that `n` more bytes are out.
+    pub fn advance(&mut self, n: usize) {
+        self.written += n;
+    }
+
+    /// The link, for the lists of the write queue.
+    pub(super) fn next_mut(&mut self) -> &mut *mut Block {
+        &mut self.next
+    }
+
+    /// The block behind this one.
+    pub(super) fn next_ptr(&self) -> *mut Block {
+        self.next
+    }
+}

@@ -1,0 +1,97 @@
+//! What other threads ask of the I/O thread.
+
+use super::addr::Text;
+use super::resolve::Found;
+use std::ffi::CString;
+use std::os::fd::{OwnedFd, RawFd};
+
+/// One request. Sockets are named by id; a request for a socket that is gone meanwhile is ignored unless stated.
+pub enum Command {
+    /// Connect the reserved socket to a host.
+    Connect {
+        /// The socket.
+        id: i32,
+        /// Name or number.
+        host: CString,
+        /// Port in host order.
+        port: i32,
+    },
+    /// A name look-up has ended.
+    Resolved {
+        /// The socket that waits for it.
+        id: i32,
+        /// Addresses, or why there are none.
+        found: Found,
+    },
+    /// Take over a listening descriptor.
+    Listen {
+        /// The reserved socket.
+        id: i32,
+        /// Bound and listening.
+        fd: OwnedFd,
+    },
+    /// Use a descriptor of the application's own.
+    Bind {
+        /// The reserved socket.
+        id: i32,
+        /// Stays the application's.
+        fd: RawFd,
+    },
+    /// Take over a UDP descriptor.
+    Udp {
+        /// The reserved socket.
+        id: i32,
+        /// Not blocking.
+        fd: OwnedFd,
+    },
+    /// Let events in, for `owner`. A socket that is gone raises an ERROR.
+    Start {
+        /// The socket.
+        id: i32,
+        /// Who gets the events from now on.
+        owner: usize,
+    },
+    /// Keep read events out.
+    Pause {
+        /// The socket.
+        id: i32,
+    },
+    /// Close, now or when everything is written.
+    Close {
+        /// The socket.
+        id: i32,
+        /// Give queued data up.
+        now: bool,
+    },
+    /// Set TCP_NODELAY.
+    NoDelay {
+        /// The socket.
+        id: i32,
+    },
+    /// The write queue is no longer empty: see to it.
+    Flush {
+        /// The socket.
+        id: i32,
+    },
+    /// Tell the owner how much is queued.
+    Warn {
+        /// The socket.
+        id: i32,
+        /// KiB in the queue.
+        kib: i32,
+    },
+    /// Tell the owner of an error.
+    Report {
+        /// The socket.
+        id: i32,
+        /// The error.
+        text: Text,
+    },
+    /// A write queue has grown over its limit: close the socket.
+    Overflow {
+        /// The socket.
+        id: i32,
+    },
+    /// End.
+    Exit,
+}

@@ -1,0 +1,149 @@
+//! Statistics: `struct socket_info` of "socket_info.h", a linked list of blocks of the C allocator.
+
+use super::addr::{Protocol, Text};
+use super::shared::Shared;
+use super::slot::Slot;
+use super::state::Phase;
+use super::sys;
+use libc::{c_char, c_int};
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering;
+
+/// Kinds of sockets ("socket_info.h", `SOCKET_INFO_*`).
+#[allow(missing_docs)]
+pub mod kind {
+    pub const LISTEN: i32 = 1;
+    pub const TCP: i32 = 2;
+    pub const UDP: i32 = 3;
+    pub const BIND: i32 = 4;
+    pub const CLOSING: i32 = 5;
+}
+
+/// One socket's statistics.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SocketInfo {
+    /// The socket.
+    pub id: c_int,
+    /// `SOCKET_INFO_*`.
+    pub r#type: c_int,
+    /// Handle of the owner.
+    pub opaque: u64,
+    /// Bytes received; accepted connections for a listening socket.
+    pub read: u64,
+    /// Bytes sent.
+    pub write: u64,
+    /// Centisecond of the last receipt.
+    pub rtime: u64,
+    /// Centisecond of the last sending.
+    pub wtime: u64,
+    /// Bytes that wait to be sent.
+    pub wbuffer: i64,
+    /// Read events are let in.
+    pub reading: u8,
+    /// The socket waits for room to write.
+    pub writing: u8,
+    /// `ip:port`: the local address of a listening socket, else the peer's. Terminated.
+    pub name: [c_char; 128],
+    /// The next one; null at the end.
+    pub next: *mut SocketInfo,
+}
+
+const _: () =
+    assert!(size_of::<SocketInfo>() == 200 && std::mem::offset_of!(SocketInfo, name) == 58);
+
+impl SocketInfo {
+    /// An empty entry in front of `next`, from the C allocator.
+    pub fn create(next: *mut SocketInfo) -> *mut SocketInfo {
+        // SAFETY: calloc takes any size.
+        let info = unsafe { libc::calloc(1, size_of::<SocketInfo>()) }.cast::<SocketInfo>();
+        if info.is_null() {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketInfo>());
+        }
+        // SAFETY: all-zero is a valid entry, and the block is ours.
+        unsafe { (*info).next = next };
+        info
+    }
+
+    /// Releases a list.
+    ///
+    /// # Safety
+    /// `first` is null or the start of a list made by [`SocketInfo::create`], given up by the caller.
+    pub unsafe fn release(mut first: *mut SocketInfo) {
+        while !first.is_null() {
+            // SAFETY: an entry of the list, by contract.
+            let next = unsafe { (*first).next };
+            // SAFETY: the block came from calloc and is not used any more.
+            unsafe { libc::free(first.cast()) };
+            first = next;
+        }
+    }
+}
+
+/// The list for all sockets of a server: each entry goes in front, so the highest slot comes first.
+pub fn list(shared: &Shared) -> *mut SocketInfo {
+    let mut first = null_mut();
+    for slot in shared.table.iter() {
+        let tag = slot.tag();
+        let Some((kind, name)) = describe(shared, slot, tag.state().phase) else {
+            continue;
+        };
+        // The socket may have gone while it was looked at; then the name may be another's.
+        if !slot.tag().is(tag.id()) {
+            continue;
+        }
+        first = SocketInfo::create(first);
+        // SAFETY: a fresh entry that only this thread has.
+        let info = unsafe { &mut *first };
+        info.id = tag.id();
+        info.r#type = kind;
+        info.opaque = slot.owner.load(Ordering::Relaxed) as u64;
+        info.read = slot.read.load(Ordering::Relaxed);
+        info.write = slot.written.load(Ordering::Relaxed);
+        info.rtime = slot.read_time.load(Ordering::Relaxed);
+        info.wtime = slot.write_time.load(Ordering::Relaxed);
+        info.wbuffer = slot.backlog.load(Ordering::Relaxed) as i64;
+        info.reading = slot.reading.load(Ordering::Relaxed).into();
+        info.writing = slot.writing.load(Ordering::Relaxed).into();
+        let room = info.name.len() - 1;
+        for (to, from) in info.name[..room].iter_mut().zip(name.as_bytes()) {
+            *to = *from as c_char;
+        }
+    }
+    first
+}
+
+/// Kind and name; `None` for what is not shown (free, not started, connecting).
+fn describe(shared: &Shared, slot: &Slot, phase: Phase) -> Option<(i32, Text)> {
+    let fd = slot.fd.load(Ordering::Relaxed);
+    let named = |a: Result<super::addr::SockAddr, sys::Errno>| a.map_or(Text::new(), |a| a.name());
+    match phase {
+        Phase::Bound => Some((kind::BIND, Text::new())),
+        Phase::Listen => Some((kind::LISTEN, named(sys::local_name(fd)))),
+        Phase::Open | Phase::ReadClosed | Phase::WriteClosed
+            if slot.protocol() == Protocol::Tcp =>
+        {
+            let kind = if phase == Phase::Open {
+                kind::TCP
+            } else {
+                kind::CLOSING
+            };
+            Some((kind, named(sys::peer_name(fd))))
+        }
+        Phase::Open | Phase::ReadClosed | Phase::WriteClosed => {
+            // The peer is only readable inside the gate; a busy socket shows no name this time.
+            if !slot.gate.try_enter() {
+                return Some((kind::UDP, Text::new()));
+            }
+            // SAFETY: this thread owns the gate; the reference ends here.
+            let peer = unsafe { slot.peer() }.as_deref().copied();
+            shared.leave(slot);
+            Some((
+                kind::UDP,
+                peer.and_then(|p| p.to_sock())
+                    .map_or(Text::new(), |a| a.name()),
+            ))
+        }
+        _ => None,
+    }
+}

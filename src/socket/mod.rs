@@ -1,0 +1,48 @@
+//! Sockets: one I/O thread, and workers that write for themselves.
+//!
+//! The way of an event: [`poller`] (epoll) -> [`turn`] (one turn of the I/O thread: commands, then sockets that are
+//! ready) -> [`receive`] / [`accept`] / [`connect`] -> [`event`] -> [`node`] (a message to the owner).
+//!
+//! The way of bytes to send: [`server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`gate`] (become the
+//! owner of the socket's output, or hand the block to the present owner) -> written at once, or queued ([`queue`]) until
+//! the I/O thread is told that there is room.
+//!
+//! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
+//! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd.
+//!
+//! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
+//! their own ([`resolve`]).
+
+mod accept;
+pub(crate) mod addr;
+pub(crate) mod buffer;
+mod clock;
+pub(crate) mod command;
+pub(crate) mod command_queue;
+mod connect;
+pub(crate) mod event;
+pub(crate) mod gate;
+pub(crate) mod guard;
+pub(crate) mod info;
+mod node;
+pub(crate) mod poller;
+pub(crate) mod queue;
+mod receive;
+pub(crate) mod resolve;
+pub(crate) mod server;
+pub(crate) mod shared;
+pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod sys;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+pub use buffer::{ObjectInterface, Payload};
+pub use clock::report;
+pub use event::{Event, Sink, What};
+pub use info::SocketInfo;
+pub use node::{Poll, SocketMessage, exit, free, init, poll_once, run, server, socket_type};
+pub use server::{Hooks, SocketServer};
+pub use shared::Clock;

@@ -1,0 +1,160 @@
+//! The node's one socket server, and the way of its events into mailboxes.
+
+use super::addr::Text;
+use super::event::{Event, Sink, What};
+use super::server::{Hooks, SocketServer};
+use super::shared::Clock;
+use crate::message::{Message, ptype};
+use libc::{c_char, c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Types of socket messages ("skynet_socket.h", `SKYNET_SOCKET_TYPE_*`).
+#[allow(missing_docs)]
+pub mod socket_type {
+    pub const DATA: i32 = 1;
+    pub const CONNECT: i32 = 2;
+    pub const CLOSE: i32 = 3;
+    pub const ACCEPT: i32 = 4;
+    pub const ERROR: i32 = 5;
+    pub const UDP: i32 = 6;
+    pub const WARNING: i32 = 7;
+}
+
+/// The payload of a PTYPE_SOCKET message: `struct skynet_socket_message` of "skynet_socket.h".
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SocketMessage {
+    /// One of [`socket_type`].
+    pub r#type: c_int,
+    /// The socket.
+    pub id: c_int,
+    /// Bytes of data, new id, port or KiB, depending on the type.
+    pub ud: c_int,
+    /// A block that the receiver frees; null if text follows this struct.
+    pub buffer: *mut c_char,
+}
+
+/// How a [`poll_once`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The server was told to end (or there is none): leave the loop.
+    Exit,
+    /// So many events went to services.
+    Delivered(usize),
+}
+
+static SERVER: AtomicPtr<SocketServer> = AtomicPtr::new(null_mut());
+
+/// The node's server; `None` before [`init`] and after [`free`].
+#[inline]
+pub fn server() -> Option<&'static SocketServer> {
+    // SAFETY: the pointer came from a box that lives until `free`, which the node calls when all threads have ended.
+    unsafe { SERVER.load(Ordering::Acquire).as_ref() }
+}
+
+/// Makes the node's server. `false`: the system has no descriptors for it.
+pub fn init() -> bool {
+    match SocketServer::new(Hooks::system(
+        Clock::Function(super::clock::now),
+        super::clock::report,
+    )) {
+        Ok(s) => {
+            let old = SERVER.swap(Box::into_raw(Box::new(s)), Ordering::AcqRel);
+            drop_server(old);
+            true
+        }
+        Err(e) => {
+            let text = e.text();
+            let text = String::from_utf8_lossy(text.as_bytes());
+            super::clock::report(&format!(
+                "socket-server error: create event pool failed ({text})."
+            ));
+            false
+        }
+    }
+}
+
+/// Tells the I/O thread to end; for any thread.
+pub fn exit() {
+    if let Some(s) = server() {
+        s.exit();
+    }
+}
+
+/// Closes everything. No other thread may use sockets any more.
+pub fn free() {
+    drop_server(SERVER.swap(null_mut(), Ordering::AcqRel));
+}
+
+fn drop_server(s: *mut SocketServer) {
+    if !s.is_null() {
+        // SAFETY: it came from a box in `init`, and the swap made this thread its only holder.
+        drop(unsafe { Box::from_raw(s) });
+    }
+}
+
+/// One turn of the I/O thread: waits for news and puts it into the mailboxes of the owners.
+pub fn poll_once() -> Poll {
+    let Some(s) = server() else { return Poll::Exit };
+    let done = s.turn(&mut Mailboxes, true);
+    if done.exit {
+        Poll::Exit
+    } else {
+        Poll::Delivered(done.delivered)
+    }
+}
+
+/// The I/O thread's loop, until [`exit`].
+pub fn run() {
+    while poll_once() != Poll::Exit {}
+}
+
+/// The sink that makes PTYPE_SOCKET messages of events.
+struct Mailboxes;
+
+impl Sink for Mailboxes {
+    fn deliver(&mut self, event: Event) -> bool {
+        let none = Text::new();
+        let (ty, ud, text, data) = match event.what {
+            What::Exit => return true,
+            What::Data(data) => (socket_type::DATA, data.len() as c_int, none, Some(data)),
+            What::Udp(data) => (socket_type::UDP, data.len() as c_int, none, Some(data)),
+            What::Open { text, number } => (socket_type::CONNECT, number, text, None),
+            What::Accept { id, text } => (socket_type::ACCEPT, id, text, None),
+            What::Error(text) => (socket_type::ERROR, 0, text, None),
+            What::Close => (socket_type::CLOSE, 0, none, None),
+            What::Warning(kib) => (socket_type::WARNING, kib, none, None),
+        };
+        let text = text.as_bytes();
+        let size = size_of::<SocketMessage>() + text.len();
+        // SAFETY: malloc takes any size.
+        let block = unsafe { libc::malloc(size) };
+        if block.is_null() {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketMessage>());
+        }
+        let buffer = data.map_or(null_mut(), |d| d.into_raw()).cast::<c_char>();
+        let head = SocketMessage {
+            r#type: ty,
+            id: event.id,
+            ud,
+            buffer,
+        };
+        // SAFETY: the block has room for the head and the text, and malloc's alignment suits the head.
+        unsafe {
+            block.cast::<SocketMessage>().write(head);
+            let tail = block.cast::<u8>().add(size_of::<SocketMessage>());
+            std::ptr::copy_nonoverlapping(text.as_ptr(), tail, text.len());
+        }
+        let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
+        if crate::service::push(event.owner as u32, message).is_err() {
+            // SAFETY: the message was given back, so both blocks are ours again.
+            unsafe {
+                libc::free(buffer.cast::<c_void>());
+                libc::free(block);
+            }
+            return false;
+        }
+        true
+    }
+}

@@ -1,0 +1,136 @@
+//! epoll, level triggered, and the eventfd that wakes it.
+
+use super::sys::{self, Errno};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// What the kernel says about one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The socket's id.
+    pub id: i32,
+    /// There is something to read (or the end of the stream).
+    pub read: bool,
+    /// There is room to write.
+    pub write: bool,
+    /// There is a pending error.
+    pub error: bool,
+    /// Both directions are over.
+    pub hangup: bool,
+}
+
+const WAKE: u64 = u64::MAX;
+
+/// An epoll instance. `wake` may be called by any thread, the rest by the I/O thread.
+pub struct Poller {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+}
+
+impl Poller {
+    /// A new instance.
+    pub fn new() -> Result<Poller, Errno> {
+        let owned = |fd: RawFd| {
+            if fd < 0 {
+                return Err(Errno::last());
+            }
+            // SAFETY: the kernel just gave this descriptor to us.
+            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        };
+        // SAFETY: no pointers.
+        let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: no pointers.
+        let wake = owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let p = Poller { epoll, wake };
+        p.control(
+            libc::EPOLL_CTL_ADD,
+            p.wake.as_raw_fd(),
+            libc::EPOLLIN as u32,
+            WAKE,
+        )?;
+        Ok(p)
+    }
+
+    fn control(&self, op: i32, fd: RawFd, events: u32, data: u64) -> Result<(), Errno> {
+        let mut event = libc::epoll_event { events, u64: data };
+        // SAFETY: the event is readable during the call.
+        match unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), op, fd, &mut event) } {
+            0 => Ok(()),
+            _ => Err(Errno::last()),
+        }
+    }
+
+    fn mask(read: bool, write: bool) -> u32 {
+        (if read { libc::EPOLLIN as u32 } else { 0 })
+            | (if write { libc::EPOLLOUT as u32 } else { 0 })
+    }
+
+    /// Watches `fd` for the socket `id`. Errors and hang-ups are always told.
+    pub fn add(&self, fd: RawFd, id: i32, read: bool, write: bool) -> Result<(), Errno> {
+        self.control(
+            libc::EPOLL_CTL_ADD,
+            fd,
+            Self::mask(read, write),
+            id as u32 as u64,
+        )
+    }
+
+    /// Changes what is watched.
+    pub fn change(&self, fd: RawFd, id: i32, read: bool, write: bool) -> Result<(), Errno> {
+        self.control(
+            libc::EPOLL_CTL_MOD,
+            fd,
+            Self::mask(read, write),
+            id as u32 as u64,
+        )
+    }
+
+    /// Stops watching.
+    pub fn remove(&self, fd: RawFd) {
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
+    }
+
+    /// Ends the present or next `wait`.
+    pub fn wake(&self) {
+        let _ = sys::write(self.wake.as_raw_fd(), &1u64.to_ne_bytes());
+    }
+
+    /// Waits for news, at most `timeout` milliseconds (-1: for ever); calls `f` for each.
+    pub fn wait(
+        &self,
+        room: &mut [libc::epoll_event],
+        timeout: i32,
+        out: &mut Vec<Ready>,
+    ) -> Result<(), Errno> {
+        out.clear();
+        // SAFETY: the slice is writable with its length.
+        let n = unsafe {
+            libc::epoll_wait(
+                self.epoll.as_raw_fd(),
+                room.as_mut_ptr(),
+                room.len() as i32,
+                timeout,
+            )
+        };
+        if n < 0 {
+            return Err(Errno::last());
+        }
+        for e in &room[..n as usize] {
+            let (events, data) = (e.events, e.u64);
+            if data == WAKE {
+                let mut counter = [0u8; 8];
+                // SAFETY: the buffer has the eight bytes.
+                let _ = unsafe { sys::read(self.wake.as_raw_fd(), counter.as_mut_ptr().cast(), 8) };
+                continue;
+            }
+            let has = |bit: i32| events & bit as u32 != 0;
+            out.push(Ready {
+                id: data as u32 as i32,
+                read: has(libc::EPOLLIN),
+                write: has(libc::EPOLLOUT),
+                error: has(libc::EPOLLERR),
+                hangup: has(libc::EPOLLHUP),
+            });
+        }
+        Ok(())
+    }
+}

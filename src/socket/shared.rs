@@ -1,0 +1,422 @@
+//! The part of the server that every thread sees: table, commands, and sending.
+
+use super::addr::{Protocol, Text, UdpAddress};
+use super::buffer::{Block, ObjectInterface, Payload};
+use super::command::Command;
+use super::command_queue::CommandQueue;
+use super::gate::Entry;
+use super::poller::Poller;
+use super::queue::WriteQueue;
+use super::resolve::Resolver;
+use super::slot::{Slot, Table};
+use super::state::Phase;
+use super::sys::{self, Errno};
+use parking_lot::RwLock;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Where the times of the statistics come from, in centiseconds.
+pub enum Clock {
+    /// Set from outside (`socket_server_updatetime`).
+    Manual(AtomicU64),
+    /// Read when needed.
+    Function(fn() -> u64),
+}
+
+impl Clock {
+    fn now(&self) -> u64 {
+        match self {
+            Clock::Manual(t) => t.load(Ordering::Relaxed),
+            Clock::Function(f) => f(),
+        }
+    }
+}
+
+/// How the server takes a connection from a listening descriptor; a test may bring its own.
+pub type Accept = dyn Fn(RawFd) -> Result<(OwnedFd, super::addr::SockAddr), Errno> + Send + Sync;
+
+/// Most blocks that one writev takes.
+const MAX_VECTOR: usize = 64;
+
+/// Limits for queued bytes; `usize::MAX` means none. A socket that would exceed one is closed with an ERROR event.
+pub struct Limits {
+    per_socket: AtomicUsize,
+    total: AtomicUsize,
+}
+
+/// How a flush ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing is left; `warned`: a WARNING had been raised since the queue was empty.
+    Empty {
+        /// See above.
+        warned: bool,
+    },
+    /// The kernel has no room.
+    Blocked,
+    /// A real error.
+    Failed(Errno),
+}
+
+/// See the module's documentation.
+pub struct Shared {
+    /// The sockets.
+    pub table: Table,
+    /// The kernel's side.
+    pub poller: Poller,
+    /// For the I/O thread.
+    pub commands: CommandQueue<Command>,
+    /// For the statistics.
+    pub clock: Clock,
+    /// For buffers of kind object.
+    pub objects: RwLock<ObjectInterface>,
+    /// Name look-ups.
+    pub resolver: Resolver,
+    /// Taking connections.
+    pub accept: Box<Accept>,
+    /// Where the server's own complaints go.
+    pub report: fn(&str),
+    limits: Limits,
+    /// Bytes in all write queues.
+    queued: AtomicUsize,
+}
+
+impl Shared {
+    /// A server without sockets.
+    pub fn new(
+        poller: Poller,
+        clock: Clock,
+        resolver: Resolver,
+        accept: Box<Accept>,
+        report: fn(&str),
+    ) -> Shared {
+        Shared {
+            table: Table::new(),
+            poller,
+            commands: CommandQueue::new(),
+            clock,
+            objects: RwLock::new(ObjectInterface::default()),
+            resolver,
+            accept,
+            report,
+            limits: Limits {
+                per_socket: AtomicUsize::new(usize::MAX),
+                total: AtomicUsize::new(usize::MAX),
+            },
+            queued: AtomicUsize::new(0),
+        }
+    }
+
+    /// Gives the I/O thread something to do.
+    pub fn post(&self, command: Command) {
+        if self.commands.push(command) {
+            self.poller.wake();
+        }
+    }
+
+    /// Limits the bytes that may wait to be written, of one socket and of all together. `None`: no limit.
+    pub fn set_limits(&self, per_socket: Option<usize>, total: Option<usize>) {
+        self.limits
+            .per_socket
+            .store(per_socket.unwrap_or(usize::MAX), Ordering::Relaxed);
+        self.limits
+            .total
+            .store(total.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// The centisecond that goes into the statistics.
+    pub fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// Sends a payload. `false`: there is no such socket (the payload is released, as in every other case).
+    pub fn send(&self, id: i32, payload: Payload, low: bool, to: UdpAddress) -> bool {
+        let slot = self.table.slot(id);
+        match slot.state_of(id) {
+            Some(state) if !state.closing => {}
+            _ => return false,
+        }
+        if slot.gate.try_enter() {
+            let taken = self.offer(slot, id, payload, low, to);
+            self.leave(slot);
+            return taken;
+        }
+        match slot
+            .gate
+            .enter_or_hand_over(Block::new(payload, id, low, to))
+        {
+            Entry::HandedOver => true,
+            Entry::Owner(block) => {
+                let (payload, low, to) = block.into_parts();
+                let taken = self.offer(slot, id, payload, low, to);
+                self.leave(slot);
+                taken
+            }
+        }
+    }
+
+    /// Leaves a gate, after having done what was handed over.
+    pub fn leave(&self, slot: &Slot) {
+        // SAFETY: only owners call this, and only blocks are handed over at the gates of the table.
+        while let Some(handed) = unsafe { slot.gate.try_leave::<Block>() } {
+            for block in handed {
+                let id = block.id;
+                let (payload, low, to) = block.into_parts();
+                self.offer(slot, id, payload, low, to);
+            }
+        }
+    }
+
+    /// Writes or queues a payload. The caller owns the gate.
+    fn offer(&self, slot: &Slot, id: i32, payload: Payload, low: bool, to: UdpAddress) -> bool {
+        let Some(state) = slot.state_of(id) else {
+            return false;
+        };
+        if state.closing {
+            return false;
+        }
+        match state.phase {
+            Phase::WriteClosed => return true,
+            Phase::Accepted => {
+                (self.report)(&format!(
+                    "socket-server error: write to socket {id} before it is started."
+                ));
+                return true;
+            }
+            Phase::PreListen | Phase::Listen => {
+                (self.report)(&format!("socket-server error: write to listen fd {id}."));
+                return true;
+            }
+            _ => {}
+        }
+        // SAFETY: the caller owns the gate; the references end here.
+        let idle = unsafe { slot.queue() }
+            .as_ref()
+            .is_none_or(|q| q.is_empty());
+        if slot.protocol() != Protocol::Tcp {
+            return self.offer_datagram(slot, id, payload, low, to, idle && state.phase.writable());
+        }
+        let bytes = payload.bytes();
+        if bytes.is_empty() {
+            return true;
+        }
+        let mut written = 0;
+        if idle && state.phase.writable() {
+            // An error is left to the I/O thread, which meets it again and reports it.
+            written = sys::write(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);
+            self.count_written(slot, written);
+            if written == bytes.len() {
+                return true;
+            }
+        }
+        let mut block = Block::new(payload, id, low, UdpAddress::NONE);
+        block.advance(written);
+        self.enqueue(slot, id, block, state.phase.writable());
+        true
+    }
+
+    fn offer_datagram(
+        &self,
+        slot: &Slot,
+        id: i32,
+        payload: Payload,
+        low: bool,
+        to: UdpAddress,
+        direct: bool,
+    ) -> bool {
+        // SAFETY: the caller owns the gate; the reference ends here.
+        let peer = unsafe { slot.peer() }.as_deref().copied();
+        let to = if to == UdpAddress::NONE {
+            peer.unwrap_or(UdpAddress::NONE)
+        } else {
+            to
+        };
+        if to.protocol() != slot.protocol() {
+            if to == UdpAddress::NONE {
+                (self.report)(&format!(
+                    "socket-server : set udp ({id}) error: address first."
+                ));
+            } else {
+                (self.report)(&format!(
+                    "socket-server: udp socket ({id}) error: type mismatch."
+                ));
+            }
+            return false;
+        }
+        if direct && let Some(addr) = to.to_sock() {
+            match sys::send_to(slot.fd.load(Ordering::Relaxed), payload.bytes(), &addr) {
+                Ok(n) => {
+                    self.count_written(slot, n);
+                    return true;
+                }
+                Err(e) if e.is_temporary() => {}
+                Err(e) => {
+                    self.report_datagram(id, e);
+                    return true;
+                }
+            }
+        }
+        let writable = slot.state_of(id).is_some_and(|s| s.phase.writable());
+        self.enqueue(slot, id, Block::new(payload, id, low, to), writable);
+        true
+    }
+
+    fn report_datagram(&self, id: i32, e: Errno) {
+        let text = e.text();
+        let text = String::from_utf8_lossy(text.as_bytes());
+        (self.report)(&format!("socket-server : udp ({id}) sendto error {text}."));
+    }
+
+    fn count_written(&self, slot: &Slot, n: usize) {
+        if n != 0 {
+            // The gate has one owner at a time, so this needs no atomic addition.
+            slot.written.store(
+                slot.written.load(Ordering::Relaxed) + n as u64,
+                Ordering::Relaxed,
+            );
+        }
+        slot.write_time.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Appends to the write queue. The caller owns the gate.
+    fn enqueue(&self, slot: &Slot, id: i32, block: Box<Block>, writable: bool) {
+        let size = block.rest().len();
+        // SAFETY: the caller owns the gate; the reference ends with this function.
+        let queue = unsafe { slot.queue() }.get_or_insert_with(|| Box::new(WriteQueue::new()));
+        let was_empty = queue.is_empty();
+        let begun = block.begun();
+        let over = queue.bytes().saturating_add(size)
+            > self.limits.per_socket.load(Ordering::Relaxed)
+            || self.queued.load(Ordering::Relaxed).saturating_add(size)
+                > self.limits.total.load(Ordering::Relaxed);
+        if over {
+            // The stream has a hole from here on, so nothing of it may go out any more: the I/O thread closes the socket.
+            self.post(Command::Overflow { id });
+            if !begun {
+                return;
+            }
+        }
+        let warning = queue.push(block);
+        slot.backlog.store(queue.bytes(), Ordering::Relaxed);
+        self.queued.fetch_add(size, Ordering::Relaxed);
+        if let Some(kib) = warning {
+            self.post(Command::Warn { id, kib });
+        }
+        if was_empty && writable {
+            self.post(Command::Flush { id });
+        }
+    }
+
+    /// Writes as much of the queue as the kernel takes. The caller owns the gate.
+    pub fn flush(&self, slot: &Slot, id: i32) -> Flushed {
+        // SAFETY: the caller owns the gate; the reference ends with this function.
+        let Some(queue) = (unsafe { slot.queue() }) else {
+            return Flushed::Empty { warned: false };
+        };
+        let fd = slot.fd.load(Ordering::Relaxed);
+        let before = queue.bytes();
+        let failed = if slot.protocol() == Protocol::Tcp {
+            self.flush_stream(slot, queue, fd)
+        } else {
+            self.flush_datagrams(slot, queue, fd, id)
+        };
+        slot.backlog.store(queue.bytes(), Ordering::Relaxed);
+        self.queued
+            .fetch_sub(before - queue.bytes(), Ordering::Relaxed);
+        match failed {
+            Some(e) if e.is_temporary() => Flushed::Blocked,
+            Some(e) => Flushed::Failed(e),
+            None => {
+                let warned = queue.reset_warning();
+                // An idle socket keeps no queue.
+                // SAFETY: `queue` is not used any more.
+                unsafe { slot.queue() }.take();
+                Flushed::Empty { warned }
+            }
+        }
+    }
+
+    fn flush_stream(&self, slot: &Slot, queue: &mut WriteQueue, fd: RawFd) -> Option<Errno> {
+        while !queue.is_empty() {
+            let mut iov = [libc::iovec {
+                iov_base: std::ptr::null_mut(),
+                iov_len: 0,
+            }; MAX_VECTOR];
+            let n = queue.gather(&mut iov);
+            // SAFETY: the entries describe blocks of the queue, which do not change meanwhile.
+            match unsafe { sys::write_vectored(fd, &iov[..n]) } {
+                Ok(written) => {
+                    self.count_written(slot, written);
+                    queue.advance(written);
+                }
+                Err(Errno(libc::EINTR)) => {}
+                Err(e) => return Some(e),
+            }
+        }
+        None
+    }
+
+    fn flush_datagrams(
+        &self,
+        slot: &Slot,
+        queue: &mut WriteQueue,
+        fd: RawFd,
+        id: i32,
+    ) -> Option<Errno> {
+        while let Some(block) = queue.front() {
+            let sent = match block.to.to_sock() {
+                Some(addr) => sys::send_to(fd, block.rest(), &addr),
+                None => Err(Errno(libc::EDESTADDRREQ)),
+            };
+            match sent {
+                Ok(n) => self.count_written(slot, n),
+                Err(Errno(libc::EINTR)) => continue,
+                Err(e) if e.is_temporary() => return Some(e),
+                // A datagram that cannot go is dropped, so that it does not hold up the others for ever.
+                Err(e) => self.report_datagram(id, e),
+            }
+            drop(queue.pop());
+        }
+        None
+    }
+
+    /// Drops what is queued. The caller owns the gate.
+    pub fn discard(&self, slot: &Slot) {
+        // SAFETY: the caller owns the gate; the reference ends here.
+        if let Some(queue) = unsafe { slot.queue() }.take() {
+            self.queued.fetch_sub(queue.bytes(), Ordering::Relaxed);
+        }
+        slot.backlog.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether bytes wait to be written.
+    pub fn has_pending(&self, slot: &Slot) -> bool {
+        slot.gate.enter();
+        // SAFETY: this thread owns the gate; the reference ends here.
+        let pending = unsafe { slot.queue() }
+            .as_ref()
+            .is_some_and(|q| !q.is_empty());
+        self.leave(slot);
+        pending
+    }
+
+    /// Sets the default peer of a UDP socket. `false`: there is no such socket.
+    pub fn set_peer(&self, id: i32, to: UdpAddress) -> bool {
+        let slot = self.table.slot(id);
+        slot.gate.enter();
+        let valid = slot.state_of(id).is_some();
+        if valid {
+            if to.protocol() == slot.protocol() && to != UdpAddress::NONE {
+                // SAFETY: this thread owns the gate; the reference ends here.
+                *unsafe { slot.peer() } = Some(Box::new(to));
+            } else {
+                self.post(Command::Report {
+                    id,
+                    text: Text::from("protocol mismatch"),
+                });
+            }
+        }
+        self.leave(slot);
+        valid
+    }
+}

@@ -1,0 +1,245 @@
+//! The table of sockets. A slot is found by `id % 65536`, in fresh zeroed memory that costs nothing before it is used.
+//!
+//! Who may touch what:
+//! - `tag` (id, phase, closing): anybody reads. `Free -> Reserved` is won by exchange, by any thread; every other change
+//!   is made by the I/O thread.
+//! - `gate`, `queue`, `peer`: `queue` and `peer` only by the owner of the gate. The I/O thread enters the gate to release
+//!   a slot, so while somebody is inside and the tag still names his socket, the descriptor is valid.
+//! - `fd`, `owner`, `reading`, `writing`, `hint`, `strikes`: written by the I/O thread, read by anybody (statistics).
+//! - counters: relaxed, written by the I/O thread (read) and by the owner of the gate (write).
+
+use super::addr::{Protocol, UdpAddress};
+use super::gate::Gate;
+use super::queue::WriteQueue;
+use super::state::{Phase, State};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
+
+/// Number of slots: the largest number of sockets at a time.
+pub const MAX_SOCKETS: usize = 1 << 16;
+
+/// Id, phase and closing in one word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Tag(u64);
+
+impl Tag {
+    const fn new(id: i32, state: State) -> Tag {
+        Tag(((id as u32 as u64) << 32) | ((state.closing as u64) << 8) | state.phase as u64)
+    }
+
+    /// The socket's id; meaningless if the slot is free.
+    pub const fn id(self) -> i32 {
+        (self.0 >> 32) as i32
+    }
+
+    /// The socket's state.
+    pub const fn state(self) -> State {
+        State {
+            phase: Phase::from_u8(self.0 as u8),
+            closing: self.0 & 0x100 != 0,
+        }
+    }
+
+    /// Whether the slot holds the socket `id` now.
+    pub fn is(self, id: i32) -> bool {
+        self.id() == id && self.state().phase != Phase::Free
+    }
+}
+
+/// One socket.
+#[repr(align(64))]
+pub struct Slot {
+    tag: AtomicU64,
+    /// Who may write.
+    pub gate: Gate,
+    queue: UnsafeCell<Option<Box<WriteQueue>>>,
+    peer: UnsafeCell<Option<Box<UdpAddress>>>,
+    /// The service that gets the events.
+    pub owner: AtomicUsize,
+    /// The descriptor; -1 while there is none.
+    pub fd: AtomicI32,
+    protocol: AtomicU8,
+    /// Read events are let in.
+    pub reading: AtomicBool,
+    /// Write events are let in.
+    pub writing: AtomicBool,
+    /// log2 of the next read's size; 0 for small reads. I/O thread only.
+    pub hint: AtomicU8,
+    /// Errors seen in a row without a successful read. I/O thread only.
+    pub strikes: AtomicU8,
+    /// Bytes (or connections, for a listening socket) received.
+    pub read: AtomicU64,
+    /// Bytes sent.
+    pub written: AtomicU64,
+    /// Centiseconds of the last receipt.
+    pub read_time: AtomicU64,
+    /// Centiseconds of the last sending.
+    pub write_time: AtomicU64,
+    /// Bytes that wait to be written, for readers outside of the gate.
+    pub backlog: AtomicUsize,
+}
+
+// SAFETY: the cells are only touched by the owner of the gate (see the module's documentation).
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Id and state as they are now.
+    #[inline]
+    pub fn tag(&self) -> Tag {
+        Tag(self.tag.load(Ordering::Acquire))
+    }
+
+    /// The state, if the slot holds `id`.
+    #[inline]
+    pub fn state_of(&self, id: i32) -> Option<State> {
+        let tag = self.tag();
+        tag.is(id).then(|| tag.state())
+    }
+
+    /// Sets the state (I/O thread).
+    pub fn set_state(&self, id: i32, state: State) {
+        self.tag.store(Tag::new(id, state).0, Ordering::Release);
+    }
+
+    /// What the socket speaks.
+    pub fn protocol(&self) -> Protocol {
+        Protocol::from_u8(self.protocol.load(Ordering::Relaxed))
+    }
+
+    /// The write queue.
+    ///
+    /// # Safety
+    /// The caller owns the gate, and holds no other reference from here or from [`Slot::peer`].
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn queue(&self) -> &mut Option<Box<WriteQueue>> {
+        // SAFETY: the owner of the gate is alone with the cell.
+        unsafe { &mut *self.queue.get() }
+    }
+
+    /// The default peer of a UDP socket.
+    ///
+    /// # Safety
+    /// As for [`Slot::queue`].
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn peer(&self) -> &mut Option<Box<UdpAddress>> {
+        // SAFETY: the owner of the gate is alone with the cell.
+        unsafe { &mut *self.peer.get() }
+    }
+
+    fn prepare(&self, protocol: Protocol, owner: usize) {
+        self.owner.store(owner, Ordering::Relaxed);
+        self.protocol.store(protocol as u8, Ordering::Relaxed);
+        self.fd.store(-1, Ordering::Relaxed);
+        self.reading.store(false, Ordering::Relaxed);
+        self.writing.store(false, Ordering::Relaxed);
+        self.hint.store(0, Ordering::Relaxed);
+        self.strikes.store(0, Ordering::Relaxed);
+        for counter in [&self.read, &self.written, &self.read_time, &self.write_time] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// All slots of one server.
+pub struct Table {
+    slots: NonNull<Slot>,
+    last_id: AtomicI32,
+    taken: AtomicU32,
+}
+
+// SAFETY: the table owns its slots, and they are Sync.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+impl Table {
+    const LAYOUT: Layout = match Layout::array::<Slot>(MAX_SOCKETS) {
+        Ok(l) => l,
+        Err(_) => unreachable!(),
+    };
+
+    /// A table of free slots.
+    pub fn new() -> Table {
+        // SAFETY: the layout is not empty. All-zero is a valid Slot: a free tag and gate, and no boxes.
+        let raw = unsafe { alloc_zeroed(Self::LAYOUT) }.cast::<Slot>();
+        let Some(slots) = NonNull::new(raw) else {
+            handle_alloc_error(Self::LAYOUT)
+        };
+        Table {
+            slots,
+            last_id: AtomicI32::new(0),
+            taken: AtomicU32::new(0),
+        }
+    }
+
+    /// The slot in which `id` would be.
+    #[inline]
+    pub fn slot(&self, id: i32) -> &Slot {
+        // SAFETY: the index is below the number of slots.
+        unsafe { self.slots.add(id as u32 as usize % MAX_SOCKETS).as_ref() }
+    }
+
+    /// All slots in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Slot> {
+        (0..MAX_SOCKETS as i32).map(|i| self.slot(i))
+    }
+
+    /// Takes a free slot for a new socket: ids grow by one, skip what is taken, and start again after 2^31 - 1.
+    pub fn reserve(&self, protocol: Protocol, owner: usize) -> Option<i32> {
+        if self.taken.fetch_add(1, Ordering::AcqRel) as usize >= MAX_SOCKETS {
+            self.taken.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        // The count above promises a free slot; a socket that is being released may hide it for a moment.
+        loop {
+            let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & i32::MAX;
+            if id == 0 {
+                continue;
+            }
+            let slot = self.slot(id);
+            let seen = slot.tag.load(Ordering::Acquire);
+            if Tag(seen).state().phase != Phase::Free {
+                continue;
+            }
+            let mine = Tag::new(id, State::new(Phase::Reserved));
+            if slot
+                .tag
+                .compare_exchange(seen, mine.0, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
+                slot.prepare(protocol, owner);
+                return Some(id);
+            }
+        }
+    }
+
+    /// Gives a slot back (I/O thread, inside the gate, after everything else of the socket is gone).
+    pub fn release(&self, id: i32) {
+        self.slot(id).set_state(id, State::new(Phase::Free));
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Lets the ids go on behind `id`.
+    #[cfg(test)]
+    pub fn set_last_id(&self, id: i32) {
+        self.last_id.store(id, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        for slot in self.iter() {
+            // SAFETY: nobody else can have the table any more; untouched slots have nothing to drop.
+            unsafe {
+                (*slot.queue.get()).take();
+                (*slot.peer.get()).take();
+            }
+        }
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.slots.as_ptr().cast(), Self::LAYOUT) };
+    }
+}

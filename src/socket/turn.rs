@@ -1,0 +1,515 @@
+//! One turn of the I/O thread: wait, do what was asked, see to the sockets that are ready.
+
+use super::accept::Resting;
+use super::addr::Text;
+use super::command::Command;
+use super::connect::Connecting;
+use super::event::{Event, Sink, What};
+use super::poller::Ready;
+use super::shared::{Flushed, Shared};
+use super::state::{Actions, Input, Phase, State, step};
+use super::sys::{self, Errno};
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The kernel's answer when the table (or epoll) is full, as services know it.
+pub const TOO_MANY: &str = "reach skynet socket number limit";
+
+/// Bytes that one read of a socket with little traffic can take, and the largest datagram.
+pub const SCRATCH: usize = 64 * 1024;
+
+/// News that one wait can bring.
+const MAX_READY: usize = 256;
+
+/// What only the I/O thread has.
+pub struct Io {
+    room: Vec<libc::epoll_event>,
+    ready: Vec<Ready>,
+    pub(super) scratch: Box<[u8]>,
+    pub(super) connecting: HashMap<i32, Connecting>,
+    pub(super) resting: HashMap<i32, Resting>,
+}
+
+impl Io {
+    /// Nothing under way.
+    pub fn new() -> Io {
+        Io {
+            room: vec![libc::epoll_event { events: 0, u64: 0 }; MAX_READY],
+            ready: Vec::with_capacity(MAX_READY),
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            connecting: HashMap::new(),
+            resting: HashMap::new(),
+        }
+    }
+}
+
+/// The state of one turn.
+pub struct Turn<'a> {
+    pub(super) s: &'a Arc<Shared>,
+    pub(super) io: &'a mut Io,
+    sink: &'a mut dyn Sink,
+    orphans: Vec<i32>,
+    delivered: usize,
+    exit: bool,
+}
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Events delivered.
+    pub delivered: usize,
+    /// The server was told to end.
+    pub exit: bool,
+}
+
+impl<'a> Turn<'a> {
+    /// Runs one turn. With `wait` it sleeps until there is something to do.
+    pub fn run(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink, wait: bool) -> Done {
+        let mut turn = Turn {
+            s,
+            io,
+            sink,
+            orphans: Vec::new(),
+            delivered: 0,
+            exit: false,
+        };
+        let mut ready = std::mem::take(&mut turn.io.ready);
+        let timeout = if wait && s.commands.fall_asleep() {
+            turn.rest_timeout()
+        } else {
+            0
+        };
+        if let Err(e) = s.poller.wait(&mut turn.io.room, timeout, &mut ready)
+            && !e.is_temporary()
+        {
+            turn.report(format_args!(
+                "socket-server error: {}",
+                String::from_utf8_lossy(e.text().as_bytes())
+            ));
+        }
+        for command in s.commands.take() {
+            turn.command(command);
+            turn.close_orphans();
+        }
+        for r in &ready {
+            turn.ready(*r);
+            turn.close_orphans();
+        }
+        turn.end_rests();
+        turn.io.ready = ready;
+        Done {
+            delivered: turn.delivered,
+            exit: turn.exit,
+        }
+    }
+
+    /// Logs a complaint of the server itself.
+    pub(super) fn report(&self, text: std::fmt::Arguments<'_>) {
+        (self.s.report)(&text.to_string());
+    }
+
+    /// Tells the owner of a socket; an owner that does not exist costs the socket its life.
+    pub(super) fn emit(&mut self, id: i32, what: What) {
+        let owner = self.s.table.slot(id).owner.load(Ordering::Relaxed);
+        self.emit_for(owner, id, what);
+    }
+
+    /// As [`Turn::emit`], for a socket that may be gone already.
+    pub(super) fn emit_for(&mut self, owner: usize, id: i32, what: What) {
+        let newcomer = if let What::Accept { id, .. } = &what {
+            Some(*id)
+        } else {
+            None
+        };
+        // A warning is advice: others may still write to a socket whose owner is gone.
+        let advice = matches!(what, What::Warning(_));
+        self.delivered += 1;
+        if !self.sink.deliver(Event { id, owner, what }) && !advice {
+            self.orphans.push(id);
+            self.orphans.extend(newcomer);
+        }
+    }
+
+    fn close_orphans(&mut self) {
+        while let Some(id) = self.orphans.pop() {
+            if self.s.table.slot(id).state_of(id).is_some() {
+                let owner = self.s.table.slot(id).owner.load(Ordering::Relaxed);
+                self.report(format_args!(
+                    "socket-server : socket {id} closed, its owner :{owner:08x} is gone."
+                ));
+                self.apply(id, Input::Orphaned, 0, None);
+            }
+        }
+    }
+
+    /// Whether an event of this socket has just failed to find its owner.
+    pub(super) fn is_orphan(&self, id: i32) -> bool {
+        self.orphans.contains(&id)
+    }
+
+    /// Takes `input` to the state machine and does what it says. `caller`: who asked for a start. `text`: of an error.
+    pub(super) fn apply(&mut self, id: i32, input: Input, caller: usize, text: Option<Text>) {
+        let slot = self.s.table.slot(id);
+        let Some(state) = slot.state_of(id) else {
+            return;
+        };
+        let (next, act) = step(state, input);
+        if act.has(Actions::REJECT_START) {
+            self.answer_caller(caller, id, Text::from("socket closed"));
+            return;
+        }
+        if act.has(Actions::READ_ON)
+            && self
+                .watch(id, true, slot.writing.load(Ordering::Relaxed))
+                .is_err()
+        {
+            self.answer_caller(caller, id, Text::from("enable read failed"));
+            return;
+        }
+        if act.has(Actions::RAISE_START) || act.has(Actions::RAISE_TRANSFER) {
+            slot.owner.store(caller, Ordering::Relaxed);
+        }
+        let owner = slot.owner.load(Ordering::Relaxed);
+        if act.has(Actions::RELEASE) {
+            self.release(id, act.has(Actions::CLOSE_FD));
+        } else if next != state {
+            slot.set_state(id, next);
+        }
+        if act.has(Actions::READ_OFF) {
+            let _ = self.watch(id, false, slot.writing.load(Ordering::Relaxed));
+        }
+        if act.has(Actions::SHUT_READ) {
+            sys::shutdown(slot.fd.load(Ordering::Relaxed), libc::SHUT_RD);
+        }
+        if act.has(Actions::SHUT_WRITE) {
+            slot.gate.enter();
+            self.s.discard(slot);
+            self.s.leave(slot);
+            let _ = self.watch(id, slot.reading.load(Ordering::Relaxed), false);
+            sys::shutdown(slot.fd.load(Ordering::Relaxed), libc::SHUT_WR);
+        }
+        if act.has(Actions::RAISE_START) {
+            self.emit_for(
+                owner,
+                id,
+                What::Open {
+                    text: Text::from("start"),
+                    number: 0,
+                },
+            );
+        }
+        if act.has(Actions::RAISE_TRANSFER) {
+            self.emit_for(
+                owner,
+                id,
+                What::Open {
+                    text: Text::from("transfer"),
+                    number: 0,
+                },
+            );
+        }
+        if act.has(Actions::RAISE_CONNECT) {
+            self.emit_for(
+                owner,
+                id,
+                What::Open {
+                    text: text.unwrap_or(Text::new()),
+                    number: 0,
+                },
+            );
+        }
+        if act.has(Actions::RAISE_ERROR) {
+            self.emit_for(owner, id, What::Error(text.unwrap_or(Text::new())));
+        }
+        if act.has(Actions::RAISE_CLOSE) {
+            self.emit_for(owner, id, What::Close);
+        }
+    }
+
+    /// Answers a request with an ERROR. The caller need not be the owner, so the answer never closes the socket.
+    fn answer_caller(&mut self, caller: usize, id: i32, text: Text) {
+        self.delivered += 1;
+        self.sink.deliver(Event {
+            id,
+            owner: caller,
+            what: What::Error(text),
+        });
+    }
+
+    /// Sets what the kernel shall tell; only remembered while there is no descriptor.
+    pub(super) fn watch(&self, id: i32, read: bool, write: bool) -> Result<(), Errno> {
+        let slot = self.s.table.slot(id);
+        let (old_read, old_write) = (
+            slot.reading.load(Ordering::Relaxed),
+            slot.writing.load(Ordering::Relaxed),
+        );
+        if (old_read, old_write) == (read, write) {
+            return Ok(());
+        }
+        slot.reading.store(read, Ordering::Relaxed);
+        slot.writing.store(write, Ordering::Relaxed);
+        let fd = slot.fd.load(Ordering::Relaxed);
+        if fd < 0 {
+            Ok(())
+        } else {
+            self.s.poller.change(fd, id, read, write)
+        }
+    }
+
+    /// Gives a reserved socket its descriptor. An error leaves everything as it was.
+    pub(super) fn install(&self, id: i32, fd: RawFd, read: bool, write: bool) -> Result<(), Errno> {
+        let slot = self.s.table.slot(id);
+        self.s.poller.add(fd, id, read, write)?;
+        slot.reading.store(read, Ordering::Relaxed);
+        slot.writing.store(write, Ordering::Relaxed);
+        slot.fd.store(fd, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Lets go of everything a socket has.
+    fn release(&mut self, id: i32, close_fd: bool) {
+        let s = self.s;
+        let slot = s.table.slot(id);
+        self.io.connecting.remove(&id);
+        self.io.resting.remove(&id);
+        slot.gate.enter();
+        s.discard(slot);
+        // SAFETY: this thread owns the gate; the reference ends here.
+        unsafe { slot.peer() }.take();
+        let fd = slot.fd.swap(-1, Ordering::Relaxed);
+        if fd >= 0 {
+            if close_fd {
+                sys::close(fd);
+            } else {
+                s.poller.remove(fd);
+            }
+        }
+        s.table.release(id);
+        // Blocks that were handed over meanwhile name a socket that is gone, and are released.
+        s.leave(slot);
+        self.end_rest_early();
+    }
+
+    /// Writes what is queued, and sees to the consequences.
+    pub(super) fn flush(&mut self, id: i32) {
+        let slot = self.s.table.slot(id);
+        let Some(state) = slot.state_of(id) else {
+            return;
+        };
+        if !state.phase.writable() {
+            return;
+        }
+        slot.gate.enter();
+        let flushed = self.s.flush(slot, id);
+        self.s.leave(slot);
+        let reading = slot.reading.load(Ordering::Relaxed);
+        match flushed {
+            Flushed::Blocked => {
+                if self.watch(id, reading, true).is_err() {
+                    self.emit(id, What::Error(Text::from("enable write failed")));
+                }
+            }
+            Flushed::Failed(e) => self.apply(id, Input::WriteFailed, 0, Some(e.text())),
+            Flushed::Empty { warned } => {
+                let disarmed = self.watch(id, reading, false);
+                self.apply(id, Input::Drained, 0, None);
+                if slot.state_of(id).is_none() {
+                    return;
+                }
+                if disarmed.is_err() {
+                    self.emit(id, What::Error(Text::from("disable write failed")));
+                } else if warned {
+                    self.emit(id, What::Warning(0));
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Connect { id, host, port } => self.start_connecting(id, host, port),
+            Command::Resolved { id, found } => self.resolved(id, found),
+            Command::Listen { id, fd } => self.adopt_listener(id, fd),
+            Command::Bind { id, fd } => self.adopt_bound(id, fd),
+            Command::Udp { id, fd } => self.adopt_udp(id, fd),
+            Command::Start { id, owner } => match self.s.table.slot(id).state_of(id) {
+                Some(_) => {
+                    self.apply(id, Input::Start, owner, None);
+                    self.flush(id);
+                }
+                None => self.answer_caller(owner, id, Text::from("invalid socket")),
+            },
+            Command::Pause { id } => {
+                let slot = self.s.table.slot(id);
+                if slot.state_of(id).is_some()
+                    && self
+                        .watch(id, false, slot.writing.load(Ordering::Relaxed))
+                        .is_err()
+                {
+                    self.emit(id, What::Error(Text::from("enable read failed")));
+                }
+            }
+            Command::Close { id, now: true } => self.apply(id, Input::Shutdown, 0, None),
+            Command::Close { id, now: false } => {
+                let slot = self.s.table.slot(id);
+                if slot.state_of(id).is_some() {
+                    let pending = self.s.has_pending(slot);
+                    self.apply(id, Input::Close { pending }, 0, None);
+                }
+            }
+            Command::NoDelay { id } => self.set_nodelay(id),
+            Command::Flush { id } => self.flush(id),
+            Command::Warn { id, kib } => self.emit_if_alive(id, What::Warning(kib)),
+            Command::Report { id, text } => self.emit_if_alive(id, What::Error(text)),
+            Command::Overflow { id } => self.fail(id, Text::from("write buffer limit exceeded")),
+            Command::Exit => {
+                self.exit = true;
+                self.delivered += 1;
+                self.sink.deliver(Event {
+                    id: 0,
+                    owner: 0,
+                    what: What::Exit,
+                });
+            }
+        }
+    }
+
+    fn emit_if_alive(&mut self, id: i32, what: What) {
+        if self.s.table.slot(id).state_of(id).is_some() {
+            self.emit(id, what);
+        }
+    }
+
+    /// Ends a socket with an ERROR and without CLOSE; one that is closing ends in silence.
+    pub(super) fn fail(&mut self, id: i32, text: Text) {
+        let slot = self.s.table.slot(id);
+        let Some(state) = slot.state_of(id) else {
+            return;
+        };
+        let owner = slot.owner.load(Ordering::Relaxed);
+        self.apply(id, Input::Orphaned, 0, None);
+        if !state.closing {
+            self.emit_for(owner, id, What::Error(text));
+        }
+    }
+
+    fn adopt_bound(&mut self, id: i32, fd: RawFd) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            return;
+        }
+        if self.install(id, fd, true, false).is_err() {
+            self.fail(id, Text::from(TOO_MANY));
+            return;
+        }
+        sys::set_nonblocking(fd);
+        self.become_open(id, Phase::Bound);
+        self.emit_if_alive(
+            id,
+            What::Open {
+                text: Text::from("binding"),
+                number: 0,
+            },
+        );
+        self.flush(id);
+    }
+
+    fn adopt_udp(&mut self, id: i32, fd: OwnedFd) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            return;
+        }
+        if self.install(id, fd.as_raw_fd(), true, false).is_err() {
+            self.fail(id, Text::from(TOO_MANY));
+            return;
+        }
+        let _ = fd.into_raw_fd();
+        self.become_open(id, Phase::Open);
+        self.flush(id);
+    }
+
+    /// A reserved socket gets into use; one that was closed meanwhile only writes what it has.
+    fn become_open(&self, id: i32, phase: Phase) {
+        let slot = self.s.table.slot(id);
+        let Some(state) = slot.state_of(id) else {
+            return;
+        };
+        if state.closing {
+            slot.set_state(
+                id,
+                State {
+                    phase: Phase::ReadClosed,
+                    closing: true,
+                },
+            );
+            let _ = self.watch(id, false, false);
+        } else {
+            slot.set_state(id, State::new(phase));
+        }
+    }
+
+    fn ready(&mut self, r: Ready) {
+        let slot = self.s.table.slot(r.id);
+        let Some(state) = slot.state_of(r.id) else {
+            return;
+        };
+        match state.phase {
+            Phase::Free | Phase::Reserved => return,
+            Phase::Connecting => return self.check_connect(r.id),
+            Phase::Listen => return self.accept_some(r.id),
+            _ => {}
+        }
+        let read = r.read && slot.reading.load(Ordering::Relaxed);
+        // A paused stream that is over: what it still has is delivered before the end.
+        let rest = r.hangup
+            && !r.error
+            && !read
+            && matches!(state.phase, Phase::Open | Phase::WriteClosed);
+        if read || rest {
+            self.receive(r.id, rest);
+        }
+        if r.write {
+            self.flush(r.id);
+        }
+        if read || rest || r.write {
+            return;
+        }
+        if r.error {
+            let text = match sys::pending_error(slot.fd.load(Ordering::Relaxed)) {
+                Ok(0) => Text::from("Unknown error"),
+                Ok(e) | Err(Errno(e)) => Errno(e).text(),
+            };
+            self.strike(r.id, text);
+        } else if r.hangup {
+            self.apply(r.id, Input::Hangup, 0, None);
+        }
+    }
+
+    /// An error of the descriptor. One that comes again without a successful read in between ends the socket, so that it
+    /// cannot keep the thread busy.
+    pub(super) fn strike(&mut self, id: i32, text: Text) {
+        let slot = self.s.table.slot(id);
+        if slot.strikes.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.apply(id, Input::Failed, 0, Some(text));
+        } else {
+            self.apply(id, Input::Hangup, 0, None);
+        }
+    }
+
+    fn set_nodelay(&mut self, id: i32) {
+        let slot = self.s.table.slot(id);
+        if let Some(connecting) = self.io.connecting.get_mut(&id) {
+            connecting.nodelay = true;
+        }
+        if slot.state_of(id).is_some() {
+            let _ = sys::set_option(
+                slot.fd.load(Ordering::Relaxed),
+                libc::IPPROTO_TCP,
+                libc::TCP_NODELAY,
+                1,
+            );
+        }
+    }
+}
