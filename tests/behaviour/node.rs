@@ -21,7 +21,8 @@ pub fn ours() -> bool {
 }
 
 fn executable() -> PathBuf {
-    std::env::var_os("SKYNET_EXE").map_or_else(|| env!("CARGO_BIN_EXE_skynet").into(), PathBuf::from)
+    std::env::var_os("SKYNET_EXE")
+        .map_or_else(|| env!("CARGO_BIN_EXE_skynet").into(), PathBuf::from)
 }
 
 fn sources() -> PathBuf {
@@ -32,12 +33,16 @@ fn sources() -> PathBuf {
 pub fn services() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("services-{}", std::process::id()));
+        let dir =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("services-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         for entry in std::fs::read_dir(sources()).unwrap() {
             let source = entry.unwrap().path();
             if source.extension().is_some_and(|e| e == "c") {
-                compile(&source, &dir.join(source.with_extension("so").file_name().unwrap()));
+                compile(
+                    &source,
+                    &dir.join(source.with_extension("so").file_name().unwrap()),
+                );
             }
         }
         dir
@@ -47,7 +52,18 @@ pub fn services() -> &'static Path {
 /// Compiles one C service against our headers.
 pub fn compile(source: &Path, to: &Path) {
     let status = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-        .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-fPIC", "-shared", "-I"])
+        .args([
+            "-std=c11",
+            "-D_GNU_SOURCE",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-g",
+            "-O1",
+            "-fPIC",
+            "-shared",
+            "-I",
+        ])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
         .arg("-o")
         .args([to, source])
@@ -80,7 +96,11 @@ impl Setup {
     /// A node whose bootstrap service is `bootstrap` ("module args"), with 2 workers and harbor 0.
     pub fn new(bootstrap: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("node-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "node-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let mut cpath = format!("{}/?.so", services().display());
@@ -88,7 +108,14 @@ impl Setup {
             write!(cpath, ";{more}/?.so").unwrap();
         }
         let config = format!("bootstrap = [[{bootstrap}]]\n");
-        Setup { dir: Arc::new(Directory(dir)), config, cpath, environment: Vec::new() }.line("thread = 2").line("harbor = 0")
+        Setup {
+            dir: Arc::new(Directory(dir)),
+            config,
+            cpath,
+            environment: Vec::new(),
+        }
+        .line("thread = 2")
+        .line("harbor = 0")
     }
 
     /// Adds a line to the config; a later line of the same key wins.
@@ -117,7 +144,11 @@ impl Setup {
 
     /// Starts the node with the config as it is now.
     pub fn start(&self) -> Node {
-        std::fs::write(self.dir().join("config"), format!("cpath = [[{}]]\n{}", self.cpath, self.config)).unwrap();
+        std::fs::write(
+            self.dir().join("config"),
+            format!("cpath = [[{}]]\n{}", self.cpath, self.config),
+        )
+        .unwrap();
         self.run(&["config"])
     }
 
@@ -134,13 +165,25 @@ impl Setup {
             .expect("the executable");
         let out = Stream::follow(child.stdout.take().unwrap());
         let err = Stream::follow(child.stderr.take().unwrap());
-        Node { child, out, err, _dir: self.dir.clone() }
+        Node {
+            child,
+            out,
+            err,
+            _dir: self.dir.clone(),
+        }
     }
 }
 
-/// Everything a pipe has carried so far.
+/// What a pipe has carried so far, and whether it has ended.
+#[derive(Default)]
+struct Carried {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+/// A pipe that a thread of its own reads.
 #[derive(Clone, Default)]
-struct Stream(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+struct Stream(Arc<(Mutex<Carried>, Condvar)>);
 
 impl Stream {
     fn follow(mut pipe: impl Read + Send + 'static) -> Self {
@@ -151,8 +194,8 @@ impl Stream {
             loop {
                 let n = pipe.read(&mut block).unwrap_or(0);
                 let mut state = shared.0.0.lock().unwrap();
-                state.0.extend_from_slice(&block[..n]);
-                state.1 |= n == 0;
+                state.bytes.extend_from_slice(&block[..n]);
+                state.ended |= n == 0;
                 shared.0.1.notify_all();
                 if n == 0 {
                     return;
@@ -167,11 +210,11 @@ impl Stream {
         let end = Instant::now() + PATIENCE;
         let mut state = self.0.0.lock().unwrap();
         loop {
-            if let Some(answer) = found(&String::from_utf8_lossy(&state.0)) {
+            if let Some(answer) = found(&String::from_utf8_lossy(&state.bytes)) {
                 return Some(answer);
             }
             let left = end.saturating_duration_since(Instant::now());
-            if state.1 || left.is_zero() {
+            if state.ended || left.is_zero() {
                 return None;
             }
             state = self.0.1.wait_timeout(state, left).unwrap().0;
@@ -179,7 +222,7 @@ impl Stream {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.0.lock().unwrap().0).into_owned()
+        String::from_utf8_lossy(&self.0.0.lock().unwrap().bytes).into_owned()
     }
 }
 
@@ -205,8 +248,21 @@ impl Node {
 
     /// Waits for a line of the log with exactly this text (without its source).
     pub fn wait_line(&self, line: &str) {
-        let found = self.out.wait(|text| messages(text).any(|m| m == line).then_some(()));
-        assert!(found.is_some(), "no line {line:?} in\n{}{}", self.out.text(), self.err.text());
+        let found = self
+            .out
+            .wait(|text| messages(text).any(|m| m == line).then_some(()));
+        assert!(
+            found.is_some(),
+            "no line {line:?} in\n{}{}",
+            self.out.text(),
+            self.err.text()
+        );
+    }
+
+    /// Waits for a text on standard error.
+    pub fn wait_stderr(&self, text: &str) {
+        let found = self.err.wait(|all| all.contains(text).then_some(()));
+        assert!(found.is_some(), "no {text:?} in\n{}", self.err.text());
     }
 
     /// Waits for a line that `pick` accepts and returns what it makes of it.
@@ -214,6 +270,16 @@ impl Node {
         self.out
             .wait(|text| messages(text).find_map(&mut pick))
             .unwrap_or_else(|| panic!("no {what} in\n{}{}", self.out.text(), self.err.text()))
+    }
+
+    /// Waits for the fact with this index.
+    pub fn wait_fact(&self, index: usize) -> String {
+        let found = self.out.wait(|text| {
+            let mut facts = messages(text).filter_map(|m| m.strip_prefix("fact "));
+            facts.nth(index).map(String::from)
+        });
+        found
+            .unwrap_or_else(|| panic!("no fact {index} in\n{}{}", self.out.text(), self.err.text()))
     }
 
     /// Waits for "done" and returns what the services reported.
@@ -225,7 +291,10 @@ impl Node {
     /// What the services have reported so far.
     pub fn facts_so_far(&self) -> Vec<String> {
         let text = self.out.text();
-        messages(&text).filter_map(|m| m.strip_prefix("fact ")).map(String::from).collect()
+        messages(&text)
+            .filter_map(|m| m.strip_prefix("fact "))
+            .map(String::from)
+            .collect()
     }
 
     /// Waits for "done" and returns every line of the log, each with its source.
@@ -247,9 +316,18 @@ impl Node {
         self.err.wait(|_| None::<()>);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return Ended { status, stdout: self.out.text(), stderr: self.err.text() };
+                return Ended {
+                    status,
+                    stdout: self.out.text(),
+                    stderr: self.err.text(),
+                };
             }
-            assert!(Instant::now() < end, "still running:\n{}{}", self.out.text(), self.err.text());
+            assert!(
+                Instant::now() < end,
+                "still running:\n{}{}",
+                self.out.text(),
+                self.err.text()
+            );
             std::thread::yield_now();
         }
     }
@@ -276,7 +354,11 @@ pub struct Ended {
 /// The text of each complete log line, without `[:xxxxxxxx] `.
 fn messages(text: &str) -> impl Iterator<Item = &str> {
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-    complete.lines().filter_map(|line| line.strip_prefix("[:")?.split_once("] ").map(|(_, message)| message))
+    complete.lines().filter_map(|line| {
+        line.strip_prefix("[:")?
+            .split_once("] ")
+            .map(|(_, message)| message)
+    })
 }
 
 /// Waits until `ready` answers, for things that only a look can tell (a file of another process).
