@@ -10,6 +10,10 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    println!(
+        "cargo:rustc-env=SKYNET_TARGET={}",
+        env::var("TARGET").expect("cargo sets it")
+    );
     error_shim(&root);
     exports(&root, &out);
     if feature("LUA") {
@@ -62,6 +66,7 @@ fn exports(root: &Path, out: &Path) {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
+    println!("cargo:rustc-link-arg-cdylib=-Wl,-soname,libskynet.so");
     for kind in ["bins", "tests", "benches", "examples"] {
         // An absent kind of target is an error to cargo.
         if kind == "examples" && !has_rust_file(&root.join("examples"))

@@ -81,3 +81,52 @@ pub fn symbols(file: &Path, options: &[&str]) -> Vec<String> {
         .map(|(name, _)| name.split('@').next().unwrap_or(name).to_string())
         .collect()
 }
+
+/// The library without Lua, as an old project links it: builds it (once a run, cargo keeps it) and answers its folder.
+pub fn library() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("library");
+    run(Command::new(env!("CARGO"))
+        .current_dir(root())
+        // What cargo told this test about its own build does not concern that one.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "skynet",
+            "--lib",
+            "--no-default-features",
+            "--target-dir",
+        ])
+        .arg(&target));
+    target.join("debug")
+}
+
+/// The sources of the Lua that the host program brings: 5.4, so not the executable's.
+pub fn lua_sources() -> PathBuf {
+    let metadata = run(Command::new(env!("CARGO")).current_dir(root()).args([
+        "metadata",
+        "--format-version=1",
+        "--offline",
+        "--filter-platform",
+        env!("SKYNET_TARGET"),
+    ]))
+    .stdout;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata).expect("metadata");
+    let manifest = metadata["packages"]
+        .as_array()
+        .and_then(|packages| packages.iter().find(|package| package["name"] == "lua-src"))
+        .and_then(|package| package["manifest_path"].as_str())
+        .expect("lua-src");
+    let folder = Path::new(manifest).parent().expect("folder of lua-src");
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("lua-src")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("lua-5.4."))
+        })
+        .collect();
+    found.pop().expect("Lua 5.4 in lua-src")
+}

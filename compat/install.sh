@@ -1,0 +1,22 @@
+#!/bin/sh
+# usage: compat/install.sh PREFIX
+# Builds the library without Lua and installs it with its headers, pkg-config and CMake files.
+set -eu
+[ $# -eq 1 ] || { echo "usage: $0 PREFIX" >&2; exit 2; }
+mkdir -p "$1"
+prefix=$(cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+target=${CARGO_TARGET_DIR:-$root/target}/library
+
+cargo build --release --lib --package skynet --no-default-features --target-dir "$target"
+version=$(cargo pkgid --package skynet | sed 's/.*[#@]//')
+
+mkdir -p "$prefix/include/skynet" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/skynet"
+cp include/*.h "$prefix/include/skynet/"
+cp "$target/release/libskynet.a" "$target/release/libskynet.so" "$prefix/lib/"
+fill() { sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" "$1" >"$2"; }
+fill compat/skynet.pc.in "$prefix/lib/pkgconfig/skynet.pc"
+fill compat/cmake/skynet-config-version.cmake.in "$prefix/lib/cmake/skynet/skynet-config-version.cmake"
+cp compat/cmake/skynet-config.cmake "$prefix/lib/cmake/skynet/"
+echo "installed skynet $version into $prefix"
