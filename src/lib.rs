@@ -4,6 +4,7 @@
 //! `mailbox` (queue of one service) -> `scheduler` (run queues, workers) -> [`service`] (context, dispatch).
 
 pub mod abi;
+pub mod builtin;
 pub mod handle;
 pub mod message;
 pub mod service;

@@ -1,0 +1,80 @@
+//! The core's C functions that services and Lua modules call, as "skynet.h" declares them.
+//!
+//! Nothing is linked: the symbols come from the executable, so a module built on this crate loads into any core with the
+//! same C interface. Message memory is the C allocator's on both sides.
+#![no_std]
+
+use libc::{c_char, c_int, c_void};
+
+/// `struct skynet_context`: a service, opaque.
+#[repr(C)]
+pub struct Context {
+    _opaque: [u8; 0],
+}
+
+/// `skynet_cb` of "skynet.h": receives the messages of a service one at a time. A result of 0 lets the core free `msg`;
+/// with anything else the service has taken it over.
+pub type Callback = unsafe extern "C" fn(
+    context: *mut Context,
+    ud: *mut c_void,
+    ty: c_int,
+    session: c_int,
+    source: u32,
+    msg: *const c_void,
+    sz: usize,
+) -> c_int;
+
+/// `PTYPE_TEXT`.
+pub const PTYPE_TEXT: c_int = 0;
+/// `PTYPE_SYSTEM`.
+pub const PTYPE_SYSTEM: c_int = 4;
+/// `PTYPE_TAG_DONTCOPY`: the core takes the data over, on every path.
+pub const PTYPE_TAG_DONTCOPY: c_int = 0x10000;
+/// `PTYPE_TAG_ALLOCSESSION`: the core makes up a session and returns it.
+pub const PTYPE_TAG_ALLOCSESSION: c_int = 0x20000;
+
+unsafe extern "C" {
+    /// Logs a line ("skynet.h"): printf's format, but exactly `"%*s"` takes (length, bytes). `context` may be null.
+    pub fn skynet_error(context: *mut Context, format: *const c_char, ...);
+
+    /// Runs a text command ("skynet.h"). The answer, null for none, lives until the context's next command.
+    pub fn skynet_command(
+        context: *mut Context,
+        command: *const c_char,
+        parm: *const c_char,
+    ) -> *const c_char;
+
+    /// Sends `size` bytes at `msg` ("skynet.h"): the session, or -1 (no such service), -2 (too large).
+    pub fn skynet_send(
+        context: *mut Context,
+        source: u32,
+        destination: u32,
+        ty: c_int,
+        session: c_int,
+        msg: *mut c_void,
+        size: usize,
+    ) -> c_int;
+
+    /// [`skynet_send`] to a name: `:hex`, `.local` or a global one.
+    pub fn skynet_sendname(
+        context: *mut Context,
+        source: u32,
+        destination: *const c_char,
+        ty: c_int,
+        session: c_int,
+        msg: *mut c_void,
+        size: usize,
+    ) -> c_int;
+
+    /// 1 when `handle` belongs to another node; its harbor id goes to `harbor` unless that is null.
+    pub fn skynet_isremote(context: *mut Context, handle: u32, harbor: *mut c_int) -> c_int;
+
+    /// Sets what receives the messages of the service from now on; null drops them.
+    pub fn skynet_callback(context: *mut Context, ud: *mut c_void, callback: Option<Callback>);
+
+    /// Hundredths of a second since the node started, plus the fraction of the wall clock's second at that time.
+    pub fn skynet_now() -> u64;
+
+    /// The allocator of Lua states ("skynet_malloc.h"): realloc, and free for a new size of 0.
+    pub fn skynet_lalloc(ptr: *mut c_void, old_size: usize, new_size: usize) -> *mut c_void;
+}

@@ -1,0 +1,38 @@
+//! Services that are part of the library, for module names that no file of the C service path has.
+//!
+//! They call the core through its C functions, as a service in a `.so` does, so each works with any core.
+
+use std::ffi::CStr;
+
+use libc::{c_char, c_int, c_void};
+
+use crate::service::Context;
+
+pub mod logger;
+
+/// The four functions of a C service ("skynet_module.h"), with the meaning they have in a `.so`.
+pub struct Builtin {
+    /// Module name, the first word of a launch command.
+    pub name: &'static CStr,
+    /// `NAME_create`: a new instance, null when there is no memory.
+    pub create: Option<unsafe extern "C" fn() -> *mut c_void>,
+    /// `NAME_init`: 0 when the service may run.
+    pub init: unsafe extern "C" fn(*mut c_void, *mut Context, *const c_char) -> c_int,
+    /// `NAME_release`.
+    pub release: Option<unsafe extern "C" fn(*mut c_void)>,
+    /// `NAME_signal`, called on any thread.
+    pub signal: Option<unsafe extern "C" fn(*mut c_void, c_int)>,
+}
+
+static BUILTINS: &[Builtin] = &[Builtin {
+    name: c"logger",
+    create: Some(logger::create),
+    init: logger::init,
+    release: Some(logger::release),
+    signal: None,
+}];
+
+/// The built-in service of that name.
+pub fn find(name: &CStr) -> Option<&'static Builtin> {
+    BUILTINS.iter().find(|builtin| builtin.name == name)
+}
