@@ -1,0 +1,75 @@
+--- First chunk of every Lua service: finds the script that the launch arguments name and runs it.
+---
+--- In: the launch arguments as one string ("name arg1 arg2"), and the globals LUA_SERVICE, LUA_PATH,
+--- LUA_CPATH, LUA_PRELOAD that snlua sets. Out: package.path and package.cpath, SERVICE_NAME,
+--- SERVICE_PATH, and `require` replaced by the one that services need.
+
+local words = {}
+for word in string.gmatch(..., "%S+") do
+	words[#words + 1] = word
+end
+SERVICE_NAME = words[1]
+
+-- Sources inside of the executable; other executables have none.
+local has_embedded, embedded = pcall(require, "skynet.embedded")
+
+local function is_file(path)
+	local file = io.open(path, "r")
+	if file then
+		file:close()
+	end
+	return file ~= nil
+end
+
+local function fill(pattern, name)
+	return (string.gsub(pattern, "%?", { ["?"] = name }))
+end
+
+--- Returns the script and the pattern that it was found by (nil: inside of the executable).
+local function find_service(name, patterns)
+	local tried, embeddable = {}, true
+	for pattern in string.gmatch(patterns, "[^;]+") do
+		local path = fill(pattern, name)
+		local script, problem = loadfile(path)
+		if script then
+			return script, pattern
+		end
+		tried[#tried + 1] = problem
+		-- A file that does not compile must not be replaced by another one in silence.
+		embeddable = embeddable and not is_file(path)
+	end
+	if has_embedded and embeddable then
+		local path = "service/" .. name .. ".lua"
+		local source = embedded.find(path)
+		if source then
+			return assert(load(source, "@" .. path))
+		end
+	end
+	error(table.concat(tried, "\n"))
+end
+
+local script, found_by = find_service(SERVICE_NAME, LUA_SERVICE)
+
+package.path, package.cpath = LUA_PATH, LUA_CPATH
+LUA_SERVICE, LUA_PATH, LUA_CPATH = nil, nil, nil
+
+if found_by then
+	-- "dir/?/main.lua": the service has a folder of its own, where its modules come first.
+	local own_folder = string.match(found_by, "(.*/)[^/?]+$")
+	if own_folder then
+		SERVICE_PATH = fill(own_folder, SERVICE_NAME)
+		package.path = SERVICE_PATH .. "?.lua;" .. package.path
+	else
+		SERVICE_PATH = string.match(found_by, "(.*/).+$")
+	end
+end
+
+local preload = LUA_PRELOAD
+LUA_PRELOAD = nil
+if preload then
+	assert(loadfile(preload))(table.unpack(words))
+end
+
+_G.require = require "skynet.require".require
+
+script(table.unpack(words, 2))

@@ -1,0 +1,394 @@
+--- The API of a Lua service. `local skynet = require "skynet"`.
+---
+--- Calls and tasks live in skynet/internal/kernel.lua, which documents `call`, `send`, `ret`,
+--- `response`, `fork`, `timeout`, `sleep`, `wait` and their kin; this file adds the rest.
+
+local core = require "skynet.core"
+local modules = require "skynet.require"
+local runtime = require "skynet.internal.kernel"
+
+local skynet = runtime.api
+local protocols = runtime.protocols
+
+--- Message types, as in skynet.h; TRACE exists in Lua only.
+skynet.PTYPE_TEXT = 0
+skynet.PTYPE_RESPONSE = 1
+skynet.PTYPE_MULTICAST = 2
+skynet.PTYPE_CLIENT = 3
+skynet.PTYPE_SYSTEM = 4
+skynet.PTYPE_HARBOR = 5
+skynet.PTYPE_SOCKET = 6
+skynet.PTYPE_ERROR = 7
+skynet.PTYPE_QUEUE = 8 -- deprecated: skynet.mqueue
+skynet.PTYPE_DEBUG = 9
+skynet.PTYPE_LUA = 10
+skynet.PTYPE_SNAX = 11
+skynet.PTYPE_TRACE = 12
+
+--- The code cache: `clear()` and `mode("ON" | "OFF" | "EXIST")`.
+skynet.cache = require "skynet.codecache"
+--- The registered protocols, by name and by number.
+skynet._proto = protocols
+
+---------------------------------------------------------------- functions of the C layer
+
+--- pack(...) -> pointer, size: serialises values; who gets the pointer frees or sends it.
+skynet.pack = core.pack
+--- packstring(...) -> string: the same bytes as a string.
+skynet.packstring = core.packstring
+--- unpack(msg [, size]) -> ...: the values of a pointer and size, or of a string. Raises on bad data.
+skynet.unpack = core.unpack
+--- tostring(msg, size) -> string: copies a message.
+skynet.tostring = core.tostring
+--- trash(msg, size): frees a message that this service owns.
+skynet.trash = core.trash
+--- now() -> integer: 1/100 s since the node started, plus less than a second.
+skynet.now = core.now
+--- hpc() -> integer: a monotonic clock in nanoseconds.
+skynet.hpc = core.hpc
+--- error(...): writes the arguments, joined by spaces, to the error log.
+skynet.error = core.error
+--- tracelog(tag, text [, level]): writes a line of the trace log.
+skynet.tracelog = core.trace
+--- init(func): runs func before the start function, or, in a module that a task loads, at its end.
+skynet.init = modules.init
+--- Deprecated: the plain pcall of Lua.
+skynet.pcall = pcall
+
+---------------------------------------------------------------- addresses and environment
+
+--- The handle of this service.
+---@return integer
+function skynet.self()
+	return core.addresscommand "REG"
+end
+
+--- The handle of a service of this node by its local name.
+---@param name string such as ".launcher"
+---@return integer? nil when there is none
+function skynet.localname(name)
+	return core.addresscommand("QUERY", name)
+end
+
+--- The node that a handle belongs to.
+---@param handle integer
+---@return integer harbor, boolean remote
+function skynet.harbor(handle)
+	return core.harbor(handle)
+end
+
+local start_time
+
+--- When the node started.
+---@return integer seconds since 1970
+function skynet.starttime()
+	start_time = start_time or core.intcommand "STARTTIME"
+	return start_time
+end
+
+--- The time of day by the node's clock, in steps of 1/100 s.
+---@return number seconds since 1970
+function skynet.time()
+	return core.now() / 100 + skynet.starttime()
+end
+
+--- A value of the node's configuration.
+---@param key string
+---@return string?
+function skynet.getenv(key)
+	return (core.command("GETENV", key))
+end
+
+--- Adds a value to the node's configuration; existing ones cannot be changed (raises).
+---@param key string
+---@param value string|number
+function skynet.setenv(key, value)
+	if core.command("GETENV", key) ~= nil then
+		error("Can't setenv exist key : " .. key)
+	end
+	core.command("SETENV", key .. " " .. value)
+end
+
+--- A figure of this service: "mqlen", "cpu", "time", "message", "endless".
+---@return number
+function skynet.stat(what)
+	return core.intcommand("STAT", what)
+end
+
+--- The number of messages that wait for this service.
+---@return integer
+function skynet.mqlen()
+	return core.intcommand("STAT", "mqlen")
+end
+
+--- Whether this service was reported to be in an endless loop since the last time asked.
+---@return boolean
+function skynet.endless()
+	return core.intcommand("STAT", "endless") == 1
+end
+
+--- Limits the memory of this service. Once only, while its main chunk runs.
+---@param bytes integer
+function skynet.memlimit(bytes)
+	debug.getregistry().memlimit = bytes
+	skynet.memlimit = nil
+end
+
+---------------------------------------------------------------- protocols
+
+--- Adds a message type.
+---@param class { name: string, id: integer, pack: function?, unpack: function?, dispatch: function?, trace: boolean? }
+function skynet.register_protocol(class)
+	local name, id = class.name, class.id
+	assert(type(name) == "string", "protocol name must be a string")
+	assert(type(id) == "number" and id >= 0 and id <= 255, "protocol id must be 0..255")
+	assert(protocols[name] == nil and protocols[id] == nil, "protocol is registered already")
+	protocols[name], protocols[id] = class, class
+	if class.trace ~= nil then
+		runtime.enable_tracing()
+	end
+end
+
+--- Sets the handler of a protocol, called in a task of its own for every message of that type.
+---@param typename string|integer
+---@param handler? fun(session: integer, source: integer, ...) nil asks for the present one
+---@return function? previous handler
+function skynet.dispatch(typename, handler)
+	local class = protocols[typename]
+	if handler == nil then
+		return class and class.dispatch
+	end
+	if class == nil then
+		error("unknown protocol " .. tostring(typename), 2)
+	end
+	local previous = class.dispatch
+	class.dispatch = handler
+	return previous
+end
+
+--- Sends a packed message in the name of another service. Does not yield.
+---@param dest integer|string
+---@param source integer
+---@param typename string|integer
+---@param session integer
+---@param msg string|lightuserdata
+---@param sz integer? size of a pointer
+function skynet.redirect(dest, source, typename, session, msg, sz)
+	return core.redirect(dest, source, protocols[typename].id, session, msg, sz)
+end
+
+-- A service has died (session 0), or one of its calls has failed.
+local function on_error(session, source)
+	skynet.ignoreret()
+	if session ~= 0 then
+		if runtime.watched[session] then
+			runtime.fail_call(session)
+		end
+		return
+	end
+	for respond, caller in pairs(runtime.promised) do
+		if caller == source then
+			runtime.promised[respond] = nil
+		end
+	end
+	for pending, callee in pairs(runtime.watched) do
+		if callee == source then
+			runtime.fail_call(pending)
+		end
+	end
+end
+
+--- Behaves as if a service had died: calls to it fail, answers promised to it are dropped.
+---@param service integer
+function skynet.term(service)
+	return on_error(0, service)
+end
+
+---------------------------------------------------------------- tracing
+
+--- Traces the request of the running task, from here on and through the services it calls.
+---@param info string? goes into the log
+function skynet.trace(info)
+	local task = runtime.current()
+	skynet.error("TRACE", runtime.tags[task])
+	runtime.start_trace(task, info)
+end
+
+--- The trace tag of the running task.
+---@return string|false|nil
+function skynet.tracetag()
+	return runtime.tags[runtime.current()]
+end
+
+--- Traces all requests of a protocol (true), none (false), or those that ask for it (nil).
+---@param typename string|integer
+---@param flag boolean?
+function skynet.traceproto(typename, flag)
+	local class = assert(protocols[typename], "unknown protocol")
+	class.trace = flag
+	runtime.enable_tracing()
+end
+
+---------------------------------------------------------------- services
+
+--- Starts a Lua service and waits until its start function has returned. Yields.
+---@param name string
+---@return integer handle. Raises when it does not start
+function skynet.newservice(name, ...)
+	return skynet.call(".launcher", "lua", "LAUNCH", "snlua", name, ...)
+end
+
+local function ask_manager(on_node, on_network, name, ...)
+	if name == true then
+		return assert(skynet.call(".service", "lua", on_network, ...))
+	end
+	return assert(skynet.call(".service", "lua", on_node, name, ...))
+end
+
+--- Starts a service unless it runs already. Yields.
+---@param name string|true true: unique in the network of harbors; the name follows
+---@return integer handle. Raises when it does not start
+function skynet.uniqueservice(name, ...)
+	return ask_manager("LAUNCH", "GLAUNCH", name, ...)
+end
+
+--- Waits for a unique service that somebody else starts. Yields.
+---@param name string|true as for `uniqueservice`
+---@return integer handle
+function skynet.queryservice(name, ...)
+	return ask_manager("QUERY", "GQUERY", name, ...)
+end
+
+---------------------------------------------------------------- start and end
+
+local init_task
+
+--- Runs the queued `init` functions and `start_func`, and reports to the launcher. Yields.
+---@param start_func function
+function skynet.init_service(start_func)
+	local ok, problem = xpcall(function()
+		modules.init_all()
+		start_func()
+	end, debug.traceback)
+	if ok then
+		skynet.send(".launcher", "lua", "LAUNCHOK")
+	else
+		skynet.error("init service failed: " .. tostring(problem))
+		skynet.send(".launcher", "lua", "ERROR")
+		skynet.exit()
+	end
+end
+
+--- Makes this script a service: sets the message callback, then runs `start_func` in a task.
+---@param start_func function
+function skynet.start(start_func)
+	core.callback(skynet.dispatch_message)
+	init_task = skynet.timeout(0, function()
+		skynet.init_service(start_func)
+		init_task = nil
+	end)
+end
+
+local function close_waiting_tasks()
+	local tasks, me = {}, runtime.current()
+	for _, task in pairs(runtime.waiting) do
+		if type(task) == "thread" and task ~= me then
+			tasks[task] = true
+		end
+	end
+	for task in pairs(tasks) do
+		coroutine.close(task)
+	end
+end
+
+--- Ends this service. Callers that wait for an answer get an error, and so do the services it
+--- waits for. Does not return.
+function skynet.exit()
+	local ERROR <const> = skynet.PTYPE_ERROR
+	runtime.drop_queues()
+	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
+	for task, session in pairs(runtime.owed) do
+		local caller = runtime.origin[task]
+		if session ~= 0 and caller then
+			core.send(caller, ERROR, session, "")
+		end
+	end
+	close_waiting_tasks()
+	local promised = {}
+	for respond in pairs(runtime.promised) do
+		promised[#promised + 1] = respond
+	end
+	for _, respond in ipairs(promised) do
+		respond(false)
+	end
+	local callees = {}
+	for _, address in pairs(runtime.watched) do
+		callees[address] = true
+	end
+	for address in pairs(callees) do
+		core.send(address, ERROR, 0, "")
+	end
+	-- The rest of this turn's messages still arrives here.
+	core.callback(function(_, _, _, session, source)
+		if session ~= 0 and source ~= 0 then
+			core.send(source, ERROR, session, "")
+		end
+	end)
+	core.command "EXIT"
+	runtime.drop_queues()
+	coroutine.yield "QUIT"
+end
+
+---------------------------------------------------------------- loaded on first use
+
+--- request([first]) -> batch: several calls at once, see skynet/internal/select.lua.
+function skynet.request(first)
+	skynet.request = require "skynet.internal.select"
+	return skynet.request(first)
+end
+
+--- See skynet/internal/tasks.lua.
+function skynet.task(what)
+	return require "skynet.internal.tasks".task(what, init_task)
+end
+
+function skynet.uniqtask()
+	return require "skynet.internal.tasks".uniqtask()
+end
+
+function skynet.killthread(thread)
+	return require "skynet.internal.tasks".killthread(thread)
+end
+
+function skynet.trace_timeout(on)
+	return require "skynet.internal.tasks".trace_timeout(on)
+end
+
+---------------------------------------------------------------- the protocols every service has
+
+skynet.register_protocol {
+	name = "lua",
+	id = skynet.PTYPE_LUA,
+	pack = skynet.pack,
+	unpack = skynet.unpack,
+}
+
+skynet.register_protocol {
+	name = "response",
+	id = skynet.PTYPE_RESPONSE,
+}
+
+skynet.register_protocol {
+	name = "error",
+	id = skynet.PTYPE_ERROR,
+	unpack = function(...) return ... end,
+	dispatch = on_error,
+}
+
+require "skynet.debug".init(skynet, {
+	dispatch = skynet.dispatch_message,
+	resume = runtime.resume,
+	suspend = runtime.settle_outside,
+})
+
+return skynet

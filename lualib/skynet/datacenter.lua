@@ -1,0 +1,23 @@
+--- Values that all nodes of a network share, in a tree of keys, kept by one service.
+
+local skynet = require "skynet"
+
+local M = {}
+
+--- The value at a path of keys, nil if there is none; a table for a branch. Yields.
+function M.get(...)
+	return skynet.call("DATACENTER", "lua", "QUERY", ...)
+end
+
+--- set(key, ..., value): sets the value at a path. Yields.
+---@return any previous value
+function M.set(...)
+	return skynet.call("DATACENTER", "lua", "UPDATE", ...)
+end
+
+--- Waits until there is a value at a path. Raises when the path turns out to be a branch. Yields.
+function M.wait(...)
+	return skynet.call("DATACENTER", "lua", "WAIT", ...)
+end
+
+return M

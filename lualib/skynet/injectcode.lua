@@ -1,0 +1,124 @@
+--- Runs source as if it stood at the present place of a stopped function: it sees the function's
+--- locals and upvalues by name, may change them, and `...` are the function's extra arguments.
+
+-- The chunk declares every visible name as a local of an enclosing function; its upvalues are then
+-- tied to the real ones. `report` hands back the values of the locals afterwards.
+local CHUNK <const> = "local %s\nreturn function(...)\n%s\nend, function() return { %s } end"
+
+local function is_temporary(name)
+	return string.sub(name, 1, 1) == "("
+end
+
+-- What is visible at a level: names in order of declaration, slots and values of the locals,
+-- indices of the upvalues.
+local function visible(thread, level, func, extra)
+	local names, slots, values, upvalues = {}, {}, {}, {}
+	for name in pairs(extra or {}) do
+		names[#names + 1] = name
+	end
+	for slot = 1, math.huge do
+		local name, value = debug.getlocal(thread, level, slot)
+		if not name then
+			break
+		elseif not is_temporary(name) then
+			names[#names + 1] = name
+			slots[name], values[name] = slot, value
+		end
+	end
+	for index = 1, math.huge do
+		local name = debug.getupvalue(func, index)
+		if not name then
+			break
+		end
+		upvalues[name] = index
+		if not slots[name] then
+			names[#names + 1] = name
+		end
+	end
+	return names, slots, values, upvalues
+end
+
+local function extra_arguments(thread, level)
+	local list = { n = 0 }
+	while true do
+		local name, value = debug.getlocal(thread, level, -list.n - 1)
+		if not name then
+			return list
+		end
+		list.n = list.n + 1
+		list[list.n] = value
+	end
+end
+
+local function tie_upvalues(chunk, func, extra, slots, values, upvalues)
+	for index = 1, math.huge do
+		local name = debug.getupvalue(chunk, index)
+		if not name then
+			return
+		end
+		if slots[name] then
+			debug.setupvalue(chunk, index, values[name])
+		elseif upvalues[name] then
+			debug.upvaluejoin(chunk, index, func, upvalues[name])
+		elseif extra and extra[name] ~= nil then
+			debug.setupvalue(chunk, index, extra[name])
+		end
+	end
+end
+
+---@param source string Lua source
+---@param thread thread? the running one by default
+---@param level integer? level of the function in that thread; 0 is its innermost one, and in the
+--- running thread the caller of this function is level 1
+---@param extra table? further names the source sees
+---@return boolean ok, any ... results, or the error
+return function(source, thread, level, extra)
+	thread = thread or coroutine.running()
+	level = level or 0
+	-- As debug.getinfo counts from `visible` and its kin, one call deeper than here.
+	local here = thread == coroutine.running() and 1 or 0
+	local info = debug.getinfo(thread, level + here, "f")
+	if not info then
+		return false, "Invalid level"
+	end
+	local func = info.func
+	local names, slots, values, upvalues = visible(thread, level + 2 * here, func, extra)
+	local reported = {}
+	for name, slot in pairs(slots) do
+		reported[#reported + 1] = string.format("[%d] = %s,", slot, name)
+	end
+	if #names == 0 then
+		names[1] = "_"
+	end
+	local loader, problem = load(string.format(CHUNK, table.concat(names, ","), source,
+		table.concat(reported)), "=(debug)")
+	if not loader then
+		return false, problem
+	end
+	local chunk, report = loader()
+	tie_upvalues(chunk, func, extra, slots, values, upvalues)
+	tie_upvalues(report, func, nil, slots, values, upvalues)
+	local arguments = extra_arguments(thread, level + 2 * here)
+	-- Both closures share the locals of the loader unless tying separated them: let them share.
+	for index = 1, math.huge do
+		local name = debug.getupvalue(report, index)
+		if not name then
+			break
+		end
+		for other = 1, math.huge do
+			local same = debug.getupvalue(chunk, other)
+			if not same then
+				break
+			elseif same == name then
+				debug.upvaluejoin(report, index, chunk, other)
+			end
+		end
+	end
+	local results = table.pack(pcall(chunk, table.unpack(arguments, 1, arguments.n)))
+	if results[1] then
+		for slot, value in pairs(report()) do
+			debug.setlocal(thread, level + here, slot, value)
+		end
+	end
+	return table.unpack(results, 1, results.n)
+end

@@ -1,0 +1,115 @@
+--- The commands of the "debug" protocol. Each answers the running request itself.
+
+local function clean_up(skynet)
+	local before, started = collectgarbage "count", skynet.now()
+	collectgarbage "collect"
+	skynet.yield() -- GC requests that are queued meanwhile are dropped
+	skynet.error(string.format("GC %.2f Kb -> %.2f Kb, cost %.2f sec",
+		before, collectgarbage "count", (skynet.now() - started) / 100))
+end
+
+---@param skynet table the API
+---@param runtime table for the remote debugger, see skynet/debug.lua
+---@param describe function what `skynet.info_func` has set
+---@return table<string, function> commands
+return function(skynet, runtime, describe)
+	local C = {}
+	local answer = skynet.retpack
+
+	function C.MEM()
+		answer(collectgarbage "count")
+	end
+
+	local collecting = false
+	function C.GC()
+		skynet.ignoreret()
+		if not collecting then
+			collecting = true
+			clean_up(skynet)
+			collecting = false
+		end
+	end
+
+	function C.STAT()
+		answer {
+			task = skynet.task(),
+			mqlen = skynet.stat "mqlen",
+			cpu = skynet.stat "cpu",
+			message = skynet.stat "message",
+		}
+	end
+
+	function C.TASK(session)
+		if session then
+			return answer(skynet.task(session))
+		end
+		local stacks = {}
+		skynet.task(stacks)
+		answer(stacks)
+	end
+
+	function C.UNIQTASK()
+		answer(skynet.uniqtask())
+	end
+
+	function C.KILLTASK(pattern)
+		local task = skynet.killthread(pattern)
+		if task then
+			skynet.error(string.format("Kill %s", task))
+			skynet.ret()
+		else
+			skynet.error(string.format("Kill %s : Not found", pattern))
+			answer "Not found"
+		end
+	end
+
+	function C.INFO(...)
+		local info = table.pack(describe(...))
+		answer(table.unpack(info, 1, math.max(info.n, 1))) -- at least a nil
+	end
+
+	function C.EXIT()
+		skynet.exit()
+	end
+
+	--- Runs Lua source inside of the service, see skynet/inject.lua.
+	function C.RUN(source, filename, ...)
+		local inject = require "skynet.inject"
+		local ok, output = inject(skynet, source, filename, table.pack(...), runtime.dispatch)
+		collectgarbage "collect"
+		answer(ok, table.concat(output, "\n"))
+	end
+
+	function C.TERM(service)
+		skynet.ignoreret()
+		skynet.term(service)
+	end
+
+	function C.REMOTEDEBUG(...)
+		require "skynet.remotedebug".start(runtime, ...)
+	end
+
+	function C.SUPPORT(typename)
+		answer(skynet.dispatch(typename) ~= nil)
+	end
+
+	function C.PING()
+		skynet.ret()
+	end
+
+	--- Never answered: the caller gets an error when this service ends.
+	function C.LINK()
+		skynet.response()
+	end
+
+	function C.TRACELOG(typename, flag)
+		if type(typename) ~= "string" then
+			typename, flag = "lua", typename
+		end
+		skynet.error(string.format("Turn trace log %s for %s", flag, typename))
+		skynet.traceproto(typename, flag)
+		skynet.ret()
+	end
+
+	return C
+end

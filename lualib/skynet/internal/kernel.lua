@@ -1,0 +1,762 @@
+--- The heart of a Lua service: which coroutine runs, which one waits for which session, and how a
+--- message of the node becomes a coroutine or wakes one. Everything on the path of a call is in this
+--- one chunk so that its state stays in locals; the rest of the API is built on the table it returns.
+---
+--- Words used here:
+---   session   a positive integer that names one outstanding request of this service.
+---   task      a coroutine that this module started; it parks by yielding "SUSPEND".
+---   to owe    a task owes an answer from the moment it handles a request until it answers.
+
+local core = require "skynet.core"
+
+local send_message, int_command, allocate_session = core.send, core.intcommand, core.genid
+local trace_line, message_text, release_message = core.trace, core.tostring, core.trash
+local pack_values = core.pack
+local resume_thread, yield_thread = coroutine.resume, coroutine.yield
+local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
+local traceback = debug.traceback
+local error, type, tostring, pcall, select = error, type, tostring, pcall, select
+
+-- Message types of skynet.h that this chunk handles itself.
+local RESPONSE <const>, ERROR <const>, TRACE <const> = 1, 7, 12
+-- What stands for a session whose answer is not wanted any more, and what a woken sleeper gets.
+local BREAK <const> = "BREAK"
+-- An idle task costs about 1 KiB; more of them than this are left to the collector.
+local MAX_IDLE <const> = 256
+
+local api = {}
+local protocols = {} -- by name and by number
+local waiting = {}   -- session -> the task that it resumes, or BREAK
+local watched = {}   -- session of a call -> address called
+local asleep = {}    -- token -> session of the sleeper
+local owed = {}      -- task -> session it has to answer; 0 when the request was a send
+local origin = {}    -- task -> address its request came from
+local tags = {}      -- task -> trace tag, or false: tracing switched off for it
+local trace_from = {}  -- address -> tag of the next request from there
+local promised = {}  -- response closure -> address that waits for it
+local entry = {}     -- task that has not begun -> function it will run
+local killed = {}    -- session of a killed sleeper, whose timer may still fire
+local idle, idle_count = {}, 0
+local current        -- the task that runs now
+local tracing = false  -- false until anybody asks for tracing: spares a look-up a call
+local timer_wrapper  -- set by trace_timeout
+
+-- Three queues of work that a message leaves behind; `first > last` means empty.
+local wakeups, wakeup_first, wakeup_last = {}, 1, 0
+local failures, failure_first, failure_last = {}, 1, 0
+local forks, fork_first, fork_last = {}, 1, 0
+
+---------------------------------------------------------------- sessions
+
+-- The core counts sessions up and starts again at 1 after 2^31-1. From `wary_from` on, every
+-- allocation looks whether the next number is still in use, and skips those that are.
+local wary_from = 0x70000000
+
+local function skip_used_sessions(session)
+	wary_from = 1
+	while true do
+		local following = session < 0x7fffffff and session + 1 or 1
+		if waiting[following] == nil then
+			return
+		end
+		session = allocate_session()
+	end
+end
+
+--- Allocates a session number. Does not yield.
+---@return integer session
+function api.genid()
+	local session = allocate_session()
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	return session
+end
+
+local function start_timer(centiseconds)
+	local session = int_command("TIMEOUT", centiseconds)
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	return session
+end
+
+local function unknown_protocol(typename)
+	error("unknown protocol " .. tostring(typename), 3)
+end
+
+--- An address as people read it: numbers become ":%08x", names stay.
+---@param address integer|string
+---@return string
+function api.address(address)
+	if type(address) == "number" then
+		return string.format(":%08x", address)
+	end
+	return tostring(address)
+end
+
+---------------------------------------------------------------- tasks
+
+local function end_trace(task)
+	local tag = tags[task]
+	if tag ~= nil then
+		if tag then
+			trace_line(tag, "end")
+		end
+		tags[task] = nil
+	end
+end
+
+local function report_forgotten(task, session, handler)
+	local where = debug.getinfo(handler, "S")
+	core.error(string.format("Maybe forgot response session %s from %s : %s:%d",
+		session, api.address(origin[task]), where.source, where.linedefined))
+end
+
+-- Main function of every task. Resumed with a protocol it handles one request; resumed by a timer
+-- (true) or from the fork queue (nothing) it runs the function noted in `entry`.
+local function task_main(protocol, session, source, msg, sz)
+	local task = current
+	while true do
+		local body
+		if protocol == nil or protocol == true then
+			body = entry[task]
+			entry[task] = nil
+			body()
+		else
+			body = protocol.dispatch
+			body(session, source, protocol.unpack(msg, sz))
+		end
+		local debt = owed[task]
+		if debt then
+			if debt ~= 0 then
+				report_forgotten(task, debt, body)
+			end
+			owed[task] = nil
+		end
+		if tracing then
+			end_trace(task)
+		end
+		origin[task] = nil
+		body = nil
+		if idle_count < MAX_IDLE then
+			idle_count = idle_count + 1
+			idle[idle_count] = task
+		else
+			return "SUSPEND"
+		end
+		protocol, session, source, msg, sz = yield_thread "SUSPEND"
+	end
+end
+
+local function idle_task()
+	if idle_count == 0 then
+		return create_thread(task_main)
+	end
+	local task = idle[idle_count]
+	idle[idle_count] = nil
+	idle_count = idle_count - 1
+	return task
+end
+
+local function new_task(body)
+	local task = idle_task()
+	entry[task] = body
+	return task
+end
+
+-- The task raised an error: its caller learns of it; returns the text to report.
+local function bury(task, problem)
+	local debt = owed[task]
+	if debt then
+		if debt ~= 0 then
+			local tag = tags[task]
+			if tag then
+				trace_line(tag, "error")
+			end
+			send_message(origin[task], ERROR, debt, "")
+		end
+		owed[task] = nil
+	end
+	origin[task] = nil
+	tags[task] = nil
+	local text = traceback(task, tostring(problem))
+	close_thread(task)
+	return text
+end
+
+-- A task stopped in another way than by "SUSPEND". Returns the text to report, if any.
+local function settle(task, alive, command)
+	if not alive then
+		return bury(task, command)
+	elseif command == "QUIT" then
+		close_thread(task)
+	elseif command == "USER" then
+		return bury(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
+	elseif command ~= nil then -- nil: stopped by the remote debugger
+		return bury(task, "Unknown command : " .. tostring(command))
+	end
+end
+
+local function join_texts(first, second)
+	if first and second then
+		return first .. "\n" .. second
+	end
+	return first or second
+end
+
+-- Works off the three queues: sleepers woken, calls that failed, then forks, one at a time.
+local function drain(text)
+	while true do
+		local task, alive, command
+		if wakeup_first <= wakeup_last then
+			local token = wakeups[wakeup_first]
+			wakeups[wakeup_first] = nil
+			wakeup_first = wakeup_first + 1
+			local session = asleep[token]
+			if session then
+				task = waiting[session]
+				if tracing and tags[task] then
+					trace_line(tags[task], "resume")
+				end
+				waiting[session] = BREAK
+				current = task
+				alive, command = resume_thread(task, false, BREAK, nil, session)
+			end
+		elseif failure_first <= failure_last then
+			local session = failures[failure_first]
+			failures[failure_first] = nil
+			failure_first = failure_first + 1
+			local sleeper = waiting[session]
+			if type(sleeper) == "thread" then
+				waiting[session] = nil
+				task = sleeper
+				current = task
+				alive, command = resume_thread(task, false, nil, nil, session)
+			end
+		elseif fork_first <= fork_last then
+			task = forks[fork_first]
+			forks[fork_first] = nil
+			fork_first = fork_first + 1
+			current = task
+			alive, command = resume_thread(task)
+		else
+			wakeup_first, wakeup_last = 1, 0
+			failure_first, failure_last = 1, 0
+			fork_first, fork_last = 1, 0
+			return text
+		end
+		if task and not (alive and command == "SUSPEND") then
+			text = join_texts(text, settle(task, alive, command))
+		end
+	end
+end
+
+--- Runs `func(...)` in a task of its own, after the current one has parked. Does not yield.
+---@param func function
+---@return thread task for `wakeup` (as token) and `killthread`
+function api.fork(func, ...)
+	local body = func
+	if select("#", ...) > 0 then
+		local arguments = table.pack(...)
+		body = function()
+			return func(table.unpack(arguments, 1, arguments.n))
+		end
+	end
+	local task = new_task(body)
+	fork_last = fork_last + 1
+	forks[fork_last] = task
+	return task
+end
+
+--- Runs `func()` after some time, in a task of its own. Does not yield.
+---@param centiseconds integer 1/100 s; 0 or less: after the messages that are already queued
+---@param func function
+---@return thread task for `killthread`
+function api.timeout(centiseconds, func)
+	local session = start_timer(centiseconds)
+	local task = new_task(func)
+	if timer_wrapper then
+		entry[task] = timer_wrapper(task, func, centiseconds)
+	end
+	waiting[session] = task
+	return task
+end
+
+---------------------------------------------------------------- sleeping
+
+local function park(session, token)
+	if tracing and tags[current] then
+		trace_line(tags[current], "sleep", 3)
+	end
+	asleep[token] = session
+	waiting[session] = current
+	local fired, reason = yield_thread "SUSPEND"
+	asleep[token] = nil
+	return fired, reason
+end
+
+local function check_token(token)
+	if asleep[token] then
+		error("token duplicative", 3)
+	end
+end
+
+--- Parks the running task for some time. Yields.
+---@param centiseconds integer 1/100 s
+---@param token any what `wakeup` will name; the running coroutine by default; raises if in use
+---@return string? "BREAK" when `wakeup` ended the sleep
+function api.sleep(centiseconds, token)
+	token = token or this_thread()
+	check_token(token)
+	local fired, reason = park(start_timer(centiseconds), token)
+	if not fired then
+		if reason == BREAK then
+			return BREAK
+		end
+		error(reason)
+	end
+end
+
+--- Lets the messages that are already queued go first. Yields.
+function api.yield()
+	return api.sleep(0)
+end
+
+--- Parks the running task until `wakeup(token)`. Yields.
+---@param token any the running coroutine by default; raises if in use
+function api.wait(token)
+	token = token or this_thread()
+	check_token(token)
+	local session = api.genid()
+	park(session, token)
+	waiting[session] = nil
+end
+
+--- Ends a `sleep` or `wait`. The sleeper runs once the current task has parked. Does not yield.
+---@param token any as given to `sleep` or `wait`, or the coroutine that called them
+---@return boolean? true when somebody sleeps on the token
+function api.wakeup(token)
+	if asleep[token] then
+		wakeup_last = wakeup_last + 1
+		wakeups[wakeup_last] = token
+		return true
+	end
+end
+
+---------------------------------------------------------------- sending and calling
+
+-- Passes the trace tag of the running task on to the service it calls.
+local function trace_call(address)
+	local tag = tags[current]
+	if tag then
+		trace_line(tag, "call", 3)
+		send_message(address, TRACE, 0, tag)
+	end
+end
+
+local function no_session(address, session)
+	if session == false then
+		error("message to " .. api.address(address) .. " is too large", 2)
+	end
+	error("call to invalid address " .. api.address(address), 2)
+end
+
+-- Parks the running task until the answer of `session` is there. Raises when the call fails.
+local function await(address, session)
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	watched[session] = address
+	waiting[session] = current
+	local answered, msg, sz = yield_thread "SUSPEND"
+	watched[session] = nil
+	if not answered then
+		error "call failed"
+	end
+	return msg, sz
+end
+
+--- Sends a message; no answer is expected. Does not yield.
+---@param address integer|string handle, ":hex", ".local" or global name
+---@param typename string|integer protocol, such as "lua"
+---@return integer? 0; nil when there is no such service, false when the message is too large
+function api.send(address, typename, ...)
+	local protocol = protocols[typename] or unknown_protocol(typename)
+	return send_message(address, protocol.id, 0, protocol.pack(...))
+end
+
+--- `send` with a message that is packed already: a string, or a pointer and its size (consumed).
+function api.rawsend(address, typename, msg, sz)
+	local protocol = protocols[typename] or unknown_protocol(typename)
+	return send_message(address, protocol.id, 0, msg, sz)
+end
+
+--- Sends a request and waits for the answer. Yields.
+---@param address integer|string
+---@param typename string|integer
+---@return any ... the values of the answer. Raises when the address is unknown, and when the
+--- callee fails, answers with an error or dies
+function api.call(address, typename, ...)
+	if tracing then
+		trace_call(address)
+	end
+	local protocol = protocols[typename] or unknown_protocol(typename)
+	local session = send_message(address, protocol.id, nil, protocol.pack(...))
+	if not session then
+		no_session(address, session)
+	end
+	return protocol.unpack(await(address, session))
+end
+
+--- `call` with a packed message; the answer is not unpacked. Yields.
+---@return lightuserdata|string msg, integer sz valid until the task parks or calls again
+function api.rawcall(address, typename, msg, sz)
+	if tracing then
+		trace_call(address)
+	end
+	local protocol = protocols[typename] or unknown_protocol(typename)
+	local session = send_message(address, protocol.id, nil, msg, sz)
+	if not session then
+		no_session(address, session)
+	end
+	return await(address, session)
+end
+
+--- `rawcall` that carries the given trace tag (used by the cluster agent). Yields.
+function api.tracecall(tag, address, typename, msg, sz)
+	trace_line(tag, "tracecall begin")
+	send_message(address, TRACE, 0, tag)
+	local protocol = protocols[typename] or unknown_protocol(typename)
+	local session = send_message(address, protocol.id, nil, msg, sz)
+	if not session then
+		no_session(address, session)
+	end
+	local answer, size = await(address, session)
+	trace_line(tag, "tracecall end")
+	return answer, size
+end
+
+--- Answers the request of the running task with a packed message (consumed). Does not yield.
+---@param msg string|lightuserdata|nil nil is an empty answer
+---@param sz integer? size, for a pointer
+---@return boolean false when the request was a send, or the caller is gone. Raises "No session"
+--- when there is no request or it is answered already
+function api.ret(msg, sz)
+	msg = msg or ""
+	local task = current
+	if tracing and tags[task] then
+		trace_line(tags[task], "response")
+	end
+	local session = owed[task]
+	if session == nil then
+		error "No session"
+	end
+	owed[task] = nil
+	if session == 0 then
+		if sz ~= nil then
+			release_message(msg, sz)
+		end
+		return false
+	end
+	local sent = send_message(origin[task], RESPONSE, session, msg, sz)
+	if sent == false then -- too large: the caller must not wait for ever
+		send_message(origin[task], ERROR, session, "")
+	end
+	return sent and true or false
+end
+
+--- Answers with Lua values: `ret(pack(...))`.
+---@return boolean
+function api.retpack(...)
+	return api.ret(pack_values(...))
+end
+
+--- Defers the answer of the running task's request. Does not yield.
+---@param pack? function packs the values of the answer; `skynet.pack` by default
+---@return fun(ok: boolean|string, ...): boolean? respond call it once, from any task: with true and
+--- the values, or with false to fail the call; it tells whether the caller was still there.
+--- `respond "TEST"` tells whether the caller still waits. A second answer raises
+function api.response(pack)
+	pack = pack or pack_values
+	local task = current
+	local session = owed[task]
+	if session == nil then
+		error "no session"
+	end
+	owed[task] = nil
+	if session == 0 then
+		return function() end
+	end
+	local caller = origin[task]
+	local function respond(ok, ...)
+		if ok == "TEST" then
+			return promised[respond] ~= nil
+		end
+		if not pack then
+			error "Can't response more than once"
+		end
+		local sent
+		if promised[respond] then
+			if ok then
+				sent = send_message(caller, RESPONSE, session, pack(...))
+				if sent == false then
+					send_message(caller, ERROR, session, "")
+				end
+			else
+				sent = send_message(caller, ERROR, session, "")
+			end
+			promised[respond] = nil
+			sent = sent ~= nil
+		else
+			sent = false
+		end
+		pack = nil
+		return sent
+	end
+	promised[respond] = caller
+	return respond
+end
+
+--- Declares that this task will not answer its request in the usual way. Does not yield.
+function api.ignoreret()
+	owed[current] = nil
+end
+
+--- The request that the running task handles.
+---@return integer? session, integer? source nil when it handles none or has answered (session)
+function api.context()
+	return owed[current], origin[current]
+end
+
+---------------------------------------------------------------- messages of the node
+
+local function unknown_request(session, source, msg, sz, typename)
+	core.error(string.format("Unknown request (%s): %s", typename, message_text(msg, sz)))
+	error(string.format("Unknown session : %d from %x", session, source))
+end
+
+local function unknown_response(session, source, msg, sz)
+	core.error(string.format("Response message : %s", message_text(msg, sz)))
+	error(string.format("Unknown session : %d from %x", session, source))
+end
+
+--- Sets what happens with a send of a type nobody handles; the default logs and raises.
+---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer, typename: any)
+---@return function previous
+function api.dispatch_unknown_request(handler)
+	local previous = unknown_request
+	unknown_request = handler
+	return previous
+end
+
+--- Sets what happens with an answer nobody waits for; the default logs and raises.
+---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer)
+---@return function previous
+function api.dispatch_unknown_response(handler)
+	local previous = unknown_response
+	unknown_response = handler
+	return previous
+end
+
+local function guarded(func, ...)
+	local ok, text = pcall(func, ...)
+	if not ok then
+		return tostring(text)
+	end
+end
+
+-- A message that no handler takes: a caller is told, anything else is reported.
+local function refuse(typename, msg, sz, session, source)
+	trace_from[source] = nil
+	if session ~= 0 then
+		send_message(source, ERROR, session, "")
+	else
+		return guarded(unknown_request, session, source, msg, sz, typename)
+	end
+end
+
+local function stray_response(msg, sz, session, source)
+	if killed[session] then
+		killed[session] = nil
+	else
+		return guarded(unknown_response, session, source, msg, sz)
+	end
+end
+
+local trace_count = 0
+
+-- Gives a task a trace tag of its own, unless tracing is off for it.
+local function start_trace(task, info)
+	tracing = true
+	if tags[task] == false then
+		return
+	end
+	trace_count = trace_count + 1
+	local tag = string.format(":%08x-%d", core.addresscommand "REG", trace_count)
+	tags[task] = tag
+	trace_line(tag, info and "trace " .. info or "trace")
+end
+
+-- Decides whether the request that `task` is about to handle is traced.
+local function trace_request(protocol, task, source)
+	if protocol.trace == false then
+		trace_from[source] = nil
+		tags[task] = false
+		return
+	end
+	local tag = trace_from[source]
+	if tag then
+		trace_from[source] = nil
+		trace_line(tag, "request")
+		tags[task] = tag
+	elseif protocol.trace then
+		start_trace(task)
+	end
+end
+
+--- Handles one message of the node: the callback of this service. Raises what its tasks raised.
+---@param ptype integer @param msg lightuserdata? @param sz integer @param session integer
+---@param source integer
+function api.dispatch_message(ptype, msg, sz, session, source)
+	local text, task, alive, command
+	if ptype == RESPONSE then
+		task = waiting[session]
+		waiting[session] = nil
+		if task == BREAK then
+			return
+		elseif task == nil then
+			text = stray_response(msg, sz, session, source)
+		else
+			if tracing and tags[task] then
+				trace_line(tags[task], "resume")
+			end
+			current = task
+			alive, command = resume_thread(task, true, msg, sz, session)
+		end
+	else
+		local protocol = protocols[ptype]
+		if protocol and protocol.dispatch then
+			task = idle_task()
+			owed[task] = session
+			origin[task] = source
+			if tracing then
+				trace_request(protocol, task, source)
+			end
+			current = task
+			alive, command = resume_thread(task, protocol, session, source, msg, sz)
+		elseif protocol == nil and ptype == TRACE then
+			tracing = true
+			trace_from[source] = message_text(msg, sz)
+		else
+			text = refuse(protocol and protocol.name or ptype, msg, sz, session, source)
+		end
+	end
+	if task and not (alive and command == "SUSPEND") then
+		text = join_texts(text, settle(task, alive, command))
+	end
+	if fork_first <= fork_last or wakeup_first <= wakeup_last or failure_first <= failure_last then
+		text = drain(text)
+	end
+	if text then
+		error(text, 0)
+	end
+end
+
+---------------------------------------------------------------- for the other modules
+
+local runtime = {
+	api = api,
+	protocols = protocols,
+	waiting = waiting,
+	watched = watched,
+	asleep = asleep,
+	owed = owed,
+	origin = origin,
+	tags = tags,
+	promised = promised,
+	killed = killed,
+	entry = entry,
+	start_trace = start_trace,
+	trace_call = trace_call,
+}
+
+--- Deals with a task that the remote debugger has resumed. Raises what the task raised.
+function runtime.settle_outside(task, alive, command)
+	if not (alive and command == "SUSPEND") then
+		local text = settle(task, alive, command)
+		if text then
+			error(text, 0)
+		end
+	end
+end
+
+--- The running task.
+function runtime.current()
+	return current
+end
+
+--- Resumes a task from outside of the dispatcher, with `current` set for it.
+function runtime.resume(task, ...)
+	current = task
+	return resume_thread(task, ...)
+end
+
+--- Says which task runs, after `resume` from inside of another one.
+function runtime.set_current(task)
+	current = task
+end
+
+function runtime.enable_tracing()
+	tracing = true
+end
+
+function runtime.start_timer(centiseconds)
+	return start_timer(centiseconds)
+end
+
+--- Sends a request whose answer will resume `task`. Returns the session, or nil or false.
+function runtime.request(task, address, protocol, ...)
+	local session = send_message(address, protocol.id, nil, protocol.pack(...))
+	if session then
+		if session >= wary_from then
+			skip_used_sessions(session)
+		end
+		watched[session] = address
+		waiting[session] = task
+	end
+	return session
+end
+
+--- Wraps the functions of coming timers; nil ends that.
+function runtime.wrap_timers(wrapper)
+	timer_wrapper = wrapper
+end
+
+--- Notes that the call of `session` has failed.
+function runtime.fail_call(session)
+	failure_last = failure_last + 1
+	failures[failure_last] = session
+end
+
+--- Takes a task that has not begun out of the fork queue. Tells whether it was there.
+function runtime.unfork(task)
+	for i = fork_first, fork_last do
+		if forks[i] == task then
+			table.move(forks, i + 1, fork_last + 1, i)
+			fork_last = fork_last - 1
+			entry[task] = nil
+			return true
+		end
+	end
+	return false
+end
+
+--- Forgets all queued work (the service ends).
+function runtime.drop_queues()
+	wakeups, wakeup_first, wakeup_last = {}, 1, 0
+	failures, failure_first, failure_last = {}, 1, 0
+	forks, fork_first, fork_last = {}, 1, 0
+end
+
+return runtime

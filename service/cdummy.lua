@@ -1,0 +1,76 @@
+-- `.cslave` of a node that belongs to no network of harbors (harbor = 0): global names stay here.
+
+local skynet = require "skynet"
+require "skynet.manager"
+
+local names = {}   -- global name -> handle
+local queries = {} -- global name -> responses that wait for it
+local harbor_service -- nil when this installation has no harbor module
+
+skynet.register_protocol {
+	name = "harbor",
+	id = skynet.PTYPE_HARBOR,
+	pack = function(...) return ... end,
+	unpack = skynet.tostring,
+}
+
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	pack = function(...) return ... end,
+	unpack = skynet.tostring,
+	dispatch = function() end, -- the harbor service asks for names that nobody has
+}
+
+local command = {}
+
+function command.REGISTER(name, handle)
+	assert(names[name] == nil, "global name is taken")
+	names[name] = handle
+	for _, respond in ipairs(queries[name] or {}) do
+		respond(true, handle)
+	end
+	queries[name] = nil
+	if harbor_service then
+		skynet.redirect(harbor_service, handle, "harbor", 0, "N " .. name)
+	end
+end
+
+function command.QUERYNAME(name)
+	if string.sub(name, 1, 1) == "." then
+		return skynet.retpack(skynet.localname(name))
+	elseif names[name] then
+		return skynet.retpack(names[name])
+	end
+	queries[name] = queries[name] or {}
+	table.insert(queries[name], skynet.response())
+end
+
+function command.LINK()
+	skynet.ret()
+end
+
+function command.CONNECT()
+	skynet.error "Can't connect to other harbor in single node mode"
+end
+
+-- Without the C module `harbor` a node lacks only sends to global names by name.
+local function has_harbor_module()
+	local path = skynet.getenv "cpath"
+	return path and package.searchpath("harbor", path, "") ~= nil
+end
+
+skynet.start(function()
+	local id = tonumber(skynet.getenv "harbor" or 0)
+	assert(id == 0, "cdummy is for harbor = 0")
+	skynet.dispatch("lua", function(_, _, name, ...)
+		local run = command[name]
+		if not run then
+			error("unknown command " .. tostring(name))
+		end
+		run(...)
+	end)
+	if has_harbor_module() then
+		harbor_service = assert(skynet.launch("harbor", id, skynet.self()))
+	end
+end)
