@@ -1,11 +1,16 @@
 --- The API of a Lua service. `local skynet = require "skynet"`.
 ---
---- Calls and tasks live in skynet/internal/kernel.lua, which documents `call`, `send`, `ret`,
---- `response`, `fork`, `timeout`, `sleep`, `wait` and their kin; this file adds the rest.
+--- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
+--- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
+--- wait), reply (response, tracecall), strays, select (request) and tasks. This file adds the rest.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"
 local runtime = require "skynet.internal.kernel"
+local trace = require "skynet.internal.trace"
+local strays = require "skynet.internal.strays"
+require "skynet.internal.sleep"
+require "skynet.internal.reply"
 
 local skynet = runtime.api
 local protocols = runtime.protocols
@@ -177,6 +182,10 @@ function skynet.redirect(dest, source, typename, session, msg, sz)
 	return core.redirect(dest, source, protocols[typename].id, session, msg, sz)
 end
 
+--- See skynet/internal/strays.lua.
+skynet.dispatch_unknown_request = strays.dispatch_unknown_request
+skynet.dispatch_unknown_response = strays.dispatch_unknown_response
+
 -- A service has died (session 0), or one of its calls has failed.
 local function on_error(session, source)
 	skynet.ignoreret()
@@ -211,7 +220,8 @@ end
 function skynet.trace(info)
 	local task = runtime.current()
 	skynet.error("TRACE", runtime.tags[task])
-	runtime.start_trace(task, info)
+	runtime.enable_tracing()
+	trace.start(task, info)
 end
 
 --- The trace tag of the running task.

@@ -15,7 +15,7 @@ local function start_or_abort(name)
 end
 
 local function start_single_node()
-	assert(skynet.getenv "standalone" == nil, "standalone needs a harbor id other than 0")
+	assert(skynet.getenv "standalone" == nil) -- makes no sense without a network
 	skynet.setenv("standalone", "true")
 	skynet.name(".cslave", start_or_abort "cdummy")
 end

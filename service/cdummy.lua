@@ -7,20 +7,20 @@ local names = {}   -- global name -> handle
 local queries = {} -- global name -> responses that wait for it
 local harbor_service -- nil when this installation has no harbor module
 
-skynet.register_protocol {
-	name = "harbor",
-	id = skynet.PTYPE_HARBOR,
-	pack = function(...) return ... end,
-	unpack = skynet.tostring,
-}
+-- Texts go as they are.
+local function register_text(name, id, handler)
+	skynet.register_protocol {
+		id = id,
+		name = name,
+		unpack = skynet.tostring,
+		pack = function(text) return text end,
+		dispatch = handler,
+	}
+end
 
-skynet.register_protocol {
-	name = "text",
-	id = skynet.PTYPE_TEXT,
-	pack = function(...) return ... end,
-	unpack = skynet.tostring,
-	dispatch = function() end, -- the harbor service asks for names that nobody has
-}
+register_text("harbor", skynet.PTYPE_HARBOR)
+-- The harbor service asks for names that nobody has.
+register_text("text", skynet.PTYPE_TEXT, function() end)
 
 local command = {}
 

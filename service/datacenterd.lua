@@ -3,7 +3,7 @@
 local skynet = require "skynet"
 
 local root = {}
-local waiting = {} -- the same tree: a path leads to { responses = { ... } }
+local waiting = {} -- the root of the paths that somebody waits for
 
 local command = {}
 
@@ -33,51 +33,48 @@ local function descend(tree, path, depth)
 	return tree
 end
 
-local function each_response(node, action)
-	for _, respond in ipairs(node.responses or {}) do
-		action(respond)
+-- Who waits for a path: { responses = { ... }, children = { [key] = ... } }
+local function wait_at(path)
+	local node = waiting
+	for i = 1, path.n do
+		node.children = node.children or {}
+		local child = node.children[path[i]] or {}
+		node.children[path[i]] = child
+		node = child
 	end
-	for _, child in pairs(node.children or {}) do
-		each_response(child, action)
+	node.responses = node.responses or {}
+	table.insert(node.responses, skynet.response())
+end
+
+local function answer(node, ...)
+	local responses = node.responses
+	node.responses = nil
+	for _, respond in ipairs(responses or {}) do
+		respond(...)
 	end
 end
 
-local function waiting_node(path, create)
-	local node = waiting
-	for i = 1, path.n do
-		local children = node.children
-		if not children then
-			if not create then
-				return nil
-			end
-			children = {}
-			node.children = children
+-- `node`'s path has a value now: its waiters get it, and those below it if it is a branch.
+local function deliver(node, value)
+	answer(node, true, value)
+	for key, child in pairs(node.children or {}) do
+		if type(value) == "table" and value[key] ~= nil then
+			deliver(child, value[key])
 		end
-		local child = children[path[i]]
-		if not child then
-			if not create then
-				return nil
-			end
-			child = {}
-			children[path[i]] = child
-		end
-		node = child
 	end
-	return node
 end
 
 local function wake(path, value)
-	local node = waiting_node(path)
-	if not node then
-		return
+	local node = waiting
+	for i = 1, path.n do
+		node = node.children and node.children[path[i]]
+		if not node then
+			return
+		elseif i < path.n then
+			answer(node, false) -- a branch, not a value
+		end
 	end
-	local responses, children = node.responses, node.children
-	node.responses, node.children = nil, nil
-	for _, respond in ipairs(responses or {}) do
-		respond(true, value)
-	end
-	-- Who waits for something below a value that is set now would wait for ever.
-	each_response({ children = children }, function(respond) respond(false) end)
+	deliver(node, value)
 end
 
 --- UPDATE key..., value -> previous value
@@ -101,9 +98,7 @@ local function wait_for(...)
 	if value ~= nil then
 		return skynet.retpack(value)
 	end
-	local node = waiting_node(table.pack(...), true)
-	node.responses = node.responses or {}
-	table.insert(node.responses, skynet.response())
+	wait_at(table.pack(...))
 end
 
 skynet.start(function()

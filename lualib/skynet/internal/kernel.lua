@@ -8,6 +8,8 @@
 ---   to owe    a task owes an answer from the moment it handles a request until it answers.
 
 local core = require "skynet.core"
+local trace = require "skynet.internal.trace"
+local strays = require "skynet.internal.strays"
 
 local send_message, int_command, allocate_session = core.send, core.intcommand, core.genid
 local trace_line, message_text, release_message = core.trace, core.tostring, core.trash
@@ -15,7 +17,7 @@ local pack_values = core.pack
 local resume_thread, yield_thread = coroutine.resume, coroutine.yield
 local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
 local traceback = debug.traceback
-local error, type, tostring, pcall, select = error, type, tostring, pcall, select
+local error, type, tostring, select = error, type, tostring, select
 
 -- Message types of skynet.h that this chunk handles itself.
 local RESPONSE <const>, ERROR <const>, TRACE <const> = 1, 7, 12
@@ -25,17 +27,15 @@ local BREAK <const> = "BREAK"
 local MAX_IDLE <const> = 256
 
 local api = {}
+local tags = trace.tags -- task -> trace tag
 local protocols = {} -- by name and by number
 local waiting = {}   -- session -> the task that it resumes, or BREAK
 local watched = {}   -- session of a call -> address called
 local asleep = {}    -- token -> session of the sleeper
 local owed = {}      -- task -> session it has to answer; 0 when the request was a send
 local origin = {}    -- task -> address its request came from
-local tags = {}      -- task -> trace tag, or false: tracing switched off for it
-local trace_from = {}  -- address -> tag of the next request from there
 local promised = {}  -- response closure -> address that waits for it
 local entry = {}     -- task that has not begun -> function it will run
-local killed = {}    -- session of a killed sleeper, whose timer may still fire
 local idle, idle_count = {}, 0
 local current        -- the task that runs now
 local tracing = false  -- false until anybody asks for tracing: spares a look-up a call
@@ -97,16 +97,6 @@ end
 
 ---------------------------------------------------------------- tasks
 
-local function end_trace(task)
-	local tag = tags[task]
-	if tag ~= nil then
-		if tag then
-			trace_line(tag, "end")
-		end
-		tags[task] = nil
-	end
-end
-
 local function report_forgotten(task, session, handler)
 	local where = debug.getinfo(handler, "S")
 	core.error(string.format("Maybe forgot response session %s from %s : %s:%d",
@@ -135,7 +125,7 @@ local function task_main(protocol, session, source, msg, sz)
 			owed[task] = nil
 		end
 		if tracing then
-			end_trace(task)
+			trace.finish(task)
 		end
 		origin[task] = nil
 		body = nil
@@ -283,55 +273,7 @@ function api.timeout(centiseconds, func)
 	return task
 end
 
----------------------------------------------------------------- sleeping
-
-local function park(session, token)
-	if tracing and tags[current] then
-		trace_line(tags[current], "sleep", 3)
-	end
-	asleep[token] = session
-	waiting[session] = current
-	local fired, reason = yield_thread "SUSPEND"
-	asleep[token] = nil
-	return fired, reason
-end
-
-local function check_token(token)
-	if asleep[token] then
-		error("token duplicative", 3)
-	end
-end
-
---- Parks the running task for some time. Yields.
----@param centiseconds integer 1/100 s
----@param token any what `wakeup` will name; the running coroutine by default; raises if in use
----@return string? "BREAK" when `wakeup` ended the sleep
-function api.sleep(centiseconds, token)
-	token = token or this_thread()
-	check_token(token)
-	local fired, reason = park(start_timer(centiseconds), token)
-	if not fired then
-		if reason == BREAK then
-			return BREAK
-		end
-		error(reason)
-	end
-end
-
---- Lets the messages that are already queued go first. Yields.
-function api.yield()
-	return api.sleep(0)
-end
-
---- Parks the running task until `wakeup(token)`. Yields.
----@param token any the running coroutine by default; raises if in use
-function api.wait(token)
-	token = token or this_thread()
-	check_token(token)
-	local session = api.genid()
-	park(session, token)
-	waiting[session] = nil
-end
+---------------------------------------------------------------- waking and calling
 
 --- Ends a `sleep` or `wait`. The sleeper runs once the current task has parked. Does not yield.
 ---@param token any as given to `sleep` or `wait`, or the coroutine that called them
@@ -343,8 +285,6 @@ function api.wakeup(token)
 		return true
 	end
 end
-
----------------------------------------------------------------- sending and calling
 
 -- Passes the trace tag of the running task on to the service it calls.
 local function trace_call(address)
@@ -423,20 +363,6 @@ function api.rawcall(address, typename, msg, sz)
 	return await(address, session)
 end
 
---- `rawcall` that carries the given trace tag (used by the cluster agent). Yields.
-function api.tracecall(tag, address, typename, msg, sz)
-	trace_line(tag, "tracecall begin")
-	send_message(address, TRACE, 0, tag)
-	local protocol = protocols[typename] or unknown_protocol(typename)
-	local session = send_message(address, protocol.id, nil, msg, sz)
-	if not session then
-		no_session(address, session)
-	end
-	local answer, size = await(address, session)
-	trace_line(tag, "tracecall end")
-	return answer, size
-end
-
 --- Answers the request of the running task with a packed message (consumed). Does not yield.
 ---@param msg string|lightuserdata|nil nil is an empty answer
 ---@param sz integer? size, for a pointer
@@ -472,52 +398,6 @@ function api.retpack(...)
 	return api.ret(pack_values(...))
 end
 
---- Defers the answer of the running task's request. Does not yield.
----@param pack? function packs the values of the answer; `skynet.pack` by default
----@return fun(ok: boolean|string, ...): boolean? respond call it once, from any task: with true and
---- the values, or with false to fail the call; it tells whether the caller was still there.
---- `respond "TEST"` tells whether the caller still waits. A second answer raises
-function api.response(pack)
-	pack = pack or pack_values
-	local task = current
-	local session = owed[task]
-	if session == nil then
-		error "no session"
-	end
-	owed[task] = nil
-	if session == 0 then
-		return function() end
-	end
-	local caller = origin[task]
-	local function respond(ok, ...)
-		if ok == "TEST" then
-			return promised[respond] ~= nil
-		end
-		if not pack then
-			error "Can't response more than once"
-		end
-		local sent
-		if promised[respond] then
-			if ok then
-				sent = send_message(caller, RESPONSE, session, pack(...))
-				if sent == false then
-					send_message(caller, ERROR, session, "")
-				end
-			else
-				sent = send_message(caller, ERROR, session, "")
-			end
-			promised[respond] = nil
-			sent = sent ~= nil
-		else
-			sent = false
-		end
-		pack = nil
-		return sent
-	end
-	promised[respond] = caller
-	return respond
-end
-
 --- Declares that this task will not answer its request in the usual way. Does not yield.
 function api.ignoreret()
 	owed[current] = nil
@@ -531,90 +411,6 @@ end
 
 ---------------------------------------------------------------- messages of the node
 
-local function unknown_request(session, source, msg, sz, typename)
-	core.error(string.format("Unknown request (%s): %s", typename, message_text(msg, sz)))
-	error(string.format("Unknown session : %d from %x", session, source))
-end
-
-local function unknown_response(session, source, msg, sz)
-	core.error(string.format("Response message : %s", message_text(msg, sz)))
-	error(string.format("Unknown session : %d from %x", session, source))
-end
-
---- Sets what happens with a send of a type nobody handles; the default logs and raises.
----@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer, typename: any)
----@return function previous
-function api.dispatch_unknown_request(handler)
-	local previous = unknown_request
-	unknown_request = handler
-	return previous
-end
-
---- Sets what happens with an answer nobody waits for; the default logs and raises.
----@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer)
----@return function previous
-function api.dispatch_unknown_response(handler)
-	local previous = unknown_response
-	unknown_response = handler
-	return previous
-end
-
-local function guarded(func, ...)
-	local ok, text = pcall(func, ...)
-	if not ok then
-		return tostring(text)
-	end
-end
-
--- A message that no handler takes: a caller is told, anything else is reported.
-local function refuse(typename, msg, sz, session, source)
-	trace_from[source] = nil
-	if session ~= 0 then
-		send_message(source, ERROR, session, "")
-	else
-		return guarded(unknown_request, session, source, msg, sz, typename)
-	end
-end
-
-local function stray_response(msg, sz, session, source)
-	if killed[session] then
-		killed[session] = nil
-	else
-		return guarded(unknown_response, session, source, msg, sz)
-	end
-end
-
-local trace_count = 0
-
--- Gives a task a trace tag of its own, unless tracing is off for it.
-local function start_trace(task, info)
-	tracing = true
-	if tags[task] == false then
-		return
-	end
-	trace_count = trace_count + 1
-	local tag = string.format(":%08x-%d", core.addresscommand "REG", trace_count)
-	tags[task] = tag
-	trace_line(tag, info and "trace " .. info or "trace")
-end
-
--- Decides whether the request that `task` is about to handle is traced.
-local function trace_request(protocol, task, source)
-	if protocol.trace == false then
-		trace_from[source] = nil
-		tags[task] = false
-		return
-	end
-	local tag = trace_from[source]
-	if tag then
-		trace_from[source] = nil
-		trace_line(tag, "request")
-		tags[task] = tag
-	elseif protocol.trace then
-		start_trace(task)
-	end
-end
-
 --- Handles one message of the node: the callback of this service. Raises what its tasks raised.
 ---@param ptype integer @param msg lightuserdata? @param sz integer @param session integer
 ---@param source integer
@@ -626,7 +422,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		if task == BREAK then
 			return
 		elseif task == nil then
-			text = stray_response(msg, sz, session, source)
+			text = strays.response(session, source, msg, sz)
 		else
 			if tracing and tags[task] then
 				trace_line(tags[task], "resume")
@@ -641,15 +437,16 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 			owed[task] = session
 			origin[task] = source
 			if tracing then
-				trace_request(protocol, task, source)
+				trace.request(protocol, task, source)
 			end
 			current = task
 			alive, command = resume_thread(task, protocol, session, source, msg, sz)
 		elseif protocol == nil and ptype == TRACE then
 			tracing = true
-			trace_from[source] = message_text(msg, sz)
+			trace.expect(source, message_text(msg, sz))
 		else
-			text = refuse(protocol and protocol.name or ptype, msg, sz, session, source)
+			trace.forget(source)
+			text = strays.request(session, source, msg, sz, protocol and protocol.name or ptype)
 		end
 	end
 	if task and not (alive and command == "SUSPEND") then
@@ -675,9 +472,7 @@ local runtime = {
 	origin = origin,
 	tags = tags,
 	promised = promised,
-	killed = killed,
 	entry = entry,
-	start_trace = start_trace,
 	trace_call = trace_call,
 }
 
@@ -726,6 +521,14 @@ function runtime.request(task, address, protocol, ...)
 		waiting[session] = task
 	end
 	return session
+end
+
+--- Raises unless the call was sent; then waits for its answer. For calls that other modules send.
+function runtime.finish_call(address, session)
+	if not session then
+		no_session(address, session)
+	end
+	return await(address, session)
 end
 
 --- Wraps the functions of coming timers; nil ends that.

@@ -3,6 +3,7 @@
 
 local runtime = require "skynet.internal.kernel"
 local core = require "skynet.core"
+local killed = require "skynet.internal.strays".killed
 
 local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
 local BREAK <const>, ERROR <const> = "BREAK", 7
@@ -107,7 +108,7 @@ function M.killthread(thread)
 		waiting[session] = BREAK
 	else
 		waiting[session] = nil
-		runtime.killed[session] = true
+		killed[session] = true
 	end
 	for token, sleeping in pairs(runtime.asleep) do
 		if sleeping == session then

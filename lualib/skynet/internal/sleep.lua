@@ -1,0 +1,57 @@
+--- `sleep`, `yield` and `wait`: a task that parks under a token until a timer or `wakeup` resumes it.
+
+local core = require "skynet.core"
+local runtime = require "skynet.internal.kernel"
+
+local api = runtime.api
+local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
+local running_task = runtime.current
+
+local function park(session, token)
+	local task = running_task()
+	if tags[task] then
+		core.trace(tags[task], "sleep", 3)
+	end
+	asleep[token] = session
+	waiting[session] = task
+	local fired, reason = coroutine.yield "SUSPEND"
+	asleep[token] = nil
+	return fired, reason
+end
+
+local function check_token(token)
+	if asleep[token] then
+		error("token duplicative", 3)
+	end
+end
+
+--- Parks the running task for some time. Yields.
+---@param centiseconds integer 1/100 s
+---@param token any what `wakeup` will name; the running coroutine by default; raises if in use
+---@return string? "BREAK" when `wakeup` ended the sleep
+function api.sleep(centiseconds, token)
+	token = token or coroutine.running()
+	check_token(token)
+	local fired, reason = park(runtime.start_timer(centiseconds), token)
+	if not fired then
+		if reason == "BREAK" then
+			return reason
+		end
+		error(reason)
+	end
+end
+
+--- Lets the messages that are already queued go first. Yields.
+function api.yield()
+	return api.sleep(0)
+end
+
+--- Parks the running task until `wakeup(token)`. Yields.
+---@param token any the running coroutine by default; raises if in use
+function api.wait(token)
+	token = token or coroutine.running()
+	check_token(token)
+	local session = api.genid()
+	park(session, token)
+	waiting[session] = nil
+end

@@ -1,0 +1,64 @@
+--- Messages that nobody handles: requests without a handler, answers without a task.
+
+local core = require "skynet.core"
+
+local ERROR <const> = 7
+
+local M = {
+	killed = {}, -- sessions of killed sleepers, whose timers may still fire
+}
+
+local function unknown_request(session, source, msg, sz, typename)
+	core.error(string.format("Unknown request (%s): %s", typename, core.tostring(msg, sz)))
+	error(string.format("Unknown session : %d from %x", session, source))
+end
+
+local function unknown_response(session, source, msg, sz)
+	core.error(string.format("Response message : %s", core.tostring(msg, sz)))
+	error(string.format("Unknown session : %d from %x", session, source))
+end
+
+--- Sets what happens with a send of a type nobody handles; the default logs and raises.
+---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer, typename: any)
+---@return function previous
+function M.dispatch_unknown_request(handler)
+	local previous = unknown_request
+	unknown_request = handler
+	return previous
+end
+
+--- Sets what happens with an answer nobody waits for; the default logs and raises.
+---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer)
+---@return function previous
+function M.dispatch_unknown_response(handler)
+	local previous = unknown_response
+	unknown_response = handler
+	return previous
+end
+
+local function guarded(func, ...)
+	local ok, text = pcall(func, ...)
+	if not ok then
+		return tostring(text)
+	end
+end
+
+-- A message that no handler takes: a caller is told, anything else is reported.
+function M.request(session, source, msg, sz, typename)
+	if session ~= 0 then
+		core.send(source, ERROR, session, "")
+	else
+		return guarded(unknown_request, session, source, msg, sz, typename)
+	end
+end
+
+-- An answer that no task waits for.
+function M.response(session, source, msg, sz)
+	if M.killed[session] then
+		M.killed[session] = nil
+	else
+		return guarded(unknown_response, session, source, msg, sz)
+	end
+end
+
+return M
