@@ -399,6 +399,7 @@ require "skynet.debug".init(skynet, {
 	dispatch = skynet.dispatch_message,
 	resume = runtime.resume,
 	suspend = runtime.settle_outside,
+	inspect = runtime.inspect,
 })
 
 return skynet

@@ -68,21 +68,22 @@ end
 
 ---@param source string Lua source
 ---@param thread thread? the running one by default
----@param level integer? level of the function in that thread; 0 is its innermost one, and in the
---- running thread the caller of this function is level 1
+---@param level integer? level of the function in that thread: 0 is its innermost one, in the running
+--- thread the caller of this function
 ---@param extra table? further names the source sees
 ---@return boolean ok, any ... results, or the error
 return function(source, thread, level, extra)
 	thread = thread or coroutine.running()
 	level = level or 0
-	-- As debug.getinfo counts from `visible` and its kin, one call deeper than here.
-	local here = thread == coroutine.running() and 1 or 0
-	local info = debug.getinfo(thread, level + here, "f")
+	-- In the running thread the debug library counts itself, this function and its helpers too.
+	local running = thread == coroutine.running()
+	local here, from_helper = level + (running and 2 or 0), level + (running and 3 or 0)
+	local info = debug.getinfo(thread, here, "f")
 	if not info then
 		return false, "Invalid level"
 	end
 	local func = info.func
-	local names, slots, values, upvalues = visible(thread, level + 2 * here, func, extra)
+	local names, slots, values, upvalues = visible(thread, from_helper, func, extra)
 	local reported = {}
 	for name, slot in pairs(slots) do
 		reported[#reported + 1] = string.format("[%d] = %s,", slot, name)
@@ -97,27 +98,13 @@ return function(source, thread, level, extra)
 	end
 	local chunk, report = loader()
 	tie_upvalues(chunk, func, extra, slots, values, upvalues)
+	-- A local that the source does not name must still be reported as it is.
 	tie_upvalues(report, func, nil, slots, values, upvalues)
-	local arguments = extra_arguments(thread, level + 2 * here)
-	-- Both closures share the locals of the loader unless tying separated them: let them share.
-	for index = 1, math.huge do
-		local name = debug.getupvalue(report, index)
-		if not name then
-			break
-		end
-		for other = 1, math.huge do
-			local same = debug.getupvalue(chunk, other)
-			if not same then
-				break
-			elseif same == name then
-				debug.upvaluejoin(report, index, chunk, other)
-			end
-		end
-	end
+	local arguments = extra_arguments(thread, from_helper)
 	local results = table.pack(pcall(chunk, table.unpack(arguments, 1, arguments.n)))
 	if results[1] then
 		for slot, value in pairs(report()) do
-			debug.setlocal(thread, level + here, slot, value)
+			debug.setlocal(thread, here, slot, value)
 		end
 	end
 	return table.unpack(results, 1, results.n)

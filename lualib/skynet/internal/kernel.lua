@@ -40,6 +40,7 @@ local idle, idle_count = {}, 0
 local current        -- the task that runs now
 local tracing = false  -- false until anybody asks for tracing: spares a look-up a call
 local timer_wrapper  -- set by trace_timeout
+local inspector      -- set by the remote debugger
 
 -- Three queues of work that a message leaves behind; `first > last` means empty.
 local wakeups, wakeup_first, wakeup_last = {}, 1, 0
@@ -415,6 +416,9 @@ end
 ---@param ptype integer @param msg lightuserdata? @param sz integer @param session integer
 ---@param source integer
 function api.dispatch_message(ptype, msg, sz, session, source)
+	if inspector then
+		inspector()
+	end
 	local text, task, alive, command
 	if ptype == RESPONSE then
 		task = waiting[session]
@@ -529,6 +533,11 @@ function runtime.finish_call(address, session)
 		no_session(address, session)
 	end
 	return await(address, session)
+end
+
+--- Calls a function before each message; nil ends that.
+function runtime.inspect(func)
+	inspector = func
 end
 
 --- Wraps the functions of coming timers; nil ends that.
