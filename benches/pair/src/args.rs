@@ -1,0 +1,105 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+pub const USAGE: &str = "usage: pair [--peer EXE] [--ours EXE] [--only NAME,...] [--rounds N] [--out FILE.tsv]
+            [--include DIR] [--root DIR] [--own-root DIR] [--keep DIR] [--list]
+
+  --peer EXE      the executable to compare with; without it ours is measured alone
+  --ours EXE      default: target/release/skynet of this workspace
+  --only NAMES    rows whose name contains one of these words, separated by commas
+  --rounds N      runs of each side (5)
+  --out FILE      write all values, tab separated
+  --include DIR   the headers that the C services are compiled against (include/)
+  --root DIR      a built skynet tree (lualib, service, luaclib, cservice) for the Lua rows
+  --own-root DIR  where our own Lua layer is (the workspace)
+  --keep DIR      where the compiled services and configs go (a fresh directory in the temporary one)
+  --list          print the rows and stop";
+
+/// One of the two executables.
+pub struct Side {
+    /// `peer` or `ours`, as the tables call it.
+    pub name: &'static str,
+    pub exe: PathBuf,
+}
+
+/// What the command line asks for.
+pub struct Args {
+    pub peer: Option<Side>,
+    pub ours: Side,
+    pub only: Vec<String>,
+    pub rounds: usize,
+    pub out: Option<PathBuf>,
+    pub include: PathBuf,
+    pub root: Option<PathBuf>,
+    pub own_root: PathBuf,
+    pub keep: Option<PathBuf>,
+    pub list: bool,
+}
+
+impl Args {
+    /// Parse the words after the program's name; the error is the text to print.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
+        let workspace = workspace();
+        let mut args = Args {
+            peer: None,
+            ours: Side {
+                name: "ours",
+                exe: workspace.join("target/release/skynet"),
+            },
+            only: Vec::new(),
+            rounds: 5,
+            out: None,
+            include: workspace.join("include"),
+            root: None,
+            own_root: workspace,
+            keep: None,
+            list: false,
+        };
+        while let Some(word) = words.next() {
+            if word == "--list" {
+                args.list = true;
+                continue;
+            }
+            let value = words
+                .next()
+                .ok_or_else(|| format!("{word}: no value\n{USAGE}"))?;
+            match word.as_str() {
+                "--peer" => {
+                    args.peer = Some(Side {
+                        name: "peer",
+                        exe: absolute(&value)?,
+                    })
+                }
+                "--ours" => args.ours.exe = absolute(&value)?,
+                "--only" => args.only = value.split(',').map(str::to_owned).collect(),
+                "--rounds" => {
+                    args.rounds = value
+                        .parse()
+                        .map_err(|_| format!("--rounds {value}: not a number"))?
+                }
+                "--out" => args.out = Some(PathBuf::from(value)),
+                "--include" => args.include = absolute(&value)?,
+                "--root" => args.root = Some(absolute(&value)?),
+                "--own-root" => args.own_root = absolute(&value)?,
+                "--keep" => args.keep = Some(PathBuf::from(value)),
+                _ => return Err(format!("{word}: unknown option\n{USAGE}")),
+            }
+        }
+        Ok(args)
+    }
+
+    /// The sides in the order of a round.
+    pub fn sides(&self) -> impl Iterator<Item = &Side> {
+        self.peer.iter().chain(std::iter::once(&self.ours))
+    }
+}
+
+/// The workspace's directory, two levels above this crate.
+pub fn workspace() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn absolute(path: &str) -> Result<PathBuf, String> {
+    std::fs::canonicalize(path).map_err(|e| format!("{path}: {e}"))
+}
