@@ -52,7 +52,7 @@ extern "C" {
 /**
  * Makes a server; `time` is the first time of its statistics in centiseconds. NULL if the system has no descriptors.
  */
-struct struct socket_server *socket_server_create(uint64_t time);
+struct socket_server *socket_server_create(uint64_t time);
 
 /**
  * Closes everything and releases the server.
@@ -60,7 +60,7 @@ struct struct socket_server *socket_server_create(uint64_t time);
  * Conditions:
  * No thread uses the server any more.
  */
-void socket_server_release(struct struct socket_server *ss);
+void socket_server_release(struct socket_server *ss);
 
 /**
  * Sets the time of the statistics, in centiseconds.
@@ -68,7 +68,7 @@ void socket_server_release(struct struct socket_server *ss);
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_updatetime(struct struct socket_server *ss, uint64_t time);
+void socket_server_updatetime(struct socket_server *ss, uint64_t time);
 
 /**
  * Waits for the next event and answers its kind (`SOCKET_*`). `more` (if not null) becomes 0 when it had to wait. The
@@ -77,7 +77,7 @@ void socket_server_updatetime(struct struct socket_server *ss, uint64_t time);
  * Conditions:
  * `ss` is a server, `result` is writable, `more` is null or writable.
  */
-int socket_server_poll(struct struct socket_server *ss, struct struct socket_message *result, int *more);
+int socket_server_poll(struct socket_server *ss, struct socket_message *result, int *more);
 
 /**
  * Tells the polling thread to end: `socket_server_poll` answers `SOCKET_EXIT`.
@@ -85,7 +85,7 @@ int socket_server_poll(struct struct socket_server *ss, struct struct socket_mes
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_exit(struct struct socket_server *ss);
+void socket_server_exit(struct socket_server *ss);
 
 /**
  * Closes a socket when everything that is queued has been sent. An id that is gone is ignored.
@@ -93,7 +93,7 @@ void socket_server_exit(struct struct socket_server *ss);
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_close(struct struct socket_server *ss, uintptr_t opaque, int id);
+void socket_server_close(struct socket_server *ss, uintptr_t opaque, int id);
 
 /**
  * Closes a socket at once; what is queued is dropped.
@@ -101,7 +101,7 @@ void socket_server_close(struct struct socket_server *ss, uintptr_t opaque, int 
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_shutdown(struct struct socket_server *ss, uintptr_t opaque, int id);
+void socket_server_shutdown(struct socket_server *ss, uintptr_t opaque, int id);
 
 /**
  * Lets the events of a socket in; they go to `opaque` from now on.
@@ -109,7 +109,7 @@ void socket_server_shutdown(struct struct socket_server *ss, uintptr_t opaque, i
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_start(struct struct socket_server *ss, uintptr_t opaque, int id);
+void socket_server_start(struct socket_server *ss, uintptr_t opaque, int id);
 
 /**
  * Keeps the read events of a socket out until the next start.
@@ -117,7 +117,7 @@ void socket_server_start(struct struct socket_server *ss, uintptr_t opaque, int 
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_pause(struct struct socket_server *ss, uintptr_t opaque, int id);
+void socket_server_pause(struct socket_server *ss, uintptr_t opaque, int id);
 
 /**
  * Sends a buffer: 0, or -1 if there is no such socket. The buffer is released as its type asks for, in every case.
@@ -125,7 +125,7 @@ void socket_server_pause(struct struct socket_server *ss, uintptr_t opaque, int 
  * Conditions:
  * `ss` is null or a server; `buffer` is null or describes what its type says.
  */
-int socket_server_send(struct struct socket_server *ss, struct socket_sendbuffer *buffer);
+int socket_server_send(struct socket_server *ss, struct socket_sendbuffer *buffer);
 
 /**
  * As `socket_server_send`, for data that may wait until everything else has been sent.
@@ -133,7 +133,7 @@ int socket_server_send(struct struct socket_server *ss, struct socket_sendbuffer
  * Conditions:
  * As for `socket_server_send`.
  */
-int socket_server_send_lowpriority(struct struct socket_server *ss, struct socket_sendbuffer *buffer);
+int socket_server_send_lowpriority(struct socket_server *ss, struct socket_sendbuffer *buffer);
 
 /**
  * Listens; the id, or -1 if the address cannot be bound. The bound address comes as an event. NULL means all of IPv4.
@@ -141,7 +141,7 @@ int socket_server_send_lowpriority(struct struct socket_server *ss, struct socke
  * Conditions:
  * `ss` is null or a server; `addr` is null or terminated.
  */
-int socket_server_listen(struct struct socket_server *ss, uintptr_t opaque, const char *addr, int port, int backlog);
+int socket_server_listen(struct socket_server *ss, uintptr_t opaque, const char *addr, int port, int backlog);
 
 /**
  * Connects; the id, or -1 if there is no free slot. The outcome comes as an event.
@@ -149,7 +149,7 @@ int socket_server_listen(struct struct socket_server *ss, uintptr_t opaque, cons
  * Conditions:
  * `ss` is null or a server; `addr` is null or terminated.
  */
-int socket_server_connect(struct struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
+int socket_server_connect(struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
 
 /**
  * Watches a descriptor of the caller's own; the id, or -1 if there is no free slot.
@@ -157,7 +157,7 @@ int socket_server_connect(struct struct socket_server *ss, uintptr_t opaque, con
  * Conditions:
  * `ss` is null or a server.
  */
-int socket_server_bind(struct struct socket_server *ss, uintptr_t opaque, int fd);
+int socket_server_bind(struct socket_server *ss, uintptr_t opaque, int fd);
 
 /**
  * Sends without delay (TCP_NODELAY).
@@ -165,7 +165,7 @@ int socket_server_bind(struct struct socket_server *ss, uintptr_t opaque, int fd
  * Conditions:
  * `ss` is null or a server.
  */
-void socket_server_nodelay(struct struct socket_server *ss, int id);
+void socket_server_nodelay(struct socket_server *ss, int id);
 
 /**
  * A UDP socket, bound if `addr` or `port` is given; the id or -1. It needs no start.
@@ -173,7 +173,7 @@ void socket_server_nodelay(struct struct socket_server *ss, int id);
  * Conditions:
  * `ss` is null or a server; `addr` is null or terminated.
  */
-int socket_server_udp(struct struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
+int socket_server_udp(struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
 
 /**
  * Sets where a UDP socket sends to: 0, or -1 if there is no such socket or host.
@@ -181,7 +181,7 @@ int socket_server_udp(struct struct socket_server *ss, uintptr_t opaque, const c
  * Conditions:
  * `ss` is null or a server; `addr` is null or terminated.
  */
-int socket_server_udp_connect(struct struct socket_server *ss, int id, const char *addr, int port);
+int socket_server_udp_connect(struct socket_server *ss, int id, const char *addr, int port);
 
 /**
  * A UDP socket that sends to a host; the id or -1.
@@ -189,7 +189,7 @@ int socket_server_udp_connect(struct struct socket_server *ss, int id, const cha
  * Conditions:
  * `ss` is null or a server; `addr` is null or terminated.
  */
-int socket_server_udp_dial(struct struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
+int socket_server_udp_dial(struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
 
 /**
  * A UDP socket that is bound to a port (not 0); the id or -1.
@@ -197,7 +197,7 @@ int socket_server_udp_dial(struct struct socket_server *ss, uintptr_t opaque, co
  * Conditions:
  * `ss` is null or a server; `addr` is null or terminated.
  */
-int socket_server_udp_listen(struct struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
+int socket_server_udp_listen(struct socket_server *ss, uintptr_t opaque, const char *addr, int port);
 
 /**
  * Sends a datagram to `addr`, or to the socket's own peer if that is NULL: 0 or -1. The buffer is released in every case.
@@ -205,7 +205,7 @@ int socket_server_udp_listen(struct struct socket_server *ss, uintptr_t opaque, 
  * Conditions:
  * As for `socket_server_send`; `addr` is null or as long as its first byte says.
  */
-int socket_server_udp_send(struct struct socket_server *ss, const struct struct socket_udp_address *addr, struct socket_sendbuffer *buffer);
+int socket_server_udp_send(struct socket_server *ss, const struct socket_udp_address *addr, struct socket_sendbuffer *buffer);
 
 /**
  * Where a datagram came from: the address inside the message, and its length (7 or 19) in `addrsz`.
@@ -213,7 +213,7 @@ int socket_server_udp_send(struct struct socket_server *ss, const struct struct 
  * Conditions:
  * `msg` is null or a message of the kind `SOCKET_UDP`; `addrsz` is null or writable.
  */
-const struct struct socket_udp_address *socket_server_udp_address(struct struct socket_server *ss, struct struct socket_message *msg, int *addrsz);
+const struct socket_udp_address *socket_server_udp_address(struct socket_server *ss, struct socket_message *msg, int *addrsz);
 
 /**
  * Says how buffers of the type `SOCKET_BUFFER_OBJECT` are handled. Call it before the first such buffer is sent.
@@ -221,7 +221,7 @@ const struct struct socket_udp_address *socket_server_udp_address(struct struct 
  * Conditions:
  * `ss` is null or a server; `soi` is null or readable.
  */
-void socket_server_userobject(struct struct socket_server *ss, struct socket_object_interface *soi);
+void socket_server_userobject(struct socket_server *ss, struct socket_object_interface *soi);
 
 /**
  * Statistics of all sockets, the highest slot first; release them with `socket_info_release`.
@@ -229,7 +229,7 @@ void socket_server_userobject(struct struct socket_server *ss, struct socket_obj
  * Conditions:
  * `ss` is null or a server.
  */
-struct socket_info *socket_server_info(struct struct socket_server *ss);
+struct socket_info *socket_server_info(struct socket_server *ss);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,7 @@ pub mod plan;
 use cbindgen::{Braces, Config, DocumentationStyle, Language, Style};
 use plan::{PLANS, Plan, VARIANTS};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a header cannot be made: the header and the reason.
 pub type Error = String;
@@ -21,24 +21,30 @@ pub struct Header {
     pub text: String,
 }
 
-/// Makes all generated headers of the project at `root`.
+/// Makes the generated headers of the project at `root`: of those planned, the ones whose source is there.
 pub fn render(root: &Path) -> Result<Vec<Header>, Error> {
+    let present = |plan: &&Plan| !plan.has_functions || source(root, plan).exists();
     PLANS
         .iter()
+        .filter(present)
         .map(|plan| header(root, plan).map_err(|reason| format!("{}.h: {reason}", plan.name)))
         .collect()
 }
 
+fn source(root: &Path, plan: &Plan) -> PathBuf {
+    root.join("src/abi").join(format!("{}.rs", plan.name))
+}
+
 fn header(root: &Path, plan: &Plan) -> Result<Header, Error> {
-    let source = root.join("src/abi").join(format!("{}.rs", plan.name));
-    let functions = if source.exists() {
-        functions(&source)?
+    // A header of types and constants alone takes nothing from src/abi.
+    let functions = if plan.has_functions {
+        functions(&source(root, plan))?
     } else {
         String::new()
     };
     let part = |kind: &str| {
         let path = root
-            .join("compat/headers/parts")
+            .join("include/inline")
             .join(format!("{}.{kind}.h", plan.name));
         std::fs::read_to_string(path).unwrap_or_default()
     };
@@ -77,10 +83,6 @@ fn push_section(text: &mut String, section: &str) {
 
 /// The declarations of one file of `src/abi`, those of [`VARIANTS`] with their conditions.
 fn functions(source: &Path) -> Result<String, Error> {
-    // cbindgen takes an absent file for an empty one.
-    if !source.exists() {
-        return Err(format!("{} is not there", source.display()));
-    }
     let mut bindings = cbindgen::Builder::new()
         .with_config(config())
         .with_src(source)
@@ -196,7 +198,8 @@ fn type_of_rust(line: &str) -> Option<&str> {
 fn config() -> Config {
     let mut config = Config {
         language: Language::C,
-        style: Style::Tag,
+        // The names in `TYPES` bring their `struct` along.
+        style: Style::Type,
         braces: Braces::SameLine,
         documentation_style: DocumentationStyle::Doxy,
         no_includes: true,

@@ -21,7 +21,7 @@ const fn plan(name: &'static str, guard: &'static str, includes: &'static [&'sta
     }
 }
 
-/// The generated headers. Text around the functions is in `compat/headers/parts/`: `NAME.head.h` in front of them,
+/// The generated headers. Text around the functions is in `include/inline/`: `NAME.head.h` in front of them,
 /// `NAME.decl.h` for declarations that cbindgen cannot make, `NAME.tail.h` for inlines behind them.
 pub const PLANS: &[Plan] = &[
     plan(
