@@ -20,11 +20,10 @@ fn contexts_are_counted_until_the_last_reference_is_gone() {
             "retire 1",
             "retire 0",
             "grab of the dead 0",
-            "still counted 1",
-            "released 0",
             "push 0",
             "push to the dead -1",
             "type 3 session 8 source 77 <pushed>",
+            "released",
             "type 1 session 9 source 66 <sent>",
         ]
     );
