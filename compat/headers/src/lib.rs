@@ -94,7 +94,7 @@ fn functions(source: &Path) -> Result<String, Error> {
     bindings.globals.clear();
     bindings
         .functions
-        .retain(|function| !plan::DECLARED_BY_HAND.contains(&function.path.name()));
+        .retain(|function| is_public(function.path.name()));
     let names: Vec<String> = bindings
         .functions
         .iter()
@@ -125,6 +125,11 @@ fn functions(source: &Path) -> Result<String, Error> {
         }
     }
     Ok(text)
+}
+
+/// Whether C callers may use a function of `src/abi`, and its declaration is not written by hand.
+fn is_public(name: &str) -> bool {
+    !name.starts_with(plan::INTERNAL) && !plan::DECLARED_BY_HAND.contains(&name)
 }
 
 /// One declaration with its comment, and with its older form if it has one.
