@@ -1,0 +1,58 @@
+-- Helpers of the Lua tests. A test is a service that returns through `check.run`, which ends the node.
+local skynet = require "skynet"
+require "skynet.manager"
+
+local check = {}
+
+--- Raises unless both values are equal; tables are compared by what they hold.
+function check.equal(actual, expected, what)
+	if not check.same(actual, expected) then
+		error(string.format("%s: %s, expected %s", what or "value", tostring(actual), tostring(expected)), 2)
+	end
+end
+
+function check.same(a, b)
+	if type(a) ~= "table" or type(b) ~= "table" then
+		return a == b
+	end
+	for key, value in pairs(a) do
+		if not check.same(value, b[key]) then
+			return false
+		end
+	end
+	for key in pairs(b) do
+		if a[key] == nil then
+			return false
+		end
+	end
+	return true
+end
+
+--- Raises unless func(...) raises an error whose text holds `text`.
+function check.raises(text, func, ...)
+	local ok, problem = pcall(func, ...)
+	if ok or not string.find(tostring(problem), text, 1, true) then
+		error(string.format("expected an error with %q, got %s", text, ok and "none" or problem), 2)
+	end
+end
+
+--- Runs the cases in order of their names, prints "ok NAME" or "FAILED NAME: why" for each and a last
+--- line, and ends the node.
+function check.run(cases)
+	skynet.start(function()
+		local names, failed = {}, 0
+		for name in pairs(cases) do
+			names[#names + 1] = name
+		end
+		table.sort(names)
+		for _, name in ipairs(names) do
+			local ok, problem = xpcall(cases[name], debug.traceback)
+			print(ok and "ok " .. name or "FAILED " .. name .. ": " .. tostring(problem))
+			failed = failed + (ok and 0 or 1)
+		end
+		print(string.format("%d cases, %d failed", #names, failed))
+		skynet.abort()
+	end)
+end
+
+return check

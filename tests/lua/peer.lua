@@ -1,0 +1,58 @@
+-- The other side of the tests' messages.
+local skynet = require "skynet"
+require "skynet.manager"
+
+local command = {}
+local kept = {}
+
+function command.echo(...)
+	skynet.retpack(...)
+end
+
+function command.fail()
+	error "as asked"
+end
+
+function command.sleep(centiseconds, value)
+	skynet.sleep(centiseconds)
+	skynet.retpack(value)
+end
+
+function command.never() -- keeps the answer for `release`
+	table.insert(kept, skynet.response())
+end
+
+function command.release(ok, ...)
+	local results = {}
+	for i, respond in ipairs(kept) do
+		results[i] = respond(ok, ...)
+	end
+	kept = {}
+	skynet.retpack(table.unpack(results))
+end
+
+function command.promises()
+	local alive = {}
+	for i, respond in ipairs(kept) do
+		alive[i] = respond "TEST"
+	end
+	skynet.retpack(table.unpack(alive))
+end
+
+function command.call(address, ...) -- calls on
+	skynet.retpack(pcall(skynet.call, address, "lua", ...))
+end
+
+function command.exit()
+	skynet.exit()
+end
+
+function command.context()
+	skynet.retpack(skynet.context())
+end
+
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, name, ...)
+		command[name](...)
+	end)
+end)

@@ -1,0 +1,157 @@
+-- Forks, timers, sleeping and waking, queues, coroutines of the application.
+local skynet = require "skynet"
+local queue = require "skynet.queue"
+local user = require "skynet.coroutine"
+local check = require "check"
+
+local cases = {}
+
+function cases.fork_runs_after_the_task_has_parked()
+	local order = {}
+	skynet.fork(function(...) order[#order + 1] = select("#", ...) end, nil, nil)
+	skynet.fork(function() order[#order + 1] = "second" end)
+	order[1] = "first"
+	skynet.yield()
+	check.equal(order, { "first", 2, "second" })
+end
+
+function cases.error_in_a_fork_harms_no_other()
+	local ran = false
+	skynet.fork(error, "in a fork, as the test wants it")
+	skynet.fork(function() ran = true end)
+	skynet.yield()
+	check.equal(ran, true)
+end
+
+function cases.timers_fire_in_order_of_time_and_creation()
+	local order, me = {}, coroutine.running()
+	local function note(name)
+		return function()
+			order[#order + 1] = name
+			if #order == 4 then skynet.wakeup(me) end
+		end
+	end
+	skynet.timeout(3, note "late")
+	skynet.timeout(1, note "early 1")
+	skynet.timeout(1, note "early 2")
+	skynet.timeout(0, note "now")
+	skynet.wait()
+	check.equal(order, { "now", "early 1", "early 2", "late" })
+end
+
+function cases.wakeup_ends_a_sleep()
+	local result
+	local task = skynet.fork(function() result = skynet.sleep(100000) end)
+	skynet.yield()
+	check.equal(skynet.wakeup(task), true)
+	skynet.yield()
+	check.equal(result, "BREAK")
+	check.equal(skynet.wakeup(task), nil)
+	check.equal(skynet.sleep(1), nil)
+end
+
+function cases.wait_takes_a_token_once()
+	local token, woken = {}, 0
+	skynet.fork(function() skynet.wait(token) woken = woken + 1 end)
+	skynet.yield()
+	check.raises("token duplicative", skynet.wait, token)
+	check.equal(skynet.wakeup(token), true)
+	skynet.yield()
+	check.equal(woken, 1)
+end
+
+function cases.killed_tasks_do_not_go_on()
+	local closed, ran = 0, false
+	local function body()
+		local guard <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+		skynet.sleep(2)
+		ran = true
+	end
+	local not_begun = skynet.fork(body)
+	check.equal(skynet.killthread(not_begun), not_begun)
+	local sleeper = skynet.fork(body)
+	skynet.yield()
+	check.equal(skynet.killthread(sleeper), sleeper)
+	local timer = skynet.timeout(2, body)
+	check.equal(skynet.killthread(tostring(timer)), timer)
+	check.equal(skynet.killthread(timer), nil)
+	skynet.sleep(5) -- the timers fire, and find nobody
+	check.equal({ closed, ran }, { 1, false })
+end
+
+function cases.killed_task_fails_its_caller()
+	local task
+	skynet.dispatch("lua", function()
+		task = coroutine.running()
+		skynet.wait()
+	end)
+	skynet.fork(function()
+		skynet.yield()
+		skynet.killthread(task)
+	end)
+	check.raises("call failed", skynet.call, skynet.self(), "lua")
+end
+
+function cases.tasks_can_be_listed()
+	local before = skynet.task()
+	local task = skynet.fork(skynet.wait, "listed")
+	skynet.yield()
+	check.equal(skynet.task(), before + 1)
+	local session = skynet.task(task)
+	assert(string.find(skynet.task(session), "stack traceback", 1, true))
+	check.equal(skynet.task(0), "No session")
+	local list = {}
+	skynet.task(list)
+	assert(list[string.format("%s session: %d", task, session)])
+	assert(next(skynet.uniqtask()))
+	skynet.wakeup "listed"
+	skynet.yield()
+	check.equal(skynet.task(), before)
+end
+
+function cases.queue_keeps_sections_apart_and_in_order()
+	local enter, log = queue(), {}
+	local function section(name)
+		enter(function()
+			log[#log + 1] = name .. " in"
+			enter(skynet.yield) -- the owner may enter again
+			log[#log + 1] = name .. " out"
+		end)
+	end
+	skynet.fork(section, "a")
+	skynet.fork(section, "b")
+	skynet.fork(function() check.raises("broken", enter, error, "broken") log[#log + 1] = "c failed" end)
+	skynet.fork(section, "d")
+	repeat skynet.yield() until log[#log] == "d out"
+	check.equal(log, { "a in", "a out", "b in", "b out", "c failed", "d in", "d out" })
+end
+
+function cases.coroutine_of_the_application_may_call()
+	local co = user.create(function(first)
+		local second = user.yield(first + 1)
+		skynet.sleep(1)
+		return second + 1, user.thread()
+	end)
+	check.equal({ user.resume(co, 1) }, { true, 2 })
+	check.equal(user.status(co), "suspended")
+	local seen
+	skynet.fork(function() seen = { user.status(co), user.resume(co) } end)
+	check.equal({ user.resume(co, 10) }, { true, 11, coroutine.running() })
+	check.equal(seen, { "blocked", false, "cannot resume a skynet coroutine suspend by skynet framework" })
+	check.equal(user.status(co), "dead")
+end
+
+function cases.many_tasks_at_once()
+	local count, me = 0, coroutine.running()
+	for i = 1, 2000 do
+		skynet.fork(function()
+			skynet.sleep(i % 3)
+			count = count + 1
+			if count == 2000 then skynet.wakeup(me) end
+		end)
+	end
+	skynet.wait()
+	check.equal(count, 2000)
+end
+
+check.run(cases)
