@@ -2,15 +2,11 @@
 ---
 --- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
 --- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
---- wait), reply (response, tracecall), strays, select (request) and tasks. This file adds the rest.
+--- wait), reply (response, tracecall), select (request), tasks, trace, strays. This file adds the rest.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"
 local runtime = require "skynet.internal.kernel"
-local trace = require "skynet.internal.trace"
-local strays = require "skynet.internal.strays"
-require "skynet.internal.sleep"
-require "skynet.internal.reply"
 
 local skynet = runtime.api
 local protocols = runtime.protocols
@@ -182,10 +178,6 @@ function skynet.redirect(dest, source, typename, session, msg, sz)
 	return core.redirect(dest, source, protocols[typename].id, session, msg, sz)
 end
 
---- See skynet/internal/strays.lua.
-skynet.dispatch_unknown_request = strays.dispatch_unknown_request
-skynet.dispatch_unknown_response = strays.dispatch_unknown_response
-
 -- A service has died (session 0), or one of its calls has failed.
 local function on_error(session, source)
 	skynet.ignoreret()
@@ -211,32 +203,6 @@ end
 ---@param service integer
 function skynet.term(service)
 	return on_error(0, service)
-end
-
----------------------------------------------------------------- tracing
-
---- Traces the request of the running task, from here on and through the services it calls.
----@param info string? goes into the log
-function skynet.trace(info)
-	local task = runtime.current()
-	skynet.error("TRACE", runtime.tags[task])
-	runtime.enable_tracing()
-	trace.start(task, info)
-end
-
---- The trace tag of the running task.
----@return string|false|nil
-function skynet.tracetag()
-	return runtime.tags[runtime.current()]
-end
-
---- Traces all requests of a protocol (true), none (false), or those that ask for it (nil).
----@param typename string|integer
----@param flag boolean?
-function skynet.traceproto(typename, flag)
-	local class = assert(protocols[typename], "unknown protocol")
-	class.trace = flag
-	runtime.enable_tracing()
 end
 
 ---------------------------------------------------------------- services
@@ -271,8 +237,6 @@ end
 
 ---------------------------------------------------------------- start and end
 
-local init_task
-
 --- Runs the queued `init` functions and `start_func`, and reports to the launcher. Yields.
 ---@param start_func function
 function skynet.init_service(start_func)
@@ -293,9 +257,9 @@ end
 ---@param start_func function
 function skynet.start(start_func)
 	core.callback(skynet.dispatch_message)
-	init_task = skynet.timeout(0, function()
+	runtime.init_task = skynet.timeout(0, function()
 		skynet.init_service(start_func)
-		init_task = nil
+		runtime.init_task = nil
 	end)
 end
 
@@ -351,28 +315,25 @@ end
 
 ---------------------------------------------------------------- loaded on first use
 
---- request([first]) -> batch: several calls at once, see skynet/internal/select.lua.
-function skynet.request(first)
-	skynet.request = require "skynet.internal.select"
-	return skynet.request(first)
-end
+-- Function -> module in skynet/internal that adds it: small services need few of them.
+local providers = {
+	sleep = "sleep", yield = "sleep", wait = "sleep",
+	response = "reply", tracecall = "reply",
+	request = "select",
+	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
+	trace = "trace", tracetag = "trace", traceproto = "trace",
+	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",
+}
 
---- See skynet/internal/tasks.lua.
-function skynet.task(what)
-	return require "skynet.internal.tasks".task(what, init_task)
-end
-
-function skynet.uniqtask()
-	return require "skynet.internal.tasks".uniqtask()
-end
-
-function skynet.killthread(thread)
-	return require "skynet.internal.tasks".killthread(thread)
-end
-
-function skynet.trace_timeout(on)
-	return require "skynet.internal.tasks".trace_timeout(on)
-end
+setmetatable(skynet, {
+	__index = function(_, name)
+		local provider = providers[name]
+		if provider then
+			require("skynet.internal." .. provider)
+			return rawget(skynet, name)
+		end
+	end,
+})
 
 ---------------------------------------------------------------- the protocols every service has
 

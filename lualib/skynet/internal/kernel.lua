@@ -8,8 +8,6 @@
 ---   to owe    a task owes an answer from the moment it handles a request until it answers.
 
 local core = require "skynet.core"
-local trace = require "skynet.internal.trace"
-local strays = require "skynet.internal.strays"
 
 local send_message, int_command, allocate_session = core.send, core.intcommand, core.genid
 local trace_line, message_text, release_message = core.trace, core.tostring, core.trash
@@ -27,7 +25,7 @@ local BREAK <const> = "BREAK"
 local MAX_IDLE <const> = 256
 
 local api = {}
-local tags = trace.tags -- task -> trace tag
+local tags = {}      -- task -> trace tag, or false: tracing is off for it
 local protocols = {} -- by name and by number
 local waiting = {}   -- session -> the task that it resumes, or BREAK
 local watched = {}   -- session of a call -> address called
@@ -38,7 +36,7 @@ local promised = {}  -- response closure -> address that waits for it
 local entry = {}     -- task that has not begun -> function it will run
 local idle, idle_count = {}, 0
 local current        -- the task that runs now
-local tracing = false  -- false until anybody asks for tracing: spares a look-up a call
+local tracing        -- skynet/internal/trace.lua once anybody has asked for tracing
 local timer_wrapper  -- set by trace_timeout
 local inspector      -- set by the remote debugger
 
@@ -46,6 +44,20 @@ local inspector      -- set by the remote debugger
 local wakeups, wakeup_first, wakeup_last = {}, 1, 0
 local failures, failure_first, failure_last = {}, 1, 0
 local forks, fork_first, fork_last = {}, 1, 0
+
+-- What the other modules of skynet/internal work with.
+local runtime = {
+	api = api,
+	protocols = protocols,
+	waiting = waiting,
+	watched = watched,
+	asleep = asleep,
+	owed = owed,
+	origin = origin,
+	tags = tags,
+	promised = promised,
+	entry = entry,
+}
 
 ---------------------------------------------------------------- sessions
 
@@ -126,7 +138,7 @@ local function task_main(protocol, session, source, msg, sz)
 			owed[task] = nil
 		end
 		if tracing then
-			trace.finish(task)
+			tracing.finish(task)
 		end
 		origin[task] = nil
 		body = nil
@@ -426,7 +438,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		if task == BREAK then
 			return
 		elseif task == nil then
-			text = strays.response(session, source, msg, sz)
+			text = require "skynet.internal.strays".response(session, source, msg, sz)
 		else
 			if tracing and tags[task] then
 				trace_line(tags[task], "resume")
@@ -441,16 +453,14 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 			owed[task] = session
 			origin[task] = source
 			if tracing then
-				trace.request(protocol, task, source)
+				tracing.request(protocol, task, source)
 			end
 			current = task
 			alive, command = resume_thread(task, protocol, session, source, msg, sz)
 		elseif protocol == nil and ptype == TRACE then
-			tracing = true
-			trace.expect(source, message_text(msg, sz))
+			runtime.enable_tracing().expect(source, message_text(msg, sz))
 		else
-			trace.forget(source)
-			text = strays.request(session, source, msg, sz, protocol and protocol.name or ptype)
+			text = require "skynet.internal.strays".request(session, source, msg, sz, protocol and protocol.name or ptype)
 		end
 	end
 	if task and not (alive and command == "SUSPEND") then
@@ -465,20 +475,6 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 end
 
 ---------------------------------------------------------------- for the other modules
-
-local runtime = {
-	api = api,
-	protocols = protocols,
-	waiting = waiting,
-	watched = watched,
-	asleep = asleep,
-	owed = owed,
-	origin = origin,
-	tags = tags,
-	promised = promised,
-	entry = entry,
-	trace_call = trace_call,
-}
 
 --- Deals with a task that the remote debugger has resumed. Raises what the task raised.
 function runtime.settle_outside(task, alive, command)
@@ -506,8 +502,11 @@ function runtime.set_current(task)
 	current = task
 end
 
+--- From here on, tasks, calls and requests look at their trace tags.
+---@return table skynet/internal/trace.lua
 function runtime.enable_tracing()
-	tracing = true
+	tracing = require "skynet.internal.trace"
+	return tracing
 end
 
 function runtime.start_timer(centiseconds)
@@ -526,6 +525,8 @@ function runtime.request(task, address, protocol, ...)
 	end
 	return session
 end
+
+runtime.trace_call = trace_call
 
 --- Raises unless the call was sent; then waits for its answer. For calls that other modules send.
 function runtime.finish_call(address, session)

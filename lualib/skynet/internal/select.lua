@@ -121,8 +121,10 @@ end
 
 Batch.__close = Batch.close
 
---- A new batch of requests, with the first one if given.
-return function(request)
+--- A new batch of requests, with the first one if given. Does not yield.
+---@param request table?
+---@return table batch
+function api.request(request)
 	local batch = setmetatable({}, Batch)
 	if request then
 		batch:add(request)

@@ -1,6 +1,7 @@
 --- Messages that nobody handles: requests without a handler, answers without a task.
 
 local core = require "skynet.core"
+local api = require "skynet.internal.kernel".api
 
 local ERROR <const> = 7
 
@@ -21,7 +22,7 @@ end
 --- Sets what happens with a send of a type nobody handles; the default logs and raises.
 ---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer, typename: any)
 ---@return function previous
-function M.dispatch_unknown_request(handler)
+function api.dispatch_unknown_request(handler)
 	local previous = unknown_request
 	unknown_request = handler
 	return previous
@@ -30,7 +31,7 @@ end
 --- Sets what happens with an answer nobody waits for; the default logs and raises.
 ---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer)
 ---@return function previous
-function M.dispatch_unknown_response(handler)
+function api.dispatch_unknown_response(handler)
 	local previous = unknown_response
 	unknown_response = handler
 	return previous

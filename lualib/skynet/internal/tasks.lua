@@ -5,10 +5,9 @@ local runtime = require "skynet.internal.kernel"
 local core = require "skynet.core"
 local killed = require "skynet.internal.strays".killed
 
-local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
+local api, waiting, owed, origin = runtime.api, runtime.waiting, runtime.owed, runtime.origin
 local BREAK <const>, ERROR <const> = "BREAK", 7
 
-local M = {}
 local created_at -- task of a timer -> where it was set up, while that is recorded
 
 local function describe(task)
@@ -40,12 +39,12 @@ end
 ---@param what nil|table|integer|thread|string
 ---@return any nil: their number. A table is filled with "thread session: n" -> stack. A session:
 --- its stack, or "No session". A thread: its session. "init": the stack of the start function
-function M.task(what, init_task)
+function api.task(what)
 	local kind = type(what)
 	if what == nil then
 		return count()
 	elseif what == "init" then
-		return init_task and debug.traceback(init_task)
+		return runtime.init_task and debug.traceback(runtime.init_task)
 	elseif kind == "table" then
 		for session, task in pairs(waiting) do
 			what[string.format("%s session: %d", task, session)] = describe(task)
@@ -59,7 +58,7 @@ end
 
 --- Tasks grouped by equal stacks. Does not yield.
 ---@return table<string, string> "count<TAB>sessions:[1,2]<NL>" -> stack
-function M.uniqtask()
+function api.uniqtask()
 	local groups = {}
 	for session, task in pairs(waiting) do
 		local stack = describe(task)
@@ -87,7 +86,7 @@ end
 --- Ends a task that waits or has not begun; who waits for its answer gets an error. Does not yield.
 ---@param thread thread|string the coroutine, or a pattern its `tostring` has to match
 ---@return thread? task nil when there is none
-function M.killthread(thread)
+function api.killthread(thread)
 	if type(thread) ~= "string" and runtime.unfork(thread) then
 		return thread
 	end
@@ -122,7 +121,7 @@ end
 
 --- Records where coming timers are set up; `task` then tells it. Does not yield.
 ---@param on boolean
-function M.trace_timeout(on)
+function api.trace_timeout(on)
 	if not on then
 		created_at = nil
 		runtime.wrap_timers(nil)
@@ -140,5 +139,3 @@ function M.trace_timeout(on)
 		end
 	end)
 end
-
-return M

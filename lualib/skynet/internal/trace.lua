@@ -1,21 +1,17 @@
 --- Trace tags: a request that is traced takes its tag along to every service it calls, and each step
---- writes a line to the log. The kernel comes here only when tracing has been asked for.
+--- writes a line to the log. Loaded when tracing is first asked for.
 
 local core = require "skynet.core"
+local runtime = require "skynet.internal.kernel"
 
-local tags = {}      -- task -> tag, or false: tracing is off for it
+local api, protocols, tags = runtime.api, runtime.protocols, runtime.tags
 local announced = {} -- address -> tag of the next request from there
 
-local M = { tags = tags }
+local M = {}
 
 --- The next request from `source` will carry this tag.
 function M.expect(source, tag)
 	announced[source] = tag
-end
-
---- That request found no handler.
-function M.forget(source)
-	announced[source] = nil
 end
 
 --- A task has ended.
@@ -57,6 +53,30 @@ function M.request(protocol, task, source)
 	elseif protocol.trace then
 		M.start(task)
 	end
+end
+
+--- Traces the request of the running task, from here on and through the services it calls.
+---@param info string? goes into the log
+function api.trace(info)
+	runtime.enable_tracing()
+	local task = runtime.current()
+	core.error("TRACE", tags[task])
+	M.start(task, info)
+end
+
+--- The trace tag of the running task.
+---@return string|false|nil
+function api.tracetag()
+	return tags[runtime.current()]
+end
+
+--- Traces all requests of a protocol (true), none (false), or those that ask for it (nil).
+---@param typename string|integer
+---@param flag boolean?
+function api.traceproto(typename, flag)
+	local class = assert(protocols[typename], "unknown protocol")
+	class.trace = flag
+	runtime.enable_tracing()
 end
 
 return M
