@@ -55,7 +55,7 @@ static inline int bench_is(const char *args, const char *kind) {
 }
 
 static inline void bench_report(const char *name, double value) {
-	printf("BENCH %s %.6g\n", name, value);
+	printf("BENCH %s %.9g\n", name, value);
 	fflush(stdout);
 }
 

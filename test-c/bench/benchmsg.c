@@ -1,9 +1,10 @@
 /* Message throughput: independent pairs, rings, fan-in.
  *
  *   run kind=pairs pairs=P | kind=ring actors=N tokens=T | kind=fanin senders=S
- *       [size=16] [forward=1] [warm=200] [ms=600]
+ *       [size=16] [forward=1] [warm=200] [ms=600] [messages=N]
  *
  * forward=1: a message is sent on as it is (PTYPE_TAG_DONTCOPY, the callback keeps it); otherwise the core copies it.
+ * messages=N: end after about N messages and report how many, for a run under an instruction counter.
  * A thread of its own, which no worker knows, reads the counters before and after the measured phase. */
 #include "bench.h"
 
@@ -23,6 +24,7 @@ static struct actor *actors[4096];
 static struct {
 	int count; /* actors whose callbacks are counted start here ... */
 	long size, forward, warm, ms;
+	uint64_t messages;
 } plan;
 
 static void count(struct actor *a) {
@@ -70,6 +72,12 @@ static uint64_t received(void) {
 
 static void *measure(void *unused) {
 	(void)unused;
+	if (plan.messages) {
+		while (received() < plan.messages)
+			bench_sleep_ms(1);
+		bench_report("messages", (double)received());
+		bench_done();
+	}
 	bench_sleep_ms(plan.warm);
 	uint64_t n0 = received(), t0 = bench_now(), c0 = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
 	bench_sleep_ms(plan.ms);
@@ -100,6 +108,7 @@ static void run(struct skynet_context *ctx, const char *args) {
 	plan.forward = bench_arg(args, "forward", 0);
 	plan.warm = bench_arg(args, "warm", 200);
 	plan.ms = bench_arg(args, "ms", 600);
+	plan.messages = (uint64_t)bench_arg(args, "messages", 0);
 	if (bench_is(args, "pairs")) {
 		int pairs = (int)bench_arg(args, "pairs", 1);
 		for (int i = 0; i < pairs; i++) {

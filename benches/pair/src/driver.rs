@@ -191,9 +191,10 @@ fn idle_connections(
     let after = proc::resident(node.pid())?;
     Ok(vec![
         (
-            "bytes".to_owned(),
+            "growth".to_owned(),
             (after as f64 - before as f64) / count as f64,
         ),
+        ("bytes".to_owned(), after as f64 / count as f64),
         ("accept_rate".to_owned(), count as f64 / seconds),
     ])
 }

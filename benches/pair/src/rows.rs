@@ -359,7 +359,8 @@ fn socket_rows() -> Vec<Row> {
             threads: 2,
             profile: true,
             kind: Kind::IdleConnections(10_000),
-            metrics: metrics!["bytes" "bytes/connection" RatioAtMost(0.5), "accept_rate" "1/s" Ratio(1.0)],
+            metrics: metrics!["bytes" "bytes/connection" RatioAtMost(0.5),
+                "growth" "bytes/connection" Open, "accept_rate" "1/s" Ratio(1.0)],
         },
     ]
 }
