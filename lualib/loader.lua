@@ -10,8 +10,11 @@ for word in string.gmatch(..., "%S+") do
 end
 SERVICE_NAME = words[1]
 
--- Sources inside of the executable; other executables have none.
-local has_embedded, embedded = pcall(require, "skynet.embedded")
+-- A source inside of the executable. Other executables than ours have none.
+local function embedded_source(path)
+	local ok, embedded = pcall(require, "skynet.embedded")
+	return ok and embedded.find(path) or nil
+end
 
 local function is_file(path)
 	local file = io.open(path, "r")
@@ -38,9 +41,9 @@ local function find_service(name, patterns)
 		-- A file that does not compile must not be replaced by another one in silence.
 		embeddable = embeddable and not is_file(path)
 	end
-	if has_embedded and embeddable then
+	if embeddable then
 		local path = "service/" .. name .. ".lua"
-		local source = embedded.find(path)
+		local source = embedded_source(path)
 		if source then
 			return assert(load(source, "@" .. path))
 		end

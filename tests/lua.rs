@@ -75,6 +75,11 @@ fn tasks_are_scheduled_as_documented() {
 }
 
 #[test]
+fn sessions_in_use_are_not_given_out_again() {
+    run_test("sessions");
+}
+
+#[test]
 fn services_start_are_found_and_answer_the_console() {
     run_test("services");
 }

@@ -1,0 +1,45 @@
+-- Session numbers start again at 1 after 2^31-1: none that is still in use may be given out twice.
+local check = require "check"
+
+local cases = {}
+
+-- A second kernel, on a core that only counts sessions, from `first` on.
+local function kernel_from(first)
+	local next_session = first
+	local function allocate()
+		local session = next_session
+		next_session = session < 0x7fffffff and session + 1 or 1
+		return session
+	end
+	local real_core, real_kernel = package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"]
+	local core = setmetatable({ genid = allocate, intcommand = allocate }, { __index = real_core })
+	package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"] = core, nil
+	local kernel = require "skynet.internal.kernel"
+	package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"] = real_core, real_kernel
+	return kernel
+end
+
+function cases.sessions_in_use_are_skipped_after_the_wrap()
+	local kernel = kernel_from(0x7ffffffc)
+	local used = { [1] = true, [2] = true, [4] = true, [0x7ffffffe] = true }
+	for session in pairs(used) do
+		kernel.waiting[session] = "BREAK"
+	end
+	local given = {}
+	for i = 1, 6 do
+		given[i] = kernel.api.genid()
+		assert(not used[given[i]], "session in use")
+	end
+	check.equal(given, { 0x7ffffffc, 0x7ffffffd, 0x7fffffff, 3, 5, 6 })
+end
+
+function cases.timers_skip_sessions_in_use_too()
+	local kernel = kernel_from(0x7fffffff)
+	kernel.waiting[1] = "BREAK"
+	local first, second = kernel.api.timeout(1, print), kernel.api.timeout(1, print)
+	check.equal(kernel.waiting[0x7fffffff], first)
+	check.equal(kernel.waiting[1], "BREAK")
+	check.equal(kernel.waiting[2], second)
+end
+
+check.run(cases)
