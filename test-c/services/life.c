@@ -275,6 +275,56 @@ static int endless(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
+/* Services that are born, written to and killed from several workers at once; in the end the node goes as a whole. */
+#define CHURNERS 4
+#define ROUNDS 500
+
+static int churner_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	static __thread uint32_t last;
+	UNUSED(ud), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	if (type == PTYPE_ERROR)
+		return 0;
+	/* `last` is another churner's child as often as our own, and dead as often as alive. */
+	uint32_t child = handle_of(skynet_command(ctx, "LAUNCH", "life quiet"));
+	skynet_send(ctx, 0, child, PTYPE_TEXT, 1, "mail", 4);
+	skynet_send(ctx, 0, last, PTYPE_TEXT, 1, "mail", 4);
+	order(ctx, "SIGNAL", last, " 1");
+	order(ctx, "KILL", child, "");
+	last = child;
+	if (session == ROUNDS)
+		skynet_send(ctx, 0, 2, PTYPE_CLIENT, 0, NULL, 0);
+	else
+		skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, session + 1, NULL, 0);
+	return 0;
+}
+
+static int churner(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	skynet_callback(ctx, NULL, churner_cb);
+	skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, 1, NULL, 0);
+	return 0;
+}
+
+static int churn_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(ud), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	if (type == PTYPE_CLIENT && --count_down == 0)
+		skynet_command(ctx, "ABORT", NULL);
+	return 0;
+}
+
+static int churn(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	skynet_callback(ctx, NULL, churn_cb);
+	count_down = CHURNERS;
+	for (int i = 0; i < CHURNERS; i++)
+		skynet_command(ctx, "LAUNCH", "life churner");
+	return 0;
+}
+
 void *life_create(void)
 {
 	return malloc(1);
@@ -286,7 +336,7 @@ int life_init(void *inst, struct skynet_context *ctx, const char *parm)
 		{"held", held}, {"writes", writes}, {"failed_start", failed_start}, {"fails", fails}, {"exits", exits},
 		{"leaves_in_init", leaves_in_init}, {"quiet", quiet}, {"killer", killer}, {"goes", goes},
 		{"leaver", leaver}, {"handles", handles}, {"aborts", aborts}, {"released", released},
-		{"swaps", swaps}, {"endless", endless}, {NULL, NULL},
+		{"swaps", swaps}, {"endless", endless}, {"churn", churn}, {"churner", churner}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	return play(roles, ctx, parm);

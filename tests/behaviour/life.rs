@@ -129,3 +129,19 @@ fn a_stuck_message_is_reported_and_stat_endless_clears_on_read() {
         "error: A message from [ :00000002 ] to [ :00000002 ] maybe in an endless loop (version = ";
     assert!(node.stdout().contains(report), "{}", node.stdout());
 }
+
+#[test]
+fn births_and_deaths_on_all_workers_leave_nothing_behind() {
+    let ended = Setup::new("life churn")
+        .line("thread = 8")
+        .line("logger = 'node.log'")
+        .start()
+        .exit();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let services = 1 + 4 + 4 * 500;
+    assert_eq!(
+        ended.stderr.matches("released\n").count(),
+        services,
+        "{ended:?}"
+    );
+}

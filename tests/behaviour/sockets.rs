@@ -149,6 +149,17 @@ fn names_are_resolved() {
 }
 
 #[test]
+fn a_name_that_cannot_be_resolved_is_an_error_event() {
+    let mut p = puppet();
+    assert_eq!(p.ask("open 80 not a host"), "open gave 2");
+    let event = p.next();
+    assert!(
+        event.starts_with("error 2 0 <") && event.len() > "error 2 0 <>".len(),
+        "{event}"
+    );
+}
+
+#[test]
 fn a_refused_connection_is_an_error_event() {
     let mut p = puppet();
     let port = TcpListener::bind("127.0.0.1:0")
@@ -324,6 +335,20 @@ fn shutdown_discards_what_is_queued() {
         all += n;
     }
     assert!(all < 480 * BLOCK, "{all}");
+}
+
+#[test]
+fn a_socket_that_is_closing_cannot_be_started_or_written_to() {
+    let mut p = puppet();
+    let _peer = p.pair();
+    assert_eq!(p.ask("flood 3 480"), "flood failed 0");
+    while !p.next().starts_with("warning 3 8") {}
+    p.order("close 3");
+    // It is closed for its owner at once, though the queue is still on its way.
+    p.expect("close 3 0 <>");
+    p.order("start 3");
+    p.expect("error 3 0 <socket closed>");
+    assert_eq!(p.ask("send 3 x"), "send gave -1");
 }
 
 #[test]
