@@ -1,0 +1,275 @@
+/*
+** Shared objects and the code cache under collectors that work hard. Built
+** with Lua's own assertions and a sanitizer by tests/sanitizers.rs.
+** Usage: sharing DIRECTORY (for scripts). Exit code 0 and "ok" on success.
+*/
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua.h"
+#include "lauxlib.h"
+#include "lualib.h"
+#include "lgc.h"
+
+#define NTHREADS 4
+
+static const char *dir;
+
+static void fail (const char *what, const char *why) {
+  fprintf(stderr, "%s: %s\n", what, why);
+  exit(1);
+}
+
+static void run (lua_State *L, const char *what, const char *code) {
+  if (luaL_loadstring(L, code) != LUA_OK || lua_pcall(L, 0, 0, 0) != LUA_OK)
+    fail(what, lua_tostring(L, -1));
+}
+
+static lua_State *open (const char *collector) {
+  lua_State *L = luaL_newstate();
+  if (L == NULL) fail("newstate", "no memory");
+  luaL_openlibs(L);
+  luaL_requiref(L, "skynet.codecache", luaopen_cache, 0);
+  lua_setglobal(L, "cache");
+  lua_pushstring(L, dir);
+  lua_setglobal(L, "dir");
+  lua_pushstring(L, collector);
+  lua_setglobal(L, "collector");
+  run(L, "collector", "collectgarbage(collector)");
+  return L;
+}
+
+/* the age alone, as modules compiled elsewhere set it: the color stays */
+#define keepcolor(o)  \
+  ((o)->marked = (lu_byte)(((o)->marked & ~AGEBITS) | G_SHARED))
+
+static void share (lua_State *L, int idx, int color) {
+  idx = lua_absindex(L, idx);
+  luaL_checkstack(L, 5, NULL);
+  switch (lua_type(L, idx)) {
+    case LUA_TSTRING: lua_sharestring(L, idx); break;
+    case LUA_TFUNCTION:
+      lua_sharefunction(L, idx);
+      if (color) keepcolor((GCObject *)lua_topointer(L, idx));
+      else makeshared((GCObject *)lua_topointer(L, idx));
+      break;
+    case LUA_TTABLE: {
+      GCObject *t = (GCObject *)lua_topointer(L, idx);
+      if (isshared(t)) return;
+      if (color) keepcolor(t);
+      else makeshared(t);
+      for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1)) {
+        share(L, -2, color);
+        share(L, -1, color);
+      }
+      break;
+    }
+    default: break;
+  }
+}
+
+static const char *make_matrix =
+  "matrix = {list = {}, name = 'na' .. 'me', [('k'):rep(50)] = ('v'):rep(90),"
+  "          f = function(t, i) return t.list[i].id .. ':' .. t.name end}"
+  "matrix.self = matrix "
+  "for i = 1, 200 do matrix.list[i] = {id = i, text = 'item' .. i} end "
+  "collectgarbage()";
+
+static const char *use_matrix =
+  "local m = matrix;"
+  "local weak = setmetatable({}, {__mode = 'v'})"
+  "local eph = setmetatable({}, {__mode = 'k'})"
+  "local as_meta = setmetatable({}, {__index = m, __gc = nil})"
+  "for round = 1, 30 do "
+  "  local own = {m, m.list, m.f, m.name}"
+  "  weak[1] = m.list; weak[m.name] = m.list[round]; eph[own] = m.list; eph[m] = own; eph[round] = m.f;"
+  "  assert(m.self == m and #m.list == 200 and m['na' .. 'me'] == 'name')"
+  "  assert(m[('k'):rep(50)] == ('v'):rep(90))"
+  "  assert(m.f(m, round) == round .. ':name' and as_meta.name == 'name')"
+  "  for i, item in ipairs(m.list) do"
+  "    assert(item.text == 'item' .. i); own[item.text] = item; own[i + 5] = {item}"
+  "    assert(rawget(own, 'item' .. i) == item)"
+  "  end "
+  "  local n = 0 for k, v in pairs(m) do n = n + 1 end assert(n == 5)"
+  "  local co = coroutine.wrap(function(t) coroutine.yield(t.name) return t.f(t, 1) end)"
+  "  assert(co(m) == 'name' and co() == '1:name')"
+  "  setmetatable({}, m.list[1])"
+  "  if round % 10 == 0 then collectgarbage(); collectgarbage(round % 20 == 0 and collector or 'incremental') end "
+  "  collectgarbage('step', 10)"
+  "end "
+  "assert(weak[1] == m.list and eph[m][1] == m)"
+  "local function refused(text, f, ...)"
+  "  local ok, err = pcall(f, ...) assert(not ok and err:find(text, 1, true), err) end "
+  "refused('attempt to change', function() m.name = 1 end)"
+  "refused('attempt to change', function() m.fresh = 1 end)"
+  "refused('attempt to change', function() m.list[1] = nil end)"
+  "refused('attempt to change', function() m.list[201] = 1 end)"
+  "refused('attempt to change', function() setmetatable({}, {__newindex = m}).x = 1 end)"
+  "refused('attempt to change', table.insert, m.list, 1)"
+  "refused('attempt to change a shared table', rawset, m, 'name', 1)"
+  "refused('shared table', setmetatable, m, {})";
+
+struct reader { const void *t; const char *collector; };
+
+static void *read_matrix (void *arg) {
+  struct reader *r = (struct reader *)arg;
+  lua_State *L = open(r->collector);
+  lua_clonetable(L, r->t);
+  lua_setglobal(L, "matrix");
+  run(L, r->collector, use_matrix);
+  lua_close(L);
+  return NULL;
+}
+
+static void test_matrix (const char *collector, int color) {
+  pthread_t threads[NTHREADS];
+  struct reader readers[NTHREADS];
+  int i;
+  lua_State *owner = open(collector);
+  run(owner, "matrix", make_matrix);
+  lua_gc(owner, LUA_GCSTOP);
+  lua_getglobal(owner, "matrix");
+  share(owner, -1, color);
+  for (i = 0; i < NTHREADS; i++) {
+    readers[i].t = lua_topointer(owner, -1);
+    readers[i].collector = (i % 2) ? "generational" : "incremental";
+    pthread_create(&threads[i], NULL, read_matrix, &readers[i]);
+  }
+  lua_gc(owner, LUA_GCRESTART);
+  /* the owner uses it and collects while the others read */
+  run(owner, "owner", use_matrix);
+  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
+  lua_close(owner);
+}
+
+/* share in the middle of cycles of a state that goes on working */
+static void test_running (const char *collector) {
+  lua_State *owner = open(collector);
+  lua_State *user = open(collector);
+  int i;
+  for (i = 0; i < 200; i++) {
+    run(owner, "function",
+        "local t = setmetatable({}, {__mode = 'k'}) for i = 1, 50 do t[{}] = {('s'):rep(i)} end "
+        "f = load('local a, b = ... local function g(x) return x .. \"const' .. math.random(1e9) .. '\" end "
+        "return g(a) .. (b or \"\") .. \"' .. ('y'):rep(70) .. '\"') "
+        "collectgarbage('step', math.random(0, 3))");
+    lua_getglobal(owner, "f");
+    lua_sharefunction(owner, -1);
+    lua_clonefunction(user, lua_topointer(owner, -1));
+    lua_setglobal(user, "f");
+    lua_pop(owner, 1);
+    run(owner, "owner", "collectgarbage('step', 1) assert(f('1'):find('^1const'))");
+    if (i % 20 == 0) {
+      run(owner, "owner", "f = nil collectgarbage()");
+      run(user, "user", "collectgarbage()");
+    }
+    run(user, "user", "all = all or {} all[#all + 1] = f for _, h in ipairs(all) do assert(h('1'):find('^1const')) end "
+        "assert(load(string.dump(f))('2'):find('^2const')) collectgarbage('step', 5)");
+  }
+  lua_close(user);
+  lua_close(owner);
+}
+
+static void *load_files (void *arg) {
+  int seed = *(int *)arg;
+  int i;
+  for (i = 0; i < 12; i++) {
+    lua_State *L = open((i % 2) ? "generational" : "incremental");
+    lua_pushinteger(L, seed + i);
+    lua_setglobal(L, "n");
+    run(L, "load",
+        "for i = 1, 40 do "
+        "  local k = (i * 7 + n) % 10 "
+        "  local m = assert(loadfile(dir .. '/f' .. k .. '.lua'))(k) "
+        "  assert(m.number == k and m.text == 'text' .. k and m.call() == 'shared' .. k) "
+        "  if (i + n) % 17 == 0 then cache.clear() end "
+        "  collectgarbage('step') "
+        "end "
+        "assert(not loadfile(dir .. '/broken.lua')) collectgarbage()");
+    lua_close(L);
+  }
+  return NULL;
+}
+
+static void test_cache (void) {
+  pthread_t threads[NTHREADS];
+  int seeds[NTHREADS];
+  int i;
+  lua_State *L = open("incremental");
+  run(L, "write",
+      "local function put(name, text) local f = assert(io.open(dir .. '/' .. name, 'w')) f:write(text) f:close() end "
+      "for i = 0, 9 do put('f' .. i .. '.lua', 'local k = ... "
+      "  return {number = k, text = \"text\" .. k, call = function() return \"shared' .. i .. '\" end}') end "
+      "put('broken.lua', 'return +')");
+  lua_close(L);
+  for (i = 0; i < NTHREADS; i++) {
+    seeds[i] = i * 3;
+    pthread_create(&threads[i], NULL, load_files, &seeds[i]);
+  }
+  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
+  L = open("incremental");
+  run(L, "clear", "cache.clear()");
+  lua_close(L);
+}
+
+static int clone_nothing (lua_State *L) {
+  lua_newtable(L);
+  lua_clonetable(L, lua_topointer(L, -1));
+  return 0;
+}
+
+static int clone_private (lua_State *L) {
+  luaL_loadstring(L, "return 1");
+  lua_clonefunction(L, lua_topointer(L, -1));
+  return 0;
+}
+
+static int share_cfunction (lua_State *L) {
+  lua_pushcfunction(L, clone_nothing);
+  lua_sharefunction(L, -1);
+  return 0;
+}
+
+static int share_number (lua_State *L) {
+  lua_pushinteger(L, 1);
+  lua_sharestring(L, -1);
+  return 0;
+}
+
+static void refused (lua_State *L, lua_CFunction f, const char *text) {
+  lua_pushcfunction(L, f);
+  if (lua_pcall(L, 0, 0, 0) == LUA_OK ||
+      strstr(lua_tostring(L, -1), text) == NULL)
+    fail("expected error", text);
+  lua_settop(L, 0);
+}
+
+static void test_errors (void) {
+  lua_State *L = open("incremental");
+  refused(L, clone_nothing, "Not a shared table");
+  refused(L, clone_private, "Not a shared proto");
+  refused(L, share_cfunction, "Only Lua function can share");
+  refused(L, share_number, "need a string to share");
+  lua_close(L);
+}
+
+int main (int argc, char **argv) {
+  const char *collectors[] = {"incremental", "generational"};
+  int i;
+  if (argc != 2) fail("usage", "sharing DIRECTORY");
+  dir = argv[1];
+  luaL_initcodecache();
+  luaL_initcodecache();
+  test_errors();
+  for (i = 0; i < 2; i++) {
+    test_matrix(collectors[i], 0);
+    test_matrix(collectors[i], 1);
+    test_running(collectors[i]);
+  }
+  test_cache();
+  puts("ok");
+  return 0;
+}
