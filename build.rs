@@ -25,17 +25,15 @@ fn feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
 }
 
-/// The variadic `skynet_error`: stable Rust cannot define one.
+/// What stable Rust cannot express: the variadic `skynet_error`, and weak references.
 fn error_shim(root: &Path) {
-    let source = root.join("compat/error_shim.c");
-    println!("cargo:rerun-if-changed={}", source.display());
-    if source.exists() {
-        cc::Build::new()
-            .file(source)
-            .include(root.join("include"))
-            .warnings(true)
-            .compile("skynet_error_shim");
+    let mut build = cc::Build::new();
+    for name in ["error_shim", "weak_shim"] {
+        let source = root.join(format!("compat/{name}.c"));
+        println!("cargo:rerun-if-changed={}", source.display());
+        build.file(source);
     }
+    build.warnings(true).compile("skynet_shims");
 }
 
 /// C services and Lua modules find the core's and Lua's functions in the executable, so it exports those and nothing else.

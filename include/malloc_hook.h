@@ -12,24 +12,73 @@
 extern "C" {
 #endif
 
+/**
+ * Bytes in use in the whole process.
+ */
 size_t malloc_used_memory(void);
 
+/**
+ * Blocks in use in the whole process.
+ */
 size_t malloc_memory_block(void);
 
+/**
+ * Prints jemalloc's statistics to stderr. opts are those of malloc_stats_print, or NULL.
+ *
+ * Conditions:
+ * `opts` is NULL or a C string.
+ */
 void memory_info_dump(const char *opts);
 
+/**
+ * Reads a size of jemalloc's, and sets it if newval is not NULL. 0 if there is no such value.
+ *
+ * Conditions:
+ * `name` is a C string, `newval` NULL or valid.
+ */
 size_t mallctl_int64(const char *name, size_t *newval);
 
+/**
+ * Reads an int of jemalloc's, and sets it if newval is not NULL; the error log says whether that worked.
+ *
+ * Conditions:
+ * `name` is a C string, `newval` NULL or valid.
+ */
 int mallctl_opt(const char *name, int *newval);
 
+/**
+ * Reads a bool of jemalloc's, and sets it if newval is not NULL. false if there is no such value.
+ *
+ * Conditions:
+ * `name` is a C string, `newval` NULL or valid.
+ */
 bool mallctl_bool(const char *name, bool *newval);
 
+/**
+ * Runs a command of jemalloc's. Returns its error code, 0 without jemalloc.
+ *
+ * Conditions:
+ * `name` is a C string.
+ */
 int mallctl_cmd(const char *name);
 
+/**
+ * Writes the memory of every service to the error log.
+ */
 void dump_c_mem(void);
 
+/**
+ * Pushes a table with the bytes of every service under its handle. A lua_CFunction; does nothing when the process has no
+ * Lua.
+ *
+ * Conditions:
+ * `L` is a Lua state with room on its stack.
+ */
 int dump_mem_lua(lua_State *L);
 
+/**
+ * Bytes in use by the service on turn.
+ */
 size_t malloc_current_memory(void);
 
 #ifdef __cplusplus

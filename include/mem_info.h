@@ -30,20 +30,68 @@ typedef struct {
 extern "C" {
 #endif
 
+/**
+ * Sets all to 0.
+ *
+ * Conditions:
+ * `info` is valid for writing.
+ */
 void meminfo_init(MemInfo *info);
 
+/**
+ * Sets all to 0.
+ *
+ * Conditions:
+ * `info` is valid for writing.
+ */
 void atomic_meminfo_init(AtomicMemInfo *info);
 
+/**
+ * Counts a block of size bytes as allocated.
+ *
+ * Conditions:
+ * `info` is valid.
+ */
 void meminfo_alloc(MemInfo *info, size_t size);
 
+/**
+ * Counts a block of size bytes as allocated.
+ *
+ * Conditions:
+ * `info` is valid.
+ */
 void atomic_meminfo_alloc(AtomicMemInfo *info, size_t size);
 
+/**
+ * Counts a block of size bytes as freed.
+ *
+ * Conditions:
+ * `info` is valid.
+ */
 void meminfo_free(MemInfo *info, size_t size);
 
+/**
+ * Counts a block of size bytes as freed.
+ *
+ * Conditions:
+ * `info` is valid.
+ */
 void atomic_meminfo_free(AtomicMemInfo *info, size_t size);
 
+/**
+ * Adds src to dest.
+ *
+ * Conditions:
+ * Both are valid.
+ */
 void meminfo_merge(MemInfo *dest, const MemInfo *src);
 
+/**
+ * Adds what src shows now to dest.
+ *
+ * Conditions:
+ * Both are valid.
+ */
 void atomic_meminfo_merge(MemInfo *dest, const AtomicMemInfo *src);
 
 #ifdef __cplusplus

@@ -8,8 +8,21 @@
 extern "C" {
 #endif
 
+/**
+ * Moves the process into the background: the caller's process ends, the new one writes its id to pidfile and gives up its
+ * standard input and outputs. Returns 0, or 1 after a message on stderr.
+ *
+ * Conditions:
+ * `pidfile` is a C string.
+ */
 int daemon_init(const char *pidfile);
 
+/**
+ * Removes pidfile. Returns 0, or -1 with errno.
+ *
+ * Conditions:
+ * `pidfile` is a C string.
+ */
 int daemon_exit(const char *pidfile);
 
 #ifdef __cplusplus

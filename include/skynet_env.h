@@ -8,10 +8,25 @@
 extern "C" {
 #endif
 
+/**
+ * The value of a key of the environment, or NULL. The pointer stays valid for ever.
+ *
+ * Conditions:
+ * `key` is NULL or a C string.
+ */
 const char *skynet_getenv(const char *key);
 
+/**
+ * Sets a key of the environment. A key that has a value keeps it, and an error is logged.
+ *
+ * Conditions:
+ * Both are NULL (nothing happens then) or C strings.
+ */
 void skynet_setenv(const char *key, const char *value);
 
+/**
+ * Prepares the environment. It may be called never, once or many times.
+ */
 void skynet_env_init(void);
 
 #ifdef __cplusplus

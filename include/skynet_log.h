@@ -12,10 +12,29 @@
 extern "C" {
 #endif
 
+/**
+ * Opens the message log of the service handle in the folder `logpath` of the environment. ctx is who asks. NULL when that
+ * fails or there is no `logpath`.
+ *
+ * Conditions:
+ * `ctx` is NULL or a live service.
+ */
 FILE *skynet_log_open(struct skynet_context *ctx, uint32_t handle);
 
+/**
+ * Ends and closes a message log.
+ *
+ * Conditions:
+ * `ctx` is NULL or a live service; `f` came from skynet_log_open and is not used any more.
+ */
 void skynet_log_close(struct skynet_context *ctx, FILE *f, uint32_t handle);
 
+/**
+ * Writes one message to a message log.
+ *
+ * Conditions:
+ * `f` is open; `buffer` has `sz` bytes, and is what messages of this type are.
+ */
 void skynet_log_output(FILE *f, uint32_t source, int type, int session, void *buffer, size_t sz);
 
 #ifdef __cplusplus

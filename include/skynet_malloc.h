@@ -39,6 +39,12 @@ int skynet_posix_memalign(void **memptr, size_t alignment, size_t size);
 char *skynet_strdup(const char *str);
 #endif
 
+/**
+ * Allocator of Lua states: with nsize 0 it frees, else it reallocates. osize is not used.
+ *
+ * Conditions:
+ * `ptr` is NULL or a block of malloc.
+ */
 void *skynet_lalloc(void *ptr, size_t osize, size_t nsize);
 
 #ifdef __cplusplus

@@ -9,14 +9,30 @@
 extern "C" {
 #endif
 
+/**
+ * Sends a PTYPE_RESPONSE with session to the service handle after time centiseconds, with 0 or less at once. Returns the
+ * session, or -1 when a message that was to be sent at once found no such service.
+ */
 int skynet_timeout(uint32_t handle, int time, int session);
 
+/**
+ * Delivers the timers that are due. skynet_start has a thread that does it.
+ */
 void skynet_updatetime(void);
 
+/**
+ * Unix time of the start, in seconds.
+ */
 uint32_t skynet_starttime(void);
 
+/**
+ * CPU time of the calling thread, in microseconds.
+ */
 uint64_t skynet_thread_time(void);
 
+/**
+ * Starts the clock and the timers.
+ */
 void skynet_timer_init(void);
 
 #ifdef __cplusplus

@@ -5,8 +5,15 @@
 
 pub mod abi;
 pub mod builtin;
+pub mod clock;
+pub mod daemon;
+pub mod env;
 pub mod handle;
+pub mod log;
+pub mod memory;
 pub mod message;
 pub mod service;
+pub mod signals;
 pub mod socket;
 pub mod sync;
+pub mod timer;

@@ -1,0 +1,44 @@
+//! `skynet_error` of "skynet.h", the one variadic function: its declaration is in `compat/headers/parts/skynet.decl.h`.
+
+use crate::log;
+use crate::service::Context;
+use libc::{c_char, c_int};
+
+unsafe extern "C" {
+    fn skynet_rs_error_format(context: *mut Context, format: *const c_char, ...);
+}
+
+/// Logs a printf-like line, see [`crate::log::error`]. A jump, because variadic arguments must stay where they are.
+///
+/// # Safety
+/// `context` is null or a live service, and the arguments are those that the format asks for.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+pub unsafe extern "C" fn skynet_error() {
+    #[cfg(target_arch = "x86_64")]
+    core::arch::naked_asm!("jmp {}", sym skynet_rs_error_format);
+    #[cfg(target_arch = "aarch64")]
+    core::arch::naked_asm!("b {}", sym skynet_rs_error_format);
+}
+
+/// Receives the formatted line of `skynet_error`.
+///
+/// # Safety
+/// As [`log::post`]; `context` is null or a live service.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_rs_error_post(
+    context: *mut Context,
+    text: *mut c_char,
+    len: usize,
+) {
+    // SAFETY: by contract null or live.
+    let source = unsafe { context.as_ref() }.map_or(0, Context::handle);
+    // SAFETY: the shim hands a block of its own over.
+    unsafe { log::post(source, text.cast(), len) };
+}
+
+/// Whether a line would be read by anybody.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_rs_error_wanted() -> c_int {
+    c_int::from(log::wanted())
+}

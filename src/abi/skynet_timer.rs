@@ -1,0 +1,35 @@
+//! "skynet_timer.h".
+
+use crate::{clock, timer};
+use libc::c_int;
+
+/// Sends a PTYPE_RESPONSE with session to the service handle after time centiseconds, with 0 or less at once. Returns the
+/// session, or -1 when a message that was to be sent at once found no such service.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_timeout(handle: u32, time: c_int, session: c_int) -> c_int {
+    timer::timeout(handle, time, session)
+}
+
+/// Delivers the timers that are due. skynet_start has a thread that does it.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_updatetime() {
+    timer::update();
+}
+
+/// Unix time of the start, in seconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_starttime() -> u32 {
+    clock::start_time()
+}
+
+/// CPU time of the calling thread, in microseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_thread_time() -> u64 {
+    clock::thread_time()
+}
+
+/// Starts the clock and the timers.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_timer_init() {
+    timer::init();
+}

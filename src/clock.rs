@@ -1,0 +1,104 @@
+//! Time of the node: centiseconds on the monotonic clock, from a start that is aligned with the wall clock.
+//!
+//! `start_time() + now() / 100` is the wall time as it was known at the start: a later jump of the wall clock moves nothing.
+
+use std::sync::OnceLock;
+
+const TICK_NANOS: u64 = 10_000_000;
+
+#[derive(Clone, Copy)]
+struct Origin {
+    /// Unix seconds at the start.
+    seconds: u32,
+    /// What [`now`] answers minus the centiseconds of the monotonic clock.
+    offset: i64,
+}
+
+static ORIGIN: OnceLock<Origin> = OnceLock::new();
+
+fn read(clock: libc::clockid_t) -> libc::timespec {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for writing; a failure leaves zero.
+    unsafe { libc::clock_gettime(clock, &mut time) };
+    time
+}
+
+fn monotonic_ticks() -> i64 {
+    let time = read(libc::CLOCK_MONOTONIC);
+    time.tv_sec * 100 + time.tv_nsec / TICK_NANOS as i64
+}
+
+fn origin() -> Origin {
+    *ORIGIN.get_or_init(|| {
+        let wall = read(libc::CLOCK_REALTIME);
+        Origin {
+            seconds: wall.tv_sec as u32,
+            offset: wall.tv_nsec / TICK_NANOS as i64 - monotonic_ticks(),
+        }
+    })
+}
+
+/// Starts the clock, unless it runs already (any other function here starts it, too).
+pub fn init() {
+    origin();
+}
+
+/// Centiseconds since the start, plus the 0..=99 centiseconds of the wall clock's second at the start.
+pub fn now() -> u64 {
+    (monotonic_ticks() + origin().offset) as u64
+}
+
+/// Unix seconds at the start.
+pub fn start_time() -> u32 {
+    origin().seconds
+}
+
+/// CPU time of the calling thread in microseconds.
+pub fn thread_time() -> u64 {
+    let time = read(libc::CLOCK_THREAD_CPUTIME_ID);
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+}
+
+/// The point of `CLOCK_MONOTONIC` at which [`now`] becomes `tick`.
+pub fn instant_of(tick: u64) -> libc::timespec {
+    let ticks = (tick.min(i64::MAX as u64 / 2) as i64 - origin().offset).max(0);
+    libc::timespec {
+        tv_sec: ticks / 100,
+        tv_nsec: ticks % 100 * TICK_NANOS as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_starts_within_the_first_second_and_agrees_with_the_wall_clock() {
+        init();
+        let wall = read(libc::CLOCK_REALTIME).tv_sec;
+        let ours = i64::from(start_time()) + (now() / 100) as i64;
+        assert!((wall - ours).abs() <= 1, "{wall} {ours}");
+    }
+
+    #[test]
+    fn instant_of_a_tick_is_where_the_tick_begins() {
+        let tick = now();
+        let begin = instant_of(tick);
+        let next = instant_of(tick + 1);
+        let nanos = |t: libc::timespec| t.tv_sec * 1_000_000_000 + t.tv_nsec;
+        assert_eq!(nanos(next) - nanos(begin), TICK_NANOS as i64);
+        assert!(nanos(begin) <= nanos(read(libc::CLOCK_MONOTONIC)));
+    }
+
+    #[test]
+    fn thread_time_grows_with_work() {
+        let before = thread_time();
+        let mut x = 1u64;
+        while thread_time() < before + 1000 {
+            x = std::hint::black_box(x.wrapping_mul(3));
+        }
+    }
+}

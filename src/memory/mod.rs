@@ -1,0 +1,195 @@
+//! Who uses how much memory.
+//!
+//! Nothing stands in front of `malloc`. jemalloc keeps, for each thread, a count of bytes allocated and one of bytes
+//! freed; what they change by while a service is on turn is that service's ([`turn_begin`], [`turn_end`]). This is what
+//! the [`report`] shows. It differs from a count per block:
+//! * a block freed by another service than the one that allocated it is taken from the one that frees. Payloads of
+//!   messages are the usual case, so they are nobody's while under way ([`message_sent`], [`message_received`]);
+//! * sizes are those that the allocator reserves, and Lua's memory counts;
+//! * what threads allocate outside of a turn is not told apart by kind of thread: it is all in the row `:ffffffff`,
+//!   which is the total minus the services;
+//! * a process whose allocator is not jemalloc has no figures.
+
+// The tests measure with the executable's allocator.
+#[cfg(all(test, feature = "jemalloc"))]
+use tikv_jemalloc_sys as _;
+
+pub mod jemalloc;
+pub mod lua;
+pub mod report;
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Bytes in use by one service. Written by the thread that has the service's turn, read by all.
+#[derive(Debug, Default)]
+pub struct ServiceMem {
+    bytes: AtomicI64,
+}
+
+impl ServiceMem {
+    /// Nothing in use.
+    pub const fn new() -> ServiceMem {
+        ServiceMem {
+            bytes: AtomicI64::new(0),
+        }
+    }
+
+    /// Bytes in use at the end of the last turn.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed).max(0) as usize
+    }
+
+    fn add(&self, delta: i64) {
+        // Turns of one service exclude each other: no other thread writes.
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        self.bytes.store(bytes + delta, Ordering::Relaxed);
+    }
+}
+
+/// jemalloc's counters of one thread, and the turn that is under way.
+struct Thread {
+    allocated: Cell<*const u64>,
+    freed: Cell<*const u64>,
+    /// The balance that stands for zero bytes in this turn.
+    base: Cell<i64>,
+}
+
+static ZERO: u64 = 0;
+
+thread_local! {
+    static THREAD: Thread = const {
+        Thread {
+            allocated: Cell::new(ptr::null()),
+            freed: Cell::new(ptr::null()),
+            base: Cell::new(0),
+        }
+    };
+}
+
+impl Thread {
+    #[inline]
+    fn balance(&self) -> i64 {
+        if self.allocated.get().is_null() {
+            self.attach();
+        }
+        // SAFETY: set by `attach`; jemalloc's counters live as long as the thread, and only this thread writes them.
+        unsafe {
+            (self
+                .allocated
+                .get()
+                .read()
+                .wrapping_sub(self.freed.get().read())) as i64
+        }
+    }
+
+    #[cold]
+    fn attach(&self) {
+        let pointer = |name| jemalloc::read::<*const u64>(name).filter(|p| !p.is_null());
+        let counters = pointer(c"thread.allocatedp").zip(pointer(c"thread.deallocatedp"));
+        let (allocated, freed) = counters.unwrap_or((&ZERO, &ZERO));
+        self.allocated.set(allocated);
+        self.freed.set(freed);
+    }
+
+    #[inline]
+    fn shift(&self, delta: i64) {
+        self.base.set(self.base.get() + delta);
+    }
+}
+
+/// A service's turn begins on this thread.
+#[inline]
+pub fn turn_begin() {
+    THREAD.with(|thread| thread.base.set(thread.balance()));
+}
+
+/// The turn of the service ends; what it allocated and freed is added up in `mem`.
+#[inline]
+pub fn turn_end(mem: &ServiceMem) {
+    THREAD.with(|thread| {
+        let balance = thread.balance();
+        mem.add(balance - thread.base.get());
+        thread.base.set(balance);
+    });
+}
+
+/// Bytes that the turn under way on this thread has added so far.
+pub fn turn_so_far() -> i64 {
+    THREAD.with(|thread| thread.balance() - thread.base.get())
+}
+
+/// The service on turn gave a payload away, in a block that was allocated with `size` bytes.
+#[inline]
+pub fn message_sent(size: usize) {
+    if size > 0 {
+        THREAD.with(|thread| thread.shift(jemalloc::size_class(size) as i64));
+    }
+}
+
+/// The service on turn owns a payload now, in a block that was allocated with `size` bytes.
+#[inline]
+pub fn message_received(size: usize) {
+    if size > 0 {
+        THREAD.with(|thread| thread.shift(-(jemalloc::size_class(size) as i64)));
+    }
+}
+
+/// Runs `f`, whose allocations and frees are not the service's: the copy of a payload for the receiver, the release of
+/// a message after its callback. Exact where sizes are not known, and as cheap as two loads.
+#[inline]
+pub fn uncharged<T>(f: impl FnOnce() -> T) -> T {
+    let before = THREAD.with(Thread::balance);
+    let result = f();
+    THREAD.with(|thread| thread.shift(thread.balance() - before));
+    result
+}
+
+pub use report::{current, debug_memory, set_directory};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_charged_with_what_it_keeps() {
+        let mem = ServiceMem::new();
+        turn_begin();
+        let kept = vec![1u8; 100_000];
+        drop(vec![1u8; 50_000]);
+        uncharged(|| std::mem::forget(std::hint::black_box(vec![1u8; 70_000])));
+        turn_end(&mem);
+        if jemalloc::present() {
+            assert!((100_000..150_000).contains(&mem.bytes()), "{}", mem.bytes());
+            turn_begin();
+            drop(kept);
+            turn_end(&mem);
+            assert!(mem.bytes() < 1000);
+        } else {
+            assert_eq!(mem.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn a_payload_is_charged_to_whoever_holds_it() {
+        let (sender, receiver) = (ServiceMem::new(), ServiceMem::new());
+        if !jemalloc::present() {
+            return;
+        }
+        for size in [1, 16, 17, 200, 5000, 100_000] {
+            turn_begin();
+            // SAFETY: a fresh block, freed below.
+            let block = unsafe { libc::malloc(size) };
+            message_sent(size);
+            turn_end(&sender);
+            assert_eq!(sender.bytes.load(Ordering::Relaxed), 0, "{size}");
+            turn_begin();
+            message_received(size);
+            // SAFETY: allocated above.
+            unsafe { libc::free(block) };
+            turn_end(&receiver);
+            assert_eq!(receiver.bytes.load(Ordering::Relaxed), 0, "{size}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Timeouts with a resolution of one centisecond, without ticking.
+//!
+//! [`thread_main`] sleeps until the next event of the [`wheel`] (or for ever), an earlier new timer wakes it, and so do the
+//! signal handler and the end of the node. Delivery is a message of type RESPONSE from source 0, outside of the lock.
+//!
+//! Locks: `firing` is held by whoever delivers, so that two callers of [`update`] cannot overtake each other; `state` is
+//! held for at most one step of the wheel.
+
+mod park;
+mod slab;
+mod wheel;
+
+use crate::message::{Message, ptype};
+use crate::service::{self, ThreadClass};
+use crate::{clock, signals};
+use parking_lot::Mutex;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wheel::{BATCH, Step, Wheel};
+
+struct State {
+    wheel: Wheel,
+    /// Tick for which the timer thread has set its alarm; a timer before it must wake the thread. 0: it is awake.
+    alarm: u64,
+}
+
+struct Timers {
+    state: Mutex<State>,
+    firing: Mutex<()>,
+    stopped: AtomicBool,
+}
+
+static TIMERS: OnceLock<Timers> = OnceLock::new();
+
+fn timers() -> &'static Timers {
+    TIMERS.get_or_init(|| {
+        clock::init();
+        Timers {
+            state: Mutex::new(State {
+                wheel: Wheel::new(clock::now()),
+                alarm: 0,
+            }),
+            firing: Mutex::new(()),
+            stopped: AtomicBool::new(false),
+        }
+    })
+}
+
+/// Starts the clock and the timers of this process.
+pub fn init() {
+    timers().stopped.store(false, Ordering::Release);
+}
+
+/// Sends a RESPONSE with `session` to the service `handle` after `centis` centiseconds; with 0 or less at once, behind the
+/// mail that is already queued. Answers the session, or -1 when it is to be sent at once and there is no such service.
+pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
+    if centis <= 0 {
+        let message = Message::empty(0, ptype::RESPONSE, session);
+        return match service::push(handle, message) {
+            Ok(()) => session,
+            Err(_) => -1,
+        };
+    }
+    let mut state = timers().state.lock();
+    // Under the lock, so that the wheel cannot be ahead of the clock's reading.
+    let expiry = clock::now() + centis as u64;
+    state.wheel.add(expiry, handle, session);
+    let wake = expiry < state.alarm;
+    if wake {
+        state.alarm = 0;
+    }
+    drop(state);
+    if wake {
+        park::wake();
+    }
+    session
+}
+
+/// Number of pending timers.
+pub fn pending() -> usize {
+    timers().state.lock().wheel.len()
+}
+
+/// Delivers everything that is due. The timer thread does it; so does a host that has a loop of its own.
+pub fn update() {
+    let timers = timers();
+    let _firing = timers.firing.lock();
+    let mut fired = Vec::with_capacity(BATCH);
+    let target = clock::now();
+    loop {
+        let step = timers.state.lock().wheel.step(target, &mut fired);
+        for (handle, session) in fired.drain(..) {
+            // A service that is gone does not need its timers.
+            let _ = service::push(handle, Message::empty(0, ptype::RESPONSE, session));
+        }
+        if step == Step::Done {
+            return;
+        }
+    }
+}
+
+/// Makes the timer thread look around. May be called in a signal handler.
+pub fn wake() {
+    park::wake();
+}
+
+/// Ends [`thread_main`].
+pub fn stop() {
+    timers().stopped.store(true, Ordering::Release);
+    park::wake();
+}
+
+/// Body of the timer thread: until [`stop`], or until no service is left (whoever makes that happen calls [`wake`]).
+pub fn thread_main() {
+    service::init_thread(ThreadClass::Timer);
+    let timers = timers();
+    loop {
+        let ticket = park::ticket();
+        signals::deliver();
+        update();
+        if timers.stopped.load(Ordering::Acquire) || service::total() == 0 {
+            return;
+        }
+        let mut state = timers.state.lock();
+        let next = state.wheel.next_event();
+        state.alarm = next.unwrap_or(u64::MAX);
+        drop(state);
+        park::sleep(ticket, next.map(clock::instant_of));
+        timers.state.lock().alarm = 0;
+    }
+}
