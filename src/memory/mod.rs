@@ -180,7 +180,7 @@ mod tests {
         for size in [1, 16, 17, 200, 5000, 100_000] {
             turn_begin();
             // SAFETY: a fresh block, freed below.
-            let block = unsafe { libc::malloc(size) };
+            let block = std::hint::black_box(unsafe { libc::malloc(size) });
             message_sent(size);
             turn_end(&sender);
             assert_eq!(sender.bytes.load(Ordering::Relaxed), 0, "{size}");
