@@ -56,10 +56,21 @@ pub fn start_time() -> u32 {
     origin().seconds
 }
 
+/// The monotonic clock in nanoseconds.
+pub fn monotonic_nanos() -> u64 {
+    let time = read(libc::CLOCK_MONOTONIC);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// CPU time of the calling thread in nanoseconds.
+pub fn thread_cpu_nanos() -> u64 {
+    let time = read(libc::CLOCK_THREAD_CPUTIME_ID);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// CPU time of the calling thread in microseconds.
 pub fn thread_time() -> u64 {
-    let time = read(libc::CLOCK_THREAD_CPUTIME_ID);
-    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+    thread_cpu_nanos() / 1000
 }
 
 /// The point of `CLOCK_MONOTONIC` at which [`now`] becomes `tick`.

@@ -24,6 +24,11 @@ pub fn init(pidfile: &CStr) -> Result<(), String> {
     silence().map_err(|reason| format!("Can't redirect to /dev/null: {reason}"))
 }
 
+/// Removes the file, at the end of the node.
+pub fn exit(pidfile: &CStr) {
+    let _ = std::fs::remove_file(Path::new(OsStr::from_bytes(pidfile.to_bytes())));
+}
+
 fn stored_pid(mut file: &File) -> Option<i32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
