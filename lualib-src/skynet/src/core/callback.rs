@@ -1,0 +1,195 @@
+//! `callback`: Lua receives the messages of the service.
+//!
+//! The function runs on a coroutine of its own, whose stack holds the message handler at 1 and the function at 2. A
+//! userdata in the registry keeps that coroutine alive, and the one before it too: `callback` is usually called from
+//! the previous function, on the previous coroutine, which must live until the next message.
+
+use libc::{c_int, c_void};
+use mlua_sys::{
+    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TUSERDATA,
+    lua_State, lua_getfield, lua_newthread, lua_newuserdatauv, lua_pcall, lua_pushcfunction,
+    lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushvalue,
+    lua_setfield, lua_setiuservalue, lua_settop, lua_toboolean, lua_tolstring, lua_xmove,
+    luaL_checktype, luaL_traceback,
+};
+use skynet_sys::{Callback, Context, skynet_callback, skynet_command, skynet_error};
+use std::ffi::CStr;
+use std::ptr;
+
+use super::context;
+
+/// Key in the registry.
+const KEY: &CStr = c"callback_context";
+/// User values of the userdata: its coroutine, and the userdata before it.
+const COROUTINE: c_int = 1;
+const PREVIOUS: c_int = 2;
+
+struct Receiver {
+    state: *mut lua_State,
+}
+
+/// `callback(function [, forward])`: from now on `function(type, message, size, session, source)` gets the messages.
+/// With `forward` they stay alive after it; the function sends them on or trashes them.
+pub unsafe extern "C-unwind" fn callback(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the userdata is reachable from the stack, then from the registry.
+    unsafe {
+        let forward = lua_toboolean(state, 2) != 0;
+        luaL_checktype(state, 1, LUA_TFUNCTION);
+        lua_settop(state, 1);
+        let receiver: *mut Receiver = lua_newuserdatauv(state, size_of::<Receiver>(), 2).cast();
+        (*receiver).state = lua_newthread(state);
+        lua_pushcfunction((*receiver).state, traceback);
+        lua_setiuservalue(state, -2, COROUTINE);
+        lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr());
+        lua_setiuservalue(state, -2, PREVIOUS);
+        lua_setfield(state, LUA_REGISTRYINDEX, KEY.as_ptr());
+        lua_xmove(state, (*receiver).state, 1);
+        let first: Callback = if forward {
+            first_forwarded
+        } else {
+            first_received
+        };
+        skynet_callback(context(state), receiver.cast(), Some(first));
+    }
+    0
+}
+
+unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua as the handler of an error.
+    unsafe {
+        let message = lua_tolstring(state, 1, ptr::null_mut());
+        if message.is_null() {
+            let text = c"(no error message)";
+            lua_pushlstring(state, text.as_ptr(), text.to_bytes().len());
+        } else {
+            luaL_traceback(state, state, message, 1);
+        }
+    }
+    1
+}
+
+/// The arguments of a C callback, as they came.
+struct Delivery {
+    ty: c_int,
+    session: c_int,
+    source: u32,
+    msg: *const c_void,
+    sz: usize,
+}
+
+/// # Safety
+/// `ud` is the registered [`Receiver`], and no other callback of the service runs.
+unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
+    // SAFETY: as the caller promises; the coroutine's stack has the two values and room for the rest, and Lua runs in a
+    // protected call.
+    unsafe {
+        let state = (*ud.cast::<Receiver>()).state;
+        lua_pushvalue(state, 2);
+        lua_pushinteger(state, delivery.ty.into());
+        lua_pushlightuserdata(state, delivery.msg.cast_mut());
+        lua_pushinteger(state, delivery.sz as i64);
+        lua_pushinteger(state, delivery.session.into());
+        lua_pushinteger(state, delivery.source.into());
+        let status = lua_pcall(state, 5, 0, 1);
+        if status != LUA_OK {
+            report(context, state, status, delivery);
+            lua_settop(state, -2);
+        }
+    }
+}
+
+#[cold]
+unsafe fn report(context: *mut Context, state: *mut lua_State, status: c_int, delivery: &Delivery) {
+    // SAFETY: the error is at the top of the stack. The handler made it a string, so reading it allocates nothing.
+    unsafe {
+        let this = skynet_command(context, c"REG".as_ptr(), ptr::null());
+        let &Delivery {
+            session,
+            source,
+            sz,
+            ..
+        } = delivery;
+        match status {
+            LUA_ERRRUN => skynet_error(
+                context,
+                c"lua call [%x to %s : %d msgsz = %d] error : \x1B[31m%s\x1B[0m".as_ptr(),
+                source,
+                this,
+                session,
+                sz as c_int,
+                lua_tolstring(state, -1, ptr::null_mut()),
+            ),
+            LUA_ERRMEM => skynet_error(
+                context,
+                c"lua memory error : [%x to %s : %d]".as_ptr(),
+                source,
+                this,
+                session,
+            ),
+            LUA_ERRERR => skynet_error(
+                context,
+                c"lua error in error : [%x to %s : %d]".as_ptr(),
+                source,
+                this,
+                session,
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Lets go of the receiver before this one: its coroutine does not run any more.
+unsafe extern "C-unwind" fn forget_previous(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        if lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr()) == LUA_TUSERDATA {
+            lua_pushnil(state);
+            lua_setiuservalue(state, -2, PREVIOUS);
+        }
+    }
+    0
+}
+
+unsafe fn first(context: *mut Context, ud: *mut c_void, next: Callback) {
+    // SAFETY: `ud` is the registered receiver; a failure (no memory) only keeps the old coroutine a little longer.
+    unsafe {
+        let state = (*ud.cast::<Receiver>()).state;
+        lua_pushcfunction(state, forget_previous);
+        if lua_pcall(state, 0, 0, 0) != LUA_OK {
+            lua_settop(state, -2);
+        }
+        skynet_callback(context, ud, Some(next));
+    }
+}
+
+macro_rules! callbacks {
+    ($($(#[$doc:meta])* $name:ident, $next:ident => $then:ident, $keep:expr;)*) => {$(
+        $(#[$doc])*
+        unsafe extern "C" fn $name(
+            context: *mut Context,
+            ud: *mut c_void,
+            ty: c_int,
+            session: c_int,
+            source: u32,
+            msg: *const c_void,
+            sz: usize,
+        ) -> c_int {
+            // SAFETY: the core calls with what was registered, one callback at a time.
+            unsafe {
+                callbacks!(@switch $next $then context ud);
+                receive(context, ud, &Delivery { ty, session, source, msg, sz });
+            }
+            $keep
+        }
+    )*};
+    (@switch first $then:ident $context:ident $ud:ident) => { first($context, $ud, $then) };
+    (@switch stay $then:ident $context:ident $ud:ident) => {};
+}
+
+callbacks! {
+    received, stay => received, 0;
+    /// The message stays alive.
+    forwarded, stay => forwarded, 1;
+    first_received, first => received, 0;
+    first_forwarded, first => forwarded, 1;
+}

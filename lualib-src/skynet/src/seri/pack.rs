@@ -1,0 +1,299 @@
+//! Lua values to bytes.
+
+use std::ptr;
+use std::slice;
+
+use libc::{c_int, c_void};
+use mlua_sys::{
+    LUA_OK, LUA_TBOOLEAN, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE,
+    lua_Integer, lua_State, lua_absindex, lua_checkstack, lua_copy, lua_error, lua_getmetatable,
+    lua_gettop, lua_isinteger, lua_next, lua_pcall, lua_pushinteger, lua_pushlightuserdata,
+    lua_pushlstring, lua_pushnil, lua_pushvalue, lua_rawgeti, lua_rawlen, lua_settop,
+    lua_toboolean, lua_tointegerx, lua_tolstring, lua_tonumberx, lua_touserdata, lua_type,
+    lua_typename, luaL_error, luaL_getmetafield,
+};
+
+use super::scratch::{OutOfMemory, Writer};
+use super::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, head, number};
+
+/// Tables within tables, at most.
+const MAX_DEPTH: u32 = 32;
+/// Free places on Lua's stack that a table needs (LUA_MINSTACK).
+const STACK: c_int = 20;
+/// Array values that are on the stack at once.
+const CHUNK: usize = 8;
+
+enum Failure {
+    TooDeep,
+    /// A value of this Lua type has no serialised form.
+    Unsupported(c_int),
+    OutOfMemory,
+    StackOverflow,
+    /// A metamethod failed; its error is on the stack.
+    Raised,
+}
+
+impl From<OutOfMemory> for Failure {
+    fn from(_: OutOfMemory) -> Failure {
+        Failure::OutOfMemory
+    }
+}
+
+/// `skynet.pack(...)`: a light userdata (a block of the C allocator) and its size.
+pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with room for LUA_MINSTACK values; the writer is plain data, so raising is fine.
+    unsafe {
+        let writer = arguments(state);
+        let bytes = writer.bytes();
+        let size = bytes.len();
+        let block = libc::malloc(size.max(1));
+        if block.is_null() {
+            return raise(state, &Failure::OutOfMemory);
+        }
+        ptr::copy_nonoverlapping(bytes.as_ptr(), block.cast::<u8>(), size);
+        writer.close();
+        // Neither of the two can raise: the block has an owner.
+        lua_pushlightuserdata(state, block);
+        lua_pushinteger(state, size as lua_Integer);
+    }
+    2
+}
+
+/// `skynet.packstring(...)`: the same as a string.
+pub unsafe extern "C-unwind" fn packstring(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `pack`.
+    unsafe {
+        let writer = arguments(state);
+        let bytes = writer.bytes();
+        lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
+        writer.close();
+    }
+    1
+}
+
+unsafe fn arguments(state: *mut lua_State) -> Writer {
+    let mut writer = Writer::open();
+    // SAFETY: all indices are arguments.
+    unsafe {
+        for index in 1..=lua_gettop(state) {
+            if let Err(failure) = value(state, &mut writer, index, lua_type(state, index), 0) {
+                raise(state, &failure);
+            }
+        }
+        if c_int::try_from(writer.bytes().len()).is_err() {
+            luaL_error(state, c"serialize can't pack more than 2G".as_ptr());
+        }
+    }
+    writer
+}
+
+#[cold]
+unsafe fn raise(state: *mut lua_State, failure: &Failure) -> c_int {
+    // SAFETY: raises; nothing on the way has a destructor.
+    unsafe {
+        match *failure {
+            Failure::TooDeep => luaL_error(state, c"serialize can't pack too depth table".as_ptr()),
+            Failure::Unsupported(ty) => luaL_error(
+                state,
+                c"Unsupport type %s to serialize".as_ptr(),
+                lua_typename(state, ty),
+            ),
+            Failure::OutOfMemory => luaL_error(state, c"not enough memory".as_ptr()),
+            Failure::StackOverflow => luaL_error(state, c"out of memory".as_ptr()),
+            Failure::Raised => lua_error(state),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn value(
+    state: *mut lua_State,
+    writer: &mut Writer,
+    index: c_int,
+    ty: c_int,
+    depth: u32,
+) -> Result<(), Failure> {
+    if depth > MAX_DEPTH {
+        return Err(Failure::TooDeep);
+    }
+    // SAFETY: `index` is valid and of type `ty`; strings stay on the stack while they are copied.
+    unsafe {
+        match ty {
+            LUA_TNUMBER if lua_isinteger(state, index) != 0 => {
+                integer(writer, lua_tointegerx(state, index, ptr::null_mut()))?;
+            }
+            LUA_TNUMBER => {
+                let real = lua_tonumberx(state, index, ptr::null_mut());
+                writer.headed(head(NUMBER, number::REAL), real.to_ne_bytes())?;
+            }
+            LUA_TSTRING => {
+                let mut len = 0;
+                let text = lua_tolstring(state, index, &mut len);
+                string(writer, slice::from_raw_parts(text.cast(), len))?;
+            }
+            LUA_TBOOLEAN => {
+                writer.byte(head(BOOLEAN, u8::from(lua_toboolean(state, index) != 0)))?;
+            }
+            LUA_TNIL => writer.byte(head(NIL, 0))?,
+            LUA_TTABLE => table(state, writer, lua_absindex(state, index), depth + 1)?,
+            LUA_TLIGHTUSERDATA => {
+                let pointer: *mut c_void = lua_touserdata(state, index);
+                writer.headed(head(POINTER, 0), (pointer as usize).to_ne_bytes())?;
+            }
+            _ => return Err(Failure::Unsupported(ty)),
+        }
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn integer(writer: &mut Writer, value: lua_Integer) -> Result<(), OutOfMemory> {
+    if value == 0 {
+        return writer.byte(head(NUMBER, number::ZERO));
+    }
+    if let Ok(byte) = u8::try_from(value) {
+        return writer.headed(head(NUMBER, number::BYTE), [byte]);
+    }
+    if let Ok(word) = u16::try_from(value) {
+        return writer.headed(head(NUMBER, number::WORD), word.to_ne_bytes());
+    }
+    match i32::try_from(value) {
+        Ok(dword) => writer.headed(head(NUMBER, number::DWORD), dword.to_ne_bytes()),
+        Err(_) => writer.headed(head(NUMBER, number::QWORD), value.to_ne_bytes()),
+    }
+}
+
+#[inline(always)]
+fn string(writer: &mut Writer, text: &[u8]) -> Result<(), Failure> {
+    let len = text.len();
+    if len < 32 {
+        writer.text(head(SHORT, len as u8), [], text)?;
+    } else if let Ok(len) = u16::try_from(len) {
+        writer.text(head(LONG, 2), len.to_ne_bytes(), text)?;
+    } else if let Ok(len) = u32::try_from(len) {
+        writer.text(head(LONG, 4), len.to_ne_bytes(), text)?;
+    } else {
+        return Err(Failure::OutOfMemory);
+    }
+    Ok(())
+}
+
+/// The table at `index`, an absolute one; its values are at `depth`.
+unsafe fn table(
+    state: *mut lua_State,
+    writer: &mut Writer,
+    index: c_int,
+    depth: u32,
+) -> Result<(), Failure> {
+    // SAFETY: the stack has room for STACK values, and `index` is a table. What raises in here finds nothing to leak.
+    unsafe {
+        if lua_checkstack(state, STACK) == 0 {
+            return Err(Failure::StackOverflow);
+        }
+        if lua_getmetatable(state, index) != 0 {
+            lua_settop(state, -2);
+            if luaL_getmetafield(state, index, c"__pairs".as_ptr()) != LUA_TNIL {
+                return by_metamethod(state, writer, index, depth);
+            }
+        }
+        let length = array(state, writer, index, depth)?;
+        lua_pushnil(state);
+        while lua_next(state, index) != 0 {
+            let ty = lua_type(state, -2);
+            if ty == LUA_TNUMBER && length > 0 && lua_isinteger(state, -2) != 0 {
+                let key = lua_tointegerx(state, -2, ptr::null_mut());
+                if key > 0 && key as u64 <= length as u64 {
+                    lua_settop(state, -2);
+                    continue;
+                }
+            }
+            value(state, writer, -2, ty, depth)?;
+            value(state, writer, -1, lua_type(state, -1), depth)?;
+            lua_settop(state, -2);
+        }
+    }
+    writer.byte(head(NIL, 0))?;
+    Ok(())
+}
+
+/// Head and array part; returns its length.
+unsafe fn array(
+    state: *mut lua_State,
+    writer: &mut Writer,
+    index: c_int,
+    depth: u32,
+) -> Result<usize, Failure> {
+    // SAFETY: `index` is a table and the stack has room for CHUNK values and what a value needs.
+    unsafe {
+        let length = lua_rawlen(state, index) as usize;
+        if length < usize::from(LONG_ARRAY) {
+            writer.byte(head(TABLE, length as u8))?;
+        } else {
+            writer.byte(head(TABLE, LONG_ARRAY))?;
+            integer(writer, length as lua_Integer)?;
+        }
+        let top = lua_gettop(state);
+        let mut next = 1;
+        while next <= length {
+            let end = length.min(next + CHUNK - 1);
+            for place in next..=end {
+                let ty = lua_rawgeti(state, index, place as lua_Integer);
+                value(state, writer, -1, ty, depth)?;
+            }
+            lua_settop(state, top);
+            next = end + 1;
+        }
+        Ok(length)
+    }
+}
+
+/// The pairs that the metamethod at the top of the stack produces.
+unsafe fn by_metamethod(
+    state: *mut lua_State,
+    writer: &mut Writer,
+    index: c_int,
+    depth: u32,
+) -> Result<(), Failure> {
+    writer.byte(head(TABLE, 0))?;
+    // SAFETY: the stack has room for STACK values; metamethods run in a protected call while the writer is suspended.
+    unsafe {
+        let base = lua_gettop(state) - 1;
+        lua_pushvalue(state, index);
+        protected(state, writer, 1, 3)?;
+        let (step, subject, control) = (base + 1, base + 2, base + 3);
+        loop {
+            lua_pushvalue(state, step);
+            lua_pushvalue(state, subject);
+            lua_pushvalue(state, control);
+            protected(state, writer, 2, 2)?;
+            let ty = lua_type(state, -2);
+            if ty == LUA_TNIL {
+                break;
+            }
+            value(state, writer, -2, ty, depth)?;
+            value(state, writer, -1, lua_type(state, -1), depth)?;
+            lua_copy(state, -2, control);
+            lua_settop(state, control);
+        }
+        lua_settop(state, base);
+    }
+    writer.byte(head(NIL, 0))?;
+    Ok(())
+}
+
+unsafe fn protected(
+    state: *mut lua_State,
+    writer: &mut Writer,
+    arguments: c_int,
+    results: c_int,
+) -> Result<(), Failure> {
+    writer.suspend();
+    // SAFETY: the function and its arguments are on the stack.
+    let status = unsafe { lua_pcall(state, arguments, results, 0) };
+    writer.resume();
+    if status == LUA_OK {
+        Ok(())
+    } else {
+        Err(Failure::Raised)
+    }
+}
