@@ -47,22 +47,72 @@ extern "C" {
  */
 void skynet_error(struct skynet_context *context, const char *msg, ...);
 
+/**
+ * Asks the node for something by words; see docs/commands.md. The answer points into a buffer of the context, which its
+ * next command overwrites, or into the environment or the table of names; NULL is "nothing", also for unknown commands.
+ *
+ * Conditions:
+ * `context` is a live service of the calling thread, `cmd` a C string, `parm` NULL or a C string.
+ */
 const char *skynet_command(struct skynet_context *context, const char *cmd, const char *parm);
 
+/**
+ * The handle of `:hex` or of a local `.name`; 0 if there is none.
+ *
+ * Conditions:
+ * `context` is NULL or a live service, `name` a C string.
+ */
 uint32_t skynet_queryname(struct skynet_context *context, const char *name);
 
+/**
+ * Sends a message. The session (>= 0), -1 when the destination is unknown, -2 when `sz` does not fit 56 bits.
+ * With PTYPE_TAG_DONTCOPY `msg` is a block of skynet_malloc that is taken over, also on failure.
+ *
+ * Conditions:
+ * `context` is NULL or a live service of the calling thread; `msg` is NULL or has `sz` bytes.
+ */
 int skynet_send(struct skynet_context *context, uint32_t source, uint32_t destination, int type, int session, void *msg, size_t sz);
 
+/**
+ * Sends to `:hex`, to a local `.name`, or to a global name (up to 16 bytes) by way of the harbor service.
+ *
+ * Conditions:
+ * As skynet_send; `destination` is a C string.
+ */
 int skynet_sendname(struct skynet_context *context, uint32_t source, const char *destination, int type, int session, void *msg, size_t sz);
 
-int skynet_isremote(struct skynet_context *arg0, uint32_t handle, int *harbor);
+/**
+ * 1 for a handle of another node; its harbor id goes to `harbor` if that is not NULL.
+ *
+ * Conditions:
+ * `harbor` is NULL or writable.
+ */
+int skynet_isremote(struct skynet_context *_ctx, uint32_t handle, int *harbor);
 
+/**
+ * Sets the function that gets the messages of the service.
+ *
+ * Conditions:
+ * `context` is a live service of the calling thread; `cb` may be called with `ud` as long as it is set.
+ */
 void skynet_callback(struct skynet_context *context, void *ud, skynet_cb cb);
 
+/**
+ * The handle of the service whose message this thread dispatches; minus the class of the thread outside of that.
+ */
 uint32_t skynet_current_handle(void);
 
+/**
+ * Centiseconds; at start it is the centisecond part (0..99) of the wall clock.
+ */
 uint64_t skynet_now(void);
 
+/**
+ * Writes the memory of the current service to stderr: `[:handle] info 0xSIZE`.
+ *
+ * Conditions:
+ * `info` is a C string.
+ */
 void skynet_debug_memory(const char *info);
 
 #ifdef __cplusplus

@@ -15,25 +15,58 @@ struct skynet_context;
 extern "C" {
 #endif
 
-uint32_t skynet_handle_register(struct skynet_context *arg0);
+/**
+ * Gives a context a handle.
+ *
+ * Conditions:
+ * The context is alive until its handle is retired.
+ */
+uint32_t skynet_handle_register(struct skynet_context *ctx);
 
+/**
+ * Takes a handle and its names away: 1, or 0 when it is unknown.
+ */
 int skynet_handle_retire(uint32_t handle);
 
+/**
+ * The context with one more reference, NULL when the handle is unknown.
+ */
 struct skynet_context *skynet_handle_grab(uint32_t handle);
 
+/**
+ * Retires every handle.
+ */
 void skynet_handle_retireall(void);
 
+/**
+ * The handle of a local name (without the dot), 0 if there is none.
+ *
+ * Conditions:
+ * `name` is a C string.
+ */
 uint32_t skynet_handle_findname(const char *name);
 
+/**
+ * Names a handle: the stored name, NULL when it is taken.
+ *
+ * Conditions:
+ * `name` is a C string.
+ */
 const char *skynet_handle_namehandle(uint32_t handle, const char *name);
 
 #if SKYNET_API_VERSION > 10800
-void skynet_handle_init(int harbor, int thread);
+/**
+ * Sets the harbor id of all handles. The number of threads does not matter to this core.
+ */
+void skynet_handle_init(int harbor, int _thread);
 #else
 void skynet_handle_init(int harbor);
 #endif
 
 #if SKYNET_API_VERSION > 10800
+/**
+ * Nothing to do: threads register themselves at their first look-up.
+ */
 void skynet_handle_register_thread(void);
 #endif
 

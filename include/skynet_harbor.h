@@ -34,14 +34,35 @@ struct remote_message {
 extern "C" {
 #endif
 
+/**
+ * Hands a message over to the harbor service; takes `rmsg` and its payload, also on failure.
+ *
+ * Conditions:
+ * `rmsg` and its payload are blocks of skynet_malloc.
+ */
 void skynet_harbor_send(struct remote_message *rmsg, uint32_t source, int session);
 
+/**
+ * 1 for a handle of another node.
+ */
 int skynet_harbor_message_isremote(uint32_t handle);
 
+/**
+ * Sets the id of this node.
+ */
 void skynet_harbor_init(int harbor);
 
+/**
+ * Makes a service the harbor service; it no longer keeps the node up.
+ *
+ * Conditions:
+ * `ctx` is a live struct skynet_context.
+ */
 void skynet_harbor_start(void *ctx);
 
+/**
+ * Lets go of the harbor service.
+ */
 void skynet_harbor_exit(void);
 
 #ifdef __cplusplus

@@ -31,6 +31,12 @@ struct skynet_config {
 extern "C" {
 #endif
 
+/**
+ * Runs a node; returns when its last service has ended. Ends the process with status 1 when the node cannot start.
+ *
+ * Conditions:
+ * `config` is readable; its texts are C strings, `daemon` and `logger` may be NULL.
+ */
 void skynet_start(struct skynet_config *config);
 
 #ifdef __cplusplus

@@ -34,16 +34,52 @@ extern "C" {
 void skynet_module_insert(struct skynet_module *mod);
 #endif
 
+/**
+ * The module of that name, opened at its first use; NULL if there is none.
+ *
+ * Conditions:
+ * `name` is a C string.
+ */
 struct skynet_module *skynet_module_query(const char *name);
 
-void *skynet_module_instance_create(struct skynet_module *arg0);
+/**
+ * A new instance; all ones when the module has no `NAME_create`.
+ *
+ * Conditions:
+ * `m` comes from skynet_module_query.
+ */
+void *skynet_module_instance_create(struct skynet_module *m);
 
-int skynet_module_instance_init(struct skynet_module *arg0, void *inst, struct skynet_context *ctx, const char *parm);
+/**
+ * Starts an instance; 0 is success.
+ *
+ * Conditions:
+ * `m` comes from skynet_module_query, `inst` from it, `ctx` is alive, `parm` is NULL or a C string.
+ */
+int skynet_module_instance_init(struct skynet_module *m, void *inst, struct skynet_context *ctx, const char *parm);
 
-void skynet_module_instance_release(struct skynet_module *arg0, void *inst);
+/**
+ * Ends an instance.
+ *
+ * Conditions:
+ * As skynet_module_instance_init; once for each instance.
+ */
+void skynet_module_instance_release(struct skynet_module *m, void *inst);
 
-void skynet_module_instance_signal(struct skynet_module *arg0, void *inst, int signal);
+/**
+ * Signals an instance, on the calling thread.
+ *
+ * Conditions:
+ * As skynet_module_instance_init.
+ */
+void skynet_module_instance_signal(struct skynet_module *m, void *inst, int signal);
 
+/**
+ * Sets where modules are looked for: patterns with `?`, separated by `;`.
+ *
+ * Conditions:
+ * `path` is a C string.
+ */
 void skynet_module_init(const char *path);
 
 #ifdef __cplusplus

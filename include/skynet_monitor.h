@@ -12,13 +12,34 @@ struct skynet_monitor;
 extern "C" {
 #endif
 
+/**
+ * A monitor for one worker thread.
+ */
 struct skynet_monitor *skynet_monitor_new(void);
 
-void skynet_monitor_delete(struct skynet_monitor *arg0);
+/**
+ * Frees a monitor; NULL is fine.
+ *
+ * Conditions:
+ * It comes from skynet_monitor_new and is not used any more.
+ */
+void skynet_monitor_delete(struct skynet_monitor *sm);
 
-void skynet_monitor_trigger(struct skynet_monitor *arg0, uint32_t source, uint32_t destination);
+/**
+ * Says which message the worker begins; 0, 0 that it has ended.
+ *
+ * Conditions:
+ * `sm` comes from skynet_monitor_new.
+ */
+void skynet_monitor_trigger(struct skynet_monitor *sm, uint32_t source, uint32_t destination);
 
-void skynet_monitor_check(struct skynet_monitor *arg0);
+/**
+ * Reports a message that was already running at the last check.
+ *
+ * Conditions:
+ * `sm` comes from skynet_monitor_new.
+ */
+void skynet_monitor_check(struct skynet_monitor *sm);
 
 #ifdef __cplusplus
 }

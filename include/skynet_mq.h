@@ -27,26 +27,83 @@ typedef void (*message_drop)(struct skynet_message *, void *);
 extern "C" {
 #endif
 
+/**
+ * Makes a queue ready for the workers.
+ *
+ * Conditions:
+ * `queue` is alive, and the caller is its consumer.
+ */
 void skynet_globalmq_push(struct message_queue *queue);
 
+/**
+ * Takes a ready queue; NULL when there is none. The caller is its consumer.
+ */
 struct message_queue *skynet_globalmq_pop(void);
 
+/**
+ * A queue for messages to `handle`, which counts as being dispatched by the caller.
+ */
 struct message_queue *skynet_mq_create(uint32_t handle);
 
+/**
+ * Says that nobody will push any more: the queue is freed when it is dispatched next.
+ *
+ * Conditions:
+ * `q` is alive.
+ */
 void skynet_mq_mark_release(struct message_queue *q);
 
+/**
+ * Frees a queue that is marked, handing what is left to `drop_func`; makes one that is not marked ready again.
+ *
+ * Conditions:
+ * `q` is alive, comes from skynet_mq_create, and the caller is its consumer.
+ */
 void skynet_mq_release(struct message_queue *q, message_drop drop_func, void *ud);
 
-uint32_t skynet_mq_handle(struct message_queue *arg0);
+/**
+ * Whom the messages of a queue are for.
+ *
+ * Conditions:
+ * `q` is alive.
+ */
+uint32_t skynet_mq_handle(struct message_queue *q);
 
+/**
+ * Takes the oldest message: 0, or 1 when the queue is empty; the caller is not its consumer any more then.
+ *
+ * Conditions:
+ * `q` is alive, the caller is its consumer, `message` is writable.
+ */
 int skynet_mq_pop(struct message_queue *q, struct skynet_message *message);
 
+/**
+ * Adds a message, and makes the queue ready if it was idle.
+ *
+ * Conditions:
+ * `q` is alive, `message` readable; its data is taken over.
+ */
 void skynet_mq_push(struct message_queue *q, struct skynet_message *message);
 
+/**
+ * Number of waiting messages.
+ *
+ * Conditions:
+ * `q` is alive and the caller is its consumer.
+ */
 int skynet_mq_length(struct message_queue *q);
 
+/**
+ * The length at which an overload was noticed since the last call, or 0.
+ *
+ * Conditions:
+ * `q` is alive and the caller is its consumer.
+ */
 int skynet_mq_overload(struct message_queue *q);
 
+/**
+ * Nothing to do.
+ */
 void skynet_mq_init(void);
 
 #ifdef __cplusplus

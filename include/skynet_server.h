@@ -21,43 +21,123 @@ extern "C" {
 #endif
 
 #if SKYNET_API_VERSION > 10800
+/**
+ * Launches a service. Its handle, 0 on failure.
+ *
+ * Conditions:
+ * `name` is a C string, `parm` NULL or a C string.
+ */
 uint32_t skynet_context_new(const char *name, const char *parm);
 #else
 struct skynet_context *skynet_context_new(const char *name, const char *parm);
 #endif
 
-void skynet_context_grab(struct skynet_context *arg0);
+/**
+ * Adds a reference.
+ *
+ * Conditions:
+ * The context is alive.
+ */
+void skynet_context_grab(struct skynet_context *ctx);
 
+/**
+ * Adds a reference, and the service no longer keeps the node up.
+ *
+ * Conditions:
+ * The context is alive.
+ */
 void skynet_context_reserve(struct skynet_context *ctx);
 
 #if SKYNET_API_VERSION > 10800
+/**
+ * Drops a reference; the last one releases the service. The pointer (programs of v1.8.0 and before use it), NULL when
+ * it was the last.
+ *
+ * Conditions:
+ * The context is alive and the caller has a reference.
+ */
 void skynet_context_release(struct skynet_context *);
 #else
 struct skynet_context *skynet_context_release(struct skynet_context *);
 #endif
 
-uint32_t skynet_context_handle(struct skynet_context *arg0);
+/**
+ * The handle of a context.
+ *
+ * Conditions:
+ * The context is alive.
+ */
+uint32_t skynet_context_handle(struct skynet_context *ctx);
 
+/**
+ * Puts a message into a mailbox: 0, or -1 when the handle is unknown (the message still belongs to the caller then).
+ *
+ * Conditions:
+ * `message` is readable and its data is NULL or a block of skynet_malloc.
+ */
 int skynet_context_push(uint32_t handle, struct skynet_message *message);
 
+/**
+ * Sends straight to a context; `msg` is taken over.
+ *
+ * Conditions:
+ * The context is alive, `msg` is NULL or a block of skynet_malloc.
+ */
 void skynet_context_send(struct skynet_context *context, void *msg, size_t sz, uint32_t source, int type, int session);
 
-int skynet_context_newsession(struct skynet_context *arg0);
+/**
+ * A new session of the service: positive, wraps to 1.
+ *
+ * Conditions:
+ * The context is a live service of the calling thread.
+ */
+int skynet_context_newsession(struct skynet_context *ctx);
 
-struct message_queue *skynet_context_message_dispatch(struct skynet_monitor *arg0, struct message_queue *arg1, int weight);
+/**
+ * One turn of `q`, or of the next ready queue if `q` is NULL: one message with a negative weight, else the length of the
+ * queue divided by 2^weight. The queue to go on with, NULL when nothing is ready.
+ *
+ * Conditions:
+ * `monitor` is NULL or from skynet_monitor_new; `q` is NULL or what the last call on this thread answered.
+ */
+struct message_queue *skynet_context_message_dispatch(struct skynet_monitor *monitor, struct message_queue *q, int weight);
 
+/**
+ * Number of services that keep the node up.
+ */
 int skynet_context_total(void);
 
+/**
+ * Dispatches all messages of a service on the calling thread; only while no worker runs.
+ *
+ * Conditions:
+ * The context is alive and no worker runs.
+ */
 void skynet_context_dispatchall(struct skynet_context *context);
 
+/**
+ * Marks a service as stuck (command STAT endless).
+ */
 void skynet_context_endless(uint32_t handle);
 
+/**
+ * Prepares the calling (main) thread.
+ */
 void skynet_globalinit(void);
 
+/**
+ * The counterpart of skynet_globalinit; nothing is left to do.
+ */
 void skynet_globalexit(void);
 
+/**
+ * Names the class of the calling thread (THREAD_*).
+ */
 void skynet_initthread(int m);
 
+/**
+ * CPU accounting of services that are launched from now on: 0 is off.
+ */
 void skynet_profile_enable(int enable);
 
 #ifdef __cplusplus

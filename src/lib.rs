@@ -1,7 +1,10 @@
 //! skynet's core in Rust.
 //!
-//! The modules in the order in which a message meets them: [`message`] -> [`handle`] (who is it for) ->
-//! `mailbox` (queue of one service) -> `scheduler` (run queues, workers) -> [`service`] (context, dispatch).
+//! The modules in the order in which a message meets them: [`message`] -> [`handle`] (who is it for) -> [`mailbox`]
+//! (queue of one service) -> [`scheduler`] (run queues, workers, wake-up) -> [`service`] (context, dispatch, commands).
+//! Message sources: [`timer`], [`socket`], [`signals`], [`harbor`]. Where callbacks come from: [`module`], [`builtin`].
+//! What watches and serves: [`env`], [`log`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together, and
+//! [`abi`] is the C interface to all of it.
 
 pub mod abi;
 pub mod builtin;
@@ -9,11 +12,17 @@ pub mod clock;
 pub mod daemon;
 pub mod env;
 pub mod handle;
+pub mod harbor;
 pub mod log;
+pub mod mailbox;
 pub mod memory;
 pub mod message;
+pub mod module;
+pub mod reclaim;
+pub mod scheduler;
 pub mod service;
 pub mod signals;
 pub mod socket;
+pub mod start;
 pub mod sync;
 pub mod timer;

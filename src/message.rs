@@ -44,12 +44,28 @@ pub struct Message {
 impl Message {
     /// A message without payload.
     pub const fn empty(source: u32, ty: i32, session: i32) -> Message {
-        Message { source, session, data: std::ptr::null_mut(), sz: ((ty as usize) & 0xff) << TYPE_SHIFT }
+        Message {
+            source,
+            session,
+            data: std::ptr::null_mut(),
+            sz: ((ty as usize) & 0xff) << TYPE_SHIFT,
+        }
     }
 
     /// A message that carries `size` bytes at `data` (a block of the C allocator, taken over).
-    pub const fn with_data(source: u32, ty: i32, session: i32, data: *mut c_void, size: usize) -> Message {
-        Message { source, session, data, sz: (size & SIZE_MASK) | (((ty as usize) & 0xff) << TYPE_SHIFT) }
+    pub const fn with_data(
+        source: u32,
+        ty: i32,
+        session: i32,
+        data: *mut c_void,
+        size: usize,
+    ) -> Message {
+        Message {
+            source,
+            session,
+            data,
+            sz: (size & SIZE_MASK) | (((ty as usize) & 0xff) << TYPE_SHIFT),
+        }
     }
 
     /// Payload size in bytes.

@@ -3,12 +3,14 @@
 
 #[cfg(not(loom))]
 pub use std::{
-    hint, thread,
-    sync::{Arc, atomic},
+    hint,
+    sync::{Arc, Mutex, atomic},
+    thread,
 };
 
 #[cfg(loom)]
 pub use loom::{
-    hint, thread,
-    sync::{Arc, atomic},
+    hint,
+    sync::{Arc, Mutex, atomic},
+    thread,
 };

@@ -4,6 +4,8 @@ use crate::log;
 use crate::service::Context;
 use libc::{c_char, c_int};
 
+// C sees a context as an opaque struct.
+#[allow(improper_ctypes)]
 unsafe extern "C" {
     fn skynet_rs_error_format(context: *mut Context, format: *const c_char, ...);
 }

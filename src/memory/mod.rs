@@ -120,6 +120,11 @@ pub fn turn_so_far() -> i64 {
     THREAD.with(|thread| thread.balance() - thread.base.get())
 }
 
+/// Goes on with a turn that another one (the launch of a service) interrupted when it had added `so_far` bytes.
+pub fn turn_resume(so_far: i64) {
+    THREAD.with(|thread| thread.base.set(thread.balance() - so_far));
+}
+
 /// The service on turn gave a payload away, in a block that was allocated with `size` bytes.
 #[inline]
 pub fn message_sent(size: usize) {

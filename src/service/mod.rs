@@ -1,19 +1,29 @@
-//! Services: contexts, dispatch, commands. (Skeleton: signatures that the rest of the core builds on.)
+//! Services: their contexts, how a message is dispatched to one, what one may ask of the node.
+//!
+//! - `context`: `struct skynet_context`, its life from launch to release
+//! - `dispatch`: a turn of one service on one worker
+//! - `queue`: what run queues hold: a mailbox and whose it is
+//! - `send`: where a message goes
+//! - `command`: `skynet_command`
+//! - `cpu`: what a service's callbacks cost
 
-use crate::message::Message;
+mod command;
+mod context;
+mod cpu;
+mod dispatch;
+mod queue;
+mod send;
 
-/// `struct skynet_context`: opaque to C.
-#[repr(C)]
-pub struct Context {
-    handle: u32,
-}
-
-impl Context {
-    /// The handle of this service.
-    pub fn handle(&self) -> u32 {
-        self.handle
-    }
-}
+pub use command::command;
+pub use context::{
+    Callback, Context, abort_all, grab, launch, release, retire, set_profile, total,
+};
+pub use dispatch::{Monitor, Turn, drain};
+pub(crate) use dispatch::{prepare, turn};
+pub use queue::Queue;
+pub use send::{
+    current_handle, init_thread, init_thread_class, push, query_name, send, send_name, send_to,
+};
 
 /// Classes of threads ("skynet_imp.h", `THREAD_*`); what [`current_handle`] answers outside of a dispatch is `-class as u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,23 +35,4 @@ pub enum ThreadClass {
     Socket = 2,
     Timer = 3,
     Monitor = 4,
-}
-
-/// Puts `message` into the mailbox of the local service `handle` and sees to it that a worker wakes up for it.
-/// An unknown handle gives the message back; the caller still owns its data then.
-pub fn push(_handle: u32, message: Message) -> Result<(), Message> {
-    Err(message)
-}
-
-/// Handle of the service whose message this thread dispatches; `-class as u32` on other threads.
-pub fn current_handle() -> u32 {
-    0
-}
-
-/// Names the class of the calling thread ("skynet_server.h", `skynet_initthread`).
-pub fn init_thread(_class: ThreadClass) {}
-
-/// Number of live services that keep the node up ("skynet_server.h", `skynet_context_total`).
-pub fn total() -> i32 {
-    0
 }

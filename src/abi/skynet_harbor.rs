@@ -1,0 +1,48 @@
+//! "skynet_harbor.h".
+
+use crate::harbor;
+pub use crate::harbor::RemoteMessage;
+use crate::service::Context;
+use libc::{c_int, c_void};
+
+/// Hands a message over to the harbor service; takes `rmsg` and its payload, also on failure.
+///
+/// # Safety
+/// `rmsg` and its payload are blocks of skynet_malloc.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_harbor_send(rmsg: *mut RemoteMessage, source: u32, session: c_int) {
+    if !rmsg.is_null() {
+        // SAFETY: contract of this function.
+        unsafe { harbor::send(rmsg, source, session) };
+    }
+}
+
+/// 1 for a handle of another node.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_harbor_message_isremote(handle: u32) -> c_int {
+    c_int::from(harbor::is_remote(handle))
+}
+
+/// Sets the id of this node.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_harbor_init(harbor: c_int) {
+    harbor::init(harbor);
+}
+
+/// Makes a service the harbor service; it no longer keeps the node up.
+///
+/// # Safety
+/// `ctx` is a live struct skynet_context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_harbor_start(ctx: *mut c_void) {
+    // SAFETY: contract of this function.
+    if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
+        harbor::start(context);
+    }
+}
+
+/// Lets go of the harbor service.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_harbor_exit() {
+    harbor::exit();
+}

@@ -1,0 +1,45 @@
+//! "skynet_monitor.h".
+
+use crate::service::Monitor;
+
+/// A monitor for one worker thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_monitor_new() -> *mut Monitor {
+    Box::into_raw(Box::new(Monitor::default()))
+}
+
+/// Frees a monitor; NULL is fine.
+///
+/// # Safety
+/// It comes from skynet_monitor_new and is not used any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_monitor_delete(sm: *mut Monitor) {
+    if !sm.is_null() {
+        // SAFETY: contract of this function.
+        drop(unsafe { Box::from_raw(sm) });
+    }
+}
+
+/// Says which message the worker begins; 0, 0 that it has ended.
+///
+/// # Safety
+/// `sm` comes from skynet_monitor_new.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_monitor_trigger(sm: *mut Monitor, source: u32, destination: u32) {
+    // SAFETY: contract of this function.
+    if let Some(sm) = unsafe { sm.as_ref() } {
+        sm.trigger(source, destination);
+    }
+}
+
+/// Reports a message that was already running at the last check.
+///
+/// # Safety
+/// `sm` comes from skynet_monitor_new.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_monitor_check(sm: *mut Monitor) {
+    // SAFETY: contract of this function.
+    if let Some(sm) = unsafe { sm.as_ref() } {
+        sm.check();
+    }
+}

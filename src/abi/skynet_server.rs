@@ -1,0 +1,207 @@
+//! "skynet_server.h": contexts, for the core's own parts and programs that embed it.
+
+use super::skynet_mq::MessageQueue;
+use super::text;
+use crate::message::Message;
+use crate::service::{self, Context, Monitor, Turn};
+use crate::{handle, reclaim, scheduler};
+use libc::{c_char, c_int, c_void};
+
+/// Launches a service. Its handle, 0 on failure.
+///
+/// # Safety
+/// `name` is a C string, `parm` NULL or a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_new(name: *const c_char, parm: *const c_char) -> u32 {
+    // SAFETY: contract of this function.
+    unsafe { text(name).map_or(0, |name| service::launch(name, text(parm), false).0) }
+}
+
+/// Adds a reference.
+///
+/// # Safety
+/// The context is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_grab(ctx: *mut Context) {
+    // SAFETY: contract of this function.
+    if let Some(ctx) = unsafe { ctx.as_ref() } {
+        ctx.grab();
+    }
+}
+
+/// Adds a reference, and the service no longer keeps the node up.
+///
+/// # Safety
+/// The context is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_reserve(ctx: *mut Context) {
+    // SAFETY: contract of this function.
+    if let Some(ctx) = unsafe { ctx.as_ref() } {
+        ctx.reserve();
+    }
+}
+
+/// Drops a reference; the last one releases the service. The pointer (programs of v1.8.0 and before use it), NULL when
+/// it was the last.
+///
+/// # Safety
+/// The context is alive and the caller has a reference.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_release(ctx: *mut Context) -> *mut Context {
+    // SAFETY: contract of this function.
+    if ctx.is_null() || unsafe { service::release(ctx) } {
+        std::ptr::null_mut()
+    } else {
+        ctx
+    }
+}
+
+/// The handle of a context.
+///
+/// # Safety
+/// The context is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_handle(ctx: *mut Context) -> u32 {
+    // SAFETY: contract of this function.
+    unsafe { ctx.as_ref() }.map_or(0, Context::handle)
+}
+
+/// Puts a message into a mailbox: 0, or -1 when the handle is unknown (the message still belongs to the caller then).
+///
+/// # Safety
+/// `message` is readable and its data is NULL or a block of skynet_malloc.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_push(handle: u32, message: *mut Message) -> c_int {
+    // SAFETY: contract of this function.
+    match unsafe { message.as_ref() } {
+        Some(message) if service::push(handle, *message).is_ok() => 0,
+        _ => -1,
+    }
+}
+
+/// Sends straight to a context; `msg` is taken over.
+///
+/// # Safety
+/// The context is alive, `msg` is NULL or a block of skynet_malloc.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_send(
+    context: *mut Context,
+    msg: *mut c_void,
+    sz: usize,
+    source: u32,
+    r#type: c_int,
+    session: c_int,
+) {
+    // SAFETY: contract of this function.
+    let refused = match unsafe { context.as_ref() } {
+        Some(context) => context
+            .deliver(Message::with_data(source, r#type, session, msg, sz))
+            .is_err(),
+        None => true,
+    };
+    if refused {
+        // SAFETY: nobody took the block.
+        unsafe { libc::free(msg) };
+    }
+}
+
+/// A new session of the service: positive, wraps to 1.
+///
+/// # Safety
+/// The context is a live service of the calling thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_newsession(ctx: *mut Context) -> c_int {
+    // SAFETY: contract of this function.
+    unsafe { ctx.as_ref() }.map_or(0, Context::new_session)
+}
+
+/// One turn of `q`, or of the next ready queue if `q` is NULL: one message with a negative weight, else the length of the
+/// queue divided by 2^weight. The queue to go on with, NULL when nothing is ready.
+///
+/// # Safety
+/// `monitor` is NULL or from skynet_monitor_new; `q` is NULL or what the last call on this thread answered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_message_dispatch(
+    monitor: *mut Monitor,
+    q: *mut MessageQueue,
+    weight: c_int,
+) -> *mut MessageQueue {
+    let nothing = std::ptr::null_mut();
+    let q = if q.is_null() {
+        scheduler::take_any().unwrap_or(nothing)
+    } else {
+        q
+    };
+    if q.is_null() {
+        return nothing;
+    }
+    let own = Monitor::default();
+    let _guard = reclaim::enter();
+    // SAFETY: contract of this function; a queue that was handed out makes its holder the consumer.
+    let turn = unsafe {
+        let budget = if weight < 0 {
+            1
+        } else {
+            ((*q).mailbox.len() >> weight.min(31)).max(1)
+        };
+        service::turn(q, monitor.as_ref().unwrap_or(&own), budget)
+    };
+    let next = scheduler::take_any();
+    match (turn, next) {
+        (Turn::More, None) => q,
+        (Turn::More, Some(next)) => {
+            scheduler::inject(q);
+            next
+        }
+        (Turn::Idle | Turn::Ended, next) => next.unwrap_or(nothing),
+    }
+}
+
+/// Number of services that keep the node up.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_context_total() -> c_int {
+    service::total()
+}
+
+/// Dispatches all messages of a service on the calling thread; only while no worker runs.
+///
+/// # Safety
+/// The context is alive and no worker runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_dispatchall(context: *mut Context) {
+    if !context.is_null() {
+        // SAFETY: contract of this function.
+        unsafe { service::drain(context) };
+    }
+}
+
+/// Marks a service as stuck (command STAT endless).
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_context_endless(handle: u32) {
+    let guard = reclaim::enter();
+    if let Some(context) = handle::find(&guard, handle) {
+        context.mark_endless();
+    }
+}
+
+/// Prepares the calling (main) thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_globalinit() {
+    service::init_thread(service::ThreadClass::Main);
+}
+
+/// The counterpart of skynet_globalinit; nothing is left to do.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_globalexit() {}
+
+/// Names the class of the calling thread (THREAD_*).
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_initthread(m: c_int) {
+    service::init_thread_class(m);
+}
+
+/// CPU accounting of services that are launched from now on: 0 is off.
+#[unsafe(no_mangle)]
+pub extern "C" fn skynet_profile_enable(enable: c_int) {
+    service::set_profile(enable != 0);
+}

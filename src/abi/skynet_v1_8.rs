@@ -1,0 +1,43 @@
+//! Functions that v1.8.0 or earlier had and the newest headers do not declare. Not scanned for the headers.
+
+use super::text;
+use crate::module::{self, Module};
+use crate::service::{self, Context};
+use libc::c_char;
+
+/// `skynet_context_new` of v1.8.0 and before: the context instead of the handle; the headers of that generation rename it.
+/// Like there the pointer carries no reference of its own, and NULL says that the service failed or has ended already.
+///
+/// # Safety
+/// As `skynet_context_new`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_context_new_ptr(
+    name: *const c_char,
+    parm: *const c_char,
+) -> *mut Context {
+    // SAFETY: contract of this function; `launch` gives us a reference.
+    unsafe {
+        let Some(name) = text(name) else {
+            return std::ptr::null_mut();
+        };
+        let (_, context) = service::launch(name, text(parm), true);
+        if context.is_null() {
+            return context;
+        }
+        let ended = (*context).is_retired();
+        service::release(context);
+        if ended { std::ptr::null_mut() } else { context }
+    }
+}
+
+/// Adds a module that the program provides itself (v1.0.0 to v1.5.0).
+///
+/// # Safety
+/// `module` is readable; its name is a C string and its functions live for ever.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_module_insert(module: *mut Module) {
+    if !module.is_null() {
+        // SAFETY: contract of this function; the struct is copied.
+        module::insert(unsafe { std::ptr::read(module) });
+    }
+}

@@ -1,0 +1,148 @@
+//! The hook for other nodes: messages to handles of other harbors and to global names go to the harbor service.
+
+use crate::log;
+use crate::message::{Message, ptype};
+use crate::service::{self, Context};
+use libc::{c_char, c_int, c_void};
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+/// Bytes of a global name; a name of full length has no NUL ("skynet_harbor.h", `GLOBALNAME_LENGTH`).
+pub const GLOBALNAME_LENGTH: usize = 16;
+
+/// `struct remote_name` ("skynet_harbor.h").
+#[repr(C)]
+pub struct RemoteName {
+    /// Zero padded.
+    pub name: [c_char; GLOBALNAME_LENGTH],
+    /// 0: the name counts.
+    pub handle: u32,
+}
+
+/// `struct remote_message` ("skynet_harbor.h"). `message` belongs to the harbor service.
+#[repr(C)]
+pub struct RemoteMessage {
+    /// Whom it is for.
+    pub destination: RemoteName,
+    /// Payload, a block of the C allocator.
+    pub message: *const c_void,
+    /// Size of the payload in bytes.
+    pub sz: usize,
+    /// `PTYPE_*`.
+    pub ty: c_int,
+}
+
+/// Nothing is remote before `init`; a harbor id cannot have these low bits.
+const UNSET: u32 = u32::MAX;
+static HARBOR: AtomicU32 = AtomicU32::new(UNSET);
+static SERVICE: AtomicPtr<Context> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Sets the id of this node ("skynet_harbor.h", `skynet_harbor_init`).
+pub fn init(harbor: c_int) {
+    HARBOR.store(
+        (harbor as u32) << crate::handle::REMOTE_SHIFT,
+        Ordering::Relaxed,
+    );
+}
+
+/// True for handles of other nodes.
+#[inline]
+pub fn is_remote(handle: u32) -> bool {
+    let id = handle & !crate::handle::MASK;
+    id != 0 && id != HARBOR.load(Ordering::Relaxed) && HARBOR.load(Ordering::Relaxed) != UNSET
+}
+
+/// `context` is the harbor service from now on; it stays until [`exit`] and does not keep the node up.
+pub fn start(context: &Context) {
+    context.reserve();
+    let before = SERVICE.swap(std::ptr::from_ref(context).cast_mut(), Ordering::AcqRel);
+    if !before.is_null() {
+        // SAFETY: the reference that the earlier `start` took.
+        unsafe { service::release(before) };
+    }
+}
+
+/// There is no harbor service any more.
+pub fn exit() {
+    let context = SERVICE.swap(std::ptr::null_mut(), Ordering::AcqRel);
+    if !context.is_null() {
+        // SAFETY: the reference that `start` took.
+        unsafe { service::release(context) };
+    }
+}
+
+/// Hands a message over to the harbor service. Takes `rmsg`, also when it fails.
+///
+/// # Safety
+/// `rmsg` and its payload are blocks of the C allocator.
+pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> bool {
+    // SAFETY: contract of this function.
+    let (ty, payload) = unsafe { ((*rmsg).ty, (*rmsg).message) };
+    let context = SERVICE.load(Ordering::Acquire);
+    let refused = if ty == ptype::SYSTEM || ty == ptype::HARBOR {
+        Some("a message of this type cannot leave the node")
+    } else if context.is_null() {
+        Some("there is no harbor service")
+    } else {
+        None
+    };
+    let accepted = match refused {
+        Some(reason) => {
+            log::error(
+                source,
+                format!("error: remote send of type {ty} from :{source:08x} refused: {reason}")
+                    .as_bytes(),
+            );
+            false
+        }
+        None => {
+            let message = Message::with_data(
+                source,
+                ptype::SYSTEM,
+                session,
+                rmsg.cast(),
+                size_of::<RemoteMessage>(),
+            );
+            // SAFETY: `start` holds a reference until `exit`, which runs after all workers have ended.
+            unsafe { &*context }.deliver(message).is_ok()
+        }
+    };
+    if !accepted {
+        // SAFETY: both blocks are ours.
+        unsafe {
+            libc::free(payload.cast_mut());
+            libc::free(rmsg.cast());
+        }
+    }
+    accepted
+}
+
+fn wrap(name: &[u8], handle: u32, message: Message) -> bool {
+    // SAFETY: a fresh block of the right size, filled before use; null is passed to nobody.
+    unsafe {
+        let rmsg = libc::calloc(1, size_of::<RemoteMessage>()).cast::<RemoteMessage>();
+        if rmsg.is_null() {
+            libc::free(message.data);
+            return false;
+        }
+        for (to, from) in (*rmsg).destination.name.iter_mut().zip(name) {
+            *to = *from as c_char;
+        }
+        (*rmsg).destination.handle = handle;
+        (*rmsg).message = message.data;
+        (*rmsg).sz = message.size();
+        (*rmsg).ty = message.ty();
+        send(rmsg, message.source, message.session)
+    }
+}
+
+/// Sends to a handle of another node; frees the payload on failure.
+#[cold]
+pub fn send_to_handle(handle: u32, message: Message) -> bool {
+    wrap(b"", handle, message)
+}
+
+/// Sends to a global name, cut to 16 bytes; frees the payload on failure.
+pub fn send_to_name(name: &CStr, message: Message) -> bool {
+    wrap(name.to_bytes(), 0, message)
+}

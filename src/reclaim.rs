@@ -1,0 +1,213 @@
+//! Grace periods: memory that other threads may still be looking at is freed when none of them can.
+//!
+//! Every thread that reads shared structures without a lock is a participant with a word of its own: 0 while it reads
+//! nothing, else the global epoch it saw when it last held no reference. Whoever unlinks a block tags it with a new
+//! epoch; the block is freed once every participant is at 0 or has seen the tag.
+//!
+//! Invariant: a reference obtained under a [`Guard`] is not used after the guard is dropped, nor after
+//! [`quiescent`] on the same thread. Workers hold one guard for as long as they are awake and call [`quiescent`]
+//! between turns, so a look-up inside a turn costs no fence and no shared write.
+
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use parking_lot::Mutex;
+use std::cell::Cell;
+
+static GLOBAL: AtomicU64 = AtomicU64::new(1);
+static PARTICIPANTS: Mutex<Vec<&'static Participant>> = Mutex::new(Vec::new());
+static DEFERRED: Mutex<Vec<Deferred>> = Mutex::new(Vec::new());
+
+/// So many blocks may wait before whoever adds one looks whether some can go.
+const COLLECT_AT: usize = 64;
+
+/// The word of one thread, on a cache line of its own. Never freed; reused by later threads.
+#[repr(align(64))]
+struct Participant {
+    epoch: AtomicU64,
+    used: AtomicBool,
+}
+
+struct Deferred {
+    tag: u64,
+    block: *mut (),
+    free: unsafe fn(*mut ()),
+}
+
+// SAFETY: a deferred block belongs to the list alone; `free` may run on any thread (contract of `defer`).
+unsafe impl Send for Deferred {}
+
+struct Local {
+    participant: Cell<Option<&'static Participant>>,
+    depth: Cell<u32>,
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some(p) = self.participant.take() {
+            p.epoch.store(0, Ordering::Release);
+            p.used.store(false, Ordering::Release);
+        }
+    }
+}
+
+thread_local! {
+    static LOCAL: Local = const { Local { participant: Cell::new(None), depth: Cell::new(0) } };
+}
+
+#[cold]
+fn register() -> &'static Participant {
+    let mut all = PARTICIPANTS.lock();
+    for p in all.iter() {
+        if p.used
+            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            return p;
+        }
+    }
+    let p: &'static Participant = Box::leak(Box::new(Participant {
+        epoch: AtomicU64::new(0),
+        used: AtomicBool::new(true),
+    }));
+    all.push(p);
+    p
+}
+
+/// While it lives, what this thread reads from shared structures is not freed. Nests; not `Send`.
+pub struct Guard(std::marker::PhantomData<*mut ()>);
+
+/// Starts (or nests) a reading section of the calling thread.
+#[inline]
+pub fn enter() -> Guard {
+    LOCAL.with(|local| {
+        let depth = local.depth.get();
+        local.depth.set(depth + 1);
+        if depth == 0 {
+            enter_first(local);
+        }
+    });
+    Guard(std::marker::PhantomData)
+}
+
+#[cold]
+fn enter_first(local: &Local) {
+    let p = local.participant.get().unwrap_or_else(|| {
+        let p = register();
+        local.participant.set(Some(p));
+        p
+    });
+    p.epoch
+        .store(GLOBAL.load(Ordering::Acquire), Ordering::Relaxed);
+    // Pairs with the fence in `collect`: either it sees our word, or we see what it unlinked.
+    fence(Ordering::SeqCst);
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        LOCAL.with(|local| {
+            let depth = local.depth.get() - 1;
+            local.depth.set(depth);
+            if depth == 0
+                && let Some(p) = local.participant.get()
+            {
+                p.epoch.store(0, Ordering::Release);
+            }
+        });
+    }
+}
+
+/// The calling thread, which holds one guard, keeps no reference from before this call.
+///
+/// No fence: the epoch is loaded with acquire before the next reads, so a thread that announces a tag has seen
+/// everything that was unlinked before the tag was given out.
+#[inline]
+pub fn quiescent() {
+    LOCAL.with(|local| {
+        if local.depth.get() == 1
+            && let Some(p) = local.participant.get()
+        {
+            let now = GLOBAL.load(Ordering::Acquire);
+            if p.epoch.load(Ordering::Relaxed) != now {
+                p.epoch.store(now, Ordering::Release);
+            }
+        }
+    });
+}
+
+/// Frees `block` with `free` when no thread can hold a reference to it any more.
+///
+/// # Safety
+/// `block` is unlinked: no thread finds it from now on. `free` frees it once, on whichever thread comes first.
+pub unsafe fn defer(block: *mut (), free: unsafe fn(*mut ())) {
+    let tag = GLOBAL.fetch_add(1, Ordering::SeqCst) + 1;
+    let many = {
+        let mut list = DEFERRED.lock();
+        list.push(Deferred { tag, block, free });
+        list.len() >= COLLECT_AT
+    };
+    if many {
+        collect();
+    }
+}
+
+/// Frees what no participant can see any more.
+pub fn collect() {
+    fence(Ordering::SeqCst);
+    let oldest = PARTICIPANTS
+        .lock()
+        .iter()
+        .map(|p| p.epoch.load(Ordering::Acquire))
+        .filter(|&epoch| epoch != 0)
+        .min()
+        .unwrap_or(u64::MAX);
+    let free: Vec<Deferred> = {
+        let mut list = DEFERRED.lock();
+        let (free, keep) = list.drain(..).partition(|d| d.tag <= oldest);
+        *list = keep;
+        free
+    };
+    for d in free {
+        // SAFETY: every participant is outside a reading section or entered it after the block was unlinked.
+        unsafe { (d.free)(d.block) }
+    }
+}
+
+/// [`collect`] if anything waits; cheap if not. For threads that are about to sleep.
+pub fn collect_some() {
+    if !DEFERRED.lock().is_empty() {
+        collect();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe fn count(_: *mut ()) {
+        FREED.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn a_block_outlives_every_reader_that_may_hold_it() {
+        let guard = enter();
+        // SAFETY: `count` touches no block.
+        unsafe { defer(std::ptr::null_mut(), count) };
+        collect();
+        assert_eq!(
+            FREED.load(Ordering::SeqCst),
+            0,
+            "a reader was inside when it was unlinked"
+        );
+        quiescent();
+        // Other tests of this process may be inside for a moment; they leave by themselves.
+        while FREED.load(Ordering::SeqCst) == 0 {
+            collect();
+            std::thread::yield_now();
+        }
+        drop(guard);
+        assert_eq!(FREED.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,234 @@
+//! Which service runs where, and who is woken for it.
+//!
+//! Each worker has a slot for the service that became ready last (`next`) and a ring of ready services (`queue`); what
+//! other threads make ready goes to a shared injector. A worker runs its slot first, which keeps two services that talk
+//! to each other on one core, then its ring, then the injector, then it steals.
+//!
+//! Wake-up: whoever makes a service ready wakes a sleeper if nobody is awake without work. One worker without work may
+//! stay awake to watch the busy ones ("watcher"): it takes a slot away from a worker that is held up in one turn. It
+//! sleeps between its looks, longer and longer, and gives up when nobody is busy; so a pair that plays ping-pong pays no
+//! system call per message, a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
+//!
+//! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
+//! mailbox (see [`crate::mailbox`]) puts it there, and the role goes with it.
+
+mod idle;
+mod park;
+mod queue;
+mod worker;
+
+use crate::service::{Monitor, Queue};
+use idle::Idle;
+use park::Parker;
+use parking_lot::Mutex;
+use queue::RunQueue;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+pub use worker::run_worker;
+
+/// A service that has messages.
+pub(crate) type Ready = Queue;
+
+/// What of a worker other threads may touch.
+#[repr(align(128))]
+struct Remote {
+    /// The service that became ready last. Owner puts, owner and watcher take.
+    next: AtomicPtr<Ready>,
+    /// Counts the worker's turns; written by the owner.
+    ticks: AtomicU64,
+    /// `ticks` when the owner last woke somebody.
+    woke_at: AtomicU64,
+    queue: RunQueue,
+    parker: Parker,
+    monitor: Monitor,
+}
+
+struct Shared {
+    workers: Box<[Remote]>,
+    idle: Idle,
+    /// Index + 1 of the watcher while it sleeps between two looks.
+    watcher: AtomicUsize,
+    quit: AtomicBool,
+}
+
+static SHARED: OnceLock<Shared> = OnceLock::new();
+static INJECTOR: Injector = Injector {
+    list: Mutex::new(Ends(VecDeque::new())),
+    len: AtomicUsize::new(0),
+};
+
+struct Ends(VecDeque<*mut Ready>);
+// SAFETY: a ready service may be run by any thread.
+unsafe impl Send for Ends {}
+
+/// The queue of what no worker made ready.
+struct Injector {
+    list: Mutex<Ends>,
+    len: AtomicUsize,
+}
+
+impl Injector {
+    fn push(&self, ready: *mut Ready) {
+        let mut list = self.list.lock();
+        list.0.push_back(ready);
+        self.len.store(list.0.len(), Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.len.load(Ordering::SeqCst) == 0
+    }
+
+    /// The oldest; some more of them go into `ring`.
+    fn pop(&self, ring: Option<&RunQueue>, share: usize) -> Option<*mut Ready> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut list = self.list.lock();
+        let first = list.0.pop_front();
+        if let Some(ring) = ring {
+            for _ in 0..(list.0.len() / share).min(32) {
+                match list.0.pop_front() {
+                    Some(ready) if ring.push(ready) => {}
+                    Some(ready) => {
+                        list.0.push_front(ready);
+                        break;
+                    }
+                    None => break,
+                }
+            }
+        }
+        self.len.store(list.0.len(), Ordering::SeqCst);
+        first
+    }
+}
+
+thread_local! {
+    /// The worker that this thread is, or null.
+    static WORKER: Cell<*const Remote> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Makes the workers' places. Once, before any [`run_worker`].
+pub fn start(workers: usize) {
+    let remote = || Remote {
+        next: AtomicPtr::default(),
+        ticks: AtomicU64::new(1),
+        woke_at: AtomicU64::new(0),
+        queue: RunQueue::new(),
+        parker: Parker::default(),
+        monitor: Monitor::default(),
+    };
+    let _ = SHARED.set(Shared {
+        workers: (0..workers).map(|_| remote()).collect(),
+        idle: Idle::new(),
+        watcher: AtomicUsize::new(0),
+        quit: AtomicBool::new(false),
+    });
+    if crate::service::total() == 0 {
+        // Every service of the start-up has ended already.
+        on_empty();
+    }
+}
+
+/// Consumer of the service's mailbox: puts the service where a worker will find it, and wakes one if need be.
+#[inline]
+pub(crate) fn submit(ready: &Ready) {
+    let ready = std::ptr::from_ref(ready).cast_mut();
+    let worker = WORKER.get();
+    if worker.is_null() {
+        return inject(ready);
+    }
+    // SAFETY: a worker's place lives for ever.
+    let worker = unsafe { &*worker };
+    let before = worker.next.swap(ready, Ordering::SeqCst);
+    let Some(shared) = SHARED.get() else { return };
+    if before.is_null() {
+        if let Some(index) = shared.idle.whom_to_wake() {
+            worker
+                .woke_at
+                .store(worker.ticks.load(Ordering::Relaxed), Ordering::Relaxed);
+            shared.workers[index].parker.wake();
+        }
+    } else {
+        worker.keep(before);
+        shared.wake_for_surplus();
+    }
+}
+
+/// Any thread: puts a ready service behind all others.
+pub(crate) fn inject(ready: *mut Ready) {
+    INJECTOR.push(ready);
+    if let Some(shared) = SHARED.get() {
+        shared.wake_for_surplus();
+    }
+}
+
+/// Any thread: takes a ready service out of the shared queue, or from a worker ("skynet_mq.h", `skynet_globalmq_pop`).
+pub(crate) fn take_any() -> Option<*mut Ready> {
+    INJECTOR
+        .pop(None, 1)
+        .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
+}
+
+impl Remote {
+    /// Owner: puts a ready service behind those of the ring.
+    #[inline]
+    fn keep(&self, ready: *mut Ready) {
+        if !self.queue.push(ready) {
+            INJECTOR.push(ready);
+        }
+    }
+
+    #[inline]
+    fn take_next(&self) -> Option<*mut Ready> {
+        if self.next.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let ready = self.next.swap(std::ptr::null_mut(), Ordering::SeqCst);
+        (!ready.is_null()).then_some(ready)
+    }
+}
+
+impl Shared {
+    /// There is a ready service that its worker does not run next: somebody else should.
+    #[inline]
+    fn wake_for_surplus(&self) {
+        let watcher = self.watcher.load(Ordering::SeqCst);
+        if watcher != 0 {
+            self.workers[watcher - 1].parker.wake();
+        } else if let Some(index) = self.idle.whom_to_wake() {
+            self.workers[index].parker.wake();
+        }
+    }
+
+    fn quits(&self) -> bool {
+        self.quit.load(Ordering::Acquire)
+    }
+}
+
+/// The last service has ended: the workers stop, and with them the node.
+pub(crate) fn on_empty() {
+    let Some(shared) = SHARED.get() else { return };
+    shared.quit.store(true, Ordering::SeqCst);
+    for worker in &shared.workers {
+        worker.parker.wake();
+    }
+    crate::start::on_empty();
+}
+
+/// True once the workers stop.
+pub fn has_ended() -> bool {
+    SHARED.get().is_some_and(Shared::quits)
+}
+
+/// Monitor thread: looks at every worker once.
+pub fn check_workers() {
+    if let Some(shared) = SHARED.get() {
+        for worker in &shared.workers {
+            worker.monitor.check();
+        }
+    }
+}

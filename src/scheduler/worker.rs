@@ -1,0 +1,208 @@
+//! The loop of a worker thread.
+
+use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER};
+use crate::reclaim;
+use crate::service::{self, Turn};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Messages of one service in a row.
+const BUDGET: usize = 64;
+/// Turns in a row from the slot `next` before the ring gets one.
+const SLOT_TURNS: u32 = 32;
+/// The shared queue is looked at first in one turn of so many.
+const INJECTOR_EVERY: u64 = 61;
+/// First and longest sleep of the watcher between two looks.
+const WATCH_FIRST: Duration = Duration::from_micros(30);
+const WATCH_LAST: Duration = Duration::from_micros(500);
+
+/// Thread role: worker. Runs services until the node ends.
+pub fn run_worker(index: usize) {
+    let Some(shared) = SHARED.get() else { return };
+    service::init_thread(service::ThreadClass::Worker);
+    precise_sleep();
+    let remote = &shared.workers[index];
+    WORKER.set(remote);
+    Worker {
+        shared,
+        remote,
+        index,
+        ticks: 1,
+        slot_turns: 0,
+        seen: vec![0; shared.workers.len()],
+    }
+    .run();
+    WORKER.set(std::ptr::null());
+}
+
+/// Timed sleeps of the watcher are short; the kernel's default slack of 50 us is longer than they are.
+fn precise_sleep() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: sets a number of the calling thread (prctl(2)).
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong);
+    }
+}
+
+struct Worker {
+    shared: &'static Shared,
+    remote: &'static Remote,
+    index: usize,
+    ticks: u64,
+    slot_turns: u32,
+    /// Turn counts of the others at the watcher's last look.
+    seen: Vec<u64>,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        let mut guard = Some(reclaim::enter());
+        while !self.shared.quits() {
+            let Some(ready) = self.next().or_else(|| self.search(&mut guard)) else {
+                continue;
+            };
+            self.turn(ready);
+            reclaim::quiescent();
+        }
+    }
+
+    #[inline]
+    fn turn(&mut self, ready: *mut Ready) {
+        self.ticks += 1;
+        self.remote.ticks.store(self.ticks, Ordering::Relaxed);
+        // SAFETY: taken from a queue, so the mailbox is ours; the guard of `run` is held.
+        match unsafe { service::turn(ready, &self.remote.monitor, BUDGET) } {
+            Turn::More => {
+                let alone = self.remote.queue.is_empty();
+                self.remote.keep(ready);
+                if !alone {
+                    self.shared.wake_for_surplus();
+                }
+            }
+            Turn::Idle | Turn::Ended => {}
+        }
+    }
+
+    /// The next service of our own queues and the shared one.
+    #[inline]
+    fn next(&mut self) -> Option<*mut Ready> {
+        if self.ticks.is_multiple_of(INJECTOR_EVERY)
+            && let Some(ready) = self.injected()
+        {
+            return Some(ready);
+        }
+        if self.slot_turns < SLOT_TURNS
+            && let Some(ready) = self.remote.take_next()
+        {
+            self.slot_turns += 1;
+            return Some(ready);
+        }
+        self.slot_turns = 0;
+        self.remote
+            .queue
+            .pop()
+            .or_else(|| self.injected())
+            .or_else(|| self.remote.take_next())
+    }
+
+    fn injected(&self) -> Option<*mut Ready> {
+        INJECTOR.pop(Some(&self.remote.queue), self.shared.workers.len() + 1)
+    }
+
+    /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
+    #[cold]
+    fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
+        self.shared.idle.search();
+        let mut pause = WATCH_FIRST;
+        let mut woken = false;
+        for seen in &mut self.seen {
+            *seen = 0;
+        }
+        loop {
+            if self.shared.quits() {
+                self.shared.idle.found();
+                return None;
+            }
+            if let Some(ready) = self.steal().or_else(|| self.relieve(woken)) {
+                if self.shared.idle.found() {
+                    // We were the last to search; if there is more to do or to watch, another takes our place.
+                    self.shared.wake_for_surplus();
+                }
+                return Some(ready);
+            }
+            woken = false;
+            let nobody_busy = self.shared.idle.busy(self.shared.workers.len()) == 0;
+            if nobody_busy || self.shared.idle.searching() > 1 {
+                self.sleep(guard);
+                pause = WATCH_FIRST;
+                woken = true;
+            } else {
+                self.pause(guard, pause);
+                pause = (pause * 2).min(WATCH_LAST);
+            }
+        }
+    }
+
+    /// Takes from the shared queue or another worker's ring.
+    fn steal(&self) -> Option<*mut Ready> {
+        if let Some(ready) = self.injected() {
+            return Some(ready);
+        }
+        let workers = &self.shared.workers;
+        (1..workers.len())
+            .map(|i| &workers[(self.index + i) % workers.len()])
+            .find_map(|victim| victim.queue.steal(&self.remote.queue))
+    }
+
+    /// Takes the slot of a worker that is in the same turn as at our last look, or (just `woken`) as when it woke us.
+    fn relieve(&mut self, woken: bool) -> Option<*mut Ready> {
+        for (i, victim) in self.shared.workers.iter().enumerate() {
+            if i == self.index {
+                continue;
+            }
+            let ticks = victim.ticks.load(Ordering::Relaxed);
+            let held_up =
+                self.seen[i] == ticks || (woken && victim.woke_at.load(Ordering::Relaxed) == ticks);
+            self.seen[i] = ticks;
+            if held_up && let Some(ready) = victim.take_next() {
+                return Some(ready);
+            }
+        }
+        None
+    }
+
+    fn anything(&self) -> bool {
+        !INJECTOR.is_empty() || self.shared.workers.iter().any(|w| !w.queue.is_empty())
+    }
+
+    /// Sleeps until somebody wakes us; we search again after.
+    fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) {
+        let idle = &self.shared.idle;
+        idle.give_up(self.index);
+        // A last look. Slots of others count only when nobody is left who would look at them.
+        let slot = || {
+            self.shared
+                .workers
+                .iter()
+                .any(|w| !w.next.load(Ordering::SeqCst).is_null())
+        };
+        if !(self.anything() || self.shared.quits() || (idle.searching() == 0 && slot())) {
+            *guard = None;
+            reclaim::collect_some();
+            self.remote.parker.sleep(None);
+            *guard = Some(reclaim::enter());
+        }
+        idle.awake(self.index);
+    }
+
+    /// The watcher sleeps between two looks.
+    fn pause(&self, guard: &mut Option<reclaim::Guard>, time: Duration) {
+        self.shared.watcher.store(self.index + 1, Ordering::SeqCst);
+        if !self.anything() && !self.shared.quits() {
+            *guard = None;
+            self.remote.parker.sleep(Some(time));
+            *guard = Some(reclaim::enter());
+        }
+        self.shared.watcher.store(0, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,282 @@
+//! `skynet_command`: what a service may ask of the node, by words.
+
+use super::context::{self, Context, EXIT_MONITOR};
+use super::dispatch::running_micros;
+use super::send::{self, parse_hex, tail};
+use crate::message::{Message, ptype};
+use crate::{clock, env, handle, log, timer};
+use libc::{c_char, c_long};
+use std::ffi::{CStr, CString};
+use std::sync::atomic::Ordering;
+
+const NONE: *const c_char = std::ptr::null();
+
+/// Runs one command for `this`. The answer points into the context (until its next command), the environment or the
+/// name table; null is "nothing", also for unknown commands ("skynet.h", `skynet_command`).
+pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_char {
+    let text = parm.unwrap_or(c"");
+    match name.to_bytes() {
+        b"TIMEOUT" => timeout(this, text),
+        b"REG" => reg(this, text),
+        b"QUERY" => query(this, text),
+        b"NAME" => name_other(this, text),
+        b"EXIT" => {
+            log::error(this.handle(), b"KILL self");
+            end(this.handle());
+            NONE
+        }
+        b"KILL" => {
+            let handle = to_handle(this, text);
+            if handle != 0 {
+                log::error(this.handle(), format!("KILL :{handle:x}").as_bytes());
+                end(handle);
+            }
+            NONE
+        }
+        b"LAUNCH" => launch(this, text),
+        b"GETENV" => env::get(text).map_or(NONE, CStr::as_ptr),
+        b"SETENV" => set_env(this, text),
+        b"STARTTIME" => this.answer(format_args!("{}", clock::start_time())),
+        b"ABORT" => {
+            context::abort_all();
+            NONE
+        }
+        b"MONITOR" => monitor(this, text),
+        b"STAT" => stat(this, text),
+        b"MQLEN" => this.answer(format_args!("{}", this.queue.mailbox.len())),
+        b"ENDLESS" => {
+            if this.take_endless() {
+                this.answer(format_args!("1"))
+            } else {
+                NONE
+            }
+        }
+        b"LOGON" => log_on(this, text),
+        b"LOGOFF" => log_off(this, text),
+        b"SIGNAL" => signal(this, text),
+        _ => NONE,
+    }
+}
+
+fn hex_answer(this: &Context, handle: u32) -> *const c_char {
+    this.answer(format_args!(":{handle:x}"))
+}
+
+/// As C's `strtol`.
+fn parse_long(text: &CStr, base: i32) -> c_long {
+    // SAFETY: NUL terminated.
+    unsafe { libc::strtol(text.as_ptr(), std::ptr::null_mut(), base) }
+}
+
+/// `:hex` or `.name`; anything else is reported and 0.
+fn to_handle(this: &Context, text: &CStr) -> u32 {
+    match text.to_bytes().first() {
+        Some(b':') => parse_hex(&text.to_bytes()[1..]),
+        Some(b'.') => handle::find_name(tail(text)),
+        _ => {
+            log::error(
+                this.handle(),
+                &[b"error: Can't convert ", text.to_bytes(), b" to handle"].concat(),
+            );
+            0
+        }
+    }
+}
+
+fn timeout(this: &Context, text: &CStr) -> *const c_char {
+    let centis = parse_long(text, 10) as i32;
+    let session = this.new_session();
+    timer::timeout(this.handle(), centis, session);
+    this.answer(format_args!("{session}"))
+}
+
+fn reg(this: &Context, text: &CStr) -> *const c_char {
+    match text.to_bytes().first() {
+        None => hex_answer(this, this.handle()),
+        Some(b'.') => handle::name_handle(this.handle(), tail(text)).unwrap_or(NONE),
+        Some(_) => {
+            let report = [
+                b"error: Can't register global name ",
+                text.to_bytes(),
+                b" in C",
+            ]
+            .concat();
+            log::error(this.handle(), &report);
+            NONE
+        }
+    }
+}
+
+fn query(this: &Context, text: &CStr) -> *const c_char {
+    if text.to_bytes().first() != Some(&b'.') {
+        return NONE;
+    }
+    match handle::find_name(tail(text)) {
+        0 => NONE,
+        found => hex_answer(this, found),
+    }
+}
+
+fn name_other(this: &Context, text: &CStr) -> *const c_char {
+    let mut words = text
+        .to_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let (Some(name), Some(address)) = (words.next(), words.next()) else {
+        return NONE;
+    };
+    let Some(hex) = address.strip_prefix(b":") else {
+        return NONE;
+    };
+    let target = parse_hex(hex);
+    if target == 0 {
+        return NONE;
+    }
+    match name.strip_prefix(b".") {
+        // A word of a C string holds no NUL.
+        Some(local) => CString::new(local)
+            .ok()
+            .and_then(|local| handle::name_handle(target, &local))
+            .unwrap_or(NONE),
+        None => {
+            log::error(
+                this.handle(),
+                &[b"error: Can't set global name ", name, b" in C"].concat(),
+            );
+            NONE
+        }
+    }
+}
+
+/// Tells the exit monitor, then takes the handle away.
+fn end(handle: u32) {
+    let monitor = EXIT_MONITOR.load(Ordering::Relaxed);
+    if monitor != 0 {
+        send::send_to(monitor, Message::empty(handle, ptype::CLIENT, 0));
+    }
+    context::retire(handle);
+}
+
+fn launch(this: &Context, text: &CStr) -> *const c_char {
+    let text = text.to_bytes();
+    let separator = text.iter().position(|c| b" \t\r\n".contains(c));
+    let (module, args) = match separator {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let args = args.map(|args| {
+        let end = args
+            .iter()
+            .position(|c| b"\r\n".contains(c))
+            .unwrap_or(args.len());
+        &args[..end]
+    });
+    let (Ok(module), Ok(args)) = (CString::new(module), args.map(CString::new).transpose()) else {
+        return NONE;
+    };
+    match context::launch(&module, args.as_deref(), false).0 {
+        0 => NONE,
+        handle => this.answer(format_args!(":{handle:08X}")),
+    }
+}
+
+fn set_env(this: &Context, text: &CStr) -> *const c_char {
+    let text = text.to_bytes();
+    let Some(at) = text.iter().position(|&c| c == b' ') else {
+        return NONE;
+    };
+    if let (Ok(key), Ok(value)) = (CString::new(&text[..at]), CString::new(&text[at + 1..])) {
+        // A key that is set already keeps its value; the refusal is logged under our name.
+        let _ = env::set(this.handle(), &key, &value);
+    }
+    NONE
+}
+
+fn monitor(this: &Context, text: &CStr) -> *const c_char {
+    if text.is_empty() {
+        return match EXIT_MONITOR.load(Ordering::Relaxed) {
+            0 => NONE,
+            handle => hex_answer(this, handle),
+        };
+    }
+    EXIT_MONITOR.store(to_handle(this, text), Ordering::Relaxed);
+    NONE
+}
+
+fn stat(this: &Context, text: &CStr) -> *const c_char {
+    let seconds = |micros: u64| micros as f64 / 1e6;
+    match text.to_bytes() {
+        b"mqlen" => this.answer(format_args!("{}", this.queue.mailbox.len())),
+        b"endless" => this.answer(format_args!("{}", i32::from(this.take_endless()))),
+        b"cpu" => this.answer(format_args!("{:.6}", seconds(this.cost_micros()))),
+        b"time" if this.profile => this.answer(format_args!("{:.6}", seconds(running_micros()))),
+        b"time" => this.answer(format_args!("0")),
+        b"message" => this.answer(format_args!("{}", this.messages.get())),
+        _ => this.answer(format_args!("")),
+    }
+}
+
+/// Runs `f` with the live service that `text` names.
+fn with_service(this: &Context, text: &CStr, f: impl FnOnce(&Context)) {
+    let handle = to_handle(this, text);
+    if handle == 0 {
+        return;
+    }
+    let context = context::grab(handle);
+    if context.is_null() {
+        return;
+    }
+    // SAFETY: the reference taken above, dropped once.
+    unsafe {
+        f(&*context);
+        context::release(context);
+    }
+}
+
+fn log_on(this: &Context, text: &CStr) -> *const c_char {
+    with_service(this, text, |target| {
+        if !target.logfile.load(Ordering::Acquire).is_null() {
+            return;
+        }
+        let file = log::record::open(this.handle(), target.handle());
+        if file.is_null() {
+            return;
+        }
+        let none = std::ptr::null_mut();
+        if target
+            .logfile
+            .compare_exchange(none, file, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            // Somebody else was first.
+            // SAFETY: the file is ours alone.
+            unsafe { libc::fclose(file) };
+        }
+    });
+    NONE
+}
+
+fn log_off(this: &Context, text: &CStr) -> *const c_char {
+    with_service(this, text, |target| {
+        let file = target.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
+        if !file.is_null() {
+            // SAFETY: the file was the target's, and it is out of its reach now. A worker that writes a record at this
+            // moment holds the stream's lock in stdio, as with the C core.
+            unsafe { log::record::close(this.handle(), file, target.handle()) };
+        }
+    });
+    NONE
+}
+
+fn signal(this: &Context, text: &CStr) -> *const c_char {
+    let number = text
+        .to_bytes()
+        .iter()
+        .position(|&c| c == b' ')
+        // SAFETY: inside the text.
+        .map_or(0, |at| {
+            parse_long(unsafe { CStr::from_ptr(text.as_ptr().add(at)) }, 0) as i32
+        });
+    with_service(this, text, |target| target.signal(number));
+    NONE
+}

@@ -1,0 +1,379 @@
+//! One service: its context, from launch to release.
+//!
+//! References: the handle table holds one, the launch holds one until `NAME_init` has returned, and every
+//! `skynet_handle_grab`, `skynet_context_grab` and `skynet_context_reserve` adds one. Whoever drops the last calls
+//! `NAME_release`. Senders need none: they look the context up under a [`crate::reclaim::Guard`], and its memory is
+//! given back only after a grace period.
+//!
+//! Retirement: whoever takes the handle out of the table sets `retired`. The table's reference is dropped by the
+//! mailbox's consumer ([`finish`]), after it closed the mailbox, so that a service is never released while a callback
+//! of it runs. If the mailbox is idle, the retiring thread claims the role and does it at once. Both sides use
+//! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
+//! `retired` after it gave the role up, finds the flag.
+//!
+//! Invariant (consumer-only fields): `callback`, `cost`, `messages` and `session` are touched only from the thread that
+//! is consumer of the mailbox at that time, which is where a service's own code runs; C code that calls for a context
+//! from another thread breaks the contract of "skynet.h" as it does with the C core.
+
+use super::Queue;
+use super::cpu;
+use crate::handle;
+use crate::log;
+use crate::mailbox::Pushed;
+use crate::memory::{self, ServiceMem};
+use crate::message::{Message, ptype};
+use crate::module::Module;
+use crate::reclaim;
+use crate::scheduler;
+use libc::{FILE, c_char, c_int, c_void};
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+/// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee.
+pub type Callback = unsafe extern "C-unwind" fn(
+    context: *mut Context,
+    ud: *mut c_void,
+    ty: c_int,
+    session: c_int,
+    source: u32,
+    msg: *const c_void,
+    sz: usize,
+) -> c_int;
+
+/// `struct skynet_context`: opaque to C.
+pub struct Context {
+    /// Where its messages wait.
+    pub(crate) queue: Queue,
+    handle: Cell<u32>,
+    refs: AtomicU32,
+    retired: AtomicBool,
+    endless: AtomicBool,
+    session: Cell<i32>,
+    pub(super) callback: Cell<Option<Callback>>,
+    pub(super) callback_ud: Cell<*mut c_void>,
+    pub(super) messages: Cell<usize>,
+    pub(super) cost: Cell<u64>,
+    pub(super) profile: bool,
+    /// What its callbacks allocated and did not free.
+    pub(super) memory: ServiceMem,
+    /// The message log of LOGON; null when off.
+    pub(super) logfile: AtomicPtr<FILE>,
+    /// What `skynet_command` answers with; overwritten by the next command of this context.
+    pub(super) result: UnsafeCell<[u8; 32]>,
+    module: &'static Module,
+    instance: *mut c_void,
+}
+
+// SAFETY: see the invariants in the module's documentation; everything else is atomic or never changes after launch.
+unsafe impl Sync for Context {}
+
+static TOTAL: AtomicI32 = AtomicI32::new(0);
+static PROFILE: AtomicBool = AtomicBool::new(true);
+/// The service that is told of every death (command MONITOR); 0 is none.
+pub(super) static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
+
+/// Number of live services that keep the node up ("skynet_server.h", `skynet_context_total`).
+pub fn total() -> i32 {
+    TOTAL.load(Ordering::SeqCst)
+}
+
+/// CPU accounting for services launched from now on ("skynet_server.h", `skynet_profile_enable`).
+pub fn set_profile(on: bool) {
+    PROFILE.store(on, Ordering::Relaxed);
+}
+
+impl Context {
+    /// The handle of this service.
+    #[inline]
+    pub fn handle(&self) -> u32 {
+        self.handle.get()
+    }
+
+    /// Only for [`handle::register`], before the context is known to anybody.
+    pub(crate) fn set_handle(&self, handle: u32) {
+        self.handle.set(handle);
+    }
+
+    /// A new session: positive, one more than the last, 1 after the largest.
+    #[inline]
+    pub fn new_session(&self) -> i32 {
+        let session = self.session.get().checked_add(1).unwrap_or(1);
+        self.session.set(session);
+        session
+    }
+
+    /// Sets the function that gets the service's messages; `None` lets them be freed unseen.
+    pub fn set_callback(&self, callback: Option<Callback>, ud: *mut c_void) {
+        self.callback_ud.set(ud);
+        self.callback.set(callback);
+    }
+
+    /// True once the handle is gone.
+    #[inline]
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// The monitor saw a message that runs for too long (command STAT endless).
+    pub fn mark_endless(&self) {
+        self.endless.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads and clears the mark.
+    pub(super) fn take_endless(&self) -> bool {
+        self.endless.swap(false, Ordering::Relaxed)
+    }
+
+    /// Calls the module's signal function on the calling thread.
+    pub(super) fn signal(&self, signal: i32) {
+        self.module.signal(self.instance, signal);
+    }
+
+    /// Adds a reference.
+    pub fn grab(&self) {
+        self.refs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a reference and takes the service out of the count that keeps the node up.
+    pub fn reserve(&self) {
+        self.grab();
+        count(-1);
+    }
+
+    fn take_reference(&self) -> bool {
+        // A context whose last reference is gone must not come back.
+        self.refs
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |refs| {
+                (refs != 0).then_some(refs + 1)
+            })
+            .is_ok()
+    }
+}
+
+fn count(by: i32) {
+    if TOTAL.fetch_add(by, Ordering::SeqCst) + by == 0 {
+        scheduler::on_empty();
+    }
+}
+
+/// Launches module `name` with the argument text `args` ("skynet_server.h", `skynet_context_new`).
+///
+/// The handle, 0 on failure; the context with one more reference that the caller drops, if `keep` asks for it.
+pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Context) {
+    const FAILED: (u32, *mut Context) = (0, std::ptr::null_mut());
+    let Some(module) = crate::module::query(name) else {
+        return FAILED;
+    };
+    let instance = module.create();
+    if instance.is_null() {
+        return FAILED;
+    }
+    let context = Box::into_raw(Box::new(Context {
+        queue: Queue::new(),
+        handle: Cell::new(0),
+        refs: AtomicU32::new(2),
+        retired: AtomicBool::new(false),
+        endless: AtomicBool::new(false),
+        session: Cell::new(0),
+        callback: Cell::new(None),
+        callback_ud: Cell::new(std::ptr::null_mut()),
+        messages: Cell::new(0),
+        cost: Cell::new(0),
+        profile: PROFILE.load(Ordering::Relaxed),
+        memory: ServiceMem::new(),
+        logfile: AtomicPtr::new(std::ptr::null_mut()),
+        result: UnsafeCell::new([0; 32]),
+        module,
+        instance,
+    }));
+    // SAFETY: our reference keeps it until `release` below.
+    let this = unsafe { &*context };
+    this.queue.set_owner(context);
+    count(1);
+    // SAFETY: a context is freed through `reclaim` only.
+    let handle = unsafe { handle::register(context) };
+    if handle == 0 {
+        log::error(0, b"error: no handle is free");
+        this.refs.store(1, Ordering::Relaxed);
+        this.queue.mailbox.close();
+        // SAFETY: the only reference.
+        unsafe { release(context) };
+        return FAILED;
+    }
+    let name_text = name.to_bytes();
+    let args_text = args.map_or(&b""[..], CStr::to_bytes);
+    let interrupted = memory::turn_so_far();
+    memory::turn_begin();
+    let failed = module.init(
+        instance,
+        context,
+        args.map_or(std::ptr::null(), CStr::as_ptr),
+    ) != 0;
+    memory::turn_end(&this.memory);
+    memory::turn_resume(interrupted);
+    if failed {
+        log::error(handle, &[b"error: launch ", name_text, b" FAILED"].concat());
+        if let Some(context) = remove(handle) {
+            // SAFETY: we are the consumer still, and the table's reference is ours now.
+            unsafe { finish(context) };
+        } else {
+            // Retired during init; the consumer, which we are, has to finish it.
+            // SAFETY: as above.
+            unsafe { finish(context) };
+        }
+        // SAFETY: the reference of the launch.
+        unsafe { release(context) };
+        return FAILED;
+    }
+    if keep {
+        this.grab();
+    }
+    // Always through a run queue, also when empty: what init sent to itself, or a retirement during init, is seen there.
+    scheduler::submit(&this.queue);
+    log::error(handle, &[b"LAUNCH ", name_text, b" ", args_text].concat());
+    // SAFETY: the reference of the launch.
+    unsafe { release(context) };
+    (handle, if keep { context } else { std::ptr::null_mut() })
+}
+
+/// A reference to the live service `handle`, or null ("skynet_handle.h", `skynet_handle_grab`).
+pub fn grab(handle: u32) -> *mut Context {
+    let guard = reclaim::enter();
+    match handle::find(&guard, handle) {
+        Some(context) if context.take_reference() => std::ptr::from_ref(context).cast_mut(),
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// Drops a reference; the last one releases the instance. True if it was the last.
+///
+/// # Safety
+/// `context` is alive and the caller owns a reference.
+pub unsafe fn release(context: *mut Context) -> bool {
+    // SAFETY: the caller's reference keeps it alive up to here.
+    let this = unsafe { &*context };
+    if this.refs.fetch_sub(1, Ordering::AcqRel) != 1 {
+        return false;
+    }
+    let file = this.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
+    if !file.is_null() {
+        // SAFETY: the file belonged to the context.
+        unsafe { libc::fclose(file) };
+    }
+    this.module.release(this.instance);
+    // SAFETY: it left the table before its last reference went.
+    unsafe { reclaim::defer(context.cast(), free) };
+    count(-1);
+    true
+}
+
+unsafe fn free(context: *mut ()) {
+    // SAFETY: made by `launch`, unlinked, no reader is left.
+    drop(unsafe { Box::from_raw(context.cast::<Context>()) });
+}
+
+fn remove(handle: u32) -> Option<*mut Context> {
+    let context = handle::remove(handle)?;
+    // SAFETY: the table's reference is ours now.
+    unsafe { (*context).retired.store(true, Ordering::SeqCst) };
+    Some(context)
+}
+
+/// Takes the handle away; the service ends as soon as no callback of it runs ("skynet_handle.h", `skynet_handle_retire`).
+pub fn retire(handle: u32) -> bool {
+    let _guard = reclaim::enter();
+    let Some(context) = remove(handle) else {
+        return false;
+    };
+    // SAFETY: the guard keeps the memory, whoever drops the table's reference.
+    if unsafe { (*context).queue.mailbox.claim() } {
+        // SAFETY: we are the consumer, and the table's reference goes with that.
+        unsafe { finish(context) };
+    }
+    true
+}
+
+/// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
+pub fn abort_all() {
+    loop {
+        let all = handle::all();
+        if all.is_empty() {
+            return;
+        }
+        for handle in all {
+            retire(handle);
+        }
+    }
+}
+
+/// Calls `f` with the memory of every live service.
+pub(super) fn each_memory(f: &mut dyn FnMut(u32, &ServiceMem)) {
+    for handle in handle::all() {
+        let guard = reclaim::enter();
+        if let Some(context) = handle::find(&guard, handle) {
+            f(handle, &context.memory);
+        }
+    }
+}
+
+/// The end of a retired service: nothing is accepted any more, the table's reference goes, waiting mail bounces.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox and inside a guard, or holds a reference; once per context.
+pub(super) unsafe fn finish(context: *mut Context) {
+    let _guard = reclaim::enter();
+    // SAFETY: the guard keeps the memory after the last reference went.
+    let this = unsafe { &*context };
+    this.queue.mailbox.close();
+    let handle = this.handle();
+    // SAFETY: the table's reference, which retirement left to us.
+    unsafe { release(context) };
+    while let Some(message) = this.queue.mailbox.pop() {
+        bounce(handle, message);
+    }
+}
+
+/// Tells the sender of a message that it will not be read.
+fn bounce(handle: u32, message: Message) {
+    // SAFETY: the payload belongs to the message.
+    unsafe { libc::free(message.data) };
+    if message.source != 0 {
+        let notice = Message::empty(handle, ptype::ERROR, message.session);
+        super::send_to(message.source, notice);
+    }
+}
+
+impl Context {
+    /// Any thread: puts a message straight into the mailbox ("skynet_server.h", `skynet_context_send`).
+    /// The message comes back when the service has ended.
+    #[inline]
+    pub fn deliver(&self, message: Message) -> Result<(), Message> {
+        match self.queue.mailbox.push(message) {
+            Pushed::Queued => Ok(()),
+            Pushed::Schedule => {
+                scheduler::submit(&self.queue);
+                Ok(())
+            }
+            Pushed::Closed => Err(message),
+        }
+    }
+
+    /// CPU time of all finished callbacks, in microseconds.
+    pub(super) fn cost_micros(&self) -> u64 {
+        cpu::micros(self.cost.get())
+    }
+
+    /// The text that `result` holds, for C.
+    pub(super) fn answer(&self, text: std::fmt::Arguments<'_>) -> *const c_char {
+        use std::io::Write;
+        // SAFETY: only the service's own thread runs commands for it.
+        let buffer = unsafe { &mut *self.result.get() };
+        let mut rest = &mut buffer[..31];
+        // Longer texts do not occur: the longest is a 20 digit number.
+        let _ = rest.write_fmt(text);
+        let left = rest.len();
+        buffer[31 - left] = 0;
+        buffer.as_ptr().cast()
+    }
+}

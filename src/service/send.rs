@@ -1,0 +1,257 @@
+//! Where a message goes: to a service of this node, to the harbor service, or nowhere.
+
+use super::{Context, ThreadClass};
+use crate::handle;
+use crate::harbor;
+use crate::message::{Message, SIZE_MASK, ptype};
+use crate::reclaim;
+use crate::{log, memory};
+use libc::{c_char, c_int, c_void};
+use std::cell::Cell;
+use std::ffi::CStr;
+
+thread_local! {
+    static CURRENT: Cell<u32> = const { Cell::new((-(ThreadClass::Main as i32)) as u32) };
+}
+
+/// Handle of the service whose message this thread dispatches; `-class as u32` on other threads.
+#[inline]
+pub fn current_handle() -> u32 {
+    CURRENT.get()
+}
+
+/// Names the class of the calling thread ("skynet_server.h", `skynet_initthread`).
+pub fn init_thread(class: ThreadClass) {
+    init_thread_class(class as i32);
+}
+
+/// [`init_thread`] with the number that C gives.
+pub fn init_thread_class(class: i32) {
+    CURRENT.set(class.wrapping_neg() as u32);
+}
+
+#[inline]
+pub(super) fn enter_service(handle: u32) -> u32 {
+    CURRENT.replace(handle)
+}
+
+#[inline]
+pub(super) fn leave_service(before: u32) {
+    CURRENT.set(before);
+}
+
+/// Puts `message` into the mailbox of the local service `handle` and sees to it that a worker wakes up for it.
+/// An unknown handle gives the message back; the caller still owns its data then.
+#[inline]
+pub fn push(handle: u32, message: Message) -> Result<(), Message> {
+    let guard = reclaim::enter();
+    match handle::find(&guard, handle) {
+        Some(context) => context.deliver(message),
+        None => Err(message),
+    }
+}
+
+/// Sends a finished message to any handle. False if the destination is unknown; the data is freed then.
+pub fn send_to(destination: u32, message: Message) -> bool {
+    if harbor::is_remote(destination) {
+        return harbor::send_to_handle(destination, message);
+    }
+    match push(destination, message) {
+        Ok(()) => true,
+        Err(message) => {
+            // SAFETY: the message came back, its payload is ours.
+            unsafe { libc::free(message.data) };
+            false
+        }
+    }
+}
+
+/// The payload as it travels: taken over with DONTCOPY, else a copy with a NUL behind it.
+///
+/// # Safety
+/// `data` is null or readable for `size` bytes, and a block of the C allocator with DONTCOPY.
+#[inline]
+unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> *mut c_void {
+    if ty & ptype::TAG_DONTCOPY != 0 || data.is_null() {
+        return data;
+    }
+    // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
+    unsafe {
+        let copy = libc::malloc(size + 1).cast::<u8>();
+        if copy.is_null() {
+            // As every allocation of the process that fails, this one ends it.
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+        }
+        std::ptr::copy_nonoverlapping(data.cast::<u8>(), copy, size);
+        *copy.add(size) = 0;
+        copy.cast()
+    }
+}
+
+unsafe fn drop_payload(ty: c_int, data: *mut c_void) {
+    if ty & ptype::TAG_DONTCOPY != 0 {
+        // SAFETY: DONTCOPY hands the block over on every path.
+        unsafe { libc::free(data) };
+    }
+}
+
+/// The session to use: a new one with ALLOCSESSION. `None` (after a report) where the C core stops the process.
+#[inline]
+fn session_for(context: Option<&Context>, ty: c_int, session: c_int) -> Option<c_int> {
+    if ty & ptype::TAG_ALLOCSESSION == 0 {
+        return Some(session);
+    }
+    match context {
+        Some(context) if session == 0 => Some(context.new_session()),
+        _ => {
+            let by = context.map_or(0, Context::handle);
+            log::error(
+                by,
+                format!("error: :{by:08x} asks for a new session but gives session {session}")
+                    .as_bytes(),
+            );
+            None
+        }
+    }
+}
+
+/// `skynet_send` ("skynet.h"): the session, -1 (unknown destination, misuse) or -2 (larger than 56 bits can say).
+///
+/// # Safety
+/// `data` is null or readable for `size` bytes; with DONTCOPY a block of the C allocator that is handed over.
+pub unsafe fn send(
+    context: Option<&Context>,
+    source: u32,
+    destination: u32,
+    ty: c_int,
+    session: c_int,
+    data: *mut c_void,
+    size: usize,
+) -> c_int {
+    if size & SIZE_MASK != size {
+        let by = context.map_or(0, Context::handle);
+        log::error(
+            by,
+            format!("error: The message to {destination:x} is too large").as_bytes(),
+        );
+        // SAFETY: contract of this function.
+        unsafe { drop_payload(ty, data) };
+        return -2;
+    }
+    let Some(session) = session_for(context, ty, session) else {
+        // SAFETY: contract of this function.
+        unsafe { drop_payload(ty, data) };
+        return -1;
+    };
+    let source = if source == 0 {
+        context.map_or(0, Context::handle)
+    } else {
+        source
+    };
+    if destination == 0 {
+        if data.is_null() {
+            return session;
+        }
+        log::error(
+            context.map_or(0, Context::handle),
+            b"error: Destination address can't be 0",
+        );
+        // SAFETY: contract of this function.
+        unsafe { drop_payload(ty, data) };
+        return -1;
+    }
+    // SAFETY: contract of this function.
+    let data = unsafe { payload(ty, data, size) };
+    if !data.is_null() {
+        memory::message_sent(size);
+    }
+    let message = Message::with_data(source, ty, session, data, size);
+    if send_to(destination, message) {
+        session
+    } else {
+        -1
+    }
+}
+
+/// `skynet_sendname` ("skynet.h"): `:hex`, `.local`, or a global name for the harbor service.
+///
+/// # Safety
+/// As [`send`].
+pub unsafe fn send_name(
+    context: Option<&Context>,
+    source: u32,
+    name: &CStr,
+    ty: c_int,
+    session: c_int,
+    data: *mut c_void,
+    size: usize,
+) -> c_int {
+    let source = if source == 0 {
+        context.map_or(0, Context::handle)
+    } else {
+        source
+    };
+    let destination = match name.to_bytes().first() {
+        Some(b':') => parse_hex(&name.to_bytes()[1..]),
+        Some(b'.') => {
+            let found = handle::find_name(tail(name));
+            if found == 0 {
+                // SAFETY: contract of this function.
+                unsafe { drop_payload(ty, data) };
+                return -1;
+            }
+            found
+        }
+        _ => {
+            if size & SIZE_MASK != size {
+                let text = [b"error: The message to ", name.to_bytes(), b" is too large"].concat();
+                log::error(context.map_or(0, Context::handle), &text);
+                // SAFETY: contract of this function.
+                unsafe { drop_payload(ty, data) };
+                return -2;
+            }
+            let Some(session) = session_for(context, ty, session) else {
+                // SAFETY: contract of this function.
+                unsafe { drop_payload(ty, data) };
+                return -1;
+            };
+            // SAFETY: contract of this function.
+            let data = unsafe { payload(ty, data, size) };
+            let message = Message::with_data(source, ty, session, data, size);
+            return if harbor::send_to_name(name, message) {
+                session
+            } else {
+                -1
+            };
+        }
+    };
+    // SAFETY: contract of this function.
+    unsafe { send(context, source, destination, ty, session, data, size) }
+}
+
+/// `skynet_queryname` ("skynet.h"): `:hex` or `.local`; 0 if there is none.
+pub fn query_name(context: Option<&Context>, name: &CStr) -> u32 {
+    match name.to_bytes().first() {
+        Some(b':') => parse_hex(&name.to_bytes()[1..]),
+        Some(b'.') => handle::find_name(tail(name)),
+        _ => {
+            let text = [b"error: Don't support query global name ", name.to_bytes()].concat();
+            log::error(context.map_or(0, Context::handle), &text);
+            0
+        }
+    }
+}
+
+/// The text behind the first character.
+pub(super) fn tail(text: &CStr) -> &CStr {
+    // SAFETY: callers looked at a first character, so the NUL is behind it.
+    unsafe { CStr::from_ptr(text.as_ptr().add(1)) }
+}
+
+/// As C's `strtoul(text, NULL, 16)`, of which the low 32 bits count.
+pub(super) fn parse_hex(text: &[u8]) -> u32 {
+    let mut copy = text.to_vec();
+    copy.push(0);
+    // SAFETY: NUL terminated.
+    unsafe { libc::strtoul(copy.as_ptr().cast::<c_char>(), std::ptr::null_mut(), 16) as u32 }
+}

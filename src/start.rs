@@ -1,0 +1,173 @@
+//! A node from its first service to its last: `skynet_start`.
+
+use crate::service::{self, ThreadClass};
+use crate::{
+    clock, daemon, handle, harbor, log, module, reclaim, scheduler, signals, socket, timer,
+};
+use libc::{c_char, c_int};
+use parking_lot::{Condvar, Mutex};
+use std::ffi::{CStr, CString};
+use std::process::exit;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// `struct skynet_config` ("skynet_imp.h").
+#[repr(C)]
+pub struct Config {
+    /// Number of workers, 1..=1024.
+    pub thread: c_int,
+    /// Id of this node among connected nodes, 0..=255; 0 is a node of its own.
+    pub harbor: c_int,
+    /// 0 turns CPU accounting off.
+    pub profile: c_int,
+    /// Pid file; null stays in the foreground.
+    pub daemon: *const c_char,
+    /// Where C services are: patterns with `?`, separated by `;`.
+    pub module_path: *const c_char,
+    /// The first service and its arguments.
+    pub bootstrap: *const c_char,
+    /// Argument of the log service; null is the standard output.
+    pub logger: *const c_char,
+    /// Module of the log service.
+    pub logservice: *const c_char,
+}
+
+/// Stack of every thread; what C services had under the C core, where it is the system's default.
+const STACK: usize = 8 << 20;
+/// The monitor looks at the workers this often.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+
+static ENDED: Mutex<bool> = Mutex::new(false);
+static END: Condvar = Condvar::new();
+
+/// Runs a node; returns when its last service has ended. Ends the process with status 1 when it cannot start.
+///
+/// # Safety
+/// The texts of `config` are null or C strings; only `daemon` and `logger` may be null.
+pub unsafe fn run(config: &Config) {
+    // SAFETY: contract of this function.
+    let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
+    signals::handle_hangup();
+    let pid_file = text(config.daemon);
+    if let Some(file) = pid_file
+        && let Err(reason) = daemon::init(file)
+    {
+        eprintln!("{reason}");
+        exit(1);
+    }
+    harbor::init(config.harbor);
+    handle::init(config.harbor);
+    module::init(text(config.module_path).unwrap_or(c""));
+    clock::init();
+    timer::init();
+    if !socket::init() {
+        exit(1);
+    }
+    service::set_profile(config.profile != 0);
+    service::prepare(config.profile != 0);
+
+    let log_service = text(config.logservice).unwrap_or(c"logger");
+    let (logger, _) = service::launch(log_service, text(config.logger), false);
+    if logger == 0 {
+        eprintln!("Can't launch {} service", log_service.to_string_lossy());
+        exit(1);
+    }
+    handle::name_handle(logger, c"logger");
+    bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
+
+    run_threads(config.thread.clamp(1, 1024) as usize);
+
+    // Its release may still write to sockets.
+    harbor::exit();
+    socket::free();
+    reclaim::collect();
+    if let Some(file) = pid_file {
+        daemon::exit(file);
+    }
+}
+
+/// Launches the first service: its name up to the first space, its arguments without leading spaces.
+fn bootstrap(logger: u32, line: &CStr) {
+    let bytes = line.to_bytes();
+    let line_text = bytes.trim_ascii_start();
+    let end = line_text
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(line_text.len());
+    let args = &line_text[end..];
+    let args = &args[args.iter().position(|&c| c != b' ').unwrap_or(args.len())..];
+    // Parts of a C string hold no NUL.
+    let (name, args) = (
+        CString::new(&line_text[..end]).unwrap_or_default(),
+        CString::new(args).unwrap_or_default(),
+    );
+    if service::launch(&name, Some(&args), false).0 != 0 {
+        return;
+    }
+    log::error(0, &[b"Bootstrap error : ", bytes, b"\n"].concat());
+    let context = service::grab(logger);
+    if !context.is_null() {
+        // SAFETY: no worker runs yet, and the reference was taken above. The process ends here.
+        unsafe {
+            service::drain(context);
+            service::release(context);
+        }
+    }
+    // SAFETY: writes out what C services have buffered.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+    exit(1);
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new()
+        .name(name)
+        .stack_size(STACK)
+        .spawn(body)
+        .unwrap_or_else(|reason| {
+            eprintln!("Create thread failed: {reason}");
+            exit(1);
+        })
+}
+
+fn run_threads(workers: usize) {
+    *ENDED.lock() = false;
+    scheduler::start(workers);
+    let mut threads = vec![
+        spawn("monitor".into(), monitor),
+        spawn("timer".into(), timer::thread_main),
+        spawn("socket".into(), || {
+            service::init_thread(ThreadClass::Socket);
+            socket::run();
+        }),
+    ];
+    threads.extend(
+        (0..workers).map(|i| spawn(format!("worker {i}"), move || scheduler::run_worker(i))),
+    );
+    for thread in threads {
+        // A worker ends with the process if a service panics it; there is nothing to add.
+        let _ = thread.join();
+    }
+}
+
+/// Thread role: monitor.
+fn monitor() {
+    service::init_thread(ThreadClass::Monitor);
+    let mut ended = ENDED.lock();
+    while !*ended {
+        parking_lot::MutexGuard::unlocked(&mut ended, || {
+            scheduler::check_workers();
+            reclaim::collect_some();
+        });
+        if !*ended {
+            END.wait_for(&mut ended, CHECK_EVERY);
+        }
+    }
+}
+
+/// The last service has ended: the threads that serve them end too.
+pub(crate) fn on_empty() {
+    *ENDED.lock() = true;
+    END.notify_all();
+    timer::stop();
+    socket::exit();
+}
