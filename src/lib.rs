@@ -8,7 +8,11 @@
 
 pub mod abi;
 pub mod builtin;
+#[cfg(feature = "lua")]
+pub mod cli;
 pub mod clock;
+#[cfg(feature = "lua")]
+pub mod config;
 pub mod daemon;
 pub mod env;
 pub mod handle;

@@ -1,0 +1,62 @@
+//! The command line of the executable.
+
+use crate::{config, service, signals};
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: skynet configfilename";
+
+const HELP: &str = "\
+Runs a skynet node as a config file says.
+
+  configfilename   a Lua file; its globals are the settings
+  -h, --help       this text
+  -V, --version    the version
+
+Settings of the core (default):
+  thread (8)                      number of workers, or \"auto\": one for each processor
+  harbor (1)                      id of this node among connected nodes; 0: on its own
+  bootstrap (snlua bootstrap)     first service and its arguments
+  logger (standard output)        file of the log
+  logservice (logger)             service that writes the log
+  logpath                         folder of message logs
+  cpath (./cservice/?.so)         where C services are
+  daemon                          pid file: run in the background
+  profile (true)                  CPU time by service
+
+$NAME in a config file is a variable of the environment, and include \"file\" reads another file.";
+
+/// Does what the arguments (without the program's name) say.
+pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let Some(argument) = args.next() else {
+        eprintln!(
+            "Need a config file. Please read skynet wiki : https://github.com/cloudwu/skynet/wiki/Config\n{USAGE}"
+        );
+        return ExitCode::FAILURE;
+    };
+    match argument.to_str() {
+        Some("-h" | "--help") => println!("{USAGE}\n{HELP}"),
+        Some("-V" | "--version") => println!("skynet {}", env!("CARGO_PKG_VERSION")),
+        _ => return run(argument),
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(file: OsString) -> ExitCode {
+    signals::ignore_pipe();
+    // An argument has no zero in it.
+    let path = CString::new(file.into_vec()).unwrap_or_default();
+    match config::read(&path).and_then(config::apply) {
+        Ok(config) => {
+            service::init_thread(service::ThreadClass::Main);
+            // SAFETY: the texts belong to the environment and stay for ever.
+            unsafe { crate::start::run(&config) };
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

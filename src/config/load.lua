@@ -1,0 +1,41 @@
+-- Reads a config file: a Lua file whose globals are the settings, with $NAME for variables of the process's environment
+-- and include "file" for other files, relative to the folder of the file that includes them.
+local settings = {}
+local slash = package.config:sub(1, 1)
+local folder = "." .. slash
+
+local function variable(name)
+	return os.getenv(name) or error("os.getenv() failed: " .. name)
+end
+
+local function include(path)
+	local outer = folder
+	local dir, name = path:match("^(.*" .. slash .. ")(.*)$")
+	if not dir then
+		name = path
+	elseif dir:sub(1, 1) == slash then
+		folder = dir
+	else
+		folder = outer .. dir
+	end
+	local file, reason = io.open(folder .. name)
+	if not file then
+		error(reason)
+	end
+	local text = file:read("a")
+	file:close()
+	if not text then
+		error(path .. ": cannot be read")
+	end
+	text = text:gsub("%$([%w_]+)", variable)
+	local chunk, mistake = load(text, "@" .. path, "t", settings)
+	if not chunk then
+		error(mistake)
+	end
+	chunk()
+	folder = outer
+end
+
+setmetatable(settings, { __index = { include = include } })
+include((...))
+return setmetatable(settings, nil)

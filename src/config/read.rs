@@ -1,0 +1,105 @@
+//! Runs a config file in a Lua state of its own.
+
+use super::Settings;
+use mlua_sys::lua55::{
+    LUA_TBOOLEAN, LUA_TSTRING, lua_State, lua_close, lua_next, lua_pcall, lua_pop, lua_pushnil,
+    lua_pushstring, lua_toboolean, lua_tolstring, lua_type, luaL_loadbufferx, luaL_newstate,
+    luaL_openlibs,
+};
+use std::ffi::{CStr, CString};
+
+const LOADER: &[u8] = include_bytes!("load.lua");
+
+/// A Lua state that is closed at the end.
+struct State(*mut lua_State);
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // SAFETY: opened by `read` and not closed before.
+        unsafe { lua_close(self.0) };
+    }
+}
+
+/// The settings of a config file: strings as they are, numbers as Lua writes them, booleans as `true` and `false`. The
+/// error is a line for the user.
+pub fn read(path: &CStr) -> Result<Settings, String> {
+    skynet_lua::luaL_initcodecache();
+    // SAFETY: a fresh state.
+    let raw = unsafe { luaL_newstate() };
+    if raw.is_null() {
+        return Err("Not enough memory for Lua".into());
+    }
+    let state = State(raw);
+    // SAFETY: the state is open, and errors of the file are caught by lua_pcall. Outside of it only the lack of memory is
+    // an error, which ends the process.
+    unsafe {
+        luaL_openlibs(raw);
+        let loaded = luaL_loadbufferx(
+            raw,
+            LOADER.as_ptr().cast(),
+            LOADER.len(),
+            c"=[skynet config]".as_ptr(),
+            c"t".as_ptr(),
+        );
+        if loaded == 0 {
+            lua_pushstring(raw, path.as_ptr());
+        }
+        if loaded != 0 || lua_pcall(raw, 1, 1, 0) != 0 {
+            let message = bytes(raw, -1).unwrap_or(b"error in the config file");
+            return Err(String::from_utf8_lossy(message).into_owned());
+        }
+        let settings = settings(raw);
+        drop(state);
+        settings
+    }
+}
+
+/// The string or number at `index`, where a number becomes a string. It lives until the value leaves the stack.
+///
+/// # Safety
+/// `state` is open.
+unsafe fn bytes<'a>(state: *mut lua_State, index: i32) -> Option<&'a [u8]> {
+    let mut size = 0;
+    // SAFETY: by contract; Lua answers null or a text of that size.
+    unsafe {
+        let text = lua_tolstring(state, index, &mut size);
+        (!text.is_null()).then(|| std::slice::from_raw_parts(text.cast(), size))
+    }
+}
+
+/// The table on top of the stack.
+///
+/// # Safety
+/// `state` is open and there is a table.
+unsafe fn settings(state: *mut lua_State) -> Result<Settings, String> {
+    let mut all = Vec::new();
+    // SAFETY: by contract; the key stays a string, as lua_next wants it.
+    unsafe {
+        lua_pushnil(state);
+        while lua_next(state, -2) != 0 {
+            if lua_type(state, -2) != LUA_TSTRING {
+                return Err("Invalid config table".into());
+            }
+            let key = bytes(state, -2).unwrap_or_default();
+            let value = if lua_type(state, -1) == LUA_TBOOLEAN {
+                let yes = lua_toboolean(state, -1) != 0;
+                Some(if yes { b"true".as_slice() } else { b"false" })
+            } else {
+                bytes(state, -1)
+            };
+            // A text with a zero in it cannot be passed on whole, so it is refused.
+            let pair = value.and_then(|v| CString::new(key).ok().zip(CString::new(v).ok()));
+            let Some(pair) = pair else {
+                let key = String::from_utf8_lossy(key);
+                return Err(format!("Invalid config table key = {key}"));
+            };
+            all.push(pair);
+            lua_pop(state, 1);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
