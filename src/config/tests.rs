@@ -71,7 +71,10 @@ fn dollar_names_are_variables_of_the_process() {
     let home = std::env::var("PATH").unwrap();
     assert_eq!(one("var", "x = '$PATH'").unwrap()["x"], home);
     let reason = one("novar", "x = '$SKYNET_NO_SUCH_VARIABLE'").unwrap_err();
-    assert!(reason.ends_with("os.getenv() failed: SKYNET_NO_SUCH_VARIABLE"), "{reason}");
+    assert!(
+        reason.ends_with("os.getenv() failed: SKYNET_NO_SUCH_VARIABLE"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -82,10 +85,19 @@ fn a_config_sees_nothing_of_lua_but_include() {
 
 #[test]
 fn what_cannot_be_a_setting_is_refused_with_its_key() {
-    assert_eq!(one("table", "x = {}").unwrap_err(), "Invalid config table key = x");
-    assert_eq!(one("zero", "x = 'a\\0b'").unwrap_err(), "Invalid config table key = x");
+    assert_eq!(
+        one("table", "x = {}").unwrap_err(),
+        "Invalid config table key = x"
+    );
+    assert_eq!(
+        one("zero", "x = 'a\\0b'").unwrap_err(),
+        "Invalid config table key = x"
+    );
     let reason = one("syntax", "x ==").unwrap_err();
     assert!(reason.contains("c:1: "), "{reason}");
     let reason = read(c"/nonexistent/file").unwrap_err();
-    assert!(reason.ends_with("/nonexistent/file: No such file or directory"), "{reason}");
+    assert!(
+        reason.ends_with("/nonexistent/file: No such file or directory"),
+        "{reason}"
+    );
 }

@@ -1,0 +1,94 @@
+//! The executable's answers to its arguments and to config files that it cannot use.
+#![cfg(feature = "lua")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn skynet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_skynet"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn config(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("command-line-{name}"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// The status, and what a config with this text makes the executable write to stderr.
+fn refused(name: &str, text: &str) -> String {
+    let output = skynet(&[config(name, text).to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{name}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn without_a_config_there_is_usage_and_status_1() {
+    let output = skynet(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("Need a config file."), "{text}");
+    assert_eq!(lines[1], "usage: skynet configfilename");
+}
+
+#[test]
+fn help_and_version_go_to_stdout_with_status_0() {
+    for (arguments, begin) in [
+        (["--help"], "usage: skynet"),
+        (["-h"], "usage: skynet"),
+        (["--version"], concat!("skynet ", env!("CARGO_PKG_VERSION"))),
+        (["-V"], "skynet "),
+    ] {
+        let output = skynet(&arguments);
+        assert!(output.status.success());
+        assert!(output.stderr.is_empty());
+        assert!(output.stdout.starts_with(begin.as_bytes()));
+    }
+}
+
+#[test]
+fn a_config_that_cannot_be_used_is_told_on_stderr() {
+    let output = skynet(&["/nonexistent/cfg"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("/nonexistent/cfg: No such file or directory"),
+        "{text}"
+    );
+
+    for (name, text, expected) in [
+        ("table", "x = {}", "Invalid config table key = x\n"),
+        (
+            "thread-0",
+            "thread = 0",
+            "Invalid thread 0 , should be in [1,1024]\n",
+        ),
+        (
+            "thread-word",
+            "thread = 'many'",
+            "Invalid thread 0 , should be in [1,1024]\n",
+        ),
+        (
+            "thread-1025",
+            "thread = 1025",
+            "Invalid thread 1025 , should be in [1,1024]\n",
+        ),
+        (
+            "harbor",
+            "harbor = 256",
+            "Invalid harbor 256 , should be in [0,255]\n",
+        ),
+    ] {
+        assert_eq!(refused(name, text), expected);
+    }
+    assert!(refused("env", "x = '$SKYNET_NONE'").contains("os.getenv() failed: SKYNET_NONE\n"));
+    assert!(
+        refused("syntax", "x = = 1")
+            .contains("command-line-syntax:1: unexpected symbol near '='\n")
+    );
+    assert!(refused("include", "include 'nosuch'").contains("nosuch: No such file or directory\n"));
+}
