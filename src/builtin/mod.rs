@@ -8,7 +8,11 @@ use libc::{c_char, c_int, c_void};
 
 use crate::service::Context;
 
+#[cfg(feature = "lua")]
+pub mod embedded;
 pub mod logger;
+#[cfg(feature = "lua")]
+pub mod snlua;
 
 /// The four functions of a C service ("skynet_module.h"), with the meaning they have in a `.so`.
 pub struct Builtin {
@@ -24,13 +28,23 @@ pub struct Builtin {
     pub signal: Option<unsafe extern "C" fn(*mut c_void, c_int)>,
 }
 
-static BUILTINS: &[Builtin] = &[Builtin {
-    name: c"logger",
-    create: Some(logger::create),
-    init: logger::init,
-    release: Some(logger::release),
-    signal: None,
-}];
+static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: c"logger",
+        create: Some(logger::create),
+        init: logger::init,
+        release: Some(logger::release),
+        signal: None,
+    },
+    #[cfg(feature = "lua")]
+    Builtin {
+        name: c"snlua",
+        create: Some(snlua::create),
+        init: snlua::init,
+        release: Some(snlua::release),
+        signal: Some(snlua::signal),
+    },
+];
 
 /// The built-in service of that name.
 pub fn find(name: &CStr) -> Option<&'static Builtin> {

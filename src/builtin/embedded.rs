@@ -1,0 +1,245 @@
+//! The Lua layer inside of the executable, for files that the configured paths do not have.
+//!
+//! Lua sees it as the module `skynet.embedded`:
+//!
+//! - `find(name)`: the source of a file as a string, or nil. Names are relative to the project: `service/launcher.lua`,
+//!   `lualib/skynet.lua`.
+//! - `load(name)`: the compiled file as a function, or nil. Its chunk is named `@embedded/NAME`.
+//!
+//! All VMs share the compiled code of a file: a hidden VM compiles it once and lives as long as the process, because the
+//! sources never change. That is why the code cache (`skynet.codecache`) with its generations is not concerned.
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_void};
+use std::ptr;
+
+use libc::{c_char, c_int};
+use mlua_sys::{
+    LUA_OK, LUA_REGISTRYINDEX, lua_State, lua_createtable, lua_error, lua_pcall, lua_pushcfunction,
+    lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_setfield, lua_settop, lua_topointer,
+    lua_touserdata, luaL_checklstring, luaL_loadbufferx, luaL_newstate, luaL_ref,
+};
+use parking_lot::Mutex;
+
+mod files {
+    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+}
+
+/// An embedded file.
+#[derive(Clone, Copy)]
+pub struct File {
+    name: &'static str,
+    source: &'static [u8],
+}
+
+/// The file of that name, relative to the project.
+pub fn find(name: &[u8]) -> Option<File> {
+    // The list is sorted by name.
+    let place = files::FILES
+        .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
+        .ok()?;
+    let &(name, source) = files::FILES.get(place)?;
+    Some(File { name, source })
+}
+
+/// The file in which `require` finds the module `name`.
+pub fn find_module(name: &[u8]) -> Option<File> {
+    let path: Vec<u8> = name
+        .iter()
+        .map(|&byte| if byte == b'.' { b'/' } else { byte })
+        .collect();
+    let with = |end: &[u8]| find(&[b"lualib/", path.as_slice(), end].concat());
+    with(b".lua").or_else(|| with(b"/init.lua"))
+}
+
+/// Compiled files: addresses of shared functions (`lua_clonefunction`) in a VM of their own.
+struct Compiled {
+    state: *mut lua_State,
+    functions: HashMap<&'static str, *const c_void>,
+}
+
+// SAFETY: the VM is used by one thread at a time, under the lock; the functions are shared, so any VM may read them.
+unsafe impl Send for Compiled {}
+
+static COMPILED: Mutex<Option<Compiled>> = Mutex::new(None);
+
+/// What [`compile`] gets and gives.
+struct Job<'a> {
+    file: File,
+    chunk: &'a std::ffi::CStr,
+    function: *const c_void,
+}
+
+/// Compiles a file in the hidden VM and anchors the function there.
+unsafe extern "C-unwind" fn compile(state: *mut lua_State) -> c_int {
+    // SAFETY: called by `shared` with a job that outlives the call.
+    unsafe {
+        let job: *mut Job = lua_touserdata(state, 1).cast();
+        let source = (*job).file.source;
+        let chunk = (*job).chunk.as_ptr();
+        let text = source.as_ptr().cast();
+        if luaL_loadbufferx(state, text, source.len(), chunk, c"t".as_ptr()) != LUA_OK {
+            lua_error(state);
+        }
+        skynet_lua::lua_sharefunction(state.cast(), -1);
+        (*job).function = lua_topointer(state, -1);
+        luaL_ref(state, LUA_REGISTRYINDEX);
+    }
+    0
+}
+
+/// The shared function of a file; `None` when it does not compile or there is no memory. Raises nothing.
+fn shared(file: File) -> Option<*const c_void> {
+    let mut guard = COMPILED.lock();
+    if guard.is_none() {
+        // SAFETY: no precondition.
+        let state = unsafe { luaL_newstate() };
+        if state.is_null() {
+            return None;
+        }
+        *guard = Some(Compiled {
+            state,
+            functions: HashMap::new(),
+        });
+    }
+    let compiled = guard.as_mut()?;
+    if let Some(&function) = compiled.functions.get(file.name) {
+        return Some(function);
+    }
+    let chunk = chunk_name(file)?;
+    let mut job = Job {
+        file,
+        chunk: &chunk,
+        function: ptr::null(),
+    };
+    // SAFETY: the VM belongs to the lock; errors stay in the protected call, and neither of the two pushes raises.
+    unsafe {
+        lua_pushcfunction(compiled.state, compile);
+        lua_pushlightuserdata(compiled.state, (&raw mut job).cast());
+        if lua_pcall(compiled.state, 1, 0, 0) != LUA_OK {
+            lua_settop(compiled.state, 0);
+            return None;
+        }
+    }
+    compiled.functions.insert(file.name, job.function);
+    Some(job.function)
+}
+
+fn chunk_name(file: File) -> Option<CString> {
+    CString::new(format!("@embedded/{}", file.name)).ok()
+}
+
+/// Pushes the file as a function. Raises a Lua error when it does not compile.
+///
+/// # Safety
+/// `state` is running on this thread and has room for a few values; no value with a destructor is alive in the caller.
+pub unsafe fn push_function(state: *mut lua_State, file: File) {
+    // SAFETY: as the caller promises. `shared` has let go of everything when something can raise.
+    unsafe {
+        match shared(file) {
+            Some(function) => skynet_lua::lua_clonefunction(state.cast(), function),
+            None => push_unshared(state, file),
+        }
+    }
+}
+
+/// The slow way, whose errors go to the VM that asks.
+unsafe fn push_unshared(state: *mut lua_State, file: File) {
+    // SAFETY: the message is on the stack when it is raised; the chunk's name has been freed by then.
+    unsafe {
+        let status = {
+            let chunk = chunk_name(file).unwrap_or_default();
+            let text: *const c_char = file.source.as_ptr().cast();
+            // A protected call by itself: loading raises nothing but returns a status.
+            luaL_loadbufferx(
+                state,
+                text,
+                file.source.len(),
+                chunk.as_ptr(),
+                c"t".as_ptr(),
+            )
+        };
+        if status != LUA_OK {
+            lua_error(state);
+        }
+    }
+}
+
+/// The file named by argument 1.
+unsafe fn argument(state: *mut lua_State) -> Option<File> {
+    let mut len = 0;
+    // SAFETY: called by Lua; the string is an argument.
+    unsafe {
+        let name = luaL_checklstring(state, 1, &mut len);
+        find(std::slice::from_raw_parts(name.cast(), len))
+    }
+}
+
+unsafe extern "C-unwind" fn lua_find(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        match argument(state) {
+            Some(file) => {
+                lua_pushlstring(state, file.source.as_ptr().cast(), file.source.len());
+            }
+            None => lua_pushnil(state),
+        }
+    }
+    1
+}
+
+unsafe extern "C-unwind" fn lua_load(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        match argument(state) {
+            Some(file) => push_function(state, file),
+            None => lua_pushnil(state),
+        }
+    }
+    1
+}
+
+/// Opens `skynet.embedded`: pushes its table.
+///
+/// # Safety
+/// Called by Lua (`require`).
+pub unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        lua_createtable(state, 0, 2);
+        lua_pushcfunction(state, lua_find);
+        lua_setfield(state, -2, c"find".as_ptr());
+        lua_pushcfunction(state, lua_load);
+        lua_setfield(state, -2, c"load".as_ptr());
+    }
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_so_that_every_file_is_found() {
+        for (name, source) in files::FILES {
+            assert_eq!(find(name.as_bytes()).map(|file| file.source), Some(*source));
+        }
+        assert!(find(b"lualib/no such file.lua").is_none());
+    }
+
+    #[test]
+    fn a_module_is_found_by_its_dotted_name() {
+        let file = find_module(b"skynet.manager").expect("part of the Lua layer");
+        assert_eq!(file.name, "lualib/skynet/manager.lua");
+    }
+
+    #[test]
+    fn every_file_of_the_layer_compiles() {
+        for &(name, source) in files::FILES
+            .iter()
+            .filter(|(name, _)| name.ends_with(".lua"))
+        {
+            assert!(shared(File { name, source }).is_some(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! From an empty VM to a running script.
+
+use std::ffi::CStr;
+use std::ptr;
+
+use libc::{c_char, c_int};
+use mlua_sys::{
+    LUA_GCGEN, LUA_GCRESTART, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction,
+    lua_State, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop, lua_pushboolean,
+    lua_pushcfunction, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushstring,
+    lua_setfield, lua_setglobal, lua_settop, lua_tointegerx, lua_tolstring, lua_touserdata,
+    luaL_loadfilex, luaL_openlibs, luaL_requiref, luaL_traceback,
+};
+use skynet_sys::{Context as Service, skynet_error};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Snlua, megabytes, profile, searcher, setting};
+use crate::builtin::embedded;
+
+/// Name of the loader in the executable.
+const EMBEDDED_LOADER: &str = "lualib/loader.lua";
+
+/// What the steps need; they get its address as light userdata.
+struct Boot<'a> {
+    this: *mut Snlua,
+    context: *mut Service,
+    args: &'a [u8],
+}
+
+/// Sets the VM up and runs the loader with `args`. The reason of a failure has been logged.
+///
+/// # Safety
+/// `this` is an instance that nobody else uses, `context` its service.
+pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -> Result<(), ()> {
+    // SAFETY: as the caller promises. What can raise runs in protected calls; this function itself only calls what
+    // cannot.
+    unsafe {
+        let state = (*this).state;
+        (*this).context.store(context, Relaxed);
+        (*this).interrupt.switch(state);
+        let boot = Boot {
+            this,
+            context,
+            args,
+        };
+        lua_gc(state, LUA_GCSTOP);
+        lua_pushcfunction(state, traceback);
+        if step(state, &boot, prepare, 0) != LUA_OK || step(state, &boot, load, 2) != LUA_OK {
+            skynet_error(
+                context,
+                c"Can't load %s : %s".as_ptr(),
+                loader(context),
+                message(state),
+            );
+            return Err(());
+        }
+        if lua_pcall(state, 1, 0, 1) != LUA_OK {
+            skynet_error(context, c"lua loader error : %s".as_ptr(), message(state));
+            return Err(());
+        }
+        lua_settop(state, 0);
+        if step(state, &boot, limit, 0) != LUA_OK {
+            skynet_error(context, c"lua loader error : %s".as_ptr(), message(state));
+            return Err(());
+        }
+        lua_gc(state, LUA_GCRESTART);
+    }
+    Ok(())
+}
+
+unsafe fn step(
+    state: *mut lua_State,
+    boot: &Boot,
+    function: lua_CFunction,
+    results: c_int,
+) -> c_int {
+    // SAFETY: neither push allocates; the stack of a new VM has room.
+    unsafe {
+        lua_pushcfunction(state, function);
+        lua_pushlightuserdata(state, ptr::from_ref(boot).cast_mut().cast());
+        lua_pcall(state, 1, results, 0)
+    }
+}
+
+/// The error at the top as a C string.
+unsafe fn message(state: *mut lua_State) -> *const c_char {
+    // SAFETY: errors of these steps are strings, so nothing is converted.
+    let text = unsafe { lua_tolstring(state, -1, ptr::null_mut()) };
+    if text.is_null() {
+        c"(no error message)".as_ptr()
+    } else {
+        text
+    }
+}
+
+unsafe fn boot<'a>(state: *mut lua_State) -> &'a Boot<'a> {
+    // SAFETY: `step` passes the address of a Boot that outlives the call.
+    unsafe { &*lua_touserdata(state, 1).cast() }
+}
+
+unsafe fn or_default(context: *mut Service, key: &CStr, default: &'static CStr) -> *const c_char {
+    // SAFETY: a valid service.
+    let value = unsafe { setting(context, key) };
+    if value.is_null() {
+        default.as_ptr()
+    } else {
+        value
+    }
+}
+
+unsafe fn loader(context: *mut Service) -> *const c_char {
+    // SAFETY: a valid service.
+    unsafe { or_default(context, c"lualoader", c"./lualib/loader.lua") }
+}
+
+/// Libraries, globals and registry entries.
+unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
+    // SAFETY: called by `step`; nothing has a destructor.
+    unsafe {
+        let context = boot(state).context;
+        lua_pushboolean(state, 1);
+        lua_setfield(state, LUA_REGISTRYINDEX, c"LUA_NOENV".as_ptr());
+        luaL_openlibs(state);
+        luaL_requiref(state, c"skynet.profile".as_ptr(), profile::open, 0);
+        lua_getglobal(state, c"coroutine".as_ptr());
+        for name in [c"resume", c"wrap"] {
+            lua_getfield(state, -2, name.as_ptr());
+            lua_setfield(state, -2, name.as_ptr());
+        }
+        lua_pop(state, 2);
+        lua_pushlightuserdata(state, context.cast());
+        lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
+        luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
+        luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
+        lua_pop(state, 2);
+        searcher::install(state);
+        lua_gc(state, LUA_GCGEN, 0, 0);
+
+        let path = or_default(context, c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
+        let cpath = or_default(context, c"lua_cpath", c"./luaclib/?.so");
+        let service = or_default(context, c"luaservice", c"./service/?.lua");
+        for (name, value) in [
+            (c"LUA_PATH", path),
+            (c"LUA_CPATH", cpath),
+            (c"LUA_SERVICE", service),
+            (c"LUA_PRELOAD", setting(context, c"preload")),
+        ] {
+            // Null pushes nil.
+            lua_pushstring(state, value);
+            lua_setglobal(state, name.as_ptr());
+        }
+    }
+    0
+}
+
+unsafe extern "C-unwind" fn codecache(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe { skynet_lua::luaopen_cache(state.cast()) }
+}
+
+/// Returns the loader and its argument.
+unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
+    // SAFETY: called by `step`; nothing has a destructor when something raises.
+    unsafe {
+        let boot = boot(state);
+        let path = loader(boot.context);
+        let inside = embedded::find(EMBEDDED_LOADER.as_bytes());
+        match inside {
+            // Files win, also those that do not compile.
+            Some(file) if libc::access(path, libc::F_OK) != 0 => {
+                embedded::push_function(state, file);
+            }
+            _ => {
+                if luaL_loadfilex(state, path, ptr::null()) != LUA_OK {
+                    lua_error(state);
+                }
+            }
+        }
+        lua_pushlstring(state, boot.args.as_ptr().cast(), boot.args.len());
+    }
+    2
+}
+
+/// Takes over the memory limit that the script has left in the registry.
+unsafe extern "C-unwind" fn limit(state: *mut lua_State) -> c_int {
+    // SAFETY: called by `step`.
+    unsafe {
+        let boot = boot(state);
+        if lua_getfield(state, LUA_REGISTRYINDEX, c"memlimit".as_ptr()) == LUA_TNUMBER {
+            let bytes = lua_tointegerx(state, -1, ptr::null_mut());
+            lua_pushnil(state);
+            lua_setfield(state, LUA_REGISTRYINDEX, c"memlimit".as_ptr());
+            let bytes = usize::try_from(bytes).unwrap_or(0);
+            skynet_error(
+                boot.context,
+                c"Set memory limit to %.2f M".as_ptr(),
+                megabytes(bytes),
+            );
+            (*boot.this).limit = bytes;
+        }
+    }
+    0
+}
+
+/// Adds a traceback to the error of a script.
+unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua as the handler of an error.
+    unsafe {
+        let text = lua_tolstring(state, 1, ptr::null_mut());
+        if text.is_null() {
+            lua_pushstring(state, c"(no error message)".as_ptr());
+        } else {
+            luaL_traceback(state, state, text, 1);
+        }
+    }
+    1
+}

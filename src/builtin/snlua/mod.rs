@@ -1,0 +1,253 @@
+//! The service `snlua`: a Lua VM that runs a script.
+//!
+//! `init` only sends the launch arguments to the service itself, so that the VM is set up on a worker, by the first
+//! message; [`boot`] does that and hands over to Lua. Lua then registers a callback of its own.
+
+mod boot;
+mod interrupt;
+mod profile;
+mod searcher;
+
+use std::ffi::CStr;
+use std::io::{self, Write};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use libc::{c_char, c_int, c_void};
+use mlua_sys::{
+    lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring, luaL_makeseed,
+};
+use skynet_sys::{
+    Context as Service, PTYPE_TAG_DONTCOPY, skynet_callback, skynet_command, skynet_error,
+    skynet_lalloc, skynet_send, skynet_sendname,
+};
+
+use self::interrupt::Interrupt;
+use crate::service::Context;
+
+/// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
+const FIRST_WARNING: usize = 32 * 1024 * 1024;
+
+/// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
+pub(crate) struct Snlua {
+    state: *mut lua_State,
+    context: AtomicPtr<Service>,
+    /// Bytes that the VM has. Only the thread that runs the service writes; a signal reads from others.
+    memory: AtomicUsize,
+    warn_at: usize,
+    /// 0: none.
+    limit: usize,
+    interrupt: Interrupt,
+    /// Coroutines with `skynet.profile` on; some of them may be gone already.
+    profiled: usize,
+}
+
+impl Snlua {
+    /// The instance that a VM belongs to.
+    ///
+    /// # Safety
+    /// `state` is a VM or a coroutine that [`create`] made.
+    unsafe fn of(state: *mut lua_State) -> *mut Snlua {
+        let mut ud = ptr::null_mut();
+        // SAFETY: the allocator's value is what `create` passed.
+        unsafe { lua_getallocf(state, &mut ud) };
+        ud.cast()
+    }
+}
+
+/// Lua's allocator: counts, limits, warns.
+unsafe extern "C" fn allocate(
+    ud: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: `ud` is the instance, alive as long as the VM, and used by one thread at a time. For a new block, `old`
+    // is a type and no size (Lua 5.5 manual, lua_Alloc).
+    unsafe {
+        let this = ud.cast::<Snlua>();
+        let had = if block.is_null() { 0 } else { old };
+        let memory = (*this)
+            .memory
+            .load(Relaxed)
+            .wrapping_sub(had)
+            .wrapping_add(new);
+        let limit = (*this).limit;
+        if limit != 0 && memory > limit && new > had {
+            return ptr::null_mut();
+        }
+        (*this).memory.store(memory, Relaxed);
+        if memory > (*this).warn_at {
+            (*this).warn_at = (*this).warn_at.saturating_mul(2);
+            skynet_error(
+                (*this).context.load(Relaxed),
+                c"Memory warning %.2f M".as_ptr(),
+                megabytes(memory),
+            );
+        }
+        let result = skynet_lalloc(block, old, new);
+        if result.is_null() && new != 0 {
+            // Lua keeps the old block.
+            (*this)
+                .memory
+                .store(memory.wrapping_sub(new).wrapping_add(had), Relaxed);
+        }
+        result
+    }
+}
+
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}
+
+/// An error outside of any protected call: Lua ends the process after this. Says at least whose fault it was.
+unsafe extern "C-unwind" fn panicked(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the error at the top.
+    unsafe {
+        let this = Snlua::of(state);
+        let message = lua_tolstring(state, -1, ptr::null_mut());
+        let message = if message.is_null() {
+            c"?"
+        } else {
+            CStr::from_ptr(message)
+        };
+        let context = (*this).context.load(Relaxed);
+        let _ = writeln!(
+            io::stderr(),
+            "snlua: unprotected error in the Lua service {context:p} : {}",
+            message.to_string_lossy()
+        );
+    }
+    0
+}
+
+/// `snlua_create`: null when there is no memory.
+///
+/// # Safety
+/// None needed; the signature is that of [`super::Builtin`].
+pub unsafe extern "C" fn create() -> *mut c_void {
+    let this = Box::into_raw(Box::new(Snlua {
+        state: ptr::null_mut(),
+        context: AtomicPtr::new(ptr::null_mut()),
+        memory: AtomicUsize::new(0),
+        warn_at: FIRST_WARNING,
+        limit: 0,
+        interrupt: Interrupt::new(),
+        profiled: 0,
+    }));
+    // SAFETY: the instance outlives the VM. The patched Lua gives all VMs the seed of the first.
+    unsafe {
+        let state = lua_newstate(allocate, this.cast(), luaL_makeseed(ptr::null_mut()));
+        if state.is_null() {
+            drop(Box::from_raw(this));
+            return ptr::null_mut();
+        }
+        lua_atpanic(state, panicked);
+        (*this).state = state;
+    }
+    this.cast()
+}
+
+/// `snlua_init`: `args` is the name of the script and its arguments.
+///
+/// # Safety
+/// `instance` comes from [`create`], `context` is its service, `args` is null or a C string.
+pub unsafe extern "C" fn init(
+    instance: *mut c_void,
+    context: *mut Context,
+    args: *const c_char,
+) -> c_int {
+    let context: *mut Service = context.cast();
+    // SAFETY: as the caller promises; the core takes the copy over.
+    unsafe {
+        if args.is_null() {
+            skynet_error(context, c"snlua needs the name of a script".as_ptr());
+            return 1;
+        }
+        (*instance.cast::<Snlua>()).context.store(context, Relaxed);
+        let size = libc::strlen(args);
+        let copy = libc::malloc(size.max(1));
+        let this = skynet_command(context, c"REG".as_ptr(), ptr::null());
+        if copy.is_null() || this.is_null() {
+            libc::free(copy);
+            return 1;
+        }
+        ptr::copy_nonoverlapping(args.cast::<u8>(), copy.cast::<u8>(), size);
+        let handle = libc::strtoul(this.add(1), ptr::null_mut(), 16) as u32;
+        skynet_callback(context, instance, Some(first_message));
+        // It has to be the first message of the service.
+        skynet_send(context, 0, handle, PTYPE_TAG_DONTCOPY, 0, copy, size);
+    }
+    0
+}
+
+unsafe extern "C" fn first_message(
+    context: *mut Service,
+    ud: *mut c_void,
+    _ty: c_int,
+    _session: c_int,
+    _source: u32,
+    msg: *const c_void,
+    sz: usize,
+) -> c_int {
+    // SAFETY: the message is the copy of the arguments that `init` has sent.
+    unsafe {
+        skynet_callback(context, ptr::null_mut(), None);
+        let args = std::slice::from_raw_parts(msg.cast::<u8>(), sz);
+        if boot::run(ud.cast(), context, args).is_err() {
+            let text = c"ERROR";
+            skynet_sendname(
+                context,
+                0,
+                c".launcher".as_ptr(),
+                skynet_sys::PTYPE_TEXT,
+                0,
+                text.as_ptr().cast_mut().cast(),
+                text.to_bytes().len(),
+            );
+            skynet_command(context, c"EXIT".as_ptr(), ptr::null());
+        }
+    }
+    0
+}
+
+/// `snlua_release`: closes the VM.
+///
+/// # Safety
+/// `instance` comes from [`create`] and is not used afterwards.
+pub unsafe extern "C" fn release(instance: *mut c_void) {
+    let this = instance.cast::<Snlua>();
+    // SAFETY: as the caller promises. The VM's last calls still use the instance.
+    unsafe {
+        lua_close((*this).state);
+        drop(Box::from_raw(this));
+    }
+}
+
+/// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, 1 logs the VM's memory.
+///
+/// # Safety
+/// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
+pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
+    let this: *const Snlua = instance.cast();
+    // SAFETY: the fields used here are atomic or never change after `create`.
+    unsafe {
+        let context = (*this).context.load(Relaxed);
+        skynet_error(context, c"recv a signal %d".as_ptr(), number);
+        match number {
+            0 => (*this).interrupt.raise((*this).state),
+            1 => skynet_error(
+                context,
+                c"Current Memory %.3fK".as_ptr(),
+                (*this).memory.load(Relaxed) as f64 / 1024.0,
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// The value of a configuration key, which lives for ever.
+unsafe fn setting(context: *mut Service, key: &CStr) -> *const c_char {
+    // SAFETY: the caller passes a valid service.
+    unsafe { skynet_command(context, c"GETENV".as_ptr(), key.as_ptr()) }
+}

@@ -1,0 +1,59 @@
+//! The last of `package.searchers`: modules that are part of the executable, for names that no file has.
+
+use std::ffi::CStr;
+
+use libc::c_int;
+use mlua_sys::{
+    lua_CFunction, lua_Integer, lua_State, lua_getfield, lua_getglobal, lua_pop, lua_pushcfunction,
+    lua_pushfstring, lua_pushstring, lua_rawlen, lua_rawseti, luaL_checklstring,
+};
+
+use crate::builtin::embedded;
+
+/// Modules in Rust.
+static MODULES: &[(&CStr, lua_CFunction)] =
+    &[(c"skynet.core", skynet_luaclib::core::luaopen_skynet_core)];
+
+fn native(name: &[u8]) -> Option<lua_CFunction> {
+    let found = MODULES.iter().find(|(known, _)| known.to_bytes() == name);
+    found.map(|&(_, open)| open)
+}
+
+/// Lua 5.5 manual §6.3, `package.searchers`: a loader and where it comes from, or why there is none.
+unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the name is an argument.
+    unsafe {
+        let mut len = 0;
+        let text = luaL_checklstring(state, 1, &mut len);
+        let name = std::slice::from_raw_parts(text.cast::<u8>(), len);
+        if let Some(open) = native(name) {
+            lua_pushcfunction(state, open);
+            lua_pushstring(state, c":builtin:".as_ptr());
+            return 2;
+        }
+        // The name as text is gone again before anything raises.
+        if let Some(file) = embedded::find_module(name) {
+            embedded::push_function(state, file);
+            lua_pushfstring(state, c"embedded:%s".as_ptr(), text);
+            return 2;
+        }
+        lua_pushfstring(state, c"no built-in module '%s'".as_ptr(), text);
+    }
+    1
+}
+
+/// Appends the searcher.
+///
+/// # Safety
+/// The standard libraries are open; the stack has room for three values.
+pub(super) unsafe fn install(state: *mut lua_State) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        lua_getglobal(state, c"package".as_ptr());
+        lua_getfield(state, -1, c"searchers".as_ptr());
+        let count = lua_rawlen(state, -1);
+        lua_pushcfunction(state, search);
+        lua_rawseti(state, -2, count as lua_Integer + 1);
+        lua_pop(state, 2);
+    }
+}
