@@ -11,9 +11,10 @@ mod searcher;
 use std::ffi::CStr;
 use std::io::{self, Write};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-use libc::{c_char, c_int, c_void};
+use libc::{c_char, c_int, c_uint, c_void};
 use mlua_sys::{
     lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring, luaL_makeseed,
 };
@@ -135,9 +136,13 @@ pub unsafe extern "C" fn create() -> *mut c_void {
         interrupt: Interrupt::new(),
         profiled: 0,
     }));
-    // SAFETY: the instance outlives the VM. The patched Lua gives all VMs the seed of the first.
+    // VMs that share strings have to agree on their hashes.
+    static SEED: OnceLock<c_uint> = OnceLock::new();
+    // SAFETY: no precondition.
+    let seed = *SEED.get_or_init(|| unsafe { luaL_makeseed(ptr::null_mut()) });
+    // SAFETY: the instance outlives the VM.
     unsafe {
-        let state = lua_newstate(allocate, this.cast(), luaL_makeseed(ptr::null_mut()));
+        let state = lua_newstate(allocate, this.cast(), seed);
         if state.is_null() {
             drop(Box::from_raw(this));
             return ptr::null_mut();
