@@ -48,6 +48,8 @@ pub struct Context {
     handle: Cell<u32>,
     refs: AtomicU32,
     retired: AtomicBool,
+    /// Retirement lets it have the mail that waits.
+    reads_to_the_end: AtomicBool,
     endless: AtomicBool,
     session: Cell<i32>,
     pub(super) callback: Cell<Option<Callback>>,
@@ -174,6 +176,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         handle: Cell::new(0),
         refs: AtomicU32::new(2),
         retired: AtomicBool::new(false),
+        reads_to_the_end: AtomicBool::new(false),
         endless: AtomicBool::new(false),
         session: Cell::new(0),
         callback: Cell::new(None),
@@ -295,13 +298,24 @@ pub fn retire(handle: u32) -> bool {
 }
 
 /// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
+/// The log service goes last and gets the mail that waits for it first, so that a node tells why it ended.
 pub fn abort_all() {
+    let logger = handle::find_name(c"logger");
     loop {
-        let all = handle::all();
+        let mut all = handle::all();
+        if all.len() > 1 {
+            all.retain(|&handle| handle != logger);
+        }
         if all.is_empty() {
             return;
         }
         for handle in all {
+            if handle == logger {
+                let guard = reclaim::enter();
+                if let Some(context) = handle::find(&guard, handle) {
+                    context.reads_to_the_end.store(true, Ordering::SeqCst);
+                }
+            }
             retire(handle);
         }
     }
@@ -327,6 +341,10 @@ pub(super) unsafe fn finish(context: *mut Context) {
     let this = unsafe { &*context };
     this.queue.mailbox.close();
     let handle = this.handle();
+    if this.reads_to_the_end.load(Ordering::SeqCst) {
+        // SAFETY: we are the consumer, and the table's reference is still there.
+        unsafe { super::drain(context) };
+    }
     // SAFETY: the table's reference, which retirement left to us.
     unsafe { release(context) };
     while let Some(message) = this.queue.mailbox.pop() {

@@ -204,17 +204,19 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     now
 }
 
-/// Dispatches everything that waits, outside of any worker ("skynet_server.h", `skynet_context_dispatchall`).
+/// Dispatches everything that waits, outside of a worker's turn ("skynet_server.h", `skynet_context_dispatchall`).
 ///
 /// # Safety
-/// The workers do not run, and the caller holds a reference.
+/// The caller holds a reference, and is the consumer of the mailbox, or no worker runs.
 pub unsafe fn drain(context: *mut Context) {
-    // SAFETY: no worker runs, so nobody else is consumer; whether the mailbox is idle or queued does not matter.
+    // SAFETY: nobody else is consumer; whether the mailbox is idle or queued does not matter.
     let this = unsafe { &*context };
+    let before = send::enter_service(this.handle());
     while let Some(message) = this.queue.mailbox.pop() {
         // SAFETY: as above.
         unsafe { dispatch(context, message, cpu::ticks()) };
     }
+    send::leave_service(before);
 }
 
 /// At start: what must not cost the first message anything.
