@@ -21,6 +21,7 @@ mod node;
 
 use crate::message::Message;
 use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::order_for_loom;
 use node::Node;
 use std::cell::UnsafeCell;
 
@@ -128,6 +129,7 @@ impl Mailbox {
 
     /// Any thread: becomes the consumer of an idle mailbox.
     pub fn claim(&self) -> bool {
+        order_for_loom();
         self.head
             .compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
@@ -202,9 +204,12 @@ impl Mailbox {
         if !unsafe { &*self.local.get() }.first.is_null() {
             return false;
         }
-        self.head
+        let rested = self
+            .head
             .compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
+            .is_ok();
+        order_for_loom();
+        rested
     }
 
     /// Consumer: number of messages that wait, those included that arrived up to now.
@@ -407,6 +412,33 @@ mod loom_tests {
                 Pushed::Closed => assert_eq!(found, 0),
                 Pushed::Schedule => panic!("the closer is the consumer"),
             }
+        });
+    }
+
+    /// Retirement: one side sets a flag and claims, the other rests, looks at the flag and claims. Exactly one of them
+    /// ends the service.
+    #[test]
+    fn loom_a_retired_service_is_ended_exactly_once() {
+        use loom::sync::atomic::AtomicBool;
+        loom::model(|| {
+            let world = Arc::new((Mailbox::new(), AtomicBool::new(false), AtomicUsize::new(0)));
+            let other = world.clone();
+            let retiring = loom::thread::spawn(move || {
+                let (mailbox, retired, ended) = &*other;
+                retired.store(true, Ordering::SeqCst);
+                if mailbox.claim() {
+                    ended.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            let (mailbox, retired, ended) = &*world;
+            // The end of a turn, as in `service::turn`.
+            if retired.load(Ordering::SeqCst) {
+                ended.fetch_add(1, Ordering::SeqCst);
+            } else if mailbox.rest() && retired.load(Ordering::SeqCst) && mailbox.claim() {
+                ended.fetch_add(1, Ordering::SeqCst);
+            }
+            retiring.join().unwrap();
+            assert_eq!(ended.load(Ordering::SeqCst), 1);
         });
     }
 }

@@ -7,8 +7,8 @@
 //! No wake-up is lost: a sender first publishes the work, then looks at the word; a worker first counts as asleep,
 //! then looks at all queues once more. All four are sequentially consistent, so one of them sees the other.
 
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{Mutex, order_for_loom};
 
 const ASLEEP: u32 = 1 << 16;
 const SEARCHING: u32 = 1;
@@ -30,6 +30,7 @@ impl Idle {
     /// After work was published: the sleeper that the caller has to wake, if any. It counts as searching already.
     #[inline]
     pub(super) fn whom_to_wake(&self) -> Option<usize> {
+        order_for_loom();
         let word = self.word.load(Ordering::SeqCst);
         if word < ASLEEP || word & (ASLEEP - 1) != 0 {
             None
@@ -64,6 +65,7 @@ impl Idle {
         let mut sleepers = self.sleepers.lock().expect("no panic inside");
         sleepers.push(index);
         self.word.fetch_add(ASLEEP - SEARCHING, Ordering::SeqCst);
+        order_for_loom();
     }
 
     /// Worker `index` is awake, whoever woke it: it counts as searching.

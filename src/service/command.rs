@@ -269,14 +269,11 @@ fn log_off(this: &Context, text: &CStr) -> *const c_char {
 }
 
 fn signal(this: &Context, text: &CStr) -> *const c_char {
-    let number = text
-        .to_bytes()
-        .iter()
-        .position(|&c| c == b' ')
-        // SAFETY: inside the text.
-        .map_or(0, |at| {
-            parse_long(unsafe { CStr::from_ptr(text.as_ptr().add(at)) }, 0) as i32
-        });
+    let space = text.to_bytes().iter().position(|&c| c == b' ');
+    let number = space.map_or(0, |at| {
+        // SAFETY: the position is inside the text.
+        parse_long(unsafe { CStr::from_ptr(text.as_ptr().add(at)) }, 0) as i32
+    });
     with_service(this, text, |target| target.signal(number));
     NONE
 }

@@ -8,16 +8,31 @@
 //! [`quiescent`] on the same thread. Workers hold one guard for as long as they are awake and call [`quiescent`]
 //! between turns, so a look-up inside a turn costs no fence and no shared write.
 
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+mod epoch;
+
+use crate::sync::atomic::AtomicU64;
+use epoch::Epoch;
 use parking_lot::Mutex;
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-static GLOBAL: AtomicU64 = AtomicU64::new(1);
+#[cfg(not(loom))]
+static EPOCH: Epoch = Epoch::new();
+#[cfg(loom)]
+loom::lazy_static! { static ref EPOCH: Epoch = Epoch::new(); }
 static PARTICIPANTS: Mutex<Vec<&'static Participant>> = Mutex::new(Vec::new());
-static DEFERRED: Mutex<Vec<Deferred>> = Mutex::new(Vec::new());
+static DEFERRED: Mutex<List> = Mutex::new(List {
+    blocks: Vec::new(),
+    collect_at: COLLECT_AT,
+});
 
-/// So many blocks may wait before whoever adds one looks whether some can go.
+/// So many blocks may wait before whoever adds one looks whether some can go; later twice as many as could not.
 const COLLECT_AT: usize = 64;
+
+struct List {
+    blocks: Vec<Deferred>,
+    collect_at: usize,
+}
 
 /// The word of one thread, on a cache line of its own. Never freed; reused by later threads.
 #[repr(align(64))]
@@ -43,7 +58,7 @@ struct Local {
 impl Drop for Local {
     fn drop(&mut self) {
         if let Some(p) = self.participant.take() {
-            p.epoch.store(0, Ordering::Release);
+            EPOCH.leave(&p.epoch);
             p.used.store(false, Ordering::Release);
         }
     }
@@ -95,10 +110,7 @@ fn enter_first(local: &Local) {
         local.participant.set(Some(p));
         p
     });
-    p.epoch
-        .store(GLOBAL.load(Ordering::Acquire), Ordering::Relaxed);
-    // Pairs with the fence in `collect`: either it sees our word, or we see what it unlinked.
-    fence(Ordering::SeqCst);
+    EPOCH.enter(&p.epoch);
 }
 
 impl Drop for Guard {
@@ -110,26 +122,20 @@ impl Drop for Guard {
             if depth == 0
                 && let Some(p) = local.participant.get()
             {
-                p.epoch.store(0, Ordering::Release);
+                EPOCH.leave(&p.epoch);
             }
         });
     }
 }
 
 /// The calling thread, which holds one guard, keeps no reference from before this call.
-///
-/// No fence: the epoch is loaded with acquire before the next reads, so a thread that announces a tag has seen
-/// everything that was unlinked before the tag was given out.
 #[inline]
 pub fn quiescent() {
     LOCAL.with(|local| {
         if local.depth.get() == 1
             && let Some(p) = local.participant.get()
         {
-            let now = GLOBAL.load(Ordering::Acquire);
-            if p.epoch.load(Ordering::Relaxed) != now {
-                p.epoch.store(now, Ordering::Release);
-            }
+            EPOCH.renew(&p.epoch);
         }
     });
 }
@@ -139,11 +145,11 @@ pub fn quiescent() {
 /// # Safety
 /// `block` is unlinked: no thread finds it from now on. `free` frees it once, on whichever thread comes first.
 pub unsafe fn defer(block: *mut (), free: unsafe fn(*mut ())) {
-    let tag = GLOBAL.fetch_add(1, Ordering::SeqCst) + 1;
+    let tag = EPOCH.tag();
     let many = {
         let mut list = DEFERRED.lock();
-        list.push(Deferred { tag, block, free });
-        list.len() >= COLLECT_AT
+        list.blocks.push(Deferred { tag, block, free });
+        list.blocks.len() >= list.collect_at
     };
     if many {
         collect();
@@ -152,18 +158,13 @@ pub unsafe fn defer(block: *mut (), free: unsafe fn(*mut ())) {
 
 /// Frees what no participant can see any more.
 pub fn collect() {
-    fence(Ordering::SeqCst);
-    let oldest = PARTICIPANTS
-        .lock()
-        .iter()
-        .map(|p| p.epoch.load(Ordering::Acquire))
-        .filter(|&epoch| epoch != 0)
-        .min()
-        .unwrap_or(u64::MAX);
     let free: Vec<Deferred> = {
         let mut list = DEFERRED.lock();
-        let (free, keep) = list.drain(..).partition(|d| d.tag <= oldest);
-        *list = keep;
+        let oldest = EPOCH.oldest(PARTICIPANTS.lock().iter().map(|p| &p.epoch));
+        let (free, keep): (Vec<_>, Vec<_>) = list.blocks.drain(..).partition(|d| d.tag <= oldest);
+        // A turn that retires many services must not look at all of them at each.
+        list.collect_at = (2 * keep.len()).max(COLLECT_AT);
+        list.blocks = keep;
         free
     };
     for d in free {
@@ -174,7 +175,7 @@ pub fn collect() {
 
 /// [`collect`] if anything waits; cheap if not. For threads that are about to sleep.
 pub fn collect_some() {
-    if !DEFERRED.lock().is_empty() {
+    if !DEFERRED.lock().blocks.is_empty() {
         collect();
     }
 }
