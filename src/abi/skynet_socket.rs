@@ -1,10 +1,10 @@
 //! "skynet_socket.h": the node's sockets, for services.
 
 use super::socket_buffer::SendBuffer;
-use super::socket_server::{Way, address_behind, c_text, new_id, send};
 use crate::service::Context;
 pub use crate::socket::SocketMessage;
 use crate::socket::guard::guard;
+use crate::socket::raw::{Way, address_behind, c_text, new_id, send};
 use crate::socket::{self, Poll, SocketInfo, server, socket_type};
 use libc::{c_char, c_int};
 use std::ptr::null_mut;

@@ -1,8 +1,8 @@
 //! Three functions that are inline in the headers since v1.3.0, and that services compiled before still look for.
 
 use super::socket_buffer::SendBuffer;
-use super::socket_server::{Way, send};
 use crate::service::Context;
+use crate::socket::raw::{Way, send};
 use crate::socket::server;
 use libc::{c_char, c_int, c_void};
 

@@ -1,48 +1,14 @@
 //! "socket_server.h": the socket server by itself, for hosts that run their own loop.
 
 use super::socket_buffer::SendBuffer;
-use crate::socket::addr::UdpAddress as Address;
+use crate::socket::event::kind;
 use crate::socket::guard::guard;
-use crate::socket::{self, Clock, Event, Hooks, ObjectInterface, SocketInfo, What, event::kind};
-use libc::{c_char, c_int, c_void};
-use parking_lot::Mutex;
-use std::collections::VecDeque;
-use std::ffi::CStr;
+use crate::socket::raw::{
+    ServerMessage, SocketServer, UdpAddress, Way, address_behind, c_text, new_id, send,
+};
+use crate::socket::{self, ObjectInterface, SocketInfo};
+use libc::{c_char, c_int};
 use std::ptr::null_mut;
-use std::sync::atomic::AtomicU64;
-
-/// `struct socket_server`: a server, and the events that `socket_server_poll` has not handed out yet.
-pub struct SocketServer {
-    core: socket::SocketServer,
-    pending: Mutex<Pending>,
-}
-
-struct Pending {
-    events: VecDeque<Event>,
-    /// The terminated text of the last event.
-    text: [u8; 129],
-}
-
-/// `struct socket_message`.
-#[repr(C)]
-pub struct ServerMessage {
-    /// The socket.
-    pub id: c_int,
-    /// Whose it is.
-    pub opaque: usize,
-    /// New socket, number of bytes, port, or KiB.
-    pub ud: c_int,
-    /// Bytes that the receiver frees (data, UDP), or a text that is valid until the next poll, or null.
-    pub data: *mut c_char,
-}
-
-const _: () = assert!(size_of::<ServerMessage>() == 32);
-
-/// `struct socket_udp_address`: type (1 or 2), port in network order, 4 or 16 bytes of address.
-#[repr(C)]
-pub struct UdpAddress {
-    bytes: [u8; 0],
-}
 
 /// The server behind a pointer of C.
 ///
@@ -50,115 +16,15 @@ pub struct UdpAddress {
 /// `ss` is null or came from `socket_server_create` and was not released.
 unsafe fn core<'a>(ss: *mut SocketServer) -> Option<&'a socket::SocketServer> {
     // SAFETY: by contract.
-    unsafe { ss.as_ref() }.map(|s| &s.core)
-}
-
-/// A host of C; null is `None`.
-///
-/// # Safety
-/// `text` is null or terminated, and outlives the use.
-pub(super) unsafe fn c_text<'a>(text: *const c_char) -> Option<&'a CStr> {
-    // SAFETY: not null, and terminated by contract.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
-}
-
-/// The id of a new socket, or -1.
-pub(super) fn new_id(f: impl FnOnce() -> Option<i32>) -> c_int {
-    guard(None, f).unwrap_or(-1)
-}
-
-/// How a buffer is to be sent.
-pub(super) enum Way {
-    /// In order, before everything of low priority.
-    High,
-    /// When nothing of high priority waits.
-    Low,
-    /// As a datagram to this address; null for the socket's own peer.
-    To(*const UdpAddress),
-}
-
-/// Sends what `buffer` describes: 0, or -1 if that is not possible. The buffer is released in every case.
-///
-/// # Safety
-/// `buffer` is null or describes what its type says; an address of [`Way::To`] is null or as long as its first byte says.
-pub(super) unsafe fn send(
-    ss: Option<&socket::SocketServer>,
-    buffer: *const SendBuffer,
-    way: Way,
-) -> c_int {
-    guard(-1, || {
-        let objects = || ss.map_or(ObjectInterface::default(), |s| s.objects());
-        // SAFETY: by contract.
-        let Some(buffer) = (unsafe { buffer.as_ref() }) else {
-            return -1;
-        };
-        // SAFETY: by contract.
-        let Some(payload) = (unsafe { buffer.take(objects) }) else {
-            if let Some(s) = ss {
-                s.report("socket-server error: a buffer of unknown type, or an object without socket_server_userobject.");
-            }
-            return -1;
-        };
-        let Some(server) = ss else { return -1 };
-        let sent = match way {
-            Way::High => server.send(buffer.id, payload),
-            Way::Low => server.send_low(buffer.id, payload),
-            Way::To(addr) if addr.is_null() => server.send_datagram(buffer.id, None, payload),
-            // SAFETY: not null, and long enough by contract.
-            Way::To(addr) => match unsafe { Address::read(addr.cast()) } {
-                Some(to) => server.send_datagram(buffer.id, Some(to), payload),
-                None => false,
-            },
-        };
-        if sent { 0 } else { -1 }
-    })
-}
-
-/// The address behind the bytes of a datagram, and its length.
-///
-/// # Safety
-/// `data` is null or a datagram's block with `ud` bytes in front of the address; `size` is null or writable.
-pub(super) unsafe fn address_behind(
-    data: *const c_char,
-    ud: c_int,
-    size: *mut c_int,
-) -> *const c_char {
-    if data.is_null() || ud < 0 {
-        return std::ptr::null();
-    }
-    // SAFETY: the address follows the bytes, by contract.
-    let address = unsafe { data.add(ud as usize) };
-    // SAFETY: the first byte of the address is readable.
-    match Address::size_of_kind(unsafe { *address } as u8) {
-        Some(n) => {
-            if !size.is_null() {
-                // SAFETY: writable by contract.
-                unsafe { *size = n as c_int };
-            }
-            address
-        }
-        None => std::ptr::null(),
-    }
+    unsafe { ss.as_ref() }.map(|s| s.core())
 }
 
 /// Makes a server; `time` is the first time of its statistics in centiseconds. NULL if the system has no descriptors.
 #[unsafe(no_mangle)]
 pub extern "C" fn socket_server_create(time: u64) -> *mut SocketServer {
-    guard(null_mut(), || {
-        let hooks = Hooks::system(Clock::Manual(AtomicU64::new(time)), socket::report);
-        match socket::SocketServer::new(hooks) {
-            Ok(core) => {
-                let pending = Mutex::new(Pending {
-                    events: VecDeque::new(),
-                    text: [0; 129],
-                });
-                Box::into_raw(Box::new(SocketServer { core, pending }))
-            }
-            Err(_) => {
-                socket::report("socket-server error: create event pool failed.");
-                null_mut()
-            }
-        }
+    guard(null_mut(), || match SocketServer::create(time) {
+        Some(server) => Box::into_raw(Box::new(server)),
+        None => null_mut(),
     })
 }
 
@@ -204,71 +70,13 @@ pub unsafe extern "C" fn socket_server_poll(
         let (Some(ss), false) = (unsafe { ss.as_ref() }, result.is_null()) else {
             return kind::EXIT;
         };
-        let mut pending = ss.pending.lock();
-        let event = loop {
-            if let Some(event) = pending.events.pop_front() {
-                break event;
-            }
-            if !more.is_null() {
-                // SAFETY: writable by contract.
-                unsafe { *more = 0 };
-            }
-            let mut collect = |event: Event| {
-                pending.events.push_back(event);
-                true
-            };
-            ss.core.turn(&mut collect, true);
-        };
-        let mut ud = 0;
-        let mut data = null_mut();
-        let mut text = None;
-        let kind = match event.what {
-            What::Data(d) => {
-                ud = d.len() as c_int;
-                data = d.into_raw();
-                kind::DATA
-            }
-            What::Udp(d) => {
-                ud = d.len() as c_int;
-                data = d.into_raw();
-                kind::UDP
-            }
-            What::Open { text: t, number } => {
-                ud = number;
-                text = Some(t);
-                kind::OPEN
-            }
-            What::Accept { id, text: t } => {
-                ud = id;
-                text = Some(t);
-                kind::ACCEPT
-            }
-            What::Error(t) => {
-                text = Some(t);
-                kind::ERR
-            }
-            What::Close => kind::CLOSE,
-            What::Warning(kib) => {
-                ud = kib;
-                kind::WARNING
-            }
-            What::Exit => kind::EXIT,
-        };
-        if let Some(t) = text {
-            let bytes = t.as_bytes();
-            pending.text[..bytes.len()].copy_from_slice(bytes);
-            pending.text[bytes.len()] = 0;
-            data = pending.text.as_mut_ptr().cast::<c_void>();
-        }
+        let (kind, message, waited) = ss.poll();
         // SAFETY: writable by contract.
-        unsafe {
-            result.write(ServerMessage {
-                id: event.id,
-                opaque: event.owner,
-                ud,
-                data: data.cast(),
-            })
-        };
+        unsafe { result.write(message) };
+        if waited && !more.is_null() {
+            // SAFETY: writable by contract.
+            unsafe { *more = 0 };
+        }
         kind
     })
 }

@@ -27,6 +27,7 @@ pub(crate) mod info;
 mod node;
 pub(crate) mod poller;
 pub(crate) mod queue;
+pub(crate) mod raw;
 mod receive;
 pub(crate) mod resolve;
 pub(crate) mod server;

@@ -254,7 +254,7 @@ impl Drop for SocketServer {
             if tag.state().phase == Phase::Free {
                 continue;
             }
-            slot.gate.enter();
+            self.shared.enter(slot);
             self.shared.discard(slot);
             let fd = slot.fd.swap(-1, Ordering::Relaxed);
             if fd >= 0 && tag.state().phase != Phase::Bound {

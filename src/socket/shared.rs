@@ -36,7 +36,13 @@ impl Clock {
 pub type Accept = dyn Fn(RawFd) -> Result<(OwnedFd, super::addr::SockAddr), Errno> + Send + Sync;
 
 /// Most blocks that one writev takes.
-const MAX_VECTOR: usize = 64;
+const MAX_VECTOR: usize = 256;
+
+/// So often an owner sees to what others have handed over before he shuts the gate.
+const MAX_ROUNDS: usize = 2;
+
+/// System calls that one flush makes at most, so that a long queue does not hold up the other sockets.
+const MAX_WRITES: usize = 32;
 
 /// Limits for queued bytes; `usize::MAX` means none. A socket that would exceed one is closed with an ERROR event.
 pub struct Limits {
@@ -52,7 +58,7 @@ pub enum Flushed {
         /// See above.
         warned: bool,
     },
-    /// The kernel has no room.
+    /// The kernel has no room, or the rest has to wait for its turn.
     Blocked,
     /// A real error.
     Failed(Errno),
@@ -137,7 +143,7 @@ impl Shared {
             _ => return false,
         }
         if slot.gate.try_enter() {
-            let taken = self.offer(slot, id, payload, low, to);
+            let taken = self.offer(slot, id, payload, low, to, true);
             self.leave(slot);
             return taken;
         }
@@ -148,31 +154,88 @@ impl Shared {
             Entry::HandedOver => true,
             Entry::Owner(block) => {
                 let (payload, low, to) = block.into_parts();
-                let taken = self.offer(slot, id, payload, low, to);
+                let taken = self.offer(slot, id, payload, low, to, true);
                 self.leave(slot);
                 taken
             }
         }
     }
 
-    /// Leaves a gate, after having done what was handed over.
+    /// Becomes the owner of a gate, with everything that was handed over before in the queue.
+    pub fn enter(&self, slot: &Slot) {
+        slot.gate.enter();
+        let idle = self.is_idle(slot);
+        // SAFETY: this thread owns the gate, and only blocks are handed over at the gates of the table.
+        for block in unsafe { slot.gate.take_handed::<Block>() } {
+            self.take_over(slot, *block);
+        }
+        let tag = slot.tag();
+        if idle && !self.is_idle(slot) && tag.state().phase.writable() {
+            self.post(Command::Flush { id: tag.id() });
+        }
+    }
+
+    /// Leaves a gate, after having seen to what was handed over.
     pub fn leave(&self, slot: &Slot) {
+        let mut rounds = 0;
         // SAFETY: only owners call this, and only blocks are handed over at the gates of the table.
-        while let Some(handed) = unsafe { slot.gate.try_leave::<Block>() } {
+        while let Some(handed) = unsafe { slot.gate.try_leave::<Block>(rounds >= MAX_ROUNDS) } {
+            rounds += 1;
+            let idle = self.is_idle(slot);
             for block in handed {
-                let id = block.id;
-                let (payload, low, to) = block.into_parts();
-                self.offer(slot, id, payload, low, to);
+                self.take_over(slot, *block);
+            }
+            if idle && !self.is_idle(slot) {
+                self.flush_for_others(slot);
             }
         }
     }
 
+    /// Whether no block waits. The caller owns the gate.
+    fn is_idle(&self, slot: &Slot) -> bool {
+        // SAFETY: the caller owns the gate; the reference ends here.
+        unsafe { slot.queue() }
+            .as_ref()
+            .is_none_or(|q| q.is_empty())
+    }
+
+    /// Queues a block that was handed over; writing is left to the end of the round. The caller owns the gate.
+    fn take_over(&self, slot: &Slot, block: Block) {
+        let id = block.id;
+        let (payload, low, to) = block.into_parts();
+        self.offer(slot, id, payload, low, to, false);
+    }
+
+    /// Writes what was handed over, all at once. The caller owns the gate.
+    fn flush_for_others(&self, slot: &Slot) {
+        let tag = slot.tag();
+        if !tag.state().phase.writable() {
+            return;
+        }
+        let id = tag.id();
+        match self.flush(slot, id, 1) {
+            Flushed::Empty { warned: false } => {}
+            Flushed::Empty { warned: true } => self.post(Command::Warn { id, kib: 0 }),
+            Flushed::Blocked | Flushed::Failed(_) => self.post(Command::Flush { id }),
+        }
+    }
+
     /// Writes or queues a payload. The caller owns the gate.
-    fn offer(&self, slot: &Slot, id: i32, payload: Payload, low: bool, to: UdpAddress) -> bool {
+    /// With `direct` it writes at once if nothing waits, and has the I/O thread told if something does; without, the
+    /// caller sees to the queue.
+    fn offer(
+        &self,
+        slot: &Slot,
+        id: i32,
+        payload: Payload,
+        low: bool,
+        to: UdpAddress,
+        direct: bool,
+    ) -> bool {
         let Some(state) = slot.state_of(id) else {
             return false;
         };
-        if state.closing {
+        if state.closing || slot.overflowed.load(Ordering::Relaxed) {
             return false;
         }
         match state.phase {
@@ -189,19 +252,16 @@ impl Shared {
             }
             _ => {}
         }
-        // SAFETY: the caller owns the gate; the references end here.
-        let idle = unsafe { slot.queue() }
-            .as_ref()
-            .is_none_or(|q| q.is_empty());
+        let direct = direct && state.phase.writable();
         if slot.protocol() != Protocol::Tcp {
-            return self.offer_datagram(slot, id, payload, low, to, idle && state.phase.writable());
+            return self.offer_datagram(slot, id, payload, low, to, direct);
         }
         let bytes = payload.bytes();
         if bytes.is_empty() {
             return true;
         }
         let mut written = 0;
-        if idle && state.phase.writable() {
+        if direct && self.is_idle(slot) {
             // An error is left to the I/O thread, which meets it again and reports it.
             written = sys::write(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);
             self.count_written(slot, written);
@@ -211,7 +271,7 @@ impl Shared {
         }
         let mut block = Block::new(payload, id, low, UdpAddress::NONE);
         block.advance(written);
-        self.enqueue(slot, id, block, state.phase.writable());
+        self.enqueue(slot, id, block, direct);
         true
     }
 
@@ -243,7 +303,10 @@ impl Shared {
             }
             return false;
         }
-        if direct && let Some(addr) = to.to_sock() {
+        if direct
+            && self.is_idle(slot)
+            && let Some(addr) = to.to_sock()
+        {
             match sys::send_to(slot.fd.load(Ordering::Relaxed), payload.bytes(), &addr) {
                 Ok(n) => {
                     self.count_written(slot, n);
@@ -256,8 +319,7 @@ impl Shared {
                 }
             }
         }
-        let writable = slot.state_of(id).is_some_and(|s| s.phase.writable());
-        self.enqueue(slot, id, Block::new(payload, id, low, to), writable);
+        self.enqueue(slot, id, Block::new(payload, id, low, to), direct);
         true
     }
 
@@ -278,23 +340,21 @@ impl Shared {
         slot.write_time.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Appends to the write queue. The caller owns the gate.
-    fn enqueue(&self, slot: &Slot, id: i32, block: Box<Block>, writable: bool) {
+    /// Appends to the write queue. With `notify` the I/O thread hears of it if the queue was empty. The caller owns the gate.
+    fn enqueue(&self, slot: &Slot, id: i32, block: Box<Block>, notify: bool) {
         let size = block.rest().len();
         // SAFETY: the caller owns the gate; the reference ends with this function.
         let queue = unsafe { slot.queue() }.get_or_insert_with(|| Box::new(WriteQueue::new()));
         let was_empty = queue.is_empty();
-        let begun = block.begun();
         let over = queue.bytes().saturating_add(size)
             > self.limits.per_socket.load(Ordering::Relaxed)
             || self.queued.load(Ordering::Relaxed).saturating_add(size)
                 > self.limits.total.load(Ordering::Relaxed);
         if over {
             // The stream has a hole from here on, so nothing of it may go out any more: the I/O thread closes the socket.
+            slot.overflowed.store(true, Ordering::Relaxed);
             self.post(Command::Overflow { id });
-            if !begun {
-                return;
-            }
+            return;
         }
         let warning = queue.push(block);
         slot.backlog.store(queue.bytes(), Ordering::Relaxed);
@@ -302,13 +362,20 @@ impl Shared {
         if let Some(kib) = warning {
             self.post(Command::Warn { id, kib });
         }
-        if was_empty && writable {
+        if was_empty && notify {
             self.post(Command::Flush { id });
         }
     }
 
     /// Writes as much of the queue as the kernel takes. The caller owns the gate.
-    pub fn flush(&self, slot: &Slot, id: i32) -> Flushed {
+    pub fn flush_all(&self, slot: &Slot, id: i32) -> Flushed {
+        self.flush(slot, id, MAX_WRITES)
+    }
+
+    fn flush(&self, slot: &Slot, id: i32, writes: usize) -> Flushed {
+        if slot.overflowed.load(Ordering::Relaxed) {
+            return Flushed::Blocked;
+        }
         // SAFETY: the caller owns the gate; the reference ends with this function.
         let Some(queue) = (unsafe { slot.queue() }) else {
             return Flushed::Empty { warned: false };
@@ -316,9 +383,9 @@ impl Shared {
         let fd = slot.fd.load(Ordering::Relaxed);
         let before = queue.bytes();
         let failed = if slot.protocol() == Protocol::Tcp {
-            self.flush_stream(slot, queue, fd)
+            self.flush_stream(slot, queue, fd, writes)
         } else {
-            self.flush_datagrams(slot, queue, fd, id)
+            self.flush_datagrams(slot, queue, fd, id, writes)
         };
         slot.backlog.store(queue.bytes(), Ordering::Relaxed);
         self.queued
@@ -336,8 +403,17 @@ impl Shared {
         }
     }
 
-    fn flush_stream(&self, slot: &Slot, queue: &mut WriteQueue, fd: RawFd) -> Option<Errno> {
-        while !queue.is_empty() {
+    fn flush_stream(
+        &self,
+        slot: &Slot,
+        queue: &mut WriteQueue,
+        fd: RawFd,
+        writes: usize,
+    ) -> Option<Errno> {
+        for _ in 0..writes {
+            if queue.is_empty() {
+                return None;
+            }
             let mut iov = [libc::iovec {
                 iov_base: std::ptr::null_mut(),
                 iov_len: 0,
@@ -353,7 +429,7 @@ impl Shared {
                 Err(e) => return Some(e),
             }
         }
-        None
+        (!queue.is_empty()).then_some(Errno(libc::EAGAIN))
     }
 
     fn flush_datagrams(
@@ -362,8 +438,10 @@ impl Shared {
         queue: &mut WriteQueue,
         fd: RawFd,
         id: i32,
+        writes: usize,
     ) -> Option<Errno> {
-        while let Some(block) = queue.front() {
+        for _ in 0..writes {
+            let block = queue.front()?;
             let sent = match block.to.to_sock() {
                 Some(addr) => sys::send_to(fd, block.rest(), &addr),
                 None => Err(Errno(libc::EDESTADDRREQ)),
@@ -377,7 +455,7 @@ impl Shared {
             }
             drop(queue.pop());
         }
-        None
+        (!queue.is_empty()).then_some(Errno(libc::EAGAIN))
     }
 
     /// Drops what is queued. The caller owns the gate.
@@ -391,7 +469,7 @@ impl Shared {
 
     /// Whether bytes wait to be written.
     pub fn has_pending(&self, slot: &Slot) -> bool {
-        slot.gate.enter();
+        self.enter(slot);
         // SAFETY: this thread owns the gate; the reference ends here.
         let pending = unsafe { slot.queue() }
             .as_ref()
@@ -403,7 +481,7 @@ impl Shared {
     /// Sets the default peer of a UDP socket. `false`: there is no such socket.
     pub fn set_peer(&self, id: i32, to: UdpAddress) -> bool {
         let slot = self.table.slot(id);
-        slot.gate.enter();
+        self.enter(slot);
         let valid = slot.state_of(id).is_some();
         if valid {
             if to.protocol() == slot.protocol() && to != UdpAddress::NONE {

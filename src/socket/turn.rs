@@ -184,7 +184,7 @@ impl<'a> Turn<'a> {
             sys::shutdown(slot.fd.load(Ordering::Relaxed), libc::SHUT_RD);
         }
         if act.has(Actions::SHUT_WRITE) {
-            slot.gate.enter();
+            self.s.enter(slot);
             self.s.discard(slot);
             self.s.leave(slot);
             let _ = self.watch(id, slot.reading.load(Ordering::Relaxed), false);
@@ -274,7 +274,7 @@ impl<'a> Turn<'a> {
         let slot = s.table.slot(id);
         self.io.connecting.remove(&id);
         self.io.resting.remove(&id);
-        slot.gate.enter();
+        self.s.enter(slot);
         s.discard(slot);
         // SAFETY: this thread owns the gate; the reference ends here.
         unsafe { slot.peer() }.take();
@@ -301,8 +301,8 @@ impl<'a> Turn<'a> {
         if !state.phase.writable() {
             return;
         }
-        slot.gate.enter();
-        let flushed = self.s.flush(slot, id);
+        self.s.enter(slot);
+        let flushed = self.s.flush_all(slot, id);
         self.s.leave(slot);
         let reading = slot.reading.load(Ordering::Relaxed);
         match flushed {

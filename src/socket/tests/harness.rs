@@ -4,6 +4,7 @@ use crate::socket::{Clock, Event, Hooks, Payload, SocketServer, What};
 use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -204,11 +205,21 @@ pub fn name(what: &What) -> String {
 pub fn congest(node: &Node, id: i32) -> usize {
     let block = vec![b'x'; 64 * 1024];
     let mut sent = 0;
-    while statistics(node, id).wbuffer == 0 {
+    loop {
+        // What the kernel still takes a few turns later was not stuck.
+        let stuck = |_| {
+            node.settle();
+            std::thread::yield_now();
+            statistics(node, id).wbuffer
+        };
+        let mut sizes = (0..5).map(stuck);
+        let first = sizes.next().unwrap();
+        if first > 0 && sizes.all(|s| s == first) {
+            return sent;
+        }
         assert!(node.send(id, &block));
         sent += block.len();
     }
-    sent
 }
 
 /// The statistics of one socket.
@@ -241,7 +252,6 @@ pub fn write(peer: &mut TcpStream, bytes: &[u8]) {
 
 /// Ends a connection with RST instead of FIN.
 pub fn reset(peer: TcpStream) {
-    use std::os::fd::AsRawFd;
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 0,

@@ -117,10 +117,29 @@ fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
         ));
     }
     // SAFETY: this thread owns the gate; only blocks are handed over.
-    let handed = unsafe { gate.try_leave::<Block>() }.expect("three blocks");
+    let handed = unsafe { gate.try_leave::<Block>(false) }.expect("three blocks");
     let all: Vec<u8> = handed.flat_map(|b| b.rest().to_vec()).collect();
     assert_eq!(all, b"123");
     // SAFETY: as above.
-    assert!(unsafe { gate.try_leave::<Block>() }.is_none());
+    assert!(unsafe { gate.try_leave::<Block>(false) }.is_none());
     assert!(gate.try_enter());
+}
+
+#[test]
+fn a_shut_gate_takes_nothing_more_until_the_owner_has_left() {
+    let gate = Gate::new();
+    assert!(gate.try_enter());
+    assert!(matches!(
+        gate.enter_or_hand_over(block(b"1", false)),
+        Entry::HandedOver
+    ));
+    // SAFETY: this thread owns the gate; only blocks are handed over.
+    let handed = unsafe { gate.try_leave::<Block>(true) }.expect("one block");
+    assert_eq!(handed.count(), 1);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| gate.enter_or_hand_over(block(b"2", false)));
+        // SAFETY: as above.
+        assert!(unsafe { gate.try_leave::<Block>(false) }.is_none());
+        assert!(matches!(late.join().unwrap(), Entry::Owner(_)));
+    });
 }
