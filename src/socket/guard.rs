@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs `f`; a panic is logged (the panic hook has told where it was) and answered with `failed`.
 pub fn guard<T>(failed: T, f: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
-        super::clock::report("socket-server error: internal error, the call failed.");
+        super::report("socket-server error: internal error, the call failed.");
         failed
     })
 }

@@ -16,7 +16,6 @@
 mod accept;
 pub(crate) mod addr;
 pub(crate) mod buffer;
-mod clock;
 pub(crate) mod command;
 pub(crate) mod command_queue;
 mod connect;
@@ -41,9 +40,13 @@ mod turn;
 mod tests;
 
 pub use buffer::{ObjectInterface, Payload};
-pub use clock::report;
 pub use event::{Event, Sink, What};
 pub use info::SocketInfo;
 pub use node::{Poll, SocketMessage, exit, free, init, poll_once, run, server, socket_type};
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
+
+/// Logs a complaint of the socket server, with the node as its source.
+pub fn report(text: &str) {
+    crate::log::error(0, text.as_bytes());
+}

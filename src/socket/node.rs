@@ -56,8 +56,8 @@ pub fn server() -> Option<&'static SocketServer> {
 /// Makes the node's server. `false`: the system has no descriptors for it.
 pub fn init() -> bool {
     match SocketServer::new(Hooks::system(
-        Clock::Function(super::clock::now),
-        super::clock::report,
+        Clock::Function(crate::clock::now),
+        super::report,
     )) {
         Ok(s) => {
             let old = SERVER.swap(Box::into_raw(Box::new(s)), Ordering::AcqRel);
@@ -67,7 +67,7 @@ pub fn init() -> bool {
         Err(e) => {
             let text = e.text();
             let text = String::from_utf8_lossy(text.as_bytes());
-            super::clock::report(&format!(
+            super::report(&format!(
                 "socket-server error: create event pool failed ({text})."
             ));
             false
