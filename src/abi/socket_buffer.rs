@@ -51,7 +51,10 @@ impl SendBuffer {
         match self.r#type {
             SOCKET_BUFFER_MEMORY if self.sz != usize::MAX => {
                 // SAFETY: by contract, as in the other arms.
-                Some(unsafe { Payload::memory(self.buffer, self.sz) })
+                unsafe {
+                    crate::memory::block_sent(self.buffer);
+                    Some(Payload::memory(self.buffer, self.sz))
+                }
             }
             // SAFETY: a size of -1 has always meant an object.
             SOCKET_BUFFER_MEMORY | SOCKET_BUFFER_OBJECT => unsafe {

@@ -3,7 +3,7 @@
 pub mod record;
 
 use crate::message::{Message, ptype};
-use crate::{handle, service};
+use crate::{handle, memory, service};
 use libc::c_void;
 use std::fmt;
 
@@ -13,15 +13,15 @@ pub fn error(source: u32, text: &[u8]) {
         return;
     }
     // SAFETY: the block has room for the text and the NUL that readers of C strings expect behind it.
-    unsafe {
+    memory::uncharged(|| unsafe {
         let block = libc::malloc(text.len() + 1).cast::<u8>();
         if block.is_null() {
             return;
         }
         block.copy_from_nonoverlapping(text.as_ptr(), text.len());
         *block.add(text.len()) = 0;
-        post(source, block.cast(), text.len());
-    }
+        deliver(source, block.cast(), text.len());
+    });
 }
 
 /// [`error`] with formatting: `error_fmt(0, format_args!("LAUNCH {name}"))`.
@@ -44,6 +44,16 @@ pub fn wanted() -> bool {
 /// # Safety
 /// `text` is a block of the C allocator with at least `len` bytes. It is taken over, also when nobody reads the line.
 pub unsafe fn post(source: u32, text: *mut c_void, len: usize) {
+    // SAFETY: contract of this function.
+    unsafe {
+        memory::block_sent(text);
+        memory::uncharged(|| deliver(source, text, len));
+    }
+}
+
+/// # Safety
+/// As [`post`].
+unsafe fn deliver(source: u32, text: *mut c_void, len: usize) {
     let logger = handle::find_name(c"logger");
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
     if logger == 0 || service::push(logger, message).is_err() {

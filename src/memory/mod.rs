@@ -3,8 +3,10 @@
 //! Nothing stands in front of `malloc`. jemalloc keeps, for each thread, a count of bytes allocated and one of bytes
 //! freed; what they change by while a service is on turn is that service's ([`turn_begin`], [`turn_end`]). This is what
 //! the [`report`] shows. It differs from a count per block:
-//! * a block freed by another service than the one that allocated it is taken from the one that frees. Payloads of
-//!   messages are the usual case, so they are nobody's while under way ([`message_sent`], [`message_received`]);
+//! * a block freed by another service than the one that allocated it is taken from the one that frees. The usual cases
+//!   are accounted for: payloads of messages and data of sockets change hands ([`block_sent`], [`block_received`]) and
+//!   are nobody's while under way; what the core does on behalf of a service is not charged ([`uncharged`]). Messages to
+//!   other nodes through a harbor service are not: it comes out too small by what it has freed;
 //! * sizes are those that the allocator reserves, and Lua's memory counts;
 //! * what threads allocate outside of a turn is not told apart by kind of thread: it is all in the row `:ffffffff`,
 //!   which is the total minus the services;
@@ -18,6 +20,7 @@ pub mod jemalloc;
 pub mod lua;
 pub mod report;
 
+use libc::c_void;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -93,9 +96,26 @@ impl Thread {
         self.freed.set(freed);
     }
 
+    /// Makes this turn's balance larger by `delta`.
     #[inline]
     fn shift(&self, delta: i64) {
-        self.base.set(self.base.get() + delta);
+        self.base.set(self.base.get() - delta);
+    }
+
+    #[inline]
+    fn counts(&self) -> bool {
+        !self.allocated.get().is_null() && !ptr::eq(self.allocated.get(), &ZERO)
+    }
+
+    /// # Safety
+    /// `block` is null or a live block of the C allocator.
+    #[inline]
+    unsafe fn reserved(&self, block: *const c_void) -> i64 {
+        if block.is_null() || !self.counts() {
+            return 0;
+        }
+        // SAFETY: by contract.
+        unsafe { libc::malloc_usable_size(block.cast_mut()) as i64 }
     }
 }
 
@@ -125,20 +145,35 @@ pub fn turn_resume(so_far: i64) {
     THREAD.with(|thread| thread.base.set(thread.balance() - so_far));
 }
 
-/// The service on turn gave a payload away, in a block that was allocated with `size` bytes.
+/// The service on turn gives a block away: a payload, or data for a socket.
+///
+/// # Safety
+/// `block` is null or a live block of the C allocator.
 #[inline]
-pub fn message_sent(size: usize) {
-    if size > 0 {
-        THREAD.with(|thread| thread.shift(jemalloc::size_class(size) as i64));
-    }
+pub unsafe fn block_sent(block: *const c_void) {
+    // SAFETY: by contract.
+    THREAD.with(|thread| thread.shift(-unsafe { thread.reserved(block) }));
 }
 
-/// The service on turn owns a payload now, in a block that was allocated with `size` bytes.
+/// The service on turn owns a block now that it did not allocate.
+///
+/// # Safety
+/// `block` is null or a live block of the C allocator.
 #[inline]
-pub fn message_received(size: usize) {
-    if size > 0 {
-        THREAD.with(|thread| thread.shift(-(jemalloc::size_class(size) as i64)));
-    }
+pub unsafe fn block_received(block: *const c_void) {
+    // SAFETY: by contract.
+    THREAD.with(|thread| thread.shift(unsafe { thread.reserved(block) }));
+}
+
+/// As [`block_received`] for a payload of `size` bytes that the service may have freed already: the size of the block is
+/// what the allocator reserves for that many bytes.
+#[inline]
+pub fn payload_kept(size: usize) {
+    THREAD.with(|thread| {
+        if size > 0 && thread.counts() {
+            thread.shift(jemalloc::size_class(size) as i64);
+        }
+    });
 }
 
 /// Runs `f`, whose allocations and frees are not the service's: the copy of a payload for the receiver, the release of
@@ -147,7 +182,7 @@ pub fn message_received(size: usize) {
 pub fn uncharged<T>(f: impl FnOnce() -> T) -> T {
     let before = THREAD.with(Thread::balance);
     let result = f();
-    THREAD.with(|thread| thread.shift(thread.balance() - before));
+    THREAD.with(|thread| thread.shift(before - thread.balance()));
     result
 }
 
@@ -186,15 +221,23 @@ mod tests {
             turn_begin();
             // SAFETY: a fresh block, freed below.
             let block = std::hint::black_box(unsafe { libc::malloc(size) });
-            message_sent(size);
+            // SAFETY: as above.
+            unsafe { block_sent(block) };
             turn_end(&sender);
             assert_eq!(sender.bytes.load(Ordering::Relaxed), 0, "{size}");
             turn_begin();
-            message_received(size);
             // SAFETY: allocated above.
-            unsafe { libc::free(block) };
+            unsafe {
+                block_received(block);
+                libc::free(block);
+            }
             turn_end(&receiver);
             assert_eq!(receiver.bytes.load(Ordering::Relaxed), 0, "{size}");
+            turn_begin();
+            payload_kept(size);
+            turn_end(&receiver);
+            assert_eq!(receiver.bytes(), jemalloc::size_class(size));
+            receiver.bytes.store(0, Ordering::Relaxed);
         }
     }
 }

@@ -167,10 +167,15 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     let Some(module) = crate::module::query(name) else {
         return FAILED;
     };
+    // What a service allocates while it is made is its own already, and none of its launcher's.
+    let interrupted = memory::turn_so_far();
+    memory::turn_begin();
     let instance = module.create();
     if instance.is_null() {
+        memory::turn_resume(interrupted);
         return FAILED;
     }
+    let created = memory::turn_so_far();
     let context = Box::into_raw(Box::new(Context {
         queue: Queue::new(),
         handle: Cell::new(0),
@@ -200,14 +205,14 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         log::error(0, b"error: no handle is free");
         this.refs.store(1, Ordering::Relaxed);
         this.queue.mailbox.close();
+        memory::turn_resume(interrupted);
         // SAFETY: the only reference.
         unsafe { release(context) };
         return FAILED;
     }
     let name_text = name.to_bytes();
     let args_text = args.map_or(&b""[..], CStr::to_bytes);
-    let interrupted = memory::turn_so_far();
-    memory::turn_begin();
+    memory::turn_resume(created);
     let failed = module.init(
         instance,
         context,
@@ -264,7 +269,8 @@ pub unsafe fn release(context: *mut Context) -> bool {
         // SAFETY: the file belonged to the context.
         unsafe { libc::fclose(file) };
     }
-    this.module.release(this.instance);
+    // Whoever ends a service does not gain what that service had.
+    memory::uncharged(|| this.module.release(this.instance));
     // SAFETY: it left the table before its last reference went.
     unsafe { reclaim::defer(context.cast(), free) };
     count(-1);

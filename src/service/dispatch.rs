@@ -2,7 +2,8 @@
 
 use super::context::{Context, finish};
 use super::{Queue, cpu, send};
-use crate::message::Message;
+use crate::message::{Message, ptype};
+use crate::socket::SocketMessage;
 use crate::{log, memory};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
@@ -103,7 +104,6 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     let handle = this.handle();
     let before = send::enter_service(handle);
     let mut now = if this.profile { cpu::begin_turn() } else { 0 };
-    memory::turn_begin();
     let mut left = budget;
     let mut retired = this.is_retired();
     while !retired && left > 0 {
@@ -125,7 +125,6 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     if this.profile {
         cpu::end_turn(now);
     }
-    memory::turn_end(&this.memory);
     send::leave_service(before);
     if retired {
         // SAFETY: we are the consumer and the caller is inside a guard.
@@ -149,9 +148,6 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     // SAFETY: the caller is the consumer.
     let this = unsafe { &*context };
-    if !message.data.is_null() {
-        memory::message_received(message.size());
-    }
     let Some(callback) = this.callback.get() else {
         // SAFETY: the payload belongs to the message.
         unsafe { libc::free(message.data) };
@@ -173,9 +169,17 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     }
     this.messages.set(this.messages.get() + 1);
     let ud = this.callback_ud.get();
+    // Only the callback is charged: the core's own allocations around it are nobody's.
     let call = || {
+        memory::turn_begin();
+        if message.ty() == ptype::SOCKET && message.size() >= size_of::<SocketMessage>() {
+            // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
+            unsafe {
+                memory::block_received((*message.data.cast::<SocketMessage>()).buffer.cast())
+            };
+        }
         // SAFETY: the callback and its data were given by the service for this use.
-        unsafe {
+        let keep = unsafe {
             callback(
                 context,
                 ud,
@@ -185,7 +189,12 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
                 message.data,
                 message.size(),
             )
+        };
+        if keep != 0 {
+            memory::payload_kept(message.size());
         }
+        memory::turn_end(&this.memory);
+        keep
     };
     let (keep, now) = if this.profile {
         STARTED.set(now);

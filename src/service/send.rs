@@ -88,6 +88,25 @@ unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> *mut c_void {
     }
 }
 
+/// Gives the payload to `send`. What is allocated and freed on the way is not the sender's.
+///
+/// # Safety
+/// As [`payload`].
+#[inline]
+unsafe fn hand_over(
+    ty: c_int,
+    data: *mut c_void,
+    size: usize,
+    send: impl FnOnce(*mut c_void) -> bool,
+) -> bool {
+    if ty & ptype::TAG_DONTCOPY != 0 {
+        // SAFETY: contract of this function.
+        unsafe { memory::block_sent(data) };
+    }
+    // SAFETY: contract of this function.
+    memory::uncharged(|| send(unsafe { payload(ty, data, size) }))
+}
+
 unsafe fn drop_payload(ty: c_int, data: *mut c_void) {
     if ty & ptype::TAG_DONTCOPY != 0 {
         // SAFETY: DONTCOPY hands the block over on every path.
@@ -161,12 +180,14 @@ pub unsafe fn send(
         return -1;
     }
     // SAFETY: contract of this function.
-    let data = unsafe { payload(ty, data, size) };
-    if !data.is_null() {
-        memory::message_sent(size);
-    }
-    let message = Message::with_data(source, ty, session, data, size);
-    if send_to(destination, message) {
+    if unsafe {
+        hand_over(ty, data, size, |data| {
+            send_to(
+                destination,
+                Message::with_data(source, ty, session, data, size),
+            )
+        })
+    } {
         session
     } else {
         -1
@@ -216,13 +237,12 @@ pub unsafe fn send_name(
                 return -1;
             };
             // SAFETY: contract of this function.
-            let data = unsafe { payload(ty, data, size) };
-            let message = Message::with_data(source, ty, session, data, size);
-            return if harbor::send_to_name(name, message) {
-                session
-            } else {
-                -1
+            let sent = unsafe {
+                hand_over(ty, data, size, |data| {
+                    harbor::send_to_name(name, Message::with_data(source, ty, session, data, size))
+                })
             };
+            return if sent { session } else { -1 };
         }
     };
     // SAFETY: contract of this function.
