@@ -5,6 +5,29 @@ use skynet_lua as _;
 #[cfg(feature = "jemalloc")]
 use tikv_jemalloc_sys as _;
 
+/// jemalloc reads `MALLOC_CONF` before `main`. Where the C core's executable had it, its functions and that variable began
+/// with `je_` and `JE_`; settings that an operator still has under that name are handed over by starting once more.
+#[cfg(all(feature = "jemalloc", target_os = "linux"))]
+fn adopt_jemalloc_settings() {
+    use std::os::unix::process::CommandExt;
+    if let (Some(settings), None) = (
+        std::env::var_os("JE_MALLOC_CONF"),
+        std::env::var_os("MALLOC_CONF"),
+    ) {
+        let mut arguments = std::env::args_os();
+        let mut again = std::process::Command::new(
+            std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()),
+        );
+        if let Some(name) = arguments.next() {
+            again.arg0(name);
+        }
+        let reason = again.args(arguments).env("MALLOC_CONF", settings).exec();
+        eprintln!("JE_MALLOC_CONF has no effect: {reason}");
+    }
+}
+
 fn main() -> std::process::ExitCode {
+    #[cfg(all(feature = "jemalloc", target_os = "linux"))]
+    adopt_jemalloc_settings();
     skynet::cli::main(std::env::args_os().skip(1))
 }
