@@ -307,9 +307,10 @@ static int misuse(struct skynet_context *ctx, const char *args)
 	FACT(ctx, "remote %d", skynet_send(ctx, 0, 0x09000001, PTYPE_TEXT, 1, "x", 1) < 0);
 	FACT(ctx, "remote name %d", skynet_sendname(ctx, 0, "global", PTYPE_TEXT, 1, "x", 1) < 0);
 	FACT(ctx, "remote system %d", skynet_send(ctx, 0, 0x09000001, PTYPE_SYSTEM, 1, "x", 1) < 0);
-	FACT(ctx, "null command %s", text(skynet_command(ctx, "TIMEOUT", NULL)));
-	FACT(ctx, "null launch %s", text(skynet_command(ctx, "LAUNCH", NULL)));
-	FACT(ctx, "null kill %s", text(skynet_command(ctx, "KILL", NULL)));
+	/* A missing parameter is an empty one. */
+	static const char *const words[] = {"TIMEOUT", "LAUNCH", "KILL", "QUERY", "NAME", "GETENV", "SETENV", "STAT", "LOGON", "LOGOFF", "SIGNAL"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		FACT(ctx, "%s <%s>", words[i], text(skynet_command(ctx, words[i], NULL)));
 	DONE(ctx);
 	return 0;
 }

@@ -159,9 +159,17 @@ fn misuse_fails_the_call_and_spares_the_node() {
                 "remote 1",
                 "remote name 1",
                 "remote system 1",
-                "null command (null)",
-                "null launch (null)",
-                "null kill (null)",
+                "TIMEOUT <1>",
+                "LAUNCH <(null)>",
+                "KILL <(null)>",
+                "QUERY <(null)>",
+                "NAME <(null)>",
+                "GETENV <(null)>",
+                "SETENV <(null)>",
+                "STAT <>",
+                "LOGON <(null)>",
+                "LOGOFF <(null)>",
+                "SIGNAL <(null)>",
             ]
         );
         // Each is reported, with its caller as the source.
