@@ -85,6 +85,16 @@ fn services_start_are_found_and_answer_the_console() {
 }
 
 #[test]
+fn messages_have_the_bytes_that_other_nodes_read() {
+    run_test("serialise");
+}
+
+#[test]
+fn services_can_be_interrupted_limited_and_profiled() {
+    run_test("machine");
+}
+
+#[test]
 fn hello_plays_and_ends_by_itself() {
     let (status, output) = run_node(root(), "examples/hello/config");
     assert!(status.success(), "{status}\n{output}");

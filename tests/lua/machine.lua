@@ -1,0 +1,151 @@
+-- What the service snlua gives to Lua: interruption, limits, profiled coroutines, modules inside of the executable.
+local skynet = require "skynet"
+local check = require "check"
+local core = require "skynet.core"
+local profile = require "skynet.profile"
+local embedded = require "skynet.embedded"
+
+local cases = {}
+
+-- The same script serves as the second service.
+local role = ...
+if role == "loop" then
+	local requests = {}
+	function requests.plain(owner)
+		skynet.send(owner, "lua", "looping")
+		while true do end
+	end
+	function requests.coroutine(owner)
+		local run = coroutine.wrap(function()
+			skynet.send(owner, "lua", "looping")
+			while true do end
+		end)
+		run()
+	end
+	function requests.caught(owner)
+		local ok, problem = pcall(requests.plain, owner)
+		skynet.ret(skynet.pack(ok, problem))
+	end
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, name, owner)
+			requests[name](owner)
+		end)
+	end)
+	return
+elseif role == "limited" then
+	skynet.memlimit(8 * 1024 * 1024)
+	skynet.start(function()
+		skynet.dispatch("lua", function()
+			local ok, problem = pcall(string.rep, "x", 64 * 1024 * 1024)
+			skynet.ret(skynet.pack(ok, problem, #string.rep("x", 1024)))
+		end)
+	end)
+	return
+end
+
+local looping
+
+local function interrupted(request)
+	local service = skynet.newservice("machine", "loop")
+	looping = coroutine.running()
+	local result
+	skynet.fork(function()
+		result = table.pack(pcall(skynet.call, service, "lua", request, skynet.self()))
+		skynet.wakeup(looping)
+	end)
+	skynet.wait(looping)
+	looping = coroutine.running()
+	core.command("SIGNAL", skynet.address(service) .. " 0")
+	skynet.wait(looping)
+	-- The service lives on.
+	core.command("KILL", skynet.address(service))
+	return table.unpack(result, 1, result.n)
+end
+
+function cases.a_signal_ends_a_loop()
+	check.equal(interrupted "plain", false)
+end
+
+function cases.a_signal_ends_a_loop_in_a_coroutine()
+	check.equal(interrupted "coroutine", false)
+end
+
+function cases.a_signal_is_an_error_that_can_be_caught()
+	local called, ok, problem = interrupted "caught"
+	check.equal({ called, ok }, { true, false })
+	assert(string.find(problem, "signal 0", 1, true), problem)
+end
+
+function cases.a_memory_limit_fails_the_allocation_not_the_service()
+	local service = skynet.newservice("machine", "limited")
+	for _ = 1, 2 do
+		local ok, problem, rest = skynet.call(service, "lua")
+		check.equal({ ok, problem, rest }, { false, "not enough memory", 1024 })
+	end
+	core.command("KILL", skynet.address(service))
+end
+
+function cases.a_profile_counts_the_time_of_its_coroutine_only()
+	local function work(seconds)
+		local stop = os.clock() + seconds
+		while os.clock() < stop do end
+	end
+	local measured
+	local run = coroutine.wrap(function()
+		profile.start()
+		work(0.05)
+		coroutine.yield()
+		work(0.05)
+		measured = profile.stop()
+	end)
+	run()
+	work(0.2)
+	run()
+	assert(measured > 0.02 and measured < 0.2, measured)
+end
+
+function cases.a_profile_is_started_once_and_stopped_once()
+	local co = coroutine.create(print)
+	profile.start(co)
+	check.raises("start profile more than once", profile.start, co)
+	assert(profile.stop(co) >= 0)
+	check.raises("Call profile.start() before profile.stop()", profile.stop, co)
+end
+
+function cases.replaced_coroutine_functions_are_those_of_lua()
+	local co = coroutine.create(function(...)
+		local more = coroutine.yield(select("#", ...), ...)
+		error(more, 0)
+	end)
+	check.equal({ coroutine.resume(co, 1, nil, 3) }, { true, 3, 1, nil, 3 })
+	check.equal({ coroutine.resume(co, "why") }, { false, "why" })
+	check.equal({ coroutine.resume(co) }, { false, "cannot resume dead coroutine" })
+	local closed
+	local wrapped = coroutine.wrap(function()
+		local _ <close> = setmetatable({}, { __close = function() closed = true end })
+		error "broken"
+	end)
+	check.raises("broken", wrapped)
+	check.equal(closed, true)
+	check.raises("thread expected", coroutine.resume, 1)
+end
+
+function cases.embedded_files_are_read_and_loaded_by_name()
+	local source = embedded.find "lualib/skynet.lua"
+	assert(#source > 0)
+	check.equal(embedded.find "lualib/nothing.lua", nil)
+	check.equal(embedded.load "lualib/nothing.lua", nil)
+	local chunk = embedded.load "lualib/skynet.lua"
+	check.equal(debug.getinfo(chunk, "S").source, "@embedded/lualib/skynet.lua")
+end
+
+function cases.a_module_that_nobody_has_is_reported_with_all_places()
+	check.raises("no built-in module 'no.such.module'", require, "no.such.module")
+end
+
+skynet.dispatch("lua", function(_, _, name)
+	assert(name == "looping")
+	skynet.wakeup(looping)
+end)
+
+check.run(cases)
