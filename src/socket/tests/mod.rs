@@ -1,15 +1,26 @@
 //! Tests that drive a server over the loopback interface.
 
-mod harness;
-
+#[cfg(not(loom))]
 mod caps;
+#[cfg(not(loom))]
 mod close;
+#[cfg(not(loom))]
 mod concurrent;
+#[cfg(not(loom))]
 mod connect;
+#[cfg(not(loom))]
+mod harness;
+#[cfg(not(loom))]
 mod listen;
-#[cfg(test)]
+#[cfg(loom)]
+mod loom;
+#[cfg(not(loom))]
 mod state;
+#[cfg(not(loom))]
 mod statistics;
+#[cfg(not(loom))]
 mod stream;
+#[cfg(not(loom))]
 mod udp;
+#[cfg(not(loom))]
 mod units;
