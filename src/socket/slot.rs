@@ -12,7 +12,7 @@ use super::addr::{Protocol, UdpAddress};
 use super::gate::Gate;
 use super::queue::WriteQueue;
 use super::state::{Phase, State};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, handle_alloc_error};
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{
@@ -167,10 +167,21 @@ impl Table {
 
     /// A table of free slots.
     pub fn new() -> Table {
-        // SAFETY: the layout is not empty. All-zero is a valid Slot: a free tag and gate, and no boxes.
-        let raw = unsafe { alloc_zeroed(Self::LAYOUT) }.cast::<Slot>();
-        let Some(slots) = NonNull::new(raw) else {
-            handle_alloc_error(Self::LAYOUT)
+        // Straight from the kernel: an allocator that has to align the block would write all of it.
+        // SAFETY: a new mapping touches nothing that exists. All-zero is a valid Slot: a free tag and gate, and no boxes.
+        let raw = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                Self::LAYOUT.size(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        let slots = match NonNull::new(raw.cast::<Slot>()) {
+            Some(slots) if raw != libc::MAP_FAILED => slots,
+            _ => handle_alloc_error(Self::LAYOUT),
         };
         Table {
             slots,
@@ -242,7 +253,7 @@ impl Drop for Table {
                 (*slot.peer.get()).take();
             }
         }
-        // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.slots.as_ptr().cast(), Self::LAYOUT) };
+        // SAFETY: mapped in `new` with this size, and nobody has a slot any more.
+        unsafe { libc::munmap(self.slots.as_ptr().cast(), Self::LAYOUT.size()) };
     }
 }
