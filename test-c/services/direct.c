@@ -141,7 +141,7 @@ static int memory_cb(struct skynet_context *ctx, void *ud, int type, int session
 	char *block = malloc(20 * mib);
 	block[0] = 1;
 	FACT(ctx, "grown %zu", (malloc_current_memory() - mine + mib / 2) / mib);
-	FACT(ctx, "grown in all %d", malloc_used_memory() - all >= 20 * mib);
+	FACT(ctx, "grown in all %zu", (malloc_used_memory() - all + mib / 2) / mib);
 	FACT(ctx, "blocks %d", malloc_memory_block() > 0);
 	skynet_debug_memory("between");
 	block = realloc(block, 10 * mib);

@@ -83,7 +83,7 @@ fn memory_is_accounted_to_the_service_that_uses_it() {
         node.facts(),
         [
             "grown 20",
-            "grown in all 1",
+            "grown in all 20",
             "blocks 1",
             "kept 10",
             "left 0",
