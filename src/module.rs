@@ -124,6 +124,7 @@ pub fn query(name: &CStr) -> Option<&'static Module> {
 /// Looks through the path, then among the built-in modules.
 fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
     let mut reason = None;
+    let mut broken = false;
     for pattern in path
         .to_bytes()
         .split(|&c| c == b';')
@@ -143,8 +144,13 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
             return symbols(library, name);
         }
         reason = Some(last_error());
+        // A file that is there but cannot be loaded is the operator's to mend; the built-in one must not hide it.
+        // SAFETY: a C string.
+        broken |= unsafe { libc::access(file.as_ptr(), libc::F_OK) } == 0;
     }
-    if let Some(built_in) = builtin::find(name) {
+    if broken {
+        // Reported below.
+    } else if let Some(built_in) = builtin::find(name) {
         return Some(leak(Module {
             name: built_in.name.as_ptr(),
             module: std::ptr::null_mut(),

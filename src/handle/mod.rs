@@ -19,7 +19,8 @@ pub const MASK: u32 = 0x00ff_ffff;
 /// The harbor id is above them ("skynet_handle.h", `HANDLE_REMOTE_SHIFT`).
 pub const REMOTE_SHIFT: u32 = 24;
 
-const FIRST_SIZE: usize = 16;
+/// As the C core's, so that numbers come out the same after a failed launch.
+const FIRST_SIZE: usize = 4;
 
 struct Table {
     slots: Box<[AtomicPtr<Context>]>,
