@@ -91,13 +91,15 @@ impl Mailbox {
     }
 
     /// Any thread: adds a message at the end.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, message: Message) -> Pushed {
         let mut head = self.head.load(Ordering::Relaxed);
         if head == CLOSED {
             return Pushed::Closed;
         }
-        let node = node::alloc(message);
+        let node = node::alloc();
+        // SAFETY: the block is ours until it is published.
+        unsafe { (*node).message = message };
         loop {
             if head == CLOSED {
                 // SAFETY: the block was never published.
@@ -136,7 +138,7 @@ impl Mailbox {
     }
 
     /// Consumer: takes in what has arrived, so that [`Mailbox::len`] counts it.
-    #[inline]
+    #[inline(always)]
     pub fn gather(&self) {
         let head = self.head.load(Ordering::Relaxed);
         if head == BUSY || head == IDLE || head == CLOSED {
@@ -147,7 +149,7 @@ impl Mailbox {
     }
 
     /// Consumer: appends arrivals (newest first) to the list, oldest first.
-    #[inline]
+    #[inline(always)]
     fn append(&self, newest: *mut Node) {
         // SAFETY: the caller is the consumer; the blocks were taken from `head` and belong to it.
         unsafe {
@@ -171,7 +173,7 @@ impl Mailbox {
     }
 
     /// Consumer: the oldest message.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&self) -> Option<Message> {
         // SAFETY: the caller is the consumer.
         unsafe {

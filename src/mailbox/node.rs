@@ -46,35 +46,33 @@ thread_local! {
 }
 
 /// A block that holds `message`.
-#[inline]
-pub(super) fn alloc(message: Message) -> *mut Node {
-    CACHE
-        .try_with(|cache| {
-            let mut node = cache.head.get();
+#[inline(always)]
+pub(super) fn alloc() -> *mut Node {
+    let cached = CACHE.try_with(|cache| {
+        let mut node = cache.head.get();
+        if node.is_null() {
+            node = refill(cache);
             if node.is_null() {
-                node = refill(cache);
-                if node.is_null() {
-                    return Box::into_raw(Box::new(Node {
-                        next: std::ptr::null_mut(),
-                        message,
-                    }));
-                }
+                return node;
             }
-            // SAFETY: a cached block belongs to this thread.
-            unsafe {
-                cache.head.set((*node).next);
-                cache.count.set(cache.count.get() - 1);
-                (*node).next = std::ptr::null_mut();
-                (*node).message = message;
-            }
-            node
-        })
-        .unwrap_or_else(|_| {
-            Box::into_raw(Box::new(Node {
-                next: std::ptr::null_mut(),
-                message,
-            }))
-        })
+        }
+        // SAFETY: a cached block belongs to this thread.
+        unsafe { cache.head.set((*node).next) };
+        cache.count.set(cache.count.get() - 1);
+        node
+    });
+    match cached {
+        Ok(node) if !node.is_null() => node,
+        _ => fresh(),
+    }
+}
+
+#[cold]
+fn fresh() -> *mut Node {
+    Box::into_raw(Box::new(Node {
+        next: std::ptr::null_mut(),
+        message: Message::empty(0, 0, 0),
+    }))
 }
 
 /// Takes a spare chain if there is one.
@@ -98,7 +96,7 @@ fn refill(cache: &Cache) -> *mut Node {
 ///
 /// # Safety
 /// `node` comes from [`alloc`] and nobody else refers to it.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn free(node: *mut Node) {
     let kept = CACHE.try_with(|cache| {
         // SAFETY: the caller gives the block to us.

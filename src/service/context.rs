@@ -371,7 +371,7 @@ fn bounce(handle: u32, message: Message) {
 impl Context {
     /// Any thread: puts a message straight into the mailbox ("skynet_server.h", `skynet_context_send`).
     /// The message comes back when the service has ended.
-    #[inline]
+    #[inline(always)]
     pub fn deliver(&self, message: Message) -> Result<(), Message> {
         match self.queue.mailbox.push(message) {
             Pushed::Queued => Ok(()),

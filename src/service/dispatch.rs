@@ -144,7 +144,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 }
 
 /// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
-#[inline]
+#[inline(always)]
 unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     // SAFETY: the caller is the consumer.
     let this = unsafe { &*context };

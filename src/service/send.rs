@@ -42,7 +42,7 @@ pub(super) fn leave_service(before: u32) {
 
 /// Puts `message` into the mailbox of the local service `handle` and sees to it that a worker wakes up for it.
 /// An unknown handle gives the message back; the caller still owns its data then.
-#[inline]
+#[inline(always)]
 pub fn push(handle: u32, message: Message) -> Result<(), Message> {
     let guard = reclaim::enter();
     match handle::find(&guard, handle) {
@@ -52,6 +52,7 @@ pub fn push(handle: u32, message: Message) -> Result<(), Message> {
 }
 
 /// Sends a finished message to any handle. False if the destination is unknown; the data is freed then.
+#[inline]
 pub fn send_to(destination: u32, message: Message) -> bool {
     if harbor::is_remote(destination) {
         return harbor::send_to_handle(destination, message);
