@@ -112,6 +112,7 @@ impl Worker {
     /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
     #[cold]
     fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
+        service::interrupt();
         self.shared.idle.search();
         let mut pause = WATCH_FIRST;
         let mut woken = false;

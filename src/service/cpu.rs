@@ -65,11 +65,13 @@ struct Base {
     cpu_nanos: Cell<u64>,
     long: Cell<u64>,
     last: Cell<u64>,
+    /// `last` was just now: the worker went from turn to turn.
+    going: Cell<bool>,
 }
 
 thread_local! {
     static BASE: Base = const {
-        Base { ticks: Cell::new(0), cpu_nanos: Cell::new(0), long: Cell::new(u64::MAX), last: Cell::new(0) }
+        Base { ticks: Cell::new(0), cpu_nanos: Cell::new(0), long: Cell::new(u64::MAX), last: Cell::new(0), going: Cell::new(false) }
     };
 }
 
@@ -85,6 +87,10 @@ fn rebase(base: &Base) -> u64 {
 #[inline]
 pub(super) fn begin_turn() -> u64 {
     BASE.with(|base| {
+        if base.going.get() {
+            // Straight from another turn: its end is our beginning, which saves a reading of the counter.
+            return base.last.get();
+        }
         let now = ticks();
         if now.wrapping_sub(base.last.get()) > base.long.get() || base.ticks.get() == 0 {
             return rebase(base);
@@ -93,10 +99,19 @@ pub(super) fn begin_turn() -> u64 {
     })
 }
 
+/// The worker does something else than running services: the next turn starts with a reading of its own.
+#[inline]
+pub(crate) fn interrupt() {
+    BASE.with(|base| base.going.set(false));
+}
+
 /// The end of a turn.
 #[inline]
 pub(super) fn end_turn(now: u64) {
-    BASE.with(|base| base.last.set(now));
+    BASE.with(|base| {
+        base.last.set(now);
+        base.going.set(true);
+    });
 }
 
 /// CPU ticks of a callback that began at `start` and has just returned; the second value is now.

@@ -129,6 +129,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     if retired {
         // SAFETY: we are the consumer and the caller is inside a guard.
         unsafe { finish(context) };
+        cpu::interrupt();
         return Turn::Ended;
     }
     if !mailbox.rest() {
@@ -138,6 +139,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     if this.is_retired() && mailbox.claim() {
         // SAFETY: claimed; the guard of the caller keeps the memory even if somebody else was first.
         unsafe { finish(context) };
+        cpu::interrupt();
         return Turn::Ended;
     }
     Turn::Idle

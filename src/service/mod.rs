@@ -10,6 +10,7 @@
 mod command;
 mod context;
 mod cpu;
+pub(crate) use cpu::interrupt;
 mod dispatch;
 mod queue;
 mod send;
