@@ -260,8 +260,8 @@ fn log_off(this: &Context, text: &CStr) -> *const c_char {
     with_service(this, text, |target| {
         let file = target.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
         if !file.is_null() {
-            // SAFETY: the file was the target's, and it is out of its reach now. A worker that writes a record at this
-            // moment holds the stream's lock in stdio, as with the C core.
+            // SAFETY: the file was the target's, and no new record finds it. A worker that
+            // took it out for a record just before still writes to it: a race of the C core that is not closed here yet.
             unsafe { log::record::close(this.handle(), file, target.handle()) };
         }
     });

@@ -222,14 +222,10 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     memory::turn_resume(interrupted);
     if failed {
         log::error(handle, &[b"error: launch ", name_text, b" FAILED"].concat());
-        if let Some(context) = remove(handle) {
-            // SAFETY: we are the consumer still, and the table's reference is ours now.
-            unsafe { finish(context) };
-        } else {
-            // Retired during init; the consumer, which we are, has to finish it.
-            // SAFETY: as above.
-            unsafe { finish(context) };
-        }
+        // Whoever took the handle away, we or somebody during init, left the table's reference to the consumer.
+        remove(handle);
+        // SAFETY: a new mailbox has its creator, us, as consumer.
+        unsafe { finish(context) };
         // SAFETY: the reference of the launch.
         unsafe { release(context) };
         return FAILED;

@@ -14,14 +14,14 @@
 
 #include "lua.h"
 
-#include "ldebug.h"
 #include "ldo.h"
 #include "lfunc.h"
 #include "lgc.h"
-#include "lobject.h"
 #include "lshare.h"
 #include "lstate.h"
 #include "lstring.h"
+#include "lobject.h"
+#include "ldebug.h"
 
 
 /*
