@@ -4,64 +4,11 @@
 
 mod tools;
 
-use std::io::Read;
-use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-use tools::{root, scratch};
+use tools::node::{run_node, run_test as run};
+use tools::root;
 
-/// How long a node may take before it counts as stuck.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// Runs the executable to its end; returns its status and what it printed.
-fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
-    let mut node = Command::new(env!("CARGO_BIN_EXE_skynet"))
-        .arg(config)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("the executable starts");
-    let mut stdout = node.stdout.take().expect("stdout is a pipe");
-    let (done, finished) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let result = stdout.read_to_end(&mut bytes);
-        // Nobody receives when the node was stuck.
-        let _ = done.send(result.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
-    });
-    let output = finished.recv_timeout(LIMIT);
-    if output.is_err() {
-        node.kill().expect("the node can be killed");
-    }
-    let status = node.wait().expect("the node's status");
-    let output = output
-        .unwrap_or_else(|_| panic!("{config} still runs after {LIMIT:?}"))
-        .expect("readable output");
-    (status, output)
-}
-
-/// Runs one Lua test; every case of it has to pass.
 fn run_test(name: &str) {
-    let folder = scratch(&format!("lua-{name}"));
-    let scripts = root().join("tests/lua");
-    let scripts = scripts.display();
-    let config = format!(
-        "thread = 2\nharbor = 0\nstart = {name:?}\nluaservice = \"{scripts}/?.lua\"\nlua_path = \"{scripts}/?.lua\"\n"
-    );
-    std::fs::write(folder.join("config"), config).expect("config");
-    let (status, output) = run_node(&folder, "config");
-    assert!(status.success(), "{status}\n{output}");
-    assert!(!output.contains("\nFAILED "), "{output}");
-    assert!(
-        output
-            .lines()
-            .any(|line| line.ends_with(" cases, 0 failed")),
-        "{output}"
-    );
+    run("lua", name, "");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Runs compilers and other tools for the tests of the C interface.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+#[cfg(feature = "lua")]
+pub mod node;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

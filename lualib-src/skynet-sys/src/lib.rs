@@ -78,3 +78,33 @@ unsafe extern "C" {
     /// The allocator of Lua states ("skynet_malloc.h"): realloc, and free for a new size of 0.
     pub fn skynet_lalloc(ptr: *mut c_void, old_size: usize, new_size: usize) -> *mut c_void;
 }
+
+// "malloc_hook.h": statistics of memory, and jemalloc's controls.
+unsafe extern "C" {
+    /// Bytes in use in the process; 0 where the allocator does not say.
+    pub fn malloc_used_memory() -> usize;
+
+    /// Blocks in use in the process.
+    pub fn malloc_memory_block() -> usize;
+
+    /// Bytes that the running service has allocated and not freed.
+    pub fn malloc_current_memory() -> usize;
+
+    /// Prints the allocator's statistics to stderr; `opts` may be null.
+    pub fn memory_info_dump(opts: *const c_char);
+
+    /// Reads a number of jemalloc's by name, and sets it unless `newval` is null.
+    pub fn mallctl_int64(name: *const c_char, newval: *mut usize) -> usize;
+
+    /// Reads a bool of jemalloc's by name, and sets it unless `newval` is null.
+    pub fn mallctl_bool(name: *const c_char, newval: *mut bool) -> bool;
+
+    /// Runs a command of jemalloc's; 0 or its error.
+    pub fn mallctl_cmd(name: *const c_char) -> c_int;
+
+    /// Writes the memory of each service to the error log.
+    pub fn dump_c_mem();
+
+    /// Pushes a table of the bytes of each service, by handle. `L` is a `lua_State`.
+    pub fn dump_mem_lua(L: *mut c_void) -> c_int;
+}

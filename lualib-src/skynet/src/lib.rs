@@ -5,12 +5,22 @@
 //! work on them return a status which one thin layer turns into an error.
 
 pub mod core;
+pub mod memory;
 pub mod seri;
 
 use std::ffi::CStr;
 
 use libc::c_int;
-use mlua_sys::{lua_CFunction, lua_State, lua_pushcclosure, lua_pushvalue, lua_setfield};
+use mlua_sys::{
+    lua_CFunction, lua_Integer, lua_Number, lua_State, lua_pushcclosure, lua_pushvalue,
+    lua_setfield, luaL_checkversion_,
+};
+
+/// What `require` opens: module name and opening function.
+pub static MODULES: &[(&CStr, lua_CFunction)] = &[
+    (c"skynet.core", core::luaopen_skynet_core),
+    (c"skynet.memory", memory::luaopen_skynet_memory),
+];
 
 /// A Lua function and its name in the module.
 pub(crate) type Entry = (&'static CStr, lua_CFunction);
@@ -31,4 +41,17 @@ pub(crate) unsafe fn register(state: *mut lua_State, functions: &[Entry], upvalu
         }
         mlua_sys::lua_settop(state, -upvalues - 1);
     }
+}
+
+/// LUA_VERSION_NUM and LUAL_NUMSIZES of "lua.h" and "lauxlib.h": what the modules are compiled for.
+const VERSION: lua_Number = 505.0;
+const SIZES: usize = size_of::<lua_Integer>() * 16 + size_of::<lua_Number>();
+
+/// Raises an error unless the running Lua is the one that the modules are compiled for (`luaL_checkversion`).
+///
+/// # Safety
+/// Called with a valid state; nothing with a destructor is alive.
+pub(crate) unsafe fn check_version(state: *mut lua_State) {
+    // SAFETY: as the caller promises.
+    unsafe { luaL_checkversion_(state, VERSION, SIZES) }
 }

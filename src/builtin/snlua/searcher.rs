@@ -10,12 +10,12 @@ use mlua_sys::{
 
 use crate::builtin::embedded;
 
-/// Modules in Rust.
-static MODULES: &[(&CStr, lua_CFunction)] =
-    &[(c"skynet.core", skynet_luaclib::core::luaopen_skynet_core)];
+/// Modules in Rust, a list of each crate.
+static MODULES: &[&[(&CStr, lua_CFunction)]] = &[skynet_luaclib::MODULES];
 
 fn native(name: &[u8]) -> Option<lua_CFunction> {
-    let found = MODULES.iter().find(|(known, _)| known.to_bytes() == name);
+    let mut modules = MODULES.iter().copied().flatten();
+    let found = modules.find(|(known, _)| known.to_bytes() == name);
     found.map(|&(_, open)| open)
 }
 

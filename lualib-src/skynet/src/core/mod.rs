@@ -7,18 +7,13 @@ mod send;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_REGISTRYINDEX, LUA_TLIGHTUSERDATA, LUA_TSTRING, lua_Integer, lua_Number, lua_State,
-    lua_createtable, lua_getfield, lua_isnoneornil, lua_pushboolean, lua_pushinteger,
-    lua_pushlstring, lua_touserdata, lua_type, lua_typename, lua_upvalueindex, luaL_checkinteger,
-    luaL_checkversion_, luaL_error,
+    LUA_REGISTRYINDEX, LUA_TLIGHTUSERDATA, LUA_TSTRING, lua_State, lua_createtable, lua_getfield,
+    lua_isnoneornil, lua_pushboolean, lua_pushinteger, lua_pushlstring, lua_touserdata, lua_type,
+    lua_typename, lua_upvalueindex, luaL_checkinteger, luaL_error,
 };
 use skynet_sys::{Context, skynet_isremote, skynet_now};
 
-use crate::{Entry, register, seri};
-
-/// LUA_VERSION_NUM and LUAL_NUMSIZES of "lua.h" and "lauxlib.h": what the modules are compiled for.
-const VERSION: lua_Number = 505.0;
-const SIZES: usize = size_of::<lua_Integer>() * 16 + size_of::<lua_Number>();
+use crate::{Entry, check_version, register, seri};
 
 /// Functions that have the service as their upvalue.
 const BOUND: &[Entry] = &[
@@ -52,7 +47,7 @@ const FREE: &[Entry] = &[
 pub unsafe extern "C-unwind" fn luaopen_skynet_core(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with room for LUA_MINSTACK values.
     unsafe {
-        luaL_checkversion_(state, VERSION, SIZES);
+        check_version(state);
         lua_createtable(state, 0, (BOUND.len() + FREE.len()) as c_int);
         lua_getfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
         if lua_touserdata(state, -1).is_null() {

@@ -1,0 +1,81 @@
+//! Runs a node to its end: this build's executable, or another one to compare with.
+//!
+//! With `SKYNET_EXE` the tests run on that executable, and with `SKYNET_TREE` on the `lualib`, `service`, `luaclib` and
+//! `cservice` of that folder: that is how an expectation is held against another core and its modules.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::{root, scratch};
+
+/// How long a node may take before it counts as stuck.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn executable() -> PathBuf {
+    std::env::var_os("SKYNET_EXE").map_or_else(|| env!("CARGO_BIN_EXE_skynet").into(), Into::into)
+}
+
+/// Runs the executable to its end; returns its status and what it printed.
+pub fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
+    let mut node = Command::new(executable())
+        .arg(config)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("the executable starts");
+    let mut stdout = node.stdout.take().expect("stdout is a pipe");
+    let (done, finished) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let result = stdout.read_to_end(&mut bytes);
+        // Nobody receives when the node was stuck.
+        let _ = done.send(result.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
+    });
+    let output = finished.recv_timeout(LIMIT);
+    if output.is_err() {
+        node.kill().expect("the node can be killed");
+    }
+    let status = node.wait().expect("the node's status");
+    let output = output
+        .unwrap_or_else(|_| panic!("{config} still runs after {LIMIT:?}"))
+        .expect("readable output");
+    (status, output)
+}
+
+/// Runs one Lua test, `tests/FOLDER/NAME.lua`, in an empty folder; every case of it has to pass. `more` is appended to
+/// the config.
+pub fn run_test(folder: &str, name: &str, more: &str) {
+    let place = scratch(&format!("{folder}-{name}"));
+    let common = root().join("tests/lua").display().to_string();
+    let scripts = root().join("tests").join(folder).display().to_string();
+    let mut services = format!("{scripts}/?.lua");
+    let mut modules = format!("{scripts}/?.lua;{common}/?.lua");
+    let mut config = String::new();
+    if let Some(tree) = std::env::var_os("SKYNET_TREE") {
+        let tree = PathBuf::from(tree).display().to_string();
+        services += &format!(";{tree}/service/?.lua");
+        modules += &format!(";{tree}/lualib/?.lua;{tree}/lualib/?/init.lua");
+        config += &format!(
+            "lualoader = \"{tree}/lualib/loader.lua\"\nlua_cpath = \"{tree}/luaclib/?.so\"\ncpath = \"{tree}/cservice/?.so\"\nbootstrap = \"snlua bootstrap\"\n"
+        );
+    }
+    config += &format!(
+        "thread = 2\nharbor = 0\nstart = {name:?}\nluaservice = \"{services}\"\nlua_path = \"{modules}\"\n{more}\n"
+    );
+    std::fs::write(place.join("config"), config).expect("config");
+    let (status, output) = run_node(&place, "config");
+    assert!(status.success(), "{status}\n{output}");
+    assert!(!output.contains("\nFAILED "), "{output}");
+    assert!(
+        output
+            .lines()
+            .any(|line| line.ends_with(" cases, 0 failed")),
+        "{output}"
+    );
+}
