@@ -1,0 +1,66 @@
+//! What the executable and the library export: names that compiled services and host programs look for.
+#![cfg(target_os = "linux")]
+
+mod tools;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use tools::{exports, library, symbols};
+
+fn absent(wanted: &[&str], file: &Path, options: &[&str]) -> Vec<String> {
+    let found: BTreeSet<String> = symbols(file, options).into_iter().collect();
+    wanted
+        .iter()
+        .flat_map(|list| exports(list))
+        .filter(|name| !found.contains(name))
+        .collect()
+}
+
+#[test]
+fn the_core_has_142_symbols() {
+    assert_eq!(exports("core").len(), 142);
+}
+
+#[test]
+fn the_library_exports_the_core() {
+    let folder = library();
+    assert_eq!(
+        absent(
+            &["core", "older"],
+            &folder.join("libskynet.a"),
+            &["--defined-only", "--extern-only"]
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        absent(
+            &["core", "older"],
+            &folder.join("libskynet.so"),
+            &["-D", "--defined-only"]
+        ),
+        [""; 0]
+    );
+}
+
+#[cfg(all(feature = "lua", feature = "jemalloc"))]
+#[test]
+fn the_executable_exports_the_lists_and_nothing_else() {
+    let lists = ["core", "older", "lua", "malloc"];
+    let executable = Path::new(env!("CARGO_BIN_EXE_skynet"));
+    let wanted: BTreeSet<String> = lists.iter().flat_map(|list| exports(list)).collect();
+    let found: BTreeSet<String> = symbols(executable, &["-D", "--defined-only"])
+        .into_iter()
+        .collect();
+    let missing: Vec<&String> = wanted.difference(&found).collect();
+    assert!(missing.is_empty(), "not exported: {missing:?}");
+    // The C library's own data, copied into the executable, is not an export of ours.
+    let system = ["environ", "__environ", "stderr", "stdout", "stdin"];
+    let more: Vec<&String> = found
+        .difference(&wanted)
+        .filter(|name| !system.contains(&name.as_str()))
+        .collect();
+    assert!(
+        more.is_empty(),
+        "exported without being on a list: {more:?}"
+    );
+}
