@@ -10,10 +10,10 @@ for word in string.gmatch(..., "%S+") do
 end
 SERVICE_NAME = words[1]
 
--- A source inside of the executable. Other executables than ours have none.
-local function embedded_source(path)
+-- A script inside of the executable, whose code all services share. Other executables have none.
+local function embedded_script(path)
 	local ok, embedded = pcall(require, "skynet.embedded")
-	return ok and embedded.find(path) or nil
+	return ok and embedded.load(path) or nil
 end
 
 local function is_file(path)
@@ -42,10 +42,9 @@ local function find_service(name, patterns)
 		embeddable = embeddable and not is_file(path)
 	end
 	if embeddable then
-		local path = "service/" .. name .. ".lua"
-		local source = embedded_source(path)
-		if source then
-			return assert(load(source, "@" .. path))
+		local script = embedded_script("service/" .. name .. ".lua")
+		if script then
+			return script
 		end
 	end
 	error(table.concat(tried, "\n"))

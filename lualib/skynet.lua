@@ -2,7 +2,8 @@
 ---
 --- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
 --- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
---- wait), reply (response, tracecall), select (request), tasks, trace, strays. This file adds the rest.
+--- wait), reply (response, tracecall), select (request), deadline (call_timeout), tasks, trace, strays.
+--- This file adds the rest.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"
@@ -320,6 +321,7 @@ local providers = {
 	sleep = "sleep", yield = "sleep", wait = "sleep",
 	response = "reply", tracecall = "reply",
 	request = "select",
+	call_timeout = "deadline",
 	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
 	trace = "trace", tracetag = "trace", traceproto = "trace",
 	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",

@@ -139,4 +139,22 @@ function cases.select_gives_up_after_its_time()
 	check.equal(stray, false)
 end
 
+function cases.call_with_a_limit_gives_up_and_drops_the_late_answer()
+	if not skynet.call_timeout then
+		return -- not part of the C core's Lua layer
+	end
+	local p = peer()
+	check.equal(skynet.call_timeout(1000, p, "lua", "echo", 1, 2), 1)
+	check.raises("call failed", skynet.call_timeout, 1000, p, "lua", "fail")
+	check.raises("call timeout", skynet.call_timeout, 1, p, "lua", "never")
+	local stray = false
+	local previous = skynet.dispatch_unknown_response(function() stray = true end)
+	check.equal(skynet.call(p, "lua", "release", true), true)
+	skynet.yield()
+	skynet.dispatch_unknown_response(previous)
+	check.equal(stray, false)
+	skynet.kill(p)
+	check.raises("invalid address", skynet.call_timeout, 1, p, "lua", "echo")
+end
+
 check.run(cases)

@@ -1,0 +1,74 @@
+--- Calls that do not wait for ever: `call_timeout`. Loaded on first use.
+
+local runtime = require "skynet.internal.kernel"
+
+local api, protocols = runtime.api, runtime.protocols
+local waiting, watched = runtime.waiting, runtime.watched
+
+local BREAK <const> = "BREAK"
+
+local call_of = {} -- session of a timer -> session of the call that it limits
+local expired = {} -- sessions of calls whose time is over
+
+-- One coroutine takes the timers of all calls: resumed for each that fires.
+local function watch_clock()
+	while true do
+		local _, _, _, timer = coroutine.yield "SUSPEND"
+		local session = call_of[timer]
+		call_of[timer] = nil
+		if session and watched[session] then
+			expired[session] = true
+			runtime.fail_call(session)
+		end
+	end
+end
+
+local clock
+
+local function start_clock()
+	local caller = runtime.current()
+	clock = coroutine.create(watch_clock)
+	runtime.resume(clock)
+	runtime.set_current(caller)
+end
+
+local function finish(session, timer, ok, msg, sz)
+	if call_of[timer] then
+		call_of[timer] = nil
+		waiting[timer] = BREAK -- it may fire later
+	end
+	if expired[session] then
+		expired[session] = nil
+		watched[session] = nil
+		waiting[session] = BREAK -- a late answer is nobody's
+		error("call timeout", 3)
+	elseif not ok then
+		error(msg, 0)
+	end
+	return msg, sz
+end
+
+--- `call` with a limit of time. Yields.
+---@param centiseconds integer 1/100 s
+---@param address integer|string
+---@param typename string|integer
+---@return any ... the values of the answer. Raises what `call` raises, and "call timeout" when there
+--- was no answer in time; a later one is dropped
+function api.call_timeout(centiseconds, address, typename, ...)
+	local protocol = protocols[typename]
+	if not protocol then
+		error("unknown protocol " .. tostring(typename), 2)
+	end
+	runtime.trace_call(address)
+	local session = runtime.request(runtime.current(), address, protocol, ...)
+	if not session then
+		return runtime.finish_call(address, session) -- raises
+	end
+	if not clock then
+		start_clock()
+	end
+	local timer = runtime.start_timer(centiseconds)
+	call_of[timer] = session
+	waiting[timer] = clock
+	return protocol.unpack(finish(session, timer, pcall(runtime.finish_call, address, session)))
+end
