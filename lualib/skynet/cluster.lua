@@ -1,0 +1,197 @@
+--- Calls between the nodes of a cluster, by node name and address.
+---
+---     local cluster = require "skynet.cluster"
+---     cluster.open "db"                               -- this node answers at the address of "db"
+---     cluster.register "store"                        -- ... and knows this service as "@store"
+---     cluster.call("db", "@store", "GET", key)        -- from another node
+---
+--- Nodes and their addresses stand in the file that the config key `cluster` names (`db =
+--- "10.0.0.1:2528"`), or are given to `reload`. An address on the other side is a handle, "@name"
+--- (registered there) or ".name" (local there). The connections belong to the service `clusterd`.
+
+local skynet = require "skynet"
+
+local cluster = {}
+
+local clusterd
+local senders = {} -- node -> handle of the service that sends to it
+local lines = {}   -- node -> what waits, in order, while its sender is being found
+
+local function push(sender, packed)
+	local function send(address, ...)
+		skynet.send(sender, "lua", "push", address, skynet.pack(...))
+	end
+	send(skynet.unpack(packed))
+end
+
+-- Lets the line go on, up to the next task: that task sends its request and, by a fork, has the rest
+-- go on after it. So the order of the requests is the order in which they were made.
+local function advance(node, line)
+	while line.first <= line.last do
+		local item = line[line.first]
+		line[line.first] = nil
+		line.first = line.first + 1
+		if type(item) == "string" then
+			push(line.sender, item)
+		else
+			skynet.wakeup(item)
+			return
+		end
+	end
+	senders[node] = line.sender
+	lines[node] = nil
+end
+
+local function fail(node, line)
+	lines[node] = nil
+	local dropped = 0
+	for i = line.first, line.last do
+		if type(line[i]) == "string" then
+			dropped = dropped + 1
+		else
+			skynet.wakeup(line[i])
+		end
+	end
+	skynet.error(line.problem)
+	if dropped > 0 then
+		skynet.error(string.format("cluster: %d messages to [%s] are lost", dropped, node))
+	end
+end
+
+local function find_sender(node, line)
+	local ok, result = pcall(skynet.call, clusterd, "lua", "sender", node)
+	if ok and result then
+		line.sender = result
+		advance(node, line)
+	else
+		line.problem = string.format("cluster: no way to node [%s]: %s", node, result or "it is down")
+		fail(node, line)
+	end
+end
+
+-- Puts a task or a packed message behind what waits for the node already.
+local function join(node, item)
+	local line = lines[node]
+	if not line then
+		line = { first = 1, last = 0 }
+		lines[node] = line
+		skynet.fork(find_sender, node, line)
+	end
+	line.last = line.last + 1
+	line[line.last] = item
+	return line
+end
+
+local function wait_for_sender(node)
+	local task = coroutine.running()
+	local line = join(node, task)
+	skynet.wait(task)
+	if line.problem then
+		error(line.problem, 0)
+	end
+	skynet.fork(advance, node, line)
+	return line.sender
+end
+
+local function request(sender, address, ...)
+	return skynet.call(sender, "lua", "req", address, skynet.pack(...))
+end
+
+--- The service that sends to a node; there is one for each node. Yields.
+---@param node string
+---@return integer handle. Raises when the node is unknown or cannot be reached
+function cluster.get_sender(node)
+	return senders[node] or wait_for_sender(node)
+end
+
+--- Calls a service of another node. Requests made by this service arrive in their order. Yields.
+---@param node string
+---@param address integer|string handle, "@name" or ".name" over there
+---@return any ... the answer. Raises when the call fails there, or the connection is lost
+function cluster.call(node, address, ...)
+	local sender = senders[node]
+	if sender then
+		return request(sender, address, ...)
+	end
+	local packed = skynet.packstring(address, ...) -- as the values are now
+	return request(wait_for_sender(node), skynet.unpack(packed))
+end
+
+--- Sends a message to a service of another node; nobody tells whether it arrives. Does not yield.
+---@param node string
+---@param address integer|string
+function cluster.send(node, address, ...)
+	local sender = senders[node]
+	if sender then
+		skynet.send(sender, "lua", "push", address, skynet.pack(...))
+	else
+		join(node, skynet.packstring(address, ...))
+	end
+end
+
+--- Accepts connections of other nodes. Yields.
+---@param port integer|string a port of all addresses, or the name of a node in the configuration
+---@param maxclient integer? connections at a time, 1024 by default
+---@return string address, integer? port that it listens on. Raises when it cannot
+function cluster.open(port, maxclient)
+	if type(port) == "string" then
+		return skynet.call(clusterd, "lua", "listen", port, nil, maxclient)
+	end
+	return skynet.call(clusterd, "lua", "listen", "0.0.0.0", port, maxclient)
+end
+
+--- Reads the configuration again, or takes a new one; nodes that it does not name stay. Connections
+--- to nodes with a new address are made anew. Yields.
+---@param config table<string, string|false|boolean>? node -> "host:port", or false: the node is down.
+--- Keys with `__` are options: `__nowaiting` fails calls to unknown nodes instead of waiting for them
+function cluster.reload(config)
+	skynet.call(clusterd, "lua", "reload", config)
+end
+
+--- A service of this node that passes what it gets on to a service of another node. Yields.
+---@param node string the node, or both: "node@name" or "node.name"
+---@param name string|integer? "@name", ".name" or handle over there
+---@return integer handle
+function cluster.proxy(node, name)
+	return skynet.call(clusterd, "lua", "proxy", node, name)
+end
+
+--- A snax object of a service on another node. Yields.
+---@param node string
+---@param name string the snax service
+---@param address integer|string? of a service started by `snax.newservice`; a unique one by default
+function cluster.snax(node, name, address)
+	local snax = require "skynet.snax"
+	address = address or cluster.call(node, ".service", "QUERY", "snaxd", name)
+	return snax.bind(cluster.proxy(node, address), name)
+end
+
+--- Gives a service the name that other nodes call it by, as "@name". Yields.
+---@param name string raises when it is taken
+---@param handle integer? this service by default; an earlier name of the service ends
+function cluster.register(name, handle)
+	assert(type(name) == "string", "the name must be a string")
+	assert(handle == nil or type(handle) == "number", "the address must be a handle")
+	return skynet.call(clusterd, "lua", "register", name, handle)
+end
+
+--- Ends the name of a service. Yields.
+---@param name string
+function cluster.unregister(name)
+	assert(type(name) == "string", "the name must be a string")
+	return skynet.call(clusterd, "lua", "unregister", name)
+end
+
+--- Asks another node for the handle of a name registered there. Yields.
+---@param node string
+---@param name string without "@"
+---@return integer handle. Raises when there is none
+function cluster.query(node, name)
+	return request(cluster.get_sender(node), 0, name)
+end
+
+skynet.init(function()
+	clusterd = skynet.uniqueservice "clusterd"
+end)
+
+return cluster

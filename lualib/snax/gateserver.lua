@@ -1,0 +1,216 @@
+--- A service that accepts connections and gets packets of 2 bytes of size (big-endian) and content.
+---
+---     gateserver.start {
+---         connect = function(fd, address) ... gateserver.openclient(fd) end,
+---         message = function(fd, msg, sz) ... end,   -- owns msg: skynet.redirect or skynet.trash it
+---         disconnect = function(fd) end, error = function(fd, text) end,
+---         warning = function(fd, kilobytes) end,     -- a client that reads too slowly
+---         open = function(source, conf) end,         -- listening has begun; answers the `open`
+---         command = function(name, source, ...) end, -- any other "lua" message
+---         embed = true,                              -- inside of a service that has its own start
+---     }
+---
+--- The service listens when it gets the "lua" message ("open", conf), with the fields address
+--- ("0.0.0.0"), port (0: any), maxclient (1024; connections stay below it), nodelay, backlog; conf's
+--- address and port are then those it really has. ("close") ends listening.
+
+local skynet = require "skynet"
+local netpack = require "skynet.netpack"
+local socketdriver = require "skynet.socketdriver"
+
+local gateserver = {}
+
+local queue          -- of netpack: packets that came at once, and halves of packets
+local listener       -- socket
+local listening      -- { task, address, port } while `open` waits for the socket server
+local max_clients, nodelay
+local count = 0      -- connections
+
+-- fd -> OPEN; CLOSING: by us, the socket server has not said so yet; HALF: by the client, and we have
+-- not called `closeclient` yet
+local OPEN <const>, CLOSING <const>, HALF <const> = 1, 2, 3
+local connections = {}
+
+--- Lets the packets of a new connection come in. Does not yield.
+---@param fd integer
+function gateserver.openclient(fd)
+	if connections[fd] == OPEN then
+		socketdriver.start(fd)
+	end
+end
+
+--- Closes a connection, after what is written has been sent; `disconnect` is called then, unless it
+--- has been already. Does not yield.
+---@param fd integer
+function gateserver.closeclient(fd)
+	local state = connections[fd]
+	if state == OPEN then
+		connections[fd] = CLOSING
+		socketdriver.close(fd)
+	elseif state == HALF then
+		connections[fd] = nil
+		socketdriver.close(fd)
+	end
+end
+
+local function open_listener(conf)
+	assert(not listener, "the gate listens already")
+	local address, port = conf.address or "0.0.0.0", conf.port
+	max_clients = conf.maxclient or 1024
+	nodelay = conf.nodelay
+	skynet.error("Listen on", address, port)
+	listener = socketdriver.listen(address, port, conf.backlog)
+	listening = { task = coroutine.running() }
+	skynet.wait(listening.task)
+	conf.address, conf.port = listening.address, listening.port
+	local problem = listening.problem
+	listening = nil
+	if problem then
+		listener = nil
+		error(problem, 0)
+	end
+	socketdriver.start(listener)
+end
+
+-- What netpack.filter makes of the socket messages.
+local function socket_events(handler)
+	local on = {}
+
+	function on.data(fd, msg, sz)
+		if connections[fd] == OPEN then
+			handler.message(fd, msg, sz)
+		else
+			skynet.error(string.format("Drop message from fd (%d) : %s", fd, netpack.tostring(msg, sz)))
+		end
+	end
+
+	-- Several packets. When the handler of one waits, another task goes on with the next.
+	function on.more()
+		local fd, msg, sz = netpack.pop(queue)
+		if not fd then
+			return
+		end
+		skynet.fork(on.more)
+		repeat
+			on.data(fd, msg, sz)
+			fd, msg, sz = netpack.pop(queue)
+		until not fd
+	end
+
+	function on.open(fd, address)
+		if count + 1 >= max_clients then
+			socketdriver.shutdown(fd)
+			return
+		end
+		count = count + 1
+		connections[fd] = OPEN
+		if nodelay then
+			socketdriver.nodelay(fd)
+		end
+		handler.connect(fd, address)
+	end
+
+	function on.close(fd)
+		if fd == listener then
+			listener = nil
+		elseif connections[fd] then
+			connections[fd] = connections[fd] == OPEN and HALF or nil
+			count = count - 1
+			if handler.disconnect then
+				handler.disconnect(fd)
+			end
+		end
+	end
+
+	function on.error(fd, text)
+		if fd == listener then
+			if listening then
+				listening.problem = text
+				skynet.wakeup(listening.task)
+			else
+				skynet.error("gateserver accept error:", text)
+			end
+			return
+		end
+		socketdriver.shutdown(fd)
+		if connections[fd] and connections[fd] ~= HALF then
+			count = count - 1
+		end
+		connections[fd] = nil
+		if handler.error then
+			handler.error(fd, text)
+		end
+	end
+
+	function on.warning(fd, kilobytes)
+		if handler.warning then
+			handler.warning(fd, kilobytes)
+		end
+	end
+
+	-- The answer to socketdriver.listen; later ones say that a socket was started.
+	function on.init(fd, address, port)
+		if listening and fd == listener and not listening.address then
+			listening.address, listening.port = address, port
+			skynet.wakeup(listening.task)
+		end
+	end
+
+	return on
+end
+
+--- Makes this service a gate. Once only.
+---@param handler table see above; `connect` and `message` are needed
+function gateserver.start(handler)
+	assert(handler.message, "a gate needs handler.message")
+	assert(handler.connect, "a gate needs handler.connect")
+
+	local on = socket_events(handler)
+	skynet.register_protocol {
+		name = "socket",
+		id = skynet.PTYPE_SOCKET,
+		unpack = function(msg, sz)
+			return netpack.filter(queue, msg, sz)
+		end,
+		dispatch = function(_, _, new_queue, event, ...)
+			queue = new_queue
+			if event then
+				on[event](...)
+			end
+		end,
+	}
+
+	-- The queue holds memory that only netpack frees.
+	local command = setmetatable({}, { __gc = function() netpack.clear(queue) end })
+
+	function command.open(source, conf)
+		open_listener(conf)
+		if handler.open then
+			return handler.open(source, conf)
+		end
+	end
+
+	function command.close()
+		assert(listener, "the gate does not listen")
+		socketdriver.close(listener)
+	end
+
+	local function init()
+		skynet.dispatch("lua", function(_, source, name, ...)
+			local run = command[name]
+			if run then
+				skynet.retpack(run(source, ...))
+			else
+				skynet.retpack(handler.command(name, source, ...))
+			end
+		end)
+	end
+
+	if handler.embed then
+		init()
+	else
+		skynet.start(init)
+	end
+end
+
+return gateserver

@@ -1,0 +1,253 @@
+--- A gate for logged-in users with requests and answers that survive a reconnect.
+---
+--- A user logs in elsewhere (see snax.loginserver), which gives it a secret here. It then connects, with
+--- packets of 2 bytes of size (big-endian) and content:
+---
+---     first packet   base64(uid)@base64(server)#base64(subid):index:base64(hmac)
+---                    index grows with each connection; hmac = crypt.hmac_hash(secret, text up to index)
+---     its answer     "200 OK", or "400 Bad Request", "401 Unauthorized", "403 Index Expired",
+---                    "404 User Not Found" and the end of the connection
+---     request        content, session (4 bytes, big-endian)
+---     answer         content, 1 (or 0 and no content: the handler failed), session
+---
+--- A session that the user repeats after a reconnect gets the answer that was given already, as long as
+--- it is among the last `expired_number` answers.
+---
+---     msgserver.start {
+---         login_handler(uid, secret) -> subid, logout_handler(uid, subid), kick_handler(uid, subid),
+---                                          -- the "lua" messages login, logout and kick
+---         request_handler(username, content) -> content,
+---         register_handler(servername),    -- the gate opens: conf.servername of its "open" message
+---         disconnect_handler(username),    -- optional; the user may come back
+---         expired_number = 128,
+---     }
+
+local skynet = require "skynet"
+local gateserver = require "snax.gateserver"
+local netpack = require "skynet.netpack"
+local crypt = require "skynet.crypt"
+local socketdriver = require "skynet.socketdriver"
+
+local msgserver = {}
+
+skynet.register_protocol {
+	name = "client",
+	id = skynet.PTYPE_CLIENT,
+}
+
+-- username -> { name, secret, version = index of its last connection, fd, ip, replies, answered }
+-- replies: session -> { fd = where the answer goes, nil once it went; packet, nil while it is made;
+-- version = of the connection that asked, nil while the first one waits; number = order of answers }
+local users = {}
+local newcomers = {}   -- fd -> address, until the first packet has come
+local connections = {} -- fd -> user
+
+--- The parts of a user name. Raises when it is none. Does not yield.
+---@return string uid, string subid, string server
+function msgserver.userid(username)
+	local uid, server, subid = string.match(username, "([^@]*)@([^#]*)#(.*)")
+	return crypt.base64decode(uid), crypt.base64decode(subid), crypt.base64decode(server)
+end
+
+--- The user name of these parts. Does not yield.
+---@return string
+function msgserver.username(uid, subid, server)
+	local encode = crypt.base64encode
+	return string.format("%s@%s#%s", encode(uid), encode(server), encode(tostring(subid)))
+end
+
+--- Forgets a user, and closes its connection. Does not yield.
+---@param username string
+function msgserver.logout(username)
+	local user = users[username]
+	users[username] = nil
+	if user and user.fd and connections[user.fd] then
+		connections[user.fd] = nil
+		gateserver.closeclient(user.fd)
+	end
+end
+
+--- Admits a user. Raises when it is here already. Does not yield.
+---@param username string
+---@param secret string of 8 bytes
+function msgserver.login(username, secret)
+	assert(users[username] == nil, "the user is here already")
+	users[username] = {
+		name = username,
+		secret = secret,
+		version = 0,
+		answered = 0,
+		replies = {},
+	}
+end
+
+--- Where a user is connected from, nil when it is not. Does not yield.
+---@return string? address
+function msgserver.ip(username)
+	local user = users[username]
+	return user and user.fd and user.ip
+end
+
+-- Takes the first packet of a connection; returns why it is not accepted. Raises when it is malformed.
+local function authenticate(fd, address, text)
+	local name, index, hmac = string.match(text, "([^:]*):([^:]*):([^:]*)")
+	local user = users[name]
+	if not user then
+		return "404 User Not Found"
+	end
+	local version = assert(math.tointeger(tonumber(index)), "the index is no number")
+	hmac = crypt.base64decode(hmac)
+	if version <= user.version then
+		return "403 Index Expired"
+	elseif crypt.hmac_hash(user.secret, name .. ":" .. index) ~= hmac then
+		return "401 Unauthorized"
+	end
+	user.version, user.fd, user.ip = version, fd, address
+	connections[fd] = user
+end
+
+local function welcome(fd, address, text)
+	local ok, refusal = pcall(authenticate, fd, address, text)
+	if not ok then
+		skynet.error(refusal)
+		refusal = "400 Bad Request"
+	end
+	socketdriver.send(fd, netpack.pack(refusal or "200 OK"))
+	if refusal then
+		gateserver.closeclient(fd)
+	end
+end
+
+-- Forgets answers that are too old to be asked for again, and counts the others from 0 again.
+local function forget_old_replies(user, keep)
+	if user.answered < keep * 2 then
+		return
+	end
+	local newest = 0
+	for session, reply in pairs(user.replies) do
+		if not reply.fd then
+			if reply.number < keep then
+				user.replies[session] = nil
+			else
+				reply.number = reply.number - keep
+				newest = math.max(newest, reply.number)
+			end
+		end
+	end
+	user.answered = newest + 1
+end
+
+-- Has the handler make the answer. Yields; the connection may change meanwhile.
+local function make_reply(user, reply, session, content, handle)
+	local ok, result = pcall(handle, user.name, content)
+	if ok then
+		result = (result or "") .. string.pack(">BI4", 1, session)
+	else
+		skynet.error(result)
+		result = string.pack(">BI4", 0, session)
+	end
+	reply.packet = string.pack(">s2", result)
+end
+
+local function serve(fd, packet, handle, keep)
+	local user = assert(connections[fd], "invalid fd")
+	local session = string.unpack(">I4", packet, -4)
+	local replies = user.replies
+	local reply = replies[session]
+	if reply and reply.version == user.version then
+		-- A session used again in the same connection is another request.
+		replies[session] = nil
+		if not reply.packet then
+			error("Conflict session " .. session)
+		end
+		reply = nil
+	end
+	if not reply then
+		reply = { fd = fd }
+		replies[session] = reply
+		make_reply(user, reply, session, string.sub(packet, 1, -5), handle)
+	else
+		reply.fd = fd -- asked again after a reconnect
+	end
+	reply.version, reply.number = user.version, user.answered
+	if not reply.packet then
+		return -- goes to the new connection when it is made
+	end
+	user.answered = user.answered + 1
+	if connections[reply.fd] then
+		socketdriver.send(reply.fd, reply.packet)
+	end
+	reply.fd = nil
+	forget_old_replies(user, keep)
+end
+
+--- Makes this service a message server.
+---@param conf table see above
+function msgserver.start(conf)
+	local keep = conf.expired_number or 128
+	local handle = assert(conf.request_handler, "request_handler is missing")
+	local command = {
+		login = assert(conf.login_handler, "login_handler is missing"),
+		logout = assert(conf.logout_handler, "logout_handler is missing"),
+		kick = assert(conf.kick_handler, "kick_handler is missing"),
+	}
+	local handler = {}
+
+	function handler.command(name, _, ...)
+		local run = command[name]
+		if not run then
+			error("unknown command " .. tostring(name))
+		end
+		return run(...)
+	end
+
+	function handler.open(_, gate_conf)
+		return conf.register_handler(assert(gate_conf.servername, "servername is missing"))
+	end
+
+	function handler.connect(fd, address)
+		newcomers[fd] = address
+		gateserver.openclient(fd)
+	end
+
+	function handler.disconnect(fd)
+		newcomers[fd] = nil
+		local user = connections[fd]
+		if not user then
+			gateserver.closeclient(fd)
+			return
+		end
+		if conf.disconnect_handler then
+			conf.disconnect_handler(user.name)
+		end
+		if connections[fd] then -- the handler may have logged the user out
+			connections[fd] = nil
+			if user.fd == fd then
+				user.fd = nil
+			end
+			gateserver.closeclient(fd)
+		end
+	end
+
+	handler.error = handler.disconnect
+
+	function handler.message(fd, msg, sz)
+		local text = netpack.tostring(msg, sz)
+		local address = newcomers[fd]
+		if address then
+			newcomers[fd] = nil
+			return welcome(fd, address, text)
+		end
+		local ok, problem = pcall(serve, fd, text, handle, keep)
+		if not ok then
+			skynet.error(string.format("Invalid package %s : %s", problem, text))
+			if connections[fd] then
+				gateserver.closeclient(fd)
+			end
+		end
+	end
+
+	return gateserver.start(handler)
+end
+
+return msgserver

@@ -1,0 +1,313 @@
+-- Holds a node's place in a cluster: addresses of the other nodes, one clustersender for each of
+-- them, a gate for those that connect to us with one clusteragent a connection, and our names.
+--
+-- Config key `cluster`: a Lua file with `node = "host:port"` (false: known to be down) and options
+-- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known) and
+-- `__reconnect = seconds` (how long a request waits for a lost connection; no end by default).
+
+local skynet = require "skynet"
+require "skynet.manager"
+local core = require "skynet.cluster.core"
+
+local our_name = core.nodename()
+
+local options = {}
+local nodes = {} -- name -> { address, sender, connected_to = address the sender was told, busy, unknown }
+local command = {}
+
+---------------------------------------------------------------- other nodes
+
+local function node_of(name)
+	local node = nodes[name]
+	if not node then
+		node = { name = name }
+		nodes[name] = node
+	end
+	return node
+end
+
+-- Tells the sender where its node is now. Raises when it cannot connect.
+local function tell_sender(node, address)
+	if not node.sender then
+		if not address then
+			return
+		end
+		node.sender = skynet.newservice("clustersender", node.name, our_name, address)
+	end
+	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, options.reconnect) then
+		error(string.format("changenode [%s] (%s) failed", node.name, address))
+	end
+end
+
+local function wait_until_known(node)
+	skynet.error("Waiting for cluster node [" .. node.name .. "]")
+	node.unknown = coroutine.running()
+	skynet.wait(node.unknown)
+	node.unknown = nil
+end
+
+-- One try to bring the sender in line with the node's address.
+local function settle_once(node)
+	if node.address == nil and not options.nowaiting then
+		wait_until_known(node)
+	end
+	local address = node.address
+	if address == nil then
+		error(string.format("cluster node [%s] is absent.", node.name))
+	end
+	node.connected_to = nil
+	tell_sender(node, address)
+	node.connected_to = address
+end
+
+-- One task at a time works on a node, the others wait for it. Both return why it failed, if it did.
+local function work_on(node)
+	local busy = {}
+	node.busy = busy
+	local ok, problem = pcall(settle_once, node)
+	node.busy = nil
+	busy.problem = not ok and problem or nil
+	for _, task in ipairs(busy) do
+		skynet.wakeup(task)
+	end
+	return busy.problem
+end
+
+local function wait_for(busy)
+	local me = coroutine.running()
+	table.insert(busy, me)
+	skynet.wait(me)
+	return busy.problem
+end
+
+-- The node's sender, connected to the present address. Raises when that cannot be.
+local function settle(node)
+	while node.address == nil or node.connected_to ~= node.address do
+		local address = node.address
+		local problem
+		if node.busy then
+			problem = wait_for(node.busy)
+		else
+			problem = work_on(node)
+		end
+		if problem and node.address == address then
+			error(problem, 0)
+		end
+	end
+	if not node.address then
+		error(string.format("cluster node [%s] is down", node.name), 0)
+	end
+	return node.sender
+end
+
+local function read_config()
+	local config = {}
+	local file_name = skynet.getenv "cluster"
+	if file_name then
+		local file = assert(io.open(file_name))
+		local source = file:read "a"
+		file:close()
+		assert(load(source, "@" .. file_name, "t", config))()
+	end
+	return config
+end
+
+local function set_address(name, address)
+	assert(address == false or type(address) == "string",
+		"the address of a cluster node must be a string, or false")
+	local node = node_of(name)
+	if node.address == address then
+		return
+	end
+	node.address = address
+	if node.unknown then
+		skynet.error(string.format("Cluster node [%s] resolved : %s", name, address))
+		skynet.wakeup(node.unknown)
+	elseif node.sender then
+		skynet.fork(function()
+			local ok, problem = pcall(settle, node)
+			if not ok then
+				skynet.error(problem)
+			end
+		end)
+	end
+end
+
+local function configure(config)
+	for name, value in pairs(config or read_config()) do
+		local option = string.match(name, "^__(.*)")
+		if option then
+			options[option] = value
+			skynet.error(string.format("Config %s = %s", option, value))
+		else
+			set_address(name, value)
+		end
+	end
+	if options.nowaiting then
+		for _, node in pairs(nodes) do
+			if node.unknown then
+				skynet.wakeup(node.unknown)
+			end
+		end
+	end
+end
+
+function command.reload(_, config)
+	configure(config)
+	skynet.retpack(nil)
+end
+
+--- sender node -> handle of the connected clustersender
+function command.sender(_, name)
+	skynet.retpack(settle(node_of(name)))
+end
+
+--- senders -> node -> handle
+function command.senders()
+	local list = {}
+	for name, node in pairs(nodes) do
+		list[name] = node.sender
+	end
+	skynet.retpack(list)
+end
+
+local proxies = {}
+
+--- proxy node, name -> handle
+function command.proxy(_, node, name)
+	if name == nil then
+		local full = node
+		node, name = string.match(tostring(full), "^([^@.]+)([@.].+)")
+		if not name then
+			error("Invalid name " .. tostring(full))
+		end
+	end
+	local key = node .. "." .. name
+	if not proxies[key] then
+		local started = skynet.newservice("clusterproxy", node, name)
+		if proxies[key] then
+			skynet.kill(started) -- somebody else was faster
+		else
+			proxies[key] = started
+		end
+	end
+	skynet.retpack(proxies[key])
+end
+
+---------------------------------------------------------------- this node
+
+--- listen node | address, port -> address, port
+function command.listen(_, address, port, maxclient)
+	local where = { address = address, port = port, maxclient = maxclient }
+	if port == nil then
+		where.address = nodes[address] and nodes[address].address or error(address .. " is down")
+	end
+	local gate = skynet.newservice "gate"
+	local real_address, real_port = skynet.call(gate, "lua", "open", where)
+	if port == nil then
+		real_address, real_port = address, nil
+	end
+	skynet.retpack(real_address, real_port)
+end
+
+-- Agents of connections: a handle, or while one starts a table that notes whether it is still wanted.
+local agents = {}
+local on_socket = {}
+
+function on_socket.open(gate, fd, from)
+	skynet.error(string.format("socket accept from %s", from))
+	local start = {}
+	agents[fd] = start
+	local agent = skynet.newservice("clusteragent", skynet.self(), gate, fd)
+	if start.closed then
+		skynet.send(agent, "lua", "exit")
+	else
+		agents[fd] = agent
+	end
+end
+
+function on_socket.close(_, fd)
+	local agent = agents[fd]
+	agents[fd] = nil
+	if type(agent) == "table" then
+		agent.closed = true
+	elseif agent then
+		skynet.send(agent, "lua", "exit")
+	end
+end
+
+on_socket.error = on_socket.close
+
+function command.socket(gate, event, fd, text)
+	local handle = on_socket[event]
+	if handle then
+		handle(gate, fd, text)
+	else
+		skynet.error(string.format("socket %s %d %s", event, fd, text or ""))
+	end
+end
+
+local handles, names = {}, {} -- name -> handle, handle -> name
+
+local function forget_cached_names()
+	for _, agent in pairs(agents) do
+		if type(agent) == "number" then
+			skynet.send(agent, "lua", "namechange")
+		end
+	end
+end
+
+function command.register(source, name, handle)
+	assert(handles[name] == nil, "the name is taken")
+	handle = handle or source
+	local earlier = names[handle]
+	if earlier then
+		handles[earlier] = nil
+		forget_cached_names()
+	end
+	names[handle], handles[name] = name, handle
+	skynet.ret()
+	skynet.error(string.format("Register [%s] :%08x", name, handle))
+end
+
+function command.unregister(_, name)
+	local handle = handles[name]
+	if handle then
+		names[handle], handles[name] = nil, nil
+		forget_cached_names()
+		skynet.error(string.format("Unregister [%s] :%08x", name, handle))
+	end
+	skynet.ret()
+end
+
+--- queryname name -> handle | nil
+function command.queryname(_, name)
+	skynet.retpack(handles[name])
+end
+
+local function describe_node(node)
+	local text = tostring(node.address)
+	if not node.sender then
+		return text
+	end
+	local ok, state = pcall(skynet.call, node.sender, "lua", "status")
+	return string.format("%s %s %s", text, skynet.address(node.sender), ok and state or "gone")
+end
+
+skynet.start(function()
+	configure()
+	skynet.dispatch("lua", function(_, source, name, ...)
+		local run = command[name]
+		if not run then
+			error("unknown command " .. tostring(name))
+		end
+		run(source, ...)
+	end)
+	skynet.info_func(function()
+		local list = {}
+		for name, node in pairs(nodes) do
+			list[name] = describe_node(node)
+		end
+		return list
+	end)
+end)

@@ -1,0 +1,87 @@
+-- A gate with a watchdog: tells it (who sent "open", or conf.watchdog) of connections by "lua" messages
+-- ("socket", event, fd, ...), and passes packets to it, or to the agent that a connection is forwarded
+-- to, as PTYPE_CLIENT messages whose session is the fd.
+--
+--     open conf             see snax.gateserver; -> address, port
+--     forward fd, client, agent  packets of fd go to agent (the sender by default), from `client` (0)
+--     accept fd             lets the packets of fd come, to the watchdog
+--     kick fd               closes it
+
+local skynet = require "skynet"
+local gateserver = require "snax.gateserver"
+
+skynet.register_protocol {
+	name = "client",
+	id = skynet.PTYPE_CLIENT,
+}
+
+local watchdog
+local connections = {} -- fd -> { agent, client }
+local handler = {}
+local command = {}
+
+local function tell_watchdog(event, fd, ...)
+	skynet.send(watchdog, "lua", "socket", event, fd, ...)
+end
+
+function handler.open(source, conf)
+	watchdog = conf.watchdog or source
+	return conf.address, conf.port
+end
+
+function handler.connect(fd, address)
+	connections[fd] = {}
+	tell_watchdog("open", fd, address)
+end
+
+function handler.message(fd, msg, sz)
+	local connection = connections[fd]
+	if connection.agent then
+		skynet.redirect(connection.agent, connection.client, "client", fd, msg, sz)
+	else
+		tell_watchdog("data", fd, skynet.tostring(msg, sz))
+		skynet.trash(msg, sz)
+	end
+end
+
+function handler.disconnect(fd)
+	connections[fd] = nil
+	tell_watchdog("close", fd)
+end
+
+function handler.error(fd, text)
+	connections[fd] = nil
+	tell_watchdog("error", fd, text)
+end
+
+function handler.warning(fd, kilobytes)
+	tell_watchdog("warning", fd, kilobytes)
+end
+
+local function take(fd, agent, client)
+	local connection = assert(connections[fd], "the connection is closed")
+	connection.agent, connection.client = agent, client
+	gateserver.openclient(fd)
+end
+
+function command.forward(source, fd, client, agent)
+	take(fd, agent or source, client or 0)
+end
+
+function command.accept(_, fd)
+	take(fd, nil, nil)
+end
+
+function command.kick(_, fd)
+	gateserver.closeclient(fd)
+end
+
+function handler.command(name, source, ...)
+	local run = command[name]
+	if not run then
+		error("unknown command " .. tostring(name))
+	end
+	return run(source, ...)
+end
+
+gateserver.start(handler)

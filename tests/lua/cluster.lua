@@ -1,0 +1,147 @@
+-- A node that is its own peer, and a peer that is a plain socket, to see the bytes.
+local skynet = require "skynet"
+local cluster = require "skynet.cluster"
+local socket = require "skynet.socket"
+local check = require "check"
+
+local cases = {}
+local SELF <const>, FAKE <const> = "127.0.0.1:27011", "127.0.0.1:27012"
+
+local function peer()
+	return skynet.newservice "peer"
+end
+
+local opened
+local function open()
+	if not opened then
+		opened = true
+		cluster.reload { me = SELF, fake = FAKE, nobody = "127.0.0.1:27013", off = false }
+		cluster.open "me"
+	end
+end
+
+local function fails(...)
+	assert(not pcall(...), "expected an error")
+end
+
+function cases.services_answer_by_name_and_by_handle()
+	open()
+	local p = peer()
+	cluster.register("by_name", p)
+	check.equal(cluster.call("me", "@by_name", "echo", 1), 1)
+	check.equal(cluster.call("me", p, "echo", 2), 2)
+	check.equal(cluster.query("me", "by_name"), p)
+	check.equal(cluster.call("me", ".launcher", "LIST")[skynet.address(p)], "snlua peer")
+	cluster.unregister "by_name"
+	fails(cluster.call, "me", "@by_name", "echo")
+	fails(cluster.query, "me", "by_name")
+end
+
+function cases.large_messages_are_cut_and_joined()
+	open()
+	local p = peer()
+	for _, size in ipairs { 0x7ff0, 0x8000, 0x8001, 200000 } do
+		local text = string.rep("x", size)
+		check.equal(cluster.call("me", p, "echo", text), text)
+	end
+end
+
+function cases.failures_over_there_fail_the_call()
+	open()
+	local p = peer()
+	fails(cluster.call, "me", p, "fail")
+	skynet.kill(p)
+	fails(cluster.call, "me", p, "echo")
+end
+
+function cases.nodes_that_cannot_be_reached_fail_the_call()
+	open()
+	fails(cluster.call, "nobody", "@x")
+	fails(cluster.call, "off", "@x")
+	cluster.reload { nobody = SELF } -- it has moved
+	check.equal(cluster.call("nobody", ".launcher", "NOSUCH"), { "Unknown command" })
+end
+
+function cases.a_node_is_waited_for_until_it_is_known()
+	open()
+	skynet.fork(cluster.reload, { later = SELF })
+	check.equal(cluster.call("later", ".launcher", "NOSUCH"), { "Unknown command" })
+end
+
+function cases.a_proxy_stands_for_a_service()
+	open()
+	local p = peer()
+	cluster.register("proxied", p)
+	local proxy = cluster.proxy("me", "@proxied")
+	check.equal(cluster.proxy "me@proxied", proxy)
+	local text = string.rep("y", 100000)
+	check.equal(skynet.call(proxy, "lua", "echo", text), text)
+	fails(skynet.call, proxy, "lua", "fail")
+	skynet.send(proxy, "lua", "exit")
+	fails(skynet.call, proxy, "lua", "echo")
+end
+
+function cases.requests_arrive_in_their_order_from_the_first_on()
+	open()
+	cluster.reload { ordered = SELF }
+	local got = {}
+	skynet.dispatch("lua", function(session, _, value)
+		got[#got + 1] = value
+		if session ~= 0 then
+			skynet.retpack(value)
+		end
+	end)
+	local me, done = skynet.self(), 0
+	for i = 1, 30 do
+		if i % 3 == 0 then
+			skynet.fork(function()
+				cluster.call("ordered", me, i)
+				done = done + 1
+			end)
+			skynet.yield()
+		else
+			cluster.send("ordered", me, i)
+		end
+	end
+	repeat skynet.sleep(1) until done == 10
+	check.equal(cluster.call("ordered", me, "last"), "last")
+	for i = 1, 30 do
+		check.equal(got[i], i, "place " .. i)
+	end
+end
+
+local function read_packet(fd)
+	local size = string.unpack(">I2", (socket.read(fd, 2)))
+	return socket.read(fd, size)
+end
+
+function cases.a_lost_connection_is_made_again()
+	if not skynet.call_timeout then
+		return -- the C core's Lua layer connects with the next request, and waits for ever
+	end
+	open()
+	local connections = {}
+	local listener = socket.listen "127.0.0.1:27012"
+	socket.start(listener, function(fd)
+		socket.start(fd)
+		table.insert(connections, fd)
+	end)
+	local answer
+	skynet.fork(function() answer = { pcall(cluster.call, "fake", 5, "abc") } end)
+	repeat skynet.sleep(1) until connections[1]
+	check.equal(read_packet(connections[1]), "\0" .. string.pack("<I4I4", 5, 1) .. skynet.packstring "abc")
+	socket.close(connections[1])
+	repeat skynet.sleep(1) until answer
+	check.equal(answer[1], false, "a call that was on its way")
+	repeat skynet.sleep(1) until connections[2] -- by itself
+	skynet.fork(function() answer = { pcall(cluster.call, "fake", "@n", "abc") } end)
+	check.equal(read_packet(connections[2]), "\x80\2@n" .. string.pack("<I4", 2) .. skynet.packstring "abc")
+	answer = nil
+	local text = string.pack("<I4B", 2, 1) .. skynet.packstring "done"
+	socket.write(connections[2], string.pack(">s2", text))
+	repeat skynet.sleep(1) until answer
+	check.equal(answer, { true, "done" })
+	socket.close(listener)
+end
+
+check.run(cases)
