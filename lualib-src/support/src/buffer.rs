@@ -1,0 +1,187 @@
+//! A buffer for encoders that turn Lua values into bytes.
+//!
+//! On the way through a table anything may raise: a metamethod, a finalizer, the encoder itself. Errors of Lua are longjmps,
+//! so the buffer owns nothing that a destructor would have to free: small results stay in a place of the caller's frame, and
+//! a larger one is a userdata on Lua's stack. Several buffers may be in use at once, by encoders that call each other.
+
+use std::ffi::{CStr, c_int};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::slice;
+
+use mlua_sys::{
+    lua_State, lua_copy, lua_gettop, lua_newuserdatauv, lua_pushnil, lua_settop, luaL_error,
+};
+
+/// Where the bytes are until they are more than `N`.
+pub struct Place<const N: usize>(MaybeUninit<[u8; N]>);
+
+impl<const N: usize> Place<N> {
+    /// A place of no bytes.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Place(MaybeUninit::uninit())
+    }
+}
+
+impl<const N: usize> Default for Place<N> {
+    fn default() -> Self {
+        Place::new()
+    }
+}
+
+/// What a buffer refuses to exceed, and how it says so.
+pub struct Limit {
+    /// Bytes.
+    pub bytes: usize,
+    /// A text for `luaL_error`; it may have one `%d`, for the limit.
+    pub message: &'static CStr,
+}
+
+/// Appends bytes. Plain data: it may be abandoned at any time.
+pub struct Buffer<'a> {
+    state: *mut lua_State,
+    base: *mut u8,
+    len: usize,
+    capacity: usize,
+    /// Index on Lua's stack of the userdata that the bytes are in when the place is too small.
+    slot: c_int,
+    limit: &'static Limit,
+    place: PhantomData<&'a mut u8>,
+}
+
+impl<'a> Buffer<'a> {
+    /// An empty buffer. Pushes one value, which has to stay where it is.
+    ///
+    /// # Safety
+    /// The stack has room for two values. All methods that grow the buffer want room for one more.
+    #[inline(always)]
+    pub unsafe fn new<const N: usize>(
+        state: *mut lua_State,
+        place: &'a mut Place<N>,
+        limit: &'static Limit,
+    ) -> Buffer<'a> {
+        // SAFETY: as the caller promises.
+        let slot = unsafe {
+            lua_pushnil(state);
+            lua_gettop(state)
+        };
+        Buffer {
+            state,
+            base: place.0.as_mut_ptr().cast(),
+            len: 0,
+            capacity: N,
+            slot,
+            limit,
+            place: PhantomData,
+        }
+    }
+
+    /// Bytes so far.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes. Nothing that raises or runs Lua code changes them, but they move when the buffer grows.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: all up to `len` has been written.
+        unsafe { slice::from_raw_parts(self.base, self.len) }
+    }
+
+    #[cold]
+    unsafe fn grow(&mut self, more: usize) {
+        let needed = self.len.saturating_add(more);
+        // SAFETY: there is room for a value; raising finds nothing to free.
+        unsafe {
+            if needed > self.limit.bytes {
+                luaL_error(
+                    self.state,
+                    self.limit.message.as_ptr(),
+                    self.limit.bytes as c_int,
+                );
+            }
+            let capacity = needed.max(self.capacity * 2).min(self.limit.bytes);
+            let base: *mut u8 = lua_newuserdatauv(self.state, capacity, 0).cast();
+            ptr::copy_nonoverlapping(self.base, base, self.len);
+            lua_copy(self.state, -1, self.slot);
+            lua_settop(self.state, -2);
+            self.base = base;
+            self.capacity = capacity;
+        }
+    }
+
+    /// Where at least `more` bytes may be written; [`Buffer::advance`] then counts them. Raises an error when there is no
+    /// memory, or the limit is exceeded.
+    ///
+    /// # Safety
+    /// Nothing with a destructor is alive.
+    #[inline(always)]
+    pub unsafe fn room(&mut self, more: usize) -> *mut u8 {
+        if self.capacity - self.len < more {
+            // SAFETY: as the caller promises.
+            unsafe { self.grow(more) };
+        }
+        // SAFETY: len <= capacity.
+        unsafe { self.base.add(self.len) }
+    }
+
+    /// Counts `more` bytes that were written at [`Buffer::room`].
+    ///
+    /// # Safety
+    /// They were.
+    #[inline(always)]
+    pub unsafe fn advance(&mut self, more: usize) {
+        self.len += more;
+    }
+
+    /// Appends `N` bytes.
+    ///
+    /// # Safety
+    /// As [`Buffer::room`].
+    #[inline(always)]
+    pub unsafe fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        // SAFETY: there is room for N bytes.
+        unsafe {
+            self.room(N).cast::<[u8; N]>().write_unaligned(bytes);
+            self.advance(N);
+        }
+    }
+
+    /// Appends `bytes`, which are none of the buffer's own.
+    ///
+    /// # Safety
+    /// As [`Buffer::room`].
+    #[inline(always)]
+    pub unsafe fn extend(&mut self, bytes: &[u8]) {
+        // SAFETY: there is room for all of them.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.room(bytes.len()), bytes.len());
+            self.advance(bytes.len());
+        }
+    }
+
+    /// Overwrites what was written at `at`.
+    ///
+    /// # Panics
+    /// Unless all of it was.
+    #[inline(always)]
+    pub fn patch<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        assert!(at.checked_add(N).is_some_and(|end| end <= self.len));
+        // SAFETY: within what was written.
+        unsafe { self.base.add(at).cast::<[u8; N]>().write_unaligned(bytes) }
+    }
+
+    /// Drops what follows the first `len` bytes.
+    #[inline(always)]
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+}
