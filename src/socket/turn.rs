@@ -303,6 +303,10 @@ impl<'a> Turn<'a> {
         }
         self.s.enter(slot);
         let flushed = self.s.flush_all(slot, id);
+        if let Flushed::Empty { warned: true } = flushed {
+            // Through the queue, and before another writer may pass: the warnings that it ends may still be in there.
+            self.s.post(Command::Warn { id, kib: 0 });
+        }
         self.s.leave(slot);
         let reading = slot.reading.load(Ordering::Relaxed);
         match flushed {
@@ -312,7 +316,7 @@ impl<'a> Turn<'a> {
                 }
             }
             Flushed::Failed(e) => self.apply(id, Input::WriteFailed, 0, Some(e.text())),
-            Flushed::Empty { warned } => {
+            Flushed::Empty { .. } => {
                 let disarmed = self.watch(id, reading, false);
                 self.apply(id, Input::Drained, 0, None);
                 if slot.state_of(id).is_none() {
@@ -320,8 +324,6 @@ impl<'a> Turn<'a> {
                 }
                 if disarmed.is_err() {
                     self.emit(id, What::Error(Text::from("disable write failed")));
-                } else if warned {
-                    self.emit(id, What::Warning(0));
                 }
             }
         }
