@@ -1,0 +1,581 @@
+--- TCP, UDP and stdin for a service. Functions that yield park only the task that calls them.
+---
+---     local socket = require "skynet.socket"
+---     local listener = socket.listen("0.0.0.0", 8888)
+---     socket.start(listener, function(id, from)
+---         socket.start(id) -- from now on this service gets its input
+---         local line = socket.readline(id)
+---         socket.write(id, line .. "\n")
+---         socket.close(id)
+---     end)
+---
+--- A socket is an integer id of the node, not a file descriptor. One task at a time reads from it; a
+--- second one raises. Input that nobody reads is kept; above 128 KiB the socket is paused meanwhile.
+--- Whether the peer has closed or not: who opened or started a socket has to `close` it.
+
+local driver = require "skynet.socketdriver"
+local skynet = require "skynet"
+
+local push, pop, take_all, take_line = driver.push, driver.pop, driver.readall, driver.readline
+local running, type = coroutine.running, type
+
+local PAUSE_ABOVE <const> = 128 * 1024
+
+-- The life of a socket here: who opens or starts it waits for its first event; when it has ended its
+-- input can still be read.
+local OPENING <const>, OPEN <const>, ENDED <const> = 1, 2, 3
+
+local M = {}
+
+-- id -> record of a socket of this service:
+--   kind            "TCP", "UDP" or "listen"
+--   state           OPENING, OPEN or ENDED
+--   input, blocks   TCP: the driver's buffer, and the pool its blocks come from
+--   wants           what the parked reader needs: a number of bytes, a separator, or true for all
+--   parked          the task that waits for an event
+--   closer          the task in `close` that waits for the reader to leave
+--   paused          true while paused; false when that must not happen any more
+--   callback        listen: (id, address); UDP: (data, address)
+--   limit, warn     see `limit` and `warning`
+--   failure         text of the error that ended the opening
+--   address, port   listen: where
+local sockets = setmetatable({}, {
+	__gc = function(all)
+		for id in pairs(all) do
+			driver.close(id)
+		end
+	end,
+})
+local on_close = {} -- id -> function
+
+---------------------------------------------------------------- parking and waking
+
+local function wake(s)
+	local task = s.parked
+	if task then
+		s.parked = nil
+		skynet.wakeup(task)
+	end
+end
+
+-- Parks until `wake`. A paused socket is resumed, for its input is wanted now.
+local function park(s)
+	if s.parked and coroutine.status(s.parked) ~= "dead" then -- dead: by killthread
+		error(string.format("socket %d: another task waits for it", s.id), 3)
+	end
+	local me = running()
+	s.parked = me
+	if s.paused then
+		skynet.error(string.format("Resume socket (%d)", s.id))
+		s.paused = nil
+		driver.start(s.id)
+	end
+	skynet.wait(me)
+	if s.closer then
+		skynet.wakeup(s.closer)
+	end
+end
+
+local function pause(s, size)
+	if s.paused ~= nil then
+		return
+	end
+	s.paused = true
+	skynet.error(string.format(size and "Pause socket (%d) size : %d" or "Pause socket (%d)", s.id, size))
+	driver.pause(s.id)
+	skynet.yield() -- what has arrived before goes to the buffer now, not after the next resume
+end
+
+---------------------------------------------------------------- events (skynet_socket.h)
+
+local function on_data(id, size, data)
+	local s = sockets[id]
+	if s == nil then
+		skynet.error("socket: drop package from " .. id)
+		driver.drop(data, size)
+		return
+	end
+	local total = push(s.input, s.blocks, data, size)
+	local wants = s.wants
+	if type(wants) == "number" then
+		if total < wants then
+			return
+		end
+	else
+		if s.limit and total > s.limit then
+			skynet.error(string.format("socket buffer overflow: fd=%d size=%d", id, total))
+			driver.close(id)
+			return
+		end
+		if wants == true or (wants and not take_line(s.input, nil, wants)) then
+			return
+		end
+	end
+	s.wants = nil
+	if total > PAUSE_ABOVE then
+		pause(s, total)
+	end
+	if wants then
+		wake(s)
+	end
+end
+
+-- Also comes when a paused socket is resumed, and for one that changes its owner.
+local function on_connect(id, port, address)
+	local s = sockets[id]
+	if s and s.state == OPENING then
+		if s.kind == "listen" then
+			s.address, s.port = address, port
+		end
+		s.state = OPEN
+		wake(s)
+	end
+end
+
+local function on_closed(id)
+	local s = sockets[id]
+	if s then
+		s.state = ENDED
+		wake(s)
+	else
+		driver.close(id)
+	end
+	local callback = on_close[id]
+	if callback then
+		on_close[id] = nil
+		callback(id)
+	end
+end
+
+local function on_accept(id, accepted, address)
+	local s = sockets[id]
+	if s and s.callback then
+		s.callback(accepted, address)
+	else
+		driver.close(accepted)
+	end
+end
+
+local function on_error(id, _, text)
+	local s = sockets[id]
+	if s == nil then
+		driver.shutdown(id)
+		skynet.error("socket: error on unknown", id, text)
+		return
+	end
+	if s.state == OPENING then
+		s.failure = text
+	elseif s.kind == "listen" then
+		skynet.error("socket: accept error:", text) -- such as too many files; it goes on listening
+		return
+	else
+		skynet.error("socket: error on", id, text)
+		if s.kind == "UDP" then
+			return
+		end
+	end
+	s.state = ENDED
+	driver.shutdown(id)
+	wake(s)
+end
+
+local function on_datagram(id, size, data, address)
+	local s = sockets[id]
+	if s and s.callback then
+		local text = skynet.tostring(data, size)
+		skynet.trash(data, size)
+		s.callback(text, address)
+	else
+		skynet.error("socket: drop udp package from " .. id)
+		driver.drop(data, size)
+	end
+end
+
+local function on_backlog(id, kilobytes)
+	local s = sockets[id]
+	if s == nil then
+		return
+	end
+	if s.warn then
+		s.warn(id, kilobytes)
+	else
+		skynet.error(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id))
+	end
+end
+
+local handlers = { on_data, on_connect, on_closed, on_accept, on_error, on_datagram, on_backlog }
+
+skynet.register_protocol {
+	name = "socket",
+	id = skynet.PTYPE_SOCKET,
+	unpack = driver.unpack,
+	dispatch = function(_, _, event, ...)
+		handlers[event](...)
+	end,
+}
+
+---------------------------------------------------------------- opening
+
+-- Waits for the first event of a new record. Returns its id, or nil and why not.
+local function await_opening(s)
+	local id = s.id
+	local former = sockets[id]
+	if former and former.kind ~= "listen" then
+		error(string.format("socket %d is not closed", id), 3)
+	end
+	assert(not on_close[id], "socket has an onclose callback")
+	sockets[id] = s
+	park(s)
+	if s.state == OPEN then
+		return id
+	end
+	if sockets[id] == s then
+		sockets[id] = nil
+	end
+	return nil, s.failure
+end
+
+local function new_stream(id)
+	return {
+		id = id,
+		kind = "TCP",
+		state = OPENING,
+		input = driver.buffer(),
+		blocks = {},
+	}
+end
+
+--- Connects to a TCP server. Yields.
+---@param host string name, address, or "host:port"
+---@param port integer?
+---@param timeout integer? 1/100 s; without it the node's TCP decides when to give up
+---@return integer? id, string? problem nil and the reason when it fails
+function M.open(host, port, timeout)
+	local s = new_stream(driver.connect(host, port))
+	if timeout then
+		skynet.timeout(timeout, function()
+			if s.state == OPENING then
+				s.state, s.failure = ENDED, "connect timeout"
+				driver.shutdown(s.id)
+				wake(s)
+			end
+		end)
+	end
+	return await_opening(s)
+end
+
+--- Adopts a file descriptor of the process. Yields.
+---@param fd integer
+---@return integer? id, string? problem
+function M.bind(fd)
+	return await_opening(new_stream(driver.bind(fd)))
+end
+
+--- The standard input of the node as a socket. Yields.
+---@return integer? id, string? problem
+function M.stdin()
+	return M.bind(0)
+end
+
+--- Binds a TCP port. Connections are accepted from `start` on. Yields.
+---@param host string address, or "host:port"
+---@param port integer? 0: any free one
+---@param backlog integer?
+---@return integer id, string address, integer port the bound ones. Raises when it cannot be bound
+function M.listen(host, port, backlog)
+	local id = driver.listen(host, port, backlog)
+	local s = { id = id, kind = "listen", state = OPENING }
+	sockets[id] = s
+	park(s)
+	return id, s.address, s.port
+end
+
+--- Makes this service the owner of a socket that `listen` has bound, that a listener has accepted, or
+--- that another service has abandoned, and starts its events. Yields.
+---@param id integer
+---@param accept? fun(id: integer, address: string) for listeners, called in a task of its own
+---@return integer? id, string? problem
+function M.start(id, accept)
+	driver.start(id)
+	if accept then
+		return await_opening { id = id, kind = "listen", state = OPENING, callback = accept }
+	end
+	return await_opening(new_stream(id))
+end
+
+---------------------------------------------------------------- closing
+
+--- Stops the input until the next read that has to wait. Yields.
+---@param id integer
+function M.pause(id)
+	local s = sockets[id]
+	if s then
+		pause(s)
+	end
+end
+
+--- Ends the connection at once, both ways; output that is still queued is lost. `close` has to follow.
+--- Does not yield.
+---@param id integer
+function M.shutdown(id)
+	if sockets[id] then
+		driver.shutdown(id)
+	end
+end
+
+--- Closes a socket that this service has not started, as one just accepted. Does not yield.
+---@param id integer
+function M.close_fd(id)
+	assert(sockets[id] == nil, "Use socket.close instead")
+	driver.close(id)
+end
+
+--- Closes a socket once its output is sent; a task that reads gets what there is. Unknown ids are
+--- ignored. Yields.
+---@param id integer
+function M.close(id)
+	local s = sockets[id]
+	if s == nil then
+		return
+	end
+	driver.close(id)
+	if s.state == OPEN then
+		s.paused = false
+		if s.parked then
+			assert(not s.closer, "socket is being closed by another task")
+			s.closer = running()
+			skynet.wait(s.closer)
+		else
+			park(s)
+		end
+		s.state = ENDED
+	elseif s.state == OPENING then
+		s.state, s.failure = ENDED, "closed"
+		wake(s)
+	end
+	if sockets[id] == s then
+		sockets[id] = nil
+	end
+end
+
+--- Gives a socket up so that another service can `start` it. Does not yield.
+---@param id integer
+function M.abandon(id)
+	local s = sockets[id]
+	if s then
+		s.state = ENDED
+		wake(s)
+		on_close[id] = nil
+		sockets[id] = nil
+	end
+end
+
+---------------------------------------------------------------- reading
+
+local function stream(id)
+	return sockets[id] or error(string.format("socket %s is not open in this service", id), 3)
+end
+
+local function rest(s)
+	return false, take_all(s.input, s.blocks)
+end
+
+local function read_some(s)
+	local bytes = take_all(s.input, s.blocks)
+	if bytes == "" and s.state == OPEN and not s.closer then
+		s.wants = 0
+		park(s)
+		s.wants = nil
+		bytes = take_all(s.input, s.blocks)
+	end
+	if bytes == "" then
+		return false, bytes
+	end
+	return bytes
+end
+
+--- Reads from a TCP socket. Yields when the input is not there yet.
+---@param id integer
+---@param size integer? number of bytes; nil: as much as there is, at least one
+---@return string|false bytes, string? rest false and what has arrived, when the end came before
+function M.read(id, size)
+	local s = stream(id)
+	if size == nil then
+		return read_some(s)
+	elseif size == 0 then
+		return ""
+	end
+	local bytes = pop(s.input, s.blocks, size)
+	if bytes then
+		return bytes
+	end
+	if s.closer or s.state ~= OPEN then
+		return rest(s)
+	end
+	s.wants = size
+	park(s)
+	s.wants = nil
+	bytes = pop(s.input, s.blocks, size)
+	if bytes then
+		return bytes
+	end
+	return rest(s)
+end
+
+--- Reads all input until the peer closes. Yields.
+---@param id integer
+---@return string|false false when the connection had ended before and left nothing
+function M.readall(id)
+	local s = stream(id)
+	if s.state == OPEN then
+		s.wants = true
+		park(s)
+		s.wants = nil
+		return take_all(s.input, s.blocks)
+	end
+	local bytes = take_all(s.input, s.blocks)
+	return bytes ~= "" and bytes
+end
+
+--- Reads up to a separator, which is taken but not returned. Yields when it is not there yet.
+---@param id integer
+---@param separator string? default "\n"
+---@return string|false line, string? rest false and what has arrived, when the end came before
+function M.readline(id, separator)
+	separator = separator or "\n"
+	local s = stream(id)
+	local line = take_line(s.input, s.blocks, separator)
+	if line then
+		return line
+	end
+	if s.closer or s.state ~= OPEN then
+		return rest(s)
+	end
+	s.wants = separator
+	park(s)
+	s.wants = nil
+	line = take_line(s.input, s.blocks, separator)
+	if line then
+		return line
+	end
+	return rest(s)
+end
+
+--- Waits until there is new input. Yields.
+---@param id integer
+---@return boolean false when the connection has ended
+function M.block(id)
+	local s = sockets[id]
+	if not s or s.state ~= OPEN then
+		return false
+	end
+	s.wants = 0
+	park(s)
+	s.wants = nil
+	return s.state == OPEN
+end
+
+---------------------------------------------------------------- writing
+
+--- write(id, data [, size]) -> boolean: queues a string, a list of strings, or a pointer and its size
+--- (consumed). False when the socket is not open. Does not yield.
+M.write = driver.send
+--- lwrite(id, data [, size]) -> boolean: the same behind everything that `write` has queued.
+M.lwrite = driver.lsend
+--- header(bytes) -> integer: 1 to 4 bytes as an unsigned number, most significant first.
+M.header = driver.header
+
+--- Sets what happens when output piles up: at 1 MiB, at each doubling, and when it is gone (0).
+---@param id integer
+---@param callback? fun(id: integer, kilobytes: integer) nil: a line in the log
+function M.warning(id, callback)
+	stream(id).warn = callback
+end
+
+--- Closes the socket when more input than this piles up with nobody reading a given number of bytes.
+---@param id integer
+---@param bytes integer? nil: no limit
+function M.limit(id, bytes)
+	stream(id).limit = bytes
+end
+
+--- Calls a function once when the connection ends. `abandon` forgets it.
+---@param id integer
+---@param callback? fun(id: integer)
+function M.onclose(id, callback)
+	on_close[id] = callback
+end
+
+--- Whether this service has no such socket.
+---@return boolean
+function M.invalid(id)
+	return sockets[id] == nil
+end
+
+--- Whether the connection has ended and the socket waits for `close`.
+---@return boolean? nil when this service has no such socket
+function M.disconnected(id)
+	local s = sockets[id]
+	if s then
+		return s.state == ENDED
+	end
+end
+
+---------------------------------------------------------------- UDP
+
+local function new_datagrams(id, callback)
+	assert(not sockets[id], "socket is not closed")
+	sockets[id] = { id = id, kind = "UDP", state = OPEN, callback = callback }
+	return id
+end
+
+--- A UDP socket. Does not yield.
+---@param callback fun(data: string, from: string) `from` is for `sendto` and `udp_address`
+---@param host string? with port: where to receive
+---@param port integer?
+---@return integer id
+function M.udp(callback, host, port)
+	return new_datagrams(driver.udp(host, port), callback)
+end
+
+--- Sets where `write` sends the datagrams of a UDP socket. Does not yield.
+---@param id integer one of `udp`, or of another service with a callback for this one
+---@param host string
+---@param port integer
+---@param callback? fun(data: string, from: string)
+function M.udp_connect(id, host, port, callback)
+	local s = sockets[id]
+	if s == nil then
+		new_datagrams(id, callback)
+	else
+		assert(s.kind == "UDP", "not a UDP socket")
+		s.callback = callback or s.callback
+	end
+	driver.udp_connect(id, host, port)
+end
+
+--- A UDP socket that receives at an address. Does not yield.
+---@param host string
+---@param port integer
+---@param callback fun(data: string, from: string)
+---@return integer id. Raises when it cannot be bound
+function M.udp_listen(host, port, callback)
+	return new_datagrams(driver.udp_listen(host, port), callback)
+end
+
+--- A UDP socket for one peer: `write` sends to it. Does not yield.
+---@return integer id
+function M.udp_dial(host, port, callback)
+	return new_datagrams(driver.udp_dial(host, port), callback)
+end
+
+--- sendto(id, address, data [, size]) -> boolean: sends a datagram to an address that a callback got.
+M.sendto = driver.udp_send
+--- udp_address(address) -> string host, integer port
+M.udp_address = driver.udp_address
+--- netstat() -> list of a table for each socket of the node
+M.netstat = driver.info
+--- resolve(name) -> list of addresses, by the C library. Blocks the worker thread: prefer skynet.dns.
+M.resolve = driver.resolve
+
+return M

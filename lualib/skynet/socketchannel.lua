@@ -1,0 +1,347 @@
+--- A connection to a server that many tasks share: it connects when it is first used and again after
+--- it was lost, logs in, sends the requests, and gives each answer to the task that waits for it.
+---
+---     local channel = socketchannel.channel { host = "127.0.0.1", port = 7000 }
+---     local line = channel:request("ping\n", function(sock)
+---         return true, sock:readline "\n"
+---     end)
+---
+--- Protocols come in two kinds. In order: answers come in the order of the requests, and each request
+--- brings the function that reads its answer. By session: the channel's `response` reads any answer and
+--- tells the session it belongs to, and each request brings its session.
+---
+--- Functions that read get an object with `read(n)` and `readline(separator)`, which yield, and raise
+--- `socketchannel.error` when the connection ends.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local driver = require "skynet.socketdriver"
+local link = require "skynet.socketchannel.link"
+local inorder = require "skynet.socketchannel.inorder"
+local bysession = require "skynet.socketchannel.bysession"
+
+local M = {}
+local Channel = {}
+Channel.__index = Channel
+
+--- Raised where the connection was lost or could not be made.
+M.error = link.error
+
+local PAUSE_STEP <const>, LONGEST_PAUSE <const> = 100, 1000 -- 1/100 s, between attempts to connect
+
+--- Describes a connection; connects later. Does not yield.
+---
+--- Fields of `options`:
+---   host, port      the server
+---   backup          more servers: list of host or { host =, port = }, tried in order
+---   auth            function(channel), run after connecting; may use the channel; raises to refuse
+---   response        function(sock) -> session, ok, data [, more]: makes this a channel by session
+---   nodelay         no Nagle's algorithm
+---   overload        function(on), called when output piles up, and when it is gone
+---   socket_read, socket_readline    replace the methods of the reading functions' object (TLS)
+---@param options table
+---@return table channel
+function M.channel(options)
+	return setmetatable({
+		host = assert(options.host, "socketchannel: no host"),
+		port = options.port,
+		backup = options.backup,
+		auth = options.auth,
+		nodelay = options.nodelay,
+		overload = options.overload,
+		overloaded = false,
+		closed = false,
+		new_link = link.class(options.response and bysession(options.response) or inorder, options),
+		-- link: the open connection
+		-- greeter: the task that runs `auth`
+		-- dialling: the tasks that wait while another one connects
+	}, Channel)
+end
+
+---------------------------------------------------------------- connecting
+
+-- The servers to try, each once, and a function that adds the backups known by now.
+local function servers(self)
+	local list, known = {}, {}
+	local function add(host, port)
+		local key = host .. ":" .. tostring(port)
+		if not known[key] then
+			known[key] = true
+			list[#list + 1] = { host = host, port = port }
+		end
+	end
+	local function add_backups()
+		for _, server in ipairs(self.backup or {}) do
+			if type(server) == "table" then
+				add(server.host, server.port)
+			else
+				add(server, self.port)
+			end
+		end
+	end
+	add(self.host, self.port)
+	add_backups()
+	return list, add_backups
+end
+
+local function drop(self, current, problem)
+	if self.link == current then
+		self.link = nil
+	end
+	current:close(problem)
+end
+
+local function watch_output(self, fd)
+	local notify = self.overload
+	local function report(id, kilobytes)
+		if not (self.link and self.link[1] == id) then
+			return
+		end
+		local now = kilobytes > 0
+		if now ~= self.overloaded then
+			self.overloaded = now
+			notify(now)
+		elseif now then
+			skynet.error(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id), self.host, self.port)
+		end
+	end
+	skynet.fork(report, fd, 0) -- the old connection's backlog is gone with it
+	socket.warning(fd, report)
+end
+
+local function log_in(self)
+	self.greeter = coroutine.running()
+	local ok, problem = pcall(self.auth, self)
+	self.greeter = nil
+	if ok then
+		return true
+	end
+	if self.link then
+		drop(self, self.link)
+	end
+	if problem ~= M.error then
+		skynet.error("socket: auth failed", problem)
+	end
+	return false
+end
+
+local function use(self, fd, server)
+	self.host, self.port = server.host, server.port
+	if self.nodelay then
+		driver.nodelay(fd)
+	end
+	self.link = self.new_link(fd, function(lost, while_idle)
+		if self.link == lost then
+			self.link = nil
+			if while_idle then
+				skynet.error("socket closed by peer : ", self.host, self.port)
+			end
+		end
+	end)
+	if self.overload then
+		watch_output(self, fd)
+	end
+end
+
+-- Connects to the first server that accepts. Returns true, or false and why not.
+local function connect_to_any(self)
+	local list, add_backups = servers(self)
+	local problem
+	local index = 1
+	while list[index] and not self.closed do
+		local server = list[index]
+		if index > 1 then
+			skynet.error("socket: connect to backup host", server.host, server.port)
+		end
+		local fd
+		fd, problem = socket.open(server.host, server.port)
+		if fd and self.closed then -- meanwhile
+			socket.close(fd)
+		elseif fd then
+			use(self, fd, server)
+			if not self.auth then
+				return true
+			elseif log_in(self) then
+				if self.link then
+					return true
+				end
+				return connect_to_any(self) -- `auth` has changed the host
+			end
+			add_backups() -- `auth` may have learned of more
+			problem = "no more backup host"
+		end
+		index = index + 1
+	end
+	return false, problem
+end
+
+local function connect_with_patience(self)
+	local pause = 0
+	while not self.closed do
+		local ok, problem = connect_to_any(self)
+		if ok then
+			skynet.error("socket: connect to", self.host, self.port)
+			return
+		end
+		skynet.error("socket: connect", problem)
+		if pause > LONGEST_PAUSE then
+			skynet.error("socket: try to reconnect", self.host, self.port)
+			skynet.sleep(pause)
+			pause = 0
+		else
+			skynet.sleep(pause)
+		end
+		pause = pause + PAUSE_STEP
+	end
+end
+
+local function dial(self, once)
+	if not once then
+		return connect_with_patience(self)
+	end
+	local ok, problem = connect_to_any(self)
+	return not ok and problem or nil
+end
+
+-- true: can be used by this task; false: cannot, and will not; nil: has to be connected first.
+local function usable(self)
+	local current, greeter = self.link, self.greeter
+	if current then
+		if socket.disconnected(current[1]) then
+			skynet.error("socket: disconnect detected ", self.host, self.port)
+			drop(self, current)
+			if greeter == coroutine.running() then
+				return false
+			end
+			return nil
+		end
+		if greeter == nil or greeter == coroutine.running() then
+			return true
+		end
+	elseif greeter and greeter == coroutine.running() then
+		return false
+	end
+	if self.closed then
+		return false
+	end
+end
+
+local function connect(self, once)
+	local ready = usable(self)
+	if ready ~= nil then
+		return ready
+	end
+	local problem
+	if self.dialling then
+		local token = {}
+		table.insert(self.dialling, token)
+		skynet.wait(token)
+	else
+		self.dialling = {}
+		local ok
+		ok, problem = pcall(dial, self, once)
+		local tokens = self.dialling
+		self.dialling = nil
+		for _, token in ipairs(tokens) do
+			skynet.wakeup(token)
+		end
+		if not ok then
+			error(problem, 0)
+		end
+	end
+	ready = usable(self)
+	if ready == nil then
+		skynet.error("Connect failed", problem, self.host, self.port)
+		error(M.error)
+	end
+	return ready
+end
+
+--- Connects if there is no connection. Yields.
+---@param once boolean? true: raises when no server accepts; otherwise tries until one does
+---@return boolean connected
+function Channel:connect(once)
+	self.closed = false
+	return connect(self, once)
+end
+
+local function connected_link(self, once)
+	if not connect(self, once) or not self.link then
+		error(self.closed and "socket channel is closed" or M.error, 0)
+	end
+	return self.link
+end
+
+---------------------------------------------------------------- requests
+
+local function send(self, current, request, more)
+	local fd = current[1]
+	local sent
+	if more then
+		-- In the low priority queue others' small requests may pass between the parts.
+		sent = socket.lwrite(fd, request)
+		for _, part in ipairs(more) do
+			sent = sent and socket.lwrite(fd, part)
+		end
+	else
+		sent = socket.write(fd, request)
+	end
+	if not sent then
+		drop(self, current)
+		error(M.error)
+	end
+end
+
+--- Sends a request, and waits for its answer if it has one. Connects first, once. Yields.
+---@param request string|table
+---@param response? fun(sock: table): boolean, any, boolean?|any In order: reads the answer and returns
+--- ok, data, and whether more parts follow (then the result is a list). By session: the session.
+--- nil: no answer
+---@param more string[]? further parts of a large request
+---@return any data of the answer; raises it if not ok, and `socketchannel.error` if the connection is lost
+function Channel:request(request, response, more)
+	local current = connected_link(self, true)
+	send(self, current, request, more)
+	if response ~= nil then
+		return current:await(response)
+	end
+end
+
+--- Waits for an answer without a request, as for notices of the server. Connects first, for as long as
+--- it takes. Yields.
+---@param response function|any as in `request`
+---@return any
+function Channel:response(response)
+	return connected_link(self):await(response)
+end
+
+---------------------------------------------------------------- settings
+
+--- Closes the connection; tasks that wait get an error. `connect` opens it again. Yields.
+function Channel:close()
+	if not self.closed then
+		self.closed = true
+		if self.link then
+			drop(self, self.link)
+		end
+	end
+end
+
+--- Sets the server; an open connection to the old one is closed. Yields.
+---@param host string
+---@param port integer?
+function Channel:changehost(host, port)
+	self.host = host
+	self.port = port or self.port
+	if not self.closed and self.link then
+		drop(self, self.link)
+	end
+end
+
+--- Sets the list of further servers for the next time. Does not yield.
+---@param backup table?
+function Channel:changebackup(backup)
+	self.backup = backup
+end
+
+return M

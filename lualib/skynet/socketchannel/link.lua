@@ -1,0 +1,100 @@
+--- One connection of a socket channel, from connected to closed. A new connection is a new link, so
+--- what belongs to the old one cannot get into the new one.
+---
+--- A kind of link (inorder, bysession) has:
+---   setup(link)                       adds its fields
+---   dispatch(link)                    reads answers until the link is closed; raises when it is lost
+---   expect(link, response, ticket)    somebody waits for an answer
+---   abandon(link, fail)               calls fail(ticket) for all that still wait
+---
+--- A ticket stands for a task that waits: { ok =, data =, done = }.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+
+local M = {}
+local lost_callback = setmetatable({}, { __mode = "k" })
+
+--- Raised where a connection is lost.
+M.error = setmetatable({}, { __tostring = function() return "[Error: socket]" end })
+
+local function reader(read)
+	return function(self, ...)
+		local bytes = read(self[1], ...)
+		if not bytes then
+			error(M.error)
+		end
+		return bytes
+	end
+end
+
+local read, readline = reader(socket.read), reader(socket.readline)
+
+--- Ends a ticket and wakes its task.
+function M.settle(ticket, ok, data)
+	ticket.ok, ticket.data, ticket.done = ok, data, true
+	skynet.wakeup(ticket)
+end
+
+--- A constructor of links: new(fd, lost), with lost(link, while_idle) called when the connection is lost.
+---@param kind table
+---@param options { socket_read: function?, socket_readline: function? }
+---@return function new
+function M.class(kind, options)
+	local Link = {
+		read = options.socket_read or read,
+		readline = options.socket_readline or readline,
+	}
+	Link.__index = Link
+
+	--- Closes the connection and fails who waits, with `problem` or M.error. Yields.
+	function Link:close(problem)
+		if self.closed then
+			return
+		end
+		self.closed = true
+		kind.abandon(self, function(ticket)
+			M.settle(ticket, M.error, problem)
+		end)
+		-- A task that reads gets false from this, and ends.
+		pcall(socket.close, self[1])
+	end
+
+	--- Waits for an answer. Yields. Returns its data, or raises it.
+	function Link:await(response)
+		if self.closed then
+			error(M.error)
+		end
+		local ticket = {}
+		kind.expect(self, response, ticket)
+		skynet.wait(ticket)
+		local ok, data = ticket.ok, ticket.data
+		if ok == M.error then
+			error(data or M.error, 0)
+		elseif not ok then
+			error(data, 0)
+		end
+		return data
+	end
+
+	--- The connection is lost: fails who waits and tells the channel. Yields.
+	function Link:break_off(problem, while_idle)
+		if not self.closed then
+			lost_callback[self](self, while_idle)
+			self:close(problem)
+		end
+	end
+
+	return function(fd, lost)
+		local link = setmetatable({ fd }, Link)
+		lost_callback[link] = lost
+		kind.setup(link)
+		skynet.fork(function()
+			local _, problem = pcall(kind.dispatch, link)
+			link:break_off(problem ~= M.error and problem or nil)
+		end)
+		return link
+	end
+end
+
+return M

@@ -1,0 +1,219 @@
+-- skynet.socket over the loopback: streams, ends, limits, hand-over, datagrams.
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local check = require "check"
+
+local cases = {}
+
+local BIG <const> = string.rep("0123456789abcdef", 64 * 1024) -- 1 MiB
+
+-- A connected pair: the id that connected, the id that was accepted (both started), the listener.
+local function pair()
+	local accepted, waiter
+	local listener, host, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		accepted = id
+		if waiter then skynet.wakeup(waiter) end
+	end)
+	local id = assert(socket.open(host, port))
+	if not accepted then
+		waiter = {}
+		skynet.wait(waiter)
+	end
+	socket.close(listener)
+	return id, accepted
+end
+
+function cases.listen_tells_the_bound_port()
+	local listener, host, port = socket.listen("127.0.0.1:0")
+	check.equal(host, "127.0.0.1")
+	assert(port > 0)
+	check.raises("", socket.listen, host, port)
+	socket.close(listener)
+	check.equal(socket.invalid(listener), true)
+end
+
+function cases.lines_and_blocks_are_read_as_asked()
+	local a, b = pair()
+	socket.write(a, "one\ntwo\r\n\rthree")
+	socket.write(a, { "fo", "ur", "!" })
+	check.equal(socket.readline(b), "one")
+	check.equal(socket.readline(b, "\r\n"), "two")
+	check.equal(socket.read(b, 6), "\rthree")
+	check.equal(socket.read(b, 4), "four")
+	check.equal(socket.read(b), "!")
+	check.equal(socket.header "\1\2", 258)
+	skynet.fork(function()
+		skynet.yield()
+		socket.write(a, "x")
+		skynet.sleep(1)
+		socket.write(a, "yz")
+	end)
+	check.equal(socket.read(b, 3), "xyz")
+	socket.close(a)
+	check.equal({ socket.readline(b) }, { false, "" })
+	check.equal({ socket.read(b) }, { false, "" })
+	check.equal(socket.disconnected(b), true)
+	socket.close(b)
+	check.equal(socket.disconnected(b), nil)
+end
+
+function cases.what_came_before_the_end_can_be_read()
+	local a, b = pair()
+	socket.write(a, "tail")
+	socket.close(a)
+	check.equal({ socket.read(b, 10) }, { false, "tail" })
+	socket.close(b)
+	a, b = pair()
+	socket.write(a, "all")
+	skynet.fork(socket.close, a)
+	check.equal(socket.readall(b), "all")
+	check.equal(socket.readall(b), false)
+	socket.close(b)
+end
+
+function cases.close_lets_the_reader_finish()
+	local a, b = pair()
+	local got
+	local reader = skynet.fork(function() got = { socket.read(b, 100) } end)
+	skynet.yield()
+	socket.write(a, "part")
+	skynet.sleep(2)
+	socket.close(b)
+	check.equal(got, { false, "part" })
+	check.equal(socket.invalid(b), true)
+	socket.close(a)
+	socket.close(b) -- again: nothing
+end
+
+function cases.large_transfers_pause_and_go_on()
+	local a, b = pair()
+	socket.write(a, BIG)
+	skynet.sleep(5) -- nobody reads: b is paused
+	check.equal(#socket.read(b, #BIG), #BIG)
+	skynet.fork(function()
+		for _ = 1, 4 do socket.write(a, BIG) end
+		socket.close(a)
+	end)
+	local total = 0
+	while true do
+		local bytes = socket.read(b)
+		if not bytes then break end
+		total = total + #bytes
+	end
+	check.equal(total, 4 * #BIG)
+	socket.close(b)
+end
+
+function cases.block_waits_for_input()
+	local a, b = pair()
+	skynet.timeout(1, function() socket.write(a, "x") end)
+	check.equal(socket.block(b), true)
+	check.equal(socket.read(b), "x")
+	skynet.timeout(1, function() socket.close(a) end)
+	check.equal(socket.block(b), false)
+	socket.close(b)
+	check.equal(socket.block(b), false)
+end
+
+function cases.refused_connections_say_why()
+	local listener, host, port = socket.listen("127.0.0.1", 0)
+	socket.close(listener)
+	local id, problem = socket.open(host, port)
+	check.equal(id, nil)
+	check.equal(problem, "Connection refused")
+end
+
+function cases.end_is_told_once()
+	local a, b = pair()
+	local ended = {}
+	socket.onclose(b, function(id) ended[#ended + 1] = id end)
+	socket.close(a)
+	socket.readall(b)
+	socket.close(b)
+	skynet.sleep(1)
+	check.equal(ended, { b })
+end
+
+function cases.too_much_input_closes_a_limited_socket()
+	local a, b = pair()
+	socket.limit(b, 1000)
+	socket.write(a, string.rep("x", 5000))
+	check.equal(socket.readline(b), false)
+	socket.close(a)
+	socket.close(b)
+end
+
+function cases.output_that_piles_up_is_reported()
+	local a, b = pair()
+	local sizes = {}
+	socket.warning(a, function(id, kilobytes)
+		check.equal(id, a)
+		sizes[#sizes + 1] = kilobytes
+	end)
+	for _ = 1, 24 do socket.write(a, BIG) end
+	local total = 0
+	while total < 24 * #BIG do total = total + #assert(socket.read(b)) end
+	repeat skynet.sleep(1) until sizes[#sizes] == 0
+	print("sizes", table.concat(sizes, " "))
+	assert(sizes[1] >= 1024)
+	socket.close(a)
+	socket.close(b)
+end
+
+function cases.sockets_can_be_given_away()
+	local a, b = pair()
+	socket.write(a, "for the next owner")
+	skynet.sleep(1)
+	socket.abandon(b)
+	check.equal(socket.invalid(b), true)
+	assert(socket.start(b))
+	socket.write(a, "\nnext\n")
+	repeat local line = assert(socket.readline(b)) until line == "next"
+	socket.shutdown(b)
+	check.equal(socket.read(b), false)
+	socket.close(b)
+	socket.close(a)
+	local _, spare = pair()
+	socket.abandon(spare)
+	socket.close_fd(spare)
+end
+
+function cases.datagrams_find_their_way()
+	local got, token = {}, {}
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.close(listener) -- its port is free now, for UDP as well
+	local server
+	server = socket.udp_listen("127.0.0.1", port, function(data, from)
+		local host, source = socket.udp_address(from)
+		check.equal(host, "127.0.0.1")
+		assert(source > 0)
+		socket.sendto(server, from, "echo " .. data)
+	end)
+	local function take(data)
+		got[#got + 1] = data
+		skynet.wakeup(token)
+	end
+	local client = socket.udp(take)
+	socket.udp_connect(client, "127.0.0.1", port)
+	socket.write(client, "one")
+	skynet.wait(token)
+	local dialled = socket.udp_dial("127.0.0.1", port, take)
+	socket.write(dialled, "two")
+	skynet.wait(token)
+	check.equal(got, { "echo one", "echo two" })
+	for _, id in ipairs { server, client, dialled } do socket.close(id) end
+end
+
+function cases.second_reader_is_refused()
+	local a, b = pair()
+	skynet.fork(socket.read, b, 10)
+	skynet.yield()
+	check.equal(pcall(socket.read, b, 10), false)
+	socket.close(a)
+	socket.close(b)
+	check.equal(pcall(socket.read, b), false)
+end
+
+check.run(cases)
