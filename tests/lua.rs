@@ -42,6 +42,12 @@ fn services_can_be_interrupted_limited_and_profiled() {
 }
 
 #[test]
+fn snax_services_answer_and_can_be_hot_fixed() {
+    let scripts = root().join("tests/lua/snax/?.lua");
+    run("lua", "snax", &format!("snax = {scripts:?}"));
+}
+
+#[test]
 fn hello_plays_and_ends_by_itself() {
     let (status, output) = run_node(root(), "examples/hello/config");
     assert!(status.success(), "{status}\n{output}");
