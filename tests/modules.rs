@@ -18,4 +18,5 @@ macro_rules! modules {
 
 modules! {
     memory,
+    socketdriver,
 }

@@ -4,6 +4,10 @@
 //! same C interface. Message memory is the C allocator's on both sides.
 #![no_std]
 
+mod socket;
+
+pub use socket::*;
+
 use libc::{c_char, c_int, c_void};
 
 /// `struct skynet_context`: a service, opaque.

@@ -7,6 +7,7 @@
 pub mod core;
 pub mod memory;
 pub mod seri;
+pub mod socketdriver;
 
 use std::ffi::CStr;
 
@@ -17,4 +18,8 @@ pub(crate) use skynet_support::{Entry, check_version, register};
 pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (c"skynet.core", core::luaopen_skynet_core),
     (c"skynet.memory", memory::luaopen_skynet_memory),
+    (
+        c"skynet.socketdriver",
+        socketdriver::luaopen_skynet_socketdriver,
+    ),
 ];
