@@ -17,6 +17,9 @@ macro_rules! modules {
 }
 
 modules! {
+    debugchannel,
     memory,
     socketdriver,
+    multicast,
+    stm,
 }

@@ -4,10 +4,15 @@
 //! of Lua's interface that can raise: blocks of memory belong to Lua, to a message or to the thread, and the parts that
 //! work on them return a status which one thin layer turns into an error.
 
+mod arguments;
 pub mod core;
+pub mod debugchannel;
 pub mod memory;
+pub mod multicast;
 pub mod seri;
 pub mod socketdriver;
+pub mod stm;
+mod sync;
 
 use std::ffi::CStr;
 
@@ -22,4 +27,13 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
         c"skynet.socketdriver",
         socketdriver::luaopen_skynet_socketdriver,
     ),
+    (
+        c"skynet.debugchannel",
+        debugchannel::luaopen_skynet_debugchannel,
+    ),
+    (
+        c"skynet.multicast.core",
+        multicast::luaopen_skynet_multicast_core,
+    ),
+    (c"skynet.stm", stm::luaopen_skynet_stm),
 ];
