@@ -6,14 +6,17 @@
 //!
 //! Wake-up: whoever makes a service ready wakes a sleeper if nobody is awake without work. One worker without work may
 //! stay awake to watch the busy ones ("watcher"): it takes a slot away from a worker that is held up in one turn. It
-//! sleeps between its looks, longer and longer, and gives up when nobody is busy; so a pair that plays ping-pong pays no
-//! system call per message, a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
+//! sleeps between its looks, longer and longer, and gives up when nobody is busy. A worker that fills its slot rouses
+//! the watcher at once, but the less often the more turns it does: each time makes the next so many turns later, until
+//! the watcher finds it held up, which starts that anew. So a pair that plays ping-pong pays no system call per message,
+//! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
 //!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
 //! mailbox (see [`crate::mailbox`]) puts it there, and the role goes with it.
 
 mod idle;
 mod park;
+mod place;
 mod queue;
 mod worker;
 
@@ -25,7 +28,7 @@ use queue::RunQueue;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 pub use worker::run_worker;
 
@@ -41,6 +44,14 @@ struct Remote {
     ticks: AtomicU64,
     /// `ticks` when the owner last woke somebody.
     woke_at: AtomicU64,
+    /// `ticks` from which on the owner may rouse the watcher.
+    rouse_at: AtomicU64,
+    /// Turns until it may again; the owner doubles it, the watcher sets it back.
+    rouse_every: AtomicU64,
+    /// Processor of the worker that last woke this one, -1 if another thread did.
+    woken_from: AtomicI32,
+    /// Processor on which this one was last seen to be busy, -1 while it is not.
+    busy_on: AtomicI32,
     queue: RunQueue,
     parker: Parker,
     monitor: Monitor,
@@ -117,6 +128,10 @@ pub fn start(workers: usize) {
         next: AtomicPtr::default(),
         ticks: AtomicU64::new(1),
         woke_at: AtomicU64::new(0),
+        rouse_at: AtomicU64::new(0),
+        rouse_every: AtomicU64::new(1),
+        woken_from: AtomicI32::new(-1),
+        busy_on: AtomicI32::new(-1),
         queue: RunQueue::new(),
         parker: Parker::default(),
         monitor: Monitor::default(),
@@ -146,12 +161,7 @@ pub(crate) fn submit(ready: &Ready) {
     let before = worker.next.swap(ready, Ordering::SeqCst);
     let Some(shared) = SHARED.get() else { return };
     if before.is_null() {
-        if let Some(index) = shared.idle.whom_to_wake() {
-            worker
-                .woke_at
-                .store(worker.ticks.load(Ordering::Relaxed), Ordering::Relaxed);
-            shared.workers[index].parker.wake();
-        }
+        worker.call_for_help(shared);
     } else {
         worker.keep(before);
         shared.wake_for_surplus();
@@ -173,7 +183,60 @@ pub(crate) fn take_any() -> Option<*mut Ready> {
         .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
 }
 
+/// Turns after which a worker rouses the watcher again, at most.
+const ROUSE_LAST: u64 = 1 << 20;
+
 impl Remote {
+    /// Owner, after it filled its slot: sees to it that somebody looks whether the slot has to wait.
+    #[inline]
+    fn call_for_help(&self, shared: &Shared) {
+        if let Some(index) = shared.idle.whom_to_wake() {
+            self.help(&shared.workers[index]);
+        } else if self.ticks.load(Ordering::Relaxed) >= self.rouse_at.load(Ordering::Relaxed) {
+            self.rouse(shared);
+        }
+    }
+
+    #[cold]
+    fn rouse(&self, shared: &Shared) {
+        let watcher = shared.watcher.load(Ordering::SeqCst);
+        if watcher == 0 {
+            return;
+        }
+        let every = self.rouse_every.load(Ordering::Relaxed);
+        let now = self.ticks.load(Ordering::Relaxed);
+        self.rouse_at.store(now + every, Ordering::Relaxed);
+        self.rouse_every
+            .store((every * 2).min(ROUSE_LAST), Ordering::Relaxed);
+        self.help(&shared.workers[watcher - 1]);
+    }
+
+    #[cold]
+    fn help(&self, other: &Remote) {
+        let now = self.ticks.load(Ordering::Relaxed);
+        self.woke_at.store(now, Ordering::Relaxed);
+        other.wake();
+    }
+
+    /// The watcher, when it found the owner held up: the owner may rouse it at once the next time.
+    fn rouse_anew(&self) {
+        self.rouse_every.store(1, Ordering::Relaxed);
+        self.rouse_at.store(0, Ordering::Relaxed);
+    }
+
+    /// Any thread: ends the sleep of this worker. A worker that does so is busy.
+    fn wake(&self) {
+        let waker = WORKER.get();
+        let mut from = -1;
+        if !waker.is_null() {
+            from = place::processor();
+            // SAFETY: a worker's place lives for ever.
+            unsafe { (*waker).busy_on.store(from, Ordering::Relaxed) };
+        }
+        self.woken_from.store(from, Ordering::Relaxed);
+        self.parker.wake();
+    }
+
     /// Owner: puts a ready service behind those of the ring.
     #[inline]
     fn keep(&self, ready: *mut Ready) {
@@ -198,9 +261,9 @@ impl Shared {
     fn wake_for_surplus(&self) {
         let watcher = self.watcher.load(Ordering::SeqCst);
         if watcher != 0 {
-            self.workers[watcher - 1].parker.wake();
+            self.workers[watcher - 1].wake();
         } else if let Some(index) = self.idle.whom_to_wake() {
-            self.workers[index].parker.wake();
+            self.workers[index].wake();
         }
     }
 

@@ -12,15 +12,15 @@ const TOKEN: u32 = 2;
 pub(super) struct Parker(AtomicU32);
 
 impl Parker {
-    /// Sleeps until [`Parker::wake`], or until the time has passed. Only the owner.
-    pub(super) fn sleep(&self, limit: Option<Duration>) {
+    /// Sleeps until [`Parker::wake`], or until the time has passed. True if it was woken. Only the owner.
+    pub(super) fn sleep(&self, limit: Option<Duration>) -> bool {
         if self
             .0
             .compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
             .is_err()
         {
             self.0.store(EMPTY, Ordering::Release);
-            return;
+            return true;
         }
         loop {
             futex_wait(&self.0, ASLEEP, limit);
@@ -28,7 +28,7 @@ impl Parker {
                 break;
             }
         }
-        self.0.swap(EMPTY, Ordering::AcqRel);
+        self.0.swap(EMPTY, Ordering::AcqRel) == TOKEN
     }
 
     /// Ends the sleep.
@@ -104,8 +104,8 @@ mod tests {
     fn a_wake_before_the_sleep_is_not_lost() {
         let parker = Parker::default();
         parker.wake();
-        parker.sleep(None);
-        parker.sleep(Some(Duration::from_micros(1)));
+        assert!(parker.sleep(None));
+        assert!(!parker.sleep(Some(Duration::from_micros(1))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The loop of a worker thread.
 
+use super::place::{Place, Set, processor};
 use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER};
 use crate::reclaim;
 use crate::service::{self, Turn};
@@ -30,6 +31,7 @@ pub fn run_worker(index: usize) {
         ticks: 1,
         slot_turns: 0,
         seen: vec![0; shared.workers.len()],
+        place: Place::new(),
     }
     .run();
     WORKER.set(std::ptr::null());
@@ -52,6 +54,7 @@ struct Worker {
     slot_turns: u32,
     /// Turn counts of the others at the watcher's last look.
     seen: Vec<u64>,
+    place: Place,
 }
 
 impl Worker {
@@ -113,6 +116,7 @@ impl Worker {
     #[cold]
     fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
         service::interrupt();
+        self.remote.busy_on.store(-1, Ordering::Relaxed);
         self.shared.idle.search();
         let mut pause = WATCH_FIRST;
         let mut woken = false;
@@ -121,24 +125,27 @@ impl Worker {
         }
         loop {
             if self.shared.quits() {
+                self.place.anywhere();
                 self.shared.idle.found();
                 return None;
             }
             if let Some(ready) = self.steal().or_else(|| self.relieve(woken)) {
+                self.place.anywhere();
+                self.remote.busy_on.store(processor(), Ordering::Relaxed);
                 if self.shared.idle.found() {
                     // We were the last to search; if there is more to do or to watch, another takes our place.
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
             }
-            woken = false;
+
             let nobody_busy = self.shared.idle.busy(self.shared.workers.len()) == 0;
             if nobody_busy || self.shared.idle.searching() > 1 {
                 self.sleep(guard);
                 pause = WATCH_FIRST;
                 woken = true;
             } else {
-                self.pause(guard, pause);
+                woken = self.pause(guard, pause);
                 pause = (pause * 2).min(WATCH_LAST);
             }
         }
@@ -166,6 +173,7 @@ impl Worker {
                 self.seen[i] == ticks || (woken && victim.woke_at.load(Ordering::Relaxed) == ticks);
             self.seen[i] = ticks;
             if held_up && let Some(ready) = victim.take_next() {
+                victim.rouse_anew();
                 return Some(ready);
             }
         }
@@ -190,20 +198,50 @@ impl Worker {
         if !(self.anything() || self.shared.quits() || (idle.searching() == 0 && slot())) {
             *guard = None;
             reclaim::collect_some();
+            self.place.anywhere();
             self.remote.parker.sleep(None);
+            self.spread();
             *guard = Some(reclaim::enter());
         }
         idle.awake(self.index);
     }
 
-    /// The watcher sleeps between two looks.
-    fn pause(&self, guard: &mut Option<reclaim::Guard>, time: Duration) {
+    /// Just woken: leaves the waker's processor.
+    fn spread(&self) {
+        let from = self.remote.woken_from.swap(-1, Ordering::Relaxed);
+        if from >= 0 {
+            self.place
+                .leave(from, self.shared.idle.busy(self.shared.workers.len()));
+        }
+    }
+
+    /// The watcher sleeps between two looks. True if somebody ended the sleep.
+    fn pause(&mut self, guard: &mut Option<reclaim::Guard>, time: Duration) -> bool {
+        let mut woken = false;
+        let mut busy = Set::new();
+        for other in &self.shared.workers {
+            busy.add(other.busy_on.load(Ordering::Relaxed));
+        }
+        self.place.avoid(busy);
         self.shared.watcher.store(self.index + 1, Ordering::SeqCst);
+        // Who filled its slot between our look and this store could not rouse us: look again soon.
+        let held_up = |(other, seen): (&Remote, &u64)| {
+            other.ticks.load(Ordering::Relaxed) == *seen
+                && !other.next.load(Ordering::SeqCst).is_null()
+        };
+        let mut others = self.shared.workers.iter().zip(&self.seen);
+        let time = if others.any(held_up) {
+            WATCH_FIRST
+        } else {
+            time
+        };
         if !self.anything() && !self.shared.quits() {
             *guard = None;
-            self.remote.parker.sleep(Some(time));
+            woken = self.remote.parker.sleep(Some(time));
+            self.spread();
             *guard = Some(reclaim::enter());
         }
         self.shared.watcher.store(0, Ordering::SeqCst);
+        woken
     }
 }
