@@ -18,6 +18,7 @@ macro_rules! modules {
 
 modules! {
     debugchannel,
+    crypt,
     memory,
     socketdriver,
     multicast,

@@ -22,6 +22,7 @@ pub(crate) use skynet_support::{Entry, check_version, register};
 /// What `require` opens: module name and opening function.
 pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (c"skynet.core", core::luaopen_skynet_core),
+    (c"skynet.crypt", skynet_crypt::luaopen_skynet_crypt),
     (c"skynet.memory", memory::luaopen_skynet_memory),
     (
         c"skynet.socketdriver",
