@@ -5,7 +5,7 @@ require "skynet.manager"
 
 local names = {}   -- global name -> handle
 local queries = {} -- global name -> responses that wait for it
-local harbor_service -- nil when this installation has no harbor module
+local harbor_service
 
 -- Texts go as they are.
 local function register_text(name, id, handler)
@@ -31,9 +31,7 @@ function command.REGISTER(name, handle)
 		respond(true, handle)
 	end
 	queries[name] = nil
-	if harbor_service then
-		skynet.redirect(harbor_service, handle, "harbor", 0, "N " .. name)
-	end
+	skynet.redirect(harbor_service, handle, "harbor", 0, "N " .. name)
 end
 
 function command.QUERYNAME(name)
@@ -54,12 +52,6 @@ function command.CONNECT()
 	skynet.error "Can't connect to other harbor in single node mode"
 end
 
--- Without the C module `harbor` a node lacks only sends to global names by name.
-local function has_harbor_module()
-	local path = skynet.getenv "cpath"
-	return path and package.searchpath("harbor", path, "") ~= nil
-end
-
 skynet.start(function()
 	local id = tonumber(skynet.getenv "harbor" or 0)
 	assert(id == 0, "cdummy is for harbor = 0")
@@ -70,7 +62,5 @@ skynet.start(function()
 		end
 		run(...)
 	end)
-	if has_harbor_module() then
-		harbor_service = assert(skynet.launch("harbor", id, skynet.self()))
-	end
+	harbor_service = assert(skynet.launch("harbor", id, skynet.self()))
 end)

@@ -10,6 +10,7 @@ use crate::service::Context;
 
 #[cfg(feature = "lua")]
 pub mod embedded;
+pub mod harbor;
 pub mod logger;
 #[cfg(feature = "lua")]
 pub mod snlua;
@@ -29,6 +30,13 @@ pub struct Builtin {
 }
 
 static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: c"harbor",
+        create: Some(harbor::create),
+        init: harbor::init,
+        release: Some(harbor::release),
+        signal: None,
+    },
     Builtin {
         name: c"logger",
         create: Some(logger::create),

@@ -1,6 +1,7 @@
 -- Launcher, names, environment, debug protocol, modules that wait while they load.
 local skynet = require "skynet"
 local service = require "skynet.service"
+local datacenter = require "skynet.datacenter"
 local harbor = require "skynet.harbor"
 local check = require "check"
 
@@ -72,6 +73,17 @@ function cases.inline_service_is_one_and_can_be_closed()
 	check.equal(skynet.call(s, "lua"), 11)
 	check.equal(service.close "counter", true)
 	check.raises("upvalue", service.new, "bad", function() return cases end)
+end
+
+function cases.datacenter_wakes_who_waits()
+	local got
+	skynet.fork(function() got = datacenter.wait("a", "b") end)
+	skynet.fork(function() check.raises("call failed", datacenter.wait, "a") got = got or "branch" end)
+	skynet.yield()
+	check.equal(datacenter.set("a", "b", 7), nil)
+	check.equal(datacenter.get("a", "b"), 7)
+	check.equal(datacenter.get "a", { b = 7 })
+	repeat skynet.yield() until got == 7 or got == "branch"
 end
 
 function cases.module_may_wait_while_it_loads()

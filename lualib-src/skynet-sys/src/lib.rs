@@ -32,6 +32,12 @@ pub type Callback = unsafe extern "C" fn(
 pub const PTYPE_TEXT: c_int = 0;
 /// `PTYPE_SYSTEM`.
 pub const PTYPE_SYSTEM: c_int = 4;
+/// `PTYPE_HARBOR`.
+pub const PTYPE_HARBOR: c_int = 5;
+/// `PTYPE_SOCKET`.
+pub const PTYPE_SOCKET: c_int = 6;
+/// `PTYPE_ERROR`.
+pub const PTYPE_ERROR: c_int = 7;
 /// `PTYPE_TAG_DONTCOPY`: the core takes the data over, on every path.
 pub const PTYPE_TAG_DONTCOPY: c_int = 0x10000;
 /// `PTYPE_TAG_ALLOCSESSION`: the core makes up a session and returns it.
@@ -75,6 +81,10 @@ unsafe extern "C" {
 
     /// Sets what receives the messages of the service from now on; null drops them.
     pub fn skynet_callback(context: *mut Context, ud: *mut c_void, callback: Option<Callback>);
+
+    /// Makes this service the one that gets the messages for other nodes ("skynet_harbor.h"); it does not keep the node
+    /// alive.
+    pub fn skynet_harbor_start(context: *mut Context);
 
     /// Hundredths of a second since the node started, plus the fraction of the wall clock's second at that time.
     pub fn skynet_now() -> u64;
