@@ -1,0 +1,186 @@
+--- A HTTP/1.1 client. Each request has a connection of its own.
+---
+---     local code, body = httpc.get("http://127.0.0.1:8001", "/path", received)
+---
+--- A host is written `name`, `name:port`, `http://name:port` or `https://...`; IPv6 as `[address]:port`.
+
+local skynet = require "skynet"
+local dns = require "skynet.dns"
+local sockethelper = require "http.sockethelper"
+local internal = require "http.internal"
+local interfaces = require "http.interface"
+
+local M = {
+	--- Time-out of connecting, and of the request and its response, each; 1/100 s; nil: none.
+	timeout = nil,
+}
+
+local default_ports = { http = 80, https = 443 }
+local use_dns = false
+
+--- Looks names up with skynet.dns from now on, and not with the C library. Does not yield.
+---@param server string? nil: as configured on this machine
+---@param port integer?
+function M.dns(server, port)
+	use_dns = true
+	dns.server(server, port)
+end
+
+---------------------------------------------------------------- connecting
+
+local function is_ipv4(host)
+	return string.find(host, "^%d+%.%d+%.%d+%.%d+$") ~= nil
+end
+
+-- Splits "host[:port]". Returns host, port, and whether the host is a name.
+local function split_host(text)
+	local address, port = string.match(text, "^%[(.-)%]:?(%d*)$")
+	if address then
+		return address, tonumber(port), false
+	end
+	local _, colons = string.gsub(text, ":", ":")
+	if colons > 1 then
+		error(string.format("Invalid host: bare IPv6 address '%s', use '[%s]' instead", text, text))
+	end
+	local name
+	name, port = string.match(text, "^(.-):(%d+)$")
+	name = name or text
+	return name, tonumber(port), not is_ipv4(name)
+end
+
+local function split_url(url)
+	local protocol, rest = string.match(url, "^(%a+)://(.*)$")
+	protocol = protocol and string.lower(protocol) or "http"
+	local authority = rest or url
+	local default = default_ports[protocol] or error("Invalid protocol: " .. protocol)
+	local host, port, is_name = split_host(authority)
+	return protocol, host, port or default, is_name, authority
+end
+
+local function close(interface)
+	interface.finished = true
+	sockethelper.close(interface.id)
+	if interface.close then
+		interface.close()
+		interface.close = nil
+	end
+end
+
+-- Connects. Returns the interface, with `id` and `authority`, the value of the Host field.
+local function connect(url, timeout)
+	local protocol, host, port, is_name, authority = split_url(url)
+	local address = host
+	if is_name and use_dns then
+		local problem
+		address, problem = dns.resolve(host)
+		if not address then
+			error(string.format("%s dns resolve failed msg:%s", host, problem))
+		end
+	end
+	local id = sockethelper.connect(address, port, timeout)
+	local name = is_name and host or nil
+	local ok, interface = pcall(interfaces.client, id, protocol == "https", name)
+	if not ok then
+		sockethelper.close(id)
+		error(interface, 0)
+	end
+	interface.id, interface.authority = id, authority
+	if timeout then
+		skynet.timeout(timeout, function()
+			if not interface.finished then
+				sockethelper.shutdown(id) -- who reads gets an error, and closes
+			end
+		end)
+	end
+	if interface.init then
+		local problem
+		ok, problem = pcall(interface.init, name)
+		if not ok then
+			close(interface)
+			error(problem, 0)
+		end
+	end
+	return interface
+end
+
+---------------------------------------------------------------- requests
+
+local function exchange(interface, method, target, received, header, content)
+	local code, rest, fields = internal.request(interface, method, interface.authority, target, received, header, content)
+	if method == "HEAD" then
+		return code, ""
+	end
+	return code, internal.response(interface, code, rest, fields)
+end
+
+--- Sends a request and reads the response. Yields.
+---@param method string
+---@param host string
+---@param target string path and query
+---@param received table? receives the header of the response
+---@param header table<string, string>? more fields to send
+---@param content string?
+---@return integer code, string body. Raises, `sockethelper.socket_error` for a lost connection
+function M.request(method, host, target, received, header, content)
+	local interface = connect(host, M.timeout)
+	local ok, code, body = pcall(exchange, interface, method, target, received, header, content)
+	close(interface)
+	if ok then
+		return code, body
+	end
+	error(code, 0)
+end
+
+--- Asks for the header only. Yields.
+---@return integer code
+function M.head(host, target, received, header, content)
+	return (M.request("HEAD", host, target, received, header, content))
+end
+
+--- `request` with the body as a stream (http.stream). `timeout` ends with the header. Yields.
+---@return table stream
+function M.request_stream(method, host, target, received, header, content)
+	local interface = connect(host, M.timeout)
+	local ok, stream = pcall(function()
+		local code, rest, fields = internal.request(interface, method, interface.authority, target, received, header, content)
+		return internal.response_stream(interface, code, rest, fields)
+	end)
+	interface.finished = true
+	if not ok then
+		close(interface)
+		error(stream, 0)
+	end
+	stream._onclose = function()
+		close(interface)
+	end
+	return stream
+end
+
+--- request("GET", ...). Yields.
+---@return integer code, string body
+function M.get(...)
+	return M.request("GET", ...)
+end
+
+local function escape(text)
+	return (string.gsub(text, "[^%w_]", function(char)
+		return string.format("%%%02X", string.byte(char))
+	end))
+end
+
+--- Sends a form. Yields.
+---@param host string
+---@param target string
+---@param form table<string, any>
+---@param received table?
+---@return integer code, string body
+function M.post(host, target, form, received)
+	local fields = {}
+	for name, value in pairs(form) do
+		fields[#fields + 1] = escape(tostring(name)) .. "=" .. escape(tostring(value))
+	end
+	return M.request("POST", host, target, received,
+		{ ["content-type"] = "application/x-www-form-urlencoded" }, table.concat(fields, "&"))
+end
+
+return M

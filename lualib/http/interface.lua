@@ -1,0 +1,64 @@
+--- Connections as the table of functions that the HTTP modules work with, plain or with TLS:
+---   read(n), write(bytes), readall()
+---   init(hostname)   TLS: the handshake, yields; nil for plain connections
+---   close()          TLS: frees the state, after the socket is closed; nil for plain connections
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local sockethelper = require "http.sockethelper"
+
+local M = {}
+local client_context, server_context
+
+local function plain(id)
+	return {
+		read = sockethelper.readfunc(id),
+		write = sockethelper.writefunc(id),
+		readall = function()
+			return socket.readall(id)
+		end,
+	}
+end
+
+local function secure(id, session, init)
+	local tls = require "http.tlshelper"
+	return {
+		init = init(id, session),
+		close = tls.closefunc(session),
+		read = tls.readfunc(id, session),
+		write = tls.writefunc(id, session),
+		readall = tls.readallfunc(id, session),
+	}
+end
+
+--- For a connection to a server. Does not yield.
+---@param id integer
+---@param use_tls boolean
+---@param hostname string? name that the server's certificate is for
+function M.client(id, use_tls, hostname)
+	if not use_tls then
+		return plain(id)
+	end
+	local tls = require "http.tlshelper"
+	client_context = client_context or tls.newctx()
+	return secure(id, tls.newtls("client", client_context, hostname), tls.init_requestfunc)
+end
+
+--- For a connection that was accepted. The certificate is named by the node's settings `certfile` and
+--- `keyfile`. Does not yield.
+---@param id integer
+---@param use_tls boolean
+function M.server(id, use_tls)
+	if not use_tls then
+		return plain(id)
+	end
+	local tls = require "http.tlshelper"
+	if not server_context then
+		local context = tls.newctx()
+		context:set_cert(skynet.getenv "certfile" or "./server-cert.pem", skynet.getenv "keyfile" or "./server-key.pem")
+		server_context = context
+	end
+	return secure(id, tls.newtls("server", server_context), tls.init_responsefunc)
+end
+
+return M

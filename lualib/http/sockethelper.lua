@@ -1,0 +1,91 @@
+--- Sockets as the pair of functions, read and write, that the HTTP modules work with.
+---
+--- What fails here raises one and the same object, `socket_error`: `err == sockethelper.socket_error`
+--- tells a lost connection from other errors, `tostring(err)` says what happened last.
+
+local socket = require "skynet.socket"
+
+local read_socket, write_socket = socket.read, socket.write
+
+local M = {}
+local last_problem
+
+M.socket_error = setmetatable({}, {
+	__tostring = function()
+		return last_problem or "[Socket Error]"
+	end,
+	-- socket_error(text) notes the text and returns the object, to be raised.
+	__call = function(self, text)
+		last_problem = "[Socket Error] : " .. tostring(text)
+		return self
+	end,
+})
+local socket_error = M.socket_error
+
+--- A function that reads from a socket: read(n) for n bytes, read() for what there is. It yields.
+---@param id integer
+---@param first string? input that was read before and comes first
+---@return fun(n: integer?): string
+function M.readfunc(id, first)
+	local function read(n)
+		local bytes = read_socket(id, n)
+		if not bytes then
+			error(socket_error("read failed fd = " .. id))
+		end
+		return bytes
+	end
+	if not first then
+		return read
+	end
+	return function(n)
+		if not first then
+			return read(n)
+		end
+		local bytes = first
+		if n == nil or n == #bytes then
+			first = nil
+		elseif n < #bytes then
+			first = string.sub(bytes, n + 1)
+			bytes = string.sub(bytes, 1, n)
+		else
+			first = nil
+			bytes = bytes .. read(n - #bytes)
+		end
+		return bytes
+	end
+end
+
+--- A function that writes a string to a socket. It does not yield.
+---@param id integer
+---@return fun(bytes: string)
+function M.writefunc(id)
+	return function(bytes)
+		if not write_socket(id, bytes) then
+			error(socket_error("write failed fd = " .. id))
+		end
+	end
+end
+
+--- readall(id) -> string: the input until the peer closes. Yields.
+M.readall = socket.readall
+
+--- Connects. Yields.
+---@param host string
+---@param port integer
+---@param timeout integer? 1/100 s
+---@return integer id. Raises `socket_error`
+function M.connect(host, port, timeout)
+	local id, problem = socket.open(host, port, timeout)
+	if id then
+		return id
+	end
+	error(socket_error(string.format("connect failed host = %s port = %s timeout = %s err = %s",
+		host, port, timeout, problem)))
+end
+
+--- close(id): after the output is sent. Yields.
+M.close = socket.close
+--- shutdown(id): at once; `close` has to follow.
+M.shutdown = socket.shutdown
+
+return M
