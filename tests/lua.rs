@@ -48,6 +48,21 @@ fn snax_services_answer_and_can_be_hot_fixed() {
 }
 
 #[test]
+fn sockets_do_what_their_documentation_says() {
+    run_test("socket");
+}
+
+#[test]
+fn socket_channels_connect_log_in_and_match_answers() {
+    run_test("socketchannel");
+}
+
+#[test]
+fn host_names_are_looked_up() {
+    run_test("dns");
+}
+
+#[test]
 fn hello_plays_and_ends_by_itself() {
     let (status, output) = run_node(root(), "examples/hello/config");
     assert!(status.success(), "{status}\n{output}");

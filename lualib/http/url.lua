@@ -22,8 +22,8 @@ end
 ---@return table<string, string|string[]> fields decoded; a field that comes several times is a list
 function M.parse_query(query)
 	local fields = {}
-	for name, value in string.gmatch(query, "([^&=]*)=([^&]*)") do
-		name, value = decode(name), decode(value)
+	for raw_name, raw_value in string.gmatch(query, "([^&=]*)=([^&]*)") do
+		local name, value = decode(raw_name), decode(raw_value)
 		local former = fields[name]
 		if former == nil then
 			fields[name] = value

@@ -4,10 +4,23 @@ require "skynet.manager"
 
 local check = {}
 
+-- A value as people read it; tables by what they hold.
+local function show(value)
+	if type(value) ~= "table" then
+		return type(value) == "string" and string.format("%q", value) or tostring(value)
+	end
+	local parts = {}
+	for key, item in pairs(value) do
+		parts[#parts + 1] = string.format("[%s]=%s", show(key), show(item))
+	end
+	table.sort(parts)
+	return "{" .. table.concat(parts, ", ") .. "}"
+end
+
 --- Raises unless both values are equal; tables are compared by what they hold.
 function check.equal(actual, expected, what)
 	if not check.same(actual, expected) then
-		error(string.format("%s: %s, expected %s", what or "value", tostring(actual), tostring(expected)), 2)
+		error(string.format("%s: %s, expected %s", what or "value", show(actual), show(expected)), 2)
 	end
 end
 

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "lua")]
 pub mod node;
+#[cfg(feature = "lua")]
+pub mod peer;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,190 @@
+-- http.httpc and http.httpd against each other, curl, and a Python server (its port: setting peer_port).
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local httpc = require "http.httpc"
+local httpd = require "http.httpd"
+local urllib = require "http.url"
+local sockethelper = require "http.sockethelper"
+local check = require "check"
+
+local cases = {}
+local server_port
+
+local function host()
+	if not server_port then
+		server_port = skynet.call(skynet.newservice "http_server", "lua")
+	end
+	return "127.0.0.1:" .. server_port
+end
+
+local peer = "http://127.0.0.1:" .. skynet.getenv "peer_port"
+
+-- Runs curl and returns what it prints. Blocks this thread; the server runs on another one.
+local function curl(arguments)
+	local pipe = assert(io.popen("curl --silent --show-error --max-time 20 " .. arguments .. " 2>&1"))
+	local output = pipe:read "a"
+	pipe:close()
+	return output
+end
+
+-- Sends bytes as they are and returns all that comes back.
+local function raw(bytes)
+	local id = assert(socket.open(host()))
+	socket.write(id, bytes)
+	local answer = socket.readall(id)
+	socket.close(id)
+	return answer
+end
+
+local function status(bytes)
+	return tonumber(string.match(raw(bytes) or "", "^HTTP/1.1 (%d+)"))
+end
+
+---------------------------------------------------------------- our client, our server
+
+function cases.client_sends_and_receives()
+	check.equal({ httpc.get(host(), "/echo?a=1") }, { 200, "GET /echo?a=1\n" })
+	check.equal({ httpc.request("POST", host(), "/echo", nil, nil, "content") }, { 200, "POST /echo\ncontent" })
+	check.equal({ httpc.post(host(), "/form", { a = "1&2", ["b c"] = "ü" }) }, { 200, "1&2|ü" })
+	local received = {}
+	check.equal({ httpc.get(host(), "/header?name=x-mine", received, { ["x-mine"] = "yes" }) }, { 200, "yes" })
+	check.equal(received["x-list"], { "one", "two" })
+	check.equal(received["x-single"], "1")
+	check.equal(httpc.get(host(), "/nothing"), 404)
+	check.equal({ httpc.get(host(), "/none") }, { 204, "" })
+	check.equal(#select(2, httpc.get(host(), "/large")), 1024 * 1024)
+	check.equal({ httpc.get(host(), "/chunked") }, { 200, string.rep("chunk ", 3000) })
+	check.equal({ httpc.get(host(), "/unframed") }, { 200, "until the end" })
+	received = {}
+	check.equal(httpc.head(host(), "/echo", received), 200)
+	check.equal(received["content-length"], "11")
+end
+
+function cases.host_field_is_sent_unless_given()
+	check.equal(select(2, httpc.get(host(), "/header?name=host")), host())
+	check.equal(select(2, httpc.get(host(), "/header?name=host", nil, { Host = "other" })), "other")
+end
+
+function cases.streams_come_in_pieces()
+	for path, size in pairs { ["/chunked"] = 18000, ["/large"] = 1024 * 1024, ["/none"] = 0, ["/unframed"] = 13 } do
+		local total, last = 0, nil
+		for piece, stream in httpc.request_stream("GET", host(), path) do
+			total = total + #piece
+			last = stream
+		end
+		check.equal({ path, total, last.connected }, { path, size, nil })
+	end
+	local stream = httpc.request_stream("GET", host(), "/large")
+	check.equal(stream.status, 200)
+	check.equal(stream.connected, true)
+	assert(#stream:padding() > 0)
+	stream:close()
+end
+
+function cases.broken_connections_raise()
+	local ok, problem = pcall(httpc.get, host(), "/broken")
+	check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
+	local pieces = {}
+	local stream = httpc.request_stream("GET", host(), "/broken")
+	for piece in stream do pieces[#pieces + 1] = piece end
+	check.equal(table.concat(pieces), "only this")
+	check.equal(stream.connected, false)
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.close(listener)
+	ok, problem = pcall(httpc.get, "127.0.0.1:" .. port, "/")
+	check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
+	assert(string.find(tostring(problem), "connect failed", 1, true), tostring(problem))
+end
+
+function cases.timeout_ends_a_request()
+	httpc.timeout = 10
+	local ok, problem = pcall(httpc.get, host(), "/silent")
+	httpc.timeout = nil
+	check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
+end
+
+function cases.hosts_are_checked()
+	check.raises("bare IPv6", httpc.get, "::1", "/")
+	check.raises("Invalid protocol", httpc.get, "gopher://127.0.0.1", "/")
+end
+
+function cases.interim_responses_are_passed_over()
+	check.equal({ httpc.get(host(), "/continue") }, { 200, "done" })
+end
+
+function cases.header_lines_cannot_be_forged()
+	local received = {}
+	check.equal(httpc.get(host(), "/split", received), 500)
+	check.equal(received["set-cookie"], nil)
+	check.raises("line break", httpc.get, host(), "/ HTTP/1.1\r\nx: y")
+end
+
+---------------------------------------------------------------- what servers are sent
+
+function cases.requests_may_come_in_any_pieces()
+	local request = "POST /echo HTTP/1.1\r\nhost: x\r\nX-Folded: a\r\n b\r\ncontent-length: 5\r\n\r\nhello"
+	local id = assert(socket.open(host()))
+	for i = 1, #request do
+		socket.write(id, string.sub(request, i, i))
+		skynet.sleep(0)
+	end
+	assert(string.find(socket.readall(id), "POST /echo\nhello", 1, true))
+	socket.close(id)
+end
+
+function cases.chunked_requests_are_joined()
+	local answer = raw "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: z\r\n\r\n"
+	assert(string.find(answer, "POST /echo\nhello world", 1, true), answer)
+end
+
+function cases.bad_requests_are_refused()
+	check.equal(status "nonsense\r\n\r\n", 400)
+	check.equal(status "GET / HTTP/1.1\r\nno colon\r\n\r\n", 400)
+	check.equal(status "POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400)
+	check.equal(status "POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400)
+	check.equal(status "GET / HTTP/2.0\r\n\r\n", 505)
+	check.equal(status "POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n", 501)
+	check.equal(status "POST / HTTP/1.1\r\ncontent-length: 100000\r\n\r\n", 413)
+	check.equal(status "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n20000\r\n", 413)
+	check.equal(status("GET / HTTP/1.1\r\nx: " .. string.rep("y", 10000)), 413)
+	check.equal(status "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 413)
+end
+
+function cases.lost_clients_are_told_apart()
+	local code, problem = httpd.read_request(function() error(sockethelper.socket_error) end)
+	check.equal({ code, problem == sockethelper.socket_error }, { nil, true })
+end
+
+function cases.urls_are_taken_apart()
+	check.equal({ urllib.parse "/a%20b+c?x=1&y=%26" }, { "/a b c", "x=1&y=%26" })
+	check.equal(urllib.parse_query "x=1&y=%26&z=&x=2&x=3", { x = { "1", "2", "3" }, y = "&", z = "" })
+end
+
+---------------------------------------------------------------- others
+
+function cases.curl_is_served()
+	local base = "http://" .. host()
+	check.equal(curl(base .. "/echo?q=1"), "GET /echo?q=1\n")
+	check.equal(curl("--data 'a=1&b+c=2' " .. base .. "/form"), "1|2")
+	check.equal(curl("--header 'Transfer-Encoding: chunked' --data 'in chunks' " .. base .. "/echo"), "POST /echo\nin chunks")
+	check.equal(curl(base .. "/chunked"), string.rep("chunk ", 3000))
+	check.equal(#curl(base .. "/large"), 1024 * 1024)
+	check.equal(curl("--head " .. base .. "/nothing"):match "^HTTP/1.1 404 Not Found", "HTTP/1.1 404 Not Found")
+	check.equal(curl("--output /dev/null --write-out '%{http_code}' --data-binary @/bin/sh " .. base .. "/echo"), "413")
+end
+
+function cases.python_serves()
+	local received = {}
+	check.equal({ httpc.get(peer, "/length", received) }, { 200, "with a length" })
+	check.equal(received["set-cookie"], { "a=1", "b=2" })
+	check.equal({ httpc.get(peer, "/chunked", received) }, { 200, "first second third" })
+	check.equal({ httpc.get(peer, "/unframed") }, { 200, "until the end" })
+	check.equal({ httpc.request("PUT", peer, "/echo", nil, nil, "sent") }, { 201, "PUT sent" })
+	check.equal({ httpc.post(peer, "/echo", { name = "a b" }) }, { 201, "POST name=a%20b" })
+	check.equal(httpc.head(peer, "/length"), 200)
+	local pieces = {}
+	for piece in httpc.request_stream("GET", peer, "/chunked") do pieces[#pieces + 1] = piece end
+	check.equal(table.concat(pieces), "first second third")
+end
+
+check.run(cases)

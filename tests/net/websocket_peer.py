@@ -1,0 +1,60 @@
+"""The other side of the WebSocket tests, by the `websockets` package.
+
+serve: an echo server that prints its port, then serves until it is killed.
+check URL: talks to an echo server and prints "ok".
+"""
+import asyncio
+import sys
+
+import websockets
+
+
+async def echo(connection):
+    async for message in connection:
+        if message == "close":
+            await connection.close(4001, "as asked")
+        elif message == "fragments":
+            await connection.send(["frag", "men", "ts"])
+        elif message == "ping":
+            await (await connection.ping(b"payload"))
+            await connection.send("ponged")
+        else:
+            await connection.send(message)
+
+
+async def serve():
+    async with websockets.serve(echo, "127.0.0.1", 0, compression=None, max_size=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Future()
+
+
+async def check(url):
+    async with websockets.connect(url, compression=None) as connection:
+        for size in (0, 1, 125, 126, 65535, 65536, 200000):
+            await connection.send("x" * size)
+            assert await connection.recv() == "x" * size, size
+            await connection.send(b"\xff" * size)
+            assert await connection.recv() == b"\xff" * size, size
+        await connection.send(["in ", "three ", "frames"])
+        assert await connection.recv() == "in three frames"
+        await (await connection.ping(b"are you there"))
+        await connection.send("close")
+        try:
+            await connection.recv()
+            raise AssertionError("still open")
+        except websockets.ConnectionClosed as closed:
+            assert (closed.rcvd.code, closed.rcvd.reason) == (4000, "bye"), closed
+    async with websockets.connect(url, compression=None, subprotocols=["other", "chat"]) as connection:
+        assert connection.subprotocol == "chat"
+        await connection.close(1000, "done")
+    async with websockets.connect(url, compression=None) as connection:
+        try:
+            await connection.send("x" * 300000)
+            await connection.recv()
+            raise AssertionError("a message above the limit came back")
+        except websockets.ConnectionClosed:
+            pass
+    print("ok")
+
+
+asyncio.run(serve() if sys.argv[1] == "serve" else check(sys.argv[2]))

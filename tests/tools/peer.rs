@@ -1,0 +1,151 @@
+//! Real programs that the tests talk to: found by name, started in a scratch folder, ended with the test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{root, run};
+
+/// How long a program may take to come up before it counts as stuck.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The path of a program. `package` is the Debian package to ask for when it is not there.
+pub fn program(name: &str, package: &str) -> PathBuf {
+    let found = Command::new("sh")
+        .args(["-c", "PATH=$PATH:/usr/sbin command -v \"$0\"", name])
+        .output()
+        .expect("sh");
+    assert!(
+        found.status.success(),
+        "this test needs the program `{name}`: apt-get install {package}"
+    );
+    String::from_utf8_lossy(&found.stdout).trim().into()
+}
+
+/// A Python that has the packages of `tests/net/requirements.txt`: the one that `SKYNET_TEST_PYTHON` names, or one in a
+/// virtual environment of the target folder, which is made when first needed.
+pub fn python() -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    if let Some(path) = std::env::var_os("SKYNET_TEST_PYTHON") {
+        return path.into();
+    }
+    let _one = ONE_AT_A_TIME.lock().expect("not poisoned");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let python = folder.join("bin/python");
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        // Test binaries may run at the same time: each makes its own, and the first one moves it into its place.
+        let draft = folder.with_extension(std::process::id().to_string());
+        let made = Command::new(program("python3", "python3-venv"))
+            .args(["-m", "venv", "--copies"])
+            .arg(&draft)
+            .output()
+            .expect("python3");
+        assert!(
+            made.status.success(),
+            "this test needs virtual environments of Python: apt-get install python3-venv\n{}",
+            String::from_utf8_lossy(&made.stdout)
+        );
+        run(Command::new(draft.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(root().join("tests/net/requirements.txt")));
+        std::fs::write(draft.join("complete"), "").expect("mark");
+        if std::fs::rename(&draft, &folder).is_err() {
+            std::fs::remove_dir_all(&draft).expect("the draft is ours");
+        }
+    }
+    python
+}
+
+/// A running program, killed when dropped.
+pub struct Peer {
+    child: Child,
+    /// Where it listens on the loopback.
+    pub port: u16,
+}
+
+impl Peer {
+    /// Starts a program that prints its port in its first line.
+    pub fn announced(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        let (send, line) = mpsc::channel();
+        thread::spawn(move || {
+            let mut text = String::new();
+            let _ = output.read_line(&mut text);
+            let _ = send.send(text); // nobody receives when it took too long
+            let _ = std::io::copy(&mut output, &mut std::io::sink());
+        });
+        let mut peer = Self { child, port: 0 };
+        let text = line.recv_timeout(LIMIT).unwrap_or_default();
+        peer.port = text
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("{command:?} printed {text:?} and not a port"));
+        peer
+    }
+
+    /// Starts a program that was told to listen on `port`, and waits until `ready` says that it does.
+    pub fn on_port(command: &mut Command, port: u16, ready: impl Fn(u16) -> bool) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut peer = Self { child, port };
+        let start = Instant::now();
+        while !ready(port) {
+            let ended = peer.child.try_wait().expect("the child's status");
+            if ended.is_some() || start.elapsed() > LIMIT {
+                peer.child.kill().expect("the child can be killed");
+                panic!(
+                    "{command:?} does not come up ({ended:?}):\n{}",
+                    peer.output()
+                );
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        peer
+    }
+
+    fn output(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(mut pipe) = self.child.stdout.take() {
+            let _ = pipe.read_to_string(&mut text);
+        }
+        if let Some(mut pipe) = self.child.stderr.take() {
+            let _ = pipe.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port of the loopback that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
+}
+
+/// Whether somebody accepts connections on a port of the loopback.
+pub fn accepts(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}

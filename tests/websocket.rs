@@ -1,0 +1,30 @@
+//! The Lua layer's WebSockets against the Python package `websockets`, both ways.
+#![cfg(feature = "lua")]
+
+mod tools;
+
+use std::process::Command;
+
+use tools::node::run_test;
+use tools::peer::{Peer, python};
+use tools::root;
+
+#[test]
+fn websockets_speak_with_themselves_and_python() {
+    let scripts = root().join("tests/net");
+    let peer = Peer::announced(
+        Command::new(python())
+            .arg(scripts.join("websocket_peer.py"))
+            .arg("serve"),
+    );
+    run_test(
+        "net",
+        "websocket",
+        &format!(
+            "thread = 4\npeer_port = {}\npython = {:?}\nscripts = {:?}",
+            peer.port,
+            python(),
+            scripts
+        ),
+    );
+}
