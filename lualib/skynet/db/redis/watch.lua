@@ -1,0 +1,82 @@
+--- Subscriptions to channels of Redis: `redis.watch`. They are renewed when the connection was lost.
+
+local socketchannel = require "skynet.socketchannel"
+local login = require "skynet.db.redis.login"
+local resp = require "skynet.db.redis.resp"
+
+local Watch = {}
+Watch.__index = Watch
+
+-- Reply -> { list of subscriptions, whether it begins one }
+local confirmations = {
+	subscribe = { "channels", true },
+	psubscribe = { "patterns", true },
+	unsubscribe = { "channels", false },
+	punsubscribe = { "patterns", false },
+}
+
+local function send_each(name)
+	return function(self, ...)
+		for i = 1, select("#", ...) do
+			self.link:request(resp.command(name, { (select(i, ...)) }))
+		end
+	end
+end
+
+--- subscribe(...), unsubscribe(...): names of channels. They yield only to connect.
+Watch.subscribe = send_each "SUBSCRIBE"
+Watch.unsubscribe = send_each "UNSUBSCRIBE"
+--- psubscribe(...), punsubscribe(...): patterns of names.
+Watch.psubscribe = send_each "PSUBSCRIBE"
+Watch.punsubscribe = send_each "PUNSUBSCRIBE"
+
+--- Waits for the next message. Yields.
+---@return string data, string channel, string? pattern that the channel matches. Raises when the
+--- connection is lost; the next call connects again
+function Watch:message()
+	while true do
+		local reply = self.link:response(resp.read_reply)
+		local kind = reply[1]
+		if kind == "message" then
+			return reply[3], reply[2]
+		elseif kind == "pmessage" then
+			return reply[4], reply[3], reply[2]
+		end
+		local confirmation = confirmations[kind]
+		if confirmation and reply[2] then
+			self[confirmation[1]][reply[2]] = confirmation[2] or nil
+		end
+	end
+end
+
+--- Closes the connection; the object cannot be used any more. Yields.
+function Watch:disconnect()
+	self.link:close()
+	setmetatable(self, nil)
+end
+
+--- Connects. Yields. Raises when it fails.
+---@param config table as for `redis.connect`
+---@return table watch
+return function(config)
+	local self = { channels = {}, patterns = {} }
+	local log_in = login(config)
+	self.link = socketchannel.channel {
+		host = config.host,
+		port = config.port or 6379,
+		nodelay = true,
+		auth = function(channel)
+			if log_in then
+				log_in(channel)
+			end
+			for pattern in pairs(self.patterns) do
+				channel:request(resp.command("PSUBSCRIBE", { pattern }))
+			end
+			for name in pairs(self.channels) do
+				channel:request(resp.command("SUBSCRIBE", { name }))
+			end
+		end,
+	}
+	self.link:connect(true)
+	return setmetatable(self, Watch)
+end

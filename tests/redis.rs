@@ -1,0 +1,70 @@
+//! The Lua layer's Redis client against `redis-server`: one node, and a cluster of three.
+#![cfg(feature = "lua")]
+
+mod tools;
+
+use std::path::Path;
+use std::process::Command;
+
+use tools::node::run_test;
+use tools::peer::{Peer, accepts, free_port, program};
+use tools::{run, scratch};
+
+fn server(folder: &Path, port: u16, options: &[&str]) -> Peer {
+    let folder = folder.join(port.to_string());
+    std::fs::create_dir_all(&folder).expect("folder of the server");
+    Peer::on_port(
+        Command::new(program("redis-server", "redis-server"))
+            .current_dir(&folder)
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--save", "", "--appendonly", "no"])
+            .args(options),
+        port,
+        accepts,
+    )
+}
+
+#[test]
+fn redis_answers_commands_pipelines_and_subscriptions() {
+    let folder = scratch("redis");
+    let open = server(&folder, free_port(), &[]);
+    let guarded = server(&folder, free_port(), &["--requirepass", "secret"]);
+    run_test(
+        "net",
+        "redis",
+        &format!(
+            "redis_port = {}\nredis_auth_port = {}",
+            open.port, guarded.port
+        ),
+    );
+}
+
+#[test]
+fn redis_cluster_is_followed_where_its_keys_go() {
+    let folder = scratch("redis-cluster");
+    // The bus of a node is at its port + 10000 by default, which need not be free or exist.
+    let nodes: Vec<Peer> = (0..3)
+        .map(|_| {
+            let bus = free_port().to_string();
+            server(
+                &folder,
+                free_port(),
+                &["--cluster-enabled", "yes", "--cluster-port", &bus],
+            )
+        })
+        .collect();
+    let addresses: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("127.0.0.1:{}", node.port))
+        .collect();
+    let ports: Vec<String> = nodes.iter().map(|node| node.port.to_string()).collect();
+    run(Command::new(program("redis-cli", "redis-tools"))
+        .args(["--cluster", "create"])
+        .args(&addresses)
+        .args(["--cluster-replicas", "0", "--cluster-yes"]));
+    run_test(
+        "net",
+        "rediscluster",
+        &format!("redis_ports = {:?}", ports.join(",")),
+    );
+}
