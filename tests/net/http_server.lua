@@ -1,9 +1,9 @@
 -- A web server for the tests of HTTP: answers "port" with its port. What it does depends on the path.
 local skynet = require "skynet"
-local socket = require "skynet.socket"
 local httpd = require "http.httpd"
-local sockethelper = require "http.sockethelper"
 local urllib = require "http.url"
+local sockethelper = require "http.sockethelper"
+local socket = require "skynet.socket"
 
 local BODY_LIMIT <const> = 64 * 1024
 local routes = {}
