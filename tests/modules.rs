@@ -20,6 +20,7 @@ modules! {
     debugchannel,
     crypt,
     memory,
+    netpack,
     socketdriver,
     multicast,
     stm,

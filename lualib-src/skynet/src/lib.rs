@@ -5,10 +5,12 @@
 //! work on them return a status which one thin layer turns into an error.
 
 mod arguments;
+pub mod block;
 pub mod core;
 pub mod debugchannel;
 pub mod memory;
 pub mod multicast;
+pub mod netpack;
 pub mod seri;
 pub mod socketdriver;
 pub mod stm;
@@ -24,6 +26,7 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (c"skynet.core", core::luaopen_skynet_core),
     (c"skynet.crypt", skynet_crypt::luaopen_skynet_crypt),
     (c"skynet.memory", memory::luaopen_skynet_memory),
+    (c"skynet.netpack", netpack::luaopen_skynet_netpack),
     (
         c"skynet.socketdriver",
         socketdriver::luaopen_skynet_socketdriver,

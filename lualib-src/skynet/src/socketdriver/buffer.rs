@@ -8,14 +8,15 @@ use std::ptr;
 
 use libc::{c_char, c_int, c_void};
 use mlua_sys::{
-    LUA_TTABLE, LUA_TUSERDATA, lua_Integer, lua_State, lua_isnil, lua_istable, lua_newuserdatauv,
-    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlstring, lua_pushnil, lua_rawlen,
-    lua_setfield, lua_setmetatable, lua_touserdata, lua_type, luaL_Buffer, luaL_argerror,
-    luaL_buffinitsize, luaL_checkinteger, luaL_checklstring, luaL_checktype, luaL_error,
-    luaL_newmetatable, luaL_pushresultsize,
+    LUA_TTABLE, lua_Integer, lua_State, lua_isnil, lua_istable, lua_newuserdatauv, lua_pushboolean,
+    lua_pushcfunction, lua_pushinteger, lua_pushlstring, lua_pushnil, lua_rawlen, lua_setfield,
+    lua_setmetatable, lua_touserdata, luaL_Buffer, luaL_argerror, luaL_buffinitsize,
+    luaL_checkinteger, luaL_checklstring, luaL_checktype, luaL_error, luaL_newmetatable,
+    luaL_pushresultsize,
 };
 
-use super::received::{Block, Received};
+use super::received::Received;
+use crate::block::Block;
 
 /// What is in the userdata.
 struct Buffer {
@@ -57,12 +58,13 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
 
 /// The buffer at index 1, null for anything else.
 unsafe fn find(state: *mut lua_State) -> *mut Received {
-    // SAFETY: called with a valid state; the mark is read only from a block that has room for it.
+    // SAFETY: called with a valid state; the mark is read only from a block that has room for it: the length of a light
+    // userdata is 0.
     unsafe {
-        if lua_type(state, 1) != LUA_TUSERDATA || lua_rawlen(state, 1) != size_of::<Buffer>() {
+        let buffer: *mut Buffer = lua_touserdata(state, 1).cast();
+        if buffer.is_null() || lua_rawlen(state, 1) != size_of::<Buffer>() {
             return ptr::null_mut();
         }
-        let buffer: *mut Buffer = lua_touserdata(state, 1).cast();
         if (&raw const (*buffer).mark).read() != &raw const MARK {
             return ptr::null_mut();
         }

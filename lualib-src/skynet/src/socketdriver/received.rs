@@ -1,48 +1,8 @@
 //! The bytes that a socket has received and its service has not read yet.
 
 use std::collections::VecDeque;
-use std::slice;
 
-use libc::c_void;
-
-/// A block of the C allocator, as the core has delivered it. Freed when it is dropped.
-pub struct Block {
-    base: *mut u8,
-    len: usize,
-}
-
-impl Block {
-    /// Takes a block over.
-    ///
-    /// # Safety
-    /// `base` is null or a block of the C allocator of at least `len` initialised bytes that nobody else uses.
-    pub unsafe fn from_raw(base: *mut c_void, len: usize) -> Block {
-        let len = if base.is_null() { 0 } else { len };
-        Block {
-            base: base.cast(),
-            len,
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        if self.base.is_null() {
-            return &[];
-        }
-        // SAFETY: by the contract of `from_raw`.
-        unsafe { slice::from_raw_parts(self.base, self.len) }
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        // SAFETY: null or a block of the C allocator that is ours.
-        unsafe { libc::free(self.base.cast()) }
-    }
-}
-
-/// There is no memory to note one more block.
-#[derive(Debug)]
-pub struct OutOfMemory;
+use crate::block::{Block, OutOfMemory};
 
 /// The longest separator whose search is continued where it stopped.
 const SEPARATOR: usize = 4;
@@ -76,11 +36,11 @@ impl Received {
 
     /// Appends a block; it is dropped when there is no memory.
     pub fn push(&mut self, block: Block) -> Result<(), OutOfMemory> {
-        if block.len == 0 {
+        if block.is_empty() {
             return Ok(());
         }
         self.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
-        self.size += block.len;
+        self.size += block.len();
         self.blocks.push_back(block);
         Ok(())
     }
@@ -122,7 +82,7 @@ impl Received {
     pub fn consume(&mut self, count: usize) {
         let mut left = count;
         while let Some(block) = self.blocks.front() {
-            let some = block.len - self.offset;
+            let some = block.len() - self.offset;
             if left < some {
                 self.offset += left;
                 self.size -= left;
@@ -222,12 +182,7 @@ mod tests {
     use super::*;
 
     fn block(text: &[u8]) -> Block {
-        // SAFETY: a new block that is filled before it is given away.
-        unsafe {
-            let base = libc::malloc(text.len().max(1));
-            libc::memcpy(base, text.as_ptr().cast(), text.len());
-            Block::from_raw(base, text.len())
-        }
+        Block::copy_of(text).unwrap()
     }
 
     fn received(parts: &[&[u8]]) -> Received {
