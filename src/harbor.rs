@@ -104,7 +104,7 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
                 size_of::<RemoteMessage>(),
             );
             // SAFETY: `start` holds a reference until `exit`, which runs after all workers have ended.
-            unsafe { &*context }.deliver(message).is_ok()
+            unsafe { &*context }.deliver(message)
         }
     };
     if !accepted {

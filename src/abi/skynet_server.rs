@@ -74,7 +74,7 @@ pub unsafe extern "C" fn skynet_context_handle(ctx: *mut Context) -> u32 {
 pub unsafe extern "C" fn skynet_context_push(handle: u32, message: *mut Message) -> c_int {
     // SAFETY: contract of this function.
     match unsafe { message.as_ref() } {
-        Some(message) if service::push(handle, *message).is_ok() => 0,
+        Some(message) if service::push(handle, *message) => 0,
         _ => -1,
     }
 }
@@ -93,13 +93,10 @@ pub unsafe extern "C" fn skynet_context_send(
     session: c_int,
 ) {
     // SAFETY: contract of this function.
-    let refused = match unsafe { context.as_ref() } {
-        Some(context) => context
-            .deliver(Message::with_data(source, r#type, session, msg, sz))
-            .is_err(),
-        None => true,
-    };
-    if refused {
+    let taken = unsafe { context.as_ref() }.is_some_and(|context| {
+        context.deliver(Message::with_data(source, r#type, session, msg, sz))
+    });
+    if !taken {
         // SAFETY: nobody took the block.
         unsafe { libc::free(msg) };
     }

@@ -56,7 +56,7 @@ pub unsafe fn post(source: u32, text: *mut c_void, len: usize) {
 unsafe fn deliver(source: u32, text: *mut c_void, len: usize) {
     let logger = handle::find_name(c"logger");
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
-    if logger == 0 || service::push(logger, message).is_err() {
+    if logger == 0 || !service::push(logger, message) {
         // SAFETY: the message was not delivered, so the block is still ours.
         unsafe { libc::free(text) };
     }

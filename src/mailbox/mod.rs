@@ -7,10 +7,13 @@
 //! | `IDLE` | empty, and nobody is consumer: the sender of the next message becomes responsible for scheduling |
 //! | `BUSY` | nothing new has arrived; somebody is the consumer, or the mailbox is in a run queue |
 //! | `CLOSED` | the service is gone; nothing is accepted any more |
-//! | a block | arrivals, newest first; otherwise as `BUSY` |
+//! | a block | arrivals, newest first, down to the one that the consumer saw last; otherwise as `BUSY` |
 //!
 //! A sender pushes with one compare-and-swap and never waits for anybody: a sender that is preempted has either
-//! pushed or not. The consumer takes all arrivals with one swap and turns them round into a list of its own.
+//! pushed or not. The consumer only reads: it leaves the newest block that it has seen where it is (`seen`) and turns
+//! what has come on top of it round into a list of its own. It writes `head` once, when it gives its role up: if
+//! `head` is still the block that it saw last, nothing has come since. That block is kept until then, or until a newer
+//! one has taken its place, so it cannot come back as another message meanwhile.
 //!
 //! Invariant (consumer role): whoever moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
 //! [`Mailbox::claim`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
@@ -46,6 +49,9 @@ pub enum Pushed {
 struct Local {
     first: *mut Node,
     last: *mut Node,
+    /// The newest block gathered, which `head` still refers to; null if `head` has none of ours. It is the last of the
+    /// list, or has been popped when the list is empty.
+    seen: *mut Node,
     len: usize,
     overload: usize,
     threshold: usize,
@@ -83,6 +89,7 @@ impl Mailbox {
             local: UnsafeCell::new(Local {
                 first: std::ptr::null_mut(),
                 last: std::ptr::null_mut(),
+                seen: std::ptr::null_mut(),
                 len: 0,
                 overload: 0,
                 threshold: OVERLOAD,
@@ -99,7 +106,7 @@ impl Mailbox {
         }
         let node = node::alloc();
         // SAFETY: the block is ours until it is published.
-        unsafe { (*node).message = message };
+        unsafe { Node::put(node, message) };
         loop {
             if head == CLOSED {
                 // SAFETY: the block was never published.
@@ -140,23 +147,24 @@ impl Mailbox {
     /// Consumer: takes in what has arrived, so that [`Mailbox::len`] counts it.
     #[inline(always)]
     pub fn gather(&self) {
-        let head = self.head.load(Ordering::Relaxed);
-        if head == BUSY || head == IDLE || head == CLOSED {
+        let head = self.head.load(Ordering::Acquire);
+        // SAFETY: the caller is the consumer.
+        let seen = unsafe { (*self.local.get()).seen };
+        if head == seen || head == BUSY || head == IDLE || head == CLOSED {
             return;
         }
-        let arrivals = self.head.swap(BUSY, Ordering::Acquire);
-        self.append(arrivals);
+        self.append(head);
     }
 
-    /// Consumer: appends arrivals (newest first) to the list, oldest first.
+    /// Consumer: appends arrivals (newest first, down to the block seen last) to the list, oldest first.
     #[inline(always)]
     fn append(&self, newest: *mut Node) {
-        // SAFETY: the caller is the consumer; the blocks were taken from `head` and belong to it.
+        // SAFETY: the caller is the consumer, so the blocks above the one it saw last are its own.
         unsafe {
             let local = &mut *self.local.get();
             let mut first = std::ptr::null_mut();
             let mut node = newest;
-            while !node.is_null() {
+            while !node.is_null() && node != local.seen {
                 let next = (*node).next;
                 (*node).next = first;
                 first = node;
@@ -165,10 +173,14 @@ impl Mailbox {
             }
             if local.first.is_null() {
                 local.first = first;
+                if !local.seen.is_null() {
+                    node::free(local.seen);
+                }
             } else {
                 (*local.last).next = first;
             }
             local.last = newest;
+            local.seen = newest;
         }
     }
 
@@ -192,8 +204,10 @@ impl Mailbox {
             if local.len > local.threshold {
                 local.note_overload();
             }
-            let message = (*node).message;
-            node::free(node);
+            let message = Node::message(node);
+            if node != local.seen {
+                node::free(node);
+            }
             Some(message)
         }
     }
@@ -203,14 +217,25 @@ impl Mailbox {
     #[inline]
     pub fn rest(&self) -> bool {
         // SAFETY: the caller is the consumer.
-        if !unsafe { &*self.local.get() }.first.is_null() {
+        let local = unsafe { &mut *self.local.get() };
+        if !local.first.is_null() {
             return false;
         }
+        // Once the exchange has succeeded another thread may be the consumer.
+        let seen = std::mem::replace(&mut local.seen, std::ptr::null_mut());
+        let expected = if seen.is_null() { BUSY } else { seen };
         let rested = self
             .head
-            .compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::Relaxed)
+            .compare_exchange(expected, IDLE, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok();
         order_for_loom();
+        if !rested {
+            // SAFETY: we still are the consumer.
+            unsafe { (*self.local.get()).seen = seen };
+        } else if !seen.is_null() {
+            // SAFETY: popped, and `head` does not refer to it any more.
+            unsafe { node::free(seen) };
+        }
         rested
     }
 
@@ -243,9 +268,19 @@ impl Mailbox {
 
     /// Consumer: accepts nothing any more; the caller pops what is left. The role stays with the caller for ever.
     pub fn close(&self) {
-        let rest = self.head.swap(CLOSED, Ordering::AcqRel);
-        if rest != IDLE && rest != BUSY && rest != CLOSED {
-            self.append(rest);
+        let head = self.head.swap(CLOSED, Ordering::AcqRel);
+        // SAFETY: the caller is the consumer.
+        let seen = unsafe { (*self.local.get()).seen };
+        if head != IDLE && head != BUSY && head != CLOSED && head != seen {
+            self.append(head);
+        }
+        // SAFETY: as above; `head` refers to no block any more, so those of the list are freed as they are popped.
+        unsafe {
+            let local = &mut *self.local.get();
+            let seen = std::mem::replace(&mut local.seen, std::ptr::null_mut());
+            if local.first.is_null() && !seen.is_null() {
+                node::free(seen);
+            }
         }
     }
 

@@ -14,6 +14,43 @@ pub(super) struct Node {
     pub(super) message: Message,
 }
 
+impl Node {
+    /// Stores the message. Field by field, because that is how it comes, in registers: a compiler that copies it as
+    /// one 32-byte block first writes the fields to the stack, and reading them back at once from there stalls.
+    ///
+    /// # Safety
+    /// `node` belongs to the caller.
+    #[inline(always)]
+    pub(super) unsafe fn put(node: *mut Node, message: Message) {
+        // SAFETY: by contract. Volatile, so that the four are not joined again.
+        unsafe {
+            let place = &raw mut (*node).message;
+            (&raw mut (*place).source).write_volatile(message.source);
+            (&raw mut (*place).session).write_volatile(message.session);
+            (&raw mut (*place).data).write_volatile(message.data);
+            (&raw mut (*place).sz).write_volatile(message.sz);
+        }
+    }
+
+    /// Reads the message, as [`Node::put`] writes it.
+    ///
+    /// # Safety
+    /// `node` belongs to the caller and holds a message.
+    #[inline(always)]
+    pub(super) unsafe fn message(node: *const Node) -> Message {
+        // SAFETY: by contract.
+        unsafe {
+            let place = &raw const (*node).message;
+            Message {
+                source: (&raw const (*place).source).read_volatile(),
+                session: (&raw const (*place).session).read_volatile(),
+                data: (&raw const (*place).data).read_volatile(),
+                sz: (&raw const (*place).sz).read_volatile(),
+            }
+        }
+    }
+}
+
 /// A thread keeps up to twice this many spare blocks and gives them away by this many.
 const CHAIN: usize = 128;
 /// More spare chains than this go back to the allocator.

@@ -158,8 +158,8 @@ pub(crate) fn submit(ready: &Ready) {
     }
     // SAFETY: a worker's place lives for ever.
     let worker = unsafe { &*worker };
-    let before = worker.next.swap(ready, Ordering::SeqCst);
     let Some(shared) = SHARED.get() else { return };
+    let before = worker.put_next(ready, shared);
     if before.is_null() {
         worker.call_for_help(shared);
     } else {
@@ -245,6 +245,29 @@ impl Remote {
         }
     }
 
+    /// Owner: fills the slot; what was in it.
+    #[inline]
+    fn put_next(&self, ready: *mut Ready, shared: &Shared) -> *mut Ready {
+        if shared.is_single() {
+            let before = self.next.load(Ordering::Relaxed);
+            self.next.store(ready, Ordering::Relaxed);
+            return before;
+        }
+        self.next.swap(ready, Ordering::SeqCst)
+    }
+
+    /// Owner: empties the slot.
+    #[inline]
+    fn take_own_next(&self, shared: &Shared) -> Option<*mut Ready> {
+        if shared.is_single() {
+            let ready = self.next.load(Ordering::Relaxed);
+            self.next.store(std::ptr::null_mut(), Ordering::Relaxed);
+            return (!ready.is_null()).then_some(ready);
+        }
+        self.take_next()
+    }
+
+    /// Owner and watcher: empties the slot.
     #[inline]
     fn take_next(&self) -> Option<*mut Ready> {
         if self.next.load(Ordering::Relaxed).is_null() {
@@ -256,6 +279,12 @@ impl Remote {
 }
 
 impl Shared {
+    /// There is one worker, so that nobody but the owner touches its slot.
+    #[inline]
+    fn is_single(&self) -> bool {
+        self.workers.len() == 1
+    }
+
     /// There is a ready service that its worker does not run next: somebody else should.
     #[inline]
     fn wake_for_surplus(&self) {

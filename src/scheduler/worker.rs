@@ -95,7 +95,7 @@ impl Worker {
             return Some(ready);
         }
         if self.slot_turns < SLOT_TURNS
-            && let Some(ready) = self.remote.take_next()
+            && let Some(ready) = self.remote.take_own_next(self.shared)
         {
             self.slot_turns += 1;
             return Some(ready);
@@ -105,7 +105,7 @@ impl Worker {
             .queue
             .pop()
             .or_else(|| self.injected())
-            .or_else(|| self.remote.take_next())
+            .or_else(|| self.remote.take_own_next(self.shared))
     }
 
     fn injected(&self) -> Option<*mut Ready> {

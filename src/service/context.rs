@@ -366,16 +366,17 @@ fn bounce(handle: u32, message: Message) {
 
 impl Context {
     /// Any thread: puts a message straight into the mailbox ("skynet_server.h", `skynet_context_send`).
-    /// The message comes back when the service has ended.
+    /// False when the service has ended; the payload still belongs to the caller then.
     #[inline(always)]
-    pub fn deliver(&self, message: Message) -> Result<(), Message> {
+    #[must_use]
+    pub fn deliver(&self, message: Message) -> bool {
         match self.queue.mailbox.push(message) {
-            Pushed::Queued => Ok(()),
+            Pushed::Queued => true,
             Pushed::Schedule => {
                 scheduler::submit(&self.queue);
-                Ok(())
+                true
             }
-            Pushed::Closed => Err(message),
+            Pushed::Closed => false,
         }
     }
 

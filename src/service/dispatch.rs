@@ -171,43 +171,38 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     }
     this.messages.set(this.messages.get() + 1);
     let ud = this.callback_ud.get();
-    // Only the callback is charged: the core's own allocations around it are nobody's.
-    let call = || {
-        memory::turn_begin();
-        if message.ty() == ptype::SOCKET && message.size() >= size_of::<SocketMessage>() {
-            // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
-            unsafe {
-                memory::block_received((*message.data.cast::<SocketMessage>()).buffer.cast())
-            };
-        }
-        // SAFETY: the callback and its data were given by the service for this use.
-        let keep = unsafe {
-            callback(
-                context,
-                ud,
-                message.ty(),
-                message.session,
-                message.source,
-                message.data,
-                message.size(),
-            )
-        };
-        if keep != 0 {
-            memory::payload_kept(message.size());
-        }
-        memory::turn_end(&this.memory);
-        keep
-    };
-    let (keep, now) = if this.profile {
+    if this.profile {
         STARTED.set(now);
-        let keep = call();
-        let (cost, now) = cpu::spent(now);
+    }
+    // Only the callback is charged: the core's own allocations around it are nobody's.
+    memory::turn_begin();
+    if message.ty() == ptype::SOCKET && message.size() >= size_of::<SocketMessage>() {
+        // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
+        unsafe { memory::block_received((*message.data.cast::<SocketMessage>()).buffer.cast()) };
+    }
+    // SAFETY: the callback and its data were given by the service for this use.
+    let keep = unsafe {
+        callback(
+            context,
+            ud,
+            message.ty(),
+            message.session,
+            message.source,
+            message.data,
+            message.size(),
+        )
+    };
+    if keep != 0 {
+        memory::payload_kept(message.size());
+    }
+    memory::turn_end(&this.memory);
+    let mut now = now;
+    if this.profile {
+        let (cost, end) = cpu::spent(now);
         STARTED.set(0);
         this.cost.set(this.cost.get() + cost);
-        (keep, now)
-    } else {
-        (call(), now)
-    };
+        now = end;
+    }
     if keep == 0 {
         // SAFETY: the callback left the payload to us.
         unsafe { libc::free(message.data) };

@@ -41,30 +41,32 @@ pub(super) fn leave_service(before: u32) {
 }
 
 /// Puts `message` into the mailbox of the local service `handle` and sees to it that a worker wakes up for it.
-/// An unknown handle gives the message back; the caller still owns its data then.
+/// False when the handle is unknown; the payload still belongs to the caller then.
 #[inline(always)]
-pub fn push(handle: u32, message: Message) -> Result<(), Message> {
+#[must_use]
+pub fn push(handle: u32, message: Message) -> bool {
     let guard = reclaim::enter();
     match handle::find(&guard, handle) {
         Some(context) => context.deliver(message),
-        None => Err(message),
+        None => false,
     }
 }
 
 /// Sends a finished message to any handle. False if the destination is unknown; the data is freed then.
-#[inline]
+///
+/// Inlined, so that a message stays in registers: one that is written to memory field by field and read back whole
+/// costs more than everything else here.
+#[inline(always)]
 pub fn send_to(destination: u32, message: Message) -> bool {
     if harbor::is_remote(destination) {
         return harbor::send_to_handle(destination, message);
     }
-    match push(destination, message) {
-        Ok(()) => true,
-        Err(message) => {
-            // SAFETY: the message came back, its payload is ours.
-            unsafe { libc::free(message.data) };
-            false
-        }
+    let sent = push(destination, message);
+    if !sent {
+        // SAFETY: nobody took the message, its payload is ours.
+        unsafe { libc::free(message.data) };
     }
+    sent
 }
 
 /// The payload as it travels: taken over with DONTCOPY, else a copy with a NUL behind it.

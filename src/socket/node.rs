@@ -147,7 +147,7 @@ impl Sink for Mailboxes {
             std::ptr::copy_nonoverlapping(text.as_ptr(), tail, text.len());
         }
         let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
-        if crate::service::push(event.owner as u32, message).is_err() {
+        if !crate::service::push(event.owner as u32, message) {
             // SAFETY: the message was given back, so both blocks are ours again.
             unsafe {
                 libc::free(buffer.cast::<c_void>());

@@ -56,9 +56,10 @@ pub fn init() {
 pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
     if centis <= 0 {
         let message = Message::empty(0, ptype::RESPONSE, session);
-        return match service::push(handle, message) {
-            Ok(()) => session,
-            Err(_) => -1,
+        return if service::push(handle, message) {
+            session
+        } else {
+            -1
         };
     }
     let mut state = timers().state.lock();
