@@ -113,8 +113,10 @@ end
 
 --- monitor name, handle -> the version after `handle`, to be confirmed; nothing when the data is deleted
 function command.monitor(name, handle)
-	local entry = find(name)
-	if handle ~= entry.handle then
+	local entry = present[name]
+	if not entry then
+		return
+	elseif handle ~= entry.handle then
 		host.incref(entry.handle)
 		return entry.handle
 	end
