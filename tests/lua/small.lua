@@ -1,0 +1,43 @@
+-- Small modules: mqueue, md5.
+local skynet = require "skynet"
+local mqueue = require "skynet.mqueue"
+local md5 = require "md5"
+local check = require "check"
+
+local cases = {}
+
+function cases.queued_requests_run_one_after_the_other()
+	local running, order = 0, {}
+	mqueue.register(function(what, ...)
+		running = running + 1
+		assert(running == 1)
+		skynet.sleep(1)
+		running = running - 1
+		order[#order + 1] = what
+		if what == "fail" then
+			error "as asked"
+		end
+		return ...
+	end)
+	local me, done = skynet.self(), 0
+	mqueue.send(me, "sent")
+	for i = 1, 5 do
+		skynet.fork(function()
+			check.equal({ mqueue.call(me, i, i, 3) }, { i, 3 })
+			done = done + 1
+		end)
+	end
+	check.raises("as asked", mqueue.call, me, "fail")
+	repeat skynet.sleep(1) until done == 5
+	check.equal(order[1], "sent")
+	check.equal(mqueue.size(), 0)
+end
+
+function cases.digests_are_those_of_the_standards()
+	check.equal(md5.sumhexa "abc", "900150983cd24fb0d6963f7d28e17f72")
+	check.equal(md5.hmacmd5("what do ya want for nothing?", "Jefe"), "750c783e6ab0b503eaa86e310a5db738")
+	check.equal(md5.hmacmd5("Test Using Larger Than Block-Size Key - Hash Key First", string.rep("\xaa", 80)),
+		"6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd")
+end
+
+check.run(cases)
