@@ -112,7 +112,7 @@ end
 function command.changenode(host, port, seconds)
 	patience = seconds and math.max(0, math.floor(seconds * 100))
 	if not host then
-		skynet.error("Close cluster sender", channel.__host, channel.__port)
+		skynet.error("Close cluster sender", target)
 		enter "closed"
 		channel:close()
 		release_parked()
