@@ -19,6 +19,7 @@ macro_rules! modules {
 modules! {
     debugchannel,
     crypt,
+    md5,
     memory,
     netpack,
     socketdriver,

@@ -7,7 +7,6 @@ pub mod des;
 pub mod exchange;
 pub mod mix;
 mod module;
-mod result;
 pub mod text;
 
 use std::ffi::CStr;

@@ -7,12 +7,12 @@ use mlua_sys::{
     luaL_optinteger,
 };
 use sha1::{Digest, Sha1};
+use skynet_support::bytes::{argument, push, push_written};
 use skynet_support::{Entry, check_version, register};
 
 use crate::des::{self, Padding};
 use crate::exchange;
 use crate::mix::{self, Word};
-use crate::result::{argument, push, push_written};
 use crate::text;
 
 const FUNCTIONS: &[Entry] = &[

@@ -1,6 +1,8 @@
-//! What the Lua modules in Rust share: the way a module registers its functions, and the buffer of the encoders.
+//! What the Lua modules in Rust share: the way a module registers its functions, strings as bytes, and the buffer of the
+//! encoders.
 
 pub mod buffer;
+pub mod bytes;
 
 use std::ffi::CStr;
 

@@ -1,4 +1,4 @@
-//! Strings for Lua of bytes that a function writes.
+//! Strings of Lua as bytes: arguments, and results that a function writes.
 
 use std::mem::MaybeUninit;
 use std::{ptr, slice};
