@@ -17,6 +17,8 @@ macro_rules! modules {
 }
 
 modules! {
+    bson_documents,
+    mongo_driver,
     debugchannel,
     crypt,
     md5,

@@ -9,6 +9,7 @@ pub mod block;
 pub mod core;
 pub mod debugchannel;
 pub mod memory;
+pub mod mongo;
 pub mod multicast;
 pub mod netpack;
 pub mod seri;
@@ -35,6 +36,7 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
         c"skynet.debugchannel",
         debugchannel::luaopen_skynet_debugchannel,
     ),
+    (c"skynet.mongo.driver", mongo::luaopen_skynet_mongo_driver),
     (
         c"skynet.multicast.core",
         multicast::luaopen_skynet_multicast_core,

@@ -3,6 +3,9 @@
 //! On the way through a table anything may raise: a metamethod, a finalizer, the encoder itself. Errors of Lua are longjmps,
 //! so the buffer owns nothing that a destructor would have to free: small results stay in a place of the caller's frame, and
 //! a larger one is a userdata on Lua's stack. Several buffers may be in use at once, by encoders that call each other.
+//!
+//! A userdata is kept for the next use in an upvalue of the encoding function. It is taken out of there while it is in use:
+//! nobody else finds it, and after an error the collector frees it.
 
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
@@ -11,7 +14,8 @@ use std::ptr;
 use std::slice;
 
 use mlua_sys::{
-    lua_State, lua_copy, lua_gettop, lua_newuserdatauv, lua_pushnil, lua_settop, luaL_error,
+    LUA_TUSERDATA, lua_State, lua_copy, lua_gettop, lua_newuserdatauv, lua_pushnil, lua_pushvalue,
+    lua_rawlen, lua_settop, lua_touserdata, lua_type, luaL_error,
 };
 
 /// Where the bytes are until they are more than `N`.
@@ -31,6 +35,9 @@ impl<const N: usize> Default for Place<N> {
     }
 }
 
+/// A larger userdata is not kept.
+const KEEP: usize = 256 * 1024;
+
 /// What a buffer refuses to exceed, and how it says so.
 pub struct Limit {
     /// Bytes.
@@ -47,20 +54,24 @@ pub struct Buffer<'a> {
     capacity: usize,
     /// Index on Lua's stack of the userdata that the bytes are in when the place is too small.
     slot: c_int,
+    /// Pseudo-index of the upvalue for a userdata that is not in use.
+    cache: c_int,
     limit: &'static Limit,
     place: PhantomData<&'a mut u8>,
 }
 
 impl<'a> Buffer<'a> {
-    /// An empty buffer. Pushes one value, which has to stay where it is.
+    /// An empty buffer. Pushes one value, which has to stay where it is. `cache` is the pseudo-index of an upvalue that
+    /// only buffers use, nil at first.
     ///
     /// # Safety
-    /// The stack has room for two values. All methods that grow the buffer want room for one more.
+    /// The stack has room for two values. All methods that grow the buffer want room for two more.
     #[inline(always)]
     pub unsafe fn new<const N: usize>(
         state: *mut lua_State,
         place: &'a mut Place<N>,
         limit: &'static Limit,
+        cache: c_int,
     ) -> Buffer<'a> {
         // SAFETY: as the caller promises.
         let slot = unsafe {
@@ -73,6 +84,7 @@ impl<'a> Buffer<'a> {
             len: 0,
             capacity: N,
             slot,
+            cache,
             limit,
             place: PhantomData,
         }
@@ -108,13 +120,49 @@ impl<'a> Buffer<'a> {
                     self.limit.bytes as c_int,
                 );
             }
-            let capacity = needed.max(self.capacity * 2).min(self.limit.bytes);
-            let base: *mut u8 = lua_newuserdatauv(self.state, capacity, 0).cast();
+            let (base, capacity) = match self.take_kept(needed) {
+                Some(kept) => kept,
+                None => {
+                    let capacity = needed.max(self.capacity * 2).min(self.limit.bytes);
+                    (lua_newuserdatauv(self.state, capacity, 0).cast(), capacity)
+                }
+            };
             ptr::copy_nonoverlapping(self.base, base, self.len);
             lua_copy(self.state, -1, self.slot);
             lua_settop(self.state, -2);
             self.base = base;
             self.capacity = capacity;
+        }
+    }
+
+    /// Pushes the userdata of an earlier use if it has `needed` bytes.
+    unsafe fn take_kept(&self, needed: usize) -> Option<(*mut u8, usize)> {
+        // SAFETY: there is room for a value, and only buffers use the upvalue.
+        unsafe {
+            let capacity = lua_rawlen(self.state, self.cache);
+            if capacity < needed {
+                return None;
+            }
+            lua_pushvalue(self.state, self.cache);
+            lua_pushnil(self.state);
+            lua_copy(self.state, -1, self.cache);
+            lua_settop(self.state, -2);
+            let base = lua_touserdata(self.state, -1);
+            (!base.is_null()).then_some((base.cast(), capacity))
+        }
+    }
+
+    /// Ends the use of the buffer; a userdata that it has had is there for the next one.
+    ///
+    /// # Safety
+    /// In the function that has made the buffer.
+    #[inline(always)]
+    pub unsafe fn close(self) {
+        // SAFETY: the value in the slot is nil or a userdata of this buffer.
+        unsafe {
+            if lua_type(self.state, self.slot) == LUA_TUSERDATA && self.capacity <= KEEP {
+                lua_copy(self.state, self.slot, self.cache);
+            }
         }
     }
 

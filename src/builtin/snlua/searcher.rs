@@ -11,7 +11,11 @@ use mlua_sys::{
 use crate::builtin::embedded;
 
 /// Modules in Rust, a list of each crate.
-static MODULES: &[&[(&CStr, lua_CFunction)]] = &[skynet_luaclib::MODULES, skynet_md5::MODULES];
+static MODULES: &[&[(&CStr, lua_CFunction)]] = &[
+    skynet_bson::MODULES,
+    skynet_luaclib::MODULES,
+    skynet_md5::MODULES,
+];
 
 fn native(name: &[u8]) -> Option<lua_CFunction> {
     let mut modules = MODULES.iter().copied().flatten();

@@ -1,0 +1,224 @@
+//! Documents to tables.
+
+use std::ptr;
+
+use libc::{c_char, c_int};
+use mlua_sys::{
+    lua_Integer, lua_State, lua_createtable, lua_pushboolean, lua_pushinteger, lua_pushlstring,
+    lua_pushnumber, lua_rawset, lua_rawseti, luaL_checkstack, luaL_error,
+};
+
+use crate::reader::{Problem, Reader};
+use crate::{document_at, kind, object};
+
+/// Documents within documents, at most: more of them could only exhaust the C stack. MongoDB allows 100.
+const MAX_DEPTH: u32 = 1000;
+/// Free places on Lua's stack that a document needs.
+const STACK: c_int = 16;
+
+/// `decode(document)`: a table. An array becomes a table with integer keys. Nothing for nil or a null pointer; a string is
+/// no document. Raises an error when the document is damaged.
+pub unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the document stays where it is, as an argument or by contract.
+    unsafe {
+        let Some(document) = document_at(state, 1) else {
+            return 0;
+        };
+        match document {
+            Ok(document) => table(state, document, false, 0),
+            Err(problem) => raise(state, problem),
+        }
+    }
+    1
+}
+
+/// Raises an error that names the problem.
+#[cold]
+pub unsafe fn raise(state: *mut lua_State, problem: Problem) {
+    // SAFETY: raises; nothing on the way has a destructor.
+    unsafe {
+        match problem {
+            Problem::Short { left, wanted } => {
+                luaL_error(state, c"Invalid bson block (%d:%d)".as_ptr(), left, wanted);
+            }
+            Problem::Name => {
+                luaL_error(state, c"Invalid bson block : cstring".as_ptr());
+            }
+            Problem::End => {
+                luaL_error(state, c"Invalid document end".as_ptr());
+            }
+            Problem::Length(length) => {
+                let text = c"Invalid bson string , length = %d";
+                luaL_error(state, text.as_ptr(), length);
+            }
+            Problem::Kind(kind) => {
+                let text = c"Invalid bson type : %d";
+                luaL_error(state, text.as_ptr(), c_int::from(kind));
+            }
+        }
+    }
+}
+
+/// The value, or an error; nothing follows that.
+macro_rules! sound {
+    ($state:expr, $value:expr) => {
+        match $value {
+            Ok(value) => value,
+            Err(problem) => {
+                raise($state, problem);
+                return;
+            }
+        }
+    };
+}
+
+/// Pushes a table of `document`'s elements.
+unsafe fn table(state: *mut lua_State, document: &[u8], is_array: bool, depth: u32) {
+    // SAFETY: the stack has room for what is pushed after the check.
+    unsafe {
+        if depth > MAX_DEPTH {
+            luaL_error(state, c"Too depth while decoding bson".as_ptr());
+        }
+        luaL_checkstack(state, STACK, ptr::null());
+        let mut reader = Reader::elements(document);
+        // An element has two bytes at least, so the table is in proportion to the document.
+        let count = c_int::try_from(reader.count()).unwrap_or(0);
+        if is_array {
+            lua_createtable(state, count, 0);
+            while let Some((kind, name)) = sound!(state, reader.element()) {
+                value(state, &mut reader, kind, depth);
+                lua_rawseti(state, -2, array_index(name));
+            }
+        } else {
+            lua_createtable(state, 0, count);
+            while let Some((kind, name)) = sound!(state, reader.element()) {
+                push_string(state, name);
+                value(state, &mut reader, kind, depth);
+                lua_rawset(state, -3);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn push_string(state: *mut lua_State, text: &[u8]) {
+    // SAFETY: the stack has room for a value.
+    unsafe {
+        lua_pushlstring(state, text.as_ptr().cast::<c_char>(), text.len());
+    }
+}
+
+/// Pushes the body of an element of type `kind`.
+#[inline(always)]
+unsafe fn value(state: *mut lua_State, reader: &mut Reader, kind: u8, depth: u32) {
+    // SAFETY: the stack has room for a value.
+    unsafe {
+        match kind {
+            kind::INT32 => lua_pushinteger(state, sound!(state, reader.int()).into()),
+            kind::STRING => push_string(state, sound!(state, reader.text())),
+            kind::REAL => lua_pushnumber(state, sound!(state, reader.real())),
+            kind::INT64 => lua_pushinteger(state, sound!(state, reader.long())),
+            kind::BOOLEAN => lua_pushboolean(state, sound!(state, reader.boolean()).into()),
+            kind::DOCUMENT | kind::ARRAY => {
+                let document = sound!(state, reader.document());
+                table(state, document, kind == kind::ARRAY, depth + 1);
+            }
+            _ => uncommon(state, reader, kind),
+        }
+    }
+}
+
+/// The types that become strings.
+unsafe fn uncommon(state: *mut lua_State, reader: &mut Reader, kind: u8) {
+    // SAFETY: the stack has room for a value and a buffer of Lua's.
+    unsafe {
+        match kind {
+            kind::NULL | kind::MIN_KEY | kind::MAX_KEY => object::push(state, kind, &[]),
+            kind::OBJECT_ID => object::push(state, kind, &sound!(state, reader.object_id())),
+            kind::DATE => {
+                // Milliseconds; the string has seconds, 32 bits of them.
+                let seconds = sound!(state, reader.long()) / 1000;
+                object::push(state, kind, &(seconds as u32).to_ne_bytes());
+            }
+            kind::TIMESTAMP => {
+                let increment = sound!(state, reader.int()).to_ne_bytes();
+                let seconds = sound!(state, reader.int()).to_ne_bytes();
+                object::push_parts(state, kind, &[&increment, &seconds]);
+            }
+            kind::BINARY => {
+                let (subtype, bytes) = sound!(state, reader.binary());
+                object::push_parts(state, kind, &[&[subtype], bytes]);
+            }
+            kind::REGEX => {
+                let (pattern, options) = sound!(state, reader.regex());
+                object::push_parts(state, kind, &[pattern, &[0], options, &[0]]);
+            }
+            _ => {
+                let bytes = sound!(state, reader.opaque_kind(kind));
+                object::push(state, kind, bytes);
+            }
+        }
+    }
+}
+
+/// The place in a Lua table that the name of an array's element, a number from 0, stands for. What is no number counts as
+/// far as it is one, like C's strtol.
+#[inline(always)]
+fn array_index(name: &[u8]) -> lua_Integer {
+    let mut number: i32 = 0;
+    if name.len() <= 9 {
+        for &byte in name {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return odd_index(name);
+            }
+            number = number * 10 + i32::from(digit);
+        }
+        return lua_Integer::from(number) + 1;
+    }
+    odd_index(name)
+}
+
+#[cold]
+fn odd_index(name: &[u8]) -> lua_Integer {
+    let blanks = name
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace() || **byte == 0x0b)
+        .count();
+    let (negative, digits) = match &name[blanks..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let mut number: i64 = 0;
+    for &byte in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        number = number
+            .saturating_mul(10)
+            .saturating_add(i64::from(byte - b'0'));
+    }
+    let number = if negative { -number } else { number };
+    // The number is a C int in the end.
+    lua_Integer::from(number.wrapping_add(1) as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::array_index;
+
+    #[test]
+    fn names_of_array_elements_are_numbers_from_zero() {
+        assert_eq!(array_index(b"0"), 1);
+        assert_eq!(array_index(b"41"), 42);
+        assert_eq!(array_index(b"999999999"), 1_000_000_000);
+        assert_eq!(array_index(b"2147483646"), 2_147_483_647);
+    }
+
+    #[test]
+    fn what_is_no_number_counts_as_far_as_it_is_one() {
+        assert_eq!(array_index(b""), 1);
+        assert_eq!(array_index(b"x"), 1);
+        assert_eq!(array_index(b" 7x"), 8);
+        assert_eq!(array_index(b"-3"), -2);
+        assert_eq!(array_index(b"+3"), 4);
+        assert_eq!(array_index(b"99999999999999999999"), 0);
+    }
+}
