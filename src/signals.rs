@@ -41,7 +41,7 @@ pub fn ignore_pipe() {
 /// Passes on what has come in. The timer thread's.
 pub fn deliver() {
     if HANGUP.swap(false, Ordering::AcqRel) {
-        let logger = handle::find_name(c"logger");
+        let logger = handle::logger();
         if logger != 0 {
             let _ = service::push(logger, Message::empty(0, ptype::SYSTEM, 0));
         }

@@ -7,7 +7,7 @@
 
 mod names;
 
-pub use names::{find_name, name_handle};
+pub use names::{find_name, logger, name_handle};
 
 use crate::reclaim::{self, Guard};
 use crate::service::Context;

@@ -1,34 +1,59 @@
 //! Local names: `.name` of a service in this node.
 
 use parking_lot::RwLock;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Names own their text on the heap, so the pointers that C gets stay good until the name is forgotten.
-static NAMES: LazyLock<RwLock<HashMap<CString, u32>>> = LazyLock::new(Default::default);
+#[derive(Default)]
+struct Names {
+    /// Names own their text on the heap, so the pointers that C gets stay good until the name is forgotten.
+    handles: HashMap<CString, u32>,
+    /// How many names a handle has; handles without one are not in here.
+    counts: BTreeMap<u32, usize>,
+}
+
+static NAMES: LazyLock<RwLock<Names>> = LazyLock::new(Default::default);
+/// Whose name is `logger`: every line of the error log asks for it.
+static LOGGER: AtomicU32 = AtomicU32::new(0);
 
 /// Handle of the local service called `name` (without the dot); 0 if there is none.
 pub fn find_name(name: &CStr) -> u32 {
-    NAMES.read().get(name).copied().unwrap_or(0)
+    NAMES.read().handles.get(name).copied().unwrap_or(0)
+}
+
+/// Handle of the local service called `logger`; 0 if there is none.
+#[inline]
+pub fn logger() -> u32 {
+    LOGGER.load(Ordering::Acquire)
 }
 
 /// Calls `handle` by `name`. The stored text, or `None` if the name is taken ("skynet_handle.h", `skynet_handle_namehandle`).
 pub fn name_handle(handle: u32, name: &CStr) -> Option<*const libc::c_char> {
     let mut names = NAMES.write();
-    if names.contains_key(name) {
+    if names.handles.contains_key(name) {
         return None;
+    }
+    if name == c"logger" {
+        LOGGER.store(handle, Ordering::Release);
     }
     let name = name.to_owned();
     let text = name.as_ptr();
-    names.insert(name, handle);
+    names.handles.insert(name, handle);
+    *names.counts.entry(handle).or_default() += 1;
     Some(text)
 }
 
 /// Takes all names of a handle away.
 pub(super) fn forget(handle: u32) {
     // Most services have no name; do not keep readers out for those.
-    if NAMES.read().values().any(|&h| h == handle) {
-        NAMES.write().retain(|_, h| *h != handle);
+    if NAMES.read().counts.contains_key(&handle) {
+        let mut names = NAMES.write();
+        names.counts.remove(&handle);
+        names.handles.retain(|_, h| *h != handle);
+        if LOGGER.load(Ordering::Relaxed) == handle {
+            LOGGER.store(0, Ordering::Release);
+        }
     }
 }

@@ -9,19 +9,49 @@ use std::fmt;
 
 /// Sends `text` to the service named `logger` on behalf of `source` (0: the core itself). Dropped while there is none.
 pub fn error(source: u32, text: &[u8]) {
+    error_parts(source, &[text]);
+}
+
+/// [`error`] with a text in several parts.
+pub fn error_parts(source: u32, parts: &[&[u8]]) {
     if !wanted() {
         return;
     }
-    // SAFETY: the block has room for the text and the NUL that readers of C strings expect behind it.
+    let len = parts.iter().map(|part| part.len()).sum();
+    // SAFETY: the block has room for the parts and the NUL that readers of C strings expect behind them.
     memory::uncharged(|| unsafe {
-        let block = libc::malloc(text.len() + 1).cast::<u8>();
+        let block = libc::malloc(len + 1).cast::<u8>();
         if block.is_null() {
             return;
         }
-        block.copy_from_nonoverlapping(text.as_ptr(), text.len());
-        *block.add(text.len()) = 0;
-        deliver(source, block.cast(), text.len());
+        let mut end = block;
+        for part in parts {
+            end.copy_from_nonoverlapping(part.as_ptr(), part.len());
+            end = end.add(part.len());
+        }
+        *end = 0;
+        deliver(source, block.cast(), len);
     });
+}
+
+/// The text of a line while it is put together: on the stack unless it is long.
+struct Line {
+    short: [u8; 256],
+    len: usize,
+    long: String,
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        if self.long.is_empty() && end <= self.short.len() {
+            self.short[self.len..end].copy_from_slice(text.as_bytes());
+            self.len = end;
+        } else {
+            self.long.push_str(text);
+        }
+        Ok(())
+    }
 }
 
 /// [`error`] with formatting: `error_fmt(0, format_args!("LAUNCH {name}"))`.
@@ -29,14 +59,23 @@ pub fn error_fmt(source: u32, text: fmt::Arguments<'_>) {
     if wanted() {
         match text.as_str() {
             Some(literal) => error(source, literal.as_bytes()),
-            None => error(source, text.to_string().as_bytes()),
+            None => {
+                let mut line = Line {
+                    short: [0; 256],
+                    len: 0,
+                    long: String::new(),
+                };
+                // Only a Display of ours could fail, and none does.
+                let _ = fmt::Write::write_fmt(&mut line, text);
+                error_parts(source, &[&line.short[..line.len], line.long.as_bytes()]);
+            }
         }
     }
 }
 
 /// Whether there is somebody to read a line.
 pub fn wanted() -> bool {
-    handle::find_name(c"logger") != 0
+    handle::logger() != 0
 }
 
 /// Sends a line that is already in a block of its own.
@@ -54,7 +93,7 @@ pub unsafe fn post(source: u32, text: *mut c_void, len: usize) {
 /// # Safety
 /// As [`post`].
 unsafe fn deliver(source: u32, text: *mut c_void, len: usize) {
-    let logger = handle::find_name(c"logger");
+    let logger = handle::logger();
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
     if logger == 0 || !service::push(logger, message) {
         // SAFETY: the message was not delivered, so the block is still ours.

@@ -28,7 +28,7 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"KILL" => {
             let handle = to_handle(this, text);
             if handle != 0 {
-                log::error(this.handle(), format!("KILL :{handle:x}").as_bytes());
+                log::error_fmt(this.handle(), format_args!("KILL :{handle:x}"));
                 end(handle);
             }
             NONE

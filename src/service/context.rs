@@ -221,7 +221,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     memory::turn_end(&this.memory);
     memory::turn_resume(interrupted);
     if failed {
-        log::error(handle, &[b"error: launch ", name_text, b" FAILED"].concat());
+        log::error_parts(handle, &[b"error: launch ", name_text, b" FAILED"]);
         // Whoever took the handle away, we or somebody during init, left the table's reference to the consumer.
         remove(handle);
         // SAFETY: a new mailbox has its creator, us, as consumer.
@@ -235,7 +235,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     }
     // Always through a run queue, also when empty: what init sent to itself, or a retirement during init, is seen there.
     scheduler::submit(&this.queue);
-    log::error(handle, &[b"LAUNCH ", name_text, b" ", args_text].concat());
+    log::error_parts(handle, &[b"LAUNCH ", name_text, b" ", args_text]);
     // SAFETY: the reference of the launch.
     unsafe { release(context) };
     (handle, if keep { context } else { std::ptr::null_mut() })
@@ -302,7 +302,7 @@ pub fn retire(handle: u32) -> bool {
 /// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
 /// The log service goes last and gets the mail that waits for it first, so that a node tells why it ended.
 pub fn abort_all() {
-    let logger = handle::find_name(c"logger");
+    let logger = handle::logger();
     loop {
         let mut all = handle::all();
         if all.len() > 1 {

@@ -6,7 +6,7 @@ use crate::harbor;
 use crate::message::{Message, SIZE_MASK, ptype};
 use crate::reclaim;
 use crate::{log, memory};
-use libc::{c_char, c_int, c_void};
+use libc::{c_int, c_void};
 use std::cell::Cell;
 use std::ffi::CStr;
 
@@ -273,8 +273,65 @@ pub(super) fn tail(text: &CStr) -> &CStr {
 
 /// As C's `strtoul(text, NULL, 16)`, of which the low 32 bits count.
 pub(super) fn parse_hex(text: &[u8]) -> u32 {
-    let mut copy = text.to_vec();
-    copy.push(0);
-    // SAFETY: NUL terminated.
-    unsafe { libc::strtoul(copy.as_ptr().cast::<c_char>(), std::ptr::null_mut(), 16) as u32 }
+    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let start = text.iter().position(|byte| !is_space(byte));
+    let text = &text[start.unwrap_or(text.len())..];
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let text = match text {
+        [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit() => &text[2..],
+        _ => text,
+    };
+    let mut number: u64 = 0;
+    for &byte in text {
+        let Some(digit) = char::from(byte).to_digit(16) else {
+            break;
+        };
+        if number >> 60 != 0 {
+            return u64::MAX as u32;
+        }
+        number = number << 4 | u64::from(digit);
+    }
+    let number = if negative {
+        number.wrapping_neg()
+    } else {
+        number
+    };
+    number as u32
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::parse_hex;
+
+    #[test]
+    fn hexadecimal_text_is_read_as_c_reads_it() {
+        for text in [
+            "",
+            "0",
+            "1f",
+            "0x1f",
+            "0X1F",
+            "0x",
+            "0xg",
+            " \t1000002",
+            "+12",
+            "-1",
+            "12 34",
+            "zz",
+            "ffffffff",
+            "fffffffff",
+            "ffffffffffffffff",
+            "10000000000000000",
+            "-10000000000000000",
+        ] {
+            let c = std::ffi::CString::new(text).unwrap();
+            // SAFETY: a C string.
+            let expected = unsafe { libc::strtoul(c.as_ptr(), std::ptr::null_mut(), 16) } as u32;
+            assert_eq!(parse_hex(text.as_bytes()), expected, "{text:?}");
+        }
+    }
 }
