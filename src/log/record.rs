@@ -4,7 +4,7 @@
 use super::error_fmt;
 use crate::message::ptype;
 use crate::socket::SocketMessage;
-use crate::{clock, env};
+use crate::{clock, env, reclaim};
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
 use std::ptr;
@@ -45,16 +45,42 @@ pub fn open(source: u32, handle: u32) -> *mut libc::FILE {
     file
 }
 
-/// Ends the log of the service `handle`.
+/// Ends the log of the service `handle`: everything is in the file when this returns.
+///
+/// # Safety
+/// `file` came from [`open`], and is open until this returns.
+unsafe fn end(source: u32, file: *mut libc::FILE, handle: u32) {
+    error_fmt(source, format_args!("Close log file :{handle:08x}"));
+    // SAFETY: by contract open.
+    unsafe { write(file, &format!("close time: {}\n", clock::now() as u32)) };
+}
+
+/// Ends the log of the service `handle` and closes the file.
 ///
 /// # Safety
 /// `file` came from [`open`] and nobody writes to it any more.
 pub unsafe fn close(source: u32, file: *mut libc::FILE, handle: u32) {
-    error_fmt(source, format_args!("Close log file :{handle:08x}"));
-    // SAFETY: by contract open.
+    // SAFETY: by contract.
     unsafe {
-        write(file, &format!("close time: {}\n", clock::now() as u32));
+        end(source, file, handle);
         libc::fclose(file);
+    }
+}
+
+/// As [`close`] while a worker may still be writing a record that it began before: the file is closed when no worker
+/// can be.
+///
+/// # Safety
+/// `file` came from [`open`]; no new record finds it, and those under way hold a [`reclaim::Guard`].
+pub unsafe fn close_later(source: u32, file: *mut libc::FILE, handle: u32) {
+    unsafe fn close(file: *mut ()) {
+        // SAFETY: open, and nobody is left who could use it (contract of `reclaim::defer`).
+        unsafe { libc::fclose(file.cast()) };
+    }
+    // SAFETY: by contract.
+    unsafe {
+        end(source, file, handle);
+        reclaim::defer(file.cast(), close);
     }
 }
 

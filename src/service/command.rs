@@ -260,9 +260,9 @@ fn log_off(this: &Context, text: &CStr) -> *const c_char {
     with_service(this, text, |target| {
         let file = target.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
         if !file.is_null() {
-            // SAFETY: the file was the target's, and no new record finds it. A worker that
-            // took it out for a record just before still writes to it: a race of the C core that is not closed here yet.
-            unsafe { log::record::close(this.handle(), file, target.handle()) };
+            // SAFETY: the file was the target's, and no new record finds it. A worker that took it out for a record
+            // just before is inside a guard.
+            unsafe { log::record::close_later(this.handle(), file, target.handle()) };
         }
     });
     NONE

@@ -157,7 +157,7 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     };
     let file = this.logfile.load(Ordering::Acquire);
     if !file.is_null() {
-        // SAFETY: the file is the context's until LOGOFF, the payload belongs to the message.
+        // SAFETY: LOGOFF closes the file only after every guard that is held now, the payload belongs to the message.
         unsafe {
             log::record::output(
                 file,
