@@ -20,6 +20,7 @@ modules! {
     bson_documents,
     mongo_driver,
     debugchannel,
+    cluster,
     crypt,
     md5,
     memory,

@@ -6,12 +6,14 @@
 
 mod arguments;
 pub mod block;
+pub mod cluster;
 pub mod core;
 pub mod debugchannel;
 pub mod memory;
 pub mod mongo;
 pub mod multicast;
 pub mod netpack;
+mod protect;
 pub mod seri;
 pub mod socketdriver;
 pub mod stm;
@@ -24,6 +26,7 @@ pub(crate) use skynet_support::{Entry, check_version, register};
 
 /// What `require` opens: module name and opening function.
 pub static MODULES: &[(&CStr, lua_CFunction)] = &[
+    (c"skynet.cluster.core", cluster::luaopen_skynet_cluster_core),
     (c"skynet.core", core::luaopen_skynet_core),
     (c"skynet.crypt", skynet_crypt::luaopen_skynet_crypt),
     (c"skynet.memory", memory::luaopen_skynet_memory),

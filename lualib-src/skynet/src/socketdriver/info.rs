@@ -4,12 +4,12 @@ use std::ffi::CStr;
 use std::mem;
 use std::ptr;
 
+use crate::protect;
 use libc::{c_char, c_int, c_void};
 use mlua_sys::{
-    LUA_OK, lua_CFunction, lua_Integer, lua_State, lua_createtable, lua_error, lua_pcall,
-    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring,
-    lua_pushstring, lua_rawseti, lua_setfield, lua_touserdata, luaL_checkinteger,
-    luaL_checklstring, luaL_error,
+    lua_Integer, lua_State, lua_createtable, lua_pushboolean, lua_pushinteger,
+    lua_pushlightuserdata, lua_pushlstring, lua_pushstring, lua_rawseti, lua_setfield,
+    lua_touserdata, luaL_checkinteger, luaL_checklstring, luaL_error,
 };
 use skynet_sys::{
     SocketInfo, SocketMessage, info_type, skynet_socket_info, skynet_socket_udp_address,
@@ -54,31 +54,11 @@ pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
     4
 }
 
-/// Calls `fill` with `resource` as a light userdata, releases the resource whatever happens, and returns the one result
-/// of `fill` or raises its error.
-unsafe fn with<T>(
-    state: *mut lua_State,
-    fill: lua_CFunction,
-    resource: *mut T,
-    release: unsafe extern "C" fn(*mut T),
-) -> c_int {
-    // SAFETY: called by Lua; pushing these two values raises nothing.
-    unsafe {
-        lua_pushcfunction(state, fill);
-        lua_pushlightuserdata(state, resource.cast());
-        let status = lua_pcall(state, 1, 1, 0);
-        release(resource);
-        if status != LUA_OK {
-            lua_error(state);
-        }
-    }
-    1
-}
-
 /// `info()`: a list of tables, one for each socket.
 pub unsafe extern "C-unwind" fn info(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the list is ours until it is released.
-    unsafe { with(state, list, skynet_socket_info(), socket_info_release) }
+    unsafe { protect::with(state, list, skynet_socket_info(), socket_info_release) };
+    1
 }
 
 unsafe extern "C-unwind" fn list(state: *mut lua_State) -> c_int {
@@ -163,8 +143,9 @@ pub unsafe extern "C-unwind" fn resolve(state: *mut lua_State) -> c_int {
         if status != 0 {
             return luaL_error(state, c"%s".as_ptr(), libc::gai_strerror(status));
         }
-        with(state, addresses, found, libc::freeaddrinfo)
+        protect::with(state, addresses, found, libc::freeaddrinfo);
     }
+    1
 }
 
 unsafe extern "C-unwind" fn addresses(state: *mut lua_State) -> c_int {
