@@ -5,10 +5,23 @@ mod tools;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tools::node::run_test;
 use tools::peer::{Peer, accepts, free_port, program};
 use tools::{run, scratch};
+
+/// Asks until the answer is yes; for what other programs do in their own time.
+fn until(what: &str, answer: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !answer() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "waited for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 fn server(folder: &Path, port: u16, options: &[&str]) -> Peer {
     let folder = folder.join(port.to_string());
@@ -62,6 +75,14 @@ fn redis_cluster_is_followed_where_its_keys_go() {
         .args(["--cluster", "create"])
         .args(&addresses)
         .args(["--cluster-replicas", "0", "--cluster-yes"]));
+    // The nodes have met, but each says that the cluster is down until it has looked for itself.
+    for port in &ports {
+        until(&format!("node {port} to see the cluster"), || {
+            let answer = run(Command::new(program("redis-cli", "redis-tools"))
+                .args(["-p", port, "cluster", "info"]));
+            String::from_utf8_lossy(&answer.stdout).contains("cluster_state:ok")
+        });
+    }
     run_test(
         "net",
         "rediscluster",
