@@ -28,4 +28,8 @@ modules! {
     socketdriver,
     multicast,
     stm,
+    lpeg,
+    re,
+    lpeg_module,
+    re_module,
 }

@@ -1,0 +1,231 @@
+//! Captures: what the machine writes down during a match, and how values are made of it.
+//!
+//! The list has the captures in the order in which they began, each with its position, its end, and the capture that it is
+//! in. The first entry stands for the whole match. Values are made after the match, in one pass, except for those that a
+//! match-time function asks for.
+
+mod reference;
+mod runtime;
+mod text;
+mod values;
+
+use std::ptr;
+
+use libc::c_int;
+use mlua_sys::{
+    lua_State, lua_newuserdatauv, lua_replace, lua_settop, luaL_checkstack, luaL_error,
+};
+
+use crate::api::Slots;
+use crate::tree::{CaptureKind, Key};
+
+pub use runtime::call_function;
+pub use values::push_all;
+
+/// The end of a capture that has none yet.
+const NO_END: u32 = u32::MAX;
+
+/// A capture.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Capture {
+    /// Position in the subject.
+    start: u32,
+    /// Position where it ends. For a runtime value: the entry of the runtime value before it, or 0.
+    end: u32,
+    /// The entry it is in.
+    parent: u32,
+    /// What belongs to it; for a runtime value: which one it is, from 1.
+    key: Key,
+    /// What it produces.
+    kind: CaptureKind,
+}
+
+/// The captures of a match that goes on. The entries are in memory of the caller, or, when they get many, of Lua.
+pub struct List {
+    entries: *mut Capture,
+    room: u32,
+    count: u32,
+    /// The innermost entry without an end.
+    open: u32,
+    /// How many runtime values there are, on top of Lua's stack, and the entry of the last one.
+    runtime_count: u32,
+    last_runtime: u32,
+}
+
+/// How the list is at some point of the match, to come back to.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    count: u32,
+    open: u32,
+}
+
+/// More entries than this (16 GiB) are an error.
+const MAX_ENTRIES: usize = 1 << 30;
+
+impl List {
+    /// An empty list in `room` entries of memory, at least two.
+    ///
+    /// # Safety
+    /// The memory outlives the list.
+    pub unsafe fn new(entries: *mut Capture, room: usize, start: u32) -> List {
+        let whole = Capture {
+            start,
+            end: NO_END,
+            parent: 0,
+            key: 0,
+            kind: CaptureKind::Group,
+        };
+        // SAFETY: there is room.
+        unsafe { entries.write(whole) };
+        List {
+            entries,
+            room: room as u32,
+            count: 1,
+            open: 0,
+            runtime_count: 0,
+            last_runtime: 0,
+        }
+    }
+
+    /// An entry.
+    ///
+    /// # Safety
+    /// There is such an entry.
+    #[inline(always)]
+    unsafe fn at(&self, index: u32) -> *mut Capture {
+        debug_assert!(index < self.count);
+        // SAFETY: as the caller promises.
+        unsafe { self.entries.add(index as usize) }
+    }
+
+    /// The present state.
+    #[inline(always)]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            count: self.count,
+            open: self.open,
+        }
+    }
+
+    /// Forgets all captures that began after `mark`.
+    ///
+    /// # Safety
+    /// The runtime values are on top of Lua's stack.
+    #[inline(always)]
+    pub unsafe fn back_to(&mut self, state: *mut lua_State, mark: Mark) {
+        self.count = mark.count;
+        self.open = mark.open;
+        if self.last_runtime >= self.count {
+            // SAFETY: as the caller promises.
+            unsafe { lua_settop(state, -1 - self.forget_runtime(self.count) as c_int) };
+        }
+    }
+
+    /// Takes the runtime values with entries from `first` on out of the account; returns how many.
+    fn forget_runtime(&mut self, first: u32) -> u32 {
+        let before = self.runtime_count;
+        while self.last_runtime >= first && self.last_runtime != 0 {
+            // SAFETY: the entries of a list are written in order and stay in place when it gets shorter.
+            self.last_runtime = unsafe { (*self.entries.add(self.last_runtime as usize)).end };
+            self.runtime_count -= 1;
+        }
+        before - self.runtime_count
+    }
+
+    /// Adds a capture that starts at `start`; the next ones are inside of it until it is closed.
+    ///
+    /// # Safety
+    /// Called with the stack slots of the match; may raise an error.
+    #[inline(always)]
+    pub unsafe fn open(
+        &mut self,
+        state: *mut lua_State,
+        slots: Slots,
+        kind: CaptureKind,
+        key: Key,
+        start: u32,
+    ) {
+        let entry = Capture {
+            start,
+            end: NO_END,
+            parent: self.open,
+            key,
+            kind,
+        };
+        self.open = self.count;
+        // SAFETY: as the caller promises.
+        unsafe { self.push(state, slots, entry) };
+    }
+
+    /// Ends the innermost open capture.
+    #[inline(always)]
+    pub fn close(&mut self, end: u32) {
+        // SAFETY: the open capture is an entry.
+        let entry = unsafe { &mut *self.entries.add(self.open as usize) };
+        entry.end = end;
+        self.open = entry.parent;
+    }
+
+    /// Adds a complete capture.
+    ///
+    /// # Safety
+    /// As for `open`.
+    #[inline(always)]
+    pub unsafe fn full(
+        &mut self,
+        state: *mut lua_State,
+        slots: Slots,
+        kind: CaptureKind,
+        key: Key,
+        (start, end): (u32, u32),
+    ) {
+        let entry = Capture {
+            start,
+            end,
+            parent: self.open,
+            key,
+            kind,
+        };
+        // SAFETY: as the caller promises.
+        unsafe { self.push(state, slots, entry) };
+    }
+
+    /// Adds an entry; there is always room for one.
+    #[inline(always)]
+    unsafe fn push(&mut self, state: *mut lua_State, slots: Slots, entry: Capture) {
+        // SAFETY: there is room, and is made again.
+        unsafe {
+            self.entries.add(self.count as usize).write(entry);
+            self.count += 1;
+            if self.count == self.room {
+                self.grow(state, slots, 1);
+            }
+        }
+    }
+
+    /// Makes room for `more` entries.
+    ///
+    /// # Safety
+    /// As for `open`.
+    #[cold]
+    unsafe fn grow(&mut self, state: *mut lua_State, slots: Slots, more: usize) {
+        let needed = self.count as usize + more;
+        if needed <= self.room as usize {
+            return;
+        }
+        // SAFETY: the new block is anchored in its slot before the old one is gone.
+        unsafe {
+            if needed > MAX_ENTRIES {
+                luaL_error(state, c"too many captures".as_ptr());
+            }
+            luaL_checkstack(state, 1, c"too many captures".as_ptr());
+            let room = needed + needed / 2;
+            let block = lua_newuserdatauv(state, room * size_of::<Capture>(), 0).cast::<Capture>();
+            ptr::copy_nonoverlapping(self.entries, block, self.count as usize);
+            lua_replace(state, slots.captures());
+            self.entries = block;
+            self.room = room as u32;
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! From trees to programs.
+//!
+//! A choice or a loop costs a place on the machine's stack only where the next byte does not decide. For that the compiler
+//! carries three things down the tree: the set of bytes that what follows can begin with, the set that the next byte is
+//! known to be in because a test came before (the guard), and whether the code is the last part of something optional, whose
+//! place on the stack it may then use for itself.
+
+use std::collections::HashMap;
+
+use crate::charset::CharSet;
+use crate::facts::{Facts, facts};
+use crate::first::{First, firsts};
+use crate::program::{Inst, Label, Program};
+use crate::tree::{CaptureKind, Key, Op, Tree};
+
+/// Why a pattern cannot be compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// It refers to a rule, but there is no grammar; the key is that of the rule's name.
+    OpenCall(Key),
+    /// The program would be too large.
+    TooLarge,
+}
+
+/// The most instructions of a program.
+const MAX_CODE: usize = 1 << 24;
+
+/// The longest text that one instruction looks behind for.
+pub const MAX_BEHIND: u32 = u8::MAX as u32;
+
+/// What surrounds a node.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The top of the stack is a place to go on right after this node, without what the node takes.
+    optional: bool,
+    /// The next byte is known to be one of these.
+    guard: Option<CharSet>,
+    /// What follows begins with one of these, or does not match.
+    follow: CharSet,
+}
+
+impl Place {
+    const ANYWHERE: Place = Place {
+        optional: false,
+        guard: None,
+        follow: CharSet::FULL,
+    };
+}
+
+struct Compiler<'a> {
+    tree: Tree<'a>,
+    facts: Vec<Facts>,
+    firsts: Vec<First>,
+    program: Program,
+    sets: HashMap<CharSet, u16>,
+    /// Where each rule begins, by its node.
+    rules: HashMap<usize, Label>,
+    /// The calls that were written, and the nodes of their rules.
+    calls: Vec<(Label, usize)>,
+    too_large: bool,
+}
+
+/// Compiles a pattern.
+pub fn compile(tree: Tree) -> Result<Program, Refusal> {
+    for node in tree.nodes {
+        if let Op::OpenCall(key) = node.op {
+            return Err(Refusal::OpenCall(key));
+        }
+    }
+    let facts = facts(tree);
+    let firsts = firsts(tree, &facts);
+    let mut compiler = Compiler {
+        tree,
+        facts,
+        firsts,
+        program: Program::default(),
+        sets: HashMap::new(),
+        rules: HashMap::new(),
+        calls: Vec::new(),
+        too_large: false,
+    };
+    compiler.node(0, &Place::ANYWHERE);
+    compiler.emit(Inst::End);
+    compiler.emit(Inst::GiveUp);
+    if compiler.too_large {
+        return Err(Refusal::TooLarge);
+    }
+    for (site, rule) in std::mem::take(&mut compiler.calls) {
+        compiler.program.code[site as usize] = Inst::Call(compiler.rules[&rule]);
+    }
+    compiler.program.shorten_jumps();
+    Ok(compiler.program)
+}
+
+impl Compiler<'_> {
+    fn here(&self) -> Label {
+        self.program.code.len() as Label
+    }
+
+    fn emit(&mut self, inst: Inst) -> Label {
+        let at = self.here();
+        if self.program.code.len() < MAX_CODE {
+            self.program.code.push(inst);
+        } else {
+            self.too_large = true;
+        }
+        at
+    }
+
+    /// Lets the instruction jump to here.
+    fn land(&mut self, site: Label) {
+        let here = self.here();
+        let inst = self.program.code.get_mut(site as usize);
+        if let Some(target) = inst.and_then(Inst::target) {
+            *target = here;
+        }
+    }
+
+    fn set(&mut self, set: CharSet) -> u16 {
+        if let Some(&index) = self.sets.get(&set) {
+            return index;
+        }
+        let Ok(index) = u16::try_from(self.program.sets.len()) else {
+            self.too_large = true;
+            return 0;
+        };
+        self.program.sets.push(set);
+        self.sets.insert(set, index);
+        index
+    }
+
+    /// A jump that is taken unless the next byte is in `set`.
+    fn test(&mut self, set: CharSet) -> Label {
+        let inst = match set.only() {
+            Some(byte) => Inst::TestChar(byte, 0),
+            None if set == CharSet::FULL => Inst::TestAny(0),
+            None if set == CharSet::EMPTY => Inst::Jump(0),
+            None => Inst::TestSet(self.set(set), 0),
+        };
+        self.emit(inst)
+    }
+
+    /// The same, unless the guard says that the byte is in the set.
+    fn test_unless(&mut self, guard: Option<CharSet>, set: CharSet) -> Option<Label> {
+        let known = guard.is_some_and(|guard| guard.within(&set));
+        (!known).then(|| self.test(set))
+    }
+
+    /// Takes a byte of the set.
+    fn byte(&mut self, set: CharSet, guard: Option<CharSet>) {
+        let inst = match set.only() {
+            _ if guard.is_some_and(|guard| guard.within(&set)) => Inst::Skip,
+            Some(byte) => Inst::Char(byte),
+            None if set == CharSet::FULL => Inst::Any(1),
+            None if set == CharSet::EMPTY => Inst::Fail,
+            None => Inst::Set(self.set(set)),
+        };
+        self.emit(inst);
+    }
+
+    fn node(&mut self, at: usize, place: &Place) {
+        if let Some(set) = self.tree.charset(at) {
+            return self.byte(set, place.guard);
+        }
+        match self.tree.nodes[at].op {
+            Op::Any(count) => {
+                self.emit(Inst::Any(count));
+            }
+            Op::Utf8(from, to) => {
+                self.program.ranges.push((from, to));
+                self.emit(Inst::Utf8(self.program.ranges.len() as u32 - 1));
+            }
+            Op::Sequence => self.sequence(at, place),
+            Op::Choice => self.choice(at, place),
+            Op::Repeat => self.repeat(at + 1, place),
+            Op::AtMost(count) => self.at_most(at + 1, count, place),
+            Op::Not => self.not(at + 1),
+            Op::And => self.and(at + 1, place.guard),
+            Op::Behind(length) => {
+                if length > 0 {
+                    self.emit(Inst::Behind(length));
+                }
+                self.node(at + 1, &Place::ANYWHERE);
+            }
+            Op::Capture(kind, key) => self.capture(at + 1, kind, key, place),
+            Op::Runtime(key) => {
+                self.emit(Inst::Open(CaptureKind::Group, key));
+                let inside = Place {
+                    guard: place.guard,
+                    ..Place::ANYWHERE
+                };
+                self.node(at + 1, &inside);
+                self.emit(Inst::CloseRuntime);
+            }
+            Op::Grammar => self.grammar(at),
+            Op::Call(distance) => {
+                let site = self.emit(Inst::Call(0));
+                let rule = at.wrapping_add_signed(distance as isize);
+                self.calls.push((site, rule));
+            }
+            // The rest was dealt with: sets above, rules in their grammar, open calls before everything.
+            _ => {}
+        }
+    }
+
+    fn sequence(&mut self, at: usize, place: &Place) {
+        let children: Vec<usize> = self.tree.children(at).collect();
+        let mut follows = vec![place.follow; children.len()];
+        for (i, &child) in children.iter().enumerate().skip(1).rev() {
+            follows[i - 1] = match self.facts[child].nullable {
+                true => self.firsts[child].with(&follows[i]),
+                false => self.firsts[child].with(&CharSet::FULL),
+            };
+        }
+        let mut guard = place.guard;
+        for (i, &child) in children.iter().enumerate() {
+            let inside = Place {
+                optional: place.optional && i + 1 == children.len(),
+                guard,
+                follow: follows[i],
+            };
+            self.node(child, &inside);
+            if self.facts[child].length.fixed() != Some(0) {
+                guard = None;
+            }
+        }
+    }
+
+    fn capture(&mut self, body: usize, kind: CaptureKind, key: Key, place: &Place) {
+        let inside = Place {
+            optional: false,
+            ..*place
+        };
+        let facts = self.facts[body];
+        let length = facts.length.fixed().and_then(|n| u8::try_from(n).ok());
+        match length {
+            Some(length) if !facts.captures => {
+                self.node(body, &inside);
+                self.emit(Inst::Full(kind, key, length));
+            }
+            _ => {
+                self.emit(Inst::Open(kind, key));
+                self.node(body, &inside);
+                self.emit(Inst::Close);
+            }
+        }
+    }
+
+    /// Looks at what follows, and comes back.
+    fn and(&mut self, body: usize, guard: Option<CharSet>) {
+        let inside = Place {
+            guard,
+            ..Place::ANYWHERE
+        };
+        let facts = self.facts[body];
+        match facts.length.fixed() {
+            // What has a fixed length and no captures is simply taken and given back.
+            Some(length) if length <= MAX_BEHIND && !facts.captures => {
+                self.node(body, &inside);
+                if length > 0 {
+                    self.emit(Inst::Behind(length as u8));
+                }
+            }
+            _ => {
+                let choice = self.emit(Inst::Choice(0));
+                self.node(body, &inside);
+                let commit = self.emit(Inst::BackCommit(0));
+                self.land(choice);
+                self.emit(Inst::Fail);
+                self.land(commit);
+            }
+        }
+    }
+
+    fn not(&mut self, body: usize) {
+        let first = self.firsts[body];
+        let set = first.with(&CharSet::FULL);
+        let test = first.testable().then(|| self.test(set));
+        if self.facts[body].headfail {
+            self.emit(Inst::Fail);
+        } else {
+            let choice = self.emit(Inst::Choice(0));
+            let guard = test.map(|_| set);
+            let inside = Place {
+                guard,
+                ..Place::ANYWHERE
+            };
+            self.node(body, &inside);
+            self.emit(Inst::FailTwice);
+            self.land(choice);
+        }
+        if let Some(test) = test {
+            self.land(test);
+        }
+    }
+
+    fn grammar(&mut self, at: usize) {
+        let rules: Vec<usize> = self.tree.children(at).collect();
+        let first = self.emit(Inst::Call(0));
+        self.calls.push((first, rules[0]));
+        let over = self.emit(Inst::Jump(0));
+        for rule in rules {
+            if self.tree.nodes[rule].op == Op::Rule(true) {
+                self.rules.insert(rule, self.here());
+                self.node(rule + 1, &Place::ANYWHERE);
+                self.emit(Inst::Return);
+            }
+        }
+        self.land(over);
+    }
+}
+
+/// Choices and loops.
+impl Compiler<'_> {
+    /// Whether the next byte decides between the pattern, which begins with a byte of `set`, and another one, which begins with
+    /// a byte of `other`: then no place to go on from is needed.
+    fn decided(&self, at: usize, set: &CharSet, other: &CharSet) -> bool {
+        self.facts[at].headfail || self.firsts[at].testable() && set.disjoint(other)
+    }
+
+    fn choice(&mut self, at: usize, place: &Place) {
+        let children: Vec<usize> = self.tree.children(at).collect();
+        // What the alternatives from one on begin with.
+        let mut starts = vec![CharSet::EMPTY; children.len() + 1];
+        for (i, &child) in children.iter().enumerate().rev() {
+            starts[i] = starts[i + 1] | self.firsts[child].with(&place.follow);
+        }
+        let mut ends: Vec<Label> = Vec::new();
+        for (i, &child) in children.iter().enumerate() {
+            if i + 1 == children.len() {
+                self.node(child, place);
+                break;
+            }
+            let testable = self.firsts[child].testable();
+            let set = self.firsts[child].with(&CharSet::FULL);
+            let or_nothing =
+                children.len() == i + 2 && self.tree.nodes[children[i + 1]].op == Op::True;
+            if self.decided(child, &set, &starts[i + 1]) {
+                let test = self.test_unless(place.guard, set);
+                let inside = Place {
+                    optional: false,
+                    guard: tighter(place.guard, set),
+                    follow: place.follow,
+                };
+                self.node(child, &inside);
+                if !or_nothing {
+                    ends.push(self.emit(Inst::Jump(0)));
+                }
+                // Without a test the guard leads here in any case, and nothing comes to the other alternatives.
+                let Some(test) = test else { break };
+                self.land(test);
+            } else if place.optional && or_nothing {
+                let next = self.emit(Inst::PartialCommit(0));
+                self.land(next);
+                let inside = Place {
+                    optional: true,
+                    ..Place::ANYWHERE
+                };
+                self.node(child, &inside);
+            } else {
+                let test = match testable {
+                    true => self.test_unless(place.guard, set),
+                    false => None,
+                };
+                let choice = self.emit(Inst::Choice(0));
+                let inside = Place {
+                    optional: or_nothing,
+                    guard: match testable {
+                        true => tighter(place.guard, set),
+                        false => place.guard,
+                    },
+                    follow: CharSet::FULL,
+                };
+                self.node(child, &inside);
+                ends.push(self.emit(Inst::Commit(0)));
+                self.land(choice);
+                if let Some(test) = test {
+                    self.land(test);
+                }
+            }
+        }
+        for end in ends {
+            self.land(end);
+        }
+    }
+
+    fn repeat(&mut self, body: usize, place: &Place) {
+        if let Some(set) = self.tree.charset(body) {
+            match set {
+                CharSet::EMPTY => {}
+                CharSet::FULL => {
+                    self.emit(Inst::Rest);
+                }
+                set => {
+                    let set = self.set(set);
+                    self.emit(Inst::Span(set));
+                }
+            }
+            return;
+        }
+        let first = self.firsts[body];
+        let set = first.with(&CharSet::FULL);
+        if self.decided(body, &set, &place.follow) {
+            let test = self.test(set);
+            let inside = Place {
+                guard: Some(set),
+                ..Place::ANYWHERE
+            };
+            self.node(body, &inside);
+            self.emit(Inst::Jump(test));
+            self.land(test);
+            return;
+        }
+        let test = match first.testable() {
+            true => self.test_unless(place.guard, set),
+            false => None,
+        };
+        let choice = match place.optional {
+            true => {
+                let next = self.emit(Inst::PartialCommit(0));
+                self.land(next);
+                None
+            }
+            false => Some(self.emit(Inst::Choice(0))),
+        };
+        let start = self.here();
+        self.node(body, &Place::ANYWHERE);
+        self.emit(Inst::PartialCommit(start));
+        for site in [choice, test].into_iter().flatten() {
+            self.land(site);
+        }
+    }
+
+    fn at_most(&mut self, body: usize, count: u32, place: &Place) {
+        let first = self.firsts[body];
+        let set = first.with(&CharSet::FULL);
+        let mut sites: Vec<Label> = Vec::new();
+        if self.decided(body, &set, &place.follow) {
+            for _ in 0..count {
+                sites.push(self.test(set));
+                let inside = Place {
+                    optional: false,
+                    guard: Some(set),
+                    follow: set | place.follow,
+                };
+                self.node(body, &inside);
+                if self.too_large {
+                    return;
+                }
+            }
+        } else {
+            if first.testable() {
+                sites.extend(self.test_unless(place.guard, set));
+            }
+            for round in 0..count {
+                match (round, place.optional) {
+                    (0, false) => sites.push(self.emit(Inst::Choice(0))),
+                    _ => {
+                        let next = self.emit(Inst::PartialCommit(0));
+                        self.land(next);
+                    }
+                }
+                // Before the last round there is more to try when the end of the body fails.
+                let inside = Place {
+                    optional: round + 1 == count,
+                    ..Place::ANYWHERE
+                };
+                self.node(body, &inside);
+                if self.too_large {
+                    return;
+                }
+            }
+            if !place.optional {
+                sites.push(self.emit(Inst::Commit(0)));
+            }
+        }
+        for site in sites {
+            self.land(site);
+        }
+    }
+}
+
+/// What is known of the next byte after a test.
+fn tighter(guard: Option<CharSet>, set: CharSet) -> Option<CharSet> {
+    Some(guard.map_or(set, |guard| guard & set))
+}
