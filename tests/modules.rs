@@ -28,8 +28,6 @@ modules! {
     socketdriver,
     multicast,
     stm,
-    lpeg,
-    re,
     lpeg_module,
     re_module,
 }

@@ -1,4 +1,4 @@
--- lpeg: patterns, grammars, captures, and what is an error
+-- lpeg: patterns, grammars, captures, and what is an error. (The file has another name than the module, which is on the same path.)
 local check = require "check"
 local lpeg = require "lpeg"
 
