@@ -3,7 +3,7 @@
 mod address;
 mod buffer;
 mod info;
-mod received;
+pub mod received;
 mod send;
 
 use std::ptr;
