@@ -23,6 +23,7 @@ modules! {
     cluster,
     crypt,
     md5,
+    ltls,
     memory,
     netpack,
     socketdriver,

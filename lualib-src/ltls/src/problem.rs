@@ -1,0 +1,27 @@
+//! Why something did not work, in words.
+
+use std::fmt;
+
+/// A text for whoever called from Lua. It begins as programs have always seen it, and then gives the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(String);
+
+impl Problem {
+    /// Only the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// `what`, and the reason behind it.
+    pub fn because(what: &str, reason: impl fmt::Display) -> Self {
+        Self(format!("{what} ({reason})"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Problem {}
