@@ -10,16 +10,23 @@ import websockets
 
 
 async def echo(connection):
-    async for message in connection:
-        if message == "close":
-            await connection.close(4001, "as asked")
-        elif message == "fragments":
-            await connection.send(["frag", "men", "ts"])
-        elif message == "ping":
-            await (await connection.ping(b"payload"))
-            await connection.send("ponged")
-        else:
-            await connection.send(message)
+    try:
+        async for message in connection:
+            await answer(connection, message)
+    except websockets.ConnectionClosed:
+        pass
+
+
+async def answer(connection, message):
+    if message == "close":
+        await connection.close(4001, "as asked")
+    elif message == "fragments":
+        await connection.send(["frag", "men", "ts"])
+    elif message == "ping":
+        await (await connection.ping(b"payload"))
+        await connection.send("ponged")
+    else:
+        await connection.send(message)
 
 
 async def serve():

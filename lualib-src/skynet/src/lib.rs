@@ -29,6 +29,7 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (c"skynet.cluster.core", cluster::luaopen_skynet_cluster_core),
     (c"skynet.core", core::luaopen_skynet_core),
     (c"skynet.crypt", skynet_crypt::luaopen_skynet_crypt),
+    (c"skynet.sha2", skynet_crypt::luaopen_skynet_sha2),
     (c"skynet.memory", memory::luaopen_skynet_memory),
     (c"skynet.netpack", netpack::luaopen_skynet_netpack),
     (

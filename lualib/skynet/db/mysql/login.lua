@@ -1,0 +1,108 @@
+--- The handshake of the MySQL protocol: greeting, log-in, proof of the password.
+
+local packet = require "skynet.db.mysql.packet"
+local passwords = require "skynet.db.mysql.passwords"
+
+-- Capabilities that this client has, as the server is told.
+local capabilities <const> = 0x1        -- long passwords
+	| 0x2        -- affected rows are those found, also when nothing changes in them
+	| 0x4        -- long flags of columns
+	| 0x8        -- a database is named
+	| 0x100      -- spaces before "("
+	| 0x200      -- protocol 4.1
+	| 0x400      -- the time-out of interactive sessions
+	| 0x2000     -- transactions are reported
+	| 0x8000     -- 4.1's proof of the password
+	| 0x10000    -- several statements in one query
+	| 0x20000    -- several results of a query
+	| 0x40000    -- and of a prepared statement
+	| 0x80000    -- kinds of proofs
+local PLUGINS <const> = 0x80000
+
+local SWITCH <const>, MORE <const>, OK <const> = 0xfe, 0x01, 0x00
+local OLDEST <const> = "mysql_native_password"
+
+local function raise(payload)
+	local problem = packet.error(payload)
+	error(string.format("errno:%d, msg:%s,sqlstate:%s", problem.errno, problem.err, problem.sqlstate), 0)
+end
+
+-- Reads the greeting of the server.
+local function read_greeting(payload)
+	local version, thread, salt, low, language, status, high, salt_size, position =
+		string.unpack("<zI4c8xI2BI2I2B", payload, 2)
+	local greeting = {
+		version = version,
+		capabilities = low | high << 16,
+	}
+	position = position + 10
+	local rest = math.max(12, salt_size - 9)
+	greeting.salt = salt .. string.sub(payload, position, position + rest - 1)
+	if greeting.capabilities & PLUGINS ~= 0 then
+		greeting.plugin = string.unpack("z", payload, position + math.max(13, salt_size - 8))
+	end
+	return greeting
+end
+
+-- Exchanges packets until the server accepts or refuses. Runs in `auth` of the channel.
+local function prove(exchange, greeting, password, proof, plugin)
+	local payload, sequence = exchange(proof, 1)
+	local salt = greeting.salt
+	while true do
+		local kind = string.byte(payload)
+		if kind == OK then
+			return
+		elseif packet.is_error(payload) then
+			raise(payload)
+		elseif kind == SWITCH then
+			if #payload == 1 then
+				error("old pre-4.1 authentication protocol not supported", 0)
+			end
+			local position
+			plugin, position = string.unpack("z", payload, 2)
+			salt = string.sub(payload, position, position + 19)
+			payload, sequence = exchange(passwords.proof(plugin, password, salt), sequence + 1)
+		elseif kind == MORE then
+			local answer = passwords.continue(plugin, password, salt, string.sub(payload, 2))
+			payload, sequence = exchange(answer, answer and sequence + 1)
+		else
+			error("unexpected packet of mysql while logging in", 0)
+		end
+	end
+end
+
+--- Logs in; for `auth` of a socket channel. Yields. Raises when the server refuses.
+---@param channel table
+---@param options { user: string, password: string, database: string, charset: integer, max_packet_size: integer }
+---@return string version of the server
+return function(channel, options)
+	local function receive(sock)
+		local payload, sequence = packet.read(sock)
+		return true, { payload, sequence }
+	end
+	-- Sends a payload, if there is one, and waits for the next of the server.
+	local function exchange(payload, sequence)
+		local answer
+		if payload then
+			answer = channel:request(packet.encode(payload, sequence), receive)
+		else
+			answer = channel:response(receive)
+		end
+		return answer[1], answer[2]
+	end
+	local payload = exchange()
+	if packet.is_error(payload) then
+		raise(payload)
+	end
+	local greeting = read_greeting(payload)
+	local plugin = passwords.is_known(greeting.plugin) and greeting.plugin or OLDEST
+	local proof = passwords.proof(plugin, options.password, greeting.salt)
+	local flags = capabilities & (greeting.capabilities | 0x8)
+	local login = string.pack("<I4I4Bc23zs1z", flags, options.max_packet_size, options.charset,
+		string.rep("\0", 23), options.user, proof, options.database)
+	if flags & PLUGINS ~= 0 then
+		login = login .. plugin .. "\0"
+	end
+	prove(exchange, greeting, options.password, login, plugin)
+	return greeting.version
+end

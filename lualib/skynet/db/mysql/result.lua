@@ -1,0 +1,244 @@
+--- Results of queries and prepared statements of MySQL: rows, in the text and the binary protocol.
+
+local packet = require "skynet.db.mysql.packet"
+
+local M = {}
+
+local unpack, byte, format = string.unpack, string.byte, string.format
+local read_packet, read_integer, read_text = packet.read, packet.integer, packet.text
+
+local MORE_RESULTS <const> = 0x8  -- status of the server
+local UNSIGNED <const> = 0x20     -- flag of a column
+
+---------------------------------------------------------------- columns
+
+-- Types of columns, as the server numbers them.
+local DECIMAL <const>, TINY <const>, SHORT <const>, LONG <const>, FLOAT <const>, DOUBLE <const> = 0, 1, 2, 3, 4, 5
+local TIMESTAMP <const>, LONGLONG <const>, INT24 <const>, DATE <const>, TIME <const> = 7, 8, 9, 10, 11
+local DATETIME <const>, YEAR <const>, NEWDECIMAL <const> = 12, 13, 246
+
+local function read_column(payload)
+	local column, position = {}, 1
+	for _ = 1, 4 do -- catalog, database, table and its alias
+		local size
+		size, position = read_integer(payload, position)
+		position = position + size
+	end
+	column.name, position = read_text(payload, position)
+	local size, flags
+	size, position = read_integer(payload, position) -- its name in the table
+	position = position + size + 1
+	column.type, flags, column.decimals = unpack("<xxxxxxBI2B", payload, position)
+	if flags & UNSIGNED == 0 then
+		column.is_signed = true
+	end
+	return column
+end
+
+--- Reads descriptions of columns and what ends them. Yields.
+---@param sock table
+---@param count integer
+---@return table[] columns { name =, type =, decimals =, is_signed = }
+function M.read_columns(sock, count)
+	local columns = {}
+	for i = 1, count do
+		columns[i] = read_column((read_packet(sock)))
+	end
+	if count > 0 and not packet.is_end((read_packet(sock))) then
+		error("mysql: more columns than announced", 0)
+	end
+	return columns
+end
+
+---------------------------------------------------------------- rows as text
+
+local is_number = {
+	[TINY] = true, [SHORT] = true, [LONG] = true, [FLOAT] = true, [DOUBLE] = true,
+	[LONGLONG] = true, [INT24] = true, [YEAR] = true, [NEWDECIMAL] = true,
+}
+
+function M.text_row(payload, columns, compact)
+	local row, position = {}, 1
+	for i = 1, #columns do
+		local column, value = columns[i], nil
+		value, position = read_text(payload, position)
+		if value and is_number[column.type] then
+			value = tonumber(value)
+		end
+		row[compact and i or column.name] = value
+	end
+	return row
+end
+
+---------------------------------------------------------------- rows as bytes
+
+local function integer(signed, unsigned)
+	return function(payload, position, column)
+		return unpack(column.is_signed and signed or unsigned, payload, position)
+	end
+end
+
+local function plain(pattern)
+	return function(payload, position)
+		return unpack(pattern, payload, position)
+	end
+end
+
+-- Fractions of a second with as many digits as the column shows.
+local function fraction(micro, column)
+	local digits = column.decimals
+	if digits == 0 or digits > 6 then
+		return ""
+	end
+	return format(".%0" .. digits .. "d", micro // 10 ^ (6 - digits) | 0)
+end
+
+local function read_date(payload, position)
+	local size = byte(payload, position)
+	local year, month, day = 0, 0, 0
+	if size >= 4 then
+		year, month, day = unpack("<I2BB", payload, position + 1)
+	end
+	return format("%04d-%02d-%02d", year, month, day), position + 1 + size
+end
+
+local function read_datetime(payload, position, column)
+	local size = byte(payload, position)
+	local hour, minute, second, micro = 0, 0, 0, 0
+	if size >= 7 then
+		hour, minute, second = unpack("BBB", payload, position + 5)
+	end
+	if size >= 11 then
+		micro = unpack("<I4", payload, position + 8)
+	end
+	local date, after = read_date(payload, position)
+	return format("%s %02d:%02d:%02d%s", date, hour, minute, second, fraction(micro, column)), after
+end
+
+local function read_time(payload, position, column)
+	local size = byte(payload, position)
+	local negative, days, hour, minute, second, micro = 0, 0, 0, 0, 0, 0
+	if size >= 8 then
+		negative, days, hour, minute, second = unpack("<BI4BBB", payload, position + 1)
+	end
+	if size >= 12 then
+		micro = unpack("<I4", payload, position + 9)
+	end
+	return format("%s%02d:%02d:%02d%s", negative ~= 0 and "-" or "", days * 24 + hour, minute, second,
+		fraction(micro, column)), position + 1 + size
+end
+
+local function read_decimal(payload, position)
+	local text, after = read_text(payload, position)
+	return tonumber(text), after
+end
+
+-- All others are strings.
+local readers = {
+	[DECIMAL] = read_decimal,
+	[TINY] = integer("<i1", "<I1"),
+	[SHORT] = integer("<i2", "<I2"),
+	[LONG] = integer("<i4", "<I4"),
+	[FLOAT] = plain "<f",
+	[DOUBLE] = plain "<d",
+	[TIMESTAMP] = read_datetime,
+	[LONGLONG] = integer("<i8", "<i8"), -- Lua has no unsigned ones; the upper half wraps
+	[INT24] = integer("<i4", "<I4"),
+	[DATE] = read_date,
+	[TIME] = read_time,
+	[DATETIME] = read_datetime,
+	[YEAR] = integer("<I2", "<I2"),
+	[NEWDECIMAL] = read_decimal,
+}
+
+function M.binary_row(payload, columns, compact)
+	local count = #columns
+	local row = {}
+	-- Behind the first byte a bit for each column that is NULL, from the third bit on.
+	local position = 2 + (count + 9) // 8
+	for i = 1, count do
+		local column, bit = columns[i], i + 1
+		if byte(payload, 2 + bit // 8) & 1 << bit % 8 == 0 then
+			local value
+			value, position = (readers[column.type] or read_text)(payload, position, column)
+			row[compact and i or column.name] = value
+		end
+	end
+	return row
+end
+
+---------------------------------------------------------------- results
+
+-- Reads a result. Returns it and whether another one follows; or nil and the error.
+local function read_result(sock, read_row, compact)
+	local payload = read_packet(sock)
+	if packet.is_error(payload) then
+		return nil, packet.error(payload)
+	elseif byte(payload) == 0x00 then
+		local result = packet.ok(payload)
+		return result, result.server_status & MORE_RESULTS ~= 0
+	elseif byte(payload) == 0xfb then
+		error("mysql: files of the client cannot be loaded", 0)
+	end
+	local columns = M.read_columns(sock, (read_integer(payload, 1)))
+	local rows, count = {}, 0
+	while true do
+		payload = read_packet(sock)
+		local first = byte(payload)
+		if first == 0xfe and packet.is_end(payload) then
+			return rows, packet.end_status(payload) & MORE_RESULTS ~= 0
+		elseif first == 0xff then
+			return nil, packet.error(payload)
+		end
+		count = count + 1
+		rows[count] = read_row(payload, columns, compact)
+	end
+end
+
+local function mark_bad(result, problem)
+	result.badresult = true
+	result.err, result.errno, result.sqlstate = problem.err, problem.errno, problem.sqlstate
+	return result
+end
+
+--- Reads all results of a command; for `request` of a socket channel. Yields.
+---@param sock table
+---@param read_row function M.text_row or M.binary_row
+---@param compact boolean? rows as lists
+---@return true, table result a list of rows; or what packet.ok returns; several of them as a list with
+--- `multiresultset`; an error as { badresult = true, err =, errno =, sqlstate = }
+function M.read(sock, read_row, compact)
+	local result, more = read_result(sock, read_row, compact)
+	if not result then
+		return true, mark_bad({}, more)
+	elseif not more then
+		return true, result
+	end
+	local all = { result, multiresultset = true }
+	while more do
+		result, more = read_result(sock, read_row, compact)
+		if not result then
+			return true, mark_bad(all, more)
+		end
+		all[#all + 1] = result
+	end
+	return true, all
+end
+
+--- Reads the answer to a statement that was to be prepared. Yields.
+---@return true, table statement { prepare_id, param_count, field_count, warning_count, params, fields }, or
+--- an error as of `read`
+function M.read_statement(sock)
+	local payload = read_packet(sock)
+	if packet.is_error(payload) then
+		return true, mark_bad({}, packet.error(payload))
+	end
+	local statement = {}
+	statement.prepare_id, statement.field_count, statement.param_count, statement.warning_count =
+		unpack("<I4I2I2xI2", payload, 2)
+	statement.params = M.read_columns(sock, statement.param_count)
+	statement.fields = M.read_columns(sock, statement.field_count)
+	return true, statement
+end
+
+return M
