@@ -58,6 +58,11 @@ fn socket_channels_connect_log_in_and_match_answers() {
 }
 
 #[test]
+fn hashes_for_log_ins_are_those_of_the_standards() {
+    run_test("sha2");
+}
+
+#[test]
 fn host_names_are_looked_up() {
     run_test("dns");
 }

@@ -12,7 +12,6 @@ use sha1::Sha1;
 use skynet_support::bytes::{argument, push};
 use skynet_support::{Entry, check_version, register};
 
-
 const FUNCTIONS: &[Entry] = &[
     (c"sha256", sha256),
     (c"hmac_sha256", hmac_sha256),

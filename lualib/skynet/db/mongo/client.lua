@@ -1,0 +1,151 @@
+--- A connection to a MongoDB server or replica set. Its fields that are not methods are databases:
+--- `client.game` is `client:getDB "game"`.
+
+require "skynet.socket"
+
+local socketchannel = require "skynet.socketchannel"
+local driver = require "skynet.mongo.driver"
+local database = require "skynet.db.mongo.database"
+local auth = require "skynet.db.mongo.auth"
+local bulk = require "skynet.db.mongo.bulk"
+
+local M = {}
+local Client = {}
+
+local metatable = {
+	__index = function(self, key)
+		return Client[key] or Client.getDB(self, key)
+	end,
+	__tostring = function(self)
+		return string.format("[mongo client : %s:%d]", rawget(self, "host"), rawget(self, "port"))
+	end,
+}
+
+local DEFAULT_PORT <const> = 27017
+
+---------------------------------------------------------------- connecting
+
+-- Reads a message of the server: the number of the request it answers, and its document, which lies
+-- in the string.
+local function read_answer(sock)
+	local size = driver.length(sock:read(4))
+	local data = sock:read(size)
+	local ok, request, document = driver.reply(data)
+	return request, ok, { data = data, document = document }
+end
+
+local function split_address(text)
+	local host, port = string.match(text, "^(.*):(%d+)$")
+	return host or text, math.tointeger(tonumber(port)) or DEFAULT_PORT
+end
+
+-- Learns the members of the replica set, and goes to the primary if this server is another one.
+local function find_primary(self)
+	local state = self:runCommand "ismaster"
+	if state.ok ~= 1 then
+		return
+	end
+	if state.hosts then
+		local backup = {}
+		for _, address in ipairs(state.hosts) do
+			local host, port = split_address(address)
+			backup[#backup + 1] = { host = host, port = port }
+		end
+		self.__sock:changebackup(backup)
+	end
+	if state.ismaster then
+		return
+	elseif not state.primary then
+		error("No primary return : " .. tostring(state.me), 0) -- the channel tries the next member
+	end
+	self.host, self.port = split_address(state.primary)
+	self.__sock:changehost(self.host, self.port)
+end
+
+local function log_in(self, config)
+	if config.username ~= nil and config.password ~= nil then
+		local db = Client.getDB(self, config.authdb or "admin")
+		local ok, problem = auth(db, config.username, config.password, config.authmod)
+		if not ok then
+			error("mongo: log-in refused: " .. tostring(problem), 0)
+		end
+	end
+	find_primary(self)
+end
+
+--- Connects. Yields.
+---
+--- Fields of `config`: host, port (27017), username, password, authdb ("admin"), authmod ("scram_sha1",
+--- "scram_sha256"; by default what the server has), overload (see skynet.socketchannel). For a replica
+--- set: rs, a list of such tables; names and passwords are those of the first one.
+---@param config table
+---@return table client. Raises when it fails
+function M.connect(config)
+	local first = config.rs and config.rs[1] or config
+	local backup = {}
+	for i, member in ipairs(config.rs or {}) do
+		backup[i] = { host = member.host, port = member.port or DEFAULT_PORT }
+	end
+	local self = setmetatable({
+		host = first.host,
+		port = first.port or DEFAULT_PORT,
+		authmod = first.authmod or false,
+		__id = 0,
+	}, metatable)
+	self.__sock = socketchannel.channel {
+		host = self.host,
+		port = self.port,
+		backup = backup,
+		nodelay = true,
+		overload = config.overload,
+		response = read_answer,
+		auth = function()
+			log_in(self, first)
+		end,
+	}
+	self.__sock:connect(true)
+	return self
+end
+
+--- Closes the connection. Yields.
+function Client:disconnect()
+	local channel = self.__sock
+	if channel then
+		self.__sock = false
+		channel:close()
+	end
+end
+
+---------------------------------------------------------------- databases and commands
+
+--- A database of the server. Does not yield.
+---@param name string
+---@return table database
+function Client:getDB(name)
+	return database.new(self, name)
+end
+
+--- A number for the next request. Does not yield.
+---@return integer
+function Client:genId()
+	local id = (self.__id + 1) & 0x7fffffff -- int32
+	self.__id = id
+	return id
+end
+
+--- Runs a command in the database "admin": see `runCommand` of skynet.db.mongo.database. Yields.
+---@return table answer
+function Client:runCommand(...)
+	return self:getDB("admin"):runCommand(...)
+end
+
+--- Forgets who has logged in. Yields.
+---@return boolean
+function Client:logout()
+	return self:runCommand("logout").ok == 1
+end
+
+--- Writes to several collections at once (MongoDB 8): see skynet.db.mongo.bulk. Yields.
+Client.bulkWrite = bulk.write
+
+return M

@@ -1,0 +1,17 @@
+//! The Lua layer's MongoDB client against a server in Python that uses pymongo's BSON: there is no server package in
+//! Debian.
+#![cfg(feature = "lua")]
+
+mod tools;
+
+use std::process::Command;
+
+use tools::node::run_test;
+use tools::peer::{Peer, python};
+use tools::root;
+
+#[test]
+fn mongo_reads_writes_logs_in_and_runs_transactions() {
+    let peer = Peer::announced(Command::new(python()).arg(root().join("tests/net/mongo_peer.py")));
+    run_test("net", "mongo", &format!("mongo_port = {}", peer.port));
+}
