@@ -1,0 +1,2 @@
+-- Name of skynet 1.0. With lualib/compat10/?.lua on lua_path, `require "sharedata"` works as it did.
+return require "skynet.sharedata"

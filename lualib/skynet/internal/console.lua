@@ -1,0 +1,347 @@
+--- The commands of the debug console. Each gets the words behind its name as arguments, and returns a
+--- table or a text to print, or nothing; it fails by an error.
+
+local skynet = require "skynet"
+local codecache = require "skynet.codecache"
+local core = require "skynet.core"
+local memory = require "skynet.memory"
+local snax = require "skynet.snax"
+local socket = require "skynet.socket"
+
+local PATIENCE <const> = 300 -- 1/100 s that services have to answer, if nothing else is said
+
+local command = {}
+
+local HELP <const> = {
+	call = "call address values : send a request and print the answer, values as in Lua",
+	clearcache = "clearcache : later services read their scripts again",
+	cmem = "cmem : C memory of each service",
+	dbgcmd = "dbgcmd address command ... : a command of the debug protocol",
+	debug = "debug address : step through a service, line cont ends",
+	dumpheap = "dumpheap : write a heap profile",
+	exit = "exit address : ask a service to end",
+	gc = "gc [time] : collect garbage in every service",
+	getenv = "getenv name : a value of the configuration",
+	help = "help : this list",
+	info = "info address ... : what a service tells of itself",
+	inject = "inject address file ... : run a Lua file inside of a service",
+	jmem = "jmem : figures of the memory allocator",
+	kill = "kill address : end a service by force",
+	killtask = "killtask address thread : end a task, named as in the list of task",
+	list = "list : all services",
+	log = "log name ... : start a service and log its messages",
+	logoff = "logoff address : end the log of messages",
+	logon = "logon address : log the messages of a service",
+	mem = "mem [time] : Lua memory of each service",
+	netstat = "netstat : all sockets",
+	ping = "ping address : time of an answer, in 1/100 s",
+	profactive = "profactive [on|off] : heap profiling",
+	service = "service : unique services",
+	setenv = "setenv name value : add to the configuration",
+	signal = "signal address [number] : interrupt a service that is busy",
+	snax = "snax name ... : start a snax service",
+	start = "start name ... : start a service",
+	stat = "stat [time] : messages, tasks and CPU time of each service",
+	task = "task address : what the tasks of a service wait for",
+	trace = "trace address [protocol] [on|off] : trace the requests of a service",
+	uniqtask = "uniqtask address : tasks with equal stacks, counted",
+}
+
+function command.help()
+	return HELP
+end
+
+---------------------------------------------------------------- addresses
+
+-- "beef", ":0100beef" or ".name". A number without colon is one of this node.
+local function to_address(text)
+	local first = text:sub(1, 1)
+	if first == "." then
+		return skynet.localname(text) or error("Not a valid name", 0)
+	elseif first == ":" then
+		return text
+	end
+	local handle = tonumber(text, 16) or error("Need an address", 0)
+	return handle | skynet.harbor(skynet.self()) << 24
+end
+
+local function core_command(name, address, ...)
+	local words = table.concat({ skynet.address(to_address(address)), ... }, " ")
+	core.command(name, words)
+end
+
+local function is_on(word)
+	return word == "on" or word == "true"
+end
+
+---------------------------------------------------------------- starting services
+
+local function started(ok, handle, name)
+	if not ok then
+		return "Failed"
+	elseif not handle then
+		return "Exit"
+	end
+	return { [skynet.address(handle)] = name }
+end
+
+function command.start(name, ...)
+	local ok, handle = pcall(skynet.newservice, name, ...)
+	return started(ok, handle, name)
+end
+
+function command.log(name, ...)
+	local ok, handle = pcall(skynet.call, ".launcher", "lua", "LOGLAUNCH", "snlua", name, ...)
+	return started(ok and handle, handle, name)
+end
+
+function command.snax(name, ...)
+	local ok, object = pcall(snax.newservice, name, ...)
+	return started(ok, ok and object.handle, name)
+end
+
+---------------------------------------------------------------- all services
+
+local function patience(word)
+	if word == nil then
+		return PATIENCE
+	end
+	local time = tonumber(word) or error("Need a time", 0)
+	return time > 0 and time or nil -- 0: wait for all of them
+end
+
+function command.list()
+	return skynet.call(".launcher", "lua", "LIST")
+end
+
+function command.stat(time)
+	return skynet.call(".launcher", "lua", "STAT", patience(time))
+end
+
+function command.mem(time)
+	return skynet.call(".launcher", "lua", "MEM", patience(time))
+end
+
+function command.gc(time)
+	return skynet.call(".launcher", "lua", "GC", patience(time))
+end
+
+function command.service()
+	return skynet.call("SERVICE", "lua", "LIST")
+end
+
+function command.clearcache()
+	codecache.clear()
+end
+
+---------------------------------------------------------------- one service
+
+function command.kill(address)
+	return skynet.call(".launcher", "lua", "KILL", to_address(address))
+end
+
+function command.exit(address)
+	skynet.send(to_address(address), "debug", "EXIT")
+end
+
+function command.ping(address)
+	local handle, sent = to_address(address), skynet.now()
+	skynet.call(handle, "debug", "PING")
+	return tostring(skynet.now() - sent)
+end
+
+function command.dbgcmd(address, name, ...)
+	return skynet.call(to_address(address), "debug", name, ...)
+end
+
+function command.info(address, ...)
+	return command.dbgcmd(address, "INFO", ...)
+end
+
+function command.task(address)
+	return command.dbgcmd(address, "TASK")
+end
+
+function command.uniqtask(address)
+	return command.dbgcmd(address, "UNIQTASK")
+end
+
+function command.killtask(address, thread)
+	return command.dbgcmd(address, "KILLTASK", thread)
+end
+
+function command.trace(address, protocol, flag)
+	if flag == nil and (protocol == "on" or protocol == "off") then
+		protocol, flag = is_on(protocol), nil
+	elseif flag ~= nil then
+		flag = is_on(flag)
+	end
+	command.dbgcmd(address, "TRACELOG", protocol, flag)
+end
+
+function command.inject(address, path, ...)
+	local handle = to_address(address)
+	local file = io.open(path, "rb")
+	if not file then
+		return "Can't open " .. path
+	end
+	local source = file:read "a"
+	file:close()
+	local ok, output = skynet.call(handle, "debug", "RUN", source, path, ...)
+	if not ok then
+		error(output, 0)
+	end
+	return output
+end
+
+function command.logon(address)
+	core_command("LOGON", address)
+end
+
+function command.logoff(address)
+	core_command("LOGOFF", address)
+end
+
+function command.signal(address, number)
+	core_command("SIGNAL", address, number and string.format("%d", number))
+end
+
+---------------------------------------------------------------- memory
+
+function command.cmem()
+	local list = {}
+	for handle, bytes in pairs(memory.info()) do
+		list[skynet.address(handle)] = bytes
+	end
+	list.total, list.block = memory.total(), memory.block()
+	return list
+end
+
+function command.jmem()
+	local list = {}
+	for name, bytes in pairs(memory.jestat()) do
+		list[name] = string.format("%11d  %8.2f Mb", bytes, bytes / (1024 * 1024))
+	end
+	return list
+end
+
+function command.dumpheap()
+	memory.dumpheap()
+end
+
+function command.profactive(word)
+	if word ~= nil then
+		memory.profactive(is_on(word))
+	end
+	return "heap profilling is " .. (memory.profactive() and "active" or "deactive")
+end
+
+---------------------------------------------------------------- sockets
+
+local function show_bytes(count)
+	if count == nil or count == 0 then
+		return nil
+	elseif count < 1024 then
+		return count
+	elseif count < 1024 * 1024 then
+		return count / 1024 .. "K"
+	end
+	return count / (1024 * 1024) .. "M"
+end
+
+local function show_age(time)
+	if time == nil then
+		return nil
+	end
+	local age = skynet.now() - time
+	if age < 60 * 100 then
+		return age / 100 .. "s"
+	end
+	local hours, minutes, seconds = age // 360000, age // 6000 % 60, age % 6000 / 100
+	return string.format("%s%d:%.2gs", hours > 0 and hours .. ":" or "", minutes, seconds)
+end
+
+function command.netstat()
+	local list = socket.netstat()
+	for _, info in ipairs(list) do
+		info.address = skynet.address(info.address)
+		for _, key in ipairs { "read", "write", "wbuffer" } do
+			info[key] = show_bytes(info[key])
+		end
+		info.rtime, info.wtime = show_age(info.rtime), show_age(info.wtime)
+	end
+	return list
+end
+
+---------------------------------------------------------------- configuration
+
+function command.getenv(name)
+	return { [name] = tostring(skynet.getenv(name)) }
+end
+
+function command.setenv(name, value)
+	skynet.setenv(name, value)
+end
+
+---------------------------------------------------------------- commands that need more than words
+
+local special = {}
+
+-- The values are Lua expressions, in an environment without any names.
+function special.call(connection, line, address)
+	local handle = to_address(address)
+	local values = string.match(line, "%S+%s+%S+%s(.+)") or error("need arguments", 0)
+	local chunk = load("return " .. values, "debug console", "t", {}) or error("Invalid arguments", 0)
+	local arguments = table.pack(pcall(chunk))
+	if not arguments[1] then
+		error(arguments[2], 0)
+	end
+	return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 2, arguments.n)))
+end
+
+-- Lines go to the debugger until it ends.
+function special.debug(connection, _, address)
+	local handle = to_address(address)
+	local agent = skynet.newservice "debug_agent"
+	local ended
+	skynet.fork(function()
+		ended = table.pack(pcall(skynet.call, agent, "lua", "start", handle, connection.fd))
+		connection:wake()
+	end)
+	local open = true
+	while not ended do
+		local line = open and connection:poll_line()
+		if line then
+			skynet.send(agent, "lua", "cmd", (string.gsub(line, "\r$", "")))
+		elseif open and connection.closed then
+			open = false
+			skynet.send(agent, "lua", "cmd", "cont")
+		else
+			connection:wait()
+		end
+	end
+	local ok, attached, problem = table.unpack(ended, 1, ended.n)
+	if not ok then
+		error(attached, 0)
+	elseif not attached then
+		error(problem, 0)
+	end
+end
+
+--- Runs one line. Yields.
+---@param connection table { fd, closed, poll_line(), wait(), wake() }
+---@param line string
+---@return boolean? ok nil: there is no such command
+---@return any result what to print, or the error
+return function(connection, line)
+	local words = {}
+	for word in string.gmatch(line, "%S+") do
+		words[#words + 1] = word
+	end
+	local name = words[1]
+	if command[name] then
+		return pcall(command[name], table.unpack(words, 2))
+	elseif special[name] then
+		return pcall(special[name], connection, line, words[2])
+	end
+end
