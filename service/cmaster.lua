@@ -1,0 +1,105 @@
+-- The master of a network of harbors: introduces the nodes to each other and keeps the global names.
+-- Config key `standalone`: the address it listens on.
+--
+-- Each node's cslave has a connection to it, with packets of 1 byte of size and packed values:
+--
+--     H id address     from a slave: it joins, others reach it at that address
+--     R name handle    from a slave: a global name
+--     Q name           from a slave: who has that name? (answered by N, as soon as somebody has it)
+--     W n              to the slave that joins: n others will connect to it
+--     C id address     to the others: connect to it
+--     N name handle    to all: a global name
+--     D id             to all: that slave is gone
+--
+-- A slave that is gone may join again.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local packet = require "skynet.internal.harborpacket"
+
+local slaves = {} -- id -> { fd = nil while it is gone, address }
+local names = {}  -- name -> handle
+
+local function tell_all(bytes, except)
+	for _, slave in pairs(slaves) do
+		if slave.fd and slave ~= except then
+			socket.write(slave.fd, bytes)
+		end
+	end
+end
+
+local function count_present()
+	local count = 0
+	for _, slave in pairs(slaves) do
+		count = count + (slave.fd and 1 or 0)
+	end
+	return count
+end
+
+-- Takes a slave in. Raises when it does not say the right things.
+local function welcome(fd)
+	local kind, id, address = packet.read(fd)
+	assert(kind == "H", "Invalid handshake type " .. tostring(kind))
+	assert(math.type(id) == "integer" and id >= 1 and id <= 255, "Invalid slave id " .. tostring(id))
+	local known = slaves[id]
+	if known and known.fd then
+		error(string.format("Slave %d already register on %s", id, known.address))
+	end
+	local others = count_present()
+	tell_all(packet.make("C", id, address))
+	socket.write(fd, packet.make("W", others))
+	slaves[id] = { fd = fd, address = address }
+	return id
+end
+
+local on = {}
+
+function on.R(_, name, handle)
+	assert(math.type(handle) == "integer", "Invalid request")
+	names[name] = handle
+	tell_all(packet.make("N", name, handle))
+end
+
+function on.Q(fd, name)
+	if names[name] then
+		socket.write(fd, packet.make("N", name, names[name]))
+	end
+end
+
+local function handle_packet(fd)
+	local kind, name, handle = packet.read(fd)
+	if on[kind] then
+		on[kind](fd, name, handle)
+	else
+		skynet.error("Invalid slave message type " .. tostring(kind))
+	end
+end
+
+local function serve(id)
+	local slave = slaves[id]
+	skynet.error(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, slave.address))
+	repeat
+		local ok = pcall(handle_packet, slave.fd) -- fails at the end of the connection
+	until not ok
+	skynet.error("slave " .. id .. " is down")
+	local fd = slave.fd
+	slave.fd = nil
+	tell_all(packet.make("D", id))
+	socket.close(fd)
+end
+
+skynet.start(function()
+	local address = skynet.getenv "standalone"
+	skynet.error("master listen socket " .. tostring(address))
+	socket.start(socket.listen(address), function(fd, peer)
+		skynet.error("connect from " .. peer .. " " .. fd)
+		socket.start(fd)
+		local ok, result = pcall(welcome, fd)
+		if ok then
+			skynet.fork(serve, result)
+		else
+			skynet.error(string.format("disconnect fd = %d, error = %s", fd, result))
+			socket.close(fd)
+		end
+	end)
+end)
