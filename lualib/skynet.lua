@@ -179,6 +179,15 @@ function skynet.redirect(dest, source, typename, session, msg, sz)
 	return core.redirect(dest, source, protocols[typename].id, session, msg, sz)
 end
 
+-- Fails the calls to addresses that `matches` tells.
+local function fail_calls(matches)
+	for session, address in pairs(runtime.watched) do
+		if matches(address) then
+			runtime.fail_call(session)
+		end
+	end
+end
+
 -- A service has died (session 0), or one of its calls has failed.
 local function on_error(session, source)
 	skynet.ignoreret()
@@ -193,11 +202,7 @@ local function on_error(session, source)
 			runtime.promised[respond] = nil
 		end
 	end
-	for pending, callee in pairs(runtime.watched) do
-		if callee == source then
-			runtime.fail_call(pending)
-		end
-	end
+	fail_calls(function(callee) return callee == source end)
 end
 
 --- Behaves as if a service had died: calls to it fail, answers promised to it are dropped.
@@ -363,6 +368,7 @@ require "skynet.debug".init(skynet, {
 	resume = runtime.resume,
 	suspend = runtime.settle_outside,
 	inspect = runtime.inspect,
+	fail_calls = fail_calls,
 })
 
 return skynet

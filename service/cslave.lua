@@ -21,6 +21,7 @@ local master_address = skynet.getenv "master"
 local own_id = math.tointeger(tonumber(skynet.getenv "harbor"))
 local own_address = skynet.getenv "address"
 
+local names = {} -- global name -> handle
 local harbor_service
 local master_fd        -- nil while the master cannot be reached
 local ready = false    -- until then, connections are only accepted
@@ -115,9 +116,25 @@ local function connect(peer)
 	skynet.error(string.format("Harbor %d does not listen at %s any more", peer.id, peer.address))
 end
 
+-- Requests that are on their way to the lost node are answered by nobody: lets them fail.
+local function tell_services(id)
+	local its_names = {}
+	for name, handle in pairs(names) do
+		if handle >> 24 == id then
+			its_names[name] = true
+		end
+	end
+	for address, command_line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		if string.find(command_line, "^snlua ") then
+			skynet.send(address, "debug", "LOST", id, its_names)
+		end
+	end
+end
+
 -- The harbor service has lost the connection.
 local function lost(peer)
 	peer.state, peer.fd = "down", nil
+	skynet.fork(tell_services, peer.id)
 	local responses = peer.on_down
 	peer.on_down = {}
 	answer_all(responses)
@@ -129,13 +146,12 @@ end
 
 local function accept(fd)
 	socket.start(fd)
-	local id = socket.read(fd, 1)
-	if not id then
-		skynet.error(string.format("Connection (fd =%d) closed", fd))
+	local greeting = socket.read(fd, 1)
+	if not greeting then
 		socket.close(fd)
-		return
+		return skynet.error(string.format("Connection (fd =%d) closed", fd))
 	end
-	local peer = peer_of(string.byte(id))
+	local peer = peer_of(string.byte(greeting))
 	if peer.state == "up" or peer.state == "closing" then
 		skynet.error(string.format("Slave %d exist (fd =%d)", peer.id, fd))
 		socket.close(fd)
@@ -148,7 +164,6 @@ end
 
 ---------------------------------------------------------------- names
 
-local names = {}     -- name -> handle
 local own_names = {} -- names of this node
 local wanted = {}    -- names that the master has been asked for
 local queries = {}   -- name -> responses that wait for it

@@ -5,6 +5,7 @@
 mod tools;
 
 use tools::node::{run_node, run_test as run};
+use tools::peer::free_port;
 use tools::root;
 
 fn run_test(name: &str) {
@@ -65,6 +66,32 @@ fn hashes_for_log_ins_are_those_of_the_standards() {
 #[test]
 fn host_names_are_looked_up() {
     run_test("dns");
+}
+
+/// A test that listens on ports of the loopback.
+fn run_with_ports(name: &str) {
+    let ports = [free_port(), free_port(), free_port()].map(|port| port.to_string());
+    run("lua", name, &format!("ports = {:?}", ports.join(" ")));
+}
+
+#[test]
+fn cluster_requests_reach_names_and_handles() {
+    run_with_ports("cluster");
+}
+
+#[test]
+fn debug_console_runs_commands_and_asks_for_the_password() {
+    run_with_ports("console");
+}
+
+#[test]
+fn channels_reach_their_subscribers() {
+    run_test("multicast");
+}
+
+#[test]
+fn small_modules_do_what_their_names_say() {
+    run_test("small");
 }
 
 #[test]

@@ -7,7 +7,8 @@ local commands            -- skynet/internal/debugcmd.lua, loaded at the first d
 
 --- Registers the protocol. Called once, by skynet.lua.
 ---@param skynet table the API
----@param runtime { dispatch: function, resume: function, suspend: function, inspect: function }
+---@param runtime { dispatch: function, resume: function, suspend: function, inspect: function,
+--- fail_calls: function }
 function M.init(skynet, runtime)
 	local describe
 

@@ -22,10 +22,10 @@ local read_interface = require "snax.interface"
 local snax = {}
 
 skynet.register_protocol {
-	name = "snax",
 	id = skynet.PTYPE_SNAX,
-	pack = skynet.pack,
+	name = "snax",
 	unpack = skynet.unpack,
+	pack = skynet.pack,
 }
 
 local environment_module = skynet.getenv "snax_interface_g"

@@ -23,10 +23,10 @@
 ---     }
 
 local skynet = require "skynet"
-local gateserver = require "snax.gateserver"
-local netpack = require "skynet.netpack"
 local crypt = require "skynet.crypt"
+local netpack = require "skynet.netpack"
 local socketdriver = require "skynet.socketdriver"
+local gateserver = require "snax.gateserver"
 
 local msgserver = {}
 

@@ -49,6 +49,15 @@ function check.raises(text, func, ...)
 	end
 end
 
+--- A port of the loopback that is free: one of those in the config key `ports`.
+function check.port(number)
+	local ports = {}
+	for port in string.gmatch(skynet.getenv "ports" or "", "%d+") do
+		ports[#ports + 1] = math.tointeger(tonumber(port))
+	end
+	return ports[number] or 27010 + number
+end
+
 --- Runs the cases in order of their names, prints "ok NAME" or "FAILED NAME: why" for each and a last
 --- line, and ends the node.
 function check.run(cases)

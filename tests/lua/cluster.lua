@@ -5,7 +5,8 @@ local socket = require "skynet.socket"
 local check = require "check"
 
 local cases = {}
-local SELF <const>, FAKE <const> = "127.0.0.1:27011", "127.0.0.1:27012"
+local SELF <const>, FAKE <const>, NOBODY <const> = "127.0.0.1:" .. check.port(1), "127.0.0.1:" .. check.port(2),
+	"127.0.0.1:" .. check.port(3)
 
 local function peer()
 	return skynet.newservice "peer"
@@ -15,7 +16,7 @@ local opened
 local function open()
 	if not opened then
 		opened = true
-		cluster.reload { me = SELF, fake = FAKE, nobody = "127.0.0.1:27013", off = false }
+		cluster.reload { me = SELF, fake = FAKE, nobody = NOBODY, off = false }
 		cluster.open "me"
 	end
 end
@@ -121,7 +122,7 @@ function cases.a_lost_connection_is_made_again()
 	end
 	open()
 	local connections = {}
-	local listener = socket.listen "127.0.0.1:27012"
+	local listener = socket.listen(FAKE)
 	socket.start(listener, function(fd)
 		socket.start(fd)
 		table.insert(connections, fd)

@@ -4,6 +4,7 @@ local socket = require "skynet.socket"
 local check = require "check"
 
 local cases = {}
+local OPEN <const>, GUARDED <const> = check.port(1), check.port(2)
 
 local function connect(port)
 	local fd = assert(socket.open("127.0.0.1", port))
@@ -30,10 +31,10 @@ local function request(port, text)
 end
 
 function cases.commands_are_answered()
-	skynet.newservice("debug_console", 27021)
+	skynet.newservice("debug_console", OPEN)
 	local p = skynet.newservice "peer"
 	local address = string.format("%x", p)
-	local fd = connect(27021)
+	local fd = connect(OPEN)
 	check.equal(ask(fd, "call " .. address .. " 'echo',1,nil,'x'"), { "1\t1", "3\tx", "n\t3", "<CMD OK>" })
 	check.equal(ask(fd, "nosuch")[3], "<CMD Error>")
 	check.equal(ask(fd, "getenv harbor\r"), { "harbor\t0", "<CMD OK>" })
@@ -49,13 +50,13 @@ function cases.commands_are_answered()
 end
 
 function cases.http_requests_run_one_command()
-	check.equal(request(27021, "GET /getenv/harbor HTTP/1.1\r\nHost: x\r\n\r\n"), "harbor\t0\n<CMD OK>\n")
-	check.equal(request(27021, "POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\ngetenv harbor"), "harbor\t0\n<CMD OK>\n")
+	check.equal(request(OPEN, "GET /getenv/harbor HTTP/1.1\r\nHost: x\r\n\r\n"), "harbor\t0\n<CMD OK>\n")
+	check.equal(request(OPEN, "POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\ngetenv harbor"), "harbor\t0\n<CMD OK>\n")
 end
 
 function cases.lines_reach_the_debugger_until_it_ends()
 	local p = skynet.newservice "peer"
-	local fd = connect(27021)
+	local fd = connect(OPEN)
 	socket.write(fd, string.format("debug %x\n", p))
 	local prompt = string.format(":%08x>", p)
 	check.equal(socket.read(fd, #prompt), prompt)
@@ -72,15 +73,15 @@ end
 if skynet.call_timeout then
 	function cases.nothing_is_run_before_the_password()
 		skynet.setenv("debug_console_password", "se cret")
-		skynet.newservice("debug_console", 27022)
-		local fd = connect(27022)
+		skynet.newservice("debug_console", GUARDED)
+		local fd = connect(GUARDED)
 		check.equal(ask(fd, "getenv harbor")[2], "<CMD Error>")
 		check.equal(ask(fd, "auth wrong")[2], "<CMD Error>")
 		check.equal(ask(fd, "auth se cret"), { "<CMD OK>" })
 		check.equal(ask(fd, "getenv harbor")[1], "harbor\t0")
 		socket.close(fd)
-		check.equal(request(27022, "GET /getenv/harbor HTTP/1.1\r\n\r\n"), "Authentication required\n<CMD Error>\n")
-		check.equal(request(27022, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
+		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\n\r\n"), "Authentication required\n<CMD Error>\n")
+		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
 			"harbor\t0\n<CMD OK>\n")
 	end
 end

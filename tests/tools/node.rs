@@ -48,26 +48,31 @@ pub fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
     (status, output)
 }
 
-/// Runs one Lua test, `tests/FOLDER/NAME.lua`, in an empty folder; every case of it has to pass. `more` is appended to
-/// the config.
-pub fn run_test(folder: &str, name: &str, more: &str) {
-    let place = scratch(&format!("{folder}-{name}"));
+/// The config of a node whose services and modules come from `scripts`, then from `tree`, then from inside of the
+/// executable.
+pub fn config(scripts: &str, tree: Option<PathBuf>) -> String {
     let common = root().join("tests/lua").display().to_string();
-    let scripts = root().join("tests").join(folder).display().to_string();
     let mut services = format!("{scripts}/?.lua");
     let mut modules = format!("{scripts}/?.lua;{common}/?.lua");
-    let mut config = String::new();
-    if let Some(tree) = std::env::var_os("SKYNET_TREE") {
-        let tree = PathBuf::from(tree).display().to_string();
+    let mut config = String::from("thread = 2\n");
+    if let Some(tree) = tree {
+        let tree = tree.display().to_string();
         services += &format!(";{tree}/service/?.lua");
         modules += &format!(";{tree}/lualib/?.lua;{tree}/lualib/?/init.lua");
         config += &format!(
             "lualoader = \"{tree}/lualib/loader.lua\"\nlua_cpath = \"{tree}/luaclib/?.so\"\ncpath = \"{tree}/cservice/?.so\"\nbootstrap = \"snlua bootstrap\"\n"
         );
     }
-    config += &format!(
-        "thread = 2\nharbor = 0\nstart = {name:?}\nluaservice = \"{services}\"\nlua_path = \"{modules}\"\n{more}\n"
-    );
+    config + &format!("luaservice = \"{services}\"\nlua_path = \"{modules}\"\n")
+}
+
+/// Runs one Lua test, `tests/FOLDER/NAME.lua`, in an empty folder; every case of it has to pass. `more` is appended to
+/// the config.
+pub fn run_test(folder: &str, name: &str, more: &str) {
+    let place = scratch(&format!("{folder}-{name}"));
+    let scripts = root().join("tests").join(folder).display().to_string();
+    let tree = std::env::var_os("SKYNET_TREE").map(PathBuf::from);
+    let config = config(&scripts, tree) + &format!("harbor = 0\nstart = {name:?}\n{more}\n");
     std::fs::write(place.join("config"), config).expect("config");
     let (status, output) = run_node(&place, "config");
     assert!(status.success(), "{status}\n{output}");

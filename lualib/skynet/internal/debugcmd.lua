@@ -85,6 +85,14 @@ return function(skynet, runtime, describe)
 		skynet.term(service)
 	end
 
+	--- A node of the network of harbors is gone: calls to its services fail. `names` are global names there.
+	function C.LOST(harbor, names)
+		skynet.ignoreret()
+		runtime.fail_calls(function(address)
+			return names[address] or math.type(address) == "integer" and address >> 24 == harbor
+		end)
+	end
+
 	function C.REMOTEDEBUG(...)
 		require "skynet.remotedebug".start(runtime, ...)
 	end

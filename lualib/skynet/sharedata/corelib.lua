@@ -11,14 +11,10 @@ local type, rawset = type, rawset
 local corelib = {}
 
 --- The functions of the service that owns the data.
-corelib.host = {
-	new = core.new,
-	delete = core.delete,
-	getref = core.getref,
-	markdirty = core.markdirty,
-	incref = core.incref,
-	decref = core.decref,
-}
+corelib.host = {}
+for _, name in ipairs { "new", "delete", "incref", "decref", "getref", "markdirty" } do
+	corelib.host[name] = core[name]
+end
 
 local meta = {}
 

@@ -1,0 +1,96 @@
+//! Nodes that work together, while either of them ends and starts again.
+#![cfg(feature = "lua")]
+
+mod tools;
+
+use tools::network::{Node, Side};
+use tools::peer::free_port;
+
+/// Round trips that the clients print as "progress": enough to have had both sides busy.
+const PROGRESS: &str = "progress";
+
+#[test]
+fn cluster_goes_on_when_either_node_is_started_again() {
+    let config = format!("harbor = 0\nstore = \"127.0.0.1:{}\"", free_port());
+    let serve = || Node::start(Side::Second, "cluster_server", &config);
+    let ask = || Node::start(Side::First, "cluster_client", &config);
+    let (mut server, mut client) = (serve(), ask());
+    server.wait("serving");
+    client.wait(PROGRESS);
+    for _ in 0..2 {
+        server.kill();
+        client.wait("a call has failed");
+        server = serve();
+        server.wait("serving");
+        client.wait(PROGRESS);
+    }
+    client.kill();
+    client = ask();
+    client.wait(PROGRESS);
+    client.wait(PROGRESS);
+}
+
+/// A node of a network of harbors, and the addresses it needs.
+struct Harbors {
+    master: u16,
+    nodes: [u16; 2],
+}
+
+impl Harbors {
+    fn new() -> Self {
+        Self {
+            master: free_port(),
+            nodes: [free_port(), free_port()],
+        }
+    }
+
+    fn start(&self, id: usize) -> Node {
+        let mut config = format!(
+            "harbor = {id}\nmaster = \"127.0.0.1:{}\"\naddress = \"127.0.0.1:{}\"\n",
+            self.master,
+            self.nodes[id - 1]
+        );
+        let side = if id == 1 {
+            config += &format!("standalone = \"127.0.0.1:{}\"\n", self.master);
+            Side::First
+        } else {
+            Side::Second
+        };
+        Node::start(side, "harbor_node", &config)
+    }
+}
+
+#[test]
+fn harbors_talk_in_both_directions() {
+    let network = Harbors::new();
+    let mut first = network.start(1);
+    first.wait("serving");
+    let mut second = network.start(2);
+    first.wait(PROGRESS);
+    second.wait(PROGRESS);
+}
+
+#[test]
+fn harbors_join_again_after_a_restart() {
+    if std::env::var_os("SKYNET_TREE").is_some() || std::env::var_os("SKYNET_PEER_TREE").is_some() {
+        return; // slaves of the C core's Lua layer cannot
+    }
+    let network = Harbors::new();
+    let mut first = network.start(1);
+    first.wait("serving");
+    let mut second = network.start(2);
+    first.wait(PROGRESS);
+    for _ in 0..2 {
+        second.kill();
+        first.wait("a call has failed");
+        second = network.start(2);
+        second.wait(PROGRESS);
+        first.wait(PROGRESS);
+    }
+    first.kill();
+    second.wait("Master disconnect");
+    first = network.start(1);
+    second.wait("Master is back");
+    first.wait(PROGRESS);
+    second.wait(PROGRESS);
+}
