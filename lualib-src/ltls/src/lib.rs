@@ -7,7 +7,7 @@
 //! certificate it shows.
 
 mod context;
-mod der;
+pub mod der;
 mod identity;
 mod lua;
 mod problem;
