@@ -28,17 +28,28 @@ fn used(tree: Tree, rule: usize) -> bool {
     tree.nodes[rule].op == Op::Rule(true)
 }
 
+/// The nodes below a node, other than those of inner grammars.
+fn inside(tree: Tree<'_>, at: usize) -> impl Iterator<Item = usize> {
+    let end = at + tree.nodes[at].size as usize;
+    let mut next = at + 1;
+    std::iter::from_fn(move || {
+        let at = next;
+        (at < end).then(|| {
+            next += match tree.nodes[at].op {
+                Op::Grammar => tree.nodes[at].size as usize,
+                _ => 1,
+            };
+            at
+        })
+    })
+}
+
+fn is_call(tree: Tree, at: usize) -> bool {
+    matches!(tree.nodes[at].op, Op::Call(_))
+}
+
 fn has_empty_loop(tree: Tree, facts: &[Facts], rule: usize) -> bool {
-    let end = rule + tree.nodes[rule].size as usize;
-    let mut at = rule;
-    while at < end {
-        match tree.nodes[at].op {
-            Op::Repeat if facts[at + 1].nullable => return true,
-            Op::Grammar => at += tree.nodes[at].size as usize,
-            _ => at += 1,
-        }
-    }
-    false
+    inside(tree, rule).any(|at| tree.nodes[at].op == Op::Repeat && facts[at + 1].nullable)
 }
 
 /// A rule on the way down, with the calls at its beginning and how many of them were followed.
@@ -105,7 +116,9 @@ fn left_calls(tree: Tree, facts: &[Facts], rule: usize) -> Vec<usize> {
             Op::Choice => todo.extend(tree.children(at)),
             Op::Repeat | Op::AtMost(_) | Op::Not | Op::And => todo.push(at + 1),
             Op::Capture(..) | Op::Runtime(_) => todo.push(at + 1),
-            // Looking behind never calls, and an inner grammar cannot call the rules of this one.
+            // Bytes that are gone back to are no progress, so every call counts.
+            Op::Behind(_) => todo.extend(inside(tree, at).filter(|&at| is_call(tree, at))),
+            // An inner grammar cannot call the rules of this one.
             _ => {}
         }
         todo[before..].reverse();

@@ -38,7 +38,7 @@ pub unsafe fn call_function(
         values.push_key(values.entry(group).key);
         lua_pushvalue(state, SUBJECT);
         lua_pushinteger(state, lua_Integer::from(position) + 1);
-        values.begin_at(lua_gettop(state) + 1);
+        values.shield();
         let count = values.push_nested(false);
         lua_call(state, count + 2, LUA_MULTRET);
 

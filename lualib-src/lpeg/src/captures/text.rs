@@ -65,7 +65,10 @@ unsafe fn add(values: &mut Values, buffer: *mut luaL_Buffer, what: &CStr) -> boo
                 false
             }
             _ => {
+                // The buffer's own value is no capture.
+                let first = values.shield();
                 let count = values.push();
+                values.unshield(first);
                 if count == 0 {
                     return false;
                 }

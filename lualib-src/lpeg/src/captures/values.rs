@@ -3,8 +3,9 @@
 use libc::c_int;
 use mlua_sys::{
     LUA_MULTRET, lua_Integer, lua_State, lua_call, lua_createtable, lua_gettable, lua_gettop,
-    lua_insert, lua_isnil, lua_pop, lua_pushinteger, lua_pushlstring, lua_pushnil, lua_pushvalue,
-    lua_rawgeti, lua_rawseti, lua_replace, lua_settable, luaL_checkstack, luaL_error,
+    lua_insert, lua_isnil, lua_istable, lua_pop, lua_pushinteger, lua_pushlstring, lua_pushnil,
+    lua_pushvalue, lua_rawgeti, lua_rawseti, lua_replace, lua_settable, luaL_checkstack,
+    luaL_error,
 };
 
 use super::{Capture, List, NO_END, text};
@@ -85,8 +86,15 @@ impl Values {
         }
     }
 
-    /// Values before this place of the stack are not there for accumulators.
-    pub(super) fn begin_at(&mut self, first: c_int) {
+    /// Keeps accumulators from the values that are on the stack now. Returns what `first` was, to set it again.
+    pub(super) unsafe fn shield(&mut self) -> c_int {
+        // SAFETY: see above.
+        let first = unsafe { lua_gettop(self.state) } + 1;
+        std::mem::replace(&mut self.first, first)
+    }
+
+    /// Undoes `shield`.
+    pub(super) fn unshield(&mut self, first: c_int) {
         self.first = first;
     }
 
@@ -244,7 +252,9 @@ impl Values {
                 CaptureKind::Function => {
                     let top = lua_gettop(state);
                     self.push_key(capture.key);
+                    let first = self.shield();
                     let count = self.push_nested(false);
+                    self.unshield(first);
                     lua_call(state, count, LUA_MULTRET);
                     lua_gettop(state) - top
                 }
@@ -299,10 +309,17 @@ impl Values {
                 let capture = self.entry(self.at);
                 if capture.kind == CaptureKind::Group && capture.key != 0 {
                     self.push_key(capture.key);
+                    let first = self.shield();
                     self.push_first_nested();
+                    self.unshield(first);
                     lua_settable(state, -3);
                 } else {
                     let count = self.push();
+                    // For an accumulator the table itself is the last value, so it may not be one any more.
+                    if lua_istable(state, -1 - count) == 0 {
+                        let text = c"invalid context for an accumulator capture".as_ptr();
+                        luaL_error(state, text);
+                    }
                     for i in (1..=count).rev() {
                         lua_rawseti(state, -i - 1, length + lua_Integer::from(i));
                     }
