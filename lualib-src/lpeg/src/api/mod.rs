@@ -23,7 +23,10 @@ use crate::tree::Key;
 
 pub(crate) use pattern::Block;
 
-/// The name of patterns in error messages, and of their metatable.
+/// Where in the registry the metatable of patterns is. Not the name that LPeg in C has: a process may load both.
+const METATABLE: &CStr = c"lpeg-pattern in Rust";
+
+/// The name of patterns in error messages.
 const PATTERN: &CStr = c"lpeg-pattern";
 
 /// Where in the registry the limit of the machine's stack is.
@@ -131,7 +134,9 @@ pub unsafe extern "C-unwind" fn luaopen_lpeg(state: *mut lua_State) -> c_int {
         lua_pushinteger(state, DEFAULT_STACK as lua_Integer);
         lua_setfield(state, LUA_REGISTRYINDEX, MAX_STACK_KEY.as_ptr());
         // Every function has the metatable of patterns as its upvalue: that is how it knows them.
-        luaL_newmetatable(state, PATTERN.as_ptr());
+        luaL_newmetatable(state, METATABLE.as_ptr());
+        lua_pushstring(state, PATTERN.as_ptr());
+        lua_setfield(state, -2, c"__name".as_ptr());
         lua_pushvalue(state, -1);
         register(state, OPERATORS, 1);
         lua_createtable(state, 0, FUNCTIONS.len() as c_int + 1);

@@ -5,10 +5,11 @@ use std::{ptr, slice};
 
 use libc::c_int;
 use mlua_sys::{
-    LUA_REGISTRYINDEX, lua_State, lua_createtable, lua_getiuservalue, lua_getmetatable,
-    lua_newuserdatauv, lua_pop, lua_pushcfunction, lua_pushvalue, lua_rawequal, lua_rawgeti,
-    lua_rawgetp, lua_rawsetp, lua_setfield, lua_setiuservalue, lua_setmetatable, lua_touserdata,
-    lua_upvalueindex, luaL_checkudata, luaL_error,
+    LUA_REGISTRYINDEX, LUA_TSTRING, lua_State, lua_createtable, lua_getiuservalue,
+    lua_getmetatable, lua_newuserdatauv, lua_pop, lua_pushcfunction, lua_pushfstring,
+    lua_pushvalue, lua_rawequal, lua_rawgeti, lua_rawgetp, lua_rawsetp, lua_setfield,
+    lua_setiuservalue, lua_setmetatable, lua_tostring, lua_touserdata, lua_upvalueindex,
+    luaL_argerror, luaL_error, luaL_getmetafield, luaL_typename,
 };
 
 use super::PATTERN;
@@ -71,8 +72,18 @@ impl Pattern {
     pub unsafe fn check(state: *mut lua_State, index: c_int) -> Pattern {
         // SAFETY: as the caller promises.
         unsafe {
-            Pattern::test(state, index)
-                .unwrap_or_else(|| Pattern(luaL_checkudata(state, index, PATTERN.as_ptr()).cast()))
+            if let Some(pattern) = Pattern::test(state, index) {
+                return pattern;
+            }
+            let actual = if luaL_getmetafield(state, index, c"__name".as_ptr()) == LUA_TSTRING {
+                lua_tostring(state, -1)
+            } else {
+                luaL_typename(state, index)
+            };
+            let text = c"%s expected, got %s".as_ptr();
+            let text = lua_pushfstring(state, text, PATTERN.as_ptr(), actual);
+            luaL_argerror(state, index, text);
+            unreachable!("the error was raised")
         }
     }
 
