@@ -95,6 +95,24 @@ fn small_modules_do_what_their_names_say() {
 }
 
 #[test]
+fn printed_lines_of_several_services_stay_whole() {
+    let output = run("lua", "lines", "");
+    let mut counts = [0; 5];
+    for line in output.lines().filter(|line| line.contains("line")) {
+        let words: Vec<&str> = line.split('\t').collect();
+        let writer = match words[..] {
+            ["line", writer, number, "of", "nil"] if number.parse::<u32>().is_ok() => {
+                writer.parse().unwrap_or(0)
+            }
+            _ if line.contains("lines") => continue,
+            _ => panic!("a line in pieces: {line:?}"),
+        };
+        counts[writer] += 1;
+    }
+    assert_eq!(counts, [0, 2000, 2000, 2000, 2000]);
+}
+
+#[test]
 fn hello_plays_and_ends_by_itself() {
     let (status, output) = run_node(root(), "examples/hello/config");
     assert!(status.success(), "{status}\n{output}");

@@ -1,4 +1,4 @@
-//! Lua's own sources (crate `lua-src`) + `patches/sharing.patch` + `csrc/` = the library `skynet_lua`.
+//! Lua's own sources (crate `lua-src`) + `patches/` + `csrc/` = the library `skynet_lua`.
 //!
 //! The patched tree is left in `OUT_DIR/lua`: it is also the include directory for C modules, internal headers included.
 //! Dependents' build scripts get it as `DEP_SKYNET_LUA_INCLUDE`.
@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 const LUA_DIR: &str = "lua-5.5.1";
-const PATCH: &str = "patches/sharing.patch";
+const PATCHES: [&str; 2] = ["patches/sharing.patch", "patches/print.patch"];
 
 fn main() {
     for watched in ["build.rs", "patches", "csrc"] {
@@ -24,7 +24,9 @@ fn main() {
     }
     fs::create_dir_all(&tree).expect("OUT_DIR is writable");
     copy_files(&lua_sources(&root).join(LUA_DIR), &tree);
-    apply_patch(&root.join(PATCH), &tree);
+    for patch in PATCHES {
+        apply_patch(&root.join(patch), &tree);
+    }
     copy_files(&root.join("csrc"), &tree);
     compile(&tree);
     println!("cargo:include={}", tree.display());

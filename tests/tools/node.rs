@@ -67,8 +67,8 @@ pub fn config(scripts: &str, tree: Option<PathBuf>) -> String {
 }
 
 /// Runs one Lua test, `tests/FOLDER/NAME.lua`, in an empty folder; every case of it has to pass. `more` is appended to
-/// the config.
-pub fn run_test(folder: &str, name: &str, more: &str) {
+/// the config. Answers what the node printed.
+pub fn run_test(folder: &str, name: &str, more: &str) -> String {
     let place = scratch(&format!("{folder}-{name}"));
     let scripts = root().join("tests").join(folder).display().to_string();
     let tree = std::env::var_os("SKYNET_TREE").map(PathBuf::from);
@@ -83,4 +83,5 @@ pub fn run_test(folder: &str, name: &str, more: &str) {
             .any(|line| line.ends_with(" cases, 0 failed")),
         "{output}"
     );
+    output
 }
