@@ -28,6 +28,7 @@ modules! {
     netpack,
     socketdriver,
     multicast,
+    sharedata,
     stm,
     lpeg_module,
     re_module,

@@ -15,6 +15,7 @@ pub mod multicast;
 pub mod netpack;
 mod protect;
 pub mod seri;
+pub mod sharedata;
 pub mod socketdriver;
 pub mod stm;
 mod sync;
@@ -44,6 +45,10 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (
         c"skynet.multicast.core",
         multicast::luaopen_skynet_multicast_core,
+    ),
+    (
+        c"skynet.sharedata.core",
+        sharedata::luaopen_skynet_sharedata_core,
     ),
     (c"skynet.stm", stm::luaopen_skynet_stm),
 ];

@@ -1,0 +1,459 @@
+//! Shared data itself: tables that never change, read by any number of threads without a lock.
+//!
+//! A [`Sheet`] owns its tables and strings. Services refer to a table by its address; the sheet counts these references,
+//! but it is the service that made it who frees it, when the count says that nobody reads any more.
+
+use std::collections::{HashMap, HashSet};
+
+use super::text::{Interner, Text, Texts, hash_bytes, hash_integer};
+use crate::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// A value in a table.
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    Nil,
+    Boolean(bool),
+    Integer(i64),
+    Real(f64),
+    Text(Text),
+    /// Number of a table of the same sheet.
+    Table(u32),
+}
+
+/// A key in the hash part of a table.
+#[derive(Clone, Copy)]
+pub(super) enum Key {
+    Integer(i64),
+    Text(Text),
+}
+
+impl Key {
+    fn integer(self) -> Option<i64> {
+        match self {
+            Key::Integer(integer) => Some(integer),
+            Key::Text(_) => None,
+        }
+    }
+}
+
+struct Node {
+    hash: u32,
+    /// The next node of the same bucket, [`NONE`] for none.
+    next: u32,
+    key: Key,
+    value: Value,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// One table. The values of 1, 2, ... stand in an array, all other keys in a chained hash table; its nodes are numbered
+/// without gaps, so they can be walked by number.
+pub(super) struct Table {
+    /// The owner; null while it is made.
+    sheet: *const Sheet,
+    array: Box<[Value]>,
+    nodes: Box<[Node]>,
+    /// First node of each bucket. The number of buckets is a power of two.
+    buckets: Box<[u32]>,
+}
+
+/// A tree of tables and its state.
+pub(super) struct Sheet {
+    tables: Box<[Table]>,
+    _texts: Texts,
+    /// There is a newer version.
+    dirty: AtomicBool,
+    references: AtomicI32,
+}
+
+// SAFETY: after it is made only the two atomics change.
+unsafe impl Send for Sheet {}
+// SAFETY: as above.
+unsafe impl Sync for Sheet {}
+
+impl Table {
+    /// The sheet that it belongs to.
+    #[inline]
+    pub fn sheet(&self) -> &Sheet {
+        // SAFETY: the sheet owns this table.
+        unsafe { &*self.sheet }
+    }
+
+    /// Values of 1, 2, ...
+    #[inline]
+    pub fn array(&self) -> &[Value] {
+        &self.array
+    }
+
+    /// Number of keys that are not in the array.
+    pub fn hashed(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Key number `node` of those that are not in the array.
+    pub fn key(&self, node: usize) -> Option<Key> {
+        self.nodes.get(node).map(|node| node.key)
+    }
+
+    /// Value of key number `node`.
+    #[inline]
+    pub fn value(&self, node: usize) -> Value {
+        self.nodes[node].value
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, is_key: impl Fn(&Key) -> bool) -> Option<usize> {
+        let bucket = (hash as usize) & (self.buckets.len().wrapping_sub(1));
+        let mut at = *self.buckets.get(bucket)?;
+        while let Some(node) = self.nodes.get(at as usize) {
+            if node.hash == hash && is_key(&node.key) {
+                return Some(at as usize);
+            }
+            at = node.next;
+        }
+        None
+    }
+
+    /// The number of a key that is a string.
+    #[inline]
+    pub fn find_text(&self, wanted: &[u8]) -> Option<usize> {
+        self.find(hash_bytes(wanted), |key| match key {
+            // SAFETY: the sheet is alive and keeps its texts.
+            Key::Text(text) => unsafe { text.bytes() == wanted },
+            Key::Integer(_) => false,
+        })
+    }
+
+    /// The number of a key that is an integer and not in the array.
+    #[inline]
+    pub fn find_integer(&self, wanted: i64) -> Option<usize> {
+        self.find(
+            hash_integer(wanted),
+            |key| matches!(key, Key::Integer(integer) if *integer == wanted),
+        )
+    }
+}
+
+impl Sheet {
+    /// The table that [`Draft::new`] began with.
+    pub fn root(&self) -> *const Table {
+        &raw const self.tables[0]
+    }
+
+    /// The table that a value names.
+    #[inline]
+    pub fn table(&self, number: u32) -> *const Table {
+        &raw const self.tables[number as usize]
+    }
+
+    /// Whether there is a newer version.
+    #[inline]
+    pub fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Relaxed)
+    }
+
+    /// Says that there is a newer version; which one, readers learn by a message.
+    pub fn mark_dirty(&self) {
+        self.dirty.store(true, Ordering::Relaxed);
+    }
+
+    /// References that are counted.
+    pub fn references(&self) -> i32 {
+        // Who finds none left frees the sheet, after all that its readers did.
+        self.references.load(Ordering::Acquire)
+    }
+
+    /// Counts one more reference. Returns their number.
+    pub fn acquire(&self) -> i32 {
+        self.references.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Counts one reference less. Returns what is left.
+    pub fn release(&self) -> i32 {
+        self.references.fetch_sub(1, Ordering::AcqRel) - 1
+    }
+}
+
+/// A table that is being made.
+struct DraftTable {
+    /// What Lua takes for the length. It may lie far behind the values that are there.
+    length: usize,
+    /// Values of 1, 2, ... as far as they came in order.
+    array: Vec<Value>,
+    pairs: Vec<(Key, Value)>,
+}
+
+/// A sheet that is being made.
+pub(super) struct Draft {
+    tables: Vec<DraftTable>,
+    texts: Interner,
+}
+
+impl Draft {
+    /// One empty table, number 0, see [`Draft::table`].
+    pub fn new(length: usize) -> Draft {
+        let mut draft = Draft {
+            tables: Vec::new(),
+            texts: Interner::default(),
+        };
+        draft.table(length);
+        draft
+    }
+
+    /// A new table of that length (`#`); its number.
+    pub fn table(&mut self, length: usize) -> u32 {
+        let number = u32::try_from(self.tables.len()).expect("fewer tables than 2^32");
+        self.tables.push(DraftTable {
+            length,
+            array: Vec::new(),
+            pairs: Vec::new(),
+        });
+        number
+    }
+
+    /// A string of the sheet.
+    pub fn text(&mut self, bytes: &[u8]) -> Text {
+        self.texts.text(bytes)
+    }
+
+    /// Sets a field; each key once.
+    pub fn set(&mut self, table: u32, key: Key, value: Value) {
+        let table = &mut self.tables[table as usize];
+        match key {
+            Key::Integer(place) if place.wrapping_sub(1) == table.array.len() as i64 => {
+                table.array.push(value)
+            }
+            _ => table.pairs.push((key, value)),
+        }
+    }
+
+    /// The sheet, with no references. Freed by dropping it.
+    pub fn finish(self) -> Box<Sheet> {
+        let tables = self.tables.into_iter().map(DraftTable::finish).collect();
+        let mut sheet = Box::new(Sheet {
+            tables,
+            _texts: self.texts.finish(),
+            dirty: AtomicBool::new(false),
+            references: AtomicI32::new(0),
+        });
+        let address: *const Sheet = &raw const *sheet;
+        for table in &mut sheet.tables {
+            table.sheet = address;
+        }
+        sheet
+    }
+}
+
+impl DraftTable {
+    /// Moves what belongs into the array there, up to the length that Lua reports. A length that is far from what is
+    /// there (keys 1, 2, 4, 8, ... have a length of the last) is replaced by the first that fits.
+    fn settle(&mut self) {
+        let found = self.array.len() + self.pairs.len();
+        if self.length / 2 <= found {
+            self.array
+                .resize(self.length.max(self.array.len()), Value::Nil);
+        } else {
+            let keys: HashSet<i64> = self.pairs.iter().filter_map(|it| it.0.integer()).collect();
+            while keys.contains(&(self.array.len() as i64 + 1)) {
+                self.array.push(Value::Nil);
+            }
+        }
+        let array = &mut self.array;
+        self.pairs.retain(|(key, value)| {
+            let place = key.integer().and_then(|key| usize::try_from(key).ok());
+            let slot = place.and_then(|place| array.get_mut(place.checked_sub(1)?));
+            let stays = slot.is_none();
+            if let Some(slot) = slot {
+                *slot = *value;
+            }
+            stays
+        });
+    }
+
+    fn finish(mut self) -> Table {
+        self.settle();
+        let count = self.pairs.len();
+        assert!(count < NONE as usize, "fewer keys than 2^32 - 1");
+        let buckets = match count {
+            0 => 0,
+            _ => count.next_power_of_two(),
+        };
+        let mut buckets = vec![NONE; buckets].into_boxed_slice();
+        let mask = buckets.len().wrapping_sub(1);
+        let node = |(number, (key, value)): (usize, (Key, Value))| {
+            let hash = match key {
+                Key::Integer(integer) => hash_integer(integer),
+                // SAFETY: the draft's texts are alive.
+                Key::Text(text) => hash_bytes(unsafe { text.bytes() }),
+            };
+            let bucket = &mut buckets[hash as usize & mask];
+            let next = std::mem::replace(bucket, number as u32);
+            Node {
+                hash,
+                next,
+                key,
+                value,
+            }
+        };
+        let nodes = self.pairs.into_iter().enumerate().map(node).collect();
+        Table {
+            sheet: std::ptr::null(),
+            array: self.array.into_boxed_slice(),
+            nodes,
+            buckets,
+        }
+    }
+}
+
+/// Tables by identity, while they are copied into a draft.
+#[derive(Default)]
+pub(super) struct Seen(HashMap<usize, Option<u32>>);
+
+impl Seen {
+    /// Begins with the table of that identity.
+    pub fn enter(&mut self, identity: usize) {
+        self.0.insert(identity, None);
+    }
+
+    /// All of it is in the draft, under that number.
+    pub fn leave(&mut self, identity: usize, number: u32) {
+        self.0.insert(identity, Some(number));
+    }
+
+    /// `None`: new; `Some(None)`: entered and not left, so it contains itself.
+    pub fn get(&self, identity: usize) -> Option<Option<u32>> {
+        self.0.get(&identity).copied()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// { "x", nil, 3; key1 = 1, ..., [-5] = 2.5, [2^40] = true, sub = { "y" } }
+    fn sample(keys: i64) -> Box<Sheet> {
+        let mut draft = Draft::new(3);
+        let x = draft.text(b"x");
+        draft.set(0, Key::Integer(1), Value::Text(x));
+        draft.set(0, Key::Integer(3), Value::Integer(3));
+        for n in 1..=keys {
+            let key = draft.text(format!("key{n}").as_bytes());
+            draft.set(0, Key::Text(key), Value::Integer(n));
+        }
+        draft.set(0, Key::Integer(-5), Value::Real(2.5));
+        draft.set(0, Key::Integer(1 << 40), Value::Boolean(true));
+        let sub = draft.table(1);
+        let y = draft.text(b"y");
+        draft.set(sub, Key::Integer(1), Value::Text(y));
+        let name = draft.text(b"sub");
+        draft.set(0, Key::Text(name), Value::Table(sub));
+        draft.finish()
+    }
+
+    fn root(sheet: &Sheet) -> &Table {
+        // SAFETY: the table lives in the sheet.
+        unsafe { &*sheet.root() }
+    }
+
+    fn check(sheet: &Sheet, keys: i64) {
+        let table = root(sheet);
+        for n in 1..=keys {
+            let node = table
+                .find_text(format!("key{n}").as_bytes())
+                .expect("a key");
+            assert!(matches!(table.value(node), Value::Integer(value) if value == n));
+        }
+        assert_eq!(table.find_text(b"key0"), None);
+        assert_eq!(table.find_text(b""), None);
+        let node = table.find_integer(-5).expect("a key");
+        assert!(matches!(table.value(node), Value::Real(2.5)));
+        assert!(table.find_integer(1 << 40).is_some());
+        assert_eq!(table.find_integer(0), None);
+        let node = table.find_text(b"sub").expect("a key");
+        let Value::Table(number) = table.value(node) else {
+            panic!("a table");
+        };
+        // SAFETY: as above.
+        let sub = unsafe { &*sheet.table(number) };
+        // SAFETY: the sheet is alive.
+        assert!(matches!(sub.array()[0], Value::Text(text) if unsafe { text.bytes() } == b"y"));
+        assert!(std::ptr::eq(sub.sheet(), sheet));
+        assert_eq!(sub.find_text(b"key1"), None);
+    }
+
+    #[test]
+    fn every_key_is_found_and_no_other() {
+        for keys in [0, 1, 7, 1000] {
+            let sheet = sample(keys);
+            check(&sheet, keys);
+            let table = root(&sheet);
+            assert_eq!(table.array().len(), 3);
+            assert!(matches!(table.array()[1], Value::Nil));
+            assert_eq!(table.hashed(), keys as usize + 3);
+            assert!(table.key(table.hashed() - 1).is_some());
+            assert!(table.key(table.hashed()).is_none());
+        }
+    }
+
+    #[test]
+    fn an_array_is_as_long_as_lua_says_unless_that_is_absurd() {
+        let table = |length, keys: &[i64]| {
+            let mut draft = Draft::new(length);
+            for key in keys {
+                draft.set(0, Key::Integer(*key), Value::Integer(*key));
+            }
+            draft.finish()
+        };
+        for (length, keys, array) in [
+            (0, &[][..], 0),
+            (3, &[1, 2, 3], 3),
+            (3, &[3, 2, 1], 3),
+            (4, &[1, 2, 4, 0], 4),
+            (1 << 40, &[1, 2, 4, 8, 1 << 40], 2),
+            (1 << 40, &[2, 1, 4, 3, 1 << 40, -1], 4),
+        ] {
+            let sheet = table(length, keys);
+            let table = root(&sheet);
+            assert_eq!(table.array().len(), array, "{keys:?}");
+            for key in keys {
+                let found = match table.array().get((*key as usize).wrapping_sub(1)) {
+                    Some(value) => *value,
+                    None => table.value(table.find_integer(*key).expect("a key")),
+                };
+                assert!(matches!(found, Value::Integer(value) if value == *key));
+            }
+        }
+    }
+
+    #[test]
+    fn threads_read_and_count_at_once_and_the_last_reference_is_seen() {
+        const READERS: i32 = 4;
+        let sheet: &Sheet = Box::leak(sample(200));
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| {
+                sheet.acquire();
+                thread::spawn(move || {
+                    for _ in 0..50 {
+                        sheet.acquire();
+                        check(sheet, 200);
+                        sheet.release();
+                    }
+                    while !sheet.is_dirty() {
+                        thread::yield_now();
+                    }
+                    sheet.release();
+                })
+            })
+            .collect();
+        sheet.mark_dirty();
+        while sheet.references() > 0 {
+            thread::yield_now();
+        }
+        // SAFETY: leaked above; no reader is left.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(sheet).cast_mut()) });
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    }
+}
