@@ -115,11 +115,14 @@ impl Interner {
 
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Both halves of the product, so that every bit of `word` reaches the lowest ones, which choose a bucket.
+#[inline(always)]
 fn mix(hash: u64, word: u64) -> u64 {
-    let product = (hash ^ word).wrapping_mul(FACTOR);
-    product ^ product >> 32
+    let product = u128::from(hash ^ word) * u128::from(FACTOR);
+    product as u64 ^ (product >> 64) as u64
 }
 
+#[inline(always)]
 fn word<const N: usize>(bytes: &[u8], at: usize) -> u64 {
     let mut word = [0; 8];
     word[..N].copy_from_slice(&bytes[at..at + N]);
@@ -176,6 +179,25 @@ mod tests {
             assert_eq!(unsafe { text.bytes() }, &sample[..]);
             assert_eq!(text.0, same.0);
         }
+    }
+
+    #[test]
+    fn keys_that_differ_in_one_place_spread_over_the_buckets() {
+        for prefix in ["", "k", "key", "skill_", "a_long_prefix_of_", "id_0000000"] {
+            for suffix in ["", "_x", "_a_long_suffix"] {
+                let mut buckets = [0; 128];
+                for n in 0..100 {
+                    let key = format!("{prefix}{n}{suffix}");
+                    buckets[hash_bytes(key.as_bytes()) as usize % 128] += 1;
+                }
+                assert!(buckets.iter().max() <= Some(&7), "{prefix}N{suffix}");
+            }
+        }
+        let mut buckets = [0; 128];
+        for n in 0..100 {
+            buckets[hash_integer(n * 1024) as usize % 128] += 1;
+        }
+        assert!(buckets.iter().max() <= Some(&7));
     }
 
     #[test]
