@@ -1,10 +1,10 @@
-//! The Lua layer: runs `tests/lua/*.lua` and the examples on the executable, in an empty folder, so that everything but the
+//! The Lua layer: runs `tests/lua/*.lua` on the executable, in an empty folder, so that everything but the
 //! test itself comes from inside of the executable.
 #![cfg(feature = "lua")]
 
 mod tools;
 
-use tools::node::{run_node, run_test as run};
+use tools::node::run_test as run;
 use tools::peer::free_port;
 use tools::root;
 
@@ -110,14 +110,4 @@ fn printed_lines_of_several_services_stay_whole() {
         counts[writer] += 1;
     }
     assert_eq!(counts, [0, 2000, 2000, 2000, 2000]);
-}
-
-#[test]
-fn hello_plays_and_ends_by_itself() {
-    let (status, output) = run_node(root(), "examples/hello/config");
-    assert!(status.success(), "{status}\n{output}");
-    for line in ["Hello Alice, I am Bob.", "pong has counted\t10001"] {
-        assert!(output.contains(line), "no {line:?} in\n{output}");
-    }
-    assert!(output.contains("hello is done"), "{output}");
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 #[cfg(feature = "lua")]
+pub mod example;
+#[cfg(feature = "lua")]
 pub mod network;
 #[cfg(feature = "lua")]
 pub mod node;

@@ -1,0 +1,143 @@
+//! The examples do what their READMEs say, and end by themselves.
+#![cfg(feature = "lua")]
+
+mod tools;
+
+use std::process::Command;
+
+use tools::example::Example;
+use tools::peer::{free_port, program};
+use tools::run;
+
+#[test]
+fn hello_plays() {
+    Example::new("hello", &[]).run("config").has(&[
+        "pong says:\tHello Alice, I am Bob.",
+        "10000 rounds of ping-pong in ",
+        "pong has counted\t10001",
+        "hello is done",
+    ]);
+}
+
+#[test]
+fn pingpong_finishes_all_matches() {
+    Example::new("pingpong", &[]).run("config").has(&[
+        "1 of 1 matches finished: ",
+        "4 of 4 matches finished: ",
+        "pingpong is done",
+    ]);
+}
+
+#[test]
+fn chat_lets_two_clients_talk() {
+    let chat = Example::new("chat", &[("8888", free_port().to_string())]);
+    chat.run("config").has(&[
+        "the chat server listens at 127.0.0.1:",
+        "Alice hears  welcome nobody else is here",
+        "Bob   hears  welcome here are: Alice",
+        "Alice hears  Bob comes in",
+        "Alice hears  Bob: Hello, Alice!",
+        "Bob   hears  Alice: Hi Bob.",
+        "Bob   hears  error what?",
+        "Bob   hears  bye",
+        "Bob   hears  (end of the connection)",
+        "Alice hears  Bob has left",
+        "chat is done",
+    ]);
+    let mut server = chat.start("config.server");
+    server.until("the chat server listens at ");
+    let mut alice = chat.start("config.client");
+    alice
+        .types("join Alice")
+        .until("welcome nobody else is here");
+    let mut bob = chat.start("config.client");
+    bob.types("join Alice").until("error the name is taken");
+    bob.types("join Bob").until("welcome here are: Alice");
+    bob.types("say Hello, Alice!").types("quit");
+    bob.ends()
+        .has(&["join NAME, ", "bye", "the connection is closed"]);
+    alice
+        .until("Bob comes in")
+        .until("Bob: Hello, Alice!")
+        .until("Bob has left");
+    alice.types("quit").ends().has(&["bye"]);
+}
+
+#[test]
+fn web_serves_pages_forms_and_lists() {
+    let port = free_port().to_string();
+    let web = Example::new("web", &[("8001", port.clone())]);
+    web.run("config").has(&[
+        "the web server listens at http://127.0.0.1:",
+        "GET /hello?name=Alice    200  Hello, Alice!",
+        "POST /sign               303  -> /guests",
+        "GET /guests              200  Bob & Carol, 小明",
+        "GET /nothing             404  there is no such page",
+        "web is done",
+    ]);
+    let mut server = web.start("config.server");
+    server.until("the web server listens at ");
+    let page = run(Command::new(program("curl", "curl"))
+        .args([
+            "--silent",
+            "--show-error",
+            "--location",
+            "--data",
+            "name=curl",
+        ])
+        .args(["--write-out", "%{http_code}"])
+        .arg(format!("http://127.0.0.1:{port}/sign")));
+    assert_eq!(String::from_utf8_lossy(&page.stdout), "curl\n200");
+}
+
+#[test]
+fn websocket_echoes_messages() {
+    Example::new("websocket", &[("9948", free_port().to_string())])
+        .run("config")
+        .has(&[
+            "the echo server listens at http://127.0.0.1:",
+            "the page: 200, ",
+            "echo of 5 bytes: hello",
+            "echo of 6 bytes: 你好",
+            "echo of 100000 bytes: ...",
+            "closed:\ttrue",
+            "websocket is done",
+        ]);
+}
+
+#[test]
+fn cluster_nodes_call_each_other_and_end_together() {
+    let cluster = Example::new(
+        "cluster",
+        &[
+            ("2528", free_port().to_string()),
+            ("2529", free_port().to_string()),
+        ],
+    );
+    let mut db = cluster.start("config.db");
+    db.until("node db is ready");
+    cluster.run("config.game").has(&[
+        "Alice has\t10",
+        "Bob has\t7",
+        "Alice has\t15",
+        "accepted:\tfalse",
+        "Bob has\t107",
+        "the news have come too",
+        "cluster is done",
+    ]);
+    db.ends().has(&["node db ends"]);
+}
+
+#[test]
+fn snax_service_is_mended_while_it_runs() {
+    Example::new("snax", &[]).run("config").has(&[
+        "the bank is\tbank",
+        "Alice has\t10 gold",
+        "Alice withdraws 25, left:\t-15",
+        "repaired accounts:\t1",
+        "Alice has\t0 gold",
+        "Alice may withdraw 25:\tfalse",
+        "withdrawals:\t2",
+        "snax is done",
+    ]);
+}
