@@ -6,8 +6,8 @@ mod tools;
 use std::process::Command;
 
 use tools::example::Example;
-use tools::peer::{free_port, program};
-use tools::run;
+use tools::peer::{self, Peer, free_port, program, python};
+use tools::{root, run, scratch};
 
 #[test]
 fn hello_plays() {
@@ -140,4 +140,105 @@ fn snax_service_is_mended_while_it_runs() {
         "withdrawals:\t2",
         "snax is done",
     ]);
+}
+
+#[test]
+fn login_leads_to_a_game_that_counts_once() {
+    Example::new(
+        "login",
+        &[
+            ("8101", free_port().to_string()),
+            ("8102", free_port().to_string()),
+        ],
+    )
+    .run("config")
+    .has(&[
+        "wrong password:\t401 Unauthorized",
+        "Alice earns 5, has:\t5",
+        "nonsense:\t(failed)",
+        "Alice earns 3, has:\t8\t3",
+        "not counted twice:\t8",
+        "elsewhere she has:\t8",
+        "the first session gets:\tnil",
+        "login is done",
+    ]);
+}
+
+#[test]
+fn harbor_nodes_share_names_and_values() {
+    let harbor = Example::new(
+        "harbor",
+        &[
+            ("2013", free_port().to_string()),
+            ("2526", free_port().to_string()),
+            ("2527", free_port().to_string()),
+        ],
+    );
+    let mut one = harbor.start("config.one");
+    one.until("node one is ready");
+    harbor.run("config.two").has(&[
+        "GREETER is :010000",
+        "hello Alice of node 2, you are number 1",
+        "hello Bob of node 2, you are number 2",
+        "level of Alice:\t3",
+        "harbor is done",
+    ]);
+    one.ends()
+        .has(&["node one is ready", "node two is here", "node two is gone"]);
+}
+
+#[test]
+fn redis_example_uses_a_server() {
+    let folder = scratch("example-redis-server");
+    let server = peer::redis(&folder, free_port(), &[]);
+    Example::new("redis", &[("6379", server.port.to_string())])
+        .run("config")
+        .has(&[
+            "name:\tAlice",
+            "missing:\tnil",
+            "visits:\t1\t2",
+            "fields:\t3 250",
+            "error:\tfalse\tERR value is not an integer or out of range",
+            "best:\tplayer100 player99 player98",
+            "news:\tthe shop is open\tfrom\tskynet-example:news",
+            "coins:\t200 50",
+            "redis is done",
+        ]);
+}
+
+#[test]
+fn mysql_example_uses_a_server() {
+    let folder = scratch("example-mysql-server");
+    let server = peer::mariadb(&folder);
+    Example::new("mysql", &[("3306", server.port.to_string())])
+        .run("config")
+        .has(&[
+            "connected with server\t",
+            "Alice is number\t1",
+            "Bob is number\t2",
+            "Alice again:\tfalse\tDuplicate entry 'Alice'",
+            "a strange name is number\t4",
+            "Alice gives 100 to Bob:\ttrue",
+            "Alice gives 1000 to Bob:\tfalse",
+            "1\tBob\t175",
+            "2\tAlice\t150",
+            "mysql is done",
+        ]);
+}
+
+#[test]
+fn mongo_example_uses_a_server() {
+    let server =
+        Peer::announced(Command::new(python()).arg(root().join("tests/net/mongo_peer.py")));
+    Example::new("mongo", &[("27017", server.port.to_string())])
+        .run("config")
+        .has(&[
+            "Alice again:\tfalse",
+            "Bob has level\t5",
+            "Carol\t7\tmap",
+            "Bob\t5",
+            "Alice\t3\tsword apple",
+            "players left:\t2",
+            "mongo is done",
+        ]);
 }

@@ -3,12 +3,11 @@
 
 mod tools;
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tools::node::run_test;
-use tools::peer::{Peer, accepts, free_port, program};
+use tools::peer::{Peer, free_port, program, redis};
 use tools::{run, scratch};
 
 /// Asks until the answer is yes; for what other programs do in their own time.
@@ -23,25 +22,11 @@ fn until(what: &str, answer: impl Fn() -> bool) {
     }
 }
 
-fn server(folder: &Path, port: u16, options: &[&str]) -> Peer {
-    let folder = folder.join(port.to_string());
-    std::fs::create_dir_all(&folder).expect("folder of the server");
-    Peer::on_port(
-        Command::new(program("redis-server", "redis-server"))
-            .current_dir(&folder)
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--save", "", "--appendonly", "no"])
-            .args(options),
-        port,
-        accepts,
-    )
-}
-
 #[test]
 fn redis_answers_commands_pipelines_and_subscriptions() {
     let folder = scratch("redis");
-    let open = server(&folder, free_port(), &[]);
-    let guarded = server(&folder, free_port(), &["--requirepass", "secret"]);
+    let open = redis(&folder, free_port(), &[]);
+    let guarded = redis(&folder, free_port(), &["--requirepass", "secret"]);
     run_test(
         "net",
         "redis",
@@ -59,7 +44,7 @@ fn redis_cluster_is_followed_where_its_keys_go() {
     let nodes: Vec<Peer> = (0..3)
         .map(|_| {
             let bus = free_port().to_string();
-            server(
+            redis(
                 &folder,
                 free_port(),
                 &["--cluster-enabled", "yes", "--cluster-port", &bus],

@@ -1,9 +1,9 @@
 -- Answers the requests of the connections it is given. Each connection has a task of its own.
-local skynet = require "skynet"
-local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local urllib = require "http.url"
+local skynet = require "skynet"
+local socket = require "skynet.socket"
 
 local guestbook = tonumber((...))
 

@@ -149,3 +149,59 @@ pub fn free_port() -> u16 {
 pub fn accepts(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
+
+/// A `redis-server` with its files in `folder`.
+pub fn redis(folder: &Path, port: u16, options: &[&str]) -> Peer {
+    let folder = folder.join(port.to_string());
+    std::fs::create_dir_all(&folder).expect("folder of the server");
+    Peer::on_port(
+        Command::new(program("redis-server", "redis-server"))
+            .current_dir(&folder)
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--save", "", "--appendonly", "no"])
+            .args(options),
+        port,
+        accepts,
+    )
+}
+
+/// What the server does when it starts; one statement a line.
+const ACCOUNTS: &str = "\
+CREATE DATABASE game;
+CREATE USER me IDENTIFIED BY 'secret';
+GRANT ALL ON *.* TO me;
+CREATE USER nobody;
+DELETE FROM mysql.global_priv WHERE user = '';
+FLUSH PRIVILEGES;
+";
+
+/// A `mariadbd` with its data in `folder`: database "game", user "me" with the password "secret".
+pub fn mariadb(folder: &Path) -> Peer {
+    // As root the server wants to be told that this is meant.
+    let user = run(Command::new("id").arg("-un")).stdout;
+    let user = format!("--user={}", String::from_utf8_lossy(&user).trim());
+    let data = format!("--datadir={}", folder.join("data").display());
+    run(
+        Command::new(program("mariadb-install-db", "mariadb-server"))
+            .args(["--no-defaults", "--skip-test-db", &user, &data])
+            .arg("--auth-root-authentication-method=normal"),
+    );
+    std::fs::write(folder.join("accounts.sql"), ACCOUNTS).expect("accounts");
+    let port = free_port();
+    Peer::on_port(
+        Command::new(program("mariadbd", "mariadb-server"))
+            .args(["--no-defaults", "--bind-address=127.0.0.1", &user, &data])
+            .arg(format!("--port={port}"))
+            .arg(format!("--socket={}", folder.join("socket").display()))
+            .arg(format!(
+                "--init-file={}",
+                folder.join("accounts.sql").display()
+            ))
+            .args([
+                "--max-allowed-packet=128M",
+                "--innodb-flush-log-at-trx-commit=0",
+            ]),
+        port,
+        accepts,
+    )
+}
