@@ -24,6 +24,7 @@ modules! {
     crypt,
     md5,
     ltls,
+    gate,
     memory,
     netpack,
     socketdriver,

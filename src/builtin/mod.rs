@@ -8,8 +8,10 @@ use libc::{c_char, c_int, c_void};
 
 use crate::service::Context;
 
+pub mod block;
 #[cfg(feature = "lua")]
 pub mod embedded;
+pub mod gate;
 pub mod harbor;
 pub mod logger;
 #[cfg(feature = "lua")]
@@ -30,6 +32,13 @@ pub struct Builtin {
 }
 
 static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: c"gate",
+        create: Some(gate::create),
+        init: gate::init,
+        release: Some(gate::release),
+        signal: None,
+    },
     Builtin {
         name: c"harbor",
         create: Some(harbor::create),

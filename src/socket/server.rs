@@ -94,6 +94,14 @@ impl SocketServer {
 
     /// Lets events in, for `owner`.
     pub fn start(&self, owner: usize, id: i32) {
+        let slot = self.shared.table.slot(id);
+        if slot
+            .state_of(id)
+            .is_some_and(|s| s.phase == Phase::Accepted)
+        {
+            // What the caller writes from now on follows the start, although the I/O thread has not seen it yet.
+            slot.starting.store(true, Ordering::Relaxed);
+        }
         self.shared.post(Command::Start { id, owner });
     }
 

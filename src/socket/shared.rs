@@ -240,7 +240,7 @@ impl Shared {
         }
         match state.phase {
             Phase::WriteClosed => return true,
-            Phase::Accepted => {
+            Phase::Accepted if !slot.starting.load(Ordering::Relaxed) => {
                 (self.report)(&format!(
                     "socket-server error: write to socket {id} before it is started."
                 ));

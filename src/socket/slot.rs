@@ -69,6 +69,8 @@ pub struct Slot {
     pub writing: AtomicBool,
     /// A limit of the write queue was exceeded; nothing goes out any more. Owner of the gate only.
     pub overflowed: AtomicBool,
+    /// Somebody has asked for the start of this accepted socket, so what is written may wait for it.
+    pub starting: AtomicBool,
     /// log2 of the next read's size; 0 for small reads. I/O thread only.
     pub hint: AtomicU8,
     /// Errors seen in a row without a successful read. I/O thread only.
@@ -139,6 +141,7 @@ impl Slot {
         self.reading.store(false, Ordering::Relaxed);
         self.writing.store(false, Ordering::Relaxed);
         self.overflowed.store(false, Ordering::Relaxed);
+        self.starting.store(false, Ordering::Relaxed);
         self.hint.store(0, Ordering::Relaxed);
         self.strikes.store(0, Ordering::Relaxed);
         for counter in [&self.read, &self.written, &self.read_time, &self.write_time] {

@@ -359,6 +359,10 @@ impl<'a> Turn<'a> {
                 if slot.state_of(id).is_some() {
                     let pending = self.s.has_pending(slot);
                     self.apply(id, Input::Close { pending }, 0, None);
+                    if pending {
+                        // A socket that was not started has not tried to write yet.
+                        self.flush(id);
+                    }
                 }
             }
             Command::NoDelay { id } => self.set_nodelay(id),

@@ -30,6 +30,8 @@ pub type Callback = unsafe extern "C" fn(
 
 /// `PTYPE_TEXT`.
 pub const PTYPE_TEXT: c_int = 0;
+/// `PTYPE_CLIENT`.
+pub const PTYPE_CLIENT: c_int = 3;
 /// `PTYPE_SYSTEM`.
 pub const PTYPE_SYSTEM: c_int = 4;
 /// `PTYPE_HARBOR`.
@@ -78,6 +80,9 @@ unsafe extern "C" {
 
     /// 1 when `handle` belongs to another node; its harbor id goes to `harbor` unless that is null.
     pub fn skynet_isremote(context: *mut Context, handle: u32, harbor: *mut c_int) -> c_int;
+
+    /// The handle that `:hex` or `.name` stands for, 0 for none.
+    pub fn skynet_queryname(context: *mut Context, name: *const c_char) -> u32;
 
     /// Sets what receives the messages of the service from now on; null drops them.
     pub fn skynet_callback(context: *mut Context, ud: *mut c_void, callback: Option<Callback>);

@@ -13,7 +13,7 @@
 //!
 //! A harbor that was lost may be connected again.
 
-pub mod block;
+pub use super::block;
 pub mod frame;
 pub mod network;
 

@@ -37,6 +37,18 @@ fn nothing_is_read_before_start_and_nothing_while_paused() {
 }
 
 #[test]
+fn what_is_written_behind_the_request_to_start_goes_out() {
+    let node = Node::new();
+    let (id, mut peer) = node.incoming();
+    // The I/O thread sees the start when the bytes are there.
+    node.server.start(1, id);
+    assert!(node.send(id, b"one"));
+    assert!(node.send(id, b"two"));
+    assert_eq!(node.opened(id).0, "start");
+    assert_eq!(read_exact(&mut peer, 6), b"onetwo");
+}
+
+#[test]
 fn start_by_another_service_moves_the_events() {
     let node = Node::new();
     let (id, mut peer) = node.connected();

@@ -1,0 +1,301 @@
+//! A gate at work: its clients, and what happens to what they send.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+
+use libc::{c_int, c_void};
+use skynet_sys::{
+    Context as Service, PTYPE_CLIENT, PTYPE_TAG_DONTCOPY, PTYPE_TEXT, SOCKET_BUFFER_MEMORY,
+    SendBuffer, SocketMessage, skynet_error, skynet_queryname, skynet_send, skynet_socket_close,
+    skynet_socket_sendbuffer, skynet_socket_start, socket_type,
+};
+
+use super::frame::{Broken, Decoder, Frame};
+use super::text::{Command, Parameter};
+use crate::builtin::block::{Block, NoMemory};
+
+/// Bytes of a client's address that are passed on.
+const ADDRESS: usize = 31;
+/// Bytes of the id behind what is written to a client.
+const ID: usize = 4;
+
+/// A connection.
+struct Client {
+    /// Who gets the frames, and in whose name; 0 for the watchdog.
+    agent: u32,
+    source: u32,
+    /// None when the stream could not be read any further.
+    decoder: Option<Decoder>,
+}
+
+/// A gate at work.
+pub struct Gate {
+    context: *mut Service,
+    listener: Option<c_int>,
+    watchdog: u32,
+    broker: u32,
+    /// `PTYPE_*` of forwarded frames.
+    tag: c_int,
+    width: usize,
+    max: usize,
+    clients: HashMap<c_int, Client>,
+}
+
+/// Writes a line to the error log.
+///
+/// # Safety
+/// `context` is a live service.
+pub unsafe fn log(context: *mut Service, text: &str) {
+    let len = text.len() as c_int;
+    // SAFETY: as the caller promises; this format takes the length and the bytes.
+    unsafe { skynet_error(context, c"%*s".as_ptr(), len, text.as_ptr()) };
+}
+
+/// The handle of a name, 0 for none.
+///
+/// # Safety
+/// As for [`log`].
+pub unsafe fn query(context: *mut Service, name: &str) -> u32 {
+    let Ok(name) = CString::new(name) else {
+        return 0;
+    };
+    // SAFETY: as the caller promises.
+    unsafe { skynet_queryname(context, name.as_ptr()) }
+}
+
+impl Gate {
+    /// A gate without clients.
+    pub fn new(context: *mut Service, listener: c_int, watchdog: u32, given: &Parameter) -> Gate {
+        Gate {
+            context,
+            listener: Some(listener),
+            watchdog,
+            broker: 0,
+            tag: match given.tag & 0xff {
+                0 => PTYPE_CLIENT,
+                tag => tag,
+            },
+            width: given.width,
+            max: given.max,
+            clients: HashMap::new(),
+        }
+    }
+
+    /// Closes all sockets.
+    pub fn close_all(&self) {
+        for id in self.clients.keys().copied().chain(self.listener) {
+            self.close(id);
+        }
+    }
+
+    fn log(&self, text: &str) {
+        // SAFETY: the service is alive while it works.
+        unsafe { log(self.context, text) }
+    }
+
+    fn close(&self, id: c_int) {
+        // SAFETY: as above.
+        unsafe { skynet_socket_close(self.context, id) }
+    }
+
+    /// Sends a block; it is gone in every case.
+    fn send(&self, source: u32, to: u32, ty: c_int, session: c_int, block: Block) {
+        let (data, size) = block.into_raw();
+        let ty = ty | PTYPE_TAG_DONTCOPY;
+        // SAFETY: as above; the core takes the block over.
+        unsafe { skynet_send(self.context, source, to, ty, session, data, size) };
+    }
+
+    /// Tells the watchdog about a client.
+    fn report(&self, text: &str) {
+        if self.watchdog != 0 {
+            let data = text.as_ptr().cast_mut().cast();
+            // SAFETY: as above; the core copies the text.
+            unsafe {
+                skynet_send(
+                    self.context,
+                    0,
+                    self.watchdog,
+                    PTYPE_TEXT,
+                    0,
+                    data,
+                    text.len(),
+                )
+            };
+        }
+    }
+
+    /// Runs a command.
+    pub fn command(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        let text = String::from_utf8_lossy(text);
+        match Command::parse(&text) {
+            Some(Command::Incomplete) => {}
+            Some(Command::Start(id)) => {
+                if self.clients.contains_key(&id) {
+                    // SAFETY: the service is alive while it works.
+                    unsafe { skynet_socket_start(self.context, id) };
+                }
+            }
+            Some(Command::Kick(id)) => {
+                if self.clients.contains_key(&id) {
+                    self.close(id);
+                }
+            }
+            Some(Command::Forward(id, agent, source)) => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    (client.agent, client.source) = (agent, source);
+                }
+            }
+            // SAFETY: as above.
+            Some(Command::Broker(name)) => self.broker = unsafe { query(self.context, name) },
+            Some(Command::Close) => {
+                if let Some(listener) = self.listener.take() {
+                    self.close(listener);
+                }
+            }
+            None => self.log(&format!("[gate] Unknown command : {text}")),
+        }
+    }
+
+    /// Sends a frame on.
+    fn forward(&self, id: c_int, agent: u32, source: u32, frame: Frame) -> Result<(), NoMemory> {
+        let copy = |prefix: &str| {
+            let bytes = match &frame {
+                Frame::Whole(bytes) => bytes,
+                Frame::Collected(block) => block.bytes(),
+            };
+            let mut block = Block::default();
+            block.reserve(prefix.len() + bytes.len())?;
+            block.extend(prefix.as_bytes())?;
+            block.extend(bytes)?;
+            Ok(block)
+        };
+        let (to, source) = match self.broker {
+            0 => (agent, source),
+            broker => (broker, 0),
+        };
+        if to == 0 && self.watchdog == 0 {
+            return Ok(());
+        }
+        if to == 0 {
+            let block = copy(&format!("{id} data "))?;
+            self.send(0, self.watchdog, PTYPE_TEXT, id, block);
+            return Ok(());
+        }
+        let block = match frame {
+            Frame::Collected(block) => block,
+            Frame::Whole(_) => copy("")?,
+        };
+        self.send(source, to, self.tag, id, block);
+        Ok(())
+    }
+
+    /// What a client has sent.
+    fn receive(&mut self, id: c_int, data: Block) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            self.log(&format!("Drop unknown connection {id} message"));
+            return self.close(id);
+        };
+        let (agent, source) = (client.agent, client.source);
+        // Taken out for the time, as what is forwarded needs the gate.
+        let Some(mut decoder) = client.decoder.take() else {
+            return;
+        };
+        let mut bytes = data.bytes();
+        let broken = loop {
+            match decoder.next(&mut bytes) {
+                Ok(None) => break None,
+                Ok(Some(frame)) => {
+                    if let Err(NoMemory) = self.forward(id, agent, source, frame) {
+                        break Some(Broken::NoMemory);
+                    }
+                }
+                Err(broken) => break Some(broken),
+            }
+        };
+        match broken {
+            None => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.decoder = Some(decoder);
+                }
+            }
+            Some(reason) => {
+                self.close(id);
+                self.log(match reason {
+                    Broken::TooLong => "Recv socket message > 16M",
+                    Broken::NoMemory => "Recv socket message : not enough memory",
+                });
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: c_int, id: c_int, address: &[u8]) {
+        if self.listener != Some(listener) || self.clients.len() >= self.max {
+            return self.close(id);
+        }
+        let client = Client {
+            agent: 0,
+            source: 0,
+            decoder: Some(Decoder::new(self.width)),
+        };
+        self.clients.insert(id, client);
+        let address = String::from_utf8_lossy(&address[..address.len().min(ADDRESS)]);
+        self.report(&format!("{id} open {id} {address}:0"));
+        self.log(&format!("socket open: {id:x}"));
+    }
+
+    /// An event of a socket. Takes the data; `text` is what follows the message.
+    pub fn event(&mut self, message: &SocketMessage, text: &[u8]) {
+        let &SocketMessage { id, ud, .. } = message;
+        match message.r#type {
+            socket_type::DATA => {
+                // SAFETY: such a message owns `ud` bytes at `buffer`.
+                let data = unsafe { Block::from_raw(message.buffer.cast(), ud.max(0) as usize) };
+                self.receive(id, data);
+            }
+            socket_type::CONNECT
+                if self.listener != Some(id) && !self.clients.contains_key(&id) =>
+            {
+                self.log(&format!("Close unknown connection {id}"));
+                self.close(id);
+            }
+            socket_type::CLOSE | socket_type::ERROR if self.clients.remove(&id).is_some() => {
+                self.report(&format!("{id} close"));
+                self.close(id);
+            }
+            socket_type::ACCEPT => self.accept(id, ud, text),
+            socket_type::WARNING => self.log(&format!("fd ({id}) send buffer ({ud})K")),
+            _ => {}
+        }
+    }
+
+    /// Writes a message without the id at its end to that client. Whether it was taken over.
+    ///
+    /// # Safety
+    /// `msg` is a block of the C allocator with `sz` bytes.
+    pub unsafe fn write(&self, source: u32, msg: *const c_void, sz: usize) -> bool {
+        if sz <= ID {
+            self.log(&format!("Invalid client message from {source:x}"));
+            return false;
+        }
+        // SAFETY: as the caller promises.
+        let id = unsafe { msg.byte_add(sz - ID).cast::<[u8; ID]>().read() };
+        let id = i32::from_le_bytes(id);
+        if !self.clients.contains_key(&id) {
+            self.log(&format!("Invalid client id {id} from {source:x}"));
+            return false;
+        }
+        let mut buffer = SendBuffer {
+            id,
+            r#type: SOCKET_BUFFER_MEMORY,
+            buffer: msg,
+            sz: sz - ID,
+        };
+        // SAFETY: the service is alive while it works; the core takes the block over in every case.
+        unsafe { skynet_socket_sendbuffer(self.context, &mut buffer) };
+        true
+    }
+}
