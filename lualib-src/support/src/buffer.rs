@@ -14,8 +14,8 @@ use std::ptr;
 use std::slice;
 
 use mlua_sys::{
-    LUA_TUSERDATA, lua_State, lua_copy, lua_gettop, lua_newuserdatauv, lua_pushnil, lua_pushvalue,
-    lua_rawlen, lua_settop, lua_touserdata, lua_type, luaL_error,
+    lua_State, lua_copy, lua_gettop, lua_newuserdatauv, lua_pushnil, lua_pushvalue, lua_rawlen,
+    lua_settop, lua_touserdata, luaL_error,
 };
 
 /// Where the bytes are until they are more than `N`.
@@ -52,6 +52,8 @@ pub struct Buffer<'a> {
     base: *mut u8,
     len: usize,
     capacity: usize,
+    /// The bytes have left their place for a userdata.
+    grown: bool,
     /// Index on Lua's stack of the userdata that the bytes are in when the place is too small.
     slot: c_int,
     /// Pseudo-index of the upvalue for a userdata that is not in use.
@@ -83,6 +85,7 @@ impl<'a> Buffer<'a> {
             base: place.0.as_mut_ptr().cast(),
             len: 0,
             capacity: N,
+            grown: false,
             slot,
             cache,
             limit,
@@ -132,6 +135,7 @@ impl<'a> Buffer<'a> {
             lua_settop(self.state, -2);
             self.base = base;
             self.capacity = capacity;
+            self.grown = true;
         }
     }
 
@@ -158,11 +162,9 @@ impl<'a> Buffer<'a> {
     /// In the function that has made the buffer.
     #[inline(always)]
     pub unsafe fn close(self) {
-        // SAFETY: the value in the slot is nil or a userdata of this buffer.
-        unsafe {
-            if lua_type(self.state, self.slot) == LUA_TUSERDATA && self.capacity <= KEEP {
-                lua_copy(self.state, self.slot, self.cache);
-            }
+        if self.grown && self.capacity <= KEEP {
+            // SAFETY: the value in the slot is a userdata of this buffer.
+            unsafe { lua_copy(self.state, self.slot, self.cache) }
         }
     }
 
@@ -179,6 +181,19 @@ impl<'a> Buffer<'a> {
         }
         // SAFETY: len <= capacity.
         unsafe { self.base.add(self.len) }
+    }
+
+    /// All that may be written before the buffer has to grow, `more` bytes at least, as [`Buffer::room`].
+    ///
+    /// # Safety
+    /// As [`Buffer::room`]. The bytes are not initialised: they may only be written.
+    #[inline(always)]
+    pub unsafe fn spare<'b>(&mut self, more: usize) -> &'b mut [u8] {
+        // SAFETY: as the caller promises; the buffer owns all up to its capacity.
+        unsafe {
+            let room = self.room(more);
+            slice::from_raw_parts_mut(room, self.capacity - self.len)
+        }
     }
 
     /// Counts `more` bytes that were written at [`Buffer::room`].
@@ -225,6 +240,24 @@ impl<'a> Buffer<'a> {
         assert!(at.checked_add(N).is_some_and(|end| end <= self.len));
         // SAFETY: within what was written.
         unsafe { self.base.add(at).cast::<[u8; N]>().write_unaligned(bytes) }
+    }
+
+    /// The bytes, to be changed.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: all up to `len` has been written.
+        unsafe { slice::from_raw_parts_mut(self.base, self.len) }
+    }
+
+    /// Takes out `count` bytes at `at`.
+    ///
+    /// # Panics
+    /// Unless they are there.
+    #[inline(always)]
+    pub fn remove(&mut self, at: usize, count: usize) {
+        if count > 0 {
+            self.bytes_mut().copy_within(at + count.., at);
+            self.len -= count;
+        }
     }
 
     /// Drops what follows the first `len` bytes.
