@@ -28,6 +28,7 @@ modules! {
     memory,
     netpack,
     socketdriver,
+    sproto_core,
     multicast,
     sharedata,
     stm,

@@ -6,11 +6,11 @@ use std::ptr;
 
 use libfuzzer_sys::fuzz_target;
 use mlua_sys::{
-    LUA_OK, LUA_REGISTRYINDEX, lua_State, lua_call, lua_getfield, lua_newuserdatauv, lua_pcall,
-    lua_pushcfunction, lua_pushvalue, lua_setfield, lua_settop, lua_tolstring,
+    LUA_OK, lua_State, lua_call, lua_getfield, lua_newuserdatauv, lua_pcall, lua_pushvalue,
+    lua_tolstring,
 };
 use skynet_bson::luaopen_bson;
-use skynet_fuzz::feed_function;
+use skynet_fuzz::{feed_function, push_module};
 
 /// Argument 1: the bytes.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
@@ -18,7 +18,7 @@ unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     unsafe {
         let mut len = 0;
         let bytes: *const c_char = lua_tolstring(state, 1, &mut len);
-        module(state);
+        push_module(state, c"module bson", luaopen_bson);
         // In a block of its own, so that the sanitizer sees its end.
         let place = lua_newuserdatauv(state, len, 1);
         ptr::copy_nonoverlapping(bytes.cast::<u8>(), place.cast(), len);
@@ -39,22 +39,6 @@ unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
         lua_call(state, 1, 0);
     }
     0
-}
-
-/// Pushes the module, which is opened once.
-unsafe fn module(state: *mut lua_State) {
-    const KEY: *const c_char = c"bson module".as_ptr();
-    // SAFETY: the stack has room for a few values.
-    unsafe {
-        if lua_getfield(state, LUA_REGISTRYINDEX, KEY) == mlua_sys::LUA_TTABLE {
-            return;
-        }
-        lua_settop(state, -2);
-        lua_pushcfunction(state, luaopen_bson);
-        lua_call(state, 0, 1);
-        lua_pushvalue(state, -1);
-        lua_setfield(state, LUA_REGISTRYINDEX, KEY);
-    }
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -4,34 +4,17 @@
 use std::ffi::c_int;
 
 use libfuzzer_sys::fuzz_target;
-use mlua_sys::{
-    LUA_REGISTRYINDEX, LUA_TTABLE, lua_State, lua_call, lua_getfield, lua_pushcfunction,
-    lua_pushvalue, lua_setfield, lua_settop, lua_toboolean,
-};
+use mlua_sys::{lua_State, lua_call, lua_getfield, lua_pushvalue, lua_toboolean};
 use skynet_bson::luaopen_bson;
-use skynet_fuzz::feed_function;
+use skynet_fuzz::{feed_function, push_module};
 use skynet_luaclib::mongo::luaopen_skynet_mongo_driver;
 
 /// Argument 1: a reply.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with a string; the stack has room for a few values.
     unsafe {
-        let modules = [
-            (
-                c"driver",
-                luaopen_skynet_mongo_driver as mlua_sys::lua_CFunction,
-            ),
-            (c"bson", luaopen_bson),
-        ];
-        for (key, open) in modules {
-            if lua_getfield(state, LUA_REGISTRYINDEX, key.as_ptr()) != LUA_TTABLE {
-                lua_settop(state, -2);
-                lua_pushcfunction(state, open);
-                lua_call(state, 0, 1);
-                lua_pushvalue(state, -1);
-                lua_setfield(state, LUA_REGISTRYINDEX, key.as_ptr());
-            }
-        }
+        push_module(state, c"module driver", luaopen_skynet_mongo_driver);
+        push_module(state, c"module bson", luaopen_bson);
         lua_getfield(state, 2, c"reply".as_ptr());
         lua_pushvalue(state, 1);
         lua_call(state, 1, 3);

@@ -11,8 +11,8 @@ use std::ptr;
 
 use libc::c_void;
 use mlua_sys::{
-    LUA_GCCOLLECT, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, lua_CFunction, lua_State, lua_call,
-    lua_gc, lua_getfield, lua_gettop, lua_newstate, lua_pcall, lua_pushcfunction,
+    LUA_GCCOLLECT, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TTABLE, lua_CFunction, lua_State,
+    lua_call, lua_gc, lua_getfield, lua_gettop, lua_newstate, lua_pcall, lua_pushcfunction,
     lua_pushlightuserdata, lua_pushlstring, lua_pushvalue, lua_remove, lua_setfield, lua_settop,
 };
 // Linked for their C functions.
@@ -54,6 +54,24 @@ pub fn feed_module(open: lua_CFunction, name: &CStr, data: &[u8]) -> bool {
 pub fn feed_function(function: lua_CFunction, data: &[u8]) -> bool {
     // SAFETY: as in `feed_module`.
     feed_with(data, |state| unsafe { lua_pushcfunction(state, function) })
+}
+
+/// Pushes the module that `open` opens, which is done once. For functions of [`feed_function`].
+///
+/// # Safety
+/// Called in a function of Lua's with room for a few values.
+pub unsafe fn push_module(state: *mut lua_State, name: &CStr, open: lua_CFunction) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if lua_getfield(state, LUA_REGISTRYINDEX, name.as_ptr()) == LUA_TTABLE {
+            return;
+        }
+        lua_settop(state, -2);
+        lua_pushcfunction(state, open);
+        lua_call(state, 0, 1);
+        lua_pushvalue(state, -1);
+        lua_setfield(state, LUA_REGISTRYINDEX, name.as_ptr());
+    }
 }
 
 fn feed_with(data: &[u8], prepare: impl FnOnce(*mut lua_State)) -> bool {

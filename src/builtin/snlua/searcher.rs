@@ -16,6 +16,7 @@ static MODULES: &[&[(&CStr, lua_CFunction)]] = &[
     skynet_luaclib::MODULES,
     skynet_lpeg::MODULES,
     skynet_md5::MODULES,
+    skynet_sproto::MODULES,
     skynet_ltls::MODULES,
 ];
 
