@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     if let Some(len) = text::base64_decode(data, &mut bytes) {
         let bytes = &bytes[..len];
         let mut again = vec![0; text::base64_len(len)];
-        assert_eq!(text::base64_encode(bytes, &mut again), Some(again.len()));
+        text::base64_encode(bytes, &mut again);
         let mut decoded = vec![0; text::base64_decoded_len(again.len())];
         let len = text::base64_decode(&again, &mut decoded).expect("what was encoded");
         assert_eq!(&decoded[..len], bytes);

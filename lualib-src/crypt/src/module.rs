@@ -265,10 +265,10 @@ unsafe extern "C-unwind" fn base64encode(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; nothing has a destructor.
     unsafe {
         let bytes = argument(state, 1);
-        let encoded = push_written(state, text::base64_len(bytes.len()), |output| {
-            text::base64_encode(bytes, output)
+        push_written(state, text::base64_len(bytes.len()), |output| {
+            text::base64_encode(bytes, output);
+            Some(output.len())
         });
-        debug_assert!(encoded.is_some(), "the block has the right size");
     }
     1
 }

@@ -1,17 +1,47 @@
 //! Bytes as text: base64 and hexadecimal digits.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+/// The characters of base64 (RFC 4648 §4), by their six bits.
+static ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Characters that [`base64_encode`] makes of `len` bytes.
 pub const fn base64_len(len: usize) -> usize {
     len.div_ceil(3) * 4
 }
 
-/// RFC 4648 §4, with `=` up to a group of four. `output` has [`base64_len`] bytes.
-pub fn base64_encode(bytes: &[u8], output: &mut [u8]) -> Option<usize> {
-    STANDARD.encode_slice(bytes, output).ok()
+/// Encodes with `=` up to a group of four. `output` has [`base64_len`] bytes.
+pub fn base64_encode(bytes: &[u8], output: &mut [u8]) {
+    let (whole, rest) = bytes.as_chunks();
+    let (groups, _) = output.as_chunks_mut();
+    for (bytes, group) in whole.iter().zip(groups.iter_mut()) {
+        *group = four(*bytes);
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 3];
+        last[..rest.len()].copy_from_slice(rest);
+        let mut group = four(last);
+        group[rest.len() + 1..].fill(b'=');
+        groups[whole.len()] = group;
+    }
 }
+
+/// Four characters for three bytes.
+fn four([a, b, c]: [u8; 3]) -> [u8; 4] {
+    let joined = u32::from_be_bytes([0, a, b, c]) as usize;
+    let [first, second] = PAIRS[joined >> 12];
+    let [third, fourth] = PAIRS[joined & 0xfff];
+    [first, second, third, fourth]
+}
+
+/// Two characters at once, by twelve bits: twice as fast as one by one.
+static PAIRS: [[u8; 2]; 1 << 12] = {
+    let mut pairs = [[0; 2]; 1 << 12];
+    let mut i = 0;
+    while i < pairs.len() {
+        pairs[i] = [ALPHABET[i >> 6], ALPHABET[i & 63]];
+        i += 1;
+    }
+    pairs
+};
 
 /// Bytes that [`base64_decode`] needs, at most, for `len` characters.
 pub const fn base64_decoded_len(len: usize) -> usize {
@@ -25,11 +55,10 @@ const OTHER: u8 = 0x80;
 
 /// The six bits of each character.
 static VALUES: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut values = [OTHER; 256];
     let mut i = 0;
-    while i < alphabet.len() {
-        values[alphabet[i] as usize] = i as u8;
+    while i < ALPHABET.len() {
+        values[ALPHABET[i] as usize] = i as u8;
         i += 1;
     }
     values[b'=' as usize] = PAD;
@@ -131,8 +160,7 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         for len in 0..bytes.len() {
             let mut text = vec![0; base64_len(len)];
-            let written = base64_encode(&bytes[..len], &mut text);
-            assert_eq!(written, Some(text.len()));
+            base64_encode(&bytes[..len], &mut text);
             let text = String::from_utf8(text).unwrap();
             assert_eq!(decode(&text).as_deref(), Some(&bytes[..len]));
             let unpadded = text.trim_end_matches('=');
