@@ -31,6 +31,7 @@ modules! {
     sproto_core,
     multicast,
     sharedata,
+    sharetable,
     stm,
     lpeg_module,
     re_module,

@@ -16,6 +16,7 @@ pub mod netpack;
 mod protect;
 pub mod seri;
 pub mod sharedata;
+pub mod sharetable;
 pub mod socketdriver;
 pub mod stm;
 mod sync;
@@ -49,6 +50,10 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (
         c"skynet.sharedata.core",
         sharedata::luaopen_skynet_sharedata_core,
+    ),
+    (
+        c"skynet.sharetable.core",
+        sharetable::luaopen_skynet_sharetable_core,
     ),
     (c"skynet.stm", stm::luaopen_skynet_stm),
 ];
