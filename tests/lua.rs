@@ -85,6 +85,26 @@ fn debug_console_runs_commands_and_asks_for_the_password() {
 }
 
 #[test]
+fn gates_pass_packets_and_users_log_in() {
+    run_with_ports("gates");
+}
+
+#[test]
+fn shared_data_follows_its_updates() {
+    run_test("sharedata");
+}
+
+#[test]
+fn names_of_the_first_generation_lead_to_their_modules() {
+    // As in old configs, whether the folder exists or not.
+    run(
+        "lua",
+        "firstnames",
+        "lua_path = lua_path .. \";./lualib/compat10/?.lua\"",
+    );
+}
+
+#[test]
 fn channels_reach_their_subscribers() {
     run_test("multicast");
 }

@@ -1,0 +1,192 @@
+-- Gates: connections and packets, logged-in users, and the login server.
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local crypt = require "skynet.crypt"
+local check = require "check"
+
+local cases = {}
+
+skynet.register_protocol {
+	name = "client",
+	id = skynet.PTYPE_CLIENT,
+	unpack = skynet.tostring,
+}
+
+-- What the gate tells its watchdog, and what is forwarded to the agent: this service is both.
+local told, forwarded = {}, {}
+
+local function watch(gate)
+	told = {}
+	skynet.dispatch("lua", function(_, source, ...)
+		if source == gate then
+			table.insert(told, { ... })
+		end
+	end)
+	skynet.dispatch("client", function(fd, source, text)
+		skynet.ignoreret()
+		forwarded[#forwarded + 1] = { fd, source, text }
+	end)
+end
+
+local function next_of(list)
+	repeat skynet.sleep(1) until list[1]
+	return table.remove(list, 1)
+end
+
+local function packet(text)
+	return string.pack(">s2", text)
+end
+
+local function read_packet(fd)
+	local size = string.unpack(">I2", (assert(socket.read(fd, 2))))
+	return size == 0 and "" or (assert(socket.read(fd, size)))
+end
+
+function cases.packets_go_to_the_watchdog_or_the_agent()
+	local gate = skynet.newservice "gate"
+	watch(gate)
+	local address, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, nodelay = true })
+	check.equal(address, "127.0.0.1")
+	local client = socket.open("127.0.0.1", port)
+	local event, kind, fd, from = table.unpack(next_of(told))
+	check.equal({ event, kind }, { "socket", "open" })
+	assert(string.find(from, "^127%.0%.0%.1:%d+$"))
+
+	skynet.call(gate, "lua", "accept", fd)
+	socket.write(client, packet "one" .. packet "two" .. string.sub(packet "three", 1, 4))
+	socket.write(client, string.sub(packet "three", 5))
+	for _, text in ipairs { "one", "two", "three" } do
+		check.equal(next_of(told), { "socket", "data", fd, text })
+	end
+
+	skynet.call(gate, "lua", "forward", fd, 77)
+	local long = string.rep("x", 65535)
+	socket.write(client, packet(long) .. packet "")
+	check.equal(next_of(forwarded), { fd, 77, long })
+
+	skynet.call(gate, "lua", "kick", fd)
+	check.equal(socket.read(client), false)
+	check.equal(next_of(told), { "socket", "close", fd })
+	assert(not pcall(skynet.call, gate, "lua", "forward", fd))
+	socket.close(client)
+end
+
+function cases.a_gate_refuses_more_clients_than_it_may_have()
+	local gate = skynet.newservice "gate"
+	watch(gate)
+	local _, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, maxclient = 3 })
+	local first, second = socket.open("127.0.0.1", port), socket.open("127.0.0.1", port)
+	local fd = next_of(told)[3]
+	skynet.call(gate, "lua", "accept", fd)
+	skynet.call(gate, "lua", "accept", next_of(told)[3])
+	local third = socket.open("127.0.0.1", port)
+	check.equal(third and socket.read(third), false)
+	socket.close(first)
+	repeat local event = next_of(told) until event[2] == "close" and event[3] == fd
+	skynet.call(gate, "lua", "kick", fd)
+	local fourth = socket.open("127.0.0.1", port)
+	repeat local event = next_of(told) until event[2] == "open"
+	socket.close(second)
+	socket.close(fourth)
+	local _, other = skynet.call(skynet.newservice "gate", "lua", "open", { address = "127.0.0.1", port = 0 })
+	assert(not pcall(skynet.call, skynet.newservice "gate", "lua", "open", { address = "127.0.0.1", port = other }))
+end
+
+---------------------------------------------------------------- msgserver
+
+local SECRET <const> = "12345678"
+
+local function hello(username, index, secret)
+	local text = username .. ":" .. index
+	return packet(text .. ":" .. crypt.base64encode(crypt.hmac_hash(secret or SECRET, text)))
+end
+
+function cases.users_get_their_answers_also_after_a_reconnect()
+	local server = skynet.newservice "message_server"
+	local port = check.port(1)
+	skynet.call(server, "lua", "open", { address = "127.0.0.1", port = port, servername = "sample" })
+	local subid = skynet.call(server, "lua", "login", "user", SECRET)
+	local username = string.format("%s@%s#%s", crypt.base64encode "user", crypt.base64encode "sample",
+		crypt.base64encode(tostring(subid)))
+
+	local function connect(first)
+		local fd = socket.open("127.0.0.1", port)
+		socket.write(fd, first)
+		return fd, read_packet(fd)
+	end
+	local function refused(first, code)
+		local fd, answer = connect(first)
+		check.equal(string.sub(answer, 1, 3), code)
+		check.equal(socket.read(fd), false)
+		socket.close(fd)
+	end
+	local function ask(fd, text, session)
+		socket.write(fd, packet(text .. string.pack(">I4", session)))
+		local answer = read_packet(fd)
+		local ok, answered = string.unpack(">BI4", answer, -5)
+		return string.sub(answer, 1, -6), ok, answered
+	end
+
+	local fd, answer = connect(hello(username, 1))
+	check.equal(answer, "200 OK")
+	check.equal({ ask(fd, "count", 5) }, { "1", 1, 5 })
+	check.equal({ ask(fd, "fail", 6) }, { "", 0, 6 })
+	check.equal({ ask(fd, "count", 5) }, { "2", 1, 5 }, "the session used again is a new request")
+	socket.close(fd)
+	fd = connect(hello(username, 2))
+	check.equal({ ask(fd, "count", 5) }, { "2", 1, 5 }, "asked again after a reconnect")
+	check.equal({ ask(fd, "count", 7) }, { "3", 1, 7 })
+
+	refused(hello(username, 2), "403")
+	refused(hello(username, 3, "87654321"), "401")
+	refused(hello("nobody", 3), "404")
+	refused(packet(username .. ":x:y"), "400")
+
+	skynet.call(server, "lua", "kick", "user", subid)
+	check.equal(socket.read(fd), false)
+	refused(hello(username, 9), "404")
+	socket.close(fd)
+end
+
+---------------------------------------------------------------- loginserver
+
+local function log_in(port, token, spoil)
+	local fd = socket.open("127.0.0.1", port)
+	local function send(bytes)
+		socket.write(fd, crypt.base64encode(bytes) .. "\n")
+	end
+	local function receive()
+		return crypt.base64decode((assert(socket.readline(fd))))
+	end
+	local challenge, key = receive(), crypt.randomkey()
+	send(crypt.dhexchange(key))
+	local secret = crypt.dhsecret(receive(), key)
+	send(crypt.hmac64(challenge, spoil or secret))
+	if not spoil then
+		send(crypt.desencode(secret, token))
+	end
+	local answer = socket.readline(fd)
+	socket.close(fd)
+	return answer, secret
+end
+
+function cases.clients_log_in_with_a_secret_that_nobody_sees()
+	skynet.newservice("login_server", check.port(2))
+	local server = skynet.localname ".test_login"
+	local port = check.port(2)
+	local answer, secret = log_in(port, "alice")
+	check.equal(answer, "200 " .. crypt.base64encode "id of alice")
+	check.equal(skynet.call(server, "lua", "secret", "alice"), secret)
+	check.equal(log_in(port, "unknown"), "401 Unauthorized")
+	check.equal(log_in(port, "refused"), "403 Forbidden")
+	check.equal(log_in(port, "alice", "wrong hm"), "401 Unauthorized")
+	local slow
+	skynet.fork(function() slow = log_in(port, "slow") end)
+	repeat skynet.sleep(1) until skynet.call(server, "lua", "is_logging_in", "slow")
+	check.equal(log_in(port, "slow"), "406 Not Acceptable")
+	skynet.call(server, "lua", "let_in", "slow")
+	repeat skynet.sleep(1) until slow
+	check.equal(slow, "200 " .. crypt.base64encode "id of slow")
+end
+
+check.run(cases)

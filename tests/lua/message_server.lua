@@ -1,0 +1,31 @@
+-- A message server whose only user counts.
+local msgserver = require "snax.msgserver"
+
+local count, servername = 0, nil
+local handler = {}
+
+function handler.register_handler(name)
+	servername = name
+end
+
+function handler.login_handler(uid, secret)
+	msgserver.login(msgserver.username(uid, 1, servername), secret)
+	return 1
+end
+
+function handler.logout_handler(uid, subid)
+	msgserver.logout(msgserver.username(uid, subid, servername))
+end
+
+handler.kick_handler = handler.logout_handler
+
+function handler.request_handler(username, text)
+	assert(msgserver.userid(username) == "user" and msgserver.ip(username))
+	if text == "fail" then
+		error "as asked"
+	end
+	count = count + 1
+	return tostring(count)
+end
+
+msgserver.start(handler)
