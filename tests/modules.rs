@@ -24,6 +24,7 @@ modules! {
     crypt,
     md5,
     ltls,
+    client,
     gate,
     memory,
     netpack,

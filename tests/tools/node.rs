@@ -24,7 +24,8 @@ pub fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
     let mut node = Command::new(executable())
         .arg(config)
         .current_dir(folder)
-        .stdin(Stdio::null())
+        // Open and silent: some modules end the process at the end of its input.
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()

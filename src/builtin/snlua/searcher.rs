@@ -13,6 +13,7 @@ use crate::builtin::embedded;
 /// Modules in Rust, a list of each crate.
 static MODULES: &[&[(&CStr, lua_CFunction)]] = &[
     skynet_bson::MODULES,
+    skynet_client::MODULES,
     skynet_luaclib::MODULES,
     skynet_lpeg::MODULES,
     skynet_md5::MODULES,
