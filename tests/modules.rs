@@ -19,6 +19,7 @@ macro_rules! modules {
 modules! {
     bson_documents,
     mongo_driver,
+    datasheet,
     debugchannel,
     cluster,
     crypt,

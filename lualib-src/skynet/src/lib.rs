@@ -8,6 +8,7 @@ mod arguments;
 pub mod block;
 pub mod cluster;
 pub mod core;
+pub mod datasheet;
 pub mod debugchannel;
 pub mod memory;
 pub mod mongo;
@@ -54,6 +55,10 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (
         c"skynet.sharetable.core",
         sharetable::luaopen_skynet_sharetable_core,
+    ),
+    (
+        c"skynet.datasheet.core",
+        datasheet::luaopen_skynet_datasheet_core,
     ),
     (c"skynet.stm", stm::luaopen_skynet_stm),
 ];
