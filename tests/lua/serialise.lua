@@ -163,4 +163,31 @@ function cases.a_failing_metamethod_is_the_error_of_pack()
 	check.equal(hex(core.packstring(1)), "0a01")
 end
 
+function cases.a_finalizer_may_pack_while_something_is_packed()
+	local value = {}
+	for index = 1, 20 do
+		value[index] = setmetatable({ index }, {})
+	end
+	local expected = core.packstring(value)
+	local noise = ("\255"):rep(2000)
+	local finalizer = { __gc = function()
+		core.packstring(noise)
+	end }
+	-- The collector never rests. A table that grows makes it due for a step, which the packer then has to let it take.
+	local pause = collectgarbage("param", "pause", 0)
+	local size = collectgarbage("param", "stepsize", 1)
+	local damaged = 0
+	for round = 1, 500 do
+		setmetatable({}, finalizer)
+		local grown = {}
+		for index = 1, round do
+			grown[index] = index
+		end
+		damaged = damaged + (core.packstring(value) == expected and 0 or 1)
+	end
+	collectgarbage("param", "pause", pause)
+	collectgarbage("param", "stepsize", size)
+	check.equal(damaged, 0)
+end
+
 check.run(cases)

@@ -192,7 +192,11 @@ unsafe fn table(
         }
         if lua_getmetatable(state, index) != 0 {
             lua_settop(state, -2);
-            if luaL_getmetafield(state, index, c"__pairs".as_ptr()) != LUA_TNIL {
+            // It makes a string, so the collector may run finalizers, which may pack something.
+            writer.suspend();
+            let pairs = luaL_getmetafield(state, index, c"__pairs".as_ptr());
+            writer.resume();
+            if pairs != LUA_TNIL {
                 return by_metamethod(state, writer, index, depth);
             }
         }
