@@ -242,3 +242,18 @@ fn mongo_example_uses_a_server() {
             "mongo is done",
         ]);
 }
+
+#[test]
+fn sproto_shop_answers_and_tells_news() {
+    Example::new("sproto", &[("8203", free_port().to_string())])
+        .run("config")
+        .has(&[
+            "1\tsword\t12.5\tiron sharp",
+            "3\tknife\t3.0\tiron sharp small",
+            "news:\tsold\tsword\t0 left",
+            "bought for\t25.0",
+            "a third sword:\tfalse",
+            "sproto is done",
+            "the server has closed",
+        ]);
+}
