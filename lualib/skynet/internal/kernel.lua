@@ -425,7 +425,10 @@ end
 ---------------------------------------------------------------- messages of the node
 
 --- Handles one message of the node: the callback of this service. Raises what its tasks raised.
----@param ptype integer @param msg lightuserdata? @param sz integer @param session integer
+---@param ptype integer
+---@param msg lightuserdata?
+---@param sz integer
+---@param session integer
 ---@param source integer
 function api.dispatch_message(ptype, msg, sz, session, source)
 	if inspector then

@@ -1,0 +1,132 @@
+-- Writes docs/lua-api.md from the comments in lualib/. From the root of the repository:
+--
+--     cargo run -- docs/tools/config
+--
+-- A public function without a comment is an error. A test runs this and compares.
+
+local skynet = require "skynet"
+require "skynet.manager" -- skynet.abort
+local comments = require "comments"
+local markdown = require "markdown"
+local modules = require "modules"
+
+local missing = {} -- functions without a comment
+
+local function paths(entry)
+	local files = entry.files or { (string.gsub(entry[1], "%.", "/")) }
+	local list = {}
+	for i, file in ipairs(files) do
+		list[i] = string.format("lualib/%s.lua", file)
+	end
+	return list
+end
+
+-- How the reference writes the table (or object) that a function is in; nil for internal ones.
+local function owner_of(entry, file, item)
+	if item.owner == "" then
+		return ""
+	end
+	local own = entry.own and entry.own[item.owner]
+	if own ~= nil then
+		return own or nil
+	elseif item.owner ~= file.returned then
+		return nil
+	elseif item.separator == ":" and entry.object then
+		return entry.object
+	end
+	return string.match(entry[1], "[^.]+$")
+end
+
+-- The heading and the comment of a function. An alias has its arguments in the comment: "name(arguments) -> result: text".
+local function describe(owner, item)
+	local separator = item.separator
+	if string.find(item.owner, "^%u%l") then
+		separator = ":" -- the table is a class, whichever way its methods are made
+	end
+	local full = owner .. separator .. item.name
+	if item.arguments then
+		return full .. item.arguments, item.lines
+	end
+	local signature, text = string.match(item.lines[1], "^" .. item.name .. "(%b()[^:]*): (.*)$")
+	if not signature then
+		return full, item.lines
+	end
+	local lines = table.move(item.lines, 1, #item.lines, 1, {})
+	lines[1] = string.gsub(text, "^%l", string.upper)
+	return full .. signature, lines
+end
+
+local function add_module(out, entry)
+	local name = entry[1]
+	out[#out + 1] = "### " .. name
+	out[#out + 1] = ""
+	local intro = entry.intro and { entry.intro }
+	local functions = {}
+	for _, path in ipairs(paths(entry)) do
+		local file = comments.read(path)
+		intro = intro or file.intro
+		for _, item in ipairs(file.items) do
+			local owner = owner_of(entry, file, item)
+			if owner and not string.find(item.name, "^_") then
+				if item.lines then
+					if owner == "" then -- the module is a function
+						owner = string.match(name, "[^.]+$")
+					end
+					local title, lines = describe(owner, item)
+					functions[#functions + 1] = "#### `" .. title .. "`"
+					functions[#functions + 1] = ""
+					markdown.append(functions, lines)
+				else
+					missing[#missing + 1] = string.format("%s: %s%s%s", path, owner, item.separator, item.name)
+				end
+			end
+		end
+	end
+	markdown.append(out, intro)
+	table.move(functions, 1, #functions, #out + 1, out)
+end
+
+local function contents(out)
+	for _, entry in ipairs(modules) do
+		if entry.heading then
+			out[#out + 1] = string.format("\n**%s**:", entry.heading)
+		else
+			out[#out + 1] = string.format("[%s](#%s)", entry[1], (string.gsub(entry[1], "%.", "")))
+		end
+	end
+	out[#out + 1] = ""
+end
+
+local function document()
+	local out = {
+		"# Lua API",
+		"",
+		"Made by `docs/tools/api.lua` from the comments in `lualib/`; do not edit. \"Yields\" means that the task waits, and the",
+		"service handles other messages meanwhile. Times are in 1/100 s where nothing else is said. `?` behind a type: may be nil.",
+		"",
+	}
+	contents(out)
+	for _, entry in ipairs(modules) do
+		if entry.heading then
+			out[#out + 1] = "## " .. entry.heading
+			out[#out + 1] = ""
+		else
+			add_module(out, entry)
+		end
+	end
+	return markdown.join(out)
+end
+
+skynet.start(function()
+	local ok, text = pcall(document)
+	if not ok then
+		print("failed: " .. text)
+	elseif #missing > 0 then
+		print("functions without a comment:\n" .. table.concat(missing, "\n"))
+	else
+		local file <close> = assert(io.open(skynet.getenv "api_output", "w"))
+		file:write(text)
+		print "the reference is written"
+	end
+	skynet.abort()
+end)
