@@ -34,8 +34,9 @@ fn lua_reference_is_what_the_comments_say() {
 
 /// The targets of the links `[text](target)` of a Markdown file, without those to the web.
 fn links(text: &str) -> impl Iterator<Item = &str> {
-    text.split("](")
-        .skip(1)
+    let prose = text.split("```").step_by(2); // every other piece is code
+    prose
+        .flat_map(|text| text.split("](").skip(1))
         .filter_map(|rest| rest.split(')').next())
         .filter(|target| !target.starts_with("http"))
 }

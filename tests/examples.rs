@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tools::example::Example;
 use tools::peer::{self, Peer, free_port, program, python};
-use tools::{root, run, scratch};
+use tools::{compiler, root, run, scratch};
 
 #[test]
 fn hello_plays() {
@@ -256,4 +256,16 @@ fn sproto_shop_answers_and_tells_news() {
             "sproto is done",
             "the server has closed",
         ]);
+}
+
+#[test]
+fn cservice_counts_bytes() {
+    let cservice = Example::new("cservice", &[]);
+    run(compiler("c")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(cservice.path("counter.so"))
+        .arg(cservice.path("counter.c")));
+    cservice
+        .run("config")
+        .has(&["bytes so far:\t110", "cservice is done"]);
 }

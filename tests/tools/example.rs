@@ -44,6 +44,11 @@ impl Example {
         }
     }
 
+    /// A file of the copy.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.place.join("examples").join(&self.name).join(file)
+    }
+
     /// Starts a node with one of the configs, in a place that looks like the root of the project.
     pub fn start(&self, config: &str) -> Node {
         let mut child = Command::new(env!("CARGO_BIN_EXE_skynet"))
