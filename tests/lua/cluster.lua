@@ -145,4 +145,30 @@ function cases.a_lost_connection_is_made_again()
 	socket.close(listener)
 end
 
+function cases.requests_give_up_when_the_node_stays_away()
+	if not skynet.call_timeout then
+		return -- no such option
+	end
+	local listener = socket.listen("127.0.0.1", check.port(4))
+	local connection
+	socket.start(listener, function(fd)
+		socket.start(fd)
+		connection = fd
+	end)
+	cluster.reload { __reconnect = 0.05, away = "127.0.0.1:" .. check.port(4) }
+	skynet.fork(pcall, cluster.call, "away", 1, "x")
+	repeat skynet.sleep(1) until connection
+	socket.close(listener)
+	socket.close(connection)
+	local sender = cluster.get_sender "away"
+	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "lost"
+	fails(cluster.call, "away", 1, "y")
+	cluster.reload { away = false }
+	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "closed"
+	fails(cluster.call, "away", 1, "z")
+	cluster.reload { away = SELF }
+	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "up"
+	check.equal(cluster.call("away", ".launcher", "NOSUCH"), { "Unknown command" })
+end
+
 check.run(cases)

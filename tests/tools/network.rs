@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,7 +43,9 @@ pub struct Node {
 impl Node {
     /// Starts the service `tests/network/START.lua` as a node; `more` is appended to its config.
     pub fn start(side: Side, start: &str, more: &str) -> Self {
-        let place = scratch(&format!("network-{start}-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let place = scratch(&format!("network-{start}-{number}"));
         let scripts = root().join("tests/network").display().to_string();
         let config =
             node::config(&scripts, side.variable("TREE")) + &format!("start = {start:?}\n{more}\n");
