@@ -95,6 +95,21 @@ fn shared_data_follows_its_updates() {
 }
 
 #[test]
+fn shared_tables_are_replaced_wherever_they_are_kept() {
+    run_test("sharetable");
+}
+
+#[test]
+fn shared_maps_carry_what_is_committed() {
+    run_test("sharemap");
+}
+
+#[test]
+fn sproto_messages_and_requests_pass_between_two_ends() {
+    run_test("protocols");
+}
+
+#[test]
 fn names_of_the_first_generation_lead_to_their_modules() {
     // As in old configs, whether the folder exists or not.
     run(
