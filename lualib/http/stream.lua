@@ -3,7 +3,7 @@
 ---     for piece, stream in httpc.request_stream("GET", host, "/large") do ... end
 ---
 --- Fields: status, header (with the trailer at the end), connected: true while more may come, nil at
---- the end, false when the connection broke.
+--- the end, false when the body broke off.
 
 local internal = require "http.internal"
 
@@ -12,11 +12,18 @@ local Stream = {}
 Stream.__index = Stream
 
 --- Reads the next piece. Yields.
----@return string? piece nil at the end; may be empty, table self
+---@return string? piece nil at the end; may be empty, table self. Raises when the connection breaks in
+--- the middle, or the body is malformed
 function Stream:padding()
-	local piece = self:_next()
-	if piece == nil then
+	local ok, piece = pcall(self._next, self)
+	if not ok then
+		self.connected = false
+	end
+	if not ok or piece == nil then
 		self:close()
+	end
+	if not ok then
+		error(piece, 0)
 	end
 	return piece, self
 end
@@ -58,8 +65,7 @@ local function next_chunk(self)
 	local piece, rest = internal.read_chunk(read, self._rest)
 	self._rest = rest
 	if piece == nil or (piece == "" and not internal.read_trailer(read, rest, self.header)) then
-		self.connected = false
-		return nil
+		error "Invalid response body"
 	elseif piece == "" then
 		finish(self)
 	end
@@ -85,17 +91,6 @@ local function next_of_none(self)
 	return ""
 end
 
--- A connection that breaks in the middle ends the stream; `connected` tells.
-local function guarded(next_piece)
-	return function(self)
-		local ok, piece = pcall(next_piece, self)
-		if ok then
-			return piece
-		end
-		self.connected = false
-	end
-end
-
 --- A stream for the response whose header has been read. Raises when its framing is not valid.
 ---@param interface table
 ---@param code integer
@@ -106,9 +101,9 @@ function M.new(interface, code, rest, header, empty)
 	local framing = internal.framing(header)
 	local next_piece
 	if framing == "chunked" then
-		next_piece = guarded(next_chunk)
+		next_piece = next_chunk
 	elseif framing then
-		next_piece = guarded(next_of_length)
+		next_piece = next_of_length
 	else
 		next_piece = empty and next_of_none or next_until_closed
 	end

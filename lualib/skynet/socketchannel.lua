@@ -38,6 +38,8 @@ local PAUSE_STEP <const>, LONGEST_PAUSE <const> = 100, 1000 -- 1/100 s, between 
 ---   response        function(sock) -> session, ok, data [, more]: makes this a channel by session
 ---   nodelay         no Nagle's algorithm
 ---   overload        function(on), called when output piles up, and when it is gone
+---   connect_timeout, request_timeout    1/100 s; nil: none. An answer that comes too late is dropped, the
+---                   connection stays
 ---   socket_read, socket_readline    replace the methods of the reading functions' object (TLS)
 ---@param options table
 ---@return table channel
@@ -49,6 +51,7 @@ function M.channel(options)
 		auth = options.auth,
 		nodelay = options.nodelay,
 		overload = options.overload,
+		connect_timeout = options.connect_timeout,
 		overloaded = false,
 		closed = false,
 		new_link = link.class(options.response and bysession(options.response) or inorder, options),
@@ -154,7 +157,7 @@ local function connect_to_any(self)
 			skynet.error("socket: connect to backup host", server.host, server.port)
 		end
 		local fd
-		fd, problem = socket.open(server.host, server.port)
+		fd, problem = socket.open(server.host, server.port, self.connect_timeout)
 		if fd and self.closed then -- meanwhile
 			socket.close(fd)
 		elseif fd then
@@ -298,7 +301,8 @@ end
 --- ok, data, and whether more parts follow (then the result is a list). By session: the session.
 --- nil: no answer
 ---@param more string[]? further parts of a large request
----@return any data of the answer; raises it if not ok, and `socketchannel.error` if the connection is lost
+---@return any data of the answer; raises it if not ok, `socketchannel.error` if the connection is lost, and
+--- "request timeout"
 function Channel:request(request, response, more)
 	local current = connected_link(self, true)
 	send(self, current, request, more)

@@ -156,7 +156,6 @@ function cases.output_that_piles_up_is_reported()
 	local total = 0
 	while total < 24 * #BIG do total = total + #assert(socket.read(b)) end
 	repeat skynet.sleep(1) until sizes[#sizes] == 0
-	print("sizes", table.concat(sizes, " "))
 	assert(sizes[1] >= 1024)
 	socket.close(a)
 	socket.close(b)

@@ -207,6 +207,22 @@ function cases.connect_keeps_trying()
 	close_again()
 end
 
+function cases.requests_may_have_a_limit_of_time()
+	local release = {}
+	local port, close = server(function(id)
+		assert(socket.readline(id) == "slow")
+		skynet.wait(release)
+		socket.write(id, "late\n")
+		echo(id)
+	end)
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port, request_timeout = 30 }
+	check.raises("request timeout", ask, channel, "slow")
+	skynet.wakeup(release)
+	check.equal(ask(channel, "next"), "=next") -- and not the late answer
+	channel:close()
+	close()
+end
+
 function cases.overload_is_notified()
 	local release = {}
 	local port, close = server(function(id)

@@ -1,4 +1,7 @@
 -- http.httpc and http.httpd against each other, curl, and a Python server (its port: setting peer_port).
+-- What the C project's modules do otherwise: no code for malformed requests, no continued lines that begin with
+-- a space, chunks with extensions and bodies that end with the connection fail, any response is taken for the
+-- final one, line breaks in header fields are sent.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local httpc = require "http.httpc"
@@ -86,7 +89,10 @@ function cases.broken_connections_raise()
 	check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
 	local pieces = {}
 	local stream = httpc.request_stream("GET", host(), "/broken")
-	for piece in stream do pieces[#pieces + 1] = piece end
+	ok, problem = pcall(function()
+		for piece in stream do pieces[#pieces + 1] = piece end
+	end)
+	check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
 	check.equal(table.concat(pieces), "only this")
 	check.equal(stream.connected, false)
 	local listener, _, port = socket.listen("127.0.0.1", 0)

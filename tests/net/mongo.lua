@@ -1,4 +1,6 @@
 -- skynet.db.mongo against the server of mongo_peer.py: setting mongo_port.
+-- What the C project's module does otherwise: an empty search that is asked twice says that there is more; `count` of an
+-- empty aggregate raises; no SCRAM-SHA-256.
 local skynet = require "skynet"
 local bson = require "bson"
 local mongo = require "skynet.db.mongo"

@@ -1,5 +1,8 @@
 -- skynet.db.mysql against a MariaDB server: setting mysql_port; user "me" with "secret", user "nobody"
 -- without a password, database "game".
+-- What the C project's module does otherwise: no decimals, times and fractions of a second in the binary protocol; no
+-- packets of 16 MiB and more; the message of a write begins with its length; several results of a prepared
+-- statement are named `mulitresultset` only; there are no pools.
 local skynet = require "skynet"
 local mysql = require "skynet.db.mysql"
 local check = require "check"

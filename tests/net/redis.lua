@@ -1,4 +1,6 @@
 -- skynet.db.redis against a redis-server: settings redis_port, redis_auth_port (password "secret").
+-- What the C project's module does otherwise: `exists` and `sismember` take an error for true; a nil argument is sent, and
+-- the server closes; there are no pools.
 local skynet = require "skynet"
 local redis = require "skynet.db.redis"
 local socketchannel = require "skynet.socketchannel"

@@ -1,4 +1,5 @@
 -- skynet.db.redis.cluster against a cluster of three nodes: setting redis_ports, separated by commas.
+-- The C project's module has no `close`: its connections stay, and its subscriptions end with the service.
 local skynet = require "skynet"
 local cluster = require "skynet.db.redis.cluster"
 local redis = require "skynet.db.redis"

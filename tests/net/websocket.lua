@@ -1,5 +1,6 @@
 -- http.websocket against itself and the Python package `websockets`. Settings: peer_port (echo server
 -- in Python), python (with the package), scripts (folder of the tests).
+-- What the C project's module does otherwise: clients do not mask their frames, which other servers refuse.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local httpc = require "http.httpc"

@@ -34,7 +34,7 @@ end
 ---
 --- Fields of `options`: host, port (3306), user, password, database, charset (such as "utf8mb4"; default:
 --- the server's), max_packet_size (1 MiB), compact_arrays (rows as lists), on_connect(db) (run after each
---- log-in), overload (see skynet.socketchannel).
+--- log-in); overload, connect_timeout, request_timeout (see skynet.socketchannel).
 ---@param options table
 ---@return table connection. Raises when it fails
 function M.connect(options)
@@ -62,6 +62,8 @@ function M.connect(options)
 		host = options.host,
 		port = options.port or 3306,
 		overload = options.overload,
+		connect_timeout = options.connect_timeout,
+		request_timeout = options.request_timeout,
 		nodelay = true,
 		auth = function(channel)
 			self.version = log_in(channel, login)

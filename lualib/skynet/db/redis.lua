@@ -95,8 +95,8 @@ end
 
 --- Connects. Yields. Raises when it fails.
 ---
---- Fields of `config`: host, port (6379), db (number), auth (password), username, overload (see
---- skynet.socketchannel).
+--- Fields of `config`: host, port (6379), db (number), auth (password), username; overload,
+--- connect_timeout, request_timeout (see skynet.socketchannel; the last one not with commands that block).
 ---@param config table
 ---@return table connection
 function M.connect(config)
@@ -106,6 +106,8 @@ function M.connect(config)
 		auth = login(config),
 		nodelay = true,
 		overload = config.overload,
+		connect_timeout = config.connect_timeout,
+		request_timeout = config.request_timeout,
 	}
 	channel:connect(true)
 	return setmetatable({ channel }, metatable)

@@ -46,13 +46,10 @@ function M.dispatch(link)
 	while not link.closed do
 		local entry = line[link.first]
 		if entry then
-			local ticket = entry[1]
 			local ok, data = read_answer(entry[2], link) -- if it raises, `abandon` tells the ticket
 			line[link.first] = nil
 			link.first = link.first + 1
-			if not ticket.done then
-				settle(ticket, ok, data)
-			end
+			settle(entry[1], ok, data)
 		else
 			link.idle = true
 			skynet.wait(line)

@@ -30,15 +30,18 @@ end
 
 local read, readline = reader(socket.read), reader(socket.readline)
 
---- Ends a ticket and wakes its task.
+--- Ends a ticket and wakes its task, unless that has given up.
 function M.settle(ticket, ok, data)
+	if ticket.done then
+		return
+	end
 	ticket.ok, ticket.data, ticket.done = ok, data, true
 	skynet.wakeup(ticket)
 end
 
 --- A constructor of links: new(fd, lost), with lost(link, while_idle) called when the connection is lost.
 ---@param kind table
----@param options { socket_read: function?, socket_readline: function? }
+---@param options { socket_read: function?, socket_readline: function?, request_timeout: integer? }
 ---@return function new
 function M.class(kind, options)
 	local Link = {
@@ -46,6 +49,7 @@ function M.class(kind, options)
 		readline = options.socket_readline or readline,
 	}
 	Link.__index = Link
+	local timeout = options.request_timeout
 
 	--- Closes the connection and fails who waits, with `problem` or M.error. Yields.
 	function Link:close(problem)
@@ -67,7 +71,15 @@ function M.class(kind, options)
 		end
 		local ticket = {}
 		kind.expect(self, response, ticket)
-		skynet.wait(ticket)
+		if not timeout then
+			skynet.wait(ticket)
+		else
+			skynet.sleep(timeout, ticket)
+			if not ticket.done then
+				ticket.done = true
+				error("request timeout", 0)
+			end
+		end
 		local ok, data = ticket.ok, ticket.data
 		if ok == M.error then
 			error(data or M.error, 0)

@@ -76,8 +76,8 @@ end
 --- Connects. Yields.
 ---
 --- Fields of `config`: host, port (27017), username, password, authdb ("admin"), authmod ("scram_sha1",
---- "scram_sha256"; by default what the server has), overload (see skynet.socketchannel). For a replica
---- set: rs, a list of such tables; names and passwords are those of the first one.
+--- "scram_sha256"; by default what the server has); overload, connect_timeout, request_timeout (see
+--- skynet.socketchannel). For a replica set: rs, a list of such tables; names and passwords are those of the first one.
 ---@param config table
 ---@return table client. Raises when it fails
 function M.connect(config)
@@ -98,6 +98,8 @@ function M.connect(config)
 		backup = backup,
 		nodelay = true,
 		overload = config.overload,
+		connect_timeout = config.connect_timeout,
+		request_timeout = config.request_timeout,
 		response = read_answer,
 		auth = function()
 			log_in(self, first)

@@ -123,6 +123,8 @@ local function settings(self, node)
 		auth = self.opt.auth,
 		username = self.opt.username,
 		db = self.opt.db or 0,
+		connect_timeout = self.opt.connect_timeout,
+		request_timeout = self.opt.request_timeout,
 	}
 end
 
@@ -349,8 +351,8 @@ local metatable = {
 
 --- Connects. Yields.
 ---
---- Fields of `opt`: auth, username, db, max_connections (256), read_slave: read from a replica when the
---- node of a key cannot be reached.
+--- Fields of `opt`: auth, username, db, connect_timeout, request_timeout (as for skynet.db.redis),
+--- max_connections (256), read_slave: read from a replica when the node of a key cannot be reached.
 ---@param startup_nodes table[] some of the nodes, each { host =, port = }; or one
 ---@param opt table?
 ---@param onmessage? fun(data: string, channel: string, pattern: string?) for `subscribe` and `psubscribe`

@@ -65,6 +65,7 @@ return function(config)
 		host = config.host,
 		port = config.port or 6379,
 		nodelay = true,
+		connect_timeout = config.connect_timeout,
 		auth = function(channel)
 			if log_in then
 				log_in(channel)
