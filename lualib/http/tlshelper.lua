@@ -1,5 +1,6 @@
 --- TLS over a skynet socket: functions like those of http.sockethelper, with a TLS session between.
 
+local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 local tls = require "ltls.c"
 
@@ -65,6 +66,12 @@ function M.closefunc(session)
 	end
 end
 
+-- Whether the peer has said that nothing follows; its connection may stay open all the same. The
+-- module in C of older trees cannot tell.
+local function ended(session)
+	return session.ended and session:ended()
+end
+
 --- A function that reads what the peer has sent: read(n) for n bytes, read() for some. It yields.
 ---@return fun(n: integer?): string
 function M.readfunc(id, session)
@@ -74,7 +81,11 @@ function M.readfunc(id, session)
 	local function decrypted()
 		local bytes = next_bytes()
 		next_bytes = read
-		return session:read(bytes)
+		local plain = session:read(bytes)
+		if plain == "" and ended(session) then
+			error(sockethelper.socket_error("TLS connection ended fd = " .. id))
+		end
+		return plain
 	end
 	local text = ""
 	return function(n)
@@ -107,11 +118,19 @@ function M.writefunc(id, session)
 	end
 end
 
---- A function that reads until the peer closes. It yields.
+--- A function that reads until the peer closes or says that nothing follows. It yields.
 ---@return fun(): string
 function M.readallfunc(id, session)
 	return function()
-		return session:read(sockethelper.readall(id) or "")
+		local parts = { session:read "" }
+		while not ended(session) do
+			local bytes = socket.read(id)
+			if not bytes then
+				break
+			end
+			parts[#parts + 1] = session:read(bytes)
+		end
+		return table.concat(parts)
 	end
 end
 

@@ -97,10 +97,12 @@ local function on_data(id, size, data)
 	end
 	local total = push(s.input, s.blocks, data, size)
 	local wants = s.wants
+	local unread = total -- what nobody will take at once
 	if type(wants) == "number" then
 		if total < wants then
 			return
 		end
+		unread = wants == 0 and 0 or total - wants
 	else
 		if s.limit and total > s.limit then
 			skynet.error(string.format("socket buffer overflow: fd=%d size=%d", id, total))
@@ -112,7 +114,7 @@ local function on_data(id, size, data)
 		end
 	end
 	s.wants = nil
-	if total > PAUSE_ABOVE then
+	if unread > PAUSE_ABOVE then
 		pause(s, total)
 	end
 	if wants then

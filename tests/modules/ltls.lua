@@ -279,7 +279,9 @@ if additional then
 		local client, server = pair()
 		connect(client, server)
 		local last = client:write "the end" .. client:close_notify()
+		check.equal(server:ended(), false)
 		check.equal(server:read(last), "the end")
+		check.equal(server:ended(), true)
 		check.equal(server:read "anything", "")
 	end
 

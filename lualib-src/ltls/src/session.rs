@@ -22,6 +22,8 @@ pub struct Session {
     output: Vec<u8>,
     /// From the peer, decrypted.
     plain: Vec<u8>,
+    /// The peer has said that nothing follows.
+    ended: bool,
 }
 
 enum State {
@@ -59,6 +61,7 @@ impl Session {
             state,
             output: Vec::new(),
             plain: Vec::new(),
+            ended: false,
         }
     }
 
@@ -151,6 +154,11 @@ impl Session {
         self.collect();
     }
 
+    /// Whether the peer has said that nothing follows.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
     /// The protocol that both sides agreed on (ALPN).
     pub fn protocol(&self) -> Option<&[u8]> {
         match &self.state {
@@ -203,7 +211,7 @@ impl Session {
             let result = connection.process_new_packets();
             // Also what was decrypted before a failure. The reader's error only says that there is no more.
             let _ = connection.reader().read_to_end(&mut self.plain);
-            result.map_err(text)?;
+            self.ended |= result.map_err(text)?.peer_has_closed();
             if ended || received.is_empty() {
                 return Ok(());
             }

@@ -21,6 +21,7 @@ const KIND: Kind = Kind {
         (c"write", write),
         (c"set_ext_host_name", set_ext_host_name),
         (c"close_notify", close_notify),
+        (c"ended", ended),
         (c"alpn", alpn),
         (c"server_name", server_name),
     ],
@@ -171,6 +172,13 @@ unsafe extern "C-unwind" fn set_ext_host_name(state: *mut lua_State) -> c_int {
         };
         lua_pushinteger(state, set.into());
     }
+    1
+}
+
+/// `tls:ended()`: whether the peer has said that nothing follows what was read. Its transport may stay open.
+unsafe extern "C-unwind" fn ended(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe { lua_pushboolean(state, (*check(state)).ended().into()) };
     1
 }
 
