@@ -703,6 +703,16 @@ function cases.matching_within_matching()
 	equal(depth(100), 100)
 end
 
+function cases.many_values_come_out_of_deep_captures()
+	local deep = P(1)
+	for _ = 1, 190 do
+		deep = C(deep)
+	end
+	local texts = { match(deep * deep, "xy") }
+	equal(#texts, 380)
+	equal(texts[190] .. texts[191], "xy")
+end
+
 function cases.deep_captures()
 	local deep = C(1)
 	for _ = 1, 190 do

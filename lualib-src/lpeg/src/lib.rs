@@ -1,13 +1,13 @@
 //! The Lua module `lpeg`: pattern matching with parsing expression grammars, with the interface of LPeg 1.1.
 //!
-//! A pattern is a [tree](tree), built by the [functions and operators of Lua](api). Before its first match it is
-//! [compiled](compile), with what its [facts](facts) and its [first bytes](first) allow, to a [program](program) that a
-//! [machine](vm) runs; [captures] turns what the machine wrote down into Lua values.
+//! A pattern is a tree, built by the functions and operators of Lua. Before its first match it is compiled, with what its
+//! facts and its first bytes allow, to a program that a machine runs; `captures` turns what the machine wrote down into Lua
+//! values.
 //!
 //! Errors in Lua are longjmps. Trees, programs, and the stacks of a match that have become long are memory of Lua, and
 //! nothing that has a destructor is alive across a call that can raise an error.
 
-pub mod api;
+mod api;
 mod captures;
 mod charset;
 mod compile;

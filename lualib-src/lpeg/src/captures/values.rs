@@ -64,7 +64,8 @@ pub unsafe fn push_all(
 }
 
 // SAFETY (for all methods): they are called with the slots of a match, with nothing alive that has a destructor, and with an
-// entry at `at`; what they push there is room for, which `push` sees to. Any of them may raise an error.
+// entry at `at`. There is room on Lua's stack for what they push: each calls `reserve` at its beginning, or where nested
+// captures may have used that up. Any of them may raise an error.
 impl Values {
     pub(super) unsafe fn new(
         state: *mut lua_State,
@@ -104,6 +105,12 @@ impl Values {
         unsafe { *self.entries.add(index as usize) }
     }
 
+    /// Makes room for a few values on Lua's stack.
+    unsafe fn reserve(&self) {
+        // SAFETY: see above.
+        unsafe { luaL_checkstack(self.state, 4, c"too many captures".as_ptr()) };
+    }
+
     /// Whether the present entry is directly in `parent`.
     pub(super) unsafe fn inside(&self, parent: u32) -> bool {
         // SAFETY: the entry is one of the list.
@@ -138,6 +145,7 @@ impl Values {
         if key != self.cached {
             // SAFETY: see above.
             unsafe {
+                self.reserve();
                 self.push_key(key);
                 lua_replace(self.state, slot);
             }
@@ -167,6 +175,7 @@ impl Values {
                 count += self.push();
             }
             if text || count == 0 {
+                self.reserve();
                 self.push_text(self.entry(head));
                 count += 1;
             }
@@ -208,7 +217,7 @@ impl Values {
         // SAFETY: see above.
         unsafe {
             let capture = self.entry(self.at);
-            luaL_checkstack(state, 4, c"too many captures".as_ptr());
+            self.reserve();
             self.depth += 1;
             if self.depth > MAX_DEPTH {
                 self.too_deep();
@@ -308,6 +317,7 @@ impl Values {
             while self.inside(head) {
                 let capture = self.entry(self.at);
                 if capture.kind == CaptureKind::Group && capture.key != 0 {
+                    self.reserve();
                     self.push_key(capture.key);
                     let first = self.shield();
                     self.push_first_nested();
@@ -358,6 +368,7 @@ impl Values {
             lua_pop(state, count - 1);
             while self.inside(head) {
                 let function = self.cache(function);
+                self.reserve();
                 lua_pushvalue(state, function);
                 lua_insert(state, -2);
                 let count = self.push();
