@@ -126,6 +126,10 @@ local function on_packet(_, _, address, session, msg, sz, more, is_push)
 	if not msg then
 		return answer(session, false, "Invalid large req")
 	end
+	if not address then -- the last part of a request that has not begun
+		skynet.trash(msg, sz)
+		return answer(session, false, "Invalid name")
+	end
 	serve(address, session, msg, sz, is_push, tag)
 end
 

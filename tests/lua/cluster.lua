@@ -171,4 +171,18 @@ function cases.requests_give_up_when_the_node_stays_away()
 	check.equal(cluster.call("away", ".launcher", "NOSUCH"), { "Unknown command" })
 end
 
+function cases.parts_of_a_request_that_has_not_begun_are_refused()
+	open()
+	local fd = assert(socket.open(SELF))
+	local function send(kind, session, text)
+		socket.write(fd, string.pack(">s2", string.pack("<BI4", kind, session) .. text))
+	end
+	send(3, 7, "the last one")
+	check.equal(read_packet(fd), string.pack("<I4B", 7, 0) .. "Invalid name")
+	send(2, 8, "one in the middle")
+	send(3, 8, "the last one")
+	check.equal(read_packet(fd), string.pack("<I4B", 8, 0) .. "Invalid large req")
+	socket.close(fd)
+end
+
 check.run(cases)

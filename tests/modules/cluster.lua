@@ -214,6 +214,9 @@ function cases.parts_beyond_the_announced_size_are_not_kept()
 	check.equal(#parts, 2)
 	core.append(parts, message "de")
 	check.equal(select("#", core.concat(parts)), 0)
+	parts = {} -- no size was announced
+	core.append(parts, message "abc")
+	check.equal(parts, {})
 end
 
 function cases.names_begin_with_an_at()

@@ -69,8 +69,8 @@ unsafe extern "C-unwind" fn text(state: *mut lua_State) -> c_int {
     1
 }
 
-/// Whether `size` more bytes are within what was announced for the message at index 1; counts them. A table that begins
-/// with something else than a size has no limit, and will not become a message.
+/// Whether `size` more bytes are within what was announced for the message at index 1; counts them. Nothing is for a table
+/// that does not begin with a size.
 unsafe fn fits(state: *mut lua_State, size: usize) -> bool {
     // SAFETY: called by Lua; the counter is a field that exists or is made here, before the block is touched.
     unsafe {
@@ -80,7 +80,7 @@ unsafe fn fits(state: *mut lua_State, size: usize) -> bool {
         let before = lua_tointegerx(state, -1, ptr::null_mut());
         lua_pop(state, 2);
         if kind != LUA_TNUMBER {
-            return true;
+            return false;
         }
         let arrived = before.saturating_add(size as lua_Integer);
         lua_pushinteger(state, arrived);
