@@ -32,6 +32,36 @@ fn lua_reference_is_what_the_comments_say() {
     assert_eq!(written.len(), kept.len(), "cargo run -- docs/tools/config");
 }
 
+/// The blocks of code of a Markdown file: language and text.
+fn blocks(text: &str) -> Vec<(&str, &str)> {
+    text.split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.split_once('\n'))
+        .collect()
+}
+
+#[test]
+fn getting_started_leads_to_what_it_says() {
+    let text = fs::read_to_string(root().join("docs/getting-started.md")).expect("the guide");
+    let blocks = blocks(&text);
+    let place = scratch("getting-started");
+    let mut files = blocks.iter().filter(|(language, _)| *language == "lua");
+    for name in ["config", "main.lua", "shop.lua"] {
+        let (_, code) = files.next().expect("three files");
+        fs::write(place.join(name), code).expect("file of the newcomer");
+    }
+    let (status, output) = run_node(&place, "config");
+    assert!(status.success(), "{status}\n{output}");
+    let (_, promised) = blocks
+        .iter()
+        .find(|(language, _)| *language == "text")
+        .expect("what is printed");
+    for line in promised.lines().filter(|line| *line != "...") {
+        assert!(output.contains(line), "no {line:?} in\n{output}");
+    }
+}
+
 /// The targets of the links `[text](target)` of a Markdown file, without those to the web.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let prose = text.split("```").step_by(2); // every other piece is code

@@ -21,15 +21,16 @@ local function prose(text)
 end
 
 -- Splits the type off the text behind `@param name` or `@return`: up to a blank that is not inside of brackets or behind
--- one of `,:|`.
+-- something that is not complete.
 local function split_type(text)
 	local depth = 0
+	local open = string.find(text, "^fun%(") and "[:|,]$" or "[:|]$" -- results of a function may be several
 	for position, char in string.gmatch(text, "()(.)") do
 		if string.find(char, "[(<{[]") then
 			depth = depth + 1
 		elseif string.find(char, "[)>}%]]") then
 			depth = depth - 1
-		elseif char == " " and depth == 0 and not string.find(string.sub(text, 1, position - 1), "[:|]$") then
+		elseif char == " " and depth == 0 and not string.find(string.sub(text, 1, position - 1), open) then
 			return string.sub(text, 1, position - 1), string.sub(text, position + 1)
 		end
 	end
@@ -95,6 +96,8 @@ function markdown.append(out, lines)
 			tags[#tags + 1] = { kind, text }
 		elseif #tags > 0 then -- goes on with the tag above
 			tags[#tags][2] = tags[#tags][2] .. " " .. string.gsub(line, "^ +", "")
+		elseif string.find(line, "^    ") and not code and string.find(out[#out] or "", "^%* ") then
+			out[#out] = out[#out] .. " " .. prose((string.gsub(line, "^ +", ""))) -- goes on with the entry above
 		elseif string.find(line, "^    ") then
 			code = code or {}
 			code[#code + 1] = string.sub(line, 5)
