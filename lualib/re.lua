@@ -18,6 +18,8 @@ local lpeg = require "lpeg"
 local P, R, V, C, Cb, Cf, Cg, Cmt, Cp, Cs, Ct =
 	lpeg.P, lpeg.R, lpeg.V, lpeg.C, lpeg.Cb, lpeg.Cf, lpeg.Cg, lpeg.Cmt, lpeg.Cp, lpeg.Cs, lpeg.Ct
 
+local byte, find, match, sub = string.byte, string.find, string.match, string.sub
+
 local re = {}
 
 local any = P(1)
@@ -53,39 +55,46 @@ local NAME = "^([A-Za-z_][A-Za-z0-9_]*)()"
 --- Reads what the Lua pattern matches, which is anchored and has a capture, and a position capture at its end. Returns the
 --- first capture; nothing, and stays, if there is no match.
 local function take(reader, pattern)
-	local found, stop = reader.text:match(pattern, reader.at)
+	local found, stop = match(reader.text, pattern, reader.at)
 	reader.at = stop or reader.at
 	return found
 end
 
 --- Reads these characters.
 local function token(reader, text)
-	local stop = reader.at + #text
-	if reader.text:sub(reader.at, stop - 1) == text then
+	local at = reader.at
+	local stop = at + #text
+	if sub(reader.text, at, stop - 1) == text then
 		reader.at = stop
 		return true
 	end
 end
 
---- Reads spaces and comments.
-local function spaces(reader)
-	local at = reader.at
+--- The position after spaces and comments from `at` on.
+local function after_spaces(text, at)
 	repeat
-		at = reader.text:match("^%s*()", at)
-		local comment = reader.text:match("^%-%-[^\n]*()", at)
+		at = find(text, "%S", at) or #text + 1
+		local comment = match(text, "^%-%-[^\n]*()", at)
 		at = comment or at
 	until not comment
-	reader.at = at
-	return true
+	return at
 end
 
---- The position after `name <-`, if that comes next.
+--- Reads spaces and comments.
+local function spaces(reader)
+	reader.at = after_spaces(reader.text, reader.at)
+end
+
+--- The position after `name <-`, if that comes next, and the name.
 local function definition_ahead(reader)
-	local at = reader.at
-	local name = take(reader, NAME)
-	local found = name and spaces(reader) and token(reader, "<-") and reader.at
-	reader.at = at
-	return found, name
+	local text = reader.text
+	local name, at = match(text, NAME, reader.at)
+	if name then
+		at = after_spaces(text, at)
+		if sub(text, at, at + 1) == "<-" then
+			return at + 2, name
+		end
+	end
 end
 
 local function fail_here(reader)
@@ -111,20 +120,32 @@ local function quoted(reader)
 	return take(reader, "^'([^']*)'()") or take(reader, '^"([^"]*)"()')
 end
 
---- Reads something by the function that `readers` has for the characters that come next, two or one. Returns its result;
---- nothing, and stays, if there is none.
+--- Readers by the characters that they come after, for `dispatch`: by the first one, longer before shorter.
+local function by_first(readers)
+	local result = {}
+	for characters, read in pairs(readers) do
+		local first = byte(characters)
+		local entry = { characters = characters, read = read }
+		result[first] = result[first] or {}
+		table.insert(result[first], #characters > 1 and 1 or #result[first] + 1, entry)
+	end
+	return result
+end
+
+--- Reads something by the reader for the characters that come next. Returns its result; nothing, and stays, if there is none.
 local function dispatch(reader, readers, ...)
 	local at = reader.at
-	for length = 2, 1, -1 do
-		local characters = reader.text:sub(at, at + length - 1)
-		local read = #characters == length and readers[characters]
-		if read then
-			reader.at = at + length
-			local result = read(reader, ...)
-			if result then
-				return result
+	local entries = readers[byte(reader.text, at)]
+	if entries then
+		for i = 1, #entries do
+			local entry = entries[i]
+			if token(reader, entry.characters) then
+				local result = entry.read(reader, ...)
+				if result then
+					return result
+				end
+				reader.at = at
 			end
-			reader.at = at
 		end
 	end
 end
@@ -133,12 +154,10 @@ local expression
 
 -- Classes ------------------------------------------------------------------------------------------------------------
 
---- Reads `%name`.
+--- Reads the name of a class after its `%`.
 local function named_class(reader)
-	local at = reader.at
-	local name = token(reader, "%") and take(reader, NAME)
+	local name = take(reader, NAME)
 	if not name then
-		reader.at = at
 		return nil
 	end
 	local value = reader.defs and reader.defs[name] or predefined[name]
@@ -150,15 +169,17 @@ end
 
 --- Reads one item of a class.
 local function class_item(reader)
-	local item = named_class(reader)
+	local at = reader.at
+	local item = token(reader, "%") and named_class(reader)
 	if item then
 		return item
 	end
-	local first, last, stop = reader.text:match("^(.)%-([^%]])()", reader.at)
+	local first, last, stop = match(reader.text, "^(.)%-([^%]])()", at)
 	if first then
 		reader.at = stop
 		return R(first .. last)
 	end
+	reader.at = at
 	item = take(reader, "^(.)()")
 	return item and P(item)
 end
@@ -208,7 +229,18 @@ local function itself(pattern)
 	return pattern
 end
 
-local PRIMARIES = {
+--- Reads a string whose quotation mark was read.
+local function literal(closing)
+	return function(reader)
+		local text = take(reader, closing)
+		return text and P(text)
+	end
+end
+
+local PRIMARIES = by_first {
+	["'"] = literal "^([^']*)'()",
+	['"'] = literal '^([^"]*)"()',
+	["%"] = named_class,
 	["("] = enclosed(")", itself),
 	["["] = class,
 	["{~"] = enclosed("~}", Cs),
@@ -238,11 +270,7 @@ local PRIMARIES = {
 }
 
 local function primary(reader)
-	local text = quoted(reader)
-	if text then
-		return P(text)
-	end
-	local pattern = dispatch(reader, PRIMARIES) or named_class(reader)
+	local pattern = dispatch(reader, PRIMARIES)
 	if pattern then
 		return pattern
 	end
@@ -276,7 +304,7 @@ local function accumulate(pattern, func)
 	return pattern % func
 end
 
-local SUFFIXES = {
+local SUFFIXES = by_first {
 	["+"] = function(_, pattern)
 		return pattern ^ 1
 	end,
@@ -319,8 +347,9 @@ local SUFFIXES = {
 
 local function prefix(reader)
 	local at = reader.at
-	local mark = take(reader, "^([&!])()")
-	if mark then
+	local mark = sub(reader.text, at, at)
+	if mark == "&" or mark == "!" then
+		reader.at = at + 1
 		spaces(reader)
 		local pattern = prefix(reader)
 		if not pattern then
@@ -348,7 +377,7 @@ local function sequence(reader)
 		part = prefix(reader)
 	end
 	local at, text = reader.at, reader.text
-	if at > #text or text:find("^[/)}]", at) or text:find("^[:~|]}", at) or definition_ahead(reader) then
+	if at > #text or find(text, "^[/)}]", at) or definition_ahead(reader) or find(text, "^[:~|]}", at) then
 		return result
 	end
 	fail_here(reader)

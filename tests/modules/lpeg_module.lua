@@ -329,6 +329,7 @@ function cases.grammars()
 	-- A grammar within a grammar has rules of its own.
 	ends(P { "x", x = P { "x", x = P "a" } * V "y", y = P "b" }, { ab = 3 })
 	ends(P { { "y", y = P "a" } * V "y", y = P "b" }, { ab = 3 })
+	ends(P { "x", x = "a" * V "x" * "b" + "c" } ^ -2 * -1, { acbaacbb = 9, acb = 4, acbaacb = false })
 	-- Rules that nothing refers to.
 	ends(P { "x", x = P "a", y = P "b" }, { a = 2 })
 	local rules = { "r1", r1000 = P "x" }

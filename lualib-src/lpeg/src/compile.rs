@@ -5,8 +5,6 @@
 //! known to be in because a test came before (the guard), and whether the code is the last part of something optional, whose
 //! place on the stack it may then use for itself.
 
-use std::collections::HashMap;
-
 use crate::charset::CharSet;
 use crate::facts::{Facts, facts};
 use crate::first::{First, firsts};
@@ -24,6 +22,9 @@ pub enum Refusal {
 
 /// The most instructions of a program.
 const MAX_CODE: usize = 1 << 24;
+
+/// How many sets are looked through for an equal one.
+const RECENT_SETS: usize = 64;
 
 /// The longest text that one instruction looks behind for.
 pub const MAX_BEHIND: u32 = u8::MAX as u32;
@@ -52,9 +53,8 @@ struct Compiler<'a> {
     facts: Vec<Facts>,
     firsts: Vec<First>,
     program: Program,
-    sets: HashMap<CharSet, u16>,
-    /// Where each rule begins, by its node.
-    rules: HashMap<usize, Label>,
+    /// The nodes of rules and where each begins. A rule may be there more than once: any will do.
+    rules: Vec<(usize, Label)>,
     /// The calls that were written, and the nodes of their rules.
     calls: Vec<(Label, usize)>,
     too_large: bool,
@@ -74,8 +74,7 @@ pub fn compile(tree: Tree) -> Result<Program, Refusal> {
         facts,
         firsts,
         program: Program::default(),
-        sets: HashMap::new(),
-        rules: HashMap::new(),
+        rules: Vec::new(),
         calls: Vec::new(),
         too_large: false,
     };
@@ -85,11 +84,17 @@ pub fn compile(tree: Tree) -> Result<Program, Refusal> {
     if compiler.too_large {
         return Err(Refusal::TooLarge);
     }
-    for (site, rule) in std::mem::take(&mut compiler.calls) {
-        compiler.program.code[site as usize] = Inst::Call(compiler.rules[&rule]);
+    let mut program = compiler.program;
+    compiler.rules.sort_unstable();
+    for (site, rule) in compiler.calls {
+        let found = compiler
+            .rules
+            .binary_search_by_key(&rule, |&(node, _)| node);
+        let (_, begin) = compiler.rules[found.expect("a rule that is called has a program")];
+        program.code[site as usize] = Inst::Call(begin);
     }
-    compiler.program.shorten_jumps();
-    Ok(compiler.program)
+    program.shorten_jumps();
+    Ok(program)
 }
 
 impl Compiler<'_> {
@@ -116,17 +121,19 @@ impl Compiler<'_> {
         }
     }
 
+    /// The number of a set. One that was used a short while ago is not put in twice.
     fn set(&mut self, set: CharSet) -> u16 {
-        if let Some(&index) = self.sets.get(&set) {
-            return index;
+        let sets = &mut self.program.sets;
+        let recent = sets.len().saturating_sub(RECENT_SETS);
+        let found = sets[recent..].iter().position(|&other| other == set);
+        let index = found.map_or(sets.len(), |at| recent + at);
+        if found.is_none() {
+            sets.push(set);
         }
-        let Ok(index) = u16::try_from(self.program.sets.len()) else {
+        u16::try_from(index).unwrap_or_else(|_| {
             self.too_large = true;
-            return 0;
-        };
-        self.program.sets.push(set);
-        self.sets.insert(set, index);
-        index
+            0
+        })
     }
 
     /// A jump that is taken unless the next byte is in `set`.
@@ -301,7 +308,7 @@ impl Compiler<'_> {
         let over = self.emit(Inst::Jump(0));
         for rule in rules {
             if self.tree.nodes[rule].op == Op::Rule(true) {
-                self.rules.insert(rule, self.here());
+                self.rules.push((rule, self.here()));
                 self.node(rule + 1, &Place::ANYWHERE);
                 self.emit(Inst::Return);
             }
