@@ -111,6 +111,9 @@ fn sproto_messages_and_requests_pass_between_two_ends() {
 
 #[test]
 fn names_of_the_first_generation_lead_to_their_modules() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // only our executable carries them
+    }
     // As in old configs, whether the folder exists or not.
     run(
         "lua",
