@@ -5,78 +5,92 @@ mod tools;
 
 use std::process::Command;
 
-use tools::example::Example;
+use tools::example::{Example, assert_lines};
 use tools::peer::{self, Peer, free_port, program, python};
 use tools::{compiler, root, run, scratch};
 
 #[test]
 fn hello_plays() {
-    Example::new("hello", &[]).run("config").has(&[
-        "pong says:\tHello Alice, I am Bob.",
-        "10000 rounds of ping-pong in ",
-        "pong has counted\t10001",
-        "hello is done",
-    ]);
+    assert_lines(
+        &Example::new("hello", &[]).run("config"),
+        &[
+            "pong says:\tHello Alice, I am Bob.",
+            "10000 rounds of ping-pong in ",
+            "pong has counted\t10001",
+            "hello is done",
+        ],
+    );
 }
 
 #[test]
 fn pingpong_finishes_all_matches() {
-    Example::new("pingpong", &[]).run("config").has(&[
-        "1 of 1 matches finished: ",
-        "4 of 4 matches finished: ",
-        "pingpong is done",
-    ]);
+    assert_lines(
+        &Example::new("pingpong", &[]).run("config"),
+        &[
+            "1 of 1 matches finished: ",
+            "4 of 4 matches finished: ",
+            "pingpong is done",
+        ],
+    );
 }
 
 #[test]
 fn chat_lets_two_clients_talk() {
     let chat = Example::new("chat", &[("8888", free_port().to_string())]);
-    chat.run("config").has(&[
-        "the chat server listens at 127.0.0.1:",
-        "Alice hears  welcome nobody else is here",
-        "Bob   hears  welcome here are: Alice",
-        "Alice hears  Bob comes in",
-        "Alice hears  Bob: Hello, Alice!",
-        "Bob   hears  Alice: Hi Bob.",
-        "Bob   hears  error what?",
-        "Bob   hears  bye",
-        "Bob   hears  (end of the connection)",
-        "Alice hears  Bob has left",
-        "chat is done",
-    ]);
+    assert_lines(
+        &chat.run("config"),
+        &[
+            "the chat server listens at 127.0.0.1:",
+            "Alice hears  welcome nobody else is here",
+            "Bob   hears  welcome here are: Alice",
+            "Alice hears  Bob comes in",
+            "Alice hears  Bob: Hello, Alice!",
+            "Bob   hears  Alice: Hi Bob.",
+            "Bob   hears  error what?",
+            "Bob   hears  bye",
+            "Bob   hears  (end of the connection)",
+            "Alice hears  Bob has left",
+            "chat is done",
+        ],
+    );
     let mut server = chat.start("config.server");
-    server.until("the chat server listens at ");
+    server.wait("the chat server listens at ");
     let mut alice = chat.start("config.client");
     alice
         .types("join Alice")
-        .until("welcome nobody else is here");
+        .wait("welcome nobody else is here");
     let mut bob = chat.start("config.client");
-    bob.types("join Alice").until("error the name is taken");
-    bob.types("join Bob").until("welcome here are: Alice");
+    bob.types("join Alice").wait("error the name is taken");
+    bob.types("join Bob").wait("welcome here are: Alice");
     bob.types("say Hello, Alice!").types("quit");
-    bob.ends()
-        .has(&["join NAME, ", "bye", "the connection is closed"]);
+    assert_lines(
+        &bob.ends(),
+        &["join NAME, ", "bye", "the connection is closed"],
+    );
     alice
-        .until("Bob comes in")
-        .until("Bob: Hello, Alice!")
-        .until("Bob has left");
-    alice.types("quit").ends().has(&["bye"]);
+        .wait("Bob comes in")
+        .wait("Bob: Hello, Alice!")
+        .wait("Bob has left");
+    assert_lines(&alice.types("quit").ends(), &["bye"]);
 }
 
 #[test]
 fn web_serves_pages_forms_and_lists() {
     let port = free_port().to_string();
     let web = Example::new("web", &[("8001", port.clone())]);
-    web.run("config").has(&[
-        "the web server listens at http://127.0.0.1:",
-        "GET /hello?name=Alice    200  Hello, Alice!",
-        "POST /sign               303  -> /guests",
-        "GET /guests              200  Bob & Carol, 小明",
-        "GET /nothing             404  there is no such page",
-        "web is done",
-    ]);
+    assert_lines(
+        &web.run("config"),
+        &[
+            "the web server listens at http://127.0.0.1:",
+            "GET /hello?name=Alice    200  Hello, Alice!",
+            "POST /sign               303  -> /guests",
+            "GET /guests              200  Bob & Carol, 小明",
+            "GET /nothing             404  there is no such page",
+            "web is done",
+        ],
+    );
     let mut server = web.start("config.server");
-    server.until("the web server listens at ");
+    server.wait("the web server listens at ");
     let page = run(Command::new(program("curl", "curl"))
         .args([
             "--silent",
@@ -92,9 +106,9 @@ fn web_serves_pages_forms_and_lists() {
 
 #[test]
 fn websocket_echoes_messages() {
-    Example::new("websocket", &[("9948", free_port().to_string())])
-        .run("config")
-        .has(&[
+    assert_lines(
+        &Example::new("websocket", &[("9948", free_port().to_string())]).run("config"),
+        &[
             "the echo server listens at http://127.0.0.1:",
             "the page: 200, ",
             "echo of 5 bytes: hello",
@@ -102,7 +116,8 @@ fn websocket_echoes_messages() {
             "echo of 100000 bytes: ...",
             "closed:\ttrue",
             "websocket is done",
-        ]);
+        ],
+    );
 }
 
 #[test]
@@ -115,53 +130,61 @@ fn cluster_nodes_call_each_other_and_end_together() {
         ],
     );
     let mut db = cluster.start("config.db");
-    db.until("node db is ready");
-    cluster.run("config.game").has(&[
-        "Alice has\t10",
-        "Bob has\t7",
-        "Alice has\t15",
-        "accepted:\tfalse",
-        "Bob has\t107",
-        "the news have come too",
-        "cluster is done",
-    ]);
-    db.ends().has(&["node db ends"]);
+    db.wait("node db is ready");
+    assert_lines(
+        &cluster.run("config.game"),
+        &[
+            "Alice has\t10",
+            "Bob has\t7",
+            "Alice has\t15",
+            "accepted:\tfalse",
+            "Bob has\t107",
+            "the news have come too",
+            "cluster is done",
+        ],
+    );
+    assert_lines(&db.ends(), &["node db ends"]);
 }
 
 #[test]
 fn snax_service_is_mended_while_it_runs() {
-    Example::new("snax", &[]).run("config").has(&[
-        "the bank is\tbank",
-        "Alice has\t10 gold",
-        "Alice withdraws 25, left:\t-15",
-        "repaired accounts:\t1",
-        "Alice has\t0 gold",
-        "Alice may withdraw 25:\tfalse",
-        "withdrawals:\t2",
-        "snax is done",
-    ]);
+    assert_lines(
+        &Example::new("snax", &[]).run("config"),
+        &[
+            "the bank is\tbank",
+            "Alice has\t10 gold",
+            "Alice withdraws 25, left:\t-15",
+            "repaired accounts:\t1",
+            "Alice has\t0 gold",
+            "Alice may withdraw 25:\tfalse",
+            "withdrawals:\t2",
+            "snax is done",
+        ],
+    );
 }
 
 #[test]
 fn login_leads_to_a_game_that_counts_once() {
-    Example::new(
-        "login",
+    assert_lines(
+        &Example::new(
+            "login",
+            &[
+                ("8101", free_port().to_string()),
+                ("8102", free_port().to_string()),
+            ],
+        )
+        .run("config"),
         &[
-            ("8101", free_port().to_string()),
-            ("8102", free_port().to_string()),
+            "wrong password:\t401 Unauthorized",
+            "Alice earns 5, has:\t5",
+            "nonsense:\t(failed)",
+            "Alice earns 3, has:\t8\t3",
+            "not counted twice:\t8",
+            "elsewhere she has:\t8",
+            "the first session gets:\tnil",
+            "login is done",
         ],
-    )
-    .run("config")
-    .has(&[
-        "wrong password:\t401 Unauthorized",
-        "Alice earns 5, has:\t5",
-        "nonsense:\t(failed)",
-        "Alice earns 3, has:\t8\t3",
-        "not counted twice:\t8",
-        "elsewhere she has:\t8",
-        "the first session gets:\tnil",
-        "login is done",
-    ]);
+    );
 }
 
 #[test]
@@ -175,25 +198,30 @@ fn harbor_nodes_share_names_and_values() {
         ],
     );
     let mut one = harbor.start("config.one");
-    one.until("node one is ready");
-    harbor.run("config.two").has(&[
-        "GREETER is :010000",
-        "hello Alice of node 2, you are number 1",
-        "hello Bob of node 2, you are number 2",
-        "level of Alice:\t3",
-        "harbor is done",
-    ]);
-    one.ends()
-        .has(&["node one is ready", "node two is here", "node two is gone"]);
+    one.wait("node one is ready");
+    assert_lines(
+        &harbor.run("config.two"),
+        &[
+            "GREETER is :010000",
+            "hello Alice of node 2, you are number 1",
+            "hello Bob of node 2, you are number 2",
+            "level of Alice:\t3",
+            "harbor is done",
+        ],
+    );
+    assert_lines(
+        &one.ends(),
+        &["node one is ready", "node two is here", "node two is gone"],
+    );
 }
 
 #[test]
 fn redis_example_uses_a_server() {
     let folder = scratch("example-redis-server");
     let server = peer::redis(&folder, free_port(), &[]);
-    Example::new("redis", &[("6379", server.port.to_string())])
-        .run("config")
-        .has(&[
+    assert_lines(
+        &Example::new("redis", &[("6379", server.port.to_string())]).run("config"),
+        &[
             "name:\tAlice",
             "missing:\tnil",
             "visits:\t1\t2",
@@ -203,16 +231,17 @@ fn redis_example_uses_a_server() {
             "news:\tthe shop is open\tfrom\tskynet-example:news",
             "coins:\t200 50",
             "redis is done",
-        ]);
+        ],
+    );
 }
 
 #[test]
 fn mysql_example_uses_a_server() {
     let folder = scratch("example-mysql-server");
     let server = peer::mariadb(&folder);
-    Example::new("mysql", &[("3306", server.port.to_string())])
-        .run("config")
-        .has(&[
+    assert_lines(
+        &Example::new("mysql", &[("3306", server.port.to_string())]).run("config"),
+        &[
             "connected with server\t",
             "Alice is number\t1",
             "Bob is number\t2",
@@ -223,16 +252,17 @@ fn mysql_example_uses_a_server() {
             "1\tBob\t175",
             "2\tAlice\t150",
             "mysql is done",
-        ]);
+        ],
+    );
 }
 
 #[test]
 fn mongo_example_uses_a_server() {
     let server =
         Peer::announced(Command::new(python()).arg(root().join("tests/net/mongo_peer.py")));
-    Example::new("mongo", &[("27017", server.port.to_string())])
-        .run("config")
-        .has(&[
+    assert_lines(
+        &Example::new("mongo", &[("27017", server.port.to_string())]).run("config"),
+        &[
             "Alice again:\tfalse",
             "Bob has level\t5",
             "Carol\t7\tmap",
@@ -240,14 +270,15 @@ fn mongo_example_uses_a_server() {
             "Alice\t3\tsword apple",
             "players left:\t2",
             "mongo is done",
-        ]);
+        ],
+    );
 }
 
 #[test]
 fn sproto_shop_answers_and_tells_news() {
-    Example::new("sproto", &[("8203", free_port().to_string())])
-        .run("config")
-        .has(&[
+    assert_lines(
+        &Example::new("sproto", &[("8203", free_port().to_string())]).run("config"),
+        &[
             "1\tsword\t12.5\tiron sharp",
             "3\tknife\t3.0\tiron sharp small",
             "news:\tsold\tsword\t0 left",
@@ -255,7 +286,8 @@ fn sproto_shop_answers_and_tells_news() {
             "a third sword:\tfalse",
             "sproto is done",
             "the server has closed",
-        ]);
+        ],
+    );
 }
 
 #[test]
@@ -265,7 +297,8 @@ fn cservice_counts_bytes() {
         .args(["-shared", "-fPIC", "-o"])
         .arg(cservice.path("counter.so"))
         .arg(cservice.path("counter.c")));
-    cservice
-        .run("config")
-        .has(&["bytes so far:\t110", "cservice is done"]);
+    assert_lines(
+        &cservice.run("config"),
+        &["bytes so far:\t110", "cservice is done"],
+    );
 }

@@ -3,8 +3,9 @@
 
 mod tools;
 
-use tools::network::{Node, Side};
+use tools::network::{Side, start};
 use tools::peer::free_port;
+use tools::running::Node;
 
 /// Round trips that the clients print as "progress": enough to have had both sides busy.
 const PROGRESS: &str = "progress";
@@ -12,8 +13,8 @@ const PROGRESS: &str = "progress";
 #[test]
 fn cluster_goes_on_when_either_node_is_started_again() {
     let config = format!("harbor = 0\nstore = \"127.0.0.1:{}\"", free_port());
-    let serve = || Node::start(Side::Second, "cluster_server", &config);
-    let ask = || Node::start(Side::First, "cluster_client", &config);
+    let serve = || start(Side::Second, "cluster_server", &config);
+    let ask = || start(Side::First, "cluster_client", &config);
     let (mut server, mut client) = (serve(), ask());
     server.wait("serving");
     client.wait(PROGRESS);
@@ -56,7 +57,7 @@ impl Harbors {
         } else {
             Side::Second
         };
-        Node::start(side, "harbor_node", &config)
+        start(side, "harbor_node", &config)
     }
 }
 

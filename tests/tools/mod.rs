@@ -9,6 +9,8 @@ pub mod network;
 pub mod node;
 #[cfg(feature = "lua")]
 pub mod peer;
+#[cfg(feature = "lua")]
+pub mod running;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,99 @@
+//! A node that a test starts, reads, types into and ends.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a line, or the end, may take to come before the node counts as stuck.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running node, killed when dropped.
+pub struct Node {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Node {
+    /// Starts a program.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break; // the test is over
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    fn next_line(&mut self, begin: Instant) -> Result<&str, RecvTimeoutError> {
+        let left = LIMIT.saturating_sub(begin.elapsed());
+        self.seen.push(self.lines.recv_timeout(left)?);
+        Ok(self.seen.last().expect("just pushed"))
+    }
+
+    /// Waits for a line that contains `text`, after those that were waited for before.
+    pub fn wait(&mut self, text: &str) -> &mut Self {
+        let begin = Instant::now();
+        loop {
+            match self.next_line(begin) {
+                Ok(line) if line.contains(text) => return self,
+                Ok(_) => {}
+                Err(_) => panic!("no line {text:?} in\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// Types a line.
+    pub fn types(&mut self, line: &str) -> &mut Self {
+        let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
+        writeln!(stdin, "{line}").expect("the node reads");
+        self
+    }
+
+    /// Waits until the node ends, with status 0. Returns all that it has printed.
+    pub fn ends(&mut self) -> Vec<String> {
+        let begin = Instant::now();
+        loop {
+            match self.next_line(begin) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("no end of\n{}", self.seen.join("\n")),
+            }
+        }
+        let status = self.child.wait().expect("the node's status");
+        assert!(status.success(), "{status}\n{}", self.seen.join("\n"));
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Ends the node at once, as if its machine had lost its power.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
