@@ -6,9 +6,9 @@ use std::slice;
 
 use libc::{c_char, c_int, c_void};
 use mlua_sys::{
-    LUA_TSTRING, lua_Integer, lua_State, lua_createtable, lua_gettop, lua_isnoneornil,
-    lua_pushboolean, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil,
-    lua_pushnumber, lua_rawset, lua_rawseti, lua_settop, lua_tolstring, lua_touserdata, lua_type,
+    LUA_TNIL, LUA_TNONE, LUA_TSTRING, lua_Integer, lua_State, lua_createtable, lua_pushboolean,
+    lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushnumber,
+    lua_rawset, lua_rawseti, lua_settop, lua_tointegerx, lua_tolstring, lua_touserdata, lua_type,
     luaL_checkinteger, luaL_checkstack, luaL_error,
 };
 
@@ -140,21 +140,25 @@ pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua. The string stays on the stack; a light userdata is readable for `size` bytes by contract.
     // All locals are plain data, so raising is fine.
     unsafe {
-        if lua_isnoneornil(state, 1) != 0 {
-            return 0;
-        }
         let mut len = 0;
-        let start: *const u8 = if lua_type(state, 1) == LUA_TSTRING {
-            lua_tolstring(state, 1, &mut len).cast()
-        } else {
-            let start = lua_touserdata(state, 1);
-            // A negative size reads nothing.
-            let size = luaL_checkinteger(state, 2) as c_int;
-            if size < 0 && !start.is_null() {
-                return 0;
+        let start: *const u8 = match lua_type(state, 1) {
+            LUA_TNONE | LUA_TNIL => return 0,
+            LUA_TSTRING => lua_tolstring(state, 1, &mut len).cast(),
+            _ => {
+                let start = lua_touserdata(state, 1);
+                let mut valid = 0;
+                let mut size = lua_tointegerx(state, 2, &mut valid);
+                if valid == 0 {
+                    size = luaL_checkinteger(state, 2); // raises
+                }
+                // C's int, as ever. A negative size reads nothing.
+                let size = size as c_int;
+                if size < 0 && !start.is_null() {
+                    return 0;
+                }
+                len = size.unsigned_abs() as usize;
+                start.cast()
             }
-            len = size.unsigned_abs() as usize;
-            start.cast()
         };
         if len == 0 {
             return 0;
@@ -166,15 +170,15 @@ pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
         let mut reader = Reader {
             rest: slice::from_raw_parts(start, len),
         };
-        let mut count: u32 = 0;
+        let mut count: c_int = 0;
         while let Some(byte) = reader.byte() {
             if count % 8 == 7 {
                 luaL_checkstack(state, STACK, ptr::null());
             }
             value(state, &mut reader, byte, 0);
-            count += 1;
+            count += 1; // the stack is full long before this could overflow
         }
-        lua_gettop(state) - 1
+        count
     }
 }
 
