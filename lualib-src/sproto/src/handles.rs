@@ -276,3 +276,54 @@ fn describe_protocols(schema: &Schema, text: &mut String) -> std::fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &[u8] = include_bytes!("../../../fuzz/data/all.spb");
+
+    #[test]
+    fn services_create_and_delete_schemas_at_once() {
+        std::thread::scope(|scope| {
+            for slot in &SLOTS[..4] {
+                scope.spawn(move || {
+                    for round in 0..200 {
+                        let schema = create(SCHEMA);
+                        assert!(lives(schema));
+                        if round == 100 {
+                            slot.store(schema, Ordering::Release);
+                        }
+                        delete(schema);
+                    }
+                });
+            }
+        });
+        for slot in &SLOTS[..4] {
+            let saved = slot.load(Ordering::Acquire);
+            // SAFETY: a schema in a slot stays.
+            let schema = unsafe { &*saved };
+            let ty = schema.type_named(b"All").expect("a type of the schema");
+            assert_eq!(ty.field(300).map(|(place, _)| place), Some(16));
+            assert!(schema.type_named(b"None").is_none());
+            assert!(lives(schema));
+        }
+    }
+
+    #[test]
+    fn a_schema_is_described_in_full() {
+        let schema = Schema::parse(SCHEMA).expect("a schema");
+        let text = describe(&schema);
+        for line in [
+            "=== 2 types ===",
+            "All",
+            "\tf (4) decimal(100)",
+            "\traw (5) binary",
+            "\tbyid (14) *All key[0]",
+            "\tmap (16) *Pair key[0] value[1]",
+            "=== 0 protocol ===",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}
