@@ -95,6 +95,11 @@ fn shared_data_follows_its_updates() {
 }
 
 #[test]
+fn datasheets_follow_their_builder() {
+    run_test("datasheet");
+}
+
+#[test]
 fn shared_tables_are_replaced_wherever_they_are_kept() {
     run_test("sharetable");
 }
