@@ -37,6 +37,11 @@ local function owner_of(entry, file, item)
 	return string.match(entry[1], "[^.]+$")
 end
 
+local function capitalise(lines)
+	lines[1] = string.gsub(lines[1], "^%l", string.upper)
+	return lines
+end
+
 -- The heading and the comment of a function. An alias has its arguments in the comment: "name(arguments) -> result: text".
 local function describe(owner, item)
 	local separator = item.separator
@@ -52,8 +57,36 @@ local function describe(owner, item)
 		return full, item.lines
 	end
 	local lines = table.move(item.lines, 1, #item.lines, 1, {})
-	lines[1] = string.gsub(text, "^%l", string.upper)
-	return full .. signature, lines
+	lines[1] = text
+	return full .. signature, capitalise(lines)
+end
+
+local function add_function(functions, title, lines)
+	functions[#functions + 1] = "#### `" .. title .. "`"
+	functions[#functions + 1] = ""
+	markdown.append(functions, lines)
+end
+
+local function add_rust_module(out, entry)
+	local name = entry[1]
+	out[#out + 1] = "### " .. name
+	out[#out + 1] = ""
+	local intro
+	local functions = {}
+	for _, path in ipairs(entry.rust) do
+		local file = comments.read_rust(path)
+		intro = intro or entry.intro and { entry.intro } or file.intro
+		assert(#file.items > 0, path .. " has no functions with a comment")
+		for _, item in ipairs(file.items) do
+			local title = item.title
+			if not string.find(title, "^[%w_]+[.:]") then
+				title = (entry.name or string.match(name, "[^.]+$")) .. "." .. title
+			end
+			add_function(functions, title, capitalise(item.lines))
+		end
+	end
+	markdown.append(out, intro)
+	table.move(functions, 1, #functions, #out + 1, out)
 end
 
 local function add_module(out, entry)
@@ -73,9 +106,7 @@ local function add_module(out, entry)
 						owner = string.match(name, "[^.]+$")
 					end
 					local title, lines = describe(owner, item)
-					functions[#functions + 1] = "#### `" .. title .. "`"
-					functions[#functions + 1] = ""
-					markdown.append(functions, lines)
+					add_function(functions, title, lines)
 				else
 					missing[#missing + 1] = string.format("%s: %s%s%s", path, owner, item.separator, item.name)
 				end
@@ -101,7 +132,7 @@ local function document()
 	local out = {
 		"# Lua API",
 		"",
-		"Made by `docs/tools/api.lua` from the comments in `lualib/`; do not edit. \"Yields\" means that the task waits, and the",
+		"Made by `docs/tools/api.lua` from the comments in the sources; do not edit. \"Yields\" means that the task waits, and the",
 		"service handles other messages meanwhile. Times are in 1/100 s where nothing else is said. `?` behind a type: may be nil.",
 		"",
 	}
@@ -110,6 +141,8 @@ local function document()
 		if entry.heading then
 			out[#out + 1] = "## " .. entry.heading
 			out[#out + 1] = ""
+		elseif entry.rust then
+			add_rust_module(out, entry)
 		else
 			add_module(out, entry)
 		end

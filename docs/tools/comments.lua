@@ -71,4 +71,38 @@ function comments.read(path)
 	return file
 end
 
+-- The text of a Rust comment `///` or `//!`. Links to other items are plain there.
+local function rust_text(line, mark)
+	local text = string.match(line, "^%s*//" .. mark .. " ?(.*)$")
+	return text and (string.gsub(text, "%[(`[^`]*`)%]", "%1"))
+end
+
+--- Reads a module in Rust: its functions are those with a comment that begins with `name(arguments)`.
+---@param path string
+---@return table file { intro = lines, items = list of { title, lines } }
+function comments.read_rust(path)
+	local file = { intro = {}, items = {} }
+	local item
+	for line in io.lines(path) do
+		local text = rust_text(line, "/")
+		if not text then
+			item = nil
+			file.intro[#file.intro + 1] = rust_text(line, "!")
+		elseif item then
+			table.insert(item.lines, text)
+		else
+			local title, rest = string.match(text, "^`([%w_.:]+%b())`[:.]?%s*(.*)$")
+			if title then
+				local other, rest_of_other = string.match(rest, "^or `([^`]+)`[:,]?%s*(.*)$")
+				if other then -- `name(this)` or `name(that)`
+					title, rest = title .. " or " .. other, rest_of_other
+				end
+				item = { title = title, lines = { rest } }
+				table.insert(file.items, item)
+			end
+		end
+	end
+	return file
+end
+
 return comments

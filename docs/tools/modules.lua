@@ -6,6 +6,7 @@
 --     own = {...}           more tables with functions: local name -> how the reference writes it; false hides one
 --     object = "db"         how methods of the table that the file returns are written: db:query
 --     intro = "..."         instead of the comment at the top of the file
+--     rust = {...}          files, of a module in Rust
 --
 -- What is not named here is internal.
 
@@ -40,6 +41,8 @@ return {
 	{ "skynet.socket" },
 	{ "skynet.socketchannel", own = { Channel = "channel" } },
 	{ "skynet.dns" },
+	{ "skynet.netpack", rust = { "lualib-src/skynet/src/netpack/mod.rs" } },
+	{ "client.socket", rust = { "lualib-src/client/src/socket.rs" }, intro = "Sockets for programs without a node: they block." },
 	{ "snax.gateserver" },
 	{ "snax.msgserver" },
 	{ "snax.loginserver" },
@@ -50,6 +53,12 @@ return {
 	{ "http.httpd" },
 	{ "http.sockethelper" },
 	{ "http.tlshelper" },
+	{
+		"ltls.c",
+		name = "tls",
+		rust = { "lualib-src/ltls/src/tls.rs", "lualib-src/ltls/src/context.rs" },
+		intro = "TLS below `http.tlshelper`. See also [tls.md](tls.md).",
+	},
 	{ "http.url" },
 	{ "http.websocket" },
 
@@ -65,6 +74,7 @@ return {
 	{ "skynet.datasheet", files = { "skynet/datasheet/init" } },
 	{ "skynet.datasheet.builder" },
 	{ "skynet.multicast", own = { Channel = "channel" } },
+	{ "skynet.stm", rust = { "lualib-src/skynet/src/stm/mod.rs" } },
 
 	heading "Databases",
 	{ "skynet.db.redis", own = { Connection = "db" } },
@@ -83,10 +93,33 @@ return {
 	{ "sprotoloader" },
 	{ "sprotoparser" },
 	{ "md5" },
+	{
+		"skynet.crypt",
+		rust = { "lualib-src/crypt/src/module.rs" },
+		intro = "Hashes, ciphers and key exchange. Bytes are strings. None of these functions yields; each raises for an argument that is no string.",
+	},
+	{
+		"bson",
+		rust = {
+			"lualib-src/bson/src/lib.rs", "lualib-src/bson/src/encode.rs", "lualib-src/bson/src/decode.rs",
+			"lualib-src/bson/src/object.rs", "lualib-src/bson/src/object_id.rs", "lualib-src/bson/src/index.rs",
+		},
+		intro = "MongoDB's documents. A document is a userdata, or a light userdata that points to one. Values that Lua has no type for are strings of a form of their own.",
+	},
+	{
+		"lpeg",
+		rust = {
+			"lualib-src/lpeg/src/api/matching.rs", "lualib-src/lpeg/src/api/build.rs", "lualib-src/lpeg/src/api/capture.rs",
+			"lualib-src/lpeg/src/api/locale.rs", "lualib-src/lpeg/src/api/mod.rs",
+		},
+		intro = "Pattern matching by parsing expression grammars, as LPeg 1.1; `re` is built on it.",
+	},
 
 	heading "Debugging",
 	{ "skynet.debug" },
 	{ "skynet.remotedebug" },
 	{ "skynet.inject" },
 	{ "skynet.injectcode" },
+	{ "skynet.profile", rust = { "src/builtin/snlua/profile.rs" }, intro = "The CPU time of coroutines." },
+	{ "skynet.memory", rust = { "lualib-src/skynet/src/memory.rs" } },
 }
