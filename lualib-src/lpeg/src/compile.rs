@@ -491,3 +491,73 @@ impl Compiler<'_> {
 fn tighter(guard: Option<CharSet>, set: CharSet) -> Option<CharSet> {
     Some(guard.map_or(set, |guard| guard & set))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Node;
+
+    /// The program of a tree without sets, given by its nodes.
+    fn code(nodes: &[(Op, u32)]) -> Vec<Inst> {
+        let nodes: Vec<Node> = nodes.iter().map(|&(op, size)| Node { op, size }).collect();
+        let tree = Tree {
+            nodes: &nodes,
+            sets: &[],
+        };
+        compile(tree).expect("a complete pattern").code
+    }
+
+    fn places(code: &[Inst]) -> usize {
+        let place = |inst: &&Inst| matches!(inst, Inst::Choice(_) | Inst::Call(_));
+        code.iter().filter(place).count()
+    }
+
+    #[test]
+    fn alternatives_that_begin_differently_need_no_place_to_go_on_from() {
+        let (a, b) = ((Op::Char(b'a'), 1), (Op::Char(b'b'), 1));
+        let ab = [(Op::Sequence, 3), a, b];
+        let ba = [(Op::Sequence, 3), b, a];
+        assert_eq!(
+            places(&code(&[&[(Op::Choice, 7)][..], &ab, &ba].concat())),
+            0
+        );
+        assert_eq!(
+            places(&code(&[&[(Op::Choice, 7)][..], &ab, &ab].concat())),
+            1
+        );
+    }
+
+    #[test]
+    fn a_loop_over_bytes_is_one_instruction() {
+        let code = code(&[(Op::Repeat, 2), (Op::Char(b'a'), 1)]);
+        assert_eq!(code, [Inst::Span(0), Inst::End, Inst::GiveUp]);
+    }
+
+    #[test]
+    fn the_last_call_of_a_rule_is_a_jump() {
+        // x <- 'a' x / 'b'
+        let code = code(&[
+            (Op::Grammar, 7),
+            (Op::Rule(true), 6),
+            (Op::Choice, 5),
+            (Op::Sequence, 3),
+            (Op::Char(b'a'), 1),
+            (Op::Call(-4), 1),
+            (Op::Char(b'b'), 1),
+        ]);
+        assert_eq!(places(&code), 1, "only the first call: {code:?}");
+    }
+
+    #[test]
+    fn a_call_without_a_grammar_is_refused() {
+        let nodes = [Node {
+            op: Op::OpenCall(3),
+            size: 1,
+        }];
+        let tree = Tree {
+            nodes: &nodes,
+            sets: &[],
+        };
+        assert_eq!(compile(tree).err(), Some(Refusal::OpenCall(3)));
+    }
+}
