@@ -57,12 +57,12 @@ LUA_SERVICE, LUA_PATH, LUA_CPATH = nil, nil, nil
 
 if found_by then
 	-- "dir/?/main.lua": the service has a folder of its own, where its modules come first.
-	local own_folder = string.match(found_by, "(.*/)[^/?]+$")
+	local own_folder = string.match(found_by, "^(.*/)[^/?]+$")
 	if own_folder then
 		SERVICE_PATH = fill(own_folder, SERVICE_NAME)
 		package.path = SERVICE_PATH .. "?.lua;" .. package.path
 	else
-		SERVICE_PATH = string.match(found_by, "(.*/).+$")
+		SERVICE_PATH = string.match(found_by, "^(.*/).+$")
 	end
 end
 
