@@ -4,16 +4,39 @@
 #[cfg(not(loom))]
 pub use std::{
     hint,
-    sync::{Arc, Mutex, atomic},
+    sync::{Arc, atomic},
     thread,
 };
+
+// Not std's: ThreadSanitizer sees what a crate is compiled for, and std comes compiled.
+#[cfg(not(loom))]
+pub use parking_lot::Mutex;
 
 #[cfg(loom)]
 pub use loom::{
     hint,
-    sync::{Arc, Mutex, atomic},
+    sync::{Arc, atomic},
     thread,
 };
+
+#[cfg(loom)]
+pub use model::Mutex;
+
+#[cfg(loom)]
+mod model {
+    /// Loom's mutex with parking_lot's interface.
+    pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub fn new(value: T) -> Mutex<T> {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+
+        pub fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("no panic inside")
+        }
+    }
+}
 
 /// Loom takes sequentially consistent accesses for acquire/release ones, and models only fences fully. Where an argument
 /// rests on the single order of such accesses, this stands between them; it is nothing outside of loom.

@@ -41,7 +41,7 @@ impl Idle {
 
     #[cold]
     fn take_sleeper(&self) -> Option<usize> {
-        let mut sleepers = self.sleepers.lock().expect("no panic inside");
+        let mut sleepers = self.sleepers.lock();
         if self.searching() != 0 {
             return None;
         }
@@ -62,7 +62,7 @@ impl Idle {
 
     /// Searching worker `index` counts as asleep from now on. It looks at all queues after this and before it sleeps.
     pub(super) fn give_up(&self, index: usize) {
-        let mut sleepers = self.sleepers.lock().expect("no panic inside");
+        let mut sleepers = self.sleepers.lock();
         sleepers.push(index);
         self.word.fetch_add(ASLEEP - SEARCHING, Ordering::SeqCst);
         order_for_loom();
@@ -70,7 +70,7 @@ impl Idle {
 
     /// Worker `index` is awake, whoever woke it: it counts as searching.
     pub(super) fn awake(&self, index: usize) {
-        let mut sleepers = self.sleepers.lock().expect("no panic inside");
+        let mut sleepers = self.sleepers.lock();
         // Not in the list: a waker took it out and counted it.
         if let Some(at) = sleepers.iter().position(|&i| i == index) {
             sleepers.remove(at);
