@@ -28,12 +28,15 @@ function sharemap.register(filename)
 	sprotoloader.register(filename, TYPES_SLOT)
 end
 
-local function commit(self)
-	self.__obj(types:encode(self.__typename, self.__data))
+--- Method of a writer: publishes its fields. Does not yield.
+function sharemap.commit(writer)
+	writer.__obj(types:encode(writer.__typename, writer.__data))
 end
 
-local function copy(self)
-	return stm.copy(self.__obj)
+--- Method of a writer: a pointer for one reader. Does not yield.
+---@return lightuserdata
+function sharemap.copy(writer)
+	return stm.copy(writer.__obj)
 end
 
 --- A table whose fields can be assigned, and published with `commit()`. Does not yield.
@@ -46,8 +49,8 @@ function sharemap.writer(typename, data)
 		__typename = typename,
 		__obj = stm.new(load_types():encode(typename, data)),
 		__data = data,
-		commit = commit,
-		copy = copy,
+		commit = sharemap.commit,
+		copy = sharemap.copy,
 	}, { __index = data, __newindex = data })
 end
 
@@ -59,8 +62,10 @@ local function decode_into(msg, sz, self)
 	return types:decode(self.__typename, msg, sz, data)
 end
 
-local function update(self)
-	return self.__obj(decode_into, self)
+--- Method of a reader: takes what has been committed. Does not yield.
+---@return boolean changed
+function sharemap.update(reader)
+	return reader.__obj(decode_into, reader)
 end
 
 local function read_only(_, key)
@@ -81,7 +86,7 @@ function sharemap.reader(typename, pointer)
 		__typename = typename,
 		__obj = object,
 		__data = data,
-		update = update,
+		update = sharemap.update,
 	}, { __index = data, __newindex = read_only })
 end
 
