@@ -62,6 +62,8 @@ struct Shared {
     idle: Idle,
     /// Index + 1 of the watcher while it sleeps between two looks.
     watcher: AtomicUsize,
+    /// When a worker last ended a long stretch of work, in nanoseconds of the monotonic clock.
+    long_stretch: AtomicU64,
     quit: AtomicBool,
 }
 
@@ -140,6 +142,7 @@ pub fn start(workers: usize) {
         workers: (0..workers).map(|_| remote()).collect(),
         idle: Idle::new(),
         watcher: AtomicUsize::new(0),
+        long_stretch: AtomicU64::new(0),
         quit: AtomicBool::new(false),
     });
     if crate::service::total() == 0 {

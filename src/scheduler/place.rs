@@ -11,6 +11,8 @@
 //!
 //! Nothing stays pinned, and a set of processors given from outside is kept.
 
+use crate::clock;
+
 /// The processor that the thread runs on; -1 if the system does not say.
 pub(super) fn processor() -> i32 {
     #[cfg(target_os = "linux")]
@@ -122,11 +124,20 @@ pub(super) use set::Set;
 pub(super) struct Place {
     /// The set from outside and the processors taken out of it, while some are.
     narrowed: Option<(Set, Set)>,
+    /// When the thread last moved on, in nanoseconds.
+    left_at: u64,
 }
+
+/// A thread does not move on again before so many nanoseconds have passed: where wake-ups are that frequent, calls that
+/// avoid a collision cost more than the collision.
+const LEAVE_EVERY: u64 = 1_000_000;
 
 impl Place {
     pub(super) fn new() -> Place {
-        Place { narrowed: None }
+        Place {
+            narrowed: None,
+            left_at: 0,
+        }
     }
 
     /// Excludes `busy` from the processors of this thread, unless nothing would be left.
@@ -157,10 +168,15 @@ impl Place {
     }
 
     /// Moves the thread off processor `from`, if it runs there and may run on more of them than `busy`.
-    pub(super) fn leave(&self, from: i32, busy: usize) {
+    pub(super) fn leave(&mut self, from: i32, busy: usize) {
         if self.narrowed.is_some() || from < 0 || processor() != from {
             return;
         }
+        let now = clock::monotonic_nanos();
+        if now - self.left_at < LEAVE_EVERY {
+            return;
+        }
+        self.left_at = now;
         let Some(all) = Set::of_thread() else { return };
         let mut here = Set::new();
         here.add(from);

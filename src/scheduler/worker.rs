@@ -2,6 +2,7 @@
 
 use super::place::{Place, Set, processor};
 use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER};
+use crate::clock;
 use crate::reclaim;
 use crate::service::{self, Turn};
 use std::sync::atomic::Ordering;
@@ -16,6 +17,11 @@ const INJECTOR_EVERY: u64 = 61;
 /// First and longest sleep of the watcher between two looks.
 const WATCH_FIRST: Duration = Duration::from_micros(30);
 const WATCH_LAST: Duration = Duration::from_micros(500);
+/// A worker that was busy for so many nanoseconds without a break is one that should have been watched ...
+const LONG_STRETCH: u64 = 200_000;
+/// ... and for so many nanoseconds from then on those that get busy are watched. A node whose workers wake up for a
+/// message or two, and sleep again, does not wake a second one for each.
+const WATCH_FOR: u64 = 200_000_000;
 
 /// Thread role: worker. Runs services until the node ends.
 pub fn run_worker(index: usize) {
@@ -32,6 +38,7 @@ pub fn run_worker(index: usize) {
         slot_turns: 0,
         seen: vec![0; shared.workers.len()],
         place: Place::new(),
+        busy_since: 0,
     }
     .run();
     WORKER.set(std::ptr::null());
@@ -55,6 +62,8 @@ struct Worker {
     /// Turn counts of the others at the watcher's last look.
     seen: Vec<u64>,
     place: Place,
+    /// When the worker last found work after a search, in nanoseconds.
+    busy_since: u64,
 }
 
 impl Worker {
@@ -116,6 +125,10 @@ impl Worker {
     #[cold]
     fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
         service::interrupt();
+        let now = clock::monotonic_nanos();
+        if now - self.busy_since >= LONG_STRETCH {
+            self.shared.long_stretch.store(now, Ordering::Relaxed);
+        }
         self.remote.busy_on.store(-1, Ordering::Relaxed);
         self.shared.idle.search();
         let mut pause = WATCH_FIRST;
@@ -132,8 +145,12 @@ impl Worker {
             if let Some(ready) = self.steal().or_else(|| self.relieve(woken)) {
                 self.place.anywhere();
                 self.remote.busy_on.store(processor(), Ordering::Relaxed);
-                if self.shared.idle.found() {
-                    // We were the last to search; if there is more to do or to watch, another takes our place.
+                self.busy_since = clock::monotonic_nanos();
+                let last = self.shared.idle.found();
+                // If there is more to do or to watch, another takes our place.
+                let since = self.shared.long_stretch.load(Ordering::Relaxed);
+                let watch = self.busy_since.saturating_sub(since) < WATCH_FOR;
+                if last && (watch || self.anything()) {
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
@@ -207,7 +224,7 @@ impl Worker {
     }
 
     /// Just woken: leaves the waker's processor.
-    fn spread(&self) {
+    fn spread(&mut self) {
         let from = self.remote.woken_from.swap(-1, Ordering::Relaxed);
         if from >= 0 {
             self.place
