@@ -1,11 +1,12 @@
 /*
  * What Rust cannot say: the variadic skynet_error (skynet.h), whose exported name is a jump in src/abi/skynet_error.rs.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct skynet_context;
 

@@ -4,15 +4,15 @@
 ** Usage: sharing DIRECTORY (for scripts). Exit code 0 and "ok" on success.
 */
 
+#include "lua.h"
+#include "lgc.h"
+#include "lualib.h"
+#include "lauxlib.h"
+
 #include <pthread.h>
+#include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "lua.h"
-#include "lauxlib.h"
-#include "lualib.h"
-#include "lgc.h"
 
 #define NTHREADS 4
 
