@@ -16,6 +16,7 @@ pub mod multicast;
 pub mod netpack;
 mod protect;
 pub mod seri;
+mod service;
 pub mod sharedata;
 pub mod sharetable;
 pub mod socketdriver;

@@ -7,13 +7,13 @@ mod send;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_REGISTRYINDEX, LUA_TLIGHTUSERDATA, LUA_TSTRING, lua_State, lua_createtable, lua_getfield,
-    lua_isnoneornil, lua_pushboolean, lua_pushinteger, lua_pushlstring, lua_touserdata, lua_type,
-    lua_typename, lua_upvalueindex, luaL_checkinteger, luaL_error,
+    LUA_TLIGHTUSERDATA, LUA_TSTRING, lua_State, lua_isnoneornil, lua_pushboolean, lua_pushinteger,
+    lua_pushlstring, lua_touserdata, lua_type, lua_typename, luaL_checkinteger, luaL_error,
 };
-use skynet_sys::{Context, skynet_isremote, skynet_now};
+use skynet_sys::{skynet_isremote, skynet_now};
 
-use crate::{Entry, check_version, register, seri};
+use crate::service::{context, open};
+use crate::{Entry, seri};
 
 /// Functions that have the service as their upvalue.
 const BOUND: &[Entry] = &[
@@ -46,23 +46,7 @@ const FREE: &[Entry] = &[
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_skynet_core(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, (BOUND.len() + FREE.len()) as c_int);
-        lua_getfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
-        if lua_touserdata(state, -1).is_null() {
-            return luaL_error(state, c"Init skynet context first".as_ptr());
-        }
-        register(state, BOUND, 1);
-        register(state, FREE, 0);
-    }
-    1
-}
-
-/// The service that a function of [`BOUND`] belongs to.
-unsafe fn context(state: *mut lua_State) -> *mut Context {
-    // SAFETY: upvalue 1 of these functions is the light userdata that `luaopen_skynet_core` has checked.
-    unsafe { lua_touserdata(state, lua_upvalueindex(1)).cast() }
+    unsafe { open(state, BOUND, FREE) }
 }
 
 /// Nanoseconds of a clock that never goes back.

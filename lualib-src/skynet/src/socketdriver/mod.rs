@@ -10,17 +10,17 @@ use std::ptr;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_REGISTRYINDEX, lua_Integer, lua_State, lua_createtable, lua_getfield, lua_isnoneornil,
-    lua_pushinteger, lua_pushlightuserdata, lua_touserdata, lua_upvalueindex, luaL_checkinteger,
-    luaL_checklstring, luaL_error, luaL_optinteger,
+    lua_Integer, lua_State, lua_isnoneornil, lua_pushinteger, lua_pushlightuserdata,
+    lua_touserdata, luaL_checkinteger, luaL_checklstring, luaL_error, luaL_optinteger,
 };
 use skynet_sys::{
-    Context, skynet_socket_bind, skynet_socket_close, skynet_socket_connect, skynet_socket_listen,
+    skynet_socket_bind, skynet_socket_close, skynet_socket_connect, skynet_socket_listen,
     skynet_socket_nodelay, skynet_socket_pause, skynet_socket_shutdown, skynet_socket_start,
     skynet_socket_udp, skynet_socket_udp_connect, skynet_socket_udp_dial, skynet_socket_udp_listen,
 };
 
-use crate::{Entry, check_version, register};
+use crate::Entry;
+use crate::service::{context, open};
 
 const FREE: &[Entry] = &[
     (c"buffer", buffer::buffer),
@@ -64,23 +64,7 @@ const BOUND: &[Entry] = &[
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_skynet_socketdriver(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, (BOUND.len() + FREE.len()) as c_int);
-        lua_getfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
-        if lua_touserdata(state, -1).is_null() {
-            return luaL_error(state, c"Init skynet context first".as_ptr());
-        }
-        register(state, BOUND, 1);
-        register(state, FREE, 0);
-    }
-    1
-}
-
-/// The service that a function of [`BOUND`] belongs to.
-unsafe fn context(state: *mut lua_State) -> *mut Context {
-    // SAFETY: upvalue 1 of these functions is the light userdata that `luaopen_skynet_socketdriver` has checked.
-    unsafe { lua_touserdata(state, lua_upvalueindex(1)).cast() }
+    unsafe { open(state, BOUND, FREE) }
 }
 
 /// Pushes a new socket, or raises `failure`.
