@@ -11,6 +11,8 @@ use std::process::Command;
 use serde_json::Value;
 
 const LUA_DIR: &str = "lua-5.5.1";
+/// As in Cargo.toml.
+const LUA_SRC: &str = "551.1.0";
 const PATCHES: [&str; 2] = ["patches/sharing.patch", "patches/print.patch"];
 
 fn main() {
@@ -38,26 +40,31 @@ fn variable(name: &str) -> String {
 }
 
 /// The directory of the `lua-src` package: only cargo knows it.
+///
+/// Asked of a package of its own that depends on nothing else: offline, cargo answers only if every package of the graph
+/// has been downloaded, and of ours a build for users has no need of those that only the tests use.
 fn lua_sources(root: &Path) -> PathBuf {
-    let out = Command::new(variable("CARGO"))
-        .args([
-            "metadata",
-            "--offline",
-            "--format-version",
-            "1",
-            "--filter-platform",
-        ])
-        .arg(variable("TARGET"))
-        .arg("--manifest-path")
-        .arg(root.join("Cargo.toml"))
-        .output()
-        .expect("cargo can be run");
-    assert!(
-        out.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&out.stderr)
+    let lookup = PathBuf::from(variable("OUT_DIR")).join("lookup");
+    fs::create_dir_all(&lookup).expect("OUT_DIR is writable");
+    let manifest = format!(
+        "[package]\nname = \"lookup\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+         [lib]\npath = \"lib.rs\"\n[dependencies]\nlua-src = \"={LUA_SRC}\"\n[workspace]\n"
     );
-    let metadata: Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
+    fs::write(lookup.join("Cargo.toml"), manifest).expect("OUT_DIR is writable");
+    fs::write(lookup.join("lib.rs"), "").expect("OUT_DIR is writable");
+    // With the versions that our workspace has locked; if others have been downloaded (the build is part of another
+    // workspace), cargo finds them without.
+    let lock = lookup.join("Cargo.lock");
+    let ours = root.ancestors().map(|folder| folder.join("Cargo.lock"));
+    if let Some(ours) = ours.into_iter().find(|lock| lock.exists()) {
+        fs::copy(ours, &lock).expect("OUT_DIR is writable");
+    }
+    let mut answer = metadata(root, &lookup);
+    if answer.is_err() && lock.exists() {
+        fs::remove_file(&lock).expect("OUT_DIR is writable");
+        answer = metadata(root, &lookup);
+    }
+    let metadata = answer.unwrap_or_else(|err| panic!("cargo metadata: {err}"));
     let manifest = metadata["packages"]
         .as_array()
         .into_iter()
@@ -69,6 +76,21 @@ fn lua_sources(root: &Path) -> PathBuf {
         .parent()
         .expect("a manifest stands in a directory")
         .to_path_buf()
+}
+
+fn metadata(root: &Path, package: &Path) -> Result<Value, String> {
+    let out = Command::new(variable("CARGO"))
+        .args(["metadata", "--offline", "--format-version", "1"])
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"))
+        // Where the configuration of cargo is that this build obeys (sources that replace the registry, say).
+        .current_dir(root)
+        .output()
+        .expect("cargo can be run");
+    if !out.status.success() {
+        return Err(String::from_utf8_lossy(&out.stderr).into_owned());
+    }
+    Ok(serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON"))
 }
 
 fn copy_files(from: &Path, to: &Path) {

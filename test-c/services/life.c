@@ -122,9 +122,10 @@ static int killer(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
-/* Leaves in the middle of its queue: each message is either received or bounced, once. */
+/* Leaves in the middle of its queue: each message is either received, or bounced, or refused when the service was gone
+   before it was sent; one of the three, once. */
 #define QUEUED 200
-static int received, bounced;
+static int received, bounced, refused;
 
 static int goes_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
 {
@@ -150,8 +151,13 @@ static int leaver_cb(struct skynet_context *ctx, void *ud, int type, int session
 	static int wrong;
 	if (type == PTYPE_TEXT) {
 		uint32_t other = handle_of(skynet_command(ctx, "LAUNCH", "life goes"));
-		for (int i = 1; i <= QUEUED; i++)
-			skynet_send(ctx, 0, other, PTYPE_TEXT, i, "mail", 4);
+		for (int i = 1; i <= QUEUED; i++) {
+			if (skynet_send(ctx, 0, other, PTYPE_TEXT, i, "mail", 4) == -1) {
+				seen[i] = 1;
+				wrong += i <= 50;
+				refused++;
+			}
+		}
 		return 0;
 	}
 	wrong += seen[session]++ != 0 || (type == PTYPE_ERROR && session <= 50);
@@ -160,7 +166,7 @@ static int leaver_cb(struct skynet_context *ctx, void *ud, int type, int session
 	for (int i = 1; i <= QUEUED; i++)
 		all &= seen[i];
 	if (all) {
-		FACT(ctx, "sum %d wrong %d", received + bounced, wrong);
+		FACT(ctx, "sum %d wrong %d", received + bounced + refused, wrong);
 		DONE(ctx);
 	}
 	return 0;

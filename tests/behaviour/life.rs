@@ -74,7 +74,7 @@ fn kill_notifies_the_monitor_and_bounces_queued_mail() {
 }
 
 #[test]
-fn each_message_to_a_leaving_service_is_received_or_bounced_once() {
+fn each_message_to_a_leaving_service_is_received_bounced_or_refused_once() {
     for threads in ["thread = 1", "thread = 8"] {
         assert_eq!(
             Setup::new("life leaver").line(threads).start().facts(),

@@ -115,10 +115,11 @@ pub fn library() -> PathBuf {
 
 /// The sources of the Lua that the host program brings: 5.4, so not the executable's.
 pub fn lua_sources() -> PathBuf {
+    // Not offline: a run of some of the tests may not have downloaded every package of the graph.
     let metadata = run(Command::new(env!("CARGO")).current_dir(root()).args([
         "metadata",
         "--format-version=1",
-        "--offline",
+        "--locked",
         "--filter-platform",
         env!("SKYNET_TARGET"),
     ]))
