@@ -169,11 +169,9 @@ function gateserver.start(handler)
 	skynet.register_protocol {
 		name = "socket",
 		id = skynet.PTYPE_SOCKET,
-		unpack = function(msg, sz)
-			return netpack.filter(queue, msg, sz)
-		end,
-		dispatch = function(_, _, new_queue, event, ...)
-			queue = new_queue
+		unpack = function(msg, sz) return netpack.filter(queue, msg, sz) end,
+		dispatch = function(_, _, packets, event, ...)
+			queue = packets
 			if event then
 				on[event](...)
 			end

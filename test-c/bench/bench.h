@@ -7,12 +7,14 @@
 
 #include "skynet.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
