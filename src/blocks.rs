@@ -62,14 +62,16 @@ struct List {
     room: Cell<usize>,
 }
 
-const EMPTY: List = List {
-    head: Cell::new(ptr::null_mut()),
-    room: Cell::new(0),
-};
-
 thread_local! {
     // Without a destructor, so that an access is a plain one; the keeper has it.
-    static LISTS: [List; LISTS_LEN] = const { [EMPTY; LISTS_LEN] };
+    static LISTS: [List; LISTS_LEN] = const {
+        [const {
+            List {
+                head: Cell::new(ptr::null_mut()),
+                room: Cell::new(0),
+            }
+        }; LISTS_LEN]
+    };
     static KEEPER: Keeper = const { Keeper };
 }
 
