@@ -1,5 +1,6 @@
 //! The hook for other nodes: messages to handles of other harbors and to global names go to the harbor service.
 
+use crate::blocks::Class;
 use crate::log;
 use crate::message::{Message, ptype};
 use crate::service::{self, Context};
@@ -104,7 +105,7 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
                 size_of::<RemoteMessage>(),
             );
             // SAFETY: `start` holds a reference until `exit`, which runs after all workers have ended.
-            unsafe { &*context }.deliver(message)
+            unsafe { &*context }.deliver(message, Class::FOREIGN)
         }
     };
     if !accepted {

@@ -1,12 +1,14 @@
 //! skynet's core in Rust.
 //!
 //! The modules in the order in which a message meets them: [`message`] -> [`handle`] (who is it for) -> [`mailbox`]
-//! (queue of one service) -> [`scheduler`] (run queues, workers, wake-up) -> [`service`] (context, dispatch, commands).
+//! (queue of one service) -> [`scheduler`] (run queues, workers, wake-up) -> [`service`] (context, dispatch, commands);
+//! [`blocks`] is what it is made of.
 //! Message sources: [`timer`], [`socket`], [`signals`], [`harbor`]. Where callbacks come from: [`module`], [`builtin`].
 //! What watches and serves: [`env`], [`log`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together, and
 //! [`abi`] is the C interface to all of it.
 
 pub mod abi;
+pub mod blocks;
 pub mod builtin;
 #[cfg(feature = "lua")]
 pub mod cli;

@@ -152,6 +152,8 @@ fn run_threads(workers: usize) {
 /// Thread role: monitor.
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
+    // Takes 2 ms, for which no service has to wait here.
+    service::calibrate();
     let mut ended = ENDED.lock();
     while !*ended {
         parking_lot::MutexGuard::unlocked(&mut ended, || {

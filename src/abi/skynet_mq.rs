@@ -1,5 +1,6 @@
 //! "skynet_mq.h": mailboxes, for programs that drive the core's parts themselves.
 
+use crate::blocks::Class;
 use crate::mailbox::Pushed;
 use crate::message::Message;
 use crate::scheduler;
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn skynet_mq_release(
             return scheduler::inject(q);
         }
         let queue = Box::from_raw(q);
-        while let Some(mut message) = queue.mailbox.pop() {
+        while let Some((mut message, _)) = queue.mailbox.pop() {
             match drop_func {
                 Some(drop_func) => drop_func(&raw mut message, ud),
                 None => libc::free(message.data),
@@ -95,7 +96,7 @@ pub unsafe extern "C" fn skynet_mq_pop(q: *mut MessageQueue, message: *mut Messa
     unsafe {
         let Some(queue) = q.as_ref() else { return 1 };
         loop {
-            if let Some(popped) = queue.mailbox.pop() {
+            if let Some((popped, _)) = queue.mailbox.pop() {
                 message.write(popped);
                 return 0;
             }
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Mess
         let (Some(queue), Some(message)) = (q.as_ref(), message.as_ref()) else {
             return;
         };
-        match queue.mailbox.push(*message) {
+        match queue.mailbox.push(*message, Class::FOREIGN) {
             Pushed::Queued => {}
             Pushed::Schedule => scheduler::submit(queue),
             Pushed::Closed => libc::free(message.data),

@@ -2,6 +2,7 @@
 
 use super::skynet_mq::MessageQueue;
 use super::text;
+use crate::blocks::Class;
 use crate::message::Message;
 use crate::service::{self, Context, Monitor, Turn};
 use crate::{handle, reclaim, scheduler};
@@ -94,7 +95,10 @@ pub unsafe extern "C" fn skynet_context_send(
 ) {
     // SAFETY: contract of this function.
     let taken = unsafe { context.as_ref() }.is_some_and(|context| {
-        context.deliver(Message::with_data(source, r#type, session, msg, sz))
+        context.deliver(
+            Message::with_data(source, r#type, session, msg, sz),
+            Class::FOREIGN,
+        )
     });
     if !taken {
         // SAFETY: nobody took the block.

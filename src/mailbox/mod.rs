@@ -22,6 +22,7 @@
 
 mod node;
 
+use crate::blocks::Class;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::order_for_loom;
@@ -97,16 +98,16 @@ impl Mailbox {
         }
     }
 
-    /// Any thread: adds a message at the end.
+    /// Any thread: adds a message at the end. `payload` says what is known of the block that its data is.
     #[inline(always)]
-    pub fn push(&self, message: Message) -> Pushed {
+    pub fn push(&self, message: Message, payload: Class) -> Pushed {
         let mut head = self.head.load(Ordering::Relaxed);
         if head == CLOSED {
             return Pushed::Closed;
         }
         let node = node::alloc();
         // SAFETY: the block is ours until it is published.
-        unsafe { Node::put(node, message) };
+        unsafe { Node::put(node, message, payload) };
         loop {
             if head == CLOSED {
                 // SAFETY: the block was never published.
@@ -184,9 +185,9 @@ impl Mailbox {
         }
     }
 
-    /// Consumer: the oldest message.
+    /// Consumer: the oldest message, and the class of its payload.
     #[inline(always)]
-    pub fn pop(&self) -> Option<Message> {
+    pub fn pop(&self) -> Option<(Message, Class)> {
         // SAFETY: the caller is the consumer.
         unsafe {
             if (*self.local.get()).first.is_null() {
@@ -293,7 +294,7 @@ impl Mailbox {
 impl Drop for Mailbox {
     fn drop(&mut self) {
         self.close();
-        while let Some(message) = self.pop() {
+        while let Some((message, _)) = self.pop() {
             // SAFETY: the payload is a block of the C allocator that belonged to the message.
             unsafe { libc::free(message.data) };
         }
@@ -314,24 +315,27 @@ mod tests {
     fn messages_leave_in_the_order_in_which_they_came() {
         let mailbox = Mailbox::new();
         for i in 0..10 {
-            assert_eq!(mailbox.push(message(1, i)), Pushed::Queued);
+            assert_eq!(mailbox.push(message(1, i), Class::FOREIGN), Pushed::Queued);
         }
         assert_eq!(mailbox.len(), 10);
         for i in 0..5 {
-            assert_eq!(mailbox.pop().unwrap().session, i);
+            assert_eq!(mailbox.pop().unwrap().0.session, i);
         }
-        mailbox.push(message(1, 10));
+        mailbox.push(message(1, 10), Class::FOREIGN);
         for i in 5..11 {
-            assert_eq!(mailbox.pop().unwrap().session, i);
+            assert_eq!(mailbox.pop().unwrap().0.session, i);
         }
         assert!(mailbox.pop().is_none());
         assert!(mailbox.rest());
-        assert_eq!(mailbox.push(message(1, 0)), Pushed::Schedule);
+        assert_eq!(
+            mailbox.push(message(1, 0), Class::FOREIGN),
+            Pushed::Schedule
+        );
         assert!(!mailbox.rest(), "a message waits");
         mailbox.close();
-        assert_eq!(mailbox.push(message(1, 1)), Pushed::Closed);
+        assert_eq!(mailbox.push(message(1, 1), Class::FOREIGN), Pushed::Closed);
         assert_eq!(
-            mailbox.pop().unwrap().session,
+            mailbox.pop().unwrap().0.session,
             0,
             "what came before the end is still there"
         );
@@ -343,7 +347,7 @@ mod tests {
         // Adds messages, takes one off, and answers what was noticed.
         let fill = |n| {
             for i in 0..n {
-                mailbox.push(message(1, i));
+                mailbox.push(message(1, i), Class::FOREIGN);
             }
             mailbox.gather();
             mailbox.pop();
@@ -367,7 +371,7 @@ mod tests {
                 let mailbox = mailbox.clone();
                 std::thread::spawn(move || {
                     for i in 0..EACH {
-                        mailbox.push(message(source, i));
+                        mailbox.push(message(source, i), Class::FOREIGN);
                     }
                 })
             })
@@ -375,7 +379,7 @@ mod tests {
         let mut next = [0; SENDERS as usize];
         let mut seen = 0;
         while seen < SENDERS as i32 * EACH {
-            let Some(message) = mailbox.pop() else {
+            let Some((message, _)) = mailbox.pop() else {
                 std::thread::yield_now();
                 continue;
             };
@@ -408,7 +412,9 @@ mod loom_tests {
             let send = |source: u32| {
                 let (mailbox, seen, inside) = (mailbox.clone(), seen.clone(), inside.clone());
                 loom::thread::spawn(move || {
-                    if mailbox.push(Message::empty(source, ptype::TEXT, 1)) == Pushed::Schedule {
+                    if mailbox.push(Message::empty(source, ptype::TEXT, 1), Class::FOREIGN)
+                        == Pushed::Schedule
+                    {
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two consumers");
                         loop {
                             while mailbox.pop().is_some() {
@@ -438,7 +444,9 @@ mod loom_tests {
         loom::model(|| {
             let mailbox = Arc::new(Mailbox::new());
             let other = mailbox.clone();
-            let sender = loom::thread::spawn(move || other.push(Message::empty(1, ptype::TEXT, 1)));
+            let sender = loom::thread::spawn(move || {
+                other.push(Message::empty(1, ptype::TEXT, 1), Class::FOREIGN)
+            });
             mailbox.close();
             let mut found = 0;
             while mailbox.pop().is_some() {

@@ -55,9 +55,12 @@ struct Local {
     depth: Cell<u32>,
 }
 
-impl Drop for Local {
+/// Gives the thread's participant back when the thread ends.
+struct Keeper;
+
+impl Drop for Keeper {
     fn drop(&mut self) {
-        if let Some(p) = self.participant.take() {
+        if let Some(p) = LOCAL.with(|local| local.participant.take()) {
             EPOCH.leave(&p.epoch);
             p.used.store(false, Ordering::Release);
         }
@@ -65,11 +68,15 @@ impl Drop for Local {
 }
 
 thread_local! {
+    // Without a destructor, so that an access is a plain one; the keeper has it.
     static LOCAL: Local = const { Local { participant: Cell::new(None), depth: Cell::new(0) } };
+    static KEEPER: Keeper = const { Keeper };
 }
 
 #[cold]
 fn register() -> &'static Participant {
+    // A thread that reads once more while it ends keeps its participant for ever.
+    let _ = KEEPER.try_with(|_| ());
     let mut all = PARTICIPANTS.lock();
     for p in all.iter() {
         if p.used

@@ -12,16 +12,18 @@ use std::time::Duration;
 const BUDGET: usize = 64;
 /// Turns in a row from the slot `next` before the ring gets one.
 const SLOT_TURNS: u32 = 32;
-/// The shared queue is looked at first in one turn of so many.
+/// The shared queue is looked at first in one turn of so many, besides those that follow a long turn.
 const INJECTOR_EVERY: u64 = 61;
 /// First and longest sleep of the watcher between two looks.
 const WATCH_FIRST: Duration = Duration::from_micros(30);
 const WATCH_LAST: Duration = Duration::from_micros(500);
-/// A worker that was busy for so many nanoseconds without a break is one that should have been watched ...
+/// A worker that worked for so many nanoseconds without a break is one that should have been watched ...
 const LONG_STRETCH: u64 = 200_000;
 /// ... and for so many nanoseconds from then on those that get busy are watched. A node whose workers wake up for a
 /// message or two, and sleep again, does not wake a second one for each.
 const WATCH_FOR: u64 = 200_000_000;
+/// What a search and a wake-up take of a worker's CPU time, in nanoseconds, about.
+const SEARCH: u64 = 20_000;
 
 /// Thread role: worker. Runs services until the node ends.
 pub fn run_worker(index: usize) {
@@ -36,9 +38,12 @@ pub fn run_worker(index: usize) {
         index,
         ticks: 1,
         slot_turns: 0,
+        shared_first: false,
         seen: vec![0; shared.workers.len()],
         place: Place::new(),
         busy_since: 0,
+        cpu_seen: 0,
+        short_stretches: 0,
     }
     .run();
     WORKER.set(std::ptr::null());
@@ -59,11 +64,18 @@ struct Worker {
     index: usize,
     ticks: u64,
     slot_turns: u32,
+    /// The last turn was a long one, of a service that goes on: what came from outside meanwhile is not to wait for
+    /// more such turns.
+    shared_first: bool,
     /// Turn counts of the others at the watcher's last look.
     seen: Vec<u64>,
     place: Place,
     /// When the worker last found work after a search, in nanoseconds.
     busy_since: u64,
+    /// CPU time of the thread, in nanoseconds, at the last look at it ...
+    cpu_seen: u64,
+    /// ... and about how much of it went into short stretches of work since, and into the searches between them.
+    short_stretches: u64,
 }
 
 impl Worker {
@@ -85,6 +97,7 @@ impl Worker {
         // SAFETY: taken from a queue, so the mailbox is ours; the guard of `run` is held.
         match unsafe { service::turn(ready, &self.remote.monitor, BUDGET) } {
             Turn::More => {
+                self.shared_first = true;
                 let alone = self.remote.queue.is_empty();
                 self.remote.keep(ready);
                 if !alone {
@@ -98,10 +111,11 @@ impl Worker {
     /// The next service of our own queues and the shared one.
     #[inline]
     fn next(&mut self) -> Option<*mut Ready> {
-        if self.ticks.is_multiple_of(INJECTOR_EVERY)
-            && let Some(ready) = self.injected()
-        {
-            return Some(ready);
+        if self.shared_first || self.ticks.is_multiple_of(INJECTOR_EVERY) {
+            self.shared_first = false;
+            if let Some(ready) = self.injected() {
+                return Some(ready);
+            }
         }
         if self.slot_turns < SLOT_TURNS
             && let Some(ready) = self.remote.take_own_next(self.shared)
@@ -125,10 +139,7 @@ impl Worker {
     #[cold]
     fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
         service::interrupt();
-        let now = clock::monotonic_nanos();
-        if now - self.busy_since >= LONG_STRETCH {
-            self.shared.long_stretch.store(now, Ordering::Relaxed);
-        }
+        self.note_stretch();
         self.remote.busy_on.store(-1, Ordering::Relaxed);
         self.shared.idle.search();
         let mut pause = WATCH_FIRST;
@@ -165,6 +176,23 @@ impl Worker {
                 woken = self.pause(guard, pause);
                 pause = (pause * 2).min(WATCH_LAST);
             }
+        }
+    }
+
+    /// A stretch of work is over. A long one is noted, but not one in which the thread did not have the processor.
+    fn note_stretch(&mut self) {
+        let now = clock::monotonic_nanos();
+        let passed = now - self.busy_since;
+        if passed < LONG_STRETCH {
+            self.short_stretches += passed + SEARCH;
+            return;
+        }
+        let cpu = clock::thread_cpu_nanos();
+        let worked = (cpu - self.cpu_seen).saturating_sub(self.short_stretches);
+        self.cpu_seen = cpu;
+        self.short_stretches = 0;
+        if worked >= LONG_STRETCH {
+            self.shared.long_stretch.store(now, Ordering::Relaxed);
         }
     }
 

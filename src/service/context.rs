@@ -17,6 +17,7 @@
 
 use super::Queue;
 use super::cpu;
+use crate::blocks::Class;
 use crate::handle;
 use crate::log;
 use crate::mailbox::Pushed;
@@ -349,7 +350,7 @@ pub(super) unsafe fn finish(context: *mut Context) {
     }
     // SAFETY: the table's reference, which retirement left to us.
     unsafe { release(context) };
-    while let Some(message) = this.queue.mailbox.pop() {
+    while let Some((message, _)) = this.queue.mailbox.pop() {
         bounce(handle, message);
     }
 }
@@ -366,11 +367,12 @@ fn bounce(handle: u32, message: Message) {
 
 impl Context {
     /// Any thread: puts a message straight into the mailbox ("skynet_server.h", `skynet_context_send`).
+    /// `payload` says what is known of the block that its data is.
     /// False when the service has ended; the payload still belongs to the caller then.
     #[inline(always)]
     #[must_use]
-    pub fn deliver(&self, message: Message) -> bool {
-        match self.queue.mailbox.push(message) {
+    pub fn deliver(&self, message: Message, payload: Class) -> bool {
+        match self.queue.mailbox.push(message, payload) {
             Pushed::Queued => true,
             Pushed::Schedule => {
                 scheduler::submit(&self.queue);

@@ -8,8 +8,11 @@
 use crate::clock;
 use std::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const LONG_MICROS: u64 = 50;
+/// A service that has more messages than fit into this time gives the others a turn.
+pub(super) const TURN_MICROS: u64 = 100;
 
 /// The counter: nanoseconds of the monotonic clock where there is no usable one.
 #[cfg(target_arch = "x86_64")]
@@ -49,9 +52,19 @@ fn per_micro() -> f64 {
     })
 }
 
+/// [`TURN_MICROS`] in ticks; before the counter's rate is known, no turn is long.
+static TURN_TICKS: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// Measures the counter's rate; at start, so that no message pays for it.
-pub(super) fn calibrate() {
-    let _ = per_micro();
+pub(crate) fn calibrate() {
+    let ticks = TURN_MICROS as f64 * per_micro();
+    TURN_TICKS.store(ticks as u64, Ordering::Relaxed);
+}
+
+/// True for so many ticks that a turn of that length ends.
+#[inline]
+pub(super) fn is_long_turn(ticks: u64) -> bool {
+    ticks > TURN_TICKS.load(Ordering::Relaxed)
 }
 
 /// Microseconds in so many ticks.

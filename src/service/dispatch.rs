@@ -2,6 +2,7 @@
 
 use super::context::{Context, finish};
 use super::{Queue, cpu, send};
+use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
 use crate::{log, memory};
@@ -21,7 +22,7 @@ pub struct Monitor {
 
 impl Monitor {
     /// A message from `source` to `destination` begins; 0, 0 when it has ended ("skynet_monitor.h", `skynet_monitor_trigger`).
-    #[inline]
+    #[inline(always)]
     pub fn trigger(&self, source: u32, destination: u32) {
         self.source.store(source, Ordering::Relaxed);
         self.destination.store(destination, Ordering::Relaxed);
@@ -30,6 +31,12 @@ impl Monitor {
             self.version.load(Ordering::Relaxed).wrapping_add(1),
             Ordering::Release,
         );
+    }
+
+    /// The last message of a turn has ended. Those before it need no end: the next begins at once.
+    #[inline(always)]
+    fn end(&self) {
+        self.destination.store(0, Ordering::Relaxed);
     }
 
     /// Monitor thread: reports the message that was already running at the last check ("skynet_monitor.h", `skynet_monitor_check`).
@@ -100,56 +107,109 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     }
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
-    let mailbox = &this.queue.mailbox;
-    let handle = this.handle();
-    let before = send::enter_service(handle);
-    let mut now = if this.profile { cpu::begin_turn() } else { 0 };
-    let mut left = budget;
-    let mut retired = this.is_retired();
-    while !retired && left > 0 {
-        let Some(message) = mailbox.pop() else { break };
-        let overload = mailbox.take_overload();
-        if overload != 0 {
-            log::error(
-                handle,
-                format!("error: May overload, message queue length = {overload}").as_bytes(),
-            );
+    let before = send::enter_service(this.handle());
+    // SAFETY: we are the consumer.
+    unsafe {
+        if this.profile {
+            messages::<true>(this, monitor, budget);
+        } else {
+            messages::<false>(this, monitor, budget);
         }
-        monitor.trigger(message.source, handle);
-        // SAFETY: we are the consumer.
-        now = unsafe { dispatch(context, message, now) };
-        monitor.trigger(0, 0);
-        left -= 1;
-        retired = this.is_retired();
-    }
-    if this.profile {
-        cpu::end_turn(now);
     }
     send::leave_service(before);
-    if retired {
-        // SAFETY: we are the consumer and the caller is inside a guard.
-        unsafe { finish(context) };
-        cpu::interrupt();
-        return Turn::Ended;
+    if !this.is_retired() {
+        if !this.queue.mailbox.rest() {
+            return Turn::More;
+        }
+        // Retired between our look and our rest: whoever claims the mailbox first ends the service.
+        if !this.is_retired() || !this.queue.mailbox.claim() {
+            return Turn::Idle;
+        }
     }
-    if !mailbox.rest() {
-        return Turn::More;
+    // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
+    unsafe { finish(context) };
+    cpu::interrupt();
+    Turn::Ended
+}
+
+/// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
+/// [`cpu::TURN_MICROS`] have room for: a service with long messages gets fewer of them in a row.
+///
+/// The counter is read after the first, second, fourth, eighth message and so on: seldom for short messages, and for long ones
+/// the turn takes twice its time at most.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox. `PROFILE` is the context's.
+#[inline(always)]
+unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
+    let mailbox = &this.queue.mailbox;
+    let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
+    let mut left = budget;
+    // When the first message had ended.
+    let mut first = 0;
+    while left > 0 && !this.is_retired() {
+        let Some((message, payload)) = mailbox.pop() else {
+            break;
+        };
+        let overload = mailbox.take_overload();
+        if overload != 0 {
+            report_overload(this.handle(), overload);
+        }
+        monitor.trigger(message.source, this.handle());
+        // SAFETY: contract of this function.
+        now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
+        left -= 1;
+        let done = budget - left;
+        if done.is_power_of_two() && mailbox.has_gathered() {
+            let passed = if PROFILE { now } else { cpu::ticks() };
+            if done == 1 {
+                first = passed;
+            } else if cpu::is_long_turn(passed.wrapping_sub(first)) {
+                break;
+            }
+        }
     }
-    // Retired between our look and our rest: whoever claims the mailbox first ends the service.
-    if this.is_retired() && mailbox.claim() {
-        // SAFETY: claimed; the guard of the caller keeps the memory even if somebody else was first.
-        unsafe { finish(context) };
-        cpu::interrupt();
-        return Turn::Ended;
+    monitor.end();
+    if PROFILE {
+        cpu::end_turn(now);
     }
-    Turn::Idle
+}
+
+#[cold]
+fn report_overload(handle: u32, length: usize) {
+    log::error(
+        handle,
+        format!("error: May overload, message queue length = {length}").as_bytes(),
+    );
+}
+
+/// Writes a message to the log that LOGON has opened.
+#[cold]
+fn record(file: *mut libc::FILE, message: &Message) {
+    // SAFETY: LOGOFF closes the file only after every guard that is held now, the payload belongs to the message.
+    unsafe {
+        log::record::output(
+            file,
+            message.source,
+            message.ty(),
+            message.session,
+            message.data.cast(),
+            message.size(),
+        );
+    }
 }
 
 /// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox. `payload` is the class of the message's block, `PROFILE` the context's.
 #[inline(always)]
-unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
-    // SAFETY: the caller is the consumer.
-    let this = unsafe { &*context };
+unsafe fn dispatch<const PROFILE: bool>(
+    this: &Context,
+    message: Message,
+    payload: Class,
+    now: u64,
+) -> u64 {
     let Some(callback) = this.callback.get() else {
         // SAFETY: the payload belongs to the message.
         unsafe { libc::free(message.data) };
@@ -157,21 +217,10 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     };
     let file = this.logfile.load(Ordering::Acquire);
     if !file.is_null() {
-        // SAFETY: LOGOFF closes the file only after every guard that is held now, the payload belongs to the message.
-        unsafe {
-            log::record::output(
-                file,
-                message.source,
-                message.ty(),
-                message.session,
-                message.data.cast(),
-                message.size(),
-            );
-        }
+        record(file, &{ message });
     }
     this.messages.set(this.messages.get() + 1);
-    let ud = this.callback_ud.get();
-    if this.profile {
+    if PROFILE {
         STARTED.set(now);
     }
     // Only the callback is charged: the core's own allocations around it are nobody's.
@@ -183,8 +232,8 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     // SAFETY: the callback and its data were given by the service for this use.
     let keep = unsafe {
         callback(
-            context,
-            ud,
+            std::ptr::from_ref(this).cast_mut(),
+            this.callback_ud.get(),
             message.ty(),
             message.session,
             message.source,
@@ -197,15 +246,20 @@ unsafe fn dispatch(context: *mut Context, message: Message, now: u64) -> u64 {
     }
     memory::turn_end(&this.memory);
     let mut now = now;
-    if this.profile {
+    if PROFILE {
         let (cost, end) = cpu::spent(now);
         STARTED.set(0);
         this.cost.set(this.cost.get() + cost);
         now = end;
     }
     if keep == 0 {
-        // SAFETY: the callback left the payload to us.
-        unsafe { libc::free(message.data) };
+        if payload == Class::FOREIGN {
+            // SAFETY: the callback left the payload to us.
+            unsafe { libc::free(message.data) };
+        } else {
+            // SAFETY: as above, and the sender took the block from this class.
+            unsafe { blocks::give(payload, message.data.cast()) };
+        }
     }
     now
 }
@@ -218,9 +272,15 @@ pub unsafe fn drain(context: *mut Context) {
     // SAFETY: nobody else is consumer; whether the mailbox is idle or queued does not matter.
     let this = unsafe { &*context };
     let before = send::enter_service(this.handle());
-    while let Some(message) = this.queue.mailbox.pop() {
+    while let Some((message, payload)) = this.queue.mailbox.pop() {
         // SAFETY: as above.
-        unsafe { dispatch(context, message, cpu::ticks()) };
+        unsafe {
+            if this.profile {
+                dispatch::<true>(this, message, payload, cpu::ticks());
+            } else {
+                dispatch::<false>(this, message, payload, 0);
+            }
+        }
     }
     send::leave_service(before);
 }

@@ -10,7 +10,6 @@
 mod command;
 mod context;
 mod cpu;
-pub(crate) use cpu::interrupt;
 mod dispatch;
 mod queue;
 mod send;
@@ -19,6 +18,7 @@ pub use command::command;
 pub use context::{
     Callback, Context, abort_all, grab, launch, release, retire, set_profile, total,
 };
+pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Monitor, Turn, drain};
 pub(crate) use dispatch::{prepare, turn};
 pub use queue::Queue;

@@ -78,7 +78,7 @@ impl Queue {
         let handle = this.handle;
         // SAFETY: made by `Box::into_raw` in `skynet_mq_create`; marked, so nobody uses it any more.
         let queue = unsafe { Box::from_raw(queue) };
-        while let Some(message) = queue.mailbox.pop() {
+        while let Some((message, _)) = queue.mailbox.pop() {
             // SAFETY: the payload belongs to the message.
             unsafe { libc::free(message.data) };
             if message.source != 0 {

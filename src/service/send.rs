@@ -1,6 +1,7 @@
 //! Where a message goes: to a service of this node, to the harbor service, or nowhere.
 
 use super::{Context, ThreadClass};
+use crate::blocks::{self, Class};
 use crate::handle;
 use crate::harbor;
 use crate::message::{Message, SIZE_MASK, ptype};
@@ -45,18 +46,20 @@ pub(super) fn leave_service(before: u32) {
 #[inline(always)]
 #[must_use]
 pub fn push(handle: u32, message: Message) -> bool {
+    push_with(handle, message, Class::FOREIGN)
+}
+
+/// [`push`] of a message whose payload's class is known.
+#[inline(always)]
+fn push_with(handle: u32, message: Message, payload: Class) -> bool {
     let guard = reclaim::enter();
     match handle::find(&guard, handle) {
-        Some(context) => context.deliver(message),
+        Some(context) => context.deliver(message, payload),
         None => false,
     }
 }
 
 /// Sends a finished message to any handle. False if the destination is unknown; the data is freed then.
-///
-/// Inlined, so that a message stays in registers: one that is written to memory field by field and read back whole
-/// costs more than everything else here.
-#[inline(always)]
 pub fn send_to(destination: u32, message: Message) -> bool {
     if harbor::is_remote(destination) {
         return harbor::send_to_handle(destination, message);
@@ -69,47 +72,99 @@ pub fn send_to(destination: u32, message: Message) -> bool {
     sent
 }
 
-/// The payload as it travels: taken over with DONTCOPY, else a copy with a NUL behind it.
+/// The payload as it travels, and its class: taken over with DONTCOPY, else a copy with a NUL behind it.
+/// What is allocated for it is not the sender's, and what it gives away is not any more.
 ///
 /// # Safety
 /// `data` is null or readable for `size` bytes, and a block of the C allocator with DONTCOPY.
-#[inline]
-unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> *mut c_void {
-    if ty & ptype::TAG_DONTCOPY != 0 || data.is_null() {
-        return data;
+#[inline(always)]
+unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> (*mut c_void, Class) {
+    if data.is_null() {
+        return (data, Class::FOREIGN);
     }
-    // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
-    unsafe {
-        let copy = libc::malloc(size + 1).cast::<u8>();
-        if copy.is_null() {
-            // As every allocation of the process that fails, this one ends it.
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
-        }
-        std::ptr::copy_nonoverlapping(data.cast::<u8>(), copy, size);
-        *copy.add(size) = 0;
-        copy.cast()
-    }
-}
-
-/// Gives the payload to `send`. What is allocated and freed on the way is not the sender's.
-///
-/// # Safety
-/// As [`payload`].
-#[inline]
-unsafe fn hand_over(
-    ty: c_int,
-    data: *mut c_void,
-    size: usize,
-    send: impl FnOnce(*mut c_void) -> bool,
-) -> bool {
     if ty & ptype::TAG_DONTCOPY != 0 {
         // SAFETY: contract of this function.
         unsafe { memory::block_sent(data) };
+        return (data, Class::FOREIGN);
     }
-    // SAFETY: contract of this function.
-    memory::uncharged(|| send(unsafe { payload(ty, data, size) }))
+    let class = Class::holding(size + 1);
+    let copy = if class == Class::FOREIGN {
+        large(size + 1)
+    } else {
+        blocks::take(class)
+    };
+    // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
+    unsafe {
+        copy_bytes(copy, data.cast::<u8>(), size);
+        *copy.add(size) = 0;
+    }
+    (copy.cast(), class)
 }
 
+/// As memcpy, without the call for few bytes: both halves at once, which may overlap.
+///
+/// # Safety
+/// `to` is writable and `from` readable for `size` bytes; they do not overlap.
+#[inline(always)]
+unsafe fn copy_bytes(to: *mut u8, from: *const u8, size: usize) {
+    // SAFETY: each part lies within the first or the last `size` bytes.
+    unsafe {
+        match size {
+            16..=32 => {
+                let first = from.cast::<[u64; 2]>().read_unaligned();
+                let last = from.add(size - 16).cast::<[u64; 2]>().read_unaligned();
+                to.cast::<[u64; 2]>().write_unaligned(first);
+                to.add(size - 16).cast::<[u64; 2]>().write_unaligned(last);
+            }
+            8..16 => {
+                let first = from.cast::<u64>().read_unaligned();
+                let last = from.add(size - 8).cast::<u64>().read_unaligned();
+                to.cast::<u64>().write_unaligned(first);
+                to.add(size - 8).cast::<u64>().write_unaligned(last);
+            }
+            _ => std::ptr::copy_nonoverlapping(from, to, size),
+        }
+    }
+}
+
+/// A payload that is too large for the blocks that go round.
+#[inline(never)]
+fn large(size: usize) -> *mut u8 {
+    memory::uncharged(|| {
+        // SAFETY: any size will do.
+        let block = unsafe { libc::malloc(size) };
+        if block.is_null() {
+            // As every allocation of the process that fails, this one ends it.
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+        }
+        block.cast()
+    })
+}
+
+/// Nobody took a message of the calling service: its payload is freed, and is not the service's.
+#[cold]
+unsafe fn refused(data: *mut c_void) {
+    // SAFETY: the payload is ours.
+    memory::uncharged(|| unsafe { libc::free(data) });
+}
+
+/// A message to another node, by way of the harbor service.
+#[cold]
+unsafe fn send_abroad(
+    source: u32,
+    destination: u32,
+    ty: c_int,
+    session: c_int,
+    data: *mut c_void,
+    size: usize,
+) -> bool {
+    // SAFETY: contract of `send`.
+    let (data, _) = unsafe { payload(ty, data, size) };
+    let message = Message::with_data(source, ty, session, data, size);
+    memory::uncharged(|| harbor::send_to_handle(destination, message))
+}
+
+#[cold]
 unsafe fn drop_payload(ty: c_int, data: *mut c_void) {
     if ty & ptype::TAG_DONTCOPY != 0 {
         // SAFETY: DONTCOPY hands the block over on every path.
@@ -182,17 +237,22 @@ pub unsafe fn send(
         unsafe { drop_payload(ty, data) };
         return -1;
     }
+    if harbor::is_remote(destination) {
+        // SAFETY: contract of this function.
+        let sent = unsafe { send_abroad(source, destination, ty, session, data, size) };
+        return if sent { session } else { -1 };
+    }
     // SAFETY: contract of this function.
-    if unsafe {
-        hand_over(ty, data, size, |data| {
-            send_to(
-                destination,
-                Message::with_data(source, ty, session, data, size),
-            )
-        })
-    } {
+    let (data, class) = unsafe { payload(ty, data, size) };
+    if push_with(
+        destination,
+        Message::with_data(source, ty, session, data, size),
+        class,
+    ) {
         session
     } else {
+        // SAFETY: nobody took it.
+        unsafe { refused(data) };
         -1
     }
 }
@@ -240,11 +300,9 @@ pub unsafe fn send_name(
                 return -1;
             };
             // SAFETY: contract of this function.
-            let sent = unsafe {
-                hand_over(ty, data, size, |data| {
-                    harbor::send_to_name(name, Message::with_data(source, ty, session, data, size))
-                })
-            };
+            let (data, _) = unsafe { payload(ty, data, size) };
+            let message = Message::with_data(source, ty, session, data, size);
+            let sent = memory::uncharged(|| harbor::send_to_name(name, message));
             return if sent { session } else { -1 };
         }
     };

@@ -1,5 +1,6 @@
 /* TIMEOUT and skynet_now. */
 #include "probe.h"
+#include <time.h>
 
 static int wanted;
 
@@ -135,10 +136,61 @@ static int dead(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
+/* A service whose mail never ends, 100 us of work each, and how much of it is done while another waits for its timers. */
+#define TIMERS 30
+static volatile int hog_messages;
+
+static int hog_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(ud), UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	struct timespec start, now;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 100000);
+	hog_messages++;
+	skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, 0, NULL, 0);
+	return 0;
+}
+
+static int hog(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	skynet_callback(ctx, NULL, hog_cb);
+	skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, 0, NULL, 0);
+	skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, 0, NULL, 0);
+	return 0;
+}
+
+static int beside_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	static int before, fired;
+	UNUSED(ud), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	if (type == PTYPE_TEXT) {
+		skynet_command(ctx, "LAUNCH", "timers hog");
+		before = hog_messages;
+	} else if (++fired == TIMERS) {
+		/* 100 to 200 messages fit into the time of a timer. */
+		FACT(ctx, "starved %d", hog_messages - before > TIMERS * 700);
+		DONE(ctx);
+		return 0;
+	}
+	skynet_command(ctx, "TIMEOUT", "1");
+	return 0;
+}
+
+static int beside(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	begin(ctx, beside_cb, NULL);
+	return 0;
+}
+
 int timers_init(void *inst, struct skynet_context *ctx, const char *parm)
 {
 	static const struct role roles[] = {
-		{"at_once", at_once}, {"one", one}, {"many", many}, {"same", same}, {"ticks", ticks}, {"dead", dead}, {NULL, NULL},
+		{"at_once", at_once}, {"one", one}, {"many", many}, {"same", same}, {"ticks", ticks}, {"dead", dead},
+		{"hog", hog}, {"beside", beside}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	return play(roles, ctx, parm);

@@ -44,3 +44,9 @@ fn the_clock_counts_hundredths_of_a_second() {
 fn a_timer_of_a_dead_service_is_forgotten() {
     assert_eq!(facts("dead"), ["type 1 session 1 source 0 null 0"]);
 }
+
+#[test]
+fn a_service_whose_mail_never_ends_does_not_keep_others_from_their_timers() {
+    let node = Setup::new("timers beside").line("thread = 1").start();
+    assert_eq!(node.facts(), ["starved 0"]);
+}
