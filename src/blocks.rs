@@ -127,6 +127,18 @@ pub fn take(class: Class) -> *mut u8 {
     })
 }
 
+/// A block with room for `size` bytes, 1 or more, and its class.
+#[inline(always)]
+pub fn take_for(size: usize) -> (*mut u8, Class) {
+    let class = Class::holding(size);
+    let block = if class == Class::FOREIGN {
+        fresh(size)
+    } else {
+        take(class)
+    };
+    (block, class)
+}
+
 /// Gives back a block of [`take`], or one that `malloc` made, of a class that it is large enough for.
 ///
 /// # Safety
@@ -166,12 +178,18 @@ fn refill(class: Class) -> *mut u8 {
             return first.cast();
         }
     }
+    fresh(class.size())
+}
+
+/// A block of the allocator, which is nobody's.
+#[inline(never)]
+fn fresh(size: usize) -> *mut u8 {
     memory::uncharged(|| {
-        // SAFETY: a size that is not 0.
-        let block = unsafe { libc::malloc(class.size()) };
+        // SAFETY: any size will do.
+        let block = unsafe { libc::malloc(size) };
         if block.is_null() {
             // As every allocation of the process that fails, this one ends it.
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; LARGEST]>());
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
         }
         block.cast()
     })

@@ -4,7 +4,7 @@ use crate::builtin;
 use crate::service::Context;
 use libc::{c_char, c_int, c_void};
 use parking_lot::RwLock;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 
 /// `NAME_create` ("skynet_module.h").
@@ -80,7 +80,7 @@ impl Module {
 
 struct Modules {
     path: CString,
-    known: HashMap<CString, &'static Module>,
+    known: BTreeMap<CString, &'static Module>,
 }
 
 static MODULES: RwLock<Option<Modules>> = RwLock::new(None);
@@ -89,7 +89,7 @@ static MODULES: RwLock<Option<Modules>> = RwLock::new(None);
 pub fn init(path: &CStr) {
     *MODULES.write() = Some(Modules {
         path: path.to_owned(),
-        known: HashMap::new(),
+        known: BTreeMap::new(),
     });
 }
 

@@ -2,6 +2,7 @@
 
 pub mod record;
 
+use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::{handle, memory, service};
 use libc::c_void;
@@ -17,21 +18,18 @@ pub fn error_parts(source: u32, parts: &[&[u8]]) {
     if !wanted() {
         return;
     }
-    let len = parts.iter().map(|part| part.len()).sum();
+    let len: usize = parts.iter().map(|part| part.len()).sum();
     // SAFETY: the block has room for the parts and the NUL that readers of C strings expect behind them.
-    memory::uncharged(|| unsafe {
-        let block = libc::malloc(len + 1).cast::<u8>();
-        if block.is_null() {
-            return;
-        }
+    unsafe {
+        let (block, class) = blocks::take_for(len + 1);
         let mut end = block;
         for part in parts {
             end.copy_from_nonoverlapping(part.as_ptr(), part.len());
             end = end.add(part.len());
         }
         *end = 0;
-        deliver(source, block.cast(), len);
-    });
+        deliver(source, block.cast(), len, class);
+    }
 }
 
 /// The text of a line while it is put together: on the stack unless it is long.
@@ -86,17 +84,17 @@ pub unsafe fn post(source: u32, text: *mut c_void, len: usize) {
     // SAFETY: contract of this function.
     unsafe {
         memory::block_sent(text);
-        memory::uncharged(|| deliver(source, text, len));
+        deliver(source, text, len, Class::FOREIGN);
     }
 }
 
 /// # Safety
 /// As [`post`].
-unsafe fn deliver(source: u32, text: *mut c_void, len: usize) {
+unsafe fn deliver(source: u32, text: *mut c_void, len: usize, class: Class) {
     let logger = handle::logger();
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
-    if logger == 0 || !service::push(logger, message) {
+    if logger == 0 || !service::push_with(logger, message, class) {
         // SAFETY: the message was not delivered, so the block is still ours.
-        unsafe { libc::free(text) };
+        memory::uncharged(|| unsafe { libc::free(text) });
     }
 }

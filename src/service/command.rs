@@ -1,6 +1,7 @@
 //! `skynet_command`: what a service may ask of the node, by words.
 
 use super::context::{self, Context, EXIT_MONITOR};
+use super::digits::Digits;
 use super::dispatch::running_micros;
 use super::send::{self, parse_hex, tail};
 use crate::message::{Message, ptype};
@@ -28,7 +29,7 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"KILL" => {
             let handle = to_handle(this, text);
             if handle != 0 {
-                log::error_fmt(this.handle(), format_args!("KILL :{handle:x}"));
+                log::error_parts(this.handle(), &[b"KILL ", Digits::handle(handle).bytes()]);
                 end(handle);
             }
             NONE
@@ -36,17 +37,17 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"LAUNCH" => launch(this, text),
         b"GETENV" => env::get(text).map_or(NONE, CStr::as_ptr),
         b"SETENV" => set_env(this, text),
-        b"STARTTIME" => this.answer(format_args!("{}", clock::start_time())),
+        b"STARTTIME" => this.answer(Digits::decimal(clock::start_time().into()).bytes()),
         b"ABORT" => {
             context::abort_all();
             NONE
         }
         b"MONITOR" => monitor(this, text),
         b"STAT" => stat(this, text),
-        b"MQLEN" => this.answer(format_args!("{}", this.queue.mailbox.len())),
+        b"MQLEN" => this.answer(count(this.queue.mailbox.len()).bytes()),
         b"ENDLESS" => {
             if this.take_endless() {
-                this.answer(format_args!("1"))
+                this.answer(b"1")
             } else {
                 NONE
             }
@@ -59,7 +60,11 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
 }
 
 fn hex_answer(this: &Context, handle: u32) -> *const c_char {
-    this.answer(format_args!(":{handle:x}"))
+    this.answer(Digits::handle(handle).bytes())
+}
+
+fn count(number: usize) -> Digits {
+    Digits::decimal(number as i64)
 }
 
 /// As C's `strtol`.
@@ -87,7 +92,7 @@ fn timeout(this: &Context, text: &CStr) -> *const c_char {
     let centis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
-    this.answer(format_args!("{session}"))
+    this.answer(Digits::decimal(session.into()).bytes())
 }
 
 fn reg(this: &Context, text: &CStr) -> *const c_char {
@@ -176,7 +181,7 @@ fn launch(this: &Context, text: &CStr) -> *const c_char {
     };
     match context::launch(&module, args.as_deref(), false).0 {
         0 => NONE,
-        handle => this.answer(format_args!(":{handle:08X}")),
+        handle => this.answer(Digits::launched(handle).bytes()),
     }
 }
 
@@ -204,15 +209,15 @@ fn monitor(this: &Context, text: &CStr) -> *const c_char {
 }
 
 fn stat(this: &Context, text: &CStr) -> *const c_char {
-    let seconds = |micros: u64| micros as f64 / 1e6;
+    let seconds = |micros: u64| format!("{:.6}", micros as f64 / 1e6);
     match text.to_bytes() {
-        b"mqlen" => this.answer(format_args!("{}", this.queue.mailbox.len())),
-        b"endless" => this.answer(format_args!("{}", i32::from(this.take_endless()))),
-        b"cpu" => this.answer(format_args!("{:.6}", seconds(this.cost_micros()))),
-        b"time" if this.profile => this.answer(format_args!("{:.6}", seconds(running_micros()))),
-        b"time" => this.answer(format_args!("0")),
-        b"message" => this.answer(format_args!("{}", this.messages.get())),
-        _ => this.answer(format_args!("")),
+        b"mqlen" => this.answer(count(this.queue.mailbox.len()).bytes()),
+        b"endless" => this.answer(if this.take_endless() { b"1" } else { b"0" }),
+        b"cpu" => this.answer(seconds(this.cost_micros()).as_bytes()),
+        b"time" if this.profile => this.answer(seconds(running_micros()).as_bytes()),
+        b"time" => this.answer(b"0"),
+        b"message" => this.answer(count(this.messages.get()).bytes()),
+        _ => this.answer(b""),
     }
 }
 

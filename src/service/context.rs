@@ -388,15 +388,13 @@ impl Context {
     }
 
     /// The text that `result` holds, for C.
-    pub(super) fn answer(&self, text: std::fmt::Arguments<'_>) -> *const c_char {
-        use std::io::Write;
+    pub(super) fn answer(&self, text: &[u8]) -> *const c_char {
         // SAFETY: only the service's own thread runs commands for it.
         let buffer = unsafe { &mut *self.result.get() };
-        let mut rest = &mut buffer[..31];
         // Longer texts do not occur: the longest is a 20 digit number.
-        let _ = rest.write_fmt(text);
-        let left = rest.len();
-        buffer[31 - left] = 0;
+        let len = text.len().min(buffer.len() - 1);
+        buffer[..len].copy_from_slice(&text[..len]);
+        buffer[len] = 0;
         buffer.as_ptr().cast()
     }
 }

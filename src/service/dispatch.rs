@@ -135,8 +135,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 /// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
 /// [`cpu::TURN_MICROS`] have room for: a service with long messages gets fewer of them in a row.
 ///
-/// The counter is read after the first, second, fourth, eighth message and so on: seldom for short messages, and for long ones
-/// the turn takes twice its time at most.
+/// The counter is looked at after two, four, eight messages and so on: seldom for short messages, not at all for a single
+/// one, and a turn of long ones takes about twice its time at most.
 ///
 /// # Safety
 /// The caller is the consumer of the mailbox. `PROFILE` is the context's.
@@ -144,10 +144,10 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
     let mailbox = &this.queue.mailbox;
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
-    let mut left = budget;
-    // When the first message had ended.
-    let mut first = 0;
-    while left > 0 && !this.is_retired() {
+    let mut done = 0;
+    // When to look at the counter, and what it was at first.
+    let (mut look_at, mut first) = (2, now);
+    while done < budget && !this.is_retired() {
         let Some((message, payload)) = mailbox.pop() else {
             break;
         };
@@ -158,11 +158,11 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
         monitor.trigger(message.source, this.handle());
         // SAFETY: contract of this function.
         now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
-        left -= 1;
-        let done = budget - left;
-        if done.is_power_of_two() && mailbox.has_gathered() {
+        done += 1;
+        if done == look_at {
+            look_at *= 2;
             let passed = if PROFILE { now } else { cpu::ticks() };
-            if done == 1 {
+            if first == 0 {
                 first = passed;
             } else if cpu::is_long_turn(passed.wrapping_sub(first)) {
                 break;

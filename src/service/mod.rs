@@ -6,10 +6,12 @@
 //! - `send`: where a message goes
 //! - `command`: `skynet_command`
 //! - `cpu`: what a service's callbacks cost
+//! - `digits`: numbers as text
 
 mod command;
 mod context;
 mod cpu;
+mod digits;
 mod dispatch;
 mod queue;
 mod send;
@@ -22,6 +24,7 @@ pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Monitor, Turn, drain};
 pub(crate) use dispatch::{prepare, turn};
 pub use queue::Queue;
+pub(crate) use send::push_with;
 pub use send::{
     current_handle, init_thread, init_thread_class, push, query_name, send, send_name, send_to,
 };

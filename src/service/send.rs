@@ -51,7 +51,8 @@ pub fn push(handle: u32, message: Message) -> bool {
 
 /// [`push`] of a message whose payload's class is known.
 #[inline(always)]
-fn push_with(handle: u32, message: Message, payload: Class) -> bool {
+#[must_use]
+pub(crate) fn push_with(handle: u32, message: Message, payload: Class) -> bool {
     let guard = reclaim::enter();
     match handle::find(&guard, handle) {
         Some(context) => context.deliver(message, payload),
@@ -87,12 +88,7 @@ unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> (*mut c_void, Cl
         unsafe { memory::block_sent(data) };
         return (data, Class::FOREIGN);
     }
-    let class = Class::holding(size + 1);
-    let copy = if class == Class::FOREIGN {
-        large(size + 1)
-    } else {
-        blocks::take(class)
-    };
+    let (copy, class) = blocks::take_for(size + 1);
     // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
     unsafe {
         copy_bytes(copy, data.cast::<u8>(), size);
@@ -127,20 +123,6 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, size: usize) {
     }
 }
 
-/// A payload that is too large for the blocks that go round.
-#[inline(never)]
-fn large(size: usize) -> *mut u8 {
-    memory::uncharged(|| {
-        // SAFETY: any size will do.
-        let block = unsafe { libc::malloc(size) };
-        if block.is_null() {
-            // As every allocation of the process that fails, this one ends it.
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
-        }
-        block.cast()
-    })
-}
-
 /// Nobody took a message of the calling service: its payload is freed, and is not the service's.
 #[cold]
 unsafe fn refused(data: *mut c_void) {
@@ -173,7 +155,7 @@ unsafe fn drop_payload(ty: c_int, data: *mut c_void) {
 }
 
 /// The session to use: a new one with ALLOCSESSION. `None` (after a report) where the C core stops the process.
-#[inline]
+#[inline(always)]
 fn session_for(context: Option<&Context>, ty: c_int, session: c_int) -> Option<c_int> {
     if ty & ptype::TAG_ALLOCSESSION == 0 {
         return Some(session);
@@ -181,15 +163,19 @@ fn session_for(context: Option<&Context>, ty: c_int, session: c_int) -> Option<c
     match context {
         Some(context) if session == 0 => Some(context.new_session()),
         _ => {
-            let by = context.map_or(0, Context::handle);
-            log::error(
-                by,
-                format!("error: :{by:08x} asks for a new session but gives session {session}")
-                    .as_bytes(),
-            );
+            report_session(context, session);
             None
         }
     }
+}
+
+#[cold]
+fn report_session(context: Option<&Context>, session: c_int) {
+    let by = context.map_or(0, Context::handle);
+    log::error(
+        by,
+        format!("error: :{by:08x} asks for a new session but gives session {session}").as_bytes(),
+    );
 }
 
 /// `skynet_send` ("skynet.h"): the session, -1 (unknown destination, misuse) or -2 (larger than 56 bits can say).
@@ -345,8 +331,11 @@ pub(super) fn parse_hex(text: &[u8]) -> u32 {
     };
     let mut number: u64 = 0;
     for &byte in text {
-        let Some(digit) = char::from(byte).to_digit(16) else {
-            break;
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => break,
         };
         if number >> 60 != 0 {
             return u64::MAX as u32;

@@ -1,0 +1,88 @@
+//! Numbers as text, for the commands that answer with one: these are among the most frequent, and formatting through
+//! `core::fmt` costs more than the rest of them.
+
+/// A short text that is a number, with what stands before it.
+pub(super) struct Digits {
+    text: [u8; Digits::MOST],
+    start: usize,
+}
+
+impl Digits {
+    /// The longest: 20 digits of 64 bits.
+    const MOST: usize = 20;
+
+    fn push(&mut self, byte: u8) {
+        self.start -= 1;
+        self.text[self.start] = byte;
+    }
+
+    const EMPTY: Digits = Digits {
+        text: [0; Digits::MOST],
+        start: Digits::MOST,
+    };
+
+    /// As `%d`.
+    pub(super) fn decimal(number: i64) -> Digits {
+        let mut digits = Digits::EMPTY;
+        let mut rest = number.unsigned_abs();
+        loop {
+            digits.push(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            digits.push(b'-');
+        }
+        digits
+    }
+
+    fn hex(handle: u32, digits: &[u8; 16], width: usize) -> Digits {
+        let mut text = Digits::EMPTY;
+        let mut rest = handle;
+        while rest != 0 || text.start > Digits::MOST - width {
+            text.push(digits[(rest & 15) as usize]);
+            rest >>= 4;
+        }
+        text.push(b':');
+        text
+    }
+
+    /// A handle as `:%x`.
+    pub(super) fn handle(handle: u32) -> Digits {
+        Digits::hex(handle, b"0123456789abcdef", 1)
+    }
+
+    /// A handle as `:%08X`, which is how LAUNCH answers.
+    pub(super) fn launched(handle: u32) -> Digits {
+        Digits::hex(handle, b"0123456789ABCDEF", 8)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Digits;
+
+    #[test]
+    fn numbers_read_as_printf_writes_them() {
+        for number in [0, 1, 9, 10, 12_345, -1, i64::MAX, i64::MIN] {
+            let expected = number.to_string();
+            assert_eq!(Digits::decimal(number).bytes(), expected.as_bytes());
+        }
+        for handle in [0, 1, 0xf, 0x10, 0xabcd, 0x0100_0002, u32::MAX] {
+            assert_eq!(
+                Digits::handle(handle).bytes(),
+                format!(":{handle:x}").as_bytes()
+            );
+            assert_eq!(
+                Digits::launched(handle).bytes(),
+                format!(":{handle:08X}").as_bytes()
+            );
+        }
+    }
+}
