@@ -127,12 +127,18 @@ pub fn take(class: Class) -> *mut u8 {
     })
 }
 
-/// A block with room for `size` bytes, 1 or more, and its class.
+/// The class of the block that holds a copied payload of `size` bytes, and the NUL behind it.
 #[inline(always)]
-pub fn take_for(size: usize) -> (*mut u8, Class) {
-    let class = Class::holding(size);
+pub const fn class_of_copy(size: usize) -> Class {
+    Class::holding(size + 1)
+}
+
+/// A block for a copied payload of `size` bytes, and its class.
+#[inline(always)]
+pub fn take_for_copy(size: usize) -> (*mut u8, Class) {
+    let class = class_of_copy(size);
     let block = if class == Class::FOREIGN {
-        fresh(size)
+        fresh(size + 1)
     } else {
         take(class)
     };

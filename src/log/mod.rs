@@ -21,7 +21,7 @@ pub fn error_parts(source: u32, parts: &[&[u8]]) {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     // SAFETY: the block has room for the parts and the NUL that readers of C strings expect behind them.
     unsafe {
-        let (block, class) = blocks::take_for(len + 1);
+        let (block, class) = blocks::take_for_copy(len);
         let mut end = block;
         for part in parts {
             end.copy_from_nonoverlapping(part.as_ptr(), part.len());

@@ -120,7 +120,7 @@ impl Mailbox {
                 head
             };
             // SAFETY: the block is ours until it is published.
-            unsafe { (*node).next = next };
+            unsafe { Node::set_next(node, next) };
             match self
                 .head
                 .compare_exchange_weak(head, node, Ordering::AcqRel, Ordering::Relaxed)
@@ -166,8 +166,8 @@ impl Mailbox {
             let mut first = std::ptr::null_mut();
             let mut node = newest;
             while !node.is_null() && node != local.seen {
-                let next = (*node).next;
-                (*node).next = first;
+                let next = Node::next(node);
+                Node::set_next(node, first);
                 first = node;
                 local.len += 1;
                 node = next;
@@ -178,7 +178,7 @@ impl Mailbox {
                     node::free(local.seen);
                 }
             } else {
-                (*local.last).next = first;
+                Node::set_next(local.last, first);
             }
             local.last = newest;
             local.seen = newest;
@@ -200,7 +200,7 @@ impl Mailbox {
                 local.threshold = OVERLOAD;
                 return None;
             }
-            local.first = (*node).next;
+            local.first = Node::next(node);
             local.len -= 1;
             if local.len > local.threshold {
                 local.note_overload();

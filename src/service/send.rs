@@ -88,7 +88,7 @@ unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> (*mut c_void, Cl
         unsafe { memory::block_sent(data) };
         return (data, Class::FOREIGN);
     }
-    let (copy, class) = blocks::take_for(size + 1);
+    let (copy, class) = blocks::take_for_copy(size);
     // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
     unsafe {
         copy_bytes(copy, data.cast::<u8>(), size);
