@@ -5,6 +5,16 @@ use skynet_lua as _;
 #[cfg(feature = "jemalloc")]
 use tikv_jemalloc_sys as _;
 
+/// What jemalloc starts with ("TUNING" of jemalloc(3)); the environment goes over it. Its newer way of tidying the caches of
+/// threads looks at them after every 64 KiB, which is at every message or block of socket data of that size.
+#[cfg(feature = "jemalloc")]
+#[unsafe(export_name = "malloc_conf")]
+static MALLOC_CONF: Option<&'static std::ffi::c_char> = {
+    const TEXT: &std::ffi::CStr = c"experimental_tcache_gc:false";
+    // SAFETY: the first byte of a constant.
+    Some(unsafe { &*TEXT.as_ptr() })
+};
+
 /// jemalloc reads `MALLOC_CONF` before `main`. Where the C core's executable had it, its functions and that variable began
 /// with `je_` and `JE_`; settings that an operator still has under that name are handed over by starting once more.
 #[cfg(all(feature = "jemalloc", target_os = "linux"))]
