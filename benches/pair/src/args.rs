@@ -102,6 +102,15 @@ impl Args {
         Ok(args)
     }
 
+    /// Whether a target is met, in a word. A quick run tells whether a row works, not how fast it is.
+    pub fn mark(&self, met: Option<bool>) -> &'static str {
+        match met {
+            Some(true) if !self.quick => "met",
+            Some(false) if !self.quick => "MISSED",
+            _ => "",
+        }
+    }
+
     /// The sides in the order of a round.
     pub fn sides(&self) -> impl Iterator<Item = &Side> {
         self.peer.iter().chain(std::iter::once(&self.ours))

@@ -78,7 +78,7 @@ fn measure(args: &Args) -> Result<(), String> {
         eprint!("\r\x1b[K");
         report::print_row(row, &samples, args);
     }
-    report::print_derived(&samples);
+    report::print_derived(&samples, args);
     report::print_limits(&rows, &samples);
     growth::print(&samples);
     for text in &failures {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -18,17 +18,19 @@ pub struct Process {
     child: Child,
     lines: Receiver<String>,
     deadline: Instant,
+    errors: PathBuf,
 }
 
 impl Process {
     /// Start a program in `dir`, which also takes what it writes to standard error.
     pub fn start(mut command: Command, dir: &Path) -> Result<Process, String> {
-        let errors = fs::File::create(dir.join("stderr")).map_err(|e| e.to_string())?;
+        let errors = dir.join("stderr");
+        let file = fs::File::create(&errors).map_err(|e| e.to_string())?;
         let mut child = command
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(errors)
+            .stderr(file)
             .spawn()
             .map_err(|e| format!("{}: {e}", command.get_program().display()))?;
         let (sender, lines) = channel();
@@ -47,6 +49,7 @@ impl Process {
             child,
             lines,
             deadline: Instant::now() + LIMIT,
+            errors,
         })
     }
 
@@ -106,7 +109,11 @@ impl Process {
 
     fn ended(&mut self) -> String {
         match self.child.wait() {
-            Ok(status) => format!("it ended early or without results ({status})"),
+            Ok(status) => {
+                let said = fs::read_to_string(&self.errors).unwrap_or_default();
+                let last = said.lines().last().unwrap_or_default();
+                format!("it ended early or without results ({status}) {last}")
+            }
             Err(e) => e.to_string(),
         }
     }

@@ -78,14 +78,6 @@ fn verdict(target: Target, peer: Option<f64>, ours: Option<f64>) -> (String, Opt
     }
 }
 
-fn mark(met: Option<bool>) -> &'static str {
-    match met {
-        None => "",
-        Some(true) => "met",
-        Some(false) => "MISSED",
-    }
-}
-
 /// Print one row's lines as they become known; a Markdown table.
 pub fn print_row(row: &Row, samples: &All, args: &Args) {
     static HEAD: std::sync::Once = std::sync::Once::new();
@@ -117,8 +109,7 @@ fn line(row: &Row, metric: &Metric, samples: &All, args: &Args) -> String {
         short(peer),
         short(ours),
         ratio(peer, ours).map_or("-".to_owned(), |r| format!("{r:.2}")),
-        // A short run tells whether a row works, not how fast it is.
-        if args.quick { "" } else { mark(met) },
+        args.mark(met),
     )
 }
 
@@ -169,7 +160,7 @@ const DERIVED: [(&str, &str, &str, Target); 7] = [
 ];
 
 /// Print the quotients between rows of one side.
-pub fn print_derived(samples: &All) {
+pub fn print_derived(samples: &All, args: &Args) {
     let mut text = String::new();
     for (what, over, under, target) in DERIVED {
         let (Some(a), Some(b)) = (samples.get(&(over, "rate")), samples.get(&(under, "rate")))
@@ -185,7 +176,7 @@ pub fn print_derived(samples: &All) {
             "| {what} | {} | {} | {wanted} | {} |",
             show(peer),
             show(ours),
-            mark(met)
+            args.mark(met)
         );
     }
     if !text.is_empty() {

@@ -44,14 +44,18 @@ pub fn rows() -> Vec<Row> {
             "message to one of 16 services of 100 us work each while half the time of 2 workers is used";
         "half-load-w8" 8 on Service("benchload run kind=half threads=2") => HALF, None,
             "the same load, 8 workers";
+        "fair-none-w2" 2 on Service("benchload run kind=fair hogs=0") => FAIR, None,
+            "messages between 100 light services, 2 workers";
         "fair-w1" 1 on Service("benchload run kind=fair") => FAIR, None,
-            "messages between 100 light services beside one with 1,000 messages of 10 us in its mailbox, 1 worker";
+            "the same beside a hog, which always has 1,000 messages of 10 us in its mailbox, 1 worker";
         "fair-w2" 2 on Service("benchload run kind=fair") => FAIR, None,
-            "the same, 2 workers";
+            "beside one hog, 2 workers";
+        "fair-2hogs-w2" 2 on Service("benchload run kind=fair hogs=2") => FAIR, None,
+            "beside two hogs, 2 workers";
         "fair-w8" 8 on Service("benchload run kind=fair") => FAIR, None,
-            "the same, default config (8 workers)";
+            "beside one hog, default config (8 workers)";
         "fair-long-w2" 2 on Service("benchload run kind=fair tokens=1 work=20000") => FAIR, None,
-            "beside one whose every message takes 20 ms, 2 workers";
+            "beside one hog whose every message takes 20 ms, 2 workers";
 
         "timers" 2 on Service("benchtimer run")
             => metrics![
