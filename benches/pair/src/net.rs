@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::args::Args;
-use crate::driver::{Modules, On, start};
+use crate::driver::{Modules, On, start, start_lua};
 use crate::echo::{Connections, free_port};
 use crate::proc;
 use crate::process::{Process, Values};
-use crate::rows::Row;
+use crate::rows::{Kind, Row};
 
-/// The echo service on a node, or the limit program in its place; `options` as `benchecho` takes them.
+/// The echo service on a node, or the limit program in its place; `options` as `benchecho` takes them. The Lua service
+/// finds its port as `bench_pairs`.
 fn server(
     row: &Row,
     on: On,
@@ -18,8 +19,13 @@ fn server(
     options: &str,
 ) -> Result<(Process, u16), String> {
     let port = free_port()?;
-    let bootstrap = format!("benchecho run port={port} {options}");
-    let mut server = start(row, on, args, modules, &bootstrap)?;
+    let lua = matches!(row.kind, Kind::Echo { lua: true, .. });
+    let mut server = if lua && matches!(on, On::Node(_)) {
+        start_lua(row, on, args, modules, "bench_echo", port.into(), true)?
+    } else {
+        let bootstrap = format!("benchecho run port={port} {options}");
+        start(row, on, args, modules, &bootstrap)?
+    };
     server.wait_for("ready")?;
     Ok((server, port))
 }

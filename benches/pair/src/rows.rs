@@ -12,8 +12,13 @@ pub enum Kind {
     Startup,
     /// The same with the Lua layer and a service of `benches/lua`; whether ours uses its own layer.
     LuaStartup { own_layer: bool },
-    /// Echo over this many connections of requests of this many bytes.
-    Echo { connections: usize, size: usize },
+    /// Echo over this many connections of requests of this many bytes, by the C service or by `bench_echo.lua` (our
+    /// layer on ours, the tree's on the peer).
+    Echo {
+        connections: usize,
+        size: usize,
+        lua: bool,
+    },
     /// Connections that are opened and reset.
     Accept,
     /// One client's bytes to this many.
@@ -82,7 +87,10 @@ impl Row {
 
     /// Whether the row needs a skynet tree.
     fn needs_root(&self) -> bool {
-        matches!(self.kind, Kind::Lua { .. } | Kind::LuaStartup { .. })
+        matches!(
+            self.kind,
+            Kind::Lua { .. } | Kind::LuaStartup { .. } | Kind::Echo { lua: true, .. }
+        )
     }
 }
 
