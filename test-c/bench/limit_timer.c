@@ -1,77 +1,58 @@
 /* The least that timers can cost: a program of its own, no node. The kinds are those of `benchtimer` and `benchtick`.
  *
- *   cc -O2 -pthread -o limit_timer limit_timer.c && ./limit_timer kind=pending [timers=1000000] [span=512] [heap=1]
+ *   cc -O2 -pthread -o limit_timer limit_timer.c && ./limit_timer kind=pending [timers=1000000] [span=512]
  *   ./limit_timer kind=fire [timers=100000] [rounds=8]
  *   ./limit_timer kind=churn [services=100] [timers=1000]
  *   ./limit_timer kind=accuracy [rounds=60]: sleep until a tick, in place of the wheel
  *
- * A timer is a block with a receiver and a session in a wheel of lists, one list a tick; with heap=1 an entry of a
- * binary heap. Firing one is a call through a pointer. No thread, no lock, no message. */
+ * A wheel with an array for each tick; a timer is a receiver and a session in it. Firing one is a call through a
+ * pointer. No thread, no lock, no message. */
 #include "base.h"
 
 #define SLOTS 2048 /* more than any span */
 
-struct timer {
-	struct timer *next;
-	uint32_t handle, session;
+struct slot {
+	struct timer {
+		uint32_t handle, session;
+	} *timer;
+	size_t n, room;
 };
 
-struct entry {
-	uint64_t due;
-	uint32_t handle, session;
-};
-
-static struct timer *wheel[SLOTS];
-static struct entry *heap;
-static size_t heap_n;
+static struct slot wheel[SLOTS];
 
 static uint64_t calls;
 static void called(uint32_t handle, uint32_t session) { calls += handle + session; }
 static void (*volatile target)(uint32_t, uint32_t) = called;
 
 static void add(uint64_t due, uint32_t session) {
-	struct timer *t = malloc(sizeof *t);
-	t->handle = 1;
-	t->session = session;
-	t->next = wheel[due % SLOTS];
-	wheel[due % SLOTS] = t;
+	struct slot *slot = &wheel[due % SLOTS];
+	if (slot->n == slot->room) {
+		slot->room = slot->room ? slot->room * 2 : 16;
+		slot->timer = realloc(slot->timer, slot->room * sizeof *slot->timer);
+	}
+	slot->timer[slot->n++] = (struct timer){ 1, session };
 }
 
 /* All of a tick; with `again`, each is set anew up to that many ticks later. */
 static long expire(uint64_t tick, unsigned again) {
 	static unsigned seed;
-	long n = 0;
-	struct timer *t = wheel[tick % SLOTS];
-	wheel[tick % SLOTS] = NULL;
-	while (t != NULL) {
-		struct timer *next = t->next;
-		target(t->handle, t->session);
-		free(t);
+	struct slot *slot = &wheel[tick % SLOTS];
+	size_t n = slot->n;
+	for (size_t i = 0; i < n; i++) {
+		target(slot->timer[i].handle, slot->timer[i].session);
 		if (again)
-			add(tick + 1 + (unsigned)rand_r(&seed) % again, (uint32_t)n);
-		t = next;
-		n++;
+			add(tick + 1 + (unsigned)rand_r(&seed) % again, (uint32_t)i);
 	}
-	return n;
-}
-
-static void heap_add(uint64_t due, uint32_t session) {
-	static size_t room;
-	if (heap_n == room)
-		heap = realloc(heap, (room = room ? room * 2 : 64) * sizeof *heap);
-	size_t at = heap_n++;
-	for (; at > 0 && heap[(at - 1) / 2].due > due; at = (at - 1) / 2)
-		heap[at] = heap[(at - 1) / 2];
-	heap[at] = (struct entry){ due, 1, session };
+	slot->n = 0;
+	return (long)n;
 }
 
 static void pending(const char *args) {
 	long timers = bench_arg(args, "timers", 1000000), span = bench_arg(args, "span", 512);
-	void (*one)(uint64_t, uint32_t) = bench_arg(args, "heap", 0) ? heap_add : add;
 	double rss = bench_rss();
 	uint64_t t0 = bench_now();
 	for (long i = 0; i < timers; i++)
-		one((uint64_t)(i % span), (uint32_t)i);
+		add((uint64_t)(i % span), (uint32_t)i);
 	bench_report("add_ns", (double)(bench_now() - t0) / (double)timers);
 	bench_report("bytes", (bench_rss() - rss) / (double)timers);
 }
