@@ -55,15 +55,16 @@ static int work(struct skynet_context *ctx, void *ud, int type, int session, uin
 static void *arrivals(void *unused) {
 	(void)unused;
 	prctl(PR_SET_TIMERSLACK, 1);
-	bench_sleep_ms(100);
-	uint64_t due = bench_now();
-	for (uint64_t i = 0; due < load.end; i++) {
+	bench_sleep_ms(100); /* the workers run by then */
+	uint64_t due = bench_now(), i;
+	for (i = 0; due < load.end; i++) {
 		due += (uint64_t)(-log(1 - drand48()) * load.distance_ns);
 		struct timespec until = { (time_t)(due / 1000000000), (long)(due % 1000000000) };
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 		send_stamp(load.ctx, load.handle[i % (uint64_t)load.services]);
 	}
-	bench_sleep_ms(50);
+	while (atomic_load(&load.light) < i)
+		bench_sleep_ms(1);
 	report("half");
 	bench_done();
 	return NULL;
