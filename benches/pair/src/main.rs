@@ -77,16 +77,17 @@ fn measure(args: &Args) -> Result<(), String> {
         }
         eprint!("\r\x1b[K");
         report::print_row(row, &samples, args);
+        // After each row, so that a run that is cut short has not been for nothing.
+        if let Some(path) = &args.out {
+            report::write_tsv(path, &rows, &samples, &failures)
+                .map_err(|e| format!("{}: {e}", path.display()))?;
+        }
     }
     report::print_derived(&samples, args);
     report::print_limits(&rows, &samples);
     growth::print(&samples);
     for text in &failures {
         println!("failed: {text}");
-    }
-    if let Some(path) = &args.out {
-        report::write_tsv(path, &rows, &samples, &failures)
-            .map_err(|e| format!("{}: {e}", path.display()))?;
     }
     match failures.len() {
         0 => Ok(()),
