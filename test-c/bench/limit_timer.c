@@ -50,10 +50,11 @@ static long expire(uint64_t tick, unsigned again) {
 static void pending(const char *args) {
 	long timers = bench_arg(args, "timers", 1000000), span = bench_arg(args, "span", 512);
 	double rss = bench_rss();
-	uint64_t t0 = bench_now();
+	uint64_t t0 = bench_now(), c0 = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
 	for (long i = 0; i < timers; i++)
 		add((uint64_t)(i % span), (uint32_t)i);
 	bench_report("add_ns", (double)(bench_now() - t0) / (double)timers);
+	bench_report("add_cpu_ns", (double)(bench_clock(CLOCK_PROCESS_CPUTIME_ID) - c0) / (double)timers);
 	bench_report("bytes", (bench_rss() - rss) / (double)timers);
 }
 

@@ -106,9 +106,9 @@ const ALL: &[Series] = &[
         ],
     },
     Series {
-        what: "ns to add a timer",
+        what: "CPU ns to add a timer",
         over: "pending timers",
-        metric: "add_ns",
+        metric: "add_cpu_ns",
         points: TIMERS,
     },
     Series {

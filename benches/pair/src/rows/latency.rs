@@ -21,6 +21,7 @@ const FAIR: &[Metric] = metrics![
 
 const TIMERS: &[Metric] = metrics![
     "add_ns" "ns/timer" Open,
+    "add_cpu_ns" "ns CPU/timer" Open,
     "bytes" "bytes/timer" Open,
     "stall_expiring_us" "us" AtMost(10_000.0),
 ];
@@ -60,6 +61,7 @@ pub fn rows() -> Vec<Row> {
         "timers" 2 on Service("benchtimer run")
             => metrics![
                 "add_ns" "ns/timer" AtMost(100.0),
+                "add_cpu_ns" "ns CPU/timer" Open,
                 "bytes" "bytes/timer" AtMost(64.0),
                 "stall_adding_us" "us" AtMost(10_000.0),
                 "stall_pending_us" "us" AtMost(10_000.0),
