@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -26,6 +27,14 @@ impl Process {
     pub fn start(mut command: Command, dir: &Path) -> Result<Process, String> {
         let errors = dir.join("stderr");
         let file = fs::File::create(&errors).map_err(|e| e.to_string())?;
+        // SAFETY: prctl(2) is a system call; nothing else happens between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                // Nothing stays behind when the benchmark itself is killed.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            })
+        };
         let mut child = command
             .current_dir(dir)
             .stdin(Stdio::null())
