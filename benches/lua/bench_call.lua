@@ -25,7 +25,7 @@ end
 local function caller()
 	local peer = skynet.newservice("bench_call", "answerer")
 	skynet.dispatch("lua", function(_, _, ticks)
-		calls_for(peer, 20)
+		calls_for(peer, ticks // 4)
 		skynet.retpack(calls_for(peer, ticks))
 	end)
 end
@@ -36,10 +36,11 @@ local function run()
 	for i = 1, pairs_wanted do
 		callers[i] = skynet.newservice("bench_call", "caller")
 	end
+	local ticks = tonumber(skynet.getenv "bench_ticks")
 	local rate, left, main = 0, pairs_wanted, coroutine.running()
 	for _, service in ipairs(callers) do
 		skynet.fork(function()
-			local n, ns = skynet.call(service, "lua", 80)
+			local n, ns = skynet.call(service, "lua", ticks)
 			rate = rate + n * 1e9 / ns
 			left = left - 1
 			if left == 0 then

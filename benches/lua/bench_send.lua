@@ -17,6 +17,7 @@ end
 
 local function run()
 	local peer = skynet.newservice("bench_send", "receiver")
+	local ticks = tonumber(skynet.getenv "bench_ticks")
 	local sent, stage = 0, "warm"
 	local from_n, from_ns, last
 	local function window()
@@ -25,11 +26,11 @@ local function run()
 		end
 		sent = sent + WINDOW
 	end
-	last = skynet.now() + 20
+	last = skynet.now() + ticks // 4
 	skynet.dispatch("lua", function()
 		if skynet.now() >= last then
 			if stage == "warm" then
-				stage, from_n, from_ns, last = "measure", sent, skynet.hpc(), skynet.now() + 80
+				stage, from_n, from_ns, last = "measure", sent, skynet.hpc(), skynet.now() + ticks
 			else
 				local rate = (sent - from_n) * 1e9 / (skynet.hpc() - from_ns)
 				io.stdout:write(string.format("\nBENCH rate %.6g\n", rate))

@@ -65,7 +65,7 @@ int benchcpu_init(struct busy *b, struct skynet_context *ctx, const char *args) 
 	plan.services = (int)bench_arg(args, "services", 2);
 	plan.work = bench_arg(args, "work", 100);
 	plan.sleep = bench_arg(args, "sleep", 0);
-	plan.ms = (uint64_t)bench_arg(args, "ms", 1000);
+	plan.ms = (uint64_t)bench_span(args, "ms", 1000);
 	atomic_store(&plan.left, plan.services);
 	for (int i = 0; i < plan.services; i++)
 		bench_launch(ctx, "benchcpu busy");

@@ -10,7 +10,7 @@ static struct {
 	int rounds, round, targets, burst;
 	uint64_t work_ns, began;
 	uint32_t target[64];
-	uint64_t *sample;
+	int64_t *sample;
 	_Atomic int left, done;
 } lat;
 
@@ -47,7 +47,7 @@ static int woken(struct skynet_context *ctx, void *ud, int type, int session, ui
 	uint64_t stamp;
 	memcpy(&stamp, msg, sizeof stamp);
 	int n = atomic_load(&lat.done);
-	lat.sample[n] = bench_now() - stamp;
+	lat.sample[n] = (int64_t)(bench_now() - stamp);
 	atomic_store(&lat.done, n + 1);
 	if (n + 1 == lat.rounds)
 		finish("wakeup");
@@ -60,7 +60,7 @@ static int worked(struct skynet_context *ctx, void *ud, int type, int session, u
 	memcpy(&round, msg, sizeof round);
 	bench_spin(lat.work_ns);
 	if (atomic_fetch_sub(&lat.left, 1) == 1) {
-		lat.sample[round] = bench_now() - lat.began;
+		lat.sample[round] = (int64_t)(bench_now() - lat.began);
 		if (round + 1 == lat.rounds)
 			finish("burst");
 	}
@@ -74,7 +74,7 @@ int benchlat_init(void *self, struct skynet_context *ctx, const char *args) {
 		return 0;
 	}
 	lat.burst = bench_is(args, "burst");
-	lat.rounds = (int)bench_arg(args, "rounds", lat.burst ? 100 : 200);
+	lat.rounds = (int)bench_span(args, "rounds", lat.burst ? 100 : 200);
 	lat.targets = (int)bench_arg(args, "targets", lat.burst ? 7 : 1);
 	lat.work_ns = (uint64_t)bench_arg(args, "work", 1000) * 1000;
 	lat.sample = calloc((size_t)lat.rounds, sizeof *lat.sample);

@@ -2,14 +2,14 @@
  *
  *   run kind=rate [ms=600]: one service launches another and kills it, over and over.
  *   run kind=memory [count=50000]: resident memory of an idle service that owns nothing.
- *   run kind=idle: a node that has nothing to do; prints "BENCH ready 1" and stays. */
+ *   run kind=idle: a node that has nothing to do; prints "BENCH ready 1" and stays.
+ *   run kind=startup: ends with the first message; reports the CPU time of the process so far. */
 #include "bench.h"
 
 #define CHUNK 32 /* launches in one turn; the rest of the node gets its turns in between */
 
 static struct {
-	int idle, memory;
-	long count, ms;
+	long count;
 	_Atomic uint64_t cycles;
 } plan;
 
@@ -18,16 +18,7 @@ static int leaf(struct skynet_context *ctx, void *ud, int type, int session, uin
 	return 0;
 }
 
-static void *measure(void *unused) {
-	(void)unused;
-	bench_sleep_ms(200);
-	uint64_t n0 = atomic_load(&plan.cycles), t0 = bench_now();
-	bench_sleep_ms(plan.ms);
-	uint64_t n1 = atomic_load(&plan.cycles), t1 = bench_now();
-	bench_report("rate", (double)(n1 - n0) * 1e9 / (double)(t1 - t0));
-	bench_done();
-	return NULL;
-}
+static uint64_t cycles(void) { return atomic_load(&plan.cycles); }
 
 static int cycle(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz) {
 	(void)ud, (void)type, (void)session, (void)source, (void)msg, (void)sz;
@@ -60,26 +51,34 @@ static int fill(struct skynet_context *ctx, void *ud, int type, int session, uin
 	return 0;
 }
 
+static int first(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz) {
+	(void)ctx, (void)ud, (void)type, (void)session, (void)source, (void)msg, (void)sz;
+	bench_report("cpu_us", (double)bench_clock(CLOCK_PROCESS_CPUTIME_ID) / 1e3);
+	bench_done();
+	return 0;
+}
+
 int benchlaunch_init(void *self, struct skynet_context *ctx, const char *args) {
 	(void)self;
 	if (strncmp(args, "leaf", 4) == 0) {
 		skynet_callback(ctx, NULL, leaf);
 		return 0;
 	}
-	plan.ms = bench_arg(args, "ms", 600);
-	plan.count = bench_arg(args, "count", 50000);
+	plan.count = bench_span(args, "count", 50000);
 	if (bench_is(args, "idle")) {
 		skynet_callback(ctx, NULL, leaf);
 		bench_report("ready", 1);
+	} else if (bench_is(args, "startup")) {
+		skynet_callback(ctx, NULL, first);
+		skynet_command(ctx, "TIMEOUT", "0");
 	} else if (bench_is(args, "memory")) {
 		skynet_callback(ctx, NULL, fill);
 		skynet_command(ctx, "TIMEOUT", "30");
 	} else {
 		skynet_callback(ctx, NULL, cycle);
 		skynet_command(ctx, "TIMEOUT", "0");
-		pthread_t thread;
-		if (pthread_create(&thread, NULL, measure, NULL) != 0)
-			bench_fail("pthread_create");
+		static struct bench_meter meter = { .count = cycles };
+		bench_measure(&meter, args);
 	}
 	return 0;
 }

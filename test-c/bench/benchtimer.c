@@ -78,8 +78,8 @@ int benchtimer_init(void *self, struct skynet_context *ctx, const char *args) {
 		return 0;
 	}
 	tm_.timers = bench_arg(args, "timers", 1000000);
-	tm_.first = bench_arg(args, "first", 300);
-	tm_.span = bench_arg(args, "span", 512);
+	tm_.first = bench_span(args, "first", 300);
+	tm_.span = bench_span(args, "span", 512);
 	bench_launch(ctx, "benchtimer ticker");
 	skynet_callback(ctx, NULL, setter);
 	skynet_command(ctx, "TIMEOUT", "30");

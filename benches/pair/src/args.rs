@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 pub const USAGE: &str = "usage: pair [--peer EXE] [--ours EXE] [--only NAME,...] [--rounds N] [--out FILE.tsv]
-            [--include DIR] [--root DIR] [--own-root DIR] [--keep DIR] [--list]
+            [--include DIR] [--root DIR] [--own-root DIR] [--keep DIR] [--quick] [--list]
 
   --peer EXE      the executable to compare with; without it ours is measured alone
   --ours EXE      default: target/release/skynet of this workspace
@@ -14,6 +14,7 @@ pub const USAGE: &str = "usage: pair [--peer EXE] [--ours EXE] [--only NAME,...]
   --root DIR      a built skynet tree (lualib, service, luaclib, cservice) for the Lua rows
   --own-root DIR  where our own Lua layer is (the workspace)
   --keep DIR      where the compiled services and configs go (a fresh directory in the temporary one)
+  --quick         one short round: does everything work?
   --list          print the rows and stop";
 
 /// One of the two executables.
@@ -34,6 +35,7 @@ pub struct Args {
     pub root: Option<PathBuf>,
     pub own_root: PathBuf,
     pub keep: Option<PathBuf>,
+    pub quick: bool,
     pub list: bool,
 }
 
@@ -48,18 +50,27 @@ impl Args {
                 exe: workspace.join("target/release/skynet"),
             },
             only: Vec::new(),
-            rounds: 5,
+            rounds: 0,
             out: None,
             include: workspace.join("include"),
             root: None,
             own_root: workspace,
             keep: None,
+            quick: false,
             list: false,
         };
+        let mut rounds = None;
         while let Some(word) = words.next() {
-            if word == "--list" {
-                args.list = true;
-                continue;
+            match word.as_str() {
+                "--list" => {
+                    args.list = true;
+                    continue;
+                }
+                "--quick" => {
+                    args.quick = true;
+                    continue;
+                }
+                _ => {}
             }
             let value = words
                 .next()
@@ -74,9 +85,10 @@ impl Args {
                 "--ours" => args.ours.exe = absolute(&value)?,
                 "--only" => args.only = value.split(',').map(str::to_owned).collect(),
                 "--rounds" => {
-                    args.rounds = value
+                    let number = value
                         .parse()
-                        .map_err(|_| format!("--rounds {value}: not a number"))?
+                        .map_err(|_| format!("--rounds {value}: not a number"))?;
+                    rounds = Some(number);
                 }
                 "--out" => args.out = Some(PathBuf::from(value)),
                 "--include" => args.include = absolute(&value)?,
@@ -86,7 +98,17 @@ impl Args {
                 _ => return Err(format!("{word}: unknown option\n{USAGE}")),
             }
         }
+        args.rounds = rounds.unwrap_or(if args.quick { 1 } else { 5 });
         Ok(args)
+    }
+
+    /// Whether a target is met, in a word. A quick run tells whether a row works, not how fast it is.
+    pub fn mark(&self, met: Option<bool>) -> &'static str {
+        match met {
+            Some(true) if !self.quick => "met",
+            Some(false) if !self.quick => "MISSED",
+            _ => "",
+        }
     }
 
     /// The sides in the order of a round.

@@ -1,38 +1,33 @@
 //! One run: a config file, a process, its results.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::args::{Args, Side, workspace};
-use crate::echo::{self, Connections};
+use crate::net;
 use crate::proc;
+use crate::process::{Process, Values};
 use crate::rows::{Kind, Row};
 
-/// Longest time that any run may take.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Starts of one run of a start-up row, of which the median counts.
+const STARTS: usize = 11;
 
-const SERVICES: [&str; 7] = [
-    "benchlog",
-    "benchmsg",
-    "benchlat",
-    "benchtimer",
-    "benchlaunch",
-    "benchcpu",
-    "benchecho",
-];
-
-type Values = Vec<(String, f64)>;
-
-/// The compiled services and the directory that configs are written to.
+/// The compiled services and limit programs, and the directory that configs are written to.
 pub struct Modules {
-    dir: PathBuf,
+    pub dir: PathBuf,
 }
 
-/// Compile the C services once, for both executables.
+/// What a row runs on.
+#[derive(Clone, Copy)]
+pub enum On<'a> {
+    Node(&'a Side),
+    /// The limit program with these arguments, instead of a node.
+    Limit(&'static str),
+}
+
+/// Compile everything in `test-c/bench` once: `bench*.c` are services, for both executables, `limit*.c` programs.
 pub fn compile(args: &Args) -> Result<Modules, String> {
     let dir = match &args.keep {
         Some(dir) => dir.clone(),
@@ -41,23 +36,32 @@ pub fn compile(args: &Args) -> Result<Modules, String> {
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let dir = fs::canonicalize(dir).map_err(|e| e.to_string())?;
     let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    for name in SERVICES {
-        let source = workspace().join(format!("test-c/bench/{name}.c"));
-        let status = Command::new(&cc)
-            .args([
-                "-std=c11",
-                "-D_GNU_SOURCE",
-                "-O2",
-                "-Wall",
-                "-shared",
-                "-fPIC",
-                "-pthread",
-                "-I",
-            ])
-            .arg(&args.include)
-            .arg("-o")
-            .arg(dir.join(format!("{name}.so")))
-            .arg(source)
+    let sources = workspace().join("test-c/bench");
+    for entry in fs::read_dir(&sources).map_err(|e| format!("{}: {e}", sources.display()))? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let service = name.starts_with("bench");
+        if path.extension().is_none_or(|kind| kind != "c") {
+            continue;
+        }
+        let mut command = Command::new(&cc);
+        command.args([
+            "-std=c11",
+            "-D_GNU_SOURCE",
+            "-O2",
+            "-Wall",
+            "-pthread",
+            "-I",
+        ]);
+        command.arg(&args.include).arg("-o");
+        if service {
+            command.arg(dir.join(format!("{name}.so")));
+            command.args(["-shared", "-fPIC"]);
+        } else {
+            command.arg(dir.join(&*name));
+        }
+        let status = command
+            .arg(&path)
             .status()
             .map_err(|e| format!("{cc}: {e}"))?;
         if !status.success() {
@@ -68,241 +72,143 @@ pub fn compile(args: &Args) -> Result<Modules, String> {
 }
 
 /// Run a row once on one side.
-pub fn run(row: &Row, side: &Side, args: &Args, modules: &Modules) -> Result<Values, String> {
+pub fn run(row: &Row, on: On, args: &Args, modules: &Modules) -> Result<Values, String> {
     match row.kind {
-        Kind::Service(bootstrap) => {
-            Process::start(side, &config(row, modules, bootstrap), modules)?.finish()
+        Kind::Service(bootstrap) => start(row, on, args, modules, bootstrap)?.finish(),
+        Kind::Idle => idle(row, on, args, modules),
+        Kind::Startup => start_up(|| start(row, on, args, modules, "benchlaunch run kind=startup")),
+        Kind::LuaStartup { own_layer } => {
+            start_up(|| start_lua(row, on, args, modules, "bench_startup", 0, own_layer))
         }
-        Kind::Idle => idle(row, side, modules),
-        Kind::Echo(connections) => echo_run(row, side, modules, connections),
-        Kind::IdleConnections(count) => idle_connections(row, side, modules, count),
+        Kind::Echo {
+            connections, size, ..
+        } => net::echo(row, on, args, modules, connections, size),
+        Kind::Accept => net::accept(row, on, args, modules),
+        Kind::Broadcast(connections) => net::broadcast(row, on, args, modules, connections),
+        Kind::IdleConnections(count) => net::idle_connections(row, on, args, modules, count),
         Kind::Lua {
             start,
             pairs,
             own_layer,
-        } => {
-            let tree = args.root.as_deref().ok_or("no --root")?;
-            let root = if own_layer && side.name == "ours" {
-                &args.own_root
-            } else {
-                tree
-            };
-            let text = lua_config(row, root, start, pairs);
-            Process::start(side, &text, modules)?.finish()
+        } => start_lua(row, on, args, modules, start, pairs, own_layer)?.finish(),
+    }
+}
+
+/// Start what a row runs on: a node with this bootstrap service, or the limit program with the arguments of the row
+/// (and behind them those of the bootstrap service, of which it takes what it knows).
+pub fn start(
+    row: &Row,
+    on: On,
+    args: &Args,
+    modules: &Modules,
+    bootstrap: &str,
+) -> Result<Process, String> {
+    let quick = if args.quick { " quick=1" } else { "" };
+    match on {
+        On::Limit(limit) => {
+            let text = format!("{limit} {bootstrap}{quick}");
+            let mut words = text.split_whitespace();
+            let program = words.next().unwrap_or_default();
+            let mut command = Command::new(modules.dir.join(program));
+            command.args(words);
+            Process::start(command, &modules.dir)
+        }
+        On::Node(side) => {
+            let config = format!(
+                "thread = {}\nprofile = {}\nharbor = 0\nlogservice = \"benchlog\"\ncpath = \"{}/?.so\"\n\
+                 bootstrap = \"{bootstrap}{quick}\"\n",
+                row.threads,
+                row.profile,
+                modules.dir.display(),
+            );
+            node(side, modules, &config)
         }
     }
 }
 
-fn config(row: &Row, modules: &Modules, bootstrap: &str) -> String {
-    format!(
-        "thread = {}\nprofile = {}\nharbor = 0\nlogservice = \"benchlog\"\ncpath = \"{}/?.so\"\nbootstrap = \"{bootstrap}\"\n",
-        row.threads,
-        row.profile,
-        modules.dir.display(),
-    )
+/// Start a node on a skynet tree with a script of `benches/lua`.
+pub fn start_lua(
+    row: &Row,
+    on: On,
+    args: &Args,
+    modules: &Modules,
+    script: &str,
+    pairs: u32,
+    own_layer: bool,
+) -> Result<Process, String> {
+    let On::Node(side) = on else {
+        return Err("no limit program for Lua".to_owned());
+    };
+    let tree = args.root.as_deref().ok_or("no --root")?;
+    let root = if own_layer && side.name == "ours" {
+        &args.own_root
+    } else {
+        tree
+    };
+    node(side, modules, &lua_config(row, args, root, script, pairs))
 }
 
-fn lua_config(row: &Row, root: &Path, start: &str, pairs: u32) -> String {
+fn node(side: &Side, modules: &Modules, config: &str) -> Result<Process, String> {
+    let path = modules.dir.join("config");
+    fs::write(&path, config).map_err(|e| e.to_string())?;
+    let mut command = Command::new(&side.exe);
+    command.arg(&path);
+    Process::start(command, &modules.dir)
+}
+
+/// The scripts find in the environment: `bench_pairs`, and `bench_ticks`, the hundredths of a second to measure for.
+fn lua_config(row: &Row, args: &Args, root: &Path, start: &str, pairs: u32) -> String {
     let root = root.display();
     let own = workspace().join("benches/lua");
     let own = own.display();
+    let ticks = if args.quick { 20 } else { 80 };
     format!(
         "thread = {}\nprofile = {}\nharbor = 0\nlogger = \"/dev/null\"\nbootstrap = \"snlua bootstrap\"\n\
-         start = \"{start}\"\nbench_pairs = {pairs}\nlualoader = \"{root}/lualib/loader.lua\"\n\
+         start = \"{start}\"\nbench_pairs = {pairs}\nbench_ticks = {ticks}\nlualoader = \"{root}/lualib/loader.lua\"\n\
          luaservice = \"{own}/?.lua;{root}/service/?.lua\"\nlua_path = \"{root}/lualib/?.lua;{root}/lualib/?/init.lua\"\n\
          lua_cpath = \"{root}/luaclib/?.so\"\ncpath = \"{root}/cservice/?.so\"\n",
         row.threads, row.profile,
     )
 }
 
-fn idle(row: &Row, side: &Side, modules: &Modules) -> Result<Values, String> {
-    let mut node = Process::start(
-        side,
-        &config(row, modules, "benchlaunch run kind=idle"),
-        modules,
-    )?;
+fn idle(row: &Row, on: On, args: &Args, modules: &Modules) -> Result<Values, String> {
+    let mut node = start(row, on, args, modules, "benchlaunch run kind=idle")?;
     node.wait_for("ready")?;
     // Start-up is over once the threads have gone to sleep; a second is ample.
     std::thread::sleep(Duration::from_secs(1));
     let before = proc::usage(node.pid())?;
-    std::thread::sleep(Duration::from_secs(10));
+    // Both figures are of ten seconds, also when fewer are watched.
+    let watched = if args.quick { 2 } else { 10 };
+    std::thread::sleep(Duration::from_secs(watched));
     let after = proc::usage(node.pid())?;
+    let of_ten = 10.0 / watched as f64;
     Ok(vec![
         (
             "switches".to_owned(),
-            (after.switches - before.switches) as f64,
+            (after.switches - before.switches) as f64 * of_ten,
         ),
         (
             "cpu_us".to_owned(),
-            (after.cpu_ns - before.cpu_ns) as f64 / 1e3,
+            (after.cpu_ns - before.cpu_ns) as f64 / 1e3 * of_ten,
         ),
+        ("rss".to_owned(), proc::resident(node.pid())? as f64),
     ])
 }
 
-fn echo_node(
-    row: &Row,
-    side: &Side,
-    modules: &Modules,
-    greet: u8,
-) -> Result<(Process, u16), String> {
-    let port = echo::free_port()?;
-    let bootstrap = format!("benchecho run port={port} greet={greet}");
-    let mut node = Process::start(side, &config(row, modules, &bootstrap), modules)?;
-    node.wait_for("ready")?;
-    Ok((node, port))
-}
-
-fn echo_run(
-    row: &Row,
-    side: &Side,
-    modules: &Modules,
-    connections: usize,
-) -> Result<Values, String> {
-    let (node, port) = echo_node(row, side, modules, 0)?;
-    let mut clients = Connections::open(port, connections, false)?;
-    clients.echo(Duration::from_millis(200))?;
-    let cpu = proc::usage(node.pid())?.cpu_ns;
-    let began = Instant::now();
-    let answers = clients.echo(Duration::from_millis(800))?;
-    let seconds = began.elapsed().as_secs_f64();
-    let cpu = proc::usage(node.pid())?.cpu_ns - cpu;
+/// From before the process is started until its first service has had its first message.
+fn start_up(start: impl Fn() -> Result<Process, String>) -> Result<Values, String> {
+    let mut times = Vec::new();
+    let mut cpu = Vec::new();
+    for _ in 0..STARTS {
+        let began = Instant::now();
+        let mut node = start()?;
+        cpu.push(node.wait_for("cpu_us")?);
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    cpu.sort_by(f64::total_cmp);
     Ok(vec![
-        ("rate".to_owned(), answers as f64 / seconds),
-        (
-            "server_cpu_us".to_owned(),
-            cpu as f64 / 1e3 / answers.max(1) as f64,
-        ),
+        ("first_ms".to_owned(), times[STARTS / 2]),
+        ("cpu_us".to_owned(), cpu[STARTS / 2]),
     ])
-}
-
-fn idle_connections(
-    row: &Row,
-    side: &Side,
-    modules: &Modules,
-    count: usize,
-) -> Result<Values, String> {
-    let (node, port) = echo_node(row, side, modules, 1)?;
-    // What the first connections allocate for good is not the cost of a connection.
-    let _first = Connections::open(port, 64, true)?;
-    let before = proc::resident(node.pid())?;
-    let began = Instant::now();
-    let _clients = Connections::open(port, count, true)?;
-    let seconds = began.elapsed().as_secs_f64();
-    let after = proc::resident(node.pid())?;
-    Ok(vec![
-        (
-            "growth".to_owned(),
-            (after as f64 - before as f64) / count as f64,
-        ),
-        ("bytes".to_owned(), after as f64 / count as f64),
-        ("accept_rate".to_owned(), count as f64 / seconds),
-    ])
-}
-
-/// A running node. Killed when dropped.
-struct Process {
-    child: Child,
-    lines: Receiver<String>,
-    deadline: Instant,
-}
-
-impl Process {
-    fn start(side: &Side, config: &str, modules: &Modules) -> Result<Process, String> {
-        let path = modules.dir.join("config");
-        fs::write(&path, config).map_err(|e| e.to_string())?;
-        let errors = fs::File::create(modules.dir.join("stderr")).map_err(|e| e.to_string())?;
-        let mut child = Command::new(&side.exe)
-            .arg(&path)
-            .current_dir(&modules.dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .map_err(|e| format!("{}: {e}", side.exe.display()))?;
-        let (sender, lines) = channel();
-        let output = child.stdout.take().ok_or("no standard output")?;
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                if sender
-                    .send(String::from_utf8_lossy(&line).into_owned())
-                    .is_err()
-                {
-                    break;
-                }
-            }
-        });
-        Ok(Process {
-            child,
-            lines,
-            deadline: Instant::now() + LIMIT,
-        })
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The next result that the node prints; `None` when its output has ended.
-    fn next(&mut self) -> Result<Option<(String, f64)>, String> {
-        loop {
-            match self
-                .lines
-                .recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(line) => {
-                    let mut words = line
-                        .split_whitespace()
-                        .skip_while(|word| *word != "BENCH")
-                        .skip(1);
-                    if let (Some(name), Some(Ok(value))) =
-                        (words.next(), words.next().map(str::parse))
-                    {
-                        return Ok(Some((name.to_owned(), value)));
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("no end after {} s", LIMIT.as_secs()));
-                }
-            }
-        }
-    }
-
-    fn wait_for(&mut self, name: &str) -> Result<(), String> {
-        while let Some((got, _)) = self.next()? {
-            if got == name {
-                return Ok(());
-            }
-        }
-        Err(self.ended())
-    }
-
-    /// All results until the node ends, which it must do with status 0.
-    fn finish(mut self) -> Result<Values, String> {
-        let mut values = Values::new();
-        while let Some(value) = self.next()? {
-            values.push(value);
-        }
-        let status = self.child.wait().map_err(|e| e.to_string())?;
-        if status.success() && !values.is_empty() {
-            Ok(values)
-        } else {
-            Err(self.ended())
-        }
-    }
-
-    fn ended(&mut self) -> String {
-        match self.child.wait() {
-            Ok(status) => format!("the node ended early or without results ({status})"),
-            Err(e) => e.to_string(),
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it has to be waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -5,8 +5,6 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-const REQUEST: [u8; 64] = [b'x'; 64];
-
 /// A port that nobody listens on at the moment.
 pub fn free_port() -> Result<u16, String> {
     let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
@@ -17,6 +15,7 @@ pub fn free_port() -> Result<u16, String> {
 pub struct Connections {
     streams: Vec<TcpStream>,
     epoll: i32,
+    buffer: Vec<u8>,
 }
 
 impl Connections {
@@ -30,6 +29,7 @@ impl Connections {
         let mut all = Connections {
             streams: Vec::with_capacity(count),
             epoll,
+            buffer: vec![0; 64 << 10],
         };
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         // In groups smaller than any backlog, so that no SYN is dropped and retried a second later.
@@ -39,6 +39,7 @@ impl Connections {
                 let stream = TcpStream::connect(address).map_err(|e| format!("connect: {e}"))?;
                 stream.set_nodelay(true).map_err(|e| e.to_string())?;
                 reset_on_close(&stream);
+                hold_a_request(&stream);
                 all.streams.push(stream);
             }
             if greeted {
@@ -55,8 +56,65 @@ impl Connections {
         Ok(all)
     }
 
-    /// Keep one request under way on every connection for `time`; the number of answers.
-    pub fn echo(&mut self, time: Duration) -> Result<u64, String> {
+    pub fn count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Keep one request of `size` bytes under way on every connection for `time`; the number of answers.
+    pub fn echo(&mut self, time: Duration, size: usize) -> Result<u64, String> {
+        let request = vec![b'x'; size];
+        self.watch()?;
+        for stream in &self.streams {
+            send(stream, &request)?;
+        }
+        let mut answers = 0;
+        let mut under_way = self.streams.len();
+        let mut missing = vec![size; self.streams.len()];
+        let end = Instant::now() + time;
+        while under_way > 0 {
+            let go_on = Instant::now() < end;
+            self.read(|stream, index, got| {
+                missing[index] = missing[index]
+                    .checked_sub(got)
+                    .ok_or("more bytes than were sent")?;
+                if missing[index] == 0 && go_on {
+                    answers += 1;
+                    missing[index] = size;
+                    send(stream, &request)?;
+                } else if missing[index] == 0 {
+                    under_way -= 1;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(answers)
+    }
+
+    /// Send 64 bytes on the first connection, which the service sends to all, again and again for `time`; how often
+    /// one of them has got them.
+    pub fn broadcast(&mut self, time: Duration) -> Result<u64, String> {
+        const TEXT: [u8; 64] = [b'x'; 64];
+        self.watch()?;
+        let mut delivered = 0;
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            send(&self.streams[0], &TEXT)?;
+            let mut missing = TEXT.len() * self.streams.len();
+            while missing > 0 {
+                self.read(|_, _, got| {
+                    missing = missing
+                        .checked_sub(got)
+                        .ok_or("more bytes than were sent")?;
+                    Ok(())
+                })?;
+            }
+            delivered += self.streams.len() as u64;
+        }
+        Ok(delivered)
+    }
+
+    /// Have `read` look at every connection.
+    fn watch(&self) -> Result<(), String> {
         for (index, stream) in self.streams.iter().enumerate() {
             stream.set_nonblocking(true).map_err(|e| e.to_string())?;
             let mut event = libc::epoll_event {
@@ -73,46 +131,27 @@ impl Connections {
                 )
             };
         }
-        let mut missing: Vec<usize> = vec![0; self.streams.len()];
-        for (stream, missing) in self.streams.iter_mut().zip(&mut missing) {
-            stream
-                .write_all(&REQUEST)
-                .map_err(|e| format!("write: {e}"))?;
-            *missing = REQUEST.len();
-        }
-        let mut answers = 0;
-        let mut under_way = self.streams.len();
-        let mut events = vec![libc::epoll_event { events: 0, u64: 0 }; 512];
-        let mut buffer = [0u8; 4096];
-        let end = Instant::now() + time;
-        while under_way > 0 {
-            let n = self.wait(&mut events)?;
-            let go_on = Instant::now() < end;
-            for event in &events[..n] {
-                let index = event.u64 as usize;
-                let got = match self.streams[index].read(&mut buffer) {
-                    Ok(0) => return Err("connection closed by the service".to_owned()),
-                    Ok(got) => got,
-                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => continue,
-                    Err(e) => return Err(format!("read: {e}")),
-                };
-                missing[index] = missing[index]
-                    .checked_sub(got)
-                    .ok_or("more bytes than were sent")?;
-                if missing[index] == 0 {
-                    if go_on {
-                        answers += 1;
-                        self.streams[index]
-                            .write_all(&REQUEST)
-                            .map_err(|e| format!("write: {e}"))?;
-                        missing[index] = REQUEST.len();
-                    } else {
-                        under_way -= 1;
-                    }
-                }
+        Ok(())
+    }
+
+    /// Wait for connections that have something to read, and tell of each how many bytes came.
+    fn read(
+        &mut self,
+        mut came: impl FnMut(&TcpStream, usize, usize) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 512];
+        let n = self.wait(&mut events)?;
+        for event in &events[..n] {
+            let index = event.u64 as usize;
+            let mut stream = &self.streams[index];
+            match stream.read(&mut self.buffer) {
+                Ok(0) => return Err("connection closed by the service".to_owned()),
+                Ok(got) => came(stream, index, got)?,
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(format!("read: {e}")),
             }
         }
-        Ok(answers)
+        Ok(())
     }
 
     fn wait(&self, events: &mut [libc::epoll_event]) -> Result<usize, String> {
@@ -134,19 +173,33 @@ impl Drop for Connections {
     }
 }
 
+/// Send a request, the only one under way on its connection.
+fn send(mut stream: &TcpStream, request: &[u8]) -> Result<(), String> {
+    stream.write_all(request).map_err(|e| format!("write: {e}"))
+}
+
+/// Have the kernel take a whole request of 64 KiB, so that writing one never has to wait.
+fn hold_a_request(stream: &TcpStream) {
+    set_option(stream, libc::SO_SNDBUF, 192 << 10);
+}
+
 fn reset_on_close(stream: &TcpStream) {
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 0,
     };
-    // SAFETY: the option's value is a `linger` of the size given.
+    set_option(stream, libc::SO_LINGER, linger);
+}
+
+fn set_option<T>(stream: &TcpStream, name: i32, value: T) {
+    // SAFETY: the kernel reads the option's value, whose size is given with it.
     unsafe {
         libc::setsockopt(
             stream.as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            size_of::<libc::linger>() as u32,
+            name,
+            (&raw const value).cast(),
+            size_of::<T>() as u32,
         );
     }
 }

@@ -6,7 +6,10 @@
 mod args;
 mod driver;
 mod echo;
+mod growth;
+mod net;
 mod proc;
+mod process;
 mod report;
 mod rows;
 
@@ -14,6 +17,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use args::Args;
+use driver::On;
 use report::Samples;
 
 fn main() -> ExitCode {
@@ -49,39 +53,46 @@ fn measure(args: &Args) -> Result<(), String> {
     let mut failures = Vec::new();
     for row in &rows {
         for round in 0..args.rounds {
-            for side in args.sides() {
+            let nodes = args.sides().map(|side| (side.name, On::Node(side)));
+            let limit = row.limit.map(|limit| ("limit", On::Limit(limit)));
+            for (side, on) in nodes.chain(limit) {
                 eprint!(
-                    "\r{:<24} round {}/{} {:<6}\x1b[K",
+                    "\r{:<24} round {}/{} {side:<6}\x1b[K",
                     row.name,
                     round + 1,
                     args.rounds,
-                    side.name
                 );
-                match driver::run(row, side, args, &modules) {
+                match driver::run(row, on, args, &modules) {
                     Ok(values) => {
                         for (metric, value) in values {
                             if let Some(known) = row.metrics.iter().find(|m| m.key == metric) {
                                 let entry = samples.entry((row.name, known.key)).or_default();
-                                entry.add(side.name, value);
+                                entry.add(side, value);
                             }
                         }
                     }
-                    Err(text) => failures.push(format!("{} on {}: {text}", row.name, side.name)),
+                    Err(text) => failures.push(format!("{} on {side}: {text}", row.name)),
                 }
             }
         }
         eprint!("\r\x1b[K");
-        report::print_row(row, &samples, args.peer.is_some());
+        report::print_row(row, &samples, args);
+        // After each row, so that a run that is cut short has not been for nothing.
+        if let Some(path) = &args.out {
+            report::write_tsv(path, &rows, &samples, &failures)
+                .map_err(|e| format!("{}: {e}", path.display()))?;
+        }
     }
-    report::print_derived(&samples);
+    report::print_derived(&samples, args);
+    report::print_limits(&rows, &samples);
+    growth::print(&samples);
     for text in &failures {
         println!("failed: {text}");
     }
-    if let Some(path) = &args.out {
-        report::write_tsv(path, &rows, &samples, &failures)
-            .map_err(|e| format!("{}: {e}", path.display()))?;
+    match failures.len() {
+        0 => Ok(()),
+        n => Err(format!("{n} runs failed")),
     }
-    Ok(())
 }
 
 /// Ten thousand connections need two descriptors each, half of them in this process.

@@ -5,28 +5,30 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
+use crate::args::Args;
 use crate::rows::{Metric, Row, Target};
 
 /// All values of one metric, by side.
 #[derive(Default)]
 pub struct Samples {
-    peer: Vec<f64>,
-    ours: Vec<f64>,
+    pub peer: Vec<f64>,
+    pub ours: Vec<f64>,
+    pub limit: Vec<f64>,
 }
 
-type All<'a> = BTreeMap<(&'a str, &'a str), Samples>;
+pub type All<'a> = BTreeMap<(&'a str, &'a str), Samples>;
 
 impl Samples {
     pub fn add(&mut self, side: &str, value: f64) {
-        if side == "peer" {
-            self.peer.push(value)
-        } else {
-            self.ours.push(value)
+        match side {
+            "peer" => self.peer.push(value),
+            "ours" => self.ours.push(value),
+            _ => self.limit.push(value),
         }
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
@@ -46,7 +48,7 @@ fn spread(values: &[f64]) -> Option<f64> {
 }
 
 /// A number with three or four digits that count.
-fn short(value: Option<f64>) -> String {
+pub fn short(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
         Some(v) if v.abs() >= 1e6 => format!("{:.2} M", v / 1e6),
@@ -57,7 +59,7 @@ fn short(value: Option<f64>) -> String {
     }
 }
 
-fn ratio(peer: Option<f64>, ours: Option<f64>) -> Option<f64> {
+pub fn ratio(peer: Option<f64>, ours: Option<f64>) -> Option<f64> {
     match (peer, ours) {
         (Some(peer), Some(ours)) if peer != 0.0 => Some(ours / peer),
         _ => None,
@@ -76,33 +78,25 @@ fn verdict(target: Target, peer: Option<f64>, ours: Option<f64>) -> (String, Opt
     }
 }
 
-fn mark(met: Option<bool>) -> &'static str {
-    match met {
-        None => "",
-        Some(true) => "met",
-        Some(false) => "MISSED",
-    }
-}
-
 /// Print one row's lines as they become known; a Markdown table.
-pub fn print_row(row: &Row, samples: &All, paired: bool) {
+pub fn print_row(row: &Row, samples: &All, args: &Args) {
     static HEAD: std::sync::Once = std::sync::Once::new();
     HEAD.call_once(|| {
         println!("| row | metric | peer | ours | ours/peer | spread peer, ours | target | |");
         println!("|---|---|---:|---:|---:|---:|---|---|");
     });
     for metric in row.metrics {
-        println!("{}", line(row, metric, samples, paired));
+        println!("{}", line(row, metric, samples, args));
     }
 }
 
-fn line(row: &Row, metric: &Metric, samples: &All, paired: bool) -> String {
+fn line(row: &Row, metric: &Metric, samples: &All, args: &Args) -> String {
     let none = Samples::default();
     let values = samples.get(&(row.name, metric.key)).unwrap_or(&none);
     let (peer, ours) = (median(&values.peer), median(&values.ours));
     let (target, met) = verdict(metric.target, peer, ours);
     let percent = |values: &[f64]| spread(values).map_or("-".to_owned(), |s| format!("{s:.0} %"));
-    let spreads = if paired {
+    let spreads = if args.peer.is_some() {
         format!("{}, {}", percent(&values.peer), percent(&values.ours))
     } else {
         percent(&values.ours)
@@ -115,7 +109,7 @@ fn line(row: &Row, metric: &Metric, samples: &All, paired: bool) -> String {
         short(peer),
         short(ours),
         ratio(peer, ours).map_or("-".to_owned(), |r| format!("{r:.2}")),
-        mark(met),
+        args.mark(met),
     )
 }
 
@@ -166,7 +160,7 @@ const DERIVED: [(&str, &str, &str, Target); 7] = [
 ];
 
 /// Print the quotients between rows of one side.
-pub fn print_derived(samples: &All) {
+pub fn print_derived(samples: &All, args: &Args) {
     let mut text = String::new();
     for (what, over, under, target) in DERIVED {
         let (Some(a), Some(b)) = (samples.get(&(over, "rate")), samples.get(&(under, "rate")))
@@ -182,7 +176,7 @@ pub fn print_derived(samples: &All) {
             "| {what} | {} | {} | {wanted} | {} |",
             show(peer),
             show(ours),
-            mark(met)
+            args.mark(met)
         );
     }
     if !text.is_empty() {
@@ -190,9 +184,52 @@ pub fn print_derived(samples: &All) {
     }
 }
 
+/// Print how far each row is from what a program takes that does only what must be done.
+pub fn print_limits(rows: &[Row], samples: &All) {
+    let mut text = String::new();
+    for row in rows {
+        for metric in row.metrics_once() {
+            let Some(values) = samples.get(&(row.name, metric.key)) else {
+                continue;
+            };
+            let Some(limit) = median(&values.limit) else {
+                continue;
+            };
+            let (peer, ours) = (median(&values.peer), median(&values.ours));
+            // Always "so many times worse", be it a rate or a cost.
+            let distance = |value: Option<f64>| {
+                let (over, under) = match metric.unit.ends_with("/s") {
+                    true => (value, Some(limit)),
+                    false => (Some(limit), value),
+                };
+                ratio(over, under).map_or("-".to_owned(), |r| format!("{r:.2}"))
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {} {} | {} | {} | {} | {} | {} |",
+                row.name,
+                metric.key,
+                metric.unit,
+                short(Some(limit)),
+                short(peer),
+                short(ours),
+                distance(peer),
+                distance(ours),
+            );
+        }
+    }
+    if !text.is_empty() {
+        print!(
+            "\n| row | metric | limit | peer | ours | times the limit: peer | ours |\n|---|---|---:|---:|---:|---:|---:|\n{text}"
+        );
+    }
+}
+
 /// Write every value: row, metric, unit, medians, ratio, and all runs separated by commas.
 pub fn write_tsv(path: &Path, rows: &[Row], samples: &All, failures: &[String]) -> io::Result<()> {
-    let mut text = String::from("row\tmetric\tunit\tpeer\tours\tratio\tpeer_runs\tours_runs\n");
+    let mut text = String::from(
+        "row\tmetric\tunit\tpeer\tours\tratio\tlimit\tpeer_runs\tours_runs\tlimit_runs\n",
+    );
     let list = |values: &[f64]| {
         values
             .iter()
@@ -202,26 +239,22 @@ pub fn write_tsv(path: &Path, rows: &[Row], samples: &All, failures: &[String]) 
     };
     let plain = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
     for row in rows {
-        let mut seen = Vec::new();
-        for metric in row.metrics {
-            // A metric with two targets is listed twice in the table, once in the file.
-            if seen.contains(&metric.key) {
-                continue;
-            }
-            seen.push(metric.key);
+        for metric in row.metrics_once() {
             if let Some(values) = samples.get(&(row.name, metric.key)) {
                 let (peer, ours) = (median(&values.peer), median(&values.ours));
                 let _ = writeln!(
                     text,
-                    "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
+                    "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
                     row.name,
                     metric.key,
                     metric.unit,
                     plain(peer),
                     plain(ours),
                     plain(ratio(peer, ours)),
+                    plain(median(&values.limit)),
                     list(&values.peer),
                     list(&values.ours),
+                    list(&values.limit),
                 );
             }
         }

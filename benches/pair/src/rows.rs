@@ -8,12 +8,25 @@ pub enum Kind {
     Service(&'static str),
     /// A node with nothing to do, watched from outside for ten seconds.
     Idle,
-    /// Echo of 64-byte requests over this many connections.
-    Echo(usize),
+    /// Starts of a node until its first service has had a message.
+    Startup,
+    /// The same with the Lua layer and a service of `benches/lua`; whether ours uses its own layer.
+    LuaStartup { own_layer: bool },
+    /// Echo over this many connections of requests of this many bytes, by the C service or by `bench_echo.lua` (our
+    /// layer on ours, the tree's on the peer).
+    Echo {
+        connections: usize,
+        size: usize,
+        lua: bool,
+    },
+    /// Connections that are opened and reset.
+    Accept,
+    /// One client's bytes to this many.
+    Broadcast(usize),
     /// This many connections that do nothing.
     IdleConnections(usize),
-    /// `benches/lua/NAME.lua` on a skynet tree; the pair of environment values `bench_pairs` and whether ours uses
-    /// its own layer instead of the tree's.
+    /// `benches/lua/NAME.lua` on a skynet tree, with the words behind the name as arguments; the environment value
+    /// `bench_pairs` and whether ours uses its own layer instead of the tree's.
     Lua {
         start: &'static str,
         pairs: u32,
@@ -51,12 +64,33 @@ pub struct Row {
     pub profile: bool,
     pub kind: Kind,
     pub metrics: &'static [Metric],
+    /// A program of `test-c/bench` that does only what must be done, with its first arguments; it prints metrics of
+    /// the same names.
+    pub limit: Option<&'static str>,
 }
 
 impl Row {
     /// Whether the row opens thousands of files.
     pub fn needs_files(&self) -> bool {
-        matches!(self.kind, Kind::Echo(_) | Kind::IdleConnections(_))
+        matches!(
+            self.kind,
+            Kind::Echo { .. } | Kind::Broadcast(_) | Kind::IdleConnections(_)
+        )
+    }
+
+    /// The metrics, one with two targets only once.
+    pub fn metrics_once(&self) -> impl Iterator<Item = &'static Metric> {
+        let all = self.metrics;
+        let first = |i: usize| all[..i].iter().all(|earlier| earlier.key != all[i].key);
+        (0..all.len()).filter(move |&i| first(i)).map(|i| &all[i])
+    }
+
+    /// Whether the row needs a skynet tree.
+    fn needs_root(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Lua { .. } | Kind::LuaStartup { .. } | Kind::Echo { lua: true, .. }
+        )
     }
 }
 
@@ -68,301 +102,40 @@ macro_rules! metrics {
     ($($key:literal $unit:literal $target:expr),+ $(,)?) => { const { &[$(m($key, $unit, $target)),+] } };
 }
 
-fn service(
-    name: &'static str,
-    what: &'static str,
-    threads: u32,
-    profile: bool,
-    bootstrap: &'static str,
-    metrics: &'static [Metric],
-) -> Row {
-    Row {
-        name,
-        what,
-        threads,
-        profile,
-        kind: Kind::Service(bootstrap),
-        metrics,
-    }
+/// Rows as a table: name, workers, profile `on` or `off`, kind => metrics, limit program, what.
+macro_rules! rows {
+    ($($name:literal $threads:literal $profile:ident $kind:expr => $metrics:expr, $limit:expr, $what:literal;)*) => {
+        vec![$($crate::rows::Row {
+            name: $name,
+            what: $what,
+            threads: $threads,
+            profile: rows!(@ $profile),
+            kind: $kind,
+            metrics: $metrics,
+            limit: $limit,
+        }),*]
+    };
+    (@ on) => { true };
+    (@ off) => { false };
 }
 
-use Target::{AtLeast, AtMost, None as Open, Ratio, RatioAtMost};
+mod latency;
+mod lua_ops;
+mod messages;
+mod services;
+mod sockets;
+
+use Target::{Ratio, RatioAtMost};
 
 /// Every row, in the order of the tables.
-fn all() -> Vec<Row> {
-    let mut rows = message_rows();
-    rows.extend(latency_rows());
-    rows.extend(service_rows());
-    rows.extend(socket_rows());
+pub fn all() -> Vec<Row> {
+    let mut rows = messages::rows();
+    rows.extend(latency::rows());
+    rows.extend(services::rows());
+    rows.extend(sockets::rows());
     rows.extend(lua_rows());
+    rows.extend(lua_ops::rows());
     rows
-}
-
-fn message_rows() -> Vec<Row> {
-    let rate: &[Metric] = metrics!["rate" "msg/s" Open, "cpu_ns" "ns CPU/msg" Open];
-    vec![
-        service(
-            "pair-w1-profile",
-            "ping-pong of one pair, 1 worker, default config",
-            1,
-            true,
-            "benchmsg run kind=pairs",
-            metrics!["rate" "msg/s" Ratio(8.0), "cpu_ns" "ns CPU/msg" Open],
-        ),
-        service(
-            "pair-w1",
-            "the same, profile off",
-            1,
-            false,
-            "benchmsg run kind=pairs",
-            metrics!["rate" "msg/s" Ratio(2.5), "cpu_ns" "ns CPU/msg" Open],
-        ),
-        service(
-            "pair-w1-forward",
-            "the same, each message sent on as it is (DONTCOPY)",
-            1,
-            false,
-            "benchmsg run kind=pairs forward=1",
-            rate,
-        ),
-        service(
-            "pair-w2",
-            "one pair, 2 workers, profile off",
-            2,
-            false,
-            "benchmsg run kind=pairs",
-            rate,
-        ),
-        service(
-            "pair-w2-profile",
-            "one pair, 2 workers, default config",
-            2,
-            true,
-            "benchmsg run kind=pairs",
-            rate,
-        ),
-        service(
-            "pairs64-w1",
-            "64 pairs, 1 worker, profile off",
-            1,
-            false,
-            "benchmsg run kind=pairs pairs=64",
-            rate,
-        ),
-        service(
-            "pairs64-w2",
-            "64 pairs, 2 workers, profile off",
-            2,
-            false,
-            "benchmsg run kind=pairs pairs=64",
-            metrics!["rate" "msg/s" Ratio(6.5), "cpu_ns" "ns CPU/msg" Open],
-        ),
-        service(
-            "pairs64-w3",
-            "64 pairs, 3 workers, profile off",
-            3,
-            false,
-            "benchmsg run kind=pairs pairs=64",
-            rate,
-        ),
-        service(
-            "pairs64-w4",
-            "64 pairs, 4 workers, profile off",
-            4,
-            false,
-            "benchmsg run kind=pairs pairs=64",
-            rate,
-        ),
-        service(
-            "pairs64-w2-profile",
-            "64 pairs, 2 workers, default config",
-            2,
-            true,
-            "benchmsg run kind=pairs pairs=64",
-            rate,
-        ),
-        service(
-            "fanin-w1",
-            "4 senders to 1 receiver, 1 worker, profile off",
-            1,
-            false,
-            "benchmsg run kind=fanin",
-            metrics!["rate" "msg/s" Ratio(3.0), "rate" "msg/s" AtLeast(8e6)],
-        ),
-        service(
-            "fanin-w2",
-            "the same, 2 workers",
-            2,
-            false,
-            "benchmsg run kind=fanin",
-            metrics!["rate" "msg/s" Ratio(3.0), "rate" "msg/s" AtLeast(8e6)],
-        ),
-        service(
-            "fanin-w1-profile",
-            "the same, 1 worker, default config",
-            1,
-            true,
-            "benchmsg run kind=fanin",
-            metrics!["rate" "msg/s" Ratio(6.0)],
-        ),
-        service(
-            "fanin-w2-profile",
-            "the same, 2 workers, default config",
-            2,
-            true,
-            "benchmsg run kind=fanin",
-            metrics!["rate" "msg/s" Ratio(6.0)],
-        ),
-        service(
-            "ring100-w1",
-            "one message round a ring of 100, 1 worker, profile off",
-            1,
-            false,
-            "benchmsg run kind=ring",
-            rate,
-        ),
-        service(
-            "ring100-w2",
-            "the same, 2 workers",
-            2,
-            false,
-            "benchmsg run kind=ring",
-            rate,
-        ),
-        service(
-            "ring100-w2-t10",
-            "ten messages round a ring of 100, 2 workers, profile off",
-            2,
-            false,
-            "benchmsg run kind=ring tokens=10",
-            rate,
-        ),
-    ]
-}
-
-fn latency_rows() -> Vec<Row> {
-    vec![
-        service(
-            "stat-cpu",
-            "error of STAT cpu, 2 services of 100 us turns, 2 workers",
-            2,
-            true,
-            "benchcpu run services=2",
-            metrics!["error_percent" "%" AtMost(5.0)],
-        ),
-        service(
-            "stat-cpu-over",
-            "the same, 8 services, 8 workers on fewer cores",
-            8,
-            true,
-            "benchcpu run services=8",
-            metrics!["error_percent" "%" AtMost(5.0)],
-        ),
-        service(
-            "stat-cpu-sleep",
-            "the same, 4 services that also sleep 1 ms a turn, 4 workers",
-            4,
-            true,
-            "benchcpu run services=4 sleep=1000",
-            metrics!["error_percent" "%" AtMost(5.0)],
-        ),
-        service(
-            "wakeup",
-            "message to an idle service, sender busy 5 ms, 2 workers",
-            2,
-            true,
-            "benchlat run kind=wakeup",
-            metrics!["wakeup_median_us" "us" AtMost(40.0), "wakeup_p99_us" "us" AtMost(200.0)],
-        ),
-        service(
-            "burst7",
-            "burst to 7 idle services of 1 ms work each, 2 workers",
-            2,
-            true,
-            "benchlat run kind=burst",
-            metrics!["burst_median_us" "us" AtMost(4100.0), "burst_p99_us" "us" Open],
-        ),
-    ]
-}
-
-fn service_rows() -> Vec<Row> {
-    vec![
-        service(
-            "timers",
-            "1 M pending timers",
-            2,
-            true,
-            "benchtimer run",
-            metrics![
-                "add_ns" "ns/timer" AtMost(100.0),
-                "bytes" "bytes/timer" AtMost(64.0),
-                "stall_adding_us" "us" AtMost(10_000.0),
-                "stall_pending_us" "us" AtMost(10_000.0),
-                "stall_expiring_us" "us" AtMost(10_000.0),
-            ],
-        ),
-        Row {
-            name: "idle",
-            what: "a node with nothing to do, default config (8 workers), 10 s",
-            threads: 8,
-            profile: true,
-            kind: Kind::Idle,
-            metrics: metrics!["switches" "context switches" AtMost(10.0), "cpu_us" "us CPU" AtMost(1000.0)],
-        },
-        service(
-            "launch-kill",
-            "launch and kill of a C service, 1 worker",
-            1,
-            true,
-            "benchlaunch run kind=rate",
-            metrics!["rate" "1/s" Ratio(2.0)],
-        ),
-        service(
-            "launch-kill-w2",
-            "the same, 2 workers",
-            2,
-            true,
-            "benchlaunch run kind=rate",
-            metrics!["rate" "1/s" Ratio(2.0)],
-        ),
-        service(
-            "service-memory",
-            "resident memory of an idle C service (50,000 of them)",
-            2,
-            true,
-            "benchlaunch run kind=memory",
-            metrics!["bytes" "bytes" AtMost(1024.0)],
-        ),
-    ]
-}
-
-fn socket_rows() -> Vec<Row> {
-    let echo = |name, what, connections| Row {
-        name,
-        what,
-        threads: 2,
-        profile: true,
-        kind: Kind::Echo(connections),
-        metrics: metrics!["rate" "req/s" Open, "server_cpu_us" "us CPU/req" Open],
-    };
-    vec![
-        echo(
-            "echo-1",
-            "TCP echo of 64 bytes through a C service, 1 connection",
-            1,
-        ),
-        echo("echo-64", "the same, 64 connections", 64),
-        echo("echo-512", "the same, 512 connections", 512),
-        Row {
-            name: "conns-10k",
-            what: "10,000 idle connections to a C service",
-            threads: 2,
-            profile: true,
-            kind: Kind::IdleConnections(10_000),
-            metrics: metrics!["bytes" "bytes/connection" RatioAtMost(0.5),
-                "growth" "bytes/connection" Open, "accept_rate" "1/s" Ratio(1.0)],
-        },
-    ]
 }
 
 fn lua_rows() -> Vec<Row> {
@@ -377,6 +150,7 @@ fn lua_rows() -> Vec<Row> {
             own_layer,
         },
         metrics,
+        limit: None,
     };
     vec![
         row(
@@ -448,7 +222,7 @@ pub fn select(args: &Args) -> Result<Vec<Row>, String> {
         rows.retain(|row| args.only.iter().any(|word| matches(row, word)));
     }
     if args.root.is_none() && !args.list {
-        rows.retain(|row| !matches!(row.kind, Kind::Lua { .. }));
+        rows.retain(|row| !row.needs_root());
     }
     Ok(rows)
 }
