@@ -33,6 +33,9 @@ pub struct RemoteMessage {
     pub ty: c_int,
 }
 
+// What the harbor service reads.
+const _: () = assert!(size_of::<RemoteMessage>() == size_of::<skynet_sys::RemoteMessage>());
+
 /// Nothing is remote before `init`; a harbor id cannot have these low bits.
 const UNSET: u32 = u32::MAX;
 static HARBOR: AtomicU32 = AtomicU32::new(UNSET);

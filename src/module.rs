@@ -10,8 +10,11 @@ use std::ffi::{CStr, CString};
 /// `NAME_create` ("skynet_module.h").
 pub type Create = unsafe extern "C" fn() -> *mut c_void;
 /// `NAME_init`: 0 is success.
-pub type Init =
-    unsafe extern "C" fn(inst: *mut c_void, ctx: *mut Context, parm: *const c_char) -> c_int;
+pub type Init = unsafe extern "C" fn(
+    inst: *mut c_void,
+    ctx: *mut skynet_sys::Context,
+    parm: *const c_char,
+) -> c_int;
 /// `NAME_release`.
 pub type Release = unsafe extern "C" fn(inst: *mut c_void);
 /// `NAME_signal`; called on any thread.
@@ -54,7 +57,7 @@ impl Module {
     pub fn init(&self, instance: *mut c_void, context: *mut Context, parm: *const c_char) -> c_int {
         match self.init {
             // SAFETY: the module's own function, with an instance of its own.
-            Some(init) => unsafe { init(instance, context, parm) },
+            Some(init) => unsafe { init(instance, context.cast(), parm) },
             None => 1,
         }
     }

@@ -38,3 +38,12 @@ modules! {
     lpeg_module,
     re_module,
 }
+
+/// The C services as the files that an old tree has in `cservice`.
+#[cfg(target_os = "linux")]
+#[test]
+fn c_services_work_as_files() {
+    let files = tools::c_services();
+    let config = format!("cpath = \"{}/?.so\"\ngate_port = 28840", files.display());
+    tools::node::run_test("modules", "service_files", &config);
+}

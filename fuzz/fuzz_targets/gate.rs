@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use skynet::builtin::gate::frame::{Decoder, Frame, LIMIT};
+use skynet_gate::frame::{Decoder, Frame, LIMIT};
 
 /// All complete frames at the front of a stream, but for empty ones; and none behind one that is too long.
 fn frames(mut stream: &[u8], width: usize) -> Vec<Vec<u8>> {

@@ -3,9 +3,9 @@
 
 use libc::c_int;
 use libfuzzer_sys::fuzz_target;
-use skynet::builtin::block::Block;
-use skynet::builtin::harbor::frame::{COOKIE, MAX_LENGTH};
-use skynet::builtin::harbor::network::{Letter, Network, Node};
+use skynet_sys::block::Block;
+use skynet_harbor::frame::{COOKIE, MAX_LENGTH};
+use skynet_harbor::network::{Letter, Network, Node};
 
 /// Notes what is delivered.
 #[derive(Default)]

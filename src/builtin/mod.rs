@@ -5,15 +5,10 @@
 use std::ffi::CStr;
 
 use libc::{c_char, c_int, c_void};
+use skynet_sys::Context;
 
-use crate::service::Context;
-
-pub mod block;
 #[cfg(feature = "lua")]
 pub mod embedded;
-pub mod gate;
-pub mod harbor;
-pub mod logger;
 #[cfg(feature = "lua")]
 pub mod snlua;
 
@@ -34,23 +29,23 @@ pub struct Builtin {
 static BUILTINS: &[Builtin] = &[
     Builtin {
         name: c"gate",
-        create: Some(gate::create),
-        init: gate::init,
-        release: Some(gate::release),
+        create: Some(skynet_gate::create),
+        init: skynet_gate::init,
+        release: Some(skynet_gate::release),
         signal: None,
     },
     Builtin {
         name: c"harbor",
-        create: Some(harbor::create),
-        init: harbor::init,
-        release: Some(harbor::release),
+        create: Some(skynet_harbor::create),
+        init: skynet_harbor::init,
+        release: Some(skynet_harbor::release),
         signal: None,
     },
     Builtin {
         name: c"logger",
-        create: Some(logger::create),
-        init: logger::init,
-        release: Some(logger::release),
+        create: Some(skynet_logger::create),
+        init: skynet_logger::init,
+        release: Some(skynet_logger::release),
         signal: None,
     },
     #[cfg(feature = "lua")]

@@ -74,7 +74,7 @@ local function read(id, size)
 	return text
 end
 
-local last_port = 28940
+local last_port = tonumber(skynet.getenv "gate_port" or 28940)
 
 --- A gate for us as the watchdog, and its port.
 local function launch(header, max, tag)

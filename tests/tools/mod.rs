@@ -113,6 +113,24 @@ pub fn library() -> PathBuf {
     target.join("debug")
 }
 
+/// The C services that are built as files: builds them and answers a folder in which they have the names of an old tree.
+pub fn c_services() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("services");
+    let folder = target.join("cservice");
+    std::fs::create_dir_all(&folder).expect("a folder for the services");
+    for name in ["gate", "harbor", "logger"] {
+        run(Command::new(env!("CARGO"))
+            .current_dir(root())
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .args(["build", "--quiet", "--package", &format!("{name}-so")])
+            .arg("--target-dir")
+            .arg(&target));
+        let built = target.join(format!("debug/lib{name}.so"));
+        std::fs::copy(built, folder.join(format!("{name}.so"))).expect("the service was built");
+    }
+    folder
+}
+
 /// The sources of the Lua that the host program brings: 5.4, so not the executable's.
 pub fn lua_sources() -> PathBuf {
     // Not offline: a run of some of the tests may not have downloaded every package of the graph.

@@ -2,10 +2,13 @@
 //!
 //! Nothing is linked: the symbols come from the executable, so a module built on this crate loads into any core with the
 //! same C interface. Message memory is the C allocator's on both sides.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 
+pub mod block;
+mod harbor;
 mod socket;
 
+pub use harbor::*;
 pub use socket::*;
 
 use libc::{c_char, c_int, c_void};

@@ -19,12 +19,11 @@ use mlua_sys::{
     lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring, luaL_makeseed,
 };
 use skynet_sys::{
-    Context as Service, PTYPE_TAG_DONTCOPY, skynet_callback, skynet_command, skynet_error,
-    skynet_lalloc, skynet_send, skynet_sendname,
+    Context, PTYPE_TAG_DONTCOPY, skynet_callback, skynet_command, skynet_error, skynet_lalloc,
+    skynet_send, skynet_sendname,
 };
 
 use self::interrupt::Interrupt;
-use crate::service::Context;
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
 const FIRST_WARNING: usize = 32 * 1024 * 1024;
@@ -32,7 +31,7 @@ const FIRST_WARNING: usize = 32 * 1024 * 1024;
 /// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
 pub(crate) struct Snlua {
     state: *mut lua_State,
-    context: AtomicPtr<Service>,
+    context: AtomicPtr<Context>,
     /// Bytes that the VM has. Only the thread that runs the service writes; a signal reads from others.
     memory: AtomicUsize,
     warn_at: usize,
@@ -162,7 +161,6 @@ pub unsafe extern "C" fn init(
     context: *mut Context,
     args: *const c_char,
 ) -> c_int {
-    let context: *mut Service = context.cast();
     // SAFETY: as the caller promises; the core takes the copy over.
     unsafe {
         if args.is_null() {
@@ -187,7 +185,7 @@ pub unsafe extern "C" fn init(
 }
 
 unsafe extern "C" fn first_message(
-    context: *mut Service,
+    context: *mut Context,
     ud: *mut c_void,
     _ty: c_int,
     _session: c_int,
@@ -252,7 +250,7 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
 }
 
 /// The value of a configuration key, which lives for ever.
-unsafe fn setting(context: *mut Service, key: &CStr) -> *const c_char {
+unsafe fn setting(context: *mut Context, key: &CStr) -> *const c_char {
     // SAFETY: the caller passes a valid service.
     unsafe { skynet_command(context, c"GETENV".as_ptr(), key.as_ptr()) }
 }

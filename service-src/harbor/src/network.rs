@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ffi::CStr;
 
 use libc::c_int;
+use skynet_sys::block::Block;
 
-use super::block::Block;
 use super::frame::{self, Cookie, Decoder, Malformed, Unsendable};
 use super::{NAME, Name};
 

@@ -21,11 +21,10 @@ use std::slice;
 
 use libc::{c_char, c_int, c_void};
 use skynet_sys::{
-    Context as Service, PTYPE_CLIENT, PTYPE_SOCKET, PTYPE_TEXT, SocketMessage, skynet_callback,
+    Context, PTYPE_CLIENT, PTYPE_SOCKET, PTYPE_TEXT, SocketMessage, skynet_callback,
     skynet_socket_listen, skynet_socket_start,
 };
 
-use crate::service::Context;
 use clients::{Gate, log, query};
 use text::{Parameter, Refused};
 
@@ -36,7 +35,7 @@ const BACKLOG: c_int = 128;
 struct Instance(Option<Gate>);
 
 unsafe extern "C" fn receive(
-    _context: *mut Service,
+    _context: *mut Context,
     ud: *mut c_void,
     ty: c_int,
     _session: c_int,
@@ -73,7 +72,7 @@ unsafe extern "C" fn receive(
 /// `gate_create`.
 ///
 /// # Safety
-/// None needed; the signature is that of [`super::Builtin`].
+/// None needed; the signature is that of `NAME_create`.
 pub unsafe extern "C" fn create() -> *mut c_void {
     Box::into_raw(Box::new(Instance(None))).cast()
 }
@@ -82,7 +81,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
 ///
 /// # Safety
 /// `context` is a live service; `instance` outlives the registration of the callback.
-unsafe fn open(context: *mut Service, instance: *mut c_void, text: &str) -> Result<Gate, String> {
+unsafe fn open(context: *mut Context, instance: *mut c_void, text: &str) -> Result<Gate, String> {
     let parameter = Parameter::parse(text).map_err(|refused| match refused {
         Refused::Incomplete => format!("Invalid gate parm {text}"),
         Refused::Max => String::from("Need max connection"),
@@ -122,7 +121,6 @@ pub unsafe extern "C" fn init(
     context: *mut Context,
     parm: *const c_char,
 ) -> c_int {
-    let context: *mut Service = context.cast();
     if parm.is_null() {
         return 1;
     }

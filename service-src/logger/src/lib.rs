@@ -13,11 +13,7 @@ use std::path::PathBuf;
 use std::slice;
 
 use libc::{c_char, c_int, c_void};
-use skynet_sys::{
-    Context as Service, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now,
-};
-
-use crate::service::Context;
+use skynet_sys::{Context, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now};
 
 /// Bytes that are written out even if more messages wait.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -217,7 +213,7 @@ fn report(text: &str) {
 ///
 /// # Safety
 /// `context` is the service whose callback runs on this thread.
-unsafe fn waiting(context: *mut Service) -> bool {
+unsafe fn waiting(context: *mut Context) -> bool {
     // SAFETY: as the caller promises; the answer is a C string that lives until the next command.
     unsafe {
         let answer = skynet_command(context, c"STAT".as_ptr(), c"mqlen".as_ptr());
@@ -226,7 +222,7 @@ unsafe fn waiting(context: *mut Service) -> bool {
 }
 
 unsafe extern "C" fn receive(
-    context: *mut Service,
+    context: *mut Context,
     ud: *mut c_void,
     ty: c_int,
     _session: c_int,
@@ -261,7 +257,7 @@ unsafe extern "C" fn receive(
 /// `logger_create`.
 ///
 /// # Safety
-/// None needed; the signature is that of [`super::Builtin`].
+/// None needed; the signature is that of `NAME_create`.
 pub unsafe extern "C" fn create() -> *mut c_void {
     Box::into_raw(Box::new(Logger::new())).cast()
 }
@@ -275,7 +271,6 @@ pub unsafe extern "C" fn init(
     context: *mut Context,
     parm: *const c_char,
 ) -> c_int {
-    let context: *mut Service = context.cast();
     // SAFETY: as the caller promises.
     let logger = unsafe { &mut *instance.cast::<Logger>() };
     // SAFETY: `context` is valid; the answer is null or a C string.

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::ffi::CString;
 
 use libc::{c_int, c_void};
+use skynet_sys::block::{Block, NoMemory};
 use skynet_sys::{
-    Context as Service, PTYPE_CLIENT, PTYPE_TAG_DONTCOPY, PTYPE_TEXT, SOCKET_BUFFER_MEMORY,
-    SendBuffer, SocketMessage, skynet_error, skynet_queryname, skynet_send, skynet_socket_close,
+    Context, PTYPE_CLIENT, PTYPE_TAG_DONTCOPY, PTYPE_TEXT, SOCKET_BUFFER_MEMORY, SendBuffer,
+    SocketMessage, skynet_error, skynet_queryname, skynet_send, skynet_socket_close,
     skynet_socket_sendbuffer, skynet_socket_start, socket_type,
 };
 
-use super::frame::{Broken, Decoder, Frame};
-use super::text::{Command, Parameter};
-use crate::builtin::block::{Block, NoMemory};
+use crate::frame::{Broken, Decoder, Frame};
+use crate::text::{Command, Parameter};
 
 /// Bytes of a client's address that are passed on.
 const ADDRESS: usize = 31;
@@ -30,7 +30,7 @@ struct Client {
 
 /// A gate at work.
 pub struct Gate {
-    context: *mut Service,
+    context: *mut Context,
     listener: Option<c_int>,
     watchdog: u32,
     broker: u32,
@@ -45,7 +45,7 @@ pub struct Gate {
 ///
 /// # Safety
 /// `context` is a live service.
-pub unsafe fn log(context: *mut Service, text: &str) {
+pub unsafe fn log(context: *mut Context, text: &str) {
     let len = text.len() as c_int;
     // SAFETY: as the caller promises; this format takes the length and the bytes.
     unsafe { skynet_error(context, c"%*s".as_ptr(), len, text.as_ptr()) };
@@ -55,7 +55,7 @@ pub unsafe fn log(context: *mut Service, text: &str) {
 ///
 /// # Safety
 /// As for [`log`].
-pub unsafe fn query(context: *mut Service, name: &str) -> u32 {
+pub unsafe fn query(context: *mut Context, name: &str) -> u32 {
     let Ok(name) = CString::new(name) else {
         return 0;
     };
@@ -65,7 +65,7 @@ pub unsafe fn query(context: *mut Service, name: &str) -> u32 {
 
 impl Gate {
     /// A gate without clients.
-    pub fn new(context: *mut Service, listener: c_int, watchdog: u32, given: &Parameter) -> Gate {
+    pub fn new(context: *mut Context, listener: c_int, watchdog: u32, given: &Parameter) -> Gate {
         Gate {
             context,
             listener: Some(listener),

@@ -1,6 +1,6 @@
 //! What clients send to a gate: a length of 2 or 4 bytes, the high one first, and as many bytes.
 
-use crate::builtin::block::{Block, NoMemory};
+use skynet_sys::block::{Block, NoMemory};
 
 /// A frame is shorter.
 pub const LIMIT: usize = 0x0100_0000;

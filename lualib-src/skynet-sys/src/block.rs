@@ -1,7 +1,7 @@
 //! Payloads: blocks of the C allocator, which the core hands out and takes over.
 
-use std::ptr;
-use std::slice;
+use core::ptr;
+use core::slice;
 
 use libc::c_void;
 
@@ -32,7 +32,7 @@ impl Block {
 
     /// Gives the block away: null if there never was one.
     pub fn into_raw(self) -> (*mut c_void, usize) {
-        let block = std::mem::ManuallyDrop::new(self);
+        let block = core::mem::ManuallyDrop::new(self);
         (block.data.cast(), block.len)
     }
 

@@ -13,7 +13,6 @@
 //!
 //! A harbor that was lost may be connected again.
 
-pub use super::block;
 pub mod frame;
 pub mod network;
 
@@ -23,25 +22,23 @@ use std::slice;
 
 use libc::{c_char, c_int, c_void};
 use skynet_sys::{
-    Context as Service, PTYPE_ERROR, PTYPE_HARBOR, PTYPE_SOCKET, PTYPE_SYSTEM, PTYPE_TAG_DONTCOPY,
-    PTYPE_TEXT, SOCKET_BUFFER_MEMORY, SendBuffer, SocketMessage, skynet_callback, skynet_error,
+    Context, PTYPE_ERROR, PTYPE_HARBOR, PTYPE_SOCKET, PTYPE_SYSTEM, PTYPE_TAG_DONTCOPY, PTYPE_TEXT,
+    RemoteMessage, SOCKET_BUFFER_MEMORY, SendBuffer, SocketMessage, skynet_callback, skynet_error,
     skynet_harbor_start, skynet_send, skynet_socket_close, skynet_socket_sendbuffer,
     skynet_socket_start, socket_type,
 };
 
-use crate::harbor::RemoteMessage;
-use crate::service::Context;
-use block::Block;
 use network::{HARBORS, Letter, Network, Node};
+use skynet_sys::block::Block;
 
 /// Bytes of a global name.
-pub const NAME: usize = crate::harbor::GLOBALNAME_LENGTH;
+pub const NAME: usize = skynet_sys::GLOBALNAME_LENGTH;
 /// A global name, padded with zeros.
 pub type Name = [u8; NAME];
 
 /// The core, as the harbor service sees it.
 struct Core {
-    context: *mut Service,
+    context: *mut Context,
     slave: u32,
 }
 
@@ -218,7 +215,7 @@ fn outgoing<N: Node>(
 }
 
 unsafe extern "C" fn receive(
-    _context: *mut Service,
+    _context: *mut Context,
     ud: *mut c_void,
     ty: c_int,
     session: c_int,
@@ -265,7 +262,7 @@ unsafe extern "C" fn receive(
 /// `harbor_create`.
 ///
 /// # Safety
-/// None needed; the signature is that of [`super::Builtin`].
+/// None needed; the signature is that of `NAME_create`.
 pub unsafe extern "C" fn create() -> *mut c_void {
     Box::into_raw(Box::new(Harbor(None))).cast()
 }
@@ -279,7 +276,6 @@ pub unsafe extern "C" fn init(
     context: *mut Context,
     parm: *const c_char,
 ) -> c_int {
-    let context: *mut Service = context.cast();
     if parm.is_null() {
         return 1;
     }

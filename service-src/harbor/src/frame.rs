@@ -1,6 +1,6 @@
 //! What travels between two harbors: `length` (uint32, big endian, less than 16 MiB), payload, [`Cookie`].
 
-use super::block::{Block, NoMemory};
+use skynet_sys::block::{Block, NoMemory};
 
 /// Bytes of a cookie on the wire.
 pub const COOKIE: usize = 12;
