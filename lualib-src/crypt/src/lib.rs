@@ -7,6 +7,7 @@ pub mod des;
 pub mod exchange;
 pub mod mix;
 mod module;
+pub mod random;
 mod sha2;
 pub mod text;
 

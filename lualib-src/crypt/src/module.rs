@@ -1,7 +1,7 @@
 //! The functions that Lua sees. None of them yields; each raises an error for an argument that is no string.
 
 use hmac::{Hmac, KeyInit, Mac};
-use libc::{c_int, c_void};
+use libc::c_int;
 use mlua_sys::{
     lua_Integer, lua_State, lua_createtable, lua_pushinteger, lua_setfield, luaL_error,
     luaL_optinteger,
@@ -13,6 +13,7 @@ use skynet_support::{Entry, check_version, register};
 use crate::des::{self, Padding};
 use crate::exchange;
 use crate::mix::{self, Word};
+use crate::random;
 use crate::text;
 
 const FUNCTIONS: &[Entry] = &[
@@ -74,12 +75,11 @@ unsafe extern "C-unwind" fn hashkey(state: *mut lua_State) -> c_int {
 
 /// `randomkey()`: 8 random bytes from the system, not all of them 0.
 unsafe extern "C-unwind" fn randomkey(state: *mut lua_State) -> c_int {
-    let mut key: Word = [0; 8];
-    // SAFETY: called by Lua; the key has that many bytes.
+    // SAFETY: called by Lua.
     unsafe {
-        if libc::getentropy(key.as_mut_ptr().cast::<c_void>(), key.len()) != 0 {
+        let Some(mut key) = random::word() else {
             return luaL_error(state, c"no random numbers from the system".as_ptr());
-        }
+        };
         // The key exchange has no use for 0.
         if key == [0; 8] {
             key[0] = 1;
