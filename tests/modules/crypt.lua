@@ -184,6 +184,15 @@ function cases.exchanges_at_the_edges_of_the_prime()
 	check.raises("Invalid uint64 x", crypt.dhsecret, "1", word(1))
 end
 
+function cases.large_results_that_nobody_needs_do_not_pile_up()
+	local memory = require "skynet.memory"
+	local text, before = ("text"):rep(250000), memory.current()
+	for _ = 1, 100 do
+		check.equal(#crypt.base64decode(crypt.base64encode(crypt.xor_str(text, "key"))), #text)
+		assert(memory.current() - before < 64 << 20)
+	end
+end
+
 function cases.random_keys_differ()
 	local seen = {}
 	for _ = 1, 1000 do

@@ -248,6 +248,22 @@ function cases.large_messages()
 	encoded("Person", { name = "after that" })
 end
 
+function cases.large_results_are_strings_like_any_other_and_go_like_these()
+	local person = { name = ("t"):rep(70000) }
+	local one, other = core.encode(type_of "Person", person), core.encode(type_of "Person", person)
+	check.equal(({ [one] = 1 })[other], 1)
+	check.equal(core.unpack(core.pack(one)):sub(1, #one), other)
+	local memory = require "skynet.memory"
+	collectgarbage()
+	local before = memory.current()
+	person.name = ("t"):rep(1000000)
+	for _ = 1, 100 do
+		core.unpack(core.pack(core.encode(type_of "Person", person)))
+		assert(not pcall(core.encode, type_of "Person", { name = person.name, age = "no number" }))
+	end
+	assert(memory.current() - before < 64 << 20)
+end
+
 function cases.nesting_is_bounded()
 	local deep = { value = 1 }
 	for _ = 1, 63 do

@@ -3,14 +3,12 @@
 use std::mem::MaybeUninit;
 use std::{ptr, slice};
 
-use libc::c_char;
 use mlua_sys::{
-    lua_State, lua_pushlstring, luaL_Buffer, luaL_buffinitsize, luaL_checklstring,
-    luaL_pushresultsize,
+    lua_State, lua_copy, lua_newuserdatauv, lua_pushlstring, lua_settop, luaL_checklstring,
 };
 
-/// Results up to this size are written in the frame.
-const SMALL: usize = 256;
+/// Results up to this size are written in the frame: copying them costs less than memory of their own.
+const SMALL: usize = 2048;
 
 /// Argument `index`, which has to be a string or a number.
 ///
@@ -45,19 +43,31 @@ pub unsafe fn push_written(
     write: impl FnOnce(&mut [u8]) -> Option<usize>,
 ) -> Option<()> {
     if len <= SMALL {
-        let mut block = [0; SMALL];
-        let written = write(&mut block[..len])?;
-        // SAFETY: as the caller promises.
-        unsafe { push(state, &block[..written]) };
+        let mut block = MaybeUninit::<[u8; SMALL]>::uninit();
+        // SAFETY: the first `len` bytes are initialised here; otherwise as the caller promises.
+        unsafe {
+            let block: *mut u8 = block.as_mut_ptr().cast();
+            ptr::write_bytes(block, 0, len);
+            let block = slice::from_raw_parts_mut(block, len);
+            let written = write(block)?;
+            push(state, &block[..written]);
+        }
         return Some(());
     }
-    let mut buffer = MaybeUninit::<luaL_Buffer>::uninit();
-    // SAFETY: as the caller promises. The buffer is initialised by its first use, and stays in its place; it has `len` bytes.
+    // Not a luaL_Buffer: its result is an external string, whose bytes the collector does not count. In generational mode,
+    // which services use, those that have become old are then hardly ever freed.
+    // SAFETY: as the caller promises; the userdata has `len` bytes, and stays on the stack until they are copied.
     unsafe {
-        let block: *mut c_char = luaL_buffinitsize(state, buffer.as_mut_ptr(), len);
+        let block: *mut u8 = lua_newuserdatauv(state, len, 0).cast();
         ptr::write_bytes(block, 0, len);
-        let written = write(slice::from_raw_parts_mut(block.cast(), len))?;
-        luaL_pushresultsize(buffer.as_mut_ptr(), written);
+        let block = slice::from_raw_parts_mut(block, len);
+        let Some(written) = write(block) else {
+            lua_settop(state, -2);
+            return None;
+        };
+        push(state, &block[..written]);
+        lua_copy(state, -1, -2);
+        lua_settop(state, -2);
     }
     Some(())
 }
