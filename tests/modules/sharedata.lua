@@ -94,6 +94,40 @@ function cases.tables_come_back_as_they_were()
 	round_trip(large)
 end
 
+-- skynet's module has no copy: its Lua code does it.
+if core.copy then
+	function cases.a_copy_is_a_table_with_the_same_contents()
+		local shared = { "twice" }
+		local hole = { 1, 2, nil, 4 }
+		local data = { 1, 2.5, { "x", { y = "z" } }, n = false, text = "long " .. ("t"):rep(100), [-3] = true, [1 << 40] = 7,
+			map = { one = shared, two = shared, empty = {} }, hole = hole }
+		local root = core.new(data)
+		local copy = core.copy(root)
+		check.equal(copy, data)
+		assert(math.type(copy[1]) == "integer" and getmetatable(copy) == nil)
+		copy.map.one[1] = "changed"
+		check.equal(core.copy(root), data)
+		check.equal(core.copy((core.index(root, "map"))), data.map)
+		core.delete(root)
+	end
+
+	function cases.a_copy_may_be_deep()
+		local data = {}
+		for level = 1, 20000 do
+			data = { level = level, data }
+		end
+		local root = core.new(data)
+		local copy = core.copy(root)
+		for level = 20000, 1, -1 do
+			assert(copy.level == level)
+			copy = copy[1]
+		end
+		assert(next(copy) == nil)
+		core.delete(root)
+		check.raises("Need a conf object", core.copy, {})
+	end
+end
+
 function cases.numbers_keep_their_kind()
 	local root = core.new { 1, 1.0, k = 2.0 }
 	check.equal(math.type(core.index(root, 1)), "integer")

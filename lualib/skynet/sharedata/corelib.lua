@@ -133,6 +133,7 @@ function corelib.flush(view)
 	object_of(view)
 end
 
+-- skynet's module has no copy of its own.
 local function clone(object)
 	local copy = {}
 	local key = next_key(object, nil)
@@ -143,6 +144,8 @@ local function clone(object)
 	end
 	return copy
 end
+
+clone = core.copy or clone
 
 --- A copy in plain tables.
 ---@param object lightuserdata

@@ -13,13 +13,13 @@ use std::slice;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer,
-    lua_State, lua_createtable, lua_error, lua_getiuservalue, lua_isinteger, lua_newuserdatauv,
-    lua_pushboolean, lua_pushcfunction, lua_pushfstring, lua_pushinteger, lua_pushlightuserdata,
-    lua_pushlstring, lua_pushnil, lua_pushnumber, lua_setfield, lua_setiuservalue,
-    lua_setmetatable, lua_settop, lua_tointeger, lua_tolstring, lua_tonumber, lua_touserdata,
-    lua_type, lua_typename, luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error,
-    luaL_newmetatable,
+    LUA_MINSTACK, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE,
+    lua_Integer, lua_State, lua_copy, lua_createtable, lua_error, lua_getiuservalue, lua_gettop,
+    lua_isinteger, lua_newuserdatauv, lua_pushboolean, lua_pushcfunction, lua_pushfstring,
+    lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushnumber,
+    lua_rawset, lua_setfield, lua_setiuservalue, lua_setmetatable, lua_settop, lua_tointeger,
+    lua_tolstring, lua_tonumber, lua_touserdata, lua_type, lua_typename, luaL_checklstring,
+    luaL_checkstack, luaL_checktype, luaL_checkudata, luaL_error, luaL_newmetatable,
 };
 
 use crate::{Entry, check_version, register};
@@ -40,6 +40,7 @@ const FUNCTIONS: &[Entry] = &[
     (c"nextkey", nextkey),
     (c"len", len),
     (c"hashlen", hashlen),
+    (c"copy", copy),
     (c"isdirty", isdirty),
     (c"needupdate", needupdate),
     (c"update", update),
@@ -176,6 +177,19 @@ unsafe extern "C-unwind" fn hashlen(state: *mut lua_State) -> c_int {
     1
 }
 
+unsafe fn push_key(state: *mut lua_State, key: Key) {
+    // SAFETY: called by a function of Lua; the sheet keeps texts.
+    unsafe {
+        match key {
+            Key::Integer(key) => lua_pushinteger(state, key),
+            Key::Text(text) => {
+                let bytes = text.bytes();
+                lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
+            }
+        }
+    }
+}
+
 #[inline]
 unsafe fn push_value(state: *mut lua_State, table: &Table, value: Value) {
     // SAFETY: called by a function of Lua; the sheet keeps texts and tables.
@@ -282,15 +296,73 @@ unsafe extern "C-unwind" fn nextkey(state: *mut lua_State) -> c_int {
             }
         }
         match table.key(node) {
-            Some(Key::Integer(key)) => lua_pushinteger(state, key),
-            Some(Key::Text(text)) => {
-                let bytes = text.bytes();
-                lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
-            }
+            Some(key) => push_key(state, key),
             None => return 0,
         }
     }
     1
+}
+
+/// Stack slots that a level of nesting takes: the copy so far, the key of the table in it that is copied now, and where to
+/// go on after that (place and table).
+const SLOTS: c_int = 4;
+
+/// `copy(table)`: a plain table with the same contents, tables in it included. Not in skynet, where Lua code does it.
+unsafe extern "C-unwind" fn copy(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua. All that has to be kept is on Lua's stack, which is checked before a level is entered; so
+    // however deep the data is, there is an error at worst.
+    unsafe {
+        let root = table(state, 1);
+        let (mut source, mut place) = (root, 0_usize);
+        push_empty(state, source);
+        loop {
+            let array = source.array();
+            let key = match place.checked_sub(array.len()) {
+                None => Some(Key::Integer(place as lua_Integer + 1)),
+                Some(node) => source.key(node),
+            };
+            let Some(key) = key else {
+                // The copy at the top is complete.
+                if ptr::eq(source, root) && lua_gettop(state) == 2 {
+                    return 1;
+                }
+                place = lua_tointeger(state, -3) as usize;
+                source = &*lua_touserdata(state, -2).cast::<Table>();
+                lua_copy(state, -1, -3);
+                lua_settop(state, -3);
+                lua_rawset(state, -3);
+                continue;
+            };
+            let value = match array.get(place) {
+                Some(value) => *value,
+                None => source.value(place - array.len()),
+            };
+            place += 1;
+            match value {
+                Value::Nil => {}
+                Value::Table(number) => {
+                    luaL_checkstack(state, SLOTS + LUA_MINSTACK, ptr::null());
+                    push_key(state, key);
+                    lua_pushinteger(state, place as lua_Integer);
+                    lua_pushlightuserdata(state, ptr::from_ref(source).cast_mut().cast());
+                    (source, place) = (&*source.sheet().table(number), 0);
+                    push_empty(state, source);
+                }
+                _ => {
+                    push_key(state, key);
+                    push_value(state, source, value);
+                    lua_rawset(state, -3);
+                }
+            }
+        }
+    }
+}
+
+/// Pushes a table that has room for what is in this one.
+unsafe fn push_empty(state: *mut lua_State, table: &Table) {
+    let room = |count: usize| c_int::try_from(count).unwrap_or(c_int::MAX);
+    // SAFETY: called by a function of Lua.
+    unsafe { lua_createtable(state, room(table.array().len()), room(table.hashed())) }
 }
 
 const BOX: *const c_char = c"confctrl".as_ptr();
