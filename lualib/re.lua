@@ -1,24 +1,26 @@
 --- Patterns of `lpeg` in the style of regular expressions.
 --
--- A pattern's text is read by recursive descent; what it means is built with lpeg on the way. A reader has the text, the
--- position `at`, the caller's definitions, and how many grammars are around the position.
+-- The syntax is a pattern of lpeg itself, whose captures build the pattern that a text stands for while it is read:
 --
 --   pattern   <- exp !.
 --   exp       <- grammar / seq ('/' seq)*
 --   grammar   <- (name '<-' exp)+
---   seq       <- prefix*
---   prefix    <- [&!] prefix / primary suffix*
+--   seq       <- part*
+--   part      <- [&!]* primary suffix*
 --   suffix    <- [*+?] / '^' [+-]? num / '->' (string / num / '{}' / name) / ('=>' / '>>' / '~>') name
 --   primary   <- '(' exp ')' / string / class / '%' name / '.' / name !'<-' / '<' name '>' / '=' name / '{}'
 --              / '{:' (name ':')? exp ':}' / '{~' exp '~}' / '{|' exp '|}' / '{' exp '}'
 --   class     <- '[' '^'? item (!']' item)* ']'
 --   item      <- '%' name / . '-' [^]] / .
+--
+-- What the captures need to know comes as an extra argument of the match, the reader: the caller's definitions, and how
+-- many grammars are around the present place.
 local lpeg = require "lpeg"
 
-local P, R, V, C, Cb, Cf, Cg, Cmt, Cp, Cs, Ct =
-	lpeg.P, lpeg.R, lpeg.V, lpeg.C, lpeg.Cb, lpeg.Cf, lpeg.Cg, lpeg.Cmt, lpeg.Cp, lpeg.Cs, lpeg.Ct
+local P, R, S, V, C, Cb, Cc, Cf, Cg, Cmt, Cp, Cs, Ct =
+	lpeg.P, lpeg.R, lpeg.S, lpeg.V, lpeg.C, lpeg.Cb, lpeg.Cc, lpeg.Cf, lpeg.Cg, lpeg.Cmt, lpeg.Cp, lpeg.Cs, lpeg.Ct
 
-local byte, find, match, sub = string.byte, string.find, string.match, string.sub
+local sub = string.sub
 
 local re = {}
 
@@ -48,118 +50,26 @@ end
 
 re.updatelocale()
 
--- Reading ------------------------------------------------------------------------------------------------------------
+-- What the captures of the syntax call; most of these make a pattern ------------------------------------------------
 
-local NAME = "^([A-Za-z_][A-Za-z0-9_]*)()"
+local reader = lpeg.Carg(1)
 
---- Reads what the Lua pattern matches, which is anchored and has a capture, and a position capture at its end. Returns the
---- first capture; nothing, and stays, if there is no match.
-local function take(reader, pattern)
-	local found, stop = match(reader.text, pattern, reader.at)
-	reader.at = stop or reader.at
-	return found
-end
-
---- Reads these characters.
-local function token(reader, text)
-	local at = reader.at
-	local stop = at + #text
-	if sub(reader.text, at, stop - 1) == text then
-		reader.at = stop
-		return true
-	end
-end
-
---- The position after spaces and comments from `at` on.
-local function after_spaces(text, at)
-	repeat
-		at = find(text, "%S", at) or #text + 1
-		local comment = match(text, "^%-%-[^\n]*()", at)
-		at = comment or at
-	until not comment
-	return at
-end
-
---- Reads spaces and comments.
-local function spaces(reader)
-	reader.at = after_spaces(reader.text, reader.at)
-end
-
---- The position after `name <-`, if that comes next, and the name.
-local function definition_ahead(reader)
-	local text = reader.text
-	local name, at = match(text, NAME, reader.at)
-	if name then
-		at = after_spaces(text, at)
-		if sub(text, at, at + 1) == "<-" then
-			return at + 2, name
-		end
-	end
-end
-
-local function fail_here(reader)
-	local text, at = reader.text, reader.at
+local function fail_here(text, at)
 	local rest = #text < at + 20 and text:sub(at) or text:sub(at, at + 20) .. "..."
 	error(("pattern error near '%s'"):format(rest), 0)
 end
 
---- Reads `name` and returns the caller's definition.
-local function definition(reader)
-	local name = take(reader, NAME)
-	if name then
-		local value = reader.defs and reader.defs[name]
-		if not value then
-			error("undefined name: " .. name, 0)
-		end
-		return value
+--- The caller's definition of a name.
+local function definition(name, reader)
+	local value = reader.defs and reader.defs[name]
+	if not value then
+		error("undefined name: " .. name, 0)
 	end
+	return value
 end
 
---- Reads a string in quotes and returns what is between them.
-local function quoted(reader)
-	return take(reader, "^'([^']*)'()") or take(reader, '^"([^"]*)"()')
-end
-
---- Readers by the characters that they come after, for `dispatch`: by the first one, longer before shorter.
-local function by_first(readers)
-	local result = {}
-	for characters, read in pairs(readers) do
-		local first = byte(characters)
-		local entry = { characters = characters, read = read }
-		result[first] = result[first] or {}
-		table.insert(result[first], #characters > 1 and 1 or #result[first] + 1, entry)
-	end
-	return result
-end
-
---- Reads something by the reader for the characters that come next. Returns its result; nothing, and stays, if there is none.
-local function dispatch(reader, readers, ...)
-	local at = reader.at
-	local entries = readers[byte(reader.text, at)]
-	if entries then
-		for i = 1, #entries do
-			local entry = entries[i]
-			if token(reader, entry.characters) then
-				local result = entry.read(reader, ...)
-				if result then
-					return result
-				end
-				reader.at = at
-			end
-		end
-	end
-end
-
-local expression
-
--- Classes ------------------------------------------------------------------------------------------------------------
-
---- Reads the name of a class after its `%`.
-local function named_class(reader)
-	local name = take(reader, NAME)
-	if not name then
-		return nil
-	end
+--- The class with this name.
+local function class(name, reader)
 	local value = reader.defs and reader.defs[name] or predefined[name]
 	if not value then
 		error(("name '%s' undefined"):format(name), 0)
@@ -167,38 +77,13 @@ local function named_class(reader)
 	return P(value)
 end
 
---- Reads one item of a class.
-local function class_item(reader)
-	local at = reader.at
-	local item = token(reader, "%") and named_class(reader)
-	if item then
-		return item
-	end
-	local first, last, stop = match(reader.text, "^(.)%-([^%]])()", at)
-	if first then
-		reader.at = stop
-		return R(first .. last)
-	end
-	reader.at = at
-	item = take(reader, "^(.)()")
-	return item and P(item)
+local function range(text)
+	return R(sub(text, 1, 1) .. sub(text, 3, 3))
 end
 
---- Reads a class after its `[`.
-local function class(reader)
-	local complement = token(reader, "^")
-	local set = class_item(reader)
-	while set and not token(reader, "]") do
-		local item = class_item(reader)
-		set = item and set + item
-	end
-	if set and complement then
-		return any - set
-	end
-	return set
+local function finish_class(complement, set)
+	return complement and any - set or set
 end
-
--- Primaries: each reads what comes after the characters that it is filed under --------------------------------------
 
 --- Succeeds after a text that is the same as that of the group.
 local function same_text(subject, position, text)
@@ -207,80 +92,62 @@ local function same_text(subject, position, text)
 	end
 end
 
---- Reads an expression and what closes it; `make` turns the expression into the result.
-local function enclosed(close, make)
-	return function(reader)
-		local pattern = expression(reader)
-		if token(reader, close) then
-			return make(pattern)
-		end
-	end
+local function back_reference(name)
+	return Cmt(Cb(name), same_text)
+end
+
+local function group(name, pattern)
+	return name and Cg(pattern, name) or Cg(pattern)
 end
 
 --- The rule with this name.
-local function rule(reader, name)
+local function rule(name, reader)
 	if reader.grammars == 0 then
 		error(("rule '%s' used outside a grammar"):format(name), 0)
 	end
 	return V(name)
 end
 
-local function itself(pattern)
+local function begin_grammar(reader)
+	reader.grammars = reader.grammars + 1
+end
+
+--- The grammar of names and patterns by turns.
+local function finish_grammar(reader, ...)
+	local list = { ... }
+	local rules = { list[1] }
+	for i = 1, #list, 2 do
+		local name = list[i]
+		if rules[name] then
+			error(("'%s' already defined as a rule"):format(name), 0)
+		end
+		rules[name] = list[i + 1]
+	end
+	reader.grammars = reader.grammars - 1
+	return P(rules)
+end
+
+--- The last of the arguments is the pattern, the others are the marks in front of it.
+local function predicates(...)
+	local count = select("#", ...)
+	local pattern = select(count, ...)
+	for i = count - 1, 1, -1 do
+		pattern = select(i, ...) == "&" and #pattern or -pattern
+	end
 	return pattern
 end
 
---- Reads a string whose quotation mark was read.
-local function literal(closing)
-	return function(reader)
-		local text = take(reader, closing)
-		return text and P(text)
-	end
+local function zero_or_more(pattern)
+	return pattern ^ 0
 end
 
-local PRIMARIES = by_first {
-	["'"] = literal "^([^']*)'()",
-	['"'] = literal '^([^"]*)"()',
-	["%"] = named_class,
-	["("] = enclosed(")", itself),
-	["["] = class,
-	["{~"] = enclosed("~}", Cs),
-	["{|"] = enclosed("|}", Ct),
-	["{"] = enclosed("}", C),
-	["{}"] = function()
-		return Cp()
-	end,
-	["{:"] = function(reader)
-		local name = take(reader, "^([A-Za-z_][A-Za-z0-9_]*):()")
-		local pattern = expression(reader)
-		if token(reader, ":}") then
-			return Cg(pattern, name)
-		end
-	end,
-	["."] = function()
-		return any
-	end,
-	["="] = function(reader)
-		local name = take(reader, NAME)
-		return name and Cmt(Cb(name), same_text)
-	end,
-	["<"] = function(reader)
-		local name = take(reader, "^([A-Za-z_][A-Za-z0-9_]*)>()")
-		return name and rule(reader, name)
-	end,
-}
-
-local function primary(reader)
-	local pattern = dispatch(reader, PRIMARIES)
-	if pattern then
-		return pattern
-	end
-	if not definition_ahead(reader) then
-		local name = take(reader, NAME)
-		return name and rule(reader, name)
-	end
+local function one_or_more(pattern)
+	return pattern ^ 1
 end
 
--- Suffixes: each reads what comes after the characters that it is filed under, and returns the new pattern -----------
+local function optional(pattern)
+	return pattern ^ -1
+end
 
 --- `count` times the pattern.
 local function times(pattern, count)
@@ -291,129 +158,81 @@ local function times(pattern, count)
 	return result
 end
 
---- A suffix that takes a name.
-local function with_definition(make)
-	return function(reader, pattern)
-		spaces(reader)
-		local value = definition(reader)
-		return value and make(pattern, value)
-	end
+local function power(pattern, count)
+	return pattern ^ count
+end
+
+local function transform(pattern, by)
+	return pattern / by
 end
 
 local function accumulate(pattern, func)
 	return pattern % func
 end
 
-local SUFFIXES = by_first {
-	["+"] = function(_, pattern)
-		return pattern ^ 1
-	end,
-	["*"] = function(_, pattern)
-		return pattern ^ 0
-	end,
-	["?"] = function(_, pattern)
-		return pattern ^ -1
-	end,
-	["^"] = function(reader, pattern)
-		local count = take(reader, "^(%d+)()")
-		if count then
-			return times(pattern, tonumber(count))
-		end
-		count = take(reader, "^([+-]%d+)()")
-		return count and pattern ^ tonumber(count)
-	end,
-	["->"] = function(reader, pattern)
-		spaces(reader)
-		local format = quoted(reader)
-		if format then
-			return pattern / format
-		end
-		local number = take(reader, "^(%d+)()")
-		if number then
-			return pattern / tonumber(number)
-		end
-		if token(reader, "{}") then
-			return Ct(pattern)
-		end
-		local value = definition(reader)
-		return value and pattern / value
-	end,
-	["=>"] = with_definition(Cmt),
-	[">>"] = with_definition(accumulate),
-	["~>"] = with_definition(Cf),
+local function concatenate(pattern, following)
+	return pattern * following
+end
+
+local function either(pattern, other)
+	return pattern + other
+end
+
+-- The syntax ----------------------------------------------------------------------------------------------------------
+
+local spaces = (S " \t\n\v\f\r" + "--" * (any - "\n") ^ 0) ^ 0
+local letter = R("az", "AZ") + "_"
+local word = letter * (letter + R "09") ^ 0
+local name = C(word)
+local number = R "09" ^ 1
+local arrow = spaces * "<-"
+local single, double = "'" * C((any - "'") ^ 0) * "'", '"' * C((any - '"') ^ 0) * '"'
+local named = name * reader / definition
+local exp = V "exp"
+
+local item = "%" * name * reader / class
+	+ any * "-" * (any - "]") / range
+	+ any / P
+
+local primary = (single + double) / P
+	+ "%" * name * reader / class
+	+ "(" * exp * ")"
+	+ "[" * (C "^" + Cc(false)) * item * ((-P "]" * item) % either) ^ 0 * "]" / finish_class
+	+ "{~" * exp * "~}" / Cs
+	+ "{|" * exp * "|}" / Ct
+	+ "{:" * (name * ":" + Cc(false)) * exp * ":}" / group
+	+ P "{}" / function() return Cp() end
+	+ "{" * exp * "}" / C
+	+ "." * Cc(any)
+	+ "=" * name / back_reference
+	+ ("<" * name * ">" + name * -arrow) * reader / rule
+
+-- Each takes the pattern before it.
+local suffix = P "*" % zero_or_more
+	+ P "+" % one_or_more
+	+ P "?" % optional
+	+ "^" * (number / tonumber) % times
+	+ "^" * (S "+-" * number / tonumber) % power
+	+ "->" * spaces * (single + double + number / tonumber) % transform
+	+ "->" * spaces * "{}" % Ct
+	+ "->" * spaces * named % transform
+	+ "=>" * spaces * named % Cmt
+	+ ">>" * spaces * named % accumulate
+	+ "~>" * spaces * named % Cf
+
+local suffixed = primary * spaces * (suffix * spaces) ^ 0
+local part = (C(S "&!") * spaces) ^ 1 * suffixed / predicates + suffixed
+
+-- After a sequence there must be something that can follow one.
+local follow = #(-any + S "/)}" + ":}" + "~}" + "|}" + word * arrow) + P(fail_here)
+
+local syntax = P {
+	exp * (-any + P(fail_here)),
+	exp = spaces * (
+		(reader / begin_grammar) * reader * (name * arrow * exp) ^ 1 / finish_grammar
+		+ V "seq" * (("/" * spaces * V "seq") % either) ^ 0),
+	seq = Cc(P(true)) * (part % concatenate) ^ 0 * follow,
 }
-
--- Larger parts -------------------------------------------------------------------------------------------------------
-
-local function prefix(reader)
-	local at = reader.at
-	local mark = sub(reader.text, at, at)
-	if mark == "&" or mark == "!" then
-		reader.at = at + 1
-		spaces(reader)
-		local pattern = prefix(reader)
-		if not pattern then
-			reader.at = at
-			return nil
-		end
-		return mark == "&" and #pattern or -pattern
-	end
-	local pattern = primary(reader)
-	local longer = pattern
-	while longer do
-		pattern = longer
-		spaces(reader)
-		longer = dispatch(reader, SUFFIXES, pattern)
-	end
-	return pattern
-end
-
---- Reads a sequence. After it there must be something that can follow one.
-local function sequence(reader)
-	local result = P(true)
-	local part = prefix(reader)
-	while part do
-		result = result * part
-		part = prefix(reader)
-	end
-	local at, text = reader.at, reader.text
-	if at > #text or find(text, "^[/)}]", at) or definition_ahead(reader) or find(text, "^[:~|]}", at) then
-		return result
-	end
-	fail_here(reader)
-end
-
---- Reads rules, the first of which begins at the present position.
-local function grammar(reader)
-	local rules = {}
-	local stop, name = definition_ahead(reader)
-	reader.grammars = reader.grammars + 1
-	while stop do
-		reader.at = stop
-		local pattern = expression(reader)
-		if rules[name] then
-			error(("'%s' already defined as a rule"):format(name), 0)
-		end
-		rules[1] = rules[1] or name
-		rules[name] = pattern
-		stop, name = definition_ahead(reader)
-	end
-	reader.grammars = reader.grammars - 1
-	return P(rules)
-end
-
-function expression(reader)
-	spaces(reader)
-	if definition_ahead(reader) then
-		return grammar(reader)
-	end
-	local result = sequence(reader)
-	while token(reader, "/") do
-		spaces(reader)
-		result = result + sequence(reader)
-	end
-	return result
-end
 
 -- The module ---------------------------------------------------------------------------------------------------------
 
@@ -429,12 +248,7 @@ function re.compile(pattern, defs)
 	if type(pattern) ~= "string" and type(pattern) ~= "number" then
 		error(("bad argument #1 to 'compile' (string expected, got %s)"):format(type(pattern)), 2)
 	end
-	local reader = { text = tostring(pattern), at = 1, defs = defs, grammars = 0 }
-	local result = expression(reader)
-	if reader.at <= #reader.text then
-		fail_here(reader)
-	end
-	return result
+	return syntax:match(pattern, 1, { defs = defs, grammars = 0 })
 end
 
 --- Matches the subject from position `init` (1 without it) on with the pattern (text without definitions, or compiled).

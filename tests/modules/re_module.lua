@@ -63,6 +63,12 @@ function cases.sequences_and_choices()
 	ends("( ( 'a' ) )", { a = 2 })
 end
 
+function cases.parts_may_be_deep_within_each_other()
+	ends(("("):rep(60) .. "'a'" .. (")"):rep(60), { a = 2 })
+	ends(("('b' / "):rep(40) .. "'a'" .. (")"):rep(40), { a = 2, b = 2, c = false })
+	equal(select("#", match("a", ("{"):rep(40) .. "'a'" .. ("}"):rep(40))), 40)
+end
+
 function cases.any_and_predicates()
 	ends(".", { a = 2, [""] = false })
 	ends(". .", { ab = 3, a = false })
