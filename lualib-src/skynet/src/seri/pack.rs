@@ -46,14 +46,20 @@ pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
         let writer = arguments(state);
         let bytes = writer.bytes();
         let size = bytes.len();
-        let block = libc::malloc(size.max(1));
-        if block.is_null() {
-            return raise(state, &Failure::OutOfMemory);
-        }
-        ptr::copy_nonoverlapping(bytes.as_ptr(), block.cast::<u8>(), size);
-        writer.close();
+        let block = match writer.give() {
+            Some(block) => block,
+            None => {
+                let block = libc::malloc(size.max(1)).cast::<u8>();
+                if block.is_null() {
+                    return raise(state, &Failure::OutOfMemory);
+                }
+                ptr::copy_nonoverlapping(bytes.as_ptr(), block, size);
+                writer.close();
+                block
+            }
+        };
         // Neither of the two can raise: the block has an owner.
-        lua_pushlightuserdata(state, block);
+        lua_pushlightuserdata(state, block.cast());
         lua_pushinteger(state, size as lua_Integer);
     }
     2

@@ -9,6 +9,8 @@ use std::slice;
 
 /// A larger buffer is given back after use.
 const KEEP: usize = 256 * 1024;
+/// A message of this size leaves with the buffer, if that fits it: a copy would cost more than the next buffer.
+const GIVE: usize = 16 * 1024;
 
 struct Scratch {
     base: Cell<*mut u8>,
@@ -74,6 +76,17 @@ impl Writer {
                 scratch.capacity.set(0);
             });
         }
+    }
+
+    /// Ends the use of the buffer and gives it away, a block of the C allocator that begins with the message. `None`, and the
+    /// writer is as before, when the message is small, or much smaller than the buffer, or not alone in it.
+    #[inline]
+    pub fn give(&self) -> Option<*mut u8> {
+        if self.len < GIVE || self.start > 0 || self.capacity - self.len > self.len / 8 {
+            return None;
+        }
+        SCRATCH.with(|scratch| scratch.capacity.set(0));
+        Some(SCRATCH.with(|scratch| scratch.base.replace(ptr::null_mut())))
     }
 
     /// Lets other writers of the thread work until [`Writer::resume`].
@@ -180,6 +193,41 @@ mod tests {
         outer.headed(3, [4, 5]).unwrap();
         assert_eq!(outer.bytes(), [1, 3, 4, 5]);
         outer.close();
+    }
+
+    #[test]
+    fn a_large_text_leaves_with_the_buffer_and_the_next_writer_has_its_own() {
+        let mut small = Writer::open();
+        small.text(4, [1], b"ab").unwrap();
+        assert!(small.give().is_none());
+        let mut large = Writer::open();
+        large.text(9, [], &[7; 100_000]).unwrap();
+        let message = large.bytes().to_vec();
+        let block = large.give().unwrap();
+        let mut next = Writer::open();
+        next.text(4, [1], b"ab").unwrap();
+        // SAFETY: the block of the message is this test's now.
+        unsafe {
+            assert_eq!(slice::from_raw_parts(block, message.len()), message);
+            libc::free(block.cast());
+        }
+        assert_eq!(next.bytes(), [4, 1, b'a', b'b']);
+    }
+
+    #[test]
+    fn a_message_behind_another_or_in_a_large_buffer_does_not_take_it_along() {
+        let mut outer = Writer::open();
+        outer.byte(1).unwrap();
+        outer.suspend();
+        let mut inner = Writer::open();
+        inner.text(9, [], &[7; 100_000]).unwrap();
+        assert!(inner.give().is_none());
+        inner.close();
+        outer.resume();
+        outer.close();
+        let mut small = Writer::open();
+        small.text(9, [], &[7; 20_000]).unwrap();
+        assert!(small.give().is_none());
     }
 
     #[test]
