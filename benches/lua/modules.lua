@@ -1,0 +1,315 @@
+--- Each Lua module against the C module of the same name, in one process: the built-in one, or the .so named by `ours`, and
+--- the one in the tree's luaclib. Config keys: `peer` and perhaps `ours`, folders of .so files; `only`, a Lua pattern for
+--- rows; `seconds` for a measurement (0.05) and `rounds` (9). Prints CPU time of the process for each call, medians.
+local skynet = require "skynet"
+require "skynet.manager"
+
+local peer_dir, ours_dir = skynet.getenv "peer", skynet.getenv "ours"
+local only = skynet.getenv "only" or ""
+local seconds = tonumber(skynet.getenv "seconds" or 0.05)
+local rounds = tonumber(skynet.getenv "rounds" or 9)
+
+local function load(dir, file, name)
+	if not dir then
+		return require(name)
+	end
+	local open = assert(package.loadlib(dir .. "/" .. file .. ".so", "luaopen_" .. name:gsub("%.", "_")))
+	return open(name, "")
+end
+
+--- Both modules of a name.
+local function both(file, name)
+	return load(ours_dir, file, name), load(peer_dir, file, name)
+end
+
+local function time(count, run)
+	collectgarbage()
+	local began = os.clock()
+	for _ = 1, count do
+		run()
+	end
+	return (os.clock() - began) / count
+end
+
+local function median(list)
+	table.sort(list)
+	return list[(#list + 1) // 2]
+end
+
+local function row(name, ours, peer)
+	if not name:find(only) then
+		return
+	end
+	local count = 1
+	while time(count, peer) * count < seconds do
+		count = count * 2
+	end
+	local a, b, ratios = {}, {}, {}
+	for i = 1, rounds do
+		-- In turns, so that what else the machine does hits both alike.
+		a[i] = time(count, ours)
+		b[i] = time(count, peer)
+		ratios[i] = b[i] / a[i]
+	end
+	print(("%-28s ours %9.0f ns  peer %9.0f ns  ratio %.2f"):format(name, median(a) * 1e9, median(b) * 1e9, median(ratios)))
+end
+
+local function serialise()
+	local ours, peer = both("skynet", "skynet.core")
+	local fifty, array = {}, {}
+	for i = 1, 50 do
+		fifty["field" .. i] = i % 3 == 0 and { i, x = i * 1.5 } or i % 3 == 1 and "value" .. i or i * 1000
+	end
+	for i = 1, 1000 do
+		array[i] = i * 37
+	end
+	for name, values in pairs {
+		["small call"] = { "login", 12345, true, "token" },
+		["50 fields"] = { fifty },
+		["1,000 integers"] = { array },
+		["64 KiB string"] = { ("x"):rep(65536) },
+	} do
+		local function pack(core)
+			local pack, trash = core.pack, core.trash
+			return function()
+				trash(pack(table.unpack(values)))
+			end
+		end
+		local function unpack(core)
+			local message, size = core.pack(table.unpack(values))
+			local unpack = core.unpack
+			return function()
+				unpack(message, size)
+			end
+		end
+		local function round_trip(core)
+			local pack, unpack, trash = core.pack, core.unpack, core.trash
+			return function()
+				local message, size = pack(table.unpack(values))
+				unpack(message, size)
+				trash(message, size)
+			end
+		end
+		row("pack " .. name, pack(ours), pack(peer))
+		row("unpack " .. name, unpack(ours), unpack(peer))
+		row("pack and unpack " .. name, round_trip(ours), round_trip(peer))
+	end
+end
+
+local function crypt()
+	local ours, peer = both("skynet", "skynet.crypt")
+	local text = ("some text of a game "):rep(50)
+	local function each(name, ...)
+		local arguments = table.pack(...)
+		local function call(module)
+			local run = module[name]
+			return function()
+				run(table.unpack(arguments, 1, arguments.n))
+			end
+		end
+		row("crypt " .. name, call(ours), call(peer))
+	end
+	each "randomkey"
+	each("hashkey", text)
+	each("desencode", "12345678", text)
+	each("desdecode", "12345678", ours.desencode("12345678", text))
+	each("hexencode", text)
+	each("hexdecode", ours.hexencode(text))
+	each("hmac64", "12345678", "abcdefgh")
+	each("hmac64_md5", "12345678", "abcdefgh")
+	each("hmac_hash", "12345678", text)
+	each("dhexchange", "12345678")
+	each("dhsecret", "12345678", "abcdefgh")
+	each("sha1", text)
+	each("hmac_sha1", "key", text)
+	each("base64encode", text)
+	each("base64decode", ours.base64encode(text))
+	each("xor_str", text, "12345678")
+end
+
+local function md5()
+	local ours, peer = both("md5", "md5.core")
+	for _, size in ipairs { 16, 1024, 65536 } do
+		local text = ("x"):rep(size)
+		local function sum(module)
+			local sum = module.sum
+			return function()
+				sum(text)
+			end
+		end
+		row("md5 sum " .. size, sum(ours), sum(peer))
+	end
+end
+
+local function sharedata()
+	local function corelib(core)
+		package.loaded["skynet.sharedata.core"] = core
+		local path = assert(package.searchpath("skynet.sharedata.corelib", skynet.getenv(core.copy and "own_path" or "lua_path")
+			or package.path))
+		return dofile(path)
+	end
+	local ours, peer = both("skynet", "skynet.sharedata.core")
+	local data = { list = {}, map = {}, text = "a text" }
+	for i = 1, 200 do
+		data.list[i] = i
+		data.map["key" .. i] = { id = i, name = "name" .. i, value = i * 0.5 }
+	end
+	local function copy(core)
+		local lib = corelib(core)
+		local sheet = lib.host.new(data)
+		lib.host.incref(sheet)
+		return function()
+			lib.copy(sheet)
+		end
+	end
+	local function field(core)
+		local lib = corelib(core)
+		local sheet = lib.host.new(data)
+		local view = lib.box(sheet)
+		return function()
+			return view.text, view.map.key7.value
+		end
+	end
+	row("sharedata copy", copy(ours), copy(peer))
+	row("sharedata field", field(ours), field(peer))
+end
+
+local PATTERNS = {
+	words = "{| ({[a-zA-Z]+} / .)* |}",
+	list = "list <- item (',' item)* item <- {[0-9]+} / '(' list ')'",
+	json = [[
+		value <- %s* (object / array / string / number / 'true' / 'false' / 'null') %s*
+		object <- '{' (pair (',' pair)*)? %s* '}'
+		pair <- %s* string %s* ':' value
+		array <- '[' (value (',' value)*)? %s* ']'
+		string <- '"' ([^"\] / '\' .)* '"'
+		number <- '-'? [0-9]+ ('.' [0-9]+)? ([eE] [-+]? [0-9]+)?
+	]],
+}
+
+local function re()
+	local function library(lpeg, path)
+		local before = package.loaded.lpeg
+		package.loaded.lpeg = lpeg
+		local lib = dofile(path)
+		package.loaded.lpeg = before
+		return lib
+	end
+	local ours, peer = both("lpeg", "lpeg")
+	local ours_re = library(ours, skynet.getenv "ours_re")
+	local peer_re = library(peer, skynet.getenv "peer_re")
+	local crossed = library(ours, skynet.getenv "peer_re")
+	for name, pattern in pairs(PATTERNS) do
+		local function compile(lib)
+			local compile = lib.compile
+			return function()
+				compile(pattern)
+			end
+		end
+		row("re.compile " .. name, compile(ours_re), compile(peer_re))
+		row("re.compile (peer's) " .. name, compile(crossed), compile(peer_re))
+	end
+end
+
+local function bson()
+	local ours, peer = both("bson", "bson")
+	local array = {}
+	for i = 1, 1000 do
+		array[i] = i * 37
+	end
+	for name, document in pairs {
+		small = { id = 7, name = "somebody" },
+		player = { id = 7, name = "somebody", level = 42, gold = 1234567, position = { x = 1.5, y = 2.5 },
+			bag = { 1, 2, 3, 4, 5 }, mail = { { from = "a", text = "hello" }, { from = "b", text = "world" } } },
+		["1,000 integers"] = { list = array },
+		["64 KiB text"] = { text = ("x"):rep(65536) },
+	} do
+		local function encode(lib)
+			local encode = lib.encode
+			return function()
+				encode(document)
+			end
+		end
+		local function decode(lib)
+			local bytes = tostring(lib.encode(document))
+			local decode = lib.decode
+			local held = lib.encode(document)
+			return function()
+				decode(held, bytes)
+			end
+		end
+		row("bson encode " .. name, encode(ours), encode(peer))
+		row("bson decode " .. name, decode(ours), decode(peer))
+	end
+end
+
+local function sproto()
+	local ours, peer = both("sproto", "sproto.core")
+	local parser = require "sprotoparser"
+	local schema = parser.parse [[
+		.Item { id 0 : integer  count 1 : integer }
+		.Small { id 0 : integer  name 1 : string }
+		.Player { id 0 : integer  name 1 : string  level 2 : integer  items 3 : *Item  flags 4 : *integer }
+		.Text { text 0 : string }
+	]]
+	local list, items = {}, {}
+	for i = 1, 1000 do
+		list[i] = i * 37
+	end
+	for i = 1, 10 do
+		items[i] = { id = i, count = i * 100 }
+	end
+	for _, sample in ipairs {
+		{ "small", "Small", { id = 7, name = "somebody" } },
+		{ "player", "Player", { id = 7, name = "somebody", level = 42, items = items, flags = { 1, 2, 3 } } },
+		{ "1,000 integers", "Player", { flags = list } },
+		{ "64 KiB text", "Text", { text = ("some text of a game"):rep(3450) } },
+	} do
+		local name, kind, value = table.unpack(sample)
+		local function encode(core)
+			local proto = core.newproto(schema)
+			local kind, encode = core.querytype(proto, kind), core.encode
+			return function()
+				return proto, encode(kind, value)
+			end
+		end
+		local function decode(core)
+			local proto = core.newproto(schema)
+			local kind, decode = core.querytype(proto, kind), core.decode
+			local bytes = core.encode(kind, value)
+			return function()
+				return proto, decode(kind, bytes)
+			end
+		end
+		local function pack(core)
+			local _, bytes = encode(core)()
+			local pack = core.pack
+			return function()
+				pack(bytes)
+			end
+		end
+		local function unpack(core)
+			local _, bytes = encode(core)()
+			local packed, unpack = core.pack(bytes), core.unpack
+			return function()
+				unpack(packed)
+			end
+		end
+		row("sproto encode " .. name, encode(ours), encode(peer))
+		row("sproto decode " .. name, decode(ours), decode(peer))
+		row("sproto pack " .. name, pack(ours), pack(peer))
+		row("sproto unpack " .. name, unpack(ours), unpack(peer))
+	end
+end
+
+skynet.start(function()
+	skynet.fork(function()
+		for _, part in ipairs { serialise, crypt, md5, sharedata, re, bson, sproto } do
+			local ok, problem = pcall(part)
+			if not ok then
+				print("NOT RUN", problem)
+			end
+		end
+		skynet.abort()
+	end)
+end)
