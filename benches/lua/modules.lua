@@ -143,10 +143,8 @@ end
 
 local function sharedata()
 	local function corelib(core)
-		package.loaded["skynet.sharedata.core"] = core
-		local path = assert(package.searchpath("skynet.sharedata.corelib", skynet.getenv(core.copy and "own_path" or "lua_path")
-			or package.path))
-		return dofile(path)
+		package.loaded["skynet.sharedata.core"], package.loaded["skynet.sharedata.corelib"] = core, nil
+		return require "skynet.sharedata.corelib"
 	end
 	local ours, peer = both("skynet", "skynet.sharedata.core")
 	local data = { list = {}, map = {}, text = "a text" }

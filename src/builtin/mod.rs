@@ -1,5 +1,8 @@
 //! Services that are part of the library, for module names that no file of the C service path has.
 //!
+//! `gate`, `harbor` and `logger` are the crates of `service-src`, which makes files of them, too; `snlua` needs the insides of
+//! this library.
+//!
 //! They call the core through its C functions, as a service in a `.so` does, so each works with any core.
 
 use std::ffi::CStr;
