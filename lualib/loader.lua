@@ -76,7 +76,10 @@ end
 local preload = LUA_PRELOAD
 LUA_PRELOAD = nil
 if preload then
-	assert(loadfile(preload))(table.unpack(words))
+	-- One file; loaders of projects take a list too, and their services inside of the executable come here.
+	for file in string.gmatch(preload, "[^;]+") do
+		assert(loadfile(file))(table.unpack(words))
+	end
 end
 
 _G.require = require "skynet.require".require

@@ -121,8 +121,10 @@ function Connection:write(text)
 	socket.write(self.fd, text)
 end
 
-function Connection:run(line)
-	self:write(format_answer(run_command(self, line)))
+-- Not a method: scripts that operators inject look for the table COMMAND among the upvalues of the functions
+-- that the listening socket's callback leads to.
+local function run(connection, line)
+	connection:write(format_answer(run_command(connection, line)))
 end
 
 ---------------------------------------------------------------- the password
@@ -174,9 +176,9 @@ local function serve_http(connection, first_line)
 		end
 	end
 	if string.find(first_line, "^GET ") then
-		connection:run((string.gsub(string.sub(target, 2), "/", " ")))
+		run(connection, (string.gsub(string.sub(target, 2), "/", " ")))
 	else
-		connection:run(body)
+		run(connection, body)
 	end
 end
 
@@ -198,7 +200,7 @@ local function serve_lines(connection)
 		if is_http(line) then
 			return serve_http(connection, line)
 		elseif line ~= "" then
-			connection:run(line)
+			run(connection, line)
 		end
 		line = connection:next_line()
 	end

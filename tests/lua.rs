@@ -128,6 +128,18 @@ fn names_of_the_first_generation_lead_to_their_modules() {
 }
 
 #[test]
+fn projects_with_a_loader_of_their_own_get_the_services_inside() {
+    let loader = root().join("tests/lua/ownloader/loader.lua");
+    let preload = root().join("tests/lua/ownloader/preload.lua");
+    let preload = format!("{};", preload.display()); // a list, for that loader
+    run(
+        "lua",
+        "ownloader",
+        &format!("lualoader = {loader:?}\npreload = {preload:?}"),
+    );
+}
+
+#[test]
 fn channels_reach_their_subscribers() {
     run_test("multicast");
 }

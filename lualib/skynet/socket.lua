@@ -39,7 +39,7 @@ local M = {}
 --   limit, warn     see `limit` and `warning`
 --   failure         text of the error that ended the opening
 --   address, port   listen: where
-local sockets = setmetatable({}, {
+local socket_pool = setmetatable({}, {
 	__gc = function(all)
 		for id in pairs(all) do
 			driver.close(id)
@@ -89,7 +89,7 @@ end
 ---------------------------------------------------------------- events (skynet_socket.h)
 
 local function on_data(id, size, data)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s == nil then
 		skynet.error("socket: drop package from " .. id)
 		driver.drop(data, size)
@@ -124,7 +124,7 @@ end
 
 -- Also comes when a paused socket is resumed, and for one that changes its owner.
 local function on_connect(id, port, address)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s and s.state == OPENING then
 		if s.kind == "listen" then
 			s.address, s.port = address, port
@@ -135,7 +135,7 @@ local function on_connect(id, port, address)
 end
 
 local function on_closed(id)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s then
 		s.state = ENDED
 		wake(s)
@@ -150,7 +150,7 @@ local function on_closed(id)
 end
 
 local function on_accept(id, accepted, address)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s and s.callback then
 		s.callback(accepted, address)
 	else
@@ -159,7 +159,7 @@ local function on_accept(id, accepted, address)
 end
 
 local function on_error(id, _, text)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s == nil then
 		driver.shutdown(id)
 		skynet.error("socket: error on unknown", id, text)
@@ -182,7 +182,7 @@ local function on_error(id, _, text)
 end
 
 local function on_datagram(id, size, data, address)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s and s.callback then
 		local text = skynet.tostring(data, size)
 		skynet.trash(data, size)
@@ -194,7 +194,7 @@ local function on_datagram(id, size, data, address)
 end
 
 local function on_backlog(id, kilobytes)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s == nil then
 		return
 	end
@@ -205,14 +205,14 @@ local function on_backlog(id, kilobytes)
 	end
 end
 
-local handlers = { on_data, on_connect, on_closed, on_accept, on_error, on_datagram, on_backlog }
+local socket_message = { on_data, on_connect, on_closed, on_accept, on_error, on_datagram, on_backlog }
 
 skynet.register_protocol {
 	name = "socket",
 	id = skynet.PTYPE_SOCKET,
 	unpack = driver.unpack,
 	dispatch = function(_, _, event, ...)
-		handlers[event](...)
+		socket_message[event](...)
 	end,
 }
 
@@ -221,18 +221,18 @@ skynet.register_protocol {
 -- Waits for the first event of a new record. Returns its id, or nil and why not.
 local function await_opening(s)
 	local id = s.id
-	local former = sockets[id]
+	local former = socket_pool[id]
 	if former and former.kind ~= "listen" then
 		error(string.format("socket %d is not closed", id), 3)
 	end
 	assert(not on_close[id], "socket has an onclose callback")
-	sockets[id] = s
+	socket_pool[id] = s
 	park(s)
 	if s.state == OPEN then
 		return id
 	end
-	if sockets[id] == s then
-		sockets[id] = nil
+	if socket_pool[id] == s then
+		socket_pool[id] = nil
 	end
 	return nil, s.failure
 end
@@ -287,7 +287,7 @@ end
 function M.listen(host, port, backlog)
 	local id = driver.listen(host, port, backlog)
 	local s = { id = id, kind = "listen", state = OPENING }
-	sockets[id] = s
+	socket_pool[id] = s
 	park(s)
 	return id, s.address, s.port
 end
@@ -310,7 +310,7 @@ end
 --- Stops the input until the next read that has to wait. Yields.
 ---@param id integer
 function M.pause(id)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s then
 		pause(s)
 	end
@@ -320,7 +320,7 @@ end
 --- Does not yield.
 ---@param id integer
 function M.shutdown(id)
-	if sockets[id] then
+	if socket_pool[id] then
 		driver.shutdown(id)
 	end
 end
@@ -328,7 +328,7 @@ end
 --- Closes a socket that this service has not started, as one just accepted. Does not yield.
 ---@param id integer
 function M.close_fd(id)
-	assert(sockets[id] == nil, "Use socket.close instead")
+	assert(socket_pool[id] == nil, "Use socket.close instead")
 	driver.close(id)
 end
 
@@ -336,7 +336,7 @@ end
 --- ignored. Yields.
 ---@param id integer
 function M.close(id)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s == nil then
 		return
 	end
@@ -355,27 +355,27 @@ function M.close(id)
 		s.state, s.failure = ENDED, "closed"
 		wake(s)
 	end
-	if sockets[id] == s then
-		sockets[id] = nil
+	if socket_pool[id] == s then
+		socket_pool[id] = nil
 	end
 end
 
 --- Gives a socket up so that another service can `start` it. Does not yield.
 ---@param id integer
 function M.abandon(id)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s then
 		s.state = ENDED
 		wake(s)
 		on_close[id] = nil
-		sockets[id] = nil
+		socket_pool[id] = nil
 	end
 end
 
 ---------------------------------------------------------------- reading
 
 local function stream(id)
-	return sockets[id] or error(string.format("socket %s is not open in this service", id), 3)
+	return socket_pool[id] or error(string.format("socket %s is not open in this service", id), 3)
 end
 
 local function rest(s)
@@ -467,7 +467,7 @@ end
 ---@param id integer
 ---@return boolean false when the connection has ended
 function M.block(id)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if not s or s.state ~= OPEN then
 		return false
 	end
@@ -511,13 +511,13 @@ end
 --- Whether this service has no such socket.
 ---@return boolean
 function M.invalid(id)
-	return sockets[id] == nil
+	return socket_pool[id] == nil
 end
 
 --- Whether the connection has ended and the socket waits for `close`.
 ---@return boolean? nil when this service has no such socket
 function M.disconnected(id)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s then
 		return s.state == ENDED
 	end
@@ -526,8 +526,8 @@ end
 ---------------------------------------------------------------- UDP
 
 local function new_datagrams(id, callback)
-	assert(not sockets[id], "socket is not closed")
-	sockets[id] = { id = id, kind = "UDP", state = OPEN, callback = callback }
+	assert(not socket_pool[id], "socket is not closed")
+	socket_pool[id] = { id = id, kind = "UDP", state = OPEN, callback = callback }
 	return id
 end
 
@@ -546,7 +546,7 @@ end
 ---@param port integer
 ---@param callback? fun(data: string, from: string)
 function M.udp_connect(id, host, port, callback)
-	local s = sockets[id]
+	local s = socket_pool[id]
 	if s == nil then
 		new_datagrams(id, callback)
 	else

@@ -30,8 +30,10 @@ local function request(port, text)
 	return answer
 end
 
+local console
+
 function cases.commands_are_answered()
-	skynet.newservice("debug_console", OPEN)
+	console = skynet.newservice("debug_console", OPEN)
 	local p = skynet.newservice "peer"
 	local address = string.format("%x", p)
 	local fd = connect(OPEN)
@@ -66,6 +68,35 @@ function cases.lines_reach_the_debugger_until_it_ends()
 	check.equal(string.find(socket.readline(fd), "<CMD OK>", 1, true) ~= nil, true)
 	check.equal(ask(fd, "getenv harbor")[1], "harbor\t0")
 	check.equal(ask(fd, "debug fff")[2], "<CMD Error>")
+	socket.close(fd)
+end
+
+-- Public applications add to the console, or change it, from another service: they search the upvalues of skynet's
+-- own functions for the tables with these names.
+function cases.operators_add_commands_by_injection()
+	local ok, output = skynet.call(console, "debug", "RUN", [[
+		local function tables_of(func, found)
+			for i = 1, 255 do
+				local name, value = debug.getupvalue(func, i)
+				if type(value) == "table" then
+					found[name] = value
+				elseif type(value) == "function" and not found[value] then
+					found[value] = true
+					tables_of(value, found)
+				end
+			end
+			return found
+		end
+		for id, s in pairs(tables_of(_P.socket.socket_message[1], {}).socket_pool) do
+			local COMMAND = s.callback and tables_of(s.callback, {}).COMMAND
+			if COMMAND then
+				COMMAND.double = function(text) return { [text] = text .. text } end
+				print "added"
+			end
+		end]])
+	check.equal({ ok, output }, { true, "added" })
+	local fd = connect(OPEN)
+	check.equal(ask(fd, "double ab"), { "ab\tabab", "<CMD OK>" })
 	socket.close(fd)
 end
 

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::running::Node;
 use super::{node, root, scratch};
@@ -28,7 +29,10 @@ impl Side {
 
 /// Starts the service `tests/network/START.lua` as a node; `more` is appended to its config.
 pub fn start(side: Side, start: &str, more: &str) -> Node {
-    let place = scratch(&format!("network-{start}-{}", std::process::id()));
+    // A folder for each node: tests that run at the same time start the same services.
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let place = scratch(&format!("network-{}-{number}", std::process::id()));
     let scripts = root().join("tests/network").display().to_string();
     let config =
         node::config(&scripts, side.variable("TREE")) + &format!("start = {start:?}\n{more}\n");

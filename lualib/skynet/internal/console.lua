@@ -10,7 +10,7 @@ local socket = require "skynet.socket"
 
 local PATIENCE <const> = 300 -- 1/100 s that services have to answer, if nothing else is said
 
-local command = {}
+local COMMAND = {}
 
 local HELP <const> = {
 	call = "call address values : send a request and print the answer, values as in Lua",
@@ -47,7 +47,7 @@ local HELP <const> = {
 	uniqtask = "uniqtask address : tasks with equal stacks, counted",
 }
 
-function command.help()
+function COMMAND.help()
 	return HELP
 end
 
@@ -85,17 +85,17 @@ local function started(ok, handle, name)
 	return { [skynet.address(handle)] = name }
 end
 
-function command.start(name, ...)
+function COMMAND.start(name, ...)
 	local ok, handle = pcall(skynet.newservice, name, ...)
 	return started(ok, handle, name)
 end
 
-function command.log(name, ...)
+function COMMAND.log(name, ...)
 	local ok, handle = pcall(skynet.call, ".launcher", "lua", "LOGLAUNCH", "snlua", name, ...)
 	return started(ok and handle, handle, name)
 end
 
-function command.snax(name, ...)
+function COMMAND.snax(name, ...)
 	local ok, object = pcall(snax.newservice, name, ...)
 	return started(ok, ok and object.handle, name)
 end
@@ -110,76 +110,76 @@ local function patience(word)
 	return time > 0 and time or nil -- 0: wait for all of them
 end
 
-function command.list()
+function COMMAND.list()
 	return skynet.call(".launcher", "lua", "LIST")
 end
 
-function command.stat(time)
+function COMMAND.stat(time)
 	return skynet.call(".launcher", "lua", "STAT", patience(time))
 end
 
-function command.mem(time)
+function COMMAND.mem(time)
 	return skynet.call(".launcher", "lua", "MEM", patience(time))
 end
 
-function command.gc(time)
+function COMMAND.gc(time)
 	return skynet.call(".launcher", "lua", "GC", patience(time))
 end
 
-function command.service()
+function COMMAND.service()
 	return skynet.call("SERVICE", "lua", "LIST")
 end
 
-function command.clearcache()
+function COMMAND.clearcache()
 	codecache.clear()
 end
 
 ---------------------------------------------------------------- one service
 
-function command.kill(address)
+function COMMAND.kill(address)
 	return skynet.call(".launcher", "lua", "KILL", to_address(address))
 end
 
-function command.exit(address)
+function COMMAND.exit(address)
 	skynet.send(to_address(address), "debug", "EXIT")
 end
 
-function command.ping(address)
+function COMMAND.ping(address)
 	local handle, sent = to_address(address), skynet.now()
 	skynet.call(handle, "debug", "PING")
 	return tostring(skynet.now() - sent)
 end
 
-function command.dbgcmd(address, name, ...)
+function COMMAND.dbgcmd(address, name, ...)
 	return skynet.call(to_address(address), "debug", name, ...)
 end
 
-function command.info(address, ...)
-	return command.dbgcmd(address, "INFO", ...)
+function COMMAND.info(address, ...)
+	return COMMAND.dbgcmd(address, "INFO", ...)
 end
 
-function command.task(address)
-	return command.dbgcmd(address, "TASK")
+function COMMAND.task(address)
+	return COMMAND.dbgcmd(address, "TASK")
 end
 
-function command.uniqtask(address)
-	return command.dbgcmd(address, "UNIQTASK")
+function COMMAND.uniqtask(address)
+	return COMMAND.dbgcmd(address, "UNIQTASK")
 end
 
-function command.killtask(address, thread)
-	return command.dbgcmd(address, "KILLTASK", thread)
+function COMMAND.killtask(address, thread)
+	return COMMAND.dbgcmd(address, "KILLTASK", thread)
 end
 
-function command.trace(address, protocol, flag)
+function COMMAND.trace(address, protocol, flag)
 	if flag == nil and (protocol == "on" or protocol == "off") then
 		protocol, flag = is_on(protocol), nil
 	elseif flag ~= nil then
 		flag = is_on(flag)
 	end
-	command.dbgcmd(address, "TRACELOG", protocol, flag)
+	COMMAND.dbgcmd(address, "TRACELOG", protocol, flag)
 end
 
-function command.inject(address, path, ...)
+function COMMAND.inject(address, path, ...)
 	local handle = to_address(address)
 	local file = io.open(path, "rb")
 	if not file then
@@ -194,21 +194,21 @@ function command.inject(address, path, ...)
 	return output
 end
 
-function command.logon(address)
+function COMMAND.logon(address)
 	core_command("LOGON", address)
 end
 
-function command.logoff(address)
+function COMMAND.logoff(address)
 	core_command("LOGOFF", address)
 end
 
-function command.signal(address, number)
+function COMMAND.signal(address, number)
 	core_command("SIGNAL", address, number and string.format("%d", number))
 end
 
 ---------------------------------------------------------------- memory
 
-function command.cmem()
+function COMMAND.cmem()
 	local list = {}
 	for handle, bytes in pairs(memory.info()) do
 		list[skynet.address(handle)] = bytes
@@ -217,7 +217,7 @@ function command.cmem()
 	return list
 end
 
-function command.jmem()
+function COMMAND.jmem()
 	local list = {}
 	for name, bytes in pairs(memory.jestat()) do
 		list[name] = string.format("%11d  %8.2f Mb", bytes, bytes / (1024 * 1024))
@@ -225,11 +225,11 @@ function command.jmem()
 	return list
 end
 
-function command.dumpheap()
+function COMMAND.dumpheap()
 	memory.dumpheap()
 end
 
-function command.profactive(word)
+function COMMAND.profactive(word)
 	if word ~= nil then
 		memory.profactive(is_on(word))
 	end
@@ -261,7 +261,7 @@ local function show_age(time)
 	return string.format("%s%d:%.2gs", hours > 0 and hours .. ":" or "", minutes, seconds)
 end
 
-function command.netstat()
+function COMMAND.netstat()
 	local list = socket.netstat()
 	for _, info in ipairs(list) do
 		info.address = skynet.address(info.address)
@@ -275,20 +275,20 @@ end
 
 ---------------------------------------------------------------- configuration
 
-function command.getenv(name)
+function COMMAND.getenv(name)
 	return { [name] = tostring(skynet.getenv(name)) }
 end
 
-function command.setenv(name, value)
+function COMMAND.setenv(name, value)
 	skynet.setenv(name, value)
 end
 
 ---------------------------------------------------------------- commands that need more than words
 
-local special = {}
+local COMMANDX = {}
 
 -- The values are Lua expressions, in an environment without any names.
-function special.call(connection, line, address)
+function COMMANDX.call(connection, line, address)
 	local handle = to_address(address)
 	local values = string.match(line, "%S+%s+%S+%s(.+)") or error("need arguments", 0)
 	local chunk = load("return " .. values, "debug console", "t", {}) or error("Invalid arguments", 0)
@@ -300,7 +300,7 @@ function special.call(connection, line, address)
 end
 
 -- Lines go to the debugger until it ends.
-function special.debug(connection, _, address)
+function COMMANDX.debug(connection, _, address)
 	local handle = to_address(address)
 	local agent = skynet.newservice "debug_agent"
 	local ended
@@ -339,9 +339,9 @@ return function(connection, line)
 		words[#words + 1] = word
 	end
 	local name = words[1]
-	if command[name] then
-		return pcall(command[name], table.unpack(words, 2))
-	elseif special[name] then
-		return pcall(special[name], connection, line, words[2])
+	if COMMAND[name] then
+		return pcall(COMMAND[name], table.unpack(words, 2))
+	elseif COMMANDX[name] then
+		return pcall(COMMANDX[name], connection, line, words[2])
 	end
 end

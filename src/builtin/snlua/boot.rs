@@ -1,6 +1,6 @@
 //! From an empty VM to a running script.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::ptr;
 
 use libc::{c_char, c_int};
@@ -113,6 +113,32 @@ unsafe fn loader(context: *mut Service) -> *const c_char {
     unsafe { or_default(context, c"lualoader", c"./lualib/loader.lua") }
 }
 
+unsafe fn service_paths(context: *mut Service) -> *const c_char {
+    // SAFETY: a valid service.
+    unsafe { or_default(context, c"luaservice", c"./service/?.lua") }
+}
+
+/// Whether the service that the arguments name is one of those in the executable, and no configured path has a file of
+/// that name. Loaders that projects bring along know files only.
+fn is_inside_only(boot: &Boot) -> bool {
+    let mut words = boot.args.split(u8::is_ascii_whitespace);
+    let Some(name) = words.find(|word| !word.is_empty()) else {
+        return false;
+    };
+    if embedded::find(&[b"service/", name, b".lua"].concat()).is_none() {
+        return false;
+    }
+    // SAFETY: the service of a Boot is valid; values of settings are C strings that stay.
+    let patterns = unsafe { CStr::from_ptr(service_paths(boot.context)) };
+    let mut patterns = patterns.to_bytes().split(|&byte| byte == b';');
+    !patterns.any(|pattern| {
+        let parts: Vec<&[u8]> = pattern.split(|&byte| byte == b'?').collect();
+        // SAFETY: `access` gets a C string.
+        CString::new(parts.join(name))
+            .is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::F_OK) } == 0)
+    })
+}
+
 /// Libraries, globals and registry entries.
 unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`; nothing has a destructor.
@@ -138,7 +164,7 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
 
         let path = or_default(context, c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
         let cpath = or_default(context, c"lua_cpath", c"./luaclib/?.so");
-        let service = or_default(context, c"luaservice", c"./service/?.lua");
+        let service = service_paths(context);
         for (name, value) in [
             (c"LUA_PATH", path),
             (c"LUA_CPATH", cpath),
@@ -167,7 +193,7 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
         let inside = embedded::find(EMBEDDED_LOADER.as_bytes());
         match inside {
             // Files win, also those that do not compile.
-            Some(file) if libc::access(path, libc::F_OK) != 0 => {
+            Some(file) if libc::access(path, libc::F_OK) != 0 || is_inside_only(boot) => {
                 embedded::push_function(state, file);
             }
             _ => {

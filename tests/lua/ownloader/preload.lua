@@ -1,0 +1,1 @@
+PRELOADED = true
