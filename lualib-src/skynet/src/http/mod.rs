@@ -155,8 +155,8 @@ unsafe fn each(state: *mut lua_State, mut take: impl FnMut(&[u8], &[u8]) -> bool
         lua_pushnil(state);
         while lua_next(state, 1) != 0 {
             let value = lua_type(state, -1);
-            let plain =
-                lua_type(state, -2) == LUA_TSTRING && (value == LUA_TSTRING || value == LUA_TNUMBER);
+            let plain = lua_type(state, -2) == LUA_TSTRING
+                && (value == LUA_TSTRING || value == LUA_TNUMBER);
             if !plain || !take(string(state, -2), string(state, -1)) {
                 return false;
             }
@@ -168,7 +168,10 @@ unsafe fn each(state: *mut lua_State, mut take: impl FnMut(&[u8], &[u8]) -> bool
 
 /// Appends `bytes` to what `len` bytes of `block` hold. False when there is no room.
 fn append(block: &mut [u8], len: &mut usize, bytes: &[u8]) -> bool {
-    let Some(place) = block.get_mut(*len..).and_then(|rest| rest.get_mut(..bytes.len())) else {
+    let Some(place) = block
+        .get_mut(*len..)
+        .and_then(|rest| rest.get_mut(..bytes.len()))
+    else {
         return false;
     };
     place.copy_from_slice(bytes);
