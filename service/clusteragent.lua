@@ -1,12 +1,17 @@
--- Answers the requests that come in on one connection of another node. The gate forwards its packets
--- here as PTYPE_CLIENT messages; answers are written to the socket directly.
+-- Answers the requests that come in on one connection of another node. Owns the socket.
 
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local driver = require "skynet.socketdriver"
+local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
 
-local clusterd, gate, fd = ...
-clusterd, gate, fd = math.tointeger(clusterd), math.tointeger(gate), math.tointeger(fd)
+local clusterd, fd, from, megabytes = ...
+clusterd, fd = math.tointeger(clusterd), math.tointeger(fd)
+
+-- What one connection may have begun and not ended. A sender writes its large requests one after another, so one is
+-- what to expect.
+local MAX_UNFINISHED <const> = 64
+local max_bytes = math.tointeger(megabytes) * 1024 * 1024
 
 ---------------------------------------------------------------- names
 
@@ -43,10 +48,10 @@ local function answer(session, ok, msg, sz)
 	local packet = core.packresponse(session, ok, msg, sz)
 	if type(packet) == "table" then
 		for _, part in ipairs(packet) do
-			socket.lwrite(fd, part)
+			driver.lsend(fd, part)
 		end
 	else
-		socket.write(fd, packet)
+		driver.send(fd, packet)
 	end
 end
 
@@ -69,9 +74,24 @@ local function call(tag, handle, msg, sz)
 	return skynet.rawcall(handle, "lua", msg, sz)
 end
 
+---------------------------------------------------------------- the connection
+
+local closed = false
+
+-- The connection is at its end, and this service with it.
+local function finish()
+	if not closed then
+		closed = true
+		driver.close(fd)
+		skynet.send(clusterd, "lua", "socket", "close", fd)
+		skynet.exit()
+	end
+end
+
 ---------------------------------------------------------------- requests
 
 local partial = {} -- session -> a request of which parts are missing
+local partial_count, partial_bytes = 0, 0
 local trace_tag    -- for the request that comes next
 
 local function take_trace_tag()
@@ -100,45 +120,123 @@ local function serve(address, session, msg, sz, is_push, tag)
 	end
 end
 
+-- Whoever begins requests and does not end them would fill our memory. Does not return for one too many.
+local function begin(address, session, sz, is_push)
+	local bytes = partial_bytes + sz
+	if partial_count >= MAX_UNFINISHED or bytes > max_bytes then
+		skynet.error(string.format("cluster: the connection from %s is closed: %d unfinished requests of %d bytes, allowed are %d of %d",
+			from, partial_count + 1, bytes, MAX_UNFINISHED, max_bytes))
+		finish()
+	end
+	partial_count, partial_bytes = partial_count + 1, bytes
+	local request = { address = address, is_push = is_push, tag = take_trace_tag(), bytes = sz }
+	partial[session] = request
+	return request
+end
+
+local function take_partial(session)
+	local request = partial[session]
+	if request then
+		partial[session] = nil
+		partial_count, partial_bytes = partial_count - 1, partial_bytes - request.bytes
+	end
+	return request
+end
+
 -- What cluster.core makes of a packet: a trace tag alone, or a request, or a part of one.
-local function on_packet(_, _, address, session, msg, sz, more, is_push)
-	skynet.ignoreret() -- the session of the message is the socket
+local function on_packet(address, session, msg, sz, more, is_push)
 	if session == nil then
 		trace_tag = address
 		return
 	end
-	local request = partial[session]
 	if more then
-		if not request then
-			request = { address = address, is_push = is_push, tag = take_trace_tag() }
-			partial[session] = request
+		if address then
+			take_partial(session) -- it begins anew
+			core.append(begin(address, session, sz, is_push), nil, sz)
+		elseif partial[session] then
+			core.append(partial[session], msg, sz)
+		else -- a part of none that has begun: nothing of it is kept, and its last part is answered
+			skynet.trash(msg, sz)
+			begin(false, session, 0)
 		end
-		core.append(request, msg, sz)
 		return
 	end
-	if request then
-		partial[session] = nil
+	local tag
+	if address then
+		tag = take_trace_tag()
+	else
+		local request = take_partial(session)
+		if not request then -- the last part of a request that has not begun
+			skynet.trash(msg, sz)
+			return answer(session, false, "Invalid name")
+		end
 		core.append(request, msg, sz)
 		msg, sz = core.concat(request)
-		address, is_push, trace_tag = request.address, request.is_push, request.tag
-	end
-	local tag = take_trace_tag()
-	if not msg then
-		return answer(session, false, "Invalid large req")
-	end
-	if not address then -- the last part of a request that has not begun
-		skynet.trash(msg, sz)
-		return answer(session, false, "Invalid name")
+		if not msg then
+			return answer(session, false, "Invalid large req")
+		end
+		address, is_push, tag = request.address, request.is_push, request.tag
 	end
 	serve(address, session, msg, sz, is_push, tag)
 end
 
-local command = {}
+---------------------------------------------------------------- packets
 
-function command.exit()
-	socket.close_fd(fd)
-	skynet.exit()
+local queue -- of netpack: packets that came at once, and halves of packets
+local on = {}
+
+local function take(msg, sz, ok, ...)
+	skynet.trash(msg, sz)
+	if not ok then
+		error(..., 0)
+	end
+	return on_packet(...)
 end
+
+function on.data(_, msg, sz)
+	return take(msg, sz, pcall(core.unpackrequest, msg, sz))
+end
+
+-- Several packets. When one of them has to wait for an answer, or fails, another task goes on with the next.
+function on.more()
+	local id, msg, sz = netpack.pop(queue)
+	if not id then
+		return
+	end
+	skynet.fork(on.more)
+	repeat
+		on.data(id, msg, sz)
+		id, msg, sz = netpack.pop(queue)
+	until not id
+end
+
+function on.warning(_, kilobytes)
+	skynet.error(string.format("socket warning %d %d K", fd, kilobytes))
+end
+
+function on.error(_, text)
+	skynet.error(string.format("cluster: the connection from %s: %s", from, text))
+	finish()
+end
+
+on.close = finish
+
+skynet.register_protocol {
+	name = "socket",
+	id = skynet.PTYPE_SOCKET,
+	unpack = function(msg, sz)
+		return netpack.filter(queue, msg, sz)
+	end,
+	dispatch = function(_, _, new_queue, event, ...)
+		queue = new_queue
+		local run = event and on[event]
+		if run then
+			run(...)
+		end
+	end,
+}
+
+local command = setmetatable({}, { __gc = function() netpack.clear(queue) end }) -- only netpack frees what is in it
 
 --- Names have changed: ask again.
 function command.namechange()
@@ -146,15 +244,6 @@ function command.namechange()
 end
 
 skynet.start(function()
-	skynet.register_protocol {
-		name = "client",
-		id = skynet.PTYPE_CLIENT,
-		unpack = core.unpackrequest,
-		dispatch = on_packet,
-	}
-	-- From here on packets come. The connection may be closed already.
-	pcall(skynet.call, gate, "lua", "forward", fd)
-
 	skynet.dispatch("lua", function(_, source, name)
 		local run = command[name]
 		if run then
@@ -163,4 +252,6 @@ skynet.start(function()
 			skynet.error(string.format("Invalid command %s from %s", name, skynet.address(source)))
 		end
 	end)
+	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
+	driver.start(fd)   -- from here on packets come
 end)

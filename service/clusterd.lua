@@ -1,13 +1,17 @@
 -- Holds a node's place in a cluster: addresses of the other nodes, one clustersender for each of
--- them, a gate for those that connect to us with one clusteragent a connection, and our names.
+-- them, one clusteragent for each connection to us, and our names.
 --
 -- Config key `cluster`: a Lua file with `node = "host:port"` (false: known to be down) and options
--- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known) and
--- `__reconnect = seconds` (how long a request waits for a lost connection; no end by default).
+-- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known),
+-- `__reconnect = seconds` (how long a request waits for a lost connection; no end by default) and
+-- `__unfinished = megabytes` (what the large requests of a connection that are still coming in may have together).
 
 local skynet = require "skynet"
 require "skynet.manager"
+local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
+
+local MAX_CONNECTIONS <const>, UNFINISHED <const> = 1024, 1024
 
 local our_name = core.nodename()
 
@@ -196,63 +200,64 @@ end
 
 ---------------------------------------------------------------- this node
 
+-- Agents of connections: a handle, or true while one starts.
+local agents, connections = {}, 0
+
+local function on_accept(fd, from, maxclient)
+	if connections + 1 >= maxclient then
+		skynet.error(string.format("cluster: %s is turned away, there are %d connections", from, connections))
+		return socket.close_fd(fd)
+	end
+	skynet.error(string.format("socket accept from %s", from))
+	agents[fd], connections = true, connections + 1
+	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), fd, from,
+		math.tointeger(options.unfinished) or UNFINISHED)
+	if not ok then
+		agents[fd], connections = nil, connections - 1
+		socket.close_fd(fd)
+		error(agent, 0)
+	elseif agents[fd] then
+		agents[fd] = agent
+	end
+end
+
+local function forget_agent(fd)
+	if agents[fd] then
+		agents[fd], connections = nil, connections - 1
+	end
+end
+
 --- listen node | address, port -> address, port
 function command.listen(_, address, port, maxclient)
-	local where = { address = address, port = port, maxclient = maxclient }
+	local host = address
 	if port == nil then
-		where.address = nodes[address] and nodes[address].address or error(address .. " is down")
+		host = nodes[address] and nodes[address].address or error(address .. " is down")
 	end
-	local gate = skynet.newservice "gate"
-	local real_address, real_port = skynet.call(gate, "lua", "open", where)
+	skynet.error("Listen on", host, port)
+	local listener, real_address, real_port = socket.listen(host, port)
+	maxclient = maxclient or MAX_CONNECTIONS
+	socket.start(listener, function(fd, from)
+		on_accept(fd, from, maxclient)
+	end)
 	if port == nil then
 		real_address, real_port = address, nil
 	end
 	skynet.retpack(real_address, real_port)
 end
 
--- Agents of connections: a handle, or while one starts a table that notes whether it is still wanted.
-local agents = {}
-local on_socket = {}
-
-function on_socket.open(gate, fd, from)
-	skynet.error(string.format("socket accept from %s", from))
-	local start = {}
-	agents[fd] = start
-	local agent = skynet.newservice("clusteragent", skynet.self(), gate, fd)
-	if start.closed then
-		skynet.send(agent, "lua", "exit")
-	else
-		agents[fd] = agent
-	end
-end
-
-function on_socket.close(_, fd)
-	local agent = agents[fd]
-	agents[fd] = nil
-	if type(agent) == "table" then
-		agent.closed = true
-	elseif agent then
-		skynet.send(agent, "lua", "exit")
-	end
-end
-
-on_socket.error = on_socket.close
-
-function command.socket(gate, event, fd, text)
-	local handle = on_socket[event]
-	if handle then
-		handle(gate, fd, text)
-	else
-		skynet.error(string.format("socket %s %d %s", event, fd, text or ""))
+--- socket "close", fd: an agent tells that its connection has ended
+function command.socket(_, event, fd)
+	if event == "close" then
+		forget_agent(fd)
 	end
 end
 
 local handles, names = {}, {} -- name -> handle, handle -> name
 
 local function forget_cached_names()
-	for _, agent in pairs(agents) do
-		if type(agent) == "number" then
-			skynet.send(agent, "lua", "namechange")
+	for fd, agent in pairs(agents) do
+		if agent ~= true and not skynet.send(agent, "lua", "namechange") then
+			forget_agent(fd) -- somebody has killed it
 		end
 	end
 end

@@ -5,12 +5,13 @@
 
 local skynet = require "skynet"
 local socketchannel = require "skynet.socketchannel"
-local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
 
 local node, our_name, first_host, first_port = ...
 
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 1000 -- 1/100 s
+
+local unpack, sub = string.unpack, string.sub
 
 local channel
 local session = 1
@@ -67,9 +68,26 @@ local function lost(problem)
 	end
 end
 
+-- What the connection has sent and nobody has used yet: of `input`, from `position` on. Answers often come together.
+local link, input, position
+
 local function read_packet(sock)
-	local size = socket.header(sock:read(2))
-	return sock:read(size)
+	if sock ~= link then
+		link, input, position = sock, "", 1
+	end
+	while true do
+		local rest = #input - position + 1
+		if rest >= 2 then
+			local size = unpack(">I2", input, position)
+			if rest >= size + 2 then
+				local from = position + 2
+				position = from + size
+				return sub(input, from, position - 1)
+			end
+		end
+		local more = sock:read()
+		input, position = rest > 0 and sub(input, position) .. more or more, 1
+	end
 end
 
 -- socketchannel: one answer -> session, ok, data, more to come.

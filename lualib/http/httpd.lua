@@ -7,7 +7,7 @@ local internal = require "http.internal"
 
 local M = {}
 
-local concat = table.concat
+local sub = string.sub
 
 -- Small bodies go out together with their header, in one write.
 local SMALL <const> = 32 * 1024
@@ -34,15 +34,17 @@ local function read_request(read, limit)
 	if not head then
 		return 413
 	end
-	local method, target, version, fields = string.match(head, "^(%a+) +([^\r\n]-) +HTTP/([%d.]+)\r\n()")
+	local method, target, version, fields = internal.read_request_line(head)
 	if not method then
 		return 400
 	end
-	version = tonumber(version)
-	if not version or version < 1.0 or version > 1.1 then
-		return 505
+	if version ~= "1.1" and version ~= "1.0" then
+		version = tonumber(version)
+		if not version or version < 1.0 or version > 1.1 then
+			return 505
+		end
 	end
-	local header = internal.read_fields(head, fields, {})
+	local header = internal.read_fields(head, fields)
 	if not header then
 		return 400
 	end
@@ -60,7 +62,7 @@ local function read_request(read, limit)
 		if limit and framing > limit then
 			return 413
 		elseif #rest > framing then
-			body = string.sub(rest, 1, framing)
+			body = sub(rest, 1, framing)
 		elseif #rest < framing then
 			body = rest .. read(framing - #rest)
 		end
@@ -85,9 +87,8 @@ function M.read_request(read, limit)
 	return pass(pcall(read_request, read, limit))
 end
 
-local function write_chunks(write, lines, produce)
-	lines[#lines + 1] = "transfer-encoding: chunked\r\n\r\n"
-	local pending = concat(lines, "\r\n")
+local function write_chunks(write, head, produce)
+	local pending = head .. "transfer-encoding: chunked\r\n\r\n"
 	for piece in produce do
 		if piece ~= "" then
 			write(string.format("%s%x\r\n%s\r\n", pending, #piece, piece))
@@ -97,26 +98,35 @@ local function write_chunks(write, lines, produce)
 	write(pending .. "0\r\n\r\n")
 end
 
+local status_lines = {} -- code -> line with its end
+
+local function status_line(code)
+	local line = string.format("HTTP/1.1 %03d %s\r\n", code, reasons[code] or "")
+	if reasons[code] then
+		status_lines[code] = line
+	end
+	return line
+end
+
 local function write_response(write, code, body, header)
-	local lines = { string.format("HTTP/1.1 %03d %s", code, reasons[code] or "") }
-	local names = header and internal.write_fields(header, lines, ": ") or {}
+	local status, fields, has_length = status_lines[code] or status_line(code), "", nil
+	if header then
+		local _
+		fields, _, has_length = internal.write_fields(header, ": ")
+	end
 	if type(body) == "string" then
-		if not names["content-length"] then
-			lines[#lines + 1] = "content-length: " .. #body
-		end
-		lines[#lines + 1] = "\r\n"
-		local head = concat(lines, "\r\n")
-		if #body <= SMALL then
-			write(head .. body)
+		local size = #body
+		local framing = has_length and "\r\n" or "content-length: " .. size .. "\r\n\r\n"
+		if size <= SMALL then
+			write(status .. fields .. framing .. body)
 		else
-			write(head)
+			write(status .. fields .. framing)
 			write(body)
 		end
 	elseif type(body) == "function" then
-		write_chunks(write, lines, body)
+		write_chunks(write, status .. fields, body)
 	elseif body == nil then
-		lines[#lines + 1] = "\r\n"
-		write(concat(lines, "\r\n"))
+		write(status .. fields .. "\r\n")
 	else
 		error("HTTP body must be a string, a function or nil, not " .. type(body))
 	end

@@ -5,8 +5,13 @@
 
 local M = {}
 
-local find, sub, match, lower = string.find, string.sub, string.match, string.lower
+local find, sub, byte, match, lower = string.find, string.sub, string.byte, string.match, string.lower
 
+-- The C project's modules have no such one: then the functions below do it.
+local has_core, core = pcall(require, "skynet.http.core")
+core = has_core and core or nil
+
+local CR <const>, LF <const> = 13, 10
 -- The most bytes a header may have, and the line that tells the size of a chunk.
 local MAX_HEADER <const>, MAX_CHUNK_LINE <const> = 8192, 128
 
@@ -20,7 +25,7 @@ local MAX_HEADER <const>, MAX_CHUNK_LINE <const> = 8192, 128
 function M.read_head(read, first)
 	local text, from = first, 1
 	while true do
-		if sub(text, 1, 2) == "\r\n" then
+		if byte(text, 1) == CR and byte(text, 2) == LF then
 			return "", sub(text, 3)
 		end
 		local at = find(text, "\r\n\r\n", from, true)
@@ -55,12 +60,8 @@ local function extend_field(header, name, more)
 	end
 end
 
---- Reads the fields of a header. Does not yield.
----@param head string lines, each with its end
----@param position integer where the fields begin
----@param header table receives them
----@return table? header nil when a line is not a field
-function M.read_fields(head, position, header)
+local function read_fields(head, position, header)
+	header = header or {}
 	local last
 	while position <= #head do
 		local stop = find(head, "\r\n", position, true) or #head + 1
@@ -79,6 +80,25 @@ function M.read_fields(head, position, header)
 		position = stop + 2
 	end
 	return header
+end
+
+--- read_fields(head, position [, header]): reads the fields of a header. Does not yield.
+---@param head string lines, each with its end
+---@param position integer where the fields begin
+---@param header table? receives them; a new one by default
+---@return table? header nil when a line is not a field
+M.read_fields = core and core.read_fields or read_fields
+
+--- Splits the first line of a request. Does not yield.
+---@param head string
+---@return string? method nil when it is malformed
+---@return string target, string version, integer fields where the fields begin
+function M.read_request_line(head)
+	local method, target, version, fields = match(head, "^(%a+) +([^ \r\n]+) +HTTP/([%d.]+)\r\n()")
+	if method then
+		return method, target, version, fields
+	end
+	return match(head, "^(%a+) +([^\r\n]-) +HTTP/([%d.]+)\r\n()") -- a target with spaces
 end
 
 --- `read_head` with the lines in a list. Yields.
@@ -190,8 +210,8 @@ function M.framing(header)
 	end
 	local length = header["content-length"]
 	if length then
-		local bytes = type(length) == "string" and match(length, "^%d+$") and math.tointeger(tonumber(length))
-		return bytes or error "Invalid content-length"
+		local bytes = type(length) == "string" and find(length, "^%d+$") and tonumber(length)
+		return math.type(bytes) == "integer" and bytes or error "Invalid content-length"
 	end
 end
 
@@ -234,13 +254,8 @@ local function check_line(text)
 	return text
 end
 
---- The text of header fields. Raises when a name or value has a line break. Does not yield.
----@param header table<string, any> values: string, number, or a list of them
----@param lines string[] receives the lines
----@param separator string between name and value
----@return table<string, boolean> names that there are, in lower case
-function M.write_fields(header, lines, separator)
-	local names = {}
+local function write_fields(header, separator)
+	local lines, names = {}, {}
 	for name, value in pairs(header) do
 		names[lower(name)] = true
 		if type(value) == "table" then
@@ -251,22 +266,37 @@ function M.write_fields(header, lines, separator)
 			lines[#lines + 1] = check_line(name .. separator .. tostring(value))
 		end
 	end
-	return names
+	lines[#lines + 1] = ""
+	return table.concat(lines, "\r\n"), names.host, names["content-length"], names["transfer-encoding"]
+end
+
+local write_plain_fields = core and core.write_fields or function() end
+
+--- The text of header fields. Raises when a name or value has a line break. Does not yield.
+---@param header table<string, any> values: string, number, or a list of them
+---@param separator string between name and value
+---@return string lines each with its end
+---@return boolean? host, boolean? length, boolean? coding whether there are the fields Host, Content-Length
+--- and Transfer-Encoding
+function M.write_fields(header, separator)
+	local text, host, length, coding = write_plain_fields(header, separator)
+	if text then
+		return text, host, length, coding
+	end
+	return write_fields(header, separator)
 end
 
 local function request_text(method, host, target, header, content)
-	local lines = { check_line(string.format("%s %s HTTP/1.1", method, target)) }
-	local names = M.write_fields(header or {}, lines, ":")
-	if not names.host then
-		table.insert(lines, 2, check_line("Host:" .. host))
+	local fields, has_host, has_length, has_coding = M.write_fields(header or {}, ":")
+	local first = check_line(string.format("%s %s HTTP/1.1", method, target))
+	if not has_host then
+		first = first .. "\r\n" .. check_line("Host:" .. host)
 	end
-	if not names["content-length"] and not names["transfer-encoding"] then
-		if content or (method ~= "GET" and method ~= "HEAD") then
-			lines[#lines + 1] = "Content-length:" .. #(content or "")
-		end
+	local framing = ""
+	if not has_length and not has_coding and (content or (method ~= "GET" and method ~= "HEAD")) then
+		framing = "Content-length:" .. #(content or "") .. "\r\n"
 	end
-	lines[#lines + 1] = "\r\n"
-	return table.concat(lines, "\r\n")
+	return first .. "\r\n" .. fields .. framing .. "\r\n"
 end
 
 --- Sends a request and reads the header of the response. Yields.

@@ -17,9 +17,13 @@ local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 
 local push, pop, take_all, take_line = driver.push, driver.pop, driver.readall, driver.readline
+local unpack = driver.unpack
 local running, type = coroutine.running, type
 
 local PAUSE_ABOVE <const> = 128 * 1024
+
+-- Of the events in skynet_socket.h.
+local DATA <const>, CONNECT <const>, CLOSED <const> = 1, 2, 3
 
 -- The life of a socket here: who opens or starts it waits for its first event; when it has ended its
 -- input can still be read.
@@ -86,6 +90,13 @@ local function pause(s, size)
 	skynet.yield() -- what has arrived before goes to the buffer now, not after the next resume
 end
 
+local function pause_and_wake(s, total, wants)
+	pause(s, total)
+	if wants then
+		wake(s)
+	end
+end
+
 ---------------------------------------------------------------- events (skynet_socket.h)
 
 local function on_data(id, size, data)
@@ -114,10 +125,9 @@ local function on_data(id, size, data)
 		end
 	end
 	s.wants = nil
-	if unread > PAUSE_ABOVE then
-		pause(s, total)
-	end
-	if wants then
+	if unread > PAUSE_ABOVE and s.paused == nil then
+		skynet.fork(pause_and_wake, s, total, wants)
+	elseif wants then
 		wake(s)
 	end
 end
@@ -207,14 +217,27 @@ end
 
 local socket_message = { on_data, on_connect, on_closed, on_accept, on_error, on_datagram, on_backlog }
 
+-- Most events only note something and wake a task: they need no task of their own. Returns whether this was one of them.
+local function at_once(msg, size)
+	local event, id, number, data = unpack(msg, size)
+	if event == DATA or event == CONNECT or (event == CLOSED and not on_close[id]) then
+		socket_message[event](id, number, data)
+		return true
+	end
+	return false
+end
+
+local function dispatch(_, _, event, ...)
+	socket_message[event](...)
+end
+
 skynet.register_protocol {
 	name = "socket",
 	id = skynet.PTYPE_SOCKET,
-	unpack = driver.unpack,
-	dispatch = function(_, _, event, ...)
-		socket_message[event](...)
-	end,
+	unpack = unpack,
+	dispatch = dispatch,
 }
+require("skynet.internal.kernel").at_once[dispatch] = at_once
 
 ---------------------------------------------------------------- opening
 

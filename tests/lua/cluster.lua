@@ -185,4 +185,34 @@ function cases.parts_of_a_request_that_has_not_begun_are_refused()
 	socket.close(fd)
 end
 
+-- Begins requests on a connection of its own; returns whether it is closed, and the number of bytes that were sent.
+local function begin_requests(count, size)
+	local fd = assert(socket.open(SELF))
+	for session = 1, count do
+		local begin = string.pack("<BI4I4I4", 1, 5, session, size)
+		socket.write(fd, string.pack(">s2", begin))
+	end
+	socket.write(fd, string.pack(">s2", string.pack("<BI4", 0, 0) .. string.pack("<I4", 9) .. skynet.packstring "name"))
+	local answer = socket.read(fd, 2)
+	socket.close(fd)
+	return not answer
+end
+
+function cases.unfinished_requests_of_a_connection_have_a_limit()
+	if not skynet.call_timeout then
+		return -- no limit
+	end
+	open()
+	check.equal(begin_requests(64, 100000), false, "many, but not too many")
+	check.equal(begin_requests(65, 100000), true, "one too many")
+	check.equal(begin_requests(2, 512 * 1024 * 1024), false, "1 GiB in all")
+	check.equal(begin_requests(2, 513 * 1024 * 1024), true, "more than that")
+	cluster.reload { __unfinished = 1 } -- for connections to come
+	check.equal(begin_requests(1, 1024 * 1024), false)
+	check.equal(begin_requests(1, 1024 * 1024 + 1), true)
+	cluster.reload { __unfinished = 1024 }
+	local p = peer()
+	check.equal(cluster.call("me", p, "echo", "others go on"), "others go on")
+end
+
 check.run(cases)

@@ -143,6 +143,85 @@ function cases.chunked_requests_are_joined()
 	assert(string.find(answer, "POST /echo\nhello world", 1, true), answer)
 end
 
+-- The module of the HTTP layer as it is where skynet.http.core is missing.
+local function internal_in_lua()
+	local name, core = "http.internal", "skynet.http.core"
+	local module, core_module, preload = package.loaded[name], package.loaded[core], package.preload[core]
+	package.loaded[name], package.loaded[core] = nil, nil
+	package.preload[core] = function() error "none" end
+	local plain = require(name)
+	package.loaded[name], package.loaded[core], package.preload[core] = module, core_module, preload
+	return plain
+end
+
+function cases.header_fields_are_read_alike_with_and_without_the_module_in_rust()
+	local internal, plain = require "http.internal", internal_in_lua()
+	if not internal.read_fields then
+		return -- the C project's module has no such function
+	end
+	local heads = {
+		["Host: a:1\r\nX-Mixed:b \r\n"] = { host = "a:1", ["x-mixed"] = "b " },
+		["a: 1\r\nA:\t2\r\na:3\r\n"] = { a = { "1", "2", "3" } },
+		["a: 1\r\n more\r\n\tand more\r\n"] = { a = "1moreand more" },
+		["a: 1\r\na: 2\r\n  x\r\n"] = { a = { "1", "2 x" } },
+		["a:\r\nb: \r\n"] = { a = "", b = "" },
+		["a: x\rb: y\nz\r\n"] = { a = "x\rb: y\nz" },
+		["a: no end"] = { a = "no end" },
+		[string.rep("Long", 100) .. ": x\r\n"] = { [string.rep("long", 100)] = "x" },
+		["\xff\0: \0\r\n"] = { ["\xff\0"] = "\0" },
+		[""] = {},
+		["no colon\r\n"] = false,
+		[": no name\r\n"] = false,
+		[" continues nothing\r\n"] = false,
+		["a\nb: c\r\n"] = false,
+		["a: b\r\n\r\n"] = false,
+	}
+	for text, expected in pairs(heads) do
+		for _, module in ipairs { internal, plain } do
+			check.equal(module.read_fields(text, 1) or false, expected, text)
+			local header = {}
+			check.equal(module.read_fields("xx" .. text, 3, header) and header or false, expected, text)
+		end
+	end
+	local lists = setmetatable({}, { __index = function(_, name) return name == "a" and { "0" } or nil end })
+	check.equal(internal.read_fields("a: 1\r\n", 1, lists).a, { "0" }, "the table's own way to look up")
+end
+
+function cases.header_fields_are_written_alike_with_and_without_the_module_in_rust()
+	local internal, plain = require "http.internal", internal_in_lua()
+	if not internal.read_fields then
+		return
+	end
+	local headers = {
+		{ {}, "" },
+		{ { a = "b" }, "a: b\r\n" },
+		{ { a = 1 }, "a: 1\r\n" },
+		{ { a = 1.5 }, "a: 1.5\r\n" },
+		{ { a = true }, "a: true\r\n" },
+		{ { a = { "b", 2 } }, "a: b\r\na: 2\r\n" },
+		{ { [1] = "x" }, "1: x\r\n" },
+		{ { HOST = "x" }, "HOST: x\r\n", 1 },
+		{ { ["Content-Length"] = 5 }, "Content-Length: 5\r\n", 2 },
+		{ { ["transfer-Encoding"] = "chunked" }, "transfer-Encoding: chunked\r\n", 3 },
+		{ setmetatable({}, { __pairs = function() return next, { a = "b" } end }), "a: b\r\n" },
+		{ { a = string.rep("x", 5000) }, "a: " .. string.rep("x", 5000) .. "\r\n" },
+	}
+	for _, case in ipairs(headers) do
+		for _, module in ipairs { internal, plain } do
+			local result = table.pack(module.write_fields(case[1], ": "))
+			check.equal(result[1], case[2])
+			for place = 1, 3 do
+				check.equal(result[place + 1] and true or false, place == case[3], "flag " .. place)
+			end
+		end
+	end
+	for _, module in ipairs { internal, plain } do
+		check.raises("line break", module.write_fields, { a = "b\r\nc: d" }, ": ")
+		check.raises("line break", module.write_fields, { ["a\nb"] = "c" }, ": ")
+		check.raises("line break", module.write_fields, { a = { "b", "c\rd" } }, ": ")
+	end
+end
+
 function cases.bad_requests_are_refused()
 	check.equal(status "nonsense\r\n\r\n", 400)
 	check.equal(status "GET / HTTP/1.1\r\nno colon\r\n\r\n", 400)

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod core;
 pub mod datasheet;
 pub mod debugchannel;
+pub mod http;
 pub mod memory;
 pub mod mongo;
 pub mod multicast;
@@ -44,6 +45,7 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
         c"skynet.debugchannel",
         debugchannel::luaopen_skynet_debugchannel,
     ),
+    (c"skynet.http.core", http::luaopen_skynet_http_core),
     (c"skynet.mongo.driver", mongo::luaopen_skynet_mongo_driver),
     (
         c"skynet.multicast.core",

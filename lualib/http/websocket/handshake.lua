@@ -66,7 +66,7 @@ local function read_request(read)
 	if not head then
 		return 413
 	end
-	local method, target, version, fields = string.match(head, "^(%a+) +([^\r\n]-) +HTTP/([%d.]+)\r\n()")
+	local method, target, version, fields = internal.read_request_line(head)
 	if not method then
 		return 400
 	elseif method ~= "GET" then
@@ -74,7 +74,7 @@ local function read_request(read)
 	elseif (tonumber(version) or 0) < 1.1 then
 		return 505
 	end
-	local header = internal.read_fields(head, fields, {})
+	local header = internal.read_fields(head, fields)
 	if not header then
 		return 400
 	end

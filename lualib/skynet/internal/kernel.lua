@@ -18,7 +18,7 @@ local traceback = debug.traceback
 local error, type, tostring, select = error, type, tostring, select
 
 -- Message types of skynet.h that this chunk handles itself.
-local RESPONSE <const>, ERROR <const>, TRACE <const> = 1, 7, 12
+local RESPONSE <const>, SOCKET <const>, ERROR <const>, TRACE <const> = 1, 6, 7, 12
 -- What stands for a session whose answer is not wanted any more, and what a woken sleeper gets.
 local BREAK <const> = "BREAK"
 -- An idle task costs about 1 KiB; more of them than this are left to the collector.
@@ -33,6 +33,7 @@ local asleep = {}    -- token -> session of the sleeper
 local owed = {}      -- task -> session it has to answer; 0 when the request was a send
 local origin = {}    -- task -> address its request came from
 local promised = {}  -- response closure -> address that waits for it
+local at_once = {}   -- handler of socket messages -> function that handles what needs no task, and tells whether it has
 local entry = {}     -- task that has not begun -> function it will run
 local idle, idle_count = {}, 0
 local current        -- the task that runs now
@@ -56,6 +57,7 @@ local runtime = {
 	origin = origin,
 	tags = tags,
 	promised = promised,
+	at_once = at_once,
 	entry = entry,
 }
 
@@ -451,7 +453,10 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		end
 	else
 		local protocol = protocols[ptype]
-		if protocol and protocol.dispatch then
+		local now = ptype == SOCKET and not tracing and protocol and at_once[protocol.dispatch]
+		if now and now(msg, sz) then
+			task = nil -- it needed none; whom it has woken runs below
+		elseif protocol and protocol.dispatch then
 			task = idle_task()
 			owed[task] = session
 			origin[task] = source

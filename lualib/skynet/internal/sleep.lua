@@ -5,7 +5,8 @@ local runtime = require "skynet.internal.kernel"
 
 local api = runtime.api
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
-local running_task = runtime.current
+local running_task, new_session = runtime.current, api.genid
+local running, yield = coroutine.running, coroutine.yield
 
 local function park(session, token)
 	local task = running_task()
@@ -14,7 +15,7 @@ local function park(session, token)
 	end
 	asleep[token] = session
 	waiting[session] = task
-	local fired, reason = coroutine.yield "SUSPEND"
+	local fired, reason = yield "SUSPEND"
 	asleep[token] = nil
 	return fired, reason
 end
@@ -30,7 +31,7 @@ end
 ---@param token any what `wakeup` will name; the running coroutine by default; raises if in use
 ---@return string? "BREAK" when `wakeup` ended the sleep
 function api.sleep(centiseconds, token)
-	token = token or coroutine.running()
+	token = token or running()
 	check_token(token)
 	local fired, reason = park(runtime.start_timer(centiseconds), token)
 	if not fired then
@@ -49,9 +50,17 @@ end
 --- Parks the running task until `wakeup(token)`. Yields.
 ---@param token any the running coroutine by default; raises if in use
 function api.wait(token)
-	token = token or coroutine.running()
-	check_token(token)
-	local session = api.genid()
-	park(session, token)
+	token = token or running()
+	if asleep[token] then
+		error("token duplicative", 2)
+	end
+	local session, task = new_session(), running_task()
+	if tags[task] then
+		core.trace(tags[task], "sleep", 2)
+	end
+	asleep[token] = session
+	waiting[session] = task
+	yield "SUSPEND"
+	asleep[token] = nil
 	waiting[session] = nil
 end
