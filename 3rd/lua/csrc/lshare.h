@@ -19,6 +19,9 @@
 /* same text? For two short strings at different addresses. */
 LUAI_FUNC int luaS_sametext (const TString *a, const TString *b);
 
+/* short string of the template with that text and hash; NULL for none */
+LUAI_FUNC TString *luaS_pooled (const char *str, size_t l, unsigned h);
+
 /* share a string (NULL is allowed: stripped debug information) */
 LUAI_FUNC void luaS_share (TString *ts);
 
