@@ -71,13 +71,20 @@ typedef struct Template {
 
 
 static const Template *template = NULL;  /* atomic: set once, when complete */
-static const stringtable *pool = NULL;  /* the same; read by 'luaS_pooled' */
+static const global_State *pool = NULL;  /* the same; owner of the strings */
+
+
+const global_State *luaE_template (void) {
+  return __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
+}
 
 
 TString *luaS_pooled (const char *str, size_t l, unsigned h) {
-  const stringtable *tb = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
+  const global_State *g = luaE_template();
+  const stringtable *tb;
   TString *ts;
-  if (tb == NULL) return NULL;
+  if (g == NULL) return NULL;
+  tb = &g->strt;
   for (ts = tb->hash[lmod(h, tb->size)]; ts != NULL; ts = ts->u.hnext) {
     if (ts->hash == h && l == cast_uint(ts->shrlen) &&
         memcmp(str, getshrstr(ts), l * sizeof(char)) == 0)
@@ -258,7 +265,7 @@ LUA_API int lua_maketemplate (lua_CFunction fill) {
   if (tp->failed)
     goto failed;
   /* the state stays open from now on, and nothing runs there */
-  __atomic_store_n(&pool, &G(L)->strt, __ATOMIC_RELEASE);
+  __atomic_store_n(&pool, G(L), __ATOMIC_RELEASE);
   __atomic_store_n(&template, tp, __ATOMIC_RELEASE);
   return 1;
  failed:

@@ -6,15 +6,14 @@ use std::sync::Once;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_Integer,
-    lua_State, lua_call, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop,
-    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring,
-    lua_pushnil, lua_pushstring, lua_setfield, lua_setglobal, lua_settop, lua_tointegerx,
-    lua_tolstring, lua_touserdata, luaL_loadfilex, luaL_makeseed, luaL_openlibs, luaL_requiref,
-    luaL_traceback,
+    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_State,
+    lua_call, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop, lua_pushboolean,
+    lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil,
+    lua_pushstring, lua_setfield, lua_setglobal, lua_settop, lua_tointegerx, lua_tolstring,
+    lua_touserdata, luaL_loadfilex, luaL_makeseed_, luaL_openlibs, luaL_requiref, luaL_traceback,
 };
 use skynet_sys::{Context as Service, skynet_error};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use super::{Snlua, megabytes, profile, searcher, setting};
 use crate::builtin::embedded;
@@ -196,12 +195,14 @@ unsafe fn libraries(state: *mut lua_State) {
 
 /// The generator of `math.random` is a copy too; each VM has to have numbers of its own.
 unsafe fn seed_random(state: *mut lua_State) {
+    static COPIES: AtomicI64 = AtomicI64::new(0);
     // SAFETY: as in `libraries`.
     unsafe {
         lua_getglobal(state, c"math".as_ptr());
         lua_getfield(state, -1, c"randomseed".as_ptr());
-        lua_pushinteger(state, luaL_makeseed(state).into());
-        lua_pushinteger(state, state.addr() as lua_Integer);
+        lua_pushinteger(state, luaL_makeseed_(state).into());
+        // The other seed hardly differs between VMs that start in the same second.
+        lua_pushinteger(state, COPIES.fetch_add(1, Relaxed));
         lua_call(state, 2, 0);
         lua_pop(state, 1);
     }

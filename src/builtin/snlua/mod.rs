@@ -66,6 +66,14 @@ unsafe extern "C" fn allocate(
     // is a type and no size (Lua 5.5 manual, lua_Alloc).
     unsafe {
         let this = ud.cast::<Snlua>();
+        if new == 0 {
+            if !block.is_null() {
+                let memory = (*this).memory.load(Relaxed).wrapping_sub(old);
+                (*this).memory.store(memory, Relaxed);
+                skynet_lalloc(block, old, 0);
+            }
+            return ptr::null_mut();
+        }
         let had = if block.is_null() { 0 } else { old };
         let memory = (*this)
             .memory
@@ -86,7 +94,7 @@ unsafe extern "C" fn allocate(
             );
         }
         let result = skynet_lalloc(block, old, new);
-        if result.is_null() && new != 0 {
+        if result.is_null() {
             // Lua keeps the old block.
             (*this)
                 .memory
