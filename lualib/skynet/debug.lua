@@ -23,7 +23,7 @@ local function load_commands()
 end
 
 --- Handles a message of the protocol. Called by skynet.lua.
-function M.dispatch(_, _, name, ...)
+function M.dispatch(_session, _source, name, ...)
 	commands = commands or load_commands()
 	local command = commands[name] or extra_commands[name]
 	if not command then
