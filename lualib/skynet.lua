@@ -180,7 +180,7 @@ function skynet.redirect(dest, source, typename, session, msg, sz)
 end
 
 -- Fails the calls to addresses that `matches` tells.
-local function fail_calls(matches)
+function runtime.fail_calls(matches)
 	for session, address in pairs(runtime.watched) do
 		if matches(address) then
 			runtime.fail_call(session)
@@ -202,13 +202,19 @@ local function on_error(session, source)
 			runtime.promised[respond] = nil
 		end
 	end
-	fail_calls(function(callee) return callee == source end)
+	runtime.fail_calls(function(callee) return callee == source end)
 end
 
 --- Behaves as if a service had died: calls to it fail, answers promised to it are dropped.
 ---@param service integer
 function skynet.term(service)
 	return on_error(0, service)
+end
+
+--- Sets the function that answers the console's `info` command.
+---@param func fun(...): any
+function skynet.info_func(func)
+	runtime.describe = func
 end
 
 ---------------------------------------------------------------- services
@@ -363,12 +369,14 @@ skynet.register_protocol {
 	dispatch = on_error,
 }
 
-require "skynet.debug".init(skynet, {
-	dispatch = skynet.dispatch_message,
-	resume = runtime.resume,
-	suspend = runtime.settle_outside,
-	inspect = runtime.inspect,
-	fail_calls = fail_calls,
-})
+skynet.register_protocol {
+	name = "debug",
+	id = skynet.PTYPE_DEBUG,
+	pack = skynet.pack,
+	unpack = skynet.unpack,
+	dispatch = function(...)
+		return require "skynet.debug".dispatch(...)
+	end,
+}
 
 return skynet

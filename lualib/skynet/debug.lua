@@ -1,41 +1,35 @@
---- The "debug" protocol: what the launcher and the debug console ask of every service.
+--- The "debug" protocol: what the launcher and the debug console ask of every service. Loaded with the first such message.
+
+local runtime = require "skynet.internal.kernel"
 
 local M = {}
 
 local extra_commands = {} -- added by `reg_debugcmd`
-local commands            -- skynet/internal/debugcmd.lua, loaded at the first debug message
+local commands            -- skynet/internal/debugcmd.lua
 
---- Registers the protocol. Called once, by skynet.lua.
----@param skynet table the API
----@param runtime { dispatch: function, resume: function, suspend: function, inspect: function,
---- fail_calls: function }
-function M.init(skynet, runtime)
-	local describe
-
-	--- Sets the function that answers the console's `info` command.
-	---@param func fun(...): any
-	function skynet.info_func(func)
-		describe = func
-	end
-
-	skynet.register_protocol {
-		name = "debug",
-		id = skynet.PTYPE_DEBUG,
-		pack = skynet.pack,
-		unpack = skynet.unpack,
-		dispatch = function(_, _, name, ...)
-			commands = commands or require "skynet.internal.debugcmd"(skynet, runtime, function(...)
-				if describe then
-					return describe(...)
-				end
-			end)
-			local command = commands[name] or extra_commands[name]
-			if not command then
-				error("unknown debug command " .. tostring(name))
-			end
-			command(...)
-		end,
+local function load_commands()
+	local hooks = {
+		dispatch = runtime.api.dispatch_message,
+		resume = runtime.resume,
+		suspend = runtime.settle_outside,
+		inspect = runtime.inspect,
+		fail_calls = runtime.fail_calls,
 	}
+	return require "skynet.internal.debugcmd"(runtime.api, hooks, function(...)
+		if runtime.describe then
+			return runtime.describe(...)
+		end
+	end)
+end
+
+--- Handles a message of the protocol. Called by skynet.lua.
+function M.dispatch(_session, _source, name, ...)
+	commands = commands or load_commands()
+	local command = commands[name] or extra_commands[name]
+	if not command then
+		error("unknown debug command " .. tostring(name))
+	end
+	command(...)
 end
 
 --- Adds a debug command of the service's own. It answers by `skynet.ret` itself.

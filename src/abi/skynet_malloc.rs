@@ -19,6 +19,9 @@ pub unsafe extern "C" fn skynet_lalloc(
         if nsize == 0 {
             libc::free(ptr);
             ptr::null_mut()
+        } else if ptr.is_null() {
+            // What realloc does with NULL, without its checks: most blocks of a state are never resized.
+            libc::malloc(nsize)
         } else {
             libc::realloc(ptr, nsize)
         }

@@ -143,6 +143,18 @@ pub unsafe fn push_function(state: *mut lua_State, file: File) {
     }
 }
 
+/// Compiles the file and drops it: its strings are known to `state` then, until the collector runs.
+///
+/// # Safety
+/// As [`push_function`].
+pub unsafe fn compile_only(state: *mut lua_State, file: File) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        push_unshared(state, file);
+        mlua_sys::lua_pop(state, 1);
+    }
+}
+
 /// The slow way, whose errors go to the VM that asks.
 unsafe fn push_unshared(state: *mut lua_State, file: File) {
     // SAFETY: the message is on the stack when it is raised; the chunk's name has been freed by then.

@@ -52,6 +52,20 @@ function cases.debug_protocol_answers()
 	check.raises("call failed", skynet.call, p, "debug", "NOSUCH")
 end
 
+function cases.each_service_has_libraries_of_its_own()
+	local function in_service(p)
+		local ok, output = skynet.call(p, "debug", "RUN", "print(string.mark) string.mark = 1 print(math.random(0))")
+		assert(ok, output)
+		return string.match(output, "^(%S+)%s+(%S+)$")
+	end
+	local first, second = skynet.newservice "peer", skynet.newservice "peer"
+	local mark, number = in_service(first)
+	local other_mark, other_number = in_service(second)
+	check.equal({ mark, other_mark }, { "nil", "nil" })
+	assert(number ~= other_number, "both have the same random numbers")
+	check.equal(in_service(first), "1")
+end
+
 function cases.link_tells_of_the_end()
 	local p = skynet.newservice "peer"
 	skynet.fork(skynet.send, p, "debug", "EXIT")

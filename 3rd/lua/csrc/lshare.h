@@ -19,6 +19,12 @@
 /* same text? For two short strings at different addresses. */
 LUAI_FUNC int luaS_sametext (const TString *a, const TString *b);
 
+/* short string of the template with that text and hash; NULL for none */
+LUAI_FUNC TString *luaS_pooled (const char *str, size_t l, unsigned h);
+
+/* the state that the pool belongs to; NULL while there is none */
+LUAI_FUNC const global_State *luaE_template (void);
+
 /* share a string (NULL is allowed: stripped debug information) */
 LUAI_FUNC void luaS_share (TString *ts);
 

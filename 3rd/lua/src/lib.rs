@@ -44,6 +44,20 @@ unsafe extern "C" {
     /// a C module marked with `makeshared` (lgc.h), and all that it refers to. Raises a Lua error if it is not marked.
     pub fn lua_clonetable(state: *mut LuaState, table: *const c_void);
 
+    /// Runs `fill` in a hidden VM that stays open and never changes again; [`lua_copytemplate`] gives what it leaves in the
+    /// globals and the registry to other VMs (lua.h). Every string that it needed, also in chunks that it only compiled,
+    /// is from then on shared by all VMs. Call it once. 0 when there is no memory, when `fill` raises, or when it leaves
+    /// what cannot be copied: Lua functions, coroutines, keys that are neither strings nor numbers.
+    pub fn lua_maketemplate(fill: unsafe extern "C-unwind" fn(*mut LuaState) -> c_int) -> c_int;
+
+    /// Gives a new VM the globals and the registry of the template; what they had is gone (lua.h). Userdata are copied
+    /// byte by byte. 0 when there is no template. Raises when there is no memory: the VM can then only be closed.
+    pub fn lua_copytemplate(state: *mut LuaState) -> c_int;
+
+    /// Lets the collector run again after the loading of a script (lua.h). Unlike `LUA_GCRESTART` in the generational mode
+    /// it does not collect at once, but when the VM has grown by its usual part of what it has now.
+    pub fn lua_gcsettle(state: *mut LuaState);
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 

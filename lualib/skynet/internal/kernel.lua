@@ -24,9 +24,9 @@ local BREAK <const> = "BREAK"
 -- An idle task costs about 1 KiB; more of them than this are left to the collector.
 local MAX_IDLE <const> = 256
 
-local api = {}
+local api = table.create(0, 64) -- what skynet.lua adds included
 local tags = {}      -- task -> trace tag, or false: tracing is off for it
-local protocols = {} -- by name and by number
+local protocols = table.create(0, 16) -- by name and by number
 local waiting = {}   -- session -> the task that it resumes, or BREAK
 local watched = {}   -- session of a call -> address called
 local asleep = {}    -- token -> session of the sleeper
@@ -47,19 +47,14 @@ local failures, failure_first, failure_last = {}, 1, 0
 local forks, fork_first, fork_last = {}, 1, 0
 
 -- What the other modules of skynet/internal work with.
-local runtime = {
-	api = api,
-	protocols = protocols,
-	waiting = waiting,
-	watched = watched,
-	asleep = asleep,
-	owed = owed,
-	origin = origin,
-	tags = tags,
-	promised = promised,
-	at_once = at_once,
-	entry = entry,
-}
+local runtime = table.create(0, 32)
+runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
+runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
+runtime.tags, runtime.promised, runtime.at_once, runtime.entry = tags, promised, at_once, entry
+
+-- All functions are made inside of this one, for the sake of the time that a service needs to start: for a closure Lua
+-- searches the variables of the function around it one after another, but takes those from further out as they are.
+local function define()
 
 ---------------------------------------------------------------- sessions
 
@@ -579,5 +574,9 @@ function runtime.drop_queues()
 	failures, failure_first, failure_last = {}, 1, 0
 	forks, fork_first, fork_last = {}, 1, 0
 end
+
+end
+
+define()
 
 return runtime

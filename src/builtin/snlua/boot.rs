@@ -2,17 +2,18 @@
 
 use std::ffi::{CStr, CString};
 use std::ptr;
+use std::sync::Once;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_GCGEN, LUA_GCRESTART, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction,
-    lua_State, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop, lua_pushboolean,
-    lua_pushcfunction, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushstring,
-    lua_setfield, lua_setglobal, lua_settop, lua_tointegerx, lua_tolstring, lua_touserdata,
-    luaL_loadfilex, luaL_openlibs, luaL_requiref, luaL_traceback,
+    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_State,
+    lua_call, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop, lua_pushboolean,
+    lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil,
+    lua_pushstring, lua_setfield, lua_setglobal, lua_settop, lua_tointegerx, lua_tolstring,
+    lua_touserdata, luaL_loadfilex, luaL_makeseed_, luaL_openlibs, luaL_requiref, luaL_traceback,
 };
 use skynet_sys::{Context as Service, skynet_error};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use super::{Snlua, megabytes, profile, searcher, setting};
 use crate::builtin::embedded;
@@ -43,6 +44,8 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
             context,
             args,
         };
+        // While there is next to nothing to mark.
+        lua_gc(state, LUA_GCGEN, 0, 0);
         lua_gc(state, LUA_GCSTOP);
         lua_pushcfunction(state, traceback);
         if step(state, &boot, prepare, 0) != LUA_OK || step(state, &boot, load, 2) != LUA_OK {
@@ -63,7 +66,7 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
             skynet_error(context, c"lua loader error : %s".as_ptr(), message(state));
             return Err(());
         }
-        lua_gc(state, LUA_GCRESTART);
+        skynet_lua::lua_gcsettle(state.cast());
     }
     Ok(())
 }
@@ -144,23 +147,13 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`; nothing has a destructor.
     unsafe {
         let context = boot(state).context;
-        lua_pushboolean(state, 1);
-        lua_setfield(state, LUA_REGISTRYINDEX, c"LUA_NOENV".as_ptr());
-        luaL_openlibs(state);
-        luaL_requiref(state, c"skynet.profile".as_ptr(), profile::open, 0);
-        lua_getglobal(state, c"coroutine".as_ptr());
-        for name in [c"resume", c"wrap"] {
-            lua_getfield(state, -2, name.as_ptr());
-            lua_setfield(state, -2, name.as_ptr());
+        if skynet_lua::lua_copytemplate(state.cast()) == 0 {
+            libraries(state);
+        } else {
+            seed_random(state);
         }
-        lua_pop(state, 2);
         lua_pushlightuserdata(state, context.cast());
         lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
-        luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
-        luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
-        lua_pop(state, 2);
-        searcher::install(state);
-        lua_gc(state, LUA_GCGEN, 0, 0);
 
         let path = or_default(context, c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
         let cpath = or_default(context, c"lua_cpath", c"./luaclib/?.so");
@@ -174,6 +167,92 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
             // Null pushes nil.
             lua_pushstring(state, value);
             lua_setglobal(state, name.as_ptr());
+        }
+    }
+    0
+}
+
+/// What every VM begins with, whatever its service is.
+unsafe fn libraries(state: *mut lua_State) {
+    // SAFETY: called where Lua may raise; nothing has a destructor.
+    unsafe {
+        lua_pushboolean(state, 1);
+        lua_setfield(state, LUA_REGISTRYINDEX, c"LUA_NOENV".as_ptr());
+        luaL_openlibs(state);
+        luaL_requiref(state, c"skynet.profile".as_ptr(), profile::open, 0);
+        lua_getglobal(state, c"coroutine".as_ptr());
+        for name in [c"resume", c"wrap"] {
+            lua_getfield(state, -2, name.as_ptr());
+            lua_setfield(state, -2, name.as_ptr());
+        }
+        lua_pop(state, 2);
+        luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
+        luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
+        lua_pop(state, 2);
+        searcher::install(state);
+    }
+}
+
+/// The generator of `math.random` is a copy too; each VM has to have numbers of its own.
+unsafe fn seed_random(state: *mut lua_State) {
+    static COPIES: AtomicI64 = AtomicI64::new(0);
+    // SAFETY: as in `libraries`.
+    unsafe {
+        lua_getglobal(state, c"math".as_ptr());
+        lua_getfield(state, -1, c"randomseed".as_ptr());
+        lua_pushinteger(state, luaL_makeseed_(state).into());
+        // The other seed hardly differs between VMs that start in the same second.
+        lua_pushinteger(state, COPIES.fetch_add(1, Relaxed));
+        lua_call(state, 2, 0);
+        lua_pop(state, 1);
+    }
+}
+
+/// Files of the Lua layer whose strings all VMs share: those that every service loads.
+const COMMON: [&str; 9] = [
+    "lualib/loader.lua",
+    "lualib/skynet.lua",
+    "lualib/skynet/debug.lua",
+    "lualib/skynet/internal/kernel.lua",
+    "lualib/skynet/internal/reply.lua",
+    "lualib/skynet/internal/sleep.lua",
+    "lualib/skynet/manager.lua",
+    "lualib/skynet/require.lua",
+    "service/launcher.lua",
+];
+
+/// Makes the VM that others are copied from, once in the process. Without it (no memory) each opens its libraries itself.
+pub(super) fn make_template() {
+    static MADE: Once = Once::new();
+    MADE.call_once(|| {
+        // SAFETY: `template` is a function for Lua.
+        unsafe { skynet_lua::lua_maketemplate(template) };
+    });
+}
+
+unsafe extern "C-unwind" fn template(state: *mut skynet_lua::LuaState) -> c_int {
+    let state: *mut lua_State = state.cast();
+    // SAFETY: called by Lua; nothing has a destructor.
+    unsafe {
+        libraries(state);
+        for name in COMMON {
+            if let Some(file) = embedded::find(name.as_bytes()) {
+                embedded::compile_only(state, file);
+            }
+        }
+        // Names that C code asks the registry and the globals for.
+        for name in [
+            c"skynet_context",
+            c"callback_context",
+            c"memlimit",
+            c"LUA_PATH",
+            c"LUA_CPATH",
+            c"LUA_SERVICE",
+            c"LUA_PRELOAD",
+            c"skynet.core",
+        ] {
+            lua_pushstring(state, name.as_ptr());
+            lua_pop(state, 1);
         }
     }
     0

@@ -66,6 +66,14 @@ unsafe extern "C" fn allocate(
     // is a type and no size (Lua 5.5 manual, lua_Alloc).
     unsafe {
         let this = ud.cast::<Snlua>();
+        if new == 0 {
+            if !block.is_null() {
+                let memory = (*this).memory.load(Relaxed).wrapping_sub(old);
+                (*this).memory.store(memory, Relaxed);
+                skynet_lalloc(block, old, 0);
+            }
+            return ptr::null_mut();
+        }
         let had = if block.is_null() { 0 } else { old };
         let memory = (*this)
             .memory
@@ -86,7 +94,7 @@ unsafe extern "C" fn allocate(
             );
         }
         let result = skynet_lalloc(block, old, new);
-        if result.is_null() && new != 0 {
+        if result.is_null() {
             // Lua keeps the old block.
             (*this)
                 .memory
@@ -139,6 +147,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
     static SEED: OnceLock<c_uint> = OnceLock::new();
     // SAFETY: no precondition.
     let seed = *SEED.get_or_init(|| unsafe { luaL_makeseed(ptr::null_mut()) });
+    boot::make_template();
     // SAFETY: the instance outlives the VM.
     unsafe {
         let state = lua_newstate(allocate, this.cast(), seed);

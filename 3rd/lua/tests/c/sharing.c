@@ -256,20 +256,134 @@ static void test_errors (void) {
   lua_close(L);
 }
 
+static int fill_nothing (lua_State *L) {
+  return luaL_error(L, "no libraries");
+}
+
+static int fill_function (lua_State *L) {
+  luaL_dostring(L, "function f() end");
+  return 0;
+}
+
+static int fill (lua_State *L) {
+  luaL_openlibs(L);
+  luaL_dostring(L, "deep = {1, 2.5, 'three', {own = {}}} deep.self = deep deep[4].own[1] = ('long'):rep(20)");
+  luaL_loadstring(L, "local only_in_a_chunk");
+  lua_pop(L, 1);
+  return 0;
+}
+
+/* memory for so many blocks more; negative is no limit */
+static void *scarce (void *ud, void *block, size_t old, size_t size) {
+  int *left = (int *)ud;
+  (void)old;
+  if (size == 0) {
+    free(block);
+    return NULL;
+  }
+  if (*left == 0) return NULL;
+  if (*left > 0) --*left;
+  return realloc(block, size);
+}
+
+static int copy (lua_State *L) {
+  if (!lua_copytemplate(L)) return luaL_error(L, "no template");
+  return 0;
+}
+
+static lua_State *copied (const char *collector) {
+  lua_State *L = luaL_newstate();
+  if (L == NULL) fail("newstate", "no memory");
+  lua_gc(L, collector[0] == 'g' ? LUA_GCGEN : LUA_GCINC, 0, 0);
+  lua_gc(L, LUA_GCSTOP);
+  lua_pushcfunction(L, copy);
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK) fail("copy", lua_tostring(L, -1));
+  lua_gcsettle(L);
+  return L;
+}
+
+static void *use_copies (void *arg) {
+  int i;
+  for (i = 0; i < 12; i++) {
+    lua_State *L = copied((i % 2) ? "generational" : "incremental");
+    if (lua_gc(L, LUA_GCISRUNNING) == 0) fail("settle", "no collector");
+    run(L, "copy",
+        "assert(_G._G == _G and package.loaded.string == string and package.loaded._G == _G) "
+        "assert(getmetatable('').__index == string and ('x'):rep(3) == 'xxx') "
+        "assert(deep.self == deep and deep[1] == 1 and deep[2] == 2.5 and deep[3] == 'three' and #deep == 4) "
+        "assert(deep[4].own[1] == ('long'):rep(20) and require 'math' == math and math.random()) "
+        "assert(io.type(io.stdout) == 'file' and getmetatable(io.stdout).__index.write and io.stderr ~= io.stdout) "
+        "assert(debug.getregistry()[3] == coroutine.running() or debug.getregistry()[2] == _G) "
+        "assert(mine == nil and string.mine == nil and deep.mine == nil and deep[5] == nil) "
+        "mine, string.mine, deep.mine, deep[5] = 1, 2, {}, {} "
+        "for i = 1, 200 do local s = 'k' .. i _G[s], deep[s], package.loaded[s] = {s}, {s}, {s} "
+        "  if i % 40 == 0 then collectgarbage() end collectgarbage('step', 1) end "
+        "for i = 1, 200 do local s = 'k' .. i assert(_G[s][1] == s and deep[s][1] == s and package.loaded[s][1] == s) end "
+        "local all = _G for k in pairs(all) do all[k] = nil end");
+    lua_close(L);
+  }
+  return arg;
+}
+
+static void test_template (void) {
+  pthread_t threads[NTHREADS];
+  int i, left = -1;
+  lua_State *one, *other;
+  one = luaL_newstate();
+  if (lua_copytemplate(one)) fail("template", "there is none yet");
+  if (lua_maketemplate(fill_nothing)) fail("template", "an error in it");
+  if (lua_maketemplate(fill_function)) fail("template", "a Lua function in it");
+  if (lua_copytemplate(one)) fail("template", "there is none still");
+  if (!lua_maketemplate(fill)) fail("template", "is not made");
+  lua_close(one);  /* it has strings of its own that are in the pool now */
+  one = copied("incremental");
+  other = copied("generational");
+  lua_pushstring(one, "only_in_a_chunk");
+  lua_pushstring(other, "only_in_a_chunk");
+  if (lua_tostring(one, -1) != lua_tostring(other, -1))
+    fail("pool", "two strings of one text");
+  lua_pushstring(one, "in no chunk");
+  lua_pushstring(other, "in no chunk");
+  if (lua_tostring(one, -1) == lua_tostring(other, -1))
+    fail("pool", "a string that is no part of it");
+  lua_close(one);
+  lua_close(other);
+  for (i = 0; i < NTHREADS; i++)
+    pthread_create(&threads[i], NULL, use_copies, NULL);
+  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
+  for (i = 0; ; i++) {  /* memory ends after i blocks of the copy */
+    int status;
+    left = -1;
+    one = lua_newstate(scarce, &left, 0);
+    lua_gc(one, LUA_GCSTOP);
+    lua_pushcfunction(one, copy);
+    left = i;
+    status = lua_pcall(one, 0, 0, 0);
+    left = -1;
+    lua_close(one);
+    if (status == LUA_OK) break;
+    if (status != LUA_ERRMEM) fail("scarce", "another error");
+  }
+  if (i < 20) fail("scarce", "memory was never short");
+}
+
 int main (int argc, char **argv) {
   const char *collectors[] = {"incremental", "generational"};
-  int i;
+  int i, pass;
   if (argc != 2) fail("usage", "sharing DIRECTORY");
   dir = argv[1];
   luaL_initcodecache();
   luaL_initcodecache();
-  test_errors();
-  for (i = 0; i < 2; i++) {
-    test_matrix(collectors[i], 0);
-    test_matrix(collectors[i], 1);
-    test_running(collectors[i]);
+  for (pass = 0; pass < 2; pass++) {  /* without a pool of strings, then with it */
+    test_errors();
+    for (i = 0; i < 2; i++) {
+      test_matrix(collectors[i], 0);
+      test_matrix(collectors[i], 1);
+      test_running(collectors[i]);
+    }
+    test_cache();
+    if (pass == 0) test_template();
   }
-  test_cache();
   puts("ok");
   return 0;
 }
