@@ -61,9 +61,11 @@ impl Idle {
     }
 
     /// Searching worker `index` counts as asleep from now on. It looks at all queues after this and before it sleeps.
-    pub(super) fn give_up(&self, index: usize) {
+    /// `last`: others are to be woken before it.
+    pub(super) fn give_up(&self, index: usize, last: bool) {
         let mut sleepers = self.sleepers.lock();
-        sleepers.push(index);
+        let at = if last { 0 } else { sleepers.len() };
+        sleepers.insert(at, index);
         self.word.fetch_add(ASLEEP - SEARCHING, Ordering::SeqCst);
         order_for_loom();
     }
@@ -76,6 +78,11 @@ impl Idle {
             sleepers.remove(at);
             self.word.fetch_sub(ASLEEP - SEARCHING, Ordering::SeqCst);
         }
+    }
+
+    /// Whether a worker searches or sleeps.
+    pub(super) fn someone_idles(&self) -> bool {
+        self.word.load(Ordering::SeqCst) != 0
     }
 
     /// Number of workers that search.
@@ -110,7 +117,7 @@ mod loom_tests {
                     idle.whom_to_wake()
                 })
             };
-            idle.give_up(7);
+            idle.give_up(7, false);
             let found = work.load(Ordering::SeqCst);
             let woken = sender.join().unwrap();
             assert!(found || woken == Some(7));
@@ -127,7 +134,7 @@ mod loom_tests {
             let idle = Arc::new(Idle::new());
             for index in 0..2 {
                 idle.search();
-                idle.give_up(index);
+                idle.give_up(index, false);
             }
             let other = idle.clone();
             let sender = loom::thread::spawn(move || other.whom_to_wake());

@@ -11,6 +11,9 @@
 //! the watcher finds it held up, which starts that anew. So a pair that plays ping-pong pays no system call per message,
 //! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
 //!
+//! A worker without work that sleeps or watches does so in a wait for news of the sockets while that pays
+//! ([`crate::socket::try_lead`]), and finds what they make ready in its own slot and ring.
+//!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
 //! mailbox (see [`crate::mailbox`]) puts it there, and the role goes with it.
 
@@ -314,6 +317,11 @@ pub(crate) fn on_empty() {
         worker.parker.wake();
     }
     crate::start::on_empty();
+}
+
+/// Any thread: whether a worker has nothing to do.
+pub(crate) fn someone_idles() -> bool {
+    SHARED.get().is_some_and(|s| s.idle.someone_idles())
 }
 
 /// True once the workers stop.

@@ -6,6 +6,8 @@ use std::time::Duration;
 const EMPTY: u32 = 0;
 const ASLEEP: u32 = 1;
 const TOKEN: u32 = 2;
+/// Asleep in a wait for news of sockets.
+const POLLING: u32 = 3;
 
 /// One sleeper, any number of wakers. A wake that comes first makes the next sleep return at once.
 #[derive(Default)]
@@ -31,10 +33,29 @@ impl Parker {
         self.0.swap(EMPTY, Ordering::AcqRel) == TOKEN
     }
 
+    /// The owner is about to sleep in a wait for news of sockets. False if it was woken before that.
+    pub(super) fn begin_poll(&self) -> bool {
+        let begun = self
+            .0
+            .compare_exchange(EMPTY, POLLING, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        if !begun {
+            self.0.store(EMPTY, Ordering::Release);
+        }
+        begun
+    }
+
+    /// That wait is over. True if the owner was woken.
+    pub(super) fn end_poll(&self) -> bool {
+        self.0.swap(EMPTY, Ordering::AcqRel) == TOKEN
+    }
+
     /// Ends the sleep.
     pub(super) fn wake(&self) {
-        if self.0.swap(TOKEN, Ordering::AcqRel) == ASLEEP {
-            futex_wake(&self.0);
+        match self.0.swap(TOKEN, Ordering::AcqRel) {
+            ASLEEP => futex_wake(&self.0),
+            POLLING => crate::socket::wake_poller(),
+            _ => {}
         }
     }
 }

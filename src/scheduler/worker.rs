@@ -5,6 +5,7 @@ use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER};
 use crate::clock;
 use crate::reclaim;
 use crate::service::{self, Turn};
+use crate::socket;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -40,8 +41,10 @@ pub fn run_worker(index: usize) {
         slot_turns: 0,
         shared_first: false,
         seen: vec![0; shared.workers.len()],
+        seen_messages: vec![0; shared.workers.len()],
         place: Place::new(),
         busy_since: 0,
+        polled: false,
         cpu_seen: 0,
         short_stretches: 0,
     }
@@ -67,11 +70,14 @@ struct Worker {
     /// The last turn was a long one, of a service that goes on: what came from outside meanwhile is not to wait for
     /// more such turns.
     shared_first: bool,
-    /// Turn counts of the others at the watcher's last look.
+    /// Turn counts of the others at the watcher's last look, and what their monitors counted.
     seen: Vec<u64>,
+    seen_messages: Vec<i32>,
     place: Place,
     /// When the worker last found work after a search, in nanoseconds.
     busy_since: u64,
+    /// That work was news of sockets, which it had waited for itself.
+    polled: bool,
     /// CPU time of the thread, in nanoseconds, at the last look at it ...
     cpu_seen: u64,
     /// ... and about how much of it went into short stretches of work since, and into the searches between them.
@@ -153,6 +159,16 @@ impl Worker {
                 self.shared.idle.found();
                 return None;
             }
+            if let Some(ready) = self.own() {
+                self.place.anywhere();
+                self.remote.busy_on.store(processor(), Ordering::Relaxed);
+                self.busy_since = clock::monotonic_nanos();
+                self.polled = true;
+                if self.shared.idle.found() && self.anything() {
+                    self.shared.wake_for_surplus();
+                }
+                return Some(ready);
+            }
             if let Some(ready) = self.steal().or_else(|| self.relieve(woken)) {
                 self.place.anywhere();
                 self.remote.busy_on.store(processor(), Ordering::Relaxed);
@@ -169,9 +185,8 @@ impl Worker {
 
             let nobody_busy = self.shared.idle.busy(self.shared.workers.len()) == 0;
             if nobody_busy || self.shared.idle.searching() > 1 {
-                self.sleep(guard);
+                woken = self.sleep(guard);
                 pause = WATCH_FIRST;
-                woken = true;
             } else {
                 woken = self.pause(guard, pause);
                 pause = (pause * 2).min(WATCH_LAST);
@@ -183,7 +198,8 @@ impl Worker {
     fn note_stretch(&mut self) {
         let now = clock::monotonic_nanos();
         let passed = now - self.busy_since;
-        if passed < LONG_STRETCH {
+        // A batch of news is no long callback: nobody needs to watch us because of it.
+        if std::mem::take(&mut self.polled) || passed < LONG_STRETCH {
             self.short_stretches += passed + SEARCH;
             return;
         }
@@ -194,6 +210,24 @@ impl Worker {
         if worked >= LONG_STRETCH {
             self.shared.long_stretch.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// Whether another is in the same callback as at our last look.
+    fn long_callback(&mut self) -> bool {
+        let mut long = false;
+        for (seen, other) in self.seen_messages.iter_mut().zip(&self.shared.workers) {
+            let now = other.monitor.count();
+            long |= *seen == now && other.monitor.is_busy();
+            *seen = now;
+        }
+        long
+    }
+
+    /// What we made ready ourselves while we waited for news of sockets.
+    fn own(&self) -> Option<*mut Ready> {
+        self.remote
+            .take_own_next(self.shared)
+            .or_else(|| self.remote.queue.pop())
     }
 
     /// Takes from the shared queue or another worker's ring.
@@ -229,10 +263,11 @@ impl Worker {
         !INJECTOR.is_empty() || self.shared.workers.iter().any(|w| !w.queue.is_empty())
     }
 
-    /// Sleeps until somebody wakes us; we search again after.
-    fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) {
+    /// Sleeps until somebody wakes us, or until there are news of sockets; we search again after. False for news only.
+    fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
         let idle = &self.shared.idle;
-        idle.give_up(self.index);
+        let leader = socket::try_lead(false);
+        idle.give_up(self.index, leader.is_some());
         // A last look. Slots of others count only when nobody is left who would look at them.
         let slot = || {
             self.shared
@@ -244,11 +279,39 @@ impl Worker {
             *guard = None;
             reclaim::collect_some();
             self.place.anywhere();
+            if let Some(leader) = leader {
+                return self.lead(leader, None, guard, &|| idle.awake(self.index));
+            }
             self.remote.parker.sleep(None);
             self.spread();
             *guard = Some(reclaim::enter());
         }
         idle.awake(self.index);
+        true
+    }
+
+    /// Sleeps in a wait for news of sockets. `awake` is called when that is over and nothing is delivered yet. True if
+    /// somebody ended the sleep.
+    fn lead(
+        &self,
+        leader: socket::Leader<'static>,
+        limit: Option<Duration>,
+        guard: &mut Option<reclaim::Guard>,
+        awake: &dyn Fn(),
+    ) -> bool {
+        let mut woken = true;
+        if self.remote.parker.begin_poll() {
+            socket::lead(leader, limit, &mut || {
+                woken = self.remote.parker.end_poll();
+                *guard = Some(reclaim::enter());
+                awake();
+            });
+        } else {
+            *guard = Some(reclaim::enter());
+            awake();
+        }
+        self.remote.woken_from.store(-1, Ordering::Relaxed);
+        woken
     }
 
     /// Just woken: leaves the waker's processor.
@@ -281,9 +344,21 @@ impl Worker {
             time
         };
         if !self.anything() && !self.shared.quits() {
+            // What we deliver ourselves is not for others to wake us for.
+            let watcher = &self.shared.watcher;
+            let awake = || watcher.store(0, Ordering::SeqCst);
             *guard = None;
+            if self.long_callback()
+                && let Some(leader) = socket::try_lead(true)
+            {
+                return self.lead(leader, Some(time), guard, &awake);
+            }
             woken = self.remote.parker.sleep(Some(time));
             self.spread();
+            if !woken && let Some(leader) = socket::try_lead(true) {
+                // Those we watch will poll themselves soon; news that have piled up meanwhile are worth a look.
+                return self.lead(leader, Some(Duration::ZERO), guard, &awake);
+            }
             *guard = Some(reclaim::enter());
         }
         self.shared.watcher.store(0, Ordering::SeqCst);

@@ -62,6 +62,12 @@ impl Monitor {
         );
     }
 
+    /// Changes with the begin and the end of each message.
+    #[inline]
+    pub fn count(&self) -> i32 {
+        self.version.load(Ordering::Relaxed)
+    }
+
     /// True while a message is being dispatched.
     pub fn is_busy(&self) -> bool {
         self.destination.load(Ordering::Relaxed) != 0

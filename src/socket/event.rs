@@ -152,6 +152,9 @@ pub struct Event {
 pub trait Sink {
     /// Takes one event.
     fn deliver(&mut self, event: Event) -> bool;
+
+    /// The wait of a turn is over; what it brought is delivered after this.
+    fn awake(&mut self) {}
 }
 
 impl<F: FnMut(Event) -> bool> Sink for F {

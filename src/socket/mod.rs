@@ -10,6 +10,8 @@
 //! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd.
 //!
+//! The I/O thread is whoever has the [`role`] of it: the socket thread, or a worker that has nothing else to do ([`lead`]).
+//!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).
 
@@ -23,12 +25,14 @@ pub(crate) mod event;
 pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod info;
+mod lead;
 mod node;
 pub(crate) mod poller;
 pub(crate) mod queue;
 pub(crate) mod raw;
 mod receive;
 pub(crate) mod resolve;
+mod role;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod slot;
@@ -42,7 +46,11 @@ mod tests;
 pub use buffer::{ObjectInterface, Payload};
 pub use event::{Event, Sink, What};
 pub use info::SocketInfo;
-pub use node::{Poll, SocketMessage, exit, free, init, poll_once, run, server, socket_type};
+pub use lead::Leader;
+pub use node::{
+    Poll, SocketMessage, exit, free, init, lead, poll_once, run, server, socket_type, try_lead,
+    wake_poller,
+};
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
 

@@ -2,12 +2,14 @@
 
 use super::addr::Text;
 use super::event::{Event, Sink, What};
+use super::lead::Leader;
 use super::server::{Hooks, SocketServer};
 use super::shared::Clock;
 use crate::message::{Message, ptype};
 use libc::{c_char, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 /// Types of socket messages ("skynet_socket.h", `SKYNET_SOCKET_TYPE_*`).
 #[allow(missing_docs)]
@@ -105,9 +107,39 @@ pub fn poll_once() -> Poll {
     }
 }
 
-/// The I/O thread's loop, until [`exit`].
+/// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_lead`]).
 pub fn run() {
-    while poll_once() != Poll::Exit {}
+    if let Some(s) = server() {
+        s.serve(&mut Mailboxes, &crate::scheduler::someone_idles);
+    }
+}
+
+/// For a worker that has nothing to do: see [`SocketServer::try_lead`].
+#[inline]
+pub fn try_lead(briefly: bool) -> Option<Leader<'static>> {
+    server()?.try_lead(briefly)
+}
+
+/// A worker waits for news in place of the socket thread, no longer than `limit`, and puts them into the mailboxes.
+/// `awake` is called in between.
+pub fn lead(leader: Leader<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
+    struct Worker<'a>(&'a mut dyn FnMut());
+    impl Sink for Worker<'_> {
+        fn deliver(&mut self, event: Event) -> bool {
+            Mailboxes.deliver(event)
+        }
+        fn awake(&mut self) {
+            (self.0)();
+        }
+    }
+    leader.turn(&mut Worker(awake), limit);
+}
+
+/// Ends the wait of a worker in [`lead`].
+pub fn wake_poller() {
+    if let Some(s) = server() {
+        s.wake();
+    }
 }
 
 /// The sink that makes PTYPE_SOCKET messages of events.

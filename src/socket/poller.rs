@@ -2,6 +2,7 @@
 
 use super::sys::{self, Errno};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// What the kernel says about one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,27 +90,64 @@ impl Poller {
         let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
 
+    /// epoll_wait(2) with a limit of less than a millisecond. A kernel that has none (before 5.11) gives an error, and the
+    /// caller's wait is none.
+    fn wait_briefly(&self, room: &mut [libc::epoll_event], timeout: i32, limit: Duration) -> i32 {
+        let limit = match u64::try_from(timeout) {
+            Ok(millis) => limit.min(Duration::from_millis(millis)),
+            Err(_) => limit,
+        };
+        let time = libc::timespec {
+            tv_sec: limit.as_secs() as libc::time_t,
+            tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
+        };
+        // SAFETY: the slice is writable with its length, the time is readable, and no signal mask is given.
+        let n = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                room.as_mut_ptr(),
+                room.len() as i32,
+                &raw const time,
+                std::ptr::null::<libc::sigset_t>(),
+                0usize,
+            )
+        };
+        n as i32
+    }
+
+    /// Whether the kernel knows waits shorter than a millisecond.
+    pub fn waits_briefly(&self) -> bool {
+        let mut room = [libc::epoll_event { events: 0, u64: 0 }];
+        let n = self.wait_briefly(&mut room, -1, Duration::ZERO);
+        n >= 0 || Errno::last() != Errno(libc::ENOSYS)
+    }
+
     /// Ends the present or next `wait`.
     pub fn wake(&self) {
         let _ = sys::write(self.wake.as_raw_fd(), &1u64.to_ne_bytes());
     }
 
-    /// Waits for news, at most `timeout` milliseconds (-1: for ever); calls `f` for each.
+    /// Waits for news, at most `timeout` milliseconds (-1: for ever) and no longer than `limit`; puts them into `out`.
     pub fn wait(
         &self,
         room: &mut [libc::epoll_event],
         timeout: i32,
+        limit: Option<Duration>,
         out: &mut Vec<Ready>,
     ) -> Result<(), Errno> {
         out.clear();
-        // SAFETY: the slice is writable with its length.
-        let n = unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                room.as_mut_ptr(),
-                room.len() as i32,
-                timeout,
-            )
+        let n = match limit {
+            Some(limit) if timeout != 0 => self.wait_briefly(room, timeout, limit),
+            // SAFETY: the slice is writable with its length.
+            _ => unsafe {
+                libc::epoll_wait(
+                    self.epoll.as_raw_fd(),
+                    room.as_mut_ptr(),
+                    room.len() as i32,
+                    timeout,
+                )
+            },
         };
         if n < 0 {
             return Err(Errno::last());

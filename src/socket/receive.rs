@@ -58,6 +58,7 @@ impl Turn<'_> {
             slot.hint.store(hint, Ordering::Relaxed);
             slot.strikes.store(0, Ordering::Relaxed);
             slot.read.fetch_add(data.len() as u64, Ordering::Relaxed);
+            self.bytes += data.len();
             slot.read_time.store(self.s.now(), Ordering::Relaxed);
             self.emit(id, What::Data(data));
             left -= 1;
@@ -124,6 +125,7 @@ impl Turn<'_> {
             };
             slot.strikes.store(0, Ordering::Relaxed);
             slot.read.fetch_add(n as u64, Ordering::Relaxed);
+            self.bytes += n;
             slot.read_time.store(self.s.now(), Ordering::Relaxed);
             let Some(from) =
                 UdpAddress::from_sock(&from).filter(|f| f.protocol() == slot.protocol())

@@ -5,12 +5,13 @@ use super::buffer::{ObjectInterface, Payload};
 use super::command::Command;
 use super::event::Sink;
 use super::info::{self, SocketInfo};
+use super::lead::Lead;
 use super::poller::Poller;
 use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
 use super::sys::{self, Errno};
-use super::turn::{Done, Io, Turn};
+use super::turn::{Done, Io, Turn, Wait};
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -43,14 +44,16 @@ impl Hooks {
 
 /// A socket server. All methods but [`SocketServer::turn`] are for any thread and never wait for the I/O thread.
 pub struct SocketServer {
-    shared: Arc<Shared>,
-    io: Mutex<Io>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) io: Mutex<Io>,
+    pub(super) lead: Lead,
 }
 
 impl SocketServer {
     /// A server without sockets.
     pub fn new(hooks: Hooks) -> Result<SocketServer, Errno> {
         let poller = Poller::new()?;
+        let lead = Lead::new(poller.waits_briefly());
         let resolver = Resolver::new(hooks.lookup);
         let shared = Arc::new(Shared::new(
             poller,
@@ -62,12 +65,19 @@ impl SocketServer {
         Ok(SocketServer {
             shared,
             io: Mutex::new(Io::new()),
+            lead,
         })
     }
 
     /// One turn of the I/O thread; events go to `sink`. With `wait` it sleeps until there is something to do.
     pub fn turn(&self, sink: &mut dyn Sink, wait: bool) -> Done {
+        let wait = if wait { Wait::Long } else { Wait::No };
         Turn::run(&self.shared, &mut self.io.lock(), sink, wait)
+    }
+
+    /// Ends the present or next wait for news without any.
+    pub fn wake(&self) {
+        self.shared.poller.wake();
     }
 
     /// Sets the time of the statistics, in centiseconds; nothing if the server reads a clock.

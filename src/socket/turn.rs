@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The kernel's answer when the table (or epoll) is full, as services know it.
 pub const TOO_MANY: &str = "reach skynet socket number limit";
@@ -22,6 +23,23 @@ pub const SCRATCH: usize = 64 * 1024;
 
 /// News that one wait can bring.
 const MAX_READY: usize = 256;
+
+/// News that one wait of a worker can bring.
+const BRIEF_READY: usize = 32;
+
+/// Bytes above which a turn counts as one that moves much.
+pub const BULK: usize = 128 * 1024;
+
+/// How a turn waits for news.
+#[derive(Clone, Copy)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// Until there are some.
+    Long,
+    /// Until there are some or the time has passed; and the turn does not do much at once.
+    Brief(Option<Duration>),
+}
 
 /// What only the I/O thread has.
 pub struct Io {
@@ -52,6 +70,7 @@ pub struct Turn<'a> {
     sink: &'a mut dyn Sink,
     orphans: Vec<i32>,
     delivered: usize,
+    pub(super) bytes: usize,
     exit: bool,
 }
 
@@ -60,28 +79,39 @@ pub struct Turn<'a> {
 pub struct Done {
     /// Events delivered.
     pub delivered: usize,
+    /// Bytes received.
+    pub bytes: usize,
     /// The server was told to end.
     pub exit: bool,
 }
 
 impl<'a> Turn<'a> {
-    /// Runs one turn. With `wait` it sleeps until there is something to do.
-    pub fn run(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink, wait: bool) -> Done {
+    /// Runs one turn.
+    pub fn run(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink, wait: Wait) -> Done {
         let mut turn = Turn {
             s,
             io,
             sink,
             orphans: Vec::new(),
             delivered: 0,
+            bytes: 0,
             exit: false,
         };
         let mut ready = std::mem::take(&mut turn.io.ready);
-        let timeout = if wait && s.commands.fall_asleep() {
+        let timeout = if !matches!(wait, Wait::No) && s.commands.fall_asleep() {
             turn.rest_timeout()
         } else {
             0
         };
-        if let Err(e) = s.poller.wait(&mut turn.io.room, timeout, &mut ready)
+        let (most, limit, bulk) = match wait {
+            Wait::No | Wait::Long => (MAX_READY, None, usize::MAX),
+            Wait::Brief(limit) => (BRIEF_READY, limit, BULK),
+        };
+        let news = s
+            .poller
+            .wait(&mut turn.io.room[..most], timeout, limit, &mut ready);
+        turn.sink.awake();
+        if let Err(e) = news
             && !e.is_temporary()
         {
             turn.report(format_args!(
@@ -96,11 +126,16 @@ impl<'a> Turn<'a> {
         for r in &ready {
             turn.ready(*r);
             turn.close_orphans();
+            if turn.bytes > bulk {
+                // The rest is told again by the next wait.
+                break;
+            }
         }
         turn.end_rests();
         turn.io.ready = ready;
         Done {
             delivered: turn.delivered,
+            bytes: turn.bytes,
             exit: turn.exit,
         }
     }

@@ -5,14 +5,14 @@ use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Long enough for anything that happens at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Owner of sockets that has "died": events for it are refused.
 pub const DEAD: usize = 0xdead;
@@ -24,6 +24,10 @@ pub struct Node {
     /// Turns of the I/O thread so far.
     #[allow(dead_code)]
     pub turns: Arc<AtomicUsize>,
+    /// Turns of workers that had news.
+    pub led: Arc<AtomicUsize>,
+    workers: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
     kept: Mutex<Vec<Event>>,
 }
 
@@ -52,6 +56,55 @@ impl Node {
             events,
             thread: Some(thread),
             turns,
+            led: Arc::default(),
+            workers: Vec::new(),
+            stop: Arc::default(),
+            kept: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// A node whose socket thread shares its work with workers that never have anything else to do, and with hot sockets
+    /// all the time.
+    pub fn with_workers(count: usize) -> Node {
+        let server = Arc::new(SocketServer::new(hooks()).unwrap());
+        let (tx, events): (Sender<Event>, _) = channel();
+        let (stop, led) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let worker = |_| {
+            let (s, tx, stop, led) = (server.clone(), tx.clone(), stop.clone(), led.clone());
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    s.heat();
+                    let Some(leader) = s.try_lead(true) else {
+                        std::thread::yield_now();
+                        continue;
+                    };
+                    let mut news = 0;
+                    let mut sink = |e: Event| {
+                        news = 1;
+                        e.owner != DEAD && tx.send(e).is_ok()
+                    };
+                    leader.turn(&mut sink, Some(Duration::from_millis(1)));
+                    led.fetch_add(news, Ordering::Relaxed);
+                }
+            })
+        };
+        let workers = (0..count).map(worker).collect();
+        let (s, t) = (server.clone(), tx.clone());
+        let thread = std::thread::spawn(move || {
+            let mut sink = |e: Event| e.owner != DEAD && t.send(e).is_ok();
+            s.serve(&mut sink, &|| true);
+        });
+        Node {
+            server,
+            events,
+            thread: Some(thread),
+            turns: Arc::default(),
+            led,
+            workers,
+            stop,
             kept: Mutex::new(Vec::new()),
         }
     }
@@ -69,6 +122,12 @@ impl Node {
             }
             kept.push(e);
         }
+    }
+
+    /// The next event of any socket.
+    pub fn any(&self) -> Event {
+        let kept = self.kept.lock().unwrap().pop();
+        kept.unwrap_or_else(|| self.events.recv_timeout(PATIENCE).expect("an event"))
     }
 
     /// Everything that has arrived, after the I/O thread has done all that was asked so far.
@@ -179,6 +238,10 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.server.exit();
         if let Some(t) = self.thread.take() {
+            t.join().unwrap();
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        for t in self.workers.drain(..) {
             t.join().unwrap();
         }
     }

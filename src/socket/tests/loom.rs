@@ -1,9 +1,10 @@
-//! Models of the two words that threads share: the gate of a socket and the queue of commands.
+//! Models of the words that threads share: the gate of a socket, the queue of commands, and the role of the I/O thread.
 
 use crate::socket::addr::UdpAddress;
 use crate::socket::buffer::{Block, Payload};
 use crate::socket::command_queue::CommandQueue;
 use crate::socket::gate::{Entry, Gate};
+use crate::socket::role::Role;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
@@ -125,5 +126,43 @@ fn loom_nothing_is_left_behind_by_a_consumer_that_falls_asleep() {
         // Either it sees the command itself, or the producer knows that it has to wake it.
         assert_eq!(asleep, woken);
         assert_eq!(queue.take().count(), 1);
+    });
+}
+
+/// Two workers take the role when they can, and the socket thread waits for it. One holds it at a time, and the socket
+/// thread gets it in the end: loom fails if it sleeps for ever.
+#[test]
+fn loom_one_thread_polls_at_a_time_and_who_waits_is_woken() {
+    loom::model(|| {
+        let shared = Arc::new((Role::new(), UnsafeCell::new(0)));
+        let inside = |shared: &(Role, UnsafeCell<i32>)| {
+            // SAFETY: the caller holds the role, which loom checks.
+            shared.1.with_mut(|turns| unsafe { *turns += 1 });
+        };
+        let other = shared.clone();
+        let socket = thread::spawn(move || {
+            while !other.0.take_or_await() {
+                thread::park();
+            }
+            inside(&other);
+            assert!(!other.0.give_back(), "nobody else waits");
+        });
+        let waiter = socket.thread().clone();
+        let worker = |shared: Arc<(Role, UnsafeCell<i32>)>| {
+            let waiter = waiter.clone();
+            move || {
+                if shared.0.try_take() {
+                    inside(&shared);
+                    if shared.0.give_back() {
+                        waiter.unpark();
+                    }
+                }
+            }
+        };
+        let second = thread::spawn(worker(shared.clone()));
+        worker(shared.clone())();
+        second.join().unwrap();
+        socket.join().unwrap();
+        assert!(shared.0.try_take(), "free at the end");
     });
 }

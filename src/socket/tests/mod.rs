@@ -11,6 +11,8 @@ mod connect;
 #[cfg(not(loom))]
 mod harness;
 #[cfg(not(loom))]
+mod lead;
+#[cfg(not(loom))]
 mod listen;
 #[cfg(loom)]
 mod loom;
