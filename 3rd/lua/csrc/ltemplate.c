@@ -251,6 +251,10 @@ LUA_API int lua_maketemplate (lua_CFunction fill) {
   lua_pushcfunction(L, fill);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK)
     goto failed;
+  /* the lexer writes to a string of its own when it begins: not later */
+  if (luaL_loadstring(L, "") != LUA_OK)
+    goto failed;
+  lua_settop(L, 0);
   sharestrings(L);
   lua_gc(L, LUA_GCCOLLECT);  /* what 'fill' only needed meanwhile */
   listpresent(tp, L);
