@@ -5,13 +5,14 @@ local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
 
-local clusterd, fd, from, megabytes = ...
+local clusterd, _, fd = ... -- the second is the listener that the connection came in by
 clusterd, fd = math.tointeger(clusterd), math.tointeger(fd)
+local from -- address of the other side
 
 -- What one connection may have begun and not ended. A sender writes its large requests one after another, so one is
 -- what to expect.
 local MAX_UNFINISHED <const> = 64
-local max_bytes = math.tointeger(megabytes) * 1024 * 1024
+local max_bytes
 
 ---------------------------------------------------------------- names
 
@@ -252,6 +253,9 @@ skynet.start(function()
 			skynet.error(string.format("Invalid command %s from %s", name, skynet.address(source)))
 		end
 	end)
+	local megabytes
+	from, megabytes = skynet.call(clusterd, "lua", "connection", fd)
+	max_bytes = megabytes * 1024 * 1024
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
 	driver.start(fd)   -- from here on packets come
 end)

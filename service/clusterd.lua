@@ -200,18 +200,18 @@ end
 
 ---------------------------------------------------------------- this node
 
--- Agents of connections: a handle, or true while one starts.
+-- Agents of connections: a handle, or the address of the other side while one starts.
 local agents, connections = {}, 0
+local most = {} -- listener -> connections at most
 
-local function on_accept(fd, from, maxclient)
-	if connections + 1 >= maxclient then
+local function on_accept(listener, fd, from)
+	if connections + 1 >= most[listener] then
 		skynet.error(string.format("cluster: %s is turned away, there are %d connections", from, connections))
 		return socket.close_fd(fd)
 	end
 	skynet.error(string.format("socket accept from %s", from))
-	agents[fd], connections = true, connections + 1
-	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), fd, from,
-		math.tointeger(options.unfinished) or UNFINISHED)
+	agents[fd], connections = from, connections + 1
+	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
 	if not ok then
 		agents[fd], connections = nil, connections - 1
 		socket.close_fd(fd)
@@ -233,30 +233,38 @@ function command.listen(_, address, port, maxclient)
 	if port == nil then
 		host = nodes[address] and nodes[address].address or error(address .. " is down")
 	end
-	skynet.error("Listen on", host, port)
-	local listener, real_address, real_port = socket.listen(host, port)
-	maxclient = maxclient or MAX_CONNECTIONS
-	socket.start(listener, function(fd, from)
-		on_accept(fd, from, maxclient)
-	end)
+	local listener = skynet.newservice("clusterlistener", skynet.self())
+	most[listener] = maxclient or MAX_CONNECTIONS
+	local real_address, real_port = skynet.call(listener, "lua", host, port)
+	if not real_address then
+		most[listener] = nil
+		error(real_port, 0)
+	end
 	if port == nil then
 		real_address, real_port = address, nil
 	end
 	skynet.retpack(real_address, real_port)
 end
 
---- socket "close", fd: an agent tells that its connection has ended
-function command.socket(_, event, fd)
-	if event == "close" then
+--- socket "open", fd, from: a listener has a connection; socket "close", fd: an agent tells that its has ended
+function command.socket(source, event, fd, from)
+	if event == "open" then
+		on_accept(source, fd, from)
+	elseif event == "close" then
 		forget_agent(fd)
 	end
+end
+
+--- connection fd -> address of the other side, MiB of unfinished requests that it may have; for an agent that starts
+function command.connection(_, fd)
+	skynet.retpack(agents[fd], math.tointeger(options.unfinished) or UNFINISHED)
 end
 
 local handles, names = {}, {} -- name -> handle, handle -> name
 
 local function forget_cached_names()
 	for fd, agent in pairs(agents) do
-		if agent ~= true and not skynet.send(agent, "lua", "namechange") then
+		if type(agent) == "number" and not skynet.send(agent, "lua", "namechange") then
 			forget_agent(fd) -- somebody has killed it
 		end
 	end

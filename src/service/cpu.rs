@@ -7,7 +7,6 @@
 
 use crate::clock;
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const LONG_MICROS: u64 = 50;
@@ -37,19 +36,25 @@ pub(super) fn ticks() -> u64 {
     clock::monotonic_nanos()
 }
 
-/// Ticks per microsecond, measured once against the monotonic clock over two milliseconds.
+/// Ticks per microsecond, measured once against the monotonic clock over two milliseconds; by two threads at once if both
+/// are the first.
 fn per_micro() -> f64 {
-    static RATE: OnceLock<f64> = OnceLock::new();
-    *RATE.get_or_init(|| {
-        let (t0, n0) = (ticks(), clock::monotonic_nanos());
-        loop {
-            std::hint::spin_loop();
-            let nanos = clock::monotonic_nanos() - n0;
-            if nanos >= 2_000_000 {
-                return (ticks() - t0) as f64 * 1000.0 / nanos as f64;
-            }
+    /// Bits of the rate, which is not 0 once it is known.
+    static RATE: AtomicU64 = AtomicU64::new(0);
+    let known = f64::from_bits(RATE.load(Ordering::Relaxed));
+    if known != 0.0 {
+        return known;
+    }
+    let (t0, n0) = (ticks(), clock::monotonic_nanos());
+    let rate = loop {
+        std::hint::spin_loop();
+        let nanos = clock::monotonic_nanos() - n0;
+        if nanos >= 2_000_000 {
+            break (ticks() - t0) as f64 * 1000.0 / nanos as f64;
         }
-    })
+    };
+    RATE.store(rate.to_bits(), Ordering::Relaxed);
+    rate
 }
 
 /// [`TURN_MICROS`] in ticks; before the counter's rate is known, no turn is long.

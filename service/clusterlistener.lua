@@ -1,0 +1,28 @@
+-- Listens on one address of the node for other nodes of the cluster, and tells clusterd of each connection; clusteragents
+-- take those over. A service for each address, so that what operators see stays what they know: who owns the listening
+-- socket, and in the arguments of an agent, where its connection came in.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+
+local clusterd = math.tointeger((...))
+
+--- host, port -> address and port that it listens on, or nil and why not
+local function open(host, port)
+	skynet.error("Listen on", host, port)
+	local ok, listener, address, real_port = pcall(socket.listen, host, port)
+	if not ok then
+		skynet.fork(skynet.exit)
+		return nil, listener
+	end
+	socket.start(listener, function(fd, from)
+		skynet.send(clusterd, "lua", "socket", "open", fd, from)
+	end)
+	return address, real_port
+end
+
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, host, port)
+		skynet.retpack(open(host, port))
+	end)
+end)
