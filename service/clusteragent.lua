@@ -225,11 +225,9 @@ on.close = finish
 skynet.register_protocol {
 	name = "socket",
 	id = skynet.PTYPE_SOCKET,
-	unpack = function(msg, sz)
-		return netpack.filter(queue, msg, sz)
-	end,
-	dispatch = function(_, _, new_queue, event, ...)
-		queue = new_queue
+	unpack = function(msg, sz) return netpack.filter(queue, msg, sz) end,
+	dispatch = function(_, _, packets, event, ...)
+		queue = packets
 		local run = event and on[event]
 		if run then
 			run(...)

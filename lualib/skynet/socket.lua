@@ -99,12 +99,16 @@ end
 
 ---------------------------------------------------------------- events (skynet_socket.h)
 
+-- Data of a socket that is not ours any more.
+local function refuse_data(id, size, data)
+	driver.drop(data, size)
+	skynet.error("socket: drop package from " .. id)
+end
+
 local function on_data(id, size, data)
 	local s = socket_pool[id]
-	if s == nil then
-		skynet.error("socket: drop package from " .. id)
-		driver.drop(data, size)
-		return
+	if not s then
+		return refuse_data(id, size, data)
 	end
 	local total = push(s.input, s.blocks, data, size)
 	local wants = s.wants

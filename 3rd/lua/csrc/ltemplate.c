@@ -18,22 +18,23 @@
 
 #include "lprefix.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* states and their objects */
 #include "lua.h"
-#include "lauxlib.h"
-
-#include "lapi.h"
-#include "lfunc.h"
-#include "lgc.h"
-#include "lmem.h"
-#include "lshare.h"
 #include "lstate.h"
-#include "lstring.h"
 #include "ltable.h"
+#include "lstring.h"
+#include "lfunc.h"
 #include "ltm.h"
+
+/* how they come and go */
+#include "lauxlib.h"
+#include "lapi.h"
+#include "lmem.h"
+#include "lgc.h"
+#include "lshare.h"
 
 
 /* the parts of an object that references stand in */
