@@ -252,13 +252,6 @@ impl Mailbox {
         self.len() == 0
     }
 
-    /// Consumer: true if messages wait that were gathered before.
-    #[inline]
-    pub fn has_gathered(&self) -> bool {
-        // SAFETY: the caller is the consumer.
-        !unsafe { &*self.local.get() }.first.is_null()
-    }
-
     /// Consumer: the length at which an overload was noticed since the last call, or 0.
     #[inline]
     pub fn take_overload(&self) -> usize {
