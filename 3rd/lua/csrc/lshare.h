@@ -13,11 +13,45 @@
 #ifndef lshare_h
 #define lshare_h
 
+#include <string.h>
+
 #include "lobject.h"
 #include "lstate.h"
 
 /* same text? For two short strings at different addresses. */
 LUAI_FUNC int luaS_sametext (const TString *a, const TString *b);
+
+/*
+** Are the 'l' bytes equal? Short strings are padded to words, but what is
+** looked for may be the end of a block.
+*/
+static inline int luaS_samebytes (const char *a, const char *b, size_t l) {
+  unsigned long long x, y;
+  size_t i;
+  if (l < sizeof(x)) {
+    unsigned int v, w;
+    if (l < sizeof(v)) {
+      for (i = 0; i < l; i++) {
+        if (a[i] != b[i]) return 0;
+      }
+      return 1;
+    }
+    memcpy(&v, a, sizeof(v));
+    memcpy(&w, b, sizeof(w));
+    if (v != w) return 0;
+    memcpy(&v, a + l - sizeof(v), sizeof(v));  /* may overlap the first */
+    memcpy(&w, b + l - sizeof(w), sizeof(w));
+    return v == w;
+  }
+  for (i = 0; i + sizeof(x) < l; i += sizeof(x)) {
+    memcpy(&x, a + i, sizeof(x));
+    memcpy(&y, b + i, sizeof(y));
+    if (x != y) return 0;
+  }
+  memcpy(&x, a + l - sizeof(x), sizeof(x));  /* may overlap the last one */
+  memcpy(&y, b + l - sizeof(y), sizeof(y));
+  return x == y;
+}
 
 /* short string of the template with that text and hash; NULL for none */
 LUAI_FUNC TString *luaS_pooled (const char *str, size_t l, unsigned h);

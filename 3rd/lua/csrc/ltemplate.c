@@ -88,7 +88,7 @@ TString *luaS_pooled (const char *str, size_t l, unsigned h) {
   tb = &g->strt;
   for (ts = tb->hash[lmod(h, tb->size)]; ts != NULL; ts = ts->u.hnext) {
     if (ts->hash == h && l == cast_uint(ts->shrlen) &&
-        memcmp(str, getshrstr(ts), l * sizeof(char)) == 0)
+        luaS_samebytes(str, getshrstr(ts), l))
       return ts;
   }
   return NULL;

@@ -50,11 +50,12 @@ unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
     1
 }
 
-/// Appends the searcher.
+/// Appends the searcher. The modules learn that the VM is one of the patched Lua.
 ///
 /// # Safety
 /// The standard libraries are open; the stack has room for three values.
 pub(super) unsafe fn install(state: *mut lua_State) {
+    skynet_luaclib::seri::read_values_in_place();
     // SAFETY: as the caller promises.
     unsafe {
         lua_getglobal(state, c"package".as_ptr());

@@ -17,6 +17,9 @@
 mod pack;
 mod scratch;
 mod unpack;
+mod view;
+
+pub use view::read_values_in_place;
 
 pub(crate) use pack::{pack, packstring};
 pub(crate) use unpack::unpack;

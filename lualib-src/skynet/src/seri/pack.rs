@@ -14,16 +14,17 @@ use mlua_sys::{
 };
 
 use super::scratch::{OutOfMemory, Writer};
+use super::view::{self, Views};
 use super::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, head, number};
 
 /// Tables within tables, at most.
-const MAX_DEPTH: u32 = 32;
+pub(super) const MAX_DEPTH: u32 = 32;
 /// Free places on Lua's stack that a table needs (LUA_MINSTACK).
-const STACK: c_int = 20;
+pub(super) const STACK: c_int = 20;
 /// Array values that are on the stack at once.
 const CHUNK: usize = 8;
 
-enum Failure {
+pub(super) enum Failure {
     TooDeep,
     /// A value of this Lua type has no serialised form.
     Unsupported(c_int),
@@ -43,7 +44,7 @@ impl From<OutOfMemory> for Failure {
 pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with room for LUA_MINSTACK values; the writer is plain data, so raising is fine.
     unsafe {
-        let writer = arguments(state);
+        let writer = arguments(state, view::views());
         let bytes = writer.bytes();
         let size = bytes.len();
         let block = match writer.give() {
@@ -68,8 +69,13 @@ pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
 /// `skynet.packstring(...)`: the same as a string.
 pub unsafe extern "C-unwind" fn packstring(state: *mut lua_State) -> c_int {
     // SAFETY: as in `pack`.
+    unsafe { string_of_arguments(state, view::views()) }
+}
+
+pub(super) unsafe fn string_of_arguments(state: *mut lua_State, views: Option<&Views>) -> c_int {
+    // SAFETY: as in `pack`.
     unsafe {
-        let writer = arguments(state);
+        let writer = arguments(state, views);
         let bytes = writer.bytes();
         lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
         writer.close();
@@ -77,14 +83,18 @@ pub unsafe extern "C-unwind" fn packstring(state: *mut lua_State) -> c_int {
     1
 }
 
-unsafe fn arguments(state: *mut lua_State) -> Writer {
+unsafe fn arguments(state: *mut lua_State, views: Option<&Views>) -> Writer {
     let mut writer = Writer::open();
     // SAFETY: all indices are arguments.
     unsafe {
-        for index in 1..=lua_gettop(state) {
-            if let Err(failure) = value(state, &mut writer, index, lua_type(state, index), 0) {
-                raise(state, &failure);
-            }
+        let count = lua_gettop(state);
+        let packed = match views {
+            Some(views) => view::arguments(state, views, &mut writer, count),
+            None => (1..=count)
+                .try_for_each(|index| value(state, &mut writer, index, lua_type(state, index), 0)),
+        };
+        if let Err(failure) = packed {
+            raise(state, &failure);
         }
         if c_int::try_from(writer.bytes().len()).is_err() {
             luaL_error(state, c"serialize can't pack more than 2G".as_ptr());
@@ -112,7 +122,7 @@ unsafe fn raise(state: *mut lua_State, failure: &Failure) -> c_int {
 }
 
 #[inline(always)]
-unsafe fn value(
+pub(super) unsafe fn value(
     state: *mut lua_State,
     writer: &mut Writer,
     index: c_int,
@@ -153,7 +163,7 @@ unsafe fn value(
 }
 
 #[inline(always)]
-fn integer(writer: &mut Writer, value: lua_Integer) -> Result<(), OutOfMemory> {
+pub(super) fn integer(writer: &mut Writer, value: lua_Integer) -> Result<(), OutOfMemory> {
     if value == 0 {
         return writer.byte(head(NUMBER, number::ZERO));
     }
@@ -170,7 +180,7 @@ fn integer(writer: &mut Writer, value: lua_Integer) -> Result<(), OutOfMemory> {
 }
 
 #[inline(always)]
-fn string(writer: &mut Writer, text: &[u8]) -> Result<(), Failure> {
+pub(super) fn string(writer: &mut Writer, text: &[u8]) -> Result<(), Failure> {
     let len = text.len();
     if len < 32 {
         writer.text(head(SHORT, len as u8), [], text)?;
@@ -198,11 +208,7 @@ unsafe fn table(
         }
         if lua_getmetatable(state, index) != 0 {
             lua_settop(state, -2);
-            // It makes a string, so the collector may run finalizers, which may pack something.
-            writer.suspend();
-            let pairs = luaL_getmetafield(state, index, c"__pairs".as_ptr());
-            writer.resume();
-            if pairs != LUA_TNIL {
+            if find_pairs(state, writer, index) {
                 return by_metamethod(state, writer, index, depth);
             }
         }
@@ -226,6 +232,26 @@ unsafe fn table(
     Ok(())
 }
 
+/// Head of a table whose array part has that length.
+#[inline(always)]
+pub(super) fn begin_table(writer: &mut Writer, length: usize) -> Result<(), OutOfMemory> {
+    if length < usize::from(LONG_ARRAY) {
+        return writer.byte(head(TABLE, length as u8));
+    }
+    writer.byte(head(TABLE, LONG_ARRAY))?;
+    integer(writer, length as lua_Integer)
+}
+
+/// Pushes the metamethod `__pairs` of the table at `index`, which has a metatable; nothing if there is none.
+pub(super) unsafe fn find_pairs(state: *mut lua_State, writer: &mut Writer, index: c_int) -> bool {
+    // It makes a string, so the collector may run finalizers, which may pack something.
+    writer.suspend();
+    // SAFETY: the stack has room for STACK values.
+    let kind = unsafe { luaL_getmetafield(state, index, c"__pairs".as_ptr()) };
+    writer.resume();
+    kind != LUA_TNIL
+}
+
 /// Head and array part; returns its length.
 unsafe fn array(
     state: *mut lua_State,
@@ -236,12 +262,7 @@ unsafe fn array(
     // SAFETY: `index` is a table and the stack has room for CHUNK values and what a value needs.
     unsafe {
         let length = lua_rawlen(state, index) as usize;
-        if length < usize::from(LONG_ARRAY) {
-            writer.byte(head(TABLE, length as u8))?;
-        } else {
-            writer.byte(head(TABLE, LONG_ARRAY))?;
-            integer(writer, length as lua_Integer)?;
-        }
+        begin_table(writer, length)?;
         let top = lua_gettop(state);
         let mut next = 1;
         while next <= length {
@@ -258,7 +279,7 @@ unsafe fn array(
 }
 
 /// The pairs that the metamethod at the top of the stack produces.
-unsafe fn by_metamethod(
+pub(super) unsafe fn by_metamethod(
     state: *mut lua_State,
     writer: &mut Writer,
     index: c_int,

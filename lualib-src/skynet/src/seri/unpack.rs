@@ -8,11 +8,11 @@ use libc::{c_char, c_int, c_void};
 use mlua_sys::{
     LUA_TNIL, LUA_TNONE, LUA_TSTRING, lua_Integer, lua_State, lua_createtable, lua_pushboolean,
     lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushnumber,
-    lua_rawset, lua_rawseti, lua_settop, lua_tointegerx, lua_tolstring, lua_touserdata, lua_type,
+    lua_rawset, lua_rawseti, lua_tointegerx, lua_tolstring, lua_touserdata, lua_type,
     luaL_checkinteger, luaL_checkstack, luaL_error,
 };
 
-use super::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, number};
+use super::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, number, view};
 
 /// Free places on Lua's stack that a table needs (LUA_MINSTACK).
 const STACK: c_int = 20;
@@ -141,24 +141,30 @@ pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
     // All locals are plain data, so raising is fine.
     unsafe {
         let mut len = 0;
-        let start: *const u8 = match lua_type(state, 1) {
-            LUA_TNONE | LUA_TNIL => return 0,
-            LUA_TSTRING => lua_tolstring(state, 1, &mut len).cast(),
-            _ => {
-                let start = lua_touserdata(state, 1);
-                let mut valid = 0;
-                let mut size = lua_tointegerx(state, 2, &mut valid);
-                if valid == 0 {
-                    size = luaL_checkinteger(state, 2); // raises
-                }
-                // C's int, as ever. A negative size reads nothing.
-                let size = size as c_int;
-                if size < 0 && !start.is_null() {
-                    return 0;
-                }
-                len = size.unsigned_abs() as usize;
-                start.cast()
+        let start: *const u8 = match view::block(state) {
+            Some((start, size)) => {
+                len = size;
+                start
             }
+            None => match lua_type(state, 1) {
+                LUA_TNONE | LUA_TNIL => return 0,
+                LUA_TSTRING => lua_tolstring(state, 1, &mut len).cast(),
+                _ => {
+                    let start = lua_touserdata(state, 1);
+                    let mut valid = 0;
+                    let mut size = lua_tointegerx(state, 2, &mut valid);
+                    if valid == 0 {
+                        size = luaL_checkinteger(state, 2); // raises
+                    }
+                    // C's int, as ever. A negative size reads nothing.
+                    let size = size as c_int;
+                    if size < 0 && !start.is_null() {
+                        return 0;
+                    }
+                    len = size.unsigned_abs() as usize;
+                    start.cast()
+                }
+            },
         };
         if len == 0 {
             return 0;
@@ -166,7 +172,6 @@ pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
         if start.is_null() {
             return luaL_error(state, c"deserialize null pointer".as_ptr());
         }
-        lua_settop(state, 1);
         let mut reader = Reader {
             rest: slice::from_raw_parts(start, len),
         };

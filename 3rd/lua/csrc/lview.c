@@ -1,0 +1,123 @@
+/*
+** lview.c
+** See lview.h.
+*/
+
+#define lview_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include "lview.h"
+
+#include "lobject.h"
+#include "lstate.h"
+#include "lstring.h"
+#include "ltable.h"
+
+
+/* The value with that tag. */
+static inline void show (lua_View *view, int tag, const Value *value) {
+  switch (tag) {
+    case LUA_VSHRSTR: {
+      TString *ts = gco2ts(value->gc);
+      view->kind = LUA_TSTRING;
+      view->len = cast_sizet(ts->shrlen);
+      view->u.s = getshrstr(ts);
+      break;
+    }
+    case LUA_VLNGSTR: {
+      TString *ts = gco2ts(value->gc);
+      view->kind = LUA_TSTRING;
+      view->len = ts->u.lnglen;
+      view->u.s = getlngstr(ts);
+      break;
+    }
+    case LUA_VNUMINT:
+      view->kind = LUA_VIEWINTEGER;
+      view->u.i = value->i;
+      break;
+    case LUA_VNUMFLT:
+      view->kind = LUA_VIEWFLOAT;
+      view->u.n = value->n;
+      break;
+    case LUA_VFALSE:
+      view->kind = LUA_VIEWFALSE;
+      break;
+    case LUA_VTRUE:
+      view->kind = LUA_VIEWTRUE;
+      break;
+    case LUA_VTABLE:
+      view->kind = LUA_TTABLE;
+      view->u.t = gco2t(value->gc);
+      break;
+    case LUA_VLIGHTUSERDATA:
+      view->kind = LUA_TLIGHTUSERDATA;
+      view->u.p = value->p;
+      break;
+    default:
+      view->kind = novariant(tag);
+      break;
+  }
+}
+
+
+LUA_API void lua_view (lua_State *L, int arg, lua_View *view) {
+  const TValue *o = s2v(L->ci->func.p + arg);
+  lua_assert(arg >= 1 && L->ci->func.p + arg < L->top.p);
+  show(view, ttypetag(o), &o->value_);
+}
+
+
+LUA_API int lua_viewtable (lua_State *L, const void *table, size_t *len,
+                           unsigned int *pos) {
+  Table *t = cast(Table *, cast_voidp(table));
+  sethvalue2s(L, L->top.p, t);
+  L->top.p++;
+  lua_assert(L->top.p <= L->ci->top.p);
+  *len = cast_sizet(luaH_getn(L, t));
+  *pos = (*len < t->asize) ? cast_uint(*len) : t->asize;
+  return t->metatable != NULL;
+}
+
+
+LUA_API void lua_viewindex (const void *table, lua_Integer index,
+                            lua_View *view) {
+  Table *t = cast(Table *, cast_voidp(table));
+  lua_Unsigned k = l_castS2U(index) - 1u;
+  if (k < t->asize)
+    show(view, withvariant(*getArrTag(t, k)), getArrVal(t, k));
+  else {
+    TValue v;
+    int tag = luaH_getint(t, index, &v);
+    show(view, withvariant(tag), &v.value_);
+  }
+}
+
+
+LUA_API int lua_viewnext (const void *table, unsigned int *pos,
+                          lua_View *key, lua_View *value) {
+  const Table *t = cast(const Table *, table);
+  unsigned int asize = t->asize;
+  unsigned int i = *pos;
+  for (; i < asize; i++) {
+    int tag = *getArrTag(t, i);
+    if (!tagisempty(tag)) {
+      key->kind = LUA_VIEWINTEGER;
+      key->u.i = cast(lua_Integer, i) + 1;
+      show(value, withvariant(tag), getArrVal(t, i));
+      *pos = i + 1;
+      return 1;
+    }
+  }
+  for (i -= asize; i < sizenode(t); i++) {
+    const Node *n = gnode(t, i);
+    if (!isempty(gval(n))) {
+      show(key, withvariant(keytt(n)), &keyval(n));
+      show(value, ttypetag(gval(n)), &gval(n)->value_);
+      *pos = i + 1 + asize;
+      return 1;
+    }
+  }
+  return 0;
+}
