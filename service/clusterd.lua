@@ -4,7 +4,8 @@
 -- Config key `cluster`: a Lua file with `node = "host:port"` (false: known to be down) and options
 -- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known),
 -- `__reconnect = seconds` (how long a request waits for a lost connection; no end by default) and
--- `__unfinished = megabytes` (what the large requests of a connection that are still coming in may have together).
+-- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
+-- together).
 
 local skynet = require "skynet"
 require "skynet.manager"
@@ -18,6 +19,11 @@ local our_name = core.nodename()
 local options = {}
 local nodes = {} -- name -> { address, sender, connected_to = address the sender was told, busy, unknown }
 local command = {}
+
+-- MiB that what comes in in parts may have on one connection.
+local function unfinished()
+	return math.tointeger(options.unfinished) or UNFINISHED
+end
 
 ---------------------------------------------------------------- other nodes
 
@@ -38,7 +44,7 @@ local function tell_sender(node, address)
 		end
 		node.sender = skynet.newservice("clustersender", node.name, our_name, address)
 	end
-	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, options.reconnect) then
+	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, options.reconnect, unfinished()) then
 		error(string.format("changenode [%s] (%s) failed", node.name, address))
 	end
 end
@@ -257,7 +263,7 @@ end
 
 --- connection fd -> address of the other side, MiB of unfinished requests that it may have; for an agent that starts
 function command.connection(_, fd)
-	skynet.retpack(agents[fd], math.tointeger(options.unfinished) or UNFINISHED)
+	skynet.retpack(agents[fd], unfinished())
 end
 
 local handles, names = {}, {} -- name -> handle, handle -> name

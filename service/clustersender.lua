@@ -11,11 +11,16 @@ local node, our_name, first_host, first_port = ...
 
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 1000 -- 1/100 s
 
+-- What the node may have begun to answer and not ended. It writes its large answers one after another, so one is what
+-- to expect.
+local MAX_UNFINISHED <const> = 64
+
 local unpack, sub = string.unpack, string.sub
 
 local channel
 local session = 1
 local state = "new" -- "up", "lost": being connected again, "closed": by clusterd
+local max_bytes = 1024 * 1024 * 1024 -- of unfinished answers, together
 local patience      -- 1/100 s that a request waits for a lost connection; nil: no limit
 local parked = {}   -- tasks of requests that wait for it, in order
 local target        -- "host:port" for reports
@@ -71,9 +76,15 @@ end
 -- What the connection has sent and nobody has used yet: of `input`, from `position` on. Answers often come together.
 local link, input, position
 
+local announced, missing = {}, {} -- session -> bytes of an answer in parts; those of them that have not come
+local refused = {}                -- session -> true: its call has failed, the rest of its answer is passed over
+local unfinished_count, unfinished_bytes, refused_count = 0, 0, 0
+
 local function read_packet(sock)
 	if sock ~= link then
 		link, input, position = sock, "", 1
+		announced, missing, refused = {}, {}, {}
+		unfinished_count, unfinished_bytes, refused_count = 0, 0, 0
 	end
 	while true do
 		local rest = #input - position + 1
@@ -90,14 +101,97 @@ local function read_packet(sock)
 	end
 end
 
+local function forget_parts(session)
+	if announced[session] then
+		unfinished_count, unfinished_bytes = unfinished_count - 1, unfinished_bytes - announced[session]
+		announced[session], missing[session] = nil, nil
+	end
+end
+
+-- The answer of `size` bytes begins. Returns what is wrong with that, if anything.
+local function begin_parts(session, size)
+	if announced[session] then
+		return "begins twice"
+	elseif unfinished_count >= MAX_UNFINISHED or unfinished_bytes + size > max_bytes then
+		return string.format("is too much: %d unfinished answers of %d bytes, allowed are %d of %d",
+			unfinished_count + 1, unfinished_bytes + size, MAX_UNFINISHED, max_bytes)
+	end
+	announced[session], missing[session] = size, size
+	unfinished_count, unfinished_bytes = unfinished_count + 1, unfinished_bytes + size
+end
+
+local function add_part(session, data, more)
+	local rest = missing[session]
+	if not rest then
+		return "has a part before its beginning"
+	elseif data == "" then
+		return "has a part without bytes" -- any number of them would be within what was announced
+	end
+	rest = rest - #data
+	missing[session] = rest
+	if rest < 0 then
+		return string.format("has more than the %d bytes that it announced", announced[session])
+	elseif rest > 0 and not more then
+		return string.format("ends %d bytes before the %d that it announced", rest, announced[session])
+	end
+end
+
+-- A packet of an answer in parts; false: one to pass over. Whoever begins answers and does not end them, or sends more
+-- than he has announced, would fill our memory: the call fails, and what else comes for it is not kept.
+local function check_parts(session, ok, data, more)
+	if refused[session] then
+		if not more then
+			refused[session] = nil
+			refused_count = refused_count - 1
+		end
+		return false
+	end
+	local problem
+	if ok and math.type(data) then
+		problem = begin_parts(session, data)
+	elseif ok then
+		problem = add_part(session, data, more)
+	end
+	if problem or not more then
+		forget_parts(session)
+	end
+	if not problem then
+		return session, ok, data, more
+	end
+	if more then
+		refused[session] = true
+		refused_count = refused_count + 1
+		if refused_count > MAX_UNFINISHED then
+			error(string.format("%d answers were refused, and none of them ends", refused_count), 0)
+		end
+	end
+	return session, false, string.format("cluster node [%s] (%s): its answer %s", node, target, problem)
+end
+
+-- The next answer, or part of one.
+local function read_answer(sock)
+	while true do
+		local session, ok, data, more = core.unpackresponse(read_packet(sock))
+		if not session then
+			error("it sends what is no answer", 0)
+		elseif not more and not announced[session] and not refused[session] then
+			return session, ok, data -- most of them
+		end
+		session, ok, data, more = check_parts(session, ok, data, more)
+		if session then
+			return session, ok, data, more
+		end
+	end
+end
+
 -- socketchannel: one answer -> session, ok, data, more to come.
 local function read_response(sock)
-	local ok, packet = pcall(read_packet, sock)
-	if not ok then
-		lost(type(packet) == "string" and packet or "closed")
-		error(packet, 0)
+	local all_well, session, ok, data, more = pcall(read_answer, sock)
+	if not all_well then
+		lost(type(session) == "string" and session or "closed")
+		error(session, 0)
 	end
-	return core.unpackresponse(packet)
+	return session, ok, data, more
 end
 
 local function park()
@@ -125,10 +219,12 @@ local function wait_for_connection()
 	end
 end
 
---- changenode host, port: where the node is; false: close the connection. Fails when it does not
---- connect; a sender that was connected before keeps trying.
-function command.changenode(host, port, seconds)
+--- changenode host, port, seconds, megabytes: where the node is; false: close the connection. `seconds`: how long
+--- a request waits for a lost connection; `megabytes`: of unfinished answers. Fails when it does not connect; a sender
+--- that was connected before keeps trying.
+function command.changenode(host, port, seconds, megabytes)
 	patience = seconds and math.max(0, math.floor(seconds * 100))
+	max_bytes = megabytes and megabytes * 1024 * 1024 or max_bytes
 	if not host then
 		skynet.error("Close cluster sender", target)
 		enter "closed"

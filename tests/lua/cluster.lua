@@ -215,4 +215,126 @@ function cases.unfinished_requests_of_a_connection_have_a_limit()
 	check.equal(cluster.call("me", p, "echo", "others go on"), "others go on")
 end
 
+-- A node that answers each request with packets of our choice: answer(session, body, send).
+local function misbehaving_node(name, place, answer)
+	local address = "127.0.0.1:" .. check.port(place)
+	local node = { connections = 0 }
+	local function send(session, kind, text)
+		socket.write(node.fd, string.pack(">s2", string.pack("<I4B", session, kind) .. text))
+	end
+	node.listener = socket.listen(address)
+	socket.start(node.listener, function(fd)
+		socket.start(fd)
+		node.fd = fd
+		node.connections = node.connections + 1
+		while true do
+			local size = socket.read(fd, 2)
+			local packet = size and socket.read(fd, (string.unpack(">I2", size)))
+			if not packet then
+				return
+			end
+			answer(string.unpack("<I4", packet, 6), skynet.unpack(string.sub(packet, 10)), send)
+		end
+	end)
+	cluster.reload { [name] = address }
+	return node
+end
+
+local ERROR <const>, OK <const>, BEGIN <const>, PART <const>, LAST <const> = 0, 1, 2, 3, 4
+
+function cases.parts_of_an_answer_are_those_that_were_announced()
+	if not skynet.call_timeout then
+		return -- parts are kept as long as they come, and an answer of another size is an empty one
+	end
+	cluster.reload { __unfinished = 1 }
+	local function size(bytes)
+		return string.pack("<I4", bytes)
+	end
+	local part = string.rep("x", 0x8000)
+	local ways = {}
+	function ways.no_end(session, send)
+		send(session, BEGIN, size(0x8000))
+		for _ = 1, 100 do
+			send(session, PART, part)
+		end
+		send(session, LAST, part)
+	end
+	function ways.too_large(session, send)
+		send(session, BEGIN, size(1024 * 1024 + 1))
+		send(session, PART, part)
+		send(session, LAST, part)
+	end
+	function ways.no_beginning(session, send)
+		send(session, PART, part)
+		send(session, ERROR, "")
+	end
+	function ways.no_bytes(session, send)
+		send(session, BEGIN, size(1))
+		send(session, PART, "")
+		send(session, LAST, "x")
+	end
+	function ways.too_short(session, send)
+		send(session, BEGIN, size(0x8001))
+		send(session, LAST, part)
+	end
+	function ways.twice(session, send)
+		send(session, BEGIN, size(0x8000))
+		send(session, BEGIN, size(0x8000))
+		send(session, LAST, part)
+	end
+	function ways.an_error_in_the_middle(session, send)
+		send(session, BEGIN, size(0x8000))
+		send(session, ERROR, "x")
+	end
+	function ways.good(session, send)
+		local text = skynet.packstring(string.rep("y", 0x9000))
+		send(session, BEGIN, size(#text))
+		send(session, PART, string.sub(text, 1, 0x8000))
+		send(session, LAST, string.sub(text, 0x8001))
+	end
+	local node = misbehaving_node("wrong", 4, function(session, way, send)
+		ways[way](session, send)
+	end)
+	for way in pairs(ways) do
+		for _ = 1, 2 do
+			check.equal(pcall(cluster.call, "wrong", 1, way), way == "good", way)
+		end
+	end
+	-- Nothing of them is left: what is allowed in all is there for the next one.
+	check.equal(cluster.call("wrong", 1, "good"), string.rep("y", 0x9000))
+	check.equal(node.connections, 1, "other calls go on")
+	socket.close(node.listener)
+	socket.close(node.fd)
+	cluster.reload { wrong = false, __unfinished = 1024 }
+end
+
+function cases.answers_that_never_end_are_refused_one_by_one_and_then_the_connection()
+	if not skynet.call_timeout then
+		return -- no limit
+	end
+	cluster.reload { __unfinished = 1024, __reconnect = 0 }
+	local failed = 0
+	local node = misbehaving_node("endless", 4, function(session, _, send)
+		send(session, BEGIN, string.pack("<I4", 16))
+	end)
+	local function calls(count)
+		for _ = 1, count do
+			skynet.fork(function()
+				pcall(cluster.call, "endless", 1, "x")
+				failed = failed + 1
+			end)
+		end
+	end
+	calls(64)
+	calls(1) -- one too many
+	repeat skynet.sleep(1) until failed == 1
+	calls(63) -- of these the connection knows only that they are refused
+	repeat skynet.sleep(1) until failed == 64
+	check.equal(node.connections, 1)
+	calls(1) -- more than it remembers
+	repeat skynet.sleep(1) until failed == 129
+	socket.close(node.listener)
+	cluster.reload { endless = false }
+end
+
 check.run(cases)

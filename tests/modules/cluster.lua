@@ -214,6 +214,10 @@ function cases.parts_beyond_the_announced_size_are_not_kept()
 	check.equal(#parts, 2)
 	core.append(parts, message "de")
 	check.equal(select("#", core.concat(parts)), 0)
+	parts = {}
+	core.append(parts, nil, 5)
+	core.append(parts, message "")
+	check.equal(#parts, 1, "they would never be too many")
 	parts = {} -- no size was announced
 	core.append(parts, message "abc")
 	check.equal(parts, {})

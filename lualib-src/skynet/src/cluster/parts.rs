@@ -26,7 +26,8 @@ struct Part {
     size: usize,
 }
 
-/// `append(message, nil, size)` begins, `append(message, block, size)` adds a part and frees the block.
+/// `append(message, nil, size)` begins, `append(message, block, size)` adds a part and frees the block. Nothing is kept of
+/// a part without bytes.
 pub unsafe extern "C-unwind" fn append(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the block is the caller's by contract.
     unsafe {
@@ -44,7 +45,8 @@ pub unsafe extern "C-unwind" fn append(state: *mut lua_State) -> c_int {
         let Ok(size) = usize::try_from(luaL_checkinteger(state, 3)) else {
             return luaL_argerror(state, 3, c"negative size".as_ptr());
         };
-        if !fits(state, size) {
+        // An empty part counts nothing towards the size, so any number of them would fit.
+        if size == 0 || !fits(state, size) {
             libc::free(base);
             return 0;
         }
