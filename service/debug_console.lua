@@ -138,28 +138,6 @@ local function same_text(given, expected)
 	return difference == 0
 end
 
--- Asks for the password until it is right; returns false when the client gives up, or has to. Yields.
-local function authenticate(connection, line)
-	local attempts = 0
-	while line do
-		local given = string.match(line, "^%s*auth%s+(.-)%s*$")
-		if given and same_text(given, password) then
-			connection:write "<CMD OK>\n"
-			return true
-		elseif given then
-			attempts = attempts + 1
-			skynet.error("Debug console: wrong password from " .. connection.peer)
-			if attempts == AUTH_ATTEMPTS then
-				return false
-			end
-			skynet.sleep(AUTH_PAUSE)
-		end
-		connection:write "Authentication required: auth <password>\n<CMD Error>\n"
-		line = connection:next_line()
-	end
-	return false
-end
-
 ---------------------------------------------------------------- HTTP
 
 local function serve_http(connection, first_line)
@@ -183,6 +161,32 @@ local function serve_http(connection, first_line)
 end
 
 ---------------------------------------------------------------- the server
+
+-- Asks for the password until it is right; returns false when nothing more is to be run. Yields.
+local function authenticate(connection, line)
+	local attempts = 0
+	while line do
+		if is_http(line) then -- nobody reads lines behind it; it has the password in its header
+			serve_http(connection, line)
+			return false
+		end
+		local given = string.match(line, "^%s*auth%s+(.-)%s*$")
+		if given and same_text(given, password) then
+			connection:write "<CMD OK>\n"
+			return true
+		elseif given then
+			attempts = attempts + 1
+			skynet.error("Debug console: wrong password from " .. connection.peer)
+			if attempts == AUTH_ATTEMPTS then
+				return false
+			end
+			skynet.sleep(AUTH_PAUSE)
+		end
+		connection:write "Authentication required: auth <password>\n<CMD Error>\n"
+		line = connection:next_line()
+	end
+	return false
+end
 
 local function serve_lines(connection)
 	connection:write "Welcome to skynet console\n"

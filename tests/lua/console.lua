@@ -4,7 +4,7 @@ local socket = require "skynet.socket"
 local check = require "check"
 
 local cases = {}
-local OPEN <const>, GUARDED <const> = check.port(1), check.port(2)
+local OPEN <const>, GUARDED <const>, ELSEWHERE <const> = check.port(1), check.port(2), check.port(3)
 
 local function connect(port)
 	local fd = assert(socket.open("127.0.0.1", port))
@@ -48,6 +48,26 @@ function cases.commands_are_answered()
 		commands = commands + (string.find(line, "^%a+\t") and 1 or 0)
 	end
 	check.equal(commands, 32)
+	socket.close(fd)
+end
+
+-- All of 127.x.x.x is this machine: what listens on every address answers there, what listens on 127.0.0.1 does not.
+function cases.it_listens_on_the_loopback_or_on_the_address_that_is_given()
+	local port = check.port(4)
+	local everywhere = socket.listen("0.0.0.0", port)
+	socket.start(everywhere, socket.close_fd)
+	socket.close(assert(socket.open("127.0.0.2", port)))
+	socket.close(everywhere)
+
+	skynet.newservice("debug_console", port)
+	socket.close(connect(port))
+	check.equal(socket.open("127.0.0.2", port), nil)
+
+	skynet.newservice("debug_console", "127.0.0.2", ELSEWHERE)
+	check.equal(socket.open("127.0.0.1", ELSEWHERE), nil)
+	local fd = assert(socket.open("127.0.0.2", ELSEWHERE))
+	check.equal(socket.readline(fd), "Welcome to skynet console")
+	check.equal(ask(fd, "getenv harbor")[1], "harbor\t0")
 	socket.close(fd)
 end
 
@@ -114,6 +134,14 @@ if skynet.call_timeout then
 		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\n\r\n"), "Authentication required\n<CMD Error>\n")
 		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
 			"harbor\t0\n<CMD OK>\n")
+		for _, given in ipairs { "", "Authorization: Bearer se cre\r\n", "Authorization: Bearer se crets\r\n" } do
+			check.equal(request(GUARDED, "POST / HTTP/1.1\r\n" .. given .. "Content-Length: 13\r\n\r\ngetenv harbor"),
+				"Authentication required\n<CMD Error>\n")
+		end
+		check.equal(request(GUARDED, "auth wrong\nGET /getenv/harbor HTTP/1.1\r\n\r\n"),
+			"Authentication required: auth <password>\n<CMD Error>\nAuthentication required\n<CMD Error>\n")
+		check.equal(request(GUARDED, "auth a\nauth b\nauth c\nauth se cret\ngetenv harbor\n"),
+			string.rep("Authentication required: auth <password>\n<CMD Error>\n", 2), "the third one ends the session")
 	end
 end
 
