@@ -1,6 +1,7 @@
 #!/bin/sh
 # usage: compat/install.sh PREFIX
-# Builds the library without Lua and installs it with its headers, pkg-config and CMake files.
+# Builds the library without Lua and installs it with its headers, pkg-config and CMake files. The headers of the
+# executable's own Lua have a folder of their own: a project with another Lua must not find them.
 set -eu
 [ $# -eq 1 ] || { echo "usage: $0 PREFIX" >&2; exit 2; }
 mkdir -p "$1"
@@ -14,6 +15,7 @@ version=$(cargo pkgid --package skynet | sed 's/.*[#@]//')
 
 mkdir -p "$prefix/include/skynet" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/skynet"
 cp include/*.h "$prefix/include/skynet/"
+compat/lua-headers.sh "$prefix/include/skynet-lua"
 cp "$target/release/libskynet.a" "$target/release/libskynet.so" "$prefix/lib/"
 fill() { sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" "$1" >"$2"; }
 fill compat/skynet.pc.in "$prefix/lib/pkgconfig/skynet.pc"

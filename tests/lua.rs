@@ -6,7 +6,7 @@ mod tools;
 
 use tools::node::run_test as run;
 use tools::peer::free_port;
-use tools::root;
+use tools::{compiler, lua_headers, root, run as command, scratch};
 
 fn run_test(name: &str) {
     run("lua", name, "");
@@ -66,6 +66,30 @@ fn hashes_for_log_ins_are_those_of_the_standards() {
 #[test]
 fn host_names_are_looked_up() {
     run_test("dns");
+}
+
+/// Compiled with nothing but the headers that `compat/lua-headers.sh` gives, linked with nothing.
+#[test]
+fn modules_in_c_and_in_cpp_are_compiled_against_our_headers() {
+    let headers = lua_headers();
+    let folder = scratch("native");
+    for (language, name) in [("c", "native_c"), ("c++", "native_cpp")] {
+        command(
+            compiler(language)
+                .args(["-shared", "-fPIC", "-O1"])
+                .arg(format!("-DOPEN=luaopen_{name}"))
+                .arg("-I")
+                .arg(&headers)
+                .arg(root().join("test-c/modules/native.c"))
+                .arg("-o")
+                .arg(folder.join(name).with_extension("so")),
+        );
+    }
+    run(
+        "lua",
+        "native",
+        &format!("lua_cpath = {:?}", folder.join("?.so")),
+    );
 }
 
 /// A test that listens on ports of the loopback.

@@ -131,6 +131,16 @@ pub fn c_services() -> PathBuf {
     folder
 }
 
+/// The C headers of the executable's Lua, as a user gets them: answers their folder.
+pub fn lua_headers() -> PathBuf {
+    let folder = scratch("lua-headers");
+    run(Command::new(root().join("compat/lua-headers.sh"))
+        .arg(&folder)
+        .env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"))
+        .env_remove("CARGO_ENCODED_RUSTFLAGS"));
+    folder
+}
+
 /// The sources of the Lua that the host program brings: 5.4, so not the executable's.
 pub fn lua_sources() -> PathBuf {
     // Not offline: a run of some of the tests may not have downloaded every package of the graph.
