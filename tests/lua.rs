@@ -98,6 +98,12 @@ fn run_with_ports(name: &str) {
     run("lua", name, &format!("ports = {:?}", ports.join(" ")));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn sockets_and_timers_work_on_a_kernel_without_brief_waits() {
+    tools::old_kernel::without_brief_waits(|| run_with_ports("old_kernel"));
+}
+
 #[test]
 fn cluster_requests_reach_names_and_handles() {
     run_with_ports("cluster");

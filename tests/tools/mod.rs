@@ -7,6 +7,8 @@ pub mod example;
 pub mod network;
 #[cfg(feature = "lua")]
 pub mod node;
+#[cfg(target_os = "linux")]
+pub mod old_kernel;
 #[cfg(feature = "lua")]
 pub mod peer;
 #[cfg(feature = "lua")]

@@ -1,6 +1,7 @@
 //! Workers that poll in place of the socket thread.
 
 use super::harness::*;
+use super::old_kernel::without_brief_waits;
 use crate::socket::{Event, Payload, SocketServer, What};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
@@ -192,4 +193,20 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
     });
     node.server.close(listener);
     assert_ne!(node.led.load(Ordering::Relaxed), 0, "workers polled too");
+}
+
+/// Before Linux 5.11. Workers poll there too, but only without a limit.
+#[test]
+fn a_kernel_without_brief_waits_is_noticed() {
+    let leads_briefly = || alone().try_lead(true).is_some();
+    assert!(leads_briefly());
+    without_brief_waits(move || {
+        assert!(!leads_briefly());
+        let server = alone();
+        let (id, mut peer) = connection(&server);
+        write(&mut peer, b"request");
+        lead_until(&server, |event| matches!(event.what, What::Data(_)));
+        assert!(server.send(id, Payload::copy_of(b"answer")));
+        assert_eq!(read_exact(&mut peer, 6), b"answer");
+    });
 }

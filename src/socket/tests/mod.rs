@@ -17,6 +17,9 @@ mod listen;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(loom))]
+#[path = "../../../tests/tools/old_kernel.rs"]
+mod old_kernel;
+#[cfg(not(loom))]
 mod state;
 #[cfg(not(loom))]
 mod statistics;
