@@ -4,37 +4,11 @@ use crate::blocks::Class;
 use crate::log;
 use crate::message::{Message, ptype};
 use crate::service::{self, Context};
-use libc::{c_char, c_int, c_void};
+use libc::{c_char, c_int};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-/// Bytes of a global name; a name of full length has no NUL ("skynet_harbor.h", `GLOBALNAME_LENGTH`).
-pub const GLOBALNAME_LENGTH: usize = 16;
-
-/// `struct remote_name` ("skynet_harbor.h").
-#[repr(C)]
-pub struct RemoteName {
-    /// Zero padded.
-    pub name: [c_char; GLOBALNAME_LENGTH],
-    /// 0: the name counts.
-    pub handle: u32,
-}
-
-/// `struct remote_message` ("skynet_harbor.h"). `message` belongs to the harbor service.
-#[repr(C)]
-pub struct RemoteMessage {
-    /// Whom it is for.
-    pub destination: RemoteName,
-    /// Payload, a block of the C allocator.
-    pub message: *const c_void,
-    /// Size of the payload in bytes.
-    pub sz: usize,
-    /// `PTYPE_*`.
-    pub ty: c_int,
-}
-
-// What the harbor service reads.
-const _: () = assert!(size_of::<RemoteMessage>() == size_of::<skynet_sys::RemoteMessage>());
+pub use skynet_sys::{GLOBALNAME_LENGTH, RemoteMessage, RemoteName};
 
 /// Nothing is remote before `init`; a harbor id cannot have these low bits.
 const UNSET: u32 = u32::MAX;

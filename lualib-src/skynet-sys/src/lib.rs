@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod block;
+mod file;
 mod harbor;
 mod socket;
 
