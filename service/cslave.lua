@@ -178,9 +178,11 @@ local function tell_harbor(name)
 	skynet.redirect(harbor_service, names[name], "harbor", 0, "N " .. name)
 end
 
+-- The harbor service is told first: who gets the answer may send to the name, and then to the handle, at once.
 local function learn(name, handle)
 	names[name] = handle
 	wanted[name] = nil
+	tell_harbor(name)
 	local responses = queries[name] or {}
 	queries[name] = nil
 	answer_all(responses, handle)
@@ -206,9 +208,6 @@ end
 
 function from_master.N(name, handle)
 	learn(name, handle)
-	if ready then
-		tell_harbor(name)
-	end
 end
 
 function from_master.D(id)
@@ -294,7 +293,6 @@ function command.REGISTER(name, handle)
 	learn(name, handle)
 	own_names[name] = handle
 	tell_master("R", name, handle)
-	tell_harbor(name)
 end
 
 --- QUERYNAME name -> handle
@@ -380,9 +378,6 @@ local function become_ready()
 	ready = true
 	for _, peer in pairs(peers) do
 		skynet.fork(connect, peer)
-	end
-	for name in pairs(names) do
-		tell_harbor(name)
 	end
 end
 

@@ -110,6 +110,19 @@ fn cluster_requests_reach_names_and_handles() {
 }
 
 #[test]
+fn global_names_may_be_used_by_who_is_told_them() {
+    let [address, master, other] = [(); 3].map(|()| free_port());
+    run(
+        "lua",
+        "globalnames",
+        &format!(
+            "harbor = 1\nstandalone = \"127.0.0.1:{master}\"\nmaster = standalone\n\
+             address = \"127.0.0.1:{address}\"\nports = \"0 0 0 {other}\""
+        ),
+    );
+}
+
+#[test]
 fn debug_console_runs_commands_and_asks_for_the_password() {
     run_with_ports("console");
 }
