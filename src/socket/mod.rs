@@ -32,7 +32,7 @@ pub(crate) mod queue;
 pub(crate) mod raw;
 mod receive;
 pub(crate) mod resolve;
-mod role;
+pub(crate) mod role;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod slot;
