@@ -22,6 +22,7 @@ const RESULTS: c_int = 4;
 
 /// Calls a function of the module with the values above `from`, which are replaced by the results.
 unsafe fn call(state: *mut lua_State, name: &std::ffi::CStr, from: c_int, results: c_int) {
+    // SAFETY: see the file's comment.
     unsafe {
         lua_getfield(state, MODULE, name.as_ptr());
         mlua_sys::lua_insert(state, from);
@@ -31,11 +32,13 @@ unsafe fn call(state: *mut lua_State, name: &std::ffi::CStr, from: c_int, result
 
 /// Frees the message at `index`.
 unsafe fn release(state: *mut lua_State, index: c_int) {
+    // SAFETY: see the file's comment: nobody else has the block.
     unsafe { libc::free(lua_touserdata(state, index)) };
 }
 
 /// Serves one packet, which is at the top.
 unsafe fn serve(state: *mut lua_State) {
+    // SAFETY: see the file's comment.
     unsafe {
         // unpackrequest raises before it makes a block, so an error leaks nothing.
         call(state, c"unpackrequest", RESULTS, 6);
@@ -72,6 +75,7 @@ unsafe fn serve(state: *mut lua_State) {
 
 /// The argument: for each packet, a byte of length and so many bytes.
 unsafe extern "C-unwind" fn connection(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the text is an argument, which stays on the stack.
     unsafe {
         let mut len = 0;
         let text: *const u8 = lua_tolstring(state, 1, &mut len).cast();
