@@ -10,7 +10,8 @@
 //! sources never change. That is why the code cache (`skynet.codecache`) with its generations is not concerned.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, OsStr, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use libc::{c_char, c_int};
@@ -66,7 +67,7 @@ static COMPILED: Mutex<Option<Compiled>> = Mutex::new(None);
 /// What [`compile`] gets and gives.
 struct Job<'a> {
     file: File,
-    chunk: &'a std::ffi::CStr,
+    chunk: &'a CStr,
     function: *const c_void,
 }
 
@@ -141,6 +142,43 @@ pub unsafe fn push_function(state: *mut lua_State, file: File) {
             None => push_unshared(state, file),
         }
     }
+}
+
+/// Pushes a module as a function, as [`push_function`]. For the outer module of the layer that may be one that gives a copy
+/// of its value instead of running it.
+///
+/// # Safety
+/// As [`push_function`].
+pub unsafe fn push_module(state: *mut lua_State, name: &[u8], file: File) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        push_function(state, file);
+        if name != LAYER_OUTER.to_bytes() {
+            return;
+        }
+        let inner = find_module(LAYER_INNER.to_bytes()).and_then(shared);
+        if let (Some(outer), Some(inner)) = (shared(file), inner) {
+            skynet_lua::lua_innerlayer(state.cast(), outer, inner);
+        }
+    }
+}
+
+/// The two modules of the layer that VMs copy (`lua_setlayer`): the API of services, and what it is built on.
+pub const LAYER_OUTER: &CStr = c"skynet";
+/// See [`LAYER_OUTER`].
+pub const LAYER_INNER: &CStr = c"skynet.internal.kernel";
+
+/// Whether a file on disk is the module in the executable, byte by byte.
+///
+/// # Safety
+/// Both are C strings.
+pub unsafe extern "C" fn is_genuine(module: *const c_char, path: *const c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    let (module, path) = unsafe { (CStr::from_ptr(module), CStr::from_ptr(path)) };
+    let same = find_module(module.to_bytes()).is_some_and(|file| {
+        std::fs::read(OsStr::from_bytes(path.to_bytes())).is_ok_and(|text| text == file.source)
+    });
+    same.into()
 }
 
 /// Compiles the file and drops it: its strings are known to `state` then, until the collector runs.

@@ -32,6 +32,7 @@
 #include "lauxlib.h"
 #include "lualib.h"
 
+#include "llayer.h"
 #include "lshare.h"
 #include "lstate.h"
 
@@ -62,6 +63,7 @@ typedef struct Generation {
   lua_State *L;
   pthread_mutex_t compiling;
   size_t users;  /* states that use it, and one more while it is current */
+  LayerSlot layer;
   Entry *slots[NSLOTS];
 } Generation;
 
@@ -154,6 +156,7 @@ static void dropuser (Generation *gen) {
   i = --gen->users;
   pthread_mutex_unlock(&gate);
   if (i > 0) return;
+  luaE_closelayer(&gen->layer);
   lua_close(gen->L);  /* nobody else can reach 'gen' any more */
   for (i = 0; i < NSLOTS; i++) {
     Entry *e = gen->slots[i];
@@ -170,6 +173,12 @@ static void dropuser (Generation *gen) {
   ngenerations--;
   nentries -= gone;
   pthread_mutex_unlock(&gate);
+}
+
+
+int luaE_usesonecode (const global_State *g) {
+  const Use *u = (const Use *)g->codeuse;
+  return u != NULL && u->next == NULL;
 }
 
 
@@ -306,6 +315,13 @@ LUALIB_API int luaL_loadfilex (lua_State *L, const char *filename,
     return luaL_loadfilex_(L, filename, mode);
   lua_clonefunction(L, fn);
   return LUA_OK;
+}
+
+void luaE_layerfor (lua_State *L, const char *name, const char *filename) {
+  const Use *u = (const Use *)G(L)->codeuse;
+  /* the first one is the generation that was current when it was loaded */
+  if (u != NULL && luaE_islayer(name))
+    luaE_applylayer(L, &u->gen->layer, filename, NULL, NULL);
 }
 
 /* }====================================================== */

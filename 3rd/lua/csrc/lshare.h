@@ -71,4 +71,7 @@ LUAI_FUNC unsigned luaE_commonseed (unsigned wanted);
 /* give back the generations of cached code that a closing state used */
 LUAI_FUNC void luaE_releasecode (global_State *g);
 
+/* does the state use exactly one generation? */
+LUAI_FUNC int luaE_usesonecode (const global_State *g);
+
 #endif

@@ -58,6 +58,21 @@ unsafe extern "C" {
     /// it does not collect at once, but when the VM has grown by its usual part of what it has now.
     pub fn lua_gcsettle(state: *mut LuaState);
 
+    /// Names two modules whose values VMs may copy instead of running them (llayer.h): `require` of `outer` from a file
+    /// for which `genuine` holds, and for `inner` beside it, gives a copy of what running both has left in a hidden VM, once
+    /// `open` has prepared that. Both may do nothing but return a table each. Call it once, before other threads use Lua.
+    /// `genuine(module, filename)` runs on any thread, outside of Lua, and returns 0 or 1.
+    pub fn lua_setlayer(
+        outer: *const c_char,
+        inner: *const c_char,
+        open: unsafe extern "C-unwind" fn(*mut LuaState) -> c_int,
+        genuine: unsafe extern "C" fn(*const c_char, *const c_char) -> c_int,
+    );
+
+    /// The same for modules inside of the executable (lua.h): with the function of the outer one at the top, a loader that
+    /// does the same may take its place. `outer` and `inner` are their functions, as for [`lua_clonefunction`], and stay.
+    pub fn lua_innerlayer(state: *mut LuaState, outer: *const c_void, inner: *const c_void);
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 

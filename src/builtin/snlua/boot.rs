@@ -227,7 +227,44 @@ pub(super) fn make_template() {
     MADE.call_once(|| {
         // SAFETY: `template` is a function for Lua.
         unsafe { skynet_lua::lua_maketemplate(template) };
+        let (outer, inner) = (embedded::LAYER_OUTER, embedded::LAYER_INNER);
+        // SAFETY: `layer` is a function for Lua, the names stay, and the modules of that names only return tables.
+        unsafe {
+            let genuine = embedded::is_genuine;
+            skynet_lua::lua_setlayer(outer.as_ptr(), inner.as_ptr(), layer, genuine);
+        }
     });
+}
+
+/// Prepares the VM in which the modules of the layer run once: with what they need.
+unsafe extern "C-unwind" fn layer(state: *mut skynet_lua::LuaState) -> c_int {
+    static NO_SERVICE: u8 = 0;
+    let lua = state;
+    let state: *mut lua_State = state.cast();
+    // SAFETY: called by Lua; nothing has a destructor. The functions of the core are only looked at, so they can be bound to
+    // an address where no service is.
+    unsafe {
+        if skynet_lua::lua_copytemplate(lua) == 0 {
+            libraries(state);
+        }
+        let nobody = (&raw const NO_SERVICE).cast_mut().cast();
+        lua_pushlightuserdata(state, nobody);
+        lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
+        luaL_requiref(state, c"skynet.core".as_ptr(), core, 0);
+        lua_pop(state, 1);
+        if let Some(file) = embedded::find_module(b"skynet.require") {
+            lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr());
+            embedded::push_function(state, file);
+            lua_call(state, 0, 1);
+            lua_setfield(state, -2, c"skynet.require".as_ptr());
+        }
+    }
+    0
+}
+
+unsafe extern "C-unwind" fn core(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe { skynet_luaclib::core::luaopen_skynet_core(state) }
 }
 
 unsafe extern "C-unwind" fn template(state: *mut skynet_lua::LuaState) -> c_int {

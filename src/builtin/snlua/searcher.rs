@@ -41,7 +41,7 @@ unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
         }
         // The name as text is gone again before anything raises.
         if let Some(file) = embedded::find_module(name) {
-            embedded::push_function(state, file);
+            embedded::push_module(state, name, file);
             lua_pushfstring(state, c"embedded:%s".as_ptr(), text);
             return 2;
         }

@@ -1,0 +1,461 @@
+/*
+** llayer.c
+** Modules that a state takes as they are after their first run; see
+** 'llayer.h'.
+*/
+
+#define llayer_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lua.h"
+
+#include "lapi.h"
+#include "lauxlib.h"
+#include "lualib.h"
+#include "ldo.h"
+#include "lgc.h"
+#include "lgraph.h"
+#include "llayer.h"
+#include "lobject.h"
+#include "lshare.h"
+#include "lstate.h"
+#include "lstring.h"
+#include "ltable.h"
+
+
+/* states of a slot */
+#define EMPTY	0
+#define BUSY	1
+#define DONE	2
+
+/* objects of a layer's graph */
+#define OUTER	0
+#define INNER	1
+
+/* longest name of a file that is looked for */
+#define MAXPATH	1024
+
+
+struct Layer {
+  Graph graph;
+  lua_State *L;  /* hidden; owner of the objects */
+  const Proto *outer;  /* the code that it stands for */
+  Outside **used;  /* values outside that something refers to, by number */
+  char innerfile[MAXPATH];  /* "" when it is inside of the program */
+};
+
+
+/* set once, before there is a second thread */
+static struct {
+  const char *outer;
+  const char *inner;
+  lua_CFunction open;
+  int (*genuine) (const char *module, const char *filename);
+} host;
+
+
+LUA_API void lua_setlayer (const char *outer, const char *inner,
+                           lua_CFunction open,
+                           int (*genuine) (const char *, const char *)) {
+  host.inner = inner;
+  host.open = open;
+  host.genuine = genuine;
+  host.outer = outer;
+}
+
+
+int luaE_islayer (const char *name) {
+  return host.outer != NULL && strcmp(name, host.outer) == 0;
+}
+
+
+/*
+** {======================================================
+** Making a layer
+** =======================================================
+*/
+
+typedef struct Making {
+  Layer *layer;
+  const char *filename;  /* of the outer module, or NULL */
+  const void *outer;  /* functions, if there is no file */
+  const void *inner;
+} Making;
+
+
+/* every function and table of a table with names; 'module' may be NULL */
+static void listfields (Graph *gr, const Table *t, TString *table,
+                        int ismodule) {
+  unsigned n;
+  if (isdummy(t)) return;
+  for (n = 0; n < sizenode(t); n++) {
+    const Node *nd = gnode(t, n);
+    Outside *out;
+    if (!keyisshrstr(nd) || !(ttisfunction(gval(nd)) || ttistable(gval(nd))))
+      continue;
+    out = luaE_graphoutside(gr, gval(nd));
+    if (out == NULL) return;
+    out->ismodule = ismodule;
+    if (ismodule && table == NULL)
+      out->table = keystrval(nd);  /* the module itself */
+    else {
+      out->table = table;
+      out->field = keystrval(nd);
+    }
+  }
+}
+
+
+/* the fields of all tables in a table */
+static void listinner (Graph *gr, const Table *t, int ismodule) {
+  unsigned n;
+  if (isdummy(t)) return;
+  for (n = 0; n < sizenode(t); n++) {
+    const Node *nd = gnode(t, n);
+    if (keyisshrstr(nd) && ttistable(gval(nd)) && hvalue(gval(nd)) != t)
+      listfields(gr, hvalue(gval(nd)), keystrval(nd), ismodule);
+  }
+}
+
+
+/* what comes first wins: a name that the modules are most likely to use */
+static void listoutside (Graph *gr, lua_State *L) {
+  const Table *globals, *loaded;
+  lua_pushglobaltable(L);
+  globals = hvalue(s2v(L->top.p - 1));
+  luaE_graphoutside(gr, s2v(L->top.p - 1));
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  loaded = hvalue(s2v(L->top.p - 1));
+  listfields(gr, globals, NULL, 0);
+  listinner(gr, globals, 0);
+  listfields(gr, loaded, NULL, 1);
+  listinner(gr, loaded, 1);
+  lua_pop(L, 2);
+}
+
+
+static void pushmodule (lua_State *L, const char *filename, const void *fn) {
+  if (filename == NULL)
+    lua_clonefunction(L, fn);
+  else if (luaL_loadfilex(L, filename, NULL) != LUA_OK)
+    lua_error(L);
+}
+
+
+/* leaves the two values in the graph */
+static int run (lua_State *L) {
+  Making *m = (Making *)lua_touserdata(L, 1);
+  Layer *ly = m->layer;
+  const char *innerfile = (m->filename == NULL) ? NULL : ly->innerfile;
+  lua_pushcfunction(L, host.open);
+  lua_call(L, 0, 0);
+  listoutside(&ly->graph, L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);  /* 2 */
+  pushmodule(L, innerfile, m->inner);
+  lua_call(L, 0, 1);  /* 3 */
+  lua_pushvalue(L, 3);
+  lua_setfield(L, 2, host.inner);
+  pushmodule(L, m->filename, m->outer);
+  if (clLvalue(s2v(L->top.p - 1))->p != ly->outer)
+    luaL_error(L, "other code");
+  lua_call(L, 0, 1);  /* 4 */
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  luaE_graphadd(&ly->graph, cast(GCObject *, cast_voidp(lua_topointer(L, 4))));
+  luaE_graphadd(&ly->graph, cast(GCObject *, cast_voidp(lua_topointer(L, 3))));
+  lua_setfield(L, 2, host.outer);  /* anchors the value */
+  return 0;
+}
+
+
+/* file of the inner module: it stands where the outer one's name says */
+static int findinner (const char *filename, char *innerfile) {
+  static const char ending[] = ".lua";
+  size_t len = strlen(filename);
+  size_t outer = strlen(host.outer);
+  size_t inner = strlen(host.inner);
+  size_t dir;
+  char *p;
+  if (len < outer + sizeof(ending) - 1) return 0;
+  dir = len - outer - (sizeof(ending) - 1);
+  if (dir + inner + sizeof(ending) > MAXPATH ||
+      strncmp(filename + dir, host.outer, outer) != 0 ||
+      strcmp(filename + dir + outer, ending) != 0)
+    return 0;
+  memcpy(innerfile, filename, dir);
+  memcpy(innerfile + dir, host.inner, inner);
+  memcpy(innerfile + dir + inner, ending, sizeof(ending));
+  for (p = innerfile + dir; p < innerfile + dir + inner; p++)
+    if (*p == '.') *p = '/';
+  return 1;
+}
+
+
+/* the values outside by their numbers */
+static int indexoutside (Layer *ly) {
+  unsigned i;
+  const Graph *gr = &ly->graph;
+  ly->used = (Outside **)calloc(gr->nused + 1, sizeof(Outside *));
+  if (ly->used == NULL) return 0;
+  for (i = 0; i < gr->noutside; i++) {
+    if (gr->outside[i].number >= 0)
+      ly->used[gr->outside[i].number] = &gr->outside[i];
+  }
+  return 1;
+}
+
+
+static void freelayer (Layer *ly) {
+  if (ly->L != NULL) lua_close(ly->L);
+  luaE_graphfree(&ly->graph);
+  free(ly->used);
+  free(ly);
+}
+
+
+static Layer *makelayer (Making *m, const Proto *outer) {
+  Layer *ly = (Layer *)calloc(1, sizeof(Layer));
+  global_State *g;
+  if (ly == NULL) return NULL;
+  m->layer = ly;
+  ly->outer = outer;
+  if (m->filename != NULL &&
+      !(findinner(m->filename, ly->innerfile) &&
+        host.genuine(host.outer, m->filename) &&
+        host.genuine(host.inner, ly->innerfile)))
+    goto failed;
+  if ((ly->L = luaL_newstate()) == NULL)
+    goto failed;
+  lua_gc(ly->L, LUA_GCSTOP);
+  lua_pushcfunction(ly->L, run);
+  lua_pushlightuserdata(ly->L, m);
+  if (lua_pcall(ly->L, 1, 0, 0) != LUA_OK)
+    goto failed;
+  g = G(ly->L);
+  /* all from the same generation, which shall not live because of this */
+  if (m->filename != NULL && !luaE_usesonecode(g))
+    goto failed;
+  luaE_releasecode(g);
+  luaE_graphwalk(&ly->graph, NULL);
+  if (ly->graph.failed || !indexoutside(ly))
+    goto failed;
+  return ly;
+ failed:
+  freelayer(ly);
+  return NULL;
+}
+
+
+void luaE_closelayer (LayerSlot *slot) {
+  if (slot->layer != NULL)
+    freelayer(slot->layer);
+  slot->layer = NULL;
+}
+
+/* }====================================================== */
+
+
+/*
+** {======================================================
+** Taking a layer
+** =======================================================
+*/
+
+/* would 'require' find the inner module where the layer has it from? */
+static int innerfound (const char *path, const char *expected) {
+  char name[MAXPATH];
+  size_t inner = strlen(host.inner);
+  while (*path != '\0') {
+    size_t len = 0;
+    for (; *path != '\0' && *path != *LUA_PATH_SEP; path++) {
+      size_t n = (*path == *LUA_PATH_MARK) ? inner : 1;
+      size_t i;
+      if (len + n >= sizeof(name)) return 0;
+      if (n == 1 && *path != *LUA_PATH_MARK)
+        name[len] = *path;
+      else {
+        for (i = 0; i < n; i++)
+          name[len + i] = (host.inner[i] == '.') ? '/' : host.inner[i];
+      }
+      len += n;
+    }
+    name[len] = '\0';
+    if (*expected != '\0' && strcmp(name, expected) == 0) return 1;
+    if (len > 0 && access(name, R_OK) == 0) return 0;
+    if (*path != '\0') path++;
+  }
+  return *expected == '\0';
+}
+
+
+static Table *registrytable (lua_State *L, const char *key) {
+  Table *t;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, key) != LUA_TTABLE) return NULL;
+  t = hvalue(s2v(L->top.p - 1));
+  lua_pop(L, 1);
+  return t;
+}
+
+
+/* what table 't' has under a name; 0 for nothing, also if it is no table */
+static int getraw (const TValue *t, TString *key, TValue *res) {
+  return ttistable(t) && !tagisempty(luaH_getstr(hvalue(t), key, res));
+}
+
+
+static int getfield (lua_State *L, Table *t, const char *key, TValue *res) {
+  lu_byte tag;
+  lua_pushstring(L, key);
+  tag = luaH_getstr(t, tsvalue(s2v(L->top.p - 1)), res);
+  lua_pop(L, 1);
+  return !tagisempty(tag);
+}
+
+
+/* may the copies be taken for what the modules would do here? */
+static int isusual (lua_State *L, const Layer *ly) {
+  Table *loaded = registrytable(L, LUA_LOADED_TABLE);
+  Table *preload = registrytable(L, LUA_PRELOAD_TABLE);
+  TValue v;
+  if (loaded == NULL || preload == NULL || L->hookmask) return 0;
+  if (getfield(L, loaded, host.inner, &v)) return 0;
+  if (getfield(L, preload, host.inner, &v)) return 0;
+  return getfield(L, loaded, LUA_LOADLIBNAME, &v) && ttistable(&v) &&
+         getfield(L, hvalue(&v), "path", &v) && ttisstring(&v) &&
+         innerfound(getstr(tsvalue(&v)), ly->innerfile);
+}
+
+
+/* value outside as it is in this state; modules that it needs get loaded */
+static int pushoutside (lua_State *L, const Outside *out, int loaded) {
+  TValue v;
+  if (out->ismodule) {
+    if (!getraw(s2v(L->ci->func.p + loaded), out->table, &v)) {
+      lua_getglobal(L, "require");
+      lua_pushstring(L, getstr(out->table));
+      lua_call(L, 1, 0);
+      if (!getraw(s2v(L->ci->func.p + loaded), out->table, &v)) return 0;
+    }
+    if (out->field != NULL && !getraw(&v, out->field, &v)) return 0;
+  }
+  else {
+    lua_pushglobaltable(L);
+    v = *s2v(L->top.p - 1);
+    lua_pop(L, 1);
+    if (out->table != NULL && !getraw(&v, out->table, &v)) return 0;
+    if (out->field != NULL && !getraw(&v, out->field, &v)) return 0;
+  }
+  setobj2s(L, L->top.p, &v);
+  api_incr_top(L);
+  return 1;
+}
+
+
+typedef struct Copying {
+  const Graph *graph;
+  GCObject *copies[MAXOBJECTS];
+} Copying;
+
+
+static void copyall (lua_State *L, void *ud) {
+  Copying *c = (Copying *)ud;
+  luaE_graphcopy(L, c->graph, 0, c->copies);
+}
+
+
+/* 0 when there is no memory; what has been copied then is garbage */
+static int copygraph (lua_State *L, Copying *c) {
+  global_State *g = G(L);
+  lu_byte stopped = g->gcstp;
+  lu_byte stoppedem = g->gcstopem;
+  TStatus status;
+  g->gcstp |= GCSTPGC;
+  g->gcstopem = 1;
+  status = luaD_rawrunprotected(L, copyall, c);
+  g->gcstopem = stoppedem;
+  g->gcstp = stopped;
+  return status == LUA_OK;
+}
+
+
+static void pushtable (lua_State *L, GCObject *o) {
+  sethvalue2s(L, L->top.p, gco2t(o));
+  api_incr_top(L);
+}
+
+
+/* stack: the arguments of a loader. Leaves the module at the top */
+static int take (lua_State *L, const Layer *ly) {
+  const Graph *gr = &ly->graph;
+  Copying c;
+  unsigned i;
+  int loaded, first;
+  if (!isusual(L, ly)) return 0;
+  luaL_checkstack(L, cast_int(gr->nused) + LUA_MINSTACK, NULL);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  loaded = lua_gettop(L);
+  first = loaded + 1;
+  for (i = 0; i < gr->nused; i++) {
+    if (!pushoutside(L, ly->used[i], loaded)) return 0;
+  }
+  c.graph = gr;
+  if (!copygraph(L, &c)) return 0;
+  luaE_graphlink(gr, c.copies, L->ci->func.p + first);
+  pushtable(L, c.copies[OUTER]);
+  pushtable(L, c.copies[INNER]);
+  lua_setfield(L, loaded, host.inner);
+  luaC_checkGC(L);
+  return 1;
+}
+
+
+/* a loader: upvalues are the outer module's function and the layer */
+static int takelayer (lua_State *L) {
+  const Layer *ly = (const Layer *)lua_touserdata(L, lua_upvalueindex(2));
+  int nargs = lua_gettop(L);
+  if (take(L, ly)) return 1;
+  lua_settop(L, nargs);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, nargs, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+
+void luaE_applylayer (lua_State *L, LayerSlot *slot, const char *filename,
+                      const void *outer, const void *inner) {
+  const TValue *fn = s2v(L->top.p - 1);
+  const Proto *p;
+  int state = EMPTY;
+  if (!ttisLclosure(fn) || !isshared(clLvalue(fn)->p)) return;
+  p = clLvalue(fn)->p;
+  if (__atomic_compare_exchange_n(&slot->state, &state, BUSY, 0,
+                                  __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+    Making m;
+    m.filename = filename;
+    m.outer = outer;
+    m.inner = inner;
+    slot->layer = makelayer(&m, p);
+    __atomic_store_n(&slot->state, DONE, __ATOMIC_RELEASE);
+    state = DONE;
+  }
+  /* while another thread makes it: without */
+  if (state != DONE || slot->layer == NULL || slot->layer->outer != p) return;
+  lua_pushlightuserdata(L, slot->layer);
+  lua_pushcclosure(L, takelayer, 2);
+}
+
+
+LUA_API void lua_innerlayer (lua_State *L, const void *outer,
+                             const void *inner) {
+  static LayerSlot slot;  /* such code stays for ever */
+  luaE_applylayer(L, &slot, NULL, outer, inner);
+}
+
+/* }====================================================== */

@@ -1,0 +1,46 @@
+/*
+** llayer.h
+** Two modules that a state takes as they are after their first run.
+**
+** The program names an outer module and an inner one that it needs, and
+** promises that to run them has no effect but the two values that they
+** return and 'package.loaded'. One hidden state runs them, once for all that
+** have the same code; the others get copies of what came out of it.
+**
+** What the modules found in the globals and in other modules is looked up
+** anew in the receiving state, as if they had run there. Whatever else could
+** make a difference lets them run: other files, a hook, a 'preload'.
+*/
+
+#ifndef llayer_h
+#define llayer_h
+
+#include "lobject.h"
+
+typedef struct Layer Layer;
+
+/* place for the layer of some code; begins with zeros */
+typedef struct LayerSlot {
+  int state;  /* atomic */
+  Layer *layer;  /* set when 'state' says so; NULL if there can be none */
+} LayerSlot;
+
+/* is that the outer module? */
+LUAI_FUNC int luaE_islayer (const char *name);
+
+/*
+** The outer module's function is at the top; another one that does the same
+** may take its place. 'filename' is where it comes from; when it is NULL,
+** the functions of both modules come with the call.
+*/
+LUAI_FUNC void luaE_applylayer (lua_State *L, LayerSlot *slot,
+                  const char *filename, const void *outer, const void *inner);
+
+/* before the code goes away */
+LUAI_FUNC void luaE_closelayer (LayerSlot *slot);
+
+/* the same for code in the cache */
+LUAI_FUNC void luaE_layerfor (lua_State *L, const char *name,
+                              const char *filename);
+
+#endif
