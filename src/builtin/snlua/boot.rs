@@ -38,6 +38,7 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
     unsafe {
         let state = (*this).state;
         (*this).context.store(context, Relaxed);
+        (*this).region.open();
         (*this).interrupt.switch(state);
         let boot = Boot {
             this,

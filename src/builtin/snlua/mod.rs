@@ -6,6 +6,7 @@
 mod boot;
 mod interrupt;
 mod profile;
+mod region;
 mod searcher;
 
 use std::ffi::CStr;
@@ -16,7 +17,8 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use libc::{c_char, c_int, c_uint, c_void};
 use mlua_sys::{
-    lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring, luaL_makeseed,
+    LUA_TUSERDATA, lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring,
+    luaL_makeseed,
 };
 use skynet_sys::{
     Context, PTYPE_TAG_DONTCOPY, skynet_callback, skynet_command, skynet_error, skynet_lalloc,
@@ -24,6 +26,7 @@ use skynet_sys::{
 };
 
 use self::interrupt::Interrupt;
+use self::region::Region;
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
 const FIRST_WARNING: usize = 32 * 1024 * 1024;
@@ -40,6 +43,7 @@ pub(crate) struct Snlua {
     interrupt: Interrupt,
     /// Coroutines with `skynet.profile` on; some of them may be gone already.
     profiled: usize,
+    region: Region,
 }
 
 impl Snlua {
@@ -70,7 +74,11 @@ unsafe extern "C" fn allocate(
             if !block.is_null() {
                 let memory = (*this).memory.load(Relaxed).wrapping_sub(old);
                 (*this).memory.store(memory, Relaxed);
-                skynet_lalloc(block, old, 0);
+                if (*this).region.owns(block) {
+                    (*this).region.give(block, old);
+                } else {
+                    skynet_lalloc(block, old, 0);
+                }
             }
             return ptr::null_mut();
         }
@@ -93,7 +101,21 @@ unsafe extern "C" fn allocate(
                 megabytes(memory),
             );
         }
-        let result = skynet_lalloc(block, old, new);
+        let region = &mut (*this).region;
+        let mut result = ptr::null_mut();
+        if block.is_null() {
+            // C code may rely on the alignment of the allocator for its userdata.
+            if old != LUA_TUSERDATA as usize {
+                result = region.take(new);
+            }
+            if result.is_null() {
+                result = skynet_lalloc(block, old, new);
+            }
+        } else if region.owns(block) {
+            result = region.resize(block, old, new);
+        } else {
+            result = skynet_lalloc(block, old, new);
+        }
         if result.is_null() {
             // Lua keeps the old block.
             (*this)
@@ -142,6 +164,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
         limit: 0,
         interrupt: Interrupt::new(),
         profiled: 0,
+        region: Region::new(),
     }));
     // VMs that share strings have to agree on their hashes.
     static SEED: OnceLock<c_uint> = OnceLock::new();
@@ -231,6 +254,7 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
     let this = instance.cast::<Snlua>();
     // SAFETY: as the caller promises. The VM's last calls still use the instance.
     unsafe {
+        (*this).region.close();
         lua_close((*this).state);
         drop(Box::from_raw(this));
     }
