@@ -33,6 +33,11 @@ fn services_start_are_found_and_answer_the_console() {
 }
 
 #[test]
+fn a_copied_api_is_like_one_that_was_run() {
+    run_test("layer");
+}
+
+#[test]
 fn messages_have_the_bytes_that_other_nodes_read() {
     run_test("serialise");
 }
