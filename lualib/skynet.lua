@@ -3,7 +3,7 @@
 --- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
 --- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
 --- wait), reply (response, tracecall), select (request), deadline (call_timeout), tasks, trace, strays.
---- This file adds the rest.
+--- This file adds the rest. Like the kernel it only makes functions and tables and returns them, see there.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"

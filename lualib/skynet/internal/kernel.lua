@@ -52,9 +52,8 @@ runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocol
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
 runtime.tags, runtime.promised, runtime.at_once, runtime.entry = tags, promised, at_once, entry
 
--- All functions are made inside of this one, for the sake of the time that a service needs to start: for a closure Lua
--- searches the variables of the function around it one after another, but takes those from further out as they are.
-local function define()
+-- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
+-- what they have left once (3rd/lua/csrc/llayer.h).
 
 ---------------------------------------------------------------- sessions
 
@@ -574,9 +573,5 @@ function runtime.drop_queues()
 	failures, failure_first, failure_last = {}, 1, 0
 	forks, fork_first, fork_last = {}, 1, 0
 end
-
-end
-
-define()
 
 return runtime
