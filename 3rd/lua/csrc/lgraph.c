@@ -278,10 +278,11 @@ static GCObject *newcopy (lua_State *L, const GCObject *from) {
     }
     case LUA_VUPVAL: {
       const UpVal *old = cast(const UpVal *, from);
-      UpVal *uv = gco2upv(luaC_newobj(L, LUA_VUPVAL, sizeof(UpVal)));
+      GCObject *o = luaC_newobj(L, LUA_VUPVAL, sizeof(UpVal));
+      UpVal *uv = gco2upv(o);
       uv->v.p = &uv->u.value;  /* closed */
       uv->u.value = old->u.value;
-      return obj2gco(uv);
+      return o;
     }
     default: {
       const Udata *old = cast(const Udata *, from);

@@ -32,7 +32,7 @@ struct Row {
     work: Work,
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     Row {
         name: "message",
         n: 20_000,
@@ -52,6 +52,11 @@ const ROWS: [Row; 5] = [
         name: "lua-call",
         n: 3_000,
         work: Work::Lua("count_call"),
+    },
+    Row {
+        name: "lua-spawn",
+        n: 100,
+        work: Work::Lua("count_spawn"),
     },
     Row {
         name: "lua-pack-unpack",

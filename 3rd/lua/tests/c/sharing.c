@@ -367,6 +367,122 @@ static void test_template (void) {
   if (i < 20) fail("scarce", "memory was never short");
 }
 
+/* modules that are copied after their first run */
+
+static void writefile (const char *name, const char *text) {
+  char path[512];
+  FILE *f;
+  snprintf(path, sizeof(path), "%s/%s", dir, name);
+  f = fopen(path, "w");
+  if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) fail("file", path);
+}
+
+static int open_layer (lua_State *L) {
+  luaL_openlibs(L);
+  return 0;
+}
+
+static int genuine (const char *module, const char *filename) {
+  return strstr(filename, module) != NULL;
+}
+
+static const char use_layer[] =
+  "local outer = require 'outer' local inner = package.loaded.inner "
+  "assert(outer == require 'outer' and outer.inner == inner) "
+  "assert(inner.count() == 1 and inner.count() == 2 and outer.total() == 2) "
+  "assert(inner.upper('x') == upper_is and inner.create == coroutine.create and outer.env() == _G) "
+  "assert(getmetatable(outer).__index(nil, 'k') == 'k' and outer.other == 'other' and outer.list[3] == 'three') "
+  "assert(outer.mine == nil and inner.list == nil) "
+  "outer.mine, inner.list = {}, {} "
+  "for i = 1, 100 do outer[i], inner[i] = {i}, function() return i end "
+  "  if i % 25 == 0 then collectgarbage() end collectgarbage('step', 1) end "
+  "for i = 1, 100 do assert(outer[i][1] == i and inner[i]() == i) end "
+  "assert(inner.count() == 3 and outer.total() == 3)";
+
+static void setpath (lua_State *L) {
+  lua_getglobal(L, "package");
+  lua_pushfstring(L, "%s/?.lua", dir);
+  lua_setfield(L, -2, "path");
+  lua_pop(L, 1);
+}
+
+static void *take_layers (void *arg) {
+  int i;
+  for (i = 0; i < 12; i++) {
+    lua_State *L = copied((i % 2) ? "generational" : "incremental");
+    setpath(L);
+    if (i % 3 == 0)  /* found when it is taken, not when it was made */
+      run(L, "replaced", "function string.upper() return 'replaced' end upper_is = 'replaced'");
+    else
+      run(L, "usual", "upper_is = 'X'");
+    run(L, "layer", use_layer);
+    if (i == 6) {
+      luaL_requiref(L, "skynet.codecache", luaopen_cache, 0);
+      lua_pop(L, 1);
+      run(L, "clear", "require 'skynet.codecache'.clear()");
+    }
+    lua_close(L);
+  }
+  return arg;
+}
+
+static int open_with_path (lua_State *L) {
+  luaL_openlibs(L);
+  setpath(L);
+  return 0;
+}
+
+static int require_outer (lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushstring(L, "outer");
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static void test_layer (void) {
+  pthread_t threads[NTHREADS];
+  int i;
+  lua_State *L;
+  writefile("inner.lua",
+    "local upper, create = string.upper, coroutine.create\nlocal n = 0\n"
+    "local function up(s) return upper(s) end\n"
+    "return {count = function() n = n + 1 return n end, total = function() return n end, upper = up, create = create}");
+  writefile("outer.lua",
+    "local inner = require 'inner'\n"
+    "return setmetatable({inner = inner, total = inner.total, env = function() return _G end, list = {1, 2, 'three', {}}}, "
+    "{__index = function(_, key) if key ~= 'mine' and type(key) == 'string' then return key end end})");
+  lua_setlayer("outer", "inner", open_layer, genuine);
+  for (i = 0; i < NTHREADS; i++)
+    pthread_create(&threads[i], NULL, take_layers, NULL);
+  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
+  L = copied("generational");
+  setpath(L);
+  run(L, "loader", "assert(debug.getinfo(package.searchers[2]('outer'), 'S').what == 'C')");
+  run(L, "hook", "debug.sethook(function() lines = (lines or 0) + 1 end, 'l') require 'outer' debug.sethook() assert(lines > 3)");
+  lua_close(L);
+  for (i = 0; ; i++) {  /* memory ends after i blocks */
+    int left = -1;
+    int status;
+    L = lua_newstate(scarce, &left, 0);
+    lua_pushcfunction(L, open_with_path);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) fail("scarce", lua_tostring(L, -1));
+    lua_pushcfunction(L, require_outer);
+    left = i;
+    status = lua_pcall(L, 0, 0, 0);
+    left = -1;
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_gc(L, LUA_GCCOLLECT);
+    if (status == LUA_OK) {
+      run(L, "scarce", "upper_is = 'X'");
+      run(L, "scarce", use_layer);
+    }
+    lua_close(L);
+    if (status == LUA_OK) break;
+    if (status != LUA_ERRMEM) fail("scarce", "another error");
+  }
+  if (i < 20) fail("scarce", "memory was never short");
+}
+
 int main (int argc, char **argv) {
   const char *collectors[] = {"incremental", "generational"};
   int i, pass;
@@ -384,6 +500,7 @@ int main (int argc, char **argv) {
     test_cache();
     if (pass == 0) test_template();
   }
+  test_layer();
   puts("ok");
   return 0;
 }
