@@ -272,8 +272,8 @@ mod tests {
             region.give(parts[0], 256);
         }
         let mut again = 0;
-        while !region.take(128).is_null() {
-            again += 128;
+        while !region.take(1024).is_null() {
+            again += 1024;
         }
         assert_eq!(again, SIZE);
     }
