@@ -329,7 +329,7 @@ end
 
 -- Function -> module in skynet/internal that adds it: small services need few of them.
 local providers = {
-	sleep = "sleep", yield = "sleep", wait = "sleep",
+	sleep = "sleep", yield = "sleep", wait = "sleep", sleep_ms = "sleep", timeout_ms = "sleep",
 	response = "reply", tracecall = "reply",
 	request = "select",
 	call_timeout = "deadline",

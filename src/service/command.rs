@@ -18,6 +18,7 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
     let text = parm.unwrap_or(c"");
     match name.to_bytes() {
         b"TIMEOUT" => timeout(this, text),
+        b"TIMEOUTMS" => timeout_millis(this, text),
         b"REG" => reg(this, text),
         b"QUERY" => query(this, text),
         b"NAME" => name_other(this, text),
@@ -92,6 +93,13 @@ fn timeout(this: &Context, text: &CStr) -> *const c_char {
     let centis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
+    this.answer(Digits::decimal(session.into()).bytes())
+}
+
+fn timeout_millis(this: &Context, text: &CStr) -> *const c_char {
+    let millis = parse_long(text, 10) as i32;
+    let session = this.new_session();
+    timer::timeout_millis(this.handle(), millis, session);
     this.answer(Digits::decimal(session.into()).bytes())
 }
 
