@@ -333,6 +333,7 @@ local providers = {
 	response = "reply", tracecall = "reply",
 	request = "select",
 	call_timeout = "deadline",
+	mailbox_limit = "limits",
 	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
 	trace = "trace", tracetag = "trace", traceproto = "trace",
 	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",
