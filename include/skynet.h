@@ -65,7 +65,8 @@ const char *skynet_command(struct skynet_context *context, const char *cmd, cons
 uint32_t skynet_queryname(struct skynet_context *context, const char *name);
 
 /**
- * Sends a message. The session (>= 0), -1 when the destination is unknown, -2 when `sz` does not fit 56 bits.
+ * Sends a message. The session (>= 0), -1 when the destination is unknown or full (it has a limit of mail), -2 when
+ * `sz` does not fit 56 bits.
  * With PTYPE_TAG_DONTCOPY `msg` is a block of skynet_malloc that is taken over, also on failure.
  *
  * Conditions:

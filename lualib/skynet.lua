@@ -329,10 +329,11 @@ end
 
 -- Function -> module in skynet/internal that adds it: small services need few of them.
 local providers = {
-	sleep = "sleep", yield = "sleep", wait = "sleep",
+	sleep = "sleep", yield = "sleep", wait = "sleep", sleep_ms = "sleep", timeout_ms = "sleep",
 	response = "reply", tracecall = "reply",
 	request = "select",
 	call_timeout = "deadline",
+	mailbox_limit = "limits",
 	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
 	trace = "trace", tracetag = "trace", traceproto = "trace",
 	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",

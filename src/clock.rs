@@ -62,6 +62,19 @@ pub fn monotonic_nanos() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// The monotonic clock in milliseconds.
+pub fn monotonic_millis() -> u64 {
+    monotonic_nanos() / 1_000_000
+}
+
+/// The point of `CLOCK_MONOTONIC` at which [`monotonic_millis`] becomes `millis`.
+pub fn instant_of_millis(millis: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: (millis / 1000).min(i64::MAX as u64 / 2) as i64,
+        tv_nsec: (millis % 1000 * 1_000_000) as i64,
+    }
+}
+
 /// CPU time of the calling thread in nanoseconds.
 pub fn thread_cpu_nanos() -> u64 {
     let time = read(libc::CLOCK_THREAD_CPUTIME_ID);

@@ -71,6 +71,21 @@ impl Module {
         }
     }
 
+    /// Bytes of the Lua VM that an instance is; 0 if it is none that we know.
+    #[allow(clippy::not_unsafe_ptr_arg_deref)] // as in `init`
+    pub fn lua_bytes(&self, instance: *mut c_void) -> usize {
+        #[cfg(feature = "lua")]
+        if self
+            .create
+            .is_some_and(|f| std::ptr::fn_addr_eq(f, builtin::snlua::create as Create))
+        {
+            // SAFETY: the module is the built-in one, so the instance is one of its own.
+            return unsafe { builtin::snlua::bytes(instance) };
+        }
+        let _ = instance;
+        0
+    }
+
     /// Signals an instance.
     #[allow(clippy::not_unsafe_ptr_arg_deref)] // as in `init`
     pub fn signal(&self, instance: *mut c_void, signal: c_int) {

@@ -1,12 +1,14 @@
 //! A node from its first service to its last: `skynet_start`.
 
+use crate::limits::Limits;
 use crate::service::{self, ThreadClass};
 use crate::{
-    clock, daemon, handle, harbor, log, module, reclaim, scheduler, signals, socket, timer,
+    clock, daemon, figures, handle, harbor, log, module, reclaim, scheduler, signals, socket, timer,
 };
 use libc::{c_char, c_int};
 use parking_lot::{Condvar, Mutex};
 use std::ffi::{CStr, CString};
+use std::os::unix::thread::JoinHandleExt;
 use std::process::exit;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -48,6 +50,10 @@ pub unsafe fn run(config: &Config) {
     // SAFETY: contract of this function.
     let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
     signals::handle_hangup();
+    let limits = Limits::of_node().unwrap_or_else(|reason| {
+        eprintln!("{reason}");
+        exit(1);
+    });
     let pid_file = text(config.daemon);
     if let Some(file) = pid_file
         && let Err(reason) = daemon::init(file)
@@ -64,6 +70,7 @@ pub unsafe fn run(config: &Config) {
         exit(1);
     }
     service::set_profile(config.profile != 0);
+    limits.set_for_sockets();
     service::prepare(config.profile != 0);
 
     let log_service = text(config.logservice).unwrap_or(c"logger");
@@ -73,6 +80,8 @@ pub unsafe fn run(config: &Config) {
         exit(1);
     }
     handle::name_handle(logger, c"logger");
+    // The log service has none: nobody is told what becomes of a line.
+    limits.set_for_mailboxes();
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 
     run_threads(config.thread.clamp(1, 1024) as usize);
@@ -143,10 +152,14 @@ fn run_threads(workers: usize) {
     threads.extend(
         (0..workers).map(|i| spawn(format!("worker {i}"), move || scheduler::run_worker(i))),
     );
+    for thread in &threads {
+        figures::watch_thread(thread.thread().name().unwrap_or("?"), thread.as_pthread_t());
+    }
     for thread in threads {
         // A worker ends with the process if a service panics it; there is nothing to add.
         let _ = thread.join();
     }
+    figures::forget_threads();
 }
 
 /// Thread role: monitor.

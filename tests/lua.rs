@@ -69,6 +69,24 @@ fn hashes_for_log_ins_are_those_of_the_standards() {
 }
 
 #[test]
+fn mail_and_output_have_limits_if_asked() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core has none
+    }
+    let limits = "mailbox_limit = '1k'\nsocket_write_limit = 512 * 1024\nsocket_write_total = '1g'";
+    let output = run("lua", "limits", limits);
+    for line in [
+        "] error: Mailbox is full (limit 10), ",
+        " messages rejected: 1, the last from :",
+        " messages dropped: 1, the last from :",
+        " bytes wait, the limit of the socket is 1048576",
+        " bytes wait, the limit of the socket is 524288",
+    ] {
+        assert!(output.contains(line), "no {line:?} in\n{output}");
+    }
+}
+
+#[test]
 fn host_names_are_looked_up() {
     run_test("dns");
 }

@@ -13,6 +13,7 @@
 --- second one raises. Input that nobody reads is kept; above 128 KiB the socket is paused meanwhile.
 --- Whether the peer has closed or not: who opened or started a socket has to `close` it.
 
+local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 
@@ -519,6 +520,17 @@ M.header = driver.header
 ---@param callback? fun(id: integer, kilobytes: integer) nil: a line in the log
 function M.warning(id, callback)
 	stream(id).warn = callback
+end
+
+--- Limits the output that may wait in a socket. A write that would exceed the limit closes the socket with an error; a
+--- datagram is dropped. Connections that a listener accepts later have its limit. Any service may set it.
+---@param id integer
+---@param bytes integer? 0: no limit; nil: that of the config key `socket_write_limit`
+---@return boolean false when there is no such socket
+function M.write_limit(id, bytes)
+	assert(math.type(id) == "integer" and (bytes == nil or math.type(bytes) == "integer" and bytes >= 0),
+		"write_limit(id [, bytes])")
+	return core.command("WRITELIMIT", bytes and id .. " " .. bytes or tostring(id)) ~= nil
 end
 
 --- Closes the socket when more input than this piles up with nobody reading a given number of bytes.

@@ -38,7 +38,8 @@ pub unsafe extern "C" fn skynet_queryname(context: *mut Context, name: *const c_
     unsafe { text(name).map_or(0, |name| service::query_name(context.as_ref(), name)) }
 }
 
-/// Sends a message. The session (>= 0), -1 when the destination is unknown, -2 when `sz` does not fit 56 bits.
+/// Sends a message. The session (>= 0), -1 when the destination is unknown or full (it has a limit of mail), -2 when
+/// `sz` does not fit 56 bits.
 /// With PTYPE_TAG_DONTCOPY `msg` is a block of skynet_malloc that is taken over, also on failure.
 ///
 /// # Safety

@@ -7,6 +7,7 @@ use crate::message::{Message, ptype};
 use crate::{handle, memory, service};
 use libc::c_void;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sends `text` to the service named `logger` on behalf of `source` (0: the core itself). Dropped while there is none.
 pub fn error(source: u32, text: &[u8]) {
@@ -71,6 +72,27 @@ pub fn error_fmt(source: u32, text: fmt::Arguments<'_>) {
     }
 }
 
+static LINES: AtomicU64 = AtomicU64::new(0);
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// How lines begin that tell of an error: those of the core, and of what a Lua service has raised.
+const ERROR_PREFIXES: [&[u8]; 2] = [b"error: ", b"lua call ["];
+
+fn count(line: &[u8]) {
+    LINES.fetch_add(1, Ordering::Relaxed);
+    if ERROR_PREFIXES.iter().any(|prefix| line.starts_with(prefix)) {
+        ERRORS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lines so far, and how many of them tell of an error of the core or of a Lua service.
+pub fn counts() -> (u64, u64) {
+    (
+        LINES.load(Ordering::Relaxed),
+        ERRORS.load(Ordering::Relaxed),
+    )
+}
+
 /// Whether there is somebody to read a line.
 pub fn wanted() -> bool {
     handle::logger() != 0
@@ -91,6 +113,8 @@ pub unsafe fn post(source: u32, text: *mut c_void, len: usize) {
 /// # Safety
 /// As [`post`].
 unsafe fn deliver(source: u32, text: *mut c_void, len: usize, class: Class) {
+    // SAFETY: contract of this function.
+    count(unsafe { std::slice::from_raw_parts(text.cast(), len) });
     let logger = handle::logger();
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
     if logger == 0 || !service::push_with(logger, message, class) {

@@ -28,6 +28,8 @@ use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::order_for_loom;
 use node::Node;
 use std::cell::UnsafeCell;
+// No part of the protocol, so loom need not know.
+use std::sync::atomic::AtomicUsize;
 
 const IDLE: *mut Node = std::ptr::null_mut();
 const BUSY: *mut Node = std::ptr::without_provenance_mut(1);
@@ -53,7 +55,6 @@ struct Local {
     /// The newest block gathered, which `head` still refers to; null if `head` has none of ours. It is the last of the
     /// list, or has been popped when the list is empty.
     seen: *mut Node,
-    len: usize,
     overload: usize,
     threshold: usize,
 }
@@ -61,9 +62,9 @@ struct Local {
 impl Local {
     /// Counted when a message leaves, without that one: 1026 waiting messages are the first overload.
     #[cold]
-    fn note_overload(&mut self) {
-        self.overload = self.len;
-        while self.len > self.threshold {
+    fn note_overload(&mut self, len: usize) {
+        self.overload = len;
+        while len > self.threshold {
             self.threshold = self.threshold.saturating_mul(2);
         }
     }
@@ -72,6 +73,8 @@ impl Local {
 /// See the module's documentation.
 pub struct Mailbox {
     head: AtomicPtr<Node>,
+    /// Messages gathered and not popped. Written by the consumer alone, read by anybody who wants to know about.
+    len: AtomicUsize,
     local: UnsafeCell<Local>,
 }
 
@@ -87,11 +90,11 @@ impl Mailbox {
     pub fn new() -> Mailbox {
         Mailbox {
             head: AtomicPtr::new(BUSY),
+            len: AtomicUsize::new(0),
             local: UnsafeCell::new(Local {
                 first: std::ptr::null_mut(),
                 last: std::ptr::null_mut(),
                 seen: std::ptr::null_mut(),
-                len: 0,
                 overload: 0,
                 threshold: OVERLOAD,
             }),
@@ -169,7 +172,7 @@ impl Mailbox {
                 let next = Node::next(node);
                 Node::set_next(node, first);
                 first = node;
-                local.len += 1;
+                self.count(1);
                 node = next;
             }
             if local.first.is_null() {
@@ -183,6 +186,13 @@ impl Mailbox {
             local.last = newest;
             local.seen = newest;
         }
+    }
+
+    /// Consumer: adds to the length, modulo the size of a word.
+    #[inline(always)]
+    fn count(&self, by: usize) {
+        let len = self.len.load(Ordering::Relaxed);
+        self.len.store(len.wrapping_add(by), Ordering::Relaxed);
     }
 
     /// Consumer: the oldest message, and the class of its payload.
@@ -201,9 +211,9 @@ impl Mailbox {
                 return None;
             }
             local.first = Node::next(node);
-            local.len -= 1;
-            if local.len > local.threshold {
-                local.note_overload();
+            self.count(usize::MAX);
+            if self.len.load(Ordering::Relaxed) > local.threshold {
+                local.note_overload(self.len.load(Ordering::Relaxed));
             }
             let message = Node::message(node);
             if node != local.seen {
@@ -243,8 +253,12 @@ impl Mailbox {
     /// Consumer: number of messages that wait, those included that arrived up to now.
     pub fn len(&self) -> usize {
         self.gather();
-        // SAFETY: the caller is the consumer.
-        unsafe { &*self.local.get() }.len
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Any thread: the length when the consumer last looked.
+    pub fn last_len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Consumer: true if no message waits.

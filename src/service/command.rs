@@ -3,9 +3,11 @@
 use super::context::{self, Context, EXIT_MONITOR};
 use super::digits::Digits;
 use super::dispatch::running_micros;
+use super::figures;
+use super::limit::Policy;
 use super::send::{self, parse_hex, tail};
 use crate::message::{Message, ptype};
-use crate::{clock, env, handle, log, timer};
+use crate::{clock, env, handle, limits, log, socket, timer};
 use libc::{c_char, c_long};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::Ordering;
@@ -18,6 +20,7 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
     let text = parm.unwrap_or(c"");
     match name.to_bytes() {
         b"TIMEOUT" => timeout(this, text),
+        b"TIMEOUTMS" => timeout_millis(this, text),
         b"REG" => reg(this, text),
         b"QUERY" => query(this, text),
         b"NAME" => name_other(this, text),
@@ -55,6 +58,10 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"LOGON" => log_on(this, text),
         b"LOGOFF" => log_off(this, text),
         b"SIGNAL" => signal(this, text),
+        b"METRICS" => this.answer_long(crate::figures::node()),
+        b"SERVICES" => this.answer_long(figures::list()),
+        b"MAILBOXLIMIT" => mailbox_limit(this, text),
+        b"WRITELIMIT" => write_limit(this, text),
         _ => NONE,
     }
 }
@@ -92,6 +99,13 @@ fn timeout(this: &Context, text: &CStr) -> *const c_char {
     let centis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
+    this.answer(Digits::decimal(session.into()).bytes())
+}
+
+fn timeout_millis(this: &Context, text: &CStr) -> *const c_char {
+    let millis = parse_long(text, 10) as i32;
+    let session = this.new_session();
+    timer::timeout_millis(this.handle(), millis, session);
     this.answer(Digits::decimal(session.into()).bytes())
 }
 
@@ -216,8 +230,53 @@ fn stat(this: &Context, text: &CStr) -> *const c_char {
         b"cpu" => this.answer(seconds(this.cost_micros()).as_bytes()),
         b"time" if this.profile => this.answer(seconds(running_micros()).as_bytes()),
         b"time" => this.answer(b"0"),
-        b"message" => this.answer(count(this.messages.get()).bytes()),
+        b"message" => this.answer(count(this.messages.load(Ordering::Relaxed)).bytes()),
         _ => this.answer(b""),
+    }
+}
+
+/// The words of a parameter.
+fn words(text: &CStr) -> impl Iterator<Item = &[u8]> {
+    text.to_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+}
+
+fn refuse(this: &Context, command: &str, text: &CStr, expected: &str) -> *const c_char {
+    log::error_fmt(
+        this.handle(),
+        format_args!("error: {command} {}: {expected}", text.to_string_lossy()),
+    );
+    NONE
+}
+
+fn mailbox_limit(this: &Context, text: &CStr) -> *const c_char {
+    let mut words = words(text);
+    let most = words.next().and_then(limits::parse);
+    let policy = words.next().map_or(Some(Policy::Reject), Policy::parse);
+    match (most, policy, words.next()) {
+        (Some(most), Some(policy), None) => {
+            this.set_mailbox_limit(most, policy);
+            this.answer(b"1")
+        }
+        _ => refuse(this, "MAILBOXLIMIT", text, "expected NUMBER [reject|drop]"),
+    }
+}
+
+fn write_limit(this: &Context, text: &CStr) -> *const c_char {
+    let mut words = words(text);
+    let id = words.next().and_then(limits::parse);
+    let id = id.and_then(|id| i32::try_from(id).ok());
+    let bytes = match words.next() {
+        None => Some(None),
+        Some(word) => limits::parse(word).map(|n| Some(limits::or_none(n))),
+    };
+    let (Some(id), Some(bytes), None) = (id, bytes, words.next()) else {
+        return refuse(this, "WRITELIMIT", text, "expected SOCKET [BYTES]");
+    };
+    match socket::server() {
+        Some(server) if server.set_limit(id, bytes) => this.answer(b"1"),
+        _ => NONE,
     }
 }
 

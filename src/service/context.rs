@@ -11,12 +11,14 @@
 //! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
 //! `retired` after it gave the role up, finds the flag.
 //!
-//! Invariant (consumer-only fields): `callback`, `cost`, `messages` and `session` are touched only from the thread that
-//! is consumer of the mailbox at that time, which is where a service's own code runs; C code that calls for a context
+//! Invariant (consumer-only fields): `callback`, `cost`, `messages`, `unheard` and `session` are written (and but for the
+//! counters, read) only from the thread that is consumer of the mailbox at that time, which is where a service's own code runs; C code that calls for a context
 //! from another thread breaks the contract of "skynet.h" as it does with the C core.
 
 use super::Queue;
 use super::cpu;
+use super::figures;
+use super::limit::Limit;
 use crate::blocks::Class;
 use crate::handle;
 use crate::log;
@@ -28,8 +30,10 @@ use crate::reclaim;
 use crate::scheduler;
 use libc::{FILE, c_char, c_int, c_void};
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::CStr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 /// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee.
 pub type Callback = unsafe extern "C-unwind" fn(
@@ -55,8 +59,12 @@ pub struct Context {
     session: Cell<i32>,
     pub(super) callback: Cell<Option<Callback>>,
     pub(super) callback_ud: Cell<*mut c_void>,
-    pub(super) messages: Cell<usize>,
-    pub(super) cost: Cell<u64>,
+    pub(super) messages: AtomicUsize,
+    /// Messages that came while there was no callback.
+    pub(super) unheard: AtomicUsize,
+    pub(super) cost: AtomicU64,
+    /// Of the mail that may wait.
+    pub(super) limit: Limit,
     pub(super) profile: bool,
     /// What its callbacks allocated and did not free.
     pub(super) memory: ServiceMem,
@@ -64,6 +72,8 @@ pub struct Context {
     pub(super) logfile: AtomicPtr<FILE>,
     /// What `skynet_command` answers with; overwritten by the next command of this context.
     pub(super) result: UnsafeCell<[u8; 32]>,
+    /// The last answer that had no room there.
+    long_result: UnsafeCell<Option<CString>>,
     module: &'static Module,
     instance: *mut c_void,
 }
@@ -187,12 +197,15 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         session: Cell::new(0),
         callback: Cell::new(None),
         callback_ud: Cell::new(std::ptr::null_mut()),
-        messages: Cell::new(0),
-        cost: Cell::new(0),
+        messages: AtomicUsize::new(0),
+        unheard: AtomicUsize::new(0),
+        cost: AtomicU64::new(0),
+        limit: Limit::new(),
         profile: PROFILE.load(Ordering::Relaxed),
         memory: ServiceMem::new(),
         logfile: AtomicPtr::new(std::ptr::null_mut()),
         result: UnsafeCell::new([0; 32]),
+        long_result: UnsafeCell::new(None),
         module,
         instance,
     }));
@@ -200,6 +213,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     let this = unsafe { &*context };
     this.queue.set_owner(context);
     count(1);
+    figures::count_start();
     // SAFETY: a context is freed through `reclaim` only.
     let handle = unsafe { handle::register(context) };
     if handle == 0 {
@@ -266,6 +280,7 @@ pub unsafe fn release(context: *mut Context) -> bool {
         // SAFETY: the file belonged to the context.
         unsafe { libc::fclose(file) };
     }
+    figures::bury(this);
     // Whoever ends a service does not gain what that service had.
     memory::uncharged(|| this.module.release(this.instance));
     // SAFETY: it left the table before its last reference went.
@@ -357,6 +372,7 @@ pub(super) unsafe fn finish(context: *mut Context) {
 
 /// Tells the sender of a message that it will not be read.
 fn bounce(handle: u32, message: Message) {
+    figures::count_bounce();
     // SAFETY: the payload belongs to the message.
     unsafe { libc::free(message.data) };
     if message.source != 0 {
@@ -372,6 +388,15 @@ impl Context {
     #[inline(always)]
     #[must_use]
     pub fn deliver(&self, message: Message, payload: Class) -> bool {
+        if self.limit.is_set() {
+            self.limit.note();
+        }
+        self.enter(message, payload)
+    }
+
+    /// [`Context::deliver`] of a message that the limit knows of.
+    #[inline(always)]
+    pub(super) fn enter(&self, message: Message, payload: Class) -> bool {
         match self.queue.mailbox.push(message, payload) {
             Pushed::Queued => true,
             Pushed::Schedule => {
@@ -384,17 +409,46 @@ impl Context {
 
     /// CPU time of all finished callbacks, in microseconds.
     pub(super) fn cost_micros(&self) -> u64 {
-        cpu::micros(self.cost.get())
+        cpu::micros(self.cost.load(Ordering::Relaxed))
+    }
+
+    /// The module that it runs.
+    pub(super) fn module_name(&self) -> std::borrow::Cow<'_, str> {
+        // SAFETY: names of modules are C strings that stay for ever.
+        unsafe { CStr::from_ptr(self.module.name) }.to_string_lossy()
     }
 
     /// The text that `result` holds, for C.
     pub(super) fn answer(&self, text: &[u8]) -> *const c_char {
         // SAFETY: only the service's own thread runs commands for it.
         let buffer = unsafe { &mut *self.result.get() };
-        // Longer texts do not occur: the longest is a 20 digit number.
+        // Longer texts have `answer_long`: the longest here is a 20 digit number.
         let len = text.len().min(buffer.len() - 1);
         buffer[..len].copy_from_slice(&text[..len]);
         buffer[len] = 0;
         buffer.as_ptr().cast()
+    }
+
+    /// As [`Context::answer`] for a text of any length.
+    pub(super) fn answer_long(&self, text: String) -> *const c_char {
+        // SAFETY: only the service's own thread runs commands for it.
+        let place = unsafe { &mut *self.long_result.get() };
+        // Our own texts hold no NUL.
+        let text = CString::new(text).unwrap_or_default();
+        place.insert(text).as_ptr()
+    }
+}
+
+/// Bytes that the VM of a live Lua service has; 0 for others.
+pub(super) fn lua_bytes(handle: u32) -> usize {
+    let context = grab(handle);
+    if context.is_null() {
+        return 0;
+    }
+    // SAFETY: the reference taken above, dropped once; until then the instance is not released.
+    unsafe {
+        let bytes = (*context).module.lua_bytes((*context).instance);
+        release(context);
+        bytes
     }
 }

@@ -7,7 +7,7 @@ use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
 use crate::{log, memory};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 /// What a worker is doing, for the monitor: `struct skynet_monitor`, opaque to C.
 /// Written by one worker, read by the monitor thread.
@@ -125,6 +125,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     send::leave_service(before);
     if !this.is_retired() {
         if !this.queue.mailbox.rest() {
+            // So that others see how much waits.
+            this.queue.mailbox.gather();
             return Turn::More;
         }
         // Retired between our look and our rest: whoever claims the mailbox first ends the service.
@@ -205,6 +207,12 @@ fn record(file: *mut libc::FILE, message: &Message) {
     }
 }
 
+/// Adds to a counter that only the consumer writes.
+#[inline(always)]
+fn add(counter: &AtomicUsize, n: usize) {
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+}
+
 /// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
 ///
 /// # Safety
@@ -219,13 +227,14 @@ unsafe fn dispatch<const PROFILE: bool>(
     let Some(callback) = this.callback.get() else {
         // SAFETY: the payload belongs to the message.
         unsafe { libc::free(message.data) };
+        add(&this.unheard, 1);
         return now;
     };
     let file = this.logfile.load(Ordering::Acquire);
     if !file.is_null() {
         record(file, &{ message });
     }
-    this.messages.set(this.messages.get() + 1);
+    add(&this.messages, 1);
     if PROFILE {
         STARTED.set(now);
     }
@@ -255,7 +264,8 @@ unsafe fn dispatch<const PROFILE: bool>(
     if PROFILE {
         let (cost, end) = cpu::spent(now);
         STARTED.set(0);
-        this.cost.set(this.cost.get() + cost);
+        this.cost
+            .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
         now = end;
     }
     if keep == 0 {

@@ -6,6 +6,8 @@
 //! - `send`: where a message goes
 //! - `command`: `skynet_command`
 //! - `cpu`: what a service's callbacks cost
+//! - `limit`: how much mail may wait for a service that has a limit
+//! - `figures`: what services have done, for the figures of the node
 //! - `digits`: numbers as text
 
 mod command;
@@ -13,6 +15,8 @@ mod context;
 mod cpu;
 mod digits;
 mod dispatch;
+mod figures;
+mod limit;
 mod queue;
 mod send;
 
@@ -23,6 +27,8 @@ pub use context::{
 pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Monitor, Turn, drain};
 pub(crate) use dispatch::{prepare, turn};
+pub use figures::{Figures, figures};
+pub use limit::{Policy, set_default as set_mailbox_limit};
 pub use queue::Queue;
 pub(crate) use send::push_with;
 pub use send::{

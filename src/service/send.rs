@@ -1,6 +1,6 @@
 //! Where a message goes: to a service of this node, to the harbor service, or nowhere.
 
-use super::{Context, ThreadClass};
+use super::{Context, ThreadClass, limit};
 use crate::blocks::{self, Class};
 use crate::handle;
 use crate::harbor;
@@ -178,7 +178,7 @@ fn report_session(context: Option<&Context>, session: c_int) {
     );
 }
 
-/// `skynet_send` ("skynet.h"): the session, -1 (unknown destination, misuse) or -2 (larger than 56 bits can say).
+/// `skynet_send` ("skynet.h"): the session, -1 (unknown destination, full mailbox, misuse) or -2 (larger than 56 bits can say).
 ///
 /// # Safety
 /// `data` is null or readable for `size` bytes; with DONTCOPY a block of the C allocator that is handed over.
@@ -230,17 +230,53 @@ pub unsafe fn send(
     }
     // SAFETY: contract of this function.
     let (data, class) = unsafe { payload(ty, data, size) };
-    if push_with(
-        destination,
-        Message::with_data(source, ty, session, data, size),
-        class,
-    ) {
-        session
-    } else {
-        // SAFETY: nobody took it.
-        unsafe { refused(data) };
-        -1
+    let message = Message::with_data(source, ty, session, data, size);
+    let guard = reclaim::enter();
+    if let Some(context) = handle::find(&guard, destination) {
+        if context.limit.is_set() {
+            drop(guard);
+            // In parts and as the last thing, so that other messages pay nothing for it but the look.
+            // SAFETY: the data is ours.
+            return unsafe { send_limited(destination, source, session, data, message.sz, class) };
+        }
+        if context.enter(message, class) {
+            return session;
+        }
     }
+    // SAFETY: nobody took it.
+    unsafe { refused(data) };
+    -1
+}
+
+/// The rest of a send to a service that has a limit.
+///
+/// # Safety
+/// As [`refused`].
+#[cold]
+#[inline(never)]
+unsafe fn send_limited(
+    destination: u32,
+    source: u32,
+    session: c_int,
+    data: *mut c_void,
+    sz: usize,
+    class: Class,
+) -> c_int {
+    let message = Message {
+        source,
+        session,
+        data,
+        sz,
+    };
+    let guard = reclaim::enter();
+    let taken = handle::find(&guard, destination)
+        .is_some_and(|context| limit::offer(context, message, class));
+    if taken {
+        return session;
+    }
+    // SAFETY: nobody took it.
+    unsafe { refused(data) };
+    -1
 }
 
 /// `skynet_sendname` ("skynet.h"): `:hex`, `.local`, or a global name for the harbor service.

@@ -107,6 +107,8 @@ impl Turn<'_> {
             return false;
         }
         let _ = fd.into_raw_fd();
+        let limit = from.limit.load(Ordering::Relaxed);
+        table.slot(id).limit.store(limit, Ordering::Relaxed);
         table.slot(id).set_state(id, State::new(Phase::Accepted));
         from.read.fetch_add(1, Ordering::Relaxed);
         from.read_time.store(self.s.now(), Ordering::Relaxed);

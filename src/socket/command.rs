@@ -87,10 +87,12 @@ pub enum Command {
         /// The error.
         text: Text,
     },
-    /// A write queue has grown over its limit: close the socket.
+    /// A write queue has grown over a limit: close the socket.
     Overflow {
         /// The socket.
         id: i32,
+        /// The limit and whose it is, for the owner.
+        text: Text,
     },
     /// End.
     Exit,

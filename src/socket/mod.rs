@@ -38,6 +38,7 @@ pub(crate) mod shared;
 pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod sys;
+mod totals;
 mod turn;
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use node::{
 };
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
+pub use totals::Figures;
 
 /// Logs a complaint of the socket server, with the node as its source.
 pub fn report(text: &str) {

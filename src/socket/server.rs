@@ -11,6 +11,7 @@ use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
 use super::sys::{self, Errno};
+use super::totals::Figures;
 use super::turn::{Done, Io, Turn, Wait};
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
@@ -155,6 +156,17 @@ impl SocketServer {
     /// closed, and its owner gets an ERROR event.
     pub fn set_limits(&self, per_socket: Option<usize>, total: Option<usize>) {
         self.shared.set_limits(per_socket, total);
+    }
+
+    /// Limits the queued bytes of one socket; `None` is the limit of [`SocketServer::set_limits`], `usize::MAX` is none.
+    /// Sockets that a listening socket accepts from now on have its limit. `false`: there is no such socket.
+    pub fn set_limit(&self, id: i32, bytes: Option<usize>) -> bool {
+        self.shared.set_limit(id, bytes)
+    }
+
+    /// What all sockets have moved so far, and what waits.
+    pub fn figures(&self) -> Figures {
+        Figures::of(&self.shared)
     }
 
     /// Logs a complaint.

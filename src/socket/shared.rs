@@ -11,7 +11,9 @@ use super::resolve::Resolver;
 use super::slot::{Slot, Table};
 use super::state::Phase;
 use super::sys::{self, Errno};
+use super::totals::Totals;
 use parking_lot::RwLock;
+use std::fmt::Write as _;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -84,7 +86,9 @@ pub struct Shared {
     pub report: fn(&str),
     limits: Limits,
     /// Bytes in all write queues.
-    queued: AtomicUsize,
+    pub(super) queued: AtomicUsize,
+    /// What the node has seen in all.
+    pub(super) totals: Totals,
 }
 
 impl Shared {
@@ -110,6 +114,7 @@ impl Shared {
                 total: AtomicUsize::new(usize::MAX),
             },
             queued: AtomicUsize::new(0),
+            totals: Totals::default(),
         }
     }
 
@@ -128,6 +133,17 @@ impl Shared {
         self.limits
             .total
             .store(total.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// Limits the bytes that may wait in one socket. `None`: as the node's sockets; `usize::MAX`: no limit. `false`: there
+    /// is no such socket.
+    pub fn set_limit(&self, id: i32, bytes: Option<usize>) -> bool {
+        let slot = self.table.slot(id);
+        if slot.state_of(id).is_none() {
+            return false;
+        }
+        slot.limit.store(bytes.unwrap_or(0), Ordering::Relaxed);
+        true
     }
 
     /// The centisecond that goes into the statistics.
@@ -346,15 +362,18 @@ impl Shared {
         // SAFETY: the caller owns the gate; the reference ends with this function.
         let queue = unsafe { slot.queue() }.get_or_insert_with(|| Box::new(WriteQueue::new()));
         let was_empty = queue.is_empty();
-        let over = queue.bytes().saturating_add(size)
-            > self.limits.per_socket.load(Ordering::Relaxed)
-            || self.queued.load(Ordering::Relaxed).saturating_add(size)
-                > self.limits.total.load(Ordering::Relaxed);
-        if over {
-            // The stream has a hole from here on, so nothing of it may go out any more: the I/O thread closes the socket.
-            slot.overflowed.store(true, Ordering::Relaxed);
-            self.post(Command::Overflow { id });
-            return;
+        let limit = match slot.limit.load(Ordering::Relaxed) {
+            0 => self.limits.per_socket.load(Ordering::Relaxed),
+            own => own,
+        };
+        let total = self.limits.total.load(Ordering::Relaxed);
+        if queue.bytes().saturating_add(size) > limit {
+            let bytes = queue.bytes();
+            return self.overflow(slot, id, limit, bytes, "socket");
+        }
+        if self.queued.load(Ordering::Relaxed).saturating_add(size) > total {
+            let bytes = self.queued.load(Ordering::Relaxed);
+            return self.overflow(slot, id, total, bytes, "node");
         }
         let warning = queue.push(block);
         slot.backlog.store(queue.bytes(), Ordering::Relaxed);
@@ -365,6 +384,25 @@ impl Shared {
         if was_empty && notify {
             self.post(Command::Flush { id });
         }
+    }
+
+    /// What was to be queued is over a limit. The caller owns the gate, and drops it.
+    #[cold]
+    fn overflow(&self, slot: &Slot, id: i32, limit: usize, bytes: usize, whose: &str) {
+        if slot.protocol() != Protocol::Tcp {
+            // A datagram may get lost: what is queued stays in order without it.
+            self.totals.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // The stream has a hole from here on, so nothing of it may go out any more: the I/O thread closes the socket.
+        slot.overflowed.store(true, Ordering::Relaxed);
+        self.totals.overflows.fetch_add(1, Ordering::Relaxed);
+        let mut text = Text::new();
+        let _ = write!(
+            text,
+            "write buffer limit exceeded: {bytes} bytes wait, the limit of the {whose} is {limit}"
+        );
+        self.post(Command::Overflow { id, text });
     }
 
     /// Writes as much of the queue as the kernel takes. The caller owns the gate.

@@ -7,6 +7,7 @@
 //!   a slot, so while somebody is inside and the tag still names his socket, the descriptor is valid.
 //! - `fd`, `owner`, `reading`, `writing`, `hint`, `strikes`: written by the I/O thread, read by anybody (statistics).
 //! - counters: relaxed, written by the I/O thread (read) and by the owner of the gate (write).
+//! - `limit`: anybody writes, the owner of the gate reads.
 
 use super::addr::{Protocol, UdpAddress};
 use super::gate::Gate;
@@ -85,6 +86,8 @@ pub struct Slot {
     pub write_time: AtomicU64,
     /// Bytes that wait to be written, for readers outside of the gate.
     pub backlog: AtomicUsize,
+    /// The limit of the write queue in bytes; 0 is that of the node.
+    pub limit: AtomicUsize,
 }
 
 // SAFETY: the cells are only touched by the owner of the gate (see the module's documentation).
@@ -142,6 +145,7 @@ impl Slot {
         self.writing.store(false, Ordering::Relaxed);
         self.overflowed.store(false, Ordering::Relaxed);
         self.starting.store(false, Ordering::Relaxed);
+        self.limit.store(0, Ordering::Relaxed);
         self.hint.store(0, Ordering::Relaxed);
         self.strikes.store(0, Ordering::Relaxed);
         for counter in [&self.read, &self.written, &self.read_time, &self.write_time] {
@@ -203,6 +207,11 @@ impl Table {
     /// All slots in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Slot> {
         (0..MAX_SOCKETS as i32).map(|i| self.slot(i))
+    }
+
+    /// Number of sockets.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed) as usize
     }
 
     /// Takes a free slot for a new socket: ids grow by one, skip what is taken, and start again after 2^31 - 1.

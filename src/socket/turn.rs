@@ -311,6 +311,7 @@ impl<'a> Turn<'a> {
         self.io.resting.remove(&id);
         self.s.enter(slot);
         s.discard(slot);
+        s.totals.bury(slot);
         // SAFETY: this thread owns the gate; the reference ends here.
         unsafe { slot.peer() }.take();
         let fd = slot.fd.swap(-1, Ordering::Relaxed);
@@ -404,7 +405,7 @@ impl<'a> Turn<'a> {
             Command::Flush { id } => self.flush(id),
             Command::Warn { id, kib } => self.emit_if_alive(id, What::Warning(kib)),
             Command::Report { id, text } => self.emit_if_alive(id, What::Error(text)),
-            Command::Overflow { id } => self.fail(id, Text::from("write buffer limit exceeded")),
+            Command::Overflow { id, text } => self.fail(id, text),
             Command::Exit => {
                 self.exit = true;
                 self.delivered += 1;

@@ -1,7 +1,10 @@
-//! Timeouts with a resolution of one centisecond, without ticking.
+//! Timeouts with a resolution of one centisecond, or of a millisecond, without ticking.
 //!
 //! [`thread_main`] sleeps until the next event of the [`wheel`] (or for ever), an earlier new timer wakes it, and so do the
 //! signal handler and the end of the node. Delivery is a message of type RESPONSE from source 0, outside of the lock.
+//!
+//! Timers in milliseconds ([`timeout_millis`]) have a wheel of their own, made when the first one is set: those in
+//! centiseconds cost and do what they did.
 //!
 //! Locks: `firing` is held by whoever delivers, so that two callers of [`update`] cannot overtake each other; `state` is
 //! held for at most one step of the wheel.
@@ -16,7 +19,7 @@ use crate::{clock, memory, signals};
 use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wheel::{BATCH, Step, Wheel};
+use wheel::{BATCH, Fired, Step, Wheel};
 
 struct State {
     wheel: Wheel,
@@ -24,8 +27,16 @@ struct State {
     alarm: u64,
 }
 
+/// The wheel of milliseconds; its alarm is as that of [`State`].
+#[derive(Default)]
+struct Fine {
+    wheel: Option<Wheel>,
+    alarm: u64,
+}
+
 struct Timers {
     state: Mutex<State>,
+    fine: Mutex<Fine>,
     firing: Mutex<()>,
     stopped: AtomicBool,
 }
@@ -40,6 +51,7 @@ fn timers() -> &'static Timers {
                 wheel: Wheel::new(clock::now()),
                 alarm: 0,
             }),
+            fine: Mutex::default(),
             firing: Mutex::new(()),
             stopped: AtomicBool::new(false),
         }
@@ -78,9 +90,35 @@ pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
     session
 }
 
+/// [`timeout`] in milliseconds.
+pub fn timeout_millis(handle: u32, millis: i32, session: i32) -> i32 {
+    if millis <= 0 {
+        return timeout(handle, 0, session);
+    }
+    let mut fine = timers().fine.lock();
+    // Under the lock, as above. A timer is never early: what is left of the present millisecond does not count.
+    let now = clock::monotonic_millis();
+    let expiry = now + millis as u64 + 1;
+    memory::uncharged(|| {
+        let wheel = fine.wheel.get_or_insert_with(|| Wheel::new(now));
+        wheel.add(expiry, handle, session);
+    });
+    let wake = expiry < fine.alarm;
+    if wake {
+        fine.alarm = 0;
+    }
+    drop(fine);
+    if wake {
+        park::wake();
+    }
+    session
+}
+
 /// Number of pending timers.
 pub fn pending() -> usize {
-    timers().state.lock().wheel.len()
+    let timers = timers();
+    let fine = timers.fine.lock().wheel.as_ref().map_or(0, Wheel::len);
+    timers.state.lock().wheel.len() + fine
 }
 
 /// Delivers everything that is due. The timer thread does it; so does a host that has a loop of its own.
@@ -89,13 +127,29 @@ pub fn update() {
     let _firing = timers.firing.lock();
     let mut fired = Vec::with_capacity(BATCH);
     let target = clock::now();
+    fire(
+        |fired| timers.state.lock().wheel.step(target, fired),
+        &mut fired,
+    );
+    if timers.fine.lock().wheel.is_some() {
+        let target = clock::monotonic_millis();
+        let step = |fired: &mut Vec<Fired>| match &mut timers.fine.lock().wheel {
+            Some(wheel) => wheel.step(target, fired),
+            None => Step::Done,
+        };
+        fire(step, &mut fired);
+    }
+}
+
+/// Takes steps of a wheel until nothing is due, and delivers what has fired in each.
+fn fire(mut step: impl FnMut(&mut Vec<Fired>) -> Step, fired: &mut Vec<Fired>) {
     loop {
-        let step = timers.state.lock().wheel.step(target, &mut fired);
+        let done = step(fired) == Step::Done;
         for (handle, session) in fired.drain(..) {
             // A service that is gone does not need its timers.
             let _ = service::push(handle, Message::empty(0, ptype::RESPONSE, session));
         }
-        if step == Step::Done {
+        if done {
             return;
         }
     }
@@ -127,7 +181,18 @@ pub fn thread_main() {
         let next = state.wheel.next_event();
         state.alarm = next.unwrap_or(u64::MAX);
         drop(state);
-        park::sleep(ticket, next.map(clock::instant_of));
+        let mut until = next.map(clock::instant_of);
+        let mut fine = timers.fine.lock();
+        let next = fine.wheel.as_ref().and_then(Wheel::next_event);
+        fine.alarm = next.unwrap_or(u64::MAX);
+        drop(fine);
+        if let Some(first) = next.map(clock::instant_of_millis)
+            && until.is_none_or(|u| (first.tv_sec, first.tv_nsec) < (u.tv_sec, u.tv_nsec))
+        {
+            until = Some(first);
+        }
+        park::sleep(ticket, until);
         timers.state.lock().alarm = 0;
+        timers.fine.lock().alarm = 0;
     }
 }

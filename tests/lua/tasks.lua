@@ -39,6 +39,30 @@ function cases.timers_fire_in_order_of_time_and_creation()
 	check.equal(order, { "now", "early 1", "early 2", "late" })
 end
 
+-- The C core has no such timers.
+if skynet.sleep_ms then
+	function cases.timers_in_milliseconds_fire_in_order_and_never_early()
+		local order, early, me = {}, {}, coroutine.running()
+		local began = skynet.hpc()
+		for _, milliseconds in ipairs { 0, 1, 3, 3, 5, 8 } do
+			skynet.timeout_ms(milliseconds, function()
+				if skynet.hpc() - began < milliseconds * 1000000 then
+					early[#early + 1] = milliseconds
+				end
+				order[#order + 1] = milliseconds
+				if milliseconds == 8 then skynet.wakeup(me) end
+			end)
+		end
+		skynet.wait()
+		check.equal(order, { 0, 1, 3, 3, 5, 8 })
+		check.equal(early, {})
+		check.equal(skynet.sleep_ms(2), nil)
+		assert(skynet.hpc() - began >= 10000000)
+		skynet.fork(skynet.wakeup, me)
+		check.equal(skynet.sleep_ms(1000000), "BREAK")
+	end
+end
+
 function cases.wakeup_ends_a_sleep()
 	local result
 	local task = skynet.fork(function() result = skynet.sleep(100000) end)

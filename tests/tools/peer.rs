@@ -37,7 +37,19 @@ pub fn python() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let python = folder.join("bin/python");
     let complete = folder.join("complete");
-    if !complete.exists() {
+    let packages = root().join("tests/net/requirements.txt");
+    let wanted = std::fs::read_to_string(&packages).expect("the list of packages");
+    let install = |python: &Path| {
+        run(Command::new(python)
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(&packages));
+    };
+    let found = std::fs::read_to_string(&complete);
+    if found.is_ok() && found.ok().as_ref() != Some(&wanted) {
+        // Made for another list.
+        install(&python);
+        std::fs::write(&complete, &wanted).expect("mark");
+    } else if !complete.exists() {
         // Test binaries may run at the same time: each makes its own, and the first one moves it into its place.
         let draft = folder.with_extension(std::process::id().to_string());
         let made = Command::new(program("python3", "python3-venv"))
@@ -50,10 +62,8 @@ pub fn python() -> PathBuf {
             "this test needs virtual environments of Python: apt-get install python3-venv\n{}",
             String::from_utf8_lossy(&made.stdout)
         );
-        run(Command::new(draft.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--requirement"])
-            .arg(root().join("tests/net/requirements.txt")));
-        std::fs::write(draft.join("complete"), "").expect("mark");
+        install(&draft.join("bin/python"));
+        std::fs::write(draft.join("complete"), &wanted).expect("mark");
         if std::fs::rename(&draft, &folder).is_err() {
             std::fs::remove_dir_all(&draft).expect("the draft is ours");
         }

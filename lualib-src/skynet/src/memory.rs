@@ -23,6 +23,7 @@ const FUNCTIONS: &[Entry] = &[
     (c"dumpinfo", dumpinfo),
     (c"jestat", jestat),
     (c"mallctl", mallctl),
+    (c"purge", purge),
     (c"dumpheap", dumpheap),
     (c"profactive", profactive),
 ];
@@ -120,6 +121,21 @@ unsafe extern "C-unwind" fn mallctl(state: *mut lua_State) -> c_int {
         let name = luaL_checklstring(state, 1, ptr::null_mut());
         let value = mallctl_int64(name, ptr::null_mut());
         lua_pushinteger(state, value as lua_Integer);
+    }
+    1
+}
+
+/// `purge()`: gives pages that hold nothing any more back to the system, and what this thread keeps ready to the arenas.
+/// Whether that was done: false without jemalloc.
+unsafe extern "C-unwind" fn purge(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the names are C strings. 4096 stands for all arenas (MALLCTL_ARENAS_ALL).
+    unsafe {
+        let present = malloc_used_memory() != 0;
+        if present {
+            mallctl_cmd(c"thread.tcache.flush".as_ptr());
+        }
+        let done = present && mallctl_cmd(c"arena.4096.purge".as_ptr()) == 0;
+        lua_pushboolean(state, done.into());
     }
     1
 }

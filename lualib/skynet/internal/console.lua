@@ -36,6 +36,7 @@ local HELP <const> = {
 	netstat = "netstat : all sockets",
 	ping = "ping address : time of an answer, in 1/100 s",
 	profactive = "profactive [on|off] : heap profiling",
+	purge = "purge : give free memory back to the system, and show what the process has",
 	service = "service : unique services",
 	setenv = "setenv name value : add to the configuration",
 	signal = "signal address [number] : interrupt a service that is busy",
@@ -214,6 +215,32 @@ function COMMAND.cmem()
 		list[skynet.address(handle)] = bytes
 	end
 	list.total, list.block = memory.total(), memory.block()
+	return list
+end
+
+local KINDS <const> = { "allocated", "active", "resident", "retained" }
+
+-- What the allocator has; nothing when it is not jemalloc.
+local function process_memory()
+	local figures = memory.total() > 0 and memory.jestat() or {}
+	local list = {}
+	for _, kind in ipairs(KINDS) do
+		list[kind] = figures["stats." .. kind]
+	end
+	return list
+end
+
+-- Before and after, and what the system got back.
+function COMMAND.purge()
+	local before = process_memory()
+	if not (memory.purge and memory.purge()) then
+		return "The allocator is not jemalloc"
+	end
+	local after, list = process_memory(), {}
+	for kind, bytes in pairs(after) do
+		list[kind] = string.format("%d -> %d", before[kind], bytes)
+	end
+	list.returned = math.max(before.resident - after.resident, 0)
 	return list
 end
 

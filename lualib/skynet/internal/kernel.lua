@@ -515,6 +515,20 @@ function runtime.start_timer(centiseconds)
 	return start_timer(centiseconds)
 end
 
+--- A timer in 1/1000 s, and the task that it will start.
+function runtime.start_fine_timer(milliseconds, func)
+	local session = int_command("TIMEOUTMS", milliseconds)
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	if func then
+		local task = new_task(func)
+		waiting[session] = task
+		return task
+	end
+	return session
+end
+
 --- Sends a request whose answer will resume `task`. Returns the session, or nil or false.
 function runtime.request(task, address, protocol, ...)
 	local session = send_message(address, protocol.id, nil, protocol.pack(...))

@@ -42,6 +42,30 @@ function api.sleep(centiseconds, token)
 	end
 end
 
+--- `sleep` in milliseconds. Yields.
+---@param milliseconds integer 1/1000 s
+---@param token any as for `sleep`
+---@return string? "BREAK" when `wakeup` ended the sleep
+function api.sleep_ms(milliseconds, token)
+	token = token or running()
+	check_token(token)
+	local fired, reason = park(runtime.start_fine_timer(milliseconds), token)
+	if not fired then
+		if reason == "BREAK" then
+			return reason
+		end
+		error(reason)
+	end
+end
+
+--- `timeout` in milliseconds. Does not yield.
+---@param milliseconds integer 1/1000 s; 0 or less: after the messages that are already queued
+---@param func function
+---@return thread task for `killthread`
+function api.timeout_ms(milliseconds, func)
+	return runtime.start_fine_timer(milliseconds, func)
+end
+
 --- Lets the messages that are already queued go first. Yields.
 function api.yield()
 	return api.sleep(0)

@@ -260,6 +260,15 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
     }
 }
 
+/// Bytes that a VM has.
+///
+/// # Safety
+/// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
+pub unsafe fn bytes(instance: *mut c_void) -> usize {
+    // SAFETY: the field is atomic, the instance alive by contract.
+    unsafe { (*instance.cast::<Snlua>()).memory.load(Relaxed) }
+}
+
 /// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, 1 logs the VM's memory.
 ///
 /// # Safety

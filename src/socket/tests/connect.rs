@@ -75,6 +75,28 @@ fn all_addresses_are_tried() {
 }
 
 #[test]
+fn the_other_family_is_tried_when_the_first_address_refuses() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut h = hooks();
+    // As a system with IPv6 says of `localhost`, while only IPv4 is listened on.
+    h.lookup = Arc::new(move |_: &CStr, _| {
+        Ok(vec![
+            SockAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), port),
+            SockAddr::new([127, 0, 0, 1].into(), port),
+        ])
+    });
+    let node = Node::with(h);
+    let id = node.server.connect(1, c"both.families", 1).unwrap();
+    assert_eq!(node.opened(id), ("127.0.0.1".to_string(), 0));
+    assert!(node.send(id, b"over four"));
+    assert_eq!(
+        read_exact(&mut listener.accept().unwrap().0, 9),
+        b"over four"
+    );
+}
+
+#[test]
 fn bytes_sent_before_the_connection_stands_arrive_in_order() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
