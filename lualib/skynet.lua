@@ -2,7 +2,8 @@
 ---
 --- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
 --- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
---- wait), reply (response, tracecall), select (request), deadline (call_timeout), tasks, trace, strays.
+--- wait), reply (response, tracecall), select (request), deadline (call_timeout), shutdown (on_shutdown),
+--- tasks, trace, strays.
 --- This file adds the rest.
 
 local core = require "skynet.core"
@@ -334,6 +335,7 @@ local providers = {
 	request = "select",
 	call_timeout = "deadline",
 	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
+	on_shutdown = "shutdown",
 	trace = "trace", tracetag = "trace", traceproto = "trace",
 	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",
 }

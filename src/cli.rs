@@ -24,6 +24,7 @@ Settings of the core (default):
   cpath (./cservice/?.so)         where C services are
   daemon                          pid file: run in the background
   profile (true)                  CPU time by service
+  shutdown_grace (10)             seconds that services have to finish when the node ends
 
 $NAME in a config file is a variable of the environment, and include \"file\" reads another file.";
 

@@ -2,7 +2,8 @@
 
 use crate::service::{self, ThreadClass};
 use crate::{
-    clock, daemon, handle, harbor, log, module, reclaim, scheduler, signals, socket, timer,
+    clock, daemon, handle, harbor, log, module, reclaim, scheduler, shutdown, signals, socket,
+    timer,
 };
 use libc::{c_char, c_int};
 use parking_lot::{Condvar, Mutex};
@@ -75,6 +76,7 @@ pub unsafe fn run(config: &Config) {
     handle::name_handle(logger, c"logger");
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 
+    shutdown::watch_signals();
     run_threads(config.thread.clamp(1, 1024) as usize);
 
     // Its release may still write to sockets.
@@ -84,6 +86,7 @@ pub unsafe fn run(config: &Config) {
     if let Some(file) = pid_file {
         daemon::exit(file);
     }
+    shutdown::conclude();
 }
 
 /// Launches the first service: its name up to the first space, its arguments without leading spaces.

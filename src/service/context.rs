@@ -26,6 +26,7 @@ use crate::message::{Message, ptype};
 use crate::module::Module;
 use crate::reclaim;
 use crate::scheduler;
+use crate::shutdown;
 use libc::{FILE, c_char, c_int, c_void};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CStr;
@@ -66,6 +67,8 @@ pub struct Context {
     pub(super) result: UnsafeCell<[u8; 32]>,
     module: &'static Module,
     instance: *mut c_void,
+    /// What it was launched with, as people know it.
+    args: Box<[u8]>,
 }
 
 // SAFETY: see the invariants in the module's documentation; everything else is atomic or never changes after launch.
@@ -126,6 +129,12 @@ impl Context {
     /// Reads and clears the mark.
     pub(super) fn take_endless(&self) -> bool {
         self.endless.swap(false, Ordering::Relaxed)
+    }
+
+    /// What it was launched as: module and arguments.
+    pub fn title(&self) -> (&CStr, &[u8]) {
+        // SAFETY: names of modules are C strings that stay for ever.
+        (unsafe { CStr::from_ptr(self.module.name) }, &self.args)
     }
 
     /// Calls the module's signal function on the calling thread.
@@ -195,6 +204,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         result: UnsafeCell::new([0; 32]),
         module,
         instance,
+        args: args.map_or(&b""[..], CStr::to_bytes).into(),
     }));
     // SAFETY: our reference keeps it until `release` below.
     let this = unsafe { &*context };
@@ -283,6 +293,7 @@ fn remove(handle: u32) -> Option<*mut Context> {
     let context = handle::remove(handle)?;
     // SAFETY: the table's reference is ours now.
     unsafe { (*context).retired.store(true, Ordering::SeqCst) };
+    shutdown::forget(handle);
     Some(context)
 }
 
@@ -321,6 +332,41 @@ pub fn abort_all() {
             }
             retire(handle);
         }
+    }
+}
+
+/// Ends the log service after it has had the mail that waits for it; returns when it has been released.
+pub fn end_logger() {
+    let logger = handle::logger();
+    let context = grab(logger);
+    if context.is_null() {
+        return;
+    }
+    // SAFETY: the reference taken above, dropped once.
+    unsafe {
+        (*context).reads_to_the_end.store(true, Ordering::SeqCst);
+        retire(logger);
+        // Its consumer drops the table's reference after the last message.
+        while (*context).refs.load(Ordering::Acquire) > 1 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        release(context);
+    }
+}
+
+/// A service as people know it: `:0000000a (snlua agent 7)`, without the name when it is gone.
+pub fn describe(handle: u32) -> String {
+    let guard = reclaim::enter();
+    match handle::find(&guard, handle) {
+        Some(context) => {
+            let (module, args) = context.title();
+            let text = [module.to_bytes(), args].join(&b' ');
+            format!(
+                ":{handle:08x} ({})",
+                String::from_utf8_lossy(&text).trim_end()
+            )
+        }
+        None => format!(":{handle:08x}"),
     }
 }
 

@@ -18,7 +18,8 @@ mod send;
 
 pub use command::command;
 pub use context::{
-    Callback, Context, abort_all, grab, launch, release, retire, set_profile, total,
+    Callback, Context, abort_all, describe, end_logger, grab, launch, release, retire, set_profile,
+    total,
 };
 pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Monitor, Turn, drain};

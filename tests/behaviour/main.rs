@@ -2,6 +2,7 @@
 
 mod commands;
 mod direct;
+mod ending;
 mod harbor;
 mod life;
 mod logs;

@@ -38,6 +38,7 @@ local HELP <const> = {
 	profactive = "profactive [on|off] : heap profiling",
 	service = "service : unique services",
 	setenv = "setenv name value : add to the configuration",
+	shutdown = "shutdown : let services finish, then end the node",
 	signal = "signal address [number] : interrupt a service that is busy",
 	snax = "snax name ... : start a snax service",
 	start = "start name ... : start a service",
@@ -128,6 +129,11 @@ end
 
 function COMMAND.service()
 	return skynet.call("SERVICE", "lua", "LIST")
+end
+
+function COMMAND.shutdown()
+	core.command("SHUTDOWN", "begin")
+	return "services to wait for: " .. (core.command "SHUTDOWN" or 0)
 end
 
 function COMMAND.clearcache()
