@@ -4,7 +4,7 @@
 //! (queue of one service) -> [`scheduler`] (run queues, workers, wake-up) -> [`service`] (context, dispatch, commands);
 //! [`blocks`] is what it is made of.
 //! Message sources: [`timer`], [`socket`], [`signals`], [`harbor`]. Where callbacks come from: [`module`], [`builtin`].
-//! What watches and serves: [`env`], [`log`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together,
+//! What watches and serves: [`env`], [`log`], [`crash`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together,
 //! [`shutdown`] ends it in order, and [`abi`] is the C interface to all of it.
 
 pub mod abi;
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "lua")]
 pub mod config;
+pub mod crash;
 pub mod daemon;
 pub mod env;
 pub mod handle;

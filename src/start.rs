@@ -2,8 +2,8 @@
 
 use crate::service::{self, ThreadClass};
 use crate::{
-    clock, daemon, handle, harbor, log, module, reclaim, scheduler, shutdown, signals, socket,
-    timer,
+    clock, crash, daemon, handle, harbor, log, module, reclaim, scheduler, shutdown, signals,
+    socket, timer,
 };
 use libc::{c_char, c_int};
 use parking_lot::{Condvar, Mutex};
@@ -56,6 +56,8 @@ pub unsafe fn run(config: &Config) {
         eprintln!("{reason}");
         exit(1);
     }
+    let ours = config.logservice.is_null() || text(config.logservice) == Some(c"logger");
+    crash::install(text(config.logger), ours);
     harbor::init(config.harbor);
     handle::init(config.harbor);
     module::init(text(config.module_path).unwrap_or(c""));
@@ -125,7 +127,10 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     Builder::new()
         .name(name)
         .stack_size(STACK)
-        .spawn(body)
+        .spawn(move || {
+            crash::init_thread();
+            body();
+        })
         .unwrap_or_else(|reason| {
             eprintln!("Create thread failed: {reason}");
             exit(1);

@@ -210,6 +210,16 @@ fn printed_lines_of_several_services_stay_whole() {
     assert_eq!(counts, [0, 2000, 2000, 2000, 2000]);
 }
 
+/// The log service of this test is its own, and ends what is stuck when the report has come.
+#[test]
+fn stuck_services_show_what_they_run() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core shows nothing
+    }
+    let more = "thread = 6\nlogservice = \"snlua\"\nlogger = \"stuck log\"";
+    run("lua", "stuck", more);
+}
+
 #[test]
 fn services_finish_before_the_node_ends() {
     if std::env::var_os("SKYNET_TREE").is_some() {

@@ -5,7 +5,7 @@ use super::digits::Digits;
 use super::dispatch::running_micros;
 use super::send::{self, parse_hex, tail};
 use crate::message::{Message, ptype};
-use crate::{clock, env, handle, log, shutdown, timer};
+use crate::{clock, env, handle, log, scheduler, shutdown, timer};
 use libc::{c_char, c_long};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::Ordering;
@@ -55,6 +55,7 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"LOGON" => log_on(this, text),
         b"LOGOFF" => log_off(this, text),
         b"SIGNAL" => signal(this, text),
+        b"RUNNING" => this.answer_long(scheduler::running()),
         b"SHUTDOWN" => shut_down(this, text),
         _ => NONE,
     }

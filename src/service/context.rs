@@ -29,7 +29,7 @@ use crate::scheduler;
 use crate::shutdown;
 use libc::{FILE, c_char, c_int, c_void};
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 /// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee.
@@ -63,6 +63,8 @@ pub struct Context {
     pub(super) memory: ServiceMem,
     /// The message log of LOGON; null when off.
     pub(super) logfile: AtomicPtr<FILE>,
+    /// An answer that is longer than `result`, until the next such one.
+    pub(super) long_answer: UnsafeCell<Option<CString>>,
     /// What `skynet_command` answers with; overwritten by the next command of this context.
     pub(super) result: UnsafeCell<[u8; 32]>,
     module: &'static Module,
@@ -137,6 +139,19 @@ impl Context {
         (unsafe { CStr::from_ptr(self.module.name) }, &self.args)
     }
 
+    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
+    /// counts as `message`. `None`: it has none; false: a hook of its own is in the way.
+    pub(super) fn ask_stack(&self, message: i32) -> Option<bool> {
+        // SAFETY: an instance of that module, which is not released as long as the caller has a reference.
+        unsafe { crate::builtin::ask_stack(self.module, self.instance, message) }
+    }
+
+    /// Whether it has not logged the stack that it was asked for.
+    pub(super) fn keeps_stack(&self) -> bool {
+        // SAFETY: as in `ask_stack`.
+        unsafe { crate::builtin::keeps_stack(self.module, self.instance) }
+    }
+
     /// Calls the module's signal function on the calling thread.
     pub(super) fn signal(&self, signal: i32) {
         self.module.signal(self.instance, signal);
@@ -201,6 +216,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         profile: PROFILE.load(Ordering::Relaxed),
         memory: ServiceMem::new(),
         logfile: AtomicPtr::new(std::ptr::null_mut()),
+        long_answer: UnsafeCell::new(None),
         result: UnsafeCell::new([0; 32]),
         module,
         instance,
@@ -431,6 +447,15 @@ impl Context {
     /// CPU time of all finished callbacks, in microseconds.
     pub(super) fn cost_micros(&self) -> u64 {
         cpu::micros(self.cost.get())
+    }
+
+    /// An answer of any length, for C.
+    pub(super) fn answer_long(&self, text: String) -> *const c_char {
+        // SAFETY: only the service's own thread runs commands for it.
+        let answer = unsafe { &mut *self.long_answer.get() };
+        answer
+            .insert(CString::new(text).unwrap_or_default())
+            .as_ptr()
     }
 
     /// The text that `result` holds, for C.

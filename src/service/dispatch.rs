@@ -1,78 +1,12 @@
 //! A turn: one worker takes one ready service and gives it some of its messages.
 
 use super::context::{Context, finish};
-use super::{Queue, cpu, send};
+use super::{Monitor, Queue, cpu, send};
 use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
 use crate::{log, memory};
-use std::cell::Cell;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-
-/// What a worker is doing, for the monitor: `struct skynet_monitor`, opaque to C.
-/// Written by one worker, read by the monitor thread.
-#[repr(align(64))]
-#[derive(Default)]
-pub struct Monitor {
-    version: AtomicI32,
-    source: AtomicU32,
-    destination: AtomicU32,
-    seen: AtomicI32,
-}
-
-impl Monitor {
-    /// A message from `source` to `destination` begins; 0, 0 when it has ended ("skynet_monitor.h", `skynet_monitor_trigger`).
-    #[inline(always)]
-    pub fn trigger(&self, source: u32, destination: u32) {
-        self.source.store(source, Ordering::Relaxed);
-        self.destination.store(destination, Ordering::Relaxed);
-        // One writer: no need for an atomic addition.
-        self.version.store(
-            self.version.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Release,
-        );
-    }
-
-    /// The last message of a turn has ended. Those before it need no end: the next begins at once.
-    #[inline(always)]
-    fn end(&self) {
-        self.destination.store(0, Ordering::Relaxed);
-    }
-
-    /// Monitor thread: reports the message that was already running at the last check ("skynet_monitor.h", `skynet_monitor_check`).
-    pub fn check(&self) {
-        let version = self.version.load(Ordering::Acquire);
-        if version != self.seen.load(Ordering::Relaxed) {
-            self.seen.store(version, Ordering::Relaxed);
-            return;
-        }
-        let destination = self.destination.load(Ordering::Relaxed);
-        if destination == 0 {
-            return;
-        }
-        let guard = crate::reclaim::enter();
-        if let Some(context) = crate::handle::find(&guard, destination) {
-            context.mark_endless();
-        }
-        let source = self.source.load(Ordering::Relaxed);
-        log::error(
-            0,
-            format!("error: A message from [ :{source:08x} ] to [ :{destination:08x} ] maybe in an endless loop (version = {version})")
-                .as_bytes(),
-        );
-    }
-
-    /// Changes with the begin and the end of each message.
-    #[inline]
-    pub fn count(&self) -> i32 {
-        self.version.load(Ordering::Relaxed)
-    }
-
-    /// True while a message is being dispatched.
-    pub fn is_busy(&self) -> bool {
-        self.destination.load(Ordering::Relaxed) != 0
-    }
-}
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,19 +19,27 @@ pub enum Turn {
     Ended,
 }
 
+/// Written by the thread that it belongs to; see [`super::monitor`].
+pub(super) type Started = AtomicU64;
+
 thread_local! {
     /// Begin of the running callback, in counter ticks; 0 outside.
-    static STARTED: Cell<u64> = const { Cell::new(0) };
+    static STARTED: Started = const { Started::new(0) };
 }
 
 /// Microseconds that the callback running on this thread has used so far.
 pub(super) fn running_micros() -> u64 {
-    let start = STARTED.get();
+    let start = STARTED.with(|started| started.load(Ordering::Relaxed));
     if start == 0 {
         0
     } else {
         cpu::micros(cpu::so_far(start))
     }
+}
+
+/// Where this thread notes the begin of callbacks, as long as it lives.
+pub(super) fn started_here() -> *const Started {
+    STARTED.with(std::ptr::from_ref)
 }
 
 /// Dispatches up to `budget` messages of the service that owns `queue`.
@@ -114,6 +56,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
     let before = send::enter_service(this.handle());
+    monitor.enter(this.handle());
     // SAFETY: we are the consumer.
     unsafe {
         if this.profile {
@@ -132,6 +75,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
             return Turn::Idle;
         }
     }
+    // The end of a service is none of its messages.
+    monitor.end();
     // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
     unsafe { finish(context) };
     cpu::interrupt();
@@ -161,7 +106,7 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
         if overload != 0 {
             report_overload(this.handle(), overload);
         }
-        monitor.trigger(message.source, this.handle());
+        monitor.message(&message);
         // SAFETY: contract of this function.
         now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
         done += 1;
@@ -175,7 +120,6 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
             }
         }
     }
-    monitor.end();
     if PROFILE {
         cpu::end_turn(now);
     }
@@ -227,7 +171,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     }
     this.messages.set(this.messages.get() + 1);
     if PROFILE {
-        STARTED.set(now);
+        STARTED.with(|started| started.store(now, Ordering::Relaxed));
     }
     // Only the callback is charged: the core's own allocations around it are nobody's.
     memory::turn_begin();
@@ -254,7 +198,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     let mut now = now;
     if PROFILE {
         let (cost, end) = cpu::spent(now);
-        STARTED.set(0);
+        STARTED.with(|started| started.store(0, Ordering::Relaxed));
         this.cost.set(this.cost.get() + cost);
         now = end;
     }

@@ -2,6 +2,7 @@
 //!
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `dispatch`: a turn of one service on one worker
+//! - `monitor`: what each worker is doing, and which message runs for too long
 //! - `queue`: what run queues hold: a mailbox and whose it is
 //! - `send`: where a message goes
 //! - `command`: `skynet_command`
@@ -13,6 +14,7 @@ mod context;
 mod cpu;
 mod digits;
 mod dispatch;
+mod monitor;
 mod queue;
 mod send;
 
@@ -22,8 +24,10 @@ pub use context::{
     total,
 };
 pub(crate) use cpu::{calibrate, interrupt};
-pub use dispatch::{Monitor, Turn, drain};
+pub use dispatch::{Turn, drain};
 pub(crate) use dispatch::{prepare, turn};
+pub(crate) use monitor::type_name;
+pub use monitor::{Look, Monitor, Running};
 pub use queue::Queue;
 pub(crate) use send::push_with;
 pub use send::{

@@ -47,7 +47,7 @@ function cases.commands_are_answered()
 	for _, line in ipairs(ask(fd, "help")) do
 		commands = commands + (string.find(line, "^%a+\t") and 1 or 0)
 	end
-	check.equal(commands, 33)
+	check.equal(commands, 34)
 	socket.close(fd)
 end
 

@@ -43,6 +43,7 @@ local HELP <const> = {
 	snax = "snax name ... : start a snax service",
 	start = "start name ... : start a service",
 	stat = "stat [time] : messages, tasks and CPU time of each service",
+	stuck = "stuck : what every worker runs, and for how long",
 	task = "task address : what the tasks of a service wait for",
 	trace = "trace address [protocol] [on|off] : trace the requests of a service",
 	uniqtask = "uniqtask address : tasks with equal stacks, counted",
@@ -134,6 +135,10 @@ end
 function COMMAND.shutdown()
 	core.command("SHUTDOWN", "begin")
 	return "services to wait for: " .. (core.command "SHUTDOWN" or 0)
+end
+
+function COMMAND.stuck()
+	return core.command "RUNNING"
 end
 
 function COMMAND.clearcache()
