@@ -185,6 +185,8 @@ impl Monitor {
             report: None,
         };
         let version = self.version.load(Ordering::Acquire);
+        // Dropped after the lock: the release of a service may run anything.
+        let mut service = Service(ptr::null_mut());
         let mut watch = self.watch.lock();
         let running = self.running().filter(|r| r.version == watch.version);
         let Some(running) = running else {
@@ -195,7 +197,7 @@ impl Monitor {
             return nothing;
         };
         watch.looks = watch.looks.saturating_add(1);
-        let service = Service::grab(running.destination);
+        service.grab(running.destination);
         if let Some(service) = service.get() {
             service.mark_endless();
         }
@@ -277,8 +279,8 @@ impl Monitor {
 struct Service(*mut Context);
 
 impl Service {
-    fn grab(handle: u32) -> Service {
-        Service(context::grab(handle))
+    fn grab(&mut self, handle: u32) {
+        *self = Service(context::grab(handle));
     }
 
     fn get(&self) -> Option<&Context> {
