@@ -342,7 +342,7 @@ fn message(text: &mut Text, running: &Running) {
     if let Some(service) = unsafe { handle::find_unguarded(running.destination) } {
         let (module, args) = service.title();
         text.put(b" (").put(module.to_bytes());
-        text.put(b" ").put(&args[..args.len().min(256)]).put(b")");
+        text.put(b" ").put(args).put(b")");
     }
     text.put(b"\ncrash: message from :")
         .hex(running.source as usize, 8);

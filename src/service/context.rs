@@ -69,8 +69,27 @@ pub struct Context {
     pub(super) result: UnsafeCell<[u8; 32]>,
     module: &'static Module,
     instance: *mut c_void,
-    /// What it was launched with, as people know it.
-    args: Box<[u8]>,
+    /// The begin of what it was launched with, for people.
+    args: Title,
+}
+
+/// A short text without an allocation of its own.
+struct Title {
+    len: u8,
+    text: [u8; 47],
+}
+
+impl Title {
+    #[inline]
+    fn new(text: &[u8]) -> Title {
+        let mut title = Title {
+            len: text.len().min(47) as u8,
+            text: [0; 47],
+        };
+        let len = usize::from(title.len);
+        title.text[..len].copy_from_slice(&text[..len]);
+        title
+    }
 }
 
 // SAFETY: see the invariants in the module's documentation; everything else is atomic or never changes after launch.
@@ -133,10 +152,13 @@ impl Context {
         self.endless.swap(false, Ordering::Relaxed)
     }
 
-    /// What it was launched as: module and arguments.
+    /// What it was launched as: module, and the begin of the arguments.
     pub fn title(&self) -> (&CStr, &[u8]) {
         // SAFETY: names of modules are C strings that stay for ever.
-        (unsafe { CStr::from_ptr(self.module.name) }, &self.args)
+        (
+            unsafe { CStr::from_ptr(self.module.name) },
+            &self.args.text[..usize::from(self.args.len)],
+        )
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
@@ -220,7 +242,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         result: UnsafeCell::new([0; 32]),
         module,
         instance,
-        args: args.map_or(&b""[..], CStr::to_bytes).into(),
+        args: Title::new(args.map_or(b"", CStr::to_bytes)),
     }));
     // SAFETY: our reference keeps it until `release` below.
     let this = unsafe { &*context };

@@ -90,15 +90,15 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 /// one, and a turn of long ones takes about twice its time at most.
 ///
 /// # Safety
-/// The caller is the consumer of the mailbox. `PROFILE` is the context's.
+/// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
 #[inline(always)]
 unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
     let mailbox = &this.queue.mailbox;
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
     let mut done = 0;
-    // When to look at the counter, and what it was at first.
-    let (mut look_at, mut first) = (2, now);
-    while done < budget && !this.is_retired() {
+    // When to look at the counter, at the end of the budget at the latest, and what it was at first.
+    let (mut look_at, mut first) = (budget.min(2), now);
+    while !this.is_retired() {
         let Some((message, payload)) = mailbox.pop() else {
             break;
         };
@@ -111,7 +111,10 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
         now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
         done += 1;
         if done == look_at {
-            look_at *= 2;
+            if done == budget {
+                break;
+            }
+            look_at = budget.min(look_at * 2);
             let passed = if PROFILE { now } else { cpu::ticks() };
             if first == 0 {
                 first = passed;

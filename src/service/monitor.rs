@@ -12,7 +12,7 @@ use crate::{clock, log};
 use parking_lot::Mutex;
 use std::fmt::{self, Write as _};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering, fence};
 
 /// `sz` of a message of which only source and destination are known.
 const UNKNOWN: usize = usize::MAX;
@@ -23,8 +23,8 @@ pub struct Monitor {
     version: AtomicI32,
     /// Whose message it is; 0 while there is none. Stays from turn to turn, until the worker looks for work.
     destination: AtomicU32,
-    /// Source in the low half, session in the high one, as in a message.
-    from: AtomicU64,
+    source: AtomicU32,
+    session: AtomicI32,
     sz: AtomicUsize,
     /// The worker's thread, 0 if it is not known.
     thread: AtomicI32,
@@ -56,7 +56,8 @@ impl Default for Monitor {
         Monitor {
             version: AtomicI32::new(0),
             destination: AtomicU32::new(0),
-            from: AtomicU64::new(0),
+            source: AtomicU32::new(0),
+            session: AtomicI32::new(0),
             sz: AtomicUsize::new(0),
             thread: AtomicI32::new(0),
             watch: Mutex::new(Watch {
@@ -98,7 +99,7 @@ impl Monitor {
     /// A message from `source` to `destination` begins; 0, 0 when it has ended ("skynet_monitor.h", `skynet_monitor_trigger`).
     pub fn trigger(&self, source: u32, destination: u32) {
         self.enter(destination);
-        self.from.store(source.into(), Ordering::Relaxed);
+        self.source.store(source, Ordering::Relaxed);
         self.sz.store(UNKNOWN, Ordering::Relaxed);
         self.next_version();
     }
@@ -112,8 +113,8 @@ impl Monitor {
     /// The next message of the turn begins. Those before it need no end.
     #[inline(always)]
     pub(super) fn message(&self, message: &Message) {
-        let from = u64::from(message.source) | u64::from(message.session as u32) << 32;
-        self.from.store(from, Ordering::Relaxed);
+        self.source.store(message.source, Ordering::Relaxed);
+        self.session.store(message.session, Ordering::Relaxed);
         self.sz.store(message.sz, Ordering::Relaxed);
         self.next_version();
     }
@@ -164,14 +165,15 @@ impl Monitor {
     pub(crate) fn running(&self) -> Option<Running> {
         let version = self.version.load(Ordering::Acquire);
         let destination = self.destination.load(Ordering::Relaxed);
-        let from = self.from.load(Ordering::Relaxed);
+        let source = self.source.load(Ordering::Relaxed);
+        let session = self.session.load(Ordering::Relaxed);
         let sz = self.sz.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
         let same = self.version.load(Ordering::Relaxed) == version;
         (same && destination != 0).then_some(Running {
             destination,
-            source: from as u32,
-            session: (from >> 32) as i32,
+            source,
+            session,
             sz,
             version,
         })
