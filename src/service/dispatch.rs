@@ -6,6 +6,7 @@ use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
 use crate::{log, memory};
+use libc::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a turn ended.
@@ -55,7 +56,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     }
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
-    let before = send::enter_service(this.handle());
+    send::begin_turn(this.handle());
     monitor.enter(this.handle());
     // SAFETY: we are the consumer.
     unsafe {
@@ -65,7 +66,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
             messages::<false>(this, monitor, budget);
         }
     }
-    send::leave_service(before);
+    send::end_turn();
     if !this.is_retired() {
         if !this.queue.mailbox.rest() {
             return Turn::More;
@@ -152,6 +153,18 @@ fn record(file: *mut libc::FILE, message: &Message) {
     }
 }
 
+/// A socket's data becomes the service's. Not inlined: other messages would pay for the comparison of sizes.
+///
+/// # Safety
+/// `data` is that of a message of type SOCKET with `size` bytes.
+#[inline(never)]
+unsafe fn charge_buffer(data: *mut c_void, size: usize) {
+    if size >= size_of::<SocketMessage>() {
+        // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
+        unsafe { memory::block_received((*data.cast::<SocketMessage>()).buffer.cast()) };
+    }
+}
+
 /// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
 ///
 /// # Safety
@@ -178,9 +191,9 @@ unsafe fn dispatch<const PROFILE: bool>(
     }
     // Only the callback is charged: the core's own allocations around it are nobody's.
     memory::turn_begin();
-    if message.ty() == ptype::SOCKET && message.size() >= size_of::<SocketMessage>() {
-        // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
-        unsafe { memory::block_received((*message.data.cast::<SocketMessage>()).buffer.cast()) };
+    if message.ty() == ptype::SOCKET {
+        // SAFETY: the data of the message, as large as it says.
+        unsafe { charge_buffer(message.data, message.size()) };
     }
     // SAFETY: the callback and its data were given by the service for this use.
     let keep = unsafe {
