@@ -63,32 +63,32 @@ pub struct Context {
     pub(super) memory: ServiceMem,
     /// The message log of LOGON; null when off.
     pub(super) logfile: AtomicPtr<FILE>,
-    /// An answer that is longer than `result`, until the next such one.
-    pub(super) long_answer: UnsafeCell<Option<CString>>,
     /// What `skynet_command` answers with; overwritten by the next command of this context.
     pub(super) result: UnsafeCell<[u8; 32]>,
     module: &'static Module,
     instance: *mut c_void,
+    rare: Box<UnsafeCell<Rare>>,
+}
+
+/// What is seldom looked at, so that a context does not grow into the allocator's next class.
+struct Rare {
     /// The begin of what it was launched with, for people.
-    args: Title,
+    args: [u8; 47],
+    args_len: u8,
+    /// An answer that is longer than `result`, until the next such one. Consumer only.
+    long_answer: Option<CString>,
 }
 
-/// A short text without an allocation of its own.
-struct Title {
-    len: u8,
-    text: [u8; 47],
-}
-
-impl Title {
-    #[inline]
-    fn new(text: &[u8]) -> Title {
-        let mut title = Title {
-            len: text.len().min(47) as u8,
-            text: [0; 47],
-        };
-        let len = usize::from(title.len);
-        title.text[..len].copy_from_slice(&text[..len]);
-        title
+impl Rare {
+    fn new(text: &[u8]) -> Box<UnsafeCell<Rare>> {
+        let len = text.len().min(47);
+        let mut args = [0; 47];
+        args[..len].copy_from_slice(&text[..len]);
+        Box::new(UnsafeCell::new(Rare {
+            args,
+            args_len: len as u8,
+            long_answer: None,
+        }))
     }
 }
 
@@ -154,11 +154,16 @@ impl Context {
 
     /// What it was launched as: module, and the begin of the arguments.
     pub fn title(&self) -> (&CStr, &[u8]) {
-        // SAFETY: names of modules are C strings that stay for ever.
-        (
-            unsafe { CStr::from_ptr(self.module.name) },
-            &self.args.text[..usize::from(self.args.len)],
-        )
+        let rare = self.rare.get();
+        // SAFETY: names of modules are C strings that stay for ever. The arguments never change, and are not what the
+        // consumer may write at this moment.
+        unsafe {
+            let args: &[u8; 47] = &(*rare).args;
+            (
+                CStr::from_ptr(self.module.name),
+                &args[..usize::from((*rare).args_len)],
+            )
+        }
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
@@ -238,11 +243,10 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         profile: PROFILE.load(Ordering::Relaxed),
         memory: ServiceMem::new(),
         logfile: AtomicPtr::new(std::ptr::null_mut()),
-        long_answer: UnsafeCell::new(None),
         result: UnsafeCell::new([0; 32]),
         module,
         instance,
-        args: Title::new(args.map_or(b"", CStr::to_bytes)),
+        rare: Rare::new(args.map_or(b"", CStr::to_bytes)),
     }));
     // SAFETY: our reference keeps it until `release` below.
     let this = unsafe { &*context };
@@ -474,7 +478,7 @@ impl Context {
     /// An answer of any length, for C.
     pub(super) fn answer_long(&self, text: String) -> *const c_char {
         // SAFETY: only the service's own thread runs commands for it.
-        let answer = unsafe { &mut *self.long_answer.get() };
+        let answer = unsafe { &mut (*self.rare.get()).long_answer };
         answer
             .insert(CString::new(text).unwrap_or_default())
             .as_ptr()
