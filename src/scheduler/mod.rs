@@ -360,6 +360,7 @@ pub(crate) fn running() -> String {
 }
 
 /// Which message the calling worker is in, as [`Monitor::count`] says; `None` on other threads.
+#[cfg(feature = "lua")]
 pub(crate) fn current_count() -> Option<i32> {
     let worker = WORKER.get();
     // SAFETY: a worker's place lives for ever.
