@@ -2,7 +2,8 @@
 ---
 --- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
 --- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
---- wait), reply (response, tracecall), select (request), deadline (call_timeout), tasks, trace, strays.
+--- wait), reply (response, tracecall), select (request), deadline (call_timeout), limits (mailbox_limit),
+--- shutdown (on_shutdown), tasks, trace, strays.
 --- This file adds the rest. Like the kernel it only makes functions and tables and returns them, see there.
 
 local core = require "skynet.core"
@@ -335,6 +336,7 @@ local providers = {
 	call_timeout = "deadline",
 	mailbox_limit = "limits",
 	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
+	on_shutdown = "shutdown",
 	trace = "trace", tracetag = "trace", traceproto = "trace",
 	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",
 }

@@ -1,6 +1,6 @@
 //! The command line of the executable.
 
-use crate::{config, service, signals};
+use crate::{config, crash, service, signals};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -24,6 +24,8 @@ Settings of the core (default):
   cpath (./cservice/?.so)         where C services are
   daemon                          pid file: run in the background
   profile (true)                  CPU time by service
+  crash_report (true)             on a crash, say which service and message did it
+  shutdown_grace (10)             seconds that services have to finish when the node ends
 
 $NAME in a config file is a variable of the environment, and include \"file\" reads another file.";
 
@@ -44,6 +46,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(file: OsString) -> ExitCode {
+    crash::note_runtime();
     signals::ignore_pipe();
     // An argument has no zero in it.
     let path = CString::new(file.into_vec()).unwrap_or_default();

@@ -4,8 +4,8 @@
 //! (queue of one service) -> [`scheduler`] (run queues, workers, wake-up) -> [`service`] (context, dispatch, commands);
 //! [`blocks`] is what it is made of.
 //! Message sources: [`timer`], [`socket`], [`signals`], [`harbor`]. Where callbacks come from: [`module`], [`builtin`].
-//! What watches and serves: [`env`], [`log`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together, and
-//! [`abi`] is the C interface to all of it.
+//! What watches and serves: [`env`], [`log`], [`crash`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together,
+//! [`shutdown`] ends it in order, and [`abi`] is the C interface to all of it.
 
 pub mod abi;
 pub mod blocks;
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "lua")]
 pub mod config;
+pub mod crash;
 pub mod daemon;
 pub mod env;
 pub mod figures;
@@ -29,6 +30,7 @@ pub mod module;
 pub mod reclaim;
 pub mod scheduler;
 pub mod service;
+pub mod shutdown;
 pub mod signals;
 pub mod socket;
 pub mod start;

@@ -3,7 +3,8 @@
 use crate::limits::Limits;
 use crate::service::{self, ThreadClass};
 use crate::{
-    clock, daemon, figures, handle, harbor, log, module, reclaim, scheduler, signals, socket, timer,
+    clock, crash, daemon, figures, handle, harbor, log, module, reclaim, scheduler, shutdown,
+    signals, socket, timer,
 };
 use libc::{c_char, c_int};
 use parking_lot::{Condvar, Mutex};
@@ -61,6 +62,8 @@ pub unsafe fn run(config: &Config) {
         eprintln!("{reason}");
         exit(1);
     }
+    let ours = config.logservice.is_null() || text(config.logservice) == Some(c"logger");
+    crash::install(text(config.logger), ours);
     harbor::init(config.harbor);
     handle::init(config.harbor);
     module::init(text(config.module_path).unwrap_or(c""));
@@ -84,6 +87,7 @@ pub unsafe fn run(config: &Config) {
     limits.set_for_mailboxes();
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 
+    shutdown::watch_signals();
     run_threads(config.thread.clamp(1, 1024) as usize);
 
     // Its release may still write to sockets.
@@ -93,6 +97,7 @@ pub unsafe fn run(config: &Config) {
     if let Some(file) = pid_file {
         daemon::exit(file);
     }
+    shutdown::conclude();
 }
 
 /// Launches the first service: its name up to the first space, its arguments without leading spaces.
@@ -131,7 +136,10 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     Builder::new()
         .name(name)
         .stack_size(STACK)
-        .spawn(body)
+        .spawn(move || {
+            crash::init_thread();
+            body();
+        })
         .unwrap_or_else(|reason| {
             eprintln!("Create thread failed: {reason}");
             exit(1);

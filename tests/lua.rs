@@ -4,7 +4,7 @@
 
 mod tools;
 
-use tools::node::run_test as run;
+use tools::node::{self, run_test as run};
 use tools::peer::free_port;
 use tools::{compiler, lua_headers, root, run as command, scratch};
 
@@ -231,4 +231,43 @@ fn printed_lines_of_several_services_stay_whole() {
         counts[writer] += 1;
     }
     assert_eq!(counts, [0, 2000, 2000, 2000, 2000]);
+}
+
+/// The log service of this test is its own, and ends what is stuck when the report has come.
+#[test]
+fn stuck_services_show_what_they_run() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core shows nothing
+    }
+    let more = "thread = 6\nlogservice = \"snlua\"\nlogger = \"stuck log\"";
+    run("lua", "stuck", more);
+}
+
+#[test]
+fn services_finish_before_the_node_ends() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core ends without a word
+    }
+    let place = scratch("lua-ending");
+    let scripts = root().join("tests/lua").display().to_string();
+    let config =
+        node::config(&scripts, None) + "harbor = 0\nstart = \"ending\"\nshutdown_grace = 60\n";
+    std::fs::write(place.join("config"), config).expect("config");
+    let (status, output) = node::run_node(&place, "config");
+    assert!(status.success(), "{status}\n{output}");
+    for line in [
+        "main",
+        "first\tstored first",
+        "added",
+        "leaves",
+        "own\thello",
+        "system",
+    ] {
+        assert!(output.lines().any(|l| l == line), "{line}\n{output}");
+    }
+    assert!(
+        output.contains("shutdown: ") && output.contains("no reason"),
+        "{output}"
+    );
+    assert!(!output.contains("own\tshutdown"), "{output}");
 }

@@ -20,7 +20,8 @@ return {
 		"skynet",
 		files = {
 			"skynet", "skynet/internal/kernel", "skynet/internal/sleep", "skynet/internal/reply", "skynet/internal/select",
-			"skynet/internal/deadline", "skynet/internal/limits", "skynet/internal/tasks", "skynet/internal/trace", "skynet/internal/strays",
+			"skynet/internal/deadline", "skynet/internal/limits", "skynet/internal/shutdown",
+			"skynet/internal/tasks", "skynet/internal/trace", "skynet/internal/strays",
 		},
 		own = { skynet = "skynet", api = "skynet", Batch = "batch", runtime = false, M = false },
 		intro = "The API of a service: `local skynet = require \"skynet\"`.",

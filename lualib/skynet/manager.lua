@@ -38,6 +38,12 @@ function skynet.abort()
 	core.command "ABORT"
 end
 
+--- Ends the node in order: services that asked by `on_shutdown` are told and awaited, then all services
+--- end, and with them the process. Does not yield.
+function skynet.shutdown()
+	core.command("SHUTDOWN", "begin")
+end
+
 -- Registers a name of the network of harbors; false when the name is one of this node only.
 local function register_global(name, handle)
 	local first = string.sub(name, 1, 1)

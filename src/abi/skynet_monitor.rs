@@ -40,6 +40,6 @@ pub unsafe extern "C" fn skynet_monitor_trigger(sm: *mut Monitor, source: u32, d
 pub unsafe extern "C" fn skynet_monitor_check(sm: *mut Monitor) {
     // SAFETY: contract of this function.
     if let Some(sm) = unsafe { sm.as_ref() } {
-        sm.check();
+        let _ = sm.check();
     }
 }

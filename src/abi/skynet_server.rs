@@ -145,7 +145,10 @@ pub unsafe extern "C" fn skynet_context_message_dispatch(
         } else {
             ((*q).mailbox.len() >> weight.min(31)).max(1)
         };
-        service::turn(q, monitor.as_ref().unwrap_or(&own), budget)
+        let monitor = monitor.as_ref().unwrap_or(&own);
+        let turn = service::turn(q, monitor, budget);
+        monitor.end();
+        turn
     };
     let next = scheduler::take_any();
     match (turn, next) {

@@ -7,6 +7,7 @@
 
 use std::ffi::CStr;
 
+use crate::module::Module;
 use libc::{c_char, c_int, c_void};
 use skynet_sys::Context;
 
@@ -64,4 +65,43 @@ static BUILTINS: &[Builtin] = &[
 /// The built-in service of that name.
 pub fn find(name: &CStr) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == name)
+}
+
+/// Whether `module` is our snlua, and not one of the project's own.
+#[cfg(feature = "lua")]
+fn is_snlua(module: &Module) -> bool {
+    let ours: unsafe extern "C" fn(*mut c_void, *mut Context, *const c_char) -> c_int = snlua::init;
+    module
+        .init
+        .is_some_and(|init| init as usize == ours as usize)
+}
+
+/// Asks a Lua service for the stack of what it runs; any thread. The service logs it as soon as it runs Lua code, if it is
+/// still in the message that its worker counts as `message`. `None`: not a Lua service of ours; false: a debug hook of its
+/// own is in the way.
+///
+/// # Safety
+/// `instance` is one of `module`, and is not released meanwhile.
+#[allow(unused_variables, reason = "without Lua there is nobody to ask")]
+pub unsafe fn ask_stack(module: &Module, instance: *mut c_void, message: i32) -> Option<bool> {
+    #[cfg(feature = "lua")]
+    if is_snlua(module) {
+        // SAFETY: contract of this function.
+        return Some(unsafe { snlua::ask_stack(instance, message) });
+    }
+    None
+}
+
+/// Whether a Lua service has not logged the stack that it was asked for.
+///
+/// # Safety
+/// As [`ask_stack`].
+#[allow(unused_variables, reason = "without Lua there is nobody to ask")]
+pub unsafe fn keeps_stack(module: &Module, instance: *mut c_void) -> bool {
+    #[cfg(feature = "lua")]
+    if is_snlua(module) {
+        // SAFETY: contract of this function.
+        return unsafe { snlua::keeps_stack(instance) };
+    }
+    false
 }

@@ -125,6 +125,19 @@ pub fn find(_guard: &Guard, handle: u32) -> Option<&Context> {
     }
 }
 
+/// [`find`] for the handler of a crash, which cannot enter: takes no lock and writes nothing.
+///
+/// # Safety
+/// The calling thread is inside of a guard for as long as it uses the answer.
+pub unsafe fn find_unguarded<'a>(handle: u32) -> Option<&'a Context> {
+    // SAFETY: tables and contexts are freed only after every guard that is held now (contract of this function).
+    unsafe {
+        let table = TABLE.load(Ordering::Acquire).as_ref()?;
+        let context = table.slot(handle).load(Ordering::Acquire).as_ref()?;
+        (context.handle() == handle).then_some(context)
+    }
+}
+
 /// Takes the handle and its names away. The context, if it was there, with the table's reference, which the caller drops.
 pub fn remove(handle: u32) -> Option<*mut Context> {
     let context = {

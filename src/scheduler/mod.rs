@@ -24,7 +24,7 @@ mod queue;
 mod worker;
 
 use crate::memory;
-use crate::service::{Monitor, Queue};
+use crate::service::{Monitor, Queue, Running};
 use idle::Idle;
 use park::Parker;
 use parking_lot::Mutex;
@@ -332,8 +332,37 @@ pub fn has_ended() -> bool {
 /// Monitor thread: looks at every worker once.
 pub fn check_workers() {
     if let Some(shared) = SHARED.get() {
-        for worker in &shared.workers {
-            worker.monitor.check();
+        let looks: Vec<_> = shared.workers.iter().map(|w| w.monitor.check()).collect();
+        if looks.iter().all(|look| look.stuck) {
+            // Nobody is left to run the log service.
+            for report in looks.into_iter().filter_map(|look| look.report) {
+                eprintln!("{report}");
+            }
         }
     }
+}
+
+/// The worker that the thread with this id is, and what it is doing. Async-signal-safe.
+pub(crate) fn worker_of(thread: i32) -> Option<(usize, Option<Running>)> {
+    let workers = &SHARED.get()?.workers;
+    let index = workers.iter().position(|w| w.monitor.thread() == thread)?;
+    Some((index, workers[index].monitor.running()))
+}
+
+/// What every worker is doing, a line each.
+pub(crate) fn running() -> String {
+    let Some(shared) = SHARED.get() else {
+        return String::new();
+    };
+    let lines = shared.workers.iter().enumerate();
+    let lines = lines.map(|(i, worker)| format!("worker {i}: {}", worker.monitor.line()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Which message the calling worker is in, as [`Monitor::count`] says; `None` on other threads.
+#[cfg(feature = "lua")]
+pub(crate) fn current_count() -> Option<i32> {
+    let worker = WORKER.get();
+    // SAFETY: a worker's place lives for ever.
+    (!worker.is_null()).then(|| unsafe { (*worker).monitor.count() })
 }

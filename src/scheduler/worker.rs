@@ -33,6 +33,7 @@ pub fn run_worker(index: usize) {
     precise_sleep();
     let remote = &shared.workers[index];
     WORKER.set(remote);
+    remote.monitor.attach();
     Worker {
         shared,
         remote,
@@ -49,6 +50,7 @@ pub fn run_worker(index: usize) {
         short_stretches: 0,
     }
     .run();
+    remote.monitor.detach();
     WORKER.set(std::ptr::null());
 }
 
@@ -145,6 +147,7 @@ impl Worker {
     #[cold]
     fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
         service::interrupt();
+        self.remote.monitor.end();
         self.note_stretch();
         self.remote.busy_on.store(-1, Ordering::Relaxed);
         self.shared.idle.search();

@@ -7,7 +7,7 @@ use super::figures;
 use super::limit::Policy;
 use super::send::{self, parse_hex, tail};
 use crate::message::{Message, ptype};
-use crate::{clock, env, handle, limits, log, socket, timer};
+use crate::{clock, env, handle, limits, log, scheduler, shutdown, socket, timer};
 use libc::{c_char, c_long};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::Ordering;
@@ -62,6 +62,8 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"SERVICES" => this.answer_long(figures::list()),
         b"MAILBOXLIMIT" => mailbox_limit(this, text),
         b"WRITELIMIT" => write_limit(this, text),
+        b"RUNNING" => this.answer_long(scheduler::running()),
+        b"SHUTDOWN" => shut_down(this, text),
         _ => NONE,
     }
 }
@@ -329,6 +331,28 @@ fn log_off(this: &Context, text: &CStr) -> *const c_char {
             unsafe { log::record::close_later(this.handle(), file, target.handle()) };
         }
     });
+    NONE
+}
+
+fn shut_down(this: &Context, text: &CStr) -> *const c_char {
+    match text.to_bytes() {
+        b"" => return shutdown::awaited().map_or(NONE, |n| this.answer(count(n).bytes())),
+        b"begin" => shutdown::begin(),
+        b"on" => {
+            let accepted = shutdown::ask(this.handle());
+            if this.is_retired() {
+                shutdown::forget(this.handle());
+            } else if accepted {
+                return this.answer(b"1");
+            }
+        }
+        b"off" => shutdown::decline(this.handle()),
+        b"done" => shutdown::finished(this.handle()),
+        other => log::error(
+            this.handle(),
+            &[b"error: SHUTDOWN ", other, b": unknown"].concat(),
+        ),
+    }
     NONE
 }
 

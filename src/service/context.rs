@@ -28,6 +28,7 @@ use crate::message::{Message, ptype};
 use crate::module::Module;
 use crate::reclaim;
 use crate::scheduler;
+use crate::shutdown;
 use libc::{FILE, c_char, c_int, c_void};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, CString};
@@ -72,10 +73,31 @@ pub struct Context {
     pub(super) logfile: AtomicPtr<FILE>,
     /// What `skynet_command` answers with; overwritten by the next command of this context.
     pub(super) result: UnsafeCell<[u8; 32]>,
-    /// The last answer that had no room there.
-    long_result: UnsafeCell<Option<CString>>,
     module: &'static Module,
     instance: *mut c_void,
+    rare: Box<UnsafeCell<Rare>>,
+}
+
+/// What is seldom looked at, so that a context does not grow into the allocator's next class.
+struct Rare {
+    /// The begin of what it was launched with, for people.
+    args: [u8; 47],
+    args_len: u8,
+    /// An answer that is longer than `result`, until the next such one. Consumer only.
+    long_answer: Option<CString>,
+}
+
+impl Rare {
+    fn new(text: &[u8]) -> Box<UnsafeCell<Rare>> {
+        let len = text.len().min(47);
+        let mut args = [0; 47];
+        args[..len].copy_from_slice(&text[..len]);
+        Box::new(UnsafeCell::new(Rare {
+            args,
+            args_len: len as u8,
+            long_answer: None,
+        }))
+    }
 }
 
 // SAFETY: see the invariants in the module's documentation; everything else is atomic or never changes after launch.
@@ -136,6 +158,33 @@ impl Context {
     /// Reads and clears the mark.
     pub(super) fn take_endless(&self) -> bool {
         self.endless.swap(false, Ordering::Relaxed)
+    }
+
+    /// What it was launched as: module, and the begin of the arguments.
+    pub fn title(&self) -> (&CStr, &[u8]) {
+        let rare = self.rare.get();
+        // SAFETY: names of modules are C strings that stay for ever. The arguments never change, and are not what the
+        // consumer may write at this moment.
+        unsafe {
+            let args: &[u8; 47] = &(*rare).args;
+            (
+                CStr::from_ptr(self.module.name),
+                &args[..usize::from((*rare).args_len)],
+            )
+        }
+    }
+
+    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
+    /// counts as `message`. `None`: it has none; false: a hook of its own is in the way.
+    pub(super) fn ask_stack(&self, message: i32) -> Option<bool> {
+        // SAFETY: an instance of that module, which is not released as long as the caller has a reference.
+        unsafe { crate::builtin::ask_stack(self.module, self.instance, message) }
+    }
+
+    /// Whether it has not logged the stack that it was asked for.
+    pub(super) fn keeps_stack(&self) -> bool {
+        // SAFETY: as in `ask_stack`.
+        unsafe { crate::builtin::keeps_stack(self.module, self.instance) }
     }
 
     /// Calls the module's signal function on the calling thread.
@@ -205,9 +254,9 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         memory: ServiceMem::new(),
         logfile: AtomicPtr::new(std::ptr::null_mut()),
         result: UnsafeCell::new([0; 32]),
-        long_result: UnsafeCell::new(None),
         module,
         instance,
+        rare: Rare::new(args.map_or(b"", CStr::to_bytes)),
     }));
     // SAFETY: our reference keeps it until `release` below.
     let this = unsafe { &*context };
@@ -298,6 +347,7 @@ fn remove(handle: u32) -> Option<*mut Context> {
     let context = handle::remove(handle)?;
     // SAFETY: the table's reference is ours now.
     unsafe { (*context).retired.store(true, Ordering::SeqCst) };
+    shutdown::forget(handle);
     Some(context)
 }
 
@@ -336,6 +386,41 @@ pub fn abort_all() {
             }
             retire(handle);
         }
+    }
+}
+
+/// Ends the log service after it has had the mail that waits for it; returns when it has been released.
+pub fn end_logger() {
+    let logger = handle::logger();
+    let context = grab(logger);
+    if context.is_null() {
+        return;
+    }
+    // SAFETY: the reference taken above, dropped once.
+    unsafe {
+        (*context).reads_to_the_end.store(true, Ordering::SeqCst);
+        retire(logger);
+        // Its consumer drops the table's reference after the last message.
+        while (*context).refs.load(Ordering::Acquire) > 1 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        release(context);
+    }
+}
+
+/// A service as people know it: `:0000000a (snlua agent 7)`, without the name when it is gone.
+pub fn describe(handle: u32) -> String {
+    let guard = reclaim::enter();
+    match handle::find(&guard, handle) {
+        Some(context) => {
+            let (module, args) = context.title();
+            let text = [module.to_bytes(), args].join(&b' ');
+            format!(
+                ":{handle:08x} ({})",
+                String::from_utf8_lossy(&text).trim_end()
+            )
+        }
+        None => format!(":{handle:08x}"),
     }
 }
 
@@ -418,6 +503,15 @@ impl Context {
         unsafe { CStr::from_ptr(self.module.name) }.to_string_lossy()
     }
 
+    /// An answer of any length, for C.
+    pub(super) fn answer_long(&self, text: String) -> *const c_char {
+        // SAFETY: only the service's own thread runs commands for it.
+        let answer = unsafe { &mut (*self.rare.get()).long_answer };
+        answer
+            .insert(CString::new(text).unwrap_or_default())
+            .as_ptr()
+    }
+
     /// The text that `result` holds, for C.
     pub(super) fn answer(&self, text: &[u8]) -> *const c_char {
         // SAFETY: only the service's own thread runs commands for it.
@@ -427,15 +521,6 @@ impl Context {
         buffer[..len].copy_from_slice(&text[..len]);
         buffer[len] = 0;
         buffer.as_ptr().cast()
-    }
-
-    /// As [`Context::answer`] for a text of any length.
-    pub(super) fn answer_long(&self, text: String) -> *const c_char {
-        // SAFETY: only the service's own thread runs commands for it.
-        let place = unsafe { &mut *self.long_result.get() };
-        // Our own texts hold no NUL.
-        let text = CString::new(text).unwrap_or_default();
-        place.insert(text).as_ptr()
     }
 }
 

@@ -1,78 +1,13 @@
 //! A turn: one worker takes one ready service and gives it some of its messages.
 
 use super::context::{Context, finish};
-use super::{Queue, cpu, send};
+use super::{Monitor, Queue, cpu, send};
 use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
 use crate::{log, memory};
-use std::cell::Cell;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
-
-/// What a worker is doing, for the monitor: `struct skynet_monitor`, opaque to C.
-/// Written by one worker, read by the monitor thread.
-#[repr(align(64))]
-#[derive(Default)]
-pub struct Monitor {
-    version: AtomicI32,
-    source: AtomicU32,
-    destination: AtomicU32,
-    seen: AtomicI32,
-}
-
-impl Monitor {
-    /// A message from `source` to `destination` begins; 0, 0 when it has ended ("skynet_monitor.h", `skynet_monitor_trigger`).
-    #[inline(always)]
-    pub fn trigger(&self, source: u32, destination: u32) {
-        self.source.store(source, Ordering::Relaxed);
-        self.destination.store(destination, Ordering::Relaxed);
-        // One writer: no need for an atomic addition.
-        self.version.store(
-            self.version.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Release,
-        );
-    }
-
-    /// The last message of a turn has ended. Those before it need no end: the next begins at once.
-    #[inline(always)]
-    fn end(&self) {
-        self.destination.store(0, Ordering::Relaxed);
-    }
-
-    /// Monitor thread: reports the message that was already running at the last check ("skynet_monitor.h", `skynet_monitor_check`).
-    pub fn check(&self) {
-        let version = self.version.load(Ordering::Acquire);
-        if version != self.seen.load(Ordering::Relaxed) {
-            self.seen.store(version, Ordering::Relaxed);
-            return;
-        }
-        let destination = self.destination.load(Ordering::Relaxed);
-        if destination == 0 {
-            return;
-        }
-        let guard = crate::reclaim::enter();
-        if let Some(context) = crate::handle::find(&guard, destination) {
-            context.mark_endless();
-        }
-        let source = self.source.load(Ordering::Relaxed);
-        log::error(
-            0,
-            format!("error: A message from [ :{source:08x} ] to [ :{destination:08x} ] maybe in an endless loop (version = {version})")
-                .as_bytes(),
-        );
-    }
-
-    /// Changes with the begin and the end of each message.
-    #[inline]
-    pub fn count(&self) -> i32 {
-        self.version.load(Ordering::Relaxed)
-    }
-
-    /// True while a message is being dispatched.
-    pub fn is_busy(&self) -> bool {
-        self.destination.load(Ordering::Relaxed) != 0
-    }
-}
+use libc::c_void;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,19 +20,27 @@ pub enum Turn {
     Ended,
 }
 
+/// Written by the thread that it belongs to; see [`super::monitor`].
+pub(super) type Started = AtomicU64;
+
 thread_local! {
     /// Begin of the running callback, in counter ticks; 0 outside.
-    static STARTED: Cell<u64> = const { Cell::new(0) };
+    static STARTED: Started = const { Started::new(0) };
 }
 
 /// Microseconds that the callback running on this thread has used so far.
 pub(super) fn running_micros() -> u64 {
-    let start = STARTED.get();
+    let start = STARTED.with(|started| started.load(Ordering::Relaxed));
     if start == 0 {
         0
     } else {
         cpu::micros(cpu::so_far(start))
     }
+}
+
+/// Where this thread notes the begin of callbacks, as long as it lives.
+pub(super) fn started_here() -> *const Started {
+    STARTED.with(std::ptr::from_ref)
 }
 
 /// Dispatches up to `budget` messages of the service that owns `queue`.
@@ -113,7 +56,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     }
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
-    let before = send::enter_service(this.handle());
+    send::begin_turn(this.handle());
+    monitor.enter(this.handle());
     // SAFETY: we are the consumer.
     unsafe {
         if this.profile {
@@ -122,7 +66,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
             messages::<false>(this, monitor, budget);
         }
     }
-    send::leave_service(before);
+    send::end_turn();
     if !this.is_retired() {
         if !this.queue.mailbox.rest() {
             // So that others see how much waits.
@@ -134,6 +78,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
             return Turn::Idle;
         }
     }
+    // The end of a service is none of its messages.
+    monitor.end();
     // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
     unsafe { finish(context) };
     cpu::interrupt();
@@ -147,15 +93,15 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 /// one, and a turn of long ones takes about twice its time at most.
 ///
 /// # Safety
-/// The caller is the consumer of the mailbox. `PROFILE` is the context's.
+/// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
 #[inline(always)]
 unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
     let mailbox = &this.queue.mailbox;
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
     let mut done = 0;
-    // When to look at the counter, and what it was at first.
-    let (mut look_at, mut first) = (2, now);
-    while done < budget && !this.is_retired() {
+    // When to look at the counter, at the end of the budget at the latest, and what it was at first.
+    let (mut look_at, mut first) = (budget.min(2), now);
+    while !this.is_retired() {
         let Some((message, payload)) = mailbox.pop() else {
             break;
         };
@@ -163,12 +109,15 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
         if overload != 0 {
             report_overload(this.handle(), overload);
         }
-        monitor.trigger(message.source, this.handle());
+        monitor.message(&message);
         // SAFETY: contract of this function.
         now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
         done += 1;
         if done == look_at {
-            look_at *= 2;
+            if done == budget {
+                break;
+            }
+            look_at = budget.min(look_at * 2);
             let passed = if PROFILE { now } else { cpu::ticks() };
             if first == 0 {
                 first = passed;
@@ -177,7 +126,6 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
             }
         }
     }
-    monitor.end();
     if PROFILE {
         cpu::end_turn(now);
     }
@@ -213,6 +161,18 @@ fn add(counter: &AtomicUsize, n: usize) {
     counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
 }
 
+/// A socket's data becomes the service's. Not inlined: other messages would pay for the comparison of sizes.
+///
+/// # Safety
+/// `data` is that of a message of type SOCKET with `size` bytes.
+#[inline(never)]
+unsafe fn charge_buffer(data: *mut c_void, size: usize) {
+    if size >= size_of::<SocketMessage>() {
+        // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
+        unsafe { memory::block_received((*data.cast::<SocketMessage>()).buffer.cast()) };
+    }
+}
+
 /// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
 ///
 /// # Safety
@@ -236,13 +196,13 @@ unsafe fn dispatch<const PROFILE: bool>(
     }
     add(&this.messages, 1);
     if PROFILE {
-        STARTED.set(now);
+        STARTED.with(|started| started.store(now, Ordering::Relaxed));
     }
     // Only the callback is charged: the core's own allocations around it are nobody's.
     memory::turn_begin();
-    if message.ty() == ptype::SOCKET && message.size() >= size_of::<SocketMessage>() {
-        // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
-        unsafe { memory::block_received((*message.data.cast::<SocketMessage>()).buffer.cast()) };
+    if message.ty() == ptype::SOCKET {
+        // SAFETY: the data of the message, as large as it says.
+        unsafe { charge_buffer(message.data, message.size()) };
     }
     // SAFETY: the callback and its data were given by the service for this use.
     let keep = unsafe {
@@ -263,7 +223,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     let mut now = now;
     if PROFILE {
         let (cost, end) = cpu::spent(now);
-        STARTED.set(0);
+        STARTED.with(|started| started.store(0, Ordering::Relaxed));
         this.cost
             .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
         now = end;

@@ -2,6 +2,7 @@
 //!
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `dispatch`: a turn of one service on one worker
+//! - `monitor`: what each worker is doing, and which message runs for too long
 //! - `queue`: what run queues hold: a mailbox and whose it is
 //! - `send`: where a message goes
 //! - `command`: `skynet_command`
@@ -17,18 +18,22 @@ mod digits;
 mod dispatch;
 mod figures;
 mod limit;
+mod monitor;
 mod queue;
 mod send;
 
 pub use command::command;
 pub use context::{
-    Callback, Context, abort_all, grab, launch, release, retire, set_profile, total,
+    Callback, Context, abort_all, describe, end_logger, grab, launch, release, retire, set_profile,
+    total,
 };
 pub(crate) use cpu::{calibrate, interrupt};
-pub use dispatch::{Monitor, Turn, drain};
+pub use dispatch::{Turn, drain};
 pub(crate) use dispatch::{prepare, turn};
 pub use figures::{Figures, figures};
 pub use limit::{Policy, set_default as set_mailbox_limit};
+pub(crate) use monitor::type_name;
+pub use monitor::{Look, Monitor, Running};
 pub use queue::Queue;
 pub(crate) use send::push_with;
 pub use send::{

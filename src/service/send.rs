@@ -13,6 +13,8 @@ use std::ffi::CStr;
 
 thread_local! {
     static CURRENT: Cell<u32> = const { Cell::new((-(ThreadClass::Main as i32)) as u32) };
+    /// What `CURRENT` is outside of a dispatch.
+    static OUTSIDE: Cell<u32> = const { Cell::new((-(ThreadClass::Main as i32)) as u32) };
 }
 
 /// Handle of the service whose message this thread dispatches; `-class as u32` on other threads.
@@ -29,11 +31,24 @@ pub fn init_thread(class: ThreadClass) {
 /// [`init_thread`] with the number that C gives.
 pub fn init_thread_class(class: i32) {
     CURRENT.set(class.wrapping_neg() as u32);
+    OUTSIDE.set(class.wrapping_neg() as u32);
 }
 
 #[inline]
 pub(super) fn enter_service(handle: u32) -> u32 {
     CURRENT.replace(handle)
+}
+
+/// A turn begins, which is inside of no other service's: nothing needs to be kept for its end.
+#[inline(always)]
+pub(super) fn begin_turn(handle: u32) {
+    CURRENT.set(handle);
+}
+
+/// The turn has ended.
+#[inline(always)]
+pub(super) fn end_turn() {
+    CURRENT.set(OUTSIDE.get());
 }
 
 #[inline]

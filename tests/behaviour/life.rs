@@ -1,6 +1,6 @@
 //! Birth and death: init, EXIT, KILL, ABORT, handles, the monitor's notice.
 
-use crate::node::Setup;
+use crate::node::{Setup, ours};
 
 fn facts(role: &str) -> Vec<String> {
     Setup::new(&format!("life {role}")).start().facts()
@@ -128,6 +128,17 @@ fn a_stuck_message_is_reported_and_stat_endless_clears_on_read() {
     let report =
         "error: A message from [ :00000002 ] to [ :00000002 ] maybe in an endless loop (version = ";
     assert!(node.stdout().contains(report), "{}", node.stdout());
+    if ours() {
+        let more = "[:00000000] stuck: :00000002 (life endless) runs for ";
+        let line = node.stdout();
+        let line = line.lines().find(|line| line.starts_with(more));
+        let line = line.expect("a line that says more");
+        assert!(
+            line.contains(", a message from :00000002, type 0 (text), session 0, 5 bytes; "),
+            "{line}"
+        );
+        node.wait_line("stuck: the message that was reported has ended");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The behaviour of the C interface, seen from C services in a running node.
 
 mod commands;
+mod crash;
 mod direct;
+mod ending;
 mod harbor;
 mod life;
 mod logs;

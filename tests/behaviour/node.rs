@@ -308,6 +308,11 @@ impl Node {
         self.out.text()
     }
 
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the end of the process.
     pub fn exit(mut self) -> Ended {
         let end = Instant::now() + PATIENCE;

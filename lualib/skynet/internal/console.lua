@@ -12,6 +12,7 @@ local PATIENCE <const> = 300 -- 1/100 s that services have to answer, if nothing
 
 local COMMAND = {}
 
+-- The commands of the C core's console: programs read the list.
 local HELP <const> = {
 	call = "call address values : send a request and print the answer, values as in Lua",
 	clearcache = "clearcache : later services read their scripts again",
@@ -22,7 +23,7 @@ local HELP <const> = {
 	exit = "exit address : ask a service to end",
 	gc = "gc [time] : collect garbage in every service",
 	getenv = "getenv name : a value of the configuration",
-	help = "help : this list",
+	help = "help [more] : this list; more has the commands that only this core knows",
 	info = "info address ... : what a service tells of itself",
 	inject = "inject address file ... : run a Lua file inside of a service",
 	jmem = "jmem : figures of the memory allocator",
@@ -36,7 +37,6 @@ local HELP <const> = {
 	netstat = "netstat : all sockets",
 	ping = "ping address : time of an answer, in 1/100 s",
 	profactive = "profactive [on|off] : heap profiling",
-	purge = "purge : give free memory back to the system, and show what the process has",
 	service = "service : unique services",
 	setenv = "setenv name value : add to the configuration",
 	signal = "signal address [number] : interrupt a service that is busy",
@@ -48,8 +48,14 @@ local HELP <const> = {
 	uniqtask = "uniqtask address : tasks with equal stacks, counted",
 }
 
-function COMMAND.help()
-	return HELP
+local MORE <const> = {
+	purge = "purge : give free memory back to the system, and show what the process has",
+	shutdown = "shutdown : let services finish, then end the node",
+	stuck = "stuck : what every worker runs, and for how long",
+}
+
+function COMMAND.help(which)
+	return which == "more" and MORE or HELP
 end
 
 ---------------------------------------------------------------- addresses
@@ -129,6 +135,15 @@ end
 
 function COMMAND.service()
 	return skynet.call("SERVICE", "lua", "LIST")
+end
+
+function COMMAND.shutdown()
+	core.command("SHUTDOWN", "begin")
+	return "services to wait for: " .. (core.command "SHUTDOWN" or 0)
+end
+
+function COMMAND.stuck()
+	return core.command "RUNNING"
 end
 
 function COMMAND.clearcache()

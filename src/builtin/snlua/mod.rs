@@ -25,7 +25,7 @@ use skynet_sys::{
     skynet_send, skynet_sendname,
 };
 
-use self::interrupt::Interrupt;
+use self::interrupt::{Interrupt, Request};
 use self::region::Region;
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
@@ -280,7 +280,9 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
         let context = (*this).context.load(Relaxed);
         skynet_error(context, c"recv a signal %d".as_ptr(), number);
         match number {
-            0 => (*this).interrupt.raise((*this).state),
+            0 => {
+                (*this).interrupt.ask(Request::Raise, (*this).state);
+            }
             1 => skynet_error(
                 context,
                 c"Current Memory %.3fK".as_ptr(),
@@ -289,6 +291,28 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
             _ => {}
         }
     }
+}
+
+/// Lets the service log the stack of what it runs, see [`super::ask_stack`]. False if a hook of its own is set.
+///
+/// # Safety
+/// As [`signal`].
+pub unsafe fn ask_stack(instance: *mut c_void, message: c_int) -> bool {
+    let this: *const Snlua = instance.cast();
+    // SAFETY: as in `signal`.
+    unsafe {
+        (*this).interrupt.wants_stack_of(message);
+        (*this).interrupt.ask(Request::Stack, (*this).state)
+    }
+}
+
+/// Whether the stack that the service was asked for is still to come.
+///
+/// # Safety
+/// As [`signal`].
+pub unsafe fn keeps_stack(instance: *mut c_void) -> bool {
+    // SAFETY: as in `signal`.
+    unsafe { (*instance.cast::<Snlua>()).interrupt.has_pending_stack() }
 }
 
 /// The value of a configuration key, which lives for ever.
