@@ -34,6 +34,8 @@ pub struct Monitor {
 /// What the monitor thread remembers of the message that it saw at its last look.
 struct Watch {
     version: i32,
+    /// 0 when the worker had no service. A worker that has just taken one is still at the version of its last message.
+    destination: u32,
     /// When that was, in nanoseconds of the monotonic clock, and the CPU time of the thread then.
     seen_at: u64,
     cpu_seen: Option<u64>,
@@ -62,6 +64,7 @@ impl Default for Monitor {
             thread: AtomicI32::new(0),
             watch: Mutex::new(Watch {
                 version: 0,
+                destination: 0,
                 seen_at: 0,
                 cpu_seen: None,
                 looks: 0,
@@ -190,12 +193,14 @@ impl Monitor {
         // Dropped after the lock: the release of a service may run anything.
         let mut service = Service(ptr::null_mut());
         let mut watch = self.watch.lock();
-        let running = self.running().filter(|r| r.version == watch.version);
-        let Some(running) = running else {
+        let running = self.running();
+        let destination = running.map_or(0, |running| running.destination);
+        let same = |r: &Running| r.version == watch.version && r.destination == watch.destination;
+        let Some(running) = running.filter(same) else {
             if watch.looks != 0 {
                 log::error(0, b"stuck: the message that was reported has ended");
             }
-            watch.begin(version);
+            watch.begin(version, destination);
             return nothing;
         };
         watch.looks = watch.looks.saturating_add(1);
@@ -302,8 +307,9 @@ impl Drop for Service {
 
 impl Watch {
     /// Another message than at the last look.
-    fn begin(&mut self, version: i32) {
+    fn begin(&mut self, version: i32, destination: u32) {
         self.version = version;
+        self.destination = destination;
         self.seen_at = clock::monotonic_nanos();
         self.cpu_seen = self.cpu_clock.and_then(clock::thread_nanos);
         self.looks = 0;
@@ -404,6 +410,18 @@ mod tests {
             again.contains("from [ :00000008 ] to [ :00123456 ]"),
             "{again}"
         );
+    }
+
+    #[test]
+    fn a_worker_that_has_just_taken_a_service_is_not_in_a_message_of_before() {
+        let monitor = Monitor::default();
+        monitor.enter(7);
+        assert!(!monitor.check().stuck, "its first");
+        monitor.message(&Message::empty(1, ptype::TEXT, 0));
+        monitor.end();
+        assert!(!monitor.check().stuck);
+        monitor.enter(8);
+        assert!(!monitor.check().stuck, "after a rest");
     }
 
     #[test]

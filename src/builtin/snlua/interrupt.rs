@@ -179,11 +179,13 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_De
 unsafe extern "C-unwind" fn log_stack(state: *mut lua_State) -> c_int {
     // SAFETY: called by the hook; nothing has a destructor.
     unsafe {
-        // Without this function.
-        luaL_traceback(state, state, c"stuck: what runs is".as_ptr(), 1);
+        // Without this function. The head of a traceback goes: in a log it stands for an error.
+        luaL_traceback(state, state, ptr::null(), 1);
         let text = lua_tolstring(state, -1, ptr::null_mut());
+        let lines = libc::strchr(text, c_int::from(b'\n'));
+        let lines = if lines.is_null() { text } else { lines };
         let context = (*Snlua::of(state)).context.load(Relaxed);
-        skynet_error(context, c"%s".as_ptr(), text);
+        skynet_error(context, c"stuck: what runs is%s".as_ptr(), lines);
     }
     0
 }
