@@ -75,29 +75,11 @@ pub struct Context {
     pub(super) result: UnsafeCell<[u8; 32]>,
     module: &'static Module,
     instance: *mut c_void,
-    rare: Box<UnsafeCell<Rare>>,
-}
-
-/// What is seldom looked at, so that a context does not grow into the allocator's next class.
-struct Rare {
     /// The begin of what it was launched with, for people.
     args: [u8; 47],
     args_len: u8,
     /// An answer that is longer than `result`, until the next such one. Consumer only.
-    long_answer: Option<CString>,
-}
-
-impl Rare {
-    fn new(text: &[u8]) -> Box<UnsafeCell<Rare>> {
-        let len = text.len().min(47);
-        let mut args = [0; 47];
-        args[..len].copy_from_slice(&text[..len]);
-        Box::new(UnsafeCell::new(Rare {
-            args,
-            args_len: len as u8,
-            long_answer: None,
-        }))
-    }
+    long_answer: UnsafeCell<Option<CString>>,
 }
 
 // SAFETY: see the invariants in the module's documentation; everything else is atomic or never changes after launch.
@@ -162,16 +144,9 @@ impl Context {
 
     /// What it was launched as: module, and the begin of the arguments.
     pub fn title(&self) -> (&CStr, &[u8]) {
-        let rare = self.rare.get();
-        // SAFETY: names of modules are C strings that stay for ever. The arguments never change, and are not what the
-        // consumer may write at this moment.
-        unsafe {
-            let args: &[u8; 47] = &(*rare).args;
-            (
-                CStr::from_ptr(self.module.name),
-                &args[..usize::from((*rare).args_len)],
-            )
-        }
+        // SAFETY: names of modules are C strings that stay for ever.
+        let name = unsafe { CStr::from_ptr(self.module.name) };
+        (name, &self.args[..usize::from(self.args_len)])
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
@@ -236,6 +211,10 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         return FAILED;
     }
     let created = memory::turn_so_far();
+    let text = args.map_or(&b""[..], CStr::to_bytes);
+    let mut kept = [0; 47];
+    let len = text.len().min(kept.len());
+    kept[..len].copy_from_slice(&text[..len]);
     let context = Box::into_raw(Box::new(Context {
         queue: Queue::new(),
         handle: Cell::new(0),
@@ -256,7 +235,9 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         result: UnsafeCell::new([0; 32]),
         module,
         instance,
-        rare: Rare::new(args.map_or(b"", CStr::to_bytes)),
+        args: kept,
+        args_len: len as u8,
+        long_answer: UnsafeCell::new(None),
     }));
     // SAFETY: our reference keeps it until `release` below.
     let this = unsafe { &*context };
@@ -506,7 +487,7 @@ impl Context {
     /// An answer of any length, for C.
     pub(super) fn answer_long(&self, text: String) -> *const c_char {
         // SAFETY: only the service's own thread runs commands for it.
-        let answer = unsafe { &mut (*self.rare.get()).long_answer };
+        let answer = unsafe { &mut *self.long_answer.get() };
         answer
             .insert(CString::new(text).unwrap_or_default())
             .as_ptr()
