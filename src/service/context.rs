@@ -478,12 +478,6 @@ impl Context {
         cpu::micros(self.cost.load(Ordering::Relaxed))
     }
 
-    /// The module that it runs.
-    pub(super) fn module_name(&self) -> std::borrow::Cow<'_, str> {
-        // SAFETY: names of modules are C strings that stay for ever.
-        unsafe { CStr::from_ptr(self.module.name) }.to_string_lossy()
-    }
-
     /// An answer of any length, for C.
     pub(super) fn answer_long(&self, text: String) -> *const c_char {
         // SAFETY: only the service's own thread runs commands for it.

@@ -98,7 +98,7 @@ pub(super) fn list() -> String {
             text,
             ":{:08x} {} {} {} {:.6} {}",
             context.handle(),
-            context.module_name(),
+            context.title().0.to_string_lossy(),
             context.queue.mailbox.last_len(),
             context.messages.load(Ordering::Relaxed),
             context.cost_micros() as f64 / 1e6,

@@ -63,6 +63,16 @@ pub fn init() {
     timers().stopped.store(false, Ordering::Release);
 }
 
+/// Whether the timer thread, asleep until `alarm`, has to wake for a timer; it counts as awake then.
+#[inline(always)]
+fn comes_before(alarm: &mut u64, expiry: u64) -> bool {
+    let earlier = expiry < *alarm;
+    if earlier {
+        *alarm = 0;
+    }
+    earlier
+}
+
 /// Sends a RESPONSE with `session` to the service `handle` after `centis` centiseconds; with 0 or less at once, behind the
 /// mail that is already queued. Answers the session, or -1 when it is to be sent at once and there is no such service.
 pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
@@ -79,10 +89,7 @@ pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
     let expiry = clock::now() + centis as u64;
     // Nodes are the timers', not the service's that happens to need the first of a chunk.
     memory::uncharged(|| state.wheel.add(expiry, handle, session));
-    let wake = expiry < state.alarm;
-    if wake {
-        state.alarm = 0;
-    }
+    let wake = comes_before(&mut state.alarm, expiry);
     drop(state);
     if wake {
         park::wake();
@@ -103,10 +110,7 @@ pub fn timeout_millis(handle: u32, millis: i32, session: i32) -> i32 {
         let wheel = fine.wheel.get_or_insert_with(|| Wheel::new(now));
         wheel.add(expiry, handle, session);
     });
-    let wake = expiry < fine.alarm;
-    if wake {
-        fine.alarm = 0;
-    }
+    let wake = comes_before(&mut fine.alarm, expiry);
     drop(fine);
     if wake {
         park::wake();

@@ -2,7 +2,17 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::node::{Setup, eventually, ours};
+use crate::node::{Ended, Setup, eventually, ours};
+
+/// A node with so much time to end, which gets SIGTERM when it has printed `ready`.
+fn terminated(bootstrap: &str, grace: &str, ready: &str) -> Ended {
+    let node = Setup::new(bootstrap)
+        .line(&format!("shutdown_grace = {grace}"))
+        .start();
+    node.wait_line(ready);
+    node.signal(libc::SIGTERM);
+    node.exit()
+}
 
 #[test]
 fn without_anybody_who_asked_a_signal_ends_the_process_as_ever() {
@@ -98,12 +108,7 @@ fn a_service_that_does_not_finish_is_named_after_the_time() {
     if !ours() {
         return;
     }
-    let node = Setup::new("ending never")
-        .line("shutdown_grace = 0.2")
-        .start();
-    node.wait_line("ready");
-    node.signal(libc::SIGTERM);
-    let ended = node.exit();
+    let ended = terminated("ending never", "0.2", "ready");
     assert_eq!(ended.status.signal(), Some(libc::SIGTERM), "{ended:?}");
     let report = "error: shutdown: not finished after 200ms: :00000002 (ending never)\n";
     assert!(ended.stdout.contains(report), "{ended:?}");
@@ -136,12 +141,7 @@ fn dead_services_are_not_awaited() {
     if !ours() {
         return;
     }
-    let node = Setup::new("ending dies")
-        .line("shutdown_grace = 1000")
-        .start();
-    node.wait_line("both ask");
-    node.signal(libc::SIGTERM);
-    let ended = node.exit();
+    let ended = terminated("ending dies", "1000", "both ask");
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stderr, "released\nreleased\n", "{ended:?}");
 }
@@ -151,12 +151,7 @@ fn who_asks_while_the_node_ends_is_told_too() {
     if !ours() {
         return;
     }
-    let node = Setup::new("ending late")
-        .line("shutdown_grace = 1000")
-        .start();
-    node.wait_line("ready");
-    node.signal(libc::SIGTERM);
-    let ended = node.exit();
+    let ended = terminated("ending late", "1000", "ready");
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     for who in ["first", "second"] {
         assert!(
@@ -182,12 +177,7 @@ fn with_a_configured_time_a_signal_ends_every_service_in_order() {
     if !ours() {
         return;
     }
-    let node = Setup::new("ending idles")
-        .line("shutdown_grace = 5")
-        .start();
-    node.wait_line("ready");
-    node.signal(libc::SIGTERM);
-    let ended = node.exit();
+    let ended = terminated("ending idles", "5", "ready");
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert_eq!(ended.stderr, "released\n", "{ended:?}");
 }
@@ -197,12 +187,7 @@ fn a_time_of_0_leaves_the_signals_alone_and_text_is_reported() {
     if !ours() {
         return;
     }
-    let node = Setup::new("ending never")
-        .line("shutdown_grace = 0")
-        .start();
-    node.wait_line("ready");
-    node.signal(libc::SIGTERM);
-    let ended = node.exit();
+    let ended = terminated("ending never", "0", "ready");
     assert_eq!(ended.status.signal(), Some(libc::SIGTERM), "{ended:?}");
     assert!(!ended.stdout.contains("shutdown:"), "{ended:?}");
     Setup::new("ending idles")
@@ -216,12 +201,7 @@ fn a_callback_that_does_not_return_cannot_keep_the_process() {
     if !ours() {
         return;
     }
-    let node = Setup::new("ending hangs")
-        .line("shutdown_grace = 5")
-        .start();
-    node.wait_line("ready");
-    node.signal(libc::SIGTERM);
-    let ended = node.exit();
+    let ended = terminated("ending hangs", "5", "ready");
     assert_eq!(ended.status.signal(), Some(libc::SIGTERM), "{ended:?}");
     assert!(
         ended.stderr.contains("shutdown: a service does not return"),

@@ -20,6 +20,16 @@ local function park(session, token)
 	return fired, reason
 end
 
+-- What a sleep returns.
+local function outcome(fired, reason)
+	if not fired then
+		if reason == "BREAK" then
+			return reason
+		end
+		error(reason)
+	end
+end
+
 local function check_token(token)
 	if asleep[token] then
 		error("token duplicative", 3)
@@ -33,13 +43,7 @@ end
 function api.sleep(centiseconds, token)
 	token = token or running()
 	check_token(token)
-	local fired, reason = park(runtime.start_timer(centiseconds), token)
-	if not fired then
-		if reason == "BREAK" then
-			return reason
-		end
-		error(reason)
-	end
+	return outcome(park(runtime.start_timer(centiseconds), token))
 end
 
 --- `sleep` in milliseconds. Yields.
@@ -49,13 +53,7 @@ end
 function api.sleep_ms(milliseconds, token)
 	token = token or running()
 	check_token(token)
-	local fired, reason = park(runtime.start_fine_timer(milliseconds), token)
-	if not fired then
-		if reason == "BREAK" then
-			return reason
-		end
-		error(reason)
-	end
+	return outcome(park(runtime.start_fine_timer(milliseconds), token))
 end
 
 --- `timeout` in milliseconds. Does not yield.
