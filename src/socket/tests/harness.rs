@@ -4,7 +4,7 @@ use crate::socket::{Clock, Event, Hooks, Payload, SocketServer, What};
 use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -210,6 +210,8 @@ impl Node {
     /// An outgoing connection of the server, and the other end.
     pub fn connected(&self) -> (i32, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Inherited by what it accepts.
+        limit(listener.as_raw_fd(), libc::SO_RCVBUF);
         let id = self
             .server
             .connect(
@@ -264,25 +266,38 @@ pub fn name(what: &What) -> String {
     }
 }
 
-/// Fills the connection until a queue builds up in the server: the peer does not read. Answers how much was sent.
+/// Queues more for a socket of [`Node::connected`] than the kernel will ever take while the peer does not read; the rest
+/// stays below the first warning. Returns how many bytes it was.
 pub fn congest(node: &Node, id: i32) -> usize {
+    limit(
+        node.server.shared.table.slot(id).fd.load(Ordering::Relaxed),
+        libc::SO_SNDBUF,
+    );
     let block = vec![b'x'; 64 * 1024];
-    let mut sent = 0;
-    loop {
-        // What the kernel still takes a few turns later was not stuck.
-        let stuck = |_| {
-            node.settle();
-            std::thread::yield_now();
-            statistics(node, id).wbuffer
-        };
-        let mut sizes = (0..5).map(stuck);
-        let first = sizes.next().unwrap();
-        if first > 0 && sizes.all(|s| s == first) {
-            return sent;
-        }
+    for _ in 0..12 {
         assert!(node.send(id, &block));
-        sent += block.len();
     }
+    assert!(node.settle().is_empty());
+    let rest = statistics(node, id).wbuffer;
+    assert!(rest > 0, "the kernel took it all");
+    12 * block.len()
+}
+
+/// Gives a buffer of the kernel a size that it does not change any more. It may hold twice of it, so both buffers of a
+/// connection hold less than a third of what [`congest`] sends.
+fn limit(fd: RawFd, buffer: libc::c_int) {
+    let size: libc::c_int = 48 * 1024;
+    // SAFETY: the kernel reads `size`, for whose length it is told.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            buffer,
+            (&raw const size).cast(),
+            size_of_val(&size) as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0);
 }
 
 /// The statistics of one socket.
