@@ -132,7 +132,9 @@ fn compile(tree: &Path) {
         .std("gnu99")
         .warnings(false)
         .cargo_metadata(false)
-        .flag_if_supported("-fno-common");
+        .flag_if_supported("-fno-common")
+        // With debug information cc would ask for them; unwinding has tables, and the interpreter a use for the register.
+        .force_frame_pointer(false);
     match target_os.as_str() {
         "macos" | "ios" => build.define("LUA_USE_MACOSX", None),
         _ => build.define("LUA_USE_LINUX", None),

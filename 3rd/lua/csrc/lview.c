@@ -69,6 +69,17 @@ LUA_API void lua_view (lua_State *L, int arg, lua_View *view) {
 }
 
 
+LUA_API int lua_viewblock (lua_State *L, void **block, lua_Integer *size) {
+  StkId arg = L->ci->func.p + 1;
+  if (L->top.p - arg < 2 || !ttislightuserdata(s2v(arg)) ||
+      !ttisinteger(s2v(arg + 1)))
+    return 0;
+  *block = pvalue(s2v(arg));
+  *size = ivalue(s2v(arg + 1));
+  return 1;
+}
+
+
 LUA_API int lua_viewtable (lua_State *L, const void *table, size_t *len,
                            unsigned int *pos) {
   Table *t = cast(Table *, cast_voidp(table));

@@ -32,6 +32,12 @@ typedef struct lua_View {
 LUA_API void (lua_view) (lua_State *L, int arg, lua_View *view);
 
 /*
+** The arguments of a message, a light userdata and its size. Returns 0, and
+** has set nothing, when the first two arguments are anything else.
+*/
+LUA_API int (lua_viewblock) (lua_State *L, void **block, lua_Integer *size);
+
+/*
 ** Begins to read a viewed table, which stays on the stack until it is
 ** popped, and so alive whatever happens to what it was viewed in. It needs
 ** a free place on the stack. Sets 'len' to its border, as 'lua_rawlen', and

@@ -55,7 +55,7 @@ unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
 /// # Safety
 /// The standard libraries are open; the stack has room for three values.
 pub(super) unsafe fn install(state: *mut lua_State) {
-    skynet_luaclib::seri::read_values_in_place();
+    skynet_luaclib::seri::values_in_place();
     // SAFETY: as the caller promises.
     unsafe {
         lua_getglobal(state, c"package".as_ptr());

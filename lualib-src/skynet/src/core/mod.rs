@@ -97,6 +97,10 @@ unsafe extern "C-unwind" fn tostring(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn trash(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the message is a block of the C allocator that belongs to the caller.
     unsafe {
+        if let Some((block, _)) = seri::block(state) {
+            libc::free(block.cast_mut().cast());
+            return 0;
+        }
         match lua_type(state, 1) {
             LUA_TSTRING => {}
             LUA_TLIGHTUSERDATA => {

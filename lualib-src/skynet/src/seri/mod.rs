@@ -14,15 +14,33 @@
 //!
 //! Numbers are in host order.
 
+use mlua_sys::lua_State;
+
+mod in_place;
+mod make;
 mod pack;
+mod reader;
 mod scratch;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod view;
 
-pub use view::read_values_in_place;
+pub use in_place::values_in_place;
 
 pub(crate) use pack::{pack, packstring};
 pub(crate) use unpack::unpack;
+
+/// The arguments of a function that takes a message, looked at in place: a light userdata and a size of 0 to 2 GiB. `None`
+/// for others, and where nothing is done in place.
+///
+/// # Safety
+/// The function is being called by Lua.
+#[inline(always)]
+pub(crate) unsafe fn block(state: *mut lua_State) -> Option<(*const u8, usize)> {
+    // SAFETY: the caller's.
+    in_place::functions().and_then(|lua| unsafe { view::block(state, lua) })
+}
 
 const NIL: u8 = 0;
 const BOOLEAN: u8 = 1;

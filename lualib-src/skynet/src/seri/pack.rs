@@ -13,8 +13,9 @@ use mlua_sys::{
     lua_typename, luaL_error, luaL_getmetafield,
 };
 
+use super::in_place::{Functions, functions};
 use super::scratch::{OutOfMemory, Writer};
-use super::view::{self, Views};
+use super::view;
 use super::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, head, number};
 
 /// Tables within tables, at most.
@@ -44,7 +45,7 @@ impl From<OutOfMemory> for Failure {
 pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with room for LUA_MINSTACK values; the writer is plain data, so raising is fine.
     unsafe {
-        let writer = arguments(state, view::views());
+        let writer = arguments(state, functions());
         let bytes = writer.bytes();
         let size = bytes.len();
         let block = match writer.give() {
@@ -69,13 +70,13 @@ pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
 /// `skynet.packstring(...)`: the same as a string.
 pub unsafe extern "C-unwind" fn packstring(state: *mut lua_State) -> c_int {
     // SAFETY: as in `pack`.
-    unsafe { string_of_arguments(state, view::views()) }
+    unsafe { string_of_arguments(state, functions()) }
 }
 
-pub(super) unsafe fn string_of_arguments(state: *mut lua_State, views: Option<&Views>) -> c_int {
+pub(super) unsafe fn string_of_arguments(state: *mut lua_State, lua: Option<&Functions>) -> c_int {
     // SAFETY: as in `pack`.
     unsafe {
-        let writer = arguments(state, views);
+        let writer = arguments(state, lua);
         let bytes = writer.bytes();
         lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
         writer.close();
@@ -83,13 +84,13 @@ pub(super) unsafe fn string_of_arguments(state: *mut lua_State, views: Option<&V
     1
 }
 
-unsafe fn arguments(state: *mut lua_State, views: Option<&Views>) -> Writer {
+unsafe fn arguments(state: *mut lua_State, lua: Option<&Functions>) -> Writer {
     let mut writer = Writer::open();
     // SAFETY: all indices are arguments.
     unsafe {
         let count = lua_gettop(state);
-        let packed = match views {
-            Some(views) => view::arguments(state, views, &mut writer, count),
+        let packed = match lua {
+            Some(lua) => view::arguments(state, lua, &mut writer, count),
             None => (1..=count)
                 .try_for_each(|index| value(state, &mut writer, index, lua_type(state, index), 0)),
         };
