@@ -69,9 +69,13 @@ local function serialise()
 		["1,000 integers"] = { array },
 		["64 KiB string"] = { ("x"):rep(65536) },
 	} do
+		-- As a call has them: the arguments of the small one stand in the code.
+		local small = name == "small call"
 		local function pack(core)
 			local pack, trash = core.pack, core.trash
-			return function()
+			return small and function()
+				trash(pack("login", 12345, true, "token"))
+			end or function()
 				trash(pack(table.unpack(values)))
 			end
 		end
@@ -84,7 +88,11 @@ local function serialise()
 		end
 		local function round_trip(core)
 			local pack, unpack, trash = core.pack, core.unpack, core.trash
-			return function()
+			return small and function()
+				local message, size = pack("login", 12345, true, "token")
+				unpack(message, size)
+				trash(message, size)
+			end or function()
 				local message, size = pack(table.unpack(values))
 				unpack(message, size)
 				trash(message, size)

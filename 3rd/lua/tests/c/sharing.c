@@ -1,10 +1,12 @@
 /*
-** Shared objects and the code cache under collectors that work hard. Built
+** What the patched Lua adds, under collectors that work hard. Built
 ** with Lua's own assertions and a sanitizer by tests/sanitizers.rs.
 ** Usage: sharing DIRECTORY (for scripts). Exit code 0 and "ok" on success.
 */
 
 #include "lua.h"
+#include "lbuild.h"
+#include "lview.h"
 #include "lgc.h"
 #include "lualib.h"
 #include "lauxlib.h"
@@ -483,6 +485,82 @@ static void test_layer (void) {
   if (i < 20) fail("scarce", "memory was never short");
 }
 
+/* tables that are filled where they are */
+
+/* build(n, array, fields): a table of n strings and numbers and 3n fields */
+static int build (lua_State *L) {
+  lua_Integer i, n = luaL_checkinteger(L, 1);
+  void *t = lua_buildtable(L, (int)luaL_checkinteger(L, 2),
+                           (int)luaL_checkinteger(L, 3));
+  char text[32];
+  for (i = 1; i <= n; i++) {
+    if (i % 2 == 0 && lua_buildindex(t, i, LUA_VIEWINTEGER, i)) continue;
+    if (i % 2 == 0) lua_buildvalue(L, LUA_VIEWINTEGER, i);
+    else lua_buildstring(L, text, (size_t)sprintf(text, "text%d", (int)i));
+    lua_buildindextop(L, i);
+  }
+  for (i = 1; i <= n; i++) {
+    lua_buildfield(L, text, (size_t)sprintf(text, "i%d", (int)i),
+                   LUA_VIEWINTEGER, i);
+    lua_buildstring(L, text, (size_t)sprintf(text, "a text of more than 40 bytes %d", (int)i));
+    lua_buildfieldtop(L, text, (size_t)sprintf(text, "s%d", (int)i));
+    lua_buildtable(L, 0, (int)(i % 3));
+    lua_buildfield(L, "of", 2, LUA_VIEWTRUE, 0);
+    lua_buildfield(L, "none", 4, LUA_TNIL, 0);
+    lua_buildfield(L, "of", 2, LUA_VIEWINTEGER, i);
+    lua_buildfieldtop(L, text, (size_t)sprintf(text, "t%d", (int)i));
+  }
+  return 1;
+}
+
+static const char use_built[] =
+  "local function check(t, n) "
+  "  local count = 0 for _ in pairs(t) do count = count + 1 end "
+  "  assert(count == 4 * n) "
+  "  for i = 1, n do "
+  "    assert(t[i] == (i % 2 == 0 and i or 'text' .. i) and t['i' .. i] == i) "
+  "    assert(t['s' .. i] == 'a text of more than 40 bytes ' .. i) "
+  "    assert(next(t['t' .. i]) == 'of' and t['t' .. i].of == i and next(t['t' .. i], 'of') == nil) "
+  "  end "
+  "end "
+  "for n = 0, 24 do "
+  "  for _, array in ipairs {0, n // 2, n} do "
+  "    for _, fields in ipairs {0, 1, n, 3 * n} do "
+  "      local t = build(n, array, fields) "
+  "      check(t, n) "
+  "      collectgarbage('step') t.n = n collectgarbage() t.n = nil check(t, n) "
+  "    end "
+  "  end "
+  "end";
+
+static void test_build (const char *collector) {
+  lua_State *L = open(collector);
+  int i, left;
+  lua_gc(L, LUA_GCPARAM, LUA_GCPPAUSE, 0);
+  lua_gc(L, LUA_GCPARAM, LUA_GCPSTEPSIZE, 1);
+  lua_register(L, "build", build);
+  run(L, "build", use_built);
+  lua_close(L);
+  for (i = 0; ; i++) {  /* memory ends after i blocks */
+    int status;
+    left = -1;
+    L = lua_newstate(scarce, &left, 0);
+    lua_gc(L, collector[0] == 'g' ? LUA_GCGEN : LUA_GCINC, 0, 0);
+    lua_pushcfunction(L, build);
+    lua_pushinteger(L, 9);
+    lua_pushinteger(L, 5);
+    lua_pushinteger(L, 20);
+    left = i;
+    status = lua_pcall(L, 3, 1, 0);
+    left = -1;
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_close(L);
+    if (status == LUA_OK) break;
+    if (status != LUA_ERRMEM) fail("build", "another error");
+  }
+  if (i < 20) fail("build", "memory was never short");
+}
+
 int main (int argc, char **argv) {
   const char *collectors[] = {"incremental", "generational"};
   int i, pass;
@@ -496,6 +574,7 @@ int main (int argc, char **argv) {
       test_matrix(collectors[i], 0);
       test_matrix(collectors[i], 1);
       test_running(collectors[i]);
+      test_build(collectors[i]);
     }
     test_cache();
     if (pass == 0) test_template();
