@@ -261,7 +261,7 @@ unsafe fn free_chain(mut block: *mut Block) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use std::collections::HashSet;

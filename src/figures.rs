@@ -95,7 +95,7 @@ pub fn node() -> String {
     text
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 

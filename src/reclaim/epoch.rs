@@ -9,12 +9,12 @@ const OUTSIDE: u64 = 0;
 pub(super) struct Epoch(AtomicU64);
 
 impl Epoch {
-    #[cfg(not(loom))]
+    #[cfg(not(feature = "loom"))]
     pub(super) const fn new() -> Epoch {
         Epoch(AtomicU64::new(1))
     }
 
-    #[cfg(loom)]
+    #[cfg(feature = "loom")]
     pub(super) fn new() -> Epoch {
         Epoch(AtomicU64::new(1))
     }
@@ -60,7 +60,7 @@ impl Epoch {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_tests {
     use super::*;
     use loom::sync::Arc;

@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 static EPOCH: Epoch = Epoch::new();
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 loom::lazy_static! { static ref EPOCH: Epoch = Epoch::new(); }
 static PARTICIPANTS: Mutex<Vec<&'static Participant>> = Mutex::new(Vec::new());
 static DEFERRED: Mutex<List> = Mutex::new(List {
@@ -187,7 +187,7 @@ pub fn collect_some() {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;

@@ -62,7 +62,7 @@ impl Parker {
 }
 
 /// How a thread waits for its word to change: the futex of Linux.
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_os = "linux", not(feature = "loom")))]
 mod kernel {
     use super::*;
 
@@ -108,7 +108,7 @@ mod kernel {
 }
 
 /// How a thread waits for its word to change where there is no futex.
-#[cfg(all(not(target_os = "linux"), not(loom)))]
+#[cfg(all(not(target_os = "linux"), not(feature = "loom")))]
 mod kernel {
     use super::*;
     use parking_lot::{Condvar, Mutex};
@@ -142,7 +142,7 @@ mod kernel {
 }
 
 /// The futex and the eventfd as loom's threads see them.
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 mod kernel {
     use super::*;
     use loom::sync::{Arc, Condvar, Mutex};
@@ -210,7 +210,7 @@ mod kernel {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 
@@ -232,7 +232,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_tests {
     use super::kernel::Event;
     use super::*;

@@ -180,7 +180,7 @@ impl Place {
     }
 }
 
-#[cfg(all(test, target_os = "linux", not(loom)))]
+#[cfg(all(test, target_os = "linux", not(feature = "loom")))]
 mod tests {
     use super::*;
 

@@ -8,7 +8,7 @@ use super::Ready;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Slots of a ring. Small under loom, so that a model reaches the wrap.
-const SIZE: usize = if cfg!(loom) { 4 } else { 256 };
+const SIZE: usize = if cfg!(feature = "loom") { 4 } else { 256 };
 
 /// See the module's documentation.
 #[repr(align(64))]
@@ -108,7 +108,7 @@ impl RunQueue {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 
@@ -144,7 +144,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_tests {
     use super::*;
     use loom::sync::Arc;

@@ -64,7 +64,7 @@ impl Digits {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::Digits;
 

@@ -388,7 +388,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use crate::message::ptype;

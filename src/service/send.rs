@@ -401,7 +401,7 @@ pub(super) fn parse_hex(text: &[u8]) -> u32 {
     number as u32
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::parse_hex;
 

@@ -168,7 +168,7 @@ impl Gate {
 /// Lets some time pass: first a few instructions, then the processor.
 fn pause(rounds: &mut u32) {
     *rounds += 1;
-    if *rounds < 64 && cfg!(not(loom)) {
+    if *rounds < 64 && cfg!(not(feature = "loom")) {
         crate::sync::hint::spin_loop();
     } else {
         crate::sync::thread::yield_now();

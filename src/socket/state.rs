@@ -35,7 +35,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases in which a slot is taken.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "loom")))]
     pub const TAKEN: [Phase; 9] = [
         Phase::Reserved,
         Phase::PreListen,

@@ -1,31 +1,31 @@
 //! Tests that drive a server over the loopback interface.
 
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod caps;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod close;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod concurrent;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod connect;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod harness;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod lead;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod listen;
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 mod loom;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 #[path = "../../../tests/tools/old_kernel.rs"]
 mod old_kernel;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod state;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod statistics;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod stream;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod udp;
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod units;

@@ -104,7 +104,7 @@ pub(super) fn copied(bytes: &[u8]) -> *mut c_void {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use std::thread;
@@ -182,7 +182,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_models {
     use super::*;
     use loom::thread;
