@@ -8,6 +8,8 @@
 
 #include "lprefix.h"
 
+#include <string.h>
+
 #include "lview.h"
 
 #include "lobject.h"
@@ -16,49 +18,34 @@
 #include "ltable.h"
 
 
-/* The value with that tag. */
+/* kinds are tags, but for strings, nil and what has several tags */
+typedef char kindsaretags[
+  LUA_VIEWINTEGER == LUA_VNUMINT && LUA_VIEWFLOAT == LUA_VNUMFLT &&
+  LUA_VIEWFALSE == LUA_VFALSE && LUA_VIEWTRUE == LUA_VTRUE &&
+  LUA_TTABLE == LUA_VTABLE && LUA_TLIGHTUSERDATA == LUA_VLIGHTUSERDATA &&
+  sizeof(Value) == sizeof(((lua_View *)0)->u) ? 1 : -1];
+
+
+/* The value with that tag. Without a jump that depends on it: neighbours
+   have different ones. */
 static inline void show (lua_View *view, int tag, const Value *value) {
-  switch (tag) {
-    case LUA_VSHRSTR: {
-      TString *ts = gco2ts(value->gc);
-      view->kind = LUA_TSTRING;
+  int type = novariant(tag);
+  view->kind = tag;
+  memcpy(&view->u, value, sizeof(Value));
+  if (type == LUA_TSTRING) {
+    TString *ts = gco2ts(value->gc);
+    view->kind = LUA_TSTRING;
+    if (strisshr(ts)) {
       view->len = cast_sizet(ts->shrlen);
       view->u.s = getshrstr(ts);
-      break;
     }
-    case LUA_VLNGSTR: {
-      TString *ts = gco2ts(value->gc);
-      view->kind = LUA_TSTRING;
+    else {
       view->len = ts->u.lnglen;
       view->u.s = getlngstr(ts);
-      break;
     }
-    case LUA_VNUMINT:
-      view->kind = LUA_VIEWINTEGER;
-      view->u.i = value->i;
-      break;
-    case LUA_VNUMFLT:
-      view->kind = LUA_VIEWFLOAT;
-      view->u.n = value->n;
-      break;
-    case LUA_VFALSE:
-      view->kind = LUA_VIEWFALSE;
-      break;
-    case LUA_VTRUE:
-      view->kind = LUA_VIEWTRUE;
-      break;
-    case LUA_VTABLE:
-      view->kind = LUA_TTABLE;
-      view->u.t = gco2t(value->gc);
-      break;
-    case LUA_VLIGHTUSERDATA:
-      view->kind = LUA_TLIGHTUSERDATA;
-      view->u.p = value->p;
-      break;
-    default:
-      view->kind = novariant(tag);
-      break;
   }
+  else if (l_unlikely(type == LUA_TNIL || type > LUA_TTABLE))
+    view->kind = type;
 }
 
 

@@ -4,6 +4,7 @@ use crate::socket::sys::{self, Errno};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 #[test]
 fn listen_tells_the_bound_address_and_accepts_after_start() {
@@ -59,13 +60,18 @@ fn without_descriptors_accepting_rests_and_goes_on_later() {
     });
     let node = Node::with(h);
     let (id, port) = node.listen("127.0.0.1");
+    let start = Instant::now();
     let _peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert_eq!(node.error(id), "Too many open files");
     let turns = node.turns.load(Ordering::Relaxed);
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    // Without a rest there would be tens of thousands of turns.
-    assert!(node.turns.load(Ordering::Relaxed) - turns < 50);
-    assert!(TRIES.load(Ordering::Relaxed) >= 2, "it tries again");
+    while TRIES.load(Ordering::Relaxed) < 5 {
+        assert!(start.elapsed() < PATIENCE, "it tries again");
+        std::thread::yield_now();
+    }
+    // Rests of 10, 20, 40 and 80 ms, and no turns without a reason in them.
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    let turns = node.turns.load(Ordering::Relaxed) - turns;
+    assert!(turns < 50, "{turns}");
     assert!(node.settle().is_empty(), "told once");
     full.store(false, Ordering::Relaxed);
     node.accepted(id);
