@@ -104,6 +104,52 @@ local function serialise()
 	end
 end
 
+--- 1 MiB of small packets, split and freed. Making the messages of the socket thread is part of the time.
+local function netpack()
+	local ours, peer = both("skynet", "skynet.netpack")
+	local block, trash = require "skynet.socketdriver".str2p, require "skynet.core".trash
+	math.randomseed(3)
+	local packets, bytes = {}, 0
+	while bytes < 1 << 20 do
+		packets[#packets + 1] = (">s2"):pack(("x"):rep(math.random(64)))
+		bytes = bytes + #packets[#packets]
+	end
+	local stream = table.concat(packets)
+	--- struct skynet_socket_message: type, id, ud, buffer.
+	local function message(part)
+		local address = math.tointeger(tostring(block(part)):match "0x%x+")
+		return block(("i4i4i4!8T"):pack(1, 7, #part, address))
+	end
+	local function split(lib, parts)
+		return function()
+			local queue, kind, found, _ = nil, nil, 0, nil
+			for i = 1, #parts do
+				local one, size, data, len = message(parts[i])
+				local last, length
+				queue, kind, _, last, length = lib.filter(queue, one, size)
+				trash(one, size)
+				if kind == "data" then
+					trash(last, length)
+					found = found + 1
+				elseif kind == "more" then
+					for _, data, len in lib.pop, queue do
+						trash(data, len)
+						found = found + 1
+					end
+				end
+			end
+			assert(found == #packets)
+		end
+	end
+	for name, size in pairs { ["one message"] = #stream, ["64 KiB blocks"] = 65536, ["1,460 byte blocks"] = 1460 } do
+		local parts = {}
+		for at = 1, #stream, size do
+			parts[#parts + 1] = stream:sub(at, at + size - 1)
+		end
+		row("netpack split, " .. name, split(ours, parts), split(peer, parts))
+	end
+end
+
 local function crypt()
 	local ours, peer = both("skynet", "skynet.crypt")
 	local text = ("some text of a game "):rep(50)
@@ -310,7 +356,7 @@ end
 
 skynet.start(function()
 	skynet.fork(function()
-		for _, part in ipairs { serialise, crypt, md5, sharedata, re, bson, sproto } do
+		for _, part in ipairs { serialise, netpack, crypt, md5, sharedata, re, bson, sproto } do
 			local ok, problem = pcall(part)
 			if not ok then
 				print("NOT RUN", problem)
