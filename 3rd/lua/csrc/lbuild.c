@@ -11,19 +11,14 @@
 #include "lbuild.h"
 #include "lview.h"
 
-#include "lgc.h"
-#include "llimits.h"
-#include "lobject.h"
-#include "lstate.h"
-#include "lstring.h"
 #include "ltable.h"
+#include "lstring.h"
 #include "ltm.h"
+#include "lgc.h"
 
 
-/* kinds are tags, so nothing has to be looked up */
+/* kinds are tags, as lview.c checks; the same must be true of nil */
 typedef char kindsaretags[
-  LUA_VIEWINTEGER == LUA_VNUMINT && LUA_VIEWFLOAT == LUA_VNUMFLT &&
-  LUA_VIEWFALSE == LUA_VFALSE && LUA_VIEWTRUE == LUA_VTRUE &&
   LUA_TNIL == LUA_VNIL && sizeof(lua_Number) == sizeof(lua_Integer) ? 1 : -1];
 
 
@@ -75,13 +70,13 @@ LUA_API int lua_buildindex (void *table, lua_Integer index, int kind,
 
 
 LUA_API void lua_buildindextop (lua_State *L, lua_Integer index) {
-  const TValue *v = s2v(L->top.p - 1);
+  TValue *v = s2v(L->top.p - 1);
   Table *t = hvalue(s2v(L->top.p - 2));
   lua_Unsigned k = l_castS2U(index) - 1u;
   if (l_likely(k < t->asize))
     obj2arr(t, cast_uint(k), v);
   else
-    luaH_setint(L, t, index, s2v(L->top.p - 1));
+    luaH_setint(L, t, index, v);
   luaC_barrierback(L, obj2gco(t), v);
   L->top.p--;
 }
@@ -124,9 +119,10 @@ LUA_API void lua_buildfield (lua_State *L, const char *text, size_t len,
 
 
 LUA_API void lua_buildfieldtop (lua_State *L, const char *text, size_t len) {
+  TValue *v = s2v(L->top.p - 1);
   Table *t = hvalue(s2v(L->top.p - 2));
-  setfield(L, t, text, len, s2v(L->top.p - 1));
-  luaC_barrierback(L, obj2gco(t), s2v(L->top.p - 1));
+  setfield(L, t, text, len, v);
+  luaC_barrierback(L, obj2gco(t), v);
   L->top.p--;
   luaC_checkGC(L);
 }

@@ -35,10 +35,10 @@ pub(super) union Body {
 }
 
 macro_rules! functions {
-    ($($(#[$doc:meta])* $field:ident = $name:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
-        /// The functions of `lview.h` and `lbuild.h`. Those that can raise an error are `C-unwind`.
+    ($($field:ident = $name:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of `lview.h` and `lbuild.h`. Some can raise an error.
         pub(super) struct Functions {
-            $($(#[$doc])* pub $field: unsafe extern "C-unwind" fn($($kind),*) $(-> $result)?,)*
+            $(pub $field: unsafe extern "C-unwind" fn($($kind),*) $(-> $result)?,)*
         }
 
         unsafe extern "C-unwind" {

@@ -204,9 +204,9 @@ fn narrow(body: &[u8]) -> Option<u64> {
 struct Form {
     /// `NONE`: there is no such number.
     kind: c_int,
-    /// Bytes; the body is shorter than a word.
+    /// Bytes of the body.
     width: u8,
-    /// Those bits of a word.
+    /// The bits of a word that they are.
     mask: u64,
     /// The sign among them, if it has to be extended.
     sign: u64,
