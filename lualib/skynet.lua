@@ -1,10 +1,8 @@
 --- The API of a Lua service. `local skynet = require "skynet"`.
 ---
---- The modules in skynet/internal hold and document the functions that work with tasks: kernel (call,
---- rawcall, send, rawsend, ret, retpack, ignoreret, context, fork, timeout, wakeup), sleep (sleep, yield,
---- wait), reply (response, tracecall), select (request), deadline (call_timeout), limits (mailbox_limit),
---- shutdown (on_shutdown), tasks, trace, strays.
---- This file adds the rest. Like the kernel it only makes functions and tables and returns them, see there.
+--- skynet/internal/kernel.lua holds and documents call, rawcall, send, rawsend, ret, retpack, ignoreret, context, fork,
+--- timeout and wakeup. This file adds the rest. Like the kernel it only makes functions and tables and returns them, see
+--- there. What small services do not need is in modules of its own, which are loaded by the first call.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"
@@ -12,6 +10,11 @@ local runtime = require "skynet.internal.kernel"
 
 local skynet = runtime.api
 local protocols = runtime.protocols
+local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
+local owed, origin, promised = runtime.owed, runtime.origin, runtime.promised
+local running_task, start_timer = runtime.current, runtime.start_timer
+local send_message, pack_values, trace_line = core.send, core.pack, core.trace
+local running_coroutine, yield = coroutine.running, coroutine.yield
 
 --- Message types, as in skynet.h; TRACE exists in Lua only.
 skynet.PTYPE_TEXT = 0
@@ -277,8 +280,8 @@ function skynet.start(start_func)
 end
 
 local function close_waiting_tasks()
-	local tasks, me = {}, runtime.current()
-	for _, task in pairs(runtime.waiting) do
+	local tasks, me = {}, running_task()
+	for _, task in pairs(waiting) do
 		if type(task) == "thread" and task ~= me then
 			tasks[task] = true
 		end
@@ -326,30 +329,134 @@ function skynet.exit()
 	coroutine.yield "QUIT"
 end
 
----------------------------------------------------------------- loaded on first use
+---------------------------------------------------------------- sleeping
 
--- Function -> module in skynet/internal that adds it: small services need few of them.
-local providers = {
-	sleep = "sleep", yield = "sleep", wait = "sleep", sleep_ms = "sleep", timeout_ms = "sleep",
-	response = "reply", tracecall = "reply",
-	request = "select",
-	call_timeout = "deadline",
-	mailbox_limit = "limits",
-	task = "tasks", uniqtask = "tasks", killthread = "tasks", trace_timeout = "tasks",
-	on_shutdown = "shutdown",
-	trace = "trace", tracetag = "trace", traceproto = "trace",
-	dispatch_unknown_request = "strays", dispatch_unknown_response = "strays",
-}
+local function park(session, token)
+	local task = running_task()
+	if tags[task] then
+		trace_line(tags[task], "sleep", 3)
+	end
+	asleep[token] = session
+	waiting[session] = task
+	local fired, reason = yield "SUSPEND"
+	asleep[token] = nil
+	return fired, reason
+end
 
-setmetatable(skynet, {
-	__index = function(_, name)
-		local provider = providers[name]
-		if provider then
-			require("skynet.internal." .. provider)
-			return rawget(skynet, name)
+local function check_token(token)
+	if asleep[token] then
+		error("token duplicative", 3)
+	end
+end
+
+-- Parks until a timer of that kind fires, or `wakeup`.
+local function sleep_for(start, duration, token)
+	token = token or running_coroutine()
+	check_token(token)
+	local fired, reason = park(start(duration), token)
+	if fired then
+		return
+	elseif reason == "BREAK" then
+		return reason
+	end
+	error(reason)
+end
+
+runtime.sleep_for = sleep_for
+
+--- Parks the running task for some time. Yields.
+---@param centiseconds integer 1/100 s
+---@param token any what `wakeup` will name; the running coroutine by default; raises if in use
+---@return string? "BREAK" when `wakeup` ended the sleep
+function skynet.sleep(centiseconds, token)
+	return sleep_for(start_timer, centiseconds, token)
+end
+
+--- Lets the messages that are already queued go first. Yields.
+function skynet.yield()
+	return skynet.sleep(0)
+end
+
+--- Parks the running task until `wakeup(token)`. Yields.
+---@param token any the running coroutine by default; raises if in use
+function skynet.wait(token)
+	token = token or running_coroutine()
+	check_token(token)
+	local session = skynet.genid()
+	park(session, token)
+	waiting[session] = nil
+end
+
+---------------------------------------------------------------- answering later
+
+--- Defers the answer of the running task's request. Does not yield.
+---@param pack? function packs the values of the answer; `skynet.pack` by default
+---@return fun(ok: boolean|string, ...): boolean? respond call it once, from any task: with true and
+--- the values, or with false to fail the call; it tells whether the caller was still there.
+--- `respond "TEST"` tells whether the caller still waits. A second answer raises
+function skynet.response(pack)
+	pack = pack or pack_values
+	local task = running_task()
+	local session = owed[task]
+	if session == nil then
+		error "no session"
+	end
+	owed[task] = nil
+	if session == 0 then
+		return function() end
+	end
+	local caller = origin[task]
+	local function respond(ok, ...)
+		if ok == "TEST" then
+			return promised[respond] ~= nil
 		end
-	end,
-})
+		if not pack then
+			error "Can't response more than once"
+		end
+		local sent
+		if promised[respond] then
+			if ok then
+				sent = send_message(caller, skynet.PTYPE_RESPONSE, session, pack(...))
+				if sent == false then
+					send_message(caller, skynet.PTYPE_ERROR, session, "")
+				end
+			else
+				sent = send_message(caller, skynet.PTYPE_ERROR, session, "")
+			end
+			promised[respond] = nil
+			sent = sent ~= nil
+		else
+			sent = false
+		end
+		pack = nil
+		return sent
+	end
+	promised[respond] = caller
+	return respond
+end
+
+---------------------------------------------------------------- loaded by the first call, and documented there
+
+function skynet.sleep_ms(...) return require "skynet.internal.milliseconds".sleep_ms(...) end
+function skynet.timeout_ms(...) return require "skynet.internal.milliseconds".timeout_ms(...) end
+function skynet.request(...) return require "skynet.internal.select".request(...) end
+function skynet.call_timeout(...) return require "skynet.internal.deadline".call_timeout(...) end
+function skynet.mailbox_limit(...) return require "skynet.internal.limits".mailbox_limit(...) end
+function skynet.on_shutdown(...) return require "skynet.internal.shutdown".on_shutdown(...) end
+function skynet.task(...) return require "skynet.internal.tasks".task(...) end
+function skynet.uniqtask(...) return require "skynet.internal.tasks".uniqtask(...) end
+function skynet.killthread(...) return require "skynet.internal.tasks".killthread(...) end
+function skynet.trace_timeout(...) return require "skynet.internal.tasks".trace_timeout(...) end
+function skynet.trace(...) return require "skynet.internal.trace".api.trace(...) end
+function skynet.tracetag(...) return require "skynet.internal.trace".api.tracetag(...) end
+function skynet.traceproto(...) return require "skynet.internal.trace".api.traceproto(...) end
+function skynet.tracecall(...) return require "skynet.internal.trace".api.tracecall(...) end
+function skynet.dispatch_unknown_request(...)
+	return require "skynet.internal.strays".api.dispatch_unknown_request(...)
+end
+function skynet.dispatch_unknown_response(...)
+	return require "skynet.internal.strays".api.dispatch_unknown_response(...)
+end
 
 ---------------------------------------------------------------- the protocols every service has
 
@@ -372,14 +479,34 @@ skynet.register_protocol {
 	dispatch = on_error,
 }
 
-skynet.register_protocol {
-	name = "debug",
-	id = skynet.PTYPE_DEBUG,
-	pack = skynet.pack,
-	unpack = skynet.unpack,
-	dispatch = function(...)
-		return require "skynet.debug".dispatch(...)
-	end,
-}
+-- skynet.debug adds the protocol "debug" and `info_func`. Small services are never asked, so that is put off until the
+-- first such message; but who has loaded skynet.debug before this module wants its `init` called now.
+local function start_debugging()
+	local describe, PTYPE_DEBUG <const> = runtime.describe, skynet.PTYPE_DEBUG
+	protocols.debug, protocols[PTYPE_DEBUG] = nil, nil
+	require "skynet.debug".init(skynet, {
+		dispatch = skynet.dispatch_message,
+		suspend = runtime.settle_outside,
+		resume = runtime.resume,
+	})
+	if describe then
+		skynet.info_func(describe)
+	end
+	return protocols.debug
+end
+
+if package.loaded["skynet.debug"] then
+	start_debugging()
+else
+	skynet.register_protocol {
+		name = "debug",
+		id = skynet.PTYPE_DEBUG,
+		pack = skynet.pack,
+		unpack = skynet.unpack,
+		dispatch = function(...)
+			return start_debugging().dispatch(...)
+		end,
+	}
+end
 
 return skynet

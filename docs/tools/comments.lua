@@ -1,7 +1,7 @@
 -- Reads the documentation comments of a Lua file.
 --
 -- A comment is a run of lines that begin with `---` (`----...` is a ruler). The one at the top of a file is about the
--- module; any other belongs to the line below it:
+-- module; any other belongs to the line below it (a function that only passes its arguments on is documented where they go):
 --
 --     function NAME.name(...)      function NAME:name(...)      NAME.name = value      return function(...)
 
@@ -58,7 +58,8 @@ function comments.read(path)
 			block[#block + 1] = text
 		else
 			local owner, separator, name, arguments = definition(line)
-			if name and (arguments or block) then
+			local passes_on = arguments == "(...)" and string.find(line .. (lines[i + 1] or ""), "return require \"", 1, true)
+			if name and (arguments or block) and not passes_on then
 				file.items[#file.items + 1] = {
 					owner = owner, separator = separator, name = name, arguments = arguments, lines = block,
 				}

@@ -19,7 +19,7 @@ return {
 	{
 		"skynet",
 		files = {
-			"skynet", "skynet/internal/kernel", "skynet/internal/sleep", "skynet/internal/reply", "skynet/internal/select",
+			"skynet", "skynet/internal/kernel", "skynet/internal/milliseconds", "skynet/internal/select",
 			"skynet/internal/deadline", "skynet/internal/limits", "skynet/internal/shutdown",
 			"skynet/internal/tasks", "skynet/internal/trace", "skynet/internal/strays",
 		},

@@ -28,23 +28,25 @@ function M.create(func)
 	return co
 end
 
--- Looks at what a resume brought, until the coroutine ends, fails, or yields to us.
-local function follow(co, ok, first, ...)
-	if not ok then
-		return false, first, ...
-	elseif co_status(co) == "dead" then
-		state[co] = nil
-		return true, first, ...
-	elseif first == OURS then
-		return true, ...
-	end
-	state[co] = "blocked"
-	return M._continue(co, co_yield(first, ...))
-end
+local follow
 
-function M._continue(co, ...)
+local function continue(co, ...)
 	state[co] = "ready"
 	return follow(co, co_resume(co, ...))
+end
+
+-- Looks at what a resume brought, until the coroutine ends, fails, or yields to us.
+function follow(co, ok, ...)
+	if not ok then
+		return false, ...
+	elseif co_status(co) == "dead" then
+		state[co] = nil
+		return true, ...
+	elseif (...) == OURS then
+		return true, select(2, ...)
+	end
+	state[co] = "blocked"
+	return continue(co, co_yield(...))
 end
 
 --- Runs a coroutine until it yields or ends. Yields when the coroutine waits for something.

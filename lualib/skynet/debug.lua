@@ -1,35 +1,44 @@
 --- The "debug" protocol: what the launcher and the debug console ask of every service. Loaded with the first such message.
 
-local runtime = require "skynet.internal.kernel"
-
 local M = {}
 
 local extra_commands = {} -- added by `reg_debugcmd`
-local commands            -- skynet/internal/debugcmd.lua
 
-local function load_commands()
-	local hooks = {
-		dispatch = runtime.api.dispatch_message,
-		resume = runtime.resume,
-		suspend = runtime.settle_outside,
-		inspect = runtime.inspect,
-		fail_calls = runtime.fail_calls,
-	}
-	return require "skynet.internal.debugcmd"(runtime.api, hooks, function(...)
-		if runtime.describe then
-			return runtime.describe(...)
-		end
-	end)
-end
+--- Adds the protocol and `info_func` to the API. Called by skynet.lua; debuggers replace this function by one of their own
+--- that calls it.
+---@param skynet table the API
+---@param export { dispatch: function, suspend: function, resume: function } how messages and tasks of the service are run
+function M.init(skynet, export)
+	local describe
+	local commands -- skynet/internal/debugcmd.lua
 
---- Handles a message of the protocol. Called by skynet.lua.
-function M.dispatch(_session, _source, name, ...)
-	commands = commands or load_commands()
-	local command = commands[name] or extra_commands[name]
-	if not command then
-		error("unknown debug command " .. tostring(name))
+	--- Sets the function that answers the console's `info` command.
+	function skynet.info_func(func)
+		describe = func
 	end
-	command(...)
+
+	local function load_commands()
+		return require "skynet.internal.debugcmd"(skynet, export, function(...)
+			if describe then
+				return describe(...)
+			end
+		end)
+	end
+
+	skynet.register_protocol {
+		name = "debug",
+		id = skynet.PTYPE_DEBUG,
+		pack = skynet.pack,
+		unpack = skynet.unpack,
+		dispatch = function(_session, _source, name, ...)
+			commands = commands or load_commands()
+			local command = commands[name] or extra_commands[name]
+			if not command then
+				error("unknown debug command " .. tostring(name))
+			end
+			command(...)
+		end,
+	}
 end
 
 --- Adds a debug command of the service's own. It answers by `skynet.ret` itself.

@@ -16,10 +16,12 @@ end
 
 --- Starts a service of a C module (or snlua) at once, without the launcher. Does not yield.
 ---@param ... string|number module and arguments
----@return integer? handle nil when it does not start
+---@return integer? handle no value when it does not start
 function skynet.launch(...)
 	local address = core.command("LAUNCH", table.concat({ ... }, " "))
-	return address and tonumber(string.sub(address, 2), 16)
+	if address then
+		return tonumber(string.sub(address, 2), 16)
+	end
 end
 
 --- Ends a service by force. Does not yield.

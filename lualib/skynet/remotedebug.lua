@@ -6,6 +6,7 @@
 --- condition(session, source, ...) holds; `cont` detaches.
 
 local skynet = require "skynet"
+local kernel = require "skynet.internal.kernel"
 local debugchannel = require "skynet.debugchannel"
 local socketdriver = require "skynet.socketdriver"
 local run_inside = require "skynet.injectcode"
@@ -15,7 +16,7 @@ local IDLE_PERIOD <const> = 10 -- 1/100 s
 
 local M = {}
 
-local runtime    -- how to resume tasks: given by `start`
+local runtime    -- how to run tasks: given by `start`
 local session    -- of the debugger: { fd, channel, answer, prompt, show_prompt }; nil: detached
 local stepping = {} -- task -> { over = bool, depth, moved = bool, file }
 
@@ -190,7 +191,7 @@ end
 
 local function detach()
 	end_watching()
-	runtime.inspect(nil)
+	kernel.inspect(nil)
 	local answer = session.answer
 	session = nil
 	skynet.error "Leave debug mode"
@@ -223,7 +224,7 @@ local function keep_alive()
 end
 
 --- Attaches the debugger; answers the running request when it detaches. Raises when there is one.
----@param import { inspect: function, resume: function, suspend: function }
+---@param import { resume: function, suspend: function }
 ---@param fd integer socket of the console
 ---@param handle lightuserdata debug channel of the console
 function M.start(import, fd, handle)
@@ -232,7 +233,7 @@ function M.start(import, fd, handle)
 	skynet.error "Enter debug mode"
 	session = { fd = fd, channel = debugchannel.connect(handle), answer = skynet.response() }
 	idle_prompt()
-	runtime.inspect(read_console)
+	kernel.inspect(read_console)
 	keep_alive()
 end
 

@@ -14,13 +14,34 @@ local loaded = package.loaded
 local init_lists = { [main_thread] = {} } -- thread -> init functions of the module it loads
 local in_progress = {} -- module name -> { owner = thread, waiting threads ... }
 
--- The loader of a module and the value that goes with it, by package.searchers; nil when there is none.
+local embedded -- the files inside of the executable; false: another one, which has none
+
+-- A module inside of the executable, as a function.
+local function embedded_module(name)
+	if embedded == nil then
+		local ok, files = pcall(plain_require, "skynet.embedded")
+		embedded = ok and files
+	end
+	if not embedded then
+		return nil
+	end
+	local file = string.gsub(name, "%.", "/")
+	-- With the names of skynet 1.0, see loader.lua.
+	local old = string.find(package.path, "compat10/?.lua", 1, true)
+		and embedded.load("lualib/compat10/" .. file .. ".lua")
+	return old or embedded.load("lualib/" .. file .. ".lua") or embedded.load("lualib/" .. file .. "/init.lua")
+end
+
+-- The function of a Lua module and the value that goes with it: files on package.path, and what the executable has in
+-- their place, come before package.preload and package.searchers. nil: leave it to those.
 local function find_loader(name)
-	for _, searcher in ipairs(package.searchers) do
-		local loader, extra = searcher(name)
-		if type(loader) == "function" then
-			return loader, extra
-		end
+	local file = package.searchpath(name, package.path)
+	if file then
+		return loadfile(file), file
+	end
+	local chunk = embedded_module(name)
+	if chunk then
+		return chunk, "embedded:" .. name
 	end
 end
 
@@ -42,11 +63,10 @@ local function load_module(name, loader, extra, inits)
 	for _, init in ipairs(inits) do
 		init()
 	end
-	if module ~= nil then
-		loaded[name] = module
-	elseif loaded[name] == nil then
-		loaded[name] = true
+	if module == nil then
+		module = true
 	end
+	loaded[name] = module
 end
 
 --- Loads a module. May yield when called by a task, when the module does.
@@ -67,7 +87,7 @@ function M.require(name)
 	end
 	local loader, extra = find_loader(name)
 	if not loader then
-		return plain_require(name) -- raises, with the list of what was tried
+		return plain_require(name) -- a module in C, or an error: not found, or a file that does not compile
 	end
 
 	load_state = { owner = me }

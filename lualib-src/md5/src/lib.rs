@@ -27,7 +27,11 @@ const FUNCTIONS: &[Entry] = &[
 ];
 
 /// What the module says of itself.
-const ABOUT: [(&CStr, &CStr); 2] = [
+const ABOUT: [(&CStr, &CStr); 3] = [
+    (
+        c"_COPYRIGHT",
+        c"Copyright (C) 2026 The skynet in Rust authors",
+    ),
     (c"_VERSION", c"MD5 1.2"),
     (c"_DESCRIPTION", c"Basic cryptographic facilities"),
 ];

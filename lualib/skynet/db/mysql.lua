@@ -16,9 +16,9 @@ local log_in = require "skynet.db.mysql.login"
 local packet = require "skynet.db.mysql.packet"
 local result = require "skynet.db.mysql.result"
 
--- The module is the class of the connections as well.
-local M = {}
-M.__index = M
+-- The module has the methods of connections as well. Programs look at the version of the API.
+local M = { _VERSION = "0.14" }
+local connection = { __index = M }
 
 -- Commands
 local QUERY <const>, PING <const> = "\x03", "\x0e"
@@ -42,7 +42,7 @@ function M.connect(options)
 	if options.charset and charset == 0 then
 		error("mysql: unknown charset " .. tostring(options.charset), 2)
 	end
-	local self = setmetatable({ compact = options.compact_arrays }, M)
+	local self = setmetatable({ compact = options.compact_arrays }, connection)
 	local login = {
 		user = options.user or "",
 		password = options.password or "",

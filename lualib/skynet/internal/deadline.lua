@@ -1,11 +1,13 @@
---- Calls that do not wait for ever: `call_timeout`. Loaded on first use.
+--- Calls that do not wait for ever: `call_timeout`. Loaded by the first call.
 
 local runtime = require "skynet.internal.kernel"
 
-local api, protocols = runtime.api, runtime.protocols
+local protocols = runtime.protocols
 local waiting, watched = runtime.waiting, runtime.watched
 
 local BREAK <const> = "BREAK"
+
+local api = {}
 
 local call_of = {} -- session of a timer -> session of the call that it limits
 local expired = {} -- sessions of calls whose time is over
@@ -72,3 +74,5 @@ function api.call_timeout(centiseconds, address, typename, ...)
 	waiting[timer] = clock
 	return protocol.unpack(finish(session, timer, pcall(runtime.finish_call, address, session)))
 end
+
+return api

@@ -9,10 +9,10 @@ local function clean_up(skynet)
 end
 
 ---@param skynet table the API
----@param runtime table for the remote debugger, see skynet/debug.lua
+---@param export table see skynet/debug.lua
 ---@param describe function what `skynet.info_func` has set
 ---@return table<string, function> commands
-return function(skynet, runtime, describe)
+return function(skynet, export, describe)
 	local C = {}
 	local answer = skynet.retpack
 
@@ -75,7 +75,7 @@ return function(skynet, runtime, describe)
 	--- Runs Lua source inside of the service, see skynet/inject.lua.
 	function C.RUN(source, filename, ...)
 		local inject = require "skynet.inject"
-		local ok, output = inject(skynet, source, filename, table.pack(...), runtime.dispatch)
+		local ok, output = inject(skynet, source, filename, table.pack(...), export.dispatch)
 		collectgarbage "collect"
 		answer(ok, table.concat(output, "\n"))
 	end
@@ -88,13 +88,13 @@ return function(skynet, runtime, describe)
 	--- A node of the network of harbors is gone: calls to its services fail. `names` are global names there.
 	function C.LOST(harbor, names)
 		skynet.ignoreret()
-		runtime.fail_calls(function(address)
+		require "skynet.internal.kernel".fail_calls(function(address)
 			return names[address] or math.type(address) == "integer" and address >> 24 == harbor
 		end)
 	end
 
 	function C.REMOTEDEBUG(...)
-		require "skynet.remotedebug".start(runtime, ...)
+		require "skynet.remotedebug".start(export, ...)
 	end
 
 	function C.SUPPORT(typename)

@@ -24,7 +24,7 @@ local BREAK <const> = "BREAK"
 -- An idle task costs about 1 KiB; more of them than this are left to the collector.
 local MAX_IDLE <const> = 256
 
-local api = table.create(0, 64) -- what skynet.lua adds included
+local api = table.create(0, 128) -- what skynet.lua adds included
 local tags = {}      -- task -> trace tag, or false: tracing is off for it
 local protocols = table.create(0, 16) -- by name and by number
 local waiting = {}   -- session -> the task that it resumes, or BREAK

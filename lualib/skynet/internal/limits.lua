@@ -1,9 +1,8 @@
---- `mailbox_limit`. Loaded on first use.
+--- `mailbox_limit`. Loaded by the first call.
 
 local core = require "skynet.core"
-local runtime = require "skynet.internal.kernel"
 
-local api = runtime.api
+local api = {}
 
 --- Limits the messages that may wait for this service, besides answers, errors, timers, events of sockets and what the
 --- console asks. Does not yield.
@@ -16,3 +15,5 @@ function api.mailbox_limit(count, policy)
 	assert(policy == "reject" or policy == "drop", "mailbox_limit: reject or drop")
 	core.command("MAILBOXLIMIT", count .. " " .. policy)
 end
+
+return api

@@ -1,4 +1,4 @@
---- Several calls at once: `skynet.request`. Loaded on first use.
+--- Several calls at once: `skynet.request`. Loaded by the first call.
 ---
 ---     for req, resp in skynet.request { a, "lua", "get", 1 } { b, "lua", "get", 2 }:select(100) do
 ---         -- req: the table given; resp: table.pack of the answer, false when the call failed,
@@ -9,8 +9,10 @@
 
 local runtime = require "skynet.internal.kernel"
 
-local api, protocols = runtime.api, runtime.protocols
+local skynet, protocols = runtime.api, runtime.protocols
 local waiting, watched = runtime.waiting, runtime.watched
+
+local api = {}
 
 local Batch = {}
 Batch.__index = Batch
@@ -45,7 +47,7 @@ local function collect(batch)
 			done.last = done.last + 1
 			done[done.last] = { request, response }
 		end
-		api.wakeup(batch)
+		skynet.wakeup(batch)
 	end
 end
 
@@ -75,7 +77,7 @@ local function next_answer(batch)
 		if batch._open == 0 or batch.timeout then
 			return nil
 		end
-		api.wait(batch)
+		skynet.wait(batch)
 		if done.first > done.last then
 			return nil -- the time-out, or closed meanwhile
 		end
@@ -131,3 +133,5 @@ function api.request(request)
 	end
 	return batch
 end
+
+return api

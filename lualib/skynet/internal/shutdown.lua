@@ -1,12 +1,14 @@
---- Being told that the node ends: `on_shutdown`. Loaded on first use.
+--- Being told that the node ends: `on_shutdown`. Loaded by the first call.
 
 local core = require "skynet.core"
 local runtime = require "skynet.internal.kernel"
 
-local api, protocols = runtime.api, runtime.protocols
+local skynet, protocols = runtime.api, runtime.protocols
 
 local SYSTEM <const> = 4
 local NOTICE <const> = "shutdown" -- text of the core's message
+
+local api = {}
 
 local handlers = {}
 local told = false
@@ -23,7 +25,7 @@ local closes = { __close = finish } -- also when the task is ended by somebody e
 
 local function run(func)
 	running = running + 1
-	api.fork(function()
+	skynet.fork(function()
 		local _ <close> = setmetatable({}, closes)
 		local ok, problem = xpcall(func, debug.traceback)
 		if not ok then
@@ -47,7 +49,7 @@ local function listen()
 	local class = protocols[SYSTEM]
 	if not class then
 		class = { name = "system", id = SYSTEM }
-		api.register_protocol(class)
+		skynet.register_protocol(class)
 	end
 	local unpack, dispatch = class.unpack, class.dispatch
 	function class.unpack(msg, sz)
@@ -84,3 +86,5 @@ function api.on_shutdown(func)
 	end
 	core.command("SHUTDOWN", "on")
 end
+
+return api

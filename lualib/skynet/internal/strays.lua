@@ -1,11 +1,13 @@
 --- Messages that nobody handles: requests without a handler, answers without a task.
 
 local core = require "skynet.core"
-local api = require "skynet.internal.kernel".api
 
 local ERROR <const> = 7
 
+local api = {}
+
 local M = {
+	api = api,
 	killed = {}, -- sessions of killed sleepers, whose timers may still fire
 }
 

@@ -1,12 +1,14 @@
 --- Looking at the tasks of a service and ending them: `task`, `uniqtask`, `killthread`,
---- `trace_timeout`. Loaded on first use.
+--- `trace_timeout`. Loaded by the first call.
 
 local runtime = require "skynet.internal.kernel"
 local core = require "skynet.core"
 local killed = require "skynet.internal.strays".killed
 
-local api, waiting, owed, origin = runtime.api, runtime.waiting, runtime.owed, runtime.origin
+local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
 local BREAK <const>, ERROR <const> = "BREAK", 7
+
+local api = {}
 
 local created_at -- task of a timer -> where it was set up, while that is recorded
 
@@ -139,3 +141,5 @@ function api.trace_timeout(on)
 		end
 	end)
 end
+
+return api

@@ -4,10 +4,13 @@
 local core = require "skynet.core"
 local runtime = require "skynet.internal.kernel"
 
-local api, protocols, tags = runtime.api, runtime.protocols, runtime.tags
+local protocols, tags = runtime.protocols, runtime.tags
+local TRACE <const> = 12
+
 local announced = {} -- address -> tag of the next request from there
 
-local M = {}
+local api = {}
+local M = { api = api }
 
 --- The next request from `source` will carry this tag.
 function M.expect(source, tag)
@@ -77,6 +80,17 @@ function api.traceproto(typename, flag)
 	local class = assert(protocols[typename], "unknown protocol")
 	class.trace = flag
 	runtime.enable_tracing()
+end
+
+--- `rawcall` that carries the given trace tag (used by the cluster agent). Yields.
+function api.tracecall(tag, address, typename, msg, sz)
+	core.trace(tag, "tracecall begin")
+	core.send(address, TRACE, 0, tag)
+	local protocol = assert(protocols[typename], "unknown protocol")
+	local session = core.send(address, protocol.id, nil, msg, sz)
+	local answer, size = runtime.finish_call(address, session)
+	core.trace(tag, "tracecall end")
+	return answer, size
 end
 
 return M

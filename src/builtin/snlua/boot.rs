@@ -117,6 +117,13 @@ unsafe fn loader(context: *mut Service) -> *const c_char {
     unsafe { or_default(context, c"lualoader", c"./lualib/loader.lua") }
 }
 
+/// Whether the path of a loader is that of the Lua layer, which may be left to the executable. A project's own loader
+/// has to be there.
+fn is_layers_own(path: &[u8]) -> bool {
+    path.strip_suffix(EMBEDDED_LOADER.as_bytes())
+        .is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
+}
+
 unsafe fn service_paths(context: *mut Service) -> *const c_char {
     // SAFETY: a valid service.
     unsafe { or_default(context, c"luaservice", c"./service/?.lua") }
@@ -210,13 +217,11 @@ unsafe fn seed_random(state: *mut lua_State) {
 }
 
 /// Files of the Lua layer whose strings all VMs share: those that every service loads.
-const COMMON: [&str; 9] = [
+const COMMON: [&str; 7] = [
     "lualib/loader.lua",
     "lualib/skynet.lua",
     "lualib/skynet/debug.lua",
     "lualib/skynet/internal/kernel.lua",
-    "lualib/skynet/internal/reply.lua",
-    "lualib/skynet/internal/sleep.lua",
     "lualib/skynet/manager.lua",
     "lualib/skynet/require.lua",
     "service/launcher.lua",
@@ -308,9 +313,14 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
         let boot = boot(state);
         let path = loader(boot.context);
         let inside = embedded::find(EMBEDDED_LOADER.as_bytes());
+        // Files win, also those that do not compile.
+        let replaced = if libc::access(path, libc::F_OK) == 0 {
+            is_inside_only(boot)
+        } else {
+            is_layers_own(CStr::from_ptr(path).to_bytes())
+        };
         match inside {
-            // Files win, also those that do not compile.
-            Some(file) if libc::access(path, libc::F_OK) != 0 || is_inside_only(boot) => {
+            Some(file) if replaced => {
                 embedded::push_function(state, file);
             }
             _ => {
@@ -357,4 +367,23 @@ unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
         }
     }
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_loader_of_the_layer_may_be_missing() {
+        for path in [
+            "lualib/loader.lua",
+            "./lualib/loader.lua",
+            "/a/lualib/loader.lua",
+        ] {
+            assert!(is_layers_own(path.as_bytes()), "{path}");
+        }
+        for path in ["loader.lua", "./mylualib/loader.lua", "lualib/own.lua"] {
+            assert!(!is_layers_own(path.as_bytes()), "{path}");
+        }
+    }
 }

@@ -1,0 +1,23 @@
+--- `sleep_ms` and `timeout_ms`. Loaded by the first call.
+
+local runtime = require "skynet.internal.kernel"
+
+local api = {}
+
+--- `sleep` in milliseconds. Yields.
+---@param milliseconds integer 1/1000 s
+---@param token any as for `sleep`
+---@return string? "BREAK" when `wakeup` ended the sleep
+function api.sleep_ms(milliseconds, token)
+	return runtime.sleep_for(runtime.start_fine_timer, milliseconds, token)
+end
+
+--- `timeout` in milliseconds. Does not yield.
+---@param milliseconds integer 1/1000 s; 0 or less: after the messages that are already queued
+---@param func function
+---@return thread task for `killthread`
+function api.timeout_ms(milliseconds, func)
+	return runtime.start_fine_timer(milliseconds, func)
+end
+
+return api
