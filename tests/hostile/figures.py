@@ -1,0 +1,140 @@
+"""What an attack has cost, and what has to hold."""
+
+import threading
+import time
+
+import attacks
+import nodes
+
+MEGABYTE = 1024 * 1024
+
+# What has to hold after each attack. None of these is a time.
+MOST_PEAK = 96 * MEGABYTE      # memory that an attack may take while it lasts
+MOST_KEPT = 48 * MEGABYTE      # ... and that may still be there when all strangers have left
+LINES_EACH = 4                 # log lines for a connection, those of the C core included
+LINES_BESIDE = 40
+SETTLE = 30                    # seconds until a node that does not let go of its sockets counts as stuck
+
+HEADINGS = ("listener", "attack", "connections", "sent", "CPU", "CPU/MB", "peak", "kept", "lines", "asked", "failed", "worst")
+
+
+class Sampler:
+    """The largest memory of a node while it runs."""
+
+    def __init__(self, node):
+        self.node = node
+        self.peak = node.memory()
+        self.over = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.over:
+            try:
+                self.peak = max(self.peak, self.node.memory())
+            except OSError:
+                return  # it has ended
+            time.sleep(0.02)
+
+    def end(self):
+        self.over = True
+        self.thread.join()
+        return self.peak
+
+
+def settle(node, descriptors):
+    """Waits until the sockets of the strangers are gone; how many are left."""
+    end = time.monotonic() + SETTLE
+    while True:
+        left = node.descriptors() - descriptors
+        if left <= 0 or time.monotonic() > end:
+            return max(left, 0)
+        time.sleep(0.05)
+
+
+def honest(line):
+    words = dict(pair.split("=", 1) for pair in line.split(" ", 4)[1:])
+    return {key: int(words[key]) for key in ("asked", "failed", "worst_ms")} | {"problem": words["problem"]}
+
+
+def measure(pair, listener, name, short):
+    """Runs one attack; a dictionary of what it has cost, with "problems"."""
+    node = pair.server
+    seconds = 0.5 if short else 6
+    pair.client.say(f"begin {listener} {pair.target.port}")
+    time.sleep(0.15 if short else 1)  # the honest client has a connection before the strangers come
+    before = node.memory(), node.cpu(), len(node.log)
+    descriptors = node.descriptors()
+    sampler = Sampler(node)
+    strangers = attacks.Strangers(pair.target, seconds, short)
+    try:
+        attacks.ATTACKS[name](strangers)
+    finally:
+        strangers.close_all()
+    pair.client.say("end")
+    asked = honest(pair.client.wait("honest "))
+    left = settle(node, descriptors)
+    if not node.alive():
+        raise nodes.Dead(f"the node has ended: {node.log[-5:]}")
+    result = {
+        "listener": listener,
+        "attack": name,
+        "connections": strangers.connections,
+        "sent": strangers.bytes,
+        "cpu": node.cpu() - before[1],
+        "peak": sampler.end() - before[0],
+        "kept": node.memory() - before[0],
+        "lines": len(node.log) - before[2],
+        "left": left,
+        "log": node.log[before[2]:],
+        **asked,
+    }
+    result["problems"] = problems(result)
+    return result
+
+
+def problems(result):
+    found = []
+    if result["failed"] or not result["asked"]:
+        found.append(f"the honest client: {result['failed']} of {result['asked']} failed: {result['problem']}")
+    if result["peak"] > MOST_PEAK:
+        found.append(f"memory grew by {result['peak'] / MEGABYTE:.0f} MB")
+    if result["kept"] > MOST_KEPT:
+        found.append(f"{result['kept'] / MEGABYTE:.0f} MB are kept")
+    if result["lines"] > result["connections"] * LINES_EACH + LINES_BESIDE:
+        found.append(f"{result['lines']} log lines for {result['connections']} connections: {result['log'][-3:]}")
+    if result["left"] > 0:
+        found.append(f"{result['left']} descriptors are left")
+    return found
+
+
+def size(count):
+    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE / 10 else f"{max(count, 0) / 1024:.0f} KB"
+
+
+class Table:
+    """Prints a line of Markdown for each attack as soon as it is over."""
+
+    def __init__(self):
+        self.failures = []
+        print("| " + " | ".join(HEADINGS) + " |")
+        print("|" + "---|" * len(HEADINGS), flush=True)
+
+    def add(self, result):
+        cost = result["cpu"] * MEGABYTE / result["sent"] if result["sent"] > 100_000 else None
+        cells = (result["listener"], result["attack"], result["connections"], size(result["sent"]),
+                 f"{result['cpu']:.2f} s", "" if cost is None else f"{cost:.3f} s", size(result["peak"]),
+                 size(result["kept"]), result["lines"], result["asked"], result["failed"], f"{result['worst_ms']} ms")
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+        for problem in result["problems"]:
+            self.failures.append(f"{result['listener']}, {result['attack']}: {problem}")
+
+    def dead(self, listener, attack, problem):
+        print(f"| {listener} | {attack} | {problem} |", flush=True)
+        self.failures.append(f"{listener}, {attack}: {problem}")
+
+    def end(self):
+        print()
+        for failure in self.failures:
+            print(f"FAILED {failure}")
+        print(f"{len(self.failures)} failures")
