@@ -13,6 +13,7 @@ local protocols = runtime.protocols
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
 local owed, origin, promised = runtime.owed, runtime.origin, runtime.promised
 local running_task, start_timer = runtime.current, runtime.start_timer
+local check_yieldable = runtime.check_yieldable
 local send_message, pack_values, trace_line = core.send, core.pack, core.trace
 local running_coroutine, yield = coroutine.running, coroutine.yield
 
@@ -133,10 +134,15 @@ function skynet.endless()
 	return core.intcommand("STAT", "endless") == 1
 end
 
---- Limits the memory of this service. Once only, while its main chunk runs.
+--- Limits the memory of this service, from this line on: what does not fit raises "not enough memory". Once only.
 ---@param bytes integer
 function skynet.memlimit(bytes)
-	debug.getregistry().memlimit = bytes
+	local registry = debug.getregistry()
+	if registry.skynet_memlimit then
+		registry.skynet_memlimit(bytes)
+	else
+		registry.memlimit = bytes -- another snlua: from the end of the main chunk on, and there only
+	end
 	skynet.memlimit = nil
 end
 
@@ -291,37 +297,47 @@ local function close_waiting_tasks()
 	end
 end
 
---- Ends this service. Callers that wait for an answer get an error, and so do the services it
---- waits for. Does not return.
-function skynet.exit()
+-- Tells everybody who waits for an answer of this service, and whom it waits for, that it ends; `between` runs after the
+-- requests under way. When a service is killed, snlua calls this before it closes the VM (src/builtin/snlua).
+function runtime.release(between)
 	local ERROR <const> = skynet.PTYPE_ERROR
-	runtime.drop_queues()
-	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
-	for task, session in pairs(runtime.owed) do
-		local caller = runtime.origin[task]
+	for task, session in pairs(owed) do
+		local caller = origin[task]
 		if session ~= 0 and caller then
 			core.send(caller, ERROR, session, "")
 		end
+		owed[task] = nil
 	end
-	close_waiting_tasks()
-	local promised = {}
-	for respond in pairs(runtime.promised) do
-		promised[#promised + 1] = respond
+	if between then
+		between()
 	end
-	for _, respond in ipairs(promised) do
+	for respond in pairs(promised) do
 		respond(false)
+		promised[respond] = nil
 	end
-	local callees = {}
-	for _, address in pairs(runtime.watched) do
-		callees[address] = true
+	local watched = runtime.watched
+	if next(watched) then
+		local callees = {}
+		for session, address in pairs(watched) do
+			callees[address] = true
+			watched[session] = nil
+		end
+		for address in pairs(callees) do
+			core.send(address, ERROR, 0, "")
+		end
 	end
-	for address in pairs(callees) do
-		core.send(address, ERROR, 0, "")
-	end
+end
+
+--- Ends this service. Callers that wait for an answer get an error, and so do the services it
+--- waits for. Does not return.
+function skynet.exit()
+	runtime.drop_queues()
+	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
+	runtime.release(close_waiting_tasks)
 	-- The rest of this turn's messages still arrives here.
 	core.callback(function(_, _, _, session, source)
 		if session ~= 0 and source ~= 0 then
-			core.send(source, ERROR, session, "")
+			core.send(source, skynet.PTYPE_ERROR, session, "")
 		end
 	end)
 	core.command "EXIT"
@@ -338,12 +354,16 @@ local function park(session, token)
 	end
 	asleep[token] = session
 	waiting[session] = task
-	local fired, reason = yield "SUSPEND"
+	local fired, reason, _, which = yield "SUSPEND"
+	if which ~= session then
+		fired, reason = require "skynet.internal.strays".wait_on(session, which)
+	end
 	asleep[token] = nil
 	return fired, reason
 end
 
 local function check_token(token)
+	check_yieldable(3)
 	if asleep[token] then
 		error("token duplicative", 3)
 	end

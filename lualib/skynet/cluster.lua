@@ -10,6 +10,7 @@
 --- (registered there) or ".name" (local there). The connections belong to the service `clusterd`.
 
 local skynet = require "skynet"
+local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
 local cluster = {}
 
@@ -101,6 +102,7 @@ end
 ---@param node string
 ---@return integer handle. Raises when the node is unknown or cannot be reached
 function cluster.get_sender(node)
+	check_yieldable()
 	return senders[node] or wait_for_sender(node)
 end
 
@@ -109,6 +111,7 @@ end
 ---@param address integer|string handle, "@name" or ".name" over there
 ---@return any ... the answer. Raises when the call fails there, or the connection is lost
 function cluster.call(node, address, ...)
+	check_yieldable()
 	local sender = senders[node]
 	if sender then
 		return request(sender, address, ...)
@@ -187,6 +190,7 @@ end
 ---@param name string without "@"
 ---@return integer handle. Raises when there is none
 function cluster.query(node, name)
+	check_yieldable()
 	return request(cluster.get_sender(node), 0, name)
 end
 

@@ -4,11 +4,8 @@
 ---     mqueue.call(address, ...)                       -- in others
 
 local skynet = require "skynet"
-local core = require "skynet.core"
 
 local mqueue = {}
-
-local RESPONSE <const> = skynet.PTYPE_RESPONSE
 
 local waiting, first, last = {}, 1, 0
 local idle      -- the token of the task that handles requests, while there are none
@@ -20,9 +17,9 @@ skynet.register_protocol {
 	pack = skynet.pack,
 	unpack = skynet.unpack,
 	dispatch = function(session, source, ...)
-		skynet.ignoreret() -- answered by the task below
 		last = last + 1
-		waiting[last] = { session = session, source = source, arguments = table.pack(...) }
+		-- Answered by the task below.
+		waiting[last] = { session = session, source = source, respond = skynet.response(), arguments = table.pack(...) }
 		if idle then
 			skynet.wakeup(idle)
 		end
@@ -49,7 +46,7 @@ end
 local function handle(request, func)
 	local results = table.pack(pcall(func, table.unpack(request.arguments, 1, request.arguments.n)))
 	if request.session ~= 0 then
-		core.send(request.source, RESPONSE, request.session, skynet.pack(table.unpack(results, 1, results.n)))
+		request.respond(true, table.unpack(results, 1, results.n))
 	elseif not results[1] then
 		report(request, "throw an error : " .. tostring(results[2]))
 	elseif results[2] then

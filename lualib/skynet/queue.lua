@@ -12,20 +12,54 @@ local skynet = require "skynet"
 function skynet.queue()
 	local owner            -- coroutine inside
 	local depth = 0        -- how often it has entered
-	local line, first, last = {}, 1, 0
+	local line, first, last = {}, 1, 0 -- places of those that wait: { task =, gone = true if it has given up }
 
-	local function leave(ok, ...)
-		depth = depth - 1
-		if depth == 0 then
-			owner = line[first] -- hand over before anybody else can enter
-			if owner then
-				line[first] = nil
-				first = first + 1
-				skynet.wakeup(owner)
-			else
-				first, last = 1, 0
+	-- Before anybody else can enter.
+	local function hand_over()
+		while first <= last do
+			local place = line[first]
+			line[first] = nil
+			first = first + 1
+			if not place.gone then
+				owner, depth = place.task, 1
+				skynet.wakeup(place)
+				return
 			end
 		end
+		owner, depth = nil, 0
+		first, last = 1, 0
+	end
+
+	-- These run also when the task is killed: neither the section nor a place in the line goes with it.
+	local inside = setmetatable({}, {
+		__close = function()
+			depth = depth - 1
+			if depth == 0 then
+				hand_over()
+			end
+		end,
+	})
+	local in_line = {
+		__close = function(place)
+			if place.entered then
+				return
+			elseif owner == place.task then
+				hand_over()
+			else
+				place.gone = true
+			end
+		end,
+	}
+
+	local function wait_in_line(me)
+		local place <close> = setmetatable({ task = me }, in_line)
+		last = last + 1
+		line[last] = place
+		skynet.wait(place)
+		place.entered = true
+	end
+
+	local function results(ok, ...)
 		if not ok then
 			error((...), 0)
 		end
@@ -35,14 +69,12 @@ function skynet.queue()
 	return function(func, ...)
 		local me = coroutine.running()
 		if owner and owner ~= me then
-			last = last + 1
-			line[last] = me
-			skynet.wait(me)
-			assert(owner == me and depth == 0)
+			wait_in_line(me)
+		else
+			owner, depth = me, depth + 1
 		end
-		owner = me
-		depth = depth + 1
-		return leave(xpcall(func, debug.traceback, ...))
+		local section <close> = inside
+		return results(xpcall(func, debug.traceback, ...))
 	end
 end
 

@@ -16,6 +16,7 @@
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
+local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
 local push, pop, take_all, take_line = driver.push, driver.pop, driver.readall, driver.readline
 local unpack = driver.unpack
@@ -65,6 +66,7 @@ end
 
 -- Parks until `wake`. A paused socket is resumed, for its input is wanted now.
 local function park(s)
+	check_yieldable(3)
 	if s.parked and coroutine.status(s.parked) ~= "dead" then -- dead: by killthread
 		error(string.format("socket %d: another task waits for it", s.id), 3)
 	end
@@ -281,6 +283,7 @@ end
 ---@param timeout integer? 1/100 s; without it the node's TCP decides when to give up
 ---@return integer? id, string? problem nil and the reason when it fails
 function M.open(host, port, timeout)
+	check_yieldable()
 	local s = new_stream(driver.connect(host, port))
 	if timeout then
 		skynet.timeout(timeout, function()
@@ -298,6 +301,7 @@ end
 ---@param fd integer
 ---@return integer? id, string? problem
 function M.bind(fd)
+	check_yieldable()
 	return await_opening(new_stream(driver.bind(fd)))
 end
 
@@ -313,6 +317,7 @@ end
 ---@param backlog integer?
 ---@return integer id, string address, integer port the bound ones. Raises when it cannot be bound
 function M.listen(host, port, backlog)
+	check_yieldable()
 	local id = driver.listen(host, port, backlog)
 	local s = { id = id, kind = "listen", state = OPENING }
 	socket_pool[id] = s
@@ -326,6 +331,7 @@ end
 ---@param accept? fun(id: integer, address: string) for listeners, called in a task of its own
 ---@return integer? id, string? problem
 function M.start(id, accept)
+	check_yieldable()
 	driver.start(id)
 	if accept then
 		return await_opening { id = id, kind = "listen", state = OPENING, callback = accept }
@@ -338,6 +344,7 @@ end
 --- Stops the input until the next read that has to wait. Yields.
 ---@param id integer
 function M.pause(id)
+	check_yieldable()
 	local s = socket_pool[id]
 	if s then
 		pause(s)
@@ -361,7 +368,7 @@ function M.close_fd(id)
 end
 
 --- Closes a socket once its output is sent; a task that reads gets what there is. Unknown ids are
---- ignored. Yields.
+--- ignored. Yields; where that cannot be, as in a finalizer, nobody waits for the end.
 ---@param id integer
 function M.close(id)
 	local s = socket_pool[id]
@@ -369,7 +376,10 @@ function M.close(id)
 		return
 	end
 	driver.close(id)
-	if s.state == OPEN then
+	if s.state == OPEN and not coroutine.isyieldable() then
+		s.state = ENDED
+		wake(s)
+	elseif s.state == OPEN then
 		s.paused = false
 		if s.parked then
 			assert(not s.closer, "socket is being closed by another task")

@@ -19,6 +19,7 @@ local driver = require "skynet.socketdriver"
 local link = require "skynet.socketchannel.link"
 local inorder = require "skynet.socketchannel.inorder"
 local bysession = require "skynet.socketchannel.bysession"
+local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
 local M = {}
 local Channel = {}
@@ -234,6 +235,7 @@ local function connect(self, once)
 	if ready ~= nil then
 		return ready
 	end
+	check_yieldable(4)
 	local problem
 	if self.dialling then
 		local token = {}
@@ -304,6 +306,9 @@ end
 ---@return any data of the answer; raises it if not ok, `socketchannel.error` if the connection is lost, and
 --- "request timeout"
 function Channel:request(request, response, more)
+	if response ~= nil then
+		check_yieldable()
+	end
 	local current = connected_link(self, true)
 	send(self, current, request, more)
 	if response ~= nil then
@@ -316,6 +321,7 @@ end
 ---@param response function|any as in `request`
 ---@return any
 function Channel:response(response)
+	check_yieldable()
 	return connected_link(self):await(response)
 end
 

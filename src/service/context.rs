@@ -87,6 +87,7 @@ unsafe impl Sync for Context {}
 
 static TOTAL: AtomicI32 = AtomicI32::new(0);
 static PROFILE: AtomicBool = AtomicBool::new(true);
+static ABORTING: AtomicBool = AtomicBool::new(false);
 /// The service that is told of every death (command MONITOR); 0 is none.
 pub(super) static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
 
@@ -186,6 +187,22 @@ impl Context {
             })
             .is_ok()
     }
+}
+
+/// Whether messages reach the service: what one without a callback gets is freed unseen.
+///
+/// # Safety
+/// `context` is alive and the caller runs the service.
+#[cfg(feature = "lua")]
+pub(crate) unsafe fn receives(context: *const Context) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { (*context).callback.get().is_some() }
+}
+
+/// Whether all services are being ended: nobody needs to be told then.
+#[cfg(feature = "lua")]
+pub(crate) fn is_aborting() -> bool {
+    ABORTING.load(Ordering::Relaxed)
 }
 
 fn count(by: i32) {
@@ -349,6 +366,7 @@ pub fn retire(handle: u32) -> bool {
 /// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
 /// The log service goes last and gets the mail that waits for it first, so that a node tells why it ended.
 pub fn abort_all() {
+    ABORTING.store(true, Ordering::Relaxed);
     let logger = handle::logger();
     loop {
         let mut all = handle::all();

@@ -27,6 +27,8 @@ pub use context::{
     Callback, Context, abort_all, describe, end_logger, grab, launch, release, retire, set_profile,
     total,
 };
+#[cfg(feature = "lua")]
+pub(crate) use context::{is_aborting, receives};
 pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Turn, drain};
 pub(crate) use dispatch::{prepare, turn};

@@ -107,6 +107,101 @@ function cases.unique_service_is_one()
 	check.equal(skynet.queryservice "peer", first)
 end
 
+-- A function of C that calls back: Lua cannot yield there.
+local function in_c(func, ...)
+	local arguments = table.pack(...)
+	return pcall(string.gsub, "a", "a", function() func(table.unpack(arguments, 1, arguments.n)) end)
+end
+
+function cases.what_cannot_wait_is_refused_before_it_is_sent()
+	local p, before = peer(), skynet.task()
+	local refused = {
+		call = { skynet.call, p, "lua", "sleep", 1, "another's answer" },
+		rawcall = { skynet.rawcall, p, "lua", skynet.pack("sleep", 1, "another's answer") },
+		call_timeout = { skynet.call_timeout, 100, p, "lua", "sleep", 1, "another's answer" },
+		select = { function() skynet.request { p, "lua", "sleep", 1, "another's answer" }:select() end },
+		sleep = { skynet.sleep, 1 },
+		yield = { skynet.yield },
+		wait = { skynet.wait },
+		newservice = { skynet.newservice, "peer" },
+	}
+	for name, function_and_arguments in pairs(refused) do
+		local ok, problem = in_c(table.unpack(function_and_arguments))
+		check.equal(ok, false, name)
+		assert(string.find(problem, "attempt to yield across a C-call boundary", 1, true), problem)
+	end
+	check.equal(skynet.task(), before, "sessions that wait")
+	check.equal(skynet.call(p, "lua", "sleep", 3, "mine"), "mine")
+	check.equal(skynet.sleep(2), nil, "nothing wakes it")
+end
+
+function cases.main_chunk_and_finalizers_cannot_call()
+	local p = peer()
+	local problem
+	do
+		setmetatable({}, { __gc = function() problem = select(2, pcall(skynet.call, p, "lua", "echo", 1)) end })
+	end
+	collectgarbage()
+	assert(string.find(problem, "attempt to yield", 1, true), problem)
+	check.equal(skynet.call(p, "lua", "echo", 2), 2)
+end
+
+function cases.coroutine_of_its_own_does_not_take_the_answer_of_its_task()
+	local p = peer()
+	local inner = coroutine.create(function() return skynet.call(p, "lua", "sleep", 1, "of the coroutine") end)
+	coroutine.resume(inner)
+	check.equal(skynet.call(p, "lua", "sleep", 3, "of the task"), "of the task")
+	inner = coroutine.create(function() return skynet.call(p, "lua", "sleep", 1, "of the coroutine") end)
+	coroutine.resume(inner)
+	check.equal(skynet.sleep(3), nil, "sleep")
+end
+
+function cases.task_that_closes_itself_fails_its_caller()
+	local p = peer()
+	check.raises("call failed", skynet.call, p, "lua", "close_task")
+	check.equal(skynet.call(p, "lua", "echo", 1), 1)
+end
+
+function cases.killed_service_fails_all_that_wait_for_it()
+	local p, failed = peer(), 0
+	local requests = { { "sleep", 100000 }, { "never" }, { "echo" }, { "in_queue", 100000 } }
+	local waiting = 40
+	local me = coroutine.running()
+	for i = 1, waiting do
+		skynet.fork(function()
+			local ok = pcall(skynet.call, p, "lua", table.unpack(requests[i % #requests + 1]))
+			failed = failed + (ok and 0 or 1)
+			waiting = waiting - 1
+			if waiting == 0 then
+				skynet.wakeup(me)
+			end
+		end)
+	end
+	skynet.call(p, "lua", "echo") -- they are under way, and some are answered
+	skynet.fork(skynet.kill, p)
+	skynet.wait(me)
+	assert(failed >= 30, failed) -- the others may have been answered before
+end
+
+function cases.errors_tell_which_command_of_whom()
+	local p = peer()
+	local _, problem = pcall(skynet.call, p, "lua", "fail", 1)
+	assert(string.find(problem, 'call failed: lua "fail" to ' .. skynet.address(p), 1, true), problem)
+	_, problem = pcall(function() local x = skynet.call(p, "lua", "fail") return x end)
+	assert(string.find(problem, "calls.lua:%d+: call failed"), problem)
+	_, problem = pcall(skynet.call_timeout, 1000, p, "lua", "fail")
+	assert(string.find(problem, 'call failed: lua "fail" to', 1, true), problem)
+end
+
+function cases.batch_that_cannot_be_packed_leaves_nothing_behind()
+	local p = peer()
+	local before = skynet.task()
+	local batch = skynet.request { p, "lua", "sleep", 1 } { p, "lua", print }
+	check.raises("", batch.select, batch)
+	skynet.call(p, "lua", "sleep", 3)
+	check.equal(skynet.task(), before)
+end
+
 function cases.several_calls_at_once()
 	local p, dead = peer(), peer()
 	skynet.kill(dead)

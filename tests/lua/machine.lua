@@ -43,6 +43,27 @@ elseif role == "limited" then
 	return
 end
 
+if role == "limited_here" then
+	local filled
+	skynet.memlimit(8 * 1024 * 1024)
+	local ok, problem = pcall(function()
+		local kept = {}
+		for i = 1, math.huge do
+			kept[i] = string.rep("x", 1000) .. i
+			filled = i
+		end
+	end)
+	skynet.start(function()
+		skynet.dispatch("lua", function() skynet.retpack(ok, problem, filled) end)
+	end)
+	return
+elseif role == "no_start" then
+	return
+elseif role == "own_end" then
+	core.command "EXIT"
+	return
+end
+
 local looping
 
 local function interrupted(request)
@@ -83,6 +104,19 @@ function cases.a_memory_limit_fails_the_allocation_not_the_service()
 		check.equal({ ok, problem, rest }, { false, "not enough memory", 1024 })
 	end
 	core.command("KILL", skynet.address(service))
+end
+
+function cases.a_memory_limit_holds_from_the_line_it_stands_on()
+	local service = skynet.newservice("machine", "limited_here")
+	local ok, problem, filled = skynet.call(service, "lua")
+	check.equal({ ok, problem }, { false, "not enough memory" })
+	assert(filled > 4000 and filled < 8500, filled)
+	core.command("KILL", skynet.address(service))
+end
+
+function cases.a_script_that_does_not_start_fails_its_launch()
+	check.raises("call failed", skynet.newservice, "machine", "no_start")
+	check.raises("call failed", skynet.newservice, "machine", "own_end")
 end
 
 function cases.a_profile_counts_the_time_of_its_coroutine_only()

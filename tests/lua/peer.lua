@@ -43,6 +43,17 @@ function command.call(address, ...) -- calls on
 	skynet.retpack(pcall(skynet.call, address, "lua", ...))
 end
 
+function command.close_task()
+	coroutine.close(coroutine.running())
+end
+
+local in_order = require "skynet.queue"()
+
+function command.in_queue(centiseconds)
+	in_order(skynet.sleep, centiseconds)
+	skynet.retpack()
+end
+
 function command.exit()
 	skynet.exit()
 end

@@ -150,6 +150,61 @@ function cases.queue_keeps_sections_apart_and_in_order()
 	check.equal(log, { "a in", "a out", "b in", "b out", "c failed", "d in", "d out" })
 end
 
+function cases.queue_goes_on_when_a_task_in_it_is_killed()
+	local enter = require "skynet.queue"()
+	local log = {}
+	local function section(name, patience)
+		return skynet.fork(function()
+			enter(function()
+				table.insert(log, name)
+				skynet.sleep(patience or 0)
+			end)
+			table.insert(log, name .. " left")
+		end)
+	end
+	local holder = section("holder", 100000)
+	local second = section "second"
+	section "third"
+	local fourth = section "fourth"
+	section "fifth"
+	skynet.yield()
+	check.equal(log, { "holder" })
+	skynet.killthread(second) -- in the line
+	skynet.killthread(holder) -- inside: the third is next
+	skynet.killthread(fourth)
+	repeat
+		skynet.yield()
+	until log[#log] == "fifth left"
+	check.equal(log, { "holder", "third", "third left", "fifth", "fifth left" })
+	check.equal(enter(function() return "free" end), "free")
+end
+
+function cases.queue_goes_on_when_the_next_is_killed_before_it_runs()
+	local enter = require "skynet.queue"()
+	local next_one
+	skynet.fork(enter, function()
+		skynet.yield()
+		skynet.fork(function() skynet.killthread(next_one) end) -- when it has been woken, and has not run
+	end)
+	next_one = skynet.fork(enter, error)
+	local entered
+	skynet.fork(enter, function() entered = true end)
+	for _ = 1, 5 do
+		skynet.yield()
+	end
+	check.equal(entered, true)
+end
+
+function cases.errors_of_many_forks_cost_what_they_are_worth()
+	local function cost(count)
+		local before = os.clock()
+		skynet.call(skynet.newservice("forks", count), "lua")
+		return os.clock() - before
+	end
+	local few, many = cost(1000), cost(16000)
+	assert(many < 100 * few, string.format("%.3f s, and %.3f s for 16 times as many", few, many))
+end
+
 function cases.coroutine_of_the_application_may_call()
 	local co = user.create(function(first)
 		local second = user.yield(first + 1)

@@ -2,6 +2,7 @@
 --- date.
 
 local skynet = require "skynet"
+local check_yieldable = require "skynet.internal.kernel".check_yieldable
 local service = require "skynet.service"
 local core = require "skynet.datasheet.core"
 
@@ -45,6 +46,9 @@ end
 ---@return table object read-only. Raises when it has not been built, this time and every later one
 function datasheet.query(name)
 	local sheet = sheets[name]
+	if not sheet or sheet.queue then
+		check_yieldable()
+	end
 	if not sheet then
 		sheet = { queue = {} }
 		sheets[name] = sheet

@@ -4,6 +4,7 @@
 ---     local rows = pool:use(function(db) return db:query "select 1" end)
 
 local skynet = require "skynet"
+local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
 local M = {}
 local Pool = {}
@@ -59,6 +60,7 @@ local function open_one(self)
 end
 
 local function take(self)
+	check_yieldable(4)
 	if self.closed then
 		error("pool is closed", 0)
 	end

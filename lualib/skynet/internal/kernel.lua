@@ -14,6 +14,7 @@ local trace_line, message_text, release_message = core.trace, core.tostring, cor
 local pack_values = core.pack
 local resume_thread, yield_thread = coroutine.resume, coroutine.yield
 local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
+local thread_status, is_yieldable = coroutine.status, coroutine.isyieldable
 local traceback = debug.traceback
 local error, type, tostring, select = error, type, tostring, select
 
@@ -40,6 +41,7 @@ local current        -- the task that runs now
 local tracing        -- skynet/internal/trace.lua once anybody has asked for tracing
 local timer_wrapper  -- set by trace_timeout
 local inspector      -- set by the remote debugger
+local mistakes       -- skynet/internal/mistakes.lua once something has failed
 
 -- Three queues of work that a message leaves behind; `first > last` means empty.
 local wakeups, wakeup_first, wakeup_last = {}, 1, 0
@@ -88,6 +90,12 @@ local function start_timer(centiseconds)
 		skip_used_sessions(session)
 	end
 	return session
+end
+
+-- Sends a request, in a task that will wait for the answer. A module of another build has no function for that.
+local send_request = core.request or function(address, ptype, msg, sz)
+	runtime.check_yieldable(3)
+	return send_message(address, ptype, nil, msg, sz)
 end
 
 local function unknown_protocol(typename)
@@ -166,6 +174,11 @@ end
 
 -- The task raised an error: its caller learns of it; returns the text to report.
 local function bury(task, problem)
+	local place = ""
+	if origin[task] then
+		mistakes = mistakes or require "skynet.internal.mistakes"
+		place = mistakes.handler(task)
+	end
 	local debt = owed[task]
 	if debt then
 		if debt ~= 0 then
@@ -179,7 +192,7 @@ local function bury(task, problem)
 	end
 	origin[task] = nil
 	tags[task] = nil
-	local text = traceback(task, tostring(problem))
+	local text = traceback(task, tostring(problem) .. place)
 	close_thread(task)
 	return text
 end
@@ -190,6 +203,8 @@ local function settle(task, alive, command)
 		return bury(task, command)
 	elseif command == "QUIT" then
 		close_thread(task)
+	elseif thread_status(task) == "dead" then
+		return bury(task, "the task has closed itself") -- coroutine.close() inside of it
 	elseif command == "USER" then
 		return bury(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
 	elseif command ~= nil then -- nil: stopped by the remote debugger
@@ -197,15 +212,19 @@ local function settle(task, alive, command)
 	end
 end
 
-local function join_texts(first, second)
-	if first and second then
-		return first .. "\n" .. second
+-- Adds a text to those that are to be reported. They are joined once, at the end: there may be many.
+local function add_text(texts, text)
+	if not text then
+		return texts
+	elseif not texts then
+		return { text }
 	end
-	return first or second
+	texts[#texts + 1] = text
+	return texts
 end
 
--- Works off the three queues: sleepers woken, calls that failed, then forks, one at a time.
-local function drain(text)
+-- Works off the three queues: sleepers woken, calls that failed, then forks, one at a time. Returns the texts to report.
+local function drain(texts)
 	while true do
 		local task, alive, command
 		if wakeup_first <= wakeup_last then
@@ -243,10 +262,10 @@ local function drain(text)
 			wakeup_first, wakeup_last = 1, 0
 			failure_first, failure_last = 1, 0
 			fork_first, fork_last = 1, 0
-			return text
+			return texts
 		end
 		if task and not (alive and command == "SUSPEND") then
-			text = join_texts(text, settle(task, alive, command))
+			texts = add_text(texts, settle(task, alive, command))
 		end
 	end
 end
@@ -318,10 +337,14 @@ local function await(address, session)
 	end
 	watched[session] = address
 	waiting[session] = current
-	local answered, msg, sz = yield_thread "SUSPEND"
+	local answered, msg, sz, which = yield_thread "SUSPEND"
+	if which ~= session then
+		answered, msg, sz = require "skynet.internal.strays".wait_on(session, which)
+	end
 	watched[session] = nil
 	if not answered then
-		error "call failed"
+		mistakes = mistakes or require "skynet.internal.mistakes"
+		error(mistakes.failed_call(address), 3)
 	end
 	return msg, sz
 end
@@ -351,7 +374,7 @@ function api.call(address, typename, ...)
 		trace_call(address)
 	end
 	local protocol = protocols[typename] or unknown_protocol(typename)
-	local session = send_message(address, protocol.id, nil, protocol.pack(...))
+	local session = send_request(address, protocol.id, protocol.pack(...))
 	if not session then
 		no_session(address, session)
 	end
@@ -365,11 +388,12 @@ function api.rawcall(address, typename, msg, sz)
 		trace_call(address)
 	end
 	local protocol = protocols[typename] or unknown_protocol(typename)
-	local session = send_message(address, protocol.id, nil, msg, sz)
+	local session = send_request(address, protocol.id, msg, sz)
 	if not session then
 		no_session(address, session)
 	end
-	return await(address, session)
+	local answer, size = await(address, session) -- no tail call: the frame tells what was asked
+	return answer, size
 end
 
 --- Answers the request of the running task with a packed message (consumed). Does not yield.
@@ -465,14 +489,15 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 			text = require "skynet.internal.strays".request(session, source, msg, sz, protocol and protocol.name or ptype)
 		end
 	end
+	local texts = text and { text }
 	if task and not (alive and command == "SUSPEND") then
-		text = join_texts(text, settle(task, alive, command))
+		texts = add_text(texts, settle(task, alive, command))
 	end
 	if fork_first <= fork_last or wakeup_first <= wakeup_last or failure_first <= failure_last then
-		text = drain(text)
+		texts = drain(texts)
 	end
-	if text then
-		error(text, 0)
+	if texts then
+		error(table.concat(texts, "\n"), 0)
 	end
 end
 
@@ -529,9 +554,21 @@ function runtime.start_fine_timer(milliseconds, func)
 	return session
 end
 
+--- Raises where the running code could not park, such as in a function that C calls: an answer, or a wake-up, would find
+--- whoever waits next. To be called before anything is registered or sent.
+---@param level integer? where the error is, 2 by default: who has called the caller
+function runtime.check_yieldable(level)
+	if not is_yieldable() then
+		local _, is_main = this_thread()
+		error(is_main and "attempt to yield from outside a coroutine: this function waits, and cannot outside of a task"
+			or "attempt to yield across a C-call boundary: this function waits, and cannot inside of a function that C calls",
+			(level or 2) + 1)
+	end
+end
+
 --- Sends a request whose answer will resume `task`. Returns the session, or nil or false.
 function runtime.request(task, address, protocol, ...)
-	local session = send_message(address, protocol.id, nil, protocol.pack(...))
+	local session = send_request(address, protocol.id, protocol.pack(...))
 	if session then
 		if session >= wary_from then
 			skip_used_sessions(session)
@@ -549,7 +586,8 @@ function runtime.finish_call(address, session)
 	if not session then
 		no_session(address, session)
 	end
-	return await(address, session)
+	local answer, size = await(address, session)
+	return answer, size
 end
 
 --- Calls a function before each message; nil ends that.

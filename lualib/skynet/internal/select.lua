@@ -94,11 +94,16 @@ end
 ---@return function next, nil, nil, table close for the generic `for`
 function Batch:select(timeout)
 	assert(self._collector == nil)
+	runtime.check_yieldable()
 	local owner = runtime.current()
 	self._collector = coroutine.create(collect)
 	self._pending, self._refused, self._done = {}, {}, { first = 1, last = 0 }
 	self._open = 0
-	send_all(self)
+	local ok, problem = pcall(send_all, self)
+	if not ok then
+		self:close() -- what has been sent is answered to nobody
+		error(problem, 0)
+	end
 	if timeout then
 		self._timer = runtime.start_timer(timeout)
 		waiting[self._timer] = self._collector

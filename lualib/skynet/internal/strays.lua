@@ -1,6 +1,7 @@
 --- Messages that nobody handles: requests without a handler, answers without a task.
 
 local core = require "skynet.core"
+local runtime = require "skynet.internal.kernel"
 
 local ERROR <const> = 7
 
@@ -52,6 +53,21 @@ function M.request(session, source, msg, sz, typename)
 		core.send(source, ERROR, session, "")
 	else
 		return guarded(unknown_request, session, source, msg, sz, typename)
+	end
+end
+
+-- What has resumed the running task is no answer to `session`: a coroutine of the application has called, slept or waited
+-- inside of this task without skynet.coroutine, and that is `which`. Waits on. Returns what a yield for `session` would.
+function M.wait_on(session, which)
+	while true do
+		runtime.watched[which] = nil
+		core.error(string.format("An answer is dropped (session %s): who called is a coroutine of its own inside of a task."
+			.. " skynet.coroutine makes those that may", which))
+		local answered, msg, sz, current = coroutine.yield "SUSPEND"
+		if current == session then
+			return answered, msg, sz
+		end
+		which = current
 	end
 end
 

@@ -6,17 +6,19 @@ use std::sync::Once;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_State,
-    lua_call, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop, lua_pushboolean,
-    lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil,
-    lua_pushstring, lua_setfield, lua_setglobal, lua_settop, lua_tointegerx, lua_tolstring,
-    lua_touserdata, luaL_loadfilex, luaL_makeseed_, luaL_openlibs, luaL_requiref, luaL_traceback,
+    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_Integer,
+    lua_State, lua_call, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop,
+    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring,
+    lua_pushnil, lua_pushstring, lua_setfield, lua_setglobal, lua_settop, lua_tointegerx,
+    lua_tolstring, lua_touserdata, luaL_checkinteger, luaL_loadfilex, luaL_makeseed_,
+    luaL_openlibs, luaL_requiref, luaL_traceback,
 };
 use skynet_sys::{Context as Service, skynet_error};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use super::{Snlua, megabytes, profile, searcher, setting};
 use crate::builtin::embedded;
+use crate::service;
 
 /// Name of the loader in the executable.
 const EMBEDDED_LOADER: &str = "lualib/loader.lua";
@@ -67,9 +69,24 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
             skynet_error(context, c"lua loader error : %s".as_ptr(), message(state));
             return Err(());
         }
+        if !service::receives(context.cast()) {
+            skynet_error(
+                context,
+                c"%s ended without skynet.start: no message can reach it".as_ptr(),
+                script_name(args).as_ptr(),
+            );
+            return Err(());
+        }
         skynet_lua::lua_gcsettle(state.cast());
     }
     Ok(())
+}
+
+/// The first word of the launch arguments.
+fn script_name(args: &[u8]) -> CString {
+    let mut words = args.split(u8::is_ascii_whitespace);
+    let name = words.find(|word| !word.is_empty()).unwrap_or(b"?");
+    CString::new(name).unwrap_or_default()
 }
 
 unsafe fn step(
@@ -186,6 +203,8 @@ unsafe fn libraries(state: *mut lua_State) {
     unsafe {
         lua_pushboolean(state, 1);
         lua_setfield(state, LUA_REGISTRYINDEX, c"LUA_NOENV".as_ptr());
+        lua_pushcfunction(state, limit_now);
+        lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_memlimit".as_ptr());
         luaL_openlibs(state);
         luaL_requiref(state, c"skynet.profile".as_ptr(), profile::open, 0);
         lua_getglobal(state, c"coroutine".as_ptr());
@@ -334,7 +353,31 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
     2
 }
 
-/// Takes over the memory limit that the script has left in the registry.
+/// Sets the limit of the VM's memory, from now on.
+unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
+    let bytes = usize::try_from(bytes).unwrap_or(0);
+    // SAFETY: the caller runs the service, so nobody else uses the limit.
+    unsafe {
+        skynet_error(
+            (*this).context.load(Relaxed),
+            c"Set memory limit to %.2f M".as_ptr(),
+            megabytes(bytes),
+        );
+        (*this).limit = bytes;
+    }
+}
+
+/// `skynet_memlimit(bytes)` of the registry, for `skynet.memlimit`.
+unsafe extern "C-unwind" fn limit_now(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        let bytes = luaL_checkinteger(state, 1);
+        set_limit(Snlua::of(state), bytes);
+    }
+    0
+}
+
+/// Takes over the memory limit that the script has left in the registry, as other Lua layers do.
 unsafe extern "C-unwind" fn limit(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`.
     unsafe {
@@ -343,13 +386,7 @@ unsafe extern "C-unwind" fn limit(state: *mut lua_State) -> c_int {
             let bytes = lua_tointegerx(state, -1, ptr::null_mut());
             lua_pushnil(state);
             lua_setfield(state, LUA_REGISTRYINDEX, c"memlimit".as_ptr());
-            let bytes = usize::try_from(bytes).unwrap_or(0);
-            skynet_error(
-                boot.context,
-                c"Set memory limit to %.2f M".as_ptr(),
-                megabytes(bytes),
-            );
-            (*boot.this).limit = bytes;
+            set_limit(boot.this, bytes);
         }
     }
     0

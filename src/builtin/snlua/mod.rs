@@ -4,6 +4,7 @@
 //! message; [`boot`] does that and hands over to Lua. Lua then registers a callback of its own.
 
 mod boot;
+mod farewell;
 mod interrupt;
 mod profile;
 mod region;
@@ -27,6 +28,7 @@ use skynet_sys::{
 
 use self::interrupt::{Interrupt, Request};
 use self::region::Region;
+use crate::service;
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
 const FIRST_WARNING: usize = 32 * 1024 * 1024;
@@ -254,6 +256,9 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
     let this = instance.cast::<Snlua>();
     // SAFETY: as the caller promises. The VM's last calls still use the instance.
     unsafe {
+        if !service::is_aborting() {
+            farewell::say((*this).state);
+        }
         (*this).region.close();
         lua_close((*this).state);
         drop(Box::from_raw(this));

@@ -18,6 +18,7 @@ use crate::{Entry, seri};
 /// Functions that have the service as their upvalue.
 const BOUND: &[Entry] = &[
     (c"send", send::send),
+    (c"request", send::request),
     (c"genid", send::genid),
     (c"redirect", send::redirect),
     (c"command", command::command),

@@ -1,12 +1,13 @@
-//! Sending: `send`, `redirect`, `genid`.
+//! Sending: `send`, `request`, `redirect`, `genid`.
 
 use std::ptr;
 
 use libc::{c_char, c_int, c_void};
 use mlua_sys::{
-    LUA_TLIGHTUSERDATA, LUA_TNUMBER, LUA_TSTRING, lua_State, lua_isnil, lua_pushboolean,
-    lua_pushinteger, lua_tointegerx, lua_tolstring, lua_touserdata, lua_type, lua_typename,
-    luaL_checkinteger, luaL_error,
+    LUA_TLIGHTUSERDATA, LUA_TNUMBER, LUA_TSTRING, lua_State, lua_concat, lua_error, lua_isnil,
+    lua_isyieldable, lua_pop, lua_pushboolean, lua_pushinteger, lua_pushstring, lua_pushthread,
+    lua_tointegerx, lua_tolstring, lua_touserdata, lua_type, lua_typename, luaL_checkinteger,
+    luaL_error, luaL_where,
 };
 use skynet_sys::{PTYPE_TAG_ALLOCSESSION, PTYPE_TAG_DONTCOPY, skynet_send, skynet_sendname};
 
@@ -16,7 +17,41 @@ use super::context;
 /// there is no such service. A nil session asks for a new one. A light userdata is given away.
 pub unsafe extern "C-unwind" fn send(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
-    unsafe { deliver(state, 0, 2) }
+    unsafe { deliver(state, 0, 2, session(state, 3), 4) }
+}
+
+/// `request(address, type, message [, size])`: `send` with a new session, for a caller that will park until the answer
+/// comes. Raises where it could not park, before anything is sent: the answer would find whoever waits next.
+pub unsafe extern "C-unwind" fn request(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        if lua_isyieldable(state) == 0 {
+            return refuse(state);
+        }
+        deliver(state, 0, 2, None, 3)
+    }
+}
+
+#[cold]
+unsafe fn refuse(state: *mut lua_State) -> c_int {
+    // SAFETY: called by `request`; the message is given away, so nobody else frees it.
+    unsafe {
+        if lua_type(state, 3) == LUA_TLIGHTUSERDATA {
+            libc::free(lua_touserdata(state, 3));
+        }
+        // The function of the layer is at level 1, who has called it at 2.
+        luaL_where(state, 2);
+        let is_main = lua_pushthread(state) != 0;
+        lua_pop(state, 1);
+        let text = if is_main {
+            c"attempt to yield from outside a coroutine: a call waits, and cannot outside of a task"
+        } else {
+            c"attempt to yield across a C-call boundary: a call waits, and cannot inside of a function that C calls"
+        };
+        lua_pushstring(state, text.as_ptr());
+        lua_concat(state, 2);
+        lua_error(state)
+    }
 }
 
 /// `redirect(address, source, type, session|nil, message [, size])`: `send` in the name of `source`.
@@ -24,7 +59,7 @@ pub unsafe extern "C-unwind" fn redirect(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let source = luaL_checkinteger(state, 2) as u32;
-        deliver(state, source, 3)
+        deliver(state, source, 3, session(state, 4), 5)
     }
 }
 
@@ -44,8 +79,20 @@ enum Destination {
     Name(*const c_char),
 }
 
-/// `first` is the index of the type; session and message follow it.
-unsafe fn deliver(state: *mut lua_State, source: u32, first: c_int) -> c_int {
+/// The session at `arg`; none: a new one is asked for.
+unsafe fn session(state: *mut lua_State, arg: c_int) -> Option<c_int> {
+    // SAFETY: called by Lua; nothing has a destructor.
+    unsafe { (lua_isnil(state, arg) == 0).then(|| luaL_checkinteger(state, arg) as c_int) }
+}
+
+/// `kind` and `message` are the indices of the type and of the message.
+unsafe fn deliver(
+    state: *mut lua_State,
+    source: u32,
+    kind: c_int,
+    session: Option<c_int>,
+    message: c_int,
+) -> c_int {
     // SAFETY: called by Lua; pointers into strings live as long as the strings are arguments. Nothing here has a
     // destructor.
     unsafe {
@@ -66,17 +113,15 @@ unsafe fn deliver(state: *mut lua_State, source: u32, first: c_int) -> c_int {
             }
             handle => Destination::Handle(handle),
         };
-        let mut ty = luaL_checkinteger(state, first) as c_int;
-        let mut session = 0;
-        if lua_isnil(state, first + 1) != 0 {
+        let mut ty = luaL_checkinteger(state, kind) as c_int;
+        if session.is_none() {
             ty |= PTYPE_TAG_ALLOCSESSION;
-        } else {
-            session = luaL_checkinteger(state, first + 1) as c_int;
         }
+        let session = session.unwrap_or(0);
         let mut size = 0;
-        let message: *mut c_void = match lua_type(state, first + 2) {
+        let message: *mut c_void = match lua_type(state, message) {
             LUA_TSTRING => {
-                let text = lua_tolstring(state, first + 2, &mut size);
+                let text = lua_tolstring(state, message, &mut size);
                 if size == 0 {
                     ptr::null_mut()
                 } else {
@@ -85,9 +130,9 @@ unsafe fn deliver(state: *mut lua_State, source: u32, first: c_int) -> c_int {
             }
             LUA_TLIGHTUSERDATA => {
                 // C's int on purpose: a negative size becomes one that the core refuses.
-                size = luaL_checkinteger(state, first + 3) as c_int as usize;
+                size = luaL_checkinteger(state, message + 1) as c_int as usize;
                 ty |= PTYPE_TAG_DONTCOPY;
-                lua_touserdata(state, first + 2)
+                lua_touserdata(state, message)
             }
             other => {
                 let name = lua_typename(state, other);
