@@ -17,6 +17,8 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod daemon;
+#[cfg(feature = "lua")]
+pub mod elf;
 pub mod env;
 pub mod figures;
 pub mod handle;
