@@ -237,18 +237,24 @@ skynet.register_protocol {
 
 local command = setmetatable({}, { __gc = function() netpack.clear(queue) end }) -- only netpack frees what is in it
 
+--- Ends the connection and this service; a caller gets an error.
+command.exit = finish
+
 --- Names have changed: ask again.
 function command.namechange()
 	handles = {}
 end
 
 skynet.start(function()
-	skynet.dispatch("lua", function(_, source, name)
+	skynet.dispatch("lua", function(session, source, name)
 		local run = command[name]
 		if run then
 			run()
 		else
 			skynet.error(string.format("Invalid command %s from %s", name, skynet.address(source)))
+			if session ~= 0 then
+				skynet.response()(false)
+			end
 		end
 	end)
 	local megabytes

@@ -3,7 +3,9 @@
 --
 -- Config key `cluster`: a Lua file with `node = "host:port"` (false: known to be down) and options
 -- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known),
--- `__reconnect = seconds` (how long a request waits for a lost connection; no end by default) and
+-- `__reconnect = seconds` (how long a request waits for a lost connection; by default it fails with the next try),
+-- `__heartbeat = seconds` (a node that is silent for so long is asked whether it lives; never by default),
+-- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
 -- together).
 
@@ -12,6 +14,7 @@ require "skynet.manager"
 local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
 
+local FIGURES_PATIENCE <const> = 50 -- 1/100 s
 local MAX_CONNECTIONS <const>, UNFINISHED <const> = 1024, 1024
 
 local our_name = core.nodename()
@@ -44,7 +47,13 @@ local function tell_sender(node, address)
 		end
 		node.sender = skynet.newservice("clustersender", node.name, our_name, address)
 	end
-	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, options.reconnect, unfinished()) then
+	local its_options = {
+		reconnect = options.reconnect,
+		heartbeat = options.heartbeat,
+		waiting = options.waiting,
+		unfinished = unfinished(),
+	}
+	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, its_options) then
 		error(string.format("changenode [%s] (%s) failed", node.name, address))
 	end
 end
@@ -177,6 +186,20 @@ function command.senders()
 	local list = {}
 	for name, node in pairs(nodes) do
 		list[name] = node.sender
+	end
+	skynet.retpack(list)
+end
+
+--- figures -> node -> figures of the connection to it, for the metrics
+function command.figures()
+	local batch, list = skynet.request(), {}
+	for name, node in pairs(nodes) do
+		if node.sender then
+			batch:add { node.sender, "lua", "figures", node = name }
+		end
+	end
+	for request, response in batch:select(FIGURES_PATIENCE) do
+		list[request.node] = response and response[1] or nil
 	end
 	skynet.retpack(list)
 end

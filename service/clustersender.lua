@@ -1,30 +1,49 @@
 -- Sends requests to one node of the cluster and brings back its answers.
 --
--- A lost connection is reported and made again, with growing pauses. Requests that are on their way
--- when it breaks fail; later ones wait for the new connection (limit: option `__reconnect`).
+-- A lost connection is reported and made again in the background. Requests that are on their way when it breaks fail. Later
+-- ones have a try to connect made at once and fail with it, as on the C core; with the option `__reconnect` they wait.
+-- What waits is bounded. What is lost is counted, and told once a second at most.
 
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
 
 local node, our_name, first_host, first_port = ...
 
-local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 1000 -- 1/100 s
+-- 1/100 s. A node that is back is noticed within LONGEST_PAUSE; the pauses vary, so that those who wait for the same node do
+-- not come at the same moment.
+local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 80
+local REPORT_AGAIN <const> = 6000 -- of a node that stays away
+local TRY_AGAIN <const> = 10      -- after a try that has failed, requests fail with its reason for so long
+local TRY_PATIENCE <const> = 90   -- a request waits so long for a try; the other side may not even refuse
+local CONNECT_TIMEOUT <const>, RECONNECT_TIMEOUT <const> = 1000, 200 -- for the first time, and again
+local REPORT_LOST <const> = 100
+
+local MAX_WAITING <const> = 65536 -- requests that wait for the connection
 
 -- What the node may have begun to answer and not ended. It writes its large answers one after another, so one is what
 -- to expect.
 local MAX_UNFINISHED <const> = 64
 
 local unpack, sub = string.unpack, string.sub
+local now = skynet.now
 
 local channel
 local session = 1
 local state = "new" -- "up", "lost": being connected again, "closed": by clusterd
 local max_bytes = 1024 * 1024 * 1024 -- of unfinished answers, together
-local patience      -- 1/100 s that a request waits for a lost connection; nil: no limit
-local parked = {}   -- tasks of requests that wait for it, in order
+local patience      -- 1/100 s that a request waits for a lost connection; nil: it waits for one try
+local max_waiting_bytes = 64 * 1024 * 1024 -- of the requests that wait for it
+local output_limit  -- bytes that may wait in the open connection; nil: that of the node
+local heartbeat     -- 1/100 s of silence after which the node is asked whether it lives; nil: never
+local heard = 0     -- when it has sent something
+local parked, parked_first, parked_last = {}, 1, 0 -- tasks that wait for the connection or for a try, in order
 local target        -- "host:port" for reports
 local epoch = 0     -- grows with each change of the state: older attempts to connect give up
+
+-- Figures for the metrics; those of what waits are of this moment, the others only grow.
+local figures = { waiting = 0, waiting_bytes = 0, failed = 0, dropped = 0, reconnects = 0 }
 
 local command = {}
 
@@ -36,30 +55,95 @@ local function enter(new_state)
 end
 
 local function release_parked()
-	local tasks = parked
-	parked = {}
-	for _, task in ipairs(tasks) do
-		skynet.wakeup(task)
+	for place = parked_first, parked_last do
+		if parked[place] then
+			skynet.wakeup(parked[place])
+		end
+	end
+	parked, parked_first, parked_last = {}, 1, 0
+end
+
+local reconnect
+
+local function lose(problem)
+	skynet.error(string.format("cluster node [%s] (%s): the connection is lost: %s", node, target, problem))
+	enter "lost"
+end
+
+-- A node that is frozen, or behind a cable that is cut, does not close its connections. Any node answers a request for a name.
+local function watch_node()
+	local mine = epoch
+	while epoch == mine and heartbeat do
+		skynet.sleep(heartbeat)
+		local asked = skynet.now()
+		if epoch == mine and heartbeat and asked - heard >= heartbeat then
+			local packet, following = core.packrequest(0, session, skynet.pack "heartbeat")
+			local current = session
+			session = following
+			skynet.fork(pcall, channel.request, channel, packet, current)
+			skynet.sleep(heartbeat)
+			if epoch == mine and heard < asked then
+				lose(string.format("it has said nothing for %.2f s", (skynet.now() - heard) / 100))
+				skynet.fork(reconnect)
+				return channel:changehost(channel.host) -- closes the connection
+			end
+		end
 	end
 end
 
-local function reconnect()
+local function connected()
+	enter "up"
+	heard = skynet.now()
+	if output_limit then
+		socket.write_limit(channel.link[1], output_limit)
+	end
+	if heartbeat then
+		skynet.fork(watch_node)
+	end
+end
+
+local trying = false
+local tried_at, trouble = -TRY_AGAIN, "the connection is lost" -- when the last try has failed, and why
+
+-- One try to connect. Yields.
+local function try()
+	local mine = epoch
+	trying = true
+	channel.connect_timeout = RECONNECT_TIMEOUT
+	local ok, problem = pcall(channel.connect, channel, true)
+	trying = false
+	if epoch ~= mine then
+		return
+	elseif ok and problem ~= false then
+		connected()
+		figures.reconnects = figures.reconnects + 1
+	else
+		tried_at, trouble = skynet.now(), tostring(problem)
+	end
+	if state == "up" or not patience then
+		release_parked()
+	end
+end
+
+function reconnect()
 	local mine, started, pause, tries = epoch, skynet.now(), FIRST_PAUSE, 0
+	local reported = started - REPORT_AGAIN
 	while epoch == mine do
-		tries = tries + 1
-		local ok, problem = pcall(channel.connect, channel, true)
-		if epoch ~= mine then
-			return
-		elseif ok and problem ~= false then
-			enter "up"
+		if not trying then
+			tries = tries + 1
+			try()
+		end
+		if state == "up" and epoch == mine + 1 then
 			skynet.error(string.format("cluster node [%s] (%s) is connected again after %.2f s, %d tries",
 				node, target, (skynet.now() - started) / 100, tries))
-			return release_parked()
 		end
-		if tries == 1 or pause == LONGEST_PAUSE then
-			skynet.error(string.format("cluster node [%s] (%s) does not answer: %s", node, target, problem))
+		if epoch ~= mine then
+			return
 		end
-		-- Not in step with the other nodes that wait for the same one.
+		if skynet.now() - reported >= REPORT_AGAIN then
+			reported = skynet.now()
+			skynet.error(string.format("cluster node [%s] (%s) does not answer: %s", node, target, trouble))
+		end
 		skynet.sleep(pause // 2 + math.random(pause // 2))
 		pause = math.min(pause * 2, LONGEST_PAUSE)
 	end
@@ -67,8 +151,7 @@ end
 
 local function lost(problem)
 	if state == "up" then
-		skynet.error(string.format("cluster node [%s] (%s): the connection is lost: %s", node, target, problem))
-		enter "lost"
+		lose(problem)
 		skynet.fork(reconnect)
 	end
 end
@@ -97,6 +180,7 @@ local function read_packet(sock)
 			end
 		end
 		local more = sock:read()
+		heard = now()
 		input, position = rest > 0 and sub(input, position) .. more or more, 1
 	end
 end
@@ -194,37 +278,61 @@ local function read_response(sock)
 	return session, ok, data, more
 end
 
-local function park()
-	local task = coroutine.running()
-	table.insert(parked, task)
-	if not patience then
-		return skynet.wait(task)
+-- Waits for the connection, or for the end of a try. False: too much waits already.
+local function park(bytes, limit)
+	if figures.waiting >= MAX_WAITING or figures.waiting_bytes + bytes > max_waiting_bytes then
+		return false
 	end
-	if skynet.sleep(patience, task) ~= "BREAK" then
-		for place, other in ipairs(parked) do
-			if other == task then
-				table.remove(parked, place)
-				break
-			end
-		end
-	end
+	local task, place, list = coroutine.running(), parked_last + 1, parked
+	figures.waiting, figures.waiting_bytes = figures.waiting + 1, figures.waiting_bytes + bytes
+	parked[place], parked_last = task, place
+	skynet.sleep(limit, task)
+	list[place] = nil
+	figures.waiting, figures.waiting_bytes = figures.waiting - 1, figures.waiting_bytes - bytes
+	return true
 end
 
-local function wait_for_connection()
+-- Raises when there is no connection for a request of so many bytes. Yields.
+local function wait_for_connection(bytes)
+	local reason = trouble
 	if state == "lost" then
-		park()
+		local has_room = true
+		if patience then
+			has_room = park(bytes, patience)
+		elseif trying or skynet.now() - tried_at >= TRY_AGAIN then
+			if not trying then
+				skynet.fork(try)
+			end
+			has_room = park(bytes, TRY_PATIENCE)
+		end
+		reason = has_room and trouble or string.format("%d requests of %d bytes wait for it, no more may",
+			figures.waiting, figures.waiting_bytes)
 	end
 	if state == "lost" or state == "closed" then
-		error(string.format("cluster node [%s] (%s) is down", node, target), 0)
+		error(string.format("cluster node [%s] (%s) is down: %s", node, target, state == "closed" and "closed" or reason), 0)
 	end
 end
 
---- changenode host, port, seconds, megabytes: where the node is; false: close the connection. `seconds`: how long
---- a request waits for a lost connection; `megabytes`: of unfinished answers. Fails when it does not connect; a sender
---- that was connected before keeps trying.
-function command.changenode(host, port, seconds, megabytes)
-	patience = seconds and math.max(0, math.floor(seconds * 100))
-	max_bytes = megabytes and megabytes * 1024 * 1024 or max_bytes
+local function megabytes(number)
+	return number and math.floor(number * 1024 * 1024)
+end
+
+local function centiseconds(seconds)
+	return seconds and math.max(0, math.floor(seconds * 100))
+end
+
+local function configure(options)
+	patience = centiseconds(options.reconnect)
+	heartbeat = options.heartbeat and options.heartbeat > 0 and math.max(1, centiseconds(options.heartbeat)) or nil
+	max_bytes = megabytes(options.unfinished) or max_bytes
+	output_limit = megabytes(options.waiting)
+	max_waiting_bytes = output_limit or max_waiting_bytes
+end
+
+--- changenode host, port, options: where the node is; false: close the connection. Options: see docs/cluster.md, without
+--- `__`. Fails when it does not connect; a sender that was connected before keeps trying.
+function command.changenode(host, port, options)
+	configure(options or {})
 	if not host then
 		skynet.error("Close cluster sender", target)
 		enter "closed"
@@ -236,10 +344,11 @@ function command.changenode(host, port, seconds, megabytes)
 	enter(state == "new" and "new" or "lost")
 	channel:changehost(host, port)
 	local mine = epoch
+	channel.connect_timeout = CONNECT_TIMEOUT
 	local ok, problem = pcall(channel.connect, channel, true)
 	if epoch == mine then
 		if ok then
-			enter "up"
+			connected()
 			release_parked()
 		elseif state == "lost" then
 			skynet.fork(reconnect)
@@ -278,7 +387,9 @@ local function request(address, msg, sz)
 	local current = session
 	local packet, following, parts = core.packrequest(address, current, msg, sz)
 	session = following
-	wait_for_connection()
+	if state ~= "up" then
+		wait_for_connection(sz)
+	end
 	send_trace()
 	return channel:request(packet, current, parts)
 end
@@ -287,6 +398,7 @@ end
 function command.req(...)
 	local ok, answer = pcall(request, ...)
 	if not ok then
+		figures.failed = figures.failed + 1
 		skynet.error(answer)
 		skynet.response()(false)
 	elseif type(answer) == "table" then -- in parts
@@ -296,14 +408,52 @@ function command.req(...)
 	end
 end
 
+local untold, telling = 0, false -- pushes that were lost since the last report of that
+
+local function tell_of_lost(problem)
+	repeat
+		skynet.error(string.format("cluster node [%s] (%s): sends that are lost: %d: %s", node, target, untold, problem))
+		untold = 0
+		skynet.sleep(REPORT_LOST)
+	until untold == 0
+	telling = false
+end
+
+local function count_lost(problem)
+	figures.dropped = figures.dropped + 1
+	untold = untold + 1
+	if not telling then
+		telling = true
+		skynet.fork(tell_of_lost, tostring(problem))
+	end
+end
+
 --- push address, msg, sz
 function command.push(address, msg, sz)
+	if state == "lost" and not patience and not trying and now() - tried_at < TRY_AGAIN then
+		skynet.trash(msg, sz)
+		return count_lost(trouble)
+	end
 	local packet, following, parts = core.packpush(address, session, msg, sz)
 	if parts then
 		session = following
 	end
-	wait_for_connection()
-	channel:request(packet, nil, parts)
+	local ok, problem = true, nil
+	if state ~= "up" then
+		ok, problem = pcall(wait_for_connection, sz)
+	end
+	if ok then
+		ok, problem = pcall(channel.request, channel, packet, nil, parts)
+	end
+	if not ok then
+		count_lost(problem)
+	end
+end
+
+--- figures -> table of figures of this connection, for the metrics
+function command.figures()
+	figures.up = state == "up"
+	skynet.retpack(figures)
 end
 
 skynet.start(function()
@@ -311,6 +461,7 @@ skynet.start(function()
 		host = first_host,
 		port = tonumber(first_port),
 		response = read_response,
+		quiet = true, -- there are better lines here
 		nodelay = true,
 	}
 	target = first_host

@@ -1,7 +1,8 @@
 -- Figures of the node for Prometheus: "metrics port" or "metrics address port"; on 127.0.0.1 by default.
 --
--- Answers GET /metrics in the text format 0.0.4. Nothing is asked of other services but their names of the launcher, so a
--- service that is stuck or has too much mail is shown like any other. docs/operations.md lists the metrics.
+-- Answers GET /metrics in the text format 0.0.4. Nothing is asked of other services but their names of the launcher, and
+-- what clusterd knows, so a service that is stuck or has too much mail is shown like any other. docs/operations.md lists the
+-- metrics.
 
 local skynet = require "skynet"
 local core = require "skynet.core"
@@ -27,6 +28,7 @@ local SHELLS <const> = { snaxd = true, service_cell = true }
 
 -- Handle (as text) -> name. Arguments are left out: they make names without end, and may be secrets.
 local known = {}
+local clusterd -- its handle, if there is one
 
 local function short_name(line)
 	local module, script, first = string.match(line, "^(%S+)%s*(%S*)%s*(%S*)")
@@ -41,9 +43,12 @@ end
 local function learn_names()
 	local ok, list = pcall(skynet.call_timeout, NAMES_PATIENCE, ".launcher", "lua", "LIST")
 	if ok and type(list) == "table" then
-		known = {}
+		known, clusterd = {}, nil
 		for handle, line in pairs(list) do
 			known[handle] = short_name(line)
+			if line == "snlua clusterd" then
+				clusterd = handle
+			end
 		end
 	end
 	local launcher = skynet.localname ".launcher"
@@ -156,7 +161,36 @@ local BY_NAME <const> = {
 	{ "bytes", "service_memory_bytes", "gauge", "Memory of services of a name, Lua included; 0 without jemalloc." },
 }
 
+-- Figure of the connection to a node of the cluster, metric, kind, help.
+local CLUSTER <const> = {
+	{ "up", "cluster_up", "gauge", "1 while there is a connection to a node of the cluster." },
+	{ "waiting", "cluster_waiting", "gauge", "Requests that wait for a connection to a node." },
+	{ "waiting_bytes", "cluster_waiting_bytes", "gauge", "Bytes of the requests that wait for a connection to a node." },
+	{ "failed", "cluster_calls_failed_total", "counter", "Calls to a node that have failed." },
+	{ "dropped", "cluster_sends_lost_total", "counter", "Sends to a node that were lost because there was no connection." },
+	{ "reconnects", "cluster_reconnects_total", "counter", "Connections to a node that were made again." },
+}
+
 local STATES <const> = { "allocated", "active", "resident", "retained", "mapped" }
+
+local function add_cluster(out)
+	if not clusterd then
+		return
+	end
+	local ok, nodes = pcall(skynet.call_timeout, NAMES_PATIENCE, clusterd, "lua", "figures")
+	if not ok or type(nodes) ~= "table" or next(nodes) == nil then
+		return
+	end
+	for _, row in ipairs(CLUSTER) do
+		local samples = {}
+		for node, figures in pairs(nodes) do
+			local value = figures[row[1]]
+			samples[#samples + 1] = { node, math.type(value) and value or value and 1 or 0 }
+		end
+		table.sort(samples, function(a, b) return a[1] < b[1] end)
+		add(out, row[2], row[3], row[4], samples, "node")
+	end
+end
 
 local function collect()
 	local list, lua_bytes = by_name()
@@ -177,6 +211,7 @@ local function collect()
 	add(out, "workers", "gauge", "Worker threads.", skynet.getenv "thread" or 0)
 	add(out, "thread_cpu_seconds_total", "counter", "CPU time of each thread of the node.", threads, "thread")
 	add(out, "lua_memory_bytes", "gauge", "Memory of all Lua VMs.", lua_bytes)
+	add_cluster(out)
 	if memory.total() > 0 then
 		local jemalloc, states = memory.jestat(), {}
 		for _, state in ipairs(STATES) do

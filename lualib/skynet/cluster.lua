@@ -10,7 +10,11 @@
 --- (registered there) or ".name" (local there). The connections belong to the service `clusterd`.
 
 local skynet = require "skynet"
-local check_yieldable = require "skynet.internal.kernel".check_yieldable
+local runtime = require "skynet.internal.kernel"
+local check_yieldable, gateways = runtime.check_yieldable, runtime.gateways
+
+-- What may wait while the service that sends is being found.
+local MAX_WAITING <const>, MAX_WAITING_BYTES <const> = 65536, 64 * 1024 * 1024
 
 local cluster = {}
 
@@ -25,6 +29,12 @@ local function push(sender, packed)
 	send(skynet.unpack(packed))
 end
 
+local function report_lost(node, count)
+	if count > 0 then
+		skynet.error(string.format("cluster: %d messages to [%s] are lost", count, node))
+	end
+end
+
 -- Lets the line go on, up to the next task: that task sends its request and, by a fork, has the rest
 -- go on after it. So the order of the requests is the order in which they were made.
 local function advance(node, line)
@@ -33,6 +43,7 @@ local function advance(node, line)
 		line[line.first] = nil
 		line.first = line.first + 1
 		if type(item) == "string" then
+			line.bytes = line.bytes - #item
 			push(line.sender, item)
 		else
 			skynet.wakeup(item)
@@ -41,11 +52,12 @@ local function advance(node, line)
 	end
 	senders[node] = line.sender
 	lines[node] = nil
+	report_lost(node, line.dropped)
 end
 
 local function fail(node, line)
 	lines[node] = nil
-	local dropped = 0
+	local dropped = line.dropped
 	for i = line.first, line.last do
 		if type(line[i]) == "string" then
 			dropped = dropped + 1
@@ -54,15 +66,14 @@ local function fail(node, line)
 		end
 	end
 	skynet.error(line.problem)
-	if dropped > 0 then
-		skynet.error(string.format("cluster: %d messages to [%s] are lost", dropped, node))
-	end
+	report_lost(node, dropped)
 end
 
 local function find_sender(node, line)
 	local ok, result = pcall(skynet.call, clusterd, "lua", "sender", node)
 	if ok and result then
 		line.sender = result
+		gateways[result] = string.format("cluster node [%s]", node)
 		advance(node, line)
 	else
 		line.problem = string.format("cluster: no way to node [%s]: %s", node, result or "it is down")
@@ -70,13 +81,20 @@ local function find_sender(node, line)
 	end
 end
 
--- Puts a task or a packed message behind what waits for the node already.
+-- Puts a task or a packed message behind what waits for the node already. A message too many is lost.
 local function join(node, item)
 	local line = lines[node]
 	if not line then
-		line = { first = 1, last = 0 }
+		line = { first = 1, last = 0, bytes = 0, dropped = 0 }
 		lines[node] = line
 		skynet.fork(find_sender, node, line)
+	end
+	if type(item) == "string" then
+		if line.last - line.first >= MAX_WAITING or line.bytes + #item > MAX_WAITING_BYTES then
+			line.dropped = line.dropped + 1
+			return line
+		end
+		line.bytes = line.bytes + #item
 	end
 	line.last = line.last + 1
 	line[line.last] = item

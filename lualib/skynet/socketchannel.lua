@@ -38,9 +38,10 @@ local PAUSE_STEP <const>, LONGEST_PAUSE <const> = 100, 1000 -- 1/100 s, between 
 ---   auth            function(channel), run after connecting; may use the channel; raises to refuse
 ---   response        function(sock) -> session, ok, data [, more]: makes this a channel by session
 ---   nodelay         no Nagle's algorithm
+---   quiet           no lines in the log about connections that fail: the errors tell it
 ---   overload        function(on), called when output piles up, and when it is gone
----   connect_timeout, request_timeout    1/100 s; nil: none. An answer that comes too late is dropped, the
----                   connection stays
+---   connect_timeout, request_timeout    1/100 s; nil: none. The first one limits connecting, and `auth` after that. An
+---                   answer that comes too late is dropped, the connection stays
 ---   socket_read, socket_readline    replace the methods of the reading functions' object (TLS)
 ---@param options table
 ---@return table channel
@@ -51,6 +52,7 @@ function M.channel(options)
 		backup = options.backup,
 		auth = options.auth,
 		nodelay = options.nodelay,
+		quiet = options.quiet,
 		overload = options.overload,
 		connect_timeout = options.connect_timeout,
 		overloaded = false,
@@ -113,10 +115,29 @@ local function watch_output(self, fd)
 	socket.warning(fd, report)
 end
 
+-- Gives a server that accepts and then says nothing no more time than one that does not accept.
+local function limit_log_in(self, current)
+	local watch = { open = true }
+	if self.connect_timeout then
+		skynet.timeout(self.connect_timeout, function()
+			if watch.open and not current.closed then
+				watch.late = true
+				drop(self, current)
+			end
+		end)
+	end
+	return watch
+end
+
 local function log_in(self)
 	self.greeter = coroutine.running()
+	local watch = limit_log_in(self, self.link)
 	local ok, problem = pcall(self.auth, self)
+	watch.open = false
 	self.greeter = nil
+	if watch.late then
+		ok, problem = false, "log-in timeout"
+	end
 	if ok then
 		return true
 	end
@@ -126,7 +147,7 @@ local function log_in(self)
 	if problem ~= M.error then
 		skynet.error("socket: auth failed", problem)
 	end
-	return false
+	return false, problem
 end
 
 local function use(self, fd, server)
@@ -165,14 +186,17 @@ local function connect_to_any(self)
 			use(self, fd, server)
 			if not self.auth then
 				return true
-			elseif log_in(self) then
+			end
+			local ok
+			ok, problem = log_in(self)
+			if ok then
 				if self.link then
 					return true
 				end
 				return connect_to_any(self) -- `auth` has changed the host
 			end
+			problem = link.failure(problem, true)
 			add_backups() -- `auth` may have learned of more
-			problem = "no more backup host"
 		end
 		index = index + 1
 	end
@@ -241,6 +265,7 @@ local function connect(self, once)
 		local token = {}
 		table.insert(self.dialling, token)
 		skynet.wait(token)
+		problem = token.problem
 	else
 		self.dialling = {}
 		local ok
@@ -248,6 +273,7 @@ local function connect(self, once)
 		local tokens = self.dialling
 		self.dialling = nil
 		for _, token in ipairs(tokens) do
+			token.problem = problem
 			skynet.wakeup(token)
 		end
 		if not ok then
@@ -256,8 +282,10 @@ local function connect(self, once)
 	end
 	ready = usable(self)
 	if ready == nil then
-		skynet.error("Connect failed", problem, self.host, self.port)
-		error(M.error)
+		if not self.quiet then
+			skynet.error("Connect failed", problem, self.host, self.port)
+		end
+		error(link.failure(problem))
 	end
 	return ready
 end

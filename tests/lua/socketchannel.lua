@@ -166,6 +166,33 @@ function cases.refused_log_in_is_an_error()
 	}
 	local ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
+	assert(string.find(tostring(problem), ": wrong password, as the test wants it$"), tostring(problem))
+	close()
+	ok, problem = pcall(channel.connect, channel, true)
+	check.equal({ ok, problem == socketchannel.error }, { false, true })
+	check.equal(tostring(problem), "[Error: socket] Connection refused")
+end
+
+function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()
+	local port, close = server(function(id) socket.readall(id) end)
+	local channel = socketchannel.channel {
+		host = "127.0.0.1", port = port, connect_timeout = 10,
+		auth = function(channel) channel:response(read_line) end,
+	}
+	local ok, problem = pcall(channel.connect, channel, true)
+	check.equal({ ok, problem == socketchannel.error, tostring(problem) }, { false, true, "log-in timeout" })
+	close()
+end
+
+function cases.tasks_that_cannot_wait_send_nothing()
+	local port, close = server(echo)
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
+	check.equal(ask(channel, "before"), "=before")
+	local ok, problem = pcall(table.sort, { 1, 2 }, function() ask(channel, "sorted") end)
+	check.equal(ok, false)
+	assert(string.find(problem, "attempt to yield", 1, true), problem)
+	check.equal(ask(channel, "after"), "=after")
+	channel:close()
 	close()
 end
 

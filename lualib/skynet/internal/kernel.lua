@@ -53,6 +53,7 @@ local runtime = table.create(0, 32)
 runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
 runtime.tags, runtime.promised, runtime.at_once, runtime.entry = tags, promised, at_once, entry
+runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
 -- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
 -- what they have left once (3rd/lua/csrc/llayer.h).

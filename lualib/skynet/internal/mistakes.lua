@@ -105,6 +105,11 @@ function M.failed_call(address)
 			if command_at then
 				_, command = debug.getlocal(level, command_at)
 			end
+			local gateway = runtime.gateways[address]
+			if gateway and command_at then -- "req", and the address over there
+				_, command = debug.getlocal(level, command_at - 1)
+				return string.format("call failed: to %s of %s", runtime.api.address(command), gateway)
+			end
 			command = command ~= nil and show(command) .. " " or ""
 			return "call failed: " .. protocol_name(typename) .. " " .. command .. "to " .. runtime.api.address(address)
 		end

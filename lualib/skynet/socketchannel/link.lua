@@ -15,8 +15,26 @@ local socket = require "skynet.socket"
 local M = {}
 local lost_callback = setmetatable({}, { __mode = "k" })
 
+-- Errors of connections are equal to each other, so `problem == socketchannel.error` holds for all; their texts say more.
+local Failure = {
+	__eq = function() return true end,
+	__tostring = function(self) return self.text or "[Error: socket]" end,
+	__concat = function(a, b) return tostring(a) .. tostring(b) end,
+}
+
 --- Raised where a connection is lost.
-M.error = setmetatable({}, { __tostring = function() return "[Error: socket]" end })
+M.error = setmetatable({}, Failure)
+
+--- The same with a reason.
+---@param reason any nil: none is known
+---@param refused boolean? true: the server has said so itself, when this side logged in
+function M.failure(reason, refused)
+	if reason == nil or reason == M.error then
+		return type(reason) == "table" and reason or M.error
+	end
+	reason = tostring(reason)
+	return setmetatable({ text = refused and reason or "[Error: socket] " .. reason }, Failure)
+end
 
 local function reader(read)
 	return function(self, ...)
