@@ -8,7 +8,7 @@ local words = {}
 for word in string.gmatch(..., "%S+") do
 	words[#words + 1] = word
 end
-SERVICE_NAME = words[1]
+SERVICE_NAME = words[1] or error "no name of a service is given"
 
 -- A script inside of the executable, whose code all services share. Other executables have none.
 local function embedded_script(path)

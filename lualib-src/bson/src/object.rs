@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libc::{c_char, c_int};
 use mlua_sys::{
     LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer, lua_State,
-    lua_gettop, lua_isnoneornil, lua_pushinteger, lua_pushlstring, lua_pushstring, lua_pushvalue,
+    lua_isnoneornil, lua_isstring, lua_pushinteger, lua_pushlstring, lua_pushstring, lua_pushvalue,
     lua_tointegerx, lua_tolstring, lua_type, lua_typename, lua_upvalueindex, luaL_Buffer,
     luaL_addlstring, luaL_buffinitsize, luaL_checkinteger, luaL_checklstring, luaL_error,
     luaL_pushresult,
@@ -68,6 +68,17 @@ unsafe fn string_argument<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     unsafe {
         let text = luaL_checklstring(state, index, &mut len);
         slice::from_raw_parts(text.cast(), len)
+    }
+}
+
+/// The same, but what is no string counts as an empty one: programs leave arguments of that sort out.
+unsafe fn string_or_empty<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+    // SAFETY: as in `string_argument`; `lua_tolstring` changes no argument but a number, in its place.
+    unsafe {
+        if lua_isstring(state, index) == 0 {
+            return &[];
+        }
+        string_argument(state, index)
     }
 }
 
@@ -124,11 +135,7 @@ pub unsafe extern "C-unwind" fn regex(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the strings stay on the stack.
     unsafe {
         let pattern = string_argument(state, 1);
-        let options = if lua_gettop(state) < 2 {
-            &[]
-        } else {
-            string_argument(state, 2)
-        };
+        let options = string_or_empty(state, 2);
         push_parts(state, kind::REGEX, &[pattern, &[0], options, &[0]]);
     }
     1
@@ -138,7 +145,7 @@ pub unsafe extern "C-unwind" fn regex(state: *mut lua_State) -> c_int {
 pub unsafe extern "C-unwind" fn binary(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the string stays on the stack.
     unsafe {
-        let bytes = string_argument(state, 1);
+        let bytes = string_or_empty(state, 1);
         push_parts(state, kind::BINARY, &[&[0], bytes]);
     }
     1

@@ -127,10 +127,14 @@ local function task_main(protocol, session, source, msg, sz)
 	local task = current
 	while true do
 		local body
-		if protocol == nil or protocol == true then
+		if protocol == nil then
 			body = entry[task]
 			entry[task] = nil
 			body()
+		elseif protocol == true then
+			body = entry[task]
+			entry[task] = nil
+			body(true, session, source, msg) -- the functions of timers have always got what resumed them
 		else
 			body = protocol.dispatch
 			body(session, source, protocol.unpack(msg, sz))

@@ -19,6 +19,7 @@ local function describe(task)
 	return created_at and created_at[task] or debug.traceback(task)
 end
 
+-- No value when there is none.
 local function session_of(matches)
 	for session, task in pairs(waiting) do
 		if matches(task) then
@@ -46,7 +47,9 @@ function api.task(what)
 	if what == nil then
 		return count()
 	elseif what == "init" then
-		return runtime.init_task and debug.traceback(runtime.init_task)
+		if runtime.init_task then
+			return debug.traceback(runtime.init_task)
+		end
 	elseif kind == "table" then
 		for session, task in pairs(waiting) do
 			what[string.format("%s session: %d", task, session)] = describe(task)
@@ -54,7 +57,7 @@ function api.task(what)
 	elseif kind == "number" then
 		return waiting[what] and describe(waiting[what]) or "No session"
 	elseif kind == "thread" then
-		return (session_of(function(task) return task == what end))
+		return session_of(function(task) return task == what end)
 	end
 end
 
@@ -87,7 +90,7 @@ end
 
 --- Ends a task that waits or has not begun; who waits for its answer gets an error. Does not yield.
 ---@param thread thread|string the coroutine, or a pattern its `tostring` has to match
----@return thread? task nil when there is none
+---@return thread? task no value when there is none
 function api.killthread(thread)
 	if type(thread) ~= "string" and runtime.unfork(thread) then
 		return thread
@@ -97,7 +100,7 @@ function api.killthread(thread)
 		or function(task) return task == thread end)
 	local task = waiting[session]
 	if type(task) ~= "thread" then
-		return nil
+		return
 	end
 	local debt = owed[task]
 	if debt and debt ~= 0 then

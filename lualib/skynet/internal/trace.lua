@@ -41,6 +41,10 @@ function M.start(task, info)
 	core.trace(tag, info and "trace " .. info or "trace")
 end
 
+local function announce(task)
+	core.error("TRACE", tags[task])
+end
+
 --- Decides whether the request that `task` is about to handle is traced.
 function M.request(protocol, task, source)
 	if protocol.trace == false then
@@ -54,6 +58,7 @@ function M.request(protocol, task, source)
 		core.trace(tag, "request")
 		tags[task] = tag
 	elseif protocol.trace then
+		announce(task)
 		M.start(task)
 	end
 end
@@ -63,7 +68,7 @@ end
 function api.trace(info)
 	runtime.enable_tracing()
 	local task = runtime.current()
-	core.error("TRACE", tags[task])
+	announce(task)
 	M.start(task, info)
 end
 

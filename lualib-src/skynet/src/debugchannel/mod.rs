@@ -14,11 +14,10 @@ use std::time::Duration;
 use libc::c_int;
 use mlua_sys::{
     lua_State, lua_createtable, lua_newuserdatauv, lua_pushcfunction, lua_pushlightuserdata,
-    lua_pushlstring, lua_setfield, lua_setmetatable, luaL_argerror, luaL_checklstring,
-    luaL_checkudata, luaL_error, luaL_newmetatable, luaL_optnumber,
+    lua_pushlstring, lua_setfield, lua_setmetatable, lua_touserdata, luaL_argerror,
+    luaL_checklstring, luaL_checkudata, luaL_error, luaL_newmetatable, luaL_optnumber,
 };
 
-use crate::arguments::address;
 use crate::{Entry, check_version, register};
 use channel::Channel;
 
@@ -101,7 +100,10 @@ unsafe extern "C-unwind" fn create(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn connect(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the end takes over the reference before anything raises.
     unsafe {
-        let wanted = address::<Channel>(state, 1);
+        let wanted: *const Channel = lua_touserdata(state, 1).cast();
+        if wanted.is_null() {
+            return luaL_error(state, c"Invalid channel pointer".as_ptr());
+        }
         let end = push_end(state);
         match Channel::connect(wanted) {
             Some(channel) => (*end).channel = Arc::into_raw(channel),

@@ -1,0 +1,21 @@
+-- The log service of a run: keeps what services log, and hands it over to who asks.
+local skynet = require "skynet"
+
+local lines = {}
+
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	unpack = skynet.tostring,
+	dispatch = function(_, _, text)
+		skynet.ignoreret()
+		lines[#lines + 1] = text
+	end,
+}
+
+skynet.start(function()
+	skynet.dispatch("lua", function()
+		skynet.retpack(lines)
+		lines = {}
+	end)
+end)
