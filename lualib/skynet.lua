@@ -362,17 +362,17 @@ local function park(session, token)
 	return fired, reason
 end
 
-local function check_token(token)
-	check_yieldable(3)
+local function check_token(token, level)
+	check_yieldable(level)
 	if asleep[token] then
-		error("token duplicative", 3)
+		error("token duplicative", level)
 	end
 end
 
 -- Parks until a timer of that kind fires, or `wakeup`.
 local function sleep_for(start, duration, token)
 	token = token or running_coroutine()
-	check_token(token)
+	check_token(token, 4)
 	local fired, reason = park(start(duration), token)
 	if fired then
 		return
@@ -389,7 +389,8 @@ runtime.sleep_for = sleep_for
 ---@param token any what `wakeup` will name; the running coroutine by default; raises if in use
 ---@return string? "BREAK" when `wakeup` ended the sleep
 function skynet.sleep(centiseconds, token)
-	return sleep_for(start_timer, centiseconds, token)
+	local reason = sleep_for(start_timer, centiseconds, token)
+	return reason -- no tail call: stacks say `sleep`
 end
 
 --- Lets the messages that are already queued go first. Yields.
@@ -401,7 +402,7 @@ end
 ---@param token any the running coroutine by default; raises if in use
 function skynet.wait(token)
 	token = token or running_coroutine()
-	check_token(token)
+	check_token(token, 3)
 	local session = skynet.genid()
 	park(session, token)
 	waiting[session] = nil

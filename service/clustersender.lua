@@ -118,7 +118,7 @@ local function try()
 		connected()
 		figures.reconnects = figures.reconnects + 1
 	else
-		tried_at, trouble = skynet.now(), tostring(problem)
+		tried_at, trouble = skynet.now(), type(problem) == "table" and problem.reason or tostring(problem)
 	end
 	if state == "up" or not patience then
 		release_parked()

@@ -170,7 +170,7 @@ function cases.refused_log_in_is_an_error()
 	close()
 	ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
-	check.equal(tostring(problem), "[Error: socket] Connection refused")
+	check.equal({ tostring(problem), problem.reason }, { "[Error: socket]", "Connection refused" })
 end
 
 function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()

@@ -338,7 +338,11 @@ function COMMANDX.call(connection, line, address)
 	if not arguments[1] then
 		error(arguments[2], 0)
 	end
-	return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 2, arguments.n)))
+	local results = table.pack(pcall(skynet.call, handle, "lua", table.unpack(arguments, 2, arguments.n)))
+	if not results[1] then
+		error((string.gsub(tostring(results[2]), "\n.*", "")), 0) -- what was asked stands in the line above
+	end
+	return table.pack(table.unpack(results, 2, results.n))
 end
 
 -- Lines go to the debugger until it ends.

@@ -349,7 +349,7 @@ local function await(address, session)
 	watched[session] = nil
 	if not answered then
 		mistakes = mistakes or require "skynet.internal.mistakes"
-		error(mistakes.failed_call(address), 3)
+		error(mistakes.failed_call(address), 0)
 	end
 	return msg, sz
 end
@@ -565,8 +565,8 @@ end
 function runtime.check_yieldable(level)
 	if not is_yieldable() then
 		local _, is_main = this_thread()
-		error(is_main and "attempt to yield from outside a coroutine: this function waits, and cannot outside of a task"
-			or "attempt to yield across a C-call boundary: this function waits, and cannot inside of a function that C calls",
+		error(is_main and "attempt to yield from outside a coroutine\n\t(what waits cannot be called outside of a task)"
+			or "attempt to yield across a C-call boundary\n\t(what waits cannot be called inside of a function that C calls)",
 			(level or 2) + 1)
 	end
 end

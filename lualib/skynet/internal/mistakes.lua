@@ -92,29 +92,40 @@ local function layout(func)
 	end
 end
 
---- The error of a call that has failed.
----@param address integer|string
----@return string
-function M.failed_call(address)
-	for level = 3, 6 do -- after `await`
+-- What was asked, by the frame of who has called `await` (level 4, or above pcall).
+local function what_was_asked(address)
+	for level = 4, 7 do
 		local info = debug.getinfo(level, "f")
 		local protocol_at, command_at = layout(info and info.func)
 		if protocol_at then
-			local _, typename = debug.getlocal(level, protocol_at)
-			local command
-			if command_at then
-				_, command = debug.getlocal(level, command_at)
-			end
 			local gateway = runtime.gateways[address]
-			if gateway and command_at then -- "req", and the address over there
-				_, command = debug.getlocal(level, command_at - 1)
-				return string.format("call failed: to %s of %s", runtime.api.address(command), gateway)
+			local command
+			if command_at then -- of gateways, "req" and the address over there
+				local _, value = debug.getlocal(level, gateway and command_at - 1 or command_at)
+				command = value
 			end
+			if gateway then
+				return string.format("to %s of %s", command and runtime.api.address(command) or "?", gateway), level
+			end
+			local _, typename = debug.getlocal(level, protocol_at)
 			command = command ~= nil and show(command) .. " " or ""
-			return "call failed: " .. protocol_name(typename) .. " " .. command .. "to " .. runtime.api.address(address)
+			return protocol_name(typename) .. " " .. command .. "to " .. runtime.api.address(address), level
 		end
 	end
-	return "call failed: to " .. runtime.api.address(address)
+	return "to " .. runtime.api.address(address), 3
+end
+
+--- The error of a call that has failed, for `await`: the C core's text behind the caller's line, and a line that says what
+--- was asked of whom.
+---@param address integer|string
+---@return string
+function M.failed_call(address)
+	local what, level = what_was_asked(address)
+	local info = debug.getinfo(level, "Sl") -- without its own frame the caller is one nearer
+	if not info or info.currentline < 0 then
+		info = debug.getinfo(2, "Sl")
+	end
+	return string.format("%s:%d: call failed\n\t(%s)", info.short_src, info.currentline, what)
 end
 
 return M

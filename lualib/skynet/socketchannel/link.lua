@@ -15,25 +15,26 @@ local socket = require "skynet.socket"
 local M = {}
 local lost_callback = setmetatable({}, { __mode = "k" })
 
--- Errors of connections are equal to each other, so `problem == socketchannel.error` holds for all; their texts say more.
+-- Errors of connections are equal to each other, so `problem == socketchannel.error` holds for all.
 local Failure = {
 	__eq = function() return true end,
-	__tostring = function(self) return self.text or "[Error: socket]" end,
+	__tostring = function(self) return self.refusal or "[Error: socket]" end,
 	__concat = function(a, b) return tostring(a) .. tostring(b) end,
 }
 
 --- Raised where a connection is lost.
 M.error = setmetatable({}, Failure)
 
---- The same with a reason.
+--- The same with a reason, in the field `reason`. Its text is the reason only if the server has refused the log-in: programs
+--- compare the other one.
 ---@param reason any nil: none is known
----@param refused boolean? true: the server has said so itself, when this side logged in
+---@param refused boolean?
 function M.failure(reason, refused)
 	if reason == nil or reason == M.error then
 		return type(reason) == "table" and reason or M.error
 	end
 	reason = tostring(reason)
-	return setmetatable({ text = refused and reason or "[Error: socket] " .. reason }, Failure)
+	return setmetatable({ reason = reason, refusal = refused and reason }, Failure)
 end
 
 local function reader(read)

@@ -44,9 +44,9 @@ unsafe fn refuse(state: *mut lua_State) -> c_int {
         let is_main = lua_pushthread(state) != 0;
         lua_pop(state, 1);
         let text = if is_main {
-            c"attempt to yield from outside a coroutine: a call waits, and cannot outside of a task"
+            c"attempt to yield from outside a coroutine\n\t(what waits cannot be called outside of a task)"
         } else {
-            c"attempt to yield across a C-call boundary: a call waits, and cannot inside of a function that C calls"
+            c"attempt to yield across a C-call boundary\n\t(what waits cannot be called inside of a function that C calls)"
         };
         lua_pushstring(state, text.as_ptr());
         lua_concat(state, 2);
