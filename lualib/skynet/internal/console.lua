@@ -338,11 +338,7 @@ function COMMANDX.call(connection, line, address)
 	if not arguments[1] then
 		error(arguments[2], 0)
 	end
-	local results = table.pack(pcall(skynet.call, handle, "lua", table.unpack(arguments, 2, arguments.n)))
-	if not results[1] then
-		error((string.gsub(tostring(results[2]), "\n.*", "")), 0) -- what was asked stands in the line above
-	end
-	return table.pack(table.unpack(results, 2, results.n))
+	return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 2, arguments.n)))
 end
 
 -- Lines go to the debugger until it ends.
@@ -374,6 +370,14 @@ function COMMANDX.debug(connection, _, address)
 	end
 end
 
+-- Programs that read the console look at the end of the first line; who types has just asked what the second one says.
+local function shorten(ok, result)
+	if not ok and type(result) == "string" then
+		result = string.gsub(result, "(call failed)\n\t%([^\n]*%)", "%1")
+	end
+	return ok, result
+end
+
 --- Runs one line. Yields.
 ---@param connection table { fd, closed, poll_line(), wait(), wake() }
 ---@param line string
@@ -386,8 +390,8 @@ return function(connection, line)
 	end
 	local name = words[1]
 	if COMMAND[name] then
-		return pcall(COMMAND[name], table.unpack(words, 2))
+		return shorten(pcall(COMMAND[name], table.unpack(words, 2)))
 	elseif COMMANDX[name] then
-		return pcall(COMMANDX[name], connection, line, words[2])
+		return shorten(pcall(COMMANDX[name], connection, line, words[2]))
 	end
 end
