@@ -318,7 +318,10 @@ end
 ---@return integer id, string address, integer port the bound ones. Raises when it cannot be bound
 function M.listen(host, port, backlog)
 	check_yieldable()
-	local id = driver.listen(host, port, backlog)
+	local ok, id = pcall(driver.listen, host, port, backlog)
+	if not ok then
+		error(id, 2) -- where the port stands
+	end
 	local s = { id = id, kind = "listen", state = OPENING }
 	socket_pool[id] = s
 	park(s)

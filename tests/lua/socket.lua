@@ -25,6 +25,19 @@ local function pair()
 	return id, accepted
 end
 
+function cases.listening_on_a_port_in_use_says_so_where_it_stands()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	local ok, problem = pcall(function()
+		local id = socket.listen("127.0.0.1", port)
+		return id
+	end)
+	check.equal(ok, false)
+	local first, second = string.match(problem, "^([^\n]*)\n\t(.*)")
+	assert(string.find(first, "socket.lua:%d+: Listen error$"), problem)
+	check.equal(second, string.format("listen 127.0.0.1:%d: Address already in use", port))
+	socket.close(listener)
+end
+
 function cases.listen_tells_the_bound_port()
 	local listener, host, port = socket.listen("127.0.0.1:0")
 	check.equal(host, "127.0.0.1")

@@ -70,12 +70,13 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
             return Err(());
         }
         if !service::receives(context.cast()) {
+            // It may have done all that it was for. Who has started it is not told: it is no failure on the C core.
             skynet_error(
                 context,
-                c"%s ended without skynet.start: no message can reach it".as_ptr(),
+                c"%s ended without skynet.start: its launch is not answered, and no message reaches it"
+                    .as_ptr(),
                 script_name(args).as_ptr(),
             );
-            return Err(());
         }
         skynet_lua::lua_gcsettle(state.cast());
     }

@@ -103,8 +103,32 @@ unsafe extern "C-unwind" fn listen(state: *mut lua_State) -> c_int {
     unsafe {
         let backlog = luaL_optinteger(state, 3, BACKLOG) as c_int;
         let (host, port) = address::check(state, 1);
+        *libc::__errno_location() = 0;
         let id = skynet_socket_listen(context(state), host, port, backlog);
+        if id < 0 {
+            return cannot_listen(state, host, port);
+        }
         opened(state, id, c"Listen error".as_ptr())
+    }
+}
+
+/// Raises, with what the system says in a second line: the core tells only that it failed, and leaves `errno` alone.
+#[cold]
+unsafe fn cannot_listen(state: *mut lua_State, host: *const c_char, port: c_int) -> c_int {
+    let mut reason = [0; 128];
+    // SAFETY: called by Lua; `reason` is written with an end within its length, and copied by Lua.
+    unsafe {
+        let problem = *libc::__errno_location();
+        let host = if host.is_null() || *host == 0 {
+            c"0.0.0.0".as_ptr()
+        } else {
+            host
+        };
+        if problem == 0 || libc::strerror_r(problem, reason.as_mut_ptr(), reason.len()) != 0 {
+            return luaL_error(state, c"Listen error\n\tlisten %s:%d".as_ptr(), host, port);
+        }
+        let format = c"Listen error\n\tlisten %s:%d: %s".as_ptr();
+        luaL_error(state, format, host, port, reason.as_ptr())
     }
 }
 
