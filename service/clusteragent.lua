@@ -4,20 +4,33 @@ local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
+local skynet_core = require "skynet.core"
+local printable = require "skynet.internal.printable"
 
 local clusterd, _, fd = ... -- the second is the listener that the connection came in by
 clusterd, fd = math.tointeger(clusterd), math.tointeger(fd)
-local from -- address of the other side
 
 -- What one connection may have begun and not ended. A sender writes its large requests one after another, so one is
 -- what to expect.
 local MAX_UNFINISHED <const> = 64
 local max_bytes
 
+-- When it asks faster than it is answered, nothing more is read from it for a while: the requests wait in the other node,
+-- and not here. So it is when the service that it asks, or this one, is so many messages behind, when so many requests are
+-- in work, or when it does not read its answers.
+local MAX_BEHIND <const>, MAX_IN_WORK <const> = 1000, 65536
+local LOOK_EACH <const> = 64 -- requests between two looks at the service
+local BURST <const> = 256    -- packets that may come at once before nothing more is read until they are done
+local RELIEF <const> = 1     -- 1/100 s between two looks while nothing is read
+local MAX_TAG <const> = 1024 -- bytes of a trace tag
+local DEAF_LOOK <const> = 50 -- 1/100 s between two looks at what waits to be sent
+local DEAF_TIME <const> = 6000 -- 1/100 s in which it has to read something of what waits for it
+
 ---------------------------------------------------------------- names
 
 local handles = {} -- "@name" -> handle
 local asked = {}   -- "@name" -> tasks that wait for clusterd's answer
+local asking = 0   -- such tasks
 
 -- The handle of a registered name, nil if there is none. Yields the first time.
 local function handle_of(name)
@@ -28,7 +41,9 @@ local function handle_of(name)
 	if asked[name] then
 		local question, me = asked[name], coroutine.running()
 		table.insert(question, me)
+		asking = asking + 1
 		skynet.wait(me)
+		asking = asking - 1
 		return question.answer
 	end
 	local question, known = {}, handles
@@ -58,8 +73,11 @@ end
 
 -- A request to address 0 asks for a name.
 local function answer_name(session, msg, sz)
-	local name = skynet.unpack(msg, sz)
+	local ok, name = pcall(skynet.unpack, msg, sz)
 	skynet.trash(msg, sz)
+	if not ok or type(name) ~= "string" then
+		return answer(session, false, "Invalid name")
+	end
 	local handle = handle_of("@" .. name)
 	if handle then
 		answer(session, true, skynet.packstring(handle))
@@ -79,14 +97,59 @@ end
 
 local closed = false
 
--- The connection is at its end, and this service with it.
-local function finish()
+-- The connection is at its end, and this service with it. `fault`: what the other side has done, for the log. Does not
+-- return, unless another task ends the service already.
+local function finish(fault)
 	if not closed then
 		closed = true
 		driver.close(fd)
-		skynet.send(clusterd, "lua", "socket", "close", fd)
+		skynet.send(clusterd, "lua", "socket", "close", fd, fault)
 		skynet.exit()
 	end
+end
+
+---------------------------------------------------------------- more than can be done
+
+local in_work, since_look = 0, 0 -- requests that are not answered yet; requests since the last look at a service
+local asked_last                 -- address of the last request
+local deaf                       -- { size, since, seen }: bytes that wait to be sent, since when it is not less; last look
+
+local function output_waiting()
+	for _, info in ipairs(driver.info()) do
+		if info.id == fd then
+			return info.wbuffer or 0
+		end
+	end
+	return 0
+end
+
+-- Whether the other side does not read what waits for it.
+local function is_deaf()
+	if not deaf then
+		return false
+	end
+	local now = skynet.now()
+	if now - deaf.seen >= DEAF_LOOK then
+		local size = output_waiting()
+		deaf.seen = now
+		if size < deaf.size then
+			deaf.size, deaf.since = size, now
+		elseif now - deaf.since > DEAF_TIME then
+			finish(string.format("it has read nothing of %d bytes in %d s", size, DEAF_TIME // 100))
+		end
+	end
+	return now - deaf.since > 100
+end
+
+-- Whether more wait for a service, "" is this one, than it can soon handle.
+local function is_behind(address)
+	local waiting = skynet_core.command("MQLEN", address)
+	return waiting and tonumber(waiting) > MAX_BEHIND
+end
+
+-- The answers wait in our own mailbox.
+local function is_too_much()
+	return in_work >= MAX_IN_WORK or asking > MAX_BEHIND or is_behind "" or asked_last and is_behind(skynet.address(asked_last)) or is_deaf()
 end
 
 ---------------------------------------------------------------- requests
@@ -95,25 +158,33 @@ local partial = {} -- session -> a request of which parts are missing
 local partial_count, partial_bytes = 0, 0
 local trace_tag    -- for the request that comes next
 
+local last_complaint = -math.huge
+
+-- A line about what the other side does wrong, but need not end the connection; one a second.
+local function complain(text)
+	local now = skynet.now()
+	if now - last_complaint >= 100 then
+		last_complaint = now
+		skynet.error("cluster: " .. text)
+	end
+end
+
 local function take_trace_tag()
 	local tag = trace_tag
 	trace_tag = nil
 	return tag
 end
 
-local function serve(address, session, msg, sz, is_push, tag)
-	if address == 0 then
-		return answer_name(session, msg, sz)
-	end
+local function pass_on(address, session, msg, sz, is_push, tag)
 	local handle = core.isname(address) and handle_of(address) or address
 	if type(handle) == "string" and string.sub(handle, 1, 1) == "@" then
 		skynet.trash(msg, sz)
 		if is_push then
-			skynet.error(string.format("cluster: a push to %s, which is no name", handle))
-			return
+			return complain(string.format("a push to %s, which is no name", printable(handle)))
 		end
 		return answer(session, false, "Invalid name")
 	end
+	asked_last = handle
 	if is_push then
 		skynet.rawsend(handle, "lua", msg, sz)
 	else
@@ -121,13 +192,22 @@ local function serve(address, session, msg, sz, is_push, tag)
 	end
 end
 
+local function serve(address, session, msg, sz, is_push, tag)
+	in_work, asked_last = in_work + 1, clusterd
+	if address == 0 then
+		answer_name(session, msg, sz)
+	else
+		pass_on(address, session, msg, sz, is_push, tag)
+	end
+	in_work = in_work - 1
+end
+
 -- Whoever begins requests and does not end them would fill our memory. Does not return for one too many.
 local function begin(address, session, sz, is_push)
 	local bytes = partial_bytes + sz
 	if partial_count >= MAX_UNFINISHED or bytes > max_bytes then
-		skynet.error(string.format("cluster: the connection from %s is closed: %d unfinished requests of %d bytes, allowed are %d of %d",
-			from, partial_count + 1, bytes, MAX_UNFINISHED, max_bytes))
-		finish()
+		finish(string.format("%d unfinished requests of %d bytes, allowed are %d of %d",
+			partial_count + 1, bytes, MAX_UNFINISHED, max_bytes))
 	end
 	partial_count, partial_bytes = partial_count + 1, bytes
 	local request = { address = address, is_push = is_push, tag = take_trace_tag(), bytes = sz }
@@ -147,7 +227,7 @@ end
 -- What cluster.core makes of a packet: a trace tag alone, or a request, or a part of one.
 local function on_packet(address, session, msg, sz, more, is_push)
 	if session == nil then
-		trace_tag = address
+		trace_tag = printable(address, MAX_TAG)
 		return
 	end
 	if more then
@@ -185,42 +265,180 @@ end
 
 local queue -- of netpack: packets that came at once, and halves of packets
 local on = {}
+local heard = false
+local stalled = false -- nothing is read, and what had been read before that waits in the queue
+local ending = false  -- the connection has ended meanwhile
+local burst, bursts = 0, 0 -- packets of the queue that have been taken since it was empty; long queues so far
 
+-- The first packet that makes no sense ends the connection: what follows it cannot make sense either.
 local function take(msg, sz, ok, ...)
 	skynet.trash(msg, sz)
 	if not ok then
-		error(..., 0)
+		return finish("it sends what is no request: " .. tostring((...)))
+	end
+	if not heard then
+		heard = true
+		skynet.send(clusterd, "lua", "socket", "heard", fd)
 	end
 	return on_packet(...)
 end
 
-function on.data(_, msg, sz)
+-- Reads again, unless more than enough has come since: what was read before the reading stopped is in our mailbox before this.
+local function read_again(seen)
+	if bursts == seen and not stalled and not closed then
+		driver.start(fd)
+	end
+end
+
+-- A single packet that has come while others wait; all of them then, in order. Pairs of block and size.
+local held, held_first, held_last
+
+local function hold(msg, sz)
+	if not held then
+		held, held_first, held_last = {}, 1, 0
+		local _, earlier, size = netpack.pop(queue)
+		while earlier do
+			hold(earlier, size)
+			_, earlier, size = netpack.pop(queue)
+		end
+	end
+	held[held_last + 1], held[held_last + 2] = msg, sz
+	held_last = held_last + 2
+end
+
+local function next_held()
+	local msg, sz = held[held_first], held[held_first + 1]
+	held[held_first], held[held_first + 1] = nil, nil
+	held_first = held_first + 2
+	if held_first > held_last then
+		held = nil
+	end
+	return msg, sz
+end
+
+-- The next packet. A long queue stops the reading until it is empty: what comes meanwhile would only wait in our mailbox.
+local function pop()
+	if held then
+		return next_held()
+	end
+	local _, msg, sz = netpack.pop(queue)
+	if msg then
+		burst = burst + 1
+		if burst == BURST then
+			bursts = bursts + 1
+			driver.pause(fd)
+		end
+		return msg, sz
+	end
+	if burst >= BURST then
+		local seen = bursts
+		skynet.timeout(0, function() read_again(seen) end)
+	end
+	burst = 0
+end
+
+local relief
+
+local function handle(msg, sz)
+	if closed then
+		return skynet.trash(msg, sz)
+	end
+	since_look = since_look + 1
+	if since_look >= LOOK_EACH and not stalled then
+		since_look = 0
+		if is_too_much() then
+			stalled = true
+			bursts = bursts + 1
+			driver.pause(fd)
+			skynet.timeout(RELIEF, relief)
+		end
+	end
 	return take(msg, sz, pcall(core.unpackrequest, msg, sz))
 end
 
--- Several packets. When one of them has to wait for an answer, or fails, another task goes on with the next.
+function on.data(_, msg, sz)
+	if stalled then
+		hold(msg, sz)
+	else
+		handle(msg, sz)
+	end
+end
+
+-- Several packets. When one of them has to wait for an answer, another task goes on with the next.
 function on.more()
-	local id, msg, sz = netpack.pop(queue)
-	if not id then
+	if closed or stalled then
+		if held then
+			local _, msg, sz = netpack.pop(queue)
+			while msg do
+				hold(msg, sz)
+				_, msg, sz = netpack.pop(queue)
+			end
+		end
+		return
+	end
+	local msg, sz = pop()
+	if not msg then
 		return
 	end
 	skynet.fork(on.more)
 	repeat
-		on.data(id, msg, sz)
-		id, msg, sz = netpack.pop(queue)
-	until not id
+		handle(msg, sz)
+		if stalled or closed then
+			return
+		end
+		msg, sz = pop()
+	until not msg
+end
+
+-- Goes on with what waits, so many packets of it at a time, and reads again when that is done.
+local function go_on(count)
+	if closed then
+		return
+	elseif count == 0 then
+		if is_too_much() then
+			return skynet.timeout(RELIEF, relief)
+		end
+		count = LOOK_EACH
+	end
+	local msg, sz = pop()
+	if msg then
+		skynet.fork(go_on, count - 1) -- runs when this request waits, or has been sent on
+		return handle(msg, sz)
+	end
+	stalled = false
+	if ending then
+		return finish()
+	end
+	local seen = bursts
+	skynet.timeout(0, function() read_again(seen) end)
+end
+
+-- Even a service that is always behind is asked something.
+function relief()
+	go_on(is_too_much() and 1 or LOOK_EACH)
 end
 
 function on.warning(_, kilobytes)
 	skynet.error(string.format("socket warning %d %d K", fd, kilobytes))
+	if kilobytes == 0 then
+		deaf = nil
+	elseif not deaf then
+		deaf = { size = kilobytes * 1024, since = skynet.now(), seen = skynet.now() }
+	end
 end
 
 function on.error(_, text)
-	skynet.error(string.format("cluster: the connection from %s: %s", from, text))
-	finish()
+	finish(text)
 end
 
-on.close = finish
+-- What had come before is still done.
+function on.close()
+	if stalled then
+		ending = true
+	else
+		finish()
+	end
+end
 
 skynet.register_protocol {
 	name = "socket",
@@ -237,8 +455,12 @@ skynet.register_protocol {
 
 local command = setmetatable({}, { __gc = function() netpack.clear(queue) end }) -- only netpack frees what is in it
 
---- Ends the connection and this service; a caller gets an error.
-command.exit = finish
+--- From clusterd, and from operators: the connection has to end. A caller gets an error.
+function command.hangup()
+	finish()
+end
+
+command.exit = command.hangup
 
 --- Names have changed: ask again.
 function command.namechange()
@@ -257,8 +479,7 @@ skynet.start(function()
 			end
 		end
 	end)
-	local megabytes
-	from, megabytes = skynet.call(clusterd, "lua", "connection", fd)
+	local from, megabytes = skynet.call(clusterd, "lua", "connection", fd)
 	max_bytes = megabytes * 1024 * 1024
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
 	driver.start(fd)   -- from here on packets come

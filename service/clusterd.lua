@@ -7,15 +7,20 @@
 -- `__heartbeat = seconds` (a node that is silent for so long is asked whether it lives; never by default),
 -- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
--- together).
+-- together), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
+-- (connections of one address to one listener).
 
 local skynet = require "skynet"
 require "skynet.manager"
 local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
+local admission = require "skynet.internal.admission"
 
 local FIGURES_PATIENCE <const> = 50 -- 1/100 s
 local MAX_CONNECTIONS <const>, UNFINISHED <const> = 1024, 1024
+local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
+local FEW <const> = 64 -- connections that one address may have in any case, if there is room
+local MAX_UNHEARD <const> = 128 -- connections of one address that have said nothing yet
 
 local our_name = core.nodename()
 
@@ -229,30 +234,56 @@ end
 
 ---------------------------------------------------------------- this node
 
--- Agents of connections: a handle, or the address of the other side while one starts.
-local agents, connections = {}, 0
-local most = {} -- listener -> connections at most
+-- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
+local agents, doors, door_of = {}, {}, {}
 
-local function on_accept(listener, fd, from)
-	if connections + 1 >= most[listener] then
-		skynet.error(string.format("cluster: %s is turned away, there are %d connections", from, connections))
-		return socket.close_fd(fd)
-	end
-	skynet.error(string.format("socket accept from %s", from))
-	agents[fd], connections = from, connections + 1
-	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
-	if not ok then
-		agents[fd], connections = nil, connections - 1
-		socket.close_fd(fd)
-		error(agent, 0)
-	elseif agents[fd] then
-		agents[fd] = agent
+local function forget_agent(fd)
+	if agents[fd] ~= nil then
+		door_of[fd]:leave(fd)
+		agents[fd], door_of[fd] = nil, nil
 	end
 end
 
-local function forget_agent(fd)
-	if agents[fd] then
-		agents[fd], connections = nil, connections - 1
+-- A connection has to go.
+local function hang_up(fd)
+	local agent = agents[fd]
+	agents[fd], door_of[fd] = nil, nil
+	if not (agent and skynet.send(agent, "lua", "hangup")) then
+		socket.close_fd(fd) -- nobody has it yet
+	end
+end
+
+local function new_door(maxclient)
+	local most = (maxclient or MAX_CONNECTIONS) - 1 -- connections stay below it, as those of any gate
+	local seconds = options.handshake or HANDSHAKE
+	return admission.new {
+		name = "cluster",
+		most = most,
+		most_address = math.tointeger(options.peraddress) or math.max(most // 2, FEW),
+		most_unheard = MAX_UNHEARD,
+		handshake = seconds > 0 and seconds or nil,
+		close = hang_up,
+	}
+end
+
+local function on_accept(listener, fd, from)
+	local door = doors[listener]
+	if not door:enter(fd, from) then
+		return socket.close_fd(fd)
+	end
+	skynet.error(string.format("socket accept from %s", from))
+	agents[fd], door_of[fd] = false, door
+	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
+	if agents[fd] == nil then -- it had to go meanwhile
+		if ok then
+			skynet.kill(agent)
+		end
+	elseif not ok then
+		forget_agent(fd)
+		socket.close_fd(fd)
+		error(agent, 0)
+	else
+		agents[fd] = agent
 	end
 end
 
@@ -263,10 +294,10 @@ function command.listen(_, address, port, maxclient)
 		host = nodes[address] and nodes[address].address or error(address .. " is down")
 	end
 	local listener = skynet.newservice("clusterlistener", skynet.self())
-	most[listener] = maxclient or MAX_CONNECTIONS
+	doors[listener] = new_door(maxclient)
 	local real_address, real_port = skynet.call(listener, "lua", host, port)
 	if not real_address then
-		most[listener] = nil
+		doors[listener] = nil
 		error(real_port, 0)
 	end
 	if port == nil then
@@ -275,25 +306,33 @@ function command.listen(_, address, port, maxclient)
 	skynet.retpack(real_address, real_port)
 end
 
---- socket "open", fd, from: a listener has a connection; socket "close", fd: an agent tells that its has ended
+--- socket "open", fd, from: a listener has a connection; an agent tells of its own: socket "heard", fd: it has sent a
+--- request; socket "close", fd, why: it has ended, and why if that was the other side's fault
 function command.socket(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)
+	elseif event == "heard" and door_of[fd] then
+		door_of[fd]:heard(fd)
 	elseif event == "close" then
+		local door = door_of[fd]
+		if from and door then
+			door:report(door:from(fd), "is closed: " .. from)
+		end
 		forget_agent(fd)
 	end
 end
 
 --- connection fd -> address of the other side, MiB of unfinished requests that it may have; for an agent that starts
 function command.connection(_, fd)
-	skynet.retpack(agents[fd], unfinished())
+	local door = door_of[fd]
+	skynet.retpack(door and door:from(fd), unfinished())
 end
 
 local handles, names = {}, {} -- name -> handle, handle -> name
 
 local function forget_cached_names()
 	for fd, agent in pairs(agents) do
-		if type(agent) == "number" and not skynet.send(agent, "lua", "namechange") then
+		if agent and not skynet.send(agent, "lua", "namechange") then
 			forget_agent(fd) -- somebody has killed it
 		end
 	end

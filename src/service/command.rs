@@ -47,7 +47,7 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         }
         b"MONITOR" => monitor(this, text),
         b"STAT" => stat(this, text),
-        b"MQLEN" => this.answer(count(this.queue.mailbox.len()).bytes()),
+        b"MQLEN" => waiting(this, text),
         b"ENDLESS" => {
             if this.take_endless() {
                 this.answer(b"1")
@@ -66,6 +66,18 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"SHUTDOWN" => shut_down(this, text),
         _ => NONE,
     }
+}
+
+/// Messages that wait for this service, or for another one: as many as there were when it last looked.
+fn waiting(this: &Context, text: &CStr) -> *const c_char {
+    if text.is_empty() {
+        return this.answer(count(this.queue.mailbox.len()).bytes());
+    }
+    let mut length = None;
+    with_service(this, text, |other| {
+        length = Some(other.queue.mailbox.last_len())
+    });
+    length.map_or(NONE, |length| this.answer(count(length).bytes()))
 }
 
 fn hex_answer(this: &Context, handle: u32) -> *const c_char {

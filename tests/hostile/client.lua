@@ -44,9 +44,9 @@ local function ask_once(listener, port)
 end
 
 local function run(listener, port, figures)
-	local ask
+	local ask, close
 	if listener.stays then
-		attempt(figures, function() ask = listener.open(port) end)
+		attempt(figures, function() ask, close = listener.open(port) end)
 	end
 	while not figures.over do
 		attempt(figures, ask_once, listener, port)
@@ -54,6 +54,9 @@ local function run(listener, port, figures)
 			attempt(figures, ask)
 		end
 		skynet.sleep(PAUSE)
+	end
+	if close then
+		close()
 	end
 	skynet.wakeup(figures)
 end

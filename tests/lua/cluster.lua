@@ -351,6 +351,66 @@ function cases.unfinished_requests_of_a_connection_have_a_limit()
 	check.equal(cluster.call("me", p, "echo", "others go on"), "others go on")
 end
 
+function cases.the_first_packet_that_is_no_request_ends_its_connection()
+	if not skynet.call_timeout then
+		return -- each one raises an error
+	end
+	open()
+	for _, bytes in ipairs { string.rep("\0", 32000), "\0\1\9", "\0\3\0\0\0", "\0\5\1\0\0\0\0" } do
+		local fd = assert(socket.open(SELF))
+		socket.write(fd, bytes)
+		check.equal(socket.read(fd), false)
+		socket.close(fd)
+	end
+end
+
+function cases.requests_of_a_connection_are_done_in_order_however_many_come()
+	open()
+	local p = peer()
+	local fd = assert(socket.open(SELF))
+	local count, requests = 5000, {}
+	for session = 1, count do
+		requests[session] = string.pack(">s2", string.pack("<BI4I4", 0, p, session) .. skynet.packstring("echo", session))
+	end
+	socket.write(fd, table.concat(requests))
+	for session = 1, count do
+		local number, ok, text = string.unpack("<I4B", read_packet(fd))
+		check.equal({ number, ok }, { session, 1 })
+	end
+	socket.close(fd)
+end
+
+function cases.a_silent_connection_gives_way_when_there_is_no_room()
+	if not skynet.call_timeout then
+		return -- whoever is there stays, whether it says anything or not
+	end
+	local _, port = cluster.open(0, 5)
+	local silent = {}
+	for i = 1, 8 do
+		silent[i] = assert(socket.open("127.0.0.1", port))
+	end
+	local fd = assert(socket.open("127.0.0.1", port))
+	socket.write(fd, string.pack(">s2", string.pack("<BI4I4", 0, 0, 1) .. skynet.packstring "nosuch"))
+	check.equal(read_packet(fd), string.pack("<I4B", 1, 0) .. "name not found")
+	check.equal(socket.read(silent[1]), false)
+	for _, other in ipairs(silent) do
+		socket.close(other)
+	end
+	socket.close(fd)
+end
+
+function cases.a_connection_that_says_nothing_has_its_time()
+	if not skynet.call_timeout then
+		return -- no limit
+	end
+	cluster.reload { __handshake = 0.05 } -- for listeners to come
+	local _, port = cluster.open(0)
+	local fd = assert(socket.open("127.0.0.1", port))
+	check.equal(socket.read(fd), false)
+	socket.close(fd)
+	cluster.reload { __handshake = 300 }
+end
+
 -- A node that answers each request with packets of our choice: answer(session, body, send).
 local function misbehaving_node(name, place, answer)
 	local address = "127.0.0.1:" .. check.port(place)

@@ -1,0 +1,227 @@
+--- Who may be connected to a listener: limits of connections in all and of one address, and of the time until a stranger
+--- has said something that makes sense.
+---
+---     local door = admission.new {
+---         name = "cluster",      -- for the log
+---         most = 1024,           -- connections in all
+---         most_address = 512,    -- ... of one address
+---         most_unheard = 128,    -- ... of one address that have said nothing yet
+---         handshake = 300,       -- seconds until they have to; nil: no limit
+---         idle = 60,             -- seconds without a sign; nil: no limit
+---         close = function(id, why) end, -- a connection has to go; it has left already. Must not yield
+---     }
+---     if not door:enter(id, "10.0.0.1:4711") then ...close it... end
+---     door:heard(id)     -- it has shown that it speaks the protocol
+---     door:active(id)    -- for the limit of idle time
+---     door:leave(id)
+---
+--- When the listener is full, the connection goes that has been silent for longest: so those that never say anything do not
+--- keep out those that do. Nothing here yields.
+
+local skynet = require "skynet"
+local printable = require "skynet.internal.printable"
+
+local LINES <const>, LINES_TIME <const> = 20, 1000 -- log lines of one listener in so many 1/100 s
+
+local Door = {}
+Door.__index = Door
+
+-- The address without the port.
+local function host_of(from)
+	return string.match(from, "^(.*):%d+$") or from
+end
+
+--- A listener's limits, see above.
+local function new(limits)
+	local door = {
+		name = limits.name,
+		most = limits.most or math.huge,
+		most_address = limits.most_address or math.huge,
+		most_unheard = limits.most_unheard or math.huge,
+		handshake = limits.handshake and limits.handshake * 100,
+		idle = limits.idle and limits.idle * 100,
+		close = limits.close,
+		count = 0,      -- connections
+		guests = {},    -- id -> { id, from, host, since, order = place in `silent` while unheard, last }
+		hosts = {},     -- address -> { count, unheard }
+		silent = {},    -- order -> id, from the longest silent one on; with holes
+		first = 1, last = 0,
+		lines = 0, unsaid = 0, since = 0, -- of the log
+	}
+	return setmetatable(door, Door)
+end
+
+---------------------------------------------------------------- the log
+
+--- Writes a line about a connection that misbehaves: not more than a few in a time, however many there are.
+function Door:report(from, why)
+	local now = skynet.now()
+	if now - self.since > LINES_TIME then
+		self.since, self.lines = now, 0
+	end
+	if self.lines >= LINES then
+		self.unsaid = self.unsaid + 1
+		return
+	end
+	self.lines = self.lines + 1
+	local more = ""
+	if self.unsaid > 0 then
+		more = string.format(" (and %d before that were not written)", self.unsaid)
+		self.unsaid = 0
+	end
+	skynet.error(string.format("%s: the connection from %s %s%s", self.name, printable(from), why, more))
+end
+
+---------------------------------------------------------------- guests
+
+local function forget_silence(door, guest)
+	if guest.order then
+		door.silent[guest.order] = nil
+		guest.order = nil
+		local host = door.hosts[guest.host]
+		host.unheard = host.unheard - 1
+	end
+end
+
+--- A connection is gone. Does nothing for one that has left already.
+function Door:leave(id)
+	local guest = self.guests[id]
+	if not guest then
+		return
+	end
+	forget_silence(self, guest)
+	self.guests[id] = nil
+	self.count = self.count - 1
+	local host = self.hosts[guest.host]
+	host.count = host.count - 1
+	if host.count == 0 then
+		self.hosts[guest.host] = nil
+	end
+end
+
+local function expel(door, id, why)
+	local from = door.guests[id].from
+	door:leave(id)
+	door:report(from, "is closed: " .. why)
+	door.close(id, why)
+end
+
+-- The connection that has been silent for longest, nil when there is none.
+local function longest_silent(door)
+	while door.first <= door.last do
+		local id = door.silent[door.first]
+		if id then
+			return id
+		end
+		door.first = door.first + 1
+	end
+end
+
+local function watch_silence(door)
+	local now = skynet.now()
+	while true do
+		local id = longest_silent(door)
+		if not id then
+			door.watching = nil
+			return
+		end
+		local left = door.guests[id].since + door.handshake - now
+		if left > 0 then
+			skynet.timeout(left, function() watch_silence(door) end)
+			return
+		end
+		expel(door, id, string.format("it has said nothing in %g s", door.handshake / 100))
+	end
+end
+
+local function watch_idle(door)
+	local now = skynet.now()
+	for id, guest in pairs(door.guests) do
+		if not guest.order and now - guest.last >= door.idle then
+			expel(door, id, string.format("it has been idle for %g s", door.idle / 100))
+		end
+	end
+	if next(door.guests) then
+		skynet.timeout(math.max(door.idle // 4, 10), function() watch_idle(door) end)
+	else
+		door.watching_idle = nil
+	end
+end
+
+local function watch(door)
+	if door.handshake and not door.watching then
+		door.watching = true
+		skynet.timeout(door.handshake, function() watch_silence(door) end)
+	end
+	if door.idle and not door.watching_idle then
+		door.watching_idle = true
+		skynet.timeout(math.max(door.idle // 4, 10), function() watch_idle(door) end)
+	end
+end
+
+-- Why a connection of that address is not let in, nil when it is.
+local function refusal(door, host)
+	local known = door.hosts[host]
+	if known and known.count >= door.most_address then
+		return string.format("is turned away: there are %d from that address", known.count)
+	elseif known and known.unheard >= door.most_unheard then
+		return string.format("is turned away: there are %d from that address that have said nothing yet", known.unheard)
+	elseif door.count >= door.most then
+		local id = longest_silent(door)
+		if not id then
+			return string.format("is turned away: there are %d connections", door.count)
+		end
+		expel(door, id, "it has said nothing, and there is no room for others")
+	end
+end
+
+--- A connection has come. False when it has to be closed, and must not `leave`; the log has a line then.
+---@param id integer
+---@param from string "address:port"
+---@return boolean
+function Door:enter(id, from)
+	local host = host_of(from)
+	local why = refusal(self, host)
+	if why then
+		self:report(from, why)
+		return false
+	end
+	local known = self.hosts[host]
+	if not known then
+		known = { count = 0, unheard = 0 }
+		self.hosts[host] = known
+	end
+	known.count, known.unheard = known.count + 1, known.unheard + 1
+	self.count, self.last = self.count + 1, self.last + 1
+	local now = skynet.now()
+	self.silent[self.last] = id
+	self.guests[id] = { from = from, host = host, since = now, last = now, order = self.last }
+	watch(self)
+	return true
+end
+
+--- A connection has said something that makes sense. Ids that are not known are passed over.
+function Door:heard(id)
+	local guest = self.guests[id]
+	if guest then
+		forget_silence(self, guest)
+		guest.last = skynet.now()
+	end
+end
+
+--- A connection is not idle.
+function Door:active(id)
+	local guest = self.guests[id]
+	if guest then
+		guest.last = skynet.now()
+	end
+end
+
+--- Where a connection comes from, nil when it is not known.
+---@return string?
+function Door:from(id)
+	local guest = self.guests[id]
+	return guest and guest.from
+end
+
+return { new = new }
