@@ -1,14 +1,16 @@
 //! The command line of the executable.
 
-use crate::{config, crash, service, signals};
+use crate::{check, config, crash, service, signals};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: skynet configfilename";
+const USAGE: &str = "usage: skynet configfilename
+       skynet check [--json] PATH";
 
 const HELP: &str = "\
-Runs a skynet node as a config file says.
+Runs a skynet node as a config file says, or looks at a project of the C core without running it and says what a swap of the
+core takes (`skynet check --help`).
 
   configfilename   a Lua file; its globals are the settings
   -h, --help       this text
@@ -40,9 +42,19 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     match argument.to_str() {
         Some("-h" | "--help") => println!("{USAGE}\n{HELP}"),
         Some("-V" | "--version") => println!("skynet {}", env!("CARGO_PKG_VERSION")),
+        Some("check") => return check_or_config(argument, args),
         _ => return run(argument),
     }
     ExitCode::SUCCESS
+}
+
+/// `skynet check` alone runs a config of that name, as it always did, if there is one.
+fn check_or_config(argument: OsString, args: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut args = args.peekable();
+    if args.peek().is_none() && std::path::Path::new(&argument).is_file() {
+        return run(argument);
+    }
+    check::main(args)
 }
 
 fn run(file: OsString) -> ExitCode {

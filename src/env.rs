@@ -18,6 +18,11 @@ pub fn get(key: &CStr) -> Option<&'static CStr> {
     VALUES.read().get(key).copied()
 }
 
+/// All keys that are set, in no order.
+pub fn keys() -> Vec<&'static CStr> {
+    VALUES.read().keys().copied().collect()
+}
+
 /// Sets `key` for the service `source` (0: the node itself). A second value for a key is refused, and the log says who
 /// tried: others may hold the first.
 pub fn set(source: u32, key: &CStr, value: &CStr) -> Result<(), AlreadySet> {

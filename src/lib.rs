@@ -11,9 +11,10 @@ pub mod abi;
 pub mod blocks;
 pub mod builtin;
 #[cfg(feature = "lua")]
+pub mod check;
+#[cfg(feature = "lua")]
 pub mod cli;
 pub mod clock;
-#[cfg(feature = "lua")]
 pub mod config;
 pub mod crash;
 pub mod daemon;

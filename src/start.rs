@@ -1,5 +1,6 @@
 //! A node from its first service to its last: `skynet_start`.
 
+use crate::config::keys;
 use crate::limits::Limits;
 use crate::service::{self, ThreadClass};
 use crate::{
@@ -85,6 +86,7 @@ pub unsafe fn run(config: &Config) {
     handle::name_handle(logger, c"logger");
     // The log service has none: nobody is told what becomes of a line.
     limits.set_for_mailboxes();
+    tell_misspelled_keys();
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 
     shutdown::watch_signals();
@@ -98,6 +100,16 @@ pub unsafe fn run(config: &Config) {
         daemon::exit(file);
     }
     shutdown::conclude();
+}
+
+/// Names the keys of the environment that are most likely misspelled: what they were to set has its default now.
+fn tell_misspelled_keys() {
+    for (key, meant) in keys::misspelled() {
+        log::error_fmt(
+            0,
+            format_args!("warning: config: nobody reads the key `{key}`; did you mean `{meant}`?"),
+        );
+    }
 }
 
 /// Launches the first service: its name up to the first space, its arguments without leading spaces.

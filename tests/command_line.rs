@@ -92,3 +92,20 @@ fn a_config_that_cannot_be_used_is_told_on_stderr() {
     );
     assert!(refused("include", "include 'nosuch'").contains("nosuch: No such file or directory\n"));
 }
+
+#[test]
+fn the_log_names_a_misspelled_key_and_the_one_that_was_meant() {
+    let path = config(
+        "misspelled",
+        "thrad = 2 harbor = 0 port = 8888 bootstrap = 'no_such_service'",
+    );
+    let output = skynet(&[path.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let warnings: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("warning"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{text}");
+    let expected = "warning: config: nobody reads the key `thrad`; did you mean `thread`?";
+    assert!(warnings[0].ends_with(expected), "{text}");
+}

@@ -1,11 +1,20 @@
 -- Reads a config file: a Lua file whose globals are the settings, with $NAME for variables of the process's environment
--- and include "file" for other files, relative to the folder of the file that includes them.
+-- and include "file" for other files, relative to the folder of the file that includes them. With a table `missing`, names that
+-- the environment lacks are put there instead of raised, and stand as they are.
+local path, missing = ...
 local settings = {}
 local slash = package.config:sub(1, 1)
 local folder = "." .. slash
 
 local function variable(name)
-	return os.getenv(name) or error("os.getenv() failed: " .. name)
+	local value = os.getenv(name)
+	if not value then
+		if not missing then
+			error("os.getenv() failed: " .. name)
+		end
+		missing[#missing + 1] = name
+	end
+	return value
 end
 
 local function include(path)
@@ -37,5 +46,5 @@ local function include(path)
 end
 
 setmetatable(settings, { __index = { include = include } })
-include((...))
+include(path)
 return setmetatable(settings, nil)

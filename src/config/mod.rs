@@ -1,5 +1,7 @@
 //! The config file of the executable, and the settings that the core takes from it.
 
+pub mod keys;
+#[cfg(feature = "lua")]
 mod read;
 
 use crate::env;
@@ -7,7 +9,8 @@ use crate::start::Config;
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-pub use read::read;
+#[cfg(feature = "lua")]
+pub use read::{read, read_elsewhere};
 
 /// Keys and values as they stand in the file.
 pub type Settings = Vec<(CString, CString)>;

@@ -2,9 +2,9 @@
 
 use super::Settings;
 use mlua_sys::lua55::{
-    LUA_TBOOLEAN, LUA_TSTRING, lua_State, lua_close, lua_next, lua_pcall, lua_pop, lua_pushnil,
-    lua_pushstring, lua_toboolean, lua_tolstring, lua_type, luaL_loadbufferx, luaL_newstate,
-    luaL_openlibs,
+    LUA_TBOOLEAN, LUA_TSTRING, lua_State, lua_close, lua_createtable, lua_next, lua_pcall, lua_pop,
+    lua_pushnil, lua_pushstring, lua_pushvalue, lua_rawgeti, lua_rawlen, lua_toboolean,
+    lua_tolstring, lua_type, luaL_loadbufferx, luaL_newstate, luaL_openlibs,
 };
 use std::ffi::{CStr, CString};
 
@@ -23,6 +23,17 @@ impl Drop for State {
 /// The settings of a config file: strings as they are, numbers as Lua writes them, booleans as `true` and `false`. The
 /// error is a line for the user.
 pub fn read(path: &CStr) -> Result<Settings, String> {
+    run(path, false).map(|(settings, _)| settings)
+}
+
+/// As [`read`], for a look at a config of another machine: variables that the environment lacks are named in the second
+/// half of the answer, and stand as `$NAME` in the first.
+pub fn read_elsewhere(path: &CStr) -> Result<(Settings, Vec<String>), String> {
+    run(path, true)
+}
+
+/// What a config file sets, and which variables it missed if it `may_miss` some.
+fn run(path: &CStr, may_miss: bool) -> Result<(Settings, Vec<String>), String> {
     skynet_lua::luaL_initcodecache();
     // SAFETY: a fresh state.
     let raw = unsafe { luaL_newstate() };
@@ -34,6 +45,7 @@ pub fn read(path: &CStr) -> Result<Settings, String> {
     // an error, which ends the process.
     unsafe {
         luaL_openlibs(raw);
+        lua_createtable(raw, 0, 0);
         let loaded = luaL_loadbufferx(
             raw,
             LOADER.as_ptr().cast(),
@@ -43,15 +55,40 @@ pub fn read(path: &CStr) -> Result<Settings, String> {
         );
         if loaded == 0 {
             lua_pushstring(raw, path.as_ptr());
+            if may_miss {
+                lua_pushvalue(raw, MISSING);
+            }
         }
-        if loaded != 0 || lua_pcall(raw, 1, 1, 0) != 0 {
+        if loaded != 0 || lua_pcall(raw, 1 + i32::from(may_miss), 1, 0) != 0 {
             let message = bytes(raw, -1).unwrap_or(b"error in the config file");
             return Err(String::from_utf8_lossy(message).into_owned());
         }
         let settings = settings(raw);
+        let missing = texts(raw, MISSING);
         drop(state);
-        settings
+        Ok((settings?, missing))
     }
+}
+
+/// Place on the stack of the table of names that the environment lacks.
+const MISSING: i32 = 1;
+
+/// The texts of the list at `index`.
+///
+/// # Safety
+/// `state` is open, and there is a table without metatable.
+unsafe fn texts(state: *mut lua_State, index: i32) -> Vec<String> {
+    let mut all = Vec::new();
+    // SAFETY: by contract; nothing here raises.
+    unsafe {
+        for place in 1..=lua_rawlen(state, index) {
+            lua_rawgeti(state, index, place as i64);
+            let text = bytes(state, -1).unwrap_or_default();
+            all.push(String::from_utf8_lossy(text).into_owned());
+            lua_pop(state, 1);
+        }
+    }
+    all
 }
 
 /// The string or number at `index`, where a number becomes a string. It lives until the value leaves the stack.

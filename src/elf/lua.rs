@@ -192,7 +192,7 @@ const SOME_HAVE: &[(&str, Versions)] = &[
 ];
 
 /// Whether a symbol belongs to Lua's C interface, of whatever generation, skynet's additions included.
-fn is_lua(name: &str) -> bool {
+pub fn is_lua(name: &str) -> bool {
     ["lua_", "luaL_", "luaS_", "luaopen_"]
         .iter()
         .any(|begin| name.starts_with(begin))
@@ -293,6 +293,7 @@ mod tests {
             exports: BTreeSet::new(),
             needed: Vec::new(),
             architecture: Architecture::Unknown,
+            is_program: false,
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Image {
     pub needed: Vec<String>,
     /// The processor that it is for.
     pub architecture: Architecture,
+    /// It is a program, not a library: it names the loader that starts it (`PT_INTERP`).
+    pub is_program: bool,
 }
 
 impl Image {
@@ -46,6 +48,7 @@ impl Image {
             exports: BTreeSet::new(),
             needed: needed(&file, &data),
             architecture: file.architecture(),
+            is_program: file.section_by_name(".interp").is_some(),
         };
         for symbol in file.dynamic_symbols() {
             let Ok(name) = symbol.name() else { continue };
@@ -93,7 +96,7 @@ fn needed_in<H: FileHeader>(header: &H, endian: H::Endian, data: &[u8]) -> Optio
     let strings = sections.strings(endian, data, strings).ok()?;
     let names = entries
         .iter()
-        .filter(|entry| entry.tag32(endian).map(i64::from) == Some(elf::DT_NEEDED.into()))
+        .filter(|entry| entry.tag32(endian).map(i64::from) == Some(elf::DT_NEEDED))
         .filter_map(|entry| entry.string(endian, strings).ok())
         .map(|name| String::from_utf8_lossy(name).into_owned());
     Some(names.collect())

@@ -1,0 +1,169 @@
+//! The files of a project.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Files that are looked at, at most.
+pub(super) const MOST: usize = 100_000;
+/// Texts above this size are no sources, scripts or configs.
+const LARGEST_TEXT: u64 = 4 << 20;
+/// Folders of others' sources and of tools: nothing in there is the project's.
+const PASSED_OVER: &[&str] = &[".git", ".svn", ".hg", "node_modules", "target", "jemalloc"];
+
+/// What a file is, by its name and first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An ELF file.
+    Compiled,
+    /// C or C++.
+    Source,
+    /// Lua.
+    Script,
+    /// A config file of a node.
+    Config,
+}
+
+/// A file of the project.
+pub(super) struct File {
+    /// Relative to the project's folder.
+    pub name: String,
+    pub path: PathBuf,
+    pub kind: Kind,
+}
+
+/// A project on the disk.
+pub(super) struct Project {
+    /// Where a node of it is started: what its configs' relative paths begin at.
+    pub folder: PathBuf,
+    pub files: Vec<File>,
+    /// There are more files than were looked at.
+    pub cut: bool,
+}
+
+impl Project {
+    /// The project in a folder, or the one that a config file belongs to.
+    pub fn find(path: &Path) -> io::Result<Project> {
+        let is_config = !fs::metadata(path)?.is_dir();
+        let folder = if is_config { Path::new(".") } else { path };
+        let mut project = Project {
+            folder: folder.to_owned(),
+            files: Vec::new(),
+            cut: false,
+        };
+        project.walk(folder)?;
+        if is_config {
+            // That config and no other.
+            project.files.retain(|file| file.kind != Kind::Config);
+            project.files.push(File {
+                name: path.display().to_string(),
+                path: path.to_owned(),
+                kind: Kind::Config,
+            });
+        }
+        project.files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(project)
+    }
+
+    /// All files of a kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(move |file| file.kind == kind)
+    }
+
+    /// The files of a folder and of all below it. A folder below that cannot be read has none; links are not followed, so
+    /// there is an end.
+    fn walk(&mut self, top: &Path) -> io::Result<()> {
+        let mut folders = vec![(top.to_owned(), fs::read_dir(top)?)];
+        while let Some((_, entries)) = folders.last_mut() {
+            let Some(entry) = entries.next() else {
+                folders.pop();
+                continue;
+            };
+            let Ok(entry) = entry else { continue };
+            let (path, name) = (entry.path(), entry.file_name());
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            if kind.is_dir() {
+                if !PASSED_OVER.iter().any(|known| name == *known)
+                    && let Ok(entries) = fs::read_dir(&path)
+                {
+                    folders.push((path, entries));
+                }
+            } else if path.is_file() {
+                if self.files.len() == MOST {
+                    self.cut = true;
+                    return Ok(());
+                }
+                if let Some(kind) = kind_of(&path) {
+                    let name = path.strip_prefix(&self.folder).unwrap_or(&path);
+                    let name = name.display().to_string();
+                    self.files.push(File { name, path, kind });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl File {
+    /// The file's text; bytes that are no UTF-8 are replaced. `None` when it cannot be read.
+    pub fn text(&self) -> Option<String> {
+        let bytes = fs::read(&self.path).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The name without folders.
+    pub fn base(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+}
+
+fn kind_of(path: &Path) -> Option<Kind> {
+    let mut file = fs::File::open(path).ok()?;
+    let mut begin = [0; 4];
+    if file.read_exact(&mut begin).is_ok() && begin == *b"\x7fELF" {
+        return Some(Kind::Compiled);
+    }
+    if file.metadata().ok()?.len() > LARGEST_TEXT {
+        return None;
+    }
+    let end = path.extension().and_then(|end| end.to_str()).unwrap_or("");
+    match end {
+        "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" => return Some(Kind::Source),
+        // Object files and archives are ELF or made of it; the rest is data.
+        "so" | "a" | "o" | "md" | "sproto" | "proto" | "json" | "txt" | "sh" | "html" => {
+            return None;
+        }
+        _ => {}
+    }
+    if is_config(&fs::read(path).ok()?) {
+        return Some(Kind::Config);
+    }
+    (end == "lua").then_some(Kind::Script)
+}
+
+/// A config sets at least two of the settings that nearly every config has, at the beginning of lines.
+fn is_config(text: &[u8]) -> bool {
+    const USUAL: &[&str] = &[
+        "bootstrap",
+        "start",
+        "luaservice",
+        "lualoader",
+        "cpath",
+        "thread",
+        "harbor",
+        "lua_path",
+    ];
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    let sets = |key: &&&str| {
+        text.lines().any(|line| {
+            let rest = line.trim_start().strip_prefix(**key);
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        })
+    };
+    // A script may have a local `thread` or `start`; it also has functions.
+    USUAL.iter().filter(sets).count() >= 2 && !text.contains("function")
+}

@@ -1,0 +1,89 @@
+//! Lua sources: whether the Lua of the executable compiles them.
+
+use super::project::{Kind, Project};
+use super::{Findings, Level, Swap};
+use mlua_sys::lua55::{
+    LUA_OK, lua_State, lua_close, lua_settop, lua_tolstring, luaL_loadbufferx, luaL_newstate,
+};
+use std::ffi::CString;
+
+/// Compiles every script, without running it. With the link swap the project's own Lua compiles them, as ever.
+pub(super) fn look(project: &Project, findings: &mut Findings) {
+    if super::swap(findings) == Swap::Link {
+        return;
+    }
+    let Some(compiler) = Compiler::new() else {
+        return;
+    };
+    for file in project.of(Kind::Script) {
+        let Ok(bytes) = std::fs::read(&file.path) else {
+            continue;
+        };
+        findings.seen[2] += 1;
+        if let Err(reason) = compiler.compile(&file.name, &bytes) {
+            let (place, what) = match reason.strip_prefix(&format!("{}:", file.name)) {
+                Some(rest) => {
+                    let (line, what) = rest.split_once(": ").unwrap_or(("1", rest));
+                    (format!("{}:{line}", file.name), what.to_owned())
+                }
+                None => (file.name.clone(), reason),
+            };
+            let what = format!("is no Lua 5.5: {what}");
+            let remedy =
+                "change the line, or use the link swap with the Lua that it was written for";
+            findings.add(Level::Error, "lua-syntax", place, what, remedy);
+        }
+    }
+}
+
+/// A Lua state that compiles and runs nothing.
+struct Compiler(*mut lua_State);
+
+impl Compiler {
+    fn new() -> Option<Compiler> {
+        skynet_lua::luaL_initcodecache();
+        // SAFETY: no precondition.
+        let state = unsafe { luaL_newstate() };
+        (!state.is_null()).then_some(Compiler(state))
+    }
+
+    fn compile(&self, name: &str, source: &[u8]) -> Result<(), String> {
+        // As for a file: a first line that begins with # is for the shell.
+        let skip = match source.first() {
+            Some(b'#') => source
+                .iter()
+                .position(|&c| c == b'\n')
+                .unwrap_or(source.len()),
+            _ => 0,
+        };
+        let source = &source[skip..];
+        let chunk = CString::new(format!("@{name}")).unwrap_or_default();
+        // SAFETY: the state is open; luaL_loadbufferx catches its own errors, and the text is copied before it is popped.
+        unsafe {
+            let text = source.as_ptr().cast();
+            let status =
+                luaL_loadbufferx(self.0, text, source.len(), chunk.as_ptr(), c"t".as_ptr());
+            let answer = if status == LUA_OK {
+                Ok(())
+            } else {
+                let mut size = 0;
+                let text = lua_tolstring(self.0, -1, &mut size);
+                let bytes = if text.is_null() {
+                    b"cannot be compiled".as_slice()
+                } else {
+                    std::slice::from_raw_parts(text.cast(), size)
+                };
+                Err(String::from_utf8_lossy(bytes).into_owned())
+            };
+            lua_settop(self.0, 0);
+            answer
+        }
+    }
+}
+
+impl Drop for Compiler {
+    fn drop(&mut self) {
+        // SAFETY: opened by `new`, closed once.
+        unsafe { lua_close(self.0) };
+    }
+}
