@@ -7,8 +7,11 @@ local waiting = {} -- the root of the paths that somebody waits for
 
 local command = {}
 
---- QUERY key... -> value | nil
+--- QUERY key... -> value | nil, no value when the first key leads nowhere
 function command.QUERY(...)
+	if root[(...)] == nil then
+		return
+	end
 	local node = root
 	for i = 1, select("#", ...) do
 		local key = select(i, ...)
@@ -77,19 +80,23 @@ local function wake(path, value)
 	deliver(node, value)
 end
 
---- UPDATE key..., value -> previous value
+--- UPDATE key..., value -> previous value, no value when a new one is set. A key alone removes its value.
 function command.UPDATE(...)
 	local path = table.pack(...)
-	local value = path[path.n]
-	path.n = path.n - 1
+	local value
+	if path.n > 1 then
+		value = path[path.n]
+		path.n = path.n - 1
+	end
+	assert(path[path.n] ~= nil, "a path of keys and a value")
 	local parent = descend(root, path, path.n - 1)
 	local key = path[path.n]
 	local previous = parent[key]
 	parent[key] = value
-	if previous == nil and value ~= nil then
-		wake(path, value)
+	if previous ~= nil or value == nil then
+		return previous
 	end
-	return previous
+	wake(path, value)
 end
 
 --- WAIT key... -> value, as soon as there is one
@@ -98,6 +105,7 @@ local function wait_for(...)
 	if value ~= nil then
 		return skynet.retpack(value)
 	end
+	assert(... ~= nil, "a path of keys")
 	wait_at(table.pack(...))
 end
 

@@ -177,7 +177,7 @@ skynet.start(function()
 	skynet.dispatch("lua", function(_, _, name, ...)
 		local run = command[name]
 		if not run then
-			return skynet.retpack(nil, "Invalid command " .. tostring(name))
+			return skynet.retpack(nil, "Invalid command " .. name)
 		end
 		local ok, result = pcall(run, ...)
 		if ok then

@@ -103,7 +103,7 @@ end
 ---@param func function
 ---@return function
 function M.wrap(func)
-	local co = M.create(func)
+	local co = M.create(function(...) return func(...) end)
 	return function(...)
 		return unwrap(M.resume(co, ...))
 	end

@@ -4,13 +4,13 @@ local skynet = require "skynet"
 
 local M = {}
 
---- The value at a path of keys, nil if there is none; a table for a branch. Yields.
+--- The value at a path of keys, nil or no value if there is none; a table for a branch. Yields.
 function M.get(...)
 	return skynet.call("DATACENTER", "lua", "QUERY", ...)
 end
 
 --- set(key, ..., value): sets the value at a path. Yields.
----@return any previous value
+---@return any previous value, none if there was none
 function M.set(...)
 	return skynet.call("DATACENTER", "lua", "UPDATE", ...)
 end

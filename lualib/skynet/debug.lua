@@ -22,6 +22,7 @@ function M.init(skynet, export)
 			if describe then
 				return describe(...)
 			end
+			return nil
 		end)
 	end
 

@@ -69,7 +69,9 @@ end
 ---@return table? shared read-only; nil when nobody has loaded it
 function sharetable.query(name)
 	local pointer = skynet.call(sharetable.address, "lua", "query", name)
-	return pointer and adopt(name, pointer)
+	if pointer then
+		return adopt(name, pointer)
+	end
 end
 
 --- The present versions of several tables. Yields.

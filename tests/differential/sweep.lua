@@ -26,6 +26,9 @@ function M.normal(text)
 		return text
 	end
 	text = string.gsub(text, "\n%s*stack traceback:.*$", " +traceback")
+	-- What this Lua layer adds to errors: which command of which service.
+	text = string.gsub(text, "\n%(in [^\n]-, handling [^\n]*%)", "")
+	text = string.gsub(text, "call failed: [^\n]- to [:.%w_]+", "call failed")
 	text = string.gsub(text, "not found:\n\t.*$", "not found:") -- what has been tried
 	text = string.gsub(text, "cannot open [^\n]*\n?", "cannot open files ")
 	text = string.gsub(text, "(cannot open files )[cannot open files ]+$", "%1")
@@ -143,12 +146,12 @@ local function settle()
 	end
 end
 
--- What has been logged since the last time. The line about the end of a service may come before or after others learn of it.
+-- What has been logged since the last time, without lines that may come before or after others learn of what they tell.
 local function logged()
 	settle()
 	local lines = {}
 	for _, line in ipairs(skynet.call(LOGGER, "lua")) do
-		if not string.find(line, "^KILL ") then
+		if not string.find(line, "^KILL ") and not string.find(line, "^GC [%d.]+ Kb") then
 			lines[#lines + 1] = quote(line)
 		end
 	end

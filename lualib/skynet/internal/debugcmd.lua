@@ -10,7 +10,7 @@ end
 
 ---@param skynet table the API
 ---@param export table see skynet/debug.lua
----@param describe function what `skynet.info_func` has set
+---@param describe function what `skynet.info_func` has set, or else gives nil
 ---@return table<string, function> commands
 return function(skynet, export, describe)
 	local C = {}
@@ -22,7 +22,6 @@ return function(skynet, export, describe)
 
 	local collecting = false
 	function C.GC()
-		skynet.ignoreret()
 		if not collecting then
 			collecting = true
 			clean_up(skynet)
@@ -64,8 +63,7 @@ return function(skynet, export, describe)
 	end
 
 	function C.INFO(...)
-		local info = table.pack(describe(...))
-		answer(table.unpack(info, 1, math.max(info.n, 1))) -- at least a nil
+		answer(describe(...))
 	end
 
 	function C.EXIT()

@@ -150,7 +150,7 @@ clone = core.copy or clone
 --- A copy in plain tables.
 ---@param object lightuserdata
 ---@param ... any keys that lead to the part wanted
----@return any
+---@return any copy no value when the keys lead nowhere
 function corelib.copy(object, ...)
 	for i = 1, select("#", ...) do
 		local key = select(i, ...)
@@ -161,8 +161,9 @@ function corelib.copy(object, ...)
 	end
 	if type(object) == "userdata" then
 		return clone(object)
+	elseif object ~= nil then
+		return object
 	end
-	return object
 end
 
 return corelib

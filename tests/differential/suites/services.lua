@@ -1,0 +1,666 @@
+-- Services of the Lua layer and the modules that talk to them: shared data, groups, queues, snax, the commands of the console.
+local skynet = require "skynet"
+require "skynet.manager"
+local sweep = require "sweep"
+
+local case = sweep.case
+
+local function gives(...)
+	local values = table.pack(...)
+	return function()
+		return table.unpack(values, 1, values.n)
+	end
+end
+
+local function datacenter()
+	local datacenter = require "skynet.datacenter"
+	case("skynet.datacenter.get", "missing", datacenter.get, "a")
+	case("skynet.datacenter.set", "new", datacenter.set, "a", 1)
+	case("skynet.datacenter.set", "old", datacenter.set, "a", 2)
+	case("skynet.datacenter.get", "known", datacenter.get, "a")
+	case("skynet.datacenter.set", "path", datacenter.set, "b", "c", "d", 3)
+	case("skynet.datacenter.get", "path", datacenter.get, "b", "c", "d")
+	case("skynet.datacenter.get", "branch", datacenter.get, "b", "c")
+	case("skynet.datacenter.get", "below a leaf", datacenter.get, "a", "x")
+	case("skynet.datacenter.get", "below nothing", datacenter.get, "no", "such")
+	case("skynet.datacenter.set", "below a leaf", datacenter.set, "a", "x", 1)
+	case("skynet.datacenter.set", "branch", datacenter.set, "b", 1)
+	case("skynet.datacenter.set", "table", datacenter.set, "t", { x = { y = 1 } })
+	case("skynet.datacenter.get", "in a table", datacenter.get, "t", "x", "y")
+	case("skynet.datacenter.set", "nil", datacenter.set, "a", nil)
+	case("skynet.datacenter.get", "removed", datacenter.get, "a")
+	case("skynet.datacenter.set", "one argument", datacenter.set, "a")
+	case("skynet.datacenter.set", "nothing", datacenter.set)
+	case("skynet.datacenter.get", "nothing", datacenter.get)
+	case("skynet.datacenter.get", "nil", datacenter.get, nil)
+	case("skynet.datacenter.set", "number", datacenter.set, 1, 2, 3)
+	case("skynet.datacenter.get", "number", datacenter.get, 1, 2)
+	case("skynet.datacenter.wait", "known", datacenter.wait, "b", "c", "d")
+	case("skynet.datacenter.wait", "set later", function()
+		local answers = {}
+		for i = 1, 2 do
+			skynet.fork(function() answers[i] = datacenter.wait("later", "on") end)
+		end
+		skynet.sleep(1)
+		datacenter.set("later", "on", 5)
+		skynet.sleep(1)
+		return answers
+	end)
+	case("skynet.datacenter.wait", "branch set later", function()
+		local observed
+		skynet.fork(function() observed = sweep.observe(datacenter.wait, "branch") end)
+		skynet.sleep(1)
+		datacenter.set("branch", "leaf", 1)
+		skynet.sleep(1)
+		return observed
+	end)
+	sweep.limited("skynet.datacenter.wait", "never", 10, datacenter.wait, "never")
+	sweep.limited("skynet.datacenter.wait", "nothing", 10, datacenter.wait)
+end
+
+local function multicast()
+	local multicast = require "skynet.multicast"
+	local got = {}
+	local function listener(name)
+		return function(channel, source, ...)
+			got[#got + 1] = { name, math.type(source), type(channel), ... }
+		end
+	end
+	local function take()
+		skynet.sleep(2)
+		local list = got
+		got = {}
+		return list
+	end
+	local first = multicast.new { dispatch = listener "first" }
+	case("skynet.multicast.new", "shape", function()
+		return math.type(first.channel), type(getmetatable(first)), tostring(first):gsub("0x%x+", "0xP"):gsub("%x%x%x%x%x%x%x%x", "H")
+	end)
+	case("skynet.multicast.publish", "not subscribed", function() return first:publish(1), take() end)
+	case("skynet.multicast.subscribe", "right", first.subscribe, first)
+	case("skynet.multicast.subscribe", "twice", first.subscribe, first)
+	case("skynet.multicast.publish", "right", function() return first:publish("a", nil, { 1 }), take() end)
+	case("skynet.multicast.publish", "nothing", function() return first:publish(), take() end)
+	case("skynet.multicast.new", "second for the same channel", function()
+		local second = multicast.new { channel = first.channel, dispatch = listener "second" }
+		local results = table.pack(second:subscribe())
+		first:publish "b"
+		local list = take()
+		second:unsubscribe()
+		return results.n, list
+	end)
+	case("skynet.multicast.new", "own pack", function()
+		local third = multicast.new { dispatch = listener "third", pack = skynet.pack, unpack = skynet.unpack }
+		third:subscribe()
+		third:publish(1, 2)
+		local list = take()
+		third:delete()
+		return list
+	end)
+	case("skynet.multicast.unsubscribe", "right", first.unsubscribe, first)
+	case("skynet.multicast.unsubscribe", "twice", first.unsubscribe, first)
+	case("skynet.multicast.publish", "after that", function() return first:publish "c", take() end)
+	case("skynet.multicast.delete", "right", first.delete, first)
+	case("skynet.multicast.delete", "twice", first.delete, first)
+	case("skynet.multicast.publish", "deleted", function() return first:publish "d", take() end)
+	case("skynet.multicast.subscribe", "deleted", first.subscribe, first)
+	case("skynet.multicast.new", "without dispatch", function()
+		local other = multicast.new {}
+		other:subscribe()
+		other:publish "x"
+		local list = take()
+		other:delete()
+		return list
+	end)
+	case("skynet.multicast.new", "nothing", multicast.new)
+	case("skynet.multicast.new", "unknown channel", function()
+		local other = multicast.new { channel = 0x777700, dispatch = print }
+		return sweep.observe(other.subscribe, other), sweep.observe(other.publish, other, 1)
+	end)
+	case("skynet.multicast.new", "bad channel", function() return type(multicast.new { channel = "text" }) end)
+	case("skynet.multicast", "channel of a service that ended", function()
+		local channel = multicast.new { dispatch = listener "x" }
+		channel:subscribe()
+		channel:publish "last"
+		channel:delete()
+		return take()
+	end)
+end
+
+local function keys(object)
+	local list = {}
+	for key, value in pairs(object) do
+		list[#list + 1] = tostring(key) .. "=" .. (type(value) == "table" and "table" or tostring(value))
+	end
+	table.sort(list)
+	return table.concat(list, " ")
+end
+
+local function sharedata()
+	local sharedata = require "skynet.sharedata"
+	case("skynet.sharedata.new", "table", sharedata.new, "one", { a = 1, b = { c = "text", 1, 2, 3 }, [5] = true })
+	case("skynet.sharedata.new", "again", sharedata.new, "one", { a = 2 })
+	local one = sharedata.query "one"
+	case("skynet.sharedata.query", "shape", function() return type(one), type(getmetatable(one)), rawlen(one) end)
+	case("skynet.sharedata", "fields", function() return one.a, one.b.c, #one.b, one.b[1], one[5], one.none, one.b[9] end)
+	case("skynet.sharedata", "pairs", function() return keys(one), keys(one.b) end)
+	case("skynet.sharedata", "ipairs", function()
+		local list = {}
+		for i, value in ipairs(one.b) do
+			list[i] = value
+		end
+		return list
+	end)
+	case("skynet.sharedata", "write", function() one.a = 5 end)
+	case("skynet.sharedata", "rawget", function() return rawget(one, "a") end)
+	case("skynet.sharedata", "text", function() return (string.gsub(tostring(one), "0x%x+", "0xP")) end)
+	case("skynet.sharedata", "key of another type", function() return one[{}], one[true], one[1.5], one[print] end)
+	case("skynet.sharedata.deepcopy", "right", sharedata.deepcopy, "one")
+	case("skynet.sharedata.deepcopy", "path", sharedata.deepcopy, "one", "b", "c")
+	case("skynet.sharedata.deepcopy", "table at a path", sharedata.deepcopy, "one", "b")
+	case("skynet.sharedata.deepcopy", "missing path", sharedata.deepcopy, "one", "x", "y")
+	case("skynet.sharedata.update", "right", sharedata.update, "one", { a = 10, b = { c = "new" }, d = { 1 } })
+	case("skynet.sharedata.update", "seen", function()
+		skynet.sleep(5)
+		return one.a, one.b.c, one.b[1], one.d and one.d[1], one[5]
+	end)
+	case("skynet.sharedata.update", "branch goes", function()
+		local branch = one.b
+		sharedata.update("one", { a = 11 })
+		skynet.sleep(5)
+		return one.a, sweep.observe(function() return branch.c end)
+	end)
+	case("skynet.sharedata.new", "code", sharedata.new, "code", "return { x = 1 }")
+	case("skynet.sharedata.new", "plain code", sharedata.new, "plain", "x = 1 y = { z = 2 }")
+	case("skynet.sharedata.query", "plain code", function() return sharedata.query "plain".y.z end)
+	case("skynet.sharedata.query", "code", function() return keys(sharedata.query "code") end)
+	case("skynet.sharedata.new", "file", sharedata.new, "file", "@no_such_file")
+	case("skynet.sharedata.new", "broken code", sharedata.new, "broken", "x = = 1")
+	case("skynet.sharedata.new", "number", sharedata.new, "number", 5)
+	case("skynet.sharedata.new", "nil", sharedata.new, "nil")
+	case("skynet.sharedata.new", "nothing", sharedata.new)
+	case("skynet.sharedata.new", "function inside", sharedata.new, "func", { f = print })
+	case("skynet.sharedata.new", "empty", sharedata.new, "empty", {})
+	case("skynet.sharedata.query", "empty", function() return keys(sharedata.query "empty") end)
+	case("skynet.sharedata.new", "float keys", sharedata.new, "floats", "return { [1.5] = 1 }")
+	case("skynet.sharedata.query", "missing", sharedata.query, "no such")
+	case("skynet.sharedata.query", "nothing", sharedata.query)
+	case("skynet.sharedata.update", "missing", sharedata.update, "not there", { a = 1 })
+	case("skynet.sharedata.query", "made by update", function() return sharedata.query "not there".a end)
+	case("skynet.sharedata.flush", "right", sharedata.flush)
+	case("skynet.sharedata.delete", "right", sharedata.delete, "one")
+	case("skynet.sharedata.delete", "missing", sharedata.delete, "one")
+	case("skynet.sharedata.delete", "nothing", sharedata.delete)
+	case("skynet.sharedata", "after delete", function() return one.a end)
+	case("skynet.sharedata.query", "deleted", sharedata.query, "one")
+	local corelib = require "skynet.sharedata.corelib"
+	case("skynet.sharedata.corelib", "host and box", function()
+		local pointer = corelib.host.new { x = 1, y = { 2 } }
+		local object = corelib.box(pointer)
+		return type(pointer), object.x, object.y[1], corelib.host.getref(pointer)
+	end)
+	case("skynet.sharedata.corelib.copy", "right", function()
+		return corelib.copy(corelib.host.new { x = 1, y = { 2 } })
+	end)
+end
+
+local function sharetable()
+	local sharetable = require "skynet.sharetable"
+	case("skynet.sharetable.loadtable", "right", sharetable.loadtable, "t", { a = 1, b = { 1, 2 } })
+	case("skynet.sharetable.query", "right", sharetable.query, "t")
+	case("skynet.sharetable.query", "missing", sharetable.query, "no such")
+	case("skynet.sharetable.query", "nothing", sharetable.query)
+	case("skynet.sharetable.query", "same twice", function() return sharetable.query "t" == sharetable.query "t" end)
+	case("skynet.sharetable", "write", function() sharetable.query "t".a = 2 end)
+	case("skynet.sharetable", "metatable", function() return getmetatable(sharetable.query "t") end)
+	case("skynet.sharetable", "setmetatable", function() return type(setmetatable(sharetable.query "t", {})) end)
+	case("skynet.sharetable", "pairs", function() return keys(sharetable.query "t"), #sharetable.query "t".b end)
+	case("skynet.sharetable.loadstring", "right", sharetable.loadstring, "s", "return { x = ... }", 5)
+	case("skynet.sharetable.query", "of a string", sharetable.query, "s")
+	case("skynet.sharetable.loadstring", "broken", sharetable.loadstring, "broken", "return = 1")
+	case("skynet.sharetable.loadstring", "no table", sharetable.loadstring, "none", "return 1")
+	case("skynet.sharetable.loadstring", "fails", sharetable.loadstring, "fails", "error 'of the string'")
+	case("skynet.sharetable.loadfile", "missing", sharetable.loadfile, "no_such_file.lua")
+	case("skynet.sharetable.loadfile", "nothing", sharetable.loadfile)
+	case("skynet.sharetable.loadtable", "nothing", sharetable.loadtable)
+	case("skynet.sharetable.loadtable", "no table", sharetable.loadtable, "x", 1)
+	case("skynet.sharetable.loadtable", "nested tables", sharetable.loadtable, "n", { { { 1 } }, k = { [1] = { x = "y" } } })
+	case("skynet.sharetable.query", "nested", sharetable.query, "n")
+	case("skynet.sharetable.loadstring", "function inside", sharetable.loadstring, "f", "return { f = function() return 7 end }")
+	case("skynet.sharetable.query", "function inside", function() return sharetable.query "f".f() end)
+	case("skynet.sharetable.loadstring", "closure inside", sharetable.loadstring, "c", "local x = 1 return { f = function() return x end }")
+	case("skynet.sharetable.loadstring", "metatable inside", sharetable.loadstring, "m", "return setmetatable({}, {})")
+	case("skynet.sharetable.queryall", "all", function()
+		local names = {}
+		for name, value in pairs(sharetable.queryall()) do
+			names[#names + 1] = name .. " " .. type(value)
+		end
+		table.sort(names)
+		return names
+	end)
+	case("skynet.sharetable.queryall", "some", function() return sharetable.queryall { "t", "s", "no such" } end)
+	case("skynet.sharetable.update", "right", function()
+		local old = sharetable.query "t"
+		local place = { old, old.b }
+		sharetable.loadtable("t", { a = 2, b = { 3 } })
+		local results = table.pack(sharetable.update "t")
+		return results.n, place[1].a, place[2][1], old.a
+	end)
+	case("skynet.sharetable.update", "missing", sharetable.update, "no such")
+	case("skynet.sharetable.update", "nothing", sharetable.update)
+	local core = require "skynet.sharetable.core"
+	for name, value in pairs { table = {}, number = 1, text = "x", shared = sharetable.query "t" } do
+		case("skynet.sharetable.core.is_sharedtable", name, core.is_sharedtable, value)
+	end
+	case("skynet.sharetable.core.stackvalues", "thread", function()
+		local co = coroutine.create(function(a) coroutine.yield(a) end)
+		coroutine.resume(co, 5)
+		return type(core.stackvalues(co, {}))
+	end)
+	case("skynet.sharetable.core.stackvalues", "nothing", core.stackvalues)
+	case("skynet.sharetable.core.matrix", "nothing", core.matrix)
+	case("skynet.sharetable.core.matrix", "broken", core.matrix, "return = 1")
+	case("skynet.sharetable.core.matrix", "right", function()
+		local matrix = core.matrix "return { 1 }"
+		return type(matrix), type(getmetatable(matrix)), type(matrix:getptr()), math.type(matrix:size())
+	end)
+end
+
+local function sharemap()
+	local stm = require "skynet.sharemap"
+	local sprotoloader = require "sprotoloader"
+	sprotoloader.save(require "sprotoparser".parse [[
+		.foobar {
+			x 0 : integer
+			y 1 : integer
+			s 2 : string
+		}
+	]], 15)
+	case("skynet.sharemap.register", "loader file", stm.register, "no_such_schema.sp")
+	case("skynet.sharemap.register", "nothing", stm.register)
+	case("skynet.sharemap.writer", "unknown type", stm.writer, "no such", {})
+	case("skynet.sharemap.reader", "nothing", stm.reader)
+end
+
+local function datasheet()
+	local builder = require "skynet.datasheet.builder"
+	local datasheet = require "skynet.datasheet"
+	case("skynet.datasheet.builder.new", "right", builder.new, "one", { a = 1, b = { "x", "y" }, c = { d = true } })
+	case("skynet.datasheet.builder.new", "again", builder.new, "one", { a = 1 })
+	case("skynet.datasheet.builder.new", "nothing", builder.new)
+	case("skynet.datasheet.builder.new", "no table", builder.new, "number", 5)
+	case("skynet.datasheet.query", "right", function()
+		local sheet = datasheet.query "one"
+		return sheet.a, sheet.b[1], #sheet.b, sheet.c.d, sheet.none, keys(sheet)
+	end)
+	case("skynet.datasheet", "write", function() datasheet.query "one".a = 5 end)
+	case("skynet.datasheet", "shape", function()
+		local sheet = datasheet.query "one"
+		return type(sheet), type(getmetatable(sheet)), rawlen(sheet.b)
+	end)
+	case("skynet.datasheet.builder.update", "right", builder.update, "one", { a = 2, b = { "z" }, e = 5 })
+	case("skynet.datasheet.builder.update", "missing", builder.update, "no such", { a = 1 })
+	case("skynet.datasheet.builder.compile", "right", function() return type(builder.compile { a = 1 }) end)
+	case("skynet.datasheet.builder.compile", "nothing", function() return type(builder.compile()) end)
+	sweep.limited("skynet.datasheet.query", "missing", 10, datasheet.query, "nobody makes this")
+	sweep.limited("skynet.datasheet.query", "nothing", 10, datasheet.query)
+end
+
+local function snax()
+	local snax = require "skynet.snax"
+	local service = snax.newservice "differential_snax"
+	sweep.peer(service.handle)
+	case("skynet.snax.newservice", "shape", function()
+		local list = {}
+		for key, value in pairs(service) do
+			list[#list + 1] = key .. " " .. type(value)
+		end
+		table.sort(list)
+		return list, type(getmetatable(service))
+	end)
+	case("skynet.snax.req", "values", function() return service.req.echo(1, nil, "x", nil) end)
+	case("skynet.snax.req", "nothing", function() return service.req.echo() end)
+	case("skynet.snax.req", "fails", function() return service.req.fail "problem" end)
+	case("skynet.snax.req", "waits", function() return service.req.sleep(1, "x") end)
+	case("skynet.snax.req", "unknown", function() return service.req.no_such() end)
+	case("skynet.snax.req", "a post", function() return service.req.note() end)
+	case("skynet.snax.post", "right", function() return service.post.note "changed", service.req.hello() end)
+	case("skynet.snax.post", "fails", function() return service.post.fail() end)
+	case("skynet.snax.post", "unknown", function() return service.post.no_such() end)
+	case("skynet.snax.post", "a request", function() return service.post.echo() end)
+	case("skynet.snax.bind", "right", function()
+		local other = snax.bind(service.handle, "differential_snax")
+		return other == service, other.req.echo(1)
+	end)
+	case("skynet.snax.bind", "unknown type", snax.bind, service.handle, "no_such_snax")
+	case("skynet.snax.bind", "other type for the handle", snax.bind, service.handle, "other")
+	case("skynet.snax.bind", "nothing", snax.bind)
+	case("skynet.snax.newservice", "unknown", snax.newservice, "no_such_snax")
+	case("skynet.snax.newservice", "init fails", snax.newservice, "differential_snax", "fail")
+	case("skynet.snax.newservice", "nothing", snax.newservice)
+	case("skynet.snax.rawnewservice", "right", function()
+		local handle = snax.rawnewservice "differential_snax"
+		return math.type(handle), snax.bind(handle, "differential_snax").req.echo(2), (snax.kill(snax.bind(handle, "differential_snax")))
+	end)
+	case("skynet.snax.interface", "right", function()
+		local description = snax.interface "differential_snax"
+		local names = {}
+		for kind, list in pairs(description) do
+			if type(list) == "table" then
+				for name, id in pairs(list) do
+					names[#names + 1] = string.format("%s.%s %s", kind, name, math.type(id) or type(id))
+				end
+			else
+				names[#names + 1] = kind .. " " .. tostring(list)
+			end
+		end
+		table.sort(names)
+		return names
+	end)
+	case("skynet.snax.interface", "unknown", snax.interface, "no_such_snax")
+	case("skynet.snax.uniqueservice", "twice", function()
+		return snax.uniqueservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
+	end)
+	case("skynet.snax.queryservice", "known", function()
+		return snax.queryservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
+	end)
+	case("skynet.snax.self", "in a service that is none", snax.self)
+	case("skynet.snax.exit", "is", function() return type(snax.exit) end)
+	case("skynet.snax.hotfix", "right", snax.hotfix, service, [[
+		function response.echo(...) return "patched", ... end
+		function hotfix(...) return "fixed", ... end
+	]], 1)
+	case("skynet.snax.hotfix", "seen", function() return service.req.echo(1) end)
+	case("skynet.snax.hotfix", "upvalue", snax.hotfix, service, [[
+		local hello
+		function response.hello() return "patched " .. hello end
+	]])
+	case("skynet.snax.hotfix", "upvalue seen", function() return service.req.hello() end)
+	case("skynet.snax.hotfix", "broken", snax.hotfix, service, "x = = 1")
+	case("skynet.snax.hotfix", "unknown function", snax.hotfix, service, "function response.no_such() end")
+	case("skynet.snax.hotfix", "unknown upvalue", snax.hotfix, service, [[
+		local other = {}
+		function response.hello() return other end
+	]])
+	case("skynet.snax.hotfix", "fails", snax.hotfix, service, "error 'of the patch'")
+	case("skynet.snax.profile_info", "shape", function()
+		local info = snax.profile_info(service)
+		local list = {}
+		for name, entry in pairs(info) do
+			list[#list + 1] = string.format("%s %s %s", name, math.type(entry.count), math.type(entry.time))
+		end
+		table.sort(list)
+		return list
+	end)
+	case("skynet.snax.printf", "right", snax.printf, "%s %d", "text", 5)
+	case("skynet.snax.printf", "wrong", snax.printf, "%d", "text")
+	case("skynet.snax.kill", "right", snax.kill, service, "arguments")
+	case("gone", "snax request", function() return service.req.echo(1) end)
+	case("gone", "snax post", function() return service.post.note(1) end)
+	case("gone", "snax kill", snax.kill, service)
+end
+
+local function units()
+	local service = require "skynet.service"
+	case("skynet.service.new", "right", function()
+		return math.type(service.new("unit", function(...)
+			local skynet = require "skynet"
+			local arguments = table.pack(...)
+			skynet.dispatch("lua", function(_, _, ...)
+				skynet.retpack(arguments, ...)
+			end)
+		end, 1, "x", nil))
+	end)
+	case("skynet.service.new", "again", function()
+		return service.new("unit", function() end) == service.query "unit"
+	end)
+	case("skynet.service.query", "call", function() return skynet.call(service.query "unit", "lua", "word") end)
+	case("skynet.service.new", "fails", service.new, "failing unit", function() error "of the unit" end)
+	case("skynet.service.new", "fails again", service.new, "failing unit", function() error "of the unit" end)
+	case("skynet.service.new", "upvalues", service.new, "closure", function() return service end)
+	case("skynet.service.new", "no function", service.new, "text unit", "text")
+	case("skynet.service.new", "nothing", service.new)
+	sweep.limited("skynet.service.query", "missing", 10, service.query, "nobody makes this")
+	case("skynet.service.close", "right", service.close, "unit")
+	case("skynet.service.close", "again", service.close, "unit")
+	case("skynet.service.close", "missing", service.close, "no such unit")
+end
+
+local function debugging()
+	local echo = sweep.peer(skynet.newservice "differential_echo")
+	local function ask(...)
+		return skynet.call(echo, "debug", ...)
+	end
+	case("debug", "MEM", function() return math.type(ask "MEM") end)
+	case("debug", "STAT", function()
+		local list = {}
+		for key, value in pairs(ask "STAT") do
+			list[#list + 1] = key .. " " .. math.type(value)
+		end
+		table.sort(list)
+		return list
+	end)
+	case("debug", "TASK", function() return ask "TASK" end)
+	case("debug", "TASK of a session", ask, "TASK", 12345)
+	case("debug", "UNIQTASK", ask, "UNIQTASK")
+	case("debug", "INFO", ask, "INFO")
+	case("debug", "INFO with arguments", ask, "INFO", 1, 2)
+	case("debug", "PING", ask, "PING")
+	case("debug", "SUPPORT", ask, "SUPPORT", "lua")
+	case("debug", "SUPPORT unknown", ask, "SUPPORT", "no such")
+	case("debug", "SUPPORT without a handler", ask, "SUPPORT", "response")
+	case("debug", "KILLTASK", ask, "KILLTASK", "no such")
+	case("debug", "RUN", ask, "RUN", "print(1, ...) print 'x' return 5", nil, "argument", 2)
+	case("debug", "RUN that fails", ask, "RUN", "print 'x' error 'problem'")
+	case("debug", "RUN that does not compile", ask, "RUN", "x = = 1", "named.lua")
+	case("debug", "RUN upvalues", ask, "RUN", "print(type(_P.lua.CMD), type(_U), type(_P.lua.CMD.echo), _P.text and type(_P.text))")
+	case("debug", "RUN that waits", ask, "RUN", "local skynet = require 'skynet' skynet.sleep(1) print 'slept'")
+	case("debug", "TRACELOG", ask, "TRACELOG", true)
+	case("debug", "TRACELOG off", ask, "TRACELOG", "lua", nil)
+	case("debug", "TRACELOG unknown", ask, "TRACELOG", "no such", true)
+	case("debug", "unknown", ask, "NO SUCH")
+	case("debug", "nothing", ask)
+	sweep.limited("debug", "GC", 10, ask, "GC")
+	sweep.limited("debug", "TERM", 10, ask, "TERM", 0x7fffff)
+	case("debug", "LINK", function()
+		local observed
+		skynet.fork(function() observed = sweep.observe(ask, "LINK") end)
+		skynet.sleep(1)
+		local before = observed
+		skynet.send(echo, "debug", "EXIT")
+		skynet.sleep(2)
+		return before, observed
+	end)
+	case("gone", "debug", ask, "PING")
+	case("skynet.debug.reg_debugcmd", "right", function()
+		require "skynet.debug".reg_debugcmd("SWEEP", function(...) skynet.retpack("own", ...) end)
+		return skynet.call(skynet.self(), "debug", "SWEEP", 1)
+	end)
+	case("skynet.info_func", "asked", function()
+		skynet.info_func(function(...) return "info", ... end)
+		return skynet.call(skynet.self(), "debug", "INFO", 1)
+	end)
+	case("skynet.info_func", "nothing given", function()
+		skynet.info_func(function() end)
+		return skynet.call(skynet.self(), "debug", "INFO")
+	end)
+	case("skynet.info_func", "fails", function()
+		skynet.info_func(function() error "of info" end)
+		return skynet.call(skynet.self(), "debug", "INFO")
+	end)
+end
+
+local function launching()
+	local function ask(...)
+		return skynet.call(".launcher", "lua", ...)
+	end
+	local function shape(list)
+		local texts = {}
+		for key, value in pairs(list) do
+			texts[#texts + 1] = sweep.render(key) .. " " .. type(value)
+		end
+		table.sort(texts)
+		return texts
+	end
+	local echo = skynet.newservice("differential_echo", "argument")
+	case("launcher", "LIST", function() return ask "LIST"[skynet.address(echo)] end)
+	case("launcher", "STAT", function()
+		local stat = ask("STAT", 100)[skynet.address(echo)]
+		return shape(stat)
+	end)
+	case("launcher", "MEM", function() return string.gsub(ask("MEM", 100)[skynet.address(echo)], "[%d.]+", "N") end)
+	case("launcher", "GC", function()
+		local text = string.gsub(ask("GC", 100)[skynet.address(echo)], "[%d.]+", "N")
+		sweep.quiet()
+		return text
+	end)
+	case("launcher", "KILL", function() return ask("KILL", echo)[skynet.address(echo)] end)
+	case("launcher", "KILL gone", function() return ask("KILL", 0x7fffff) end)
+	case("launcher", "unknown", ask, "NO_SUCH")
+	case("launcher", "nothing", ask)
+	case("launcher", "QUERY", ask, "QUERY", 1)
+	case("launcher", "REMOVE", skynet.send, ".launcher", "lua", "REMOVE", 0x7fffff, true)
+	case("launcher", "LAUNCH of a C service that is not there", ask, "LAUNCH", "no_such_c_service")
+	case("launcher", "LOGLAUNCH", function()
+		local handle = ask("LOGLAUNCH", "snlua", "differential_echo")
+		skynet.kill(handle)
+		return math.type(handle)
+	end)
+	case("service_mgr", "LIST", function() return shape(skynet.call(".service", "lua", "LIST")) end)
+	case("service_mgr", "unknown", skynet.call, ".service", "lua", "NO_SUCH")
+	case("service_mgr", "nothing", skynet.call, ".service", "lua")
+end
+
+local function queues()
+	local queue = require "skynet.queue"
+	local enter = queue()
+	case("skynet.queue", "results", function() return enter(function(...) return ..., nil end, 1, 2) end)
+	case("skynet.queue", "nothing", function() return enter(function() end) end)
+	case("skynet.queue", "fails", function() return enter(error, "problem") end)
+	case("skynet.queue", "fails with a table", function() return enter(error, { 1 }) end)
+	case("skynet.queue", "no function", function() return enter(nil) end)
+	case("skynet.queue", "again after a failure", function() return enter(function() return "ok" end) end)
+	case("skynet.queue", "inside of itself", function()
+		return enter(function() return enter(function(x) return x end, "inner") end)
+	end)
+	case("skynet.queue", "order", function()
+		local list = {}
+		for i = 1, 4 do
+			skynet.fork(enter, function()
+				list[#list + 1] = "in " .. i
+				skynet.sleep(i == 1 and 2 or 0)
+				list[#list + 1] = "out " .. i
+			end)
+		end
+		skynet.sleep(8)
+		return list
+	end)
+	case("skynet.queue", "the one inside fails", function()
+		local list = {}
+		skynet.fork(function()
+			list[#list + 1] = sweep.observe(enter, function() skynet.sleep(1) error "inside" end)
+		end)
+		skynet.fork(function()
+			list[#list + 1] = sweep.observe(enter, function() return "next" end)
+		end)
+		skynet.sleep(5)
+		return list
+	end)
+	local co = require "skynet.coroutine"
+	case("skynet.coroutine.wrap", "values", function()
+		local func = co.wrap(function(...) local x = co.yield(..., "y") return x, nil end)
+		return { func(1, 2) }, table.pack(func "x")
+	end)
+	case("skynet.coroutine.wrap", "dead", function()
+		local func = co.wrap(function() end)
+		local count = select("#", func())
+		return count, sweep.observe(func)
+	end)
+	case("skynet.coroutine.wrap", "fails", function() co.wrap(function() error "inside" end)() end)
+	case("skynet.coroutine.wrap", "fails with a table", function() co.wrap(function() error { 1 } end)() end)
+	case("skynet.coroutine.wrap", "no function", co.wrap, 1)
+	case("skynet.coroutine.create", "no function", co.create, nil)
+	case("skynet.coroutine.resume", "values", function()
+		local thread = co.create(function(...) return ... end)
+		return co.status(thread), table.pack(co.resume(thread, 1, nil)), co.status(thread), table.pack(co.resume(thread))
+	end)
+	case("skynet.coroutine.resume", "fails", co.resume, co.create(function() error "inside" end))
+	case("skynet.coroutine.resume", "foreign", co.resume, coroutine.create(print))
+	case("skynet.coroutine.resume", "nothing", co.resume)
+	case("skynet.coroutine.resume", "itself", function() return co.resume(coroutine.running()) end)
+	case("skynet.coroutine.resume", "waits inside", function()
+		local thread = co.create(function() skynet.sleep(1) return "slept" end)
+		return co.resume(thread)
+	end)
+	case("skynet.coroutine.status", "blocked", function()
+		local thread = co.create(function() skynet.sleep(2) co.yield "yielded" end)
+		local first
+		skynet.fork(function() first = table.pack(co.resume(thread)) end)
+		skynet.sleep(1)
+		local during, again = co.status(thread), table.pack(co.resume(thread))
+		skynet.sleep(4)
+		return during, again, first, co.status(thread)
+	end)
+	case("skynet.coroutine.status", "nothing", co.status)
+	case("skynet.coroutine.thread", "task", function()
+		local thread, is_task = co.thread()
+		return thread == coroutine.running(), is_task
+	end)
+	case("skynet.coroutine.thread", "inside", function()
+		local me, inside, is_task = coroutine.running(), nil, nil
+		co.wrap(function() inside, is_task = co.thread() end)()
+		return inside == me, is_task
+	end)
+	case("skynet.coroutine.thread", "not resumed", function() return co.thread(co.create(print)) end)
+	case("skynet.coroutine.thread", "number", co.thread, 1)
+	case("skynet.coroutine.close", "right", function()
+		local closed
+		local thread = co.create(function()
+			local _ <close> = setmetatable({}, { __close = function() closed = true end })
+			co.yield()
+		end)
+		co.resume(thread)
+		return table.pack(co.close(thread)), closed, co.status(thread)
+	end)
+	case("skynet.coroutine.close", "closing fails", function()
+		local thread = co.create(function()
+			local _ <close> = setmetatable({}, { __close = function() error "of close" end })
+			co.yield()
+		end)
+		co.resume(thread)
+		return co.close(thread)
+	end)
+	case("skynet.coroutine.close", "nothing", co.close)
+	case("skynet.coroutine.isyieldable", "right", co.isyieldable)
+	case("skynet.coroutine.running", "right", function() return select("#", co.running()), select(2, co.running()) end)
+	local mqueue = require "skynet.mqueue"
+	case("skynet.mqueue", "register and call", function()
+		local list = {}
+		local first = table.pack(mqueue.register(function(...) skynet.sleep(1) list[#list + 1] = ... return ..., "answer" end))
+		local answers = table.pack(mqueue.call(skynet.self(), 1, nil))
+		local sent = table.pack(mqueue.send(skynet.self(), 2))
+		local size = math.type(mqueue.size())
+		skynet.sleep(4)
+		return first.n, answers, sent.n, list, size
+	end)
+	case("skynet.mqueue.call", "handler fails", function()
+		local observed = sweep.observe(mqueue.register, function() end)
+		return observed
+	end)
+	case("gone", "mqueue call", mqueue.call, 0x7fffff, 1)
+	case("gone", "mqueue send", mqueue.send, 0x7fffff, 1)
+end
+
+sweep.run(function()
+	datacenter()
+	multicast()
+	sharedata()
+	sharetable()
+	sharemap()
+	datasheet()
+	snax()
+	units()
+	debugging()
+	launching()
+	queues()
+end)
