@@ -387,10 +387,12 @@ runtime.sleep_for = sleep_for
 --- Parks the running task for some time. Yields.
 ---@param centiseconds integer 1/100 s
 ---@param token any what `wakeup` will name; the running coroutine by default; raises if in use
----@return string? "BREAK" when `wakeup` ended the sleep
+---@return string? "BREAK" when `wakeup` ended the sleep, or else no value
 function skynet.sleep(centiseconds, token)
 	local reason = sleep_for(start_timer, centiseconds, token)
-	return reason -- no tail call: stacks say `sleep`
+	if reason then -- no tail call: stacks say `sleep`; and no value unless it was woken
+		return reason
+	end
 end
 
 --- Lets the messages that are already queued go first. Yields.

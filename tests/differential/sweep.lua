@@ -25,10 +25,9 @@ function M.normal(text)
 	if #text > LONGEST_MESSAGE then
 		return text
 	end
+	-- Lines in brackets that this Lua layer adds to errors: which command of which service.
+	text = string.sub(string.gsub(text .. "\n", "\n%s*%([^\n]*%)%f[\n]", ""), 1, -2)
 	text = string.gsub(text, "\n%s*stack traceback:.*$", " +traceback")
-	-- What this Lua layer adds to errors: which command of which service.
-	text = string.gsub(text, "\n%(in [^\n]-, handling [^\n]*%)", "")
-	text = string.gsub(text, "call failed: [^\n]- to [:.%w_]+", "call failed")
 	text = string.gsub(text, "not found:\n\t.*$", "not found:") -- what has been tried
 	text = string.gsub(text, "cannot open [^\n]*\n?", "cannot open files ")
 	text = string.gsub(text, "(cannot open files )[cannot open files ]+$", "%1")
