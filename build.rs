@@ -39,7 +39,7 @@ fn error_shim(root: &Path) {
 /// C services and Lua modules find the core's and Lua's functions in the executable, so it exports those and nothing else.
 /// Test binaries load such services too.
 fn exports(root: &Path, out: &Path) {
-    let mut lists = vec!["core", "older"];
+    let mut lists = vec!["core", "main", "older"];
     if feature("LUA") {
         lists.push("lua");
     }

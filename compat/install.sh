@@ -16,9 +16,11 @@ version=$(cargo pkgid --package skynet | sed 's/.*[#@]//')
 mkdir -p "$prefix/include/skynet" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/skynet"
 cp include/*.h "$prefix/include/skynet/"
 compat/lua-headers.sh "$prefix/include/skynet-lua"
-cp "$target/release/libskynet.a" "$target/release/libskynet.so" "$prefix/lib/"
+compat/archive.sh "$target/release/libskynet.a" "$prefix/lib/libskynet.a"
+cp "$target/release/libskynet.so" "$prefix/lib/"
 fill() { sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" "$1" >"$2"; }
 fill compat/skynet.pc.in "$prefix/lib/pkgconfig/skynet.pc"
+fill compat/skynet-static.pc.in "$prefix/lib/pkgconfig/skynet-static.pc"
 fill compat/cmake/skynet-config-version.cmake.in "$prefix/lib/cmake/skynet/skynet-config-version.cmake"
 cp compat/cmake/skynet-config.cmake "$prefix/lib/cmake/skynet/"
 echo "installed skynet $version into $prefix"

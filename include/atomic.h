@@ -102,4 +102,25 @@ SKYNET_DEFINE_CAS_(ATOM_CAS_POINTER, atomic_uintptr_t, uintptr_t)
 
 #endif /* SKYNET_ATOMIC_BUILTIN */
 
+#if SKYNET_API_VERSION >= 10500 && defined(__has_attribute)
+#if __has_attribute(error)
+/* Up to v1.4.0 there were these, over plain integers. A source that brings its own is not disturbed. */
+#define SKYNET_GONE_(name, instead) \
+	__attribute__((error("gone since v1.5.0: compile with -DSKYNET_API_VERSION=10400, or use " instead))) \
+	int name(const volatile void *ptr, ...);
+#ifdef __cplusplus
+extern "C" {
+#endif
+SKYNET_GONE_(ATOM_INC, "ATOM_FINC(ptr) + 1")
+SKYNET_GONE_(ATOM_DEC, "ATOM_FDEC(ptr) - 1")
+SKYNET_GONE_(ATOM_ADD, "ATOM_FADD(ptr, n) + n")
+SKYNET_GONE_(ATOM_SUB, "ATOM_FSUB(ptr, n) - n")
+SKYNET_GONE_(ATOM_AND, "ATOM_FAND(ptr, n) & n")
+#ifdef __cplusplus
+}
+#endif
+#undef SKYNET_GONE_
+#endif
+#endif
+
 #endif

@@ -11,12 +11,17 @@
 
 #define SKYNET_API_LATEST 99999
 
+/* Revision of these headers. It changes when a library from before could not serve them. */
+#define SKYNET_HEADERS 1
+
 #ifndef SKYNET_API_VERSION
 #define SKYNET_API_VERSION SKYNET_API_LATEST
 #endif
 
 #if SKYNET_API_VERSION < 10000
 #error "SKYNET_API_VERSION: the oldest supported interface is 10000 (v1.0.0)"
+#elif SKYNET_API_VERSION > SKYNET_API_LATEST
+#error "SKYNET_API_VERSION: these headers do not know such a new interface; 10800 is v1.8.0"
 #endif
 
 #endif

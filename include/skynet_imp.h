@@ -31,8 +31,12 @@ struct skynet_config {
 extern "C" {
 #endif
 
+/* What skynet_start calls: with the size of the structure, the release and the revision of these headers. */
+void skynet_start_for(const struct skynet_config *config, size_t size, int api_version, int headers);
+
 /**
  * Runs a node; returns when its last service has ended. Ends the process with status 1 when the node cannot start.
+ * Programs that include this header call `skynet_start_for` by this name.
  *
  * Conditions:
  * `config` is readable; its texts are C strings, `daemon` and `logger` may be NULL.
@@ -59,19 +63,10 @@ static inline char *skynet_strdup(const char *str) {
 }
 #endif
 
-#if SKYNET_API_VERSION < 10100
-/* The library takes the structure of v1.1.0. Profiling was always on before. */
-static inline void skynet_start_v1_0_(struct skynet_config *config) {
-	struct {
-		int thread, harbor, profile;
-		const char *daemon, *module_path, *bootstrap, *logger, *logservice;
-	} full = {
-		config->thread, config->harbor, 1,
-		config->daemon, config->module_path, config->bootstrap, config->logger, config->logservice,
-	};
-	skynet_start((struct skynet_config *)(void *)&full);
+/* The library is told what this file was compiled for: it refuses what it cannot run. */
+static inline void skynet_start_told_(struct skynet_config *config) {
+	skynet_start_for(config, sizeof(*config), SKYNET_API_VERSION, SKYNET_HEADERS);
 }
-#define skynet_start skynet_start_v1_0_
-#endif
+#define skynet_start skynet_start_told_
 
 #endif

@@ -9,6 +9,11 @@
 
 struct skynet_context;
 
+#if SKYNET_API_VERSION < 10400
+/* For the struct socket_info of that time. The library has that function under a name of its own. */
+#define skynet_socket_info skynet_socket_info_v1_3
+#endif
+
 /* skynet_socket_message.type */
 #define SKYNET_SOCKET_TYPE_DATA 1    /* ud = number of bytes at buffer */
 #define SKYNET_SOCKET_TYPE_CONNECT 2 /* connected, listening (ud = port) or started; the text is the address */
@@ -104,7 +109,7 @@ int skynet_socket_bind(struct skynet_context *ctx, int fd);
  * Closes a socket when everything that is queued has been sent. An id that is gone is ignored.
  *
  * Conditions:
- * None beyond C's.
+ * `ctx` is null or a live context.
  */
 void skynet_socket_close(struct skynet_context *ctx, int id);
 
@@ -112,7 +117,7 @@ void skynet_socket_close(struct skynet_context *ctx, int id);
  * Closes a socket at once; what is queued is dropped.
  *
  * Conditions:
- * None beyond C's.
+ * `ctx` is null or a live context.
  */
 void skynet_socket_shutdown(struct skynet_context *ctx, int id);
 
@@ -212,6 +217,9 @@ static inline void sendbuffer_init_(struct socket_sendbuffer *buf, int id, const
 #define skynet_socket_send skynet_socket_send_v1_0_
 #define skynet_socket_send_lowpriority skynet_socket_send_lowpriority_v1_0_
 #define skynet_socket_udp_send skynet_socket_udp_send_v1_0_
+#endif
+
+#if SKYNET_API_VERSION < 10100
 #define SKYNET_LOWPRIORITY_RESULT_ void
 #define SKYNET_LOWPRIORITY_RETURN_ (void)
 #else
@@ -242,23 +250,5 @@ static inline int skynet_socket_udp_send(struct skynet_context *ctx, int id, con
 
 #undef SKYNET_LOWPRIORITY_RESULT_
 #undef SKYNET_LOWPRIORITY_RETURN_
-
-#if SKYNET_API_VERSION < 10400
-/* Rewrites the list in place. The library's own link stays where it is, so socket_info_release works on the result. */
-static inline struct socket_info *skynet_socket_info_v1_3_(void) {
-	char *node = (char *)skynet_socket_info();
-	struct socket_info *first = (struct socket_info *)(void *)node;
-	while (node) {
-		struct socket_info *old = (struct socket_info *)(void *)node;
-		char *next;
-		memcpy(&next, node + SKYNET_SOCKET_INFO_NEXT_, sizeof(next));
-		memmove(old->name, node + SKYNET_SOCKET_INFO_NAME_, sizeof(old->name));
-		old->next = (struct socket_info *)(void *)next;
-		node = next;
-	}
-	return first;
-}
-#define skynet_socket_info skynet_socket_info_v1_3_
-#endif
 
 #endif

@@ -26,6 +26,11 @@
 struct socket_server;
 struct socket_udp_address;
 
+#if SKYNET_API_VERSION < 10400
+/* For the struct socket_info of that time. The library has that function under a name of its own. */
+#define socket_server_info socket_server_info_v1_3
+#endif
+
 struct socket_message {
 	int id;
 	uintptr_t opaque; /* what the socket was opened with: the handle of its owner */
@@ -243,7 +248,7 @@ static inline struct socket_server *socket_server_create_v1_0_(void) {
 #endif
 
 #if SKYNET_API_VERSION < 10300
-/* The buffer used to come in pieces, and the result was the number of bytes that wait, which is not known any more. */
+/* The buffer used to come in pieces. In v1.0.0 the result was the number of bytes that wait, which is not known any more. */
 static inline struct socket_sendbuffer socket_server_piece_v1_0_(int id, const void *buffer, int sz) {
 	struct socket_sendbuffer piece;
 	piece.id = id;
@@ -253,20 +258,34 @@ static inline struct socket_sendbuffer socket_server_piece_v1_0_(int id, const v
 	return piece;
 }
 
-static inline int64_t socket_server_send_v1_0_(struct socket_server *ss, int id, const void *buffer, int sz) {
+#if SKYNET_API_VERSION < 10100
+#define SKYNET_SEND_RESULT_ int64_t
+#define SKYNET_LOWPRIORITY_RESULT_ void
+#define SKYNET_LOWPRIORITY_RETURN_ (void)
+#else
+#define SKYNET_SEND_RESULT_ int
+#define SKYNET_LOWPRIORITY_RESULT_ int
+#define SKYNET_LOWPRIORITY_RETURN_ return
+#endif
+
+static inline SKYNET_SEND_RESULT_ socket_server_send_v1_0_(struct socket_server *ss, int id, const void *buffer, int sz) {
 	struct socket_sendbuffer piece = socket_server_piece_v1_0_(id, buffer, sz);
 	return socket_server_send(ss, &piece);
 }
 
-static inline void socket_server_send_lowpriority_v1_0_(struct socket_server *ss, int id, const void *buffer, int sz) {
+static inline SKYNET_LOWPRIORITY_RESULT_ socket_server_send_lowpriority_v1_0_(struct socket_server *ss, int id, const void *buffer, int sz) {
 	struct socket_sendbuffer piece = socket_server_piece_v1_0_(id, buffer, sz);
-	(void)socket_server_send_lowpriority(ss, &piece);
+	SKYNET_LOWPRIORITY_RETURN_ socket_server_send_lowpriority(ss, &piece);
 }
 
-static inline int64_t socket_server_udp_send_v1_0_(struct socket_server *ss, int id, const struct socket_udp_address *address, const void *buffer, int sz) {
+static inline SKYNET_SEND_RESULT_ socket_server_udp_send_v1_0_(struct socket_server *ss, int id, const struct socket_udp_address *address, const void *buffer, int sz) {
 	struct socket_sendbuffer piece = socket_server_piece_v1_0_(id, buffer, sz);
 	return socket_server_udp_send(ss, address, &piece);
 }
+
+#undef SKYNET_SEND_RESULT_
+#undef SKYNET_LOWPRIORITY_RESULT_
+#undef SKYNET_LOWPRIORITY_RETURN_
 
 #define socket_server_send socket_server_send_v1_0_
 #define socket_server_send_lowpriority socket_server_send_lowpriority_v1_0_

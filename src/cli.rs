@@ -1,6 +1,6 @@
 //! The command line of the executable.
 
-use crate::{check, config, crash, service, signals};
+use crate::{check, config, crash, release, service, signals};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -26,6 +26,7 @@ Settings of the core (default):
   cpath (./cservice/?.so)         where C services are
   daemon                          pid file: run in the background
   profile (true)                  CPU time by service
+  api_version (newest)            release that compiled services expect: \"1.4.0\"
   crash_report (true)             on a crash, say which service and message did it
   shutdown_grace (10)             seconds that services have to finish when the node ends
 
@@ -66,7 +67,7 @@ fn run(file: OsString) -> ExitCode {
         Ok(config) => {
             service::init_thread(service::ThreadClass::Main);
             // SAFETY: the texts belong to the environment and stay for ever.
-            unsafe { crate::start::run(&config) };
+            unsafe { crate::start::run(&config, release::LATEST) };
             ExitCode::SUCCESS
         }
         Err(reason) => {

@@ -6,7 +6,7 @@ use crate::message::{Message, ptype};
 use crate::service::{self, Context};
 use libc::{c_char, c_int};
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 pub use skynet_sys::{GLOBALNAME_LENGTH, RemoteMessage, RemoteName};
 
@@ -14,6 +14,8 @@ pub use skynet_sys::{GLOBALNAME_LENGTH, RemoteMessage, RemoteName};
 const UNSET: u32 = u32::MAX;
 static HARBOR: AtomicU32 = AtomicU32::new(UNSET);
 static SERVICE: AtomicPtr<Context> = AtomicPtr::new(std::ptr::null_mut());
+/// Whether the service knows remote messages as v1.1.0 and before had them.
+static TYPE_OUTSIDE: AtomicBool = AtomicBool::new(false);
 
 /// Sets the id of this node ("skynet_harbor.h", `skynet_harbor_init`).
 pub fn init(harbor: c_int) {
@@ -30,9 +32,23 @@ pub fn is_remote(handle: u32) -> bool {
     id != 0 && id != HARBOR.load(Ordering::Relaxed) && HARBOR.load(Ordering::Relaxed) != UNSET
 }
 
+/// Size of the structure before v1.2.0, which brought the member `type` at its end.
+const SIZE_WITHOUT_TYPE: usize = std::mem::offset_of!(RemoteMessage, ty);
+const _: () = assert!(SIZE_WITHOUT_TYPE == 40 || cfg!(not(target_pointer_width = "64")));
+
+/// How a harbor service gets remote messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// PTYPE_SYSTEM, with the type inside.
+    TypeInside,
+    /// Under the type of the message itself (v1.1.0 and before).
+    TypeOutside,
+}
+
 /// `context` is the harbor service from now on; it stays until [`exit`] and does not keep the node up.
-pub fn start(context: &Context) {
+pub fn start(context: &Context, envelope: Envelope) {
     context.reserve();
+    TYPE_OUTSIDE.store(envelope == Envelope::TypeOutside, Ordering::Relaxed);
     let before = SERVICE.swap(std::ptr::from_ref(context).cast_mut(), Ordering::AcqRel);
     if !before.is_null() {
         // SAFETY: the reference that the earlier `start` took.
@@ -74,13 +90,12 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
             false
         }
         None => {
-            let message = Message::with_data(
-                source,
-                ptype::SYSTEM,
-                session,
-                rmsg.cast(),
-                size_of::<RemoteMessage>(),
-            );
+            let (outer, size) = if TYPE_OUTSIDE.load(Ordering::Relaxed) {
+                (ty, SIZE_WITHOUT_TYPE)
+            } else {
+                (ptype::SYSTEM, size_of::<RemoteMessage>())
+            };
+            let message = Message::with_data(source, outer, session, rmsg.cast(), size);
             // SAFETY: `start` holds a reference until `exit`, which runs after all workers have ended.
             unsafe { &*context }.deliver(message, Class::FOREIGN)
         }

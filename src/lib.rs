@@ -31,6 +31,7 @@ pub mod memory;
 pub mod message;
 pub mod module;
 pub mod reclaim;
+pub mod release;
 pub mod scheduler;
 pub mod service;
 pub mod shutdown;

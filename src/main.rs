@@ -15,6 +15,14 @@ static MALLOC_CONF: Option<&'static std::ffi::c_char> = {
     Some(unsafe { &*TEXT.as_ptr() })
 };
 
+/// What the executable of the C core exports beside the core, and a program over the library defines itself: ignores
+/// SIGPIPE. Returns 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn sigign() -> std::ffi::c_int {
+    skynet::signals::ignore_pipe();
+    0
+}
+
 /// jemalloc reads `MALLOC_CONF` before `main`. Where the C core's executable had it, its functions and that variable began
 /// with `je_` and `JE_`; settings that an operator still has under that name are handed over by starting once more.
 #[cfg(all(feature = "jemalloc", target_os = "linux"))]

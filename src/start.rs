@@ -4,8 +4,8 @@ use crate::config::keys;
 use crate::limits::Limits;
 use crate::service::{self, ThreadClass};
 use crate::{
-    clock, crash, daemon, figures, handle, harbor, log, module, reclaim, scheduler, shutdown,
-    signals, socket, timer,
+    clock, crash, daemon, figures, handle, harbor, log, module, reclaim, release, scheduler,
+    shutdown, signals, socket, timer,
 };
 use libc::{c_char, c_int};
 use parking_lot::{Condvar, Mutex};
@@ -45,23 +45,25 @@ static ENDED: Mutex<bool> = Mutex::new(false);
 static END: Condvar = Condvar::new();
 
 /// Runs a node; returns when its last service has ended. Ends the process with status 1 when it cannot start.
+/// `compiled_for`: the release for which the main program was compiled, see [`release`].
 ///
 /// # Safety
 /// The texts of `config` are null or C strings; only `daemon` and `logger` may be null.
-pub unsafe fn run(config: &Config) {
+pub unsafe fn run(config: &Config, compiled_for: u32) {
     // SAFETY: contract of this function.
     let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
     signals::handle_hangup();
-    let limits = Limits::of_node().unwrap_or_else(|reason| {
+    let refuse = |reason: String| -> ! {
         eprintln!("{reason}");
         exit(1);
-    });
+    };
+    release::choose(compiled_for).unwrap_or_else(|reason| refuse(reason));
+    let limits = Limits::of_node().unwrap_or_else(|reason| refuse(reason));
     let pid_file = text(config.daemon);
     if let Some(file) = pid_file
         && let Err(reason) = daemon::init(file)
     {
-        eprintln!("{reason}");
-        exit(1);
+        refuse(reason);
     }
     let ours = config.logservice.is_null() || text(config.logservice) == Some(c"logger");
     crash::install(text(config.logger), ours);

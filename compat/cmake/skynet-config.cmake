@@ -11,7 +11,8 @@ if(EXISTS "${skynet_prefix}/lib/libskynet.so" AND NOT TARGET skynet::shared)
   set_target_properties(skynet::shared PROPERTIES
     IMPORTED_LOCATION "${skynet_prefix}/lib/libskynet.so"
     IMPORTED_SONAME libskynet.so
-    INTERFACE_INCLUDE_DIRECTORIES "${skynet_prefix}/include/skynet")
+    INTERFACE_INCLUDE_DIRECTORIES "${skynet_prefix}/include/skynet"
+    INTERFACE_LINK_LIBRARIES "Threads::Threads;m;${CMAKE_DL_LIBS}")
 endif()
 
 if(EXISTS "${skynet_prefix}/lib/libskynet.a" AND NOT TARGET skynet::static)
@@ -20,7 +21,7 @@ if(EXISTS "${skynet_prefix}/lib/libskynet.a" AND NOT TARGET skynet::static)
   set_target_properties(skynet::static PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${skynet_prefix}/include/skynet"
     INTERFACE_LINK_LIBRARIES
-      "-Wl,--whole-archive;${skynet_prefix}/lib/libskynet.a;-Wl,--no-whole-archive;Threads::Threads;m;${CMAKE_DL_LIBS}")
+      "-Wl,--whole-archive,${skynet_prefix}/lib/libskynet.a,--no-whole-archive;Threads::Threads;m;${CMAKE_DL_LIBS}")
 endif()
 
 set(skynet_FOUND TRUE)

@@ -14,17 +14,8 @@ static inline char *skynet_strdup(const char *str) {
 }
 #endif
 
-#if SKYNET_API_VERSION < 10100
-/* The library takes the structure of v1.1.0. Profiling was always on before. */
-static inline void skynet_start_v1_0_(struct skynet_config *config) {
-	struct {
-		int thread, harbor, profile;
-		const char *daemon, *module_path, *bootstrap, *logger, *logservice;
-	} full = {
-		config->thread, config->harbor, 1,
-		config->daemon, config->module_path, config->bootstrap, config->logger, config->logservice,
-	};
-	skynet_start((struct skynet_config *)(void *)&full);
+/* The library is told what this file was compiled for: it refuses what it cannot run. */
+static inline void skynet_start_told_(struct skynet_config *config) {
+	skynet_start_for(config, sizeof(*config), SKYNET_API_VERSION, SKYNET_HEADERS);
 }
-#define skynet_start skynet_start_v1_0_
-#endif
+#define skynet_start skynet_start_told_

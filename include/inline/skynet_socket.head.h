@@ -1,5 +1,10 @@
 struct skynet_context;
 
+#if SKYNET_API_VERSION < 10400
+/* For the struct socket_info of that time. The library has that function under a name of its own. */
+#define skynet_socket_info skynet_socket_info_v1_3
+#endif
+
 /* skynet_socket_message.type */
 #define SKYNET_SOCKET_TYPE_DATA 1    /* ud = number of bytes at buffer */
 #define SKYNET_SOCKET_TYPE_CONNECT 2 /* connected, listening (ud = port) or started; the text is the address */

@@ -11,6 +11,9 @@ static inline void sendbuffer_init_(struct socket_sendbuffer *buf, int id, const
 #define skynet_socket_send skynet_socket_send_v1_0_
 #define skynet_socket_send_lowpriority skynet_socket_send_lowpriority_v1_0_
 #define skynet_socket_udp_send skynet_socket_udp_send_v1_0_
+#endif
+
+#if SKYNET_API_VERSION < 10100
 #define SKYNET_LOWPRIORITY_RESULT_ void
 #define SKYNET_LOWPRIORITY_RETURN_ (void)
 #else
@@ -41,21 +44,3 @@ static inline int skynet_socket_udp_send(struct skynet_context *ctx, int id, con
 
 #undef SKYNET_LOWPRIORITY_RESULT_
 #undef SKYNET_LOWPRIORITY_RETURN_
-
-#if SKYNET_API_VERSION < 10400
-/* Rewrites the list in place. The library's own link stays where it is, so socket_info_release works on the result. */
-static inline struct socket_info *skynet_socket_info_v1_3_(void) {
-	char *node = (char *)skynet_socket_info();
-	struct socket_info *first = (struct socket_info *)(void *)node;
-	while (node) {
-		struct socket_info *old = (struct socket_info *)(void *)node;
-		char *next;
-		memcpy(&next, node + SKYNET_SOCKET_INFO_NEXT_, sizeof(next));
-		memmove(old->name, node + SKYNET_SOCKET_INFO_NAME_, sizeof(old->name));
-		old->next = (struct socket_info *)(void *)next;
-		node = next;
-	}
-	return first;
-}
-#define skynet_socket_info skynet_socket_info_v1_3_
-#endif

@@ -23,9 +23,3 @@ struct socket_info {
 	char name[128];   /* address */
 	struct socket_info *next;
 };
-
-#if SKYNET_API_VERSION < 10400
-/* Where the library has the members that moved. */
-#define SKYNET_SOCKET_INFO_NAME_ 58
-#define SKYNET_SOCKET_INFO_NEXT_ 192
-#endif

@@ -17,6 +17,11 @@
 struct socket_server;
 struct socket_udp_address;
 
+#if SKYNET_API_VERSION < 10400
+/* For the struct socket_info of that time. The library has that function under a name of its own. */
+#define socket_server_info socket_server_info_v1_3
+#endif
+
 struct socket_message {
 	int id;
 	uintptr_t opaque; /* what the socket was opened with: the handle of its owner */

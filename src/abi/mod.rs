@@ -12,9 +12,10 @@ pub mod skynet_env;
 pub mod skynet_error;
 pub mod skynet_handle;
 pub mod skynet_harbor;
+pub mod skynet_harbor_v1_1;
 pub mod skynet_imp;
+pub mod skynet_imp_any;
 pub mod skynet_log;
-pub mod skynet_main;
 pub mod skynet_malloc;
 pub mod skynet_module;
 pub mod skynet_monitor;
@@ -26,6 +27,7 @@ pub mod skynet_timer;
 pub mod skynet_v1_8;
 pub mod socket_buffer;
 pub mod socket_info;
+pub mod socket_info_v1_3;
 pub mod socket_server;
 
 /// A C string, `None` for NULL.

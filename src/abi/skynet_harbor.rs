@@ -1,9 +1,19 @@
 //! "skynet_harbor.h".
 
-use crate::harbor;
 pub use crate::harbor::RemoteMessage;
+use crate::harbor::{self, Envelope};
+use crate::release;
 use crate::service::Context;
 use libc::{c_int, c_void};
+
+/// How the service that asks expects its messages. The built-in one is always of today.
+fn envelope(context: &Context) -> Envelope {
+    if release::version() < release::V1_2 && !context.is_builtin_harbor() {
+        Envelope::TypeOutside
+    } else {
+        Envelope::TypeInside
+    }
+}
 
 /// Hands a message over to the harbor service; takes `rmsg` and its payload, also on failure.
 ///
@@ -37,7 +47,7 @@ pub extern "C" fn skynet_harbor_init(harbor: c_int) {
 pub unsafe extern "C" fn skynet_harbor_start(ctx: *mut c_void) {
     // SAFETY: contract of this function.
     if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
-        harbor::start(context);
+        harbor::start(context, envelope(context));
     }
 }
 

@@ -1,6 +1,8 @@
 //! "skynet_socket.h": the node's sockets, for services.
 
 use super::socket_buffer::SendBuffer;
+use super::socket_info_v1_3::in_layout;
+use crate::release;
 use crate::service::Context;
 pub use crate::socket::SocketMessage;
 use crate::socket::guard::guard;
@@ -124,21 +126,27 @@ pub unsafe extern "C" fn skynet_socket_bind(ctx: *mut Context, fd: c_int) -> c_i
 /// Closes a socket when everything that is queued has been sent. An id that is gone is ignored.
 ///
 /// # Safety
-/// None beyond C's.
+/// `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_close(ctx: *mut Context, id: c_int) {
-    let _ = ctx;
-    guard((), || server().into_iter().for_each(|s| s.close(id)))
+    // SAFETY: by contract.
+    let caller = unsafe { owner(ctx) }.unwrap_or(0);
+    guard((), || {
+        server().into_iter().for_each(|s| s.close(caller, id))
+    })
 }
 
 /// Closes a socket at once; what is queued is dropped.
 ///
 /// # Safety
-/// None beyond C's.
+/// `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_shutdown(ctx: *mut Context, id: c_int) {
-    let _ = ctx;
-    guard((), || server().into_iter().for_each(|s| s.shutdown(id)))
+    // SAFETY: by contract.
+    let caller = unsafe { owner(ctx) }.unwrap_or(0);
+    guard((), || {
+        server().into_iter().for_each(|s| s.shutdown(caller, id))
+    })
 }
 
 /// Lets the events of a socket in; they go to this service from now on.
@@ -274,5 +282,10 @@ pub unsafe extern "C" fn skynet_socket_udp_address(
 /// Statistics of all sockets, the highest slot first; release them with `socket_info_release`.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_info() -> *mut SocketInfo {
-    guard(null_mut(), || server().map_or(null_mut(), |s| s.info()))
+    guard(null_mut(), || {
+        in_layout(
+            release::version(),
+            server().map_or(null_mut(), |s| s.info()),
+        )
+    })
 }

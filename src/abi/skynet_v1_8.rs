@@ -30,6 +30,16 @@ pub unsafe extern "C" fn skynet_context_new_ptr(
     }
 }
 
+/// `skynet_strdup` of "skynet_malloc.h" up to v1.8.0: a copy of a string, to be freed with free.
+///
+/// # Safety
+/// `text` is a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn skynet_strdup(text: *const c_char) -> *mut c_char {
+    // SAFETY: by contract a C string.
+    unsafe { libc::strdup(text) }
+}
+
 /// Adds a module that the program provides itself (v1.0.0 to v1.5.0).
 ///
 /// # Safety

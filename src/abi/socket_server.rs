@@ -1,6 +1,8 @@
 //! "socket_server.h": the socket server by itself, for hosts that run their own loop.
 
 use super::socket_buffer::SendBuffer;
+use super::socket_info_v1_3::in_layout;
+use crate::release;
 use crate::socket::event::kind;
 use crate::socket::guard::guard;
 use crate::socket::raw::{
@@ -99,10 +101,11 @@ pub unsafe extern "C" fn socket_server_exit(ss: *mut SocketServer) {
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_close(ss: *mut SocketServer, opaque: usize, id: c_int) {
-    let _ = opaque;
     guard((), || {
         // SAFETY: by contract.
-        unsafe { core(ss) }.into_iter().for_each(|s| s.close(id))
+        unsafe { core(ss) }
+            .into_iter()
+            .for_each(|s| s.close(opaque, id))
     })
 }
 
@@ -112,10 +115,11 @@ pub unsafe extern "C" fn socket_server_close(ss: *mut SocketServer, opaque: usiz
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_shutdown(ss: *mut SocketServer, opaque: usize, id: c_int) {
-    let _ = opaque;
     guard((), || {
         // SAFETY: by contract.
-        unsafe { core(ss) }.into_iter().for_each(|s| s.shutdown(id))
+        unsafe { core(ss) }
+            .into_iter()
+            .for_each(|s| s.shutdown(opaque, id))
     })
 }
 
@@ -350,6 +354,7 @@ pub unsafe extern "C" fn socket_server_userobject(
 pub unsafe extern "C" fn socket_server_info(ss: *mut SocketServer) -> *mut SocketInfo {
     guard(null_mut(), || {
         // SAFETY: by contract.
-        unsafe { core(ss) }.map_or(null_mut(), |s| s.info())
+        let info = unsafe { core(ss) }.map_or(null_mut(), |s| s.info());
+        in_layout(release::version(), info)
     })
 }

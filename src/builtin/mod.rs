@@ -67,6 +67,15 @@ pub fn find(name: &CStr) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == name)
 }
 
+/// Whether `module` is our harbor, and not one of the project's own.
+pub fn is_harbor(module: &Module) -> bool {
+    let ours: unsafe extern "C" fn(*mut c_void, *mut Context, *const c_char) -> c_int =
+        skynet_harbor::init;
+    module
+        .init
+        .is_some_and(|init| init as usize == ours as usize)
+}
+
 /// Whether `module` is our snlua, and not one of the project's own.
 #[cfg(feature = "lua")]
 fn is_snlua(module: &Module) -> bool {

@@ -150,6 +150,11 @@ impl Context {
         (name, &self.args[..usize::from(self.args_len)])
     }
 
+    /// Whether it is the built-in harbor service.
+    pub fn is_builtin_harbor(&self) -> bool {
+        crate::builtin::is_harbor(self.module)
+    }
+
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
     /// counts as `message`. `None`: it has none; false: a hook of its own is in the way.
     pub(super) fn ask_stack(&self, message: i32) -> Option<bool> {

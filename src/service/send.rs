@@ -10,17 +10,25 @@ use crate::{log, memory};
 use libc::{c_int, c_void};
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
-    static CURRENT: Cell<u32> = const { Cell::new((-(ThreadClass::Main as i32)) as u32) };
+    static CURRENT: Cell<u32> = const { Cell::new(0) };
     /// What `CURRENT` is outside of a dispatch.
-    static OUTSIDE: Cell<u32> = const { Cell::new((-(ThreadClass::Main as i32)) as u32) };
+    static OUTSIDE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Handle of the service whose message this thread dispatches; `-class as u32` on other threads.
+/// Whether a thread of the process has a class: there is a node, or there will be one soon.
+static PREPARED: AtomicBool = AtomicBool::new(false);
+
+/// Handle of the service whose message this thread dispatches; else `-class as u32`, and 0 on threads that are not the
+/// node's. Before a node is prepared every thread counts as the main one.
 #[inline]
 pub fn current_handle() -> u32 {
-    CURRENT.get()
+    match CURRENT.get() {
+        0 if !PREPARED.load(Ordering::Relaxed) => (-(ThreadClass::Main as i32)) as u32,
+        current => current,
+    }
 }
 
 /// Names the class of the calling thread ("skynet_server.h", `skynet_initthread`).
@@ -30,6 +38,7 @@ pub fn init_thread(class: ThreadClass) {
 
 /// [`init_thread`] with the number that C gives.
 pub fn init_thread_class(class: i32) {
+    PREPARED.store(true, Ordering::Relaxed);
     CURRENT.set(class.wrapping_neg() as u32);
     OUTSIDE.set(class.wrapping_neg() as u32);
 }

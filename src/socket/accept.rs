@@ -36,6 +36,7 @@ impl Turn<'_> {
         let raw = fd.into_raw_fd();
         slot.set_state(id, State::new(Phase::PreListen));
         let what = match sys::local_name(raw) {
+            Ok(_) if !self.s.rules.tells_port => return,
             Ok(addr) => {
                 let mut text = Text::new();
                 if let Some(ip) = addr.ip() {

@@ -62,6 +62,8 @@ pub enum Command {
         id: i32,
         /// Give queued data up.
         now: bool,
+        /// Who asks for it.
+        caller: usize,
     },
     /// Set TCP_NODELAY.
     NoDelay {

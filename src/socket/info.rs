@@ -52,7 +52,39 @@ pub struct SocketInfo {
 const _: () =
     assert!(size_of::<SocketInfo>() == 200 && std::mem::offset_of!(SocketInfo, name) == 58);
 
+/// Up to v1.3.0 the members `reading` and `writing` were not there.
+#[repr(C)]
+struct Earlier {
+    front: [u64; 7],
+    name: [c_char; 128],
+    next: *mut SocketInfo,
+}
+
+const _: () = assert!(
+    std::mem::offset_of!(Earlier, name) == std::mem::offset_of!(SocketInfo, reading)
+        && std::mem::offset_of!(Earlier, next) >= std::mem::offset_of!(SocketInfo, name)
+        && size_of::<Earlier>() + size_of::<usize>() == size_of::<SocketInfo>()
+);
+
 impl SocketInfo {
+    /// Moves the names of a whole list to where they were up to v1.3.0; [`SocketInfo::release`] takes the result.
+    ///
+    /// # Safety
+    /// As [`SocketInfo::release`], and it happens once.
+    pub unsafe fn make_earlier(first: *mut SocketInfo) -> *mut SocketInfo {
+        let mut info = first;
+        while !info.is_null() {
+            // SAFETY: an entry of the list, by contract; the earlier structure is shorter.
+            unsafe {
+                let (name, next) = ((*info).name, (*info).next);
+                (*info.cast::<Earlier>()).name = name;
+                Self::link(info, next);
+                info = next;
+            }
+        }
+        first
+    }
+
     /// An empty entry in front of `next`, from the C allocator.
     pub fn create(next: *mut SocketInfo) -> *mut SocketInfo {
         // SAFETY: calloc takes any size.
@@ -61,8 +93,21 @@ impl SocketInfo {
             std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketInfo>());
         }
         // SAFETY: all-zero is a valid entry, and the block is ours.
-        unsafe { (*info).next = next };
+        unsafe { Self::link(info, next) };
         info
+    }
+
+    /// Sets the link, also where it was up to v1.3.0: a service of that age walks the whole list then. The place is behind
+    /// what the longest name can reach.
+    ///
+    /// # Safety
+    /// An entry of a list, which is not read at the same time.
+    unsafe fn link(info: *mut SocketInfo, next: *mut SocketInfo) {
+        // SAFETY: by contract; the earlier structure lies inside of today's.
+        unsafe {
+            (*info.cast::<Earlier>()).next = next;
+            (*info).next = next;
+        }
     }
 
     /// Releases a list.
@@ -105,7 +150,8 @@ pub fn list(shared: &Shared) -> *mut SocketInfo {
         info.wbuffer = slot.backlog.load(Ordering::Relaxed) as i64;
         info.reading = slot.reading.load(Ordering::Relaxed).into();
         info.writing = slot.writing.load(Ordering::Relaxed).into();
-        let room = info.name.len() - 1;
+        // One byte for the end, and what the link of the earlier structure takes.
+        let room = std::mem::offset_of!(Earlier, next) - std::mem::offset_of!(SocketInfo, name) - 1;
         for (to, from) in info.name[..room].iter_mut().zip(name.as_bytes()) {
             *to = *from as c_char;
         }

@@ -21,6 +21,7 @@ pub(crate) mod buffer;
 pub(crate) mod command;
 pub(crate) mod command_queue;
 mod connect;
+mod earlier;
 pub(crate) mod event;
 pub(crate) mod gate;
 pub(crate) mod guard;
@@ -33,6 +34,7 @@ pub(crate) mod raw;
 mod receive;
 pub(crate) mod resolve;
 pub(crate) mod role;
+mod rules;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod slot;
@@ -52,6 +54,7 @@ pub use node::{
     Poll, SocketMessage, exit, free, init, lead, poll_once, run, server, socket_type, try_lead,
     wake_poller,
 };
+pub use rules::Rules;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
 pub use totals::Figures;

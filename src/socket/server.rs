@@ -8,11 +8,13 @@ use super::info::{self, SocketInfo};
 use super::lead::Lead;
 use super::poller::Poller;
 use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
+use super::rules::Rules;
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
 use super::sys::{self, Errno};
 use super::totals::Figures;
 use super::turn::{Done, Io, Turn, Wait};
+use crate::release;
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -29,6 +31,8 @@ pub struct Hooks {
     pub accept: Box<Accept>,
     /// Where the server's own complaints go.
     pub report: fn(&str),
+    /// What differs between the releases.
+    pub rules: Rules,
 }
 
 impl Hooks {
@@ -39,6 +43,7 @@ impl Hooks {
             lookup: Arc::new(system_lookup),
             accept: Box::new(sys::accept),
             report,
+            rules: Rules::of(release::version()),
         }
     }
 }
@@ -62,6 +67,7 @@ impl SocketServer {
             resolver,
             hooks.accept,
             hooks.report,
+            hooks.rules,
         ));
         Ok(SocketServer {
             shared,
@@ -93,14 +99,16 @@ impl SocketServer {
         self.shared.post(Command::Exit);
     }
 
-    /// Closes a socket when everything queued is written.
-    pub fn close(&self, id: i32) {
-        self.shared.post(Command::Close { id, now: false });
+    /// Closes a socket when everything queued is written. `caller`: who asks for it.
+    pub fn close(&self, caller: usize, id: i32) {
+        let now = false;
+        self.shared.post(Command::Close { id, now, caller });
     }
 
-    /// Closes a socket at once.
-    pub fn shutdown(&self, id: i32) {
-        self.shared.post(Command::Close { id, now: true });
+    /// Closes a socket at once. `caller`: who asks for it.
+    pub fn shutdown(&self, caller: usize, id: i32) {
+        let now = true;
+        self.shared.post(Command::Close { id, now, caller });
     }
 
     /// Lets events in, for `owner`.

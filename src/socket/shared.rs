@@ -8,6 +8,7 @@ use super::gate::Entry;
 use super::poller::Poller;
 use super::queue::WriteQueue;
 use super::resolve::Resolver;
+use super::rules::Rules;
 use super::slot::{Slot, Table};
 use super::state::Phase;
 use super::sys::{self, Errno};
@@ -84,6 +85,8 @@ pub struct Shared {
     pub accept: Box<Accept>,
     /// Where the server's own complaints go.
     pub report: fn(&str),
+    /// What differs between the releases.
+    pub rules: Rules,
     limits: Limits,
     /// Bytes in all write queues.
     pub(super) queued: AtomicUsize,
@@ -99,6 +102,7 @@ impl Shared {
         resolver: Resolver,
         accept: Box<Accept>,
         report: fn(&str),
+        rules: Rules,
     ) -> Shared {
         Shared {
             table: Table::new(),
@@ -109,6 +113,7 @@ impl Shared {
             resolver,
             accept,
             report,
+            rules,
             limits: Limits {
                 per_socket: AtomicUsize::new(usize::MAX),
                 total: AtomicUsize::new(usize::MAX),
@@ -255,13 +260,9 @@ impl Shared {
             return false;
         }
         match state.phase {
+            // Dropped in silence, as the owner of a connection may not know yet whether it was started.
+            Phase::Accepted if !slot.starting.load(Ordering::Relaxed) => return true,
             Phase::WriteClosed => return true,
-            Phase::Accepted if !slot.starting.load(Ordering::Relaxed) => {
-                (self.report)(&format!(
-                    "socket-server error: write to socket {id} before it is started."
-                ));
-                return true;
-            }
             Phase::PreListen | Phase::Listen => {
                 (self.report)(&format!("socket-server error: write to listen fd {id}."));
                 return true;

@@ -31,6 +31,8 @@ pub enum Phase {
     ReadClosed,
     /// A write failed; the read side lives on.
     WriteClosed,
+    /// Nothing is read any more; CLOSE follows when the queue is empty. Only in the life of [`super::earlier`].
+    Draining,
 }
 
 impl Phase {
@@ -60,13 +62,17 @@ impl Phase {
             7 => Phase::Bound,
             8 => Phase::ReadClosed,
             9 => Phase::WriteClosed,
+            10 => Phase::Draining,
             _ => Phase::Free,
         }
     }
 
     /// Whether the descriptor takes bytes now (if the kernel has room).
     pub const fn writable(self) -> bool {
-        matches!(self, Phase::Open | Phase::Bound | Phase::ReadClosed)
+        matches!(
+            self,
+            Phase::Open | Phase::Bound | Phase::ReadClosed | Phase::Draining
+        )
     }
 }
 
@@ -75,7 +81,8 @@ impl Phase {
 pub struct State {
     /// See [`Phase`].
     pub phase: Phase,
-    /// The application closed; what is queued still goes out. Only with `Reserved`, `Connecting` and `ReadClosed`.
+    /// The application closed; what is queued still goes out. Only with `Reserved`, `Connecting`, `ReadClosed` and
+    /// `Draining`.
     pub closing: bool,
 }
 
@@ -87,7 +94,7 @@ impl State {
             closing: false,
         }
     }
-    const FREE: State = State::new(Phase::Free);
+    pub(super) const FREE: State = State::new(Phase::Free);
 }
 
 /// What can happen to a socket.
@@ -178,13 +185,13 @@ impl Actions {
         self.0 & other.0 == other.0
     }
 
-    const fn and(self, other: Actions) -> Actions {
+    pub(super) const fn and(self, other: Actions) -> Actions {
         Actions(self.0 | other.0)
     }
 }
 
 /// Descriptors of the application's own stay open when they are released in their first state.
-const fn release(phase: Phase) -> Actions {
+pub(super) const fn release(phase: Phase) -> Actions {
     match phase {
         Phase::Bound => Actions::RELEASE,
         _ => Actions::RELEASE.and(Actions::CLOSE_FD),
@@ -271,7 +278,7 @@ const fn start(s: State) -> (State, Actions) {
         ReadClosed => (s, Actions::REJECT_START),
         // Ends a pause. The end of the stream will be told by CLOSE.
         Listen | Bound | WriteClosed | Connecting => (s, Actions::READ_ON),
-        Reserved | Free => (s, Actions::NONE),
+        Reserved | Draining | Free => (s, Actions::NONE),
     }
 }
 

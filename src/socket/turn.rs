@@ -4,6 +4,7 @@ use super::accept::Resting;
 use super::addr::Text;
 use super::command::Command;
 use super::connect::Connecting;
+use super::earlier;
 use super::event::{Event, Sink, What};
 use super::poller::Ready;
 use super::shared::{Flushed, Shared};
@@ -190,7 +191,11 @@ impl<'a> Turn<'a> {
         let Some(state) = slot.state_of(id) else {
             return;
         };
-        let (next, act) = step(state, input);
+        let (next, act) = if self.s.rules.half_close {
+            step(state, input)
+        } else {
+            earlier::step(state, input)
+        };
         if act.has(Actions::REJECT_START) {
             self.answer_caller(caller, id, Text::from("socket closed"));
             return;
@@ -259,7 +264,8 @@ impl<'a> Turn<'a> {
             self.emit_for(owner, id, What::Error(text.unwrap_or(Text::new())));
         }
         if act.has(Actions::RAISE_CLOSE) {
-            self.emit_for(owner, id, What::Close);
+            let asked = caller != 0 && !self.s.rules.half_close;
+            self.emit_for(if asked { caller } else { owner }, id, What::Close);
         }
     }
 
@@ -389,20 +395,10 @@ impl<'a> Turn<'a> {
                     self.emit(id, What::Error(Text::from("enable read failed")));
                 }
             }
-            Command::Close { id, now: true } => self.apply(id, Input::Shutdown, 0, None),
-            Command::Close { id, now: false } => {
-                let slot = self.s.table.slot(id);
-                if slot.state_of(id).is_some() {
-                    let pending = self.s.has_pending(slot);
-                    self.apply(id, Input::Close { pending }, 0, None);
-                    if pending {
-                        // A socket that was not started has not tried to write yet.
-                        self.flush(id);
-                    }
-                }
-            }
+            Command::Close { id, now, caller } => self.close(id, now, caller),
             Command::NoDelay { id } => self.set_nodelay(id),
             Command::Flush { id } => self.flush(id),
+            Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}
             Command::Warn { id, kib } => self.emit_if_alive(id, What::Warning(kib)),
             Command::Report { id, text } => self.emit_if_alive(id, What::Error(text)),
             Command::Overflow { id, text } => self.fail(id, text),
@@ -415,6 +411,30 @@ impl<'a> Turn<'a> {
                     what: What::Exit,
                 });
             }
+        }
+    }
+
+    fn close(&mut self, id: i32, now: bool, caller: usize) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            if !self.s.rules.half_close {
+                self.delivered += 1;
+                self.sink.deliver(Event {
+                    id,
+                    owner: caller,
+                    what: What::Close,
+                });
+            }
+            return;
+        }
+        if now {
+            return self.apply(id, Input::Shutdown, caller, None);
+        }
+        let pending = self.s.has_pending(slot);
+        self.apply(id, Input::Close { pending }, caller, None);
+        if pending {
+            // A socket that was not started has not tried to write yet.
+            self.flush(id);
         }
     }
 

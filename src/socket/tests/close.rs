@@ -8,7 +8,7 @@ fn close_lets_queued_bytes_go_out_first() {
     let node = Node::new();
     let (id, mut peer) = node.connected();
     let sent = congest(&node, id);
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
     assert!(!node.send(id, b"late"), "a closing socket takes nothing");
     let mut all = Vec::new();
@@ -22,7 +22,7 @@ fn shutdown_gives_queued_bytes_up() {
     let node = Node::new();
     let (id, mut peer) = node.connected();
     let sent = congest(&node, id);
-    node.server.shutdown(id);
+    node.server.shutdown(0, id);
     node.closed(id);
     let mut all = Vec::new();
     let _ = peer.read_to_end(&mut all);
@@ -34,7 +34,7 @@ fn start_of_a_closing_socket_is_an_error() {
     let node = Node::new();
     let (id, _peer) = node.connected();
     congest(&node, id);
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
     node.server.start(1, id);
     assert_eq!(node.error(id), "socket closed");
@@ -54,11 +54,11 @@ fn start_after_the_peers_end_of_stream_is_an_error() {
 fn close_of_an_unknown_or_closed_socket_is_ignored() {
     let node = Node::new();
     let (id, _peer) = node.connected();
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
-    node.server.close(id);
-    node.server.shutdown(id);
-    node.server.close(777);
+    node.server.close(0, id);
+    node.server.shutdown(0, id);
+    node.server.close(0, 777);
     assert!(node.settle().is_empty());
 }
 
@@ -86,7 +86,7 @@ fn a_reset_while_closing_is_silent() {
     let node = Node::new();
     let (id, peer) = node.connected();
     congest(&node, id);
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
     reset(peer);
     // The slot is free when the id is unknown.
@@ -174,7 +174,7 @@ fn every_buffer_is_released_once() {
     for _ in 0..5 {
         assert!(send(id));
     }
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
     assert!(!send(id));
     reset(peer);

@@ -66,9 +66,9 @@ fn writers_and_closers_do_not_disturb_each_other() {
                 scope.spawn(move || reset(peer));
             }
             if round % 3 == 0 {
-                node.server.close(id);
+                node.server.close(0, id);
             } else {
-                node.server.shutdown(id);
+                node.server.shutdown(0, id);
             }
         });
         node.settle();
@@ -88,7 +88,7 @@ fn close_never_loses_what_its_caller_sent_before() {
             }
             scope.spawn(move || {
                 assert!(server.send(id, Payload::copy_of(b"last")));
-                server.close(id);
+                server.close(0, id);
             });
             let mut all = Vec::new();
             peer.read_to_end(&mut all).unwrap();

@@ -121,11 +121,11 @@ fn close_during_a_look_up_is_told_at_once_and_sends_what_is_queued() {
     let (h, answer) = slow();
     let node = Node::with(h);
     let empty = node.server.connect(1, c"slow.example", 1).unwrap();
-    node.server.close(empty);
+    node.server.close(0, empty);
     node.closed(empty);
     let full = node.server.connect(1, c"slow.example", 1).unwrap();
     assert!(node.send(full, b"last words"));
-    node.server.close(full);
+    node.server.close(0, full);
     node.closed(full);
     for _ in 0..2 {
         answer
@@ -173,7 +173,7 @@ fn a_full_table_refuses_new_sockets_and_gives_slots_back() {
     // Sockets that wait for the resolver need no descriptor.
     let ids: Vec<_> = std::iter::from_fn(|| node.server.connect(1, c"slow.example", 1)).collect();
     assert_eq!(ids.len(), 65536);
-    node.server.close(ids[100]);
+    node.server.close(0, ids[100]);
     node.closed(ids[100]);
     let id = node.server.connect(1, c"127.0.0.1", closed_port()).unwrap();
     assert_eq!(id & 0xffff, ids[100] & 0xffff);

@@ -181,7 +181,7 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
                     }
                 }
                 What::Close => {
-                    node.server.close(event.id);
+                    node.server.close(0, event.id);
                     ended += 1;
                 }
                 What::Open { .. } => {}
@@ -191,7 +191,7 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
             }
         }
     });
-    node.server.close(listener);
+    node.server.close(0, listener);
     assert_ne!(node.led.load(Ordering::Relaxed), 0, "workers polled too");
 }
 

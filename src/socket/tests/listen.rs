@@ -118,6 +118,6 @@ fn many_connections_at_once_are_all_told() {
     for _ in &peers {
         node.accepted(id);
     }
-    node.server.close(id);
+    node.server.close(0, id);
     assert!(matches!(node.next(id).what, What::Close));
 }

@@ -122,7 +122,7 @@ fn writing_after_the_peers_end_of_stream_is_fine() {
     node.closed(id);
     assert!(node.send(id, b"answer"));
     assert_eq!(read_exact(&mut peer, 6), b"answer");
-    node.server.close(id);
+    node.server.close(0, id);
     assert!(node.settle().is_empty(), "CLOSE comes once");
     assert!(!node.send(id, b"x"));
 }
@@ -141,7 +141,7 @@ fn a_bound_pipe_delivers_and_its_descriptor_stays_open_after_close() {
         5
     );
     assert_eq!(node.data(id, 5), b"hello");
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
     // SAFETY: no pointers.
     unsafe {

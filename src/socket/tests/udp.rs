@@ -138,7 +138,7 @@ fn a_datagram_that_cannot_be_sent_is_dropped_and_the_thread_sleeps() {
 fn close_of_a_udp_socket_is_told() {
     let node = Node::new();
     let id = node.server.udp(1, None, 0).unwrap();
-    node.server.close(id);
+    node.server.close(0, id);
     node.closed(id);
     assert!(!node.send(id, b"x"));
 }
