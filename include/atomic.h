@@ -37,7 +37,7 @@
 #define ATOM_FDEC(ptr) ATOM_FSUB(ptr, 1)
 
 /* 1 when *ptr was oval and is nval now, else 0. These take any integer or pointer type. */
-#define ATOM_CAS(ptr, oval, nval) ((int)__sync_bool_compare_and_swap((ptr), (oval), (nval)))
+#define ATOM_CAS(ptr, oval, nval) __sync_bool_compare_and_swap((ptr), (oval), (nval))
 #define ATOM_CAS_ULONG(ptr, oval, nval) ATOM_CAS(ptr, oval, nval)
 #define ATOM_CAS_SIZET(ptr, oval, nval) ATOM_CAS(ptr, oval, nval)
 #define ATOM_CAS_POINTER(ptr, oval, nval) ATOM_CAS(ptr, oval, nval)

@@ -3,8 +3,9 @@
 use crate::blocks::Class;
 use crate::log;
 use crate::message::{Message, ptype};
+use crate::module::Module;
 use crate::service::{self, Context};
-use libc::{c_char, c_int};
+use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -43,6 +44,27 @@ pub enum Envelope {
     TypeInside,
     /// Under the type of the message itself (v1.1.0 and before).
     TypeOutside,
+}
+
+/// The file of a module that looks for a function which is an inline since v1.3.0.
+pub fn compiled_before_v1_3(module: &Module) -> Option<String> {
+    const NAME: &[u8] = b"\0skynet_socket_send\0";
+    let init = module.init? as *const c_void;
+    // SAFETY: all-zero is a valid value of this plain structure, which the call fills in; the name is a C string then.
+    let path = unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(init, &mut info) == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        CStr::from_ptr(info.dli_fname)
+            .to_string_lossy()
+            .into_owned()
+    };
+    // Its table of names has it, between the zeros of its neighbours.
+    let file = std::fs::read(&path).ok()?;
+    file.windows(NAME.len())
+        .any(|part| part == NAME)
+        .then_some(path)
 }
 
 /// `context` is the harbor service from now on; it stays until [`exit`] and does not keep the node up.

@@ -15,6 +15,8 @@ pub const OLDEST: u32 = 10000;
 pub const V1_1: u32 = 10100;
 /// v1.2.0.
 pub const V1_2: u32 = 10200;
+/// v1.3.0.
+pub const V1_3: u32 = 10300;
 /// v1.4.0.
 pub const V1_4: u32 = 10400;
 /// v1.5.0.

@@ -4,10 +4,15 @@ mod tools;
 
 use std::path::Path;
 use std::process::Command;
-use tools::{GENERATIONS, compiler, root, run, scratch};
+use tools::{GENERATIONS, RELEASES, compiler, root, run, scratch};
 
 /// Compiles `text` without linking, in C11 and C++17, for every generation of the interface.
 fn compiles_everywhere(test: &str, text: &str) {
+    compiles_for(GENERATIONS, test, text);
+}
+
+/// The same for some releases.
+fn compiles_for(releases: &[u32], test: &str, text: &str) {
     let folder = scratch(test);
     // malloc_hook.h wants Lua's header; all it needs of it is this name.
     std::fs::write(
@@ -18,7 +23,7 @@ fn compiles_everywhere(test: &str, text: &str) {
     let source = folder.join("unit.c");
     std::fs::write(&source, text).expect("source");
     for language in ["c", "c++"] {
-        for generation in GENERATIONS {
+        for generation in releases {
             run(compiler(language)
                 .arg(format!("-DSKYNET_API_VERSION={generation}"))
                 .arg("-fsyntax-only")
@@ -61,7 +66,7 @@ fn all_headers_go_together_in_either_order() {
         .rev()
         .map(|name| format!("#include \"{name}\"\n"))
         .collect();
-    compiles_everywhere("forward", &forward);
+    compiles_for(RELEASES, "forward", &forward);
     compiles_everywhere("backward", &backward);
 }
 
@@ -71,6 +76,40 @@ fn layouts_and_constants_are_those_that_compiled_services_carry() {
         let text = std::fs::read_to_string(root().join("test-c/layout").join(file)).expect(file);
         compiles_everywhere(file, &text);
     }
+}
+
+#[test]
+fn functions_answer_what_they_did_in_each_release() {
+    let file = root().join("test-c/layout/results.c");
+    let text = std::fs::read_to_string(file).expect("results.c");
+    compiles_for(RELEASES, "results.c", &text);
+}
+
+#[test]
+fn atomics_that_are_gone_say_what_to_do() {
+    let folder = scratch("gone");
+    let source = folder.join("gone.c");
+    let text = "#include \"atomic.h\"\nint next(int *n) { return ATOM_INC(n); }\n";
+    std::fs::write(&source, text).expect("source");
+    let compiled = |generation: u32, text: &str| {
+        std::fs::write(&source, text).expect("source");
+        compiler("c")
+            .arg(format!("-DSKYNET_API_VERSION={generation}"))
+            .args(["-O1", "-c", "-o"])
+            .arg(folder.join("gone.o"))
+            .arg(&source)
+            .output()
+            .expect("a compiler")
+    };
+    assert!(compiled(10400, text).status.success());
+    let refused = compiled(10500, text);
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(reason.contains("-DSKYNET_API_VERSION=10400"), "{reason}");
+    // A project that brought its own keeps it.
+    let own = text.replace("int next", "#define ATOM_INC(p) (++*(p))\nint next");
+    let output = compiled(99999, &own);
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// Builds and runs a program of `test-c/headers` in both languages.

@@ -6,7 +6,10 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use tools::{compiler, library, lua_sources, root, run, scratch, symbols};
+use tools::{
+    RELEASES, compiler, exports, installed_archive, library, lua_sources, root, run, scratch,
+    symbols,
+};
 
 /// Folder with `liblua.a` and the services of the host.
 fn parts() -> &'static Path {
@@ -69,16 +72,30 @@ fn host(name: &str, core: &[&str]) {
     );
 }
 
+/// The archive, whole, as an option of the linker.
+fn whole_archive() -> String {
+    let archive = installed_archive();
+    format!(
+        "-Wl,--whole-archive,{},--no-whole-archive",
+        archive.display()
+    )
+}
+
 #[test]
 fn a_host_with_its_own_lua_runs_over_the_archive() {
-    host(
-        "host-archive",
-        &[
-            "-Wl,--whole-archive",
-            "-l:libskynet.a",
-            "-Wl,--no-whole-archive",
-        ],
-    );
+    host("host-archive", &[&whole_archive()]);
+}
+
+#[test]
+fn a_host_links_the_archive_with_optimisation_at_link_time() {
+    host("host-lto", &["-flto", "-O2", &whole_archive()]);
+}
+
+#[test]
+fn a_host_links_the_archive_with_gold() {
+    if Command::new("ld.gold").arg("--version").output().is_ok() {
+        host("host-gold", &["-fuse-ld=gold", &whole_archive()]);
+    }
 }
 
 #[test]
@@ -109,4 +126,134 @@ fn the_library_without_features_has_neither_lua_nor_an_allocator() {
         archive.iter().any(|name| name == "skynet_start"),
         "the archive has the core"
     );
+}
+
+#[test]
+fn the_installed_archive_has_the_names_of_the_interface_and_no_other() {
+    let mut names = symbols(&installed_archive(), &["--defined-only", "--extern-only"]);
+    let mut wanted = [exports("core"), exports("older")].concat();
+    names.sort();
+    wanted.sort();
+    assert_eq!(names, wanted);
+}
+
+#[test]
+fn the_archive_goes_together_with_rust_of_the_project() {
+    let folder = scratch("rust-beside");
+    let source = folder.join("beside.rs");
+    std::fs::write(
+        &source,
+        "#[unsafe(no_mangle)] pub extern \"C\" fn beside() -> i32 { std::panic::catch_unwind(|| { let v: Vec<i32> = Vec::new(); v[std::env::args().count()] }).unwrap_or(7) }\n",
+    )
+    .expect("source");
+    let beside = folder.join("libbeside.a");
+    run(
+        Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+            .args(["--crate-type=staticlib", "--edition=2024", "-o"])
+            .arg(&beside)
+            .arg(&source),
+    );
+    let main = folder.join("main.c");
+    std::fs::write(
+        &main,
+        "#include \"skynet.h\"\nint beside(void);\nint main(void) { return beside() != 7 || skynet_now() > 1u << 30; }\n",
+    )
+    .expect("source");
+    let program = folder.join("program");
+    run(compiler("c")
+        .arg(&main)
+        .args(["-x", "none", &whole_archive()])
+        .arg(&beside)
+        .args(["-rdynamic", "-pthread", "-lm", "-ldl", "-o"])
+        .arg(&program));
+    run(&mut Command::new(&program));
+}
+
+/// A program of `test-c/releases` over the shared library, compiled for one release.
+fn program_of(folder: &Path, source: &str, release: u32) -> PathBuf {
+    let program = folder.join(format!("{source}-{release}"));
+    run(compiler("c")
+        .arg(format!("-DSKYNET_API_VERSION={release}"))
+        .arg(root().join(format!("test-c/releases/{source}.c")))
+        .args(["-x", "none", "-o"])
+        .arg(&program)
+        .arg("-L")
+        .arg(library())
+        .args(["-l:libskynet.so", "-rdynamic", "-pthread"])
+        .arg(format!("-Wl,-rpath,{}", library().display())));
+    program
+}
+
+/// The folder of the probe as a service that was compiled with `options`.
+fn probe(folder: &Path, language: &str, release: u32, options: &[&str]) -> PathBuf {
+    let services = folder.join(format!("{language}-{release}{}", options.len()));
+    std::fs::create_dir_all(&services).expect("a folder for the service");
+    run(compiler(language)
+        .args(["-shared", "-fPIC", "-O1"])
+        .args(options)
+        .arg(format!("-DSKYNET_API_VERSION={release}"))
+        .arg(root().join("test-c/releases/release_probe.c"))
+        .arg("-o")
+        .arg(services.join("release_probe.so")));
+    services
+}
+
+#[test]
+fn a_project_of_each_release_finds_what_its_release_does() {
+    let folder = scratch("releases");
+    for &release in RELEASES {
+        let program = program_of(&folder, "release_main", release);
+        for language in ["c", "c++"] {
+            run(Command::new(&program)
+                .arg(probe(&folder, language, release, &[]))
+                .arg("release_probe")
+                .env_remove("LD_LIBRARY_PATH"));
+        }
+    }
+}
+
+#[test]
+fn a_service_that_was_compiled_for_a_release_finds_it_by_the_config() {
+    let folder = scratch("compiled-then");
+    let program = program_of(&folder, "release_main", RELEASES[0]);
+    for (release, name) in [(10000, "1.0.0"), (10300, "10300"), (10500, "v1.5.0")] {
+        run(Command::new(&program)
+            .arg(probe(&folder, "c", release, &["-DCOMPILED_THEN"]))
+            .args(["release_probe", name])
+            .env_remove("LD_LIBRARY_PATH"));
+    }
+}
+
+#[test]
+fn a_program_with_headers_that_do_not_fit_is_refused_with_the_reason() {
+    let folder = scratch("stale");
+    let program = program_of(&folder, "stale_main", 99999);
+    for (case, reason) in [
+        ("old", "struct skynet_config is that of v1.0.0"),
+        ("size", "has 48 bytes, and 56 in release 10400"),
+        ("release", "SKYNET_API_VERSION is 123"),
+        ("headers", "the headers are of revision 1000"),
+        // Runs, up to the service that it does not have.
+        ("untold", "does not say for which release"),
+    ] {
+        let output = Command::new(&program)
+            .current_dir(&folder)
+            .arg(case)
+            .env_remove("LD_LIBRARY_PATH")
+            .output()
+            .expect("the program");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{case}: {text}");
+        assert!(
+            text.contains(reason) && text.contains("compat/SWAP.md"),
+            "{case}: {text}"
+        );
+        let started = String::from_utf8_lossy(&output.stdout).contains("Bootstrap error");
+        assert_eq!(started, case == "untold", "{case}");
+        let left = std::fs::read_dir(&folder).expect("the folder").count();
+        assert_eq!(
+            left, 1,
+            "nothing but the program is in the folder: no pid file"
+        );
+    }
 }

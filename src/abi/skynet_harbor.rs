@@ -2,17 +2,30 @@
 
 pub use crate::harbor::RemoteMessage;
 use crate::harbor::{self, Envelope};
-use crate::release;
 use crate::service::Context;
+use crate::{builtin, log, release};
 use libc::{c_int, c_void};
 
-/// How the service that asks expects its messages. The built-in one is always of today.
+/// How the service that asks expects its messages, which it does not say. The built-in one is always of today.
 fn envelope(context: &Context) -> Envelope {
-    if release::version() < release::V1_2 && !context.is_builtin_harbor() {
-        Envelope::TypeOutside
-    } else {
-        Envelope::TypeInside
+    if builtin::is_harbor(context.module()) {
+        return Envelope::TypeInside;
     }
+    if release::version() < release::V1_2 {
+        return Envelope::TypeOutside;
+    }
+    if release::version() >= release::V1_3
+        && let Some(file) = harbor::compiled_before_v1_3(context.module())
+    {
+        log::error_fmt(
+            context.handle(),
+            format_args!(
+                "error: {file} was compiled for v1.2.0 or older. If for v1.1.0 or older, it cannot send to other nodes nor to \
+                 global names: set api_version = \"1.1.0\" in the config, else \"1.2.0\""
+            ),
+        );
+    }
+    Envelope::TypeInside
 }
 
 /// Hands a message over to the harbor service; takes `rmsg` and its payload, also on failure.

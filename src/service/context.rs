@@ -150,9 +150,9 @@ impl Context {
         (name, &self.args[..usize::from(self.args_len)])
     }
 
-    /// Whether it is the built-in harbor service.
-    pub fn is_builtin_harbor(&self) -> bool {
-        crate::builtin::is_harbor(self.module)
+    /// The module that it is an instance of.
+    pub fn module(&self) -> &Module {
+        self.module
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker

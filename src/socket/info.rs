@@ -86,6 +86,7 @@ impl SocketInfo {
     }
 
     /// An empty entry in front of `next`, from the C allocator.
+    #[allow(clippy::not_unsafe_ptr_arg_deref)] // `next` is kept, not followed
     pub fn create(next: *mut SocketInfo) -> *mut SocketInfo {
         // SAFETY: calloc takes any size.
         let info = unsafe { libc::calloc(1, size_of::<SocketInfo>()) }.cast::<SocketInfo>();

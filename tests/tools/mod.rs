@@ -20,6 +20,11 @@ use std::process::{Command, Output};
 /// The generations of the interface that `include/` presents.
 pub const GENERATIONS: &[u32] = &[99999, 10800, 10500, 10300, 10000];
 
+/// All of its releases, the newest first.
+pub const RELEASES: &[u32] = &[
+    99999, 10800, 10700, 10600, 10500, 10400, 10300, 10200, 10100, 10000,
+];
+
 /// The project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -113,6 +118,17 @@ pub fn library() -> PathBuf {
         ])
         .arg(&target));
     target.join("debug")
+}
+
+/// [`library`] with the archive as it is installed.
+pub fn installed_archive() -> PathBuf {
+    let folder = library();
+    let archive = folder.join("installed/libskynet.a");
+    std::fs::create_dir_all(folder.join("installed")).expect("a folder for the archive");
+    run(Command::new(root().join("compat/archive.sh"))
+        .arg(folder.join("libskynet.a"))
+        .arg(&archive));
+    archive
 }
 
 /// The C services that are built as files: builds them and answers a folder in which they have the names of an old tree.
