@@ -28,7 +28,10 @@ local DEAF_TIME <const> = 6000 -- 1/100 s in which it has to read something of w
 
 ---------------------------------------------------------------- names
 
+local NAME_PATIENCE <const> = 100 -- 1/100 s
+
 local handles = {} -- "@name" -> handle
+local unsigned = {} -- name that has to be written with "@" -> what to say about that
 local asked = {}   -- "@name" -> tasks that wait for clusterd's answer
 local asking = 0   -- such tasks
 
@@ -175,14 +178,39 @@ local function take_trace_tag()
 	return tag
 end
 
+-- A name without "@", "." and ":" is one of the network of harbors. If nobody has that, and the cluster has the same name
+-- with its sign, the sign was forgotten: returns what to say about that.
+local function missing_sign(name)
+	if unsigned[name] or not handle_of("@" .. name) then
+		return unsigned[name]
+	end
+	local known = pcall(skynet.call_timeout, NAME_PATIENCE, ".cslave", "lua", "QUERYNAME", name)
+	if not known then
+		unsigned[name] = string.format("'%s' is no name here; names of the cluster begin with @: '@%s'", name, name)
+	end
+	return unsigned[name]
+end
+
+-- Why a name leads nowhere; nil: it may lead somewhere.
+local function wrong_name(handle)
+	if type(handle) ~= "string" then
+		return nil
+	elseif string.sub(handle, 1, 1) == "@" then
+		return "Invalid name"
+	elseif not string.find(handle, "^[.:]") then
+		return missing_sign(handle)
+	end
+end
+
 local function pass_on(address, session, msg, sz, is_push, tag)
 	local handle = core.isname(address) and handle_of(address) or address
-	if type(handle) == "string" and string.sub(handle, 1, 1) == "@" then
+	local problem = wrong_name(handle)
+	if problem then
 		skynet.trash(msg, sz)
 		if is_push then
-			return complain(string.format("a push to %s, which is no name", printable(handle)))
+			return complain(string.format("a push to %s: %s", printable(handle), printable(problem)))
 		end
-		return answer(session, false, "Invalid name")
+		return answer(session, false, problem)
 	end
 	asked_last = handle
 	if is_push then
@@ -464,7 +492,7 @@ command.exit = command.hangup
 
 --- Names have changed: ask again.
 function command.namechange()
-	handles = {}
+	handles, unsigned = {}, {}
 end
 
 skynet.start(function()

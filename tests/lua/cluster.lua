@@ -295,6 +295,22 @@ function cases.a_silent_node_is_found_by_its_heartbeat()
 	node.close()
 end
 
+function cases.a_name_without_its_sign_fails_and_says_so()
+	if not skynet.call_timeout then
+		return -- it is waited for
+	end
+	open()
+	local p = peer()
+	cluster.register("signed", p)
+	fails(cluster.call, "me", "signed", "echo", 1)
+	fails(cluster.call, "me", "signed", "echo", 1)
+	cluster.send("me", "signed", "echo", 1)
+	check.equal(cluster.call("me", "@signed", "echo", 1), 1)
+	skynet.name("signed", p)
+	cluster.unregister "signed" -- agents forget what they know
+	check.equal(cluster.call("me", "signed", "echo", 1), 1, "global name")
+end
+
 function cases.agents_end_when_they_are_told_so()
 	open()
 	cluster.call("me", ".launcher", "NOSUCH")

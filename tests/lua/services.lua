@@ -20,6 +20,17 @@ function cases.global_names_are_waited_for()
 	check.equal(harbor.queryname "GLOBAL", skynet.self())
 end
 
+function cases.names_that_nobody_has_fail_the_call()
+	local p = skynet.newservice "peer"
+	skynet.name(".dotted", p)
+	check.raises("call failed", skynet.call, "dotted", "lua", "echo", 1)
+	skynet.fork(function()
+		skynet.sleep(1)
+		skynet.name("dotted", p)
+	end)
+	check.equal(skynet.call("dotted", "lua", "echo", 1), 1, "registered while the call waits")
+end
+
 function cases.environment_grows_but_does_not_change()
 	skynet.setenv("test_key", "two words")
 	check.equal(skynet.getenv "test_key", "two words")

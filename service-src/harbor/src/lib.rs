@@ -6,6 +6,7 @@
 //! | direction | message | meaning |
 //! |---|---|---|
 //! | to the harbor | `N name` | the sender of the message has that global name |
+//! | | `F name` | nobody has that name, and nobody is waited for: requests to it fail |
 //! | | `S fd id` | we have connected to that harbor; its id has to come first |
 //! | | `A fd id` | that harbor has connected to us |
 //! | to the slave | `Q name` | who has this name? |
@@ -128,14 +129,19 @@ struct Harbor(Option<Network<Core>>);
 fn command<N: Node>(network: &mut Network<N>, text: &[u8], source: u32) {
     let rest = text.get(2..).unwrap_or_default();
     match text.first() {
-        Some(b'N') => {
-            if rest.is_empty() || rest.len() >= NAME {
+        Some(kind @ (b'N' | b'F')) => {
+            // A name that is asked for may be too long to be registered.
+            let longest = if *kind == b'N' { NAME - 1 } else { NAME };
+            if rest.is_empty() || rest.len() > longest {
                 let shown = String::from_utf8_lossy(rest);
                 return network.node.log(&format!("Invalid global name {shown}"));
             }
             let mut name = [0; NAME];
             name[..rest.len()].copy_from_slice(rest);
-            network.name(name, source);
+            match kind {
+                b'N' => network.name(name, source),
+                _ => network.give_up(&name),
+            }
         }
         Some(kind @ (b'S' | b'A')) => {
             let rest = String::from_utf8_lossy(rest);

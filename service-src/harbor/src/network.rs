@@ -189,6 +189,21 @@ impl<N: Node> Network<N> {
         }
     }
 
+    /// Nobody has the name. Requests that wait for it fail; what waits without a session is gone.
+    pub fn give_up(&mut self, name: &Name) {
+        let Some(known) = self.names.get_mut(name) else {
+            return;
+        };
+        if known.handle != 0 {
+            return; // somebody has it after all
+        }
+        let waiting = std::mem::take(&mut known.waiting);
+        self.names.remove(name);
+        for letter in waiting.iter().filter(|letter| letter.session != 0) {
+            self.refuse(0, letter);
+        }
+    }
+
     /// There is a connection to another node: `accepted`, or made by us, which waits for the id of the other side.
     pub fn connect(&mut self, fd: c_int, harbor: usize, accepted: bool) {
         let waiting = match &mut self.links[harbor] {

@@ -304,3 +304,27 @@ fn the_end_closes_every_connection_and_says_nothing() {
     network.shut();
     assert_eq!(news(&mut network), ["close 7", "close 8"]);
 }
+
+#[test]
+fn requests_to_a_name_that_nobody_has_fail_when_it_is_given_up() {
+    let mut network = harbor(0);
+    network.send_to_name(padded("echo"), letter("request", 4));
+    network.send_to_name(padded("echo"), letter("send", 0));
+    assert_eq!(news(&mut network), ["tell Q echo", "tell Q echo"]);
+    network.give_up(&padded("other"));
+    network.give_up(&padded("echo"));
+    assert_eq!(news(&mut network), ["fail 0 to 1000009 session 4"]);
+    network.send_to_name(padded("echo"), letter("again", 5));
+    assert_eq!(news(&mut network), ["tell Q echo"]);
+    network.name(padded("echo"), 0x0000_0007);
+    assert_eq!(
+        news(&mut network),
+        ["deliver 7 from 1000009 type 10 session 5 again"]
+    );
+    network.give_up(&padded("echo"));
+    network.send_to_name(padded("echo"), letter("known", 6));
+    assert_eq!(
+        news(&mut network),
+        ["deliver 7 from 1000009 type 10 session 6 known"]
+    );
+}
