@@ -1,27 +1,49 @@
--- The debug console: "debug_console port" or "debug_console address port"; on 127.0.0.1 by default.
+-- The debug console: "debug_console port", "debug_console address port", or "debug_console unix:/path"; on 127.0.0.1 by
+-- default.
 --
 -- One command a line; `help` lists them. Each answer ends with the line "<CMD OK>" or "<CMD Error>". A
 -- first line "GET /command/argument HTTP/1.1" or a POST with a command in its body runs that one command
--- and ends the connection.
+-- and ends the connection; requests of web pages are refused (skynet.internal.browsers).
 --
--- Config key `debug_console_password`: nothing is run before the line "auth <password>"; HTTP requests
--- carry it in the header "Authorization: Bearer <password>".
+-- Config keys: `debug_console_password`: nothing is run before the line "auth <password>"; HTTP requests
+-- carry it in the header "Authorization: Bearer <password>". `debug_console_host`: further names of this machine that HTTP
+-- requests may give as their Host. `debug_console_clients`: connections at a time. `debug_console_handshake`: seconds until
+-- the password, or without one the first command, has to come. `debug_console_idle`: seconds without a command.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
+local admission = require "skynet.internal.admission"
+local browsers = require "skynet.internal.browsers"
+local guesses = require "skynet.internal.guesses"
 local run_command = require "skynet.internal.console"
 
 local HTTP_LIMIT <const> = 8192      -- bytes of a request
+local HTTP_TIME <const> = 1000       -- 1/100 s that a request may take to come
+local LINE_LIMIT <const> = 1024 * 1024 -- bytes of a line
+local STRANGER_LIMIT <const> = 4096  -- ... before the password
+local MOST_LINES <const> = 64        -- lines that are read ahead
 local AUTH_ATTEMPTS <const> = 3
-local AUTH_PAUSE <const> = 100       -- 1/100 s after a wrong password
+local CLIENTS <const> = 128
+local AUTH_TIME <const>, FIRST_TIME <const> = 60, 600 -- seconds
 
 local arguments = table.pack(...)
 assert(arguments.n <= 2, "debug_console [address] port")
-local address = arguments.n == 2 and arguments[1] or "127.0.0.1"
 local port = tonumber(arguments[arguments.n])
+local address = arguments.n == 2 and arguments[1] or "127.0.0.1"
+if not port and string.find(arguments[1] or "", "^unix:") then
+	address, port = arguments[1], 0
+end
 local password = skynet.getenv "debug_console_password"
+local own_names = browsers.names(skynet.getenv "debug_console_host")
+
+local function seconds(key, default)
+	local value = tonumber(skynet.getenv(key)) or default
+	return value and value > 0 and value or nil
+end
+
+local door
 
 ---------------------------------------------------------------- output
 
@@ -65,25 +87,74 @@ end
 ---------------------------------------------------------------- connections
 
 -- A connection's lines are read by a task of its own, so that a command can wait for a line and for
--- something else: { fd, lines, first, last, closed }.
+-- something else: { fd, lines, first, last, closed }; known: it has given the password, or needs none.
 local Connection = {}
 Connection.__index = Connection
 
 local function is_http(line)
-	return string.find(line, "^GET ") or string.find(line, "^POST ")
+	return string.find(line, "^%u+ %S+ HTTP/%d") or string.find(line, "^GET ") or string.find(line, "^POST ")
+end
+
+local function add_line(connection, line)
+	connection.last = connection.last + 1
+	connection.lines[connection.last] = line
+	connection:wake()
+end
+
+-- Does not read on while that many lines wait, so a stranger fills the kernel's buffers and not ours.
+local function wait_for_room(connection)
+	while connection.last - connection.first >= MOST_LINES and not connection.ended do
+		connection.reader = coroutine.running()
+		skynet.wait(connection.reader)
+		connection.reader = nil
+	end
+end
+
+-- Takes the lines of what has come; `parts` are the pieces of the last one. True when what follows is for the HTTP server.
+local function split_lines(connection, bytes, parts)
+	local from = 1
+	while true do
+		local stop = string.find(bytes, "\n", from, true)
+		if not stop then
+			local rest = string.sub(bytes, from)
+			parts[#parts + 1] = rest ~= "" and rest or nil
+			parts.size = parts.size + #rest
+			return false
+		end
+		parts[#parts + 1] = string.sub(bytes, from, stop - 1)
+		local line = table.concat(parts)
+		for i = 1, #parts do
+			parts[i] = nil
+		end
+		from, parts.size = stop + 1, 0
+		if is_http(line) then
+			connection.behind_request = string.sub(bytes, from)
+			add_line(connection, line)
+			return true
+		end
+		wait_for_room(connection)
+		add_line(connection, line)
+	end
 end
 
 local function read_lines(connection)
-	repeat
-		local line = socket.readline(connection.fd, "\n")
-		if line then
-			connection.last = connection.last + 1
-			connection.lines[connection.last] = line
-		else
-			connection.closed = true
+	local parts = { size = 0 }
+	while true do
+		local bytes = socket.read(connection.fd)
+		if not bytes then
+			break
 		end
-		connection:wake()
-	until not line or is_http(line) -- what follows is read by the HTTP server
+		if split_lines(connection, bytes, parts) then
+			return
+		end
+		local most = connection.known and LINE_LIMIT or STRANGER_LIMIT
+		if parts.size > most then
+			door:report(connection.peer, string.format("is closed: a line of more than %d bytes", most))
+			break
+		end
+	end
+	connection.closed = true
+	connection:wake()
 end
 
 --- Wakes who waits for the connection.
@@ -102,6 +173,9 @@ function Connection:poll_line()
 	if line then
 		self.lines[self.first] = nil
 		self.first = self.first + 1
+		if self.reader then
+			skynet.wakeup(self.reader)
+		end
 	end
 	return line
 end
@@ -121,6 +195,13 @@ function Connection:write(text)
 	socket.write(self.fd, text)
 end
 
+-- Waits until the client has read what was written to it. Yields.
+local function wait_for_reader(connection)
+	while connection.unread and not connection.closed do
+		skynet.wait(connection)
+	end
+end
+
 -- Not a method: scripts that operators inject look for the table COMMAND among the upvalues of the functions
 -- that the listening socket's callback leads to.
 local function run(connection, line)
@@ -129,31 +210,60 @@ end
 
 ---------------------------------------------------------------- the password
 
--- Takes the same time wherever the texts differ.
-local function same_text(given, expected)
-	local difference = #given ~ #expected
-	for place = 1, #given do
-		difference = difference | (given:byte(place) ~ (expected:byte(place) or 0))
+-- Why a password is not accepted, nil when it is. Yields.
+local function check_password(connection, given)
+	local peer = connection.peer
+	local host = string.match(peer, "^(.*):%d+$") or peer
+	if not given then
+		return "Authentication required"
+	elseif not guesses.wait(host) then
+		return "Too many passwords from that address, try again later"
+	elseif guesses.same(given, password) then
+		return nil
 	end
-	return difference == 0
+	guesses.wrong(host)
+	door:report(peer, "has sent a wrong password")
+	return "Authentication required"
 end
 
 ---------------------------------------------------------------- HTTP
 
+-- Reads the request that begins with that line. Yields.
+local function read_request(connection, first_line)
+	local done = false
+	skynet.timeout(HTTP_TIME, function()
+		if not done then
+			socket.shutdown(connection.fd)
+		end
+	end)
+	local before = first_line .. "\n" .. (connection.behind_request or "")
+	local code, target, method, header, body = httpd.read_request(sockethelper.readfunc(connection.fd, before), HTTP_LIMIT)
+	done = true
+	return code, target, method, header, body
+end
+
 local function serve_http(connection, first_line)
-	local read = sockethelper.readfunc(connection.fd, first_line .. "\n")
-	local code, target, _, header, body = httpd.read_request(read, HTTP_LIMIT)
+	local code, target, method, header, body = read_request(connection, first_line)
 	if code ~= 200 then
 		return connection:write(format_answer(false, "Bad request " .. tostring(code)))
+	elseif method ~= "GET" and method ~= "POST" then
+		return connection:write(format_answer(false, "Only GET and POST"))
+	end
+	local refusal = browsers.refusal(header, own_names)
+	if refusal then
+		door:report(connection.peer, "is refused: " .. refusal)
+		return connection:write(format_answer(false, "Refused: " .. refusal))
 	end
 	if password then
-		local given = string.match(header.authorization or "", "^Bearer%s+(.-)%s*$")
-		if not given or not same_text(given, password) then
-			skynet.error("Debug console: wrong password from " .. connection.peer)
-			return connection:write(format_answer(false, "Authentication required"))
+		local given = header.authorization
+		given = type(given) == "string" and string.match(given, "^Bearer%s+(.-)%s*$") or nil
+		local problem = check_password(connection, given)
+		if problem then
+			return connection:write(format_answer(false, problem))
 		end
 	end
-	if string.find(first_line, "^GET ") then
+	door:heard(connection.fd)
+	if method == "GET" then
 		run(connection, (string.gsub(string.sub(target, 2), "/", " ")))
 	else
 		run(connection, body)
@@ -171,18 +281,22 @@ local function authenticate(connection, line)
 			return false
 		end
 		local given = string.match(line, "^%s*auth%s+(.-)%s*$")
-		if given and same_text(given, password) then
-			connection:write "<CMD OK>\n"
-			return true
-		elseif given then
+		if given then
+			local problem = check_password(connection, given)
+			if not problem then
+				connection.known = true
+				door:heard(connection.fd)
+				connection:write "<CMD OK>\n"
+				return true
+			end
 			attempts = attempts + 1
-			skynet.error("Debug console: wrong password from " .. connection.peer)
 			if attempts == AUTH_ATTEMPTS then
 				return false
 			end
-			skynet.sleep(AUTH_PAUSE)
+			skynet.sleep(100)
 		end
 		connection:write "Authentication required: auth <password>\n<CMD Error>\n"
+		wait_for_reader(connection)
 		line = connection:next_line()
 	end
 	return false
@@ -204,32 +318,71 @@ local function serve_lines(connection)
 		if is_http(line) then
 			return serve_http(connection, line)
 		elseif line ~= "" then
+			door:heard(connection.fd)
 			run(connection, line)
+			door:active(connection.fd)
+			wait_for_reader(connection)
 		end
 		line = connection:next_line()
 	end
 end
 
+-- The command waits for what the client has not read yet before the next one.
+local function watch_output(connection)
+	socket.warning(connection.fd, function(_, kilobytes)
+		connection.unread = kilobytes > 0
+		connection:wake()
+	end)
+end
+
 local function serve(fd, peer)
-	local connection = setmetatable({ fd = fd, peer = peer, lines = {}, first = 1, last = 0 }, Connection)
+	local connection = setmetatable({ fd = fd, peer = peer, lines = {}, first = 1, last = 0, known = not password }, Connection)
 	skynet.error(peer, "connected")
+	watch_output(connection)
 	skynet.fork(read_lines, connection)
 	local ok, problem = pcall(serve_lines, connection)
 	if not ok then
 		skynet.error(fd, problem)
 	end
 	skynet.error(peer, "disconnect")
+	connection.ended = true
+	if connection.reader then
+		skynet.wakeup(connection.reader)
+	end
+	door:leave(fd)
 	socket.close(fd)
 end
 
-skynet.start(function()
-	local listener, bound_address, bound_port = socket.listen(address, port)
-	skynet.error(string.format("Start debug console at %s:%s", bound_address, bound_port))
-	if not password and bound_address ~= "127.0.0.1" and bound_address ~= "::1" then
+local function warn_if_open(bound_address)
+	local local_only = bound_address == "127.0.0.1" or bound_address == "::1" or bound_address == "unix"
+	if not password and not local_only then
 		skynet.error "Debug console: anybody who can reach this address can run anything (no debug_console_password)"
 	end
+end
+
+skynet.start(function()
+	door = admission.new {
+		name = "debug console",
+		most = seconds("debug_console_clients", CLIENTS),
+		handshake = seconds("debug_console_handshake", password and AUTH_TIME or FIRST_TIME),
+		idle = seconds "debug_console_idle",
+		close = function(fd) socket.shutdown(fd) end,
+	}
+	local listener, bound_address, bound_port = socket.listen(address, port)
+	if bound_address == "unix" then
+		skynet.error("Start debug console at " .. address)
+	else
+		skynet.error(string.format("Start debug console at %s:%s", bound_address, bound_port))
+	end
+	warn_if_open(bound_address)
 	socket.start(listener, function(fd, peer)
-		socket.start(fd)
-		skynet.fork(serve, fd, peer)
+		if not door:enter(fd, peer) then
+			return socket.close_fd(fd)
+		end
+		if socket.start(fd) then
+			skynet.fork(serve, fd, peer)
+		else
+			door:leave(fd)
+		end
 	end)
 end)

@@ -3,9 +3,13 @@
 
 mod tools;
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
 use tools::network::{Side, start};
 use tools::peer::free_port;
 use tools::running::Node;
+use tools::scratch;
 
 /// Round trips that the clients print as "progress": enough to have had both sides busy.
 const PROGRESS: &str = "progress";
@@ -29,6 +33,31 @@ fn cluster_goes_on_when_either_node_is_started_again() {
     client = ask();
     client.wait(PROGRESS);
     client.wait(PROGRESS);
+}
+
+#[test]
+fn the_debug_console_listens_on_a_path() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core listens on ports only
+    }
+    let folder = scratch("console-path");
+    let path = folder.join("console");
+    let config = format!("harbor = 0\nconsole = \"unix:{}\"", path.display());
+    // The second one finds the file that the first one has left.
+    for _ in 0..2 {
+        let mut node = start(Side::First, "console_node", &config);
+        node.wait("Start debug console at unix:");
+        let mut connection = UnixStream::connect(&path).expect("the console listens");
+        connection
+            .write_all(b"GET /getenv/harbor HTTP/1.1\r\n\r\n")
+            .expect("the console reads");
+        let mut answer = String::new();
+        connection
+            .read_to_string(&mut answer)
+            .expect("the console answers");
+        assert_eq!(answer, "Welcome to skynet console\nharbor\t0\n<CMD OK>\n");
+        node.kill();
+    }
 }
 
 /// A node of a network of harbors, and the addresses it needs.

@@ -39,13 +39,14 @@ impl Turn<'_> {
             Ok(_) if !self.s.rules.tells_port => return,
             Ok(addr) => {
                 let mut text = Text::new();
+                let mut number = 0;
                 if let Some(ip) = addr.ip() {
                     let _ = write!(text, "{ip}");
+                    number = i32::from(addr.port());
+                } else if addr.family() == libc::AF_UNIX {
+                    text.append(b"unix");
                 }
-                What::Open {
-                    text,
-                    number: i32::from(addr.port()),
-                }
+                What::Open { text, number }
             }
             Err(e) => What::Error(e.text()),
         };

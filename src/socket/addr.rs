@@ -129,6 +129,8 @@ impl SockAddr {
         let mut t = Text::new();
         if let Some(ip) = self.ip() {
             let _ = write!(t, "{ip}:{}", self.port());
+        } else if self.family() == libc::AF_UNIX {
+            t.append(b"unix");
         }
         t
     }

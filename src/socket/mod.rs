@@ -27,6 +27,7 @@ pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod info;
 mod lead;
+mod local;
 mod node;
 pub(crate) mod poller;
 pub(crate) mod queue;

@@ -6,6 +6,7 @@ use super::command::Command;
 use super::event::Sink;
 use super::info::{self, SocketInfo};
 use super::lead::Lead;
+use super::local;
 use super::poller::Poller;
 use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
 use super::rules::Rules;
@@ -193,7 +194,7 @@ impl SocketServer {
         Some(id)
     }
 
-    /// Listens on an address (all IPv4 ones if there is no host). `None`: that is not possible.
+    /// Listens on an address (all IPv4 ones if there is no host), or on `unix:PATH`. `None`: that is not possible.
     pub fn listen(
         &self,
         owner: usize,
@@ -201,7 +202,10 @@ impl SocketServer {
         port: i32,
         backlog: i32,
     ) -> Option<i32> {
-        let (fd, _) = bind_to(host, port, libc::SOCK_STREAM)?;
+        let fd = match host.and_then(local::path) {
+            Some(path) => local::bind(path).ok()?,
+            None => bind_to(host, port, libc::SOCK_STREAM)?.0,
+        };
         sys::listen(&fd, backlog).ok()?;
         // The kernel may take a connection back between its news and the accept.
         sys::set_nonblocking(fd.as_raw_fd());

@@ -85,8 +85,71 @@ if skynet.call_timeout then
 end
 
 function cases.http_requests_run_one_command()
-	check.equal(request(OPEN, "GET /getenv/harbor HTTP/1.1\r\nHost: x\r\n\r\n"), "harbor\t0\n<CMD OK>\n")
+	check.equal(request(OPEN, "GET /getenv/harbor HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "harbor\t0\n<CMD OK>\n")
 	check.equal(request(OPEN, "POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\ngetenv harbor"), "harbor\t0\n<CMD OK>\n")
+end
+
+-- What the C core's console does not know.
+if skynet.call_timeout then
+	function cases.requests_of_web_pages_are_refused()
+		local function get(fields)
+			return request(OPEN, "GET /getenv/harbor HTTP/1.1\r\n" .. fields .. "\r\n")
+		end
+		for _, fields in ipairs {
+			"Host: evil.example\r\n",
+			"Host: localhost.evil.example:80\r\n",
+			"Host: localhost\r\nHost: evil.example\r\n",
+			"Host: localhost\r\nOrigin: http://evil.example\r\n",
+			"Host: localhost\r\nOrigin: null\r\n",
+			"Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
+			"Host: localhost\r\nSec-Fetch-Site: same-site\r\n",
+			"Host: localhost\r\nUser-Agent: Mozilla/5.0 (X11)\r\n",
+			"Origin: http://evil.example\r\n",
+		} do
+			check.equal(string.match(get(fields), "^Refused: .*<CMD Error>\n$") ~= nil, true, fields)
+		end
+		for _, fields in ipairs {
+			"Host: localhost:8000\r\nUser-Agent: curl/8.1\r\n",
+			"Host: [::1]:8000\r\n",
+			"Host: 127.0.0.1:8000\r\nOrigin: http://127.0.0.1:8000\r\nSec-Fetch-Site: same-origin\r\n",
+			"Host: LOCALHOST\r\nUser-Agent: Mozilla/5.0\r\nSec-Fetch-Site: none\r\n",
+			"",
+		} do
+			check.equal(get(fields), "harbor\t0\n<CMD OK>\n", fields)
+		end
+		check.equal(request(OPEN, "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n"
+			.. "Content-Type: text/plain\r\nContent-Length: 13\r\n\r\ngetenv harbor"),
+			"Refused: the Origin is another one\n<CMD Error>\n")
+		-- Not as lines either.
+		check.equal(request(OPEN, "OPTIONS / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "Only GET and POST\n<CMD Error>\n")
+	end
+
+	function cases.files_outside_of_the_service_paths_are_not_reached()
+		local fd = connect(OPEN)
+		for _, line in ipairs { "start ../peer", "start x/../../peer", "start /tmp/peer", "snax ../x", "log ../x",
+			"inject 8 /etc/passwd", "inject 8 ../x.lua" } do
+			local lines = ask(fd, line)
+			assert(string.find(lines[1], "outside of the service paths", 1, true), lines[1])
+			check.equal(lines[2], "<CMD Error>")
+		end
+		check.equal(ask(fd, "inject 8 nosuch.lua")[1], "Can't open nosuch.lua")
+		check.equal(ask(fd, "start nosuch"), { "Failed", "<CMD OK>" })
+		socket.close(fd)
+	end
+
+	function cases.lines_come_in_any_pieces_and_number()
+		local fd = connect(OPEN)
+		for _, piece in ipairs { "get", "env ", "har", "bor\nge", "tenv harbor\n" } do
+			socket.write(fd, piece)
+			skynet.sleep(1)
+		end
+		socket.write(fd, string.rep("getenv harbor\n", 1000))
+		for _ = 1, 1002 do
+			check.equal(socket.readline(fd), "harbor\t0")
+			check.equal(socket.readline(fd), "<CMD OK>")
+		end
+		socket.close(fd)
+	end
 end
 
 function cases.lines_reach_the_debugger_until_it_ends()
@@ -155,6 +218,22 @@ if skynet.call_timeout then
 			"Authentication required: auth <password>\n<CMD Error>\nAuthentication required\n<CMD Error>\n")
 		check.equal(request(GUARDED, "auth a\nauth b\nauth c\nauth se cret\ngetenv harbor\n"),
 			string.rep("Authentication required: auth <password>\n<CMD Error>\n", 2), "the third one ends the session")
+
+		fd = connect(GUARDED)
+		socket.write(fd, string.rep("x", 5000))
+		check.equal(socket.read(fd), false, "a long line before the password")
+		socket.close(fd)
+		local busy, me = 0, coroutine.running()
+		for _ = 1, 20 do
+			skynet.fork(function()
+				local answer = request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer guess\r\n\r\n")
+				busy = busy + (string.find(answer, "^Too many passwords") and 1 or 0)
+				if busy == 10 then
+					skynet.wakeup(me) -- many guesses at a time are not looked at
+				end
+			end)
+		end
+		skynet.wait(me)
 	end
 end
 

@@ -5,6 +5,7 @@ local skynet = require "skynet"
 local codecache = require "skynet.codecache"
 local core = require "skynet.core"
 local memory = require "skynet.memory"
+local printable = require "skynet.internal.printable"
 local snax = require "skynet.snax"
 local socket = require "skynet.socket"
 
@@ -81,6 +82,35 @@ local function is_on(word)
 	return word == "on" or word == "true"
 end
 
+---------------------------------------------------------------- names of files
+
+local function starts_with(text, begin)
+	return string.sub(text, 1, #begin) == begin
+end
+
+-- Whether a path begins with the folder of one of the patterns of services and modules; only they may be absolute.
+local function is_in_service_paths(path)
+	for _, key in ipairs { "luaservice", "lua_path", "snax", "debug_console_paths" } do
+		for pattern in string.gmatch(skynet.getenv(key) or "", "[^;]+") do
+			local folder = string.match(pattern, "^(/[^?]*/)[^/]*%?")
+			if folder and starts_with(path, folder) then
+				return true
+			end
+		end
+	end
+	return false
+end
+
+-- Who may use the console need not reach every file of the machine by it. Raises unless the name stays in the service paths,
+-- or is a relative one that does not leave its folder.
+local function check_file(name)
+	local path = string.match(name or "", "^@?(.*)")
+	if string.find("/" .. path .. "/", "/../", 1, true) or string.find(path, "\0", 1, true)
+		or starts_with(path, "/") and not is_in_service_paths(path) then
+		error(string.format("%s is outside of the service paths", printable(path)), 0)
+	end
+end
+
 ---------------------------------------------------------------- starting services
 
 local function started(ok, handle, name)
@@ -93,16 +123,19 @@ local function started(ok, handle, name)
 end
 
 function COMMAND.start(name, ...)
+	check_file(name)
 	local ok, handle = pcall(skynet.newservice, name, ...)
 	return started(ok, handle, name)
 end
 
 function COMMAND.log(name, ...)
+	check_file(name)
 	local ok, handle = pcall(skynet.call, ".launcher", "lua", "LOGLAUNCH", "snlua", name, ...)
 	return started(ok and handle, handle, name)
 end
 
 function COMMAND.snax(name, ...)
+	check_file(name)
 	local ok, object = pcall(snax.newservice, name, ...)
 	return started(ok, ok and object.handle, name)
 end
@@ -197,6 +230,7 @@ end
 
 function COMMAND.inject(address, path, ...)
 	local handle = to_address(address)
+	check_file(path)
 	local file = io.open(path, "rb")
 	if not file then
 		return "Can't open " .. path

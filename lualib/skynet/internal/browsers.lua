@@ -1,0 +1,79 @@
+--- Tells the requests of web pages from those that an operator makes: a page that somebody opens in a browser can send
+--- requests to every port that his machine reaches, and must not give orders to a node. What a browser sends with them, and no
+--- page can leave out:
+---
+--- * `Sec-Fetch-Site` (not to all addresses): only "none", typed by the user, and "same-origin" are let in
+--- * `Origin`, with every POST and everything that reads the answer: has to be our own
+--- * `Host`: a page of a name that is led to this machine (DNS rebinding) has a foreign one
+--- * `User-Agent`: browsers that say nothing of the above have at least this
+
+local M = {}
+
+local LOCAL <const> = { localhost = true, ["localhost."] = true }
+
+-- The name in "name:port", "[address]:port", without the port.
+local function name_of(host)
+	local name = string.match(host, "^(%b[])") or string.match(host, "^([^:]*)")
+	return string.lower(name)
+end
+
+local function is_address(name)
+	return string.find(name, "^%[[%x:.]+%]$") or string.find(name, "^%d+%.%d+%.%d+%.%d+$")
+end
+
+local function system_name()
+	local file = io.open "/proc/sys/kernel/hostname"
+	local name = file and file:read "l"
+	if file then
+		file:close()
+	end
+	return name and string.lower(name)
+end
+
+local own = system_name()
+
+-- Whether a page that was loaded from that address could be one of ours.
+local function is_own_name(host, names)
+	local name = name_of(host)
+	return LOCAL[name] or is_address(name) or name == own or names[name] or false
+end
+
+local function one(value)
+	return type(value) == "string" and value or nil
+end
+
+--- Why a request is refused, nil when it is not.
+---@param header table of httpd.read_request
+---@param names table<string, any> further names of this machine, in lower case
+---@return string?
+function M.refusal(header, names)
+	local host = header.host
+	if host ~= nil and not (one(host) and is_own_name(host, names)) then
+		return "the Host is not this machine"
+	end
+	local site = header["sec-fetch-site"]
+	if site ~= nil and site ~= "none" and site ~= "same-origin" then
+		return "it comes from a web page"
+	end
+	local origin = header.origin
+	if origin ~= nil and (host == nil or origin ~= "http://" .. host) then
+		return "the Origin is another one"
+	end
+	local agent = header["user-agent"]
+	if site == nil and agent ~= nil and not (one(agent) and not string.find(agent, "^%s*Mozilla/")) then
+		return "it comes from a browser"
+	end
+end
+
+--- A list of names, "a b", as a table of them.
+---@param text string?
+---@return table<string, true>
+function M.names(text)
+	local names = {}
+	for name in string.gmatch(string.lower(text or ""), "[^%s,]+") do
+		names[name] = true
+	end
+	return names
+end
+
+return M
