@@ -10,6 +10,11 @@ use tools::peer::{Peer, program};
 use tools::root;
 
 #[test]
+fn http_messages_are_framed_as_the_standard_says() {
+    run_test("net", "http_framing", "thread = 4");
+}
+
+#[test]
 fn http_speaks_with_itself_curl_and_python() {
     program("curl", "curl");
     let peer = Peer::announced(

@@ -51,6 +51,7 @@ return {
 	heading "HTTP and WebSockets",
 	{ "http.httpc" },
 	{ "http.stream", own = { M = false, Stream = "stream" } },
+	{ "http.server" },
 	{ "http.httpd" },
 	{ "http.sockethelper" },
 	{ "http.tlshelper" },

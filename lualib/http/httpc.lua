@@ -1,4 +1,4 @@
---- A HTTP/1.1 client. Each request has a connection of its own.
+--- A HTTP/1.1 client. Each request has a connection of its own, unless `keepalive` says otherwise.
 ---
 ---     local code, body = httpc.get("http://127.0.0.1:8001", "/path", received)
 ---
@@ -7,12 +7,16 @@
 local skynet = require "skynet"
 local dns = require "skynet.dns"
 local sockethelper = require "http.sockethelper"
+local fields = require "http.fields"
 local internal = require "http.internal"
 local interfaces = require "http.interface"
+local pool = require "http.pool"
 
 local M = {
 	--- Time-out of connecting, and of the request and its response, each; 1/100 s; nil: none.
 	timeout = nil,
+	--- How long a connection is kept for the next request to the same server; 1/100 s; nil: not at all.
+	keepalive = nil,
 }
 
 local default_ports = { http = 80, https = 443 }
@@ -58,7 +62,7 @@ local function split_url(url)
 end
 
 local function close(interface)
-	interface.finished = true
+	interface.request = nil
 	sockethelper.close(interface.id)
 	if interface.close then
 		interface.close()
@@ -66,9 +70,30 @@ local function close(interface)
 	end
 end
 
+-- Shuts the connection down when the request is not done by then: who reads gets an error, and closes.
+local function limit_time(interface, timeout)
+	local request = {}
+	interface.request = request
+	if timeout then
+		skynet.timeout(timeout, function()
+			if interface.request == request then
+				interface.expired = true
+				sockethelper.shutdown(interface.id)
+			end
+		end)
+	end
+end
+
 -- Connects. Returns the interface, with `id` and `authority`, the value of the Host field.
 local function connect(url, timeout)
 	local protocol, host, port, is_name, authority = split_url(url)
+	local key = protocol .. "://" .. authority
+	local interface = pool.take(key, close)
+	if interface then
+		interface.used = true
+		limit_time(interface, timeout)
+		return interface
+	end
 	local address = host
 	if is_name and use_dns then
 		local problem
@@ -79,19 +104,14 @@ local function connect(url, timeout)
 	end
 	local id = sockethelper.connect(address, port, timeout)
 	local name = is_name and host or nil
-	local ok, interface = pcall(interfaces.client, id, protocol == "https", name)
+	local ok
+	ok, interface = pcall(interfaces.client, id, protocol == "https", name)
 	if not ok then
 		sockethelper.close(id)
 		error(interface, 0)
 	end
-	interface.id, interface.authority = id, authority
-	if timeout then
-		skynet.timeout(timeout, function()
-			if not interface.finished then
-				sockethelper.shutdown(id) -- who reads gets an error, and closes
-			end
-		end)
-	end
+	interface.id, interface.authority, interface.key = id, authority, key
+	limit_time(interface, timeout)
 	if interface.init then
 		local problem
 		ok, problem = pcall(interface.init, name)
@@ -105,12 +125,61 @@ end
 
 ---------------------------------------------------------------- requests
 
-local function exchange(interface, method, target, received, header, content)
-	local code, rest, fields = internal.request(interface, method, interface.authority, target, received, header, content)
-	if method == "HEAD" then
-		return code, ""
+-- Whether a request may be sent again when nobody knows whether it has arrived (RFC 9110 §9.2.2).
+local idempotent = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
+
+local function persists(interface, code, sent, received)
+	if not interface.persists or interface.rest ~= "" or interface.withheld or code == 101 then
+		return false
 	end
-	return code, internal.response(interface, code, rest, fields)
+	for name, value in pairs(sent or {}) do
+		if string.lower(name) == "connection" and fields.has_item(value, "close") then
+			return false
+		end
+	end
+	if interface.version == "1.0" then
+		return fields.has_item(received.connection, "keep-alive")
+	end
+	return not fields.has_item(received.connection, "close")
+end
+
+-- The end of an exchange: the connection is kept for the next one if it can be.
+local function leave(interface, code, sent, received)
+	local time = M.keepalive
+	if time and persists(interface, code, sent, received) then
+		interface.request = nil
+		if pool.put(interface.key, interface, time, close) then
+			return
+		end
+	end
+	close(interface)
+end
+
+-- What to raise for a problem of a connection.
+local function explain(interface, problem, timeout)
+	if interface.expired and problem == sockethelper.socket_error then
+		return problem(string.format("no answer from %s within %s s", interface.authority, timeout / 100))
+	end
+	return problem
+end
+
+-- Connects and calls `exchange`. Where the server has closed a connection that was used before, it is done again.
+local function attempt(method, host, exchange)
+	local timeout = M.timeout
+	while true do
+		local interface = connect(host, timeout)
+		interface.answered = false
+		local ok, first, second = pcall(exchange, interface)
+		if ok then
+			return interface, first, second
+		end
+		local again = interface.used and not interface.answered and not interface.expired
+			and first == sockethelper.socket_error and idempotent[method]
+		close(interface)
+		if not again then
+			error(explain(interface, first, timeout), 0)
+		end
+	end
 end
 
 --- Sends a request and reads the response. Yields.
@@ -122,13 +191,13 @@ end
 ---@param content string?
 ---@return integer code, string body. Raises, `sockethelper.socket_error` for a lost connection
 function M.request(method, host, target, received, header, content)
-	local interface = connect(host, M.timeout)
-	local ok, code, body = pcall(exchange, interface, method, target, received, header, content)
-	close(interface)
-	if ok then
-		return code, body
-	end
-	error(code, 0)
+	received = received or {}
+	local interface, code, body = attempt(method, host, function(interface)
+		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
+		return code, internal.response(interface, code, rest, received, method)
+	end)
+	leave(interface, code, header, received)
+	return code, body
 end
 
 --- Asks for the header only. Yields.
@@ -140,18 +209,15 @@ end
 --- `request` with the body as a stream (http.stream). `timeout` ends with the header. Yields.
 ---@return table stream
 function M.request_stream(method, host, target, received, header, content)
-	local interface = connect(host, M.timeout)
-	local ok, stream = pcall(function()
-		local code, rest, fields = internal.request(interface, method, interface.authority, target, received, header, content)
-		return internal.response_stream(interface, code, rest, fields)
+	received = received or {}
+	local interface, code, stream = attempt(method, host, function(interface)
+		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
+		return code, internal.response_stream(interface, code, rest, received, method)
 	end)
-	interface.finished = true
-	if not ok then
-		close(interface)
-		error(stream, 0)
-	end
-	stream._onclose = function()
-		close(interface)
+	interface.request = nil
+	stream._onclose = function(ended)
+		interface.rest, interface.persists = ended._rest, ended.connected == nil
+		leave(interface, code, header, received)
 	end
 	return stream
 end

@@ -3,11 +3,14 @@
 ---     local code, target, method, header, body = httpd.read_request(sockethelper.readfunc(id), 8192)
 ---     httpd.write_response(sockethelper.writefunc(id), 200, "hello")
 
-local internal = require "http.internal"
+local deadlines = require "http.deadline"
+local fields = require "http.fields"
+local limits = require "http.limits"
+local requests = require "http.request"
+local sockethelper = require "http.sockethelper"
+local sources = require "http.source"
 
 local M = {}
-
-local sub = string.sub
 
 -- Small bodies go out together with their header, in one write.
 local SMALL <const> = 32 * 1024
@@ -29,62 +32,47 @@ for code, phrase in string.gmatch([[
 	reasons[math.tointeger(tonumber(code))] = phrase
 end
 
-local function read_request(read, limit)
-	local head, rest = internal.read_head(read, "")
-	if not head then
-		return 413
+-- Where the next request is read from, and the time limits, when `read` is one of ours.
+local function input(read)
+	local channel = sockethelper.channel(read)
+	if not channel then
+		return sources.new(read)
 	end
-	local method, target, version, fields = internal.read_request_line(head)
-	if not method then
-		return 400
+	local source = channel.source
+	if not source then
+		local deadline = deadlines.new(channel.id)
+		source = sources.new(read, nil, function(bytes)
+			deadline:progress(bytes)
+		end)
+		channel.source, channel.deadline = source, deadline
 	end
-	if version ~= "1.1" and version ~= "1.0" then
-		version = tonumber(version)
-		if not version or version < 1.0 or version > 1.1 then
-			return 505
-		end
-	end
-	local header = internal.read_fields(head, fields)
-	if not header then
-		return 400
-	end
-	local ok, framing = pcall(internal.framing, header)
-	if not ok then
-		return header["transfer-encoding"] and 501 or 400
-	end
-	local body = rest
-	if framing == "chunked" then
-		body = internal.recvchunkedbody(read, limit, header, rest)
-		if not body then
-			return 413
-		end
-	elseif framing then
-		if limit and framing > limit then
-			return 413
-		elseif #rest > framing then
-			body = sub(rest, 1, framing)
-		elseif #rest < framing then
-			body = rest .. read(framing - #rest)
-		end
-	end
-	return 200, target, method, header, body
+	return source, channel.deadline, channel.write
 end
 
-local function pass(ok, code, ...)
-	if ok then
-		return code, ...
-	end
-	return nil, code
-end
+limits.of "http" -- a mistake in the config shows when the module is loaded
 
---- Reads a request. Yields.
+--- Reads a request. Yields. With a function of sockethelper.readfunc or tlshelper.readfunc, the time limits hold, a
+--- client that expects 100 (Continue) gets it, and requests may follow each other.
 ---@param read fun(n: integer?): string as of sockethelper.readfunc
 ---@param limit integer? the most bytes of a body
+---@param options table? fields header, fields, body, idle_time, header_time, body_time: the limits, see
+--- [operations](operations.md#limits-of-listeners); write: a function for 100 (Continue)
 ---@return integer? code 200; another one is what the client should be answered; nil: `read` has raised
 ---@return string? target the error that was raised, or path and query: see http.url
 ---@return string? method, table? header, string? body
-function M.read_request(read, limit)
-	return pass(pcall(read_request, read, limit))
+function M.read_request(read, limit, options)
+	local source, deadline, write = input(read)
+	local held = limits.of("http", options)
+	local ok, request, code = pcall(requests.read, source, held, limit or held.body, deadline, options and options.write or write)
+	if deadline then
+		deadline:clear()
+	end
+	if not ok then
+		return nil, request
+	elseif not request then
+		return code
+	end
+	return 200, request.target, request.method, request.header, request.body
 end
 
 local function write_chunks(write, head, produce)
@@ -98,6 +86,16 @@ local function write_chunks(write, head, produce)
 	write(pending .. "0\r\n\r\n")
 end
 
+-- The pieces as they are: the header tells how many bytes they have together, or that they are coded already.
+local function write_pieces(write, head, produce)
+	write(head .. "\r\n")
+	for piece in produce do
+		if piece ~= "" then
+			write(piece)
+		end
+	end
+end
+
 local status_lines = {} -- code -> line with its end
 
 local function status_line(code)
@@ -108,34 +106,43 @@ local function status_line(code)
 	return line
 end
 
-local function write_response(write, code, body, header)
-	local status, fields, has_length = status_lines[code] or status_line(code), "", nil
-	if header then
-		local _
-		fields, _, has_length = internal.write_fields(header, ": ")
-	end
-	if type(body) == "string" then
-		local size = #body
-		local framing = has_length and "\r\n" or "content-length: " .. size .. "\r\n\r\n"
-		if size <= SMALL then
-			write(status .. fields .. framing .. body)
-		else
-			write(status .. fields .. framing)
-			write(body)
-		end
-	elseif type(body) == "function" then
-		write_chunks(write, status .. fields, body)
-	elseif body == nil then
-		write(status .. fields .. "\r\n")
+local function write_text(write, head, body, framed)
+	local framing = framed and "\r\n" or "content-length: " .. #body .. "\r\n\r\n"
+	if #body <= SMALL then
+		write(head .. framing .. body)
 	else
-		error("HTTP body must be a string, a function or nil, not " .. type(body))
+		write(head .. framing)
+		write(body)
+	end
+end
+
+local function write_response(write, code, body, header)
+	local head, framed = status_lines[code] or status_line(code), false
+	if header then
+		local text, _, has_length, has_coding = fields.write_fields(header, ": ")
+		head, framed = head .. text, has_length or has_coding
+	end
+	local kind = type(body)
+	if kind ~= "nil" and kind ~= "string" and kind ~= "function" then
+		error("HTTP body must be a string, a function or nil, not " .. kind)
+	elseif kind == "nil" or code < 200 or code == 204 or code == 304 then
+		write(head .. "\r\n") -- these codes have no body: a client would take it for the next response
+	elseif code == 205 then
+		write_text(write, head, "", framed)
+	elseif kind == "string" then
+		write_text(write, head, body, framed)
+	elseif framed then
+		write_pieces(write, head, body)
+	else
+		write_chunks(write, head, body)
 	end
 end
 
 --- Writes a response. Does not yield, unless `body` or `write` does.
 ---@param write fun(bytes: string) as of sockethelper.writefunc
 ---@param code integer
----@param body? string|fun(): string? a function is called for the pieces until it returns nil
+---@param body? string|fun(): string? a function is called for the pieces until it returns nil; they are sent in
+--- chunks, unless `header` has a content-length. Left out with the codes that have none: 1xx, 204, 205, 304
 ---@param header table<string, string|string[]>? a list is sent as several fields
 ---@return boolean ok, any problem what was raised
 function M.write_response(write, code, body, header)

@@ -1,10 +1,10 @@
 --- Connections as the table of functions that the HTTP modules work with, plain or with TLS:
 ---   read(n), write(bytes), readall()
+---   ended()          when `read` has raised: whether the peer has just closed
 ---   init(hostname)   TLS: the handshake, yields; nil for plain connections
 ---   close()          TLS: frees the state, after the socket is closed; nil for plain connections
 
 local skynet = require "skynet"
-local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 
 local M = {}
@@ -14,8 +14,9 @@ local function plain(id)
 	return {
 		read = sockethelper.readfunc(id),
 		write = sockethelper.writefunc(id),
-		readall = function()
-			return socket.readall(id)
+		readall = sockethelper.readallfunc(id),
+		ended = function()
+			return sockethelper.ended(id)
 		end,
 	}
 end
@@ -28,6 +29,9 @@ local function secure(id, session, init)
 		read = tls.readfunc(id, session),
 		write = tls.writefunc(id, session),
 		readall = tls.readallfunc(id, session),
+		ended = function()
+			return sockethelper.ended(id)
+		end,
 	}
 end
 

@@ -1,104 +1,43 @@
 --- HTTP/1.1 messages (RFC 9112) over a pair of functions: what httpc, httpd and websocket share.
 ---
 --- An interface is a table with read(n), write(bytes) and, for clients, readall(); see http.interface.
---- Header tables are keyed by lower-case names; a field that comes several times is a list.
 
-local M = {}
+local fields = require "http.fields"
+local bodies = require "http.body"
+local sources = require "http.source"
+local sockethelper = require "http.sockethelper"
 
-local find, sub, byte, match, lower = string.find, string.sub, string.byte, string.match, string.lower
+local M = {
+	read_fields = fields.read_fields,
+	read_request_line = fields.read_request_line,
+	write_fields = fields.write_fields,
+}
 
--- The C project's modules have no such one: then the functions below do it.
-local has_core, core = pcall(require, "skynet.http.core")
-core = has_core and core or nil
+-- The most bytes of a header; of a response, where nobody is a stranger, they are more.
+local MAX_HEADER <const>, MAX_RESPONSE_HEADER <const> = 16 * 1024, 256 * 1024
+-- The most lines of a header.
+local MAX_FIELDS <const>, MAX_RESPONSE_FIELDS <const> = 256, 2048
+-- The most responses in front of the final one.
+local MAX_INTERIM <const> = 64
+-- How long a request that expects 100 (Continue) waits for it with its body, in 1/100 s.
+local CONTINUE_TIME <const> = 100
 
-local CR <const>, LF <const> = 13, 10
--- The most bytes a header may have, and the line that tells the size of a chunk.
-local MAX_HEADER <const>, MAX_CHUNK_LINE <const> = 8192, 128
+local trailer_limits = { header = MAX_HEADER, fields = MAX_FIELDS }
 
----------------------------------------------------------------- header
+---------------------------------------------------------------- header and body, as functions
 
 --- Reads up to the empty line that ends a header. Yields.
 ---@param read fun(n: integer?): string
 ---@param first string what has been read before
+---@param limit integer? in bytes
 ---@return string? head with the end of its last line, "" for an empty one; nil: too long
 ---@return string? rest what was read behind it
-function M.read_head(read, first)
-	local text, from = first, 1
-	while true do
-		if byte(text, 1) == CR and byte(text, 2) == LF then
-			return "", sub(text, 3)
-		end
-		local at = find(text, "\r\n\r\n", from, true)
-		if at then
-			return sub(text, 1, at + 1), sub(text, at + 4)
-		end
-		if #text > MAX_HEADER then
-			return nil
-		end
-		from = math.max(#text - 2, 1)
-		text = text .. read()
+function M.read_head(read, first, limit)
+	local source = sources.new(read, first)
+	local head = source:head(limit or MAX_HEADER)
+	if head then
+		return head, source:rest()
 	end
-end
-
-local function add_field(header, name, value)
-	local former = header[name]
-	if former == nil then
-		header[name] = value
-	elseif type(former) == "table" then
-		former[#former + 1] = value
-	else
-		header[name] = { former, value }
-	end
-end
-
-local function extend_field(header, name, more)
-	local value = header[name]
-	if type(value) == "table" then
-		value[#value] = value[#value] .. more
-	else
-		header[name] = value .. more
-	end
-end
-
-local function read_fields(head, position, header)
-	header = header or {}
-	local last
-	while position <= #head do
-		local stop = find(head, "\r\n", position, true) or #head + 1
-		local name, from = match(head, "^([^:\r\n]+):[ \t]*()", position)
-		if find(head, "^[ \t]", position) then -- an old way to continue a long value
-			if not last then
-				return nil
-			end
-			extend_field(header, last, sub(head, position + 1, stop - 1))
-		elseif name then
-			last = lower(name)
-			add_field(header, last, sub(head, from, stop - 1))
-		else
-			return nil
-		end
-		position = stop + 2
-	end
-	return header
-end
-
---- read_fields(head, position [, header]): reads the fields of a header. Does not yield.
----@param head string lines, each with its end
----@param position integer where the fields begin
----@param header table? receives them; a new one by default
----@return table? header nil when a line is not a field
-M.read_fields = core and core.read_fields or read_fields
-
---- Splits the first line of a request. Does not yield.
----@param head string
----@return string? method nil when it is malformed
----@return string target, string version, integer fields where the fields begin
-function M.read_request_line(head)
-	local method, target, version, fields = match(head, "^(%a+) +([^ \r\n]+) +HTTP/([%d.]+)\r\n()")
-	if method then
-		return method, target, version, fields
-	end
-	return match(head, "^(%a+) +([^\r\n]-) +HTTP/([%d.]+)\r\n()") -- a target with spaces
 end
 
 --- `read_head` with the lines in a list. Yields.
@@ -111,7 +50,7 @@ function M.recvheader(read, lines, first)
 	if not head then
 		return nil
 	end
-	for line in string.gmatch(head, "(.-)\r\n") do
+	for line in string.gmatch(head, "(.-)\r?\n") do
 		lines[#lines + 1] = line
 	end
 	return rest
@@ -123,55 +62,7 @@ end
 ---@param header table
 ---@return table? header
 function M.parseheader(lines, from, header)
-	return M.read_fields(table.concat(lines, "\r\n", from), 1, header)
-end
-
----------------------------------------------------------------- body
-
--- Reads the line with the size of the next chunk. Returns nil when there is none.
-local function read_chunk_size(read, text)
-	while true do
-		local at = find(text, "\r\n", 1, true)
-		if at then
-			local digits = match(text, "^(%x+)[ \t]*%f[;\r]", 1)
-			return digits and #digits < 16 and tonumber(digits, 16), sub(text, at + 2)
-		elseif #text > MAX_CHUNK_LINE then
-			return nil
-		end
-		text = text .. read()
-	end
-end
-
---- Reads the data of the next chunk. Yields.
----@param read fun(n: integer?): string
----@param text string what has been read before
----@param limit integer? refuses larger chunks
----@return string? data "" for the last chunk, behind which the trailer follows; nil: malformed or too large
----@return string? rest
-function M.read_chunk(read, text, limit)
-	local size, rest = read_chunk_size(read, text)
-	if not size or (limit and size > limit) then
-		return nil
-	elseif size == 0 then
-		return "", rest
-	end
-	if #rest < size + 2 then
-		rest = rest .. read(size + 2 - #rest)
-	end
-	if sub(rest, size + 1, size + 2) ~= "\r\n" then
-		return nil
-	end
-	return sub(rest, 1, size), sub(rest, size + 3)
-end
-
---- Reads the fields behind the last chunk. Yields.
----@return boolean? ok nil when they are malformed or too long
----@return string? rest
-function M.read_trailer(read, text, header)
-	local head, rest = M.read_head(read, text)
-	if head and M.read_fields(head, 1, header) then
-		return true, rest
-	end
+	return M.read_fields(table.concat(lines, "\r\n", from), 1, header, nil, true)
 end
 
 --- Reads a body that comes in chunks. Yields.
@@ -180,114 +71,74 @@ end
 ---@param header table receives the trailer
 ---@param text string what has been read before
 ---@return string? body, table? header nil: malformed or too large
+---@return string? rest what was read behind it
 function M.recvchunkedbody(read, limit, header, text)
-	local parts, size = {}, 0
-	while true do
-		local data
-		data, text = M.read_chunk(read, text, limit and limit - size)
-		if not data then
-			return nil
-		elseif data == "" then
-			break
-		end
-		size = size + #data
-		parts[#parts + 1] = data
-	end
-	if M.read_trailer(read, text, header) then
-		return table.concat(parts), header
+	local source = sources.new(read, text)
+	local body = bodies.read_chunks(source, limit, header, trailer_limits)
+	if body then
+		return body, header, source:rest()
 	end
 end
 
---- Tells how the body of a message is sent.
----@return string|integer|nil framing "chunked", a number of bytes, or nil: neither. Raises when not valid
-function M.framing(header)
-	local coding = header["transfer-encoding"]
-	if coding and coding ~= "identity" then
-		if type(coding) == "string" and lower(coding) == "chunked" then
-			return "chunked"
-		end
-		error "Unsupport transfer-encoding"
-	end
-	local length = header["content-length"]
-	if length then
-		local bytes = type(length) == "string" and find(length, "^%d+$") and tonumber(length)
-		return math.type(bytes) == "integer" and bytes or error "Invalid content-length"
-	end
-end
+---------------------------------------------------------------- responses
 
-local function has_no_body(code)
-	return code < 200 or code == 204 or code == 304
+-- Raises when a response's framing is not valid.
+local function framing_of(header)
+	local framing, _, problem = bodies.framing(header)
+	if framing == false then
+		error(problem)
+	end
+	return framing
 end
 
 --- Reads the body of a response. Yields.
----@param interface table
+---@param interface table `rest` receives what was read behind the body, `persists` whether the connection can go on
 ---@param code integer
----@param body string what has been read behind the header
+---@param text string what has been read behind the header
 ---@param header table
+---@param method string? of the request
 ---@return string body
-function M.response(interface, code, body, header)
-	local framing = M.framing(header)
-	if framing == "chunked" then
-		return M.recvchunkedbody(interface.read, nil, header, body) or error "Invalid response body"
-	elseif framing then
-		if #body >= framing then
-			return sub(body, 1, framing)
-		end
-		return body .. interface.read(framing - #body)
-	elseif has_no_body(code) then
+function M.response(interface, code, text, header, method)
+	-- Who sends both may be misunderstood by somebody between us.
+	interface.rest, interface.persists = text, not (header["transfer-encoding"] and header["content-length"])
+	if bodies.is_empty(code, method) then
 		return ""
 	end
-	return body .. (interface.readall() or "")
-end
-
---- The body of a response, piece by piece: see http.stream.
-function M.response_stream(interface, code, body, header)
-	return require "http.stream".new(interface, code, body, header, has_no_body(code))
-end
-
----------------------------------------------------------------- requests
-
-local function check_line(text)
-	if find(text, "[\r\n]") then
-		error("line break in a HTTP header")
+	local framing = framing_of(header)
+	if framing then
+		local source = sources.new(interface.read, text)
+		local body
+		if framing == "chunked" then
+			body = bodies.read_chunks(source, nil, header, trailer_limits) or error "Invalid response body"
+		else
+			body = source:take(framing)
+		end
+		interface.rest = source:rest()
+		return body
+	elseif code == 205 then
+		return ""
+	end
+	interface.rest, interface.persists = "", false
+	text = text .. (interface.readall() or "")
+	if interface.expired then -- shut down by a time limit: that is no end of a body
+		error(sockethelper.socket_error "timeout")
 	end
 	return text
 end
 
-local function write_fields(header, separator)
-	local lines, names = {}, {}
-	for name, value in pairs(header) do
-		names[lower(name)] = true
-		if type(value) == "table" then
-			for _, item in ipairs(value) do
-				lines[#lines + 1] = check_line(name .. separator .. tostring(item))
-			end
-		else
-			lines[#lines + 1] = check_line(name .. separator .. tostring(value))
-		end
-	end
-	lines[#lines + 1] = ""
-	return table.concat(lines, "\r\n"), names.host, names["content-length"], names["transfer-encoding"]
+--- The body of a response, piece by piece: see http.stream. Does not yield.
+function M.response_stream(interface, code, text, header, method)
+	local empty = bodies.is_empty(code, method)
+	local framing = not empty and framing_of(header) or nil
+	return require "http.stream".new(interface, code, text, header, framing, empty or (code == 205 and not framing))
 end
 
-local write_plain_fields = core and core.write_fields or function() end
+---------------------------------------------------------------- requests
 
---- The text of header fields. Raises when a name or value has a line break. Does not yield.
----@param header table<string, any> values: string, number, or a list of them
----@param separator string between name and value
----@return string lines each with its end
----@return boolean? host, boolean? length, boolean? coding whether there are the fields Host, Content-Length
---- and Transfer-Encoding
-function M.write_fields(header, separator)
-	local text, host, length, coding = write_plain_fields(header, separator)
-	if text then
-		return text, host, length, coding
-	end
-	return write_fields(header, separator)
-end
+local check_line = fields.check_line
 
 local function request_text(method, host, target, header, content)
-	local fields, has_host, has_length, has_coding = M.write_fields(header or {}, ":")
+	local lines, has_host, has_length, has_coding = M.write_fields(header or {}, ":")
 	local first = check_line(string.format("%s %s HTTP/1.1", method, target))
 	if not has_host then
 		first = first .. "\r\n" .. check_line("Host:" .. host)
@@ -296,7 +147,40 @@ local function request_text(method, host, target, header, content)
 	if not has_length and not has_coding and (content or (method ~= "GET" and method ~= "HEAD")) then
 		framing = "Content-length:" .. #(content or "") .. "\r\n"
 	end
-	return first .. "\r\n" .. fields .. framing .. "\r\n"
+	return first .. "\r\n" .. lines .. framing .. "\r\n"
+end
+
+local function expects_continue(header)
+	for name, value in pairs(header or {}) do
+		if type(name) == "string" and string.lower(name) == "expect" then
+			return type(value) == "string" and string.lower(value) == "100-continue"
+		end
+	end
+	return false
+end
+
+-- A function that sends the content, at most once: when the server says so, or when it says nothing for a time.
+local function content_sender(interface, header, content)
+	local waiting = content ~= nil and content ~= ""
+	local function send()
+		if waiting then
+			waiting = false
+			interface.write(content)
+		end
+	end
+	local function withhold()
+		local withheld = waiting
+		waiting = false
+		return withheld
+	end
+	if waiting and expects_continue(header) then
+		require "skynet".timeout(CONTINUE_TIME, function()
+			pcall(send) -- whether it arrives is seen by who reads the answer
+		end)
+	else
+		send()
+	end
+	return send, withhold
 end
 
 --- Sends a request and reads the header of the response. Yields.
@@ -310,26 +194,32 @@ end
 ---@return integer code, string rest what was read behind the header, table header
 function M.request(interface, method, host, target, received, header, content)
 	interface.write(request_text(method, host, target, header, content))
-	if content and content ~= "" then
-		interface.write(content)
-	end
-	local rest = ""
-	while true do
-		local head
-		head, rest = M.read_head(interface.read, rest)
+	local send, withhold = content_sender(interface, header, content)
+	local source = sources.new(interface.read)
+	for _ = 1, MAX_INTERIM do
+		source:skip_empty_lines(1)
+		local head = source:head(MAX_RESPONSE_HEADER)
 		if not head then
 			error "Recv header failed"
 		end
-		local code, fields = match(head, "^HTTP/[%d.]+%s+(%d+)[^\r\n]*\r\n()")
-		code = tonumber(code) or error "Invalid HTTP status line"
-		local target_header = received or {}
+		interface.answered = true
+		local code, version, position = fields.read_status_line(head)
+		if not code then
+			error "Invalid HTTP status line"
+		end
 		if code >= 200 or code == 101 then
-			if not M.read_fields(head, fields, target_header) then
+			received = received or {}
+			if not M.read_fields(head, position, received, MAX_RESPONSE_FIELDS, true) then
 				error "Invalid HTTP response header"
 			end
-			return code, rest, target_header
+			interface.version = version
+			interface.withheld = withhold() -- the server may still wait for the content
+			return code, source:rest(), received
+		elseif code == 100 then
+			send()
 		end -- others only say that the response is still to come
 	end
+	error "Too many interim HTTP responses"
 end
 
 return M

@@ -10,6 +10,25 @@ local read_socket, write_socket = socket.read, socket.write
 local M = {}
 local last_problem
 
+-- What is known of a read function: its socket, and the way back to the peer.
+local channels = setmetatable({}, { __mode = "k" })
+
+--- Notes which socket a read function reads from, so that time limits and interim answers can be. Does not yield.
+---@param read fun(n: integer?): string
+---@param id integer
+---@param write fun(bytes: string)
+---@return fun(n: integer?): string read
+function M.register(read, id, write)
+	channels[read] = { id = id, write = write }
+	return read
+end
+
+--- What has been noted of a read function. Does not yield.
+---@return { id: integer, write: fun(bytes: string) }? channel
+function M.channel(read)
+	return channels[read]
+end
+
 M.socket_error = setmetatable({}, {
 	__tostring = function()
 		return last_problem or "[Socket Error]"
@@ -28,16 +47,16 @@ local socket_error = M.socket_error
 ---@return fun(n: integer?): string
 function M.readfunc(id, first)
 	local function read(n)
-		local bytes = read_socket(id, n)
+		local bytes, _, problem = read_socket(id, n)
 		if not bytes then
-			error(socket_error("read failed fd = " .. id))
+			error(socket_error(problem and string.format("read failed fd = %s: %s", id, problem) or "read failed fd = " .. id))
 		end
 		return bytes
 	end
 	if not first then
-		return read
+		return M.register(read, id, M.writefunc(id))
 	end
-	return function(n)
+	return M.register(function(n)
 		if not first then
 			return read(n)
 		end
@@ -52,6 +71,36 @@ function M.readfunc(id, first)
 			bytes = bytes .. read(n - #bytes)
 		end
 		return bytes
+	end, id, M.writefunc(id))
+end
+
+--- Whether a connection from which nothing more comes has ended well, and not broken. Does not yield.
+---@param id integer
+---@return boolean
+function M.ended(id)
+	if not socket.disconnected(id) then
+		return true
+	end
+	local _, _, problem = read_socket(id)
+	return not problem
+end
+
+--- A function that reads until the peer closes. It yields, and raises when the connection breaks or is shut down.
+---@param id integer
+---@return fun(): string
+function M.readallfunc(id)
+	return function()
+		local parts = {}
+		while true do
+			local bytes, _, problem = read_socket(id)
+			if bytes then
+				parts[#parts + 1] = bytes
+			elseif problem then
+				error(socket_error(string.format("read failed fd = %s: %s", id, problem)))
+			else
+				return table.concat(parts)
+			end
+		end
 	end
 end
 

@@ -5,9 +5,13 @@
 --- Fields: status, header (with the trailer at the end), connected: true while more may come, nil at
 --- the end, false when the body broke off.
 
-local internal = require "http.internal"
+local bodies = require "http.body"
+local sources = require "http.source"
 
 local M = {}
+-- The most bytes and lines of a trailer.
+local TRAILER <const> = { header = 16 * 1024, fields = 256 }
+
 local Stream = {}
 Stream.__index = Stream
 
@@ -47,13 +51,10 @@ local function finish(self, connected)
 end
 
 local function next_of_length(self)
-	local piece = self._rest
-	self._rest = nil
-	if not piece or (piece == "" and self._left > 0) then
-		piece = self._interface.read()
-	end
+	local source = self._source
+	local piece = source:pending() and source:rest() or (self._left > 0 and source.read() or "")
 	if #piece >= self._left then
-		piece = string.sub(piece, 1, self._left)
+		piece, self._rest = string.sub(piece, 1, self._left), string.sub(piece, self._left + 1)
 		finish(self)
 	end
 	self._left = self._left - #piece
@@ -61,59 +62,63 @@ local function next_of_length(self)
 end
 
 local function next_chunk(self)
-	local read = self._interface.read
-	local piece, rest = internal.read_chunk(read, self._rest)
-	self._rest = rest
-	if piece == nil or (piece == "" and not internal.read_trailer(read, rest, self.header)) then
+	local source = self._source
+	local piece = bodies.read_chunk(source)
+	if not piece or (piece == "" and not bodies.read_trailer(source, self.header, TRAILER)) then
 		error "Invalid response body"
 	elseif piece == "" then
+		self._rest = source:rest()
 		finish(self)
 	end
 	return piece
 end
 
 local function next_until_closed(self)
-	local piece = self._rest
-	self._rest = nil
-	if piece and piece ~= "" then
-		return piece
+	local source = self._source
+	if source:pending() then
+		return source:rest()
 	end
-	local ok
-	ok, piece = pcall(self._interface.read)
+	local ok, piece = pcall(source.read)
 	if ok and piece ~= "" then
 		return piece
+	end
+	local ended = self._interface.ended
+	if not ok and ended and not ended() then
+		error(piece, 0)
 	end
 	finish(self)
 end
 
 local function next_of_none(self)
+	self._rest = self._source:rest()
 	finish(self)
 	return ""
 end
 
---- A stream for the response whose header has been read. Raises when its framing is not valid.
+--- A stream for the response whose header has been read. Does not yield.
 ---@param interface table
 ---@param code integer
 ---@param rest string what has been read behind the header
 ---@param header table
----@param empty boolean the code says that there is no body
-function M.new(interface, code, rest, header, empty)
-	local framing = internal.framing(header)
+---@param framing "chunked"|integer|nil
+---@param empty boolean there is no body
+function M.new(interface, code, rest, header, framing, empty)
 	local next_piece
-	if framing == "chunked" then
+	if empty then
+		next_piece = next_of_none
+	elseif framing == "chunked" then
 		next_piece = next_chunk
-	elseif framing then
-		next_piece = next_of_length
 	else
-		next_piece = empty and next_of_none or next_until_closed
+		next_piece = framing and next_of_length or next_until_closed
 	end
 	return setmetatable({
 		status = code,
 		header = header,
 		connected = true,
 		_interface = interface,
-		_rest = rest,
+		_source = sources.new(interface.read, rest),
 		_left = framing,
+		_rest = nil, -- what was read behind the body
 		_next = next_piece,
 	}, Stream)
 end

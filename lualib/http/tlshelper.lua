@@ -88,7 +88,7 @@ function M.readfunc(id, session)
 		return plain
 	end
 	local text = ""
-	return function(n)
+	return sockethelper.register(function(n)
 		if n == nil then
 			local result = text
 			text = ""
@@ -106,7 +106,7 @@ function M.readfunc(id, session)
 		local result = string.sub(text, 1, n)
 		text = string.sub(text, n + 1)
 		return result
-	end
+	end, id, M.writefunc(id, session))
 end
 
 --- A function that sends a string. It does not yield.
@@ -124,8 +124,10 @@ function M.readallfunc(id, session)
 	return function()
 		local parts = { session:read "" }
 		while not ended(session) do
-			local bytes = socket.read(id)
-			if not bytes then
+			local bytes, _, problem = socket.read(id)
+			if problem then
+				error(sockethelper.socket_error(string.format("read failed fd = %s: %s", id, problem)))
+			elseif not bytes then
 				break
 			end
 			parts[#parts + 1] = session:read(bytes)

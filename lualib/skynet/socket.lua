@@ -43,7 +43,7 @@ local M = {}
 --   paused          true while paused; false when that must not happen any more
 --   callback        listen: (id, address); UDP: (data, address)
 --   limit, warn     see `limit` and `warning`
---   failure         text of the error that ended the opening
+--   failure         text of the error that ended it
 --   address, port   listen: where
 local socket_pool = setmetatable({}, {
 	__gc = function(all)
@@ -193,7 +193,7 @@ local function on_error(id, _, text)
 			return
 		end
 	end
-	s.state = ENDED
+	s.state, s.failure = ENDED, text
 	driver.shutdown(id)
 	wake(s)
 end
@@ -419,8 +419,16 @@ local function stream(id)
 	return socket_pool[id] or error(string.format("socket %s is not open in this service", id), 3)
 end
 
+-- The end of the input, and the error that it ended with, if there was one.
+local function ended(s, bytes)
+	if s.failure then
+		return false, bytes, s.failure
+	end
+	return false, bytes
+end
+
 local function rest(s)
-	return false, take_all(s.input, s.blocks)
+	return ended(s, take_all(s.input, s.blocks))
 end
 
 local function read_some(s)
@@ -432,7 +440,7 @@ local function read_some(s)
 		bytes = take_all(s.input, s.blocks)
 	end
 	if bytes == "" then
-		return false, bytes
+		return ended(s, bytes)
 	end
 	return bytes
 end
@@ -441,6 +449,7 @@ end
 ---@param id integer
 ---@param size integer? number of bytes; nil: as much as there is, at least one
 ---@return string|false bytes, string? rest false and what has arrived, when the end came before
+---@return string? problem the error of the connection, such as a reset; nothing when the peer has closed
 function M.read(id, size)
 	local s = stream(id)
 	if size == nil then
@@ -573,6 +582,14 @@ function M.disconnected(id)
 	if s then
 		return s.state == ENDED
 	end
+end
+
+--- The number of bytes that have arrived and were not read. Does not yield.
+---@param id integer TCP
+---@return integer
+function M.pending(id)
+	local _, size = pop(stream(id).input, stream(id).blocks, 0)
+	return size
 end
 
 ---------------------------------------------------------------- UDP

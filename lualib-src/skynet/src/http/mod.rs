@@ -1,5 +1,5 @@
-//! The module `skynet.http.core`: header fields of HTTP messages, between text and tables. The Lua layer does the same
-//! by itself where this module is missing (`http/internal.lua`), an order of magnitude slower.
+//! The module `skynet.http.core`: header fields of HTTP messages, between text and tables, and a check of UTF-8. The Lua
+//! layer does the same by itself where this module is missing (`http/fields.lua`), an order of magnitude slower.
 
 pub mod line;
 
@@ -8,19 +8,22 @@ use std::slice;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_State, lua_concat, lua_createtable,
-    lua_geti, lua_getmetatable, lua_gettable, lua_isnil, lua_next, lua_pop, lua_pushboolean,
-    lua_pushnil, lua_pushvalue, lua_rawlen, lua_rawseti, lua_replace, lua_rotate, lua_seti,
-    lua_settable, lua_settop, lua_tolstring, lua_type, luaL_Buffer, luaL_argerror,
-    luaL_buffinitsize, luaL_checkinteger, luaL_checktype, luaL_pushresultsize,
+    LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer, lua_State, lua_concat,
+    lua_createtable, lua_geti, lua_getmetatable, lua_gettable, lua_isnil, lua_next, lua_pop,
+    lua_pushboolean, lua_pushinteger, lua_pushnil, lua_pushvalue, lua_rawlen, lua_rawseti,
+    lua_replace, lua_rotate, lua_seti, lua_settable, lua_settop, lua_toboolean, lua_tolstring,
+    lua_type, luaL_Buffer, luaL_argerror, luaL_buffinitsize, luaL_checkinteger, luaL_checktype,
+    luaL_optinteger, luaL_pushresultsize,
 };
 use skynet_support::bytes::{argument, push, push_written};
 
 use crate::{Entry, check_version, register};
-use line::Line;
+use line::{Line, Sender};
 
 const FUNCTIONS: &[Entry] = &[
+    (c"find_end", find_end),
     (c"read_fields", read_fields),
+    (c"utf8", utf8),
     (c"write_fields", write_fields),
 ];
 
@@ -39,26 +42,70 @@ pub unsafe extern "C-unwind" fn luaopen_skynet_http_core(state: *mut lua_State) 
     1
 }
 
+/// `find_end(text, position)`: where the empty line that ends a header begins, and where what follows begins; nothing
+/// when there is none. The header begins at `position`, and not with an empty line.
+unsafe extern "C-unwind" fn find_end(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the text stays an argument.
+    unsafe {
+        let (text, position) = (argument(state, 1), position(state, 2));
+        let Some((empty, behind)) = line::end(text.get(position..).unwrap_or_default()) else {
+            return 0;
+        };
+        lua_pushinteger(state, (position + empty + 1) as lua_Integer);
+        lua_pushinteger(state, (position + behind + 1) as lua_Integer);
+    }
+    2
+}
+
+/// `utf8(text)`: whether it is UTF-8 by RFC 3629.
+unsafe extern "C-unwind" fn utf8(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the text stays an argument.
+    unsafe {
+        let valid = str::from_utf8(argument(state, 1)).is_ok();
+        lua_pushboolean(state, valid.into());
+    }
+    1
+}
+
+/// Argument `index`, a position in a string, counted from 0.
+unsafe fn position(state: *mut lua_State, index: c_int) -> usize {
+    // SAFETY: called by a function that Lua called; nothing has a destructor.
+    unsafe {
+        let position = luaL_checkinteger(state, index);
+        match usize::try_from(position.saturating_sub(1)) {
+            Ok(position) => position,
+            Err(_) => luaL_argerror(state, index, c"position out of range".as_ptr()) as usize,
+        }
+    }
+}
+
 // Arguments of `read_fields`, and the name of the last field.
 const HEADER: c_int = 3;
-const NAME: c_int = 4;
+const MOST: c_int = 4;
+const LENIENT: c_int = 5;
+const NAME: c_int = 6;
 
-/// `read_fields(text, position [, header])`: puts the fields that begin at `position`, lines each with its end, into the
-/// table `header`, or a new one: names in small letters, and a list where a field comes several times. The table; nil
-/// when a line is not a field.
+/// `read_fields(text, position [, header [, most [, lenient]]])`: puts the fields that begin at `position`, lines each
+/// with its end, into the table `header`, or a new one: names in small letters, and a list where a field comes several
+/// times. The table; nil when a line is not a field, false when there are more than `most`. `lenient` is for what a
+/// server has sent.
 unsafe extern "C-unwind" fn read_fields(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the text stays an argument. At most NAME + 4 values are on the stack, within LUA_MINSTACK.
     unsafe {
         let text = argument(state, 1);
-        let position = luaL_checkinteger(state, 2);
-        let Ok(position) = usize::try_from(position - 1) else {
-            return luaL_argerror(state, 2, c"position out of range".as_ptr());
-        };
+        let position = position(state, 2);
         let mut rest = text.get(position..).unwrap_or_default();
-        lua_settop(state, HEADER);
+        lua_settop(state, LENIENT);
+        let mut left = luaL_optinteger(state, MOST, lua_Integer::MAX);
+        let sender = if lua_toboolean(state, LENIENT) != 0 {
+            Sender::Server
+        } else {
+            Sender::Client
+        };
         if lua_isnil(state, HEADER) != 0 {
+            // No more than a line has room for: what a stranger sends does not decide the size of a block.
             let lines = rest.iter().filter(|&&byte| byte == b'\n').count();
-            lua_createtable(state, 0, lines as c_int);
+            lua_createtable(state, 0, lines.min(64) as c_int);
             lua_replace(state, HEADER);
         }
         luaL_checktype(state, HEADER, LUA_TTABLE);
@@ -66,7 +113,12 @@ unsafe extern "C-unwind" fn read_fields(state: *mut lua_State) -> c_int {
         while !rest.is_empty() {
             let (line, following) = line::split(rest);
             rest = following;
-            match line::parse(line) {
+            left = left.saturating_sub(1);
+            if left < 0 {
+                lua_pushboolean(state, 0);
+                return 1;
+            }
+            match line::parse(line, sender) {
                 Some(Line::Field { name, value }) => add(state, name, value),
                 Some(Line::More(more)) if lua_isnil(state, NAME) == 0 => extend(state, more),
                 _ => return 0,
@@ -115,21 +167,27 @@ unsafe fn add(state: *mut lua_State, name: &[u8], value: &[u8]) {
     }
 }
 
-/// Appends to the value of the last field.
+/// Appends to the value of the last field, behind a blank.
 unsafe fn extend(state: *mut lua_State, more: &[u8]) {
+    if more.is_empty() {
+        return;
+    }
     // SAFETY: as in `add`; NAME is a string.
     unsafe {
         lua_pushvalue(state, NAME);
-        if lua_gettable(state, HEADER) == LUA_TTABLE {
-            let last = lua_rawlen(state, -1) as i64;
+        let list = lua_gettable(state, HEADER) == LUA_TTABLE;
+        let last = if list { lua_rawlen(state, -1) } else { 0 } as i64;
+        if list {
             lua_geti(state, -1, last);
-            push(state, more);
-            lua_concat(state, 2);
+        }
+        let empty = lua_rawlen(state, -1) == 0;
+        push(state, if empty { b"" } else { b" " });
+        push(state, more);
+        lua_concat(state, 3);
+        if list {
             lua_seti(state, -2, last);
             lua_pop(state, 1);
         } else {
-            push(state, more);
-            lua_concat(state, 2);
             lua_pushvalue(state, NAME);
             lua_rotate(state, -2, 1);
             lua_settable(state, HEADER);

@@ -1,0 +1,132 @@
+--- Times by which a connection has to have got on. When one is over, the socket is shut down: who reads gets
+--- an error, and closes. One timer serves all of a service: it ticks while there is one, so a time may be
+--- over by half a second before it is noticed.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+
+local M = {}
+local Deadline = {}
+Deadline.__index = Deadline
+
+local TICK <const> = 50 -- 1/100 s
+-- Who has more to send or to receive gets a second more for so many bytes.
+local RATE <const> = 500
+
+local slots = {} -- number of a tick -> set of what may be over then
+local count = 0 -- of all in the slots
+local ticking = false
+local last_tick
+
+local function place(deadline, due)
+	local slot = due // TICK + 1
+	if last_tick and slot <= last_tick then
+		slot = last_tick + 1
+	end
+	local set = slots[slot]
+	if not set then
+		set = {}
+		slots[slot] = set
+	end
+	set[deadline] = true
+	deadline.slot = slot
+	count = count + 1
+end
+
+local function remove(deadline)
+	local slot = deadline.slot
+	if slot then
+		deadline.slot = nil
+		count = count - 1
+		local set = slots[slot]
+		set[deadline] = nil
+		if not next(set) then
+			slots[slot] = nil
+		end
+	end
+end
+
+-- Looks at one whose time may be over. It may have been put off since it was placed.
+local function look(deadline, now)
+	if deadline.due > now then
+		place(deadline, deadline.due)
+		return
+	end
+	deadline.expired = true
+	local callback = deadline.on_expired
+	if callback then
+		skynet.fork(callback)
+	else
+		socket.shutdown(deadline.id)
+	end
+end
+
+local function tick()
+	local now = skynet.now()
+	local this = now // TICK
+	for slot = last_tick + 1, this do
+		local set = slots[slot]
+		if set then
+			slots[slot] = nil
+			last_tick = slot
+			for deadline in pairs(set) do
+				deadline.slot = nil
+				count = count - 1
+				look(deadline, now)
+			end
+		end
+	end
+	last_tick = this
+	if count > 0 then
+		skynet.timeout(TICK, tick)
+	else
+		ticking = false
+		last_tick = nil
+	end
+end
+
+--- Makes one for a socket; it is not set. Does not yield.
+---@param id integer
+---@param on_expired? fun() called in a task of its own, in place of the shutdown
+---@return table deadline `expired` is true when its time was over; `idle` is for who sets it
+function M.new(id, on_expired)
+	return setmetatable({ id = id, on_expired = on_expired, due = 0, expired = false, idle = false }, Deadline)
+end
+
+--- Sets the time, from now. Does not yield.
+---@param time integer 1/100 s; 0: none
+---@param bytes integer? that are to be sent or received in this time: large ones get more
+function Deadline:set(time, bytes)
+	if time == 0 then
+		return self:clear()
+	end
+	self.time = time
+	self.due = skynet.now() + time + (bytes or 0) * 100 // RATE
+	-- A later time is noticed when the earlier one comes.
+	if not self.slot or self.slot > self.due // TICK + 1 then
+		remove(self)
+		place(self, self.due)
+		if not ticking then
+			ticking = true
+			last_tick = skynet.now() // TICK
+			skynet.timeout(TICK, tick)
+		end
+	end
+end
+
+--- Puts the time off for what has been received, at most to the whole time from now. Does not yield.
+---@param bytes integer
+function Deadline:progress(bytes)
+	if self.slot then
+		local credit = (self.credit or 0) + bytes * 100
+		self.due = math.min(self.due + credit // RATE, skynet.now() + self.time)
+		self.credit = credit % RATE
+	end
+end
+
+--- Takes the time away. Does not yield.
+function Deadline:clear()
+	remove(self)
+end
+
+return M

@@ -1,0 +1,231 @@
+--- The header of a HTTP message as text and as a table (RFC 9112 §2 to §5, RFC 9110 §5).
+---
+--- Header tables are keyed by lower-case names; a field that comes several times is a list.
+
+local M = {}
+
+local find, sub, byte, match, lower = string.find, string.sub, string.byte, string.match, string.lower
+
+-- The C project's modules have no such one: then the functions below do it.
+local has_core, core = pcall(require, "skynet.http.core")
+core = has_core and core or {}
+
+local TOKEN <const> = "^[%w!#$%%&'*+%-.^_`|~]+$"
+
+---------------------------------------------------------------- reading
+
+local function find_end(text, position)
+	local _, _, empty, behind = find(text, "\n()\r?\n()", position)
+	return empty, behind
+end
+
+--- find_end(text, position): where the header that begins at `position` ends. A line ends with CR LF, or
+--- with LF alone. Does not yield.
+---@param text string
+---@param position integer the line there is not empty
+---@return integer? empty where the empty line begins, integer? behind where what follows begins; nil: no end
+M.find_end = core.find_end or find_end
+
+local function add_field(header, name, value)
+	local former = header[name]
+	if former == nil then
+		header[name] = value
+	elseif type(former) == "table" then
+		former[#former + 1] = value
+	else
+		header[name] = { former, value }
+	end
+end
+
+local function join(former, more)
+	return (former == "" or more == "") and former .. more or former .. " " .. more
+end
+
+local function extend_field(header, name, more)
+	local value = header[name]
+	if type(value) == "table" then
+		value[#value] = join(value[#value], more)
+	else
+		header[name] = join(value, more)
+	end
+end
+
+local function trim(text)
+	return match(text, "^[ \t]*(.-)[ \t]*$")
+end
+
+-- The name of a field; nil when it is none. A server's name may have blanks around it, and other characters.
+local function field_name(text, lenient)
+	if lenient then
+		text = trim(text)
+		return text ~= "" and not find(text, "%c") and lower(text) or nil
+	end
+	return find(text, TOKEN) and lower(text) or nil
+end
+
+local function read_fields(head, position, header, most, lenient)
+	header = header or {}
+	local last
+	local left = most or math.maxinteger
+	while position <= #head do
+		local stop = find(head, "\n", position, true) or #head + 1
+		local line = match(sub(head, position, stop - 1), "^(.-)\r?$")
+		position, left = stop + 1, left - 1
+		if left < 0 then
+			return false
+		elseif find(line, "[\r\0]") then
+			return nil
+		elseif find(line, "^[ \t]") then -- an old way to continue a long value
+			if not last then
+				return nil
+			end
+			extend_field(header, last, trim(line))
+		else
+			local name, value = match(line, "^([^:]*):(.*)$")
+			last = name and field_name(name, lenient)
+			if not last then
+				return nil
+			end
+			add_field(header, last, trim(value))
+		end
+	end
+	return header
+end
+
+--- read_fields(head, position [, header [, most [, lenient]]]): reads the fields of a header. Does not yield.
+---@param head string lines, each with its end
+---@param position integer where the fields begin
+---@param header table? receives them; a new one by default
+---@param most integer? the most lines
+---@param lenient boolean? the sender is a server: names need not be tokens
+---@return table|false|nil header nil when a line is not a field, false when there are too many
+M.read_fields = core.read_fields or read_fields
+
+--- Splits the first line of a request. Does not yield.
+---@param head string
+---@return string? method nil when it is malformed
+---@return string target, string version, integer fields where the fields begin
+function M.read_request_line(head)
+	local method, target, version, fields = match(head, "^(%S+) +([^ \r\n]+) +HTTP/([%d.]+) *\r?\n()")
+	if not method then -- a target with spaces
+		method, target, version, fields = match(head, "^(%S+) +([^\r\n]-) +HTTP/([%d.]+) *\r?\n()")
+		if method and find(target, " HTTP/", 1, true) then
+			return nil -- two of us could see two different versions in it
+		end
+	end
+	if method and find(method, TOKEN) and not find(target, "%c") then
+		return method, target, version, fields
+	end
+end
+
+--- Splits the first line of a response. Does not yield.
+---@param head string
+---@return integer? code nil when it is malformed
+---@return string? version, integer? fields where the fields begin
+function M.read_status_line(head)
+	local version, code, fields = match(head, "^HTTP/([%d.]+)%s+(%d+)[^\r\n]*\r?\n()")
+	return version and math.tointeger(tonumber(code)), version, fields
+end
+
+--- The items of a field that is a list separated by commas, in small letters (RFC 9110 §5.6.1). Does not yield.
+---@param value string|string[]|nil
+---@return string[] items
+function M.items(value)
+	local items = {}
+	if type(value) == "table" then
+		value = table.concat(value, ",")
+	end
+	for part in string.gmatch(value or "", "[^,]+") do
+		local item = trim(part)
+		if item ~= "" then
+			items[#items + 1] = lower(item)
+		end
+	end
+	return items
+end
+
+--- Whether a field that is a list has an item. Does not yield.
+---@param value string|string[]|nil
+---@param wanted string in small letters
+---@return boolean
+function M.has_item(value, wanted)
+	for _, item in ipairs(M.items(value)) do
+		if item == wanted then
+			return true
+		end
+	end
+	return false
+end
+
+---------------------------------------------------------------- writing
+
+--- Raises when a text for a header would end its line. Does not yield.
+---@param text string
+---@return string text
+function M.check_line(text)
+	if find(text, "[\r\n]") then
+		error("line break in a HTTP header")
+	end
+	return text
+end
+
+local check_line = M.check_line
+
+local function write_fields(header, separator)
+	local lines, names = {}, {}
+	for name, value in pairs(header) do
+		names[lower(name)] = true
+		if type(value) == "table" then
+			for _, item in ipairs(value) do
+				lines[#lines + 1] = check_line(name .. separator .. tostring(item))
+			end
+		else
+			lines[#lines + 1] = check_line(name .. separator .. tostring(value))
+		end
+	end
+	lines[#lines + 1] = ""
+	return table.concat(lines, "\r\n"), names.host, names["content-length"], names["transfer-encoding"]
+end
+
+local write_plain_fields = core.write_fields or function() end
+
+--- The text of header fields. Raises when a name or value has a line break. Does not yield.
+---@param header table<string, any> values: string, number, or a list of them
+---@param separator string between name and value
+---@return string lines each with its end
+---@return boolean? host, boolean? length, boolean? coding whether there are the fields Host, Content-Length
+--- and Transfer-Encoding
+function M.write_fields(header, separator)
+	local text, host, length, coding = write_plain_fields(header, separator)
+	if text then
+		return text, host, length, coding
+	end
+	return write_fields(header, separator)
+end
+
+--- utf8(text) -> boolean: whether it is UTF-8 by RFC 3629. Does not yield.
+M.utf8 = core.utf8 or function(text)
+	return utf8.len(text) ~= nil
+end
+
+--- Whether a text is a token (RFC 9110 §5.6.2), as names are. Does not yield.
+---@param text string
+---@return boolean
+function M.is_token(text)
+	return find(text, TOKEN) ~= nil
+end
+
+--- Whether an empty line begins at a position, and where what follows begins. Does not yield.
+---@param text string
+---@param position integer
+---@return integer? behind nil: none; 0: the next byte decides
+function M.empty_line(text, position)
+	local first, second = byte(text, position, position + 1)
+	if first == 10 then
+		return position + 1
+	elseif first == 13 then
+		return second == 10 and position + 2 or second == nil and 0 or nil
+	end
+end
+
+return M

@@ -1,0 +1,104 @@
+--- Reads a request from a source: what httpd and http.server share (RFC 9112 §3, §6; RFC 9110 §10.1.1).
+
+local fields = require "http.fields"
+local bodies = require "http.body"
+
+local M = {}
+
+-- Empty lines that some clients send behind a body.
+local MOST_EMPTY_LINES <const> = 4
+
+-- The header of a request. Returns the request; otherwise nil, the code for the client, and the reason.
+local function read_header(source, limits, deadline)
+	if deadline then
+		deadline.idle = true
+		deadline:set(limits.idle_time)
+	end
+	source:wait()
+	if deadline then
+		deadline.idle = false
+		deadline:set(limits.header_time)
+	end
+	source:skip_empty_lines(MOST_EMPTY_LINES)
+	local head = source:head(limits.header)
+	if not head then
+		return nil, 413, "header too large"
+	end
+	local method, target, version, position = fields.read_request_line(head)
+	if not method then
+		return nil, 400, "malformed request line"
+	elseif version ~= "1.1" and version ~= "1.0" then
+		local number = tonumber(version)
+		if not number then
+			return nil, 400, "malformed request line"
+		elseif number < 1.0 or number > 1.1 then
+			return nil, 505, "HTTP version"
+		end
+	end
+	local header = fields.read_fields(head, position, nil, limits.fields)
+	if not header then
+		return nil, header == false and 413 or 400, header == false and "too many fields" or "malformed field"
+	elseif type(header.host) == "table" then
+		return nil, 400, "two fields Host"
+	end
+	return { method = method, target = target, version = version, header = header }
+end
+
+local function ask_for_body(request, source, write)
+	if write and request.version == "1.1" and not source:pending()
+		and fields.has_item(request.header.expect, "100-continue") then
+		write "HTTP/1.1 100 Continue\r\n\r\n"
+	end
+end
+
+-- The body of a request. Returns it; otherwise nil, the code for the client, and the reason.
+local function read_body(request, source, limits, most, deadline, write)
+	local header = request.header
+	local framing, code, problem = bodies.framing(header, request)
+	if framing == false then
+		return nil, code, problem
+	elseif framing == nil or framing == 0 then
+		return ""
+	end
+	if framing ~= "chunked" and framing > most then
+		return nil, 413, "body too large"
+	end
+	if deadline then
+		deadline:set(limits.body_time)
+	end
+	ask_for_body(request, source, write)
+	if framing ~= "chunked" then
+		return source:take(framing)
+	end
+	local body = bodies.read_chunks(source, most, header, limits)
+	if not body then
+		return nil, body == false and 413 or 400, body == false and "body too large" or "malformed chunk"
+	end
+	return body
+end
+
+--- Reads a request. Yields; raises when the connection ends.
+---@param source table
+---@param limits table see http.limits
+---@param most integer the most bytes of the body
+---@param deadline table? of the connection: see http.deadline
+---@param write? fun(bytes: string) for 100 (Continue)
+---@return table? request { method, target, version, header, body }
+---@return integer? code for the client when there is no good request, string? reason
+---@return boolean? unread whether the client may still be sending a body
+function M.read(source, limits, most, deadline, write)
+	local request, code, reason = read_header(source, limits, deadline)
+	local unread = request ~= nil
+	if request then
+		request.body, code, reason = read_body(request, source, limits, most, deadline, write)
+	end
+	if deadline then
+		deadline:clear()
+	end
+	if code then
+		return nil, code, reason, unread
+	end
+	return request
+end
+
+return M

@@ -1,0 +1,278 @@
+--- A web server's connections: requests one after the other, each answered by a function.
+---
+---     socket.start(listener, function(id, address)
+---         server.serve(id, function(request)
+---             return 200, "hello\n", { ["content-type"] = "text/plain" }
+---         end, { address = address, body = 8192 })
+---     end)
+---
+--- Options, all optional. The limits have config keys too, see [operations](operations.md#limits-of-listeners):
+---   address                       of the client: for the limit of connections, the log and the handler
+---   protocol                      "http" (default) or "https": with the config keys certfile and keyfile
+---   header, fields, body          the most bytes of a header, of its fields, the most bytes of a body
+---   idle_time, header_time, body_time    1/100 s: for the next request, for its header, between pieces of its body
+---   requests                      the most requests of a connection
+---   connections, per_address      the most connections of this service, and of one address
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local backlogs = require "http.backlog"
+local clients = require "http.clients"
+local deadlines = require "http.deadline"
+local fields = require "http.fields"
+local httpd = require "http.httpd"
+local interfaces = require "http.interface"
+local limits = require "http.limits"
+local requests = require "http.request"
+local sockethelper = require "http.sockethelper"
+local sources = require "http.source"
+
+local M = {}
+
+local connected = clients.new "http"
+
+-- A client that sends requests and does not read the answers is not served while so much waits, in KiB.
+local MOST_BACKLOG <const> = 1024
+-- After so many requests that are there already others get their turn.
+local TURN <const> = 8
+-- What a refused client goes on to send is read, or the answer would be lost with it: for so long, in 1/100 s,
+-- and so many bytes.
+local LINGER_TIME <const>, LINGER_BYTES <const> = 100, 1024 * 1024
+
+---------------------------------------------------------------- answers
+
+local function wants_to_persist(request)
+	local connection = request.header.connection
+	if request.version == "1.1" then
+		return not fields.has_item(connection, "close")
+	end
+	return fields.has_item(connection, "keep-alive")
+end
+
+-- The header to send, and whether the connection goes on.
+local function complete_header(request, header, persists)
+	local complete, said = {}, nil
+	for name, value in pairs(header or {}) do
+		complete[name] = value
+		if type(name) == "string" and string.lower(name) == "connection" then
+			said = value
+		end
+	end
+	if said then
+		persists = persists and not fields.has_item(said, "close")
+	elseif not persists then
+		complete.connection = "close"
+	elseif request.version == "1.0" then
+		complete.connection = "keep-alive"
+	end
+	return complete, persists
+end
+
+-- Sends the header that a GET would be answered with.
+local function respond_to_head(connection, code, body, header)
+	local _, _, framed = fields.write_fields(header, ": ")
+	if type(body) == "string" and not framed and code >= 200 and code ~= 204 and code ~= 304 then
+		header["content-length"] = #body
+	end
+	return httpd.write_response(connection.write, code, nil, header)
+end
+
+-- Sends the pieces as they are, up to the end of the connection: HTTP/1.0 knows no chunks.
+local function respond_unframed(connection, code, body, header)
+	local ok, problem = httpd.write_response(connection.write, code, nil, header)
+	if not ok then
+		return ok, problem
+	end
+	return pcall(function()
+		for piece in body do
+			connection.write(piece)
+		end
+	end)
+end
+
+-- The pieces of a body, each asked for when the client has taken those before.
+local function paced(connection, produce, held)
+	return function()
+		connection.backlog:wait(MOST_BACKLOG, connection.deadline, held.body_time)
+		return produce()
+	end
+end
+
+-- Sends an answer. Returns whether the connection goes on.
+local function respond(connection, request, persists, held, code, body, header)
+	local pieces = type(body) == "function"
+	local unframed = pieces and request.version == "1.0"
+	header, persists = complete_header(request, header, persists and not unframed)
+	if pieces then
+		body = paced(connection, body, held)
+	end
+	local ok, problem
+	if request.method == "HEAD" then
+		ok, problem = respond_to_head(connection, code, body or "", header)
+	elseif unframed then
+		ok, problem = respond_unframed(connection, code, body, header)
+	else
+		ok, problem = httpd.write_response(connection.write, code, body or "", header)
+	end
+	if not ok and problem ~= sockethelper.socket_error then
+		skynet.error(string.format("http: %s %s: %s", request.method, clients.shown(request.target), problem))
+		if connection.sent == 0 then
+			httpd.write_response(connection.write, 500, "", { connection = "close" })
+		end
+	end
+	return ok and persists
+end
+
+---------------------------------------------------------------- connections
+
+local function refuse(connection, code, reason, unread)
+	clients.complain("http", connection.id, connection.address, reason)
+	connection.refused = true
+	httpd.write_response(connection.write, code, "", { connection = "close" })
+	if not unread then
+		return
+	end
+	connection.deadline:set(LINGER_TIME)
+	local read = 0
+	while read < LINGER_BYTES do
+		local ok, bytes = pcall(connection.read)
+		if not ok then
+			break
+		end
+		read = read + #bytes
+	end
+end
+
+-- Answers a request. Returns whether the connection goes on; nil: the handler has taken it over.
+local function answer(connection, request, handler, persists, held)
+	local ok, code, body, header = xpcall(handler, debug.traceback, request)
+	connection.sent = 0
+	if ok and code == nil then
+		return nil
+	elseif ok and math.type(code) ~= "integer" then
+		ok, code = false, "the handler has to return a code, and not " .. tostring(code)
+	end
+	if not ok then
+		skynet.error(string.format("http: %s %s: %s", request.method, clients.shown(request.target), code))
+		return respond(connection, request, false, held, 500)
+	end
+	return respond(connection, request, persists, held, code, body, header)
+end
+
+-- Serves requests until the connection ends. Returns false when it has been taken over.
+local function converse(connection, handler, held)
+	local deadline = connection.deadline
+	local source = sources.new(connection.read, nil, function(bytes)
+		deadline:progress(bytes)
+	end)
+	local count = 0
+	while true do
+		local request, code, reason, unread = requests.read(source, held, held.body, deadline, connection.write)
+		if not request then
+			return refuse(connection, code, reason, unread)
+		elseif request.version == "1.1" and not request.header.host then
+			return refuse(connection, 400, "no field Host")
+		end
+		count = count + 1
+		request.id, request.address = connection.id, connection.address
+		local persists = answer(connection, request, handler, count < held.requests and wants_to_persist(request), held)
+		if persists == nil then
+			return false
+		elseif not persists then
+			return
+		end
+		connection.backlog:wait(MOST_BACKLOG, deadline, held.body_time)
+		if count % TURN == 0 and source:pending() then
+			skynet.yield()
+		end
+	end
+end
+
+local function open(id, options, held)
+	local interface = interfaces.server(id, options.protocol == "https")
+	local connection = {
+		id = id, address = options.address,
+		read = interface.read, close = interface.close,
+		deadline = deadlines.new(id),
+		backlog = backlogs.watch(id),
+		sent = 0,
+	}
+	function connection.write(bytes)
+		interface.write(bytes)
+		connection.sent = connection.sent + #bytes
+	end
+	if interface.init then
+		connection.deadline:set(held.header_time)
+		local ok, problem = pcall(interface.init)
+		connection.deadline:clear()
+		if not ok then
+			interface.close()
+			return nil, problem
+		end
+	end
+	return connection
+end
+
+local function finish(connection, held)
+	connection.deadline:set(held.body_time, connection.sent) -- for what is still to be sent
+	socket.close(connection.id)
+	connection.deadline:clear()
+	if connection.close then
+		connection.close()
+	end
+end
+
+local function serve(id, handler, options, held)
+	local ok, problem = socket.start(id)
+	if not ok then
+		return false, problem
+	end
+	local connection
+	connection, problem = open(id, options, held)
+	if not connection then
+		socket.close(id)
+		return false, problem
+	end
+	ok, problem = pcall(converse, connection, handler, held)
+	local deadline = connection.deadline
+	if deadline.expired and not deadline.idle and not connection.refused then
+		clients.complain("http", id, options.address, "too slow")
+	end
+	if ok and problem == false then
+		deadline:clear() -- taken over
+	else
+		finish(connection, held)
+	end
+	if ok or problem == sockethelper.socket_error then
+		return true
+	end
+	return false, problem
+end
+
+--- Serves a connection that was accepted until it ends. Yields.
+---
+--- The handler gets `{ method, target, version, header, body, id, address }` and returns code, body and header as for
+--- httpd.write_response. When it raises, the client gets 500 and the connection ends. When it returns nil, the
+--- connection is its own: `websocket.accept(request.id, ..., { upgrade = request })`.
+---@param id integer socket, started here
+---@param handler fun(request: table): integer?, (string|fun(): string?)?, table?
+---@param options table? see above
+---@return boolean ok, any problem
+function M.serve(id, handler, options)
+	options = options or {}
+	local held = limits.of("http", options)
+	local admitted, problem = connected:add(options.address, held)
+	if not admitted then
+		socket.close_fd(id)
+		return false, problem
+	end
+	local called, ok
+	called, ok, problem = pcall(serve, id, handler, options, held)
+	connected:remove(options.address)
+	if not called then
+		return false, ok
+	end
+	return ok, problem
+end
+
+return M
