@@ -7,11 +7,7 @@ local bodies = require "http.body"
 local sources = require "http.source"
 local sockethelper = require "http.sockethelper"
 
-local M = {
-	read_fields = fields.read_fields,
-	read_request_line = fields.read_request_line,
-	write_fields = fields.write_fields,
-}
+local M = {}
 
 -- The most bytes of a header; of a response, where nobody is a stranger, they are more.
 local MAX_HEADER <const>, MAX_RESPONSE_HEADER <const> = 16 * 1024, 256 * 1024
@@ -26,43 +22,30 @@ local trailer_limits = { header = MAX_HEADER, fields = MAX_FIELDS }
 
 ---------------------------------------------------------------- header and body, as functions
 
---- Reads up to the empty line that ends a header. Yields.
----@param read fun(n: integer?): string
----@param first string what has been read before
----@param limit integer? in bytes
----@return string? head with the end of its last line, "" for an empty one; nil: too long
----@return string? rest what was read behind it
-function M.read_head(read, first, limit)
-	local source = sources.new(read, first)
-	local head = source:head(limit or MAX_HEADER)
-	if head then
-		return head, source:rest()
-	end
-end
-
---- `read_head` with the lines in a list. Yields.
+--- Reads the lines up to the empty one that ends a header. Yields.
 ---@param read fun(n: integer?): string
 ---@param lines string[] receives the lines
 ---@param first string what has been read before
 ---@return string? rest what was read behind the header; nil: too long
 function M.recvheader(read, lines, first)
-	local head, rest = M.read_head(read, first)
+	local source = sources.new(read, first)
+	local head = source:head(MAX_HEADER)
 	if not head then
 		return nil
 	end
 	for line in string.gmatch(head, "(.-)\r?\n") do
 		lines[#lines + 1] = line
 	end
-	return rest
+	return source:rest()
 end
 
---- `read_fields` of lines. Does not yield.
+--- Reads the fields of a header from its lines. Does not yield.
 ---@param lines string[]
 ---@param from integer first line that is a field
 ---@param header table
 ---@return table? header
 function M.parseheader(lines, from, header)
-	return M.read_fields(table.concat(lines, "\r\n", from), 1, header, nil, true)
+	return fields.read_fields(table.concat(lines, "\r\n", from), 1, header, nil, true)
 end
 
 --- Reads a body that comes in chunks. Yields.
@@ -138,7 +121,7 @@ end
 local check_line = fields.check_line
 
 local function request_text(method, host, target, header, content)
-	local lines, has_host, has_length, has_coding = M.write_fields(header or {}, ":")
+	local lines, has_host, has_length, has_coding = fields.write_fields(header or {}, ":")
 	local first = check_line(string.format("%s %s HTTP/1.1", method, target))
 	if not has_host then
 		first = first .. "\r\n" .. check_line("Host:" .. host)
@@ -209,7 +192,7 @@ function M.request(interface, method, host, target, received, header, content)
 		end
 		if code >= 200 or code == 101 then
 			received = received or {}
-			if not M.read_fields(head, position, received, MAX_RESPONSE_FIELDS, true) then
+			if not fields.read_fields(head, position, received, MAX_RESPONSE_FIELDS, true) then
 				error "Invalid HTTP response header"
 			end
 			interface.version = version
