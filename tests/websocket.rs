@@ -10,6 +10,11 @@ use tools::peer::{Peer, python};
 use tools::root;
 
 #[test]
+fn websocket_frames_are_held_to_the_standard() {
+    run_test("net", "websocket_frames", "thread = 4");
+}
+
+#[test]
 fn websockets_speak_with_themselves_and_python() {
     let scripts = root().join("tests/net");
     let peer = Peer::announced(

@@ -18,7 +18,9 @@ end
 
 -- The host of "host:port" or "[host]:port"; nil for what a program may have given otherwise.
 local function host_of(address)
-	return address and (string.match(address, "^%[?(.-)%]?:%d+$") or address)
+	if type(address) == "string" then
+		return string.match(address, "^%[?(.-)%]?:%d+$") or address
+	end
 end
 
 --- Counts a connection in. Does not yield.

@@ -46,6 +46,14 @@ function Source:wait()
 	end
 end
 
+--- Waits until there are so many bytes from `at` on: a few. Yields.
+---@param count integer
+function Source:need(count)
+	while #self.text - self.at + 1 < count do
+		more(self)
+	end
+end
+
 --- Passes over empty lines in front of a message (RFC 9112 §2.2). Yields.
 ---@param most integer
 function Source:skip_empty_lines(most)

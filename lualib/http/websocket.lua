@@ -11,77 +11,28 @@
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
-local sockethelper = require "http.sockethelper"
-local interfaces = require "http.interface"
+local backlogs = require "http.backlog"
+local clients = require "http.clients"
 local httpd = require "http.httpd"
+local limits = require "http.limits"
+local sockethelper = require "http.sockethelper"
+local sources = require "http.source"
+local common = require "http.websocket.connection"
 local frame = require "http.websocket.frame"
 local handshake = require "http.websocket.handshake"
+local messages = require "http.websocket.message"
 
 local M = {}
 
-local MAX_MESSAGE <const> = 256 * 1024 -- that a server takes, in bytes
-local encode = frame.encode
+local socket_error = sockethelper.socket_error
+local connections, is_strict = common.connections, common.is_strict
+local open, finish, fail, send = common.open, common.finish, common.fail, common.send
+local answer_ping, answer_close, await_close = common.answer_ping, common.answer_close, common.await_close
 
--- id -> connection: { id, mode = "server" or "client", addr, real_ip, read, write, next_frame,
--- parts, size, kind: of a message that comes in several frames }
-local connections = {}
+-- A client is not listened to while so much waits to be sent to it, in KiB; and so long at most, 1/100 s.
+local MOST_BACKLOG <const>, BACKLOG_TIME <const> = 16 * 1024, 6000
 
-local function open(id, mode, protocol, hostname)
-	if protocol ~= "ws" and protocol ~= "wss" then
-		error(string.format("invalid websocket protocol:%s", tostring(protocol)))
-	end
-	local use_tls = protocol == "wss"
-	local connection
-	if mode == "client" then
-		connection = interfaces.client(id, use_tls, hostname)
-	else
-		connection = interfaces.server(id, use_tls)
-	end
-	if connection.init then
-		connection.init()
-	end
-	connection.id, connection.mode = id, mode
-	connections[id] = connection
-	return connection
-end
-
-local function close(connection)
-	local id = connection.id
-	assert(connections[id] == connection)
-	connections[id] = nil
-	socket.close(id)
-	if connection.close then
-		connection.close()
-	end
-end
-
-local function send(connection, kind, payload, key)
-	if not key and connection.mode == "client" then
-		key = math.random(0, 0xffffffff) -- §5.3: a server has to refuse frames without one
-	end
-	connection.write(encode(kind, payload, key))
-end
-
--- Adds a frame to the message it belongs to. Returns the message and its kind when it is complete.
-local function assemble(connection, last, kind, payload)
-	local parts = connection.parts
-	if last and not parts then
-		return payload, kind
-	end
-	if not parts then
-		parts = {}
-		connection.parts, connection.size, connection.kind = parts, 0, kind
-	end
-	parts[#parts + 1] = payload
-	connection.size = connection.size + #payload
-	if connection.limit and connection.size > connection.limit then
-		error "payload_len is too large"
-	end
-	if last then
-		connection.parts = nil
-		return table.concat(parts), connection.kind
-	end
-end
+local accepted = clients.new "websocket"
 
 local function lookup(id)
 	return connections[id] or error(string.format("websocket %s is closed", id), 3)
@@ -89,96 +40,193 @@ end
 
 ---------------------------------------------------------------- server
 
+-- The side of a connection that says nothing is asked once whether it is still there.
+local function watch_idle(connection)
+	local time = connection.held.idle_time
+	local deadline = connection.deadline
+	connection.idle_time = time
+	function deadline.on_expired()
+		if connection.asked or connection.closing or not pcall(send, connection, "ping", "") then
+			socket.shutdown(connection.id)
+		else
+			connection.asked = true
+			deadline:set(time)
+		end
+	end
+end
+
+local function next_frame(connection)
+	if not connection.closing then
+		connection.backlog:wait(MOST_BACKLOG, connection.deadline, BACKLOG_TIME)
+		connection.deadline:set(connection.idle_time)
+	end
+	local kind, payload = connection.reader:next()
+	connection.asked = false
+	return kind, payload
+end
+
+local function converse(connection, handler)
+	local id, tell = connection.id, connection.tell
+	local on_message = handler and handler.message
+	while true do
+		if connection.closing then
+			tell "close"
+		end
+		local kind, payload = next_frame(connection)
+		if connection.closing then
+			if kind == "close" then
+				return
+			end
+		elseif kind == "close" then
+			answer_close(connection, payload)
+			tell("close", frame.decode_close(payload))
+			return
+		elseif kind == "ping" then
+			answer_ping(connection, payload)
+			tell "ping"
+		elseif kind == "pong" then
+			tell "pong"
+		elseif kind and on_message then
+			on_message(id, payload, kind)
+		end
+	end
+end
+
 local function serve(connection, handler, options)
-	local id = connection.id
-	local function tell(event, ...)
+	local tell, held, deadline = connection.tell, connection.held, connection.deadline
+	tell "connect"
+	local source = sources.new(connection.read)
+	local request, code, text, header = handshake.answer(connection, source, held, options and options.upgrade,
+		options and options.protocols)
+	deadline:clear()
+	if not request then
+		assert(httpd.write_response(connection.write, code, text, header))
+		tell "close"
+		return
+	end
+	connection.real_ip = request.header["x-real-ip"] -- set by proxies
+	connection.protocol = request.protocol
+	connection.reader = messages.new(source, true, held.message, is_strict(options))
+	tell("handshake", request.header, request.url)
+	watch_idle(connection)
+	converse(connection, handler)
+end
+
+-- A function that calls the handler's function for an event; that of the end once.
+local function teller(id, handler)
+	local ended = false
+	return function(event, ...)
+		if event == "close" or event == "error" then
+			if ended then
+				return
+			end
+			ended = true
+		end
 		local func = handler and handler[event]
 		if func then
 			func(id, ...)
 		end
 	end
-	tell "connect"
-	local code, header, target, rest = handshake.answer(connection, options and options.upgrade)
-	if code then
-		assert(httpd.write_response(connection.write, code, header))
-		tell "close"
-		return
-	end
-	connection.real_ip = header["x-real-ip"] -- set by proxies
-	tell("handshake", header, target)
-	connection.limit = MAX_MESSAGE
-	local next_frame = frame.reader(connection.read, rest, MAX_MESSAGE)
-	local on_message = handler and handler.message
-	while connections[id] do
-		local last, kind, payload = next_frame()
-		if kind == "close" then
-			send(connection, "close", payload)
-			tell("close", frame.decode_close(payload))
-			return
-		elseif kind == "ping" then
-			send(connection, "pong", payload)
-			tell "ping"
-		elseif kind == "pong" then
-			tell "pong"
-		else
-			local message, message_kind = assemble(connection, last, kind, payload)
-			if message and on_message then
-				on_message(id, message, message_kind)
-			end
-		end
-	end
-	tell "close"
 end
 
---- Serves a connection that was accepted until it ends. Yields.
----
---- `handler` has functions for what happens, all optional: connect(id), handshake(id, header, target),
---- message(id, message, kind), ping(id), pong(id), close(id, code, reason), error(id, problem),
---- warning(connection, kilobytes): see socket.warning.
----@param id integer socket, started here
----@param handler table
----@param protocol "ws"|"wss"|nil
----@param addr string? kept for `addrinfo`
----@param options { upgrade: { header: table, method: string, url: string } }? a request that a web
---- server has read; the socket is started then
----@return boolean ok, any problem
-function M.accept(id, handler, protocol, addr, options)
+-- What has ended `serve`: tells the peer and the service. Returns what `accept` does.
+local function conclude(connection, problem)
+	local tell = connection.tell
+	if problem == socket_error then
+		local closed_here = connection.closing or connections[connection.id] ~= connection
+		tell(closed_here and "close" or "error", not closed_here and problem or nil)
+		return true
+	elseif frame.is_violation(problem) then
+		clients.complain("websocket", connection.id, connection.addr, problem.text)
+		local told, trouble = xpcall(tell, debug.traceback, "error", problem.text)
+		fail(connection, problem.code, problem.text)
+		return false, told and problem.text or trouble
+	end
+	if connection.reader and not connection.closing then
+		fail(connection, 1011)
+	end
+	return false, problem
+end
+
+local function accept(id, handler, protocol, addr, options, held)
 	if not (options and options.upgrade) then
 		local started, problem = socket.start(id)
 		if not started then
 			return false, problem
 		end
 	end
-	local opened, connection = pcall(open, id, "server", protocol or "ws")
+	local opened, connection = pcall(open, id, "server", protocol or "ws", nil, held)
 	if not opened then
 		socket.close(id)
 		return false, connection
 	end
-	connection.addr = addr
-	if handler and handler.warning then
-		local ok = pcall(socket.warning, id, function(_, kilobytes)
-			handler.warning(connection, kilobytes)
-		end)
+	connection.deadline:set(held.handshake_time)
+	if connection.init then
+		local ok, problem = pcall(connection.init)
 		if not ok then
-			close(connection)
-			return false, "connect is closed " .. id
+			finish(connection)
+			return false, problem
 		end
 	end
-	local ok, problem = xpcall(serve, debug.traceback, connection, handler, options)
-	local closed_here = connections[id] ~= connection
-	if not closed_here then
-		close(connection)
+	connection.addr, connection.task, connection.tell = addr, coroutine.running(), teller(id, handler)
+	local watched, backlog = pcall(backlogs.watch, id, handler and handler.warning and function(_, kilobytes)
+		handler.warning(connection, kilobytes)
+	end)
+	if not watched then
+		finish(connection)
+		return false, "connect is closed " .. id
 	end
-	if ok then
+	connection.backlog = backlog
+	local ok, problem = xpcall(serve, debug.traceback, connection, handler, options)
+	if not ok then
+		local concluded
+		concluded, ok, problem = xpcall(conclude, debug.traceback, connection, problem)
+		if not concluded then
+			ok, problem = false, ok
+		end
+	end
+	finish(connection)
+	return ok, problem
+end
+
+local function pass(options, addr, called, ok, problem)
+	accepted:remove(addr)
+	if not called then
+		error(ok, 0)
+	elseif ok then
 		return true
-	elseif problem ~= sockethelper.socket_error then
+	end
+	return ok, problem
+end
+
+--- Serves a connection that was accepted until it ends. Yields.
+---
+--- `handler` has functions for what happens, all optional: connect(id), handshake(id, header, target),
+--- message(id, message, kind), ping(id), pong(id), close(id, code, reason), error(id, problem): the connection is lost, or the
+--- client has broken the protocol; warning(connection, kilobytes): see socket.warning.
+---
+--- `options` may have `upgrade`: a request that a web server has read (its fields header and url or target), the socket is
+--- started then; `protocols`: a list of subprotocols; `strict = false`: clients need not mask their frames, nor send UTF-8 as
+--- text; and limits: message, header, fields, handshake_time, idle_time, close_time, connections, per_address, see
+--- [operations](operations.md#limits-of-listeners).
+---@param id integer socket, started here
+---@param handler table
+---@param protocol "ws"|"wss"|nil
+---@param addr string? kept for `addrinfo`
+---@param options table?
+---@return boolean ok, any problem
+function M.accept(id, handler, protocol, addr, options)
+	local held = limits.of("websocket", options)
+	local admitted, problem = accepted:add(addr, held)
+	if not admitted then
+		if options and options.upgrade then
+			socket.close(id)
+		else
+			socket.close_fd(id)
+		end
 		return false, problem
 	end
-	local event = closed_here and "close" or "error"
-	if handler and handler[event] then
-		handler[event](id, event == "error" and problem or nil)
-	end
-	return true
+	return pass(options, addr, pcall(accept, id, handler, protocol, addr, options, held))
 end
 
 ---------------------------------------------------------------- client
@@ -199,52 +247,109 @@ local function split_url(url)
 	return protocol, host, tonumber(port) or (protocol == "ws" and 80 or 443), authority, target
 end
 
+local function is_name(host)
+	return not string.find(host, ":", 1, true) and not string.find(host, "^%d+%.%d+%.%d+%.%d+$")
+end
+
+-- TLS and the upgrade, within the time that is left. Raises.
+local function shake_hands(connection, authority, target, header, time)
+	local waiting, late = true, false
+	if time then
+		skynet.timeout(math.max(time, 1), function()
+			if waiting then
+				late = true
+				socket.shutdown(connection.id)
+			end
+		end)
+	end
+	local ok, rest, protocol = pcall(function()
+		if connection.init then
+			connection.init()
+		end
+		return handshake.ask(connection, authority, target, header)
+	end)
+	waiting = false
+	if not ok then
+		if late then
+			error(socket_error(string.format("no answer from %s within the time limit", authority)))
+		end
+		error(rest, 0)
+	end
+	return rest, protocol
+end
+
 --- Connects to a server. Yields.
+---
+--- `options` may have `received`, the most bytes of a message; `close_time`; and `strict = false`: the server may mask its
+--- frames, and send what is no UTF-8 as text.
 ---@param url string ws://host[:port]/path or wss://...
 ---@param header table<string, string>? more fields of the request
----@param timeout integer? 1/100 s, of connecting
+---@param timeout integer? 1/100 s, of connecting, TLS and the upgrade together
+---@param options table?
 ---@return integer id. Raises
-function M.connect(url, header, timeout)
+function M.connect(url, header, timeout, options)
 	local protocol, host, port, authority, target = split_url(url)
+	local held, start = limits.of("websocket", options), skynet.now()
 	local id = sockethelper.connect(host, port, timeout)
-	local hostname = not string.find(host, "[%d:]$") and host or nil
-	local ok, connection = pcall(open, id, "client", protocol, hostname)
+	local ok, connection = pcall(open, id, "client", protocol, is_name(host) and host or nil, held)
 	if not ok then
 		socket.close(id)
 		error(connection, 0)
 	end
 	connection.addr = authority
-	local rest
-	ok, rest = pcall(handshake.ask, connection, authority, target, header)
+	connection.backlog = backlogs.watch(id)
+	local rest, chosen
+	ok, rest, chosen = pcall(shake_hands, connection, authority, target, header, timeout and timeout + start - skynet.now())
 	if not ok then
-		close(connection)
+		finish(connection)
 		error(rest, 0)
 	end
-	connection.next_frame = frame.reader(connection.read, rest)
+	connection.protocol = chosen
+	connection.reader = messages.new(sources.new(connection.read, rest), false, held.received, is_strict(options))
 	return id
+end
+
+local function receive(connection)
+	while true do
+		local kind, payload = connection.reader:next()
+		if kind == "close" then
+			if connection.closing then
+				error(socket_error("websocket closed fd = " .. connection.id))
+			end
+			answer_close(connection, payload)
+			finish(connection)
+			return false, payload
+		elseif kind == "ping" and not connection.closing then
+			answer_ping(connection, payload)
+		elseif (kind == "text" or kind == "binary") and not connection.closing then
+			return payload, kind
+		end
+	end
 end
 
 --- Reads the next message. Yields.
 ---@param id integer one of `connect`
----@return string|false message, string? payload false and the payload of the closing frame (see
---- http.websocket.frame) when the server has closed. Raises when the connection is lost
+---@return string|false message, string? kind or payload: false and the payload of the closing frame (see
+--- http.websocket.frame) when the server has closed. Raises when the connection is lost, or the server breaks the protocol
 function M.read(id)
 	local connection = lookup(id)
-	while true do
-		local last, kind, payload = connection.next_frame()
-		if kind == "close" then
-			pcall(send, connection, "close", payload) -- §5.5.1: the answer; the server may be gone
-			close(connection)
-			return false, payload
-		elseif kind == "ping" then
-			send(connection, "pong", payload)
-		elseif kind ~= "pong" then
-			local message = assemble(connection, last, kind, payload)
-			if message then
-				return message
-			end
+	connection.reading = true
+	local ok, message, payload = pcall(receive, connection)
+	connection.reading = false
+	if ok then
+		if message then
+			return message
 		end
+		return false, payload
+	elseif connection.closing then
+		finish(connection)
+	elseif frame.is_violation(message) then
+		local code, text = message.code, message.text
+		fail(connection, code, text)
+		finish(connection)
+		error(text, 0)
 	end
+	error(message, 0)
 end
 
 ---------------------------------------------------------------- both
@@ -252,7 +357,7 @@ end
 --- Sends a message. Does not yield.
 ---@param id integer
 ---@param data string
----@param kind "text"|"binary"|nil default "text"
+---@param kind "text"|"binary"|nil default "text", which has to be UTF-8
 ---@param key integer? mask, 32 bits; clients use a random one
 function M.write(id, data, kind, key)
 	kind = kind or "text"
@@ -278,7 +383,19 @@ function M.real_ip(id)
 	return lookup(id).real_ip
 end
 
---- Closes a connection; unknown ids are ignored. Yields.
+--- The subprotocol that both sides have agreed to.
+---@return string?
+function M.subprotocol(id)
+	return lookup(id).protocol
+end
+
+-- The rest of a closing handshake that we have begun, where no task reads from the connection.
+local function close_alone(connection)
+	await_close(connection)
+	finish(connection)
+end
+
+--- Closes a connection; unknown ids are ignored. The other side is given a moment to say the same. May yield.
 ---@param id integer
 ---@param code integer? tells the peer why: 1000 and more (RFC 6455 §7.4)
 ---@param reason string?
@@ -287,10 +404,22 @@ function M.close(id, code, reason)
 	if not connection then
 		return
 	end
+	connections[id] = nil
 	local ok, problem = pcall(send, connection, "close", frame.encode_close(code, reason))
-	close(connection)
 	if not ok then
 		skynet.error(problem)
+	end
+	connection.closing = true
+	if not ok or not connection.reader then
+		finish(connection)
+	elseif connection.mode == "client" and not connection.reading then
+		skynet.fork(close_alone, connection)
+	else
+		connection.deadline.on_expired = nil
+		connection.deadline:set(connection.held.close_time) -- for the task that reads
+	end
+	if connection.tell and connection.task ~= coroutine.running() then
+		connection.tell "close"
 	end
 end
 

@@ -33,7 +33,7 @@ function handler.close(_, code, reason)
 end
 
 function handler.error(_, problem)
-	note("error", problem == sockethelper.socket_error and "socket")
+	note("error", problem == sockethelper.socket_error and "socket" or nil)
 end
 
 skynet.start(function()

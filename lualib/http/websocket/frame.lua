@@ -1,20 +1,48 @@
 --- Frames of the WebSocket protocol as bytes (RFC 6455 §5).
 
 local crypt = require "skynet.crypt"
+local fields = require "http.fields"
 
 local mask_bytes = crypt.xor_str
-local pack, unpack = string.pack, string.unpack
+local pack, unpack, sub = string.pack, string.unpack, string.sub
 
 local M = {}
 
 local FIN <const>, RESERVED <const>, MASKED <const> = 0x80, 0x70, 0x80
 local LENGTH_16 <const>, LENGTH_64 <const> = 126, 127
+local CONTROL <const> = 0x08 -- in the opcode
+local MAX_CONTROL <const> = 125 -- bytes of a control frame
 
 local names = { [0] = "frame", [1] = "text", [2] = "binary", [8] = "close", [9] = "ping", [10] = "pong" }
 local codes = {}
 for code, name in pairs(names) do
 	codes[name] = code
 end
+
+---------------------------------------------------------------- problems
+
+-- A peer that breaks the protocol: `code` is what it is told when the connection is closed (§7.4).
+local Violation = {}
+Violation.__index = Violation
+function Violation.__tostring(self)
+	return self.text
+end
+
+--- Raises a violation of the protocol. Does not return.
+---@param code integer
+---@param text string
+function M.violation(code, text)
+	error(setmetatable({ code = code, text = text }, Violation))
+end
+local violation = M.violation
+
+--- Whether something raised is a violation of the protocol. Does not yield.
+---@return boolean
+function M.is_violation(problem)
+	return getmetatable(problem) == Violation
+end
+
+---------------------------------------------------------------- frames
 
 --- A frame with a whole message. Does not yield.
 ---@param kind "text"|"binary"|"close"|"ping"|"pong"
@@ -39,74 +67,97 @@ function M.encode(kind, payload, key)
 	return head .. payload
 end
 
---- A function that reads frames. It yields, and raises when a frame is malformed or `read` raises.
----@param read fun(): string returns some input; yields
----@param first string input that has been read before
----@param limit integer? the most bytes of a payload
----@return fun(): boolean, string, string next whether it is the last of its message, kind, payload
-function M.reader(read, first, limit)
-	local buffer, position = first, 1 -- input that is not used begins at `position`
-
-	-- Makes `count` bytes be there at `position`.
-	local function need(count)
-		local missing = count - (#buffer - position + 1)
-		if missing <= 0 then
-			return
-		end
-		local parts = { string.sub(buffer, position) }
-		repeat
-			local more = read()
-			parts[#parts + 1] = more
-			missing = missing - #more
-		until missing <= 0
-		buffer, position = table.concat(parts), 1
+local function payload_length(source, second)
+	local size = second & 0x7f
+	if size < LENGTH_16 then
+		return size
 	end
+	size = unpack(size == LENGTH_16 and ">I2" or ">i8", source:take(size == LENGTH_16 and 2 or 8))
+	return size >= 0 and size or violation(1002, "invalid websocket frame: a length of more than 63 bits")
+end
 
-	return function()
-		need(2)
-		local first_byte, size = unpack("BB", buffer, position)
-		position = position + 2
-		local masked = size & MASKED ~= 0
-		size = size & 0x7f
-		if size >= LENGTH_16 then
-			local bytes = size == LENGTH_16 and 2 or 8
-			need(bytes)
-			size, position = unpack(bytes == 2 and ">I2" or ">i8", buffer, position)
-		end
-		local kind = names[first_byte & 0x0f]
-		if not kind or first_byte & RESERVED ~= 0 then
-			error "invalid websocket frame"
-		elseif size < 0 or (limit and size > limit) then
-			error "payload_len is too large"
-		end
-		local total = masked and size + 4 or size
-		need(total)
-		local payload
-		if masked then
-			local key = string.sub(buffer, position, position + 3)
-			payload = string.sub(buffer, position + 4, position + total - 1)
-			payload = size > 0 and mask_bytes(payload, key) or payload
-		else
-			payload = string.sub(buffer, position, position + total - 1)
-		end
-		position = position + total
-		return first_byte & FIN ~= 0, kind, payload
+local function check_mask(second, masked)
+	if masked ~= nil and (second & MASKED ~= 0) ~= masked then
+		violation(1002, masked and "invalid websocket frame: a client has to mask"
+			or "invalid websocket frame: a server must not mask")
 	end
+end
+
+--- Reads a frame. Yields, and raises when it is malformed or the connection ends.
+---@param source table see http.source
+---@param masked boolean? what the other side has to do; nil: as it likes
+---@param limit integer the most bytes of a payload
+---@return boolean last whether it is the last of its message
+---@return string kind, string payload
+function M.read(source, masked, limit)
+	source:need(2)
+	local first, second = string.byte(source.text, source.at, source.at + 1)
+	source.at = source.at + 2
+	local last, kind = first & FIN ~= 0, names[first & 0x0f]
+	if not kind or first & RESERVED ~= 0 then
+		violation(1002, "invalid websocket frame: a reserved bit or opcode")
+	end
+	check_mask(second, masked)
+	if first & CONTROL ~= 0 and (not last or second & 0x7f > MAX_CONTROL) then
+		violation(1002, "invalid websocket frame: a control frame in parts, or too large")
+	end
+	local size = payload_length(source, second)
+	if size > limit then
+		violation(1009, "payload_len is too large")
+	elseif second & MASKED == 0 then
+		return last, kind, size > 0 and source:take(size) or ""
+	end
+	local key = source:take(4)
+	return last, kind, size > 0 and mask_bytes(source:take(size), key) or ""
+end
+
+---------------------------------------------------------------- the frame that closes (§5.5.1, §7.4)
+
+-- `text`, or as much of it as may be in the frame: whole characters.
+local function shorten(text)
+	if #text <= MAX_CONTROL - 2 then
+		return text
+	end
+	local stop = MAX_CONTROL - 2
+	while stop > 0 and string.byte(text, stop + 1) & 0xc0 == 0x80 do
+		stop = stop - 1
+	end
+	return sub(text, 1, stop)
 end
 
 --- The payload of a frame that closes. Does not yield.
 ---@param code integer? 1000 and more; without it the payload is empty
----@param reason string?
+---@param reason string? at most 123 bytes are sent
 ---@return string
 function M.encode_close(code, reason)
-	return code and pack(">I2", code) .. (reason or "") or ""
+	return code and pack(">I2", code) .. shorten(reason or "") or ""
 end
 
 --- Reads the payload of a frame that closes. Does not yield.
 ---@return integer? code, string? reason
 function M.decode_close(payload)
 	if #payload >= 2 then
-		return unpack(">I2", payload), string.sub(payload, 3)
+		return unpack(">I2", payload), sub(payload, 3)
+	end
+end
+
+-- Whether a peer may send a code: those that only programs of its own side see, and those without a meaning, are not
+-- for the wire.
+local function may_be_sent(code)
+	return (code >= 1000 and code <= 1003) or (code >= 1007 and code <= 1014) or (code >= 3000 and code <= 4999)
+end
+
+--- Raises when the payload of a frame that closes is malformed. Does not yield.
+---@param payload string
+function M.check_close(payload)
+	if payload == "" then
+		return
+	end
+	local code, reason = M.decode_close(payload)
+	if not code or not may_be_sent(code) then
+		violation(1002, "invalid websocket close code")
+	elseif not fields.utf8(reason) then
+		violation(1007, "invalid UTF-8 in a websocket close reason")
 	end
 end
 

@@ -1,0 +1,131 @@
+--- The connection of a WebSocket, either side: opening, sending, and how it ends (RFC 6455 §5.5, §7).
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local deadlines = require "http.deadline"
+local interfaces = require "http.interface"
+local frame = require "http.websocket.frame"
+
+local M = {}
+
+local encode = frame.encode
+
+-- A peer that does not read gets no more pongs while so much waits to be sent to it, in KiB.
+local PONG_BACKLOG <const> = 1024
+-- How long it may take to send the rest, and a second more for 500 bytes; 1/100 s.
+local SEND_TIME <const> = 6000
+-- What a peer that broke the protocol goes on to send is read, or it would not get our reason: so many bytes.
+local LINGER_BYTES <const> = 1024 * 1024
+
+--- id -> connection: { id, mode = "server" or "client", addr, real_ip, protocol, read, write, deadline, backlog,
+--- held: its limits, reader: of messages; closing: we have sent that we close; task: that accepts, tell: its events }
+M.connections = {}
+local connections = M.connections
+
+--- Whether both sides have to keep to every rule. Does not yield.
+---@param options { strict: boolean? }?
+---@return boolean
+function M.is_strict(options)
+	if options and options.strict ~= nil then
+		return options.strict
+	end
+	return skynet.getenv "websocket_strict" ~= "false"
+end
+
+--- Makes a connection of a socket. Does not yield; raises.
+---@param id integer
+---@param mode "server"|"client"
+---@param protocol string
+---@param hostname string?
+---@param held table see http.limits
+---@return table connection
+function M.open(id, mode, protocol, hostname, held)
+	if protocol ~= "ws" and protocol ~= "wss" then
+		error(string.format("invalid websocket protocol:%s", tostring(protocol)))
+	end
+	local use_tls = protocol == "wss"
+	local connection
+	if mode == "client" then
+		connection = interfaces.client(id, use_tls, hostname)
+	else
+		connection = interfaces.server(id, use_tls)
+	end
+	connection.id, connection.mode, connection.held = id, mode, held
+	connection.deadline = deadlines.new(id)
+	connections[id] = connection
+	return connection
+end
+
+--- Closes the socket, once what waits is sent. Yields.
+function M.finish(connection)
+	local id = connection.id
+	if connections[id] == connection then
+		connections[id] = nil
+	end
+	if connection.finished then
+		return
+	end
+	connection.finished = true
+	local deadline, backlog = connection.deadline, connection.backlog
+	deadline.on_expired = nil
+	deadline:set(SEND_TIME, backlog and backlog.kilobytes * 1024)
+	socket.close(id)
+	deadline:clear()
+	if connection.close then
+		connection.close()
+	end
+end
+
+--- Sends a frame. Does not yield.
+---@param kind string
+---@param payload string
+---@param key integer?
+function M.send(connection, kind, payload, key)
+	if not key and connection.mode == "client" then
+		key = math.random(0, 0xffffffff) -- §5.3: a server has to refuse frames without one
+	end
+	connection.write(encode(kind, payload, key))
+end
+
+local send = M.send
+
+--- Answers a ping. Pongs for a peer that does not read are left out (§5.5.3 asks for the last ping only). Does not yield.
+function M.answer_ping(connection, payload)
+	if connection.backlog.kilobytes < PONG_BACKLOG then
+		send(connection, "pong", payload)
+	end
+end
+
+--- Answers the frame that closes with the same code (§5.5.1). The peer may be gone. Does not yield.
+function M.answer_close(connection, payload)
+	pcall(send, connection, "close", string.sub(payload, 1, 2))
+end
+
+--- Reads up to the peer's frame that closes. Yields.
+function M.await_close(connection)
+	local reader = connection.reader
+	connection.deadline:set(connection.held.close_time)
+	repeat
+		local ok, kind = pcall(reader.next, reader)
+	until not ok or kind == "close"
+end
+
+--- Tells a peer why it is left, and reads on for a moment: with input that nobody has read, the socket's end would
+--- reach it before our reason does. Yields.
+---@param code integer
+---@param reason string?
+function M.fail(connection, code, reason)
+	pcall(send, connection, "close", frame.encode_close(code, reason))
+	connection.deadline.on_expired = nil
+	connection.deadline:set(connection.held.close_time)
+	local read = 0
+	while read < LINGER_BYTES do
+		local ok, bytes = pcall(connection.read)
+		if not ok then
+			break
+		end
+		read = read + #bytes
+	end
+end
+
+return M
