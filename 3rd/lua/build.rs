@@ -13,11 +13,12 @@ use serde_json::Value;
 const LUA_DIR: &str = "lua-5.5.1";
 /// As in Cargo.toml.
 const LUA_SRC: &str = "551.1.0";
-const PATCHES: [&str; 4] = [
+const PATCHES: [&str; 5] = [
     "patches/sharing.patch",
     "patches/print.patch",
     "patches/template.patch",
     "patches/strings.patch",
+    "patches/host.patch",
 ];
 
 fn main() {

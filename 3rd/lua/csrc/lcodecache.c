@@ -32,6 +32,7 @@
 #include "lauxlib.h"
 #include "lualib.h"
 
+#include "lhost.h"
 #include "llayer.h"
 #include "lshare.h"
 #include "lstate.h"
@@ -311,8 +312,12 @@ static const void *cached (global_State *g, const char *name,
 LUALIB_API int luaL_loadfilex (lua_State *L, const char *filename,
                                              const char *mode) {
   const void *fn = cached(G(L), filename, mode);
-  if (fn == NULL)
-    return luaL_loadfilex_(L, filename, mode);
+  if (fn == NULL) {
+    int status = luaL_loadfilex_(L, filename, mode);
+    if (status == LUA_ERRFILE && filename != NULL)
+      status = luaE_insteadof(L, filename);
+    return status;
+  }
   lua_clonefunction(L, fn);
   return LUA_OK;
 }

@@ -73,7 +73,31 @@ unsafe extern "C" {
     /// does the same may take its place. `outer` and `inner` are their functions, as for [`lua_clonefunction`], and stay.
     pub fn lua_innerlayer(state: *mut LuaState, outer: *const c_void, inner: *const c_void);
 
+    /// Sets what the program adds to every VM (lhost.h). Once, before other threads use Lua.
+    pub fn lua_sethost(host: *const Host);
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
+}
+
+/// What the program around Lua adds to every VM, whoever makes it (`lua_Host` of lhost.h). Texts are C strings of at most
+/// `size` bytes, written to `text`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Host {
+    /// The libraries of a VM have been opened, `package` among them. May raise.
+    pub opened: Option<unsafe extern "C-unwind" fn(state: *mut LuaState)>,
+    /// 1, with a reason, when the file of a C module must not be opened.
+    pub refuses:
+        Option<unsafe extern "C" fn(path: *const c_char, text: *mut c_char, size: usize) -> c_int>,
+    /// The file could not be opened: what is to be said besides, or "".
+    pub explain: Option<unsafe extern "C" fn(path: *const c_char, text: *mut c_char, size: usize)>,
+    /// Code at that address asked for another version, as `luaL_checkversion_` got it: what is to be said, or "".
+    pub foreign: Option<
+        unsafe extern "C" fn(address: *const c_void, number: f64, text: *mut c_char, size: usize),
+    >,
+    /// 1, with a function at the top, for a file that cannot be opened and that no function asked for but the program
+    /// itself, to begin with. May raise.
+    pub instead: Option<unsafe extern "C-unwind" fn(*mut LuaState, *const c_char) -> c_int>,
 }
 
 /// What the code cache holds, see [`cache_stats`].

@@ -1,0 +1,85 @@
+/*
+** lhost.c
+** What the program around Lua adds to every state ('lhost.h').
+*/
+
+#define lhost_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include "lua.h"
+#include "lauxlib.h"
+#include "lhost.h"
+#include "lstate.h"
+
+
+/* longest text of the program's */
+#define MAXTEXT		1024
+
+static const lua_Host *host = NULL;  /* atomic: set once */
+
+
+static const lua_Host *gethost (void) {
+  return __atomic_load_n(&host, __ATOMIC_ACQUIRE);
+}
+
+
+LUA_API void lua_sethost (const lua_Host *newhost) {
+  __atomic_store_n(&host, newhost, __ATOMIC_RELEASE);
+}
+
+
+void luaE_opened (lua_State *L) {
+  const lua_Host *h = gethost();
+  if (h != NULL && h->opened != NULL)
+    h->opened(L);
+}
+
+
+int luaE_refuses (lua_State *L, const char *path) {
+  const lua_Host *h = gethost();
+  char text[MAXTEXT];
+  if (h == NULL || h->refuses == NULL || !h->refuses(path, text, MAXTEXT))
+    return 0;
+  lua_pushstring(L, text);
+  return 1;
+}
+
+
+void luaE_explain (lua_State *L, const char *path, const char *reason) {
+  const lua_Host *h = gethost();
+  char text[MAXTEXT];
+  text[0] = '\0';
+  lua_pushstring(L, reason);  /* before anything else can fail to open */
+  if (h != NULL && h->explain != NULL)
+    h->explain(path, text, MAXTEXT);
+  if (text[0] != '\0') {
+    lua_pushfstring(L, "\n\t%s", text);
+    lua_concat(L, 2);
+  }
+}
+
+
+void luaE_wrongversion (lua_State *L, lua_Number number,
+                        const void *address) {
+  const lua_Host *h = gethost();
+  char text[MAXTEXT];
+  text[0] = '\0';
+  if (h != NULL && h->foreign != NULL)
+    h->foreign(address, (double)number, text, MAXTEXT);
+  luaL_error(L, "version mismatch: app. needs %f, Lua core provides %f%s%s",
+                (LUAI_UACNUMBER)number, (LUAI_UACNUMBER)lua_version(L),
+                (text[0] != '\0') ? "\n\t" : "", text);
+}
+
+
+int luaE_insteadof (lua_State *L, const char *filename) {
+  const lua_Host *h = gethost();
+  /* what runs functions loads files in the name of one of them */
+  if (L->ci != &L->base_ci || h == NULL || h->instead == NULL ||
+      !h->instead(L, filename))
+    return LUA_ERRFILE;
+  lua_remove(L, -2);  /* the error */
+  return LUA_OK;
+}

@@ -1,0 +1,56 @@
+/*
+** lhost.h
+** What the program around Lua adds to every state, whoever makes it.
+**
+** C services make states of their own with nothing but the official
+** interface; so what a state of this program has beyond that of others is
+** put there when its libraries are opened, and asked for where files are.
+*/
+
+#ifndef lhost_h
+#define lhost_h
+
+#include "lua.h"
+
+#include "llimits.h"
+
+typedef struct lua_Host {
+  /* the library 'package' and others have been opened; may raise errors */
+  void (*opened) (lua_State *L);
+  /*
+  ** 1 with a reason in 'text' when the file of a C module must not be opened
+  */
+  int (*refuses) (const char *path, char *text, size_t size);
+  /* the file could not be opened: what is to be said besides, or "" */
+  void (*explain) (const char *path, char *text, size_t size);
+  /*
+  ** what is to be said of code that asked for Lua 'number', called from
+  ** 'address'; or ""
+  */
+  void (*foreign) (const void *address, double number, char *text,
+                   size_t size);
+  /*
+  ** 1 with a function at the top for a file that cannot be opened and that
+  ** no function asked for, but the program itself, to begin with
+  */
+  int (*instead) (lua_State *L, const char *filename);
+} lua_Host;
+
+/*
+** 'host' must stay. Called once, before other threads use Lua; members may
+** be NULL.
+*/
+LUA_API void lua_sethost (const lua_Host *host);
+
+LUAI_FUNC void luaE_opened (lua_State *L);
+/* pushes the reason when it returns 1 */
+LUAI_FUNC int luaE_refuses (lua_State *L, const char *path);
+/* pushes the reason with what there is to say besides */
+LUAI_FUNC void luaE_explain (lua_State *L, const char *path,
+                             const char *reason);
+LUAI_FUNC void luaE_wrongversion (lua_State *L, lua_Number number,
+                                  const void *address);
+/* with the error of a load at the top; a Lua status */
+LUAI_FUNC int luaE_insteadof (lua_State *L, const char *filename);
+
+#endif
