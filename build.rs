@@ -44,7 +44,7 @@ fn exports(root: &Path, out: &Path) {
         lists.push("lua");
     }
     if feature("JEMALLOC") {
-        lists.push("malloc");
+        lists.extend(["malloc", "jemalloc"]);
     }
     let mut script = String::from("{\n");
     for list in lists {
@@ -65,6 +65,9 @@ fn exports(root: &Path, out: &Path) {
         return;
     }
     println!("cargo:rustc-link-arg-cdylib=-Wl,-soname,libskynet.so");
+    if feature("JEMALLOC") {
+        jemalloc_names(root);
+    }
     for kind in ["bins", "tests", "benches", "examples"] {
         // An absent kind of target is an error to cargo.
         if kind == "examples" && !has_rust_file(&root.join("examples"))
@@ -79,6 +82,21 @@ fn exports(root: &Path, out: &Path) {
         );
         // Modules of older projects use libm without saying so; it has to be there already.
         println!("cargo:rustc-link-arg-{kind}=-Wl,--push-state,--no-as-needed,-lm,--pop-state");
+    }
+}
+
+/// The C core's executable has jemalloc's functions under names with a prefix, ours under their plain ones: both lead to the
+/// same. Two variables are not part of jemalloc's interface, and have the prefix of the crate.
+fn jemalloc_names(root: &Path) {
+    for line in read(&root.join("compat/exports/jemalloc.txt")).lines() {
+        let Some(plain) = line.strip_prefix("je_") else {
+            continue;
+        };
+        let target = match plain {
+            "test_hooks_arena_new_hook" | "test_hooks_libc_hook" => format!("_rjem_je_{plain}"),
+            _ => plain.to_string(),
+        };
+        println!("cargo:rustc-link-arg-bins=-Wl,--defsym={line}={target}");
     }
 }
 

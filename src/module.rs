@@ -156,12 +156,10 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
         let Ok(file) = CString::new(file) else {
             continue;
         };
-        // SAFETY: runs the constructors of a module that the operator has put into the path.
-        let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
-        if !library.is_null() {
-            return symbols(library, name);
+        match open_file(&file) {
+            Ok(library) => return symbols(library, name),
+            Err(why) => reason = Some(why),
         }
-        reason = Some(last_error());
         // A file that is there but cannot be loaded is the operator's to mend; the built-in one must not hide it.
         // SAFETY: a C string.
         broken |= unsafe { libc::access(file.as_ptr(), libc::F_OK) } == 0;
@@ -184,6 +182,21 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
         reason.unwrap_or_default()
     );
     None
+}
+
+/// Opens a file; else says why not, and what to do when it was compiled for another Lua.
+fn open_file(file: &CStr) -> Result<*mut c_void, String> {
+    builtin::may_open(file)?;
+    // SAFETY: runs the constructors of a module that the operator has put into the path.
+    let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+    if library.is_null() {
+        let reason = last_error();
+        return Err(match builtin::why_not(file) {
+            Some(more) => format!("{reason}\n{more}"),
+            None => reason,
+        });
+    }
+    Ok(library)
 }
 
 fn last_error() -> String {

@@ -22,6 +22,13 @@ fn the_core_and_its_main_program_have_142_symbols() {
 }
 
 #[test]
+fn jemalloc_has_its_24_names_of_the_c_core() {
+    let names = exports("jemalloc");
+    assert_eq!(names.len(), 24);
+    assert!(names.iter().all(|name| name.starts_with("je_")));
+}
+
+#[test]
 fn the_library_exports_the_core() {
     let folder = library();
     assert_eq!(
@@ -45,7 +52,7 @@ fn the_library_exports_the_core() {
 #[cfg(all(feature = "lua", feature = "jemalloc"))]
 #[test]
 fn the_executable_exports_the_lists_and_nothing_else() {
-    let lists = ["core", "main", "older", "lua", "malloc"];
+    let lists = ["core", "main", "older", "lua", "malloc", "jemalloc"];
     let executable = Path::new(env!("CARGO_BIN_EXE_skynet"));
     let wanted: BTreeSet<String> = lists.iter().flat_map(|list| exports(list)).collect();
     let found: BTreeSet<String> = symbols(executable, &["-D", "--defined-only"])

@@ -98,7 +98,7 @@ fn host_names_are_looked_up() {
 /// Compiled with nothing but the headers that `compat/lua-headers.sh` gives, linked with nothing.
 #[test]
 fn modules_in_c_and_in_cpp_are_compiled_against_our_headers() {
-    let headers = lua_headers();
+    let headers = lua_headers(&[]);
     let folder = scratch("native");
     for (language, name) in [("c", "native_c"), ("c++", "native_cpp")] {
         command(

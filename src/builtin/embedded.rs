@@ -53,6 +53,11 @@ pub fn find_module(name: &[u8]) -> Option<File> {
     with(b".lua").or_else(|| with(b"/init.lua"))
 }
 
+/// Whether a module had that name in the first generation of the Lua layer, and has another one since.
+pub fn was_module(name: &[u8]) -> bool {
+    find(&[b"lualib/compat10/", name, b".lua"].concat()).is_some()
+}
+
 /// Compiled files: addresses of shared functions (`lua_clonefunction`) in a VM of their own.
 struct Compiled {
     state: *mut lua_State,

@@ -6,6 +6,8 @@
 //! They call the core through its C functions, as a service in a `.so` does, so each works with any core.
 
 use std::ffi::CStr;
+#[cfg(feature = "lua")]
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use crate::module::Module;
 use libc::{c_char, c_int, c_void};
@@ -13,6 +15,12 @@ use skynet_sys::Context;
 
 #[cfg(feature = "lua")]
 pub mod embedded;
+#[cfg(feature = "lua")]
+pub mod host;
+#[cfg(feature = "lua")]
+pub mod inspect;
+#[cfg(feature = "lua")]
+mod searcher;
 #[cfg(feature = "lua")]
 pub mod snlua;
 
@@ -74,6 +82,42 @@ pub fn is_harbor(module: &Module) -> bool {
     module
         .init
         .is_some_and(|init| init as usize == ours as usize)
+}
+
+/// Names of the built-in services.
+#[cfg(feature = "lua")]
+pub fn names() -> impl Iterator<Item = std::borrow::Cow<'static, str>> {
+    BUILTINS
+        .iter()
+        .map(|builtin| builtin.name.to_string_lossy())
+}
+
+/// Before any service: what is built in makes itself known to the Lua of this executable.
+pub fn prepare() {
+    #[cfg(feature = "lua")]
+    host::prepare();
+}
+
+/// Whether a file of machine code may be opened, as far as the Lua of this executable is concerned; else why not.
+pub fn may_open(file: &CStr) -> Result<(), String> {
+    #[cfg(feature = "lua")]
+    return inspect::before_opening(Path::new(OsStr::from_bytes(file.to_bytes())));
+    #[cfg(not(feature = "lua"))]
+    {
+        let _ = file;
+        Ok(())
+    }
+}
+
+/// What to say of a file that the system could not open, besides the system's reason.
+pub fn why_not(file: &CStr) -> Option<String> {
+    #[cfg(feature = "lua")]
+    return inspect::after_failure(Path::new(OsStr::from_bytes(file.to_bytes())));
+    #[cfg(not(feature = "lua"))]
+    {
+        let _ = file;
+        None
+    }
 }
 
 /// Whether `module` is our snlua, and not one of the project's own.

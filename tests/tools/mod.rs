@@ -16,6 +16,7 @@ pub mod running;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The generations of the interface that `include/` presents.
 pub const GENERATIONS: &[u32] = &[99999, 10800, 10500, 10300, 10000];
@@ -149,10 +150,14 @@ pub fn c_services() -> PathBuf {
     folder
 }
 
-/// The C headers of the executable's Lua, as a user gets them: answers their folder.
-pub fn lua_headers() -> PathBuf {
-    let folder = scratch("lua-headers");
+/// The C headers of the executable's Lua, as a user gets them with these options: answers their folder.
+pub fn lua_headers(options: &[&str]) -> PathBuf {
+    // Tests of one process may ask at the same time.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = scratch(&format!("lua-headers-{}-{count}", std::process::id()));
     run(Command::new(root().join("compat/lua-headers.sh"))
+        .args(options)
         .arg(&folder)
         .env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("CARGO_ENCODED_RUSTFLAGS"));
@@ -161,6 +166,11 @@ pub fn lua_headers() -> PathBuf {
 
 /// The sources of the Lua that the host program brings: 5.4, so not the executable's.
 pub fn lua_sources() -> PathBuf {
+    lua_sources_of("5.4")
+}
+
+/// The sources of a generation of Lua, "5.1" to "5.5": a folder with its headers.
+pub fn lua_sources_of(version: &str) -> PathBuf {
     // Not offline: a run of some of the tests may not have downloaded every package of the graph.
     let metadata = run(Command::new(env!("CARGO")).current_dir(root()).args([
         "metadata",
@@ -177,14 +187,17 @@ pub fn lua_sources() -> PathBuf {
         .and_then(|package| package["manifest_path"].as_str())
         .expect("lua-src");
     let folder = Path::new(manifest).parent().expect("folder of lua-src");
+    let begin = format!("lua-{version}.");
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("lua-src")
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| {
             path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("lua-5.4."))
+                .is_some_and(|name| name.to_string_lossy().starts_with(&begin))
         })
         .collect();
-    found.pop().expect("Lua 5.4 in lua-src")
+    found
+        .pop()
+        .unwrap_or_else(|| panic!("Lua {version} in lua-src"))
 }

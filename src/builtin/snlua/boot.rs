@@ -16,12 +16,9 @@ use mlua_sys::{
 use skynet_sys::{Context as Service, skynet_error};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use super::{Snlua, megabytes, profile, searcher, setting};
-use crate::builtin::embedded;
+use super::{Snlua, megabytes, profile, setting};
+use crate::builtin::{embedded, host};
 use crate::service;
-
-/// Name of the loader in the executable.
-const EMBEDDED_LOADER: &str = "lualib/loader.lua";
 
 /// What the steps need; they get its address as light userdata.
 struct Boot<'a> {
@@ -135,13 +132,6 @@ unsafe fn loader(context: *mut Service) -> *const c_char {
     unsafe { or_default(context, c"lualoader", c"./lualib/loader.lua") }
 }
 
-/// Whether the path of a loader is that of the Lua layer, which may be left to the executable. A project's own loader
-/// has to be there.
-fn is_layers_own(path: &[u8]) -> bool {
-    path.strip_suffix(EMBEDDED_LOADER.as_bytes())
-        .is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
-}
-
 unsafe fn service_paths(context: *mut Service) -> *const c_char {
     // SAFETY: a valid service.
     unsafe { or_default(context, c"luaservice", c"./service/?.lua") }
@@ -214,10 +204,6 @@ unsafe fn libraries(state: *mut lua_State) {
             lua_setfield(state, -2, name.as_ptr());
         }
         lua_pop(state, 2);
-        luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
-        luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
-        lua_pop(state, 2);
-        searcher::install(state);
     }
 }
 
@@ -250,20 +236,17 @@ const COMMON: [&str; 7] = [
 /// Makes the VM that others are copied from, once in the process. Without it (no memory) each opens its libraries itself.
 pub(super) fn make_template() {
     static MADE: Once = Once::new();
+    host::prepare();
     MADE.call_once(|| {
         // SAFETY: `template` is a function for Lua.
         unsafe { skynet_lua::lua_maketemplate(template) };
-        let (outer, inner) = (embedded::LAYER_OUTER, embedded::LAYER_INNER);
-        // SAFETY: `layer` is a function for Lua, the names stay, and the modules of that names only return tables.
-        unsafe {
-            let genuine = embedded::is_genuine;
-            skynet_lua::lua_setlayer(outer.as_ptr(), inner.as_ptr(), layer, genuine);
-        }
     });
 }
 
 /// Prepares the VM in which the modules of the layer run once: with what they need.
-unsafe extern "C-unwind" fn layer(state: *mut skynet_lua::LuaState) -> c_int {
+pub(in crate::builtin) unsafe extern "C-unwind" fn layer(
+    state: *mut skynet_lua::LuaState,
+) -> c_int {
     static NO_SERVICE: u8 = 0;
     let lua = state;
     let state: *mut lua_State = state.cast();
@@ -321,29 +304,19 @@ unsafe extern "C-unwind" fn template(state: *mut skynet_lua::LuaState) -> c_int 
     0
 }
 
-unsafe extern "C-unwind" fn codecache(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { skynet_lua::luaopen_cache(state.cast()) }
-}
-
 /// Returns the loader and its argument.
 unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`; nothing has a destructor when something raises.
     unsafe {
         let boot = boot(state);
         let path = loader(boot.context);
-        let inside = embedded::find(EMBEDDED_LOADER.as_bytes());
-        // Files win, also those that do not compile.
-        let replaced = if libc::access(path, libc::F_OK) == 0 {
-            is_inside_only(boot)
-        } else {
-            is_layers_own(CStr::from_ptr(path).to_bytes())
-        };
+        let inside = host::absent_loader(path).or_else(|| {
+            let replaces = libc::access(path, libc::F_OK) == 0 && is_inside_only(boot);
+            replaces.then(|| embedded::find(host::LOADER.as_bytes()))?
+        });
         match inside {
-            Some(file) if replaced => {
-                embedded::push_function(state, file);
-            }
-            _ => {
+            Some(file) => embedded::push_function(state, file),
+            None => {
                 if luaL_loadfilex(state, path, ptr::null()) != LUA_OK {
                     lua_error(state);
                 }
@@ -405,23 +378,4 @@ unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
         }
     }
     1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_loader_of_the_layer_may_be_missing() {
-        for path in [
-            "lualib/loader.lua",
-            "./lualib/loader.lua",
-            "/a/lualib/loader.lua",
-        ] {
-            assert!(is_layers_own(path.as_bytes()), "{path}");
-        }
-        for path in ["loader.lua", "./mylualib/loader.lua", "lualib/own.lua"] {
-            assert!(!is_layers_own(path.as_bytes()), "{path}");
-        }
-    }
 }

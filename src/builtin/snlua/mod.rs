@@ -3,12 +3,11 @@
 //! `init` only sends the launch arguments to the service itself, so that the VM is set up on a worker, by the first
 //! message; [`boot`] does that and hands over to Lua. Lua then registers a callback of its own.
 
-mod boot;
+pub(super) mod boot;
 mod farewell;
 mod interrupt;
 mod profile;
 mod region;
-mod searcher;
 
 use std::ffi::CStr;
 use std::io::{self, Write};

@@ -21,6 +21,16 @@ static MODULES: &[&[(&CStr, lua_CFunction)]] = &[
     skynet_ltls::MODULES,
 ];
 
+/// Whether a file of that name (without `.so`) would hold modules that are built in: `skynet` those that begin with `skynet.`.
+pub fn provides(file: &str) -> bool {
+    let mut names = MODULES.iter().copied().flatten();
+    names.any(|(name, _)| {
+        let name = name.to_str().unwrap_or_default();
+        name.strip_prefix(file)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
 fn native(name: &[u8]) -> Option<lua_CFunction> {
     let mut modules = MODULES.iter().copied().flatten();
     let found = modules.find(|(known, _)| known.to_bytes() == name);
@@ -45,17 +55,27 @@ unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
             lua_pushfstring(state, c"embedded:%s".as_ptr(), text);
             return 2;
         }
-        lua_pushfstring(state, c"no built-in module '%s'".as_ptr(), text);
+        let hint = if embedded::was_module(name) {
+            c" (skynet 1.0 had it: './lualib/compat10/?.lua' on lua_path brings such names back; remove what is left of that \
+               release in lualib and service)"
+        } else {
+            c""
+        };
+        lua_pushfstring(
+            state,
+            c"no built-in module '%s'%s".as_ptr(),
+            text,
+            hint.as_ptr(),
+        );
     }
     1
 }
 
-/// Appends the searcher. The modules learn that the VM is one of the patched Lua.
+/// Appends the searcher.
 ///
 /// # Safety
 /// The standard libraries are open; the stack has room for three values.
-pub(super) unsafe fn install(state: *mut lua_State) {
-    skynet_luaclib::seri::values_in_place();
+pub unsafe fn install(state: *mut lua_State) {
     // SAFETY: as the caller promises.
     unsafe {
         lua_getglobal(state, c"package".as_ptr());

@@ -1,0 +1,175 @@
+//! What this executable adds to every VM of its Lua, whoever makes it: a project may bring a `snlua` of its own.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::Once;
+
+use libc::{c_char, c_int, c_void};
+use mlua_sys::{lua_State, lua_pop, luaL_requiref};
+use skynet_lua::{Host, LuaState};
+
+use super::snlua::boot;
+use super::{embedded, inspect, searcher};
+
+/// Name of the loader in the executable.
+pub const LOADER: &str = "lualib/loader.lua";
+
+/// From now on VMs have what is added. Nothing happens at a second call.
+pub fn prepare() {
+    static HOST: Host = Host {
+        opened: Some(opened),
+        refuses: Some(refuses),
+        explain: Some(explain),
+        foreign: Some(foreign),
+        instead: Some(instead),
+    };
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        skynet_luaclib::seri::values_in_place();
+        let (outer, inner) = (embedded::LAYER_OUTER, embedded::LAYER_INNER);
+        // SAFETY: the functions have the signatures and the meanings of lhost.h and llayer.h; the table is a static, the names
+        // stay, and the modules of that names only return tables.
+        unsafe {
+            skynet_lua::lua_sethost(&raw const HOST);
+            let (layer, genuine) = (boot::layer, embedded::is_genuine);
+            skynet_lua::lua_setlayer(outer.as_ptr(), inner.as_ptr(), layer, genuine);
+        }
+    });
+}
+
+/// The loader in the executable, for a path that means it and is not there: one that ends with its name in a project.
+/// A file wins, also one that does not compile; any other name is the project's own loader, which nothing can replace.
+///
+/// # Safety
+/// `path` is a C string.
+pub unsafe fn absent_loader(path: *const c_char) -> Option<embedded::File> {
+    // SAFETY: by contract.
+    let (name, is_there) = unsafe {
+        let is_there = libc::access(path, libc::F_OK) == 0;
+        (CStr::from_ptr(path).to_bytes(), is_there)
+    };
+    let before = name.strip_suffix(LOADER.as_bytes())?;
+    let meant = matches!(before.last(), None | Some(b'/'));
+    (meant && !is_there)
+        .then(|| embedded::find(LOADER.as_bytes()))
+        .flatten()
+}
+
+/// Modules of the executable, behind the searchers that Lua has.
+unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
+    let state: *mut lua_State = state.cast();
+    // SAFETY: called by Lua with the libraries open; nothing has a destructor.
+    unsafe {
+        luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
+        luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
+        lua_pop(state, 2);
+        searcher::install(state);
+    }
+}
+
+unsafe extern "C-unwind" fn codecache(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe { skynet_lua::luaopen_cache(state.cast()) }
+}
+
+/// A service's VM gets the loader before anything else.
+unsafe extern "C-unwind" fn instead(state: *mut LuaState, filename: *const c_char) -> c_int {
+    // SAFETY: called by Lua with a C string, where it may raise.
+    unsafe {
+        match absent_loader(filename) {
+            Some(file) => {
+                embedded::push_function(state.cast(), file);
+                1
+            }
+            None => 0,
+        }
+    }
+}
+
+fn as_path(path: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(path.to_bytes()))
+}
+
+/// Copies as much of `words` as there is room for.
+///
+/// # Safety
+/// `text` has room for `size` bytes, at least one.
+unsafe fn fill(text: *mut c_char, size: usize, words: &str) {
+    let mut len = words.len().min(size - 1);
+    while !words.is_char_boundary(len) {
+        len -= 1;
+    }
+    // SAFETY: by contract.
+    unsafe {
+        ptr::copy_nonoverlapping(words.as_ptr(), text.cast(), len);
+        text.add(len).write(0);
+    }
+}
+
+unsafe extern "C" fn refuses(path: *const c_char, text: *mut c_char, size: usize) -> c_int {
+    // SAFETY: called by Lua with a C string and room for the answer.
+    unsafe {
+        match inspect::before_opening(as_path(CStr::from_ptr(path))) {
+            Ok(()) => 0,
+            Err(reason) => {
+                fill(text, size, &reason);
+                1
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn explain(path: *const c_char, text: *mut c_char, size: usize) {
+    // SAFETY: as above.
+    unsafe {
+        let words = inspect::after_failure(as_path(CStr::from_ptr(path)));
+        fill(text, size, &words.unwrap_or_default());
+    }
+}
+
+unsafe extern "C" fn foreign(address: *const c_void, number: f64, text: *mut c_char, size: usize) {
+    // SAFETY: as above; `dladdr` takes any address, and names what it finds for as long as it is open.
+    unsafe {
+        let mut place: libc::Dl_info = std::mem::zeroed();
+        let file = if libc::dladdr(address, &mut place) != 0 && !place.dli_fname.is_null() {
+            as_path(CStr::from_ptr(place.dli_fname))
+        } else {
+            Path::new("the module")
+        };
+        fill(text, size, &inspect::asked_for(file, number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_name_of_the_loader_means_it() {
+        for (path, expected) in [
+            (c"lualib/loader.lua", true),
+            (c"./nowhere/lualib/loader.lua", true),
+            (c"./nowhere/mylualib/loader.lua", false),
+            (c"./nowhere/loader.lua", false),
+            (c"nosuch.lua", false),
+        ] {
+            let here = path.to_bytes().starts_with(b"lualib") && Path::new(LOADER).exists();
+            // SAFETY: C strings.
+            let found = unsafe { absent_loader(path.as_ptr()) };
+            assert_eq!(found.is_some(), expected && !here, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn long_words_are_cut_between_characters() {
+        let mut text = [1 as c_char; 6];
+        // SAFETY: room as told.
+        let text = unsafe {
+            fill(text.as_mut_ptr(), text.len(), "abcdé");
+            CStr::from_ptr(text.as_ptr())
+        };
+        assert_eq!(text, c"abcd");
+    }
+}

@@ -1,0 +1,153 @@
+//! Files of machine code that projects bring along: for another Lua, for the insides of this one, with names of the C core's
+//! executable, and a `snlua` of their own.
+#![cfg(all(feature = "lua", target_os = "linux"))]
+
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tools::node::{self, run_test};
+use tools::{compiler, lua_headers, lua_sources_of, root, run, scratch};
+
+/// Compiles `test-c/modules/SOURCE.c` to `FOLDER/NAME.so` with these headers of Lua.
+fn module(folder: &Path, source: &str, name: &str, headers: &Path, options: &[&str]) {
+    run(compiler("c")
+        .args(["-shared", "-fPIC", "-O2"])
+        .arg(format!("-DOPEN=luaopen_{name}"))
+        .args(options)
+        .arg("-isystem")
+        .arg(headers)
+        .arg(root().join(format!("test-c/modules/{source}.c")))
+        .arg("-o")
+        .arg(folder.join(name).with_extension("so")));
+}
+
+fn on_cpath(folder: &Path) -> String {
+    format!("lua_cpath = {:?}", folder.join("?.so"))
+}
+
+#[test]
+fn modules_for_another_lua_are_refused_or_warned_of() {
+    let folder = scratch("foreign-modules");
+    for (version, suffix) in [("5.3", "53"), ("5.4", "54"), ("5.5", "55")] {
+        let headers = lua_sources_of(version);
+        let build = |name: &str, options: &[&str]| {
+            module(
+                &folder,
+                "foreign",
+                &format!("{name}{suffix}"),
+                &headers,
+                options,
+            );
+        };
+        build("checks", &["-DCHECKS"]);
+        build("upvalues", &["-DUPVALUES"]);
+        build("plain", &[]);
+        if version == "5.3" {
+            build("box", &["-DBOX"]);
+        }
+    }
+    let output = run_test("lua", "foreign", &on_cpath(&folder));
+    let warnings: Vec<&str> = output
+        .lines()
+        .filter(|line| line.contains("] warning: "))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(warnings[0].contains("plain54.so does not ask for the version of Lua"));
+}
+
+#[test]
+fn modules_may_know_the_insides_of_lua_and_of_jemalloc() {
+    let folder = scratch("insides-modules");
+    let headers = lua_headers(&["--internal"]);
+    module(&folder, "insides", "lua_insides", &headers, &[]);
+    module(&folder, "jemalloc", "jemalloc", &headers, &[]);
+    if cfg!(feature = "jemalloc") {
+        run_test("lua", "insides", &on_cpath(&folder));
+    }
+}
+
+#[test]
+fn a_projects_own_snlua_finds_what_is_inside_of_the_executable() {
+    let folder = scratch("own-snlua");
+    let headers = lua_headers(&[]);
+    module(&folder, "ownvm", "snlua", &headers, &[]);
+    run_test(
+        "lua",
+        "ownvm",
+        &format!("cpath = {:?}", folder.join("?.so")),
+    );
+}
+
+/// Runs a node with these lines in its config; its status must be 1. Answers what it wrote, errors included.
+fn refused(folder: &Path, config: &str) -> String {
+    fs::write(folder.join("config"), config).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_skynet"))
+        .arg("config")
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    text
+}
+
+fn old_snlua(test: &str, version: &str) -> PathBuf {
+    let folder = scratch(test);
+    fs::create_dir(folder.join("cservice")).unwrap();
+    let headers = lua_sources_of(version);
+    module(&folder.join("cservice"), "ownvm", "snlua", &headers, &[]);
+    folder
+}
+
+#[test]
+fn an_old_snlua_is_refused_with_its_version_and_the_ways_out() {
+    for version in ["5.3", "5.4"] {
+        let folder = old_snlua(&format!("old-snlua-{version}"), version);
+        let text = refused(&folder, "thread = 2\nharbor = 0\n");
+        for words in [
+            "try open snlua failed : ",
+            "undefined symbol: luaL_openlibs",
+            "./cservice/snlua.so was compiled for Lua 5.",
+            "this executable has Lua 5.5. Remove ./cservice/snlua.so",
+            "compat/SWAP.md",
+            "Bootstrap error : snlua bootstrap",
+        ] {
+            assert!(text.contains(words), "no {words:?} in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_loader_of_a_projects_own_has_to_be_there() {
+    let folder = scratch("no-loader");
+    let text = refused(
+        &folder,
+        "thread = 2\nharbor = 0\nlualoader = 'nosuch.lua'\n",
+    );
+    assert!(
+        text.contains("Can't load nosuch.lua : cannot open nosuch.lua: No such file or directory"),
+        "{text}"
+    );
+    // That of the layer may be left to the executable, wherever the config says that the layer is.
+    let scripts = root().join("tests/lua").display().to_string();
+    let config = node::config(&scripts, None)
+        + "harbor = 0\nstart = 'small'\nlualoader = './skynet/lualib/loader.lua'\n";
+    fs::write(folder.join("config"), config).unwrap();
+    let (status, output) = node::run_node(&folder, "config");
+    assert!(status.success(), "{output}");
+}
+
+#[test]
+fn names_of_the_first_generation_say_how_to_get_them_back() {
+    let folder = scratch("old-names");
+    fs::write(folder.join("main.lua"), "require 'socketchannel'").unwrap();
+    let text = refused(&folder, "thread = 2\nharbor = 0\nluaservice = './?.lua'\n");
+    assert!(
+        text.contains("no built-in module 'socketchannel' (skynet 1.0 had it"),
+        "{text}"
+    );
+}
