@@ -4,12 +4,14 @@
 -- (the application's service, "main" by default), enablessl ("true": keep OpenSSL initialised).
 
 local skynet = require "skynet.manager"
+local core = require "skynet.core"
 
 -- Without these services the node is of no use.
 local function start_or_abort(name)
 	local ok, handle = pcall(skynet.newservice, name)
 	if not ok then
-		skynet.abort()
+		skynet.error(name .. " could not start: the process ends with status 1")
+		core.command("ABORT", "failed")
 	end
 	return handle
 end
@@ -33,7 +35,7 @@ local function hold_ssl()
 	end)
 end
 
-skynet.start(function()
+local function start_common_services()
 	skynet.name(".launcher", assert(skynet.launch("snlua", "launcher")))
 	if tonumber(skynet.getenv "harbor" or 0) == 0 then
 		start_single_node()
@@ -47,7 +49,20 @@ skynet.start(function()
 	if skynet.getenv "enablessl" == "true" then
 		hold_ssl()
 	end
-	-- The application reports its own failure; what runs already keeps running.
-	pcall(skynet.newservice, skynet.getenv "start" or "main")
+end
+
+skynet.start(function()
+	local ok, problem = pcall(start_common_services)
+	-- What runs now does not keep a node running in which nothing else starts.
+	core.command("STARTUP", "begins")
+	if not ok then
+		core.command("STARTUP", 'failed the first service (config key "bootstrap")')
+		error(problem, 0)
+	end
+	local start = skynet.getenv "start" or "main"
+	-- The application reports its own failure; what it has started already keeps running.
+	if not pcall(skynet.newservice, start) then
+		core.command("STARTUP", ("failed %s (config key \"start\")"):format(start))
+	end
 	skynet.exit()
 end)

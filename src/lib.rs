@@ -5,7 +5,7 @@
 //! [`blocks`] is what it is made of.
 //! Message sources: [`timer`], [`socket`], [`signals`], [`harbor`]. Where callbacks come from: [`module`], [`builtin`].
 //! What watches and serves: [`env`], [`log`], [`crash`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together,
-//! [`shutdown`] ends it in order, and [`abi`] is the C interface to all of it.
+//! [`startup`] looks at one whose first service fails, [`shutdown`] ends it in order, and [`abi`] is the C interface to all of it.
 
 pub mod abi;
 pub mod blocks;
@@ -38,5 +38,6 @@ pub mod shutdown;
 pub mod signals;
 pub mod socket;
 pub mod start;
+pub mod startup;
 pub mod sync;
 pub mod timer;

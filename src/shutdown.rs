@@ -268,6 +268,18 @@ fn conduct(signal: c_int) {
     force();
 }
 
+/// The node is about to end because it cannot do its work: whoever started the process shall see that.
+pub fn ends_badly() {
+    OUTCOME.store(BY_STATUS, Ordering::Relaxed);
+}
+
+/// Ends a node that cannot do its work; returns when it has ended, or ends the process.
+pub fn give_up() {
+    ends_badly();
+    service::abort_all();
+    force();
+}
+
 /// The way to end when not all has gone well: by the signal that gave the order, if one did.
 fn failure() -> i32 {
     match SIGNAL.load(Ordering::Relaxed) {

@@ -4,8 +4,8 @@ use crate::config::keys;
 use crate::limits::Limits;
 use crate::service::{self, ThreadClass};
 use crate::{
-    clock, crash, daemon, figures, handle, harbor, log, module, reclaim, release, scheduler,
-    shutdown, signals, socket, timer,
+    builtin, clock, crash, daemon, figures, handle, harbor, log, module, reclaim, release,
+    scheduler, shutdown, signals, socket, startup, timer,
 };
 use libc::{c_char, c_int};
 use parking_lot::{Condvar, Mutex};
@@ -53,6 +53,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     // SAFETY: contract of this function.
     let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
     signals::handle_hangup();
+    builtin::prepare();
     let refuse = |reason: String| -> ! {
         eprintln!("{reason}");
         exit(1);
@@ -129,7 +130,11 @@ fn bootstrap(logger: u32, line: &CStr) {
         CString::new(&line_text[..end]).unwrap_or_default(),
         CString::new(args).unwrap_or_default(),
     );
-    if service::launch(&name, Some(&args), false).0 != 0 {
+    startup::before_first();
+    let first = service::launch(&name, Some(&args), false).0;
+    if first != 0 {
+        // No worker runs yet: it has not failed before this.
+        startup::first_is(first);
         return;
     }
     log::error(0, &[b"Bootstrap error : ", bytes, b"\n"].concat());

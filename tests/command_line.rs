@@ -1,9 +1,14 @@
 //! The executable's answers to its arguments and to config files that it cannot use.
 #![cfg(feature = "lua")]
 
+mod tools;
+
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use tools::running::Node;
+use tools::scratch;
 
 fn skynet(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_skynet"))
@@ -108,4 +113,85 @@ fn the_log_names_a_misspelled_key_and_the_one_that_was_meant() {
     assert_eq!(warnings.len(), 1, "{text}");
     let expected = "warning: config: nobody reads the key `thrad`; did you mean `thread`?";
     assert!(warnings[0].ends_with(expected), "{text}");
+}
+
+/// A folder with these files and a config, in which a node is to run.
+fn folder(name: &str, config_text: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = scratch(&format!("start-{name}"));
+    for (file, text) in files {
+        fs::write(folder.join(file), text).unwrap();
+    }
+    let text = format!("thread = 2\nluaservice = './?.lua'\n{config_text}\n");
+    fs::write(folder.join("config"), text).unwrap();
+    folder
+}
+
+fn node_in(folder: &Path) -> Command {
+    let mut node = Command::new(env!("CARGO_BIN_EXE_skynet"));
+    node.arg("config").current_dir(folder);
+    node
+}
+
+#[test]
+fn a_node_whose_first_service_cannot_start_ends_with_status_1() {
+    let single = "harbor = 0\n";
+    let broken = [("main.lua", "error 'on purpose'")];
+    let broken_start = [(
+        "main.lua",
+        "local skynet = require 'skynet'\nskynet.start(function() error 'on purpose' end)",
+    )];
+    for (name, config_text, files, line) in [
+        (
+            "no-bootstrap",
+            "bootstrap = 'snlua nosuch'\nharbor = 0",
+            &[][..],
+            "\"bootstrap\") could not start",
+        ),
+        (
+            "no-address",
+            "harbor = 1",
+            &[],
+            "cslave could not start: the process ends with status 1",
+        ),
+        (
+            "wrong-kind",
+            "standalone = '0.0.0.0:2013'\nharbor = 0",
+            &[],
+            "\"bootstrap\") could not start",
+        ),
+        (
+            "no-start",
+            single,
+            &[],
+            "main (config key \"start\") could not start",
+        ),
+        (
+            "broken",
+            single,
+            &broken,
+            "main (config key \"start\") could not start",
+        ),
+        (
+            "broken-start",
+            single,
+            &broken_start,
+            "main (config key \"start\") could not start",
+        ),
+    ] {
+        let output = node_in(&folder(name, config_text, files)).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{name}\n{log}");
+        assert!(log.contains(line), "{name}: no {line:?} in\n{log}");
+    }
+}
+
+#[test]
+fn other_services_keep_a_node_running_whose_first_one_cannot_start() {
+    let main = "local skynet = require 'skynet'\n\
+        skynet.start(function() skynet.newservice 'other'; error 'on purpose' end)";
+    let other = "require('skynet').start(function() end)";
+    let files = [("main.lua", main), ("other.lua", other)];
+    Node::spawn(&mut node_in(&folder("goes-on", "harbor = 0", &files))).wait(
+        "main (config key \"start\") could not start; the node goes on, as other services run: 1",
+    );
 }

@@ -7,7 +7,7 @@ use super::figures;
 use super::limit::Policy;
 use super::send::{self, parse_hex, tail};
 use crate::message::{Message, ptype};
-use crate::{clock, env, handle, limits, log, scheduler, shutdown, socket, timer};
+use crate::{clock, env, handle, limits, log, scheduler, shutdown, socket, startup, timer};
 use libc::{c_char, c_long};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::Ordering;
@@ -42,7 +42,14 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
         b"SETENV" => set_env(this, text),
         b"STARTTIME" => this.answer(Digits::decimal(clock::start_time().into()).bytes()),
         b"ABORT" => {
+            if text == c"failed" {
+                shutdown::ends_badly();
+            }
             context::abort_all();
+            NONE
+        }
+        b"STARTUP" => {
+            startup::command(text);
             NONE
         }
         b"MONITOR" => monitor(this, text),

@@ -6,7 +6,7 @@ use crate::handle;
 use crate::harbor;
 use crate::message::{Message, SIZE_MASK, ptype};
 use crate::reclaim;
-use crate::{log, memory};
+use crate::{log, memory, startup};
 use libc::{c_int, c_void};
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -327,7 +327,12 @@ pub unsafe fn send_name(
             let found = handle::find_name(tail(name));
             if found == 0 {
                 // SAFETY: contract of this function.
-                unsafe { drop_payload(ty, data) };
+                unsafe {
+                    if name == LAUNCHER && is_text(ty, data, size, b"ERROR") {
+                        startup::reported_to_nobody(source);
+                    }
+                    drop_payload(ty, data);
+                }
                 return -1;
             }
             found
@@ -354,6 +359,21 @@ pub unsafe fn send_name(
     };
     // SAFETY: contract of this function.
     unsafe { send(context, source, destination, ty, session, data, size) }
+}
+
+/// Who hears how the start of a service went.
+const LAUNCHER: &CStr = c".launcher";
+
+/// Whether a payload is this text, as a message of the type TEXT.
+///
+/// # Safety
+/// As [`send`].
+unsafe fn is_text(ty: c_int, data: *const c_void, size: usize, text: &[u8]) -> bool {
+    (ty & 0xff) as u8 == ptype::TEXT as u8
+        && size == text.len()
+        && !data.is_null()
+        // SAFETY: by contract.
+        && unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) } == text
 }
 
 /// `skynet_queryname` ("skynet.h"): `:hex` or `.local`; 0 if there is none.
