@@ -68,6 +68,11 @@ fn socket_channels_connect_log_in_and_match_answers() {
 }
 
 #[test]
+fn pools_lose_no_connection() {
+    run_test("pool");
+}
+
+#[test]
 fn hashes_for_log_ins_are_those_of_the_standards() {
     run_test("sha2");
 }

@@ -385,7 +385,7 @@ function M.close(id)
 	elseif s.state == OPEN then
 		s.paused = false
 		if s.parked then
-			assert(not s.closer, "socket is being closed by another task")
+			assert(not s.closer or coroutine.status(s.closer) == "dead", "socket is being closed by another task")
 			s.closer = running()
 			skynet.wait(s.closer)
 		else

@@ -254,6 +254,24 @@ local function usable(self)
 	end
 end
 
+-- The tasks that wait while another one connects. It may be killed at that: then one of them goes on with it.
+local Dialling = {
+	__close = function(tokens)
+		local self = tokens.channel
+		self.dialling = nil
+		if self.greeter == tokens.task then -- in the middle of the log-in
+			self.greeter = nil
+			if self.link then
+				drop(self, self.link)
+			end
+		end
+		for _, token in ipairs(tokens) do
+			token.problem, token.done = tokens.problem, tokens.done
+			skynet.wakeup(token)
+		end
+	end,
+}
+
 local function connect(self, once)
 	local ready = usable(self)
 	if ready ~= nil then
@@ -266,15 +284,16 @@ local function connect(self, once)
 		table.insert(self.dialling, token)
 		skynet.wait(token)
 		problem = token.problem
+		if not token.done then
+			return connect(self, once)
+		end
 	else
-		self.dialling = {}
 		local ok
-		ok, problem = pcall(dial, self, once)
-		local tokens = self.dialling
-		self.dialling = nil
-		for _, token in ipairs(tokens) do
-			token.problem = problem
-			skynet.wakeup(token)
+		do
+			local tokens <close> = setmetatable({ channel = self, task = coroutine.running() }, Dialling)
+			self.dialling = tokens
+			ok, problem = pcall(dial, self, once)
+			tokens.problem, tokens.done = problem, true
 		end
 		if not ok then
 			error(problem, 0)

@@ -184,6 +184,31 @@ function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()
 	close()
 end
 
+function cases.a_task_that_is_killed_while_it_connects_leaves_that_to_the_next()
+	local logged_in = 0
+	local port, close, count = server(echo)
+	local channel = socketchannel.channel {
+		host = "127.0.0.1", port = port,
+		auth = function(channel)
+			if logged_in == 0 then
+				logged_in = 1
+				ask(channel, "silence")
+			end
+			logged_in = 2
+		end,
+	}
+	local first = skynet.fork(ask, channel, "first")
+	repeat skynet.sleep(0) until logged_in == 1
+	local answer
+	skynet.fork(function() answer = ask(channel, "second") end)
+	skynet.sleep(0)
+	skynet.killthread(first)
+	repeat skynet.sleep(0) until answer
+	check.equal({ answer, logged_in, count() }, { "=second", 2, 2 })
+	channel:close()
+	close()
+end
+
 function cases.tasks_that_cannot_wait_send_nothing()
 	local port, close = server(echo)
 	local channel = socketchannel.channel { host = "127.0.0.1", port = port }

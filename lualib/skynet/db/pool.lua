@@ -44,47 +44,34 @@ local function next_in_line(self)
 	self.first, self.last = 1, 0
 end
 
-local function open_one(self)
-	self.count = self.count + 1
-	local ok, connection = pcall(self.open)
-	if ok then
-		return connection
-	end
-	self.count = self.count - 1
+-- The next one may try to open one itself.
+local function pass_on(self)
 	local place = next_in_line(self)
-	if place then -- may try itself
+	if place then
 		place.may_open = true
 		skynet.wakeup(place)
 	end
-	error(connection, 0)
 end
 
-local function take(self)
-	check_yieldable(4)
-	if self.closed then
-		error("pool is closed", 0)
+-- Also when the task is killed meanwhile.
+local opening = {
+	__close = function(attempt)
+		if not attempt.ok then
+			attempt.pool.count = attempt.pool.count - 1
+			pass_on(attempt.pool)
+		end
+	end,
+}
+
+local function open_one(self)
+	local attempt <close> = setmetatable({ pool = self }, opening)
+	self.count = self.count + 1
+	local ok, connection = pcall(self.open)
+	attempt.ok = ok
+	if not ok then
+		error(connection, 0)
 	end
-	local connection = table.remove(self.idle)
-	if connection then
-		return connection
-	elseif self.count < self.size then
-		return open_one(self)
-	end
-	local place = {}
-	self.last = self.last + 1
-	self.line[self.last] = place
-	if self.timeout then
-		skynet.sleep(self.timeout, place)
-	else
-		skynet.wait(place)
-	end
-	if place.connection then
-		return place.connection
-	elseif place.may_open then
-		return open_one(self)
-	end
-	place.gone = true
-	error(self.closed and "pool is closed" or "pool: no connection became free in time", 0)
+	return connection
 end
 
 local function give_back(self, connection)
@@ -102,20 +89,75 @@ end
 
 local function drop(self, connection)
 	self.count = self.count - 1
-	local place = next_in_line(self)
-	if place then
-		place.may_open = true
-		skynet.wakeup(place)
-	end
+	pass_on(self)
 	pcall(self.close_one, connection)
 end
 
-local function finish(self, connection, ok, ...)
+-- A task that is killed while it waits gives up what it was given meanwhile.
+local in_line = {
+	__close = function(place)
+		if place.left then
+			return
+		end
+		place.gone = true
+		if place.connection then
+			give_back(place.pool, place.connection)
+		elseif place.may_open then
+			pass_on(place.pool)
+		end
+	end,
+}
+
+local function wait_in_line(self)
+	local place <close> = setmetatable({ pool = self }, in_line)
+	self.last = self.last + 1
+	self.line[self.last] = place
+	if self.timeout then
+		skynet.sleep(self.timeout, place)
+	else
+		skynet.wait(place)
+	end
+	place.left = true
+	place.gone = true
+	return place
+end
+
+local function take(self)
+	check_yieldable(4)
+	if self.closed then
+		error("pool is closed", 0)
+	end
+	local connection = table.remove(self.idle)
+	if connection then
+		return connection
+	elseif self.count < self.size then
+		return open_one(self)
+	end
+	local place = wait_in_line(self)
+	if place.connection then
+		return place.connection
+	elseif place.may_open then
+		return open_one(self)
+	end
+	error(self.closed and "pool is closed" or "pool: no connection became free in time", 0)
+end
+
+-- A task that is killed while it has a connection leaves it in the middle of something.
+local in_use = {
+	__close = function(lease)
+		if not lease.over then
+			drop(lease.pool, lease.connection)
+		end
+	end,
+}
+
+local function finish(lease, ok, ...)
+	lease.over = true
 	if ok then
-		give_back(self, connection)
+		give_back(lease.pool, lease.connection)
 		return ...
 	end
-	drop(self, connection) -- it may be in the middle of something
+	drop(lease.pool, lease.connection) -- it may be in the middle of something
 	error((...), 0)
 end
 
@@ -124,8 +166,8 @@ end
 ---@return any ... results of func. Raises what func raises (the connection is closed then), what opening
 --- raises, and when no connection becomes free in time
 function Pool:use(func, ...)
-	local connection = take(self)
-	return finish(self, connection, pcall(func, connection, ...))
+	local lease <close> = setmetatable({ pool = self, connection = take(self) }, in_use)
+	return finish(lease, pcall(func, lease.connection, ...))
 end
 
 --- Closes the idle connections now and the others when they are given back. Yields.
