@@ -24,6 +24,7 @@ pub enum Kind {
 /// `skynet.getenv` and for the keys that the Rust code asks for.
 pub const KEYS: &[(&str, Kind)] = &[
     ("address", Kind::Plain),
+    ("api_version", Kind::Plain),
     ("bootstrap", Kind::Plain),
     ("certfile", Kind::File),
     ("cluster", Kind::File),
