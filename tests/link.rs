@@ -225,6 +225,31 @@ fn a_service_that_was_compiled_for_a_release_finds_it_by_the_config() {
 }
 
 #[test]
+fn a_compiled_harbor_service_of_old_is_told_of_when_the_config_says_nothing() {
+    let folder = scratch("compiled-harbor");
+    let program = program_of(&folder, "release_main", RELEASES[0]);
+    let service = probe(&folder, "c", 10100, &["-DCOMPILED_THEN"]);
+    let log = |config: &[&str]| {
+        let output = run(Command::new(&program)
+            .arg(&service)
+            .arg("release_probe harbor")
+            .args(config)
+            .env_remove("LD_LIBRARY_PATH"));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let told = log(&[]);
+    assert!(
+        told.contains("release_probe.so was compiled for v1.2.0 or older")
+            && told.contains("api_version = \"1.1.0\""),
+        "{told}"
+    );
+    for known in ["1.1.0", "1.2.0"] {
+        let silent = log(&[known]);
+        assert!(!silent.contains("was compiled for"), "{silent}");
+    }
+}
+
+#[test]
 fn a_program_with_headers_that_do_not_fit_is_refused_with_the_reason() {
     let folder = scratch("stale");
     let program = program_of(&folder, "stale_main", 99999);

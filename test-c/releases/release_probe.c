@@ -2,7 +2,8 @@
  * A service that looks at what differs between the releases of the interface, from inside: a connection that its peer
  * ends, messages to another node, statistics of sockets, threads of the project's own. What it expects is what the release
  * of SKYNET_API_VERSION does. With COMPILED_THEN it looks for the names that a service has that was compiled for that
- * release then, so that only the config can tell the node what it is.
+ * release then, so that only the config can tell the node what it is. With the argument "harbor" it is no more than the
+ * harbor service.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -22,6 +23,10 @@ extern "C" {
 #if defined(COMPILED_THEN) && SKYNET_API_VERSION < 10200
 #undef skynet_harbor_start
 void skynet_harbor_start(void *ctx);
+#endif
+#if defined(COMPILED_THEN) && SKYNET_API_VERSION < 10300
+#undef skynet_socket_send
+int skynet_socket_send(struct skynet_context *ctx, int id, void *buffer, int sz);
 #endif
 #if defined(COMPILED_THEN) && SKYNET_API_VERSION < 10400
 #undef skynet_socket_info
@@ -159,10 +164,14 @@ int release_probe_init(struct probe *self, struct skynet_context *context, const
 	struct sockaddr_in address;
 	socklen_t size = sizeof(address);
 	int pair[2];
-	(void)parm;
 	look_at_threads();
 	skynet_callback(context, self, on_message);
 	skynet_harbor_start(context);
+	if (strcmp(parm, "harbor") == 0) {
+		release_passed();
+		skynet_command(context, "ABORT", NULL);
+		return 0;
+	}
 	require(skynet_send(context, 0, 2u << 24 | 1, PTYPE_RESERVED_LUA, 0, (void *)"hi", 2) == 0, "a send to another node");
 
 	memset(&address, 0, sizeof(address));
