@@ -1,5 +1,6 @@
 --- The body of a HTTP message: how it is framed, and reading it from a source (RFC 9112 §6, §7).
 
+local skynet = require "skynet"
 local fields = require "http.fields"
 
 local match, find, sub = string.match, string.find, string.sub
@@ -153,6 +154,7 @@ function M.read_chunks(source, limit, header, limits)
 		if count == JOIN then
 			joined[#joined + 1] = table.concat(parts)
 			parts, count = {}, 0
+			skynet.yield() -- tiny chunks: others get their turn
 		end
 	end
 	if M.read_trailer(source, header, limits) then

@@ -5,14 +5,28 @@
 ---   close()          TLS: frees the state, after the socket is closed; nil for plain connections
 
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 
 local M = {}
 local client_context, server_context
 
+-- Who sends faster than its input is handled is not read from meanwhile: after so many bytes at a time.
+local BULK <const> = 16 * 1024
+
+local function paced(id, read)
+	return function(n)
+		local bytes = read(n)
+		if #bytes >= BULK then
+			socket.hold(id)
+		end
+		return bytes
+	end
+end
+
 local function plain(id)
 	return {
-		read = sockethelper.readfunc(id),
+		read = paced(id, sockethelper.readfunc(id)),
 		write = sockethelper.writefunc(id),
 		readall = sockethelper.readallfunc(id),
 		ended = function()
@@ -26,7 +40,7 @@ local function secure(id, session, init)
 	return {
 		init = init(id, session),
 		close = tls.closefunc(session),
-		read = tls.readfunc(id, session),
+		read = paced(id, tls.readfunc(id, session)),
 		write = tls.writefunc(id, session),
 		readall = tls.readallfunc(id, session),
 		ended = function()

@@ -31,6 +31,8 @@ local DATA <const>, CONNECT <const>, CLOSED <const> = 1, 2, 3
 -- input can still be read.
 local OPENING <const>, OPEN <const>, ENDED <const> = 1, 2, 3
 
+local HELD <const> = 0 -- see `hold`
+
 local M = {}
 
 -- id -> record of a socket of this service:
@@ -40,7 +42,7 @@ local M = {}
 --   wants           what the parked reader needs: a number of bytes, a separator, or true for all
 --   parked          the task that waits for an event
 --   closer          the task in `close` that waits for the reader to leave
---   paused          true while paused; false when that must not happen any more
+--   paused          true while paused, HELD by `hold`; false when that must not happen any more
 --   callback        listen: (id, address); UDP: (data, address)
 --   limit, warn     see `limit` and `warning`
 --   failure         text of the error that ended it
@@ -73,7 +75,9 @@ local function park(s)
 	local me = running()
 	s.parked = me
 	if s.paused then
-		skynet.error(string.format("Resume socket (%d)", s.id))
+		if s.paused ~= HELD then
+			skynet.error(string.format("Resume socket (%d)", s.id))
+		end
 		s.paused = nil
 		driver.start(s.id)
 	end
@@ -351,6 +355,17 @@ function M.pause(id)
 	local s = socket_pool[id]
 	if s then
 		pause(s)
+	end
+end
+
+--- `pause` for who reads much and is slow: what comes meanwhile stays with the sender, and no line in the log. Does not
+--- yield.
+---@param id integer
+function M.hold(id)
+	local s = socket_pool[id]
+	if s and s.state == OPEN and s.paused == nil then
+		s.paused = HELD
+		driver.pause(id)
 	end
 end
 

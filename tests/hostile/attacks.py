@@ -116,6 +116,13 @@ def several(strangers, count):
     return [link for link in (strangers.connect() for _ in range(count)) if link]
 
 
+def greeted(strangers, count):
+    """The same, behind the handshake that the listener has."""
+    links = several(strangers, count)
+    hello = getattr(strangers.target, "hello", b"")
+    return [link for link in links if strangers.send(link, hello) >= 0]
+
+
 def zeros(strangers):
     """Four connections of zero bytes."""
     size = 32_000 if strangers.short else 1_000_000
@@ -188,7 +195,7 @@ def flood(strangers):
     data = strangers.target.cheapest * max(1, CHUNK // len(strangers.target.cheapest))
     end = strangers.until()
     while time.monotonic() < end:
-        links = several(strangers, 4)
+        links = greeted(strangers, 4)
         pump(strangers, links, data, end)
         for link in links:
             strangers.close(link)
@@ -198,7 +205,7 @@ def flood(strangers):
 def deaf(strangers):
     """Four connections that do the same and read no answer."""
     data = strangers.target.cheapest * max(1, CHUNK // len(strangers.target.cheapest))
-    pump(strangers, several(strangers, 4), data, strangers.until(), read=False)
+    pump(strangers, greeted(strangers, 4), data, strangers.until(), read=False)
 
 
 def wait(seconds):

@@ -365,6 +365,7 @@ local function connect_to(bytes, seen, fields, options)
 			local mask = socket.read(id, 4)
 			local payload = size & 0x7f > 0 and crypt.xor_str(socket.read(id, size & 0x7f), mask) or ""
 			seen[#seen + 1] = { first & 0x0f, payload }
+			if first & 0x0f == opcodes.close and not seen.silent then break end
 		end
 		seen.ended = true
 		socket.close(id)
@@ -406,7 +407,7 @@ function cases.a_client_reads_what_a_server_may_send()
 end
 
 function cases.a_client_waits_for_its_server_to_close()
-	local seen = {}
+	local seen = { silent = true }
 	local id = connect_to(from_server("text", "on its way"), seen, nil, { close_time = 20 })
 	websocket.close(id, 1000, string.rep("ü", 100))
 	check.equal(websocket.is_close(id), true)

@@ -1,5 +1,6 @@
 --- Messages of the WebSocket protocol, put together from frames (RFC 6455 §5.4, §5.6, §8.1).
 
+local skynet = require "skynet"
 local fields = require "http.fields"
 local frames = require "http.websocket.frame"
 
@@ -9,6 +10,8 @@ Reader.__index = Reader
 
 -- So many parts are joined at a time: many small ones do not need a table entry each.
 local JOIN <const> = 512
+-- After so many frames that are there already others get their turn.
+local TURN <const> = 64
 
 --- Makes a reader of messages. Does not yield.
 ---@param source table see http.source
@@ -21,7 +24,7 @@ function M.new(source, masked, limit, strict)
 		masked = nil
 	end
 	-- Of a message that has begun: kind, joined and parts, count of the parts, size.
-	return setmetatable({ source = source, masked = masked, limit = limit, strict = strict, size = 0 }, Reader)
+	return setmetatable({ source = source, masked = masked, limit = limit, strict = strict, size = 0, turn = 0 }, Reader)
 end
 
 local function begin(self, kind)
@@ -60,6 +63,13 @@ end
 ---@return string? kind "text" or "binary" with a whole message, "close", "ping", "pong"; nil: a part of a message
 ---@return string payload
 function Reader:next()
+	self.turn = self.turn + 1
+	if self.turn == TURN then
+		self.turn = 0
+		if self.source:pending() then
+			skynet.yield()
+		end
+	end
 	local last, kind, payload = frames.read(self.source, self.masked, self.limit - self.size)
 	if kind == "close" then
 		if self.strict then
