@@ -101,12 +101,13 @@ local function add_line(connection, line)
 	connection:wake()
 end
 
--- Does not read on while that many lines wait, so a stranger fills the kernel's buffers and not ours.
+-- Does not read on while that many lines wait, so a stranger fills the kernel's buffers and not ours. The token is not the
+-- task: what was woken twice must not end a read of the socket.
 local function wait_for_room(connection)
 	while connection.last - connection.first >= MOST_LINES and not connection.ended do
-		connection.reader = coroutine.running()
-		skynet.wait(connection.reader)
-		connection.reader = nil
+		connection.waits = true
+		skynet.wait(connection.room)
+		connection.waits = false
 	end
 end
 
@@ -173,8 +174,8 @@ function Connection:poll_line()
 	if line then
 		self.lines[self.first] = nil
 		self.first = self.first + 1
-		if self.reader then
-			skynet.wakeup(self.reader)
+		if self.waits then
+			skynet.wakeup(self.room)
 		end
 	end
 	return line
@@ -336,7 +337,8 @@ local function watch_output(connection)
 end
 
 local function serve(fd, peer)
-	local connection = setmetatable({ fd = fd, peer = peer, lines = {}, first = 1, last = 0, known = not password }, Connection)
+	local connection = { fd = fd, peer = peer, lines = {}, first = 1, last = 0, known = not password, room = {} }
+	setmetatable(connection, Connection)
 	skynet.error(peer, "connected")
 	watch_output(connection)
 	skynet.fork(read_lines, connection)
@@ -346,8 +348,8 @@ local function serve(fd, peer)
 	end
 	skynet.error(peer, "disconnect")
 	connection.ended = true
-	if connection.reader then
-		skynet.wakeup(connection.reader)
+	if connection.waits then
+		skynet.wakeup(connection.room)
 	end
 	door:leave(fd)
 	socket.close(fd)

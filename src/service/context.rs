@@ -29,6 +29,7 @@ use crate::module::Module;
 use crate::reclaim;
 use crate::scheduler;
 use crate::shutdown;
+use crate::socket;
 use libc::{FILE, c_char, c_int, c_void};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, CString};
@@ -463,7 +464,12 @@ pub(super) unsafe fn finish(context: *mut Context) {
 fn bounce(handle: u32, message: Message) {
     figures::count_bounce();
     // SAFETY: the payload belongs to the message.
-    unsafe { libc::free(message.data) };
+    unsafe {
+        if message.ty() == ptype::SOCKET {
+            socket::handled(message.data, message.size());
+        }
+        libc::free(message.data);
+    }
     if message.source != 0 {
         let notice = Message::empty(handle, ptype::ERROR, message.session);
         super::send_to(message.source, notice);

@@ -5,7 +5,7 @@ use super::{Monitor, Queue, cpu, send};
 use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
-use crate::{log, memory};
+use crate::{log, memory, socket};
 use libc::c_void;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -169,7 +169,10 @@ fn add(counter: &AtomicUsize, n: usize) {
 unsafe fn charge_buffer(data: *mut c_void, size: usize) {
     if size >= size_of::<SocketMessage>() {
         // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
-        unsafe { memory::block_received((*data.cast::<SocketMessage>()).buffer.cast()) };
+        unsafe {
+            memory::block_received((*data.cast::<SocketMessage>()).buffer.cast());
+            socket::handled(data, size);
+        }
     }
 }
 
@@ -186,7 +189,12 @@ unsafe fn dispatch<const PROFILE: bool>(
 ) -> u64 {
     let Some(callback) = this.callback.get() else {
         // SAFETY: the payload belongs to the message.
-        unsafe { libc::free(message.data) };
+        unsafe {
+            if message.ty() == ptype::SOCKET {
+                socket::handled(message.data, message.size());
+            }
+            libc::free(message.data);
+        }
         add(&this.unheard, 1);
         return now;
     };

@@ -56,6 +56,11 @@ pub enum Command {
         /// The socket.
         id: i32,
     },
+    /// What was throttled is read again.
+    ReadOn {
+        /// The socket.
+        id: i32,
+    },
     /// Close, now or when everything is written.
     Close {
         /// The socket.

@@ -155,6 +155,11 @@ pub trait Sink {
 
     /// The wait of a turn is over; what it brought is delivered after this.
     fn awake(&mut self) {}
+
+    /// Whether [`super::SocketServer::handled`] is told what becomes of the data, so that reading can be held up.
+    fn counts(&self) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(Event) -> bool> Sink for F {

@@ -139,6 +139,10 @@ impl Sink for Looking<'_> {
         self.sink.awake();
         self.seen = (self.idlers)();
     }
+
+    fn counts(&self) -> bool {
+        self.sink.counts()
+    }
 }
 
 impl SocketServer {

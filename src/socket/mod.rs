@@ -17,6 +17,7 @@
 
 mod accept;
 pub(crate) mod addr;
+mod ahead;
 pub(crate) mod buffer;
 pub(crate) mod command;
 pub(crate) mod command_queue;
@@ -52,8 +53,8 @@ pub use event::{Event, Sink, What};
 pub use info::SocketInfo;
 pub use lead::Leader;
 pub use node::{
-    Poll, SocketMessage, exit, free, init, lead, poll_once, run, server, socket_type, try_lead,
-    wake_poller,
+    Poll, SocketMessage, exit, free, handled, init, lead, poll_once, run, server, socket_type,
+    try_lead, wake_poller,
 };
 pub use rules::Rules;
 pub use server::{Hooks, SocketServer};

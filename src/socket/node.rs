@@ -131,8 +131,29 @@ pub fn lead(leader: Leader<'static>, limit: Option<Duration>, awake: &mut dyn Fn
         fn awake(&mut self) {
             (self.0)();
         }
+        fn counts(&self) -> bool {
+            true
+        }
     }
     leader.turn(&mut Worker(awake), limit);
+}
+
+/// A PTYPE_SOCKET message is about to be handled, or dropped: its bytes are no longer ahead of the service.
+///
+/// # Safety
+/// `data` is that of a message of this type, with `size` bytes.
+pub unsafe fn handled(data: *const c_void, size: usize) {
+    if data.is_null() || size < size_of::<SocketMessage>() {
+        return;
+    }
+    // SAFETY: as the caller promises; a program's own messages need not be aligned.
+    let head = unsafe { data.cast::<SocketMessage>().read_unaligned() };
+    if head.r#type == socket_type::DATA
+        && head.ud > 0
+        && let Some(s) = server()
+    {
+        s.handled(head.id, head.ud as usize);
+    }
 }
 
 /// Ends the wait of a worker in [`lead`].
@@ -146,6 +167,10 @@ pub fn wake_poller() {
 struct Mailboxes;
 
 impl Sink for Mailboxes {
+    fn counts(&self) -> bool {
+        true
+    }
+
     fn deliver(&mut self, event: Event) -> bool {
         let none = Text::new();
         let (ty, ud, text, data) = match event.what {

@@ -60,10 +60,15 @@ impl Turn<'_> {
             slot.read.fetch_add(data.len() as u64, Ordering::Relaxed);
             self.bytes += data.len();
             slot.read_time.store(self.s.now(), Ordering::Relaxed);
+            self.count_ahead(slot, &data);
             self.emit(id, What::Data(data));
             left -= 1;
             // A short read has emptied the socket; anything newer is told by the next wait.
             if self.is_orphan(id) || !(all || full && left > 0) {
+                self.throttle(id);
+                return;
+            }
+            if !all && self.throttle(id) {
                 return;
             }
             left = left.max(1);

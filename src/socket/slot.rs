@@ -6,6 +6,7 @@
 //! - `gate`, `queue`, `peer`: `queue` and `peer` only by the owner of the gate. The I/O thread enters the gate to release
 //!   a slot, so while somebody is inside and the tag still names his socket, the descriptor is valid.
 //! - `fd`, `owner`, `reading`, `writing`, `hint`, `strikes`: written by the I/O thread, read by anybody (statistics).
+//! - `ahead`, `throttled`: see [`super::ahead`].
 //! - counters: relaxed, written by the I/O thread (read) and by the owner of the gate (write).
 //! - `limit`: anybody writes, the owner of the gate reads.
 
@@ -72,6 +73,10 @@ pub struct Slot {
     pub overflowed: AtomicBool,
     /// Somebody has asked for the start of this accepted socket, so what is written may wait for it.
     pub starting: AtomicBool,
+    /// Bytes that were delivered and that the owner has not begun to handle.
+    pub ahead: AtomicUsize,
+    /// Nothing is read, for `ahead` is too much; see [`super::ahead`].
+    pub throttled: AtomicBool,
     /// log2 of the next read's size; 0 for small reads. I/O thread only.
     pub hint: AtomicU8,
     /// Errors seen in a row without a successful read. I/O thread only.
@@ -146,6 +151,8 @@ impl Slot {
         self.overflowed.store(false, Ordering::Relaxed);
         self.starting.store(false, Ordering::Relaxed);
         self.limit.store(0, Ordering::Relaxed);
+        self.ahead.store(0, Ordering::Relaxed);
+        self.throttled.store(false, Ordering::Relaxed);
         self.hint.store(0, Ordering::Relaxed);
         self.strikes.store(0, Ordering::Relaxed);
         for counter in [&self.read, &self.written, &self.read_time, &self.write_time] {

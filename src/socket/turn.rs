@@ -72,6 +72,8 @@ pub struct Turn<'a> {
     orphans: Vec<i32>,
     delivered: usize,
     pub(super) bytes: usize,
+    /// See [`Sink::counts`].
+    pub(super) counts: bool,
     exit: bool,
 }
 
@@ -89,10 +91,12 @@ pub struct Done {
 impl<'a> Turn<'a> {
     /// Runs one turn.
     pub fn run(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink, wait: Wait) -> Done {
+        let counts = sink.counts();
         let mut turn = Turn {
             s,
             io,
             sink,
+            counts,
             orphans: Vec::new(),
             delivered: 0,
             bytes: 0,
@@ -295,6 +299,7 @@ impl<'a> Turn<'a> {
         if fd < 0 {
             Ok(())
         } else {
+            let read = read && !slot.throttled.load(Ordering::SeqCst);
             self.s.poller.change(fd, id, read, write)
         }
     }
@@ -393,6 +398,11 @@ impl<'a> Turn<'a> {
                         .is_err()
                 {
                     self.emit(id, What::Error(Text::from("enable read failed")));
+                }
+            }
+            Command::ReadOn { id } => {
+                if self.s.table.slot(id).state_of(id).is_some() {
+                    self.tell_kernel(id);
                 }
             }
             Command::Close { id, now, caller } => self.close(id, now, caller),
@@ -523,7 +533,9 @@ impl<'a> Turn<'a> {
             Phase::Listen => return self.accept_some(r.id),
             _ => {}
         }
-        let read = r.read && slot.reading.load(Ordering::Relaxed);
+        let reading =
+            slot.reading.load(Ordering::Relaxed) && !slot.throttled.load(Ordering::SeqCst);
+        let read = r.read && reading;
         // A paused stream that is over: what it still has is delivered before the end.
         let rest = r.hangup
             && !r.error

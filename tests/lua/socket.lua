@@ -233,4 +233,33 @@ function cases.second_reader_is_refused()
 	check.equal(pcall(socket.read, b), false)
 end
 
+-- The C core reads what there is, whatever its service does.
+if skynet.call_timeout then
+	function cases.what_a_busy_service_cannot_handle_is_not_read()
+		local size <const>, most <const> = 16 * 1024 * 1024, 4 * 1024 * 1024
+		local reader = skynet.newservice "busy_reader"
+		local fd = assert(socket.open("127.0.0.1", skynet.call(reader, "lua", "port")))
+		socket.write(fd, string.rep("x", size))
+		local function bytes_read()
+			for _, info in ipairs(socket.netstat()) do
+				if info.address == reader and info.type == "TCP" then
+					return info.read
+				end
+			end
+			return 0
+		end
+		local before, still = -1, 0
+		repeat -- until it does not change any more
+			skynet.sleep(2)
+			local now = bytes_read()
+			still = now == before and still + 1 or 0
+			before = now
+		until now > 0 and still == 10
+		assert(before < most, before)
+		skynet.setenv("busy_reader_may_go_on", "yes")
+		repeat skynet.sleep(1) until skynet.call(reader, "lua") == size
+		socket.close(fd)
+	end
+end
+
 check.run(cases)

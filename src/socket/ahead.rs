@@ -1,0 +1,76 @@
+//! How far reading may be ahead of the services: what has been delivered waits in mailboxes, which have no end. So a stream
+//! is not read while its owner has more than [`MOST`] bytes of it to handle, and the peer is held up by TCP.
+//!
+//! The I/O thread counts what it delivers, workers count it down when the callback gets it. Both decide with the same two
+//! words, the I/O thread by "set `throttled`, then look at `ahead`", workers by "count `ahead` down, then look at `throttled`",
+//! all sequentially consistent: one of the two sees the other, so a stream never stays throttled with nothing ahead.
+
+use super::command::Command;
+use super::event::Received;
+use super::server::SocketServer;
+use super::slot::Slot;
+use super::turn::Turn;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+/// Bytes of a stream that may wait to be handled before reading stops.
+pub const MOST: usize = 512 * 1024;
+/// Bytes at which it goes on.
+pub const ENOUGH: usize = 128 * 1024;
+
+impl Turn<'_> {
+    /// Counts what is about to be delivered.
+    pub(super) fn count_ahead(&self, slot: &Slot, data: &Received) {
+        if self.counts {
+            slot.ahead.fetch_add(data.len(), SeqCst);
+        }
+    }
+
+    /// Stops to read when too much waits. Whether it has.
+    pub(super) fn throttle(&self, id: i32) -> bool {
+        let slot = self.s.table.slot(id);
+        if !self.counts || slot.ahead.load(Relaxed) <= MOST {
+            return false;
+        }
+        slot.throttled.store(true, SeqCst);
+        if slot.ahead.load(SeqCst) <= ENOUGH {
+            // The owner was faster; whoever takes the mark off has to see to the kernel.
+            slot.throttled.store(false, SeqCst);
+            return false;
+        }
+        self.tell_kernel(id)
+    }
+
+    /// What the kernel shall tell of a socket has changed. Whether it could be told.
+    pub(super) fn tell_kernel(&self, id: i32) -> bool {
+        let slot = self.s.table.slot(id);
+        let fd = slot.fd.load(Relaxed);
+        let read = slot.reading.load(Relaxed) && !slot.throttled.load(SeqCst);
+        fd >= 0
+            && self
+                .s
+                .poller
+                .change(fd, id, read, slot.writing.load(Relaxed))
+                .is_ok()
+    }
+}
+
+impl SocketServer {
+    /// Any thread: the owner handles so many bytes of a stream, or never will.
+    pub fn handled(&self, id: i32, bytes: usize) {
+        let slot = self.shared.table.slot(id);
+        if !slot.tag().is(id) {
+            return;
+        }
+        // Of a socket that has just taken the slot over, some bytes too many may be counted down; never below nothing.
+        let before = slot
+            .ahead
+            .fetch_update(SeqCst, SeqCst, |ahead| Some(ahead.saturating_sub(bytes)))
+            .unwrap_or_default();
+        if before.saturating_sub(bytes) <= ENOUGH
+            && slot.throttled.load(SeqCst)
+            && slot.throttled.swap(false, SeqCst)
+        {
+            self.shared.post(Command::ReadOn { id });
+        }
+    }
+}
