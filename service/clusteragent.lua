@@ -481,7 +481,15 @@ skynet.register_protocol {
 	end,
 }
 
-local command = setmetatable({}, { __gc = function() netpack.clear(queue) end }) -- only netpack frees what is in it
+local command = setmetatable({}, {
+	__gc = function()
+		netpack.clear(queue) -- only netpack frees what is in it
+		if not closed then -- killed: the other side learns of it at once
+			driver.close(fd)
+			skynet.send(clusterd, "lua", "socket", "close", fd)
+		end
+	end,
+})
 
 --- From clusterd, and from operators: the connection has to end. A caller gets an error.
 function command.hangup()

@@ -339,12 +339,30 @@ end
 
 local from_harbor = {}
 
+local REPORT_AFTER <const>, MOST_REPORTS <const> = 500, 100 -- 1/100 s; names at a time
+local unknown, unknown_count = {}, 0 -- name -> true while it is looked whether somebody will have it
+
+-- A wrong name is waited for like one that comes late: people have to be told.
+local function watch_name(name)
+	if unknown[name] or unknown_count >= MOST_REPORTS then
+		return
+	end
+	unknown[name], unknown_count = true, unknown_count + 1
+	skynet.sleep(REPORT_AFTER)
+	unknown[name], unknown_count = nil, unknown_count - 1
+	if not names[name] then
+		skynet.error((string.gsub(string.format("A message to the name '%s', which no node of the network has: it waits "
+			.. "(names of this node begin with a dot)", name), "%c", "?")))
+	end
+end
+
 --- Somebody sends to a name that the harbor service does not know.
 function from_harbor.Q(name)
 	if names[name] then
 		tell_harbor(name)
 	else
 		ask_for(name)
+		watch_name(name)
 	end
 end
 

@@ -311,6 +311,26 @@ function cases.a_name_without_its_sign_fails_and_says_so()
 	check.equal(cluster.call("me", "signed", "echo", 1), 1, "global name")
 end
 
+function cases.calls_on_their_way_fail_when_the_agent_is_killed()
+	if not skynet.call_timeout then
+		return -- they wait for ever
+	end
+	open()
+	local p = peer()
+	check.equal(cluster.call("me", p, "echo", 1), 1)
+	local result
+	skynet.fork(function() result = { pcall(cluster.call, "me", p, "sleep", 100000) } end)
+	repeat skynet.sleep(1) until skynet.call(p, "debug", "STAT").task == 1
+	for handle, line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		if string.find(line, "snlua clusteragent", 1, true) then
+			skynet.kill(handle)
+		end
+	end
+	repeat skynet.sleep(1) until result
+	check.equal(result[1], false)
+	check.equal(cluster.call("me", p, "echo", 2), 2)
+end
+
 function cases.agents_end_when_they_are_told_so()
 	open()
 	cluster.call("me", ".launcher", "NOSUCH")

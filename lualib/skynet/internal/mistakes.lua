@@ -92,6 +92,8 @@ local function layout(func)
 	end
 end
 
+local here -- where calls fail that C has made
+
 -- What was asked, by the frame of who has called `await` (level 4, or above pcall).
 local function what_was_asked(address)
 	for level = 4, 7 do
@@ -121,11 +123,15 @@ end
 ---@return string
 function M.failed_call(address)
 	local what, level = what_was_asked(address)
-	local info = debug.getinfo(level, "Sl") -- without its own frame the caller is one nearer
-	if not info or info.currentline < 0 then
-		info = debug.getinfo(2, "Sl")
+	-- Without the frame of `what_was_asked` this is the caller.
+	local line = debug.getinfo(level, "l")
+	if line and line.currentline > 0 then
+		return debug.getinfo(level, "S").short_src .. ":" .. line.currentline .. ": call failed\n\t(" .. what .. ")"
+	elseif not here then -- called by C, as by pcall
+		local info = debug.getinfo(2, "Sl")
+		here = info.short_src .. ":" .. info.currentline
 	end
-	return string.format("%s:%d: call failed\n\t(%s)", info.short_src, info.currentline, what)
+	return here .. ": call failed\n\t(" .. what .. ")"
 end
 
 return M

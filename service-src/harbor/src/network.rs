@@ -18,6 +18,11 @@ const LOCAL: u32 = (1 << HARBOR_SHIFT) - 1;
 const PRIVATE: [u8; 3] = [4, 5, 6];
 const ERROR: u8 = 7;
 
+/// Messages that may wait for names and connections, together.
+const MAX_WAITING: usize = 262_144;
+/// Bytes of them.
+const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
+
 /// What a harbor does with the node that it is in. The core's functions, or a list for a test.
 pub trait Node {
     /// Sends to a service of this node; false if there is none.
@@ -68,6 +73,34 @@ struct Known {
     waiting: Vec<Letter>,
 }
 
+/// How much waits.
+#[derive(Default)]
+struct Backlog {
+    messages: usize,
+    bytes: usize,
+    /// Messages that were refused since there was room.
+    refused: usize,
+}
+
+impl Backlog {
+    /// Counts a message, if there is room for it.
+    fn enter(&mut self, letter: &Letter) -> bool {
+        let bytes = self.bytes.saturating_add(letter.payload.len());
+        if self.messages >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
+            self.refused += 1;
+            return false;
+        }
+        self.messages += 1;
+        self.bytes = bytes;
+        true
+    }
+
+    fn leave(&mut self, letter: &Letter) {
+        self.messages -= 1;
+        self.bytes -= letter.payload.len();
+    }
+}
+
 /// One harbor.
 pub struct Network<N> {
     /// Where it is.
@@ -76,6 +109,7 @@ pub struct Network<N> {
     id: u32,
     links: Vec<Link>,
     names: HashMap<Name, Known>,
+    backlog: Backlog,
 }
 
 /// A name as text.
@@ -96,6 +130,7 @@ impl<N: Node> Network<N> {
             id,
             links: (0..HARBORS).map(|_| link()).collect(),
             names: HashMap::new(),
+            backlog: Backlog::default(),
         }
     }
 
@@ -107,7 +142,13 @@ impl<N: Node> Network<N> {
             return;
         }
         match &mut self.links[harbor] {
-            Link::Expected(waiting) | Link::Greeting(_, waiting) => waiting.push((to, letter)),
+            Link::Expected(waiting) | Link::Greeting(_, waiting) => {
+                if self.backlog.enter(&letter) {
+                    waiting.push((to, letter));
+                } else {
+                    self.too_much(to, &letter);
+                }
+            }
             Link::Open(fd, _) => {
                 let fd = *fd;
                 self.write(fd, to, letter);
@@ -125,6 +166,21 @@ impl<N: Node> Network<N> {
                 self.refuse(to, &letter);
             }
         }
+    }
+
+    /// There is no room for what has to wait.
+    fn too_much(&mut self, to: u32, letter: &Letter) {
+        if self.backlog.refused.is_power_of_two() {
+            let Backlog {
+                messages,
+                bytes,
+                refused,
+            } = self.backlog;
+            self.node.log(&format!(
+                "{messages} messages of {bytes} bytes wait for names or harbors, no more may: {refused} refused"
+            ));
+        }
+        self.refuse(to, letter);
     }
 
     /// Tells the sender that there is nobody.
@@ -162,6 +218,9 @@ impl<N: Node> Network<N> {
             let handle = known.handle;
             return self.send(handle, letter);
         }
+        if !self.backlog.enter(&letter) {
+            return self.too_much(0, &letter);
+        }
         known.waiting.push(letter);
         let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME);
         self.node.tell(&[b"Q ", &name[..end]].concat());
@@ -172,6 +231,7 @@ impl<N: Node> Network<N> {
         let known = self.names.entry(name).or_default();
         known.handle = handle;
         let waiting = std::mem::take(&mut known.waiting);
+        waiting.iter().for_each(|letter| self.backlog.leave(letter));
         let harbor = (handle >> HARBOR_SHIFT) as usize;
         let lost = matches!(self.links[harbor], Link::Down) && harbor as u32 != self.id;
         if lost && !waiting.is_empty() {
@@ -198,6 +258,7 @@ impl<N: Node> Network<N> {
             return; // somebody has it after all
         }
         let waiting = std::mem::take(&mut known.waiting);
+        waiting.iter().for_each(|letter| self.backlog.leave(letter));
         self.names.remove(name);
         for letter in waiting.iter().filter(|letter| letter.session != 0) {
             self.refuse(0, letter);
@@ -234,6 +295,7 @@ impl<N: Node> Network<N> {
         let (fd, waiting) = (*fd, std::mem::take(waiting));
         self.links[harbor] = Link::Open(fd, Box::default());
         for (to, letter) in waiting {
+            self.backlog.leave(&letter);
             self.write(fd, to, letter);
         }
     }
@@ -258,6 +320,7 @@ impl<N: Node> Network<N> {
                 .log(&format!("Drop {count} messages to harbor {harbor}"));
         }
         for (to, letter) in waiting {
+            self.backlog.leave(&letter);
             self.refuse(to, &letter);
         }
         self.node.tell(format!("D {harbor}").as_bytes());

@@ -328,3 +328,30 @@ fn requests_to_a_name_that_nobody_has_fail_when_it_is_given_up() {
         ["deliver 7 from 1000009 type 10 session 6 known"]
     );
 }
+
+#[test]
+fn what_waits_is_bounded_and_there_is_room_again_when_it_has_gone() {
+    let mut network = harbor(1);
+    for _ in 0..MAX_WAITING {
+        network.send_to_name(padded("late"), letter("", 1));
+    }
+    news(&mut network);
+    network.send_to_name(padded("late"), letter("one more", 2));
+    network.send(0x0200_0005, letter("and another", 3));
+    let lines = news(&mut network);
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.starts_with("fail "))
+            .count(),
+        2
+    );
+    assert!(
+        lines.iter().any(|line| line.contains("no more may")),
+        "{lines:?}"
+    );
+    network.name(padded("late"), 0x0100_0007);
+    news(&mut network);
+    network.send(0x0200_0005, letter("now there is room", 4));
+    assert!(news(&mut network).is_empty());
+}
