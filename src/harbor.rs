@@ -4,6 +4,7 @@ use crate::blocks::Class;
 use crate::log;
 use crate::message::{Message, ptype};
 use crate::module::Module;
+use crate::reclaim;
 use crate::service::{self, Context};
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
@@ -67,7 +68,7 @@ pub fn compiled_before_v1_3(module: &Module) -> Option<String> {
         .then_some(path)
 }
 
-/// `context` is the harbor service from now on; it stays until [`exit`] and does not keep the node up.
+/// `context` is the harbor service from now on; it stays until the next one or [`exit`], and does not keep the node up.
 pub fn start(context: &Context, envelope: Envelope) {
     context.reserve();
     TYPE_OUTSIDE.store(envelope == Envelope::TypeOutside, Ordering::Relaxed);
@@ -94,6 +95,8 @@ pub fn exit() {
 pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> bool {
     // SAFETY: contract of this function.
     let (ty, payload) = unsafe { ((*rmsg).ty, (*rmsg).message) };
+    // Whoever finds it before another one takes its place may use it.
+    let _guard = reclaim::enter();
     let context = SERVICE.load(Ordering::Acquire);
     let refused = if ty == ptype::SYSTEM || ty == ptype::HARBOR {
         Some("a message of this type cannot leave the node")
@@ -118,7 +121,7 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
                 (ptype::SYSTEM, size_of::<RemoteMessage>())
             };
             let message = Message::with_data(source, outer, session, rmsg.cast(), size);
-            // SAFETY: `start` holds a reference until `exit`, which runs after all workers have ended.
+            // SAFETY: the guard keeps the memory of one that was let go of meanwhile.
             unsafe { &*context }.deliver(message, Class::FOREIGN)
         }
     };

@@ -53,8 +53,16 @@ impl Module {
     }
 
     /// Starts an instance; 0 is success.
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // passed on to the module, which knows its own instances
-    pub fn init(&self, instance: *mut c_void, context: *mut Context, parm: *const c_char) -> c_int {
+    ///
+    /// # Safety
+    /// `instance` is one that [`Module::create`] made and that was not released; `context` is its service, `parm` null or a
+    /// C string.
+    pub unsafe fn init(
+        &self,
+        instance: *mut c_void,
+        context: *mut Context,
+        parm: *const c_char,
+    ) -> c_int {
         match self.init {
             // SAFETY: the module's own function, with an instance of its own.
             Some(init) => unsafe { init(instance, context.cast(), parm) },
@@ -63,8 +71,10 @@ impl Module {
     }
 
     /// Ends an instance.
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // as in `init`
-    pub fn release(&self, instance: *mut c_void) {
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; nobody uses it any more.
+    pub unsafe fn release(&self, instance: *mut c_void) {
         if let Some(release) = self.release {
             // SAFETY: the module's own function, with an instance of its own, once.
             unsafe { release(instance) }
@@ -72,8 +82,10 @@ impl Module {
     }
 
     /// Bytes of the Lua VM that an instance is; 0 if it is none that we know.
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // as in `init`
-    pub fn lua_bytes(&self, instance: *mut c_void) -> usize {
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; it is not released meanwhile.
+    pub unsafe fn lua_bytes(&self, instance: *mut c_void) -> usize {
         #[cfg(feature = "lua")]
         if self
             .create
@@ -87,8 +99,10 @@ impl Module {
     }
 
     /// Signals an instance.
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // as in `init`
-    pub fn signal(&self, instance: *mut c_void, signal: c_int) {
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; it is not released meanwhile.
+    pub unsafe fn signal(&self, instance: *mut c_void, signal: c_int) {
         if let Some(f) = self.signal {
             // SAFETY: the module's own function, with an instance of its own.
             unsafe { f(instance, signal) }
@@ -112,8 +126,11 @@ pub fn init(path: &CStr) {
 }
 
 /// Adds a module that a host program provides itself (v1.5.0 and before, `skynet_module_insert`).
-pub fn insert(module: Module) {
-    // SAFETY: the contract of the call: a C string.
+///
+/// # Safety
+/// The name is a C string; it and the functions stay for ever, and they are what [`Module`] says.
+pub unsafe fn insert(module: Module) {
+    // SAFETY: contract of this function.
     let name = unsafe { CStr::from_ptr(module.name) }.to_owned();
     if let Some(modules) = MODULES.write().as_mut() {
         modules

@@ -11,7 +11,7 @@
 //! retires one calls [`forget`] afterwards. Both are sequentially consistent, so at least one of them sees the other.
 
 use crate::message::{Message, ptype};
-use crate::{env, log, scheduler, service, signals};
+use crate::{crash, env, log, scheduler, service, signals};
 use libc::c_int;
 use parking_lot::{Condvar, Mutex};
 use std::ffi::CStr;
@@ -198,6 +198,7 @@ fn start() -> bool {
 }
 
 fn conduct_in_thread(body: impl FnOnce() + Send + 'static) {
+    let body = || crash::thread(body);
     if Builder::new().name("shutdown".into()).spawn(body).is_err() {
         // No thread is to be had: at least everybody's release runs.
         service::abort_all();
@@ -208,7 +209,7 @@ fn conduct_in_thread(body: impl FnOnce() + Send + 'static) {
 fn write_log() {
     let (done, wait) = mpsc::channel();
     let body = move || {
-        service::end_logger();
+        crash::thread(service::end_logger);
         let _ = done.send(());
     };
     if Builder::new().name("log".into()).spawn(body).is_ok() {

@@ -40,6 +40,8 @@ pub struct Config {
 const STACK: usize = 8 << 20;
 /// The monitor looks at the workers this often.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// So many blocks that cannot be freed are worth a line of the log; then each doubling is.
+const MANY_BLOCKS: usize = 4096;
 
 static ENDED: Mutex<bool> = Mutex::new(false);
 static END: Condvar = Condvar::new();
@@ -97,7 +99,8 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
 
     // Its release may still write to sockets.
     harbor::exit();
-    socket::free();
+    // SAFETY: the threads have ended, and nothing here keeps the server.
+    unsafe { socket::free() };
     reclaim::collect();
     if let Some(file) = pid_file {
         daemon::exit(file);
@@ -157,7 +160,7 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         .stack_size(STACK)
         .spawn(move || {
             crash::init_thread();
-            body();
+            crash::thread(body);
         })
         .unwrap_or_else(|reason| {
             eprintln!("Create thread failed: {reason}");
@@ -183,7 +186,7 @@ fn run_threads(workers: usize) {
         figures::watch_thread(thread.thread().name().unwrap_or("?"), thread.as_pthread_t());
     }
     for thread in threads {
-        // A worker ends with the process if a service panics it; there is nothing to add.
+        // Never an error: a panic in one of them ends the process.
         let _ = thread.join();
     }
     figures::forget_threads();
@@ -194,16 +197,37 @@ fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.
     service::calibrate();
+    let mut report_at = MANY_BLOCKS;
     let mut ended = ENDED.lock();
     while !*ended {
         parking_lot::MutexGuard::unlocked(&mut ended, || {
             scheduler::check_workers();
             reclaim::collect_some();
+            report_at = report_blocks(report_at);
         });
         if !*ended {
             END.wait_for(&mut ended, CHECK_EVERY);
         }
     }
+}
+
+/// Says what an endless callback keeps from being freed, if that is `report_at` blocks or more. When to say it again.
+fn report_blocks(report_at: usize) -> usize {
+    let waiting = reclaim::waiting();
+    if waiting < report_at {
+        return if waiting < MANY_BLOCKS {
+            MANY_BLOCKS
+        } else {
+            report_at
+        };
+    }
+    log::error_fmt(
+        0,
+        format_args!(
+            "stuck: {waiting} blocks of services that have ended cannot be freed before the callbacks under way return"
+        ),
+    );
+    waiting.saturating_mul(2)
 }
 
 /// The last service has ended: the threads that serve them end too.

@@ -1,6 +1,7 @@
 //! "malloc_hook.h": memory statistics and the controls of jemalloc. Without jemalloc the figures are 0, and the controls
 //! say so in the error log.
 
+use crate::crash::contain;
 use crate::log;
 use crate::memory::{self, jemalloc, lua, report};
 use libc::{c_char, c_int};
@@ -40,13 +41,13 @@ unsafe fn control<T: Copy + Default>(
 /// Bytes in use in the whole process.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_used_memory() -> usize {
-    jemalloc::allocated()
+    contain("malloc_used_memory", 0, jemalloc::allocated)
 }
 
 /// Blocks in use in the whole process.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_memory_block() -> usize {
-    jemalloc::blocks()
+    contain("malloc_memory_block", 0, jemalloc::blocks)
 }
 
 /// Prints jemalloc's statistics to stderr. opts are those of malloc_stats_print, or NULL.
@@ -55,12 +56,14 @@ pub extern "C" fn malloc_memory_block() -> usize {
 /// `opts` is NULL or a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memory_info_dump(opts: *const c_char) {
-    if jemalloc::present() {
-        // SAFETY: by contract, when not null.
-        jemalloc::print_stats((!opts.is_null()).then(|| unsafe { CStr::from_ptr(opts) }));
-    } else {
-        log::error(0, b"No jemalloc");
-    }
+    contain("memory_info_dump", (), || {
+        if jemalloc::present() {
+            // SAFETY: by contract, when not null.
+            jemalloc::print_stats((!opts.is_null()).then(|| unsafe { CStr::from_ptr(opts) }));
+        } else {
+            log::error(0, b"No jemalloc");
+        }
+    })
 }
 
 /// Reads a size of jemalloc's, and sets it if newval is not NULL. 0 if there is no such value.
@@ -69,8 +72,10 @@ pub unsafe extern "C" fn memory_info_dump(opts: *const c_char) {
 /// `name` is a C string, `newval` NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_int64(name: *const c_char, newval: *mut usize) -> usize {
-    // SAFETY: by contract.
-    unsafe { control("mallctl_int64", name, newval) }.0
+    contain("mallctl_int64", 0, || {
+        // SAFETY: by contract.
+        unsafe { control("mallctl_int64", name, newval) }.0
+    })
 }
 
 /// Reads an int of jemalloc's, and sets it if newval is not NULL; the error log says whether that worked.
@@ -79,21 +84,23 @@ pub unsafe extern "C" fn mallctl_int64(name: *const c_char, newval: *mut usize) 
 /// `name` is a C string, `newval` NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_opt(name: *const c_char, newval: *mut c_int) -> c_int {
-    // SAFETY: by contract.
-    let (value, error) = unsafe { control("mallctl_opt", name, newval) };
-    // SAFETY: by contract NULL or valid.
-    if let Some(new) = unsafe { newval.as_ref() }
-        && jemalloc::present()
-    {
-        // SAFETY: by contract a C string.
-        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
-        let end = match error {
-            0 => "succeed\n".to_string(),
-            error => format!("failed: error -> {error}\n"),
-        };
-        log::error_fmt(0, format_args!("set new value({new}) for ({name}) {end}"));
-    }
-    value
+    contain("mallctl_opt", 0, || {
+        // SAFETY: by contract.
+        let (value, error) = unsafe { control("mallctl_opt", name, newval) };
+        // SAFETY: by contract NULL or valid.
+        if let Some(new) = unsafe { newval.as_ref() }
+            && jemalloc::present()
+        {
+            // SAFETY: by contract a C string.
+            let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
+            let end = match error {
+                0 => "succeed\n".to_string(),
+                error => format!("failed: error -> {error}\n"),
+            };
+            log::error_fmt(0, format_args!("set new value({new}) for ({name}) {end}"));
+        }
+        value
+    })
 }
 
 /// Reads a bool of jemalloc's, and sets it if newval is not NULL. false if there is no such value.
@@ -102,8 +109,10 @@ pub unsafe extern "C" fn mallctl_opt(name: *const c_char, newval: *mut c_int) ->
 /// `name` is a C string, `newval` NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_bool(name: *const c_char, newval: *mut bool) -> bool {
-    // SAFETY: by contract.
-    unsafe { control("mallctl_bool", name, newval) }.0
+    contain("mallctl_bool", false, || {
+        // SAFETY: by contract.
+        unsafe { control("mallctl_bool", name, newval) }.0
+    })
 }
 
 /// Runs a command of jemalloc's. Returns its error code, 0 without jemalloc.
@@ -112,22 +121,26 @@ pub unsafe extern "C" fn mallctl_bool(name: *const c_char, newval: *mut bool) ->
 /// `name` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_cmd(name: *const c_char) -> c_int {
-    // SAFETY: by contract a C string.
-    let name = unsafe { CStr::from_ptr(name) };
-    if jemalloc::present() {
-        return jemalloc::command(name);
-    }
-    log::error_fmt(
-        0,
-        format_args!("No jemalloc : mallctl_cmd {}.", name.to_string_lossy()),
-    );
-    0
+    contain("mallctl_cmd", 0, || {
+        // SAFETY: by contract a C string.
+        let name = unsafe { CStr::from_ptr(name) };
+        if jemalloc::present() {
+            return jemalloc::command(name);
+        }
+        log::error_fmt(
+            0,
+            format_args!("No jemalloc : mallctl_cmd {}.", name.to_string_lossy()),
+        );
+        0
+    })
 }
 
 /// Writes the memory of every service to the error log.
 #[unsafe(no_mangle)]
 pub extern "C" fn dump_c_mem() {
-    report::dump();
+    contain("dump_c_mem", (), || {
+        report::dump();
+    })
 }
 
 /// Pushes a table with the bytes of every service under its handle. A lua_CFunction; does nothing when the process has no
@@ -138,17 +151,17 @@ pub extern "C" fn dump_c_mem() {
 #[unsafe(no_mangle)]
 #[allow(non_snake_case)]
 pub unsafe extern "C" fn dump_mem_lua(L: *mut lua_State) -> c_int {
-    // An error of Lua's leaves by longjmp, so nothing in this frame may own memory: the rows belong to the thread.
-    let (rows, count) = ROWS.with_borrow_mut(|rows| {
-        *rows = report::rows();
-        (rows.as_ptr(), rows.len())
-    });
-    // SAFETY: the rows stay until this thread's next call; the state is live by contract.
-    c_int::from(unsafe { lua::push_rows(L, rows, count) })
+    // An error of Lua's leaves by longjmp, so nothing in this frame may own memory: the rows belong to the thread. A finaliser
+    // that calls this again replaces them, so no reference to them lives across a call into Lua.
+    let rows = report::rows();
+    ROWS.with_borrow_mut(|kept| *kept = rows);
+    let row = |index| ROWS.with_borrow(|rows: &Vec<_>| rows.get(index).copied());
+    // SAFETY: the state is live by contract.
+    c_int::from(unsafe { lua::push_rows(L, row) })
 }
 
 /// Bytes in use by the service on turn.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_current_memory() -> usize {
-    memory::current()
+    contain("malloc_current_memory", 0, memory::current)
 }

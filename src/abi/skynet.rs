@@ -1,6 +1,7 @@
 //! "skynet.h": what every service uses.
 
 use super::text;
+use crate::crash::contain;
 use crate::service::{self, Callback, Context};
 use crate::{clock, harbor, memory};
 use libc::{c_char, c_int, c_void};
@@ -19,13 +20,15 @@ pub unsafe extern "C" fn skynet_command(
     cmd: *const c_char,
     parm: *const c_char,
 ) -> *const c_char {
-    // SAFETY: contract of this function.
-    unsafe {
-        match (context.as_ref(), text(cmd)) {
-            (Some(context), Some(cmd)) => service::command(context, cmd, text(parm)),
-            _ => std::ptr::null(),
+    contain("skynet_command", std::ptr::null(), || {
+        // SAFETY: contract of this function.
+        unsafe {
+            match (context.as_ref(), text(cmd)) {
+                (Some(context), Some(cmd)) => service::command(context.own(), cmd, text(parm)),
+                _ => std::ptr::null(),
+            }
         }
-    }
+    })
 }
 
 /// The handle of `:hex` or of a local `.name`; 0 if there is none.
@@ -34,8 +37,10 @@ pub unsafe extern "C" fn skynet_command(
 /// `context` is NULL or a live service, `name` a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_queryname(context: *mut Context, name: *const c_char) -> u32 {
-    // SAFETY: contract of this function.
-    unsafe { text(name).map_or(0, |name| service::query_name(context.as_ref(), name)) }
+    contain("skynet_queryname", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { text(name).map_or(0, |name| service::query_name(context.as_ref(), name)) }
+    })
 }
 
 /// Sends a message. The session (>= 0), -1 when the destination is unknown or full (it has a limit of mail), -2 when
@@ -54,18 +59,20 @@ pub unsafe extern "C" fn skynet_send(
     msg: *mut c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe {
-        service::send(
-            context.as_ref(),
-            source,
-            destination,
-            r#type,
-            session,
-            msg,
-            sz,
-        )
-    }
+    contain("skynet_send", -1, || {
+        // SAFETY: contract of this function.
+        unsafe {
+            service::send(
+                context.as_ref(),
+                source,
+                destination,
+                r#type,
+                session,
+                msg,
+                sz,
+            )
+        }
+    })
 }
 
 /// Sends to `:hex`, to a local `.name`, or to a global name (up to 16 bytes) by way of the harbor service.
@@ -82,15 +89,17 @@ pub unsafe extern "C" fn skynet_sendname(
     msg: *mut c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe {
-        match text(destination) {
-            Some(name) => {
-                service::send_name(context.as_ref(), source, name, r#type, session, msg, sz)
+    contain("skynet_sendname", -1, || {
+        // SAFETY: contract of this function.
+        unsafe {
+            match text(destination) {
+                Some(name) => {
+                    service::send_name(context.as_ref(), source, name, r#type, session, msg, sz)
+                }
+                None => service::send(context.as_ref(), source, 0, r#type, session, msg, sz),
             }
-            None => service::send(context.as_ref(), source, 0, r#type, session, msg, sz),
         }
-    }
+    })
 }
 
 /// 1 for a handle of another node; its harbor id goes to `harbor` if that is not NULL.
@@ -103,11 +112,13 @@ pub unsafe extern "C" fn skynet_isremote(
     handle: u32,
     harbor: *mut c_int,
 ) -> c_int {
-    if !harbor.is_null() {
-        // SAFETY: contract of this function.
-        unsafe { *harbor = (handle >> crate::handle::REMOTE_SHIFT) as c_int };
-    }
-    c_int::from(harbor::is_remote(handle))
+    contain("skynet_isremote", 0, || {
+        if !harbor.is_null() {
+            // SAFETY: contract of this function.
+            unsafe { *harbor = (handle >> crate::handle::REMOTE_SHIFT) as c_int };
+        }
+        c_int::from(harbor::is_remote(handle))
+    })
 }
 
 /// Sets the function that gets the messages of the service.
@@ -116,22 +127,25 @@ pub unsafe extern "C" fn skynet_isremote(
 /// `context` is a live service of the calling thread; `cb` may be called with `ud` as long as it is set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_callback(context: *mut Context, ud: *mut c_void, cb: SkynetCb) {
-    // SAFETY: contract of this function.
-    if let Some(context) = unsafe { context.as_ref() } {
-        context.set_callback(cb, ud);
-    }
+    contain("skynet_callback", (), || {
+        // SAFETY: contract of this function.
+        if let Some(context) = unsafe { context.as_ref() } {
+            // SAFETY: as above.
+            unsafe { context.set_callback(cb, ud) };
+        }
+    })
 }
 
 /// The handle of the service whose message this thread dispatches; minus the class of the thread outside of that.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_current_handle() -> u32 {
-    service::current_handle()
+    contain("skynet_current_handle", 0, service::current_handle)
 }
 
 /// Centiseconds; at start it is the centisecond part (0..99) of the wall clock.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_now() -> u64 {
-    clock::now()
+    contain("skynet_now", 0, clock::now)
 }
 
 /// Writes the memory of the current service to stderr: `[:handle] info 0xSIZE`.
@@ -140,6 +154,8 @@ pub extern "C" fn skynet_now() -> u64 {
 /// `info` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_debug_memory(info: *const c_char) {
-    // SAFETY: contract of this function.
-    memory::debug_memory(unsafe { text(info) }.unwrap_or(c""));
+    contain("skynet_debug_memory", (), || {
+        // SAFETY: contract of this function.
+        memory::debug_memory(unsafe { text(info) }.unwrap_or(c""));
+    })
 }

@@ -1,5 +1,6 @@
 //! "skynet_daemon.h".
 
+use crate::crash::contain;
 use crate::daemon;
 use libc::{c_char, c_int};
 use std::ffi::CStr;
@@ -11,14 +12,16 @@ use std::ffi::CStr;
 /// `pidfile` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn daemon_init(pidfile: *const c_char) -> c_int {
-    // SAFETY: by contract a C string.
-    match daemon::init(unsafe { CStr::from_ptr(pidfile) }) {
-        Ok(()) => 0,
-        Err(reason) => {
-            eprintln!("{reason}");
-            1
+    contain("daemon_init", 1, || {
+        // SAFETY: by contract a C string.
+        match daemon::init(unsafe { CStr::from_ptr(pidfile) }) {
+            Ok(()) => 0,
+            Err(reason) => {
+                eprintln!("{reason}");
+                1
+            }
         }
-    }
+    })
 }
 
 /// Removes pidfile. Returns 0, or -1 with errno.

@@ -1,5 +1,6 @@
 //! `skynet_error` of "skynet.h", the one variadic function: its declaration is in `compat/headers/parts/skynet.decl.h`.
 
+use crate::crash::contain;
 use crate::log;
 use crate::service::Context;
 use libc::{c_char, c_int};
@@ -33,14 +34,16 @@ pub unsafe extern "C" fn skynet_rs_error_post(
     text: *mut c_char,
     len: usize,
 ) {
-    // SAFETY: by contract null or live.
-    let source = unsafe { context.as_ref() }.map_or(0, Context::handle);
-    // SAFETY: the shim hands a block of its own over.
-    unsafe { log::post(source, text.cast(), len) };
+    contain("skynet_rs_error_post", (), || {
+        // SAFETY: by contract null or live.
+        let source = unsafe { context.as_ref() }.map_or(0, Context::handle);
+        // SAFETY: the shim hands a block of its own over.
+        unsafe { log::post(source, text.cast(), len) };
+    })
 }
 
 /// Whether a line would be read by anybody.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_rs_error_wanted() -> c_int {
-    c_int::from(log::wanted())
+    contain("skynet_rs_error_wanted", 0, || c_int::from(log::wanted()))
 }

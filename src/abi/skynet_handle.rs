@@ -1,6 +1,7 @@
 //! "skynet_handle.h".
 
 use super::text;
+use crate::crash::contain;
 use crate::handle;
 use crate::service::{self, Context};
 use libc::{c_char, c_int};
@@ -11,29 +12,37 @@ use libc::{c_char, c_int};
 /// The context is alive until its handle is retired.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_handle_register(ctx: *mut Context) -> u32 {
-    if ctx.is_null() {
-        return 0;
-    }
-    // SAFETY: contract of this function.
-    unsafe { handle::register(ctx) }
+    contain("skynet_handle_register", 0, || {
+        if ctx.is_null() {
+            return 0;
+        }
+        // SAFETY: contract of this function.
+        unsafe { handle::register(ctx) }
+    })
 }
 
 /// Takes a handle and its names away: 1, or 0 when it is unknown.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_handle_retire(handle: u32) -> c_int {
-    c_int::from(service::retire(handle))
+    contain("skynet_handle_retire", 0, || {
+        c_int::from(service::retire(handle))
+    })
 }
 
 /// The context with one more reference, NULL when the handle is unknown.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_handle_grab(handle: u32) -> *mut Context {
-    service::grab(handle)
+    contain("skynet_handle_grab", std::ptr::null_mut(), || {
+        service::grab(handle)
+    })
 }
 
 /// Retires every handle.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_handle_retireall() {
-    service::abort_all();
+    contain("skynet_handle_retireall", (), || {
+        service::abort_all();
+    })
 }
 
 /// The handle of a local name (without the dot), 0 if there is none.
@@ -42,8 +51,10 @@ pub extern "C" fn skynet_handle_retireall() {
 /// `name` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_handle_findname(name: *const c_char) -> u32 {
-    // SAFETY: contract of this function.
-    unsafe { text(name) }.map_or(0, handle::find_name)
+    contain("skynet_handle_findname", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { text(name) }.map_or(0, handle::find_name)
+    })
 }
 
 /// Names a handle: the stored name, NULL when it is taken.
@@ -55,16 +66,20 @@ pub unsafe extern "C" fn skynet_handle_namehandle(
     handle: u32,
     name: *const c_char,
 ) -> *const c_char {
-    // SAFETY: contract of this function.
-    unsafe { text(name) }
-        .and_then(|name| handle::name_handle(handle, name))
-        .unwrap_or(std::ptr::null())
+    contain("skynet_handle_namehandle", std::ptr::null(), || {
+        // SAFETY: contract of this function.
+        unsafe { text(name) }
+            .and_then(|name| handle::name_handle(handle, name))
+            .unwrap_or(std::ptr::null())
+    })
 }
 
 /// Sets the harbor id of all handles. The number of threads does not matter to this core.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_handle_init(harbor: c_int, _thread: c_int) {
-    handle::init(harbor);
+    contain("skynet_handle_init", (), || {
+        handle::init(harbor);
+    })
 }
 
 /// Nothing to do: threads register themselves at their first look-up.

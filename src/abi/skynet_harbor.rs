@@ -1,5 +1,6 @@
 //! "skynet_harbor.h".
 
+use crate::crash::contain;
 pub use crate::harbor::RemoteMessage;
 use crate::harbor::{self, Envelope};
 use crate::service::Context;
@@ -34,22 +35,28 @@ fn envelope(context: &Context) -> Envelope {
 /// `rmsg` and its payload are blocks of skynet_malloc.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_harbor_send(rmsg: *mut RemoteMessage, source: u32, session: c_int) {
-    if !rmsg.is_null() {
-        // SAFETY: contract of this function.
-        unsafe { harbor::send(rmsg, source, session) };
-    }
+    contain("skynet_harbor_send", (), || {
+        if !rmsg.is_null() {
+            // SAFETY: contract of this function.
+            unsafe { harbor::send(rmsg, source, session) };
+        }
+    })
 }
 
 /// 1 for a handle of another node.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_harbor_message_isremote(handle: u32) -> c_int {
-    c_int::from(harbor::is_remote(handle))
+    contain("skynet_harbor_message_isremote", 0, || {
+        c_int::from(harbor::is_remote(handle))
+    })
 }
 
 /// Sets the id of this node.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_harbor_init(harbor: c_int) {
-    harbor::init(harbor);
+    contain("skynet_harbor_init", (), || {
+        harbor::init(harbor);
+    })
 }
 
 /// Makes a service the harbor service; it no longer keeps the node up.
@@ -58,14 +65,18 @@ pub extern "C" fn skynet_harbor_init(harbor: c_int) {
 /// `ctx` is a live struct skynet_context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_harbor_start(ctx: *mut c_void) {
-    // SAFETY: contract of this function.
-    if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
-        harbor::start(context, envelope(context));
-    }
+    contain("skynet_harbor_start", (), || {
+        // SAFETY: contract of this function.
+        if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
+            harbor::start(context, envelope(context));
+        }
+    })
 }
 
 /// Lets go of the harbor service.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_harbor_exit() {
-    harbor::exit();
+    contain("skynet_harbor_exit", (), || {
+        harbor::exit();
+    })
 }

@@ -1,6 +1,7 @@
 //! "skynet_harbor.h" as it was up to v1.1.0: the type of a remote message travels outside of `struct remote_message`. The
 //! headers of that generation rename the functions to these. Not scanned for the headers.
 
+use crate::crash::contain;
 use crate::harbor::{self, Envelope, RemoteMessage, RemoteName};
 use crate::message::SIZE_MASK;
 use crate::service::Context;
@@ -21,10 +22,12 @@ pub struct Earlier {
 /// `ctx` is a live struct skynet_context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_harbor_start_v1_1(ctx: *mut c_void) {
-    // SAFETY: contract of this function.
-    if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
-        harbor::start(context, Envelope::TypeOutside);
-    }
+    contain("skynet_harbor_start_v1_1", (), || {
+        // SAFETY: contract of this function.
+        if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
+            harbor::start(context, Envelope::TypeOutside);
+        }
+    })
 }
 
 /// As `skynet_harbor_send`.
@@ -37,25 +40,27 @@ pub unsafe extern "C" fn skynet_harbor_send_v1_1(
     source: u32,
     session: c_int,
 ) {
-    // SAFETY: contract of this function; the new block is filled before it is used.
-    unsafe {
-        if earlier.is_null() {
-            return;
+    contain("skynet_harbor_send_v1_1", (), || {
+        // SAFETY: contract of this function; the new block is filled before it is used.
+        unsafe {
+            if earlier.is_null() {
+                return;
+            }
+            let Earlier {
+                destination,
+                message,
+                sz,
+            } = earlier.read();
+            let full = libc::calloc(1, size_of::<RemoteMessage>()).cast::<RemoteMessage>();
+            if full.is_null() {
+                std::alloc::handle_alloc_error(std::alloc::Layout::new::<RemoteMessage>());
+            }
+            (*full).destination = destination;
+            (*full).message = message;
+            (*full).sz = sz & SIZE_MASK;
+            (*full).ty = (sz >> crate::message::TYPE_SHIFT) as c_int;
+            libc::free(earlier.cast());
+            harbor::send(full, source, session);
         }
-        let Earlier {
-            destination,
-            message,
-            sz,
-        } = earlier.read();
-        let full = libc::calloc(1, size_of::<RemoteMessage>()).cast::<RemoteMessage>();
-        if full.is_null() {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<RemoteMessage>());
-        }
-        (*full).destination = destination;
-        (*full).message = message;
-        (*full).sz = sz & SIZE_MASK;
-        (*full).ty = (sz >> crate::message::TYPE_SHIFT) as c_int;
-        libc::free(earlier.cast());
-        harbor::send(full, source, session);
-    }
+    })
 }

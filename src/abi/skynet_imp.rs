@@ -1,6 +1,7 @@
 //! "skynet_imp.h".
 
 use super::skynet_imp_any::start_untold;
+use crate::crash::thread;
 pub use crate::start::Config;
 
 /// Runs a node; returns when its last service has ended. Ends the process with status 1 when the node cannot start.
@@ -10,8 +11,10 @@ pub use crate::start::Config;
 /// `config` is readable; its texts are C strings, `daemon` and `logger` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_start(config: *mut Config) {
-    if !config.is_null() {
-        // SAFETY: contract of this function.
-        unsafe { start_untold(config) };
-    }
+    thread(|| {
+        if !config.is_null() {
+            // SAFETY: contract of this function.
+            unsafe { start_untold(config) };
+        }
+    })
 }

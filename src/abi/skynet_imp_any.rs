@@ -1,5 +1,6 @@
 //! How a main program of any release starts a node. Not scanned for the headers.
 
+use crate::crash::thread;
 use crate::release::{self, LATEST, OLDEST, V1_1};
 use crate::start::{self, Config};
 use libc::{c_char, c_int};
@@ -40,40 +41,42 @@ pub unsafe extern "C" fn skynet_start_for(
     version: c_int,
     headers: c_int,
 ) {
-    if headers > HEADERS {
-        refuse(&format!(
-            "the headers are of revision {headers}, this library is of {HEADERS} and older than they are"
-        ));
-    }
-    let Some(version) = u32::try_from(version)
-        .ok()
-        .filter(|version| (OLDEST..=LATEST).contains(version))
-    else {
-        refuse(&format!(
-            "SKYNET_API_VERSION is {version}, which is no release"
-        ));
-    };
-    let wanted = if version < V1_1 {
-        size_of::<Earlier>()
-    } else {
-        size_of::<Config>()
-    };
-    if size != wanted {
-        refuse(&format!(
-            "struct skynet_config has {size} bytes, and {wanted} in release {version}"
-        ));
-    }
-    if config.is_null() {
-        return;
-    }
-    // SAFETY: by contract, and the size has been looked at.
-    unsafe {
-        if version < V1_1 {
-            start::run(&full(&*config.cast::<Earlier>()), version);
-        } else {
-            start::run(&*config, version);
+    thread(|| {
+        if headers > HEADERS {
+            refuse(&format!(
+                "the headers are of revision {headers}, this library is of {HEADERS} and older than they are"
+            ));
         }
-    }
+        let Some(version) = u32::try_from(version)
+            .ok()
+            .filter(|version| (OLDEST..=LATEST).contains(version))
+        else {
+            refuse(&format!(
+                "SKYNET_API_VERSION is {version}, which is no release"
+            ));
+        };
+        let wanted = if version < V1_1 {
+            size_of::<Earlier>()
+        } else {
+            size_of::<Config>()
+        };
+        if size != wanted {
+            refuse(&format!(
+                "struct skynet_config has {size} bytes, and {wanted} in release {version}"
+            ));
+        }
+        if config.is_null() {
+            return;
+        }
+        // SAFETY: by contract, and the size has been looked at.
+        unsafe {
+            if version < V1_1 {
+                start::run(&full(&*config.cast::<Earlier>()), version);
+            } else {
+                start::run(&*config, version);
+            }
+        }
+    })
 }
 
 /// CPU accounting was always on before there was a member for it.

@@ -1,5 +1,6 @@
 //! "skynet_log.h".
 
+use crate::crash::contain;
 use crate::log::record;
 use crate::service::Context;
 use libc::{FILE, c_int, c_void};
@@ -18,8 +19,10 @@ unsafe fn source(ctx: *mut Context) -> u32 {
 /// `ctx` is NULL or a live service.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_log_open(ctx: *mut Context, handle: u32) -> *mut FILE {
-    // SAFETY: by contract.
-    record::open(unsafe { source(ctx) }, handle)
+    contain("skynet_log_open", std::ptr::null_mut(), || {
+        // SAFETY: by contract.
+        record::open(unsafe { source(ctx) }, handle)
+    })
 }
 
 /// Ends and closes a message log.
@@ -28,10 +31,12 @@ pub unsafe extern "C" fn skynet_log_open(ctx: *mut Context, handle: u32) -> *mut
 /// `ctx` is NULL or a live service; `f` came from skynet_log_open and is not used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_log_close(ctx: *mut Context, f: *mut FILE, handle: u32) {
-    if !f.is_null() {
-        // SAFETY: by contract.
-        unsafe { record::close(source(ctx), f, handle) };
-    }
+    contain("skynet_log_close", (), || {
+        if !f.is_null() {
+            // SAFETY: by contract.
+            unsafe { record::close(source(ctx), f, handle) };
+        }
+    })
 }
 
 /// Writes one message to a message log.
@@ -47,8 +52,10 @@ pub unsafe extern "C" fn skynet_log_output(
     buffer: *mut c_void,
     sz: usize,
 ) {
-    if !f.is_null() {
-        // SAFETY: by contract.
-        unsafe { record::output(f, source, r#type, session, buffer.cast(), sz) };
-    }
+    contain("skynet_log_output", (), || {
+        if !f.is_null() {
+            // SAFETY: by contract.
+            unsafe { record::output(f, source, r#type, session, buffer.cast(), sz) };
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! "skynet_module.h".
 
 use super::text;
+use crate::crash::contain;
 use crate::module;
 pub use crate::module::Module;
 use crate::service::Context;
@@ -12,12 +13,14 @@ use libc::{c_char, c_int, c_void};
 /// `name` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_module_query(name: *const c_char) -> *mut Module {
-    // SAFETY: contract of this function.
-    unsafe { text(name) }
-        .and_then(module::query)
-        .map_or(std::ptr::null_mut(), |module| {
-            std::ptr::from_ref(module).cast_mut()
-        })
+    contain("skynet_module_query", std::ptr::null_mut(), || {
+        // SAFETY: contract of this function.
+        unsafe { text(name) }
+            .and_then(module::query)
+            .map_or(std::ptr::null_mut(), |module| {
+                std::ptr::from_ref(module).cast_mut()
+            })
+    })
 }
 
 /// A new instance; all ones when the module has no `NAME_create`.
@@ -26,8 +29,14 @@ pub unsafe extern "C" fn skynet_module_query(name: *const c_char) -> *mut Module
 /// `m` comes from skynet_module_query.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_module_instance_create(m: *mut Module) -> *mut c_void {
-    // SAFETY: contract of this function.
-    unsafe { m.as_ref() }.map_or(std::ptr::null_mut(), Module::create)
+    contain(
+        "skynet_module_instance_create",
+        std::ptr::null_mut(),
+        || {
+            // SAFETY: contract of this function.
+            unsafe { m.as_ref() }.map_or(std::ptr::null_mut(), Module::create)
+        },
+    )
 }
 
 /// Starts an instance; 0 is success.
@@ -41,8 +50,10 @@ pub unsafe extern "C" fn skynet_module_instance_init(
     ctx: *mut Context,
     parm: *const c_char,
 ) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe { m.as_ref() }.map_or(1, |m| m.init(inst, ctx, parm))
+    contain("skynet_module_instance_init", 1, || {
+        // SAFETY: contract of this function.
+        unsafe { m.as_ref().map_or(1, |m| m.init(inst, ctx, parm)) }
+    })
 }
 
 /// Ends an instance.
@@ -51,10 +62,14 @@ pub unsafe extern "C" fn skynet_module_instance_init(
 /// As skynet_module_instance_init; once for each instance.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_module_instance_release(m: *mut Module, inst: *mut c_void) {
-    // SAFETY: contract of this function.
-    if let Some(m) = unsafe { m.as_ref() } {
-        m.release(inst);
-    }
+    contain("skynet_module_instance_release", (), || {
+        // SAFETY: contract of this function.
+        unsafe {
+            if let Some(m) = m.as_ref() {
+                m.release(inst);
+            }
+        }
+    })
 }
 
 /// Signals an instance, on the calling thread.
@@ -67,10 +82,14 @@ pub unsafe extern "C" fn skynet_module_instance_signal(
     inst: *mut c_void,
     signal: c_int,
 ) {
-    // SAFETY: contract of this function.
-    if let Some(m) = unsafe { m.as_ref() } {
-        m.signal(inst, signal);
-    }
+    contain("skynet_module_instance_signal", (), || {
+        // SAFETY: contract of this function.
+        unsafe {
+            if let Some(m) = m.as_ref() {
+                m.signal(inst, signal);
+            }
+        }
+    })
 }
 
 /// Sets where modules are looked for: patterns with `?`, separated by `;`.
@@ -79,6 +98,8 @@ pub unsafe extern "C" fn skynet_module_instance_signal(
 /// `path` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_module_init(path: *const c_char) {
-    // SAFETY: contract of this function.
-    module::init(unsafe { text(path) }.unwrap_or(c""));
+    contain("skynet_module_init", (), || {
+        // SAFETY: contract of this function.
+        module::init(unsafe { text(path) }.unwrap_or(c""));
+    })
 }

@@ -1,11 +1,14 @@
 //! "skynet_monitor.h".
 
+use crate::crash::contain;
 use crate::service::Monitor;
 
 /// A monitor for one worker thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_monitor_new() -> *mut Monitor {
-    Box::into_raw(Box::new(Monitor::default()))
+    contain("skynet_monitor_new", std::ptr::null_mut(), || {
+        Box::into_raw(Box::new(Monitor::default()))
+    })
 }
 
 /// Frees a monitor; NULL is fine.
@@ -14,10 +17,12 @@ pub extern "C" fn skynet_monitor_new() -> *mut Monitor {
 /// It comes from skynet_monitor_new and is not used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_monitor_delete(sm: *mut Monitor) {
-    if !sm.is_null() {
-        // SAFETY: contract of this function.
-        drop(unsafe { Box::from_raw(sm) });
-    }
+    contain("skynet_monitor_delete", (), || {
+        if !sm.is_null() {
+            // SAFETY: contract of this function.
+            drop(unsafe { Box::from_raw(sm) });
+        }
+    })
 }
 
 /// Says which message the worker begins; 0, 0 that it has ended.
@@ -26,10 +31,12 @@ pub unsafe extern "C" fn skynet_monitor_delete(sm: *mut Monitor) {
 /// `sm` comes from skynet_monitor_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_monitor_trigger(sm: *mut Monitor, source: u32, destination: u32) {
-    // SAFETY: contract of this function.
-    if let Some(sm) = unsafe { sm.as_ref() } {
-        sm.trigger(source, destination);
-    }
+    contain("skynet_monitor_trigger", (), || {
+        // SAFETY: contract of this function.
+        if let Some(sm) = unsafe { sm.as_ref() } {
+            sm.trigger(source, destination);
+        }
+    })
 }
 
 /// Reports a message that was already running at the last check.
@@ -38,8 +45,10 @@ pub unsafe extern "C" fn skynet_monitor_trigger(sm: *mut Monitor, source: u32, d
 /// `sm` comes from skynet_monitor_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_monitor_check(sm: *mut Monitor) {
-    // SAFETY: contract of this function.
-    if let Some(sm) = unsafe { sm.as_ref() } {
-        let _ = sm.check();
-    }
+    contain("skynet_monitor_check", (), || {
+        // SAFETY: contract of this function.
+        if let Some(sm) = unsafe { sm.as_ref() } {
+            let _ = sm.check();
+        }
+    })
 }

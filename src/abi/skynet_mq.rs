@@ -1,10 +1,11 @@
 //! "skynet_mq.h": mailboxes, for programs that drive the core's parts themselves.
 
 use crate::blocks::Class;
+use crate::crash::contain;
 use crate::mailbox::Pushed;
 use crate::message::Message;
-use crate::scheduler;
 pub use crate::service::Queue as MessageQueue;
+use crate::{reclaim, scheduler};
 use libc::{c_int, c_void};
 
 /// Gets each message that was not delivered; its data belongs to the function.
@@ -16,21 +17,27 @@ pub type MessageDrop = Option<unsafe extern "C" fn(*mut Message, *mut c_void)>;
 /// `queue` is alive, and the caller is its consumer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_globalmq_push(queue: *mut MessageQueue) {
-    if !queue.is_null() {
-        scheduler::inject(queue);
-    }
+    contain("skynet_globalmq_push", (), || {
+        if !queue.is_null() {
+            scheduler::inject(queue);
+        }
+    })
 }
 
 /// Takes a ready queue; NULL when there is none. The caller is its consumer.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_globalmq_pop() -> *mut MessageQueue {
-    scheduler::take_any().unwrap_or(std::ptr::null_mut())
+    contain("skynet_globalmq_pop", std::ptr::null_mut(), || {
+        scheduler::take_any().unwrap_or(std::ptr::null_mut())
+    })
 }
 
 /// A queue for messages to `handle`, which counts as being dispatched by the caller.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_mq_create(handle: u32) -> *mut MessageQueue {
-    Box::into_raw(Box::new(MessageQueue::of_handle(handle)))
+    contain("skynet_mq_create", std::ptr::null_mut(), || {
+        Box::into_raw(Box::new(MessageQueue::of_handle(handle)))
+    })
 }
 
 /// Says that nobody will push any more: the queue is freed when it is dispatched next.
@@ -39,13 +46,17 @@ pub extern "C" fn skynet_mq_create(handle: u32) -> *mut MessageQueue {
 /// `q` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_mark_release(q: *mut MessageQueue) {
-    // SAFETY: contract of this function.
-    if let Some(queue) = unsafe { q.as_ref() }
-        && queue.mark_release()
-        && queue.mailbox.claim()
-    {
-        scheduler::inject(q);
-    }
+    contain("skynet_mq_mark_release", (), || {
+        // Whoever finds the mark may free it at once.
+        let _guard = reclaim::enter();
+        // SAFETY: contract of this function.
+        if let Some(queue) = unsafe { q.as_ref() }
+            && queue.mark_release()
+            && queue.mailbox.claim().is_some()
+        {
+            scheduler::inject(q);
+        }
+    })
 }
 
 /// Frees a queue that is marked, handing what is left to `drop_func`; makes one that is not marked ready again.
@@ -58,22 +69,21 @@ pub unsafe extern "C" fn skynet_mq_release(
     drop_func: MessageDrop,
     ud: *mut c_void,
 ) {
-    // SAFETY: contract of this function.
-    unsafe {
-        if q.is_null() {
-            return;
-        }
-        if !(*q).is_marked() {
-            return scheduler::inject(q);
-        }
-        let queue = Box::from_raw(q);
-        while let Some((mut message, _)) = queue.mailbox.pop() {
-            match drop_func {
+    contain("skynet_mq_release", (), || {
+        // SAFETY: contract of this function.
+        unsafe {
+            if q.is_null() {
+                return;
+            }
+            if !(*q).is_marked() {
+                return scheduler::inject(q);
+            }
+            MessageQueue::free(q, |mut message| match drop_func {
                 Some(drop_func) => drop_func(&raw mut message, ud),
                 None => libc::free(message.data),
-            }
+            });
         }
-    }
+    })
 }
 
 /// Whom the messages of a queue are for.
@@ -82,8 +92,10 @@ pub unsafe extern "C" fn skynet_mq_release(
 /// `q` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_handle(q: *mut MessageQueue) -> u32 {
-    // SAFETY: contract of this function.
-    unsafe { q.as_ref() }.map_or(0, MessageQueue::handle)
+    contain("skynet_mq_handle", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { q.as_ref() }.map_or(0, MessageQueue::handle)
+    })
 }
 
 /// Takes the oldest message: 0, or 1 when the queue is empty; the caller is not its consumer any more then.
@@ -92,19 +104,22 @@ pub unsafe extern "C" fn skynet_mq_handle(q: *mut MessageQueue) -> u32 {
 /// `q` is alive, the caller is its consumer, `message` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_pop(q: *mut MessageQueue, message: *mut Message) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe {
-        let Some(queue) = q.as_ref() else { return 1 };
-        loop {
-            if let Some((popped, _)) = queue.mailbox.pop() {
-                message.write(popped);
-                return 0;
-            }
-            if queue.mailbox.rest() {
-                return 1;
+    contain("skynet_mq_pop", 1, || {
+        // SAFETY: contract of this function.
+        unsafe {
+            let Some(queue) = q.as_ref() else { return 1 };
+            let _guard = reclaim::enter();
+            loop {
+                if let Some((popped, _)) = queue.mailbox.consumer().pop() {
+                    message.write(popped);
+                    return 0;
+                }
+                if queue.rest() {
+                    return 1;
+                }
             }
         }
-    }
+    })
 }
 
 /// Adds a message, and makes the queue ready if it was idle.
@@ -113,17 +128,19 @@ pub unsafe extern "C" fn skynet_mq_pop(q: *mut MessageQueue, message: *mut Messa
 /// `q` is alive, `message` readable; its data is taken over.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Message) {
-    // SAFETY: contract of this function.
-    unsafe {
-        let (Some(queue), Some(message)) = (q.as_ref(), message.as_ref()) else {
-            return;
-        };
-        match queue.mailbox.push(*message, Class::FOREIGN) {
-            Pushed::Queued => {}
-            Pushed::Schedule => scheduler::submit(queue),
-            Pushed::Closed => libc::free(message.data),
+    contain("skynet_mq_push", (), || {
+        // SAFETY: contract of this function.
+        unsafe {
+            let (Some(queue), Some(message)) = (q.as_ref(), message.as_ref()) else {
+                return;
+            };
+            match queue.mailbox.push(*message, Class::FOREIGN) {
+                Pushed::Queued => {}
+                Pushed::Schedule => scheduler::submit(queue),
+                Pushed::Closed => libc::free(message.data),
+            }
         }
-    }
+    })
 }
 
 /// Number of waiting messages.
@@ -132,9 +149,13 @@ pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Mess
 /// `q` is alive and the caller is its consumer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_length(q: *mut MessageQueue) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe { q.as_ref() }.map_or(0, |queue| {
-        queue.mailbox.len().try_into().unwrap_or(c_int::MAX)
+    contain("skynet_mq_length", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { q.as_ref() }.map_or(0, |queue| {
+            // SAFETY: contract of this function.
+            let waiting = unsafe { queue.mailbox.consumer() }.len();
+            waiting.try_into().unwrap_or(c_int::MAX)
+        })
     })
 }
 
@@ -144,13 +165,13 @@ pub unsafe extern "C" fn skynet_mq_length(q: *mut MessageQueue) -> c_int {
 /// `q` is alive and the caller is its consumer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_overload(q: *mut MessageQueue) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe { q.as_ref() }.map_or(0, |queue| {
-        queue
-            .mailbox
-            .take_overload()
-            .try_into()
-            .unwrap_or(c_int::MAX)
+    contain("skynet_mq_overload", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { q.as_ref() }.map_or(0, |queue| {
+            // SAFETY: contract of this function.
+            let overload = unsafe { queue.mailbox.consumer() }.take_overload();
+            overload.try_into().unwrap_or(c_int::MAX)
+        })
     })
 }
 

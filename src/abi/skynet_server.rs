@@ -3,6 +3,7 @@
 use super::skynet_mq::MessageQueue;
 use super::text;
 use crate::blocks::Class;
+use crate::crash::{contain, thread};
 use crate::message::Message;
 use crate::service::{self, Context, Monitor, Turn};
 use crate::{handle, reclaim, scheduler};
@@ -14,8 +15,10 @@ use libc::{c_char, c_int, c_void};
 /// `name` is a C string, `parm` NULL or a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_new(name: *const c_char, parm: *const c_char) -> u32 {
-    // SAFETY: contract of this function.
-    unsafe { text(name).map_or(0, |name| service::launch(name, text(parm), false).0) }
+    contain("skynet_context_new", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { text(name).map_or(0, |name| service::launch(name, text(parm), false).0) }
+    })
 }
 
 /// Adds a reference.
@@ -24,10 +27,12 @@ pub unsafe extern "C" fn skynet_context_new(name: *const c_char, parm: *const c_
 /// The context is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_grab(ctx: *mut Context) {
-    // SAFETY: contract of this function.
-    if let Some(ctx) = unsafe { ctx.as_ref() } {
-        ctx.grab();
-    }
+    contain("skynet_context_grab", (), || {
+        // SAFETY: contract of this function.
+        if let Some(ctx) = unsafe { ctx.as_ref() } {
+            ctx.grab();
+        }
+    })
 }
 
 /// Adds a reference, and the service no longer keeps the node up.
@@ -36,10 +41,12 @@ pub unsafe extern "C" fn skynet_context_grab(ctx: *mut Context) {
 /// The context is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_reserve(ctx: *mut Context) {
-    // SAFETY: contract of this function.
-    if let Some(ctx) = unsafe { ctx.as_ref() } {
-        ctx.reserve();
-    }
+    contain("skynet_context_reserve", (), || {
+        // SAFETY: contract of this function.
+        if let Some(ctx) = unsafe { ctx.as_ref() } {
+            ctx.reserve();
+        }
+    })
 }
 
 /// Drops a reference; the last one releases the service. The pointer (programs of v1.8.0 and before use it), NULL when
@@ -49,12 +56,14 @@ pub unsafe extern "C" fn skynet_context_reserve(ctx: *mut Context) {
 /// The context is alive and the caller has a reference.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_release(ctx: *mut Context) -> *mut Context {
-    // SAFETY: contract of this function.
-    if ctx.is_null() || unsafe { service::release(ctx) } {
-        std::ptr::null_mut()
-    } else {
-        ctx
-    }
+    contain("skynet_context_release", std::ptr::null_mut(), || {
+        // SAFETY: contract of this function.
+        if ctx.is_null() || unsafe { service::release(ctx) } {
+            std::ptr::null_mut()
+        } else {
+            ctx
+        }
+    })
 }
 
 /// The handle of a context.
@@ -63,8 +72,10 @@ pub unsafe extern "C" fn skynet_context_release(ctx: *mut Context) -> *mut Conte
 /// The context is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_handle(ctx: *mut Context) -> u32 {
-    // SAFETY: contract of this function.
-    unsafe { ctx.as_ref() }.map_or(0, Context::handle)
+    contain("skynet_context_handle", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { ctx.as_ref() }.map_or(0, Context::handle)
+    })
 }
 
 /// Puts a message into a mailbox: 0, or -1 when the handle is unknown (the message still belongs to the caller then).
@@ -73,11 +84,13 @@ pub unsafe extern "C" fn skynet_context_handle(ctx: *mut Context) -> u32 {
 /// `message` is readable and its data is NULL or a block of skynet_malloc.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_push(handle: u32, message: *mut Message) -> c_int {
-    // SAFETY: contract of this function.
-    match unsafe { message.as_ref() } {
-        Some(message) if service::push(handle, *message) => 0,
-        _ => -1,
-    }
+    contain("skynet_context_push", -1, || {
+        // SAFETY: contract of this function.
+        match unsafe { message.as_ref() } {
+            Some(message) if service::push(handle, *message) => 0,
+            _ => -1,
+        }
+    })
 }
 
 /// Sends straight to a context; `msg` is taken over.
@@ -93,17 +106,19 @@ pub unsafe extern "C" fn skynet_context_send(
     r#type: c_int,
     session: c_int,
 ) {
-    // SAFETY: contract of this function.
-    let taken = unsafe { context.as_ref() }.is_some_and(|context| {
-        context.deliver(
-            Message::with_data(source, r#type, session, msg, sz),
-            Class::FOREIGN,
-        )
-    });
-    if !taken {
-        // SAFETY: nobody took the block.
-        unsafe { libc::free(msg) };
-    }
+    contain("skynet_context_send", (), || {
+        // SAFETY: contract of this function.
+        let taken = unsafe { context.as_ref() }.is_some_and(|context| {
+            context.deliver(
+                Message::with_data(source, r#type, session, msg, sz),
+                Class::FOREIGN,
+            )
+        });
+        if !taken {
+            // SAFETY: nobody took the block.
+            unsafe { libc::free(msg) };
+        }
+    })
 }
 
 /// A new session of the service: positive, wraps to 1.
@@ -112,8 +127,10 @@ pub unsafe extern "C" fn skynet_context_send(
 /// The context is a live service of the calling thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_newsession(ctx: *mut Context) -> c_int {
-    // SAFETY: contract of this function.
-    unsafe { ctx.as_ref() }.map_or(0, Context::new_session)
+    contain("skynet_context_newsession", 0, || {
+        // SAFETY: contract of this function.
+        unsafe { ctx.as_ref() }.map_or(0, Context::new_session)
+    })
 }
 
 /// One turn of `q`, or of the next ready queue if `q` is NULL: one message with a negative weight, else the length of the
@@ -127,44 +144,46 @@ pub unsafe extern "C" fn skynet_context_message_dispatch(
     q: *mut MessageQueue,
     weight: c_int,
 ) -> *mut MessageQueue {
-    let nothing = std::ptr::null_mut();
-    let q = if q.is_null() {
-        scheduler::take_any().unwrap_or(nothing)
-    } else {
-        q
-    };
-    if q.is_null() {
-        return nothing;
-    }
-    let own = Monitor::default();
-    let _guard = reclaim::enter();
-    // SAFETY: contract of this function; a queue that was handed out makes its holder the consumer.
-    let turn = unsafe {
-        let budget = if weight < 0 {
-            1
+    thread(|| {
+        let nothing = std::ptr::null_mut();
+        let q = if q.is_null() {
+            scheduler::take_any().unwrap_or(nothing)
         } else {
-            ((*q).mailbox.len() >> weight.min(31)).max(1)
+            q
         };
-        let monitor = monitor.as_ref().unwrap_or(&own);
-        let turn = service::turn(q, monitor, budget);
-        monitor.end();
-        turn
-    };
-    let next = scheduler::take_any();
-    match (turn, next) {
-        (Turn::More, None) => q,
-        (Turn::More, Some(next)) => {
-            scheduler::inject(q);
-            next
+        if q.is_null() {
+            return nothing;
         }
-        (Turn::Idle | Turn::Ended, next) => next.unwrap_or(nothing),
-    }
+        let own = Monitor::default();
+        let _guard = reclaim::enter();
+        // SAFETY: contract of this function; a queue that was handed out makes its holder the consumer.
+        let turn = unsafe {
+            let budget = if weight < 0 {
+                1
+            } else {
+                ((*q).mailbox.consumer().len() >> weight.min(31)).max(1)
+            };
+            let monitor = monitor.as_ref().unwrap_or(&own);
+            let turn = service::turn(q, monitor, budget);
+            monitor.end();
+            turn
+        };
+        let next = scheduler::take_any();
+        match (turn, next) {
+            (Turn::More, None) => q,
+            (Turn::More, Some(next)) => {
+                scheduler::inject(q);
+                next
+            }
+            (Turn::Idle | Turn::Ended, next) => next.unwrap_or(nothing),
+        }
+    })
 }
 
 /// Number of services that keep the node up.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_context_total() -> c_int {
-    service::total()
+    contain("skynet_context_total", 0, service::total)
 }
 
 /// Dispatches all messages of a service on the calling thread; only while no worker runs.
@@ -173,25 +192,31 @@ pub extern "C" fn skynet_context_total() -> c_int {
 /// The context is alive and no worker runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_context_dispatchall(context: *mut Context) {
-    if !context.is_null() {
-        // SAFETY: contract of this function.
-        unsafe { service::drain(context) };
-    }
+    thread(|| {
+        if !context.is_null() {
+            // SAFETY: contract of this function.
+            unsafe { service::drain(context) };
+        }
+    })
 }
 
 /// Marks a service as stuck (command STAT endless).
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_context_endless(handle: u32) {
-    let guard = reclaim::enter();
-    if let Some(context) = handle::find(&guard, handle) {
-        context.mark_endless();
-    }
+    contain("skynet_context_endless", (), || {
+        let guard = reclaim::enter();
+        if let Some(context) = handle::find(&guard, handle) {
+            context.mark_endless();
+        }
+    })
 }
 
 /// Prepares the calling (main) thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_globalinit() {
-    service::init_thread(service::ThreadClass::Main);
+    contain("skynet_globalinit", (), || {
+        service::init_thread(service::ThreadClass::Main);
+    })
 }
 
 /// The counterpart of skynet_globalinit; nothing is left to do.
@@ -201,11 +226,15 @@ pub extern "C" fn skynet_globalexit() {}
 /// Names the class of the calling thread (THREAD_*).
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_initthread(m: c_int) {
-    service::init_thread_class(m);
+    contain("skynet_initthread", (), || {
+        service::init_thread_class(m);
+    })
 }
 
 /// CPU accounting of services that are launched from now on: 0 is off.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_profile_enable(enable: c_int) {
-    service::set_profile(enable != 0);
+    contain("skynet_profile_enable", (), || {
+        service::set_profile(enable != 0);
+    })
 }

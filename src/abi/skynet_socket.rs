@@ -2,10 +2,11 @@
 
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
+use crate::crash::contain;
+use crate::memory::uncharged;
 use crate::release;
 use crate::service::Context;
 pub use crate::socket::SocketMessage;
-use crate::socket::guard::guard;
 use crate::socket::raw::{Way, address_behind, c_text, new_id, send};
 use crate::socket::{self, Poll, SocketInfo, server, socket_type};
 use libc::{c_char, c_int};
@@ -23,31 +24,38 @@ unsafe fn owner(ctx: *mut Context) -> Option<usize> {
 /// Makes the node's socket server.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_init() {
-    guard((), || {
-        socket::init();
+    contain("skynet_socket_init", (), || {
+        uncharged(|| {
+            socket::init();
+        })
     })
 }
 
 /// Tells the socket thread to end.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_exit() {
-    guard((), socket::exit)
+    contain("skynet_socket_exit", (), || uncharged(socket::exit))
 }
 
 /// Closes all sockets. No thread may use them any more.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_free() {
-    guard((), socket::free)
+    contain("skynet_socket_free", (), || {
+        // SAFETY: contract of this function, which C cannot say in its type.
+        uncharged(|| unsafe { socket::free() })
+    })
 }
 
 /// One turn of the socket thread: waits for news and sends it to the owners. 0: the thread shall end; 1: messages were
 /// sent; -1: nothing was sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_poll() -> c_int {
-    guard(-1, || match socket::poll_once() {
-        Poll::Exit => 0,
-        Poll::Delivered(0) => -1,
-        Poll::Delivered(_) => 1,
+    contain("skynet_socket_poll", -1, || {
+        uncharged(|| match socket::poll_once() {
+            Poll::Exit => 0,
+            Poll::Delivered(0) => -1,
+            Poll::Delivered(_) => 1,
+        })
     })
 }
 
@@ -64,9 +72,11 @@ pub unsafe extern "C" fn skynet_socket_sendbuffer(
     ctx: *mut Context,
     buffer: *mut SendBuffer,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    unsafe { send(server(), buffer, Way::High) }
+    contain("skynet_socket_sendbuffer", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        unsafe { send(server(), buffer, Way::High) }
+    })
 }
 
 /// As `skynet_socket_sendbuffer`, for data that may wait until everything else has been sent.
@@ -78,9 +88,11 @@ pub unsafe extern "C" fn skynet_socket_sendbuffer_lowpriority(
     ctx: *mut Context,
     buffer: *mut SendBuffer,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    unsafe { send(server(), buffer, Way::Low) }
+    contain("skynet_socket_sendbuffer_lowpriority", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        unsafe { send(server(), buffer, Way::Low) }
+    })
 }
 
 /// Listens; the id, or -1 if the address cannot be bound. A CONNECT message brings the bound address and port (in `ud`);
@@ -95,8 +107,10 @@ pub unsafe extern "C" fn skynet_socket_listen(
     port: c_int,
     backlog: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { server()?.listen(owner(ctx)?, c_text(host), port, backlog) })
+    contain("skynet_socket_listen", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { server()?.listen(owner(ctx)?, c_text(host), port, backlog) })
+    })
 }
 
 /// Connects; the id, or -1 if there is no free slot. CONNECT or ERROR tells the outcome.
@@ -109,8 +123,10 @@ pub unsafe extern "C" fn skynet_socket_connect(
     host: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { server()?.connect(owner(ctx)?, c_text(host)?, port) })
+    contain("skynet_socket_connect", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { server()?.connect(owner(ctx)?, c_text(host)?, port) })
+    })
 }
 
 /// Watches a descriptor of the service's own; the id, or -1 if there is no free slot.
@@ -119,8 +135,10 @@ pub unsafe extern "C" fn skynet_socket_connect(
 /// `ctx` is a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_bind(ctx: *mut Context, fd: c_int) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| server()?.bind(unsafe { owner(ctx) }?, fd))
+    contain("skynet_socket_bind", -1, || {
+        // SAFETY: by contract.
+        new_id(|| server()?.bind(unsafe { owner(ctx) }?, fd))
+    })
 }
 
 /// Closes a socket when everything that is queued has been sent. An id that is gone is ignored.
@@ -129,10 +147,10 @@ pub unsafe extern "C" fn skynet_socket_bind(ctx: *mut Context, fd: c_int) -> c_i
 /// `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_close(ctx: *mut Context, id: c_int) {
-    // SAFETY: by contract.
-    let caller = unsafe { owner(ctx) }.unwrap_or(0);
-    guard((), || {
-        server().into_iter().for_each(|s| s.close(caller, id))
+    contain("skynet_socket_close", (), || {
+        // SAFETY: by contract.
+        let caller = unsafe { owner(ctx) }.unwrap_or(0);
+        uncharged(|| server().into_iter().for_each(|s| s.close(caller, id)))
     })
 }
 
@@ -142,10 +160,10 @@ pub unsafe extern "C" fn skynet_socket_close(ctx: *mut Context, id: c_int) {
 /// `ctx` is null or a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_shutdown(ctx: *mut Context, id: c_int) {
-    // SAFETY: by contract.
-    let caller = unsafe { owner(ctx) }.unwrap_or(0);
-    guard((), || {
-        server().into_iter().for_each(|s| s.shutdown(caller, id))
+    contain("skynet_socket_shutdown", (), || {
+        // SAFETY: by contract.
+        let caller = unsafe { owner(ctx) }.unwrap_or(0);
+        uncharged(|| server().into_iter().for_each(|s| s.shutdown(caller, id)))
     })
 }
 
@@ -155,11 +173,13 @@ pub unsafe extern "C" fn skynet_socket_shutdown(ctx: *mut Context, id: c_int) {
 /// `ctx` is a live context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_start(ctx: *mut Context, id: c_int) {
-    guard((), || {
-        // SAFETY: by contract.
-        if let (Some(s), Some(owner)) = (server(), unsafe { owner(ctx) }) {
-            s.start(owner, id);
-        }
+    contain("skynet_socket_start", (), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            if let (Some(s), Some(owner)) = (server(), unsafe { owner(ctx) }) {
+                s.start(owner, id);
+            }
+        })
     })
 }
 
@@ -169,8 +189,10 @@ pub unsafe extern "C" fn skynet_socket_start(ctx: *mut Context, id: c_int) {
 /// None beyond C's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_pause(ctx: *mut Context, id: c_int) {
-    let _ = ctx;
-    guard((), || server().into_iter().for_each(|s| s.pause(id)))
+    contain("skynet_socket_pause", (), || {
+        let _ = ctx;
+        uncharged(|| server().into_iter().for_each(|s| s.pause(id)))
+    })
 }
 
 /// Sends without delay (TCP_NODELAY).
@@ -179,8 +201,10 @@ pub unsafe extern "C" fn skynet_socket_pause(ctx: *mut Context, id: c_int) {
 /// None beyond C's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_nodelay(ctx: *mut Context, id: c_int) {
-    let _ = ctx;
-    guard((), || server().into_iter().for_each(|s| s.nodelay(id)))
+    contain("skynet_socket_nodelay", (), || {
+        let _ = ctx;
+        uncharged(|| server().into_iter().for_each(|s| s.nodelay(id)))
+    })
 }
 
 /// A UDP socket, bound if `addr` or `port` is given; the id or -1. It needs no start.
@@ -193,8 +217,10 @@ pub unsafe extern "C" fn skynet_socket_udp(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { server()?.udp(owner(ctx)?, c_text(addr), port) })
+    contain("skynet_socket_udp", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { server()?.udp(owner(ctx)?, c_text(addr), port) })
+    })
 }
 
 /// Sets where a UDP socket sends to: 0, or -1 if there is no such socket or host.
@@ -208,11 +234,13 @@ pub unsafe extern "C" fn skynet_socket_udp_connect(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    guard(-1, || match (server(), unsafe { c_text(addr) }) {
-        (Some(s), Some(h)) if s.udp_connect(id, h, port) => 0,
-        _ => -1,
+    contain("skynet_socket_udp_connect", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        uncharged(|| match (server(), unsafe { c_text(addr) }) {
+            (Some(s), Some(h)) if s.udp_connect(id, h, port) => 0,
+            _ => -1,
+        })
     })
 }
 
@@ -226,8 +254,10 @@ pub unsafe extern "C" fn skynet_socket_udp_dial(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { server()?.udp_dial(owner(ctx)?, c_text(addr)?, port) })
+    contain("skynet_socket_udp_dial", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { server()?.udp_dial(owner(ctx)?, c_text(addr)?, port) })
+    })
 }
 
 /// A UDP socket that is bound to a port (not 0); the id or -1.
@@ -240,8 +270,10 @@ pub unsafe extern "C" fn skynet_socket_udp_listen(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { server()?.udp_listen(owner(ctx)?, c_text(addr), port) })
+    contain("skynet_socket_udp_listen", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { server()?.udp_listen(owner(ctx)?, c_text(addr), port) })
+    })
 }
 
 /// Sends a datagram to `address` (as `skynet_socket_udp_address` gives it), or to the socket's own peer if that is NULL:
@@ -255,9 +287,11 @@ pub unsafe extern "C" fn skynet_socket_udp_sendbuffer(
     address: *const c_char,
     buffer: *mut SendBuffer,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    unsafe { send(server(), buffer, Way::To(address.cast())) }
+    contain("skynet_socket_udp_sendbuffer", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        unsafe { send(server(), buffer, Way::To(address.cast())) }
+    })
 }
 
 /// Where a datagram came from: the address inside the message, and its length (7 or 19) in `addrsz`. NULL if the message
@@ -270,22 +304,24 @@ pub unsafe extern "C" fn skynet_socket_udp_address(
     msg: *mut SocketMessage,
     addrsz: *mut c_int,
 ) -> *const c_char {
-    // SAFETY: by contract.
-    unsafe {
-        match msg.as_ref() {
-            Some(m) if m.r#type == socket_type::UDP => address_behind(m.buffer, m.ud, addrsz),
-            _ => std::ptr::null(),
+    contain("skynet_socket_udp_address", std::ptr::null(), || {
+        // SAFETY: by contract.
+        unsafe {
+            match msg.as_ref() {
+                Some(m) if m.r#type == socket_type::UDP => address_behind(m.buffer, m.ud, addrsz),
+                _ => std::ptr::null(),
+            }
         }
-    }
+    })
 }
 
 /// Statistics of all sockets, the highest slot first; release them with `socket_info_release`.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_info() -> *mut SocketInfo {
-    guard(null_mut(), || {
-        in_layout(
-            release::version(),
-            server().map_or(null_mut(), |s| s.info()),
-        )
+    contain("skynet_socket_info", std::ptr::null_mut(), || {
+        uncharged(|| {
+            let info = server().map_or(null_mut(), |s| s.info());
+            in_layout(release::version(), info)
+        })
     })
 }

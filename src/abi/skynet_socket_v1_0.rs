@@ -1,6 +1,7 @@
 //! Three functions that are inline in the headers since v1.3.0, and that services compiled before still look for.
 
 use super::socket_buffer::SendBuffer;
+use crate::crash::contain;
 use crate::service::Context;
 use crate::socket::raw::{Way, send};
 use crate::socket::server;
@@ -17,9 +18,11 @@ pub unsafe extern "C" fn skynet_socket_send(
     buffer: *mut c_void,
     sz: c_int,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    unsafe { send(server(), &SendBuffer::from_parts(id, buffer, sz), Way::High) }
+    contain("skynet_socket_send", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        unsafe { send(server(), &SendBuffer::from_parts(id, buffer, sz), Way::High) }
+    })
 }
 
 /// The same with low priority. (v1.0.0 gave no result; its callers do not look.)
@@ -33,9 +36,11 @@ pub unsafe extern "C" fn skynet_socket_send_lowpriority(
     buffer: *mut c_void,
     sz: c_int,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    unsafe { send(server(), &SendBuffer::from_parts(id, buffer, sz), Way::Low) }
+    contain("skynet_socket_send_lowpriority", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        unsafe { send(server(), &SendBuffer::from_parts(id, buffer, sz), Way::Low) }
+    })
 }
 
 /// Sends a datagram.
@@ -50,13 +55,15 @@ pub unsafe extern "C" fn skynet_socket_udp_send(
     buffer: *const c_void,
     sz: c_int,
 ) -> c_int {
-    let _ = ctx;
-    // SAFETY: by contract.
-    unsafe {
-        send(
-            server(),
-            &SendBuffer::from_parts(id, buffer, sz),
-            Way::To(address.cast()),
-        )
-    }
+    contain("skynet_socket_udp_send", -1, || {
+        let _ = ctx;
+        // SAFETY: by contract.
+        unsafe {
+            send(
+                server(),
+                &SendBuffer::from_parts(id, buffer, sz),
+                Way::To(address.cast()),
+            )
+        }
+    })
 }

@@ -1,5 +1,6 @@
 //! "skynet_timer.h".
 
+use crate::crash::contain;
 use crate::{clock, timer};
 use libc::c_int;
 
@@ -7,29 +8,35 @@ use libc::c_int;
 /// session, or -1 when a message that was to be sent at once found no such service.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_timeout(handle: u32, time: c_int, session: c_int) -> c_int {
-    timer::timeout(handle, time, session)
+    contain("skynet_timeout", -1, || {
+        timer::timeout(handle, time, session)
+    })
 }
 
 /// Delivers the timers that are due. skynet_start has a thread that does it.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_updatetime() {
-    timer::update();
+    contain("skynet_updatetime", (), || {
+        timer::update();
+    })
 }
 
 /// Unix time of the start, in seconds.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_starttime() -> u32 {
-    clock::start_time()
+    contain("skynet_starttime", 0, clock::start_time)
 }
 
 /// CPU time of the calling thread, in microseconds.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_thread_time() -> u64 {
-    clock::thread_time()
+    contain("skynet_thread_time", 0, clock::thread_time)
 }
 
 /// Starts the clock and the timers.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_timer_init() {
-    timer::init();
+    contain("skynet_timer_init", (), || {
+        timer::init();
+    })
 }

@@ -1,6 +1,7 @@
 //! Functions that v1.8.0 or earlier had and the newest headers do not declare. Not scanned for the headers.
 
 use super::text;
+use crate::crash::contain;
 use crate::module::{self, Module};
 use crate::service::{self, Context};
 use libc::c_char;
@@ -15,19 +16,21 @@ pub unsafe extern "C" fn skynet_context_new_ptr(
     name: *const c_char,
     parm: *const c_char,
 ) -> *mut Context {
-    // SAFETY: contract of this function; `launch` gives us a reference.
-    unsafe {
-        let Some(name) = text(name) else {
-            return std::ptr::null_mut();
-        };
-        let (_, context) = service::launch(name, text(parm), true);
-        if context.is_null() {
-            return context;
+    contain("skynet_context_new_ptr", std::ptr::null_mut(), || {
+        // SAFETY: contract of this function; `launch` gives us a reference.
+        unsafe {
+            let Some(name) = text(name) else {
+                return std::ptr::null_mut();
+            };
+            let (_, context) = service::launch(name, text(parm), true);
+            if context.is_null() {
+                return context;
+            }
+            let ended = (*context).is_retired();
+            service::release(context);
+            if ended { std::ptr::null_mut() } else { context }
         }
-        let ended = (*context).is_retired();
-        service::release(context);
-        if ended { std::ptr::null_mut() } else { context }
-    }
+    })
 }
 
 /// `skynet_strdup` of "skynet_malloc.h" up to v1.8.0: a copy of a string, to be freed with free.
@@ -46,8 +49,10 @@ pub unsafe extern "C" fn skynet_strdup(text: *const c_char) -> *mut c_char {
 /// `module` is readable; its name is a C string and its functions live for ever.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_module_insert(module: *mut Module) {
-    if !module.is_null() {
-        // SAFETY: contract of this function; the struct is copied.
-        module::insert(unsafe { std::ptr::read(module) });
-    }
+    contain("skynet_module_insert", (), || {
+        if !module.is_null() {
+            // SAFETY: contract of this function; the struct is copied.
+            unsafe { module::insert(std::ptr::read(module)) };
+        }
+    })
 }

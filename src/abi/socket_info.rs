@@ -1,5 +1,6 @@
 //! "socket_info.h": lists of statistics.
 
+use crate::crash::contain;
 pub use crate::socket::SocketInfo;
 
 /// Makes an empty entry in front of `last` (which may be null); release the list with `socket_info_release`.
@@ -8,7 +9,9 @@ pub use crate::socket::SocketInfo;
 /// `last` is null or the start of a list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_info_create(last: *mut SocketInfo) -> *mut SocketInfo {
-    SocketInfo::create(last)
+    contain("socket_info_create", std::ptr::null_mut(), || {
+        SocketInfo::create(last)
+    })
 }
 
 /// Releases a list from its start on; null is fine.
@@ -17,6 +20,8 @@ pub unsafe extern "C" fn socket_info_create(last: *mut SocketInfo) -> *mut Socke
 /// The list came from this library and is not used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_info_release(info: *mut SocketInfo) {
-    // SAFETY: by contract.
-    unsafe { SocketInfo::release(info) }
+    contain("socket_info_release", (), || {
+        // SAFETY: by contract.
+        unsafe { SocketInfo::release(info) }
+    })
 }

@@ -1,8 +1,9 @@
 //! `struct socket_info` as it was up to v1.3.0. The headers of that generation rename the functions to these. Not scanned
 //! for the headers.
 
+use crate::crash::contain;
+use crate::memory::uncharged;
 use crate::release::V1_4;
-use crate::socket::guard::guard;
 use crate::socket::raw::SocketServer;
 use crate::socket::{SocketInfo, server};
 use std::ptr::null_mut;
@@ -20,8 +21,8 @@ pub(super) fn in_layout(version: u32, info: *mut SocketInfo) -> *mut SocketInfo 
 /// As `skynet_socket_info`.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_info_v1_3() -> *mut SocketInfo {
-    guard(null_mut(), || {
-        in_layout(V1_4 - 1, server().map_or(null_mut(), |s| s.info()))
+    contain("skynet_socket_info_v1_3", std::ptr::null_mut(), || {
+        uncharged(|| in_layout(V1_4 - 1, server().map_or(null_mut(), |s| s.info())))
     })
 }
 
@@ -31,9 +32,11 @@ pub extern "C" fn skynet_socket_info_v1_3() -> *mut SocketInfo {
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_info_v1_3(ss: *mut SocketServer) -> *mut SocketInfo {
-    guard(null_mut(), || {
-        // SAFETY: by contract.
-        let info = unsafe { ss.as_ref() }.map_or(null_mut(), |s| s.core().info());
-        in_layout(V1_4 - 1, info)
+    contain("socket_server_info_v1_3", std::ptr::null_mut(), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            let info = unsafe { ss.as_ref() }.map_or(null_mut(), |s| s.core().info());
+            in_layout(V1_4 - 1, info)
+        })
     })
 }

@@ -2,9 +2,10 @@
 
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
+use crate::crash::contain;
+use crate::memory::uncharged;
 use crate::release;
 use crate::socket::event::kind;
-use crate::socket::guard::guard;
 use crate::socket::raw::{
     ServerMessage, SocketServer, UdpAddress, Way, address_behind, c_text, new_id, send,
 };
@@ -24,9 +25,11 @@ unsafe fn core<'a>(ss: *mut SocketServer) -> Option<&'a socket::SocketServer> {
 /// Makes a server; `time` is the first time of its statistics in centiseconds. NULL if the system has no descriptors.
 #[unsafe(no_mangle)]
 pub extern "C" fn socket_server_create(time: u64) -> *mut SocketServer {
-    guard(null_mut(), || match SocketServer::create(time) {
-        Some(server) => Box::into_raw(Box::new(server)),
-        None => null_mut(),
+    contain("socket_server_create", std::ptr::null_mut(), || {
+        uncharged(|| match SocketServer::create(time) {
+            Some(server) => Box::into_raw(Box::new(server)),
+            None => null_mut(),
+        })
     })
 }
 
@@ -36,11 +39,13 @@ pub extern "C" fn socket_server_create(time: u64) -> *mut SocketServer {
 /// No thread uses the server any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_release(ss: *mut SocketServer) {
-    guard((), || {
-        if !ss.is_null() {
-            // SAFETY: it came from `socket_server_create`, and the caller gives it up.
-            drop(unsafe { Box::from_raw(ss) });
-        }
+    contain("socket_server_release", (), || {
+        uncharged(|| {
+            if !ss.is_null() {
+                // SAFETY: it came from `socket_server_create`, and the caller gives it up.
+                drop(unsafe { Box::from_raw(ss) });
+            }
+        })
     })
 }
 
@@ -50,10 +55,12 @@ pub unsafe extern "C" fn socket_server_release(ss: *mut SocketServer) {
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_updatetime(ss: *mut SocketServer, time: u64) {
-    // SAFETY: by contract.
-    if let Some(s) = unsafe { core(ss) } {
-        s.update_time(time);
-    }
+    contain("socket_server_updatetime", (), || {
+        // SAFETY: by contract.
+        if let Some(s) = unsafe { core(ss) } {
+            s.update_time(time);
+        }
+    })
 }
 
 /// Waits for the next event and answers its kind (`SOCKET_*`). `more` (if not null) becomes 0 when it had to wait. The
@@ -67,19 +74,21 @@ pub unsafe extern "C" fn socket_server_poll(
     result: *mut ServerMessage,
     more: *mut c_int,
 ) -> c_int {
-    guard(kind::EXIT, || {
-        // SAFETY: by contract.
-        let (Some(ss), false) = (unsafe { ss.as_ref() }, result.is_null()) else {
-            return kind::EXIT;
-        };
-        let (kind, message, waited) = ss.poll();
-        // SAFETY: writable by contract.
-        unsafe { result.write(message) };
-        if waited && !more.is_null() {
+    contain("socket_server_poll", -1, || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            let (Some(ss), false) = (unsafe { ss.as_ref() }, result.is_null()) else {
+                return kind::EXIT;
+            };
+            let (kind, message, waited) = ss.poll();
             // SAFETY: writable by contract.
-            unsafe { *more = 0 };
-        }
-        kind
+            unsafe { result.write(message) };
+            if waited && !more.is_null() {
+                // SAFETY: writable by contract.
+                unsafe { *more = 0 };
+            }
+            kind
+        })
     })
 }
 
@@ -89,9 +98,11 @@ pub unsafe extern "C" fn socket_server_poll(
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_exit(ss: *mut SocketServer) {
-    guard((), || {
-        // SAFETY: by contract.
-        unsafe { core(ss) }.into_iter().for_each(|s| s.exit())
+    contain("socket_server_exit", (), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            unsafe { core(ss) }.into_iter().for_each(|s| s.exit())
+        })
     })
 }
 
@@ -101,11 +112,12 @@ pub unsafe extern "C" fn socket_server_exit(ss: *mut SocketServer) {
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_close(ss: *mut SocketServer, opaque: usize, id: c_int) {
-    guard((), || {
-        // SAFETY: by contract.
-        unsafe { core(ss) }
-            .into_iter()
-            .for_each(|s| s.close(opaque, id))
+    contain("socket_server_close", (), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            let server = unsafe { core(ss) };
+            server.into_iter().for_each(|s| s.close(opaque, id))
+        })
     })
 }
 
@@ -115,11 +127,12 @@ pub unsafe extern "C" fn socket_server_close(ss: *mut SocketServer, opaque: usiz
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_shutdown(ss: *mut SocketServer, opaque: usize, id: c_int) {
-    guard((), || {
-        // SAFETY: by contract.
-        unsafe { core(ss) }
-            .into_iter()
-            .for_each(|s| s.shutdown(opaque, id))
+    contain("socket_server_shutdown", (), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            let server = unsafe { core(ss) };
+            server.into_iter().for_each(|s| s.shutdown(opaque, id))
+        })
     })
 }
 
@@ -129,11 +142,13 @@ pub unsafe extern "C" fn socket_server_shutdown(ss: *mut SocketServer, opaque: u
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_start(ss: *mut SocketServer, opaque: usize, id: c_int) {
-    guard((), || {
-        // SAFETY: by contract.
-        unsafe { core(ss) }
-            .into_iter()
-            .for_each(|s| s.start(opaque, id))
+    contain("socket_server_start", (), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            unsafe { core(ss) }
+                .into_iter()
+                .for_each(|s| s.start(opaque, id))
+        })
     })
 }
 
@@ -143,10 +158,12 @@ pub unsafe extern "C" fn socket_server_start(ss: *mut SocketServer, opaque: usiz
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_pause(ss: *mut SocketServer, opaque: usize, id: c_int) {
-    let _ = opaque;
-    guard((), || {
-        // SAFETY: by contract.
-        unsafe { core(ss) }.into_iter().for_each(|s| s.pause(id))
+    contain("socket_server_pause", (), || {
+        let _ = opaque;
+        uncharged(|| {
+            // SAFETY: by contract.
+            unsafe { core(ss) }.into_iter().for_each(|s| s.pause(id))
+        })
     })
 }
 
@@ -159,8 +176,10 @@ pub unsafe extern "C" fn socket_server_send(
     ss: *mut SocketServer,
     buffer: *mut SendBuffer,
 ) -> c_int {
-    // SAFETY: by contract.
-    unsafe { send(core(ss), buffer, Way::High) }
+    contain("socket_server_send", -1, || {
+        // SAFETY: by contract.
+        unsafe { send(core(ss), buffer, Way::High) }
+    })
 }
 
 /// As `socket_server_send`, for data that may wait until everything else has been sent.
@@ -172,8 +191,10 @@ pub unsafe extern "C" fn socket_server_send_lowpriority(
     ss: *mut SocketServer,
     buffer: *mut SendBuffer,
 ) -> c_int {
-    // SAFETY: by contract.
-    unsafe { send(core(ss), buffer, Way::Low) }
+    contain("socket_server_send_lowpriority", -1, || {
+        // SAFETY: by contract.
+        unsafe { send(core(ss), buffer, Way::Low) }
+    })
 }
 
 /// Listens; the id, or -1 if the address cannot be bound. The bound address comes as an event. NULL means all of IPv4.
@@ -188,8 +209,10 @@ pub unsafe extern "C" fn socket_server_listen(
     port: c_int,
     backlog: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { core(ss)?.listen(opaque, c_text(addr), port, backlog) })
+    contain("socket_server_listen", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { core(ss)?.listen(opaque, c_text(addr), port, backlog) })
+    })
 }
 
 /// Connects; the id, or -1 if there is no free slot. The outcome comes as an event.
@@ -203,8 +226,10 @@ pub unsafe extern "C" fn socket_server_connect(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { core(ss)?.connect(opaque, c_text(addr)?, port) })
+    contain("socket_server_connect", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { core(ss)?.connect(opaque, c_text(addr)?, port) })
+    })
 }
 
 /// Watches a descriptor of the caller's own; the id, or -1 if there is no free slot.
@@ -217,8 +242,10 @@ pub unsafe extern "C" fn socket_server_bind(
     opaque: usize,
     fd: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { core(ss) }?.bind(opaque, fd))
+    contain("socket_server_bind", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { core(ss) }?.bind(opaque, fd))
+    })
 }
 
 /// Sends without delay (TCP_NODELAY).
@@ -227,9 +254,11 @@ pub unsafe extern "C" fn socket_server_bind(
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_nodelay(ss: *mut SocketServer, id: c_int) {
-    guard((), || {
-        // SAFETY: by contract.
-        unsafe { core(ss) }.into_iter().for_each(|s| s.nodelay(id))
+    contain("socket_server_nodelay", (), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            unsafe { core(ss) }.into_iter().for_each(|s| s.nodelay(id))
+        })
     })
 }
 
@@ -244,8 +273,10 @@ pub unsafe extern "C" fn socket_server_udp(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { core(ss)?.udp(opaque, c_text(addr), port) })
+    contain("socket_server_udp", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { core(ss)?.udp(opaque, c_text(addr), port) })
+    })
 }
 
 /// Sets where a UDP socket sends to: 0, or -1 if there is no such socket or host.
@@ -259,11 +290,13 @@ pub unsafe extern "C" fn socket_server_udp_connect(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    let (server, host) = unsafe { (core(ss), c_text(addr)) };
-    guard(-1, || match (server, host) {
-        (Some(s), Some(h)) if s.udp_connect(id, h, port) => 0,
-        _ => -1,
+    contain("socket_server_udp_connect", -1, || {
+        // SAFETY: by contract.
+        let (server, host) = unsafe { (core(ss), c_text(addr)) };
+        uncharged(|| match (server, host) {
+            (Some(s), Some(h)) if s.udp_connect(id, h, port) => 0,
+            _ => -1,
+        })
     })
 }
 
@@ -278,8 +311,10 @@ pub unsafe extern "C" fn socket_server_udp_dial(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { core(ss)?.udp_dial(opaque, c_text(addr)?, port) })
+    contain("socket_server_udp_dial", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { core(ss)?.udp_dial(opaque, c_text(addr)?, port) })
+    })
 }
 
 /// A UDP socket that is bound to a port (not 0); the id or -1.
@@ -293,8 +328,10 @@ pub unsafe extern "C" fn socket_server_udp_listen(
     addr: *const c_char,
     port: c_int,
 ) -> c_int {
-    // SAFETY: by contract.
-    new_id(|| unsafe { core(ss)?.udp_listen(opaque, c_text(addr), port) })
+    contain("socket_server_udp_listen", -1, || {
+        // SAFETY: by contract.
+        new_id(|| unsafe { core(ss)?.udp_listen(opaque, c_text(addr), port) })
+    })
 }
 
 /// Sends a datagram to `addr`, or to the socket's own peer if that is NULL: 0 or -1. The buffer is released in every case.
@@ -307,8 +344,10 @@ pub unsafe extern "C" fn socket_server_udp_send(
     addr: *const UdpAddress,
     buffer: *mut SendBuffer,
 ) -> c_int {
-    // SAFETY: by contract.
-    unsafe { send(core(ss), buffer, Way::To(addr)) }
+    contain("socket_server_udp_send", -1, || {
+        // SAFETY: by contract.
+        unsafe { send(core(ss), buffer, Way::To(addr)) }
+    })
 }
 
 /// Where a datagram came from: the address inside the message, and its length (7 or 19) in `addrsz`.
@@ -321,14 +360,16 @@ pub unsafe extern "C" fn socket_server_udp_address(
     msg: *mut ServerMessage,
     addrsz: *mut c_int,
 ) -> *const UdpAddress {
-    let _ = ss;
-    // SAFETY: by contract.
-    unsafe {
-        match msg.as_ref() {
-            Some(m) => address_behind(m.data, m.ud, addrsz).cast(),
-            None => std::ptr::null(),
+    contain("socket_server_udp_address", std::ptr::null(), || {
+        let _ = ss;
+        // SAFETY: by contract.
+        unsafe {
+            match msg.as_ref() {
+                Some(m) => address_behind(m.data, m.ud, addrsz).cast(),
+                None => std::ptr::null(),
+            }
         }
-    }
+    })
 }
 
 /// Says how buffers of the type `SOCKET_BUFFER_OBJECT` are handled. Call it before the first such buffer is sent.
@@ -340,10 +381,12 @@ pub unsafe extern "C" fn socket_server_userobject(
     ss: *mut SocketServer,
     soi: *mut ObjectInterface,
 ) {
-    // SAFETY: by contract.
-    if let (Some(s), Some(interface)) = unsafe { (core(ss), soi.as_ref()) } {
-        s.set_objects(*interface);
-    }
+    contain("socket_server_userobject", (), || {
+        // SAFETY: by contract.
+        if let (Some(s), Some(interface)) = unsafe { (core(ss), soi.as_ref()) } {
+            s.set_objects(*interface);
+        }
+    })
 }
 
 /// Statistics of all sockets, the highest slot first; release them with `socket_info_release`.
@@ -352,9 +395,11 @@ pub unsafe extern "C" fn socket_server_userobject(
 /// `ss` is null or a server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_info(ss: *mut SocketServer) -> *mut SocketInfo {
-    guard(null_mut(), || {
-        // SAFETY: by contract.
-        let info = unsafe { core(ss) }.map_or(null_mut(), |s| s.info());
-        in_layout(release::version(), info)
+    contain("socket_server_info", std::ptr::null_mut(), || {
+        uncharged(|| {
+            // SAFETY: by contract.
+            let info = unsafe { core(ss) }.map_or(null_mut(), |s| s.info());
+            in_layout(release::version(), info)
+        })
     })
 }

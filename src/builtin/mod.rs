@@ -9,7 +9,10 @@ use std::ffi::CStr;
 #[cfg(feature = "lua")]
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
+#[cfg(feature = "lua")]
 use crate::module::Module;
+#[cfg(feature = "lua")]
+use crate::service::thread_signal::{Place, Request};
 use libc::{c_char, c_int, c_void};
 use skynet_sys::Context;
 
@@ -129,32 +132,58 @@ fn is_snlua(module: &Module) -> bool {
         .is_some_and(|init| init as usize == ours as usize)
 }
 
-/// Asks a Lua service for the stack of what it runs; any thread. The service logs it as soon as it runs Lua code, if it is
-/// still in the message that its worker counts as `message`. `None`: not a Lua service of ours; false: a debug hook of its
-/// own is in the way.
-///
-/// # Safety
-/// `instance` is one of `module`, and is not released meanwhile.
-#[allow(unused_variables, reason = "without Lua there is nobody to ask")]
-pub unsafe fn ask_stack(module: &Module, instance: *mut c_void, message: i32) -> Option<bool> {
-    #[cfg(feature = "lua")]
-    if is_snlua(module) {
-        // SAFETY: contract of this function.
-        return Some(unsafe { snlua::ask_stack(instance, message) });
-    }
-    None
+/// What has become of the stack that a Lua service was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(feature = "lua")]
+pub(crate) enum Stack {
+    /// It has run no Lua code since.
+    Pending,
+    /// A debug hook of its own was in the way.
+    Refused,
+    /// The log has it, or nobody has asked.
+    Logged,
 }
 
-/// Whether a Lua service has not logged the stack that it was asked for.
+/// Does what is wanted of a Lua service that runs; nothing for other modules. Async-signal-safe.
 ///
 /// # Safety
-/// As [`ask_stack`].
-#[allow(unused_variables, reason = "without Lua there is nobody to ask")]
-pub unsafe fn keeps_stack(module: &Module, instance: *mut c_void) -> bool {
-    #[cfg(feature = "lua")]
+/// `instance` is one of `module`; the calling thread runs its service, and is in the message at `place`.
+#[cfg(feature = "lua")]
+pub(crate) unsafe fn interrupt(
+    module: &Module,
+    instance: *mut c_void,
+    request: Request,
+    place: Place,
+) {
     if is_snlua(module) {
         // SAFETY: contract of this function.
-        return unsafe { snlua::keeps_stack(instance) };
+        unsafe { snlua::request(instance, request, place) };
     }
-    false
+}
+
+/// A Lua service is about to be asked for its stack: false if it is none of ours.
+///
+/// # Safety
+/// `instance` is one of `module`, and is not released meanwhile; the thread is any.
+#[cfg(feature = "lua")]
+pub(crate) unsafe fn expect_stack(module: &Module, instance: *mut c_void) -> bool {
+    let ours = is_snlua(module);
+    if ours {
+        // SAFETY: contract of this function.
+        unsafe { snlua::expect_stack(instance) };
+    }
+    ours
+}
+
+/// See [`Stack`].
+///
+/// # Safety
+/// As [`expect_stack`].
+#[cfg(feature = "lua")]
+pub(crate) unsafe fn stack(module: &Module, instance: *mut c_void) -> Stack {
+    if is_snlua(module) {
+        // SAFETY: contract of this function.
+        return unsafe { snlua::stack(instance) };
+    }
+    Stack::Logged
 }

@@ -13,9 +13,14 @@
 //! runs a service is inside of a guard ([`crate::reclaim`]), so nothing that it finds there is freed before it lets go.
 //!
 //! Nothing is installed for a signal that has a handler already.
+//!
+//! A panic in a thread of the node ends in such a report, too ([`panic`]).
 
 mod modules;
+mod panic;
 mod text;
+
+pub use panic::{contain, thread};
 
 use crate::service::{Running, type_name};
 use crate::{env, handle, scheduler};
@@ -253,6 +258,13 @@ fn raise_if_sent(signal: c_int, info: *const libc::siginfo_t) {
 fn was_sent(info: *const libc::siginfo_t) -> bool {
     // SAFETY: null, or the second argument of a handler with SA_SIGINFO.
     unsafe { info.as_ref() }.is_none_or(|info| info.si_code <= 0)
+}
+
+/// Writes a piece of the report that no signal is the reason of: to the standard error and the log.
+fn write_all(text: &mut Text) {
+    let mut files = [libc::STDERR_FILENO, 0];
+    let known = INSTALLED.load(Ordering::Relaxed) && log_file(&mut files[1]);
+    text.flush(&files[..1 + usize::from(known)]);
 }
 
 /// Opens the log; false if it is not known, or the same as the standard error.

@@ -110,7 +110,7 @@ pub unsafe fn register(context: *mut Context) -> u32 {
     }
 }
 
-/// The live context with this handle. Valid as long as the guard and no [`reclaim::quiescent`] in between.
+/// The live context with this handle, for as long as the guard is neither dropped nor renewed.
 #[inline]
 pub fn find(_guard: &Guard, handle: u32) -> Option<&Context> {
     let table = TABLE.load(Ordering::Acquire);

@@ -17,17 +17,21 @@
 //!
 //! Invariant (consumer role): whoever moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
 //! [`Mailbox::claim`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
-//! [`Mailbox::rest`] answers true. Only the consumer touches `local`.
-//! A new mailbox belongs to its creator, as consumer.
+//! [`Consumer::rest`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches `local`:
+//! it is within reach of [`Consumer`] alone, which nobody gets but from [`Mailbox::claim`], or by promising that he is the
+//! consumer ([`Mailbox::consumer`]).
 
+mod consumer;
 mod node;
 
 use crate::blocks::Class;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::order_for_loom;
+pub use consumer::Consumer;
 use node::Node;
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 // No part of the protocol, so loom need not know.
 use std::sync::atomic::AtomicUsize;
 
@@ -141,119 +145,25 @@ impl Mailbox {
     }
 
     /// Any thread: becomes the consumer of an idle mailbox.
-    pub fn claim(&self) -> bool {
+    pub fn claim(&self) -> Option<Consumer<'_>> {
         order_for_loom();
         self.head
             .compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
+            // SAFETY: it was idle, so nobody was; now we are.
+            .then(|| unsafe { self.consumer() })
     }
 
-    /// Consumer: takes in what has arrived, so that [`Mailbox::len`] counts it.
+    /// The role of the consumer, for who has it.
+    ///
+    /// # Safety
+    /// The calling thread is the consumer (see the head of the file) whenever it uses the answer.
     #[inline(always)]
-    pub fn gather(&self) {
-        let head = self.head.load(Ordering::Acquire);
-        // SAFETY: the caller is the consumer.
-        let seen = unsafe { (*self.local.get()).seen };
-        if head == seen || head == BUSY || head == IDLE || head == CLOSED {
-            return;
+    pub unsafe fn consumer(&self) -> Consumer<'_> {
+        Consumer {
+            mailbox: self,
+            thread: PhantomData,
         }
-        self.append(head);
-    }
-
-    /// Consumer: appends arrivals (newest first, down to the block seen last) to the list, oldest first.
-    #[inline(always)]
-    fn append(&self, newest: *mut Node) {
-        // SAFETY: the caller is the consumer, so the blocks above the one it saw last are its own.
-        unsafe {
-            let local = &mut *self.local.get();
-            let mut first = std::ptr::null_mut();
-            let mut node = newest;
-            while !node.is_null() && node != local.seen {
-                let next = Node::next(node);
-                Node::set_next(node, first);
-                first = node;
-                self.count(1);
-                node = next;
-            }
-            if local.first.is_null() {
-                local.first = first;
-                if !local.seen.is_null() {
-                    node::free(local.seen);
-                }
-            } else {
-                Node::set_next(local.last, first);
-            }
-            local.last = newest;
-            local.seen = newest;
-        }
-    }
-
-    /// Consumer: adds to the length, modulo the size of a word.
-    #[inline(always)]
-    fn count(&self, by: usize) {
-        let len = self.len.load(Ordering::Relaxed);
-        self.len.store(len.wrapping_add(by), Ordering::Relaxed);
-    }
-
-    /// Consumer: the oldest message, and the class of its payload.
-    #[inline(always)]
-    pub fn pop(&self) -> Option<(Message, Class)> {
-        // SAFETY: the caller is the consumer.
-        unsafe {
-            if (*self.local.get()).first.is_null() {
-                self.gather();
-            }
-            let local = &mut *self.local.get();
-            let node = local.first;
-            if node.is_null() {
-                // Seen empty: the next overload is reported from the start again.
-                local.threshold = OVERLOAD;
-                return None;
-            }
-            local.first = Node::next(node);
-            self.count(usize::MAX);
-            if self.len.load(Ordering::Relaxed) > local.threshold {
-                local.note_overload(self.len.load(Ordering::Relaxed));
-            }
-            let message = Node::message(node);
-            if node != local.seen {
-                node::free(node);
-            }
-            Some(message)
-        }
-    }
-
-    /// Consumer: gives the role up if nothing is left. True: somebody else may be the consumer already.
-    /// False: something has arrived, the caller still is.
-    #[inline]
-    pub fn rest(&self) -> bool {
-        // SAFETY: the caller is the consumer.
-        let local = unsafe { &mut *self.local.get() };
-        if !local.first.is_null() {
-            return false;
-        }
-        // Once the exchange has succeeded another thread may be the consumer.
-        let seen = std::mem::replace(&mut local.seen, std::ptr::null_mut());
-        let expected = if seen.is_null() { BUSY } else { seen };
-        let rested = self
-            .head
-            .compare_exchange(expected, IDLE, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok();
-        order_for_loom();
-        if !rested {
-            // SAFETY: we still are the consumer.
-            unsafe { (*self.local.get()).seen = seen };
-        } else if !seen.is_null() {
-            // SAFETY: popped, and `head` does not refer to it any more.
-            unsafe { node::free(seen) };
-        }
-        rested
-    }
-
-    /// Consumer: number of messages that wait, those included that arrived up to now.
-    pub fn len(&self) -> usize {
-        self.gather();
-        self.len.load(Ordering::Relaxed)
     }
 
     /// Any thread: the length when the consumer last looked.
@@ -261,38 +171,7 @@ impl Mailbox {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Consumer: true if no message waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Consumer: the length at which an overload was noticed since the last call, or 0.
-    #[inline]
-    pub fn take_overload(&self) -> usize {
-        // SAFETY: the caller is the consumer.
-        let local = unsafe { &mut *self.local.get() };
-        std::mem::take(&mut local.overload)
-    }
-
-    /// Consumer: accepts nothing any more; the caller pops what is left. The role stays with the caller for ever.
-    pub fn close(&self) {
-        let head = self.head.swap(CLOSED, Ordering::AcqRel);
-        // SAFETY: the caller is the consumer.
-        let seen = unsafe { (*self.local.get()).seen };
-        if head != IDLE && head != BUSY && head != CLOSED && head != seen {
-            self.append(head);
-        }
-        // SAFETY: as above; `head` refers to no block any more, so those of the list are freed as they are popped.
-        unsafe {
-            let local = &mut *self.local.get();
-            let seen = std::mem::replace(&mut local.seen, std::ptr::null_mut());
-            if local.first.is_null() && !seen.is_null() {
-                node::free(seen);
-            }
-        }
-    }
-
-    /// Any thread: true after [`Mailbox::close`].
+    /// Any thread: true after [`Consumer::close`].
     pub fn is_closed(&self) -> bool {
         self.head.load(Ordering::Acquire) == CLOSED
     }
@@ -300,8 +179,10 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.close();
-        while let Some((message, _)) = self.pop() {
+        // SAFETY: nobody else has the mailbox any more.
+        let mut consumer = unsafe { self.consumer() };
+        consumer.close();
+        while let Some((message, _)) = consumer.pop() {
             // SAFETY: the payload is a block of the C allocator that belonged to the message.
             unsafe { libc::free(message.data) };
         }
@@ -321,28 +202,32 @@ mod tests {
     #[test]
     fn messages_leave_in_the_order_in_which_they_came() {
         let mailbox = Mailbox::new();
+        // SAFETY: this thread alone takes anything out.
+        let mut consumer = unsafe { mailbox.consumer() };
         for i in 0..10 {
             assert_eq!(mailbox.push(message(1, i), Class::FOREIGN), Pushed::Queued);
         }
-        assert_eq!(mailbox.len(), 10);
+        assert_eq!(consumer.len(), 10);
         for i in 0..5 {
-            assert_eq!(mailbox.pop().unwrap().0.session, i);
+            assert_eq!(consumer.pop().unwrap().0.session, i);
         }
         mailbox.push(message(1, 10), Class::FOREIGN);
         for i in 5..11 {
-            assert_eq!(mailbox.pop().unwrap().0.session, i);
+            assert_eq!(consumer.pop().unwrap().0.session, i);
         }
-        assert!(mailbox.pop().is_none());
-        assert!(mailbox.rest());
+        assert!(consumer.pop().is_none());
+        assert!(consumer.rest().is_none());
         assert_eq!(
             mailbox.push(message(1, 0), Class::FOREIGN),
             Pushed::Schedule
         );
-        assert!(!mailbox.rest(), "a message waits");
-        mailbox.close();
+        // SAFETY: as above; the push made us the consumer.
+        let consumer = unsafe { mailbox.consumer() };
+        let mut consumer = consumer.rest().expect("a message waits");
+        consumer.close();
         assert_eq!(mailbox.push(message(1, 1), Class::FOREIGN), Pushed::Closed);
         assert_eq!(
-            mailbox.pop().unwrap().0.session,
+            consumer.pop().unwrap().0.session,
             0,
             "what came before the end is still there"
         );
@@ -351,21 +236,24 @@ mod tests {
     #[test]
     fn overload_is_reported_above_1024_then_at_each_doubling_and_anew_after_empty() {
         let mailbox = Mailbox::new();
+        // SAFETY: this thread alone takes anything out.
+        let mut consumer = unsafe { mailbox.consumer() };
         // Adds messages, takes one off, and answers what was noticed.
-        let fill = |n| {
+        let mut fill = |n, all: bool| {
             for i in 0..n {
                 mailbox.push(message(1, i), Class::FOREIGN);
             }
-            mailbox.gather();
-            mailbox.pop();
-            mailbox.take_overload()
+            consumer.gather();
+            consumer.pop();
+            let noticed = consumer.take_overload();
+            while all && consumer.pop().is_some() {}
+            noticed
         };
-        assert_eq!(fill(1025), 0);
-        assert_eq!(fill(2), 1025);
-        assert_eq!(fill(2), 0);
-        assert_eq!(fill(1024), 2049);
-        while mailbox.pop().is_some() {}
-        assert_eq!(fill(1026), 1025);
+        assert_eq!(fill(1025, false), 0);
+        assert_eq!(fill(2, false), 1025);
+        assert_eq!(fill(2, false), 0);
+        assert_eq!(fill(1024, true), 2049);
+        assert_eq!(fill(1026, false), 1025);
     }
 
     #[test]
@@ -384,9 +272,11 @@ mod tests {
             })
             .collect();
         let mut next = [0; SENDERS as usize];
+        // SAFETY: this thread alone takes anything out.
+        let mut consumer = unsafe { mailbox.consumer() };
         let mut seen = 0;
         while seen < SENDERS as i32 * EACH {
-            let Some((message, _)) = mailbox.pop() else {
+            let Some((message, _)) = consumer.pop() else {
                 std::thread::yield_now();
                 continue;
             };
@@ -397,7 +287,7 @@ mod tests {
         for sender in senders {
             sender.join().unwrap();
         }
-        assert!(mailbox.rest());
+        assert!(consumer.rest().is_none());
     }
 }
 
@@ -413,7 +303,8 @@ mod loom_tests {
     fn loom_exactly_one_sender_schedules_and_nothing_is_lost() {
         loom::model(|| {
             let mailbox = Arc::new(Mailbox::new());
-            assert!(mailbox.rest());
+            // SAFETY: ours, as its creator.
+            assert!(unsafe { mailbox.consumer() }.rest().is_none());
             let seen = Arc::new(AtomicUsize::new(0));
             let inside = Arc::new(AtomicUsize::new(0));
             let send = |source: u32| {
@@ -422,16 +313,15 @@ mod loom_tests {
                     if mailbox.push(Message::empty(source, ptype::TEXT, 1), Class::FOREIGN)
                         == Pushed::Schedule
                     {
-                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two consumers");
-                        loop {
-                            while mailbox.pop().is_some() {
+                        // SAFETY: the push made us the consumer.
+                        let mut role = Some(unsafe { mailbox.consumer() });
+                        while let Some(mut consumer) = role.take() {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two consumers");
+                            while consumer.pop().is_some() {
                                 seen.fetch_add(1, Ordering::SeqCst);
                             }
                             inside.fetch_sub(1, Ordering::SeqCst);
-                            if mailbox.rest() {
-                                break;
-                            }
-                            inside.fetch_add(1, Ordering::SeqCst);
+                            role = consumer.rest();
                         }
                     }
                 })
@@ -441,7 +331,7 @@ mod loom_tests {
             a.join().unwrap();
             b.join().unwrap();
             assert_eq!(seen.load(Ordering::SeqCst), 2);
-            assert!(mailbox.claim(), "idle at the end");
+            assert!(mailbox.claim().is_some(), "idle at the end");
         });
     }
 
@@ -454,9 +344,11 @@ mod loom_tests {
             let sender = loom::thread::spawn(move || {
                 other.push(Message::empty(1, ptype::TEXT, 1), Class::FOREIGN)
             });
-            mailbox.close();
+            // SAFETY: ours, as its creator.
+            let mut consumer = unsafe { mailbox.consumer() };
+            consumer.close();
             let mut found = 0;
-            while mailbox.pop().is_some() {
+            while consumer.pop().is_some() {
                 found += 1;
             }
             match sender.join().unwrap() {
@@ -478,15 +370,20 @@ mod loom_tests {
             let retiring = loom::thread::spawn(move || {
                 let (mailbox, retired, ended) = &*other;
                 retired.store(true, Ordering::SeqCst);
-                if mailbox.claim() {
+                if mailbox.claim().is_some() {
                     ended.fetch_add(1, Ordering::SeqCst);
                 }
             });
             let (mailbox, retired, ended) = &*world;
+            // SAFETY: ours, as its creator.
+            let consumer = unsafe { mailbox.consumer() };
             // The end of a turn, as in `service::turn`.
             if retired.load(Ordering::SeqCst) {
                 ended.fetch_add(1, Ordering::SeqCst);
-            } else if mailbox.rest() && retired.load(Ordering::SeqCst) && mailbox.claim() {
+            } else if consumer.rest().is_none()
+                && retired.load(Ordering::SeqCst)
+                && mailbox.claim().is_some()
+            {
                 ended.fetch_add(1, Ordering::SeqCst);
             }
             retiring.join().unwrap();

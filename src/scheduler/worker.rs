@@ -94,7 +94,10 @@ impl Worker {
                 continue;
             };
             self.turn(ready);
-            reclaim::quiescent();
+            // Always there: a search comes back with it.
+            if let Some(guard) = &mut guard {
+                guard.renew();
+            }
         }
     }
 

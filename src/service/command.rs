@@ -5,6 +5,7 @@ use super::digits::Digits;
 use super::dispatch::running_micros;
 use super::figures;
 use super::limit::Policy;
+use super::own::Own;
 use super::send::{self, parse_hex, tail};
 use crate::message::{Message, ptype};
 use crate::{clock, env, handle, limits, log, scheduler, shutdown, socket, startup, timer};
@@ -16,7 +17,7 @@ const NONE: *const c_char = std::ptr::null();
 
 /// Runs one command for `this`. The answer points into the context (until its next command), the environment or the
 /// name table; null is "nothing", also for unknown commands ("skynet.h", `skynet_command`).
-pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_char {
+pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char {
     let text = parm.unwrap_or(c"");
     match name.to_bytes() {
         b"TIMEOUT" => timeout(this, text),
@@ -76,9 +77,9 @@ pub fn command(this: &Context, name: &CStr, parm: Option<&CStr>) -> *const c_cha
 }
 
 /// Messages that wait for this service, or for another one: as many as there were when it last looked.
-fn waiting(this: &Context, text: &CStr) -> *const c_char {
+fn waiting(this: Own<'_>, text: &CStr) -> *const c_char {
     if text.is_empty() {
-        return this.answer(count(this.queue.mailbox.len()).bytes());
+        return this.answer(count(this.waiting()).bytes());
     }
     let mut length = None;
     with_service(this, text, |other| {
@@ -87,7 +88,7 @@ fn waiting(this: &Context, text: &CStr) -> *const c_char {
     length.map_or(NONE, |length| this.answer(count(length).bytes()))
 }
 
-fn hex_answer(this: &Context, handle: u32) -> *const c_char {
+fn hex_answer(this: Own<'_>, handle: u32) -> *const c_char {
     this.answer(Digits::handle(handle).bytes())
 }
 
@@ -102,7 +103,7 @@ fn parse_long(text: &CStr, base: i32) -> c_long {
 }
 
 /// `:hex` or `.name`; anything else is reported and 0.
-fn to_handle(this: &Context, text: &CStr) -> u32 {
+fn to_handle(this: Own<'_>, text: &CStr) -> u32 {
     match text.to_bytes().first() {
         Some(b':') => parse_hex(&text.to_bytes()[1..]),
         Some(b'.') => handle::find_name(tail(text)),
@@ -116,21 +117,21 @@ fn to_handle(this: &Context, text: &CStr) -> u32 {
     }
 }
 
-fn timeout(this: &Context, text: &CStr) -> *const c_char {
+fn timeout(this: Own<'_>, text: &CStr) -> *const c_char {
     let centis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
     this.answer(Digits::decimal(session.into()).bytes())
 }
 
-fn timeout_millis(this: &Context, text: &CStr) -> *const c_char {
+fn timeout_millis(this: Own<'_>, text: &CStr) -> *const c_char {
     let millis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout_millis(this.handle(), millis, session);
     this.answer(Digits::decimal(session.into()).bytes())
 }
 
-fn reg(this: &Context, text: &CStr) -> *const c_char {
+fn reg(this: Own<'_>, text: &CStr) -> *const c_char {
     match text.to_bytes().first() {
         None => hex_answer(this, this.handle()),
         Some(b'.') => handle::name_handle(this.handle(), tail(text)).unwrap_or(NONE),
@@ -147,7 +148,7 @@ fn reg(this: &Context, text: &CStr) -> *const c_char {
     }
 }
 
-fn query(this: &Context, text: &CStr) -> *const c_char {
+fn query(this: Own<'_>, text: &CStr) -> *const c_char {
     if text.to_bytes().first() != Some(&b'.') {
         return NONE;
     }
@@ -157,7 +158,7 @@ fn query(this: &Context, text: &CStr) -> *const c_char {
     }
 }
 
-fn name_other(this: &Context, text: &CStr) -> *const c_char {
+fn name_other(this: Own<'_>, text: &CStr) -> *const c_char {
     let mut words = text
         .to_bytes()
         .split(u8::is_ascii_whitespace)
@@ -197,7 +198,7 @@ fn end(handle: u32) {
     context::retire(handle);
 }
 
-fn launch(this: &Context, text: &CStr) -> *const c_char {
+fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
     let text = text.to_bytes();
     let separator = text.iter().position(|c| b" \t\r\n".contains(c));
     let (module, args) = match separator {
@@ -220,7 +221,7 @@ fn launch(this: &Context, text: &CStr) -> *const c_char {
     }
 }
 
-fn set_env(this: &Context, text: &CStr) -> *const c_char {
+fn set_env(this: Own<'_>, text: &CStr) -> *const c_char {
     let text = text.to_bytes();
     let Some(at) = text.iter().position(|&c| c == b' ') else {
         return NONE;
@@ -232,7 +233,7 @@ fn set_env(this: &Context, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn monitor(this: &Context, text: &CStr) -> *const c_char {
+fn monitor(this: Own<'_>, text: &CStr) -> *const c_char {
     if text.is_empty() {
         return match EXIT_MONITOR.load(Ordering::Relaxed) {
             0 => NONE,
@@ -243,10 +244,10 @@ fn monitor(this: &Context, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn stat(this: &Context, text: &CStr) -> *const c_char {
+fn stat(this: Own<'_>, text: &CStr) -> *const c_char {
     let seconds = |micros: u64| format!("{:.6}", micros as f64 / 1e6);
     match text.to_bytes() {
-        b"mqlen" => this.answer(count(this.queue.mailbox.len()).bytes()),
+        b"mqlen" => this.answer(count(this.waiting()).bytes()),
         b"endless" => this.answer(if this.take_endless() { b"1" } else { b"0" }),
         b"cpu" => this.answer(seconds(this.cost_micros()).as_bytes()),
         b"time" if this.profile => this.answer(seconds(running_micros()).as_bytes()),
@@ -263,7 +264,7 @@ fn words(text: &CStr) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-fn refuse(this: &Context, command: &str, text: &CStr, expected: &str) -> *const c_char {
+fn refuse(this: Own<'_>, command: &str, text: &CStr, expected: &str) -> *const c_char {
     log::error_fmt(
         this.handle(),
         format_args!("error: {command} {}: {expected}", text.to_string_lossy()),
@@ -271,7 +272,7 @@ fn refuse(this: &Context, command: &str, text: &CStr, expected: &str) -> *const 
     NONE
 }
 
-fn mailbox_limit(this: &Context, text: &CStr) -> *const c_char {
+fn mailbox_limit(this: Own<'_>, text: &CStr) -> *const c_char {
     let mut words = words(text);
     let most = words.next().and_then(limits::parse);
     let policy = words.next().map_or(Some(Policy::Reject), Policy::parse);
@@ -284,7 +285,7 @@ fn mailbox_limit(this: &Context, text: &CStr) -> *const c_char {
     }
 }
 
-fn write_limit(this: &Context, text: &CStr) -> *const c_char {
+fn write_limit(this: Own<'_>, text: &CStr) -> *const c_char {
     let mut words = words(text);
     let id = words.next().and_then(limits::parse);
     let id = id.and_then(|id| i32::try_from(id).ok());
@@ -302,7 +303,7 @@ fn write_limit(this: &Context, text: &CStr) -> *const c_char {
 }
 
 /// Runs `f` with the live service that `text` names.
-fn with_service(this: &Context, text: &CStr, f: impl FnOnce(&Context)) {
+fn with_service(this: Own<'_>, text: &CStr, f: impl FnOnce(&Context)) {
     let handle = to_handle(this, text);
     if handle == 0 {
         return;
@@ -318,7 +319,7 @@ fn with_service(this: &Context, text: &CStr, f: impl FnOnce(&Context)) {
     }
 }
 
-fn log_on(this: &Context, text: &CStr) -> *const c_char {
+fn log_on(this: Own<'_>, text: &CStr) -> *const c_char {
     with_service(this, text, |target| {
         if !target.logfile.load(Ordering::Acquire).is_null() {
             return;
@@ -341,7 +342,7 @@ fn log_on(this: &Context, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn log_off(this: &Context, text: &CStr) -> *const c_char {
+fn log_off(this: Own<'_>, text: &CStr) -> *const c_char {
     with_service(this, text, |target| {
         let file = target.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
         if !file.is_null() {
@@ -353,7 +354,7 @@ fn log_off(this: &Context, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn shut_down(this: &Context, text: &CStr) -> *const c_char {
+fn shut_down(this: Own<'_>, text: &CStr) -> *const c_char {
     match text.to_bytes() {
         b"" => return shutdown::awaited().map_or(NONE, |n| this.answer(count(n).bytes())),
         b"begin" => shutdown::begin(),
@@ -375,7 +376,7 @@ fn shut_down(this: &Context, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn signal(this: &Context, text: &CStr) -> *const c_char {
+fn signal(this: Own<'_>, text: &CStr) -> *const c_char {
     let space = text.to_bytes().iter().position(|&c| c == b' ');
     let number = space.map_or(0, |at| {
         // SAFETY: the position is inside the text.

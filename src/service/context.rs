@@ -11,15 +11,21 @@
 //! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
 //! `retired` after it gave the role up, finds the flag.
 //!
-//! Invariant (consumer-only fields): `callback`, `cost`, `messages`, `unheard` and `session` are written (and but for the
-//! counters, read) only from the thread that is consumer of the mailbox at that time, which is where a service's own code runs; C code that calls for a context
-//! from another thread breaks the contract of "skynet.h" as it does with the C core.
+//! Invariant (the service's own thread): `result` and `long_answer` are touched only by the thread that is consumer of the
+//! mailbox at that time, which is where a service's own code runs: by way of [`super::own::Own`], which only such a thread
+//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`, `unheard` and
+//! `session` are only written there, without read-modify-write; who reads them elsewhere sees a number that was right.
+//! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
 use super::Queue;
 use super::cpu;
 use super::figures;
 use super::limit::Limit;
+#[cfg(feature = "lua")]
+use super::thread_signal::{self, Place, Request};
 use crate::blocks::Class;
+#[cfg(feature = "lua")]
+use crate::builtin;
 use crate::handle;
 use crate::log;
 use crate::mailbox::Pushed;
@@ -30,8 +36,8 @@ use crate::reclaim;
 use crate::scheduler;
 use crate::shutdown;
 use crate::socket;
-use libc::{FILE, c_char, c_int, c_void};
-use std::cell::{Cell, UnsafeCell};
+use libc::{FILE, c_int, c_void};
+use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
@@ -52,15 +58,18 @@ pub type Callback = unsafe extern "C-unwind" fn(
 pub struct Context {
     /// Where its messages wait.
     pub(crate) queue: Queue,
-    handle: Cell<u32>,
+    handle: AtomicU32,
     refs: AtomicU32,
     retired: AtomicBool,
+    /// Does not keep the node up.
+    reserved: AtomicBool,
     /// Retirement lets it have the mail that waits.
     reads_to_the_end: AtomicBool,
     endless: AtomicBool,
-    session: Cell<i32>,
-    pub(super) callback: Cell<Option<Callback>>,
-    pub(super) callback_ud: Cell<*mut c_void>,
+    session: AtomicI32,
+    /// A [`Callback`], or null.
+    callback: AtomicPtr<c_void>,
+    callback_ud: AtomicPtr<c_void>,
     pub(super) messages: AtomicUsize,
     /// Messages that came while there was no callback.
     pub(super) unheard: AtomicUsize,
@@ -79,11 +88,12 @@ pub struct Context {
     /// The begin of what it was launched with, for people.
     args: [u8; 47],
     args_len: u8,
-    /// An answer that is longer than `result`, until the next such one. Consumer only.
-    long_answer: UnsafeCell<Option<CString>>,
+    /// An answer that is longer than `result`, until the next such one.
+    pub(super) long_answer: UnsafeCell<Option<CString>>,
 }
 
-// SAFETY: see the invariants in the module's documentation; everything else is atomic or never changes after launch.
+// SAFETY: what is not atomic never changes after launch, but for `result` and `long_answer`: see the invariant in the module's
+// documentation. The pointers are used by unsafe code only, which has its own reasons.
 unsafe impl Sync for Context {}
 
 static TOTAL: AtomicI32 = AtomicI32::new(0);
@@ -106,26 +116,40 @@ impl Context {
     /// The handle of this service.
     #[inline]
     pub fn handle(&self) -> u32 {
-        self.handle.get()
+        self.handle.load(Ordering::Relaxed)
     }
 
     /// Only for [`handle::register`], before the context is known to anybody.
     pub(crate) fn set_handle(&self, handle: u32) {
-        self.handle.set(handle);
+        self.handle.store(handle, Ordering::Relaxed);
     }
 
     /// A new session: positive, one more than the last, 1 after the largest.
     #[inline]
     pub fn new_session(&self) -> i32 {
-        let session = self.session.get().checked_add(1).unwrap_or(1);
-        self.session.set(session);
+        let last = self.session.load(Ordering::Relaxed);
+        let session = last.checked_add(1).unwrap_or(1);
+        self.session.store(session, Ordering::Relaxed);
         session
     }
 
     /// Sets the function that gets the service's messages; `None` lets them be freed unseen.
-    pub fn set_callback(&self, callback: Option<Callback>, ud: *mut c_void) {
-        self.callback_ud.set(ud);
-        self.callback.set(callback);
+    ///
+    /// # Safety
+    /// The calling thread is the service's own. The function may be called with `ud` for as long as it is set.
+    pub unsafe fn set_callback(&self, callback: Option<Callback>, ud: *mut c_void) {
+        let callback = callback.map_or(std::ptr::null_mut(), |callback| callback as *mut c_void);
+        self.callback_ud.store(ud, Ordering::Relaxed);
+        self.callback.store(callback, Ordering::Relaxed);
+    }
+
+    /// The function that gets the messages, and what it is called with.
+    #[inline(always)]
+    pub(super) fn callback(&self) -> Option<(Callback, *mut c_void)> {
+        let callback = self.callback.load(Ordering::Relaxed);
+        // SAFETY: null, which is `None`, or put there by `set_callback`.
+        let callback = unsafe { std::mem::transmute::<*mut c_void, Option<Callback>>(callback) }?;
+        Some((callback, self.callback_ud.load(Ordering::Relaxed)))
     }
 
     /// True once the handle is gone.
@@ -156,22 +180,36 @@ impl Context {
         self.module
     }
 
-    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
-    /// counts as `message`. `None`: it has none; false: a hook of its own is in the way.
-    pub(super) fn ask_stack(&self, message: i32) -> Option<bool> {
-        // SAFETY: an instance of that module, which is not released as long as the caller has a reference.
-        unsafe { crate::builtin::ask_stack(self.module, self.instance, message) }
+    /// Does what is wanted of the service, if it is a Lua service: stop, or log its stack.
+    ///
+    /// # Safety
+    /// The calling thread runs the service, and is in the message at `place`. May be called in a signal handler.
+    #[cfg(feature = "lua")]
+    pub(super) unsafe fn interrupt(&self, request: Request, place: Place) {
+        // SAFETY: an instance of that module; the rest is the contract of this function.
+        unsafe { builtin::interrupt(self.module, self.instance, request, place) };
     }
 
-    /// Whether it has not logged the stack that it was asked for.
-    pub(super) fn keeps_stack(&self) -> bool {
+    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
+    /// counts as `message`. False if it has none, or is in another message.
+    #[cfg(feature = "lua")]
+    pub(super) fn ask_stack(&self, message: i32) -> bool {
+        // SAFETY: an instance of that module, which is not released as long as the caller has a reference.
+        let expected = unsafe { builtin::expect_stack(self.module, self.instance) };
+        expected && thread_signal::ask(self, Request::Stack, Some(message))
+    }
+
+    /// What has become of that.
+    #[cfg(feature = "lua")]
+    pub(super) fn stack(&self) -> builtin::Stack {
         // SAFETY: as in `ask_stack`.
-        unsafe { crate::builtin::keeps_stack(self.module, self.instance) }
+        unsafe { builtin::stack(self.module, self.instance) }
     }
 
     /// Calls the module's signal function on the calling thread.
     pub(super) fn signal(&self, signal: i32) {
-        self.module.signal(self.instance, signal);
+        // SAFETY: an instance of the module, which is not released as long as the caller has a reference.
+        unsafe { self.module.signal(self.instance, signal) };
     }
 
     /// Adds a reference.
@@ -179,10 +217,12 @@ impl Context {
         self.refs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds a reference and takes the service out of the count that keeps the node up.
+    /// Adds a reference and takes the service out of the count that keeps the node up, if it is still in it.
     pub fn reserve(&self) {
         self.grab();
-        count(-1);
+        if !self.reserved.swap(true, Ordering::AcqRel) {
+            count(-1);
+        }
     }
 
     fn take_reference(&self) -> bool {
@@ -202,7 +242,7 @@ impl Context {
 #[cfg(feature = "lua")]
 pub(crate) unsafe fn receives(context: *const Context) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { (*context).callback.get().is_some() }
+    unsafe { (*context).callback().is_some() }
 }
 
 /// Whether all services are being ended: nobody needs to be told then.
@@ -240,14 +280,15 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     kept[..len].copy_from_slice(&text[..len]);
     let context = Box::into_raw(Box::new(Context {
         queue: Queue::new(),
-        handle: Cell::new(0),
+        handle: AtomicU32::new(0),
         refs: AtomicU32::new(2),
         retired: AtomicBool::new(false),
+        reserved: AtomicBool::new(false),
         reads_to_the_end: AtomicBool::new(false),
         endless: AtomicBool::new(false),
-        session: Cell::new(0),
-        callback: Cell::new(None),
-        callback_ud: Cell::new(std::ptr::null_mut()),
+        session: AtomicI32::new(0),
+        callback: AtomicPtr::new(std::ptr::null_mut()),
+        callback_ud: AtomicPtr::new(std::ptr::null_mut()),
         messages: AtomicUsize::new(0),
         unheard: AtomicUsize::new(0),
         cost: AtomicU64::new(0),
@@ -272,7 +313,8 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     if handle == 0 {
         log::error(0, b"error: no handle is free");
         this.refs.store(1, Ordering::Relaxed);
-        this.queue.mailbox.close();
+        // SAFETY: a new mailbox has its creator, us, as consumer.
+        unsafe { this.queue.mailbox.consumer() }.close();
         memory::turn_resume(interrupted);
         // SAFETY: the only reference.
         unsafe { release(context) };
@@ -281,11 +323,14 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     let name_text = name.to_bytes();
     let args_text = args.map_or(&b""[..], CStr::to_bytes);
     memory::turn_resume(created);
-    let failed = module.init(
-        instance,
-        context,
-        args.map_or(std::ptr::null(), CStr::as_ptr),
-    ) != 0;
+    // SAFETY: a new instance of the module, and a live service.
+    let failed = unsafe {
+        module.init(
+            instance,
+            context,
+            args.map_or(std::ptr::null(), CStr::as_ptr),
+        )
+    } != 0;
     memory::turn_end(&this.memory);
     memory::turn_resume(interrupted);
     if failed {
@@ -335,10 +380,13 @@ pub unsafe fn release(context: *mut Context) -> bool {
     }
     figures::bury(this);
     // Whoever ends a service does not gain what that service had.
-    memory::uncharged(|| this.module.release(this.instance));
+    // SAFETY: an instance of the module; this was the last reference.
+    memory::uncharged(|| unsafe { this.module.release(this.instance) });
     // SAFETY: it left the table before its last reference went.
     unsafe { reclaim::defer(context.cast(), free) };
-    count(-1);
+    if !this.reserved.load(Ordering::Acquire) {
+        count(-1);
+    }
     true
 }
 
@@ -362,7 +410,7 @@ pub fn retire(handle: u32) -> bool {
         return false;
     };
     // SAFETY: the guard keeps the memory, whoever drops the table's reference.
-    if unsafe { (*context).queue.mailbox.claim() } {
+    if unsafe { (*context).queue.mailbox.claim() }.is_some() {
         // SAFETY: we are the consumer, and the table's reference goes with that.
         unsafe { finish(context) };
     }
@@ -447,7 +495,9 @@ pub(super) unsafe fn finish(context: *mut Context) {
     let _guard = reclaim::enter();
     // SAFETY: the guard keeps the memory after the last reference went.
     let this = unsafe { &*context };
-    this.queue.mailbox.close();
+    // SAFETY: contract of this function.
+    let mut consumer = unsafe { this.queue.mailbox.consumer() };
+    consumer.close();
     let handle = this.handle();
     if this.reads_to_the_end.load(Ordering::SeqCst) {
         // SAFETY: we are the consumer, and the table's reference is still there.
@@ -455,7 +505,7 @@ pub(super) unsafe fn finish(context: *mut Context) {
     }
     // SAFETY: the table's reference, which retirement left to us.
     unsafe { release(context) };
-    while let Some((message, _)) = this.queue.mailbox.pop() {
+    while let Some((message, _)) = consumer.pop() {
         bounce(handle, message);
     }
 }
@@ -505,26 +555,6 @@ impl Context {
     /// CPU time of all finished callbacks, in microseconds.
     pub(super) fn cost_micros(&self) -> u64 {
         cpu::micros(self.cost.load(Ordering::Relaxed))
-    }
-
-    /// An answer of any length, for C.
-    pub(super) fn answer_long(&self, text: String) -> *const c_char {
-        // SAFETY: only the service's own thread runs commands for it.
-        let answer = unsafe { &mut *self.long_answer.get() };
-        answer
-            .insert(CString::new(text).unwrap_or_default())
-            .as_ptr()
-    }
-
-    /// The text that `result` holds, for C.
-    pub(super) fn answer(&self, text: &[u8]) -> *const c_char {
-        // SAFETY: only the service's own thread runs commands for it.
-        let buffer = unsafe { &mut *self.result.get() };
-        // Longer texts have `answer_long`: the longest here is a 20 digit number.
-        let len = text.len().min(buffer.len() - 1);
-        buffer[..len].copy_from_slice(&text[..len]);
-        buffer[len] = 0;
-        buffer.as_ptr().cast()
     }
 }
 

@@ -56,7 +56,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     }
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
-    send::begin_turn(this.handle());
+    // SAFETY: we are the consumer until the mailbox rests.
+    unsafe { send::begin_turn(this) };
     monitor.enter(this.handle());
     // SAFETY: we are the consumer.
     unsafe {
@@ -68,13 +69,14 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     }
     send::end_turn();
     if !this.is_retired() {
-        if !this.queue.mailbox.rest() {
+        // SAFETY: we are the consumer.
+        if let Some(mut consumer) = unsafe { this.queue.mailbox.consumer() }.rest() {
             // So that others see how much waits.
-            this.queue.mailbox.gather();
+            consumer.gather();
             return Turn::More;
         }
         // Retired between our look and our rest: whoever claims the mailbox first ends the service.
-        if !this.is_retired() || !this.queue.mailbox.claim() {
+        if !this.is_retired() || this.queue.mailbox.claim().is_none() {
             return Turn::Idle;
         }
     }
@@ -96,7 +98,8 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 /// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
 #[inline(always)]
 unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
-    let mailbox = &this.queue.mailbox;
+    // SAFETY: contract of this function.
+    let mut mailbox = unsafe { this.queue.mailbox.consumer() };
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
     let mut done = 0;
     // When to look at the counter, at the end of the budget at the latest, and what it was at first.
@@ -187,7 +190,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     payload: Class,
     now: u64,
 ) -> u64 {
-    let Some(callback) = this.callback.get() else {
+    let Some((callback, ud)) = this.callback() else {
         // SAFETY: the payload belongs to the message.
         unsafe {
             if message.ty() == ptype::SOCKET {
@@ -216,7 +219,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     let keep = unsafe {
         callback(
             std::ptr::from_ref(this).cast_mut(),
-            this.callback_ud.get(),
+            ud,
             message.ty(),
             message.session,
             message.source,
@@ -255,8 +258,11 @@ unsafe fn dispatch<const PROFILE: bool>(
 pub unsafe fn drain(context: *mut Context) {
     // SAFETY: nobody else is consumer; whether the mailbox is idle or queued does not matter.
     let this = unsafe { &*context };
-    let before = send::enter_service(this.handle());
-    while let Some((message, payload)) = this.queue.mailbox.pop() {
+    // SAFETY: by contract the consumer's role is ours, or nobody else wants it.
+    let before = unsafe { send::enter_service(this) };
+    // SAFETY: as above.
+    let mut mailbox = unsafe { this.queue.mailbox.consumer() };
+    while let Some((message, payload)) = mailbox.pop() {
         // SAFETY: as above.
         unsafe {
             if this.profile {

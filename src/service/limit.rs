@@ -8,6 +8,7 @@
 //! always accepted, and so are the types of messages that somebody waits for, or that are lost with what they carry.
 
 use super::Context;
+use super::own::Own;
 use crate::blocks::Class;
 use crate::message::{Message, ptype};
 use crate::{clock, log, memory};
@@ -128,21 +129,23 @@ impl Limit {
     }
 }
 
-impl Context {
-    /// Limits the mail that may wait for this service; 0 is no limit. Its own thread only.
+impl Own<'_> {
+    /// Limits the mail that may wait for this service; 0 is no limit.
     pub fn set_mailbox_limit(&self, most: usize, policy: Policy) {
         let limit = &self.limit;
         limit.drops.store(policy == Policy::Drop, Ordering::Relaxed);
         if !limit.is_set() {
-            // We are the consumer, so the length is exact but for what arrives meanwhile.
-            let waiting = self.queue.mailbox.len() as u64;
+            // Exact but for what arrives meanwhile.
+            let waiting = self.waiting() as u64;
             limit
                 .entered
                 .store(self.taken_out() + waiting, Ordering::Relaxed);
         }
         limit.most.store(most, Ordering::Relaxed);
     }
+}
 
+impl Context {
     /// Messages that have left the mailbox.
     fn taken_out(&self) -> u64 {
         (self.messages.load(Ordering::Relaxed) + self.unheard.load(Ordering::Relaxed)) as u64

@@ -3,8 +3,11 @@
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `dispatch`: a turn of one service on one worker
 //! - `monitor`: what each worker is doing, and which message runs for too long
+//! - `own`: what only the thread that runs a service may do with it
 //! - `queue`: what run queues hold: a mailbox and whose it is
+//! - `running`: the message that a worker is in, as others read it
 //! - `send`: where a message goes
+//! - `thread_signal`: reaching a service in the middle of a message
 //! - `command`: `skynet_command`
 //! - `cpu`: what a service's callbacks cost
 //! - `limit`: how much mail may wait for a service that has a limit
@@ -19,8 +22,12 @@ mod dispatch;
 mod figures;
 mod limit;
 mod monitor;
+mod own;
 mod queue;
+mod running;
 mod send;
+#[cfg(feature = "lua")]
+pub(crate) mod thread_signal;
 
 pub use command::command;
 pub use context::{
@@ -35,12 +42,14 @@ pub(crate) use dispatch::{prepare, turn};
 pub use figures::{Figures, figures};
 pub use limit::{Policy, set_default as set_mailbox_limit};
 pub(crate) use monitor::type_name;
-pub use monitor::{Look, Monitor, Running};
+pub use monitor::{Look, Monitor};
+pub use own::Own;
 pub use queue::Queue;
-pub(crate) use send::push_with;
+pub use running::Running;
 pub use send::{
     current_handle, init_thread, init_thread_class, push, query_name, send, send_name, send_to,
 };
+pub(crate) use send::{on_turn, push_with};
 
 /// Classes of threads ("skynet_imp.h", `THREAD_*`); what [`current_handle`] answers outside of a dispatch is `-class as u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

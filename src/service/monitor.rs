@@ -2,30 +2,25 @@
 //! RUNNING, and the report of a crash.
 //!
 //! The worker writes down each message that it begins; the others read that, without asking the worker or the service for
-//! anything. A reader that finds the same `version` before and after has read the words of one message.
+//! anything ([`super::running`]).
 
 use super::context::{self, Context};
 use super::cpu;
 use super::dispatch::{Started, started_here};
-use crate::message::{Message, SIZE_MASK, TYPE_SHIFT};
+use super::running::{Running, Shown};
+#[cfg(feature = "lua")]
+use crate::builtin::Stack;
+use crate::message::Message;
 use crate::{clock, log};
 use parking_lot::Mutex;
 use std::fmt::{self, Write as _};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering, fence};
-
-/// `sz` of a message of which only source and destination are known.
-const UNKNOWN: usize = usize::MAX;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// `struct skynet_monitor`, opaque to C. Written by one worker, except for `watch`.
 #[repr(align(64))]
 pub struct Monitor {
-    version: AtomicI32,
-    /// Whose message it is; 0 while there is none. Stays from turn to turn, until the worker looks for work.
-    destination: AtomicU32,
-    source: AtomicU32,
-    session: AtomicI32,
-    sz: AtomicUsize,
+    shown: Shown,
     /// The worker's thread, 0 if it is not known.
     thread: AtomicI32,
     watch: Mutex<Watch>,
@@ -56,11 +51,7 @@ unsafe impl Send for Watch {}
 impl Default for Monitor {
     fn default() -> Monitor {
         Monitor {
-            version: AtomicI32::new(0),
-            destination: AtomicU32::new(0),
-            source: AtomicU32::new(0),
-            session: AtomicI32::new(0),
-            sz: AtomicUsize::new(0),
+            shown: Shown::new(),
             thread: AtomicI32::new(0),
             watch: Mutex::new(Watch {
                 version: 0,
@@ -77,19 +68,6 @@ impl Default for Monitor {
     }
 }
 
-/// A message under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Running {
-    /// Whose it is.
-    pub destination: u32,
-    /// Handle of the sender.
-    pub source: u32,
-    /// Its session.
-    pub session: i32,
-    sz: usize,
-    version: i32,
-}
-
 /// What [`Monitor::check`] found.
 pub struct Look {
     /// The worker is in the same message as at the last look.
@@ -101,40 +79,26 @@ pub struct Look {
 impl Monitor {
     /// A message from `source` to `destination` begins; 0, 0 when it has ended ("skynet_monitor.h", `skynet_monitor_trigger`).
     pub fn trigger(&self, source: u32, destination: u32) {
-        self.enter(destination);
-        self.source.store(source, Ordering::Relaxed);
-        self.sz.store(UNKNOWN, Ordering::Relaxed);
-        self.next_version();
+        self.shown.enter(destination);
+        self.shown.message_from(source);
     }
 
     /// A turn of the service `destination` begins.
     #[inline(always)]
     pub(super) fn enter(&self, destination: u32) {
-        self.destination.store(destination, Ordering::Relaxed);
+        self.shown.enter(destination);
     }
 
     /// The next message of the turn begins. Those before it need no end.
     #[inline(always)]
     pub(super) fn message(&self, message: &Message) {
-        self.source.store(message.source, Ordering::Relaxed);
-        self.session.store(message.session, Ordering::Relaxed);
-        self.sz.store(message.sz, Ordering::Relaxed);
-        self.next_version();
-    }
-
-    #[inline(always)]
-    fn next_version(&self) {
-        // One writer: no need for an atomic addition.
-        self.version.store(
-            self.version.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Release,
-        );
+        self.shown.message(message);
     }
 
     /// The worker has no service. Turns that follow each other need no end.
     #[inline(always)]
     pub(crate) fn end(&self) {
-        self.destination.store(0, Ordering::Relaxed);
+        self.shown.end();
     }
 
     /// The calling thread is the worker from now on.
@@ -166,20 +130,7 @@ impl Monitor {
 
     /// The message under way; `None` between two.
     pub(crate) fn running(&self) -> Option<Running> {
-        let version = self.version.load(Ordering::Acquire);
-        let destination = self.destination.load(Ordering::Relaxed);
-        let source = self.source.load(Ordering::Relaxed);
-        let session = self.session.load(Ordering::Relaxed);
-        let sz = self.sz.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let same = self.version.load(Ordering::Relaxed) == version;
-        (same && destination != 0).then_some(Running {
-            destination,
-            source,
-            session,
-            sz,
-            version,
-        })
+        self.shown.read()
     }
 
     /// Monitor thread: reports the message that was already running at the last check ("skynet_monitor.h", `skynet_monitor_check`),
@@ -189,7 +140,7 @@ impl Monitor {
             stuck: false,
             report: None,
         };
-        let version = self.version.load(Ordering::Acquire);
+        let version = self.shown.count_in_order();
         // Dropped after the lock: the release of a service may run anything.
         let mut service = Service(ptr::null_mut());
         let mut watch = self.watch.lock();
@@ -208,14 +159,10 @@ impl Monitor {
         if let Some(service) = service.get() {
             service.mark_endless();
         }
-        if std::mem::take(&mut watch.asked) && service.get().is_some_and(Context::keeps_stack) {
-            log::error_fmt(
-                0,
-                format_args!(
-                    "stuck: :{:08x} has run no Lua code since it was asked for its stack: it is in a C function",
-                    running.destination
-                ),
-            );
+        if std::mem::take(&mut watch.asked)
+            && let Some(service) = service.get()
+        {
+            report_no_stack(service);
         }
         if watch.looks < watch.report_at {
             return Look {
@@ -245,15 +192,8 @@ impl Monitor {
             );
         }
         log::error(0, second.as_bytes());
-        match service.get().map(|service| service.ask_stack(version)) {
-            Some(Some(true)) => watch.asked = true,
-            Some(Some(false)) => log::error_fmt(
-                0,
-                format_args!(
-                    "stuck: no stack of :{destination:08x}: a debug hook of its own is set"
-                ),
-            ),
-            _ => {}
+        if let Some(service) = service.get() {
+            watch.asked = ask_stack(service, version, self.thread());
         }
         Look {
             stuck: true,
@@ -273,14 +213,58 @@ impl Monitor {
     /// Changes with the begin of each message.
     #[inline]
     pub fn count(&self) -> i32 {
-        self.version.load(Ordering::Relaxed)
+        self.shown.count()
     }
 
     /// True while a message is being dispatched.
     pub fn is_busy(&self) -> bool {
-        self.destination.load(Ordering::Relaxed) != 0
+        self.shown.has_service()
     }
 }
+
+/// Asks a service for its stack, if it is one that has a stack of Lua. False: nothing will come.
+#[cfg(feature = "lua")]
+fn ask_stack(service: &Context, message: i32, thread: i32) -> bool {
+    // What it waits for would be interrupted, and there is no Lua code to be stopped in.
+    if super::thread_signal::sleeps(thread) {
+        log::error_fmt(
+            0,
+            format_args!(
+                "stuck: :{:08x} waits in a system call: it is in a C function",
+                service.handle()
+            ),
+        );
+        return false;
+    }
+    service.ask_stack(message)
+}
+
+#[cfg(not(feature = "lua"))]
+fn ask_stack(_: &Context, _: i32, _: i32) -> bool {
+    false
+}
+
+/// Says why the log has no stack, if it has none.
+#[cfg(feature = "lua")]
+fn report_no_stack(service: &Context) {
+    let handle = service.handle();
+    match service.stack() {
+        Stack::Logged => {}
+        Stack::Pending => log::error_fmt(
+            0,
+            format_args!(
+                "stuck: :{handle:08x} has run no Lua code since it was asked for its stack: it is in a C function"
+            ),
+        ),
+        Stack::Refused => log::error_fmt(
+            0,
+            format_args!("stuck: no stack of :{handle:08x}: a debug hook of its own is set"),
+        ),
+    }
+}
+
+#[cfg(not(feature = "lua"))]
+fn report_no_stack(_: &Context) {}
 
 /// A service that is not released meanwhile, if it is there.
 struct Service(*mut Context);
@@ -336,27 +320,6 @@ impl Watch {
             // The monitor has not seen it, and nobody has noted when it began.
             format!("{service} runs, {running}")
         }
-    }
-}
-
-impl Running {
-    /// Type and size, if they are known.
-    pub(crate) fn payload(&self) -> Option<(u8, usize)> {
-        (self.sz != UNKNOWN).then_some(((self.sz >> TYPE_SHIFT) as u8, self.sz & SIZE_MASK))
-    }
-}
-
-impl fmt::Display for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a message from :{:08x}", self.source)?;
-        let Some((ty, size)) = self.payload() else {
-            return Ok(());
-        };
-        write!(f, ", type {ty}")?;
-        if let Some(name) = type_name(ty) {
-            write!(f, " ({name})")?;
-        }
-        write!(f, ", session {}, {size} bytes", self.session)
     }
 }
 

@@ -25,7 +25,6 @@ mod connect;
 mod earlier;
 pub(crate) mod event;
 pub(crate) mod gate;
-pub(crate) mod guard;
 pub(crate) mod info;
 mod lead;
 mod local;

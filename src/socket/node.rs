@@ -51,19 +51,19 @@ static SERVER: AtomicPtr<SocketServer> = AtomicPtr::new(null_mut());
 /// The node's server; `None` before [`init`] and after [`free`].
 #[inline]
 pub fn server() -> Option<&'static SocketServer> {
-    // SAFETY: the pointer came from a box that lives until `free`, which the node calls when all threads have ended.
+    // SAFETY: the pointer came from a box that lives until `free`, whose caller promises that nobody has an answer of ours.
     unsafe { SERVER.load(Ordering::Acquire).as_ref() }
 }
 
-/// Makes the node's server. `false`: the system has no descriptors for it.
+/// Makes the node's server. `false`: the system has no descriptors for it. One that was there and not freed stays for ever:
+/// somebody may be using it.
 pub fn init() -> bool {
     match SocketServer::new(Hooks::system(
         Clock::Function(crate::clock::now),
         super::report,
     )) {
         Ok(s) => {
-            let old = SERVER.swap(Box::into_raw(Box::new(s)), Ordering::AcqRel);
-            drop_server(old);
+            SERVER.store(Box::into_raw(Box::new(s)), Ordering::Release);
             true
         }
         Err(e) => {
@@ -84,15 +84,15 @@ pub fn exit() {
     }
 }
 
-/// Closes everything. No other thread may use sockets any more.
-pub fn free() {
-    drop_server(SERVER.swap(null_mut(), Ordering::AcqRel));
-}
-
-fn drop_server(s: *mut SocketServer) {
-    if !s.is_null() {
-        // SAFETY: it came from a box in `init`, and the swap made this thread its only holder.
-        drop(unsafe { Box::from_raw(s) });
+/// Closes everything.
+///
+/// # Safety
+/// No other thread uses sockets any more, and nobody keeps an answer of [`server`] or [`try_lead`].
+pub unsafe fn free() {
+    let server = SERVER.swap(null_mut(), Ordering::AcqRel);
+    if !server.is_null() {
+        // SAFETY: it came from a box in `init`, and by contract this thread is its only holder.
+        drop(unsafe { Box::from_raw(server) });
     }
 }
 

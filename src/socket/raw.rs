@@ -3,9 +3,9 @@
 
 use super::addr::UdpAddress as Address;
 use super::event::{Event, What, kind};
-use super::guard::guard;
 use super::{Clock, Hooks, ObjectInterface};
 use crate::abi::socket_buffer::SendBuffer;
+use crate::memory::uncharged;
 use libc::{c_char, c_int, c_void};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -148,7 +148,7 @@ pub(crate) unsafe fn c_text<'a>(text: *const c_char) -> Option<&'a CStr> {
 
 /// The id of a new socket, or -1.
 pub(crate) fn new_id(f: impl FnOnce() -> Option<i32>) -> c_int {
-    guard(None, f).unwrap_or(-1)
+    uncharged(f).unwrap_or(-1)
 }
 
 /// How a buffer is to be sent.
@@ -170,7 +170,7 @@ pub(crate) unsafe fn send(
     buffer: *const SendBuffer,
     way: Way,
 ) -> c_int {
-    guard(-1, || {
+    uncharged(|| {
         let objects = || ss.map_or(ObjectInterface::default(), |s| s.objects());
         // SAFETY: by contract.
         let Some(buffer) = (unsafe { buffer.as_ref() }) else {

@@ -2,9 +2,11 @@
 //! holds up the I/O thread.
 
 use super::addr::{SockAddr, Text};
+use crate::crash;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -97,7 +99,12 @@ impl Resolver {
 
     /// Looks `host` up on another thread, which calls `done`. If no thread can be started, `done` is called at once.
     pub fn look_up(&self, host: CString, port: i32, done: impl FnOnce(Found) + Send + 'static) {
-        let job: Job = Box::new(move |lookup| done(lookup(&host, port)));
+        let job: Job = Box::new(move |lookup| {
+            // The look-up may be one that somebody brought along: a panic in it is a look-up that failed.
+            let failed = || Err(Box::new(Text::from("the look-up of the name panicked")));
+            let found = catch_unwind(AssertUnwindSafe(|| lookup(&host, port)));
+            done(found.unwrap_or_else(|_| failed()));
+        });
         let mut pool = self.pool.lock();
         pool.waiting.push_back(job);
         if pool.threads >= Self::MAX_THREADS {
@@ -109,9 +116,12 @@ impl Resolver {
         let started = std::thread::Builder::new()
             .name("skynet-resolve".into())
             .spawn(move || {
-                while let Some(job) = Self::next(&shared) {
-                    job(&*lookup);
-                }
+                // Whoever waits for a job must hear of it.
+                crash::thread(|| {
+                    while let Some(job) = Self::next(&shared) {
+                        job(&*lookup);
+                    }
+                });
             });
         if started.is_err() {
             let mut pool = self.pool.lock();

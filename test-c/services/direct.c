@@ -2,6 +2,7 @@
 #include "probe.h"
 #include <skynet_env.h>
 #include <skynet_handle.h>
+#include <skynet_harbor.h>
 #include <skynet_mq.h>
 #include <skynet_server.h>
 #include <skynet_socket.h>
@@ -39,6 +40,14 @@ static int released_cb(struct skynet_context *ctx, void *ud, int type, int sessi
 	return 0;
 }
 
+static int harbors_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(ud), UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	FACT(ctx, "%d more", skynet_context_total() - before_new);
+	DONE(ctx);
+	return 0;
+}
+
 static int contexts(struct skynet_context *ctx, const char *args)
 {
 	UNUSED(args);
@@ -62,6 +71,27 @@ static int contexts(struct skynet_context *ctx, const char *args)
 	struct skynet_message message = {0x77, 8, strdup("pushed"), 6 | (size_t)PTYPE_CLIENT << MESSAGE_TYPE_SHIFT};
 	FACT(ctx, "push %d", skynet_context_push(skynet_context_handle(ctx), &message));
 	FACT(ctx, "push to the dead %d", skynet_context_push(other, &message));
+	return 0;
+}
+
+/* Two harbor services, one after the other: neither keeps the node up, and the first is counted once. */
+static int harbors(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	int total = skynet_context_total();
+	uint32_t handle[2];
+	for (int i = 0; i < 2; i++) {
+		handle[i] = skynet_context_new("direct", "quiet");
+		struct skynet_context *harbor = skynet_handle_grab(handle[i]);
+		skynet_harbor_start(harbor);
+		skynet_harbor_start(harbor);
+		skynet_context_release(harbor);
+		FACT(ctx, "%d more", skynet_context_total() - total);
+	}
+	FACT(ctx, "retire %d", skynet_handle_retire(handle[0]));
+	skynet_callback(ctx, NULL, harbors_cb);
+	before_new = total;
+	skynet_timeout(self(ctx), 10, 11);
 	return 0;
 }
 
@@ -169,7 +199,7 @@ int direct_init(void *inst, struct skynet_context *ctx, const char *parm)
 {
 	static const struct role roles[] = {
 		{"contexts", contexts}, {"quiet", quiet}, {"names", names}, {"mailbox", mailbox}, {"timer", timer},
-		{"memory", memory}, {NULL, NULL},
+		{"memory", memory}, {"harbors", harbors}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	return play(roles, ctx, parm);

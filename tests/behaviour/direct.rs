@@ -1,6 +1,6 @@
 //! The functions below `skynet.h` that C services also call.
 
-use crate::node::Setup;
+use crate::node::{Setup, ours};
 
 fn facts(role: &str) -> Vec<String> {
     Setup::new(&format!("direct {role}")).start().facts()
@@ -27,6 +27,15 @@ fn contexts_are_counted_until_the_last_reference_is_gone() {
             "type 1 session 9 source 66 <sent>",
         ]
     );
+}
+
+#[test]
+fn a_harbor_service_that_another_replaces_is_counted_once() {
+    // The C core keeps the first one for ever and counts each start.
+    if !ours() {
+        return;
+    }
+    assert_eq!(facts("harbors"), ["0 more", "0 more", "retire 1", "0 more"]);
 }
 
 #[test]

@@ -22,13 +22,39 @@ if role == "loop" then
 		end)
 		run()
 	end
+	-- Frames that are made and freed, coroutines that begin and end: what an interruption may find at any moment.
+	function requests.storm(_, seconds)
+		local function deep(n)
+			return n == 0 and 0 or 1 + deep(n - 1)
+		end
+		local stop, stopped, done = os.clock() + seconds, 0, 0
+		while os.clock() < stop do
+			local ok, problem = pcall(function()
+				for i = 1, 50 do
+					coroutine.wrap(function(...)
+						deep(i * 4)
+						coroutine.yield(...)
+						return select("#", string.byte(string.rep("x", i), 1, -1))
+					end)(i)
+				end
+				collectgarbage "step"
+			end)
+			if ok then
+				done = done + 1
+			else
+				assert(string.find(tostring(problem), "signal 0", 1, true), problem)
+				stopped = stopped + 1
+			end
+		end
+		skynet.ret(skynet.pack(stopped, done))
+	end
 	function requests.caught(owner)
 		local ok, problem = pcall(requests.plain, owner)
 		skynet.ret(skynet.pack(ok, problem))
 	end
 	skynet.start(function()
-		skynet.dispatch("lua", function(_, _, name, owner)
-			requests[name](owner)
+		skynet.dispatch("lua", function(_, _, name, ...)
+			requests[name](...)
 		end)
 	end)
 	return
@@ -92,6 +118,46 @@ function cases.a_signal_is_an_error_that_can_be_caught()
 	local called, ok, problem = interrupted "caught"
 	check.equal({ called, ok }, { true, false })
 	assert(string.find(problem, "signal 0", 1, true), problem)
+end
+
+function cases.a_signal_for_a_service_that_does_nothing_has_no_effect()
+	local service = skynet.newservice("machine", "loop")
+	core.command("SIGNAL", skynet.address(service) .. " 0")
+	check.equal({ skynet.call(service, "debug", "PING") }, {})
+	check.equal({ pcall(skynet.call, service, "lua", "storm", nil, 0) }, { true, 0, 0 })
+	core.command("KILL", skynet.address(service))
+end
+
+function cases.a_service_can_stop_itself()
+	local ok, problem = pcall(function()
+		core.command("SIGNAL", skynet.address(skynet.self()) .. " 0")
+		while true do end
+	end)
+	assert(not ok and string.find(problem, "signal 0", 1, true), problem)
+end
+
+-- The requests that find nothing running, or something else than they meant, have no effect; the others have theirs in the
+-- message that they found.
+function cases.signals_may_come_at_any_moment()
+	local service = skynet.newservice("machine", "loop")
+	local answer
+	skynet.fork(function()
+		answer = table.pack(pcall(skynet.call, service, "lua", "storm", nil, 0.5))
+	end)
+	local address = skynet.address(service)
+	repeat
+		for _ = 1, 20 do
+			core.command("SIGNAL", address .. " 0")
+		end
+		skynet.yield()
+	until answer
+	-- One may have hit what is around the loop: then that call failed, and nothing else.
+	if answer[1] then
+		assert(answer[2] > 0, answer[2])
+	end
+	check.equal({ skynet.call(service, "debug", "PING") }, {})
+	check.equal({ skynet.call(service, "lua", "storm", nil, 0) }, { 0, 0 })
+	core.command("KILL", address)
 end
 
 function cases.a_memory_limit_fails_the_allocation_not_the_service()

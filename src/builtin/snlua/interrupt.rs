@@ -1,21 +1,29 @@
-//! Reaching what a VM does from another thread: signal 0 stops it, and the monitor asks for its stack.
+//! Stopping what a VM does, and asking it for its stack: signal 0, and the monitor.
 //!
-//! The other thread installs a hook in the coroutine that runs; the hook, on the service's own thread, does what is wanted.
-//! Lua allows to set a hook asynchronously, but the coroutine must exist: it must not be freed between the moment when the
-//! other thread has read which one runs and the moment when the hook is set. So:
+//! All of this happens on the thread that runs the service: in the handler of a signal that it is sent
+//! ([`crate::service::thread_signal`]), which sets a hook in the coroutine that runs, and then in the hook. Nobody else
+//! touches the VM. Why the handler may set a hook between any two instructions of that thread:
 //!
-//! - the other thread moves `phase` from IDLE to SETTING, reads `running`, sets the hook, moves `phase` to SET;
-//! - the service, when it leaves a coroutine, writes `running` first and looks at `phase` afterwards: if that is SETTING,
-//!   the other thread may have read the old coroutine, and the service waits before it goes on.
+//! - `running` is a coroutine that exists: it is stored before the coroutine is resumed and again after the resume has
+//!   returned ([`Interrupt::switch`]), and all that time the coroutine is a value on the stack of the one that resumes it.
+//!   Between the end of the resume and the store nothing is collected.
+//! - `lua_sethook` is made to be called by a signal handler of the same thread (Lua's manual; the `lua` program does it for
+//!   SIGINT). It stores hook, count and mask, and then walks from `L->ci` to its predecessors and sets the flag `trap` in
+//!   those that run Lua code. A predecessor is linked before `L->ci` leads to its successor (in a function of its own,
+//!   `luaE_extendCI`), and only infos *above* `L->ci` are freed. An info that `L->ci` has just reached may still have the
+//!   status of its last use: if it is taken for Lua code, the flag goes to a word that a call of a C function sets
+//!   before it uses it; if it is taken for C code, the flag is missing, but the interpreter looks at the mask when it begins a
+//!   function.
+//! - A hook of the service's own that is being set at this moment stays or is replaced, whole or with its count: ours is
+//!   taken away again when it has run, or when it finds that nothing is wanted.
 //!
-//! Both sides use sequentially consistent accesses: at least one of them sees the other.
-//!
-//! What is wanted stands in `wanted`, which is written before `phase` is looked at, and read by the hook after it has moved
-//! `phase` back to IDLE: who finds a hook that is still to come has its wish fulfilled by that one.
+//! A hook may be left behind in a coroutine that leaves the processor before it runs another instruction of Lua. Then
+//! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
+//! ([`Place`]), the request has no effect any more.
 
-use std::hint;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicUsize, compiler_fence};
+use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
 
 use libc::c_int;
 use mlua_sys::{
@@ -23,43 +31,40 @@ use mlua_sys::{
     lua_pushcfunction, lua_sethook, lua_tolstring, luaL_error, luaL_traceback,
 };
 use skynet_sys::skynet_error;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::Snlua;
-use crate::scheduler;
+use crate::builtin::Stack;
+use crate::service::thread_signal::{Place, Request};
 
-/// No request.
-const IDLE: u8 = 0;
-/// A thread is about to set the hook.
-const SETTING: u8 = 1;
-/// The hook is set somewhere; what is wanted is still to come.
-const SET: u8 = 2;
+const STOP: u8 = 1;
+const STACK: u8 = 2;
 
-/// What another thread wants; bits of `wanted`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Request {
-    /// The error `signal 0`.
-    Raise = 1,
-    /// A line of the log with the stack.
-    Stack = 2,
-}
+/// Words of [`Interrupt::stack`].
+const NOT_ASKED: u8 = 0;
+const ASKED: u8 = 1;
+const IN_THE_WAY: u8 = 2;
 
+/// Belongs to the thread that runs the service, but for `stack`.
 pub(super) struct Interrupt {
-    phase: AtomicU8,
-    wanted: AtomicU8,
-    /// The message of whose stack somebody wants to know.
-    message: AtomicI32,
     /// The coroutine that runs; null before the first one.
     running: AtomicPtr<lua_State>,
+    /// What the hook is to do: bits.
+    wanted: AtomicU8,
+    /// In which message. Written before `wanted`.
+    thread: AtomicUsize,
+    message: AtomicI32,
+    /// What has become of the wish for a stack.
+    stack: AtomicU8,
 }
 
 impl Interrupt {
     pub fn new() -> Interrupt {
         Interrupt {
-            phase: AtomicU8::new(IDLE),
-            wanted: AtomicU8::new(0),
-            message: AtomicI32::new(0),
             running: AtomicPtr::new(ptr::null_mut()),
+            wanted: AtomicU8::new(0),
+            thread: AtomicUsize::new(0),
+            message: AtomicI32::new(0),
+            stack: AtomicU8::new(NOT_ASKED),
         }
     }
 
@@ -69,8 +74,10 @@ impl Interrupt {
     /// `state` is a coroutine of the VM, and the calling thread runs the service.
     #[inline]
     pub unsafe fn switch(&self, state: *mut lua_State) {
-        self.running.store(state, SeqCst);
-        if self.phase.load(SeqCst) != IDLE {
+        self.running.store(state, Relaxed);
+        // A handler that comes earlier is seen below; one that comes later finds `state`.
+        compiler_fence(SeqCst);
+        if self.wanted.load(Relaxed) != 0 {
             // SAFETY: as the caller promises.
             unsafe { self.carry(state) }
         }
@@ -78,67 +85,77 @@ impl Interrupt {
 
     #[cold]
     unsafe fn carry(&self, state: *mut lua_State) {
-        while self.phase.load(SeqCst) == SETTING {
-            hint::spin_loop();
+        if self.place() != Place::here() {
+            self.wanted.store(0, Relaxed);
+            return;
         }
         // SAFETY: as the caller of `switch` promises.
         unsafe {
-            if self.wanted.load(SeqCst) != Request::Stack as u8 || is_free(state) {
+            if self.wanted.load(Relaxed) & STOP != 0 || is_free(state) {
                 lua_sethook(state, Some(hook), LUA_MASKCOUNT, 1);
             }
         }
     }
 
-    /// Lets the VM do what is wanted at its next instruction. `main` is the VM's main coroutine. A request that meets an
-    /// equal one not yet done has no effect. False: a hook of the service's own is set, which is not to be lost for a stack.
+    /// Lets the VM do what is wanted at its next instruction, in this message. Async-signal-safe.
     ///
     /// # Safety
-    /// The VM is not closed meanwhile; the thread is any.
-    pub unsafe fn ask(&self, request: Request, main: *mut lua_State) -> bool {
-        self.wanted.fetch_or(request as u8, SeqCst);
-        if self
-            .phase
-            .compare_exchange(IDLE, SETTING, SeqCst, SeqCst)
-            .is_err()
-        {
-            return true;
+    /// The calling thread runs the service, and is in the message at `place`.
+    pub unsafe fn request(&self, request: Request, place: Place) {
+        let running = self.running.load(Relaxed);
+        if running.is_null() {
+            return;
         }
-        let running = self.running.load(SeqCst);
-        let target = if running.is_null() { main } else { running };
-        // SAFETY: `target` is not freed before the phase changes, see the head of the file.
+        // SAFETY: see the head of the file.
         unsafe {
-            if request == Request::Stack && !is_free(target) {
-                self.wanted.fetch_and(!(Request::Stack as u8), SeqCst);
-                // Somebody may have relied on our hook meanwhile.
-                if self.wanted.load(SeqCst) == 0 {
-                    self.phase.store(IDLE, SeqCst);
-                    return false;
-                }
-            }
-            lua_sethook(target, Some(hook), LUA_MASKCOUNT, 1);
+            let bit = match request {
+                Request::Stop => STOP,
+                Request::Stack if is_free(running) => STACK,
+                Request::Stack => return self.stack.store(IN_THE_WAY, Relaxed),
+            };
+            let before = if self.place() == place {
+                self.wanted.load(Relaxed)
+            } else {
+                0
+            };
+            self.thread.store(place.thread, Relaxed);
+            self.message.store(place.message, Relaxed);
+            compiler_fence(SeqCst);
+            self.wanted.store(before | bit, Relaxed);
+            lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
         }
-        self.phase.store(SET, SeqCst);
-        true
     }
 
-    /// A stack is of interest only if the service is still in this message.
-    pub fn wants_stack_of(&self, message: c_int) {
-        self.message.store(message, SeqCst);
+    /// Any thread: somebody is about to ask for the stack.
+    pub fn expect_stack(&self) {
+        self.stack.store(ASKED, Relaxed);
     }
 
-    /// Whether a stack is wanted and has not been logged.
-    pub fn has_pending_stack(&self) -> bool {
-        self.wanted.load(SeqCst) & Request::Stack as u8 != 0
+    /// Any thread: what has become of that.
+    pub fn stack(&self) -> Stack {
+        match self.stack.load(Relaxed) {
+            ASKED => Stack::Pending,
+            IN_THE_WAY => Stack::Refused,
+            _ => Stack::Logged,
+        }
     }
 
-    /// What was wanted; it is done with then.
+    fn place(&self) -> Place {
+        Place {
+            thread: self.thread.load(Relaxed),
+            message: self.message.load(Relaxed),
+        }
+    }
+
+    /// What is wanted in this message; it is done with then.
     fn take(&self) -> u8 {
-        // The hook may run before the thread that has set it is ready; it must not find a new request afterwards.
-        while self.phase.load(SeqCst) == SETTING {
-            hint::spin_loop();
+        let wanted = self.wanted.swap(0, SeqCst);
+        compiler_fence(SeqCst);
+        if self.place() == Place::here() {
+            wanted
+        } else {
+            0
         }
-        self.phase.store(IDLE, SeqCst);
-        self.wanted.swap(0, SeqCst)
     }
 }
 
@@ -160,9 +177,8 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_De
         lua_sethook(state, None, 0, 0);
         let this = Snlua::of(state);
         let wanted = (*this).interrupt.take();
-        if wanted & Request::Stack as u8 != 0
-            && scheduler::current_count() == Some((*this).interrupt.message.load(SeqCst))
-        {
+        if wanted & STACK != 0 {
+            (*this).interrupt.stack.store(NOT_ASKED, Relaxed);
             lua_pushcfunction(state, log_stack);
             if lua_pcall(state, 0, 0, 0) != LUA_OK {
                 let context = (*this).context.load(Relaxed);
@@ -170,7 +186,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_De
                 lua_pop(state, 1);
             }
         }
-        if wanted & Request::Raise as u8 != 0 {
+        if wanted & STOP != 0 {
             luaL_error(state, c"signal 0".as_ptr());
         }
     }

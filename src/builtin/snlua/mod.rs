@@ -11,6 +11,7 @@ mod region;
 
 use std::ffi::CStr;
 use std::io::{self, Write};
+use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
@@ -25,9 +26,12 @@ use skynet_sys::{
     skynet_send, skynet_sendname,
 };
 
-use self::interrupt::{Interrupt, Request};
+use self::interrupt::Interrupt;
 use self::region::Region;
+use super::Stack;
+use crate::message::Message;
 use crate::service;
+use crate::service::thread_signal::{self, Place, Request};
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
 const FIRST_WARNING: usize = 32 * 1024 * 1024;
@@ -42,6 +46,8 @@ pub(crate) struct Snlua {
     /// 0: none.
     limit: usize,
     interrupt: Interrupt,
+    /// The launch arguments on their way: the block that `init` has sent.
+    args: *mut c_void,
     /// Coroutines with `skynet.profile` on; some of them may be gone already.
     profiled: usize,
     region: Region,
@@ -164,6 +170,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
         warn_at: FIRST_WARNING,
         limit: 0,
         interrupt: Interrupt::new(),
+        args: ptr::null_mut(),
         profiled: 0,
         region: Region::new(),
     }));
@@ -210,24 +217,34 @@ pub unsafe extern "C" fn init(
         }
         ptr::copy_nonoverlapping(args.cast::<u8>(), copy.cast::<u8>(), size);
         let handle = libc::strtoul(this.add(1), ptr::null_mut(), 16) as u32;
+        (*instance.cast::<Snlua>()).args = copy;
         skynet_callback(context, instance, Some(first_message));
-        // It has to be the first message of the service.
         skynet_send(context, 0, handle, PTYPE_TAG_DONTCOPY, 0, copy, size);
     }
     0
 }
 
+/// Until the arguments have come. Whoever knows the handle before the launch has returned may have sent something first.
 unsafe extern "C" fn first_message(
     context: *mut Context,
     ud: *mut c_void,
-    _ty: c_int,
-    _session: c_int,
-    _source: u32,
+    ty: c_int,
+    session: c_int,
+    source: u32,
     msg: *const c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: the message is the copy of the arguments that `init` has sent.
+    // SAFETY: `ud` is the instance, which this thread alone uses. A message whose data is the block that `init` has sent is
+    // that message: the block is the mailbox's until now. Any other one is sent to the service once more, behind it.
     unsafe {
+        let expected = mem::replace(&mut (*ud.cast::<Snlua>()).args, ptr::null_mut());
+        if msg != expected.cast_const() {
+            (*ud.cast::<Snlua>()).args = expected;
+            let handle = (*context.cast::<service::Context>()).handle();
+            let message = Message::with_data(source, ty, session, msg.cast_mut(), sz);
+            // A service that has ended meanwhile lets the core free it.
+            return service::push(handle, message).into();
+        }
         skynet_callback(context, ptr::null_mut(), None);
         let args = std::slice::from_raw_parts(msg.cast::<u8>(), sz);
         if boot::run(ud.cast(), context, args).is_err() {
@@ -273,7 +290,7 @@ pub unsafe fn bytes(instance: *mut c_void) -> usize {
     unsafe { (*instance.cast::<Snlua>()).memory.load(Relaxed) }
 }
 
-/// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, 1 logs the VM's memory.
+/// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, if it does anything; 1 logs the VM's memory.
 ///
 /// # Safety
 /// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
@@ -285,7 +302,11 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
         skynet_error(context, c"recv a signal %d".as_ptr(), number);
         match number {
             0 => {
-                (*this).interrupt.ask(Request::Raise, (*this).state);
+                let service = context.cast::<service::Context>().as_ref();
+                if !service.is_some_and(|service| thread_signal::ask(service, Request::Stop, None))
+                {
+                    skynet_error(context, c"signal 0: nothing runs".as_ptr());
+                }
             }
             1 => skynet_error(
                 context,
@@ -297,26 +318,32 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
     }
 }
 
-/// Lets the service log the stack of what it runs, see [`super::ask_stack`]. False if a hook of its own is set.
+/// Does what is wanted of the VM, see [`super::interrupt`].
 ///
 /// # Safety
-/// As [`signal`].
-pub unsafe fn ask_stack(instance: *mut c_void, message: c_int) -> bool {
+/// `instance` comes from [`create`]; the calling thread runs its service, and is in the message at `place`.
+pub(crate) unsafe fn request(instance: *mut c_void, request: Request, place: Place) {
     let this: *const Snlua = instance.cast();
-    // SAFETY: as in `signal`.
-    unsafe {
-        (*this).interrupt.wants_stack_of(message);
-        (*this).interrupt.ask(Request::Stack, (*this).state)
-    }
+    // SAFETY: as the caller promises.
+    unsafe { (*this).interrupt.request(request, place) }
 }
 
-/// Whether the stack that the service was asked for is still to come.
+/// The service is about to be asked for its stack.
 ///
 /// # Safety
 /// As [`signal`].
-pub unsafe fn keeps_stack(instance: *mut c_void) -> bool {
+pub unsafe fn expect_stack(instance: *mut c_void) {
     // SAFETY: as in `signal`.
-    unsafe { (*instance.cast::<Snlua>()).interrupt.has_pending_stack() }
+    unsafe { (*instance.cast::<Snlua>()).interrupt.expect_stack() }
+}
+
+/// What has become of the stack that the service was asked for.
+///
+/// # Safety
+/// As [`signal`].
+pub(crate) unsafe fn stack(instance: *mut c_void) -> Stack {
+    // SAFETY: as in `signal`.
+    unsafe { (*instance.cast::<Snlua>()).interrupt.stack() }
 }
 
 /// The value of a configuration key, which lives for ever.
