@@ -1,4 +1,4 @@
-//! The Lua layer's HTTP against curl and a Python server.
+//! The Lua layer's HTTP against curl, a Python server, and the packages `h11` and `hypercorn`.
 #![cfg(feature = "lua")]
 
 mod tools;
@@ -6,12 +6,32 @@ mod tools;
 use std::process::Command;
 
 use tools::node::run_test;
-use tools::peer::{Peer, program};
+use tools::peer::{Peer, program, python};
 use tools::root;
 
 #[test]
 fn http_messages_are_framed_as_the_standard_says() {
     run_test("net", "http_framing", "thread = 4");
+}
+
+#[test]
+fn http_speaks_with_h11_and_hypercorn() {
+    let scripts = root().join("tests/net");
+    let peer = Peer::announced(
+        Command::new(python())
+            .arg(scripts.join("http_packages.py"))
+            .arg("serve"),
+    );
+    run_test(
+        "net",
+        "http_packages",
+        &format!(
+            "thread = 4\npeer_port = {}\npython = {:?}\nscripts = {:?}",
+            peer.port,
+            python(),
+            scripts
+        ),
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The Lua layer's WebSockets against the Python package `websockets`, both ways.
+//! The Lua layer's WebSockets against the Python packages `websockets` and `wsproto`, both ways.
 #![cfg(feature = "lua")]
 
 mod tools;
@@ -11,7 +11,7 @@ use tools::root;
 
 #[test]
 fn websocket_frames_are_held_to_the_standard() {
-    run_test("net", "websocket_frames", "thread = 4");
+    run_test("net", "websocket_frames", "thread = 4\nenablessl = true");
 }
 
 #[test]
@@ -22,12 +22,18 @@ fn websockets_speak_with_themselves_and_python() {
             .arg(scripts.join("websocket_peer.py"))
             .arg("serve"),
     );
+    let wsproto = Peer::announced(
+        Command::new(python())
+            .arg(scripts.join("wsproto_peer.py"))
+            .arg("serve"),
+    );
     run_test(
         "net",
         "websocket",
         &format!(
-            "thread = 4\npeer_port = {}\npython = {:?}\nscripts = {:?}",
+            "thread = 4\npeer_port = {}\nwsproto_port = {}\npython = {:?}\nscripts = {:?}",
             peer.port,
+            wsproto.port,
             python(),
             scripts
         ),

@@ -16,6 +16,9 @@ local JOIN <const> = 512
 
 -- The number of bytes that Content-Length tells, which may come several times with the same value; nil: invalid.
 local function content_length(value)
+	if type(value) == "string" and find(value, "^%d+$") then
+		return math.tointeger(tonumber(value))
+	end
 	local text = type(value) == "table" and table.concat(value, ",") or value
 	local bytes
 	for item in string.gmatch(text .. ",", "([^,]*),") do
@@ -70,7 +73,9 @@ function M.framing(header, request)
 		if not bytes then
 			return false, 400, "Invalid content-length"
 		end
-		header["content-length"] = tostring(bytes)
+		if type(length) == "table" or find(length, "[^%d]") then
+			header["content-length"] = tostring(bytes)
+		end
 		return bytes
 	end
 end

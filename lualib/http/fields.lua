@@ -113,7 +113,7 @@ function M.read_request_line(head)
 			return nil -- two of us could see two different versions in it
 		end
 	end
-	if method and find(method, TOKEN) and not find(target, "%c") then
+	if method and (find(method, "^%u+$") or find(method, TOKEN)) and not find(target, "%c") then
 		return method, target, version, fields
 	end
 end

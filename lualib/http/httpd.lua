@@ -41,11 +41,10 @@ local function input(read)
 	local source = channel.source
 	if not source then
 		local deadline = deadlines.new(channel.id)
-		source = sources.new(read, nil, function(bytes)
-			deadline:progress(bytes)
-		end)
+		source = sources.new(read, nil, deadline)
 		channel.source, channel.deadline = source, deadline
 	end
+	channel.write = channel.write or sockethelper.writefunc(channel.id)
 	return source, channel.deadline, channel.write
 end
 

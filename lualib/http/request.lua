@@ -19,7 +19,9 @@ local function read_header(source, limits, deadline)
 		deadline.idle = false
 		deadline:set(limits.header_time)
 	end
-	source:skip_empty_lines(MOST_EMPTY_LINES)
+	if string.byte(source.text, source.at) <= 13 then
+		source:skip_empty_lines(MOST_EMPTY_LINES)
+	end
 	local head = source:head(limits.header)
 	if not head then
 		return nil, 413, "header too large"
@@ -45,8 +47,8 @@ local function read_header(source, limits, deadline)
 end
 
 local function ask_for_body(request, source, write)
-	if write and request.version == "1.1" and not source:pending()
-		and fields.has_item(request.header.expect, "100-continue") then
+	local expect = request.header.expect
+	if expect and write and request.version == "1.1" and not source:pending() and fields.has_item(expect, "100-continue") then
 		write "HTTP/1.1 100 Continue\r\n\r\n"
 	end
 end

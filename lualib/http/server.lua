@@ -162,9 +162,7 @@ end
 -- Serves requests until the connection ends. Returns false when it has been taken over.
 local function converse(connection, handler, held)
 	local deadline = connection.deadline
-	local source = sources.new(connection.read, nil, function(bytes)
-		deadline:progress(bytes)
-	end)
+	local source = sources.new(connection.read, nil, deadline)
 	local count = 0
 	while true do
 		local request, code, reason, unread = requests.read(source, held, held.body, deadline, connection.write)

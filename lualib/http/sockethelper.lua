@@ -10,23 +10,28 @@ local read_socket, write_socket = socket.read, socket.write
 local M = {}
 local last_problem
 
--- What is known of a read function: its socket, and the way back to the peer.
+-- What is known of a read function: the id of its socket, or a channel.
 local channels = setmetatable({}, { __mode = "k" })
 
 --- Notes which socket a read function reads from, so that time limits and interim answers can be. Does not yield.
 ---@param read fun(n: integer?): string
 ---@param id integer
----@param write fun(bytes: string)
+---@param write? fun(bytes: string) nil: as of `writefunc`
 ---@return fun(n: integer?): string read
 function M.register(read, id, write)
-	channels[read] = { id = id, write = write }
+	channels[read] = write and { id = id, write = write } or id
 	return read
 end
 
 --- What has been noted of a read function. Does not yield.
----@return { id: integer, write: fun(bytes: string) }? channel
+---@return { id: integer, write: fun(bytes: string)? }? channel
 function M.channel(read)
-	return channels[read]
+	local channel = channels[read]
+	if math.type(channel) then
+		channel = { id = channel }
+		channels[read] = channel
+	end
+	return channel
 end
 
 M.socket_error = setmetatable({}, {
@@ -54,7 +59,7 @@ function M.readfunc(id, first)
 		return bytes
 	end
 	if not first then
-		return M.register(read, id, M.writefunc(id))
+		return M.register(read, id)
 	end
 	return M.register(function(n)
 		if not first then
@@ -71,7 +76,7 @@ function M.readfunc(id, first)
 			bytes = bytes .. read(n - #bytes)
 		end
 		return bytes
-	end, id, M.writefunc(id))
+	end, id)
 end
 
 --- Whether a connection from which nothing more comes has ended well, and not broken. Does not yield.

@@ -14,11 +14,11 @@ Source.__index = Source
 --- Makes a source. Does not yield.
 ---@param read fun(n: integer?): string read(n) for n bytes, read() for some; raises at the end
 ---@param first string? what has been read before
----@param on_progress? fun(bytes: integer) told what a long body has received; then it is read in pieces
+---@param deadline table? is put off by what a long body has received: see http.deadline
 ---@return table source
-function M.new(read, first, on_progress)
+function M.new(read, first, deadline)
 	-- Input that is not used begins at `at`.
-	return setmetatable({ read = read, text = first or "", at = 1, on_progress = on_progress }, Source)
+	return setmetatable({ read = read, text = first or "", at = 1, deadline = deadline }, Source)
 end
 
 --- Whether there is input that is not used. Does not yield.
@@ -142,7 +142,7 @@ local function take_in_pieces(self, count)
 		local piece = self.read()
 		size = size + #piece
 		parts[#parts + 1] = piece
-		self.on_progress(#piece)
+		self.deadline:progress(#piece)
 	end
 	local text = table.concat(parts)
 	if size > count then
@@ -163,7 +163,7 @@ function Source:take(count)
 		return sub(text, at, at + count - 1)
 	end
 	self.text, self.at = "", 1
-	local rest = self.on_progress and take_in_pieces(self, missing) or self.read(missing)
+	local rest = self.deadline and take_in_pieces(self, missing) or self.read(missing)
 	return at > #text and rest or sub(text, at) .. rest
 end
 

@@ -1,5 +1,5 @@
--- http.websocket against itself and the Python package `websockets`. Settings: peer_port (echo server
--- in Python), python (with the package), scripts (folder of the tests).
+-- http.websocket against itself and the Python packages `websockets` and `wsproto`. Settings: peer_port and wsproto_port (echo
+-- servers in Python), python (with the packages), scripts (folder of the tests).
 -- What the C project's module does otherwise: clients do not mask their frames, which other servers refuse.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -135,13 +135,29 @@ function cases.web_servers_do_not_speak_it()
 	check.raises("invalid protocol", websocket.connect, "http://127.0.0.1:" .. id)
 end
 
-function cases.python_client()
-	start()
-	local pipe = assert(io.popen(string.format("'%s' '%s/websocket_peer.py' check ws://127.0.0.1:%d/ 2>&1",
-		skynet.getenv "python", skynet.getenv "scripts", port)))
+local function run_peer(script, argument)
+	local pipe = assert(io.popen(string.format("'%s' '%s/%s' check %s 2>&1", skynet.getenv "python", skynet.getenv "scripts",
+		script, argument)))
 	local output = pipe:read "a"
 	pipe:close()
 	check.equal(output, "ok\n")
+end
+
+function cases.python_client()
+	start()
+	run_peer("websocket_peer.py", string.format("ws://127.0.0.1:%d/", port))
+end
+
+function cases.wsproto_client()
+	start()
+	run_peer("wsproto_peer.py", port)
+end
+
+function cases.wsproto_server()
+	local id = websocket.connect("ws://127.0.0.1:" .. skynet.getenv "wsproto_port" .. "/path", { ["Sec-WebSocket-Protocol"] = "one, two" })
+	check.equal(websocket.subprotocol(id), "one")
+	exchange(id)
+	websocket.close(id, 1000)
 end
 
 function cases.python_server()
