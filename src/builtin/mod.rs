@@ -9,7 +9,6 @@ use std::ffi::CStr;
 #[cfg(feature = "lua")]
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
-#[cfg(feature = "lua")]
 use crate::module::Module;
 #[cfg(feature = "lua")]
 use crate::service::thread_signal::{Place, Request};

@@ -31,6 +31,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("cpath", Kind::Patterns),
     ("crash_report", Kind::Plain),
     ("daemon", Kind::NewFile),
+    ("debug_console_host", Kind::Plain),
     ("debug_console_password", Kind::Plain),
     ("enablessl", Kind::Plain),
     ("harbor", Kind::Plain),
@@ -56,6 +57,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("standalone", Kind::Plain),
     ("start", Kind::Plain),
     ("thread", Kind::Plain),
+    ("websocket_strict", Kind::Plain),
 ];
 
 /// Keys that the core sets itself when the config has them not.
