@@ -257,7 +257,9 @@ suites! {
     codecs
     services
     shapes
+    sockets
     tasks
+    web
 }
 
 fn records(list: &[(&str, &str, &str)]) -> Records {

@@ -69,7 +69,7 @@ function M.read_request(read, limit, options)
 	if not ok then
 		return nil, request
 	elseif not request then
-		return code
+		return code, nil, nil, nil, nil -- always five, unless something was raised
 	end
 	return 200, request.target, request.method, request.header, request.body
 end
@@ -139,13 +139,13 @@ end
 
 --- Writes a response. Does not yield, unless `body` or `write` does.
 ---@param write fun(bytes: string) as of sockethelper.writefunc
----@param code integer
+---@param code integer|string
 ---@param body? string|fun(): string? a function is called for the pieces until it returns nil; they are sent in
 --- chunks, unless `header` has a content-length. Left out with the codes that have none: 1xx, 204, 205, 304
 ---@param header table<string, string|string[]>? a list is sent as several fields
 ---@return boolean ok, any problem what was raised
 function M.write_response(write, code, body, header)
-	return pcall(write_response, write, code, body, header)
+	return pcall(write_response, write, tonumber(code), body, header)
 end
 
 return M

@@ -1,14 +1,13 @@
 --- Sockets as the pair of functions, read and write, that the HTTP modules work with.
 ---
---- What fails here raises one and the same object, `socket_error`: `err == sockethelper.socket_error`
---- tells a lost connection from other errors, `tostring(err)` says what happened last.
+--- What fails here raises an object that equals `socket_error`: `err == sockethelper.socket_error` tells a lost connection
+--- from other errors, `tostring(err)` and the field `err_info` say what happened.
 
 local socket = require "skynet.socket"
 
 local read_socket, write_socket = socket.read, socket.write
 
 local M = {}
-local last_problem
 
 -- What is known of a read function: the id of its socket, or a channel.
 local channels = setmetatable({}, { __mode = "k" })
@@ -34,16 +33,22 @@ function M.channel(read)
 	return channel
 end
 
-M.socket_error = setmetatable({}, {
-	__tostring = function()
-		return last_problem or "[Socket Error]"
-	end,
-	-- socket_error(text) notes the text and returns the object, to be raised.
-	__call = function(self, text)
-		last_problem = "[Socket Error] : " .. tostring(text)
-		return self
-	end,
-})
+local error_type = {}
+
+function error_type.__eq(a, b)
+	return getmetatable(a) == error_type and getmetatable(b) == error_type
+end
+
+function error_type:__tostring()
+	return self.err_info or "[Socket Error]"
+end
+
+--- socket_error(text): another one, to be raised, that says what has happened.
+function error_type:__call(text)
+	return setmetatable({ err_info = "[Socket Error] : " .. tostring(text) }, error_type)
+end
+
+M.socket_error = setmetatable({}, error_type)
 local socket_error = M.socket_error
 
 --- A function that reads from a socket: read(n) for n bytes, read() for what there is. It yields.

@@ -25,10 +25,11 @@ function M.normal(text)
 	if #text > LONGEST_MESSAGE then
 		return text
 	end
-	-- Lines in brackets that this Lua layer adds to errors: which command of which service.
+	-- Further lines, in brackets or behind a tab: what `require` has tried; here also which command of which service,
+	-- or which address.
 	text = string.sub(string.gsub(text .. "\n", "\n%s*%([^\n]*%)%f[\n]", ""), 1, -2)
 	text = string.gsub(text, "\n%s*stack traceback:.*$", " +traceback")
-	text = string.gsub(text, "not found:\n\t.*$", "not found:") -- what has been tried
+	text = string.gsub(text, "\n\t[^\n]*", "")
 	text = string.gsub(text, "cannot open [^\n]*\n?", "cannot open files ")
 	text = string.gsub(text, "(cannot open files )[cannot open files ]+$", "%1")
 	text = string.gsub(text, "lua call %[%x+ to :%x+ : %d+ msgsz = %d+%]", "lua call [REQUEST]")
@@ -40,9 +41,13 @@ function M.normal(text)
 	text = string.gsub(text, "%[string [^%]]*%]:%d+: ?", "")
 	text = string.gsub(text, "0x%x+", "0xP")
 	text = string.gsub(text, ":%x%x%x%x%x%x%x%x", ":H")
+	text = string.gsub(text, "(127%.0%.0%.1[: ])%d+", "%1PORT")
+	text = string.gsub(text, "([Ss]ocket %(?)%d+", "%1N")
+	text = string.gsub(text, "fd = %d+", "fd = N")
+	text = string.gsub(text, "PORT %(%d+%)", "PORT (N)")
 	text = string.gsub(text, " %(%l+ '[^']*'%)", "") -- names of variables
 	text = string.gsub(text, ", got [%w ]+%)", ")")
-	text = string.gsub(text, "(bad argument #%d+) to '[^']*'", "%1")
+	text = string.gsub(text, "(bad %l* ?argument #%-?%d+) to '[^']*'", "%1")
 	return text
 end
 
@@ -128,6 +133,16 @@ end
 ---------------------------------------------------------------- records
 
 local LOGGER <const> = 1
+local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket" }
+
+local function is_untimely(line)
+	for _, pattern in ipairs(UNTIMELY) do
+		if string.find(line, pattern) then
+			return true
+		end
+	end
+end
+
 local peers = {}
 
 --- A service that takes part: what it logs belongs to the case during which it does.
@@ -150,7 +165,7 @@ local function logged()
 	settle()
 	local lines = {}
 	for _, line in ipairs(skynet.call(LOGGER, "lua")) do
-		if not string.find(line, "^KILL ") and not string.find(line, "^GC [%d.]+ Kb") then
+		if not is_untimely(line) then
 			lines[#lines + 1] = quote(line)
 		end
 	end

@@ -14,6 +14,7 @@ end
 
 local function datacenter()
 	local datacenter = require "skynet.datacenter"
+	sweep.peer "DATACENTER"
 	case("skynet.datacenter.get", "missing", datacenter.get, "a")
 	case("skynet.datacenter.set", "new", datacenter.set, "a", 1)
 	case("skynet.datacenter.set", "old", datacenter.set, "a", 2)
@@ -60,6 +61,7 @@ end
 
 local function multicast()
 	local multicast = require "skynet.multicast"
+	sweep.peer(skynet.uniqueservice "multicastd")
 	local got = {}
 	local function listener(name)
 		return function(channel, source, ...)
@@ -138,6 +140,7 @@ end
 
 local function sharedata()
 	local sharedata = require "skynet.sharedata"
+	sweep.peer(skynet.queryservice "sharedatad")
 	case("skynet.sharedata.new", "table", sharedata.new, "one", { a = 1, b = { c = "text", 1, 2, 3 }, [5] = true })
 	case("skynet.sharedata.new", "again", sharedata.new, "one", { a = 2 })
 	local one = sharedata.query "one"
@@ -206,6 +209,7 @@ end
 
 local function sharetable()
 	local sharetable = require "skynet.sharetable"
+	sweep.peer(sharetable.address)
 	case("skynet.sharetable.loadtable", "right", sharetable.loadtable, "t", { a = 1, b = { 1, 2 } })
 	case("skynet.sharetable.query", "right", sharetable.query, "t")
 	case("skynet.sharetable.query", "missing", sharetable.query, "no such")
@@ -336,7 +340,9 @@ local function snax()
 	case("skynet.snax.bind", "other type for the handle", snax.bind, service.handle, "other")
 	case("skynet.snax.bind", "nothing", snax.bind)
 	case("skynet.snax.newservice", "unknown", snax.newservice, "no_such_snax")
-	case("skynet.snax.newservice", "init fails", snax.newservice, "differential_snax", "fail")
+	sweep.record("skynet.snax.newservice", "init fails", sweep.observe(snax.newservice, "differential_snax", "fail"))
+	skynet.sleep(5) -- it logs after it has answered
+	sweep.quiet()
 	case("skynet.snax.newservice", "nothing", snax.newservice)
 	case("skynet.snax.rawnewservice", "right", function()
 		local handle = snax.rawnewservice "differential_snax"
@@ -415,8 +421,11 @@ local function units()
 		return service.new("unit", function() end) == service.query "unit"
 	end)
 	case("skynet.service.query", "call", function() return skynet.call(service.query "unit", "lua", "word") end)
-	case("skynet.service.new", "fails", service.new, "failing unit", function() error "of the unit" end)
-	case("skynet.service.new", "fails again", service.new, "failing unit", function() error "of the unit" end)
+	-- Two services log, in any order.
+	sweep.record("skynet.service.new", "fails", sweep.observe(service.new, "failing unit", function() error "of the unit" end))
+	sweep.record("skynet.service.new", "fails again", sweep.observe(service.new, "failing unit", function() error "of the unit" end))
+	skynet.sleep(5)
+	sweep.quiet()
 	case("skynet.service.new", "upvalues", service.new, "closure", function() return service end)
 	case("skynet.service.new", "no function", service.new, "text unit", "text")
 	case("skynet.service.new", "nothing", service.new)
@@ -494,6 +503,8 @@ local function launching()
 	local function ask(...)
 		return skynet.call(".launcher", "lua", ...)
 	end
+	sweep.peer ".launcher"
+	sweep.peer ".service"
 	local function shape(list)
 		local texts = {}
 		for key, value in pairs(list) do
