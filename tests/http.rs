@@ -11,7 +11,16 @@ use tools::root;
 
 #[test]
 fn http_messages_are_framed_as_the_standard_says() {
-    run_test("net", "http_framing", "thread = 4");
+    let certificates = root().join("tests/certificates");
+    run_test(
+        "net",
+        "http_framing",
+        &format!(
+            "thread = 4\nenablessl = true\ncertfile = {:?}\nkeyfile = {:?}",
+            certificates.join("localhost.pem"),
+            certificates.join("localhost.key")
+        ),
+    );
 }
 
 #[test]

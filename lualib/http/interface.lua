@@ -14,20 +14,21 @@ local client_context, server_context
 -- Who sends faster than its input is handled is not read from meanwhile: after so many bytes at a time.
 local BULK <const> = 16 * 1024
 
-local function paced(id, read)
-	return function(n)
+local function paced(id, read, write)
+	return sockethelper.register(function(n)
 		local bytes = read(n)
 		if #bytes >= BULK then
 			socket.hold(id)
 		end
 		return bytes
-	end
+	end, id, write)
 end
 
 local function plain(id)
+	local write = sockethelper.writefunc(id)
 	return {
-		read = paced(id, sockethelper.readfunc(id)),
-		write = sockethelper.writefunc(id),
+		read = paced(id, sockethelper.readfunc(id), write),
+		write = write,
 		readall = sockethelper.readallfunc(id),
 		ended = function()
 			return sockethelper.ended(id)
@@ -37,11 +38,12 @@ end
 
 local function secure(id, session, init)
 	local tls = require "http.tlshelper"
+	local write = tls.writefunc(id, session)
 	return {
 		init = init(id, session),
 		close = tls.closefunc(session),
-		read = paced(id, tls.readfunc(id, session)),
-		write = tls.writefunc(id, session),
+		read = paced(id, tls.readfunc(id, session), write),
+		write = write,
 		readall = tls.readallfunc(id, session),
 		ended = function()
 			return sockethelper.ended(id)

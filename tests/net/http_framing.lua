@@ -443,6 +443,37 @@ function cases.a_client_that_does_not_read_is_not_served_on()
 	socket.close(id)
 end
 
+function cases.a_handler_may_make_its_connection_a_websocket()
+	local websocket = require "http.websocket"
+	local host = listen(function(id, _, address)
+		server.serve(id, function(request)
+			if request.target == "/socket" then
+				websocket.accept(request.id, { message = websocket.write }, "ws", request.address, { upgrade = request })
+				return
+			end
+			return 200, "plain"
+		end, { address = address })
+	end)
+	check.equal({ httpc.get(host, "/") }, { 200, "plain" })
+	local id = websocket.connect("ws://" .. host .. "/socket")
+	websocket.write(id, "echo")
+	check.equal(websocket.read(id), "echo")
+	websocket.close(id)
+end
+
+function cases.https_is_served()
+	local host = our_server { protocol = "https" }
+	httpc.keepalive = 1000
+	for i = 1, 3 do
+		check.equal({ httpc.get("https://" .. host, "/" .. i) }, { 200, "GET /" .. i .. " " })
+	end
+	check.equal({ httpc.get("https://" .. host, "/pieces") }, { 200, "piecepiecepiece" })
+	httpc.keepalive = nil
+	check.equal(raw("no TLS at all\r\n\r\n", host) ~= nil, true)
+	check.equal({ httpc.request("POST", "https://" .. host, "/", nil, nil, string.rep("x", 100000)) },
+		{ 200, "POST / " .. string.rep("x", 100000) })
+end
+
 ---------------------------------------------------------------- the functions of httpd
 
 function cases.read_request_goes_on_behind_a_request()
