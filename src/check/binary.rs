@@ -248,7 +248,7 @@ fn old_services(file: &File, stem: &str, image: &Image, findings: &mut Findings)
             "old-harbor",
             &file.name,
             "is a harbor service of v1.2.0 or older; up to v1.1.0 it expects other messages from the core",
-            "remove the file, and the built-in harbor, which speaks the same protocol, takes its place; or build it again with the define",
+            "remove the file, and the built-in harbor, which speaks the same protocol, takes its place; or build it again with the define, or set api_version in the config",
         );
     }
     let walks = image.imports.contains("skynet_socket_info");
@@ -259,7 +259,7 @@ fn old_services(file: &File, stem: &str, image: &Image, findings: &mut Findings)
             "socket-info",
             &file.name,
             "walks struct socket_info of v1.3.0 or older, which is shorter than today's",
-            "build it again with the define of its release",
+            "build it again with the define of its release, or set api_version in the config",
         );
     }
 }
