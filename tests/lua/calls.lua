@@ -114,6 +114,9 @@ local function in_c(func, ...)
 end
 
 function cases.what_cannot_wait_is_refused_before_it_is_sent()
+	if not check.ours then
+		return -- the C core's layer sends first, and yields then
+	end
 	local p, before = peer(), skynet.task()
 	local refused = {
 		call = { skynet.call, p, "lua", "sleep", 1, "another's answer" },
@@ -136,6 +139,9 @@ function cases.what_cannot_wait_is_refused_before_it_is_sent()
 end
 
 function cases.main_chunk_and_finalizers_cannot_call()
+	if not check.ours then
+		return -- the answer goes to the next call
+	end
 	local p = peer()
 	local problem
 	do
@@ -147,6 +153,9 @@ function cases.main_chunk_and_finalizers_cannot_call()
 end
 
 function cases.coroutine_of_its_own_does_not_take_the_answer_of_its_task()
+	if not check.ours then
+		return -- it does
+	end
 	local p = peer()
 	local inner = coroutine.create(function() return skynet.call(p, "lua", "sleep", 1, "of the coroutine") end)
 	coroutine.resume(inner)
@@ -157,12 +166,18 @@ function cases.coroutine_of_its_own_does_not_take_the_answer_of_its_task()
 end
 
 function cases.task_that_closes_itself_fails_its_caller()
+	if not check.ours then
+		return -- it waits for ever
+	end
 	local p = peer()
 	check.raises("call failed", skynet.call, p, "lua", "close_task")
 	check.equal(skynet.call(p, "lua", "echo", 1), 1)
 end
 
 function cases.killed_service_fails_all_that_wait_for_it()
+	if not check.ours then
+		return -- they wait for ever
+	end
 	local p, failed = peer(), 0
 	local requests = { { "sleep", 100000 }, { "never" }, { "echo" }, { "in_queue", 100000 } }
 	local waiting = 40
@@ -184,6 +199,9 @@ function cases.killed_service_fails_all_that_wait_for_it()
 end
 
 function cases.errors_tell_which_command_of_whom()
+	if not check.ours then
+		return -- the text is `call failed`
+	end
 	local p = peer()
 	local _, problem = pcall(skynet.call, p, "lua", "fail", 1)
 	local asked = string.format('call failed\n\t(lua "fail" to %s)', skynet.address(p))
@@ -195,6 +213,9 @@ function cases.errors_tell_which_command_of_whom()
 end
 
 function cases.batch_that_cannot_be_packed_leaves_nothing_behind()
+	if not check.ours then
+		return -- its answers find a coroutine that has not begun
+	end
 	local p = peer()
 	local before = skynet.task()
 	local batch = skynet.request { p, "lua", "sleep", 1 } { p, "lua", print }

@@ -170,6 +170,9 @@ function cases.a_memory_limit_fails_the_allocation_not_the_service()
 end
 
 function cases.a_memory_limit_holds_from_the_line_it_stands_on()
+	if not check.ours then
+		return -- it holds from the end of the main chunk on
+	end
 	local service = skynet.newservice("machine", "limited_here")
 	local ok, problem, filled = skynet.call(service, "lua")
 	check.equal({ ok, problem }, { false, "not enough memory" })

@@ -21,6 +21,9 @@ function cases.global_names_are_waited_for()
 end
 
 function cases.names_that_nobody_has_fail_the_call()
+	if not check.ours then
+		return -- they are waited for
+	end
 	local p = skynet.newservice "peer"
 	skynet.name(".dotted", p)
 	check.raises("call failed", skynet.call, "dotted", "lua", "echo", 1)

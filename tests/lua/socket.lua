@@ -26,6 +26,9 @@ local function pair()
 end
 
 function cases.listening_on_a_port_in_use_says_so_where_it_stands()
+	if not check.ours then
+		return -- it says `Listen error`, of a line of its own
+	end
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	local ok, problem = pcall(function()
 		local id = socket.listen("127.0.0.1", port)

@@ -166,14 +166,19 @@ function cases.refused_log_in_is_an_error()
 	}
 	local ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
-	assert(string.find(tostring(problem), ": wrong password, as the test wants it$"), tostring(problem))
+	if check.ours then -- the C core's layer keeps the reason to itself
+		assert(string.find(tostring(problem), ": wrong password, as the test wants it$"), tostring(problem))
+	end
 	close()
 	ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
-	check.equal({ tostring(problem), problem.reason }, { "[Error: socket]", "Connection refused" })
+	check.equal({ tostring(problem), check.ours and problem.reason }, { "[Error: socket]", check.ours and "Connection refused" })
 end
 
 function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()
+	if not check.ours then
+		return -- no such option
+	end
 	local port, close = server(function(id) socket.readall(id) end)
 	local channel = socketchannel.channel {
 		host = "127.0.0.1", port = port, connect_timeout = 10,
@@ -185,6 +190,9 @@ function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()
 end
 
 function cases.a_task_that_is_killed_while_it_connects_leaves_that_to_the_next()
+	if not check.ours then
+		return -- all others wait for it for ever
+	end
 	local logged_in = 0
 	local port, close, count = server(echo)
 	local channel = socketchannel.channel {
@@ -210,6 +218,9 @@ function cases.a_task_that_is_killed_while_it_connects_leaves_that_to_the_next()
 end
 
 function cases.tasks_that_cannot_wait_send_nothing()
+	if not check.ours then
+		return -- they send first
+	end
 	local port, close = server(echo)
 	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
 	check.equal(ask(channel, "before"), "=before")
