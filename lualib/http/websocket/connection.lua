@@ -16,6 +16,8 @@ local PONG_BACKLOG <const> = 1024
 local SEND_TIME <const> = 6000
 -- What a peer that broke the protocol goes on to send is read, or it would not get our reason: so many bytes.
 local LINGER_BYTES <const> = 1024 * 1024
+-- ... and until nothing has come for so long, 1/100 s.
+local LINGER_PAUSE <const> = 20
 
 --- id -> connection: { id, mode = "server" or "client", addr, real_ip, protocol, read, write, deadline, backlog,
 --- held: its limits, reader: of messages; closing: we have sent that we close; task: that accepts, tell: its events }
@@ -110,22 +112,22 @@ function M.await_close(connection)
 	until not ok or kind == "close"
 end
 
---- Tells a peer why it is left, and reads on for a moment: with input that nobody has read, the socket's end would
+--- Tells a peer why it is left, and takes what is on its way: with input that nobody has read, the socket's end would
 --- reach it before our reason does. Yields.
 ---@param code integer
 ---@param reason string?
 function M.fail(connection, code, reason)
+	local id, deadline = connection.id, connection.deadline
 	pcall(send, connection, "close", frame.encode_close(code, reason))
-	connection.deadline.on_expired = nil
-	connection.deadline:set(connection.held.close_time)
+	deadline.on_expired = nil
+	deadline:set(connection.held.close_time)
 	local read = 0
-	while read < LINGER_BYTES do
-		local ok, bytes = pcall(connection.read)
-		if not ok then
-			break
-		end
-		read = read + #bytes
-	end
+	repeat
+		skynet.sleep(LINGER_PAUSE)
+		local there = not socket.invalid(id) and socket.pending(id) or 0
+		local ok = there > 0 and pcall(connection.read, nil)
+		read = read + there
+	until not ok or read > LINGER_BYTES
 end
 
 return M
