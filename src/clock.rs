@@ -78,12 +78,9 @@ pub fn monotonic_millis() -> u64 {
     monotonic_nanos() / 1_000_000
 }
 
-/// The point of `CLOCK_MONOTONIC` at which [`monotonic_millis`] becomes `millis`.
-pub fn instant_of_millis(millis: u64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: (millis / 1000).min(i64::MAX as u64 / 2) as i64,
-        tv_nsec: (millis % 1000 * 1_000_000) as i64,
-    }
+/// When [`monotonic_millis`] becomes `millis`, as [`monotonic_nanos`] says.
+pub fn nanos_of_millis(millis: u64) -> u64 {
+    millis.saturating_mul(1_000_000)
 }
 
 /// CPU time of the calling thread in nanoseconds.
@@ -97,13 +94,10 @@ pub fn thread_time() -> u64 {
     thread_cpu_nanos() / 1000
 }
 
-/// The point of `CLOCK_MONOTONIC` at which [`now`] becomes `tick`.
-pub fn instant_of(tick: u64) -> libc::timespec {
+/// When [`now`] becomes `tick`, as [`monotonic_nanos`] says.
+pub fn nanos_of(tick: u64) -> u64 {
     let ticks = (tick.min(i64::MAX as u64 / 2) as i64 - origin().offset).max(0);
-    libc::timespec {
-        tv_sec: ticks / 100,
-        tv_nsec: ticks % 100 * TICK_NANOS as i64,
-    }
+    (ticks as u64).saturating_mul(TICK_NANOS)
 }
 
 #[cfg(test)]
@@ -121,11 +115,9 @@ mod tests {
     #[test]
     fn instant_of_a_tick_is_where_the_tick_begins() {
         let tick = now();
-        let begin = instant_of(tick);
-        let next = instant_of(tick + 1);
-        let nanos = |t: libc::timespec| t.tv_sec * 1_000_000_000 + t.tv_nsec;
-        assert_eq!(nanos(next) - nanos(begin), TICK_NANOS as i64);
-        assert!(nanos(begin) <= nanos(read(libc::CLOCK_MONOTONIC)));
+        let begin = nanos_of(tick);
+        assert_eq!(nanos_of(tick + 1) - begin, TICK_NANOS);
+        assert!(begin <= monotonic_nanos());
     }
 
     #[test]

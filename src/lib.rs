@@ -8,6 +8,7 @@
 //! [`startup`] looks at one whose first service fails, [`shutdown`] ends it in order, and [`abi`] is the C interface to all of it.
 
 pub mod abi;
+pub(crate) mod alarm;
 pub mod blocks;
 pub mod builtin;
 #[cfg(feature = "lua")]

@@ -2,18 +2,18 @@
 
 use crate::config::keys;
 use crate::limits::Limits;
+use crate::scheduler::watchdog;
 use crate::service::{self, ThreadClass};
 use crate::{
     builtin, clock, crash, daemon, figures, handle, harbor, log, module, reclaim, release,
     scheduler, shutdown, signals, socket, startup, timer,
 };
 use libc::{c_char, c_int};
-use parking_lot::{Condvar, Mutex};
 use std::ffi::{CStr, CString};
 use std::os::unix::thread::JoinHandleExt;
 use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 /// `struct skynet_config` ("skynet_imp.h").
 #[repr(C)]
@@ -38,13 +38,12 @@ pub struct Config {
 
 /// Stack of every thread; what C services had under the C core, where it is the system's default.
 const STACK: usize = 8 << 20;
-/// The monitor looks at the workers this often.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// The monitor looks for messages that take too long this often, in nanoseconds.
+const CHECK_EVERY: u64 = 5_000_000_000;
 /// So many blocks that cannot be freed are worth a line of the log; then each doubling is.
 const MANY_BLOCKS: usize = 4096;
 
-static ENDED: Mutex<bool> = Mutex::new(false);
-static END: Condvar = Condvar::new();
+static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Runs a node; returns when its last service has ended. Ends the process with status 1 when it cannot start.
 /// `compiled_for`: the release for which the main program was compiled, see [`release`].
@@ -169,7 +168,11 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 }
 
 fn run_threads(workers: usize) {
-    *ENDED.lock() = false;
+    ENDED.store(false, Ordering::SeqCst);
+    if let Err(reason) = timer::open().and_then(|()| watchdog::MONITOR.open()) {
+        eprintln!("Create timer failed: {reason}");
+        exit(1);
+    }
     scheduler::start(workers);
     let mut threads = vec![
         spawn("monitor".into(), monitor),
@@ -192,22 +195,29 @@ fn run_threads(workers: usize) {
     figures::forget_threads();
 }
 
-/// Thread role: monitor.
+/// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
+/// that do not run; and at the timers, if the timer thread is late.
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.
     service::calibrate();
-    let mut report_at = MANY_BLOCKS;
-    let mut ended = ENDED.lock();
-    while !*ended {
-        parking_lot::MutexGuard::unlocked(&mut ended, || {
+    let mut watch = watchdog::Watch::default();
+    let (mut check_at, mut report_at) = (0, MANY_BLOCKS);
+    loop {
+        watchdog::MONITOR.reset();
+        if ENDED.load(Ordering::SeqCst) {
+            return;
+        }
+        let now = clock::monotonic_nanos();
+        if now >= check_at {
+            check_at = now + CHECK_EVERY;
             scheduler::check_workers();
             reclaim::collect_some();
             report_at = report_blocks(report_at);
-        });
-        if !*ended {
-            END.wait_for(&mut ended, CHECK_EVERY);
         }
+        let timers = timer::update_if_late(now);
+        let workers = watchdog::look(&mut watch, now);
+        watchdog::MONITOR.sleep(check_at.min(timers).min(workers));
     }
 }
 
@@ -232,8 +242,8 @@ fn report_blocks(report_at: usize) -> usize {
 
 /// The last service has ended: the threads that serve them end too.
 pub(crate) fn on_empty() {
-    *ENDED.lock() = true;
-    END.notify_all();
+    ENDED.store(true, Ordering::SeqCst);
+    watchdog::MONITOR.ring();
     timer::stop();
     socket::exit();
 }

@@ -22,8 +22,41 @@ pub use loom::{
 #[cfg(feature = "loom")]
 pub use model::Mutex;
 
+#[cfg(all(test, feature = "loom"))]
+pub use model::stopping_at;
+
 #[cfg(feature = "loom")]
 mod model {
+    use std::cell::Cell;
+
+    loom::thread_local! {
+        /// Stop points of the thread up to the one at which it stops; 0 if it does not.
+        static LEFT: Cell<u32> = Cell::new(0);
+    }
+
+    struct Stopped;
+
+    pub(super) fn stop_point() {
+        let left = LEFT.with(|left| left.replace(left.get().saturating_sub(1)));
+        if left == 1 {
+            std::panic::resume_unwind(Box::new(Stopped));
+        }
+    }
+
+    /// Runs `f`, which stops for ever at its `point`-th [`super::stop_point`]: nothing behind it happens. True if it came
+    /// that far.
+    #[cfg(test)]
+    pub fn stopping_at(point: u32, f: impl FnOnce()) -> bool {
+        LEFT.with(|left| left.set(point));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
+        LEFT.with(|left| left.set(0));
+        match result {
+            Ok(()) => false,
+            Err(reason) if reason.is::<Stopped>() => true,
+            Err(reason) => std::panic::resume_unwind(reason),
+        }
+    }
+
     /// Loom's mutex with parking_lot's interface.
     pub struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -46,4 +79,12 @@ mod model {
 pub fn order_for_loom() {
     #[cfg(feature = "loom")]
     atomic::fence(atomic::Ordering::SeqCst);
+}
+
+/// A place where the system may stop the thread for ever, as models have it: between two steps that others can see. It is
+/// nothing outside of loom.
+#[inline(always)]
+pub fn stop_point() {
+    #[cfg(feature = "loom")]
+    model::stop_point();
 }

@@ -17,7 +17,7 @@ mod epoch;
 
 use crate::sync::atomic::AtomicU64;
 use epoch::Epoch;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -173,13 +173,17 @@ pub unsafe fn defer(block: *mut (), free: unsafe fn(*mut ())) {
 
 /// Frees what no participant can see any more.
 pub fn collect() {
+    collect_from(DEFERRED.lock());
+}
+
+fn collect_from(mut list: MutexGuard<'_, List>) {
     let free: Vec<Deferred> = {
-        let mut list = DEFERRED.lock();
         let oldest = EPOCH.oldest(PARTICIPANTS.lock().iter().map(|p| &p.epoch));
         let (free, keep): (Vec<_>, Vec<_>) = list.blocks.drain(..).partition(|d| d.tag <= oldest);
         // A turn that retires many services must not look at all of them at each.
         list.collect_at = (2 * keep.len()).max(COLLECT_AT);
         list.blocks = keep;
+        drop(list);
         free
     };
     for d in free {
@@ -188,15 +192,18 @@ pub fn collect() {
     }
 }
 
-/// Number of blocks that wait.
+/// Number of blocks that wait; 0 if that cannot be told without a wait.
 pub fn waiting() -> usize {
-    DEFERRED.lock().blocks.len()
+    DEFERRED.try_lock().map_or(0, |list| list.blocks.len())
 }
 
-/// [`collect`] if anything waits; cheap if not. For threads that are about to sleep.
+/// [`collect`] if anything waits, and nobody else is at it: waits for no other thread. Cheap if nothing waits. For threads
+/// that are about to sleep.
 pub fn collect_some() {
-    if !DEFERRED.lock().blocks.is_empty() {
-        collect();
+    if let Some(list) = DEFERRED.try_lock()
+        && !list.blocks.is_empty()
+    {
+        collect_from(list);
     }
 }
 

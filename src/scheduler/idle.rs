@@ -1,83 +1,149 @@
 //! Who sleeps, who searches: the word that senders look at after they made a service ready.
 //!
-//! One word holds two counts: workers that sleep and workers that are awake without work ("searching"). A sender wakes
-//! somebody only when nobody searches and somebody sleeps, so a burst wakes one worker, which wakes the next when it
-//! has found work. The list of sleepers and the count of them change together, under the mutex.
+//! One word holds how many workers sleep, and which one searches for work in the place of all ("the searcher"). A sender
+//! wakes somebody only when nobody is the searcher and somebody sleeps, and who is woken is the searcher from then on: so
+//! a burst wakes one worker, which wakes the next when it has found work. Others may search besides; they go to sleep when
+//! they find nothing.
 //!
-//! No wake-up is lost: a sender first publishes the work, then looks at the word; a worker first counts as asleep,
-//! then looks at all queues once more. All four are sequentially consistent, so one of them sees the other.
+//! No wake-up is lost: a sender first publishes the work, then looks at the word; a worker first counts as asleep and is
+//! not the searcher any more, then looks at all queues once more. All four are sequentially consistent, so one of them
+//! sees the other.
+//!
+//! Nothing here is locked, so that nobody waits for a worker that stops in here. What such a worker leaves behind is a
+//! searcher that does not search, and [`super::watchdog`] takes the office away from it ([`Idle::dismiss`]); or a count that is
+//! one too high, for which senders look for a sleeper in vain until the worker goes on.
 
-use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::sync::{Mutex, order_for_loom};
+use super::park::Parker;
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{order_for_loom, stop_point};
 
 const ASLEEP: u32 = 1 << 16;
-const SEARCHING: u32 = 1;
+const SEARCHER: u32 = ASLEEP - 1;
 
 /// See the module's documentation.
 pub(super) struct Idle {
+    /// Number of workers that sleep, at least, and index + 1 of the searcher.
     word: AtomicU32,
-    sleepers: Mutex<Vec<usize>>,
+    parkers: Box<[Parker]>,
+    /// Who went to sleep last, probably: its caches are the warmest.
+    last: AtomicUsize,
 }
 
 impl Idle {
-    pub(super) fn new() -> Idle {
+    pub(super) fn new(parkers: Box<[Parker]>) -> Idle {
         Idle {
             word: AtomicU32::new(0),
-            sleepers: Mutex::new(Vec::new()),
+            parkers,
+            last: AtomicUsize::new(0),
         }
     }
 
-    /// After work was published: the sleeper that the caller has to wake, if any. It counts as searching already.
+    /// Where worker `index` sleeps.
+    pub(super) fn parker(&self, index: usize) -> &Parker {
+        &self.parkers[index]
+    }
+
+    /// After work was published: whether to call [`Idle::wake_one`].
     #[inline]
-    pub(super) fn whom_to_wake(&self) -> Option<usize> {
+    pub(super) fn lacks_searcher(&self) -> bool {
         order_for_loom();
         let word = self.word.load(Ordering::SeqCst);
-        if word < ASLEEP || word & (ASLEEP - 1) != 0 {
-            None
-        } else {
-            self.take_sleeper()
-        }
+        word >= ASLEEP && word & SEARCHER == 0
     }
 
+    /// Wakes a sleeper and makes it the searcher, if nobody is it; one that waits for news of sockets only if there is no
+    /// other. False if nobody was woken.
     #[cold]
-    fn take_sleeper(&self) -> Option<usize> {
-        let mut sleepers = self.sleepers.lock();
-        if self.searching() != 0 {
-            return None;
+    pub(super) fn wake_one(&self) -> bool {
+        let count = self.parkers.len();
+        let last = self.last.load(Ordering::Relaxed);
+        for polling in [false, true] {
+            for i in 0..count {
+                let index = (last + i) % count;
+                let parker = &self.parkers[index];
+                if !parker.is_listed(polling) {
+                    continue;
+                }
+                if !self.appoint(index) {
+                    return false;
+                }
+                stop_point();
+                if parker.take() {
+                    return true;
+                }
+                stop_point();
+                // It woke up by itself.
+                self.dismiss(index);
+            }
         }
-        let index = sleepers.pop()?;
-        self.word.fetch_sub(ASLEEP - SEARCHING, Ordering::SeqCst);
-        Some(index)
+        false
     }
 
-    /// A worker begins to search.
-    pub(super) fn search(&self) {
-        self.word.fetch_add(SEARCHING, Ordering::SeqCst);
+    /// Makes `index` the searcher. False if somebody is.
+    fn appoint(&self, index: usize) -> bool {
+        self.update(|word| (word & SEARCHER == 0).then_some(word | (index as u32 + 1)))
     }
 
-    /// A searching worker has found work. True if it was the last that searched: there may be work for another.
-    pub(super) fn found(&self) -> bool {
-        self.word.fetch_sub(SEARCHING, Ordering::SeqCst) & (ASLEEP - 1) == SEARCHING
+    /// `index` is not the searcher any more. False if it was not.
+    pub(super) fn dismiss(&self, index: usize) -> bool {
+        self.update(|word| (word & SEARCHER == index as u32 + 1).then_some(word & !SEARCHER))
     }
 
-    /// Searching worker `index` counts as asleep from now on. It looks at all queues after this and before it sleeps.
-    /// `last`: others are to be woken before it.
-    pub(super) fn give_up(&self, index: usize, last: bool) {
-        let mut sleepers = self.sleepers.lock();
-        let at = if last { 0 } else { sleepers.len() };
-        sleepers.insert(at, index);
-        self.word.fetch_add(ASLEEP - SEARCHING, Ordering::SeqCst);
+    fn update(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
+        let mut word = self.word.load(Ordering::SeqCst);
+        loop {
+            let Some(new) = change(word) else {
+                return false;
+            };
+            match self
+                .word
+                .compare_exchange(word, new, Ordering::SeqCst, Ordering::SeqCst)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Worker `index` begins to search.
+    pub(super) fn search(&self, index: usize) {
+        self.appoint(index);
+    }
+
+    /// Worker `index` has found work. True if it was the searcher: there may be work for another.
+    pub(super) fn found(&self, index: usize) -> bool {
+        self.dismiss(index)
+    }
+
+    /// Worker `index` counts as asleep from now on, in a wait for news of sockets if it `polls`. It looks at all queues
+    /// after this and before it sleeps. False if somebody had woken it: it does not count as asleep.
+    pub(super) fn list(&self, index: usize, polls: bool) -> bool {
+        self.update(|word| {
+            let searcher = word & SEARCHER;
+            let rest = if searcher == index as u32 + 1 { 0 } else { searcher };
+            Some((word & !SEARCHER) + ASLEEP | rest)
+        });
+        stop_point();
+        if !self.parkers[index].list(polls) {
+            stop_point();
+            self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
+            return false;
+        }
+        if !polls {
+            self.last.store(index, Ordering::Relaxed);
+        }
         order_for_loom();
+        stop_point();
+        true
     }
 
-    /// Worker `index` is awake, whoever woke it: it counts as searching.
+    /// Worker `index` is awake, whoever woke it, and searches.
     pub(super) fn awake(&self, index: usize) {
-        let mut sleepers = self.sleepers.lock();
-        // Not in the list: a waker took it out and counted it.
-        if let Some(at) = sleepers.iter().position(|&i| i == index) {
-            sleepers.remove(at);
-            self.word.fetch_sub(ASLEEP - SEARCHING, Ordering::SeqCst);
-        }
+        stop_point();
+        self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
+        stop_point();
+        self.search(index);
+        stop_point();
     }
 
     /// Whether a worker searches or sleeps.
@@ -85,62 +151,17 @@ impl Idle {
         self.word.load(Ordering::SeqCst) != 0
     }
 
-    /// Number of workers that search.
-    pub(super) fn searching(&self) -> u32 {
-        self.word.load(Ordering::SeqCst) & (ASLEEP - 1)
+    /// Whether `index` is the searcher.
+    pub(super) fn is_searcher(&self, index: usize) -> bool {
+        self.searcher() == Some(index)
     }
 
-    /// Number of workers that neither search nor sleep, of `all`.
-    pub(super) fn busy(&self, all: usize) -> usize {
-        let word = self.word.load(Ordering::SeqCst);
-        all.saturating_sub((word / ASLEEP + word % ASLEEP) as usize)
-    }
-}
-
-#[cfg(all(test, feature = "loom"))]
-mod loom_tests {
-    use super::*;
-    use loom::sync::Arc;
-    use loom::sync::atomic::AtomicBool;
-
-    /// Work that is published while a worker goes to sleep is found by its last look, or its sender wakes somebody.
-    #[test]
-    fn loom_no_wake_up_is_lost() {
-        loom::model(|| {
-            let idle = Arc::new(Idle::new());
-            let work = Arc::new(AtomicBool::new(false));
-            idle.search();
-            let sender = {
-                let (idle, work) = (idle.clone(), work.clone());
-                loom::thread::spawn(move || {
-                    work.store(true, Ordering::SeqCst);
-                    idle.whom_to_wake()
-                })
-            };
-            idle.give_up(7, false);
-            let found = work.load(Ordering::SeqCst);
-            let woken = sender.join().unwrap();
-            assert!(found || woken == Some(7));
-            idle.awake(7);
-            assert_eq!(idle.searching(), 1, "counted once, whoever woke it");
-            assert_eq!(idle.busy(1), 0);
-        });
+    pub(super) fn searcher(&self) -> Option<usize> {
+        ((self.word.load(Ordering::SeqCst) & SEARCHER) as usize).checked_sub(1)
     }
 
-    /// Two senders at once wake one worker, not two.
-    #[test]
-    fn loom_a_burst_wakes_one() {
-        loom::model(|| {
-            let idle = Arc::new(Idle::new());
-            for index in 0..2 {
-                idle.search();
-                idle.give_up(index, false);
-            }
-            let other = idle.clone();
-            let sender = loom::thread::spawn(move || other.whom_to_wake());
-            let mine = idle.whom_to_wake();
-            let theirs = sender.join().unwrap();
-            assert!(mine.is_some() ^ theirs.is_some());
-        });
+    /// Number of workers that sleep, at least.
+    pub(super) fn asleep(&self) -> usize {
+        (self.word.load(Ordering::SeqCst) / ASLEEP) as usize
     }
 }

@@ -14,25 +14,48 @@
 //! A worker without work that sleeps or watches does so in a wait for news of the sockets while that pays
 //! ([`crate::socket::try_lead`]), and finds what they make ready in its own slot and ring.
 //!
+//! # Ready work never waits for one particular thread
+//!
+//! The system decides which threads run. On a busy machine, under a quota, or on a host that takes processors away, a
+//! worker may stop between any two instructions and stay so for seconds. It delays the message that it handles, and what
+//! it has in its hand at that moment: the one service that it is taking out of a queue, or putting into one. Nothing else may
+//! depend on it. So:
+//!
+//! - No thread chooses its processors. A set that is given from outside is kept, and within it the system decides.
+//!   (Workers ask for exact ends of timed sleeps, `PR_SET_TIMERSLACK`: that concerns nobody else and not where they run.
+//!   Threads that a service starts inherit it, as they would from any thread.)
+//! - What is ready is within everybody's reach: slots and rings of others can be taken from, one service at a time, so that
+//!   a thief that stops hides one, and nothing on the way of a ready service is locked ([`queue`], [`injector`], [`idle`]).
+//! - Everything that a worker is trusted with can be taken from it. Who was woken, who searches, who watches is one word
+//!   ([`idle`]); a searcher that has not looked at the queues for a millisecond loses its office, and another is woken, until
+//!   somebody looks or nobody sleeps any more ([`watchdog`]).
+//! - Who sees to that are two threads that run no services: the monitor thread, and the timer thread if the monitor
+//!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
+//! - A worker that waits for news of the sockets holds nothing meanwhile; the socket thread looks after it
+//!   ([`crate::socket::try_lead`]).
+//!
+//! What remains: the locks that a message may take elsewhere (an allocator's, that of the timers while one is added, what
+//! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
+//! whoever moves data between sockets and mailboxes, be it the socket thread or a worker, in the middle of doing it.
+//!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
 //! mailbox (see [`crate::mailbox`]) puts it there, and the role goes with it.
 
 mod idle;
+mod injector;
 mod park;
-mod place;
 mod queue;
+pub mod watchdog;
 mod worker;
 
-use crate::memory;
 use crate::service::{Monitor, Queue, Running};
 use idle::Idle;
+use injector::Injector;
 use park::Parker;
-use parking_lot::Mutex;
 use queue::RunQueue;
 use std::cell::Cell;
-use std::collections::VecDeque;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 pub use worker::run_worker;
 
@@ -52,12 +75,11 @@ struct Remote {
     rouse_at: AtomicU64,
     /// Turns until it may again; the owner doubles it, the watcher sets it back.
     rouse_every: AtomicU64,
-    /// Processor of the worker that last woke this one, -1 if another thread did.
-    woken_from: AtomicI32,
-    /// Processor on which this one was last seen to be busy, -1 while it is not.
-    busy_on: AtomicI32,
+    /// `ticks` when the watchdog found that what is in the slot has waited for long.
+    held_at: AtomicU64,
+    /// Counts the worker's looks at the queues while it has no work; written by the owner.
+    looks: AtomicU32,
     queue: RunQueue,
-    parker: Parker,
     monitor: Monitor,
 }
 
@@ -72,57 +94,8 @@ struct Shared {
 }
 
 static SHARED: OnceLock<Shared> = OnceLock::new();
-static INJECTOR: Injector = Injector {
-    list: Mutex::new(Ends(VecDeque::new())),
-    len: AtomicUsize::new(0),
-};
-
-struct Ends(VecDeque<*mut Ready>);
-// SAFETY: a ready service may be run by any thread.
-unsafe impl Send for Ends {}
-
-/// The queue of what no worker made ready.
-struct Injector {
-    list: Mutex<Ends>,
-    len: AtomicUsize,
-}
-
-impl Injector {
-    fn push(&self, ready: *mut Ready) {
-        let mut list = self.list.lock();
-        // A service whose message makes the list longer does not own it.
-        memory::uncharged(|| list.0.push_back(ready));
-        self.len.store(list.0.len(), Ordering::SeqCst);
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.len.load(Ordering::SeqCst) == 0
-    }
-
-    /// The oldest; some more of them go into `ring`.
-    fn pop(&self, ring: Option<&RunQueue>, share: usize) -> Option<*mut Ready> {
-        if self.is_empty() {
-            return None;
-        }
-        let mut list = self.list.lock();
-        let first = list.0.pop_front();
-        if let Some(ring) = ring {
-            for _ in 0..(list.0.len() / share).min(32) {
-                match list.0.pop_front() {
-                    Some(ready) if ring.push(ready) => {}
-                    Some(ready) => {
-                        list.0.push_front(ready);
-                        break;
-                    }
-                    None => break,
-                }
-            }
-        }
-        self.len.store(list.0.len(), Ordering::SeqCst);
-        first
-    }
-}
+/// What no worker made ready.
+static INJECTOR: LazyLock<Injector> = LazyLock::new(Injector::new);
 
 thread_local! {
     /// The worker that this thread is, or null.
@@ -137,15 +110,14 @@ pub fn start(workers: usize) {
         woke_at: AtomicU64::new(0),
         rouse_at: AtomicU64::new(0),
         rouse_every: AtomicU64::new(1),
-        woken_from: AtomicI32::new(-1),
-        busy_on: AtomicI32::new(-1),
+        held_at: AtomicU64::new(0),
+        looks: AtomicU32::new(0),
         queue: RunQueue::new(),
-        parker: Parker::default(),
         monitor: Monitor::default(),
     };
     let _ = SHARED.set(Shared {
         workers: (0..workers).map(|_| remote()).collect(),
-        idle: Idle::new(),
+        idle: Idle::new((0..workers).map(|_| Parker::default()).collect()),
         watcher: AtomicUsize::new(0),
         long_stretch: AtomicU64::new(0),
         quit: AtomicBool::new(false),
@@ -187,7 +159,7 @@ pub(crate) fn inject(ready: *mut Ready) {
 /// Any thread: takes a ready service out of the shared queue, or from a worker ("skynet_mq.h", `skynet_globalmq_pop`).
 pub(crate) fn take_any() -> Option<*mut Ready> {
     INJECTOR
-        .pop(None, 1)
+        .pop()
         .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
 }
 
@@ -198,8 +170,8 @@ impl Remote {
     /// Owner, after it filled its slot: sees to it that somebody looks whether the slot has to wait.
     #[inline]
     fn call_for_help(&self, shared: &Shared) {
-        if let Some(index) = shared.idle.whom_to_wake() {
-            self.help(&shared.workers[index]);
+        if shared.idle.lacks_searcher() {
+            self.help(shared);
         } else if self.ticks.load(Ordering::Relaxed) >= self.rouse_at.load(Ordering::Relaxed) {
             self.rouse(shared);
         }
@@ -216,33 +188,21 @@ impl Remote {
         self.rouse_at.store(now + every, Ordering::Relaxed);
         self.rouse_every
             .store((every * 2).min(ROUSE_LAST), Ordering::Relaxed);
-        self.help(&shared.workers[watcher - 1]);
+        self.woke_at.store(now, Ordering::Relaxed);
+        shared.idle.parker(watcher - 1).wake();
     }
 
     #[cold]
-    fn help(&self, other: &Remote) {
+    fn help(&self, shared: &Shared) {
         let now = self.ticks.load(Ordering::Relaxed);
         self.woke_at.store(now, Ordering::Relaxed);
-        other.wake();
+        shared.wake_one();
     }
 
     /// The watcher, when it found the owner held up: the owner may rouse it at once the next time.
     fn rouse_anew(&self) {
         self.rouse_every.store(1, Ordering::Relaxed);
         self.rouse_at.store(0, Ordering::Relaxed);
-    }
-
-    /// Any thread: ends the sleep of this worker. A worker that does so is busy.
-    fn wake(&self) {
-        let waker = WORKER.get();
-        let mut from = -1;
-        if !waker.is_null() {
-            from = place::processor();
-            // SAFETY: a worker's place lives for ever.
-            unsafe { (*waker).busy_on.store(from, Ordering::Relaxed) };
-        }
-        self.woken_from.store(from, Ordering::Relaxed);
-        self.parker.wake();
     }
 
     /// Owner: puts a ready service behind those of the ring.
@@ -298,10 +258,28 @@ impl Shared {
     fn wake_for_surplus(&self) {
         let watcher = self.watcher.load(Ordering::SeqCst);
         if watcher != 0 {
-            self.workers[watcher - 1].wake();
-        } else if let Some(index) = self.idle.whom_to_wake() {
-            self.workers[index].wake();
+            self.idle.parker(watcher - 1).wake();
+        } else if self.idle.lacks_searcher() {
+            self.wake_one();
         }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        if self.idle.wake_one() {
+            watchdog::arm();
+        }
+    }
+
+    /// Whether something is in the injector or a ring.
+    fn anything(&self) -> bool {
+        !INJECTOR.is_empty() || self.workers.iter().any(|w| !w.queue.is_empty())
+    }
+
+    /// Whether something is in a slot.
+    fn any_slot(&self) -> bool {
+        let full = |w: &Remote| !w.next.load(Ordering::SeqCst).is_null();
+        self.workers.iter().any(full)
     }
 
     fn quits(&self) -> bool {
@@ -313,8 +291,8 @@ impl Shared {
 pub(crate) fn on_empty() {
     let Some(shared) = SHARED.get() else { return };
     shared.quit.store(true, Ordering::SeqCst);
-    for worker in &shared.workers {
-        worker.parker.wake();
+    for index in 0..shared.workers.len() {
+        shared.idle.parker(index).wake();
     }
     crate::start::on_empty();
 }

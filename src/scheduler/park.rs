@@ -1,61 +1,111 @@
 //! Where a worker sleeps.
+//!
+//! A worker sleeps in one of two ways. *Listed*, it does so until somebody has work for it: whoever it is takes it off the list
+//! by an exchange of its word, so that one of them wakes it. *Briefly*, it has something to look at later, and everybody may
+//! wake it. It may do either in a wait for news of sockets.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::stop_point;
 use kernel::Kernel;
 use std::time::Duration;
 
-const EMPTY: u32 = 0;
-const ASLEEP: u32 = 1;
-const TOKEN: u32 = 2;
-/// Asleep in a wait for news of sockets.
-const POLLING: u32 = 3;
+const AWAKE: u32 = 0;
+const LISTED: u32 = 1;
+const LISTED_POLLING: u32 = 2;
+const BRIEF: u32 = 3;
+const BRIEF_POLLING: u32 = 4;
+/// Woken, and does not know yet.
+const TOKEN: u32 = 5;
 
 /// One sleeper, any number of wakers. A wake that comes first makes the next sleep return at once.
 #[derive(Default)]
+#[repr(align(64))]
 pub(super) struct Parker(AtomicU32, Kernel);
 
 impl Parker {
-    /// Sleeps until [`Parker::wake`], or until the time has passed. True if it was woken. Only the owner.
-    pub(super) fn sleep(&self, limit: Option<Duration>) -> bool {
-        if self
-            .0
-            .compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
-            self.0.store(EMPTY, Ordering::Release);
-            return true;
-        }
-        loop {
-            self.1.wait(&self.0, ASLEEP, limit);
-            if self.0.load(Ordering::Acquire) == TOKEN || limit.is_some() {
-                break;
-            }
-        }
-        self.0.swap(EMPTY, Ordering::AcqRel) == TOKEN
+    /// Owner: it may be taken from now on. False if it was woken before; it is not listed then.
+    pub(super) fn list(&self, polls: bool) -> bool {
+        self.begin(if polls { LISTED_POLLING } else { LISTED })
     }
 
-    /// The owner is about to sleep in a wait for news of sockets. False if it was woken before that.
-    pub(super) fn begin_poll(&self) -> bool {
+    fn begin(&self, state: u32) -> bool {
         let begun = self
             .0
-            .compare_exchange(EMPTY, POLLING, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(AWAKE, state, Ordering::SeqCst, Ordering::Acquire)
             .is_ok();
         if !begun {
-            self.0.store(EMPTY, Ordering::Release);
+            self.0.store(AWAKE, Ordering::Release);
         }
         begun
     }
 
-    /// That wait is over. True if the owner was woken.
-    pub(super) fn end_poll(&self) -> bool {
-        self.0.swap(EMPTY, Ordering::AcqRel) == TOKEN
+    /// Owner, listed: sleeps until it is taken or woken.
+    pub(super) fn sleep(&self) {
+        while self.0.load(Ordering::Acquire) == LISTED {
+            self.1.wait(&self.0, LISTED, None);
+        }
+        self.end();
     }
 
-    /// Ends the sleep.
+    /// Owner: sleeps until [`Parker::wake`], or until the time has passed. True if it was woken.
+    pub(super) fn sleep_briefly(&self, limit: Duration) -> bool {
+        if !self.begin(BRIEF) {
+            return true;
+        }
+        self.1.wait(&self.0, BRIEF, Some(limit));
+        self.end()
+    }
+
+    /// Owner: it is about to sleep briefly in a wait for news of sockets. False if it was woken before that.
+    pub(super) fn begin_poll(&self) -> bool {
+        self.begin(BRIEF_POLLING)
+    }
+
+    /// Owner: the sleep is over, or does not take place. True if it was taken or woken.
+    pub(super) fn end(&self) -> bool {
+        stop_point();
+        self.0.swap(AWAKE, Ordering::AcqRel) == TOKEN
+    }
+
+    /// Anybody: whether it can be taken, from a wait for news of sockets or from the other.
+    pub(super) fn is_listed(&self, polling: bool) -> bool {
+        let listed = if polling { LISTED_POLLING } else { LISTED };
+        self.0.load(Ordering::SeqCst) == listed
+    }
+
+    /// Anybody: wakes it if it is listed. One of many who try succeeds.
+    pub(super) fn take(&self) -> bool {
+        for state in [LISTED, LISTED_POLLING] {
+            let taken =
+                self.0
+                    .compare_exchange(state, TOKEN, Ordering::SeqCst, Ordering::Relaxed);
+            if taken.is_ok() {
+                self.kick(state);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Anybody: ends the sleep, whichever it is.
     pub(super) fn wake(&self) {
-        match self.0.swap(TOKEN, Ordering::AcqRel) {
-            ASLEEP => self.1.wake(&self.0),
-            POLLING => self.1.wake_poller(),
+        let state = self.0.swap(TOKEN, Ordering::AcqRel);
+        self.kick(state);
+    }
+
+    /// Anybody: does once more what a waker may not have come to, if one has begun to.
+    pub(super) fn wake_again(&self) {
+        if self.0.load(Ordering::Acquire) == TOKEN {
+            self.kick(LISTED);
+            self.kick(LISTED_POLLING);
+        }
+    }
+
+    fn kick(&self, state: u32) {
+        stop_point();
+        match state {
+            LISTED | BRIEF => self.1.wake(&self.0),
+            LISTED_POLLING | BRIEF_POLLING => self.1.wake_poller(),
             _ => {}
         }
     }
@@ -218,135 +268,37 @@ mod tests {
     fn a_wake_before_the_sleep_is_not_lost() {
         let parker = Parker::default();
         parker.wake();
-        assert!(parker.sleep(None));
-        assert!(!parker.sleep(Some(Duration::from_micros(1))));
+        assert!(!parker.list(false));
+        parker.wake();
+        assert!(parker.sleep_briefly(Duration::from_secs(1000)));
+        assert!(!parker.sleep_briefly(Duration::from_micros(1)));
     }
 
     #[test]
     fn a_wake_ends_a_sleep() {
         let parker = std::sync::Arc::new(Parker::default());
         let other = parker.clone();
-        let sleeper = std::thread::spawn(move || other.sleep(None));
+        let sleeper = std::thread::spawn(move || other.list(false).then(|| other.sleep()));
         parker.wake();
         sleeper.join().unwrap();
+    }
+
+    #[test]
+    fn only_who_is_listed_is_taken_and_once() {
+        let parker = Parker::default();
+        assert!(!parker.take(), "awake");
+        assert!(parker.begin_poll());
+        assert!(!parker.take(), "back by itself soon");
+        assert!(!parker.end());
+        for polls in [false, true] {
+            assert!(parker.list(polls));
+            assert!(parker.take());
+            assert!(!parker.take());
+            assert!(parker.end());
+        }
     }
 }
 
 #[cfg(all(test, feature = "loom"))]
-mod loom_tests {
-    use super::kernel::Event;
-    use super::*;
-    use crate::scheduler::idle::Idle;
-    use crate::socket::role::Role;
-    use loom::sync::Arc;
-    use loom::sync::atomic::{AtomicBool, AtomicUsize};
-    use loom::thread;
-
-    impl Parker {
-        fn on(event: &Arc<Event>) -> Parker {
-            Parker(AtomicU32::new(EMPTY), Kernel::new(event.clone()))
-        }
-
-        /// A worker waits for news of sockets of which there are none. True if it was woken.
-        fn poll(&self) -> bool {
-            if self.begin_poll() {
-                self.1.event.wait();
-                return self.end_poll();
-            }
-            true
-        }
-    }
-
-    /// Loom fails if the sleeper sleeps for ever.
-    #[test]
-    fn loom_a_wake_ends_a_sleep_or_a_poll_whenever_it_comes() {
-        for polls in [false, true] {
-            loom::model(move || {
-                let parker = Arc::new(Parker::default());
-                let other = parker.clone();
-                let sleeper = thread::spawn(move || {
-                    if polls {
-                        assert!(other.poll());
-                    } else {
-                        assert!(other.sleep(None));
-                    }
-                    // Used up: it does not end the next sleep too.
-                    assert!(!other.sleep(Some(Duration::ZERO)));
-                });
-                parker.wake();
-                sleeper.join().unwrap();
-            });
-        }
-    }
-
-    /// Work is published while a worker counts itself as asleep, looks once more and goes to poll: it sees the work, or is
-    /// woken.
-    #[test]
-    fn loom_no_wake_up_is_lost_between_a_sender_and_a_worker_that_goes_to_poll() {
-        loom::model(|| {
-            let shared = Arc::new((Idle::new(), AtomicBool::new(false), Parker::default()));
-            shared.0.search();
-            let other = shared.clone();
-            let sender = thread::spawn(move || {
-                let (idle, work, parker) = &*other;
-                work.store(true, Ordering::SeqCst);
-                if idle.whom_to_wake().is_some() {
-                    parker.wake();
-                }
-            });
-            let (idle, work, parker) = &*shared;
-            idle.give_up(0, false);
-            if !work.load(Ordering::SeqCst) {
-                assert!(parker.poll());
-            }
-            idle.awake(0);
-            assert!(work.load(Ordering::SeqCst));
-            assert_eq!(idle.searching(), 1);
-            sender.join().unwrap();
-        });
-    }
-
-    /// Two workers go to sleep, one of them at most in a poll; each is woken once. A write to the eventfd that comes late,
-    /// when the one that it was meant for has left, ends the poll of another for no reason, as news would; it costs nobody
-    /// his wake-up.
-    #[test]
-    fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
-        loom::model(|| {
-            struct Shared {
-                role: Role,
-                polling: AtomicUsize,
-                workers: [Parker; 2],
-            }
-            let event = Event::new();
-            let shared = Arc::new(Shared {
-                role: Role::new(),
-                polling: AtomicUsize::new(0),
-                workers: [Parker::on(&event), Parker::on(&event)],
-            });
-            let worker = |index: usize| {
-                let shared = shared.clone();
-                move || {
-                    let parker = &shared.workers[index];
-                    let mut woken = false;
-                    while !woken {
-                        if shared.role.try_take() {
-                            assert_eq!(shared.polling.fetch_add(1, Ordering::Relaxed), 0);
-                            woken = parker.poll();
-                            shared.polling.fetch_sub(1, Ordering::Relaxed);
-                            let _ = shared.role.give_back();
-                        } else {
-                            woken = parker.sleep(None);
-                        }
-                    }
-                }
-            };
-            let sleepers = [thread::spawn(worker(0)), thread::spawn(worker(1))];
-            for parker in &shared.workers {
-                parker.wake();
-            }
-            for sleeper in sleepers {
-                sleeper.join().unwrap();
-            }
-        });
-    }
-}
+#[path = "models.rs"]
+mod loom_tests;

@@ -1,11 +1,12 @@
 //! The run queue of one worker: a ring that its worker fills, and from which everybody takes.
 //!
 //! The owner pushes at `tail` (a plain store, published with release). Owner and thieves take at `head` with one
-//! compare-and-swap. A slot is written again only after `head` has passed it, so what was read before a successful
+//! compare-and-swap, one service at a time. A slot is written again only after `head` has passed it, so what was read before a successful
 //! exchange was still there.
 
 use super::Ready;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::sync::stop_point;
 
 /// Slots of a ring. Small under loom, so that a model reaches the wrap.
 const SIZE: usize = if cfg!(feature = "loom") { 4 } else { 256 };
@@ -42,7 +43,9 @@ impl RunQueue {
         if tail.wrapping_sub(head) as usize >= SIZE {
             return false;
         }
+        stop_point();
         self.slot(tail).store(ready, Ordering::Relaxed);
+        stop_point();
         self.tail.store(tail.wrapping_add(1), Ordering::SeqCst);
         true
     }
@@ -56,6 +59,7 @@ impl RunQueue {
                 return None;
             }
             let ready = self.slot(head).load(Ordering::Relaxed);
+            stop_point();
             match self.head.compare_exchange(
                 head,
                 head.wrapping_add(1),
@@ -68,37 +72,35 @@ impl RunQueue {
         }
     }
 
-    /// Anybody: takes half of what is there (at least one), puts the rest of it into `into`, which the caller owns.
+    /// Owner: whether a push would succeed.
+    pub(super) fn has_room(&self) -> bool {
+        let head = self.head.load(Ordering::Acquire);
+        (self.tail.load(Ordering::Relaxed).wrapping_sub(head) as usize) < SIZE
+    }
+
+    /// Anybody: how many there are.
+    pub(super) fn len(&self) -> usize {
+        let head = self.head.load(Ordering::Acquire);
+        let len = self.tail.load(Ordering::Acquire).wrapping_sub(head) as usize;
+        // `tail` may have gone on meanwhile, and others taken from it.
+        len.min(SIZE)
+    }
+
+    /// Anybody: moves half of what is there (at least one) to `into`, which the caller owns, and takes the oldest.
+    ///
+    /// One by one: a thief that gets no time in between has one of them in its hand, and the others find the rest here or
+    /// there. Half of the ring by a single exchange would be nowhere until the thief goes on.
     pub(super) fn steal(&self, into: &RunQueue) -> Option<*mut Ready> {
-        let mut head = self.head.load(Ordering::Acquire);
-        loop {
-            let len = self.tail.load(Ordering::Acquire).wrapping_sub(head);
-            if len == 0 || len as usize > SIZE {
-                return None;
+        let len = self.len();
+        for _ in 0..len - len / 2 {
+            if !into.has_room() {
+                break;
             }
-            let into_tail = into.tail.load(Ordering::Relaxed);
-            let room = SIZE as u32 - into_tail.wrapping_sub(into.head.load(Ordering::Acquire));
-            let take = (len - len / 2).min(room + 1);
-            let first = self.slot(head).load(Ordering::Relaxed);
-            for i in 1..take {
-                let ready = self.slot(head.wrapping_add(i)).load(Ordering::Relaxed);
-                into.slot(into_tail.wrapping_add(i - 1))
-                    .store(ready, Ordering::Relaxed);
-            }
-            match self.head.compare_exchange(
-                head,
-                head.wrapping_add(take),
-                Ordering::SeqCst,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => {
-                    into.tail
-                        .store(into_tail.wrapping_add(take - 1), Ordering::SeqCst);
-                    return Some(first);
-                }
-                Err(now) => head = now,
-            }
+            let Some(ready) = self.pop() else { break };
+            into.push(ready);
+            stop_point();
         }
+        into.pop()
     }
 
     /// Anybody: true if nothing is there.
@@ -181,5 +183,33 @@ mod loom_tests {
             assert!(got.windows(2).all(|w| w[0] != w[1]), "taken twice: {got:?}");
             assert!(got.len() >= 4, "lost: {got:?}");
         });
+    }
+
+    /// A thief stops for ever, wherever it is: all but the one in its hand are in one of the rings.
+    #[test]
+    fn loom_a_thief_that_stops_hides_one() {
+        for point in 1..14 {
+            loom::model(move || {
+                let queue = Arc::new(RunQueue::new());
+                let own = Arc::new(RunQueue::new());
+                for i in 0..4 {
+                    queue.push(item(i));
+                }
+                let thief = {
+                    let (queue, own) = (queue.clone(), own.clone());
+                    loom::thread::spawn(move || {
+                        crate::sync::stopping_at(point, || {
+                            queue.steal(&own);
+                        });
+                    })
+                };
+                let mut got: Vec<_> = queue.pop().into_iter().collect();
+                thief.join().unwrap();
+                got.extend(std::iter::from_fn(|| queue.pop().or_else(|| own.pop())));
+                got.sort_unstable();
+                assert!(got.windows(2).all(|w| w[0] != w[1]), "taken twice: {got:?}");
+                assert!(got.len() >= 3, "hidden: {got:?}");
+            });
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The loop of a worker thread.
 
-use super::place::{Place, Set, processor};
-use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER};
+use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER, watchdog};
 use crate::clock;
 use crate::reclaim;
 use crate::service::{self, Turn};
@@ -43,7 +42,7 @@ pub fn run_worker(index: usize) {
         shared_first: false,
         seen: vec![0; shared.workers.len()],
         seen_messages: vec![0; shared.workers.len()],
-        place: Place::new(),
+        owed: 0,
         busy_since: 0,
         polled: false,
         cpu_seen: 0,
@@ -72,10 +71,11 @@ struct Worker {
     /// The last turn was a long one, of a service that goes on: what came from outside meanwhile is not to wait for
     /// more such turns.
     shared_first: bool,
+    /// So many services of the shared queue are to be run before our own.
+    owed: usize,
     /// Turn counts of the others at the watcher's last look, and what their monitors counted.
     seen: Vec<u64>,
     seen_messages: Vec<i32>,
-    place: Place,
     /// When the worker last found work after a search, in nanoseconds.
     busy_since: u64,
     /// That work was news of sockets, which it had waited for itself.
@@ -124,9 +124,14 @@ impl Worker {
     fn next(&mut self) -> Option<*mut Ready> {
         if self.shared_first || self.ticks.is_multiple_of(INJECTOR_EVERY) {
             self.shared_first = false;
-            if let Some(ready) = self.injected() {
+            self.owed = 1 + self.share();
+        }
+        if self.owed != 0 {
+            self.owed -= 1;
+            if let Some(ready) = INJECTOR.pop() {
                 return Some(ready);
             }
+            self.owed = 0;
         }
         if self.slot_turns < SLOT_TURNS
             && let Some(ready) = self.remote.take_own_next(self.shared)
@@ -142,8 +147,24 @@ impl Worker {
             .or_else(|| self.remote.take_own_next(self.shared))
     }
 
+    /// Our part of the shared queue.
+    #[cold]
+    fn share(&self) -> usize {
+        (INJECTOR.len() / (self.shared.workers.len() + 1)).min(32)
+    }
+
+    /// The oldest of the shared queue, and our part of it into our ring, which is empty. Others find them here or there at
+    /// any time, but one, if we are not given time in between.
     fn injected(&self) -> Option<*mut Ready> {
-        INJECTOR.pop(Some(&self.remote.queue), self.shared.workers.len() + 1)
+        if INJECTOR.is_empty() {
+            return None;
+        }
+        let ring = &self.remote.queue;
+        for _ in 0..self.share() {
+            let Some(ready) = INJECTOR.pop() else { break };
+            self.remote.keep(ready);
+        }
+        ring.pop().or_else(|| INJECTOR.pop())
     }
 
     /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
@@ -152,45 +173,41 @@ impl Worker {
         service::interrupt();
         self.remote.monitor.end();
         self.note_stretch();
-        self.remote.busy_on.store(-1, Ordering::Relaxed);
-        self.shared.idle.search();
+        self.begin_search();
         let mut pause = WATCH_FIRST;
         let mut woken = false;
         for seen in &mut self.seen {
             *seen = 0;
         }
         loop {
+            self.look();
             if self.shared.quits() {
-                self.place.anywhere();
-                self.shared.idle.found();
+                self.shared.idle.found(self.index);
                 return None;
             }
             if let Some(ready) = self.own() {
-                self.place.anywhere();
-                self.remote.busy_on.store(processor(), Ordering::Relaxed);
                 self.busy_since = clock::monotonic_nanos();
                 self.polled = true;
-                if self.shared.idle.found() && self.anything() {
+                if self.shared.idle.found(self.index) && self.shared.anything() {
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
             }
             if let Some(ready) = self.steal().or_else(|| self.relieve(woken)) {
-                self.place.anywhere();
-                self.remote.busy_on.store(processor(), Ordering::Relaxed);
                 self.busy_since = clock::monotonic_nanos();
-                let last = self.shared.idle.found();
+                let last = self.shared.idle.found(self.index);
                 // If there is more to do or to watch, another takes our place.
                 let since = self.shared.long_stretch.load(Ordering::Relaxed);
                 let watch = self.busy_since.saturating_sub(since) < WATCH_FOR;
-                if last && (watch || self.anything()) {
+                if last && (watch || self.shared.anything()) {
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
             }
 
-            let nobody_busy = self.shared.idle.busy(self.shared.workers.len()) == 0;
-            if nobody_busy || self.shared.idle.searching() > 1 {
+            let workers = &self.shared.workers;
+            let nobody_busy = !workers.iter().any(|w| w.monitor.is_busy());
+            if nobody_busy || !self.shared.idle.is_searcher(self.index) {
                 woken = self.sleep(guard);
                 pause = WATCH_FIRST;
             } else {
@@ -198,6 +215,19 @@ impl Worker {
                 pause = (pause * 2).min(WATCH_LAST);
             }
         }
+    }
+
+    fn begin_search(&self) {
+        self.shared.idle.search(self.index);
+        watchdog::arm();
+    }
+
+    /// Shows the watchdog that we are about to look at the queues.
+    fn look(&self) {
+        let looks = self.remote.looks.load(Ordering::Relaxed);
+        self.remote
+            .looks
+            .store(looks.wrapping_add(1), Ordering::Release);
     }
 
     /// A stretch of work is over. A long one is noted, but not one in which the thread did not have the processor.
@@ -247,15 +277,17 @@ impl Worker {
             .find_map(|victim| victim.queue.steal(&self.remote.queue))
     }
 
-    /// Takes the slot of a worker that is in the same turn as at our last look, or (just `woken`) as when it woke us.
+    /// Takes the slot of a worker that is in the same turn as at our last look, or (just `woken`) as when it woke us, or
+    /// as when the watchdog found it held up.
     fn relieve(&mut self, woken: bool) -> Option<*mut Ready> {
         for (i, victim) in self.shared.workers.iter().enumerate() {
             if i == self.index {
                 continue;
             }
             let ticks = victim.ticks.load(Ordering::Relaxed);
-            let held_up =
-                self.seen[i] == ticks || (woken && victim.woke_at.load(Ordering::Relaxed) == ticks);
+            let held_up = self.seen[i] == ticks
+                || (woken && victim.woke_at.load(Ordering::Relaxed) == ticks)
+                || victim.held_at.load(Ordering::Relaxed) == ticks;
             self.seen[i] = ticks;
             if held_up && let Some(ready) = victim.take_next() {
                 victim.rouse_anew();
@@ -265,39 +297,41 @@ impl Worker {
         None
     }
 
-    fn anything(&self) -> bool {
-        !INJECTOR.is_empty() || self.shared.workers.iter().any(|w| !w.queue.is_empty())
-    }
-
     /// Sleeps until somebody wakes us, or until there are news of sockets; we search again after. False for news only.
     fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
-        let idle = &self.shared.idle;
+        let (shared, index) = (self.shared, self.index);
+        let idle = &shared.idle;
         let leader = socket::try_lead(false);
-        idle.give_up(self.index, leader.is_some());
-        // A last look. Slots of others count only when nobody is left who would look at them.
-        let slot = || {
-            self.shared
-                .workers
-                .iter()
-                .any(|w| !w.next.load(Ordering::SeqCst).is_null())
-        };
-        if !(self.anything() || self.shared.quits() || (idle.searching() == 0 && slot())) {
-            *guard = None;
-            reclaim::collect_some();
-            self.place.anywhere();
-            if let Some(leader) = leader {
-                return self.lead(leader, None, guard, &|| idle.awake(self.index));
-            }
-            self.remote.parker.sleep(None);
-            self.spread();
-            *guard = Some(reclaim::enter());
+        if !idle.list(index, leader.is_some()) {
+            self.begin_search();
+            return true;
         }
-        idle.awake(self.index);
+        let awake = || {
+            idle.awake(index);
+            watchdog::arm();
+        };
+        // A last look. Slots of others count only when nobody is left who would look at them.
+        if shared.anything()
+            || shared.quits()
+            || (idle.searcher().is_none() && shared.any_slot())
+        {
+            idle.parker(index).end();
+            awake();
+            return true;
+        }
+        *guard = None;
+        reclaim::collect_some();
+        if let Some(leader) = leader {
+            return self.lead(leader, None, guard, &awake);
+        }
+        idle.parker(index).sleep();
+        *guard = Some(reclaim::enter());
+        awake();
         true
     }
 
-    /// Sleeps in a wait for news of sockets. `awake` is called when that is over and nothing is delivered yet. True if
-    /// somebody ended the sleep.
+    /// Sleeps in a wait for news of sockets, which the parker knows of. `awake` is called when that is over and nothing is
+    /// delivered yet. True if somebody ended the sleep.
     fn lead(
         &self,
         leader: socket::Leader<'static>,
@@ -306,68 +340,69 @@ impl Worker {
         awake: &dyn Fn(),
     ) -> bool {
         let mut woken = true;
-        if self.remote.parker.begin_poll() {
-            socket::lead(leader, limit, &mut || {
-                woken = self.remote.parker.end_poll();
-                *guard = Some(reclaim::enter());
-                awake();
-            });
-        } else {
+        socket::lead(leader, limit, &mut || {
+            woken = self.shared.idle.parker(self.index).end();
             *guard = Some(reclaim::enter());
             awake();
-        }
-        self.remote.woken_from.store(-1, Ordering::Relaxed);
+        });
         woken
-    }
-
-    /// Just woken: leaves the waker's processor.
-    fn spread(&mut self) {
-        let from = self.remote.woken_from.swap(-1, Ordering::Relaxed);
-        if from >= 0 {
-            self.place
-                .leave(from, self.shared.idle.busy(self.shared.workers.len()));
-        }
     }
 
     /// The watcher sleeps between two looks. True if somebody ended the sleep.
     fn pause(&mut self, guard: &mut Option<reclaim::Guard>, time: Duration) -> bool {
-        let mut woken = false;
-        let mut busy = Set::new();
-        for other in &self.shared.workers {
-            busy.add(other.busy_on.load(Ordering::Relaxed));
-        }
-        self.place.avoid(busy);
-        self.shared.watcher.store(self.index + 1, Ordering::SeqCst);
+        let (shared, seat) = (self.shared, self.index + 1);
+        shared.watcher.store(seat, Ordering::SeqCst);
+        // Another may sit there by now, if we were away for long.
+        let awake = || {
+            let (held, free) = (Ordering::SeqCst, Ordering::Relaxed);
+            let _ = shared.watcher.compare_exchange(seat, 0, held, free);
+        };
         // Who filled its slot between our look and this store could not rouse us: look again soon.
         let held_up = |(other, seen): (&Remote, &u64)| {
             other.ticks.load(Ordering::Relaxed) == *seen
                 && !other.next.load(Ordering::SeqCst).is_null()
         };
-        let mut others = self.shared.workers.iter().zip(&self.seen);
+        let mut others = shared.workers.iter().zip(&self.seen);
         let time = if others.any(held_up) {
             WATCH_FIRST
         } else {
             time
         };
-        if !self.anything() && !self.shared.quits() {
-            // What we deliver ourselves is not for others to wake us for.
-            let watcher = &self.shared.watcher;
-            let awake = || watcher.store(0, Ordering::SeqCst);
-            *guard = None;
-            if self.long_callback()
-                && let Some(leader) = socket::try_lead(true)
-            {
-                return self.lead(leader, Some(time), guard, &awake);
-            }
-            woken = self.remote.parker.sleep(Some(time));
-            self.spread();
-            if !woken && let Some(leader) = socket::try_lead(true) {
-                // Those we watch will poll themselves soon; news that have piled up meanwhile are worth a look.
-                return self.lead(leader, Some(Duration::ZERO), guard, &awake);
-            }
-            *guard = Some(reclaim::enter());
+        if shared.anything() || shared.quits() {
+            awake();
+            return false;
         }
-        self.shared.watcher.store(0, Ordering::SeqCst);
+        // What we deliver ourselves is not for others to wake us for.
+        *guard = None;
+        let parker = shared.idle.parker(self.index);
+        if self.long_callback()
+            && let Some(leader) = socket::try_lead(true)
+        {
+            return self.poll_briefly(leader, time, guard, &awake);
+        }
+        let woken = parker.sleep_briefly(time);
+        if !woken && let Some(leader) = socket::try_lead(true) {
+            // Those we watch will poll themselves soon; news that have piled up meanwhile are worth a look.
+            return self.poll_briefly(leader, Duration::ZERO, guard, &awake);
+        }
+        *guard = Some(reclaim::enter());
+        awake();
         woken
+    }
+
+    /// [`Worker::lead`] of the watcher.
+    fn poll_briefly(
+        &self,
+        leader: socket::Leader<'static>,
+        time: Duration,
+        guard: &mut Option<reclaim::Guard>,
+        awake: &dyn Fn(),
+    ) -> bool {
+        if self.shared.idle.parker(self.index).begin_poll() {
+            return self.lead(leader, Some(time), guard, awake);
+        }
+        *guard = Some(reclaim::enter());
+        awake();
+        true
     }
 }

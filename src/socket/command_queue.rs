@@ -59,11 +59,17 @@ impl<T> CommandQueue<T> {
         }
     }
 
-    /// Announces that the consumer is about to sleep. `false`: there is something to do first.
+    /// Announces that the consumer, or who waits in its place, is about to sleep. `false`: there is something to do first.
     pub fn fall_asleep(&self) -> bool {
-        self.word
-            .compare_exchange(0, ASLEEP, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        let word = self
+            .word
+            .compare_exchange(0, ASLEEP, Ordering::AcqRel, Ordering::Relaxed);
+        matches!(word, Ok(_) | Err(ASLEEP))
+    }
+
+    /// Any thread: whether something is there.
+    pub fn has_some(&self) -> bool {
+        self.word.load(Ordering::Acquire) > ASLEEP
     }
 
     /// Takes everything, oldest first, and marks the consumer as awake. Only the consumer calls it.

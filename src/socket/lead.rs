@@ -8,19 +8,25 @@
 //!   documentation of the other files says of the I/O thread holds for the holder of the role, and passes from one to the
 //!   next with that lock. Nobody else takes the lock, but programs that run turns themselves (`skynet_socket_poll`); if
 //!   one does, workers do not poll.
-//! - Nobody has the role while the last holder runs services. That is short as a rule. The socket thread looks every
-//!   [`TICK`]; when nobody has polled between two looks it takes the role until there are news. So no news and no command
-//!   of another thread wait longer than two ticks, and with all workers busy all the time the sockets are polled once a
-//!   tick. (A worker that watches another in a long callback polls too.)
-//! - When nothing came for [`QUIET`] ticks, the worker that polls may go on to, but no other begins. The socket thread
-//!   sleeps until that worker gives the role up (which may be never: an idle node does not wake up), and polls from then
-//!   on. It does so too when much is moved: large data is read by one thread and worked on by another at the same time.
+//! - A worker waits without the role. It has the seat, which one worker has at a time, and takes the role when news have
+//!   come. So a worker that the system does not run, before or after the news, holds nothing that others need: the kernel
+//!   tells news again until somebody has seen to them. What the worker was told counts only if nobody has run a turn since it
+//!   began to wait; else it asks again.
+//! - The socket thread looks every [`TICK`]. If nobody has run a turn between two looks it takes the role until there are
+//!   news; but if a worker waits, only when news are there at two looks in a row: that worker does not run, and the socket
+//!   thread polls alone until it has left the seat. So no news and no command of another thread wait longer than three
+//!   ticks, and with all workers busy all the time the sockets are polled once a tick. (A worker that watches another in a
+//!   long callback polls too.)
+//! - When nothing came for [`QUIET`] ticks, the socket thread polls from then on. It does so too when much is moved (large
+//!   data is read by one thread and worked on by another at the same time) and when something is to be done at a certain
+//!   time. A worker that waits ends that after so long by itself ([`LONGEST`]), so an idle node does not wake up.
+//! - News wake one of those who wait. While a worker may still be among them, the socket thread sleeps no longer than a tick.
 //! - A worker that polls sleeps in the kernel as others sleep on their word; who wakes it writes to the eventfd.
 
 use super::event::{Event, Sink};
 use super::role::Role;
 use super::server::SocketServer;
-use super::turn::{BULK, Done, Io, Turn, Wait};
+use super::turn::{BRIEF_READY, BULK, Done, Io, Turn};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, Thread};
@@ -30,6 +36,8 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without news after which the sockets are not hot any more.
 const QUIET: u32 = 20;
+/// The longest wait of a worker; after it no news wake the worker instead of the socket thread.
+const LONGEST: Duration = TICK.saturating_mul(QUIET);
 /// So many turns in a row that had news, none later than a tick after the last, make the sockets hot.
 const WARM_UP: u32 = 16;
 
@@ -38,9 +46,11 @@ pub struct Lead {
     role: Role,
     /// Workers may begin to poll.
     hot: AtomicBool,
-    /// Turns of workers, and those of them that had news.
+    /// Turns of anybody, and those of workers that had news.
     turns: AtomicU32,
     news: AtomicU32,
+    /// A worker waits, or has not gone on since.
+    seat: AtomicBool,
     exit: AtomicBool,
     /// The kernel knows waits shorter than a millisecond.
     brief: bool,
@@ -55,10 +65,42 @@ impl Lead {
             hot: AtomicBool::new(false),
             turns: AtomicU32::new(0),
             news: AtomicU32::new(0),
+            seat: AtomicBool::new(false),
             exit: AtomicBool::new(false),
             brief,
             standby: Mutex::new(None),
         }
+    }
+
+    /// For a worker: takes the seat, if nobody has it and nobody polls.
+    fn try_sit(&self) -> bool {
+        // Whoever takes the role looks at the seat after that: one of us sees the other.
+        self.role.is_free()
+            && !self.seat.swap(true, Ordering::SeqCst)
+            && (self.role.is_free() || {
+                self.leave();
+                false
+            })
+    }
+
+    fn leave(&self) {
+        self.seat.store(false, Ordering::SeqCst);
+    }
+
+    /// Holder of the role, after a turn. One at a time, so these need no atomic addition.
+    fn count(&self, done: &Done, by_worker: bool) {
+        if by_worker && done.delivered != 0 {
+            let news = self.news.load(Ordering::Relaxed).wrapping_add(1);
+            self.news.store(news, Ordering::Relaxed);
+        }
+        if done.bytes > BULK || done.rests {
+            self.hot.store(false, Ordering::Relaxed);
+        }
+        if done.exit {
+            self.exit.store(true, Ordering::Release);
+        }
+        let turns = self.turns.load(Ordering::Relaxed).wrapping_add(1);
+        self.turns.store(turns, Ordering::Release);
     }
 
     fn wake_standby(&self) {
@@ -67,11 +109,12 @@ impl Lead {
         }
     }
 
-    /// The socket thread waits until nobody else polls. `false`: the server was told to end.
-    fn stand_by(&self) -> bool {
+    /// The socket thread waits until nobody else polls, or the one who should does not. `pending`: whether there are news or
+    /// commands. `false`: the server was told to end.
+    fn stand_by(&self, pending: impl Fn() -> bool) -> bool {
         let mut turns = self.turns.load(Ordering::Relaxed);
         let mut news = self.news.load(Ordering::Relaxed);
-        let mut quiet = 0;
+        let (mut quiet, mut unseen) = (0, 0);
         loop {
             if self.exit.load(Ordering::Acquire) {
                 return false;
@@ -85,8 +128,20 @@ impl Lead {
             }
             thread::park_timeout(TICK);
             let now = self.turns.load(Ordering::Relaxed);
-            if now == turns && self.role.try_take() {
-                return true;
+            if now != turns {
+                unseen = 0;
+            } else if !self.seat.load(Ordering::SeqCst) {
+                if self.role.try_take() {
+                    return true;
+                }
+            } else if !pending() {
+                unseen = 0;
+            } else {
+                unseen += 1;
+                if unseen == 2 && self.role.try_take() {
+                    self.hot.store(false, Ordering::Relaxed);
+                    return true;
+                }
             }
             turns = now;
             let now = self.news.load(Ordering::Relaxed);
@@ -115,7 +170,7 @@ impl Pace {
             self.row = 0;
         }
         self.row += 1;
-        if gap > QUIET * TICK || done.bytes > BULK {
+        if gap > QUIET * TICK || done.bytes > BULK || done.rests {
             hot.store(false, Ordering::Relaxed);
         } else if self.row >= WARM_UP && idlers {
             hot.store(true, Ordering::Relaxed);
@@ -154,7 +209,8 @@ impl SocketServer {
             last: Instant::now(),
             row: 0,
         };
-        while self.lead.stand_by() {
+        let pending = || self.shared.commands.has_some() || self.shared.poller.has_news();
+        while self.lead.stand_by(pending) {
             let go_on = self.serve_while_needed(sink, idlers, &mut pace);
             // Nobody but this thread awaits the role.
             let _ = self.lead.role.give_back();
@@ -171,18 +227,24 @@ impl SocketServer {
         idlers: &dyn Fn() -> bool,
         pace: &mut Pace,
     ) -> bool {
+        let began = Instant::now();
         loop {
             let mut looking = Looking {
                 sink: &mut *sink,
                 idlers,
                 seen: false,
             };
-            let done = self.turn(&mut looking, true);
+            let shared_wait = self.lead.seat.load(Ordering::SeqCst);
+            let most = (shared_wait && began.elapsed() <= LONGEST + TICK).then_some(TICK);
+            let done = Turn::run(&self.shared, &mut self.io.lock(), &mut looking, true, most);
+            self.lead.count(&done, false);
             if done.exit {
                 return false;
             }
             if done.delivered != 0 {
-                pace.note(&done, &self.lead.hot, looking.seen);
+                // A worker that does not leave its seat does not run.
+                let idlers = looking.seen && !self.lead.seat.load(Ordering::Relaxed);
+                pace.note(&done, &self.lead.hot, idlers);
                 if self.lead.hot.load(Ordering::Relaxed) {
                     return true;
                 }
@@ -201,55 +263,84 @@ impl SocketServer {
     pub fn try_lead(&self, briefly: bool) -> Option<Leader<'_>> {
         let lead = &self.lead;
         let may = lead.hot.load(Ordering::Relaxed) && (lead.brief || !briefly);
-        if !may || !lead.role.try_take() {
+        if !may || self.io.is_locked() || !lead.try_sit() {
             return None;
         }
-        // Drop gives the role back if the lock fails.
-        let mut leader = Leader {
-            server: self,
-            io: None,
-        };
-        leader.io = self.io.try_lock();
-        leader.io.is_some().then_some(leader)
+        Some(Leader { server: self })
     }
 }
 
-/// The right to run turns, of a worker.
+/// The right to wait for news, of a worker.
 pub struct Leader<'a> {
     server: &'a SocketServer,
-    io: Option<MutexGuard<'a, Io>>,
 }
 
 impl Leader<'_> {
-    /// Runs one turn, which waits for news, no longer than `limit`. It does less than a turn of the socket thread, for
-    /// what it makes ready waits for its end.
-    pub fn turn(mut self, sink: &mut dyn Sink, limit: Option<Duration>) {
-        let Some(io) = &mut self.io else { return };
+    /// Waits for news, no longer than `limit` (and not for ever without one), and runs a turn for them. It does less than a
+    /// turn of the socket thread, for what it makes ready waits for its end.
+    pub fn turn(self, sink: &mut dyn Sink, limit: Option<Duration>) {
+        let shared = &self.server.shared;
         let lead = &self.server.lead;
-        let done = Turn::run(&self.server.shared, io, sink, Wait::Brief(limit));
-        if done.delivered != 0 {
-            // One holder at a time, so these need no atomic addition.
-            let news = lead.news.load(Ordering::Relaxed).wrapping_add(1);
-            lead.news.store(news, Ordering::Relaxed);
+        let turns = lead.turns.load(Ordering::Acquire);
+        let (timeout, limit) = match limit {
+            _ if !shared.commands.fall_asleep() => (0, None),
+            Some(limit) => (-1, Some(limit)),
+            None => (LONGEST.as_millis() as i32, None),
+        };
+        let mut room = [libc::epoll_event { events: 0, u64: 0 }; BRIEF_READY];
+        let mut ready = Vec::with_capacity(BRIEF_READY);
+        let told = shared.poller.wait(&mut room, timeout, limit, &mut ready);
+        sink.awake();
+        // Errors are for the socket thread to report, which sees the same.
+        if told.is_err() || (ready.is_empty() && !shared.commands.has_some()) {
+            return;
         }
-        if done.bytes > BULK {
-            lead.hot.store(false, Ordering::Relaxed);
+        let Some(mut turner) = Turner::try_new(self.server) else {
+            return;
+        };
+        if lead.turns.load(Ordering::Relaxed) != turns {
+            let _ = shared.poller.wait(&mut room, 0, None, &mut ready);
         }
-        if done.exit {
-            lead.exit.store(true, Ordering::Release);
-        }
-        let turns = lead.turns.load(Ordering::Relaxed).wrapping_add(1);
-        lead.turns.store(turns, Ordering::Relaxed);
+        let done = Turn::brief(shared, &mut turner.io, sink, &ready);
+        lead.count(&done, true);
     }
 }
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
-        self.io = None;
-        let lead = &self.server.lead;
-        let awaited = lead.role.give_back();
-        if awaited || lead.exit.load(Ordering::Relaxed) || !lead.hot.load(Ordering::Relaxed) {
-            lead.wake_standby();
+        self.server.lead.leave();
+    }
+}
+
+/// A worker that runs a turn. The lock is free before the role is.
+struct Turner<'a> {
+    io: MutexGuard<'a, Io>,
+    _role: Held<'a>,
+}
+
+/// The role, of a worker.
+struct Held<'a>(&'a Lead);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+impl Turner<'_> {
+    fn try_new(server: &SocketServer) -> Option<Turner<'_>> {
+        let role = server.lead.role.try_take().then_some(Held(&server.lead))?;
+        let io = server.io.try_lock()?;
+        Some(Turner { io, _role: role })
+    }
+}
+
+impl Lead {
+    /// A worker gives the role back.
+    fn give_back(&self) {
+        let awaited = self.role.give_back();
+        if awaited || self.exit.load(Ordering::Relaxed) || !self.hot.load(Ordering::Relaxed) {
+            self.wake_standby();
         }
     }
 }

@@ -123,6 +123,17 @@ impl Poller {
         n >= 0 || Errno::last() != Errno(libc::ENOSYS)
     }
 
+    /// Whether a wait would find something. Takes nothing away.
+    pub fn has_news(&self) -> bool {
+        let mut epoll = libc::pollfd {
+            fd: self.epoll.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one descriptor, which is writable; no wait.
+        unsafe { libc::poll(&mut epoll, 1, 0) > 0 }
+    }
+
     /// Ends the present or next `wait`.
     pub fn wake(&self) {
         let _ = sys::write(self.wake.as_raw_fd(), &1u64.to_ne_bytes());

@@ -27,8 +27,13 @@ impl Role {
     /// Any thread: takes the role if nobody has it.
     pub fn try_take(&self) -> bool {
         self.0
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(FREE, HELD, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Whether nobody has the role at the moment.
+    pub fn is_free(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == FREE
     }
 
     /// The socket thread only: takes the role, or leaves word that it waits for it. `false`: it may sleep until the holder

@@ -14,7 +14,7 @@ use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
 use super::sys::{self, Errno};
 use super::totals::Figures;
-use super::turn::{Done, Io, Turn, Wait};
+use super::turn::{Done, Io, Turn};
 use crate::release;
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
@@ -79,8 +79,7 @@ impl SocketServer {
 
     /// One turn of the I/O thread; events go to `sink`. With `wait` it sleeps until there is something to do.
     pub fn turn(&self, sink: &mut dyn Sink, wait: bool) -> Done {
-        let wait = if wait { Wait::Long } else { Wait::No };
-        Turn::run(&self.shared, &mut self.io.lock(), sink, wait)
+        Turn::run(&self.shared, &mut self.io.lock(), sink, wait, None)
     }
 
     /// Ends the present or next wait for news without any.

@@ -26,21 +26,10 @@ pub const SCRATCH: usize = 64 * 1024;
 const MAX_READY: usize = 256;
 
 /// News that one wait of a worker can bring.
-const BRIEF_READY: usize = 32;
+pub const BRIEF_READY: usize = 32;
 
 /// Bytes above which a turn counts as one that moves much.
 pub const BULK: usize = 128 * 1024;
-
-/// How a turn waits for news.
-#[derive(Clone, Copy)]
-pub enum Wait {
-    /// Not at all.
-    No,
-    /// Until there are some.
-    Long,
-    /// Until there are some or the time has passed; and the turn does not do much at once.
-    Brief(Option<Duration>),
-}
 
 /// What only the I/O thread has.
 pub struct Io {
@@ -86,35 +75,31 @@ pub struct Done {
     pub bytes: usize,
     /// The server was told to end.
     pub exit: bool,
+    /// Something is to be done at a certain time, and not because of news.
+    pub rests: bool,
 }
 
 impl<'a> Turn<'a> {
-    /// Runs one turn.
-    pub fn run(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink, wait: Wait) -> Done {
-        let counts = sink.counts();
-        let mut turn = Turn {
-            s,
-            io,
-            sink,
-            counts,
-            orphans: Vec::new(),
-            delivered: 0,
-            bytes: 0,
-            exit: false,
-        };
+    /// Runs one turn. With `wait` it sleeps until there is something to do, but not longer than `most`.
+    pub fn run(
+        s: &'a Arc<Shared>,
+        io: &'a mut Io,
+        sink: &'a mut dyn Sink,
+        wait: bool,
+        most: Option<Duration>,
+    ) -> Done {
+        let mut turn = Turn::new(s, io, sink);
         let mut ready = std::mem::take(&mut turn.io.ready);
-        let timeout = if !matches!(wait, Wait::No) && s.commands.fall_asleep() {
-            turn.rest_timeout()
+        let timeout = if wait && s.commands.fall_asleep() {
+            let most = most.map_or(-1, |most| most.as_millis() as i32);
+            match turn.rest_timeout() {
+                rest if most < 0 || (0..most).contains(&rest) => rest,
+                _ => most,
+            }
         } else {
             0
         };
-        let (most, limit, bulk) = match wait {
-            Wait::No | Wait::Long => (MAX_READY, None, usize::MAX),
-            Wait::Brief(limit) => (BRIEF_READY, limit, BULK),
-        };
-        let news = s
-            .poller
-            .wait(&mut turn.io.room[..most], timeout, limit, &mut ready);
+        let news = s.poller.wait(&mut turn.io.room, timeout, None, &mut ready);
         turn.sink.awake();
         if let Err(e) = news
             && !e.is_temporary()
@@ -124,24 +109,60 @@ impl<'a> Turn<'a> {
                 String::from_utf8_lossy(e.text().as_bytes())
             ));
         }
-        for command in s.commands.take() {
-            turn.command(command);
-            turn.close_orphans();
+        turn.act(&ready, usize::MAX);
+        turn.io.ready = ready;
+        turn.done()
+    }
+
+    /// A turn without a wait, for these news. What they make ready waits for its end, so it does not do much at once.
+    pub fn brief(
+        s: &'a Arc<Shared>,
+        io: &'a mut Io,
+        sink: &'a mut dyn Sink,
+        ready: &[Ready],
+    ) -> Done {
+        let mut turn = Turn::new(s, io, sink);
+        turn.act(ready, BULK);
+        turn.done()
+    }
+
+    fn new(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink) -> Turn<'a> {
+        let counts = sink.counts();
+        Turn {
+            s,
+            io,
+            sink,
+            counts,
+            orphans: Vec::new(),
+            delivered: 0,
+            bytes: 0,
+            exit: false,
         }
-        for r in &ready {
-            turn.ready(*r);
-            turn.close_orphans();
-            if turn.bytes > bulk {
+    }
+
+    /// Does what was asked, and sees to the sockets that are ready, until more than `bulk` bytes were received.
+    fn act(&mut self, ready: &[Ready], bulk: usize) {
+        for command in self.s.commands.take() {
+            self.command(command);
+            self.close_orphans();
+        }
+        for r in ready {
+            self.ready(*r);
+            self.close_orphans();
+            if self.bytes > bulk {
                 // The rest is told again by the next wait.
                 break;
             }
         }
-        turn.end_rests();
-        turn.io.ready = ready;
+        self.end_rests();
+    }
+
+    fn done(&self) -> Done {
         Done {
-            delivered: turn.delivered,
-            bytes: turn.bytes,
-            exit: turn.exit,
+            delivered: self.delivered,
+            bytes: self.bytes,
+            exit: self.exit,
+            rests: !self.io.resting.is_empty(),
         }
     }
 

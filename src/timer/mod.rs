@@ -2,6 +2,7 @@
 //!
 //! [`thread_main`] sleeps until the next event of the [`wheel`] (or for ever), an earlier new timer wakes it, and so do the
 //! signal handler and the end of the node. Delivery is a message of type RESPONSE from source 0, outside of the lock.
+//! When the system does not run that thread in time, the monitor thread delivers in its place ([`update_if_late`]).
 //!
 //! Timers in milliseconds ([`timeout_millis`]) have a wheel of their own, made when the first one is set: those in
 //! centiseconds cost and do what they did.
@@ -9,14 +10,15 @@
 //! Locks: `firing` is held by whoever delivers, so that two callers of [`update`] cannot overtake each other; `state` is
 //! held for at most one step of the wheel.
 
-mod park;
 mod slab;
 mod wheel;
 
+use crate::alarm::Alarm;
 use crate::message::{Message, ptype};
+use crate::scheduler::watchdog;
 use crate::service::{self, ThreadClass};
 use crate::{clock, memory, signals};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wheel::{BATCH, Fired, Step, Wheel};
@@ -42,6 +44,10 @@ struct Timers {
 }
 
 static TIMERS: OnceLock<Timers> = OnceLock::new();
+/// Of the timer thread.
+static ALARM: Alarm = Alarm::new();
+/// The timer thread is late by so many nanoseconds: somebody else delivers in its place.
+const LATE: u64 = 2_000_000;
 
 fn timers() -> &'static Timers {
     TIMERS.get_or_init(|| {
@@ -92,7 +98,7 @@ pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
     let wake = comes_before(&mut state.alarm, expiry);
     drop(state);
     if wake {
-        park::wake();
+        ALARM.ring();
     }
     session
 }
@@ -113,7 +119,7 @@ pub fn timeout_millis(handle: u32, millis: i32, session: i32) -> i32 {
     let wake = comes_before(&mut fine.alarm, expiry);
     drop(fine);
     if wake {
-        park::wake();
+        ALARM.ring();
     }
     session
 }
@@ -127,8 +133,40 @@ pub fn pending() -> usize {
 
 /// Delivers everything that is due. The timer thread does it; so does a host that has a loop of its own.
 pub fn update() {
+    let firing = timers().firing.lock();
+    deliver(firing);
+}
+
+/// [`update`], unless somebody else does it at the moment. When that was not possible, it is to be looked at again soon.
+fn try_update() -> bool {
+    timers().firing.try_lock().map(deliver).is_some()
+}
+
+/// Another thread than the timer thread, at time `now`: delivers what that thread should have delivered for some time.
+/// When to look again. Waits for nobody.
+pub fn update_if_late(now: u64) -> u64 {
+    match next_due() {
+        Some(due) if due.saturating_add(LATE) > now => due.saturating_add(LATE),
+        Some(_) => {
+            try_update();
+            now + LATE
+        }
+        None => now + LATE,
+    }
+}
+
+/// When there is something to do, in nanoseconds of the monotonic clock; `None` if that cannot be told without a wait.
+fn next_due() -> Option<u64> {
     let timers = timers();
-    let _firing = timers.firing.lock();
+    let next = timers.state.try_lock()?.wheel.next_event();
+    let fine = timers.fine.try_lock()?;
+    let fine = fine.wheel.as_ref().and_then(Wheel::next_event);
+    let next = next.map_or(u64::MAX, clock::nanos_of);
+    Some(next.min(fine.map_or(u64::MAX, clock::nanos_of_millis)))
+}
+
+fn deliver(_firing: MutexGuard<'_, ()>) {
+    let timers = timers();
     let mut fired = Vec::with_capacity(BATCH);
     let target = clock::now();
     fire(
@@ -161,23 +199,34 @@ fn fire(mut step: impl FnMut(&mut Vec<Fired>) -> Step, fired: &mut Vec<Fired>) {
 
 /// Makes the timer thread look around. May be called in a signal handler.
 pub fn wake() {
-    park::wake();
+    ALARM.ring();
+}
+
+/// Any thread: the timer thread looks around at `time`, in nanoseconds of the monotonic clock, at the latest.
+pub fn wake_at(time: u64) {
+    ALARM.at_latest(time);
+}
+
+/// Before the timer thread starts.
+pub fn open() -> std::io::Result<()> {
+    ALARM.open()
 }
 
 /// Ends [`thread_main`].
 pub fn stop() {
     timers().stopped.store(true, Ordering::Release);
-    park::wake();
+    ALARM.ring();
 }
 
 /// Body of the timer thread: until [`stop`], or until no service is left (whoever makes that happen calls [`wake`]).
 pub fn thread_main() {
     service::init_thread(ThreadClass::Timer);
     let timers = timers();
+    let mut watch = watchdog::Watch::default();
     loop {
-        let ticket = park::ticket();
+        ALARM.reset();
         signals::deliver();
-        update();
+        let updated = try_update();
         if timers.stopped.load(Ordering::Acquire) || service::total() == 0 {
             return;
         }
@@ -185,17 +234,20 @@ pub fn thread_main() {
         let next = state.wheel.next_event();
         state.alarm = next.unwrap_or(u64::MAX);
         drop(state);
-        let mut until = next.map(clock::instant_of);
+        let mut until = next.map_or(u64::MAX, clock::nanos_of);
         let mut fine = timers.fine.lock();
         let next = fine.wheel.as_ref().and_then(Wheel::next_event);
         fine.alarm = next.unwrap_or(u64::MAX);
         drop(fine);
-        if let Some(first) = next.map(clock::instant_of_millis)
-            && until.is_none_or(|u| (first.tv_sec, first.tv_nsec) < (u.tv_sec, u.tv_nsec))
-        {
-            until = Some(first);
+        until = until.min(next.map_or(u64::MAX, clock::nanos_of_millis));
+        let now = clock::monotonic_nanos();
+        if !updated {
+            until = until.max(now + LATE);
         }
-        park::sleep(ticket, until);
+        // Another thread delivers if this one does not wake up in time.
+        watchdog::MONITOR.at_latest(until.saturating_add(LATE));
+        let look = watchdog::look_if_late(&mut watch, now);
+        ALARM.sleep(until.min(look));
         timers.state.lock().alarm = 0;
         timers.fine.lock().alarm = 0;
     }

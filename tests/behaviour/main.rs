@@ -12,4 +12,5 @@ mod modules;
 mod node;
 mod process;
 mod sockets;
+mod stalls;
 mod timers;
