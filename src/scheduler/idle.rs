@@ -120,7 +120,11 @@ impl Idle {
     pub(super) fn list(&self, index: usize, polls: bool) -> bool {
         self.update(|word| {
             let searcher = word & SEARCHER;
-            let rest = if searcher == index as u32 + 1 { 0 } else { searcher };
+            let rest = if searcher == index as u32 + 1 {
+                0
+            } else {
+                searcher
+            };
             Some((word & !SEARCHER) + ASLEEP | rest)
         });
         stop_point();

@@ -124,7 +124,13 @@ impl Injector {
         assert!(chunk < CHUNKS, "too many services are ready");
         if self.chunks[chunk].load(Ordering::Acquire).is_null() {
             let empty = || Node {
-                next: AtomicU64::new(Link { node: NIL, count: 0 }.word()),
+                next: AtomicU64::new(
+                    Link {
+                        node: NIL,
+                        count: 0,
+                    }
+                    .word(),
+                ),
                 ready: AtomicPtr::new(null_mut()),
             };
             let nodes: Box<[Node]> = (0..(FIRST as usize) << chunk).map(|_| empty()).collect();
@@ -241,7 +247,11 @@ impl Injector {
         let head = self.head.load().count;
         let passed = self.tail.load().count.wrapping_sub(head);
         // `head` may have overtaken the `tail` that was read.
-        if passed > u32::MAX / 2 { 0 } else { passed as usize }
+        if passed > u32::MAX / 2 {
+            0
+        } else {
+            passed as usize
+        }
     }
 }
 
@@ -282,7 +292,10 @@ mod tests {
             assert!(queue.is_empty());
             assert_eq!(queue.pop(), None);
         }
-        assert!(queue.used.load(Ordering::Relaxed) <= 1001, "nodes are used again");
+        assert!(
+            queue.used.load(Ordering::Relaxed) <= 1001,
+            "nodes are used again"
+        );
     }
 
     #[test]

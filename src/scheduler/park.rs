@@ -76,9 +76,9 @@ impl Parker {
     /// Anybody: wakes it if it is listed. One of many who try succeeds.
     pub(super) fn take(&self) -> bool {
         for state in [LISTED, LISTED_POLLING] {
-            let taken =
-                self.0
-                    .compare_exchange(state, TOKEN, Ordering::SeqCst, Ordering::Relaxed);
+            let taken = self
+                .0
+                .compare_exchange(state, TOKEN, Ordering::SeqCst, Ordering::Relaxed);
             if taken.is_ok() {
                 self.kick(state);
                 return true;

@@ -311,10 +311,7 @@ impl Worker {
             watchdog::arm();
         };
         // A last look. Slots of others count only when nobody is left who would look at them.
-        if shared.anything()
-            || shared.quits()
-            || (idle.searcher().is_none() && shared.any_slot())
-        {
+        if shared.anything() || shared.quits() || (idle.searcher().is_none() && shared.any_slot()) {
             idle.parker(index).end();
             awake();
             return true;

@@ -1,8 +1,10 @@
 //! One run: a config file, a process, its results.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::args::{Args, Side, workspace};
@@ -91,6 +93,7 @@ pub fn run(row: &Row, on: On, args: &Args, modules: &Modules) -> Result<Values, 
             pairs,
             own_layer,
         } => start_lua(row, on, args, modules, start, pairs, own_layer)?.finish(),
+        Kind::Neighbour => neighbour(row, on, args, modules),
     }
 }
 
@@ -121,7 +124,7 @@ pub fn start(
                 row.profile,
                 modules.dir.display(),
             );
-            node(side, modules, &config)
+            Process::start(node(side, modules, &config)?, &modules.dir)
         }
     }
 }
@@ -136,6 +139,20 @@ pub fn start_lua(
     pairs: u32,
     own_layer: bool,
 ) -> Result<Process, String> {
+    let command = lua_node(row, on, args, modules, script, pairs, own_layer)?;
+    Process::start(command, &modules.dir)
+}
+
+/// The command that [`start_lua`] runs.
+fn lua_node(
+    row: &Row,
+    on: On,
+    args: &Args,
+    modules: &Modules,
+    script: &str,
+    pairs: u32,
+    own_layer: bool,
+) -> Result<Command, String> {
     let On::Node(side) = on else {
         return Err("no limit program for Lua".to_owned());
     };
@@ -148,12 +165,56 @@ pub fn start_lua(
     node(side, modules, &lua_config(row, args, root, script, pairs))
 }
 
-fn node(side: &Side, modules: &Modules, config: &str) -> Result<Process, String> {
+fn node(side: &Side, modules: &Modules, config: &str) -> Result<Command, String> {
     let path = modules.dir.join("config");
     fs::write(&path, config).map_err(|e| e.to_string())?;
     let mut command = Command::new(&side.exe);
     command.arg(&path);
-    Process::start(command, &modules.dir)
+    Ok(command)
+}
+
+/// Busy loops beside the node, on one processor.
+const LOOPS: usize = 3;
+
+/// A node of the lowest priority beside busy loops of the normal one, which are bound to one of the processors.
+fn neighbour(row: &Row, on: On, args: &Args, modules: &Modules) -> Result<Values, String> {
+    let mut command = lua_node(row, on, args, modules, "bench_neighbour", 0, true)?;
+    // SAFETY: setpriority(2) is a system call; nothing else happens between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 19);
+            Ok(())
+        })
+    };
+    let end = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..LOOPS {
+            scope.spawn(|| {
+                bind_to_last_processor();
+                while !end.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let values = Process::start(command, &modules.dir).and_then(Process::finish);
+        end.store(true, Ordering::Relaxed);
+        values
+    })
+}
+
+/// Binds the calling thread to the last processor that it may use.
+fn bind_to_last_processor() {
+    // SAFETY: a set of processors is plain bits, and 0 is the calling thread.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&set), &mut set);
+        let count = libc::CPU_SETSIZE as usize;
+        if let Some(last) = (0..count).rev().find(|&i| libc::CPU_ISSET(i, &set)) {
+            libc::CPU_ZERO(&mut set);
+            libc::CPU_SET(last, &mut set);
+            libc::sched_setaffinity(0, size_of_val(&set), &set);
+        }
+    }
 }
 
 /// The scripts find in the environment: `bench_pairs`, and `bench_ticks`, the hundredths of a second to measure for.

@@ -75,7 +75,16 @@ fn verdict(target: Target, peer: Option<f64>, ours: Option<f64>) -> (String, Opt
         Target::RatioAtMost(x) => (format!("<= {x} x"), ratio.map(|r| r <= x)),
         Target::AtLeast(x) => (format!(">= {}", short(Some(x))), ours.map(|v| v >= x)),
         Target::AtMost(x) => (format!("<= {}", short(Some(x))), ours.map(|v| v <= x)),
+        // Of single runs: see `each_round`.
+        Target::EachRound => (String::from("<= peer"), None),
     }
+}
+
+/// Whether ours was at most the peer's in every round.
+fn each_round(values: &Samples) -> Option<bool> {
+    let mut rounds = values.peer.iter().zip(&values.ours).peekable();
+    rounds.peek()?;
+    Some(rounds.all(|(peer, ours)| ours <= peer))
 }
 
 /// Print one row's lines as they become known; a Markdown table.
@@ -95,6 +104,10 @@ fn line(row: &Row, metric: &Metric, samples: &All, args: &Args) -> String {
     let values = samples.get(&(row.name, metric.key)).unwrap_or(&none);
     let (peer, ours) = (median(&values.peer), median(&values.ours));
     let (target, met) = verdict(metric.target, peer, ours);
+    let met = match metric.target {
+        Target::EachRound => each_round(values),
+        _ => met,
+    };
     let percent = |values: &[f64]| spread(values).map_or("-".to_owned(), |s| format!("{s:.0} %"));
     let spreads = if args.peer.is_some() {
         format!("{}, {}", percent(&values.peer), percent(&values.ours))

@@ -32,6 +32,8 @@ pub enum Kind {
         pairs: u32,
         own_layer: bool,
     },
+    /// `benches/lua/bench_neighbour.lua` in a node of the lowest priority beside busy loops.
+    Neighbour,
 }
 
 /// What a good result is.
@@ -46,6 +48,8 @@ pub enum Target {
     AtMost(f64),
     /// Ours over the peer's at most, for a metric of which less is better.
     RatioAtMost(f64),
+    /// At most what the peer has in the same round, in every round.
+    EachRound,
 }
 
 /// One figure of a row.
@@ -89,7 +93,10 @@ impl Row {
     fn needs_root(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Lua { .. } | Kind::LuaStartup { .. } | Kind::Echo { lua: true, .. }
+            Kind::Lua { .. }
+                | Kind::LuaStartup { .. }
+                | Kind::Echo { lua: true, .. }
+                | Kind::Neighbour
         )
     }
 }

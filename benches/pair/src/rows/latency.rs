@@ -1,7 +1,7 @@
 //! How long something takes while the node does something else, and timers.
 
-use super::Kind::Service;
-use super::Target::{AtMost, None as Open};
+use super::Kind::{Neighbour, Service};
+use super::Target::{AtMost, EachRound, None as Open};
 use super::{Metric, Row, m};
 
 const ERROR: &[Metric] = metrics!["error_percent" "%" AtMost(5.0)];
@@ -41,6 +41,9 @@ pub fn rows() -> Vec<Row> {
         "burst7" 2 on Service("benchlat run kind=burst")
             => metrics!["burst_median_us" "us" AtMost(4100.0), "burst_p99_us" "us" Open], None,
             "burst to 7 idle services of 1 ms work each, 2 workers";
+        "neighbour" 2 on Neighbour
+            => metrics!["worst_late_ms" "ms" EachRound, "late" "of 60" Open], None,
+            "60 sleeps of 30 ms and a call in a node under nice 19, beside three busy loops on the last processor, 2 workers";
         "half-load" 2 on Service("benchload run kind=half threads=2") => HALF, None,
             "message to one of 16 services of 100 us work each while half the time of 2 workers is used";
         "half-load-w8" 8 on Service("benchload run kind=half threads=2") => HALF, None,
