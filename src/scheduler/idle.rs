@@ -125,7 +125,7 @@ impl Idle {
             } else {
                 searcher
             };
-            Some((word & !SEARCHER) + ASLEEP | rest)
+            Some(((word & !SEARCHER) + ASLEEP) | rest)
         });
         stop_point();
         if !self.parkers[index].list(polls) {
