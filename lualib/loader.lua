@@ -66,13 +66,6 @@ if found_by then
 	end
 end
 
--- A path with the names of skynet 1.0 gives those inside of the executable too.
-if string.find(package.path, "compat10/?.lua", 1, true) then
-	table.insert(package.searchers, function(name)
-		return embedded_script("lualib/compat10/" .. name .. ".lua")
-	end)
-end
-
 local preload = LUA_PRELOAD
 LUA_PRELOAD = nil
 if preload then

@@ -515,7 +515,11 @@ skynet.start(function()
 			end
 		end
 	end)
-	local from, megabytes = skynet.call(clusterd, "lua", "connection", fd)
+	local ok, from, megabytes = pcall(skynet.call, clusterd, "lua", "connection", fd)
+	if not ok then
+		driver.close(fd)
+		error "clusterd.lua on luaservice is of another Lua layer than clusteragent.lua: the services of cluster belong together"
+	end
 	max_bytes = megabytes * 1024 * 1024
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
 	driver.start(fd)   -- from here on packets come

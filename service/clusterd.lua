@@ -236,6 +236,7 @@ end
 
 -- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
 local agents, doors, door_of = {}, {}, {}
+local begun = {} -- connections whose agent has asked for what it needs, while it starts
 
 local function forget_agent(fd)
 	if agents[fd] ~= nil then
@@ -282,9 +283,14 @@ local function on_accept(listener, fd, from)
 		forget_agent(fd)
 		socket.close_fd(fd)
 		error(agent, 0)
+	elseif not begun[fd] then
+		skynet.kill(agent)
+		hang_up(fd)
+		error "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua: the services of cluster belong together"
 	else
 		agents[fd] = agent
 	end
+	begun[fd] = nil
 end
 
 --- listen node | address, port -> address, port
@@ -325,6 +331,7 @@ end
 --- connection fd -> address of the other side, MiB of unfinished requests that it may have; for an agent that starts
 function command.connection(_, fd)
 	local door = door_of[fd]
+	begun[fd] = door and true
 	skynet.retpack(door and door:from(fd), unfinished())
 end
 

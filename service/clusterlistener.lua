@@ -22,7 +22,10 @@ local function open(host, port)
 end
 
 skynet.start(function()
-	skynet.dispatch("lua", function(_, _, host, port)
+	skynet.dispatch("lua", function(_, source, host, port)
+		if source ~= clusterd then
+			error "clusterlistener obeys clusterd alone"
+		end
 		skynet.retpack(open(host, port))
 	end)
 end)

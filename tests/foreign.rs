@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tools::node::{self, run_test};
+use tools::peer::free_port;
 use tools::{compiler, lua_headers, lua_sources_of, root, run, scratch};
 
 /// Compiles `test-c/modules/SOURCE.c` to `FOLDER/NAME.so` with these headers of Lua.
@@ -74,11 +75,18 @@ fn a_projects_own_snlua_finds_what_is_inside_of_the_executable() {
     let folder = scratch("own-snlua");
     let headers = lua_headers(&[]);
     module(&folder, "ownvm", "snlua", &headers, &[]);
-    run_test(
-        "lua",
-        "ownvm",
-        &format!("cpath = {:?}", folder.join("?.so")),
+    // The C core's modules are in a file of that name; it is no reason not to look for `skynet` elsewhere.
+    let luaclib = scratch("own-luaclib");
+    module(
+        &luaclib,
+        "foreign",
+        "skynet",
+        &headers,
+        &["-DCHECKS", "-UOPEN", "-DOPEN=luaopen_skynet_other"],
     );
+    let cpath = folder.join("?.so");
+    let config = format!("cpath = {cpath:?}\n{}", on_cpath(&luaclib));
+    run_test("lua", "ownvm", &config);
 }
 
 /// Runs a node with these lines in its config; its status must be 1. Answers what it wrote, errors included.
@@ -150,4 +158,65 @@ fn names_of_the_first_generation_say_how_to_get_them_back() {
         text.contains("no built-in module 'socketchannel' (skynet 1.0 had it"),
         "{text}"
     );
+}
+
+/// `require` for services that a project wrote itself: runs what `package.searchpath` names, in the task that asks.
+const OWN_REQUIRE: &str = r#"
+local M = { overlay = true }
+local lists = { [coroutine.running()] = {} }
+local main, plain = coroutine.running(), require
+function M.require(name)
+	local file = not coroutine.isyieldable() or package.loaded[name] == nil and package.searchpath(name, package.path)
+	if file == true or not file then
+		return package.loaded[name] or plain(name)
+	end
+	local me = coroutine.running()
+	local before, list = lists[me], {}
+	lists[me] = list
+	local value = assert(loadfile(file))(name, file)
+	for _, f in ipairs(list) do
+		f()
+	end
+	lists[me] = before
+	package.loaded[name] = value == nil or value
+	return package.loaded[name]
+end
+function M.init(f)
+	table.insert(lists[coroutine.running()], f)
+end
+function M.init_all()
+	for _, f in ipairs(lists[main]) do
+		f()
+	end
+end
+return M
+"#;
+
+#[test]
+fn single_files_of_the_layer_can_be_replaced() {
+    let folder = scratch("overlay");
+    fs::create_dir_all(folder.join("skynet")).unwrap();
+    let ours = |name: &str| fs::read_to_string(root().join("lualib").join(name)).unwrap();
+    let skynet = ours("skynet.lua");
+    let (before, last) = skynet.trim_end().rsplit_once('\n').unwrap();
+    let changed = format!("{before}\nskynet.overlay = true\n{last}\n");
+    fs::write(folder.join("skynet.lua"), changed).unwrap();
+    fs::write(folder.join("skynet/require.lua"), OWN_REQUIRE).unwrap();
+    fs::write(folder.join("skynet/socket.lua"), ours("skynet/socket.lua")).unwrap();
+    let folder = folder.display();
+    let config = format!("lua_path = '{folder}/?.lua;' .. lua_path\noverlay = '{folder}'");
+    run_test("lua", "overlay", &config);
+}
+
+#[test]
+fn services_of_another_layer_are_named_when_they_do_not_fit() {
+    let folder = root().join("tests/lua/otherlayer");
+    let config = format!(
+        "luaservice = '{}/?.lua;' .. luaservice\nports = '{}'",
+        folder.display(),
+        free_port()
+    );
+    let output = run_test("lua", "mixed", &config);
+    let words = "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua";
+    assert!(output.contains(words), "{output}");
 }

@@ -14,34 +14,12 @@ local loaded = package.loaded
 local init_lists = { [main_thread] = {} } -- thread -> init functions of the module it loads
 local in_progress = {} -- module name -> { owner = thread, waiting threads ... }
 
-local embedded -- the files inside of the executable; false: another one, which has none
-
--- A module inside of the executable, as a function.
-local function embedded_module(name)
-	if embedded == nil then
-		local ok, files = pcall(plain_require, "skynet.embedded")
-		embedded = ok and files
-	end
-	if not embedded then
-		return nil
-	end
-	local file = string.gsub(name, "%.", "/")
-	-- With the names of skynet 1.0, see loader.lua.
-	local old = string.find(package.path, "compat10/?.lua", 1, true)
-		and embedded.load("lualib/compat10/" .. file .. ".lua")
-	return old or embedded.load("lualib/" .. file .. ".lua") or embedded.load("lualib/" .. file .. "/init.lua")
-end
-
--- The function of a Lua module and the value that goes with it: files on package.path, and what the executable has in
--- their place, come before package.preload and package.searchers. nil: leave it to those.
+-- The function of a Lua module and its file: files on package.path, and what the executable has in their place, come
+-- before package.preload and package.searchers. nil: leave it to those.
 local function find_loader(name)
 	local file = package.searchpath(name, package.path)
 	if file then
 		return loadfile(file), file
-	end
-	local chunk = embedded_module(name)
-	if chunk then
-		return chunk, "embedded:" .. name
 	end
 end
 

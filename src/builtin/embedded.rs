@@ -33,6 +33,13 @@ pub struct File {
     source: &'static [u8],
 }
 
+impl File {
+    /// Its name, relative to the project.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// The file of that name, relative to the project.
 pub fn find(name: &[u8]) -> Option<File> {
     // The list is sorted by name.
@@ -45,18 +52,32 @@ pub fn find(name: &[u8]) -> Option<File> {
 
 /// The file in which `require` finds the module `name`.
 pub fn find_module(name: &[u8]) -> Option<File> {
-    let path: Vec<u8> = name
-        .iter()
-        .map(|&byte| if byte == b'.' { b'/' } else { byte })
-        .collect();
-    let with = |end: &[u8]| find(&[b"lualib/", path.as_slice(), end].concat());
-    with(b".lua").or_else(|| with(b"/init.lua"))
+    find_on(b"lualib/", name, b".lua").or_else(|| find_on(b"lualib/", name, b"/init.lua"))
 }
 
-/// Whether a module had that name in the first generation of the Lua layer, and has another one since.
-pub fn was_module(name: &[u8]) -> bool {
-    find(&[b"lualib/compat10/", name, b".lua"].concat()).is_some()
+/// The file of a module that had that name in the first generation of the Lua layer, and has another one since.
+pub fn find_old_module(name: &[u8]) -> Option<File> {
+    find_on(b"lualib/compat10/", name, b".lua")
 }
+
+/// Whether such a path brings the names of the first generation back.
+pub fn has_old_names(path: &[u8]) -> bool {
+    const FOLDER: &[u8] = b"compat10/?.lua";
+    path.windows(FOLDER.len()).any(|part| part == FOLDER)
+}
+
+fn find_on(folder: &[u8], module: &[u8], end: &[u8]) -> Option<File> {
+    let mut name = [folder, module, end].concat();
+    for byte in &mut name[folder.len()..folder.len() + module.len()] {
+        if *byte == b'.' {
+            *byte = b'/';
+        }
+    }
+    find(&name)
+}
+
+/// What the names of files inside of the executable begin with, in messages and where Lua asks for a file.
+pub const FOLDER: &str = "embedded/";
 
 /// Compiled files: addresses of shared functions (`lua_clonefunction`) in a VM of their own.
 struct Compiled {
@@ -132,7 +153,7 @@ fn shared(file: File) -> Option<*const c_void> {
 }
 
 fn chunk_name(file: File) -> Option<CString> {
-    CString::new(format!("@embedded/{}", file.name)).ok()
+    CString::new(format!("@{FOLDER}{}", file.name)).ok()
 }
 
 /// Pushes the file as a function. Raises a Lua error when it does not compile.

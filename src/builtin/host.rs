@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Once;
 
 use libc::{c_char, c_int, c_void};
-use mlua_sys::{lua_State, lua_pop, luaL_requiref};
+use mlua_sys::{lua_State, lua_concat, lua_pop, lua_pushlstring, luaL_requiref};
 use skynet_lua::{Host, LuaState};
 
 use super::snlua::boot;
@@ -24,6 +24,8 @@ pub fn prepare() {
         explain: Some(explain),
         foreign: Some(foreign),
         instead: Some(instead),
+        inside: Some(inside),
+        module: Some(module),
     };
     static DONE: Once = Once::new();
     DONE.call_once(|| {
@@ -74,11 +76,21 @@ unsafe extern "C-unwind" fn codecache(state: *mut lua_State) -> c_int {
     unsafe { skynet_lua::luaopen_cache(state.cast()) }
 }
 
-/// A service's VM gets the loader before anything else.
-unsafe extern "C-unwind" fn instead(state: *mut LuaState, filename: *const c_char) -> c_int {
+/// A service's VM gets the loader before anything else, and a function the file that `inside` has named.
+unsafe extern "C-unwind" fn instead(
+    state: *mut LuaState,
+    filename: *const c_char,
+    begins: c_int,
+) -> c_int {
     // SAFETY: called by Lua with a C string, where it may raise.
     unsafe {
-        match absent_loader(filename) {
+        let named = CStr::from_ptr(filename).to_bytes();
+        let file = match named.strip_prefix(embedded::FOLDER.as_bytes()) {
+            Some(name) => embedded::find(name),
+            None if begins != 0 => absent_loader(filename),
+            None => None,
+        };
+        match file {
             Some(file) => {
                 embedded::push_function(state.cast(), file);
                 1
@@ -86,6 +98,44 @@ unsafe extern "C-unwind" fn instead(state: *mut LuaState, filename: *const c_cha
             None => 0,
         }
     }
+}
+
+/// Loaders look for modules by `package.searchpath` and run what it names, as the layer of the C core does, so that a module
+/// may wait while it loads: those of the executable have a name there too.
+unsafe extern "C-unwind" fn inside(
+    state: *mut LuaState,
+    module: *const c_char,
+    path: *const c_char,
+) -> c_int {
+    // SAFETY: called by Lua with C strings that stay on its stack; nothing has a destructor when something raises.
+    unsafe {
+        let (module, path) = (CStr::from_ptr(module), CStr::from_ptr(path));
+        let old = if embedded::has_old_names(path.to_bytes()) {
+            embedded::find_old_module(module.to_bytes())
+        } else {
+            None
+        };
+        match old.or_else(|| embedded::find_module(module.to_bytes())) {
+            Some(file) => {
+                let state: *mut lua_State = state.cast();
+                lua_pushlstring(
+                    state,
+                    embedded::FOLDER.as_ptr().cast(),
+                    embedded::FOLDER.len(),
+                );
+                lua_pushlstring(state, file.name().as_ptr().cast(), file.name().len());
+                lua_concat(state, 2);
+                1
+            }
+            None => 0,
+        }
+    }
+}
+
+/// For `require` these modules are where `package.path` would have them: before those in C, whatever their names.
+unsafe extern "C-unwind" fn module(state: *mut LuaState, name: *const c_char) -> c_int {
+    // SAFETY: called by Lua with a C string that stays on its stack.
+    unsafe { searcher::embedded_module(state.cast(), CStr::from_ptr(name)).into() }
 }
 
 fn as_path(path: &CStr) -> &Path {

@@ -1,11 +1,13 @@
-//! The last of `package.searchers`: modules that are part of the executable, for names that no file has.
+//! Modules that are part of the executable, for names that no file has: those in Lua beside `package.path`, those in Rust by
+//! the last of `package.searchers`.
 
 use std::ffi::CStr;
 
 use libc::c_int;
 use mlua_sys::{
-    lua_CFunction, lua_Integer, lua_State, lua_getfield, lua_getglobal, lua_pop, lua_pushcfunction,
-    lua_pushfstring, lua_pushstring, lua_rawlen, lua_rawseti, luaL_checklstring,
+    LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_Integer, lua_State, lua_getfield, lua_getglobal,
+    lua_gettop, lua_pop, lua_pushcfunction, lua_pushfstring, lua_pushstring, lua_rawlen,
+    lua_rawseti, lua_settop, lua_tolstring, luaL_checklstring,
 };
 
 use crate::builtin::embedded;
@@ -37,6 +39,48 @@ fn native(name: &[u8]) -> Option<lua_CFunction> {
     found.map(|&(_, open)| open)
 }
 
+/// The file behind a name of skynet 1.0, if `package.path` brings such names back.
+///
+/// # Safety
+/// `state` is running, with room for two values; no value with a destructor is alive in the caller.
+unsafe fn old_module(state: *mut lua_State, name: &[u8]) -> Option<embedded::File> {
+    let file = embedded::find_old_module(name)?;
+    // SAFETY: as the caller promises; the path is looked at while it is on the stack.
+    unsafe {
+        let top = lua_gettop(state);
+        let mut old = false;
+        if lua_getglobal(state, c"package".as_ptr()) == LUA_TTABLE
+            && lua_getfield(state, -1, c"path".as_ptr()) == LUA_TSTRING
+        {
+            let mut len = 0;
+            let path = lua_tolstring(state, -1, &mut len);
+            old = embedded::has_old_names(std::slice::from_raw_parts(path.cast(), len));
+        }
+        lua_settop(state, top);
+        old.then_some(file)
+    }
+}
+
+/// Pushes a loader and its value for a module of the Lua layer in the executable; false, with nothing pushed, if it is none.
+///
+/// # Safety
+/// `state` is running, with room for a few values, where it may raise; no value with a destructor is alive in the caller.
+pub unsafe fn embedded_module(state: *mut lua_State, text: &CStr) -> bool {
+    let name = text.to_bytes();
+    // SAFETY: as the caller promises; the name as a path is gone again before anything raises.
+    unsafe {
+        if let Some(file) = old_module(state, name) {
+            embedded::push_function(state, file);
+        } else if let Some(file) = embedded::find_module(name) {
+            embedded::push_module(state, name, file);
+        } else {
+            return false;
+        }
+        lua_pushfstring(state, c"embedded:%s".as_ptr(), text.as_ptr());
+    }
+    true
+}
+
 /// Lua 5.5 manual §6.3, `package.searchers`: a loader and where it comes from, or why there is none.
 unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the name is an argument.
@@ -50,12 +94,7 @@ unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
             return 2;
         }
         // The name as text is gone again before anything raises.
-        if let Some(file) = embedded::find_module(name) {
-            embedded::push_module(state, name, file);
-            lua_pushfstring(state, c"embedded:%s".as_ptr(), text);
-            return 2;
-        }
-        let hint = if embedded::was_module(name) {
+        let hint = if embedded::find_old_module(name).is_some() {
             c" (skynet 1.0 had it: './lualib/compat10/?.lua' on lua_path brings such names back; remove what is left of that \
                release in lualib and service)"
         } else {

@@ -364,7 +364,7 @@ pub unsafe fn send_name(
             if found == 0 {
                 // SAFETY: contract of this function.
                 unsafe {
-                    if name == LAUNCHER && is_text(ty, data, size, b"ERROR") {
+                    if name == LAUNCHER && reports_failure(ty, data, size) {
                         startup::reported_to_nobody(source);
                     }
                     drop_payload(ty, data);
@@ -400,16 +400,20 @@ pub unsafe fn send_name(
 /// Who hears how the start of a service went.
 const LAUNCHER: &CStr = c".launcher";
 
-/// Whether a payload is this text, as a message of the type TEXT.
+/// Whether a payload is the word with which a service says that it cannot start: as text from C, serialised from Lua.
 ///
 /// # Safety
 /// As [`send`].
-unsafe fn is_text(ty: c_int, data: *const c_void, size: usize, text: &[u8]) -> bool {
-    (ty & 0xff) as u8 == ptype::TEXT as u8
-        && size == text.len()
+unsafe fn reports_failure(ty: c_int, data: *const c_void, size: usize) -> bool {
+    let word: &[u8] = match i32::from(ty as u8) {
+        ptype::TEXT => b"ERROR",
+        ptype::RESERVED_LUA => b"\x2cERROR",
+        _ => return false,
+    };
+    size == word.len()
         && !data.is_null()
         // SAFETY: by contract.
-        && unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) } == text
+        && unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) } == word
 }
 
 /// `skynet_queryname` ("skynet.h"): `:hex` or `.local`; 0 if there is none.

@@ -10,6 +10,7 @@
 
 #include "lua.h"
 #include "lauxlib.h"
+#include "lualib.h"
 #include "lhost.h"
 #include "lstate.h"
 
@@ -77,9 +78,29 @@ void luaE_wrongversion (lua_State *L, lua_Number number,
 int luaE_insteadof (lua_State *L, const char *filename) {
   const lua_Host *h = gethost();
   /* what runs functions loads files in the name of one of them */
-  if (L->ci != &L->base_ci || h == NULL || h->instead == NULL ||
-      !h->instead(L, filename))
+  int begins = (L->ci == &L->base_ci);
+  if (h == NULL || h->instead == NULL || !h->instead(L, filename, begins))
     return LUA_ERRFILE;
   lua_remove(L, -2);  /* the error */
   return LUA_OK;
+}
+
+
+int luaE_inside (lua_State *L) {
+  const lua_Host *h = gethost();
+  int issame;
+  if (h == NULL || h->inside == NULL) return 0;
+  /* modules are looked for on 'package.path'; other paths are of others */
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, LUA_LOADLIBNAME) != LUA_TTABLE) return 0;
+  lua_getfield(L, -1, "path");
+  issame = lua_rawequal(L, -1, 2);
+  lua_pop(L, 3);
+  return issame && h->inside(L, lua_tostring(L, 1), lua_tostring(L, 2));
+}
+
+
+int luaE_module (lua_State *L, const char *name) {
+  const lua_Host *h = gethost();
+  return h != NULL && h->module != NULL && h->module(L, name);
 }

@@ -30,10 +30,19 @@ typedef struct lua_Host {
   void (*foreign) (const void *address, double number, char *text,
                    size_t size);
   /*
-  ** 1 with a function at the top for a file that cannot be opened and that
-  ** no function asked for, but the program itself, to begin with
+  ** 1 with a function at the top for a file that cannot be opened. 'begins':
+  ** no function asked for it, but the program itself, to begin with
   */
-  int (*instead) (lua_State *L, const char *filename);
+  int (*instead) (lua_State *L, const char *filename, int begins);
+  /*
+  ** 1 with a file name for 'instead' at the top for a module that no file of
+  ** 'package.path' has
+  */
+  int (*inside) (lua_State *L, const char *module, const char *path);
+  /*
+  ** 1 with a loader and its value at the top for such a module
+  */
+  int (*module) (lua_State *L, const char *module);
 } lua_Host;
 
 /*
@@ -52,5 +61,9 @@ LUAI_FUNC void luaE_wrongversion (lua_State *L, lua_Number number,
                                   const void *address);
 /* with the error of a load at the top; a Lua status */
 LUAI_FUNC int luaE_insteadof (lua_State *L, const char *filename);
+/* in 'package.searchpath', when nothing is found: 1 with a name at the top */
+LUAI_FUNC int luaE_inside (lua_State *L);
+/* where 'require' finds no file: 1 with a loader and its value at the top */
+LUAI_FUNC int luaE_module (lua_State *L, const char *name);
 
 #endif

@@ -95,9 +95,21 @@ pub struct Host {
     pub foreign: Option<
         unsafe extern "C" fn(address: *const c_void, number: f64, text: *mut c_char, size: usize),
     >,
-    /// 1, with a function at the top, for a file that cannot be opened and that no function asked for but the program
+    /// 1, with a function at the top, for a file that cannot be opened. `begins`: no function asked for it, but the program
     /// itself, to begin with. May raise.
-    pub instead: Option<unsafe extern "C-unwind" fn(*mut LuaState, *const c_char) -> c_int>,
+    pub instead: Option<
+        unsafe extern "C-unwind" fn(*mut LuaState, filename: *const c_char, begins: c_int) -> c_int,
+    >,
+    /// 1, with a file name for `instead` at the top, for a module that no file of `package.path` has. May raise.
+    pub inside: Option<
+        unsafe extern "C-unwind" fn(
+            *mut LuaState,
+            module: *const c_char,
+            path: *const c_char,
+        ) -> c_int,
+    >,
+    /// 1, with a loader and its value at the top, for such a module when `require` looks for it. May raise.
+    pub module: Option<unsafe extern "C-unwind" fn(*mut LuaState, module: *const c_char) -> c_int>,
 }
 
 /// What the code cache holds, see [`cache_stats`].

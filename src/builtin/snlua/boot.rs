@@ -203,6 +203,9 @@ unsafe fn libraries(state: *mut lua_State) {
             lua_getfield(state, -2, name.as_ptr());
             lua_setfield(state, -2, name.as_ptr());
         }
+        // Layers up to v1.4.0 yield by the profiler too.
+        lua_getfield(state, -1, c"yield".as_ptr());
+        lua_setfield(state, -3, c"yield".as_ptr());
         lua_pop(state, 2);
     }
 }
