@@ -94,7 +94,7 @@ end
 local function connected()
 	enter "up"
 	heard = skynet.now()
-	if output_limit then
+	if output_limit and channel.link then
 		socket.write_limit(channel.link[1], output_limit)
 	end
 	if heartbeat then

@@ -208,6 +208,8 @@ function cases.errors_tell_which_command_of_whom()
 	assert(string.find(problem, asked, 1, true), problem)
 	_, problem = pcall(function() local x = skynet.call(p, "lua", "fail") return x end)
 	assert(string.find(problem, "calls.lua:%d+: call failed\n"), problem)
+	_, problem = pcall(skynet.newservice, "no_such_script", 1)
+	assert(string.find(problem, '(lua "LAUNCH" "snlua" "no_such_script" to .launcher)', 1, true), problem)
 	_, problem = pcall(skynet.call_timeout, 1000, p, "lua", "fail")
 	assert(string.find(problem, asked, 1, true), problem)
 end

@@ -166,6 +166,7 @@ function cases.refused_log_in_is_an_error()
 	}
 	local ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
+	check.equal({ {} == socketchannel.error, problem == {}, problem == "wrong" }, { false, false, false })
 	if check.ours then -- the C core's layer keeps the reason to itself
 		assert(string.find(tostring(problem), ": wrong password, as the test wants it$"), tostring(problem))
 	end

@@ -5,8 +5,7 @@ local cluster = require "skynet.cluster"
 local TASKS <const>, STEP <const> = 10, 500
 
 skynet.start(function()
-	-- With a limit, for requests that are sent after the loss would wait for the node otherwise, and the test for them.
-	cluster.reload { store = skynet.getenv "store", __reconnect = 0.5 }
+	cluster.reload { store = skynet.getenv "store" }
 	local answered, reported = 0, false
 	local function ask(task)
 		local text = string.rep(string.char(64 + task), task == 1 and 100000 or task)

@@ -92,6 +92,22 @@ local function layout(func)
 	end
 end
 
+-- Services that start others: what, stands behind the command.
+local STARTERS <const> = { [".launcher"] = true, [".service"] = true }
+
+-- The arguments behind that one, as long as they are texts.
+local function texts_after(level, at)
+	local list = ""
+	for index = at - 1, at - 3, -1 do
+		local _, value = debug.getlocal(level, index)
+		if type(value) ~= "string" then
+			break
+		end
+		list = list .. show(value) .. " "
+	end
+	return list
+end
+
 local here -- where calls fail that C has made
 
 -- What was asked, by the frame of who has called `await` (level 4, or above pcall).
@@ -111,6 +127,9 @@ local function what_was_asked(address)
 			end
 			local _, typename = debug.getlocal(level, protocol_at)
 			command = command ~= nil and show(command) .. " " or ""
+			if STARTERS[address] then
+				command = command .. texts_after(level + 1, command_at)
+			end
 			return protocol_name(typename) .. " " .. command .. "to " .. runtime.api.address(address), level
 		end
 	end
