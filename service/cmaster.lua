@@ -16,6 +16,10 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local packet = require "skynet.internal.harborpacket"
+local admission = require "skynet.internal.admission"
+local printable = require "skynet.internal.printable"
+
+local CLIENTS <const>, HANDSHAKE <const> = 512, 30 -- connections, and the seconds until they have to join
 
 local slaves = {} -- id -> { fd = nil while it is gone, address }
 local names = {}  -- name -> handle
@@ -43,7 +47,7 @@ local function welcome(fd)
 	assert(math.type(id) == "integer" and id >= 1 and id <= 255, "Invalid slave id " .. tostring(id))
 	local known = slaves[id]
 	if known and known.fd then
-		error(string.format("Slave %d already register on %s", id, known.address))
+		error(string.format("Slave %d already register on %s", id, known.address), 0)
 	end
 	local others = count_present()
 	tell_all(packet.make("C", id, address))
@@ -71,13 +75,13 @@ local function handle_packet(fd)
 	if on[kind] then
 		on[kind](fd, name, handle)
 	else
-		skynet.error("Invalid slave message type " .. tostring(kind))
+		error "Invalid slave message type"
 	end
 end
 
 local function serve(id)
 	local slave = slaves[id]
-	skynet.error(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, slave.address))
+	skynet.error(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, printable(slave.address)))
 	repeat
 		local ok = pcall(handle_packet, slave.fd) -- fails at the end of the connection
 	until not ok
@@ -91,15 +95,21 @@ end
 skynet.start(function()
 	local address = skynet.getenv "standalone"
 	skynet.error("master listen socket " .. tostring(address))
+	local door = admission.new { name = "master", most = CLIENTS, handshake = HANDSHAKE, close = socket.shutdown }
 	socket.start(socket.listen(address), function(fd, peer)
+		if not door:enter(fd, peer) then
+			return socket.close_fd(fd)
+		end
 		skynet.error("connect from " .. peer .. " " .. fd)
 		socket.start(fd)
 		local ok, result = pcall(welcome, fd)
 		if ok then
-			skynet.fork(serve, result)
+			door:heard(fd)
+			serve(result)
 		else
-			skynet.error(string.format("disconnect fd = %d, error = %s", fd, result))
+			skynet.error(string.format("disconnect fd = %d, error = %s", fd, printable(result)))
 			socket.close(fd)
 		end
+		door:leave(fd)
 	end)
 end)

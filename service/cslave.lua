@@ -11,8 +11,11 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketdriver = require "skynet.socketdriver"
 local packet = require "skynet.internal.harborpacket"
+local admission = require "skynet.internal.admission"
 require "skynet.manager"
 
+local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
+local STRANGERS <const> = 256 -- connections that have not said so yet
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 1000 -- 1/100 s between attempts
 local PEER_ATTEMPTS <const> = 12    -- a node that the master has not given up, and that does not listen
 local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the other nodes
@@ -151,7 +154,12 @@ local function accept(fd)
 		socket.close(fd)
 		return skynet.error(string.format("Connection (fd =%d) closed", fd))
 	end
-	local peer = peer_of(string.byte(greeting))
+	local id = string.byte(greeting)
+	if id == 0 or id == own_id then
+		socket.close(fd)
+		return skynet.error(string.format("Invalid slave id %d (fd =%d)", id, fd))
+	end
+	local peer = peer_of(id)
 	if peer.state == "up" or peer.state == "closing" then
 		skynet.error(string.format("Slave %d exist (fd =%d)", peer.id, fd))
 		socket.close(fd)
@@ -414,10 +422,15 @@ skynet.start(function()
 	local count = join(master_fd)
 	skynet.error(string.format("Waiting for %d harbors", count))
 	skynet.fork(follow_master)
+	local door = admission.new { name = "harbor", most = STRANGERS, handshake = HANDSHAKE, close = socket.shutdown }
 	socket.start(listener, function(fd, peer)
+		if not door:enter(fd, peer) then
+			return socket.close_fd(fd)
+		end
 		skynet.error(string.format("New connection (fd = %d, %s)", fd, peer))
 		socketdriver.nodelay(fd)
 		local ok, problem = pcall(accept, fd)
+		door:leave(fd) -- the harbor service has it, or nobody
 		if not ok then
 			skynet.error(problem)
 		end

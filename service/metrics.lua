@@ -10,10 +10,11 @@ local memory = require "skynet.memory"
 local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
+local admission = require "skynet.internal.admission"
 
-local PATIENCE <const> = 500     -- 1/100 s for a request
+local PATIENCE <const> = 5       -- seconds for a request
 local NAMES_PATIENCE <const> = 100 -- 1/100 s for the launcher's list
-local MOST_CLIENTS <const> = 16
+local MOST_CLIENTS <const> = 64
 local MOST_NAMES <const> = 200   -- further services are shown together, as "(other)"
 
 local arguments = table.pack(...)
@@ -247,28 +248,25 @@ local function answer(read, write)
 	end
 end
 
-local clients = 0
+local door = admission.new {
+	name = "metrics",
+	most = MOST_CLIENTS,
+	handshake = PATIENCE, -- nobody counts as heard: an answer is the end of a connection
+	close = socket.shutdown,
+}
 
-local function serve(fd)
-	if clients >= MOST_CLIENTS then
+local function serve(fd, from)
+	if not door:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
-	clients = clients + 1
-	local done = false
 	if socket.start(fd) then
-		skynet.timeout(PATIENCE, function()
-			if not done then
-				socket.shutdown(fd)
-			end
-		end)
 		local ok, problem = pcall(answer, sockethelper.readfunc(fd), sockethelper.writefunc(fd))
 		if not ok then
 			skynet.error("metrics: " .. tostring(problem))
 		end
-		done = true
 		socket.close(fd)
 	end
-	clients = clients - 1
+	door:leave(fd)
 end
 
 skynet.start(function()

@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let width = if kind % 2 == 0 { 2 } else { 4 };
-    let mut decoder = Decoder::new(width);
+    let mut decoder = Decoder::new(width, LIMIT);
     let mut stream = Vec::new();
     let mut seen = Vec::new();
     'parts: while let Some((&size, after)) = rest.split_first() {

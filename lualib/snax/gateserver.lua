@@ -13,18 +13,27 @@
 --- The service listens when it gets the "lua" message ("open", conf), with the fields address
 --- ("0.0.0.0"), port (0: any), maxclient (1024; connections stay below it), nodelay, backlog; conf's
 --- address and port are then those it really has. ("close") ends listening.
+---
+--- Limits, as fields of conf or as config keys with `gate_` in front: handshake (seconds until a client has to send something; by
+--- default one is closed after 300 to which nothing was sent either; 0: no limit), idle (seconds without input; no limit),
+--- peraddress (connections of one address; no limit). A full gate closes the connection that has been silent for longest, if
+--- that is 2 seconds at least, or turns the new one away.
 
 local skynet = require "skynet"
 local netpack = require "skynet.netpack"
 local socketdriver = require "skynet.socketdriver"
+local admission = require "skynet.internal.admission"
+local printable = require "skynet.internal.printable"
+
+local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
 
 local gateserver = {}
 
 local queue          -- of netpack: packets that came at once, and halves of packets
 local listener       -- socket
 local listening      -- { task, address, port } while `open` waits for the socket server
-local max_clients, nodelay
-local count = 0      -- connections
+local door           -- who may be connected
+local nodelay
 
 -- fd -> OPEN; CLOSING: by us, the socket server has not said so yet; HALF: by the client, and we have
 -- not called `closeclient` yet
@@ -53,10 +62,40 @@ function gateserver.closeclient(fd)
 	end
 end
 
+local function seconds(conf, name, default)
+	local value = conf[name] or tonumber(skynet.getenv("gate_" .. name)) or default
+	return value and value > 0 and value or nil
+end
+
+-- The sockets know when something came or went: so packets are not looked at for that.
+local function signs(strict)
+	local times = {}
+	for _, info in ipairs(socketdriver.info()) do
+		if connections[info.id] and ((info.read or 0) > 0 or not strict and (info.write or 0) > 0) then
+			times[info.id] = info.rtime or 0
+		end
+	end
+	return times
+end
+
+local function new_door(conf)
+	local strict = seconds(conf, "handshake")
+	return admission.new {
+		name = "gate",
+		most = (conf.maxclient or 1024) - 1,
+		most_address = seconds(conf, "peraddress"),
+		handshake = seconds(conf, "handshake", HANDSHAKE),
+		grace = GRACE,
+		idle = seconds(conf, "idle"),
+		signs = function() return signs(strict) end,
+		close = gateserver.closeclient,
+	}
+end
+
 local function open_listener(conf)
 	assert(not listener, "the gate listens already")
 	local address, port = conf.address or "0.0.0.0", conf.port
-	max_clients = conf.maxclient or 1024
+	door = new_door(conf)
 	nodelay = conf.nodelay
 	skynet.error("Listen on", address, port)
 	listener = socketdriver.listen(address, port, conf.backlog)
@@ -76,11 +115,25 @@ end
 local function socket_events(handler)
 	local on = {}
 
+	local dropped, last_drop = 0, -math.huge
+
+	-- What has come of a connection that we have closed. One line a second.
+	local function drop(fd, msg, sz)
+		local text = netpack.tostring(msg, sz)
+		dropped = dropped + 1
+		local now = skynet.now()
+		if now - last_drop >= 100 then
+			local more = dropped > 1 and string.format(" (and %d others)", dropped - 1) or ""
+			skynet.error(string.format("Drop message from fd (%d) : %s%s", fd, printable(text), more))
+			dropped, last_drop = 0, now
+		end
+	end
+
 	function on.data(fd, msg, sz)
 		if connections[fd] == OPEN then
 			handler.message(fd, msg, sz)
 		else
-			skynet.error(string.format("Drop message from fd (%d) : %s", fd, netpack.tostring(msg, sz)))
+			drop(fd, msg, sz)
 		end
 	end
 
@@ -98,11 +151,10 @@ local function socket_events(handler)
 	end
 
 	function on.open(fd, address)
-		if count + 1 >= max_clients then
+		if not door:enter(fd, address) then
 			socketdriver.shutdown(fd)
 			return
 		end
-		count = count + 1
 		connections[fd] = OPEN
 		if nodelay then
 			socketdriver.nodelay(fd)
@@ -115,7 +167,7 @@ local function socket_events(handler)
 			listener = nil
 		elseif connections[fd] then
 			connections[fd] = connections[fd] == OPEN and HALF or nil
-			count = count - 1
+			door:leave(fd)
 			if handler.disconnect then
 				handler.disconnect(fd)
 			end
@@ -133,8 +185,8 @@ local function socket_events(handler)
 			return
 		end
 		socketdriver.shutdown(fd)
-		if connections[fd] and connections[fd] ~= HALF then
-			count = count - 1
+		if connections[fd] then
+			door:leave(fd)
 		end
 		connections[fd] = nil
 		if handler.error then

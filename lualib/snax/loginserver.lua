@@ -21,7 +21,11 @@ local skynet = require "skynet"
 require "skynet.manager"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
+local admission = require "skynet.internal.admission"
+local printable = require "skynet.internal.printable"
 
+-- Clients that log in at a time, and the seconds they have for it; config keys login_clients and login_handshake.
+local CLIENTS <const>, HANDSHAKE <const> = 4096, 60
 local LINE_LIMIT <const> = 8192 -- bytes that a client may send before it is known
 
 local CLOSED = setmetatable({}, { __tostring = function() return "socket error" end })
@@ -127,6 +131,11 @@ local function serve(conf, instance, fd, address)
 	error(server)
 end
 
+local function limit(key, default)
+	local value = tonumber(skynet.getenv(key)) or default
+	return value > 0 and value or nil
+end
+
 local function run_master(conf)
 	assert(conf.login_handler, "login_handler is missing")
 	local command_handler = assert(conf.command_handler, "command_handler is missing")
@@ -143,14 +152,24 @@ local function run_master(conf)
 	end
 
 	skynet.error(string.format("login server listen at : %s %d", host, port))
+	local door = admission.new {
+		name = "login",
+		most = limit("login_clients", CLIENTS),
+		handshake = limit("login_handshake", HANDSHAKE),
+		close = socket.close_fd,
+	}
 	local turn = 0
 	socket.start(socket.listen(host, port), function(fd, address)
+		if not door:enter(fd, address) then
+			return socket.close_fd(fd)
+		end
 		turn = turn % count + 1
 		local ok, problem = pcall(serve, conf, instances[turn], fd, address)
 		if not ok and problem ~= CLOSED then
-			skynet.error(string.format("invalid client (fd = %d) error = %s", fd, problem))
+			skynet.error(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end
-		socket.close(fd)
+		door:leave(fd)
+		socket.close_fd(fd) -- nobody has it any more
 	end)
 end
 

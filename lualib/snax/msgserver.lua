@@ -25,6 +25,7 @@
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local netpack = require "skynet.netpack"
+local printable = require "skynet.internal.printable"
 local socketdriver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
 
@@ -40,6 +41,9 @@ skynet.register_protocol {
 -- version = of the connection that asked, nil while the first one waits; number = order of answers }
 local users = {}
 local newcomers = {}   -- fd -> address, until the first packet has come
+local since = {}       -- fd of a newcomer -> when it came
+local HANDSHAKE <const> = 60 -- seconds that newcomers have, unless the config key msgserver_handshake says otherwise
+local HELLO <const> = 4096   -- bytes of the first packet
 local connections = {} -- fd -> user
 
 --- The parts of a user name. Raises when it is none. Does not yield.
@@ -106,10 +110,42 @@ local function authenticate(fd, address, text)
 	connections[fd] = user
 end
 
+-- Closes newcomers that do not say who they are.
+local function watch_newcomers(patience)
+	local now = skynet.now()
+	for fd, time in pairs(since) do
+		if now - time >= patience then
+			skynet.error(string.format("msgserver: the connection from %s is closed: it has not said who it is in %g s",
+				newcomers[fd], patience / 100))
+			newcomers[fd], since[fd] = nil, nil
+			gateserver.closeclient(fd)
+		end
+	end
+	if next(since) then
+		skynet.timeout(math.max(patience // 4, 10), function() watch_newcomers(patience) end)
+	end
+end
+
+local function add_newcomer(fd, address)
+	local patience = (tonumber(skynet.getenv "msgserver_handshake") or HANDSHAKE) * 100
+	if patience > 0 then
+		if not next(since) then
+			skynet.timeout(math.max(patience // 4, 10), function() watch_newcomers(patience) end)
+		end
+		since[fd] = skynet.now()
+	end
+	newcomers[fd] = address
+end
+
 local function welcome(fd, address, text)
-	local ok, refusal = pcall(authenticate, fd, address, text)
+	local ok, refusal
+	if #text <= HELLO then
+		ok, refusal = pcall(authenticate, fd, address, text)
+	else
+		refusal = "the first packet is too long"
+	end
 	if not ok then
-		skynet.error(refusal)
+		skynet.error(string.format("msgserver: the connection from %s is refused: %s", address, printable(refusal)))
 		refusal = "400 Bad Request"
 	end
 	socketdriver.send(fd, netpack.pack(refusal or "200 OK"))
@@ -206,12 +242,12 @@ function msgserver.start(conf)
 	end
 
 	function handler.connect(fd, address)
-		newcomers[fd] = address
+		add_newcomer(fd, address)
 		gateserver.openclient(fd)
 	end
 
 	function handler.disconnect(fd)
-		newcomers[fd] = nil
+		newcomers[fd], since[fd] = nil, nil
 		local user = connections[fd]
 		if not user then
 			gateserver.closeclient(fd)
@@ -235,12 +271,15 @@ function msgserver.start(conf)
 		local text = netpack.tostring(msg, sz)
 		local address = newcomers[fd]
 		if address then
-			newcomers[fd] = nil
+			newcomers[fd], since[fd] = nil, nil
 			return welcome(fd, address, text)
+		end
+		if not connections[fd] then
+			return -- refused, or logged out; the rest of what it had sent
 		end
 		local ok, problem = pcall(serve, fd, text, handle, keep)
 		if not ok then
-			skynet.error(string.format("Invalid package %s : %s", problem, text))
+			skynet.error(string.format("Invalid package %s : %s", printable(problem), printable(text)))
 			if connections[fd] then
 				gateserver.closeclient(fd)
 			end

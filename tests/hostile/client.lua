@@ -7,6 +7,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 
 local PAUSE <const> = 2      -- 1/100 s between two requests
+local RETRY <const> = 500    -- 1/100 s in which a new connection may be turned away
 local PATIENCE <const> = 1500 -- 1/100 s until a request counts as not answered
 
 local function now_ms()
@@ -36,11 +37,25 @@ local function attempt(figures, request, ...)
 	return ok
 end
 
-local function ask_once(listener, port)
+local function try_once(listener, port)
 	local ask, close = listener.open(port)
 	local ok, problem = pcall(ask)
 	close()
 	assert(ok, problem)
+end
+
+-- Clients that are turned away come again.
+local function ask_once(listener, port)
+	local begin = skynet.now()
+	while true do
+		local ok, problem = pcall(try_once, listener, port)
+		if ok then
+			return
+		elseif skynet.now() - begin > RETRY then
+			error(problem, 0)
+		end
+		skynet.sleep(10)
+	end
 end
 
 local function run(listener, port, figures)

@@ -92,6 +92,50 @@ function cases.a_gate_refuses_more_clients_than_it_may_have()
 	assert(not pcall(skynet.call, skynet.newservice "gate", "lua", "open", { address = "127.0.0.1", port = other }))
 end
 
+-- The C core's gates have no limit but the number of clients.
+if skynet.call_timeout then
+	function cases.a_gate_closes_clients_that_say_nothing()
+		local gate = skynet.newservice "gate"
+		watch(gate)
+		local _, port = skynet.call(gate, "lua", "open",
+			{ address = "127.0.0.1", port = 0, handshake = 0.2, peraddress = 1 })
+		local silent = socket.open("127.0.0.1", port)
+		local fd = next_of(told)[3]
+		local second = socket.open("127.0.0.1", port)
+		check.equal(second and socket.read(second), false, "the second one of that address")
+		check.equal(next_of(told), { "socket", "close", fd })
+		check.equal(socket.read(silent), false)
+		socket.close(silent)
+		local talking = socket.open("127.0.0.1", port)
+		fd = next_of(told)[3]
+		skynet.call(gate, "lua", "accept", fd)
+		socket.write(talking, packet "hello")
+		check.equal(next_of(told), { "socket", "data", fd, "hello" })
+		skynet.sleep(50)
+		check.equal(told, {})
+		socket.close(talking)
+	end
+
+	function cases.with_a_c_gate_clients_that_say_nothing_are_closed()
+		local manager = require "skynet.manager"
+		local texts = {}
+		skynet.register_protocol {
+			name = "text", id = skynet.PTYPE_TEXT, pack = function(text) return text end, unpack = skynet.tostring,
+			dispatch = function(_, _, text) texts[#texts + 1] = text end,
+		}
+		skynet.setenv("gate_handshake", "0.2") -- from now on for all gates: this is the last case
+		local port = check.port(3)
+		local gate = manager.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, 3, 10)
+		assert(gate)
+		local silent = socket.open("127.0.0.1", port)
+		local id = string.match(next_of(texts), "^(%d+) open")
+		check.equal(next_of(texts), id .. " close")
+		check.equal(socket.read(silent), false)
+		socket.close(silent)
+		manager.kill(gate)
+	end
+end
+
 ---------------------------------------------------------------- msgserver
 
 local SECRET <const> = "12345678"

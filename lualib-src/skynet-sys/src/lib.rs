@@ -34,6 +34,8 @@ pub type Callback = unsafe extern "C" fn(
 
 /// `PTYPE_TEXT`.
 pub const PTYPE_TEXT: c_int = 0;
+/// `PTYPE_RESPONSE`.
+pub const PTYPE_RESPONSE: c_int = 1;
 /// `PTYPE_CLIENT`.
 pub const PTYPE_CLIENT: c_int = 3;
 /// `PTYPE_SYSTEM`.

@@ -7,8 +7,10 @@
 ---         most_address = 512,    -- ... of one address
 ---         most_unheard = 128,    -- ... of one address that have said nothing yet
 ---         handshake = 300,       -- seconds until they have to; nil: no limit
+---         grace = 2,             -- seconds that a silent connection has even when the listener is full; 0
 ---         idle = 60,             -- seconds without a sign; nil: no limit
 ---         close = function(id, why) end, -- a connection has to go; it has left already. Must not yield
+---         signs = function() end, -- optional, in the place of `heard` and `active`: a table id -> 1/100 s of the last sign
 ---     }
 ---     if not door:enter(id, "10.0.0.1:4711") then ...close it... end
 ---     door:heard(id)     -- it has shown that it speaks the protocol
@@ -21,6 +23,7 @@
 local skynet = require "skynet"
 local printable = require "skynet.internal.printable"
 
+local LOOK <const> = 10 -- 1/100 s between two looks at the signs of all
 local LINES <const>, LINES_TIME <const> = 20, 1000 -- log lines of one listener in so many 1/100 s
 
 local Door = {}
@@ -39,8 +42,10 @@ local function new(limits)
 		most_address = limits.most_address or math.huge,
 		most_unheard = limits.most_unheard or math.huge,
 		handshake = limits.handshake and limits.handshake * 100,
+		grace = (limits.grace or 0) * 100,
 		idle = limits.idle and limits.idle * 100,
 		close = limits.close,
+		signs = limits.signs, looked = -math.huge,
 		count = 0,      -- connections
 		guests = {},    -- id -> { id, from, host, since, order = place in `silent` while unheard, last }
 		hosts = {},     -- address -> { count, unheard }
@@ -117,7 +122,23 @@ local function longest_silent(door)
 	end
 end
 
+-- Asks for the signs of all connections, if that is how they are told.
+local function look(door)
+	local now = skynet.now()
+	if door.signs and now - door.looked >= LOOK then
+		door.looked = now
+		for id, time in pairs(door.signs()) do
+			local guest = door.guests[id]
+			if guest then
+				forget_silence(door, guest)
+				guest.last = math.max(guest.last, time)
+			end
+		end
+	end
+end
+
 local function watch_silence(door)
+	look(door)
 	local now = skynet.now()
 	while true do
 		local id = longest_silent(door)
@@ -135,6 +156,7 @@ local function watch_silence(door)
 end
 
 local function watch_idle(door)
+	look(door)
 	local now = skynet.now()
 	for id, guest in pairs(door.guests) do
 		if not guest.order and now - guest.last >= door.idle then
@@ -165,10 +187,14 @@ local function refusal(door, host)
 	if known and known.count >= door.most_address then
 		return string.format("is turned away: there are %d from that address", known.count)
 	elseif known and known.unheard >= door.most_unheard then
+		look(door)
+	end
+	if known and known.unheard >= door.most_unheard then
 		return string.format("is turned away: there are %d from that address that have said nothing yet", known.unheard)
 	elseif door.count >= door.most then
+		look(door)
 		local id = longest_silent(door)
-		if not id then
+		if not id or skynet.now() - door.guests[id].since < door.grace then
 			return string.format("is turned away: there are %d connections", door.count)
 		end
 		expel(door, id, "it has said nothing, and there is no room for others")

@@ -11,7 +11,8 @@ use skynet_sys::{
     skynet_socket_sendbuffer, skynet_socket_start, socket_type,
 };
 
-use crate::frame::{Broken, Decoder, Frame};
+use crate::frame::{Broken, Decoder, Frame, LIMIT};
+use crate::limits::{self, GRACE, Limits, Lines};
 use crate::text::{Command, Parameter};
 
 /// Bytes of a client's address that are passed on.
@@ -26,6 +27,9 @@ struct Client {
     source: u32,
     /// None when the stream could not be read any further.
     decoder: Option<Decoder>,
+    /// When it has come, and from where.
+    since: u64,
+    address: String,
 }
 
 /// A gate at work.
@@ -39,6 +43,12 @@ pub struct Gate {
     width: usize,
     max: usize,
     clients: HashMap<c_int, Client>,
+    limits: Limits,
+    lines: Lines,
+    /// A look at all clients is to come.
+    watching: bool,
+    /// When the last one was.
+    looked: u64,
 }
 
 /// Writes a line to the error log.
@@ -78,6 +88,14 @@ impl Gate {
             width: given.width,
             max: given.max,
             clients: HashMap::new(),
+            // SAFETY: the caller's service is alive.
+            limits: Limits::read(
+                |key| unsafe { limits::command(context, c"GETENV", key) },
+                LIMIT,
+            ),
+            lines: Lines::default(),
+            watching: false,
+            looked: 0,
         }
     }
 
@@ -224,7 +242,9 @@ impl Gate {
             }
             Some(reason) => {
                 self.close(id);
+                let frame = self.limits.frame;
                 self.log(match reason {
+                    Broken::TooLong if frame < LIMIT => "Recv socket message > gate_frame",
                     Broken::TooLong => "Recv socket message > 16M",
                     Broken::NoMemory => "Recv socket message : not enough memory",
                 });
@@ -232,17 +252,109 @@ impl Gate {
         }
     }
 
+    /// Writes a line about a connection, unless there are too many of them.
+    fn complain(&mut self, address: &str, what: &str) {
+        if let Some(more) = self.lines.next(limits::now()) {
+            self.log(&format!("gate: the connection from {address} {what}{more}"));
+        }
+    }
+
+    /// Closes a client's connection; for the watchdog it is as if the client had.
+    fn expel(&mut self, id: c_int, why: &str) {
+        if let Some(client) = self.clients.remove(&id) {
+            self.complain(&client.address, &format!("is closed: {why}"));
+            self.report(&format!("{id} close"));
+            self.close(id);
+        }
+    }
+
+    /// The client that has been silent for longest, if that is long enough.
+    fn longest_silent(&mut self) -> Option<c_int> {
+        let now = limits::now();
+        if now.saturating_sub(self.looked) < 10 {
+            return None; // a look at all sockets costs something
+        }
+        self.looked = now;
+        let traffic = limits::traffic();
+        let silent = self.clients.iter().filter(|(id, client)| {
+            let quiet = traffic.get(id).is_none_or(|it| self.limits.is_silent(it));
+            quiet && now.saturating_sub(client.since) >= GRACE
+        });
+        let oldest = silent.min_by_key(|(_, client)| client.since);
+        oldest.map(|(id, _)| *id)
+    }
+
+    /// Looks for clients that have to go.
+    pub fn look(&mut self) {
+        self.watching = false;
+        let (traffic, now) = (limits::traffic(), limits::now());
+        let verdicts = self.clients.iter().filter_map(|(id, client)| {
+            // One that was not started yet is in no statistics.
+            let traffic = traffic.get(id).unwrap_or(&limits::NOTHING);
+            let verdict = self.limits.verdict(traffic, client.since, now);
+            verdict.map(|why| (*id, why))
+        });
+        for (id, why) in verdicts.collect::<Vec<_>>() {
+            self.expel(id, &why);
+        }
+        self.watch();
+    }
+
+    fn watch(&mut self) {
+        if let Some(pause) = self.limits.pause()
+            && !self.watching
+            && !self.clients.is_empty()
+        {
+            self.watching = true;
+            // SAFETY: the service is alive while it works.
+            unsafe { limits::timeout(self.context, pause) };
+        }
+    }
+
+    /// Why a connection is not let in.
+    fn refusal(&mut self, address: &str) -> Option<String> {
+        let limit = self.limits.per_address;
+        if limit > 0 {
+            let host = limits::host(address);
+            let others = self.clients.values().map(|it| limits::host(&it.address));
+            if others.filter(|it| *it == host).count() >= limit {
+                return Some(format!(
+                    "is turned away: there are {limit} from that address"
+                ));
+            }
+        }
+        if self.clients.len() >= self.max {
+            match self.longest_silent() {
+                Some(id) => self.expel(id, "it has said nothing, and there is no room for others"),
+                None => {
+                    return Some(format!(
+                        "is turned away: there are {} connections",
+                        self.max
+                    ));
+                }
+            }
+        }
+        None
+    }
+
     fn accept(&mut self, listener: c_int, id: c_int, address: &[u8]) {
-        if self.listener != Some(listener) || self.clients.len() >= self.max {
+        if self.listener != Some(listener) {
+            return self.close(id);
+        }
+        let address = String::from_utf8_lossy(&address[..address.len().min(ADDRESS)]).into_owned();
+        if let Some(why) = self.refusal(&address) {
+            self.complain(&address, &why);
             return self.close(id);
         }
         let client = Client {
             agent: 0,
             source: 0,
-            decoder: Some(Decoder::new(self.width)),
+            decoder: Some(Decoder::new(self.width, self.limits.frame)),
+            since: limits::now(),
+            address: address.clone(),
         };
         self.clients.insert(id, client);
-        let address = String::from_utf8_lossy(&address[..address.len().min(ADDRESS)]);
+        self.watch();
         self.report(&format!("{id} open {id} {address}:0"));
         self.log(&format!("socket open: {id:x}"));
     }

@@ -18,7 +18,7 @@ pub enum Frame<'a> {
 /// Why a stream cannot be read any further.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// A frame of [`LIMIT`] bytes or more is announced.
+    /// A frame of the limit's bytes or more is announced.
     TooLong,
     /// See [`NoMemory`].
     NoMemory,
@@ -28,6 +28,8 @@ pub enum Broken {
 pub struct Decoder {
     /// Bytes of a length.
     width: usize,
+    /// A frame is shorter.
+    limit: usize,
     /// Bytes of the length that have come, and the number that they make.
     known: usize,
     length: usize,
@@ -42,10 +44,11 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
 }
 
 impl Decoder {
-    /// For lengths of `width` bytes, at most 4.
-    pub fn new(width: usize) -> Decoder {
+    /// For lengths of `width` bytes, at most 4, and frames shorter than `limit`.
+    pub fn new(width: usize, limit: usize) -> Decoder {
         Decoder {
             width,
+            limit,
             known: 0,
             length: 0,
             body: Block::default(),
@@ -64,7 +67,7 @@ impl Decoder {
             if self.known < self.width {
                 return Ok(None);
             }
-            if self.length >= LIMIT {
+            if self.length >= self.limit {
                 return Err(Broken::TooLong);
             }
             if self.length > 0 {
@@ -124,7 +127,7 @@ mod tests {
                 }
             }
             for piece in [1, 2, 3, 5, 301, 4096, stream.len()] {
-                let mut decoder = Decoder::new(width);
+                let mut decoder = Decoder::new(width, LIMIT);
                 let frames = stream.chunks(piece).map(|part| all(&mut decoder, part));
                 let frames: Vec<_> = frames.flat_map(Result::unwrap).collect();
                 assert!(frames == expected, "pieces of {piece}");
@@ -135,16 +138,16 @@ mod tests {
     #[test]
     fn a_frame_that_would_be_too_long_is_refused_by_its_length() {
         for length in [0x0100_0000u32, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
-            let result = all(&mut Decoder::new(4), &length.to_be_bytes());
+            let result = all(&mut Decoder::new(4, LIMIT), &length.to_be_bytes());
             assert_eq!(result, Err(Broken::TooLong));
         }
         let length = 0x00ff_ffffu32.to_be_bytes();
-        assert_eq!(all(&mut Decoder::new(4), &length), Ok(Vec::new()));
+        assert_eq!(all(&mut Decoder::new(4, LIMIT), &length), Ok(Vec::new()));
     }
 
     #[test]
     fn a_length_alone_takes_little_memory() {
-        let mut decoder = Decoder::new(4);
+        let mut decoder = Decoder::new(4, LIMIT);
         assert_eq!(all(&mut decoder, b"\x00\xff\xff\xff.."), Ok(Vec::new()));
         assert!(decoder.body.capacity() <= FIRST_STEP);
     }

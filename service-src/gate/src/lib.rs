@@ -9,11 +9,14 @@
 //! | `ID close` | its connection is gone |
 //! | `ID data BYTES` | a frame; the id is the session, too |
 //!
+//! The config keys `gate_handshake`, `gate_idle`, `gate_peraddress` and `gate_frame` limit clients, see [`limits::Limits`].
+//!
 //! The watchdog answers with the texts of [`text::Command`]. A message of type `PTYPE_CLIENT` is written to a client: the
 //! bytes as they are, then 4 bytes of id, the low one first.
 
 mod clients;
 pub mod frame;
+mod limits;
 pub mod text;
 
 use std::ffi::{CStr, CString};
@@ -21,8 +24,8 @@ use std::slice;
 
 use libc::{c_char, c_int, c_void};
 use skynet_sys::{
-    Context, PTYPE_CLIENT, PTYPE_SOCKET, PTYPE_TEXT, SocketMessage, skynet_callback,
-    skynet_socket_listen, skynet_socket_start,
+    Context, PTYPE_CLIENT, PTYPE_RESPONSE, PTYPE_SOCKET, PTYPE_TEXT, SocketMessage,
+    skynet_callback, skynet_socket_listen, skynet_socket_start,
 };
 
 use clients::{Gate, log, query};
@@ -57,6 +60,7 @@ unsafe extern "C" fn receive(
     };
     match ty {
         PTYPE_TEXT => gate.command(bytes(0)),
+        PTYPE_RESPONSE => gate.look(),
         // SAFETY: messages are blocks of the C allocator; a result of 1 tells the core that this one is gone.
         PTYPE_CLIENT => return unsafe { gate.write(source, msg, sz) }.into(),
         PTYPE_SOCKET if sz >= size_of::<SocketMessage>() => {
