@@ -27,10 +27,17 @@ pub const V1_6: u32 = 10600;
 pub const LATEST: u32 = 99999;
 
 static VERSION: AtomicU32 = AtomicU32::new(LATEST);
+static COMPILED: AtomicU32 = AtomicU32::new(LATEST);
 
 /// The release that the node is.
 pub fn version() -> u32 {
     VERSION.load(Ordering::Relaxed)
+}
+
+/// The release for which the main program was compiled, whatever the config says: all of the project is of that release
+/// then, its Lua layer included, which is not so where only some compiled services are older.
+pub fn compiled() -> u32 {
+    COMPILED.load(Ordering::Relaxed)
 }
 
 /// The release that the config names; the error is a line for the user.
@@ -51,6 +58,7 @@ fn read(text: &CStr) -> Result<u32, String> {
 pub fn choose(compiled: u32) -> Result<(), String> {
     let version = configured()?.unwrap_or(compiled);
     VERSION.store(version, Ordering::Relaxed);
+    COMPILED.store(compiled, Ordering::Relaxed);
     Ok(())
 }
 

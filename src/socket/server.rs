@@ -44,7 +44,7 @@ impl Hooks {
             lookup: Arc::new(system_lookup),
             accept: Box::new(sys::accept),
             report,
-            rules: Rules::of(release::version()),
+            rules: Rules::of(release::version(), release::compiled()),
         }
     }
 }

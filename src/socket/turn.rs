@@ -289,7 +289,7 @@ impl<'a> Turn<'a> {
             self.emit_for(owner, id, What::Error(text.unwrap_or(Text::new())));
         }
         if act.has(Actions::RAISE_CLOSE) {
-            let asked = caller != 0 && !self.s.rules.half_close;
+            let asked = caller != 0 && !self.s.rules.close_is_told_once;
             self.emit_for(if asked { caller } else { owner }, id, What::Close);
         }
     }
@@ -448,7 +448,7 @@ impl<'a> Turn<'a> {
     fn close(&mut self, id: i32, now: bool, caller: usize) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
-            if !self.s.rules.half_close {
+            if !self.s.rules.close_is_told_once {
                 self.delivered += 1;
                 self.sink.deliver(Event {
                     id,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn node(version: u32) -> Node {
     let mut hooks = hooks();
-    hooks.rules = Rules::of(version);
+    hooks.rules = Rules::of(version, version);
     Node::with(hooks)
 }
 
@@ -54,6 +54,23 @@ fn whoever_closes_is_answered_each_time() {
     }
     node.server.shutdown(8, 777);
     assert_eq!(node.next(777).owner, 8);
+}
+
+#[test]
+fn a_newer_lua_layer_lives_with_older_services_of_the_config() {
+    let mut hooks = hooks();
+    hooks.rules = Rules::of(10000, 99999);
+    let node = Node::with(hooks);
+    let (id, mut peer) = node.connected();
+    peer.shutdown(Shutdown::Write).unwrap();
+    node.closed(id);
+    assert_eq!(
+        peer.read(&mut [0]).expect("the socket is closed by itself"),
+        0
+    );
+    node.server.close(7, id);
+    assert!(node.settle().is_empty(), "one CLOSE is enough");
+    node.listen("127.0.0.1");
 }
 
 #[test]
