@@ -203,10 +203,31 @@ function M.write_fields(header, separator)
 	return write_fields(header, separator)
 end
 
---- utf8(text) -> boolean: whether it is UTF-8 by RFC 3629. Does not yield.
-M.utf8 = core.utf8 or function(text)
-	return utf8.len(text) ~= nil
+-- Where a character has begun that may go on: the first bytes of one (RFC 3629 §4).
+local beginnings = {
+	"^[\xc2-\xf4]$", "^\xe0[\xa0-\xbf]$", "^[\xe1-\xec\xee\xef][\x80-\xbf]$", "^\xed[\x80-\x9f]$", "^\xf0[\x90-\xbf][\x80-\xbf]?$",
+	"^[\xf1-\xf3][\x80-\xbf][\x80-\xbf]?$", "^\xf4[\x80-\x8f][\x80-\xbf]?$",
+}
+
+local function check_utf8(text, more)
+	local count, position = utf8.len(text)
+	if count then
+		return 0
+	end
+	local rest = sub(text, position, position + 3)
+	for _, beginning in ipairs(more and position + #rest > #text and beginnings or {}) do
+		if find(rest, beginning) then
+			return #rest
+		end
+	end
+	return false
 end
+
+--- utf8(text [, more]): whether a text is UTF-8 by RFC 3629. Does not yield.
+---@param text string
+---@param more boolean? it may end inside of a character, as more follows
+---@return integer|false rest bytes of such a character, which have to be looked at again with what follows; false: no UTF-8
+M.utf8 = core.utf8 or check_utf8
 
 --- Whether a text is a token (RFC 9110 §5.6.2), as names are. Does not yield.
 ---@param text string

@@ -199,6 +199,33 @@ function cases.header_fields_are_read_alike_with_and_without_the_module_in_rust(
 	check.equal(internal.read_fields("a: 1\r\n", 1, lists).a, { "0" }, "the table's own way to look up")
 end
 
+function cases.utf8_is_known_alike_with_and_without_the_module_in_rust()
+	local has_fields, fields = pcall(require, "http.fields")
+	if not has_fields then
+		return
+	end
+	local plain = fields_in_lua()
+	local pieces = { "", "a", "é", "€", "𐍈", "\u{10ffff}", "\xed\x9f\xbf" }
+	local bad = { "\x80", "\xc0\x80", "\xc1", "\xe0\x80", "\xed\xa0", "\xed\xa0\x80", "\xf0\x80", "\xf4\x90", "\xf5", "\xff", "é\x80", "\xe2\x82a" }
+	for _, module in ipairs { fields, plain } do
+		for _, first in ipairs(pieces) do
+			for _, second in ipairs(pieces) do
+				local text = first .. second
+				check.equal(module.utf8(text), 0, text)
+				for size = 0, #second - 1 do
+					local cut = first .. string.sub(second, 1, size)
+					check.equal(module.utf8(cut, true), size, cut)
+					check.equal(module.utf8(cut), size == 0 and 0, cut)
+				end
+			end
+			for _, text in ipairs(bad) do
+				check.equal(module.utf8(first .. text, true), false, text)
+				check.equal(module.utf8(first .. text .. "more", true), false, text)
+			end
+		end
+	end
+end
+
 function cases.header_fields_are_written_alike_with_and_without_the_module_in_rust()
 	local has_fields, internal = pcall(require, "http.fields")
 	if not has_fields then

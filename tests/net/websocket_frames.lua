@@ -215,6 +215,11 @@ function cases.group_6_texts_are_utf8()
 	end
 end
 
+function cases.a_text_that_is_no_utf8_is_refused_before_its_end()
+	refused(from_client("text", "a\xe2\x82", { fin = false }) .. from_client("continuation", "\xac\xff", { fin = false }), 1007)
+	refused(from_client("text", "a\xf4\x90", { fin = false }), 1007)
+end
+
 function cases.group_7_closing()
 	local function closing(payload)
 		return answers(from_client("close", payload))

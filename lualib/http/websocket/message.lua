@@ -23,8 +23,8 @@ function M.new(source, masked, limit, strict)
 	if not strict then
 		masked = nil
 	end
-	-- Of a message that has begun: kind, joined and parts, count of the parts, size.
-	return setmetatable({ source = source, masked = masked, limit = limit, strict = strict, size = 0, turn = 0 }, Reader)
+	-- Of a message that has begun: kind, joined and parts, count of the parts, size; the bytes of a character that goes on.
+	return setmetatable({ source = source, masked = masked, limit = limit, strict = strict, size = 0, turn = 0, rest = "" }, Reader)
 end
 
 local function begin(self, kind)
@@ -49,6 +49,16 @@ local function finish(self)
 	local message, kind = table.concat(self.joined), self.kind
 	self.kind, self.joined, self.parts, self.size = nil, nil, nil, 0
 	return message, kind
+end
+
+-- A text is looked at as it comes: its sender is told at once.
+local function check_text(self, payload, last)
+	local text = self.rest .. payload
+	local rest = fields.utf8(text, not last)
+	if not rest then
+		frames.violation(1007, "invalid UTF-8 in a websocket text")
+	end
+	self.rest = rest > 0 and string.sub(text, -rest) or ""
 end
 
 local function check_order(self, kind)
@@ -80,6 +90,9 @@ function Reader:next()
 		return kind, payload
 	end
 	check_order(self, kind)
+	if self.strict and (self.kind or kind) == "text" then
+		check_text(self, payload, last)
+	end
 	if not last or self.kind then
 		if not self.kind then
 			begin(self, kind)
@@ -89,9 +102,6 @@ function Reader:next()
 			return nil, ""
 		end
 		payload, kind = finish(self)
-	end
-	if kind == "text" and self.strict and not fields.utf8(payload) then
-		frames.violation(1007, "invalid UTF-8 in a websocket text")
 	end
 	return kind, payload
 end

@@ -57,12 +57,20 @@ unsafe extern "C-unwind" fn find_end(state: *mut lua_State) -> c_int {
     2
 }
 
-/// `utf8(text)`: whether it is UTF-8 by RFC 3629.
+/// `utf8(text [, more])`: whether it is UTF-8 by RFC 3629: 0, or false. With `more` it may end inside of a character: the
+/// number of bytes of that, which have to be looked at again with what follows.
 unsafe extern "C-unwind" fn utf8(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the text stays an argument.
     unsafe {
-        let valid = str::from_utf8(argument(state, 1)).is_ok();
-        lua_pushboolean(state, valid.into());
+        let text = argument(state, 1);
+        let more = lua_toboolean(state, 2) != 0;
+        match str::from_utf8(text) {
+            Ok(_) => lua_pushinteger(state, 0),
+            Err(error) if more && error.error_len().is_none() => {
+                lua_pushinteger(state, (text.len() - error.valid_up_to()) as lua_Integer)
+            }
+            Err(_) => lua_pushboolean(state, 0),
+        }
     }
     1
 }
