@@ -214,6 +214,20 @@ function cases.errors_of_many_forks_cost_what_they_are_worth()
 	assert(many < 100 * few, string.format("%.3f s, and %.3f s for 16 times as many", few, many))
 end
 
+function cases.task_may_close_itself()
+	if not check.ours then
+		return -- its coroutine is not counted as ended
+	end
+	local before, reached, after = skynet.task(), false, false
+	skynet.fork(function()
+		local _ <close> = setmetatable({}, { __close = function() reached = true end })
+		coroutine.close(coroutine.running())
+		after = true
+	end)
+	skynet.yield()
+	check.equal({ reached, after, skynet.task() }, { true, false, before })
+end
+
 function cases.coroutine_of_the_application_may_call()
 	local co = user.create(function(first)
 		local second = user.yield(first + 1)

@@ -209,7 +209,10 @@ local function settle(task, alive, command)
 	elseif command == "QUIT" then
 		close_thread(task)
 	elseif thread_status(task) == "dead" then
-		return bury(task, "the task has closed itself") -- coroutine.close() inside of it
+		-- coroutine.close() inside of it: no mistake unless somebody waits for its answer.
+		local debt = owed[task]
+		local text = bury(task, "the task has closed itself without an answer")
+		return debt and debt ~= 0 and text or nil
 	elseif command == "USER" then
 		return bury(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
 	elseif command ~= nil then -- nil: stopped by the remote debugger
