@@ -130,7 +130,7 @@ fn the_library_without_features_has_neither_lua_nor_an_allocator() {
 
 #[test]
 fn the_installed_archive_has_the_names_of_the_interface_and_no_other() {
-    let mut names = symbols(&installed_archive(), &["--defined-only", "--extern-only"]);
+    let mut names = symbols(installed_archive(), &["--defined-only", "--extern-only"]);
     let mut wanted = [exports("core"), exports("older")].concat();
     names.sort();
     wanted.sort();

@@ -16,6 +16,7 @@ pub mod running;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The generations of the interface that `include/` presents.
@@ -122,14 +123,18 @@ pub fn library() -> PathBuf {
 }
 
 /// [`library`] with the archive as it is installed.
-pub fn installed_archive() -> PathBuf {
-    let folder = library();
-    let archive = folder.join("installed/libskynet.a");
-    std::fs::create_dir_all(folder.join("installed")).expect("a folder for the archive");
-    run(Command::new(root().join("compat/archive.sh"))
-        .arg(folder.join("libskynet.a"))
-        .arg(&archive));
-    archive
+pub fn installed_archive() -> &'static Path {
+    // Once for all tests: they run at the same time.
+    static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+    ARCHIVE.get_or_init(|| {
+        let folder = library();
+        let archive = folder.join("installed/libskynet.a");
+        std::fs::create_dir_all(folder.join("installed")).expect("a folder for the archive");
+        run(Command::new(root().join("compat/archive.sh"))
+            .arg(folder.join("libskynet.a"))
+            .arg(&archive));
+        archive
+    })
 }
 
 /// The C services that are built as files: builds them and answers a folder in which they have the names of an old tree.
