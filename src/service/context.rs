@@ -21,11 +21,7 @@ use super::Queue;
 use super::cpu;
 use super::figures;
 use super::limit::Limit;
-#[cfg(feature = "lua")]
-use super::thread_signal::{self, Place, Request};
 use crate::blocks::Class;
-#[cfg(feature = "lua")]
-use crate::builtin;
 use crate::handle;
 use crate::log;
 use crate::mailbox::Pushed;
@@ -83,8 +79,8 @@ pub struct Context {
     pub(super) logfile: AtomicPtr<FILE>,
     /// What `skynet_command` answers with; overwritten by the next command of this context.
     pub(super) result: UnsafeCell<[u8; 32]>,
-    module: &'static Module,
-    instance: *mut c_void,
+    pub(super) module: &'static Module,
+    pub(super) instance: *mut c_void,
     /// The begin of what it was launched with, for people.
     args: [u8; 47],
     args_len: u8,
@@ -180,32 +176,6 @@ impl Context {
         self.module
     }
 
-    /// Does what is wanted of the service, if it is a Lua service: stop, or log its stack.
-    ///
-    /// # Safety
-    /// The calling thread runs the service, and is in the message at `place`. May be called in a signal handler.
-    #[cfg(feature = "lua")]
-    pub(super) unsafe fn interrupt(&self, request: Request, place: Place) {
-        // SAFETY: an instance of that module; the rest is the contract of this function.
-        unsafe { builtin::interrupt(self.module, self.instance, request, place) };
-    }
-
-    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
-    /// counts as `message`. False if it has none, or is in another message.
-    #[cfg(feature = "lua")]
-    pub(super) fn ask_stack(&self, message: i32) -> bool {
-        // SAFETY: an instance of that module, which is not released as long as the caller has a reference.
-        let expected = unsafe { builtin::expect_stack(self.module, self.instance) };
-        expected && thread_signal::ask(self, Request::Stack, Some(message))
-    }
-
-    /// What has become of that.
-    #[cfg(feature = "lua")]
-    pub(super) fn stack(&self) -> builtin::Stack {
-        // SAFETY: as in `ask_stack`.
-        unsafe { builtin::stack(self.module, self.instance) }
-    }
-
     /// Calls the module's signal function on the calling thread.
     pub(super) fn signal(&self, signal: i32) {
         // SAFETY: an instance of the module, which is not released as long as the caller has a reference.
@@ -233,16 +203,6 @@ impl Context {
             })
             .is_ok()
     }
-}
-
-/// Whether messages reach the service: what one without a callback gets is freed unseen.
-///
-/// # Safety
-/// `context` is alive and the caller runs the service.
-#[cfg(feature = "lua")]
-pub(crate) unsafe fn receives(context: *const Context) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { (*context).callback().is_some() }
 }
 
 /// Whether all services are being ended: nobody needs to be told then.
@@ -461,32 +421,6 @@ pub fn end_logger() {
     }
 }
 
-/// A service as people know it: `:0000000a (snlua agent 7)`, without the name when it is gone.
-pub fn describe(handle: u32) -> String {
-    let guard = reclaim::enter();
-    match handle::find(&guard, handle) {
-        Some(context) => {
-            let (module, args) = context.title();
-            let text = [module.to_bytes(), args].join(&b' ');
-            format!(
-                ":{handle:08x} ({})",
-                String::from_utf8_lossy(&text).trim_end()
-            )
-        }
-        None => format!(":{handle:08x}"),
-    }
-}
-
-/// Calls `f` with the memory of every live service.
-pub(super) fn each_memory(f: &mut dyn FnMut(u32, &ServiceMem)) {
-    for handle in handle::all() {
-        let guard = reclaim::enter();
-        if let Some(context) = handle::find(&guard, handle) {
-            f(handle, &context.memory);
-        }
-    }
-}
-
 /// The end of a retired service: nothing is accepted any more, the table's reference goes, waiting mail bounces.
 ///
 /// # Safety
@@ -555,19 +489,5 @@ impl Context {
     /// CPU time of all finished callbacks, in microseconds.
     pub(super) fn cost_micros(&self) -> u64 {
         cpu::micros(self.cost.load(Ordering::Relaxed))
-    }
-}
-
-/// Bytes that the VM of a live Lua service has; 0 for others.
-pub(super) fn lua_bytes(handle: u32) -> usize {
-    let context = grab(handle);
-    if context.is_null() {
-        return 0;
-    }
-    // SAFETY: the reference taken above, dropped once; until then the instance is not released.
-    unsafe {
-        let bytes = (*context).module.lua_bytes((*context).instance);
-        release(context);
-        bytes
     }
 }

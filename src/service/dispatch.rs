@@ -1,7 +1,7 @@
 //! A turn: one worker takes one ready service and gives it some of its messages.
 
 use super::context::{Context, finish};
-use super::{Monitor, Queue, cpu, send};
+use super::{Monitor, Queue, cpu, on_turn};
 use crate::blocks::{self, Class};
 use crate::message::{Message, ptype};
 use crate::socket::SocketMessage;
@@ -57,7 +57,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
     // SAFETY: we are the consumer until the mailbox rests.
-    unsafe { send::begin_turn(this) };
+    unsafe { on_turn::begin_turn(this) };
     monitor.enter(this.handle());
     // SAFETY: we are the consumer.
     unsafe {
@@ -67,7 +67,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
             messages::<false>(this, monitor, budget);
         }
     }
-    send::end_turn();
+    on_turn::end_turn();
     if !this.is_retired() {
         // SAFETY: we are the consumer.
         if let Some(mut consumer) = unsafe { this.queue.mailbox.consumer() }.rest() {
@@ -259,7 +259,7 @@ pub unsafe fn drain(context: *mut Context) {
     // SAFETY: nobody else is consumer; whether the mailbox is idle or queued does not matter.
     let this = unsafe { &*context };
     // SAFETY: by contract the consumer's role is ours, or nobody else wants it.
-    let before = unsafe { send::enter_service(this) };
+    let before = unsafe { on_turn::enter_service(this) };
     // SAFETY: as above.
     let mut mailbox = unsafe { this.queue.mailbox.consumer() };
     while let Some((message, payload)) = mailbox.pop() {
@@ -272,12 +272,12 @@ pub unsafe fn drain(context: *mut Context) {
             }
         }
     }
-    send::leave_service(before);
+    on_turn::leave_service(before);
 }
 
 /// At start: what must not cost the first message anything.
 pub(crate) fn prepare(profile: bool) {
-    memory::report::set_directory(super::context::each_memory);
+    memory::report::set_directory(super::inspect::each_memory);
     if profile {
         cpu::calibrate();
     }

@@ -1,7 +1,7 @@
 //! What services have done, for the figures of the node.
 
-use super::context::{self, Context};
-use super::{cpu, limit};
+use super::context::Context;
+use super::{cpu, inspect, limit};
 use crate::figures::Rising;
 use crate::{handle, reclaim};
 use std::fmt::Write as _;
@@ -102,7 +102,7 @@ pub(super) fn list() -> String {
             context.queue.mailbox.last_len(),
             context.messages.load(Ordering::Relaxed),
             context.cost_micros() as f64 / 1e6,
-            context::lua_bytes(context.handle()),
+            inspect::lua_bytes(context.handle()),
         );
     });
     text

@@ -2,7 +2,9 @@
 //!
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `dispatch`: a turn of one service on one worker
+//! - `inspect`: what others may know of a service
 //! - `monitor`: what each worker is doing, and which message runs for too long
+//! - `on_turn`: which service is on turn on a thread
 //! - `own`: what only the thread that runs a service may do with it
 //! - `queue`: what run queues hold: a mailbox and whose it is
 //! - `running`: the message that a worker is in, as others read it
@@ -20,8 +22,10 @@ mod cpu;
 mod digits;
 mod dispatch;
 mod figures;
+mod inspect;
 mod limit;
 mod monitor;
+mod on_turn;
 mod own;
 mod queue;
 mod running;
@@ -30,26 +34,28 @@ mod send;
 pub(crate) mod thread_signal;
 
 pub use command::command;
-pub use context::{
-    Callback, Context, abort_all, describe, end_logger, grab, launch, release, retire, set_profile,
-    total,
-};
 #[cfg(feature = "lua")]
-pub(crate) use context::{is_aborting, receives};
+pub(crate) use context::is_aborting;
+pub use context::{
+    Callback, Context, abort_all, end_logger, grab, launch, release, retire, set_profile, total,
+};
 pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Turn, drain};
 pub(crate) use dispatch::{prepare, turn};
 pub use figures::{Figures, figures};
+pub use inspect::describe;
+#[cfg(feature = "lua")]
+pub(crate) use inspect::receives;
 pub use limit::{Policy, set_default as set_mailbox_limit};
 pub(crate) use monitor::type_name;
 pub use monitor::{Look, Monitor};
+pub(crate) use on_turn::on_turn;
+pub use on_turn::{current_handle, init_thread, init_thread_class};
 pub use own::Own;
 pub use queue::Queue;
 pub use running::Running;
-pub use send::{
-    current_handle, init_thread, init_thread_class, push, query_name, send, send_name, send_to,
-};
-pub(crate) use send::{on_turn, push_with};
+pub(crate) use send::push_with;
+pub use send::{push, query_name, send, send_name, send_to};
 
 /// Classes of threads ("skynet_imp.h", `THREAD_*`); what [`current_handle`] answers outside of a dispatch is `-class as u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 //! anything ([`super::running`]).
 
 use super::context::{self, Context};
-use super::cpu;
 use super::dispatch::{Started, started_here};
 use super::running::{Running, Shown};
+use super::{cpu, inspect};
 #[cfg(feature = "lua")]
 use crate::builtin::Stack;
 use crate::message::Message;
@@ -307,7 +307,7 @@ impl Watch {
     }
 
     fn line(&self, running: &Running) -> String {
-        let service = context::describe(running.destination);
+        let service = inspect::describe(running.destination);
         // SAFETY: not null means that the worker has not ended, which it does with the lock held.
         let started = unsafe { self.started.as_ref() }.map_or(0, |s| s.load(Ordering::Relaxed));
         if started != 0 {

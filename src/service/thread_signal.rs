@@ -4,7 +4,7 @@
 //! [`ask`] looks which thread is in a message of the service, leaves there which message is meant and sends the signal. The
 //! handler finds out where the thread is by then. It may run between any two instructions of the thread; what it relies on:
 //!
-//! - The service on turn ([`super::send::on_turn_here`]) is set before the first and cleared after the last instruction of a
+//! - The service on turn ([`super::on_turn::on_turn_here`]) is set before the first and cleared after the last instruction of a
 //!   turn that needs the role of the consumer. So, when the handler finds a service there, this thread is its consumer, the
 //!   service is alive and stays so until the handler has returned.
 //! - It compares handle and number of the message (of the worker) with those that were meant: a signal that comes late, when
@@ -18,7 +18,7 @@
 //! ([`sleeps`]).
 
 use super::Context;
-use super::send::on_turn_here;
+use super::on_turn::on_turn_here;
 use crate::scheduler;
 use libc::c_int;
 use parking_lot::Mutex;
