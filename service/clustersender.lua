@@ -105,6 +105,10 @@ end
 local trying = false
 local tried_at, trouble = -TRY_AGAIN, "the connection is lost" -- when the last try has failed, and why
 
+local function reason_of(problem)
+	return type(problem) == "table" and problem.reason or tostring(problem)
+end
+
 -- One try to connect. Yields.
 local function try()
 	local mine = epoch
@@ -118,7 +122,7 @@ local function try()
 		connected()
 		figures.reconnects = figures.reconnects + 1
 	else
-		tried_at, trouble = skynet.now(), type(problem) == "table" and problem.reason or tostring(problem)
+		tried_at, trouble = skynet.now(), reason_of(problem)
 	end
 	if state == "up" or not patience then
 		release_parked()
@@ -355,6 +359,8 @@ function command.changenode(host, port, options)
 		end
 	end
 	if not ok then
+		trouble = reason_of(problem)
+		skynet.error("Connect failed", trouble, target)
 		error(problem, 0)
 	end
 	skynet.retpack(nil)
