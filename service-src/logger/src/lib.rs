@@ -148,7 +148,15 @@ impl Logger {
             let _ = write!(self.pending, "{stamp}.{:02} ", now % 100);
         }
         let _ = write!(self.pending, "[:{source:08x}] ");
-        self.pending.extend_from_slice(text);
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if number > 0 {
+                self.pending.push(b'\n');
+                if looks_like_a_head(line) {
+                    self.pending.push(b'\t');
+                }
+            }
+            self.pending.extend_from_slice(line);
+        }
         self.pending.push(b'\n');
         self.lines += 1;
     }
@@ -205,6 +213,14 @@ impl Logger {
 }
 
 /// The last place to complain; `eprintln!` would panic when stderr is closed.
+/// Whether a further line of a message could be taken for a line of its own, of any service: with a text of a stranger in an
+/// error, that would be for him to write.
+fn looks_like_a_head(line: &[u8]) -> bool {
+    let stamp = |byte: &&u8| byte.is_ascii_digit() || b"/:. ".contains(byte);
+    let stamp = line.iter().take_while(stamp).count();
+    line[stamp..].starts_with(b"[:")
+}
+
 fn report(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -331,6 +347,15 @@ mod tests {
         let expected = format!("{stamp}.07 [:00000002] embedded\0nul\n{stamp}.08 [:000000ff] \n");
         assert_eq!(std::fs::read(&path).unwrap(), expected.as_bytes());
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn further_lines_of_a_message_are_no_lines_of_others() {
+        let mut logger = Logger::new();
+        logger.line(0, 8, b"error: x\nstack traceback:\n\t[C]: in ?\n[:00000001] forged\n29/11/26 10:00:00.00 [:00000001] too");
+        let expected = "[:00000008] error: x\nstack traceback:\n\t[C]: in ?\n\t[:00000001] forged\n\t29/11/26 10:00:00.00 [:00000001] too\n";
+        assert_eq!(logger.pending, expected.as_bytes());
+        logger.pending.clear();
     }
 
     #[test]
