@@ -60,7 +60,7 @@ def honest(line):
 def measure(pair, listener, name, short):
     """Runs one attack; a dictionary of what it has cost, with "problems"."""
     node = pair.server
-    seconds = 0.5 if short else 6
+    seconds = 0.3 if short else 6
     descriptors = node.descriptors()
     pair.client.say(f"begin {listener} {pair.target.port}")
     time.sleep(0.15 if short else 1)  # the honest client has a connection before the strangers come
