@@ -17,6 +17,8 @@ local M = {
 	timeout = nil,
 	--- How long a connection is kept for the next request to the same server; 1/100 s; nil: not at all.
 	keepalive = nil,
+	--- The most bytes of a body that `request` takes; what is larger raises; nil: any.
+	limit = nil,
 }
 
 local default_ports = { http = 80, https = 443 }
@@ -193,6 +195,7 @@ end
 function M.request(method, host, target, received, header, content)
 	received = received or {}
 	local interface, code, body = attempt(method, host, function(interface)
+		interface.limit = M.limit
 		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
 		return code, internal.response(interface, code, rest, received, method)
 	end)

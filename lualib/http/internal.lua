@@ -74,8 +74,38 @@ local function framing_of(header)
 	return framing
 end
 
+-- Reads up to the end of the connection, `limit` bytes at most.
+local function read_to_end(interface, text, limit)
+	if not limit then
+		text = text .. (interface.readall() or "")
+	else
+		local parts, size = { text }, #text
+		while size <= limit do
+			local ok, piece = pcall(interface.read)
+			if not ok and not (interface.ended and interface.ended()) then
+				error(piece, 0)
+			elseif not ok then
+				break
+			end
+			parts[#parts + 1], size = piece, size + #piece
+		end
+		text = table.concat(parts)
+	end
+	if interface.expired then -- shut down by a time limit: that is no end of a body
+		error(sockethelper.socket_error "timeout")
+	end
+	return text
+end
+
+local function check_size(size, limit)
+	if limit and size > limit then
+		error(string.format("HTTP body of more than %d bytes", limit))
+	end
+end
+
 --- Reads the body of a response. Yields.
----@param interface table `rest` receives what was read behind the body, `persists` whether the connection can go on
+---@param interface table `rest` receives what was read behind the body, `persists` whether the connection can go on; `limit`:
+--- the most bytes
 ---@param code integer
 ---@param text string what has been read behind the header
 ---@param header table
@@ -87,13 +117,18 @@ function M.response(interface, code, text, header, method)
 	if bodies.is_empty(code, method) then
 		return ""
 	end
-	local framing = framing_of(header)
+	local framing, limit = framing_of(header), interface.limit
 	if framing then
 		local source = sources.new(interface.read, text)
 		local body
 		if framing == "chunked" then
-			body = bodies.read_chunks(source, nil, header, trailer_limits) or error "Invalid response body"
+			body = bodies.read_chunks(source, limit, header, trailer_limits)
+			if not body then
+				check_size(body == false and math.huge or 0, limit)
+				error "Invalid response body"
+			end
 		else
+			check_size(framing, limit)
 			body = source:take(framing)
 		end
 		interface.rest = source:rest()
@@ -102,10 +137,8 @@ function M.response(interface, code, text, header, method)
 		return ""
 	end
 	interface.rest, interface.persists = "", false
-	text = text .. (interface.readall() or "")
-	if interface.expired then -- shut down by a time limit: that is no end of a body
-		error(sockethelper.socket_error "timeout")
-	end
+	text = read_to_end(interface, text, limit)
+	check_size(#text, limit)
 	return text
 end
 

@@ -109,6 +109,23 @@ function cases.a_client_knows_where_a_body_ends()
 	check.equal({ received.a, received.b, received["content-length"] }, { "1", "3", nil }, "a trailer adds fields, and changes none")
 end
 
+function cases.a_body_larger_than_the_limit_is_an_error()
+	for _, answer in ipairs {
+		"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
+		"HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\n\r\nhello world",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n\r\nhello world",
+	} do
+		httpc.limit = 10
+		local ok, problem = pcall(httpc.get, answering(answer), "/")
+		httpc.limit = 11
+		local whole = understood("GET", answer)
+		httpc.limit = nil
+		check.equal({ ok, string.find(tostring(problem), "more than 10 bytes", 1, true) ~= nil }, { false, true }, answer)
+		check.equal(whole, not string.find(answer, "9000000000", 1, true) and { 200, "hello world" } or "error", answer)
+	end
+end
+
 function cases.a_body_that_a_time_limit_has_cut_is_an_error()
 	local host = answering("HTTP/1.1 200 OK\r\n\r\nhel", true)
 	httpc.timeout = 20
