@@ -34,6 +34,9 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("debug_console_host", Kind::Plain),
     ("debug_console_password", Kind::Plain),
     ("enablessl", Kind::Plain),
+    ("gate_handshake", Kind::Plain),
+    ("gate_idle", Kind::Plain),
+    ("gate_peraddress", Kind::Plain),
     ("harbor", Kind::Plain),
     ("http_body_limit", Kind::Plain),
     ("http_body_time", Kind::Plain),
@@ -55,6 +58,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("mailbox_limit", Kind::Plain),
     ("mailbox_policy", Kind::Plain),
     ("master", Kind::Plain),
+    ("msgserver_handshake", Kind::Plain),
     ("preload", Kind::File),
     ("profile", Kind::Plain),
     ("shutdown_grace", Kind::Plain),
@@ -238,10 +242,10 @@ mod tests {
         }
     }
 
-    /// The text in quotes that follows at once, with or without a bracket.
+    /// The text in quotes that follows at once, with or without a bracket; not one that is only the beginning of a key.
     fn literal(rest: &str) -> Option<String> {
         let rest = rest.trim_start_matches(['(', ' ']);
-        let rest = rest.strip_prefix('"')?;
-        Some(rest.split('"').next()?.to_owned())
+        let (key, behind) = rest.strip_prefix('"')?.split_once('"')?;
+        (!behind.trim_start().starts_with("..")).then(|| key.to_owned())
     }
 }
