@@ -8,7 +8,8 @@
 //! the I/O thread is told that there is room.
 //!
 //! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
-//! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd.
+//! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
+//! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
 //! The I/O thread is whoever has the [`role`] of it: the socket thread, or a worker that has nothing else to do ([`lead`]).
 //!
@@ -33,6 +34,7 @@ pub(crate) mod poller;
 pub(crate) mod queue;
 pub(crate) mod raw;
 mod receive;
+mod requests;
 pub(crate) mod resolve;
 pub(crate) mod role;
 mod rules;

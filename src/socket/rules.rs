@@ -1,5 +1,7 @@
 //! What a server does otherwise for programs of earlier releases.
 
+use super::state::{Actions, Input, State};
+use super::{earlier, state};
 use crate::release;
 
 /// The differences between the releases that the owner of a socket can see.
@@ -25,6 +27,15 @@ impl Rules {
             close_is_told_once: compiled >= release::V1_5,
             tells_port: compiled >= release::V1_6,
             warning_ends: compiled >= release::V1_1,
+        }
+    }
+
+    /// One step of a socket's life.
+    pub const fn step(&self, s: State, input: Input) -> (State, Actions) {
+        if self.half_close {
+            state::step(s, input)
+        } else {
+            earlier::step(s, input)
         }
     }
 }

@@ -4,14 +4,13 @@ use super::accept::Resting;
 use super::addr::Text;
 use super::command::Command;
 use super::connect::Connecting;
-use super::earlier;
 use super::event::{Event, Sink, What};
 use super::poller::Ready;
 use super::shared::{Flushed, Shared};
-use super::state::{Actions, Input, Phase, State, step};
+use super::state::{Actions, Input, Phase};
 use super::sys::{self, Errno};
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -63,7 +62,7 @@ pub struct Turn<'a> {
     pub(super) bytes: usize,
     /// See [`Sink::counts`].
     pub(super) counts: bool,
-    exit: bool,
+    pub(super) exit: bool,
 }
 
 /// What a turn did.
@@ -143,7 +142,7 @@ impl<'a> Turn<'a> {
     /// Does what was asked, and sees to the sockets that are ready, until more than `bulk` bytes were received.
     fn act(&mut self, ready: &[Ready], bulk: usize) {
         for command in self.s.commands.take() {
-            self.command(command);
+            self.execute(command);
             self.close_orphans();
         }
         for r in ready {
@@ -216,11 +215,7 @@ impl<'a> Turn<'a> {
         let Some(state) = slot.state_of(id) else {
             return;
         };
-        let (next, act) = if self.s.rules.half_close {
-            step(state, input)
-        } else {
-            earlier::step(state, input)
-        };
+        let (next, act) = self.s.rules.step(state, input);
         if act.has(Actions::REJECT_START) {
             self.answer_caller(caller, id, Text::from("socket closed"));
             return;
@@ -295,13 +290,14 @@ impl<'a> Turn<'a> {
     }
 
     /// Answers a request with an ERROR. The caller need not be the owner, so the answer never closes the socket.
-    fn answer_caller(&mut self, caller: usize, id: i32, text: Text) {
+    pub(super) fn answer_caller(&mut self, caller: usize, id: i32, text: Text) {
+        self.tell(caller, id, What::Error(text));
+    }
+
+    /// An event for somebody who need not be the owner: it never closes the socket.
+    pub(super) fn tell(&mut self, owner: usize, id: i32, what: What) {
         self.delivered += 1;
-        self.sink.deliver(Event {
-            id,
-            owner: caller,
-            what: What::Error(text),
-        });
+        self.sink.deliver(Event { id, owner, what });
     }
 
     /// Sets what the kernel shall tell; only remembered while there is no descriptor.
@@ -397,152 +393,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Connect { id, host, port } => self.start_connecting(id, host, port),
-            Command::Resolved { id, found } => self.resolved(id, found),
-            Command::Listen { id, fd } => self.adopt_listener(id, fd),
-            Command::Bind { id, fd } => self.adopt_bound(id, fd),
-            Command::Udp { id, fd } => self.adopt_udp(id, fd),
-            Command::Start { id, owner } => match self.s.table.slot(id).state_of(id) {
-                Some(_) => {
-                    self.apply(id, Input::Start, owner, None);
-                    self.flush(id);
-                }
-                None => self.answer_caller(owner, id, Text::from("invalid socket")),
-            },
-            Command::Pause { id } => {
-                let slot = self.s.table.slot(id);
-                if slot.state_of(id).is_some()
-                    && self
-                        .watch(id, false, slot.writing.load(Ordering::Relaxed))
-                        .is_err()
-                {
-                    self.emit(id, What::Error(Text::from("enable read failed")));
-                }
-            }
-            Command::ReadOn { id } => {
-                if self.s.table.slot(id).state_of(id).is_some() {
-                    self.tell_kernel(id);
-                }
-            }
-            Command::Close { id, now, caller } => self.close(id, now, caller),
-            Command::NoDelay { id } => self.set_nodelay(id),
-            Command::Flush { id } => self.flush(id),
-            Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}
-            Command::Warn { id, kib } => self.emit_if_alive(id, What::Warning(kib)),
-            Command::Report { id, text } => self.emit_if_alive(id, What::Error(text)),
-            Command::Overflow { id, text } => self.fail(id, text),
-            Command::Exit => {
-                self.exit = true;
-                self.delivered += 1;
-                self.sink.deliver(Event {
-                    id: 0,
-                    owner: 0,
-                    what: What::Exit,
-                });
-            }
-        }
-    }
-
-    fn close(&mut self, id: i32, now: bool, caller: usize) {
-        let slot = self.s.table.slot(id);
-        if slot.state_of(id).is_none() {
-            if !self.s.rules.close_is_told_once {
-                self.delivered += 1;
-                self.sink.deliver(Event {
-                    id,
-                    owner: caller,
-                    what: What::Close,
-                });
-            }
-            return;
-        }
-        if now {
-            return self.apply(id, Input::Shutdown, caller, None);
-        }
-        let pending = self.s.has_pending(slot);
-        self.apply(id, Input::Close { pending }, caller, None);
-        if pending {
-            // A socket that was not started has not tried to write yet.
-            self.flush(id);
-        }
-    }
-
-    fn emit_if_alive(&mut self, id: i32, what: What) {
-        if self.s.table.slot(id).state_of(id).is_some() {
-            self.emit(id, what);
-        }
-    }
-
-    /// Ends a socket with an ERROR and without CLOSE; one that is closing ends in silence.
-    pub(super) fn fail(&mut self, id: i32, text: Text) {
-        let slot = self.s.table.slot(id);
-        let Some(state) = slot.state_of(id) else {
-            return;
-        };
-        let owner = slot.owner.load(Ordering::Relaxed);
-        self.apply(id, Input::Orphaned, 0, None);
-        if !state.closing {
-            self.emit_for(owner, id, What::Error(text));
-        }
-    }
-
-    fn adopt_bound(&mut self, id: i32, fd: RawFd) {
-        let slot = self.s.table.slot(id);
-        if slot.state_of(id).is_none() {
-            return;
-        }
-        if self.install(id, fd, true, false).is_err() {
-            self.fail(id, Text::from(TOO_MANY));
-            return;
-        }
-        sys::set_nonblocking(fd);
-        self.become_open(id, Phase::Bound);
-        self.emit_if_alive(
-            id,
-            What::Open {
-                text: Text::from("binding"),
-                number: 0,
-            },
-        );
-        self.flush(id);
-    }
-
-    fn adopt_udp(&mut self, id: i32, fd: OwnedFd) {
-        let slot = self.s.table.slot(id);
-        if slot.state_of(id).is_none() {
-            return;
-        }
-        if self.install(id, fd.as_raw_fd(), true, false).is_err() {
-            self.fail(id, Text::from(TOO_MANY));
-            return;
-        }
-        let _ = fd.into_raw_fd();
-        self.become_open(id, Phase::Open);
-        self.flush(id);
-    }
-
-    /// A reserved socket gets into use; one that was closed meanwhile only writes what it has.
-    fn become_open(&self, id: i32, phase: Phase) {
-        let slot = self.s.table.slot(id);
-        let Some(state) = slot.state_of(id) else {
-            return;
-        };
-        if state.closing {
-            slot.set_state(
-                id,
-                State {
-                    phase: Phase::ReadClosed,
-                    closing: true,
-                },
-            );
-            let _ = self.watch(id, false, false);
-        } else {
-            slot.set_state(id, State::new(phase));
-        }
-    }
-
     fn ready(&mut self, r: Ready) {
         let slot = self.s.table.slot(r.id);
         let Some(state) = slot.state_of(r.id) else {
@@ -590,21 +440,6 @@ impl<'a> Turn<'a> {
             self.apply(id, Input::Failed, 0, Some(text));
         } else {
             self.apply(id, Input::Hangup, 0, None);
-        }
-    }
-
-    fn set_nodelay(&mut self, id: i32) {
-        let slot = self.s.table.slot(id);
-        if let Some(connecting) = self.io.connecting.get_mut(&id) {
-            connecting.nodelay = true;
-        }
-        if slot.state_of(id).is_some() {
-            let _ = sys::set_option(
-                slot.fd.load(Ordering::Relaxed),
-                libc::IPPROTO_TCP,
-                libc::TCP_NODELAY,
-                1,
-            );
         }
     }
 }

@@ -1,0 +1,164 @@
+//! What other threads ask of the I/O thread ([`Command`]), done in a turn.
+
+use super::addr::Text;
+use super::command::Command;
+use super::event::What;
+use super::state::{Input, Phase, State};
+use super::sys;
+use super::turn::{TOO_MANY, Turn};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::Ordering;
+
+impl Turn<'_> {
+    /// Does what another thread has asked for.
+    pub(super) fn execute(&mut self, command: Command) {
+        match command {
+            Command::Connect { id, host, port } => self.start_connecting(id, host, port),
+            Command::Resolved { id, found } => self.resolved(id, found),
+            Command::Listen { id, fd } => self.adopt_listener(id, fd),
+            Command::Bind { id, fd } => self.adopt_bound(id, fd),
+            Command::Udp { id, fd } => self.adopt_udp(id, fd),
+            Command::Start { id, owner } => match self.s.table.slot(id).state_of(id) {
+                Some(_) => {
+                    self.apply(id, Input::Start, owner, None);
+                    self.flush(id);
+                }
+                None => self.answer_caller(owner, id, Text::from("invalid socket")),
+            },
+            Command::Pause { id } => {
+                let slot = self.s.table.slot(id);
+                if slot.state_of(id).is_some()
+                    && self
+                        .watch(id, false, slot.writing.load(Ordering::Relaxed))
+                        .is_err()
+                {
+                    self.emit(id, What::Error(Text::from("enable read failed")));
+                }
+            }
+            Command::ReadOn { id } => {
+                if self.s.table.slot(id).state_of(id).is_some() {
+                    self.tell_kernel(id);
+                }
+            }
+            Command::Close { id, now, caller } => self.close(id, now, caller),
+            Command::NoDelay { id } => self.set_nodelay(id),
+            Command::Flush { id } => self.flush(id),
+            Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}
+            Command::Warn { id, kib } => self.emit_if_alive(id, What::Warning(kib)),
+            Command::Report { id, text } => self.emit_if_alive(id, What::Error(text)),
+            Command::Overflow { id, text } => self.fail(id, text),
+            Command::Exit => {
+                self.exit = true;
+                self.tell(0, 0, What::Exit);
+            }
+        }
+    }
+
+    fn close(&mut self, id: i32, now: bool, caller: usize) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            if !self.s.rules.close_is_told_once {
+                self.tell(caller, id, What::Close);
+            }
+            return;
+        }
+        if now {
+            return self.apply(id, Input::Shutdown, caller, None);
+        }
+        let pending = self.s.has_pending(slot);
+        self.apply(id, Input::Close { pending }, caller, None);
+        if pending {
+            // A socket that was not started has not tried to write yet.
+            self.flush(id);
+        }
+    }
+
+    fn emit_if_alive(&mut self, id: i32, what: What) {
+        if self.s.table.slot(id).state_of(id).is_some() {
+            self.emit(id, what);
+        }
+    }
+
+    /// Ends a socket with an ERROR and without CLOSE; one that is closing ends in silence.
+    pub(super) fn fail(&mut self, id: i32, text: Text) {
+        let slot = self.s.table.slot(id);
+        let Some(state) = slot.state_of(id) else {
+            return;
+        };
+        let owner = slot.owner.load(Ordering::Relaxed);
+        self.apply(id, Input::Orphaned, 0, None);
+        if !state.closing {
+            self.emit_for(owner, id, What::Error(text));
+        }
+    }
+
+    fn adopt_bound(&mut self, id: i32, fd: RawFd) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            return;
+        }
+        if self.install(id, fd, true, false).is_err() {
+            self.fail(id, Text::from(TOO_MANY));
+            return;
+        }
+        sys::set_nonblocking(fd);
+        self.become_open(id, Phase::Bound);
+        self.emit_if_alive(
+            id,
+            What::Open {
+                text: Text::from("binding"),
+                number: 0,
+            },
+        );
+        self.flush(id);
+    }
+
+    fn adopt_udp(&mut self, id: i32, fd: OwnedFd) {
+        let slot = self.s.table.slot(id);
+        if slot.state_of(id).is_none() {
+            return;
+        }
+        if self.install(id, fd.as_raw_fd(), true, false).is_err() {
+            self.fail(id, Text::from(TOO_MANY));
+            return;
+        }
+        let _ = fd.into_raw_fd();
+        self.become_open(id, Phase::Open);
+        self.flush(id);
+    }
+
+    /// A reserved socket gets into use; one that was closed meanwhile only writes what it has.
+    fn become_open(&self, id: i32, phase: Phase) {
+        let slot = self.s.table.slot(id);
+        let Some(state) = slot.state_of(id) else {
+            return;
+        };
+        if state.closing {
+            slot.set_state(
+                id,
+                State {
+                    phase: Phase::ReadClosed,
+                    closing: true,
+                },
+            );
+            let _ = self.watch(id, false, false);
+        } else {
+            slot.set_state(id, State::new(phase));
+        }
+    }
+
+    fn set_nodelay(&mut self, id: i32) {
+        let slot = self.s.table.slot(id);
+        if let Some(connecting) = self.io.connecting.get_mut(&id) {
+            connecting.nodelay = true;
+        }
+        if slot.state_of(id).is_some() {
+            let _ = sys::set_option(
+                slot.fd.load(Ordering::Relaxed),
+                libc::IPPROTO_TCP,
+                libc::TCP_NODELAY,
+                1,
+            );
+        }
+    }
+}
