@@ -255,6 +255,7 @@ macro_rules! suites {
 
 suites! {
     codecs
+    databases
     services
     shapes
     sockets

@@ -133,7 +133,7 @@ end
 ---------------------------------------------------------------- records
 
 local LOGGER <const> = 1
-local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket" }
+local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name " }
 
 local function is_untimely(line)
 	for _, pattern in ipairs(UNTIMELY) do
