@@ -256,6 +256,7 @@ macro_rules! suites {
 suites! {
     codecs
     databases
+    protocols
     services
     shapes
     sockets

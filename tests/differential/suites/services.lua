@@ -289,6 +289,7 @@ end
 local function datasheet()
 	local builder = require "skynet.datasheet.builder"
 	local datasheet = require "skynet.datasheet"
+	sweep.peer(require "skynet.service".query "datasheet")
 	case("skynet.datasheet.builder.new", "right", builder.new, "one", { a = 1, b = { "x", "y" }, c = { d = true } })
 	case("skynet.datasheet.builder.new", "again", builder.new, "one", { a = 1 })
 	case("skynet.datasheet.builder.new", "nothing", builder.new)
