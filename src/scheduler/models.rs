@@ -233,17 +233,12 @@ fn loom_work_does_not_wait_for_a_worker_that_stops() {
             let node = Node::new();
             let (a, b) = (node.clone(), node.clone());
             let stops = thread::spawn(move || {
-                if !stopping_at(point, || a.work(0)) {
-                    a.finish();
-                }
+                stopping_at(point, || a.work(0));
             });
-            let goes_on = thread::spawn(move || {
-                b.work(1);
-                b.finish();
-            });
+            let goes_on = thread::spawn(move || b.work(1));
             node.send();
             // The first may have the work in its hand when it stops, which is its own then.
-            while !node.done.load(Ordering::SeqCst) && node.work.load(Ordering::SeqCst) {
+            while node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();
             }
@@ -265,15 +260,13 @@ fn loom_work_does_not_wait_for_a_waker_that_stops() {
                 stopping_at(point, || a.send());
                 a.work.load(Ordering::SeqCst)
             });
-            let worker = thread::spawn(move || {
-                b.work(0);
-                b.finish();
-            });
+            let worker = thread::spawn(move || b.work(0));
             sender.join().unwrap();
-            while !node.done.load(Ordering::SeqCst) {
+            while node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();
             }
+            node.finish();
             worker.join().unwrap();
         });
     }
