@@ -8,6 +8,7 @@ use mlua_sys::{
     lua_pushnumber, lua_rawset, lua_rawseti, luaL_checkstack, luaL_error,
 };
 
+use crate::date::Date;
 use crate::reader::{Problem, Reader};
 use crate::{document_at, kind, object};
 
@@ -133,12 +134,17 @@ unsafe fn uncommon(state: *mut lua_State, reader: &mut Reader, kind: u8) {
     // SAFETY: the stack has room for a value and a buffer of Lua's.
     unsafe {
         match kind {
-            kind::NULL | kind::MIN_KEY | kind::MAX_KEY => object::push(state, kind, &[]),
+            kind::NULL | kind::UNDEFINED | kind::MIN_KEY | kind::MAX_KEY => {
+                object::push(state, kind, &[])
+            }
             kind::OBJECT_ID => object::push(state, kind, &sound!(state, reader.object_id())),
             kind::DATE => {
-                // Milliseconds; the string has seconds, 32 bits of them.
-                let seconds = sound!(state, reader.long()) / 1000;
-                object::push(state, kind, &(seconds as u32).to_ne_bytes());
+                let date = Date(sound!(state, reader.long()));
+                let exact = date.millisecond() != 0 && object::dates_are_exact(state);
+                object::push(state, kind, date.form(exact).bytes());
+            }
+            kind::DECIMAL128 => {
+                object::push_parts(state, kind, &[&sound!(state, reader.decimal128())]);
             }
             kind::TIMESTAMP => {
                 let increment = sound!(state, reader.int()).to_ne_bytes();

@@ -13,6 +13,7 @@ use mlua_sys::{
 };
 use skynet_support::buffer::{Buffer, Limit, Place};
 
+use crate::date::Date;
 use crate::element::{Element, Ordinal, Text};
 use crate::{decode, document_at, element, kind, object, pop, push_document};
 
@@ -197,7 +198,9 @@ impl Encoder<'_> {
         // SAFETY: as in `string`.
         unsafe {
             match kind {
-                kind::NULL | kind::MIN_KEY | kind::MAX_KEY => self.head(kind, key),
+                kind::NULL | kind::UNDEFINED | kind::MIN_KEY | kind::MAX_KEY => {
+                    self.head(kind, key);
+                }
                 kind::OBJECT_ID => {
                     let Ok(id) = <[u8; 12]>::try_from(value) else {
                         let text = c"Invalid object id %s";
@@ -207,12 +210,18 @@ impl Encoder<'_> {
                     self.scalar(kind, key, id);
                 }
                 kind::DATE => {
-                    let Ok(seconds) = value.try_into() else {
+                    let Some(Date(milliseconds)) = Date::read(value) else {
                         luaL_error(state, c"Invalid date".as_ptr());
                         return;
                     };
-                    let milliseconds = i64::from(u32::from_ne_bytes(seconds)) * 1000;
                     self.scalar(kind, key, milliseconds.to_le_bytes());
+                }
+                kind::DECIMAL128 => {
+                    let Ok(number) = <[u8; 16]>::try_from(value) else {
+                        luaL_error(state, c"Invalid decimal128".as_ptr());
+                        return;
+                    };
+                    self.scalar(kind, key, number);
                 }
                 kind::TIMESTAMP => {
                     let Ok(halves) = <[u8; 8]>::try_from(value) else {

@@ -13,6 +13,7 @@ use mlua_sys::{
     lua_tonumberx, luaL_checklstring, luaL_checknumber, luaL_checkudata, luaL_error,
 };
 
+use crate::date::Date;
 use crate::reader::{self, Problem, Reader};
 use crate::{DOCUMENT, decode, kind};
 
@@ -162,13 +163,12 @@ unsafe fn replace_object(state: *mut lua_State, kind: u8, value: &mut [u8]) {
             }
         };
         let wrong = match kind {
-            kind::DATE => match new.try_into() {
-                Ok(seconds) => {
-                    let milliseconds = i64::from(u32::from_ne_bytes(seconds)) * 1000;
+            kind::DATE => match Date::read(new) {
+                Some(Date(milliseconds)) => {
                     set(value, milliseconds.to_le_bytes());
                     return;
                 }
-                Err(_) => c"Invalid date",
+                None => c"Invalid date",
             },
             kind::TIMESTAMP => c"Invalid timestamp",
             _ => c"Invalid object id",

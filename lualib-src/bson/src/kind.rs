@@ -6,6 +6,8 @@ pub const STRING: u8 = 2;
 pub const DOCUMENT: u8 = 3;
 pub const ARRAY: u8 = 4;
 pub const BINARY: u8 = 5;
+/// Deprecated: no value.
+pub const UNDEFINED: u8 = 6;
 pub const OBJECT_ID: u8 = 7;
 pub const BOOLEAN: u8 = 8;
 pub const DATE: u8 = 9;
@@ -21,5 +23,6 @@ pub const SCOPED_JAVASCRIPT: u8 = 15;
 pub const INT32: u8 = 16;
 pub const TIMESTAMP: u8 = 17;
 pub const INT64: u8 = 18;
+pub const DECIMAL128: u8 = 19;
 pub const MAX_KEY: u8 = 127;
 pub const MIN_KEY: u8 = 255;

@@ -5,6 +5,8 @@
 //!
 //! Errors in Lua are longjmps: everything on the stack of this crate is plain data.
 
+mod date;
+mod decimal;
 mod decode;
 mod element;
 mod encode;
@@ -41,6 +43,8 @@ const FUNCTIONS: &[Entry] = &[
     (c"decode", decode::decode),
     (c"to_lightuserdata", to_lightuserdata),
     (c"date", object::date),
+    (c"exact_dates", object::exact_dates),
+    (c"decimal128", object::decimal128),
     (c"timestamp", object::timestamp),
     (c"regex", object::regex),
     (c"binary", object::binary),

@@ -4,27 +4,30 @@
 //! |---|---|
 //! | binary | subtype, bytes |
 //! | object id | 12 bytes |
-//! | date | seconds, 4 bytes |
+//! | date | seconds, 4 bytes; or the long form, see [`Date`] |
 //! | timestamp | increment, 4 bytes; seconds, 4 bytes |
 //! | regex | pattern, zero, options, zero |
 //! | int64 | 8 bytes |
-//! | null, minkey, maxkey | |
+//! | decimal128 | 16 bytes, as in a document |
+//! | null, undefined, minkey, maxkey | |
 //! | the deprecated ones, JavaScript | as in a document |
 
+use std::ffi::CStr;
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer, lua_State,
-    lua_isnoneornil, lua_isstring, lua_pushinteger, lua_pushlstring, lua_pushstring, lua_pushvalue,
-    lua_tointegerx, lua_tolstring, lua_type, lua_typename, lua_upvalueindex, luaL_Buffer,
-    luaL_addlstring, luaL_buffinitsize, luaL_checkinteger, luaL_checklstring, luaL_error,
-    luaL_pushresult,
+    LUA_REGISTRYINDEX, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer,
+    lua_State, lua_getfield, lua_isnoneornil, lua_isstring, lua_pushboolean, lua_pushinteger,
+    lua_pushlstring, lua_pushstring, lua_pushvalue, lua_setfield, lua_toboolean, lua_tointegerx,
+    lua_tolstring, lua_type, lua_typename, lua_upvalueindex, luaL_Buffer, luaL_addlstring,
+    luaL_buffinitsize, luaL_checkinteger, luaL_checklstring, luaL_error, luaL_pushresult,
 };
 
-use crate::{kind, push_closure};
+use crate::date::Date;
+use crate::{decimal, kind, pop, push_closure};
 
 /// Pushes the string that stands for a value of type `kind`.
 pub unsafe fn push(state: *mut lua_State, kind: u8, value: &[u8]) {
@@ -82,12 +85,60 @@ unsafe fn string_or_empty<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     }
 }
 
-/// `date(seconds)`: a point in time, seconds since 1970.
+/// `date(seconds [, milliseconds])`: a point in time, since 1970. Raises an error for one that a document has no room for.
 pub unsafe extern "C-unwind" fn date(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let seconds = luaL_checkinteger(state, 1);
-        push(state, kind::DATE, &low_bytes(state, seconds));
+        // 0 for what is no integer: programs leave arguments of that sort there.
+        let milliseconds = lua_tointegerx(state, 2, ptr::null_mut());
+        let Some(date) = Date::of_seconds(seconds, milliseconds) else {
+            return luaL_error(state, c"Invalid date".as_ptr());
+        };
+        push(state, kind::DATE, date.form(true).bytes());
+    }
+    1
+}
+
+/// Where the setting of [`exact_dates`] is in the registry.
+const EXACT_DATES: &CStr = c"bson.exact_dates";
+
+/// `exact_dates(on)`: whether `decode` keeps the milliseconds of dates, in this Lua. Without, it drops them as ever, so that
+/// dates of the same second are equal. Returns the former setting.
+pub unsafe extern "C-unwind" fn exact_dates(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        let former = dates_are_exact(state);
+        lua_pushboolean(state, lua_toboolean(state, 1));
+        lua_setfield(state, LUA_REGISTRYINDEX, EXACT_DATES.as_ptr());
+        lua_pushboolean(state, former.into());
+    }
+    1
+}
+
+/// The setting of [`exact_dates`].
+#[cold]
+pub unsafe fn dates_are_exact(state: *mut lua_State) -> bool {
+    // SAFETY: the stack has room for a value.
+    unsafe {
+        lua_getfield(state, LUA_REGISTRYINDEX, EXACT_DATES.as_ptr());
+        let exact = lua_toboolean(state, -1) != 0;
+        pop(state, 1);
+        exact
+    }
+}
+
+/// `decimal128(text)`: a decimal number of up to 34 digits, also "NaN" and "-Infinity". Raises an error for a text that is
+/// none, or has more digits.
+pub unsafe extern "C-unwind" fn decimal128(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; nothing with a destructor is alive when an error is raised.
+    unsafe {
+        let text = string_argument(state, 1);
+        let number = std::str::from_utf8(text).ok().and_then(decimal::parse);
+        let Some(number) = number else {
+            return luaL_error(state, c"Invalid decimal128 %s".as_ptr(), text.as_ptr());
+        };
+        push_parts(state, kind::DECIMAL128, &[&number]);
     }
     1
 }
@@ -176,6 +227,8 @@ enum Name {
     MinKey,
     MaxKey,
     Int64,
+    Undefined,
+    Decimal128,
     Unsupported,
 }
 
@@ -195,6 +248,8 @@ pub unsafe fn push_type_function(state: *mut lua_State) {
         c"minkey",
         c"maxkey",
         c"int64",
+        c"undefined",
+        c"decimal128",
         c"unsupported",
     ];
     // SAFETY: the stack has room for all names.
@@ -210,10 +265,11 @@ pub unsafe fn push_type_function(state: *mut lua_State) {
 ///
 /// - `"binary"`, bytes, subtype
 /// - `"objectid"`, 24 hexadecimal digits
-/// - `"date"`, seconds; `"timestamp"`, seconds, increment
+/// - `"date"`, seconds, and in the long form milliseconds; `"timestamp"`, seconds, increment
 /// - `"regex"`, pattern, options
 /// - `"int64"`, integer
-/// - `"nil"`, `"minkey"`, `"maxkey"`
+/// - `"decimal128"`, text
+/// - `"nil"`, `"undefined"`, `"minkey"`, `"maxkey"`
 /// - `"unsupported"`, bytes
 unsafe extern "C-unwind" fn type_of(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; upvalues as in `push_type_function`.
@@ -258,12 +314,25 @@ unsafe fn push_bytes(state: *mut lua_State, bytes: &[u8]) {
     }
 }
 
+/// Pushes the text of a number. Lua copies it into memory of its own, so that none is lost if that raises.
+unsafe fn push_decimal(state: *mut lua_State, number: decimal::Bytes) {
+    let mut place = [0; decimal::LONGEST];
+    let len = {
+        let text = decimal::text(number);
+        place[..text.len()].copy_from_slice(text.as_bytes());
+        text.len()
+    };
+    // SAFETY: the stack has room for a value; the text is gone.
+    unsafe { push_bytes(state, &place[..len]) }
+}
+
 /// Pushes name and value of a string that stands for something; returns how many values these are.
 unsafe fn describe(state: *mut lua_State, kind: u8, value: &[u8]) -> c_int {
     // SAFETY: the stack has room for three values; `value` stays on it.
     unsafe {
         match kind {
             kind::NULL => push_name(state, Name::Nil),
+            kind::UNDEFINED => push_name(state, Name::Undefined),
             kind::MIN_KEY => push_name(state, Name::MinKey),
             kind::MAX_KEY => push_name(state, Name::MaxKey),
             kind::BINARY => {
@@ -284,11 +353,23 @@ unsafe fn describe(state: *mut lua_State, kind: u8, value: &[u8]) -> c_int {
                 return 2;
             }
             kind::DATE => {
-                let Ok(seconds) = value.try_into() else {
+                let Some(date) = Date::read(value) else {
                     return luaL_error(state, c"Invalid date".as_ptr());
                 };
                 push_name(state, Name::Date);
-                lua_pushinteger(state, i32::from_ne_bytes(seconds).into());
+                lua_pushinteger(state, date.seconds());
+                if value.len() == size_of::<u32>() {
+                    return 2;
+                }
+                lua_pushinteger(state, date.millisecond());
+                return 3;
+            }
+            kind::DECIMAL128 => {
+                let Ok(number) = value.try_into() else {
+                    return luaL_error(state, c"Invalid decimal128".as_ptr());
+                };
+                push_name(state, Name::Decimal128);
+                push_decimal(state, number);
                 return 2;
             }
             kind::TIMESTAMP => {

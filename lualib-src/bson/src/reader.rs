@@ -149,6 +149,11 @@ impl<'a> Reader<'a> {
         self.bytes()
     }
 
+    /// A value of 16 bytes.
+    pub fn decimal128(&mut self) -> Result<[u8; 16], Problem> {
+        self.bytes()
+    }
+
     /// The bytes of a string without the zero at its end.
     #[inline(always)]
     pub fn text(&mut self) -> Result<&'a [u8], Problem> {
@@ -216,7 +221,8 @@ impl<'a> Reader<'a> {
             }
             kind::REAL | kind::INT64 | kind::DATE | kind::TIMESTAMP => 8,
             kind::BOOLEAN => 1,
-            kind::NULL | kind::MIN_KEY | kind::MAX_KEY => return Ok(()),
+            kind::NULL | kind::UNDEFINED | kind::MIN_KEY | kind::MAX_KEY => return Ok(()),
+            kind::DECIMAL128 => 16,
             kind::DOCUMENT | kind::ARRAY => {
                 self.opaque(4, 0)?;
                 return Ok(());
@@ -312,7 +318,12 @@ mod tests {
             let skipped = reader.skip(kind);
             let fixed = matches!(
                 kind,
-                kind::INT32 | kind::BOOLEAN | kind::NULL | kind::MIN_KEY | kind::MAX_KEY
+                kind::INT32
+                    | kind::BOOLEAN
+                    | kind::NULL
+                    | kind::UNDEFINED
+                    | kind::MIN_KEY
+                    | kind::MAX_KEY
             );
             assert_eq!(skipped.is_ok(), fixed, "{kind}");
         }
