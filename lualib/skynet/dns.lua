@@ -1,9 +1,10 @@
---- Looks up host names without blocking a thread: first in the hosts file, then by asking a name
---- server over UDP. Answers are kept for as long as the server allows.
+--- Looks up host names without blocking a thread: first in the hosts file, then by asking the name servers of
+--- resolv.conf(5), as it says, or the one that was set. Answers are kept for as long as the server allows.
 
 local skynet = require "skynet"
-local socket = require "skynet.socket"
 local message = require "skynet.dns.message"
+local servers = require "skynet.dns.servers"
+local settings = require "skynet.dns.settings"
 
 local M = {}
 
@@ -11,15 +12,19 @@ local M = {}
 M.DEFAULT_HOSTS = "/etc/hosts"
 M.DEFAULT_RESOLV_CONF = "/etc/resolv.conf"
 
--- In 1/100 s: when to give up, when to ask again (datagrams get lost), and how long an idle socket stays.
-local TIMEOUT <const>, ASK_AGAIN <const>, IDLE <const> = 3000, 500, 6000
 local MAX_NAME <const>, MAX_LABEL <const>, MAX_CACHED <const> = 255, 63, 10000
+-- Aliases that are asked for one after the other; more of them are a loop.
+local MAX_ALIASES <const> = 16
+-- In 1/100 s: resolv.conf is looked at again after this time.
+local READ_AGAIN <const> = 100
+-- A server that was set has this time for each of its questions, in seconds, and so many are asked.
+local TIMEOUT <const>, ATTEMPTS <const> = 5, 6
 
 local static         -- kind -> name -> list, from the hosts file
 local cached         -- kind -> name -> { list =, best_before = in 1/100 s }
 local cached_count
-local pending = {}   -- id -> { name =, kind =, answers = }
-local server = {}    -- address, port, id of the socket, time of the last use
+local chosen         -- settings with the server that was set
+local configured     -- settings of the file, { path =, read = time }
 
 --- Forgets all answers. Does not yield.
 function M.flush()
@@ -51,153 +56,77 @@ local function is_valid(name)
 	return true
 end
 
-local function lines_of(path)
-	local file = path and io.open(path)
-	if not file then
-		return function() end
-	end
-	return file:lines()
-end
-
--- hosts(5): an address and the names it has; # begins a comment.
-local function read_hosts()
-	local hosts = { [message.A] = {}, [message.AAAA] = {} }
-	for line in lines_of(M.DEFAULT_HOSTS) do
-		local address, names = string.match(line, "^%s*([%x.:]+)%s+([^#;]+)")
-		local kind = address and kind_of(address)
-		if kind then
-			for name in string.gmatch(string.lower(names), "%S+") do
-				local list = hosts[kind][name] or {}
-				hosts[kind][name] = list
-				list[#list + 1] = address
-			end
+-- The names to ask for, in this order: a name with few dots is one of a domain of the search list, if it can be.
+local function candidates(name, search, ndots)
+	local list = {}
+	for _, domain in ipairs(search) do
+		local longer = name .. "." .. domain
+		if is_valid(longer) then
+			list[#list + 1] = longer
 		end
 	end
-	return hosts
+	local _, dots = string.gsub(name, "%.", "")
+	table.insert(list, dots >= ndots and 1 or #list + 1, name)
+	return list
 end
 
--- resolv.conf(5)
-local function configured_server()
-	for line in lines_of(M.DEFAULT_RESOLV_CONF) do
-		local address = string.match(line, "^%s*nameserver%s+([^#;%s]+)")
-		if address then
-			return address
-		end
+---------------------------------------------------------------- servers
+
+local function current_settings()
+	if chosen then
+		return chosen
 	end
-	error "No name server is known: call dns.server first"
-end
-
----------------------------------------------------------------- the server
-
-local function remember(answer)
-	for _, kind in ipairs { message.A, message.AAAA } do
-		local list = answer[kind]
-		if list then
-			if cached_count >= MAX_CACHED then
-				M.flush()
-			end
-			cached_count = cached_count + (cached[kind][answer.name] and 0 or 1)
-			cached[kind][answer.name] = { list = list, best_before = skynet.now() + answer.ttl * 100 }
-		end
+	local path, now = M.DEFAULT_RESOLV_CONF, skynet.now()
+	if not configured or configured.path ~= path or now - configured.read >= READ_AGAIN then
+		configured = settings.resolver(path)
+		configured.path, configured.read = path, now
 	end
-end
-
-local function on_datagram(bytes)
-	local ok, answer = pcall(message.answer, bytes)
-	if not ok then
-		skynet.error("Recv an invalid package when dns query")
-		return
+	if #configured.servers == 0 then
+		configured = nil
+		error "No name server is known: call dns.server first"
 	end
-	local query = pending[answer.id]
-	if query == nil then -- too late
-		return
-	elseif query.name ~= answer.name then
-		skynet.error("Recv an invalid name when dns query")
-		return
-	end
-	remember(answer)
-	query.answers = answer[query.kind]
-	query.done = true
-	skynet.wakeup(query)
+	return configured
 end
 
-local function close_when_idle()
-	local id = server.id
-	skynet.timeout(IDLE, function()
-		if server.id ~= id then
-			return
-		elseif skynet.now() - server.used < IDLE or next(pending) then
-			close_when_idle()
-		else
-			server.id = nil
-			socket.close(id)
-			skynet.error(string.format("Udp server close %s:%s (%d)", server.address, server.port, id))
-		end
-	end)
-end
-
-local function send(bytes)
-	server.used = skynet.now()
-	if not server.id then
-		server.address = server.address or configured_server()
-		server.port = server.port or 53
-		local id = socket.udp(on_datagram)
-		local ok, problem = pcall(socket.udp_connect, id, server.address, server.port)
-		if not ok then
-			socket.close(id)
-			error(problem, 0)
-		end
-		server.id = id
-		skynet.error(string.format("Udp server open %s:%s (%d)", server.address, server.port, id))
-		close_when_idle()
-	end
-	socket.write(server.id, bytes)
-end
-
--- Ids that cannot be guessed make forged answers harder.
-local function unused_id()
-	for _ = 1, 100 do
-		local id = math.random(0, 0xffff)
-		if not pending[id] then
-			return id
-		end
-	end
-	error "too many DNS queries at once"
-end
-
-local function ask(name, kind)
-	local id = unused_id()
-	local query = { name = name, kind = kind }
-	local question = message.question(id, name, kind)
-	pending[id] = query
-	local give_up = skynet.now() + TIMEOUT
-	repeat
-		local ok, problem = pcall(send, question)
-		if not ok then
-			pending[id] = nil
-			error(problem, 0)
-		end
-		skynet.sleep(ASK_AGAIN, query)
-	until query.done or skynet.now() >= give_up
-	pending[id] = nil
-	if not query.done then
-		skynet.error(string.format("DNS query %s timeout", name))
-	end
-	return query.answers
-end
-
----------------------------------------------------------------- the module
-
---- Sets the name server. Without it, the first one of resolv.conf is asked. Does not yield.
+--- Sets the name server. Without it, those of resolv.conf are asked. Does not yield.
 ---@param address string?
 ---@param port integer? default 53
 function M.server(address, port)
-	local former = server.id
-	server = { address = address, port = port or 53 }
-	if former then
-		skynet.fork(socket.close, former)
+	chosen = address and {
+		servers = { { address = address, port = port or 53 } },
+		search = {}, ndots = 1, timeout = TIMEOUT, attempts = ATTEMPTS, steady = true,
+	}
+	servers.close()
+end
+
+local function remember(kind, name, list, ttl)
+	if cached_count >= MAX_CACHED then
+		M.flush()
+	end
+	cached_count = cached_count + (cached[kind][name] and 0 or 1)
+	cached[kind][name] = { list = list, best_before = skynet.now() + ttl * 100 }
+end
+
+-- The addresses of a name and how long they hold, also of one behind aliases. nil, true: nobody has answered.
+local function addresses_of(name, kind, how)
+	local least
+	for _ = 1, MAX_ALIASES do
+		local answer = servers.ask(name, kind, how)
+		if not answer then
+			return nil, true
+		end
+		local list, ttl, alias = message.addresses(answer)
+		least = ttl and math.min(least or ttl, ttl) or least
+		if list then
+			return list, least
+		elseif not alias then
+			return
+		end
+		name = alias
 	end
 end
+
+---------------------------------------------------------------- the module
 
 --- Looks up the addresses of a host. Yields.
 ---@param name string host name or address (which is returned)
@@ -214,12 +143,13 @@ function M.resolve(name, ipv6)
 		end
 		return name
 	end
-	name = string.match(name, "^(.-)%.?$") -- a full name may end in a dot
-	if not is_valid(name) then
+	local full = string.sub(name, -1) == "." -- nothing is appended to it
+	local plain = full and string.sub(name, 1, -2) or name
+	if not is_valid(plain) then
 		return nil, "illegal name"
 	end
-	static = static or read_hosts()
-	local list = static[kind][name]
+	static = static or settings.hosts(M.DEFAULT_HOSTS, kind_of)
+	local list = static[kind] and static[kind][plain]
 	if list then
 		return list[1], list
 	end
@@ -227,11 +157,21 @@ function M.resolve(name, ipv6)
 	if known and known.best_before > skynet.now() then
 		return known.list[1], known.list
 	end
-	list = ask(name, kind) or known and known.list
-	if not list then
+	local how = current_settings()
+	for _, candidate in ipairs(full and { plain } or candidates(plain, how.search, how.ndots)) do
+		local found, more = addresses_of(candidate, kind, how)
+		if found then
+			remember(kind, name, found, more)
+			return found[1], found
+		elseif more then
+			skynet.error(string.format("DNS query %s timeout", candidate))
+			break
+		end
+	end
+	if not known then
 		error "timeout or no answer"
 	end
-	return list[1], list
+	return known.list[1], known.list
 end
 
 return M

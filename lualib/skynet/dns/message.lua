@@ -2,9 +2,9 @@
 
 local M = {}
 
-M.A, M.AAAA = 1, 28
+M.A, M.CNAME, M.AAAA = 1, 5, 28
 local INTERNET <const> = 1
-local RECURSION_DESIRED <const> = 0x0100
+local RESPONSE <const>, TRUNCATED <const>, RECURSION_DESIRED <const> = 0x8000, 0x0200, 0x0100
 local HEADER <const>, QUESTION_END <const>, RECORD <const> = ">HHHHHH", ">HH", ">HHI4s2"
 -- A name has at most 255 bytes, so this many labels; more pointers than that are a loop.
 local MAX_STEPS <const> = 128
@@ -47,26 +47,75 @@ local function address(kind, data)
 	return string.format("%x:%x:%x:%x:%x:%x:%x:%x", string.unpack(">HHHHHHHH", data))
 end
 
+local function read_record(bytes, position)
+	local name, kind, class, ttl, data, after
+	name, position = read_name(bytes, position)
+	kind, class, ttl, data, after = string.unpack(RECORD, bytes, position)
+	if class ~= INTERNET then
+		kind = nil
+	elseif kind == M.A or kind == M.AAAA then
+		data = address(kind, data)
+	elseif kind == M.CNAME then
+		data = string.lower((read_name(bytes, after - #data)))
+	end
+	return { name = string.lower(name), kind = kind, ttl = ttl, data = data }, after
+end
+
 --- Reads an answer. Raises when the bytes are not one. Does not yield.
 ---@param bytes string
----@return table answer { id =, name =, code = (0: no error), [A] = list?, [AAAA] = list?, ttl = seconds }
+---@return table answer { id =, name =, kind =, code = (0: no error), truncated = boolean, records = list of
+--- { name =, kind =, ttl = seconds, data = } }; data is an address, or the name behind an alias. What was cut has none
 function M.answer(bytes)
 	local id, flags, questions, records = string.unpack(HEADER, bytes)
-	assert(questions == 1, "malformed packet")
+	assert(questions == 1 and flags & RESPONSE ~= 0, "malformed packet")
 	local name, position = read_name(bytes, 13)
-	position = position + 4
-	local answer = { id = id, name = string.lower(name), code = flags & 0xf }
-	for _ = 1, records do
-		local kind, _, ttl, data
-		_, position = read_name(bytes, position)
-		kind, _, ttl, data, position = string.unpack(RECORD, bytes, position)
-		if kind == M.A or kind == M.AAAA then
-			answer[kind] = answer[kind] or {}
-			table.insert(answer[kind], address(kind, data))
-			answer.ttl = math.min(answer.ttl or ttl, ttl)
-		end
+	local kind
+	kind, position = string.unpack(">Hxx", bytes, position)
+	local answer = {
+		id = id,
+		name = string.lower(name),
+		kind = kind,
+		code = flags & 0xf,
+		truncated = flags & TRUNCATED ~= 0,
+		records = {},
+	}
+	for _ = 1, answer.truncated and 0 or records do
+		answer.records[#answer.records + 1], position = read_record(bytes, position)
 	end
 	return answer
+end
+
+--- Follows the aliases in an answer. Does not yield.
+---@param answer table
+---@return string[]? addresses of the kind that was asked for, integer? ttl in seconds
+---@return string? alias where there are no addresses: the name that the server knows the asked one to stand for
+function M.addresses(answer)
+	local ttl
+	local function found(record)
+		ttl = math.min(ttl or record.ttl, record.ttl)
+		return record.data
+	end
+	local is_meant, name = { [answer.name] = true }, answer.name
+	repeat
+		local former = name
+		for _, record in ipairs(answer.records) do
+			if record.kind == M.CNAME and record.name == name and not is_meant[record.data] then
+				name = found(record)
+				is_meant[name] = true
+				break
+			end
+		end
+	until name == former
+	local list = {}
+	for _, record in ipairs(answer.records) do
+		if record.kind == answer.kind and is_meant[record.name] then
+			list[#list + 1] = found(record)
+		end
+	end
+	if #list > 0 then
+		return list, ttl
+	end
+	return nil, ttl, name ~= answer.name and name or nil
 end
 
 return M
