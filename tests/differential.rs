@@ -254,13 +254,9 @@ macro_rules! suites {
 }
 
 suites! {
-    calls
     codecs
-    databases
-    protocols
     services
     shapes
-    sharing
     sockets
     tasks
     web

@@ -18,7 +18,7 @@ impl Parker {
     /// A listed worker waits for news of sockets of which there are none. True if it was woken.
     fn poll(&self) -> bool {
         self.1.event.wait();
-        self.end() != Ended::ByItself
+        self.end()
     }
 }
 
@@ -39,7 +39,6 @@ fn loom_a_wake_ends_a_sleep_or_a_poll_whenever_it_comes() {
                         assert!(other.poll());
                     } else {
                         other.sleep();
-                        assert_eq!(other.end(), Ended::Woken);
                     }
                 }
                 // Used up: it does not end the next sleep too.
@@ -70,8 +69,9 @@ fn loom_no_wake_up_is_lost_between_a_sender_and_a_worker_that_goes_to_sleep() {
             let (idle, work) = &*shared;
             assert!(idle.list(0, polls));
             if work.load(Ordering::SeqCst) {
+                idle.parker(0).end();
             } else if polls {
-                idle.parker(0).1.event.wait();
+                idle.parker(0).poll();
             } else {
                 idle.parker(0).sleep();
             }
@@ -99,9 +99,7 @@ fn loom_a_burst_wakes_one() {
         let mine = idle.lacks_searcher() && idle.wake_one();
         let theirs = sender.join().unwrap();
         assert!(mine ^ theirs);
-        let woken = (0..2)
-            .filter(|&i| idle.parker(i).end() == Ended::Taken)
-            .count();
+        let woken = (0..2).filter(|&i| idle.parker(i).end()).count();
         assert_eq!(woken, 1);
     });
 }
@@ -141,7 +139,6 @@ fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
                         let _ = shared.role.give_back();
                     } else if parker.list(false) {
                         parker.sleep();
-                        parker.end();
                         woken = true;
                     } else {
                         woken = true;
@@ -197,7 +194,9 @@ impl Node {
                 self.idle.search(index);
                 continue;
             }
-            if !self.work.load(Ordering::SeqCst) && !self.done.load(Ordering::SeqCst) {
+            if self.work.load(Ordering::SeqCst) || self.done.load(Ordering::SeqCst) {
+                self.idle.parker(index).end();
+            } else {
                 self.idle.parker(index).sleep();
             }
             self.idle.awake(index);
@@ -233,12 +232,17 @@ fn loom_work_does_not_wait_for_a_worker_that_stops() {
             let node = Node::new();
             let (a, b) = (node.clone(), node.clone());
             let stops = thread::spawn(move || {
-                stopping_at(point, || a.work(0));
+                if !stopping_at(point, || a.work(0)) {
+                    a.finish();
+                }
             });
-            let goes_on = thread::spawn(move || b.work(1));
+            let goes_on = thread::spawn(move || {
+                b.work(1);
+                b.finish();
+            });
             node.send();
             // The first may have the work in its hand when it stops, which is its own then.
-            while node.work.load(Ordering::SeqCst) {
+            while !node.done.load(Ordering::SeqCst) && node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();
             }
@@ -260,13 +264,15 @@ fn loom_work_does_not_wait_for_a_waker_that_stops() {
                 stopping_at(point, || a.send());
                 a.work.load(Ordering::SeqCst)
             });
-            let worker = thread::spawn(move || b.work(0));
+            let worker = thread::spawn(move || {
+                b.work(0);
+                b.finish();
+            });
             sender.join().unwrap();
-            while node.work.load(Ordering::SeqCst) {
+            while !node.done.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();
             }
-            node.finish();
             worker.join().unwrap();
         });
     }

@@ -1,6 +1,5 @@
 //! The loop of a worker thread.
 
-use super::park::Ended;
 use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER, watchdog};
 use crate::clock;
 use crate::reclaim;
@@ -308,12 +307,12 @@ impl Worker {
             return true;
         }
         let awake = || {
-            let woken = idle.awake(index);
+            idle.awake(index);
             watchdog::arm();
-            woken
         };
         // A last look. Slots of others count only when nobody is left who would look at them.
         if shared.anything() || shared.quits() || (idle.searcher().is_none() && shared.any_slot()) {
+            idle.parker(index).end();
             awake();
             return true;
         }
@@ -329,18 +328,19 @@ impl Worker {
     }
 
     /// Sleeps in a wait for news of sockets, which the parker knows of. `awake` is called when that is over and nothing is
-    /// delivered yet; whether somebody ended the sleep, which is the answer.
+    /// delivered yet. True if somebody ended the sleep.
     fn lead(
         &self,
         leader: socket::Leader<'static>,
         limit: Option<Duration>,
         guard: &mut Option<reclaim::Guard>,
-        awake: &dyn Fn() -> bool,
+        awake: &dyn Fn(),
     ) -> bool {
         let mut woken = true;
         socket::lead(leader, limit, &mut || {
+            woken = self.shared.idle.parker(self.index).end();
             *guard = Some(reclaim::enter());
-            woken = awake();
+            awake();
         });
         woken
     }
@@ -395,13 +395,8 @@ impl Worker {
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn(),
     ) -> bool {
-        let parker = self.shared.idle.parker(self.index);
-        if parker.begin_poll() {
-            return self.lead(leader, Some(time), guard, &|| {
-                let ended = parker.end();
-                awake();
-                ended != Ended::ByItself
-            });
+        if self.shared.idle.parker(self.index).begin_poll() {
+            return self.lead(leader, Some(time), guard, awake);
         }
         *guard = Some(reclaim::enter());
         awake();

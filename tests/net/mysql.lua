@@ -1,6 +1,6 @@
 -- skynet.db.mysql against a MariaDB server: setting mysql_port; user "me" with "secret", user "nobody"
 -- without a password, database "game".
--- What the C project's module does otherwise: no decimals, times and fractions of a second in the binary protocol; no
+-- What the C project's module does otherwise: numbers that Lua does not have are rounded or wrap; no decimals, times and fractions of a second in the binary protocol; no
 -- packets of 16 MiB and more; the message of a write begins with its length; several results of a prepared
 -- statement are named `mulitresultset` only; there are no pools.
 local skynet = require "skynet"
@@ -109,6 +109,38 @@ function cases.prepared_statements_take_and_return_all_types()
 	db:disconnect()
 end
 
+-- A number where Lua has one of the same value, otherwise the digits; both protocols say the same.
+function cases.numbers_are_exact_in_both_protocols()
+	local db = with_table("id int primary key, ubig bigint unsigned, big bigint, fixed decimal(38, 10), whole decimal(38, 0), zero bigint(20) unsigned zerofill")
+	local rows = {
+		{ 1, "18446744073709551615", math.mininteger, "12345678901234567890.0123456789", "99999999999999999999", "18446744073709551615" },
+		{ 2, "9223372036854775808", math.maxinteger, 1234567890.5, math.maxinteger, 42 },
+		{ 3, math.maxinteger, -1, -0.0000000001, math.mininteger, 0 },
+		{ 4, 0, 0, 100, -7, 1 },
+		{ 5, nil, nil, 0.123456789, nil, nil },
+	}
+	local insert = db:prepare "insert into t values (?, ?, ?, ?, ?, ?)"
+	for _, row in ipairs(rows) do
+		local result = db:execute(insert, table.unpack(row, 1, 6))
+		check.equal({ result.affected_rows, result.err }, { 1, nil })
+	end
+	db:set_compact_arrays(true)
+	local text = db:query "select * from t order by id"
+	local binary = db:execute(db:prepare "select * from t order by id")
+	check.equal(binary, text)
+	for i, row in ipairs(rows) do
+		for j = 1, 6 do
+			check.equal({ binary[i][j], math.type(text[i][j]) }, { row[j], math.type(binary[i][j]) }, i .. "," .. j)
+		end
+	end
+	check.equal(math.type(text[3][5]), "integer")
+	-- What comes back goes in again.
+	local found = db:execute(db:prepare "select id from t where ubig = ? and fixed = ?", rows[1][2], rows[1][4])
+	check.equal(found, { { 1 } })
+	check.equal(db:query "select sum(ubig) from t where id < 3", { { "27670116110564327423" } })
+	db:disconnect()
+end
+
 function cases.arguments_are_checked()
 	local db = connect()
 	local statement = db:prepare "select ? as a, ? as b"
@@ -212,6 +244,24 @@ function cases.log_in_is_checked()
 	check.raises("unknown charset", connect, { charset = "klingon" })
 	local db = connect { user = "nobody", password = "", database = "" }
 	check.equal(db:query "select 1 as one", { { one = 1 } })
+	db:disconnect()
+end
+
+function cases.connections_can_be_encrypted()
+	local context = require "http.tlshelper".newctx()
+	context:set_verify(skynet.getenv "authorities")
+	for _, tls in ipairs { true, context } do
+		local db = connect { tls = tls, host = "localhost" }
+		assert(#db:query "show status like 'Ssl_cipher'"[1].Value > 0)
+		local statement = db:prepare "select ? as text"
+		for _, size in ipairs { 0, 1, 16383, 16384, 100000, 0xffffff + 1 } do
+			local text = string.rep("x", size)
+			check.equal(db:execute(statement, text)[1].text == text, true, size)
+		end
+		db:disconnect()
+	end
+	local db = connect { host = "localhost" }
+	check.equal(db:query "show status like 'Ssl_cipher'"[1].Value, "")
 	db:disconnect()
 end
 

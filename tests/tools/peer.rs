@@ -175,6 +175,12 @@ pub fn redis(folder: &Path, port: u16, options: &[&str]) -> Peer {
     )
 }
 
+/// The path of one of the tests' certificates.
+fn certificate(name: &str) -> String {
+    let path = root().join("tests/certificates").join(name);
+    path.display().to_string()
+}
+
 /// What the server does when it starts; one statement a line.
 const ACCOUNTS: &str = "\
 CREATE DATABASE game;
@@ -185,7 +191,7 @@ DELETE FROM mysql.global_priv WHERE user = '';
 FLUSH PRIVILEGES;
 ";
 
-/// A `mariadbd` with its data in `folder`: database "game", user "me" with the password "secret".
+/// A `mariadbd` with its data in `folder`: database "game", user "me" with the password "secret", TLS as "localhost".
 pub fn mariadb(folder: &Path) -> Peer {
     // As root the server wants to be told that this is meant.
     let user = run(Command::new("id").arg("-un")).stdout;
@@ -207,6 +213,8 @@ pub fn mariadb(folder: &Path) -> Peer {
                 "--init-file={}",
                 folder.join("accounts.sql").display()
             ))
+            .arg(format!("--ssl-cert={}", certificate("localhost.pem")))
+            .arg(format!("--ssl-key={}", certificate("localhost.key")))
             .args([
                 "--max-allowed-packet=128M",
                 "--innodb-flush-log-at-trx-commit=0",

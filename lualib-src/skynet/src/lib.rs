@@ -16,6 +16,7 @@ pub mod mongo;
 pub mod multicast;
 pub mod netpack;
 mod protect;
+pub mod rsa;
 pub mod seri;
 mod service;
 pub mod sharedata;
@@ -35,6 +36,7 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (c"skynet.core", core::luaopen_skynet_core),
     (c"skynet.crypt", skynet_crypt::luaopen_skynet_crypt),
     (c"skynet.sha2", skynet_crypt::luaopen_skynet_sha2),
+    (c"skynet.rsa", rsa::luaopen_skynet_rsa),
     (c"skynet.memory", memory::luaopen_skynet_memory),
     (c"skynet.netpack", netpack::luaopen_skynet_netpack),
     (

@@ -15,6 +15,7 @@ local charsets = require "skynet.db.mysql.charset"
 local log_in = require "skynet.db.mysql.login"
 local packet = require "skynet.db.mysql.packet"
 local result = require "skynet.db.mysql.result"
+local secure = require "skynet.db.mysql.tls"
 
 -- The module has the methods of connections as well. Programs look at the version of the API.
 local M = { _VERSION = "0.14" }
@@ -27,14 +28,21 @@ local PREPARE <const>, EXECUTE <const>, CLOSE <const>, RESET <const> = "\x16", "
 local DEFAULT_MAX_PACKET <const> = 1024 * 1024
 
 local function request(self, payload, response)
-	return self.sockchannel:request(packet.encode(payload, 0), response)
+	local bytes = packet.encode(payload, 0)
+	if self.tls then
+		self.sockchannel:connect(true) -- a new connection has other keys
+		bytes = self.tls:seal(bytes)
+	end
+	return self.sockchannel:request(bytes, response)
 end
 
 --- Connects. Yields.
 ---
 --- Fields of `options`: host, port (3306), user, password, database, charset (such as "utf8mb4"; default:
 --- the server's), max_packet_size (1 MiB), compact_arrays (rows as lists), on_connect(db) (run after each
---- log-in); overload, connect_timeout, request_timeout (see skynet.socketchannel).
+--- log-in); overload, connect_timeout, request_timeout (see skynet.socketchannel); tls (true, or a context of
+--- http.tlshelper.newctx with settings; the server has to have it); for accounts with caching_sha2_password without
+--- tls: server_public_key (PEM; default: the server is asked for it), get_server_public_key (false: it is not).
 ---@param options table
 ---@return table connection. Raises when it fails
 function M.connect(options)
@@ -49,7 +57,11 @@ function M.connect(options)
 		database = options.database or "",
 		charset = charset,
 		max_packet_size = options.max_packet_size or DEFAULT_MAX_PACKET,
+		server_public_key = options.server_public_key,
+		get_server_public_key = options.get_server_public_key,
 	}
+	local tls = options.tls and secure.new(options.tls, options.host)
+	self.tls = tls
 	self.text_response = function(sock)
 		return result.read(sock, result.text_row, self.compact)
 	end
@@ -65,8 +77,12 @@ function M.connect(options)
 		connect_timeout = options.connect_timeout,
 		request_timeout = options.request_timeout,
 		nodelay = true,
+		socket_read = tls and function(sock, n) return tls:read(sock[1], n) or error(socketchannel.error) end,
 		auth = function(channel)
-			self.version = log_in(channel, login)
+			if tls then
+				tls:forget()
+			end
+			self.version = log_in(channel, login, tls)
 			if options.on_connect then
 				options.on_connect(self)
 			end

@@ -17,7 +17,7 @@ local capabilities <const> = 0x1        -- long passwords
 	| 0x20000    -- several results of a query
 	| 0x40000    -- and of a prepared statement
 	| 0x80000    -- kinds of proofs
-local PLUGINS <const> = 0x80000
+local PLUGINS <const>, TLS <const> = 0x80000, 0x800
 
 local SWITCH <const>, MORE <const>, OK <const> = 0xfe, 0x01, 0x00
 local OLDEST <const> = "mysql_native_password"
@@ -45,9 +45,7 @@ local function read_greeting(payload)
 end
 
 -- Exchanges packets until the server accepts or refuses. Runs in `auth` of the channel.
-local function prove(exchange, greeting, password, proof, plugin)
-	local payload, sequence = exchange(proof, 1)
-	local salt = greeting.salt
+local function prove(exchange, login, plugin, payload, sequence)
 	while true do
 		local kind = string.byte(payload)
 		if kind == OK then
@@ -60,10 +58,10 @@ local function prove(exchange, greeting, password, proof, plugin)
 			end
 			local position
 			plugin, position = string.unpack("z", payload, 2)
-			salt = string.sub(payload, position, position + 19)
-			payload, sequence = exchange(passwords.proof(plugin, password, salt), sequence + 1)
+			login.salt = string.sub(payload, position, position + 19)
+			payload, sequence = exchange(passwords.proof(plugin, login.password, login.salt), sequence + 1)
 		elseif kind == MORE then
-			local answer = passwords.continue(plugin, password, salt, string.sub(payload, 2))
+			local answer = passwords.continue(plugin, login, string.sub(payload, 2))
 			payload, sequence = exchange(answer, answer and sequence + 1)
 		else
 			error("unexpected packet of mysql while logging in", 0)
@@ -71,11 +69,25 @@ local function prove(exchange, greeting, password, proof, plugin)
 	end
 end
 
+-- Goes over to TLS. The beginning of the log-in says so, all of it follows in secret.
+local function secure(channel, tls, greeting, login, beginning)
+	if greeting.capabilities & TLS == 0 then
+		error("mysql: the server has no TLS, and the option tls wants it", 0)
+	end
+	channel:request(packet.encode(beginning, 1), function(sock)
+		tls:begin(sock[1])
+		return true
+	end)
+	login.secure = true
+end
+
 --- Logs in; for `auth` of a socket channel. Yields. Raises when the server refuses.
 ---@param channel table
----@param options { user: string, password: string, database: string, charset: integer, max_packet_size: integer }
+---@param options table { user =, password =, database =, charset =, max_packet_size =, server_public_key =,
+--- get_server_public_key = }
+---@param tls table? of skynet.db.mysql.tls
 ---@return string version of the server
-return function(channel, options)
+return function(channel, options, tls)
 	local function receive(sock)
 		local payload, sequence = packet.read(sock)
 		return true, { payload, sequence }
@@ -84,25 +96,36 @@ return function(channel, options)
 	local function exchange(payload, sequence)
 		local answer
 		if payload then
-			answer = channel:request(packet.encode(payload, sequence), receive)
+			local bytes = packet.encode(payload, sequence)
+			answer = channel:request(tls and tls:seal(bytes) or bytes, receive)
 		else
 			answer = channel:response(receive)
 		end
 		return answer[1], answer[2]
 	end
-	local payload = exchange()
+	local payload, sequence = exchange()
 	if packet.is_error(payload) then
 		raise(payload)
 	end
 	local greeting = read_greeting(payload)
+	local login = {
+		password = options.password,
+		salt = greeting.salt,
+		server_public_key = options.server_public_key,
+		get_server_public_key = options.get_server_public_key,
+	}
 	local plugin = passwords.is_known(greeting.plugin) and greeting.plugin or OLDEST
-	local proof = passwords.proof(plugin, options.password, greeting.salt)
-	local flags = capabilities & (greeting.capabilities | 0x8)
-	local login = string.pack("<I4I4Bc23zs1z", flags, options.max_packet_size, options.charset,
-		string.rep("\0", 23), options.user, proof, options.database)
-	if flags & PLUGINS ~= 0 then
-		login = login .. plugin .. "\0"
+	local flags = capabilities & (greeting.capabilities | 0x8) | (tls and TLS or 0)
+	local beginning = string.pack("<I4I4Bc23", flags, options.max_packet_size, options.charset, string.rep("\0", 23))
+	if tls then
+		secure(channel, tls, greeting, login, beginning)
+		sequence = sequence + 1
 	end
-	prove(exchange, greeting, options.password, login, plugin)
+	local proof = passwords.proof(plugin, options.password, greeting.salt)
+	local answer = beginning .. string.pack("<zs1z", options.user, proof, options.database)
+	if flags & PLUGINS ~= 0 then
+		answer = answer .. plugin .. "\0"
+	end
+	prove(exchange, login, plugin, exchange(answer, sequence + 1))
 	return greeting.version
 end

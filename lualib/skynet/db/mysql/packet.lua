@@ -3,6 +3,8 @@
 ---
 --- Positions are indices into the payload, from 1; the readers return the value and the next position.
 
+local numbers = require "skynet.db.mysql.numbers"
+
 local M = {}
 
 local unpack, pack, byte, sub = string.unpack, string.pack, string.byte, string.sub
@@ -121,6 +123,9 @@ function M.ok(payload)
 	local result, position = {}, 2
 	result.affected_rows, position = M.integer(payload, position)
 	result.insert_id, position = M.integer(payload, position)
+	if result.insert_id < 0 then
+		result.insert_id = numbers.unsigned(result.insert_id)
+	end
 	result.server_status, result.warning_count, position = unpack("<I2I2", payload, position)
 	local message = sub(payload, position)
 	if #message > 1 and byte(message) == #message - 1 then

@@ -1,5 +1,6 @@
 --- Results of queries and prepared statements of MySQL: rows, in the text and the binary protocol.
 
+local numbers = require "skynet.db.mysql.numbers"
 local packet = require "skynet.db.mysql.packet"
 
 local M = {}
@@ -52,9 +53,10 @@ end
 
 ---------------------------------------------------------------- rows as text
 
-local is_number = {
-	[TINY] = true, [SHORT] = true, [LONG] = true, [FLOAT] = true, [DOUBLE] = true,
-	[LONGLONG] = true, [INT24] = true, [YEAR] = true, [NEWDECIMAL] = true,
+local numbers_of_text = {
+	[TINY] = tonumber, [SHORT] = tonumber, [LONG] = tonumber, [FLOAT] = tonumber, [DOUBLE] = tonumber,
+	[LONGLONG] = numbers.of_integer, [INT24] = tonumber, [YEAR] = tonumber,
+	[DECIMAL] = numbers.of_decimal, [NEWDECIMAL] = numbers.of_decimal,
 }
 
 function M.text_row(payload, columns, compact)
@@ -62,8 +64,9 @@ function M.text_row(payload, columns, compact)
 	for i = 1, #columns do
 		local column, value = columns[i], nil
 		value, position = read_text(payload, position)
-		if value and is_number[column.type] then
-			value = tonumber(value)
+		local number = value and numbers_of_text[column.type]
+		if number then
+			value = number(value)
 		end
 		row[compact and i or column.name] = value
 	end
@@ -130,7 +133,15 @@ end
 
 local function read_decimal(payload, position)
 	local text, after = read_text(payload, position)
-	return tonumber(text), after
+	return numbers.of_decimal(text), after
+end
+
+local function read_bigint(payload, position, column)
+	local value, after = unpack("<i8", payload, position)
+	if value < 0 and not column.is_signed then
+		value = numbers.unsigned(value)
+	end
+	return value, after
 end
 
 -- All others are strings.
@@ -142,7 +153,7 @@ local readers = {
 	[FLOAT] = plain "<f",
 	[DOUBLE] = plain "<d",
 	[TIMESTAMP] = read_datetime,
-	[LONGLONG] = integer("<i8", "<i8"), -- Lua has no unsigned ones; the upper half wraps
+	[LONGLONG] = read_bigint,
 	[INT24] = integer("<i4", "<I4"),
 	[DATE] = read_date,
 	[TIME] = read_time,

@@ -1,0 +1,99 @@
+//! The Lua module `skynet.rsa`: encryption for the owner of a public key, as the log-in of databases needs it. There are no
+//! private keys here.
+
+use std::ffi::CStr;
+
+use libc::c_int;
+use mlua_sys::{lua_State, lua_createtable, luaL_error};
+use rsa::pkcs1::DecodeRsaPublicKey;
+use rsa::pkcs8::DecodePublicKey;
+use rsa::rand_core::{TryCryptoRng, TryRng};
+use rsa::{Oaep, PublicKey};
+use sha1::Sha1;
+use skynet_support::bytes::{argument, push};
+
+use crate::{Entry, check_version, register};
+
+const FUNCTIONS: &[Entry] = &[(c"encrypt_oaep", encrypt_oaep)];
+
+/// The longest result: as many bytes as the modulus of the key.
+const MAX_MODULUS: usize = 1024;
+
+/// Opens the module: pushes its table.
+///
+/// # Safety
+/// Called by Lua (`require`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn luaopen_skynet_rsa(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with room for LUA_MINSTACK values.
+    unsafe {
+        check_version(state);
+        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
+        register(state, FUNCTIONS, 0);
+    }
+    1
+}
+
+/// `encrypt_oaep(key, text)`: the text for the owner of a public key in PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`), by RFC 8017
+/// RSAES-OAEP with SHA-1. Does not yield. Raises an error for what is no key, and for a text that is longer than the modulus
+/// without 42 bytes.
+unsafe extern "C-unwind" fn encrypt_oaep(state: *mut lua_State) -> c_int {
+    let mut sealed = [0; MAX_MODULUS];
+    // SAFETY: called by Lua; what owns memory is gone when `seal` returns.
+    unsafe {
+        let (key, text) = (argument(state, 1), argument(state, 2));
+        match seal(key, text, &mut sealed) {
+            Ok(len) => push(state, &sealed[..len]),
+            Err(problem) => return luaL_error(state, problem.as_ptr()),
+        }
+    }
+    1
+}
+
+/// The system's random bytes.
+struct System;
+
+impl TryRng for System {
+    type Error = std::io::Error;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_ne_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        // The limit of one call.
+        for part in bytes.chunks_mut(256) {
+            // SAFETY: so many bytes are there.
+            if unsafe { libc::getentropy(part.as_mut_ptr().cast(), part.len()) } != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for System {}
+
+/// Encrypts into `sealed`; returns how many bytes count there.
+fn seal(key: &[u8], text: &[u8], sealed: &mut [u8]) -> Result<usize, &'static CStr> {
+    let pem = str::from_utf8(key).map_err(|_| c"rsa: the key is not PEM")?;
+    let key = PublicKey::from_public_key_pem(pem.trim())
+        .or_else(|_| PublicKey::from_pkcs1_pem(pem.trim()))
+        .map_err(|_| c"rsa: no public key of RSA in PEM")?;
+    let bytes = key
+        .encrypt(&mut System, Oaep::<Sha1>::new(), text)
+        .map_err(|_| c"rsa: the text is too long for the key")?;
+    let place = sealed
+        .get_mut(..bytes.len())
+        .ok_or(c"rsa: the key is too long")?;
+    place.copy_from_slice(&bytes);
+    Ok(bytes.len())
+}
