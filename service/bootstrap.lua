@@ -6,12 +6,20 @@
 local skynet = require "skynet.manager"
 local core = require "skynet.core"
 
--- Without these services the node is of no use.
+-- Ends a node that cannot be started with its config: with status 1.
+local function refuse(reason)
+	skynet.error(reason .. ": the process ends with status 1")
+	core.command("ABORT", "failed")
+	skynet.wait() -- for the end
+end
+
+-- Without these services the node is of no use. When one fails, it ends with status 0, as under the C core: a master that is
+-- not there yet is no mistake of this node.
 local function start_or_abort(name)
 	local ok, handle = pcall(skynet.newservice, name)
 	if not ok then
-		skynet.error(name .. " could not start: the process ends with status 1")
-		core.command("ABORT", "failed")
+		skynet.error(name .. " could not start: the node ends")
+		skynet.abort()
 	end
 	return handle
 end
@@ -23,6 +31,11 @@ local function start_single_node()
 end
 
 local function start_network_node()
+	for _, key in ipairs { "address", "master" } do
+		if not skynet.getenv(key) then
+			refuse(("harbor = %s, and the config has no %s (harbor = 0 is a node of its own)"):format(skynet.getenv "harbor", key))
+		end
+	end
 	if skynet.getenv "standalone" then
 		start_or_abort "cmaster"
 	end

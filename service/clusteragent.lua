@@ -4,7 +4,7 @@ local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
-local skynet_core = require "skynet.core"
+local backlog = require "skynet.internal.backlog"
 local printable = require "skynet.internal.printable"
 
 local clusterd, _, fd = ... -- the second is the listener that the connection came in by
@@ -23,8 +23,6 @@ local LOOK_EACH <const> = 64 -- requests between two looks at the service
 local BURST <const> = 256    -- packets that may come at once before nothing more is read until they are done
 local RELIEF <const> = 1     -- 1/100 s between two looks while nothing is read
 local MAX_TAG <const> = 1024 -- bytes of a trace tag
-local DEAF_LOOK <const> = 50 -- 1/100 s between two looks at what waits to be sent
-local DEAF_TIME <const> = 6000 -- 1/100 s in which it has to read something of what waits for it
 
 ---------------------------------------------------------------- names
 
@@ -115,44 +113,12 @@ end
 
 local in_work, since_look = 0, 0 -- requests that are not answered yet; requests since the last look at a service
 local asked_last                 -- address of the last request
-local deaf                       -- { size, since, seen }: bytes that wait to be sent, since when it is not less; last look
-
-local function output_waiting()
-	for _, info in ipairs(driver.info()) do
-		if info.id == fd then
-			return info.wbuffer or 0
-		end
-	end
-	return 0
-end
-
--- Whether the other side does not read what waits for it.
-local function is_deaf()
-	if not deaf then
-		return false
-	end
-	local now = skynet.now()
-	if now - deaf.seen >= DEAF_LOOK then
-		local size = output_waiting()
-		deaf.seen = now
-		if size < deaf.size then
-			deaf.size, deaf.since = size, now
-		elseif now - deaf.since > DEAF_TIME then
-			finish(string.format("it has read nothing of %d bytes in %d s", size, DEAF_TIME // 100))
-		end
-	end
-	return now - deaf.since > 100
-end
-
--- Whether more wait for a service, "" is this one, than it can soon handle.
-local function is_behind(address)
-	local waiting = skynet_core.command("MQLEN", address)
-	return waiting and tonumber(waiting) > MAX_BEHIND
-end
+local reader = backlog.reader(fd, finish)
 
 -- The answers wait in our own mailbox.
 local function is_too_much()
-	return in_work >= MAX_IN_WORK or asking > MAX_BEHIND or is_behind "" or asked_last and is_behind(skynet.address(asked_last)) or is_deaf()
+	return in_work >= MAX_IN_WORK or asking > MAX_BEHIND or backlog.is_behind ""
+		or asked_last and backlog.is_behind(skynet.address(asked_last)) or reader.is_deaf()
 end
 
 ---------------------------------------------------------------- requests
@@ -448,11 +414,7 @@ end
 
 function on.warning(_, kilobytes)
 	skynet.error(string.format("socket warning %d %d K", fd, kilobytes))
-	if kilobytes == 0 then
-		deaf = nil
-	elseif not deaf then
-		deaf = { size = kilobytes * 1024, since = skynet.now(), seen = skynet.now() }
-	end
+	reader.warning(kilobytes)
 end
 
 function on.error(_, text)

@@ -151,7 +151,7 @@ fn a_node_whose_first_service_cannot_start_ends_with_status_1() {
             "no-address",
             "harbor = 1",
             &[],
-            "cslave could not start: the process ends with status 1",
+            "harbor = 1, and the config has no address (harbor = 0 is a node of its own): the process ends with status 1",
         ),
         (
             "wrong-kind",

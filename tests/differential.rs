@@ -254,9 +254,13 @@ macro_rules! suites {
 }
 
 suites! {
+    calls
     codecs
+    databases
+    protocols
     services
     shapes
+    sharing
     sockets
     tasks
     web

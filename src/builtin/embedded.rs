@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
+use std::sync::LazyLock;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
@@ -50,14 +51,44 @@ pub fn find(name: &[u8]) -> Option<File> {
     Some(File { name, source })
 }
 
+/// The files of `lualib` by the names that `require` has for them. Each service asks for some when it starts.
+static MODULES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
+    let mut modules = HashMap::new();
+    for &(name, source) in files::FILES {
+        let Some(path) = name
+            .strip_prefix("lualib/")
+            .and_then(|path| path.strip_suffix(".lua"))
+        else {
+            continue;
+        };
+        let file = File { name, source };
+        // As in `package.path`: "?.lua" goes before "?/init.lua".
+        if let Some(folder) = path.strip_suffix("/init") {
+            modules.entry(folder.replace('/', ".")).or_insert(file);
+        }
+        modules.insert(path.replace('/', "."), file);
+    }
+    modules
+});
+
 /// The file in which `require` finds the module `name`.
 pub fn find_module(name: &[u8]) -> Option<File> {
-    find_on(b"lualib/", name, b".lua").or_else(|| find_on(b"lualib/", name, b"/init.lua"))
+    let known = std::str::from_utf8(name).ok()?;
+    if let Some(file) = MODULES.get(known) {
+        return Some(*file);
+    }
+    // Such a name is a path already.
+    name.contains(&b'/').then(|| {
+        find_on(b"lualib/", name, b".lua").or_else(|| find_on(b"lualib/", name, b"/init.lua"))
+    })?
 }
 
 /// The file of a module that had that name in the first generation of the Lua layer, and has another one since.
 pub fn find_old_module(name: &[u8]) -> Option<File> {
-    find_on(b"lualib/compat10/", name, b".lua")
+    // None of them had a point in it, and nearly all of today's have.
+    (!name.contains(&b'.'))
+        .then(|| find_on(b"lualib/compat10/", name, b".lua"))
+        .flatten()
 }
 
 /// Whether such a path brings the names of the first generation back.
@@ -307,6 +338,22 @@ mod tests {
     fn a_module_is_found_by_its_dotted_name() {
         let file = find_module(b"skynet.manager").expect("part of the Lua layer");
         assert_eq!(file.name, "lualib/skynet/manager.lua");
+        for (module, name) in [
+            ("skynet/manager", Some("lualib/skynet/manager.lua")),
+            ("skynet.datasheet", Some("lualib/skynet/datasheet/init.lua")),
+            (
+                "skynet.datasheet.init",
+                Some("lualib/skynet/datasheet/init.lua"),
+            ),
+            ("skynet.no.such", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                find_module(module.as_bytes()).map(|file| file.name),
+                name,
+                "{module}"
+            );
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! searcher that does not search, and [`super::watchdog`] takes the office away from it ([`Idle::dismiss`]); or a count that is
 //! one too high, for which senders look for a sleeper in vain until the worker goes on.
 
-use super::park::Parker;
+use super::park::{Ended, Parker};
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{order_for_loom, stop_point};
 
@@ -69,6 +69,8 @@ impl Idle {
                 }
                 stop_point();
                 if parker.take() {
+                    stop_point();
+                    self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
                     return true;
                 }
                 stop_point();
@@ -141,13 +143,17 @@ impl Idle {
         true
     }
 
-    /// Worker `index` is awake, whoever woke it, and searches.
-    pub(super) fn awake(&self, index: usize) {
-        stop_point();
-        self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
+    /// Worker `index`, which was listed, is awake, whoever woke it, and searches. True if somebody did.
+    pub(super) fn awake(&self, index: usize) -> bool {
+        let ended = self.parkers[index].end();
+        if ended != Ended::Taken {
+            stop_point();
+            self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
+        }
         stop_point();
         self.search(index);
         stop_point();
+        ended != Ended::ByItself
     }
 
     /// Whether a worker searches or sleeps.

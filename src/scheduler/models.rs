@@ -18,7 +18,7 @@ impl Parker {
     /// A listed worker waits for news of sockets of which there are none. True if it was woken.
     fn poll(&self) -> bool {
         self.1.event.wait();
-        self.end()
+        self.end() != Ended::ByItself
     }
 }
 
@@ -39,6 +39,7 @@ fn loom_a_wake_ends_a_sleep_or_a_poll_whenever_it_comes() {
                         assert!(other.poll());
                     } else {
                         other.sleep();
+                        assert_eq!(other.end(), Ended::Woken);
                     }
                 }
                 // Used up: it does not end the next sleep too.
@@ -69,9 +70,8 @@ fn loom_no_wake_up_is_lost_between_a_sender_and_a_worker_that_goes_to_sleep() {
             let (idle, work) = &*shared;
             assert!(idle.list(0, polls));
             if work.load(Ordering::SeqCst) {
-                idle.parker(0).end();
             } else if polls {
-                idle.parker(0).poll();
+                idle.parker(0).1.event.wait();
             } else {
                 idle.parker(0).sleep();
             }
@@ -99,7 +99,9 @@ fn loom_a_burst_wakes_one() {
         let mine = idle.lacks_searcher() && idle.wake_one();
         let theirs = sender.join().unwrap();
         assert!(mine ^ theirs);
-        let woken = (0..2).filter(|&i| idle.parker(i).end()).count();
+        let woken = (0..2)
+            .filter(|&i| idle.parker(i).end() == Ended::Taken)
+            .count();
         assert_eq!(woken, 1);
     });
 }
@@ -139,6 +141,7 @@ fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
                         let _ = shared.role.give_back();
                     } else if parker.list(false) {
                         parker.sleep();
+                        parker.end();
                         woken = true;
                     } else {
                         woken = true;
@@ -194,9 +197,7 @@ impl Node {
                 self.idle.search(index);
                 continue;
             }
-            if self.work.load(Ordering::SeqCst) || self.done.load(Ordering::SeqCst) {
-                self.idle.parker(index).end();
-            } else {
+            if !self.work.load(Ordering::SeqCst) && !self.done.load(Ordering::SeqCst) {
                 self.idle.parker(index).sleep();
             }
             self.idle.awake(index);
@@ -232,17 +233,12 @@ fn loom_work_does_not_wait_for_a_worker_that_stops() {
             let node = Node::new();
             let (a, b) = (node.clone(), node.clone());
             let stops = thread::spawn(move || {
-                if !stopping_at(point, || a.work(0)) {
-                    a.finish();
-                }
+                stopping_at(point, || a.work(0));
             });
-            let goes_on = thread::spawn(move || {
-                b.work(1);
-                b.finish();
-            });
+            let goes_on = thread::spawn(move || b.work(1));
             node.send();
             // The first may have the work in its hand when it stops, which is its own then.
-            while !node.done.load(Ordering::SeqCst) && node.work.load(Ordering::SeqCst) {
+            while node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();
             }
@@ -264,15 +260,13 @@ fn loom_work_does_not_wait_for_a_waker_that_stops() {
                 stopping_at(point, || a.send());
                 a.work.load(Ordering::SeqCst)
             });
-            let worker = thread::spawn(move || {
-                b.work(0);
-                b.finish();
-            });
+            let worker = thread::spawn(move || b.work(0));
             sender.join().unwrap();
-            while !node.done.load(Ordering::SeqCst) {
+            while node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();
             }
+            node.finish();
             worker.join().unwrap();
         });
     }

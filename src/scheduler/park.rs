@@ -16,6 +16,19 @@ const BRIEF: u32 = 3;
 const BRIEF_POLLING: u32 = 4;
 /// Woken, and does not know yet.
 const TOKEN: u32 = 5;
+/// The same, by who took it off the list.
+const TAKEN: u32 = 6;
+
+/// How a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Nobody ended it.
+    ByItself,
+    /// Somebody did, ...
+    Woken,
+    /// ... and had taken the sleeper off the list.
+    Taken,
+}
 
 /// One sleeper, any number of wakers. A wake that comes first makes the next sleep return at once.
 #[derive(Default)]
@@ -39,12 +52,11 @@ impl Parker {
         begun
     }
 
-    /// Owner, listed: sleeps until it is taken or woken.
+    /// Owner, listed: sleeps until it is taken or woken. [`Parker::end`] comes after that.
     pub(super) fn sleep(&self) {
         while self.0.load(Ordering::Acquire) == LISTED {
             self.1.wait(&self.0, LISTED, None);
         }
-        self.end();
     }
 
     /// Owner: sleeps until [`Parker::wake`], or until the time has passed. True if it was woken.
@@ -53,7 +65,7 @@ impl Parker {
             return true;
         }
         self.1.wait(&self.0, BRIEF, Some(limit));
-        self.end()
+        self.end() != Ended::ByItself
     }
 
     /// Owner: it is about to sleep briefly in a wait for news of sockets. False if it was woken before that.
@@ -61,10 +73,14 @@ impl Parker {
         self.begin(BRIEF_POLLING)
     }
 
-    /// Owner: the sleep is over, or does not take place. True if it was taken or woken.
-    pub(super) fn end(&self) -> bool {
+    /// Owner: the sleep is over, or does not take place.
+    pub(super) fn end(&self) -> Ended {
         stop_point();
-        self.0.swap(AWAKE, Ordering::AcqRel) == TOKEN
+        match self.0.swap(AWAKE, Ordering::AcqRel) {
+            TAKEN => Ended::Taken,
+            TOKEN => Ended::Woken,
+            _ => Ended::ByItself,
+        }
     }
 
     /// Anybody: whether it can be taken, from a wait for news of sockets or from the other.
@@ -78,7 +94,7 @@ impl Parker {
         for state in [LISTED, LISTED_POLLING] {
             let taken = self
                 .0
-                .compare_exchange(state, TOKEN, Ordering::SeqCst, Ordering::Relaxed);
+                .compare_exchange(state, TAKEN, Ordering::SeqCst, Ordering::Relaxed);
             if taken.is_ok() {
                 self.kick(state);
                 return true;
@@ -89,13 +105,22 @@ impl Parker {
 
     /// Anybody: ends the sleep, whichever it is.
     pub(super) fn wake(&self) {
-        let state = self.0.swap(TOKEN, Ordering::AcqRel);
+        let mut state = self.0.load(Ordering::Relaxed);
+        // An update also of a word that stays as it is: what was done before this is seen by who wakes up.
+        while let Err(now) = self.0.compare_exchange(
+            state,
+            if state == TAKEN { TAKEN } else { TOKEN },
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            state = now;
+        }
         self.kick(state);
     }
 
     /// Anybody: does once more what a waker may not have come to, if one has begun to.
     pub(super) fn wake_again(&self) {
-        if self.0.load(Ordering::Acquire) == TOKEN {
+        if self.0.load(Ordering::Acquire) == TAKEN {
             self.kick(LISTED);
             self.kick(LISTED_POLLING);
         }
@@ -289,12 +314,13 @@ mod tests {
         assert!(!parker.take(), "awake");
         assert!(parker.begin_poll());
         assert!(!parker.take(), "back by itself soon");
-        assert!(!parker.end());
+        assert_eq!(parker.end(), Ended::ByItself);
         for polls in [false, true] {
             assert!(parker.list(polls));
             assert!(parker.take());
             assert!(!parker.take());
-            assert!(parker.end());
+            parker.wake();
+            assert_eq!(parker.end(), Ended::Taken);
         }
     }
 }

@@ -10,8 +10,9 @@
 //!   one worker after the other is woken until one takes the work or none is left.
 //! - Something is ready when it is in the shared queue or in a ring, or has been in the slot of a worker for that long while
 //!   the worker was in the same turn.
-//! - When nobody is left to be woken, because all others are busy, what a worker that is in the same turn for that long has in
-//!   its ring and its slot goes to the shared queue, one by one. The busy ones look there now and then.
+//! - When nobody is left to be woken, because all others are busy, what a worker that is in the same turn for
+//!   [`LONG_PATIENCE`] has in its ring and its slot goes to the shared queue, one by one. The busy ones look there now and
+//!   then. (Longer than a slice of the system: services that change their worker cost.)
 //!
 //! They look every [`TICK`] while a worker is the searcher or something is ready, and more and more seldom, up to
 //! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. Whoever changes that, which is always
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A worker that should look at the queues, and does not for so many nanoseconds, is not counted on.
 const PATIENCE: u64 = 900_000;
+const LONG_PATIENCE: u64 = 5_000_000;
 const TICK: u64 = 1_000_000;
 /// While all workers are busy.
 const BUSY_TICK: u64 = 2_000_000;
@@ -173,7 +175,7 @@ impl Watch {
             shared.idle.wake_one();
         }
         if waits && shared.idle.searcher().is_none() && !shared.is_single() {
-            let held_up = |(_, (_, since)): &(_, &(u64, u64))| now - since >= PATIENCE;
+            let held_up = |(_, (_, since)): &(_, &(u64, u64))| now - since >= LONG_PATIENCE;
             let workers = shared.workers.iter().zip(&self.turns);
             workers.filter(held_up).for_each(|(w, _)| w.clear_out());
         }

@@ -1,5 +1,6 @@
 //! The loop of a worker thread.
 
+use super::park::Ended;
 use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER, watchdog};
 use crate::clock;
 use crate::reclaim;
@@ -307,12 +308,12 @@ impl Worker {
             return true;
         }
         let awake = || {
-            idle.awake(index);
+            let woken = idle.awake(index);
             watchdog::arm();
+            woken
         };
         // A last look. Slots of others count only when nobody is left who would look at them.
         if shared.anything() || shared.quits() || (idle.searcher().is_none() && shared.any_slot()) {
-            idle.parker(index).end();
             awake();
             return true;
         }
@@ -328,19 +329,18 @@ impl Worker {
     }
 
     /// Sleeps in a wait for news of sockets, which the parker knows of. `awake` is called when that is over and nothing is
-    /// delivered yet. True if somebody ended the sleep.
+    /// delivered yet; whether somebody ended the sleep, which is the answer.
     fn lead(
         &self,
         leader: socket::Leader<'static>,
         limit: Option<Duration>,
         guard: &mut Option<reclaim::Guard>,
-        awake: &dyn Fn(),
+        awake: &dyn Fn() -> bool,
     ) -> bool {
         let mut woken = true;
         socket::lead(leader, limit, &mut || {
-            woken = self.shared.idle.parker(self.index).end();
             *guard = Some(reclaim::enter());
-            awake();
+            woken = awake();
         });
         woken
     }
@@ -395,8 +395,13 @@ impl Worker {
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn(),
     ) -> bool {
-        if self.shared.idle.parker(self.index).begin_poll() {
-            return self.lead(leader, Some(time), guard, awake);
+        let parker = self.shared.idle.parker(self.index);
+        if parker.begin_poll() {
+            return self.lead(leader, Some(time), guard, &|| {
+                let ended = parker.end();
+                awake();
+                ended != Ended::ByItself
+            });
         }
         *guard = Some(reclaim::enter());
         awake();

@@ -40,6 +40,7 @@ function M.normal(text)
 	text = string.gsub(text, "[%w_%-%./@]+%.lua:%d+:? ?", "")
 	text = string.gsub(text, "%[string [^%]]*%]:%d+: ?", "")
 	text = string.gsub(text, "0x%x+", "0xP")
+	text = string.gsub(text, " %(line:%d+%)", "")
 	text = string.gsub(text, ":%x%x%x%x%x%x%x%x", ":H")
 	text = string.gsub(text, "(127%.0%.0%.1[: ])%d+", "%1PORT")
 	text = string.gsub(text, "([Ss]ocket %(?)%d+", "%1N")
@@ -133,7 +134,7 @@ end
 ---------------------------------------------------------------- records
 
 local LOGGER <const> = 1
-local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket" }
+local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name " }
 
 local function is_untimely(line)
 	for _, pattern in ipairs(UNTIMELY) do
@@ -161,6 +162,7 @@ local function settle()
 end
 
 -- What has been logged since the last time, without lines that may come before or after others learn of what they tell.
+-- Lines of several services come in any order, so they are sorted.
 local function logged()
 	settle()
 	local lines = {}
@@ -169,6 +171,7 @@ local function logged()
 			lines[#lines + 1] = quote(line)
 		end
 	end
+	table.sort(lines)
 	return #lines > 0 and " logs " .. table.concat(lines, " ") or ""
 end
 

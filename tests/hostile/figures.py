@@ -11,7 +11,7 @@ MEGABYTE = 1024 * 1024
 # What has to hold after each attack. None of these is a time.
 MOST_PEAK = 96 * MEGABYTE      # memory that an attack may take while it lasts
 MOST_KEPT = 64 * MEGABYTE      # ... and that may still be there when all strangers have left
-LINES_EACH = 4                 # log lines for a connection, an honest one too, with those that the C core writes
+LINES_EACH = 6                 # log messages for a connection, an honest one too, with those that the C core writes
 LINES_BESIDE = 40
 SETTLE = 30                    # seconds until a node that does not let go of its sockets counts as stuck
 
@@ -84,7 +84,8 @@ def measure(pair, listener, name, short):
         "cpu": node.cpu() - before[1],
         "peak": sampler.end() - before[0],
         "kept": node.memory() - before[0],
-        "lines": len(node.log) - before[2],
+        # The trace of an error is part of its message.
+        "lines": sum(line.startswith("[:") for line in node.log[before[2]:]),
         "left": left,
         "log": node.log[before[2]:],
         **asked,
@@ -102,7 +103,7 @@ def problems(result):
     if result["kept"] > MOST_KEPT:
         found.append(f"{result['kept'] / MEGABYTE:.0f} MB are kept")
     if result["lines"] > (result["connections"] + result["asked"]) * LINES_EACH + LINES_BESIDE:
-        found.append(f"{result['lines']} log lines for {result['connections']} connections: {result['log'][-3:]}")
+        found.append(f"{result['lines']} log messages for {result['connections']} connections: {result['log'][-3:]}")
     if result["left"] > 0:
         found.append(f"{result['left']} descriptors are left")
     return found

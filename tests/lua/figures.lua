@@ -66,6 +66,11 @@ function cases.other_requests_are_refused()
 end
 
 function cases.prometheus_reads_them_and_they_are_documented()
+	-- Some are of nodes of a cluster.
+	local cluster = require "skynet.cluster"
+	local _, port = cluster.open(0)
+	cluster.reload { me = "127.0.0.1:" .. port }
+	cluster.get_sender "me"
 	ready()
 	local command = string.format("%s %s/metrics_reader.py http://%s/metrics %s", skynet.getenv "python",
 		skynet.getenv "scripts", host, skynet.getenv "manual")

@@ -181,23 +181,35 @@ local function watch(door)
 	end
 end
 
+-- The connection of one address that has been silent for longest, nil when there is none.
+local function longest_silent_of(door, host)
+	for order = door.first, door.last do
+		local id = door.silent[order]
+		if id and door.guests[id].host == host then
+			return id
+		end
+	end
+end
+
+-- Makes room by closing a silent connection. False when there is none, or it has not been there long enough.
+local function make_room(door, find, host)
+	look(door)
+	local id = find(door, host)
+	if not id or skynet.now() - door.guests[id].since < door.grace then
+		return false
+	end
+	expel(door, id, "it has said nothing, and there is no room for others")
+	return true
+end
+
 -- Why a connection of that address is not let in, nil when it is.
 local function refusal(door, host)
 	local known = door.hosts[host]
-	if known and known.count >= door.most_address then
-		return string.format("is turned away: there are %d from that address", known.count)
-	elseif known and known.unheard >= door.most_unheard then
-		look(door)
-	end
-	if known and known.unheard >= door.most_unheard then
-		return string.format("is turned away: there are %d from that address that have said nothing yet", known.unheard)
-	elseif door.count >= door.most then
-		look(door)
-		local id = longest_silent(door)
-		if not id or skynet.now() - door.guests[id].since < door.grace then
-			return string.format("is turned away: there are %d connections", door.count)
-		end
-		expel(door, id, "it has said nothing, and there is no room for others")
+	local count, unheard = known and known.count or 0, known and known.unheard or 0
+	if (count >= door.most_address or unheard >= door.most_unheard) and not make_room(door, longest_silent_of, host) then
+		return string.format("is turned away: there are %d from that address", count)
+	elseif door.count >= door.most and not make_room(door, longest_silent) then
+		return string.format("is turned away: there are %d connections", door.count)
 	end
 end
 

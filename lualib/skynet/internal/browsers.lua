@@ -4,12 +4,13 @@
 ---
 --- * `Sec-Fetch-Site` (not to all addresses): only "none", typed by the user, and "same-origin" are let in
 --- * `Origin`, with every POST and everything that reads the answer: has to be our own
---- * `Host`: a page of a name that is led to this machine (DNS rebinding) has a foreign one
+--- * `Host`: a page of a name that is led to this machine (DNS rebinding) has a foreign one. Nobody outside can lead a name
+---   without a dot to here
 --- * `User-Agent`: browsers that say nothing of the above have at least this
 
 local M = {}
 
-local LOCAL <const> = { localhost = true, ["localhost."] = true }
+local LOCAL <const> = { ["localhost."] = true }
 
 -- The name in "name:port", "[address]:port", without the port.
 local function name_of(host)
@@ -35,7 +36,7 @@ local own = system_name()
 -- Whether a page that was loaded from that address could be one of ours.
 local function is_own_name(host, names)
 	local name = name_of(host)
-	return LOCAL[name] or is_address(name) or name == own or names[name] or false
+	return not string.find(name, ".", 1, true) or LOCAL[name] or is_address(name) or name == own or names[name] or false
 end
 
 local function one(value)

@@ -2,7 +2,6 @@
 local skynet = require "skynet"
 local sweep = require "sweep"
 local socket = require "skynet.socket"
-local driver = require "skynet.socketdriver"
 local socketchannel = require "skynet.socketchannel"
 
 local LIMIT <const> = 100 -- 1/100 s
@@ -316,53 +315,6 @@ local function datagrams()
 	socket.close(host)
 end
 
-local function drivers()
-	case("skynet.socketdriver.buffer", "type", function() return type(driver.buffer()) end)
-	local pool = {}
-	local buffer = driver.buffer()
-	local function push(text)
-		local pointer, size = driver.str2p(text)
-		return driver.push(buffer, pool, pointer, size)
-	end
-	case("skynet.socketdriver.str2p", "right", function()
-		local pointer, size = driver.str2p "text"
-		local text = skynet.tostring(pointer, size)
-		skynet.trash(pointer, size)
-		return type(pointer), size, text
-	end)
-	case("skynet.socketdriver.str2p", "nothing", driver.str2p)
-	case("skynet.socketdriver.push", "sizes", function() return push "one\n", push "two\nthree", push "!" end)
-	case("skynet.socketdriver.readline", "check", driver.readline, buffer, nil, "\n")
-	case("skynet.socketdriver.readline", "right", driver.readline, buffer, pool, "\n")
-	case("skynet.socketdriver.readline", "second", driver.readline, buffer, pool, "\n")
-	case("skynet.socketdriver.readline", "none", driver.readline, buffer, pool, "\n")
-	case("skynet.socketdriver.pop", "right", driver.pop, buffer, pool, 2)
-	case("skynet.socketdriver.pop", "too many", driver.pop, buffer, pool, 100)
-	case("skynet.socketdriver.pop", "zero", driver.pop, buffer, pool, 0)
-	case("skynet.socketdriver.readall", "right", driver.readall, buffer, pool)
-	case("skynet.socketdriver.readall", "empty", driver.readall, buffer, pool)
-	case("skynet.socketdriver.pop", "empty", driver.pop, buffer, pool, 1)
-	case("skynet.socketdriver.clear", "right", driver.clear, buffer, pool)
-	case("skynet.socketdriver.push", "no buffer", driver.push, nil, pool)
-	case("skynet.socketdriver.pop", "nothing", driver.pop)
-	case("skynet.socketdriver.readall", "nothing", driver.readall)
-	case("skynet.socketdriver.readline", "nothing", driver.readline)
-	case("skynet.socketdriver.drop", "right", function() return driver.drop(driver.str2p "x") end)
-	case("skynet.socketdriver.unpack", "nothing", driver.unpack)
-	for _, name in ipairs { "close", "shutdown", "start", "pause", "nodelay", "send", "lsend", "connect", "listen", "udp_send" } do
-		case("skynet.socketdriver." .. name, "nothing", driver[name])
-		case("skynet.socketdriver." .. name, "text", driver[name], "text")
-	end
-	for _, name in ipairs { "close", "shutdown", "pause", "nodelay" } do
-		case("skynet.socketdriver." .. name, "unknown id", driver[name], 0x7ffffff)
-	end
-	case("skynet.socketdriver.send", "unknown id", driver.send, 0x7ffffff, "x")
-	case("skynet.socketdriver.lsend", "unknown id", driver.lsend, 0x7ffffff, "x")
-	case("skynet.socketdriver.send", "message of a number", driver.send, 0x7ffffff, 1)
-	case("skynet.socketdriver.send", "message nil", driver.send, 0x7ffffff, nil)
-	case("skynet.socketdriver.info", "type", function() return type(driver.info()) end)
-end
-
 -- Answers each line by "<" and the line; "quit" closes, "silent" is not answered.
 local function line_server()
 	return serve(function(id)
@@ -513,6 +465,5 @@ end
 sweep.run(function()
 	streams()
 	datagrams()
-	drivers()
 	channels()
 end)
