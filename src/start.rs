@@ -2,6 +2,7 @@
 
 use crate::config::keys;
 use crate::limits::Limits;
+use crate::memory::decay::Decay;
 use crate::scheduler::watchdog;
 use crate::service::{self, ThreadClass};
 use crate::{
@@ -196,12 +197,13 @@ fn run_threads(workers: usize) {
 }
 
 /// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
-/// that do not run; and at the timers, if the timer thread is late.
+/// that do not run; at the timers, if the timer thread is late; and at memory that is free and due to go back.
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.
     service::calibrate();
     let mut watch = watchdog::Watch::default();
+    let mut decay = Decay::of_process();
     let (mut check_at, mut report_at) = (0, MANY_BLOCKS);
     loop {
         watchdog::MONITOR.reset();
@@ -214,10 +216,12 @@ fn monitor() {
             scheduler::check_workers();
             reclaim::collect_some();
             report_at = report_blocks(report_at);
+            decay.check(now);
         }
         let timers = timer::update_if_late(now);
         let workers = watchdog::look(&mut watch, now);
-        watchdog::MONITOR.sleep(check_at.min(timers).min(workers));
+        let pages = decay.look(now, scheduler::turns());
+        watchdog::MONITOR.sleep(check_at.min(timers).min(workers).min(pages));
     }
 }
 

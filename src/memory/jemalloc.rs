@@ -96,6 +96,14 @@ pub fn blocks() -> usize {
     made.saturating_sub(freed) as usize
 }
 
+/// Pages that hold nothing and are still the process's, fresh.
+pub fn dirty_pages() -> usize {
+    refresh();
+    // 4096 is MALLCTL_ARENAS_ALL.
+    let count = |name| read::<usize>(name).unwrap_or(0);
+    count(c"stats.arenas.4096.pdirty") + count(c"stats.arenas.4096.pmuzzy")
+}
+
 fn refresh() {
     let mut old = 0u64;
     exchange(c"epoch", &mut old, Some(1));

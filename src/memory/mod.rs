@@ -16,6 +16,7 @@
 #[cfg(all(test, feature = "jemalloc"))]
 use tikv_jemalloc_sys as _;
 
+pub mod decay;
 pub mod jemalloc;
 pub mod lua;
 pub mod report;

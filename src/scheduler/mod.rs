@@ -307,6 +307,15 @@ pub fn has_ended() -> bool {
     SHARED.get().is_some_and(Shared::quits)
 }
 
+/// How many turns all workers have had: another number, and services have run.
+pub fn turns() -> u64 {
+    let workers = SHARED.get().map_or(&[][..], |shared| &shared.workers);
+    workers
+        .iter()
+        .map(|worker| worker.ticks.load(Ordering::Relaxed))
+        .fold(0, u64::wrapping_add)
+}
+
 /// Monitor thread: looks at every worker once.
 pub fn check_workers() {
     if let Some(shared) = SHARED.get() {

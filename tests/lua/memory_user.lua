@@ -1,0 +1,14 @@
+-- Holds as many megabytes as it is told, until "exit".
+local skynet = require "skynet"
+
+local megabytes = tonumber((...))
+local kept = {}
+
+skynet.start(function()
+	for i = 1, megabytes do
+		kept[i] = string.rep(string.char(i), 1 << 20)
+	end
+	skynet.dispatch("lua", function()
+		skynet.exit()
+	end)
+end)
