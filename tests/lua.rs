@@ -175,8 +175,14 @@ fn datasheets_follow_their_builder() {
 }
 
 #[test]
-fn shared_tables_are_replaced_wherever_they_are_kept() {
+fn shared_tables_are_replaced_wherever_they_are_kept_and_freed_when_nobody_has_them() {
     run_test("sharetable");
+}
+
+#[cfg(all(target_os = "linux", feature = "jemalloc"))]
+#[test]
+fn free_memory_goes_back_to_the_system_by_itself() {
+    run_test("freed");
 }
 
 #[test]

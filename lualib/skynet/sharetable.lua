@@ -9,7 +9,14 @@ local skynet = require "skynet"
 local service = require "skynet.service"
 local core = require "skynet.sharetable.core"
 
-local queried = {} -- name -> set of the versions that this service has got and not replaced
+-- Versions are known by the pointers to their tables; `core.used` asks by their states.
+local newest = {}   -- name -> the version that this service got last
+local kept = {}     -- name -> { version -> state }: which it has got and not replaced
+local replaced = {} -- version -> state: which the owner still counts it as a user of
+local old_count = 0 -- of versions that it has got and are not the newest
+
+local OLD_VERSIONS <const> = 8 -- so many do not wait for `update`
+local look_at = OLD_VERSIONS
 
 local function own_tables()
 	local owner = require "skynet.sharetable.owner"
@@ -57,20 +64,69 @@ function sharetable.loadtable(name, value)
 	skynet.call(sharetable.address, "lua", "loadtable", name, skynet.pack(value))
 end
 
-local function adopt(name, pointer)
-	local shared = core.clone(pointer)
-	queried[name] = queried[name] or {}
-	queried[name][shared] = true
-	return shared
+-- Adds old versions to two lists of the same order: pointers and states.
+local function add_old(pointers, states, versions, except)
+	for pointer, state in pairs(versions) do
+		if pointer ~= except and state then
+			pointers[#pointers + 1] = pointer
+			states[#states + 1] = state
+		end
+	end
+end
+
+-- Lets go of old versions of which nothing is left in this service. What the owner has given in answers that are under way
+-- is newer than anything that is old here: answers come in order.
+local function release_unused()
+	local pointers, states = {}, {}
+	add_old(pointers, states, replaced)
+	for name, versions in pairs(kept) do
+		add_old(pointers, states, versions, newest[name])
+	end
+	local used = core.used and states[1] and core.used(states)
+	if not used then
+		return
+	end
+	local unused = {}
+	for i, pointer in ipairs(pointers) do
+		if not used[i] then
+			unused[#unused + 1] = pointer
+			replaced[pointer] = nil
+			for _, versions in pairs(kept) do
+				versions[pointer] = nil
+			end
+		end
+	end
+	old_count = #pointers - #unused
+	look_at = math.max(OLD_VERSIONS, old_count * 2)
+	if unused[1] then
+		skynet.send(sharetable.address, "lua", "release", unused)
+	end
+end
+
+local function adopt(name, pointer, state)
+	local versions = kept[name]
+	if not versions then
+		versions = {}
+		kept[name] = versions
+	end
+	if newest[name] ~= pointer then
+		old_count = old_count + (newest[name] and 1 or 0)
+		newest[name] = pointer
+		versions[pointer] = state or false
+		if old_count >= look_at then
+			release_unused()
+		end
+	end
+	return core.clone(pointer)
 end
 
 --- The present version of a table. Yields.
 ---@param name string
 ---@return table? shared read-only; nil when nobody has loaded it
 function sharetable.query(name)
-	local pointer = skynet.call(sharetable.address, "lua", "query", name)
+	local pointer, state = skynet.call(sharetable.address, "lua", "query", name)
 	if pointer then
-		return adopt(name, pointer)
+		return adopt(name, pointer, state)
 	end
 end
 
@@ -79,31 +135,48 @@ end
 ---@return table<string, table> shared by name
 function sharetable.queryall(names)
 	local list = {}
-	for name, pointer in pairs(skynet.call(sharetable.address, "lua", "queryall", names)) do
-		list[name] = adopt(name, pointer)
+	local pointers, states = skynet.call(sharetable.address, "lua", "queryall", names)
+	for name, pointer in pairs(pointers) do
+		list[name] = adopt(name, pointer, states[name])
 	end
 	return list
 end
 
+-- Notes what is to become what in `found`, which may be nil; the versions count as replaced.
+local function replace_versions(name, found)
+	local replace = require "skynet.sharetable.replace"
+	local versions, now = kept[name], newest[name]
+	for pointer, state in pairs(versions) do
+		if pointer ~= now then
+			versions[pointer] = nil
+			replaced[pointer] = state
+			found = replace.pair(core.clone(pointer), core.clone(now), found)
+		end
+	end
+	return found
+end
+
 --- Replaces older versions of tables by the present ones, wherever this service keeps them or their
 --- sub-tables: in tables, variables, upvalues, metatables and coroutines. A sub-table that is gone
---- becomes nil. Takes time in proportion to all that the service holds. Yields.
+--- becomes nil. Old versions of which nothing is left here are let go; the last service that does so
+--- frees them. Takes time in proportion to all that the service holds, and collects garbage. Yields.
 ---@param ... string names
 function sharetable.update(...)
-	local replace = require "skynet.sharetable.replace"
+	for _, name in ipairs { ... } do
+		if kept[name] then
+			sharetable.query(name)
+		end
+	end
 	local found
 	for _, name in ipairs { ... } do
-		local versions = queried[name]
-		local newest = versions and sharetable.query(name)
-		for version in pairs(versions or {}) do
-			if newest and version ~= newest then
-				versions[version] = nil
-				found = replace.pair(version, newest, found)
-			end
+		if kept[name] then
+			found = replace_versions(name, found)
 		end
 	end
 	if found then
-		replace.everywhere(found, sharetable.update, queried)
+		require("skynet.sharetable.replace").everywhere(found, sharetable.update)
+		found = nil -- it refers to all of the old versions
+		release_unused()
 	end
 end
 

@@ -30,6 +30,7 @@ pub fn prepare() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
         skynet_luaclib::seri::values_in_place();
+        skynet_luaclib::sharetable::readers_can_be_asked();
         let (outer, inner) = (embedded::LAYER_OUTER, embedded::LAYER_INNER);
         // SAFETY: the functions have the signatures and the meanings of lhost.h and llayer.h; the table is a static, the names
         // stay, and the modules of that names only return tables.

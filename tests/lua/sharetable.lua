@@ -1,5 +1,7 @@
 -- Shared tables, and how newer versions take the place of older ones.
 local skynet = require "skynet"
+require "skynet.manager" -- skynet.kill
+local memory = require "skynet.memory"
 local sharetable = require "skynet.sharetable"
 local check = require "check"
 
@@ -80,6 +82,99 @@ function cases.old_versions_are_freed_when_their_users_end()
 	check.equal(select(2, string.gsub(history(), skynet.address(user), "")), 1)
 	skynet.send(user, "debug", "EXIT")
 	repeat skynet.yield() until not history()
+end
+
+-- Lines of the owner about versions of a name that somebody has got.
+local function history(name)
+	local text = skynet.call(sharetable.address, "debug", "INFO")[name].history or ""
+	return select(2, string.gsub(text, "[^\n]+", "")), text
+end
+
+local function items(round)
+	local list = {}
+	for i = 1, 100 do
+		list[i] = { name = "item" .. i, price = round, text = string.rep("a long text ", 5) .. i .. "/" .. round }
+	end
+	return list
+end
+
+function cases.a_version_goes_when_its_last_reader_has_updated()
+	sharetable.loadtable("reloaded", items(0))
+	local t = sharetable.query "reloaded"
+	local reader = skynet.newservice "table_user"
+	skynet.call(reader, "lua", "reloaded", "keep")
+	local function reload(round)
+		sharetable.loadtable("reloaded", items(round))
+		sharetable.update "reloaded"
+		skynet.call(reader, "lua", "reloaded", "update")
+	end
+	for round = 1, 20 do
+		reload(round)
+	end
+	local before = memory.total()
+	for round = 21, 220 do
+		reload(round)
+		check.equal(t[100].price, round)
+	end
+	check.equal(skynet.call(reader, "lua", "reloaded", "kept")[100].price, 220)
+	check.equal(history "reloaded", 1)
+	-- 200 versions would be more than 5 MB.
+	local more = memory.total() - before
+	assert(more < 2 << 20, more)
+	skynet.send(reader, "debug", "EXIT")
+end
+
+function cases.a_version_stays_as_long_as_anything_of_it_is_used()
+	sharetable.loadstring("parts", "return { sub = { 'a short string' }, f = function() return 'from version one' end }")
+	local parts = sharetable.query "parts"
+	local text, f = parts.sub[1], parts.f
+	local key = { [text] = "key" }
+	local function newer()
+		sharetable.loadstring("parts", "return { sub = {} }")
+		sharetable.update "parts"
+		check.equal(#parts.sub, 0)
+		return history "parts"
+	end
+	check.equal(newer(), 2, "strings, keys and functions stay valid")
+	check.equal({ text, f(), key["a short string"], (next(key)) }, { "a short string", "from version one", "key", text })
+	text, f = nil, nil
+	check.equal(newer(), 2, "the key is still there")
+	local upvalue = next(key)
+	key[upvalue] = nil
+	local suspended = coroutine.wrap(function(value)
+		coroutine.yield()
+		return value
+	end)
+	suspended(upvalue)
+	upvalue = nil
+	check.equal(newer(), 2, "a coroutine has it")
+	check.equal(suspended(), "a short string")
+	check.equal(newer(), 1)
+end
+
+function cases.who_asks_each_time_keeps_few_versions()
+	for round = 1, 40 do
+		sharetable.loadtable("asked", { round })
+		check.equal(sharetable.query "asked"[1], round)
+	end
+	local count, text = history "asked"
+	assert(count <= 9, text)
+end
+
+function cases.who_never_updates_keeps_its_version_until_it_ends()
+	sharetable.loadtable("kept", { 0 })
+	local reader = skynet.newservice "table_user"
+	skynet.call(reader, "lua", "kept", "keep")
+	local t = sharetable.query "kept"
+	for round = 1, 20 do
+		sharetable.loadtable("kept", { round })
+		sharetable.update "kept"
+		check.equal(t, { round })
+	end
+	check.equal(history "kept", 2)
+	check.equal(skynet.call(reader, "lua", "kept", "kept"), { 0 })
+	skynet.kill(reader)
+	repeat skynet.yield() until history "kept" == 1
 end
 
 check.run(cases)

@@ -6,7 +6,7 @@
 //! A shared object belongs to the VM that created it, which must stay open as long as another VM uses the object.
 #![no_std]
 
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_uchar, c_void};
 
 /// `lua_State` of lua.h. Cast from and to `mlua_sys::lua_State`.
 #[repr(C)]
@@ -57,6 +57,15 @@ unsafe extern "C" {
     /// Lets the collector run again after the loading of a script (lua.h). Unlike `LUA_GCRESTART` in the generational mode
     /// it does not collect at once, but when the VM has grown by its usual part of what it has now.
     pub fn lua_gcsettle(state: *mut LuaState);
+
+    /// Collects garbage, then says for each of `count` VMs whether this one still refers to something that they share (luse.h):
+    /// 1 or 0 in `used`. In doubt it says 1. Raises nothing. None of them may run or be closed meanwhile.
+    pub fn lua_shareduse(
+        state: *mut LuaState,
+        owners: *const *mut LuaState,
+        count: c_int,
+        used: *mut c_uchar,
+    );
 
     /// Names two modules whose values VMs may copy instead of running them (llayer.h): `require` of `outer` from a file
     /// for which `genuine` holds, and for `inner` beside it, gives a copy of what running both has left in a hidden VM, once

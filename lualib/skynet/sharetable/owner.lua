@@ -46,7 +46,7 @@ function command.loadtable(_, name, msg, sz)
 	skynet.ret()
 end
 
--- Notes that a service uses the present version, and returns the pointer it reads it by.
+-- Notes that a service uses the present version, and returns the pointer it reads it by and that of its state.
 local function give(source, name)
 	local version = present[name]
 	if not version then
@@ -58,38 +58,56 @@ local function give(source, name)
 		used[source] = used[source] or {}
 		used[source][version] = true
 	end
-	return version.matrix:getptr()
+	return version.matrix:getptr(), version.matrix:state()
 end
 
---- query name -> pointer | nil
+--- query name -> pointer, state | nil
 function command.query(source, name)
 	skynet.retpack(give(source, name))
 end
 
---- queryall names | nil -> name -> pointer
+--- queryall names | nil -> name -> pointer, name -> state
 function command.queryall(source, names)
-	local list = {}
+	local list, states = {}, {}
 	if names then
 		for _, name in ipairs(names) do
-			list[name] = give(source, name)
+			list[name], states[name] = give(source, name)
 		end
 	else
 		for name in pairs(present) do
-			list[name] = give(source, name)
+			list[name], states[name] = give(source, name)
 		end
 	end
-	skynet.retpack(list)
+	skynet.retpack(list, states)
+end
+
+local function take_back(source, version)
+	version.users[source] = nil
+	version.count = version.count - 1
+	if version.count == 0 and present[version.name] ~= version then
+		skynet.error(string.format("Delete a version (%s) of %s", version.matrix:getptr(), version.name))
+		close_if_unused(version)
+	end
+end
+
+--- The sender does not use old versions any more, which it names by their pointers.
+function command.release(source, pointers)
+	local released = {}
+	for _, pointer in ipairs(pointers) do
+		released[pointer] = true
+	end
+	for version in pairs(used[source] or {}) do
+		if released[version.matrix:getptr()] then
+			used[source][version] = nil
+			take_back(source, version)
+		end
+	end
 end
 
 --- The sender ends: it uses nothing any more.
 function command.close(source)
 	for version in pairs(used[source] or {}) do
-		version.users[source] = nil
-		version.count = version.count - 1
-		if version.count == 0 and present[version.name] ~= version then
-			skynet.error(string.format("Delete a version (%s) of %s", version.matrix:getptr(), version.name))
-			close_if_unused(version)
-		end
+		take_back(source, version)
 	end
 	used[source] = nil
 end

@@ -6,6 +6,7 @@
 
 #include "lua.h"
 #include "lbuild.h"
+#include "luse.h"
 #include "lview.h"
 #include "lgc.h"
 #include "lualib.h"
@@ -143,6 +144,95 @@ static void test_matrix (const char *collector, int color) {
   lua_gc(owner, LUA_GCRESTART);
   /* the owner uses it and collects while the others read */
   run(owner, "owner", use_matrix);
+  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
+  lua_close(owner);
+}
+
+/* ways to have something of a matrix; the last part lets go of it */
+static const struct { const char *take, *leave; } uses[] = {
+  {"x = m", "x = nil"},
+  {"x = {m.list[7]}", "x = nil"},
+  {"x = m.list[7].text", "x = nil"},
+  {"x = {[m.list[7].text] = 1}", "x[next(x)] = nil"},
+  {"x = {} x[m.list[9].text] = 1 x.b = 2 x[m.list[9].text] = nil", "x.c = 3"},
+  {"local n = ('v'):rep(90) x = function() return n end debug.setupvalue(x, 1, m[('k'):rep(50)])", "x = nil"},
+  {"x = m.f", "x = nil"},
+  {"x = coroutine.wrap(function(s) coroutine.yield() return s end) x(m.name)", "x() x = nil"},
+  {"x = coroutine.create(function() local s = m.name; m = nil; local function g() return s end "
+   "coroutine.yield() return g() end) coroutine.resume(x)", "x = nil"},
+  {"x = coroutine.create(m.f)", "x = nil"},
+  {"x = setmetatable({}, m.list)", "setmetatable(x, nil)"},
+  {"x = io.tmpfile() debug.setmetatable(true, m.list)", "debug.setmetatable(true, nil)"},
+  {"x = setmetatable({}, {__gc = function(t) seen = t.s end}) x.s = m.name x = nil", "seen = nil"},
+  {"debug.getregistry().x = m.list", "debug.getregistry().x = nil"},
+};
+
+static int useof (lua_State *L, lua_State *first, lua_State *second) {
+  lua_State *owners[2];
+  unsigned char used[2] = {7, 7};
+  owners[0] = first;
+  owners[1] = second;
+  lua_shareduse(L, owners, 2, used);
+  return used[0] + 10 * used[1];
+}
+
+static lua_State *open_matrix (const char *collector) {
+  lua_State *owner = open(collector);
+  run(owner, "matrix", make_matrix);
+  lua_gc(owner, LUA_GCSTOP);
+  lua_getglobal(owner, "matrix");
+  share(owner, -1, 0);
+  return owner;
+}
+
+static void test_use (const char *collector) {
+  size_t i;
+  lua_State *L = open(collector);
+  lua_State *other = open_matrix("incremental");
+  for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+    lua_State *owner = open_matrix("incremental");
+    int empty = (i == 4);  /* nothing is left but the key of an empty entry */
+    if (useof(L, other, owner) != 0) fail(uses[i].take, "used before");
+    lua_clonetable(L, lua_topointer(owner, -1));
+    lua_setglobal(L, "m");
+    if (useof(L, other, owner) != 10) fail(uses[i].take, "the table is not used");
+    run(L, uses[i].take, uses[i].take);
+    run(L, "leave", "m = nil collectgarbage('step')");
+    if (useof(L, other, owner) != (empty ? 0 : 10)) fail(uses[i].take, "wrong");
+    if (!empty) run(L, uses[i].leave, uses[i].leave);
+    if (useof(L, other, owner) != 0) fail(uses[i].leave, "still used");
+    lua_close(owner);
+    if (empty) run(L, uses[i].leave, "for i = 1, 300 do x['item' .. i] = i end");
+    run(L, "after", "collectgarbage('step', 5) collectgarbage()");
+  }
+  lua_close(L);
+  lua_close(other);
+}
+
+/* several states ask while others read */
+static void *ask_for_use (void *arg) {
+  lua_State *owner = (lua_State *)arg;
+  lua_State *L = open("incremental");
+  int i;
+  for (i = 0; i < 20; i++) {
+    lua_clonetable(L, lua_topointer(owner, 1));
+    lua_setglobal(L, "m");
+    run(L, "use", "local n = 0 for _, item in ipairs(m.list) do n = n + #item.text end x = m.name");
+    run(L, "leave", "m = nil");
+    if (useof(L, owner, owner) != 11) fail("ask", "not used");
+    run(L, "leave", "x = nil");
+    if (useof(L, owner, owner) != 0) fail("ask", "used");
+  }
+  lua_close(L);
+  return NULL;
+}
+
+static void test_use_by_many (void) {
+  pthread_t threads[NTHREADS];
+  int i;
+  lua_State *owner = open_matrix("incremental");
+  for (i = 0; i < NTHREADS; i++)
+    pthread_create(&threads[i], NULL, ask_for_use, owner);
   for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
   lua_close(owner);
 }
@@ -574,8 +664,10 @@ int main (int argc, char **argv) {
       test_matrix(collectors[i], 0);
       test_matrix(collectors[i], 1);
       test_running(collectors[i]);
+      test_use(collectors[i]);
       test_build(collectors[i]);
     }
+    test_use_by_many();
     test_cache();
     if (pass == 0) test_template();
   }

@@ -22,7 +22,12 @@ use crate::{Entry, register};
 
 const TYPE: *const c_char = c"BOXMATRIXSTATE".as_ptr();
 
-const METHODS: &[Entry] = &[(c"close", close), (c"getptr", getptr), (c"size", size)];
+const METHODS: &[Entry] = &[
+    (c"close", close),
+    (c"getptr", getptr),
+    (c"state", inner_state),
+    (c"size", size),
+];
 
 /// A matrix in Lua.
 struct Matrix {
@@ -80,6 +85,19 @@ unsafe extern "C-unwind" fn getptr(state: *mut lua_State) -> c_int {
         }
         let table = lua_topointer(matrix.state, 1);
         lua_pushlightuserdata(state, table.cast_mut());
+    }
+    1
+}
+
+/// `matrix:state()`: the address of its state, for `used`; nothing after the end.
+unsafe extern "C-unwind" fn inner_state(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        let matrix = checked(state);
+        if matrix.state.is_null() {
+            return 0;
+        }
+        lua_pushlightuserdata(state, matrix.state.cast());
     }
     1
 }

@@ -10,20 +10,24 @@ mod patched;
 use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_TTABLE, LUA_TTHREAD, lua_Integer, lua_State, lua_checkstack, lua_createtable, lua_gettop,
-    lua_pushboolean, lua_pushinteger, lua_pushvalue, lua_seti, lua_topointer, lua_tothread,
-    lua_type, lua_xmove, luaL_argerror, luaL_checktype, luaL_error,
+    lua_newuserdatauv, lua_pop, lua_pushboolean, lua_pushinteger, lua_pushvalue, lua_rawgeti,
+    lua_rawlen, lua_seti, lua_topointer, lua_tothread, lua_touserdata, lua_type, lua_xmove,
+    luaL_argerror, luaL_checktype, luaL_error,
 };
 
 use crate::arguments::address;
 use crate::{Entry, check_version, register};
-use patched::{is_shared, lua_clonetable};
+use patched::{is_shared, lua_clonetable, shared_use};
 
 const FUNCTIONS: &[Entry] = &[
     (c"clone", clone),
     (c"stackvalues", stackvalues),
     (c"matrix", matrix::matrix),
     (c"is_sharedtable", is_sharedtable),
+    (c"used", used),
 ];
+
+pub use patched::readers_can_be_asked;
 
 /// Opens the module: pushes its table.
 ///
@@ -80,6 +84,37 @@ unsafe extern "C-unwind" fn stackvalues(state: *mut lua_State) -> c_int {
             }
         }
         lua_pushinteger(state, lua_Integer::from(count));
+    }
+    1
+}
+
+/// `used(states)`: collects garbage, then says for each state in the list (`matrix:state()`) whether this service still
+/// refers to something of that matrix: a list of booleans. Nothing if this Lua cannot tell.
+unsafe extern "C-unwind" fn used(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; by contract none of the matrices is closed. The block of memory is Lua's, and large enough for
+    // `count` addresses and then as many bytes.
+    unsafe {
+        luaL_checktype(state, 1, LUA_TTABLE);
+        let Some(ask) = shared_use() else { return 0 };
+        let count = lua_rawlen(state, 1) as usize;
+        let size = count * (size_of::<*mut lua_State>() + 1);
+        let owners: *mut *mut lua_State = lua_newuserdatauv(state, size, 0).cast();
+        let answers: *mut u8 = owners.add(count).cast();
+        for i in 0..count {
+            lua_rawgeti(state, 1, i as lua_Integer + 1);
+            let owner = lua_touserdata(state, -1);
+            if owner.is_null() {
+                return luaL_argerror(state, 1, c"list of states expected".as_ptr());
+            }
+            owners.add(i).write(owner.cast());
+            lua_pop(state, 1);
+        }
+        ask(state, owners, count as c_int, answers);
+        lua_createtable(state, count as c_int, 0);
+        for i in 0..count {
+            lua_pushboolean(state, answers.add(i).read().into());
+            lua_seti(state, -2, i as lua_Integer + 1);
+        }
     }
     1
 }

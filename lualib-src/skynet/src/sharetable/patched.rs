@@ -1,7 +1,9 @@
 //! What this module needs of the patched Lua beyond the official interface: its functions for sharing, and three places
 //! inside of its structures, which that patch keeps where modules expect them (lgc.h, lstate.h).
 
-use libc::{c_char, c_int, c_uint, c_void};
+use std::sync::OnceLock;
+
+use libc::{c_char, c_int, c_uchar, c_uint, c_void};
 use mlua_sys::lua_State;
 
 unsafe extern "C-unwind" {
@@ -20,6 +22,38 @@ unsafe extern "C-unwind" {
 
     /// Shares a string.
     pub(super) fn lua_sharestring(state: *mut lua_State, index: c_int);
+}
+
+type SharedUse = unsafe extern "C-unwind" fn(
+    *mut lua_State,
+    owners: *const *mut lua_State,
+    count: c_int,
+    used: *mut c_uchar,
+);
+
+unsafe extern "C-unwind" {
+    /// Whether a state refers to what others share (luse.h).
+    fn lua_shareduse(
+        state: *mut lua_State,
+        owners: *const *mut lua_State,
+        count: c_int,
+        used: *mut c_uchar,
+    );
+}
+
+static SHARED_USE: OnceLock<SharedUse> = OnceLock::new();
+
+/// Lets a service say which versions of a shared table it still has: the calling program links the patched Lua of `3rd/lua`.
+/// Without it, as in a `.so` that another executable loads, versions stay until the services that read them end.
+// Inline, so that only a program that calls it refers to that function.
+#[inline]
+pub fn readers_can_be_asked() {
+    SHARED_USE.get_or_init(|| lua_shareduse);
+}
+
+/// `lua_shareduse`, if the program has it.
+pub(super) fn shared_use() -> Option<SharedUse> {
+    SHARED_USE.get().copied()
 }
 
 /// Offset of `marked`, one byte, in every object that is collected.
