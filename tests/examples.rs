@@ -3,7 +3,11 @@
 
 mod tools;
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tools::example::{Example, assert_lines};
 use tools::peer::{self, Peer, free_port, program, python};
@@ -72,6 +76,41 @@ fn chat_lets_two_clients_talk() {
         .wait("Bob: Hello, Alice!")
         .wait("Bob has left");
     assert_lines(&alice.types("quit").ends(), &["bye"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn chat_keeps_no_descriptor_of_a_client_that_has_gone() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let port = free_port();
+    let chat = Example::new("chat", &[("8888", port.to_string())]);
+    let mut server = chat.start("config.server");
+    server.wait("the chat server listens at ");
+    let before = server.descriptors();
+    for i in 0..40 {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("the server accepts");
+        client
+            .write_all(format!("\0\x09join N{i:03}").as_bytes())
+            .expect("the server reads");
+        client.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut welcome = [0; 2 + "welcome".len()];
+        client.read_exact(&mut welcome).expect("an answer");
+        assert!(welcome.ends_with(b"welcome"), "{welcome:?}");
+        client.shutdown(Shutdown::Write).expect("a connection");
+        let mut rest = Vec::new();
+        client
+            .read_to_end(&mut rest)
+            .expect("the server closes too");
+    }
+    let begin = Instant::now();
+    while server.descriptors() > before {
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{before} descriptors before, {} after",
+            server.descriptors()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

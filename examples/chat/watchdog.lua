@@ -20,12 +20,14 @@ function on.open(fd, from)
 	end
 end
 
+-- The client sends no more. It might still read, so the gate keeps the connection until it is told otherwise.
 function on.close(fd)
 	local agent = agents[fd]
 	agents[fd] = nil
 	if agent then
 		skynet.send(agent, "lua", "disconnected")
 	end
+	skynet.call(gate, "lua", "kick", fd)
 end
 
 function on.error(fd, problem)

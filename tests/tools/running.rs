@@ -80,6 +80,13 @@ impl Node {
         std::mem::take(&mut self.seen)
     }
 
+    /// How many descriptors it has open.
+    #[cfg(target_os = "linux")]
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).expect("the node runs").count()
+    }
+
     /// Ends the node at once, as if its machine had lost its power.
     pub fn kill(mut self) {
         self.end();
