@@ -6,13 +6,15 @@ local skynet = require "skynet"
 local host = require "skynet.sharedata.corelib".host
 require "skynet.codecache".mode "OFF" -- data files change and are read again
 
-local MINUTE <const> = 60 * 100
-local USUAL_WAIT <const>, WAIT_AFTER_UPDATE <const> = 10, 1 -- minutes between collections
+local SECOND <const>, MINUTE <const> = 100, 60 * 100
 local FIRST_PURGE <const> = 16
+local MANY_OLD <const> = 8 -- so many old versions are looked at when one is added
 
 local present = {}  -- name -> { handle, watchers = { [response] = true }, count = of them, purge_at = count }
 local versions = {} -- handle -> "present" or "old"
-local wait = USUAL_WAIT
+local old_count = 0
+local look_at = MANY_OLD
+local looking -- a token while a task looks now and then
 local command = {}
 local NO_ANSWER = {}
 
@@ -44,9 +46,43 @@ local function make_version(name, ...)
 	return handle
 end
 
+-- Frees old versions that nobody uses.
+local function collect()
+	for handle, state in pairs(versions) do
+		if state == "old" and host.getref(handle) <= 0 then
+			versions[handle] = nil
+			host.delete(handle)
+			old_count = old_count - 1
+		end
+	end
+	look_at = math.max(MANY_OLD, old_count * 2)
+end
+
+-- Readers let go when their garbage is collected, and tell nobody. While there are old versions, looks less and less often.
+local function collect_sometimes(token)
+	local pause = SECOND
+	while looking == token and old_count > 0 do
+		skynet.sleep(pause)
+		if looking == token then
+			collect()
+		end
+		pause = math.min(pause * 2, MINUTE)
+	end
+	if looking == token then
+		looking = nil
+		collectgarbage() -- what the values came in
+	end
+end
+
 local function retire(handle)
 	versions[handle] = "old"
 	host.decref(handle)
+	old_count = old_count + 1
+	if old_count >= look_at then
+		collect()
+	end
+	looking = {}
+	skynet.fork(collect_sometimes, looking)
 end
 
 local function install(name, handle)
@@ -71,10 +107,11 @@ function command.update(name, ...)
 		retire(before.handle)
 		for respond in pairs(before.watchers) do
 			host.incref(handle)
-			respond(true, handle)
+			if not respond(true, handle) then
+				host.decref(handle) -- it has ended
+			end
 		end
 	end
-	wait = math.min(wait, WAIT_AFTER_UPDATE)
 end
 
 function command.delete(name)
@@ -128,31 +165,17 @@ function command.monitor(name, handle)
 	return NO_ANSWER
 end
 
--- Frees old versions that nobody uses.
-local function collect()
-	collectgarbage()
-	for handle, state in pairs(versions) do
-		if state == "old" and host.getref(handle) <= 0 then
-			versions[handle] = nil
-			host.delete(handle)
-		end
+-- name -> versions: of the names that have one, and all old ones.
+local function describe()
+	local info = { old = old_count }
+	for name, entry in pairs(present) do
+		info[name] = string.format("%s: %d references", entry.handle, host.getref(entry.handle))
 	end
-end
-
-local function collect_sometimes()
-	while true do
-		skynet.sleep(MINUTE)
-		if wait <= 0 then
-			wait = USUAL_WAIT
-			collect()
-		else
-			wait = wait - 1
-		end
-	end
+	return info
 end
 
 skynet.start(function()
-	skynet.fork(collect_sometimes)
+	skynet.info_func(describe)
 	skynet.dispatch("lua", function(_, _, name, ...)
 		local run = command[name]
 		if not run then

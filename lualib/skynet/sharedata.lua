@@ -13,7 +13,10 @@ local corelib = require "skynet.sharedata.corelib"
 
 local sharedata = {}
 
+local MANY_REPLACED <const> = 8
+
 local service
+local replaced = 0 -- versions since garbage was last collected for their sake
 local objects = setmetatable({}, { __mode = "kv" }) -- name -> table that stands for the data
 
 local function confirm(handle)
@@ -29,6 +32,11 @@ local function follow(name, object, handle)
 		end
 		corelib.update(object, handle)
 		confirm(handle)
+		-- The collector does not see how large a version is.
+		replaced = replaced + 1
+		if replaced >= MANY_REPLACED then
+			sharedata.flush()
+		end
 	end
 	if objects[name] == object then
 		objects[name] = nil
@@ -82,6 +90,7 @@ function sharedata.flush()
 	for _, object in pairs(objects) do
 		corelib.flush(object)
 	end
+	replaced = 0
 	collectgarbage()
 end
 

@@ -79,4 +79,48 @@ function cases.deleted_data_stays_with_those_that_have_it()
 	check.equal(sharedata.query("deleted").a, 2)
 end
 
+-- With the C core's Lua layer nobody tells how many versions there are.
+local CAN_COUNT <const> = skynet.call_timeout ~= nil
+
+local function old_versions()
+	return skynet.call(skynet.uniqueservice "sharedatad", "debug", "INFO").old
+end
+
+function cases.versions_that_nobody_reads_are_freed()
+	if not CAN_COUNT then
+		return
+	end
+	sharedata.new("reloaded", { 0, list = { 1, 2, 3 } })
+	local view = sharedata.query "reloaded"
+	local ended = skynet.newservice("data_user", "reloaded") -- a reader that ends
+	skynet.newservice("data_user", "reloaded") -- and one that never looks again
+	skynet.send(ended, "debug", "EXIT")
+	for round = 1, 300 do
+		sharedata.update("reloaded", { round, list = { 1, 2, 3 } })
+		repeat skynet.yield() until view[1] == round
+	end
+	local count = old_versions()
+	assert(count < 100, count) -- readers let go of some, now and then
+	sharedata.flush()
+	local other = skynet.newservice("data_user", "reloaded")
+	sharedata.delete "reloaded"
+	skynet.send(other, "debug", "EXIT")
+end
+
+function cases.readers_that_have_ended_keep_no_version()
+	if not CAN_COUNT then
+		return
+	end
+	sharedata.new("ended", { 0 })
+	local before = old_versions()
+	for _ = 1, 3 do
+		skynet.send(skynet.newservice("data_user", "ended"), "debug", "EXIT")
+	end
+	for round = 1, 3 do
+		sharedata.update("ended", { round })
+	end
+	sharedata.delete "ended"
+	repeat skynet.sleep(10) until old_versions() <= before
+end
+
 check.run(cases)
