@@ -275,6 +275,53 @@ if additional then
 		check.raises("no usable cipher in unknown", mine.set_ciphers, mine, "unknown")
 	end
 
+	function cases.keys_on_p521_are_shown_and_verified()
+		for _, suites in ipairs { "TLS_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384" } do -- TLS 1.3, 1.2
+			for _, verifies in ipairs { true, false } do
+				local mine = ltls.newctx()
+				mine:set_ciphers(suites)
+				if verifies then
+					mine:set_verify(certificates .. "p521-ca.pem")
+				end
+				local client = ltls.newtls("client", mine, "localhost")
+				local server = ltls.newtls("server", server_settings "p521")
+				connect(client, server)
+				check.equal(server:read(client:write(suites)), suites)
+			end
+			-- Of another authority.
+			local mine = ltls.newctx()
+			mine:set_ciphers(suites)
+			mine:set_verify(certificates .. "ca.pem")
+			local client, server = ltls.newtls("client", mine, "localhost"), ltls.newtls("server", server_settings "p521")
+			check.raises("UnknownIssuer", connect, client, server)
+		end
+		-- Clients show one, too.
+		local both = server_settings "p521"
+		both:set_verify(certificates .. "p521-ca.pem")
+		local client, server = ltls.newtls("client", both, "localhost"), ltls.newtls("server", both)
+		connect(client, server)
+		check.equal(client:read(server:write "hello"), "hello")
+		local mine = ltls.newctx()
+		check.raises("is not the key of", mine.set_cert, mine, certificates .. "p521.pem", certificates .. "localhost.key")
+	end
+
+	function cases.names_with_digits_are_sent_and_addresses_are_not()
+		for name, sent in pairs {
+			["1st.test"] = "1st.test", ["3.1st.test"] = "3.1st.test", host1 = "host1", ["a-1"] = "a-1", ["0x7.test"] = "0x7.test",
+			["10.0.0.1.test"] = "10.0.0.1.test", ["xn--4ca9at.test1"] = "xn--4ca9at.test1",
+			["127.0.0.1"] = "", ["::1"] = "",
+		} do
+			local client, server = pair(nil, name)
+			connect(client, server)
+			check.equal(server:server_name() or "", sent, name)
+		end
+		local mine = ltls.newctx()
+		mine:set_verify(certificates .. "p521-ca.pem")
+		for _, name in ipairs { "1st.test", "host1", "127.0.0.1" } do
+			connect(ltls.newtls("client", mine, name), (ltls.newtls("server", server_settings "p521")))
+		end
+	end
+
 	function cases.nothing_follows_a_notice_of_the_end()
 		local client, server = pair()
 		connect(client, server)

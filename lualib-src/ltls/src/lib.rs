@@ -11,6 +11,7 @@ pub mod der;
 mod identity;
 mod lua;
 mod problem;
+mod provider;
 pub mod session;
 pub mod settings;
 mod suites;

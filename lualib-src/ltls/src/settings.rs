@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::identity::{self, Identities};
+
 use crate::problem::Problem;
+use crate::provider;
 use crate::suites;
 use crate::trust::{self, Anyone};
 
@@ -37,7 +39,7 @@ impl Settings {
     /// No certificate, no verification.
     pub fn new() -> Self {
         Self {
-            provider: Arc::new(ring::default_provider()),
+            provider: Arc::new(provider::with_p521()),
             identities: Identities::default(),
             authorities: None,
             protocols: Vec::new(),
@@ -80,7 +82,7 @@ impl Settings {
 
     /// Restricts the cipher suites to those of a list (see [`suites::select`]).
     pub fn set_suites(&mut self, list: &str) -> Result<(), Problem> {
-        let mut provider = ring::default_provider();
+        let mut provider = provider::with_p521();
         provider.cipher_suites = suites::select(list, &provider.cipher_suites)?;
         self.provider = Arc::new(provider);
         self.changed();
