@@ -79,13 +79,15 @@ function M.readfunc(id, session)
 	-- The handshake may have taken in data as well: the first turn asks only for that.
 	local next_bytes = function() return "" end
 	local function decrypted()
-		local bytes = next_bytes()
-		next_bytes = read
-		local plain = session:read(bytes)
-		if plain == "" and ended(session) then
-			error(sockethelper.socket_error("TLS connection ended fd = " .. id))
+		if not ended(session) then
+			local bytes = next_bytes()
+			next_bytes = read
+			local plain = session:read(bytes)
+			if plain ~= "" or not ended(session) then
+				return plain
+			end
 		end
-		return plain
+		error(sockethelper.socket_error("TLS connection ended fd = " .. id))
 	end
 	local text = ""
 	return sockethelper.register(function(n)

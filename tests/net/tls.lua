@@ -1,6 +1,7 @@
 -- HTTP and WebSockets over TLS: against each other, curl, openssl s_server (its port: setting peer_port) and
 -- the Python package `websockets` (setting python). The certificate: settings certfile, keyfile.
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local httpc = require "http.httpc"
 local websocket = require "http.websocket"
 local check = require "check"
@@ -53,6 +54,41 @@ function cases.curl_and_python_are_served()
 		"GET /verified ")
 	check.equal(run("'%s' '%s/websocket_tls.py' wss://localhost:%d/ %s", skynet.getenv "python", skynet.getenv "scripts", ws_port, skynet.getenv "certfile"),
 		"ok\n")
+end
+
+-- A server that says `response` to the first request, and ends TLS, the connection, or both.
+local function ending_server(response, tls_ends, closes)
+	local tlshelper = require "http.tlshelper"
+	local context = tlshelper.newctx()
+	context:set_cert(skynet.getenv "certfile", skynet.getenv "keyfile")
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		local session = tlshelper.newtls("server", context)
+		tlshelper.init_responsefunc(id, session)()
+		tlshelper.readfunc(id, session)()
+		socket.write(id, session:write(response) .. (tls_ends and session:close_notify() or ""))
+		if closes then
+			socket.close(id)
+		end
+		socket.close(listener)
+	end)
+	return "https://127.0.0.1:" .. port
+end
+
+function cases.an_end_before_the_announced_length_is_an_error()
+	local short = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"
+	local cut = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"
+	for _, response in ipairs { short, cut, "HTTP/1.1 200 OK\r\nConte" } do
+		for _, ends in ipairs { { true, false }, { true, true }, { false, true } } do
+			check.equal(pcall(httpc.get, ending_server(response, table.unpack(ends)), "/"), false)
+		end
+	end
+	-- Without a length the notice of the end is the end.
+	local open = "HTTP/1.1 200 OK\r\n\r\nall"
+	for _, closes in ipairs { false, true } do
+		check.equal({ httpc.get(ending_server(open, true, closes), "/") }, { 200, "all" })
+	end
 end
 
 function cases.openssl_serves()
