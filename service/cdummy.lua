@@ -78,6 +78,7 @@ end)
 local command = {}
 
 function command.REGISTER(name, handle)
+	assert(type(name) == "string", "a global name must be a string")
 	assert(names[name] == nil, "global name is taken")
 	names[name] = handle
 	for _, respond in ipairs(queries[name] or {}) do
@@ -88,6 +89,7 @@ function command.REGISTER(name, handle)
 end
 
 function command.QUERYNAME(name)
+	assert(type(name) == "string", "a global name must be a string")
 	if string.sub(name, 1, 1) == "." then
 		return skynet.retpack(skynet.localname(name))
 	elseif names[name] then

@@ -137,6 +137,7 @@ local function read_config()
 end
 
 local function set_address(name, address)
+	assert(type(name) == "string", "the name of a cluster node must be a string")
 	assert(address == false or type(address) == "string",
 		"the address of a cluster node must be a string, or false")
 	local node = node_of(name)
@@ -159,7 +160,7 @@ end
 
 local function configure(config)
 	for name, value in pairs(config or read_config()) do
-		local option = string.match(name, "^__(.*)")
+		local option = type(name) == "string" and string.match(name, "^__(.*)")
 		if option then
 			options[option] = value
 			skynet.error(string.format("Config %s = %s", option, value))

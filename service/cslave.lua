@@ -297,6 +297,7 @@ end
 local command = {}
 
 function command.REGISTER(name, handle)
+	assert(type(name) == "string", "a global name must be a string")
 	assert(names[name] == nil, "global name is taken")
 	learn(name, handle)
 	own_names[name] = handle
@@ -305,6 +306,7 @@ end
 
 --- QUERYNAME name -> handle
 function command.QUERYNAME(name)
+	assert(type(name) == "string", "a global name must be a string")
 	if string.sub(name, 1, 1) == "." then
 		return skynet.retpack(skynet.localname(name))
 	elseif names[name] then

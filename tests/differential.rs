@@ -255,6 +255,7 @@ macro_rules! suites {
 
 suites! {
     calls
+    clusters
     codecs
     databases
     protocols

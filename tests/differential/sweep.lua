@@ -186,8 +186,7 @@ function M.case(subject, case, func, ...)
 	M.record(subject, case, observation .. logged())
 end
 
---- The same for a function that may wait for ever: a task of its own gets so much time (1/100 s).
-function M.limited(subject, case, time, func, ...)
+local function observe_limited(time, func, ...)
 	local observation = "waits"
 	local arguments = table.pack(...)
 	local token = {}
@@ -196,7 +195,18 @@ function M.limited(subject, case, time, func, ...)
 		skynet.wakeup(token)
 	end)
 	skynet.sleep(time, token)
+	return observation
+end
+
+--- The same for a function that may wait for ever: a task of its own gets so much time (1/100 s).
+function M.limited(subject, case, time, func, ...)
+	local observation = observe_limited(time, func, ...)
 	M.record(subject, case, observation .. logged())
+end
+
+--- The same without the log: where several services tell of the same event, each when it gets to it.
+function M.unlogged(subject, case, time, func, ...)
+	M.record(subject, case, observe_limited(time, func, ...))
 end
 
 --- Calls a function in a service of its own, for what may damage the state of a service. The function may use globals only.

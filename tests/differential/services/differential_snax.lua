@@ -35,6 +35,8 @@ end
 function init(...)
 	if ... == "fail" then
 		error "init fails"
+	elseif ... == "cluster" then
+		require "skynet.snax".enablecluster()
 	end
 end
 
