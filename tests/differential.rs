@@ -257,12 +257,15 @@ suites! {
     calls
     clusters
     codecs
+    consoles
     databases
+    gates
     protocols
     services
     shapes
     sharing
     sockets
+    statements
     tasks
     web
 }

@@ -34,7 +34,8 @@ local function print_to_console(...)
 	for i = 1, fields.n do
 		fields[i] = tostring(fields[i])
 	end
-	socketdriver.send(session.fd, table.concat(fields, "\t") .. "\n")
+	fields[#fields + 1] = "\n"
+	socketdriver.send(session.fd, table.concat(fields, "\t"))
 end
 
 ---------------------------------------------------------------- stepping

@@ -85,11 +85,13 @@ function msgserver.login(username, secret)
 	}
 end
 
---- Where a user is connected from, nil when it is not. Does not yield.
+--- Where a user is connected from; nothing when it is not. Does not yield.
 ---@return string? address
 function msgserver.ip(username)
 	local user = users[username]
-	return user and user.fd and user.ip
+	if user and user.fd then
+		return user.ip
+	end
 end
 
 -- Takes the first packet of a connection; returns why it is not accepted. Raises when it is malformed.

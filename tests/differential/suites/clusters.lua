@@ -129,7 +129,11 @@ local function sending(echo)
 	end)
 	quietly("skynet.cluster.send", "long", function()
 		cluster.send("me", ".cluster_echo", "note", string.rep("x", 100000))
-		return #seen()[1]
+		local list
+		repeat -- what is short may overtake what is long
+			list = seen()
+		until #list > 0
+		return #list[1]
 	end)
 	quietly("skynet.cluster.send", "unknown name", cluster.send, "me", ".no_such", "note", 1)
 	quietly("skynet.cluster.send", "unknown handle", cluster.send, "me", 0x7fffff, "note", 1)

@@ -2,28 +2,12 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local sweep = require "sweep"
+local servers = require "servers"
 
 local LIMIT <const> = 100 -- 1/100 s
 
 local function case(subject, name, func, ...)
 	sweep.limited(subject, name, LIMIT, func, ...)
-end
-
--- A server: `talk(read, line, write)` for each connection.
-local function serve(talk)
-	local listener, _, port = socket.listen("127.0.0.1", 0)
-	socket.start(listener, function(id)
-		socket.start(id)
-		pcall(talk, function(size)
-			return assert(socket.read(id, size))
-		end, function()
-			return assert(socket.readline(id, "\r\n"))
-		end, function(text)
-			socket.write(id, text)
-		end)
-		socket.close(id)
-	end)
-	return listener, port
 end
 
 ---------------------------------------------------------------- Redis
@@ -37,15 +21,9 @@ local function redis()
 		mixed = "*2\r\n-ERR inside\r\n:1\r\n", blank = "$0\r\n\r\n", cut = "$10\r\nabc",
 	}
 	local seen = {}
-	local listener, port = serve(function(read, line, write)
+	local listener, port = servers.serve(function(read, line, write)
 		while true do
-			local count = tonumber(string.match(line(), "^%*(%d+)$"))
-			local words = {}
-			for i = 1, count do
-				local length = tonumber(string.match(line(), "^%$(%d+)$"))
-				words[i] = length > 0 and read(length) or ""
-				read(2)
-			end
+			local words = servers.redis_request(read, line)
 			seen[#seen + 1] = table.concat(words, " ")
 			local name = string.lower(words[1])
 			if name == "quit" then
@@ -120,21 +98,8 @@ end
 
 ---------------------------------------------------------------- MySQL
 
-local function lenenc(text)
-	return string.char(#text) .. text
-end
-
-local function packet(sequence, payload)
-	return string.pack("<I3B", #payload, sequence) .. payload
-end
-
-local function column(name, kind)
-	return lenenc "def" .. lenenc "db" .. lenenc "t" .. lenenc "t" .. lenenc(name) .. lenenc(name)
-		.. string.pack("<BI2I4BI2BI2", 0x0c, 33, 20, kind, 0, 0, 0)
-end
-
-local EOF_PACKET <const> = "\xfe\0\0\2\0"
-local OK <const> = "\0\1\5\2\0\0\0"
+local lenenc, packet, column = servers.lenenc, servers.packet, servers.column
+local EOF_PACKET <const>, OK <const> = servers.EOF_PACKET, servers.OK
 
 local function resultset(columns, rows)
 	local parts, sequence = {}, 1
@@ -157,10 +122,8 @@ end
 local function mysql()
 	local mysql = require "skynet.db.mysql"
 	local refuse = false
-	local listener, port = serve(function(read, _, write)
-		write(packet(0, "\10" .. "5.7.0-test\0" .. string.pack("<I4", 5) .. "12345678" .. "\0"
-			.. string.pack("<I2BI2I2B", 0xf7ff, 33, 2, 0x8000 | 0x8, 21) .. string.rep("\0", 10) .. "123456789012\0"
-			.. "mysql_native_password\0"))
+	local listener, port = servers.serve(function(read, _, write)
+		write(servers.GREETING)
 		local function take()
 			local length = string.unpack("<I3", read(4))
 			return length > 0 and read(length) or ""
@@ -257,7 +220,7 @@ local function mongo()
 			return { ok = 1.0, n = 1 }
 		end,
 	}
-	local listener, port = serve(function(read, _, write)
+	local listener, port = servers.serve(function(read, _, write)
 		while true do
 			local length, id = string.unpack("<i4i4", read(16))
 			local body = read(length - 16)

@@ -65,7 +65,10 @@ end
 ---@param key any
 ---@return integer
 function Cluster:keyslot(key)
-	key = tostring(key)
+	if type(key) ~= "string" then
+		assert(key ~= nil, "the key is missing")
+		key = tostring(key)
+	end
 	local tag = string.match(key, "^[^{]*{([^}]+)}")
 	return crc16(tag or key) % SLOTS
 end
