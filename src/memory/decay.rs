@@ -50,9 +50,9 @@ impl Decay {
         next
     }
 
-    /// Now and then: not only services free memory.
+    /// Now and then: not only services free memory. Costs nothing while it is looked at anyway.
     pub fn check(&mut self, now: u64) {
-        if self.kept.is_some() && jemalloc::dirty_pages() > MANY_PAGES {
+        if self.kept.is_some() && now >= self.until && jemalloc::dirty_pages() > MANY_PAGES {
             self.extend(now);
         }
     }

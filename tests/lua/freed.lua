@@ -16,7 +16,7 @@ end
 
 local cases = {}
 
-function cases.memory_that_is_free_leaves_the_process_within_ten_seconds()
+local function burst_goes_away()
 	local before = resident()
 	local holders = {}
 	for i = 1, 4 do
@@ -37,6 +37,26 @@ function cases.memory_that_is_free_leaves_the_process_within_ten_seconds()
 		skynet.sleep(100)
 	end
 	error(string.format("%d of %d bytes are still there", resident() - before, grown))
+end
+
+function cases.free_memory_leaves_an_idle_node_within_ten_seconds()
+	burst_goes_away()
+end
+
+function cases.free_memory_leaves_a_busy_node_within_ten_seconds()
+	local busy = true
+	local other = skynet.newservice("memory_user", 0)
+	skynet.fork(function()
+		while busy do
+			for _ = 1, 20 do
+				skynet.call(other, "lua", string.rep("x", 1000))
+			end
+			skynet.sleep(1)
+		end
+		skynet.send(other, "lua", "exit")
+	end)
+	burst_goes_away()
+	busy = false
 end
 
 check.run(cases)
