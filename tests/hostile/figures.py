@@ -1,12 +1,9 @@
 """What an attack has cost, and what has to hold."""
 
-import threading
 import time
 
 import attacks
-import nodes
-
-MEGABYTE = 1024 * 1024
+from pair import MEGABYTE, Dead, Sampler, size
 
 # What has to hold after each attack. None of these is a time.
 MOST_PEAK = 96 * MEGABYTE      # memory that an attack may take while it lasts
@@ -16,30 +13,6 @@ LINES_BESIDE = 40
 SETTLE = 30                    # seconds until a node that does not let go of its sockets counts as stuck
 
 HEADINGS = ("listener", "attack", "connections", "sent", "CPU", "CPU/MB", "peak", "kept", "lines", "asked", "failed", "worst")
-
-
-class Sampler:
-    """The largest memory of a node while it runs."""
-
-    def __init__(self, node):
-        self.node = node
-        self.peak = node.memory()
-        self.over = False
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        while not self.over:
-            try:
-                self.peak = max(self.peak, self.node.memory())
-            except OSError:
-                return  # it has ended
-            time.sleep(0.02)
-
-    def end(self):
-        self.over = True
-        self.thread.join()
-        return self.peak
 
 
 def settle(node, descriptors, memory):
@@ -75,7 +48,7 @@ def measure(pair, listener, name, short):
     asked = honest(pair.client.wait("honest "))
     left = settle(node, descriptors, before[0])
     if not node.alive():
-        raise nodes.Dead(f"the node has ended: {node.log[-5:]}")
+        raise Dead(f"the node has ended: {node.log[-5:]}")
     result = {
         "listener": listener,
         "attack": name,
@@ -107,10 +80,6 @@ def problems(result):
     if result["left"] > 0:
         found.append(f"{result['left']} descriptors are left")
     return found
-
-
-def size(count):
-    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE / 10 else f"{max(count, 0) / 1024:.0f} KB"
 
 
 class Table:

@@ -1,4 +1,4 @@
-"""The two nodes: the one that is attacked, and the one of the honest client."""
+"""Nodes that Python programs start: their config, their output line by line, and what they take of the machine."""
 
 import os
 import pathlib
@@ -10,9 +10,9 @@ import tempfile
 import threading
 import time
 
-FOLDER = pathlib.Path(__file__).resolve().parent
 PATIENCE = 60  # seconds until a node counts as stuck
 TICKS = os.sysconf("SC_CLK_TCK")
+MEGABYTE = 1024 * 1024
 
 
 class Dead(Exception):
@@ -29,30 +29,37 @@ def free_ports(count):
     return ports
 
 
+def size(count):
+    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE / 10 else f"{max(count, 0) / 1024:.0f} KB"
+
+
 class Node:
     """A skynet node; its output is read line by line."""
 
-    def __init__(self, exe, tree, start, config):
-        self.folder = tempfile.mkdtemp(prefix="skynet-hostile-")
-        services, modules = f"{FOLDER}/?.lua", f"{FOLDER}/?.lua"
-        lines = ["thread = 2", 'logservice = "logger"', f'start = "{start}"']
+    def __init__(self, exe, tree, services, start, config, **options):
+        """`services` is the folder of the Lua services; `tree` that of a core whose Lua layer is taken; `options` are
+        for the process."""
+        self.folder = tempfile.mkdtemp(prefix="skynet-node-")
+        service_path, module_path = f"{services}/?.lua", f"{services}/?.lua"
+        lines = ["thread = 2", f'start = "{start}"']
         if tree:
             tree = pathlib.Path(tree).resolve()
-            services += f";{tree}/service/?.lua"
-            modules += f";{tree}/lualib/?.lua;{tree}/lualib/?/init.lua"
+            service_path += f";{tree}/service/?.lua"
+            module_path += f";{tree}/lualib/?.lua;{tree}/lualib/?/init.lua"
             lines += [f'lualoader = "{tree}/lualib/loader.lua"', f'lua_cpath = "{tree}/luaclib/?.so"',
                       f'cpath = "{tree}/cservice/?.so"', 'bootstrap = "snlua bootstrap"']
-        lines += [f'luaservice = "{services}"', f'lua_path = "{modules}"']
+        lines += [f'luaservice = "{service_path}"', f'lua_path = "{module_path}"', 'logservice = "logger"']
         if "harbor =" not in config:
             lines.append("harbor = 0")
         with open(f"{self.folder}/config", "w", encoding="utf8") as file:
             file.write("\n".join(lines) + "\n" + config)
-        self.process = subprocess.Popen(
-            [os.path.abspath(exe), "config"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            bufsize=0)
         self.lines = queue.Queue()
         self.log = []
-        threading.Thread(target=self._read, daemon=True).start()
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | options
+        self.process = subprocess.Popen([os.path.abspath(exe), "config"], cwd=self.folder, bufsize=0, **options)
+        if self.process.stdout:
+            self.reader = threading.Thread(target=self._read, daemon=True)
+            self.reader.start()
 
     def _read(self):
         with open(self.process.stdout.fileno(), "rb", closefd=False) as output:
@@ -95,50 +102,39 @@ class Node:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
     def alive(self):
         return self.process.poll() is None
 
     def end(self):
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        if self.process.stdin:
+            self.process.stdin.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Target:
-    """A listener: its port, and the bytes for the attacks."""
+class Sampler:
+    """The largest memory of a node while it runs."""
 
-    def __init__(self, line):
-        _, self.name, port, *pairs = line.split()
-        self.port = int(port)
-        for pair in pairs:
-            key, _, text = pair.partition("=")
-            setattr(self, key, bytes.fromhex(text))
+    def __init__(self, node):
+        self.node = node
+        self.peak = node.memory()
+        self.over = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
 
-
-class Pair:
-    """A node with one listener, and an honest client."""
-
-    def __init__(self, exe, tree, name):
-        ports = free_ports(4)
-        more = FOLDER / "listeners" / f"{name}.config"
-        config = more.read_text(encoding="utf8").format(*ports) if more.exists() else ""
-        config += f'listeners = "{name}"\nports = "{" ".join(map(str, ports[2:]))}"\n'
-        self.server = Node(exe, tree, "node", config)
-        self.client = None
-        try:
-            echo = None
-            if more.exists() and name == "harbor":
-                echo = self.server.wait("echo ").split()[1]
-            self.target = Target(self.server.wait("listener "))
-            self.server.wait("ready")
-            self.client = Node(exe, tree, "client", f"echo = {echo}\n" if echo else "")
-            self.client.wait("ready")
-        except BaseException:
-            self.end()
-            raise
+    def _run(self):
+        while not self.over:
+            try:
+                self.peak = max(self.peak, self.node.memory())
+            except (OSError, IndexError):
+                return  # it has ended
+            time.sleep(0.02)
 
     def end(self):
-        for node in (self.server, self.client):
-            if node:
-                node.end()
+        self.over = True
+        self.thread.join()
+        return self.peak
