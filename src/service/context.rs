@@ -36,7 +36,7 @@ use libc::{FILE, c_int, c_void};
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
 /// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee.
@@ -280,6 +280,11 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         unsafe { release(context) };
         return FAILED;
     }
+    // Either `abort_all` sees the new handle, or we see that it has begun.
+    fence(Ordering::SeqCst);
+    if ABORTING.load(Ordering::Relaxed) {
+        retire(handle);
+    }
     let name_text = name.to_bytes();
     let args_text = args.map_or(&b""[..], CStr::to_bytes);
     memory::turn_resume(created);
@@ -381,6 +386,7 @@ pub fn retire(handle: u32) -> bool {
 /// The log service goes last and gets the mail that waits for it first, so that a node tells why it ended.
 pub fn abort_all() {
     ABORTING.store(true, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
     let logger = handle::logger();
     loop {
         let mut all = handle::all();
