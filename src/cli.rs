@@ -60,6 +60,7 @@ fn check_or_config(argument: OsString, args: impl Iterator<Item = OsString>) -> 
 
 fn run(file: OsString) -> ExitCode {
     crash::note_runtime();
+    warn_of_few_addresses();
     signals::ignore_pipe();
     // An argument has no zero in it.
     let path = CString::new(file.into_vec()).unwrap_or_default();
@@ -74,5 +75,25 @@ fn run(file: OsString) -> ExitCode {
             eprintln!("{reason}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// With less a node may not come up: stacks of threads and the allocator reserve more than they use.
+const ADDRESSES: u64 = 256 * 1024 * 1024;
+
+/// What fails for want of addresses fails anywhere, in the allocator too; so the reason is told before.
+fn warn_of_few_addresses() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: fills the structure.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0;
+    if known && limit.rlim_cur < ADDRESSES {
+        eprintln!(
+            "address space is limited to {} MB (ulimit -v): a node needs about {} MB to start",
+            limit.rlim_cur >> 20,
+            ADDRESSES >> 20
+        );
     }
 }

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long a node without anything to do is left alone.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Of the thread that looks: a node that cannot start for want of memory has little left.
+const STACK: usize = 128 * 1024;
+
 struct State {
     /// The config's first service; 0 before it is there.
     first: u32,
@@ -71,31 +74,40 @@ fn failed(who: String) {
     if std::mem::replace(&mut STATE.lock().failed, true) {
         return;
     }
-    let look = move || {
-        std::thread::sleep(GRACE);
-        let others = {
-            let state = STATE.lock();
-            let mut all = handle::all();
-            all.retain(|service| !state.common.contains(service));
-            all.len()
-        };
-        if others == 0 {
-            log::error_fmt(
-                0,
-                format_args!(
-                    "error: {who} could not start, and no other service runs: the process ends with status 1"
-                ),
-            );
-            shutdown::give_up();
-        } else {
-            log::error_fmt(
-                0,
-                format_args!(
-                    "error: {who} could not start; the node goes on, as other services run: {others}"
-                ),
-            );
-        }
+    let name = who.clone();
+    let spawned = Builder::new()
+        .name("startup".into())
+        .stack_size(STACK)
+        .spawn(move || look(&name));
+    if spawned.is_err() {
+        // No memory for a thread: this worker waits, which is better than a node that idles for ever.
+        look(&who);
+    }
+}
+
+/// Ends the process if nothing but the common services runs.
+fn look(who: &str) {
+    std::thread::sleep(GRACE);
+    let others = {
+        let state = STATE.lock();
+        let mut all = handle::all();
+        all.retain(|service| !state.common.contains(service));
+        all.len()
     };
-    // Without a thread the node stays as it is.
-    let _ = Builder::new().name("startup".into()).spawn(look);
+    if others == 0 {
+        log::error_fmt(
+            0,
+            format_args!(
+                "error: {who} could not start, and no other service runs: the process ends with status 1"
+            ),
+        );
+        shutdown::give_up();
+    } else {
+        log::error_fmt(
+            0,
+            format_args!(
+                "error: {who} could not start; the node goes on, as other services run: {others}"
+            ),
+        );
+    }
 }
