@@ -162,6 +162,7 @@ end
 
 --- USUB number: the sender's subscription ends.
 function command.USUB(source, number)
+	assert(channels[number], "no such channel")
 	remove_member(number, source)
 	return NO_ANSWER
 end

@@ -134,7 +134,8 @@ end
 ---------------------------------------------------------------- records
 
 local LOGGER <const> = 1
-local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name " }
+local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name ",
+	"^Delete a version " }
 
 local function is_untimely(line)
 	for _, pattern in ipairs(UNTIMELY) do
@@ -221,6 +222,24 @@ end
 --- Forgets what was logged.
 function M.quiet()
 	logged()
+end
+
+local SILENT_LOOKS <const>, MOST_LOOKS <const> = 5, 100
+
+--- Forgets what services log after they have answered: waits until something has been logged, and then until no more comes.
+function M.forget()
+	local silent, heard = 0, false
+	for _ = 1, MOST_LOOKS do
+		skynet.sleep(2)
+		if logged() ~= "" then
+			silent, heard = 0, true
+		elseif heard then
+			silent = silent + 1
+			if silent == SILENT_LOOKS then
+				return
+			end
+		end
+	end
 end
 
 ---------------------------------------------------------------- arguments of all kinds

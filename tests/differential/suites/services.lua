@@ -36,8 +36,7 @@ local function snax()
 	case("skynet.snax.bind", "nothing", snax.bind)
 	case("skynet.snax.newservice", "unknown", snax.newservice, "no_such_snax")
 	sweep.record("skynet.snax.newservice", "init fails", sweep.observe(snax.newservice, "differential_snax", "fail"))
-	skynet.sleep(5) -- it logs after it has answered
-	sweep.quiet()
+	sweep.forget() -- it logs after it has answered
 	case("skynet.snax.newservice", "nothing", snax.newservice)
 	case("skynet.snax.rawnewservice", "right", function()
 		local handle = snax.rawnewservice "differential_snax"
@@ -119,8 +118,7 @@ local function units()
 	-- Two services log, in any order.
 	sweep.record("skynet.service.new", "fails", sweep.observe(service.new, "failing unit", function() error "of the unit" end))
 	sweep.record("skynet.service.new", "fails again", sweep.observe(service.new, "failing unit", function() error "of the unit" end))
-	skynet.sleep(5)
-	sweep.quiet()
+	sweep.forget()
 	case("skynet.service.new", "upvalues", service.new, "closure", function() return service end)
 	case("skynet.service.new", "no function", service.new, "text unit", "text")
 	case("skynet.service.new", "nothing", service.new)
