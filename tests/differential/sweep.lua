@@ -312,6 +312,7 @@ end
 function M.run(suite)
 	skynet.start(function()
 		io.stdout:setvbuf "line"
+		skynet.call(".launcher", "debug", "PING") -- it logs that it has started this
 		logged()
 		local ok, problem = xpcall(suite, debug.traceback)
 		if not ok then
