@@ -63,7 +63,7 @@ pub fn choose(compiled: u32) -> Result<(), String> {
 }
 
 /// `10400`, `1.4.0`, `v1.4.0`, `1.4`, `master`. (Lua writes a number that is no integer with `.0`.)
-fn parse(text: &[u8]) -> Option<u32> {
+pub fn parse(text: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(text).ok()?;
     if text == "master" {
         return Some(LATEST);

@@ -91,7 +91,7 @@ fn a_project_without_a_fault_has_no_findings() {
         &[
             (
                 "config",
-                "thread = 2\nstart = 'main'\nluaservice = './service/?.lua'\n",
+                "thread = 2\nharbor = 0\nstart = 'main'\nluaservice = './service/?.lua'\nlualoader = './lualib/loader.lua'\n",
             ),
             ("service/main.lua", "#!/usr/bin/lua\nprint 'hello'\n"),
         ],
@@ -132,7 +132,8 @@ home = '$NO_SUCH_VARIABLE_HERE'
     for expected in [
         "thread = 0 is not in [1,1024]",
         "harbor = 300 is not in [0,255]",
-        "cpath: `./cservice/nothing.so` has no `?` for the name of the service",
+        "cpath: `./cservice/nothing.so` has no `?` for the name that is looked for",
+        "harbor is 300, and there is no address and no master",
         "cpath: there is no folder ./none",
         "lualoader: there is no file ./no/loader.lua",
         "logpath: there is no folder ./logs",
@@ -142,7 +143,7 @@ home = '$NO_SUCH_VARIABLE_HERE'
     ] {
         assert!(whats.contains(&expected), "{expected}\n{whats:#?}");
     }
-    assert_eq!(whats.len(), 9, "{whats:#?}");
+    assert_eq!(whats.len(), 10, "{whats:#?}");
 }
 
 #[test]
@@ -150,7 +151,10 @@ fn a_misspelled_key_is_named_with_the_one_that_was_meant() {
     let project = Project::new(
         "key",
         &[
-            ("config", "thrad = 2\nstart = 'main'\nport = 1\n"),
+            (
+                "config",
+                "thrad = 2\nharbor = 0\nstart = 'main'\nport = 1\n",
+            ),
             ("service/main.lua", ""),
         ],
     );
@@ -190,7 +194,8 @@ fn the_lua_of_compiled_files_decides_about_the_swap() {
     assert_eq!(report["swap"], "link");
     assert_eq!(report["lua"][0]["version"], "5.4");
     assert_eq!(status, 0, "the link swap takes it as it is");
-    assert!(lines(&report).contains(&"note lua luaclib/old.so".into()));
+    assert!(lines(&report).contains(&"error lua luaclib/old.so".into()));
+    assert_eq!(report["findings"][0]["only"], "executable");
 
     // Beside a file for 5.5 there is no way.
     project.compile(
@@ -263,6 +268,102 @@ fn old_harbors_and_readers_of_socket_lists_have_to_be_rebuilt() {
     assert!(
         found.contains(&"error socket-info luaclib/skynet.so".into()),
         "{found:?}"
+    );
+}
+
+/// What stands in the way of the other swap is told too, and does not count.
+#[test]
+fn the_layer_of_an_old_release_is_to_be_removed_for_the_executable_swap() {
+    let text = "for name in pairs {} do\n\tname = 1\nend\n";
+    let project = Project::new("layer", &[("service/clusterd.lua", text)]);
+    let (report, status) = project.check(".");
+    let finding = &report["findings"][0];
+    assert_eq!(
+        (status, finding["place"].as_str()),
+        (1, Some("service/clusterd.lua:2"))
+    );
+    let remedy = finding["remedy"].as_str().unwrap();
+    assert!(
+        remedy.starts_with("remove the release's own lualib and service"),
+        "{remedy}"
+    );
+
+    project.compile(
+        "cservice/snlua.so",
+        "void lua_resetthread(void *); int snlua_init(void *L) { lua_resetthread(L); return 0; }",
+    );
+    let (report, status) = project.check(".");
+    assert_eq!((status, report["swap"].as_str()), (0, Some("link")));
+    let list = report["findings"].as_array().unwrap();
+    assert_eq!(list.len(), 2);
+    assert!(list.iter().all(|finding| finding["only"] == "executable"));
+    assert!(
+        list.iter()
+            .any(|f| f["remedy"].as_str().unwrap().starts_with("remove the file"))
+    );
+}
+
+#[test]
+fn names_of_skynet_1_0_are_told_unless_the_config_brings_them_back() {
+    let config = "thread = 1\nharbor = 0\nstart = 'main'\nluaservice = './service/?.lua'\n";
+    let script = (
+        "service/main.lua",
+        "local s = require(\"socket\")\nlocal r = require 'mine'\n",
+    );
+    let project = Project::new("names", &[("config", config), script]);
+    assert_eq!(
+        project.findings("."),
+        ["warning old-module service/main.lua:1"]
+    );
+    project.write(
+        "config",
+        &format!("{config}lua_path = './lualib/compat10/?.lua'\n"),
+    );
+    assert_eq!(project.findings("."), ["note path config"]);
+    project.write("config", config);
+    project.write("lib/socket.lua", "return {}");
+    assert_eq!(project.findings("."), [""; 0]);
+}
+
+/// Configs of a skynet inside of the project are started in that folder, and a part of configs is none.
+#[test]
+fn configs_are_judged_from_where_they_are_started() {
+    let project = Project::new(
+        "inside",
+        &[
+            ("skynet/skynet-src/own.h", ""),
+            ("skynet/service/hello.lua", ""),
+            (
+                "skynet/examples/config",
+                "include 'config.path'\nthread = 1\nharbor = 0\nstart = 'hello'\nif $DAEMON_NOT_SET then daemon = './no/pid' end",
+            ),
+            (
+                "skynet/examples/config.path",
+                "luaservice = './service/?.lua'\nlua_path = './service/?.lua'\n",
+            ),
+        ],
+    );
+    assert_eq!(
+        project.findings("."),
+        ["note environment skynet/examples/config"]
+    );
+}
+
+#[test]
+fn what_a_node_does_not_start_with_is_told() {
+    let config = "thread = 1\nstart = 'main'\nluaservice = './service'\nlogservice = 'nolog'\napi_version = '0.9'\n";
+    let project = Project::new("start", &[("config", config), ("service/main.lua", "")]);
+    let mut found = project.findings(".");
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "error harbor config",
+            "error service config",
+            "error service config",
+            "error value config",
+            "error value config",
+        ]
     );
 }
 

@@ -91,6 +91,13 @@ pub fn find_old_module(name: &[u8]) -> Option<File> {
         .flatten()
 }
 
+/// The names that modules had in that generation.
+pub fn old_modules() -> impl Iterator<Item = &'static str> {
+    files::FILES
+        .iter()
+        .filter_map(|(name, _)| name.strip_prefix("lualib/compat10/")?.strip_suffix(".lua"))
+}
+
 /// Whether such a path brings the names of the first generation back.
 pub fn has_old_names(path: &[u8]) -> bool {
     const FOLDER: &[u8] = b"compat10/?.lua";

@@ -22,7 +22,7 @@ pub mod host;
 #[cfg(feature = "lua")]
 pub mod inspect;
 #[cfg(feature = "lua")]
-mod searcher;
+pub(crate) mod searcher;
 #[cfg(feature = "lua")]
 pub mod snlua;
 

@@ -3,9 +3,11 @@
 
 use super::project::{File, Kind, Project};
 use super::{Findings, Level, Swap};
+use crate::builtin;
 use crate::elf::Image;
 use crate::elf::lua::{self, Versions};
 use std::collections::BTreeSet;
+use std::ffi::CString;
 
 /// What the executable exports, and how much of it the library does.
 const CORE: &str = include_str!("../../compat/exports/core.txt");
@@ -62,8 +64,16 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
             "build them all for one, or remove those that no node uses",
         );
     }
+    // A config tells the core how old its compiled services are.
+    let sets = |text: String| {
+        text.lines()
+            .any(|line| line.trim_start().starts_with("api_version"))
+    };
+    let told = project
+        .of(Kind::Config)
+        .any(|file| file.text().is_some_and(sets));
     for (file, image) in &images {
-        one(file, image, findings);
+        one(file, image, told, findings);
     }
 }
 
@@ -72,7 +82,7 @@ fn used(image: &Image) -> Option<Versions> {
     (!image.exports.contains("lua_newstate")).then(|| lua::versions(image))?
 }
 
-fn one(file: &File, image: &Image, findings: &mut Findings) {
+fn one(file: &File, image: &Image, told: bool, findings: &mut Findings) {
     let stem = file.base().split('.').next().unwrap_or_default();
     if image.exports.contains("skynet_start") {
         let library = file.name.ends_with(".so");
@@ -104,7 +114,7 @@ fn one(file: &File, image: &Image, findings: &mut Findings) {
         wrong_lua(file, image, findings);
         missing(file, image, findings);
         brought(file, image, findings);
-        old_services(file, stem, image, findings);
+        old_services(file, stem, image, told, findings);
     }
 }
 
@@ -139,12 +149,21 @@ fn wrong_lua(file: &File, image: &Image, findings: &mut Findings) {
             "see which Lua it was built against",
         );
     } else if !versions.has(Versions::V55) {
-        findings.add(
-            Level::Note,
+        let stem = file.base().split('.').next().unwrap_or_default();
+        let remedy = if builtin::find(&CString::new(stem).unwrap_or_default()).is_some()
+            || builtin::searcher::provides(stem)
+        {
+            "remove the file: the executable has it built in (and keep it for clients that run by the old Lua)"
+        } else {
+            "build it against the headers that `compat/lua-headers.sh FOLDER` writes"
+        };
+        findings.add_only(
+            Swap::Executable,
+            Level::Error,
             "lua",
             &file.name,
             format!("is built for Lua {versions}; the executable has 5.5"),
-            "link swap with that Lua, or build it against the headers that `compat/lua-headers.sh FOLDER` writes",
+            remedy,
         );
     } else if versions != Versions::V55 && !image.imports.contains("luaL_checkversion_") {
         findings.add(
@@ -240,11 +259,11 @@ fn brought(file: &File, image: &Image, findings: &mut Findings) {
 const NO_SOCKET_FLAGS: Versions = Versions::V51.or(Versions::V52).or(Versions::V53);
 
 /// Files whose meaning no header can change any more.
-fn old_services(file: &File, stem: &str, image: &Image, findings: &mut Findings) {
+fn old_services(file: &File, stem: &str, image: &Image, told: bool, findings: &mut Findings) {
     let before_1_3 = image.imports.contains("skynet_socket_send");
     if stem == "harbor" && before_1_3 {
         findings.add(
-            Level::Error,
+            if told { Level::Note } else { Level::Error },
             "old-harbor",
             &file.name,
             "is a harbor service of v1.2.0 or older; up to v1.1.0 it expects other messages from the core",
@@ -255,7 +274,7 @@ fn old_services(file: &File, stem: &str, image: &Image, findings: &mut Findings)
     let old = used(image).is_some_and(|versions| versions.and(NO_SOCKET_FLAGS) == versions);
     if walks && old {
         findings.add(
-            Level::Error,
+            if told { Level::Note } else { Level::Error },
             "socket-info",
             &file.name,
             "walks struct socket_info of v1.3.0 or older, which is shorter than today's",

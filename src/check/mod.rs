@@ -27,7 +27,8 @@ fits, and what has to be done before. See compat/SWAP.md.
 
   --json   the same for programs
 
-Exit status: 0 nothing has to be done; 1 something has to be done first; 2 PATH cannot be looked at.";
+Exit status: 0 nothing stands in the way of the swap that is named; 1 something has to be done first; 2 PATH cannot be looked
+at.";
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,15 @@ pub(crate) struct Finding {
     pub what: String,
     /// What to do; empty when there is nothing.
     pub remedy: String,
+    /// It matters to this way of swapping alone.
+    pub only: Option<Swap>,
+}
+
+impl Finding {
+    /// Whether it stands in the way of that swap.
+    fn hinders(&self, swap: Swap) -> bool {
+        self.level == Level::Error && self.only.is_none_or(|only| only == swap)
+    }
 }
 
 /// What has been found.
@@ -83,7 +93,24 @@ impl Findings {
             place: place.into(),
             what: what.into(),
             remedy: remedy.into(),
+            only: None,
         });
+    }
+
+    /// As [`Findings::add`], for what matters to one way of swapping alone.
+    fn add_only(
+        &mut self,
+        only: Swap,
+        level: Level,
+        kind: &'static str,
+        place: impl Into<String>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(level, kind, place, what, remedy);
+        if let Some(last) = self.list.last_mut() {
+            last.only = Some(only);
+        }
     }
 }
 
@@ -129,8 +156,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             } else {
                 print!("{}", report::table(&path, &findings, swap));
             }
-            let clean = findings.list.iter().all(|f| f.level < Level::Error);
-            ExitCode::from(u8::from(!clean))
+            let hindered = findings.list.iter().any(|finding| finding.hinders(swap));
+            ExitCode::from(u8::from(hindered))
         }
         Err(reason) => {
             eprintln!("skynet check: {}: {reason}", path.display());
@@ -157,8 +184,16 @@ fn look(path: &Path) -> std::io::Result<Findings> {
     source::look(&project, &mut findings);
     script::look(&project, &mut findings);
     settings::look(&project, &mut findings);
+    let swap = swap(&findings);
     findings.list.sort_by(|a, b| {
-        (b.level, a.kind, &a.what, &a.place).cmp(&(a.level, b.kind, &b.what, &b.place))
+        let key = |f: &Finding| f.only.is_some_and(|only| only != swap);
+        (key(a), b.level, a.kind, &a.what, &a.place).cmp(&(
+            key(b),
+            a.level,
+            b.kind,
+            &b.what,
+            &b.place,
+        ))
     });
     Ok(findings)
 }

@@ -2,6 +2,7 @@
 
 use super::release::Release;
 use super::{Finding, Findings, Level, Swap};
+use crate::elf::lua::Versions;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,11 +18,23 @@ impl Level {
     }
 }
 
-/// Each Lua once, with the first file that wants it.
+impl Swap {
+    fn word(self) -> &'static str {
+        match self {
+            Swap::Executable => "executable",
+            Swap::Link => "link",
+        }
+    }
+}
+
+/// Each Lua once, with the first file that wants it; not those that say less than another file.
 fn luas(findings: &Findings) -> BTreeMap<String, &str> {
     let mut luas = BTreeMap::new();
     for (lua, file) in &findings.lua {
-        luas.entry(lua.to_string()).or_insert(file.as_str());
+        let more = |(other, _): &(Versions, String)| other != lua && lua.has(*other);
+        if !findings.lua.iter().any(more) {
+            luas.entry(lua.to_string()).or_insert(file.as_str());
+        }
     }
     luas
 }
@@ -69,10 +82,7 @@ pub(super) fn table(path: &Path, findings: &Findings, swap: Swap) -> String {
     for (lua, file) in luas(findings) {
         let _ = writeln!(text, "lua:      {lua} ({file})");
     }
-    let name = match swap {
-        Swap::Executable => "executable",
-        Swap::Link => "link",
-    };
+    let name = swap.word();
     let _ = writeln!(text, "swap:     {name}: {}", advice(findings, swap));
     if findings.list.is_empty() {
         text.push_str("\nNothing has to be done.\n");
@@ -88,7 +98,13 @@ pub(super) fn table(path: &Path, findings: &Findings, swap: Swap) -> String {
     let width = width.unwrap_or(0).min(40);
     for (places, finding) in groups {
         let level = finding.level.word();
-        let _ = writeln!(text, "{level:7}  {places:width$}  {}", finding.what);
+        let other = finding.only.filter(|only| *only != swap);
+        let what = match other {
+            Some(Swap::Executable) => format!("(for the executable swap) {}", finding.what),
+            Some(Swap::Link) => format!("(for the link swap) {}", finding.what),
+            None => finding.what.clone(),
+        };
+        let _ = writeln!(text, "{level:7}  {places:width$}  {what}");
         if !finding.remedy.is_empty() {
             let _ = writeln!(text, "{:7}  {:width$}  -> {}", "", "", finding.remedy);
         }
@@ -120,6 +136,7 @@ pub(super) fn json(path: &Path, findings: &Findings, swap: Swap) -> String {
             "place": finding.place,
             "what": finding.what,
             "remedy": finding.remedy,
+            "only": finding.only.map(Swap::word),
         })
     });
     let [compiled, sources, scripts, configs] = findings.seen;
@@ -131,7 +148,7 @@ pub(super) fn json(path: &Path, findings: &Findings, swap: Swap) -> String {
         "release": findings.release.map(Release::name),
         "define": findings.release.and_then(Release::define),
         "lua": lua.collect::<Vec<Value>>(),
-        "swap": match swap { Swap::Executable => "executable", Swap::Link => "link" },
+        "swap": swap.word(),
         "advice": advice(findings, swap),
         "seen": { "compiled": compiled, "sources": sources, "scripts": scripts, "configs": configs },
         "findings": list.collect::<Vec<Value>>(),

@@ -4,6 +4,7 @@ use super::project::{File, Kind, Project};
 use super::{Findings, Level};
 use crate::builtin::{self, embedded};
 use crate::config::{self, keys};
+use crate::release;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +20,7 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
                 let text = |value: CString| value.to_string_lossy().into_owned();
                 let settings = settings.into_iter().map(|(k, v)| (text(k), text(v)));
                 Config {
-                    project,
+                    home: home(project, file),
                     file,
                     settings: settings.collect(),
                     findings,
@@ -37,8 +38,23 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
     }
 }
 
+/// Where a node with that config is started: in the nearest folder above it that looks like a skynet, so that the configs
+/// of a skynet within the project are not judged from outside.
+fn home(project: &Project, file: &File) -> PathBuf {
+    let above = file.path.ancestors().skip(1);
+    let mut inside = above.take_while(|folder| folder.starts_with(&project.folder));
+    let looks_like_one = |folder: &&Path| {
+        folder.join("skynet-src").is_dir()
+            || folder.join("lualib").is_dir() && folder.join("service").is_dir()
+    };
+    inside
+        .find(looks_like_one)
+        .unwrap_or(&project.folder)
+        .to_owned()
+}
+
 struct Config<'a> {
-    project: &'a Project,
+    home: PathBuf,
     file: &'a File,
     settings: BTreeMap<String, String>,
     findings: &'a mut Findings,
@@ -62,7 +78,7 @@ impl Config<'_> {
             // The path is not known before the variable is.
             if missing
                 .iter()
-                .any(|name| value.contains(&format!("${name}")))
+                .any(|name| value.contains(&format!("SKYNET_NO_{name}")))
             {
                 continue;
             }
@@ -79,7 +95,13 @@ impl Config<'_> {
                 Some(keys::Kind::Plain) | None => {}
             }
         }
-        self.first_services();
+        // Others are only included by configs.
+        if ["start", "bootstrap", "thread"]
+            .iter()
+            .any(|key| self.get(key).is_some())
+        {
+            self.services();
+        }
     }
 
     fn add(&mut self, level: Level, kind: &'static str, what: String, remedy: impl Into<String>) {
@@ -109,6 +131,12 @@ impl Config<'_> {
     }
 
     fn numbers(&mut self) {
+        if let Some(value) = self.get("api_version").map(str::to_owned)
+            && release::parse(value.as_bytes()).is_none()
+        {
+            let what = format!("api_version = {value} is no release");
+            self.add(Level::Error, "value", what, "write \"1.4.0\", say");
+        }
         for (key, least, most) in [("thread", 1, config::MAX_THREADS), ("harbor", 0, 255)] {
             let Some(value) = self.get(key).map(str::to_owned) else {
                 continue;
@@ -132,19 +160,22 @@ impl Config<'_> {
 
     /// Where a relative path of the config begins.
     fn resolve(&self, path: &Path) -> PathBuf {
-        self.project.folder.join(path)
+        self.home.join(path)
     }
 
     fn patterns(&mut self, key: &str, value: &str) {
         for pattern in value.split(';').filter(|pattern| !pattern.is_empty()) {
-            if key == "cpath" && !pattern.contains('?') {
-                let what = format!("{key}: `{pattern}` has no `?` for the name of the service");
-                self.add(
-                    Level::Error,
-                    "value",
-                    what,
-                    "write `/?.so` behind the folder",
-                );
+            if !pattern.contains('?') {
+                let what = format!("{key}: `{pattern}` has no `?` for the name that is looked for");
+                // For Lua's own paths that is a file, whatever the name.
+                let (level, end) = match key {
+                    "cpath" => (Level::Error, "so"),
+                    "lua_cpath" => (Level::Warning, "so"),
+                    "lua_path" => (Level::Warning, "lua"),
+                    _ => (Level::Error, "lua"),
+                };
+                let remedy = format!("write `/?.{end}` behind the folder");
+                self.add(level, "value", what, remedy);
                 continue;
             }
             let folder = pattern.split('?').next().unwrap_or_default();
@@ -163,6 +194,10 @@ impl Config<'_> {
     }
 
     fn file(&mut self, key: &str, value: &str) {
+        // The loader that every config names is built in.
+        if key == "lualoader" && value.ends_with("lualib/loader.lua") {
+            return;
+        }
         if !self.resolve(Path::new(value)).is_file() {
             let what = format!("{key}: there is no file {value}");
             // Read at the start, or when a program asks for TLS.
@@ -181,30 +216,54 @@ impl Config<'_> {
         }
     }
 
-    /// The bootstrap service, its script and the application's first script.
-    fn first_services(&mut self) {
+    /// The log service, the bootstrap service, its script and the application's first script.
+    fn services(&mut self) {
+        let logservice = self.get("logservice").unwrap_or("logger").to_owned();
+        self.c_service("logservice", &logservice);
+
         let bootstrap = self
             .get("bootstrap")
             .unwrap_or("snlua bootstrap")
             .to_owned();
         let mut words = bootstrap.split_whitespace();
         let (module, script) = (words.next().unwrap_or_default(), words.next());
-        let cpath = self.get("cpath").unwrap_or("./cservice/?.so").to_owned();
-        if !self.found(&cpath, module)
-            && builtin::find(&CString::new(module).unwrap_or_default()).is_none()
-        {
-            let what = format!("bootstrap: no C service `{module}` on cpath");
-            self.add(Level::Error, "service", what, "build it, or correct cpath");
-            return;
-        }
+        self.c_service("bootstrap", module);
         if module != "snlua" {
             return;
         }
         let Some(script) = script else { return };
         self.script("bootstrap", script);
         if script == "bootstrap" {
+            self.network();
             let start = self.get("start").unwrap_or("main").to_owned();
             self.script("start", start.split_whitespace().next().unwrap_or_default());
+        }
+    }
+
+    fn c_service(&mut self, key: &str, module: &str) {
+        let cpath = self.get("cpath").unwrap_or("./cservice/?.so").to_owned();
+        if !self.found(&cpath, module)
+            && builtin::find(&CString::new(module).unwrap_or_default()).is_none()
+        {
+            let what = format!("{key}: no C service `{module}` on cpath");
+            self.add(Level::Error, "service", what, "build it, or correct cpath");
+        }
+    }
+
+    /// A node of a harbor network, which one is by default, needs two addresses.
+    fn network(&mut self) {
+        let harbor = self.get("harbor").unwrap_or("1").to_owned();
+        let lacking: Vec<_> = ["address", "master"]
+            .into_iter()
+            .filter(|key| self.get(key).is_none())
+            .collect();
+        if harbor != "0" && !lacking.is_empty() {
+            let what = format!(
+                "harbor is {harbor}, and there is no {}",
+                lacking.join(" and no ")
+            );
+            let remedy = "set harbor = 0 for a node of its own";
+            self.add(Level::Error, "harbor", what, remedy);
         }
     }
 

@@ -87,7 +87,7 @@ fn one(file: &File, text: &str, findings: &mut Findings) {
 
 fn include(place: &str, header: &str, findings: &mut Findings) {
     if header == "luashrtbl.h" {
-        let what = "includes luashrtbl.h, which belongs to the patched Lua 5.3 of v1.0.0";
+        let what = "includes luashrtbl.h, which belongs to the patched Lua 5.3 of v1.0.0 to v1.2.0";
         match super::swap(findings) {
             Swap::Link => {
                 let remedy = "keep that header when the others of the core go";
@@ -122,7 +122,10 @@ fn old_name(place: &str, name: &str, last: Release, findings: &mut Findings) {
             "uses {name}, which headers after {} do not have",
             last.name()
         ),
-        format!("compile it with {}", last.define().unwrap_or_default()),
+        format!(
+            "compile everything with the define of its release: {} or lower",
+            last.define().unwrap_or_default()
+        ),
     );
 }
 

@@ -1,6 +1,6 @@
 -- Reads a config file: a Lua file whose globals are the settings, with $NAME for variables of the process's environment
 -- and include "file" for other files, relative to the folder of the file that includes them. With a table `missing`, names that
--- the environment lacks are put there instead of raised, and stand as they are.
+-- the environment lacks are put there instead of raised, and SKYNET_NO_NAME stands for $NAME: a name too, and part of a text.
 local path, missing = ...
 local settings = {}
 local slash = package.config:sub(1, 1)
@@ -13,6 +13,7 @@ local function variable(name)
 			error("os.getenv() failed: " .. name)
 		end
 		missing[#missing + 1] = name
+		return "SKYNET_NO_" .. name
 	end
 	return value
 end

@@ -27,7 +27,7 @@ pub fn read(path: &CStr) -> Result<Settings, String> {
 }
 
 /// As [`read`], for a look at a config of another machine: variables that the environment lacks are named in the second
-/// half of the answer, and stand as `$NAME` in the first.
+/// half of the answer, and stand as `SKYNET_NO_NAME` in the first.
 pub fn read_elsewhere(path: &CStr) -> Result<(Settings, Vec<String>), String> {
     run(path, true)
 }
