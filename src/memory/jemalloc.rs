@@ -3,6 +3,7 @@
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::ptr;
+use std::sync::LazyLock;
 
 unsafe extern "C" {
     safe fn skynet_rs_has_jemalloc() -> c_int;
@@ -109,8 +110,14 @@ fn refresh() {
     exchange(c"epoch", &mut old, Some(1));
 }
 
+/// The size of jemalloc's pages: a build for aarch64 takes 64 KiB, so that it runs on every kernel.
+fn page() -> usize {
+    static PAGE: LazyLock<usize> = LazyLock::new(|| read(c"arenas.page").unwrap_or(4096));
+    *PAGE
+}
+
 /// Bytes that jemalloc 5.3 reserves for a block of `size` bytes: quantum 16, four classes for each doubling, whole pages
-/// above 32 KiB.
+/// above eight of them (32 KiB, where a page has 4).
 #[inline]
 pub fn size_class(size: usize) -> usize {
     if size <= 8 {
@@ -119,8 +126,8 @@ pub fn size_class(size: usize) -> usize {
     if size <= 128 {
         return (size + 15) & !15;
     }
-    if size > 32 << 10 {
-        return (size + 4095) & !4095;
+    if size > 32 << 10 && size > 8 * page() {
+        return size.next_multiple_of(page());
     }
     let doubling = usize::BITS - (size - 1).leading_zeros();
     let step = 1usize << (doubling - 3);
@@ -136,7 +143,17 @@ mod tests {
         if !present() {
             return;
         }
-        for size in (1..5000).chain([8192, 8193, 14336, 14337, 40_000, 1 << 20, (1 << 20) + 1]) {
+        for size in (1..5000).chain([
+            8192,
+            8193,
+            14336,
+            14337,
+            40_000,
+            400_000,
+            600_000,
+            1 << 20,
+            (1 << 20) + 1,
+        ]) {
             // SAFETY: a fresh block, freed at once.
             let real = unsafe {
                 let block = libc::malloc(size);
