@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::node::executable;
 use super::running::Node;
 use super::{root, scratch};
 
@@ -49,7 +50,7 @@ impl Example {
     /// Starts a node with one of the configs, in a place that looks like the root of the project.
     pub fn start(&self, config: &str) -> Node {
         Node::spawn(
-            Command::new(env!("CARGO_BIN_EXE_skynet"))
+            Command::new(executable())
                 .arg(format!("examples/{}/{config}", self.name))
                 .current_dir(&self.place),
         )

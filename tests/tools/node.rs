@@ -15,7 +15,13 @@ use super::{root, scratch};
 /// How long a node may take before it counts as stuck.
 const LIMIT: Duration = Duration::from_secs(120);
 
-fn executable() -> PathBuf {
+/// Whether that is the executable of this package, of whatever build (`SKYNET_OURS` says so of another file).
+pub fn ours() -> bool {
+    std::env::var_os("SKYNET_EXE").is_none() || std::env::var_os("SKYNET_OURS").is_some()
+}
+
+/// What the tests run.
+pub fn executable() -> PathBuf {
     std::env::var_os("SKYNET_EXE").map_or_else(|| env!("CARGO_BIN_EXE_skynet").into(), Into::into)
 }
 
