@@ -16,6 +16,7 @@ local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
 local browsers = require "skynet.internal.browsers"
+local foreign = require "skynet.internal.foreign"
 local guesses = require "skynet.internal.guesses"
 local run_command = require "skynet.internal.console"
 
@@ -111,7 +112,8 @@ local function wait_for_room(connection)
 	end
 end
 
--- Takes the lines of what has come; `parts` are the pieces of the last one. True when what follows is for the HTTP server.
+-- Takes the lines of what has come; `parts` are the pieces of the last one. True when nothing more is to be read as lines: what
+-- follows is for the HTTP server, or the client is refused (`closed`).
 local function split_lines(connection, bytes, parts)
 	local from = 1
 	while true do
@@ -128,7 +130,12 @@ local function split_lines(connection, bytes, parts)
 			parts[i] = nil
 		end
 		from, parts.size = stop + 1, 0
-		if is_http(line) then
+		if foreign(line) then
+			door:report(connection.peer, "is closed: a line with control characters, as of another protocol")
+			connection.closed = true
+			connection:wake()
+			return true
+		elseif is_http(line) then
 			connection.behind_request = string.sub(bytes, from)
 			add_line(connection, line)
 			return true
@@ -266,6 +273,8 @@ local function serve_http(connection, first_line)
 	door:heard(connection.fd)
 	if method == "GET" then
 		run(connection, (string.gsub(string.sub(target, 2), "/", " ")))
+	elseif foreign(body) then
+		connection:write(format_answer(false, "A command has no control characters"))
 	else
 		run(connection, body)
 	end

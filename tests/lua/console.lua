@@ -137,6 +137,28 @@ if skynet.call_timeout then
 		socket.close(fd)
 	end
 
+	function cases.other_protocols_close_the_connection()
+		local function answer(bytes)
+			return request(OPEN, bytes .. "setenv poisoned yes\n")
+		end
+		local hello = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" .. string.rep("r", 32) .. " \n\n"
+		for _, bytes in ipairs { hello, "a\x1b[2J\n", "\0\n", "a\x7f\x0bb\n", "GET /\x01 HTTP/1.1\r\n\r\n", "\xff\xfb\x01\x01\n" } do
+			check.equal(answer(bytes) or "", "", bytes)
+			check.equal(skynet.getenv "poisoned", nil, bytes)
+		end
+		check.equal(request(OPEN, "POST / HTTP/1.1\r\nContent-Length: 21\r\n\r\nsetenv poisoned \x1b[2Jm"),
+			"A command has no control characters\n<CMD Error>\n")
+	end
+
+	function cases.telnet_and_tabs_are_read()
+		local fd = connect(OPEN)
+		check.equal(ask(fd, "\xff\xfd\x03\xff\xfb\x18")[3], "<CMD Error>") -- as on the C core, no command
+		check.equal(ask(fd, "\xff\xfa\x18\0xterm\xff\xf0\xff\xf4\xff\xfd\x06")[3], "<CMD Error>")
+		check.equal(ask(fd, "\tgetenv\tharbor\t\r")[1], "harbor\t0")
+		check.equal(ask(fd, "start peer \xc2\x9b2J"), { "control characters in \\xc2\\x9b2J", "<CMD Error>" })
+		socket.close(fd)
+	end
+
 	function cases.lines_come_in_any_pieces_and_number()
 		local fd = connect(OPEN)
 		for _, piece in ipairs { "get", "env ", "har", "bor\nge", "tenv harbor\n" } do

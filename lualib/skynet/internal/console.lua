@@ -113,6 +113,16 @@ end
 
 ---------------------------------------------------------------- starting services
 
+-- The core writes what it launches to the log as it is. A terminal that shows the log must not obey it.
+local function check_words(...)
+	for i = 1, select("#", ...) do
+		local word = select(i, ...)
+		if printable(word, #word) ~= word then
+			error("control characters in " .. printable(word), 0)
+		end
+	end
+end
+
 local function started(ok, handle, name)
 	if not ok then
 		return "Failed"
@@ -124,18 +134,21 @@ end
 
 function COMMAND.start(name, ...)
 	check_file(name)
+	check_words(name, ...)
 	local ok, handle = pcall(skynet.newservice, name, ...)
 	return started(ok, handle, name)
 end
 
 function COMMAND.log(name, ...)
 	check_file(name)
+	check_words(name, ...)
 	local ok, handle = pcall(skynet.call, ".launcher", "lua", "LOGLAUNCH", "snlua", name, ...)
 	return started(ok and handle, handle, name)
 end
 
 function COMMAND.snax(name, ...)
 	check_file(name)
+	check_words(name, ...)
 	local ok, object = pcall(snax.newservice, name, ...)
 	return started(ok, ok and object.handle, name)
 end
