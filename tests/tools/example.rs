@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::node::executable;
 use super::running::Node;
@@ -17,9 +18,12 @@ pub struct Example {
 impl Example {
     /// Copies an example. `changes` are replacements in its files: what stands there, and what this test needs.
     pub fn new(name: &str, changes: &[(&str, String)]) -> Self {
+        // Tests of one example run at once.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let example = Self {
             name: name.to_string(),
-            place: scratch(&format!("example-{name}")),
+            place: scratch(&format!("example-{name}-{number}")),
         };
         fs::create_dir_all(example.path("")).expect("folder of the example");
         let mut used = vec![false; changes.len()];

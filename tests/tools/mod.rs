@@ -165,7 +165,10 @@ pub fn lua_headers(options: &[&str]) -> PathBuf {
         .args(options)
         .arg(&folder)
         .env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"))
-        .env_remove("CARGO_ENCODED_RUSTFLAGS"));
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        // They may be for another processor (.ci/aarch64); the headers are the same for all.
+        .env_remove("CC")
+        .env_remove("CXX"));
     folder
 }
 
