@@ -165,6 +165,75 @@ function cases.coroutine_of_its_own_does_not_take_the_answer_of_its_task()
 	check.equal(skynet.sleep(3), nil, "sleep")
 end
 
+-- Calls in a coroutine of its own, inside of a task that has ended when the answer is there.
+local function leave_call_behind(p)
+	skynet.fork(function()
+		coroutine.wrap(skynet.call)(p, "lua", "sleep", 1, "late")
+	end)
+	skynet.yield()
+end
+
+function cases.late_answer_does_not_begin_a_task_it_is_not_for()
+	if not check.ours then
+		return -- it does
+	end
+	local p, before = peer(), skynet.task()
+	local order, me = {}, coroutine.running()
+	leave_call_behind(p)
+	skynet.timeout(3, function() -- in the task that has ended
+		order[#order + 1] = "timer"
+		skynet.wakeup(me)
+	end)
+	skynet.call(p, "lua", "sleep", 2)
+	order[#order + 1] = "after the answer"
+	skynet.wait(me)
+	check.equal(order, { "after the answer", "timer" })
+
+	leave_call_behind(p)
+	skynet.call(p, "lua", "sleep", 2) -- the answer finds the task idle
+	local runs = 0
+	for i = 1, 4 do
+		skynet.fork(function() runs = runs + i end)
+	end
+	skynet.sleep(0)
+	check.equal(runs, 10)
+
+	leave_call_behind(p)
+	local done
+	skynet.fork(function() -- in the task that has ended, and waits itself when the answer comes
+		done = skynet.call(p, "lua", "sleep", 3, "mine")
+		skynet.wakeup(me)
+	end)
+	skynet.wait(me)
+	check.equal(done, "mine")
+	check.equal(skynet.task(), before)
+end
+
+function cases.answer_for_a_task_that_has_failed_is_dropped()
+	if not check.ours then
+		return -- an error of a dead coroutine
+	end
+	local p, before = peer(), skynet.task()
+	local task = skynet.fork(function()
+		coroutine.wrap(skynet.call)(p, "lua", "sleep", 1, "late")
+		coroutine.yield "QUIT"
+	end)
+	skynet.yield()
+	check.equal(coroutine.status(task), "dead")
+	skynet.call(p, "lua", "sleep", 2)
+	check.equal(skynet.task(), before)
+end
+
+function cases.park_passes_through_a_coroutine_that_hands_it_on()
+	local p = peer()
+	local inner = coroutine.create(function() return "inner", skynet.call(p, "lua", "echo", 7) end)
+	local values = table.pack(coroutine.resume(inner))
+	while coroutine.status(inner) ~= "dead" do
+		values = table.pack(coroutine.resume(inner, coroutine.yield(table.unpack(values, 2, values.n))))
+	end
+	check.equal(values, { n = 3, true, "inner", 7 })
+end
+
 function cases.task_that_closes_itself_fails_its_caller()
 	if not check.ours then
 		return -- it waits for ever

@@ -15,7 +15,7 @@ local pack_values = core.pack
 local resume_thread, yield_thread = coroutine.resume, coroutine.yield
 local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
 local thread_status, is_yieldable = coroutine.status, coroutine.isyieldable
-local traceback = debug.traceback
+local traceback, getinfo = debug.traceback, debug.getinfo
 local error, type, tostring, select = error, type, tostring, select
 
 -- Message types of skynet.h that this chunk handles itself.
@@ -36,6 +36,7 @@ local origin = {}    -- task -> address its request came from
 local promised = {}  -- response closure -> address that waits for it
 local at_once = {}   -- handler of socket messages -> function that handles what needs no task, and tells whether it has
 local entry = {}     -- task that has not begun -> function it will run
+local due = {}       -- task that has not begun -> session of the timer that begins it
 local idle, idle_count = {}, 0
 local current        -- the task that runs now
 local tracing        -- skynet/internal/trace.lua once anybody has asked for tracing
@@ -52,7 +53,7 @@ local forks, fork_first, fork_last = {}, 1, 0
 local runtime = table.create(0, 32)
 runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
-runtime.tags, runtime.promised, runtime.at_once, runtime.entry = tags, promised, at_once, entry
+runtime.tags, runtime.promised, runtime.at_once, runtime.entry, runtime.due = tags, promised, at_once, entry, due
 runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
 -- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
@@ -133,7 +134,7 @@ local function task_main(protocol, session, source, msg, sz)
 			body()
 		elseif protocol == true then
 			body = entry[task]
-			entry[task] = nil
+			entry[task], due[task] = nil, nil
 			body(true, session, source, msg) -- the functions of timers have always got what resumed them
 		else
 			body = protocol.dispatch
@@ -158,6 +159,12 @@ local function task_main(protocol, session, source, msg, sz)
 			return "SUSPEND"
 		end
 		protocol, session, source, msg, sz = yield_thread "SUSPEND"
+		-- What a coroutine of the application has waited for inside of what this task did before may come now. The task is
+		-- idle, or set aside for something else: only its own timer begins it, besides requests and forks.
+		while (protocol == true or protocol == false) and due[task] ~= msg do
+			require "skynet.internal.strays".drop(msg)
+			protocol, session, source, msg, sz = yield_thread "SUSPEND"
+		end
 	end
 end
 
@@ -205,6 +212,10 @@ end
 -- A task stopped in another way than by "SUSPEND". Returns the text to report, if any.
 local function settle(task, alive, command)
 	if not alive then
+		if not getinfo(task, 0, "l") then -- it had ended before: nobody is there any more for what has come
+			require "skynet.internal.strays".drop()
+			return
+		end
 		return bury(task, command)
 	elseif command == "QUIT" then
 		close_thread(task)
@@ -305,7 +316,7 @@ function api.timeout(centiseconds, func)
 	if timer_wrapper then
 		entry[task] = timer_wrapper(task, func, centiseconds)
 	end
-	waiting[session] = task
+	waiting[session], due[task] = task, session
 	return task
 end
 
@@ -556,7 +567,7 @@ function runtime.start_fine_timer(milliseconds, func)
 	end
 	if func then
 		local task = new_task(func)
-		waiting[session] = task
+		waiting[session], due[task] = task, session
 		return task
 	end
 	return session

@@ -56,13 +56,31 @@ function M.request(session, source, msg, sz, typename)
 	end
 end
 
+local told, untold = -math.huge, 0 -- when the last line about an answer without a task was written; answers since
+
+-- An answer has come for a task that is at something else by now, or has ended: a coroutine of the application had waited
+-- for it inside of that task, without skynet.coroutine. One line a second: a program may do that with each request.
+function M.drop(session)
+	if session then
+		runtime.watched[session] = nil
+	end
+	untold = untold + 1
+	local now = core.now()
+	if now - told >= 100 then
+		local which = session and string.format(" (session %s)", session) or ""
+		local more = untold > 1 and string.format(" (%d since the last line about that)", untold) or ""
+		core.error(string.format("An answer is dropped%s: %s%s", which, session
+			and "who called is a coroutine of its own inside of a task. skynet.coroutine makes those that may"
+			or "the task that it would resume has ended or was closed. skynet.killthread ends one that waits", more))
+		told, untold = now, 0
+	end
+end
+
 -- What has resumed the running task is no answer to `session`: a coroutine of the application has called, slept or waited
 -- inside of this task without skynet.coroutine, and that is `which`. Waits on. Returns what a yield for `session` would.
 function M.wait_on(session, which)
 	while true do
-		runtime.watched[which] = nil
-		core.error(string.format("An answer is dropped (session %s): who called is a coroutine of its own inside of a task."
-			.. " skynet.coroutine makes those that may", which))
+		M.drop(which)
 		local answered, msg, sz, current = coroutine.yield "SUSPEND"
 		if current == session then
 			return answered, msg, sz

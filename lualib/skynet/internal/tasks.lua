@@ -106,7 +106,7 @@ function api.killthread(thread)
 	if debt and debt ~= 0 then
 		core.send(origin[task], ERROR, debt, "")
 	end
-	owed[task], origin[task], runtime.tags[task], runtime.entry[task] = nil, nil, nil, nil
+	owed[task], origin[task], runtime.tags[task], runtime.entry[task], runtime.due[task] = nil, nil, nil, nil, nil
 	if runtime.watched[session] then
 		runtime.watched[session] = nil
 		waiting[session] = BREAK
