@@ -68,6 +68,14 @@ fn socket_channels_connect_log_in_and_match_answers() {
 }
 
 #[test]
+fn clients_do_not_believe_servers_that_lie() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core's layer does
+    }
+    run_test("lying_servers");
+}
+
+#[test]
 fn pools_lose_no_connection() {
     run_test("pool");
 }

@@ -40,6 +40,7 @@ local M = {}
 --   state           OPENING, OPEN or ENDED
 --   input, blocks   TCP: the driver's buffer, and the pool its blocks come from
 --   wants           what the parked reader needs: a number of bytes, a separator, or true for all
+--   most            bytes within which it needs the separator
 --   parked          the task that waits for an event
 --   closer          the task in `close` that waits for the reader to leave
 --   paused          true while paused, HELD by `hold`; false when that must not happen any more
@@ -131,7 +132,7 @@ local function on_data(id, size, data)
 			driver.close(id)
 			return
 		end
-		if wants == true or (wants and not take_line(s.input, nil, wants)) then
+		if wants == true or (wants and not take_line(s.input, nil, wants) and not (s.most and total > s.most)) then
 			return
 		end
 	end
@@ -504,26 +505,44 @@ function M.readall(id)
 	return bytes ~= "" and bytes
 end
 
+-- A line that is there. Returns nil when it is not, and true behind that when it is longer than it may be.
+local function line_within(s, separator, most)
+	local line = take_line(s.input, s.blocks, separator)
+	if not most then
+		return line
+	elseif line then
+		return #line <= most and line or nil, #line > most
+	end
+	local _, size = pop(s.input, s.blocks, 0)
+	return nil, size > most
+end
+
 --- Reads up to a separator, which is taken but not returned. Yields when it is not there yet.
 ---@param id integer
 ---@param separator string? default "\n"
----@return string|false line, string? rest false and what has arrived, when the end came before
-function M.readline(id, separator)
+---@param most integer? bytes of a line; of what a stranger sends nothing is believed without it
+---@return string|false line, string? rest false and what has arrived, when the end came before; false and nil when the line
+--- is longer than `most`: then the connection is to be closed
+function M.readline(id, separator, most)
 	separator = separator or "\n"
 	local s = stream(id)
-	local line = take_line(s.input, s.blocks, separator)
+	local line, long = line_within(s, separator, most)
 	if line then
 		return line
+	elseif long then
+		return false
 	end
 	if s.closer or s.state ~= OPEN then
 		return rest(s)
 	end
-	s.wants = separator
+	s.wants, s.most = separator, most
 	park(s)
-	s.wants = nil
-	line = take_line(s.input, s.blocks, separator)
+	s.wants, s.most = nil, nil
+	line, long = line_within(s, separator, most)
 	if line then
 		return line
+	elseif long then
+		return false
 	end
 	return rest(s)
 end

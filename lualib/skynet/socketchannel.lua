@@ -10,8 +10,9 @@
 --- brings the function that reads its answer. By session: the channel's `response` reads any answer and
 --- tells the session it belongs to, and each request brings its session.
 ---
---- Functions that read get an object with `read(n)` and `readline(separator)`, which yield, and raise
---- `socketchannel.error` when the connection ends.
+--- Functions that read get an object with `read(n)` and `readline(separator [, most])`, which yield, and raise
+--- `socketchannel.error` when the connection ends. A line of more than `most` bytes is an error that ends the connection, as
+--- any other that they raise: whoever waits for an answer gets it.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"

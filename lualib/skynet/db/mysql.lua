@@ -39,7 +39,8 @@ end
 --- Connects. Yields.
 ---
 --- Fields of `options`: host, port (3306), user, password, database, charset (such as "utf8mb4"; default:
---- the server's), max_packet_size (1 MiB), compact_arrays (rows as lists), on_connect(db) (run after each
+--- the server's), max_packet_size (what the server is told, 1 MiB; packets of up to 64 MiB are taken from it, or up to this if it
+--- is more), max_result_size (bytes of the answer to a query, each row with 64 more: 1 GiB), compact_arrays (rows as lists), on_connect(db) (run after each
 --- log-in); overload, connect_timeout, request_timeout (see skynet.socketchannel); tls (true, or a context of
 --- http.tlshelper.newctx with settings; the server has to have it); for accounts with caching_sha2_password without
 --- tls: server_public_key (PEM; default: the server is asked for it), get_server_public_key (false: it is not).
@@ -62,11 +63,15 @@ function M.connect(options)
 	}
 	local tls = options.tls and secure.new(options.tls, options.host)
 	self.tls = tls
+	local limits = result.limits(options)
 	self.text_response = function(sock)
-		return result.read(sock, result.text_row, self.compact)
+		return result.read(sock, result.text_row, self.compact, limits)
+	end
+	self.statement_response = function(sock)
+		return result.read_statement(sock, limits)
 	end
 	self.binary_response = function(sock)
-		local ok, value = result.read(sock, result.binary_row, self.compact)
+		local ok, value = result.read(sock, result.binary_row, self.compact, limits)
 		value.mulitresultset = value.multiresultset -- the name it has had for `execute`
 		return ok, value
 	end
@@ -127,7 +132,7 @@ end
 ---@param sql string
 ---@return table statement for `execute`, or an error
 function M:prepare(sql)
-	return request(self, PREPARE .. sql, result.read_statement)
+	return request(self, PREPARE .. sql, self.statement_response)
 end
 
 --- Runs a prepared statement. Yields.

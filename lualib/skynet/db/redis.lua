@@ -11,7 +11,6 @@
 local socketchannel = require "skynet.socketchannel"
 local login = require "skynet.db.redis.login"
 local resp = require "skynet.db.redis.resp"
-local read_reply = resp.read_reply
 
 local M = {}
 
@@ -32,26 +31,29 @@ setmetatable(Connection, {
 			else
 				arguments = table.pack(first, ...)
 			end
-			return self[1]:request(resp.command(name, arguments), read_reply)
+			return self[1]:request(resp.command(name, arguments), self[2])
 		end
 		methods[name] = command
 		return command
 	end,
 })
 
-local function read_boolean(sock)
-	local ok, value = read_reply(sock)
-	if ok then
-		return true, value ~= 0
-	end
-	return ok, value
+local function ask_boolean(self, name, arguments)
+	local read_reply = self[2]
+	return self[1]:request(resp.command(name, arguments), function(sock)
+		local ok, value = read_reply(sock)
+		if ok then
+			return true, value ~= 0
+		end
+		return ok, value
+	end)
 end
 
 --- Whether there is a key. Yields.
 ---@param key string
 ---@return boolean
 function Connection:exists(key)
-	return self[1]:request(resp.command("EXISTS", { key }), read_boolean)
+	return ask_boolean(self, "EXISTS", { key })
 end
 
 --- Whether a set has a member. Yields.
@@ -59,7 +61,7 @@ end
 ---@param value any
 ---@return boolean
 function Connection:sismember(key, value)
-	return self[1]:request(resp.command("SISMEMBER", { key, value }), read_boolean)
+	return ask_boolean(self, "SISMEMBER", { key, value })
 end
 
 --- Sends several commands at once. Yields.
@@ -72,6 +74,7 @@ function Connection:pipeline(commands, results)
 	for _, command in ipairs(commands) do
 		resp.append(parts, command[1], command, 2)
 	end
+	local read_reply = self[2]
 	return self[1]:request(parts, function(sock)
 		local ok, value
 		for _ = 1, #commands do
@@ -96,7 +99,9 @@ end
 --- Connects. Yields. Raises when it fails.
 ---
 --- Fields of `config`: host, port (6379), db (number), auth (password), username; overload,
---- connect_timeout, request_timeout (see skynet.socketchannel; the last one not with commands that block).
+--- connect_timeout, request_timeout (see skynet.socketchannel; the last one not with commands that block); max_reply (bytes
+--- of a reply, each value of a list with 16 more: 512 MiB). A longer reply, or a malformed one, is an error that ends the
+--- connection.
 ---@param config table
 ---@return table connection
 function M.connect(config)
@@ -110,7 +115,7 @@ function M.connect(config)
 		request_timeout = config.request_timeout,
 	}
 	channel:connect(true)
-	return setmetatable({ channel }, metatable)
+	return setmetatable({ channel, resp.reader(config.max_reply) }, metatable)
 end
 
 --- A connection that receives messages of channels: see skynet.db.redis.watch. Yields. Raises when it fails.

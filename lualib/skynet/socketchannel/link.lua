@@ -48,7 +48,17 @@ local function reader(read)
 	end
 end
 
-local read, readline = reader(socket.read), reader(socket.readline)
+local read = reader(socket.read)
+
+local function readline(self, separator, most)
+	local line, rest = socket.readline(self[1], separator, most)
+	if line then
+		return line
+	elseif rest == nil then
+		error(string.format("the server has sent a line of more than %d bytes", most), 0)
+	end
+	error(M.error)
+end
 
 --- Ends a ticket and wakes its task, unless that has given up.
 function M.settle(ticket, ok, data)

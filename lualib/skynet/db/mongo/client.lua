@@ -22,16 +22,23 @@ local metatable = {
 }
 
 local DEFAULT_PORT <const> = 27017
+local MAX_MESSAGE <const> = 48000000 -- the maxMessageSizeBytes of all servers
 
 ---------------------------------------------------------------- connecting
 
--- Reads a message of the server: the number of the request it answers, and its document, which lies
+-- Reads messages of the server: the number of the request it answers, and its document, which lies
 -- in the string.
-local function read_answer(sock)
-	local size = driver.length(sock:read(4))
-	local data = sock:read(size)
-	local ok, request, document = driver.reply(data)
-	return request, ok, { data = data, document = document }
+local function reader(most)
+	return function(sock)
+		local size = driver.length(sock:read(4))
+		if size > most then
+			error(string.format("mongo: the server announces a message of %d bytes, more than %d (option max_message_size)",
+				size, most), 0)
+		end
+		local data = sock:read(size)
+		local ok, request, document = driver.reply(data)
+		return request, ok, { data = data, document = document }
+	end
 end
 
 local function split_address(text)
@@ -77,7 +84,8 @@ end
 ---
 --- Fields of `config`: host, port (27017), username, password, authdb ("admin"), authmod ("scram_sha1",
 --- "scram_sha256"; by default what the server has); overload, connect_timeout, request_timeout (see
---- skynet.socketchannel). For a replica set: rs, a list of such tables; names and passwords are those of the first one.
+--- skynet.socketchannel), max_message_size (bytes of an answer: 48,000,000, which is what servers send at most; a longer one
+--- is an error that ends the connection). For a replica set: rs, a list of such tables; names and passwords are those of the first one.
 ---@param config table
 ---@return table client. Raises when it fails
 function M.connect(config)
@@ -100,7 +108,7 @@ function M.connect(config)
 		overload = config.overload,
 		connect_timeout = config.connect_timeout,
 		request_timeout = config.request_timeout,
-		response = read_answer,
+		response = reader(config.max_message_size or MAX_MESSAGE),
 		auth = function()
 			log_in(self, first)
 		end,

@@ -21,6 +21,7 @@ local PLUGINS <const>, TLS <const> = 0x80000, 0x800
 
 local SWITCH <const>, MORE <const>, OK <const> = 0xfe, 0x01, 0x00
 local OLDEST <const> = "mysql_native_password"
+local MAX_PACKET <const> = 1024 * 1024 -- bytes that a server may send at a time before it is known
 
 local function raise(payload)
 	local problem = packet.error(payload)
@@ -89,7 +90,7 @@ end
 ---@return string version of the server
 return function(channel, options, tls)
 	local function receive(sock)
-		local payload, sequence = packet.read(sock)
+		local payload, sequence = packet.read(sock, MAX_PACKET)
 		return true, { payload, sequence }
 	end
 	-- Sends a payload, if there is one, and waits for the next of the server.
@@ -107,7 +108,10 @@ return function(channel, options, tls)
 	if packet.is_error(payload) then
 		raise(payload)
 	end
-	local greeting = read_greeting(payload)
+	local ok, greeting = pcall(read_greeting, payload)
+	if not ok then
+		error("mysql: what the server says first is no greeting of MySQL", 0)
+	end
 	local login = {
 		password = options.password,
 		salt = greeting.salt,

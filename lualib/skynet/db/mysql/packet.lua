@@ -30,16 +30,30 @@ function M.encode(payload, sequence)
 	return table.concat(parts)
 end
 
+local function check_size(size, most, advice)
+	if size > most then
+		error(string.format("mysql: a packet of the server has more than %d bytes%s", most, advice or ""), 0)
+	end
+end
+
 --- Reads a payload. Yields.
 ---@param sock table of a socket channel
+---@param most integer bytes of it
+---@param advice string? how to have more, for the error
 ---@return string payload, integer sequence
-function M.read(sock)
+function M.read(sock, most, advice)
 	local size, sequence = unpack("<I3B", sock:read(4))
-	local payload = size > 0 and sock:read(size) or ""
+	check_size(size, most, advice)
+	if size == 0 then
+		error("mysql: the server has sent an empty packet", 0)
+	end
+	local payload = sock:read(size)
 	if size == WHOLE then
-		local parts = { payload }
+		local parts, total = { payload }, size
 		repeat
 			size, sequence = unpack("<I3B", sock:read(4))
+			total = total + size
+			check_size(total, most, advice)
 			parts[#parts + 1] = size > 0 and sock:read(size) or ""
 		until size < WHOLE
 		payload = table.concat(parts)

@@ -6,10 +6,42 @@ local packet = require "skynet.db.mysql.packet"
 local M = {}
 
 local unpack, byte, format = string.unpack, string.byte, string.format
-local read_packet, read_integer, read_text = packet.read, packet.integer, packet.text
+local read_integer, read_text = packet.integer, packet.text
 
 local MORE_RESULTS <const> = 0x8  -- status of the server
 local UNSIGNED <const> = 0x20     -- flag of a column
+
+---------------------------------------------------------------- limits
+
+local MAX_PACKET <const> = 64 * 1024 * 1024 -- max_allowed_packet of a server that was not told otherwise
+local MAX_RESULT <const> = 1024 * 1024 * 1024
+local PACKET <const> = 64      -- bytes that a row takes besides its own
+local MAX_COLUMNS <const> = 65535
+
+--- What is believed of a server. Does not yield.
+---@param options { max_packet_size: integer?, max_result_size: integer? } of skynet.db.mysql
+---@return table limits
+function M.limits(options)
+	return {
+		packet = math.max(options.max_packet_size or 0, MAX_PACKET),
+		result = options.max_result_size or MAX_RESULT,
+	}
+end
+
+-- `budget` is { packet =, result =, left = }, of one answer.
+local function read_packet(sock, budget)
+	local payload = packet.read(sock, budget.packet, " (option max_packet_size)")
+	local left = budget.left - #payload - PACKET
+	if left < 0 then
+		error(string.format("mysql: a result has more than %d bytes (option max_result_size)", budget.result), 0)
+	end
+	budget.left = left
+	return payload
+end
+
+local function new_budget(limits)
+	return { packet = limits.packet, result = limits.result, left = limits.result }
+end
 
 ---------------------------------------------------------------- columns
 
@@ -36,16 +68,16 @@ local function read_column(payload)
 	return column
 end
 
---- Reads descriptions of columns and what ends them. Yields.
----@param sock table
----@param count integer
----@return table[] columns { name =, type =, decimals =, is_signed = }
-function M.read_columns(sock, count)
+-- Reads descriptions of columns and what ends them: { name =, type =, decimals =, is_signed = } each. Yields.
+local function read_columns(sock, count, budget)
+	if not count or count < 0 or count > MAX_COLUMNS then
+		error("mysql: no number of columns: " .. tostring(count), 0)
+	end
 	local columns = {}
 	for i = 1, count do
-		columns[i] = read_column((read_packet(sock)))
+		columns[i] = read_column(read_packet(sock, budget))
 	end
-	if count > 0 and not packet.is_end((read_packet(sock))) then
+	if count > 0 and not packet.is_end(read_packet(sock, budget)) then
 		error("mysql: more columns than announced", 0)
 	end
 	return columns
@@ -181,8 +213,8 @@ end
 ---------------------------------------------------------------- results
 
 -- Reads a result. Returns it and whether another one follows; or nil and the error.
-local function read_result(sock, read_row, compact)
-	local payload = read_packet(sock)
+local function read_result(sock, read_row, compact, budget)
+	local payload = read_packet(sock, budget)
 	if packet.is_error(payload) then
 		return nil, packet.error(payload)
 	elseif byte(payload) == 0x00 then
@@ -191,10 +223,10 @@ local function read_result(sock, read_row, compact)
 	elseif byte(payload) == 0xfb then
 		error("mysql: files of the client cannot be loaded", 0)
 	end
-	local columns = M.read_columns(sock, (read_integer(payload, 1)))
+	local columns = read_columns(sock, (read_integer(payload, 1)), budget)
 	local rows, count = {}, 0
 	while true do
-		payload = read_packet(sock)
+		payload = read_packet(sock, budget)
 		local first = byte(payload)
 		if first == 0xfe and packet.is_end(payload) then
 			return rows, packet.end_status(payload) & MORE_RESULTS ~= 0
@@ -216,10 +248,12 @@ end
 ---@param sock table
 ---@param read_row function M.text_row or M.binary_row
 ---@param compact boolean? rows as lists
+---@param limits table of `limits`
 ---@return true, table result a list of rows; or what packet.ok returns; several of them as a list with
 --- `multiresultset`; an error as { badresult = true, err =, errno =, sqlstate = }
-function M.read(sock, read_row, compact)
-	local result, more = read_result(sock, read_row, compact)
+function M.read(sock, read_row, compact, limits)
+	local budget = new_budget(limits)
+	local result, more = read_result(sock, read_row, compact, budget)
 	if not result then
 		return true, mark_bad({}, more)
 	elseif not more then
@@ -227,7 +261,7 @@ function M.read(sock, read_row, compact)
 	end
 	local all = { result, multiresultset = true }
 	while more do
-		result, more = read_result(sock, read_row, compact)
+		result, more = read_result(sock, read_row, compact, budget)
 		if not result then
 			return true, mark_bad(all, more)
 		end
@@ -237,18 +271,21 @@ function M.read(sock, read_row, compact)
 end
 
 --- Reads the answer to a statement that was to be prepared. Yields.
+---@param sock table
+---@param limits table of `limits`
 ---@return true, table statement { prepare_id, param_count, field_count, warning_count, params, fields }, or
 --- an error as of `read`
-function M.read_statement(sock)
-	local payload = read_packet(sock)
+function M.read_statement(sock, limits)
+	local budget = new_budget(limits)
+	local payload = read_packet(sock, budget)
 	if packet.is_error(payload) then
 		return true, mark_bad({}, packet.error(payload))
 	end
 	local statement = {}
 	statement.prepare_id, statement.field_count, statement.param_count, statement.warning_count =
 		unpack("<I4I2I2xI2", payload, 2)
-	statement.params = M.read_columns(sock, statement.param_count)
-	statement.fields = M.read_columns(sock, statement.field_count)
+	statement.params = read_columns(sock, statement.param_count, budget)
+	statement.fields = read_columns(sock, statement.field_count, budget)
 	return true, statement
 end
 

@@ -31,26 +31,38 @@ local function node_of(entry)
 	return node
 end
 
+local function is_slot(number)
+	return math.type(number) == "integer" and number >= 0 and number < SLOTS
+end
+
+-- The nodes, and which of them has which slot. Raises when the reply makes no sense.
+local function read_slots(ranges)
+	local slots, nodes = {}, {}
+	for _, range in ipairs(ranges) do
+		if not is_slot(range[1]) or not is_slot(range[2]) then
+			error("invalid reply of redis: CLUSTER SLOTS with a slot that cannot be", 0)
+		end
+		local node = node_of(range[3])
+		node.slaves = {}
+		for i = 4, #range do
+			table.insert(node.slaves, node_of(range[i]))
+		end
+		table.insert(nodes, node)
+		for slot = range[1], range[2] do
+			slots[slot] = node
+		end
+	end
+	return slots, nodes
+end
+
 --- Asks the nodes it was created with which node has which slots. Yields.
 function Cluster:initialize_slots_cache()
 	for _, known in ipairs(self.startup_nodes) do
-		local ok, ranges = pcall(function()
-			return self:get_connection(known):cluster "slots"
+		local ok, slots, nodes = pcall(function()
+			return read_slots(self:get_connection(known):cluster "slots")
 		end)
 		if ok then
-			self.slots, self.nodes = {}, {}
-			for _, range in ipairs(ranges) do
-				local node = node_of(range[3])
-				node.slaves = {}
-				for i = 4, #range do
-					table.insert(node.slaves, node_of(range[i]))
-				end
-				table.insert(self.nodes, node)
-				for slot = range[1], range[2] do
-					self.slots[slot] = node
-				end
-			end
-			self.stale = false
+			self.slots, self.nodes, self.stale = slots, nodes, false
 			return
 		end
 	end
@@ -128,6 +140,7 @@ local function settings(self, node)
 		db = self.opt.db or 0,
 		connect_timeout = self.opt.connect_timeout,
 		request_timeout = self.opt.request_timeout,
+		max_reply = self.opt.max_reply,
 	}
 end
 
@@ -229,6 +242,9 @@ local function follow(self, problem)
 	local kind, slot, host, port = string.match(problem, "(%u+) (%d+) (%S*):(%d+)$")
 	if kind == "MOVED" or kind == "ASK" then
 		slot = math.tointeger(tonumber(slot))
+		if not is_slot(slot) then
+			return nil
+		end
 		local node = { host = host, port = math.tointeger(tonumber(port)) }
 		if kind == "ASK" then
 			return node
@@ -354,7 +370,7 @@ local metatable = {
 
 --- Connects. Yields.
 ---
---- Fields of `opt`: auth, username, db, connect_timeout, request_timeout (as for skynet.db.redis),
+--- Fields of `opt`: auth, username, db, connect_timeout, request_timeout, max_reply (as for skynet.db.redis),
 --- max_connections (256), read_slave: read from a replica when the node of a key cannot be reached.
 ---@param startup_nodes table[] some of the nodes, each { host =, port = }; or one
 ---@param opt table?

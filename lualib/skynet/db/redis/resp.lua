@@ -66,52 +66,97 @@ end
 
 ---------------------------------------------------------------- replies
 
-local read_reply
+-- A server may lie: nothing that it announces is believed beyond these.
+local MAX_LINE <const> = 64 * 1024 -- bytes of a status, an error or a number
+local MAX_DEPTH <const> = 128      -- lists in lists
+local MAX_REPLY <const> = 512 * 1024 * 1024
+local ITEM <const> = 16            -- bytes that a value of a list takes besides its own
 
-local readers = {
-	["+"] = function(_, text)
-		return true, text
+local function invalid(problem, ...)
+	error("invalid reply of redis: " .. string.format(problem, ...), 0)
+end
+
+local function length_of(line)
+	local size = string.find(line, "^.%-?%d+$") and math.tointeger(tonumber(string.sub(line, 2)))
+	if not size or size < -1 then
+		invalid("%q is no length", string.sub(line, 1, 64))
+	end
+	return size
+end
+
+-- Each gets the socket, the line, how many bytes of the reply may follow, its most, and the depth; and returns ok, value, and
+-- how many bytes may follow then.
+local readers
+readers = {
+	["+"] = function(_, line, left)
+		return true, string.sub(line, 2), left
 	end,
-	["-"] = function(_, text)
-		return false, text
+	["-"] = function(_, line, left)
+		return false, string.sub(line, 2), left
 	end,
-	[":"] = function(_, text)
-		return true, math.tointeger(text) or tonumber(text)
+	[":"] = function(_, line, left)
+		local text = string.sub(line, 2)
+		return true, math.tointeger(text) or tonumber(text) or invalid("%q is no number", string.sub(line, 1, 64)), left
 	end,
-	["$"] = function(sock, text)
-		local size = tonumber(text)
+	["$"] = function(sock, line, left, most)
+		local size = length_of(line)
 		if size < 0 then
-			return true, nil
+			return true, nil, left
+		elseif size > left then
+			invalid("more than %d bytes (option max_reply)", most)
 		end
-		return true, string.sub(sock:read(size + 2), 1, -3)
+		local bytes = sock:read(size + 2)
+		if string.find(bytes, "\r\n", size + 1, true) ~= size + 1 then
+			invalid "a string is longer than its length"
+		end
+		return true, string.sub(bytes, 1, -3), left - size
 	end,
-	["*"] = function(sock, text)
-		local count = tonumber(text)
+	["*"] = function(sock, line, left, most, depth)
+		local count = length_of(line)
 		if count < 0 then
-			return true, nil
+			return true, nil, left
+		elseif depth == MAX_DEPTH then
+			invalid("more than %d lists in each other", MAX_DEPTH)
+		elseif count > left // ITEM then
+			invalid("a list of %d values cannot be within %d bytes (option max_reply)", count, most)
 		end
 		local list, all_ok = {}, true
+		left = left - count * ITEM
 		for i = 1, count do
+			local item = sock:readline("\r\n", MAX_LINE)
+			local reader = readers[string.sub(item, 1, 1)]
+			if not reader then
+				invalid("%q", string.sub(item, 1, 64))
+			end
 			local ok
-			ok, list[i] = read_reply(sock)
+			ok, list[i], left = reader(sock, item, left - #item, most, depth + 1)
+			if left < 0 then
+				invalid("more than %d bytes (option max_reply)", most)
+			end
 			all_ok = all_ok and ok
 		end
-		return all_ok, list
+		return all_ok, list, left
 	end,
 }
 
---- Reads a reply; for `request` of a socket channel. Yields.
----@param sock table
----@return boolean ok, any value of it or the text of the error; a list is not ok when one of its items is not
-function read_reply(sock)
-	local line = sock:readline "\r\n"
-	local reader = readers[string.sub(line, 1, 1)]
-	if not reader then
-		error(string.format("invalid reply of redis: %q", line), 0)
+--- A function that reads a reply; for `request` of a socket channel. It yields, and returns ok and the value, or the text of
+--- the error; a list is not ok when one of its items is not.
+---@param most integer? bytes of a reply, each value of a list with 16 more; 512 MiB by default
+---@return fun(sock: table): boolean, any
+function M.reader(most)
+	most = most or MAX_REPLY
+	return function(sock)
+		local line = sock:readline("\r\n", MAX_LINE)
+		local reader = readers[string.sub(line, 1, 1)]
+		if not reader then
+			invalid("%q", string.sub(line, 1, 64))
+		end
+		local ok, value = reader(sock, line, most, most, 0)
+		return ok, value
 	end
-	return reader(sock, string.sub(line, 2))
 end
 
-M.read_reply = read_reply
+--- One of 512 MiB. Yields.
+M.read_reply = M.reader()
 
 return M

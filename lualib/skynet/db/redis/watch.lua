@@ -35,7 +35,7 @@ Watch.punsubscribe = send_each "PUNSUBSCRIBE"
 --- connection is lost; the next call connects again
 function Watch:message()
 	while true do
-		local reply = self.link:response(resp.read_reply)
+		local reply = self.link:response(self.read_reply)
 		local kind = reply[1]
 		if kind == "message" then
 			return reply[3], reply[2]
@@ -59,7 +59,7 @@ end
 ---@param config table as for `redis.connect`
 ---@return table watch
 return function(config)
-	local self = { channels = {}, patterns = {} }
+	local self = { channels = {}, patterns = {}, read_reply = resp.reader(config.max_reply) }
 	local log_in = login(config)
 	self.link = socketchannel.channel {
 		host = config.host,

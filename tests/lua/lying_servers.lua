@@ -1,0 +1,206 @@
+-- Servers that send what they should not: each is found out at once, whoever waits is told, and the connection is closed.
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local redis = require "skynet.db.redis"
+local rediscluster = require "skynet.db.redis.cluster"
+local mysql = require "skynet.db.mysql"
+local mongo = require "skynet.db.mongo"
+local socketchannel = require "skynet.socketchannel"
+local check = require "check"
+
+local cases = {}
+
+-- A server that sends `bytes` to everybody, `again` behind them without end, and notes when it is left. Returns its port and
+-- a function that waits for that.
+local function server(bytes, again, waits)
+	local left, token = 0, {}
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		socket.warning(id, function() end)
+		if waits == false or socket.read(id) then
+			socket.write(id, bytes)
+			while again and not socket.disconnected(id) and socket.write(id, again) do
+				skynet.sleep(1)
+			end
+			while socket.read(id) do end
+		end
+		socket.close(id)
+		left = left + 1
+		skynet.wakeup(token)
+	end)
+	return port, function()
+		while left == 0 do
+			skynet.wait(token)
+		end
+		socket.close(listener)
+	end
+end
+
+local function expect(text, func, ...)
+	local ok, problem = pcall(func, ...)
+	problem = type(problem) == "table" and problem.reason or problem
+	if ok or not string.find(tostring(problem), text, 1, true) then
+		error(string.format("expected %q, got %s", text, tostring(problem)), 2)
+	end
+end
+
+local function redis_lies(text, bytes, again)
+	local port, wait_until_left = server(bytes, again)
+	local db = redis.connect { host = "127.0.0.1", port = port, max_reply = 100000 }
+	local second
+	skynet.fork(function()
+		second = table.pack(pcall(db.get, db, "y"))
+		skynet.wakeup(db)
+	end)
+	expect(text, db.get, db, "x")
+	if not second then
+		skynet.wait(db)
+	end
+	check.equal(second[1], false, "who waits behind it")
+	wait_until_left()
+	db:disconnect()
+end
+
+function cases.redis_lines_have_an_end()
+	redis_lies("a line of more than 65536 bytes", "+", string.rep("x", 100000))
+	redis_lies("a line of more than 65536 bytes", ":" .. string.rep("1", 70000) .. "\r\n")
+end
+
+function cases.redis_lengths_are_lengths()
+	for _, bytes in ipairs { "$99999999999999999999", "$-7", "*-2", "$1e3", "$0x10", "$", "* 1", "$1.0" } do
+		redis_lies(string.format("%q is no length", bytes), bytes .. "\r\n")
+	end
+	redis_lies([[":x" is no number]], ":x\r\n")
+	redis_lies("longer than its length", "$2\r\nabcdef\r\n")
+	redis_lies([["?what"]], "?what\r\n")
+	redis_lies([["?in"]], "*1\r\n?in\r\n")
+end
+
+function cases.redis_replies_are_as_long_as_they_may_be()
+	redis_lies("more than 100000 bytes (option max_reply)", "$9223372036854775807\r\n")
+	redis_lies("more than 100000 bytes (option max_reply)", "$100001\r\n")
+	redis_lies("more than 100000 bytes (option max_reply)", "*2\r\n$60000\r\n" .. string.rep("x", 60000) .. "\r\n$60000\r\n")
+	redis_lies("a list of 2000000000 values", "*2000000000\r\n:1\r\n")
+	redis_lies("a list of 5000 values", "*2\r\n*5000\r\n" .. string.rep(":1\r\n", 5000) .. "*5000\r\n")
+	redis_lies("more than 128 lists in each other", string.rep("*1\r\n", 200000))
+end
+
+function cases.redis_replies_within_the_limits_are_read()
+	local nested = string.rep("*1\r\n", 128) .. "$2\r\nhi\r\n"
+	local port, wait_until_left = server(nested .. "$99998\r\n" .. string.rep("x", 99998) .. "\r\n*2\r\n$-1\r\n*-1\r\n"
+		.. "+" .. string.rep("y", 65535) .. "\r\n")
+	local db = redis.connect { host = "127.0.0.1", port = port, max_reply = 100000 }
+	local value = db:get "a"
+	for _ = 1, 128 do
+		value = value[1]
+	end
+	check.equal(value, "hi")
+	check.equal(#db:get "b", 99998)
+	check.equal(db:get "c", {})
+	check.equal(db:get "d", string.rep("y", 65535))
+	db:disconnect()
+	wait_until_left()
+end
+
+function cases.slots_of_a_redis_cluster_are_few()
+	local ranges = "+OK\r\n*1\r\n*3\r\n:0\r\n:%d\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n"
+	for _, last in ipairs { 16383, 16384, math.maxinteger } do
+		local port, wait_until_left = server(string.format(ranges, last, 1))
+		local db = rediscluster.new { host = "127.0.0.1", port = port }
+		check.equal(db.slots[0] ~= nil, last == 16383)
+		db:close()
+		wait_until_left()
+	end
+end
+
+local function mysql_lies(text, bytes, options)
+	local port, wait_until_left = server(bytes, nil, false)
+	options = options or {}
+	options.host, options.port = "127.0.0.1", port
+	expect(text, mysql.connect, options)
+	wait_until_left()
+end
+
+-- A server whose log-in goes well and whose first answer is `answer`.
+local function mysql_server(answer)
+	local function packet(payload, sequence)
+		return string.pack("<I3B", #payload, sequence) .. payload
+	end
+	local greeting = "\x0a5.7\0" .. string.pack("<I4", 1) .. "12345678\0" .. string.pack("<I2BI2I2B", 0xf7ff, 33, 2, 0x8, 21)
+		.. string.rep("\0", 10) .. "123456789012\0" .. "mysql_native_password\0"
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		socket.write(id, packet(greeting, 0))
+		if socket.read(id) then
+			socket.write(id, packet("\0\0\0\2\0\0\0", 2))
+			socket.read(id)
+			for i, payload in ipairs(answer) do
+				socket.write(id, type(payload) == "table" and payload[1] or packet(payload, i))
+			end
+			while socket.read(id) do end
+		end
+		socket.close(id)
+		socket.close(listener)
+	end)
+	return port
+end
+
+function cases.mysql_packets_have_a_limit()
+	mysql_lies("a packet of the server has more than 1048576 bytes", "\xff\xff\xff\0x")
+	local big = { "\xff\xff\xff\1" .. string.rep("x", 0xffffff) }
+	local db = mysql.connect { host = "127.0.0.1", port = mysql_server { big, big, big, big, { "\5\0\0\1" } } }
+	expect("more than 67108864 bytes (option max_packet_size)", db.query, db, "select a")
+	db:disconnect()
+	mysql_lies("an empty packet", string.rep("\0\0\0\0", 1000))
+	mysql_lies("no greeting", "\5\0\0\0\x0aabcd")
+end
+
+function cases.mysql_results_have_a_limit()
+	local column = "\3def\0\0\0\1a\0\x0c" .. string.pack("<I2I4BI2B", 33, 10, 253, 0, 0) .. "\0\0"
+	local row, rows_end = "\xfc" .. string.pack("<I2", 300) .. string.rep("x", 300), "\xfe\0\0\2\0"
+	for text, answer in pairs {
+		["more than 1100 bytes (option max_result_size)"] = { "\1", column, rows_end, row, row, row, row, rows_end },
+		["no number of columns: 9223372036854775807"] = { "\xfe" .. string.pack("<i8", math.maxinteger) },
+		["no number of columns: 65536"] = { "\xfd\0\0\1" },
+	} do
+		local db = mysql.connect { host = "127.0.0.1", port = mysql_server(answer), max_result_size = 1100 }
+		expect(text, db.query, db, "select a")
+		db:disconnect()
+	end
+	local port = mysql_server { "\1", column, rows_end, row, row, rows_end }
+	local db = mysql.connect { host = "127.0.0.1", port = port, max_result_size = 1100 }
+	check.equal(db:query "select a", { { a = string.rep("x", 300) }, { a = string.rep("x", 300) } })
+	db:disconnect()
+end
+
+function cases.mongo_messages_have_a_limit()
+	for size, text in pairs {
+		[0x7fffffff] = "announces a message of 2147483643 bytes, more than 48000000 (option max_message_size)",
+		[-5] = "Invalid message length",
+		[3] = "Invalid message length",
+	} do
+		local port, wait_until_left = server(string.pack("<i4", size) .. "xxxx")
+		expect(text, mongo.client, { host = "127.0.0.1", port = port })
+		wait_until_left()
+	end
+	local port, wait_until_left = server(string.pack("<i4", 2000) .. "xxxx")
+	expect("more than 1000 ", mongo.client, { host = "127.0.0.1", port = port, max_message_size = 1000 })
+	wait_until_left()
+end
+
+function cases.lines_of_a_channel_have_the_limit_that_is_asked_for()
+	local port, wait_until_left = server("12345\n1234567890\n123456")
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
+	local function line_within(most)
+		return channel:request("x", function(sock) return true, sock:readline("\n", most) end)
+	end
+	check.equal(line_within(5), "12345")
+	check.equal(line_within(nil), "1234567890")
+	expect("a line of more than 5 bytes", line_within, 5)
+	wait_until_left()
+	channel:close()
+end
+
+check.run(cases)
