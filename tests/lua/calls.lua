@@ -283,6 +283,17 @@ function cases.errors_tell_which_command_of_whom()
 	assert(string.find(problem, asked, 1, true), problem)
 end
 
+function cases.requests_that_cannot_be_unpacked_fail_and_are_reported_a_few_times()
+	if not check.ours then
+		return -- each is reported
+	end
+	local p = peer()
+	for _ = 1, 100 do
+		check.raises("call failed", skynet.rawcall, p, "lua", "\xff\xff\xff")
+	end
+	check.equal(skynet.call(p, "lua", "echo", 1), 1)
+end
+
 function cases.batch_that_cannot_be_packed_leaves_nothing_behind()
 	if not check.ours then
 		return -- its answers find a coroutine that has not begun

@@ -184,12 +184,16 @@ local function new_task(body)
 	return task
 end
 
--- The task raised an error: its caller learns of it; returns the text to report.
+-- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
 local function bury(task, problem)
 	local place = ""
 	if origin[task] then
 		mistakes = mistakes or require "skynet.internal.mistakes"
 		place = mistakes.handler(task)
+		local caller = getinfo(task, 1, "f")
+		if caller and caller.func == task_main then
+			place = mistakes.unreadable(task, place)
+		end
 	end
 	local debt = owed[task]
 	if debt then
@@ -204,7 +208,7 @@ local function bury(task, problem)
 	end
 	origin[task] = nil
 	tags[task] = nil
-	local text = traceback(task, tostring(problem) .. place)
+	local text = place and traceback(task, tostring(problem) .. place)
 	close_thread(task)
 	return text
 end

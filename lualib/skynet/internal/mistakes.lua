@@ -78,6 +78,34 @@ function M.handler(task)
 		runtime.api.address(runtime.origin[task]), handler.short_src, handler.linedefined)
 end
 
+local REPORTS <const>, REPORTS_TIME <const> = 5, 1000 -- of requests that cannot be unpacked, in so many 1/100 s
+local reports, unsaid, since = 0, 0, 0
+
+--- What a report says about a task whose main function has called what failed: `place`, or nil if it is one of too many
+--- requests that cannot be unpacked. Those may come from another node, as many as it likes; the next report counts them.
+---@param task thread
+---@param place string
+---@return string?
+function M.unreadable(task, place)
+	if debug.getinfo(task, 0, "f").func ~= core.unpack then
+		return place
+	end
+	local now = core.now()
+	if now - since >= REPORTS_TIME then
+		since, reports = now, 0
+	end
+	if reports >= REPORTS then
+		unsaid = unsaid + 1
+		return nil
+	end
+	reports = reports + 1
+	if unsaid > 0 then
+		place = string.format("%s\n(%d requests before that, which could not be unpacked either, were not reported)", place, unsaid)
+		unsaid = 0
+	end
+	return place
+end
+
 -- Where the parameters of the functions that call are: that of the protocol, and the command.
 local function layout(func)
 	local api = runtime.api
