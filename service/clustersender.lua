@@ -8,6 +8,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
+local outflow = require "skynet.internal.outflow"
 
 local node, our_name, first_host, first_port = ...
 
@@ -35,7 +36,8 @@ local state = "new" -- "up", "lost": being connected again, "closed": by cluster
 local max_bytes = 1024 * 1024 * 1024 -- of unfinished answers, together
 local patience      -- 1/100 s that a request waits for a lost connection; nil: it waits for one try
 local max_waiting_bytes = 64 * 1024 * 1024 -- of the requests that wait for it
-local output_limit  -- bytes that may wait in the open connection; nil: that of the node
+local output_limit  -- bytes that may wait in the open connection, or it is closed; nil: see `refusal`
+local refusal       -- tells why the open connection takes no more; nil: it has its own limit
 local heartbeat     -- 1/100 s of silence after which the node is asked whether it lives; nil: never
 local heard = 0     -- when it has sent something
 local parked, parked_first, parked_last = {}, 1, 0 -- tasks that wait for the connection or for a try, in order
@@ -94,8 +96,14 @@ end
 local function connected()
 	enter "up"
 	heard = skynet.now()
-	if output_limit and channel.link then
-		socket.write_limit(channel.link[1], output_limit)
+	refusal = nil
+	if channel.link then
+		local fd = channel.link[1]
+		if output_limit then
+			socket.write_limit(fd, output_limit)
+		else
+			refusal = outflow.watch(fd, max_waiting_bytes)
+		end
 	end
 	if heartbeat then
 		skynet.fork(watch_node)
@@ -296,6 +304,14 @@ local function park(bytes, limit)
 	return true
 end
 
+-- Raises when the open connection is full, and the other side takes nothing.
+local function check_outflow()
+	local why = refusal and refusal()
+	if why then
+		error(string.format("cluster node [%s] (%s) does not read: %s", node, target, why), 0)
+	end
+end
+
 -- Raises when there is no connection for a request of so many bytes. Yields.
 local function wait_for_connection(bytes)
 	local reason = trouble
@@ -395,6 +411,8 @@ local function request(address, msg, sz)
 	session = following
 	if state ~= "up" then
 		wait_for_connection(sz)
+	else
+		check_outflow()
 	end
 	send_trace()
 	return channel:request(packet, current, parts)
@@ -414,11 +432,11 @@ function command.req(...)
 	end
 end
 
-local untold, telling = 0, false -- pushes that were lost since the last report of that
+local untold, telling, why_lost = 0, false, nil -- pushes that were lost since the last report of that
 
-local function tell_of_lost(problem)
+local function tell_of_lost()
 	repeat
-		skynet.error(string.format("cluster node [%s] (%s): sends that are lost: %d: %s", node, target, untold, problem))
+		skynet.error(string.format("cluster node [%s] (%s): sends that are lost: %d: %s", node, target, untold, why_lost))
 		untold = 0
 		skynet.sleep(REPORT_LOST)
 	until untold == 0
@@ -427,10 +445,10 @@ end
 
 local function count_lost(problem)
 	figures.dropped = figures.dropped + 1
-	untold = untold + 1
+	untold, why_lost = untold + 1, tostring(problem)
 	if not telling then
 		telling = true
-		skynet.fork(tell_of_lost, tostring(problem))
+		skynet.fork(tell_of_lost)
 	end
 end
 
@@ -447,6 +465,8 @@ function command.push(address, msg, sz)
 	local ok, problem = true, nil
 	if state ~= "up" then
 		ok, problem = pcall(wait_for_connection, sz)
+	elseif refusal then
+		ok, problem = pcall(check_outflow)
 	end
 	if ok then
 		ok, problem = pcall(channel.request, channel, packet, nil, parts)

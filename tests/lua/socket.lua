@@ -182,6 +182,38 @@ function cases.output_that_piles_up_is_reported()
 	socket.close(b)
 end
 
+function cases.output_is_refused_only_while_the_other_side_takes_nothing()
+	if not check.ours then
+		return -- a module of our own
+	end
+	local a, b = pair()
+	local refusal = require "skynet.internal.outflow".watch(a, 2 * #BIG)
+	local written, total = 0, 0
+	local function write(count)
+		for _ = 1, count do
+			socket.write(a, BIG)
+			written = written + #BIG
+		end
+	end
+	write(16)
+	check.equal(refusal(), nil, "a burst")
+	socket.pause(b)
+	write(16)
+	local why
+	repeat
+		skynet.sleep(10)
+		why = refusal()
+	until why
+	assert(string.find(why, "it has taken none of them", 1, true), why)
+	while total < written do total = total + #assert(socket.read(b)) end
+	repeat skynet.sleep(1) until not refusal()
+	write(1)
+	socket.close(a)
+	while total < written do total = total + #assert(socket.read(b)) end
+	check.equal(socket.read(b), false)
+	socket.close(b)
+end
+
 function cases.sockets_can_be_given_away()
 	local a, b = pair()
 	socket.write(a, "for the next owner")
