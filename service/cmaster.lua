@@ -59,7 +59,7 @@ end
 local on = {}
 
 function on.R(_, name, handle)
-	assert(math.type(handle) == "integer", "Invalid request")
+	assert(math.type(handle) == "integer" and (type(name) == "string" or type(name) == "number"), "Invalid request")
 	names[name] = handle
 	tell_all(packet.make("N", name, handle))
 end

@@ -11,6 +11,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketdriver = require "skynet.socketdriver"
 local packet = require "skynet.internal.harborpacket"
+local printable = require "skynet.internal.printable"
 local admission = require "skynet.internal.admission"
 require "skynet.manager"
 
@@ -182,7 +183,29 @@ local function tell_master(...)
 	end
 end
 
+-- The harbor service knows names of 1 to 15 bytes. The others come from any node of the network, as many as it likes.
+local LONGEST_NAME <const>, LINES <const>, LINES_TIME <const> = 15, 20, 1000
+local lines, unsaid, since = 0, 0, 0
+
+local function complain_of_name(name)
+	local now = skynet.now()
+	if now - since >= LINES_TIME then
+		since, lines = now, 0
+	end
+	if lines >= LINES then
+		unsaid = unsaid + 1
+		return
+	end
+	local more = unsaid > 0 and string.format(" (and %d before that were not written)", unsaid) or ""
+	lines, unsaid = lines + 1, 0
+	skynet.error(string.format("Invalid global name %s%s", printable(name), more))
+end
+
 local function tell_harbor(name)
+	local size = #tostring(name)
+	if size == 0 or size > LONGEST_NAME then
+		return complain_of_name(name)
+	end
 	skynet.redirect(harbor_service, names[name], "harbor", 0, "N " .. name)
 end
 

@@ -14,7 +14,9 @@ fn run_test(name: &str) {
 
 #[test]
 fn calls_answer_or_fail_as_documented() {
-    run_test("calls");
+    let output = run("lua", "calls", "");
+    let reports = output.matches("Invalid serialize stream").count();
+    assert!(reports < 20, "{reports} reports:\n{output}");
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn cluster_requests_reach_names_and_handles() {
 #[test]
 fn global_names_may_be_used_by_who_is_told_them() {
     let [address, master, other] = [(); 3].map(|()| free_port());
-    run(
+    let output = run(
         "lua",
         "globalnames",
         &format!(
@@ -160,6 +162,8 @@ fn global_names_may_be_used_by_who_is_told_them() {
              address = \"127.0.0.1:{address}\"\nports = \"0 0 0 {other}\""
         ),
     );
+    let lines = output.matches("Invalid global name").count();
+    assert!(lines < 100, "{lines} lines:\n{output}");
 }
 
 #[test]
