@@ -71,6 +71,18 @@ function cases.packets_go_to_the_watchdog_or_the_agent()
 	socket.close(client)
 end
 
+-- Those of the C core up to v1.5.0, and what was copied from them, have no function for it.
+function cases.a_gate_that_does_not_wait_to_be_told_its_port_is_not_told()
+	for waits, expected in pairs { [true] = { "init", "init", "open", "init", "data" }, [false] = { "open", "data" } } do
+		local gate = skynet.newservice "plain_gate"
+		local client = socket.open("127.0.0.1", skynet.call(gate, "lua", "open", waits))
+		socket.write(client, packet "hello")
+		check.equal(skynet.call(gate, "lua", "kinds"), expected)
+		socket.close(client)
+		skynet.kill(gate)
+	end
+end
+
 function cases.a_gate_refuses_more_clients_than_it_may_have()
 	local gate = skynet.newservice "gate"
 	watch(gate)

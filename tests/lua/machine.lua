@@ -199,6 +199,19 @@ function cases.a_profile_counts_the_time_of_its_coroutine_only()
 	assert(measured > 0.02 and measured < 0.2, measured)
 end
 
+-- What skynet.coroutine of v1.0.0 to v1.3.0 resumes and yields by: the coroutine in whose name it is done comes along.
+function cases.the_profile_has_the_names_that_older_layers_resume_and_yield_by()
+	local me = coroutine.running()
+	local co = coroutine.create(function(...)
+		local more = profile.yield_co(me, select("#", ...), ...)
+		error(more, 0)
+	end)
+	check.equal({ profile.resume_co(co, me, 1, nil, 3) }, { true, 3, 1, nil, 3 })
+	check.equal({ profile.resume_co(co, me, "on purpose") }, { false, "on purpose" })
+	check.raises("thread expected", profile.resume_co, co, 1)
+	check.raises("thread expected", profile.yield_co, 1)
+end
+
 function cases.a_profile_is_started_once_and_stopped_once()
 	local co = coroutine.create(print)
 	profile.start(co)

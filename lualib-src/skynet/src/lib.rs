@@ -11,6 +11,7 @@ pub mod core;
 pub mod datasheet;
 pub mod debugchannel;
 pub mod http;
+mod listener;
 pub mod memory;
 pub mod mongo;
 pub mod multicast;

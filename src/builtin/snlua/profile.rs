@@ -12,9 +12,9 @@ use mlua_sys::{
     lua_checkstack, lua_closethread, lua_concat, lua_createtable, lua_error, lua_gettop,
     lua_insert, lua_newthread, lua_pop, lua_pushboolean, lua_pushcclosure, lua_pushlstring,
     lua_pushnil, lua_pushnumber, lua_pushstring, lua_pushthread, lua_pushvalue, lua_rawget,
-    lua_rawset, lua_resume, lua_setfield, lua_setmetatable, lua_settop, lua_status, lua_tonumber,
-    lua_topointer, lua_tothread, lua_type, lua_upvalueindex, lua_xmove, luaL_checktype, luaL_error,
-    luaL_where,
+    lua_rawset, lua_remove, lua_resume, lua_setfield, lua_setmetatable, lua_settop, lua_status,
+    lua_tonumber, lua_topointer, lua_tothread, lua_type, lua_upvalueindex, lua_xmove, lua_yield,
+    luaL_checktype, luaL_error, luaL_where,
 };
 
 use super::Snlua;
@@ -133,6 +133,26 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     }
 }
 
+/// `resume_co(coroutine, from, ...)` of releases up to v1.3.0: `resume(coroutine, ...)`. `from` was the coroutine to measure;
+/// each one is measured where it is resumed.
+unsafe extern "C-unwind" fn resume_co(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; index 2 is there, as it is a coroutine.
+    unsafe {
+        luaL_checktype(state, 2, LUA_TTHREAD);
+        lua_remove(state, 2);
+        resume(state)
+    }
+}
+
+/// `yield_co(from, ...)` of releases up to v1.3.0: `coroutine.yield(...)`.
+unsafe extern "C-unwind" fn yield_co(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; what Lua raises when it cannot yield leaves nothing behind.
+    unsafe {
+        luaL_checktype(state, 1, LUA_TTHREAD);
+        lua_yield(state, lua_gettop(state) - 1)
+    }
+}
+
 /// `wrap(function)`, as in Lua 5.5 manual §6.2.
 unsafe extern "C-unwind" fn wrap(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
@@ -225,11 +245,13 @@ unsafe extern "C-unwind" fn stop(state: *mut lua_State) -> c_int {
 
 /// Opens `skynet.profile`: pushes its table.
 pub(super) unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
-    let functions: [(&CStr, lua_CFunction); 4] = [
+    let functions: [(&CStr, lua_CFunction); 6] = [
         (c"start", start),
         (c"stop", stop),
         (c"resume", resume),
         (c"wrap", wrap),
+        (c"resume_co", resume_co),
+        (c"yield_co", yield_co),
     ];
     // SAFETY: called by Lua.
     unsafe {

@@ -16,7 +16,7 @@ use skynet_sys::{SocketMessage, socket_type};
 
 use self::splitter::{Fed, HEADER, Splitter, single};
 use crate::block::{Block, OutOfMemory};
-use crate::{Entry, check_version, register};
+use crate::{Entry, check_version, listener, register};
 
 const FUNCTIONS: &[Entry] = &[
     (c"pop", pop),
@@ -142,7 +142,9 @@ unsafe fn out_of_memory(state: *mut lua_State) -> c_int {
 /// | close | socket |
 /// | error | socket, text |
 /// | warning | socket, KiB that wait |
-/// | init | listening socket, address, port |
+/// | init | socket, address, port: it listens there; a client's, which has been started, has the text "start" |
+///
+/// There is no `init` for a gate that starts its listening socket without waiting for it: see [`listener`].
 unsafe extern "C-unwind" fn filter(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the message is the core's, valid for the call, and its block is ours.
     unsafe {
@@ -174,6 +176,7 @@ unsafe extern "C-unwind" fn filter(state: *mut lua_State) -> c_int {
         let number = |number: c_int| lua_pushinteger(state, number.into());
         let text = || lua_pushlstring(state, message.add(1).cast(), len);
         match r#type {
+            socket_type::CONNECT if !listener::told(state, id) => 1,
             socket_type::CONNECT => {
                 kind(INIT);
                 number(id);

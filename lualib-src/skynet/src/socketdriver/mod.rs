@@ -19,8 +19,8 @@ use skynet_sys::{
     skynet_socket_udp, skynet_socket_udp_connect, skynet_socket_udp_dial, skynet_socket_udp_listen,
 };
 
-use crate::Entry;
 use crate::service::{context, open};
+use crate::{Entry, listener};
 
 const FREE: &[Entry] = &[
     (c"buffer", buffer::buffer),
@@ -103,11 +103,13 @@ unsafe extern "C-unwind" fn listen(state: *mut lua_State) -> c_int {
     unsafe {
         let backlog = luaL_optinteger(state, 3, BACKLOG) as c_int;
         let (host, port) = address::check(state, 1);
+        listener::prepare(state);
         *libc::__errno_location() = 0;
         let id = skynet_socket_listen(context(state), host, port, backlog);
         if id < 0 {
             return cannot_listen(state, host, port);
         }
+        listener::made(state, id);
         opened(state, id, c"Listen error".as_ptr())
     }
 }
@@ -160,7 +162,11 @@ unsafe extern "C-unwind" fn shutdown(state: *mut lua_State) -> c_int {
 /// `start(id)`: lets the events of a socket in, to this service.
 unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
-    unsafe { skynet_socket_start(context(state), luaL_checkinteger(state, 1) as c_int) };
+    unsafe {
+        let id = luaL_checkinteger(state, 1) as c_int;
+        listener::started(state, id);
+        skynet_socket_start(context(state), id);
+    }
     0
 }
 
