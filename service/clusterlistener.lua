@@ -18,7 +18,7 @@ local function open(host, port)
 	socket.start(listener, function(fd, from)
 		skynet.send(clusterd, "lua", "socket", "open", fd, from)
 	end)
-	return address, real_port
+	return address or host, real_port or port -- the sockets of layers before v1.6.0 do not tell
 end
 
 skynet.start(function()

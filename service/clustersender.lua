@@ -31,6 +31,7 @@ local unpack, sub = string.unpack, string.sub
 local now = skynet.now
 
 local channel
+local host, port       -- where the node is, as the channel has them
 local session = 1
 local state = "new" -- "up", "lost": being connected again, "closed": by clusterd
 local max_bytes = 1024 * 1024 * 1024 -- of unfinished answers, together
@@ -87,7 +88,7 @@ local function watch_node()
 			if epoch == mine and heard < asked then
 				lose(string.format("it has said nothing for %.2f s", (skynet.now() - heard) / 100))
 				skynet.fork(reconnect)
-				return channel:changehost(channel.host) -- closes the connection
+				return channel:changehost(host, port) -- closes the connection
 			end
 		end
 	end
@@ -117,12 +118,19 @@ local function reason_of(problem)
 	return type(problem) == "table" and problem.reason or tostring(problem)
 end
 
+local function dial(timeout)
+	if not port or port > 65535 then
+		error(string.format("Invalid %s %s.", port and "port in address" or "address", target), 0)
+	end
+	channel.connect_timeout = timeout
+	return channel:connect(true)
+end
+
 -- One try to connect. Yields.
 local function try()
 	local mine = epoch
 	trying = true
-	channel.connect_timeout = RECONNECT_TIMEOUT
-	local ok, problem = pcall(channel.connect, channel, true)
+	local ok, problem = pcall(dial, RECONNECT_TIMEOUT)
 	trying = false
 	if epoch ~= mine then
 		return
@@ -333,6 +341,18 @@ local function wait_for_connection(bytes)
 	end
 end
 
+-- Host and port of an address, and how reports write it. The channel of an older Lua layer wants them apart.
+local function split(address, its_port)
+	if its_port then
+		return address, tonumber(its_port), address .. ":" .. its_port
+	end
+	local inner, number = address:match "%[(.-)%]:%s*(%d+)$"
+	if not inner then
+		inner, number = address:match "^([^:%[]*):%s*(%d+)$"
+	end
+	return inner or address, math.tointeger(tonumber(number)), address
+end
+
 local function megabytes(number)
 	return number and math.floor(number * 1024 * 1024)
 end
@@ -349,23 +369,22 @@ local function configure(options)
 	max_waiting_bytes = output_limit or max_waiting_bytes
 end
 
---- changenode host, port, options: where the node is; false: close the connection. Options: see docs/cluster.md, without
+--- changenode address, port, options: where the node is; false: close the connection. Options: see docs/cluster.md, without
 --- `__`. Fails when it does not connect; a sender that was connected before keeps trying.
-function command.changenode(host, port, options)
+function command.changenode(address, its_port, options)
 	configure(options or {})
-	if not host then
+	if not address then
 		skynet.error("Close cluster sender", target)
 		enter "closed"
 		channel:close()
 		release_parked()
 		return skynet.retpack(nil)
 	end
-	target = port and host .. ":" .. port or host
+	host, port, target = split(address, its_port)
 	enter(state == "new" and "new" or "lost")
-	channel:changehost(host, port)
+	channel:changehost(host, port or 0) -- closes the connection to where it was
 	local mine = epoch
-	channel.connect_timeout = CONNECT_TIMEOUT
-	local ok, problem = pcall(channel.connect, channel, true)
+	local ok, problem = pcall(dial, CONNECT_TIMEOUT)
 	if epoch == mine then
 		if ok then
 			connected()
@@ -483,14 +502,19 @@ function command.figures()
 end
 
 skynet.start(function()
-	channel = socketchannel.channel {
-		host = first_host,
-		port = tonumber(first_port),
+	host, port, target = split(first_host, first_port)
+	local ok
+	ok, channel = pcall(socketchannel.channel, {
+		host = host,
+		port = port or 0, -- `dial` says what is wrong with the address
 		response = read_response,
 		quiet = true, -- there are better lines here
 		nodelay = true,
-	}
-	target = first_host
+	})
+	if not ok then
+		local file = package.searchpath("skynet.socketchannel", package.path) or "skynet/socketchannel.lua"
+		error(string.format("%s is of another Lua layer than clustersender.lua, which cannot work with it: %s", file, channel))
+	end
 	skynet.dispatch("lua", function(_, _, name, ...)
 		command[name](...)
 	end)

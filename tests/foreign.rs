@@ -220,3 +220,40 @@ fn services_of_another_layer_are_named_when_they_do_not_fit() {
     let words = "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua";
     assert!(output.contains(words), "{output}");
 }
+
+/// The channels of releases up to v1.8.0 want host and port apart, and have other names for what is inside of them.
+#[test]
+fn the_services_of_cluster_work_with_the_channel_of_another_layer() {
+    let folder = scratch("other-channel");
+    fs::create_dir_all(folder.join("skynet")).unwrap();
+    let file = folder.join("skynet/socketchannel.lua");
+    let ours = fs::read_to_string(root().join("lualib/skynet/socketchannel.lua")).unwrap();
+    let other = ours
+        .replace("host = assert(options.host", "__host = assert(options.host")
+        .replace(
+            "port = options.port",
+            "__port = assert(options.port, 'no port')",
+        )
+        .replace("self.host", "self.__host")
+        .replace("self.port", "self.__port");
+    fs::write(&file, other).unwrap();
+    let config = format!(
+        "lua_path = '{}/?.lua;' .. lua_path\nports = '{}'",
+        folder.display(),
+        free_port()
+    );
+    run_test("lua", "otherchannel", &config);
+
+    fs::write(
+        &file,
+        "return { channel = function() error 'wants no table' end }",
+    )
+    .unwrap();
+    let config = format!("{config}\nunfit = 'yes'");
+    let output = run_test("lua", "otherchannel", &config);
+    let words = "skynet/socketchannel.lua is of another Lua layer than clustersender.lua";
+    assert!(
+        output.contains(words) && output.contains("wants no table"),
+        "{output}"
+    );
+}
