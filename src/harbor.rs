@@ -34,6 +34,11 @@ pub fn is_remote(handle: u32) -> bool {
     id != 0 && id != HARBOR.load(Ordering::Relaxed) && HARBOR.load(Ordering::Relaxed) != UNSET
 }
 
+/// Whether the node is one of several (config key `harbor`).
+pub fn has_others() -> bool {
+    !matches!(HARBOR.load(Ordering::Relaxed), 0 | UNSET)
+}
+
 /// Size of the structure before v1.2.0, which brought the member `type` at its end.
 const SIZE_WITHOUT_TYPE: usize = std::mem::offset_of!(RemoteMessage, ty);
 const _: () = assert!(SIZE_WITHOUT_TYPE == 40 || cfg!(not(target_pointer_width = "64")));
@@ -49,7 +54,7 @@ pub enum Envelope {
 
 /// The file of a module that looks for a function which is an inline since v1.3.0.
 pub fn compiled_before_v1_3(module: &Module) -> Option<String> {
-    const NAME: &[u8] = b"\0skynet_socket_send\0";
+    use object::{Object, ObjectSymbol};
     let init = module.init? as *const c_void;
     // SAFETY: all-zero is a valid value of this plain structure, which the call fills in; the name is a C string then.
     let path = unsafe {
@@ -61,11 +66,14 @@ pub fn compiled_before_v1_3(module: &Module) -> Option<String> {
             .to_string_lossy()
             .into_owned()
     };
-    // Its table of names has it, between the zeros of its neighbours.
-    let file = std::fs::read(&path).ok()?;
-    file.windows(NAME.len())
-        .any(|part| part == NAME)
-        .then_some(path)
+    let data = std::fs::read(&path).ok()?;
+    let file = object::File::parse(&*data).ok()?;
+    // A file that brings a function of that name along, its own or one of a header, does not look for it.
+    let looked_for = |name: &str| {
+        file.dynamic_symbols()
+            .any(|symbol| symbol.is_undefined() && symbol.name() == Ok(name))
+    };
+    looked_for("skynet_socket_send").then_some(path)
 }
 
 /// `context` is the harbor service from now on; it stays until the next one or [`exit`], and does not keep the node up.

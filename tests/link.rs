@@ -247,6 +247,53 @@ fn a_compiled_harbor_service_of_old_is_told_of_when_the_config_says_nothing() {
         let silent = log(&[known]);
         assert!(!silent.contains("was compiled for"), "{silent}");
     }
+    // One that brings along what it uses does not look for it in the core.
+    let output = run(Command::new(&program)
+        .arg(probe(
+            &folder,
+            "c",
+            10100,
+            &["-DCOMPILED_THEN", "-DOWN_SEND"],
+        ))
+        .arg("release_probe harbor")
+        .env_remove("LD_LIBRARY_PATH"));
+    let silent = String::from_utf8_lossy(&output.stdout);
+    assert!(!silent.contains("was compiled for"), "{silent}");
+}
+
+#[test]
+fn cmake_builds_services_that_have_no_core_inside() {
+    if Command::new("cmake").arg("--version").output().is_err() {
+        return;
+    }
+    let folder = scratch("cmake-headers");
+    let config = root().join("compat/cmake/skynet-config.cmake");
+    let place = folder.join("lib/cmake/skynet");
+    std::fs::create_dir_all(&place).expect("a folder for the package");
+    std::fs::create_dir(folder.join("include")).expect("a folder for the headers");
+    std::fs::copy(config, place.join("skynet-config.cmake")).expect("the package");
+    std::os::unix::fs::symlink(root().join("include"), folder.join("include/skynet"))
+        .expect("the headers");
+    let service = root().join("test-c/host/host_doubler.c");
+    let project = format!(
+        "cmake_minimum_required(VERSION 3.10)\nproject(service C)\nfind_package(skynet REQUIRED)\n\
+         add_library(doubler MODULE {})\ntarget_link_libraries(doubler PRIVATE skynet::headers)\n",
+        service.display()
+    );
+    std::fs::write(folder.join("CMakeLists.txt"), project).expect("the project");
+    let build = folder.join("build");
+    run(Command::new("cmake")
+        .arg("-S")
+        .arg(&folder)
+        .arg("-B")
+        .arg(&build)
+        .arg(format!("-DCMAKE_PREFIX_PATH={}", folder.display())));
+    run(Command::new("cmake").arg("--build").arg(&build));
+    let defined = symbols(&build.join("libdoubler.so"), &["-D", "--defined-only"]);
+    assert!(
+        !defined.iter().any(|name| name.starts_with("skynet_")),
+        "{defined:?}"
+    );
 }
 
 #[test]

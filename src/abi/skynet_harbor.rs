@@ -16,6 +16,7 @@ fn envelope(context: &Context) -> Envelope {
         return Envelope::TypeOutside;
     }
     if release::version() >= release::V1_3
+        && harbor::has_others()
         && let Some(file) = harbor::compiled_before_v1_3(context.module())
     {
         log::error_fmt(

@@ -28,6 +28,13 @@ void skynet_harbor_start(void *ctx);
 #undef skynet_socket_send
 int skynet_socket_send(struct skynet_context *ctx, int id, void *buffer, int sz);
 #endif
+#ifdef OWN_SEND
+/* A function of the service's own that has the name of one of the core. */
+int skynet_socket_send(struct skynet_context *ctx, int id, void *buffer, int sz) {
+	(void)ctx, (void)id, (void)buffer, (void)sz;
+	return -1;
+}
+#endif
 #if defined(COMPILED_THEN) && SKYNET_API_VERSION < 10400
 #undef skynet_socket_info
 struct socket_info *skynet_socket_info(void);
