@@ -91,7 +91,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     handle::name_handle(logger, c"logger");
     // The log service has none: nobody is told what becomes of a line.
     limits.set_for_mailboxes();
-    tell_misspelled_keys();
+    tell_mistaken_keys();
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 
     shutdown::watch_signals();
@@ -108,13 +108,18 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     shutdown::conclude();
 }
 
-/// Names the keys of the environment that are most likely misspelled: what they were to set has its default now.
-fn tell_misspelled_keys() {
+/// Names the keys of the environment that are most likely misspelled (what they were to set has its default now), and the
+/// patterns that take no name.
+fn tell_mistaken_keys() {
     for (key, meant) in keys::misspelled() {
         log::error_fmt(
             0,
             format_args!("warning: config: nobody reads the key `{key}`; did you mean `{meant}`?"),
         );
+    }
+    for (key, pattern) in keys::without_name() {
+        let say = "has no `?` for the name: whatever is looked for, it is this one file";
+        log::error_fmt(0, format_args!("warning: config: {key}: `{pattern}` {say}"));
     }
 }
 

@@ -106,7 +106,7 @@ fn look(who: &str) {
         log::error_fmt(
             0,
             format_args!(
-                "error: {who} could not start; the node goes on, as other services run: {others}"
+                "error: {who} could not start; the node goes on, as other services run ({others} besides those that every node has)"
             ),
         );
     }

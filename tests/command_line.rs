@@ -75,7 +75,7 @@ fn a_config_that_cannot_be_used_is_told_on_stderr() {
         (
             "thread-word",
             "thread = 'many'",
-            "Invalid thread 0 , should be in [1,1024]\n",
+            "Invalid thread 0 , should be in [1,1024]: thread = \"many\" is not a number\n",
         ),
         (
             "thread-1025",
@@ -113,6 +113,30 @@ fn the_log_names_a_misspelled_key_and_the_one_that_was_meant() {
     assert_eq!(warnings.len(), 1, "{text}");
     let expected = "warning: config: nobody reads the key `thrad`; did you mean `thread`?";
     assert!(warnings[0].ends_with(expected), "{text}");
+}
+
+#[test]
+fn the_log_names_patterns_that_take_no_name() {
+    let path = config(
+        "no-name",
+        "harbor = 0 lua_path = './lualib;./lualib/?.lua' luaservice = './main.lua' bootstrap = 'no_such_service'",
+    );
+    let output = skynet(&[path.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let warnings: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once("warning: config: "))
+        .map(|(_, warning)| warning)
+        .collect();
+    let say = "has no `?` for the name: whatever is looked for, it is this one file";
+    assert_eq!(
+        warnings,
+        [
+            format!("lua_path: `./lualib` {say}"),
+            format!("luaservice: `./main.lua` {say}")
+        ],
+        "{text}"
+    );
 }
 
 /// A folder with these files and a config, in which a node is to run.
@@ -192,6 +216,6 @@ fn other_services_keep_a_node_running_whose_first_one_cannot_start() {
     let other = "require('skynet').start(function() end)";
     let files = [("main.lua", main), ("other.lua", other)];
     Node::spawn(&mut node_in(&folder("goes-on", "harbor = 0", &files))).wait(
-        "main (config key \"start\") could not start; the node goes on, as other services run: 1",
+        "main (config key \"start\") could not start; the node goes on, as other services run (1 besides those that every node has)",
     );
 }

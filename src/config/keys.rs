@@ -4,6 +4,8 @@
 //! the finger away from a known one, which the config does not have, most likely is.
 
 use crate::env;
+use std::ffi::CString;
+use std::path::Path;
 
 /// What the value of a key names; what `skynet check` looks for on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +126,23 @@ pub fn misspelled() -> Vec<(String, &'static str)> {
     keys.iter()
         .filter_map(|key| Some(((*key).to_owned(), nearest(key, has)?)))
         .collect()
+}
+
+/// Patterns of the environment without a `?`, each with its key: whatever is looked for, they name the same file. For modules
+/// that may be meant, if there is such a file; for services never.
+pub fn without_name() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (key, _) in KEYS.iter().filter(|(_, kind)| *kind == Kind::Patterns) {
+        let Ok(name) = CString::new(*key) else {
+            continue;
+        };
+        let value = env::get(&name).unwrap_or_default().to_string_lossy();
+        let meant = |pattern: &str| *key != "luaservice" && Path::new(pattern).is_file();
+        let patterns = value.split(';').filter(|pattern| !pattern.is_empty());
+        let wrong = patterns.filter(|pattern| !pattern.contains('?') && !meant(pattern));
+        found.extend(wrong.map(|pattern| (*key, pattern.to_owned())));
+    }
+    found
 }
 
 /// Slips between two words: letters left out, added, replaced, or two neighbours swapped; case counts for nothing.

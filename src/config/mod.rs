@@ -32,13 +32,11 @@ pub fn apply(settings: Settings) -> Result<Config, String> {
     }
     let thread = integer(c"thread", 8);
     if !(1..=MAX_THREADS).contains(&thread) {
-        return Err(format!(
-            "Invalid thread {thread} , should be in [1,{MAX_THREADS}]"
-        ));
+        return Err(out_of_range(c"thread", thread, 1, MAX_THREADS));
     }
     let harbor = integer(c"harbor", 1);
     if !(0..=255).contains(&harbor) {
-        return Err(format!("Invalid harbor {harbor} , should be in [0,255]"));
+        return Err(out_of_range(c"harbor", harbor, 0, 255));
     }
     let pointer = |value: Option<&'static CStr>| value.map_or(ptr::null(), CStr::as_ptr);
     Ok(Config {
@@ -82,6 +80,17 @@ fn leading_integer(text: &[u8]) -> i32 {
         value = (value * 10 + i64::from(digit - b'0')).min(i64::from(i32::MAX));
     }
     (if negative { -value } else { value }) as i32
+}
+
+/// The line for a number that cannot be; it names what the config has if that is no number.
+fn out_of_range(key: &CStr, value: i32, least: i32, most: i32) -> String {
+    let key_text = key.to_string_lossy();
+    let line = format!("Invalid {key_text} {value} , should be in [{least},{most}]");
+    let given = env::get(key).unwrap_or_default().to_string_lossy();
+    match given.parse::<f64>() {
+        Ok(_) => line,
+        Err(_) => format!("{line}: {key_text} = \"{given}\" is not a number"),
+    }
 }
 
 fn processors() -> i32 {
