@@ -15,12 +15,14 @@ pub fn init(pidfile: &CStr) -> Result<(), String> {
     if let Some(pid) = running(path) {
         return Err(format!("Skynet is already running, pid = {pid}."));
     }
+    // Before this process ends with status 0. The lock belongs to the open file, which the new process has too.
+    let file = lock(path)?;
     // SAFETY: called before the node starts threads, which would not survive.
     #[allow(deprecated)]
     if unsafe { libc::daemon(1, 1) } != 0 {
         return Err("Can't daemonize.".into());
     }
-    claim(path)?;
+    write_id(file)?;
     silence().map_err(|reason| format!("Can't redirect to /dev/null: {reason}"))
 }
 
@@ -47,9 +49,9 @@ fn running(path: &Path) -> Option<i32> {
     (!gone).then_some(pid)
 }
 
-/// Locks the file for the rest of this process's life and writes its id.
-fn claim(path: &Path) -> Result<(), String> {
-    let mut file = OpenOptions::new()
+/// Opens the file, makes it if it is not there, and locks it as long as it is open.
+fn lock(path: &Path) -> Result<File, String> {
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
@@ -64,6 +66,11 @@ fn claim(path: &Path) -> Result<(), String> {
             None => "Can't lock and read pidfile.".into(),
         });
     }
+    Ok(file)
+}
+
+/// Writes this process's id, and keeps the lock for the rest of its life.
+fn write_id(mut file: File) -> Result<(), String> {
     // A longer id of an earlier process must not shine through.
     file.set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()))
@@ -112,11 +119,11 @@ mod tests {
     fn the_file_holds_only_the_id_and_a_lock() {
         let path = file("claim");
         std::fs::write(&path, "99999999999999\nold").unwrap();
-        claim(&path).unwrap();
+        lock(&path).and_then(write_id).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n", std::process::id()));
         // A lock belongs to the open file, so even this process cannot have it twice.
-        let reason = claim(&path).unwrap_err();
+        let reason = lock(&path).unwrap_err();
         assert_eq!(
             reason,
             format!(
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_made_is_an_error() {
-        let reason = claim(Path::new("/nonexistent/x.pid")).unwrap_err();
+        let reason = lock(Path::new("/nonexistent/x.pid")).unwrap_err();
         assert_eq!(reason, "Can't create pidfile [/nonexistent/x.pid].");
     }
 }

@@ -23,6 +23,8 @@ const STACK: usize = 128 * 1024;
 struct State {
     /// The config's first service; 0 before it is there.
     first: u32,
+    /// It has ended its script without a callback: it is there, and does nothing.
+    first_is_mute: bool,
     /// Services that do not keep the node running.
     common: Vec<u32>,
     /// A failure is being looked at.
@@ -31,6 +33,7 @@ struct State {
 
 static STATE: Mutex<State> = Mutex::new(State {
     first: 0,
+    first_is_mute: false,
     common: Vec::new(),
     failed: false,
 });
@@ -39,6 +42,7 @@ static STATE: Mutex<State> = Mutex::new(State {
 pub fn before_first() {
     let mut state = STATE.lock();
     state.first = 0;
+    state.first_is_mute = false;
     state.failed = false;
     state.common = handle::all();
 }
@@ -57,6 +61,20 @@ pub fn reported_to_nobody(source: u32) {
     if is_first {
         failed("the first service (config key \"bootstrap\")".into());
     }
+}
+
+/// The script of a service has ended, and no message will ever reach it. If that was the first one, with a loader or a
+/// bootstrap that does nothing, nothing else comes either.
+#[cfg(feature = "lua")]
+pub fn ended_mute(service: u32) {
+    {
+        let mut state = STATE.lock();
+        if state.first == 0 || state.first != service {
+            return;
+        }
+        state.first_is_mute = true;
+    }
+    failed("the first service (config keys \"bootstrap\", \"lualoader\")".into());
 }
 
 /// The command STARTUP: `begins` when the services that every node has run, `failed NAME` if what comes next could not start.
@@ -88,11 +106,12 @@ fn failed(who: String) {
 /// Ends the process if nothing but the common services runs.
 fn look(who: &str) {
     std::thread::sleep(GRACE);
-    let others = {
+    let (others, mute) = {
         let state = STATE.lock();
+        let mute = state.first_is_mute;
         let mut all = handle::all();
-        all.retain(|service| !state.common.contains(service));
-        all.len()
+        all.retain(|service| !(state.common.contains(service) || mute && *service == state.first));
+        (all.len(), mute)
     };
     if others == 0 {
         log::error_fmt(
@@ -102,7 +121,8 @@ fn look(who: &str) {
             ),
         );
         shutdown::give_up();
-    } else {
+    } else if !mute {
+        // A mute one may have done all that it was for.
         log::error_fmt(
             0,
             format_args!(

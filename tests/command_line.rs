@@ -41,6 +41,25 @@ fn without_a_config_there_is_usage_and_status_1() {
 }
 
 #[test]
+fn a_daemon_whose_pid_file_cannot_be_made_is_told_with_status_1() {
+    let text = "thread = 1\nharbor = 0\nstart = 'x'\ndaemon = '/nonexistent/node.pid'";
+    let told = refused("pid-file", text);
+    assert!(
+        told.contains("Can't create pidfile [/nonexistent/node.pid]."),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_loader_that_does_nothing_ends_the_node_with_status_1() {
+    let text = "thread = 1\nharbor = 0\nstart = 'x'\nlualoader = '/dev/null'";
+    let output = skynet(&[config("empty-loader", text).to_str().unwrap()]);
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("\"lualoader\") could not start"), "{log}");
+}
+
+#[test]
 fn help_and_version_go_to_stdout_with_status_0() {
     for (arguments, begin) in [
         (["--help"], "usage: skynet"),

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use super::{Snlua, megabytes, profile, setting};
 use crate::builtin::{embedded, host};
-use crate::service;
+use crate::{service, startup};
 
 /// What the steps need; they get its address as light userdata.
 struct Boot<'a> {
@@ -74,6 +74,7 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
                     .as_ptr(),
                 script_name(args).as_ptr(),
             );
+            startup::ended_mute((*context.cast::<service::Context>()).handle());
         }
         skynet_lua::lua_gcsettle(state.cast());
     }
