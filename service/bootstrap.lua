@@ -19,6 +19,7 @@ local function start_or_abort(name)
 	local ok, handle = pcall(skynet.newservice, name)
 	if not ok then
 		skynet.error(name .. " could not start: the node ends")
+		skynet.sleep(2) -- for the last lines of that service
 		skynet.abort()
 	end
 	return handle

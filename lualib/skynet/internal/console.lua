@@ -117,7 +117,7 @@ end
 local function check_words(...)
 	for i = 1, select("#", ...) do
 		local word = select(i, ...)
-		if printable(word, #word) ~= word then
+		if word and printable(word, #word) ~= word then
 			error("control characters in " .. printable(word), 0)
 		end
 	end
