@@ -186,6 +186,18 @@ end
 
 -- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
 local function bury(task, problem)
+	-- The caller first: a signal may interrupt what follows.
+	local debt = owed[task]
+	if debt then
+		owed[task] = nil
+		if debt ~= 0 then
+			local tag = tags[task]
+			if tag then
+				trace_line(tag, "error")
+			end
+			send_message(origin[task], ERROR, debt, "")
+		end
+	end
 	local place = ""
 	if origin[task] then
 		mistakes = mistakes or require "skynet.internal.mistakes"
@@ -194,17 +206,6 @@ local function bury(task, problem)
 		if caller and caller.func == task_main then
 			place = mistakes.unreadable(task, place)
 		end
-	end
-	local debt = owed[task]
-	if debt then
-		if debt ~= 0 then
-			local tag = tags[task]
-			if tag then
-				trace_line(tag, "error")
-			end
-			send_message(origin[task], ERROR, debt, "")
-		end
-		owed[task] = nil
 	end
 	origin[task] = nil
 	tags[task] = nil
