@@ -74,10 +74,10 @@ fn config(suite: &str) -> String {
 fn observe(suite: &str) -> Records {
     let place = scratch(&format!("differential-{suite}"));
     fs::write(place.join("config"), config(suite)).expect("config");
-    let (_, output) = run_node(&place, "config");
+    let (status, output) = run_node(&place, "config");
     assert!(
         output.contains("\n@@ done\n") && !output.contains("\nFAILED "),
-        "{suite} did not get to its end:\n{output}"
+        "{suite} did not get to its end ({status}):\n{output}"
     );
     let mut records = Records::new();
     for line in output.lines().filter_map(|line| line.strip_prefix("@ ")) {
