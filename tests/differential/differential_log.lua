@@ -1,7 +1,9 @@
--- The log service of a run: keeps what services log, and hands it over to who asks.
+-- The log service of a run: keeps what services log, and hands it over to who asks. The file "log" has all of it.
 local skynet = require "skynet"
 
 local lines = {}
+local file = assert(io.open("log", "a"))
+file:setvbuf "line"
 
 skynet.register_protocol {
 	name = "text",
@@ -10,6 +12,7 @@ skynet.register_protocol {
 	dispatch = function(_, _, text)
 		skynet.ignoreret()
 		lines[#lines + 1] = text
+		file:write(text, "\n")
 	end,
 }
 
