@@ -6,11 +6,10 @@ mod tools;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tools::node::run_node;
+use tools::peer::free_port;
 use tools::{root, scratch};
 
 /// Observations by subject and case.
@@ -33,21 +32,6 @@ fn folder() -> PathBuf {
     root().join("tests/differential")
 }
 
-/// A free port that nobody gets who asks for any port: suites beside this one do so all the time.
-fn reserved_port() -> u16 {
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 20_000; // up to where the kernel's own choices begin
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let place = std::process::id().wrapping_mul(97).wrapping_add(next);
-        let port = FIRST + u16::try_from(place % u32::from(COUNT)).expect("below the count");
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 fn config(suite: &str) -> String {
     let own = folder().display().to_string();
     let mut services = format!("{own}/suites/?.lua;{own}/services/?.lua;{own}/?.lua");
@@ -62,7 +46,7 @@ fn config(suite: &str) -> String {
              cpath = \"{tree}/cservice/?.so\"\n"
         );
     }
-    let ports = [(); 4].map(|()| reserved_port().to_string()).join(" ");
+    let ports = [(); 4].map(|()| free_port().to_string()).join(" ");
     text + &format!(
         "thread = 2\nharbor = 0\nbootstrap = \"snlua bootstrap\"\nstart = {suite:?}\nlogger = \"differential_log\"\n\
          logservice = \"snlua\"\nluaservice = \"{services}\"\nlua_path = \"{modules}\"\n\
