@@ -217,20 +217,20 @@ pub unsafe fn push_module(state: *mut lua_State, name: &[u8], file: File) {
     // SAFETY: as the caller promises.
     unsafe {
         push_function(state, file);
-        if name != LAYER_OUTER.to_bytes() {
+        if name != SNAPSHOT_OUTER.to_bytes() {
             return;
         }
-        let inner = find_module(LAYER_INNER.to_bytes()).and_then(shared);
+        let inner = find_module(SNAPSHOT_INNER.to_bytes()).and_then(shared);
         if let (Some(outer), Some(inner)) = (shared(file), inner) {
-            skynet_lua::lua_innerlayer(state.cast(), outer, inner);
+            skynet_lua::lua_innermodulesnapshot(state.cast(), outer, inner);
         }
     }
 }
 
-/// The two modules of the layer that VMs copy (`lua_setlayer`): the API of services, and what it is built on.
-pub const LAYER_OUTER: &CStr = c"skynet";
-/// See [`LAYER_OUTER`].
-pub const LAYER_INNER: &CStr = c"skynet.internal.kernel";
+/// The two modules of the layer that VMs copy (`lua_setmodulesnapshot`): the API of services, and what it is built on.
+pub const SNAPSHOT_OUTER: &CStr = c"skynet";
+/// See [`SNAPSHOT_OUTER`].
+pub const SNAPSHOT_INNER: &CStr = c"skynet.internal.kernel";
 
 /// Whether a file on disk is the module in the executable, byte by byte.
 ///

@@ -31,13 +31,13 @@ pub fn prepare() {
     DONE.call_once(|| {
         skynet_luaclib::seri::values_in_place();
         skynet_luaclib::sharetable::readers_can_be_asked();
-        let (outer, inner) = (embedded::LAYER_OUTER, embedded::LAYER_INNER);
-        // SAFETY: the functions have the signatures and the meanings of lhost.h and llayer.h; the table is a static, the names
+        let (outer, inner) = (embedded::SNAPSHOT_OUTER, embedded::SNAPSHOT_INNER);
+        // SAFETY: the functions have the signatures and the meanings of lhost.h and lmodsnapshot.h; the table is a static, the names
         // stay, and the modules of that names only return tables.
         unsafe {
             skynet_lua::lua_sethost(&raw const HOST);
-            let (layer, genuine) = (boot::layer, embedded::is_genuine);
-            skynet_lua::lua_setlayer(outer.as_ptr(), inner.as_ptr(), layer, genuine);
+            let (open, genuine) = (boot::open_modules, embedded::is_genuine);
+            skynet_lua::lua_setmodulesnapshot(outer.as_ptr(), inner.as_ptr(), open, genuine);
         }
     });
 }

@@ -44,15 +44,15 @@ unsafe extern "C" {
     /// a C module marked with `makeshared` (lgc.h), and all that it refers to. Raises a Lua error if it is not marked.
     pub fn lua_clonetable(state: *mut LuaState, table: *const c_void);
 
-    /// Runs `fill` in a hidden VM that stays open and never changes again; [`lua_copytemplate`] gives what it leaves in the
+    /// Runs `fill` in a hidden VM that stays open and never changes again; [`lua_copysnapshot`] gives what it leaves in the
     /// globals and the registry to other VMs (lua.h). Every string that it needed, also in chunks that it only compiled,
     /// is from then on shared by all VMs. Call it once. 0 when there is no memory, when `fill` raises, or when it leaves
     /// what cannot be copied: Lua functions, coroutines, keys that are neither strings nor numbers.
-    pub fn lua_maketemplate(fill: unsafe extern "C-unwind" fn(*mut LuaState) -> c_int) -> c_int;
+    pub fn lua_makesnapshot(fill: unsafe extern "C-unwind" fn(*mut LuaState) -> c_int) -> c_int;
 
-    /// Gives a new VM the globals and the registry of the template; what they had is gone (lua.h). Userdata are copied
-    /// byte by byte. 0 when there is no template. Raises when there is no memory: the VM can then only be closed.
-    pub fn lua_copytemplate(state: *mut LuaState) -> c_int;
+    /// Gives a new VM the globals and the registry of the VM snapshot; what they had is gone (lua.h). Userdata are copied
+    /// byte by byte. 0 when there is none. Raises when there is no memory: the VM can then only be closed.
+    pub fn lua_copysnapshot(state: *mut LuaState) -> c_int;
 
     /// Lets the collector run again after the loading of a script (lua.h). Unlike `LUA_GCRESTART` in the generational mode
     /// it does not collect at once, but when the VM has grown by its usual part of what it has now.
@@ -67,11 +67,11 @@ unsafe extern "C" {
         used: *mut c_uchar,
     );
 
-    /// Names two modules whose values VMs may copy instead of running them (llayer.h): `require` of `outer` from a file
+    /// Names two modules whose values VMs may copy instead of running them (lmodsnapshot.h): `require` of `outer` from a file
     /// for which `genuine` holds, and for `inner` beside it, gives a copy of what running both has left in a hidden VM, once
     /// `open` has prepared that. Both may do nothing but return a table each. Call it once, before other threads use Lua.
     /// `genuine(module, filename)` runs on any thread, outside of Lua, and returns 0 or 1.
-    pub fn lua_setlayer(
+    pub fn lua_setmodulesnapshot(
         outer: *const c_char,
         inner: *const c_char,
         open: unsafe extern "C-unwind" fn(*mut LuaState) -> c_int,
@@ -80,7 +80,11 @@ unsafe extern "C" {
 
     /// The same for modules inside of the executable (lua.h): with the function of the outer one at the top, a loader that
     /// does the same may take its place. `outer` and `inner` are their functions, as for [`lua_clonefunction`], and stay.
-    pub fn lua_innerlayer(state: *mut LuaState, outer: *const c_void, inner: *const c_void);
+    pub fn lua_innermodulesnapshot(
+        state: *mut LuaState,
+        outer: *const c_void,
+        inner: *const c_void,
+    );
 
     /// Sets what the program adds to every VM (lhost.h). Once, before other threads use Lua.
     pub fn lua_sethost(host: *const Host);

@@ -164,7 +164,7 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`; nothing has a destructor.
     unsafe {
         let context = boot(state).context;
-        if skynet_lua::lua_copytemplate(state.cast()) == 0 {
+        if skynet_lua::lua_copysnapshot(state.cast()) == 0 {
             libraries(state);
         } else {
             seed_random(state);
@@ -238,17 +238,17 @@ const COMMON: [&str; 7] = [
 ];
 
 /// Makes the VM that others are copied from, once in the process. Without it (no memory) each opens its libraries itself.
-pub(super) fn make_template() {
+pub(super) fn make_snapshot() {
     static MADE: Once = Once::new();
     host::prepare();
     MADE.call_once(|| {
-        // SAFETY: `template` is a function for Lua.
-        unsafe { skynet_lua::lua_maketemplate(template) };
+        // SAFETY: `open_snapshot` is a function for Lua.
+        unsafe { skynet_lua::lua_makesnapshot(open_snapshot) };
     });
 }
 
-/// Prepares the VM in which the modules of the layer run once: with what they need.
-pub(in crate::builtin) unsafe extern "C-unwind" fn layer(
+/// Prepares the VM in which the modules of the module snapshot run once: with what they need.
+pub(in crate::builtin) unsafe extern "C-unwind" fn open_modules(
     state: *mut skynet_lua::LuaState,
 ) -> c_int {
     static NO_SERVICE: u8 = 0;
@@ -257,7 +257,7 @@ pub(in crate::builtin) unsafe extern "C-unwind" fn layer(
     // SAFETY: called by Lua; nothing has a destructor. The functions of the core are only looked at, so they can be bound to
     // an address where no service is.
     unsafe {
-        if skynet_lua::lua_copytemplate(lua) == 0 {
+        if skynet_lua::lua_copysnapshot(lua) == 0 {
             libraries(state);
         }
         let nobody = (&raw const NO_SERVICE).cast_mut().cast();
@@ -280,7 +280,7 @@ unsafe extern "C-unwind" fn core(state: *mut lua_State) -> c_int {
     unsafe { skynet_luaclib::core::luaopen_skynet_core(state) }
 }
 
-unsafe extern "C-unwind" fn template(state: *mut skynet_lua::LuaState) -> c_int {
+unsafe extern "C-unwind" fn open_snapshot(state: *mut skynet_lua::LuaState) -> c_int {
     let state: *mut lua_State = state.cast();
     // SAFETY: called by Lua; nothing has a destructor.
     unsafe {

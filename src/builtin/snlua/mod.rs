@@ -178,7 +178,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
     static SEED: OnceLock<c_uint> = OnceLock::new();
     // SAFETY: no precondition.
     let seed = *SEED.get_or_init(|| unsafe { luaL_makeseed(ptr::null_mut()) });
-    boot::make_template();
+    boot::make_snapshot();
     // SAFETY: the instance outlives the VM.
     unsafe {
         let state = lua_newstate(allocate, this.cast(), seed);

@@ -379,7 +379,7 @@ static void *scarce (void *ud, void *block, size_t old, size_t size) {
 }
 
 static int copy (lua_State *L) {
-  if (!lua_copytemplate(L)) return luaL_error(L, "no template");
+  if (!lua_copysnapshot(L)) return luaL_error(L, "no snapshot");
   return 0;
 }
 
@@ -417,16 +417,16 @@ static void *use_copies (void *arg) {
   return arg;
 }
 
-static void test_template (void) {
+static void test_vm_snapshot (void) {
   pthread_t threads[NTHREADS];
   int i, left = -1;
   lua_State *one, *other;
   one = luaL_newstate();
-  if (lua_copytemplate(one)) fail("template", "there is none yet");
-  if (lua_maketemplate(fill_nothing)) fail("template", "an error in it");
-  if (lua_maketemplate(fill_function)) fail("template", "a Lua function in it");
-  if (lua_copytemplate(one)) fail("template", "there is none still");
-  if (!lua_maketemplate(fill)) fail("template", "is not made");
+  if (lua_copysnapshot(one)) fail("snapshot", "there is none yet");
+  if (lua_makesnapshot(fill_nothing)) fail("snapshot", "an error in it");
+  if (lua_makesnapshot(fill_function)) fail("snapshot", "a Lua function in it");
+  if (lua_copysnapshot(one)) fail("snapshot", "there is none still");
+  if (!lua_makesnapshot(fill)) fail("snapshot", "is not made");
   lua_close(one);  /* it has strings of its own that are in the pool now */
   one = copied("incremental");
   other = copied("generational");
@@ -469,7 +469,7 @@ static void writefile (const char *name, const char *text) {
   if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) fail("file", path);
 }
 
-static int open_layer (lua_State *L) {
+static int open_modules (lua_State *L) {
   luaL_openlibs(L);
   return 0;
 }
@@ -478,7 +478,7 @@ static int genuine (const char *module, const char *filename) {
   return strstr(filename, module) != NULL;
 }
 
-static const char use_layer[] =
+static const char use_modules[] =
   "local outer = require 'outer' local inner = package.loaded.inner "
   "assert(outer == require 'outer' and outer.inner == inner) "
   "assert(inner.count() == 1 and inner.count() == 2 and outer.total() == 2) "
@@ -498,7 +498,7 @@ static void setpath (lua_State *L) {
   lua_pop(L, 1);
 }
 
-static void *take_layers (void *arg) {
+static void *take_modules (void *arg) {
   int i;
   for (i = 0; i < 12; i++) {
     lua_State *L = copied((i % 2) ? "generational" : "incremental");
@@ -507,7 +507,7 @@ static void *take_layers (void *arg) {
       run(L, "replaced", "function string.upper() return 'replaced' end upper_is = 'replaced'");
     else
       run(L, "usual", "upper_is = 'X'");
-    run(L, "layer", use_layer);
+    run(L, "modules", use_modules);
     if (i == 6) {
       luaL_requiref(L, "skynet.codecache", luaopen_cache, 0);
       lua_pop(L, 1);
@@ -531,7 +531,7 @@ static int require_outer (lua_State *L) {
   return 0;
 }
 
-static void test_layer (void) {
+static void test_module_snapshot (void) {
   pthread_t threads[NTHREADS];
   int i;
   lua_State *L;
@@ -543,9 +543,9 @@ static void test_layer (void) {
     "local inner = require 'inner'\n"
     "return setmetatable({inner = inner, total = inner.total, env = function() return _G end, list = {1, 2, 'three', {}}}, "
     "{__index = function(_, key) if key ~= 'mine' and type(key) == 'string' then return key end end})");
-  lua_setlayer("outer", "inner", open_layer, genuine);
+  lua_setmodulesnapshot("outer", "inner", open_modules, genuine);
   for (i = 0; i < NTHREADS; i++)
-    pthread_create(&threads[i], NULL, take_layers, NULL);
+    pthread_create(&threads[i], NULL, take_modules, NULL);
   for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
   L = copied("generational");
   setpath(L);
@@ -566,7 +566,7 @@ static void test_layer (void) {
     lua_gc(L, LUA_GCCOLLECT);
     if (status == LUA_OK) {
       run(L, "scarce", "upper_is = 'X'");
-      run(L, "scarce", use_layer);
+      run(L, "scarce", use_modules);
     }
     lua_close(L);
     if (status == LUA_OK) break;
@@ -669,9 +669,9 @@ int main (int argc, char **argv) {
     }
     test_use_by_many();
     test_cache();
-    if (pass == 0) test_template();
+    if (pass == 0) test_vm_snapshot();
   }
-  test_layer();
+  test_module_snapshot();
   puts("ok");
   return 0;
 }

@@ -1,5 +1,5 @@
 /*
-** llayer.h
+** lmodsnapshot.h
 ** Two modules that a state takes as they are after their first run.
 **
 ** The program names an outer module and an inner one that it needs, and
@@ -12,35 +12,36 @@
 ** make a difference lets them run: other files, a hook, a 'preload'.
 */
 
-#ifndef llayer_h
-#define llayer_h
+#ifndef lmodsnapshot_h
+#define lmodsnapshot_h
 
 #include "lobject.h"
 
-typedef struct Layer Layer;
+typedef struct ModuleSnapshot ModuleSnapshot;
 
-/* place for the layer of some code; begins with zeros */
-typedef struct LayerSlot {
+/* place for the snapshot of some code; begins with zeros */
+typedef struct SnapshotSlot {
   int state;  /* atomic */
-  Layer *layer;  /* set when 'state' says so; NULL if there can be none */
-} LayerSlot;
+  /* set when 'state' says so; NULL if there can be none */
+  ModuleSnapshot *snapshot;
+} SnapshotSlot;
 
 /* is that the outer module? */
-LUAI_FUNC int luaE_islayer (const char *name);
+LUAI_FUNC int luaE_hassnapshot (const char *name);
 
 /*
 ** The outer module's function is at the top; another one that does the same
 ** may take its place. 'filename' is where it comes from; when it is NULL,
 ** the functions of both modules come with the call.
 */
-LUAI_FUNC void luaE_applylayer (lua_State *L, LayerSlot *slot,
+LUAI_FUNC void luaE_applysnapshot (lua_State *L, SnapshotSlot *slot,
                   const char *filename, const void *outer, const void *inner);
 
 /* before the code goes away */
-LUAI_FUNC void luaE_closelayer (LayerSlot *slot);
+LUAI_FUNC void luaE_closesnapshot (SnapshotSlot *slot);
 
 /* the same for code in the cache */
-LUAI_FUNC void luaE_layerfor (lua_State *L, const char *name,
+LUAI_FUNC void luaE_snapshotfor (lua_State *L, const char *name,
                               const char *filename);
 
 #endif

@@ -53,11 +53,11 @@ static inline int luaS_samebytes (const char *a, const char *b, size_t l) {
   return x == y;
 }
 
-/* short string of the template with that text and hash; NULL for none */
+/* short string of the VM snapshot with that text and hash; NULL for none */
 LUAI_FUNC TString *luaS_pooled (const char *str, size_t l, unsigned h);
 
 /* the state that the pool belongs to; NULL while there is none */
-LUAI_FUNC const global_State *luaE_template (void);
+LUAI_FUNC const global_State *luaE_snapshotowner (void);
 
 /* share a string (NULL is allowed: stripped debug information) */
 LUAI_FUNC void luaS_share (TString *ts);

@@ -1,10 +1,10 @@
 /*
-** llayer.c
+** lmodsnapshot.c
 ** Modules that a state takes as they are after their first run; see
-** 'llayer.h'.
+** 'lmodsnapshot.h'.
 */
 
-#define llayer_c
+#define lmodsnapshot_c
 #define LUA_CORE
 
 #include "lprefix.h"
@@ -21,7 +21,7 @@
 #include "ldo.h"
 #include "lgc.h"
 #include "lgraph.h"
-#include "llayer.h"
+#include "lmodsnapshot.h"
 #include "lobject.h"
 #include "lshare.h"
 #include "lstate.h"
@@ -34,7 +34,7 @@
 #define BUSY	1
 #define DONE	2
 
-/* objects of a layer's graph */
+/* objects of a snapshot's graph */
 #define OUTER	0
 #define INNER	1
 
@@ -42,7 +42,7 @@
 #define MAXPATH	1024
 
 
-struct Layer {
+struct ModuleSnapshot {
   Graph graph;
   lua_State *L;  /* hidden; owner of the objects */
   const Proto *outer;  /* the code that it stands for */
@@ -60,7 +60,7 @@ static struct {
 } host;
 
 
-LUA_API void lua_setlayer (const char *outer, const char *inner,
+LUA_API void lua_setmodulesnapshot (const char *outer, const char *inner,
                            lua_CFunction open,
                            int (*genuine) (const char *, const char *)) {
   host.inner = inner;
@@ -70,19 +70,19 @@ LUA_API void lua_setlayer (const char *outer, const char *inner,
 }
 
 
-int luaE_islayer (const char *name) {
+int luaE_hassnapshot (const char *name) {
   return host.outer != NULL && strcmp(name, host.outer) == 0;
 }
 
 
 /*
 ** {======================================================
-** Making a layer
+** Making a snapshot
 ** =======================================================
 */
 
 typedef struct Making {
-  Layer *layer;
+  ModuleSnapshot *snapshot;
   const char *filename;  /* of the outer module, or NULL */
   const void *outer;  /* functions, if there is no file */
   const void *inner;
@@ -151,24 +151,26 @@ static void pushmodule (lua_State *L, const char *filename, const void *fn) {
 /* leaves the two values in the graph */
 static int run (lua_State *L) {
   Making *m = (Making *)lua_touserdata(L, 1);
-  Layer *ly = m->layer;
-  const char *innerfile = (m->filename == NULL) ? NULL : ly->innerfile;
+  ModuleSnapshot *snap = m->snapshot;
+  const char *innerfile = (m->filename == NULL) ? NULL : snap->innerfile;
   lua_pushcfunction(L, host.open);
   lua_call(L, 0, 0);
-  listoutside(&ly->graph, L);
+  listoutside(&snap->graph, L);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);  /* 2 */
   pushmodule(L, innerfile, m->inner);
   lua_call(L, 0, 1);  /* 3 */
   lua_pushvalue(L, 3);
   lua_setfield(L, 2, host.inner);
   pushmodule(L, m->filename, m->outer);
-  if (clLvalue(s2v(L->top.p - 1))->p != ly->outer)
+  if (clLvalue(s2v(L->top.p - 1))->p != snap->outer)
     luaL_error(L, "other code");
   lua_call(L, 0, 1);  /* 4 */
   luaL_checktype(L, 3, LUA_TTABLE);
   luaL_checktype(L, 4, LUA_TTABLE);
-  luaE_graphadd(&ly->graph, cast(GCObject *, cast_voidp(lua_topointer(L, 4))));
-  luaE_graphadd(&ly->graph, cast(GCObject *, cast_voidp(lua_topointer(L, 3))));
+  luaE_graphadd(&snap->graph,
+                cast(GCObject *, cast_voidp(lua_topointer(L, 4))));
+  luaE_graphadd(&snap->graph,
+                cast(GCObject *, cast_voidp(lua_topointer(L, 3))));
   lua_setfield(L, 2, host.outer);  /* anchors the value */
   return 0;
 }
@@ -198,64 +200,64 @@ static int findinner (const char *filename, char *innerfile) {
 
 
 /* the values outside by their numbers */
-static int indexoutside (Layer *ly) {
+static int indexoutside (ModuleSnapshot *snap) {
   unsigned i;
-  const Graph *gr = &ly->graph;
-  ly->used = (Outside **)calloc(gr->nused + 1, sizeof(Outside *));
-  if (ly->used == NULL) return 0;
+  const Graph *gr = &snap->graph;
+  snap->used = (Outside **)calloc(gr->nused + 1, sizeof(Outside *));
+  if (snap->used == NULL) return 0;
   for (i = 0; i < gr->noutside; i++) {
     if (gr->outside[i].number >= 0)
-      ly->used[gr->outside[i].number] = &gr->outside[i];
+      snap->used[gr->outside[i].number] = &gr->outside[i];
   }
   return 1;
 }
 
 
-static void freelayer (Layer *ly) {
-  if (ly->L != NULL) lua_close(ly->L);
-  luaE_graphfree(&ly->graph);
-  free(ly->used);
-  free(ly);
+static void freesnapshot (ModuleSnapshot *snap) {
+  if (snap->L != NULL) lua_close(snap->L);
+  luaE_graphfree(&snap->graph);
+  free(snap->used);
+  free(snap);
 }
 
 
-static Layer *makelayer (Making *m, const Proto *outer) {
-  Layer *ly = (Layer *)calloc(1, sizeof(Layer));
+static ModuleSnapshot *makesnapshot (Making *m, const Proto *outer) {
+  ModuleSnapshot *snap = (ModuleSnapshot *)calloc(1, sizeof(ModuleSnapshot));
   global_State *g;
-  if (ly == NULL) return NULL;
-  m->layer = ly;
-  ly->outer = outer;
+  if (snap == NULL) return NULL;
+  m->snapshot = snap;
+  snap->outer = outer;
   if (m->filename != NULL &&
-      !(findinner(m->filename, ly->innerfile) &&
+      !(findinner(m->filename, snap->innerfile) &&
         host.genuine(host.outer, m->filename) &&
-        host.genuine(host.inner, ly->innerfile)))
+        host.genuine(host.inner, snap->innerfile)))
     goto failed;
-  if ((ly->L = luaL_newstate()) == NULL)
+  if ((snap->L = luaL_newstate()) == NULL)
     goto failed;
-  lua_gc(ly->L, LUA_GCSTOP);
-  lua_pushcfunction(ly->L, run);
-  lua_pushlightuserdata(ly->L, m);
-  if (lua_pcall(ly->L, 1, 0, 0) != LUA_OK)
+  lua_gc(snap->L, LUA_GCSTOP);
+  lua_pushcfunction(snap->L, run);
+  lua_pushlightuserdata(snap->L, m);
+  if (lua_pcall(snap->L, 1, 0, 0) != LUA_OK)
     goto failed;
-  g = G(ly->L);
+  g = G(snap->L);
   /* all from the same generation, which shall not live because of this */
   if (m->filename != NULL && !luaE_usesonecode(g))
     goto failed;
   luaE_releasecode(g);
-  luaE_graphwalk(&ly->graph, NULL);
-  if (ly->graph.failed || !indexoutside(ly))
+  luaE_graphwalk(&snap->graph, NULL);
+  if (snap->graph.failed || !indexoutside(snap))
     goto failed;
-  return ly;
+  return snap;
  failed:
-  freelayer(ly);
+  freesnapshot(snap);
   return NULL;
 }
 
 
-void luaE_closelayer (LayerSlot *slot) {
-  if (slot->layer != NULL)
-    freelayer(slot->layer);
-  slot->layer = NULL;
+void luaE_closesnapshot (SnapshotSlot *slot) {
+  if (slot->snapshot != NULL)
+    freesnapshot(slot->snapshot);
+  slot->snapshot = NULL;
 }
 
 /* }====================================================== */
@@ -263,11 +265,11 @@ void luaE_closelayer (LayerSlot *slot) {
 
 /*
 ** {======================================================
-** Taking a layer
+** Taking a snapshot
 ** =======================================================
 */
 
-/* would 'require' find the inner module where the layer has it from? */
+/* would 'require' find the inner module where the snapshot has it from? */
 static int innerfound (const char *path, const char *expected) {
   char name[MAXPATH];
   size_t inner = strlen(host.inner);
@@ -319,7 +321,7 @@ static int getfield (lua_State *L, Table *t, const char *key, TValue *res) {
 
 
 /* may the copies be taken for what the modules would do here? */
-static int isusual (lua_State *L, const Layer *ly) {
+static int isusual (lua_State *L, const ModuleSnapshot *snap) {
   Table *loaded = registrytable(L, LUA_LOADED_TABLE);
   Table *preload = registrytable(L, LUA_PRELOAD_TABLE);
   TValue v;
@@ -328,7 +330,7 @@ static int isusual (lua_State *L, const Layer *ly) {
   if (getfield(L, preload, host.inner, &v)) return 0;
   return getfield(L, loaded, LUA_LOADLIBNAME, &v) && ttistable(&v) &&
          getfield(L, hvalue(&v), "path", &v) && ttisstring(&v) &&
-         innerfound(getstr(tsvalue(&v)), ly->innerfile);
+         innerfound(getstr(tsvalue(&v)), snap->innerfile);
 }
 
 
@@ -391,18 +393,18 @@ static void pushtable (lua_State *L, GCObject *o) {
 
 
 /* stack: the arguments of a loader. Leaves the module at the top */
-static int take (lua_State *L, const Layer *ly) {
-  const Graph *gr = &ly->graph;
+static int take (lua_State *L, const ModuleSnapshot *snap) {
+  const Graph *gr = &snap->graph;
   Copying c;
   unsigned i;
   int loaded, first;
-  if (!isusual(L, ly)) return 0;
+  if (!isusual(L, snap)) return 0;
   luaL_checkstack(L, cast_int(gr->nused) + LUA_MINSTACK, NULL);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   loaded = lua_gettop(L);
   first = loaded + 1;
   for (i = 0; i < gr->nused; i++) {
-    if (!pushoutside(L, ly->used[i], loaded)) return 0;
+    if (!pushoutside(L, snap->used[i], loaded)) return 0;
   }
   c.graph = gr;
   if (!copygraph(L, &c)) return 0;
@@ -415,11 +417,12 @@ static int take (lua_State *L, const Layer *ly) {
 }
 
 
-/* a loader: upvalues are the outer module's function and the layer */
-static int takelayer (lua_State *L) {
-  const Layer *ly = (const Layer *)lua_touserdata(L, lua_upvalueindex(2));
+/* a loader: upvalues are the outer module's function and the snapshot */
+static int takesnapshot (lua_State *L) {
+  const ModuleSnapshot *snap =
+    (const ModuleSnapshot *)lua_touserdata(L, lua_upvalueindex(2));
   int nargs = lua_gettop(L);
-  if (take(L, ly)) return 1;
+  if (take(L, snap)) return 1;
   lua_settop(L, nargs);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
@@ -428,7 +431,7 @@ static int takelayer (lua_State *L) {
 }
 
 
-void luaE_applylayer (lua_State *L, LayerSlot *slot, const char *filename,
+void luaE_applysnapshot (lua_State *L, SnapshotSlot *slot, const char *filename,
                       const void *outer, const void *inner) {
   const TValue *fn = s2v(L->top.p - 1);
   const Proto *p;
@@ -441,21 +444,22 @@ void luaE_applylayer (lua_State *L, LayerSlot *slot, const char *filename,
     m.filename = filename;
     m.outer = outer;
     m.inner = inner;
-    slot->layer = makelayer(&m, p);
+    slot->snapshot = makesnapshot(&m, p);
     __atomic_store_n(&slot->state, DONE, __ATOMIC_RELEASE);
     state = DONE;
   }
   /* while another thread makes it: without */
-  if (state != DONE || slot->layer == NULL || slot->layer->outer != p) return;
-  lua_pushlightuserdata(L, slot->layer);
-  lua_pushcclosure(L, takelayer, 2);
+  if (state != DONE || slot->snapshot == NULL || slot->snapshot->outer != p)
+    return;
+  lua_pushlightuserdata(L, slot->snapshot);
+  lua_pushcclosure(L, takesnapshot, 2);
 }
 
 
-LUA_API void lua_innerlayer (lua_State *L, const void *outer,
+LUA_API void lua_innermodulesnapshot (lua_State *L, const void *outer,
                              const void *inner) {
-  static LayerSlot slot;  /* such code stays for ever */
-  luaE_applylayer(L, &slot, NULL, outer, inner);
+  static SnapshotSlot slot;  /* such code stays for ever */
+  luaE_applysnapshot(L, &slot, NULL, outer, inner);
 }
 
 /* }====================================================== */

@@ -33,7 +33,7 @@
 #include "lualib.h"
 
 #include "lhost.h"
-#include "llayer.h"
+#include "lmodsnapshot.h"
 #include "lshare.h"
 #include "lstate.h"
 
@@ -64,7 +64,7 @@ typedef struct Generation {
   lua_State *L;
   pthread_mutex_t compiling;
   size_t users;  /* states that use it, and one more while it is current */
-  LayerSlot layer;
+  SnapshotSlot snapshot;
   Entry *slots[NSLOTS];
 } Generation;
 
@@ -157,7 +157,7 @@ static void dropuser (Generation *gen) {
   i = --gen->users;
   pthread_mutex_unlock(&gate);
   if (i > 0) return;
-  luaE_closelayer(&gen->layer);
+  luaE_closesnapshot(&gen->snapshot);
   lua_close(gen->L);  /* nobody else can reach 'gen' any more */
   for (i = 0; i < NSLOTS; i++) {
     Entry *e = gen->slots[i];
@@ -322,11 +322,11 @@ LUALIB_API int luaL_loadfilex (lua_State *L, const char *filename,
   return LUA_OK;
 }
 
-void luaE_layerfor (lua_State *L, const char *name, const char *filename) {
+void luaE_snapshotfor (lua_State *L, const char *name, const char *filename) {
   const Use *u = (const Use *)G(L)->codeuse;
   /* the first one is the generation that was current when it was loaded */
-  if (u != NULL && luaE_islayer(name))
-    luaE_applylayer(L, &u->gen->layer, filename, NULL, NULL);
+  if (u != NULL && luaE_hassnapshot(name))
+    luaE_applysnapshot(L, &u->gen->snapshot, filename, NULL, NULL);
 }
 
 /* }====================================================== */

@@ -1,5 +1,5 @@
 /*
-** ltemplate.c
+** lvmsnapshot.c
 ** A state whose libraries other states begin with.
 **
 ** One hidden state runs the function that opens the libraries. After that it
@@ -10,7 +10,7 @@
 ** ('pooled').
 */
 
-#define ltemplate_c
+#define lvmsnapshot_c
 #define LUA_CORE
 
 #include "lprefix.h"
@@ -40,22 +40,22 @@
 #define NPRESENT	3
 
 
-typedef struct Template {
+typedef struct Snapshot {
   Graph graph;
   unsigned stringmt;  /* metatable of strings; 0 for none */
-} Template;
+} Snapshot;
 
-static const Template *template = NULL;  /* atomic: set once, when complete */
+static const Snapshot *snapshot = NULL;  /* atomic: set once, when complete */
 static const global_State *pool = NULL;  /* the same; owner of the strings */
 
 
-const global_State *luaE_template (void) {
+const global_State *luaE_snapshotowner (void) {
   return __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
 }
 
 
 TString *luaS_pooled (const char *str, size_t l, unsigned h) {
-  const global_State *g = luaE_template();
+  const global_State *g = luaE_snapshotowner();
   const stringtable *tb;
   TString *ts;
   if (g == NULL) return NULL;
@@ -71,7 +71,7 @@ TString *luaS_pooled (const char *str, size_t l, unsigned h) {
 
 /*
 ** {======================================================
-** Making the template
+** Making the snapshot
 ** =======================================================
 */
 
@@ -96,10 +96,10 @@ static void sharestrings (lua_State *L) {
 }
 
 
-LUA_API int lua_maketemplate (lua_CFunction fill) {
+LUA_API int lua_makesnapshot (lua_CFunction fill) {
   int kind;
   lua_State *L;
-  Template *tp = (Template *)calloc(1, sizeof(Template));
+  Snapshot *tp = (Snapshot *)calloc(1, sizeof(Snapshot));
   if (tp == NULL) return 0;
   L = luaL_newstate();
   if (L == NULL) {
@@ -129,7 +129,7 @@ LUA_API int lua_maketemplate (lua_CFunction fill) {
     goto failed;
   /* the state stays open from now on, and nothing runs there */
   __atomic_store_n(&pool, G(L), __ATOMIC_RELEASE);
-  __atomic_store_n(&template, tp, __ATOMIC_RELEASE);
+  __atomic_store_n(&snapshot, tp, __ATOMIC_RELEASE);
   return 1;
  failed:
   lua_close(L);
@@ -148,12 +148,12 @@ LUA_API int lua_maketemplate (lua_CFunction fill) {
 */
 
 /*
-** Until the links are set, the copies refer to objects of the template. If
+** Until the links are set, the copies refer to objects of the snapshot. If
 ** memory runs out before, no collector may look at them: the state can only
 ** be closed then, which looks at nothing but sizes.
 */
-LUA_API int lua_copytemplate (lua_State *L) {
-  const Template *tp = __atomic_load_n(&template, __ATOMIC_ACQUIRE);
+LUA_API int lua_copysnapshot (lua_State *L) {
+  const Snapshot *tp = __atomic_load_n(&snapshot, __ATOMIC_ACQUIRE);
   const Graph *gr;
   global_State *g = G(L);
   GCObject *copies[MAXOBJECTS];
