@@ -298,7 +298,7 @@ local function close_waiting_tasks()
 end
 
 -- Tells everybody who waits for an answer of this service, and whom it waits for, that it ends; `between` runs after the
--- requests under way. When a service is killed, snlua calls this before it closes the VM (src/builtin/snlua).
+-- requests under way. When a service is killed, snlua calls this before it closes the VM (src/services/builtin/snlua).
 function runtime.release(between)
 	local ERROR <const> = skynet.PTYPE_ERROR
 	for task, session in pairs(owed) do

@@ -1,44 +1,23 @@
 //! skynet's core in Rust.
 //!
-//! The modules in the order in which a message meets them: [`message`] -> [`handle`] (who is it for) -> [`mailbox`]
-//! (queue of one service) -> [`scheduler`] (run queues, workers, wake-up) -> [`service`] (context, dispatch, commands);
-//! [`blocks`] is what it is made of.
-//! Message sources: [`timer`], [`socket`], [`signals`], [`harbor`]. Where callbacks come from: [`module`], [`builtin`].
-//! What watches and serves: [`env`], [`log`], [`crash`], [`memory`], [`clock`], [`reclaim`]. [`start`] puts a node together,
-//! [`startup`] looks at one whose first service fails, [`shutdown`] ends it in order, and [`abi`] is the C interface to all of it.
+//! Layers, each of which uses those above it in this list only:
+//!
+//! - [`base`]: time, messages, the node's environment, what threads are synchronised with
+//! - [`alloc`]: memory: who uses how much, blocks that go round, grace periods
+//! - [`scheduler`]: run queues, workers, sleep and wake-up
+//! - [`actor`]: services, handles, mailboxes; how a message is sent and dispatched
+//! - [`io`]: sockets and timers, where messages come from
+//! - [`services`]: where callbacks come from: modules in files, and the built-in ones
+//! - [`diag`]: what is told of a node: crashes, figures
+//! - [`node`]: a process: command line, config, start, end
+//! - [`abi`]: the C interface to all of it
 
 pub mod abi;
-pub(crate) mod alarm;
-pub mod blocks;
-pub mod builtin;
-#[cfg(feature = "lua")]
-pub mod check;
-#[cfg(feature = "lua")]
-pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod crash;
-pub mod daemon;
-#[cfg(feature = "lua")]
-pub mod elf;
-pub mod env;
-pub mod figures;
-pub mod handle;
-pub mod harbor;
-pub mod limits;
-pub mod log;
-pub mod mailbox;
-pub mod memory;
-pub mod message;
-pub mod module;
-pub mod reclaim;
-pub mod release;
+pub mod actor;
+pub mod alloc;
+pub mod base;
+pub mod diag;
+pub mod io;
+pub mod node;
 pub mod scheduler;
-pub mod service;
-pub mod shutdown;
-pub mod signals;
-pub mod socket;
-pub mod start;
-pub mod startup;
-pub mod sync;
-pub mod timer;
+pub mod services;

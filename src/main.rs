@@ -19,7 +19,7 @@ static MALLOC_CONF: Option<&'static std::ffi::c_char> = {
 /// SIGPIPE. Returns 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn sigign() -> std::ffi::c_int {
-    skynet::signals::ignore_pipe();
+    skynet::node::signals::ignore_pipe();
     0
 }
 
@@ -47,5 +47,5 @@ fn adopt_jemalloc_settings() {
 fn main() -> std::process::ExitCode {
     #[cfg(all(feature = "jemalloc", target_os = "linux"))]
     adopt_jemalloc_settings();
-    skynet::cli::main(std::env::args_os().skip(1))
+    skynet::node::cli::main(std::env::args_os().skip(1))
 }

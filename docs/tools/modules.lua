@@ -122,6 +122,6 @@ return {
 	{ "skynet.remotedebug" },
 	{ "skynet.inject" },
 	{ "skynet.injectcode" },
-	{ "skynet.profile", rust = { "src/builtin/snlua/profile.rs" }, intro = "The CPU time of coroutines." },
+	{ "skynet.profile", rust = { "src/services/builtin/snlua/profile.rs" }, intro = "The CPU time of coroutines." },
 	{ "skynet.memory", rust = { "lualib-src/skynet/src/memory.rs" } },
 }

@@ -1,9 +1,9 @@
 //! "malloc_hook.h": memory statistics and the controls of jemalloc. Without jemalloc the figures are 0, and the controls
 //! say so in the error log.
 
-use crate::crash::contain;
-use crate::log;
-use crate::memory::{self, jemalloc, lua, report};
+use crate::actor::log;
+use crate::alloc::memory::{self, jemalloc, lua, report};
+use crate::diag::crash::contain;
 use libc::{c_char, c_int};
 use std::cell::RefCell;
 use std::ffi::{CStr, c_void};

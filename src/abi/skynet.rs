@@ -1,9 +1,11 @@
 //! "skynet.h": what every service uses.
 
 use super::text;
-use crate::crash::contain;
-use crate::service::{self, Callback, Context};
-use crate::{clock, harbor, memory};
+use crate::actor::harbor;
+use crate::actor::service::{self, Callback, Context};
+use crate::alloc::memory;
+use crate::base::clock;
+use crate::diag::crash::contain;
 use libc::{c_char, c_int, c_void};
 
 /// `skynet_cb`; NULL lets the messages of a service be freed unseen.
@@ -115,7 +117,7 @@ pub unsafe extern "C" fn skynet_isremote(
     contain("skynet_isremote", 0, || {
         if !harbor.is_null() {
             // SAFETY: contract of this function.
-            unsafe { *harbor = (handle >> crate::handle::REMOTE_SHIFT) as c_int };
+            unsafe { *harbor = (handle >> crate::actor::handle::REMOTE_SHIFT) as c_int };
         }
         c_int::from(harbor::is_remote(handle))
     })

@@ -1,7 +1,7 @@
 //! "skynet_daemon.h".
 
-use crate::crash::contain;
-use crate::daemon;
+use crate::diag::crash::contain;
+use crate::node::daemon;
 use libc::{c_char, c_int};
 use std::ffi::CStr;
 

@@ -1,8 +1,8 @@
 //! `skynet_error` of "skynet.h", the one variadic function: its declaration is in `compat/headers/parts/skynet.decl.h`.
 
-use crate::crash::contain;
-use crate::log;
-use crate::service::Context;
+use crate::actor::log;
+use crate::actor::service::Context;
+use crate::diag::crash::contain;
 use libc::{c_char, c_int};
 
 // C sees a context as an opaque struct.
@@ -11,7 +11,7 @@ unsafe extern "C" {
     fn skynet_rs_error_format(context: *mut Context, format: *const c_char, ...);
 }
 
-/// Logs a printf-like line, see [`crate::log::error`]. A jump, because variadic arguments must stay where they are.
+/// Logs a printf-like line, see [`crate::actor::log::error`]. A jump, because variadic arguments must stay where they are.
 ///
 /// # Safety
 /// `context` is null or a live service, and the arguments are those that the format asks for.

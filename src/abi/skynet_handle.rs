@@ -1,9 +1,9 @@
 //! "skynet_handle.h".
 
 use super::text;
-use crate::crash::contain;
-use crate::handle;
-use crate::service::{self, Context};
+use crate::actor::handle;
+use crate::actor::service::{self, Context};
+use crate::diag::crash::contain;
 use libc::{c_char, c_int};
 
 /// Gives a context a handle.

@@ -1,10 +1,12 @@
 //! "skynet_harbor.h".
 
-use crate::crash::contain;
-pub use crate::harbor::RemoteMessage;
-use crate::harbor::{self, Envelope};
-use crate::service::Context;
-use crate::{builtin, log, release};
+pub use crate::actor::harbor::RemoteMessage;
+use crate::actor::harbor::{self, Envelope};
+use crate::actor::log;
+use crate::actor::service::Context;
+use crate::base::release;
+use crate::diag::crash::contain;
+use crate::services::builtin;
 use libc::{c_int, c_void};
 
 /// How the service that asks expects its messages, which it does not say. The built-in one is always of today.

@@ -1,10 +1,10 @@
 //! "skynet_harbor.h" as it was up to v1.1.0: the type of a remote message travels outside of `struct remote_message`. The
 //! headers of that generation rename the functions to these. Not scanned for the headers.
 
-use crate::crash::contain;
-use crate::harbor::{self, Envelope, RemoteMessage, RemoteName};
-use crate::message::SIZE_MASK;
-use crate::service::Context;
+use crate::actor::harbor::{self, Envelope, RemoteMessage, RemoteName};
+use crate::actor::service::Context;
+use crate::base::message::SIZE_MASK;
+use crate::diag::crash::contain;
 use libc::{c_int, c_void};
 
 /// `struct remote_message` without `type`.
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn skynet_harbor_send_v1_1(
             (*full).destination = destination;
             (*full).message = message;
             (*full).sz = sz & SIZE_MASK;
-            (*full).ty = (sz >> crate::message::TYPE_SHIFT) as c_int;
+            (*full).ty = (sz >> crate::base::message::TYPE_SHIFT) as c_int;
             libc::free(earlier.cast());
             harbor::send(full, source, session);
         }

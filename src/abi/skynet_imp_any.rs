@@ -1,8 +1,8 @@
 //! How a main program of any release starts a node. Not scanned for the headers.
 
-use crate::crash::thread;
-use crate::release::{self, LATEST, OLDEST, V1_1};
-use crate::start::{self, Config};
+use crate::base::release::{self, LATEST, OLDEST, V1_1};
+use crate::diag::crash::thread;
+use crate::node::start::{self, Config};
 use libc::{c_char, c_int};
 use std::ffi::CStr;
 use std::process::exit;

@@ -1,8 +1,8 @@
 //! "skynet_log.h".
 
-use crate::crash::contain;
-use crate::log::record;
-use crate::service::Context;
+use crate::actor::log::record;
+use crate::actor::service::Context;
+use crate::diag::crash::contain;
 use libc::{FILE, c_int, c_void};
 
 /// # Safety

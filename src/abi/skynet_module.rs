@@ -1,10 +1,10 @@
 //! "skynet_module.h".
 
 use super::text;
-use crate::crash::contain;
-use crate::module;
-pub use crate::module::Module;
-use crate::service::Context;
+use crate::actor::service::Context;
+use crate::diag::crash::contain;
+use crate::services::module;
+pub use crate::services::module::Module;
 use libc::{c_char, c_int, c_void};
 
 /// The module of that name, opened at its first use; NULL if there is none.

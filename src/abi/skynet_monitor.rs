@@ -1,7 +1,7 @@
 //! "skynet_monitor.h".
 
-use crate::crash::contain;
-use crate::service::Monitor;
+use crate::actor::service::Monitor;
+use crate::diag::crash::contain;
 
 /// A monitor for one worker thread.
 #[unsafe(no_mangle)]

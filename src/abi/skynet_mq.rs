@@ -1,11 +1,12 @@
 //! "skynet_mq.h": mailboxes, for programs that drive the core's parts themselves.
 
-use crate::blocks::Class;
-use crate::crash::contain;
-use crate::mailbox::Pushed;
-use crate::message::Message;
-pub use crate::service::Queue as MessageQueue;
-use crate::{reclaim, scheduler};
+use crate::actor::mailbox::Pushed;
+pub use crate::actor::service::Queue as MessageQueue;
+use crate::alloc::blocks::Class;
+use crate::alloc::reclaim;
+use crate::base::message::Message;
+use crate::diag::crash::contain;
+use crate::scheduler;
 use libc::{c_int, c_void};
 
 /// Gets each message that was not delivered; its data belongs to the function.

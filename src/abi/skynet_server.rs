@@ -2,11 +2,13 @@
 
 use super::skynet_mq::MessageQueue;
 use super::text;
-use crate::blocks::Class;
-use crate::crash::{contain, thread};
-use crate::message::Message;
-use crate::service::{self, Context, Monitor, Turn};
-use crate::{handle, reclaim, scheduler};
+use crate::actor::handle;
+use crate::actor::service::{self, Context, Monitor, Turn};
+use crate::alloc::blocks::Class;
+use crate::alloc::reclaim;
+use crate::base::message::Message;
+use crate::diag::crash::{contain, thread};
+use crate::scheduler;
 use libc::{c_char, c_int, c_void};
 
 /// Launches a service. Its handle, 0 on failure.

@@ -2,13 +2,13 @@
 
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
-use crate::crash::contain;
-use crate::memory::uncharged;
-use crate::release;
-use crate::service::Context;
-pub use crate::socket::SocketMessage;
-use crate::socket::raw::{Way, address_behind, c_text, new_id, send};
-use crate::socket::{self, Poll, SocketInfo, server, socket_type};
+use crate::actor::service::Context;
+use crate::alloc::memory::uncharged;
+use crate::base::release;
+use crate::diag::crash::contain;
+pub use crate::io::socket::SocketMessage;
+use crate::io::socket::raw::{Way, address_behind, c_text, new_id, send};
+use crate::io::socket::{self, Poll, SocketInfo, server, socket_type};
 use libc::{c_char, c_int};
 use std::ptr::null_mut;
 

@@ -1,10 +1,10 @@
 //! Three functions that are inline in the headers since v1.3.0, and that services compiled before still look for.
 
 use super::socket_buffer::SendBuffer;
-use crate::crash::contain;
-use crate::service::Context;
-use crate::socket::raw::{Way, send};
-use crate::socket::server;
+use crate::actor::service::Context;
+use crate::diag::crash::contain;
+use crate::io::socket::raw::{Way, send};
+use crate::io::socket::server;
 use libc::{c_char, c_int, c_void};
 
 /// Sends `sz` bytes of the C allocator, or a user object if `sz` is negative; takes them over. 0, or -1 without a socket.

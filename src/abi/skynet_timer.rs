@@ -1,7 +1,8 @@
 //! "skynet_timer.h".
 
-use crate::crash::contain;
-use crate::{clock, timer};
+use crate::base::clock;
+use crate::diag::crash::contain;
+use crate::io::timer;
 use libc::c_int;
 
 /// Sends a PTYPE_RESPONSE with session to the service handle after time centiseconds, with 0 or less at once. Returns the

@@ -1,9 +1,9 @@
 //! Functions that v1.8.0 or earlier had and the newest headers do not declare. Not scanned for the headers.
 
 use super::text;
-use crate::crash::contain;
-use crate::module::{self, Module};
-use crate::service::{self, Context};
+use crate::actor::service::{self, Context};
+use crate::diag::crash::contain;
+use crate::services::module::{self, Module};
 use libc::c_char;
 
 /// `skynet_context_new` of v1.8.0 and before: the context instead of the handle; the headers of that generation rename it.

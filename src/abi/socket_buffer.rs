@@ -1,6 +1,6 @@
 //! "socket_buffer.h": bytes to send, as C describes them. No functions.
 
-use crate::socket::{ObjectInterface, Payload};
+use crate::io::socket::{ObjectInterface, Payload};
 use libc::{c_int, c_void};
 
 /// `SOCKET_BUFFER_MEMORY`: a block of the C allocator; the core takes it over.
@@ -52,7 +52,7 @@ impl SendBuffer {
             SOCKET_BUFFER_MEMORY if self.sz != usize::MAX => {
                 // SAFETY: by contract, as in the other arms.
                 unsafe {
-                    crate::memory::block_sent(self.buffer);
+                    crate::alloc::memory::block_sent(self.buffer);
                     Some(Payload::memory(self.buffer, self.sz))
                 }
             }

@@ -1,7 +1,7 @@
 //! "socket_info.h": lists of statistics.
 
-use crate::crash::contain;
-pub use crate::socket::SocketInfo;
+use crate::diag::crash::contain;
+pub use crate::io::socket::SocketInfo;
 
 /// Makes an empty entry in front of `last` (which may be null); release the list with `socket_info_release`.
 ///

@@ -1,11 +1,11 @@
 //! `struct socket_info` as it was up to v1.3.0. The headers of that generation rename the functions to these. Not scanned
 //! for the headers.
 
-use crate::crash::contain;
-use crate::memory::uncharged;
-use crate::release::V1_4;
-use crate::socket::raw::SocketServer;
-use crate::socket::{SocketInfo, server};
+use crate::alloc::memory::uncharged;
+use crate::base::release::V1_4;
+use crate::diag::crash::contain;
+use crate::io::socket::raw::SocketServer;
+use crate::io::socket::{SocketInfo, server};
 use std::ptr::null_mut;
 
 /// A fresh list as services of a release know it.

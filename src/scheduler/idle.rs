@@ -14,8 +14,8 @@
 //! one too high, for which senders look for a sleeper in vain until the worker goes on.
 
 use super::park::{Ended, Parker};
-use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use crate::sync::{order_for_loom, stop_point};
+use crate::base::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::base::sync::{order_for_loom, stop_point};
 
 const ASLEEP: u32 = 1 << 16;
 const SEARCHER: u32 = ASLEEP - 1;

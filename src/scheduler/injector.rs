@@ -8,8 +8,8 @@
 //! word that is exchanged has a count beside the number, which differs when the number has come back.
 
 use super::Ready;
-use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use crate::sync::stop_point;
+use crate::base::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::base::sync::stop_point;
 use std::ptr::null_mut;
 
 /// No node.
@@ -155,7 +155,7 @@ impl Injector {
             let free = self.free.load();
             if free.node == NIL {
                 // Its chunk may be another thread's to put there, but after `fresh` somebody has.
-                return crate::memory::uncharged(|| self.fresh());
+                return crate::alloc::memory::uncharged(|| self.fresh());
             }
             let next = self.next(free.node);
             if self.free.exchange(free, free.to(next.node)) {
@@ -372,7 +372,7 @@ mod loom_tests {
                 queue.push(item(0));
                 let other = queue.clone();
                 let thread = loom::thread::spawn(move || {
-                    crate::sync::stopping_at(point, || {
+                    crate::base::sync::stopping_at(point, || {
                         other.push(item(1));
                         other.pop();
                     });

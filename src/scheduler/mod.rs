@@ -12,7 +12,7 @@
 //! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
 //!
 //! A worker without work that sleeps or watches does so in a wait for news of the sockets while that pays
-//! ([`crate::socket::try_lead`]), and finds what they make ready in its own slot and ring.
+//! ([`crate::io::socket::try_lead`]), and finds what they make ready in its own slot and ring.
 //!
 //! # Ready work never waits for one particular thread
 //!
@@ -32,14 +32,14 @@
 //! - Who sees to that are two threads that run no services: the monitor thread, and the timer thread if the monitor
 //!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
 //! - A worker that waits for news of the sockets holds nothing meanwhile; the socket thread looks after it
-//!   ([`crate::socket::try_lead`]).
+//!   ([`crate::io::socket::try_lead`]).
 //!
 //! What remains: the locks that a message may take elsewhere (an allocator's, that of the timers while one is added, what
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
 //! whoever moves data between sockets and mailboxes, be it the socket thread or a worker, in the middle of doing it.
 //!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
-//! mailbox (see [`crate::mailbox`]) puts it there, and the role goes with it.
+//! mailbox (see [`crate::actor::mailbox`]) puts it there, and the role goes with it.
 
 mod idle;
 mod injector;
@@ -48,7 +48,7 @@ mod queue;
 pub mod watchdog;
 mod worker;
 
-use crate::service::{Monitor, Queue, Running};
+use crate::actor::service::{Monitor, Queue, Running};
 use idle::Idle;
 use injector::Injector;
 use park::Parker;
@@ -122,7 +122,7 @@ pub fn start(workers: usize) {
         long_stretch: AtomicU64::new(0),
         quit: AtomicBool::new(false),
     });
-    if crate::service::total() == 0 {
+    if crate::actor::service::total() == 0 {
         // Every service of the start-up has ended already.
         on_empty();
     }
@@ -294,7 +294,7 @@ pub(crate) fn on_empty() {
     for index in 0..shared.workers.len() {
         shared.idle.parker(index).wake();
     }
-    crate::start::on_empty();
+    crate::node::start::on_empty();
 }
 
 /// Any thread: whether a worker has nothing to do.

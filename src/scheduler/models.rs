@@ -1,11 +1,11 @@
 //! Models of sleep and wake-up (loom). A worker that stops for ever is a thread of the model that ends at one of its stop
-//! points ([`crate::sync::stop_point`]); each of them is tried.
+//! points ([`crate::base::sync::stop_point`]); each of them is tried.
 
 use super::kernel::{Event, Kernel};
 use super::*;
+use crate::base::sync::stopping_at;
+use crate::io::socket::role::Role;
 use crate::scheduler::idle::Idle;
-use crate::socket::role::Role;
-use crate::sync::stopping_at;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::thread;

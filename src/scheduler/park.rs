@@ -4,8 +4,8 @@
 //! by an exchange of its word, so that one of them wakes it. *Briefly*, it has something to look at later, and everybody may
 //! wake it. It may do either in a wait for news of sockets.
 
-use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::sync::stop_point;
+use crate::base::sync::atomic::{AtomicU32, Ordering};
+use crate::base::sync::stop_point;
 use kernel::Kernel;
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ mod kernel {
         }
 
         pub(super) fn wake_poller(&self) {
-            crate::socket::wake_poller();
+            crate::io::socket::wake_poller();
         }
     }
 }
@@ -211,7 +211,7 @@ mod kernel {
         }
 
         pub(super) fn wake_poller(&self) {
-            crate::socket::wake_poller();
+            crate::io::socket::wake_poller();
         }
     }
 }

@@ -5,8 +5,8 @@
 //! exchange was still there.
 
 use super::Ready;
-use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use crate::sync::stop_point;
+use crate::base::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::base::sync::stop_point;
 
 /// Slots of a ring. Small under loom, so that a model reaches the wrap.
 const SIZE: usize = if cfg!(feature = "loom") { 4 } else { 256 };
@@ -198,7 +198,7 @@ mod loom_tests {
                 let thief = {
                     let (queue, own) = (queue.clone(), own.clone());
                     loom::thread::spawn(move || {
-                        crate::sync::stopping_at(point, || {
+                        crate::base::sync::stopping_at(point, || {
                             queue.steal(&own);
                         });
                     })

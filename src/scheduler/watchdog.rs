@@ -19,8 +19,9 @@
 //! somebody who wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
 
 use super::{INJECTOR, Remote, SHARED, Shared};
-use crate::alarm::Alarm;
-use crate::{clock, timer};
+use crate::base::alarm::Alarm;
+use crate::base::clock;
+use crate::io::timer;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A worker that should look at the queues, and does not for so many nanoseconds, is not counted on.

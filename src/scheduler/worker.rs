@@ -2,10 +2,10 @@
 
 use super::park::Ended;
 use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER, watchdog};
-use crate::clock;
-use crate::reclaim;
-use crate::service::{self, Turn};
-use crate::socket;
+use crate::actor::service::{self, Turn};
+use crate::alloc::reclaim;
+use crate::base::clock;
+use crate::io::socket;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

@@ -1,0 +1,393 @@
+//! The queue of one service: many senders, one consumer at a time.
+//!
+//! One word, `head`, carries both the arrivals and the state:
+//!
+//! | head | meaning |
+//! |---|---|
+//! | `IDLE` | empty, and nobody is consumer: the sender of the next message becomes responsible for scheduling |
+//! | `BUSY` | nothing new has arrived; somebody is the consumer, or the mailbox is in a run queue |
+//! | `CLOSED` | the service is gone; nothing is accepted any more |
+//! | a block | arrivals, newest first, down to the one that the consumer saw last; otherwise as `BUSY` |
+//!
+//! A sender pushes with one compare-and-swap and never waits for anybody: a sender that is preempted has either
+//! pushed or not. The consumer only reads: it leaves the newest block that it has seen where it is (`seen`) and turns
+//! what has come on top of it round into a list of its own. It writes `head` once, when it gives its role up: if
+//! `head` is still the block that it saw last, nothing has come since. That block is kept until then, or until a newer
+//! one has taken its place, so it cannot come back as another message meanwhile.
+//!
+//! Invariant (consumer role): whoever moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
+//! [`Mailbox::claim`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
+//! [`Consumer::rest`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches `local`:
+//! it is within reach of [`Consumer`] alone, which nobody gets but from [`Mailbox::claim`], or by promising that he is the
+//! consumer ([`Mailbox::consumer`]).
+
+mod consumer;
+mod node;
+
+use crate::alloc::blocks::Class;
+use crate::base::message::Message;
+use crate::base::sync::atomic::{AtomicPtr, Ordering};
+use crate::base::sync::order_for_loom;
+pub use consumer::Consumer;
+use node::Node;
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+// No part of the protocol, so loom need not know.
+use std::sync::atomic::AtomicUsize;
+
+const IDLE: *mut Node = std::ptr::null_mut();
+const BUSY: *mut Node = std::ptr::without_provenance_mut(1);
+const CLOSED: *mut Node = std::ptr::without_provenance_mut(2);
+
+/// The first length of a mailbox that is reported as overload; doubles with each report ("skynet_mq.h" users grep for it).
+const OVERLOAD: usize = 1024;
+
+/// What became of a message that was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// Accepted; somebody else sees to it.
+    Queued,
+    /// Accepted, and the mailbox was idle: the caller is its consumer now and has to put it into a run queue.
+    Schedule,
+    /// The service is gone; the message still belongs to the caller.
+    Closed,
+}
+
+struct Local {
+    first: *mut Node,
+    last: *mut Node,
+    /// The newest block gathered, which `head` still refers to; null if `head` has none of ours. It is the last of the
+    /// list, or has been popped when the list is empty.
+    seen: *mut Node,
+    overload: usize,
+    threshold: usize,
+}
+
+impl Local {
+    /// Counted when a message leaves, without that one: 1026 waiting messages are the first overload.
+    #[cold]
+    fn note_overload(&mut self, len: usize) {
+        self.overload = len;
+        while len > self.threshold {
+            self.threshold = self.threshold.saturating_mul(2);
+        }
+    }
+}
+
+/// See the module's documentation.
+pub struct Mailbox {
+    head: AtomicPtr<Node>,
+    /// Messages gathered and not popped. Written by the consumer alone, read by anybody who wants to know about.
+    len: AtomicUsize,
+    local: UnsafeCell<Local>,
+}
+
+// SAFETY: `head` is atomic; `local` is touched by the consumer alone, and the role is handed over with release/acquire
+// (push and rest are release on `head`, claim and push are acquire).
+unsafe impl Sync for Mailbox {}
+// SAFETY: the messages it owns may be freed on any thread.
+unsafe impl Send for Mailbox {}
+
+impl Mailbox {
+    /// An empty mailbox whose consumer is the caller.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Mailbox {
+        Mailbox {
+            head: AtomicPtr::new(BUSY),
+            len: AtomicUsize::new(0),
+            local: UnsafeCell::new(Local {
+                first: std::ptr::null_mut(),
+                last: std::ptr::null_mut(),
+                seen: std::ptr::null_mut(),
+                overload: 0,
+                threshold: OVERLOAD,
+            }),
+        }
+    }
+
+    /// Any thread: adds a message at the end. `payload` says what is known of the block that its data is.
+    #[inline(always)]
+    pub fn push(&self, message: Message, payload: Class) -> Pushed {
+        let mut head = self.head.load(Ordering::Relaxed);
+        if head == CLOSED {
+            return Pushed::Closed;
+        }
+        let node = node::alloc();
+        // SAFETY: the block is ours until it is published.
+        unsafe { Node::put(node, message, payload) };
+        loop {
+            if head == CLOSED {
+                // SAFETY: the block was never published.
+                unsafe { node::free(node) };
+                return Pushed::Closed;
+            }
+            let next = if head == IDLE || head == BUSY {
+                std::ptr::null_mut()
+            } else {
+                head
+            };
+            // SAFETY: the block is ours until it is published.
+            unsafe { Node::set_next(node, next) };
+            match self
+                .head
+                .compare_exchange_weak(head, node, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => {
+                    return if head == IDLE {
+                        Pushed::Schedule
+                    } else {
+                        Pushed::Queued
+                    };
+                }
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Any thread: becomes the consumer of an idle mailbox.
+    pub fn claim(&self) -> Option<Consumer<'_>> {
+        order_for_loom();
+        self.head
+            .compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+            // SAFETY: it was idle, so nobody was; now we are.
+            .then(|| unsafe { self.consumer() })
+    }
+
+    /// The role of the consumer, for who has it.
+    ///
+    /// # Safety
+    /// The calling thread is the consumer (see the head of the file) whenever it uses the answer.
+    #[inline(always)]
+    pub unsafe fn consumer(&self) -> Consumer<'_> {
+        Consumer {
+            mailbox: self,
+            thread: PhantomData,
+        }
+    }
+
+    /// Any thread: the length when the consumer last looked.
+    pub fn last_len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Any thread: true after [`Consumer::close`].
+    pub fn is_closed(&self) -> bool {
+        self.head.load(Ordering::Acquire) == CLOSED
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has the mailbox any more.
+        let mut consumer = unsafe { self.consumer() };
+        consumer.close();
+        while let Some((message, _)) = consumer.pop() {
+            // SAFETY: the payload is a block of the C allocator that belonged to the message.
+            unsafe { libc::free(message.data) };
+        }
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+    use crate::base::message::ptype;
+    use std::sync::Arc;
+
+    fn message(source: u32, session: i32) -> Message {
+        Message::empty(source, ptype::TEXT, session)
+    }
+
+    #[test]
+    fn messages_leave_in_the_order_in_which_they_came() {
+        let mailbox = Mailbox::new();
+        // SAFETY: this thread alone takes anything out.
+        let mut consumer = unsafe { mailbox.consumer() };
+        for i in 0..10 {
+            assert_eq!(mailbox.push(message(1, i), Class::FOREIGN), Pushed::Queued);
+        }
+        assert_eq!(consumer.len(), 10);
+        for i in 0..5 {
+            assert_eq!(consumer.pop().unwrap().0.session, i);
+        }
+        mailbox.push(message(1, 10), Class::FOREIGN);
+        for i in 5..11 {
+            assert_eq!(consumer.pop().unwrap().0.session, i);
+        }
+        assert!(consumer.pop().is_none());
+        assert!(consumer.rest().is_none());
+        assert_eq!(
+            mailbox.push(message(1, 0), Class::FOREIGN),
+            Pushed::Schedule
+        );
+        // SAFETY: as above; the push made us the consumer.
+        let consumer = unsafe { mailbox.consumer() };
+        let mut consumer = consumer.rest().expect("a message waits");
+        consumer.close();
+        assert_eq!(mailbox.push(message(1, 1), Class::FOREIGN), Pushed::Closed);
+        assert_eq!(
+            consumer.pop().unwrap().0.session,
+            0,
+            "what came before the end is still there"
+        );
+    }
+
+    #[test]
+    fn overload_is_reported_above_1024_then_at_each_doubling_and_anew_after_empty() {
+        let mailbox = Mailbox::new();
+        // SAFETY: this thread alone takes anything out.
+        let mut consumer = unsafe { mailbox.consumer() };
+        // Adds messages, takes one off, and answers what was noticed.
+        let mut fill = |n, all: bool| {
+            for i in 0..n {
+                mailbox.push(message(1, i), Class::FOREIGN);
+            }
+            consumer.gather();
+            consumer.pop();
+            let noticed = consumer.take_overload();
+            while all && consumer.pop().is_some() {}
+            noticed
+        };
+        assert_eq!(fill(1025, false), 0);
+        assert_eq!(fill(2, false), 1025);
+        assert_eq!(fill(2, false), 0);
+        assert_eq!(fill(1024, true), 2049);
+        assert_eq!(fill(1026, false), 1025);
+    }
+
+    #[test]
+    fn each_sender_s_messages_keep_their_order_and_none_is_lost() {
+        const SENDERS: u32 = 4;
+        const EACH: i32 = 20_000;
+        let mailbox = Arc::new(Mailbox::new());
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|source| {
+                let mailbox = mailbox.clone();
+                std::thread::spawn(move || {
+                    for i in 0..EACH {
+                        mailbox.push(message(source, i), Class::FOREIGN);
+                    }
+                })
+            })
+            .collect();
+        let mut next = [0; SENDERS as usize];
+        // SAFETY: this thread alone takes anything out.
+        let mut consumer = unsafe { mailbox.consumer() };
+        let mut seen = 0;
+        while seen < SENDERS as i32 * EACH {
+            let Some((message, _)) = consumer.pop() else {
+                std::thread::yield_now();
+                continue;
+            };
+            assert_eq!(message.session, next[message.source as usize]);
+            next[message.source as usize] += 1;
+            seen += 1;
+        }
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert!(consumer.rest().is_none());
+    }
+}
+
+#[cfg(all(test, feature = "loom"))]
+mod loom_tests {
+    use super::*;
+    use crate::base::message::ptype;
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicUsize;
+
+    /// Two senders and whoever they make the consumer: exactly one is told to schedule at a time, nothing is lost.
+    #[test]
+    fn loom_exactly_one_sender_schedules_and_nothing_is_lost() {
+        loom::model(|| {
+            let mailbox = Arc::new(Mailbox::new());
+            // SAFETY: ours, as its creator.
+            assert!(unsafe { mailbox.consumer() }.rest().is_none());
+            let seen = Arc::new(AtomicUsize::new(0));
+            let inside = Arc::new(AtomicUsize::new(0));
+            let send = |source: u32| {
+                let (mailbox, seen, inside) = (mailbox.clone(), seen.clone(), inside.clone());
+                loom::thread::spawn(move || {
+                    if mailbox.push(Message::empty(source, ptype::TEXT, 1), Class::FOREIGN)
+                        == Pushed::Schedule
+                    {
+                        // SAFETY: the push made us the consumer.
+                        let mut role = Some(unsafe { mailbox.consumer() });
+                        while let Some(mut consumer) = role.take() {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two consumers");
+                            while consumer.pop().is_some() {
+                                seen.fetch_add(1, Ordering::SeqCst);
+                            }
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            role = consumer.rest();
+                        }
+                    }
+                })
+            };
+            let a = send(1);
+            let b = send(2);
+            a.join().unwrap();
+            b.join().unwrap();
+            assert_eq!(seen.load(Ordering::SeqCst), 2);
+            assert!(mailbox.claim().is_some(), "idle at the end");
+        });
+    }
+
+    /// A message is either accepted before the end, and then found by whoever closes, or refused.
+    #[test]
+    fn loom_a_send_during_close_is_kept_or_refused() {
+        loom::model(|| {
+            let mailbox = Arc::new(Mailbox::new());
+            let other = mailbox.clone();
+            let sender = loom::thread::spawn(move || {
+                other.push(Message::empty(1, ptype::TEXT, 1), Class::FOREIGN)
+            });
+            // SAFETY: ours, as its creator.
+            let mut consumer = unsafe { mailbox.consumer() };
+            consumer.close();
+            let mut found = 0;
+            while consumer.pop().is_some() {
+                found += 1;
+            }
+            match sender.join().unwrap() {
+                Pushed::Queued => assert_eq!(found, 1),
+                Pushed::Closed => assert_eq!(found, 0),
+                Pushed::Schedule => panic!("the closer is the consumer"),
+            }
+        });
+    }
+
+    /// Retirement: one side sets a flag and claims, the other rests, looks at the flag and claims. Exactly one of them
+    /// ends the service.
+    #[test]
+    fn loom_a_retired_service_is_ended_exactly_once() {
+        use loom::sync::atomic::AtomicBool;
+        loom::model(|| {
+            let world = Arc::new((Mailbox::new(), AtomicBool::new(false), AtomicUsize::new(0)));
+            let other = world.clone();
+            let retiring = loom::thread::spawn(move || {
+                let (mailbox, retired, ended) = &*other;
+                retired.store(true, Ordering::SeqCst);
+                if mailbox.claim().is_some() {
+                    ended.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            let (mailbox, retired, ended) = &*world;
+            // SAFETY: ours, as its creator.
+            let consumer = unsafe { mailbox.consumer() };
+            // The end of a turn, as in `service::turn`.
+            if retired.load(Ordering::SeqCst) {
+                ended.fetch_add(1, Ordering::SeqCst);
+            } else if consumer.rest().is_none()
+                && retired.load(Ordering::SeqCst)
+                && mailbox.claim().is_some()
+            {
+                ended.fetch_add(1, Ordering::SeqCst);
+            }
+            retiring.join().unwrap();
+            assert_eq!(ended.load(Ordering::SeqCst), 1);
+        });
+    }
+}

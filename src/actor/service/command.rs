@@ -1,0 +1,391 @@
+//! `skynet_command`: what a service may ask of the node, by words.
+
+use super::context::{self, Context, EXIT_MONITOR};
+use super::digits::Digits;
+use super::dispatch::running_micros;
+use super::figures;
+use super::limit::Policy;
+use super::own::Own;
+use super::send::{self, parse_hex, tail};
+use crate::actor::{handle, log};
+use crate::base::message::{Message, ptype};
+use crate::base::{clock, env};
+use crate::io::{socket, timer};
+use crate::node::{limits, shutdown, startup};
+use crate::scheduler;
+use libc::{c_char, c_long};
+use std::ffi::{CStr, CString};
+use std::sync::atomic::Ordering;
+
+const NONE: *const c_char = std::ptr::null();
+
+/// Runs one command for `this`. The answer points into the context (until its next command), the environment or the
+/// name table; null is "nothing", also for unknown commands ("skynet.h", `skynet_command`).
+pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char {
+    let text = parm.unwrap_or(c"");
+    match name.to_bytes() {
+        b"TIMEOUT" => timeout(this, text),
+        b"TIMEOUTMS" => timeout_millis(this, text),
+        b"REG" => reg(this, text),
+        b"QUERY" => query(this, text),
+        b"NAME" => name_other(this, text),
+        b"EXIT" => {
+            log::error(this.handle(), b"KILL self");
+            end(this.handle());
+            NONE
+        }
+        b"KILL" => {
+            let handle = to_handle(this, text);
+            if handle != 0 {
+                log::error_parts(this.handle(), &[b"KILL ", Digits::handle(handle).bytes()]);
+                end(handle);
+            }
+            NONE
+        }
+        b"LAUNCH" => launch(this, text),
+        b"GETENV" => env::get(text).map_or(NONE, CStr::as_ptr),
+        b"SETENV" => set_env(this, text),
+        b"STARTTIME" => this.answer(Digits::decimal(clock::start_time().into()).bytes()),
+        b"ABORT" => {
+            if text == c"failed" {
+                shutdown::ends_badly();
+            }
+            context::abort_all();
+            NONE
+        }
+        b"STARTUP" => {
+            startup::command(text);
+            NONE
+        }
+        b"MONITOR" => monitor(this, text),
+        b"STAT" => stat(this, text),
+        b"MQLEN" => waiting(this, text),
+        b"ENDLESS" => {
+            if this.take_endless() {
+                this.answer(b"1")
+            } else {
+                NONE
+            }
+        }
+        b"LOGON" => log_on(this, text),
+        b"LOGOFF" => log_off(this, text),
+        b"SIGNAL" => signal(this, text),
+        b"METRICS" => this.answer_long(crate::diag::figures::node()),
+        b"SERVICES" => this.answer_long(figures::list()),
+        b"MAILBOXLIMIT" => mailbox_limit(this, text),
+        b"WRITELIMIT" => write_limit(this, text),
+        b"RUNNING" => this.answer_long(scheduler::running()),
+        b"SHUTDOWN" => shut_down(this, text),
+        _ => NONE,
+    }
+}
+
+/// Messages that wait for this service, or for another one: as many as there were when it last looked.
+fn waiting(this: Own<'_>, text: &CStr) -> *const c_char {
+    if text.is_empty() {
+        return this.answer(count(this.waiting()).bytes());
+    }
+    let mut length = None;
+    with_service(this, text, |other| {
+        length = Some(other.queue.mailbox.last_len())
+    });
+    length.map_or(NONE, |length| this.answer(count(length).bytes()))
+}
+
+fn hex_answer(this: Own<'_>, handle: u32) -> *const c_char {
+    this.answer(Digits::handle(handle).bytes())
+}
+
+fn count(number: usize) -> Digits {
+    Digits::decimal(number as i64)
+}
+
+/// As C's `strtol`.
+fn parse_long(text: &CStr, base: i32) -> c_long {
+    // SAFETY: NUL terminated.
+    unsafe { libc::strtol(text.as_ptr(), std::ptr::null_mut(), base) }
+}
+
+/// `:hex` or `.name`; anything else is reported and 0.
+fn to_handle(this: Own<'_>, text: &CStr) -> u32 {
+    match text.to_bytes().first() {
+        Some(b':') => parse_hex(&text.to_bytes()[1..]),
+        Some(b'.') => handle::find_name(tail(text)),
+        _ => {
+            log::error(
+                this.handle(),
+                &[b"error: Can't convert ", text.to_bytes(), b" to handle"].concat(),
+            );
+            0
+        }
+    }
+}
+
+fn timeout(this: Own<'_>, text: &CStr) -> *const c_char {
+    let centis = parse_long(text, 10) as i32;
+    let session = this.new_session();
+    timer::timeout(this.handle(), centis, session);
+    this.answer(Digits::decimal(session.into()).bytes())
+}
+
+fn timeout_millis(this: Own<'_>, text: &CStr) -> *const c_char {
+    let millis = parse_long(text, 10) as i32;
+    let session = this.new_session();
+    timer::timeout_millis(this.handle(), millis, session);
+    this.answer(Digits::decimal(session.into()).bytes())
+}
+
+fn reg(this: Own<'_>, text: &CStr) -> *const c_char {
+    match text.to_bytes().first() {
+        None => hex_answer(this, this.handle()),
+        Some(b'.') => handle::name_handle(this.handle(), tail(text)).unwrap_or(NONE),
+        Some(_) => {
+            let report = [
+                b"error: Can't register global name ",
+                text.to_bytes(),
+                b" in C",
+            ]
+            .concat();
+            log::error(this.handle(), &report);
+            NONE
+        }
+    }
+}
+
+fn query(this: Own<'_>, text: &CStr) -> *const c_char {
+    if text.to_bytes().first() != Some(&b'.') {
+        return NONE;
+    }
+    match handle::find_name(tail(text)) {
+        0 => NONE,
+        found => hex_answer(this, found),
+    }
+}
+
+fn name_other(this: Own<'_>, text: &CStr) -> *const c_char {
+    let mut words = text
+        .to_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let (Some(name), Some(address)) = (words.next(), words.next()) else {
+        return NONE;
+    };
+    let Some(hex) = address.strip_prefix(b":") else {
+        return NONE;
+    };
+    let target = parse_hex(hex);
+    if target == 0 {
+        return NONE;
+    }
+    match name.strip_prefix(b".") {
+        // A word of a C string holds no NUL.
+        Some(local) => CString::new(local)
+            .ok()
+            .and_then(|local| handle::name_handle(target, &local))
+            .unwrap_or(NONE),
+        None => {
+            log::error(
+                this.handle(),
+                &[b"error: Can't set global name ", name, b" in C"].concat(),
+            );
+            NONE
+        }
+    }
+}
+
+/// Tells the exit monitor, then takes the handle away.
+fn end(handle: u32) {
+    let monitor = EXIT_MONITOR.load(Ordering::Relaxed);
+    if monitor != 0 {
+        send::send_to(monitor, Message::empty(handle, ptype::CLIENT, 0));
+    }
+    context::retire(handle);
+}
+
+fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
+    let text = text.to_bytes();
+    let separator = text.iter().position(|c| b" \t\r\n".contains(c));
+    let (module, args) = match separator {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let args = args.map(|args| {
+        let end = args
+            .iter()
+            .position(|c| b"\r\n".contains(c))
+            .unwrap_or(args.len());
+        &args[..end]
+    });
+    let (Ok(module), Ok(args)) = (CString::new(module), args.map(CString::new).transpose()) else {
+        return NONE;
+    };
+    match context::launch(&module, args.as_deref(), false).0 {
+        0 => NONE,
+        handle => this.answer(Digits::launched(handle).bytes()),
+    }
+}
+
+fn set_env(this: Own<'_>, text: &CStr) -> *const c_char {
+    let text = text.to_bytes();
+    let Some(at) = text.iter().position(|&c| c == b' ') else {
+        return NONE;
+    };
+    if let (Ok(key), Ok(value)) = (CString::new(&text[..at]), CString::new(&text[at + 1..])) {
+        // A key that is set already keeps its value; the refusal is logged under our name.
+        let _ = env::set(this.handle(), &key, &value);
+    }
+    NONE
+}
+
+fn monitor(this: Own<'_>, text: &CStr) -> *const c_char {
+    if text.is_empty() {
+        return match EXIT_MONITOR.load(Ordering::Relaxed) {
+            0 => NONE,
+            handle => hex_answer(this, handle),
+        };
+    }
+    EXIT_MONITOR.store(to_handle(this, text), Ordering::Relaxed);
+    NONE
+}
+
+fn stat(this: Own<'_>, text: &CStr) -> *const c_char {
+    let seconds = |micros: u64| format!("{:.6}", micros as f64 / 1e6);
+    match text.to_bytes() {
+        b"mqlen" => this.answer(count(this.waiting()).bytes()),
+        b"endless" => this.answer(if this.take_endless() { b"1" } else { b"0" }),
+        b"cpu" => this.answer(seconds(this.cost_micros()).as_bytes()),
+        b"time" if this.profile => this.answer(seconds(running_micros()).as_bytes()),
+        b"time" => this.answer(b"0"),
+        b"message" => this.answer(count(this.messages.load(Ordering::Relaxed)).bytes()),
+        _ => this.answer(b""),
+    }
+}
+
+/// The words of a parameter.
+fn words(text: &CStr) -> impl Iterator<Item = &[u8]> {
+    text.to_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+}
+
+fn refuse(this: Own<'_>, command: &str, text: &CStr, expected: &str) -> *const c_char {
+    log::error_fmt(
+        this.handle(),
+        format_args!("error: {command} {}: {expected}", text.to_string_lossy()),
+    );
+    NONE
+}
+
+fn mailbox_limit(this: Own<'_>, text: &CStr) -> *const c_char {
+    let mut words = words(text);
+    let most = words.next().and_then(limits::parse);
+    let policy = words.next().map_or(Some(Policy::Reject), Policy::parse);
+    match (most, policy, words.next()) {
+        (Some(most), Some(policy), None) => {
+            this.set_mailbox_limit(most, policy);
+            this.answer(b"1")
+        }
+        _ => refuse(this, "MAILBOXLIMIT", text, "expected NUMBER [reject|drop]"),
+    }
+}
+
+fn write_limit(this: Own<'_>, text: &CStr) -> *const c_char {
+    let mut words = words(text);
+    let id = words.next().and_then(limits::parse);
+    let id = id.and_then(|id| i32::try_from(id).ok());
+    let bytes = match words.next() {
+        None => Some(None),
+        Some(word) => limits::parse(word).map(|n| Some(limits::or_none(n))),
+    };
+    let (Some(id), Some(bytes), None) = (id, bytes, words.next()) else {
+        return refuse(this, "WRITELIMIT", text, "expected SOCKET [BYTES]");
+    };
+    match socket::server() {
+        Some(server) if server.set_limit(id, bytes) => this.answer(b"1"),
+        _ => NONE,
+    }
+}
+
+/// Runs `f` with the live service that `text` names.
+fn with_service(this: Own<'_>, text: &CStr, f: impl FnOnce(&Context)) {
+    let handle = to_handle(this, text);
+    if handle == 0 {
+        return;
+    }
+    let context = context::grab(handle);
+    if context.is_null() {
+        return;
+    }
+    // SAFETY: the reference taken above, dropped once.
+    unsafe {
+        f(&*context);
+        context::release(context);
+    }
+}
+
+fn log_on(this: Own<'_>, text: &CStr) -> *const c_char {
+    with_service(this, text, |target| {
+        if !target.logfile.load(Ordering::Acquire).is_null() {
+            return;
+        }
+        let file = log::record::open(this.handle(), target.handle());
+        if file.is_null() {
+            return;
+        }
+        let none = std::ptr::null_mut();
+        if target
+            .logfile
+            .compare_exchange(none, file, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            // Somebody else was first.
+            // SAFETY: the file is ours alone.
+            unsafe { libc::fclose(file) };
+        }
+    });
+    NONE
+}
+
+fn log_off(this: Own<'_>, text: &CStr) -> *const c_char {
+    with_service(this, text, |target| {
+        let file = target.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
+        if !file.is_null() {
+            // SAFETY: the file was the target's, and no new record finds it. A worker that took it out for a record
+            // just before is inside a guard.
+            unsafe { log::record::close_later(this.handle(), file, target.handle()) };
+        }
+    });
+    NONE
+}
+
+fn shut_down(this: Own<'_>, text: &CStr) -> *const c_char {
+    match text.to_bytes() {
+        b"" => return shutdown::awaited().map_or(NONE, |n| this.answer(count(n).bytes())),
+        b"begin" => shutdown::begin(),
+        b"on" => {
+            let accepted = shutdown::ask(this.handle());
+            if this.is_retired() {
+                shutdown::forget(this.handle());
+            } else if accepted {
+                return this.answer(b"1");
+            }
+        }
+        b"off" => shutdown::decline(this.handle()),
+        b"done" => shutdown::finished(this.handle()),
+        other => log::error(
+            this.handle(),
+            &[b"error: SHUTDOWN ", other, b": unknown"].concat(),
+        ),
+    }
+    NONE
+}
+
+fn signal(this: Own<'_>, text: &CStr) -> *const c_char {
+    let space = text.to_bytes().iter().position(|&c| c == b' ');
+    let number = space.map_or(0, |at| {
+        // SAFETY: the position is inside the text.
+        parse_long(unsafe { CStr::from_ptr(text.as_ptr().add(at)) }, 0) as i32
+    });
+    with_service(this, text, |target| target.signal(number));
+    NONE
+}

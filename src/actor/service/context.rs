@@ -1,0 +1,499 @@
+//! One service: its context, from launch to release.
+//!
+//! References: the handle table holds one, the launch holds one until `NAME_init` has returned, and every
+//! `skynet_handle_grab`, `skynet_context_grab` and `skynet_context_reserve` adds one. Whoever drops the last calls
+//! `NAME_release`. Senders need none: they look the context up under a [`crate::alloc::reclaim::Guard`], and its memory is
+//! given back only after a grace period.
+//!
+//! Retirement: whoever takes the handle out of the table sets `retired`. The table's reference is dropped by the
+//! mailbox's consumer ([`finish`]), after it closed the mailbox, so that a service is never released while a callback
+//! of it runs. If the mailbox is idle, the retiring thread claims the role and does it at once. Both sides use
+//! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
+//! `retired` after it gave the role up, finds the flag.
+//!
+//! Invariant (the service's own thread): `result` and `long_answer` are touched only by the thread that is consumer of the
+//! mailbox at that time, which is where a service's own code runs: by way of [`super::own::Own`], which only such a thread
+//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`, `unheard` and
+//! `session` are only written there, without read-modify-write; who reads them elsewhere sees a number that was right.
+//! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
+
+use super::Queue;
+use super::cpu;
+use super::figures;
+use super::limit::Limit;
+use crate::actor::handle;
+use crate::actor::log;
+use crate::actor::mailbox::Pushed;
+use crate::alloc::blocks::Class;
+use crate::alloc::memory::{self, ServiceMem};
+use crate::alloc::reclaim;
+use crate::base::message::{Message, ptype};
+use crate::io::socket;
+use crate::node::shutdown;
+use crate::scheduler;
+use crate::services::module::Module;
+use libc::{FILE, c_int, c_void};
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+
+/// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee.
+pub type Callback = unsafe extern "C-unwind" fn(
+    context: *mut Context,
+    ud: *mut c_void,
+    ty: c_int,
+    session: c_int,
+    source: u32,
+    msg: *const c_void,
+    sz: usize,
+) -> c_int;
+
+/// `struct skynet_context`: opaque to C.
+pub struct Context {
+    /// Where its messages wait.
+    pub(crate) queue: Queue,
+    handle: AtomicU32,
+    refs: AtomicU32,
+    retired: AtomicBool,
+    /// Does not keep the node up.
+    reserved: AtomicBool,
+    /// Retirement lets it have the mail that waits.
+    reads_to_the_end: AtomicBool,
+    endless: AtomicBool,
+    session: AtomicI32,
+    /// A [`Callback`], or null.
+    callback: AtomicPtr<c_void>,
+    callback_ud: AtomicPtr<c_void>,
+    pub(super) messages: AtomicUsize,
+    /// Messages that came while there was no callback.
+    pub(super) unheard: AtomicUsize,
+    pub(super) cost: AtomicU64,
+    /// Of the mail that may wait.
+    pub(super) limit: Limit,
+    pub(super) profile: bool,
+    /// What its callbacks allocated and did not free.
+    pub(super) memory: ServiceMem,
+    /// The message log of LOGON; null when off.
+    pub(super) logfile: AtomicPtr<FILE>,
+    /// What `skynet_command` answers with; overwritten by the next command of this context.
+    pub(super) result: UnsafeCell<[u8; 32]>,
+    pub(super) module: &'static Module,
+    pub(super) instance: *mut c_void,
+    /// The begin of what it was launched with, for people.
+    args: [u8; 47],
+    args_len: u8,
+    /// An answer that is longer than `result`, until the next such one.
+    pub(super) long_answer: UnsafeCell<Option<CString>>,
+}
+
+// SAFETY: what is not atomic never changes after launch, but for `result` and `long_answer`: see the invariant in the module's
+// documentation. The pointers are used by unsafe code only, which has its own reasons.
+unsafe impl Sync for Context {}
+
+static TOTAL: AtomicI32 = AtomicI32::new(0);
+static PROFILE: AtomicBool = AtomicBool::new(true);
+static ABORTING: AtomicBool = AtomicBool::new(false);
+/// The service that is told of every death (command MONITOR); 0 is none.
+pub(super) static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
+
+/// Number of live services that keep the node up ("skynet_server.h", `skynet_context_total`).
+pub fn total() -> i32 {
+    TOTAL.load(Ordering::SeqCst)
+}
+
+/// CPU accounting for services launched from now on ("skynet_server.h", `skynet_profile_enable`).
+pub fn set_profile(on: bool) {
+    PROFILE.store(on, Ordering::Relaxed);
+}
+
+impl Context {
+    /// The handle of this service.
+    #[inline]
+    pub fn handle(&self) -> u32 {
+        self.handle.load(Ordering::Relaxed)
+    }
+
+    /// Only for [`handle::register`], before the context is known to anybody.
+    pub(crate) fn set_handle(&self, handle: u32) {
+        self.handle.store(handle, Ordering::Relaxed);
+    }
+
+    /// A new session: positive, one more than the last, 1 after the largest.
+    #[inline]
+    pub fn new_session(&self) -> i32 {
+        let last = self.session.load(Ordering::Relaxed);
+        let session = last.checked_add(1).unwrap_or(1);
+        self.session.store(session, Ordering::Relaxed);
+        session
+    }
+
+    /// Sets the function that gets the service's messages; `None` lets them be freed unseen.
+    ///
+    /// # Safety
+    /// The calling thread is the service's own. The function may be called with `ud` for as long as it is set.
+    pub unsafe fn set_callback(&self, callback: Option<Callback>, ud: *mut c_void) {
+        let callback = callback.map_or(std::ptr::null_mut(), |callback| callback as *mut c_void);
+        self.callback_ud.store(ud, Ordering::Relaxed);
+        self.callback.store(callback, Ordering::Relaxed);
+    }
+
+    /// The function that gets the messages, and what it is called with.
+    #[inline(always)]
+    pub(super) fn callback(&self) -> Option<(Callback, *mut c_void)> {
+        let callback = self.callback.load(Ordering::Relaxed);
+        // SAFETY: null, which is `None`, or put there by `set_callback`.
+        let callback = unsafe { std::mem::transmute::<*mut c_void, Option<Callback>>(callback) }?;
+        Some((callback, self.callback_ud.load(Ordering::Relaxed)))
+    }
+
+    /// True once the handle is gone.
+    #[inline]
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// The monitor saw a message that runs for too long (command STAT endless).
+    pub fn mark_endless(&self) {
+        self.endless.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads and clears the mark.
+    pub(super) fn take_endless(&self) -> bool {
+        self.endless.swap(false, Ordering::Relaxed)
+    }
+
+    /// What it was launched as: module, and the begin of the arguments.
+    pub fn title(&self) -> (&CStr, &[u8]) {
+        // SAFETY: names of modules are C strings that stay for ever.
+        let name = unsafe { CStr::from_ptr(self.module.name) };
+        (name, &self.args[..usize::from(self.args_len)])
+    }
+
+    /// The module that it is an instance of.
+    pub fn module(&self) -> &Module {
+        self.module
+    }
+
+    /// Calls the module's signal function on the calling thread.
+    pub(super) fn signal(&self, signal: i32) {
+        // SAFETY: an instance of the module, which is not released as long as the caller has a reference.
+        unsafe { self.module.signal(self.instance, signal) };
+    }
+
+    /// Adds a reference.
+    pub fn grab(&self) {
+        self.refs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds a reference and takes the service out of the count that keeps the node up, if it is still in it.
+    pub fn reserve(&self) {
+        self.grab();
+        if !self.reserved.swap(true, Ordering::AcqRel) {
+            count(-1);
+        }
+    }
+
+    fn take_reference(&self) -> bool {
+        // A context whose last reference is gone must not come back.
+        self.refs
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |refs| {
+                (refs != 0).then_some(refs + 1)
+            })
+            .is_ok()
+    }
+}
+
+/// Whether all services are being ended: nobody needs to be told then.
+#[cfg(feature = "lua")]
+pub(crate) fn is_aborting() -> bool {
+    ABORTING.load(Ordering::Relaxed)
+}
+
+fn count(by: i32) {
+    if TOTAL.fetch_add(by, Ordering::SeqCst) + by == 0 {
+        scheduler::on_empty();
+    }
+}
+
+/// Launches module `name` with the argument text `args` ("skynet_server.h", `skynet_context_new`).
+///
+/// The handle, 0 on failure; the context with one more reference that the caller drops, if `keep` asks for it.
+pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Context) {
+    const FAILED: (u32, *mut Context) = (0, std::ptr::null_mut());
+    let Some(module) = crate::services::module::query(name) else {
+        return FAILED;
+    };
+    // What a service allocates while it is made is its own already, and none of its launcher's.
+    let interrupted = memory::turn_so_far();
+    memory::turn_begin();
+    let instance = module.create();
+    if instance.is_null() {
+        memory::turn_resume(interrupted);
+        return FAILED;
+    }
+    let created = memory::turn_so_far();
+    let text = args.map_or(&b""[..], CStr::to_bytes);
+    let mut kept = [0; 47];
+    let len = text.len().min(kept.len());
+    kept[..len].copy_from_slice(&text[..len]);
+    let context = Box::into_raw(Box::new(Context {
+        queue: Queue::new(),
+        handle: AtomicU32::new(0),
+        refs: AtomicU32::new(2),
+        retired: AtomicBool::new(false),
+        reserved: AtomicBool::new(false),
+        reads_to_the_end: AtomicBool::new(false),
+        endless: AtomicBool::new(false),
+        session: AtomicI32::new(0),
+        callback: AtomicPtr::new(std::ptr::null_mut()),
+        callback_ud: AtomicPtr::new(std::ptr::null_mut()),
+        messages: AtomicUsize::new(0),
+        unheard: AtomicUsize::new(0),
+        cost: AtomicU64::new(0),
+        limit: Limit::new(),
+        profile: PROFILE.load(Ordering::Relaxed),
+        memory: ServiceMem::new(),
+        logfile: AtomicPtr::new(std::ptr::null_mut()),
+        result: UnsafeCell::new([0; 32]),
+        module,
+        instance,
+        args: kept,
+        args_len: len as u8,
+        long_answer: UnsafeCell::new(None),
+    }));
+    // SAFETY: our reference keeps it until `release` below.
+    let this = unsafe { &*context };
+    this.queue.set_owner(context);
+    count(1);
+    figures::count_start();
+    // SAFETY: a context is freed through `reclaim` only.
+    let handle = unsafe { handle::register(context) };
+    if handle == 0 {
+        log::error(0, b"error: no handle is free");
+        this.refs.store(1, Ordering::Relaxed);
+        // SAFETY: a new mailbox has its creator, us, as consumer.
+        unsafe { this.queue.mailbox.consumer() }.close();
+        memory::turn_resume(interrupted);
+        // SAFETY: the only reference.
+        unsafe { release(context) };
+        return FAILED;
+    }
+    // Either `abort_all` sees the new handle, or we see that it has begun.
+    fence(Ordering::SeqCst);
+    if ABORTING.load(Ordering::Relaxed) {
+        retire(handle);
+    }
+    let name_text = name.to_bytes();
+    let args_text = args.map_or(&b""[..], CStr::to_bytes);
+    memory::turn_resume(created);
+    // SAFETY: a new instance of the module, and a live service.
+    let failed = unsafe {
+        module.init(
+            instance,
+            context,
+            args.map_or(std::ptr::null(), CStr::as_ptr),
+        )
+    } != 0;
+    memory::turn_end(&this.memory);
+    memory::turn_resume(interrupted);
+    if failed {
+        log::error_parts(handle, &[b"error: launch ", name_text, b" FAILED"]);
+        // Whoever took the handle away, we or somebody during init, left the table's reference to the consumer.
+        remove(handle);
+        // SAFETY: a new mailbox has its creator, us, as consumer.
+        unsafe { finish(context) };
+        // SAFETY: the reference of the launch.
+        unsafe { release(context) };
+        return FAILED;
+    }
+    if keep {
+        this.grab();
+    }
+    // Always through a run queue, also when empty: what init sent to itself, or a retirement during init, is seen there.
+    scheduler::submit(&this.queue);
+    log::error_parts(handle, &[b"LAUNCH ", name_text, b" ", args_text]);
+    // SAFETY: the reference of the launch.
+    unsafe { release(context) };
+    (handle, if keep { context } else { std::ptr::null_mut() })
+}
+
+/// A reference to the live service `handle`, or null ("skynet_handle.h", `skynet_handle_grab`).
+pub fn grab(handle: u32) -> *mut Context {
+    let guard = reclaim::enter();
+    match handle::find(&guard, handle) {
+        Some(context) if context.take_reference() => std::ptr::from_ref(context).cast_mut(),
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// Drops a reference; the last one releases the instance. True if it was the last.
+///
+/// # Safety
+/// `context` is alive and the caller owns a reference.
+pub unsafe fn release(context: *mut Context) -> bool {
+    // SAFETY: the caller's reference keeps it alive up to here.
+    let this = unsafe { &*context };
+    if this.refs.fetch_sub(1, Ordering::AcqRel) != 1 {
+        return false;
+    }
+    let file = this.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
+    if !file.is_null() {
+        // SAFETY: the file belonged to the context.
+        unsafe { libc::fclose(file) };
+    }
+    figures::bury(this);
+    // Whoever ends a service does not gain what that service had.
+    // SAFETY: an instance of the module; this was the last reference.
+    memory::uncharged(|| unsafe { this.module.release(this.instance) });
+    // SAFETY: it left the table before its last reference went.
+    unsafe { reclaim::defer(context.cast(), free) };
+    if !this.reserved.load(Ordering::Acquire) {
+        count(-1);
+    }
+    true
+}
+
+unsafe fn free(context: *mut ()) {
+    // SAFETY: made by `launch`, unlinked, no reader is left.
+    drop(unsafe { Box::from_raw(context.cast::<Context>()) });
+}
+
+fn remove(handle: u32) -> Option<*mut Context> {
+    let context = handle::remove(handle)?;
+    // SAFETY: the table's reference is ours now.
+    unsafe { (*context).retired.store(true, Ordering::SeqCst) };
+    shutdown::forget(handle);
+    Some(context)
+}
+
+/// Takes the handle away; the service ends as soon as no callback of it runs ("skynet_handle.h", `skynet_handle_retire`).
+pub fn retire(handle: u32) -> bool {
+    let _guard = reclaim::enter();
+    let Some(context) = remove(handle) else {
+        return false;
+    };
+    // SAFETY: the guard keeps the memory, whoever drops the table's reference.
+    if unsafe { (*context).queue.mailbox.claim() }.is_some() {
+        // SAFETY: we are the consumer, and the table's reference goes with that.
+        unsafe { finish(context) };
+    }
+    true
+}
+
+/// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
+/// The log service goes last and gets the mail that waits for it first, so that a node tells why it ended.
+pub fn abort_all() {
+    ABORTING.store(true, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    let logger = handle::logger();
+    loop {
+        let mut all = handle::all();
+        if all.len() > 1 {
+            all.retain(|&handle| handle != logger);
+        }
+        if all.is_empty() {
+            return;
+        }
+        for handle in all {
+            if handle == logger {
+                let guard = reclaim::enter();
+                if let Some(context) = handle::find(&guard, handle) {
+                    context.reads_to_the_end.store(true, Ordering::SeqCst);
+                }
+            }
+            retire(handle);
+        }
+    }
+}
+
+/// Ends the log service after it has had the mail that waits for it; returns when it has been released.
+pub fn end_logger() {
+    let logger = handle::logger();
+    let context = grab(logger);
+    if context.is_null() {
+        return;
+    }
+    // SAFETY: the reference taken above, dropped once.
+    unsafe {
+        (*context).reads_to_the_end.store(true, Ordering::SeqCst);
+        retire(logger);
+        // Its consumer drops the table's reference after the last message.
+        while (*context).refs.load(Ordering::Acquire) > 1 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        release(context);
+    }
+}
+
+/// The end of a retired service: nothing is accepted any more, the table's reference goes, waiting mail bounces.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox and inside a guard, or holds a reference; once per context.
+pub(super) unsafe fn finish(context: *mut Context) {
+    let _guard = reclaim::enter();
+    // SAFETY: the guard keeps the memory after the last reference went.
+    let this = unsafe { &*context };
+    // SAFETY: contract of this function.
+    let mut consumer = unsafe { this.queue.mailbox.consumer() };
+    consumer.close();
+    let handle = this.handle();
+    if this.reads_to_the_end.load(Ordering::SeqCst) {
+        // SAFETY: we are the consumer, and the table's reference is still there.
+        unsafe { super::drain(context) };
+    }
+    // SAFETY: the table's reference, which retirement left to us.
+    unsafe { release(context) };
+    while let Some((message, _)) = consumer.pop() {
+        bounce(handle, message);
+    }
+}
+
+/// Tells the sender of a message that it will not be read.
+fn bounce(handle: u32, message: Message) {
+    figures::count_bounce();
+    // SAFETY: the payload belongs to the message.
+    unsafe {
+        if message.ty() == ptype::SOCKET {
+            socket::handled(message.data, message.size());
+        }
+        libc::free(message.data);
+    }
+    if message.source != 0 {
+        let notice = Message::empty(handle, ptype::ERROR, message.session);
+        super::send_to(message.source, notice);
+    }
+}
+
+impl Context {
+    /// Any thread: puts a message straight into the mailbox ("skynet_server.h", `skynet_context_send`).
+    /// `payload` says what is known of the block that its data is.
+    /// False when the service has ended; the payload still belongs to the caller then.
+    #[inline(always)]
+    #[must_use]
+    pub fn deliver(&self, message: Message, payload: Class) -> bool {
+        if self.limit.is_set() {
+            self.limit.note();
+        }
+        self.enter(message, payload)
+    }
+
+    /// [`Context::deliver`] of a message that the limit knows of.
+    #[inline(always)]
+    pub(super) fn enter(&self, message: Message, payload: Class) -> bool {
+        match self.queue.mailbox.push(message, payload) {
+            Pushed::Queued => true,
+            Pushed::Schedule => {
+                scheduler::submit(&self.queue);
+                true
+            }
+            Pushed::Closed => false,
+        }
+    }
+
+    /// CPU time of all finished callbacks, in microseconds.
+    pub(super) fn cost_micros(&self) -> u64 {
+        cpu::micros(self.cost.load(Ordering::Relaxed))
+    }
+}

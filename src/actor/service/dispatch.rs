@@ -1,0 +1,286 @@
+//! A turn: one worker takes one ready service and gives it some of its messages.
+
+use super::context::{Context, finish};
+use super::{Monitor, Queue, cpu, on_turn};
+use crate::actor::log;
+use crate::alloc::blocks::{self, Class};
+use crate::alloc::memory;
+use crate::base::message::{Message, ptype};
+use crate::io::socket;
+use crate::io::socket::SocketMessage;
+use libc::c_void;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing is left; whoever sends the next message schedules the service.
+    Idle,
+    /// Messages wait; the caller puts the service back into a run queue.
+    More,
+    /// The service has ended; the context must not be touched any more.
+    Ended,
+}
+
+/// Written by the thread that it belongs to; see [`super::monitor`].
+pub(super) type Started = AtomicU64;
+
+thread_local! {
+    /// Begin of the running callback, in counter ticks; 0 outside.
+    static STARTED: Started = const { Started::new(0) };
+}
+
+/// Microseconds that the callback running on this thread has used so far.
+pub(super) fn running_micros() -> u64 {
+    let start = STARTED.with(|started| started.load(Ordering::Relaxed));
+    if start == 0 {
+        0
+    } else {
+        cpu::micros(cpu::so_far(start))
+    }
+}
+
+/// Where this thread notes the begin of callbacks, as long as it lives.
+pub(super) fn started_here() -> *const Started {
+    STARTED.with(std::ptr::from_ref)
+}
+
+/// Dispatches up to `budget` messages of the service that owns `queue`.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox and inside a guard until it has dealt with the answer.
+pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -> Turn {
+    // SAFETY: whoever owns the queue keeps it until its consumer, the caller, has seen the end of it.
+    let context = unsafe { (*queue).owner() };
+    if context.is_null() {
+        // SAFETY: as above.
+        return unsafe { Queue::turn_alone(queue) };
+    }
+    // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
+    let this = unsafe { &*context };
+    // SAFETY: we are the consumer until the mailbox rests.
+    unsafe { on_turn::begin_turn(this) };
+    monitor.enter(this.handle());
+    // SAFETY: we are the consumer.
+    unsafe {
+        if this.profile {
+            messages::<true>(this, monitor, budget);
+        } else {
+            messages::<false>(this, monitor, budget);
+        }
+    }
+    on_turn::end_turn();
+    if !this.is_retired() {
+        // SAFETY: we are the consumer.
+        if let Some(mut consumer) = unsafe { this.queue.mailbox.consumer() }.rest() {
+            // So that others see how much waits.
+            consumer.gather();
+            return Turn::More;
+        }
+        // Retired between our look and our rest: whoever claims the mailbox first ends the service.
+        if !this.is_retired() || this.queue.mailbox.claim().is_none() {
+            return Turn::Idle;
+        }
+    }
+    // The end of a service is none of its messages.
+    monitor.end();
+    // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
+    unsafe { finish(context) };
+    cpu::interrupt();
+    Turn::Ended
+}
+
+/// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
+/// [`cpu::TURN_MICROS`] have room for: a service with long messages gets fewer of them in a row.
+///
+/// The counter is looked at after two, four, eight messages and so on: seldom for short messages, not at all for a single
+/// one, and a turn of long ones takes about twice its time at most.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
+#[inline(always)]
+unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
+    // SAFETY: contract of this function.
+    let mut mailbox = unsafe { this.queue.mailbox.consumer() };
+    let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
+    let mut done = 0;
+    // When to look at the counter, at the end of the budget at the latest, and what it was at first.
+    let (mut look_at, mut first) = (budget.min(2), now);
+    while !this.is_retired() {
+        let Some((message, payload)) = mailbox.pop() else {
+            break;
+        };
+        let overload = mailbox.take_overload();
+        if overload != 0 {
+            report_overload(this.handle(), overload);
+        }
+        monitor.message(&message);
+        // SAFETY: contract of this function.
+        now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
+        done += 1;
+        if done == look_at {
+            if done == budget {
+                break;
+            }
+            look_at = budget.min(look_at * 2);
+            let passed = if PROFILE { now } else { cpu::ticks() };
+            if first == 0 {
+                first = passed;
+            } else if cpu::is_long_turn(passed.wrapping_sub(first)) {
+                break;
+            }
+        }
+    }
+    if PROFILE {
+        cpu::end_turn(now);
+    }
+}
+
+#[cold]
+fn report_overload(handle: u32, length: usize) {
+    log::error(
+        handle,
+        format!("error: May overload, message queue length = {length}").as_bytes(),
+    );
+}
+
+/// Writes a message to the log that LOGON has opened.
+#[cold]
+fn record(file: *mut libc::FILE, message: &Message) {
+    // SAFETY: LOGOFF closes the file only after every guard that is held now, the payload belongs to the message.
+    unsafe {
+        log::record::output(
+            file,
+            message.source,
+            message.ty(),
+            message.session,
+            message.data.cast(),
+            message.size(),
+        );
+    }
+}
+
+/// Adds to a counter that only the consumer writes.
+#[inline(always)]
+fn add(counter: &AtomicUsize, n: usize) {
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+}
+
+/// A socket's data becomes the service's. Not inlined: other messages would pay for the comparison of sizes.
+///
+/// # Safety
+/// `data` is that of a message of type SOCKET with `size` bytes.
+#[inline(never)]
+unsafe fn charge_buffer(data: *mut c_void, size: usize) {
+    if size >= size_of::<SocketMessage>() {
+        // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
+        unsafe {
+            memory::block_received((*data.cast::<SocketMessage>()).buffer.cast());
+            socket::handled(data, size);
+        }
+    }
+}
+
+/// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
+///
+/// # Safety
+/// The caller is the consumer of the mailbox. `payload` is the class of the message's block, `PROFILE` the context's.
+#[inline(always)]
+unsafe fn dispatch<const PROFILE: bool>(
+    this: &Context,
+    message: Message,
+    payload: Class,
+    now: u64,
+) -> u64 {
+    let Some((callback, ud)) = this.callback() else {
+        // SAFETY: the payload belongs to the message.
+        unsafe {
+            if message.ty() == ptype::SOCKET {
+                socket::handled(message.data, message.size());
+            }
+            libc::free(message.data);
+        }
+        add(&this.unheard, 1);
+        return now;
+    };
+    let file = this.logfile.load(Ordering::Acquire);
+    if !file.is_null() {
+        record(file, &{ message });
+    }
+    add(&this.messages, 1);
+    if PROFILE {
+        STARTED.with(|started| started.store(now, Ordering::Relaxed));
+    }
+    // Only the callback is charged: the core's own allocations around it are nobody's.
+    memory::turn_begin();
+    if message.ty() == ptype::SOCKET {
+        // SAFETY: the data of the message, as large as it says.
+        unsafe { charge_buffer(message.data, message.size()) };
+    }
+    // SAFETY: the callback and its data were given by the service for this use.
+    let keep = unsafe {
+        callback(
+            std::ptr::from_ref(this).cast_mut(),
+            ud,
+            message.ty(),
+            message.session,
+            message.source,
+            message.data,
+            message.size(),
+        )
+    };
+    if keep != 0 {
+        memory::payload_kept(message.size());
+    }
+    memory::turn_end(&this.memory);
+    let mut now = now;
+    if PROFILE {
+        let (cost, end) = cpu::spent(now);
+        STARTED.with(|started| started.store(0, Ordering::Relaxed));
+        this.cost
+            .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
+        now = end;
+    }
+    if keep == 0 {
+        if payload == Class::FOREIGN {
+            // SAFETY: the callback left the payload to us.
+            unsafe { libc::free(message.data) };
+        } else {
+            // SAFETY: as above, and the sender took the block from this class.
+            unsafe { blocks::give(payload, message.data.cast()) };
+        }
+    }
+    now
+}
+
+/// Dispatches everything that waits, outside of a worker's turn ("skynet_server.h", `skynet_context_dispatchall`).
+///
+/// # Safety
+/// The caller holds a reference, and is the consumer of the mailbox, or no worker runs.
+pub unsafe fn drain(context: *mut Context) {
+    // SAFETY: nobody else is consumer; whether the mailbox is idle or queued does not matter.
+    let this = unsafe { &*context };
+    // SAFETY: by contract the consumer's role is ours, or nobody else wants it.
+    let before = unsafe { on_turn::enter_service(this) };
+    // SAFETY: as above.
+    let mut mailbox = unsafe { this.queue.mailbox.consumer() };
+    while let Some((message, payload)) = mailbox.pop() {
+        // SAFETY: as above.
+        unsafe {
+            if this.profile {
+                dispatch::<true>(this, message, payload, cpu::ticks());
+            } else {
+                dispatch::<false>(this, message, payload, 0);
+            }
+        }
+    }
+    on_turn::leave_service(before);
+}
+
+/// At start: what must not cost the first message anything.
+pub(crate) fn prepare(profile: bool) {
+    memory::report::set_directory(super::inspect::each_memory);
+    if profile {
+        cpu::calibrate();
+    }
+}

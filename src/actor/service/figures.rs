@@ -1,0 +1,110 @@
+//! What services have done, for the figures of the node.
+
+use super::context::Context;
+use super::{cpu, inspect, limit};
+use crate::actor::handle;
+use crate::alloc::reclaim;
+use crate::diag::figures::Rising;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static STARTED: AtomicU64 = AtomicU64::new(0);
+static UNDELIVERED: AtomicU64 = AtomicU64::new(0);
+/// Of services that have ended.
+static MESSAGES: AtomicU64 = AtomicU64::new(0);
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// A service was launched.
+pub(super) fn count_start() {
+    STARTED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A message was sent back because its service had ended.
+pub(super) fn count_bounce() {
+    UNDELIVERED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The service has ended: what it did counts on.
+pub(super) fn bury(context: &Context) {
+    let messages = context.messages.load(Ordering::Relaxed) as u64;
+    MESSAGES.fetch_add(messages, Ordering::Relaxed);
+    TICKS.fetch_add(context.cost.load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
+/// What the services of the node have done together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Services at present.
+    pub live: u64,
+    /// Services launched so far.
+    pub started: u64,
+    /// Messages handled.
+    pub messages: u64,
+    /// CPU time of their callbacks, in microseconds.
+    pub cpu_micros: u64,
+    /// Messages that wait, as far as workers have seen them.
+    pub waiting: u64,
+    /// The longest mailbox.
+    pub largest: u64,
+    /// Messages that were sent back.
+    pub undelivered: u64,
+    /// Messages rejected by mailboxes with a limit.
+    pub rejected: u64,
+    /// Messages dropped there.
+    pub dropped: u64,
+}
+
+fn each(mut f: impl FnMut(&Context)) {
+    for handle in handle::all() {
+        let guard = reclaim::enter();
+        if let Some(context) = handle::find(&guard, handle) {
+            f(context);
+        }
+    }
+}
+
+/// A look at all services.
+pub fn figures() -> Figures {
+    static SHOWN_MESSAGES: Rising = Rising::new();
+    static SHOWN_TICKS: Rising = Rising::new();
+    let (rejected, dropped) = limit::refused();
+    let mut sum = Figures {
+        started: STARTED.load(Ordering::Relaxed),
+        messages: MESSAGES.load(Ordering::Relaxed),
+        undelivered: UNDELIVERED.load(Ordering::Relaxed),
+        rejected,
+        dropped,
+        ..Figures::default()
+    };
+    let mut ticks = TICKS.load(Ordering::Relaxed);
+    each(|context| {
+        let waiting = context.queue.mailbox.last_len() as u64;
+        sum.live += 1;
+        sum.messages += context.messages.load(Ordering::Relaxed) as u64;
+        sum.waiting += waiting;
+        sum.largest = sum.largest.max(waiting);
+        ticks += context.cost.load(Ordering::Relaxed);
+    });
+    sum.messages = SHOWN_MESSAGES.show(sum.messages);
+    sum.cpu_micros = cpu::micros(SHOWN_TICKS.show(ticks));
+    sum
+}
+
+/// A line for each service: handle, module, messages that wait, messages handled, CPU seconds, bytes of its Lua VM ("docs/commands.md",
+/// SERVICES).
+pub(super) fn list() -> String {
+    let mut text = String::new();
+    each(|context| {
+        let _ = writeln!(
+            text,
+            ":{:08x} {} {} {} {:.6} {}",
+            context.handle(),
+            context.title().0.to_string_lossy(),
+            context.queue.mailbox.last_len(),
+            context.messages.load(Ordering::Relaxed),
+            context.cost_micros() as f64 / 1e6,
+            inspect::lua_bytes(context.handle()),
+        );
+    });
+    text
+}

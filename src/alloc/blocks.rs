@@ -1,0 +1,331 @@
+//! Small blocks of the C allocator that go round: what a message is made of is kept for the next one.
+//!
+//! A copied payload and the block that carries it through a mailbox are allocated and freed once a message, mostly in
+//! the same few sizes. Each thread keeps some of each size ([`Class`]); chains of them travel through a shared store, so
+//! that a steady flow from one thread to another does not go through the allocator either.
+//!
+//! Every block is one of `malloc`, and may be given to `free` instead of to [`give`] at any time: a service that keeps
+//! a payload need not know where it came from.
+//!
+//! Invariant: a list is touched by its thread alone; a block in a list or in the store belongs to it. `room` is 0 until
+//! the thread's [`Keeper`] exists, and again after that has emptied the lists, so nothing is kept by a thread that
+//! will not give it back when it ends.
+
+use crate::alloc::memory;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Sizes are multiples of this.
+const UNIT: usize = 16;
+/// The largest block that is kept.
+pub const LARGEST: usize = 128;
+/// Number of lists: a power of two above the largest class, so that any class can be made an index without a check.
+const LISTS_LEN: usize = (LARGEST / UNIT + 1).next_power_of_two();
+/// A thread keeps up to twice this many blocks of a size, and gives them away by this many.
+const CHAIN: usize = 128;
+/// More spare chains of a size than this go back to the allocator: half a megabyte to one for most sizes.
+const SPARE_CHAINS: usize = 64;
+
+/// Which list a block belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class(u8);
+
+impl Class {
+    /// A block that nothing is known about but that `free` takes it.
+    pub const FOREIGN: Class = Class(0);
+
+    /// The class of blocks that hold `size` bytes; [`Class::FOREIGN`] if they are too large to be kept, or nothing.
+    #[inline(always)]
+    pub const fn holding(size: usize) -> Class {
+        if size > LARGEST {
+            Class::FOREIGN
+        } else {
+            Class(size.div_ceil(UNIT) as u8)
+        }
+    }
+
+    const fn size(self) -> usize {
+        self.0 as usize * UNIT
+    }
+}
+
+/// A block while it is kept.
+struct Block {
+    next: *mut Block,
+}
+
+struct List {
+    head: Cell<*mut Block>,
+    /// So many more may be added.
+    room: Cell<usize>,
+}
+
+thread_local! {
+    // Without a destructor, so that an access is a plain one; the keeper has it.
+    static LISTS: [List; LISTS_LEN] = const {
+        [const {
+            List {
+                head: Cell::new(ptr::null_mut()),
+                room: Cell::new(0),
+            }
+        }; LISTS_LEN]
+    };
+    static KEEPER: Keeper = const { Keeper };
+}
+
+/// Empties the lists of its thread when that ends.
+struct Keeper;
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        LISTS.with(|lists| {
+            for list in lists {
+                list.room.set(0);
+                // SAFETY: what is in the list belongs to it, and is taken out.
+                unsafe { free_chain(list.head.replace(ptr::null_mut())) };
+            }
+        });
+    }
+}
+
+/// True if the calling thread may keep blocks: its keeper exists, from now on if not before, and has not been dropped.
+fn keeps() -> bool {
+    KEEPER.try_with(|_| ()).is_ok()
+}
+
+struct Store {
+    chains: Mutex<Vec<Chain>>,
+    len: AtomicUsize,
+}
+
+struct Chain(*mut Block);
+// SAFETY: a chain belongs to the store while it is in it.
+unsafe impl Send for Chain {}
+
+static STORES: [Store; LISTS_LEN] = [const {
+    Store {
+        chains: Mutex::new(Vec::new()),
+        len: AtomicUsize::new(0),
+    }
+}; LISTS_LEN];
+
+/// A block of a class that is not [`Class::FOREIGN`].
+#[inline(always)]
+pub fn take(class: Class) -> *mut u8 {
+    LISTS.with(|lists| {
+        let list = &lists[class.0 as usize % LISTS_LEN];
+        let block = list.head.get();
+        if block.is_null() {
+            return refill(class);
+        }
+        // SAFETY: a kept block belongs to this thread.
+        list.head.set(unsafe { (*block).next });
+        list.room.set(list.room.get() + 1);
+        block.cast()
+    })
+}
+
+/// The class of the block that holds a copied payload of `size` bytes, and the NUL behind it.
+#[inline(always)]
+pub const fn class_of_copy(size: usize) -> Class {
+    Class::holding(size + 1)
+}
+
+/// A block for a copied payload of `size` bytes, and its class.
+#[inline(always)]
+pub fn take_for_copy(size: usize) -> (*mut u8, Class) {
+    let class = class_of_copy(size);
+    let block = if class == Class::FOREIGN {
+        fresh(size + 1)
+    } else {
+        take(class)
+    };
+    (block, class)
+}
+
+/// Gives back a block of [`take`], or one that `malloc` made, of a class that it is large enough for.
+///
+/// # Safety
+/// Nobody else refers to the block. With [`Class::FOREIGN`] it may be null.
+#[inline(always)]
+pub unsafe fn give(class: Class, block: *mut u8) {
+    LISTS.with(|lists| {
+        let list = &lists[class.0 as usize % LISTS_LEN];
+        let room = list.room.get();
+        if room == 0 {
+            // SAFETY: contract of this function.
+            return unsafe { give_slowly(class, block) };
+        }
+        let block = block.cast::<Block>();
+        // SAFETY: the caller gives the block to us; the smallest has room for a pointer.
+        unsafe { (*block).next = list.head.get() };
+        list.head.set(block);
+        list.room.set(room - 1);
+    });
+}
+
+/// The list is empty: takes a spare chain if there is one, else a fresh block.
+#[cold]
+fn refill(class: Class) -> *mut u8 {
+    let store = &STORES[class.0 as usize];
+    if store.len.load(Ordering::Relaxed) != 0 && keeps() {
+        let mut chains = store.chains.lock();
+        if let Some(Chain(first)) = chains.pop() {
+            store.len.store(chains.len(), Ordering::Relaxed);
+            drop(chains);
+            LISTS.with(|lists| {
+                let list = &lists[class.0 as usize];
+                // SAFETY: the chain is ours now.
+                list.head.set(unsafe { (*first).next });
+                list.room.set(CHAIN + 1);
+            });
+            return first.cast();
+        }
+    }
+    fresh(class.size())
+}
+
+/// A block of the allocator, which is nobody's.
+#[inline(never)]
+fn fresh(size: usize) -> *mut u8 {
+    memory::uncharged(|| {
+        // SAFETY: any size will do.
+        let block = unsafe { libc::malloc(size) };
+        if block.is_null() {
+            // As every allocation of the process that fails, this one ends it.
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+        }
+        block.cast()
+    })
+}
+
+/// No room: the class is none that is kept, or the thread keeps nothing yet, or the list is full.
+#[cold]
+unsafe fn give_slowly(class: Class, block: *mut u8) {
+    if class == Class::FOREIGN || !keeps() {
+        // SAFETY: contract of `give`; every block is one of the C allocator.
+        memory::uncharged(|| unsafe { libc::free(block.cast()) });
+        return;
+    }
+    LISTS.with(|lists| {
+        let list = &lists[class.0 as usize];
+        let head = list.head.get();
+        list.room
+            .set(if head.is_null() { 2 * CHAIN } else { CHAIN });
+        if !head.is_null() {
+            let mut last = head;
+            for _ in 1..CHAIN {
+                // SAFETY: a list without room holds two chains, all of them ours.
+                last = unsafe { (*last).next };
+            }
+            // SAFETY: as above.
+            list.head
+                .set(unsafe { ptr::replace(&raw mut (*last).next, ptr::null_mut()) });
+            // SAFETY: the first half is no longer in the list.
+            unsafe { spare(class, head) };
+        }
+    });
+    // SAFETY: contract of this function; there is room now.
+    unsafe { give(class, block) };
+}
+
+/// Puts a chain of [`CHAIN`] blocks into the store, or frees it when there is enough.
+///
+/// # Safety
+/// The chain is the caller's.
+unsafe fn spare(class: Class, chain: *mut Block) {
+    let store = &STORES[class.0 as usize];
+    {
+        let mut chains = store.chains.lock();
+        if chains.len() < SPARE_CHAINS {
+            memory::uncharged(|| chains.push(Chain(chain)));
+            store.len.store(chains.len(), Ordering::Relaxed);
+            return;
+        }
+    }
+    // SAFETY: contract of this function.
+    memory::uncharged(|| unsafe { free_chain(chain) });
+}
+
+/// # Safety
+/// The chain, which may be empty, is the caller's.
+unsafe fn free_chain(mut block: *mut Block) {
+    while !block.is_null() {
+        // SAFETY: contract of this function; every block is one of the C allocator.
+        let next = unsafe { (*block).next };
+        // SAFETY: as above.
+        unsafe { libc::free(block.cast()) };
+        block = next;
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_class_holds_what_it_says() {
+        assert_eq!(Class::holding(0), Class::FOREIGN);
+        assert_eq!(Class::holding(LARGEST + 1), Class::FOREIGN);
+        for size in 1..=LARGEST {
+            let class = Class::holding(size);
+            assert!(class != Class::FOREIGN && class.size() >= size && class.size() < size + UNIT);
+        }
+    }
+
+    #[test]
+    fn blocks_are_distinct_while_they_are_out_and_come_back() {
+        std::thread::spawn(|| {
+            let class = Class::holding(40);
+            let first: Vec<_> = (0..1000).map(|_| take(class)).collect();
+            let distinct: HashSet<_> = first.iter().collect();
+            assert_eq!(distinct.len(), first.len());
+            for &block in &first {
+                // SAFETY: taken above, 40 bytes or more.
+                unsafe {
+                    block.write_bytes(0xa5, 40);
+                    give(class, block);
+                }
+            }
+            let again: HashSet<_> = (0..1000).map(|_| take(class)).collect();
+            assert_eq!(again.len(), 1000, "none is handed out twice");
+            assert!(
+                first.iter().any(|block| again.contains(block)),
+                "what was given back is used again"
+            );
+            for block in again {
+                // SAFETY: every block is one of `malloc`.
+                unsafe { libc::free(block.cast()) };
+            }
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn blocks_that_another_thread_gives_back_return_through_the_store() {
+        let class = Class::holding(100);
+        let blocks: Vec<_> = (0..10 * CHAIN).map(|_| take(class) as usize).collect();
+        std::thread::spawn(move || {
+            for block in blocks {
+                // SAFETY: taken above, and nobody else's any more.
+                unsafe { give(class, block as *mut u8) };
+            }
+        })
+        .join()
+        .unwrap();
+        assert!(STORES[class.0 as usize].len.load(Ordering::Relaxed) >= 8);
+        let block = take(class);
+        LISTS.with(|lists| {
+            assert!(
+                !lists[class.0 as usize].head.get().is_null(),
+                "the rest of a chain is here"
+            );
+        });
+        // SAFETY: just taken.
+        unsafe { give(class, block) };
+    }
+}

@@ -1,0 +1,248 @@
+//! Grace periods: memory that other threads may still be looking at is freed when none of them can.
+//!
+//! Every thread that reads shared structures without a lock is a participant with a word of its own: 0 while it reads
+//! nothing, else the global epoch it saw when it last held no reference. Whoever unlinks a block tags it with a new
+//! epoch; the block is freed once every participant is at 0 or has seen the tag.
+//!
+//! Invariant: a reference obtained under a [`Guard`] is not used after that guard is dropped or renewed ([`Guard::renew`]);
+//! such references borrow the guard, so the compiler sees to it. Workers hold one guard for as long as they are awake and
+//! renew it between turns, so a look-up inside a turn costs no fence and no shared write.
+//!
+//! A thread that stays inside, as a worker in an endless callback does, keeps what is retired meanwhile from being freed, of
+//! the whole process: a few hundred bytes for each service that ends (its instance goes at once), tables of handles that
+//! were outgrown, closed message logs. What waits is counted ([`waiting`]), and the monitor thread reports it when it has
+//! become much.
+
+mod epoch;
+
+use crate::base::sync::atomic::AtomicU64;
+use epoch::Epoch;
+use parking_lot::{Mutex, MutexGuard};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(not(feature = "loom"))]
+static EPOCH: Epoch = Epoch::new();
+#[cfg(feature = "loom")]
+loom::lazy_static! { static ref EPOCH: Epoch = Epoch::new(); }
+static PARTICIPANTS: Mutex<Vec<&'static Participant>> = Mutex::new(Vec::new());
+static DEFERRED: Mutex<List> = Mutex::new(List {
+    blocks: Vec::new(),
+    collect_at: COLLECT_AT,
+});
+
+/// So many blocks may wait before whoever adds one looks whether some can go; later twice as many as could not.
+const COLLECT_AT: usize = 64;
+
+struct List {
+    blocks: Vec<Deferred>,
+    collect_at: usize,
+}
+
+/// The word of one thread, on a cache line of its own. Never freed; reused by later threads.
+#[repr(align(64))]
+struct Participant {
+    epoch: AtomicU64,
+    used: AtomicBool,
+}
+
+struct Deferred {
+    tag: u64,
+    block: *mut (),
+    free: unsafe fn(*mut ()),
+}
+
+// SAFETY: a deferred block belongs to the list alone; `free` may run on any thread (contract of `defer`).
+unsafe impl Send for Deferred {}
+
+struct Local {
+    participant: Cell<Option<&'static Participant>>,
+    depth: Cell<u32>,
+}
+
+/// Gives the thread's participant back when the thread ends.
+struct Keeper;
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(p) = LOCAL.with(|local| local.participant.take()) {
+            EPOCH.leave(&p.epoch);
+            p.used.store(false, Ordering::Release);
+        }
+    }
+}
+
+thread_local! {
+    // Without a destructor, so that an access is a plain one; the keeper has it.
+    static LOCAL: Local = const { Local { participant: Cell::new(None), depth: Cell::new(0) } };
+    static KEEPER: Keeper = const { Keeper };
+}
+
+#[cold]
+fn register() -> &'static Participant {
+    // A thread that reads once more while it ends keeps its participant for ever.
+    let _ = KEEPER.try_with(|_| ());
+    let mut all = PARTICIPANTS.lock();
+    for p in all.iter() {
+        if p.used
+            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            return p;
+        }
+    }
+    let p: &'static Participant = Box::leak(Box::new(Participant {
+        epoch: AtomicU64::new(0),
+        used: AtomicBool::new(true),
+    }));
+    all.push(p);
+    p
+}
+
+/// While it lives, what this thread reads from shared structures is not freed. Nests; not `Send`.
+pub struct Guard(std::marker::PhantomData<*mut ()>);
+
+/// Starts (or nests) a reading section of the calling thread.
+#[inline]
+pub fn enter() -> Guard {
+    LOCAL.with(|local| {
+        let depth = local.depth.get();
+        local.depth.set(depth + 1);
+        if depth == 0 {
+            enter_first(local);
+        }
+    });
+    Guard(std::marker::PhantomData)
+}
+
+#[cold]
+fn enter_first(local: &Local) {
+    let p = local.participant.get().unwrap_or_else(|| {
+        let p = register();
+        local.participant.set(Some(p));
+        p
+    });
+    EPOCH.enter(&p.epoch);
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        LOCAL.with(|local| {
+            let depth = local.depth.get() - 1;
+            local.depth.set(depth);
+            if depth == 0
+                && let Some(p) = local.participant.get()
+            {
+                EPOCH.leave(&p.epoch);
+            }
+        });
+    }
+}
+
+impl Guard {
+    /// Keeps nothing from before this call alive any more; as dropping it and entering anew, but cheaper. Inside of another
+    /// guard of the same thread it does nothing.
+    #[inline]
+    pub fn renew(&mut self) {
+        LOCAL.with(|local| {
+            if local.depth.get() == 1
+                && let Some(p) = local.participant.get()
+            {
+                EPOCH.renew(&p.epoch);
+            }
+        });
+    }
+}
+
+/// Frees `block` with `free` when no thread can hold a reference to it any more.
+///
+/// # Safety
+/// `block` is unlinked: no thread finds it from now on. `free` frees it once, on whichever thread comes first.
+pub unsafe fn defer(block: *mut (), free: unsafe fn(*mut ())) {
+    let tag = EPOCH.tag();
+    let many = {
+        let mut list = DEFERRED.lock();
+        list.blocks.push(Deferred { tag, block, free });
+        list.blocks.len() >= list.collect_at
+    };
+    if many {
+        collect();
+    }
+}
+
+/// Frees what no participant can see any more.
+pub fn collect() {
+    collect_from(DEFERRED.lock());
+}
+
+fn collect_from(mut list: MutexGuard<'_, List>) {
+    let free: Vec<Deferred> = {
+        let oldest = EPOCH.oldest(PARTICIPANTS.lock().iter().map(|p| &p.epoch));
+        let (free, keep): (Vec<_>, Vec<_>) = list.blocks.drain(..).partition(|d| d.tag <= oldest);
+        // A turn that retires many services must not look at all of them at each.
+        list.collect_at = (2 * keep.len()).max(COLLECT_AT);
+        list.blocks = keep;
+        drop(list);
+        free
+    };
+    for d in free {
+        // SAFETY: every participant is outside a reading section or entered it after the block was unlinked.
+        unsafe { (d.free)(d.block) }
+    }
+}
+
+/// Number of blocks that wait; 0 if that cannot be told without a wait.
+pub fn waiting() -> usize {
+    DEFERRED.try_lock().map_or(0, |list| list.blocks.len())
+}
+
+/// [`collect`] if anything waits, and nobody else is at it: waits for no other thread. Cheap if nothing waits. For threads
+/// that are about to sleep.
+pub fn collect_some() {
+    if let Some(list) = DEFERRED.try_lock()
+        && !list.blocks.is_empty()
+    {
+        collect_from(list);
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe fn count(_: *mut ()) {
+        FREED.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn a_block_outlives_every_reader_that_may_hold_it() {
+        let mut guard = enter();
+        // SAFETY: `count` touches no block.
+        unsafe { defer(std::ptr::null_mut(), count) };
+        collect();
+        assert_eq!(
+            FREED.load(Ordering::SeqCst),
+            0,
+            "a reader was inside when it was unlinked"
+        );
+        {
+            let mut inner = enter();
+            inner.renew();
+            collect();
+            let freed = FREED.load(Ordering::SeqCst);
+            assert_eq!(freed, 0, "the outer guard still protects");
+        }
+        guard.renew();
+        // Other tests of this process may be inside for a moment; they leave by themselves.
+        while FREED.load(Ordering::SeqCst) == 0 {
+            collect();
+            std::thread::yield_now();
+        }
+        drop(guard);
+        assert_eq!(FREED.load(Ordering::SeqCst), 1);
+    }
+}

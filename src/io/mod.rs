@@ -1,0 +1,4 @@
+//! Where messages come from besides services: sockets and timers.
+
+pub mod socket;
+pub mod timer;

@@ -1,0 +1,68 @@
+//! Sockets: one I/O thread, and workers that write for themselves.
+//!
+//! The way of an event: [`poller`] (epoll) -> [`turn`] (one turn of the I/O thread: commands, then sockets that are
+//! ready) -> [`receive`] / [`accept`] / [`connect`] -> [`event`] -> [`node`] (a message to the owner).
+//!
+//! The way of bytes to send: [`server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`gate`] (become the
+//! owner of the socket's output, or hand the block to the present owner) -> written at once, or queued ([`queue`]) until
+//! the I/O thread is told that there is room.
+//!
+//! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
+//! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
+//! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
+//!
+//! The I/O thread is whoever has the [`role`] of it: the socket thread, or a worker that has nothing else to do ([`lead`]).
+//!
+//! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
+//! their own ([`resolve`]).
+
+mod accept;
+pub(crate) mod addr;
+mod ahead;
+pub(crate) mod buffer;
+pub(crate) mod command;
+pub(crate) mod command_queue;
+mod connect;
+mod earlier;
+pub(crate) mod event;
+pub(crate) mod gate;
+pub(crate) mod info;
+mod lead;
+mod local;
+mod node;
+pub(crate) mod poller;
+pub(crate) mod queue;
+pub(crate) mod raw;
+mod receive;
+mod requests;
+pub(crate) mod resolve;
+pub(crate) mod role;
+mod rules;
+pub(crate) mod server;
+pub(crate) mod shared;
+pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod sys;
+mod totals;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+pub use buffer::{ObjectInterface, Payload};
+pub use event::{Event, Sink, What};
+pub use info::SocketInfo;
+pub use lead::Leader;
+pub use node::{
+    Poll, SocketMessage, exit, free, handled, init, lead, poll_once, run, server, socket_type,
+    try_lead, wake_poller,
+};
+pub use rules::Rules;
+pub use server::{Hooks, SocketServer};
+pub use shared::Clock;
+pub use totals::Figures;
+
+/// Logs a complaint of the socket server, with the node as its source.
+pub fn report(text: &str) {
+    crate::actor::log::error(0, text.as_bytes());
+}

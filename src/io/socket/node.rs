@@ -1,0 +1,217 @@
+//! The node's one socket server, and the way of its events into mailboxes.
+
+use super::addr::Text;
+use super::event::{Event, Sink, What};
+use super::lead::Leader;
+use super::server::{Hooks, SocketServer};
+use super::shared::Clock;
+use crate::base::message::{Message, ptype};
+use libc::{c_char, c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+/// Types of socket messages ("skynet_socket.h", `SKYNET_SOCKET_TYPE_*`).
+#[allow(missing_docs)]
+pub mod socket_type {
+    pub const DATA: i32 = 1;
+    pub const CONNECT: i32 = 2;
+    pub const CLOSE: i32 = 3;
+    pub const ACCEPT: i32 = 4;
+    pub const ERROR: i32 = 5;
+    pub const UDP: i32 = 6;
+    pub const WARNING: i32 = 7;
+}
+
+/// The payload of a PTYPE_SOCKET message: `struct skynet_socket_message` of "skynet_socket.h".
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SocketMessage {
+    /// One of [`socket_type`].
+    pub r#type: c_int,
+    /// The socket.
+    pub id: c_int,
+    /// Bytes of data, new id, port or KiB, depending on the type.
+    pub ud: c_int,
+    /// A block that the receiver frees; null if text follows this struct.
+    pub buffer: *mut c_char,
+}
+
+/// How a [`poll_once`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The server was told to end (or there is none): leave the loop.
+    Exit,
+    /// So many events went to services.
+    Delivered(usize),
+}
+
+static SERVER: AtomicPtr<SocketServer> = AtomicPtr::new(null_mut());
+
+/// The node's server; `None` before [`init`] and after [`free`].
+#[inline]
+pub fn server() -> Option<&'static SocketServer> {
+    // SAFETY: the pointer came from a box that lives until `free`, whose caller promises that nobody has an answer of ours.
+    unsafe { SERVER.load(Ordering::Acquire).as_ref() }
+}
+
+/// Makes the node's server. `false`: the system has no descriptors for it. One that was there and not freed stays for ever:
+/// somebody may be using it.
+pub fn init() -> bool {
+    match SocketServer::new(Hooks::system(
+        Clock::Function(crate::base::clock::now),
+        super::report,
+    )) {
+        Ok(s) => {
+            SERVER.store(Box::into_raw(Box::new(s)), Ordering::Release);
+            true
+        }
+        Err(e) => {
+            let text = e.text();
+            let text = String::from_utf8_lossy(text.as_bytes());
+            super::report(&format!(
+                "socket-server error: create event pool failed ({text})."
+            ));
+            false
+        }
+    }
+}
+
+/// Tells the I/O thread to end; for any thread.
+pub fn exit() {
+    if let Some(s) = server() {
+        s.exit();
+    }
+}
+
+/// Closes everything.
+///
+/// # Safety
+/// No other thread uses sockets any more, and nobody keeps an answer of [`server`] or [`try_lead`].
+pub unsafe fn free() {
+    let server = SERVER.swap(null_mut(), Ordering::AcqRel);
+    if !server.is_null() {
+        // SAFETY: it came from a box in `init`, and by contract this thread is its only holder.
+        drop(unsafe { Box::from_raw(server) });
+    }
+}
+
+/// One turn of the I/O thread: waits for news and puts it into the mailboxes of the owners.
+pub fn poll_once() -> Poll {
+    let Some(s) = server() else { return Poll::Exit };
+    let done = s.turn(&mut Mailboxes, true);
+    if done.exit {
+        Poll::Exit
+    } else {
+        Poll::Delivered(done.delivered)
+    }
+}
+
+/// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_lead`]).
+pub fn run() {
+    if let Some(s) = server() {
+        s.serve(&mut Mailboxes, &crate::scheduler::someone_idles);
+    }
+}
+
+/// For a worker that has nothing to do: see [`SocketServer::try_lead`].
+#[inline]
+pub fn try_lead(briefly: bool) -> Option<Leader<'static>> {
+    server()?.try_lead(briefly)
+}
+
+/// A worker waits for news in place of the socket thread, no longer than `limit`, and puts them into the mailboxes.
+/// `awake` is called in between.
+pub fn lead(leader: Leader<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
+    struct Worker<'a>(&'a mut dyn FnMut());
+    impl Sink for Worker<'_> {
+        fn deliver(&mut self, event: Event) -> bool {
+            Mailboxes.deliver(event)
+        }
+        fn awake(&mut self) {
+            (self.0)();
+        }
+        fn counts(&self) -> bool {
+            true
+        }
+    }
+    leader.turn(&mut Worker(awake), limit);
+}
+
+/// A PTYPE_SOCKET message is about to be handled, or dropped: its bytes are no longer ahead of the service.
+///
+/// # Safety
+/// `data` is that of a message of this type, with `size` bytes.
+pub unsafe fn handled(data: *const c_void, size: usize) {
+    if data.is_null() || size < size_of::<SocketMessage>() {
+        return;
+    }
+    // SAFETY: as the caller promises; a program's own messages need not be aligned.
+    let head = unsafe { data.cast::<SocketMessage>().read_unaligned() };
+    if head.r#type == socket_type::DATA
+        && head.ud > 0
+        && let Some(s) = server()
+    {
+        s.handled(head.id, head.ud as usize);
+    }
+}
+
+/// Ends the wait of a worker in [`lead`].
+pub fn wake_poller() {
+    if let Some(s) = server() {
+        s.wake();
+    }
+}
+
+/// The sink that makes PTYPE_SOCKET messages of events.
+struct Mailboxes;
+
+impl Sink for Mailboxes {
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn deliver(&mut self, event: Event) -> bool {
+        let none = Text::new();
+        let (ty, ud, text, data) = match event.what {
+            What::Exit => return true,
+            What::Data(data) => (socket_type::DATA, data.len() as c_int, none, Some(data)),
+            What::Udp(data) => (socket_type::UDP, data.len() as c_int, none, Some(data)),
+            What::Open { text, number } => (socket_type::CONNECT, number, text, None),
+            What::Accept { id, text } => (socket_type::ACCEPT, id, text, None),
+            What::Error(text) => (socket_type::ERROR, 0, text, None),
+            What::Close => (socket_type::CLOSE, 0, none, None),
+            What::Warning(kib) => (socket_type::WARNING, kib, none, None),
+        };
+        let text = text.as_bytes();
+        let size = size_of::<SocketMessage>() + text.len();
+        // SAFETY: malloc takes any size.
+        let block = unsafe { libc::malloc(size) };
+        if block.is_null() {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketMessage>());
+        }
+        let buffer = data.map_or(null_mut(), |d| d.into_raw()).cast::<c_char>();
+        let head = SocketMessage {
+            r#type: ty,
+            id: event.id,
+            ud,
+            buffer,
+        };
+        // SAFETY: the block has room for the head and the text, and malloc's alignment suits the head.
+        unsafe {
+            block.cast::<SocketMessage>().write(head);
+            let tail = block.cast::<u8>().add(size_of::<SocketMessage>());
+            std::ptr::copy_nonoverlapping(text.as_ptr(), tail, text.len());
+        }
+        let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
+        if !crate::actor::service::push(event.owner as u32, message) {
+            // SAFETY: the message was given back, so both blocks are ours again.
+            unsafe {
+                libc::free(buffer.cast::<c_void>());
+                libc::free(block);
+            }
+            return false;
+        }
+        true
+    }
+}

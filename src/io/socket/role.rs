@@ -1,0 +1,61 @@
+//! Who polls: one word that says whether somebody does, and whether the socket thread waits for him to stop.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | `FREE` | nobody polls |
+//! | `HELD` | somebody does |
+//! | `AWAITED` | somebody does, and the socket thread sleeps until he stops: he has to wake it |
+//!
+//! The step from `HELD` to `AWAITED` and the return to `FREE` are updates of the same word, so either the holder sees that
+//! he is awaited, or the socket thread sees that the role is free: it never sleeps beside a free role.
+
+use crate::base::sync::atomic::{AtomicU32, Ordering};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const AWAITED: u32 = 2;
+
+/// See the module's documentation.
+pub struct Role(AtomicU32);
+
+impl Role {
+    /// A role that nobody has.
+    pub fn new() -> Role {
+        Role(AtomicU32::new(FREE))
+    }
+
+    /// Any thread: takes the role if nobody has it.
+    pub fn try_take(&self) -> bool {
+        self.0
+            .compare_exchange(FREE, HELD, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Whether nobody has the role at the moment.
+    pub fn is_free(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == FREE
+    }
+
+    /// The socket thread only: takes the role, or leaves word that it waits for it. `false`: it may sleep until the holder
+    /// wakes it, and asks again then.
+    pub fn take_or_await(&self) -> bool {
+        loop {
+            if self.try_take() {
+                return true;
+            }
+            match self
+                .0
+                .compare_exchange(HELD, AWAITED, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) | Err(AWAITED) => return false,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The holder: gives the role up. `true`: the socket thread is to be woken.
+    #[must_use]
+    pub fn give_back(&self) -> bool {
+        self.0.swap(FREE, Ordering::Release) == AWAITED
+    }
+}

@@ -1,0 +1,329 @@
+//! One socket server: what `struct socket_server` of "socket_server.h" stands for.
+
+use super::addr::{Protocol, SockAddr, UdpAddress};
+use super::buffer::{ObjectInterface, Payload};
+use super::command::Command;
+use super::event::Sink;
+use super::info::{self, SocketInfo};
+use super::lead::Lead;
+use super::local;
+use super::poller::Poller;
+use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
+use super::rules::Rules;
+use super::shared::{Accept, Clock, Shared};
+use super::state::Phase;
+use super::sys::{self, Errno};
+use super::totals::Figures;
+use super::turn::{Done, Io, Turn};
+use crate::base::release;
+use parking_lot::Mutex;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a server takes from outside.
+pub struct Hooks {
+    /// The clock of the statistics.
+    pub clock: Clock,
+    /// The blocking name look-up.
+    pub lookup: Arc<Lookup>,
+    /// Taking a connection.
+    pub accept: Box<Accept>,
+    /// Where the server's own complaints go.
+    pub report: fn(&str),
+    /// What differs between the releases.
+    pub rules: Rules,
+}
+
+impl Hooks {
+    /// The system's look-up and accept.
+    pub fn system(clock: Clock, report: fn(&str)) -> Hooks {
+        Hooks {
+            clock,
+            lookup: Arc::new(system_lookup),
+            accept: Box::new(sys::accept),
+            report,
+            rules: Rules::of(release::version(), release::compiled()),
+        }
+    }
+}
+
+/// A socket server. All methods but [`SocketServer::turn`] are for any thread and never wait for the I/O thread.
+pub struct SocketServer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) io: Mutex<Io>,
+    pub(super) lead: Lead,
+}
+
+impl SocketServer {
+    /// A server without sockets.
+    pub fn new(hooks: Hooks) -> Result<SocketServer, Errno> {
+        let poller = Poller::new()?;
+        let lead = Lead::new(poller.waits_briefly());
+        let resolver = Resolver::new(hooks.lookup);
+        let shared = Arc::new(Shared::new(
+            poller,
+            hooks.clock,
+            resolver,
+            hooks.accept,
+            hooks.report,
+            hooks.rules,
+        ));
+        Ok(SocketServer {
+            shared,
+            io: Mutex::new(Io::new()),
+            lead,
+        })
+    }
+
+    /// One turn of the I/O thread; events go to `sink`. With `wait` it sleeps until there is something to do.
+    pub fn turn(&self, sink: &mut dyn Sink, wait: bool) -> Done {
+        Turn::run(&self.shared, &mut self.io.lock(), sink, wait, None)
+    }
+
+    /// Ends the present or next wait for news without any.
+    pub fn wake(&self) {
+        self.shared.poller.wake();
+    }
+
+    /// Sets the time of the statistics, in centiseconds; nothing if the server reads a clock.
+    pub fn update_time(&self, now: u64) {
+        if let Clock::Manual(t) = &self.shared.clock {
+            t.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells the I/O thread to end: its sink gets an exit event.
+    pub fn exit(&self) {
+        self.shared.post(Command::Exit);
+    }
+
+    /// Closes a socket when everything queued is written. `caller`: who asks for it.
+    pub fn close(&self, caller: usize, id: i32) {
+        let now = false;
+        self.shared.post(Command::Close { id, now, caller });
+    }
+
+    /// Closes a socket at once. `caller`: who asks for it.
+    pub fn shutdown(&self, caller: usize, id: i32) {
+        let now = true;
+        self.shared.post(Command::Close { id, now, caller });
+    }
+
+    /// Lets events in, for `owner`.
+    pub fn start(&self, owner: usize, id: i32) {
+        let slot = self.shared.table.slot(id);
+        if slot
+            .state_of(id)
+            .is_some_and(|s| s.phase == Phase::Accepted)
+        {
+            // What the caller writes from now on follows the start, although the I/O thread has not seen it yet.
+            slot.starting.store(true, Ordering::Relaxed);
+        }
+        self.shared.post(Command::Start { id, owner });
+    }
+
+    /// Keeps read events out until the next start.
+    pub fn pause(&self, id: i32) {
+        self.shared.post(Command::Pause { id });
+    }
+
+    /// Sets TCP_NODELAY.
+    pub fn nodelay(&self, id: i32) {
+        self.shared.post(Command::NoDelay { id });
+    }
+
+    /// Sends bytes; `false` if there is no such socket.
+    pub fn send(&self, id: i32, payload: Payload) -> bool {
+        self.shared.send(id, payload, false, UdpAddress::NONE)
+    }
+
+    /// Sends bytes when nothing of high priority waits; `false` if there is no such socket.
+    pub fn send_low(&self, id: i32, payload: Payload) -> bool {
+        self.shared.send(id, payload, true, UdpAddress::NONE)
+    }
+
+    /// Sends a datagram; `None` sends to the socket's own peer.
+    pub fn send_datagram(&self, id: i32, to: Option<UdpAddress>, payload: Payload) -> bool {
+        self.shared
+            .send(id, payload, false, to.unwrap_or(UdpAddress::NONE))
+    }
+
+    /// The interface for buffers of kind object.
+    pub fn set_objects(&self, interface: ObjectInterface) {
+        *self.shared.objects.write() = interface;
+    }
+
+    /// See [`SocketServer::set_objects`].
+    pub fn objects(&self) -> ObjectInterface {
+        *self.shared.objects.read()
+    }
+
+    /// Limits queued bytes, per socket and in total; `None` (the default) is no limit. A socket that would exceed one is
+    /// closed, and its owner gets an ERROR event.
+    pub fn set_limits(&self, per_socket: Option<usize>, total: Option<usize>) {
+        self.shared.set_limits(per_socket, total);
+    }
+
+    /// Limits the queued bytes of one socket; `None` is the limit of [`SocketServer::set_limits`], `usize::MAX` is none.
+    /// Sockets that a listening socket accepts from now on have its limit. `false`: there is no such socket.
+    pub fn set_limit(&self, id: i32, bytes: Option<usize>) -> bool {
+        self.shared.set_limit(id, bytes)
+    }
+
+    /// What all sockets have moved so far, and what waits.
+    pub fn figures(&self) -> Figures {
+        Figures::of(&self.shared)
+    }
+
+    /// Logs a complaint.
+    pub fn report(&self, text: &str) {
+        (self.shared.report)(text);
+    }
+
+    /// Connects to `host`; the outcome is an event of the new socket. `None`: no slot is free.
+    pub fn connect(&self, owner: usize, host: &CStr, port: i32) -> Option<i32> {
+        let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
+        self.shared.post(Command::Connect {
+            id,
+            host: CString::from(host),
+            port,
+        });
+        Some(id)
+    }
+
+    /// Listens on an address (all IPv4 ones if there is no host), or on `unix:PATH`. `None`: that is not possible.
+    pub fn listen(
+        &self,
+        owner: usize,
+        host: Option<&CStr>,
+        port: i32,
+        backlog: i32,
+    ) -> Option<i32> {
+        let fd = match host.and_then(local::path) {
+            Some(path) => local::bind(path).ok()?,
+            None => bind_to(host, port, libc::SOCK_STREAM)?.0,
+        };
+        sys::listen(&fd, backlog).ok()?;
+        // The kernel may take a connection back between its news and the accept.
+        sys::set_nonblocking(fd.as_raw_fd());
+        let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
+        self.shared.post(Command::Listen { id, fd });
+        Some(id)
+    }
+
+    /// Watches a descriptor of the application's own.
+    pub fn bind(&self, owner: usize, fd: RawFd) -> Option<i32> {
+        let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
+        self.shared.post(Command::Bind { id, fd });
+        Some(id)
+    }
+
+    /// A UDP socket, bound if there is a host or a port.
+    pub fn udp(&self, owner: usize, host: Option<&CStr>, port: i32) -> Option<i32> {
+        let (fd, protocol) = if host.is_some() || port != 0 {
+            let (fd, addr) = bind_to(host, port, libc::SOCK_DGRAM)?;
+            (fd, addr.udp_protocol()?)
+        } else {
+            (
+                sys::socket(libc::AF_INET, libc::SOCK_DGRAM, true).ok()?,
+                Protocol::Udp4,
+            )
+        };
+        self.adopt_udp(owner, fd, protocol)
+    }
+
+    /// A UDP socket bound to a port.
+    pub fn udp_listen(&self, owner: usize, host: Option<&CStr>, port: i32) -> Option<i32> {
+        if port == 0 {
+            return None;
+        }
+        self.udp(owner, host, port)
+    }
+
+    /// A UDP socket with a peer.
+    pub fn udp_dial(&self, owner: usize, host: &CStr, port: i32) -> Option<i32> {
+        let addr = first_udp(host, port)?;
+        let fd = sys::socket(addr.family(), libc::SOCK_DGRAM, true).ok()?;
+        let id = self.shared.table.reserve(addr.udp_protocol()?, owner)?;
+        self.shared.set_peer(id, UdpAddress::from_sock(&addr)?);
+        self.shared.post(Command::Udp { id, fd });
+        Some(id)
+    }
+
+    /// Sets the peer of a UDP socket. `false`: no such socket, or no such host. (A peer of the wrong family is told to
+    /// the owner by an ERROR event.)
+    pub fn udp_connect(&self, id: i32, host: &CStr, port: i32) -> bool {
+        if self.shared.table.slot(id).state_of(id).is_none() {
+            return false;
+        }
+        let Some(addr) = first_udp(host, port)
+            .as_ref()
+            .and_then(UdpAddress::from_sock)
+        else {
+            return false;
+        };
+        self.shared.set_peer(id, addr)
+    }
+
+    fn adopt_udp(&self, owner: usize, fd: OwnedFd, protocol: Protocol) -> Option<i32> {
+        sys::set_nonblocking(fd.as_raw_fd());
+        let id = self.shared.table.reserve(protocol, owner)?;
+        self.shared.post(Command::Udp { id, fd });
+        Some(id)
+    }
+
+    /// Statistics of all sockets, the highest slot first: a list for `socket_info_release`, null if there are none.
+    pub fn info(&self) -> *mut SocketInfo {
+        info::list(&self.shared)
+    }
+
+    /// The largest number of the ids given so far is moved, to reach the end of the range soon.
+    #[cfg(test)]
+    pub fn set_last_id(&self, id: i32) {
+        self.shared.table.set_last_id(id);
+    }
+}
+
+impl Drop for SocketServer {
+    fn drop(&mut self) {
+        // Closes what is open. Requests that were never done are dropped with their descriptors by the queue. A resolver
+        // thread may still hold `shared`, so this cannot be left to the table.
+        for slot in self.shared.table.iter() {
+            let tag = slot.tag();
+            if tag.state().phase == Phase::Free {
+                continue;
+            }
+            self.shared.enter(slot);
+            self.shared.discard(slot);
+            let fd = slot.fd.swap(-1, Ordering::Relaxed);
+            if fd >= 0 && tag.state().phase != Phase::Bound {
+                sys::close(fd);
+            }
+            self.shared.table.release(tag.id());
+            self.shared.leave(slot);
+        }
+        drop(self.shared.commands.take());
+    }
+}
+
+/// Binds a new socket to the first address of `host` that can be bound.
+fn bind_to(host: Option<&CStr>, port: i32, kind: i32) -> Option<(OwnedFd, SockAddr)> {
+    let host = host.filter(|h| !h.is_empty()).unwrap_or(c"0.0.0.0");
+    getaddrinfo(host, port, kind, false)
+        .ok()?
+        .into_iter()
+        .find_map(|addr| {
+            let fd = sys::socket(addr.family(), kind, false).ok()?;
+            sys::bind(&fd, &addr).ok()?;
+            Some((fd, addr))
+        })
+}
+
+fn first_udp(host: &CStr, port: i32) -> Option<SockAddr> {
+    getaddrinfo(host, port, libc::SOCK_DGRAM, false)
+        .ok()?
+        .into_iter()
+        .next()
+}

@@ -1,0 +1,212 @@
+//! Workers that poll in place of the socket thread.
+
+use super::harness::*;
+use super::old_kernel::without_brief_waits;
+use crate::io::socket::{Event, Payload, SocketServer, What};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A server whose turns are run by the test alone, with hot sockets.
+fn alone() -> SocketServer {
+    let server = SocketServer::new(hooks()).unwrap();
+    server.heat();
+    server
+}
+
+/// Runs turns as a worker until the condition holds; the events go to it.
+fn lead_until(server: &SocketServer, mut done: impl FnMut(Event) -> bool) {
+    let mut go_on = true;
+    while go_on {
+        server.heat();
+        let mut sink = |event| {
+            go_on &= !done(event);
+            true
+        };
+        server.try_lead(false).unwrap().turn(&mut sink, None);
+    }
+}
+
+/// A started connection, opened by turns of a worker, and the other end.
+fn connection(server: &SocketServer) -> (i32, TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let id = server.connect(1, c"127.0.0.1", port.into()).unwrap();
+    lead_until(server, |event| matches!(event.what, What::Open { .. }));
+    let (peer, _) = listener.accept().unwrap();
+    (id, peer)
+}
+
+#[test]
+fn one_thread_polls_at_a_time_and_only_while_that_pays() {
+    let server = SocketServer::new(hooks()).unwrap();
+    assert!(server.try_lead(false).is_none(), "nothing is going on");
+    server.heat();
+    let leader = server.try_lead(false).unwrap();
+    assert!(server.try_lead(false).is_none(), "somebody polls already");
+    drop(leader);
+    assert!(server.try_lead(false).is_some());
+}
+
+#[test]
+fn a_worker_does_not_wait_longer_than_it_wants_to() {
+    let server = alone();
+    let leader = server.try_lead(true).unwrap();
+    leader.turn(&mut |_| unreachable!(), Some(Duration::from_micros(50)));
+}
+
+#[test]
+fn who_needs_a_worker_ends_its_wait() {
+    let server = alone();
+    std::thread::scope(|scope| {
+        let leader = server.try_lead(false).unwrap();
+        let wake = scope.spawn(|| server.wake());
+        leader.turn(&mut |_| unreachable!(), None);
+        wake.join().unwrap();
+    });
+}
+
+#[test]
+fn commands_and_data_are_seen_to_by_a_worker() {
+    let server = alone();
+    let (id, mut peer) = connection(&server);
+    write(&mut peer, b"request");
+    let mut got = Vec::new();
+    lead_until(&server, |event| {
+        if let What::Data(data) = event.what {
+            got.extend_from_slice(data.bytes());
+        }
+        got.len() == 7
+    });
+    assert_eq!(got, b"request");
+    assert!(server.send(id, Payload::copy_of(b"answer")));
+    assert_eq!(read_exact(&mut peer, 6), b"answer");
+}
+
+#[test]
+fn large_data_are_left_to_the_socket_thread() {
+    let server = alone();
+    let (_, mut peer) = connection(&server);
+    let writer = std::thread::spawn(move || write(&mut peer, &vec![b'x'; 8 << 20]));
+    let mut left = 8 << 20;
+    while let Some(leader) = server.try_lead(false) {
+        let mut sink = |event: Event| {
+            if let What::Data(data) = event.what {
+                left -= data.len();
+            }
+            true
+        };
+        leader.turn(&mut sink, None);
+    }
+    assert!(left > 0, "not read to the end");
+    while left > 0 {
+        let mut sink = |event: Event| {
+            if let What::Data(data) = event.what {
+                left -= data.len();
+            }
+            true
+        };
+        server.turn(&mut sink, true);
+    }
+    writer.join().unwrap();
+}
+
+#[test]
+fn the_socket_thread_ends_when_a_worker_was_told_to() {
+    let server = alone();
+    server.exit();
+    lead_until(&server, |event| matches!(event.what, What::Exit));
+    server.serve(&mut |_| unreachable!(), &|| true);
+}
+
+#[test]
+fn the_socket_thread_polls_when_no_worker_does() {
+    let node = Node::with_workers(0);
+    let (id, mut peer) = node.connected();
+    for round in 0..50u32 {
+        // Makes it stand by after the next news.
+        node.server.heat();
+        let request = round.to_le_bytes();
+        write(&mut peer, &request);
+        assert_eq!(node.data(id, 4), request);
+    }
+}
+
+/// Requests and answers on many connections, with more than one thread that polls and pauses, closes and new connections
+/// in between.
+#[test]
+fn nothing_is_lost_or_reordered_whoever_polls() {
+    // The last round is one that reads.
+    const ROUNDS: u32 = 150;
+    let node = Node::with_workers(2);
+    let (listener, port) = node.listen("127.0.0.1");
+    std::thread::scope(|scope| {
+        for client in 0..4u32 {
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+                    let block = |round: u32| {
+                        let len = 8 + (round * 131 + client * 17) as usize % 3000;
+                        let mut block = vec![round as u8; len];
+                        block[..4].copy_from_slice(&client.to_le_bytes());
+                        block[4..8].copy_from_slice(&round.to_le_bytes());
+                        block
+                    };
+                    for round in 0..ROUNDS {
+                        write(&mut peer, &block(round));
+                        if round % 3 == 0 {
+                            continue;
+                        }
+                        let from = if round % 3 == 1 { round - 1 } else { round };
+                        for round in from..=round {
+                            let expected = block(round);
+                            assert_eq!(read_exact(&mut peer, expected.len()), expected);
+                        }
+                    }
+                }
+            });
+        }
+        let (mut ended, mut data) = (0, 0u32);
+        while ended < 8 {
+            let event = node.any();
+            match event.what {
+                What::Accept { id, .. } => node.server.start(1, id),
+                What::Data(bytes) => {
+                    node.send(event.id, bytes.bytes());
+                    data += 1;
+                    if data.is_multiple_of(64) {
+                        node.server.pause(event.id);
+                        node.server.start(1, event.id);
+                    }
+                }
+                What::Close => {
+                    node.server.close(0, event.id);
+                    ended += 1;
+                }
+                What::Open { .. } => {}
+                // Started again after the client had ended.
+                What::Error(text) if text.as_bytes() == b"socket closed" => {}
+                other => panic!("unexpected {}", name(&other)),
+            }
+        }
+    });
+    node.server.close(0, listener);
+    assert_ne!(node.led.load(Ordering::Relaxed), 0, "workers polled too");
+}
+
+/// Before Linux 5.11. Workers poll there too, but only without a limit.
+#[test]
+fn a_kernel_without_brief_waits_is_noticed() {
+    let leads_briefly = || alone().try_lead(true).is_some();
+    assert!(leads_briefly());
+    without_brief_waits(move || {
+        assert!(!leads_briefly());
+        let server = alone();
+        let (id, mut peer) = connection(&server);
+        write(&mut peer, b"request");
+        lead_until(&server, |event| matches!(event.what, What::Data(_)));
+        assert!(server.send(id, Payload::copy_of(b"answer")));
+        assert_eq!(read_exact(&mut peer, 6), b"answer");
+    });
+}

@@ -1,0 +1,123 @@
+use super::harness::*;
+use crate::io::socket::What;
+use crate::io::socket::sys::{self, Errno};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+#[test]
+fn listen_tells_the_bound_address_and_accepts_after_start() {
+    let node = Node::new();
+    let id = node.server.listen(1, Some(c"127.0.0.1"), 0, 5).unwrap();
+    let (host, port) = node.opened(id);
+    assert_eq!(host, "127.0.0.1");
+    let peer = TcpStream::connect(("127.0.0.1", port as u16)).unwrap();
+    assert!(node.settle().is_empty());
+    node.server.start(1, id);
+    assert_eq!(node.opened(id).0, "start");
+    let (new, text) = node.accepted(id);
+    assert_ne!(new, id);
+    assert_eq!(text, peer.local_addr().unwrap().to_string());
+    assert_eq!(statistics(&node, id).read, 1);
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused_at_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let node = Node::new();
+    let port = taken.local_addr().unwrap().port();
+    assert_eq!(
+        node.server.listen(1, Some(c"127.0.0.1"), port.into(), 5),
+        None
+    );
+}
+
+#[test]
+fn ipv6_works_where_the_machine_has_it() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let node = Node::new();
+    let (id, port) = node.listen("::1");
+    let _peer = TcpStream::connect(("::1", port)).unwrap();
+    assert!(node.accepted(id).1.starts_with("::1:"));
+}
+
+#[test]
+fn without_descriptors_accepting_rests_and_goes_on_later() {
+    static TRIES: AtomicUsize = AtomicUsize::new(0);
+    let full = Arc::new(AtomicBool::new(true));
+    let flag = full.clone();
+    let mut h = hooks();
+    h.accept = Box::new(move |fd| {
+        TRIES.fetch_add(1, Ordering::Relaxed);
+        if flag.load(Ordering::Relaxed) {
+            Err(Errno(libc::EMFILE))
+        } else {
+            sys::accept(fd)
+        }
+    });
+    let node = Node::with(h);
+    let (id, port) = node.listen("127.0.0.1");
+    let start = Instant::now();
+    let _peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    assert_eq!(node.error(id), "Too many open files");
+    let turns = node.turns.load(Ordering::Relaxed);
+    while TRIES.load(Ordering::Relaxed) < 5 {
+        assert!(start.elapsed() < PATIENCE, "it tries again");
+        std::thread::yield_now();
+    }
+    // Rests of 10, 20, 40 and 80 ms, and no turns without a reason in them.
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    let turns = node.turns.load(Ordering::Relaxed) - turns;
+    assert!(turns < 50, "{turns}");
+    assert!(node.settle().is_empty(), "told once");
+    full.store(false, Ordering::Relaxed);
+    node.accepted(id);
+}
+
+#[test]
+fn a_connection_that_was_given_up_is_skipped() {
+    let once = AtomicBool::new(true);
+    let mut h = hooks();
+    h.accept = Box::new(move |fd| {
+        if once.swap(false, Ordering::Relaxed) {
+            Err(Errno(libc::ECONNABORTED))
+        } else {
+            sys::accept(fd)
+        }
+    });
+    let node = Node::with(h);
+    let (id, port) = node.listen("127.0.0.1");
+    let _peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    node.accepted(id);
+}
+
+#[test]
+fn writing_to_a_listening_or_unstarted_socket_sends_nothing_and_harms_nothing() {
+    let node = Node::new();
+    let (listener, port) = node.listen("127.0.0.1");
+    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (id, _) = node.accepted(listener);
+    assert!(node.send(listener, b"x"));
+    assert!(node.send(id, b"early"));
+    node.server.start(1, id);
+    node.opened(id);
+    assert!(node.send(id, b"late"));
+    assert_eq!(read_exact(&mut peer, 4), b"late");
+}
+
+#[test]
+fn many_connections_at_once_are_all_told() {
+    let node = Node::new();
+    let (id, port) = node.listen("127.0.0.1");
+    let peers: Vec<_> = (0..60)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    for _ in &peers {
+        node.accepted(id);
+    }
+    node.server.close(0, id);
+    assert!(matches!(node.next(id).what, What::Close));
+}

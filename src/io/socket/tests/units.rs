@@ -1,0 +1,145 @@
+//! The parts that need no sockets.
+
+use crate::io::socket::addr::{SockAddr, Text, UdpAddress};
+use crate::io::socket::buffer::{Block, Payload};
+use crate::io::socket::command_queue::CommandQueue;
+use crate::io::socket::gate::{Entry, Gate};
+use crate::io::socket::queue::WriteQueue;
+
+fn block(bytes: &[u8], low: bool) -> Box<Block> {
+    Block::new(Payload::copy_of(bytes), 1, low, UdpAddress::NONE)
+}
+
+fn drain(q: &mut WriteQueue) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(b) = q.pop() {
+        all.extend_from_slice(b.rest());
+    }
+    all
+}
+
+#[test]
+fn high_goes_before_low_and_each_keeps_its_order() {
+    let mut q = WriteQueue::new();
+    for (bytes, low) in [(b"l1", true), (b"h1", false), (b"l2", true), (b"h2", false)] {
+        q.push(block(bytes, low));
+    }
+    assert_eq!(q.bytes(), 8);
+    assert_eq!(drain(&mut q), b"h1h2l1l2");
+    assert!(q.is_empty());
+}
+
+#[test]
+fn a_low_block_that_has_begun_is_not_overtaken() {
+    let mut q = WriteQueue::new();
+    q.push(block(b"low1", true));
+    q.push(block(b"low2", true));
+    q.advance(2);
+    q.push(block(b"high", false));
+    assert_eq!(drain(&mut q), b"w1highlow2");
+}
+
+#[test]
+fn a_vectored_write_may_end_anywhere() {
+    for cut in 0..=9 {
+        let mut q = WriteQueue::new();
+        q.push(block(b"abc", false));
+        q.push(block(b"def", false));
+        q.push(block(b"ghi", true));
+        let mut iov = [libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        }; 8];
+        assert_eq!(q.gather(&mut iov), 3);
+        q.advance(cut);
+        assert_eq!(q.bytes(), 9 - cut);
+        assert_eq!(drain(&mut q), &b"abcdefghi"[cut..]);
+    }
+}
+
+#[test]
+fn a_text_is_cut_at_128_bytes_and_at_a_nul() {
+    assert_eq!(Text::from("x".repeat(200).as_str()).as_bytes().len(), 128);
+    assert_eq!(Text::from("ab\0c").as_bytes(), b"ab");
+}
+
+#[test]
+fn udp_addresses_have_the_bytes_that_services_know() {
+    let v4 = UdpAddress::from_sock(&SockAddr::new([127, 0, 0, 1].into(), 28992)).unwrap();
+    assert_eq!(v4.bytes(), [1, 0x71, 0x40, 127, 0, 0, 1]);
+    let v6 = UdpAddress::from_sock(&SockAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), 0xa038))
+        .unwrap();
+    assert_eq!(v6.bytes()[..3], [2, 0xa0, 0x38]);
+    assert_eq!(v6.bytes().len(), 19);
+    for a in [v4, v6] {
+        assert_eq!(UdpAddress::from_sock(&a.to_sock().unwrap()), Some(a));
+    }
+    // SAFETY: the first byte asks for no more.
+    assert_eq!(unsafe { UdpAddress::read([9u8].as_ptr()) }, None);
+}
+
+#[test]
+fn the_command_queue_keeps_the_order_of_each_producer_and_wakes_once() {
+    let q = CommandQueue::new();
+    assert!(q.fall_asleep());
+    assert!(q.push(1), "the consumer sleeps");
+    assert!(!q.push(2), "somebody else wakes it");
+    assert_eq!(q.take().collect::<Vec<_>>(), [1, 2]);
+    assert!(!q.push(3));
+    assert!(!q.fall_asleep(), "there is something to do");
+    assert_eq!(q.take().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn what_is_left_in_the_command_queue_is_dropped() {
+    let value = std::sync::Arc::new(());
+    let q = CommandQueue::new();
+    for _ in 0..3 {
+        let _ = q.push(value.clone());
+    }
+    let mut batch = q.take();
+    batch.next();
+    let _ = q.push(value.clone());
+    drop(batch);
+    assert_eq!(std::sync::Arc::strong_count(&value), 2);
+    drop(q);
+    assert_eq!(std::sync::Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
+    let gate = Gate::new();
+    assert!(gate.try_enter());
+    for text in [b"1", b"2", b"3"] {
+        assert!(matches!(
+            gate.enter_or_hand_over(block(text, false)),
+            Entry::HandedOver
+        ));
+    }
+    // SAFETY: this thread owns the gate; only blocks are handed over.
+    let handed = unsafe { gate.try_leave::<Block>(false) }.expect("three blocks");
+    let all: Vec<u8> = handed.flat_map(|b| b.rest().to_vec()).collect();
+    assert_eq!(all, b"123");
+    // SAFETY: as above.
+    assert!(unsafe { gate.try_leave::<Block>(false) }.is_none());
+    assert!(gate.try_enter());
+}
+
+#[test]
+fn a_shut_gate_takes_nothing_more_until_the_owner_has_left() {
+    let gate = Gate::new();
+    assert!(gate.try_enter());
+    assert!(matches!(
+        gate.enter_or_hand_over(block(b"1", false)),
+        Entry::HandedOver
+    ));
+    // SAFETY: this thread owns the gate; only blocks are handed over.
+    let handed = unsafe { gate.try_leave::<Block>(true) }.expect("one block");
+    assert_eq!(handed.count(), 1);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| gate.enter_or_hand_over(block(b"2", false)));
+        // SAFETY: as above.
+        assert!(unsafe { gate.try_leave::<Block>(false) }.is_none());
+        assert!(matches!(late.join().unwrap(), Entry::Owner(_)));
+    });
+}

@@ -1,0 +1,146 @@
+//! Lua sources: whether the Lua of the executable compiles them.
+
+use super::project::{File, Kind, Project};
+use super::{Findings, Level, Swap};
+use crate::services::builtin::embedded;
+use mlua_sys::lua55::{
+    LUA_OK, lua_State, lua_close, lua_settop, lua_tolstring, luaL_loadbufferx, luaL_newstate,
+};
+use std::ffi::CString;
+
+/// Compiles every script, without running it, and looks for modules that only skynet 1.0 had. With the link swap the
+/// project's own Lua compiles them, as ever.
+pub(super) fn look(project: &Project, findings: &mut Findings) {
+    let old_names = OldNames::of(project);
+    let Some(compiler) = Compiler::new() else {
+        return;
+    };
+    for file in project.of(Kind::Script) {
+        let Ok(bytes) = std::fs::read(&file.path) else {
+            continue;
+        };
+        findings.seen[2] += 1;
+        if let Err(reason) = compiler.compile(&file.name, &bytes) {
+            let (place, what) = match reason.strip_prefix(&format!("{}:", file.name)) {
+                Some(rest) => {
+                    let (line, what) = rest.split_once(": ").unwrap_or(("1", rest));
+                    (format!("{}:{line}", file.name), what.to_owned())
+                }
+                None => (file.name.clone(), reason),
+            };
+            let what = format!("is no Lua 5.5: {what}");
+            let remedy = if is_of_a_layer(&file.name) {
+                "remove the release's own lualib and service: the executable has a Lua layer inside"
+            } else {
+                "change the line, or use the link swap with the Lua that it was written for"
+            };
+            let (swap, level) = (Swap::Executable, Level::Error);
+            findings.add_only(swap, level, "lua-syntax", place, what, remedy);
+        }
+        old_names.look(file, &String::from_utf8_lossy(&bytes), findings);
+    }
+}
+
+/// Whether a file has the name of one of the Lua layer, wherever the project keeps that.
+fn is_of_a_layer(name: &str) -> bool {
+    let parts = ["lualib/", "service/"];
+    let places = parts.iter().filter_map(|part| name.rfind(part));
+    places
+        .max()
+        .is_some_and(|at| embedded::find(&name.as_bytes()[at..]).is_some())
+}
+
+/// Modules that had another name in skynet 1.0, and that nothing in the project has.
+struct OldNames(Vec<&'static str>);
+
+impl OldNames {
+    fn of(project: &Project) -> OldNames {
+        let mut brought_back = project.of(Kind::Config);
+        if brought_back.any(|file| file.text().is_some_and(|text| text.contains("compat10"))) {
+            return OldNames(Vec::new());
+        }
+        let scripts = || project.of(Kind::Script).chain(project.of(Kind::Compiled));
+        let has = |name: &str| {
+            scripts().any(|file| {
+                file.base().split('.').next() == Some(name) && !is_of_a_layer(&file.name)
+            })
+        };
+        let names =
+            embedded::old_modules().filter(|name| embedded::find_module(name.as_bytes()).is_none());
+        OldNames(names.filter(|name| !has(name)).collect())
+    }
+
+    fn look(&self, file: &File, text: &str, findings: &mut Findings) {
+        for (number, line) in text.lines().enumerate() {
+            let Some((_, rest)) = line.split_once("require") else {
+                continue;
+            };
+            let rest = rest.trim_start_matches(['(', ' ']);
+            let name = rest
+                .strip_prefix(['"', '\''])
+                .and_then(|rest| rest.split(['"', '\'']).next());
+            if let Some(name) = name.filter(|name| self.0.contains(name)) {
+                findings.add_only(
+                    Swap::Executable,
+                    Level::Warning,
+                    "old-module",
+                    format!("{}:{}", file.name, number + 1),
+                    format!("requires {name}, a name of skynet 1.0"),
+                    "put './lualib/compat10/?.lua' on lua_path: it brings such names back",
+                );
+            }
+        }
+    }
+}
+
+/// A Lua state that compiles and runs nothing.
+struct Compiler(*mut lua_State);
+
+impl Compiler {
+    fn new() -> Option<Compiler> {
+        skynet_lua::luaL_initcodecache();
+        // SAFETY: no precondition.
+        let state = unsafe { luaL_newstate() };
+        (!state.is_null()).then_some(Compiler(state))
+    }
+
+    fn compile(&self, name: &str, source: &[u8]) -> Result<(), String> {
+        // As for a file: a first line that begins with # is for the shell.
+        let skip = match source.first() {
+            Some(b'#') => source
+                .iter()
+                .position(|&c| c == b'\n')
+                .unwrap_or(source.len()),
+            _ => 0,
+        };
+        let source = &source[skip..];
+        let chunk = CString::new(format!("@{name}")).unwrap_or_default();
+        // SAFETY: the state is open; luaL_loadbufferx catches its own errors, and the text is copied before it is popped.
+        unsafe {
+            let text = source.as_ptr().cast();
+            let status =
+                luaL_loadbufferx(self.0, text, source.len(), chunk.as_ptr(), c"t".as_ptr());
+            let answer = if status == LUA_OK {
+                Ok(())
+            } else {
+                let mut size = 0;
+                let text = lua_tolstring(self.0, -1, &mut size);
+                let bytes = if text.is_null() {
+                    b"cannot be compiled".as_slice()
+                } else {
+                    std::slice::from_raw_parts(text.cast(), size)
+                };
+                Err(String::from_utf8_lossy(bytes).into_owned())
+            };
+            lua_settop(self.0, 0);
+            answer
+        }
+    }
+}
+
+impl Drop for Compiler {
+    fn drop(&mut self) {
+        // SAFETY: opened by `new`, closed once.
+        unsafe { lua_close(self.0) };
+    }
+}

@@ -1,0 +1,295 @@
+//! Config files: misspelled keys, values that do not fit, and paths that lead nowhere.
+
+use super::project::{File, Kind, Project};
+use super::{Findings, Level};
+use crate::base::release;
+use crate::node::config::{self, keys};
+use crate::services::builtin::{self, embedded};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Looks at every config.
+pub(super) fn look(project: &Project, findings: &mut Findings) {
+    for file in project.of(Kind::Config) {
+        findings.seen[3] += 1;
+        let path = CString::new(file.path.as_os_str().as_bytes()).unwrap_or_default();
+        match config::read_elsewhere(&path) {
+            Ok((settings, missing)) => {
+                let text = |value: CString| value.to_string_lossy().into_owned();
+                let settings = settings.into_iter().map(|(k, v)| (text(k), text(v)));
+                Config {
+                    home: home(project, file),
+                    file,
+                    settings: settings.collect(),
+                    findings,
+                }
+                .look(&missing);
+            }
+            Err(reason) => findings.add(
+                Level::Error,
+                "config",
+                &file.name,
+                format!("cannot be read as a config: {reason}"),
+                "a config is a Lua file that only sets globals, to strings, numbers and booleans",
+            ),
+        }
+    }
+}
+
+/// Where a node with that config is started: in the nearest folder above it that looks like a skynet, so that the configs
+/// of a skynet within the project are not judged from outside.
+fn home(project: &Project, file: &File) -> PathBuf {
+    let above = file.path.ancestors().skip(1);
+    let mut inside = above.take_while(|folder| folder.starts_with(&project.folder));
+    let looks_like_one = |folder: &&Path| {
+        folder.join("skynet-src").is_dir()
+            || folder.join("lualib").is_dir() && folder.join("service").is_dir()
+    };
+    inside
+        .find(looks_like_one)
+        .unwrap_or(&project.folder)
+        .to_owned()
+}
+
+struct Config<'a> {
+    home: PathBuf,
+    file: &'a File,
+    settings: BTreeMap<String, String>,
+    findings: &'a mut Findings,
+}
+
+impl Config<'_> {
+    fn look(&mut self, missing: &[String]) {
+        for name in missing {
+            let what = format!("${name} is not in this environment");
+            self.add(
+                Level::Note,
+                "environment",
+                what,
+                "set it where the node is started",
+            );
+        }
+        self.misspelled();
+        self.numbers();
+        let settings: Vec<_> = self.settings.clone().into_iter().collect();
+        for (key, value) in settings {
+            // The path is not known before the variable is.
+            if missing
+                .iter()
+                .any(|name| value.contains(&format!("SKYNET_NO_{name}")))
+            {
+                continue;
+            }
+            match keys::kind(&key) {
+                Some(keys::Kind::Patterns) => self.patterns(&key, &value),
+                Some(keys::Kind::File) => self.file(&key, &value),
+                Some(keys::Kind::Folder) => self.folder(&key, Path::new(&value)),
+                Some(keys::Kind::NewFile) => {
+                    let parent = Path::new(&value).parent();
+                    if let Some(parent) = parent.filter(|p| !p.as_os_str().is_empty()) {
+                        self.folder(&key, parent);
+                    }
+                }
+                Some(keys::Kind::Plain) | None => {}
+            }
+        }
+        // Others are only included by configs.
+        if ["start", "bootstrap", "thread"]
+            .iter()
+            .any(|key| self.get(key).is_some())
+        {
+            self.services();
+        }
+    }
+
+    fn add(&mut self, level: Level, kind: &'static str, what: String, remedy: impl Into<String>) {
+        let place = self.file.name.clone();
+        self.findings.add(level, kind, place, what, remedy);
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(String::as_str)
+    }
+
+    fn misspelled(&mut self) {
+        let has = |key: &str| self.settings.contains_key(key);
+        let pairs = self
+            .settings
+            .keys()
+            .filter_map(|key| Some((key.clone(), keys::nearest(key, has)?)));
+        for (key, meant) in pairs.collect::<Vec<_>>() {
+            let what = format!("nothing reads the key `{key}`");
+            self.add(
+                Level::Warning,
+                "unknown-key",
+                what,
+                format!("did you mean `{meant}`?"),
+            );
+        }
+    }
+
+    fn numbers(&mut self) {
+        if let Some(value) = self.get("api_version").map(str::to_owned)
+            && release::parse(value.as_bytes()).is_none()
+        {
+            let what = format!("api_version = {value} is no release");
+            self.add(Level::Error, "value", what, "write \"1.4.0\", say");
+        }
+        for (key, least, most) in [("thread", 1, config::MAX_THREADS), ("harbor", 0, 255)] {
+            let Some(value) = self.get(key).map(str::to_owned) else {
+                continue;
+            };
+            let fits = value
+                .trim()
+                .parse::<f64>()
+                .is_ok_and(|n| n >= f64::from(least) && n <= f64::from(most));
+            let automatic = key == "thread" && value == "auto";
+            if !(fits || automatic) {
+                let what = format!("{key} = {value} is not in [{least},{most}]");
+                self.add(
+                    Level::Error,
+                    "value",
+                    what,
+                    "the node does not start with it",
+                );
+            }
+        }
+    }
+
+    /// Where a relative path of the config begins.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        self.home.join(path)
+    }
+
+    fn patterns(&mut self, key: &str, value: &str) {
+        for pattern in value.split(';').filter(|pattern| !pattern.is_empty()) {
+            if !pattern.contains('?') {
+                let what = format!("{key}: `{pattern}` has no `?` for the name that is looked for");
+                // For Lua's own paths that is a file, whatever the name.
+                let (level, end) = match key {
+                    "cpath" => (Level::Error, "so"),
+                    "lua_cpath" => (Level::Warning, "so"),
+                    "lua_path" => (Level::Warning, "lua"),
+                    _ => (Level::Error, "lua"),
+                };
+                let remedy = format!("write `/?.{end}` behind the folder");
+                self.add(level, "value", what, remedy);
+                continue;
+            }
+            let folder = pattern.split('?').next().unwrap_or_default();
+            let folder = folder.rsplit_once('/').map_or(".", |(folder, _)| folder);
+            let folder = if folder.is_empty() { "/" } else { folder };
+            if !self.resolve(Path::new(folder)).is_dir() {
+                let what = format!("{key}: there is no folder {folder}");
+                self.add(
+                    Level::Note,
+                    "path",
+                    what,
+                    "what is built in is found without it",
+                );
+            }
+        }
+    }
+
+    fn file(&mut self, key: &str, value: &str) {
+        // The loader that every config names is built in.
+        if key == "lualoader" && value.ends_with("lualib/loader.lua") {
+            return;
+        }
+        if !self.resolve(Path::new(value)).is_file() {
+            let what = format!("{key}: there is no file {value}");
+            // Read at the start, or when a program asks for TLS.
+            let level = match key {
+                "certfile" | "keyfile" => Level::Warning,
+                _ => Level::Error,
+            };
+            self.add(level, "path", what, "correct the path, or take the key out");
+        }
+    }
+
+    fn folder(&mut self, key: &str, folder: &Path) {
+        if !self.resolve(folder).is_dir() {
+            let what = format!("{key}: there is no folder {}", folder.display());
+            self.add(Level::Error, "path", what, "make it, or correct the path");
+        }
+    }
+
+    /// The log service, the bootstrap service, its script and the application's first script.
+    fn services(&mut self) {
+        let logservice = self.get("logservice").unwrap_or("logger").to_owned();
+        self.c_service("logservice", &logservice);
+
+        let bootstrap = self
+            .get("bootstrap")
+            .unwrap_or("snlua bootstrap")
+            .to_owned();
+        let mut words = bootstrap.split_whitespace();
+        let (module, script) = (words.next().unwrap_or_default(), words.next());
+        self.c_service("bootstrap", module);
+        if module != "snlua" {
+            return;
+        }
+        let Some(script) = script else { return };
+        self.script("bootstrap", script);
+        if script == "bootstrap" {
+            self.network();
+            let start = self.get("start").unwrap_or("main").to_owned();
+            self.script("start", start.split_whitespace().next().unwrap_or_default());
+        }
+    }
+
+    fn c_service(&mut self, key: &str, module: &str) {
+        let cpath = self.get("cpath").unwrap_or("./cservice/?.so").to_owned();
+        if !self.found(&cpath, module)
+            && builtin::find(&CString::new(module).unwrap_or_default()).is_none()
+        {
+            let what = format!("{key}: no C service `{module}` on cpath");
+            self.add(Level::Error, "service", what, "build it, or correct cpath");
+        }
+    }
+
+    /// A node of a harbor network, which one is by default, needs two addresses.
+    fn network(&mut self) {
+        let harbor = self.get("harbor").unwrap_or("1").to_owned();
+        let lacking: Vec<_> = ["address", "master"]
+            .into_iter()
+            .filter(|key| self.get(key).is_none())
+            .collect();
+        if harbor != "0" && !lacking.is_empty() {
+            let what = format!(
+                "harbor is {harbor}, and there is no {}",
+                lacking.join(" and no ")
+            );
+            let remedy = "set harbor = 0 for a node of its own";
+            self.add(Level::Error, "harbor", what, remedy);
+        }
+    }
+
+    fn script(&mut self, key: &str, name: &str) {
+        let luaservice = self
+            .get("luaservice")
+            .unwrap_or("./service/?.lua")
+            .to_owned();
+        let inside = format!("service/{name}.lua");
+        if !self.found(&luaservice, name) && embedded::find(inside.as_bytes()).is_none() {
+            let what = format!("{key}: no service `{name}` on luaservice ({luaservice})");
+            self.add(
+                Level::Error,
+                "service",
+                what,
+                "correct the name or the path",
+            );
+        }
+    }
+
+    /// Whether a file is there in the place of `?` in one of the patterns.
+    fn found(&self, patterns: &str, name: &str) -> bool {
+        let mut patterns = patterns.split(';').filter(|pattern| !pattern.is_empty());
+        patterns.any(|pattern| {
+            self.resolve(Path::new(&pattern.replace('?', name)))
+                .is_file()
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! The keys of a config file that something of ours reads, so that a misspelled one can be told.
+//!
+//! Projects add keys of their own and read them with `skynet.getenv`: an unknown key is no mistake. One that is a slip of
+//! the finger away from a known one, which the config does not have, most likely is.
+
+use crate::base::env;
+use std::ffi::CString;
+use std::path::Path;
+
+/// What the value of a key names; what `skynet check` looks for on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number, a word, an address.
+    Plain,
+    /// Patterns with `?`, separated by `;`.
+    Patterns,
+    /// A file that has to be there.
+    File,
+    /// A folder that has to be there.
+    Folder,
+    /// A file that is made; its folder has to be there.
+    NewFile,
+}
+
+/// Every key that the core, `snlua`, the Lua layer and its services read, sorted. Kept complete by a test that looks for
+/// `skynet.getenv` and for the keys that the Rust code asks for.
+pub const KEYS: &[(&str, Kind)] = &[
+    ("address", Kind::Plain),
+    ("api_version", Kind::Plain),
+    ("bootstrap", Kind::Plain),
+    ("certfile", Kind::File),
+    ("cluster", Kind::File),
+    ("cpath", Kind::Patterns),
+    ("crash_report", Kind::Plain),
+    ("daemon", Kind::NewFile),
+    ("debug_console_host", Kind::Plain),
+    ("debug_console_password", Kind::Plain),
+    ("enablessl", Kind::Plain),
+    ("gate_handshake", Kind::Plain),
+    ("gate_idle", Kind::Plain),
+    ("gate_peraddress", Kind::Plain),
+    ("harbor", Kind::Plain),
+    ("http_body_limit", Kind::Plain),
+    ("http_body_time", Kind::Plain),
+    ("http_connections", Kind::Plain),
+    ("http_connections_per_address", Kind::Plain),
+    ("http_fields_limit", Kind::Plain),
+    ("http_header_limit", Kind::Plain),
+    ("http_header_time", Kind::Plain),
+    ("http_idle_time", Kind::Plain),
+    ("http_requests", Kind::Plain),
+    ("keyfile", Kind::File),
+    ("logger", Kind::NewFile),
+    ("logpath", Kind::Folder),
+    ("logservice", Kind::Plain),
+    ("lua_cpath", Kind::Patterns),
+    ("lua_path", Kind::Patterns),
+    ("lualoader", Kind::File),
+    ("luaservice", Kind::Patterns),
+    ("mailbox_limit", Kind::Plain),
+    ("mailbox_policy", Kind::Plain),
+    ("master", Kind::Plain),
+    ("msgserver_handshake", Kind::Plain),
+    ("preload", Kind::File),
+    ("profile", Kind::Plain),
+    ("shutdown_grace", Kind::Plain),
+    ("snax", Kind::Patterns),
+    ("snax_interface_g", Kind::Plain),
+    ("snax_loader", Kind::File),
+    ("socket_write_limit", Kind::Plain),
+    ("socket_write_total", Kind::Plain),
+    ("standalone", Kind::Plain),
+    ("start", Kind::Plain),
+    ("thread", Kind::Plain),
+    ("websocket_client_message_limit", Kind::Plain),
+    ("websocket_close_time", Kind::Plain),
+    ("websocket_connections", Kind::Plain),
+    ("websocket_connections_per_address", Kind::Plain),
+    ("websocket_handshake_time", Kind::Plain),
+    ("websocket_idle_time", Kind::Plain),
+    ("websocket_message_limit", Kind::Plain),
+    ("websocket_strict", Kind::Plain),
+];
+
+/// Keys that the core sets itself when the config has them not.
+const DEFAULTED: &[&str] = &[
+    "bootstrap",
+    "cpath",
+    "harbor",
+    "logservice",
+    "profile",
+    "thread",
+];
+
+/// What the value of a known key names.
+pub fn kind(key: &str) -> Option<Kind> {
+    let place = KEYS.binary_search_by(|(known, _)| known.cmp(&key)).ok()?;
+    Some(KEYS[place].1)
+}
+
+/// The known key that `key` was most likely meant to be. `has` says which keys the config has: one that is there was not
+/// misspelled.
+pub fn nearest(key: &str, has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    if kind(key).is_some() {
+        return None;
+    }
+    // Two slips only in a long word; in a short one nearly everything is near.
+    let most = if key.len() >= 8 { 2 } else { 1 };
+    let candidates = KEYS.iter().map(|(known, _)| *known);
+    candidates
+        .filter(|known| !has(known))
+        .map(|known| (distance(key, known), known))
+        .filter(|(slips, known)| *slips <= most && known.len() >= 4)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Keys of the environment that are most likely misspelled, each with the one that was meant, in alphabetical order.
+pub fn misspelled() -> Vec<(String, &'static str)> {
+    let names = env::keys();
+    let mut keys: Vec<_> = names.iter().filter_map(|key| key.to_str().ok()).collect();
+    keys.sort_unstable();
+    // Defaults have been set by now: what is in the environment need not stand in the config. So a key counts as there only
+    // if the core gives it no default.
+    let has = |key: &str| !DEFAULTED.contains(&key) && keys.contains(&key);
+    keys.iter()
+        .filter_map(|key| Some(((*key).to_owned(), nearest(key, has)?)))
+        .collect()
+}
+
+/// Patterns of the environment without a `?`, each with its key: whatever is looked for, they name the same file. For modules
+/// that may be meant, if there is such a file; for services never.
+pub fn without_name() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (key, _) in KEYS.iter().filter(|(_, kind)| *kind == Kind::Patterns) {
+        let Ok(name) = CString::new(*key) else {
+            continue;
+        };
+        let value = env::get(&name).unwrap_or_default().to_string_lossy();
+        let meant = |pattern: &str| *key != "luaservice" && Path::new(pattern).is_file();
+        let patterns = value.split(';').filter(|pattern| !pattern.is_empty());
+        let wrong = patterns.filter(|pattern| !pattern.contains('?') && !meant(pattern));
+        found.extend(wrong.map(|pattern| (*key, pattern.to_owned())));
+    }
+    found
+}
+
+/// Slips between two words: letters left out, added, replaced, or two neighbours swapped; case counts for nothing.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len().abs_diff(other.len()) > 2 {
+        return usize::MAX;
+    }
+    let width = other.len() + 1;
+    // Row i, column j: slips between the first i letters of `one` and the first j of `other`.
+    let mut table = vec![0; (one.len() + 1) * width];
+    for i in 0..=one.len() {
+        for j in 0..=other.len() {
+            table[i * width + j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let cost = usize::from(one[i - 1] != other[j - 1]);
+                    let mut least = (table[(i - 1) * width + j] + 1)
+                        .min(table[i * width + j - 1] + 1)
+                        .min(table[(i - 1) * width + j - 1] + cost);
+                    if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                        least = least.min(table[(i - 2) * width + j - 2] + 1);
+                    }
+                    least
+                }
+            };
+        }
+    }
+    table[one.len() * width + other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    fn meant(key: &str) -> Option<&'static str> {
+        nearest(key, |_| false)
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        for (key, known) in [
+            ("thrad", "thread"),
+            ("threads", "thread"),
+            ("harbour", "harbor"),
+            ("bootstarp", "bootstrap"),
+            ("Thread", "thread"),
+            ("luaservices", "luaservice"),
+            ("lua_ptah", "lua_path"),
+            ("logservise", "logservice"),
+        ] {
+            assert_eq!(meant(key), Some(known), "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_of_projects_are_left_alone() {
+        for key in [
+            "thread",
+            "port",
+            "redis_host",
+            "root",
+            "gateport",
+            "x",
+            "mysql",
+            "stat",
+        ] {
+            assert_eq!(meant(key), (key == "stat").then_some("start"), "{key}");
+        }
+        assert_eq!(nearest("threads", |key| key == "thread"), None);
+    }
+
+    #[test]
+    fn keys_are_sorted() {
+        assert!(KEYS.is_sorted_by_key(|(key, _)| key));
+    }
+
+    /// Every key that code of this project asks for is known.
+    #[test]
+    fn no_key_is_missing() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut asked = BTreeSet::new();
+        for folder in ["lualib", "service", "src"] {
+            collect(&root.join(folder), &mut asked);
+        }
+        assert!(asked.contains("standalone") && asked.contains("mailbox_limit"));
+        let unknown: Vec<_> = asked.iter().filter(|key| kind(key).is_none()).collect();
+        assert!(unknown.is_empty(), "not in KEYS: {unknown:?}");
+    }
+
+    fn collect(folder: &Path, asked: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                collect(&path, asked);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                // Tests set keys of their own.
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                // The process's environment is another one.
+                let text = text.replace("os.getenv", "");
+                for call in [
+                    "getenv",
+                    "env::get(c",
+                    "number(c",
+                    "text(c",
+                    "setting(context, c",
+                ] {
+                    let uses = text.split(call).skip(1);
+                    // Not the name of a function in quotes.
+                    let uses = uses.filter(|after| !after.starts_with("\","));
+                    asked.extend(uses.filter_map(literal));
+                }
+            }
+        }
+    }
+
+    /// The text in quotes that follows at once, with or without a bracket; not one that is only the beginning of a key.
+    fn literal(rest: &str) -> Option<String> {
+        let rest = rest.trim_start_matches(['(', ' ']);
+        let (key, behind) = rest.strip_prefix('"')?.split_once('"')?;
+        (!behind.trim_start().starts_with("..")).then(|| key.to_owned())
+    }
+}

@@ -1,0 +1,13 @@
+//! A process: command line, config, start, signals, end.
+
+#[cfg(feature = "lua")]
+pub mod check;
+#[cfg(feature = "lua")]
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod limits;
+pub mod shutdown;
+pub mod signals;
+pub mod start;
+pub mod startup;

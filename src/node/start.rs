@@ -1,0 +1,262 @@
+//! A node from its first service to its last: `skynet_start`.
+
+use crate::actor::service::{self, ThreadClass};
+use crate::actor::{handle, harbor, log};
+use crate::alloc::memory::decay::Decay;
+use crate::alloc::reclaim;
+use crate::base::{clock, release};
+use crate::diag::{crash, figures};
+use crate::io::{socket, timer};
+use crate::node::config::keys;
+use crate::node::limits::Limits;
+use crate::node::{daemon, shutdown, signals, startup};
+use crate::scheduler;
+use crate::scheduler::watchdog;
+use crate::services::{builtin, module};
+use libc::{c_char, c_int};
+use std::ffi::{CStr, CString};
+use std::os::unix::thread::JoinHandleExt;
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+/// `struct skynet_config` ("skynet_imp.h").
+#[repr(C)]
+pub struct Config {
+    /// Number of workers, 1..=1024.
+    pub thread: c_int,
+    /// Id of this node among connected nodes, 0..=255; 0 is a node of its own.
+    pub harbor: c_int,
+    /// 0 turns CPU accounting off.
+    pub profile: c_int,
+    /// Pid file; null stays in the foreground.
+    pub daemon: *const c_char,
+    /// Where C services are: patterns with `?`, separated by `;`.
+    pub module_path: *const c_char,
+    /// The first service and its arguments.
+    pub bootstrap: *const c_char,
+    /// Argument of the log service; null is the standard output.
+    pub logger: *const c_char,
+    /// Module of the log service.
+    pub logservice: *const c_char,
+}
+
+/// Stack of every thread; what C services had under the C core, where it is the system's default.
+const STACK: usize = 8 << 20;
+/// The monitor looks for messages that take too long this often, in nanoseconds.
+const CHECK_EVERY: u64 = 5_000_000_000;
+/// So many blocks that cannot be freed are worth a line of the log; then each doubling is.
+const MANY_BLOCKS: usize = 4096;
+
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Runs a node; returns when its last service has ended. Ends the process with status 1 when it cannot start.
+/// `compiled_for`: the release for which the main program was compiled, see [`release`].
+///
+/// # Safety
+/// The texts of `config` are null or C strings; only `daemon` and `logger` may be null.
+pub unsafe fn run(config: &Config, compiled_for: u32) {
+    // SAFETY: contract of this function.
+    let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
+    signals::handle_hangup();
+    builtin::prepare();
+    let refuse = |reason: String| -> ! {
+        eprintln!("{reason}");
+        exit(1);
+    };
+    release::choose(compiled_for).unwrap_or_else(|reason| refuse(reason));
+    let limits = Limits::of_node().unwrap_or_else(|reason| refuse(reason));
+    let pid_file = text(config.daemon);
+    if let Some(file) = pid_file
+        && let Err(reason) = daemon::init(file)
+    {
+        refuse(reason);
+    }
+    let ours = config.logservice.is_null() || text(config.logservice) == Some(c"logger");
+    crash::install(text(config.logger), ours);
+    harbor::init(config.harbor);
+    handle::init(config.harbor);
+    module::init(text(config.module_path).unwrap_or(c""));
+    clock::init();
+    timer::init();
+    if !socket::init() {
+        exit(1);
+    }
+    service::set_profile(config.profile != 0);
+    limits.set_for_sockets();
+    service::prepare(config.profile != 0);
+
+    let log_service = text(config.logservice).unwrap_or(c"logger");
+    let (logger, _) = service::launch(log_service, text(config.logger), false);
+    if logger == 0 {
+        eprintln!("Can't launch {} service", log_service.to_string_lossy());
+        exit(1);
+    }
+    handle::name_handle(logger, c"logger");
+    // The log service has none: nobody is told what becomes of a line.
+    limits.set_for_mailboxes();
+    tell_mistaken_keys();
+    bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
+
+    shutdown::watch_signals();
+    run_threads(config.thread.clamp(1, 1024) as usize);
+
+    // Its release may still write to sockets.
+    harbor::exit();
+    // SAFETY: the threads have ended, and nothing here keeps the server.
+    unsafe { socket::free() };
+    reclaim::collect();
+    if let Some(file) = pid_file {
+        daemon::exit(file);
+    }
+    shutdown::conclude();
+}
+
+/// Names the keys of the environment that are most likely misspelled (what they were to set has its default now), and the
+/// patterns that take no name.
+fn tell_mistaken_keys() {
+    for (key, meant) in keys::misspelled() {
+        log::error_fmt(
+            0,
+            format_args!("warning: config: nobody reads the key `{key}`; did you mean `{meant}`?"),
+        );
+    }
+    for (key, pattern) in keys::without_name() {
+        let say = "has no `?` for the name: whatever is looked for, it is this one file";
+        log::error_fmt(0, format_args!("warning: config: {key}: `{pattern}` {say}"));
+    }
+}
+
+/// Launches the first service: its name up to the first space, its arguments without leading spaces.
+fn bootstrap(logger: u32, line: &CStr) {
+    let bytes = line.to_bytes();
+    let line_text = bytes.trim_ascii_start();
+    let end = line_text
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(line_text.len());
+    let args = &line_text[end..];
+    let args = &args[args.iter().position(|&c| c != b' ').unwrap_or(args.len())..];
+    // Parts of a C string hold no NUL.
+    let (name, args) = (
+        CString::new(&line_text[..end]).unwrap_or_default(),
+        CString::new(args).unwrap_or_default(),
+    );
+    startup::before_first();
+    let first = service::launch(&name, Some(&args), false).0;
+    if first != 0 {
+        // No worker runs yet: it has not failed before this.
+        startup::first_is(first);
+        return;
+    }
+    log::error(0, &[b"Bootstrap error : ", bytes, b"\n"].concat());
+    let context = service::grab(logger);
+    if !context.is_null() {
+        // SAFETY: no worker runs yet, and the reference was taken above. The process ends here.
+        unsafe {
+            service::drain(context);
+            service::release(context);
+        }
+    }
+    // SAFETY: writes out what C services have buffered.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+    exit(1);
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new()
+        .name(name)
+        .stack_size(STACK)
+        .spawn(move || {
+            crash::init_thread();
+            crash::thread(body);
+        })
+        .unwrap_or_else(|reason| {
+            eprintln!("Create thread failed: {reason}");
+            exit(1);
+        })
+}
+
+fn run_threads(workers: usize) {
+    ENDED.store(false, Ordering::SeqCst);
+    if let Err(reason) = timer::open().and_then(|()| watchdog::MONITOR.open()) {
+        eprintln!("Create timer failed: {reason}");
+        exit(1);
+    }
+    scheduler::start(workers);
+    let mut threads = vec![
+        spawn("monitor".into(), monitor),
+        spawn("timer".into(), timer::thread_main),
+        spawn("socket".into(), || {
+            service::init_thread(ThreadClass::Socket);
+            socket::run();
+        }),
+    ];
+    threads.extend(
+        (0..workers).map(|i| spawn(format!("worker {i}"), move || scheduler::run_worker(i))),
+    );
+    for thread in &threads {
+        figures::watch_thread(thread.thread().name().unwrap_or("?"), thread.as_pthread_t());
+    }
+    for thread in threads {
+        // Never an error: a panic in one of them ends the process.
+        let _ = thread.join();
+    }
+    figures::forget_threads();
+}
+
+/// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
+/// that do not run; at the timers, if the timer thread is late; and at memory that is free and due to go back.
+fn monitor() {
+    service::init_thread(ThreadClass::Monitor);
+    // Takes 2 ms, for which no service has to wait here.
+    service::calibrate();
+    let mut watch = watchdog::Watch::default();
+    let mut decay = Decay::of_process();
+    let (mut check_at, mut report_at) = (0, MANY_BLOCKS);
+    loop {
+        watchdog::MONITOR.reset();
+        if ENDED.load(Ordering::SeqCst) {
+            return;
+        }
+        let now = clock::monotonic_nanos();
+        if now >= check_at {
+            check_at = now + CHECK_EVERY;
+            scheduler::check_workers();
+            reclaim::collect_some();
+            report_at = report_blocks(report_at);
+            decay.check(now);
+        }
+        let timers = timer::update_if_late(now);
+        let workers = watchdog::look(&mut watch, now);
+        let pages = decay.look(now, scheduler::turns());
+        watchdog::MONITOR.sleep(check_at.min(timers).min(workers).min(pages));
+    }
+}
+
+/// Says what an endless callback keeps from being freed, if that is `report_at` blocks or more. When to say it again.
+fn report_blocks(report_at: usize) -> usize {
+    let waiting = reclaim::waiting();
+    if waiting < report_at {
+        return if waiting < MANY_BLOCKS {
+            MANY_BLOCKS
+        } else {
+            report_at
+        };
+    }
+    log::error_fmt(
+        0,
+        format_args!(
+            "stuck: {waiting} blocks of services that have ended cannot be freed before the callbacks under way return"
+        ),
+    );
+    waiting.saturating_mul(2)
+}
+
+/// The last service has ended: the threads that serve them end too.
+pub(crate) fn on_empty() {
+    ENDED.store(true, Ordering::SeqCst);
+    watchdog::MONITOR.ring();
+    timer::stop();
+    socket::exit();
+}

@@ -1,0 +1,207 @@
+//! Stopping what a VM does, and asking it for its stack: signal 0, and the monitor.
+//!
+//! All of this happens on the thread that runs the service: in the handler of a signal that it is sent
+//! ([`crate::actor::service::thread_signal`]), which sets a hook in the coroutine that runs, and then in the hook. Nobody else
+//! touches the VM. Why the handler may set a hook between any two instructions of that thread:
+//!
+//! - `running` is a coroutine that exists: it is stored before the coroutine is resumed and again after the resume has
+//!   returned ([`Interrupt::switch`]), and all that time the coroutine is a value on the stack of the one that resumes it.
+//!   Between the end of the resume and the store nothing is collected.
+//! - `lua_sethook` is made to be called by a signal handler of the same thread (Lua's manual; the `lua` program does it for
+//!   SIGINT). It stores hook, count and mask, and then walks from `L->ci` to its predecessors and sets the flag `trap` in
+//!   those that run Lua code. A predecessor is linked before `L->ci` leads to its successor (in a function of its own,
+//!   `luaE_extendCI`), and only infos *above* `L->ci` are freed. An info that `L->ci` has just reached may still have the
+//!   status of its last use: if it is taken for Lua code, the flag goes to a word that a call of a C function sets
+//!   before it uses it; if it is taken for C code, the flag is missing, but the interpreter looks at the mask when it begins a
+//!   function.
+//! - A hook of the service's own that is being set at this moment stays or is replaced, whole or with its count: ours is
+//!   taken away again when it has run, or when it finds that nothing is wanted.
+//!
+//! A hook may be left behind in a coroutine that leaves the processor before it runs another instruction of Lua. Then
+//! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
+//! ([`Place`]), the request has no effect any more.
+
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicUsize, compiler_fence};
+use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
+
+use libc::c_int;
+use mlua_sys::{
+    LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_pcall, lua_pop,
+    lua_pushcfunction, lua_sethook, lua_tolstring, luaL_error, luaL_traceback,
+};
+use skynet_sys::skynet_error;
+
+use super::Snlua;
+use crate::actor::service::thread_signal::{Place, Request};
+use crate::services::builtin::Stack;
+
+const STOP: u8 = 1;
+const STACK: u8 = 2;
+
+/// Words of [`Interrupt::stack`].
+const NOT_ASKED: u8 = 0;
+const ASKED: u8 = 1;
+const IN_THE_WAY: u8 = 2;
+
+/// Belongs to the thread that runs the service, but for `stack`.
+pub(super) struct Interrupt {
+    /// The coroutine that runs; null before the first one.
+    running: AtomicPtr<lua_State>,
+    /// What the hook is to do: bits.
+    wanted: AtomicU8,
+    /// In which message. Written before `wanted`.
+    thread: AtomicUsize,
+    message: AtomicI32,
+    /// What has become of the wish for a stack.
+    stack: AtomicU8,
+}
+
+impl Interrupt {
+    pub fn new() -> Interrupt {
+        Interrupt {
+            running: AtomicPtr::new(ptr::null_mut()),
+            wanted: AtomicU8::new(0),
+            thread: AtomicUsize::new(0),
+            message: AtomicI32::new(0),
+            stack: AtomicU8::new(NOT_ASKED),
+        }
+    }
+
+    /// The service goes over to `state`. A request that has not had its effect goes with it.
+    ///
+    /// # Safety
+    /// `state` is a coroutine of the VM, and the calling thread runs the service.
+    #[inline]
+    pub unsafe fn switch(&self, state: *mut lua_State) {
+        self.running.store(state, Relaxed);
+        // A handler that comes earlier is seen below; one that comes later finds `state`.
+        compiler_fence(SeqCst);
+        if self.wanted.load(Relaxed) != 0 {
+            // SAFETY: as the caller promises.
+            unsafe { self.carry(state) }
+        }
+    }
+
+    #[cold]
+    unsafe fn carry(&self, state: *mut lua_State) {
+        if self.place() != Place::here() {
+            self.wanted.store(0, Relaxed);
+            return;
+        }
+        // SAFETY: as the caller of `switch` promises.
+        unsafe {
+            if self.wanted.load(Relaxed) & STOP != 0 || is_free(state) {
+                lua_sethook(state, Some(hook), LUA_MASKCOUNT, 1);
+            }
+        }
+    }
+
+    /// Lets the VM do what is wanted at its next instruction, in this message. Async-signal-safe.
+    ///
+    /// # Safety
+    /// The calling thread runs the service, and is in the message at `place`.
+    pub unsafe fn request(&self, request: Request, place: Place) {
+        let running = self.running.load(Relaxed);
+        if running.is_null() {
+            return;
+        }
+        // SAFETY: see the head of the file.
+        unsafe {
+            let bit = match request {
+                Request::Stop => STOP,
+                Request::Stack if is_free(running) => STACK,
+                Request::Stack => return self.stack.store(IN_THE_WAY, Relaxed),
+            };
+            let before = if self.place() == place {
+                self.wanted.load(Relaxed)
+            } else {
+                0
+            };
+            self.thread.store(place.thread, Relaxed);
+            self.message.store(place.message, Relaxed);
+            compiler_fence(SeqCst);
+            self.wanted.store(before | bit, Relaxed);
+            lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
+        }
+    }
+
+    /// Any thread: somebody is about to ask for the stack.
+    pub fn expect_stack(&self) {
+        self.stack.store(ASKED, Relaxed);
+    }
+
+    /// Any thread: what has become of that.
+    pub fn stack(&self) -> Stack {
+        match self.stack.load(Relaxed) {
+            ASKED => Stack::Pending,
+            IN_THE_WAY => Stack::Refused,
+            _ => Stack::Logged,
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            thread: self.thread.load(Relaxed),
+            message: self.message.load(Relaxed),
+        }
+    }
+
+    /// What is wanted in this message; it is done with then.
+    fn take(&self) -> u8 {
+        let wanted = self.wanted.swap(0, SeqCst);
+        compiler_fence(SeqCst);
+        if self.place() == Place::here() {
+            wanted
+        } else {
+            0
+        }
+    }
+}
+
+/// No hook is set in `state`, or only ours.
+unsafe fn is_free(state: *mut lua_State) -> bool {
+    // SAFETY: reads one word of a coroutine that exists.
+    match unsafe { lua_gethook(state) } {
+        None => true,
+        Some(set) => {
+            let ours: mlua_sys::lua_Hook = hook;
+            set as usize == ours as usize
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_Debug) {
+    // SAFETY: called by Lua; the allocator leads to the instance. Nothing here has a destructor.
+    unsafe {
+        lua_sethook(state, None, 0, 0);
+        let this = Snlua::of(state);
+        let wanted = (*this).interrupt.take();
+        if wanted & STACK != 0 {
+            (*this).interrupt.stack.store(NOT_ASKED, Relaxed);
+            lua_pushcfunction(state, log_stack);
+            if lua_pcall(state, 0, 0, 0) != LUA_OK {
+                let context = (*this).context.load(Relaxed);
+                skynet_error(context, c"stuck: no memory for the stack".as_ptr());
+                lua_pop(state, 1);
+            }
+        }
+        if wanted & STOP != 0 {
+            luaL_error(state, c"signal 0".as_ptr());
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn log_stack(state: *mut lua_State) -> c_int {
+    // SAFETY: called by the hook; nothing has a destructor.
+    unsafe {
+        // Without this function. The head of a traceback goes: in a log it stands for an error.
+        luaL_traceback(state, state, ptr::null(), 1);
+        let text = lua_tolstring(state, -1, ptr::null_mut());
+        let lines = libc::strchr(text, c_int::from(b'\n'));
+        let lines = if lines.is_null() { text } else { lines };
+        let context = (*Snlua::of(state)).context.load(Relaxed);
+        skynet_error(context, c"stuck: what runs is%s".as_ptr(), lines);
+    }
+    0
+}

@@ -1,0 +1,353 @@
+//! The service `snlua`: a Lua VM that runs a script.
+//!
+//! `init` only sends the launch arguments to the service itself, so that the VM is set up on a worker, by the first
+//! message; [`boot`] does that and hands over to Lua. Lua then registers a callback of its own.
+
+pub(super) mod boot;
+mod farewell;
+mod interrupt;
+mod profile;
+mod region;
+
+use std::ffi::CStr;
+use std::io::{self, Write};
+use std::mem;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use libc::{c_char, c_int, c_uint, c_void};
+use mlua_sys::{
+    LUA_TUSERDATA, lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring,
+    luaL_makeseed,
+};
+use skynet_sys::{
+    Context, PTYPE_TAG_DONTCOPY, skynet_callback, skynet_command, skynet_error, skynet_lalloc,
+    skynet_send, skynet_sendname,
+};
+
+use self::interrupt::Interrupt;
+use self::region::Region;
+use super::Stack;
+use crate::actor::service;
+use crate::actor::service::thread_signal::{self, Place, Request};
+use crate::base::message::Message;
+
+/// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
+const FIRST_WARNING: usize = 32 * 1024 * 1024;
+
+/// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
+pub(crate) struct Snlua {
+    state: *mut lua_State,
+    context: AtomicPtr<Context>,
+    /// Bytes that the VM has. Only the thread that runs the service writes; a signal reads from others.
+    memory: AtomicUsize,
+    warn_at: usize,
+    /// 0: none.
+    limit: usize,
+    interrupt: Interrupt,
+    /// The launch arguments on their way: the block that `init` has sent.
+    args: *mut c_void,
+    /// Coroutines with `skynet.profile` on; some of them may be gone already.
+    profiled: usize,
+    region: Region,
+}
+
+impl Snlua {
+    /// The instance that a VM belongs to.
+    ///
+    /// # Safety
+    /// `state` is a VM or a coroutine that [`create`] made.
+    unsafe fn of(state: *mut lua_State) -> *mut Snlua {
+        let mut ud = ptr::null_mut();
+        // SAFETY: the allocator's value is what `create` passed.
+        unsafe { lua_getallocf(state, &mut ud) };
+        ud.cast()
+    }
+}
+
+/// Lua's allocator: counts, limits, warns.
+unsafe extern "C" fn allocate(
+    ud: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: `ud` is the instance, alive as long as the VM, and used by one thread at a time. For a new block, `old`
+    // is a type and no size (Lua 5.5 manual, lua_Alloc).
+    unsafe {
+        let this = ud.cast::<Snlua>();
+        if new == 0 {
+            if !block.is_null() {
+                let memory = (*this).memory.load(Relaxed).wrapping_sub(old);
+                (*this).memory.store(memory, Relaxed);
+                if (*this).region.owns(block) {
+                    (*this).region.give(block, old);
+                } else {
+                    skynet_lalloc(block, old, 0);
+                }
+            }
+            return ptr::null_mut();
+        }
+        let had = if block.is_null() { 0 } else { old };
+        let memory = (*this)
+            .memory
+            .load(Relaxed)
+            .wrapping_sub(had)
+            .wrapping_add(new);
+        let limit = (*this).limit;
+        if limit != 0 && memory > limit && new > had {
+            return ptr::null_mut();
+        }
+        (*this).memory.store(memory, Relaxed);
+        if memory > (*this).warn_at {
+            (*this).warn_at = (*this).warn_at.saturating_mul(2);
+            skynet_error(
+                (*this).context.load(Relaxed),
+                c"Memory warning %.2f M".as_ptr(),
+                megabytes(memory),
+            );
+        }
+        let region = &mut (*this).region;
+        let mut result = ptr::null_mut();
+        if block.is_null() {
+            // C code may rely on the alignment of the allocator for its userdata.
+            if old != LUA_TUSERDATA as usize {
+                result = region.take(new);
+            }
+            if result.is_null() {
+                result = skynet_lalloc(block, old, new);
+            }
+        } else if region.owns(block) {
+            result = region.resize(block, old, new);
+        } else {
+            result = skynet_lalloc(block, old, new);
+        }
+        if result.is_null() {
+            // Lua keeps the old block.
+            (*this)
+                .memory
+                .store(memory.wrapping_sub(new).wrapping_add(had), Relaxed);
+        }
+        result
+    }
+}
+
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}
+
+/// An error outside of any protected call: Lua ends the process after this. Says at least whose fault it was.
+unsafe extern "C-unwind" fn panicked(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the error at the top.
+    unsafe {
+        let this = Snlua::of(state);
+        let message = lua_tolstring(state, -1, ptr::null_mut());
+        let message = if message.is_null() {
+            c"?"
+        } else {
+            CStr::from_ptr(message)
+        };
+        let context = (*this).context.load(Relaxed);
+        let _ = writeln!(
+            io::stderr(),
+            "snlua: unprotected error in the Lua service {context:p} : {}",
+            message.to_string_lossy()
+        );
+    }
+    0
+}
+
+/// `snlua_create`: null when there is no memory.
+///
+/// # Safety
+/// None needed; the signature is that of [`super::Builtin`].
+pub unsafe extern "C" fn create() -> *mut c_void {
+    let this = Box::into_raw(Box::new(Snlua {
+        state: ptr::null_mut(),
+        context: AtomicPtr::new(ptr::null_mut()),
+        memory: AtomicUsize::new(0),
+        warn_at: FIRST_WARNING,
+        limit: 0,
+        interrupt: Interrupt::new(),
+        args: ptr::null_mut(),
+        profiled: 0,
+        region: Region::new(),
+    }));
+    // VMs that share strings have to agree on their hashes.
+    static SEED: OnceLock<c_uint> = OnceLock::new();
+    // SAFETY: no precondition.
+    let seed = *SEED.get_or_init(|| unsafe { luaL_makeseed(ptr::null_mut()) });
+    boot::make_snapshot();
+    // SAFETY: the instance outlives the VM.
+    unsafe {
+        let state = lua_newstate(allocate, this.cast(), seed);
+        if state.is_null() {
+            drop(Box::from_raw(this));
+            return ptr::null_mut();
+        }
+        lua_atpanic(state, panicked);
+        (*this).state = state;
+    }
+    this.cast()
+}
+
+/// `snlua_init`: `args` is the name of the script and its arguments.
+///
+/// # Safety
+/// `instance` comes from [`create`], `context` is its service, `args` is null or a C string.
+pub unsafe extern "C" fn init(
+    instance: *mut c_void,
+    context: *mut Context,
+    args: *const c_char,
+) -> c_int {
+    // SAFETY: as the caller promises; the core takes the copy over.
+    unsafe {
+        if args.is_null() {
+            skynet_error(context, c"snlua needs the name of a script".as_ptr());
+            return 1;
+        }
+        (*instance.cast::<Snlua>()).context.store(context, Relaxed);
+        let size = libc::strlen(args);
+        let copy = libc::malloc(size.max(1));
+        let this = skynet_command(context, c"REG".as_ptr(), ptr::null());
+        if copy.is_null() || this.is_null() {
+            libc::free(copy);
+            return 1;
+        }
+        ptr::copy_nonoverlapping(args.cast::<u8>(), copy.cast::<u8>(), size);
+        let handle = libc::strtoul(this.add(1), ptr::null_mut(), 16) as u32;
+        (*instance.cast::<Snlua>()).args = copy;
+        skynet_callback(context, instance, Some(first_message));
+        skynet_send(context, 0, handle, PTYPE_TAG_DONTCOPY, 0, copy, size);
+    }
+    0
+}
+
+/// Until the arguments have come. Whoever knows the handle before the launch has returned may have sent something first.
+unsafe extern "C" fn first_message(
+    context: *mut Context,
+    ud: *mut c_void,
+    ty: c_int,
+    session: c_int,
+    source: u32,
+    msg: *const c_void,
+    sz: usize,
+) -> c_int {
+    // SAFETY: `ud` is the instance, which this thread alone uses. A message whose data is the block that `init` has sent is
+    // that message: the block is the mailbox's until now. Any other one is sent to the service once more, behind it.
+    unsafe {
+        let expected = mem::replace(&mut (*ud.cast::<Snlua>()).args, ptr::null_mut());
+        if msg != expected.cast_const() {
+            (*ud.cast::<Snlua>()).args = expected;
+            let handle = (*context.cast::<service::Context>()).handle();
+            let message = Message::with_data(source, ty, session, msg.cast_mut(), sz);
+            // A service that has ended meanwhile lets the core free it.
+            return service::push(handle, message).into();
+        }
+        skynet_callback(context, ptr::null_mut(), None);
+        let args = std::slice::from_raw_parts(msg.cast::<u8>(), sz);
+        if boot::run(ud.cast(), context, args).is_err() {
+            let text = c"ERROR";
+            skynet_sendname(
+                context,
+                0,
+                c".launcher".as_ptr(),
+                skynet_sys::PTYPE_TEXT,
+                0,
+                text.as_ptr().cast_mut().cast(),
+                text.to_bytes().len(),
+            );
+            skynet_command(context, c"EXIT".as_ptr(), ptr::null());
+        }
+    }
+    0
+}
+
+/// `snlua_release`: closes the VM.
+///
+/// # Safety
+/// `instance` comes from [`create`] and is not used afterwards.
+pub unsafe extern "C" fn release(instance: *mut c_void) {
+    let this = instance.cast::<Snlua>();
+    // SAFETY: as the caller promises. The VM's last calls still use the instance.
+    unsafe {
+        if !service::is_aborting() {
+            farewell::say((*this).state);
+        }
+        (*this).region.close();
+        lua_close((*this).state);
+        drop(Box::from_raw(this));
+    }
+}
+
+/// Bytes that a VM has.
+///
+/// # Safety
+/// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
+pub unsafe fn bytes(instance: *mut c_void) -> usize {
+    // SAFETY: the field is atomic, the instance alive by contract.
+    unsafe { (*instance.cast::<Snlua>()).memory.load(Relaxed) }
+}
+
+/// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, if it does anything; 1 logs the VM's memory.
+///
+/// # Safety
+/// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
+pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
+    let this: *const Snlua = instance.cast();
+    // SAFETY: the fields used here are atomic or never change after `create`.
+    unsafe {
+        let context = (*this).context.load(Relaxed);
+        skynet_error(context, c"recv a signal %d".as_ptr(), number);
+        match number {
+            0 => {
+                let service = context.cast::<service::Context>().as_ref();
+                if !service.is_some_and(|service| thread_signal::ask(service, Request::Stop, None))
+                {
+                    skynet_error(context, c"signal 0: nothing runs".as_ptr());
+                }
+            }
+            1 => skynet_error(
+                context,
+                c"Current Memory %.3fK".as_ptr(),
+                (*this).memory.load(Relaxed) as f64 / 1024.0,
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Does what is wanted of the VM, see [`super::interrupt`].
+///
+/// # Safety
+/// `instance` comes from [`create`]; the calling thread runs its service, and is in the message at `place`.
+pub(crate) unsafe fn request(instance: *mut c_void, request: Request, place: Place) {
+    let this: *const Snlua = instance.cast();
+    // SAFETY: as the caller promises.
+    unsafe { (*this).interrupt.request(request, place) }
+}
+
+/// The service is about to be asked for its stack.
+///
+/// # Safety
+/// As [`signal`].
+pub unsafe fn expect_stack(instance: *mut c_void) {
+    // SAFETY: as in `signal`.
+    unsafe { (*instance.cast::<Snlua>()).interrupt.expect_stack() }
+}
+
+/// What has become of the stack that the service was asked for.
+///
+/// # Safety
+/// As [`signal`].
+pub(crate) unsafe fn stack(instance: *mut c_void) -> Stack {
+    // SAFETY: as in `signal`.
+    unsafe { (*instance.cast::<Snlua>()).interrupt.stack() }
+}
+
+/// The value of a configuration key, which lives for ever.
+unsafe fn setting(context: *mut Context, key: &CStr) -> *const c_char {
+    // SAFETY: the caller passes a valid service.
+    unsafe { skynet_command(context, c"GETENV".as_ptr(), key.as_ptr()) }
+}

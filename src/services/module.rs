@@ -1,0 +1,262 @@
+//! C service modules: found in cpath and opened once, or built in.
+
+use crate::actor::service::Context;
+use crate::services::builtin;
+use libc::{c_char, c_int, c_void};
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+
+/// `NAME_create` ("skynet_module.h").
+pub type Create = unsafe extern "C" fn() -> *mut c_void;
+/// `NAME_init`: 0 is success.
+pub type Init = unsafe extern "C" fn(
+    inst: *mut c_void,
+    ctx: *mut skynet_sys::Context,
+    parm: *const c_char,
+) -> c_int;
+/// `NAME_release`.
+pub type Release = unsafe extern "C" fn(inst: *mut c_void);
+/// `NAME_signal`; called on any thread.
+pub type Signal = unsafe extern "C" fn(inst: *mut c_void, signal: c_int);
+
+/// `struct skynet_module` ("skynet_module.h"). Never freed: modules are not unloaded.
+#[repr(C)]
+pub struct Module {
+    /// Name as in LAUNCH.
+    pub name: *const c_char,
+    /// What `dlopen` answered; null for built-in modules.
+    pub module: *mut c_void,
+    /// Optional.
+    pub create: Option<Create>,
+    /// Required.
+    pub init: Option<Init>,
+    /// Optional.
+    pub release: Option<Release>,
+    /// Optional.
+    pub signal: Option<Signal>,
+}
+
+// SAFETY: constant once it is in the table; the functions are thread safe by the contract of "skynet_module.h".
+unsafe impl Sync for Module {}
+// SAFETY: as above.
+unsafe impl Send for Module {}
+
+impl Module {
+    /// A new instance; all ones if the module has no `NAME_create`.
+    pub fn create(&self) -> *mut c_void {
+        match self.create {
+            // SAFETY: the module's own function.
+            Some(create) => unsafe { create() },
+            None => std::ptr::without_provenance_mut(usize::MAX),
+        }
+    }
+
+    /// Starts an instance; 0 is success.
+    ///
+    /// # Safety
+    /// `instance` is one that [`Module::create`] made and that was not released; `context` is its service, `parm` null or a
+    /// C string.
+    pub unsafe fn init(
+        &self,
+        instance: *mut c_void,
+        context: *mut Context,
+        parm: *const c_char,
+    ) -> c_int {
+        match self.init {
+            // SAFETY: the module's own function, with an instance of its own.
+            Some(init) => unsafe { init(instance, context.cast(), parm) },
+            None => 1,
+        }
+    }
+
+    /// Ends an instance.
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; nobody uses it any more.
+    pub unsafe fn release(&self, instance: *mut c_void) {
+        if let Some(release) = self.release {
+            // SAFETY: the module's own function, with an instance of its own, once.
+            unsafe { release(instance) }
+        }
+    }
+
+    /// Bytes of the Lua VM that an instance is; 0 if it is none that we know.
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; it is not released meanwhile.
+    pub unsafe fn lua_bytes(&self, instance: *mut c_void) -> usize {
+        #[cfg(feature = "lua")]
+        if self
+            .create
+            .is_some_and(|f| std::ptr::fn_addr_eq(f, builtin::snlua::create as Create))
+        {
+            // SAFETY: the module is the built-in one, so the instance is one of its own.
+            return unsafe { builtin::snlua::bytes(instance) };
+        }
+        let _ = instance;
+        0
+    }
+
+    /// Signals an instance.
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; it is not released meanwhile.
+    pub unsafe fn signal(&self, instance: *mut c_void, signal: c_int) {
+        if let Some(f) = self.signal {
+            // SAFETY: the module's own function, with an instance of its own.
+            unsafe { f(instance, signal) }
+        }
+    }
+}
+
+struct Modules {
+    path: CString,
+    known: BTreeMap<CString, &'static Module>,
+}
+
+static MODULES: RwLock<Option<Modules>> = RwLock::new(None);
+
+/// Sets the search path: patterns with `?`, separated by `;` ("skynet_module.h", `skynet_module_init`).
+pub fn init(path: &CStr) {
+    *MODULES.write() = Some(Modules {
+        path: path.to_owned(),
+        known: BTreeMap::new(),
+    });
+}
+
+/// Adds a module that a host program provides itself (v1.5.0 and before, `skynet_module_insert`).
+///
+/// # Safety
+/// The name is a C string; it and the functions stay for ever, and they are what [`Module`] says.
+pub unsafe fn insert(module: Module) {
+    // SAFETY: contract of this function.
+    let name = unsafe { CStr::from_ptr(module.name) }.to_owned();
+    if let Some(modules) = MODULES.write().as_mut() {
+        modules
+            .known
+            .entry(name)
+            .or_insert_with(|| Box::leak(Box::new(module)));
+    }
+}
+
+/// The module `name`, opened at its first use.
+pub fn query(name: &CStr) -> Option<&'static Module> {
+    if let Some(module) = MODULES.read().as_ref()?.known.get(name) {
+        return Some(module);
+    }
+    // The constructors of a shared object may take long, but must not run twice.
+    let mut modules = MODULES.write();
+    let modules = modules.as_mut()?;
+    if let Some(module) = modules.known.get(name) {
+        return Some(module);
+    }
+    let module = open(&modules.path, name)?;
+    modules.known.insert(name.to_owned(), module);
+    Some(module)
+}
+
+/// Looks through the path, then among the built-in modules.
+fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
+    let mut reason = None;
+    let mut broken = false;
+    for pattern in path
+        .to_bytes()
+        .split(|&c| c == b';')
+        .filter(|p| !p.is_empty())
+    {
+        let Some(at) = pattern.iter().position(|&c| c == b'?') else {
+            eprintln!("Invalid C service path");
+            std::process::exit(1);
+        };
+        let file = [&pattern[..at], name.to_bytes(), &pattern[at + 1..]].concat();
+        let Ok(file) = CString::new(file) else {
+            continue;
+        };
+        match open_file(&file) {
+            Ok(library) => return symbols(library, name),
+            Err(why) => reason = Some(why),
+        }
+        // A file that is there but cannot be loaded is the operator's to mend; the built-in one must not hide it.
+        // SAFETY: a C string.
+        broken |= unsafe { libc::access(file.as_ptr(), libc::F_OK) } == 0;
+    }
+    if broken {
+        // Reported below.
+    } else if let Some(built_in) = builtin::find(name) {
+        return Some(leak(Module {
+            name: built_in.name.as_ptr(),
+            module: std::ptr::null_mut(),
+            create: built_in.create,
+            init: Some(built_in.init),
+            release: built_in.release,
+            signal: built_in.signal,
+        }));
+    }
+    eprintln!(
+        "try open {} failed : {}",
+        name.to_string_lossy(),
+        reason.unwrap_or_default()
+    );
+    None
+}
+
+/// Opens a file; else says why not, and what to do when it was compiled for another Lua.
+fn open_file(file: &CStr) -> Result<*mut c_void, String> {
+    builtin::may_open(file)?;
+    // SAFETY: runs the constructors of a module that the operator has put into the path.
+    let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+    if library.is_null() {
+        let reason = last_error();
+        return Err(match builtin::why_not(file) {
+            Some(more) => format!("{reason}\n{more}"),
+            None => reason,
+        });
+    }
+    Ok(library)
+}
+
+fn last_error() -> String {
+    // SAFETY: null or a C string of the calling thread.
+    unsafe {
+        let text = libc::dlerror();
+        if text.is_null() {
+            String::new()
+        } else {
+            CStr::from_ptr(text).to_string_lossy().into_owned()
+        }
+    }
+}
+
+fn leak(module: Module) -> &'static Module {
+    Box::leak(Box::new(module))
+}
+
+/// Symbols begin with what follows the last dot of the name: module `a.b` has `b_init`.
+fn symbols(library: *mut c_void, name: &CStr) -> Option<&'static Module> {
+    let bytes = name.to_bytes();
+    let prefix = bytes.rsplit(|&c| c == b'.').next().unwrap_or(bytes);
+    let find = |suffix: &[u8]| {
+        let symbol = CString::new([prefix, suffix].concat()).ok()?;
+        // SAFETY: an open library and a C string.
+        let address = unsafe { libc::dlsym(library, symbol.as_ptr()) };
+        (!address.is_null()).then_some(address)
+    };
+    // SAFETY: functions of these names have these types ("skynet_module.h").
+    let module = unsafe {
+        Module {
+            name: std::ptr::null(),
+            module: library,
+            create: find(b"_create").map(|f| std::mem::transmute::<*mut c_void, Create>(f)),
+            init: find(b"_init").map(|f| std::mem::transmute::<*mut c_void, Init>(f)),
+            release: find(b"_release").map(|f| std::mem::transmute::<*mut c_void, Release>(f)),
+            signal: find(b"_signal").map(|f| std::mem::transmute::<*mut c_void, Signal>(f)),
+        }
+    };
+    module.init?;
+    let name = Box::leak(name.to_owned().into_boxed_c_str());
+    Some(leak(Module {
+        name: name.as_ptr(),
+        ..module
+    }))
+}
