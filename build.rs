@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The number of the shared library; CHANGELOG.md says when it rises. compat/install.sh reads it from the library.
+const SONAME: u32 = 0;
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -64,7 +67,7 @@ fn exports(root: &Path, out: &Path) {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
-    println!("cargo:rustc-link-arg-cdylib=-Wl,-soname,libskynet.so");
+    println!("cargo:rustc-link-arg-cdylib=-Wl,-soname,libskynet.so.{SONAME}");
     if feature("JEMALLOC") {
         jemalloc_names(root);
     }

@@ -17,10 +17,15 @@ mkdir -p "$prefix/include/skynet" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/sky
 cp include/*.h "$prefix/include/skynet/"
 compat/lua-headers.sh "$prefix/include/skynet-lua"
 compat/archive.sh "$target/release/libskynet.a" "$prefix/lib/libskynet.a"
-cp "$target/release/libskynet.so" "$prefix/lib/"
-fill() { sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" "$1" >"$2"; }
+# The file has the full version, the name that programs ask for the number of the interface, and the linker's name none.
+soname=$(objdump -p "$target/release/libskynet.so" | awk '$1 == "SONAME" { print $2 }')
+rm -f "$prefix/lib/libskynet.so" "$prefix/lib/$soname"
+cp "$target/release/libskynet.so" "$prefix/lib/libskynet.so.$version"
+ln -s "libskynet.so.$version" "$prefix/lib/$soname"
+ln -s "$soname" "$prefix/lib/libskynet.so"
+fill() { sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" -e "s|@SONAME@|$soname|g" "$1" >"$2"; }
 fill compat/skynet.pc.in "$prefix/lib/pkgconfig/skynet.pc"
 fill compat/skynet-static.pc.in "$prefix/lib/pkgconfig/skynet-static.pc"
 fill compat/cmake/skynet-config-version.cmake.in "$prefix/lib/cmake/skynet/skynet-config-version.cmake"
-cp compat/cmake/skynet-config.cmake "$prefix/lib/cmake/skynet/"
+fill compat/cmake/skynet-config.cmake.in "$prefix/lib/cmake/skynet/skynet-config.cmake"
 echo "installed skynet $version into $prefix"

@@ -263,11 +263,8 @@ fn a_compiled_harbor_service_of_old_is_told_of_when_the_config_says_nothing() {
 
 #[test]
 fn cmake_builds_services_that_have_no_core_inside() {
-    if Command::new("cmake").arg("--version").output().is_err() {
-        return;
-    }
     let folder = scratch("cmake-headers");
-    let config = root().join("compat/cmake/skynet-config.cmake");
+    let config = root().join("compat/cmake/skynet-config.cmake.in");
     let place = folder.join("lib/cmake/skynet");
     std::fs::create_dir_all(&place).expect("a folder for the package");
     std::fs::create_dir(folder.join("include")).expect("a folder for the headers");

@@ -119,7 +119,13 @@ pub fn library() -> PathBuf {
             "--target-dir",
         ])
         .arg(&target));
-    target.join("debug")
+    let folder = target.join("debug");
+    // The name that programs ask for at run time.
+    let link = folder.join("libskynet.so.0");
+    if let Err(error) = std::os::unix::fs::symlink("libskynet.so", &link) {
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    }
+    folder
 }
 
 /// [`library`] with the archive as it is installed.
