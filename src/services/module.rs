@@ -3,9 +3,12 @@
 use crate::actor::service::Context;
 use crate::services::builtin;
 use libc::{c_char, c_int, c_void};
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString};
+use std::error::Error;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 
 /// `NAME_create` ("skynet_module.h").
 pub type Create = unsafe extern "C" fn() -> *mut c_void;
@@ -202,61 +205,59 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
 }
 
 /// Opens a file; else says why not, and what to do when it was compiled for another Lua.
-fn open_file(file: &CStr) -> Result<*mut c_void, String> {
+fn open_file(file: &CStr) -> Result<Library, String> {
     builtin::may_open(file)?;
+    let name = OsStr::from_bytes(file.to_bytes());
     // SAFETY: runs the constructors of a module that the operator has put into the path.
-    let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
-    if library.is_null() {
-        let reason = last_error();
-        return Err(match builtin::why_not(file) {
+    unsafe { Library::open(Some(name), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
+        // The words of dlerror(3), as the C core prints them.
+        let reason = error
+            .source()
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        match builtin::why_not(file) {
             Some(more) => format!("{reason}\n{more}"),
             None => reason,
-        });
-    }
-    Ok(library)
-}
-
-fn last_error() -> String {
-    // SAFETY: null or a C string of the calling thread.
-    unsafe {
-        let text = libc::dlerror();
-        if text.is_null() {
-            String::new()
-        } else {
-            CStr::from_ptr(text).to_string_lossy().into_owned()
         }
-    }
+    })
 }
 
 fn leak(module: Module) -> &'static Module {
     Box::leak(Box::new(module))
 }
 
-/// Symbols begin with what follows the last dot of the name: module `a.b` has `b_init`.
-fn symbols(library: *mut c_void, name: &CStr) -> Option<&'static Module> {
+/// Symbols begin with what follows the last dot of the name: module `a.b` has `b_init`. The file stays open for ever.
+fn symbols(library: Library, name: &CStr) -> Option<&'static Module> {
     let bytes = name.to_bytes();
     let prefix = bytes.rsplit(|&c| c == b'.').next().unwrap_or(bytes);
-    let find = |suffix: &[u8]| {
-        let symbol = CString::new([prefix, suffix].concat()).ok()?;
-        // SAFETY: an open library and a C string.
-        let address = unsafe { libc::dlsym(library, symbol.as_ptr()) };
-        (!address.is_null()).then_some(address)
-    };
     // SAFETY: functions of these names have these types ("skynet_module.h").
-    let module = unsafe {
-        Module {
-            name: std::ptr::null(),
-            module: library,
-            create: find(b"_create").map(|f| std::mem::transmute::<*mut c_void, Create>(f)),
-            init: find(b"_init").map(|f| std::mem::transmute::<*mut c_void, Init>(f)),
-            release: find(b"_release").map(|f| std::mem::transmute::<*mut c_void, Release>(f)),
-            signal: find(b"_signal").map(|f| std::mem::transmute::<*mut c_void, Signal>(f)),
-        }
+    let (create, init, release, signal) = unsafe {
+        (
+            function::<Create>(&library, prefix, "_create"),
+            function::<Init>(&library, prefix, "_init"),
+            function::<Release>(&library, prefix, "_release"),
+            function::<Signal>(&library, prefix, "_signal"),
+        )
     };
-    module.init?;
-    let name = Box::leak(name.to_owned().into_boxed_c_str());
+    let module = library.into_raw();
+    init?;
     Some(leak(Module {
-        name: name.as_ptr(),
-        ..module
+        name: Box::leak(name.to_owned().into_boxed_c_str()).as_ptr(),
+        module,
+        create,
+        init,
+        release,
+        signal,
     }))
+}
+
+/// The function of that name, if there is one.
+///
+/// # Safety
+/// It has the type `F`, and the library stays open for as long as the answer is used.
+unsafe fn function<F: Copy>(library: &Library, prefix: &[u8], suffix: &str) -> Option<F> {
+    let name = [prefix, suffix.as_bytes(), b"\0"].concat();
+    // SAFETY: contract of this function; a null address is `None`.
+    unsafe { library.get::<Option<F>>(name.as_slice()) }
+        .ok()
+        .and_then(|symbol| *symbol)
 }
