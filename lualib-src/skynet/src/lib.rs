@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod core;
 pub mod datasheet;
 pub mod debugchannel;
+pub mod deflate;
 pub mod http;
 mod listener;
 pub mod memory;
@@ -48,6 +49,7 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
         c"skynet.debugchannel",
         debugchannel::luaopen_skynet_debugchannel,
     ),
+    (c"skynet.deflate.core", deflate::luaopen_skynet_deflate_core),
     (c"skynet.http.core", http::luaopen_skynet_http_core),
     (c"skynet.mongo.driver", mongo::luaopen_skynet_mongo_driver),
     (
