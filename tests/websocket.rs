@@ -16,20 +16,30 @@ fn websocket_frames_are_held_to_the_standard() {
 
 #[test]
 fn websockets_speak_with_themselves_and_python() {
+    speak_with_python("websocket", &["serve"], &["serve"]);
+}
+
+#[test]
+fn websockets_compress_messages_where_both_sides_want_it() {
+    let (websockets, wsproto) = (["serve", "deflate"], ["serve", "compressed"]);
+    speak_with_python("websocket_deflate", &websockets, &wsproto);
+}
+
+/// Runs a test beside two servers in Python, which are started with these arguments.
+fn speak_with_python(test: &str, websockets: &[&str], wsproto: &[&str]) {
     let scripts = root().join("tests/net");
-    let peer = Peer::announced(
-        Command::new(python())
-            .arg(scripts.join("websocket_peer.py"))
-            .arg("serve"),
-    );
-    let wsproto = Peer::announced(
-        Command::new(python())
-            .arg(scripts.join("wsproto_peer.py"))
-            .arg("serve"),
-    );
+    let start = |script: &str, arguments: &[&str]| {
+        Peer::announced(
+            Command::new(python())
+                .arg(scripts.join(script))
+                .args(arguments),
+        )
+    };
+    let peer = start("websocket_peer.py", websockets);
+    let wsproto = start("wsproto_peer.py", wsproto);
     run_test(
         "net",
-        "websocket",
+        test,
         &format!(
             "thread = 4\npeer_port = {}\nwsproto_port = {}\npython = {:?}\nscripts = {:?}",
             peer.port,

@@ -18,6 +18,7 @@ local limits = require "http.limits"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 local common = require "http.websocket.connection"
+local deflate = require "http.websocket.deflate"
 local frame = require "http.websocket.frame"
 local handshake = require "http.websocket.handshake"
 local messages = require "http.websocket.message"
@@ -92,12 +93,12 @@ local function converse(connection, handler)
 	end
 end
 
-local function serve(connection, handler, options)
+local function serve(connection, handler, options, settings)
 	local tell, held, deadline = connection.tell, connection.held, connection.deadline
 	tell "connect"
 	local source = sources.new(connection.read)
 	local request, code, text, header = handshake.answer(connection, source, held, options and options.upgrade,
-		options and options.protocols)
+		options and options.protocols, settings)
 	deadline:clear()
 	if not request then
 		assert(httpd.write_response(connection.write, code, text, header))
@@ -106,7 +107,8 @@ local function serve(connection, handler, options)
 	end
 	connection.real_ip = request.header["x-real-ip"] -- set by proxies
 	connection.protocol = request.protocol
-	connection.reader = messages.new(source, true, held.message, is_strict(options))
+	connection.deflate = request.deflate
+	connection.reader = messages.new(source, true, held.message, is_strict(options), request.deflate)
 	tell("handshake", request.header, request.url)
 	watch_idle(connection)
 	converse(connection, handler)
@@ -148,7 +150,7 @@ local function conclude(connection, problem)
 	return false, problem
 end
 
-local function accept(id, handler, protocol, addr, options, held)
+local function accept(id, handler, protocol, addr, options, held, settings)
 	if not (options and options.upgrade) then
 		local started, problem = socket.start(id)
 		if not started then
@@ -177,7 +179,7 @@ local function accept(id, handler, protocol, addr, options, held)
 		return false, "connect is closed " .. id
 	end
 	connection.backlog = backlog
-	local ok, problem = xpcall(serve, debug.traceback, connection, handler, options)
+	local ok, problem = xpcall(serve, debug.traceback, connection, handler, options, settings)
 	if not ok then
 		local concluded
 		concluded, ok, problem = xpcall(conclude, debug.traceback, connection, problem)
@@ -207,7 +209,7 @@ end
 ---
 --- `options` may have `upgrade`: a request that a web server has read (its fields header and url or target), the socket is
 --- started then; `protocols`: a list of subprotocols; `strict = false`: clients need not mask their frames, nor send UTF-8 as
---- text; and limits: message, header, fields, handshake_time, idle_time, close_time, connections, per_address, see
+--- text; `deflate`: messages may be compressed, see [http](http.md#compressed-messages); and limits: message, header, fields, handshake_time, idle_time, close_time, connections, per_address, see
 --- [operations](operations.md#limits-of-listeners).
 ---@param id integer socket, started here
 ---@param handler table
@@ -216,7 +218,7 @@ end
 ---@param options table?
 ---@return boolean ok, any problem
 function M.accept(id, handler, protocol, addr, options)
-	local held = limits.of("websocket", options)
+	local held, settings = limits.of("websocket", options), deflate.settings(options and options.deflate)
 	local admitted, problem = accepted:add(addr, held)
 	if not admitted then
 		if options and options.upgrade then
@@ -226,7 +228,7 @@ function M.accept(id, handler, protocol, addr, options)
 		end
 		return false, problem
 	end
-	return pass(options, addr, pcall(accept, id, handler, protocol, addr, options, held))
+	return pass(options, addr, pcall(accept, id, handler, protocol, addr, options, held, settings))
 end
 
 ---------------------------------------------------------------- client
@@ -252,7 +254,7 @@ local function is_name(host)
 end
 
 -- TLS and the upgrade, within the time that is left. Raises.
-local function shake_hands(connection, authority, target, header, time)
+local function shake_hands(connection, authority, target, header, settings, time)
 	local waiting, late = true, false
 	if time then
 		skynet.timeout(math.max(time, 1), function()
@@ -262,11 +264,11 @@ local function shake_hands(connection, authority, target, header, time)
 			end
 		end)
 	end
-	local ok, rest, protocol = pcall(function()
+	local ok, rest, protocol, session = pcall(function()
 		if connection.init then
 			connection.init()
 		end
-		return handshake.ask(connection, authority, target, header)
+		return handshake.ask(connection, authority, target, header, settings)
 	end)
 	waiting = false
 	if not ok then
@@ -275,13 +277,13 @@ local function shake_hands(connection, authority, target, header, time)
 		end
 		error(rest, 0)
 	end
-	return rest, protocol
+	return rest, protocol, session
 end
 
 --- Connects to a server. Yields.
 ---
 --- `options` may have `received`, the most bytes of a message; `close_time`; and `strict = false`: the server may mask its
---- frames, and send what is no UTF-8 as text.
+--- frames, and send what is no UTF-8 as text; `deflate`: messages may be compressed, see [http](http.md#compressed-messages).
 ---@param url string ws://host[:port]/path or wss://...
 ---@param header table<string, string>? more fields of the request
 ---@param timeout integer? 1/100 s, of connecting, TLS and the upgrade together
@@ -290,6 +292,7 @@ end
 function M.connect(url, header, timeout, options)
 	local protocol, host, port, authority, target = split_url(url)
 	local held, start = limits.of("websocket", options), skynet.now()
+	local settings = deflate.settings(options and options.deflate)
 	local id = sockethelper.connect(host, port, timeout)
 	local ok, connection = pcall(open, id, "client", protocol, is_name(host) and host or nil, held)
 	if not ok then
@@ -298,14 +301,15 @@ function M.connect(url, header, timeout, options)
 	end
 	connection.addr = authority
 	connection.backlog = backlogs.watch(id)
-	local rest, chosen
-	ok, rest, chosen = pcall(shake_hands, connection, authority, target, header, timeout and timeout + start - skynet.now())
+	local rest, chosen, session
+	ok, rest, chosen, session = pcall(shake_hands, connection, authority, target, header, settings,
+		timeout and timeout + start - skynet.now())
 	if not ok then
 		finish(connection)
 		error(rest, 0)
 	end
-	connection.protocol = chosen
-	connection.reader = messages.new(sources.new(connection.read, rest), false, held.received, is_strict(options))
+	connection.protocol, connection.deflate = chosen, session
+	connection.reader = messages.new(sources.new(connection.read, rest), false, held.received, is_strict(options), session)
 	return id
 end
 
@@ -362,7 +366,14 @@ end
 function M.write(id, data, kind, key)
 	kind = kind or "text"
 	assert(kind == "text" or kind == "binary")
-	send(lookup(id), kind, data or "", key)
+	local connection = lookup(id)
+	local session = connection.deflate
+	if session then
+		local payload, compressed = session:compress(data or "")
+		send(connection, kind, payload, key, compressed)
+	else
+		send(connection, kind, data or "", key)
+	end
 end
 
 --- Sends a ping. Does not yield.

@@ -347,7 +347,7 @@ class Commands:
 
     def saslStart(self, command):
         users = {("one", "SCRAM-SHA-1"): "sha1", ("two", "SCRAM-SHA-256"): "sha256"}
-        first = base64.b64decode(command["payload"]).decode()
+        first = command["payload"].decode()  # binary, as all drivers send it
         assert first.startswith("n,,")
         self.first = first[3:]
         name = self.first.split(",")[0][2:]
@@ -362,7 +362,7 @@ class Commands:
         self.salted = hashlib.pbkdf2_hmac(self.hash, password, salt, 5000)
         nonce = self.first.split("r=")[1] + "server"
         self.challenge = f"r={nonce},s={base64.b64encode(salt).decode()},i=5000"
-        return {"ok": 1.0, "conversationId": 7, "done": False, "payload": base64.b64encode(self.challenge.encode()).decode()}
+        return {"ok": 1.0, "conversationId": 7, "done": False, "payload": self.challenge.encode()}
 
     def digest(self, key, text):
         return hmac.digest(key, text.encode() if isinstance(text, str) else text, self.hash)
@@ -370,15 +370,15 @@ class Commands:
     def saslContinue(self, command):
         assert command["conversationId"] == 7
         if not command["payload"]:
-            return {"ok": 1.0, "conversationId": 7, "done": True, "payload": ""}
-        final, proof = base64.b64decode(command["payload"]).decode().rsplit(",p=", 1)
+            return {"ok": 1.0, "conversationId": 7, "done": True, "payload": b""}
+        final, proof = command["payload"].decode().rsplit(",p=", 1)
         message = f"{self.first},{self.challenge},{final}"
         client = self.digest(self.salted, "Client Key")
         signature = self.digest(hashlib.new(self.hash, client).digest(), message)
         if base64.b64decode(proof) != bytes(a ^ b for a, b in zip(client, signature)):
             raise Refusal(18, "Authentication failed.")
         server = base64.b64encode(self.digest(self.digest(self.salted, "Server Key"), message)).decode()
-        return {"ok": 1.0, "conversationId": 7, "done": False, "payload": base64.b64encode(f"v={server}".encode()).decode()}
+        return {"ok": 1.0, "conversationId": 7, "done": False, "payload": f"v={server}".encode()}
 
     # -------- for the tests
 

@@ -1,12 +1,15 @@
 """The other side of the WebSocket tests, by the `websockets` package.
 
-serve: an echo server that prints its port, then serves until it is killed.
+serve [COMPRESSION]: an echo server that prints its port, then serves until it is killed.
 check URL: talks to an echo server and prints "ok".
+compressed URL: the same with compressed messages.
 """
 import asyncio
+import os
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 
 async def echo(connection):
@@ -29,8 +32,8 @@ async def answer(connection, message):
         await connection.send(message)
 
 
-async def serve():
-    async with websockets.serve(echo, "127.0.0.1", 0, compression=None, max_size=None) as server:
+async def serve(compression=None):
+    async with websockets.serve(echo, "127.0.0.1", 0, compression=compression, max_size=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 
@@ -64,4 +67,36 @@ async def check(url):
     print("ok")
 
 
-asyncio.run(serve() if sys.argv[1] == "serve" else check(sys.argv[2]))
+async def check_compressed(url):
+    for settings in ({}, {"server_max_window_bits": 9}, {"client_max_window_bits": 9, "server_max_window_bits": 12},
+                     {"server_no_context_takeover": True}, {"client_no_context_takeover": True}):
+        settings = {"client_max_window_bits": True} | settings
+        wanted = [ClientPerMessageDeflateFactory(**settings)]
+        async with websockets.connect(url, compression=None, extensions=wanted) as connection:
+            assert "permessage-deflate" in connection.response.headers["Sec-WebSocket-Extensions"], settings
+            for size in (0, 1, 125, 126, 65535, 65536, 100000):
+                for message in ("x" * size, os.urandom(size), f"{{{settings}}}" * (size // 1000)):
+                    await connection.send(message)
+                    assert await connection.recv() == message, (settings, size)
+            await connection.send(["in ", "three ", "frames " * 100])
+            assert await connection.recv() == "in three " + "frames " * 100
+            await connection.send("close")
+            try:
+                await connection.recv()
+                raise AssertionError("still open")
+            except websockets.ConnectionClosed as closed:
+                assert (closed.rcvd.code, closed.rcvd.reason) == (4000, "bye"), closed
+    async with websockets.connect(url, compression="deflate") as connection:
+        try:
+            await connection.send("x" * 300000)
+            await connection.recv()
+            raise AssertionError("a message above the limit came back")
+        except websockets.ConnectionClosed as closed:
+            assert closed.rcvd.code == 1009, closed
+    print("ok")
+
+
+if sys.argv[1] == "serve":
+    asyncio.run(serve(*sys.argv[2:]))
+else:
+    asyncio.run((check if sys.argv[1] == "check" else check_compressed)(sys.argv[2]))

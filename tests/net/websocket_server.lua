@@ -1,9 +1,17 @@
--- An echo server for the WebSocket tests: answers "port" with its port, "events" with what happened.
+-- An echo server for the WebSocket tests: answers "port" with its port, "events" with what happened. Argument: how messages are
+-- compressed, see below.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local websocket = require "http.websocket"
+
+local compression = {
+	plain = { deflate = true },
+	kept = { deflate = { context_takeover = true, peer_context_takeover = true, threshold = 0 } },
+	small = { deflate = { context_takeover = true, window_bits = 9 } },
+}
+local options = compression[...]
 
 local events = {}
 local handler = {}
@@ -41,7 +49,7 @@ skynet.start(function()
 	local listener, listener2, _
 	listener, _, port = socket.listen("127.0.0.1", 0)
 	socket.start(listener, function(id, addr)
-		local ok, problem = websocket.accept(id, handler, "ws", addr)
+		local ok, problem = websocket.accept(id, handler, "ws", addr, options)
 		if not ok then
 			note("failed", string.match(tostring(problem), "[^\n]*"))
 		end

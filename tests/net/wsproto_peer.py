@@ -1,8 +1,10 @@
 """The other side of the WebSocket tests, by the package `wsproto`.
 
-serve: an echo server that prints its port, then serves until it is killed.
+serve [compressed]: an echo server that prints its port, then serves until it is killed.
 check PORT: talks to an echo server and prints "ok".
+compressed PORT: the same with compressed messages.
 """
+import os
 import socket
 import sys
 import threading
@@ -10,6 +12,11 @@ import threading
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, RejectConnection, Request,
                             TextMessage)
+from wsproto.extensions import PerMessageDeflate
+
+
+def extensions():
+    return [PerMessageDeflate()] if "compressed" in sys.argv else []
 
 
 def receive(link, machine):
@@ -26,7 +33,8 @@ def echo(link):
         while True:
             for event in receive(link, machine):
                 if isinstance(event, Request):
-                    link.sendall(machine.send(AcceptConnection(subprotocol=(event.subprotocols or [None])[0])))
+                    link.sendall(machine.send(AcceptConnection(subprotocol=(event.subprotocols or [None])[0],
+                                                               extensions=extensions())))
                 elif isinstance(event, (TextMessage, BytesMessage)):
                     parts.append(event.data)
                     if event.message_finished:
@@ -102,7 +110,30 @@ def check(port):
     print("ok")
 
 
+def check_compressed(port):
+    for settings in ({}, {"client_no_context_takeover": True}, {"server_no_context_takeover": True},
+                     {"client_max_window_bits": 10, "server_max_window_bits": 9}):
+        deflate = PerMessageDeflate(**settings)
+        client = Client(port, extensions=[deflate])
+        event = client.next()
+        assert isinstance(event, AcceptConnection) and event.extensions == [deflate], event
+        for size in (0, 1, 125, 126, 65535, 65536, 100000):
+            client.send(TextMessage(data="ü" * (size // 2)))
+            assert client.message() == "ü" * (size // 2), size
+            noise = os.urandom(size)
+            client.send(BytesMessage(data=noise))
+            assert client.message() == noise, size
+        client.send(TextMessage(data="in ", message_finished=False), Ping(payload=b"p"), TextMessage(data="parts"))
+        event = client.next()
+        assert isinstance(event, Pong) and event.payload == b"p", event
+        assert client.message() == "in parts"
+        client.send(CloseConnection(code=1000))
+        event = client.next()
+        assert isinstance(event, CloseConnection), event
+    print("ok")
+
+
 if sys.argv[1] == "serve":
     serve()
 else:
-    check(int(sys.argv[2]))
+    (check if sys.argv[1] == "check" else check_compressed)(int(sys.argv[2]))

@@ -20,7 +20,7 @@ local LINGER_BYTES <const> = 1024 * 1024
 local LINGER_PAUSE <const> = 20
 
 --- id -> connection: { id, mode = "server" or "client", addr, real_ip, protocol, read, write, deadline, backlog,
---- held: its limits, reader: of messages; closing: we have sent that we close; task: that accepts, tell: its events }
+--- held: its limits, deflate: see http.websocket.deflate, reader: of messages; closing: we have sent that we close; task: that accepts, tell: its events }
 M.connections = {}
 local connections = M.connections
 
@@ -68,6 +68,9 @@ function M.finish(connection)
 		return
 	end
 	connection.finished = true
+	if connection.deflate then
+		connection.deflate:close()
+	end
 	local deadline, backlog = connection.deadline, connection.backlog
 	deadline.on_expired = nil
 	deadline:set(SEND_TIME, backlog and backlog.kilobytes * 1024)
@@ -82,11 +85,12 @@ end
 ---@param kind string
 ---@param payload string
 ---@param key integer?
-function M.send(connection, kind, payload, key)
+---@param compressed boolean?
+function M.send(connection, kind, payload, key, compressed)
 	if not key and connection.mode == "client" then
 		key = math.random(0, 0xffffffff) -- §5.3: a server has to refuse frames without one
 	end
-	connection.write(encode(kind, payload, key))
+	connection.write(encode(kind, payload, key, compressed))
 end
 
 local send = M.send

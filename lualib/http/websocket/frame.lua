@@ -9,6 +9,7 @@ local pack, unpack, sub = string.pack, string.unpack, string.sub
 local M = {}
 
 local FIN <const>, RESERVED <const>, MASKED <const> = 0x80, 0x70, 0x80
+local COMPRESSED <const> = 0x40 -- RSV1: a message that permessage-deflate has made small begins
 local LENGTH_16 <const>, LENGTH_64 <const> = 126, 127
 local CONTROL <const> = 0x08 -- in the opcode
 local MAX_CONTROL <const> = 125 -- bytes of a control frame
@@ -48,9 +49,13 @@ end
 ---@param kind "text"|"binary"|"close"|"ping"|"pong"
 ---@param payload string
 ---@param key integer? mask, 32 bits; what clients send has to have one
+---@param compressed boolean?
 ---@return string
-function M.encode(kind, payload, key)
+function M.encode(kind, payload, key, compressed)
 	local first, size = FIN | codes[kind], #payload
+	if compressed then
+		first = first | COMPRESSED
+	end
 	local mask = key and MASKED or 0
 	local head
 	if size < LENGTH_16 then
@@ -83,32 +88,42 @@ local function check_mask(second, masked)
 	end
 end
 
+-- Returns whether it is the first one of a compressed message.
+local function check_first(first, kind, most)
+	if most and first & RESERVED == COMPRESSED and (kind == "text" or kind == "binary") then
+		return true
+	end
+	violation(1002, "invalid websocket frame: a reserved bit or opcode")
+end
+
 --- Reads a frame. Yields, and raises when it is malformed or the connection ends.
 ---@param source table see http.source
 ---@param masked boolean? what the other side has to do; nil: as it likes
 ---@param limit integer the most bytes of a payload
+---@param most integer? of the payload of one with which a compressed message begins; nil: there are none
 ---@return boolean last whether it is the last of its message
----@return string kind, string payload
-function M.read(source, masked, limit)
+---@return string kind, string payload, true? compressed
+function M.read(source, masked, limit, most)
 	source:need(2)
 	local first, second = string.byte(source.text, source.at, source.at + 1)
 	source.at = source.at + 2
 	local last, kind = first & FIN ~= 0, names[first & 0x0f]
+	local compressed
 	if not kind or first & RESERVED ~= 0 then
-		violation(1002, "invalid websocket frame: a reserved bit or opcode")
+		compressed = check_first(first, kind, most)
 	end
 	check_mask(second, masked)
 	if first & CONTROL ~= 0 and (not last or second & 0x7f > MAX_CONTROL) then
 		violation(1002, "invalid websocket frame: a control frame in parts, or too large")
 	end
 	local size = payload_length(source, second)
-	if size > limit then
+	if size > limit and not (compressed and size <= most) then
 		violation(1009, "payload_len is too large")
 	elseif second & MASKED == 0 then
-		return last, kind, size > 0 and source:take(size) or ""
+		return last, kind, size > 0 and source:take(size) or "", compressed
 	end
 	local key = source:take(4)
-	return last, kind, size > 0 and mask_bytes(source:take(size), key) or ""
+	return last, kind, size > 0 and mask_bytes(source:take(size), key) or "", compressed
 end
 
 ---------------------------------------------------------------- the frame that closes (§5.5.1, §7.4)

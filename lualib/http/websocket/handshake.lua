@@ -3,6 +3,7 @@
 local crypt = require "skynet.crypt"
 local fields = require "http.fields"
 local internal = require "http.internal"
+local deflate = require "http.websocket.deflate"
 
 local has_item = fields.has_item
 
@@ -30,9 +31,10 @@ end
 ---@param interface table see http.interface
 ---@param host string value of the Host field
 ---@param target string
----@param header table<string, string>? more fields
----@return string rest input behind the handshake, string? protocol. Raises when the server refuses
-function M.ask(interface, host, target, header)
+---@param header table<string, string>? more fields; with extensions of the caller's own none is offered besides
+---@param settings table? compressed messages are wanted: see http.websocket.deflate
+---@return string rest input behind the handshake, string? protocol, table? session. Raises when the server refuses
+function M.ask(interface, host, target, header, settings)
 	local key = crypt.base64encode(crypt.randomkey() .. crypt.randomkey())
 	local request = {
 		Upgrade = "websocket",
@@ -46,6 +48,10 @@ function M.ask(interface, host, target, header)
 		request[name] = value
 		asked[string.lower(name)] = value
 	end
+	local offered = settings and not asked["sec-websocket-extensions"]
+	if offered then
+		request["Sec-WebSocket-Extensions"] = deflate.offer(settings)
+	end
 	local code, rest, received = internal.request(interface, "GET", host, target, {}, request)
 	if code ~= 101 then
 		error(string.format("websocket handshake error: code[%s] info:%s", code, rest))
@@ -57,6 +63,13 @@ function M.ask(interface, host, target, header)
 		error "websocket handshake need Sec-WebSocket-Accept"
 	elseif received["sec-websocket-accept"] ~= accept_value(key) then
 		error "websocket handshake invalid Sec-WebSocket-Accept"
+	end
+	local extensions = received["sec-websocket-extensions"]
+	if offered and extensions then
+		local session = deflate.agree(settings, extensions)
+		received["sec-websocket-extensions"] = nil
+		check_agreement(asked, received)
+		return rest, received["sec-websocket-protocol"], session
 	end
 	check_agreement(asked, received)
 	return rest, received["sec-websocket-protocol"]
@@ -131,9 +144,10 @@ end
 ---@param held table see http.limits
 ---@param request { header: table, url: string }? one that was read before
 ---@param spoken string[]? subprotocols of the service; nil: "chat", and a client that offers others only is refused
----@return table? request { header, url, protocol }; nil: the client has to be refused
+---@param settings table? messages may be compressed: see http.websocket.deflate
+---@return table? request { header, url, protocol, deflate }; nil: the client has to be refused
 ---@return integer code, string? text, table? header
-function M.answer(interface, source, held, request, spoken)
+function M.answer(interface, source, held, request, spoken, settings)
 	local code, text
 	if not request then
 		request, code, text = read_request(source, held)
@@ -150,6 +164,13 @@ function M.answer(interface, source, held, request, spoken)
 	if not code and offered and not protocol and not spoken then
 		code, text = 400, "Sec-WebSocket-Protocol need include chat"
 	end
+	local extensions, session
+	if settings and not code and header["sec-websocket-extensions"] then
+		extensions, session = deflate.answer(settings, header["sec-websocket-extensions"])
+		if extensions == false then
+			code, text = 400, "Sec-WebSocket-Extensions invalid"
+		end
+	end
 	if code then
 		return nil, code, text, code == 426 and UPGRADE or CLOSE
 	end
@@ -162,9 +183,12 @@ function M.answer(interface, source, held, request, spoken)
 	if protocol then
 		lines[#lines + 1] = "Sec-WebSocket-Protocol: " .. protocol
 	end
+	if extensions then
+		lines[#lines + 1] = "Sec-WebSocket-Extensions: " .. extensions
+	end
 	lines[#lines + 1] = "\r\n"
 	interface.write(table.concat(lines, "\r\n"))
-	return { header = header, url = request.url or request.target, protocol = protocol }
+	return { header = header, url = request.url or request.target, protocol = protocol, deflate = session }
 end
 
 return M

@@ -76,6 +76,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("websocket_close_time", Kind::Plain),
     ("websocket_connections", Kind::Plain),
     ("websocket_connections_per_address", Kind::Plain),
+    ("websocket_deflate", Kind::Plain),
     ("websocket_handshake_time", Kind::Plain),
     ("websocket_idle_time", Kind::Plain),
     ("websocket_message_limit", Kind::Plain),

@@ -1,6 +1,7 @@
 --- How a client proves to a MongoDB server that it knows a password: SCRAM (RFC 5802, RFC 7677), and what
 --- servers before 3.0 had.
 
+local bson = require "bson"
 local crypt = require "skynet.crypt"
 
 local MECHANISM_UNAVAILABLE <const>, LEAST_ITERATIONS <const> = 334, 4096
@@ -68,6 +69,12 @@ local function escape_name(name)
 	return (string.gsub(name, "[=,]", { ["="] = "=3D", [","] = "=2C" }))
 end
 
+-- What a server has sent: binary, or base64 as a string, as it has got it.
+local function text_of(payload)
+	local kind, bytes = bson.type(payload)
+	return kind == "binary" and bytes or crypt.base64decode(payload or "")
+end
+
 local function scram(mechanism)
 	local kind = hashes[mechanism]
 	return function(db, user, password)
@@ -75,11 +82,11 @@ local function scram(mechanism)
 		local nonce = crypt.base64encode(crypt.randomkey() .. crypt.randomkey() .. crypt.randomkey())
 		local first = "n=" .. escape_name(user) .. ",r=" .. nonce
 		local answer = db:runCommand("saslStart", 1, "autoAuthorize", 1, "mechanism", mechanism,
-			"payload", crypt.base64encode("n,," .. first))
+			"payload", bson.binary("n,," .. first))
 		if answer.ok ~= 1 then
 			return false, answer.errmsg, answer.code
 		end
-		local challenge = crypt.base64decode(answer.payload)
+		local challenge = text_of(answer.payload)
 		local fields = fields_of(challenge)
 		local iterations = math.tointeger(tonumber(fields.i))
 		if not fields.r or string.sub(fields.r, 1, #nonce) ~= nonce then
@@ -93,16 +100,16 @@ local function scram(mechanism)
 		local client_key = kind.hmac(salted, "Client Key")
 		local proof = crypt.xor_str(client_key, kind.hmac(kind.hash(client_key), message))
 		answer = db:runCommand("saslContinue", 1, "conversationId", answer.conversationId,
-			"payload", crypt.base64encode(final .. ",p=" .. crypt.base64encode(proof)))
+			"payload", bson.binary(final .. ",p=" .. crypt.base64encode(proof)))
 		if answer.ok ~= 1 then
 			return false, answer.errmsg, answer.code
 		end
 		local signature = kind.hmac(kind.hmac(salted, "Server Key"), message)
-		if fields_of(crypt.base64decode(answer.payload)).v ~= crypt.base64encode(signature) then
+		if fields_of(text_of(answer.payload)).v ~= crypt.base64encode(signature) then
 			return false, "Server returned an invalid signature."
 		end
 		if not answer.done then
-			answer = db:runCommand("saslContinue", 1, "conversationId", answer.conversationId, "payload", "")
+			answer = db:runCommand("saslContinue", 1, "conversationId", answer.conversationId, "payload", bson.binary "")
 			if answer.ok ~= 1 or not answer.done then
 				return false, answer.errmsg or "SASL conversation failed to complete."
 			end

@@ -60,7 +60,7 @@ local function find_primary(self)
 		end
 		self.__sock:changebackup(backup)
 	end
-	if state.ismaster then
+	if state.ismaster or state.isWritablePrimary then -- servers that say the new name alone are none of MongoDB's
 		return
 	elseif not state.primary then
 		error("No primary return : " .. tostring(state.me), 0) -- the channel tries the next member
