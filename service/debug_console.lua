@@ -218,6 +218,12 @@ end
 
 ---------------------------------------------------------------- the password
 
+-- Without the blanks at the end. What a stranger sends is matched step by step: a part of any length between two rows of
+-- blanks takes the square of the length.
+local function trimmed(text)
+	return text and (string.match(text, "^.*%S") or "")
+end
+
 -- Why a password is not accepted, nil when it is. Yields.
 local function check_password(connection, given)
 	local peer = connection.peer
@@ -264,7 +270,7 @@ local function serve_http(connection, first_line)
 	end
 	if password then
 		local given = header.authorization
-		given = type(given) == "string" and string.match(given, "^Bearer%s+(.-)%s*$") or nil
+		given = type(given) == "string" and trimmed(string.match(given, "^Bearer%s+(.*)")) or nil
 		local problem = check_password(connection, given)
 		if problem then
 			return connection:write(format_answer(false, problem))
@@ -290,7 +296,7 @@ local function authenticate(connection, line)
 			serve_http(connection, line)
 			return false
 		end
-		local given = string.match(line, "^%s*auth%s+(.-)%s*$")
+		local given = trimmed(string.match(line, "^%s*auth%s+(.*)"))
 		if given then
 			local problem = check_password(connection, given)
 			if not problem then

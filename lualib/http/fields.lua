@@ -50,8 +50,10 @@ local function extend_field(header, name, more)
 	end
 end
 
+-- In two steps: one pattern with a part of any length between two rows of blanks takes the square of the length.
 local function trim(text)
-	return match(text, "^[ \t]*(.-)[ \t]*$")
+	local first = find(text, "[^ \t]")
+	return first and match(text, "^.*[^ \t]", first) or ""
 end
 
 -- The name of a field; nil when it is none. A server's name may have blanks around it, and other characters.
@@ -101,17 +103,31 @@ end
 ---@return table|false|nil header nil when a line is not a field, false when there are too many
 M.read_fields = core.read_fields or read_fields
 
+-- A request line with more spaces than two, or with some in its target. Step by step: each takes no longer than the line
+-- is, while one pattern for all of it goes through every way to share a row of spaces out.
+local function read_odd_request_line(head)
+	local stop = find(head, "\n", 1, true)
+	local line = sub(head, 1, (stop or 1) - 1)
+	if byte(line, -1) == 13 then
+		line = sub(line, 1, -2)
+	end
+	local method, rest = match(line, "^(%S+) (.*)$")
+	local target, version = match(rest or "", "^(.*) HTTP/([%d.]+) *$")
+	if not target or find(target, " HTTP/", 1, true) then
+		return nil -- two of us could see two different versions in it
+	end
+	local first = find(target, "[^ ]")
+	return method, first and match(target, "^.*[^ ]", first) or "", version, stop + 1
+end
+
 --- Splits the first line of a request. Does not yield.
 ---@param head string
 ---@return string? method nil when it is malformed
 ---@return string target, string version, integer fields where the fields begin
 function M.read_request_line(head)
-	local method, target, version, fields = match(head, "^(%S+) +([^ \r\n]+) +HTTP/([%d.]+) *\r?\n()")
-	if not method then -- a target with spaces
-		method, target, version, fields = match(head, "^(%S+) +([^\r\n]-) +HTTP/([%d.]+) *\r?\n()")
-		if method and find(target, " HTTP/", 1, true) then
-			return nil -- two of us could see two different versions in it
-		end
+	local method, target, version, fields = match(head, "^(%S+) ([^ \r\n]+) HTTP/([%d.]+)\r?\n()")
+	if not method then
+		method, target, version, fields = read_odd_request_line(head)
 	end
 	if method and (find(method, "^%u+$") or find(method, TOKEN)) and not find(target, "%c") then
 		return method, target, version, fields

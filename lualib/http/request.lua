@@ -30,12 +30,10 @@ local function read_header(source, limits, deadline)
 	if not method then
 		return nil, 400, "malformed request line"
 	elseif version ~= "1.1" and version ~= "1.0" then
-		local number = tonumber(version)
-		if not number then
+		if not string.find(version, "^%d%.%d$") then
 			return nil, 400, "malformed request line"
-		elseif number < 1.0 or number > 1.1 then
-			return nil, 505, "HTTP version"
 		end
+		return nil, 505, "HTTP version"
 	end
 	local header = fields.read_fields(head, position, nil, limits.fields)
 	if not header then

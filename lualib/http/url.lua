@@ -17,20 +17,26 @@ function M.parse(target)
 	return decode(path), query
 end
 
+local function add(fields, name, value)
+	local former = fields[name]
+	if former == nil then
+		fields[name] = value
+	elseif type(former) == "table" then
+		former[#former + 1] = value
+	else
+		fields[name] = { former, value }
+	end
+end
+
 --- Reads the fields of a query. Does not yield.
 ---@param query string such as "a=1&b=2"
 ---@return table<string, string|string[]> fields decoded; a field that comes several times is a list
 function M.parse_query(query)
 	local fields = {}
-	for raw_name, raw_value in string.gmatch(query, "([^&=]*)=([^&]*)") do
-		local name, value = decode(raw_name), decode(raw_value)
-		local former = fields[name]
-		if former == nil then
-			fields[name] = value
-		elseif type(former) == "table" then
-			former[#former + 1] = value
-		else
-			fields[name] = { former, value }
+	for item in string.gmatch(query, "[^&]+") do
+		local equals = string.find(item, "=", 1, true)
+		if equals then
+			add(fields, decode(string.sub(item, 1, equals - 1)), decode(string.sub(item, equals + 1)))
 		end
 	end
 	return fields

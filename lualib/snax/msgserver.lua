@@ -49,7 +49,7 @@ local connections = {} -- fd -> user
 --- The parts of a user name. Raises when it is none. Does not yield.
 ---@return string uid, string subid, string server
 function msgserver.userid(username)
-	local uid, server, subid = string.match(username, "([^@]*)@([^#]*)#(.*)")
+	local uid, server, subid = string.match(username, "^([^@]*)@([^#]*)#(.*)")
 	return crypt.base64decode(uid), crypt.base64decode(subid), crypt.base64decode(server)
 end
 
@@ -96,7 +96,7 @@ end
 
 -- Takes the first packet of a connection; returns why it is not accepted. Raises when it is malformed.
 local function authenticate(fd, address, text)
-	local name, index, hmac = string.match(text, "([^:]*):([^:]*):([^:]*)")
+	local name, index, hmac = string.match(text, "^([^:]*):([^:]*):([^:]*)")
 	local user = users[name]
 	if not user then
 		return "404 User Not Found"

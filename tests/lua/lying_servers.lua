@@ -112,6 +112,12 @@ function cases.slots_of_a_redis_cluster_are_few()
 		db:close()
 		wait_until_left()
 	end
+	local all = "*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n"
+	local port, wait_until_left = server("+OK\r\n*20000\r\n" .. string.rep(all, 20000))
+	local db = rediscluster.new { host = "127.0.0.1", port = port }
+	check.equal(db.slots[0], nil)
+	db:close()
+	wait_until_left()
 end
 
 local function mysql_lies(text, bytes, options)

@@ -93,8 +93,8 @@ local function read_request(source, held)
 		return nil, 400
 	elseif method ~= "GET" then
 		return nil, 400, "need GET method"
-	elseif (tonumber(version) or 0) < 1.1 then
-		return nil, 505
+	elseif version ~= "1.1" then
+		return nil, string.find(version, "^%d%.%d$") and 505 or 400
 	end
 	local header = fields.read_fields(head, position, nil, held.fields)
 	if not header then

@@ -29,6 +29,39 @@ local LINES <const>, LINES_TIME <const> = 20, 1000 -- log lines of one listener 
 local Door = {}
 Door.__index = Door
 
+---------------------------------------------------------------- rows of silent connections
+
+-- Those that have said nothing, from the one that came first on; any of them may leave. Each of these costs the same
+-- however many have come and gone.
+local Row = {}
+Row.__index = Row
+
+local function new_row()
+	return setmetatable({ first = 1, last = 0 }, Row)
+end
+
+function Row:add(id)
+	self.last = self.last + 1
+	self[self.last] = id
+	return self.last
+end
+
+function Row:remove(place)
+	self[place] = nil
+end
+
+function Row:front()
+	while self.first <= self.last do
+		local id = self[self.first]
+		if id then
+			return id
+		end
+		self.first = self.first + 1
+	end
+end
+
+---------------------------------------------------------------- the limits
+
 -- The address without the port.
 local function host_of(from)
 	return string.match(from, "^(.*):%d+$") or from
@@ -47,10 +80,9 @@ local function new(limits)
 		close = limits.close,
 		signs = limits.signs, looked = -math.huge,
 		count = 0,      -- connections
-		guests = {},    -- id -> { id, from, host, since, order = place in `silent` while unheard, last }
-		hosts = {},     -- address -> { count, unheard }
-		silent = {},    -- order -> id, from the longest silent one on; with holes
-		first = 1, last = 0,
+		guests = {},    -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
+		hosts = {},     -- address -> { count, unheard, silent = row of its own }
+		silent = new_row(),
 		lines = 0, unsaid = 0, since = 0, -- of the log
 	}
 	return setmetatable(door, Door)
@@ -81,9 +113,10 @@ end
 
 local function forget_silence(door, guest)
 	if guest.order then
-		door.silent[guest.order] = nil
-		guest.order = nil
 		local host = door.hosts[guest.host]
+		door.silent:remove(guest.order)
+		host.silent:remove(guest.host_order)
+		guest.order, guest.host_order = nil, nil
 		host.unheard = host.unheard - 1
 	end
 end
@@ -111,17 +144,6 @@ local function expel(door, id, why)
 	door.close(id, why)
 end
 
--- The connection that has been silent for longest, nil when there is none.
-local function longest_silent(door)
-	while door.first <= door.last do
-		local id = door.silent[door.first]
-		if id then
-			return id
-		end
-		door.first = door.first + 1
-	end
-end
-
 -- Asks for the signs of all connections, if that is how they are told.
 local function look(door)
 	local now = skynet.now()
@@ -141,7 +163,7 @@ local function watch_silence(door)
 	look(door)
 	local now = skynet.now()
 	while true do
-		local id = longest_silent(door)
+		local id = door.silent:front()
 		if not id then
 			door.watching = nil
 			return
@@ -181,20 +203,11 @@ local function watch(door)
 	end
 end
 
--- The connection of one address that has been silent for longest, nil when there is none.
-local function longest_silent_of(door, host)
-	for order = door.first, door.last do
-		local id = door.silent[order]
-		if id and door.guests[id].host == host then
-			return id
-		end
-	end
-end
-
--- Makes room by closing a silent connection. False when there is none, or it has not been there long enough.
-local function make_room(door, find, host)
+-- Makes room by closing the connection of a row that has been silent for longest. False when there is none, or it has not
+-- been there long enough.
+local function make_room(door, row)
 	look(door)
-	local id = find(door, host)
+	local id = row:front()
 	if not id or skynet.now() - door.guests[id].since < door.grace then
 		return false
 	end
@@ -206,9 +219,10 @@ end
 local function refusal(door, host)
 	local known = door.hosts[host]
 	local count, unheard = known and known.count or 0, known and known.unheard or 0
-	if (count >= door.most_address or unheard >= door.most_unheard) and not make_room(door, longest_silent_of, host) then
+	local full = count >= door.most_address or unheard >= door.most_unheard
+	if full and not (known and make_room(door, known.silent)) then
 		return string.format("is turned away: there are %d from that address", count)
-	elseif door.count >= door.most and not make_room(door, longest_silent) then
+	elseif door.count >= door.most and not make_room(door, door.silent) then
 		return string.format("is turned away: there are %d connections", door.count)
 	end
 end
@@ -226,14 +240,16 @@ function Door:enter(id, from)
 	end
 	local known = self.hosts[host]
 	if not known then
-		known = { count = 0, unheard = 0 }
+		known = { count = 0, unheard = 0, silent = new_row() }
 		self.hosts[host] = known
 	end
 	known.count, known.unheard = known.count + 1, known.unheard + 1
-	self.count, self.last = self.count + 1, self.last + 1
+	self.count = self.count + 1
 	local now = skynet.now()
-	self.silent[self.last] = id
-	self.guests[id] = { from = from, host = host, since = now, last = now, order = self.last }
+	self.guests[id] = {
+		from = from, host = host, since = now, last = now,
+		order = self.silent:add(id), host_order = known.silent:add(id),
+	}
 	watch(self)
 	return true
 end

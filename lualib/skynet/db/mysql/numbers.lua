@@ -3,6 +3,8 @@
 
 local M = {}
 
+-- The longest DECIMAL has 65 digits: what is longer is no number, and not worth a look.
+local MOST <const> = 80
 -- So many decimal digits survive the way through a float, whatever they are.
 local FLOAT_DIGITS <const> = 15
 
@@ -27,6 +29,8 @@ end
 function M.of_decimal(text)
 	if #text <= FLOAT_DIGITS then
 		return tonumber(text)
+	elseif #text > MOST then
+		return text
 	end
 	local whole, fraction = string.match(text, "^%-?0*(%d*)%.?(%d-)0*$")
 	if not whole then

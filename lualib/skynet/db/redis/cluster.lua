@@ -37,10 +37,14 @@ end
 
 -- The nodes, and which of them has which slot. Raises when the reply makes no sense.
 local function read_slots(ranges)
-	local slots, nodes = {}, {}
+	local slots, nodes, left = {}, {}, SLOTS
 	for _, range in ipairs(ranges) do
 		if not is_slot(range[1]) or not is_slot(range[2]) then
 			error("invalid reply of redis: CLUSTER SLOTS with a slot that cannot be", 0)
+		end
+		left = left - math.max(range[2] - range[1] + 1, 1)
+		if left < 0 then
+			error("invalid reply of redis: CLUSTER SLOTS with more slots than there are", 0)
 		end
 		local node = node_of(range[3])
 		node.slaves = {}
@@ -239,7 +243,7 @@ end
 
 -- Learns from an error reply. Returns the node to ask once, for "ASK"; true to try again; nil to give up.
 local function follow(self, problem)
-	local kind, slot, host, port = string.match(problem, "(%u+) (%d+) (%S*):(%d+)$")
+	local kind, slot, host, port = string.match(problem, "^(%u+) (%d+) (%S*):(%d+)$")
 	if kind == "MOVED" or kind == "ASK" then
 		slot = math.tointeger(tonumber(slot))
 		if not is_slot(slot) then

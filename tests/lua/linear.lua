@@ -1,0 +1,80 @@
+-- What a stranger sends is read in a time that grows with its length. Patterns with two parts that can share the same
+-- characters out take the square of it, and three take the cube: then a megabyte takes hours, and these cases do not end.
+local admission = require "skynet.internal.admission"
+local crypt = require "skynet.crypt"
+local fields = require "http.fields"
+local foreign = require "skynet.internal.foreign"
+local msgserver = require "snax.msgserver"
+local numbers = require "skynet.db.mysql.numbers"
+local url = require "http.url"
+local check = require "check"
+
+local SIZE <const> = 1024 * 1024
+
+local cases = {}
+
+local function long(text)
+	return string.rep(text, SIZE // #text)
+end
+
+function cases.request_lines()
+	for _, row in ipairs { " ", " x", " HTTP/1.1", " HTTP/1.1 x", "/", "HTTP/", " HTTP/1111111111          " } do
+		local line = long(row)
+		check.equal(fields.read_request_line("GET" .. line .. "\r\n"), nil)
+		check.equal(fields.read_request_line("GET " .. line .. "x\r\n\r\n"), nil)
+	end
+	local blanks = long " "
+	check.equal({ fields.read_request_line("GET" .. blanks .. "/a b" .. blanks .. "HTTP/1.1" .. blanks .. "\r\n") },
+		{ "GET", "/a b", "1.1", 3 * #blanks + 18 })
+end
+
+function cases.lists_in_fields()
+	local blanks = long " \t"
+	check.equal(fields.items("a" .. blanks .. "b," .. blanks .. "C" .. blanks .. ",," .. blanks), { "a" .. blanks .. "b", "c" })
+	check.equal(fields.has_item(long "," .. "close", "close"), true)
+end
+
+function cases.queries()
+	check.equal(url.parse_query(long "a"), {})
+	check.equal(url.parse_query(long "a&" .. "b=c=d&&e=&=f&g&b=%20"), { b = { "c=d", " " }, e = "", [""] = "f" })
+end
+
+function cases.names_of_users()
+	check.raises("", msgserver.userid, long "a")
+	check.raises("", msgserver.userid, long "a@")
+	check.equal({ msgserver.userid(msgserver.username("user", 1, "server")) }, { "user", "1", "server" })
+	check.equal(#crypt.base64decode(long "QUFB"), SIZE // 4 * 3)
+end
+
+function cases.bytes_of_telnet()
+	check.equal(foreign(long "\xff\xfa"), false)
+	check.equal(foreign(long "\xff\xfa" .. "\1"), true)
+	check.equal(foreign("\xff\xfa\1\xff\xf0a\xff\xfa\2\xff\xf0" .. long "\xff\xfb\1"), false)
+	check.equal(foreign("\xff\xfa\1\xff\xf0\3"), true)
+end
+
+function cases.numbers_of_databases()
+	local zeros = long "0"
+	check.equal(numbers.of_decimal(zeros), zeros)
+	check.equal(numbers.of_decimal(zeros .. "1.0x"), zeros .. "1.0x")
+	check.equal(numbers.of_decimal(string.rep("0", 40) .. "1.50"), 1.5)
+end
+
+-- One that stays silent must not make those behind it dearer.
+function cases.connections_that_come_and_go()
+	local expelled = {}
+	local door = admission.new { name = "test", most_unheard = 2, close = function(id) expelled[#expelled + 1] = id end }
+	assert(door:enter(0, "10.0.0.1:1"))
+	for id = 1, 300000 do
+		assert(door:enter(id, "10.0.0.2:1"))
+		if id % 3 == 0 then
+			door:heard(id)
+			door:leave(id)
+		end
+	end
+	check.equal(#expelled, 200000 - 1)
+	check.equal({ expelled[1], expelled[2], expelled[3] }, { 1, 2, 4 })
+	assert(door:from(0) and door:from(299999))
+end
+
+check.run(cases)
