@@ -144,7 +144,7 @@ fn modules_in_c_and_in_cpp_are_compiled_against_our_headers() {
 
 /// A test that listens on ports of the loopback.
 fn run_with_ports(name: &str) {
-    let ports = [(); 4].map(|()| free_port().to_string());
+    let ports = [(); 6].map(|()| free_port().to_string());
     run("lua", name, &format!("ports = {:?}", ports.join(" ")));
 }
 

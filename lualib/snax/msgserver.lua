@@ -11,7 +11,7 @@
 ---     answer         content, 1 (or 0 and no content: the handler failed), session
 ---
 --- A session that the user repeats after a reconnect gets the answer that was given already, as long as
---- it is among the last `expired_number` answers.
+--- it is among the last `expired_number` answers. One user has eight connections at most: the oldest one gives way.
 ---
 ---     msgserver.start {
 ---         login_handler(uid, secret) -> subid, logout_handler(uid, subid), kick_handler(uid, subid),
@@ -36,15 +36,22 @@ skynet.register_protocol {
 	id = skynet.PTYPE_CLIENT,
 }
 
--- username -> { name, secret, version = index of its last connection, fd, ip, replies, answered }
+-- username -> { name, secret, version = index of its last connection, fd, ip, fds = list of all its connections, the last one
+-- at the end, replies, answered = answers so far, oldest = number of the oldest one that is kept, order = number -> session }
 -- replies: session -> { fd = where the answer goes, nil once it went; packet, nil while it is made;
--- version = of the connection that asked, nil while the first one waits; number = order of answers }
+-- version = of the connection that asked, nil while the first one waits; number = of the answer }
 local users = {}
 local newcomers = {}   -- fd -> address, until the first packet has come
 local since = {}       -- fd of a newcomer -> when it came
 local HANDSHAKE <const> = 60 -- seconds that newcomers have, unless the config key msgserver_handshake says otherwise
 local HELLO <const> = 4096   -- bytes of the first packet
 local connections = {} -- fd -> user
+-- What one user may take: connections at a time, the older ones of which are mostly lost ones; and requests of one
+-- connection that are not answered yet, before nothing more is read from it.
+local CONNECTIONS <const>, REQUESTS <const> = 8, 1024
+local LONGEST <const> = 0xffff -- bytes of a packet
+local in_work = {}     -- fd -> requests that are not answered yet
+local paused = {}      -- fd -> true
 
 --- The parts of a user name. Raises when it is none. Does not yield.
 ---@return string uid, string subid, string server
@@ -60,14 +67,32 @@ function msgserver.username(uid, subid, server)
 	return string.format("%s@%s#%s", encode(uid), encode(server), encode(tostring(subid)))
 end
 
---- Forgets a user, and closes its connection. Does not yield.
+local function forget_connection(fd)
+	local user = connections[fd]
+	connections[fd], in_work[fd], paused[fd] = nil, nil, nil
+	for place, one in ipairs(user.fds) do
+		if one == fd then
+			table.remove(user.fds, place)
+			break
+		end
+	end
+	if user.fd == fd then
+		user.fd = nil
+	end
+end
+
+local function close_connection(fd)
+	forget_connection(fd)
+	gateserver.closeclient(fd)
+end
+
+--- Forgets a user, and closes all of its connections. Does not yield.
 ---@param username string
 function msgserver.logout(username)
 	local user = users[username]
 	users[username] = nil
-	if user and user.fd and connections[user.fd] then
-		connections[user.fd] = nil
-		gateserver.closeclient(user.fd)
+	while user and user.fds[1] do
+		close_connection(user.fds[1])
 	end
 end
 
@@ -81,6 +106,9 @@ function msgserver.login(username, secret)
 		secret = secret,
 		version = 0,
 		answered = 0,
+		oldest = 0,
+		fds = {},
+		order = {},
 		replies = {},
 	}
 end
@@ -108,8 +136,12 @@ local function authenticate(fd, address, text)
 	elseif crypt.hmac_hash(user.secret, name .. ":" .. index) ~= hmac then
 		return "401 Unauthorized"
 	end
+	if #user.fds >= CONNECTIONS then
+		close_connection(user.fds[1])
+	end
 	user.version, user.fd, user.ip = version, fd, address
-	connections[fd] = user
+	table.insert(user.fds, fd)
+	connections[fd], in_work[fd] = user, 0
 end
 
 -- Closes newcomers that do not say who they are.
@@ -156,28 +188,29 @@ local function welcome(fd, address, text)
 	end
 end
 
--- Forgets answers that are too old to be asked for again, and counts the others from 0 again.
+-- Forgets the older half of the answers when there are twice as many as may be asked for again.
 local function forget_old_replies(user, keep)
-	if user.answered < keep * 2 then
+	if user.answered - user.oldest < keep * 2 then
 		return
 	end
-	local newest = 0
-	for session, reply in pairs(user.replies) do
-		if not reply.fd then
-			if reply.number < keep then
-				user.replies[session] = nil
-			else
-				reply.number = reply.number - keep
-				newest = math.max(newest, reply.number)
-			end
+	for number = user.oldest, user.oldest + keep - 1 do
+		local session = user.order[number]
+		local reply = user.replies[session]
+		user.order[number] = nil
+		if reply and not reply.fd and reply.number == number then
+			user.replies[session] = nil
 		end
 	end
-	user.answered = newest + 1
+	user.oldest = user.oldest + keep
 end
 
 -- Has the handler make the answer. Yields; the connection may change meanwhile.
 local function make_reply(user, reply, session, content, handle)
 	local ok, result = pcall(handle, user.name, content)
+	local size = ok and #(result or "") or 0
+	if size > LONGEST - 5 then
+		ok, result = false, string.format("msgserver: an answer of %d bytes: a packet has %d at most", size, LONGEST - 5)
+	end
 	if ok then
 		result = (result or "") .. string.pack(">BI4", 1, session)
 	else
@@ -211,12 +244,33 @@ local function serve(fd, packet, handle, keep)
 	if not reply.packet then
 		return -- goes to the new connection when it is made
 	end
+	user.order[user.answered] = session
 	user.answered = user.answered + 1
 	if connections[reply.fd] then
 		socketdriver.send(reply.fd, reply.packet)
 	end
 	reply.fd = nil
 	forget_old_replies(user, keep)
+end
+
+-- Runs a request. A client that asks faster than it is answered is not read from for a while: its requests wait in its own
+-- system, and not here. Yields.
+---@return boolean ok, any problem
+local function take_request(fd, text, handle, keep)
+	in_work[fd] = in_work[fd] + 1
+	if in_work[fd] >= REQUESTS and not paused[fd] then
+		paused[fd] = true
+		socketdriver.pause(fd)
+	end
+	local ok, problem = pcall(serve, fd, text, handle, keep)
+	if in_work[fd] then -- the connection is still there
+		in_work[fd] = in_work[fd] - 1
+		if paused[fd] and in_work[fd] < REQUESTS // 2 then
+			paused[fd] = nil
+			socketdriver.start(fd)
+		end
+	end
+	return ok, problem
 end
 
 --- Makes this service a message server.
@@ -259,11 +313,7 @@ function msgserver.start(conf)
 			conf.disconnect_handler(user.name)
 		end
 		if connections[fd] then -- the handler may have logged the user out
-			connections[fd] = nil
-			if user.fd == fd then
-				user.fd = nil
-			end
-			gateserver.closeclient(fd)
+			close_connection(fd)
 		end
 	end
 
@@ -279,7 +329,7 @@ function msgserver.start(conf)
 		if not connections[fd] then
 			return -- refused, or logged out; the rest of what it had sent
 		end
-		local ok, problem = pcall(serve, fd, text, handle, keep)
+		local ok, problem = take_request(fd, text, handle, keep)
 		if not ok then
 			skynet.error(string.format("Invalid package %s : %s", printable(problem), printable(text)))
 			if connections[fd] then

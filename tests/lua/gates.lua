@@ -157,32 +157,36 @@ local function hello(username, index, secret)
 	return packet(text .. ":" .. crypt.base64encode(crypt.hmac_hash(secret or SECRET, text)))
 end
 
-function cases.users_get_their_answers_also_after_a_reconnect()
+-- A message server with one user. Returns it, the name of the user, a function that connects with a first packet, and what
+-- the log-in has answered.
+local function message_server(port)
 	local server = skynet.newservice "message_server"
-	local port = check.port(1)
 	skynet.call(server, "lua", "open", { address = "127.0.0.1", port = port, servername = "sample" })
 	local subid = skynet.call(server, "lua", "login", "user", SECRET)
 	local username = string.format("%s@%s#%s", crypt.base64encode "user", crypt.base64encode "sample",
 		crypt.base64encode(tostring(subid)))
-
-	local function connect(first)
+	return server, username, function(first)
 		local fd = socket.open("127.0.0.1", port)
 		socket.write(fd, first)
 		return fd, read_packet(fd)
-	end
+	end, subid
+end
+
+local function ask(fd, text, session)
+	socket.write(fd, packet(text .. string.pack(">I4", session)))
+	local answer = read_packet(fd)
+	local ok, answered = string.unpack(">BI4", answer, -5)
+	return string.sub(answer, 1, -6), ok, answered
+end
+
+function cases.users_get_their_answers_also_after_a_reconnect()
+	local server, username, connect, subid = message_server(check.port(1))
 	local function refused(first, code)
 		local fd, answer = connect(first)
 		check.equal(string.sub(answer, 1, 3), code)
 		check.equal(socket.read(fd), false)
 		socket.close(fd)
 	end
-	local function ask(fd, text, session)
-		socket.write(fd, packet(text .. string.pack(">I4", session)))
-		local answer = read_packet(fd)
-		local ok, answered = string.unpack(">BI4", answer, -5)
-		return string.sub(answer, 1, -6), ok, answered
-	end
-
 	local fd, answer = connect(hello(username, 1))
 	check.equal(answer, "200 OK")
 	check.equal({ ask(fd, "count", 5) }, { "1", 1, 5 })
@@ -202,6 +206,66 @@ function cases.users_get_their_answers_also_after_a_reconnect()
 	check.equal(socket.read(fd), false)
 	refused(hello(username, 9), "404")
 	socket.close(fd)
+end
+
+-- The C core's layer lets all but the last connection go on.
+if skynet.call_timeout then
+	function cases.a_user_who_is_sent_away_has_no_connection_left()
+		local server, username, connect, subid = message_server(check.port(4))
+		local fds = {}
+		for index = 1, 10 do
+			local answer
+			fds[index], answer = connect(hello(username, index))
+			check.equal(answer, "200 OK")
+		end
+		check.equal(socket.read(fds[1]), false, "a user has eight connections")
+		check.equal(socket.read(fds[2]), false)
+		check.equal({ ask(fds[3], "count", 1) }, { "1", 1, 1 })
+		skynet.call(server, "lua", "kick", "user", subid)
+		for index = 3, 10 do
+			socket.write(fds[index], packet("count" .. string.pack(">I4", 2)))
+			check.equal(socket.read(fds[index]), false)
+		end
+		for _, fd in ipairs(fds) do
+			socket.close(fd)
+		end
+	end
+
+	function cases.a_user_who_asks_faster_than_he_is_answered_is_read_more_slowly()
+		local count <const>, padding <const> = 20000, string.rep("x", 100)
+		local _, username, connect = message_server(check.port(5))
+		local fd = connect(hello(username, 1))
+		local requests = {}
+		for session = 1, count do
+			requests[session] = packet("wait" .. padding .. string.pack(">I4", session))
+		end
+		socket.write(fd, table.concat(requests))
+		local other = connect(hello(username, 2))
+		local answered, rounds = 0, 0
+		while answered < count do
+			local woken = math.tointeger(tonumber((ask(other, "go", count + rounds + 1))))
+			assert(woken < count // 2, "all at once")
+			for _ = 1, woken do
+				check.equal(#read_packet(fd), 5)
+			end
+			answered, rounds = answered + woken, rounds + 1
+			skynet.sleep(1)
+		end
+		socket.close(fd)
+		socket.close(other)
+	end
+
+	function cases.an_answer_that_is_no_packet_has_failed()
+		local _, username, connect = message_server(check.port(6))
+		local fd = connect(hello(username, 1))
+		local text = "echo" .. string.rep("x", 65526)
+		check.equal({ ask(fd, text, 1) }, { text, 1, 1 })
+		check.equal({ ask(fd, text .. "x", 2) }, { "", 0, 2 })
+		for session = 3, 1000 do
+			check.equal({ ask(fd, "echo", session) }, { "echo", 1, session })
+		end
+		socket.close(fd)
+	end
 end
 
 ---------------------------------------------------------------- loginserver

@@ -1,7 +1,9 @@
 -- A message server whose only user counts.
+local skynet = require "skynet"
 local msgserver = require "snax.msgserver"
 
 local count, servername = 0, nil
+local waiting = {}
 local handler = {}
 
 function handler.register_handler(name)
@@ -23,6 +25,19 @@ function handler.request_handler(username, text)
 	assert(msgserver.userid(username) == "user" and msgserver.ip(username))
 	if text == "fail" then
 		error "as asked"
+	elseif string.sub(text, 1, 4) == "wait" then
+		waiting[#waiting + 1] = coroutine.running()
+		skynet.wait()
+		return ""
+	elseif text == "go" then
+		local tasks = waiting
+		waiting = {}
+		for _, task in ipairs(tasks) do
+			skynet.wakeup(task)
+		end
+		return tostring(#tasks)
+	elseif string.sub(text, 1, 4) == "echo" then
+		return text
 	end
 	count = count + 1
 	return tostring(count)
