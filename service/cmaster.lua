@@ -20,6 +20,8 @@ local admission = require "skynet.internal.admission"
 local printable = require "skynet.internal.printable"
 
 local CLIENTS <const>, HANDSHAKE <const> = 512, 30 -- connections, and the seconds until they have to join
+-- Bytes that wait for a slave which does not read: what one of them tells, all the others are told.
+local OUTPUT <const> = 16 * 1024 * 1024
 
 local slaves = {} -- id -> { fd = nil while it is gone, address }
 local names = {}  -- name -> handle
@@ -45,6 +47,7 @@ local function welcome(fd)
 	local kind, id, address = packet.read(fd)
 	assert(kind == "H", "Invalid handshake type " .. tostring(kind))
 	assert(math.type(id) == "integer" and id >= 1 and id <= 255, "Invalid slave id " .. tostring(id))
+	assert(type(address) == "string" and not string.find(address, "%c"), "Invalid slave address")
 	local known = slaves[id]
 	if known and known.fd then
 		error(string.format("Slave %d already register on %s", id, known.address), 0)
@@ -102,6 +105,7 @@ skynet.start(function()
 		end
 		skynet.error("connect from " .. peer .. " " .. fd)
 		socket.start(fd)
+		socket.write_limit(fd, OUTPUT)
 		local ok, result = pcall(welcome, fd)
 		if ok then
 			door:heard(fd)

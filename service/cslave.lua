@@ -19,6 +19,7 @@ local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node 
 local STRANGERS <const> = 256 -- connections that have not said so yet
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 1000 -- 1/100 s between attempts
 local PEER_ATTEMPTS <const> = 12    -- a node that the master has not given up, and that does not listen
+local TELL_AGAIN <const> = 50       -- 1/100 s until services are told of further nodes that are lost
 local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the other nodes
 
 local master_address = skynet.getenv "master"
@@ -84,7 +85,10 @@ end
 
 local function try_to_connect(peer)
 	peer.state = "connecting"
-	local fd, problem = socket.open(peer.address)
+	local called, fd, problem = pcall(socket.open, peer.address)
+	if not called then -- it is no address
+		fd, problem = nil, fd
+	end
 	if peer.state ~= "connecting" then -- it has connected to us meanwhile
 		if fd then
 			socket.close(fd)
@@ -95,7 +99,7 @@ local function try_to_connect(peer)
 		return false, problem
 	end
 	socketdriver.nodelay(fd)
-	skynet.error(string.format("Connect to harbor %d (fd=%d), %s", peer.id, fd, peer.address))
+	skynet.error(string.format("Connect to harbor %d (fd=%d), %s", peer.id, fd, printable(peer.address)))
 	hand_over(peer, "S", fd)
 	return true
 end
@@ -104,12 +108,12 @@ local function connect(peer)
 	if peer.state ~= "down" or not peer.address then
 		return
 	end
-	local ok = try_to_connect(peer)
-	if ok then
+	local address = peer.address
+	if try_to_connect(peer) then
 		return
 	end
-	skynet.error("Can't connect to " .. peer.address)
-	local pause, address = FIRST_PAUSE, peer.address
+	skynet.error("Can't connect to " .. printable(address))
+	local pause = FIRST_PAUSE
 	for _ = 2, PEER_ATTEMPTS do
 		skynet.sleep(pause)
 		pause = math.min(pause * 2, LONGEST_PAUSE)
@@ -117,28 +121,45 @@ local function connect(peer)
 			return
 		end
 	end
-	skynet.error(string.format("Harbor %d does not listen at %s any more", peer.id, peer.address))
+	skynet.error(string.format("Harbor %d does not listen at %s any more", peer.id, printable(address)))
 end
 
--- Requests that are on their way to the lost node are answered by nobody: lets them fail.
-local function tell_services(id)
-	local its_names = {}
-	for name, handle in pairs(names) do
-		if handle >> 24 == id then
-			its_names[name] = true
+local lost_ids -- id -> true: nodes of which the services have not been told yet; nil: nobody is about to tell them
+
+local function tell_services()
+	repeat
+		local ids, their_names = lost_ids, {}
+		lost_ids = {}
+		for name, handle in pairs(names) do
+			if ids[handle >> 24] then
+				their_names[name] = true
+			end
 		end
-	end
-	for address, command_line in pairs(skynet.call(".launcher", "lua", "LIST")) do
-		if string.find(command_line, "^snlua ") then
-			skynet.send(address, "debug", "LOST", id, its_names)
+		for address, command_line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+			if string.find(command_line, "^snlua ") then
+				skynet.send(address, "debug", "LOST", ids, their_names)
+			end
 		end
+		skynet.sleep(TELL_AGAIN)
+	until not next(lost_ids)
+	lost_ids = nil
+end
+
+-- Requests that are on their way to the lost node are answered by nobody: lets them fail. A message to every service is dear,
+-- and anybody may connect as some node and leave again, so it is not done for each.
+local function tell_of_lost(id)
+	if lost_ids then
+		lost_ids[id] = true
+	else
+		lost_ids = { [id] = true }
+		skynet.fork(tell_services)
 	end
 end
 
 -- The harbor service has lost the connection.
 local function lost(peer)
 	peer.state, peer.fd = "down", nil
-	skynet.fork(tell_services, peer.id)
+	tell_of_lost(peer.id)
 	local responses = peer.on_down
 	peer.on_down = {}
 	answer_all(responses)

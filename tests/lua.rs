@@ -172,6 +172,9 @@ fn global_names_may_be_used_by_who_is_told_them() {
     );
     let lines = output.matches("Invalid global name").count();
     assert!(lines < 100, "{lines} lines:\n{output}");
+    if node::ours() {
+        assert!(!output.contains("\n[:00000001] FORGED"), "{output}");
+    }
 }
 
 #[test]

@@ -73,4 +73,93 @@ function cases.names_that_are_too_long_fill_no_log()
 	check.equal(harbor.queryname "A NAME THAT IS TOO LONG 1000", PEER << 24 | 1000)
 end
 
+local function join_as(id, address)
+	local fd = assert(socket.open(skynet.getenv "master"))
+	socket.write(fd, packet("H", id, address))
+	return fd
+end
+
+-- Addresses of strangers: none of them writes lines into the log (the test looks there), and none keeps out the node that
+-- has the same id later.
+function cases.a_node_that_was_not_one_does_not_keep_the_next_one_out()
+	if not skynet.call_timeout then
+		return -- the C core's Lua layer believes all of them
+	end
+	local id <const> = 3
+	for _, address in ipairs { false, 5, { "127.0.0.1" }, "x\n[:00000001] FORGED: 1\27[31m:1" } do
+		local fd = join_as(id, address)
+		check.equal(socket.read(fd), false, "an address that is none")
+		socket.close(fd)
+	end
+	local fd = join_as(id, "no address")
+	check.equal(string.byte((assert(socket.read(fd, 1)))) > 0, true)
+	skynet.sleep(10)
+	socket.close(fd)
+	local listener, address, port = socket.listen("127.0.0.1", 0)
+	local reached
+	socket.start(listener, function(connection)
+		socket.start(connection)
+		reached = socket.read(connection, 1)
+		socket.close(connection)
+	end)
+	repeat -- the master may not have seen yet that the other one is gone
+		fd = join_as(id, address .. ":" .. port)
+		local answered = socket.read(fd, 1)
+		if not answered then
+			socket.close(fd)
+		end
+	until answered
+	repeat skynet.sleep(1) until reached
+	check.equal(reached, string.char(ME))
+	socket.close(fd)
+	socket.close(listener)
+end
+
+-- What one node tells, the master tells all others.
+function cases.a_node_that_does_not_read_costs_no_more_than_its_share()
+	if not skynet.call_timeout then
+		return
+	end
+	local deaf = join_as(4, "127.0.0.1:1")
+	socket.pause(deaf)
+	local to_master = join_as(5, "127.0.0.1:1")
+	local gone = false
+	skynet.fork(function()
+		repeat
+			local size = string.byte((socket.read(to_master, 1)))
+			local kind, id = skynet.unpack(socket.read(to_master, size))
+			gone = gone or kind == "D" and id == 4
+		until gone
+		repeat until not socket.read(to_master)
+	end)
+	local names = {}
+	for number = 1, 1000 do
+		names[number] = packet("R", string.rep("x", 200) .. number, 5 << 24 | number)
+	end
+	names = table.concat(names)
+	local function waits() -- to be sent by us, and for the deaf one by the master
+		local ours, others = 0, 0
+		for _, info in ipairs(socket.netstat()) do
+			if info.id == to_master then
+				ours = info.wbuffer or 0
+			else
+				others = math.max(others, info.wbuffer or 0)
+			end
+		end
+		return ours, others
+	end
+	local sent, ours, others = 0, 0, 0
+	repeat
+		if ours == 0 then
+			socket.write(to_master, names)
+			sent = sent + #names
+		end
+		ours, others = waits()
+		assert(sent < 200 * 1024 * 1024 and others < 20 * 1024 * 1024)
+		skynet.sleep(1)
+	until gone
+	socket.close(deaf)
+	socket.close(to_master)
+end
+
 check.run(cases)

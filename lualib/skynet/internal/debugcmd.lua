@@ -83,11 +83,11 @@ return function(skynet, export, describe)
 		skynet.term(service)
 	end
 
-	--- A node of the network of harbors is gone: calls to its services fail. `names` are global names there.
-	function C.LOST(harbor, names)
+	--- Nodes of the network of harbors are gone (id -> true): calls to their services fail. `names` are global names there.
+	function C.LOST(harbors, names)
 		skynet.ignoreret()
 		require "skynet.internal.kernel".fail_calls(function(address)
-			return names[address] or math.type(address) == "integer" and address >> 24 == harbor
+			return names[address] or math.type(address) == "integer" and harbors[address >> 24]
 		end)
 	end
 
