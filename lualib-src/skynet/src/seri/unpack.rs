@@ -18,6 +18,8 @@ use super::{NIL, SHORT, view};
 
 /// Free places on Lua's stack that a table needs (LUA_MINSTACK).
 const STACK: c_int = 20;
+/// Tables within tables that get the room that their length asks for.
+const DEEP: u32 = 4;
 /// Tables within tables, at most. The packer stops at 33; more of them could only exhaust the C stack.
 const MAX_DEPTH: u32 = 1000;
 
@@ -179,8 +181,14 @@ unsafe fn table<'a>(
             luaL_error(state, c"unserialize can't unpack too depth table".as_ptr());
         }
         luaL_checkstack(state, STACK, ptr::null());
-        // Each value takes a byte at least, whatever the length says.
-        let believed = usize::try_from(length).unwrap_or(0).min(reader.left());
+        // Each value takes a byte at least, whatever the length says. Those of tables within tables share the bytes that
+        // are left: room for all of them in each of a thousand would be a thousand times what has come.
+        let share = if depth > DEEP {
+            reader.left() / depth as usize
+        } else {
+            reader.left()
+        };
+        let believed = usize::try_from(length).unwrap_or(0).min(share);
         let new = maker.table(state, believed as c_int, reader.pairs_ahead(length));
         let mut index = 0;
         while index < lua_Integer::from(length) {
