@@ -120,6 +120,18 @@ function cases.slots_of_a_redis_cluster_are_few()
 	wait_until_left()
 end
 
+-- The test of the log counts the lines.
+function cases.answers_that_nobody_asked_for_fill_no_log()
+	local port, wait_until_left = server(string.rep("9 stray\n", 20000) .. "1 yes\n")
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port, response = function(sock)
+		local session, text = string.match(sock:readline("\n", 100), "^(%d+) (.*)$")
+		return math.tointeger(tonumber(session)), true, text
+	end }
+	check.equal(channel:request("?", 1), "yes")
+	channel:close()
+	wait_until_left()
+end
+
 local function mysql_lies(text, bytes, options)
 	local port, wait_until_left = server(bytes, nil, false)
 	options = options or {}
