@@ -115,7 +115,31 @@ function M.read_chunk(source, limit)
 	return source:take(2) == "\r\n" and data or nil
 end
 
---- Reads the fields behind the last chunk. Yields.
+-- What says how a message is framed, routed, modified or understood, and who has sent it, has to stand in the header (RFC 9110
+-- §6.5.1): a proxy between us looks for it there alone. So has what such a proxy says of the client.
+local header_only <const> = {
+	["transfer-encoding"] = true, te = true, trailer = true, host = true, connection = true, upgrade = true, via = true,
+	authorization = true, cookie = true, ["set-cookie"] = true, origin = true, referer = true, ["user-agent"] = true,
+	expect = true, ["max-forwards"] = true, range = true, ["cache-control"] = true, pragma = true, age = true,
+	location = true, ["retry-after"] = true, vary = true, ["www-authenticate"] = true, forwarded = true, ["x-real-ip"] = true,
+	["keep-alive"] = true,
+}
+local header_only_prefixes <const> = { "^content%-", "^x%-forwarded", "^proxy%-", "^sec%-", "^if%-" }
+
+-- Whether a trailer may say this in the place of the header.
+local function may_come_late(name)
+	if header_only[name] then
+		return false
+	end
+	for _, prefix in ipairs(header_only_prefixes) do
+		if find(name, prefix) then
+			return false
+		end
+	end
+	return true
+end
+
+--- Reads the fields behind the last chunk, as far as they may stand there. Yields.
 ---@param source table
 ---@param header table receives them
 ---@param limits { header: integer, fields: integer }
@@ -129,9 +153,8 @@ function M.read_trailer(source, header, limits)
 	if not trailer then
 		return nil
 	end
-	-- It does not change how the message is understood (RFC 9110 §6.5.1), nor what its header says.
 	for name, value in pairs(trailer) do
-		if name ~= "content-length" and name ~= "transfer-encoding" and header[name] == nil then
+		if header[name] == nil and may_come_late(name) then
 			header[name] = value
 		end
 	end

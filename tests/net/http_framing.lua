@@ -378,6 +378,13 @@ function cases.what_is_only_unusual_is_served()
 	check.equal(#answer, 7 + 900)
 end
 
+function cases.a_trailer_says_nothing_that_belongs_into_the_header()
+	check.equal(codes("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n"
+		.. "Authorization: a\r\nCookie: a\r\nX-Real-IP: a\r\nX-Forwarded-For: a\r\nContent-Type: a\r\nHost: y\r\n\r\n"), { 200 })
+	check.equal(handled[#handled].header,
+		{ host = "x", connection = "close", ["transfer-encoding"] = "chunked", ["x-sum"] = "1" })
+end
+
 function cases.a_body_that_is_expected_is_asked_for()
 	local id = assert(socket.open(our_server()))
 	socket.write(id, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n")
