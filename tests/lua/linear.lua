@@ -4,6 +4,7 @@ local admission = require "skynet.internal.admission"
 local crypt = require "skynet.crypt"
 local fields = require "http.fields"
 local foreign = require "skynet.internal.foreign"
+local message = require "skynet.dns.message"
 local msgserver = require "snax.msgserver"
 local numbers = require "skynet.db.mysql.numbers"
 local url = require "http.url"
@@ -58,6 +59,28 @@ function cases.numbers_of_databases()
 	check.equal(numbers.of_decimal(zeros), zeros)
 	check.equal(numbers.of_decimal(zeros .. "1.0x"), zeros .. "1.0x")
 	check.equal(numbers.of_decimal(string.rep("0", 40) .. "1.50"), 1.5)
+end
+
+function cases.answers_of_name_servers()
+	local function answer(name, ...)
+		return string.pack(">HHHHHH", 1, 0x8180, 1, select("#", ...), 0, 0) .. name .. string.pack(">HH", 1, 1) .. table.concat { ... }
+	end
+	local function alias(from, to)
+		return from .. string.pack(">HHI4s2", 5, 1, 60, to)
+	end
+	local function name(number)
+		return string.pack("s1", tostring(number)) .. "\0"
+	end
+	local label = string.pack("s1", string.rep("x", 63))
+	check.raises("malformed name", message.answer, answer(string.rep(label, 4) .. "\0"))
+	check.raises("malformed name", message.answer, answer("\x7f" .. string.rep("x", 127) .. "\0"))
+	check.equal(message.answer(answer(string.rep(label, 3) .. "\0")).code, 0)
+	local chain = {}
+	for number = 1, 30000 do
+		chain[number] = alias(name(30000 - number), name(30001 - number))
+	end
+	local bytes = string.pack(">HHHHHH", 1, 0x8180, 1, #chain, 0, 0) .. name(0) .. string.pack(">HH", 1, 1) .. table.concat(chain)
+	check.equal({ message.addresses(message.answer(bytes)) }, { nil, 60, "16" })
 end
 
 -- One that stays silent must not make those behind it dearer.

@@ -7,7 +7,9 @@ local INTERNET <const> = 1
 local RESPONSE <const>, TRUNCATED <const>, RECURSION_DESIRED <const> = 0x8000, 0x0200, 0x0100
 local HEADER <const>, QUESTION_END <const>, RECORD <const> = ">HHHHHH", ">HH", ">HHI4s2"
 -- A name has at most 255 bytes, so this many labels; more pointers than that are a loop.
-local MAX_STEPS <const> = 128
+local MAX_STEPS <const>, MAX_NAME <const>, MAX_LABEL <const> = 128, 255, 63
+-- Aliases that lead from one to the next within an answer.
+local MAX_ALIASES <const> = 16
 
 --- A question for the addresses of a name. Does not yield.
 ---@param id integer 16 bits
@@ -25,7 +27,7 @@ end
 
 -- Reads the name at `position`; returns it and the position after it.
 local function read_name(bytes, position)
-	local labels, after = {}, nil
+	local labels, after, length = {}, nil, 1
 	for _ = 1, MAX_STEPS do
 		local size = string.unpack("B", bytes, position)
 		if size & 0xc0 == 0xc0 then -- the rest stands at an offset from the start
@@ -34,6 +36,10 @@ local function read_name(bytes, position)
 		elseif size == 0 then
 			return table.concat(labels, "."), after or position + 1
 		else
+			length = length + size + 1
+			if size > MAX_LABEL or length > MAX_NAME then
+				break
+			end
 			labels[#labels + 1], position = string.unpack("s1", bytes, position)
 		end
 	end
@@ -59,6 +65,13 @@ local function read_record(bytes, position)
 		data = string.lower((read_name(bytes, after - #data)))
 	end
 	return { name = string.lower(name), kind = kind, ttl = ttl, data = data }, after
+end
+
+--- The id of an answer: what is cheap to know of it. Does not yield.
+---@param bytes string
+---@return integer? id nil when it is too short to be one
+function M.id(bytes)
+	return #bytes >= 12 and string.unpack(">H", bytes) or nil
 end
 
 --- Reads an answer. Raises when the bytes are not one. Does not yield.
@@ -96,7 +109,7 @@ function M.addresses(answer)
 		return record.data
 	end
 	local is_meant, name = { [answer.name] = true }, answer.name
-	repeat
+	for _ = 1, MAX_ALIASES do
 		local former = name
 		for _, record in ipairs(answer.records) do
 			if record.kind == M.CNAME and record.name == name and not is_meant[record.data] then
@@ -105,7 +118,10 @@ function M.addresses(answer)
 				break
 			end
 		end
-	until name == former
+		if name == former then
+			break
+		end
+	end
 	local list = {}
 	for _, record in ipairs(answer.records) do
 		if record.kind == answer.kind and is_meant[record.name] then

@@ -28,15 +28,17 @@ end
 
 -- The query that bytes answer, and the answer.
 local function query_of(bytes)
+	local id = message.id(bytes)
+	if id and not pending[id] then -- too late, or a guess
+		return
+	end
 	local ok, answer = pcall(message.answer, bytes)
 	if not ok then
 		skynet.error("Recv an invalid package when dns query")
 		return
 	end
-	local query = pending[answer.id]
-	if query == nil then -- too late
-		return
-	elseif query.name ~= answer.name or query.kind ~= answer.kind then
+	local query = pending[id]
+	if query.name ~= answer.name or query.kind ~= answer.kind then
 		skynet.error("Recv an invalid name when dns query")
 		return
 	end
