@@ -147,7 +147,7 @@ end
 
 local function read_lines(connection)
 	local parts = { size = 0 }
-	while true do
+	while not connection.ended do
 		local bytes = socket.read(connection.fd)
 		if not bytes then
 			break

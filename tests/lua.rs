@@ -145,9 +145,9 @@ fn modules_in_c_and_in_cpp_are_compiled_against_our_headers() {
 }
 
 /// A test that listens on ports of the loopback.
-fn run_with_ports(name: &str) {
+fn run_with_ports(name: &str) -> String {
     let ports = [(); 6].map(|()| free_port().to_string());
-    run("lua", name, &format!("ports = {:?}", ports.join(" ")));
+    run("lua", name, &format!("ports = {:?}", ports.join(" ")))
 }
 
 #[cfg(target_os = "linux")]
@@ -181,7 +181,8 @@ fn global_names_may_be_used_by_who_is_told_them() {
 
 #[test]
 fn debug_console_runs_commands_and_asks_for_the_password() {
-    run_with_ports("console");
+    let output = run_with_ports("console");
+    assert!(!output.contains("another task waits"), "{output}");
 }
 
 #[test]

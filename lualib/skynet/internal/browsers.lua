@@ -14,8 +14,7 @@ local LOCAL <const> = { ["localhost."] = true }
 
 -- The name in "name:port", "[address]:port", without the port.
 local function name_of(host)
-	local name = string.match(host, "^(%b[])") or string.match(host, "^([^:]*)")
-	return string.lower(name)
+	return string.match(host, "^(%b[]):%d*$") or string.lower(string.match(host, "^([^%[:][^:]*)") or host)
 end
 
 local function is_address(name)
