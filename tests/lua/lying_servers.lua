@@ -5,6 +5,8 @@ local redis = require "skynet.db.redis"
 local rediscluster = require "skynet.db.redis.cluster"
 local mysql = require "skynet.db.mysql"
 local mongo = require "skynet.db.mongo"
+local mongo_auth = require "skynet.db.mongo.auth"
+local crypt = require "skynet.crypt"
 local socketchannel = require "skynet.socketchannel"
 local check = require "check"
 
@@ -206,6 +208,22 @@ function cases.mongo_messages_have_a_limit()
 	local port, wait_until_left = server(string.pack("<i4", 2000) .. "xxxx")
 	expect("more than 1000 ", mongo.client, { host = "127.0.0.1", port = port, max_message_size = 1000 })
 	wait_until_left()
+end
+
+function cases.mongo_asks_for_no_hours_of_work()
+	local asked
+	local database = {
+		runCommand = function(_, command, _, _, _, _, _, _, payload)
+			asked = command
+			local nonce = string.match(crypt.base64decode(payload), "r=(.*)$")
+			local salt = crypt.base64encode "salt"
+			return { ok = 1, payload = crypt.base64encode(string.format("r=%sx,s=%s,i=%d", nonce, salt, 1 << 40)) }
+		end,
+	}
+	for _, method in ipairs { "scram_sha1", "scram_sha256" } do
+		check.equal({ mongo_auth(database, "user", "password", method) }, { false, "Server returned too many iterations." })
+	end
+	check.equal(asked, "saslStart")
 end
 
 function cases.lines_of_a_channel_have_the_limit_that_is_asked_for()
