@@ -9,7 +9,7 @@ use tools::peer::program;
 use tools::{root, run};
 
 /// Attacks whose cost does not depend on how much of the machine is free.
-const ATTACKS: &str = "zeros noise lengths drip silence crowd resets";
+const ATTACKS: &str = "zeros noise lengths drip rows silence crowd resets";
 
 fn attack(listeners: &str) {
     if std::env::var_os("SKYNET_TREE").is_some() {

@@ -164,6 +164,14 @@ def drip(strangers):
         time.sleep(pause)
 
 
+def rows(strangers):
+    """Four connections that send one request, with as many equal characters, or lengths within lengths, as it may have: cheap to
+    send, and dear for a reader that goes through every way to share them out. Listeners without one send the slow request."""
+    data = getattr(strangers.target, "rows", strangers.target.slow)
+    pump(strangers, several(strangers, 4), data, time.monotonic() + 5, total=len(data))
+    wait_for_end(strangers)
+
+
 def silence(strangers):
     """1,100 connections from one address that say nothing."""
     for _ in range(1100):
@@ -223,5 +231,5 @@ def wait_for_end(strangers):
 
 
 ATTACKS = {each.__name__: each for each in
-           (zeros, noise, lengths, drip, silence, crowd, resets, flood, deaf)}
+           (zeros, noise, lengths, drip, rows, silence, crowd, resets, flood, deaf)}
 

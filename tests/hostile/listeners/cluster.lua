@@ -9,12 +9,24 @@ local function request(session, ...)
 	return packet
 end
 
+-- The same in parts (lualib-src/skynet/src/cluster/packet.rs).
+local function large(session, text)
+	local packets = { string.pack(">s2", string.pack("<Bs1I4I4", 0x81, "@echo", session, #text)) }
+	for from = 1, #text, 0x8000 do
+		local part = string.sub(text, from, from + 0x7fff)
+		packets[#packets + 1] = string.pack(">s2", string.pack("<BI4", from + #part > #text and 3 or 2, session) .. part)
+	end
+	return table.concat(packets)
+end
+
 local M = { stays = true }
 
 M.bytes = {
 	cheapest = request(1, ""),
 	slow = request(1, string.rep("s", 500)),
 	-- A request of 4 GiB in parts begins.
+	-- Tables within tables, each of which announces the rest of the message.
+	rows = large(1, string.rep("\xfe\x22\xff\xff\xff\x7f", 900) .. string.rep("\0", 500000)),
 	huge = string.pack(">s2", "\x01" .. string.pack("<I4I4I4", 9, 1, 0xffffffff)),
 }
 

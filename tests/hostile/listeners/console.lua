@@ -8,6 +8,7 @@ local M = { stays = true }
 M.bytes = {
 	cheapest = "getenv harbor\n",
 	slow = "getenv " .. string.rep("s", 500) .. "\n",
+	rows = "GET " .. string.rep(" ", 4000) .. "\r\n\r\n",
 	huge = "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
 }
 

@@ -8,6 +8,7 @@ local M = { stays = true }
 M.bytes = {
 	cheapest = "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 	slow = "GET / HTTP/1.1\r\nHost: x\r\nX: " .. string.rep("s", 500) .. "\r\n\r\n",
+	rows = "GET" .. string.rep(" ", 15000) .. "/\r\n\r\n",
 	huge = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775807\r\n\r\nx",
 }
 

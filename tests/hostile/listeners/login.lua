@@ -11,6 +11,7 @@ local KEY <const> = crypt.base64encode(crypt.dhexchange "12345678")
 M.bytes = {
 	cheapest = KEY .. "\n",
 	slow = string.rep("s", 500) .. "\n",
+	rows = string.rep(" ", 8000) .. "\n",
 	huge = string.rep("A", 9000),
 }
 

@@ -8,6 +8,7 @@ local M = {}
 M.bytes = {
 	cheapest = "GET /nothing HTTP/1.1\r\n\r\n",
 	slow = "GET /metrics HTTP/1.1\r\nX: " .. string.rep("s", 500) .. "\r\n\r\n",
+	rows = "GET" .. string.rep(" ", 15000) .. "/\r\n\r\n",
 	huge = "GET /metrics HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nx",
 }
 

@@ -30,6 +30,7 @@ local M = { stays = true }
 M.bytes = {
 	cheapest = hello("nobody", 1),
 	slow = hello(string.rep("n", 500), 1),
+	rows = packet(string.rep("@", 4000)),
 	huge = "\xff\xff" .. "x",
 }
 

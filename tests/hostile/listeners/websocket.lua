@@ -12,6 +12,7 @@ M.bytes = {
 	hello = HELLO,
 	cheapest = "\x89\x80abcd", -- a ping
 	slow = string.sub(HELLO, 1, -3) .. "X: " .. string.rep("s", 300) .. "\r\n\r\n",
+	rows = "GET" .. string.rep(" ", 15000) .. "/\r\n\r\n",
 	huge = HELLO .. "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xffabcdx",
 }
 
