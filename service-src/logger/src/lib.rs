@@ -4,6 +4,8 @@
 //! costs one system call, a single line appears at once, and what has been taken from the mailbox is never lost: the last
 //! message of a burst writes everything, and so does the release of the service.
 
+mod text;
+
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -151,11 +153,11 @@ impl Logger {
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
             if number > 0 {
                 self.pending.push(b'\n');
-                if looks_like_a_head(line) {
+                if text::looks_like_a_head(line) {
                     self.pending.push(b'\t');
                 }
             }
-            self.pending.extend_from_slice(line);
+            text::show(&mut self.pending, line);
         }
         self.pending.push(b'\n');
         self.lines += 1;
@@ -213,14 +215,6 @@ impl Logger {
 }
 
 /// The last place to complain; `eprintln!` would panic when stderr is closed.
-/// Whether a further line of a message could be taken for a line of its own, of any service: with a text of a stranger in an
-/// error, that would be for him to write.
-fn looks_like_a_head(line: &[u8]) -> bool {
-    let stamp = |byte: &&u8| byte.is_ascii_digit() || b"/:. ".contains(byte);
-    let stamp = line.iter().take_while(stamp).count();
-    line[stamp..].starts_with(b"[:")
-}
-
 fn report(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -337,14 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_line_has_local_time_source_and_the_exact_bytes() {
+    fn a_file_line_has_local_time_and_source() {
         let (mut logger, path) = to_file("line");
         logger.start = 1_700_000_000;
-        logger.line(107, 2, b"embedded\0nul");
+        logger.line(107, 2, b"text");
         logger.line(108, 0xff, b"");
         logger.flush();
         let stamp = local_time(1_700_000_001);
-        let expected = format!("{stamp}.07 [:00000002] embedded\0nul\n{stamp}.08 [:000000ff] \n");
+        let expected = format!("{stamp}.07 [:00000002] text\n{stamp}.08 [:000000ff] \n");
         assert_eq!(std::fs::read(&path).unwrap(), expected.as_bytes());
         std::fs::remove_file(path).unwrap();
     }
