@@ -14,7 +14,7 @@
 //!
 //! Nothing is installed for a signal that has a handler already.
 //!
-//! A panic in a thread of the node ends in such a report, too ([`panic`]).
+//! A panic in a thread of the node ends in such a report, too ([`mod@panic`]).
 
 mod modules;
 mod panic;

@@ -3,7 +3,7 @@
 //! The way of an event: [`poller`] (epoll) -> [`turn`] (one turn of the I/O thread: commands, then sockets that are
 //! ready) -> [`receive`] / [`accept`] / [`connect`] -> [`event`] -> [`node`] (a message to the owner).
 //!
-//! The way of bytes to send: [`server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`gate`] (become the
+//! The way of bytes to send: [`mod@server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`gate`] (become the
 //! owner of the socket's output, or hand the block to the present owner) -> written at once, or queued ([`queue`]) until
 //! the I/O thread is told that there is room.
 //!
@@ -11,7 +11,7 @@
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
 //! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
-//! The I/O thread is whoever has the [`role`] of it: the socket thread, or a worker that has nothing else to do ([`lead`]).
+//! The I/O thread is whoever has the [`role`] of it: the socket thread, or a worker that has nothing else to do ([`mod@lead`]).
 //!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).

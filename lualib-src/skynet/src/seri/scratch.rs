@@ -121,7 +121,7 @@ impl Writer {
         })
     }
 
-    /// Where at least `more` bytes may be written; [`Writer::advance`] then counts them.
+    /// Where at least `more` bytes may be written; who has written them adds them to `len`.
     #[inline(always)]
     fn room(&mut self, more: usize) -> Result<*mut u8, OutOfMemory> {
         if self.capacity - self.len < more {
