@@ -18,6 +18,11 @@ local function open(host, port)
 	socket.start(listener, function(fd, from)
 		skynet.send(clusterd, "lua", "socket", "open", fd, from)
 	end)
+	if socket.accept_error then -- layers of others have none
+		socket.accept_error(listener, function()
+			skynet.send(clusterd, "lua", "socket", "starved")
+		end)
+	end
 	return address or host, real_port or port -- the sockets of layers before v1.6.0 do not tell
 end
 

@@ -99,7 +99,8 @@ skynet.start(function()
 	local address = skynet.getenv "standalone"
 	skynet.error("master listen socket " .. tostring(address))
 	local door = admission.new { name = "master", most = CLIENTS, handshake = HANDSHAKE, close = socket.shutdown }
-	socket.start(socket.listen(address), function(fd, peer)
+	local listener = socket.listen(address)
+	socket.start(listener, function(fd, peer)
 		if not door:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
@@ -116,4 +117,5 @@ skynet.start(function()
 		end
 		door:leave(fd)
 	end)
+	socket.accept_error(listener, function() door:starved() end)
 end)

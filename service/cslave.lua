@@ -481,6 +481,7 @@ skynet.start(function()
 			skynet.error(problem)
 		end
 	end)
+	socket.accept_error(listener, function() door:starved() end)
 	if count > 0 then
 		gather(count)
 	end

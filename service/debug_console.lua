@@ -402,4 +402,5 @@ skynet.start(function()
 			door:leave(fd)
 		end
 	end)
+	socket.accept_error(listener, function() door:starved() end)
 end)

@@ -273,6 +273,7 @@ skynet.start(function()
 	local listener, bound_address, bound_port = socket.listen(address, port)
 	skynet.error(string.format("Metrics at http://%s:%s/metrics", bound_address, bound_port))
 	socket.start(listener, serve)
+	socket.accept_error(listener, function() door:starved() end)
 	skynet.dispatch("lua", function(_, _, what)
 		-- For those who gave the port 0.
 		skynet.retpack(what == "port" and bound_port or nil)

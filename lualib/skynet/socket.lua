@@ -48,6 +48,7 @@ local M = {}
 --   limit, warn     see `limit` and `warning`
 --   failure         text of the error that ended it
 --   address, port   listen: where
+--   on_accept_error listen: see `accept_error`
 local socket_pool = setmetatable({}, {
 	__gc = function(all)
 		for id in pairs(all) do
@@ -191,6 +192,9 @@ local function on_error(id, _, text)
 		s.failure = text
 	elseif s.kind == "listen" then
 		skynet.error("socket: accept error:", text) -- such as too many files; it goes on listening
+		if s.on_accept_error then
+			s.on_accept_error(text)
+		end
 		return
 	else
 		skynet.error("socket: error on", id, text)
@@ -345,6 +349,14 @@ function M.start(id, accept)
 		return await_opening { id = id, kind = "listen", state = OPENING, callback = accept }
 	end
 	return await_opening(new_stream(id))
+end
+
+--- Calls a function each time that a connection cannot be accepted, as with too many open files. It goes on listening.
+--- Does not yield.
+---@param id integer of a listener that was started here
+---@param callback fun(problem: string)
+function M.accept_error(id, callback)
+	assert(socket_pool[id], "socket is not open in this service").on_accept_error = callback
 end
 
 ---------------------------------------------------------------- closing

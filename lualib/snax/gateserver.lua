@@ -181,6 +181,7 @@ local function socket_events(handler)
 				skynet.wakeup(listening.task)
 			else
 				skynet.error("gateserver accept error:", text)
+				door:starved()
 			end
 			return
 		end

@@ -159,7 +159,8 @@ local function run_master(conf)
 		close = socket.close_fd,
 	}
 	local turn = 0
-	socket.start(socket.listen(host, port), function(fd, address)
+	local listener = socket.listen(host, port)
+	socket.start(listener, function(fd, address)
 		if not door:enter(fd, address) then
 			return socket.close_fd(fd)
 		end
@@ -171,6 +172,7 @@ local function run_master(conf)
 		door:leave(fd)
 		socket.close_fd(fd) -- nobody has it any more
 	end)
+	socket.accept_error(listener, function() door:starved() end)
 end
 
 --- Makes this service a login server: the first one becomes the master and starts the others.

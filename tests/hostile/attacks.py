@@ -10,12 +10,16 @@ import struct
 import time
 
 CHUNK = 65536
+LATE = 30  # seconds in which who comes behind silent connections is answered
+# Listeners that give silent connections their whole time also when there are no descriptors left.
+WITHOUT_RELIEF = ("http", "httpd", "websocket", "websocket_parts", "harbor", "master")
 
 
 class Strangers:
     """Connections of attackers, from 127.66.0.0/16."""
 
-    def __init__(self, target, seconds, short):
+    def __init__(self, node, target, seconds, short):
+        self.node = node
         self.target = target
         self.seconds = seconds
         self.short = short
@@ -23,12 +27,13 @@ class Strangers:
         self.bytes = 0
         self.connections = 0
         self.refused = 0
+        self.problem = None
 
-    def connect(self, number=0):
+    def connect(self, number=0, patience=5):
         """A connection from the stranger of that number; None when it is turned away."""
         link = socket.socket()
         link.bind((f"127.66.{number // 250}.{number % 250 + 1}", 0))
-        link.settimeout(5)
+        link.settimeout(patience)
         try:
             link.connect(("127.0.0.1", self.target.port))
         except OSError:
@@ -216,6 +221,26 @@ def deaf(strangers):
     pump(strangers, greeted(strangers, 4), data, strangers.until(), read=False)
 
 
+def starved(strangers):
+    """More connections that say nothing than the node has descriptors: who comes after them is answered all the same."""
+    if strangers.target.name in WITHOUT_RELIEF:
+        return
+    with strangers.node.few_descriptors(60):
+        for _ in range(100):
+            strangers.connect(patience=0.2)
+        late = strangers.connect(patience=LATE)
+        if not late:
+            strangers.problem = "nobody gets in behind the silent connections"
+            return
+        try:
+            late.settimeout(LATE)
+            late.sendall(strangers.target.cheapest)
+            if not late.recv(1):
+                strangers.problem = "the connection behind the silent ones is closed"
+        except OSError as problem:
+            strangers.problem = f"the connection behind the silent ones: {problem}"
+
+
 def wait(seconds):
     time.sleep(seconds)
 
@@ -231,5 +256,5 @@ def wait_for_end(strangers):
 
 
 ATTACKS = {each.__name__: each for each in
-           (zeros, noise, lengths, drip, rows, silence, crowd, resets, flood, deaf)}
+           (zeros, noise, lengths, drip, rows, silence, crowd, resets, starved, flood, deaf)}
 

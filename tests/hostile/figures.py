@@ -39,7 +39,7 @@ def measure(pair, listener, name, short):
     time.sleep(0.15 if short else 1)  # the honest client has a connection before the strangers come
     before = node.memory(), node.cpu(), len(node.log)
     sampler = Sampler(node)
-    strangers = attacks.Strangers(pair.target, seconds, short)
+    strangers = attacks.Strangers(node, pair.target, seconds, short)
     try:
         attacks.ATTACKS[name](strangers)
     finally:
@@ -60,6 +60,7 @@ def measure(pair, listener, name, short):
         # The trace of an error is part of its message.
         "lines": sum(line.startswith("[:") for line in node.log[before[2]:]),
         "left": left,
+        "stranger": strangers.problem,
         "log": node.log[before[2]:],
         **asked,
     }
@@ -71,6 +72,8 @@ def problems(result):
     found = []
     if result["failed"] or not result["asked"]:
         found.append(f"the honest client: {result['failed']} of {result['asked']} failed: {result['problem']}")
+    if result["stranger"]:
+        found.append(result["stranger"])
     if result["peak"] > MOST_PEAK:
         found.append(f"memory grew by {result['peak'] / MEGABYTE:.0f} MB")
     if result["kept"] > MOST_KEPT:

@@ -1,9 +1,11 @@
 """Nodes that Python programs start: their config, their output line by line, and what they take of the machine."""
 
+import contextlib
 import itertools
 import os
 import pathlib
 import queue
+import resource
 import shutil
 import socket
 import subprocess
@@ -109,6 +111,17 @@ class Node:
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    @contextlib.contextmanager
+    def few_descriptors(self, count):
+        """The process gets no more than `count` descriptors besides those that it has, for a time."""
+        most = self.descriptors() + count
+        before = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (most, before[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, before)
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.process.pid}/task"))

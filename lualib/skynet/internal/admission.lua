@@ -16,6 +16,7 @@
 ---     door:heard(id)     -- it has shown that it speaks the protocol
 ---     door:active(id)    -- for the limit of idle time
 ---     door:leave(id)
+---     door:starved()     -- a connection could not be accepted
 ---
 --- When the listener is full, the connection goes that has been silent for longest: so those that never say anything do not
 --- keep out those that do. Nothing here yields.
@@ -23,6 +24,7 @@
 local skynet = require "skynet"
 local printable = require "skynet.internal.printable"
 
+local RELIEF_GRACE <const> = 200 -- 1/100 s that a silent connection has even when there are no descriptors left
 local LOOK <const> = 10 -- 1/100 s between two looks at the signs of all
 local LINES <const>, LINES_TIME <const> = 20, 1000 -- log lines of one listener in so many 1/100 s
 
@@ -79,7 +81,7 @@ local function new(limits)
 		idle = limits.idle and limits.idle * 100,
 		close = limits.close,
 		signs = limits.signs, looked = -math.huge,
-		count = 0,      -- connections
+		count = 0, unheard = 0, -- connections, and those that have said nothing yet
 		guests = {},    -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
 		hosts = {},     -- address -> { count, unheard, silent = row of its own }
 		silent = new_row(),
@@ -117,7 +119,7 @@ local function forget_silence(door, guest)
 		door.silent:remove(guest.order)
 		host.silent:remove(guest.host_order)
 		guest.order, guest.host_order = nil, nil
-		host.unheard = host.unheard - 1
+		host.unheard, door.unheard = host.unheard - 1, door.unheard - 1
 	end
 end
 
@@ -227,6 +229,35 @@ local function refusal(door, host)
 	end
 end
 
+-- Closes the older half of the silent connections, those that have been there for long enough; and looks again as long as
+-- others are too young for that.
+local function relieve(door)
+	look(door)
+	local now = skynet.now()
+	for _ = 1, math.max(door.unheard // 2, 1) do
+		local id = door.silent:front()
+		if not id then
+			break
+		end
+		local left = door.guests[id].since + RELIEF_GRACE - now
+		if left > 0 then
+			skynet.timeout(left, function() relieve(door) end)
+			return
+		end
+		expel(door, id, "it has said nothing, and there are no descriptors left")
+	end
+	door.relieving = false
+end
+
+--- A connection could not be accepted: there are no descriptors left for this node. So they are, for the most part, with those
+--- that say nothing.
+function Door:starved()
+	if not self.relieving then
+		self.relieving = true
+		relieve(self)
+	end
+end
+
 --- A connection has come. False when it has to be closed, and must not `leave`; the log has a line then.
 ---@param id integer
 ---@param from string "address:port"
@@ -244,7 +275,7 @@ function Door:enter(id, from)
 		self.hosts[host] = known
 	end
 	known.count, known.unheard = known.count + 1, known.unheard + 1
-	self.count = self.count + 1
+	self.count, self.unheard = self.count + 1, self.unheard + 1
 	local now = skynet.now()
 	self.guests[id] = {
 		from = from, host = host, since = now, last = now,
