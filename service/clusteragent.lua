@@ -6,6 +6,7 @@ local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
 local backlog = require "skynet.internal.backlog"
 local printable = require "skynet.internal.printable"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local clusterd, _, fd = ... -- the second is the listener that the connection came in by
 clusterd, fd = math.tointeger(clusterd), math.tointeger(fd)
@@ -127,14 +128,13 @@ local partial = {} -- session -> a request of which parts are missing
 local partial_count, partial_bytes = 0, 0
 local trace_tag    -- for the request that comes next
 
-local last_complaint = -math.huge
+local limit = ratelimit(1, 100)
 
 -- A line about what the other side does wrong, but need not end the connection; one a second.
 local function complain(text)
-	local now = skynet.now()
-	if now - last_complaint >= 100 then
-		last_complaint = now
-		skynet.error("cluster: " .. text)
+	local more = limit()
+	if more then
+		skynet.error("cluster: " .. text .. more)
 	end
 end
 

@@ -286,7 +286,8 @@ local function on_accept(listener, fd, from)
 		error(agent, 0)
 	elseif not begun[fd] then
 		skynet.kill(agent)
-		hang_up(fd)
+		forget_agent(fd)
+		socket.close_fd(fd)
 		error "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua: the services of cluster belong together"
 	else
 		agents[fd] = agent

@@ -357,8 +357,9 @@ local function megabytes(number)
 	return number and math.floor(number * 1024 * 1024)
 end
 
+-- Timers end at 31 bits: what is longer is about a year.
 local function centiseconds(seconds)
-	return seconds and math.max(0, math.floor(seconds * 100))
+	return seconds and math.floor(math.min(math.max(0, seconds * 100), 0x7fffffff))
 end
 
 local function configure(options)

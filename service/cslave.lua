@@ -12,6 +12,7 @@ local socket = require "skynet.socket"
 local socketdriver = require "skynet.socketdriver"
 local packet = require "skynet.internal.harborpacket"
 local printable = require "skynet.internal.printable"
+local ratelimit = require "skynet.internal.ratelimit"
 local admission = require "skynet.internal.admission"
 require "skynet.manager"
 
@@ -205,21 +206,14 @@ local function tell_master(...)
 end
 
 -- The harbor service knows names of 1 to 15 bytes. The others come from any node of the network, as many as it likes.
-local LONGEST_NAME <const>, LINES <const>, LINES_TIME <const> = 15, 20, 1000
-local lines, unsaid, since = 0, 0, 0
+local LONGEST_NAME <const> = 15
+local limit = ratelimit(20, 1000)
 
 local function complain_of_name(name)
-	local now = skynet.now()
-	if now - since >= LINES_TIME then
-		since, lines = now, 0
+	local more = limit()
+	if more then
+		skynet.error(string.format("Invalid global name %s%s", printable(name), more))
 	end
-	if lines >= LINES then
-		unsaid = unsaid + 1
-		return
-	end
-	local more = unsaid > 0 and string.format(" (and %d before that were not written)", unsaid) or ""
-	lines, unsaid = lines + 1, 0
-	skynet.error(string.format("Invalid global name %s%s", printable(name), more))
 end
 
 local function tell_harbor(name)

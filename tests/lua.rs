@@ -186,6 +186,11 @@ fn debug_console_runs_commands_and_asks_for_the_password() {
 }
 
 #[test]
+fn listeners_let_in_who_speaks_and_close_who_is_silent() {
+    run_test("admission");
+}
+
+#[test]
 fn gates_pass_packets_and_users_log_in() {
     run_with_ports("gates");
 }

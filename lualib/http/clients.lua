@@ -1,13 +1,14 @@
 --- The clients of a service: how many there are, and one line in the log for one that does not behave.
 
 local skynet = require "skynet"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local M = {}
 local Clients = {}
 Clients.__index = Clients
 
--- A flood of bad clients is no flood of lines: so many in a second, in 1/100 s.
-local MOST_LINES <const>, SECOND <const> = 10, 100
+-- A flood of bad clients is no flood of lines.
+local limit = ratelimit(10, 100)
 
 --- Makes a count. Does not yield.
 ---@param kind string for the log
@@ -68,28 +69,17 @@ function M.shown(text)
 	return text
 end
 
-local second, lines, left_out = nil, 0, 0
-
 --- Says in the log what a client did. Does not yield.
 ---@param kind string
 ---@param id integer? socket
 ---@param address string?
 ---@param reason string
 function M.complain(kind, id, address, reason)
-	local now = skynet.now() // SECOND
-	if now ~= second then
-		if left_out > 0 then
-			skynet.error(string.format("%s: %d more clients were refused", kind, left_out))
-		end
-		second, lines, left_out = now, 0, 0
+	local more = limit()
+	if more then
+		skynet.error(string.format("%s: client %s%s: %s%s", kind, address and M.shown(tostring(address)) or "?",
+			id and string.format(" (fd = %d)", id) or "", M.shown(reason), more))
 	end
-	lines = lines + 1
-	if lines > MOST_LINES then
-		left_out = left_out + 1
-		return
-	end
-	skynet.error(string.format("%s: client %s%s: %s", kind, address and M.shown(tostring(address)) or "?",
-		id and string.format(" (fd = %d)", id) or "", M.shown(reason)))
 end
 
 return M

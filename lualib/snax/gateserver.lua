@@ -24,6 +24,7 @@ local netpack = require "skynet.netpack"
 local socketdriver = require "skynet.socketdriver"
 local admission = require "skynet.internal.admission"
 local printable = require "skynet.internal.printable"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
 
@@ -115,17 +116,14 @@ end
 local function socket_events(handler)
 	local on = {}
 
-	local dropped, last_drop = 0, -math.huge
+	local limit = ratelimit(1, 100)
 
-	-- What has come of a connection that we have closed. One line a second.
+	-- What has come of a connection that we have closed.
 	local function drop(fd, msg, sz)
-		local text = netpack.tostring(msg, sz)
-		dropped = dropped + 1
-		local now = skynet.now()
-		if now - last_drop >= 100 then
-			local more = dropped > 1 and string.format(" (and %d others)", dropped - 1) or ""
+		local text = netpack.tostring(msg, sz) -- frees it
+		local more = limit()
+		if more then
 			skynet.error(string.format("Drop message from fd (%d) : %s%s", fd, printable(text), more))
-			dropped, last_drop = 0, now
 		end
 	end
 

@@ -26,6 +26,7 @@ local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local netpack = require "skynet.netpack"
 local printable = require "skynet.internal.printable"
+local ratelimit = require "skynet.internal.ratelimit"
 local socketdriver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
 
@@ -45,6 +46,7 @@ local newcomers = {}   -- fd -> address, until the first packet has come
 local since = {}       -- fd of a newcomer -> when it came
 local HANDSHAKE <const> = 60 -- seconds that newcomers have, unless the config key msgserver_handshake says otherwise
 local HELLO <const> = 4096   -- bytes of the first packet
+local LONGEST <const> = 360000 -- 1/100 s between two looks at newcomers at most: timers end at 31 bits
 local connections = {} -- fd -> user
 -- What one user may take: connections at a time, the older ones of which are mostly lost ones; and requests of one
 -- connection that are not answered yet, before nothing more is read from it.
@@ -144,29 +146,43 @@ local function authenticate(fd, address, text)
 	connections[fd], in_work[fd] = user, 0
 end
 
+local limit = ratelimit(20, 1000)
+
+-- A line about a client that has not logged in.
+local function complain(address, what)
+	local more = limit()
+	if more then
+		skynet.error(string.format("msgserver: the connection from %s is %s%s", address, what, more))
+	end
+end
+
+local watching = false -- a look at the newcomers is to come
+
 -- Closes newcomers that do not say who they are.
 local function watch_newcomers(patience)
-	local now = skynet.now()
-	for fd, time in pairs(since) do
-		if now - time >= patience then
-			skynet.error(string.format("msgserver: the connection from %s is closed: it has not said who it is in %g s",
-				newcomers[fd], patience / 100))
-			newcomers[fd], since[fd] = nil, nil
-			gateserver.closeclient(fd)
+	if watching or not next(since) then
+		return
+	end
+	watching = true
+	skynet.timeout(math.min(math.max(patience // 4, 10), LONGEST), function()
+		watching = false
+		local now = skynet.now()
+		for fd, time in pairs(since) do
+			if now - time >= patience then
+				complain(newcomers[fd], string.format("closed: it has not said who it is in %g s", patience / 100))
+				newcomers[fd], since[fd] = nil, nil
+				gateserver.closeclient(fd)
+			end
 		end
-	end
-	if next(since) then
-		skynet.timeout(math.max(patience // 4, 10), function() watch_newcomers(patience) end)
-	end
+		watch_newcomers(patience)
+	end)
 end
 
 local function add_newcomer(fd, address)
 	local patience = (tonumber(skynet.getenv "msgserver_handshake") or HANDSHAKE) * 100
 	if patience > 0 then
-		if not next(since) then
-			skynet.timeout(math.max(patience // 4, 10), function() watch_newcomers(patience) end)
-		end
 		since[fd] = skynet.now()
+		watch_newcomers(patience)
 	end
 	newcomers[fd] = address
 end
@@ -179,7 +195,7 @@ local function welcome(fd, address, text)
 		refusal = "the first packet is too long"
 	end
 	if not ok then
-		skynet.error(string.format("msgserver: the connection from %s is refused: %s", address, printable(refusal)))
+		complain(address, "refused: " .. printable(refusal))
 		refusal = "400 Bad Request"
 	end
 	socketdriver.send(fd, netpack.pack(refusal or "200 OK"))

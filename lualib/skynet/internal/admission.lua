@@ -23,10 +23,12 @@
 
 local skynet = require "skynet"
 local printable = require "skynet.internal.printable"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local RELIEF_GRACE <const> = 200 -- 1/100 s that a silent connection has even when there are no descriptors left
 local LOOK <const> = 10 -- 1/100 s between two looks at the signs of all
 local LINES <const>, LINES_TIME <const> = 20, 1000 -- log lines of one listener in so many 1/100 s
+local LONGEST <const> = 360000 -- 1/100 s between two looks at most: the core's timers end at 31 bits, limits need not
 
 local Door = {}
 Door.__index = Door
@@ -85,7 +87,7 @@ local function new(limits)
 		guests = {},    -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
 		hosts = {},     -- address -> { count, unheard, silent = row of its own }
 		silent = new_row(),
-		lines = 0, unsaid = 0, since = 0, -- of the log
+		limit = ratelimit(LINES, LINES_TIME),
 	}
 	return setmetatable(door, Door)
 end
@@ -94,21 +96,10 @@ end
 
 --- Writes a line about a connection that misbehaves: not more than a few in a time, however many there are.
 function Door:report(from, why)
-	local now = skynet.now()
-	if now - self.since > LINES_TIME then
-		self.since, self.lines = now, 0
+	local more = self.limit()
+	if more then
+		skynet.error(string.format("%s: the connection from %s %s%s", self.name, printable(from), why, more))
 	end
-	if self.lines >= LINES then
-		self.unsaid = self.unsaid + 1
-		return
-	end
-	self.lines = self.lines + 1
-	local more = ""
-	if self.unsaid > 0 then
-		more = string.format(" (and %d before that were not written)", self.unsaid)
-		self.unsaid = 0
-	end
-	skynet.error(string.format("%s: the connection from %s %s%s", self.name, printable(from), why, more))
 end
 
 ---------------------------------------------------------------- guests
@@ -172,14 +163,21 @@ local function watch_silence(door)
 		end
 		local left = door.guests[id].since + door.handshake - now
 		if left > 0 then
-			skynet.timeout(left, function() watch_silence(door) end)
+			skynet.timeout(math.min(left, LONGEST), function() watch_silence(door) end)
 			return
 		end
 		expel(door, id, string.format("it has said nothing in %g s", door.handshake / 100))
 	end
 end
 
-local function watch_idle(door)
+local watch_idle
+
+local function watch_idle_later(door)
+	local pause = math.max(door.idle // 4, 10)
+	skynet.timeout(math.min(pause, LONGEST), function() watch_idle(door) end)
+end
+
+function watch_idle(door)
 	look(door)
 	local now = skynet.now()
 	for id, guest in pairs(door.guests) do
@@ -188,7 +186,7 @@ local function watch_idle(door)
 		end
 	end
 	if next(door.guests) then
-		skynet.timeout(math.max(door.idle // 4, 10), function() watch_idle(door) end)
+		watch_idle_later(door)
 	else
 		door.watching_idle = nil
 	end
@@ -197,11 +195,11 @@ end
 local function watch(door)
 	if door.handshake and not door.watching then
 		door.watching = true
-		skynet.timeout(door.handshake, function() watch_silence(door) end)
+		skynet.timeout(math.min(door.handshake, LONGEST), function() watch_silence(door) end)
 	end
 	if door.idle and not door.watching_idle then
 		door.watching_idle = true
-		skynet.timeout(math.max(door.idle // 4, 10), function() watch_idle(door) end)
+		watch_idle_later(door)
 	end
 end
 

@@ -1,7 +1,9 @@
 --- Slows down whoever guesses passwords, over however many connections: of one address, one guess a second is looked at.
 ---
 ---     if not guesses.wait(host) then ...refuse it, unseen... end
----     if guesses.same(given, password) then guesses.right(host) else guesses.wrong(host) end
+---     if guesses.same(given, password) then ...let it in... else guesses.wrong(host) end
+---
+--- Nothing may yield between the two.
 
 local skynet = require "skynet"
 

@@ -7,9 +7,12 @@ local api = {}
 --- `sleep` in milliseconds. Yields.
 ---@param milliseconds integer 1/1000 s
 ---@param token any as for `sleep`
----@return string? "BREAK" when `wakeup` ended the sleep
+---@return string? "BREAK" when `wakeup` ended the sleep, or else no value
 function api.sleep_ms(milliseconds, token)
-	return runtime.sleep_for(runtime.start_fine_timer, milliseconds, token)
+	local reason = runtime.sleep_for(runtime.start_fine_timer, milliseconds, token)
+	if reason then -- no tail call, so that an error names the caller; and no value unless it was woken
+		return reason
+	end
 end
 
 --- `timeout` in milliseconds. Does not yield.

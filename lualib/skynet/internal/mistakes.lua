@@ -2,6 +2,7 @@
 --- are still on the stack of who failed.
 
 local core = require "skynet.core"
+local ratelimit = require "skynet.internal.ratelimit"
 local runtime = require "skynet.internal.kernel"
 
 local M = {}
@@ -78,8 +79,7 @@ function M.handler(task)
 		runtime.api.address(runtime.origin[task]), handler.short_src, handler.linedefined)
 end
 
-local REPORTS <const>, REPORTS_TIME <const> = 5, 1000 -- of requests that cannot be unpacked, in so many 1/100 s
-local reports, unsaid, since = 0, 0, 0
+local unpacking = ratelimit(5, 1000)
 
 --- What a report says about a task whose main function has called what failed: `place`, or nil if it is one of too many
 --- requests that cannot be unpacked. Those may come from another node, as many as it likes; the next report counts them.
@@ -90,20 +90,8 @@ function M.unreadable(task, place)
 	if debug.getinfo(task, 0, "f").func ~= core.unpack then
 		return place
 	end
-	local now = core.now()
-	if now - since >= REPORTS_TIME then
-		since, reports = now, 0
-	end
-	if reports >= REPORTS then
-		unsaid = unsaid + 1
-		return nil
-	end
-	reports = reports + 1
-	if unsaid > 0 then
-		place = string.format("%s\n(%d requests before that, which could not be unpacked either, were not reported)", place, unsaid)
-		unsaid = 0
-	end
-	return place
+	local more = unpacking()
+	return more and place .. more
 end
 
 -- Where the parameters of the functions that call are: that of the protocol, and the command.

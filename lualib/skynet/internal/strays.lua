@@ -1,6 +1,7 @@
 --- Messages that nobody handles: requests without a handler, answers without a task.
 
 local core = require "skynet.core"
+local ratelimit = require "skynet.internal.ratelimit"
 local runtime = require "skynet.internal.kernel"
 
 local ERROR <const> = 7
@@ -56,7 +57,7 @@ function M.request(session, source, msg, sz, typename)
 	end
 end
 
-local told, untold = -math.huge, 0 -- when the last line about an answer without a task was written; answers since
+local dropping = ratelimit(1, 100)
 
 -- An answer has come for a task that is at something else by now, or has ended: a coroutine of the application had waited
 -- for it inside of that task, without skynet.coroutine. One line a second: a program may do that with each request.
@@ -64,15 +65,12 @@ function M.drop(session)
 	if session then
 		runtime.watched[session] = nil
 	end
-	untold = untold + 1
-	local now = core.now()
-	if now - told >= 100 then
+	local more = dropping()
+	if more then
 		local which = session and string.format(" (session %s)", session) or ""
-		local more = untold > 1 and string.format(" (%d since the last line about that)", untold) or ""
 		core.error(string.format("An answer is dropped%s: %s%s", which, session
 			and "who called is a coroutine of its own inside of a task. skynet.coroutine makes those that may"
 			or "the task that it would resume has ended or was closed. skynet.killthread ends one that waits", more))
-		told, untold = now, 0
 	end
 end
 

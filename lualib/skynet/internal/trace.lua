@@ -89,9 +89,10 @@ end
 
 --- `rawcall` that carries the given trace tag (used by the cluster agent). Yields.
 function api.tracecall(tag, address, typename, msg, sz)
+	local protocol = assert(protocols[typename], "unknown protocol")
+	runtime.check_yieldable()
 	core.trace(tag, "tracecall begin")
 	core.send(address, TRACE, 0, tag)
-	local protocol = assert(protocols[typename], "unknown protocol")
 	local session = core.send(address, protocol.id, nil, msg, sz)
 	local answer, size = runtime.finish_call(address, session)
 	core.trace(tag, "tracecall end")

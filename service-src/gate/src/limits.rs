@@ -49,11 +49,12 @@ impl Limits {
         }
     }
 
-    /// Time until the next look at all clients.
+    /// Time until the next look at all clients: no longer than an hour, for the core's timers end at 31 bits, and limits
+    /// need not.
     pub fn pause(&self) -> Option<u64> {
         let times = [self.handshake, self.idle].into_iter();
         let shortest = times.filter(|time| *time > 0).min()?;
-        Some((shortest / 4).max(10))
+        Some((shortest / 4).clamp(10, 360_000))
     }
 
     /// Why a client has to go, whose socket is `traffic` and which came at `since`.
@@ -217,6 +218,14 @@ mod tests {
         assert!(limits.verdict(&traffic, 0, 1500).is_some());
         assert_eq!(limits.verdict(&traffic, 600, 1500), None);
         assert_eq!((limits.frame, limits.pause()), (100, Some(250)));
+    }
+
+    #[test]
+    fn a_limit_of_years_is_looked_after_by_short_timers() {
+        for years in ["30000000", "1e18"] {
+            let limits = limits(&[(c"gate_idle", years), (c"gate_handshake", "0")]);
+            assert_eq!(limits.pause(), Some(360_000), "{years}");
+        }
     }
 
     #[test]

@@ -219,6 +219,9 @@ impl<N: Node> Network<N> {
             return self.send(handle, letter);
         }
         if !self.backlog.enter(&letter) {
+            if known.waiting.is_empty() {
+                self.names.remove(&name);
+            }
             return self.too_much(0, &letter);
         }
         known.waiting.push(letter);

@@ -5,11 +5,11 @@ use super::{Findings, Level};
 use crate::services::elf::lua::Versions;
 use std::collections::BTreeMap;
 
-/// A release by the value of `SKYNET_API_VERSION` that its sources compile with; `None` is the newest interface.
+/// A release by the value of `SKYNET_API_VERSION` that its sources compile with; [`NEWEST`] is the newest interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Release(pub u32);
 
-/// The value of the newest interface, for which sources need no define.
+/// The newest interface, for which sources need no define: any number above those of the releases.
 pub(crate) const NEWEST: u32 = 20_000;
 
 impl Release {
