@@ -54,28 +54,17 @@ fn config(suite: &str) -> String {
     )
 }
 
-/// What the log service of a run has written.
-fn log(place: &Path) -> String {
-    fs::read_to_string(place.join("log")).unwrap_or_default()
-}
-
 /// Runs a suite to its end.
 fn observe(suite: &str) -> Records {
     let place = scratch(&format!("differential-{suite}"));
     fs::write(place.join("config"), config(suite)).expect("config");
-    let (mut status, mut output) = run_node(&place, "config");
-    if output.is_empty() {
-        // Seen once in some hundred starts with all suites at once, and not understood yet: the log says what it was.
-        eprintln!(
-            "{suite} did not start ({status}), its log:\n{}",
-            log(&place)
-        );
-        (status, output) = run_node(&place, "config");
-    }
+    let (status, output) = run_node(&place, "config");
+    // What the log service has written.
+    let log = || fs::read_to_string(place.join("log")).unwrap_or_default();
     assert!(
         output.contains("\n@@ done\n") && !output.contains("\nFAILED "),
         "{suite} did not get to its end ({status}):\n{output}\nits log:\n{}",
-        log(&place)
+        log()
     );
     let mut records = Records::new();
     for line in output.lines().filter_map(|line| line.strip_prefix("@ ")) {

@@ -93,9 +93,10 @@ fn a_host_links_the_archive_with_optimisation_at_link_time() {
 
 #[test]
 fn a_host_links_the_archive_with_gold() {
-    if Command::new("ld.gold").arg("--version").output().is_ok() {
-        host("host-gold", &["-fuse-ld=gold", &whole_archive()]);
+    if Command::new("ld.gold").arg("--version").output().is_err() {
+        return; // newer systems have none
     }
+    host("host-gold", &["-fuse-ld=gold", &whole_archive()]);
 }
 
 #[test]

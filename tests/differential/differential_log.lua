@@ -16,9 +16,10 @@ skynet.register_protocol {
 	end,
 }
 
-skynet.start(function()
-	skynet.dispatch("lua", function()
-		skynet.retpack(lines)
-		lines = {}
-	end)
+-- Here and not in the start function: nobody waits for the start of this service, so a request may come before that runs.
+skynet.dispatch("lua", function()
+	skynet.retpack(lines)
+	lines = {}
 end)
+
+skynet.start(function() end)

@@ -117,7 +117,7 @@ local function read_packet(fd)
 end
 
 function cases.a_lost_connection_is_made_again()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- the C core's Lua layer connects with the next request, and waits for ever
 	end
 	open()
@@ -146,7 +146,7 @@ function cases.a_lost_connection_is_made_again()
 end
 
 function cases.requests_give_up_when_the_node_stays_away()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- no such option
 	end
 	local listener = socket.listen("127.0.0.1", check.port(4))
@@ -201,7 +201,7 @@ local function figures_of(name)
 end
 
 function cases.calls_to_a_node_that_is_down_fail_at_once_until_it_is_back()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- the C core's sender has no status to wait for
 	end
 	local node = plain_node(FAKE)
@@ -221,7 +221,7 @@ function cases.calls_to_a_node_that_is_down_fail_at_once_until_it_is_back()
 end
 
 function cases.sends_to_a_node_that_is_down_are_lost_and_counted()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- no figures
 	end
 	local node = plain_node(FAKE)
@@ -248,7 +248,7 @@ function cases.sends_to_a_node_that_is_down_are_lost_and_counted()
 end
 
 function cases.what_waits_for_a_node_is_bounded_and_arrives_in_order()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- nothing waits
 	end
 	local node = plain_node(FAKE)
@@ -276,7 +276,7 @@ function cases.what_waits_for_a_node_is_bounded_and_arrives_in_order()
 end
 
 function cases.a_silent_node_is_found_by_its_heartbeat()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- no such option
 	end
 	open()
@@ -296,7 +296,7 @@ function cases.a_silent_node_is_found_by_its_heartbeat()
 end
 
 function cases.a_name_without_its_sign_fails_and_says_so()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- it is waited for
 	end
 	open()
@@ -312,7 +312,7 @@ function cases.a_name_without_its_sign_fails_and_says_so()
 end
 
 function cases.calls_on_their_way_fail_when_the_agent_is_killed()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- they wait for ever
 	end
 	open()
@@ -371,7 +371,7 @@ local function begin_requests(count, size)
 end
 
 function cases.unfinished_requests_of_a_connection_have_a_limit()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- no limit
 	end
 	open()
@@ -388,7 +388,7 @@ function cases.unfinished_requests_of_a_connection_have_a_limit()
 end
 
 function cases.the_first_packet_that_is_no_request_ends_its_connection()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- each one raises an error
 	end
 	open()
@@ -417,7 +417,7 @@ function cases.requests_of_a_connection_are_done_in_order_however_many_come()
 end
 
 function cases.a_silent_connection_gives_way_when_there_is_no_room()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- whoever is there stays, whether it says anything or not
 	end
 	for _, case in ipairs { { 5, 8 }, { 1024, 200 } } do -- there is no room; too many of that address are silent
@@ -438,7 +438,7 @@ function cases.a_silent_connection_gives_way_when_there_is_no_room()
 end
 
 function cases.a_connection_that_says_nothing_has_its_time()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- no limit
 	end
 	cluster.reload { __handshake = 0.05 } -- for listeners to come
@@ -477,7 +477,7 @@ end
 local ERROR <const>, OK <const>, BEGIN <const>, PART <const>, LAST <const> = 0, 1, 2, 3, 4
 
 function cases.parts_of_an_answer_are_those_that_were_announced()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- parts are kept as long as they come, and an answer of another size is an empty one
 	end
 	cluster.reload { __unfinished = 1 }
@@ -543,7 +543,7 @@ function cases.parts_of_an_answer_are_those_that_were_announced()
 end
 
 function cases.answers_that_never_end_are_refused_one_by_one_and_then_the_connection()
-	if not skynet.call_timeout then
+	if not check.ours then
 		return -- no limit
 	end
 	cluster.reload { __unfinished = 1024, __reconnect = 0 }

@@ -85,7 +85,7 @@ function cases.old_versions_are_freed_when_their_users_end()
 end
 
 -- The C core's Lua layer frees a version when all of its readers have ended.
-local FREES_BY_USE <const> = skynet.call_timeout ~= nil
+local FREES_BY_USE <const> = check.ours
 
 -- Lines of the owner about versions of a name that somebody has got.
 local function history(name)

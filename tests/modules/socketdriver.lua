@@ -183,7 +183,7 @@ function cases.a_listening_socket_tells_its_address()
 	check.equal(ip, "127.0.0.1")
 	assert(port > 0)
 	check.raises("Listen error", driver.listen, "127.0.0.1", port)
-	if skynet.call_timeout then -- the C core's module has no reason
+	if check.ours then -- the C core's module has no reason
 		local where = string.format("listen 127.0.0.1:%d: Address already in use", port)
 		check.raises(where, driver.listen, "127.0.0.1", port)
 		check.raises(where, driver.listen, "127.0.0.1:" .. port)

@@ -424,6 +424,7 @@ function cases.a_client_that_is_too_slow_loses_its_connection()
 	check.equal(raw("", host), "")
 	check.equal(raw("GET / HTT", host), "")
 	check.equal(raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nte", host), "")
+	host = our_server { idle_time = 100 }
 	assert(string.find(raw("GET / HTTP/1.1\r\nHost: x\r\n\r\n", host), "GET / ", 1, true), "answered, then idle")
 	local slow = our_server { header_time = 100, idle_time = 0 }
 	local id = assert(socket.open(slow))

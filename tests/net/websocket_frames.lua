@@ -319,7 +319,7 @@ function cases.silent_clients_lose_their_connection()
 	socket.write(id, "GET / HTTP/1.1\r\n")
 	check.equal(socket.readall(id) or "", "")
 	socket.close(id)
-	given = { idle_time = 20 }
+	given = { idle_time = 100 }
 	id = shake_hands()
 	check.equal({ read_frame(id) }, { "ping", "" })
 	socket.write(id, from_client "pong")

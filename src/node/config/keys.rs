@@ -240,7 +240,13 @@ mod tests {
         for folder in ["lualib", "service", "service-src", "src"] {
             collect(&root.join(folder), &mut asked);
         }
-        for key in ["standalone", "mailbox_limit", "gate_frame", "login_clients", "debug_console_idle"] {
+        for key in [
+            "standalone",
+            "mailbox_limit",
+            "gate_frame",
+            "login_clients",
+            "debug_console_idle",
+        ] {
             assert!(asked.contains(key), "{key} is asked for");
         }
         let unknown: Vec<_> = asked.iter().filter(|key| kind(key).is_none()).collect();

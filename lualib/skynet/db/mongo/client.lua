@@ -85,7 +85,8 @@ end
 --- Fields of `config`: host, port (27017), username, password, authdb ("admin"), authmod ("scram_sha1",
 --- "scram_sha256"; by default what the server has); overload, connect_timeout, request_timeout (see
 --- skynet.socketchannel), max_message_size (bytes of an answer: 48,000,000, which is what servers send at most; a longer one
---- is an error that ends the connection). For a replica set: rs, a list of such tables; names and passwords are those of the first one.
+--- is an error that ends the connection). For a replica set: rs, a list of such tables; names and passwords are those of the
+--- first one.
 ---@param config table
 ---@return table client. Raises when it fails
 function M.connect(config)
