@@ -18,6 +18,7 @@ local admission = require "skynet.internal.admission"
 local browsers = require "skynet.internal.browsers"
 local foreign = require "skynet.internal.foreign"
 local guesses = require "skynet.internal.guesses"
+local listing = require "skynet.internal.listing"
 local run_command = require "skynet.internal.console"
 
 local HTTP_LIMIT <const> = 8192      -- bytes of a request
@@ -48,26 +49,6 @@ local door
 
 ---------------------------------------------------------------- output
 
-local function sorted_keys(t)
-	local keys = {}
-	for key in pairs(t) do
-		keys[#keys + 1] = key
-	end
-	table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
-	return keys
-end
-
-local function format_value(value)
-	if type(value) ~= "table" then
-		return tostring(value)
-	end
-	local fields = {}
-	for _, key in ipairs(sorted_keys(value)) do
-		fields[#fields + 1] = string.format("%s:%s", key, tostring(value[key]))
-	end
-	return table.concat(fields, "\t")
-end
-
 -- The answer to a command as text.
 local function format_answer(ok, result)
 	if ok == nil then
@@ -77,12 +58,9 @@ local function format_answer(ok, result)
 	elseif type(result) ~= "table" then
 		return (result and tostring(result) .. "\n" or "") .. "<CMD OK>\n"
 	end
-	local lines = {}
-	for _, key in ipairs(sorted_keys(result)) do
-		lines[#lines + 1] = string.format("%s\t%s\n", tostring(key), format_value(result[key]))
-	end
+	local lines = listing(result)
 	lines[#lines + 1] = "<CMD OK>\n"
-	return table.concat(lines)
+	return table.concat(lines, "\n")
 end
 
 ---------------------------------------------------------------- connections

@@ -2,7 +2,6 @@
 
 mod tools;
 
-use std::path::Path;
 use std::process::Command;
 use tools::{GENERATIONS, RELEASES, compiler, root, run, scratch};
 
@@ -144,18 +143,4 @@ fn locks_lose_nothing_over_pthread() {
 #[test]
 fn polling_reports_what_happened_and_nothing_else() {
     runs("poll", "poll.c", &[]);
-}
-
-#[test]
-fn generated_headers_are_what_the_sources_say() {
-    let headers = skynet_headers::render(root()).expect("headers");
-    for header in headers {
-        let path = Path::new("include").join(&header.file);
-        let committed = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
-        assert!(
-            committed == header.text,
-            "{} is old: run `cargo run -p skynet-headers`",
-            path.display()
-        );
-    }
 }

@@ -1,4 +1,4 @@
-//! `skynet_error` of "skynet.h", the one variadic function: its declaration is in `compat/headers/parts/skynet.decl.h`.
+//! `skynet_error` of "skynet.h", the one variadic function: its declaration is in `include/inline/skynet.decl.h`.
 
 use crate::actor::log;
 use crate::actor::service::Context;

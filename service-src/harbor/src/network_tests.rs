@@ -338,7 +338,7 @@ fn what_waits_is_bounded_and_there_is_room_again_when_it_has_gone() {
     news(&mut network);
     network.send_to_name(padded("late"), letter("one more", 2));
     assert_eq!(network.names.len(), 1);
-    network.send_to_name(padded("another"), letter("", 0));
+    network.send_to_name(padded("another"), letter("of another", 5));
     assert_eq!(network.names.len(), 1, "a name that nothing waits for");
     network.send(0x0200_0005, letter("and another", 3));
     let lines = news(&mut network);
@@ -347,7 +347,7 @@ fn what_waits_is_bounded_and_there_is_room_again_when_it_has_gone() {
             .iter()
             .filter(|line| line.starts_with("fail "))
             .count(),
-        2
+        3
     );
     assert!(
         lines.iter().any(|line| line.contains("no more may")),
