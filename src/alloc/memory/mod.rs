@@ -199,7 +199,7 @@ mod tests {
         turn_begin();
         let kept = vec![1u8; 100_000];
         drop(vec![1u8; 50_000]);
-        uncharged(|| std::mem::forget(std::hint::black_box(vec![1u8; 70_000])));
+        let shared = uncharged(|| std::hint::black_box(vec![1u8; 70_000]));
         turn_end(&mem);
         if jemalloc::present() {
             assert!((100_000..150_000).contains(&mem.bytes()), "{}", mem.bytes());
@@ -210,6 +210,7 @@ mod tests {
         } else {
             assert_eq!(mem.bytes(), 0);
         }
+        drop(shared);
     }
 
     #[test]

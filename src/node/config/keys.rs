@@ -282,10 +282,15 @@ mod tests {
         }
     }
 
-    /// The text in quotes that follows at once, with or without a bracket; not one that is only the beginning of a key.
+    /// The text in quotes that follows at once, with or without a bracket, if it can be a key; not one that is only the
+    /// beginning of it.
     fn literal(rest: &str) -> Option<String> {
         let rest = rest.trim_start_matches(['(', ' ']);
         let (key, behind) = rest.strip_prefix('"')?.split_once('"')?;
-        (!behind.trim_start().starts_with("..")).then(|| key.to_owned())
+        let whole = !behind.trim_start().starts_with("..");
+        let named = key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        (whole && named).then(|| key.to_owned())
     }
 }
