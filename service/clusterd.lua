@@ -314,8 +314,8 @@ function command.listen(_, address, port, maxclient)
 	skynet.retpack(real_address, real_port)
 end
 
---- socket "open", fd, from: a listener has a connection; socket "starved": it cannot accept one; an agent tells of its own: socket "heard", fd: it has sent a
---- request; socket "close", fd, why: it has ended, and why if that was the other side's fault
+--- socket "open", fd, from: a listener has a connection; socket "starved": it cannot accept one; an agent tells of its own:
+--- socket "heard", fd: it has sent a request; socket "close", fd, why: it has ended, and why if that was the other side's fault
 function command.socket(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)

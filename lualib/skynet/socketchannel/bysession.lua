@@ -1,21 +1,8 @@
 --- Links whose answers tell the session they belong to.
 
 local skynet = require "skynet"
+local ratelimit = require "skynet.internal.ratelimit"
 local settle = require "skynet.socketchannel.link".settle
-
-local SECOND <const> = 100 -- 1/100 s
-
--- Answers that nobody waits for: late ones, or those of a server that makes them up. One line a second.
-local function complain(link, session)
-	local strays = link.strays
-	strays.count = strays.count + 1
-	local now = skynet.now()
-	if now - strays.said >= SECOND then
-		local more = strays.count > 1 and string.format(" (and %d others)", strays.count - 1) or ""
-		skynet.error("socket: unknown session :", tostring(session) .. more)
-		strays.said, strays.count = now, 0
-	end
-end
 
 --- A kind of link.
 ---@param response fun(sock: table): any, boolean, any, boolean? reads one answer: session (nil ends the
@@ -26,7 +13,7 @@ return function(response)
 
 	function M.setup(link)
 		link.tickets = {}
-		link.strays = { count = 0, said = -SECOND }
+		link.strays = ratelimit(1, 100) -- answers that nobody waits for: late ones, or those of a server that makes them up
 	end
 
 	function M.expect(link, session, ticket)
@@ -42,7 +29,10 @@ return function(response)
 			end
 			local ticket = tickets[session]
 			if ticket == nil then
-				complain(link, session)
+				local more = link.strays()
+				if more then
+					skynet.error("socket: unknown session :", tostring(session) .. more)
+				end
 			elseif ok and more then
 				ticket.parts = ticket.parts or {}
 				table.insert(ticket.parts, data)
