@@ -103,12 +103,13 @@ fn jemalloc_names(root: &Path) {
     }
 }
 
-fn has_rust_file(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| entry.path().extension().is_some_and(|end| end == "rs"))
-    })
+fn has_rust_file(dir: &Path) -> bool {
+    // A target is a file, or a folder with a `main.rs`.
+    let is_target = |path: PathBuf| {
+        path.extension().is_some_and(|ext| ext == "rs") || path.join("main.rs").exists()
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(is_target)
 }
 
 /// Writes `embedded.rs`: every file of the Lua layer under its name relative to the project.

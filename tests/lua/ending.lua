@@ -1,4 +1,4 @@
--- The orderly end of a node, seen from Lua services. Ends the node by itself; tests/lua.rs looks at what it prints.
+-- The orderly end of a node, seen from Lua services. Ends the node by itself; tests/lua/main.rs looks at what it prints.
 local skynet = require "skynet"
 
 local role, other = ...

@@ -1,4 +1,4 @@
--- Modules in C that were compiled for another Lua (test-c/modules/foreign.c), on `lua_cpath`; `tests/foreign.rs` builds them
+-- Modules in C that were compiled for another Lua (test-c/modules/foreign.c), on `lua_cpath`; `tests/node/foreign.rs` builds them
 -- and reads the log.
 local check = require "check"
 local skynet = require "skynet"

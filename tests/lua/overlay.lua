@@ -1,4 +1,4 @@
--- Files of a project in the place of single ones of the layer (tests/foreign.rs makes them), the rest from inside of the
+-- Files of a project in the place of single ones of the layer (tests/node/foreign.rs makes them), the rest from inside of the
 -- executable.
 local check = require "check"
 local skynet = require "skynet"

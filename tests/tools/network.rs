@@ -27,13 +27,13 @@ impl Side {
     }
 }
 
-/// Starts the service `tests/network/START.lua` as a node; `more` is appended to its config.
+/// Starts the service `tests/net/nodes/START.lua` as a node; `more` is appended to its config.
 pub fn start(side: Side, start: &str, more: &str) -> Node {
     // A folder for each node: tests that run at the same time start the same services.
     static STARTED: AtomicU32 = AtomicU32::new(0);
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let place = scratch(&format!("network-{}-{number}", std::process::id()));
-    let scripts = root().join("tests/network").display().to_string();
+    let scripts = root().join("tests/net/nodes").display().to_string();
     let config =
         node::config(&scripts, side.variable("TREE")) + &format!("start = {start:?}\n{more}\n");
     std::fs::write(place.join("config"), config).expect("config");

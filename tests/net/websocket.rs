@@ -1,13 +1,10 @@
 //! The Lua layer's WebSockets against the Python packages `websockets` and `wsproto`, both ways.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::process::Command;
 
-use tools::node::run_test;
-use tools::peer::{Peer, python};
-use tools::root;
+use crate::tools::node::run_test;
+use crate::tools::peer::{Peer, python};
+use crate::tools::root;
 
 #[test]
 fn websocket_frames_are_held_to_the_standard() {

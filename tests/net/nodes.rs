@@ -1,15 +1,12 @@
 //! Nodes that work together, while either of them ends and starts again.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use tools::network::{Side, start};
-use tools::peer::free_port;
-use tools::running::Node;
-use tools::scratch;
+use crate::tools::network::{Side, start};
+use crate::tools::peer::free_port;
+use crate::tools::running::Node;
+use crate::tools::scratch;
 
 /// Round trips that the clients print as "progress": enough to have had both sides busy.
 const PROGRESS: &str = "progress";

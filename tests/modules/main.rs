@@ -2,6 +2,7 @@
 //! `tools::node`), so each is an expectation taken from there; what differs on purpose says so in the file.
 #![cfg(feature = "lua")]
 
+#[path = "../tools/mod.rs"]
 mod tools;
 
 /// One test for each file of `tests/modules`.

@@ -1,5 +1,4 @@
 //! `skynet check`: what it finds in small projects, a finding each.
-#![cfg(feature = "lua")]
 
 use serde_json::Value;
 use std::fs;

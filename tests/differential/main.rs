@@ -1,6 +1,7 @@
 //! What Lua programs can see, held against what the C core was seen to do: `tests/differential/README.md`.
 #![cfg(feature = "lua")]
 
+#[path = "../tools/mod.rs"]
 mod tools;
 
 use std::collections::BTreeMap;

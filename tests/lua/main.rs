@@ -2,6 +2,7 @@
 //! test itself comes from inside of the executable.
 #![cfg(feature = "lua")]
 
+#[path = "../tools/mod.rs"]
 mod tools;
 
 use tools::node::{self, run_test as run};

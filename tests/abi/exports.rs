@@ -1,11 +1,9 @@
 //! What the executable and the library export: names that compiled services and host programs look for.
 #![cfg(target_os = "linux")]
 
-mod tools;
-
+use crate::tools::{exports, library, symbols};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tools::{exports, library, symbols};
 
 fn absent(wanted: &[&str], file: &Path, options: &[&str]) -> Vec<String> {
     let found: BTreeSet<String> = symbols(file, options).into_iter().collect();

@@ -1,13 +1,10 @@
 //! The Lua layer's HTTPS and secure WebSockets against curl, Python and the `openssl` program.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::process::Command;
 
-use tools::node::run_test;
-use tools::peer::{Peer, accepts, free_port, program, python};
-use tools::{root, run, scratch};
+use crate::tools::node::run_test;
+use crate::tools::peer::{Peer, accepts, free_port, program, python};
+use crate::tools::{root, run, scratch};
 
 #[test]
 fn https_and_secure_websockets_speak_with_others() {

@@ -1,6 +1,7 @@
 //! An executable of a project of its own (`test-c/host`) with a Lua of its own, over `libskynet`.
 #![cfg(target_os = "linux")]
 
+#[path = "../tools/mod.rs"]
 mod tools;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Attacks on the listeners of a node, beside an honest client: the short form of `tests/hostile/run`.
 #![cfg(feature = "lua")]
 
+#[path = "../tools/mod.rs"]
 mod tools;
 
 use std::process::Command;

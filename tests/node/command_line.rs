@@ -1,14 +1,11 @@
 //! The executable's answers to its arguments and to config files that it cannot use.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tools::running::Node;
-use tools::scratch;
+use crate::tools::running::Node;
+use crate::tools::scratch;
 
 fn skynet(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_skynet"))

@@ -1,13 +1,10 @@
 //! The documentation is about this version.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::fs;
 use std::path::Path;
 
-use tools::node::run_node;
-use tools::{root, scratch};
+use crate::tools::node::run_node;
+use crate::tools::{root, scratch};
 
 #[test]
 fn lua_reference_is_what_the_comments_say() {

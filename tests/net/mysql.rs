@@ -1,14 +1,11 @@
 //! The Lua layer's MySQL client against `mariadbd`.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::path::Path;
 use std::process::Command;
 
-use tools::node::run_test;
-use tools::peer::{Peer, mariadb, program, python};
-use tools::{root, run, scratch};
+use crate::tools::node::run_test;
+use crate::tools::peer::{Peer, mariadb, program, python};
+use crate::tools::{root, run, scratch};
 
 #[test]
 fn mysql_answers_queries_and_prepared_statements() {

@@ -2,6 +2,7 @@
 //! `benches/soak`.
 #![cfg(feature = "lua")]
 
+#[path = "../tools/mod.rs"]
 mod tools;
 
 use std::process::Command;

@@ -2,15 +2,13 @@
 //! executable, and a `snlua` of their own.
 #![cfg(all(feature = "lua", target_os = "linux"))]
 
-mod tools;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tools::node::{self, run_test};
-use tools::peer::free_port;
-use tools::{compiler, lua_headers, lua_sources_of, root, run, scratch};
+use crate::tools::node::{self, run_test};
+use crate::tools::peer::free_port;
+use crate::tools::{compiler, lua_headers, lua_sources_of, root, run, scratch};
 
 /// Compiles `test-c/modules/SOURCE.c` to `FOLDER/NAME.so` with these headers of Lua.
 fn module(folder: &Path, source: &str, name: &str, headers: &Path, options: &[&str]) {

@@ -1,7 +1,4 @@
 //! The examples do what their READMEs say, and end by themselves.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,9 +6,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tools::example::{Example, assert_lines};
-use tools::peer::{self, Peer, free_port, program, python};
-use tools::{compiler, root, run, scratch};
+use crate::tools::example::{Example, assert_lines};
+use crate::tools::peer::{self, Peer, free_port, program, python};
+use crate::tools::{compiler, root, run, scratch};
 
 #[test]
 fn hello_plays() {

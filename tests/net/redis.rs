@@ -1,14 +1,11 @@
 //! The Lua layer's Redis client against `redis-server`: one node, and a cluster of three.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tools::node::run_test;
-use tools::peer::{Peer, free_port, program, redis};
-use tools::{run, scratch};
+use crate::tools::node::run_test;
+use crate::tools::peer::{Peer, free_port, program, redis};
+use crate::tools::{run, scratch};
 
 /// Asks until the answer is yes; for what other programs do in their own time.
 fn until(what: &str, answer: impl Fn() -> bool) {

@@ -1,9 +1,7 @@
 //! The headers of `include/`: what old projects compile against.
 
-mod tools;
-
+use crate::tools::{GENERATIONS, RELEASES, compiler, root, run, scratch};
 use std::process::Command;
-use tools::{GENERATIONS, RELEASES, compiler, root, run, scratch};
 
 /// Compiles `text` without linking, in C11 and C++17, for every generation of the interface.
 fn compiles_everywhere(test: &str, text: &str) {

@@ -1,11 +1,8 @@
 //! The service `metrics`, read by the Python package `prometheus_client`.
-#![cfg(feature = "lua")]
 
-mod tools;
-
-use tools::node::run_test;
-use tools::peer::python;
-use tools::root;
+use crate::tools::node::run_test;
+use crate::tools::peer::python;
+use crate::tools::root;
 
 #[test]
 fn prometheus_reads_the_figures_of_a_node() {

@@ -1,14 +1,11 @@
 //! The Lua layer's MongoDB client against a server in Python that uses pymongo's BSON: there is no server package in
 //! Debian.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::process::Command;
 
-use tools::node::run_test;
-use tools::peer::{Peer, python};
-use tools::root;
+use crate::tools::node::run_test;
+use crate::tools::peer::{Peer, python};
+use crate::tools::root;
 
 #[test]
 fn mongo_reads_writes_logs_in_and_runs_transactions() {

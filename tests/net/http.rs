@@ -1,13 +1,10 @@
 //! The Lua layer's HTTP against curl, a Python server, and the packages `h11` and `hypercorn`.
-#![cfg(feature = "lua")]
-
-mod tools;
 
 use std::process::Command;
 
-use tools::node::run_test;
-use tools::peer::{Peer, program, python};
-use tools::root;
+use crate::tools::node::run_test;
+use crate::tools::peer::{Peer, program, python};
+use crate::tools::root;
 
 #[test]
 fn http_messages_are_framed_as_the_standard_says() {

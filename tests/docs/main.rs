@@ -1,0 +1,7 @@
+//! The documents are about this version, and the examples do what they say.
+#![cfg(feature = "lua")]
+
+mod examples;
+mod reference;
+#[path = "../tools/mod.rs"]
+mod tools;

@@ -1,0 +1,8 @@
+//! The process: its command line, `skynet check`, and files of machine code that projects bring along.
+#![cfg(feature = "lua")]
+
+mod check;
+mod command_line;
+mod foreign;
+#[path = "../tools/mod.rs"]
+mod tools;
