@@ -21,6 +21,7 @@ local common = require "http.websocket.connection"
 local deflate = require "http.websocket.deflate"
 local frame = require "http.websocket.frame"
 local handshake = require "http.websocket.handshake"
+local inflate = require "http.websocket.inflate"
 local messages = require "http.websocket.message"
 
 local M = {}
@@ -37,6 +38,13 @@ local accepted = clients.new "websocket"
 
 local function lookup(id)
 	return connections[id] or error(string.format("websocket %s is closed", id), 3)
+end
+
+-- Messages begin. `session`: see http.websocket.deflate.
+local function start_reading(connection, source, limit, strict, session)
+	local masked = connection.mode == "server"
+	common.compress(connection, session)
+	connection.reader = session and inflate.new(source, masked, limit, strict, session) or messages.new(source, masked, limit, strict)
 end
 
 ---------------------------------------------------------------- server
@@ -107,8 +115,7 @@ local function serve(connection, handler, options, settings)
 	end
 	connection.real_ip = request.header["x-real-ip"] -- set by proxies
 	connection.protocol = request.protocol
-	connection.deflate = request.deflate
-	connection.reader = messages.new(source, true, held.message, is_strict(options), request.deflate)
+	start_reading(connection, source, held.message, is_strict(options), request.deflate)
 	tell("handshake", request.header, request.url)
 	watch_idle(connection)
 	converse(connection, handler)
@@ -308,8 +315,8 @@ function M.connect(url, header, timeout, options)
 		finish(connection)
 		error(rest, 0)
 	end
-	connection.protocol, connection.deflate = chosen, session
-	connection.reader = messages.new(sources.new(connection.read, rest), false, held.received, is_strict(options), session)
+	connection.protocol = chosen
+	start_reading(connection, sources.new(connection.read, rest), held.received, is_strict(options), session)
 	return id
 end
 
@@ -366,14 +373,7 @@ end
 function M.write(id, data, kind, key)
 	kind = kind or "text"
 	assert(kind == "text" or kind == "binary")
-	local connection = lookup(id)
-	local session = connection.deflate
-	if session then
-		local payload, compressed = session:compress(data or "")
-		send(connection, kind, payload, key, compressed)
-	else
-		send(connection, kind, data or "", key)
-	end
+	send(lookup(id), kind, data or "", key)
 end
 
 --- Sends a ping. Does not yield.

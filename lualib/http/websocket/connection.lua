@@ -53,6 +53,7 @@ function M.open(id, mode, protocol, hostname, held)
 		connection = interfaces.server(id, use_tls)
 	end
 	connection.id, connection.mode, connection.held = id, mode, held
+	connection.changes = mode == "client" -- what is sent; see `send`
 	connection.deadline = deadlines.new(id)
 	connections[id] = connection
 	return connection
@@ -81,16 +82,32 @@ function M.finish(connection)
 	end
 end
 
+--- Messages may be compressed from now on. Does not yield.
+---@param session table? see http.websocket.deflate
+function M.compress(connection, session)
+	if session then
+		connection.deflate, connection.changes = session, true
+	end
+end
+
 --- Sends a frame. Does not yield.
 ---@param kind string
 ---@param payload string
 ---@param key integer?
----@param compressed boolean?
-function M.send(connection, kind, payload, key, compressed)
-	if not key and connection.mode == "client" then
-		key = math.random(0, 0xffffffff) -- §5.3: a server has to refuse frames without one
+function M.send(connection, kind, payload, key)
+	if connection.changes then
+		local session, name = connection.deflate, frame.compressed_kinds[kind]
+		if session and name then
+			local small = session:compress(payload)
+			if small then
+				kind, payload = name, small
+			end
+		end
+		if not key and connection.mode == "client" then
+			key = math.random(0, 0xffffffff) -- §5.3: a server has to refuse frames without one
+		end
 	end
-	connection.write(encode(kind, payload, key, compressed))
+	connection.write(encode(kind, payload, key))
 end
 
 local send = M.send

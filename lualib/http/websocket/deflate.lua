@@ -81,10 +81,10 @@ end
 
 --- Makes a message small, if it is worth it. Does not yield.
 ---@param message string
----@return string payload, true? compressed
+---@return string? payload nil: it is to be sent as it is
 function Session:compress(message)
 	if #message < self.threshold then
-		return message
+		return nil
 	end
 	local compressor = self.compressor
 	if not compressor then
@@ -92,29 +92,24 @@ function Session:compress(message)
 		self.compressor = compressor
 	end
 	local bytes = compressor:compress(message, self.keep)
-	if #bytes >= #message and not self.keep then
-		return message
-	end
-	return bytes, true
+	return (self.keep or #bytes < #message) and bytes or nil
 end
 
---- A compressed message begins. Does not yield.
-function Session:begin()
-	if not self.decompressor then
-		self.decompressor, spare = spare or core.decompressor(), nil
-	end
-end
-
---- Goes on with it. Does not yield.
----@param payload string of a frame
----@param position integer of what is next in it
----@param most integer? bytes of the piece
+--- Makes the next piece of a message large again. Does not yield.
+---@param payload string of the message
+---@param position integer of what is next in it: 1, or what the call before has returned
+---@param most integer bytes of the piece
 ---@return string? piece, integer? position nil: there is no more; no piece: it is malformed
 function Session:decompress(payload, position, most)
-	return self.decompressor:decompress(payload, position, most)
+	local decompressor = self.decompressor
+	if not decompressor then
+		decompressor, spare = spare or core.decompressor(), nil
+		self.decompressor = decompressor
+	end
+	return decompressor:decompress(payload, position, most)
 end
 
---- The message has ended. Does not yield.
+--- Ends a message that was decompressed. Does not yield.
 ---@return boolean whole
 function Session:finish()
 	local decompressor = self.decompressor

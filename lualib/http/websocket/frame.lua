@@ -9,8 +9,8 @@ local pack, unpack, sub = string.pack, string.unpack, string.sub
 local M = {}
 
 local FIN <const>, RESERVED <const>, MASKED <const> = 0x80, 0x70, 0x80
-local COMPRESSED <const> = 0x40 -- RSV1: a message that permessage-deflate has made small begins
 local LENGTH_16 <const>, LENGTH_64 <const> = 126, 127
+local COMPRESSED <const> = 0x40 -- RSV1, of the first frame of a message (RFC 7692 §6)
 local CONTROL <const> = 0x08 -- in the opcode
 local MAX_CONTROL <const> = 125 -- bytes of a control frame
 
@@ -19,6 +19,13 @@ local codes = {}
 for code, name in pairs(names) do
 	codes[name] = code
 end
+local compressed_kinds = { text = "compressed text", binary = "compressed binary" }
+for kind, name in pairs(compressed_kinds) do
+	codes[name] = COMPRESSED | codes[kind]
+end
+
+--- The kinds of messages that may be compressed, and what their first frame is then called.
+M.compressed_kinds = compressed_kinds
 
 ---------------------------------------------------------------- problems
 
@@ -46,16 +53,12 @@ end
 ---------------------------------------------------------------- frames
 
 --- A frame with a whole message. Does not yield.
----@param kind "text"|"binary"|"close"|"ping"|"pong"
+---@param kind "text"|"binary"|"close"|"ping"|"pong"|string or one of `compressed_kinds`
 ---@param payload string
 ---@param key integer? mask, 32 bits; what clients send has to have one
----@param compressed boolean?
 ---@return string
-function M.encode(kind, payload, key, compressed)
+function M.encode(kind, payload, key)
 	local first, size = FIN | codes[kind], #payload
-	if compressed then
-		first = first | COMPRESSED
-	end
 	local mask = key and MASKED or 0
 	local head
 	if size < LENGTH_16 then
@@ -88,42 +91,41 @@ local function check_mask(second, masked)
 	end
 end
 
--- Returns whether it is the first one of a compressed message.
-local function check_first(first, kind, most)
-	if most and first & RESERVED == COMPRESSED and (kind == "text" or kind == "binary") then
-		return true
+-- The kind of a frame with a reserved bit or opcode. Raises unless it may be compressed, and is.
+local function compressed_kind(source, first)
+	local name = compressed_kinds[names[first & 0x0f]]
+	if source.compressed and name and first & RESERVED == COMPRESSED then
+		return name
 	end
 	violation(1002, "invalid websocket frame: a reserved bit or opcode")
 end
 
 --- Reads a frame. Yields, and raises when it is malformed or the connection ends.
----@param source table see http.source
+---@param source table see http.source; with a field `compressed` messages may be
 ---@param masked boolean? what the other side has to do; nil: as it likes
 ---@param limit integer the most bytes of a payload
----@param most integer? of the payload of one with which a compressed message begins; nil: there are none
 ---@return boolean last whether it is the last of its message
----@return string kind, string payload, true? compressed
-function M.read(source, masked, limit, most)
+---@return string kind, string payload
+function M.read(source, masked, limit)
 	source:need(2)
 	local first, second = string.byte(source.text, source.at, source.at + 1)
 	source.at = source.at + 2
 	local last, kind = first & FIN ~= 0, names[first & 0x0f]
-	local compressed
 	if not kind or first & RESERVED ~= 0 then
-		compressed = check_first(first, kind, most)
+		kind = compressed_kind(source, first)
 	end
 	check_mask(second, masked)
 	if first & CONTROL ~= 0 and (not last or second & 0x7f > MAX_CONTROL) then
 		violation(1002, "invalid websocket frame: a control frame in parts, or too large")
 	end
 	local size = payload_length(source, second)
-	if size > limit and not (compressed and size <= most) then
+	if size > limit then
 		violation(1009, "payload_len is too large")
 	elseif second & MASKED == 0 then
-		return last, kind, size > 0 and source:take(size) or "", compressed
+		return last, kind, size > 0 and source:take(size) or ""
 	end
 	local key = source:take(4)
-	return last, kind, size > 0 and mask_bytes(source:take(size), key) or "", compressed
+	return last, kind, size > 0 and mask_bytes(source:take(size), key) or ""
 end
 
 ---------------------------------------------------------------- the frame that closes (§5.5.1, §7.4)

@@ -1,5 +1,4 @@
---- Messages of the WebSocket protocol, put together from frames (RFC 6455 §5.4, §5.6, §8.1), and made large again (RFC 7692
---- §6.2).
+--- Messages of the WebSocket protocol, put together from frames (RFC 6455 §5.4, §5.6, §8.1).
 
 local skynet = require "skynet"
 local fields = require "http.fields"
@@ -13,30 +12,19 @@ Reader.__index = Reader
 local JOIN <const> = 512
 -- After so many frames that are there already others get their turn.
 local TURN <const> = 64
--- What a decompressor gives at once.
-local PIECE <const> = 16 * 1024
--- So many bytes more than the message a compressed one may have, however short it is.
-local SLACK <const> = 64
 
 --- Makes a reader of messages. Does not yield.
 ---@param source table see http.source
 ---@param masked boolean what the other side has to do with its frames
 ---@param limit integer the most bytes of a message
 ---@param strict boolean false: masks and texts are as the other side likes
----@param deflate table? messages may be compressed: see http.websocket.deflate
 ---@return table reader
-function M.new(source, masked, limit, strict, deflate)
+function M.new(source, masked, limit, strict)
 	if not strict then
 		masked = nil
 	end
-	-- A message of bytes without a pattern is not smaller, but a little larger when it is compressed.
-	local most = deflate and (limit < math.maxinteger // 2 and limit + (limit >> 3) + SLACK or limit) or nil
-	-- Of a message that has begun: kind, joined and parts, count of the parts, size; the bytes of a character that goes on; if it
-	-- is compressed, how many bytes of frames may still come.
-	return setmetatable({
-		source = source, masked = masked, limit = limit, strict = strict, deflate = deflate, most = most,
-		size = 0, turn = 0, rest = "", left = nil,
-	}, Reader)
+	-- Of a message that has begun: kind, joined and parts, count of the parts, size; the bytes of a character that goes on.
+	return setmetatable({ source = source, masked = masked, limit = limit, strict = strict, size = 0, turn = 0, rest = "" }, Reader)
 end
 
 local function begin(self, kind)
@@ -81,59 +69,8 @@ local function check_order(self, kind)
 	end
 end
 
--- Others get their turn while a small payload becomes a large message.
-local function take_turn(self)
-	self.turn = self.turn + 1
-	if self.turn == TURN then
-		self.turn = 0
-		skynet.yield()
-	end
-end
-
--- Adds what a payload stands for, and nothing beyond the limit.
-local function expand(self, payload)
-	local is_text = self.strict and self.kind == "text"
-	local position = 1
-	repeat
-		local room, piece = self.limit - self.size, nil
-		piece, position = self.deflate:decompress(payload, position, room < PIECE and room + 1 or PIECE)
-		if not piece then
-			frames.violation(1007, "invalid websocket message: its compression is malformed")
-		elseif #piece > room then
-			frames.violation(1009, "a compressed message is too large")
-		elseif is_text then
-			check_text(self, piece, false)
-		end
-		add(self, piece)
-		if position then
-			take_turn(self)
-		end
-	until not position
-end
-
--- A frame of a compressed message; the same results as `Reader:next`.
-local function take_compressed(self, kind, payload, last)
-	if not self.kind then
-		begin(self, kind)
-		self.left = self.most
-		self.deflate:begin()
-	end
-	self.left = self.left - #payload
-	expand(self, payload)
-	if not last then
-		return nil, ""
-	elseif not self.deflate:finish() then
-		frames.violation(1007, "invalid websocket message: its compression is cut off")
-	elseif self.strict and self.kind == "text" then
-		check_text(self, "", true)
-	end
-	self.left = nil
-	local message, is = finish(self)
-	return is, message
-end
-
 --- Reads a frame. Yields; raises a violation of the protocol, and when the connection ends.
----@return string? kind "text" or "binary" with a whole message, "close", "ping", "pong"; nil: a part of a message
+---@return string? kind "text" or "binary", or such a compressed one, with a whole message, "close", "ping", "pong"; nil: a part of a message
 ---@return string payload
 function Reader:next()
 	self.turn = self.turn + 1
@@ -143,7 +80,7 @@ function Reader:next()
 			skynet.yield()
 		end
 	end
-	local last, kind, payload, compressed = frames.read(self.source, self.masked, self.left or self.limit - self.size, self.most)
+	local last, kind, payload = frames.read(self.source, self.masked, self.limit - self.size)
 	if kind == "close" then
 		if self.strict then
 			frames.check_close(payload)
@@ -153,9 +90,6 @@ function Reader:next()
 		return kind, payload
 	end
 	check_order(self, kind)
-	if compressed or self.left then
-		return take_compressed(self, kind, payload, last)
-	end
 	if self.strict and (self.kind or kind) == "text" then
 		check_text(self, payload, last)
 	end
