@@ -2,6 +2,7 @@
 #![cfg(feature = "lua")]
 
 mod examples;
+mod links;
 mod reference;
 #[path = "../tools/mod.rs"]
 mod tools;

@@ -1,7 +1,6 @@
 //! The documentation is about this version.
 
 use std::fs;
-use std::path::Path;
 
 use crate::tools::node::run_node;
 use crate::tools::{root, scratch};
@@ -57,45 +56,4 @@ fn getting_started_leads_to_what_it_says() {
     for line in promised.lines().filter(|line| *line != "...") {
         assert!(output.contains(line), "no {line:?} in\n{output}");
     }
-}
-
-/// The targets of the links `[text](target)` of a Markdown file, without those to the web.
-fn links(text: &str) -> impl Iterator<Item = &str> {
-    let prose = text.split("```").step_by(2); // every other piece is code
-    prose
-        .flat_map(|text| text.split("](").skip(1))
-        .filter_map(|rest| rest.split(')').next())
-        .filter(|target| !target.starts_with("http"))
-}
-
-fn check_links(file: &Path, broken: &mut Vec<String>) {
-    let text = fs::read_to_string(file).expect("a text file");
-    let folder = file.parent().expect("a folder");
-    for target in links(&text) {
-        let path = target.split('#').next().unwrap_or_default();
-        if !path.is_empty() && !folder.join(path).exists() {
-            broken.push(format!("{}: {target}", file.display()));
-        }
-    }
-}
-
-#[test]
-fn links_of_the_documents_lead_to_files() {
-    let mut files = vec![root().join("README.md")];
-    let mut folders = vec![root().join("docs"), root().join("examples")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                files.push(path);
-            }
-        }
-    }
-    let mut broken = Vec::new();
-    for file in files {
-        check_links(&file, &mut broken);
-    }
-    assert!(broken.is_empty(), "{broken:#?}");
 }
