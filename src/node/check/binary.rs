@@ -1,13 +1,12 @@
 //! Compiled services, modules and executables: which Lua and which release they were built for, what they miss and what they
 //! bring along.
 
+use super::layer;
 use super::project::{File, Kind, Project};
 use super::{Findings, Level, Swap};
-use crate::services::builtin;
 use crate::services::elf::Image;
 use crate::services::elf::lua::{self, Versions};
 use std::collections::BTreeSet;
-use std::ffi::CString;
 
 /// What the executable exports, and how much of it the library does.
 const CORE: &str = include_str!("../../../compat/exports/core.txt");
@@ -64,16 +63,39 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
             "build them all for one, or remove those that no node uses",
         );
     }
-    // A config tells the core how old its compiled services are.
-    let sets = |text: String| {
-        text.lines()
-            .any(|line| line.trim_start().starts_with("api_version"))
-    };
-    let told = project
-        .of(Kind::Config)
-        .any(|file| file.text().is_some_and(sets));
+    let help = Help::of(project);
     for (file, image) in &images {
-        one(file, image, told, findings);
+        one(file, image, &help, findings);
+    }
+}
+
+/// What makes up for the age of a compiled file.
+struct Help {
+    /// A config tells the core how old its compiled services are.
+    told: bool,
+    /// The source of the harbor service is there: the link swap compiles it again.
+    harbor_source: bool,
+    /// And that of what walks the list of sockets.
+    walker_source: bool,
+}
+
+impl Help {
+    fn of(project: &Project) -> Help {
+        let sets = |text: String| {
+            text.lines()
+                .any(|line| line.trim_start().starts_with("api_version"))
+        };
+        let calls = |text: String| text.contains("skynet_socket_info(");
+        let mut configs = project.of(Kind::Config);
+        let mut harbors = project.of(Kind::Source);
+        let mut walkers = project.of(Kind::Source);
+        Help {
+            told: configs.any(|file| file.text().is_some_and(sets)),
+            harbor_source: harbors.any(|file| file.base() == "service_harbor.c"),
+            walker_source: walkers.any(|file| {
+                !file.base().starts_with("skynet_socket.") && file.text().is_some_and(calls)
+            }),
+        }
     }
 }
 
@@ -82,7 +104,7 @@ fn used(image: &Image) -> Option<Versions> {
     (!image.exports.contains("lua_newstate")).then(|| lua::versions(image))?
 }
 
-fn one(file: &File, image: &Image, told: bool, findings: &mut Findings) {
+fn one(file: &File, image: &Image, help: &Help, findings: &mut Findings) {
     let stem = file.base().split('.').next().unwrap_or_default();
     if image.exports.contains("skynet_start") {
         let library = file.name.ends_with(".so");
@@ -114,7 +136,7 @@ fn one(file: &File, image: &Image, told: bool, findings: &mut Findings) {
         wrong_lua(file, image, findings);
         missing(file, image, findings);
         brought(file, image, findings);
-        old_services(file, stem, image, told, findings);
+        old_services(file, stem, image, help, findings);
     }
 }
 
@@ -150,13 +172,8 @@ fn wrong_lua(file: &File, image: &Image, findings: &mut Findings) {
         );
     } else if !versions.has(Versions::V55) {
         let stem = file.base().split('.').next().unwrap_or_default();
-        let remedy = if builtin::find(&CString::new(stem).unwrap_or_default()).is_some()
-            || builtin::searcher::provides(stem)
-        {
-            "remove the file: the executable has it built in (and keep it for clients that run by the old Lua)"
-        } else {
-            "build it against the headers that `compat/lua-headers.sh FOLDER` writes"
-        };
+        let remedy = layer::removal(stem, image)
+            .unwrap_or("build it against the headers that `compat/lua-headers.sh FOLDER` writes");
         findings.add_only(
             Swap::Executable,
             Level::Error,
@@ -259,22 +276,24 @@ fn brought(file: &File, image: &Image, findings: &mut Findings) {
 const NO_SOCKET_FLAGS: Versions = Versions::V51.or(Versions::V52).or(Versions::V53);
 
 /// Files whose meaning no header can change any more.
-fn old_services(file: &File, stem: &str, image: &Image, told: bool, findings: &mut Findings) {
-    let before_1_3 = image.imports.contains("skynet_socket_send");
-    if stem == "harbor" && before_1_3 {
-        findings.add(
-            if told { Level::Note } else { Level::Error },
-            "old-harbor",
-            &file.name,
-            "is a harbor service of v1.2.0 or older; up to v1.1.0 it expects other messages from the core",
-            "remove the file, and the built-in harbor, which speaks the same protocol, takes its place; or build it again with the define, or set api_version in the config",
-        );
+fn old_services(file: &File, stem: &str, image: &Image, help: &Help, findings: &mut Findings) {
+    let level = if help.told { Level::Note } else { Level::Error };
+    if stem == "harbor" && image.imports.contains("skynet_socket_send") {
+        let (kind, remedy) = ("old-harbor", layer::REMOVE_HARBOR);
+        let what = "is a harbor service of v1.2.0 or older; up to v1.1.0 it expects other messages from the core";
+        if help.harbor_source {
+            let swap = Swap::Executable;
+            findings.add_only(swap, level, kind, &file.name, what, remedy);
+        } else {
+            findings.add(level, kind, &file.name, what, remedy);
+        }
     }
     let walks = image.imports.contains("skynet_socket_info");
     let old = used(image).is_some_and(|versions| versions.and(NO_SOCKET_FLAGS) == versions);
-    if walks && old {
+    // The executable refuses it, as it is for an older Lua.
+    if walks && old && !help.walker_source {
         findings.add(
-            if told { Level::Note } else { Level::Error },
+            level,
             "socket-info",
             &file.name,
             "walks struct socket_info of v1.3.0 or older, which is shorter than today's",

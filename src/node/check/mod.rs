@@ -5,6 +5,7 @@
 //! ([`script`]) and configs ([`settings`]). Each adds [`Finding`]s; [`report`] prints them.
 
 mod binary;
+mod layer;
 mod project;
 mod release;
 mod report;
@@ -183,6 +184,7 @@ fn look(path: &Path) -> std::io::Result<Findings> {
     binary::look(&project, &mut findings);
     source::look(&project, &mut findings);
     script::look(&project, &mut findings);
+    layer::look(&project, &mut findings);
     settings::look(&project, &mut findings);
     let swap = swap(&findings);
     findings.list.sort_by(|a, b| {

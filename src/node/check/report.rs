@@ -1,5 +1,6 @@
 //! What has been found, for people and for programs.
 
+use super::layer::only_removes;
 use super::release::Release;
 use super::{Finding, Findings, Level, Swap};
 use crate::services::elf::lua::Versions;
@@ -62,6 +63,14 @@ fn advice(findings: &Findings, swap: Swap) -> String {
     }
 }
 
+/// The executable is a way too when nothing but what came with the old release is in its way.
+fn alternative(findings: &Findings, swap: Swap) -> Option<&'static str> {
+    let mut hindering = findings.list.iter().filter(|f| f.hinders(Swap::Executable));
+    (swap == Swap::Link && hindering.all(only_removes)).then_some(
+        "executable: nothing of the project's own is in its way; remove what is marked below, and its scripts get Lua 5.5",
+    )
+}
+
 /// A table.
 pub(super) fn table(path: &Path, findings: &Findings, swap: Swap) -> String {
     let mut text = String::new();
@@ -84,6 +93,9 @@ pub(super) fn table(path: &Path, findings: &Findings, swap: Swap) -> String {
     }
     let name = swap.word();
     let _ = writeln!(text, "swap:     {name}: {}", advice(findings, swap));
+    if let Some(other) = alternative(findings, swap) {
+        let _ = writeln!(text, "or:       {other}");
+    }
     if findings.list.is_empty() {
         text.push_str("\nNothing has to be done.\n");
         return text;
@@ -150,6 +162,7 @@ pub(super) fn json(path: &Path, findings: &Findings, swap: Swap) -> String {
         "lua": lua.collect::<Vec<Value>>(),
         "swap": swap.word(),
         "advice": advice(findings, swap),
+        "alternative": alternative(findings, swap),
         "seen": { "compiled": compiled, "sources": sources, "scripts": scripts, "configs": configs },
         "findings": list.collect::<Vec<Value>>(),
     });

@@ -1,5 +1,6 @@
 //! Lua sources: whether the Lua of the executable compiles them.
 
+use super::layer::{self, OldLayer, REMOVE_LAYER, is_of_a_layer};
 use super::project::{File, Kind, Project};
 use super::{Findings, Level, Swap};
 use crate::services::builtin::embedded;
@@ -11,7 +12,8 @@ use std::ffi::CString;
 /// Compiles every script, without running it, and looks for modules that only skynet 1.0 had. With the link swap the
 /// project's own Lua compiles them, as ever.
 pub(super) fn look(project: &Project, findings: &mut Findings) {
-    let old_names = OldNames::of(project);
+    let old_layer = OldLayer::of(project);
+    let old_names = OldNames::of(project, &old_layer);
     let Some(compiler) = Compiler::new() else {
         return;
     };
@@ -30,40 +32,37 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
             };
             let what = format!("is no Lua 5.5: {what}");
             let remedy = if is_of_a_layer(&file.name) {
-                "remove the release's own lualib and service: the executable has a Lua layer inside"
+                REMOVE_LAYER
             } else {
                 "change the line, or use the link swap with the Lua that it was written for"
             };
             let (swap, level) = (Swap::Executable, Level::Error);
             findings.add_only(swap, level, "lua-syntax", place, what, remedy);
         }
-        old_names.look(file, &String::from_utf8_lossy(&bytes), findings);
+        // What a release's own layer requires is that layer's business.
+        if !is_of_a_layer(&file.name) && !old_layer.has(&file.name) {
+            old_names.look(file, &String::from_utf8_lossy(&bytes), findings);
+        }
     }
-}
-
-/// Whether a file has the name of one of the Lua layer, wherever the project keeps that.
-fn is_of_a_layer(name: &str) -> bool {
-    let parts = ["lualib/", "service/"];
-    let places = parts.iter().filter_map(|part| name.rfind(part));
-    places
-        .max()
-        .is_some_and(|at| embedded::find(&name.as_bytes()[at..]).is_some())
 }
 
 /// Modules that had another name in skynet 1.0, and that nothing in the project has.
 struct OldNames(Vec<&'static str>);
 
 impl OldNames {
-    fn of(project: &Project) -> OldNames {
+    fn of(project: &Project, old_layer: &OldLayer) -> OldNames {
         let mut brought_back = project.of(Kind::Config);
         if brought_back.any(|file| file.text().is_some_and(|text| text.contains("compat10"))) {
             return OldNames(Vec::new());
         }
-        let scripts = || project.of(Kind::Script).chain(project.of(Kind::Compiled));
+        // What came with the release goes.
+        let stays = |file: &&File| {
+            !is_of_a_layer(&file.name) && !old_layer.has(&file.name) && !layer::is_of_1_0(file)
+        };
+        let files = || project.of(Kind::Script).chain(project.of(Kind::Compiled));
         let has = |name: &str| {
-            scripts().any(|file| {
-                file.base().split('.').next() == Some(name) && !is_of_a_layer(&file.name)
-            })
+            let mut named = files().filter(|file| file.base().split('.').next() == Some(name));
+            named.any(|file| stays(&file))
         };
         let names =
             embedded::old_modules().filter(|name| embedded::find_module(name.as_bytes()).is_none());

@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// Looks at every config.
 pub(super) fn look(project: &Project, findings: &mut Findings) {
+    let mut scripts = String::new();
+    for file in project.of(Kind::Script) {
+        scripts.push_str(&file.text().unwrap_or_default());
+    }
     for file in project.of(Kind::Config) {
         findings.seen[3] += 1;
         let path = CString::new(file.path.as_os_str().as_bytes()).unwrap_or_default();
@@ -23,6 +27,7 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
                     home: home(project, file),
                     file,
                     settings: settings.collect(),
+                    scripts: &scripts,
                     findings,
                 }
                 .look(&missing);
@@ -57,6 +62,8 @@ struct Config<'a> {
     home: PathBuf,
     file: &'a File,
     settings: BTreeMap<String, String>,
+    /// The text of all scripts, which read keys of their own.
+    scripts: &'a str,
     findings: &'a mut Findings,
 }
 
@@ -115,9 +122,11 @@ impl Config<'_> {
 
     fn misspelled(&mut self) {
         let has = |key: &str| self.settings.contains_key(key);
+        let named = |key: &str, mark: char| self.scripts.contains(&format!("{mark}{key}{mark}"));
         let pairs = self
             .settings
             .keys()
+            .filter(|key| !named(key, '"') && !named(key, '\''))
             .filter_map(|key| Some((key.clone(), keys::nearest(key, has)?)));
         for (key, meant) in pairs.collect::<Vec<_>>() {
             let what = format!("nothing reads the key `{key}`");
