@@ -95,6 +95,8 @@ unsafe impl Sync for Context {}
 static TOTAL: AtomicI32 = AtomicI32::new(0);
 static PROFILE: AtomicBool = AtomicBool::new(true);
 static ABORTING: AtomicBool = AtomicBool::new(false);
+/// The log service of an aborting node, which goes when it is the only one left; 0 before that.
+static LAST_LOGGER: AtomicU32 = AtomicU32::new(0);
 /// The service that is told of every death (command MONITOR); 0 is none.
 pub(super) static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
 
@@ -212,8 +214,11 @@ pub(crate) fn is_aborting() -> bool {
 }
 
 fn count(by: i32) {
-    if TOTAL.fetch_add(by, Ordering::SeqCst) + by == 0 {
+    let total = TOTAL.fetch_add(by, Ordering::SeqCst) + by;
+    if total == 0 {
         scheduler::on_empty();
+    } else if total == 1 {
+        retire_last_logger();
     }
 }
 
@@ -383,29 +388,41 @@ pub fn retire(handle: u32) -> bool {
 }
 
 /// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
-/// The log service goes last and gets the mail that waits for it first, so that a node tells why it ended.
+/// The log service goes when the callbacks that still run have returned, and gets the mail that waits for it first, so that a
+/// node tells why it ended.
 pub fn abort_all() {
     ABORTING.store(true, Ordering::Relaxed);
     fence(Ordering::SeqCst);
     let logger = handle::logger();
+    LAST_LOGGER.store(logger, Ordering::SeqCst);
     loop {
         let mut all = handle::all();
-        if all.len() > 1 {
-            all.retain(|&handle| handle != logger);
-        }
+        all.retain(|&handle| handle != logger);
         if all.is_empty() {
-            return;
+            break;
         }
         for handle in all {
-            if handle == logger {
-                let guard = reclaim::enter();
-                if let Some(context) = handle::find(&guard, handle) {
-                    context.reads_to_the_end.store(true, Ordering::SeqCst);
-                }
-            }
             retire(handle);
         }
     }
+    // Either the count of the last other service sees the logger, or we see the count.
+    if total() <= 1 {
+        retire_last_logger();
+    }
+}
+
+/// In an aborting node: ends the log service, which is the last one.
+fn retire_last_logger() {
+    let logger = LAST_LOGGER.load(Ordering::SeqCst);
+    if logger == 0 {
+        return;
+    }
+    let guard = reclaim::enter();
+    if let Some(context) = handle::find(&guard, logger) {
+        context.reads_to_the_end.store(true, Ordering::SeqCst);
+    }
+    drop(guard);
+    retire(logger);
 }
 
 /// Ends the log service after it has had the mail that waits for it; returns when it has been released.
