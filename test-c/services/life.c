@@ -1,5 +1,6 @@
 /* Birth and death of services. */
 #include "probe.h"
+#include <stdatomic.h>
 #include <unistd.h>
 
 static int held_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
@@ -214,6 +215,44 @@ static int aborts(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
+/* A service that is in a callback when another one aborts the node. */
+static atomic_int speaking, aborted;
+
+static int speaker_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(ud), UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	speaking = 1;
+	while (!aborted)
+		usleep(1000);
+	FACT(ctx, "last words");
+	return 0;
+}
+
+static int speaker(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	begin(ctx, speaker_cb, NULL);
+	return 0;
+}
+
+static int interrupt_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(ud), UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	skynet_command(ctx, "LAUNCH", "life speaker");
+	while (!speaking)
+		usleep(1000);
+	skynet_command(ctx, "ABORT", NULL);
+	aborted = 1;
+	return 0;
+}
+
+static int interrupts(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	begin(ctx, interrupt_cb, NULL);
+	return 0;
+}
+
 static int release_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
 {
 	UNUSED(ud), UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
@@ -342,6 +381,7 @@ int life_init(void *inst, struct skynet_context *ctx, const char *parm)
 		{"held", held}, {"writes", writes}, {"failed_start", failed_start}, {"fails", fails}, {"exits", exits},
 		{"leaves_in_init", leaves_in_init}, {"quiet", quiet}, {"killer", killer}, {"goes", goes},
 		{"leaver", leaver}, {"handles", handles}, {"aborts", aborts}, {"released", released},
+		{"speaker", speaker}, {"interrupts", interrupts},
 		{"swaps", swaps}, {"endless", endless}, {"churn", churn}, {"churner", churner}, {NULL, NULL},
 	};
 	UNUSED(inst);

@@ -108,6 +108,16 @@ fn abort_releases_every_service_and_ends_with_0() {
 }
 
 #[test]
+fn a_callback_that_runs_while_the_node_aborts_is_still_heard() {
+    if !ours() {
+        return;
+    }
+    let ended = Setup::new("life interrupts").start().exit();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("fact last words"), "{ended:?}");
+}
+
+#[test]
 fn the_instance_is_released_after_a_kill() {
     let node = Setup::new("life released").start();
     node.wait_stderr("released\n");
