@@ -118,7 +118,7 @@ fn a_config_that_cannot_be_used_is_told_on_stderr() {
 fn the_log_names_a_misspelled_key_and_the_one_that_was_meant() {
     let path = config(
         "misspelled",
-        "thrad = 2 harbor = 0 port = 8888 bootstrap = 'no_such_service'",
+        "thrad = 2 harbor = 0 port = 8888 bootstrap = 'no_such_service' loginservice = './?.lua' luaservice = loginservice",
     );
     let output = skynet(&[path.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();

@@ -1,5 +1,6 @@
 //! `skynet_command`: what a service may ask of the node, by words.
 
+use super::abort;
 use super::context::{self, Context, EXIT_MONITOR};
 use super::digits::Digits;
 use super::dispatch::running_micros;
@@ -50,7 +51,7 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
             if text == c"failed" {
                 shutdown::ends_badly();
             }
-            context::abort_all();
+            abort::abort_all();
             NONE
         }
         b"STARTUP" => {

@@ -18,6 +18,7 @@
 //! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
 use super::Queue;
+use super::abort;
 use super::cpu;
 use super::figures;
 use super::limit::Limit;
@@ -55,12 +56,12 @@ pub struct Context {
     /// Where its messages wait.
     pub(crate) queue: Queue,
     handle: AtomicU32,
-    refs: AtomicU32,
+    pub(super) refs: AtomicU32,
     retired: AtomicBool,
     /// Does not keep the node up.
     reserved: AtomicBool,
     /// Retirement lets it have the mail that waits.
-    reads_to_the_end: AtomicBool,
+    pub(super) reads_to_the_end: AtomicBool,
     endless: AtomicBool,
     session: AtomicI32,
     /// A [`Callback`], or null.
@@ -94,9 +95,6 @@ unsafe impl Sync for Context {}
 
 static TOTAL: AtomicI32 = AtomicI32::new(0);
 static PROFILE: AtomicBool = AtomicBool::new(true);
-static ABORTING: AtomicBool = AtomicBool::new(false);
-/// The log service of an aborting node, which goes when it is the only one left; 0 before that.
-static LAST_LOGGER: AtomicU32 = AtomicU32::new(0);
 /// The service that is told of every death (command MONITOR); 0 is none.
 pub(super) static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
 
@@ -207,18 +205,12 @@ impl Context {
     }
 }
 
-/// Whether all services are being ended: nobody needs to be told then.
-#[cfg(feature = "lua")]
-pub(crate) fn is_aborting() -> bool {
-    ABORTING.load(Ordering::Relaxed)
-}
-
 fn count(by: i32) {
     let total = TOTAL.fetch_add(by, Ordering::SeqCst) + by;
     if total == 0 {
         scheduler::on_empty();
     } else if total == 1 {
-        retire_last_logger();
+        abort::retire_last_logger();
     }
 }
 
@@ -287,7 +279,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     }
     // Either `abort_all` sees the new handle, or we see that it has begun.
     fence(Ordering::SeqCst);
-    if ABORTING.load(Ordering::Relaxed) {
+    if abort::is_aborting() {
         retire(handle);
     }
     let name_text = name.to_bytes();
@@ -385,63 +377,6 @@ pub fn retire(handle: u32) -> bool {
         unsafe { finish(context) };
     }
     true
-}
-
-/// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
-/// The log service goes when the callbacks that still run have returned, and gets the mail that waits for it first, so that a
-/// node tells why it ended.
-pub fn abort_all() {
-    ABORTING.store(true, Ordering::Relaxed);
-    fence(Ordering::SeqCst);
-    let logger = handle::logger();
-    LAST_LOGGER.store(logger, Ordering::SeqCst);
-    loop {
-        let mut all = handle::all();
-        all.retain(|&handle| handle != logger);
-        if all.is_empty() {
-            break;
-        }
-        for handle in all {
-            retire(handle);
-        }
-    }
-    // Either the count of the last other service sees the logger, or we see the count.
-    if total() <= 1 {
-        retire_last_logger();
-    }
-}
-
-/// In an aborting node: ends the log service, which is the last one.
-fn retire_last_logger() {
-    let logger = LAST_LOGGER.load(Ordering::SeqCst);
-    if logger == 0 {
-        return;
-    }
-    let guard = reclaim::enter();
-    if let Some(context) = handle::find(&guard, logger) {
-        context.reads_to_the_end.store(true, Ordering::SeqCst);
-    }
-    drop(guard);
-    retire(logger);
-}
-
-/// Ends the log service after it has had the mail that waits for it; returns when it has been released.
-pub fn end_logger() {
-    let logger = handle::logger();
-    let context = grab(logger);
-    if context.is_null() {
-        return;
-    }
-    // SAFETY: the reference taken above, dropped once.
-    unsafe {
-        (*context).reads_to_the_end.store(true, Ordering::SeqCst);
-        retire(logger);
-        // Its consumer drops the table's reference after the last message.
-        while (*context).refs.load(Ordering::Acquire) > 1 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        release(context);
-    }
 }
 
 /// The end of a retired service: nothing is accepted any more, the table's reference goes, waiting mail bounces.

@@ -1,5 +1,6 @@
 //! Services: their contexts, how a message is dispatched to one, what one may ask of the node.
 //!
+//! - `abort`: the end of all services
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `dispatch`: a turn of one service on one worker
 //! - `inspect`: what others may know of a service
@@ -16,6 +17,7 @@
 //! - `figures`: what services have done, for the figures of the node
 //! - `digits`: numbers as text
 
+mod abort;
 mod command;
 mod context;
 mod cpu;
@@ -33,12 +35,11 @@ mod send;
 #[cfg(feature = "lua")]
 pub(crate) mod thread_signal;
 
-pub use command::command;
 #[cfg(feature = "lua")]
-pub(crate) use context::is_aborting;
-pub use context::{
-    Callback, Context, abort_all, end_logger, grab, launch, release, retire, set_profile, total,
-};
+pub(crate) use abort::is_aborting;
+pub use abort::{abort_all, end_logger};
+pub use command::command;
+pub use context::{Callback, Context, grab, launch, release, retire, set_profile, total};
 pub(crate) use cpu::{calibrate, interrupt};
 pub use dispatch::{Turn, drain};
 pub(crate) use dispatch::{prepare, turn};

@@ -4,9 +4,11 @@
 use super::layer;
 use super::project::{File, Kind, Project};
 use super::{Findings, Level, Swap};
+use crate::services::builtin;
 use crate::services::elf::Image;
 use crate::services::elf::lua::{self, Versions};
 use std::collections::BTreeSet;
+use std::ffi::CString;
 
 /// What the executable exports, and how much of it the library does.
 const CORE: &str = include_str!("../../../compat/exports/core.txt");
@@ -73,9 +75,9 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
 struct Help {
     /// A config tells the core how old its compiled services are.
     told: bool,
-    /// The source of the harbor service is there: the link swap compiles it again.
-    harbor_source: bool,
-    /// And that of what walks the list of sockets.
+    /// The services whose sources are there: the link swap compiles them again.
+    services: BTreeSet<String>,
+    /// And so is that of what walks the list of sockets.
     walker_source: bool,
 }
 
@@ -87,14 +89,17 @@ impl Help {
         };
         let calls = |text: String| text.contains("skynet_socket_info(");
         let mut configs = project.of(Kind::Config);
-        let mut harbors = project.of(Kind::Source);
         let mut walkers = project.of(Kind::Source);
+        let named = |file: &File| {
+            let name = file.base().strip_suffix(".c")?;
+            Some(name.strip_prefix("service_").unwrap_or(name).to_owned())
+        };
         Help {
             told: configs.any(|file| file.text().is_some_and(sets)),
-            harbor_source: harbors.any(|file| file.base() == "service_harbor.c"),
             walker_source: walkers.any(|file| {
                 !file.base().starts_with("skynet_socket.") && file.text().is_some_and(calls)
             }),
+            services: project.of(Kind::Source).filter_map(named).collect(),
         }
     }
 }
@@ -281,12 +286,15 @@ fn old_services(file: &File, stem: &str, image: &Image, help: &Help, findings: &
     if stem == "harbor" && image.imports.contains("skynet_socket_send") {
         let (kind, remedy) = ("old-harbor", layer::REMOVE_HARBOR);
         let what = "is a harbor service of v1.2.0 or older; up to v1.1.0 it expects other messages from the core";
-        if help.harbor_source {
+        if help.services.contains(stem) {
             let swap = Swap::Executable;
             findings.add_only(swap, level, kind, &file.name, what, remedy);
         } else {
             findings.add(level, kind, &file.name, what, remedy);
         }
+    }
+    if stem != "harbor" {
+        old_sockets(file, stem, image, help, findings);
     }
     let walks = image.imports.contains("skynet_socket_info");
     let old = used(image).is_some_and(|versions| versions.and(NO_SOCKET_FLAGS) == versions);
@@ -299,5 +307,37 @@ fn old_services(file: &File, stem: &str, image: &Image, help: &Help, findings: &
             "walks struct socket_info of v1.3.0 or older, which is shorter than today's",
             "build it again with the define of its release, or set api_version in the config",
         );
+    }
+}
+
+/// Services with sockets of their own: the ends of streams are another matter since v1.5.0.
+fn old_sockets(file: &File, stem: &str, image: &Image, help: &Help, findings: &mut Findings) {
+    let is_service = image.exports.contains(&format!("{stem}_init"));
+    let is_new = findings.release.is_some_and(|release| release.0 >= 10_500);
+    let compiled_again = help.services.contains(stem);
+    if !is_service || is_new || help.told || !image.imports.contains("skynet_socket_start") {
+        return;
+    }
+    let (level, what) = if image.imports.contains("skynet_socket_send") {
+        (
+            Level::Warning,
+            "was built for v1.2.0 or older: its sockets stay open when their peers have left",
+        )
+    } else {
+        (
+            Level::Note,
+            "has sockets; if it was built for v1.4.0 or older, they stay open when their peers have left",
+        )
+    };
+    let remedy = if builtin::find(&CString::new(stem).unwrap_or_default()).is_some() {
+        layer::REPLACE_SERVICE
+    } else {
+        "set api_version in the config to the release that it was built for"
+    };
+    if compiled_again {
+        let (swap, kind) = (Swap::Executable, "old-sockets");
+        findings.add_only(swap, level, kind, &file.name, what, remedy);
+    } else {
+        findings.add(level, "old-sockets", &file.name, what, remedy);
     }
 }

@@ -13,6 +13,8 @@ pub(super) const REMOVE_FILE: &str = "remove the file: the executable has it bui
 const REMOVE_OLD_FILE: &str = "remove the file: it came with skynet 1.0, and the executable has it built in under the name of today (keep it for clients that run by the old Lua)";
 /// What to do with a harbor service of an old release.
 pub(super) const REMOVE_HARBOR: &str = "remove the file, and the built-in harbor, which speaks the same protocol, takes its place; or build it again with the define, or set api_version in the config";
+/// What to do with another service of an old release.
+pub(super) const REPLACE_SERVICE: &str = "remove the file, and the built-in service takes its place; or set api_version in the config to the release that it was built for";
 /// What to do with Lua files of a release.
 pub(super) const REMOVE_LAYER: &str =
     "remove the release's own lualib and service: the executable has a Lua layer inside";

@@ -20,7 +20,11 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
         findings.seen[3] += 1;
         let path = CString::new(file.path.as_os_str().as_bytes()).unwrap_or_default();
         match config::read_elsewhere(&path) {
-            Ok((settings, missing)) => {
+            Ok(config::File {
+                settings,
+                missing,
+                used,
+            }) => {
                 let text = |value: CString| value.to_string_lossy().into_owned();
                 let settings = settings.into_iter().map(|(k, v)| (text(k), text(v)));
                 Config {
@@ -28,6 +32,7 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
                     file,
                     settings: settings.collect(),
                     scripts: &scripts,
+                    used,
                     findings,
                 }
                 .look(&missing);
@@ -64,6 +69,8 @@ struct Config<'a> {
     settings: BTreeMap<String, String>,
     /// The text of all scripts, which read keys of their own.
     scripts: &'a str,
+    /// Keys that the config reads itself.
+    used: Vec<String>,
     findings: &'a mut Findings,
 }
 
@@ -126,7 +133,7 @@ impl Config<'_> {
         let pairs = self
             .settings
             .keys()
-            .filter(|key| !named(key, '"') && !named(key, '\''))
+            .filter(|key| !self.used.contains(key) && !named(key, '"') && !named(key, '\''))
             .filter_map(|key| Some((key.clone(), keys::nearest(key, has)?)));
         for (key, meant) in pairs.collect::<Vec<_>>() {
             let what = format!("nothing reads the key `{key}`");
@@ -297,8 +304,11 @@ impl Config<'_> {
     fn found(&self, patterns: &str, name: &str) -> bool {
         let mut patterns = patterns.split(';').filter(|pattern| !pattern.is_empty());
         patterns.any(|pattern| {
-            self.resolve(Path::new(&pattern.replace('?', name)))
-                .is_file()
+            // Behind a variable that is not known here, it may be.
+            pattern.contains("SKYNET_NO_")
+                || self
+                    .resolve(Path::new(&pattern.replace('?', name)))
+                    .is_file()
         })
     }
 }

@@ -4,8 +4,10 @@
 //! the finger away from a known one, which the config does not have, most likely is.
 
 use crate::base::env;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// What the value of a key names; what `skynet check` looks for on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,21 @@ pub fn nearest(key: &str, has: impl Fn(&str) -> bool) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
+/// Keys that the config file itself reads.
+static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Notes keys that the config file reads itself, to make others of them: none of those is misspelled.
+#[cfg(feature = "lua")]
+pub fn note_used(keys: impl IntoIterator<Item = String>) {
+    if let Ok(mut used) = USED.lock() {
+        used.extend(keys);
+    }
+}
+
+fn is_used(key: &str) -> bool {
+    USED.lock().is_ok_and(|used| used.contains(key))
+}
+
 /// Keys of the environment that are most likely misspelled, each with the one that was meant, in alphabetical order.
 pub fn misspelled() -> Vec<(String, &'static str)> {
     let names = env::keys();
@@ -132,6 +149,7 @@ pub fn misspelled() -> Vec<(String, &'static str)> {
     // if the core gives it no default.
     let has = |key: &str| !DEFAULTED.contains(&key) && keys.contains(&key);
     keys.iter()
+        .filter(|key| !is_used(key))
         .filter_map(|key| Some(((*key).to_owned(), nearest(key, has)?)))
         .collect()
 }

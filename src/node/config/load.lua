@@ -1,8 +1,10 @@
 -- Reads a config file: a Lua file whose globals are the settings, with $NAME for variables of the process's environment
 -- and include "file" for other files, relative to the folder of the file that includes them. With a table `missing`, names that
 -- the environment lacks are put there instead of raised, and SKYNET_NO_NAME stands for $NAME: a name too, and part of a text.
-local path, missing = ...
+-- The table `used` gets the names of settings that the file itself reads, as parts of other settings.
+local path, used, missing = ...
 local settings = {}
+local globals = {}
 local slash = package.config:sub(1, 1)
 local folder = "." .. slash
 
@@ -38,7 +40,7 @@ local function include(path)
 		error(path .. ": cannot be read")
 	end
 	text = text:gsub("%$([%w_]+)", variable)
-	local chunk, mistake = load(text, "@" .. path, "t", settings)
+	local chunk, mistake = load(text, "@" .. path, "t", globals)
 	if not chunk then
 		error(mistake)
 	end
@@ -46,6 +48,16 @@ local function include(path)
 	folder = outer
 end
 
-setmetatable(settings, { __index = { include = include } })
+local function read(_, name)
+	local value = settings[name]
+	if value == nil then
+		return name == "include" and include or nil
+	end
+	used[#used + 1] = name
+	return value
+end
+
+-- Nothing is ever in `globals` itself, so that each access is seen.
+setmetatable(globals, { __index = read, __newindex = settings })
 include(path)
-return setmetatable(settings, nil)
+return settings

@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString};
 use std::ptr;
 
 #[cfg(feature = "lua")]
-pub use read::{read, read_elsewhere};
+pub use read::{File, read, read_elsewhere};
 
 /// Keys and values as they stand in the file.
 pub type Settings = Vec<(CString, CString)>;

@@ -1,6 +1,6 @@
 //! Runs a config file in a Lua state of its own.
 
-use super::Settings;
+use super::{Settings, keys};
 use mlua_sys::lua55::{
     LUA_TBOOLEAN, LUA_TSTRING, lua_State, lua_close, lua_createtable, lua_next, lua_pcall, lua_pop,
     lua_pushnil, lua_pushstring, lua_pushvalue, lua_rawgeti, lua_rawlen, lua_toboolean,
@@ -23,17 +23,28 @@ impl Drop for State {
 /// The settings of a config file: strings as they are, numbers as Lua writes them, booleans as `true` and `false`. The
 /// error is a line for the user.
 pub fn read(path: &CStr) -> Result<Settings, String> {
-    run(path, false).map(|(settings, _)| settings)
+    let file = run(path, false)?;
+    keys::note_used(file.used);
+    Ok(file.settings)
 }
 
-/// As [`read`], for a look at a config of another machine: variables that the environment lacks are named in the second
-/// half of the answer, and stand as `SKYNET_NO_NAME` in the first.
-pub fn read_elsewhere(path: &CStr) -> Result<(Settings, Vec<String>), String> {
+/// As [`read`], for a look at a config of another machine: variables that the environment lacks stand as `SKYNET_NO_NAME`.
+pub fn read_elsewhere(path: &CStr) -> Result<File, String> {
     run(path, true)
 }
 
-/// What a config file sets, and which variables it missed if it `may_miss` some.
-fn run(path: &CStr, may_miss: bool) -> Result<(Settings, Vec<String>), String> {
+/// What a config file has.
+pub struct File {
+    /// What it sets.
+    pub settings: Settings,
+    /// Variables that the environment lacks.
+    pub missing: Vec<String>,
+    /// Settings that it reads itself, as parts of others.
+    pub used: Vec<String>,
+}
+
+/// What a config file has; without `may_miss` a variable that the environment lacks is an error.
+fn run(path: &CStr, may_miss: bool) -> Result<File, String> {
     skynet_lua::luaL_initcodecache();
     // SAFETY: a fresh state.
     let raw = unsafe { luaL_newstate() };
@@ -45,7 +56,9 @@ fn run(path: &CStr, may_miss: bool) -> Result<(Settings, Vec<String>), String> {
     // an error, which ends the process.
     unsafe {
         luaL_openlibs(raw);
-        lua_createtable(raw, 0, 0);
+        for _ in [MISSING, USED] {
+            lua_createtable(raw, 0, 0);
+        }
         let loaded = luaL_loadbufferx(
             raw,
             LOADER.as_ptr().cast(),
@@ -55,23 +68,30 @@ fn run(path: &CStr, may_miss: bool) -> Result<(Settings, Vec<String>), String> {
         );
         if loaded == 0 {
             lua_pushstring(raw, path.as_ptr());
+            lua_pushvalue(raw, USED);
             if may_miss {
                 lua_pushvalue(raw, MISSING);
             }
         }
-        if loaded != 0 || lua_pcall(raw, 1 + i32::from(may_miss), 1, 0) != 0 {
+        if loaded != 0 || lua_pcall(raw, 2 + i32::from(may_miss), 1, 0) != 0 {
             let message = bytes(raw, -1).unwrap_or(b"error in the config file");
             return Err(String::from_utf8_lossy(message).into_owned());
         }
         let settings = settings(raw);
-        let missing = texts(raw, MISSING);
+        let (missing, used) = (texts(raw, MISSING), texts(raw, USED));
         drop(state);
-        Ok((settings?, missing))
+        Ok(File {
+            settings: settings?,
+            missing,
+            used,
+        })
     }
 }
 
 /// Place on the stack of the table of names that the environment lacks.
 const MISSING: i32 = 1;
+/// That of the settings that the file reads.
+const USED: i32 = 2;
 
 /// The texts of the list at `index`.
 ///

@@ -1,0 +1,72 @@
+//! The end of all services.
+
+use super::context::{grab, release, retire, total};
+use crate::actor::handle;
+use crate::alloc::reclaim;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+
+static ABORTING: AtomicBool = AtomicBool::new(false);
+/// The log service of an aborting node, which goes when it is the only one left; 0 before that.
+static LAST_LOGGER: AtomicU32 = AtomicU32::new(0);
+
+/// Whether all services are being ended: nobody needs to be told then.
+pub(crate) fn is_aborting() -> bool {
+    ABORTING.load(Ordering::Relaxed)
+}
+
+/// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
+/// The log service goes when the callbacks that still run have returned, and gets the mail that waits for it first, so that a
+/// node tells why it ended.
+pub fn abort_all() {
+    ABORTING.store(true, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    let logger = handle::logger();
+    LAST_LOGGER.store(logger, Ordering::SeqCst);
+    loop {
+        let mut all = handle::all();
+        all.retain(|&handle| handle != logger);
+        if all.is_empty() {
+            break;
+        }
+        for handle in all {
+            retire(handle);
+        }
+    }
+    // Either the count of the last other service sees the logger, or we see the count.
+    if total() <= 1 {
+        retire_last_logger();
+    }
+}
+
+/// In an aborting node: ends the log service, which is the last one.
+pub(super) fn retire_last_logger() {
+    let logger = LAST_LOGGER.load(Ordering::SeqCst);
+    if logger == 0 {
+        return;
+    }
+    let guard = reclaim::enter();
+    if let Some(context) = handle::find(&guard, logger) {
+        context.reads_to_the_end.store(true, Ordering::SeqCst);
+    }
+    drop(guard);
+    retire(logger);
+}
+
+/// Ends the log service after it has had the mail that waits for it; returns when it has been released.
+pub fn end_logger() {
+    let logger = handle::logger();
+    let context = grab(logger);
+    if context.is_null() {
+        return;
+    }
+    // SAFETY: the reference taken above, dropped once.
+    unsafe {
+        (*context).reads_to_the_end.store(true, Ordering::SeqCst);
+        retire(logger);
+        // Its consumer drops the table's reference after the last message.
+        while (*context).refs.load(Ordering::Acquire) > 1 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        release(context);
+    }
+}
