@@ -61,6 +61,7 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
         b"MONITOR" => monitor(this, text),
         b"STAT" => stat(this, text),
         b"MQLEN" => waiting(this, text),
+        b"HANDLED" => handled(this, text),
         b"ENDLESS" => {
             if this.take_endless() {
                 this.answer(b"1")
@@ -75,6 +76,7 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
         b"SERVICES" => this.answer_long(figures::list()),
         b"MAILBOXLIMIT" => mailbox_limit(this, text),
         b"WRITELIMIT" => write_limit(this, text),
+        b"OUTPUT" => output(this, text),
         b"RUNNING" => this.answer_long(scheduler::running()),
         b"SHUTDOWN" => shut_down(this, text),
         _ => NONE,
@@ -91,6 +93,14 @@ fn waiting(this: Own<'_>, text: &CStr) -> *const c_char {
         length = Some(other.queue.mailbox.last_len())
     });
     length.map_or(NONE, |length| this.answer(count(length).bytes()))
+}
+
+/// Messages that another service has taken out of its mailbox.
+fn handled(this: Own<'_>, text: &CStr) -> *const c_char {
+    match super::taken_out(to_handle(this, text)) {
+        Some(number) => this.answer(count(number as usize).bytes()),
+        None => NONE,
+    }
 }
 
 fn hex_answer(this: Own<'_>, handle: u32) -> *const c_char {
@@ -305,6 +315,15 @@ fn write_limit(this: Own<'_>, text: &CStr) -> *const c_char {
         Some(server) if server.set_limit(id, bytes) => this.answer(b"1"),
         _ => NONE,
     }
+}
+
+/// What waits to be sent in a socket, and what was sent so far: two numbers of bytes.
+fn output(this: Own<'_>, text: &CStr) -> *const c_char {
+    let id = limits::parse(text.to_bytes()).and_then(|id| i32::try_from(id).ok());
+    let output = id.and_then(|id| socket::server()?.output(id));
+    output.map_or(NONE, |(waiting, sent)| {
+        this.answer_long(format!("{waiting} {sent}"))
+    })
 }
 
 /// Runs `f` with the live service that `text` names.

@@ -9,9 +9,9 @@
 
 use super::Context;
 use super::own::Own;
-use crate::actor::log;
+use crate::actor::{handle, log};
 use crate::alloc::blocks::Class;
-use crate::alloc::memory;
+use crate::alloc::{memory, reclaim};
 use crate::base::clock;
 use crate::base::message::{Message, ptype};
 use parking_lot::Mutex;
@@ -152,6 +152,12 @@ impl Context {
     fn taken_out(&self) -> u64 {
         (self.messages.load(Ordering::Relaxed) + self.unheard.load(Ordering::Relaxed)) as u64
     }
+}
+
+/// Messages that a service has taken out of its mailbox. `None`: there is no such service.
+pub fn taken_out(handle: u32) -> Option<u64> {
+    let guard = reclaim::enter();
+    handle::find(&guard, handle).map(Context::taken_out)
 }
 
 /// Whether a message of this type may be refused. Responses and errors are what a request waits for; system and debug

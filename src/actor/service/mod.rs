@@ -47,7 +47,7 @@ pub use figures::{Figures, figures};
 pub use inspect::describe;
 #[cfg(feature = "lua")]
 pub(crate) use inspect::receives;
-pub use limit::{Policy, set_default as set_mailbox_limit};
+pub use limit::{Policy, set_default as set_mailbox_limit, taken_out};
 pub(crate) use monitor::type_name;
 pub use monitor::{Look, Monitor};
 pub(crate) use on_turn::on_turn;

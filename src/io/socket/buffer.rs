@@ -16,6 +16,10 @@ pub struct ObjectInterface {
     pub free: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
+/// Bytes of a block in which small ones are put together, and the largest of those.
+const JOINED: usize = 4096;
+const SMALL: usize = 512;
+
 /// How a buffer is released.
 type Release = unsafe extern "C" fn(*mut c_void);
 
@@ -24,6 +28,8 @@ pub struct Payload {
     base: *mut c_void,
     data: *const u8,
     len: usize,
+    /// Bytes of the block behind those; 0 for what was not allocated here.
+    room: usize,
     /// `None`: the bytes stay the caller's, valid during the call only.
     release: Option<Release>,
 }
@@ -41,6 +47,7 @@ impl Payload {
             base: base.cast_mut(),
             data: base.cast(),
             len,
+            room: 0,
             release: Some(libc::free),
         }
     }
@@ -57,6 +64,7 @@ impl Payload {
             base: object.cast_mut(),
             data: data.cast(),
             len,
+            room: 0,
             release: Some(free),
         })
     }
@@ -70,6 +78,7 @@ impl Payload {
             base: base.cast_mut(),
             data: base.cast(),
             len,
+            room: 0,
             release: None,
         }
     }
@@ -97,6 +106,39 @@ impl Payload {
         }
         // SAFETY: the block was just allocated with this size.
         unsafe { Payload::memory(base, self.len) }
+    }
+
+    /// The same bytes in a block that has room for [`JOINED`] in all. `None`: there is no memory for it.
+    fn with_room(bytes: &[u8]) -> Option<Payload> {
+        // SAFETY: malloc takes any size.
+        let base = unsafe { libc::malloc(JOINED) };
+        if base.is_null() || bytes.len() > JOINED {
+            // SAFETY: null or the block from above.
+            unsafe { libc::free(base) };
+            return None;
+        }
+        // SAFETY: a new block with room for the bytes, which it is initialised with.
+        let mut payload = unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), base.cast::<u8>(), bytes.len());
+            Payload::memory(base, bytes.len())
+        };
+        payload.room = JOINED - bytes.len();
+        Some(payload)
+    }
+
+    /// Appends bytes if there is room for them. Whether there was.
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.room || bytes.is_empty() {
+            return bytes.is_empty();
+        }
+        // SAFETY: the block is this payload's own (only `with_room` gives room), with so many bytes behind the others.
+        unsafe {
+            let end = self.data.cast_mut().add(self.len);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), end, bytes.len());
+        }
+        self.len += bytes.len();
+        self.room -= bytes.len();
+        true
     }
 
     /// The bytes.
@@ -153,6 +195,26 @@ impl Block {
             low,
             to,
         })
+    }
+
+    /// Takes the bytes of a small block, which comes next in the same stream, into this one. Whether it did. A block of its
+    /// own for each of many small writes takes a multiple of their bytes.
+    pub fn join(&mut self, next: &Block) -> bool {
+        let bytes = next.rest();
+        if bytes.len() > SMALL || next.begun() {
+            return false;
+        }
+        if self.payload.append(bytes) {
+            return true;
+        }
+        if self.payload.len > SMALL || self.begun() {
+            return false;
+        }
+        match Payload::with_room(self.payload.bytes()) {
+            Some(larger) => self.payload = larger,
+            None => return false,
+        }
+        self.payload.append(bytes)
     }
 
     /// Takes the block apart. Only for blocks of which nothing is written.

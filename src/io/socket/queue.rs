@@ -61,6 +61,12 @@ impl List {
         unsafe { self.head.as_ref() }
     }
 
+    /// Takes a block into the last one, if that may be.
+    fn join(&mut self, block: &Block) -> bool {
+        // SAFETY: null or a block of this list, borrowed exclusively together with it.
+        unsafe { self.tail.as_mut() }.is_some_and(|last| last.join(block))
+    }
+
     fn front_mut(&mut self) -> Option<&mut Block> {
         // SAFETY: as in `front`, exclusively.
         unsafe { self.head.as_mut() }
@@ -113,11 +119,23 @@ impl WriteQueue {
     /// Appends a block. A low one that has begun already must not be overtaken, so it counts as high.
     /// The answer is the size for a WARNING in KiB, rounded up, if one is due.
     pub fn push(&mut self, block: Box<Block>) -> Option<i32> {
+        self.put(block, false)
+    }
+
+    /// [`WriteQueue::push`] of bytes of a stream: small ones may become part of the block before.
+    pub fn push_bytes(&mut self, block: Box<Block>) -> Option<i32> {
+        self.put(block, true)
+    }
+
+    fn put(&mut self, block: Box<Block>, may_join: bool) -> Option<i32> {
         self.bytes += block.rest().len();
-        if block.low && !block.begun() {
-            self.low.push_back(block);
+        let list = if block.low && !block.begun() {
+            &mut self.low
         } else {
-            self.high.push_back(block);
+            &mut self.high
+        };
+        if !(may_join && list.join(&block)) {
+            list.push_back(block);
         }
         if self.bytes < WARNING_SIZE || self.bytes < self.warn_at {
             return None;

@@ -172,6 +172,16 @@ impl SocketServer {
         self.shared.set_limit(id, bytes)
     }
 
+    /// Bytes that wait to be sent by one socket, and that it has sent. `None`: there is no such socket.
+    pub fn output(&self, id: i32) -> Option<(usize, u64)> {
+        let slot = self.shared.table.slot(id);
+        let output = (
+            slot.backlog.load(Ordering::Relaxed),
+            slot.written.load(Ordering::Relaxed),
+        );
+        slot.tag().is(id).then_some(output)
+    }
+
     /// What all sockets have moved so far, and what waits.
     pub fn figures(&self) -> Figures {
         Figures::of(&self.shared)

@@ -376,7 +376,10 @@ impl Shared {
             let bytes = self.queued.load(Ordering::Relaxed);
             return self.overflow(slot, id, total, bytes, "node");
         }
-        let warning = queue.push(block);
+        let warning = match slot.protocol() {
+            Protocol::Tcp => queue.push_bytes(block),
+            _ => queue.push(block),
+        };
         slot.backlog.store(queue.bytes(), Ordering::Relaxed);
         self.queued.fetch_add(size, Ordering::Relaxed);
         if let Some(kib) = warning {

@@ -40,6 +40,45 @@ fn a_low_block_that_has_begun_is_not_overtaken() {
 }
 
 #[test]
+fn small_blocks_of_a_stream_become_one_and_keep_their_order() {
+    let mut q = WriteQueue::new();
+    let mut expected = (Vec::new(), Vec::new());
+    for n in 0..5000_u32 {
+        let low = n % 3 == 0;
+        let size = if n % 100 == 7 { 600 } else { n % 5 };
+        let bytes = vec![n as u8; size as usize];
+        q.push_bytes(block(&bytes, low));
+        let list = if low {
+            &mut expected.1
+        } else {
+            &mut expected.0
+        };
+        list.extend(bytes);
+    }
+    let mut iov = [libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 0,
+    }; 1000];
+    let blocks = q.gather(&mut iov);
+    assert!(blocks < 200, "{blocks} blocks for 5000 writes");
+    q.advance(3);
+    q.push_bytes(block(b"end", false));
+    expected.0.extend(b"end");
+    let all = [&expected.0[3..], &expected.1].concat();
+    assert_eq!(q.bytes(), all.len());
+    assert!(drain(&mut q) == all);
+}
+
+#[test]
+fn datagrams_stay_apart() {
+    let mut q = WriteQueue::new();
+    q.push(block(b"one", false));
+    q.push(block(b"two", false));
+    assert_eq!(q.pop().unwrap().rest(), b"one");
+    assert_eq!(drain(&mut q), b"two");
+}
+
+#[test]
 fn a_vectored_write_may_end_anywhere() {
     for cut in 0..=9 {
         let mut q = WriteQueue::new();
