@@ -148,6 +148,7 @@ local NODE <const> = {
 	{ "socket_write_limit_closed", "socket_write_limit_closed_total", "counter", "Sockets closed because too much output waited." },
 	{ "socket_datagrams_dropped", "socket_datagrams_dropped_total", "counter", "Datagrams dropped because too much output waited." },
 	{ "log_lines", "log_lines_total", "counter", "Lines written to the log." },
+	{ "log_lines_lost", "log_lines_lost_total", "counter", "Lines that were lost because nobody reads the log fast enough." },
 	{ "errors", "errors_total", "counter", "Lines of the log that tell of an error of the core or of a Lua service." },
 }
 

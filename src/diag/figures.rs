@@ -82,6 +82,7 @@ pub fn node() -> String {
         ("socket_write_limit_closed", sockets.overflows),
         ("socket_datagrams_dropped", sockets.dropped),
         ("log_lines", lines),
+        ("log_lines_lost", log::waiting::lost()),
         ("errors", errors),
     ];
     let mut text = String::with_capacity(1024);

@@ -1,12 +1,14 @@
-//! The limits that a config can set. None of them is on by default, as with the C core.
+//! The limits that a config can set. But for one, none of them is on by default, as with the C core.
 //!
 //! | key | what is limited |
 //! |---|---|
 //! | `socket_write_limit` | bytes that wait to be sent in one socket |
 //! | `socket_write_total` | bytes that wait to be sent in all sockets together |
 //! | `mailbox_limit` | messages that wait for one service |
+//! | `log_limit` | bytes that wait for the log service: 64 MiB, the only one that is on by default |
 //! | `mailbox_policy` | what becomes of a message that is one too many: `reject` or `drop` |
 
+use crate::actor::log;
 use crate::actor::service::{self, Policy};
 use crate::base::env;
 use crate::io::socket;
@@ -42,6 +44,7 @@ pub struct Limits {
     socket: usize,
     sockets: usize,
     mailbox: usize,
+    log: usize,
     policy: Policy,
 }
 
@@ -52,8 +55,8 @@ impl Limits {
     }
 
     fn of<'a>(get: impl Fn(&CStr) -> Option<&'a CStr>) -> Result<Limits, String> {
-        let number = |key: &CStr| match get(key) {
-            None => Ok(0),
+        let number = |key: &CStr, default| match get(key) {
+            None => Ok(default),
             Some(text) => parse(text.to_bytes()).ok_or_else(|| {
                 format!(
                     "Invalid {} {} , should be a number such as 65536, 512k, 64m or 1g",
@@ -64,9 +67,10 @@ impl Limits {
         };
         let policy = get(c"mailbox_policy").unwrap_or(c"reject");
         Ok(Limits {
-            socket: number(c"socket_write_limit")?,
-            sockets: number(c"socket_write_total")?,
-            mailbox: number(c"mailbox_limit")?,
+            socket: number(c"socket_write_limit", 0)?,
+            sockets: number(c"socket_write_total", 0)?,
+            mailbox: number(c"mailbox_limit", 0)?,
+            log: number(c"log_limit", log::waiting::DEFAULT)?,
             policy: Policy::parse(policy.to_bytes()).ok_or_else(|| {
                 format!(
                     "Invalid mailbox_policy {} , should be reject or drop",
@@ -81,6 +85,11 @@ impl Limits {
         if let Some(server) = socket::server() {
             server.set_limits(Some(or_none(self.socket)), Some(or_none(self.sockets)));
         }
+    }
+
+    /// For the log.
+    pub fn set_for_log(&self) {
+        log::waiting::set_limit(self.log);
     }
 
     /// For services launched from now on.

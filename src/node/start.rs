@@ -95,6 +95,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     handle::name_handle(logger, c"logger");
     // The log service has none: nobody is told what becomes of a line.
     limits.set_for_mailboxes();
+    limits.set_for_log();
     tell_mistaken_keys();
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 

@@ -31,7 +31,7 @@ fn a_node_lives_when_the_machine_has_no_more() {
 
 #[test]
 fn a_node_lives_whatever_becomes_of_its_log_and_its_descriptors() {
-    meet("closed-descriptors no-reader log-folder-gone hangups");
+    meet("closed-descriptors no-reader stalled-log log-folder-gone hangups");
 }
 
 #[test]

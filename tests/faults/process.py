@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
-from subject import check, free_ports, until
+from subject import MEGABYTE, check, free_ports, until
 
 
 def closed_descriptors(scene):
@@ -32,6 +34,36 @@ def no_reader(scene):
     node.must("log", 1000, "line")
     node.lives()
     return "lives"
+
+
+def stalled_log(scene):
+    """Who reads the standard output stands still: what waits for him is bounded, and told when he goes on."""
+    number, size = (20, 2000) if scene.short else (1000, 2000)
+    reading, writing = os.pipe()
+    node = scene.node('log_limit = "8m"\n', stdout=writing, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    before = node.memory()
+    for _ in range(number):
+        node.must("log", 1000, size * "x")
+    grown = node.memory() - before
+    check(grown < 48 * MEGABYTE, f"memory grew by {grown // MEGABYTE} MB")
+    node.lives()
+    log = []
+
+    def read():
+        with open(reading, encoding="utf8", errors="replace") as pipe:
+            log.extend(pipe)
+
+    def lost():
+        node.must("log", 1, "later")
+        return sum(int(each) for each in re.findall(r"read too slowly: (\d+) messages lost", "".join(log)))
+    threading.Thread(target=read, daemon=True).start()
+    until(lost, "no line tells what was lost")
+    missing = lost()
+    written = sum("xxxx" in line for line in log)
+    check(written + missing >= number * 1000, f"{written} lines, {missing} lost, of {number * 1000}")
+    node.lives()
+    return f"lives, {missing} of {number * 1000} lines of {size} bytes lost, {grown / MEGABYTE:.0f} MB, then the log goes on"
 
 
 def lines(node, name, text):
@@ -114,6 +146,7 @@ def terminations(scene):
 
 
 FAULTS = {
-    "closed-descriptors": closed_descriptors, "no-reader": no_reader, "log-folder-gone": log_folder_gone,
+    "closed-descriptors": closed_descriptors, "no-reader": no_reader, "stalled-log": stalled_log,
+    "log-folder-gone": log_folder_gone,
     "hangups": hangups, "aborts": aborts, "terminations": terminations,
 }

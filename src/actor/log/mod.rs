@@ -1,6 +1,7 @@
 //! The error log: lines sent to the service named `logger`; and the message log of single services ([`record`]).
 
 pub mod record;
+pub mod waiting;
 
 use crate::actor::{handle, service};
 use crate::alloc::blocks::{self, Class};
@@ -118,7 +119,7 @@ unsafe fn deliver(source: u32, text: *mut c_void, len: usize, class: Class) {
     count(unsafe { std::slice::from_raw_parts(text.cast(), len) });
     let logger = handle::logger();
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
-    if logger == 0 || !service::push_with(logger, message, class) {
+    if logger == 0 || !waiting::admit(logger, len) || !service::push_with(logger, message, class) {
         // SAFETY: the message was not delivered, so the block is still ours.
         memory::uncharged(|| unsafe { libc::free(text) });
     }
