@@ -9,6 +9,9 @@
 
 local skynet = require "skynet"
 local gateserver = require "snax.gateserver"
+local backlog = require "skynet.internal.backlog"
+
+local MAX_BEHIND <const> = 4000 -- messages that may wait for an agent before its client is not read
 
 skynet.register_protocol {
 	name = "client",
@@ -17,6 +20,7 @@ skynet.register_protocol {
 
 local watchdog
 local connections = {} -- fd -> { agent, client }
+local flows = {} -- agent -> see backlog.flow
 local handler = {}
 local command = {}
 
@@ -44,13 +48,31 @@ function handler.message(fd, msg, sz)
 	end
 end
 
+function handler.is_behind(fd, count)
+	local agent = connections[fd] and connections[fd].agent or watchdog
+	local flow = flows[agent]
+	if not flow then
+		flow = backlog.flow(skynet.address(agent))
+		flows[agent] = flow
+	end
+	return flow(count) > MAX_BEHIND
+end
+
+local function forget(fd)
+	local connection = connections[fd]
+	if connection then
+		flows[connection.agent or watchdog] = nil
+		connections[fd] = nil
+	end
+end
+
 function handler.disconnect(fd)
-	connections[fd] = nil
+	forget(fd)
 	tell_watchdog("close", fd)
 end
 
 function handler.error(fd, text)
-	connections[fd] = nil
+	forget(fd)
 	tell_watchdog("error", fd, text)
 end
 

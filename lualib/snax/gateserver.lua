@@ -7,6 +7,8 @@
 ---         warning = function(fd, kilobytes) end,     -- a client that reads too slowly
 ---         open = function(source, conf) end,         -- listening has begun; answers the `open`
 ---         command = function(name, source, ...) end, -- any other "lua" message
+---         is_behind = function(fd, count) end,       -- optional, asked after count packets of a connection: whether who
+---                                                    -- gets them cannot keep up, so that no more are read for a while
 ---         embed = true,                              -- inside of a service that has its own start
 ---     }
 ---
@@ -25,6 +27,7 @@ local socketdriver = require "skynet.socketdriver"
 local admission = require "skynet.internal.admission"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
+local turns = require "skynet.internal.turns"
 
 local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
 
@@ -112,9 +115,10 @@ local function open_listener(conf)
 	socketdriver.start(listener)
 end
 
--- What netpack.filter makes of the socket messages.
+-- What netpack.filter makes of the socket messages. Packets are given in turns.
 local function socket_events(handler)
 	local on = {}
+	local line
 
 	local limit = ratelimit(1, 100)
 
@@ -127,13 +131,17 @@ local function socket_events(handler)
 		end
 	end
 
-	function on.data(fd, msg, sz)
-		if connections[fd] == OPEN then
-			handler.message(fd, msg, sz)
-		else
-			drop(fd, msg, sz)
-		end
-	end
+	line = turns.new {
+		message = function(fd, msg, sz)
+			if connections[fd] == OPEN then
+				handler.message(fd, msg, sz)
+			else
+				drop(fd, msg, sz)
+			end
+		end,
+		is_behind = handler.is_behind,
+	}
+	on.data = line.packet
 
 	-- Several packets. When the handler of one waits, another task goes on with the next.
 	function on.more()
@@ -164,11 +172,16 @@ local function socket_events(handler)
 		if fd == listener then
 			listener = nil
 		elseif connections[fd] then
-			connections[fd] = connections[fd] == OPEN and HALF or nil
-			door:leave(fd)
-			if handler.disconnect then
-				handler.disconnect(fd)
+			if connections[fd] == CLOSING then
+				line.discard(fd)
 			end
+			line.ending(fd, function()
+				connections[fd] = connections[fd] == OPEN and HALF or nil
+				door:leave(fd)
+				if handler.disconnect then
+					handler.disconnect(fd)
+				end
+			end)
 		end
 	end
 
@@ -184,13 +197,15 @@ local function socket_events(handler)
 			return
 		end
 		socketdriver.shutdown(fd)
-		if connections[fd] then
-			door:leave(fd)
-		end
-		connections[fd] = nil
-		if handler.error then
-			handler.error(fd, text)
-		end
+		line.ending(fd, function()
+			if connections[fd] then
+				door:leave(fd)
+			end
+			connections[fd] = nil
+			if handler.error then
+				handler.error(fd, text)
+			end
+		end)
 	end
 
 	function on.warning(fd, kilobytes)
@@ -207,7 +222,7 @@ local function socket_events(handler)
 		end
 	end
 
-	return on
+	return on, line
 end
 
 --- Makes this service a gate. Once only.
@@ -216,7 +231,7 @@ function gateserver.start(handler)
 	assert(handler.message, "a gate needs handler.message")
 	assert(handler.connect, "a gate needs handler.connect")
 
-	local on = socket_events(handler)
+	local on, line = socket_events(handler)
 	skynet.register_protocol {
 		name = "socket",
 		id = skynet.PTYPE_SOCKET,
@@ -229,8 +244,11 @@ function gateserver.start(handler)
 		end,
 	}
 
-	-- The queue holds memory that only netpack frees.
-	local command = setmetatable({}, { __gc = function() netpack.clear(queue) end })
+	-- Both hold memory that nobody else frees.
+	local command = setmetatable({}, { __gc = function()
+		netpack.clear(queue)
+		line.discard()
+	end })
 
 	function command.open(source, conf)
 		open_listener(conf)

@@ -83,6 +83,24 @@ function cases.a_gate_that_does_not_wait_to_be_told_its_port_is_not_told()
 	end
 end
 
+function cases.a_client_that_is_faster_than_its_agent_is_held_up_and_nothing_is_lost()
+	local count, packets = 120000, {}
+	for i = 1, count do
+		packets[i] = packet(string.pack("<I4", i))
+	end
+	local bytes = table.concat(packets)
+	for _, kind in ipairs { "lua", "c" } do
+		local agent = skynet.newservice "slow_agent"
+		local port = skynet.call(agent, "lua", "open", kind, check.port(4))
+		local client = assert(socket.open("127.0.0.1", port))
+		socket.write(client, bytes)
+		socket.close(client)
+		local came, in_order, most = skynet.call(agent, "lua", "wait")
+		check.equal({ came, in_order }, { count, true }, kind)
+		assert(not check.ours or most < 10000, most) -- of the C core's, most of them
+	end
+end
+
 function cases.a_gate_refuses_more_clients_than_it_may_have()
 	local gate = skynet.newservice "gate"
 	watch(gate)

@@ -3,14 +3,17 @@
 ---     local reader = backlog.reader(fd, function(why) end) -- called when nothing was read for a minute
 ---     reader.warning(kilobytes)                            -- the events "warning" of the socket
 ---     if reader.is_deaf() or backlog.is_behind(":0000000a") then ... end
+---     local flow = backlog.flow(":0000000a")
+---     if flow(64) > 1000 then ... end                      -- 64 messages more were sent there
 
 local core = require "skynet.core"
 local skynet = require "skynet"
-local driver = require "skynet.socketdriver"
+local output = require "skynet.internal.output"
 
 local DEAF_LOOK <const> = 50 -- 1/100 s between two looks at what waits to be sent
 local DEAF_TIME <const> = 6000 -- 1/100 s in which something of it has to be read
 local MAX_BEHIND <const> = 1000 -- messages
+local MOST_UNREAD <const> = 4 * 1024 * 1024 -- bytes
 
 local M = {}
 
@@ -22,15 +25,29 @@ function M.is_behind(address)
 	return waiting ~= nil and tonumber(waiting) > MAX_BEHIND
 end
 
-local function output_waiting(fd)
-	for _, info in ipairs(driver.info()) do
-		if info.id == fd then
-			return info.wbuffer or 0
+--- What this service sends to another one and that one has not handled: a function that gets how many messages were sent
+--- since the last call, and answers how many wait. The other service says what waited when it looked last, and how many it
+--- has handled in all, those of others too; so never too many are seen here, but for some that were sent before.
+---@param address string
+---@return fun(more: integer): integer
+function M.flow(address)
+	local sent, base = 0, tonumber((core.command("HANDLED", address)))
+	return function(more)
+		local handled = tonumber((core.command("HANDLED", address)))
+		if not handled then
+			return 0 -- it has ended, or this core does not tell
 		end
+		sent = sent + more
+		if handled - base >= sent then
+			sent, base = 0, handled
+		end
+		return math.max(sent - (handled - base), tonumber((core.command("MQLEN", address))) or 0)
 	end
-	return 0
 end
 
+--- Whether who is connected takes what is written to him.
+---@param fd integer
+---@param give_up fun(why: string) called when nothing was read for a minute
 function M.reader(fd, give_up)
 	local deaf -- { size, since, seen }: bytes that wait to be sent, since when it is not less; last look
 	local reader = {}
@@ -48,9 +65,8 @@ function M.reader(fd, give_up)
 		if not deaf then
 			return false
 		end
-		local now = skynet.now()
+		local now, size = skynet.now(), (output(fd))
 		if now - deaf.seen >= DEAF_LOOK then
-			local size = output_waiting(fd)
 			deaf.seen = now
 			if size < deaf.size then
 				deaf.size, deaf.since = size, now
@@ -58,7 +74,7 @@ function M.reader(fd, give_up)
 				give_up(string.format("it has read nothing of %d bytes in %d s", size, DEAF_TIME // 100))
 			end
 		end
-		return now - deaf.since > 100
+		return size > MOST_UNREAD or now - deaf.since > 100
 	end
 
 	return reader

@@ -1,6 +1,8 @@
 //! A gate at work: its clients, and what happens to what they send.
 
-use std::collections::HashMap;
+mod stream;
+
+use std::collections::{HashMap, VecDeque};
 use std::ffi::CString;
 
 use libc::{c_int, c_void};
@@ -11,9 +13,10 @@ use skynet_sys::{
     skynet_socket_sendbuffer, skynet_socket_start, socket_type,
 };
 
-use crate::frame::{Broken, Decoder, Frame, LIMIT};
+use crate::frame::{Decoder, Frame, LIMIT};
 use crate::limits::{self, GRACE, Limits, Lines};
 use crate::text::{Command, Parameter};
+use crate::turn::{Flow, Turn, Waiting};
 
 /// Bytes of a client's address that are passed on.
 const ADDRESS: usize = 31;
@@ -30,6 +33,15 @@ struct Client {
     /// When it has come, and from where.
     since: u64,
     address: String,
+    turn: Turn,
+    /// Messages with which who gets the frames is behind.
+    limit: u64,
+    waiting: Waiting,
+    /// It is in the list of those who wait for their turn.
+    held: bool,
+    paused: bool,
+    /// Its connection is gone, which is told when nothing waits.
+    ending: bool,
 }
 
 /// A gate at work.
@@ -49,6 +61,12 @@ pub struct Gate {
     watching: bool,
     /// When the last one was.
     looked: u64,
+    /// Clients that wait for their turn.
+    held: VecDeque<c_int>,
+    /// To services of which not all may have been handled.
+    flows: HashMap<u32, Flow>,
+    /// Session of the timer for those.
+    relief: Option<c_int>,
 }
 
 /// Writes a line to the error log.
@@ -96,6 +114,9 @@ impl Gate {
             lines: Lines::default(),
             watching: false,
             looked: 0,
+            held: VecDeque::new(),
+            flows: HashMap::new(),
+            relief: None,
         }
     }
 
@@ -211,44 +232,12 @@ impl Gate {
         Ok(())
     }
 
-    /// What a client has sent.
-    fn receive(&mut self, id: c_int, data: Block) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            self.log(&format!("Drop unknown connection {id} message"));
-            return self.close(id);
-        };
-        let (agent, source) = (client.agent, client.source);
-        // Taken out for the time, as what is forwarded needs the gate.
-        let Some(mut decoder) = client.decoder.take() else {
-            return;
-        };
-        let mut bytes = data.bytes();
-        let broken = loop {
-            match decoder.next(&mut bytes) {
-                Ok(None) => break None,
-                Ok(Some(frame)) => {
-                    if let Err(NoMemory) = self.forward(id, agent, source, frame) {
-                        break Some(Broken::NoMemory);
-                    }
-                }
-                Err(broken) => break Some(broken),
-            }
-        };
-        match broken {
-            None => {
-                if let Some(client) = self.clients.get_mut(&id) {
-                    client.decoder = Some(decoder);
-                }
-            }
-            Some(reason) => {
-                self.close(id);
-                let frame = self.limits.frame;
-                self.log(match reason {
-                    Broken::TooLong if frame < LIMIT => "Recv socket message > gate_frame",
-                    Broken::TooLong => "Recv socket message > 16M",
-                    Broken::NoMemory => "Recv socket message : not enough memory",
-                });
-            }
+    /// The connection of a client is gone, and all that it had sent was sent on.
+    fn end(&mut self, id: c_int) {
+        if let Some(client) = self.clients.remove(&id) {
+            self.flows.remove(&client.agent);
+            self.report(&format!("{id} close"));
+            self.close(id);
         }
     }
 
@@ -262,6 +251,7 @@ impl Gate {
     /// Closes a client's connection; for the watchdog it is as if the client had.
     fn expel(&mut self, id: c_int, why: &str) {
         if let Some(client) = self.clients.remove(&id) {
+            self.flows.remove(&client.agent);
             self.complain(&client.address, &format!("is closed: {why}"));
             self.report(&format!("{id} close"));
             self.close(id);
@@ -284,11 +274,23 @@ impl Gate {
         oldest.map(|(id, _)| *id)
     }
 
+    /// A timer has come.
+    pub fn timer(&mut self, session: c_int) {
+        if self.relief == Some(session) {
+            self.relief = None;
+            self.relieve();
+        } else {
+            self.watching = false;
+            self.look();
+        }
+    }
+
     /// Looks for clients that have to go.
-    pub fn look(&mut self) {
-        self.watching = false;
+    fn look(&mut self) {
         let (traffic, now) = (limits::traffic(), limits::now());
-        let verdicts = self.clients.iter().filter_map(|(id, client)| {
+        // One that is held says nothing because it is not read.
+        let clients = self.clients.iter().filter(|(_, client)| !client.held);
+        let verdicts = clients.filter_map(|(id, client)| {
             // One that was not started yet is in no statistics.
             let traffic = traffic.get(id).unwrap_or(&limits::NOTHING);
             let verdict = self.limits.verdict(traffic, client.since, now);
@@ -352,6 +354,12 @@ impl Gate {
             decoder: Some(Decoder::new(self.width, self.limits.frame)),
             since: limits::now(),
             address: address.clone(),
+            turn: Turn::default(),
+            limit: u64::MAX,
+            waiting: Waiting::default(),
+            held: false,
+            paused: false,
+            ending: false,
         };
         self.clients.insert(id, client);
         self.watch();
@@ -374,10 +382,10 @@ impl Gate {
                 self.log(&format!("Close unknown connection {id}"));
                 self.close(id);
             }
-            socket_type::CLOSE | socket_type::ERROR if self.clients.remove(&id).is_some() => {
-                self.report(&format!("{id} close"));
-                self.close(id);
-            }
+            socket_type::CLOSE | socket_type::ERROR => match self.clients.get_mut(&id) {
+                Some(client) if client.held => client.ending = true,
+                _ => self.end(id),
+            },
             socket_type::ACCEPT => self.accept(id, ud, text),
             socket_type::WARNING => self.log(&format!("fd ({id}) send buffer ({ud})K")),
             _ => {}

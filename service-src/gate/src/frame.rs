@@ -15,6 +15,16 @@ pub enum Frame<'a> {
     Collected(Block),
 }
 
+impl Frame<'_> {
+    /// Number of bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Frame::Whole(bytes) => bytes.len(),
+            Frame::Collected(block) => block.len(),
+        }
+    }
+}
+
 /// Why a stream cannot be read any further.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Broken {

@@ -18,6 +18,7 @@ mod clients;
 pub mod frame;
 mod limits;
 pub mod text;
+mod turn;
 
 use std::ffi::{CStr, CString};
 use std::slice;
@@ -41,7 +42,7 @@ unsafe extern "C" fn receive(
     _context: *mut Context,
     ud: *mut c_void,
     ty: c_int,
-    _session: c_int,
+    session: c_int,
     source: u32,
     msg: *const c_void,
     sz: usize,
@@ -60,7 +61,7 @@ unsafe extern "C" fn receive(
     };
     match ty {
         PTYPE_TEXT => gate.command(bytes(0)),
-        PTYPE_RESPONSE => gate.look(),
+        PTYPE_RESPONSE => gate.timer(session),
         // SAFETY: messages are blocks of the C allocator; a result of 1 tells the core that this one is gone.
         PTYPE_CLIENT => return unsafe { gate.write(source, msg, sz) }.into(),
         PTYPE_SOCKET if sz >= size_of::<SocketMessage>() => {

@@ -132,15 +132,14 @@ pub unsafe fn command(context: *mut Context, name: &CStr, parameter: &CStr) -> O
     }
 }
 
-/// Has the node send a message of type RESPONSE after some time.
+/// Has the node send a message of type RESPONSE after some time; its session.
 ///
 /// # Safety
 /// `context` is a live service.
-pub unsafe fn timeout(context: *mut Context, time: u64) {
-    if let Ok(time) = CString::new(time.to_string()) {
-        // SAFETY: as the caller promises.
-        unsafe { command(context, c"TIMEOUT", &time) };
-    }
+pub unsafe fn timeout(context: *mut Context, time: u64) -> Option<c_int> {
+    let time = CString::new(time.to_string()).ok()?;
+    // SAFETY: as the caller promises.
+    unsafe { command(context, c"TIMEOUT", &time) }?.parse().ok()
 }
 
 /// The address without its port.

@@ -1,0 +1,183 @@
+--- Packets of many connections, turn by turn: after some packets of one connection the others have theirs. If who gets the
+--- packets is behind, or what was written to the connection is not read, it is not read either until that is better; what had
+--- come before waits here. So nothing is lost, and who sends too fast waits in his TCP.
+---
+---     local line = turns.new { message = function(fd, msg, sz) end, is_behind = function(fd, count) end }
+---     line.packet(fd, msg, sz)        -- it belongs to `message` then
+---     line.ending(fd, function() end) -- the connection has ended: runs when all of its packets were given
+---     line.discard(fd)                -- forgets what waits; nil: of all
+
+local skynet = require "skynet"
+local driver = require "skynet.socketdriver"
+local output = require "skynet.internal.output"
+
+local TURN <const> = 64    -- packets
+local ARRIVALS <const> = 8 -- packets that may come between two turns before nothing more is read
+local RELIEF <const> = 1   -- 1/100 s between two looks at who is behind
+local MOST_UNREAD <const> = 16 * 1024 * 1024 -- bytes
+
+local CHUNK <const> = 512 -- values
+
+local M = {}
+
+-- Many small packets may wait, so they are kept in small tables one after another: none is made anew because it grows, and
+-- each is garbage as soon as it is empty.
+local function new_chunk()
+	return table.create and table.create(CHUNK) or {}
+end
+
+local function new_queue()
+	local chunk = new_chunk()
+	return { head = chunk, first = 1, tail = chunk, last = 0 }
+end
+
+local function push(queue, msg, sz)
+	local last = queue.last
+	if last == CHUNK then
+		local chunk = new_chunk()
+		queue.tail.next = chunk
+		queue.tail, last = chunk, 0
+	end
+	queue.tail[last + 1], queue.tail[last + 2] = msg, sz
+	queue.last = last + 2
+end
+
+local function take(queue)
+	local head, first = queue.head, queue.first
+	if first > CHUNK then
+		head, first = head.next, 1
+		if not head then
+			return nil
+		end
+		queue.head = head
+	elseif head == queue.tail and first > queue.last then
+		return nil
+	end
+	queue.first = first + 2
+	return head[first], head[first + 1]
+end
+
+--- is_behind(fd, count): whether who gets the packets of fd is behind; count of them were given since it was asked last.
+---@param owner { message: function, is_behind: function? }
+function M.new(owner)
+	local line = {}
+	local counts = {} -- fd -> packets of its turn
+	local held = {}   -- fd -> queue with left = packets of this turn, arrivals, paused, ending
+
+	local function has_to_wait(fd, count)
+		return owner.is_behind and owner.is_behind(fd, count) or output(fd) > MOST_UNREAD
+	end
+
+	local function pause(fd, queue)
+		if not queue.paused then
+			queue.paused = true
+			driver.pause(fd)
+		end
+	end
+
+	local next_turn
+
+	local function end_turn(fd, queue, count)
+		queue.left, queue.arrivals = 0, 0
+		local behind = has_to_wait(fd, count)
+		if behind then
+			pause(fd, queue)
+		end
+		skynet.timeout(behind and RELIEF or 0, function() next_turn(fd, queue) end)
+	end
+
+	-- All that waited was given. Other tasks may find that out later.
+	local function finish(fd, queue)
+		if held[fd] == queue then
+			held[fd] = nil
+			if queue.ending then
+				counts[fd] = nil
+				queue.ending()
+			elseif queue.paused then
+				driver.start(fd)
+			end
+		end
+	end
+
+	local function go_on(fd, queue)
+		if queue.left <= 0 or held[fd] ~= queue then
+			return
+		end
+		skynet.fork(go_on, fd, queue) -- when the owner has to wait with one, another task goes on with the next
+		while queue.left > 0 and held[fd] == queue do
+			local msg, sz = take(queue)
+			if not msg then
+				return finish(fd, queue)
+			end
+			queue.left = queue.left - 1
+			if queue.left == 0 then
+				end_turn(fd, queue, TURN)
+			end
+			owner.message(fd, msg, sz)
+		end
+	end
+
+	function next_turn(fd, queue)
+		if held[fd] ~= queue then
+			return -- discarded
+		elseif has_to_wait(fd, 0) then
+			return end_turn(fd, queue, 0)
+		end
+		queue.left = TURN
+		go_on(fd, queue)
+	end
+
+	function line.packet(fd, msg, sz)
+		local queue = held[fd]
+		if queue then
+			push(queue, msg, sz)
+			queue.arrivals = queue.arrivals + 1
+			if queue.arrivals == ARRIVALS then
+				pause(fd, queue)
+			end
+			return
+		end
+		local count = (counts[fd] or 0) + 1
+		counts[fd] = count
+		if count == TURN then
+			counts[fd] = 0
+			queue = new_queue()
+			held[fd] = queue
+			end_turn(fd, queue, TURN)
+		end
+		return owner.message(fd, msg, sz)
+	end
+
+	function line.ending(fd, run)
+		if held[fd] then
+			held[fd].ending = run
+		else
+			counts[fd] = nil
+			run()
+		end
+	end
+
+	function line.discard(fd)
+		if not fd then
+			for each in pairs(held) do
+				line.discard(each)
+			end
+			return
+		end
+		local queue = held[fd]
+		held[fd], counts[fd] = nil, nil
+		local msg, sz
+		repeat
+			if msg then
+				skynet.trash(msg, sz)
+			end
+			if queue then
+				msg, sz = take(queue)
+			end
+		until not msg
+	end
+
+	return line
+end
+
+return M

@@ -1,0 +1,209 @@
+//! What clients send, turn by turn.
+
+use std::ffi::{CStr, CString};
+
+use libc::c_int;
+use skynet_sys::block::{Block, NoMemory};
+use skynet_sys::{skynet_socket_pause, skynet_socket_start};
+
+use super::Gate;
+use crate::frame::{Broken, LIMIT};
+use crate::limits;
+use crate::turn::{Flow, MOST_UNREAD, MOST_WAITING, Piece, RELIEF, Turn};
+
+impl Gate {
+    /// What a client has sent.
+    pub(super) fn receive(&mut self, id: c_int, data: Block) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            self.log(&format!("Drop unknown connection {id} message"));
+            return self.close(id);
+        };
+        let piece = Piece::new(data);
+        if client.held {
+            client.waiting.push(piece);
+            if client.waiting.bytes() > MOST_WAITING {
+                self.pause(id);
+            }
+        } else if let Some(rest) = self.work(id, piece) {
+            self.end_turn(id, rest);
+        }
+    }
+
+    /// Sends the frames of a client on. What is left when its turn is over.
+    fn work(&mut self, id: c_int, mut piece: Piece) -> Option<Piece> {
+        let client = self.clients.get_mut(&id)?;
+        let (agent, source) = (client.agent, client.source);
+        // Taken out for the time, as what is forwarded needs the gate.
+        let mut decoder = client.decoder.take()?;
+        let mut turn = std::mem::take(&mut client.turn);
+        let mut bytes = piece.rest();
+        let mut over = false;
+        let broken = loop {
+            match decoder.next(&mut bytes) {
+                Ok(None) => break None,
+                Ok(Some(frame)) => {
+                    over = turn.count(frame.size());
+                    if let Err(NoMemory) = self.forward(id, agent, source, frame) {
+                        break Some(Broken::NoMemory);
+                    } else if over {
+                        break None;
+                    }
+                }
+                Err(broken) => break Some(broken),
+            }
+        };
+        let rest = bytes.len();
+        if let Some(reason) = broken {
+            self.give_up(id, reason);
+            return None;
+        }
+        let client = self.clients.get_mut(&id)?;
+        (client.decoder, client.turn) = (Some(decoder), turn);
+        piece.keep(rest);
+        over.then_some(piece)
+    }
+
+    /// The stream of a client cannot be read any further.
+    fn give_up(&self, id: c_int, reason: Broken) {
+        self.close(id);
+        let frame = self.limits.frame;
+        self.log(match reason {
+            Broken::TooLong if frame < LIMIT => "Recv socket message > gate_frame",
+            Broken::TooLong => "Recv socket message > 16M",
+            Broken::NoMemory => "Recv socket message : not enough memory",
+        });
+    }
+
+    /// A number that the node knows.
+    fn ask(&self, name: &CStr, text: String) -> Option<u64> {
+        let text = CString::new(text).ok()?;
+        // SAFETY: the service is alive while it works.
+        let answer = unsafe { limits::command(self.context, name, &text) }?;
+        answer.split(' ').next()?.parse().ok()
+    }
+
+    /// Whether a client has to wait: for who gets its frames, or until it has read what was written to it. `turn`: what was
+    /// sent for it since it was asked last.
+    fn is_behind(&mut self, id: c_int, turn: &Turn) -> bool {
+        let Some(client) = self.clients.get(&id) else {
+            return false;
+        };
+        let to = [self.broker, client.agent, self.watchdog];
+        let to = to.into_iter().find(|to| *to != 0).unwrap_or(0);
+        let limit = client.limit;
+        self.waiting(to, turn.frames()) > limit
+            || self.ask(c"OUTPUT", id.to_string()) > Some(MOST_UNREAD)
+    }
+
+    /// Messages that wait for a service, `more` of which were sent since the last call. It is known what waited when the
+    /// service looked last, and what it has handled.
+    fn waiting(&mut self, to: u32, more: u32) -> u64 {
+        let text = format!(":{to:08x}");
+        let Some(handled) = self.ask(c"HANDLED", text.clone()) else {
+            self.flows.remove(&to);
+            return 0;
+        };
+        let flow = self.flows.entry(to).or_insert_with(|| Flow::new(handled));
+        let waiting = flow.waiting(more, handled);
+        if waiting == 0 {
+            self.flows.remove(&to);
+        }
+        waiting.max(self.ask(c"MQLEN", text).unwrap_or(0))
+    }
+
+    fn pause(&mut self, id: c_int) {
+        if let Some(client) = self.clients.get_mut(&id)
+            && !client.paused
+            && !client.ending
+        {
+            client.paused = true;
+            // SAFETY: the service is alive while it works.
+            unsafe { skynet_socket_pause(self.context, id) };
+        }
+    }
+
+    /// A client's turn is over: it waits for the next one if there is more of it, or if it has to.
+    fn end_turn(&mut self, id: c_int, rest: Piece) {
+        let turn = self.turn_of(id);
+        let behind = self.is_behind(id, &turn);
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.held = behind || !rest.rest().is_empty();
+            client.waiting.put_back(rest);
+            if client.held {
+                self.held.push_back(id);
+                self.relieve_after(if behind { RELIEF } else { 0 });
+            }
+        }
+        if behind {
+            self.pause(id);
+        }
+    }
+
+    /// The turn that is over; the next one begins.
+    fn turn_of(&mut self, id: c_int) -> Turn {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Turn::default();
+        };
+        if client.turn.frames() > 0 {
+            client.limit = client.turn.limit();
+        }
+        std::mem::take(&mut client.turn)
+    }
+
+    fn relieve_after(&mut self, time: u64) {
+        if self.relief.is_none() {
+            // SAFETY: the service is alive while it works.
+            self.relief = unsafe { limits::timeout(self.context, time) };
+        }
+    }
+
+    /// Each of those who wait gets a turn, unless it still has to wait.
+    pub(super) fn relieve(&mut self) {
+        let mut idle = true;
+        for _ in 0..self.held.len() {
+            let Some(id) = self.held.pop_front() else {
+                break;
+            };
+            if !self.clients.contains_key(&id) {
+                continue;
+            }
+            let turn = self.turn_of(id);
+            if self.is_behind(id, &turn) {
+                self.pause(id);
+                self.held.push_back(id);
+            } else if self.take_turn(id) {
+                idle = false;
+                self.held.push_back(id);
+            }
+        }
+        if !self.held.is_empty() {
+            self.relieve_after(if idle { RELIEF } else { 0 });
+        }
+    }
+
+    /// A turn of a client that has waited. Whether it still waits.
+    fn take_turn(&mut self, id: c_int) -> bool {
+        while let Some(client) = self.clients.get_mut(&id) {
+            let Some(piece) = client.waiting.pop() else {
+                break;
+            };
+            if let Some(rest) = self.work(id, piece) {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.waiting.put_back(rest);
+                }
+                return true;
+            }
+        }
+        let Some(client) = self.clients.get_mut(&id) else {
+            return false;
+        };
+        client.held = false;
+        if client.ending {
+            self.end(id);
+        } else if std::mem::take(&mut client.paused) {
+            // SAFETY: the service is alive while it works.
+            unsafe { skynet_socket_start(self.context, id) };
+        }
+        false
+    }
+}
