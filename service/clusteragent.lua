@@ -5,60 +5,25 @@ local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
 local backlog = require "skynet.internal.backlog"
+local clusternames = require "skynet.internal.clusternames"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
+local unfinished = require "skynet.internal.unfinished"
 
 local clusterd, _, fd = ... -- the second is the listener that the connection came in by
 clusterd, fd = math.tointeger(clusterd), math.tointeger(fd)
 
--- What one connection may have begun and not ended. A sender writes its large requests one after another, so one is
--- what to expect.
-local MAX_UNFINISHED <const> = 64
-local max_bytes
+local names = clusternames.new(clusterd)
 
 -- When it asks faster than it is answered, nothing more is read from it for a while: the requests wait in the other node,
 -- and not here. So it is when the service that it asks, or this one, is so many messages behind, when so many requests are
 -- in work, or when it does not read its answers.
 local MAX_BEHIND <const>, MAX_IN_WORK <const> = 1000, 65536
-local LOOK_EACH <const> = 64 -- requests between two looks at the service
+local LOOK_EACH <const> = 64 -- packets between two breaks, in which others have their turn
 local BURST <const> = 256    -- packets that may come at once before nothing more is read until they are done
+local ARRIVALS <const> = 8   -- pieces of the stream that may come in a break before nothing more is read
 local RELIEF <const> = 1     -- 1/100 s between two looks while nothing is read
 local MAX_TAG <const> = 1024 -- bytes of a trace tag
-
----------------------------------------------------------------- names
-
-local NAME_PATIENCE <const> = 100 -- 1/100 s
-
-local handles = {} -- "@name" -> handle
-local unsigned = {} -- name that has to be written with "@" -> what to say about that
-local asked = {}   -- "@name" -> tasks that wait for clusterd's answer
-local asking = 0   -- such tasks
-
--- The handle of a registered name, nil if there is none. Yields the first time.
-local function handle_of(name)
-	local handle = handles[name]
-	if handle then
-		return handle
-	end
-	if asked[name] then
-		local question, me = asked[name], coroutine.running()
-		table.insert(question, me)
-		asking = asking + 1
-		skynet.wait(me)
-		asking = asking - 1
-		return question.answer
-	end
-	local question, known = {}, handles
-	asked[name] = question
-	handle = skynet.call(clusterd, "lua", "queryname", string.sub(name, 2))
-	question.answer = handle
-	known[name] = handle -- nobody's table any more when names have changed meanwhile
-	asked[name] = nil
-	for _, task in ipairs(question) do
-		skynet.wakeup(task)
-	end
-	return handle
-end
 
 ---------------------------------------------------------------- answers
 
@@ -80,7 +45,7 @@ local function answer_name(session, msg, sz)
 	if not ok or type(name) ~= "string" then
 		return answer(session, false, "Invalid name")
 	end
-	local handle = handle_of("@" .. name)
+	local handle = names.handle_of("@" .. name)
 	if handle then
 		answer(session, true, skynet.packstring(handle))
 	else
@@ -112,20 +77,20 @@ end
 
 ---------------------------------------------------------------- more than can be done
 
-local in_work, since_look = 0, 0 -- requests that are not answered yet; requests since the last look at a service
+local in_work = 0                -- requests that are not answered yet
 local asked_last                 -- address of the last request
 local reader = backlog.reader(fd, finish)
 
 -- The answers wait in our own mailbox.
 local function is_too_much()
-	return in_work >= MAX_IN_WORK or asking > MAX_BEHIND or backlog.is_behind ""
+	return in_work >= MAX_IN_WORK or names.asking() > MAX_BEHIND or backlog.is_behind ""
 		or asked_last and backlog.is_behind(skynet.address(asked_last)) or reader.is_deaf()
 end
 
 ---------------------------------------------------------------- requests
 
 local partial = {} -- session -> a request of which parts are missing
-local partial_count, partial_bytes = 0, 0
+local messages     -- their sizes, and limits for them
 local trace_tag    -- for the request that comes next
 
 local limit = ratelimit(1, 100)
@@ -144,33 +109,9 @@ local function take_trace_tag()
 	return tag
 end
 
--- A name without "@", "." and ":" is one of the network of harbors. If nobody has that, and the cluster has the same name
--- with its sign, the sign was forgotten: returns what to say about that.
-local function missing_sign(name)
-	if unsigned[name] or not handle_of("@" .. name) then
-		return unsigned[name]
-	end
-	local known = pcall(skynet.call_timeout, NAME_PATIENCE, ".cslave", "lua", "QUERYNAME", name)
-	if not known then
-		unsigned[name] = string.format("'%s' is no name here; names of the cluster begin with @: '@%s'", name, name)
-	end
-	return unsigned[name]
-end
-
--- Why a name leads nowhere; nil: it may lead somewhere.
-local function wrong_name(handle)
-	if type(handle) ~= "string" then
-		return nil
-	elseif string.sub(handle, 1, 1) == "@" then
-		return "Invalid name"
-	elseif not string.find(handle, "^[.:]") then
-		return missing_sign(handle)
-	end
-end
-
 local function pass_on(address, session, msg, sz, is_push, tag)
-	local handle = core.isname(address) and handle_of(address) or address
-	local problem = wrong_name(handle)
+	local handle = core.isname(address) and names.handle_of(address) or address
+	local problem = names.fault_of(handle)
 	if problem then
 		skynet.trash(msg, sz)
 		if is_push then
@@ -196,90 +137,101 @@ local function serve(address, session, msg, sz, is_push, tag)
 	in_work = in_work - 1
 end
 
--- Whoever begins requests and does not end them would fill our memory. Does not return for one too many.
-local function begin(address, session, sz, is_push)
-	local bytes = partial_bytes + sz
-	if partial_count >= MAX_UNFINISHED or bytes > max_bytes then
-		finish(string.format("%d unfinished requests of %d bytes, allowed are %d of %d",
-			partial_count + 1, bytes, MAX_UNFINISHED, max_bytes))
-	end
-	partial_count, partial_bytes = partial_count + 1, bytes
-	local request = { address = address, is_push = is_push, tag = take_trace_tag(), bytes = sz }
-	partial[session] = request
-	return request
+-- What no node sends ends the connection: what follows it cannot make sense either. Does not return.
+local function refuse(why, ...)
+	finish("it sends what is no request: " .. string.format(why, ...))
 end
 
-local function take_partial(session)
-	local request = partial[session]
-	if request then
-		partial[session] = nil
-		partial_count, partial_bytes = partial_count - 1, partial_bytes - request.bytes
+-- A request of `size` bytes begins.
+local function begin(address, session, size, is_push)
+	local fault = messages:begin(session, size)
+	if fault then
+		refuse("large request %d %s", session, fault)
 	end
-	return request
+	local request = { address = address, is_push = is_push, tag = take_trace_tag() }
+	partial[session] = request
+	core.append(request, nil, size)
+end
+
+-- A part. Returns the request with its message when that was the last one.
+local function add_part(session, msg, sz, more)
+	local fault = messages:add(session, sz, more)
+	if fault then
+		skynet.trash(msg, sz)
+		refuse("large request %d %s", session, fault)
+	end
+	local request = partial[session]
+	core.append(request, msg, sz)
+	if not more then
+		partial[session] = nil
+		return request, core.concat(request)
+	end
+end
+
+local heard = false
+
+-- More than a beginning has come.
+local function hear()
+	if not heard then
+		heard = true
+		skynet.send(clusterd, "lua", "socket", "heard", fd)
+	end
 end
 
 -- What cluster.core makes of a packet: a trace tag alone, or a request, or a part of one.
 local function on_packet(address, session, msg, sz, more, is_push)
 	if session == nil then
 		trace_tag = printable(address, MAX_TAG)
-		return
-	end
-	if more then
-		if address then
-			take_partial(session) -- it begins anew
-			core.append(begin(address, session, sz, is_push), nil, sz)
-		elseif partial[session] then
-			core.append(partial[session], msg, sz)
-		else -- a part of none that has begun: nothing of it is kept, and its last part is answered
+	elseif address == "" then
+		if msg then
 			skynet.trash(msg, sz)
-			begin(false, session, 0)
 		end
-		return
-	end
-	local tag
-	if address then
-		tag = take_trace_tag()
+		refuse "an empty name"
+	elseif address and more then
+		begin(address, session, sz, is_push)
+	elseif address then
+		hear()
+		serve(address, session, msg, sz, is_push, take_trace_tag())
 	else
-		local request = take_partial(session)
-		if not request then -- the last part of a request that has not begun
-			skynet.trash(msg, sz)
-			return answer(session, false, "Invalid name")
+		local request
+		request, msg, sz = add_part(session, msg, sz, more)
+		hear()
+		if request then
+			serve(request.address, session, msg, sz, request.is_push, request.tag)
 		end
-		core.append(request, msg, sz)
-		msg, sz = core.concat(request)
-		if not msg then
-			return answer(session, false, "Invalid large req")
-		end
-		address, is_push, tag = request.address, request.is_push, request.tag
 	end
-	serve(address, session, msg, sz, is_push, tag)
 end
 
 ---------------------------------------------------------------- packets
 
 local queue -- of netpack: packets that came at once, and halves of packets
 local on = {}
-local heard = false
-local stalled = false -- nothing is read, and what had been read before that waits in the queue
+local stalled = false -- what has come waits in the queue
+local reading, arrivals = true, 0 -- whether more comes; pieces of the stream that have come while stalled
+local since_break = 0 -- packets
 local ending = false  -- the connection has ended meanwhile
 local burst, bursts = 0, 0 -- packets of the queue that have been taken since it was empty; long queues so far
 
--- The first packet that makes no sense ends the connection: what follows it cannot make sense either.
 local function take(msg, sz, ok, ...)
 	skynet.trash(msg, sz)
 	if not ok then
-		return finish("it sends what is no request: " .. tostring((...)))
-	end
-	if not heard then
-		heard = true
-		skynet.send(clusterd, "lua", "socket", "heard", fd)
+		return refuse("%s", (...))
 	end
 	return on_packet(...)
 end
 
+local function stop_reading()
+	bursts = bursts + 1
+	if reading then
+		reading = false
+		driver.pause(fd)
+	end
+end
+
 -- Reads again, unless more than enough has come since: what was read before the reading stopped is in our mailbox before this.
 local function read_again(seen)
-	if bursts == seen and not stalled and not closed then
+	if bursts == seen and not reading and not stalled and not closed then
+		reading = true
 		driver.start(fd)
 	end
 end
@@ -319,8 +271,7 @@ local function pop()
 	if msg then
 		burst = burst + 1
 		if burst == BURST then
-			bursts = bursts + 1
-			driver.pause(fd)
+			stop_reading()
 		end
 		return msg, sz
 	end
@@ -333,25 +284,41 @@ end
 
 local relief
 
+-- Lets others have their turn, and what is in our mailbox: the answers, before more is asked. When there is too much, that
+-- takes longer, and nothing is read meanwhile.
+local function take_a_break()
+	if is_too_much() then
+		stop_reading()
+		skynet.timeout(RELIEF, relief)
+	else
+		skynet.timeout(0, relief)
+	end
+end
+
 local function handle(msg, sz)
 	if closed then
 		return skynet.trash(msg, sz)
 	end
-	since_look = since_look + 1
-	if since_look >= LOOK_EACH and not stalled then
-		since_look = 0
-		if is_too_much() then
-			stalled = true
-			bursts = bursts + 1
-			driver.pause(fd)
-			skynet.timeout(RELIEF, relief)
-		end
+	since_break = since_break + 1
+	if since_break >= LOOK_EACH and not stalled then
+		since_break, arrivals = 0, 0
+		stalled = true
+		take_a_break()
 	end
 	return take(msg, sz, pcall(core.unpackrequest, msg, sz))
 end
 
+-- Something has come while what came before it waits.
+local function arrive()
+	arrivals = arrivals + 1
+	if arrivals == ARRIVALS then
+		stop_reading()
+	end
+end
+
 function on.data(_, msg, sz)
 	if stalled then
+		arrive()
 		hold(msg, sz)
 	else
 		handle(msg, sz)
@@ -361,6 +328,7 @@ end
 -- Several packets. When one of them has to wait for an answer, another task goes on with the next.
 function on.more()
 	if closed or stalled then
+		arrive()
 		if held then
 			local _, msg, sz = netpack.pop(queue)
 			while msg do
@@ -389,10 +357,7 @@ local function go_on(count)
 	if closed then
 		return
 	elseif count == 0 then
-		if is_too_much() then
-			return skynet.timeout(RELIEF, relief)
-		end
-		count = LOOK_EACH
+		return take_a_break()
 	end
 	local msg, sz = pop()
 	if msg then
@@ -462,7 +427,7 @@ command.exit = command.hangup
 
 --- Names have changed: ask again.
 function command.namechange()
-	handles, unsigned = {}, {}
+	names.forget()
 end
 
 skynet.start(function()
@@ -477,12 +442,12 @@ skynet.start(function()
 			end
 		end
 	end)
-	local ok, from, megabytes = pcall(skynet.call, clusterd, "lua", "connection", fd)
+	local ok, from, megabytes, count = pcall(skynet.call, clusterd, "lua", "connection", fd)
 	if not ok then
 		driver.close(fd)
 		error "clusterd.lua on luaservice is of another Lua layer than clusteragent.lua: the services of cluster belong together"
 	end
-	max_bytes = megabytes * 1024 * 1024
+	messages = unfinished.new(count, megabytes * 1024 * 1024)
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
 	driver.start(fd)   -- from here on packets come
 end)

@@ -7,17 +7,19 @@
 -- `__heartbeat = seconds` (a node that is silent for so long is asked whether it lives; never by default),
 -- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
--- together), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
+-- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
 -- (connections of one address to one listener).
 
 local skynet = require "skynet"
 require "skynet.manager"
 local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
+local alive = require "skynet.internal.alive"
 local admission = require "skynet.internal.admission"
 
 local FIGURES_PATIENCE <const> = 50 -- 1/100 s
-local MAX_CONNECTIONS <const>, UNFINISHED <const> = 1024, 1024
+local MAX_CONNECTIONS <const> = 1024
+local UNFINISHED <const>, UNFINISHED_COUNT <const> = 1024, 64
 local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
 local FEW <const> = 64 -- connections that one address may have in any case, if there is room
 local MAX_UNHEARD <const> = 128 -- connections of one address that have said nothing yet
@@ -28,9 +30,9 @@ local options = {}
 local nodes = {} -- name -> { address, sender, connected_to = address the sender was told, busy, unknown }
 local command = {}
 
--- MiB that what comes in in parts may have on one connection.
+-- What comes in in parts on one connection: MiB of it, and how many at a time.
 local function unfinished()
-	return math.tointeger(options.unfinished) or UNFINISHED
+	return math.tointeger(options.unfinished) or UNFINISHED, math.tointeger(options.unfinished_count) or UNFINISHED_COUNT
 end
 
 ---------------------------------------------------------------- other nodes
@@ -56,8 +58,8 @@ local function tell_sender(node, address)
 		reconnect = options.reconnect,
 		heartbeat = options.heartbeat,
 		waiting = options.waiting,
-		unfinished = unfinished(),
 	}
+	its_options.unfinished, its_options.unfinished_count = unfinished()
 	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, its_options) then
 		error(string.format("changenode [%s] (%s) failed", node.name, address))
 	end
@@ -68,6 +70,15 @@ local function wait_until_known(node)
 	node.unknown = coroutine.running()
 	skynet.wait(node.unknown)
 	node.unknown = nil
+end
+
+-- Somebody has killed its sender: the next one connects anew.
+local function forget_dead_sender(node)
+	if node.sender and not alive(node.sender) then
+		skynet.error(string.format("cluster node [%s]: its sender %s is gone, another one is started",
+			node.name, skynet.address(node.sender)))
+		node.sender, node.connected_to = nil, nil
+	end
 end
 
 -- One try to bring the sender in line with the node's address.
@@ -106,6 +117,7 @@ end
 
 -- The node's sender, connected to the present address. Raises when that cannot be.
 local function settle(node)
+	forget_dead_sender(node)
 	while node.address == nil or node.connected_to ~= node.address do
 		local address = node.address
 		local problem
@@ -222,6 +234,9 @@ function command.proxy(_, node, name)
 		end
 	end
 	local key = node .. "." .. name
+	if proxies[key] and not alive(proxies[key]) then
+		proxies[key] = nil
+	end
 	if not proxies[key] then
 		local started = skynet.newservice("clusterproxy", node, name)
 		if proxies[key] then
@@ -332,7 +347,8 @@ function command.socket(source, event, fd, from)
 	end
 end
 
---- connection fd -> address of the other side, MiB of unfinished requests that it may have; for an agent that starts
+--- connection fd -> address of the other side, MiB of unfinished requests that it may have, and their number; for an agent
+--- that starts
 function command.connection(_, fd)
 	local door = door_of[fd]
 	begun[fd] = door and true

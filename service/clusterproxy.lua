@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 require "skynet.cluster" -- starts clusterd
+local alive = require "skynet.internal.alive"
 
 local node, address = ...
 address = math.tointeger(tonumber(address)) or address
@@ -23,7 +24,21 @@ local as_system = {
 skynet.forward_type(as_system, function()
 	local clusterd = skynet.uniqueservice "clusterd"
 	local sender = skynet.call(clusterd, "lua", "sender", node)
+
+	-- Somebody may have killed it: clusterd has another one then.
+	local function find_sender(msg, sz)
+		local ok, found = pcall(skynet.call, clusterd, "lua", "sender", node)
+		if not ok then
+			skynet.trash(msg, sz)
+			error(found, 0)
+		end
+		sender = found
+	end
+
 	skynet.dispatch("system", function(session, _, msg, sz)
+		if not alive(sender) then
+			find_sender(msg, sz)
+		end
 		if session == 0 then
 			skynet.send(sender, "lua", "push", address, msg, sz)
 		else

@@ -2,13 +2,15 @@
 --
 -- A lost connection is reported and made again in the background. Requests that are on their way when it breaks fail. Later
 -- ones have a try to connect made at once and fail with it, as on the C core; with the option `__reconnect` they wait.
--- What waits is bounded. What is lost is counted, and told once a second at most.
+-- What waits is bounded, also while the connection stands. What is lost is counted, and told once a second at most.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
+local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
+local unfinished = require "skynet.internal.unfinished"
 
 local node, our_name, first_host, first_port = ...
 
@@ -21,11 +23,7 @@ local TRY_PATIENCE <const> = 90   -- a request waits so long for a try; the othe
 local CONNECT_TIMEOUT <const>, RECONNECT_TIMEOUT <const> = 1000, 200 -- for the first time, and again
 local REPORT_LOST <const> = 100
 
-local MAX_WAITING <const> = 65536 -- requests that wait for the connection
-
--- What the node may have begun to answer and not ended. It writes its large answers one after another, so one is what
--- to expect.
-local MAX_UNFINISHED <const> = 64
+local MAX_WAITING <const> = 65536 -- requests that wait for the connection, or in it; and calls that wait for their answers
 
 local unpack, sub = string.unpack, string.sub
 local now = skynet.now
@@ -34,11 +32,12 @@ local channel
 local host, port       -- where the node is, as the channel has them
 local session = 1
 local state = "new" -- "up", "lost": being connected again, "closed": by clusterd
-local max_bytes = 1024 * 1024 * 1024 -- of unfinished answers, together
+local max_count, max_bytes = 64, 1024 * 1024 * 1024 -- unfinished answers, and bytes of them together
 local patience      -- 1/100 s that a request waits for a lost connection; nil: it waits for one try
 local max_waiting_bytes = 64 * 1024 * 1024 -- of the requests that wait for it
-local output_limit  -- bytes that may wait in the open connection, or it is closed; nil: see `refusal`
-local refusal       -- tells why the open connection takes no more; nil: it has its own limit
+local output_limit  -- bytes that may wait in the open connection, or it is closed; nil: see `outflow`
+local out           -- the output of the open connection; nil: it has its own limit
+local unanswered, unanswered_since = 0, 0 -- calls, and since when there are any
 local heartbeat     -- 1/100 s of silence after which the node is asked whether it lives; nil: never
 local heard = 0     -- when it has sent something
 local parked, parked_first, parked_last = {}, 1, 0 -- tasks that wait for the connection or for a try, in order
@@ -97,13 +96,13 @@ end
 local function connected()
 	enter "up"
 	heard = skynet.now()
-	refusal = nil
+	out = nil
 	if channel.link then
 		local fd = channel.link[1]
 		if output_limit then
 			socket.write_limit(fd, output_limit)
 		else
-			refusal = outflow.watch(fd, max_waiting_bytes)
+			out = outflow.watch(fd, max_waiting_bytes, MAX_WAITING)
 		end
 	end
 	if heartbeat then
@@ -179,15 +178,16 @@ end
 -- What the connection has sent and nobody has used yet: of `input`, from `position` on. Answers often come together.
 local link, input, position
 
-local announced, missing = {}, {} -- session -> bytes of an answer in parts; those of them that have not come
-local refused = {}                -- session -> true: its call has failed, the rest of its answer is passed over
-local unfinished_count, unfinished_bytes, refused_count = 0, 0, 0
+local large        -- answers in parts
+local announced    -- session -> bytes of one
+local refused = {} -- session -> true: its call has failed, the rest of its answer is passed over
+local refused_count = 0
 
 local function read_packet(sock)
 	if sock ~= link then
 		link, input, position = sock, "", 1
-		announced, missing, refused = {}, {}, {}
-		unfinished_count, unfinished_bytes, refused_count = 0, 0, 0
+		large = unfinished.new(max_count, max_bytes)
+		announced, refused, refused_count = large.announced, {}, 0
 	end
 	while true do
 		local rest = #input - position + 1
@@ -205,41 +205,6 @@ local function read_packet(sock)
 	end
 end
 
-local function forget_parts(session)
-	if announced[session] then
-		unfinished_count, unfinished_bytes = unfinished_count - 1, unfinished_bytes - announced[session]
-		announced[session], missing[session] = nil, nil
-	end
-end
-
--- The answer of `size` bytes begins. Returns what is wrong with that, if anything.
-local function begin_parts(session, size)
-	if announced[session] then
-		return "begins twice"
-	elseif unfinished_count >= MAX_UNFINISHED or unfinished_bytes + size > max_bytes then
-		return string.format("is too much: %d unfinished answers of %d bytes, allowed are %d of %d",
-			unfinished_count + 1, unfinished_bytes + size, MAX_UNFINISHED, max_bytes)
-	end
-	announced[session], missing[session] = size, size
-	unfinished_count, unfinished_bytes = unfinished_count + 1, unfinished_bytes + size
-end
-
-local function add_part(session, data, more)
-	local rest = missing[session]
-	if not rest then
-		return "has a part before its beginning"
-	elseif data == "" then
-		return "has a part without bytes" -- any number of them would be within what was announced
-	end
-	rest = rest - #data
-	missing[session] = rest
-	if rest < 0 then
-		return string.format("has more than the %d bytes that it announced", announced[session])
-	elseif rest > 0 and not more then
-		return string.format("ends %d bytes before the %d that it announced", rest, announced[session])
-	end
-end
-
 -- A packet of an answer in parts; false: one to pass over. Whoever begins answers and does not end them, or sends more
 -- than he has announced, would fill our memory: the call fails, and what else comes for it is not kept.
 local function check_parts(session, ok, data, more)
@@ -252,12 +217,12 @@ local function check_parts(session, ok, data, more)
 	end
 	local problem
 	if ok and math.type(data) then
-		problem = begin_parts(session, data)
+		problem = large:begin(session, data)
 	elseif ok then
-		problem = add_part(session, data, more)
+		problem = large:add(session, #data, more)
 	end
-	if problem or not more then
-		forget_parts(session)
+	if problem or not ok then
+		large:forget(session)
 	end
 	if not problem then
 		return session, ok, data, more
@@ -265,7 +230,7 @@ local function check_parts(session, ok, data, more)
 	if more then
 		refused[session] = true
 		refused_count = refused_count + 1
-		if refused_count > MAX_UNFINISHED then
+		if refused_count > max_count then
 			error(string.format("%d answers were refused, and none of them ends", refused_count), 0)
 		end
 	end
@@ -314,9 +279,18 @@ end
 
 -- Raises when the open connection is full, and the other side takes nothing.
 local function check_outflow()
-	local why = refusal and refusal()
+	local why = out and out.refusal()
 	if why then
 		error(string.format("cluster node [%s] (%s) does not read: %s", node, target, why), 0)
+	end
+end
+
+-- Raises when too many calls are not answered, and the other side says nothing.
+local function check_unanswered()
+	local level, silence = unanswered / MAX_WAITING, now() - math.max(heard, unanswered_since)
+	if level >= 1 and outflow.is_over(level, silence) then
+		error(string.format("cluster node [%s] (%s) does not answer: %d calls wait for it, and it has said nothing for %.2f s",
+			node, target, unanswered, silence / 100), 0)
 	end
 end
 
@@ -341,18 +315,6 @@ local function wait_for_connection(bytes)
 	end
 end
 
--- Host and port of an address, and how reports write it. The channel of an older Lua layer wants them apart.
-local function split(address, its_port)
-	if its_port then
-		return address, tonumber(its_port), address .. ":" .. its_port
-	end
-	local inner, number = address:match "%[(.-)%]:%s*(%d+)$"
-	if not inner then
-		inner, number = address:match "^([^:%[]*):%s*(%d+)$"
-	end
-	return inner or address, math.tointeger(tonumber(number)), address
-end
-
 local function megabytes(number)
 	return number and math.floor(number * 1024 * 1024)
 end
@@ -366,6 +328,7 @@ local function configure(options)
 	patience = centiseconds(options.reconnect)
 	heartbeat = options.heartbeat and options.heartbeat > 0 and math.max(1, centiseconds(options.heartbeat)) or nil
 	max_bytes = megabytes(options.unfinished) or max_bytes
+	max_count = options.unfinished_count or max_count
 	output_limit = megabytes(options.waiting)
 	max_waiting_bytes = output_limit or max_waiting_bytes
 end
@@ -381,7 +344,7 @@ function command.changenode(address, its_port, options)
 		release_parked()
 		return skynet.retpack(nil)
 	end
-	host, port, target = split(address, its_port)
+	host, port, target = nodeaddress(address, its_port)
 	enter(state == "new" and "new" or "lost")
 	channel:changehost(host, port or 0) -- closes the connection to where it was
 	local mine = epoch
@@ -432,6 +395,7 @@ local function request(address, msg, sz)
 	if state ~= "up" then
 		wait_for_connection(sz)
 	else
+		check_unanswered()
 		check_outflow()
 	end
 	send_trace()
@@ -440,7 +404,12 @@ end
 
 --- req address, msg, sz -> the answer as it came
 function command.req(...)
+	if unanswered == 0 then
+		unanswered_since = now()
+	end
+	unanswered = unanswered + 1
 	local ok, answer = pcall(request, ...)
+	unanswered = unanswered - 1
 	if not ok then
 		figures.failed = figures.failed + 1
 		skynet.error(answer)
@@ -485,7 +454,7 @@ function command.push(address, msg, sz)
 	local ok, problem = true, nil
 	if state ~= "up" then
 		ok, problem = pcall(wait_for_connection, sz)
-	elseif refusal then
+	elseif out then
 		ok, problem = pcall(check_outflow)
 	end
 	if ok then
@@ -498,12 +467,19 @@ end
 
 --- figures -> table of figures of this connection, for the metrics
 function command.figures()
-	figures.up = state == "up"
-	skynet.retpack(figures)
+	local all = { up = state == "up" }
+	for name, value in pairs(figures) do
+		all[name] = value
+	end
+	if all.up and out then
+		local messages, bytes = out.waiting()
+		all.waiting, all.waiting_bytes = all.waiting + messages, all.waiting_bytes + bytes
+	end
+	skynet.retpack(all)
 end
 
 skynet.start(function()
-	host, port, target = split(first_host, first_port)
+	host, port, target = nodeaddress(first_host, first_port)
 	local ok
 	ok, channel = pcall(socketchannel.channel, {
 		host = host,

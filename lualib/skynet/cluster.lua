@@ -10,6 +10,7 @@
 --- (registered there) or ".name" (local there). The connections belong to the service `clusterd`.
 
 local skynet = require "skynet"
+local alive = require "skynet.internal.alive"
 local runtime = require "skynet.internal.kernel"
 local check_yieldable, gateways = runtime.check_yieldable, runtime.gateways
 
@@ -22,11 +23,14 @@ local clusterd
 local senders = {} -- node -> handle of the service that sends to it
 local lines = {}   -- node -> what waits, in order, while its sender is being found
 
-local function push(sender, packed)
-	local function send(address, ...)
-		skynet.send(sender, "lua", "push", address, skynet.pack(...))
+-- False when the sender is gone.
+local function push(sender, address, ...)
+	local msg, sz = skynet.pack(...)
+	if skynet.send(sender, "lua", "push", address, msg, sz) then
+		return true
 	end
-	send(skynet.unpack(packed))
+	skynet.trash(msg, sz)
+	return false
 end
 
 local function report_lost(node, count)
@@ -44,7 +48,7 @@ local function advance(node, line)
 		line.first = line.first + 1
 		if type(item) == "string" then
 			line.bytes = line.bytes - #item
-			push(line.sender, item)
+			push(line.sender, skynet.unpack(item))
 		else
 			skynet.wakeup(item)
 			return
@@ -81,35 +85,47 @@ local function find_sender(node, line)
 	end
 end
 
--- Puts a task or a packed message behind what waits for the node already. A message too many is lost.
-local function join(node, item)
+-- Puts a task or a packed message behind what waits for the node already. False when it is one too many.
+local function join(node, item, bytes)
 	local line = lines[node]
 	if not line then
 		line = { first = 1, last = 0, bytes = 0, dropped = 0 }
 		lines[node] = line
 		skynet.fork(find_sender, node, line)
 	end
-	if type(item) == "string" then
-		if line.last - line.first >= MAX_WAITING or line.bytes + #item > MAX_WAITING_BYTES then
-			line.dropped = line.dropped + 1
-			return line
-		end
-		line.bytes = line.bytes + #item
+	if line.last - line.first >= MAX_WAITING or line.bytes + bytes > MAX_WAITING_BYTES then
+		return false, line
 	end
+	line.bytes = line.bytes + bytes
 	line.last = line.last + 1
 	line[line.last] = item
-	return line
+	return true, line
 end
 
-local function wait_for_sender(node)
+-- `bytes`: of the request that waits.
+local function wait_for_sender(node, bytes)
 	local task = coroutine.running()
-	local line = join(node, task)
+	local has_room, line = join(node, task, bytes)
+	if not has_room then
+		error(string.format("cluster: no way to node [%s] yet, and %d requests of %d bytes wait for it already",
+			node, line.last - line.first + 1, line.bytes), 0)
+	end
 	skynet.wait(task)
 	if line.problem then
 		error(line.problem, 0)
 	end
+	line.bytes = line.bytes - bytes
 	skynet.fork(advance, node, line)
 	return line.sender
+end
+
+-- The sender if it is known; one that somebody has killed is not.
+local function known_sender(node)
+	local sender = senders[node]
+	if sender and not alive(sender) then
+		senders[node], sender = nil, nil
+	end
+	return sender
 end
 
 local function request(sender, address, ...)
@@ -121,7 +137,7 @@ end
 ---@return integer handle. Raises when the node is unknown or cannot be reached
 function cluster.get_sender(node)
 	check_yieldable()
-	return senders[node] or wait_for_sender(node)
+	return known_sender(node) or wait_for_sender(node, 0)
 end
 
 --- Calls a service of another node. Requests made by this service arrive in their order. Yields.
@@ -130,12 +146,12 @@ end
 ---@return any ... the answer. Raises when the call fails there, or the connection is lost
 function cluster.call(node, address, ...)
 	check_yieldable()
-	local sender = senders[node]
+	local sender = known_sender(node)
 	if sender then
 		return request(sender, address, ...)
 	end
 	local packed = skynet.packstring(address, ...) -- as the values are now
-	return request(wait_for_sender(node), skynet.unpack(packed))
+	return request(wait_for_sender(node, #packed), skynet.unpack(packed))
 end
 
 --- Sends a message to a service of another node; nobody tells whether it arrives. Does not yield.
@@ -143,10 +159,14 @@ end
 ---@param address integer|string
 function cluster.send(node, address, ...)
 	local sender = senders[node]
-	if sender then
-		skynet.send(sender, "lua", "push", address, skynet.pack(...))
-	else
-		join(node, skynet.packstring(address, ...))
+	if sender and push(sender, address, ...) then
+		return
+	end
+	senders[node] = nil
+	local packed = skynet.packstring(address, ...)
+	local has_room, line = join(node, packed, #packed)
+	if not has_room then
+		line.dropped = line.dropped + 1
 	end
 end
 

@@ -343,17 +343,85 @@ function cases.agents_end_when_they_are_told_so()
 	fails(skynet.call, agent, "lua", "exit")
 end
 
-function cases.parts_of_a_request_that_has_not_begun_are_refused()
+-- The packets of the request side.
+local function part(kind, session, text)
+	return string.pack(">s2", string.pack("<BI4", kind, session) .. text)
+end
+
+local MORE <const>, LAST_PART <const> = 2, 3
+
+local function beginning(session, size)
+	return string.pack(">s2", string.pack("<BI4I4I4", 1, 5, session, size))
+end
+
+local function trace(tag)
+	return string.pack(">s2", "\4" .. tag)
+end
+
+local function query(session, name)
+	return string.pack(">s2", string.pack("<BI4I4", 0, 0, session) .. skynet.packstring(name))
+end
+
+-- What no node sends, of any release.
+local nonsense = {
+	zeros = string.rep("\0", 32000),
+	unknown_kind = "\0\1\9",
+	too_short = "\0\3\0\0\0",
+	too_short_beginning = "\0\5\1\0\0\0\0",
+	too_long_beginning = string.pack(">s2", string.pack("<BI4I4I4B", 1, 5, 1, 9, 0)),
+	too_short_name = string.pack(">s2", "\x80\9@a"),
+	empty_name = string.pack(">s2", string.pack("<Bs1I4", 0x80, "", 1) .. "x"),
+	empty_name_in_parts = string.pack(">s2", string.pack("<Bs1I4I4", 0x81, "", 1, 40000)),
+	part_without_session = "\0\3\2\0\0",
+	part_of_none = part(MORE, 7, "x"),
+	last_part_of_none = part(LAST_PART, 7, "x"),
+	begins_twice = beginning(7, 40000) .. beginning(7, 40000),
+	of_no_bytes = beginning(7, 0),
+	part_without_bytes = beginning(7, 40000) .. part(MORE, 7, ""),
+	part_of_another = beginning(7, 40000) .. part(MORE, 8, "x"),
+	more_than_announced = beginning(7, 4) .. part(MORE, 7, "1234") .. part(MORE, 7, "5"),
+	last_is_more_than_announced = beginning(7, 4) .. part(MORE, 7, "123") .. part(LAST_PART, 7, "45"),
+	less_than_announced = beginning(7, 4) .. part(LAST_PART, 7, "123"),
+}
+
+function cases.the_first_packet_that_is_no_request_ends_its_connection()
+	if not check.ours then
+		return -- each one raises an error, or is passed over
+	end
+	open()
+	for name, bytes in pairs(nonsense) do
+		local fd = assert(socket.open(SELF))
+		socket.write(fd, bytes .. query(1, "nosuch"))
+		check.equal(socket.read(fd), false, name)
+		socket.close(fd)
+	end
+end
+
+function cases.what_nodes_of_other_releases_send_is_answered()
 	open()
 	local fd = assert(socket.open(SELF))
-	local function send(kind, session, text)
-		socket.write(fd, string.pack(">s2", string.pack("<BI4", kind, session) .. text))
+	-- A tag for a request that never comes, one of the longest size, and one ahead of a request in parts.
+	socket.write(fd, trace "" .. trace(string.rep("t", 0x8000)) .. query(1, "nosuch"))
+	check.equal(read_packet(fd), string.pack("<I4B", 1, 0) .. "name not found")
+	local p = peer()
+	local message = skynet.packstring("echo", string.rep("x", 0x8000))
+	local last = 0x7fffffff -- before the sessions begin anew
+	for _, kind in ipairs { 0x01, 0x41 } do
+		local head = string.pack("<BI4I4I4", kind, p, last, #message)
+		socket.write(fd, trace "tag" .. string.pack(">s2", head)
+			.. part(MORE, last, string.sub(message, 1, 0x8000)) .. query(3, "nosuch") -- small ones overtake large ones
+			.. part(LAST_PART, last, string.sub(message, 0x8001)))
+		local answers = kind == 0x01 and 4 or 1 -- one is itself in three parts
+		local seen = {}
+		for _ = 1, answers do
+			local session, what = string.unpack("<I4B", read_packet(fd))
+			seen[session] = what
+		end
+		check.equal(seen, { [3] = 0, [last] = kind == 0x01 and 4 or nil }, kind)
 	end
-	send(3, 7, "the last one")
-	check.equal(read_packet(fd), string.pack("<I4B", 7, 0) .. "Invalid name")
-	send(2, 8, "one in the middle")
-	send(3, 8, "the last one")
-	check.equal(read_packet(fd), string.pack("<I4B", 8, 0) .. "Invalid large req")
+	-- One that is not answered has no session.
+	socket.write(fd, string.pack(">s2", string.pack("<BI4I4", 0, p, 0) .. skynet.packstring("echo", 1)) .. query(9, "nosuch"))
+	check.equal(read_packet(fd), string.pack("<I4B", 9, 0) .. "name not found")
 	socket.close(fd)
 end
 
@@ -361,10 +429,9 @@ end
 local function begin_requests(count, size)
 	local fd = assert(socket.open(SELF))
 	for session = 1, count do
-		local begin = string.pack("<BI4I4I4", 1, 5, session, size)
-		socket.write(fd, string.pack(">s2", begin))
+		socket.write(fd, beginning(session, size))
 	end
-	socket.write(fd, string.pack(">s2", string.pack("<BI4", 0, 0) .. string.pack("<I4", 9) .. skynet.packstring "name"))
+	socket.write(fd, query(9, "name"))
 	local answer = socket.read(fd, 2)
 	socket.close(fd)
 	return not answer
@@ -382,22 +449,12 @@ function cases.unfinished_requests_of_a_connection_have_a_limit()
 	cluster.reload { __unfinished = 1 } -- for connections to come
 	check.equal(begin_requests(1, 1024 * 1024), false)
 	check.equal(begin_requests(1, 1024 * 1024 + 1), true)
-	cluster.reload { __unfinished = 1024 }
+	cluster.reload { __unfinished = 1024, __unfinished_count = 2 }
+	check.equal(begin_requests(2, 100000), false)
+	check.equal(begin_requests(3, 100000), true)
+	cluster.reload { __unfinished_count = 64 }
 	local p = peer()
 	check.equal(cluster.call("me", p, "echo", "others go on"), "others go on")
-end
-
-function cases.the_first_packet_that_is_no_request_ends_its_connection()
-	if not check.ours then
-		return -- each one raises an error
-	end
-	open()
-	for _, bytes in ipairs { string.rep("\0", 32000), "\0\1\9", "\0\3\0\0\0", "\0\5\1\0\0\0\0" } do
-		local fd = assert(socket.open(SELF))
-		socket.write(fd, bytes)
-		check.equal(socket.read(fd), false)
-		socket.close(fd)
-	end
 end
 
 function cases.requests_of_a_connection_are_done_in_order_however_many_come()
@@ -447,6 +504,77 @@ function cases.a_connection_that_says_nothing_has_its_time()
 	check.equal(socket.read(fd), false)
 	socket.close(fd)
 	cluster.reload { __handshake = 300 }
+end
+
+-- A node that accepts connections and reads nothing.
+local function frozen_node(name, place)
+	local address = "127.0.0.1:" .. check.port(place)
+	local node = {}
+	node.listener = socket.listen(address)
+	socket.start(node.listener, function(fd)
+		socket.start(fd)
+		socket.pause(fd)
+		node.fd = fd
+	end)
+	cluster.reload { [name] = address }
+	return node
+end
+
+function cases.what_a_frozen_node_does_not_take_is_bounded_from_the_first_moment()
+	if not check.ours then
+		return -- no bound
+	end
+	local node = frozen_node("frozen", 4)
+	local sender = cluster.get_sender "frozen"
+	local text, sent = string.rep("x", 100000), 0
+	local count = 4000 -- 381 MiB, as fast as they can be made
+	for i = 1, count do
+		cluster.send("frozen", "@sink", text)
+		if i % 100 == 0 then
+			sent = skynet.call(sender, "lua", "figures").dropped -- not faster than the sender, so that they wait there
+		end
+	end
+	local figures = skynet.call(sender, "lua", "figures")
+	assert(figures.dropped > 0 and figures.dropped < count, figures.dropped)
+	assert(figures.waiting_bytes < 300 * 1024 * 1024, figures.waiting_bytes)
+	assert(figures.waiting + figures.dropped <= count)
+	repeat skynet.sleep(10) until not pcall(cluster.call, "frozen", "@sink", 1) -- it would wait for ever
+	socket.close(node.listener)
+	socket.close(node.fd)
+	cluster.reload { frozen = false }
+end
+
+function cases.a_sender_that_is_killed_is_replaced_and_its_callers_are_told()
+	if not check.ours then
+		return -- calls to the node fail for ever
+	end
+	open()
+	local p = peer()
+	check.equal(cluster.call("me", p, "echo", 1), 1)
+	local proxy = cluster.proxy("me", p)
+	check.equal(skynet.call(proxy, "lua", "echo", 2), 2)
+	local slow, slow_by_proxy
+	skynet.fork(function() slow = { pcall(cluster.call, "me", p, "sleep", 100000) } end)
+	skynet.fork(function() slow_by_proxy = { pcall(skynet.call, proxy, "lua", "sleep", 100000) } end)
+	skynet.sleep(5)
+	for round = 1, 3 do
+		local sender = cluster.get_sender "me"
+		skynet.kill(sender)
+		if round == 1 then
+			repeat skynet.sleep(1) until slow and slow_by_proxy
+			check.equal({ slow[1], slow_by_proxy[1] }, { false, false })
+			check.equal(cluster.call("me", p, "echo", 3), 3)
+		elseif round == 2 then
+			cluster.send("me", p, "remember", 4) -- is not lost
+			check.equal(cluster.call("me", p, "remembered"), 4)
+		end
+		check.equal(skynet.call(proxy, "lua", "echo", 5), 5)
+		assert(cluster.get_sender "me" ~= sender)
+	end
+	skynet.kill(proxy)
+	local other = cluster.proxy("me", p)
+	assert(other ~= proxy)
+	check.equal(skynet.call(other, "lua", "echo", 6), 6)
 end
 
 -- A node that answers each request with packets of our choice: answer(session, body, send).

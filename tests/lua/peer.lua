@@ -9,6 +9,16 @@ function command.echo(...)
 	skynet.retpack(...)
 end
 
+local memory
+
+function command.remember(value)
+	memory = value
+end
+
+function command.remembered()
+	skynet.retpack(memory)
+end
+
 function command.fail()
 	error "as asked"
 end

@@ -187,7 +187,8 @@ function cases.output_is_refused_only_while_the_other_side_takes_nothing()
 		return -- a module of our own
 	end
 	local a, b = pair()
-	local refusal = require "skynet.internal.outflow".watch(a, 2 * #BIG)
+	local out = require "skynet.internal.outflow".watch(a, 2 * #BIG, 1000)
+	local refusal = out.refusal
 	local written, total = 0, 0
 	local function write(count)
 		for _ = 1, count do
@@ -205,6 +206,7 @@ function cases.output_is_refused_only_while_the_other_side_takes_nothing()
 		why = refusal()
 	until why
 	assert(string.find(why, "it has taken none of them", 1, true), why)
+	assert(select(2, out.waiting()) >= 2 * #BIG)
 	while total < written do total = total + #assert(socket.read(b)) end
 	repeat skynet.sleep(1) until not refusal()
 	write(1)

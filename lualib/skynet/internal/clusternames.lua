@@ -1,0 +1,88 @@
+--- The names by which other nodes know services of this one, for an agent that is asked for them.
+---
+---     local names = clusternames.new(clusterd)
+---     local handle = names.handle_of "@store"
+---     local why = names.fault_of "store"
+
+local skynet = require "skynet"
+
+local PATIENCE <const> = 100 -- 1/100 s
+
+local M = {}
+
+function M.new(clusterd)
+	local names = {}
+	local handles = {} -- "@name" -> handle
+	local unsigned = {} -- name that has to be written with "@" -> what to say about that
+	local asked = {}   -- "@name" -> tasks that wait for clusterd's answer
+	local asking = 0
+
+	--- The handle of a registered name, nil if there is none. Yields the first time.
+	---@param name string with its "@"
+	---@return integer?
+	function names.handle_of(name)
+		local handle = handles[name]
+		if handle then
+			return handle
+		end
+		if asked[name] then
+			local question, me = asked[name], coroutine.running()
+			table.insert(question, me)
+			asking = asking + 1
+			skynet.wait(me)
+			asking = asking - 1
+			return question.answer
+		end
+		local question, known = {}, handles
+		asked[name] = question
+		handle = skynet.call(clusterd, "lua", "queryname", string.sub(name, 2))
+		question.answer = handle
+		known[name] = handle -- nobody's table any more when names have changed meanwhile
+		asked[name] = nil
+		for _, task in ipairs(question) do
+			skynet.wakeup(task)
+		end
+		return handle
+	end
+
+	-- A name without "@", "." and ":" is one of the network of harbors. If nobody has that, and the cluster has the same name
+	-- with its sign, the sign was forgotten: returns what to say about that.
+	local function missing_sign(name)
+		if unsigned[name] or not names.handle_of("@" .. name) then
+			return unsigned[name]
+		end
+		local known = pcall(skynet.call_timeout, PATIENCE, ".cslave", "lua", "QUERYNAME", name)
+		if not known then
+			unsigned[name] = string.format("'%s' is no name here; names of the cluster begin with @: '@%s'", name, name)
+		end
+		return unsigned[name]
+	end
+
+	--- Why an address leads nowhere; nil: it may lead somewhere. May yield.
+	---@param address integer|string a handle, or a name that is none of the cluster
+	---@return string?
+	function names.fault_of(address)
+		if type(address) ~= "string" then
+			return nil
+		elseif string.sub(address, 1, 1) == "@" then
+			return "Invalid name"
+		elseif not string.find(address, "^[.:]") then
+			return missing_sign(address)
+		end
+	end
+
+	--- Tasks that wait for the answer to a question of another one.
+	---@return integer
+	function names.asking()
+		return asking
+	end
+
+	--- Names have changed: ask again.
+	function names.forget()
+		handles, unsigned = {}, {}
+	end
+
+	return names
+end
+
+return M

@@ -1,0 +1,81 @@
+--- Large messages that come in parts on one connection: they have to be what was announced, and no more of them may be
+--- unfinished than its limits allow.
+---
+---     local messages = unfinished.new(64, 1024 * 1024 * 1024) -- so many, of so many bytes together
+---     local fault = messages:begin(session, size)             -- size: bytes of all its parts
+---     local fault = messages:add(session, size, more)         -- more: parts follow
+---
+--- A fault is what is wrong with the message, for the log: "begins twice"; nil when nothing is. One that has ended, well or
+--- not, is forgotten.
+
+local Messages = {}
+Messages.__index = Messages
+
+--- Forgets a message. Does nothing for one that is not known.
+---@param session integer
+function Messages:forget(session)
+	local size = self.announced[session]
+	if size then
+		self.count, self.bytes = self.count - 1, self.bytes - size
+		self.announced[session], self.missing[session] = nil, nil
+	end
+end
+
+--- A message begins.
+---@param session integer
+---@param size integer bytes of all its parts
+---@return string? fault
+function Messages:begin(session, size)
+	if self.announced[session] then
+		return "begins twice"
+	elseif size == 0 then
+		return "announces no bytes"
+	elseif self.count >= self.most or self.bytes + size > self.most_bytes then
+		return string.format("is too much: %d unfinished of %d bytes, allowed are %d of %d",
+			self.count + 1, self.bytes + size, self.most, self.most_bytes)
+	end
+	self.announced[session], self.missing[session] = size, size
+	self.count, self.bytes = self.count + 1, self.bytes + size
+end
+
+local function fault_of(self, session, size, more)
+	local missing = self.missing[session]
+	if not missing then
+		return "has a part before its beginning"
+	elseif size == 0 then
+		return "has a part without bytes" -- any number of them would be within what was announced
+	elseif size > missing then
+		return string.format("has more than the %d bytes that it announced", self.announced[session])
+	elseif size < missing and not more then
+		return string.format("ends %d bytes before the %d that it announced", missing - size, self.announced[session])
+	end
+end
+
+--- A part of a message.
+---@param session integer
+---@param size integer bytes of the part
+---@param more boolean whether parts follow
+---@return string? fault
+function Messages:add(session, size, more)
+	local fault = fault_of(self, session, size, more)
+	if fault or not more then
+		self:forget(session)
+	else
+		self.missing[session] = self.missing[session] - size
+	end
+	return fault
+end
+
+--- None yet, and what there may be.
+---@param most integer messages
+---@param most_bytes integer of them together
+local function new(most, most_bytes)
+	return setmetatable({
+		most = most, most_bytes = most_bytes,
+		count = 0, bytes = 0,
+		announced = {}, -- session -> bytes
+		missing = {},   -- session -> those that have not come
+	}, Messages)
+end
+
+return { new = new }
