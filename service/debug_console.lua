@@ -17,7 +17,7 @@ local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
 local browsers = require "skynet.internal.browsers"
 local foreign = require "skynet.internal.foreign"
-local guesses = require "skynet.internal.guesses"
+local guesses = require "skynet.internal.guesses".new(tonumber(skynet.getenv "debug_console_guesses") or 5)
 local listing = require "skynet.internal.listing"
 local run_command = require "skynet.internal.console"
 
@@ -211,9 +211,9 @@ local function check_password(connection, given)
 	elseif not guesses.wait(host) then
 		return "Too many passwords from that address, try again later"
 	elseif guesses.same(given, password) then
+		guesses.right(host)
 		return nil
 	end
-	guesses.wrong(host)
 	door:report(peer, "has sent a wrong password")
 	return "Authentication required"
 end
@@ -314,6 +314,7 @@ local function serve_lines(connection)
 		elseif line ~= "" then
 			door:heard(connection.fd)
 			run(connection, line)
+			skynet.yield() -- others have their turn, however many lines have come
 			door:active(connection.fd)
 			wait_for_reader(connection)
 		end

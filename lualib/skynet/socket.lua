@@ -129,8 +129,11 @@ local function on_data(id, size, data)
 		unread = wants == 0 and 0 or total - wants
 	else
 		if s.limit and total > s.limit then
-			skynet.error(string.format("socket buffer overflow: fd=%d size=%d", id, total))
-			driver.close(id)
+			if not s.overflowed then
+				s.overflowed = true
+				skynet.error(string.format("socket buffer overflow: fd=%d size=%d", id, total))
+				driver.close(id)
+			end
 			return
 		end
 		if wants == true or (wants and not take_line(s.input, nil, wants) and not (s.most and total > s.most)) then

@@ -9,9 +9,6 @@ use std::process::Command;
 use tools::peer::program;
 use tools::{root, run};
 
-/// Attacks whose cost does not depend on how much of the machine is free.
-const ATTACKS: &str = "zeros noise lengths drip rows silence crowd resets";
-
 fn attack(listeners: &str) {
     if std::env::var_os("SKYNET_TREE").is_some() {
         return; // the C core has no limits
@@ -19,7 +16,7 @@ fn attack(listeners: &str) {
     run(Command::new(program("python3", "python3"))
         .arg(root().join("tests/hostile/run"))
         .args(["--short", "--exe", env!("CARGO_BIN_EXE_skynet")])
-        .args(["--listeners", listeners, "--attacks", ATTACKS]));
+        .args(["--listeners", listeners]));
 }
 
 #[test]

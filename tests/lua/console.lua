@@ -222,9 +222,20 @@ end
 
 -- The C core's Lua layer knows no password.
 if check.ours then
+	local has_guarded = false
+
+	-- A console with a password.
+	local function start_guarded()
+		if not has_guarded then
+			has_guarded = true
+			skynet.setenv("debug_console_password", "se cret")
+			skynet.setenv("debug_console_guesses", "20")
+			skynet.newservice("debug_console", GUARDED)
+		end
+	end
+
 	function cases.nothing_is_run_before_the_password()
-		skynet.setenv("debug_console_password", "se cret")
-		skynet.newservice("debug_console", GUARDED)
+		start_guarded()
 		local fd = connect(GUARDED)
 		check.equal(ask(fd, "getenv harbor")[2], "<CMD Error>")
 		check.equal(ask(fd, "auth wrong")[2], "<CMD Error>")
@@ -248,17 +259,43 @@ if check.ours then
 		socket.write(fd, string.rep("x", 5000))
 		check.equal(socket.read(fd), false, "a long line before the password")
 		socket.close(fd)
-		local busy, me = 0, coroutine.running()
-		for _ = 1, 20 do
+		local busy, looked_at = 0, 0
+		for _ = 1, 75 do
+			local guess = connect(GUARDED) -- one after another: a listener has few places for those that were not accepted
 			skynet.fork(function()
-				local answer = request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer guess\r\n\r\n")
-				busy = busy + (string.find(answer, "^Too many passwords") and 1 or 0)
-				if busy == 10 then
-					skynet.wakeup(me) -- many guesses at a time are not looked at
+				socket.write(guess, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer guess\r\n\r\n")
+				if string.find(socket.readall(guess), "^Too many passwords") then
+					busy = busy + 1
+				else
+					looked_at = looked_at + 1
 				end
+				socket.close(guess)
 			end)
 		end
-		skynet.wait(me)
+		repeat skynet.sleep(1) until busy + looked_at == 75
+		assert(busy > 0 and looked_at > 50, busy) -- too many at a time are not looked at
+	end
+
+	function cases.who_knows_the_password_gets_in_beside_who_guesses()
+		start_guarded()
+		local stop, guessers, guessed = false, 6, 0
+		for _ = 1, guessers do
+			skynet.fork(function()
+				while not stop do
+					request(GUARDED, "GET /list HTTP/1.1\r\nAuthorization: Bearer guess\r\n\r\n")
+					guessed = guessed + 1
+				end
+				guessers = guessers - 1
+			end)
+		end
+		repeat skynet.sleep(10) until guessed >= 15 -- more than are looked at without waiting
+		local fd = connect(GUARDED)
+		check.equal(ask(fd, "auth se cret"), { "<CMD OK>" })
+		socket.close(fd)
+		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
+			"harbor\t0\n<CMD OK>\n")
+		stop = true
+		repeat skynet.sleep(10) until guessers == 0
 	end
 end
 

@@ -91,7 +91,7 @@ function cases.a_client_that_is_faster_than_its_agent_is_held_up_and_nothing_is_
 	local bytes = table.concat(packets)
 	for _, kind in ipairs { "lua", "c" } do
 		local agent = skynet.newservice "slow_agent"
-		local port = skynet.call(agent, "lua", "open", kind, check.port(4))
+		local port = skynet.call(agent, "lua", "open", kind, check.port(7))
 		local client = assert(socket.open("127.0.0.1", port))
 		socket.write(client, bytes)
 		socket.close(client)

@@ -1,60 +1,21 @@
---- Slows down whoever guesses passwords, over however many connections: of one address, one guess a second is looked at.
+--- Slows down whoever guesses passwords, over however many connections: of one address, so many guesses in a second are
+--- looked at, and some more at first. Those beyond wait for their turn, first come, first served, so that somebody who knows
+--- the password gets in beside somebody who guesses: a right one takes nobody's turn.
 ---
+---     local guesses = require "skynet.internal.guesses".new(5) -- wrong ones in a second; 0: no limit
 ---     if not guesses.wait(host) then ...refuse it, unseen... end
----     if guesses.same(given, password) then ...let it in... else guesses.wrong(host) end
+---     if guesses.same(given, password) then guesses.right(host) end
 ---
---- Nothing may yield between the two.
+--- That is all that can be had: who guesses looks like who knows, so whatever part of their passwords is looked at for the one
+--- is looked at for the other. The limit decides which is more important.
 
 local skynet = require "skynet"
 
-local PAUSE <const> = 100    -- 1/100 s after a wrong one
-local MOST_QUEUED <const> = 5 -- guesses of one address that wait for their turn
-local FEW <const> = 256      -- addresses that are remembered before old ones are looked for
+local BURST <const> = 10       -- guesses that are looked at without waiting
+local MOST_QUEUED <const> = 50 -- guesses of one address that wait for their turn
+local FEW <const> = 256        -- addresses that are remembered before old ones are looked for
 
 local M = {}
-
-local next_turn = {} -- address -> when the next guess is looked at
-local queued = {}    -- address -> guesses that wait
-local count = 0
-
-local function forget_old()
-	local now = skynet.now()
-	for host, turn in pairs(next_turn) do
-		if turn <= now and not queued[host] then
-			next_turn[host] = nil
-			count = count - 1
-		end
-	end
-end
-
---- Waits until a guess of that address may be looked at. Yields. False when too many wait already.
----@param host string
----@return boolean
-function M.wait(host)
-	local waiting = queued[host] or 0
-	if waiting >= MOST_QUEUED then
-		return false
-	end
-	queued[host] = waiting + 1
-	-- Others of the same address may have had their turn meanwhile.
-	while (next_turn[host] or 0) > skynet.now() do
-		skynet.sleep(next_turn[host] - skynet.now())
-	end
-	waiting = queued[host] - 1
-	queued[host] = waiting > 0 and waiting or nil
-	return true
-end
-
---- A guess was wrong. Does not yield.
-function M.wrong(host)
-	if not next_turn[host] then
-		count = count + 1
-		if count > FEW then
-			forget_old()
-		end
-	end
-	next_turn[host] = skynet.now() + PAUSE
-end
 
 --- Whether two texts are the same. Takes a time that tells nothing of where they differ.
 ---@param given string
@@ -66,6 +27,56 @@ function M.same(given, expected)
 		difference = difference | (string.byte(given, place) ~ (string.byte(expected, place) or 0))
 	end
 	return difference == 0
+end
+
+---@param rate number wrong guesses of one address in a second
+function M.new(rate)
+	local guesses = { same = M.same }
+	local pause = rate > 0 and 100 / rate or 0 -- 1/100 s that a guess takes
+	local turns = {} -- address -> when all guesses are through that were made so far, in 1/100 s
+	local count = 0
+
+	local function forget_old(now)
+		for host, turn in pairs(turns) do
+			if turn <= now then
+				turns[host] = nil
+				count = count - 1
+			end
+		end
+	end
+
+	--- Waits until a guess of that address may be looked at. Yields. False when too many wait already.
+	---@param host string
+	---@return boolean
+	function guesses.wait(host)
+		local now, turn = skynet.now(), turns[host]
+		if not turn then
+			count = count + 1
+			if count > FEW then
+				forget_old(now)
+			end
+		end
+		turn = math.max(turn or 0, now)
+		local delay = turn - now - BURST * pause
+		if delay > MOST_QUEUED * pause then
+			return false
+		end
+		turns[host] = turn + pause
+		if delay > 0 then
+			skynet.sleep(math.ceil(delay))
+		end
+		return true
+	end
+
+	--- A guess was right: its turn is given back. Does not yield.
+	---@param host string
+	function guesses.right(host)
+		if turns[host] then
+			turns[host] = turns[host] - pause
+		end
+	end
+
+	return guesses
 end
 
 return M
