@@ -10,6 +10,7 @@ local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
+local ratelimit = require "skynet.internal.ratelimit"
 local unfinished = require "skynet.internal.unfinished"
 
 local node, our_name, first_host, first_port = ...
@@ -21,12 +22,11 @@ local REPORT_AGAIN <const> = 6000 -- of a node that stays away
 local TRY_AGAIN <const> = 10      -- after a try that has failed, requests fail with its reason for so long
 local TRY_PATIENCE <const> = 90   -- a request waits so long for a try; the other side may not even refuse
 local CONNECT_TIMEOUT <const>, RECONNECT_TIMEOUT <const> = 1000, 200 -- for the first time, and again
-local REPORT_LOST <const> = 100
+local REPORT_LOST <const>, MEGABYTE <const> = 100, 1024 * 1024
 
 local MAX_WAITING <const> = 65536 -- requests that wait for the connection, or in it; and calls that wait for their answers
 
-local unpack, sub = string.unpack, string.sub
-local now = skynet.now
+local unpack, sub, now = string.unpack, string.sub, skynet.now
 
 local channel
 local host, port       -- where the node is, as the channel has them
@@ -315,10 +315,6 @@ local function wait_for_connection(bytes)
 	end
 end
 
-local function megabytes(number)
-	return number and math.floor(number * 1024 * 1024)
-end
-
 -- Timers end at 31 bits: what is longer is about a year.
 local function centiseconds(seconds)
 	return seconds and math.floor(math.min(math.max(0, seconds * 100), 0x7fffffff))
@@ -327,9 +323,9 @@ end
 local function configure(options)
 	patience = centiseconds(options.reconnect)
 	heartbeat = options.heartbeat and options.heartbeat > 0 and math.max(1, centiseconds(options.heartbeat)) or nil
-	max_bytes = megabytes(options.unfinished) or max_bytes
+	max_bytes = options.unfinished and math.floor(options.unfinished * MEGABYTE) or max_bytes
 	max_count = options.unfinished_count or max_count
-	output_limit = megabytes(options.waiting)
+	output_limit = options.waiting and math.floor(options.waiting * MEGABYTE)
 	max_waiting_bytes = output_limit or max_waiting_bytes
 end
 
@@ -402,6 +398,8 @@ local function request(address, msg, sz)
 	return channel:request(packet, current, parts)
 end
 
+local limit = ratelimit(20, 100) -- lines about calls that have failed
+
 --- req address, msg, sz -> the answer as it came
 function command.req(...)
 	if unanswered == 0 then
@@ -412,7 +410,8 @@ function command.req(...)
 	unanswered = unanswered - 1
 	if not ok then
 		figures.failed = figures.failed + 1
-		skynet.error(answer)
+		local more = limit()
+		if more then skynet.error(tostring(answer) .. more) end
 		skynet.response()(false)
 	elseif type(answer) == "table" then -- in parts
 		skynet.ret(core.concat(answer))

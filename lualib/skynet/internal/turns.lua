@@ -16,25 +16,41 @@ local ARRIVALS <const> = 8 -- packets that may come between two turns before not
 local RELIEF <const> = 1   -- 1/100 s between two looks at who is behind
 local MOST_UNREAD <const> = 16 * 1024 * 1024 -- bytes
 
-local CHUNK <const> = 512 -- values
+local CHUNK <const>, MOST_SPARE <const> = 512, 256 -- values, tables
 
 local M = {}
 
--- Many small packets may wait, so they are kept in small tables one after another: none is made anew because it grows, and
--- each is garbage as soon as it is empty.
+-- Many small packets may wait, so they are kept in small tables one after another, which are used again: none is made anew
+-- because it grows, and none is garbage.
+local spare, spare_count = nil, 0
+
 local function new_chunk()
+	local chunk = spare
+	if chunk then
+		spare, chunk.next = chunk.next, nil
+		spare_count = spare_count - 1
+		return chunk
+	end
 	return table.create and table.create(CHUNK) or {}
+end
+
+local function give_back(chunk)
+	if spare_count < MOST_SPARE then
+		chunk.next, spare = spare, chunk
+		spare_count = spare_count + 1
+	end
 end
 
 local function new_queue()
 	local chunk = new_chunk()
-	return { head = chunk, first = 1, tail = chunk, last = 0 }
+	return { head = chunk, first = 1, tail = chunk, last = 0, chunks = 1 }
 end
 
 local function push(queue, msg, sz)
 	local last = queue.last
 	if last == CHUNK then
 		local chunk = new_chunk()
+		queue.chunks = queue.chunks + 1
 		queue.tail.next = chunk
 		queue.tail, last = chunk, 0
 	end
@@ -45,11 +61,13 @@ end
 local function take(queue)
 	local head, first = queue.head, queue.first
 	if first > CHUNK then
+		local empty = head
 		head, first = head.next, 1
 		if not head then
 			return nil
 		end
 		queue.head = head
+		give_back(empty)
 	elseif head == queue.tail and first > queue.last then
 		return nil
 	end
@@ -90,6 +108,10 @@ function M.new(owner)
 	local function finish(fd, queue)
 		if held[fd] == queue then
 			held[fd] = nil
+			if queue.chunks > MOST_SPARE then
+				spare, spare_count = nil, 0
+				collectgarbage() -- nothing else may happen here for long
+			end
 			if queue.ending then
 				counts[fd] = nil
 				queue.ending()
