@@ -11,7 +11,7 @@ local skynet = require "skynet"
 local gateserver = require "snax.gateserver"
 local backlog = require "skynet.internal.backlog"
 
-local MAX_BEHIND <const> = 4000 -- messages that may wait for an agent before its client is not read
+local MAX_BEHIND <const> = 700 -- messages that may wait for an agent before its client is not read
 
 skynet.register_protocol {
 	name = "client",

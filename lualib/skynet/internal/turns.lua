@@ -13,10 +13,12 @@ local output = require "skynet.internal.output"
 
 local TURN <const> = 64    -- packets
 local ARRIVALS <const> = 8 -- packets that may come between two turns before nothing more is read
-local RELIEF <const> = 1   -- 1/100 s between two looks at who is behind
+local RELIEF <const> = 1   -- 1/1000 s between two looks at who is behind: less than he needs for what waits
 local MOST_UNREAD <const> = 16 * 1024 * 1024 -- bytes
 
 local CHUNK <const>, MOST_SPARE <const> = 512, 256 -- values, tables
+
+local timeout = skynet.timeout_ms or skynet.timeout -- older layers know only 1/100 s
 
 local M = {}
 
@@ -101,7 +103,7 @@ function M.new(owner)
 		if behind then
 			pause(fd, queue)
 		end
-		skynet.timeout(behind and RELIEF or 0, function() next_turn(fd, queue) end)
+		timeout(behind and RELIEF or 0, function() next_turn(fd, queue) end)
 	end
 
 	-- All that waited was given. Other tasks may find that out later.

@@ -142,6 +142,21 @@ pub unsafe fn timeout(context: *mut Context, time: u64) -> Option<c_int> {
     unsafe { command(context, c"TIMEOUT", &time) }?.parse().ok()
 }
 
+/// The same in milliseconds, or hundredths of a second if the node knows only those.
+///
+/// # Safety
+/// As for [`timeout`].
+pub unsafe fn timeout_ms(context: *mut Context, time: u64) -> Option<c_int> {
+    let text = CString::new(time.to_string()).ok()?;
+    // SAFETY: as the caller promises.
+    unsafe {
+        match command(context, c"TIMEOUTMS", &text) {
+            Some(session) => session.parse().ok(),
+            None => timeout(context, time),
+        }
+    }
+}
+
 /// The address without its port.
 pub fn host(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)

@@ -9,15 +9,15 @@ use skynet_sys::block::Block;
 /// A turn has so many frames, or bytes.
 const FRAMES: u32 = 64;
 const BYTES: usize = 64 * 1024;
-/// A service is behind with more messages waiting than that, ...
-const MOST: usize = 4000;
+/// A service is behind with more messages waiting than that (fewer than those that the core calls an overload), ...
+const MOST: usize = 700;
 /// ... or with as many as have so many bytes, if they are like those of the turn.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes that may wait to be read by a client before it is not read any more.
 pub const MOST_UNREAD: u64 = 16 * 1024 * 1024;
 /// Bytes of a client that wait here before it is not read any more.
 pub const MOST_WAITING: usize = 64 * 1024;
-/// 1/100 s between two looks at those who are behind.
+/// Milliseconds between two looks at those who are behind: less than they need for what waits.
 pub const RELIEF: u64 = 1;
 
 /// What was sent on since the last look.

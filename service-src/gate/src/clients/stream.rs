@@ -153,7 +153,7 @@ impl Gate {
     fn relieve_after(&mut self, time: u64) {
         if self.relief.is_none() {
             // SAFETY: the service is alive while it works.
-            self.relief = unsafe { limits::timeout(self.context, time) };
+            self.relief = unsafe { limits::timeout_ms(self.context, time) };
         }
     }
 
