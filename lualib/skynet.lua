@@ -138,10 +138,11 @@ end
 ---@param bytes integer
 function skynet.memlimit(bytes)
 	local registry = debug.getregistry()
-	if registry.skynet_memlimit then
-		registry.skynet_memlimit(bytes)
+	local limit = math.type(bytes) and (math.tointeger(bytes) or 0) -- other values: none, 0 as well
+	if limit and registry.skynet_memlimit then
+		registry.skynet_memlimit(limit)
 	else
-		registry.memlimit = bytes -- another snlua: from the end of the main chunk on, and there only
+		registry.memlimit = limit -- another snlua: from the end of the main chunk on, and there only
 	end
 	skynet.memlimit = nil
 end

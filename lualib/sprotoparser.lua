@@ -192,6 +192,7 @@ end
 ---@param name string? of the text, for errors
 ---@return string bin for sproto.new. Raises, with the line of a syntax error
 function sprotoparser.parse(text, name)
+	text = type(text) == "number" and tostring(text) or text
 	local types, protocols = read_text(text, name or "=text")
 	check_protocols(protocols, types)
 	resolve_fields(types)

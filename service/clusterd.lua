@@ -228,7 +228,9 @@ local proxies = {}
 function command.proxy(_, node, name)
 	if name == nil then
 		local full = node
-		node, name = string.match(tostring(full), "^([^@.]+)([@.].+)")
+		if type(full) == "string" then
+			node, name = string.match(full, "^([^@.]+)([@.].+)")
+		end
 		if not name then
 			error("Invalid name " .. tostring(full))
 		end

@@ -99,6 +99,7 @@ end
 
 --- close name -> handle of the service, which is forgotten
 function command.close(name)
+	assert(name ~= nil, "a service to close needs a name")
 	local entry = services[name]
 	if not entry or entry.booting then
 		return skynet.retpack(nil)

@@ -10,6 +10,7 @@ local SYSTEM <const> = { "init", "exit", "hotfix", "profile" }
 -- Finds the script on a path of patterns. Returns its main chunk and the pattern it was found by.
 local function load_file(path, name, environment)
 	local problems = {}
+	name = tostring(name)
 	for pattern in string.gmatch(path, "[^;]+") do
 		local chunk, problem = loadfile((string.gsub(pattern, "%?", { ["?"] = name })), "bt", environment)
 		if chunk then

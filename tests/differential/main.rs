@@ -1,6 +1,7 @@
 //! What Lua programs can see, held against what the C core was seen to do: `tests/differential/README.md`.
 #![cfg(feature = "lua")]
 
+mod functions;
 #[path = "../tools/mod.rs"]
 mod tools;
 
@@ -8,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
-use tools::node::run_node;
+use tools::node::{executable, run_node};
 use tools::peer::free_port;
 use tools::{root, scratch};
 
@@ -33,7 +35,7 @@ fn folder() -> PathBuf {
     root().join("tests/differential")
 }
 
-fn config(suite: &str) -> String {
+fn config(suite: &str, more: &str) -> String {
     let own = folder().display().to_string();
     let mut services = format!("{own}/suites/?.lua;{own}/services/?.lua;{own}/?.lua");
     let mut modules = format!("{own}/?.lua");
@@ -47,19 +49,35 @@ fn config(suite: &str) -> String {
              cpath = \"{tree}/cservice/?.so\"\n"
         );
     }
-    let ports = [(); 4].map(|()| free_port().to_string()).join(" ");
+    let ports = [(); 4].map(|()| free_port().to_string());
+    if suite == "harbors" {
+        let [master, own, ..] = &ports;
+        let _ = write!(
+            text,
+            "harbor = 1\nmaster = \"127.0.0.1:{master}\"\nstandalone = master\naddress = \"127.0.0.1:{own}\"\n"
+        );
+    } else {
+        text += "harbor = 0\n";
+    }
     text + &format!(
-        "thread = 2\nharbor = 0\nbootstrap = \"snlua bootstrap\"\nstart = {suite:?}\nlogger = \"differential_log\"\n\
+        "thread = 2\nbootstrap = \"snlua bootstrap\"\nstart = {suite:?}\nlogger = \"differential_log\"\n\
          logservice = \"snlua\"\nluaservice = \"{services}\"\nlua_path = \"{modules}\"\n\
-         snax = \"{own}/services/?.lua\"\nports = \"{ports}\"\n"
+         snax = \"{own}/services/?.lua\"\nports = \"{}\"\nexecutable = \"{}\"\n{more}",
+        ports.join(" "),
+        executable().display()
     )
+}
+
+/// Runs a suite in a folder; answers the node's status and what it printed. `more` is appended to the config.
+fn start(suite: &str, place: &Path, more: &str) -> (ExitStatus, String) {
+    fs::write(place.join("config"), config(suite, more)).expect("config");
+    run_node(place, "config")
 }
 
 /// Runs a suite to its end.
 fn observe(suite: &str) -> Records {
     let place = scratch(&format!("differential-{suite}"));
-    fs::write(place.join("config"), config(suite)).expect("config");
-    let (status, output) = run_node(&place, "config");
+    let (status, output) = start(suite, &place, "");
     // What the log service has written.
     let log = || fs::read_to_string(place.join("log")).unwrap_or_default();
     assert!(
@@ -238,6 +256,8 @@ fn of_suite(list: &Records, observed: &Records, expected: &Records) -> Records {
 
 macro_rules! suites {
     ($($name:ident)*) => {
+        const SUITES: &[&str] = &[$(stringify!($name)),*];
+
         $(
             #[test]
             fn $name() {
@@ -252,7 +272,7 @@ macro_rules! suites {
                 .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
                 .collect();
             files.sort();
-            assert_eq!(files, [$(stringify!($name)),*]);
+            assert_eq!(files, SUITES);
         }
     };
 }
@@ -265,6 +285,8 @@ suites! {
     databases
     elders
     gates
+    harbors
+    parts
     protocols
     services
     shapes
@@ -272,7 +294,9 @@ suites! {
     sockets
     statements
     tasks
+    tls
     web
+    wrong
 }
 
 fn records(list: &[(&str, &str, &str)]) -> Records {

@@ -1,6 +1,7 @@
 -- What the suites observe with: calls a function with right and wrong arguments, and prints what came of it as records
 -- "@ subject TAB case TAB observation", free of all that differs between two runs of the same program.
 local skynet = require "skynet"
+local arguments_of = require "arguments"
 
 local M = {}
 
@@ -11,14 +12,6 @@ local DEEPEST <const> = 4
 ---------------------------------------------------------------- rendering
 
 local ESCAPES <const> = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ["\\"] = "\\\\" }
-
-local function checksum(text)
-	local sum = 0
-	for i = 1, #text do
-		sum = (sum * 31 + string.byte(text, i)) & 0xffffffff
-	end
-	return sum
-end
 
 -- Takes out of a text what says where something is rather than what it is.
 function M.normal(text)
@@ -58,7 +51,7 @@ local function quote(text)
 		return ESCAPES[byte] or string.format("\\x%02x", string.byte(byte))
 	end)
 	if #text > LONGEST then
-		shown = string.format("%s...(%d, %08x)", shown, #text, checksum(text))
+		shown = string.format("%s...(%d, %08x)", shown, #text, arguments_of.checksum(text))
 	end
 	return '"' .. shown .. '"'
 end
@@ -131,9 +124,24 @@ function M.observe(func, ...)
 	return outcome(pcall(func, ...))
 end
 
+local function outcome_types(ok, ...)
+	if not ok then
+		return outcome(ok, ...)
+	end
+	local values = table.pack(...)
+	for i = 1, values.n do
+		values[i] = math.type(values[i]) or type(values[i])
+	end
+	return values.n == 0 and "nothing" or table.concat(values, " ")
+end
+
+--- The same with types in the place of results.
+function M.observe_types(func, ...)
+	return outcome_types(pcall(func, ...))
+end
+
 ---------------------------------------------------------------- records
 
-local LOGGER <const> = 1
 local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name ",
 	"^Delete a version " }
 
@@ -167,13 +175,21 @@ end
 local function logged()
 	settle()
 	local lines = {}
-	for _, line in ipairs(skynet.call(LOGGER, "lua")) do
+	for _, line in ipairs(skynet.call(".logger", "lua")) do
 		if not is_untimely(line) then
 			lines[#lines + 1] = quote(line)
 		end
 	end
 	table.sort(lines)
 	return #lines > 0 and " logs " .. table.concat(lines, " ") or ""
+end
+
+local watch <const> = package.loaded["differential.watch"] -- in recording runs
+
+local function begin(subject)
+	if watch then
+		watch.subject = subject
+	end
 end
 
 --- Prints a record.
@@ -183,16 +199,18 @@ end
 
 --- Calls a function, and records what it gives and what is logged.
 function M.case(subject, case, func, ...)
+	begin(subject)
 	local observation = M.observe(func, ...)
 	M.record(subject, case, observation .. logged())
 end
 
-local function observe_limited(time, func, ...)
+--- What a call gives within so much time (1/100 s): a task of its own makes it.
+function M.within(time, func, ...)
 	local observation = "waits"
 	local arguments = table.pack(...)
 	local token = {}
 	skynet.fork(function()
-		observation = M.observe(func, table.unpack(arguments, 1, arguments.n))
+		observation = func(table.unpack(arguments, 1, arguments.n))
 		skynet.wakeup(token)
 	end)
 	skynet.sleep(time, token)
@@ -201,13 +219,15 @@ end
 
 --- The same for a function that may wait for ever: a task of its own gets so much time (1/100 s).
 function M.limited(subject, case, time, func, ...)
-	local observation = observe_limited(time, func, ...)
+	begin(subject)
+	local observation = M.within(time, M.observe, func, ...)
 	M.record(subject, case, observation .. logged())
 end
 
 --- The same without the log: where several services tell of the same event, each when it gets to it.
 function M.unlogged(subject, case, time, func, ...)
-	M.record(subject, case, observe_limited(time, func, ...))
+	begin(subject)
+	M.record(subject, case, M.within(time, M.observe, func, ...))
 end
 
 --- Calls a function in a service of its own, for what may damage the state of a service. The function may use globals only.
@@ -244,24 +264,7 @@ end
 
 ---------------------------------------------------------------- arguments of all kinds
 
-local POOL <const> = {
-	{ "nil", nil }, { "true", true }, { "-1", -1 }, { "0", 0 }, { "1.5", 1.5 }, { "2^53", 2.0 ^ 53 },
-	{ "text", "text" }, { "empty", "" }, { "table", {} }, { "function", print },
-}
 local RANDOM_CASES <const> = 4
-
-local seed = 20261129
-
-local function random(n)
-	seed = (seed * 1103515245 + 12345) & 0x7fffffff
-	return (seed >> 8) % n + 1
-end
-
--- Fresh tables, so that no case sees what another one did to its arguments.
-local function pooled(index)
-	local value = POOL[index][2]
-	return type(value) == "table" and {} or value
-end
 
 --- Sweeps a function: right arguments, too few, too many, each one wrong, and all at random.
 ---
@@ -292,20 +295,42 @@ function M.sweep(subject, func, arguments, options)
 	more[count + 1] = "surplus"
 	run("more", table.unpack(more, 1, count + 1))
 	for position = 1, count do
-		for index, entry in ipairs(POOL) do
+		for kind = 1, arguments_of.KINDS do
 			local changed = table.pack(arguments())
-			changed[position] = pooled(index)
-			run(string.format("argument %d %s", position, entry[1]), table.unpack(changed, 1, count))
+			changed[position] = arguments_of.value(kind)
+			run(string.format("argument %d %s", position, arguments_of.word(kind)), table.unpack(changed, 1, count))
 		end
 	end
-	seed = checksum(subject)
+	local random = arguments_of.random(subject)
 	for i = 1, count > 1 and RANDOM_CASES or 0 do
 		local mixed = {}
 		for position = 1, count do
-			mixed[position] = pooled(random(#POOL))
+			mixed[position] = arguments_of.value(random(arguments_of.KINDS))
 		end
 		run("random " .. i, table.unpack(mixed, 1, count))
 	end
+end
+
+local function as_they_are(...)
+	return ...
+end
+
+--- Texts as messages: the protocol "text", with a handler or without one.
+function M.texts(handler)
+	skynet.register_protocol {
+		name = "text", id = skynet.PTYPE_TEXT, pack = as_they_are, unpack = skynet.tostring, dispatch = handler,
+	}
+end
+
+--- Waits until a condition holds; whether it does within so much time (1/100 s).
+function M.eventually(condition, time)
+	for _ = 1, time or 300 do
+		if condition() then
+			return true
+		end
+		skynet.sleep(1)
+	end
+	return false
 end
 
 --- Runs a suite and ends the node.
@@ -317,6 +342,9 @@ function M.run(suite)
 		local ok, problem = xpcall(suite, debug.traceback)
 		if not ok then
 			io.write("FAILED " .. tostring(problem) .. "\n")
+		end
+		if watch then
+			watch.list()
 		end
 		io.write "@@ done\n"
 		io.stdout:flush()

@@ -154,7 +154,7 @@ clone = core.copy or clone
 function corelib.copy(object, ...)
 	for i = 1, select("#", ...) do
 		local key = select(i, ...)
-		if key == nil or type(object) ~= "userdata" then
+		if key == nil or (i > 1 and type(object) ~= "userdata") then
 			break
 		end
 		object = index(object, key)

@@ -1,5 +1,6 @@
 -- Answers, fails, dies or keeps silent, as asked.
 local skynet = require "skynet"
+local sweep = require "sweep"
 require "skynet.manager"
 
 local CMD = {}
@@ -85,19 +86,13 @@ function CMD.start_failing(how)
 	skynet.retpack(pcall(skynet.newservice, "differential_failing", how))
 end
 
-skynet.register_protocol {
-	name = "text",
-	id = skynet.PTYPE_TEXT,
-	pack = function(...) return ... end,
-	unpack = skynet.tostring,
-	dispatch = function(session, _, text)
-		if session ~= 0 then
-			skynet.ret("text " .. text)
-		else
-			seen[#seen + 1] = text
-		end
-	end,
-}
+sweep.texts(function(session, _, text)
+	if session ~= 0 then
+		skynet.ret("text " .. text)
+	else
+		seen[#seen + 1] = text
+	end
+end)
 
 skynet.start(function()
 	skynet.dispatch("lua", function(_, _, name, ...)

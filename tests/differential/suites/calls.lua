@@ -5,12 +5,7 @@ require "skynet.manager"
 
 local case = sweep.case
 
-skynet.register_protocol {
-	name = "text",
-	id = skynet.PTYPE_TEXT,
-	pack = function(...) return ... end,
-	unpack = skynet.tostring,
-}
+sweep.texts()
 
 local function gives(...)
 	local values = table.pack(...)
@@ -169,7 +164,7 @@ local function calling()
 		skynet.fork(function() answers[4] = sweep.observe(skynet.call, other, "lua", "keep") end)
 		skynet.yield()
 		skynet.send(other, "lua", "exit")
-		skynet.sleep(2)
+		sweep.eventually(function() return #answers == 4 end)
 		return answers
 	end)
 	case("gone", "killed while others wait", function()
@@ -177,7 +172,7 @@ local function calling()
 		skynet.fork(function() answer = sweep.observe(skynet.call, other, "lua", "later", 1000) end)
 		skynet.yield()
 		skynet.kill(other)
-		skynet.sleep(3)
+		sweep.eventually(function() return answer end, 30)
 		return answer
 	end)
 	case("skynet.term", "calls to a service that lives", function()

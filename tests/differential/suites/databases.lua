@@ -199,7 +199,7 @@ local function mongo()
 	local asked = {}
 	local COMMANDS <const> = {
 		"findAndModify", "find", "getMore", "count", "fail", "insert", "update", "delete", "hello", "ismaster", "dropIndexes", "drop",
-		"createIndexes", "aggregate", "killCursors", "distinct",
+		"createIndexes", "aggregate", "bulkWrite", "logout", "ping", "saslStart", "killCursors", "distinct",
 	}
 	local answers = {
 		find = function(body)
@@ -210,6 +210,9 @@ local function mongo()
 			return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", nextBatch = { { x = "c" } } } }
 		end,
 		count = function() return { ok = 1.0, n = 2 } end,
+		aggregate = function()
+			return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", firstBatch = { { x = "a", __count = 1 } } } }
+		end,
 		findAndModify = function() return { ok = 1.0, value = { x = 1 } } end,
 		fail = function() return { ok = 0.0, errmsg = "of the server", code = 59 } end,
 		distinct = function() return { ok = 1.0, values = { 1, 2 } } end,
@@ -303,6 +306,32 @@ local function mongo()
 	try("drop", "right")
 	try("dropIndex", "right", "name")
 	try("findOne", "nothing")
+	try("batch_update", "right", { { query = { x = 1 }, update = { x = 2 } } })
+	for _, name in ipairs { "raw_safe_insert", "raw_safe_update", "raw_safe_delete" } do
+		try(name, "right", bson.encode { x = 1 })
+	end
+	case("skynet.db.mongo collection", "aggregate", function()
+		local cursor = collection:aggregate({ { ["$match"] = { x = 1 } } }, { allowDiskUse = true })
+		local more = cursor:hasNext()
+		return more, more and cursor:next() or nil, take()
+	end)
+	case("skynet.db.mongo collection", "aggregate count", function()
+		return collection:aggregate({ { ["$match"] = { x = 1 } } }):count(), take()
+	end)
+	case("skynet.db.mongo cursor", "settings", function()
+		local cursor = collection:find({ x = 1 }):batchSize(2):hint({ x = 1 }):maxTimeMS(50)
+		return cursor:hasNext(), take()
+	end)
+	case("skynet.db.mongo client", "genId", function() return client:genId() < client:genId() end)
+	case("skynet.db.mongo client", "logout", on(client, "logout"))
+	case("skynet.db.mongo client", "bulkWrite", on(client, "bulkWrite"), {
+		{ op = "insert", collection = "game.things", insert = { x = 1 } },
+		{ op = "update", collection = "game.things", filter = { x = 1 }, update = { ["$set"] = { x = 2 } } },
+		{ op = "delete", collection = "game.others", filter = { x = 1 } },
+	})
+	case("skynet.db.mongo db", "send_command", on(db, "send_command"), "ping")
+	case("skynet.db.mongo db", "auth refused", function() return (pcall(db.auth, db, "user", "password")) end)
+	asked = {}
 	case("skynet.db.mongo client", "disconnect", function() return client:disconnect() end)
 	case("closed", "mongo", function() return (pcall(collection.findOne, collection, { x = 1 })) end)
 	case("skynet.db.mongo.client", "nothing", mongo.client)

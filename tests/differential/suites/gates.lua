@@ -13,15 +13,7 @@ end
 local events = {}
 local descriptor
 
-local function eventually(condition, time)
-	for _ = 1, time or 250 do
-		if condition() then
-			return true
-		end
-		skynet.sleep(1)
-	end
-	return false
-end
+local eventually <const> = sweep.eventually
 
 local function take(count)
 	eventually(function() return #events >= count end)

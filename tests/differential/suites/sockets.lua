@@ -10,14 +10,7 @@ local function case(subject, name, func, ...)
 	sweep.limited(subject, name, LIMIT, func, ...)
 end
 
-local function eventually(condition)
-	for _ = 1, 300 do
-		if condition() then
-			return true
-		end
-		skynet.sleep(1)
-	end
-end
+local eventually <const> = sweep.eventually
 
 -- A listening socket that gives every connection to a function.
 local function serve(func)
@@ -251,6 +244,23 @@ local function streams()
 	case("skynet.socket.resolve", "nothing", socket.resolve)
 end
 
+-- Below `skynet.socket`: in a service of their own, whose messages of sockets nobody takes.
+local function drivers()
+	sweep.apart("skynet.socketdriver.udp", "right", function()
+		return math.type(require "skynet.socketdriver".udp("127.0.0.1", 0))
+	end)
+	sweep.apart("skynet.socketdriver.udp_listen", "right", function()
+		return math.type(require "skynet.socketdriver".udp_listen("127.0.0.1:0"))
+	end)
+	sweep.apart("skynet.socketdriver.udp_dial", "right", function()
+		return math.type(require "skynet.socketdriver".udp_dial("127.0.0.1", 9))
+	end)
+	sweep.apart("skynet.socketdriver.udp_connect", "right", function()
+		local driver = require "skynet.socketdriver"
+		return select("#", driver.udp_connect(driver.udp(), "127.0.0.1", 9))
+	end)
+end
+
 local function datagrams()
 	local got = {}
 	local host
@@ -375,6 +385,13 @@ local function channels()
 		eventually(function() return #answers == 5 end)
 		return answers
 	end)
+	case("skynet.socketchannel.changehost", "connects anew", function()
+		local moving = socketchannel.channel { host = "127.0.0.1", port = 1 }
+		local backups, results = select("#", moving:changebackup { "127.0.0.1" }), select("#", moving:changehost(host, port))
+		local answer = moving:request("moved\n", read_line)
+		moving:close()
+		return backups, results, answer
+	end)
 	case("skynet.socketchannel.request", "the other side closes", channel.request, channel, "quit\n", read_line)
 	case("skynet.socketchannel.request", "the error is the module's", function()
 		local ok, problem = pcall(channel.request, channel, "quit\n", read_line)
@@ -465,5 +482,6 @@ end
 sweep.run(function()
 	streams()
 	datagrams()
+	drivers()
 	channels()
 end)

@@ -5,12 +5,7 @@ require "skynet.manager"
 
 local case = sweep.case
 
-skynet.register_protocol {
-	name = "text",
-	id = skynet.PTYPE_TEXT,
-	pack = function(...) return ... end,
-	unpack = skynet.tostring,
-}
+sweep.texts()
 
 local OUTSIDE = {} -- what the main chunk saw: it can call nobody
 local function outside(name, func, ...)

@@ -14,14 +14,7 @@ local function case(subject, name, func, ...)
 	sweep.limited(subject, name, LIMIT, func, ...)
 end
 
-local function eventually(condition)
-	for _ = 1, 300 do
-		if condition() then
-			return true
-		end
-		skynet.sleep(1)
-	end
-end
+local eventually <const> = sweep.eventually
 
 -- Serves one text to every connection, as soon as it has sent something; then closes.
 local function canned(text)
@@ -195,6 +188,42 @@ local function parsing()
 	case("http.internal.recvchunkedbody", "too large", function()
 		return internal.recvchunkedbody(reader "9\r\nabcdefghi\r\n0\r\n\r\n", 5, {}, "")
 	end)
+	-- A connection of two functions, as httpc makes one.
+	local function connection(answer)
+		local written = {}
+		return {
+			read = reader(answer),
+			write = function(text) written[#written + 1] = text end,
+			readall = function() return "" end,
+		}, written
+	end
+	case("http.internal.request", "right", function()
+		local interface, written = connection "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"
+		local header = {}
+		local code, body = internal.request(interface, "GET", "host", "/place", header, nil, "content")
+		return table.concat(written), code, internal.response(interface, code, body, header), header
+	end)
+	case("http.internal.response_stream", "right", function()
+		local interface = connection "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"
+		local header = {}
+		local code, body = internal.request(interface, "GET", "host", "/", header)
+		local stream = internal.response_stream(interface, code, body, header)
+		return stream.status, (stream()), (stream())
+	end)
+	case("http.internal stream", "padding and close", function()
+		local interface = connection "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"
+		local header = {}
+		local code, body = internal.request(interface, "GET", "host", "/", header)
+		local stream = internal.response_stream(interface, code, body, header)
+		return (stream:padding()), select("#", stream:close())
+	end)
+	case("http.sockethelper.shutdown", "right", function()
+		local listener, host, port = socket.listen("127.0.0.1", 0)
+		local id = sockethelper.connect(host, port, LIMIT)
+		socket.close(listener)
+		return select("#", sockethelper.shutdown(id))
+	end)
+	case("http.httpc.dns", "no server", function() return select("#", httpc.dns("127.0.0.1", 1)) end)
 	case("http.internal.recvchunkedbody", "bad size", function()
 		return internal.recvchunkedbody(reader "x\r\nabc\r\n0\r\n\r\n", nil, {}, "")
 	end)

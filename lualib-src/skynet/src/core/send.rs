@@ -17,7 +17,7 @@ use super::context;
 /// there is no such service. A nil session asks for a new one. A light userdata is given away.
 pub unsafe extern "C-unwind" fn send(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
-    unsafe { deliver(state, 0, 2, session(state, 3), 4) }
+    unsafe { deliver(state, 0, 2, Some(3), 4) }
 }
 
 /// `request(address, type, message [, size])`: `send` with a new session, for a caller that will park until the answer
@@ -59,7 +59,7 @@ pub unsafe extern "C-unwind" fn redirect(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let source = luaL_checkinteger(state, 2) as u32;
-        deliver(state, source, 3, session(state, 4), 5)
+        deliver(state, source, 3, Some(4), 5)
     }
 }
 
@@ -85,7 +85,8 @@ unsafe fn session(state: *mut lua_State, arg: c_int) -> Option<c_int> {
     unsafe { (lua_isnil(state, arg) == 0).then(|| luaL_checkinteger(state, arg) as c_int) }
 }
 
-/// `kind` and `message` are the indices of the type and of the message.
+/// `kind`, `session` (none: a new one) and `message` are indices. The address is the first that is looked at: the error of
+/// a call without one names it.
 unsafe fn deliver(
     state: *mut lua_State,
     source: u32,
@@ -114,6 +115,7 @@ unsafe fn deliver(
             handle => Destination::Handle(handle),
         };
         let mut ty = luaL_checkinteger(state, kind) as c_int;
+        let session = session.and_then(|index| self::session(state, index));
         if session.is_none() {
             ty |= PTYPE_TAG_ALLOCSESSION;
         }

@@ -10,8 +10,8 @@ use std::ptr;
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    lua_Integer, lua_State, lua_isnoneornil, lua_pushinteger, lua_pushlightuserdata,
-    lua_touserdata, luaL_checkinteger, luaL_checklstring, luaL_error, luaL_optinteger,
+    lua_Integer, lua_State, lua_isstring, lua_pushinteger, lua_pushlightuserdata, lua_touserdata,
+    luaL_checkinteger, luaL_checklstring, luaL_error, luaL_optinteger,
 };
 use skynet_sys::{
     skynet_socket_bind, skynet_socket_close, skynet_socket_connect, skynet_socket_listen,
@@ -188,7 +188,8 @@ unsafe extern "C-unwind" fn nodelay(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn udp(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the host is on the stack.
     unsafe {
-        let (host, port) = if lua_isnoneornil(state, 1) != 0 {
+        // What is no text is no address to bind, whatever else it is.
+        let (host, port) = if lua_isstring(state, 1) == 0 {
             (ptr::null(), 0)
         } else {
             address::check(state, 1)

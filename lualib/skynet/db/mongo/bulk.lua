@@ -73,7 +73,7 @@ function M.write(client, operations, comment, ordered, bypass, errors_only)
 	add(fields, "errorsOnly", errors_only)
 	local ok, problem, result = answer.of_write(client:runCommand("bulkWrite", 1, table.unpack(fields)))
 	if not (result.nErrors and result.nErrors ~= 0 and result.cursor) then
-		return ok, problem, result
+		return ok, problem, result, nil
 	end
 	local failed, texts = {}, { problem }
 	for i, one in ipairs(result.cursor.firstBatch) do

@@ -381,6 +381,7 @@ local metatable = {
 ---@param onmessage? fun(data: string, channel: string, pattern: string?) for `subscribe` and `psubscribe`
 ---@return table cluster
 function M.new(startup_nodes, opt, onmessage)
+	assert(opt == nil or type(opt) == "table", "options of a cluster must be a table")
 	if #startup_nodes == 0 then
 		startup_nodes = { startup_nodes }
 	end
