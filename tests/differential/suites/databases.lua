@@ -197,6 +197,7 @@ local function mongo()
 	local mongo = require "skynet.db.mongo"
 	local bson = require "bson"
 	local asked = {}
+	local MORE_TO_COME <const> = 2 -- flag of a message that wants no answer
 	local COMMANDS <const> = {
 		"findAndModify", "find", "getMore", "count", "fail", "insert", "update", "delete", "hello", "ismaster", "dropIndexes", "drop",
 		"createIndexes", "aggregate", "bulkWrite", "logout", "ping", "saslStart", "killCursors", "distinct",
@@ -236,7 +237,9 @@ local function mongo()
 			end
 			asked[#asked + 1] = known or "?"
 			local reply = tostring(bson.encode(answers[known] and answers[known](body) or { ok = 1.0, n = 1, nModified = 1, ismaster = true }))
-			write(string.pack("<i4i4i4i4I4B", 16 + 5 + #reply, 1, id, 2013, 0, 0) .. reply)
+			if string.unpack("<I4", body) & MORE_TO_COME == 0 then
+				write(string.pack("<i4i4i4i4I4B", 16 + 5 + #reply, 1, id, 2013, 0, 0) .. reply)
+			end
 		end
 	end)
 	local function take()
@@ -330,7 +333,10 @@ local function mongo()
 		{ op = "delete", collection = "game.others", filter = { x = 1 } },
 	})
 	case("skynet.db.mongo db", "send_command", on(db, "send_command"), "ping")
-	case("skynet.db.mongo db", "auth refused", function() return (pcall(db.auth, db, "user", "password")) end)
+	case("skynet.db.mongo db", "auth refused", function()
+		local ok, result = pcall(db.auth, db, "user", "password")
+		return ok and result or "refused"
+	end)
 	asked = {}
 	case("skynet.db.mongo client", "disconnect", function() return client:disconnect() end)
 	case("closed", "mongo", function() return (pcall(collection.findOne, collection, { x = 1 })) end)
