@@ -140,6 +140,20 @@ function M.observe_types(func, ...)
 	return outcome_types(pcall(func, ...))
 end
 
+--- The types of values; of numbers, which of the two.
+function M.types(...)
+	local list = table.pack(...)
+	for i = 1, list.n do
+		list[i] = math.type(list[i]) or type(list[i])
+	end
+	return table.unpack(list, 1, list.n)
+end
+
+--- The number of values.
+function M.count(...)
+	return select("#", ...)
+end
+
 ---------------------------------------------------------------- records
 
 local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name ",

@@ -17,17 +17,9 @@ local function limited(subject, name, func, ...)
 	sweep.unlogged(subject, name, 20, func, ...)
 end
 
-local function count(...)
-	return select("#", ...)
-end
+local count <const> = sweep.count
 
-local function types(...)
-	local list = table.pack(...)
-	for i = 1, list.n do
-		list[i] = math.type(list[i]) or type(list[i])
-	end
-	return table.unpack(list, 1, list.n)
-end
+local types <const> = sweep.types
 
 local function opening(port)
 	quietly("skynet.cluster.reload", "table", function()

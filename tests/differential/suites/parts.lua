@@ -5,17 +5,9 @@ require "skynet.manager"
 
 local case = sweep.case
 
-local function count(...)
-	return select("#", ...)
-end
+local count <const> = sweep.count
 
-local function types(...)
-	local list = table.pack(...)
-	for i = 1, list.n do
-		list[i] = math.type(list[i]) or type(list[i])
-	end
-	return table.unpack(list, 1, list.n)
-end
+local types <const> = sweep.types
 
 local function multicast()
 	local core = require "skynet.multicast.core"

@@ -9,13 +9,7 @@ end
 
 local CERTIFICATES <const> = string.match(debug.getinfo(1, "S").source, "^@(.*)/differential/[^/]*/[^/]*$") .. "/certificates/"
 
-local function types(...)
-	local list = table.pack(...)
-	for i = 1, list.n do
-		list[i] = type(list[i])
-	end
-	return table.unpack(list, 1, list.n)
-end
+local types <const> = sweep.types
 
 -- The numbers of the library in an error say little, and differ between its releases.
 local function class_of(func, ...)
