@@ -191,7 +191,8 @@ end
 
 function command.reload(_, config)
 	configure(config)
-	skynet.retpack(nil)
+	-- Behind the tasks that tell the senders: what the caller asks for after this goes to the new address, or to none.
+	skynet.fork(skynet.response(), true, nil)
 end
 
 --- sender node -> handle of the connected clustersender
