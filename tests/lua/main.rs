@@ -62,7 +62,7 @@ fn snax_services_answer_and_can_be_hot_fixed() {
 
 #[test]
 fn sockets_do_what_their_documentation_says() {
-    run_test("socket");
+    run_with_ports("socket");
 }
 
 #[test]

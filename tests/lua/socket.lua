@@ -297,6 +297,41 @@ if check.ours then
 		repeat skynet.sleep(1) until skynet.call(reader, "lua") == size
 		socket.close(fd)
 	end
+
+	function cases.datagrams_that_a_busy_service_cannot_handle_are_not_read()
+		local receiver = skynet.newservice "busy_receiver"
+		local port = skynet.call(receiver, "lua", "port")
+		local told = {}
+		local me = socket.udp(function(text) told[#told + 1] = text end, "127.0.0.1", 0)
+		socket.udp_connect(me, "127.0.0.1", port)
+		local function read()
+			for _, info in ipairs(socket.netstat()) do
+				if info.address == receiver and info.type == "UDP" then
+					return info.read
+				end
+			end
+		end
+		socket.write(me, "begin")
+		local sent, before, still = 0, -1, 0
+		repeat -- until no more are taken, whatever is sent
+			for _ = 1, 1000 do
+				socket.write(me, "x")
+			end
+			sent = sent + 1000
+			skynet.sleep(1)
+			local now = read()
+			still = now == before and still + 1 or 0
+			before = now
+		until now > 0 and still == 20
+		assert(before < 50000 and sent > before, before)
+		skynet.setenv("busy_receiver_may_go_on", "yes")
+		repeat -- what the system has dropped is gone; it goes on with what comes now
+			socket.write(me, "answer")
+			skynet.sleep(2)
+		until told[1]
+		check.equal(told[1], "answered")
+		socket.close(me)
+	end
 end
 
 check.run(cases)

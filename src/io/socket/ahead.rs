@@ -1,12 +1,12 @@
 //! How far reading may be ahead of the services: what has been delivered waits in mailboxes, which have no end. So a stream
-//! is not read while its owner has more than [`MOST`] bytes of it to handle, and the peer is held up by TCP.
+//! is not read while its owner has more than [`MOST`] bytes of it to handle, and the peer is held up by TCP. Of datagrams, each
+//! counts for its [`weight`]: the system drops what comes while they are not read, as on a network that is too slow.
 //!
 //! The I/O thread counts what it delivers, workers count it down when the callback gets it. Both decide with the same two
 //! words, the I/O thread by "set `throttled`, then look at `ahead`", workers by "count `ahead` down, then look at `throttled`",
 //! all sequentially consistent: one of the two sees the other, so a stream never stays throttled with nothing ahead.
 
 use super::command::Command;
-use super::event::Received;
 use super::server::SocketServer;
 use super::slot::Slot;
 use super::turn::Turn;
@@ -17,11 +17,16 @@ pub const MOST: usize = 512 * 1024;
 /// Bytes at which it goes on.
 pub const ENOUGH: usize = 128 * 1024;
 
+/// What a datagram of so many bytes counts for: 30,000 small ones, or 8 MiB of large ones, may wait.
+pub fn weight(len: usize) -> usize {
+    (len + 256) / 16
+}
+
 impl Turn<'_> {
     /// Counts what is about to be delivered.
-    pub(super) fn count_ahead(&self, slot: &Slot, data: &Received) {
+    pub(super) fn count_ahead(&self, slot: &Slot, bytes: usize) {
         if self.counts {
-            slot.ahead.fetch_add(data.len(), SeqCst);
+            slot.ahead.fetch_add(bytes, SeqCst);
         }
     }
 
@@ -55,7 +60,7 @@ impl Turn<'_> {
 }
 
 impl SocketServer {
-    /// Any thread: the owner handles so many bytes of a stream, or never will.
+    /// Any thread: the owner handles so many bytes of a stream, or a datagram of this weight, or never will.
     pub fn handled(&self, id: i32, bytes: usize) {
         let slot = self.shared.table.slot(id);
         if !slot.tag().is(id) {

@@ -1,6 +1,7 @@
 //! The node's one socket server, and the way of its events into mailboxes.
 
 use super::addr::Text;
+use super::ahead;
 use super::event::{Event, Sink, What};
 use super::lead::Leader;
 use super::server::{Hooks, SocketServer};
@@ -148,11 +149,18 @@ pub unsafe fn handled(data: *const c_void, size: usize) {
     }
     // SAFETY: as the caller promises; a program's own messages need not be aligned.
     let head = unsafe { data.cast::<SocketMessage>().read_unaligned() };
-    if head.r#type == socket_type::DATA
-        && head.ud > 0
+    let Ok(bytes) = usize::try_from(head.ud) else {
+        return;
+    };
+    let bytes = match head.r#type {
+        socket_type::DATA => bytes,
+        socket_type::UDP => ahead::weight(bytes),
+        _ => return,
+    };
+    if bytes > 0
         && let Some(s) = server()
     {
-        s.handled(head.id, head.ud as usize);
+        s.handled(head.id, bytes);
     }
 }
 

@@ -5,6 +5,7 @@
 //! straight into blocks whose size follows the traffic, without a copy.
 
 use super::addr::{Protocol, UdpAddress};
+use super::ahead;
 use super::event::{Received, What};
 use super::state::Input;
 use super::sys::{self, Errno};
@@ -60,7 +61,7 @@ impl Turn<'_> {
             slot.read.fetch_add(data.len() as u64, Ordering::Relaxed);
             self.bytes += data.len();
             slot.read_time.store(self.s.now(), Ordering::Relaxed);
-            self.count_ahead(slot, &data);
+            self.count_ahead(slot, data.len());
             self.emit(id, What::Data(data));
             left -= 1;
             // A short read has emptied the socket; anything newer is told by the next wait.
@@ -122,7 +123,7 @@ impl Turn<'_> {
         for _ in 0..MAX_DATAGRAMS {
             let (n, from) = match sys::receive_from(fd, &mut self.io.scratch) {
                 Ok(r) => r,
-                Err(e) if e.is_temporary() => return,
+                Err(e) if e.is_temporary() => break,
                 Err(e) => {
                     self.fail(id, e.text());
                     return;
@@ -138,10 +139,12 @@ impl Turn<'_> {
                 continue;
             };
             let data = Received::datagram(&self.io.scratch[..n], &from);
+            self.count_ahead(slot, ahead::weight(n));
             self.emit(id, What::Udp(data));
             if self.is_orphan(id) {
                 return;
             }
         }
+        self.throttle(id);
     }
 }
