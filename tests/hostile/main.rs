@@ -9,8 +9,7 @@ use std::process::Command;
 use tools::peer::program;
 use tools::{root, run};
 
-/// All but `starved`, for which gates in C have no answer yet.
-const ATTACKS: &str = "zeros noise lengths drip rows silence crowd resets flood deaf";
+const ATTACKS: &str = "zeros noise lengths drip rows silence crowd resets starved flood deaf";
 
 fn attack(listeners: &str) {
     if std::env::var_os("SKYNET_TREE").is_some() {

@@ -67,6 +67,8 @@ pub struct Gate {
     flows: HashMap<u32, Flow>,
     /// Session of the timer for those.
     relief: Option<c_int>,
+    /// There were no descriptors left, and silent clients that are too young to be closed for that: session of the timer.
+    starved: Option<c_int>,
 }
 
 /// Writes a line to the error log.
@@ -117,6 +119,7 @@ impl Gate {
             held: VecDeque::new(),
             flows: HashMap::new(),
             relief: None,
+            starved: None,
         }
     }
 
@@ -274,11 +277,38 @@ impl Gate {
         oldest.map(|(id, _)| *id)
     }
 
+    /// No connection could be accepted, for there are no descriptors left for this node: closes the older half of those that
+    /// have said nothing, if they have been there for long enough; and looks again as long as others are too young for that.
+    fn starve(&mut self) {
+        let (traffic, now) = (limits::traffic(), limits::now());
+        let silent = |(id, client): (&c_int, &Client)| {
+            let quiet = traffic.get(id).is_none_or(|it| self.limits.is_silent(it));
+            (quiet && !client.held).then_some((client.since, *id))
+        };
+        let mut silent: Vec<_> = self.clients.iter().filter_map(silent).collect();
+        silent.sort_unstable();
+        let half = silent.len().div_ceil(2);
+        let old = |&&(since, _): &&(u64, c_int)| now.saturating_sub(since) >= GRACE;
+        let old = silent.iter().take(half).take_while(old).map(|it| it.1);
+        let old: Vec<c_int> = old.collect();
+        let some_are_young = old.len() < half;
+        for id in old {
+            self.expel(id, "it has said nothing, and there are no descriptors left");
+        }
+        self.starved = None;
+        if some_are_young {
+            // SAFETY: the service is alive while it works.
+            self.starved = unsafe { limits::timeout(self.context, GRACE) };
+        }
+    }
+
     /// A timer has come.
     pub fn timer(&mut self, session: c_int) {
         if self.relief == Some(session) {
             self.relief = None;
             self.relieve();
+        } else if self.starved == Some(session) {
+            self.starve();
         } else {
             self.watching = false;
             self.look();
@@ -381,6 +411,9 @@ impl Gate {
             {
                 self.log(&format!("Close unknown connection {id}"));
                 self.close(id);
+            }
+            socket_type::ERROR if self.listener == Some(id) && self.starved.is_none() => {
+                self.starve();
             }
             socket_type::CLOSE | socket_type::ERROR => match self.clients.get_mut(&id) {
                 Some(client) if client.held => client.ending = true,
