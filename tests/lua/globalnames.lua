@@ -2,10 +2,18 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local harbor = require "skynet.harbor"
+local multicast = require "skynet.multicast"
 local check = require "check"
 
 local cases = {}
 local ME <const>, PEER <const> = 1, 2
+
+local PTYPE_MARK <const> = 64
+local marked = false
+
+skynet.register_protocol {
+	name = "mark", id = PTYPE_MARK, unpack = skynet.tostring, dispatch = function() marked = true end,
+}
 
 local function packet(...)
 	return string.pack(">s1", skynet.packstring(...))
@@ -71,6 +79,30 @@ function cases.names_that_are_too_long_fill_no_log()
 		socket.write(to_master, packet("R", "A NAME THAT IS TOO LONG " .. number, PEER << 24 | number))
 	end
 	check.equal(harbor.queryname "A NAME THAT IS TOO LONG 1000", PEER << 24 | 1000)
+end
+
+-- What is published goes by its address within a node; from another node it could be any.
+function cases.addresses_of_memory_do_not_come_from_other_nodes()
+	if not skynet.call_timeout then
+		return -- the C core's module believes them
+	end
+	local _, from_harbor = join()
+	local got = {}
+	local channel = multicast.new { dispatch = function(_, _, text) got[#got + 1] = text end }
+	channel:subscribe()
+	local function receive(bytes, type)
+		local frame = bytes .. string.pack(">I4I4I4", 0, type << 24 | skynet.self() & 0xffffff, channel.channel)
+		socket.write(from_harbor, string.pack(">s4", frame))
+	end
+	for _, bytes in ipairs { "", "AAAAAAAA", "AAAAAAAABBBBBBBB", string.rep("\0", 8), string.rep("\0", 16), string.rep("C", 48) } do
+		receive(bytes, skynet.PTYPE_MULTICAST)
+	end
+	receive("last", PTYPE_MARK)
+	repeat skynet.sleep(1) until marked
+	channel:publish "hello"
+	repeat skynet.sleep(1) until got[1]
+	check.equal(got, { "hello" })
+	channel:unsubscribe()
 end
 
 local function join_as(id, address)

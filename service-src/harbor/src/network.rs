@@ -351,7 +351,13 @@ impl<N: Node> Network<N> {
         }
         while let Link::Open(_, decoder) = &mut self.links[harbor] {
             match decoder.next(&mut bytes) {
-                Ok(Some((payload, cookie))) => self.forward(harbor, payload, cookie),
+                Ok(Some((_, Cookie { ty, source, .. }))) if PRIVATE.contains(&ty) => {
+                    self.node.log(&format!(
+                        "Invalid message type {ty} from harbor {harbor} (from :{source:x})"
+                    ));
+                    return self.lose(harbor);
+                }
+                Ok(Some((payload, cookie))) => self.forward(payload, cookie),
                 Ok(None) => return,
                 Err(problem) => {
                     let what = match problem {
@@ -367,18 +373,13 @@ impl<N: Node> Network<N> {
     }
 
     /// A message from another node.
-    fn forward(&mut self, harbor: usize, payload: Block, cookie: Cookie) {
+    fn forward(&mut self, payload: Block, cookie: Cookie) {
         let Cookie {
             source,
             destination,
             ty,
             session,
         } = cookie;
-        if PRIVATE.contains(&ty) {
-            return self.node.log(&format!(
-                "Invalid message type {ty} from harbor {harbor} (from :{source:x})"
-            ));
-        }
         let to = destination | self.id << HARBOR_SHIFT;
         let letter = Letter {
             source,

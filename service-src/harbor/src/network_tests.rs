@@ -204,7 +204,7 @@ fn messages_with_addresses_of_memory_are_not_let_in() {
         news(&mut network);
         network.receive(2, &frame(&"x".repeat(48), 1, ty));
         let expected = format!("log Invalid message type {ty} from harbor 2 (from :2000001)");
-        assert_eq!(news(&mut network), [expected]);
+        assert_eq!(news(&mut network), [&expected, "close 7", "tell D 2"]);
     }
 }
 

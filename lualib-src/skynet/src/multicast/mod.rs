@@ -1,9 +1,11 @@
 //! The module `skynet.multicast.core`: messages that many services read without copies.
 //!
-//! A publisher passes the address of a package inside of a message, so the message is a *handle*: a block that holds one
-//! pointer. Receivers get copies of these bytes.
+//! A publisher passes the address of a package inside of a message, so the message is a *handle*: a block that holds the
+//! pointer and a seal. Receivers get copies of these bytes. A message of this type may also come from another node of a network
+//! of harbors, with any bytes: only this process knows the seal.
 
 mod package;
+mod seal;
 
 use std::ptr;
 
@@ -17,7 +19,35 @@ use crate::arguments::{address, message};
 use crate::{Entry, check_version, register};
 use package::{Closed, Package};
 
-type Handle = *mut Package;
+/// The bytes of a message.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Handle {
+    package: *mut Package,
+    seal: u64,
+}
+
+impl Handle {
+    fn new(package: *mut Package) -> Handle {
+        Handle {
+            package,
+            seal: seal::of(package.addr()),
+        }
+    }
+}
+
+/// The package of a handle, or an error for bytes that `pack` and `packremote` have not made.
+unsafe fn package(state: *mut lua_State, handle: *const Handle) -> *mut Package {
+    // SAFETY: called by a function of Lua; the caller vouches for the size of the block.
+    unsafe {
+        let Handle { package, seal } = handle.read_unaligned();
+        if seal != seal::of(package.addr()) {
+            luaL_error(state, c"Invalid multicast package".as_ptr());
+            unreachable!("an error was raised");
+        }
+        package
+    }
+}
 
 const FUNCTIONS: &[Entry] = &[
     (c"pack", pack),
@@ -66,7 +96,7 @@ unsafe fn push_handle(state: *mut lua_State, data: *mut c_void, size: u32) -> c_
             libc::free(data);
             return luaL_error(state, c"not enough memory".as_ptr());
         }
-        handle.write(Package::new(data, size));
+        handle.write(Handle::new(Package::new(data, size)));
         lua_pushlightuserdata(state, handle.cast());
         lua_pushinteger(state, size_of::<Handle>() as lua_Integer);
     }
@@ -112,8 +142,7 @@ unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
                 size as c_int,
             );
         }
-        // A message is aligned as malloc does it.
-        let package = *handle;
+        let package = package(state, handle);
         lua_pushlightuserdata(state, package.cast());
         lua_pushlightuserdata(state, (*package).data);
         lua_pushinteger(state, (*package).size.into());
@@ -130,7 +159,7 @@ unsafe extern "C-unwind" fn bind(state: *mut lua_State) -> c_int {
         if readers <= 0 || readers > i32::MAX.into() {
             return mlua_sys::luaL_argerror(state, 2, c"number of readers expected".as_ptr());
         }
-        let package = *handle;
+        let package = package(state, handle);
         if !(*package).bind(readers as i32) {
             let text = c"Can't bind a multicast package more than once";
             return luaL_error(state, text.as_ptr());
@@ -158,7 +187,7 @@ unsafe extern "C-unwind" fn remote(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the handle comes from `pack` and nobody has got it.
     unsafe {
         let handle = address::<Handle>(state, 1);
-        let package = *handle;
+        let package = package(state, handle);
         let size = (*package).size;
         let data = Package::take(package);
         libc::free(handle.cast());
