@@ -109,9 +109,15 @@ local function take_trace_tag()
 	return tag
 end
 
+local has_pointer = core.haspointer or function() return false end -- the C project's module has none
+
 local function pass_on(address, session, msg, sz, is_push, tag)
 	local handle = core.isname(address) and names.handle_of(address) or address
 	local problem = names.fault_of(handle)
+	if not problem and has_pointer(msg, sz) then
+		-- An address of memory of another process; services of this one would use it.
+		problem = "a message of another node must have no light userdata"
+	end
 	if problem then
 		skynet.trash(msg, sz)
 		if is_push then

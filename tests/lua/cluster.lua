@@ -38,6 +38,22 @@ function cases.services_answer_by_name_and_by_handle()
 	fails(cluster.query, "me", "by_name")
 end
 
+-- The C core hands them on, and a service that takes them for addresses of its own ends the node.
+if skynet.call_timeout then
+	function cases.addresses_of_memory_do_not_come_from_other_nodes()
+		open()
+		local p = peer()
+		local address, size = skynet.pack "a block"
+		for _, value in ipairs { { address }, { { a = { 1, { address } } } }, { string.rep("x", 100000), address } } do
+			local ok = pcall(cluster.call, "me", p, "echo", table.unpack(value))
+			check.equal(ok, false)
+			cluster.send("me", p, "echo", table.unpack(value))
+		end
+		check.equal(cluster.call("me", p, "echo", "hi"), "hi")
+		skynet.trash(address, size)
+	end
+end
+
 function cases.large_messages_are_cut_and_joined()
 	open()
 	local p = peer()

@@ -5,12 +5,16 @@ mod parts;
 mod request;
 mod response;
 
+use std::slice;
+
 use libc::c_int;
 use mlua_sys::{
     lua_State, lua_createtable, lua_pushboolean, lua_pushfstring, lua_pushlstring, lua_rawseti,
     lua_tolstring,
 };
 
+use crate::arguments::message;
+use crate::seri::has_pointer;
 use crate::{Entry, check_version, register};
 
 const FUNCTIONS: &[Entry] = &[
@@ -23,6 +27,7 @@ const FUNCTIONS: &[Entry] = &[
     (c"append", parts::append),
     (c"concat", parts::concat),
     (c"isname", isname),
+    (c"haspointer", haspointer),
     (c"nodename", nodename),
 ];
 
@@ -65,6 +70,18 @@ unsafe extern "C-unwind" fn isname(state: *mut lua_State) -> c_int {
             return 0;
         }
         lua_pushboolean(state, 1);
+    }
+    1
+}
+
+/// `haspointer(message, size)`: whether `skynet.unpack` would make a light userdata of a part of it.
+unsafe extern "C-unwind" fn haspointer(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the message is readable for `size` bytes by contract. Nothing that has a destructor is left when
+    // the result is pushed.
+    unsafe {
+        let (data, size) = message(state, 1);
+        let found = !data.is_null() && has_pointer(slice::from_raw_parts(data.cast(), size));
+        lua_pushboolean(state, found.into());
     }
     1
 }

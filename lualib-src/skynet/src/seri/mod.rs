@@ -19,6 +19,7 @@ use mlua_sys::lua_State;
 mod in_place;
 mod make;
 mod pack;
+mod pointers;
 mod reader;
 mod scratch;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod view;
 pub use in_place::values_in_place;
 
 pub(crate) use pack::{pack, packstring};
+pub(crate) use pointers::has_pointer;
 pub(crate) use unpack::unpack;
 
 /// The arguments of a function that takes a message, looked at in place: a light userdata and a size of 0 to 2 GiB. `None`

@@ -21,7 +21,7 @@ const STACK: c_int = 20;
 /// Tables within tables that get the room that their length asks for.
 const DEEP: u32 = 4;
 /// Tables within tables, at most. The packer stops at 33; more of them could only exhaust the C stack.
-const MAX_DEPTH: u32 = 1000;
+pub(super) const MAX_DEPTH: u32 = 1000;
 
 /// `skynet.unpack(message, size)` or `skynet.unpack(string)`: the values.
 pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
