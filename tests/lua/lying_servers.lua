@@ -6,6 +6,7 @@ local rediscluster = require "skynet.db.redis.cluster"
 local mysql = require "skynet.db.mysql"
 local mongo = require "skynet.db.mongo"
 local mongo_auth = require "skynet.db.mongo.auth"
+local bson = require "bson"
 local crypt = require "skynet.crypt"
 local socketchannel = require "skynet.socketchannel"
 local check = require "check"
@@ -215,7 +216,7 @@ function cases.mongo_asks_for_no_hours_of_work()
 	local database = {
 		runCommand = function(_, command, _, _, _, _, _, _, payload)
 			asked = command
-			local nonce = string.match(crypt.base64decode(payload), "r=(.*)$")
+			local nonce = string.match(select(2, bson.type(payload)), "r=(.*)$")
 			local salt = crypt.base64encode "salt"
 			return { ok = 1, payload = crypt.base64encode(string.format("r=%sx,s=%s,i=%d", nonce, salt, 1 << 40)) }
 		end,
