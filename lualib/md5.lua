@@ -1,5 +1,6 @@
 --- MD5: `sum`, `exor`, `crypt`, `decrypt` of the C module, `sumhexa` and `hmacmd5`.
 
+---@class md5
 local md5 = require "md5.core"
 
 local BLOCK <const> = 64

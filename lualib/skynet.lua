@@ -8,6 +8,7 @@ local core = require "skynet.core"
 local modules = require "skynet.require"
 local runtime = require "skynet.internal.kernel"
 
+---@class skynet
 local skynet = runtime.api
 local protocols = runtime.protocols
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
@@ -40,24 +41,34 @@ skynet._proto = protocols
 ---------------------------------------------------------------- functions of the C layer
 
 --- pack(...) -> pointer, size: serialises values; who gets the pointer frees or sends it.
+---@type fun(...): lightuserdata, integer
 skynet.pack = core.pack
 --- packstring(...) -> string: the same bytes as a string.
+---@type fun(...): string
 skynet.packstring = core.packstring
 --- unpack(msg [, size]) -> ...: the values of a pointer and size, or of a string. Raises on bad data.
+---@type fun(msg: lightuserdata|string, size: integer?): ...
 skynet.unpack = core.unpack
 --- tostring(msg, size) -> string: copies a message.
+---@type fun(msg: lightuserdata, size: integer): string
 skynet.tostring = core.tostring
 --- trash(msg, size): frees a message that this service owns.
+---@type fun(msg: lightuserdata, size: integer)
 skynet.trash = core.trash
 --- now() -> integer: 1/100 s since the node started, plus less than a second.
+---@type fun(): integer
 skynet.now = core.now
 --- hpc() -> integer: a monotonic clock in nanoseconds.
+---@type fun(): integer
 skynet.hpc = core.hpc
 --- error(...): writes the arguments, joined by spaces, to the error log.
+---@type fun(...)
 skynet.error = core.error
 --- tracelog(tag, text [, level]): writes a line of the trace log.
+---@type fun(tag: string, text: string, level: integer?)
 skynet.tracelog = core.trace
 --- init(func): runs func before the start function, or, in a module that a task loads, at its end.
+---@type fun(func: fun())
 skynet.init = modules.init
 --- Deprecated: the plain pcall of Lua.
 skynet.pcall = pcall
@@ -117,6 +128,7 @@ function skynet.setenv(key, value)
 end
 
 --- A figure of this service: "mqlen", "cpu", "time", "message", "endless".
+---@param what string
 ---@return number
 function skynet.stat(what)
 	return core.intcommand("STAT", what)
@@ -186,6 +198,7 @@ end
 ---@param session integer
 ---@param msg string|lightuserdata
 ---@param sz integer? size of a pointer
+---@return integer? session nil when there is no such service, false when the message is too large
 function skynet.redirect(dest, source, typename, session, msg, sz)
 	return core.redirect(dest, source, protocols[typename].id, session, msg, sz)
 end
@@ -219,7 +232,7 @@ end
 --- Behaves as if a service had died: calls to it fail, answers promised to it are dropped.
 ---@param service integer
 function skynet.term(service)
-	return on_error(0, service)
+	on_error(0, service)
 end
 
 --- Sets the function that answers the console's `info` command.
@@ -232,6 +245,7 @@ end
 
 --- Starts a Lua service and waits until its start function has returned. Yields.
 ---@param name string
+---@param ... any arguments of the service, as strings
 ---@return integer handle. Raises when it does not start
 function skynet.newservice(name, ...)
 	return skynet.call(".launcher", "lua", "LAUNCH", "snlua", name, ...)
@@ -246,6 +260,7 @@ end
 
 --- Starts a service unless it runs already. Yields.
 ---@param name string|true true: unique in the network of harbors; the name follows
+---@param ... any arguments of the service
 ---@return integer handle. Raises when it does not start
 function skynet.uniqueservice(name, ...)
 	return ask_manager("LAUNCH", "GLAUNCH", name, ...)
@@ -253,6 +268,7 @@ end
 
 --- Waits for a unique service that somebody else starts. Yields.
 ---@param name string|true as for `uniqueservice`
+---@param ... any the name, after true
 ---@return integer handle
 function skynet.queryservice(name, ...)
 	return ask_manager("QUERY", "GQUERY", name, ...)
@@ -397,6 +413,7 @@ function skynet.sleep(centiseconds, token)
 end
 
 --- Lets the messages that are already queued go first. Yields.
+---@return string? "BREAK" when `wakeup` ended it, or else no value
 function skynet.yield()
 	return skynet.sleep(0)
 end
@@ -461,24 +478,29 @@ end
 
 ---------------------------------------------------------------- loaded by the first call, and documented there
 
-function skynet.sleep_ms(...) return require "skynet.internal.milliseconds".sleep_ms(...) end
-function skynet.timeout_ms(...) return require "skynet.internal.milliseconds".timeout_ms(...) end
-function skynet.request(...) return require "skynet.internal.select".request(...) end
-function skynet.call_timeout(...) return require "skynet.internal.deadline".call_timeout(...) end
-function skynet.mailbox_limit(...) return require "skynet.internal.limits".mailbox_limit(...) end
-function skynet.on_shutdown(...) return require "skynet.internal.shutdown".on_shutdown(...) end
-function skynet.task(...) return require "skynet.internal.tasks".task(...) end
-function skynet.uniqtask(...) return require "skynet.internal.tasks".uniqtask(...) end
-function skynet.killthread(...) return require "skynet.internal.tasks".killthread(...) end
-function skynet.trace_timeout(...) return require "skynet.internal.tasks".trace_timeout(...) end
-function skynet.trace(...) return require "skynet.internal.trace".api.trace(...) end
-function skynet.tracetag(...) return require "skynet.internal.trace".api.tracetag(...) end
-function skynet.traceproto(...) return require "skynet.internal.trace".api.traceproto(...) end
-function skynet.tracecall(...) return require "skynet.internal.trace".api.tracecall(...) end
-function skynet.dispatch_unknown_request(...)
+-- For editors a table without a type, so that they find these functions where they are written, with their parameters: there
+-- they belong to the class `skynet` as well.
+---@type table
+local late = skynet
+
+function late.sleep_ms(...) return require "skynet.internal.milliseconds".sleep_ms(...) end
+function late.timeout_ms(...) return require "skynet.internal.milliseconds".timeout_ms(...) end
+function late.request(...) return require "skynet.internal.select".request(...) end
+function late.call_timeout(...) return require "skynet.internal.deadline".call_timeout(...) end
+function late.mailbox_limit(...) return require "skynet.internal.limits".mailbox_limit(...) end
+function late.on_shutdown(...) return require "skynet.internal.shutdown".on_shutdown(...) end
+function late.task(...) return require "skynet.internal.tasks".task(...) end
+function late.uniqtask(...) return require "skynet.internal.tasks".uniqtask(...) end
+function late.killthread(...) return require "skynet.internal.tasks".killthread(...) end
+function late.trace_timeout(...) return require "skynet.internal.tasks".trace_timeout(...) end
+function late.trace(...) return require "skynet.internal.trace".api.trace(...) end
+function late.tracetag(...) return require "skynet.internal.trace".api.tracetag(...) end
+function late.traceproto(...) return require "skynet.internal.trace".api.traceproto(...) end
+function late.tracecall(...) return require "skynet.internal.trace".api.tracecall(...) end
+function late.dispatch_unknown_request(...)
 	return require "skynet.internal.strays".api.dispatch_unknown_request(...)
 end
-function skynet.dispatch_unknown_response(...)
+function late.dispatch_unknown_response(...)
 	return require "skynet.internal.strays".api.dispatch_unknown_response(...)
 end
 

@@ -15,11 +15,14 @@ local core = require "sproto.core"
 
 local encode, decode, pack, unpack = core.encode, core.decode, core.pack, core.unpack
 
+---@class sproto
 local sproto = {}
 
 --- pack(bytes) -> bytes: the zero packing of messages.
+---@type fun(bytes: string): string
 sproto.pack = pack
 --- unpack(bytes | pointer, size) -> bytes: undoes `pack`.
+---@type fun(bytes: string|lightuserdata, size: integer?): string
 sproto.unpack = unpack
 
 -- A sproto object: __cobj, the types of the C module; __tcache, types by name; __pcache, protocols by
@@ -42,20 +45,21 @@ end
 
 --- Types from their binary form. Does not yield.
 ---@param bin string what sprotoparser made
----@return table sproto. Raises when the bytes are no types
+---@return sproto types. Raises when the bytes are no types
 function sproto.new(bin)
 	return wrap(assert(core.newproto(bin), "invalid sproto types"), owner_meta)
 end
 
 --- Types that belong to somebody else (sprotoloader): they are not freed here.
 ---@param types lightuserdata
+---@return sproto types
 function sproto.sharenew(types)
 	return wrap(types, shared_meta)
 end
 
 --- Types from their text. Does not yield.
 ---@param text string in sproto's language
----@return table sproto. Raises on errors in the text
+---@return sproto types. Raises on errors in the text
 function sproto.parse(text)
 	return sproto.new(require "sprotoparser".parse(text))
 end
@@ -72,6 +76,8 @@ local function find_type(self, name)
 end
 
 --- Whether there is a type of that name.
+---@param name string
+---@return boolean
 function sproto:exist_type(name)
 	return (self.__tcache[name] or core.querytype(self.__cobj, name)) ~= nil
 end
@@ -93,11 +99,17 @@ function sproto:decode(typename, ...)
 end
 
 --- `encode` and `pack`.
+---@param typename string
+---@param value table
+---@return string bytes
 function sproto:pencode(typename, value)
 	return pack(encode(find_type(self, typename), value))
 end
 
 --- `unpack` and `decode`.
+---@param typename string
+---@param ... string|lightuserdata bytes, or pointer and size
+---@return table value, integer size bytes used
 function sproto:pdecode(typename, ...)
 	return decode(find_type(self, typename), unpack(...))
 end
@@ -125,11 +137,15 @@ end
 sproto.queryproto = queryproto
 
 --- Whether there is a protocol of that name or tag.
+---@param key string|integer name or tag
+---@return boolean
 function sproto:exist_proto(key)
 	return (self.__pcache[key] or core.protocol(self.__cobj, key)) ~= nil
 end
 
 --- The message of a request.
+---@param name string|integer name or tag
+---@param value table?
 ---@return string bytes empty when the protocol's request has no values
 ---@return integer tag
 function sproto:request_encode(name, value)
@@ -138,6 +154,8 @@ function sproto:request_encode(name, value)
 end
 
 --- The message of an answer.
+---@param name string|integer name or tag
+---@param value table?
 ---@return string bytes
 function sproto:response_encode(name, value)
 	local response = queryproto(self, name).response
@@ -146,6 +164,7 @@ end
 
 --- The values of a request.
 ---@param key string|integer name or tag
+---@param ... string|lightuserdata bytes, or pointer and size; and a table to fill, if wanted
 ---@return table? value, string name
 function sproto:request_decode(key, ...)
 	local protocol = queryproto(self, key)
@@ -153,6 +172,8 @@ function sproto:request_decode(key, ...)
 end
 
 --- The values of an answer.
+---@param key string|integer name or tag
+---@param ... string|lightuserdata bytes, or pointer and size; and a table to fill, if wanted
 ---@return table? value
 function sproto:response_decode(key, ...)
 	local response = queryproto(self, key).response
@@ -183,12 +204,13 @@ end
 
 ---------------------------------------------------------------- host
 
+---@class sproto.Host
 local Host = {}
 local host_meta = { __index = Host }
 
 --- One end of a connection.
 ---@param package string? the type of the header, with the fields type, session and (optional) ud; "package"
----@return table host
+---@return sproto.Host host
 function sproto:host(package)
 	return setmetatable({
 		__proto = self,

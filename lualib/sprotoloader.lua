@@ -4,6 +4,7 @@ local parser = require "sprotoparser"
 local core = require "sproto.core"
 local sproto = require "sproto"
 
+---@class sprotoloader
 local loader = {}
 
 --- Loads a file in sproto's language into a slot. Does not yield.
@@ -25,7 +26,7 @@ end
 
 --- The types of a slot. Does not yield.
 ---@param index integer
----@return table sproto object
+---@return sproto types
 function loader.load(index)
 	return sproto.sharenew(core.loadproto(index))
 end

@@ -12,6 +12,7 @@
 
 local read_text = require "skynet.internal.sprototext"
 
+---@class sprotoparser
 local sprotoparser = {}
 
 local BUILT_IN <const> = { integer = 0, boolean = 1, string = 2, binary = 2, double = 3 }

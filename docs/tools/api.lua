@@ -2,15 +2,17 @@
 --
 --     cargo run -- docs/tools/config
 --
--- A public function without a comment is an error. A test runs this and compares.
+-- A public function without a comment is an error, and so is one whose parameters and results have no annotations for
+-- editors. A test runs this and compares.
 
 local skynet = require "skynet"
 require "skynet.manager" -- skynet.abort
+local annotations = require "annotations"
 local comments = require "comments"
 local markdown = require "markdown"
 local modules = require "modules"
 
-local missing = {} -- functions without a comment
+local mistakes = {} -- functions without a comment, or with incomplete annotations
 
 local function paths(entry)
 	local files = entry.files or { (string.gsub(entry[1], "%.", "/")) }
@@ -89,28 +91,51 @@ local function add_rust_module(out, entry)
 	table.move(functions, 1, #functions, #out + 1, out)
 end
 
+local function add_mistake(path, item, owner, what)
+	mistakes[#mistakes + 1] = string.format("%s: %s%s%s: %s", path, owner, item.separator, item.name, what)
+end
+
+local function check(path, file, item, owner)
+	if not item.lines then
+		return add_mistake(path, item, owner, "no comment")
+	end
+	local problems = annotations.problems(item)
+	if #problems > 0 then
+		add_mistake(path, item, owner, table.concat(problems, ", "))
+	end
+	if item.owner ~= "" and not file.classes[item.owner] then
+		add_mistake(path, item, owner, "---@class of " .. item.owner)
+	end
+end
+
 local function add_module(out, entry)
 	local name = entry[1]
 	out[#out + 1] = "### " .. name
 	out[#out + 1] = ""
 	local intro = entry.intro and { entry.intro }
-	local functions = {}
+	local functions, names, passed_on = {}, {}, {}
 	for _, path in ipairs(paths(entry)) do
 		local file = comments.read(path)
 		intro = intro or file.intro
+		table.move(file.passed_on, 1, #file.passed_on, #passed_on + 1, passed_on)
 		for _, item in ipairs(file.items) do
 			local owner = owner_of(entry, file, item)
 			if owner and not string.find(item.name, "^_") then
+				check(path, file, item, owner)
+				names[item.name] = true
 				if item.lines then
 					if owner == "" then -- the module is a function
 						owner = string.match(name, "[^.]+$")
 					end
 					local title, lines = describe(owner, item)
 					add_function(functions, title, lines)
-				else
-					missing[#missing + 1] = string.format("%s: %s%s%s", path, owner, item.separator, item.name)
 				end
 			end
+		end
+	end
+	for _, passed in ipairs(passed_on) do
+		if not names[passed] then
+			mistakes[#mistakes + 1] = string.format("%s: nothing tells what %s takes", name, passed)
 		end
 	end
 	markdown.append(out, intro)
@@ -154,8 +179,8 @@ skynet.start(function()
 	local ok, text = pcall(document)
 	if not ok then
 		print("failed: " .. text)
-	elseif #missing > 0 then
-		print("functions without a comment:\n" .. table.concat(missing, "\n"))
+	elseif #mistakes > 0 then
+		print("comments or annotations are missing:\n" .. table.concat(mistakes, "\n"))
 	else
 		local file <close> = assert(io.open(skynet.getenv "api_output", "w"))
 		file:write(text)

@@ -5,6 +5,8 @@
 --
 --     function NAME.name(...)      function NAME:name(...)      NAME.name = value      return function(...)
 
+local annotations = require "annotations"
+
 local comments = {}
 
 local function read_lines(path)
@@ -37,13 +39,23 @@ local function definition(line)
 	return owner, ".", name
 end
 
+local function is_class(block)
+	for _, text in ipairs(block or {}) do
+		if string.find(text, "^@class ") then
+			return true
+		end
+	end
+	return false
+end
+
 --- Reads a file.
 ---@param path string
----@return table file { intro = lines, returned = name of the local that it returns,
---- items = list of { owner, separator, name, arguments?, lines? } }; lines is nil where a comment is missing
+---@return table file { intro = lines, returned = name of the local that it returns, classes = names of locals with
+--- `---@class`, as keys, passed_on = names of functions that only pass their arguments on,
+--- items = list of { owner, separator, name, arguments?, lines?, returns? } }; lines is nil where a comment is missing
 function comments.read(path)
 	local lines = read_lines(path)
-	local file = { intro = {}, items = {} }
+	local file = { intro = {}, items = {}, classes = {}, passed_on = {} }
 	local i = 1
 	while comment_text(lines[i]) do
 		file.intro[i] = comment_text(lines[i])
@@ -59,11 +71,23 @@ function comments.read(path)
 		else
 			local owner, separator, name, arguments = definition(line)
 			local passes_on = arguments == "(...)" and string.find(line .. (lines[i + 1] or ""), "return require \"", 1, true)
-			if name and (arguments or block) and not passes_on then
+			if passes_on then
+				file.passed_on[#file.passed_on + 1] = name
+			elseif name and (arguments or block) then
 				file.items[#file.items + 1] = {
-					owner = owner, separator = separator, name = name, arguments = arguments, lines = block,
+					owner = owner,
+					separator = separator,
+					name = name,
+					arguments = arguments,
+					lines = block,
+					returns = arguments and annotations.returns_values(lines, i),
 				}
 			end
+			local defined = string.match(line, "^local ([%w_]+)")
+			if defined and is_class(block) then
+				file.classes[defined] = true
+			end
+			assert(not string.find(line, "^function [^)]*$"), "parameters of a function go on in another line: " .. line)
 			block = nil
 			file.returned = string.match(line, "^return ([%w_]+)$") or file.returned
 		end

@@ -92,7 +92,9 @@ function markdown.append(out, lines)
 	end
 	for _, line in ipairs(lines) do
 		local kind, text = string.match(line, "^@(%l+) ?(.*)$")
-		if kind then
+		if kind == "type" then
+			goto continue -- the heading says it
+		elseif kind then
 			tags[#tags + 1] = { kind, text }
 		elseif #tags > 0 then -- goes on with the tag above
 			tags[#tags][2] = tags[#tags][2] .. " " .. string.gsub(line, "^ +", "")
@@ -111,6 +113,7 @@ function markdown.append(out, lines)
 			end
 			out[#out + 1] = item and list_item(item) or prose(line)
 		end
+		::continue::
 	end
 	flush()
 	if #tags > 0 then

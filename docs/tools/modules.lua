@@ -8,7 +8,7 @@
 --     intro = "..."         instead of the comment at the top of the file
 --     rust = {...}          files, of a module in Rust
 --
--- What is not named here is internal.
+-- What is not named here is internal. What is named has annotations that editors complete from: see annotations.lua.
 
 local function heading(text)
 	return { heading = text }

@@ -12,6 +12,7 @@ local internal = require "http.internal"
 local interfaces = require "http.interface"
 local pool = require "http.pool"
 
+---@class http.httpc
 local M = {
 	--- Time-out of connecting, and of the request and its response, each; 1/100 s; nil: none.
 	timeout = nil,
@@ -204,13 +205,24 @@ function M.request(method, host, target, received, header, content)
 end
 
 --- Asks for the header only. Yields.
+---@param host string as for `request`
+---@param target string path and query
+---@param received table? receives the header of the response
+---@param header table<string, string>? more fields to send
+---@param content string?
 ---@return integer code
 function M.head(host, target, received, header, content)
 	return (M.request("HEAD", host, target, received, header, content))
 end
 
 --- `request` with the body as a stream (http.stream). `timeout` ends with the header. Yields.
----@return table stream
+---@param method string
+---@param host string as for `request`
+---@param target string path and query
+---@param received table? receives the header of the response
+---@param header table<string, string>? more fields to send
+---@param content string?
+---@return http.stream.Stream stream
 function M.request_stream(method, host, target, received, header, content)
 	received = received or {}
 	local interface, code, stream = attempt(method, host, function(interface)
@@ -226,6 +238,7 @@ function M.request_stream(method, host, target, received, header, content)
 end
 
 --- request("GET", ...). Yields.
+---@param ... any host, target, received, header, content: as for `request`
 ---@return integer code, string body
 function M.get(...)
 	return M.request("GET", ...)

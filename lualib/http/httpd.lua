@@ -10,6 +10,7 @@ local requests = require "http.request"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 
+---@class http.httpd
 local M = {}
 
 -- Small bodies go out together with their header, in one write.

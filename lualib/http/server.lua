@@ -27,6 +27,7 @@ local requests = require "http.request"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 
+---@class http.server
 local M = {}
 
 local connected = clients.new "http"

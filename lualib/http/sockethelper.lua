@@ -7,6 +7,7 @@ local socket = require "skynet.socket"
 
 local read_socket, write_socket = socket.read, socket.write
 
+---@class http.sockethelper
 local M = {}
 
 -- What is known of a read function: the id of its socket, or a channel.
@@ -23,6 +24,7 @@ function M.register(read, id, write)
 end
 
 --- What has been noted of a read function. Does not yield.
+---@param read function of `readfunc`
 ---@return { id: integer, write: fun(bytes: string)? }? channel
 function M.channel(read)
 	local channel = channels[read]
@@ -126,6 +128,7 @@ function M.writefunc(id)
 end
 
 --- readall(id) -> string: the input until the peer closes. Yields.
+---@type fun(id: integer): string
 M.readall = socket.readall
 
 --- Connects. Yields.
@@ -143,8 +146,10 @@ function M.connect(host, port, timeout)
 end
 
 --- close(id): after the output is sent. Yields.
+---@type fun(id: integer)
 M.close = socket.close
 --- shutdown(id): at once; `close` has to follow.
+---@type fun(id: integer)
 M.shutdown = socket.shutdown
 
 return M

@@ -12,6 +12,7 @@ local M = {}
 -- The most bytes and lines of a trailer.
 local TRAILER <const> = { header = 16 * 1024, fields = 256 }
 
+---@class http.stream.Stream
 local Stream = {}
 Stream.__index = Stream
 

@@ -4,6 +4,7 @@ local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 local tls = require "ltls.c"
 
+---@class http.tlshelper
 local M = {}
 
 --- newctx() -> context: certificates and settings that sessions share.
@@ -35,6 +36,8 @@ local function shake_hands(session, read, write, bytes)
 end
 
 --- A function that does the client's handshake; it yields and raises.
+---@param id integer
+---@param session table of a TLS context (ltls.c)
 ---@return fun(hostname: string?)
 function M.init_requestfunc(id, session)
 	local read, write = sockethelper.readfunc(id), sockethelper.writefunc(id)
@@ -47,6 +50,8 @@ function M.init_requestfunc(id, session)
 end
 
 --- A function that does the server's handshake; it yields and raises.
+---@param id integer
+---@param session table of a TLS context (ltls.c)
 ---@return fun()
 function M.init_responsefunc(id, session)
 	local read, write = sockethelper.readfunc(id), sockethelper.writefunc(id)
@@ -60,6 +65,8 @@ function M.init_responsefunc(id, session)
 end
 
 --- A function that frees the session.
+---@param session table of a TLS context (ltls.c)
+---@return fun()
 function M.closefunc(session)
 	return function()
 		session:close()
@@ -73,6 +80,8 @@ local function ended(session)
 end
 
 --- A function that reads what the peer has sent: read(n) for n bytes, read() for some. It yields.
+---@param id integer
+---@param session table of a TLS context (ltls.c)
 ---@return fun(n: integer?): string
 function M.readfunc(id, session)
 	local read = sockethelper.readfunc(id)
@@ -112,6 +121,8 @@ function M.readfunc(id, session)
 end
 
 --- A function that sends a string. It does not yield.
+---@param id integer
+---@param session table of a TLS context (ltls.c)
 ---@return fun(bytes: string)
 function M.writefunc(id, session)
 	local write = sockethelper.writefunc(id)
@@ -121,6 +132,8 @@ function M.writefunc(id, session)
 end
 
 --- A function that reads until the peer closes or says that nothing follows. It yields.
+---@param id integer
+---@param session table of a TLS context (ltls.c)
 ---@return fun(): string
 function M.readallfunc(id, session)
 	return function()

@@ -1,5 +1,6 @@
 --- The parts of a URL (RFC 3986) as web servers need them.
 
+---@class http.url
 local M = {}
 
 local function decode(text)

@@ -24,6 +24,7 @@ local handshake = require "http.websocket.handshake"
 local inflate = require "http.websocket.inflate"
 local messages = require "http.websocket.message"
 
+---@class http.websocket
 local M = {}
 
 local socket_error = sockethelper.socket_error
@@ -383,18 +384,21 @@ function M.ping(id)
 end
 
 --- The address given to `accept`, or the host connected to.
+---@param id integer
 ---@return string?
 function M.addrinfo(id)
 	return lookup(id).addr
 end
 
 --- The client's address as a proxy has told it in X-Real-IP.
+---@param id integer
 ---@return string?
 function M.real_ip(id)
 	return lookup(id).real_ip
 end
 
 --- The subprotocol that both sides have agreed to.
+---@param id integer
 ---@return string?
 function M.subprotocol(id)
 	return lookup(id).protocol

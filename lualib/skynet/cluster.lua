@@ -17,6 +17,7 @@ local check_yieldable, gateways = runtime.check_yieldable, runtime.gateways
 -- What may wait while the service that sends is being found.
 local MAX_WAITING <const>, MAX_WAITING_BYTES <const> = 65536, 64 * 1024 * 1024
 
+---@class skynet.cluster
 local cluster = {}
 
 local clusterd
@@ -143,6 +144,7 @@ end
 --- Calls a service of another node. Requests made by this service arrive in their order. Yields.
 ---@param node string
 ---@param address integer|string handle, "@name" or ".name" over there
+---@param ... any the values of the request
 ---@return any ... the answer. Raises when the call fails there, or the connection is lost
 function cluster.call(node, address, ...)
 	check_yieldable()
@@ -157,6 +159,7 @@ end
 --- Sends a message to a service of another node; nobody tells whether it arrives. Does not yield.
 ---@param node string
 ---@param address integer|string
+---@param ... any the values of the message
 function cluster.send(node, address, ...)
 	local sender = senders[node]
 	if sender and push(sender, address, ...) then
@@ -201,6 +204,7 @@ end
 ---@param node string
 ---@param name string the snax service
 ---@param address integer|string? of a service started by `snax.newservice`; a unique one by default
+---@return skynet.snax.Object object
 function cluster.snax(node, name, address)
 	local snax = require "skynet.snax"
 	address = address or cluster.call(node, ".service", "QUERY", "snaxd", name)
@@ -213,14 +217,14 @@ end
 function cluster.register(name, handle)
 	assert(type(name) == "string", "the name must be a string")
 	assert(handle == nil or type(handle) == "number", "the address must be a handle")
-	return skynet.call(clusterd, "lua", "register", name, handle)
+	skynet.call(clusterd, "lua", "register", name, handle)
 end
 
 --- Ends the name of a service. Yields.
 ---@param name string
 function cluster.unregister(name)
 	assert(type(name) == "string", "the name must be a string")
-	return skynet.call(clusterd, "lua", "unregister", name)
+	skynet.call(clusterd, "lua", "unregister", name)
 end
 
 --- Asks another node for the handle of a name registered there. Yields.

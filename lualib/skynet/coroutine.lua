@@ -7,6 +7,7 @@
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
 local co_status, co_running, co_close = coroutine.status, coroutine.running, coroutine.close
 
+---@class skynet.coroutine
 local M = {
 	isyieldable = coroutine.isyieldable,
 	running = co_running,
@@ -51,6 +52,7 @@ end
 
 --- Runs a coroutine until it yields or ends. Yields when the coroutine waits for something.
 ---@param co thread of `create`
+---@param ... any for the coroutine
 ---@return boolean ok, any ... as coroutine.resume
 function M.resume(co, ...)
 	local mine = state[co]
@@ -79,6 +81,8 @@ function M.thread(co)
 end
 
 --- As coroutine.status, and "blocked" while the coroutine waits for a message.
+---@param co thread
+---@return string
 function M.status(co)
 	local status = co_status(co)
 	if status == "suspended" and state[co] == "blocked" then
@@ -88,6 +92,8 @@ function M.status(co)
 end
 
 --- Returns to the caller of `resume`, with these values.
+---@param ... any results of `resume`
+---@return any ... what the next `resume` passes
 function M.yield(...)
 	return co_yield(OURS, ...)
 end
@@ -110,6 +116,8 @@ function M.wrap(func)
 end
 
 --- As coroutine.close.
+---@param co thread
+---@return boolean ok, any problem
 function M.close(co)
 	state[co] = nil
 	return co_close(co)

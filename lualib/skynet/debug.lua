@@ -1,5 +1,6 @@
 --- The "debug" protocol: what the launcher and the debug console ask of every service. Loaded with the first such message.
 
+---@class skynet.debug
 local M = {}
 
 local extra_commands = {} -- added by `reg_debugcmd`

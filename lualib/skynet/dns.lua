@@ -6,6 +6,7 @@ local message = require "skynet.dns.message"
 local servers = require "skynet.dns.servers"
 local settings = require "skynet.dns.settings"
 
+---@class skynet.dns
 local M = {}
 
 --- Files to read; false: none.

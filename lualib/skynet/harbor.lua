@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 
+---@class skynet.harbor
 local harbor = {}
 
 --- Registers a global name. Does not yield.

@@ -5,6 +5,7 @@
 
 local skynet = require "skynet"
 
+---@class skynet.mqueue
 local mqueue = {}
 
 local waiting, first, last = {}, 1, 0
@@ -75,6 +76,7 @@ end
 
 --- Calls a service that has registered. Yields.
 ---@param address integer|string
+---@param ... any the values of the request
 ---@return any ... the answer. Raises the error of its function
 function mqueue.call(address, ...)
 	return result_or_error(skynet.call(address, "queue", ...))
@@ -82,6 +84,8 @@ end
 
 --- Sends a request without an answer. Does not yield.
 ---@param address integer|string
+---@param ... any the values of the request
+---@return integer? 0; nil when there is no such service, false when the message is too large
 function mqueue.send(address, ...)
 	return skynet.send(address, "queue", ...)
 end

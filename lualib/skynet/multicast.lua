@@ -12,11 +12,13 @@
 local skynet = require "skynet"
 local core = require "skynet.multicast.core"
 
+---@class skynet.multicast
 local multicast = {}
 
 local multicastd
 local subscribed = {} -- number -> channel object
 
+---@class skynet.multicast.Channel
 local Channel = {}
 
 local channel_meta = {
@@ -32,7 +34,7 @@ local channel_meta = {
 --- A channel object. Yields when it makes a new channel.
 ---@param conf { channel: integer?, dispatch: function?, pack: function?, unpack: function? }? without
 --- `channel` it is a new one; pack and unpack are those of skynet by default
----@return table channel
+---@return skynet.multicast.Channel channel
 function multicast.new(conf)
 	assert(multicastd, "Init first")
 	conf = conf or {}
@@ -56,6 +58,7 @@ function Channel:delete()
 end
 
 --- Publishes values. Returns when the messages of this node's subscribers are queued. Yields.
+---@param ... any the values of the message
 function Channel:publish(...)
 	local number = number_of(self)
 	skynet.call(multicastd, "lua", "PUB", number, core.pack(self.__pack(...)))

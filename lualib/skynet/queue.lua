@@ -4,6 +4,7 @@
 ---     local enter = queue()
 ---     enter(function(...) ... end, ...)
 
+---@class skynet
 local skynet = require "skynet"
 
 --- A new queue. Does not yield.

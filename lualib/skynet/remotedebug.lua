@@ -14,6 +14,7 @@ local run_inside = require "skynet.injectcode"
 local set_hook = debugchannel.sethook
 local IDLE_PERIOD <const> = 10 -- 1/100 s
 
+---@class skynet.remotedebug
 local M = {}
 
 local runtime    -- how to run tasks: given by `start`

@@ -7,6 +7,7 @@
 local main_thread, is_main = coroutine.running()
 assert(is_main, "skynet.require must be loaded by the main chunk of a service")
 
+---@class skynet.require
 local M = {}
 
 local plain_require = _G.require

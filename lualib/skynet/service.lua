@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 
+---@class skynet.service
 local M = {}
 local known = {} -- name -> handle
 local provider
@@ -22,6 +23,7 @@ end
 --- Starts the service `name` that runs `main(...)`, unless it runs already. Yields.
 ---@param name string
 ---@param main function no upvalues
+---@param ... any arguments of `main`
 ---@return integer handle. Raises when it does not start
 function M.new(name, main, ...)
 	local handle, booting = ask("test", name)

@@ -11,6 +11,7 @@
 local skynet = require "skynet"
 local corelib = require "skynet.sharedata.corelib"
 
+---@class skynet.sharedata
 local sharedata = {}
 
 local MANY_REPLACED <const> = 8
@@ -68,6 +69,7 @@ end
 ---@param name string raises when it exists
 ---@param value table|string|nil the data; Lua source, or "@file" of a file with it, which gets `...` and
 --- returns the table, or assigns globals that become the data; nil: empty
+---@param ... any for the source
 function sharedata.new(name, value, ...)
 	skynet.call(service, "lua", "new", name, value, ...)
 end
@@ -75,6 +77,7 @@ end
 --- Replaces data, or adds it. Yields.
 ---@param name string
 ---@param value table|string|nil as for `new`
+---@param ... any for the source
 function sharedata.update(name, value, ...)
 	skynet.call(service, "lua", "update", name, value, ...)
 end

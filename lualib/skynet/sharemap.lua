@@ -13,6 +13,14 @@ local sprotoloader = require "sprotoloader"
 
 local TYPES_SLOT <const> = 0 -- of sprotoloader
 
+---@class skynet.sharemap.Writer
+---@field commit fun(self: skynet.sharemap.Writer)
+---@field copy fun(self: skynet.sharemap.Writer): lightuserdata
+
+---@class skynet.sharemap.Reader
+---@field update fun(self: skynet.sharemap.Reader): boolean
+
+---@class skynet.sharemap
 local sharemap = {}
 
 local types
@@ -29,11 +37,13 @@ function sharemap.register(filename)
 end
 
 --- Method of a writer: publishes its fields. Does not yield.
+---@param writer skynet.sharemap.Writer
 function sharemap.commit(writer)
 	writer.__obj(types:encode(writer.__typename, writer.__data))
 end
 
 --- Method of a writer: a pointer for one reader. Does not yield.
+---@param writer skynet.sharemap.Writer
 ---@return lightuserdata
 function sharemap.copy(writer)
 	return stm.copy(writer.__obj)
@@ -42,7 +52,7 @@ end
 --- A table whose fields can be assigned, and published with `commit()`. Does not yield.
 ---@param typename string
 ---@param data table? first values
----@return table writer with the methods `commit()` and `copy()`: a pointer for `reader`
+---@return skynet.sharemap.Writer writer with the methods `commit()` and `copy()`: a pointer for `reader`
 function sharemap.writer(typename, data)
 	data = data or {}
 	return setmetatable({
@@ -63,6 +73,7 @@ local function decode_into(msg, sz, self)
 end
 
 --- Method of a reader: takes what has been committed. Does not yield.
+---@param reader skynet.sharemap.Reader
 ---@return boolean changed
 function sharemap.update(reader)
 	return reader.__obj(decode_into, reader)
@@ -75,7 +86,7 @@ end
 --- A table with the fields that the writer has committed, as of the last `update()`. Does not yield.
 ---@param typename string
 ---@param pointer lightuserdata from the writer's `copy()`, for one reader
----@return table reader with the method `update()`: true when there was something new
+---@return skynet.sharemap.Reader reader with the method `update()`: true when there was something new
 function sharemap.reader(typename, pointer)
 	load_types()
 	local object = stm.newcopy(pointer)

@@ -39,6 +39,7 @@ local function release_all(self)
 end
 
 --- Field `address`: the service that owns the tables, started by the first use (which yields).
+---@class skynet.sharetable
 local sharetable = setmetatable({}, { __index = start_owner, __gc = release_all })
 
 --- Loads a table from a Lua file. Yields.

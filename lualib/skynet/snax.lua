@@ -19,6 +19,7 @@
 local skynet = require "skynet"
 local read_interface = require "snax.interface"
 
+---@class skynet.snax
 local snax = {}
 
 skynet.register_protocol {
@@ -78,12 +79,18 @@ local object_meta = {
 	end,
 }
 
+---@class skynet.snax.Object
+---@field type string name of the script
+---@field handle integer
+---@field req table<string, fun(...): any> calls of the functions `response.NAME`
+---@field post table<string, fun(...)> sends to the functions `accept.NAME`
+
 local objects = setmetatable({}, { __mode = "kv" }) -- handle -> object
 
 --- The object of a running snax service. Does not yield.
 ---@param handle integer
 ---@param type string name of its script
----@return table object { req, post, type, handle }
+---@return skynet.snax.Object object { req, post, type, handle }
 function snax.bind(handle, type)
 	local object = objects[handle]
 	if object then
@@ -105,6 +112,7 @@ end
 
 --- Starts a snax service and runs its `init(...)`. Yields.
 ---@param name string
+---@param ... any arguments of `init`
 ---@return integer handle. Raises when it does not start
 function snax.rawnewservice(name, ...)
 	local interface = snax.interface(name)
@@ -115,6 +123,9 @@ function snax.rawnewservice(name, ...)
 end
 
 --- `rawnewservice` that returns the object. Yields.
+---@param name string
+---@param ... any arguments of `init`
+---@return skynet.snax.Object object
 function snax.newservice(name, ...)
 	return snax.bind(snax.rawnewservice(name, ...), name)
 end
@@ -124,41 +135,50 @@ local function ask_manager(request, name, ...)
 end
 
 --- Starts a snax service unless it runs on this node already. Yields.
----@return table object
+---@param name string
+---@param ... any arguments of `init`
+---@return skynet.snax.Object object
 function snax.uniqueservice(name, ...)
 	return ask_manager("LAUNCH", name, ...)
 end
 
 --- Starts a snax service unless it runs in the network of harbors already. Yields.
----@return table object
+---@param name string
+---@param ... any arguments of `init`
+---@return skynet.snax.Object object
 function snax.globalservice(name, ...)
 	return ask_manager("GLAUNCH", name, ...)
 end
 
 --- Waits for a unique snax service of this node. Yields.
----@return table object
+---@param name string
+---@return skynet.snax.Object object
 function snax.queryservice(name)
 	return ask_manager("QUERY", name)
 end
 
 --- Waits for a unique snax service of the network. Yields.
----@return table object
+---@param name string
+---@return skynet.snax.Object object
 function snax.queryglobal(name)
 	return ask_manager("GQUERY", name)
 end
 
 --- Runs the `exit(...)` of a service and ends it. Yields.
 ---@param object table
+---@param ... any arguments of `exit`
 function snax.kill(object, ...)
 	skynet.call(object.handle, "snax", snax.interface(object.type).system.exit, ...)
 end
 
 --- The object of this service. Does not yield.
+---@return skynet.snax.Object object
 function snax.self()
 	return snax.bind(skynet.self(), SERVICE_NAME)
 end
 
 --- Ends this service as `kill` does. Yields.
+---@param ... any arguments of `exit`
 function snax.exit(...)
 	snax.kill(snax.self(), ...)
 end
@@ -175,6 +195,7 @@ end
 --- Replaces functions of a running service, see snax.hotfix. Yields.
 ---@param object table
 ---@param source string Lua source that defines the new functions
+---@param ... any arguments of the source's `hotfix`
 ---@return any ... what the source's function `hotfix(...)` returns. Raises its error
 function snax.hotfix(object, source, ...)
 	local system = snax.interface(object.type).system
@@ -182,11 +203,14 @@ function snax.hotfix(object, source, ...)
 end
 
 --- Writes a formatted line to the error log. Does not yield.
+---@param format string as of string.format
+---@param ... any values of the format
 function snax.printf(format, ...)
 	skynet.error(string.format(format, ...))
 end
 
 --- How often the functions of a service ran, and their CPU time. Yields.
+---@param object table
 ---@return table<string, { count: integer, time: number }> by function, time in seconds
 function snax.profile_info(object)
 	return skynet.call(object.handle, "snax", snax.interface(object.type).system.profile)

@@ -33,6 +33,7 @@ local OPENING <const>, OPEN <const>, ENDED <const> = 1, 2, 3
 
 local HELD <const> = 0 -- see `hold`
 
+---@class skynet.socket
 local M = {}
 
 -- id -> record of a socket of this service:
@@ -580,10 +581,13 @@ end
 
 --- write(id, data [, size]) -> boolean: queues a string, a list of strings, or a pointer and its size
 --- (consumed). False when the socket is not open. Does not yield.
+---@type fun(id: integer, data: string|string[]|lightuserdata, size: integer?): boolean
 M.write = driver.send
 --- lwrite(id, data [, size]) -> boolean: the same behind everything that `write` has queued.
+---@type fun(id: integer, data: string|string[]|lightuserdata, size: integer?): boolean
 M.lwrite = driver.lsend
 --- header(bytes) -> integer: 1 to 4 bytes as an unsigned number, most significant first.
+---@type fun(bytes: string): integer
 M.header = driver.header
 
 --- Sets what happens when output piles up: at 1 MiB, at each doubling, and when it is gone (0).
@@ -619,12 +623,14 @@ function M.onclose(id, callback)
 end
 
 --- Whether this service has no such socket.
+---@param id integer
 ---@return boolean
 function M.invalid(id)
 	return socket_pool[id] == nil
 end
 
 --- Whether the connection has ended and the socket waits for `close`.
+---@param id integer
 ---@return boolean? nil when this service has no such socket
 function M.disconnected(id)
 	local s = socket_pool[id]
@@ -684,18 +690,25 @@ function M.udp_listen(host, port, callback)
 end
 
 --- A UDP socket for one peer: `write` sends to it. Does not yield.
+---@param host string
+---@param port integer
+---@param callback fun(data: string, from: string)
 ---@return integer id
 function M.udp_dial(host, port, callback)
 	return new_datagrams(driver.udp_dial(host, port), callback)
 end
 
 --- sendto(id, address, data [, size]) -> boolean: sends a datagram to an address that a callback got.
+---@type fun(id: integer, address: string, data: string|string[]|lightuserdata, size: integer?): boolean
 M.sendto = driver.udp_send
 --- udp_address(address) -> string host, integer port
+---@type fun(address: string): string, integer
 M.udp_address = driver.udp_address
 --- netstat() -> list of a table for each socket of the node
+---@type fun(): table[]
 M.netstat = driver.info
 --- resolve(name) -> list of addresses, by the C library. Blocks the worker thread: prefer skynet.dns.
+---@type fun(name: string): string[]
 M.resolve = driver.resolve
 
 return M

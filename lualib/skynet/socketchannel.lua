@@ -22,7 +22,9 @@ local inorder = require "skynet.socketchannel.inorder"
 local bysession = require "skynet.socketchannel.bysession"
 local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
+---@class skynet.socketchannel
 local M = {}
+---@class skynet.socketchannel.Channel
 local Channel = {}
 Channel.__index = Channel
 
@@ -45,7 +47,7 @@ local PAUSE_STEP <const>, LONGEST_PAUSE <const> = 100, 1000 -- 1/100 s, between 
 ---                   answer that comes too late is dropped, the connection stays
 ---   socket_read, socket_readline    replace the methods of the reading functions' object (TLS)
 ---@param options table
----@return table channel
+---@return skynet.socketchannel.Channel channel
 function M.channel(options)
 	return setmetatable({
 		host = assert(options.host, "socketchannel: no host"),

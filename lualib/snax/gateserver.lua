@@ -31,6 +31,7 @@ local turns = require "skynet.internal.turns"
 
 local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
 
+---@class snax.gateserver
 local gateserver = {}
 
 local queue          -- of netpack: packets that came at once, and halves of packets

@@ -106,6 +106,7 @@ end
 --- Applies a patch. May yield when the patch's function `hotfix` does.
 ---@param entries table of snax.interface, changed in place
 ---@param source string
+---@param ... any arguments of `hotfix`
 ---@return boolean ok, any ... results of `hotfix`, or the error
 return function(entries, source, ...)
 	return pcall(apply, entries, source, ...)

@@ -30,6 +30,7 @@ local ratelimit = require "skynet.internal.ratelimit"
 local socketdriver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
 
+---@class snax.msgserver
 local msgserver = {}
 
 skynet.register_protocol {
@@ -56,6 +57,7 @@ local in_work = {}     -- fd -> requests that are not answered yet
 local paused = {}      -- fd -> true
 
 --- The parts of a user name. Raises when it is none. Does not yield.
+---@param username string
 ---@return string uid, string subid, string server
 function msgserver.userid(username)
 	local uid, server, subid = string.match(username, "^([^@]*)@([^#]*)#(.*)")
@@ -63,6 +65,9 @@ function msgserver.userid(username)
 end
 
 --- The user name of these parts. Does not yield.
+---@param uid string
+---@param subid string|integer
+---@param server string
 ---@return string
 function msgserver.username(uid, subid, server)
 	local encode = crypt.base64encode
@@ -116,6 +121,7 @@ function msgserver.login(username, secret)
 end
 
 --- Where a user is connected from; nothing when it is not. Does not yield.
+---@param username string
 ---@return string? address
 function msgserver.ip(username)
 	local user = users[username]
@@ -354,7 +360,7 @@ function msgserver.start(conf)
 		end
 	end
 
-	return gateserver.start(handler)
+	gateserver.start(handler)
 end
 
 return msgserver

@@ -28,6 +28,106 @@ fn lua_reference_is_what_the_comments_say() {
     assert_eq!(written.len(), kept.len(), "cargo run -- docs/tools/config");
 }
 
+/// What the reference says about a module of that text, of which all functions are public.
+fn reference_of(test: &str, module: &str) -> String {
+    let place = scratch(test);
+    let tools = root().join("docs/tools").display().to_string();
+    fs::create_dir(place.join("lualib")).expect("a folder");
+    for (name, text) in [
+        ("lualib/sample.lua", module),
+        ("modules.lua", "return { { \"sample\" } }"),
+        (
+            "config",
+            &format!(
+                "thread = 1\nharbor = 0\nstart = \"api\"\napi_output = \"out.md\"\n\
+                 luaservice = \"{tools}/?.lua\"\nlua_path = \"./?.lua;{tools}/?.lua\"\n"
+            ),
+        ),
+    ] {
+        fs::write(place.join(name), text).expect("a file");
+    }
+    run_node(&place, "config").1
+}
+
+#[test]
+fn public_function_tells_editors_its_parameters_and_results() {
+    let output = reference_of(
+        "annotated",
+        r##"--- A module.
+
+---@class sample
+local sample = {}
+
+--- Adds.
+---@param a number
+---@param ... number
+---@return number
+function sample.add(a, ...)
+	return a + select("#", ...)
+end
+
+--- Calls back; what that returns is nobody's.
+---@param func fun()
+function sample.run(func)
+	table.sort({}, function(a, b)
+		return a < b
+	end)
+	func()
+end
+
+--- now() -> integer: the time.
+---@type fun(): integer
+sample.now = os.time
+
+return sample
+"##,
+    );
+    assert!(output.contains("the reference is written"), "{output}");
+    let output = reference_of(
+        "unannotated",
+        r##"local sample = {}
+
+--- Adds.
+---@param b number
+function sample.add(a, ...)
+	if a then
+		return
+			a
+	end
+end
+
+--- Nothing.
+---@return number
+function sample.run()
+	return
+end
+
+--- now() -> integer: the time.
+sample.now = os.time
+
+--- Is elsewhere.
+function sample.late(...)
+	return require "other".late(...)
+end
+
+function sample.silent()
+end
+
+return sample
+"##,
+    );
+    for mistake in [
+        "sample.add: ---@param a, ---@param ..., there is no parameter b, ---@return\n",
+        "sample.add: ---@class of sample",
+        "sample.run: ---@return of a function that returns nothing",
+        "sample.now: ---@type fun(...)",
+        "sample: nothing tells what late takes",
+        "sample.silent: no comment",
+    ] {
+        assert!(output.contains(mistake), "no {mistake:?} in\n{output}");
+    }
+}
+
 /// The blocks of code of a Markdown file: language and text.
 fn blocks(text: &str) -> Vec<(&str, &str)> {
     text.split("```")

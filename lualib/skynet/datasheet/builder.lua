@@ -5,6 +5,7 @@ local service = require "skynet.service"
 local dump = require "skynet.datasheet.dump"
 local core = require "skynet.datasheet.core"
 
+---@class skynet.datasheet.builder
 local builder = {}
 
 local owner

@@ -6,6 +6,7 @@ local check_yieldable = require "skynet.internal.kernel".check_yieldable
 local service = require "skynet.service"
 local core = require "skynet.datasheet.core"
 
+---@class skynet.datasheet
 local datasheet = {}
 
 local owner

@@ -12,6 +12,7 @@
 local bson = require "bson"
 local client = require "skynet.db.mongo.client"
 
+---@class skynet.db.mongo
 local M = {}
 
 --- Values that Lua does not have, as of the module bson.
@@ -19,9 +20,11 @@ M.null = assert(bson.null)
 M.maxkey = assert(bson.maxkey)
 M.minkey = assert(bson.minkey)
 --- type(value) -> string, any: what a value of BSON is.
+---@type fun(value: any): string, any
 M.type = assert(bson.type)
 
 --- client(config) -> client: connects; see skynet.db.mongo.client.
+---@type fun(config: table): skynet.db.mongo.client.Client
 M.client = client.connect
 
 local enabled = {}

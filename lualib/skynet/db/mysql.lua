@@ -18,6 +18,7 @@ local result = require "skynet.db.mysql.result"
 local secure = require "skynet.db.mysql.tls"
 
 -- The module has the methods of connections as well. Programs look at the version of the API.
+---@class skynet.db.mysql
 local M = { _VERSION = "0.14" }
 local connection = { __index = M }
 
@@ -45,7 +46,7 @@ end
 --- http.tlshelper.newctx with settings; the server has to have it); for accounts with caching_sha2_password without
 --- tls: server_public_key (PEM; default: the server is asked for it), get_server_public_key (false: it is not).
 ---@param options table
----@return table connection. Raises when it fails
+---@return skynet.db.mysql connection. Raises when it fails
 function M.connect(options)
 	local charset = options.charset and charsets[options.charset] or 0
 	if options.charset and charset == 0 then
@@ -99,7 +100,7 @@ end
 
 --- A pool of connections: see skynet.db.pool. Does not yield.
 ---@param options table as for `connect`, and `size`, `timeout` of the pool
----@return table pool
+---@return skynet.db.pool.Pool pool
 function M.pool(options)
 	return require "skynet.db.pool".new {
 		size = options.size,
@@ -152,12 +153,14 @@ function M:execute(statement, ...)
 end
 
 --- Forgets what was sent in parts for a prepared statement. Yields.
+---@param statement table of `prepare`
 ---@return table result
 function M:stmt_reset(statement)
 	return request(self, RESET .. string.pack("<I4", statement.prepare_id), self.text_response)
 end
 
 --- Frees a prepared statement. Does not wait for the server.
+---@param statement table of `prepare`
 function M:stmt_close(statement)
 	request(self, CLOSE .. string.pack("<I4", statement.prepare_id))
 end

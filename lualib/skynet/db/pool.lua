@@ -6,7 +6,9 @@
 local skynet = require "skynet"
 local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
+---@class skynet.db.pool
 local M = {}
+---@class skynet.db.pool.Pool
 local Pool = {}
 Pool.__index = Pool
 
@@ -17,7 +19,7 @@ local DEFAULT_SIZE <const> = 4
 --- Fields of `options`: open() -> connection, close(connection), size (most connections, default 4),
 --- timeout (1/100 s to wait for a free one; nil: for ever).
 ---@param options table
----@return table pool
+---@return skynet.db.pool.Pool pool
 function M.new(options)
 	return setmetatable({
 		open = assert(options.open, "pool: no function to open a connection"),
@@ -163,6 +165,7 @@ end
 
 --- Runs func(connection, ...) with a connection of its own. Yields.
 ---@param func function
+---@param ... any for `func`
 ---@return any ... results of func. Raises what func raises (the connection is closed then), what opening
 --- raises, and when no connection becomes free in time
 function Pool:use(func, ...)

@@ -12,11 +12,14 @@ local socketchannel = require "skynet.socketchannel"
 local login = require "skynet.db.redis.login"
 local resp = require "skynet.db.redis.resp"
 
+---@class skynet.db.redis
 local M = {}
 
 local NONE <const> = {}
 
 -- Methods that are not plain commands; the others are added when first used.
+---@class skynet.db.redis.Connection
+---@field [string] fun(self: skynet.db.redis.Connection, ...: any): any the command of that name; raises errors of the server
 local Connection = {}
 local metatable = { __index = Connection }
 
@@ -103,7 +106,7 @@ end
 --- of a reply, each value of a list with 16 more: 512 MiB). A longer reply, or a malformed one, is an error that ends the
 --- connection.
 ---@param config table
----@return table connection
+---@return skynet.db.redis.Connection connection
 function M.connect(config)
 	local channel = socketchannel.channel {
 		host = config.host,
@@ -120,14 +123,14 @@ end
 
 --- A connection that receives messages of channels: see skynet.db.redis.watch. Yields. Raises when it fails.
 ---@param config table as for `connect`
----@return table watch
+---@return skynet.db.redis.watch.Watch watch
 function M.watch(config)
 	return require "skynet.db.redis.watch"(config)
 end
 
 --- A pool of connections, for commands that block or belong together (MULTI): see skynet.db.pool.
 ---@param config table as for `connect`, and `size`, `timeout` of the pool
----@return table pool
+---@return skynet.db.pool.Pool pool
 function M.pool(config)
 	return require "skynet.db.pool".new {
 		size = config.size,

@@ -7,6 +7,7 @@ local waiting, watched = runtime.waiting, runtime.watched
 
 local BREAK <const> = "BREAK"
 
+---@class skynet
 local api = {}
 
 local call_of = {} -- session of a timer -> session of the call that it limits
@@ -54,6 +55,7 @@ end
 ---@param centiseconds integer 1/100 s
 ---@param address integer|string
 ---@param typename string|integer
+---@param ... any the values of the request
 ---@return any ... the values of the answer. Raises what `call` raises, and "call timeout" when there
 --- was no answer in time; a later one is dropped
 function api.call_timeout(centiseconds, address, typename, ...)

@@ -25,6 +25,7 @@ local BREAK <const> = "BREAK"
 -- An idle task costs about 1 KiB; more of them than this are left to the collector.
 local MAX_IDLE <const> = 256
 
+---@class skynet
 local api = table.create(0, 128) -- what skynet.lua adds included
 local tags = {}      -- task -> trace tag, or false: tracing is off for it
 local protocols = table.create(0, 16) -- by name and by number
@@ -296,6 +297,7 @@ end
 
 --- Runs `func(...)` in a task of its own, after the current one has parked. Does not yield.
 ---@param func function
+---@param ... any for `func`
 ---@return thread task for `wakeup` (as token) and `killthread`
 function api.fork(func, ...)
 	local body = func
@@ -376,6 +378,7 @@ end
 --- Sends a message; no answer is expected. Does not yield.
 ---@param address integer|string handle, ":hex", ".local" or global name
 ---@param typename string|integer protocol, such as "lua"
+---@param ... any the values of the message
 ---@return integer? 0; nil when there is no such service, false when the message is too large
 function api.send(address, typename, ...)
 	local protocol = protocols[typename] or unknown_protocol(typename)
@@ -383,6 +386,11 @@ function api.send(address, typename, ...)
 end
 
 --- `send` with a message that is packed already: a string, or a pointer and its size (consumed).
+---@param address integer|string
+---@param typename string|integer
+---@param msg string|lightuserdata
+---@param sz integer? size of a pointer
+---@return integer? 0; nil when there is no such service, false when the message is too large
 function api.rawsend(address, typename, msg, sz)
 	local protocol = protocols[typename] or unknown_protocol(typename)
 	return send_message(address, protocol.id, 0, msg, sz)
@@ -391,6 +399,7 @@ end
 --- Sends a request and waits for the answer. Yields.
 ---@param address integer|string
 ---@param typename string|integer
+---@param ... any the values of the request
 ---@return any ... the values of the answer. Raises when the address is unknown, and when the
 --- callee fails, answers with an error or dies
 function api.call(address, typename, ...)
@@ -406,6 +415,10 @@ function api.call(address, typename, ...)
 end
 
 --- `call` with a packed message; the answer is not unpacked. Yields.
+---@param address integer|string
+---@param typename string|integer
+---@param msg string|lightuserdata
+---@param sz integer? size of a pointer
 ---@return lightuserdata|string msg, integer sz valid until the task parks or calls again
 function api.rawcall(address, typename, msg, sz)
 	if tracing then
@@ -450,6 +463,7 @@ function api.ret(msg, sz)
 end
 
 --- Answers with Lua values: `ret(pack(...))`.
+---@param ... any the values of the answer
 ---@return boolean
 function api.retpack(...)
 	return api.ret(pack_values(...))

@@ -2,6 +2,7 @@
 
 local core = require "skynet.core"
 
+---@class skynet
 local api = {}
 
 --- Limits the messages that may wait for this service, besides answers, errors, timers, events of sockets and what the

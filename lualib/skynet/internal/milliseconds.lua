@@ -2,6 +2,7 @@
 
 local runtime = require "skynet.internal.kernel"
 
+---@class skynet
 local api = {}
 
 --- `sleep` in milliseconds. Yields.

@@ -12,13 +12,16 @@ local runtime = require "skynet.internal.kernel"
 local skynet, protocols = runtime.api, runtime.protocols
 local waiting, watched = runtime.waiting, runtime.watched
 
+---@class skynet
 local api = {}
 
+---@class skynet.Batch
 local Batch = {}
 Batch.__index = Batch
 
 --- Adds a request `{ address, protocol, ... }`. Raises after `select`. Does not yield.
----@return table self
+---@param request table
+---@return skynet.Batch self
 function Batch:add(request)
 	assert(type(request) == "table" and not self._collector)
 	self[#self + 1] = request
@@ -130,7 +133,7 @@ Batch.__close = Batch.close
 
 --- A new batch of requests, with the first one if given. Does not yield.
 ---@param request table?
----@return table batch
+---@return skynet.Batch batch
 function api.request(request)
 	local batch = setmetatable({}, Batch)
 	if request then

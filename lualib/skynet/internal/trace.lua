@@ -9,6 +9,7 @@ local TRACE <const> = 12
 
 local announced = {} -- address -> tag of the next request from there
 
+---@class skynet
 local api = {}
 local M = { api = api }
 
@@ -88,6 +89,12 @@ function api.traceproto(typename, flag)
 end
 
 --- `rawcall` that carries the given trace tag (used by the cluster agent). Yields.
+---@param tag string
+---@param address integer|string
+---@param typename string|integer
+---@param msg string|lightuserdata
+---@param sz integer? size of a pointer
+---@return lightuserdata|string msg, integer sz valid until the task parks or calls again
 function api.tracecall(tag, address, typename, msg, sz)
 	local protocol = assert(protocols[typename], "unknown protocol")
 	runtime.check_yieldable()

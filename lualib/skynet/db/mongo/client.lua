@@ -9,7 +9,12 @@ local database = require "skynet.db.mongo.database"
 local auth = require "skynet.db.mongo.auth"
 local bulk = require "skynet.db.mongo.bulk"
 
+---@class skynet.db.mongo.client
 local M = {}
+---@class skynet.db.mongo.client.Client
+---@field host string
+---@field port integer
+---@field [string] skynet.db.mongo.database see `getDB`
 local Client = {}
 
 local metatable = {
@@ -88,7 +93,7 @@ end
 --- is an error that ends the connection). For a replica set: rs, a list of such tables; names and passwords are those of the
 --- first one.
 ---@param config table
----@return table client. Raises when it fails
+---@return skynet.db.mongo.client.Client client. Raises when it fails
 function M.connect(config)
 	local first = config.rs and config.rs[1] or config
 	local backup = {}
@@ -131,7 +136,7 @@ end
 
 --- A database of the server. Does not yield.
 ---@param name string
----@return table database
+---@return skynet.db.mongo.database database
 function Client:getDB(name)
 	return database.new(self, name)
 end
@@ -145,6 +150,7 @@ function Client:genId()
 end
 
 --- Runs a command in the database "admin": see `runCommand` of skynet.db.mongo.database. Yields.
+---@param ... any name and value of the command, then of its options
 ---@return table answer
 function Client:runCommand(...)
 	return self:getDB("admin"):runCommand(...)

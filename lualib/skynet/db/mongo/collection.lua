@@ -11,6 +11,10 @@ local index = require "skynet.db.mongo.index"
 local encode = bson.encode
 
 local M = {}
+---@class skynet.db.mongo.collection.Collection
+---@field name string
+---@field full_name string
+---@field [string] skynet.db.mongo.collection.Collection see `getCollection`
 local Collection = {}
 
 local metatable = {
@@ -34,7 +38,7 @@ end
 
 --- A collection below this one in `full_name`; commands use its own `name`. Does not yield.
 ---@param name string
----@return table
+---@return skynet.db.mongo.collection.Collection
 function Collection:getCollection(name)
 	local found = M.new(self, name)
 	rawset(self, name, found)
@@ -85,12 +89,14 @@ function Collection:insert(document)
 end
 
 --- Adds a document. Yields.
+---@param document table
 ---@return boolean ok, string? problem, table answer
 function Collection:safe_insert(document)
 	return write(self, "insert", "documents", { encode(document) })
 end
 
 --- Adds a document that is encoded already. Yields.
+---@param document userdata of bson.encode
 ---@return boolean ok, string? problem, table answer
 function Collection:raw_safe_insert(document)
 	return write(self, "insert", "documents", { document })
@@ -103,6 +109,7 @@ function Collection:batch_insert(documents)
 end
 
 --- Adds documents; the list holds them encoded afterwards. Yields.
+---@param documents table[]
 ---@return boolean ok, string? problem, table answer
 function Collection:safe_batch_insert(documents)
 	return write(self, "insert", "documents", encode_new(documents))
@@ -121,6 +128,10 @@ function Collection:update(query, update, upsert, multi)
 end
 
 --- Changes documents. Yields.
+---@param query table which ones
+---@param update table
+---@param upsert boolean? add one if there is none
+---@param multi boolean? all of them, not just the first
 ---@return boolean ok, string? problem, table answer
 function Collection:safe_update(query, update, upsert, multi)
 	return write(self, "update", "updates", { update_of(query, update, upsert, multi) })
@@ -133,12 +144,14 @@ function Collection:batch_update(updates)
 end
 
 --- Does several changes. Yields.
+---@param updates table[] as for `batch_update`
 ---@return boolean ok, string? problem, table answer
 function Collection:safe_batch_update(updates)
 	return write(self, "update", "updates", updates_of(updates))
 end
 
 --- Does a change that is encoded already. Yields.
+---@param update userdata of bson.encode
 ---@return boolean ok, string? problem, table answer
 function Collection:raw_safe_update(update)
 	return write(self, "update", "updates", { update })
@@ -152,6 +165,8 @@ function Collection:delete(query, single)
 end
 
 --- Removes documents. Yields.
+---@param query table which ones
+---@param single boolean? only the first
 ---@return boolean ok, string? problem, table answer
 function Collection:safe_delete(query, single)
 	return write(self, "delete", "deletes", { delete_of(query, single) })
@@ -159,6 +174,7 @@ end
 
 --- Removes documents by several queries. Yields.
 ---@param queries table[]
+---@param single boolean? only the first of each
 ---@return boolean ok, string? problem, table answer
 function Collection:safe_batch_delete(queries, single)
 	local list = {}
@@ -169,6 +185,7 @@ function Collection:safe_batch_delete(queries, single)
 end
 
 --- Removes by a query that is encoded already. Yields.
+---@param delete userdata of bson.encode
 ---@return boolean ok, string? problem, table answer
 function Collection:raw_safe_delete(delete)
 	return write(self, "delete", "deletes", { delete })
@@ -203,7 +220,7 @@ end
 --- Describes a search. Does not yield.
 ---@param query table? nil: all
 ---@param projection table? which fields
----@return table cursor see skynet.db.mongo.cursor
+---@return skynet.db.mongo.cursor.Find cursor see skynet.db.mongo.cursor
 function Collection:find(query, projection)
 	return cursor.find(self, query, projection)
 end
@@ -211,7 +228,7 @@ end
 --- Describes a search through stages. Does not yield.
 ---@param pipeline table[]
 ---@param options table? more fields of the command
----@return table cursor see skynet.db.mongo.cursor
+---@return skynet.db.mongo.cursor.Cursor cursor see skynet.db.mongo.cursor
 function Collection:aggregate(pipeline, options)
 	return cursor.aggregate(self, pipeline, options)
 end

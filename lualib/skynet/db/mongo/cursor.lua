@@ -12,6 +12,7 @@ local EMPTY <const> = bson.encode {}
 
 ---------------------------------------------------------------- what both kinds have
 
+---@class skynet.db.mongo.cursor.Cursor
 local Cursor = {}
 
 local function new(class, collection, fields)
@@ -75,7 +76,8 @@ end
 
 --- Sets the order.
 ---@param key table { field = 1 or -1 }; for several fields one such table each, in their order
----@return table self
+---@param ... table
+---@return self
 function Cursor:sort(key, ...)
 	if select("#", ...) > 0 then
 		local list = {}
@@ -98,14 +100,18 @@ local function setter(name)
 end
 
 --- skip(n) -> self: leaves out the first n documents.
+---@type fun(self: skynet.db.mongo.cursor.Cursor, n: integer): self
 Cursor.skip = setter "skip"
 --- limit(n) -> self: at most n documents; 0: no limit.
+---@type fun(self: skynet.db.mongo.cursor.Cursor, n: integer): self
 Cursor.limit = setter "limit"
 --- batchSize(n) -> self: how many documents an answer of the server has.
+---@type fun(self: skynet.db.mongo.cursor.Cursor, n: integer): self
 Cursor.batchSize = setter "batchSize"
 
 ---------------------------------------------------------------- find
 
+---@class skynet.db.mongo.cursor.Find : skynet.db.mongo.cursor.Cursor
 local Find = { hint = setter "hint", maxTimeMS = setter "maxTimeMS" }
 Find.__index = Find
 for name, method in pairs(Cursor) do

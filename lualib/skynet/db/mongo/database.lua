@@ -7,6 +7,9 @@ local collection = require "skynet.db.mongo.collection"
 local auth = require "skynet.db.mongo.auth"
 
 -- The methods; extensions (`mongo.enable`) add more.
+---@class skynet.db.mongo.database
+---@field name string
+---@field [string] skynet.db.mongo.collection.Collection see `getCollection`
 local Database = {}
 
 local metatable = {
@@ -22,6 +25,9 @@ local MORE_TO_COME <const> = 2 -- flag of a message: no answer is wanted
 local UNACKNOWLEDGED <const> = { w = 0 }
 
 --- A database of a client. Does not yield.
+---@param client skynet.db.mongo.client.Client
+---@param name string
+---@return skynet.db.mongo.database
 function Database.new(client, name)
 	local self = {
 		connection = client,
@@ -69,7 +75,7 @@ end
 
 --- A collection. Does not yield.
 ---@param name string
----@return table
+---@return skynet.db.mongo.collection.Collection
 function Database:getCollection(name)
 	local found = collection.new(self, name)
 	rawset(self, name, found)

@@ -11,7 +11,9 @@ local redis = require "skynet.db.redis"
 local socketchannel = require "skynet.socketchannel"
 local crc16 = require "skynet.db.redis.crc16"
 
+---@class skynet.db.redis.cluster
 local M = {}
+---@class skynet.db.redis.cluster.Cluster
 local Cluster = {}
 
 local SLOTS <const>, MAX_ATTEMPTS <const>, MAX_CONNECTIONS <const> = 16384, 16, 256
@@ -162,7 +164,7 @@ end
 
 --- The connection to a node, opened if there is none. Yields. Raises when it fails.
 ---@param node { host: string, port: integer }
----@return table connection
+---@return skynet.db.redis.Connection connection
 function Cluster:get_connection(node)
 	local name = name_of(node)
 	return self.connections[name] or once(self.opening, name, function()
@@ -174,7 +176,7 @@ function Cluster:get_connection(node)
 end
 
 --- A connection to any node that answers. Yields. Raises when there is none.
----@return table connection
+---@return skynet.db.redis.Connection connection
 function Cluster:get_random_connection()
 	local nodes = table.move(self.nodes, 1, #self.nodes, 1, {})
 	for i = 1, #nodes do
@@ -206,7 +208,7 @@ end
 --- The connection to the node that has a slot; another one when it cannot be reached. Yields. Raises
 --- when no node can be reached.
 ---@param slot integer
----@return table connection
+---@return skynet.db.redis.Connection connection
 function Cluster:get_connection_by_slot(slot)
 	local node = self.slots[slot]
 	if node then
@@ -267,6 +269,7 @@ end
 --- Sends a command. Yields.
 ---@param command string
 ---@param key any
+---@param ... any more arguments
 ---@return any reply
 function Cluster:call(command, key, ...)
 	local arguments = type(key) == "table" and key or table.pack(key, ...)
@@ -336,7 +339,7 @@ end
 
 --- The connection that receives messages from a node. Yields. Raises when it fails.
 ---@param node { host: string, port: integer }
----@return table watch see skynet.db.redis.watch
+---@return skynet.db.redis.watch.Watch watch see skynet.db.redis.watch
 function Cluster:get_watch_connection(node)
 	local name = name_of(node)
 	return self.watches[name] or once(self.opening, "watch " .. name, function()
@@ -349,6 +352,7 @@ end
 
 --- `get_watch_connection` of the node that has a slot. Yields.
 ---@param slot integer
+---@return skynet.db.redis.watch.Watch watch see skynet.db.redis.watch
 function Cluster:get_watch_connection_by_slot(slot)
 	if not self.slots[slot] then
 		self:initialize_slots_cache()
@@ -379,7 +383,7 @@ local metatable = {
 ---@param startup_nodes table[] some of the nodes, each { host =, port = }; or one
 ---@param opt table?
 ---@param onmessage? fun(data: string, channel: string, pattern: string?) for `subscribe` and `psubscribe`
----@return table cluster
+---@return skynet.db.redis.cluster.Cluster cluster
 function M.new(startup_nodes, opt, onmessage)
 	assert(opt == nil or type(opt) == "table", "options of a cluster must be a table")
 	if #startup_nodes == 0 then

@@ -4,6 +4,7 @@ local socketchannel = require "skynet.socketchannel"
 local login = require "skynet.db.redis.login"
 local resp = require "skynet.db.redis.resp"
 
+---@class skynet.db.redis.watch.Watch
 local Watch = {}
 Watch.__index = Watch
 
@@ -24,9 +25,11 @@ local function send_each(name)
 end
 
 --- subscribe(...), unsubscribe(...): names of channels. They yield only to connect.
+---@type fun(self: skynet.db.redis.watch.Watch, ...: string)
 Watch.subscribe = send_each "SUBSCRIBE"
 Watch.unsubscribe = send_each "UNSUBSCRIBE"
 --- psubscribe(...), punsubscribe(...): patterns of names.
+---@type fun(self: skynet.db.redis.watch.Watch, ...: string)
 Watch.psubscribe = send_each "PSUBSCRIBE"
 Watch.punsubscribe = send_each "PUNSUBSCRIBE"
 
@@ -57,7 +60,7 @@ end
 
 --- Connects. Yields. Raises when it fails.
 ---@param config table as for `redis.connect`
----@return table watch
+---@return skynet.db.redis.watch.Watch watch
 return function(config)
 	local self = { channels = {}, patterns = {}, read_reply = resp.reader(config.max_reply) }
 	local log_in = login(config)
