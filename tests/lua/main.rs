@@ -55,6 +55,11 @@ fn services_can_be_interrupted_limited_and_profiled() {
 }
 
 #[test]
+fn what_fails_in_odd_ways_fails_alone() {
+    run_test("failing");
+}
+
+#[test]
 fn snax_services_answer_and_can_be_hot_fixed() {
     let scripts = root().join("tests/lua/snax/?.lua");
     run("lua", "snax", &format!("snax = {scripts:?}"));

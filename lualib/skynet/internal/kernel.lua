@@ -16,7 +16,7 @@ local resume_thread, yield_thread = coroutine.resume, coroutine.yield
 local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
 local thread_status, is_yieldable = coroutine.status, coroutine.isyieldable
 local traceback, getinfo = debug.traceback, debug.getinfo
-local error, type, tostring, select = error, type, tostring, select
+local error, type, tostring, select, pcall, pairs = error, type, tostring, select, pcall, pairs
 
 -- Message types of skynet.h that this chunk handles itself.
 local RESPONSE <const>, SOCKET <const>, ERROR <const>, TRACE <const> = 1, 6, 7, 12
@@ -185,9 +185,8 @@ local function new_task(body)
 	return task
 end
 
--- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
-local function bury(task, problem)
-	-- The caller first: a signal may interrupt what follows.
+-- Tells the caller of a task that there will be no answer.
+local function answer_failed(task)
 	local debt = owed[task]
 	if debt then
 		owed[task] = nil
@@ -199,6 +198,12 @@ local function bury(task, problem)
 			send_message(origin[task], ERROR, debt, "")
 		end
 	end
+end
+
+-- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
+local function bury(task, problem)
+	-- The caller first: a signal may interrupt what follows.
+	answer_failed(task)
 	local place = ""
 	if origin[task] then
 		mistakes = mistakes or require "skynet.internal.mistakes"
@@ -215,8 +220,8 @@ local function bury(task, problem)
 	return text
 end
 
--- A task stopped in another way than by "SUSPEND". Returns the text to report, if any.
-local function settle(task, alive, command)
+-- Deals with a task that stopped in another way than by "SUSPEND". Returns the text to report, if any.
+local function conclude(task, alive, command)
 	if not alive then
 		if not getinfo(task, 0, "l") then -- it had ended before: nobody is there any more for what has come
 			require "skynet.internal.strays".drop()
@@ -237,15 +242,35 @@ local function settle(task, alive, command)
 	end
 end
 
+local LOST <const> = {} -- in the place of texts: there was no memory for them
+
 -- Adds a text to those that are to be reported. They are joined once, at the end: there may be many.
 local function add_text(texts, text)
 	if not text then
 		return texts
-	elseif not texts then
+	elseif not texts or texts == LOST then
 		return { text }
 	end
 	texts[#texts + 1] = text
 	return texts
+end
+
+-- Deals with a task that stopped in another way than by "SUSPEND"; returns the texts to report. What fails on the way (an error
+-- value that raises when it is asked for its text, memory that is used up) fails this task alone: its caller hears of it, and
+-- the other tasks go on.
+local function settle(texts, task, alive, command)
+	local ok, text = pcall(conclude, task, alive, command)
+	if not ok then
+		answer_failed(task)
+		origin[task], tags[task] = nil, nil
+		pcall(close_thread, task)
+		text = type(text) == "string" and text or "error in error handling"
+	end
+	local added, more = pcall(add_text, texts, text)
+	if added then
+		return more
+	end
+	return texts or LOST
 end
 
 -- Works off the three queues: sleepers woken, calls that failed, then forks, one at a time. Returns the texts to report.
@@ -290,7 +315,7 @@ local function drain(texts)
 			return texts
 		end
 		if task and not (alive and command == "SUSPEND") then
-			texts = add_text(texts, settle(task, alive, command))
+			texts = settle(texts, task, alive, command)
 		end
 	end
 end
@@ -529,13 +554,13 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 	end
 	local texts = text and { text }
 	if task and not (alive and command == "SUSPEND") then
-		texts = add_text(texts, settle(task, alive, command))
+		texts = settle(texts, task, alive, command)
 	end
 	if fork_first <= fork_last or wakeup_first <= wakeup_last or failure_first <= failure_last then
 		texts = drain(texts)
 	end
 	if texts then
-		error(table.concat(texts, "\n"), 0)
+		error(texts == LOST and "not enough memory" or table.concat(texts, "\n"), 0)
 	end
 end
 
@@ -544,11 +569,26 @@ end
 --- Deals with a task that the remote debugger has resumed. Raises what the task raised.
 function runtime.settle_outside(task, alive, command)
 	if not (alive and command == "SUSPEND") then
-		local text = settle(task, alive, command)
+		local text = conclude(task, alive, command)
 		if text then
 			error(text, 0)
 		end
 	end
+end
+
+--- Whether a task will answer that request. The C side asks when there was no memory to handle a message to its end: if no
+--- task has got as far as owing the answer, it tells the caller that none will come. Makes nothing.
+function runtime.owes(session, source)
+	for task, debt in pairs(owed) do
+		if debt == session then
+			if origin[task] == source then
+				return true
+			elseif origin[task] == nil then -- did not begin
+				owed[task] = nil
+			end
+		end
+	end
+	return false
 end
 
 --- The running task.

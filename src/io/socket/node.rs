@@ -70,9 +70,8 @@ pub fn init() -> bool {
         Err(e) => {
             let text = e.text();
             let text = String::from_utf8_lossy(text.as_bytes());
-            super::report(&format!(
-                "socket-server error: create event pool failed ({text})."
-            ));
+            // There is no log service yet.
+            eprintln!("socket-server error: create event pool failed ({text}).");
             false
         }
     }

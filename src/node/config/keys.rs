@@ -120,9 +120,8 @@ pub fn nearest(key: &str, has: impl Fn(&str) -> bool) -> Option<&'static str> {
     let most = if key.len() >= 8 { 2 } else { 1 };
     let candidates = KEYS.iter().map(|(known, _)| *known);
     candidates
-        .filter(|known| !has(known))
         .map(|known| (distance(key, known), known))
-        .filter(|(slips, known)| *slips <= most && known.len() >= 4)
+        .filter(|(slips, known)| *slips <= most && known.len() >= 4 && !has(known))
         .min()
         .map(|(_, known)| known)
 }
@@ -149,7 +148,7 @@ pub fn misspelled() -> Vec<(String, &'static str)> {
     keys.sort_unstable();
     // Defaults have been set by now: what is in the environment need not stand in the config. So a key counts as there only
     // if the core gives it no default.
-    let has = |key: &str| !DEFAULTED.contains(&key) && keys.contains(&key);
+    let has = |key: &str| !DEFAULTED.contains(&key) && keys.binary_search(&key).is_ok();
     keys.iter()
         .filter(|key| !is_used(key))
         .filter_map(|key| Some(((*key).to_owned(), nearest(key, has)?)))
@@ -175,11 +174,11 @@ pub fn without_name() -> Vec<(&'static str, String)> {
 
 /// Slips between two words: letters left out, added, replaced, or two neighbours swapped; case counts for nothing.
 fn distance(one: &str, other: &str) -> usize {
-    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
-    let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len().abs_diff(other.len()) > 2 {
         return usize::MAX;
     }
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+    let (one, other) = (one.as_bytes(), other.as_bytes());
     let width = other.len() + 1;
     // Row i, column j: slips between the first i letters of `one` and the first j of `other`.
     let mut table = vec![0; (one.len() + 1) * width];

@@ -7,6 +7,8 @@ local settings = {}
 local globals = {}
 local slash = package.config:sub(1, 1)
 local folder = "." .. slash
+local MOST_DEEP <const> = 100 -- files that include one another
+local deep = 0
 
 local function variable(name)
 	local value = os.getenv(name)
@@ -44,7 +46,12 @@ local function include(path)
 	if not chunk then
 		error(mistake)
 	end
+	if deep == MOST_DEEP then
+		error(path .. ": included by " .. MOST_DEEP .. " files, one in another; does it include itself?", 0)
+	end
+	deep = deep + 1
 	chunk()
+	deep = deep - 1
 	folder = outer
 end
 

@@ -67,6 +67,16 @@ fn an_include_is_relative_to_the_file_that_includes() {
 }
 
 #[test]
+fn a_config_that_includes_itself_is_refused() {
+    let files = [("one", "include 'two'"), ("two", "x = 1 include 'one'")];
+    let reason = Folder::new("cycle", &files).read("one").unwrap_err();
+    assert!(
+        reason.ends_with("one in another; does it include itself?"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn dollar_names_are_variables_of_the_process() {
     let home = std::env::var("PATH").unwrap();
     assert_eq!(one("var", "x = '$PATH'").unwrap()["x"], home);

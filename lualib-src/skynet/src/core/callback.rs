@@ -2,17 +2,22 @@
 //!
 //! The function runs on a coroutine of its own, whose stack holds the message handler at 1 and the function at 2. A
 //! userdata in the registry keeps that coroutine alive, and the one before it too: `callback` is usually called from
-//! the previous function, on the previous coroutine, which must live until the next message.
+//! the previous function, on the previous coroutine, which must live until the next message. It has the function as well:
+//! code that the function calls may close the coroutine, which empties its stack.
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TUSERDATA,
-    lua_State, lua_getfield, lua_newthread, lua_newuserdatauv, lua_pcall, lua_pushcfunction,
-    lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushvalue,
-    lua_setfield, lua_setiuservalue, lua_settop, lua_toboolean, lua_tolstring, lua_xmove,
-    luaL_checktype, luaL_traceback,
+    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TTABLE,
+    LUA_TUSERDATA, lua_State, lua_call, lua_getfield, lua_getiuservalue, lua_gettop, lua_newthread,
+    lua_newuserdatauv, lua_pcall, lua_pushboolean, lua_pushcfunction, lua_pushinteger,
+    lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushvalue, lua_setfield,
+    lua_setiuservalue, lua_settop, lua_toboolean, lua_tolstring, lua_xmove, luaL_checktype,
+    luaL_traceback,
 };
-use skynet_sys::{Callback, Context, skynet_callback, skynet_command, skynet_error};
+use skynet_sys::{
+    Callback, Context, PTYPE_ERROR, PTYPE_RESPONSE, skynet_callback, skynet_command, skynet_error,
+    skynet_send,
+};
 use std::ffi::CStr;
 use std::ptr;
 
@@ -20,9 +25,12 @@ use super::context;
 
 /// Key in the registry.
 const KEY: &CStr = c"callback_context";
-/// User values of the userdata: its coroutine, and the userdata before it.
+/// User values of the userdata: its coroutine, the userdata before it, and the function.
 const COROUTINE: c_int = 1;
 const PREVIOUS: c_int = 2;
+const FUNCTION: c_int = 3;
+/// Values that the coroutine's stack has between two messages.
+const AT_REST: c_int = 2;
 
 struct Receiver {
     state: *mut lua_State,
@@ -36,12 +44,14 @@ pub unsafe extern "C-unwind" fn callback(state: *mut lua_State) -> c_int {
         let forward = lua_toboolean(state, 2) != 0;
         luaL_checktype(state, 1, LUA_TFUNCTION);
         lua_settop(state, 1);
-        let receiver: *mut Receiver = lua_newuserdatauv(state, size_of::<Receiver>(), 2).cast();
+        let receiver: *mut Receiver = lua_newuserdatauv(state, size_of::<Receiver>(), 3).cast();
         (*receiver).state = lua_newthread(state);
         lua_pushcfunction((*receiver).state, traceback);
         lua_setiuservalue(state, -2, COROUTINE);
         lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr());
         lua_setiuservalue(state, -2, PREVIOUS);
+        lua_pushvalue(state, 1);
+        lua_setiuservalue(state, -2, FUNCTION);
         lua_setfield(state, LUA_REGISTRYINDEX, KEY.as_ptr());
         lua_xmove(state, (*receiver).state, 1);
         let first: Callback = if forward {
@@ -94,8 +104,78 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
         if status != LUA_OK {
             report(context, state, status, delivery);
             lua_settop(state, -2);
+            recover(context, state, status, delivery);
         }
     }
+}
+
+/// After a message that was not handled to its end: the next one finds the coroutine as it should be, and who waits for an
+/// answer that nobody owes hears of it.
+#[cold]
+unsafe fn recover(
+    context: *mut Context,
+    state: *mut lua_State,
+    status: c_int,
+    delivery: &Delivery,
+) {
+    // SAFETY: as in `receive`, whose error has been taken from the stack; the functions run in protected calls.
+    unsafe {
+        let emptied = lua_gettop(state) != AT_REST;
+        if emptied {
+            lua_settop(state, 0);
+            lua_pushcfunction(state, traceback);
+            lua_pushcfunction(state, function);
+            if lua_pcall(state, 0, 1, 0) != LUA_OK {
+                // No memory: the error stands for the function, and the next message ends here again.
+                lua_settop(state, AT_REST);
+            }
+        }
+        let answerable = delivery.session > 0
+            && delivery.source != 0
+            && !matches!(delivery.ty, PTYPE_RESPONSE | PTYPE_ERROR);
+        if !answerable || (status == LUA_ERRRUN && !emptied) {
+            return; // the function has told the caller
+        }
+        lua_pushcfunction(state, nobody_owes);
+        lua_pushinteger(state, delivery.session.into());
+        lua_pushinteger(state, delivery.source.into());
+        if lua_pcall(state, 2, 1, 0) != LUA_OK || lua_toboolean(state, -1) != 0 {
+            let (source, session) = (delivery.source, delivery.session);
+            skynet_send(context, 0, source, PTYPE_ERROR, session, ptr::null_mut(), 0);
+        }
+        lua_settop(state, AT_REST);
+    }
+}
+
+/// The function that gets the messages.
+unsafe extern "C-unwind" fn function(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        if lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr()) == LUA_TUSERDATA {
+            lua_getiuservalue(state, -1, FUNCTION);
+        }
+    }
+    1
+}
+
+/// `(session, source)`: whether our Lua layer is there, and none of its tasks is to answer that request.
+unsafe extern "C-unwind" fn nobody_owes(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the two values; nothing has a destructor.
+    unsafe {
+        let owed = if lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr()) == LUA_TTABLE
+            && lua_getfield(state, -1, c"skynet.internal.kernel".as_ptr()) == LUA_TTABLE
+            && lua_getfield(state, -1, c"owes".as_ptr()) == LUA_TFUNCTION
+        {
+            lua_pushvalue(state, 1);
+            lua_pushvalue(state, 2);
+            lua_call(state, 2, 1);
+            lua_toboolean(state, -1) != 0
+        } else {
+            true
+        };
+        lua_pushboolean(state, (!owed).into());
+    }
+    1
 }
 
 #[cold]

@@ -1,0 +1,96 @@
+-- What fails in odd ways fails alone: error values that raise, a service without memory, code that closes what runs it.
+local skynet = require "skynet"
+require "skynet.manager"
+local check = require "check"
+
+local role = ...
+
+local function raising(value)
+	return setmetatable({}, { __tostring = function() error(value) end })
+end
+
+if role == "evil" then
+	local requests = {}
+	-- Fails in a way that cannot be told; what it has forked goes on.
+	function requests.forks()
+		local respond = skynet.response()
+		skynet.fork(error, raising "expected: the text of an error")
+		skynet.fork(respond, true, "the fork has run")
+		error(raising {})
+	end
+	function requests.yields()
+		coroutine.yield(raising {})
+	end
+	-- The text of this error closes the coroutine that handles messages.
+	function requests.closes()
+		error(setmetatable({}, { __tostring = function() coroutine.close((coroutine.running())) end }))
+	end
+	function requests.here()
+		skynet.retpack "here"
+	end
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, what) requests[what]() end)
+	end)
+	return
+elseif role == "full" then
+	local kept = {}
+	local requests = {}
+	function requests.fill()
+		local size = 1 << 16
+		while size > 0 do
+			if not pcall(function() kept = { kept, string.rep("x", size) } end) then
+				size = size // 2
+			end
+		end
+		while true do
+			kept = { kept } -- raises, in this task
+		end
+	end
+	function requests.sleep()
+		skynet.sleep(1)
+		skynet.retpack(true)
+	end
+	skynet.memlimit(2 << 20)
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, what) requests[what]() end)
+	end)
+	return
+end
+
+local cases = {}
+
+function cases.an_error_that_cannot_be_told_fails_its_task_and_no_other()
+	local evil = skynet.newservice("failing", "evil")
+	check.equal(skynet.call(evil, "lua", "forks"), "the fork has run")
+	check.equal(pcall(skynet.call, evil, "lua", "yields"), false)
+	check.equal(skynet.call(evil, "lua", "here"), "here")
+	skynet.kill(evil)
+end
+
+function cases.a_service_whose_dispatcher_was_closed_handles_messages_again()
+	local evil = skynet.newservice("failing", "evil")
+	check.equal(pcall(skynet.call, evil, "lua", "closes"), false)
+	-- One message may be lost by it, but not its caller.
+	pcall(skynet.call, evil, "lua", "here")
+	check.equal(skynet.call(evil, "lua", "here"), "here")
+	skynet.kill(evil)
+end
+
+function cases.a_service_without_memory_answers_all_who_call_it()
+	local full = skynet.newservice("failing", "full")
+	check.equal(pcall(skynet.call, full, "lua", "fill"), false)
+	local waiting, done = 100, {}
+	for i = 1, 100 do
+		skynet.fork(function()
+			pcall(skynet.call, full, "lua", i % 2 == 0 and "sleep" or "unknown")
+			waiting = waiting - 1
+			if waiting == 0 then
+				skynet.wakeup(done)
+			end
+		end)
+	end
+	skynet.wait(done)
+	skynet.kill(full)
+end
+
+check.run(check.ours and cases or {}) -- with the C core's layer, callers wait for ever in some of them
