@@ -46,6 +46,13 @@ elseif role == "full" then
 			kept = { kept } -- raises, in this task
 		end
 	end
+	-- Everything is on the stack of the task that fails.
+	function requests.burst()
+		local all = {}
+		for i = 1, math.huge do
+			all[i] = function() return i end
+		end
+	end
 	function requests.sleep()
 		skynet.sleep(1)
 		skynet.retpack(true)
@@ -90,6 +97,16 @@ function cases.a_service_without_memory_answers_all_who_call_it()
 		end)
 	end
 	skynet.wait(done)
+	skynet.kill(full)
+end
+
+function cases.what_a_failed_task_had_is_memory_again()
+	local full = skynet.newservice("failing", "full")
+	for _ = 1, 3 do
+		check.equal(pcall(skynet.call, full, "lua", "burst"), false)
+		pcall(skynet.call, full, "lua", "sleep") -- one request may still meet it
+		check.equal(skynet.call(full, "lua", "sleep"), true)
+	end
 	skynet.kill(full)
 end
 

@@ -16,7 +16,7 @@ local resume_thread, yield_thread = coroutine.resume, coroutine.yield
 local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
 local thread_status, is_yieldable = coroutine.status, coroutine.isyieldable
 local traceback, getinfo = debug.traceback, debug.getinfo
-local error, type, tostring, select, pcall, pairs = error, type, tostring, select, pcall, pairs
+local error, type, tostring, select, pcall = error, type, tostring, select, pcall
 
 -- Message types of skynet.h that this chunk handles itself.
 local RESPONSE <const>, SOCKET <const>, ERROR <const>, TRACE <const> = 1, 6, 7, 12
@@ -189,7 +189,6 @@ end
 local function answer_failed(task)
 	local debt = owed[task]
 	if debt then
-		owed[task] = nil
 		if debt ~= 0 then
 			local tag = tags[task]
 			if tag then
@@ -197,6 +196,7 @@ local function answer_failed(task)
 			end
 			send_message(origin[task], ERROR, debt, "")
 		end
+		owed[task] = nil
 	end
 end
 
@@ -257,13 +257,13 @@ end
 
 -- Deals with a task that stopped in another way than by "SUSPEND"; returns the texts to report. What fails on the way (an error
 -- value that raises when it is asked for its text, memory that is used up) fails this task alone: its caller hears of it, and
--- the other tasks go on.
+-- the other tasks go on. What is called in here lies no deeper than what failed: there may be no memory for a deeper stack.
 local function settle(texts, task, alive, command)
 	local ok, text = pcall(conclude, task, alive, command)
 	if not ok then
 		answer_failed(task)
+		close_thread(task)
 		origin[task], tags[task] = nil, nil
-		pcall(close_thread, task)
 		text = type(text) == "string" and text or "error in error handling"
 	end
 	local added, more = pcall(add_text, texts, text)
@@ -574,21 +574,6 @@ function runtime.settle_outside(task, alive, command)
 			error(text, 0)
 		end
 	end
-end
-
---- Whether a task will answer that request. The C side asks when there was no memory to handle a message to its end: if no
---- task has got as far as owing the answer, it tells the caller that none will come. Makes nothing.
-function runtime.owes(session, source)
-	for task, debt in pairs(owed) do
-		if debt == session then
-			if origin[task] == source then
-				return true
-			elseif origin[task] == nil then -- did not begin
-				owed[task] = nil
-			end
-		end
-	end
-	return false
 end
 
 --- The running task.

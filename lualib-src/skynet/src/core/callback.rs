@@ -7,12 +7,13 @@
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TTABLE,
-    LUA_TUSERDATA, lua_State, lua_call, lua_getfield, lua_getiuservalue, lua_gettop, lua_newthread,
-    lua_newuserdatauv, lua_pcall, lua_pushboolean, lua_pushcfunction, lua_pushinteger,
-    lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_pushvalue, lua_setfield,
-    lua_setiuservalue, lua_settop, lua_toboolean, lua_tolstring, lua_xmove, luaL_checktype,
-    luaL_traceback,
+    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNUMBER,
+    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_getfield,
+    lua_getiuservalue, lua_gettop, lua_newthread, lua_newuserdatauv, lua_next, lua_pcall,
+    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring,
+    lua_pushnil, lua_pushvalue, lua_rawequal, lua_rawget, lua_rawset, lua_setfield,
+    lua_setiuservalue, lua_settop, lua_status, lua_toboolean, lua_tointegerx, lua_tolstring,
+    lua_tothread, lua_touserdata, lua_xmove, luaL_checktype, luaL_traceback,
 };
 use skynet_sys::{
     Callback, Context, PTYPE_ERROR, PTYPE_RESPONSE, skynet_callback, skynet_command, skynet_error,
@@ -130,20 +131,22 @@ unsafe fn recover(
                 lua_settop(state, AT_REST);
             }
         }
-        let answerable = delivery.session > 0
-            && delivery.source != 0
-            && !matches!(delivery.ty, PTYPE_RESPONSE | PTYPE_ERROR);
-        if !answerable || (status == LUA_ERRRUN && !emptied) {
+        if status == LUA_ERRRUN && !emptied {
             return; // the function has told the caller
         }
         lua_pushcfunction(state, nobody_owes);
         lua_pushinteger(state, delivery.session.into());
         lua_pushinteger(state, delivery.source.into());
-        if lua_pcall(state, 2, 1, 0) != LUA_OK || lua_toboolean(state, -1) != 0 {
+        lua_pushlightuserdata(state, context.cast());
+        let unanswered = lua_pcall(state, 3, 1, 0) != LUA_OK || lua_toboolean(state, -1) != 0;
+        lua_settop(state, AT_REST);
+        let answerable = delivery.session > 0
+            && delivery.source != 0
+            && !matches!(delivery.ty, PTYPE_RESPONSE | PTYPE_ERROR);
+        if unanswered && answerable {
             let (source, session) = (delivery.source, delivery.session);
             skynet_send(context, 0, source, PTYPE_ERROR, session, ptr::null_mut(), 0);
         }
-        lua_settop(state, AT_REST);
     }
 }
 
@@ -158,22 +161,61 @@ unsafe extern "C-unwind" fn function(state: *mut lua_State) -> c_int {
     1
 }
 
-/// `(session, source)`: whether our Lua layer is there, and none of its tasks is to answer that request.
+/// `(session, source, context)`: whether our Lua layer is there, and none of its tasks is to answer that request. What the
+/// message has broken off is cleared up: tasks that died with it, and requests that none has begun to handle.
+///
+/// It stands in for the layer where that has no memory left: nothing here takes any, and it needs no deeper a stack than the
+/// handling of a message does. What a dead task had is free afterwards.
 unsafe extern "C-unwind" fn nobody_owes(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with the two values; nothing has a destructor.
+    const SESSION: c_int = 1;
+    const SOURCE: c_int = 2;
+    const CONTEXT: c_int = 3;
+    const OWED: c_int = 6;
+    const ORIGIN: c_int = 7;
+    const TASK: c_int = 8;
+    const DEBT: c_int = 9;
+    const CALLER: c_int = 10;
+    // SAFETY: called by Lua with the three values; nothing has a destructor. The traversal only takes keys away.
     unsafe {
-        let owed = if lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr()) == LUA_TTABLE
+        let ours = lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr()) == LUA_TTABLE
             && lua_getfield(state, -1, c"skynet.internal.kernel".as_ptr()) == LUA_TTABLE
-            && lua_getfield(state, -1, c"owes".as_ptr()) == LUA_TFUNCTION
-        {
-            lua_pushvalue(state, 1);
-            lua_pushvalue(state, 2);
-            lua_call(state, 2, 1);
-            lua_toboolean(state, -1) != 0
-        } else {
-            true
-        };
-        lua_pushboolean(state, (!owed).into());
+            && lua_getfield(state, -1, c"owed".as_ptr()) == LUA_TTABLE
+            && lua_getfield(state, -2, c"origin".as_ptr()) == LUA_TTABLE;
+        if !ours {
+            lua_pushboolean(state, 0);
+            return 1;
+        }
+        let mut owes = false;
+        lua_pushnil(state);
+        while lua_next(state, OWED) != 0 {
+            let task = lua_tothread(state, TASK);
+            lua_pushvalue(state, TASK);
+            let begun = lua_rawget(state, ORIGIN) == LUA_TNUMBER;
+            let dead = !matches!(lua_status(task), LUA_OK | LUA_YIELD);
+            let asked = begun
+                && lua_rawequal(state, DEBT, SESSION) != 0
+                && lua_rawequal(state, CALLER, SOURCE) != 0;
+            if dead || !begun {
+                let debt = lua_tointegerx(state, DEBT, ptr::null_mut()) as c_int;
+                if begun && debt != 0 && !asked {
+                    let caller = lua_tointegerx(state, CALLER, ptr::null_mut()) as u32;
+                    let context = lua_touserdata(state, CONTEXT).cast();
+                    skynet_send(context, 0, caller, PTYPE_ERROR, debt, ptr::null_mut(), 0);
+                }
+                for table in [OWED, ORIGIN] {
+                    lua_pushvalue(state, TASK);
+                    lua_pushnil(state);
+                    lua_rawset(state, table);
+                }
+                if dead {
+                    lua_closethread(task, state);
+                }
+            } else if asked {
+                owes = true;
+            }
+            lua_settop(state, TASK);
+        }
+        lua_pushboolean(state, (!owes).into());
     }
     1
 }
