@@ -178,16 +178,17 @@ function cases.late_answer_does_not_begin_a_task_it_is_not_for()
 		return -- it does
 	end
 	local p, before = peer(), skynet.task()
-	local order, me = {}, coroutine.running()
+	local me, began, fired = coroutine.running(), skynet.now(), nil
 	leave_call_behind(p)
 	skynet.timeout(3, function() -- in the task that has ended
-		order[#order + 1] = "timer"
+		fired = skynet.now()
 		skynet.wakeup(me)
 	end)
 	skynet.call(p, "lua", "sleep", 2)
-	order[#order + 1] = "after the answer"
-	skynet.wait(me)
-	check.equal(order, { "after the answer", "timer" })
+	if not fired then -- the answer may be late on a busy machine
+		skynet.wait(me)
+	end
+	assert(fired - began >= 3, fired - began)
 
 	leave_call_behind(p)
 	skynet.call(p, "lua", "sleep", 2) -- the answer finds the task idle
