@@ -58,7 +58,9 @@ runtime.tags, runtime.promised, runtime.at_once, runtime.entry, runtime.due = ta
 runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
 -- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
--- what they have left once (3rd/lua/csrc/speed/lmodsnapshot.h).
+-- what they have left once (3rd/lua/csrc/speed/lmodsnapshot.h). That is why both are longer than other files: one more
+-- module would be loaded by every service (3rd/lua/docs/module-snapshot.md has the figures). What a service may do without is
+-- in modules of its own.
 
 ---------------------------------------------------------------- sessions
 
