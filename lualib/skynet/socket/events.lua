@@ -1,0 +1,256 @@
+--- The sockets of a service: their records, what the node tells about them, and the tasks that wait for that. The API is
+--- skynet/socket.lua.
+
+local driver = require "skynet.socketdriver"
+local kernel = require "skynet.internal.kernel"
+local skynet = require "skynet"
+
+local push, take_line, unpack = driver.push, driver.readline, driver.unpack
+local check_yieldable = kernel.check_yieldable
+local running, type = coroutine.running, type
+
+local PAUSE_ABOVE <const> = 128 * 1024
+
+-- Of the events in skynet_socket.h.
+local DATA <const>, CONNECT <const>, CLOSED <const> = 1, 2, 3
+
+-- The life of a socket here: who opens or starts it waits for its first event; when it has ended its
+-- input can still be read.
+local OPENING <const>, OPEN <const>, ENDED <const> = 1, 2, 3
+
+local HELD <const> = 0 -- see `hold` of skynet/socket.lua
+
+-- id -> record of a socket of this service:
+--   kind            "TCP", "UDP" or "listen"
+--   state           OPENING, OPEN or ENDED
+--   input, blocks   TCP: the driver's buffer, and the pool its blocks come from
+--   wants           what the parked reader needs: a number of bytes, a separator, or true for all
+--   most            bytes within which it needs the separator
+--   parked          the task that waits for an event
+--   closer          the task in `close` that waits for the reader to leave
+--   paused          true while paused, HELD by `hold`; false when that must not happen any more
+--   callback        listen: (id, address); UDP: (data, address)
+--   limit, warn     see `limit` and `warning`
+--   failure         text of the error that ended it
+--   address, port   listen: where
+--   on_accept_error listen: see `accept_error`
+local socket_pool = setmetatable({}, {
+	__gc = function(all)
+		for id in pairs(all) do
+			driver.close(id)
+		end
+	end,
+})
+local on_close = {} -- id -> function that `onclose` has set
+
+---------------------------------------------------------------- parking and waking
+
+local function wake(s)
+	local task = s.parked
+	if task then
+		s.parked = nil
+		skynet.wakeup(task)
+	end
+end
+
+-- Parks until `wake`. A paused socket is resumed, for its input is wanted now.
+local function park(s)
+	check_yieldable(3)
+	if s.parked and coroutine.status(s.parked) ~= "dead" then -- dead: by killthread
+		error(string.format("socket %d: another task waits for it", s.id), 3)
+	end
+	local me = running()
+	s.parked = me
+	if s.paused then
+		if s.paused ~= HELD then
+			skynet.error(string.format("Resume socket (%d)", s.id))
+		end
+		s.paused = nil
+		driver.start(s.id)
+	end
+	skynet.wait(me)
+	if s.closer then
+		skynet.wakeup(s.closer)
+	end
+end
+
+local function pause(s, size)
+	if s.paused ~= nil then
+		return
+	end
+	s.paused = true
+	skynet.error(string.format(size and "Pause socket (%d) size : %d" or "Pause socket (%d)", s.id, size))
+	driver.pause(s.id)
+	skynet.yield() -- what has arrived before goes to the buffer now, not after the next resume
+end
+
+local function pause_and_wake(s, total, wants)
+	pause(s, total)
+	if wants then
+		wake(s)
+	end
+end
+
+---------------------------------------------------------------- events (skynet_socket.h)
+
+-- Data of a socket that is not ours any more.
+local function refuse_data(id, size, data)
+	driver.drop(data, size)
+	skynet.error("socket: drop package from " .. id)
+end
+
+local function on_data(id, size, data)
+	local s = socket_pool[id]
+	if not s then
+		return refuse_data(id, size, data)
+	end
+	local total = push(s.input, s.blocks, data, size)
+	local wants = s.wants
+	local unread = total -- what nobody will take at once
+	if type(wants) == "number" then
+		if total < wants then
+			return
+		end
+		unread = wants == 0 and 0 or total - wants
+	else
+		if s.limit and total > s.limit then
+			if not s.overflowed then
+				s.overflowed = true
+				skynet.error(string.format("socket buffer overflow: fd=%d size=%d", id, total))
+				driver.close(id)
+			end
+			return
+		end
+		if wants == true or (wants and not take_line(s.input, nil, wants) and not (s.most and total > s.most)) then
+			return
+		end
+	end
+	s.wants = nil
+	if unread > PAUSE_ABOVE and s.paused == nil then
+		skynet.fork(pause_and_wake, s, total, wants)
+	elseif wants then
+		wake(s)
+	end
+end
+
+-- Also comes when a paused socket is resumed, and for one that changes its owner.
+local function on_connect(id, port, address)
+	local s = socket_pool[id]
+	if s and s.state == OPENING then
+		if s.kind == "listen" then
+			s.address, s.port = address, port
+		end
+		s.state = OPEN
+		wake(s)
+	end
+end
+
+local function on_closed(id)
+	local s = socket_pool[id]
+	if s then
+		s.state = ENDED
+		wake(s)
+	else
+		driver.close(id)
+	end
+	local callback = on_close[id]
+	if callback then
+		on_close[id] = nil
+		callback(id)
+	end
+end
+
+local function on_accept(id, accepted, address)
+	local s = socket_pool[id]
+	if s and s.callback then
+		s.callback(accepted, address)
+	else
+		driver.close(accepted)
+	end
+end
+
+local function on_error(id, _, text)
+	local s = socket_pool[id]
+	if s == nil then
+		driver.shutdown(id)
+		skynet.error("socket: error on unknown", id, text)
+		return
+	end
+	if s.state == OPENING then
+		s.failure = text
+	elseif s.kind == "listen" then
+		skynet.error("socket: accept error:", text) -- such as too many files; it goes on listening
+		if s.on_accept_error then
+			s.on_accept_error(text)
+		end
+		return
+	else
+		skynet.error("socket: error on", id, text)
+		if s.kind == "UDP" then
+			return
+		end
+	end
+	s.state, s.failure = ENDED, text
+	driver.shutdown(id)
+	wake(s)
+end
+
+local function on_datagram(id, size, data, address)
+	local s = socket_pool[id]
+	if s and s.callback then
+		local text = skynet.tostring(data, size)
+		skynet.trash(data, size)
+		s.callback(text, address)
+	else
+		skynet.error("socket: drop udp package from " .. id)
+		driver.drop(data, size)
+	end
+end
+
+local function on_backlog(id, kilobytes)
+	local s = socket_pool[id]
+	if s == nil then
+		return
+	end
+	if s.warn then
+		s.warn(id, kilobytes)
+	else
+		skynet.error(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id))
+	end
+end
+
+local socket_message = { on_data, on_connect, on_closed, on_accept, on_error, on_datagram, on_backlog }
+
+-- Most events only note something and wake a task: they need no task of their own. Returns whether this was one of them.
+local function at_once(msg, size)
+	local event, id, number, data = unpack(msg, size)
+	if event == DATA or event == CONNECT or (event == CLOSED and not on_close[id]) then
+		socket_message[event](id, number, data)
+		return true
+	end
+	return false
+end
+
+local function dispatch(_, _, event, ...)
+	socket_message[event](...)
+end
+
+skynet.register_protocol {
+	name = "socket",
+	id = skynet.PTYPE_SOCKET,
+	unpack = unpack,
+	dispatch = dispatch,
+}
+kernel.at_once[dispatch] = at_once
+
+return {
+	OPENING = OPENING,
+	OPEN = OPEN,
+	ENDED = ENDED,
+	HELD = HELD,
+	pool = socket_pool,
+	on_close = on_close,
+	wake = wake,
+	park = park,
+	pause = pause,
+}
