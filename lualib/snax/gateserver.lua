@@ -34,10 +34,10 @@ local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
 ---@class snax.gateserver
 local gateserver = {}
 
-local queue          -- of netpack: packets that came at once, and halves of packets
-local listener       -- socket
-local listening      -- { task, address, port } while `open` waits for the socket server
-local door           -- who may be connected
+local queue -- of netpack: packets that came at once, and halves of packets
+local listener -- socket
+local listening -- { task, address, port } while `open` waits for the socket server
+local door -- who may be connected
 local nodelay
 
 -- fd -> OPEN; CLOSING: by us, the socket server has not said so yet; HALF: by the client, and we have
@@ -92,7 +92,9 @@ local function new_door(conf)
 		handshake = seconds(conf, "handshake", HANDSHAKE),
 		grace = GRACE,
 		idle = seconds(conf, "idle"),
-		signs = function() return signs(strict) end,
+		signs = function()
+			return signs(strict)
+		end,
 		close = gateserver.closeclient,
 	}
 end
@@ -116,23 +118,20 @@ local function open_listener(conf)
 	socketdriver.start(listener)
 end
 
--- What netpack.filter makes of the socket messages. Packets are given in turns.
-local function socket_events(handler)
-	local on = {}
-	local line
+local limit_drops = ratelimit(1, 100)
 
-	local limit = ratelimit(1, 100)
-
-	-- What has come of a connection that we have closed.
-	local function drop(fd, msg, sz)
-		local text = netpack.tostring(msg, sz) -- frees it
-		local more = limit()
-		if more then
-			skynet.error(string.format("Drop message from fd (%d) : %s%s", fd, printable(text), more))
-		end
+-- What has come of a connection that we have closed.
+local function drop(fd, msg, sz)
+	local text = netpack.tostring(msg, sz) -- frees it
+	local more = limit_drops()
+	if more then
+		skynet.error(string.format("Drop message from fd (%d) : %s%s", fd, printable(text), more))
 	end
+end
 
-	line = turns.new {
+-- Packets are given in turns.
+local function new_line(handler)
+	return turns.new {
 		message = function(fd, msg, sz)
 			if connections[fd] == OPEN then
 				handler.message(fd, msg, sz)
@@ -142,7 +141,21 @@ local function socket_events(handler)
 		end,
 		is_behind = handler.is_behind,
 	}
-	on.data = line.packet
+end
+
+local function listener_failed(text)
+	if listening then
+		listening.problem = text
+		skynet.wakeup(listening.task)
+	else
+		skynet.error("gateserver accept error:", text)
+		door:starved()
+	end
+end
+
+-- What netpack.filter makes of the socket messages.
+local function socket_events(handler, line)
+	local on = { data = line.packet }
 
 	-- Several packets. When the handler of one waits, another task goes on with the next.
 	function on.more()
@@ -188,14 +201,7 @@ local function socket_events(handler)
 
 	function on.error(fd, text)
 		if fd == listener then
-			if listening then
-				listening.problem = text
-				skynet.wakeup(listening.task)
-			else
-				skynet.error("gateserver accept error:", text)
-				door:starved()
-			end
-			return
+			return listener_failed(text)
 		end
 		socketdriver.shutdown(fd)
 		line.ending(fd, function()
@@ -223,7 +229,7 @@ local function socket_events(handler)
 		end
 	end
 
-	return on, line
+	return on
 end
 
 --- Makes this service a gate. Once only.
@@ -232,11 +238,14 @@ function gateserver.start(handler)
 	assert(handler.message, "a gate needs handler.message")
 	assert(handler.connect, "a gate needs handler.connect")
 
-	local on, line = socket_events(handler)
+	local line = new_line(handler)
+	local on = socket_events(handler, line)
 	skynet.register_protocol {
 		name = "socket",
 		id = skynet.PTYPE_SOCKET,
-		unpack = function(msg, sz) return netpack.filter(queue, msg, sz) end,
+		unpack = function(msg, sz)
+			return netpack.filter(queue, msg, sz)
+		end,
 		dispatch = function(_, _, packets, event, ...)
 			queue = packets
 			if event then
@@ -246,10 +255,12 @@ function gateserver.start(handler)
 	}
 
 	-- Both hold memory that nobody else frees.
-	local command = setmetatable({}, { __gc = function()
-		netpack.clear(queue)
-		line.discard()
-	end })
+	local command = setmetatable({}, {
+		__gc = function()
+			netpack.clear(queue)
+			line.discard()
+		end,
+	})
 
 	function command.open(source, conf)
 		open_listener(conf)

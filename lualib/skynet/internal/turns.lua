@@ -11,9 +11,9 @@ local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local output = require "skynet.internal.output"
 
-local TURN <const> = 64    -- packets
+local TURN <const> = 64 -- packets
 local ARRIVALS <const> = 8 -- packets that may come between two turns before nothing more is read
-local RELIEF <const> = 1   -- 1/1000 s between two looks at who is behind: less than he needs for what waits
+local RELIEF <const> = 1 -- 1/1000 s between two looks at who is behind: less than he needs for what waits
 local MOST_UNREAD <const> = 16 * 1024 * 1024 -- bytes
 
 local CHUNK <const>, MOST_SPARE <const> = 512, 256 -- values, tables
@@ -77,79 +77,94 @@ local function take(queue)
 	return head[first], head[first + 1]
 end
 
+local function pause(fd, queue)
+	if not queue.paused then
+		queue.paused = true
+		driver.pause(fd)
+	end
+end
+
+local function has_to_wait(owner, fd, count)
+	return owner.is_behind and owner.is_behind(fd, count) or output(fd) > MOST_UNREAD
+end
+
+-- A line keeps: owner; counts, fd -> packets of its turn; held, fd -> queue with left = packets of this turn, arrivals,
+-- paused, ending.
+
+local next_turn
+
+local function end_turn(line, fd, queue, count)
+	queue.left, queue.arrivals = 0, 0
+	local behind = has_to_wait(line.owner, fd, count)
+	if behind then
+		pause(fd, queue)
+	end
+	timeout(behind and RELIEF or 0, function()
+		next_turn(line, fd, queue)
+	end)
+end
+
+-- All that waited was given. Other tasks may find that out later.
+local function finish(line, fd, queue)
+	if line.held[fd] == queue then
+		line.held[fd] = nil
+		if queue.chunks > MOST_SPARE then
+			spare, spare_count = nil, 0
+			collectgarbage() -- nothing else may happen here for long
+		end
+		if queue.ending then
+			line.counts[fd] = nil
+			queue.ending()
+		elseif queue.paused then
+			driver.start(fd)
+		end
+	end
+end
+
+local function go_on(line, fd, queue)
+	local held, message = line.held, line.owner.message
+	if queue.left <= 0 or held[fd] ~= queue then
+		return
+	end
+	skynet.fork(go_on, line, fd, queue) -- when the owner has to wait with one, another task goes on with the next
+	while queue.left > 0 and held[fd] == queue do
+		local msg, sz = take(queue)
+		if not msg then
+			return finish(line, fd, queue)
+		end
+		queue.left = queue.left - 1
+		if queue.left == 0 then
+			end_turn(line, fd, queue, TURN)
+		end
+		message(fd, msg, sz)
+	end
+end
+
+function next_turn(line, fd, queue)
+	if line.held[fd] ~= queue then
+		return -- discarded
+	elseif has_to_wait(line.owner, fd, 0) then
+		return end_turn(line, fd, queue, 0)
+	end
+	queue.left = TURN
+	go_on(line, fd, queue)
+end
+
+local function trash_all(queue)
+	local msg, sz = take(queue)
+	while msg do
+		skynet.trash(msg, sz)
+		msg, sz = take(queue)
+	end
+end
+
 --- is_behind(fd, count): whether who gets the packets of fd is behind; count of them were given since it was asked last.
 ---@param owner { message: function, is_behind: function? }
+---@return table line see above
 function M.new(owner)
+	local counts, held = {}, {}
+	local state = { owner = owner, counts = counts, held = held }
 	local line = {}
-	local counts = {} -- fd -> packets of its turn
-	local held = {}   -- fd -> queue with left = packets of this turn, arrivals, paused, ending
-
-	local function has_to_wait(fd, count)
-		return owner.is_behind and owner.is_behind(fd, count) or output(fd) > MOST_UNREAD
-	end
-
-	local function pause(fd, queue)
-		if not queue.paused then
-			queue.paused = true
-			driver.pause(fd)
-		end
-	end
-
-	local next_turn
-
-	local function end_turn(fd, queue, count)
-		queue.left, queue.arrivals = 0, 0
-		local behind = has_to_wait(fd, count)
-		if behind then
-			pause(fd, queue)
-		end
-		timeout(behind and RELIEF or 0, function() next_turn(fd, queue) end)
-	end
-
-	-- All that waited was given. Other tasks may find that out later.
-	local function finish(fd, queue)
-		if held[fd] == queue then
-			held[fd] = nil
-			if queue.chunks > MOST_SPARE then
-				spare, spare_count = nil, 0
-				collectgarbage() -- nothing else may happen here for long
-			end
-			if queue.ending then
-				counts[fd] = nil
-				queue.ending()
-			elseif queue.paused then
-				driver.start(fd)
-			end
-		end
-	end
-
-	local function go_on(fd, queue)
-		if queue.left <= 0 or held[fd] ~= queue then
-			return
-		end
-		skynet.fork(go_on, fd, queue) -- when the owner has to wait with one, another task goes on with the next
-		while queue.left > 0 and held[fd] == queue do
-			local msg, sz = take(queue)
-			if not msg then
-				return finish(fd, queue)
-			end
-			queue.left = queue.left - 1
-			if queue.left == 0 then
-				end_turn(fd, queue, TURN)
-			end
-			owner.message(fd, msg, sz)
-		end
-	end
-
-	function next_turn(fd, queue)
-		if held[fd] ~= queue then
-			return -- discarded
-		elseif has_to_wait(fd, 0) then
-			return end_turn(fd, queue, 0)
-		end
-		queue.left = TURN
-		go_on(fd, queue)
-	end
 
 	function line.packet(fd, msg, sz)
 		local queue = held[fd]
@@ -167,7 +182,7 @@ function M.new(owner)
 			counts[fd] = 0
 			queue = new_queue()
 			held[fd] = queue
-			end_turn(fd, queue, TURN)
+			end_turn(state, fd, queue, TURN)
 		end
 		return owner.message(fd, msg, sz)
 	end
@@ -190,15 +205,9 @@ function M.new(owner)
 		end
 		local queue = held[fd]
 		held[fd], counts[fd] = nil, nil
-		local msg, sz
-		repeat
-			if msg then
-				skynet.trash(msg, sz)
-			end
-			if queue then
-				msg, sz = take(queue)
-			end
-		until not msg
+		if queue then
+			trash_all(queue)
+		end
 	end
 
 	return line
