@@ -4,16 +4,18 @@ local function clean_up(skynet)
 	local before, started = collectgarbage "count", skynet.now()
 	collectgarbage "collect"
 	skynet.yield() -- GC requests that are queued meanwhile are dropped
-	skynet.error(string.format("GC %.2f Kb -> %.2f Kb, cost %.2f sec",
-		before, collectgarbage "count", (skynet.now() - started) / 100))
+	skynet.error(
+		string.format(
+			"GC %.2f Kb -> %.2f Kb, cost %.2f sec",
+			before,
+			collectgarbage "count",
+			(skynet.now() - started) / 100
+		)
+	)
 end
 
----@param skynet table the API
----@param export table see skynet/debug.lua
----@param describe function what `skynet.info_func` has set, or else gives nil
----@return table<string, function> commands
-return function(skynet, export, describe)
-	local C = {}
+-- Figures and stacks.
+local function add_reports(C, skynet, describe)
 	local answer = skynet.retpack
 
 	function C.MEM()
@@ -51,6 +53,13 @@ return function(skynet, export, describe)
 		answer(skynet.uniqtask())
 	end
 
+	function C.INFO(...)
+		answer(describe(...))
+	end
+end
+
+-- What ends tasks, calls or the service.
+local function add_endings(C, skynet)
 	function C.KILLTASK(pattern)
 		local task = skynet.killthread(pattern)
 		if task then
@@ -58,24 +67,12 @@ return function(skynet, export, describe)
 			skynet.ret()
 		else
 			skynet.error(string.format("Kill %s : Not found", pattern))
-			answer "Not found"
+			skynet.retpack "Not found"
 		end
-	end
-
-	function C.INFO(...)
-		answer(describe(...))
 	end
 
 	function C.EXIT()
 		skynet.exit()
-	end
-
-	--- Runs Lua source inside of the service, see skynet/inject.lua.
-	function C.RUN(source, filename, ...)
-		local inject = require "skynet.inject"
-		local ok, output = inject(skynet, source, filename, table.pack(...), export.dispatch)
-		collectgarbage "collect"
-		answer(ok, table.concat(output, "\n"))
 	end
 
 	function C.TERM(service)
@@ -91,6 +88,31 @@ return function(skynet, export, describe)
 		end)
 	end
 
+	--- Never answered: the caller gets an error when this service ends.
+	function C.LINK()
+		skynet.response()
+	end
+end
+
+---@param skynet table the API
+---@param export table see skynet/debug.lua
+---@param describe function what `skynet.info_func` has set, or else gives nil
+---@return table<string, function> commands
+return function(skynet, export, describe)
+	local C = {}
+	local answer = skynet.retpack
+
+	add_reports(C, skynet, describe)
+	add_endings(C, skynet)
+
+	--- Runs Lua source inside of the service, see skynet/inject.lua.
+	function C.RUN(source, filename, ...)
+		local inject = require "skynet.inject"
+		local ok, output = inject(skynet, source, filename, table.pack(...), export.dispatch)
+		collectgarbage "collect"
+		answer(ok, table.concat(output, "\n"))
+	end
+
 	function C.REMOTEDEBUG(...)
 		require "skynet.remotedebug".start(export, ...)
 	end
@@ -101,11 +123,6 @@ return function(skynet, export, describe)
 
 	function C.PING()
 		skynet.ret()
-	end
-
-	--- Never answered: the caller gets an error when this service ends.
-	function C.LINK()
-		skynet.response()
 	end
 
 	function C.TRACELOG(typename, flag)

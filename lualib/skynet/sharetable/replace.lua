@@ -26,24 +26,11 @@ function M.pair(old, new, found)
 	return found
 end
 
--- Looks at values one after the other, the list `todo` instead of recursion: structures may be deep.
-local function walker(found)
-	local seen, todo, count = {}, {}, 0
-	seen[found], seen[seen], seen[todo] = true, true, true
-	local W = { seen = seen }
-
-	-- What a value becomes: `changed`, and its successor.
-	local function successor(value)
-		local new = found[value]
-		if new == nil then
-			return false
-		elseif new == GONE then
-			return true, nil
-		end
-		return true, new
-	end
-
-	local visit = {}
+-- Values to look at, one after the other instead of by recursion: structures may be deep. Returns a function that adds one,
+-- and one that looks at all.
+local function new_todo(seen, visit)
+	local todo, count = {}, 0
+	seen[todo] = true
 
 	local function later(value)
 		if visit[type(value)] and not seen[value] and not core.is_sharedtable(value) then
@@ -53,26 +40,46 @@ local function walker(found)
 		end
 	end
 
-	-- Whether a value is to be replaced, and by what; if not, it is looked at later.
-	local function check(value)
+	local function run(value)
+		later(value)
+		while count > 0 do
+			local top = todo[count]
+			todo[count] = nil
+			count = count - 1
+			visit[type(top)](top)
+		end
+	end
+
+	return later, run
+end
+
+-- What a value becomes: whether it is replaced, and its successor.
+local function successor(found, value)
+	local new = found[value]
+	if new == nil then
+		return false
+	elseif new == GONE then
+		return true, nil
+	end
+	return true, new
+end
+
+-- Returns a function that tells whether a value is to be replaced, and by what; if not, it is looked at later.
+local function new_check(found, later)
+	return function(value)
 		if value == nil then
 			return false
 		end
-		local changed, new = successor(value)
+		local changed, new = successor(found, value)
 		if not changed then
 			later(value)
 		end
 		return changed, new
 	end
+end
 
-	function W.metatable(value)
-		local changed, new = check(debug.getmetatable(value))
-		if changed then
-			debug.setmetatable(value, new)
-		end
-	end
-
-	function visit.table(t)
+local function new_visit_table(found, check, later, visit_metatable)
+	return function(t)
 		local old_keys
 		for key, value in next, t do
 			if found[key] ~= nil then
@@ -88,57 +95,71 @@ local function walker(found)
 		end
 		for _, key in ipairs(old_keys or {}) do
 			local value = rawget(t, key)
-			local _, new_key = successor(key)
+			local _, new_key = successor(found, key)
 			rawset(t, key, nil)
 			if new_key ~= nil then
 				rawset(t, new_key, value)
 			end
 		end
-		W.metatable(t)
+		visit_metatable(t)
 	end
+end
 
-	function visit.userdata(u)
-		for index = 1, math.huge do
-			local value, exists = debug.getuservalue(u, index)
-			if not exists then
-				break
-			end
-			local changed, new = check(value)
-			if changed then
-				debug.setuservalue(u, new, index)
-			end
+local function visit_uservalues(u, check)
+	for index = 1, math.huge do
+		local value, exists = debug.getuservalue(u, index)
+		if not exists then
+			break
 		end
-		W.metatable(u)
+		local changed, new = check(value)
+		if changed then
+			debug.setuservalue(u, new, index)
+		end
 	end
+end
 
-	visit["function"] = function(func)
+local function visit_upvalues(func, check)
+	for index = 1, math.huge do
+		local name, value = debug.getupvalue(func, index)
+		if not name then
+			break
+		end
+		local changed, new = check(value)
+		if changed then
+			debug.setupvalue(func, index, new)
+		end
+	end
+end
+
+-- The locals, temporary values and extra arguments of one function that runs in a thread; `level` as seen from here.
+local function visit_frame(thread, level, check)
+	for _, step in ipairs { 1, -1 } do
 		for index = 1, math.huge do
-			local name, value = debug.getupvalue(func, index)
+			local slot = index * step
+			local name, value = debug.getlocal(thread, level, slot)
 			if not name then
 				break
 			end
 			local changed, new = check(value)
 			if changed then
-				debug.setupvalue(func, index, new)
+				debug.setlocal(thread, level, slot, new)
 			end
 		end
 	end
+end
 
-	-- The locals, temporary values and extra arguments of one function that runs in a thread; `level` as
-	-- seen from here.
-	local function visit_frame(thread, level)
-		for _, step in ipairs { 1, -1 } do
-			for index = 1, math.huge do
-				local slot = index * step
-				local name, value = debug.getlocal(thread, level, slot)
-				if not name then
-					break
-				end
-				local changed, new = check(value)
-				if changed then
-					debug.setlocal(thread, level, slot, new)
-				end
-			end
+-- Looks at values and at all that they lead to.
+local function new_walker(found)
+	local seen, visit = {}, {}
+	seen[found], seen[seen] = true, true
+	local later, run = new_todo(seen, visit)
+	local check = new_check(found, later)
+	local W = { seen = seen, run = run }
+
+	function W.metatable(value)
+		local changed, new = check(debug.getmetatable(value))
+		if changed then
+			debug.setmetatable(value, new)
 		end
 	end
 
@@ -151,9 +172,20 @@ local function walker(found)
 				break
 			end
 			later(info.func)
-			visit_frame(thread, running and level + 2 or level)
+			visit_frame(thread, running and level + 2 or level, check)
 			level = level + 1
 		end
+	end
+
+	visit.table = new_visit_table(found, check, later, W.metatable)
+
+	function visit.userdata(u)
+		visit_uservalues(u, check)
+		W.metatable(u)
+	end
+
+	visit["function"] = function(func)
+		visit_upvalues(func, check)
 	end
 
 	function visit.thread(thread)
@@ -163,16 +195,6 @@ local function walker(found)
 			later(values[i])
 		end
 		W.thread(thread, 0)
-	end
-
-	function W.run(value)
-		later(value)
-		while count > 0 do
-			local top = todo[count]
-			todo[count] = nil
-			count = count - 1
-			visit[type(top)](top)
-		end
 	end
 
 	return W
@@ -197,7 +219,7 @@ end
 ---@param entry function running now: functions called by it, and itself, are left alone
 ---@param ... any left alone too
 function M.everywhere(found, entry, ...)
-	local walk = walker(found)
+	local walk = new_walker(found)
 	for _, value in ipairs { ... } do
 		walk.seen[value] = true
 	end
