@@ -8,7 +8,7 @@ local core = require "skynet.core"
 local modules = require "skynet.require"
 local runtime = require "skynet.internal.kernel"
 
----@class skynet
+---@class (partial) skynet
 local skynet = runtime.api
 local protocols = runtime.protocols
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags

@@ -232,8 +232,9 @@ end
 
 --- Reads a message.
 ---@param ... string|lightuserdata bytes, or pointer and size
----@return string kind "REQUEST": name, value, respond, ud follow, where respond(value, ud) makes the answer's
---- bytes and is nil when none is expected. "RESPONSE": session, value, ud follow
+---@return string kind
+---@return any ... "REQUEST": name, value, respond, ud, where respond(value, ud) makes the answer's
+--- bytes and is nil when none is expected. "RESPONSE": session, value, ud
 function Host:dispatch(...)
 	local bytes = unpack(...)
 	header.type, header.session, header.ud = nil, nil, nil

@@ -47,6 +47,12 @@ function annotations.returns_values(lines, first)
 	return false
 end
 
+-- A type that ends a sentence would be read as another one.
+local function is_no_type(line)
+	local text = string.match(line, "^@return (%S+)") or string.match(line, "^@param %S+ (%S+)")
+	return text and text ~= "..." and string.find(text, "^[^<({]*[.,;]$") ~= nil
+end
+
 local function tags_of(comment)
 	local parameters, results, kind = {}, false, nil
 	for _, line in ipairs(comment) do
@@ -68,9 +74,14 @@ end
 function annotations.problems(item)
 	local problems = {}
 	local parameters, results, kind = tags_of(item.lines)
+	for _, line in ipairs(item.lines) do
+		if is_no_type(line) then
+			problems[#problems + 1] = "no type: " .. line
+		end
+	end
 	if not item.arguments then
 		if string.find(item.lines[1], "^" .. item.name .. "%(") and not (kind and string.find(kind, "^fun%(")) then
-			problems[1] = "---@type fun(...)"
+			problems[#problems + 1] = "---@type fun(...)"
 		end
 		return problems
 	end

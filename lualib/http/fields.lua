@@ -21,9 +21,8 @@ end
 
 --- find_end(text, position): where the header that begins at `position` ends. A line ends with CR LF, or
 --- with LF alone. Does not yield.
----@param text string
----@param position integer the line there is not empty
----@return integer? empty where the empty line begins, integer? behind where what follows begins; nil: no end
+--- The line there is not empty. Gives where the empty line begins, and where what follows begins; nil: no end.
+---@type fun(text: string, position: integer): integer?, integer?
 M.find_end = core.find_end or find_end
 
 local function add_field(header, name, value)
@@ -95,12 +94,10 @@ local function read_fields(head, position, header, most, lenient)
 end
 
 --- read_fields(head, position [, header [, most [, lenient]]]): reads the fields of a header. Does not yield.
----@param head string lines, each with its end
----@param position integer where the fields begin
----@param header table? receives them; a new one by default
----@param most integer? the most lines
----@param lenient boolean? the sender is a server: names need not be tokens
----@return table|false|nil header nil when a line is not a field, false when there are too many
+--- `head` has lines, each with its end; the fields begin at `position`; `header` receives them, a new table by default; `most`
+--- is the most lines; `lenient`: the sender is a server, names need not be tokens. Gives the header; nil when a line is not
+--- a field, false when there are too many.
+---@type fun(head: string, position: integer, header: table?, most: integer?, lenient: boolean?): table|false|nil
 M.read_fields = core.read_fields or read_fields
 
 -- A request line with more spaces than two, or with some in its target. Step by step: each takes no longer than the line
@@ -162,7 +159,7 @@ end
 
 --- Whether a field that is a list has an item. Does not yield.
 ---@param value string|string[]|nil
----@param wanted string in small letters
+---@param wanted string of small letters
 ---@return boolean
 function M.has_item(value, wanted)
 	for _, item in ipairs(M.items(value)) do
@@ -240,9 +237,9 @@ local function check_utf8(text, more)
 end
 
 --- utf8(text [, more]): whether a text is UTF-8 by RFC 3629. Does not yield.
----@param text string
----@param more boolean? it may end inside of a character, as more follows
----@return integer|false rest bytes of such a character, which have to be looked at again with what follows; false: no UTF-8
+--- `more`: it may end inside of a character, as more follows. Gives the bytes of such a character, which have to be looked
+--- at again with what follows; false: no UTF-8.
+---@type fun(text: string, more: boolean?): integer|false
 M.utf8 = core.utf8 or check_utf8
 
 --- Whether a text is a token (RFC 9110 §5.6.2), as names are. Does not yield.

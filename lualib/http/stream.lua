@@ -17,8 +17,8 @@ local Stream = {}
 Stream.__index = Stream
 
 --- Reads the next piece. Yields.
----@return string? piece nil at the end; may be empty, table self. Raises when the connection breaks in
---- the middle, or the body is malformed
+---@return string? piece nil at the end; may be empty
+---@return http.stream.Stream self. Raises when the connection breaks in the middle, or the body is malformed
 function Stream:padding()
 	local ok, piece = pcall(self._next, self)
 	if not ok then

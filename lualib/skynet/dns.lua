@@ -132,7 +132,7 @@ end
 --- Looks up the addresses of a host. Yields.
 ---@param name string host name or address (which is returned)
 ---@param ipv6 boolean? true: IPv6 addresses, otherwise IPv4
----@return string? address, string[]|string all nil and a message when the name is not valid. Raises when
+---@return string? address, string[]|string|nil all nil and a message when the name is not valid. Raises when
 --- the name is not known, or no server answers and nothing older is remembered
 function M.resolve(name, ipv6)
 	name = string.lower(name)

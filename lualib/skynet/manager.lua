@@ -1,7 +1,7 @@
 --- The functions of `skynet` that manage other services: launching, naming, killing, and services
 --- that handle messages in unusual ways. `require "skynet.manager"` adds them to `skynet`.
 
----@class skynet
+---@class (partial) skynet
 local skynet = require "skynet"
 local core = require "skynet.core"
 

@@ -4,7 +4,7 @@
 ---     local enter = queue()
 ---     enter(function(...) ... end, ...)
 
----@class skynet
+---@class (partial) skynet
 local skynet = require "skynet"
 
 --- A new queue. Does not yield.

@@ -88,7 +88,7 @@ return sample
         r##"local sample = {}
 
 --- Adds.
----@param b number
+---@param b number. A sentence
 function sample.add(a, ...)
 	if a then
 		return
@@ -117,7 +117,7 @@ return sample
 "##,
     );
     for mistake in [
-        "sample.add: ---@param a, ---@param ..., there is no parameter b, ---@return\n",
+        "sample.add: no type: @param b number. A sentence, ---@param a, ---@param ..., there is no parameter b, ---@return\n",
         "sample.add: ---@class of sample",
         "sample.run: ---@return of a function that returns nothing",
         "sample.now: ---@type fun(...)",

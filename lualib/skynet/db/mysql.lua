@@ -19,6 +19,11 @@ local secure = require "skynet.db.mysql.tls"
 
 -- The module has the methods of connections as well. Programs look at the version of the API.
 ---@class skynet.db.mysql
+---@field private sockchannel skynet.socketchannel.Channel
+---@field private version string
+---@field private text_response function
+---@field private statement_response function
+---@field private binary_response function
 local M = { _VERSION = "0.14" }
 local connection = { __index = M }
 

@@ -7,7 +7,7 @@ local waiting, watched = runtime.waiting, runtime.watched
 
 local BREAK <const> = "BREAK"
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 local call_of = {} -- session of a timer -> session of the call that it limits

@@ -25,7 +25,7 @@ local BREAK <const> = "BREAK"
 -- An idle task costs about 1 KiB; more of them than this are left to the collector.
 local MAX_IDLE <const> = 256
 
----@class skynet
+---@class (partial) skynet
 local api = table.create(0, 128) -- what skynet.lua adds included
 local tags = {}      -- task -> trace tag, or false: tracing is off for it
 local protocols = table.create(0, 16) -- by name and by number

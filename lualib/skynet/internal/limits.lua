@@ -2,7 +2,7 @@
 
 local core = require "skynet.core"
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 --- Limits the messages that may wait for this service, besides answers, errors, timers, events of sockets and what the

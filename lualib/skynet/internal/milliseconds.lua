@@ -2,7 +2,7 @@
 
 local runtime = require "skynet.internal.kernel"
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 --- `sleep` in milliseconds. Yields.

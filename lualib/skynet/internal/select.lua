@@ -12,7 +12,7 @@ local runtime = require "skynet.internal.kernel"
 local skynet, protocols = runtime.api, runtime.protocols
 local waiting, watched = runtime.waiting, runtime.watched
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 ---@class skynet.Batch

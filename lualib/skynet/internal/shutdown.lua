@@ -8,7 +8,7 @@ local skynet, protocols = runtime.api, runtime.protocols
 local SYSTEM <const> = 4
 local NOTICE <const> = "shutdown" -- text of the core's message
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 local handlers = {}

@@ -6,7 +6,7 @@ local runtime = require "skynet.internal.kernel"
 
 local ERROR <const> = 7
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 local M = {

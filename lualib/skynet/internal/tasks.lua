@@ -8,7 +8,7 @@ local killed = require "skynet.internal.strays".killed
 local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
 local BREAK <const>, ERROR <const> = "BREAK", 7
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 
 local created_at -- task of a timer -> where it was set up, while that is recorded

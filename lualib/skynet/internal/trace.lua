@@ -9,7 +9,7 @@ local TRACE <const> = 12
 
 local announced = {} -- address -> tag of the next request from there
 
----@class skynet
+---@class (partial) skynet
 local api = {}
 local M = { api = api }
 

@@ -14,6 +14,8 @@ local M = {}
 ---@class skynet.db.mongo.client.Client
 ---@field host string
 ---@field port integer
+---@field private __sock skynet.socketchannel.Channel
+---@field private __id integer
 ---@field [string] skynet.db.mongo.database see `getDB`
 local Client = {}
 

@@ -12,6 +12,8 @@ local encode = bson.encode
 
 local M = {}
 ---@class skynet.db.mongo.collection.Collection
+---@field connection skynet.db.mongo.client.Client
+---@field database skynet.db.mongo.database
 ---@field name string
 ---@field full_name string
 ---@field [string] skynet.db.mongo.collection.Collection see `getCollection`

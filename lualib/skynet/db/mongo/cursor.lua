@@ -13,6 +13,10 @@ local EMPTY <const> = bson.encode {}
 ---------------------------------------------------------------- what both kinds have
 
 ---@class skynet.db.mongo.cursor.Cursor
+---@field private collection skynet.db.mongo.collection.Collection
+---@field private batch table[]
+---@field private position integer
+---@field private finished boolean
 local Cursor = {}
 
 local function new(class, collection, fields)
@@ -24,7 +28,7 @@ local function new(class, collection, fields)
 end
 
 --- Whether there is another document. Yields when the server has to be asked.
----@return boolean. Raises when the server reports an error
+---@return boolean more. Raises when the server reports an error
 function Cursor:hasNext()
 	while self.position > #self.batch do
 		if self.finished then
@@ -138,7 +142,7 @@ end
 
 --- How many documents there are. Yields.
 ---@param limited boolean? take `skip` and `limit` into account
----@return integer. Raises when the server reports an error
+---@return integer count. Raises when the server reports an error
 function Find:count(limited)
 	local collection = self.collection
 	local function run(...)
@@ -194,7 +198,7 @@ end
 
 --- How many documents there are. Yields.
 ---@param limited boolean? take `skip` and `limit` into account
----@return integer. Raises when the server reports an error
+---@return integer count. Raises when the server reports an error
 function Aggregate:count(limited)
 	local first = check(run(self, stages(self, limited, true))).cursor.firstBatch[1]
 	return first and first.__count or 0

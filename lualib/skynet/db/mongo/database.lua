@@ -8,6 +8,9 @@ local auth = require "skynet.db.mongo.auth"
 
 -- The methods; extensions (`mongo.enable`) add more.
 ---@class skynet.db.mongo.database
+---@field connection skynet.db.mongo.client.Client
+---@field database skynet.db.mongo.database itself
+---@field full_name string
 ---@field name string
 ---@field [string] skynet.db.mongo.collection.Collection see `getCollection`
 local Database = {}
@@ -42,7 +45,7 @@ end
 ---@param command string
 ---@param value any? default 1
 ---@param ... any names and values of its other fields, in this order
----@return table answer, with `ok` 1, or else `errmsg`. Raises when the connection is lost
+---@return table answer with `ok` 1, or else `errmsg`. Raises when the connection is lost
 function Database:runCommand(command, value, ...)
 	local client = self.connection
 	local id = client:genId()

@@ -59,7 +59,7 @@ end
 ---@param kind string
 ---@param password string
 ---@param salt string 20 bytes of the server
----@return string. Raises for kinds that this client does not have
+---@return string proof. Raises for kinds that this client does not have
 function M.proof(kind, password, salt)
 	local known = kinds[kind] or error("authentication plugin not supported: " .. kind, 0)
 	return password == "" and "" or known.proof(password, salt)
