@@ -97,6 +97,10 @@ function cases.addresses_of_memory_do_not_come_from_other_nodes()
 	for _, bytes in ipairs { "", "AAAAAAAA", "AAAAAAAABBBBBBBB", string.rep("\0", 8), string.rep("\0", 16), string.rep("C", 48) } do
 		receive(bytes, skynet.PTYPE_MULTICAST)
 	end
+	local block, size = skynet.pack "bytes"
+	receive(skynet.packstring("PUB", channel.channel, block, size), skynet.PTYPE_LUA)
+	receive(skynet.packstring({ { x = block } }), skynet.PTYPE_LUA)
+	skynet.trash(block, size)
 	receive("last", PTYPE_MARK)
 	repeat skynet.sleep(1) until marked
 	channel:publish "hello"

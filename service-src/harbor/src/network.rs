@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::CStr;
 
 use libc::c_int;
+use skynet_seri::has_pointer;
 use skynet_sys::block::Block;
 
 use super::frame::{self, Cookie, Decoder, Malformed, Unsendable};
@@ -17,6 +18,9 @@ const LOCAL: u32 = (1 << HARBOR_SHIFT) - 1;
 /// `PTYPE_*` that are about this process: from another node they would be addresses of its memory.
 const PRIVATE: [u8; 3] = [4, 5, 6];
 const ERROR: u8 = 7;
+const RESPONSE: u8 = 1;
+/// `PTYPE_*` of serialised Lua values: of queues, debug, lua, snax. Answers are mostly of these, too.
+const SERIALISED: [u8; 5] = [RESPONSE, 8, 9, 10, 11];
 
 /// Messages that may wait for names and connections, together.
 const MAX_WAITING: usize = 262_144;
@@ -381,6 +385,9 @@ impl<N: Node> Network<N> {
             session,
         } = cookie;
         let to = destination | self.id << HARBOR_SHIFT;
+        if SERIALISED.contains(&ty) && has_pointer(payload.bytes()) {
+            return self.refuse_pointer(to, cookie);
+        }
         let letter = Letter {
             source,
             ty,
@@ -394,6 +401,31 @@ impl<N: Node> Network<N> {
             self.node.log(&format!(
                 "Unknown destination :{to:x} from :{source:x} type({ty})"
             ));
+        }
+    }
+
+    /// A message has an address of memory of another process in it, which a service of this one might use.
+    fn refuse_pointer(&mut self, to: u32, cookie: Cookie) {
+        let Cookie {
+            source,
+            ty,
+            session,
+            ..
+        } = cookie;
+        self.node.log(&format!(
+            "Light userdata in a message from :{source:x} to :{to:x} type({ty}): addresses are of no use on another node"
+        ));
+        if ty == RESPONSE {
+            // Who waits for it has to go on.
+            let letter = Letter {
+                source,
+                ty: ERROR,
+                session,
+                payload: Block::default(),
+            };
+            self.node.deliver(to, letter);
+        } else if session != 0 {
+            self.node.fail(to, source, session);
         }
     }
 

@@ -209,6 +209,39 @@ fn messages_with_addresses_of_memory_are_not_let_in() {
 }
 
 #[test]
+fn addresses_of_memory_in_values_are_refused_and_nobody_waits_in_vain() {
+    let pointer = "\u{3}AAAABBBB";
+    let log = |ty| {
+        format!(
+            "log Light userdata in a message from :2000001 to :1000001 type({ty}): addresses are of no use on another node"
+        )
+    };
+    let mut network = harbor(1);
+    network.connect(7, 2, true);
+    news(&mut network);
+    for ty in [8, 9, 10, 11] {
+        network.receive(2, &frame(pointer, 1, ty));
+        let failed = "fail 1000001 to 2000001 session 3".to_owned();
+        assert_eq!(news(&mut network), [log(ty), failed]);
+    }
+    network.receive(2, &frame(pointer, 1, 1));
+    let failed = "deliver 1000001 from 2000001 type 7 session 3 ".to_owned();
+    assert_eq!(news(&mut network), [log(1), failed]);
+    // Texts and what is cut are as before; so are the types of others.
+    network.node.services.insert(0x0100_0001);
+    for (text, ty) in [
+        ("\u{3}AAAABBB", 10),
+        ("[1,2,3,4]", 1),
+        (pointer, 0),
+        (pointer, 3),
+    ] {
+        network.receive(2, &frame(text, 1, ty));
+        let delivered = format!("deliver 1000001 from 2000001 type {ty} session 3 {text}");
+        assert_eq!(news(&mut network), [delivered]);
+    }
+}
+
+#[test]
 fn a_malformed_stream_ends_the_connection() {
     for (bytes, what) in [(&[1, 0, 0, 0][..], "long"), (&[0, 0, 0, 11, 9, 9], "short")] {
         let mut network = harbor(1);

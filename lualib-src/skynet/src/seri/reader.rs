@@ -81,7 +81,8 @@ impl<'a> Reader<'a> {
                 kind: NONE,
                 bits: 0,
             },
-            POINTER => {
+            // Nobody writes another cookie. So a text of nine bytes that begins with one is no address.
+            POINTER if cookie == 0 => {
                 let pointer = usize::from_ne_bytes(self.bytes()?) as *mut c_void;
                 return Some(Item::Pointer(pointer));
             }
@@ -249,7 +250,7 @@ static BODIES: [u8; 256] = {
         bodies[byte] = match byte as u8 & 7 {
             NIL | BOOLEAN => 0,
             NUMBER if FORMS[cookie as usize].kind != NONE => FORMS[cookie as usize].width,
-            POINTER => size_of::<usize>() as u8,
+            POINTER if cookie == 0 => size_of::<usize>() as u8,
             SHORT => cookie,
             _ => OTHER,
         };

@@ -11,6 +11,8 @@ use mlua_sys::{
     luaL_error,
 };
 
+use skynet_seri::MAX_DEPTH;
+
 use super::in_place::{Functions, NONE, functions};
 use super::make::{InPlace, Interface, Maker};
 use super::reader::{Item, Reader};
@@ -20,8 +22,6 @@ use super::{NIL, SHORT, view};
 const STACK: c_int = 20;
 /// Tables within tables that get the room that their length asks for.
 const DEEP: u32 = 4;
-/// Tables within tables, at most. The packer stops at 33; more of them could only exhaust the C stack.
-pub(super) const MAX_DEPTH: u32 = 1000;
 
 /// `skynet.unpack(message, size)` or `skynet.unpack(string)`: the values.
 pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
