@@ -126,7 +126,8 @@ function M.start(id, accept)
 end
 
 --- Calls a function each time that a connection cannot be accepted, as with too many open files. It goes on listening.
---- Does not yield.
+--- Without such a function, the older half of the listener's connections on which neither side has ever sent a byte, and that
+--- are there for two seconds, are closed then. Does not yield.
 ---@param id integer of a listener that was started here
 ---@param callback fun(problem: string)
 function M.accept_error(id, callback)

@@ -11,8 +11,6 @@ import time
 
 CHUNK = 65536
 LATE = 30  # seconds in which who comes behind silent connections is answered
-# Listeners that give silent connections their whole time also when there are no descriptors left.
-WITHOUT_RELIEF = ("http", "httpd", "websocket", "websocket_parts", "harbor", "master")
 
 
 class Strangers:
@@ -223,8 +221,6 @@ def deaf(strangers):
 
 def starved(strangers):
     """More connections that say nothing than the node has descriptors: who comes after them is answered all the same."""
-    if strangers.target.name in WITHOUT_RELIEF:
-        return
     with strangers.node.few_descriptors(60):
         for _ in range(100):
             strangers.connect(patience=0.2)
@@ -234,7 +230,7 @@ def starved(strangers):
             return
         try:
             late.settimeout(LATE)
-            late.sendall(strangers.target.cheapest)
+            late.sendall(getattr(strangers.target, "hello", b"") + strangers.target.cheapest)
             if not late.recv(1):
                 strangers.problem = "the connection behind the silent ones is closed"
         except OSError as problem:

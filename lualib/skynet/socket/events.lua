@@ -4,6 +4,7 @@
 local driver = require "skynet.socketdriver"
 local kernel = require "skynet.internal.kernel"
 local skynet = require "skynet"
+local relief = require "skynet.internal.relief"
 
 local push, take_line, unpack = driver.push, driver.readline, driver.unpack
 local check_yieldable = kernel.check_yieldable
@@ -33,7 +34,7 @@ local HELD <const> = 0 -- see `hold` of skynet/socket.lua
 --   limit, warn     see `limit` and `warning`
 --   failure         text of the error that ended it
 --   address, port   listen: where
---   on_accept_error listen: see `accept_error`
+--   on_accept_error listen: see `accept_error`; without it: arrivals, count, relieving, see skynet.internal.relief
 local socket_pool = setmetatable({}, {
 	__gc = function(all)
 		for id in pairs(all) do
@@ -163,6 +164,9 @@ end
 local function on_accept(id, accepted, address)
 	local s = socket_pool[id]
 	if s and s.callback then
+		if not s.on_accept_error then
+			relief.arrived(s, accepted)
+		end
 		s.callback(accepted, address)
 	else
 		driver.close(accepted)
@@ -182,6 +186,8 @@ local function on_error(id, _, text)
 		skynet.error("socket: accept error:", text) -- such as too many files; it goes on listening
 		if s.on_accept_error then
 			s.on_accept_error(text)
+		else
+			relief.starved(s)
 		end
 		return
 	else
