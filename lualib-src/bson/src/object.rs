@@ -326,6 +326,38 @@ unsafe fn push_decimal(state: *mut lua_State, number: decimal::Bytes) {
     unsafe { push_bytes(state, &place[..len]) }
 }
 
+/// `describe` for a date, which is one of 8 bytes or one of seconds only.
+unsafe fn describe_date(state: *mut lua_State, value: &[u8]) -> c_int {
+    // SAFETY: as for `describe`.
+    unsafe {
+        let Some(date) = Date::read(value) else {
+            return luaL_error(state, c"Invalid date".as_ptr());
+        };
+        push_name(state, Name::Date);
+        lua_pushinteger(state, date.seconds());
+        if value.len() == size_of::<u32>() {
+            return 2;
+        }
+        lua_pushinteger(state, date.millisecond());
+    }
+    3
+}
+
+/// `describe` for a timestamp.
+unsafe fn describe_timestamp(state: *mut lua_State, value: &[u8]) -> c_int {
+    // SAFETY: as for `describe`.
+    unsafe {
+        let (Some((increment, seconds)), 8) = (value.split_first_chunk::<4>(), value.len()) else {
+            return luaL_error(state, c"Invalid timestamp".as_ptr());
+        };
+        let seconds = seconds.try_into().unwrap_or_default();
+        push_name(state, Name::Timestamp);
+        lua_pushinteger(state, u32::from_ne_bytes(seconds).into());
+        lua_pushinteger(state, u32::from_ne_bytes(*increment).into());
+    }
+    3
+}
+
 /// Pushes name and value of a string that stands for something; returns how many values these are.
 unsafe fn describe(state: *mut lua_State, kind: u8, value: &[u8]) -> c_int {
     // SAFETY: the stack has room for three values; `value` stays on it.
@@ -352,18 +384,7 @@ unsafe fn describe(state: *mut lua_State, kind: u8, value: &[u8]) -> c_int {
                 push_bytes(state, &crate::object_id::digits(*id));
                 return 2;
             }
-            kind::DATE => {
-                let Some(date) = Date::read(value) else {
-                    return luaL_error(state, c"Invalid date".as_ptr());
-                };
-                push_name(state, Name::Date);
-                lua_pushinteger(state, date.seconds());
-                if value.len() == size_of::<u32>() {
-                    return 2;
-                }
-                lua_pushinteger(state, date.millisecond());
-                return 3;
-            }
+            kind::DATE => return describe_date(state, value),
             kind::DECIMAL128 => {
                 let Ok(number) = value.try_into() else {
                     return luaL_error(state, c"Invalid decimal128".as_ptr());
@@ -372,17 +393,7 @@ unsafe fn describe(state: *mut lua_State, kind: u8, value: &[u8]) -> c_int {
                 push_decimal(state, number);
                 return 2;
             }
-            kind::TIMESTAMP => {
-                let (Some((increment, seconds)), 8) = (value.split_first_chunk::<4>(), value.len())
-                else {
-                    return luaL_error(state, c"Invalid timestamp".as_ptr());
-                };
-                let seconds = seconds.try_into().unwrap_or_default();
-                push_name(state, Name::Timestamp);
-                lua_pushinteger(state, u32::from_ne_bytes(seconds).into());
-                lua_pushinteger(state, u32::from_ne_bytes(*increment).into());
-                return 3;
-            }
+            kind::TIMESTAMP => return describe_timestamp(state, value),
             kind::REGEX => {
                 let Some((pattern, options)) = regex_parts(value) else {
                     return luaL_error(state, c"Invalid regex".as_ptr());

@@ -115,6 +115,9 @@ fn decode(bytes: &[u8]) -> Option<(u32, usize)> {
 
 /// Runs a program over a subject from `start`; returns where the match ends, if there is one.
 ///
+/// One long function: an interpreter's loop, whose arms share the position in the subject and in the code as locals, so that
+/// the compiler keeps these in registers.
+///
 /// # Safety
 /// The program and the subject stay where they are: both belong to values that Lua's stack holds. The slots are those of the
 /// match, and above them the stack is empty. Nothing with a destructor is alive; may raise an error.
