@@ -36,7 +36,8 @@ modules! {
     sharedata,
     sharetable,
     stm,
-    lpeg_module,
+    lpeg_captures,
+    lpeg_matching,
     re_module,
 }
 

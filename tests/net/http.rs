@@ -7,11 +7,16 @@ use crate::tools::peer::{Peer, program, python};
 use crate::tools::root;
 
 #[test]
-fn http_messages_are_framed_as_the_standard_says() {
+fn http_answers_are_framed_as_the_standard_says() {
+    run_test("net", "http_client_framing", "thread = 4");
+}
+
+#[test]
+fn http_requests_are_framed_as_the_standard_says() {
     let certificates = root().join("tests/certificates");
     run_test(
         "net",
-        "http_framing",
+        "http_server_framing",
         &format!(
             "thread = 4\nenablessl = true\ncertfile = {:?}\nkeyfile = {:?}",
             certificates.join("localhost.pem"),
