@@ -1,4 +1,4 @@
-//! `c/sharing.c` with the patched Lua, with Lua's assertions, under AddressSanitizer (with leak check) and ThreadSanitizer.
+//! The programs in `c/` with the patched Lua, with Lua's assertions, under AddressSanitizer (with leak check) and ThreadSanitizer.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,8 @@ fn build_and_run(name: &str, flags: &[&str]) {
         .map(|entry| entry.expect("directory entry").path())
         .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
         .collect();
-    sources.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/sharing.c"));
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
+    sources.extend(["harness.c", "sharing.c", "snapshots.c"].map(|name| tests.join(name)));
     let compiler = env::var("CC").unwrap_or_else(|_| String::from("cc"));
     let built = Command::new(&compiler)
         .args([

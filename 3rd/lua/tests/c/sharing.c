@@ -4,7 +4,7 @@
 ** Usage: sharing DIRECTORY (for scripts). Exit code 0 and "ok" on success.
 */
 
-#include "lua.h"
+#include "harness.h"
 #include "lbuild.h"
 #include "luse.h"
 #include "lview.h"
@@ -16,34 +16,6 @@
 #include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define NTHREADS 4
-
-static const char *dir;
-
-static void fail (const char *what, const char *why) {
-  fprintf(stderr, "%s: %s\n", what, why);
-  exit(1);
-}
-
-static void run (lua_State *L, const char *what, const char *code) {
-  if (luaL_loadstring(L, code) != LUA_OK || lua_pcall(L, 0, 0, 0) != LUA_OK)
-    fail(what, lua_tostring(L, -1));
-}
-
-static lua_State *open (const char *collector) {
-  lua_State *L = luaL_newstate();
-  if (L == NULL) fail("newstate", "no memory");
-  luaL_openlibs(L);
-  luaL_requiref(L, "skynet.codecache", luaopen_cache, 0);
-  lua_setglobal(L, "cache");
-  lua_pushstring(L, dir);
-  lua_setglobal(L, "dir");
-  lua_pushstring(L, collector);
-  lua_setglobal(L, "collector");
-  run(L, "collector", "collectgarbage(collector)");
-  return L;
-}
 
 /* the age alone, as modules compiled elsewhere set it: the color stays */
 #define keepcolor(o)  \
@@ -119,7 +91,7 @@ struct reader { const void *t; const char *collector; };
 
 static void *read_matrix (void *arg) {
   struct reader *r = (struct reader *)arg;
-  lua_State *L = open(r->collector);
+  lua_State *L = openstate(r->collector);
   lua_clonetable(L, r->t);
   lua_setglobal(L, "matrix");
   run(L, r->collector, use_matrix);
@@ -131,7 +103,7 @@ static void test_matrix (const char *collector, int color) {
   pthread_t threads[NTHREADS];
   struct reader readers[NTHREADS];
   int i;
-  lua_State *owner = open(collector);
+  lua_State *owner = openstate(collector);
   run(owner, "matrix", make_matrix);
   lua_gc(owner, LUA_GCSTOP);
   lua_getglobal(owner, "matrix");
@@ -177,7 +149,7 @@ static int useof (lua_State *L, lua_State *first, lua_State *second) {
 }
 
 static lua_State *open_matrix (const char *collector) {
-  lua_State *owner = open(collector);
+  lua_State *owner = openstate(collector);
   run(owner, "matrix", make_matrix);
   lua_gc(owner, LUA_GCSTOP);
   lua_getglobal(owner, "matrix");
@@ -187,7 +159,7 @@ static lua_State *open_matrix (const char *collector) {
 
 static void test_use (const char *collector) {
   size_t i;
-  lua_State *L = open(collector);
+  lua_State *L = openstate(collector);
   lua_State *other = open_matrix("incremental");
   for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
     lua_State *owner = open_matrix("incremental");
@@ -212,7 +184,7 @@ static void test_use (const char *collector) {
 /* several states ask while others read */
 static void *ask_for_use (void *arg) {
   lua_State *owner = (lua_State *)arg;
-  lua_State *L = open("incremental");
+  lua_State *L = openstate("incremental");
   int i;
   for (i = 0; i < 20; i++) {
     lua_clonetable(L, lua_topointer(owner, 1));
@@ -239,8 +211,8 @@ static void test_use_by_many (void) {
 
 /* share in the middle of cycles of a state that goes on working */
 static void test_running (const char *collector) {
-  lua_State *owner = open(collector);
-  lua_State *user = open(collector);
+  lua_State *owner = openstate(collector);
+  lua_State *user = openstate(collector);
   int i;
   for (i = 0; i < 200; i++) {
     run(owner, "function",
@@ -269,7 +241,7 @@ static void *load_files (void *arg) {
   int seed = *(int *)arg;
   int i;
   for (i = 0; i < 12; i++) {
-    lua_State *L = open((i % 2) ? "generational" : "incremental");
+    lua_State *L = openstate((i % 2) ? "generational" : "incremental");
     lua_pushinteger(L, seed + i);
     lua_setglobal(L, "n");
     run(L, "load",
@@ -290,7 +262,7 @@ static void test_cache (void) {
   pthread_t threads[NTHREADS];
   int seeds[NTHREADS];
   int i;
-  lua_State *L = open("incremental");
+  lua_State *L = openstate("incremental");
   run(L, "write",
       "local function put(name, text) local f = assert(io.open(dir .. '/' .. name, 'w')) f:write(text) f:close() end "
       "for i = 0, 9 do put('f' .. i .. '.lua', 'local k = ... "
@@ -302,7 +274,7 @@ static void test_cache (void) {
     pthread_create(&threads[i], NULL, load_files, &seeds[i]);
   }
   for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
-  L = open("incremental");
+  L = openstate("incremental");
   run(L, "clear", "cache.clear()");
   lua_close(L);
 }
@@ -340,239 +312,12 @@ static void refused (lua_State *L, lua_CFunction f, const char *text) {
 }
 
 static void test_errors (void) {
-  lua_State *L = open("incremental");
+  lua_State *L = openstate("incremental");
   refused(L, clone_nothing, "Not a shared table");
   refused(L, clone_private, "Not a shared proto");
   refused(L, share_cfunction, "Only Lua function can share");
   refused(L, share_number, "need a string to share");
   lua_close(L);
-}
-
-static int fill_nothing (lua_State *L) {
-  return luaL_error(L, "no libraries");
-}
-
-static int fill_function (lua_State *L) {
-  luaL_dostring(L, "function f() end");
-  return 0;
-}
-
-static int fill (lua_State *L) {
-  luaL_openlibs(L);
-  luaL_dostring(L, "deep = {1, 2.5, 'three', {own = {}}} deep.self = deep deep[4].own[1] = ('long'):rep(20)");
-  luaL_loadstring(L, "local only_in_a_chunk");
-  lua_pop(L, 1);
-  return 0;
-}
-
-/* memory for so many blocks more; negative is no limit */
-static void *scarce (void *ud, void *block, size_t old, size_t size) {
-  int *left = (int *)ud;
-  (void)old;
-  if (size == 0) {
-    free(block);
-    return NULL;
-  }
-  if (*left == 0) return NULL;
-  if (*left > 0) --*left;
-  return realloc(block, size);
-}
-
-static int copy (lua_State *L) {
-  if (!lua_copysnapshot(L)) return luaL_error(L, "no snapshot");
-  return 0;
-}
-
-static lua_State *copied (const char *collector) {
-  lua_State *L = luaL_newstate();
-  if (L == NULL) fail("newstate", "no memory");
-  lua_gc(L, collector[0] == 'g' ? LUA_GCGEN : LUA_GCINC, 0, 0);
-  lua_gc(L, LUA_GCSTOP);
-  lua_pushcfunction(L, copy);
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK) fail("copy", lua_tostring(L, -1));
-  lua_gcsettle(L);
-  return L;
-}
-
-static void *use_copies (void *arg) {
-  int i;
-  for (i = 0; i < 12; i++) {
-    lua_State *L = copied((i % 2) ? "generational" : "incremental");
-    if (lua_gc(L, LUA_GCISRUNNING) == 0) fail("settle", "no collector");
-    run(L, "copy",
-        "assert(_G._G == _G and package.loaded.string == string and package.loaded._G == _G) "
-        "assert(getmetatable('').__index == string and ('x'):rep(3) == 'xxx') "
-        "assert(deep.self == deep and deep[1] == 1 and deep[2] == 2.5 and deep[3] == 'three' and #deep == 4) "
-        "assert(deep[4].own[1] == ('long'):rep(20) and require 'math' == math and math.random()) "
-        "assert(io.type(io.stdout) == 'file' and getmetatable(io.stdout).__index.write and io.stderr ~= io.stdout) "
-        "assert(debug.getregistry()[3] == coroutine.running() or debug.getregistry()[2] == _G) "
-        "assert(mine == nil and string.mine == nil and deep.mine == nil and deep[5] == nil) "
-        "mine, string.mine, deep.mine, deep[5] = 1, 2, {}, {} "
-        "for i = 1, 200 do local s = 'k' .. i _G[s], deep[s], package.loaded[s] = {s}, {s}, {s} "
-        "  if i % 40 == 0 then collectgarbage() end collectgarbage('step', 1) end "
-        "for i = 1, 200 do local s = 'k' .. i assert(_G[s][1] == s and deep[s][1] == s and package.loaded[s][1] == s) end "
-        "local all = _G for k in pairs(all) do all[k] = nil end");
-    lua_close(L);
-  }
-  return arg;
-}
-
-static void test_vm_snapshot (void) {
-  pthread_t threads[NTHREADS];
-  int i, left = -1;
-  lua_State *one, *other;
-  one = luaL_newstate();
-  if (lua_copysnapshot(one)) fail("snapshot", "there is none yet");
-  if (lua_makesnapshot(fill_nothing)) fail("snapshot", "an error in it");
-  if (lua_makesnapshot(fill_function)) fail("snapshot", "a Lua function in it");
-  if (lua_copysnapshot(one)) fail("snapshot", "there is none still");
-  if (!lua_makesnapshot(fill)) fail("snapshot", "is not made");
-  lua_close(one);  /* it has strings of its own that are in the pool now */
-  one = copied("incremental");
-  other = copied("generational");
-  lua_pushstring(one, "only_in_a_chunk");
-  lua_pushstring(other, "only_in_a_chunk");
-  if (lua_tostring(one, -1) != lua_tostring(other, -1))
-    fail("pool", "two strings of one text");
-  lua_pushstring(one, "in no chunk");
-  lua_pushstring(other, "in no chunk");
-  if (lua_tostring(one, -1) == lua_tostring(other, -1))
-    fail("pool", "a string that is no part of it");
-  lua_close(one);
-  lua_close(other);
-  for (i = 0; i < NTHREADS; i++)
-    pthread_create(&threads[i], NULL, use_copies, NULL);
-  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
-  for (i = 0; ; i++) {  /* memory ends after i blocks of the copy */
-    int status;
-    left = -1;
-    one = lua_newstate(scarce, &left, 0);
-    lua_gc(one, LUA_GCSTOP);
-    lua_pushcfunction(one, copy);
-    left = i;
-    status = lua_pcall(one, 0, 0, 0);
-    left = -1;
-    lua_close(one);
-    if (status == LUA_OK) break;
-    if (status != LUA_ERRMEM) fail("scarce", "another error");
-  }
-  if (i < 20) fail("scarce", "memory was never short");
-}
-
-/* modules that are copied after their first run */
-
-static void writefile (const char *name, const char *text) {
-  char path[512];
-  FILE *f;
-  snprintf(path, sizeof(path), "%s/%s", dir, name);
-  f = fopen(path, "w");
-  if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) fail("file", path);
-}
-
-static int open_modules (lua_State *L) {
-  luaL_openlibs(L);
-  return 0;
-}
-
-static int genuine (const char *module, const char *filename) {
-  return strstr(filename, module) != NULL;
-}
-
-static const char use_modules[] =
-  "local outer = require 'outer' local inner = package.loaded.inner "
-  "assert(outer == require 'outer' and outer.inner == inner) "
-  "assert(inner.count() == 1 and inner.count() == 2 and outer.total() == 2) "
-  "assert(inner.upper('x') == upper_is and inner.create == coroutine.create and outer.env() == _G) "
-  "assert(getmetatable(outer).__index(nil, 'k') == 'k' and outer.other == 'other' and outer.list[3] == 'three') "
-  "assert(outer.mine == nil and inner.list == nil) "
-  "outer.mine, inner.list = {}, {} "
-  "for i = 1, 100 do outer[i], inner[i] = {i}, function() return i end "
-  "  if i % 25 == 0 then collectgarbage() end collectgarbage('step', 1) end "
-  "for i = 1, 100 do assert(outer[i][1] == i and inner[i]() == i) end "
-  "assert(inner.count() == 3 and outer.total() == 3)";
-
-static void setpath (lua_State *L) {
-  lua_getglobal(L, "package");
-  lua_pushfstring(L, "%s/?.lua", dir);
-  lua_setfield(L, -2, "path");
-  lua_pop(L, 1);
-}
-
-static void *take_modules (void *arg) {
-  int i;
-  for (i = 0; i < 12; i++) {
-    lua_State *L = copied((i % 2) ? "generational" : "incremental");
-    setpath(L);
-    if (i % 3 == 0)  /* found when it is taken, not when it was made */
-      run(L, "replaced", "function string.upper() return 'replaced' end upper_is = 'replaced'");
-    else
-      run(L, "usual", "upper_is = 'X'");
-    run(L, "modules", use_modules);
-    if (i == 6) {
-      luaL_requiref(L, "skynet.codecache", luaopen_cache, 0);
-      lua_pop(L, 1);
-      run(L, "clear", "require 'skynet.codecache'.clear()");
-    }
-    lua_close(L);
-  }
-  return arg;
-}
-
-static int open_with_path (lua_State *L) {
-  luaL_openlibs(L);
-  setpath(L);
-  return 0;
-}
-
-static int require_outer (lua_State *L) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, "outer");
-  lua_call(L, 1, 0);
-  return 0;
-}
-
-static void test_module_snapshot (void) {
-  pthread_t threads[NTHREADS];
-  int i;
-  lua_State *L;
-  writefile("inner.lua",
-    "local upper, create = string.upper, coroutine.create\nlocal n = 0\n"
-    "local function up(s) return upper(s) end\n"
-    "return {count = function() n = n + 1 return n end, total = function() return n end, upper = up, create = create}");
-  writefile("outer.lua",
-    "local inner = require 'inner'\n"
-    "return setmetatable({inner = inner, total = inner.total, env = function() return _G end, list = {1, 2, 'three', {}}}, "
-    "{__index = function(_, key) if key ~= 'mine' and type(key) == 'string' then return key end end})");
-  lua_setmodulesnapshot("outer", "inner", open_modules, genuine);
-  for (i = 0; i < NTHREADS; i++)
-    pthread_create(&threads[i], NULL, take_modules, NULL);
-  for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);
-  L = copied("generational");
-  setpath(L);
-  run(L, "loader", "assert(debug.getinfo(package.searchers[2]('outer'), 'S').what == 'C')");
-  run(L, "hook", "debug.sethook(function() lines = (lines or 0) + 1 end, 'l') require 'outer' debug.sethook() assert(lines > 3)");
-  lua_close(L);
-  for (i = 0; ; i++) {  /* memory ends after i blocks */
-    int left = -1;
-    int status;
-    L = lua_newstate(scarce, &left, 0);
-    lua_pushcfunction(L, open_with_path);
-    if (lua_pcall(L, 0, 0, 0) != LUA_OK) fail("scarce", lua_tostring(L, -1));
-    lua_pushcfunction(L, require_outer);
-    left = i;
-    status = lua_pcall(L, 0, 0, 0);
-    left = -1;
-    lua_gc(L, LUA_GCCOLLECT);
-    lua_gc(L, LUA_GCCOLLECT);
-    if (status == LUA_OK) {
-      run(L, "scarce", "upper_is = 'X'");
-      run(L, "scarce", use_modules);
-    }
-    lua_close(L);
-    if (status == LUA_OK) break;
-    if (status != LUA_ERRMEM) fail("scarce", "another error");
-  }
-  if (i < 20) fail("scarce", "memory was never short");
 }
 
 /* tables that are filled where they are */
@@ -624,7 +369,7 @@ static const char use_built[] =
   "end";
 
 static void test_build (const char *collector) {
-  lua_State *L = open(collector);
+  lua_State *L = openstate(collector);
   int i, left;
   lua_gc(L, LUA_GCPARAM, LUA_GCPPAUSE, 0);
   lua_gc(L, LUA_GCPARAM, LUA_GCPSTEPSIZE, 1);
