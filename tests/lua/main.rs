@@ -168,6 +168,16 @@ fn cluster_requests_reach_names_and_handles() {
 }
 
 #[test]
+fn cluster_requests_end_when_their_node_is_away_or_silent() {
+    run_with_ports("cluster_down");
+}
+
+#[test]
+fn cluster_nodes_stand_what_others_send() {
+    run_with_ports("cluster_packets");
+}
+
+#[test]
 fn global_names_may_be_used_by_who_is_told_them() {
     let [address, master, other] = [(); 3].map(|()| free_port());
     let output = run(
