@@ -18,6 +18,8 @@ pub mod alloc;
 pub mod base;
 pub mod diag;
 pub mod io;
+#[cfg(all(test, not(feature = "loom")))]
+mod layers;
 pub mod node;
 pub mod scheduler;
 pub mod services;
