@@ -1,9 +1,10 @@
 //! "malloc_hook.h": memory statistics and the controls of jemalloc. Without jemalloc the figures are 0, and the controls
 //! say so in the error log.
 
-use crate::actor::log;
-use crate::alloc::memory::{self, jemalloc, lua, report};
+use crate::alloc::memory::jemalloc;
+use crate::base::log;
 use crate::diag::crash::contain;
+use crate::diag::memory::{self, lua};
 use libc::{c_char, c_int};
 use std::cell::RefCell;
 use std::ffi::{CStr, c_void};
@@ -139,7 +140,7 @@ pub unsafe extern "C" fn mallctl_cmd(name: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn dump_c_mem() {
     contain("dump_c_mem", (), || {
-        report::dump();
+        memory::dump();
     })
 }
 
@@ -153,7 +154,7 @@ pub extern "C" fn dump_c_mem() {
 pub unsafe extern "C" fn dump_mem_lua(L: *mut lua_State) -> c_int {
     // An error of Lua's leaves by longjmp, so nothing in this frame may own memory: the rows belong to the thread. A finaliser
     // that calls this again replaces them, so no reference to them lives across a call into Lua.
-    let rows = report::rows();
+    let rows = memory::rows();
     ROWS.with_borrow_mut(|kept| *kept = rows);
     let row = |index| ROWS.with_borrow(|rows: &Vec<_>| rows.get(index).copied());
     // SAFETY: the state is live by contract.

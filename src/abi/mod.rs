@@ -28,6 +28,7 @@ pub mod skynet_v1_8;
 pub mod socket_buffer;
 pub mod socket_info;
 pub mod socket_info_v1_3;
+pub(crate) mod socket_raw;
 pub mod socket_server;
 
 /// A C string, `None` for NULL.

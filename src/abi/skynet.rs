@@ -1,11 +1,12 @@
 //! "skynet.h": what every service uses.
 
 use super::text;
-use crate::actor::harbor;
+use crate::actor::service::harbor;
 use crate::actor::service::{self, Callback, Context};
-use crate::alloc::memory;
 use crate::base::clock;
 use crate::diag::crash::contain;
+use crate::diag::memory;
+use crate::node::command;
 use libc::{c_char, c_int, c_void};
 
 /// `skynet_cb`; NULL lets the messages of a service be freed unseen.
@@ -26,7 +27,7 @@ pub unsafe extern "C" fn skynet_command(
         // SAFETY: contract of this function.
         unsafe {
             match (context.as_ref(), text(cmd)) {
-                (Some(context), Some(cmd)) => service::command(context.own(), cmd, text(parm)),
+                (Some(context), Some(cmd)) => command::command(context.own(), cmd, text(parm)),
                 _ => std::ptr::null(),
             }
         }

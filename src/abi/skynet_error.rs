@@ -1,7 +1,7 @@
 //! `skynet_error` of "skynet.h", the one variadic function: its declaration is in `include/inline/skynet.decl.h`.
 
-use crate::actor::log;
-use crate::actor::service::Context;
+use crate::actor::service::{self, Context};
+use crate::base::log;
 use crate::diag::crash::contain;
 use libc::{c_char, c_int};
 
@@ -11,7 +11,7 @@ unsafe extern "C" {
     fn skynet_rs_error_format(context: *mut Context, format: *const c_char, ...);
 }
 
-/// Logs a printf-like line, see [`crate::actor::log::error`]. A jump, because variadic arguments must stay where they are.
+/// Logs a printf-like line, see [`crate::base::log::error`]. A jump, because variadic arguments must stay where they are.
 ///
 /// # Safety
 /// `context` is null or a live service, and the arguments are those that the format asks for.
@@ -27,7 +27,7 @@ pub unsafe extern "C" fn skynet_error() {
 /// Receives the formatted line of `skynet_error`.
 ///
 /// # Safety
-/// As [`log::post`]; `context` is null or a live service.
+/// As [`service::post_line`]; `context` is null or a live service.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_rs_error_post(
     context: *mut Context,
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn skynet_rs_error_post(
         // SAFETY: by contract null or live.
         let source = unsafe { context.as_ref() }.map_or(0, Context::handle);
         // SAFETY: the shim hands a block of its own over.
-        unsafe { log::post(source, text.cast(), len) };
+        unsafe { service::post_line(source, text.cast(), len) };
     })
 }
 

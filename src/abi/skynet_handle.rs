@@ -17,7 +17,7 @@ pub unsafe extern "C" fn skynet_handle_register(ctx: *mut Context) -> u32 {
             return 0;
         }
         // SAFETY: contract of this function.
-        unsafe { handle::register(ctx) }
+        unsafe { service::register(ctx) }
     })
 }
 
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn skynet_handle_namehandle(
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_handle_init(harbor: c_int, _thread: c_int) {
     contain("skynet_handle_init", (), || {
-        handle::init(harbor);
+        service::init_handles(harbor);
     })
 }
 

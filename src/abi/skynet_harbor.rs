@@ -1,12 +1,12 @@
 //! "skynet_harbor.h".
 
-pub use crate::actor::harbor::RemoteMessage;
-use crate::actor::harbor::{self, Envelope};
-use crate::actor::log;
 use crate::actor::service::Context;
+pub use crate::actor::service::harbor::RemoteMessage;
+use crate::actor::service::harbor::{self, Envelope};
+use crate::base::log;
 use crate::base::release;
 use crate::diag::crash::contain;
-use crate::services::builtin;
+use crate::services::{builtin, loader};
 use libc::{c_int, c_void};
 
 /// How the service that asks expects its messages, which it does not say. The built-in one is always of today.
@@ -19,7 +19,7 @@ fn envelope(context: &Context) -> Envelope {
     }
     if release::version() >= release::V1_3
         && harbor::has_others()
-        && let Some(file) = harbor::compiled_before_v1_3(context.module())
+        && let Some(file) = loader::compiled_before_v1_3(context.module())
     {
         log::error_fmt(
             context.handle(),

@@ -1,8 +1,8 @@
 //! "skynet_harbor.h" as it was up to v1.1.0: the type of a remote message travels outside of `struct remote_message`. The
 //! headers of that generation rename the functions to these. Not scanned for the headers.
 
-use crate::actor::harbor::{self, Envelope, RemoteMessage, RemoteName};
 use crate::actor::service::Context;
+use crate::actor::service::harbor::{self, Envelope, RemoteMessage, RemoteName};
 use crate::base::message::SIZE_MASK;
 use crate::diag::crash::contain;
 use libc::{c_int, c_void};

@@ -1,8 +1,8 @@
 //! "skynet_imp.h".
 
 use super::skynet_imp_any::start_untold;
-use crate::diag::crash::thread;
-pub use crate::node::start::Config;
+use crate::base::panic::thread;
+pub use crate::node::config::Config;
 
 /// Runs a node; returns when its last service has ended. Ends the process with status 1 when the node cannot start.
 /// Programs that include this header call `skynet_start_for` by this name.

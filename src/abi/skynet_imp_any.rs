@@ -1,8 +1,9 @@
 //! How a main program of any release starts a node. Not scanned for the headers.
 
+use crate::base::panic::thread;
 use crate::base::release::{self, LATEST, OLDEST, V1_1};
-use crate::diag::crash::thread;
-use crate::node::start::{self, Config};
+use crate::node::config::Config;
+use crate::node::start;
 use libc::{c_char, c_int};
 use std::ffi::CStr;
 use std::process::exit;

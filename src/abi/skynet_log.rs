@@ -1,7 +1,7 @@
 //! "skynet_log.h".
 
-use crate::actor::log::record;
 use crate::actor::service::Context;
+use crate::actor::service::record;
 use crate::diag::crash::contain;
 use libc::{FILE, c_int, c_void};
 

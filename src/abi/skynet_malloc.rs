@@ -1,7 +1,7 @@
 //! "skynet_malloc.h": its other names are those of the process's allocator.
 
+use crate::alloc::memory;
 use libc::c_void;
-use std::ptr;
 
 /// Allocator of Lua states: with nsize 0 it frees, else it reallocates. osize is not used.
 ///
@@ -13,17 +13,7 @@ pub unsafe extern "C" fn skynet_lalloc(
     osize: usize,
     nsize: usize,
 ) -> *mut c_void {
+    let _ = osize;
     // SAFETY: by contract.
-    unsafe {
-        let _ = osize;
-        if nsize == 0 {
-            libc::free(ptr);
-            ptr::null_mut()
-        } else if ptr.is_null() {
-            // What realloc does with NULL, without its checks: most blocks of a state are never resized.
-            libc::malloc(nsize)
-        } else {
-            libc::realloc(ptr, nsize)
-        }
-    }
+    unsafe { memory::reallocate(ptr, nsize) }
 }

@@ -1,10 +1,10 @@
 //! "skynet_module.h".
 
 use super::text;
+pub use crate::actor::module::Module;
 use crate::actor::service::Context;
 use crate::diag::crash::contain;
-use crate::services::module;
-pub use crate::services::module::Module;
+use crate::services::loader;
 use libc::{c_char, c_int, c_void};
 
 /// The module of that name, opened at its first use; NULL if there is none.
@@ -16,7 +16,7 @@ pub unsafe extern "C" fn skynet_module_query(name: *const c_char) -> *mut Module
     contain("skynet_module_query", std::ptr::null_mut(), || {
         // SAFETY: contract of this function.
         unsafe { text(name) }
-            .and_then(module::query)
+            .and_then(loader::query)
             .map_or(std::ptr::null_mut(), |module| {
                 std::ptr::from_ref(module).cast_mut()
             })
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn skynet_module_instance_init(
 ) -> c_int {
     contain("skynet_module_instance_init", 1, || {
         // SAFETY: contract of this function.
-        unsafe { m.as_ref().map_or(1, |m| m.init(inst, ctx, parm)) }
+        unsafe { m.as_ref().map_or(1, |m| m.init(inst, ctx.cast(), parm)) }
     })
 }
 
@@ -100,6 +100,6 @@ pub unsafe extern "C" fn skynet_module_instance_signal(
 pub unsafe extern "C" fn skynet_module_init(path: *const c_char) {
     contain("skynet_module_init", (), || {
         // SAFETY: contract of this function.
-        module::init(unsafe { text(path) }.unwrap_or(c""));
+        loader::init(unsafe { text(path) }.unwrap_or(c""));
     })
 }

@@ -1,7 +1,7 @@
 //! "skynet_monitor.h".
 
-use crate::actor::service::Monitor;
 use crate::diag::crash::contain;
+use crate::diag::stuck::Monitor;
 
 /// A monitor for one worker thread.
 #[unsafe(no_mangle)]
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn skynet_monitor_trigger(sm: *mut Monitor, source: u32, d
     contain("skynet_monitor_trigger", (), || {
         // SAFETY: contract of this function.
         if let Some(sm) = unsafe { sm.as_ref() } {
-            sm.trigger(source, destination);
+            sm.activity.trigger(source, destination);
         }
     })
 }

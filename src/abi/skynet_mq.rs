@@ -1,6 +1,7 @@
 //! "skynet_mq.h": mailboxes, for programs that drive the core's parts themselves.
 
 use crate::actor::mailbox::Pushed;
+use crate::actor::service;
 pub use crate::actor::service::Queue as MessageQueue;
 use crate::alloc::blocks::Class;
 use crate::alloc::reclaim;
@@ -20,7 +21,7 @@ pub type MessageDrop = Option<unsafe extern "C" fn(*mut Message, *mut c_void)>;
 pub unsafe extern "C" fn skynet_globalmq_push(queue: *mut MessageQueue) {
     contain("skynet_globalmq_push", (), || {
         if !queue.is_null() {
-            scheduler::inject(queue);
+            scheduler::inject(queue.cast());
         }
     })
 }
@@ -29,7 +30,7 @@ pub unsafe extern "C" fn skynet_globalmq_push(queue: *mut MessageQueue) {
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_globalmq_pop() -> *mut MessageQueue {
     contain("skynet_globalmq_pop", std::ptr::null_mut(), || {
-        scheduler::take_any().unwrap_or(std::ptr::null_mut())
+        service::take_ready().unwrap_or(std::ptr::null_mut())
     })
 }
 
@@ -55,7 +56,7 @@ pub unsafe extern "C" fn skynet_mq_mark_release(q: *mut MessageQueue) {
             && queue.mark_release()
             && queue.mailbox.claim().is_some()
         {
-            scheduler::inject(q);
+            scheduler::inject(q.cast());
         }
     })
 }
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn skynet_mq_release(
                 return;
             }
             if !(*q).is_marked() {
-                return scheduler::inject(q);
+                return scheduler::inject(q.cast());
             }
             MessageQueue::free(q, |mut message| match drop_func {
                 Some(drop_func) => drop_func(&raw mut message, ud),
@@ -137,7 +138,7 @@ pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Mess
             };
             match queue.mailbox.push(*message, Class::FOREIGN) {
                 Pushed::Queued => {}
-                Pushed::Schedule => scheduler::submit(queue),
+                Pushed::Schedule => scheduler::submit(queue.ready()),
                 Pushed::Closed => libc::free(message.data),
             }
         }

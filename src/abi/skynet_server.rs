@@ -2,13 +2,14 @@
 
 use super::skynet_mq::MessageQueue;
 use super::text;
-use crate::actor::handle;
-use crate::actor::service::{self, Context, Monitor, Turn};
+use crate::actor::service::{self, Context};
 use crate::alloc::blocks::Class;
 use crate::alloc::reclaim;
 use crate::base::message::Message;
-use crate::diag::crash::{contain, thread};
-use crate::scheduler;
+use crate::base::panic::thread;
+use crate::diag::crash::contain;
+use crate::diag::stuck::Monitor;
+use crate::scheduler::{self, Turn};
 use libc::{c_char, c_int, c_void};
 
 /// Launches a service. Its handle, 0 on failure.
@@ -149,7 +150,7 @@ pub unsafe extern "C" fn skynet_context_message_dispatch(
     thread(|| {
         let nothing = std::ptr::null_mut();
         let q = if q.is_null() {
-            scheduler::take_any().unwrap_or(nothing)
+            service::take_ready().unwrap_or(nothing)
         } else {
             q
         };
@@ -165,16 +166,16 @@ pub unsafe extern "C" fn skynet_context_message_dispatch(
             } else {
                 ((*q).mailbox.consumer().len() >> weight.min(31)).max(1)
             };
-            let monitor = monitor.as_ref().unwrap_or(&own);
-            let turn = service::turn(q, monitor, budget);
-            monitor.end();
+            let activity = &monitor.as_ref().unwrap_or(&own).activity;
+            let turn = service::turn(q.cast(), activity, budget);
+            activity.end();
             turn
         };
-        let next = scheduler::take_any();
+        let next = service::take_ready();
         match (turn, next) {
             (Turn::More, None) => q,
             (Turn::More, Some(next)) => {
-                scheduler::inject(q);
+                scheduler::inject(q.cast());
                 next
             }
             (Turn::Idle | Turn::Ended, next) => next.unwrap_or(nothing),
@@ -207,7 +208,7 @@ pub unsafe extern "C" fn skynet_context_dispatchall(context: *mut Context) {
 pub extern "C" fn skynet_context_endless(handle: u32) {
     contain("skynet_context_endless", (), || {
         let guard = reclaim::enter();
-        if let Some(context) = handle::find(&guard, handle) {
+        if let Some(context) = service::find(&guard, handle) {
             context.mark_endless();
         }
     })

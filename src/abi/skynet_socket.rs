@@ -2,13 +2,14 @@
 
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
+use super::socket_raw::{Way, address_behind, c_text, new_id, send};
 use crate::actor::service::Context;
 use crate::alloc::memory::uncharged;
+pub use crate::base::message::SocketMessage;
+use crate::base::message::socket_type;
 use crate::base::release;
 use crate::diag::crash::contain;
-pub use crate::io::socket::SocketMessage;
-use crate::io::socket::raw::{Way, address_behind, c_text, new_id, send};
-use crate::io::socket::{self, Poll, SocketInfo, server, socket_type};
+use crate::io::socket::{self, Poll, SocketInfo, server};
 use libc::{c_char, c_int};
 use std::ptr::null_mut;
 

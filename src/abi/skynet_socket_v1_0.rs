@@ -1,9 +1,9 @@
 //! Three functions that are inline in the headers since v1.3.0, and that services compiled before still look for.
 
 use super::socket_buffer::SendBuffer;
+use super::socket_raw::{Way, send};
 use crate::actor::service::Context;
 use crate::diag::crash::contain;
-use crate::io::socket::raw::{Way, send};
 use crate::io::socket::server;
 use libc::{c_char, c_int, c_void};
 

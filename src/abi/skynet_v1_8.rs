@@ -1,9 +1,10 @@
 //! Functions that v1.8.0 or earlier had and the newest headers do not declare. Not scanned for the headers.
 
 use super::text;
+use crate::actor::module::Module;
 use crate::actor::service::{self, Context};
 use crate::diag::crash::contain;
-use crate::services::module::{self, Module};
+use crate::services::loader;
 use libc::c_char;
 
 /// `skynet_context_new` of v1.8.0 and before: the context instead of the handle; the headers of that generation rename it.
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn skynet_module_insert(module: *mut Module) {
     contain("skynet_module_insert", (), || {
         if !module.is_null() {
             // SAFETY: contract of this function; the struct is copied.
-            unsafe { module::insert(std::ptr::read(module)) };
+            unsafe { loader::insert(std::ptr::read(module)) };
         }
     })
 }

@@ -1,10 +1,10 @@
 //! `struct socket_info` as it was up to v1.3.0. The headers of that generation rename the functions to these. Not scanned
 //! for the headers.
 
+use super::socket_raw::SocketServer;
 use crate::alloc::memory::uncharged;
 use crate::base::release::V1_4;
 use crate::diag::crash::contain;
-use crate::io::socket::raw::SocketServer;
 use crate::io::socket::{SocketInfo, server};
 use std::ptr::null_mut;
 

@@ -2,13 +2,13 @@
 
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
+use super::socket_raw::{
+    ServerMessage, SocketServer, UdpAddress, Way, address_behind, c_text, new_id, send,
+};
 use crate::alloc::memory::uncharged;
 use crate::base::release;
 use crate::diag::crash::contain;
 use crate::io::socket::event::kind;
-use crate::io::socket::raw::{
-    ServerMessage, SocketServer, UdpAddress, Way, address_behind, c_text, new_id, send,
-};
 use crate::io::socket::{self, ObjectInterface, SocketInfo};
 use libc::{c_char, c_int};
 use std::ptr::null_mut;

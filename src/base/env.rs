@@ -1,6 +1,6 @@
 //! The environment of the node: keys and values that are set once and stay for the life of the process.
 
-use crate::actor::log;
+use crate::base::log;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};

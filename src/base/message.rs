@@ -1,6 +1,6 @@
 //! What travels between services.
 
-use libc::c_void;
+use libc::{c_char, c_int, c_void};
 
 /// Number of low bits of [`Message::sz`] that hold the size; the type is above them ("skynet_mq.h", `MESSAGE_TYPE_SHIFT`).
 pub const TYPE_SHIFT: u32 = (size_of::<usize>() as u32 - 1) * 8;
@@ -23,6 +23,25 @@ pub mod ptype {
     pub const TAG_DONTCOPY: i32 = 0x10000;
     /// The core allocates a session; the session argument must be 0.
     pub const TAG_ALLOCSESSION: i32 = 0x20000;
+}
+
+/// What people call a type of messages ("skynet.h", `PTYPE_*`).
+pub fn type_name(ty: u8) -> Option<&'static str> {
+    const NAMES: [&str; 12] = [
+        "text",
+        "response",
+        "multicast",
+        "client",
+        "system",
+        "harbor",
+        "socket",
+        "error",
+        "queue",
+        "debug",
+        "lua",
+        "snax",
+    ];
+    NAMES.get(usize::from(ty)).copied()
 }
 
 /// One message as it lies in a mailbox: `struct skynet_message` of "skynet_mq.h".
@@ -79,4 +98,30 @@ impl Message {
     pub const fn ty(&self) -> i32 {
         (self.sz >> TYPE_SHIFT) as i32
     }
+}
+
+/// Types of socket messages ("skynet_socket.h", `SKYNET_SOCKET_TYPE_*`).
+#[allow(missing_docs)]
+pub mod socket_type {
+    pub const DATA: i32 = 1;
+    pub const CONNECT: i32 = 2;
+    pub const CLOSE: i32 = 3;
+    pub const ACCEPT: i32 = 4;
+    pub const ERROR: i32 = 5;
+    pub const UDP: i32 = 6;
+    pub const WARNING: i32 = 7;
+}
+
+/// The payload of a PTYPE_SOCKET message: `struct skynet_socket_message` of "skynet_socket.h".
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SocketMessage {
+    /// One of [`socket_type`].
+    pub r#type: c_int,
+    /// The socket.
+    pub id: c_int,
+    /// Bytes of data, new id, port or KiB, depending on the type.
+    pub ud: c_int,
+    /// A block that the receiver frees; null if text follows this struct.
+    pub buffer: *mut c_char,
 }

@@ -2,7 +2,11 @@
 
 pub(crate) mod alarm;
 pub mod clock;
+pub(crate) mod digits;
 pub mod env;
+pub mod log;
 pub mod message;
+pub mod panic;
 pub mod release;
+pub mod rising;
 pub mod sync;

@@ -1,29 +1,10 @@
-//! What the node tells of itself in numbers (commands METRICS and SERVICES), and how a sum stays one that only grows.
+//! What the node tells of itself in numbers (commands METRICS and SERVICES).
 
-use crate::actor::log;
 use crate::actor::service;
 use crate::base::clock;
 use crate::io::{socket, timer};
 use parking_lot::Mutex;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A sum over things that come and go, each with a counter that is added to a total when it goes. A look may miss one
-/// that is on its way from here to there; what was shown before is never taken back for that.
-#[derive(Default)]
-pub struct Rising(AtomicU64);
-
-impl Rising {
-    /// Nothing shown yet.
-    pub const fn new() -> Rising {
-        Rising(AtomicU64::new(0))
-    }
-
-    /// What to show when `seen` was added up.
-    pub fn show(&self, seen: u64) -> u64 {
-        self.0.fetch_max(seen, Ordering::Relaxed).max(seen)
-    }
-}
 
 /// A thread of the node and its CPU clock.
 struct Thread {
@@ -62,7 +43,7 @@ fn cpu_seconds(clock: libc::clockid_t) -> Option<f64> {
 pub fn node() -> String {
     let services = service::figures();
     let sockets = socket::server().map_or_else(Default::default, |s| s.figures());
-    let (lines, errors) = log::counts();
+    let (lines, errors) = service::log_counts();
     let whole = [
         ("start_time", clock::start_time().into()),
         ("services", services.live),
@@ -82,7 +63,7 @@ pub fn node() -> String {
         ("socket_write_limit_closed", sockets.overflows),
         ("socket_datagrams_dropped", sockets.dropped),
         ("log_lines", lines),
-        ("log_lines_lost", log::waiting::lost()),
+        ("log_lines_lost", service::waiting::lost()),
         ("errors", errors),
     ];
     let mut text = String::with_capacity(1024);
@@ -101,12 +82,6 @@ pub fn node() -> String {
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_shown_is_not_taken_back() {
-        let sum = Rising::new();
-        assert_eq!([5, 3, 6].map(|seen| sum.show(seen)), [5, 5, 6]);
-    }
 
     #[test]
     fn a_thread_is_shown_while_it_lives() {

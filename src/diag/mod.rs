@@ -1,4 +1,6 @@
-//! What is told of a node: reports of crashes, figures.
+//! What is told of a node: reports of crashes and of messages that run for too long, figures, memory.
 
 pub mod crash;
 pub mod figures;
+pub mod memory;
+pub mod stuck;

@@ -8,7 +8,6 @@
 //! | `log_limit` | bytes that wait for the log service: 64 MiB, the only one that is on by default |
 //! | `mailbox_policy` | what becomes of a message that is one too many: `reject` or `drop` |
 
-use crate::actor::log;
 use crate::actor::service::{self, Policy};
 use crate::base::env;
 use crate::io::socket;
@@ -70,7 +69,7 @@ impl Limits {
             socket: number(c"socket_write_limit", 0)?,
             sockets: number(c"socket_write_total", 0)?,
             mailbox: number(c"mailbox_limit", 0)?,
-            log: number(c"log_limit", log::waiting::DEFAULT)?,
+            log: number(c"log_limit", service::waiting::DEFAULT)?,
             policy: Policy::parse(policy.to_bytes()).ok_or_else(|| {
                 format!(
                     "Invalid mailbox_policy {} , should be reject or drop",
@@ -89,7 +88,7 @@ impl Limits {
 
     /// For the log.
     pub fn set_for_log(&self) {
-        log::waiting::set_limit(self.log);
+        service::waiting::set_limit(self.log);
     }
 
     /// For services launched from now on.

@@ -4,8 +4,10 @@
 pub mod check;
 #[cfg(feature = "lua")]
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod daemon;
+mod host;
 pub mod limits;
 pub mod shutdown;
 pub mod signals;

@@ -10,10 +10,9 @@
 //! Invariant: `awaited` holds live services only. Whoever enters one looks afterwards whether it has been retired; whoever
 //! retires one calls [`forget`] afterwards. Both are sequentially consistent, so at least one of them sees the other.
 
-use crate::actor::{log, service};
-use crate::base::env;
+use crate::actor::service;
 use crate::base::message::{Message, ptype};
-use crate::diag::crash;
+use crate::base::{env, log, panic};
 use crate::node::signals;
 use crate::scheduler;
 use libc::c_int;
@@ -105,6 +104,7 @@ pub fn watch_signals() {
 
 /// `handle` wants to be told when the node ends; at once if it ends already. False if that is too late.
 pub fn ask(handle: u32) -> bool {
+    service::on_retired(forget);
     let mut state = STATE.lock();
     if state.phase == Phase::Over {
         return false;
@@ -137,7 +137,6 @@ pub fn finished(handle: u32) {
 }
 
 /// A service has been retired.
-#[inline]
 pub fn forget(handle: u32) {
     if ENTRIES.load(Ordering::SeqCst) != 0 {
         decline(handle);
@@ -202,7 +201,7 @@ fn start() -> bool {
 }
 
 fn conduct_in_thread(body: impl FnOnce() + Send + 'static) {
-    let body = || crash::thread(body);
+    let body = || panic::thread(body);
     if Builder::new().name("shutdown".into()).spawn(body).is_err() {
         // No thread is to be had: at least everybody's release runs.
         service::abort_all();
@@ -213,7 +212,7 @@ fn conduct_in_thread(body: impl FnOnce() + Send + 'static) {
 fn write_log() {
     let (done, wait) = mpsc::channel();
     let body = move || {
-        crash::thread(service::end_logger);
+        panic::thread(service::end_logger);
         let _ = done.send(());
     };
     if Builder::new().name("log".into()).spawn(body).is_ok() {

@@ -1,13 +1,12 @@
 //! Signals of the node: SIGHUP tells the service named `logger` to open its file again, SIGTERM and SIGINT end the node
-//! ([`crate::node::shutdown`]), SIGPIPE is ignored. [`crate::diag::crash`] has those of a crash; all others keep their default action.
+//! ([`super::shutdown`]), SIGPIPE is ignored. [`crate::diag::crash`] has those of a crash; all others keep their default action.
 //!
 //! A handler only notes the signal and wakes the timer thread, which passes it on.
 
-use crate::actor::{handle, service};
-use crate::base::clock;
+use crate::actor::service;
 use crate::base::message::{Message, ptype};
+use crate::base::{clock, log};
 use crate::io::timer;
-use crate::node::shutdown;
 use libc::c_int;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
@@ -90,7 +89,7 @@ pub fn handle_hangup() {
     );
 }
 
-/// From now on SIGTERM and SIGINT are orders to [`shutdown`], unless somebody handles or ignores them.
+/// From now on SIGTERM and SIGINT are orders to [`super::shutdown`], unless somebody handles or ignores them.
 pub fn handle_ends() {
     // SAFETY: no precondition.
     PROCESS.store(unsafe { libc::getpid() }, Ordering::Relaxed);
@@ -121,16 +120,16 @@ pub fn ignore_pipe() {
     install(libc::SIGPIPE, libc::SIG_IGN, 0);
 }
 
-/// Passes on what has come in. The timer thread's.
-pub fn deliver() {
+/// Passes on what has come in: SIGTERM and SIGINT to `end`. The timer thread's.
+pub fn deliver(end: fn(c_int)) {
     if HANGUP.swap(false, Ordering::AcqRel) {
-        let logger = handle::logger();
+        let logger = log::reader();
         if logger != 0 {
             let _ = service::push(logger, Message::empty(0, ptype::SYSTEM, 0));
         }
     }
     let signal = END.swap(0, Ordering::AcqRel);
     if signal != 0 {
-        shutdown::on_signal(signal);
+        end(signal);
     }
 }

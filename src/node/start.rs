@@ -1,45 +1,25 @@
 //! A node from its first service to its last: `skynet_start`.
 
+use super::config::{Config, keys};
+use super::host::Node;
+use super::limits::Limits;
+use super::{daemon, shutdown, signals, startup};
+use crate::actor::handle;
+use crate::actor::service::harbor;
 use crate::actor::service::{self, ThreadClass};
-use crate::actor::{handle, harbor, log};
 use crate::alloc::memory::decay::Decay;
 use crate::alloc::reclaim;
-use crate::base::{clock, release};
-use crate::diag::{crash, figures};
+use crate::base::{clock, log, panic, release};
+use crate::diag::{crash, figures, stuck};
 use crate::io::{socket, timer};
-use crate::node::config::keys;
-use crate::node::limits::Limits;
-use crate::node::{daemon, shutdown, signals, startup};
-use crate::scheduler;
-use crate::scheduler::watchdog;
-use crate::services::{builtin, module};
-use libc::{c_char, c_int};
+use crate::scheduler::{self, Hooks, cpu, watchdog};
+use crate::services::{builtin, loader};
+use libc::c_char;
 use std::ffi::{CStr, CString};
 use std::os::unix::thread::JoinHandleExt;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
-
-/// `struct skynet_config` ("skynet_imp.h").
-#[repr(C)]
-pub struct Config {
-    /// Number of workers, 1..=1024.
-    pub thread: c_int,
-    /// Id of this node among connected nodes, 0..=255; 0 is a node of its own.
-    pub harbor: c_int,
-    /// 0 turns CPU accounting off.
-    pub profile: c_int,
-    /// Pid file; null stays in the foreground.
-    pub daemon: *const c_char,
-    /// Where C services are: patterns with `?`, separated by `;`.
-    pub module_path: *const c_char,
-    /// The first service and its arguments.
-    pub bootstrap: *const c_char,
-    /// Argument of the log service; null is the standard output.
-    pub logger: *const c_char,
-    /// Module of the log service.
-    pub logservice: *const c_char,
-}
 
 /// Stack of every thread; what C services had under the C core, where it is the system's default.
 const STACK: usize = 8 << 20;
@@ -75,8 +55,8 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     let ours = config.logservice.is_null() || text(config.logservice) == Some(c"logger");
     crash::install(text(config.logger), ours);
     harbor::init(config.harbor);
-    handle::init(config.harbor);
-    module::init(text(config.module_path).unwrap_or(c""));
+    service::init_handles(config.harbor);
+    loader::init(text(config.module_path).unwrap_or(c""));
     clock::init();
     timer::init();
     if !socket::init() {
@@ -170,7 +150,7 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         .stack_size(STACK)
         .spawn(move || {
             crash::init_thread();
-            crash::thread(body);
+            panic::thread(body);
         })
         .unwrap_or_else(|reason| {
             eprintln!("Create thread failed: {reason}");
@@ -184,18 +164,31 @@ fn run_threads(workers: usize) {
         eprintln!("Create timer failed: {reason}");
         exit(1);
     }
-    scheduler::start(workers);
+    let hooks = Hooks {
+        wake_poller: socket::wake_poller,
+        on_empty,
+    };
+    scheduler::start(workers, hooks);
+    if service::total() == 0 {
+        // Every service of the start-up has ended already.
+        scheduler::on_empty();
+    }
     let mut threads = vec![
         spawn("monitor".into(), monitor),
-        spawn("timer".into(), timer::thread_main),
+        spawn("timer".into(), || {
+            timer::thread_main(|| signals::deliver(shutdown::on_signal));
+        }),
         spawn("socket".into(), || {
             service::init_thread(ThreadClass::Socket);
             socket::run();
         }),
     ];
-    threads.extend(
-        (0..workers).map(|i| spawn(format!("worker {i}"), move || scheduler::run_worker(i))),
-    );
+    threads.extend((0..workers).map(|i| {
+        spawn(format!("worker {i}"), move || {
+            service::init_thread(ThreadClass::Worker);
+            scheduler::run_worker::<Node>(i);
+        })
+    }));
     for thread in &threads {
         figures::watch_thread(thread.thread().name().unwrap_or("?"), thread.as_pthread_t());
     }
@@ -211,7 +204,7 @@ fn run_threads(workers: usize) {
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.
-    service::calibrate();
+    cpu::calibrate();
     let mut watch = watchdog::Watch::default();
     let mut decay = Decay::of_process();
     let (mut check_at, mut report_at) = (0, MANY_BLOCKS);
@@ -223,7 +216,7 @@ fn monitor() {
         let now = clock::monotonic_nanos();
         if now >= check_at {
             check_at = now + CHECK_EVERY;
-            scheduler::check_workers();
+            stuck::check_workers();
             reclaim::collect_some();
             report_at = report_blocks(report_at);
             decay.check(now);
@@ -255,7 +248,7 @@ fn report_blocks(report_at: usize) -> usize {
 }
 
 /// The last service has ended: the threads that serve them end too.
-pub(crate) fn on_empty() {
+fn on_empty() {
     ENDED.store(true, Ordering::SeqCst);
     watchdog::MONITOR.ring();
     timer::stop();

@@ -8,7 +8,8 @@
 //! What is left then has nobody to serve, unless somebody started more than that. It is given a moment, for a program that
 //! launches services from threads of its own, and for the last lines of the log; then the process ends with status 1.
 
-use crate::actor::{handle, log};
+use crate::actor::service;
+use crate::base::log;
 use crate::node::shutdown;
 use parking_lot::Mutex;
 use std::ffi::CStr;
@@ -41,11 +42,13 @@ static STATE: Mutex<State> = Mutex::new(State {
 
 /// The log service runs, and nothing else so far.
 pub fn before_first() {
+    service::on_start_failed(reported_to_nobody);
+    service::on_mute(ended_mute);
     let mut state = STATE.lock();
     state.first = 0;
     state.first_is_mute = false;
     state.failed = false;
-    state.common = handle::all();
+    state.common = service::all();
 }
 
 /// The config's first service has been launched.
@@ -54,7 +57,7 @@ pub fn first_is(service: u32) {
 }
 
 /// A service says that it cannot start, and there is no launcher.
-pub fn reported_to_nobody(source: u32) {
+fn reported_to_nobody(source: u32) {
     let is_first = {
         let state = STATE.lock();
         state.first != 0 && state.first == source
@@ -66,8 +69,7 @@ pub fn reported_to_nobody(source: u32) {
 
 /// The script of a service has ended, and no message will ever reach it. If that was the first one, with a loader or a
 /// bootstrap that does nothing, nothing else comes either.
-#[cfg(feature = "lua")]
-pub fn ended_mute(service: u32) {
+fn ended_mute(service: u32) {
     {
         let mut state = STATE.lock();
         if state.first == 0 || state.first != service {
@@ -83,7 +85,7 @@ pub fn command(text: &CStr) {
     let text = text.to_string_lossy();
     match text.split_once(' ') {
         Some(("failed", name)) => failed(name.into()),
-        _ if text == "begins" => STATE.lock().common = handle::all(),
+        _ if text == "begins" => STATE.lock().common = service::all(),
         _ => {}
     }
 }
@@ -110,7 +112,7 @@ fn look(who: &str) {
     let (others, mute) = {
         let state = STATE.lock();
         let mute = state.first_is_mute;
-        let mut all = handle::all();
+        let mut all = service::all();
         all.retain(|service| !(state.common.contains(service) || mute && *service == state.first));
         (all.len(), mute)
     };

@@ -12,7 +12,7 @@
 //! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
 //!
 //! A worker without work that sleeps or watches does so in a wait for news of the sockets while that pays
-//! ([`crate::io::socket::try_lead`]), and finds what they make ready in its own slot and ring.
+//! ([`Host::try_lead`]), and finds what they make ready in its own slot and ring.
 //!
 //! # Ready work never waits for one particular thread
 //!
@@ -32,23 +32,32 @@
 //! - Who sees to that are two threads that run no services: the monitor thread, and the timer thread if the monitor
 //!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
 //! - A worker that waits for news of the sockets holds nothing meanwhile; the socket thread looks after it
-//!   ([`crate::io::socket::try_lead`]).
+//!   ([`Host::try_lead`]).
 //!
 //! What remains: the locks that a message may take elsewhere (an allocator's, that of the timers while one is added, what
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
 //! whoever moves data between sockets and mailboxes, be it the socket thread or a worker, in the middle of doing it.
 //!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
-//! mailbox (see [`crate::actor::mailbox`]) puts it there, and the role goes with it.
+//! mailbox puts it there, and the role goes with it.
+//!
+//! # What is not known here
+//!
+//! A service is a pointer ([`Ready`]) to be run when its turn comes. What that is, and how news of sockets are waited for,
+//! the worker's loop gets as a type ([`Host`]), so that it calls both directly.
 
+mod activity;
+pub mod cpu;
+mod host;
 mod idle;
 mod injector;
 mod park;
 mod queue;
+pub mod role;
+mod running;
 pub mod watchdog;
 mod worker;
 
-use crate::actor::service::{Monitor, Queue, Running};
 use idle::Idle;
 use injector::Injector;
 use park::Parker;
@@ -57,10 +66,10 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
+pub use activity::Activity;
+pub use host::{Hooks, Host, Ready, Turn};
+pub use running::Running;
 pub use worker::run_worker;
-
-/// A service that has messages.
-pub(crate) type Ready = Queue;
 
 /// What of a worker other threads may touch.
 #[repr(align(128))]
@@ -80,7 +89,7 @@ struct Remote {
     /// Counts the worker's looks at the queues while it has no work; written by the owner.
     looks: AtomicU32,
     queue: RunQueue,
-    monitor: Monitor,
+    activity: Activity,
 }
 
 struct Shared {
@@ -91,6 +100,7 @@ struct Shared {
     /// When a worker last ended a long stretch of work, in nanoseconds of the monotonic clock.
     long_stretch: AtomicU64,
     quit: AtomicBool,
+    on_empty: fn(),
 }
 
 static SHARED: OnceLock<Shared> = OnceLock::new();
@@ -102,8 +112,10 @@ thread_local! {
     static WORKER: Cell<*const Remote> = const { Cell::new(std::ptr::null()) };
 }
 
-/// Makes the workers' places. Once, before any [`run_worker`].
-pub fn start(workers: usize) {
+/// Makes the workers' places. Once, before any [`run_worker`]. If the last service has ended by then, nobody has said so yet:
+/// the caller calls [`on_empty`].
+pub fn start(workers: usize, hooks: Hooks) {
+    park::wake_poller_with(hooks.wake_poller);
     let remote = || Remote {
         next: AtomicPtr::default(),
         ticks: AtomicU64::new(1),
@@ -113,7 +125,7 @@ pub fn start(workers: usize) {
         held_at: AtomicU64::new(0),
         looks: AtomicU32::new(0),
         queue: RunQueue::new(),
-        monitor: Monitor::default(),
+        activity: Activity::default(),
     };
     let _ = SHARED.set(Shared {
         workers: (0..workers).map(|_| remote()).collect(),
@@ -121,17 +133,13 @@ pub fn start(workers: usize) {
         watcher: AtomicUsize::new(0),
         long_stretch: AtomicU64::new(0),
         quit: AtomicBool::new(false),
+        on_empty: hooks.on_empty,
     });
-    if crate::actor::service::total() == 0 {
-        // Every service of the start-up has ended already.
-        on_empty();
-    }
 }
 
 /// Consumer of the service's mailbox: puts the service where a worker will find it, and wakes one if need be.
 #[inline]
-pub(crate) fn submit(ready: &Ready) {
-    let ready = std::ptr::from_ref(ready).cast_mut();
+pub fn submit(ready: *mut Ready) {
     let worker = WORKER.get();
     if worker.is_null() {
         return inject(ready);
@@ -149,7 +157,7 @@ pub(crate) fn submit(ready: &Ready) {
 }
 
 /// Any thread: puts a ready service behind all others.
-pub(crate) fn inject(ready: *mut Ready) {
+pub fn inject(ready: *mut Ready) {
     INJECTOR.push(ready);
     if let Some(shared) = SHARED.get() {
         shared.wake_for_surplus();
@@ -157,7 +165,7 @@ pub(crate) fn inject(ready: *mut Ready) {
 }
 
 /// Any thread: takes a ready service out of the shared queue, or from a worker ("skynet_mq.h", `skynet_globalmq_pop`).
-pub(crate) fn take_any() -> Option<*mut Ready> {
+pub fn take_any() -> Option<*mut Ready> {
     INJECTOR
         .pop()
         .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
@@ -288,17 +296,17 @@ impl Shared {
 }
 
 /// The last service has ended: the workers stop, and with them the node.
-pub(crate) fn on_empty() {
+pub fn on_empty() {
     let Some(shared) = SHARED.get() else { return };
     shared.quit.store(true, Ordering::SeqCst);
     for index in 0..shared.workers.len() {
         shared.idle.parker(index).wake();
     }
-    crate::node::start::on_empty();
+    (shared.on_empty)();
 }
 
 /// Any thread: whether a worker has nothing to do.
-pub(crate) fn someone_idles() -> bool {
+pub fn someone_idles() -> bool {
     SHARED.get().is_some_and(|s| s.idle.someone_idles())
 }
 
@@ -316,40 +324,22 @@ pub fn turns() -> u64 {
         .fold(0, u64::wrapping_add)
 }
 
-/// Monitor thread: looks at every worker once.
-pub fn check_workers() {
-    if let Some(shared) = SHARED.get() {
-        let looks: Vec<_> = shared.workers.iter().map(|w| w.monitor.check()).collect();
-        if looks.iter().all(|look| look.stuck) {
-            // Nobody is left to run the log service.
-            for report in looks.into_iter().filter_map(|look| look.report) {
-                eprintln!("{report}");
-            }
-        }
-    }
+/// What every worker is doing, in their order.
+pub fn activities() -> impl ExactSizeIterator<Item = &'static Activity> {
+    let workers = SHARED.get().map_or(&[][..], |shared| &shared.workers);
+    workers.iter().map(|worker| &worker.activity)
 }
 
 /// The worker that the thread with this id is, and what it is doing. Async-signal-safe.
-pub(crate) fn worker_of(thread: i32) -> Option<(usize, Option<Running>)> {
+pub fn worker_of(thread: i32) -> Option<(usize, Option<Running>)> {
     let workers = &SHARED.get()?.workers;
-    let index = workers.iter().position(|w| w.monitor.thread() == thread)?;
-    Some((index, workers[index].monitor.running()))
+    let index = workers.iter().position(|w| w.activity.thread() == thread)?;
+    Some((index, workers[index].activity.running()))
 }
 
-/// What every worker is doing, a line each.
-pub(crate) fn running() -> String {
-    let Some(shared) = SHARED.get() else {
-        return String::new();
-    };
-    let lines = shared.workers.iter().enumerate();
-    let lines = lines.map(|(i, worker)| format!("worker {i}: {}", worker.monitor.line()));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Which message the calling worker is in, as [`Monitor::count`] says; `None` on other threads.
-#[cfg(feature = "lua")]
-pub(crate) fn current_count() -> Option<i32> {
+/// Which message the calling worker is in, as [`Activity::count`] says; `None` on other threads.
+pub fn current_count() -> Option<i32> {
     let worker = WORKER.get();
     // SAFETY: a worker's place lives for ever.
-    (!worker.is_null()).then(|| unsafe { (*worker).monitor.count() })
+    (!worker.is_null()).then(|| unsafe { (*worker).activity.count() })
 }

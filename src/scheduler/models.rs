@@ -4,8 +4,8 @@
 use super::kernel::{Event, Kernel};
 use super::*;
 use crate::base::sync::stopping_at;
-use crate::io::socket::role::Role;
 use crate::scheduler::idle::Idle;
+use crate::scheduler::role::Role;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::thread;

@@ -7,6 +7,8 @@
 use crate::base::sync::atomic::{AtomicU32, Ordering};
 use crate::base::sync::stop_point;
 use kernel::Kernel;
+#[cfg(not(feature = "loom"))]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const AWAKE: u32 = 0;
@@ -18,6 +20,25 @@ const BRIEF_POLLING: u32 = 4;
 const TOKEN: u32 = 5;
 /// The same, by who took it off the list.
 const TAKEN: u32 = 6;
+
+/// Ends the wait of a worker for news of sockets, whoever waits.
+#[cfg(not(feature = "loom"))]
+static WAKE_POLLER: OnceLock<fn()> = OnceLock::new();
+
+/// How that is done; before any worker sleeps. The first call counts.
+pub(super) fn wake_poller_with(wake: fn()) {
+    #[cfg(not(feature = "loom"))]
+    let _ = WAKE_POLLER.set(wake);
+    #[cfg(feature = "loom")]
+    let _ = wake;
+}
+
+#[cfg(not(feature = "loom"))]
+fn wake_poller() {
+    if let Some(wake) = WAKE_POLLER.get() {
+        wake();
+    }
+}
 
 /// How a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +198,7 @@ mod kernel {
         }
 
         pub(super) fn wake_poller(&self) {
-            crate::io::socket::wake_poller();
+            wake_poller();
         }
     }
 }
@@ -211,7 +232,7 @@ mod kernel {
         }
 
         pub(super) fn wake_poller(&self) {
-            crate::io::socket::wake_poller();
+            wake_poller();
         }
     }
 }

@@ -21,7 +21,6 @@
 use super::{INJECTOR, Remote, SHARED, Shared};
 use crate::base::alarm::Alarm;
 use crate::base::clock;
-use crate::io::timer;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A worker that should look at the queues, and does not for so many nanoseconds, is not counted on.
@@ -44,6 +43,8 @@ static PACE: AtomicU32 = AtomicU32::new(ASLEEP);
 static BEAT: AtomicU64 = AtomicU64::new(0);
 /// The alarm of the monitor thread.
 pub static MONITOR: Alarm = Alarm::new();
+/// The alarm of the timer thread.
+pub static TIMER: Alarm = Alarm::new();
 
 /// After a worker was woken or has become the searcher: somebody looks soon whether it does its work.
 #[inline]
@@ -58,7 +59,7 @@ pub(super) fn arm() {
 fn arm_now() {
     let now = clock::monotonic_nanos();
     MONITOR.at_latest(now + TICK);
-    timer::wake_at(now + TICK + LATE);
+    TIMER.at_latest(now + TICK + LATE);
     PACE.store(FAST, Ordering::SeqCst);
 }
 

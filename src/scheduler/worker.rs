@@ -1,11 +1,10 @@
 //! The loop of a worker thread.
 
 use super::park::Ended;
-use super::{INJECTOR, Ready, Remote, SHARED, Shared, WORKER, watchdog};
-use crate::actor::service::{self, Turn};
+use super::{Host, INJECTOR, Ready, Remote, SHARED, Shared, Turn, WORKER, cpu, watchdog};
 use crate::alloc::reclaim;
 use crate::base::clock;
-use crate::io::socket;
+use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -27,14 +26,13 @@ const WATCH_FOR: u64 = 200_000_000;
 const SEARCH: u64 = 20_000;
 
 /// Thread role: worker. Runs services until the node ends.
-pub fn run_worker(index: usize) {
+pub fn run_worker<H: Host>(index: usize) {
     let Some(shared) = SHARED.get() else { return };
-    service::init_thread(service::ThreadClass::Worker);
     precise_sleep();
     let remote = &shared.workers[index];
     WORKER.set(remote);
-    remote.monitor.attach();
-    Worker {
+    remote.activity.attach();
+    Worker::<H> {
         shared,
         remote,
         index,
@@ -48,9 +46,10 @@ pub fn run_worker(index: usize) {
         polled: false,
         cpu_seen: 0,
         short_stretches: 0,
+        _host: PhantomData,
     }
     .run();
-    remote.monitor.detach();
+    remote.activity.detach();
     WORKER.set(std::ptr::null());
 }
 
@@ -63,7 +62,7 @@ fn precise_sleep() {
     }
 }
 
-struct Worker {
+struct Worker<H> {
     shared: &'static Shared,
     remote: &'static Remote,
     index: usize,
@@ -85,9 +84,10 @@ struct Worker {
     cpu_seen: u64,
     /// ... and about how much of it went into short stretches of work since, and into the searches between them.
     short_stretches: u64,
+    _host: PhantomData<H>,
 }
 
-impl Worker {
+impl<H: Host> Worker<H> {
     fn run(&mut self) {
         let mut guard = Some(reclaim::enter());
         while !self.shared.quits() {
@@ -107,7 +107,7 @@ impl Worker {
         self.ticks += 1;
         self.remote.ticks.store(self.ticks, Ordering::Relaxed);
         // SAFETY: taken from a queue, so the mailbox is ours; the guard of `run` is held.
-        match unsafe { service::turn(ready, &self.remote.monitor, BUDGET) } {
+        match unsafe { H::turn(ready, &self.remote.activity, BUDGET) } {
             Turn::More => {
                 self.shared_first = true;
                 let alone = self.remote.queue.is_empty();
@@ -171,8 +171,8 @@ impl Worker {
     /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
     #[cold]
     fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
-        service::interrupt();
-        self.remote.monitor.end();
+        cpu::interrupt();
+        self.remote.activity.end();
         self.note_stretch();
         self.begin_search();
         let mut pause = WATCH_FIRST;
@@ -207,7 +207,7 @@ impl Worker {
             }
 
             let workers = &self.shared.workers;
-            let nobody_busy = !workers.iter().any(|w| w.monitor.is_busy());
+            let nobody_busy = !workers.iter().any(|w| w.activity.is_busy());
             if nobody_busy || !self.shared.idle.is_searcher(self.index) {
                 woken = self.sleep(guard);
                 pause = WATCH_FIRST;
@@ -253,8 +253,8 @@ impl Worker {
     fn long_callback(&mut self) -> bool {
         let mut long = false;
         for (seen, other) in self.seen_messages.iter_mut().zip(&self.shared.workers) {
-            let now = other.monitor.count();
-            long |= *seen == now && other.monitor.is_busy();
+            let now = other.activity.count();
+            long |= *seen == now && other.activity.is_busy();
             *seen = now;
         }
         long
@@ -302,7 +302,7 @@ impl Worker {
     fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
         let (shared, index) = (self.shared, self.index);
         let idle = &shared.idle;
-        let leader = socket::try_lead(false);
+        let leader = H::try_lead(false);
         if !idle.list(index, leader.is_some()) {
             self.begin_search();
             return true;
@@ -332,13 +332,13 @@ impl Worker {
     /// delivered yet; whether somebody ended the sleep, which is the answer.
     fn lead(
         &self,
-        leader: socket::Leader<'static>,
+        leader: H::Leader,
         limit: Option<Duration>,
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn() -> bool,
     ) -> bool {
         let mut woken = true;
-        socket::lead(leader, limit, &mut || {
+        H::lead(leader, limit, &mut || {
             *guard = Some(reclaim::enter());
             woken = awake();
         });
@@ -373,12 +373,12 @@ impl Worker {
         *guard = None;
         let parker = shared.idle.parker(self.index);
         if self.long_callback()
-            && let Some(leader) = socket::try_lead(true)
+            && let Some(leader) = H::try_lead(true)
         {
             return self.poll_briefly(leader, time, guard, &awake);
         }
         let woken = parker.sleep_briefly(time);
-        if !woken && let Some(leader) = socket::try_lead(true) {
+        if !woken && let Some(leader) = H::try_lead(true) {
             // Those we watch will poll themselves soon; news that have piled up meanwhile are worth a look.
             return self.poll_briefly(leader, Duration::ZERO, guard, &awake);
         }
@@ -390,7 +390,7 @@ impl Worker {
     /// [`Worker::lead`] of the watcher.
     fn poll_briefly(
         &self,
-        leader: socket::Leader<'static>,
+        leader: H::Leader,
         time: Duration,
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn(),

@@ -3,4 +3,4 @@
 pub mod builtin;
 #[cfg(feature = "lua")]
 pub mod elf;
-pub mod module;
+pub mod loader;

@@ -1,10 +1,10 @@
 //! Local names: `.name` of a service in this node.
 
+use crate::base::log;
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 #[derive(Default)]
 struct Names {
@@ -15,18 +15,10 @@ struct Names {
 }
 
 static NAMES: LazyLock<RwLock<Names>> = LazyLock::new(Default::default);
-/// Whose name is `logger`: every line of the error log asks for it.
-static LOGGER: AtomicU32 = AtomicU32::new(0);
 
 /// Handle of the local service called `name` (without the dot); 0 if there is none.
 pub fn find_name(name: &CStr) -> u32 {
     NAMES.read().handles.get(name).copied().unwrap_or(0)
-}
-
-/// Handle of the local service called `logger`; 0 if there is none.
-#[inline]
-pub fn logger() -> u32 {
-    LOGGER.load(Ordering::Acquire)
 }
 
 /// Calls `handle` by `name`. The stored text, or `None` if the name is taken ("skynet_handle.h", `skynet_handle_namehandle`).
@@ -36,7 +28,7 @@ pub fn name_handle(handle: u32, name: &CStr) -> Option<*const libc::c_char> {
         return None;
     }
     if name == c"logger" {
-        LOGGER.store(handle, Ordering::Release);
+        log::set_reader(handle);
     }
     let name = name.to_owned();
     let text = name.as_ptr();
@@ -52,8 +44,8 @@ pub(super) fn forget(handle: u32) {
         let mut names = NAMES.write();
         names.counts.remove(&handle);
         names.handles.retain(|_, h| *h != handle);
-        if LOGGER.load(Ordering::Relaxed) == handle {
-            LOGGER.store(0, Ordering::Release);
+        if log::reader() == handle {
+            log::set_reader(0);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The end of all services.
 
 use super::context::{grab, release, retire, total};
-use crate::actor::handle;
+use super::registry;
 use crate::alloc::reclaim;
+use crate::base::log;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 static ABORTING: AtomicBool = AtomicBool::new(false);
@@ -10,7 +11,7 @@ static ABORTING: AtomicBool = AtomicBool::new(false);
 static LAST_LOGGER: AtomicU32 = AtomicU32::new(0);
 
 /// Whether all services are being ended: nobody needs to be told then.
-pub(crate) fn is_aborting() -> bool {
+pub fn is_aborting() -> bool {
     ABORTING.load(Ordering::Relaxed)
 }
 
@@ -20,10 +21,10 @@ pub(crate) fn is_aborting() -> bool {
 pub fn abort_all() {
     ABORTING.store(true, Ordering::Relaxed);
     fence(Ordering::SeqCst);
-    let logger = handle::logger();
+    let logger = log::reader();
     LAST_LOGGER.store(logger, Ordering::SeqCst);
     loop {
-        let mut all = handle::all();
+        let mut all = registry::all();
         all.retain(|&handle| handle != logger);
         if all.is_empty() {
             break;
@@ -45,7 +46,7 @@ pub(super) fn retire_last_logger() {
         return;
     }
     let guard = reclaim::enter();
-    if let Some(context) = handle::find(&guard, logger) {
+    if let Some(context) = registry::find(&guard, logger) {
         context.reads_to_the_end.store(true, Ordering::SeqCst);
     }
     drop(guard);
@@ -54,7 +55,7 @@ pub(super) fn retire_last_logger() {
 
 /// Ends the log service after it has had the mail that waits for it; returns when it has been released.
 pub fn end_logger() {
-    let logger = handle::logger();
+    let logger = log::reader();
     let context = grab(logger);
     if context.is_null() {
         return;

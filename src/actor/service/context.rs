@@ -18,21 +18,16 @@
 //! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
 use super::Queue;
-use super::abort;
-use super::cpu;
-use super::figures;
 use super::limit::Limit;
-use crate::actor::handle;
-use crate::actor::log;
+use super::{abort, figures, log as lines, notices, registry};
 use crate::actor::mailbox::Pushed;
+use crate::actor::module::{self, Module};
 use crate::alloc::blocks::Class;
 use crate::alloc::memory::{self, ServiceMem};
 use crate::alloc::reclaim;
+use crate::base::log;
 use crate::base::message::{Message, ptype};
-use crate::io::socket;
-use crate::node::shutdown;
-use crate::scheduler;
-use crate::services::module::Module;
+use crate::scheduler::{self, cpu};
 use libc::{FILE, c_int, c_void};
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString};
@@ -95,8 +90,6 @@ unsafe impl Sync for Context {}
 
 static TOTAL: AtomicI32 = AtomicI32::new(0);
 static PROFILE: AtomicBool = AtomicBool::new(true);
-/// The service that is told of every death (command MONITOR); 0 is none.
-pub(super) static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
 
 /// Number of live services that keep the node up ("skynet_server.h", `skynet_context_total`).
 pub fn total() -> i32 {
@@ -115,8 +108,8 @@ impl Context {
         self.handle.load(Ordering::Relaxed)
     }
 
-    /// Only for [`handle::register`], before the context is known to anybody.
-    pub(crate) fn set_handle(&self, handle: u32) {
+    /// Only for [`super::registry`], before the context is known to anybody.
+    pub(super) fn set_handle(&self, handle: u32) {
         self.handle.store(handle, Ordering::Relaxed);
     }
 
@@ -159,8 +152,23 @@ impl Context {
         self.endless.store(true, Ordering::Relaxed);
     }
 
+    /// Messages that it has handled.
+    pub fn messages(&self) -> usize {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Whether its CPU time is counted.
+    pub fn is_profiled(&self) -> bool {
+        self.profile
+    }
+
+    /// Messages that wait, as many as there were when it last looked.
+    pub fn last_len(&self) -> usize {
+        self.queue.mailbox.last_len()
+    }
+
     /// Reads and clears the mark.
-    pub(super) fn take_endless(&self) -> bool {
+    pub fn take_endless(&self) -> bool {
         self.endless.swap(false, Ordering::Relaxed)
     }
 
@@ -177,7 +185,7 @@ impl Context {
     }
 
     /// Calls the module's signal function on the calling thread.
-    pub(super) fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         // SAFETY: an instance of the module, which is not released as long as the caller has a reference.
         unsafe { self.module.signal(self.instance, signal) };
     }
@@ -219,7 +227,8 @@ fn count(by: i32) {
 /// The handle, 0 on failure; the context with one more reference that the caller drops, if `keep` asks for it.
 pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Context) {
     const FAILED: (u32, *mut Context) = (0, std::ptr::null_mut());
-    let Some(module) = crate::services::module::query(name) else {
+    log::deliver_with(lines::send_parts);
+    let Some(module) = module::query(name) else {
         return FAILED;
     };
     // What a service allocates while it is made is its own already, and none of its launcher's.
@@ -266,7 +275,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     count(1);
     figures::count_start();
     // SAFETY: a context is freed through `reclaim` only.
-    let handle = unsafe { handle::register(context) };
+    let handle = unsafe { registry::register(context) };
     if handle == 0 {
         log::error(0, b"error: no handle is free");
         this.refs.store(1, Ordering::Relaxed);
@@ -289,7 +298,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     let failed = unsafe {
         module.init(
             instance,
-            context,
+            context.cast(),
             args.map_or(std::ptr::null(), CStr::as_ptr),
         )
     } != 0;
@@ -309,7 +318,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         this.grab();
     }
     // Always through a run queue, also when empty: what init sent to itself, or a retirement during init, is seen there.
-    scheduler::submit(&this.queue);
+    scheduler::submit(this.queue.ready());
     log::error_parts(handle, &[b"LAUNCH ", name_text, b" ", args_text]);
     // SAFETY: the reference of the launch.
     unsafe { release(context) };
@@ -319,7 +328,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
 /// A reference to the live service `handle`, or null ("skynet_handle.h", `skynet_handle_grab`).
 pub fn grab(handle: u32) -> *mut Context {
     let guard = reclaim::enter();
-    match handle::find(&guard, handle) {
+    match registry::find(&guard, handle) {
         Some(context) if context.take_reference() => std::ptr::from_ref(context).cast_mut(),
         _ => std::ptr::null_mut(),
     }
@@ -358,10 +367,10 @@ unsafe fn free(context: *mut ()) {
 }
 
 fn remove(handle: u32) -> Option<*mut Context> {
-    let context = handle::remove(handle)?;
+    let context = registry::unregister(handle)?;
     // SAFETY: the table's reference is ours now.
     unsafe { (*context).retired.store(true, Ordering::SeqCst) };
-    shutdown::forget(handle);
+    notices::retired(handle);
     Some(context)
 }
 
@@ -408,7 +417,7 @@ fn bounce(handle: u32, message: Message) {
     // SAFETY: the payload belongs to the message.
     unsafe {
         if message.ty() == ptype::SOCKET {
-            socket::handled(message.data, message.size());
+            notices::socket_message_taken(message.data, message.size());
         }
         libc::free(message.data);
     }
@@ -437,7 +446,7 @@ impl Context {
         match self.queue.mailbox.push(message, payload) {
             Pushed::Queued => true,
             Pushed::Schedule => {
-                scheduler::submit(&self.queue);
+                scheduler::submit(self.queue.ready());
                 true
             }
             Pushed::Closed => false,
@@ -445,7 +454,7 @@ impl Context {
     }
 
     /// CPU time of all finished callbacks, in microseconds.
-    pub(super) fn cost_micros(&self) -> u64 {
+    pub fn cost_micros(&self) -> u64 {
         cpu::micros(self.cost.load(Ordering::Relaxed))
     }
 }

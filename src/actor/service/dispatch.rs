@@ -1,55 +1,21 @@
 //! A turn: one worker takes one ready service and gives it some of its messages.
 
 use super::context::{Context, finish};
-use super::{Monitor, Queue, cpu, on_turn};
-use crate::actor::log;
+use super::{Queue, notices, on_turn};
 use crate::alloc::blocks::{self, Class};
 use crate::alloc::memory;
-use crate::base::message::{Message, ptype};
-use crate::io::socket;
-use crate::io::socket::SocketMessage;
+use crate::base::log;
+use crate::base::message::{Message, SocketMessage, ptype};
+use crate::scheduler::{Activity, Ready, Turn, cpu};
 use libc::c_void;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How a turn ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Nothing is left; whoever sends the next message schedules the service.
-    Idle,
-    /// Messages wait; the caller puts the service back into a run queue.
-    More,
-    /// The service has ended; the context must not be touched any more.
-    Ended,
-}
-
-/// Written by the thread that it belongs to; see [`super::monitor`].
-pub(super) type Started = AtomicU64;
-
-thread_local! {
-    /// Begin of the running callback, in counter ticks; 0 outside.
-    static STARTED: Started = const { Started::new(0) };
-}
-
-/// Microseconds that the callback running on this thread has used so far.
-pub(super) fn running_micros() -> u64 {
-    let start = STARTED.with(|started| started.load(Ordering::Relaxed));
-    if start == 0 {
-        0
-    } else {
-        cpu::micros(cpu::so_far(start))
-    }
-}
-
-/// Where this thread notes the begin of callbacks, as long as it lives.
-pub(super) fn started_here() -> *const Started {
-    STARTED.with(std::ptr::from_ref)
-}
-
-/// Dispatches up to `budget` messages of the service that owns `queue`.
+/// Dispatches up to `budget` messages of the service that is `ready`.
 ///
 /// # Safety
 /// The caller is the consumer of the mailbox and inside a guard until it has dealt with the answer.
-pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -> Turn {
+pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Turn {
+    let queue = Queue::of_ready(ready);
     // SAFETY: whoever owns the queue keeps it until its consumer, the caller, has seen the end of it.
     let context = unsafe { (*queue).owner() };
     if context.is_null() {
@@ -60,13 +26,13 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
     let this = unsafe { &*context };
     // SAFETY: we are the consumer until the mailbox rests.
     unsafe { on_turn::begin_turn(this) };
-    monitor.enter(this.handle());
+    activity.enter(this.handle());
     // SAFETY: we are the consumer.
     unsafe {
         if this.profile {
-            messages::<true>(this, monitor, budget);
+            messages::<true>(this, activity, budget);
         } else {
-            messages::<false>(this, monitor, budget);
+            messages::<false>(this, activity, budget);
         }
     }
     on_turn::end_turn();
@@ -83,7 +49,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
         }
     }
     // The end of a service is none of its messages.
-    monitor.end();
+    activity.end();
     // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
     unsafe { finish(context) };
     cpu::interrupt();
@@ -99,7 +65,7 @@ pub(crate) unsafe fn turn(queue: *mut Queue, monitor: &Monitor, budget: usize) -
 /// # Safety
 /// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
 #[inline(always)]
-unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budget: usize) {
+unsafe fn messages<const PROFILE: bool>(this: &Context, activity: &Activity, budget: usize) {
     // SAFETY: contract of this function.
     let mut mailbox = unsafe { this.queue.mailbox.consumer() };
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
@@ -114,7 +80,7 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, monitor: &Monitor, budge
         if overload != 0 {
             report_overload(this.handle(), overload);
         }
-        monitor.message(&message);
+        activity.message(&message);
         // SAFETY: contract of this function.
         now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
         done += 1;
@@ -146,10 +112,10 @@ fn report_overload(handle: u32, length: usize) {
 
 /// Writes a message to the log that LOGON has opened.
 #[cold]
-fn record(file: *mut libc::FILE, message: &Message) {
+fn write_record(file: *mut libc::FILE, message: &Message) {
     // SAFETY: LOGOFF closes the file only after every guard that is held now, the payload belongs to the message.
     unsafe {
-        log::record::output(
+        super::record::output(
             file,
             message.source,
             message.ty(),
@@ -176,7 +142,7 @@ unsafe fn charge_buffer(data: *mut c_void, size: usize) {
         // SAFETY: messages of this type are made by the socket server, and the buffer is for the service to free.
         unsafe {
             memory::block_received((*data.cast::<SocketMessage>()).buffer.cast());
-            socket::handled(data, size);
+            notices::socket_message_taken(data, size);
         }
     }
 }
@@ -196,7 +162,7 @@ unsafe fn dispatch<const PROFILE: bool>(
         // SAFETY: the payload belongs to the message.
         unsafe {
             if message.ty() == ptype::SOCKET {
-                socket::handled(message.data, message.size());
+                notices::socket_message_taken(message.data, message.size());
             }
             libc::free(message.data);
         }
@@ -205,11 +171,11 @@ unsafe fn dispatch<const PROFILE: bool>(
     };
     let file = this.logfile.load(Ordering::Acquire);
     if !file.is_null() {
-        record(file, &{ message });
+        write_record(file, &{ message });
     }
     add(&this.messages, 1);
     if PROFILE {
-        STARTED.with(|started| started.store(now, Ordering::Relaxed));
+        cpu::note_callback(now);
     }
     // Only the callback is charged: the core's own allocations around it are nobody's.
     memory::turn_begin();
@@ -236,7 +202,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     let mut now = now;
     if PROFILE {
         let (cost, end) = cpu::spent(now);
-        STARTED.with(|started| started.store(0, Ordering::Relaxed));
+        cpu::note_callback(0);
         this.cost
             .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
         now = end;
@@ -278,8 +244,7 @@ pub unsafe fn drain(context: *mut Context) {
 }
 
 /// At start: what must not cost the first message anything.
-pub(crate) fn prepare(profile: bool) {
-    memory::report::set_directory(super::inspect::each_memory);
+pub fn prepare(profile: bool) {
     if profile {
         cpu::calibrate();
     }

@@ -1,10 +1,10 @@
 //! What services have done, for the figures of the node.
 
 use super::context::Context;
-use super::{cpu, inspect, limit};
-use crate::actor::handle;
+use super::{inspect, limit, registry};
 use crate::alloc::reclaim;
-use crate::diag::figures::Rising;
+use crate::base::rising::Rising;
+use crate::scheduler::cpu;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,9 +55,9 @@ pub struct Figures {
 }
 
 fn each(mut f: impl FnMut(&Context)) {
-    for handle in handle::all() {
+    for handle in registry::all() {
         let guard = reclaim::enter();
-        if let Some(context) = handle::find(&guard, handle) {
+        if let Some(context) = registry::find(&guard, handle) {
             f(context);
         }
     }
@@ -92,7 +92,7 @@ pub fn figures() -> Figures {
 
 /// A line for each service: handle, module, messages that wait, messages handled, CPU seconds, bytes of its Lua VM ("docs/commands.md",
 /// SERVICES).
-pub(super) fn list() -> String {
+pub fn list() -> String {
     let mut text = String::new();
     each(|context| {
         let _ = writeln!(

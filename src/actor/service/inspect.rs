@@ -1,20 +1,15 @@
 //! What others may know of a service: how people call it, what it has.
 
-#[cfg(feature = "lua")]
 use super::context::Context;
 use super::context::{grab, release};
-#[cfg(feature = "lua")]
-use super::thread_signal::{self, Place, Request};
-use crate::actor::handle;
+use super::registry;
 use crate::alloc::memory::ServiceMem;
 use crate::alloc::reclaim;
-#[cfg(feature = "lua")]
-use crate::services::builtin;
 
 /// A service as people know it: `:0000000a (snlua agent 7)`, without the name when it is gone.
 pub fn describe(handle: u32) -> String {
     let guard = reclaim::enter();
-    match handle::find(&guard, handle) {
+    match registry::find(&guard, handle) {
         Some(context) => {
             let (module, args) = context.title();
             let text = [module.to_bytes(), args].join(&b' ');
@@ -28,10 +23,10 @@ pub fn describe(handle: u32) -> String {
 }
 
 /// Calls `f` with the memory of every live service.
-pub(super) fn each_memory(f: &mut dyn FnMut(u32, &ServiceMem)) {
-    for handle in handle::all() {
+pub fn each_memory(f: &mut dyn FnMut(u32, &ServiceMem)) {
+    for handle in registry::all() {
         let guard = reclaim::enter();
-        if let Some(context) = handle::find(&guard, handle) {
+        if let Some(context) = registry::find(&guard, handle) {
             f(handle, &context.memory);
         }
     }
@@ -45,7 +40,10 @@ pub(super) fn lua_bytes(handle: u32) -> usize {
     }
     // SAFETY: the reference taken above, dropped once; until then the instance is not released.
     unsafe {
-        let bytes = (*context).module.lua_bytes((*context).instance);
+        #[cfg(feature = "lua")]
+        let bytes = (*context).vm_bytes();
+        #[cfg(not(feature = "lua"))]
+        let bytes = 0;
         release(context);
         bytes
     }
@@ -55,34 +53,7 @@ pub(super) fn lua_bytes(handle: u32) -> usize {
 ///
 /// # Safety
 /// `context` is alive and the caller runs the service.
-#[cfg(feature = "lua")]
-pub(crate) unsafe fn receives(context: *const Context) -> bool {
+pub unsafe fn receives(context: *const Context) -> bool {
     // SAFETY: as the caller promises.
     unsafe { (*context).callback().is_some() }
-}
-
-#[cfg(feature = "lua")]
-impl Context {
-    /// Does what is wanted of the service, if it is a Lua service: stop, or log its stack.
-    ///
-    /// # Safety
-    /// The calling thread runs the service, and is in the message at `place`. May be called in a signal handler.
-    pub(super) unsafe fn interrupt(&self, request: Request, place: Place) {
-        // SAFETY: an instance of that module; the rest is the contract of this function.
-        unsafe { builtin::interrupt(self.module, self.instance, request, place) };
-    }
-
-    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
-    /// counts as `message`. False if it has none, or is in another message.
-    pub(super) fn ask_stack(&self, message: i32) -> bool {
-        // SAFETY: an instance of that module, which is not released as long as the caller has a reference.
-        let expected = unsafe { builtin::expect_stack(self.module, self.instance) };
-        expected && thread_signal::ask(self, Request::Stack, Some(message))
-    }
-
-    /// What has become of that.
-    pub(super) fn stack(&self) -> builtin::Stack {
-        // SAFETY: as in `ask_stack`.
-        unsafe { builtin::stack(self.module, self.instance) }
-    }
 }

@@ -9,10 +9,10 @@
 
 use super::Context;
 use super::own::Own;
-use crate::actor::{handle, log};
 use crate::alloc::blocks::Class;
 use crate::alloc::{memory, reclaim};
 use crate::base::clock;
+use crate::base::log;
 use crate::base::message::{Message, ptype};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -157,7 +157,7 @@ impl Context {
 /// Messages that a service has taken out of its mailbox. `None`: there is no such service.
 pub fn taken_out(handle: u32) -> Option<u64> {
     let guard = reclaim::enter();
-    handle::find(&guard, handle).map(Context::taken_out)
+    super::find(&guard, handle).map(Context::taken_out)
 }
 
 /// Whether a message of this type may be refused. Responses and errors are what a request waits for; system and debug
@@ -201,7 +201,7 @@ pub(super) fn offer(to: &Context, message: Message, payload: Class) -> bool {
     total.fetch_add(1, Ordering::Relaxed);
     let count = limit.refused_to_report();
     // The log service must not be told that it has too much mail.
-    if count != 0 && to.handle() != crate::actor::handle::logger() {
+    if count != 0 && to.handle() != log::reader() {
         let most = limit.most.load(Ordering::Relaxed);
         memory::uncharged(|| {
             log::error_fmt(

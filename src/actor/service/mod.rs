@@ -1,62 +1,58 @@
-//! Services: their contexts, how a message is dispatched to one, what one may ask of the node.
+//! Services: their contexts, how a message is sent, and dispatched to one.
 //!
 //! - `abort`: the end of all services
 //! - `context`: `struct skynet_context`, its life from launch to release
+//! - `exit`: its end, and who is told
+//! - `registry`: which service has which handle
+//! - `send`: where a message goes; `harbor`: to another node; `limit`: how much mail may wait for a service with a limit
 //! - `dispatch`: a turn of one service on one worker
-//! - `inspect`: what others may know of a service
-//! - `monitor`: what each worker is doing, and which message runs for too long
-//! - `on_turn`: which service is on turn on a thread
-//! - `own`: what only the thread that runs a service may do with it
 //! - `queue`: what run queues hold: a mailbox and whose it is
-//! - `running`: the message that a worker is in, as others read it
-//! - `send`: where a message goes
-//! - `thread_signal`: reaching a service in the middle of a message
-//! - `command`: `skynet_command`
-//! - `cpu`: what a service's callbacks cost
-//! - `limit`: how much mail may wait for a service that has a limit
-//! - `figures`: what services have done, for the figures of the node
-//! - `digits`: numbers as text
+//! - `own`: what only the thread that runs a service may do with it
+//! - `on_turn`: which service is on turn on a thread; `thread_signal`: reaching it in the middle of a message
+//! - `vm`: what is asked of services that are Lua VMs
+//! - `inspect`, `figures`: what others may know of a service, and of all
+//! - `log`, `record`: lines of the error log, and logs of all messages of one service
+//! - `notices`: what those further up are told
 
 mod abort;
-mod command;
 mod context;
-mod cpu;
-mod digits;
 mod dispatch;
+mod exit;
 mod figures;
+pub mod harbor;
 mod inspect;
 mod limit;
-mod monitor;
+mod log;
+mod notices;
 mod on_turn;
 mod own;
 mod queue;
-mod running;
+pub mod record;
+mod registry;
 mod send;
 #[cfg(feature = "lua")]
-pub(crate) mod thread_signal;
+pub mod thread_signal;
+#[cfg(feature = "lua")]
+mod vm;
+pub mod waiting;
 
-#[cfg(feature = "lua")]
-pub(crate) use abort::is_aborting;
-pub use abort::{abort_all, end_logger};
-pub use command::command;
+pub use abort::{abort_all, end_logger, is_aborting};
 pub use context::{Callback, Context, grab, launch, release, retire, set_profile, total};
-pub(crate) use cpu::{calibrate, interrupt};
-pub use dispatch::{Turn, drain};
-pub(crate) use dispatch::{prepare, turn};
-pub use figures::{Figures, figures};
-pub use inspect::describe;
-#[cfg(feature = "lua")]
-pub(crate) use inspect::receives;
+pub use dispatch::{drain, prepare, turn};
+pub use exit::{end, exit, exit_monitor, set_exit_monitor};
+pub use figures::{Figures, figures, list};
+pub use inspect::{describe, each_memory, receives};
 pub use limit::{Policy, set_default as set_mailbox_limit, taken_out};
-pub(crate) use monitor::type_name;
-pub use monitor::{Look, Monitor};
-pub(crate) use on_turn::on_turn;
-pub use on_turn::{current_handle, init_thread, init_thread_class};
+pub use log::{log_counts, post_line};
+pub use notices::{ended_mute, on_mute, on_retired, on_socket_message_taken, on_start_failed};
+pub use on_turn::{current_handle, init_thread, init_thread_class, on_turn};
 pub use own::Own;
-pub use queue::Queue;
-pub use running::Running;
+pub use queue::{Queue, take_ready};
+pub use registry::{all, find, find_unguarded, init_handles, register};
 pub(crate) use send::push_with;
-pub use send::{push, query_name, send, send_name, send_to};
+pub use send::{parse_hex, push, query_name, send, send_name, send_to, tail};
+#[cfg(feature = "lua")]
+pub use vm::{Stack, Vms, know_vms};
 
 /// Classes of threads ("skynet_imp.h", `THREAD_*`); what [`current_handle`] answers outside of a dispatch is `-class as u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub fn current_handle() -> u32 {
 
 /// Handle of the service whose message this thread dispatches; 0 if it does not.
 #[inline]
-pub(crate) fn on_turn() -> u32 {
+pub fn on_turn() -> u32 {
     let context = ON_TURN.with(|on_turn| on_turn.load(Ordering::Relaxed));
     // SAFETY: a service on turn on this thread is alive.
     unsafe { context.as_ref() }.map_or(0, Context::handle)

@@ -31,13 +31,13 @@ impl Context {
 
 impl Own<'_> {
     /// Messages that wait.
-    pub(super) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         // SAFETY: this is the consumer's thread, and nothing of the mailbox's is in use here.
         unsafe { self.queue.mailbox.consumer() }.len()
     }
 
     /// An answer of any length, for C.
-    pub(super) fn answer_long(&self, text: String) -> *const c_char {
+    pub fn answer_long(&self, text: String) -> *const c_char {
         // SAFETY: this thread alone uses it, and keeps no reference.
         let answer = unsafe { &mut *self.long_answer.get() };
         answer
@@ -46,7 +46,7 @@ impl Own<'_> {
     }
 
     /// The text that `result` holds, for C.
-    pub(super) fn answer(&self, text: &[u8]) -> *const c_char {
+    pub fn answer(&self, text: &[u8]) -> *const c_char {
         // SAFETY: as in `answer_long`.
         let buffer = unsafe { &mut *self.result.get() };
         // Longer texts have `answer_long`: the longest here is a 20 digit number.

@@ -8,12 +8,11 @@
 //! them has the role then, and frees the queue ([`Queue::free`]); the other may still look at it, so that its memory goes
 //! through [`crate::alloc::reclaim`].
 
-use super::dispatch::Turn;
 use super::{Context, send_to};
 use crate::actor::mailbox::Mailbox;
 use crate::alloc::reclaim;
 use crate::base::message::{Message, ptype};
-use crate::scheduler;
+use crate::scheduler::{self, Ready, Turn};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// See the module's documentation.
@@ -52,6 +51,18 @@ impl Queue {
         self.owner.load(Ordering::Relaxed)
     }
 
+    /// As run queues hold it.
+    #[inline]
+    pub fn ready(&self) -> *mut Ready {
+        std::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    /// What run queues hold is one of these.
+    #[inline]
+    pub fn of_ready(ready: *mut Ready) -> *mut Queue {
+        ready.cast()
+    }
+
     /// Whom the messages are for.
     pub fn handle(&self) -> u32 {
         // SAFETY: a context outlives its queue.
@@ -80,7 +91,7 @@ impl Queue {
         }
         // The guard keeps the memory, whoever has the role now.
         if self.is_marked() && self.mailbox.claim().is_some() {
-            scheduler::inject(std::ptr::from_ref(self).cast_mut());
+            scheduler::inject(self.ready());
         }
         true
     }
@@ -136,6 +147,11 @@ impl Queue {
     }
 }
 
+/// Takes a ready queue from wherever one is ("skynet_mq.h", `skynet_globalmq_pop`). The caller is its consumer.
+pub fn take_ready() -> Option<*mut Queue> {
+    scheduler::take_any().map(Queue::of_ready)
+}
+
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
@@ -150,7 +166,7 @@ mod tests {
             assert!((*queue).mark_release());
             assert!((*queue).mailbox.claim().is_none(), "we are the consumer");
             assert!((*queue).rest());
-            assert_eq!(scheduler::take_any(), Some(queue));
+            assert_eq!(take_ready(), Some(queue));
             Queue::free(queue, |_| panic!("no message was sent"));
         }
     }

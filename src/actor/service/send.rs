@@ -1,14 +1,12 @@
 //! Where a message goes: to a service of this node, to the harbor service, or nowhere.
 
-use super::{Context, limit};
+use super::{Context, find, harbor, limit, notices};
 use crate::actor::handle;
-use crate::actor::harbor;
-use crate::actor::log;
 use crate::alloc::blocks::{self, Class};
 use crate::alloc::memory;
 use crate::alloc::reclaim;
+use crate::base::log;
 use crate::base::message::{Message, SIZE_MASK, ptype};
-use crate::node::startup;
 use libc::{c_int, c_void};
 use std::ffi::CStr;
 
@@ -25,7 +23,7 @@ pub fn push(handle: u32, message: Message) -> bool {
 #[must_use]
 pub(crate) fn push_with(handle: u32, message: Message, payload: Class) -> bool {
     let guard = reclaim::enter();
-    match handle::find(&guard, handle) {
+    match find(&guard, handle) {
         Some(context) => context.deliver(message, payload),
         None => false,
     }
@@ -203,7 +201,7 @@ pub unsafe fn send(
     let (data, class) = unsafe { payload(ty, data, size) };
     let message = Message::with_data(source, ty, session, data, size);
     let guard = reclaim::enter();
-    if let Some(context) = handle::find(&guard, destination) {
+    if let Some(context) = find(&guard, destination) {
         if context.limit.is_set() {
             drop(guard);
             // In parts and as the last thing, so that other messages pay nothing for it but the look.
@@ -240,8 +238,8 @@ unsafe fn send_limited(
         sz,
     };
     let guard = reclaim::enter();
-    let taken = handle::find(&guard, destination)
-        .is_some_and(|context| limit::offer(context, message, class));
+    let taken =
+        find(&guard, destination).is_some_and(|context| limit::offer(context, message, class));
     if taken {
         return session;
     }
@@ -276,7 +274,7 @@ pub unsafe fn send_name(
                 // SAFETY: contract of this function.
                 unsafe {
                     if name == LAUNCHER && reports_failure(ty, data, size) {
-                        startup::reported_to_nobody(source);
+                        notices::start_failed(source);
                     }
                     drop_payload(ty, data);
                 }
@@ -341,7 +339,7 @@ pub fn query_name(context: Option<&Context>, name: &CStr) -> u32 {
 }
 
 /// The text behind the first character; of an empty text the text itself.
-pub(super) fn tail(text: &CStr) -> &CStr {
+pub fn tail(text: &CStr) -> &CStr {
     if text.is_empty() {
         return text;
     }
@@ -350,7 +348,7 @@ pub(super) fn tail(text: &CStr) -> &CStr {
 }
 
 /// As C's `strtoul(text, NULL, 16)`, of which the low 32 bits count.
-pub(super) fn parse_hex(text: &[u8]) -> u32 {
+pub fn parse_hex(text: &[u8]) -> u32 {
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
     let start = text.iter().position(|byte| !is_space(byte));
     let text = &text[start.unwrap_or(text.len())..];

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering, compiler_fenc
 
 /// What is wanted of a service that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub enum Request {
     /// That it stops what it does.
     Stop,
     /// That it logs its stack.
@@ -73,7 +73,7 @@ impl Drop for Keeper {
 }
 
 /// The calling thread may run services from now on.
-pub(crate) fn list_thread() {
+pub fn list_thread() {
     if LISTED.replace(true) || KEEPER.try_with(|_| ()).is_err() {
         return;
     }
@@ -90,8 +90,10 @@ pub(crate) fn list_thread() {
 
 /// Something that tells this thread from the others, and this message from those before and after it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
+    /// The thread.
     pub thread: usize,
+    /// Number of the message, as its worker counts.
     pub message: i32,
 }
 
@@ -128,7 +130,7 @@ fn message_of(thread: &Thread, context: &Context) -> Option<i32> {
 
 /// Lets the service do what is wanted, if it is in a message now, and, with `message`, if that is the one. False: it is in
 /// none, or no signal is free.
-pub(crate) fn ask(context: &Context, request: Request, message: Option<i32>) -> bool {
+pub fn ask(context: &Context, request: Request, message: Option<i32>) -> bool {
     let threads = THREADS.lock();
     for thread in threads.iter() {
         let Some(now) = message_of(thread, context) else {
@@ -150,7 +152,7 @@ pub(crate) fn ask(context: &Context, request: Request, message: Option<i32>) -> 
 }
 
 /// Whether the thread waits in a system call, if that can be found out.
-pub(super) fn sleeps(thread: i32) -> bool {
+pub fn sleeps(thread: i32) -> bool {
     let Ok(line) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else {
         return false;
     };

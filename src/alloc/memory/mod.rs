@@ -2,7 +2,7 @@
 //!
 //! Nothing stands in front of `malloc`. jemalloc keeps, for each thread, a count of bytes allocated and one of bytes
 //! freed; what they change by while a service is on turn is that service's ([`turn_begin`], [`turn_end`]). This is what
-//! the [`report`] shows. It differs from a count per block:
+//! the report shows ([`crate::diag::memory`]). It differs from a count per block:
 //! * a block freed by another service than the one that allocated it is taken from the one that frees. The usual cases
 //!   are accounted for: payloads of messages and data of sockets change hands ([`block_sent`], [`block_received`]) and
 //!   are nobody's while under way; what the core does on behalf of a service is not charged ([`uncharged`]). Messages to
@@ -18,8 +18,6 @@ use tikv_jemalloc_sys as _;
 
 pub mod decay;
 pub mod jemalloc;
-pub mod lua;
-pub mod report;
 
 use libc::c_void;
 use std::cell::Cell;
@@ -177,6 +175,26 @@ pub fn payload_kept(size: usize) {
     });
 }
 
+/// What `realloc` and `free` do, for Lua states: with `size` 0 it frees.
+///
+/// # Safety
+/// `block` is null or a block of the C allocator, which is handed over unless the answer is null and `size` is not 0.
+#[inline]
+pub unsafe fn reallocate(block: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: by contract.
+    unsafe {
+        if size == 0 {
+            libc::free(block);
+            ptr::null_mut()
+        } else if block.is_null() {
+            // What realloc does with NULL, without its checks: most blocks of a state are never resized.
+            libc::malloc(size)
+        } else {
+            libc::realloc(block, size)
+        }
+    }
+}
+
 /// Runs `f`, whose allocations and frees are not the service's: the copy of a payload for the receiver, the release of
 /// a message after its callback. Exact where sizes are not known, and as cheap as two loads.
 #[inline]
@@ -186,8 +204,6 @@ pub fn uncharged<T>(f: impl FnOnce() -> T) -> T {
     THREAD.with(|thread| thread.shift(before - thread.balance()));
     result
 }
-
-pub use report::{current, debug_memory, set_directory};
 
 #[cfg(test)]
 mod tests {

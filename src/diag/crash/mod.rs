@@ -14,18 +14,18 @@
 //!
 //! Nothing is installed for a signal that has a handler already.
 //!
-//! A panic in a thread of the node ends in such a report, too ([`mod@panic`]).
+//! A panic in a thread of the node ends in such a report, too ([`crate::base::panic`]).
 
 mod modules;
 mod panic;
 mod text;
 
-pub use panic::{contain, thread};
+pub use panic::contain;
 
-use crate::actor::handle;
-use crate::actor::service::{Running, type_name};
+use crate::actor::service;
 use crate::base::env;
-use crate::scheduler;
+use crate::base::message::type_name;
+use crate::scheduler::{self, Running};
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::mem;
@@ -103,6 +103,7 @@ pub fn install(log: Option<&CStr>, known: bool) {
         LOG.store(log.to_owned().into_raw(), Ordering::Relaxed);
     }
     LOG_KNOWN.store(known, Ordering::Relaxed);
+    crate::base::panic::tell_with(panic::tell);
     let mut frames = [ptr::null_mut(); 4];
     // Loads what it needs.
     backtrace(&mut frames);
@@ -353,7 +354,7 @@ fn message(text: &mut Text, running: &Running) {
     text.put(b"crash: service :")
         .hex(running.destination as usize, 8);
     // SAFETY: the calling thread is a worker with a turn, inside of a guard.
-    if let Some(service) = unsafe { handle::find_unguarded(running.destination) } {
+    if let Some(service) = unsafe { service::find_unguarded(running.destination) } {
         let (module, args) = service.title();
         text.put(b" (").put(module.to_bytes());
         text.put(b" ").put(args).put(b")");

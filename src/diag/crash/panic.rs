@@ -1,50 +1,30 @@
 //! What becomes of a panic: a mistake in the node, or in a service that is written in Rust and lets its panics out.
 //!
-//! - On a thread of the node ([`thread`]) it is the end of the process, with the report of a crash: what the thread was about to
-//!   do would never be done, and the mailbox that it was at would be busy for ever.
+//! - On a thread of the node ([`thread`]) it is the end of the process, with the report of a crash.
 //! - In a function that C calls ([`contain`]) that call fails, as it fails for other reasons, and the log says so. A call that
 //!   itself runs services ([`thread`] again) is as a thread.
 //!
 //! Where it happened, the panic hook has written to the standard error before any of this.
+//!
+//! [`thread`]: crate::base::panic::thread
 
 use super::text::Text;
 use super::write_all;
-use crate::actor::{log, service};
+use crate::actor::service;
+use crate::base::log;
+use crate::base::panic::message;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What the panic said.
-fn message(payload: &(dyn Any + Send)) -> &str {
-    match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "(no text)",
-    }
-}
-
-/// Runs what a thread of the node is there for. A panic ends the process.
-#[inline]
-pub fn thread<T>(body: impl FnOnce() -> T) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => value,
-        Err(payload) => end(&*payload),
-    }
-}
-
-#[cold]
-fn end(payload: &(dyn Any + Send)) -> ! {
+/// The first line of the report of a crash that was a panic.
+pub(super) fn tell(thread: &str, what: &str) {
     let mut text = Text::new();
     text.put(b"\ncrash: panic in thread ")
-        .put(std::thread::current().name().unwrap_or("?").as_bytes())
+        .put(thread.as_bytes())
         .put(b": ")
-        .put(message(payload).as_bytes())
+        .put(what.as_bytes())
         .put(b"\n");
     write_all(&mut text);
-    // The rest of the report comes from the handler of the signal.
-    std::process::abort()
 }
 
 /// Runs the body of `function`, which C calls. After a panic the answer is `failed`.
@@ -86,6 +66,7 @@ fn report(function: &str, payload: Box<dyn Any + Send>) {
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
+    use crate::base::panic::thread;
     use std::fs;
     use std::path::Path;
 

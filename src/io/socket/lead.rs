@@ -24,9 +24,9 @@
 //! - A worker that polls sleeps in the kernel as others sleep on their word; who wakes it writes to the eventfd.
 
 use super::event::{Event, Sink};
-use super::role::Role;
 use super::server::SocketServer;
 use super::turn::{BRIEF_READY, BULK, Done, Io, Turn};
+use crate::scheduler::role::Role;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, Thread};

@@ -11,7 +11,7 @@
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
 //! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
-//! The I/O thread is whoever has the [`role`] of it: the socket thread, or a worker that has nothing else to do ([`mod@lead`]).
+//! The I/O thread is whoever has the [`crate::scheduler::role`] of it: the socket thread, or a worker that has nothing else to do ([`mod@lead`]).
 //!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).
@@ -32,11 +32,9 @@ mod local;
 mod node;
 pub(crate) mod poller;
 pub(crate) mod queue;
-pub(crate) mod raw;
 mod receive;
 mod requests;
 pub(crate) mod resolve;
-pub(crate) mod role;
 mod rules;
 pub(crate) mod server;
 pub(crate) mod shared;
@@ -53,10 +51,7 @@ pub use buffer::{ObjectInterface, Payload};
 pub use event::{Event, Sink, What};
 pub use info::SocketInfo;
 pub use lead::Leader;
-pub use node::{
-    Poll, SocketMessage, exit, free, handled, init, lead, poll_once, run, server, socket_type,
-    try_lead, wake_poller,
-};
+pub use node::{Poll, exit, free, init, lead, poll_once, run, server, try_lead, wake_poller};
 pub use rules::Rules;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
@@ -64,5 +59,5 @@ pub use totals::Figures;
 
 /// Logs a complaint of the socket server, with the node as its source.
 pub fn report(text: &str) {
-    crate::actor::log::error(0, text.as_bytes());
+    crate::base::log::error(0, text.as_bytes());
 }

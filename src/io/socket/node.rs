@@ -6,37 +6,12 @@ use super::event::{Event, Sink, What};
 use super::lead::Leader;
 use super::server::{Hooks, SocketServer};
 use super::shared::Clock;
-use crate::base::message::{Message, ptype};
+use crate::actor::service;
+use crate::base::message::{Message, SocketMessage, ptype, socket_type};
 use libc::{c_char, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
-
-/// Types of socket messages ("skynet_socket.h", `SKYNET_SOCKET_TYPE_*`).
-#[allow(missing_docs)]
-pub mod socket_type {
-    pub const DATA: i32 = 1;
-    pub const CONNECT: i32 = 2;
-    pub const CLOSE: i32 = 3;
-    pub const ACCEPT: i32 = 4;
-    pub const ERROR: i32 = 5;
-    pub const UDP: i32 = 6;
-    pub const WARNING: i32 = 7;
-}
-
-/// The payload of a PTYPE_SOCKET message: `struct skynet_socket_message` of "skynet_socket.h".
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct SocketMessage {
-    /// One of [`socket_type`].
-    pub r#type: c_int,
-    /// The socket.
-    pub id: c_int,
-    /// Bytes of data, new id, port or KiB, depending on the type.
-    pub ud: c_int,
-    /// A block that the receiver frees; null if text follows this struct.
-    pub buffer: *mut c_char,
-}
 
 /// How a [`poll_once`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +34,7 @@ pub fn server() -> Option<&'static SocketServer> {
 /// Makes the node's server. `false`: the system has no descriptors for it. One that was there and not freed stays for ever:
 /// somebody may be using it.
 pub fn init() -> bool {
+    service::on_socket_message_taken(message_taken);
     match SocketServer::new(Hooks::system(
         Clock::Function(crate::base::clock::now),
         super::report,
@@ -139,15 +115,7 @@ pub fn lead(leader: Leader<'static>, limit: Option<Duration>, awake: &mut dyn Fn
 }
 
 /// A PTYPE_SOCKET message is about to be handled, or dropped: its bytes are no longer ahead of the service.
-///
-/// # Safety
-/// `data` is that of a message of this type, with `size` bytes.
-pub unsafe fn handled(data: *const c_void, size: usize) {
-    if data.is_null() || size < size_of::<SocketMessage>() {
-        return;
-    }
-    // SAFETY: as the caller promises; a program's own messages need not be aligned.
-    let head = unsafe { data.cast::<SocketMessage>().read_unaligned() };
+fn message_taken(head: &SocketMessage) {
     let Ok(bytes) = usize::try_from(head.ud) else {
         return;
     };
@@ -211,7 +179,7 @@ impl Sink for Mailboxes {
             std::ptr::copy_nonoverlapping(text.as_ptr(), tail, text.len());
         }
         let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
-        if !crate::actor::service::push(event.owner as u32, message) {
+        if !service::push(event.owner as u32, message) {
             // SAFETY: the message was given back, so both blocks are ours again.
             unsafe {
                 libc::free(buffer.cast::<c_void>());

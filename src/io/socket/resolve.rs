@@ -2,7 +2,7 @@
 //! holds up the I/O thread.
 
 use super::addr::{SockAddr, Text};
-use crate::diag::crash;
+use crate::base::panic;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
@@ -117,7 +117,7 @@ impl Resolver {
             .name("skynet-resolve".into())
             .spawn(move || {
                 // Whoever waits for a job must hear of it.
-                crash::thread(|| {
+                panic::thread(|| {
                     while let Some(job) = Self::next(&shared) {
                         job(&*lookup);
                     }

@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use super::slot::Slot;
 use super::state::Phase;
-use crate::diag::figures::Rising;
+use crate::base::rising::Rising;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters that outlive their sockets. Nothing here is touched by a read or a write: a socket has counters of its own,

@@ -15,10 +15,8 @@ mod wheel;
 
 use crate::actor::service::{self, ThreadClass};
 use crate::alloc::memory;
-use crate::base::alarm::Alarm;
 use crate::base::clock;
 use crate::base::message::{Message, ptype};
-use crate::node::signals;
 use crate::scheduler::watchdog;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::OnceLock;
@@ -46,8 +44,6 @@ struct Timers {
 }
 
 static TIMERS: OnceLock<Timers> = OnceLock::new();
-/// Of the timer thread.
-static ALARM: Alarm = Alarm::new();
 /// The timer thread is late by so many nanoseconds: somebody else delivers in its place.
 const LATE: u64 = 2_000_000;
 
@@ -100,7 +96,7 @@ pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
     let wake = comes_before(&mut state.alarm, expiry);
     drop(state);
     if wake {
-        ALARM.ring();
+        watchdog::TIMER.ring();
     }
     session
 }
@@ -121,7 +117,7 @@ pub fn timeout_millis(handle: u32, millis: i32, session: i32) -> i32 {
     let wake = comes_before(&mut fine.alarm, expiry);
     drop(fine);
     if wake {
-        ALARM.ring();
+        watchdog::TIMER.ring();
     }
     session
 }
@@ -201,33 +197,29 @@ fn fire(mut step: impl FnMut(&mut Vec<Fired>) -> Step, fired: &mut Vec<Fired>) {
 
 /// Makes the timer thread look around. May be called in a signal handler.
 pub fn wake() {
-    ALARM.ring();
-}
-
-/// Any thread: the timer thread looks around at `time`, in nanoseconds of the monotonic clock, at the latest.
-pub fn wake_at(time: u64) {
-    ALARM.at_latest(time);
+    watchdog::TIMER.ring();
 }
 
 /// Before the timer thread starts.
 pub fn open() -> std::io::Result<()> {
-    ALARM.open()
+    watchdog::TIMER.open()
 }
 
 /// Ends [`thread_main`].
 pub fn stop() {
     timers().stopped.store(true, Ordering::Release);
-    ALARM.ring();
+    watchdog::TIMER.ring();
 }
 
-/// Body of the timer thread: until [`stop`], or until no service is left (whoever makes that happen calls [`wake`]).
-pub fn thread_main() {
+/// Body of the timer thread: until [`stop`], or until no service is left (whoever makes that happen calls [`wake`]). Calls
+/// `look_around` whenever it wakes up.
+pub fn thread_main(look_around: impl Fn()) {
     service::init_thread(ThreadClass::Timer);
     let timers = timers();
     let mut watch = watchdog::Watch::default();
     loop {
-        ALARM.reset();
-        signals::deliver();
+        watchdog::TIMER.reset();
+        look_around();
         let updated = try_update();
         if timers.stopped.load(Ordering::Acquire) || service::total() == 0 {
             return;
@@ -249,7 +241,7 @@ pub fn thread_main() {
         // Another thread delivers if this one does not wake up in time.
         watchdog::MONITOR.at_latest(until.saturating_add(LATE));
         let look = watchdog::look_if_late(&mut watch, now);
-        ALARM.sleep(until.min(look));
+        watchdog::TIMER.sleep(until.min(look));
         timers.state.lock().alarm = 0;
         timers.fine.lock().alarm = 0;
     }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::searcher;
-use crate::actor::{log, service};
+use crate::actor::service;
+use crate::base::log;
 use crate::services::elf::{Image, lua};
 
 /// What a file is known by: another one under its name is looked at again.

@@ -9,9 +9,9 @@ use std::ffi::CStr;
 #[cfg(feature = "lua")]
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
+use crate::actor::module::Module;
 #[cfg(feature = "lua")]
-use crate::actor::service::thread_signal::{Place, Request};
-use crate::services::module::Module;
+use crate::actor::service::Vms;
 use libc::{c_char, c_int, c_void};
 use skynet_sys::Context;
 
@@ -122,67 +122,12 @@ pub fn why_not(file: &CStr) -> Option<String> {
     }
 }
 
-/// Whether `module` is our snlua, and not one of the project's own.
+/// The VMs of our snlua, as the core reaches them.
 #[cfg(feature = "lua")]
-fn is_snlua(module: &Module) -> bool {
-    let ours: unsafe extern "C" fn(*mut c_void, *mut Context, *const c_char) -> c_int = snlua::init;
-    module
-        .init
-        .is_some_and(|init| init as usize == ours as usize)
-}
-
-/// What has become of the stack that a Lua service was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg(feature = "lua")]
-pub(crate) enum Stack {
-    /// It has run no Lua code since.
-    Pending,
-    /// A debug hook of its own was in the way.
-    Refused,
-    /// The log has it, or nobody has asked.
-    Logged,
-}
-
-/// Does what is wanted of a Lua service that runs; nothing for other modules. Async-signal-safe.
-///
-/// # Safety
-/// `instance` is one of `module`; the calling thread runs its service, and is in the message at `place`.
-#[cfg(feature = "lua")]
-pub(crate) unsafe fn interrupt(
-    module: &Module,
-    instance: *mut c_void,
-    request: Request,
-    place: Place,
-) {
-    if is_snlua(module) {
-        // SAFETY: contract of this function.
-        unsafe { snlua::request(instance, request, place) };
-    }
-}
-
-/// A Lua service is about to be asked for its stack: false if it is none of ours.
-///
-/// # Safety
-/// `instance` is one of `module`, and is not released meanwhile; the thread is any.
-#[cfg(feature = "lua")]
-pub(crate) unsafe fn expect_stack(module: &Module, instance: *mut c_void) -> bool {
-    let ours = is_snlua(module);
-    if ours {
-        // SAFETY: contract of this function.
-        unsafe { snlua::expect_stack(instance) };
-    }
-    ours
-}
-
-/// See [`Stack`].
-///
-/// # Safety
-/// As [`expect_stack`].
-#[cfg(feature = "lua")]
-pub(crate) unsafe fn stack(module: &Module, instance: *mut c_void) -> Stack {
-    if is_snlua(module) {
-        // SAFETY: contract of this function.
-        return unsafe { snlua::stack(instance) };
-    }
-    Stack::Logged
-}
+pub(super) static VMS: Vms = Vms {
+    init: snlua::init,
+    bytes: snlua::bytes,
+    interrupt: snlua::request,
+    expect_stack: snlua::expect_stack,
+    stack: snlua::stack,
+};

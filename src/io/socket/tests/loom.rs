@@ -4,7 +4,7 @@ use crate::io::socket::addr::UdpAddress;
 use crate::io::socket::buffer::{Block, Payload};
 use crate::io::socket::command_queue::CommandQueue;
 use crate::io::socket::gate::{Entry, Gate};
-use crate::io::socket::role::Role;
+use crate::scheduler::role::Role;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

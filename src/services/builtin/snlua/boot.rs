@@ -13,36 +13,34 @@ use mlua_sys::{
     lua_tolstring, lua_touserdata, luaL_checkinteger, luaL_loadfilex, luaL_makeseed_,
     luaL_openlibs, luaL_requiref, luaL_traceback,
 };
-use skynet_sys::{Context as Service, skynet_error};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use super::{Snlua, megabytes, profile, setting};
-use crate::actor::service;
-use crate::node::startup;
+use super::core::{Service, setting};
+use super::{Snlua, megabytes, profile};
 use crate::services::builtin::{embedded, host};
 
 /// What the steps need; they get its address as light userdata.
 struct Boot<'a> {
     this: *mut Snlua,
-    context: *mut Service,
+    service: Service,
     args: &'a [u8],
 }
 
 /// Sets the VM up and runs the loader with `args`. The reason of a failure has been logged.
 ///
 /// # Safety
-/// `this` is an instance that nobody else uses, `context` its service.
-pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -> Result<(), ()> {
+/// `this` is an instance that nobody else uses, `service` its service.
+pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Result<(), ()> {
     // SAFETY: as the caller promises. What can raise runs in protected calls; this function itself only calls what
     // cannot.
     unsafe {
         let state = (*this).state;
-        (*this).context.store(context, Relaxed);
+        (*this).context.store(service.as_ptr(), Relaxed);
         (*this).region.open();
         (*this).interrupt.switch(state);
         let boot = Boot {
             this,
-            context,
+            service,
             args,
         };
         // While there is next to nothing to mark.
@@ -50,32 +48,24 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
         lua_gc(state, LUA_GCSTOP);
         lua_pushcfunction(state, traceback);
         if step(state, &boot, prepare, 0) != LUA_OK || step(state, &boot, load, 2) != LUA_OK {
-            skynet_error(
-                context,
-                c"Can't load %s : %s".as_ptr(),
-                loader(context),
-                message(state),
-            );
+            let loader = CStr::from_ptr(loader()).to_bytes();
+            service.log(&[b"Can't load ", loader, b" : ", message(state)]);
             return Err(());
         }
         if lua_pcall(state, 1, 0, 1) != LUA_OK {
-            skynet_error(context, c"lua loader error : %s".as_ptr(), message(state));
+            service.log(&[b"lua loader error : ", message(state)]);
             return Err(());
         }
         lua_settop(state, 0);
         if step(state, &boot, limit, 0) != LUA_OK {
-            skynet_error(context, c"lua loader error : %s".as_ptr(), message(state));
+            service.log(&[b"lua loader error : ", message(state)]);
             return Err(());
         }
-        if !service::receives(context.cast()) {
+        if !service.receives() {
             // It may have done all that it was for. Who has started it is not told: it is no failure on the C core.
-            skynet_error(
-                context,
-                c"%s ended without skynet.start: its launch is not answered, and no message reaches it"
-                    .as_ptr(),
-                script_name(args).as_ptr(),
-            );
-            startup::ended_mute((*context.cast::<service::Context>()).handle());
+            let end = b" ended without skynet.start: its launch is not answered, and no message reaches it";
+            service.log(&[script_name(args), end]);
+            service.ended_mute();
         }
         skynet_lua::lua_gcsettle(state.cast());
     }
@@ -83,10 +73,9 @@ pub(super) unsafe fn run(this: *mut Snlua, context: *mut Service, args: &[u8]) -
 }
 
 /// The first word of the launch arguments.
-fn script_name(args: &[u8]) -> CString {
+fn script_name(args: &[u8]) -> &[u8] {
     let mut words = args.split(u8::is_ascii_whitespace);
-    let name = words.find(|word| !word.is_empty()).unwrap_or(b"?");
-    CString::new(name).unwrap_or_default()
+    words.find(|word| !word.is_empty()).unwrap_or(b"?")
 }
 
 unsafe fn step(
@@ -103,14 +92,16 @@ unsafe fn step(
     }
 }
 
-/// The error at the top as a C string.
-unsafe fn message(state: *mut lua_State) -> *const c_char {
-    // SAFETY: errors of these steps are strings, so nothing is converted.
-    let text = unsafe { lua_tolstring(state, -1, ptr::null_mut()) };
-    if text.is_null() {
-        c"(no error message)".as_ptr()
-    } else {
-        text
+/// The error at the top, up to its first zero. It is there as long as it stays on the stack.
+unsafe fn message<'a>(state: *mut lua_State) -> &'a [u8] {
+    // SAFETY: errors of these steps are strings, so nothing is converted; Lua ends them with a zero.
+    unsafe {
+        let text = lua_tolstring(state, -1, ptr::null_mut());
+        if text.is_null() {
+            b"(no error message)"
+        } else {
+            CStr::from_ptr(text).to_bytes()
+        }
     }
 }
 
@@ -119,9 +110,8 @@ unsafe fn boot<'a>(state: *mut lua_State) -> &'a Boot<'a> {
     unsafe { &*lua_touserdata(state, 1).cast() }
 }
 
-unsafe fn or_default(context: *mut Service, key: &CStr, default: &'static CStr) -> *const c_char {
-    // SAFETY: a valid service.
-    let value = unsafe { setting(context, key) };
+fn or_default(key: &CStr, default: &'static CStr) -> *const c_char {
+    let value = setting(key);
     if value.is_null() {
         default.as_ptr()
     } else {
@@ -129,14 +119,12 @@ unsafe fn or_default(context: *mut Service, key: &CStr, default: &'static CStr) 
     }
 }
 
-unsafe fn loader(context: *mut Service) -> *const c_char {
-    // SAFETY: a valid service.
-    unsafe { or_default(context, c"lualoader", c"./lualib/loader.lua") }
+fn loader() -> *const c_char {
+    or_default(c"lualoader", c"./lualib/loader.lua")
 }
 
-unsafe fn service_paths(context: *mut Service) -> *const c_char {
-    // SAFETY: a valid service.
-    unsafe { or_default(context, c"luaservice", c"./service/?.lua") }
+fn service_paths() -> *const c_char {
+    or_default(c"luaservice", c"./service/?.lua")
 }
 
 /// Whether the service that the arguments name is one of those in the executable, and no configured path has a file of
@@ -149,8 +137,8 @@ fn is_inside_only(boot: &Boot) -> bool {
     if embedded::find(&[b"service/", name, b".lua"].concat()).is_none() {
         return false;
     }
-    // SAFETY: the service of a Boot is valid; values of settings are C strings that stay.
-    let patterns = unsafe { CStr::from_ptr(service_paths(boot.context)) };
+    // SAFETY: values of settings are C strings that stay.
+    let patterns = unsafe { CStr::from_ptr(service_paths()) };
     let mut patterns = patterns.to_bytes().split(|&byte| byte == b';');
     !patterns.any(|pattern| {
         let parts: Vec<&[u8]> = pattern.split(|&byte| byte == b'?').collect();
@@ -164,23 +152,22 @@ fn is_inside_only(boot: &Boot) -> bool {
 unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`; nothing has a destructor.
     unsafe {
-        let context = boot(state).context;
+        let service = boot(state).service;
         if skynet_lua::lua_copysnapshot(state.cast()) == 0 {
             libraries(state);
         } else {
             seed_random(state);
         }
-        lua_pushlightuserdata(state, context.cast());
+        lua_pushlightuserdata(state, service.as_ptr().cast());
         lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
 
-        let path = or_default(context, c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
-        let cpath = or_default(context, c"lua_cpath", c"./luaclib/?.so");
-        let service = service_paths(context);
+        let path = or_default(c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
+        let cpath = or_default(c"lua_cpath", c"./luaclib/?.so");
         for (name, value) in [
             (c"LUA_PATH", path),
             (c"LUA_CPATH", cpath),
-            (c"LUA_SERVICE", service),
-            (c"LUA_PRELOAD", setting(context, c"preload")),
+            (c"LUA_SERVICE", service_paths()),
+            (c"LUA_PRELOAD", setting(c"preload")),
         ] {
             // Null pushes nil.
             lua_pushstring(state, value);
@@ -314,7 +301,7 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
     // SAFETY: called by `step`; nothing has a destructor when something raises.
     unsafe {
         let boot = boot(state);
-        let path = loader(boot.context);
+        let path = loader();
         let inside = host::absent_loader(path).or_else(|| {
             let replaces = libc::access(path, libc::F_OK) == 0 && is_inside_only(boot);
             replaces.then(|| embedded::find(host::LOADER.as_bytes()))?
@@ -337,11 +324,9 @@ unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
     let bytes = usize::try_from(bytes).unwrap_or(0);
     // SAFETY: the caller runs the service, so nobody else uses the limit.
     unsafe {
-        skynet_error(
-            (*this).context.load(Relaxed),
-            c"Set memory limit to %.2f M".as_ptr(),
-            megabytes(bytes),
-        );
+        let limit = megabytes(bytes);
+        let service = (*this).service();
+        service.log_fmt(format_args!("Set memory limit to {limit:.2} M"));
         (*this).limit = bytes;
     }
 }

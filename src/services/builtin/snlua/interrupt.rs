@@ -21,20 +21,18 @@
 //! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
 //! ([`Place`]), the request has no effect any more.
 
+use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicUsize, compiler_fence};
 use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
 
+use super::Snlua;
+use super::core::{Place, Request, Stack};
 use libc::c_int;
 use mlua_sys::{
     LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_pcall, lua_pop,
     lua_pushcfunction, lua_sethook, lua_tolstring, luaL_error, luaL_traceback,
 };
-use skynet_sys::skynet_error;
-
-use super::Snlua;
-use crate::actor::service::thread_signal::{Place, Request};
-use crate::services::builtin::Stack;
 
 const STOP: u8 = 1;
 const STACK: u8 = 2;
@@ -181,8 +179,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_De
             (*this).interrupt.stack.store(NOT_ASKED, Relaxed);
             lua_pushcfunction(state, log_stack);
             if lua_pcall(state, 0, 0, 0) != LUA_OK {
-                let context = (*this).context.load(Relaxed);
-                skynet_error(context, c"stuck: no memory for the stack".as_ptr());
+                (*this).service().log(&[b"stuck: no memory for the stack"]);
                 lua_pop(state, 1);
             }
         }
@@ -200,8 +197,9 @@ unsafe extern "C-unwind" fn log_stack(state: *mut lua_State) -> c_int {
         let text = lua_tolstring(state, -1, ptr::null_mut());
         let lines = libc::strchr(text, c_int::from(b'\n'));
         let lines = if lines.is_null() { text } else { lines };
-        let context = (*Snlua::of(state)).context.load(Relaxed);
-        skynet_error(context, c"stuck: what runs is%s".as_ptr(), lines);
+        let lines = CStr::from_ptr(lines).to_bytes();
+        let service = (*Snlua::of(state)).service();
+        service.log(&[b"stuck: what runs is", lines]);
     }
     0
 }

@@ -4,6 +4,7 @@
 //! message; [`boot`] does that and hands over to Lua. Lua then registers a callback of its own.
 
 pub(super) mod boot;
+mod core;
 mod farewell;
 mod interrupt;
 mod profile;
@@ -21,16 +22,11 @@ use mlua_sys::{
     LUA_TUSERDATA, lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring,
     luaL_makeseed,
 };
-use skynet_sys::{
-    Context, PTYPE_TAG_DONTCOPY, skynet_callback, skynet_command, skynet_error, skynet_lalloc,
-    skynet_send, skynet_sendname,
-};
 
+use self::core::{Place, Request, Service, Stack, is_aborting, reallocate};
 use self::interrupt::Interrupt;
 use self::region::Region;
-use super::Stack;
-use crate::actor::service;
-use crate::actor::service::thread_signal::{self, Place, Request};
+use crate::actor::service::Context;
 use crate::base::message::Message;
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
@@ -64,6 +60,11 @@ impl Snlua {
         unsafe { lua_getallocf(state, &mut ud) };
         ud.cast()
     }
+
+    fn service(&self) -> Service {
+        // SAFETY: null, or the service whose instance this is, which is released before it is freed.
+        unsafe { Service::new(self.context.load(Relaxed)) }
+    }
 }
 
 /// Lua's allocator: counts, limits, warns.
@@ -84,7 +85,7 @@ unsafe extern "C" fn allocate(
                 if (*this).region.owns(block) {
                     (*this).region.give(block, old);
                 } else {
-                    skynet_lalloc(block, old, 0);
+                    reallocate(block, 0);
                 }
             }
             return ptr::null_mut();
@@ -102,11 +103,9 @@ unsafe extern "C" fn allocate(
         (*this).memory.store(memory, Relaxed);
         if memory > (*this).warn_at {
             (*this).warn_at = (*this).warn_at.saturating_mul(2);
-            skynet_error(
-                (*this).context.load(Relaxed),
-                c"Memory warning %.2f M".as_ptr(),
-                megabytes(memory),
-            );
+            let used = megabytes(memory);
+            let service = (*this).service();
+            service.log_fmt(format_args!("Memory warning {used:.2} M"));
         }
         let region = &mut (*this).region;
         let mut result = ptr::null_mut();
@@ -116,12 +115,12 @@ unsafe extern "C" fn allocate(
                 result = region.take(new);
             }
             if result.is_null() {
-                result = skynet_lalloc(block, old, new);
+                result = reallocate(block, new);
             }
         } else if region.owns(block) {
             result = region.resize(block, old, new);
         } else {
-            result = skynet_lalloc(block, old, new);
+            result = reallocate(block, new);
         }
         if result.is_null() {
             // Lua keeps the old block.
@@ -198,34 +197,33 @@ pub unsafe extern "C" fn create() -> *mut c_void {
 /// `instance` comes from [`create`], `context` is its service, `args` is null or a C string.
 pub unsafe extern "C" fn init(
     instance: *mut c_void,
-    context: *mut Context,
+    context: *mut skynet_sys::Context,
     args: *const c_char,
 ) -> c_int {
     // SAFETY: as the caller promises; the core takes the copy over.
     unsafe {
+        let context: *mut Context = context.cast();
+        let service = Service::new(context);
         if args.is_null() {
-            skynet_error(context, c"snlua needs the name of a script".as_ptr());
+            service.log(&[b"snlua needs the name of a script"]);
             return 1;
         }
         (*instance.cast::<Snlua>()).context.store(context, Relaxed);
         let size = libc::strlen(args);
         let copy = libc::malloc(size.max(1));
-        let this = skynet_command(context, c"REG".as_ptr(), ptr::null());
-        if copy.is_null() || this.is_null() {
-            libc::free(copy);
+        if copy.is_null() {
             return 1;
         }
         ptr::copy_nonoverlapping(args.cast::<u8>(), copy.cast::<u8>(), size);
-        let handle = libc::strtoul(this.add(1), ptr::null_mut(), 16) as u32;
         (*instance.cast::<Snlua>()).args = copy;
-        skynet_callback(context, instance, Some(first_message));
-        skynet_send(context, 0, handle, PTYPE_TAG_DONTCOPY, 0, copy, size);
+        service.set_callback(Some(first_message), instance);
+        service.send_to_itself(copy, size);
     }
     0
 }
 
 /// Until the arguments have come. Whoever knows the handle before the launch has returned may have sent something first.
-unsafe extern "C" fn first_message(
+unsafe extern "C-unwind" fn first_message(
     context: *mut Context,
     ud: *mut c_void,
     ty: c_int,
@@ -237,28 +235,18 @@ unsafe extern "C" fn first_message(
     // SAFETY: `ud` is the instance, which this thread alone uses. A message whose data is the block that `init` has sent is
     // that message: the block is the mailbox's until now. Any other one is sent to the service once more, behind it.
     unsafe {
+        let service = Service::new(context);
         let expected = mem::replace(&mut (*ud.cast::<Snlua>()).args, ptr::null_mut());
         if msg != expected.cast_const() {
             (*ud.cast::<Snlua>()).args = expected;
-            let handle = (*context.cast::<service::Context>()).handle();
             let message = Message::with_data(source, ty, session, msg.cast_mut(), sz);
             // A service that has ended meanwhile lets the core free it.
-            return service::push(handle, message).into();
+            return service.put_back(message).into();
         }
-        skynet_callback(context, ptr::null_mut(), None);
+        service.set_callback(None, ptr::null_mut());
         let args = std::slice::from_raw_parts(msg.cast::<u8>(), sz);
-        if boot::run(ud.cast(), context, args).is_err() {
-            let text = c"ERROR";
-            skynet_sendname(
-                context,
-                0,
-                c".launcher".as_ptr(),
-                skynet_sys::PTYPE_TEXT,
-                0,
-                text.as_ptr().cast_mut().cast(),
-                text.to_bytes().len(),
-            );
-            skynet_command(context, c"EXIT".as_ptr(), ptr::null());
+        if boot::run(ud.cast(), service, args).is_err() {
+            service.fail();
         }
     }
     0
@@ -272,7 +260,7 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
     let this = instance.cast::<Snlua>();
     // SAFETY: as the caller promises. The VM's last calls still use the instance.
     unsafe {
-        if !service::is_aborting() {
+        if !is_aborting() {
             farewell::say((*this).state);
         }
         (*this).region.close();
@@ -298,21 +286,18 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
     let this: *const Snlua = instance.cast();
     // SAFETY: the fields used here are atomic or never change after `create`.
     unsafe {
-        let context = (*this).context.load(Relaxed);
-        skynet_error(context, c"recv a signal %d".as_ptr(), number);
+        let service = (*this).service();
+        service.log_fmt(format_args!("recv a signal {number}"));
         match number {
             0 => {
-                let service = context.cast::<service::Context>().as_ref();
-                if !service.is_some_and(|service| thread_signal::ask(service, Request::Stop, None))
-                {
-                    skynet_error(context, c"signal 0: nothing runs".as_ptr());
+                if !service.ask_to_stop() {
+                    service.log(&[b"signal 0: nothing runs"]);
                 }
             }
-            1 => skynet_error(
-                context,
-                c"Current Memory %.3fK".as_ptr(),
-                (*this).memory.load(Relaxed) as f64 / 1024.0,
-            ),
+            1 => {
+                let used = (*this).memory.load(Relaxed) as f64 / 1024.0;
+                service.log_fmt(format_args!("Current Memory {used:.3}K"));
+            }
             _ => {}
         }
     }
@@ -344,10 +329,4 @@ pub unsafe fn expect_stack(instance: *mut c_void) {
 pub(crate) unsafe fn stack(instance: *mut c_void) -> Stack {
     // SAFETY: as in `signal`.
     unsafe { (*instance.cast::<Snlua>()).interrupt.stack() }
-}
-
-/// The value of a configuration key, which lives for ever.
-unsafe fn setting(context: *mut Context, key: &CStr) -> *const c_char {
-    // SAFETY: the caller passes a valid service.
-    unsafe { skynet_command(context, c"GETENV".as_ptr(), key.as_ptr()) }
 }

@@ -6,8 +6,8 @@
 
 use std::ptr;
 
+use super::core::reallocate;
 use libc::c_void;
-use skynet_sys::skynet_lalloc;
 
 /// Bytes of a block: jemalloc's last size that shares pages with others. For more it takes a page on top.
 const SIZE: usize = 14 * 1024;
@@ -68,7 +68,7 @@ impl Region {
         };
         // SAFETY: a new block; what is left of the one before is free, within it and in no list.
         unsafe {
-            let block: *mut u8 = skynet_lalloc(ptr::null_mut(), 0, SIZE).cast();
+            let block: *mut u8 = reallocate(ptr::null_mut(), SIZE).cast();
             if block.is_null() {
                 return false;
             }
@@ -193,7 +193,7 @@ impl Region {
             }
             let mut moved = self.take(wanted);
             if moved.is_null() {
-                moved = skynet_lalloc(ptr::null_mut(), 0, new);
+                moved = reallocate(ptr::null_mut(), new);
             }
             if !moved.is_null() {
                 ptr::copy_nonoverlapping(block.cast::<u8>(), moved.cast::<u8>(), old);
@@ -208,7 +208,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         for block in self.blocks {
             // SAFETY: the VM is closed, so nobody uses anything in the block. Null is allowed.
-            unsafe { skynet_lalloc(block.cast(), SIZE, 0) };
+            unsafe { reallocate(block.cast(), 0) };
         }
     }
 }
@@ -294,7 +294,7 @@ mod tests {
             let outside = region.resize(moved, 24, 2 * SIZE);
             assert!(!region.owns(outside));
             assert_eq!(outside.cast::<u64>().read(), 7);
-            skynet_lalloc(outside, 2 * SIZE, 0);
+            reallocate(outside, 0);
         }
     }
 }

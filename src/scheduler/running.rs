@@ -9,8 +9,7 @@
 //!
 //! Source and session share a word, so this takes no more stores than four words without any order would.
 
-use super::monitor::type_name;
-use crate::base::message::{Message, SIZE_MASK, TYPE_SHIFT};
+use crate::base::message::{Message, SIZE_MASK, TYPE_SHIFT, type_name};
 use crate::base::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::fmt;
 
@@ -28,7 +27,7 @@ pub struct Running {
     pub session: i32,
     sz: usize,
     /// Its number, counted by the worker.
-    pub(super) version: i32,
+    pub version: i32,
 }
 
 /// See the head of the file. One writer.
@@ -134,7 +133,7 @@ impl Shown {
 
 impl Running {
     /// Type and size, if they are known.
-    pub(crate) fn payload(&self) -> Option<(u8, usize)> {
+    pub fn payload(&self) -> Option<(u8, usize)> {
         (self.sz != UNKNOWN).then_some(((self.sz >> TYPE_SHIFT) as u8, self.sz & SIZE_MASK))
     }
 }

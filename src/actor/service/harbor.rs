@@ -1,12 +1,12 @@
 //! The hook for other nodes: messages to handles of other harbors and to global names go to the harbor service.
 
-use crate::actor::log;
-use crate::actor::service::{self, Context};
+use super::{Context, release};
+use crate::actor::handle;
 use crate::alloc::blocks::Class;
 use crate::alloc::reclaim;
+use crate::base::log;
 use crate::base::message::{Message, ptype};
-use crate::services::module::Module;
-use libc::{c_char, c_int, c_void};
+use libc::{c_char, c_int};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -21,16 +21,13 @@ static TYPE_OUTSIDE: AtomicBool = AtomicBool::new(false);
 
 /// Sets the id of this node ("skynet_harbor.h", `skynet_harbor_init`).
 pub fn init(harbor: c_int) {
-    HARBOR.store(
-        (harbor as u32) << crate::actor::handle::REMOTE_SHIFT,
-        Ordering::Relaxed,
-    );
+    HARBOR.store((harbor as u32) << handle::REMOTE_SHIFT, Ordering::Relaxed);
 }
 
 /// True for handles of other nodes.
 #[inline]
 pub fn is_remote(handle: u32) -> bool {
-    let id = handle & !crate::actor::handle::MASK;
+    let id = handle & !handle::MASK;
     id != 0 && id != HARBOR.load(Ordering::Relaxed) && HARBOR.load(Ordering::Relaxed) != UNSET
 }
 
@@ -52,30 +49,6 @@ pub enum Envelope {
     TypeOutside,
 }
 
-/// The file of a module that looks for a function which is an inline since v1.3.0.
-pub fn compiled_before_v1_3(module: &Module) -> Option<String> {
-    use object::{Object, ObjectSymbol};
-    let init = module.init? as *const c_void;
-    // SAFETY: all-zero is a valid value of this plain structure, which the call fills in; the name is a C string then.
-    let path = unsafe {
-        let mut info: libc::Dl_info = std::mem::zeroed();
-        if libc::dladdr(init, &mut info) == 0 || info.dli_fname.is_null() {
-            return None;
-        }
-        CStr::from_ptr(info.dli_fname)
-            .to_string_lossy()
-            .into_owned()
-    };
-    let data = std::fs::read(&path).ok()?;
-    let file = object::File::parse(&*data).ok()?;
-    // A file that brings a function of that name along, its own or one of a header, does not look for it.
-    let looked_for = |name: &str| {
-        file.dynamic_symbols()
-            .any(|symbol| symbol.is_undefined() && symbol.name() == Ok(name))
-    };
-    looked_for("skynet_socket_send").then_some(path)
-}
-
 /// `context` is the harbor service from now on; it stays until the next one or [`exit`], and does not keep the node up.
 pub fn start(context: &Context, envelope: Envelope) {
     context.reserve();
@@ -83,7 +56,7 @@ pub fn start(context: &Context, envelope: Envelope) {
     let before = SERVICE.swap(std::ptr::from_ref(context).cast_mut(), Ordering::AcqRel);
     if !before.is_null() {
         // SAFETY: the reference that the earlier `start` took.
-        unsafe { service::release(before) };
+        unsafe { release(before) };
     }
 }
 
@@ -92,7 +65,7 @@ pub fn exit() {
     let context = SERVICE.swap(std::ptr::null_mut(), Ordering::AcqRel);
     if !context.is_null() {
         // SAFETY: the reference that `start` took.
-        unsafe { service::release(context) };
+        unsafe { release(context) };
     }
 }
 

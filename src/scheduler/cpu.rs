@@ -12,19 +12,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const LONG_MICROS: u64 = 50;
 /// A service that has more messages than fit into this time gives the others a turn. What waits beside a service whose
 /// mail never ends waits for two of these at most.
-pub(super) const TURN_MICROS: u64 = 40;
+const TURN_MICROS: u64 = 40;
 
 /// The counter: nanoseconds of the monotonic clock where there is no usable one.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-pub(super) fn ticks() -> u64 {
+pub fn ticks() -> u64 {
     // SAFETY: every x86-64 processor has it.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
 #[cfg(target_arch = "aarch64")]
 #[inline]
-pub(super) fn ticks() -> u64 {
+pub fn ticks() -> u64 {
     let ticks: u64;
     // SAFETY: reads the virtual counter, which user space may.
     unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
@@ -33,7 +33,7 @@ pub(super) fn ticks() -> u64 {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline]
-pub(super) fn ticks() -> u64 {
+pub fn ticks() -> u64 {
     clock::monotonic_nanos()
 }
 
@@ -62,20 +62,45 @@ fn per_micro() -> f64 {
 static TURN_TICKS: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Measures the counter's rate; at start, so that no message pays for it.
-pub(crate) fn calibrate() {
+pub fn calibrate() {
     let ticks = TURN_MICROS as f64 * per_micro();
     TURN_TICKS.store(ticks as u64, Ordering::Relaxed);
 }
 
 /// True for so many ticks that a turn of that length ends.
 #[inline]
-pub(super) fn is_long_turn(ticks: u64) -> bool {
+pub fn is_long_turn(ticks: u64) -> bool {
     ticks > TURN_TICKS.load(Ordering::Relaxed)
 }
 
 /// Microseconds in so many ticks.
-pub(super) fn micros(ticks: u64) -> u64 {
+pub fn micros(ticks: u64) -> u64 {
     (ticks as f64 / per_micro()) as u64
+}
+
+/// Written by the thread that it belongs to.
+pub(super) type Started = AtomicU64;
+
+thread_local! {
+    /// Begin of the running callback, in counter ticks; 0 outside.
+    static STARTED: Started = const { Started::new(0) };
+}
+
+/// A callback begins at `now`; 0 says that it has ended.
+#[inline(always)]
+pub fn note_callback(now: u64) {
+    STARTED.with(|started| started.store(now, Ordering::Relaxed));
+}
+
+/// Microseconds that the callback running on this thread has used so far.
+pub fn running_micros() -> u64 {
+    let start = STARTED.with(|started| started.load(Ordering::Relaxed));
+    if start == 0 { 0 } else { micros(so_far(start)) }
+}
+
+/// Where this thread notes the begin of callbacks, as long as it lives.
+pub(super) fn started_here() -> *const Started {
+    STARTED.with(std::ptr::from_ref)
 }
 
 /// The last check of a thread: counter and CPU clock.
@@ -104,7 +129,7 @@ fn rebase(base: &Base) -> u64 {
 
 /// The begin of a turn. What passed since the end of the last one is no service's, so the base is taken anew if it was long.
 #[inline]
-pub(super) fn begin_turn() -> u64 {
+pub fn begin_turn() -> u64 {
     BASE.with(|base| {
         if base.going.get() {
             // Straight from another turn: its end is our beginning, which saves a reading of the counter.
@@ -120,13 +145,13 @@ pub(super) fn begin_turn() -> u64 {
 
 /// The worker does something else than running services: the next turn starts with a reading of its own.
 #[inline]
-pub(crate) fn interrupt() {
+pub fn interrupt() {
     BASE.with(|base| base.going.set(false));
 }
 
 /// The end of a turn.
 #[inline]
-pub(super) fn end_turn(now: u64) {
+pub fn end_turn(now: u64) {
     BASE.with(|base| {
         base.last.set(now);
         base.going.set(true);
@@ -135,7 +160,7 @@ pub(super) fn end_turn(now: u64) {
 
 /// CPU ticks of a callback that began at `start` and has just returned; the second value is now.
 #[inline]
-pub(super) fn spent(start: u64) -> (u64, u64) {
+pub fn spent(start: u64) -> (u64, u64) {
     let now = ticks();
     let passed = now.wrapping_sub(start);
     BASE.with(|base| {
@@ -161,7 +186,7 @@ fn checked(base: &Base, start: u64, passed: u64) -> (u64, u64) {
 }
 
 /// CPU ticks of the callback that runs now and began at `start`, without ending it.
-pub(super) fn so_far(start: u64) -> u64 {
+fn so_far(start: u64) -> u64 {
     let passed = ticks().wrapping_sub(start);
     BASE.with(|base| {
         if passed <= base.long.get() {

@@ -1,11 +1,11 @@
-//! What the C interface of a single server needs beyond [`SocketServer`](super::SocketServer): events one at a time, and
+//! What the C interface of a single server needs beyond [`socket::SocketServer`]: events one at a time, and
 //! conversions.
 
-use super::addr::UdpAddress as Address;
-use super::event::{Event, What, kind};
-use super::{Clock, Hooks, ObjectInterface};
-use crate::abi::socket_buffer::SendBuffer;
+use super::socket_buffer::SendBuffer;
 use crate::alloc::memory::uncharged;
+use crate::io::socket::addr::UdpAddress as Address;
+use crate::io::socket::event::{Event, What, kind};
+use crate::io::socket::{self, Clock, Hooks, ObjectInterface};
 use libc::{c_char, c_int, c_void};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 
 /// `struct socket_server`: a server, and the events that `socket_server_poll` has not handed out yet.
 pub struct SocketServer {
-    core: super::SocketServer,
+    core: socket::SocketServer,
     pending: Mutex<Pending>,
 }
 
@@ -49,8 +49,8 @@ pub struct UdpAddress {
 impl SocketServer {
     /// A server whose statistics begin at `time` (centiseconds); `None` if the system has no descriptors.
     pub fn create(time: u64) -> Option<SocketServer> {
-        let hooks = Hooks::system(Clock::Manual(AtomicU64::new(time)), super::report);
-        match super::SocketServer::new(hooks) {
+        let hooks = Hooks::system(Clock::Manual(AtomicU64::new(time)), socket::report);
+        match socket::SocketServer::new(hooks) {
             Ok(core) => {
                 let pending = Mutex::new(Pending {
                     events: VecDeque::new(),
@@ -59,14 +59,14 @@ impl SocketServer {
                 Some(SocketServer { core, pending })
             }
             Err(_) => {
-                super::report("socket-server error: create event pool failed.");
+                socket::report("socket-server error: create event pool failed.");
                 None
             }
         }
     }
 
     /// The server itself.
-    pub fn core(&self) -> &super::SocketServer {
+    pub fn core(&self) -> &socket::SocketServer {
         &self.core
     }
 
@@ -166,7 +166,7 @@ pub(crate) enum Way {
 /// # Safety
 /// `buffer` is null or describes what its type says; an address of [`Way::To`] is null or as long as its first byte says.
 pub(crate) unsafe fn send(
-    ss: Option<&super::SocketServer>,
+    ss: Option<&socket::SocketServer>,
     buffer: *const SendBuffer,
     way: Way,
 ) -> c_int {

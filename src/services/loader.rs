@@ -1,117 +1,14 @@
-//! C service modules: found in cpath and opened once, or built in.
+//! Modules of services: found in cpath and opened once, or built in.
 
-use crate::actor::service::Context;
-use crate::services::builtin;
-use libc::{c_char, c_int, c_void};
+use super::builtin;
+use crate::actor::module::{self, Create, Init, Module, Release, Signal};
+use libc::c_void;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
-
-/// `NAME_create` ("skynet_module.h").
-pub type Create = unsafe extern "C" fn() -> *mut c_void;
-/// `NAME_init`: 0 is success.
-pub type Init = unsafe extern "C" fn(
-    inst: *mut c_void,
-    ctx: *mut skynet_sys::Context,
-    parm: *const c_char,
-) -> c_int;
-/// `NAME_release`.
-pub type Release = unsafe extern "C" fn(inst: *mut c_void);
-/// `NAME_signal`; called on any thread.
-pub type Signal = unsafe extern "C" fn(inst: *mut c_void, signal: c_int);
-
-/// `struct skynet_module` ("skynet_module.h"). Never freed: modules are not unloaded.
-#[repr(C)]
-pub struct Module {
-    /// Name as in LAUNCH.
-    pub name: *const c_char,
-    /// What `dlopen` answered; null for built-in modules.
-    pub module: *mut c_void,
-    /// Optional.
-    pub create: Option<Create>,
-    /// Required.
-    pub init: Option<Init>,
-    /// Optional.
-    pub release: Option<Release>,
-    /// Optional.
-    pub signal: Option<Signal>,
-}
-
-// SAFETY: constant once it is in the table; the functions are thread safe by the contract of "skynet_module.h".
-unsafe impl Sync for Module {}
-// SAFETY: as above.
-unsafe impl Send for Module {}
-
-impl Module {
-    /// A new instance; all ones if the module has no `NAME_create`.
-    pub fn create(&self) -> *mut c_void {
-        match self.create {
-            // SAFETY: the module's own function.
-            Some(create) => unsafe { create() },
-            None => std::ptr::without_provenance_mut(usize::MAX),
-        }
-    }
-
-    /// Starts an instance; 0 is success.
-    ///
-    /// # Safety
-    /// `instance` is one that [`Module::create`] made and that was not released; `context` is its service, `parm` null or a
-    /// C string.
-    pub unsafe fn init(
-        &self,
-        instance: *mut c_void,
-        context: *mut Context,
-        parm: *const c_char,
-    ) -> c_int {
-        match self.init {
-            // SAFETY: the module's own function, with an instance of its own.
-            Some(init) => unsafe { init(instance, context.cast(), parm) },
-            None => 1,
-        }
-    }
-
-    /// Ends an instance.
-    ///
-    /// # Safety
-    /// As in [`Module::init`]; nobody uses it any more.
-    pub unsafe fn release(&self, instance: *mut c_void) {
-        if let Some(release) = self.release {
-            // SAFETY: the module's own function, with an instance of its own, once.
-            unsafe { release(instance) }
-        }
-    }
-
-    /// Bytes of the Lua VM that an instance is; 0 if it is none that we know.
-    ///
-    /// # Safety
-    /// As in [`Module::init`]; it is not released meanwhile.
-    pub unsafe fn lua_bytes(&self, instance: *mut c_void) -> usize {
-        #[cfg(feature = "lua")]
-        if self
-            .create
-            .is_some_and(|f| std::ptr::fn_addr_eq(f, builtin::snlua::create as Create))
-        {
-            // SAFETY: the module is the built-in one, so the instance is one of its own.
-            return unsafe { builtin::snlua::bytes(instance) };
-        }
-        let _ = instance;
-        0
-    }
-
-    /// Signals an instance.
-    ///
-    /// # Safety
-    /// As in [`Module::init`]; it is not released meanwhile.
-    pub unsafe fn signal(&self, instance: *mut c_void, signal: c_int) {
-        if let Some(f) = self.signal {
-            // SAFETY: the module's own function, with an instance of its own.
-            unsafe { f(instance, signal) }
-        }
-    }
-}
 
 struct Modules {
     path: CString,
@@ -120,8 +17,12 @@ struct Modules {
 
 static MODULES: RwLock<Option<Modules>> = RwLock::new(None);
 
-/// Sets the search path: patterns with `?`, separated by `;` ("skynet_module.h", `skynet_module_init`).
+/// Sets the search path: patterns with `?`, separated by `;` ("skynet_module.h", `skynet_module_init`). Services are found
+/// from then on.
 pub fn init(path: &CStr) {
+    module::find_with(query);
+    #[cfg(feature = "lua")]
+    crate::actor::service::know_vms(&builtin::VMS);
     *MODULES.write() = Some(Modules {
         path: path.to_owned(),
         known: BTreeMap::new(),
@@ -260,4 +161,28 @@ unsafe fn function<F: Copy>(library: &Library, prefix: &[u8], suffix: &str) -> O
     unsafe { library.get::<Option<F>>(name.as_slice()) }
         .ok()
         .and_then(|symbol| *symbol)
+}
+
+/// The file of a module that looks for a function which is an inline since v1.3.0.
+pub fn compiled_before_v1_3(module: &Module) -> Option<String> {
+    use object::{Object, ObjectSymbol};
+    let init = module.init? as *const c_void;
+    // SAFETY: all-zero is a valid value of this plain structure, which the call fills in; the name is a C string then.
+    let path = unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(init, &mut info) == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        CStr::from_ptr(info.dli_fname)
+            .to_string_lossy()
+            .into_owned()
+    };
+    let data = std::fs::read(&path).ok()?;
+    let file = object::File::parse(&*data).ok()?;
+    // A file that brings a function of that name along, its own or one of a header, does not look for it.
+    let looked_for = |name: &str| {
+        file.dynamic_symbols()
+            .any(|symbol| symbol.is_undefined() && symbol.name() == Ok(name))
+    };
+    looked_for("skynet_socket_send").then_some(path)
 }

@@ -1,14 +1,15 @@
 //! The message log of one service (LOGON, LOGOFF): every message as a line of text, hexadecimal payloads, in
 //! `<logpath>/<handle>.log`. The C interface hands `FILE *` around, so that is what is written to.
 
-use super::error_fmt;
+use super::Context;
 use crate::alloc::reclaim;
-use crate::base::message::ptype;
+use crate::base::log::error_fmt;
+use crate::base::message::{SocketMessage, ptype};
 use crate::base::{clock, env};
-use crate::io::socket::SocketMessage;
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 /// Opens the log of the service `handle` for the caller `source`, who is told in the error log whether it worked. Null
 /// when it did not, or when no `logpath` is configured.
@@ -154,6 +155,39 @@ unsafe fn write(file: *mut libc::FILE, line: &str) {
     unsafe {
         libc::fwrite(line.as_ptr().cast(), 1, line.len(), file);
         libc::fflush(file);
+    }
+}
+
+impl Context {
+    /// Writes its messages into a log from now on, for the caller `source` (command LOGON).
+    pub fn log_messages(&self, source: u32) {
+        if !self.logfile.load(Ordering::Acquire).is_null() {
+            return;
+        }
+        let file = open(source, self.handle());
+        if file.is_null() {
+            return;
+        }
+        let none = ptr::null_mut();
+        if self
+            .logfile
+            .compare_exchange(none, file, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            // Somebody else was first.
+            // SAFETY: the file is ours alone.
+            unsafe { libc::fclose(file) };
+        }
+    }
+
+    /// The end of that (command LOGOFF).
+    pub fn end_message_log(&self, source: u32) {
+        let file = self.logfile.swap(ptr::null_mut(), Ordering::AcqRel);
+        if !file.is_null() {
+            // SAFETY: the file was the target's, and no new record finds it. A worker that took it out for a record
+            // just before is inside a guard.
+            unsafe { close_later(source, file, self.handle()) };
+        }
     }
 }
 

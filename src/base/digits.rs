@@ -2,7 +2,7 @@
 //! `core::fmt` costs more than the rest of them.
 
 /// A short text that is a number, with what stands before it.
-pub(super) struct Digits {
+pub(crate) struct Digits {
     text: [u8; Digits::MOST],
     start: usize,
 }
@@ -22,7 +22,7 @@ impl Digits {
     };
 
     /// As `%d`.
-    pub(super) fn decimal(number: i64) -> Digits {
+    pub(crate) fn decimal(number: i64) -> Digits {
         let mut digits = Digits::EMPTY;
         let mut rest = number.unsigned_abs();
         loop {
@@ -50,16 +50,16 @@ impl Digits {
     }
 
     /// A handle as `:%x`.
-    pub(super) fn handle(handle: u32) -> Digits {
+    pub(crate) fn handle(handle: u32) -> Digits {
         Digits::hex(handle, b"0123456789abcdef", 1)
     }
 
     /// A handle as `:%08X`, which is how LAUNCH answers.
-    pub(super) fn launched(handle: u32) -> Digits {
+    pub(crate) fn launched(handle: u32) -> Digits {
         Digits::hex(handle, b"0123456789ABCDEF", 8)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.text[self.start..]
     }
 }

@@ -18,6 +18,12 @@ const AWAITED: u32 = 2;
 /// See the module's documentation.
 pub struct Role(AtomicU32);
 
+impl Default for Role {
+    fn default() -> Role {
+        Role::new()
+    }
+}
+
 impl Role {
     /// A role that nobody has.
     pub fn new() -> Role {

@@ -1,29 +1,15 @@
 //! What the console and the C interface show of the memory.
 
-use super::{ServiceMem, jemalloc, turn_so_far};
-use crate::actor::{log, service};
+use crate::actor::service;
+use crate::alloc::memory::{jemalloc, turn_so_far};
+use crate::base::log;
+pub mod lua;
+
 use std::ffi::CStr;
 use std::io::Write as _;
-use std::sync::OnceLock;
-
-/// Calls a function for every live service, with its handle and its memory.
-pub type Directory = fn(&mut dyn FnMut(u32, &ServiceMem));
-
-static DIRECTORY: OnceLock<Directory> = OnceLock::new();
 
 /// The handle of the row for everything that is no service's.
 pub const OTHERS: u32 = u32::MAX;
-
-/// Names who knows the services. The first call counts.
-pub fn set_directory(directory: Directory) {
-    let _ = DIRECTORY.set(directory);
-}
-
-fn for_each_service(f: &mut dyn FnMut(u32, &ServiceMem)) {
-    if let Some(directory) = DIRECTORY.get() {
-        directory(f);
-    }
-}
 
 /// One row for each service and one for the rest: handle and bytes. Empty without jemalloc.
 pub fn rows() -> Vec<(u32, usize)> {
@@ -32,7 +18,7 @@ pub fn rows() -> Vec<(u32, usize)> {
     }
     let mut rows = Vec::new();
     let mut sum = 0;
-    for_each_service(&mut |handle, mem| {
+    service::each_memory(&mut |handle, mem| {
         sum += mem.bytes();
         rows.push((handle, mem.bytes()));
     });
@@ -45,7 +31,7 @@ pub fn rows() -> Vec<(u32, usize)> {
 pub fn current() -> usize {
     let this = service::current_handle();
     let mut found = None;
-    for_each_service(&mut |handle, mem| {
+    service::each_memory(&mut |handle, mem| {
         if handle == this {
             found = Some(mem.bytes() as i64);
         }

@@ -1,22 +1,16 @@
 //! `skynet_command`: what a service may ask of the node, by words.
 
-use super::abort;
-use super::context::{self, Context, EXIT_MONITOR};
-use super::digits::Digits;
-use super::dispatch::running_micros;
-use super::figures;
-use super::limit::Policy;
-use super::own::Own;
-use super::send::{self, parse_hex, tail};
-use crate::actor::{handle, log};
-use crate::base::message::{Message, ptype};
-use crate::base::{clock, env};
+use super::limits;
+use super::{shutdown, startup};
+use crate::actor::handle;
+use crate::actor::service::{self, Context, Own, Policy, parse_hex, tail};
+use crate::base::digits::Digits;
+use crate::base::{clock, env, log};
+use crate::diag::{figures, stuck};
 use crate::io::{socket, timer};
-use crate::node::{limits, shutdown, startup};
-use crate::scheduler;
+use crate::scheduler::cpu;
 use libc::{c_char, c_long};
 use std::ffi::{CStr, CString};
-use std::sync::atomic::Ordering;
 
 const NONE: *const c_char = std::ptr::null();
 
@@ -31,15 +25,14 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
         b"QUERY" => query(this, text),
         b"NAME" => name_other(this, text),
         b"EXIT" => {
-            log::error(this.handle(), b"KILL self");
-            end(this.handle());
+            service::exit(&this);
             NONE
         }
         b"KILL" => {
             let handle = to_handle(this, text);
             if handle != 0 {
                 log::error_parts(this.handle(), &[b"KILL ", Digits::handle(handle).bytes()]);
-                end(handle);
+                service::end(handle);
             }
             NONE
         }
@@ -51,7 +44,7 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
             if text == c"failed" {
                 shutdown::ends_badly();
             }
-            abort::abort_all();
+            service::abort_all();
             NONE
         }
         b"STARTUP" => {
@@ -72,12 +65,12 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
         b"LOGON" => log_on(this, text),
         b"LOGOFF" => log_off(this, text),
         b"SIGNAL" => signal(this, text),
-        b"METRICS" => this.answer_long(crate::diag::figures::node()),
-        b"SERVICES" => this.answer_long(figures::list()),
+        b"METRICS" => this.answer_long(figures::node()),
+        b"SERVICES" => this.answer_long(service::list()),
         b"MAILBOXLIMIT" => mailbox_limit(this, text),
         b"WRITELIMIT" => write_limit(this, text),
         b"OUTPUT" => output(this, text),
-        b"RUNNING" => this.answer_long(scheduler::running()),
+        b"RUNNING" => this.answer_long(stuck::workers()),
         b"SHUTDOWN" => shut_down(this, text),
         _ => NONE,
     }
@@ -89,15 +82,13 @@ fn waiting(this: Own<'_>, text: &CStr) -> *const c_char {
         return this.answer(count(this.waiting()).bytes());
     }
     let mut length = None;
-    with_service(this, text, |other| {
-        length = Some(other.queue.mailbox.last_len())
-    });
+    with_service(this, text, |other| length = Some(other.last_len()));
     length.map_or(NONE, |length| this.answer(count(length).bytes()))
 }
 
 /// Messages that another service has taken out of its mailbox.
 fn handled(this: Own<'_>, text: &CStr) -> *const c_char {
-    match super::taken_out(to_handle(this, text)) {
+    match service::taken_out(to_handle(this, text)) {
         Some(number) => this.answer(count(number as usize).bytes()),
         None => NONE,
     }
@@ -204,15 +195,6 @@ fn name_other(this: Own<'_>, text: &CStr) -> *const c_char {
     }
 }
 
-/// Tells the exit monitor, then takes the handle away.
-fn end(handle: u32) {
-    let monitor = EXIT_MONITOR.load(Ordering::Relaxed);
-    if monitor != 0 {
-        send::send_to(monitor, Message::empty(handle, ptype::CLIENT, 0));
-    }
-    context::retire(handle);
-}
-
 fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
     let text = text.to_bytes();
     let separator = text.iter().position(|c| b" \t\r\n".contains(c));
@@ -230,7 +212,7 @@ fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
     let (Ok(module), Ok(args)) = (CString::new(module), args.map(CString::new).transpose()) else {
         return NONE;
     };
-    match context::launch(&module, args.as_deref(), false).0 {
+    match service::launch(&module, args.as_deref(), false).0 {
         0 => NONE,
         handle => this.answer(Digits::launched(handle).bytes()),
     }
@@ -250,12 +232,12 @@ fn set_env(this: Own<'_>, text: &CStr) -> *const c_char {
 
 fn monitor(this: Own<'_>, text: &CStr) -> *const c_char {
     if text.is_empty() {
-        return match EXIT_MONITOR.load(Ordering::Relaxed) {
+        return match service::exit_monitor() {
             0 => NONE,
             handle => hex_answer(this, handle),
         };
     }
-    EXIT_MONITOR.store(to_handle(this, text), Ordering::Relaxed);
+    service::set_exit_monitor(to_handle(this, text));
     NONE
 }
 
@@ -265,9 +247,9 @@ fn stat(this: Own<'_>, text: &CStr) -> *const c_char {
         b"mqlen" => this.answer(count(this.waiting()).bytes()),
         b"endless" => this.answer(if this.take_endless() { b"1" } else { b"0" }),
         b"cpu" => this.answer(seconds(this.cost_micros()).as_bytes()),
-        b"time" if this.profile => this.answer(seconds(running_micros()).as_bytes()),
+        b"time" if this.is_profiled() => this.answer(seconds(cpu::running_micros()).as_bytes()),
         b"time" => this.answer(b"0"),
-        b"message" => this.answer(count(this.messages.load(Ordering::Relaxed)).bytes()),
+        b"message" => this.answer(count(this.messages()).bytes()),
         _ => this.answer(b""),
     }
 }
@@ -332,49 +314,24 @@ fn with_service(this: Own<'_>, text: &CStr, f: impl FnOnce(&Context)) {
     if handle == 0 {
         return;
     }
-    let context = context::grab(handle);
+    let context = service::grab(handle);
     if context.is_null() {
         return;
     }
     // SAFETY: the reference taken above, dropped once.
     unsafe {
         f(&*context);
-        context::release(context);
+        service::release(context);
     }
 }
 
 fn log_on(this: Own<'_>, text: &CStr) -> *const c_char {
-    with_service(this, text, |target| {
-        if !target.logfile.load(Ordering::Acquire).is_null() {
-            return;
-        }
-        let file = log::record::open(this.handle(), target.handle());
-        if file.is_null() {
-            return;
-        }
-        let none = std::ptr::null_mut();
-        if target
-            .logfile
-            .compare_exchange(none, file, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
-            // Somebody else was first.
-            // SAFETY: the file is ours alone.
-            unsafe { libc::fclose(file) };
-        }
-    });
+    with_service(this, text, |target| target.log_messages(this.handle()));
     NONE
 }
 
 fn log_off(this: Own<'_>, text: &CStr) -> *const c_char {
-    with_service(this, text, |target| {
-        let file = target.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
-        if !file.is_null() {
-            // SAFETY: the file was the target's, and no new record finds it. A worker that took it out for a record
-            // just before is inside a guard.
-            unsafe { log::record::close_later(this.handle(), file, target.handle()) };
-        }
-    });
+    with_service(this, text, |target| target.end_message_log(this.handle()));
     NONE
 }
 

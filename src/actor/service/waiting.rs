@@ -6,7 +6,8 @@
 //!
 //! When too much waits, lines are lost until half of it is written. Then a line tells how many.
 
-use crate::actor::service;
+use super::taken_out;
+use crate::base::log;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -135,7 +136,7 @@ fn look(logger: u32, limit: u64) {
     let Some(mut reader) = READER.try_lock() else {
         return; // somebody else does
     };
-    let Some(messages) = service::taken_out(logger) else {
+    let Some(messages) = taken_out(logger) else {
         return;
     };
     let handled = reader.handled(logger, messages, SENT.lines.load(Relaxed));
@@ -146,7 +147,7 @@ fn look(logger: u32, limit: u64) {
     drop(reader);
     if full && !still {
         let count = UNTOLD.swap(0, Relaxed);
-        super::error_fmt(
+        log::error_fmt(
             0,
             format_args!(
                 "error: the log is read too slowly: {count} messages lost (log_limit = {limit} bytes)"

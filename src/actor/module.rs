@@ -1,0 +1,104 @@
+//! What a C service consists of: the functions of its module.
+
+use libc::{c_char, c_int, c_void};
+use skynet_sys::Context;
+use std::ffi::CStr;
+use std::sync::OnceLock;
+
+/// `NAME_create` ("skynet_module.h").
+pub type Create = unsafe extern "C" fn() -> *mut c_void;
+/// `NAME_init`: 0 is success.
+pub type Init =
+    unsafe extern "C" fn(inst: *mut c_void, ctx: *mut Context, parm: *const c_char) -> c_int;
+/// `NAME_release`.
+pub type Release = unsafe extern "C" fn(inst: *mut c_void);
+/// `NAME_signal`; called on any thread.
+pub type Signal = unsafe extern "C" fn(inst: *mut c_void, signal: c_int);
+
+/// `struct skynet_module` ("skynet_module.h"). Never freed: modules are not unloaded.
+#[repr(C)]
+pub struct Module {
+    /// Name as in LAUNCH.
+    pub name: *const c_char,
+    /// What `dlopen` answered; null for built-in modules.
+    pub module: *mut c_void,
+    /// Optional.
+    pub create: Option<Create>,
+    /// Required.
+    pub init: Option<Init>,
+    /// Optional.
+    pub release: Option<Release>,
+    /// Optional.
+    pub signal: Option<Signal>,
+}
+
+// SAFETY: constant once it is in the table; the functions are thread safe by the contract of "skynet_module.h".
+unsafe impl Sync for Module {}
+// SAFETY: as above.
+unsafe impl Send for Module {}
+
+impl Module {
+    /// A new instance; all ones if the module has no `NAME_create`.
+    pub fn create(&self) -> *mut c_void {
+        match self.create {
+            // SAFETY: the module's own function.
+            Some(create) => unsafe { create() },
+            None => std::ptr::without_provenance_mut(usize::MAX),
+        }
+    }
+
+    /// Starts an instance; 0 is success.
+    ///
+    /// # Safety
+    /// `instance` is one that [`Module::create`] made and that was not released; `context` is its service, `parm` null or a
+    /// C string.
+    pub unsafe fn init(
+        &self,
+        instance: *mut c_void,
+        context: *mut Context,
+        parm: *const c_char,
+    ) -> c_int {
+        match self.init {
+            // SAFETY: the module's own function, with an instance of its own.
+            Some(init) => unsafe { init(instance, context, parm) },
+            None => 1,
+        }
+    }
+
+    /// Ends an instance.
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; nobody uses it any more.
+    pub unsafe fn release(&self, instance: *mut c_void) {
+        if let Some(release) = self.release {
+            // SAFETY: the module's own function, with an instance of its own, once.
+            unsafe { release(instance) }
+        }
+    }
+
+    /// Signals an instance.
+    ///
+    /// # Safety
+    /// As in [`Module::init`]; it is not released meanwhile.
+    pub unsafe fn signal(&self, instance: *mut c_void, signal: c_int) {
+        if let Some(f) = self.signal {
+            // SAFETY: the module's own function, with an instance of its own.
+            unsafe { f(instance, signal) }
+        }
+    }
+}
+
+/// Looks for a module by its name.
+pub type Find = fn(&CStr) -> Option<&'static Module>;
+
+static FIND: OnceLock<Find> = OnceLock::new();
+
+/// Who knows the modules. The first call counts.
+pub fn find_with(find: Find) {
+    let _ = FIND.set(find);
+}
+
+/// The module `name`, opened at its first use.
+pub fn query(name: &CStr) -> Option<&'static Module> {
+    FIND.get()?(name)
+}

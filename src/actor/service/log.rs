@@ -1,0 +1,70 @@
+//! Lines of the error log on their way into the mailbox of the service named `logger` ([`crate::base::log`]).
+
+use super::{push_with, waiting};
+use crate::alloc::blocks::{self, Class};
+use crate::alloc::memory;
+use crate::base::log;
+use crate::base::message::{Message, ptype};
+use libc::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static LINES: AtomicU64 = AtomicU64::new(0);
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// How lines begin that tell of an error: those of the core, and of what a Lua service has raised.
+const ERROR_PREFIXES: [&[u8]; 2] = [b"error: ", b"lua call ["];
+
+fn count(line: &[u8]) {
+    LINES.fetch_add(1, Ordering::Relaxed);
+    if ERROR_PREFIXES.iter().any(|prefix| line.starts_with(prefix)) {
+        ERRORS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lines so far, and how many of them tell of an error of the core or of a Lua service.
+pub fn log_counts() -> (u64, u64) {
+    (
+        LINES.load(Ordering::Relaxed),
+        ERRORS.load(Ordering::Relaxed),
+    )
+}
+
+/// Sends a line in several parts.
+pub(super) fn send_parts(reader: u32, source: u32, parts: &[&[u8]]) {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    // SAFETY: the block has room for the parts and the NUL that readers of C strings expect behind them.
+    unsafe {
+        let (block, class) = blocks::take_for_copy(len);
+        let mut end = block;
+        for part in parts {
+            end.copy_from_nonoverlapping(part.as_ptr(), part.len());
+            end = end.add(part.len());
+        }
+        *end = 0;
+        deliver(reader, source, block.cast(), len, class);
+    }
+}
+
+/// Sends a line that is already in a block of its own.
+///
+/// # Safety
+/// `text` is a block of the C allocator with at least `len` bytes. It is taken over, also when nobody reads the line.
+pub unsafe fn post_line(source: u32, text: *mut c_void, len: usize) {
+    // SAFETY: contract of this function.
+    unsafe {
+        memory::block_sent(text);
+        deliver(log::reader(), source, text, len, Class::FOREIGN);
+    }
+}
+
+/// # Safety
+/// As [`post_line`].
+unsafe fn deliver(reader: u32, source: u32, text: *mut c_void, len: usize, class: Class) {
+    // SAFETY: contract of this function.
+    count(unsafe { std::slice::from_raw_parts(text.cast(), len) });
+    let message = Message::with_data(source, ptype::TEXT, 0, text, len);
+    if reader == 0 || !waiting::admit(reader, len) || !push_with(reader, message, class) {
+        // SAFETY: the message was not delivered, so the block is still ours.
+        memory::uncharged(|| unsafe { libc::free(text) });
+    }
+}

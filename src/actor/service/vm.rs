@@ -1,0 +1,85 @@
+//! What the core asks of services that are Lua VMs of ours. How they do it is their business; they bring it along
+//! ([`know_vms`]).
+
+use super::Context;
+use super::thread_signal::{self, Place, Request};
+use crate::actor::module::{Init, Module};
+use libc::c_void;
+use std::sync::OnceLock;
+
+/// What has become of the stack that a Lua service was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// It has run no Lua code since.
+    Pending,
+    /// A debug hook of its own was in the way.
+    Refused,
+    /// The log has it, or nobody has asked.
+    Logged,
+}
+
+/// Functions for instances of one module. Each instance is one that is not released meanwhile; the thread is any unless
+/// something else is said.
+pub struct Vms {
+    /// By this function a module is known.
+    pub init: Init,
+    /// Bytes that the VM has.
+    pub bytes: unsafe fn(*mut c_void) -> usize,
+    /// Does what is wanted of the VM. The calling thread runs the service, and is in the message at the place.
+    /// Async-signal-safe.
+    pub interrupt: unsafe fn(*mut c_void, Request, Place),
+    /// It is about to be asked for its stack.
+    pub expect_stack: unsafe fn(*mut c_void),
+    /// What has become of that.
+    pub stack: unsafe fn(*mut c_void) -> Stack,
+}
+
+static VMS: OnceLock<&Vms> = OnceLock::new();
+
+/// Which module makes VMs. The first call counts.
+pub fn know_vms(vms: &'static Vms) {
+    let _ = VMS.set(vms);
+}
+
+/// The functions for instances of `module`, if they are VMs.
+fn of(module: &Module) -> Option<&'static Vms> {
+    let vms = *VMS.get()?;
+    let ours = |init: Init| std::ptr::fn_addr_eq(init, vms.init);
+    module.init.is_some_and(ours).then_some(vms)
+}
+
+impl Context {
+    /// Bytes of the VM that it is; 0 for other services. The caller has a reference.
+    pub(super) fn vm_bytes(&self) -> usize {
+        // SAFETY: an instance of that module, which is not released as long as somebody has a reference.
+        of(self.module).map_or(0, |vms| unsafe { (vms.bytes)(self.instance) })
+    }
+
+    /// Does what is wanted of the service, if it is a Lua service: stop, or log its stack.
+    ///
+    /// # Safety
+    /// The calling thread runs the service, and is in the message at `place`. May be called in a signal handler.
+    pub(super) unsafe fn interrupt(&self, request: Request, place: Place) {
+        if let Some(vms) = of(self.module) {
+            // SAFETY: an instance of that module; the rest is the contract of this function.
+            unsafe { (vms.interrupt)(self.instance, request, place) };
+        }
+    }
+
+    /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
+    /// counts as `message`. False if it has none, or is in another message. The caller has a reference.
+    pub fn ask_stack(&self, message: i32) -> bool {
+        let Some(vms) = of(self.module) else {
+            return false;
+        };
+        // SAFETY: as in `vm_bytes`.
+        unsafe { (vms.expect_stack)(self.instance) };
+        thread_signal::ask(self, Request::Stack, Some(message))
+    }
+
+    /// What has become of that.
+    pub fn stack(&self) -> Stack {
+        // SAFETY: as in `vm_bytes`.
+        of(self.module).map_or(Stack::Logged, |vms| unsafe { (vms.stack)(self.instance) })
+    }
+}

@@ -1,0 +1,50 @@
+//! What the scheduler does not know itself.
+
+use super::Activity;
+use std::time::Duration;
+
+/// A service that has messages, as run queues hold it: a pointer that only a [`Host`] looks into.
+#[repr(C)]
+pub struct Ready {
+    _opaque: [u8; 0],
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing is left; whoever sends the next message schedules the service.
+    Idle,
+    /// Messages wait; the caller puts the service back into a run queue.
+    More,
+    /// The service has ended; it must not be touched any more.
+    Ended,
+}
+
+/// What a worker does with its time, apart from choosing: handling messages, and waiting for news of sockets.
+pub trait Host: 'static {
+    /// The right to wait for news in place of the socket thread.
+    type Leader;
+
+    /// Gives a service up to `budget` of its messages, and writes down what it does in `activity`.
+    ///
+    /// # Safety
+    /// `ready` was taken from a run queue, so that the caller is the consumer of its mailbox; it is inside a guard of
+    /// [`crate::alloc::reclaim`] until it has dealt with the answer.
+    unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Turn;
+
+    /// For a worker that has nothing to do: the right to wait for news, if that is worth it; `briefly`: for less than a
+    /// millisecond.
+    fn try_lead(briefly: bool) -> Option<Self::Leader>;
+
+    /// Waits for news, no longer than `limit`, and makes ready who gets them. `awake` is called in between.
+    fn lead(leader: Self::Leader, limit: Option<Duration>, awake: &mut dyn FnMut());
+}
+
+/// What the scheduler calls, now and then, on any thread.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// Ends the wait of a worker in [`Host::lead`].
+    pub wake_poller: fn(),
+    /// The last service has ended, and the workers stop.
+    pub on_empty: fn(),
+}

@@ -1,0 +1,114 @@
+//! All that a VM asks of the core.
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use crate::actor::service::{self, Callback, Context};
+use crate::base::message::{Message, ptype};
+use crate::base::{env, log};
+use libc::c_void;
+
+pub(super) use crate::actor::service::thread_signal::{Place, Request};
+pub(super) use crate::actor::service::{Stack, is_aborting};
+pub(super) use crate::alloc::memory::reallocate;
+
+/// The service that a VM is; null before its instance is started.
+#[derive(Clone, Copy)]
+pub(super) struct Service(*mut Context);
+
+impl Service {
+    /// # Safety
+    /// `context` is null, or a live service for as long as the answer is used.
+    pub(super) unsafe fn new(context: *mut Context) -> Service {
+        Service(context)
+    }
+
+    fn get(&self) -> Option<&Context> {
+        // SAFETY: contract of `new`.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// As C code knows it.
+    pub(super) fn as_ptr(self) -> *mut Context {
+        self.0
+    }
+
+    pub(super) fn handle(self) -> u32 {
+        self.get().map_or(0, Context::handle)
+    }
+
+    /// Writes a line to the error log.
+    pub(super) fn log(self, parts: &[&[u8]]) {
+        log::error_parts(self.handle(), parts);
+    }
+
+    /// The same with formatting.
+    pub(super) fn log_fmt(self, text: std::fmt::Arguments<'_>) {
+        log::error_fmt(self.handle(), text);
+    }
+
+    /// Sets the function that gets the messages.
+    ///
+    /// # Safety
+    /// The calling thread is the service's own; the function may be called with `ud` for as long as it is set.
+    pub(super) unsafe fn set_callback(self, callback: Option<Callback>, ud: *mut c_void) {
+        if let Some(context) = self.get() {
+            // SAFETY: contract of this function.
+            unsafe { context.set_callback(callback, ud) };
+        }
+    }
+
+    /// Sends a block to the service itself.
+    ///
+    /// # Safety
+    /// `data` is a block of the C allocator with `size` bytes, and is handed over.
+    pub(super) unsafe fn send_to_itself(self, data: *mut c_void, size: usize) {
+        let (to, ty) = (self.handle(), ptype::TEXT | ptype::TAG_DONTCOPY);
+        // SAFETY: contract of this function.
+        unsafe { service::send(self.get(), 0, to, ty, 0, data, size) };
+    }
+
+    /// Puts a message that the service was given behind its mail once more. False if that is not possible; the data is the
+    /// caller's then.
+    pub(super) fn put_back(self, message: Message) -> bool {
+        service::push(self.handle(), message)
+    }
+
+    /// The launch has failed: tells the launcher, and ends.
+    pub(super) fn fail(self) {
+        const NOTICE: &CStr = c"ERROR";
+        let size = NOTICE.to_bytes().len();
+        let data = NOTICE.as_ptr().cast_mut().cast();
+        // SAFETY: without DONTCOPY the text is copied.
+        unsafe { service::send_name(self.get(), 0, c".launcher", ptype::TEXT, 0, data, size) };
+        if let Some(context) = self.get() {
+            service::exit(context);
+        }
+    }
+
+    /// Whether messages reach the service.
+    ///
+    /// # Safety
+    /// The calling thread runs it.
+    pub(super) unsafe fn receives(self) -> bool {
+        // SAFETY: contract of this function.
+        self.get()
+            .is_some_and(|context| unsafe { service::receives(context) })
+    }
+
+    /// The script has ended, and no message will ever reach the service.
+    pub(super) fn ended_mute(self) {
+        service::ended_mute(self.handle());
+    }
+
+    /// Any thread: lets the service stop what it does. False if it does nothing.
+    pub(super) fn ask_to_stop(self) -> bool {
+        self.get()
+            .is_some_and(|context| service::thread_signal::ask(context, Request::Stop, None))
+    }
+}
+
+/// The value of a configuration key, which lives for ever; null if it has none.
+pub(super) fn setting(key: &CStr) -> *const c_char {
+    env::get(key).map_or(ptr::null(), CStr::as_ptr)
+}
