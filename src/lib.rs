@@ -1,25 +1,35 @@
 //! skynet's core in Rust.
 //!
-//! Layers, each of which uses those above it in this list only:
+//! What programs use of it is the C interface (`include/`, module `abi`): from C, and from whatever else calls C functions. The
+//! Rust interface is what the executable needs, and no more: [`main`] and [`ignore_broken_pipes`].
 //!
-//! - [`base`]: time, messages, the node's environment, what threads are synchronised with
+//! Layers, each of which uses those above it in this list only (ARCHITECTURE.md says why):
+//!
+//! - [`base`]: clock, messages, the node's environment, the log's facade, what threads are synchronised with
 //! - [`alloc`]: memory: who uses how much, blocks that go round, grace periods
 //! - [`scheduler`]: run queues, workers, sleep and wake-up
 //! - [`actor`]: services, handles, mailboxes; how a message is sent and dispatched
 //! - [`io`]: sockets and timers, where messages come from
 //! - [`services`]: where callbacks come from: modules in files, and the built-in ones
-//! - [`diag`]: what is told of a node: crashes, figures
-//! - [`node`]: a process: command line, config, start, end
+//! - [`diag`]: what is told of a node: crashes, messages that run for too long, figures
+//! - [`node`]: a process: command line, config, start, commands, end
 //! - [`abi`]: the C interface to all of it
 
-pub mod abi;
-pub mod actor;
-pub mod alloc;
-pub mod base;
-pub mod diag;
-pub mod io;
+// Without Lua there is no executable, and nobody reads a config file or asks for the stack of a VM.
+#![cfg_attr(not(feature = "lua"), allow(dead_code, unused_imports))]
+
+mod abi;
+mod actor;
+mod alloc;
+mod base;
+mod diag;
+mod io;
 #[cfg(all(test, not(feature = "loom")))]
 mod layers;
-pub mod node;
-pub mod scheduler;
-pub mod services;
+mod node;
+mod scheduler;
+mod services;
+
+#[cfg(feature = "lua")]
+pub use node::cli::main;
+pub use node::signals::ignore_pipe as ignore_broken_pipes;

@@ -19,7 +19,7 @@ static MALLOC_CONF: Option<&'static std::ffi::c_char> = {
 /// SIGPIPE. Returns 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn sigign() -> std::ffi::c_int {
-    skynet::node::signals::ignore_pipe();
+    skynet::ignore_broken_pipes();
     0
 }
 
@@ -47,5 +47,5 @@ fn adopt_jemalloc_settings() {
 fn main() -> std::process::ExitCode {
     #[cfg(all(feature = "jemalloc", target_os = "linux"))]
     adopt_jemalloc_settings();
-    skynet::node::cli::main(std::env::args_os().skip(1))
+    skynet::main(std::env::args_os().skip(1))
 }

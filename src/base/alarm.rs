@@ -2,7 +2,6 @@
 //!
 //! The kernel has the time (timerfd), so that to want a thread at some later time costs one system call and wakes nobody before.
 
-use crate::base::clock;
 use std::io;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -75,11 +74,6 @@ impl Alarm {
         };
     }
 
-    /// Whether the sleeper is wanted by now.
-    pub fn is_due(&self) -> bool {
-        self.due.load(Ordering::SeqCst) <= clock::monotonic_nanos()
-    }
-
     fn tell(&self, mut time: u64) {
         loop {
             self.set(time);
@@ -125,6 +119,7 @@ impl Alarm {
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
+    use crate::base::clock;
     use std::sync::Arc;
 
     fn alarm() -> Arc<Alarm> {

@@ -2,25 +2,10 @@
 //! (the feature `loom`).
 
 #[cfg(not(feature = "loom"))]
-pub use std::{
-    hint,
-    sync::{Arc, atomic},
-    thread,
-};
-
-// Not std's: ThreadSanitizer sees what a crate is compiled for, and std comes compiled.
-#[cfg(not(feature = "loom"))]
-pub use parking_lot::Mutex;
+pub use std::{hint, sync::atomic, thread};
 
 #[cfg(feature = "loom")]
-pub use loom::{
-    hint,
-    sync::{Arc, atomic},
-    thread,
-};
-
-#[cfg(feature = "loom")]
-pub use model::Mutex;
+pub use loom::{hint, sync::atomic, thread};
 
 #[cfg(all(test, feature = "loom"))]
 pub use model::stopping_at;
@@ -54,21 +39,6 @@ mod model {
             Ok(()) => false,
             Err(reason) if reason.is::<Stopped>() => true,
             Err(reason) => std::panic::resume_unwind(reason),
-        }
-    }
-
-    /// Loom's mutex with parking_lot's interface.
-    pub struct Mutex<T>(loom::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        /// An unlocked mutex.
-        pub fn new(value: T) -> Mutex<T> {
-            Mutex(loom::sync::Mutex::new(value))
-        }
-
-        /// Waits for the lock, which is held until the guard is dropped.
-        pub fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-            self.0.lock().expect("no panic inside")
         }
     }
 }

@@ -138,11 +138,6 @@ impl<'a> Consumer<'a> {
         self.mailbox.last_len()
     }
 
-    /// True if no message waits.
-    pub fn is_empty(&mut self) -> bool {
-        self.len() == 0
-    }
-
     /// The length at which an overload was noticed since the last call, or 0.
     #[inline]
     pub fn take_overload(&mut self) -> usize {

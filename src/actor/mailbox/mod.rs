@@ -170,11 +170,6 @@ impl Mailbox {
     pub fn last_len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
-
-    /// Any thread: true after [`Consumer::close`].
-    pub fn is_closed(&self) -> bool {
-        self.head.load(Ordering::Acquire) == CLOSED
-    }
 }
 
 impl Drop for Mailbox {

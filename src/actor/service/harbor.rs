@@ -10,7 +10,7 @@ use libc::{c_char, c_int};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-pub use skynet_sys::{GLOBALNAME_LENGTH, RemoteMessage, RemoteName};
+pub use skynet_sys::{RemoteMessage, RemoteName};
 
 /// Nothing is remote before `init`; a harbor id cannot have these low bits.
 const UNSET: u32 = u32::MAX;

@@ -40,7 +40,7 @@ pub use abort::{abort_all, end_logger, is_aborting};
 pub use context::{Callback, Context, grab, launch, release, retire, set_profile, total};
 pub use dispatch::{drain, prepare, turn};
 pub use exit::{end, exit, exit_monitor, set_exit_monitor};
-pub use figures::{Figures, figures, list};
+pub use figures::{figures, list};
 pub use inspect::{describe, each_memory, receives};
 pub use limit::{Policy, set_default as set_mailbox_limit, taken_out};
 pub use log::{log_counts, post_line};

@@ -48,14 +48,13 @@ mod turn;
 mod tests;
 
 pub use buffer::{ObjectInterface, Payload};
-pub use event::{Event, Sink, What};
+#[cfg(test)]
+pub use event::{Event, What};
 pub use info::SocketInfo;
 pub use lead::Leader;
 pub use node::{Poll, exit, free, init, lead, poll_once, run, server, try_lead, wake_poller};
-pub use rules::Rules;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
-pub use totals::Figures;
 
 /// Logs a complaint of the socket server, with the node as its source.
 pub fn report(text: &str) {

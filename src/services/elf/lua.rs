@@ -291,7 +291,6 @@ mod tests {
             imports: imports.iter().map(|&name| name.to_owned()).collect(),
             optional: BTreeSet::new(),
             exports: BTreeSet::new(),
-            needed: Vec::new(),
             architecture: Architecture::Unknown,
             is_program: false,
         }

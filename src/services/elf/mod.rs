@@ -6,8 +6,6 @@
 mod code;
 pub mod lua;
 
-use object::elf;
-use object::read::elf::{Dyn as _, FileHeader};
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionKind};
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,8 +21,6 @@ pub struct Image {
     pub optional: BTreeSet<String>,
     /// Symbols that it gives to others.
     pub exports: BTreeSet<String>,
-    /// Libraries that are opened with it (`DT_NEEDED`).
-    pub needed: Vec<String>,
     /// The processor that it is for.
     pub architecture: Architecture,
     /// It is a program, not a library: it names the loader that starts it (`PT_INTERP`).
@@ -46,7 +42,6 @@ impl Image {
             imports: BTreeSet::new(),
             optional: BTreeSet::new(),
             exports: BTreeSet::new(),
-            needed: needed(&file, &data),
             architecture: file.architecture(),
             is_program: file.section_by_name(".interp").is_some(),
         };
@@ -80,28 +75,6 @@ impl Image {
     }
 }
 
-/// The names of DT_NEEDED. Files that have none, or that are damaged there, have an empty list.
-fn needed(file: &object::File<'_>, data: &[u8]) -> Vec<String> {
-    match file {
-        object::File::Elf64(file) => needed_in(file.elf_header(), file.endian(), data),
-        object::File::Elf32(file) => needed_in(file.elf_header(), file.endian(), data),
-        _ => None,
-    }
-    .unwrap_or_default()
-}
-
-fn needed_in<H: FileHeader>(header: &H, endian: H::Endian, data: &[u8]) -> Option<Vec<String>> {
-    let sections = header.sections(endian, data).ok()?;
-    let (entries, strings) = sections.dynamic(endian, data).ok()??;
-    let strings = sections.strings(endian, data, strings).ok()?;
-    let names = entries
-        .iter()
-        .filter(|entry| entry.tag32(endian).map(i64::from) == Some(elf::DT_NEEDED))
-        .filter_map(|entry| entry.string(endian, strings).ok())
-        .map(|name| String::from_utf8_lossy(name).into_owned());
-    Some(names.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +84,6 @@ mod tests {
         let me = std::env::current_exe().unwrap();
         let image = Image::read(&me).unwrap();
         assert!(image.imports.contains("dlopen"), "{:?}", image.imports);
-        assert!(image.needed.iter().any(|name| name.starts_with("libc.so")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a server does for programs of before v1.5.0: see [`crate::io::socket::Rules`].
 
 use super::harness::*;
-use crate::io::socket::Rules;
+use crate::io::socket::rules::Rules;
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
