@@ -1,19 +1,19 @@
 //! skynet's core in Rust.
 //!
 //! What programs use of it is the C interface (`include/`, module `abi`): from C, and from whatever else calls C functions. The
-//! Rust interface is what the executable needs, and no more: [`main`] and [`ignore_broken_pipes`].
+//! Rust interface is what the executable needs, and no more: `main` and `ignore_broken_pipes`.
 //!
 //! Layers, each of which uses those above it in this list only (ARCHITECTURE.md says why):
 //!
-//! - [`base`]: clock, messages, the node's environment, the log's facade, what threads are synchronised with
-//! - [`alloc`]: memory: who uses how much, blocks that go round, grace periods
-//! - [`scheduler`]: run queues, workers, sleep and wake-up
-//! - [`actor`]: services, handles, mailboxes; how a message is sent and dispatched
-//! - [`io`]: sockets and timers, where messages come from
-//! - [`services`]: where callbacks come from: modules in files, and the built-in ones
-//! - [`diag`]: what is told of a node: crashes, messages that run for too long, figures
-//! - [`node`]: a process: command line, config, start, commands, end
-//! - [`abi`]: the C interface to all of it
+//! - `base`: clock, messages, the node's environment, the log's facade, what threads are synchronised with
+//! - `alloc`: memory: who uses how much, blocks that go round, grace periods
+//! - `scheduler`: run queues, workers, sleep and wake-up
+//! - `actor`: services, handles, mailboxes; how a message is sent and dispatched
+//! - `io`: sockets and timers, where messages come from
+//! - `services`: where callbacks come from: modules in files, and the built-in ones
+//! - `diag`: what is told of a node: crashes, messages that run for too long, figures
+//! - `node`: a process: command line, config, start, commands, end
+//! - `abi`: the C interface to all of it
 
 // Without Lua there is no executable, and nobody reads a config file or asks for the stack of a VM.
 #![cfg_attr(not(feature = "lua"), allow(dead_code, unused_imports))]

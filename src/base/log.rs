@@ -6,16 +6,26 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Sends a line in several parts to the reader on behalf of `source`.
-pub type Deliver = fn(reader: u32, source: u32, parts: &[&[u8]]);
+/// How lines reach a service.
+pub struct Delivery {
+    /// A block with room for a line of so many bytes, and a zero behind it.
+    pub reserve: fn(len: usize) -> *mut u8,
+    /// Sends the line in such a block, which is taken over, to the reader on behalf of `source`. The first number of bytes is
+    /// what the block was reserved for.
+    pub send: unsafe fn(reader: u32, source: u32, block: *mut u8, len: usize),
+}
 
 /// Handle of the service named `logger`; 0 if there is none.
 static READER: AtomicU32 = AtomicU32::new(0);
-static DELIVER: OnceLock<Deliver> = OnceLock::new();
+static DELIVERY: OnceLock<&Delivery> = OnceLock::new();
 
-/// How lines reach a service. Before there is one; the first call counts.
-pub fn deliver_with(deliver: Deliver) {
-    let _ = DELIVER.set(deliver);
+/// How that is done, before there is a service. The first call counts.
+#[inline]
+pub fn deliver_with(delivery: &'static Delivery) {
+    // Called at each launch.
+    if DELIVERY.get().is_none() {
+        let _ = DELIVERY.set(delivery);
+    }
 }
 
 /// Who reads the log from now on; 0 is nobody.
@@ -36,17 +46,34 @@ pub fn wanted() -> bool {
 }
 
 /// Sends `text` to the service named `logger` on behalf of `source` (0: the core itself). Dropped while there is none.
+#[inline(never)]
 pub fn error(source: u32, text: &[u8]) {
     error_parts(source, &[text]);
 }
 
-/// [`error`] with a text in several parts.
+/// [`error`] with a text in several parts. Inlined where their number is known: two such lines belong to the life of each
+/// service.
+#[inline(always)]
 pub fn error_parts(source: u32, parts: &[&[u8]]) {
     let reader = reader();
-    if reader != 0
-        && let Some(deliver) = DELIVER.get()
-    {
-        deliver(reader, source, parts);
+    if reader == 0 {
+        return;
+    }
+    let Some(delivery) = DELIVERY.get() else {
+        return;
+    };
+    let len = parts.iter().map(|part| part.len()).sum();
+    let block = (delivery.reserve)(len);
+    // SAFETY: the block has room for the parts, `len` bytes together, and the zero that readers of C strings expect
+    // behind them.
+    unsafe {
+        let mut end = block;
+        for part in parts {
+            end.copy_from_nonoverlapping(part.as_ptr(), part.len());
+            end = end.add(part.len());
+        }
+        *end = 0;
+        (delivery.send)(reader, source, block, len);
     }
 }
 

@@ -227,7 +227,7 @@ fn count(by: i32) {
 /// The handle, 0 on failure; the context with one more reference that the caller drops, if `keep` asks for it.
 pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Context) {
     const FAILED: (u32, *mut Context) = (0, std::ptr::null_mut());
-    log::deliver_with(lines::send_parts);
+    log::deliver_with(&lines::DELIVERY);
     let Some(module) = module::query(name) else {
         return FAILED;
     };

@@ -57,7 +57,7 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tur
 }
 
 /// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
-/// [`cpu::TURN_MICROS`] have room for: a service with long messages gets fewer of them in a row.
+/// [`cpu::is_long_turn`] allows: a service with long messages gets fewer of them in a row.
 ///
 /// The counter is looked at after two, four, eight messages and so on: seldom for short messages, not at all for a single
 /// one, and a turn of long ones takes about twice its time at most.

@@ -3,7 +3,7 @@
 use super::{push_with, waiting};
 use crate::alloc::blocks::{self, Class};
 use crate::alloc::memory;
-use crate::base::log;
+use crate::base::log::{self, Delivery};
 use crate::base::message::{Message, ptype};
 use libc::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,20 +29,26 @@ pub fn log_counts() -> (u64, u64) {
     )
 }
 
-/// Sends a line in several parts.
-pub(super) fn send_parts(reader: u32, source: u32, parts: &[&[u8]]) {
-    let len: usize = parts.iter().map(|part| part.len()).sum();
-    // SAFETY: the block has room for the parts and the NUL that readers of C strings expect behind them.
+/// How [`log`] sends lines.
+pub(super) static DELIVERY: Delivery = Delivery { reserve, send };
+
+fn reserve(len: usize) -> *mut u8 {
+    blocks::take_for_copy(len).0
+}
+
+/// # Safety
+/// `block` came from [`reserve`] for `len` bytes, which are there, and is handed over.
+unsafe fn send(reader: u32, source: u32, block: *mut u8, len: usize) {
+    // SAFETY: contract of this function.
     unsafe {
-        let (block, class) = blocks::take_for_copy(len);
-        let mut end = block;
-        for part in parts {
-            end.copy_from_nonoverlapping(part.as_ptr(), part.len());
-            end = end.add(part.len());
-        }
-        *end = 0;
-        deliver(reader, source, block.cast(), len, class);
-    }
+        deliver(
+            reader,
+            source,
+            block.cast(),
+            len,
+            blocks::class_of_copy(len),
+        )
+    };
 }
 
 /// Sends a line that is already in a block of its own.

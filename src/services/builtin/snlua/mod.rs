@@ -289,11 +289,8 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
         let service = (*this).service();
         service.log_fmt(format_args!("recv a signal {number}"));
         match number {
-            0 => {
-                if !service.ask_to_stop() {
-                    service.log(&[b"signal 0: nothing runs"]);
-                }
-            }
+            0 if service.ask_to_stop() => {}
+            0 => service.log(&[b"signal 0: nothing runs"]),
             1 => {
                 let used = (*this).memory.load(Relaxed) as f64 / 1024.0;
                 service.log_fmt(format_args!("Current Memory {used:.3}K"));
@@ -303,7 +300,7 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
     }
 }
 
-/// Does what is wanted of the VM, see [`super::interrupt`].
+/// Does what is wanted of the VM, see [`interrupt`].
 ///
 /// # Safety
 /// `instance` comes from [`create`]; the calling thread runs its service, and is in the message at `place`.
