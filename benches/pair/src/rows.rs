@@ -145,6 +145,7 @@ pub fn all() -> Vec<Row> {
     rows
 }
 
+/// A table; in parts it would only be harder to search.
 fn lua_rows() -> Vec<Row> {
     let row = |name, what, threads, start, pairs, own_layer, metrics| Row {
         name,

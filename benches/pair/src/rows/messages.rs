@@ -17,6 +17,7 @@ const DEPTH: &[Metric] = metrics![
     "bytes" "bytes/msg" Open,
 ];
 
+/// A table; in parts it would only be harder to search.
 pub fn rows() -> Vec<Row> {
     let message = Some("limit message");
     rows! {
