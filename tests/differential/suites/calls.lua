@@ -14,11 +14,7 @@ local function gives(...)
 	end
 end
 
-local function calling()
-	local echo = sweep.peer(skynet.newservice "differential_echo")
-	local function ask(...)
-		return skynet.call(echo, "lua", ...)
-	end
+local function calls(echo, ask)
 	case("skynet.call", "values", ask, "echo", 1, nil, "x", false, 1.5, { a = { 1 } }, nil)
 	case("skynet.call", "no values", ask, "echo")
 	case("skynet.call", "empty answer", ask, "nothing")
@@ -64,6 +60,9 @@ local function calling()
 		return results.n, type(results[1]), math.type(results[2])
 	end)
 	case("skynet.tracecall", "unknown handle", skynet.tracecall, "tag", 0x7fffff, "lua", "x")
+end
+
+local function sends(echo, ask)
 	for _, name in ipairs { "send", "rawsend" } do
 		local func = skynet[name]
 		local subject = "skynet." .. name
@@ -109,6 +108,9 @@ local function calling()
 	case("skynet.redirect", "nothing", skynet.redirect)
 	case("skynet.redirect", "no session", skynet.redirect, echo, 0x1234, "text")
 	case("skynet.redirect", "seen", ask, "seen")
+end
+
+local function responses(echo, ask)
 	case("skynet.response", "kept and released", function()
 		local answer
 		skynet.fork(function() answer = sweep.observe(ask, "keep") end)
@@ -148,6 +150,9 @@ local function calling()
 		return skynet.call(skynet.self(), "lua", 1)
 	end)
 	case("skynet.call", "callee ends", ask, "answer_and_exit", "bye")
+end
+
+local function calls_to_the_gone(echo)
 	case("gone", "call", skynet.call, echo, "lua", "echo")
 	case("gone", "send", skynet.send, echo, "lua", "echo")
 	case("gone", "rawsend", skynet.rawsend, echo, "text", "echo")
@@ -183,6 +188,17 @@ local function calling()
 		skynet.sleep(5)
 		return results.n, answer
 	end)
+end
+
+local function calling()
+	local echo = sweep.peer(skynet.newservice "differential_echo")
+	local function ask(...)
+		return skynet.call(echo, "lua", ...)
+	end
+	calls(echo, ask)
+	sends(echo, ask)
+	responses(echo, ask)
+	calls_to_the_gone(echo)
 end
 
 local function names()
@@ -251,7 +267,7 @@ local function names()
 	sweep.limited("skynet.queryservice", "nothing", 20, skynet.queryservice)
 end
 
-local function environment()
+local function config_and_figures()
 	sweep.sweep("skynet.getenv", skynet.getenv, gives "harbor")
 	case("skynet.getenv", "missing", skynet.getenv, "no_such_key")
 	case("skynet.setenv", "new", skynet.setenv, "differential_key", "value")
@@ -277,6 +293,9 @@ local function environment()
 		end)
 	end
 	case("skynet.endless", "right", skynet.endless)
+end
+
+local function logs_and_traces()
 	case("skynet.error", "values", skynet.error, "text", 1, nil, true, {}, 1.5)
 	case("skynet.error", "nothing", skynet.error)
 	case("skynet.error", "percent", skynet.error, "%s %d %n")
@@ -308,6 +327,9 @@ local function environment()
 	case("skynet.traceproto", "unknown", skynet.traceproto, "no such", true)
 	case("skynet.pcall", "is", function() return skynet.pcall == pcall end)
 	case("skynet.info_func", "right", skynet.info_func, function() return "info" end)
+end
+
+local function protocols()
 	case("skynet.memlimit", "gone", function() return skynet.memlimit end)
 	case("skynet.init", "in a task", skynet.init, function() end)
 	case("skynet.init", "nil", skynet.init)
@@ -347,6 +369,12 @@ local function environment()
 		skynet.redirect(skynet.self(), 0, "response", 0x7fffff00, "answer")
 		skynet.sleep(1)
 	end)
+end
+
+local function environment()
+	config_and_figures()
+	logs_and_traces()
+	protocols()
 end
 
 sweep.run(function()

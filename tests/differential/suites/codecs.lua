@@ -183,17 +183,7 @@ local function urls()
 	sweep.sweep("http.url.parse_query", url.parse_query, gives "b=c")
 end
 
-local function cluster()
-	local core = require "skynet.cluster.core"
-	local function bytes(pointer, size, ...)
-		local text = skynet.tostring(pointer, size)
-		skynet.trash(pointer, size)
-		return text, ...
-	end
-	local function pack(name, ...)
-		local first, second, third = core[name](...)
-		return first, second, third
-	end
+local function packed_requests(pack)
 	for _, name in ipairs { "packrequest", "packpush" } do
 		for _, address in ipairs { 1, "service", "@name", -1 } do
 			for _, session in ipairs { 1, 7 } do
@@ -223,6 +213,20 @@ local function cluster()
 			return pack(name, 1, 1, "text")
 		end)
 	end
+end
+
+local function cluster()
+	local core = require "skynet.cluster.core"
+	local function bytes(pointer, size, ...)
+		local text = skynet.tostring(pointer, size)
+		skynet.trash(pointer, size)
+		return text, ...
+	end
+	local function pack(name, ...)
+		local first, second, third = core[name](...)
+		return first, second, third
+	end
+	packed_requests(pack)
 	sweep.sweep("skynet.cluster.core.packtrace", core.packtrace, gives "tag")
 	sweep.sweep("skynet.cluster.core.isname", core.isname, gives "@name")
 	sweep.case("skynet.cluster.core.isname", "plain", core.isname, "name")
@@ -273,7 +277,7 @@ local function cluster()
 	end)
 end
 
-local function small()
+local function numbers_and_dumps()
 	local crc16 = require "skynet.db.redis.crc16"
 	sweep.sweep("skynet.db.redis.crc16", crc16, gives "123456789")
 	for _, text in ipairs { "", "a", "foo{bar}", string.rep("x", 300) } do
@@ -290,6 +294,9 @@ local function small()
 		sweep.case("skynet.datasheet.dump", "of " .. name, function() return dump.undump(dump.dump(value)) end)
 	end
 	sweep.sweep("skynet.datasheet.dump.dump", function(...) return #dump.dump(...) end, function() return { 1 } end)
+end
+
+local function drivers_and_channels()
 	local mongo = require "skynet.mongo.driver"
 	sweep.case("skynet.mongo.driver.length", "text", mongo.length, "\x20\0\0\0")
 	sweep.case("skynet.mongo.driver.length", "nil", mongo.length, nil)
@@ -311,6 +318,9 @@ local function small()
 	end)
 	sweep.case("skynet.debugchannel.connect", "nil", channel.connect, nil)
 	sweep.case("skynet.debugchannel.connect", "text", channel.connect, "text")
+end
+
+local function shared_messages_and_code()
 	local stm = require "skynet.stm"
 	sweep.case("skynet.stm", "new and copy", function()
 		local writer = stm.new(skynet.pack(1))
@@ -328,6 +338,9 @@ local function small()
 	sweep.case("skynet.codecache.mode", "ON", cache.mode, "ON")
 	sweep.case("skynet.codecache.clear", "right", cache.clear)
 	sweep.case("skynet.codecache.loadfile", "missing", cache.loadfile, "no such file.lua")
+end
+
+local function profile_and_memory()
 	local profile = require "skynet.profile"
 	sweep.case("skynet.profile", "start and stop", function()
 		return profile.start(), math.type(profile.stop())
@@ -358,6 +371,13 @@ local function small()
 			return table.unpack(results, 1, results.n)
 		end)
 	end
+end
+
+local function small()
+	numbers_and_dumps()
+	drivers_and_channels()
+	shared_messages_and_code()
+	profile_and_memory()
 end
 
 sweep.run(function()

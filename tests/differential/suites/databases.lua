@@ -12,6 +12,19 @@ end
 
 ---------------------------------------------------------------- Redis
 
+local function pipelines_of_redis(db)
+	case("skynet.db.redis.pipeline", "without answers", function()
+		return db:pipeline { { "ping" }, { "get", "a" } }
+	end)
+	case("skynet.db.redis.pipeline", "with answers", function()
+		local list = {}
+		local results = table.pack(db:pipeline({ { "ping" }, { "get", "a" }, { "fail" }, { "incr" } }, list))
+		return results, list
+	end)
+	case("skynet.db.redis.pipeline", "nothing", function() return db:pipeline() end)
+	case("skynet.db.redis.pipeline", "empty", function() return db:pipeline {} end)
+end
+
 local function redis()
 	local redis = require "skynet.db.redis"
 	local answers = {
@@ -58,16 +71,7 @@ local function redis()
 		db:get { "list", "of", 3 }
 		return seen
 	end)
-	case("skynet.db.redis.pipeline", "without answers", function()
-		return db:pipeline { { "ping" }, { "get", "a" } }
-	end)
-	case("skynet.db.redis.pipeline", "with answers", function()
-		local list = {}
-		local results = table.pack(db:pipeline({ { "ping" }, { "get", "a" }, { "fail" }, { "incr" } }, list))
-		return results, list
-	end)
-	case("skynet.db.redis.pipeline", "nothing", function() return db:pipeline() end)
-	case("skynet.db.redis.pipeline", "empty", function() return db:pipeline {} end)
+	pipelines_of_redis(db)
 	case("skynet.db.redis", "broken answer", function() return db:broken() end)
 	case("skynet.db.redis", "after that", function() return db:ping() end)
 	case("skynet.db.redis", "cut answer", function() return (pcall(db.cut, db)) end)
@@ -193,81 +197,37 @@ end
 
 ---------------------------------------------------------------- MongoDB
 
-local function mongo()
-	local mongo = require "skynet.db.mongo"
-	local bson = require "bson"
-	local asked = {}
-	local MORE_TO_COME <const> = 2 -- flag of a message that wants no answer
-	local COMMANDS <const> = {
-		"findAndModify", "find", "getMore", "count", "fail", "insert", "update", "delete", "hello", "ismaster", "dropIndexes", "drop",
-		"createIndexes", "aggregate", "bulkWrite", "logout", "ping", "saslStart", "killCursors", "distinct",
-	}
-	local answers = {
-		find = function(body)
-			local id = bson.int64(string.find(body, "more\0", 1, true) and 5 or 0)
-			return { ok = 1.0, cursor = { id = id, ns = "db.c", firstBatch = { { x = "a" }, { x = "b" } } } }
-		end,
-		getMore = function()
-			return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", nextBatch = { { x = "c" } } } }
-		end,
-		count = function() return { ok = 1.0, n = 2 } end,
-		aggregate = function()
-			return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", firstBatch = { { x = "a", __count = 1 } } } }
-		end,
-		findAndModify = function() return { ok = 1.0, value = { x = 1 } } end,
-		fail = function() return { ok = 0.0, errmsg = "of the server", code = 59 } end,
-		distinct = function() return { ok = 1.0, values = { 1, 2 } } end,
-		insert = function(body)
-			if string.find(body, "bad\0", 1, true) then
-				return { ok = 1.0, n = 0, writeErrors = { { index = 0, code = 11000, errmsg = "duplicate" } } }
-			end
-			return { ok = 1.0, n = 1 }
-		end,
-	}
-	local listener, port = servers.serve(function(read, _, write)
-		while true do
-			local length, id = string.unpack("<i4i4", read(16))
-			local body = read(length - 16)
-			local known
-			for _, name in ipairs(COMMANDS) do
-				-- The command is the first field of the document: a type and a name.
-				if string.sub(body, 11, 11 + #name) == name .. "\0" then
-					known = name
-				end
-			end
-			asked[#asked + 1] = known or "?"
-			local reply = tostring(bson.encode(answers[known] and answers[known](body) or { ok = 1.0, n = 1, nModified = 1, ismaster = true }))
-			if string.unpack("<I4", body) & MORE_TO_COME == 0 then
-				write(string.pack("<i4i4i4i4I4B", 16 + 5 + #reply, 1, id, 2013, 0, 0) .. reply)
-			end
+local bson = require "bson"
+
+local MORE_TO_COME <const> = 2 -- flag of a message that wants no answer
+local COMMANDS <const> = {
+	"findAndModify", "find", "getMore", "count", "fail", "insert", "update", "delete", "hello", "ismaster", "dropIndexes", "drop",
+	"createIndexes", "aggregate", "bulkWrite", "logout", "ping", "saslStart", "killCursors", "distinct",
+}
+local answers = {
+	find = function(body)
+		local id = bson.int64(string.find(body, "more\0", 1, true) and 5 or 0)
+		return { ok = 1.0, cursor = { id = id, ns = "db.c", firstBatch = { { x = "a" }, { x = "b" } } } }
+	end,
+	getMore = function()
+		return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", nextBatch = { { x = "c" } } } }
+	end,
+	count = function() return { ok = 1.0, n = 2 } end,
+	aggregate = function()
+		return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", firstBatch = { { x = "a", __count = 1 } } } }
+	end,
+	findAndModify = function() return { ok = 1.0, value = { x = 1 } } end,
+	fail = function() return { ok = 0.0, errmsg = "of the server", code = 59 } end,
+	distinct = function() return { ok = 1.0, values = { 1, 2 } } end,
+	insert = function(body)
+		if string.find(body, "bad\0", 1, true) then
+			return { ok = 1.0, n = 0, writeErrors = { { index = 0, code = 11000, errmsg = "duplicate" } } }
 		end
-	end)
-	local function take()
-		local list = table.concat(asked, " ")
-		asked = {}
-		return list
-	end
-	local client, db, collection
-	case("skynet.db.mongo.client", "right", function()
-		client = mongo.client { host = "127.0.0.1", port = port }
-		db = client:getDB "game"
-		collection = db.things
-		return type(client), type(db), type(collection), collection == db:getCollection "things", client.game == db
-	end)
-	asked = {}
-	local function on(object, name)
-		return function(...)
-			local results = table.pack(object[name](object, ...))
-			return take(), table.unpack(results, 1, results.n)
-		end
-	end
-	local function try(name, label, ...)
-		case("skynet.db.mongo collection", name .. " " .. label, on(collection, name), ...)
-	end
-	case("skynet.db.mongo db", "runCommand", on(db, "runCommand"), "ping")
-	case("skynet.db.mongo db", "runCommand with fields", on(db, "runCommand"), "count", "things", "query", {})
-	case("skynet.db.mongo db", "runCommand that fails", on(db, "runCommand"), "fail", 1)
-	case("skynet.db.mongo client", "runCommand", on(client, "runCommand"), "ping")
+		return { ok = 1.0, n = 1 }
+	end,
+}
+
+local function mongo_cursors(take, collection, try)
 	try("findOne", "right", { x = 1 })
 	try("findOne", "selected", { x = 1 }, { x = 1 })
 	try("findOne", "nil", nil)
@@ -290,7 +250,9 @@ local function mongo()
 	end)
 	case("skynet.db.mongo cursor", "count", function() return collection:find({ x = 1 }):count(), take() end)
 	case("skynet.db.mongo cursor", "next without hasNext", function() return collection:find({ x = 1 }):next() end)
-	asked = {}
+end
+
+local function mongo_collections(take, client, db, collection, on, try)
 	try("insert", "right", { x = 1 })
 	try("safe_insert", "right", { x = 1 })
 	try("safe_insert", "refused", { bad = 1 })
@@ -337,6 +299,58 @@ local function mongo()
 		local ok, result = pcall(db.auth, db, "user", "password")
 		return ok and result or "refused"
 	end)
+end
+
+local function mongo()
+	local mongo = require "skynet.db.mongo"
+	local asked = {}
+	local listener, port = servers.serve(function(read, _, write)
+		while true do
+			local length, id = string.unpack("<i4i4", read(16))
+			local body = read(length - 16)
+			local known
+			for _, name in ipairs(COMMANDS) do
+				-- The command is the first field of the document: a type and a name.
+				if string.sub(body, 11, 11 + #name) == name .. "\0" then
+					known = name
+				end
+			end
+			asked[#asked + 1] = known or "?"
+			local reply = tostring(bson.encode(answers[known] and answers[known](body) or { ok = 1.0, n = 1, nModified = 1, ismaster = true }))
+			if string.unpack("<I4", body) & MORE_TO_COME == 0 then
+				write(string.pack("<i4i4i4i4I4B", 16 + 5 + #reply, 1, id, 2013, 0, 0) .. reply)
+			end
+		end
+	end)
+	local function take()
+		local list = table.concat(asked, " ")
+		asked = {}
+		return list
+	end
+	local client, db, collection
+	case("skynet.db.mongo.client", "right", function()
+		client = mongo.client { host = "127.0.0.1", port = port }
+		db = client:getDB "game"
+		collection = db.things
+		return type(client), type(db), type(collection), collection == db:getCollection "things", client.game == db
+	end)
+	asked = {}
+	local function on(object, name)
+		return function(...)
+			local results = table.pack(object[name](object, ...))
+			return take(), table.unpack(results, 1, results.n)
+		end
+	end
+	local function try(name, label, ...)
+		case("skynet.db.mongo collection", name .. " " .. label, on(collection, name), ...)
+	end
+	case("skynet.db.mongo db", "runCommand", on(db, "runCommand"), "ping")
+	case("skynet.db.mongo db", "runCommand with fields", on(db, "runCommand"), "count", "things", "query", {})
+	case("skynet.db.mongo db", "runCommand that fails", on(db, "runCommand"), "fail", 1)
+	case("skynet.db.mongo client", "runCommand", on(client, "runCommand"), "ping")
+	mongo_cursors(take, collection, try)
+	asked = {}
+	mongo_collections(take, client, db, collection, on, try)
 	asked = {}
 	case("skynet.db.mongo client", "disconnect", function() return client:disconnect() end)
 	case("closed", "mongo", function() return (pcall(collection.findOne, collection, { x = 1 })) end)

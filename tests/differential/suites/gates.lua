@@ -55,32 +55,7 @@ local function watch()
 	end)
 end
 
-local function gates()
-	watch()
-	local gate = skynet.newservice "gate"
-	local function ask(...)
-		return skynet.call(gate, "lua", ...)
-	end
-	local port
-	case("gate", "unknown command", ask, "no such")
-	case("gate", "no command", ask)
-	case("gate", "open nothing", ask, "open")
-	case("gate", "close before open", ask, "close")
-	case("gate", "open", function()
-		local results = table.pack(ask("open", { address = "127.0.0.1", port = 0, maxclient = 4, nodelay = true }))
-		port = results[2]
-		return results.n, results[1], math.type(port)
-	end)
-	case("gate", "open again", ask, "open", { address = "127.0.0.1", port = 0 })
-	local client
-	local function connect()
-		client = socket.open("127.0.0.1", port)
-		return client
-	end
-	case("gate", "connection", function()
-		connect()
-		return take(1)
-	end)
+local function packets_of_a_gate(ask, client)
 	case("gate", "accept", function()
 		local results = select("#", ask("accept", descriptor))
 		socket.write(client, frame "hello" .. frame "" .. frame "world")
@@ -109,6 +84,35 @@ local function gates()
 	case("gate", "forward nothing", ask, "forward")
 	case("gate", "accept unknown", ask, "accept", 0x7ffffff)
 	case("gate", "kick unknown", ask, "kick", 0x7ffffff)
+end
+
+local function gates()
+	watch()
+	local gate = skynet.newservice "gate"
+	local function ask(...)
+		return skynet.call(gate, "lua", ...)
+	end
+	local port
+	case("gate", "unknown command", ask, "no such")
+	case("gate", "no command", ask)
+	case("gate", "open nothing", ask, "open")
+	case("gate", "close before open", ask, "close")
+	case("gate", "open", function()
+		local results = table.pack(ask("open", { address = "127.0.0.1", port = 0, maxclient = 4, nodelay = true }))
+		port = results[2]
+		return results.n, results[1], math.type(port)
+	end)
+	case("gate", "open again", ask, "open", { address = "127.0.0.1", port = 0 })
+	local client
+	local function connect()
+		client = socket.open("127.0.0.1", port)
+		return client
+	end
+	case("gate", "connection", function()
+		connect()
+		return take(1)
+	end)
+	packets_of_a_gate(ask, client)
 	case("gate", "the client leaves", function()
 		socket.close(client)
 		return take(1)
@@ -158,6 +162,7 @@ end
 
 ---------------------------------------------------------------- messages
 
+-- Longer than others: one conversation, of which each step needs those before.
 local function messages()
 	local server = skynet.newservice "differential_msgserver"
 	local function ask(...)

@@ -173,6 +173,45 @@ bar 3 {
 blackhole 4 {}
 ]]
 
+local function hosts_of_sproto(sproto, sp)
+	local host = sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA):host "package"
+	local request = host:attach(sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA))
+	case("sproto.host", "request and response", function()
+		local kind, name, message, answer, ud = host:dispatch(request("foobar", { what = "x" }, 7, 5))
+		local reply = answer({ ok = true }, 9)
+		local kind_back, session, body, ud_back = host:dispatch(reply)
+		return kind, name, message, type(answer), ud, kind_back, session, body, ud_back
+	end)
+	case("sproto.host", "without a session", function() return host:dispatch(request("foobar", { what = "x" })) end)
+	case("sproto.host", "without a request", function() return host:dispatch(request("blackhole")) end)
+	case("sproto.host", "response without fields", function()
+		local _, _, _, answer = host:dispatch(request("bar", nil, 3))
+		return host:dispatch(answer())
+	end)
+	case("sproto.host", "unknown session", function()
+		local _, _, _, answer = host:dispatch(request("foobar", {}, 11))
+		local reply = answer { ok = true }
+		host:dispatch(reply)
+		return host:dispatch(reply)
+	end)
+	case("sproto.host", "unknown protocol", request, "nobody", {})
+	case("sproto.host", "bytes", function() return host:dispatch "nonsense" end)
+	case("sproto.host", "empty", function() return host:dispatch "" end)
+	case("sproto.host", "unknown package", function() return sp:host "nobody" end)
+end
+
+local function loader_of_sproto(parser)
+	local loader = require "sprotoloader"
+	case("sprotoloader", "save and load", function()
+		local saved = table.pack(loader.save(parser.parse(SCHEMA), 3))
+		return saved.n, type(loader.load(3)), loader.load(3):exist_type "Person"
+	end)
+	case("sprotoloader.load", "missing", loader.load, 9)
+	case("sprotoloader.load", "out of range", loader.load, 100)
+	case("sprotoloader.save", "out of range", loader.save, parser.parse(SCHEMA), 100)
+	case("sprotoloader.register", "missing file", loader.register, "no_such_file.sproto", 1)
+end
+
 local function sprotos()
 	local sproto = require "sproto"
 	local parser = require "sprotoparser"
@@ -231,39 +270,8 @@ local function sprotos()
 	for name, text in pairs { cut = "\xff", ["cut literal"] = "\xff\1abc", ["one byte"] = "\1", zeros = "\0" } do
 		case("sproto.unpack", name, sproto.unpack, text)
 	end
-	local host = sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA):host "package"
-	local request = host:attach(sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA))
-	case("sproto.host", "request and response", function()
-		local kind, name, message, answer, ud = host:dispatch(request("foobar", { what = "x" }, 7, 5))
-		local reply = answer({ ok = true }, 9)
-		local kind_back, session, body, ud_back = host:dispatch(reply)
-		return kind, name, message, type(answer), ud, kind_back, session, body, ud_back
-	end)
-	case("sproto.host", "without a session", function() return host:dispatch(request("foobar", { what = "x" })) end)
-	case("sproto.host", "without a request", function() return host:dispatch(request("blackhole")) end)
-	case("sproto.host", "response without fields", function()
-		local _, _, _, answer = host:dispatch(request("bar", nil, 3))
-		return host:dispatch(answer())
-	end)
-	case("sproto.host", "unknown session", function()
-		local _, _, _, answer = host:dispatch(request("foobar", {}, 11))
-		local reply = answer { ok = true }
-		host:dispatch(reply)
-		return host:dispatch(reply)
-	end)
-	case("sproto.host", "unknown protocol", request, "nobody", {})
-	case("sproto.host", "bytes", function() return host:dispatch "nonsense" end)
-	case("sproto.host", "empty", function() return host:dispatch "" end)
-	case("sproto.host", "unknown package", function() return sp:host "nobody" end)
-	local loader = require "sprotoloader"
-	case("sprotoloader", "save and load", function()
-		local saved = table.pack(loader.save(parser.parse(SCHEMA), 3))
-		return saved.n, type(loader.load(3)), loader.load(3):exist_type "Person"
-	end)
-	case("sprotoloader.load", "missing", loader.load, 9)
-	case("sprotoloader.load", "out of range", loader.load, 100)
-	case("sprotoloader.save", "out of range", loader.save, parser.parse(SCHEMA), 100)
-	case("sprotoloader.register", "missing file", loader.register, "no_such_file.sproto", 1)
+	hosts_of_sproto(sproto, sp)
+	loader_of_sproto(parser)
 end
 
 local function patterns()

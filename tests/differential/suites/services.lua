@@ -5,6 +5,37 @@ local sweep = require "sweep"
 
 local case = sweep.case
 
+local function starting_snax_services(snax)
+	case("skynet.snax.rawnewservice", "right", function()
+		local handle = snax.rawnewservice "differential_snax"
+		return math.type(handle), snax.bind(handle, "differential_snax").req.echo(2), (snax.kill(snax.bind(handle, "differential_snax")))
+	end)
+	case("skynet.snax.interface", "right", function()
+		local description = snax.interface "differential_snax"
+		local names = {}
+		for kind, list in pairs(description) do
+			if type(list) == "table" then
+				for name, id in pairs(list) do
+					names[#names + 1] = string.format("%s.%s %s", kind, name, math.type(id) or type(id))
+				end
+			else
+				names[#names + 1] = kind .. " " .. tostring(list)
+			end
+		end
+		table.sort(names)
+		return names
+	end)
+	case("skynet.snax.interface", "unknown", snax.interface, "no_such_snax")
+	case("skynet.snax.uniqueservice", "twice", function()
+		return snax.uniqueservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
+	end)
+	case("skynet.snax.queryservice", "known", function()
+		return snax.queryservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
+	end)
+	case("skynet.snax.self", "in a service that is none", snax.self)
+	case("skynet.snax.exit", "is", function() return type(snax.exit) end)
+end
+
 local function snax()
 	local snax = require "skynet.snax"
 	local service = snax.newservice "differential_snax"
@@ -38,34 +69,7 @@ local function snax()
 	sweep.record("skynet.snax.newservice", "init fails", sweep.observe(snax.newservice, "differential_snax", "fail"))
 	sweep.forget() -- it logs after it has answered
 	case("skynet.snax.newservice", "nothing", snax.newservice)
-	case("skynet.snax.rawnewservice", "right", function()
-		local handle = snax.rawnewservice "differential_snax"
-		return math.type(handle), snax.bind(handle, "differential_snax").req.echo(2), (snax.kill(snax.bind(handle, "differential_snax")))
-	end)
-	case("skynet.snax.interface", "right", function()
-		local description = snax.interface "differential_snax"
-		local names = {}
-		for kind, list in pairs(description) do
-			if type(list) == "table" then
-				for name, id in pairs(list) do
-					names[#names + 1] = string.format("%s.%s %s", kind, name, math.type(id) or type(id))
-				end
-			else
-				names[#names + 1] = kind .. " " .. tostring(list)
-			end
-		end
-		table.sort(names)
-		return names
-	end)
-	case("skynet.snax.interface", "unknown", snax.interface, "no_such_snax")
-	case("skynet.snax.uniqueservice", "twice", function()
-		return snax.uniqueservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
-	end)
-	case("skynet.snax.queryservice", "known", function()
-		return snax.queryservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
-	end)
-	case("skynet.snax.self", "in a service that is none", snax.self)
-	case("skynet.snax.exit", "is", function() return type(snax.exit) end)
+	starting_snax_services(snax)
 	case("skynet.snax.hotfix", "right", snax.hotfix, service, [[
 		function response.echo(...) return "patched", ... end
 		function hotfix(...) return "fixed", ... end
@@ -235,7 +239,7 @@ local function launching()
 	case("service_mgr", "nothing", skynet.call, ".service", "lua")
 end
 
-local function queues()
+local function entering_queues()
 	local queue = require "skynet.queue"
 	local enter = queue()
 	case("skynet.queue", "results", function() return enter(function(...) return ..., nil end, 1, 2) end)
@@ -270,6 +274,9 @@ local function queues()
 		skynet.sleep(5)
 		return list
 	end)
+end
+
+local function coroutines()
 	local co = require "skynet.coroutine"
 	case("skynet.coroutine.wrap", "values", function()
 		local func = co.wrap(function(...) local x = co.yield(..., "y") return x, nil end)
@@ -337,6 +344,9 @@ local function queues()
 	case("skynet.coroutine.close", "nothing", co.close)
 	case("skynet.coroutine.isyieldable", "right", co.isyieldable)
 	case("skynet.coroutine.running", "right", function() return select("#", co.running()), select(2, co.running()) end)
+end
+
+local function queues_of_messages()
 	local mqueue = require "skynet.mqueue"
 	case("skynet.mqueue", "register and call", function()
 		local list = {}
@@ -353,6 +363,12 @@ local function queues()
 	end)
 	case("gone", "mqueue call", mqueue.call, 0x7fffff, 1)
 	case("gone", "mqueue send", mqueue.send, 0x7fffff, 1)
+end
+
+local function queues()
+	entering_queues()
+	coroutines()
+	queues_of_messages()
 end
 
 sweep.run(function()

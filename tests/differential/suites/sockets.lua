@@ -32,7 +32,7 @@ local function pair()
 	return id, other
 end
 
-local function streams()
+local function listening_and_opening()
 	case("skynet.socket.listen", "results", function()
 		local id, address, port = socket.listen("127.0.0.1", 0)
 		socket.close(id)
@@ -68,7 +68,9 @@ local function streams()
 	case("skynet.socket.open", "no port", socket.open, "127.0.0.1")
 	case("skynet.socket.open", "nothing", socket.open)
 	case("skynet.socket.open", "port that is no number", socket.open, "127.0.0.1", "x")
-	local a, b = pair()
+end
+
+local function reading_and_writing(a, b)
 	case("skynet.socket.write", "right", socket.write, a, "hello")
 	case("skynet.socket.read", "size", socket.read, b, 3)
 	case("skynet.socket.read", "what there is", socket.read, b)
@@ -108,6 +110,9 @@ local function streams()
 		skynet.fork(function() skynet.sleep(1) socket.write(a, "x") end)
 		return socket.block(b), socket.read(b)
 	end)
+end
+
+local function states_of_streams(a, b)
 	case("skynet.socket.header", "right", socket.header, "\1\2\3")
 	case("skynet.socket.header", "four", socket.header, "\1\2\3\4")
 	case("skynet.socket.header", "empty", socket.header, "")
@@ -138,6 +143,9 @@ local function streams()
 		end
 		return names
 	end)
+end
+
+local function ends_of_streams(a, b)
 	case("skynet.socket.read", "the end while it waits", function()
 		skynet.fork(function() skynet.sleep(1) socket.write(a, "last") socket.close(a) end)
 		return socket.read(b, 10)
@@ -172,6 +180,9 @@ local function streams()
 	case("closed", "socket shutdown", socket.shutdown, b)
 	case("closed", "socket close_fd", socket.close_fd, b)
 	case("closed", "socket abandon", socket.abandon, b)
+end
+
+local function closing_streams()
 	case("skynet.socket.close", "nothing", socket.close)
 	case("skynet.socket.close", "unknown", socket.close, 0x7ffffff)
 	case("skynet.socket.readall", "until the end", function()
@@ -227,6 +238,9 @@ local function streams()
 		socket.close(c)
 		return observed
 	end)
+end
+
+local function starting_streams()
 	case("skynet.socket.start", "a callback's arguments", function()
 		local got
 		local listener, address, port = serve(function(id, peer)
@@ -242,6 +256,16 @@ local function streams()
 	case("skynet.socket.bind", "no descriptor", socket.bind, -1)
 	case("skynet.socket.bind", "nothing", socket.bind)
 	case("skynet.socket.resolve", "nothing", socket.resolve)
+end
+
+local function streams()
+	listening_and_opening()
+	local a, b = pair()
+	reading_and_writing(a, b)
+	states_of_streams(a, b)
+	ends_of_streams(a, b)
+	closing_streams()
+	starting_streams()
 end
 
 -- Below `skynet.socket`: in a service of their own, whose messages of sockets nobody takes.
@@ -343,12 +367,7 @@ local function line_server()
 	end)
 end
 
-local function channels()
-	local listener, host, port = line_server()
-	local function read_line(sock)
-		return true, sock:readline "\n"
-	end
-	local channel = socketchannel.channel { host = host, port = port }
+local function requests_of_channels(host, port, read_line, channel)
 	case("skynet.socketchannel.channel", "shape", function()
 		local names = {}
 		for name, value in pairs(channel) do
@@ -410,8 +429,9 @@ local function channels()
 		other:close()
 		return results, again
 	end)
-	socket.close(listener)
-	skynet.sleep(1)
+end
+
+local function channels_without_a_server(read_line, channel)
 	case("gone", "channel request", channel.request, channel, "x\n", read_line)
 	case("gone", "channel connect", channel.connect, channel)
 	case("gone", "channel connect once", channel.connect, channel, true)
@@ -419,7 +439,9 @@ local function channels()
 	case("skynet.socketchannel.channel", "nothing", socketchannel.channel)
 	case("skynet.socketchannel.channel", "empty", function() return type(socketchannel.channel {}) end)
 	case("skynet.socketchannel.error", "text", function() return tostring(socketchannel.error) end)
+end
 
+local function channels_with_sessions(read_line)
 	-- Answers with the number in front: out of order.
 	local session_listener, session_host, session_port = serve(function(id)
 		socket.start(id)
@@ -477,6 +499,19 @@ local function channels()
 		return ok, problem == socketchannel.error, tostring(problem)
 	end)
 	socket.close(session_listener)
+end
+
+local function channels()
+	local listener, host, port = line_server()
+	local function read_line(sock)
+		return true, sock:readline "\n"
+	end
+	local channel = socketchannel.channel { host = host, port = port }
+	requests_of_channels(host, port, read_line, channel)
+	socket.close(listener)
+	skynet.sleep(1)
+	channels_without_a_server(read_line, channel)
+	channels_with_sessions(read_line)
 end
 
 sweep.run(function()

@@ -56,10 +56,40 @@ local function prepared(parameters, fields)
 	return table.concat(parts)
 end
 
+local function answers_to_statements(failure, given, db, none)
+	case("skynet.db.mysql.execute", "rows", function()
+		given.answer = rows(COLUMNS, full_row(), "\0\xff\xff\x03")
+		return db:execute(none)
+	end)
+	case("skynet.db.mysql.execute", "decimal", function()
+		given.answer = rows({ { "price", 0xf6 } }, "\0\0" .. lenenc "1.50")
+		return db:execute(none)
+	end)
+	case("skynet.db.mysql.execute", "no rows", function()
+		given.answer = rows { { "id", 3 } }
+		return db:execute(none)
+	end)
+	case("skynet.db.mysql.execute", "compact rows", function()
+		given.answer = rows({ { "id", 3 }, { "name", 253 } }, "\0\0" .. string.pack("<i4", 5) .. lenenc "x", "\0\4" .. lenenc "y")
+		db:set_compact_arrays(true)
+		local result = db:execute(none)
+		db:set_compact_arrays(false)
+		return result
+	end)
+	case("skynet.db.mysql.execute", "fails", function()
+		given.answer = failure
+		return db:execute(none)
+	end)
+	case("skynet.db.mysql.execute", "day and time", function()
+		given.answer = rows({ { "at", 12 } }, "\0\0" .. string.pack("<I1I2BBBBB", 7, 1999, 12, 31, 23, 59, 58))
+		return db:execute(none)
+	end)
+end
+
 local function mysql()
 	local mysql = require "skynet.db.mysql"
 	local failure = packet(1, "\xff" .. string.pack("<I2", 1064) .. "#42000" .. "You have an error")
-	local sent, answer = {}, nil
+	local sent, given = {}, {} -- given.answer: what `execute` gets, if it is not the usual
 	local listener, port = servers.serve(function(read, _, write)
 		local function take()
 			return read((string.unpack("<I3", read(4))))
@@ -76,7 +106,7 @@ local function mysql()
 				write(text == "fail" and failure or prepared(parameters, string.find(text, "select") and 2 or 0))
 			elseif command == EXECUTE then
 				sent[#sent + 1] = string.sub(query, 2)
-				write(answer or packet(1, servers.OK))
+				write(given.answer or packet(1, servers.OK))
 			elseif command == CLOSE then
 				sent[#sent + 1] = "close " .. string.sub(query, 2)
 			elseif command == RESET then
@@ -114,34 +144,8 @@ local function mysql()
 		end)
 	end
 	take()
-	case("skynet.db.mysql.execute", "rows", function()
-		answer = rows(COLUMNS, full_row(), "\0\xff\xff\x03")
-		return db:execute(none)
-	end)
-	case("skynet.db.mysql.execute", "decimal", function()
-		answer = rows({ { "price", 0xf6 } }, "\0\0" .. lenenc "1.50")
-		return db:execute(none)
-	end)
-	case("skynet.db.mysql.execute", "no rows", function()
-		answer = rows { { "id", 3 } }
-		return db:execute(none)
-	end)
-	case("skynet.db.mysql.execute", "compact rows", function()
-		answer = rows({ { "id", 3 }, { "name", 253 } }, "\0\0" .. string.pack("<i4", 5) .. lenenc "x", "\0\4" .. lenenc "y")
-		db:set_compact_arrays(true)
-		local result = db:execute(none)
-		db:set_compact_arrays(false)
-		return result
-	end)
-	case("skynet.db.mysql.execute", "fails", function()
-		answer = failure
-		return db:execute(none)
-	end)
-	case("skynet.db.mysql.execute", "day and time", function()
-		answer = rows({ { "at", 12 } }, "\0\0" .. string.pack("<I1I2BBBBB", 7, 1999, 12, 31, 23, 59, 58))
-		return db:execute(none)
-	end)
-	answer = nil
+	answers_to_statements(failure, given, db, none)
+	given.answer = nil
 	case("skynet.db.mysql.execute", "after errors", function() return db:execute(none) end)
 	case("skynet.db.mysql.execute", "no statement", function() return db:execute() end)
 	case("skynet.db.mysql.execute", "statement that failed", function() return db:execute(db:prepare "fail") end)
@@ -165,15 +169,56 @@ end
 
 local HALF <const>, SLOT_OF_FOO <const> = 8192, 12182
 
+local function bulk(text)
+	return string.format("$%d\r\n%s\r\n", #text, text)
+end
+local function range(first, last, port)
+	return string.format("*3\r\n:%d\r\n:%d\r\n*2\r\n%s:%d\r\n", first, last, bulk "127.0.0.1", port)
+end
+
+local function commands_of_clusters(moved, take, db)
+	for _, key in ipairs { "foo", "bar", "{foo}bar", "{}foo", "a{foo}b{bar}", "", "{" } do
+		case("skynet.db.redis.cluster keyslot", "of " .. key, db.keyslot, db, key)
+	end
+	case("skynet.db.redis.cluster keyslot", "nothing", db.keyslot, db)
+	case("skynet.db.redis.cluster keyslot", "number", db.keyslot, db, 5)
+	case("skynet.db.redis.cluster", "two nodes", function() return db:get "foo", db:get "bar", take() end)
+	case("skynet.db.redis.cluster", "arguments", function() return db:set("foo", 1, 1.5, ""), take() end)
+	case("skynet.db.redis.cluster call", "right", function() return db:call("GET", "foo"), take() end)
+	case("skynet.db.redis.cluster call", "nothing", function() return db:call() end)
+	case("skynet.db.redis.cluster call", "no key", function() return db:call "get" end)
+	case("skynet.db.redis.cluster", "command without a key", function() return db:info() end)
+	case("skynet.db.redis.cluster", "eval", function() return db:eval("script", 2, "{a}1", "{a}2", "argument"), take() end)
+	case("skynet.db.redis.cluster", "eval of two slots", function() return db:eval("script", 2, "foo", "bar") end)
+	case("skynet.db.redis.cluster", "eval without keys", function() return db:eval("script", 0) end)
+	take()
+	case("skynet.db.redis.cluster", "fails", function() return db:fail "foo" end)
+	take()
+	case("skynet.db.redis.cluster", "moved", function()
+		moved.foo = 1
+		return db:get "foo", take()
+	end)
+	case("skynet.db.redis.cluster", "moved, again", function() return db:get "foo", take() end)
+end
+
+local function subscriptions_of_clusters(rediscluster, ports)
+	case("skynet.db.redis.cluster subscribe", "message", function()
+		local heard
+		local other = rediscluster.new({ host = "127.0.0.1", port = ports[1] }, nil, function(...) heard = table.pack(...) end)
+		other:subscribe "channel"
+		for _ = 1, 100 do
+			if heard then
+				break
+			end
+			skynet.sleep(1)
+		end
+		return heard
+	end)
+end
+
 local function redis()
 	local rediscluster = require "skynet.db.redis.cluster"
 	local ports, asked, moved, asking = {}, {}, {}, {}
-	local function bulk(text)
-		return string.format("$%d\r\n%s\r\n", #text, text)
-	end
-	local function range(first, last, port)
-		return string.format("*3\r\n:%d\r\n:%d\r\n*2\r\n%s:%d\r\n", first, last, bulk "127.0.0.1", port)
-	end
 	local function start(number)
 		local listener, port = servers.serve(function(read, line, write)
 			local allowed
@@ -219,28 +264,7 @@ local function redis()
 		db = rediscluster.new({ { host = "127.0.0.1", port = ports[1] } }, { read_slave = true })
 		return type(db), type(getmetatable(db)), take()
 	end)
-	for _, key in ipairs { "foo", "bar", "{foo}bar", "{}foo", "a{foo}b{bar}", "", "{" } do
-		case("skynet.db.redis.cluster keyslot", "of " .. key, db.keyslot, db, key)
-	end
-	case("skynet.db.redis.cluster keyslot", "nothing", db.keyslot, db)
-	case("skynet.db.redis.cluster keyslot", "number", db.keyslot, db, 5)
-	case("skynet.db.redis.cluster", "two nodes", function() return db:get "foo", db:get "bar", take() end)
-	case("skynet.db.redis.cluster", "arguments", function() return db:set("foo", 1, 1.5, ""), take() end)
-	case("skynet.db.redis.cluster call", "right", function() return db:call("GET", "foo"), take() end)
-	case("skynet.db.redis.cluster call", "nothing", function() return db:call() end)
-	case("skynet.db.redis.cluster call", "no key", function() return db:call "get" end)
-	case("skynet.db.redis.cluster", "command without a key", function() return db:info() end)
-	case("skynet.db.redis.cluster", "eval", function() return db:eval("script", 2, "{a}1", "{a}2", "argument"), take() end)
-	case("skynet.db.redis.cluster", "eval of two slots", function() return db:eval("script", 2, "foo", "bar") end)
-	case("skynet.db.redis.cluster", "eval without keys", function() return db:eval("script", 0) end)
-	take()
-	case("skynet.db.redis.cluster", "fails", function() return db:fail "foo" end)
-	take()
-	case("skynet.db.redis.cluster", "moved", function()
-		moved.foo = 1
-		return db:get "foo", take()
-	end)
-	case("skynet.db.redis.cluster", "moved, again", function() return db:get "foo", take() end)
+	commands_of_clusters(moved, take, db)
 	moved = {}
 	case("skynet.db.redis.cluster", "asks", function()
 		asking.foo = 1
@@ -258,18 +282,7 @@ local function redis()
 	case("skynet.db.redis.cluster initialize_slots_cache", "right", function()
 		return select("#", db:initialize_slots_cache()), db:get "foo", take()
 	end)
-	case("skynet.db.redis.cluster subscribe", "message", function()
-		local heard
-		local other = rediscluster.new({ host = "127.0.0.1", port = ports[1] }, nil, function(...) heard = table.pack(...) end)
-		other:subscribe "channel"
-		for _ = 1, 100 do
-			if heard then
-				break
-			end
-			skynet.sleep(1)
-		end
-		return heard
-	end)
+	subscriptions_of_clusters(rediscluster, ports)
 	case("skynet.db.redis.cluster close_all_connection", "right", function()
 		return select("#", db:close_all_connection()), db:get "foo"
 	end)

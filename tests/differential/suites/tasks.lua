@@ -91,15 +91,16 @@ local function sleeping()
 	end)
 end
 
-local function forking()
-	local function order(...)
-		local list = {}
-		for _, step in ipairs { ... } do
-			step(function(word) list[#list + 1] = word end)
-		end
-		skynet.sleep(3)
-		return table.concat(list, " ")
+local function order(...)
+	local list = {}
+	for _, step in ipairs { ... } do
+		step(function(word) list[#list + 1] = word end)
 	end
+	skynet.sleep(3)
+	return table.concat(list, " ")
+end
+
+local function order_of_tasks()
 	case("order", "forks", order, function(add)
 		for i = 1, 5 do
 			skynet.fork(function() add(i) end)
@@ -144,6 +145,9 @@ local function forking()
 		skynet.timeout(1, function() add "early" end)
 		skynet.timeout(-5, function() add "at once" end)
 	end)
+end
+
+local function arguments_of_tasks()
 	case("skynet.fork", "arguments", function()
 		local got
 		skynet.fork(function(...) got = table.pack(...) end, 1, nil, "x", nil)
@@ -188,6 +192,9 @@ local function forking()
 	sweep.apart("skynet.timeout", "nothing", function()
 		return (require "skynet".timeout())
 	end)
+end
+
+local function failing_tasks()
 	sweep.apart("skynet.fork", "fails", function()
 		local skynet = require "skynet"
 		skynet.fork(function() error "in a fork" end)
@@ -224,7 +231,13 @@ local function forking()
 	end)
 end
 
-local function ending_tasks()
+local function forking()
+	order_of_tasks()
+	arguments_of_tasks()
+	failing_tasks()
+end
+
+local function killing_tasks()
 	case("skynet.killthread", "forked", function()
 		local ran = false
 		local task = skynet.fork(function() ran = true end)
@@ -266,6 +279,9 @@ local function ending_tasks()
 		case("skynet.killthread", "no task: " .. name, skynet.killthread, value)
 	end
 	case("skynet.killthread", "nothing", skynet.killthread)
+end
+
+local function looking_at_tasks()
 	case("skynet.task", "count", function()
 		local before = skynet.task()
 		skynet.fork(function() skynet.wait "counted" end)
@@ -321,6 +337,9 @@ local function ending_tasks()
 		skynet.yield()
 		return found
 	end)
+end
+
+local function tracing_timeouts()
 	case("skynet.trace_timeout", "right", function()
 		local results = table.pack(skynet.trace_timeout(true))
 		local task = skynet.timeout(1, function() end)
@@ -329,6 +348,12 @@ local function ending_tasks()
 		skynet.sleep(3)
 		return results.n, (string.gsub(string.match(text, "^[^\n]*"), "%d+", "N"))
 	end)
+end
+
+local function ending_tasks()
+	killing_tasks()
+	looking_at_tasks()
+	tracing_timeouts()
 end
 
 local function selecting()

@@ -125,7 +125,7 @@ local function reader(text)
 	end
 end
 
-local function parsing()
+local function reading_requests()
 	for name, text in pairs {
 		get = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n",
 		post = "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
@@ -151,11 +151,15 @@ local function parsing()
 		return httpd.read_request(reader "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello")
 	end)
 	case("http.httpd.read_request", "nothing", httpd.read_request)
-	local function written(...)
-		local parts = {}
-		local results = table.pack(httpd.write_response(function(text) parts[#parts + 1] = text end, ...))
-		return table.concat(parts), table.unpack(results, 1, results.n)
-	end
+end
+
+local function written(...)
+	local parts = {}
+	local results = table.pack(httpd.write_response(function(text) parts[#parts + 1] = text end, ...))
+	return table.concat(parts), table.unpack(results, 1, results.n)
+end
+
+local function writing_responses()
 	case("http.httpd.write_response", "text", written, 200, "body")
 	case("http.httpd.write_response", "no body", written, 404)
 	case("http.httpd.write_response", "unknown code", written, 299, "x")
@@ -174,6 +178,9 @@ local function parsing()
 	case("http.httpd.write_response", "writer fails otherwise", function()
 		return httpd.write_response(function() error "of the writer" end, 200, "x")
 	end)
+end
+
+local function headers_and_chunks()
 	case("http.internal.recvheader", "right", function()
 		local lines = {}
 		return internal.recvheader(reader "A: 1\r\nB: 2\r\n\r\nrest", lines, ""), lines
@@ -188,6 +195,9 @@ local function parsing()
 	case("http.internal.recvchunkedbody", "too large", function()
 		return internal.recvchunkedbody(reader "9\r\nabcdefghi\r\n0\r\n\r\n", 5, {}, "")
 	end)
+end
+
+local function requests_and_streams()
 	-- A connection of two functions, as httpc makes one.
 	local function connection(answer)
 		local written = {}
@@ -223,6 +233,9 @@ local function parsing()
 		socket.close(listener)
 		return select("#", sockethelper.shutdown(id))
 	end)
+end
+
+local function helpers_of_sockets()
 	case("http.httpc.dns", "no server", function() return select("#", httpc.dns("127.0.0.1", 1)) end)
 	case("http.internal.recvchunkedbody", "bad size", function()
 		return internal.recvchunkedbody(reader "x\r\nabc\r\n0\r\n\r\n", nil, {}, "")
@@ -254,6 +267,66 @@ local function parsing()
 		socket.close(listener)
 		return text
 	end)
+end
+
+local function parsing()
+	reading_requests()
+	writing_responses()
+	headers_and_chunks()
+	requests_and_streams()
+	helpers_of_sockets()
+end
+
+local function messages_of_websockets(take, client)
+	case("http.websocket.write", "text", function() return websocket.write(client, "hello"), websocket.read(client) end)
+	case("http.websocket.write", "binary", function() return websocket.write(client, "\0\1", "binary"), websocket.read(client) end)
+	case("http.websocket.write", "empty", function() return websocket.write(client, ""), websocket.read(client) end)
+	case("http.websocket.write", "long", function()
+		websocket.write(client, string.rep("x", 70000))
+		return #websocket.read(client)
+	end)
+	case("http.websocket.write", "unknown format", websocket.write, client, "x", "no such")
+	case("http.websocket.write", "number", websocket.write, client, 5)
+	case("http.websocket.write", "nil", websocket.write, client)
+	case("http.websocket.write", "unknown id", websocket.write, 0x7ffffff, "x")
+	take()
+	case("http.websocket.ping", "right", function() return websocket.ping(client), take() end)
+	case("http.websocket.ping", "unknown id", websocket.ping, 0x7ffffff)
+	case("http.websocket.addrinfo", "right", function() return type(websocket.addrinfo(client)) end)
+	case("http.websocket.addrinfo", "unknown id", websocket.addrinfo, 0x7ffffff)
+	case("http.websocket.real_ip", "unknown id", websocket.real_ip, 0x7ffffff)
+	case("http.websocket.is_close", "open", websocket.is_close, client)
+	case("http.websocket.is_close", "unknown id", websocket.is_close, 0x7ffffff)
+	case("http.websocket.read", "unknown id", websocket.read, 0x7ffffff)
+end
+
+local function websockets_refused(results, port)
+	case("http.websocket.connect", "refused", websocket.connect, "ws://127.0.0.1:1/")
+	case("http.websocket.connect", "no url", websocket.connect)
+	case("http.websocket.connect", "not a websocket url", websocket.connect, "http://127.0.0.1/")
+	case("http.websocket.connect", "no websocket there", function()
+		local other, other_port = canned "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+		local observed = sweep.observe(websocket.connect, "ws://127.0.0.1:" .. other_port)
+		socket.close(other)
+		return observed
+	end)
+	case("http.websocket.accept", "no upgrade", function()
+		local count = #results
+		local id = socket.open("127.0.0.1", port)
+		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		local answer = socket.readline(id, "\r\n")
+		socket.close(id)
+		eventually(function() return #results > count end)
+		return answer
+	end)
+	case("http.websocket.accept", "the other side goes", function()
+		local count = #results
+		local id = socket.open("127.0.0.1", port)
+		socket.close(id)
+		eventually(function() return #results > count end)
+		return #results - count
+	end)
+	case("http.websocket.accept", "nothing", websocket.accept)
 end
 
 local function websockets()
@@ -297,26 +370,7 @@ local function websockets()
 		client = websocket.connect(url)
 		return math.type(client), take()
 	end)
-	case("http.websocket.write", "text", function() return websocket.write(client, "hello"), websocket.read(client) end)
-	case("http.websocket.write", "binary", function() return websocket.write(client, "\0\1", "binary"), websocket.read(client) end)
-	case("http.websocket.write", "empty", function() return websocket.write(client, ""), websocket.read(client) end)
-	case("http.websocket.write", "long", function()
-		websocket.write(client, string.rep("x", 70000))
-		return #websocket.read(client)
-	end)
-	case("http.websocket.write", "unknown format", websocket.write, client, "x", "no such")
-	case("http.websocket.write", "number", websocket.write, client, 5)
-	case("http.websocket.write", "nil", websocket.write, client)
-	case("http.websocket.write", "unknown id", websocket.write, 0x7ffffff, "x")
-	take()
-	case("http.websocket.ping", "right", function() return websocket.ping(client), take() end)
-	case("http.websocket.ping", "unknown id", websocket.ping, 0x7ffffff)
-	case("http.websocket.addrinfo", "right", function() return type(websocket.addrinfo(client)) end)
-	case("http.websocket.addrinfo", "unknown id", websocket.addrinfo, 0x7ffffff)
-	case("http.websocket.real_ip", "unknown id", websocket.real_ip, 0x7ffffff)
-	case("http.websocket.is_close", "open", websocket.is_close, client)
-	case("http.websocket.is_close", "unknown id", websocket.is_close, 0x7ffffff)
-	case("http.websocket.read", "unknown id", websocket.read, 0x7ffffff)
+	messages_of_websockets(take, client)
 	case("http.websocket.close", "by the other side", function()
 		websocket.write(client, "close me")
 		local result = table.pack(websocket.read(client))
@@ -331,32 +385,7 @@ local function websockets()
 		return result, take(), websocket.is_close(other)
 	end)
 	case("http.websocket.close", "unknown id", websocket.close, 0x7ffffff)
-	case("http.websocket.connect", "refused", websocket.connect, "ws://127.0.0.1:1/")
-	case("http.websocket.connect", "no url", websocket.connect)
-	case("http.websocket.connect", "not a websocket url", websocket.connect, "http://127.0.0.1/")
-	case("http.websocket.connect", "no websocket there", function()
-		local other, other_port = canned "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-		local observed = sweep.observe(websocket.connect, "ws://127.0.0.1:" .. other_port)
-		socket.close(other)
-		return observed
-	end)
-	case("http.websocket.accept", "no upgrade", function()
-		local count = #results
-		local id = socket.open("127.0.0.1", port)
-		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		local answer = socket.readline(id, "\r\n")
-		socket.close(id)
-		eventually(function() return #results > count end)
-		return answer
-	end)
-	case("http.websocket.accept", "the other side goes", function()
-		local count = #results
-		local id = socket.open("127.0.0.1", port)
-		socket.close(id)
-		eventually(function() return #results > count end)
-		return #results - count
-	end)
-	case("http.websocket.accept", "nothing", websocket.accept)
+	websockets_refused(results, port)
 	socket.close(listener)
 	events = {}
 end
