@@ -19,8 +19,8 @@ skynet.register_protocol {
 }
 
 local watchdog
-local connections = {} -- fd -> { agent, client }
-local flows = {} -- agent -> see backlog.flow
+local connections = {} -- fd -> { agent, client, flow = the agent it is counted for in `flows` }
+local flows = {} -- agent -> { clients = those that have it and were asked for, waiting = see backlog.flow }
 local handler = {}
 local command = {}
 
@@ -48,20 +48,38 @@ function handler.message(fd, msg, sz)
 	end
 end
 
+-- What waits for an agent is forgotten with the last of its clients, not with any.
+local function leave_flow(connection)
+	local agent = connection.flow
+	local flow = flows[agent]
+	connection.flow = nil
+	if flow then
+		flow.clients = flow.clients - 1
+		if flow.clients <= 0 then
+			flows[agent] = nil
+		end
+	end
+end
+
 function handler.is_behind(fd, count)
-	local agent = connections[fd] and connections[fd].agent or watchdog
+	local connection = connections[fd]
+	local agent = connection and connection.agent or watchdog
 	local flow = flows[agent]
 	if not flow then
-		flow = backlog.flow(skynet.address(agent))
+		flow = { clients = 0, waiting = backlog.flow(skynet.address(agent)) }
 		flows[agent] = flow
 	end
-	return flow(count) > MAX_BEHIND
+	if connection and connection.flow ~= agent then
+		leave_flow(connection)
+		connection.flow, flow.clients = agent, flow.clients + 1
+	end
+	return flow.waiting(count) > MAX_BEHIND
 end
 
 local function forget(fd)
 	local connection = connections[fd]
 	if connection then
-		flows[connection.agent or watchdog] = nil
+		leave_flow(connection)
 		connections[fd] = nil
 	end
 end

@@ -101,6 +101,35 @@ function cases.a_client_that_is_faster_than_its_agent_is_held_up_and_nothing_is_
 	end
 end
 
+-- Each that waits was looked at once in a millisecond: a thousand took all of the gate's time.
+function cases.many_clients_of_an_agent_that_is_behind_cost_no_more_than_a_few()
+	if not check.ours then
+		return
+	end
+	local looks, given, behind = 0, 0, true
+	local line = require "skynet.internal.turns".new {
+		message = function(_, msg, sz)
+			given = given + 1
+			skynet.trash(msg, sz)
+		end,
+		is_behind = function()
+			looks = looks + 1
+			return behind
+		end,
+	}
+	local clients, packets <const> = 1000, 66 -- two more than a turn has
+	for number = 1, clients do
+		for _ = 1, packets do
+			line.packet(1 << 30 | number, skynet.pack "a packet")
+		end
+	end
+	skynet.sleep(50)
+	assert(looks < 30 * clients, looks)
+	check.equal(given, 64 * clients)
+	behind = false
+	repeat skynet.sleep(1) until given == packets * clients
+end
+
 function cases.a_gate_refuses_more_clients_than_it_may_have()
 	local gate = skynet.newservice "gate"
 	watch(gate)

@@ -14,6 +14,9 @@ local output = require "skynet.internal.output"
 local TURN <const> = 64 -- packets
 local ARRIVALS <const> = 8 -- packets that may come between two turns before nothing more is read
 local RELIEF <const> = 1 -- 1/1000 s between two looks at who is behind: less than he needs for what waits
+-- Who stays behind is looked at less and less often, so that many of them cost no more than a few: so many in 1/1000 s.
+local LOOKS <const> = 8
+local MOST_RELIEF <const> = 1000 -- 1/1000 s, whatever their number is
 local MOST_UNREAD <const> = 16 * 1024 * 1024 -- bytes
 
 local CHUNK <const>, MOST_SPARE <const> = 512, 256 -- values, tables
@@ -88,18 +91,26 @@ local function has_to_wait(owner, fd, count)
 	return owner.is_behind and owner.is_behind(fd, count) or output(fd) > MOST_UNREAD
 end
 
--- A line keeps: owner; counts, fd -> packets of its turn; held, fd -> queue with left = packets of this turn, arrivals,
--- paused, ending.
+-- A line keeps: owner; behind, how many queues wait for who is behind; counts, fd -> packets of its turn; held, fd -> queue
+-- with left = packets of this turn, arrivals, paused, ending, relief = 1/1000 s until the next look.
 
 local next_turn
 
 local function end_turn(line, fd, queue, count)
 	queue.left, queue.arrivals = 0, 0
-	local behind = has_to_wait(line.owner, fd, count)
-	if behind then
-		pause(fd, queue)
+	if not has_to_wait(line.owner, fd, count) then
+		queue.relief = nil
+		timeout(0, function()
+			next_turn(line, fd, queue)
+		end)
+		return
 	end
-	timeout(behind and RELIEF or 0, function()
+	pause(fd, queue)
+	line.behind = line.behind + 1
+	queue.relief = math.min(2 * (queue.relief or 0), line.behind // LOOKS, MOST_RELIEF)
+	queue.relief = math.max(queue.relief, RELIEF)
+	timeout(queue.relief, function()
+		line.behind = line.behind - 1
 		next_turn(line, fd, queue)
 	end)
 end
@@ -146,7 +157,7 @@ function next_turn(line, fd, queue)
 	elseif has_to_wait(line.owner, fd, 0) then
 		return end_turn(line, fd, queue, 0)
 	end
-	queue.left = TURN
+	queue.left, queue.relief = TURN, nil
 	go_on(line, fd, queue)
 end
 
@@ -163,7 +174,7 @@ end
 ---@return table line see above
 function M.new(owner)
 	local counts, held = {}, {}
-	local state = { owner = owner, counts = counts, held = held }
+	local state = { owner = owner, behind = 0, counts = counts, held = held }
 	local line = {}
 
 	function line.packet(fd, msg, sz)

@@ -19,6 +19,8 @@ pub const MOST_UNREAD: u64 = 16 * 1024 * 1024;
 pub const MOST_WAITING: usize = 64 * 1024;
 /// Milliseconds between two looks at those who are behind: less than they need for what waits.
 pub const RELIEF: u64 = 1;
+/// So many of them are looked at in a millisecond, on average.
+pub const LOOKS: u64 = 64;
 
 /// What was sent on since the last look.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use skynet_sys::{skynet_socket_pause, skynet_socket_start};
 use super::Gate;
 use crate::frame::{Broken, LIMIT};
 use crate::limits;
-use crate::turn::{Flow, MOST_UNREAD, MOST_WAITING, Piece, RELIEF, Turn};
+use crate::turn::{Flow, LOOKS, MOST_UNREAD, MOST_WAITING, Piece, RELIEF, Turn};
 
 impl Gate {
     /// What a client has sent.
@@ -177,7 +177,9 @@ impl Gate {
             }
         }
         if !self.held.is_empty() {
-            self.relieve_after(if idle { RELIEF } else { 0 });
+            // Many who wait cost no more than a few.
+            let pause = RELIEF.max(self.held.len() as u64 / LOOKS);
+            self.relieve_after(if idle { pause } else { 0 });
         }
     }
 
