@@ -8,10 +8,10 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
+local answers = require "skynet.internal.clusteranswers"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
 local ratelimit = require "skynet.internal.ratelimit"
-local unfinished = require "skynet.internal.unfinished"
 
 local node, our_name, first_host, first_port = ...
 
@@ -19,30 +19,28 @@ local node, our_name, first_host, first_port = ...
 -- not come at the same moment.
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 80
 local REPORT_AGAIN <const> = 6000 -- of a node that stays away
-local TRY_AGAIN <const> = 10      -- after a try that has failed, requests fail with its reason for so long
-local TRY_PATIENCE <const> = 90   -- a request waits so long for a try; the other side may not even refuse
+local TRY_AGAIN <const> = 10 -- after a try that has failed, requests fail with its reason for so long
+local TRY_PATIENCE <const> = 90 -- a request waits so long for a try; the other side may not even refuse
 local CONNECT_TIMEOUT <const>, RECONNECT_TIMEOUT <const> = 1000, 200 -- for the first time, and again
 local REPORT_LOST <const>, MEGABYTE <const> = 100, 1024 * 1024
 
 local MAX_WAITING <const> = 65536 -- requests that wait for the connection, or in it; and calls that wait for their answers
 
-local unpack, sub, now = string.unpack, string.sub, skynet.now
+local now = skynet.now
 
 local channel
-local host, port       -- where the node is, as the channel has them
+local host, port -- where the node is, as the channel has them
 local session = 1
 local state = "new" -- "up", "lost": being connected again, "closed": by clusterd
-local max_count, max_bytes = 64, 1024 * 1024 * 1024 -- unfinished answers, and bytes of them together
-local patience      -- 1/100 s that a request waits for a lost connection; nil: it waits for one try
+local patience -- 1/100 s that a request waits for a lost connection; nil: it waits for one try
 local max_waiting_bytes = 64 * 1024 * 1024 -- of the requests that wait for it
-local output_limit  -- bytes that may wait in the open connection, or it is closed; nil: see `outflow`
-local out           -- the output of the open connection; nil: it has its own limit
+local output_limit -- bytes that may wait in the open connection, or it is closed; nil: see `outflow`
+local out -- the output of the open connection; nil: it has its own limit
 local unanswered, unanswered_since = 0, 0 -- calls, and since when there are any
-local heartbeat     -- 1/100 s of silence after which the node is asked whether it lives; nil: never
-local heard = 0     -- when it has sent something
+local heartbeat -- 1/100 s of silence after which the node is asked whether it lives; nil: never
 local parked, parked_first, parked_last = {}, 1, 0 -- tasks that wait for the connection or for a try, in order
-local target        -- "host:port" for reports
-local epoch = 0     -- grows with each change of the state: older attempts to connect give up
+local target -- "host:port" for reports
+local epoch = 0 -- grows with each change of the state: older attempts to connect give up
 
 -- Figures for the metrics; those of what waits are of this moment, the others only grow.
 local figures = { waiting = 0, waiting_bytes = 0, failed = 0, dropped = 0, reconnects = 0 }
@@ -78,14 +76,14 @@ local function watch_node()
 	while epoch == mine and heartbeat do
 		skynet.sleep(heartbeat)
 		local asked = skynet.now()
-		if epoch == mine and heartbeat and asked - heard >= heartbeat then
+		if epoch == mine and heartbeat and asked - answers.heard >= heartbeat then
 			local packet, following = core.packrequest(0, session, skynet.pack "heartbeat")
 			local current = session
 			session = following
 			skynet.fork(pcall, channel.request, channel, packet, current)
 			skynet.sleep(heartbeat)
-			if epoch == mine and heard < asked then
-				lose(string.format("it has said nothing for %.2f s", (skynet.now() - heard) / 100))
+			if epoch == mine and answers.heard < asked then
+				lose(string.format("it has said nothing for %.2f s", (skynet.now() - answers.heard) / 100))
 				skynet.fork(reconnect)
 				return channel:changehost(host, port) -- closes the connection
 			end
@@ -95,7 +93,7 @@ end
 
 local function connected()
 	enter "up"
-	heard = skynet.now()
+	answers.heard = skynet.now()
 	out = nil
 	if channel.link then
 		local fd = channel.link[1]
@@ -153,8 +151,15 @@ function reconnect()
 			try()
 		end
 		if state == "up" and epoch == mine + 1 then
-			skynet.error(string.format("cluster node [%s] (%s) is connected again after %.2f s, %d tries",
-				node, target, (skynet.now() - started) / 100, tries))
+			skynet.error(
+				string.format(
+					"cluster node [%s] (%s) is connected again after %.2f s, %d tries",
+					node,
+					target,
+					(skynet.now() - started) / 100,
+					tries
+				)
+			)
 		end
 		if epoch ~= mine then
 			return
@@ -175,87 +180,9 @@ local function lost(problem)
 	end
 end
 
--- What the connection has sent and nobody has used yet: of `input`, from `position` on. Answers often come together.
-local link, input, position
-
-local large        -- answers in parts
-local announced    -- session -> bytes of one
-local refused = {} -- session -> true: its call has failed, the rest of its answer is passed over
-local refused_count = 0
-
-local function read_packet(sock)
-	if sock ~= link then
-		link, input, position = sock, "", 1
-		large = unfinished.new(max_count, max_bytes)
-		announced, refused, refused_count = large.announced, {}, 0
-	end
-	while true do
-		local rest = #input - position + 1
-		if rest >= 2 then
-			local size = unpack(">I2", input, position)
-			if rest >= size + 2 then
-				local from = position + 2
-				position = from + size
-				return sub(input, from, position - 1)
-			end
-		end
-		local more = sock:read()
-		heard = now()
-		input, position = rest > 0 and sub(input, position) .. more or more, 1
-	end
-end
-
--- A packet of an answer in parts; false: one to pass over. Whoever begins answers and does not end them, or sends more
--- than he has announced, would fill our memory: the call fails, and what else comes for it is not kept.
-local function check_parts(session, ok, data, more)
-	if refused[session] then
-		if not more then
-			refused[session] = nil
-			refused_count = refused_count - 1
-		end
-		return false
-	end
-	local problem
-	if ok and math.type(data) then
-		problem = large:begin(session, data)
-	elseif ok then
-		problem = large:add(session, #data, more)
-	end
-	if problem or not ok then
-		large:forget(session)
-	end
-	if not problem then
-		return session, ok, data, more
-	end
-	if more then
-		refused[session] = true
-		refused_count = refused_count + 1
-		if refused_count > max_count then
-			error(string.format("%d answers were refused, and none of them ends", refused_count), 0)
-		end
-	end
-	return session, false, string.format("cluster node [%s] (%s): its answer %s", node, target, problem)
-end
-
--- The next answer, or part of one.
-local function read_answer(sock)
-	while true do
-		local session, ok, data, more = core.unpackresponse(read_packet(sock))
-		if not session then
-			error("it sends what is no answer", 0)
-		elseif not more and not announced[session] and not refused[session] then
-			return session, ok, data -- most of them
-		end
-		session, ok, data, more = check_parts(session, ok, data, more)
-		if session then
-			return session, ok, data, more
-		end
-	end
-end
-
 -- socketchannel: one answer -> session, ok, data, more to come.
 local function read_response(sock)
-	local all_well, session, ok, data, more = pcall(read_answer, sock)
+	local all_well, session, ok, data, more = pcall(answers.read, sock)
 	if not all_well then
 		lost(type(session) == "string" and session or "closed")
 		error(session, 0)
@@ -287,10 +214,18 @@ end
 
 -- Raises when too many calls are not answered, and the other side says nothing.
 local function check_unanswered()
-	local level, silence = unanswered / MAX_WAITING, now() - math.max(heard, unanswered_since)
+	local level, silence = unanswered / MAX_WAITING, now() - math.max(answers.heard, unanswered_since)
 	if level >= 1 and outflow.is_over(level, silence) then
-		error(string.format("cluster node [%s] (%s) does not answer: %d calls wait for it, and it has said nothing for %.2f s",
-			node, target, unanswered, silence / 100), 0)
+		error(
+			string.format(
+				"cluster node [%s] (%s) does not answer: %d calls wait for it, and it has said nothing for %.2f s",
+				node,
+				target,
+				unanswered,
+				silence / 100
+			),
+			0
+		)
 	end
 end
 
@@ -307,12 +242,20 @@ local function wait_for_connection(bytes)
 			end
 			has_room = park(bytes, TRY_PATIENCE)
 		end
-		reason = has_room and trouble or string.format("%d requests of %d bytes wait for it, no more may",
-			figures.waiting, figures.waiting_bytes)
+		reason = has_room and trouble
+			or string.format("%d requests of %d bytes wait for it, no more may", figures.waiting, figures.waiting_bytes)
 	end
 	if state == "lost" or state == "closed" then
-		error(string.format("cluster node [%s] (%s) is down: %s", node, target, state == "closed" and "closed" or reason), 0)
+		error(
+			string.format("cluster node [%s] (%s) is down: %s", node, target, state == "closed" and "closed" or reason),
+			0
+		)
 	end
+end
+
+local function locate(address, its_port)
+	host, port, target = nodeaddress(address, its_port)
+	answers.whose = string.format("cluster node [%s] (%s)", node, target)
 end
 
 -- Timers end at 31 bits: what is longer is about a year.
@@ -323,8 +266,8 @@ end
 local function configure(options)
 	patience = centiseconds(options.reconnect)
 	heartbeat = options.heartbeat and options.heartbeat > 0 and math.max(1, centiseconds(options.heartbeat)) or nil
-	max_bytes = options.unfinished and math.floor(options.unfinished * MEGABYTE) or max_bytes
-	max_count = options.unfinished_count or max_count
+	answers.most_bytes = options.unfinished and math.floor(options.unfinished * MEGABYTE) or answers.most_bytes
+	answers.most = options.unfinished_count or answers.most
 	output_limit = options.waiting and math.floor(options.waiting * MEGABYTE)
 	max_waiting_bytes = output_limit or max_waiting_bytes
 end
@@ -340,7 +283,7 @@ function command.changenode(address, its_port, options)
 		release_parked()
 		return skynet.retpack(nil)
 	end
-	host, port, target = nodeaddress(address, its_port)
+	locate(address, its_port)
 	enter(state == "new" and "new" or "lost")
 	channel:changehost(host, port or 0) -- closes the connection to where it was
 	local mine = epoch
@@ -411,7 +354,9 @@ function command.req(...)
 	if not ok then
 		figures.failed = figures.failed + 1
 		local more = limit()
-		if more then skynet.error(tostring(answer) .. more) end
+		if more then
+			skynet.error(tostring(answer) .. more)
+		end
 		skynet.response()(false)
 	elseif type(answer) == "table" then -- in parts
 		skynet.ret(core.concat(answer))
@@ -424,7 +369,9 @@ local untold, telling, why_lost = 0, false, nil -- pushes that were lost since t
 
 local function tell_of_lost()
 	repeat
-		skynet.error(string.format("cluster node [%s] (%s): sends that are lost: %d: %s", node, target, untold, why_lost))
+		skynet.error(
+			string.format("cluster node [%s] (%s): sends that are lost: %d: %s", node, target, untold, why_lost)
+		)
 		untold = 0
 		skynet.sleep(REPORT_LOST)
 	until untold == 0
@@ -478,7 +425,7 @@ function command.figures()
 end
 
 skynet.start(function()
-	host, port, target = nodeaddress(first_host, first_port)
+	locate(first_host, first_port)
 	local ok
 	ok, channel = pcall(socketchannel.channel, {
 		host = host,
@@ -489,7 +436,13 @@ skynet.start(function()
 	})
 	if not ok then
 		local file = package.searchpath("skynet.socketchannel", package.path) or "skynet/socketchannel.lua"
-		error(string.format("%s is of another Lua layer than clustersender.lua, which cannot work with it: %s", file, channel))
+		error(
+			string.format(
+				"%s is of another Lua layer than clustersender.lua, which cannot work with it: %s",
+				file,
+				channel
+			)
+		)
 	end
 	skynet.dispatch("lua", function(_, _, name, ...)
 		command[name](...)
