@@ -157,7 +157,7 @@ local function document()
 	local out = {
 		"# Lua API",
 		"",
-		"Made by `docs/tools/api.lua` from the comments in the sources; do not edit. \"Yields\" means that the task waits, and the",
+		'Made by `docs/tools/api.lua` from the comments in the sources; do not edit. "Yields" means that the task waits, and the',
 		"service handles other messages meanwhile. Times are in 1/100 s where nothing else is said. `?` behind a type: may be nil.",
 		"",
 	}

@@ -70,7 +70,8 @@ function comments.read(path)
 			block[#block + 1] = text
 		else
 			local owner, separator, name, arguments = definition(line)
-			local passes_on = arguments == "(...)" and string.find(line .. (lines[i + 1] or ""), "return require \"", 1, true)
+			local passes_on = arguments == "(...)"
+				and string.find(line .. (lines[i + 1] or ""), 'return require "', 1, true)
 			if passes_on then
 				file.passed_on[#file.passed_on + 1] = name
 			elseif name and (arguments or block) then
@@ -87,7 +88,10 @@ function comments.read(path)
 			if defined and is_class(block) then
 				file.classes[defined] = true
 			end
-			assert(not string.find(line, "^function [^)]*$"), "parameters of a function go on in another line: " .. line)
+			assert(
+				not string.find(line, "^function [^)]*$"),
+				"parameters of a function go on in another line: " .. line
+			)
 			block = nil
 			file.returned = string.match(line, "^return ([%w_]+)$") or file.returned
 		end

@@ -8,6 +8,7 @@ local nodes = require "cluster_nodes"
 local cases = {}
 local SELF <const>, FAKE <const> = nodes.SELF, nodes.FAKE
 local peer, open, fails, read_packet = nodes.peer, nodes.open, nodes.fails, nodes.read_packet
+local figures_of = nodes.figures_of
 
 function cases.a_lost_connection_is_made_again()
 	if not check.ours then
@@ -21,19 +22,31 @@ function cases.a_lost_connection_is_made_again()
 		table.insert(connections, fd)
 	end)
 	local answer
-	skynet.fork(function() answer = { pcall(cluster.call, "fake", 5, "abc") } end)
-	repeat skynet.sleep(1) until connections[1]
+	skynet.fork(function()
+		answer = { pcall(cluster.call, "fake", 5, "abc") }
+	end)
+	repeat
+		skynet.sleep(1)
+	until connections[1]
 	check.equal(read_packet(connections[1]), "\0" .. string.pack("<I4I4", 5, 1) .. skynet.packstring "abc")
 	socket.close(connections[1])
-	repeat skynet.sleep(1) until answer
+	repeat
+		skynet.sleep(1)
+	until answer
 	check.equal(answer[1], false, "a call that was on its way")
-	repeat skynet.sleep(1) until connections[2] -- by itself
-	skynet.fork(function() answer = { pcall(cluster.call, "fake", "@n", "abc") } end)
+	repeat
+		skynet.sleep(1)
+	until connections[2] -- by itself
+	skynet.fork(function()
+		answer = { pcall(cluster.call, "fake", "@n", "abc") }
+	end)
 	check.equal(read_packet(connections[2]), "\x80\2@n" .. string.pack("<I4", 2) .. skynet.packstring "abc")
 	answer = nil
 	local text = string.pack("<I4B", 2, 1) .. skynet.packstring "done"
 	socket.write(connections[2], string.pack(">s2", text))
-	repeat skynet.sleep(1) until answer
+	repeat
+		skynet.sleep(1)
+	until answer
 	check.equal(answer, { true, "done" })
 	socket.close(listener)
 end
@@ -50,17 +63,25 @@ function cases.requests_give_up_when_the_node_stays_away()
 	end)
 	cluster.reload { __reconnect = 0.05, away = "127.0.0.1:" .. check.port(4) }
 	skynet.fork(pcall, cluster.call, "away", 1, "x")
-	repeat skynet.sleep(1) until connection
+	repeat
+		skynet.sleep(1)
+	until connection
 	socket.close(listener)
 	socket.close(connection)
 	local sender = cluster.get_sender "away"
-	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "lost"
+	repeat
+		skynet.sleep(1)
+	until skynet.call(sender, "lua", "status") == "lost"
 	fails(cluster.call, "away", 1, "y")
 	cluster.reload { away = false }
-	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "closed"
+	repeat
+		skynet.sleep(1)
+	until skynet.call(sender, "lua", "status") == "closed"
 	fails(cluster.call, "away", 1, "z")
 	cluster.reload { away = SELF }
-	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "up"
+	repeat
+		skynet.sleep(1)
+	until skynet.call(sender, "lua", "status") == "up"
 	check.equal(cluster.call("away", ".launcher", "NOSUCH"), { "Unknown command" })
 end
 
@@ -85,12 +106,10 @@ end
 local function take_down(name, node)
 	local sender = cluster.get_sender(name)
 	node.close()
-	repeat skynet.sleep(1) until skynet.call(sender, "lua", "status") == "lost"
+	repeat
+		skynet.sleep(1)
+	until skynet.call(sender, "lua", "status") == "lost"
 	return sender
-end
-
-local function figures_of(name)
-	return skynet.call(skynet.uniqueservice "clusterd", "lua", "figures")[name]
 end
 
 function cases.calls_to_a_node_that_is_down_fail_at_once_until_it_is_back()
@@ -101,14 +120,17 @@ function cases.calls_to_a_node_that_is_down_fail_at_once_until_it_is_back()
 	cluster.reload { __reconnect = false, down = FAKE }
 	take_down("down", node)
 	for _ = 1, 3 do
-		local ok, problem = pcall(skynet.call_timeout, 3000, cluster.get_sender "down", "lua", "req", 1, skynet.pack "x")
+		local ok, problem =
+			pcall(skynet.call_timeout, 3000, cluster.get_sender "down", "lua", "req", 1, skynet.pack "x")
 		check.equal(ok, false)
 		assert(string.find(problem, "call failed", 1, true), problem)
 	end
 	check.raises("call failed\n\t(to :00000001 of cluster node [down])", cluster.call, "down", 1, "x")
 	node = plain_node(FAKE)
 	cluster.send("down", 1, "is it back?") -- does not wait for a pause to end
-	repeat skynet.sleep(1) until node.connections[1]
+	repeat
+		skynet.sleep(1)
+	until node.connections[1]
 	cluster.reload { down = false }
 	node.close()
 end
@@ -158,7 +180,9 @@ function cases.what_waits_for_a_node_is_bounded_and_arrives_in_order()
 	check.equal(figures.waiting, 1024 * 1024 // 20012)
 	assert(figures.waiting_bytes <= 1024 * 1024, figures.waiting_bytes)
 	node = plain_node(FAKE)
-	repeat skynet.sleep(1) until node.connections[1]
+	repeat
+		skynet.sleep(1)
+	until node.connections[1]
 	for i = 1, figures.waiting do
 		local packet = read_packet(node.connections[1])
 		check.equal(skynet.unpack(string.sub(packet, 10)), i)
@@ -177,10 +201,14 @@ function cases.a_silent_node_is_found_by_its_heartbeat()
 	cluster.reload { __reconnect = false, __heartbeat = 0.1, silent = FAKE, alive = SELF }
 	local p = peer()
 	local slow
-	skynet.fork(function() slow = { pcall(cluster.call, "alive", p, "sleep", 60, "slow") } end)
+	skynet.fork(function()
+		slow = { pcall(cluster.call, "alive", p, "sleep", 60, "slow") }
+	end)
 	local sender = cluster.get_sender "alive"
 	check.raises("call failed", cluster.call, "silent", 1, "x")
-	repeat skynet.sleep(1) until slow
+	repeat
+		skynet.sleep(1)
+	until slow
 	check.equal(slow, { true, "slow" }, "a slow service is no silent node")
 	check.equal(figures_of "alive".reconnects, 0)
 	check.equal(skynet.call(sender, "lua", "status"), "up")
@@ -220,7 +248,9 @@ function cases.what_a_frozen_node_does_not_take_is_bounded_from_the_first_moment
 	assert(figures.dropped > 0 and figures.dropped < count, figures.dropped)
 	assert(figures.waiting_bytes < 300 * 1024 * 1024, figures.waiting_bytes)
 	assert(figures.waiting + figures.dropped <= count)
-	repeat skynet.sleep(10) until not pcall(cluster.call, "frozen", "@sink", 1) -- it would wait for ever
+	repeat
+		skynet.sleep(10)
+	until not pcall(cluster.call, "frozen", "@sink", 1) -- it would wait for ever
 	socket.close(node.listener)
 	socket.close(node.fd)
 	cluster.reload { frozen = false }

@@ -34,4 +34,9 @@ function M.read_packet(fd)
 	return socket.read(fd, size)
 end
 
+--- What the connection to a node has seen. Not on the C core's layer.
+function M.figures_of(name)
+	return skynet.call(skynet.uniqueservice "clusterd", "lua", "figures")[name]
+end
+
 return M

@@ -74,9 +74,14 @@ function cases.what_nodes_of_other_releases_send_is_answered()
 	local last = 0x7fffffff -- before the sessions begin anew
 	for _, kind in ipairs { 0x01, 0x41 } do
 		local head = string.pack("<BI4I4I4", kind, p, last, #message)
-		socket.write(fd, trace "tag" .. string.pack(">s2", head)
-			.. part(MORE, last, string.sub(message, 1, 0x8000)) .. query(3, "nosuch") -- small ones overtake large ones
-			.. part(LAST_PART, last, string.sub(message, 0x8001)))
+		socket.write(
+			fd,
+			trace "tag"
+				.. string.pack(">s2", head)
+				.. part(MORE, last, string.sub(message, 1, 0x8000))
+				.. query(3, "nosuch") -- small ones overtake large ones
+				.. part(LAST_PART, last, string.sub(message, 0x8001))
+		)
 		local answers = kind == 0x01 and 4 or 1 -- one is itself in three parts
 		local seen = {}
 		for _ = 1, answers do
@@ -86,7 +91,10 @@ function cases.what_nodes_of_other_releases_send_is_answered()
 		check.equal(seen, { [3] = 0, [last] = kind == 0x01 and 4 or nil }, kind)
 	end
 	-- One that is not answered has no session.
-	socket.write(fd, string.pack(">s2", string.pack("<BI4I4", 0, p, 0) .. skynet.packstring("echo", 1)) .. query(9, "nosuch"))
+	socket.write(
+		fd,
+		string.pack(">s2", string.pack("<BI4I4", 0, p, 0) .. skynet.packstring("echo", 1)) .. query(9, "nosuch")
+	)
 	check.equal(read_packet(fd), string.pack("<I4B", 9, 0) .. "name not found")
 	socket.close(fd)
 end
@@ -129,7 +137,8 @@ function cases.requests_of_a_connection_are_done_in_order_however_many_come()
 	local fd = assert(socket.open(SELF))
 	local count, requests = 5000, {}
 	for session = 1, count do
-		requests[session] = string.pack(">s2", string.pack("<BI4I4", 0, p, session) .. skynet.packstring("echo", session))
+		requests[session] =
+			string.pack(">s2", string.pack("<BI4I4", 0, p, session) .. skynet.packstring("echo", session))
 	end
 	socket.write(fd, table.concat(requests))
 	for session = 1, count do
@@ -284,12 +293,18 @@ function cases.answers_that_never_end_are_refused_one_by_one_and_then_the_connec
 	end
 	calls(64)
 	calls(1) -- one too many
-	repeat skynet.sleep(1) until failed == 1
+	repeat
+		skynet.sleep(1)
+	until failed == 1
 	calls(63) -- of these the connection knows only that they are refused
-	repeat skynet.sleep(1) until failed == 64
+	repeat
+		skynet.sleep(1)
+	until failed == 64
 	check.equal(node.connections, 1)
 	calls(1) -- more than it remembers
-	repeat skynet.sleep(1) until failed == 129
+	repeat
+		skynet.sleep(1)
+	until failed == 129
 	socket.close(node.listener)
 	cluster.reload { endless = false }
 end

@@ -1,4 +1,4 @@
--- lpeg: captures, and whole programs.
+-- lpeg: captures.
 local check = require "check"
 local lpeg = require "lpeg"
 local lpeg_check = require "lpeg_check"
@@ -94,12 +94,20 @@ function cases.back_references()
 end
 
 function cases.function_captures()
-	captures(C(1) * C(1) / function(...) return select("#", ...), ... end, "ab", 2, "a", "b")
+	captures(C(1) * C(1) / function(...)
+		return select("#", ...), ...
+	end, "ab", 2, "a", "b")
 	captures(P(2) / string.upper, "ab", "AB")
 	captures(P(1) / function() end, "a", 2)
-	captures((C(1) / function(x) return x, x .. x end) ^ 0, "ab", "a", "aa", "b", "bb")
-	captures(Cc(nil, 1, nil) / function(...) return select("#", ...) end, "", 3)
-	captures(P(1) / function(x) return nil, x end, "a", nil, "a")
+	captures((C(1) / function(x)
+		return x, x .. x
+	end) ^ 0, "ab", "a", "aa", "b", "bb")
+	captures(Cc(nil, 1, nil) / function(...)
+		return select("#", ...)
+	end, "", 3)
+	captures(P(1) / function(x)
+		return nil, x
+	end, "a", nil, "a")
 end
 
 function cases.query_captures()
@@ -107,7 +115,11 @@ function cases.query_captures()
 	captures(C(1) / { a = 1 }, "b", 2)
 	captures(P(2) / { ab = "x" }, "ab", "x")
 	captures(C(1) * C(1) / { a = 1 }, "ab", 1)
-	captures(P(1) / setmetatable({}, { __index = function(_, key) return key .. "!" end }), "a", "a!")
+	captures(P(1) / setmetatable({}, {
+		__index = function(_, key)
+			return key .. "!"
+		end,
+	}), "a", "a!")
 	captures(P(1) / { a = false }, "a", false)
 end
 
@@ -119,9 +131,15 @@ function cases.number_captures()
 	captures(C(1) * C(1) / 0 * C(1), "abc", "c")
 	captures(C(C(1) * C(1)) / 3 * Cp(), "ab", "b", 3)
 	raises("no capture '3'", match, C(1) * C(1) / 3, "ab")
-	raises("invalid number", function() return C(1) / -1 end)
-	raises("invalid number", function() return C(1) / 2 ^ 17 end)
-	raises("unexpected boolean as 2nd operand to LPeg '/'", function() return C(1) / true end)
+	raises("invalid number", function()
+		return C(1) / -1
+	end)
+	raises("invalid number", function()
+		return C(1) / 2 ^ 17
+	end)
+	raises("unexpected boolean as 2nd operand to LPeg '/'", function()
+		return C(1) / true
+	end)
 end
 
 function cases.string_captures()
@@ -152,7 +170,13 @@ function cases.substitutions()
 	captures(Cs(Cc(1) * 1 * Cp()), "a", "1a2")
 	captures(Cs((P(1) / function() end) ^ 0), "abc", "abc")
 	captures(Cs((Cg(1, "x") * Cb "x") ^ 0), "ab", "aabb")
-	captures(Cs(Cmt(1, function(_, i) return i, "x" end) * 1), "ab", "xb")
+	captures(
+		Cs(Cmt(1, function(_, i)
+			return i, "x"
+		end) * 1),
+		"ab",
+		"xb"
+	)
 	raises("invalid replacement value (a table)", match, Cs(Ct(1)), "a")
 	raises("invalid replacement value (a boolean)", match, Cs(P(1) / { a = true }), "a")
 	local long = ("ab"):rep(20000)
@@ -163,7 +187,9 @@ end
 
 function cases.folds()
 	local number = R "09" ^ 1 / tonumber
-	local function add(a, b) return a + b end
+	local function add(a, b)
+		return a + b
+	end
 	captures(Cf(number * ("," * number) ^ 0, add), "1,20,300", 321)
 	captures(Cf(Cc(1, 2, 3), error), "", 1)
 	captures(Cf(Ct "" * Cg(C(1) * "=" * C(1) * ";") ^ 0, rawset), "a=1;b=2;", { a = "1", b = "2" })
@@ -174,13 +200,25 @@ end
 
 function cases.accumulators()
 	local number = R "09" ^ 1 / tonumber
-	local function add(a, b) return a + b end
+	local function add(a, b)
+		return a + b
+	end
 	captures(number * ("," * number % add) ^ 0, "1,20,300", 321)
-	captures(Cc(0) * (C(1) % function(n) return n + 1 end) ^ 0, "abc", 3)
+	captures(Cc(0) * (C(1) % function(n)
+		return n + 1
+	end) ^ 0, "abc", 3)
 	captures(C(1) * (P "^" % string.upper) ^ -1, "a^", "A")
 	captures(Ct "" * (Cg(C(1) * C(1)) % rawset) ^ 0, "a1b2", { a = "1", b = "2" })
-	captures(C(1) * C(1) * (P(1) % function(a, b) return a .. b, "dropped" end) * C(1), "abcd", "a", "bc", "d")
-	captures(Ct(Cg(C(1) * (C(1) % function(a, b) return a .. b end) ^ 0)), "abc", { "abc" })
+	captures(C(1) * C(1) * (P(1) % function(a, b)
+		return a .. b, "dropped"
+	end) * C(1), "abcd", "a", "bc", "d")
+	captures(
+		Ct(Cg(C(1) * (C(1) % function(a, b)
+			return a .. b
+		end) ^ 0)),
+		"abc",
+		{ "abc" }
+	)
 	raises("no previous value for accumulator capture", match, P(1) % print, "a")
 	-- In a table capture the table itself is the first value, and has to stay one.
 	captures(Ct((Cg(C(1) * C(1)) % rawset) ^ 0), "a1b2", { a = "1", b = "2" })
@@ -196,26 +234,58 @@ function cases.accumulators()
 end
 
 function cases.match_time_captures()
-	local function yes(_, _, ...) return true, ... end
+	local function yes(_, _, ...)
+		return true, ...
+	end
 	captures(Cmt(C(1) * C(1), yes), "ab", "a", "b")
 	captures(Cmt(2, yes), "ab", "ab")
-	captures(Cmt("", function(s, i) return #s, i end) * Cp(), "abc", 1, 3)
-	captures(Cmt(1, function() return false end) + C(1), "a", "a")
+	captures(Cmt("", function(s, i)
+		return #s, i
+	end) * Cp(), "abc", 1, 3)
+	captures(Cmt(1, function()
+		return false
+	end) + C(1), "a", "a")
 	captures(Cmt(1, function() end) + C(1), "a", "a")
-	captures(Cmt(1, function(_, i) return i end) * C(1), "ab", "b")
-	captures(P(function(s, i, ...) return i + 1, select("#", ...), s end) * Cp(), "ab", 1, "ab", 2)
-	captures((Cmt(1, function(_, i, x) if x ~= "b" then return i, x, x end end) + 1) ^ 0, "abc", "a", "a", "c", "c")
+	captures(Cmt(1, function(_, i)
+		return i
+	end) * C(1), "ab", "b")
+	captures(P(function(s, i, ...)
+		return i + 1, select("#", ...), s
+	end) * Cp(), "ab", 1, "ab", 2)
+	captures((Cmt(1, function(_, i, x)
+		if x ~= "b" then
+			return i, x, x
+		end
+	end) + 1) ^ 0, "abc", "a", "a", "c", "c")
 	-- Nested: the inner values are the outer function's.
-	captures(Cmt(Cmt(C(1), yes) * Cmt(C(1), yes), function(_, _, a, b) return true, b .. a end), "ab", "ba")
-	captures(Cs((Cmt(S "ab", function(_, _, x) return true, x:upper() end) + 1) ^ 0), "abc", "ABc")
+	captures(
+		Cmt(Cmt(C(1), yes) * Cmt(C(1), yes), function(_, _, a, b)
+			return true, b .. a
+		end),
+		"ab",
+		"ba"
+	)
+	captures(
+		Cs((Cmt(S "ab", function(_, _, x)
+			return true, x:upper()
+		end) + 1) ^ 0),
+		"abc",
+		"ABc"
+	)
 	captures(Ct(Cmt(Cg(C(1), "n"), yes)), "a", { "a" })
 	-- Values of alternatives that failed are gone.
 	captures((Cmt(1, yes) * "x" + Cmt(2, yes)) * C(1), "abc", "ab", "c")
 	captures(#Cmt(1, yes) * Cmt(2, yes), "ab", "ab")
 	captures(-(Cmt(1, yes) * "x") * C(1), "ab", "a")
 	-- They see the groups before them.
-	captures(Cg(1, "x") * Cmt(Cb "x", function(_, _, x) return true, x end), "a", "a")
-	local same = Cg(S "'\"", "quote") * C((1 - Cmt(C(1) * Cb "quote", function(_, _, a, b) return a == b end)) ^ 0) * 1
+	captures(Cg(1, "x") * Cmt(Cb "x", function(_, _, x)
+		return true, x
+	end), "a", "a")
+	local same = Cg(S "'\"", "quote")
+		* C((1 - Cmt(C(1) * Cb "quote", function(_, _, a, b)
+			return a == b
+		end)) ^ 0)
+		* 1
 	captures(same, [["it's"]], "it's")
 	for _, wrong in ipairs { 0, 1, 5, 2 ^ 40, {}, "x" } do
 		raises("invalid position returned by match-time capture", match, P(1) * Cmt("", function()
@@ -223,7 +293,14 @@ function cases.match_time_captures()
 		end), "abc")
 	end
 	raises("function expected", Cmt, 1, {})
-	raises("from inside", match, Cmt(1, function() error "from inside" end), "a")
+	raises(
+		"from inside",
+		match,
+		Cmt(1, function()
+			error "from inside"
+		end),
+		"a"
+	)
 end
 
 function cases.functions_are_called_where_they_have_to_be()
@@ -259,21 +336,38 @@ function cases.many_runtime_values()
 	local list = { match(values(2000), "a") }
 	equal(#list, 2000)
 	equal(list[2000], 2000)
-	captures(Cmt(values(20), function() return false end) + values(2), "a", 1, 2)
-	captures(Cmt(values(20) * values(3), function(_, _, ...) return true, select("#", ...) end), "aa", 23)
+	captures(Cmt(values(20), function()
+		return false
+	end) + values(2), "a", 1, 2)
+	captures(
+		Cmt(values(20) * values(3), function(_, _, ...)
+			return true, select("#", ...)
+		end),
+		"aa",
+		23
+	)
 	raises("too many", match, values(2 ^ 15), "a")
-	equal(#{ match(Cmt(1, function(_, i, x) return i, x end) ^ 0, ("a"):rep(500)) }, 500)
+	equal(#{ match(Cmt(1, function(_, i, x)
+		return i, x
+	end) ^ 0, ("a"):rep(500)) }, 500)
 end
 
 function cases.matching_within_matching()
 	local inner = C(R "az" ^ 1)
-	local outer = Ct((Cmt(R "az" ^ 1, function(_, i, word) return i, inner:match(word:upper():lower()) end) + 1) ^ 0)
+	local outer = Ct((Cmt(R "az" ^ 1, function(_, i, word)
+		return i, inner:match(word:upper():lower())
+	end) + 1) ^ 0)
 	captures(outer, "one two", { "one", "two" })
 	local function depth(n)
 		if n == 0 then
 			return 0
 		end
-		return match(P(function() return true, depth(n - 1) end), "") + 1
+		return match(
+			P(function()
+				return true, depth(n - 1)
+			end),
+			""
+		) + 1
 	end
 	equal(depth(100), 100)
 end
@@ -311,8 +405,12 @@ function cases.many_values_in_a_pattern()
 	end
 	local most = constants(2 ^ 16 - 1)
 	equal(#match(Ct(most), ""), 2 ^ 16 - 1)
-	raises("too many Lua values in pattern", function() return most / print end)
-	raises("too many Lua values in pattern", function() return most * Cc(1) end)
+	raises("too many Lua values in pattern", function()
+		return most / print
+	end)
+	raises("too many Lua values in pattern", function()
+		return most * Cc(1)
+	end)
 	-- The same values are not counted twice.
 	equal(#match(Ct(most * most), ""), 2 * (2 ^ 16 - 1))
 end
@@ -366,71 +464,6 @@ function cases.coroutines_match_side_by_side()
 	end
 	local a, b = words "one two three", words "four five six"
 	equal({ a(), b(), a(), b(), a(), b() }, { "one", "four", "two", "five", "three", "six" })
-end
-
--- Whole programs -----------------------------------------------------------------------------------------------------
-
-function cases.an_evaluator()
-	local space = S " \t" ^ 0
-	local number = C(P "-" ^ -1 * R "09" ^ 1) * space / tonumber
-	local function eval(a, op, b)
-		if op == "+" then return a + b end
-		if op == "-" then return a - b end
-		if op == "*" then return a * b end
-		return a / b
-	end
-	local grammar = space * P { "sum",
-		sum = V "product" * (C(S "+-") * space * V "product" % eval) ^ 0,
-		product = V "factor" * (C(S "*/") * space * V "factor" % eval) ^ 0,
-		factor = number + "(" * space * V "sum" * ")" * space,
-	} * -1
-	for _, text in ipairs { "1", "1+2*3", "(1+2)*3", "10 - 4 - 3", "2*(3+4)/(1+1)", "((((7))))", "1 + -2" } do
-		equal(grammar:match(text), load("return " .. text)(), text)
-	end
-	equal(grammar:match "1+", nil)
-	equal(grammar:match "(1", nil)
-end
-
-function cases.a_json_reader()
-	local space = S " \t\r\n" ^ 0
-	local function token(text)
-		return P(text) * space
-	end
-	local escape = P "\\" / "" * (S '"\\/' + P "n" / "\n" + P "t" / "\t"
-		+ (P "u" * C(R("09", "af", "AF") ^ 4)) / function(hex) return utf8.char(tonumber(hex, 16)) end)
-	local text = '"' * Cs((escape + (1 - S '"\\')) ^ 0) * token '"'
-	local number = C(P "-" ^ -1 * R "09" ^ 1 * (P "." * R "09" ^ 1) ^ -1 * (S "eE" * S "+-" ^ -1 * R "09" ^ 1) ^ -1)
-		/ tonumber * space
-	local null = {}
-	local json = space * P { "value",
-		value = V "object" + V "array" + text + number + token "true" * Cc(true) + token "false" * Cc(false)
-			+ token "null" * Cc(null),
-		object = token "{" * Cf(Ct "" * (V "pair" * (token "," * V "pair") ^ 0) ^ -1, rawset) * token "}",
-		pair = Cg(text * token ":" * V "value"),
-		array = token "[" * Ct((V "value" * (token "," * V "value") ^ 0) ^ -1) * token "]",
-	} * -1
-	equal(json:match [[ {"a": [1, 2.5, -3e2], "b\n": {"c": true, "d": []}, "e": "\u00e9\"" } ]],
-		{ a = { 1, 2.5, -300.0 }, ["b\n"] = { c = true, d = {} }, e = "é\"" })
-	equal(json:match "[1,2,]", nil)
-	equal(json:match "{}", {})
-	equal(json:match "null", null)
-end
-
-function cases.comma_separated_values()
-	local field = '"' * Cs(((P(1) - '"') + P '""' / '"') ^ 0) * '"' + C((1 - S ',\n"') ^ 0)
-	local record = Ct(field * ("," * field) ^ 0) * (P "\n" + -1)
-	captures(record, 'a,"b ""c"", d",,e\n', { "a", 'b "c", d', "", "e" })
-	captures(record * record, "1,2\n3,4", { "1", "2" }, { "3", "4" })
-end
-
-function cases.long_strings()
-	local equals = P "=" ^ 0
-	local opening = "[" * Cg(equals, "open") * "[" * P "\n" ^ -1
-	local closing = "]" * C(equals) * "]"
-	local closed = Cmt(closing * Cb "open", function(_, _, a, b) return a == b end)
-	local text = opening * C((1 - closed) ^ 0) * closing / 1
-	captures(text, "[==[\na]]b]=]c]==]d", "a]]b]=]c")
-	equal(match(text, "[==[a]=]"), nil)
 end
 
 check.run(cases)

@@ -22,8 +22,30 @@ function cases.module()
 		equal(lpeg.type(value), nil)
 	end
 	equal(lpeg.type(nil), nil)
-	for _, name in ipairs { "match", "P", "S", "R", "utfR", "B", "V", "C", "Carg", "Cb", "Cc", "Cf", "Cg", "Cmt", "Cp",
-		"Cs", "Ct", "locale", "setmaxstack", "type", "ptree", "pcode" } do
+	for _, name in ipairs {
+		"match",
+		"P",
+		"S",
+		"R",
+		"utfR",
+		"B",
+		"V",
+		"C",
+		"Carg",
+		"Cb",
+		"Cc",
+		"Cf",
+		"Cg",
+		"Cmt",
+		"Cp",
+		"Cs",
+		"Ct",
+		"locale",
+		"setmaxstack",
+		"type",
+		"ptree",
+		"pcode",
+	} do
 		equal(type(lpeg[name]), "function", name)
 	end
 	-- Functions of the module are methods of patterns.
@@ -114,13 +136,26 @@ end
 function cases.locale()
 	local classes = lpeg.locale()
 	local expected = {
-		alnum = "%w", alpha = "%a", cntrl = "%c", digit = "%d", graph = "%g", lower = "%l",
-		print = "[%g ]", punct = "%p", space = "%s", upper = "%u", xdigit = "%x",
+		alnum = "%w",
+		alpha = "%a",
+		cntrl = "%c",
+		digit = "%d",
+		graph = "%g",
+		lower = "%l",
+		print = "[%g ]",
+		punct = "%p",
+		space = "%s",
+		upper = "%u",
+		xdigit = "%x",
 	}
 	for name, class in pairs(expected) do
-		equal(bytes(classes[name]), bytes(P(function(s, i)
-			return s:find("^" .. class, i) and i + 1
-		end)), name)
+		equal(
+			bytes(classes[name]),
+			bytes(P(function(s, i)
+				return s:find("^" .. class, i) and i + 1
+			end)),
+			name
+		)
 	end
 	local count = 0
 	for name in pairs(classes) do
@@ -187,8 +222,8 @@ function cases.predicates()
 	ends(#P "ab" * 1, { ab = 2, ac = false })
 	ends(-P "ab", { ab = false, a = 1, [""] = 1 })
 	ends(-P "ab" * 1, { ac = 2, ab = false })
-	ends(- -P "a", { a = 1, b = false })
-	ends(# #P "a" * "a", { a = 2 })
+	ends(-(-P "a"), { a = 1, b = false })
+	ends(##P "a" * "a", { a = 2 })
 	ends(#(P "a" ^ 1 * "b") * C(1), { aab = "a", aac = false })
 	ends(-(P "a" ^ 1 * "b"), { aab = false, aac = 1 })
 	ends(#P(true), { [""] = 1 })
@@ -243,15 +278,36 @@ function cases.repetitions()
 	ends(("Aa" * ("Bb" * ("Cc" * P "Dd" ^ 0) ^ 0) ^ 0) ^ -1, { AaBbCcDdBbCcDdDdDdBb = 21 })
 	ends(C(("ab" * ("c" * P "ef" ^ -1) ^ 0) ^ -1), { abcefccefc = "abcefccefc" })
 	ends((P "a" + P "b" * "c") ^ 0 * "b", { aabcab = 7, aabcb = 6, aabc = false })
-	raises("number expected", function() return P "a" ^ {} end)
+	raises("number expected", function()
+		return P "a" ^ {}
+	end)
 end
 
 function cases.loops_without_end()
 	local text = "loop body may accept empty string"
-	for _, body in ipairs { P "", P "a" ^ 0, P "a" ^ -1, P "a" + "", -P "a", #P "a", B "a", Cp(), Cc(1), C "",
-		P "a" ^ -1 * P "b" ^ 0, P(function() return true end), Carg(1) } do
-		raises(text, function() return body ^ 0 end)
-		raises(text, function() return body ^ 2 end)
+	for _, body in ipairs {
+		P "",
+		P "a" ^ 0,
+		P "a" ^ -1,
+		P "a" + "",
+		-P "a",
+		#P "a",
+		B "a",
+		Cp(),
+		Cc(1),
+		C "",
+		P "a" ^ -1 * P "b" ^ 0,
+		P(function()
+			return true
+		end),
+		Carg(1),
+	} do
+		raises(text, function()
+			return body ^ 0
+		end)
+		raises(text, function()
+			return body ^ 2
+		end)
 		assert(body ^ -1)
 	end
 	assert((P "a" * P "b" ^ 0) ^ 0)
@@ -264,9 +320,15 @@ function cases.operands_are_converted()
 	ends({ P "a" } * P "b", { ab = 3 })
 	ends("a" + P "b", { a = 2, b = 2 })
 	ends(2 - P "ab", { ab = false, ba = 3 })
-	ends(function(_, i) return i + 1 end * P "b", { ab = 3 })
-	raises("lpeg-pattern expected", function() return P "a" * nil end)
-	raises("lpeg-pattern expected", function() return io.stdout + P "a" end)
+	ends(function(_, i)
+		return i + 1
+	end * P "b", { ab = 3 })
+	raises("lpeg-pattern expected", function()
+		return P "a" * nil
+	end)
+	raises("lpeg-pattern expected", function()
+		return io.stdout + P "a"
+	end)
 end
 
 -- UTF-8 --------------------------------------------------------------------------------------------------------------
@@ -278,8 +340,15 @@ function cases.code_points()
 	ends(utfR(0x80, 0x7FF), { ["\u{80}"] = 3, ["\u{7FF}"] = 3, ["\u{800}"] = false, ["\127"] = false })
 	ends(utfR(0x4E00, 0x9FFF) ^ 1, { ["漢字x"] = 7, x = false, ["\u{4DFF}"] = false, ["\u{A000}"] = false })
 	ends(utfR(0, 0x10FFFF), {
-		["\x80"] = false, ["\xC0\x80"] = false, ["\xE0\x9F\xBF"] = false, ["\xF4\x90\x80\x80"] = false,
-		["\xC3"] = false, ["\xE5\xAD"] = false, ["\xFF"] = false, ["\xC3a"] = false, ["\xF0\x9F\x98"] = false,
+		["\x80"] = false,
+		["\xC0\x80"] = false,
+		["\xE0\x9F\xBF"] = false,
+		["\xF4\x90\x80\x80"] = false,
+		["\xC3"] = false,
+		["\xE5\xAD"] = false,
+		["\xFF"] = false,
+		["\xC3a"] = false,
+		["\xF0\x9F\x98"] = false,
 	})
 	-- Surrogates are numbers like all others.
 	ends(utfR(0xD800, 0xDFFF), { ["\xED\xA0\x80"] = 4 })
@@ -295,7 +364,8 @@ end
 function cases.grammars()
 	local balanced = P { "(" * ((1 - S "()") + V(1)) ^ 0 * ")" }
 	ends(balanced, { ["()"] = 3, ["(a(b)c)d"] = 8, ["((a)"] = false })
-	local equals = P { "S",
+	local equals = P {
+		"S",
 		S = "a" * V "B" + "b" * V "A" + "",
 		A = "a" * V "S" + "b" * V "A" * V "A",
 		B = "b" * V "S" + "a" * V "B" * V "B",

@@ -38,6 +38,7 @@ modules! {
     stm,
     lpeg_captures,
     lpeg_matching,
+    lpeg_programs,
     re_module,
 }
 

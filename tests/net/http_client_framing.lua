@@ -55,11 +55,21 @@ function cases.a_client_knows_where_a_body_ends()
 		{ "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", OPEN, { 204, "" } },
 		{ "HTTP/1.1 205 Reset Content\r\n\r\n", OPEN, { 205, "" } },
 		{ "HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", OPEN, { 205, "" } },
-		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-			OPEN, { 200, "" } },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n5\r\nhello\r\n0\r\n\r\n", OPEN, { 200, "hello" } },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 ; a=\"b\"\r\nhello\r\n000\r\nTrailer: x\r\n\r\n", OPEN,
-			{ 200, "hello" } },
+		{
+			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+			OPEN,
+			{ 200, "" },
+		},
+		{
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+			OPEN,
+			{ 200, "hello" },
+		},
+		{
+			'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 ; a="b"\r\nhello\r\n000\r\nTrailer: x\r\n\r\n',
+			OPEN,
+			{ 200, "hello" },
+		},
 		{ "HTTP/1.0 200 OK\r\n\r\nup to the end", false, { 200, "up to the end" } },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nup to the end", false, { 200, "up to the end" } },
 		-- no answers at all
@@ -73,7 +83,11 @@ function cases.a_client_knows_where_a_body_ends()
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", false, "error" },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n", false, "error" },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n", false, "error" },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nhello\r\n0\r\n\r\n", false, "error" },
+		{
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+			false,
+			"error",
+		},
 		{ "HTTP/1.1 200 OK\r\nContent-Le", false, "error" },
 		{ "HTTP/1.1 200 OK\r\nno field\r\n\r\n", false, "error" },
 		{ "ICY 200 OK\r\n\r\n", false, "error" },
@@ -88,9 +102,17 @@ function cases.a_client_knows_where_a_body_ends()
 	check.equal(understood("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true), { 200, "" })
 	check.equal(understood("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true), { 200, "" })
 	local received = {}
-	understood("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: 1\r\n\r\n0\r\nA: 2\r\nB: 3\r\nContent-Length: 9\r\n\r\n", true,
-		received)
-	check.equal({ received.a, received.b, received["content-length"] }, { "1", "3", nil }, "a trailer adds fields, and changes none")
+	understood(
+		"GET",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: 1\r\n\r\n0\r\nA: 2\r\nB: 3\r\nContent-Length: 9\r\n\r\n",
+		true,
+		received
+	)
+	check.equal(
+		{ received.a, received.b, received["content-length"] },
+		{ "1", "3", nil },
+		"a trailer adds fields, and changes none"
+	)
 end
 
 function cases.a_body_larger_than_the_limit_is_an_error()
@@ -105,7 +127,11 @@ function cases.a_body_larger_than_the_limit_is_an_error()
 		httpc.limit = 11
 		local whole = understood("GET", answer)
 		httpc.limit = nil
-		check.equal({ ok, string.find(tostring(problem), "more than 10 bytes", 1, true) ~= nil }, { false, true }, answer)
+		check.equal(
+			{ ok, string.find(tostring(problem), "more than 10 bytes", 1, true) ~= nil },
+			{ false, true },
+			answer
+		)
 		check.equal(whole, not string.find(answer, "9000000000", 1, true) and { 200, "hello world" } or "error", answer)
 	end
 end
@@ -171,7 +197,10 @@ local function counting(log)
 			local body = count .. "." .. requests
 			local fields = path == "close" and "Connection: close\r\n" or ""
 			local more = path == "more" and "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged" or ""
-			socket.write(id, "HTTP/1.1 200 OK\r\n" .. fields .. "Content-Length: " .. #body .. "\r\n\r\n" .. body .. more)
+			socket.write(
+				id,
+				"HTTP/1.1 200 OK\r\n" .. fields .. "Content-Length: " .. #body .. "\r\n\r\n" .. body .. more
+			)
 			if path == "silent_end" then
 				break
 			end

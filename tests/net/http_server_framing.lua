@@ -13,10 +13,18 @@ local cases = {}
 local handled = {}
 
 local handlers = {
-	["/raise"] = function() error "as asked" end,
-	["/nothing_to_say"] = function() return 204, "ignored" end,
-	["/reset"] = function() return 205, "ignored" end,
-	["/unchanged"] = function() return 304, "ignored", { ["content-length"] = 100 } end,
+	["/raise"] = function()
+		error "as asked"
+	end,
+	["/nothing_to_say"] = function()
+		return 204, "ignored"
+	end,
+	["/reset"] = function()
+		return 205, "ignored"
+	end,
+	["/unchanged"] = function()
+		return 304, "ignored", { ["content-length"] = 100 }
+	end,
 	["/pieces"] = function()
 		local left = 3
 		return 200, function()
@@ -26,12 +34,16 @@ local handlers = {
 	end,
 	["/sized"] = function()
 		local left = 2
-		return 200, function()
-			left = left - 1
-			return left >= 0 and "12345" or nil
-		end, { ["content-length"] = 10 }
+		return 200,
+			function()
+				left = left - 1
+				return left >= 0 and "12345" or nil
+			end,
+			{ ["content-length"] = 10 }
 	end,
-	["/no_code"] = function() return "200" end,
+	["/no_code"] = function()
+		return "200"
+	end,
 }
 
 local function handle(request)
@@ -52,9 +64,10 @@ local function our_server(options)
 			server.serve(id, handle, options)
 		end)
 	end
-	serving = serving or listen(function(id, _, address)
-		server.serve(id, handle, { address = address, body = 1000 })
-	end)
+	serving = serving
+		or listen(function(id, _, address)
+			server.serve(id, handle, { address = address, body = 1000 })
+		end)
 	return serving
 end
 
@@ -78,15 +91,20 @@ end
 local LAST <const> = "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 function cases.a_server_answers_one_request_after_the_other()
-	local answer = raw("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
-		.. "POST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n\r\n\r\n" .. LAST)
+	local answer = raw(
+		"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
+			.. "POST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n\r\n\r\n"
+			.. LAST
+	)
 	local bodies = {}
 	for body in string.gmatch(answer, "%u+ /[^\r\n]- %l*%f[H\0]") do
 		bodies[#bodies + 1] = body
 	end
 	check.equal(bodies, { "GET /1 ", "POST /2 ab", "POST /3 c", "GET /last " })
 	check.equal(codes("GET / HTTP/1.0\r\n\r\n" .. LAST), { 200 }, "HTTP/1.0 ends with the answer")
-	assert(string.find(raw("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n" .. LAST), "connection: keep-alive", 1, true))
+	assert(
+		string.find(raw("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n" .. LAST), "connection: keep-alive", 1, true)
+	)
 	check.equal(#codes(string.rep("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 500) .. LAST), 501)
 end
 
@@ -151,38 +169,68 @@ function cases.what_is_only_unusual_is_served()
 	check.equal(body_of "M-SEARCH / HTTP/1.1\nHost: x\nConnection: close\n\n", "M-SEARCH / ")
 	check.equal(body_of "\r\n\r\nGET /  HTTP/1.1\r\nHost:x\r\nConnection: Foo ,\tClose\r\n\r\n", "GET / ")
 	check.equal(body_of "GET /a b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "GET /a b ")
-	check.equal(body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nContent-Length:  2 \r\n\r\nab", "POST / ab")
-	check.equal(body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: ,Chunked\r\n\r\n01 ;x\r\na\r\n0\r\n\r\n", "POST / a")
-	check.equal(body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: a\r\n b\r\nContent-Length: 1\r\n\r\na", "POST / a")
+	check.equal(
+		body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nContent-Length:  2 \r\n\r\nab",
+		"POST / ab"
+	)
+	check.equal(
+		body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: ,Chunked\r\n\r\n01 ;x\r\na\r\n0\r\n\r\n",
+		"POST / a"
+	)
+	check.equal(
+		body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: a\r\n b\r\nContent-Length: 1\r\n\r\na",
+		"POST / a"
+	)
 	check.equal(handled[#handled].header.x, "a b")
 	local many = {}
-	for i = 1, 900 do many[i] = "1\r\n" .. string.char(97 + i % 26) .. "\r\n" end
-	local answer = body_of("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" .. table.concat(many) .. "0\r\n\r\n")
+	for i = 1, 900 do
+		many[i] = "1\r\n" .. string.char(97 + i % 26) .. "\r\n"
+	end
+	local answer = body_of(
+		"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+			.. table.concat(many)
+			.. "0\r\n\r\n"
+	)
 	check.equal(#answer, 7 + 900)
 end
 
 function cases.a_trailer_says_nothing_that_belongs_into_the_header()
-	check.equal(codes("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n"
-		.. "Authorization: a\r\nCookie: a\r\nX-Real-IP: a\r\nX-Forwarded-For: a\r\nContent-Type: a\r\nHost: y\r\n\r\n"), { 200 })
-	check.equal(handled[#handled].header,
-		{ host = "x", connection = "close", ["transfer-encoding"] = "chunked", ["x-sum"] = "1" })
+	check.equal(
+		codes(
+			"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n"
+				.. "Authorization: a\r\nCookie: a\r\nX-Real-IP: a\r\nX-Forwarded-For: a\r\nContent-Type: a\r\nHost: y\r\n\r\n"
+		),
+		{ 200 }
+	)
+	check.equal(
+		handled[#handled].header,
+		{ host = "x", connection = "close", ["transfer-encoding"] = "chunked", ["x-sum"] = "1" }
+	)
 end
 
 function cases.a_body_that_is_expected_is_asked_for()
 	local id = assert(socket.open(our_server()))
-	socket.write(id, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n")
+	socket.write(
+		id,
+		"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n"
+	)
 	check.equal(socket.readline(id, "\r\n\r\n"), "HTTP/1.1 100 Continue")
 	socket.write(id, "text")
 	assert(string.find(socket.readall(id), "POST / text", 1, true))
 	socket.close(id)
-	check.equal(codes "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntext", { 200 })
+	check.equal(
+		codes "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntext",
+		{ 200 }
+	)
 	check.equal(codes "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4000\r\n\r\n", { 413 })
 	check.equal(codes "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\ntext", { 200 })
 end
 
 function cases.answers_have_the_body_that_their_code_allows()
 	local function answer(method, path, version)
-		return raw(string.format("%s %s HTTP/%s\r\nHost: x\r\nConnection: close\r\n\r\n", method, path, version or "1.1"))
+		return raw(
+			string.format("%s %s HTTP/%s\r\nHost: x\r\nConnection: close\r\n\r\n", method, path, version or "1.1")
+		)
 	end
 	assert(not string.find(answer("GET", "/nothing_to_say"), "content-length"), "204 has no length")
 	check.equal(string.match(answer("GET", "/reset"), "content%-length: (.*)$"), "0\r\n\r\n")
@@ -260,7 +308,13 @@ function cases.a_handler_may_make_its_connection_a_websocket()
 	local host = listen(function(id, _, address)
 		server.serve(id, function(request)
 			if request.target == "/socket" then
-				websocket.accept(request.id, { message = websocket.write }, "ws", request.address, { upgrade = request })
+				websocket.accept(
+					request.id,
+					{ message = websocket.write },
+					"ws",
+					request.address,
+					{ upgrade = request }
+				)
 				return
 			end
 			return 200, "plain"
@@ -282,8 +336,10 @@ function cases.https_is_served()
 	check.equal({ httpc.get("https://" .. host, "/pieces") }, { 200, "piecepiecepiece" })
 	httpc.keepalive = nil
 	check.equal(raw("no TLS at all\r\n\r\n", host) ~= nil, true)
-	check.equal({ httpc.request("POST", "https://" .. host, "/", nil, nil, string.rep("x", 100000)) },
-		{ 200, "POST / " .. string.rep("x", 100000) })
+	check.equal(
+		{ httpc.request("POST", "https://" .. host, "/", nil, nil, string.rep("x", 100000)) },
+		{ 200, "POST / " .. string.rep("x", 100000) }
+	)
 end
 
 ---------------------------------------------------------------- the functions of httpd
