@@ -19,6 +19,7 @@ macro_rules! modules {
 
 modules! {
     bson_documents,
+    bson_values,
     mongo_driver,
     datasheet,
     debugchannel,
@@ -32,6 +33,7 @@ modules! {
     netpack,
     socketdriver,
     sproto_core,
+    sproto_schemas,
     multicast,
     sharedata,
     sharetable,

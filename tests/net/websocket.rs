@@ -12,6 +12,15 @@ fn websocket_frames_are_held_to_the_standard() {
 }
 
 #[test]
+fn websocket_clients_hold_their_servers_to_the_standard() {
+    run_test(
+        "net",
+        "websocket_client_frames",
+        "thread = 4\nenablessl = true",
+    );
+}
+
+#[test]
 fn websockets_speak_with_themselves_and_python() {
     speak_with_python("websocket", &["serve"], &["serve"]);
 }

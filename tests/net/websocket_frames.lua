@@ -1,66 +1,14 @@
--- The rules of RFC 6455 by bytes, in the groups of the Autobahn test suite: what our server makes of a client's frames, and
--- our client of a server's.
+-- The rules of RFC 6455 by bytes, in the groups of the Autobahn test suite: what our server makes of a client's frames.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
-local crypt = require "skynet.crypt"
 local websocket = require "http.websocket"
 local sockethelper = require "http.sockethelper"
 local check = require "check"
+local websocket_bytes = require "websocket_bytes"
 
 local cases = {}
 
-local FIN <const> = 0x80
-local opcodes = { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 }
-
--- A frame: kind or opcode, payload, and what is unusual: fin = false, reserved, key = false, size.
-local function build(kind, payload, unusual, masked)
-	unusual = unusual or {}
-	local first = (opcodes[kind] or kind) | (unusual.reserved or 0) | (unusual.fin == false and 0 or FIN)
-	if unusual.masked ~= nil then masked = unusual.masked end
-	local mask, size = masked and 0x80 or 0, unusual.size or #payload
-	local head
-	if unusual.wide or size > 65535 then
-		head = string.pack(">BBI8", first, mask | 127, size)
-	elseif size > 125 then
-		head = string.pack(">BBI2", first, mask | 126, size)
-	else
-		head = string.pack("BB", first, mask | size)
-	end
-	if masked then
-		return head .. "abcd" .. (payload ~= "" and crypt.xor_str(payload, "abcd") or "")
-	end
-	return head .. payload
-end
-
-local function from_client(kind, payload, unusual)
-	return build(kind, payload or "", unusual, true)
-end
-
-local function from_server(kind, payload, unusual)
-	return build(kind, payload or "", unusual, false)
-end
-
--- Reads a frame without a mask from a socket. Returns kind, payload; nil at the end.
-local function read_frame(id)
-	local head = socket.read(id, 2)
-	if not head then
-		return nil
-	end
-	local first, size = string.byte(head, 1, 2)
-	if size == 126 then
-		size = string.unpack(">I2", socket.read(id, 2))
-	elseif size == 127 then
-		size = string.unpack(">I8", socket.read(id, 8))
-	end
-	local payload = socket.read(id, size)
-	for name, code in pairs(opcodes) do
-		if code == first & 0x0f then
-			return name, payload
-		end
-	end
-end
-
----------------------------------------------------------------- our server
+local from_client, read_frame = websocket_bytes.from_client, websocket_bytes.read_frame
 
 local port
 local events = {} -- of the last connection
@@ -76,14 +24,26 @@ local function start()
 	end
 	local handler = {
 		message = function(id, text, kind)
-			if text == "raise" then error "as asked" end
-			if text == "close" then return websocket.close(id, 4001, "bye") end
+			if text == "raise" then
+				error "as asked"
+			end
+			if text == "close" then
+				return websocket.close(id, 4001, "bye")
+			end
 			websocket.write(id, text, kind)
 		end,
-		ping = function() note "ping" end,
-		pong = function() note "pong" end,
-		close = function(_, code, reason) note("close", code, reason) end,
-		error = function(_, problem) note("error", problem == sockethelper.socket_error and "lost" or problem) end,
+		ping = function()
+			note "ping"
+		end,
+		pong = function()
+			note "pong"
+		end,
+		close = function(_, code, reason)
+			note("close", code, reason)
+		end,
+		error = function(_, problem)
+			note("error", problem == sockethelper.socket_error and "lost" or problem)
+		end,
 	}
 	local listener, _
 	listener, _, port = socket.listen("127.0.0.1", 0)
@@ -97,18 +57,27 @@ local function shake_hands(fields)
 	start()
 	events = {}
 	local id = assert(socket.open("127.0.0.1", port))
-	socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		.. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" .. (fields or "") .. "\r\n")
+	socket.write(
+		id,
+		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			.. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+			.. (fields or "")
+			.. "\r\n"
+	)
 	return id, socket.readline(id, "\r\n\r\n")
 end
 
 local function await_event(wanted)
 	local function there()
 		for _, event in ipairs(events) do
-			if string.find(event, wanted, 1, true) == 1 then return true end
+			if string.find(event, wanted, 1, true) == 1 then
+				return true
+			end
 		end
 	end
-	while not there() do skynet.sleep(1) end
+	while not there() do
+		skynet.sleep(1)
+	end
 end
 
 -- Sends bytes. Returns what the server answers up to its close, as { kind, payload, kind, payload ... }; of a close the code.
@@ -119,7 +88,9 @@ local function answers(bytes)
 	for kind, payload in read_frame, id do
 		all[#all + 1] = kind
 		all[#all + 1] = kind == "close" and #payload >= 2 and string.unpack(">I2", payload) or payload
-		if kind == "close" then break end
+		if kind == "close" then
+			break
+		end
 	end
 	socket.close(id)
 	return all
@@ -182,9 +153,17 @@ end
 function cases.group_5_fragments()
 	local OPEN <const> = { fin = false }
 	echoes(from_client("text", "a", OPEN) .. from_client("continuation", "b"), { "text", "ab" })
-	echoes(from_client("binary", "a", OPEN) .. from_client("ping", "p") .. from_client("continuation", "b", OPEN)
-		.. from_client("continuation", ""), { "pong", "p", "binary", "ab" })
-	echoes(from_client("text", "", OPEN) .. from_client("continuation", "", OPEN) .. from_client "continuation", { "text", "" })
+	echoes(
+		from_client("binary", "a", OPEN)
+			.. from_client("ping", "p")
+			.. from_client("continuation", "b", OPEN)
+			.. from_client("continuation", ""),
+		{ "pong", "p", "binary", "ab" }
+	)
+	echoes(
+		from_client("text", "", OPEN) .. from_client("continuation", "", OPEN) .. from_client "continuation",
+		{ "text", "" }
+	)
 	refused(from_client("ping", "p", OPEN), 1002, "a ping in parts")
 	refused(from_client("close", "\x03\xe8", OPEN), 1002, "a close in parts")
 	refused(from_client("continuation", "x"), 1002, "it continues nothing")
@@ -193,7 +172,9 @@ function cases.group_5_fragments()
 	refused(from_client("text", "a", OPEN) .. from_client("text", "b"), 1002, "a text inside of a message")
 	refused(from_client("text", "a", OPEN) .. from_client("binary", "b", OPEN), 1002, "a message inside of a message")
 	local parts = { from_client("binary", "", OPEN) }
-	for i = 1, 3000 do parts[#parts + 1] = from_client("continuation", string.char(i % 256), OPEN) end
+	for i = 1, 3000 do
+		parts[#parts + 1] = from_client("continuation", string.char(i % 256), OPEN)
+	end
 	parts[#parts + 1] = from_client "continuation"
 	local answer = answers(table.concat(parts) .. BYE)
 	check.equal({ answer[1], #answer[2], string.byte(answer[2], 3000) }, { "binary", 3000, 3000 % 256 })
@@ -201,22 +182,54 @@ end
 
 function cases.group_6_texts_are_utf8()
 	local OPEN <const> = { fin = false }
-	for _, text in ipairs { "κόσμε", "\0", "\x7f", "\u{80}", "\u{7ff}", "\u{800}", "\u{ffff}", "\u{10000}", "\u{10ffff}", "\u{d7ff}", "\u{e000}" } do
+	for _, text in ipairs {
+		"κόσμε",
+		"\0",
+		"\x7f",
+		"\u{80}",
+		"\u{7ff}",
+		"\u{800}",
+		"\u{ffff}",
+		"\u{10000}",
+		"\u{10ffff}",
+		"\u{d7ff}",
+		"\u{e000}",
+	} do
 		echoes(from_client("text", text), { "text", text }, text)
-		echoes(from_client("text", string.sub(text, 1, 1), OPEN) .. from_client("continuation", string.sub(text, 2)), { "text", text })
+		echoes(
+			from_client("text", string.sub(text, 1, 1), OPEN) .. from_client("continuation", string.sub(text, 2)),
+			{ "text", text }
+		)
 	end
 	for _, text in ipairs {
-		"\xce\xba\xed\xa0\x80edited", "\x80", "\xc0\x80", "\xe0\x80\x80", "\xf8\x88\x80\x80\x80", "\xf4\x90\x80\x80", "\xed\xbf\xbf",
-		"\xc3", "\xf0\x90\x80", "\xfe", "\xff", "ends in the middle \xe2\x82",
+		"\xce\xba\xed\xa0\x80edited",
+		"\x80",
+		"\xc0\x80",
+		"\xe0\x80\x80",
+		"\xf8\x88\x80\x80\x80",
+		"\xf4\x90\x80\x80",
+		"\xed\xbf\xbf",
+		"\xc3",
+		"\xf0\x90\x80",
+		"\xfe",
+		"\xff",
+		"ends in the middle \xe2\x82",
 	} do
 		refused(from_client("text", text), 1007, text)
-		refused(from_client("text", string.sub(text, 1, 1), OPEN) .. from_client("continuation", string.sub(text, 2)), 1007, text)
+		refused(
+			from_client("text", string.sub(text, 1, 1), OPEN) .. from_client("continuation", string.sub(text, 2)),
+			1007,
+			text
+		)
 		echoes(from_client("binary", text), { "binary", text })
 	end
 end
 
 function cases.a_text_that_is_no_utf8_is_refused_before_its_end()
-	refused(from_client("text", "a\xe2\x82", { fin = false }) .. from_client("continuation", "\xac\xff", { fin = false }), 1007)
+	refused(
+		from_client("text", "a\xe2\x82", { fin = false }) .. from_client("continuation", "\xac\xff", { fin = false }),
+		1007
+	)
 	refused(from_client("text", "a\xf4\x90", { fin = false }), 1007)
 end
 
@@ -248,7 +261,11 @@ function cases.group_9_limits()
 	refused(from_client("binary", "", { size = 256 * 1024 + 1 }), 1009)
 	refused(from_client("binary", "", { size = math.maxinteger }), 1009)
 	refused(string.pack(">BBI8", 0x82, 0xff, 1 << 63) .. "abcd", 1002)
-	refused(from_client("binary", string.rep("x", 200000), { fin = false }) .. from_client("continuation", "", { size = 100000 }), 1009)
+	refused(
+		from_client("binary", string.rep("x", 200000), { fin = false })
+			.. from_client("continuation", "", { size = 100000 }),
+		1009
+	)
 	given = { message = 10 }
 	refused(from_client("text", "more than ten"), 1009)
 	given = nil
@@ -264,7 +281,9 @@ end
 
 function cases.frames_may_come_in_any_pieces()
 	local id = shake_hands()
-	local bytes = from_client("text", "a", { fin = false }) .. from_client("ping", "p") .. from_client("continuation", string.rep("b", 200))
+	local bytes = from_client("text", "a", { fin = false })
+		.. from_client("ping", "p")
+		.. from_client("continuation", string.rep("b", 200))
 	for i = 1, #bytes do
 		socket.write(id, string.sub(bytes, i, i))
 		skynet.sleep(0)
@@ -354,91 +373,6 @@ function cases.subprotocols_are_chosen()
 	given = nil
 	check.equal(chosen "Sec-WebSocket-Protocol: other,chat\r\n", "chat")
 	check.equal(chosen "Sec-WebSocket-Protocol: other\r\n", "400")
-end
-
----------------------------------------------------------------- our client
-
--- A server that answers the handshake and sends bytes. Returns a connected client; `seen` gets the client's frames.
-local function connect_to(bytes, seen, fields, options)
-	local listener, _, there = socket.listen("127.0.0.1", 0)
-	socket.start(listener, function(id)
-		socket.start(id)
-		local head = socket.readline(id, "\r\n\r\n")
-		local key = string.match(head, "Sec%-WebSocket%-Key:(%S+)")
-		socket.write(id, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n" .. (fields or "")
-			.. "Sec-WebSocket-Accept: " .. crypt.base64encode(crypt.sha1(key .. "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) .. "\r\n\r\n" .. bytes)
-		while true do
-			local start = socket.read(id, 2)
-			if not start then break end
-			local first, size = string.byte(start, 1, 2)
-			assert(size & 0x80 ~= 0 and size & 0x7f < 126, "a client has to mask")
-			local mask = socket.read(id, 4)
-			local payload = size & 0x7f > 0 and crypt.xor_str(socket.read(id, size & 0x7f), mask) or ""
-			seen[#seen + 1] = { first & 0x0f, payload }
-			if first & 0x0f == opcodes.close and not seen.silent then break end
-		end
-		seen.ended = true
-		socket.close(id)
-	end)
-	return websocket.connect("ws://127.0.0.1:" .. there, nil, 500, options)
-end
-
-local function client_refuses(bytes, code, options)
-	local seen = {}
-	local id = connect_to(bytes, seen, nil, options)
-	local ok, problem = pcall(websocket.read, id)
-	check.equal({ ok, type(problem), websocket.is_close(id) }, { false, "string", true }, bytes)
-	while not seen.ended do skynet.sleep(1) end
-	check.equal({ seen[1][1], (string.unpack(">I2", seen[1][2])) }, { 8, code }, bytes)
-end
-
-function cases.a_client_holds_its_server_to_the_rules()
-	client_refuses(from_server("text", "x", { masked = true }), 1002)
-	client_refuses(from_server("text", "\xff"), 1007)
-	client_refuses(from_server("text", "x", { reserved = 0x40 }), 1002)
-	client_refuses(from_server(3, "x"), 1002)
-	client_refuses(from_server("ping", string.rep("p", 126)), 1002)
-	client_refuses(from_server("continuation", "x"), 1002)
-	client_refuses(from_server("text", "x", { fin = false }) .. from_server("text", "x"), 1002)
-	client_refuses(from_server("close", "\x03\xed"), 1002)
-	client_refuses(from_server("close", "\x03\xe8\xff"), 1007)
-	client_refuses(from_server("binary", "", { size = 1 << 40 }), 1009)
-	client_refuses(from_server("binary", "more than ten"), 1009, { received = 10 })
-end
-
-function cases.a_client_reads_what_a_server_may_send()
-	local seen = {}
-	local id = connect_to(from_server("text", "a", { fin = false }) .. from_server("ping", "p") .. from_server("pong", "")
-		.. from_server("continuation", "b") .. from_server("binary", "\xff") .. from_server("close", "\x0f\xa1bye"), seen)
-	check.equal({ websocket.read(id), websocket.read(id) }, { "ab", "\xff" })
-	check.equal({ websocket.read(id) }, { false, "\x0f\xa1bye" })
-	while not seen.ended do skynet.sleep(1) end
-	check.equal(seen, { { 10, "p" }, { 8, "\x0f\xa1" }, ended = true })
-end
-
-function cases.a_client_waits_for_its_server_to_close()
-	local seen = { silent = true }
-	local id = connect_to(from_server("text", "on its way"), seen, nil, { close_time = 20 })
-	websocket.close(id, 1000, string.rep("ü", 100))
-	check.equal(websocket.is_close(id), true)
-	while not seen.ended do skynet.sleep(1) end
-	check.equal(seen[1], { 8, "\x03\xe8" .. string.rep("ü", 61) }, "as much of the reason as there is room for")
-end
-
-function cases.a_client_was_given_what_it_asked_for()
-	check.raises("not offered", connect_to, "", {}, "Sec-WebSocket-Protocol: chat\r\n")
-	check.raises("not offered", connect_to, "", {}, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
-end
-
-function cases.connecting_has_a_time_limit()
-	local listener, _, there = socket.listen("127.0.0.1", 0)
-	socket.start(listener, function(id) socket.start(id) end)
-	for _, url in ipairs { "ws://127.0.0.1:", "wss://127.0.0.1:" } do
-		local ok, problem = pcall(websocket.connect, url .. there, nil, 30)
-		check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
-		assert(string.find(tostring(problem), "no answer", 1, true), tostring(problem))
-	end
-	socket.close(listener)
 end
 
 check.run(cases)
