@@ -56,6 +56,11 @@ local function start_server()
 	local server
 	server = socket.udp_listen("127.0.0.1", port, function(question, from)
 		socket.sendto(server, from, "not an answer")
+		if string.find(question, "noisy", 1, true) then
+			for _ = 1, 200 do
+				socket.sendto(server, from, "x")
+			end
+		end
 		socket.sendto(server, from, (serve(question)))
 	end)
 	dns.DEFAULT_HOSTS = "hosts"
@@ -98,6 +103,13 @@ function cases.addresses_and_bad_names_are_not_asked_for()
 	check.equal({ dns.resolve("::1", false) }, { nil, "illegal ip address" })
 	check.equal({ dns.resolve "bad name" }, { nil, "illegal name" })
 	check.equal({ dns.resolve(string.rep("x", 64) .. ".test") }, { nil, "illegal name" })
+end
+
+-- How often the log tells of them is looked at by who runs this.
+function cases.what_is_no_answer_is_no_flood_of_lines()
+	start_server()
+	zone["noisy.test"] = { { 1, "\x7f\0\0\15", 300 } }
+	check.equal(dns.resolve "noisy.test", "127.0.0.15")
 end
 
 function cases.unknown_names_raise()

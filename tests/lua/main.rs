@@ -123,7 +123,9 @@ fn mail_and_output_have_limits_if_asked() {
 
 #[test]
 fn host_names_are_looked_up() {
-    run_test("dns");
+    let output = run("lua", "dns", "");
+    let lines = output.matches("Recv an invalid package").count();
+    assert!(lines < 100 || !node::ours(), "{lines} lines:\n{output}");
 }
 
 /// Compiled with nothing but the headers that `compat/lua-headers.sh` gives, linked with nothing.

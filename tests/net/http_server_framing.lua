@@ -327,6 +327,21 @@ function cases.a_handler_may_make_its_connection_a_websocket()
 	websocket.close(id)
 end
 
+-- As without a certificate.
+function cases.a_connection_that_cannot_be_served_is_closed()
+	local interfaces = require "http.interface"
+	local make = interfaces.server
+	interfaces.server = function() error "no certificate" end
+	local ok, problem
+	local host = listen(function(id)
+		ok, problem = server.serve(id, function() return 200, "" end)
+	end)
+	check.equal(raw(LAST, host), "")
+	interfaces.server = make
+	check.equal(ok, false)
+	assert(string.find(problem, "no certificate", 1, true))
+end
+
 function cases.https_is_served()
 	local host = our_server { protocol = "https" }
 	httpc.keepalive = 1000

@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local message = require "skynet.dns.message"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local M = {}
 
@@ -17,6 +18,16 @@ local opened = {}       -- "address:port" -> { id = of the socket, used = time }
 local turn = 0          -- of `rotate`
 
 ---------------------------------------------------------------- answers
+
+local limit = ratelimit(10, 100)
+
+-- Says in the log what came. Who sends under the address of a server may send much.
+local function complain(text)
+	local more = limit()
+	if more then
+		skynet.error(text .. more)
+	end
+end
 
 local function is_from(from, server)
 	if not string.find(server.address, "^%d+%.%d+%.%d+%.%d+$") then
@@ -34,12 +45,12 @@ local function query_of(bytes)
 	end
 	local ok, answer = pcall(message.answer, bytes)
 	if not ok then
-		skynet.error("Recv an invalid package when dns query")
+		complain "Recv an invalid package when dns query"
 		return
 	end
 	local query = pending[id]
 	if query.name ~= answer.name or query.kind ~= answer.kind then
-		skynet.error("Recv an invalid name when dns query")
+		complain "Recv an invalid name when dns query"
 		return
 	end
 	return query, answer
