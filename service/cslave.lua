@@ -1,11 +1,10 @@
--- `.cslave` of a node in a network of harbors: joins the network through the master, makes the
--- connections to the other nodes, which the service `harbor` then works with, and knows global names.
+-- `.cslave` of a node in a network of harbors: joins the network through the master, makes the connections to the other
+-- nodes, which the service `harbor` then works with, and knows global names.
 --
--- Config: harbor (this node's id), address (where others connect to), master (its address). The packets
--- are described in cmaster.lua, the messages of the harbor service in its source.
---
--- What is lost comes back: a connection to another node is made again by the side that knows the other's
--- address, the one to the master by us; names of this node are then registered anew.
+-- Config: harbor (this node's id), address (where others connect to), master (its address). The packets are described in
+-- cmaster.lua, the messages of the harbor service in its source. What is lost comes back: a connection to another node is
+-- made again by the side that knows the other's address, the one to the master by us; names of this node are then
+-- registered anew.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -19,8 +18,8 @@ require "skynet.manager"
 local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
 local STRANGERS <const> = 256 -- connections that have not said so yet
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 1000 -- 1/100 s between attempts
-local PEER_ATTEMPTS <const> = 12    -- a node that the master has not given up, and that does not listen
-local TELL_AGAIN <const> = 50       -- 1/100 s until services are told of further nodes that are lost
+local PEER_ATTEMPTS <const> = 12 -- a node that the master has not given up, and that does not listen
+local TELL_AGAIN <const> = 50 -- 1/100 s until services are told of further nodes that are lost
 local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the other nodes
 
 local master_address = skynet.getenv "master"
@@ -29,14 +28,16 @@ local own_address = skynet.getenv "address"
 
 local names = {} -- global name -> handle
 local harbor_service
-local master_fd        -- nil while the master cannot be reached
-local ready = false    -- until then, connections are only accepted
+local master_fd -- nil while the master cannot be reached
+local ready = false -- until then, connections are only accepted
 
 local function text_protocol(name, id, handler)
 	skynet.register_protocol {
 		id = id,
 		name = name,
-		pack = function(text) return text end,
+		pack = function(text)
+			return text
+		end,
 		unpack = skynet.tostring,
 		dispatch = handler,
 	}
@@ -166,7 +167,9 @@ local function lost(peer)
 	answer_all(responses)
 	if ready and peer.address then
 		-- The master may be about to say that the node is gone.
-		skynet.timeout(FIRST_PAUSE, function() connect(peer) end)
+		skynet.timeout(FIRST_PAUSE, function()
+			connect(peer)
+		end)
 	end
 end
 
@@ -196,8 +199,8 @@ end
 ---------------------------------------------------------------- names
 
 local own_names = {} -- names of this node
-local wanted = {}    -- names that the master has been asked for
-local queries = {}   -- name -> responses that wait for it
+local wanted = {} -- names that the master has been asked for
+local queries = {} -- name -> responses that wait for it
 
 local function tell_master(...)
 	if master_fd then
@@ -399,8 +402,19 @@ local function watch_name(name)
 	skynet.sleep(REPORT_AFTER)
 	unknown[name], unknown_count = nil, unknown_count - 1
 	if not names[name] then
-		skynet.error((string.gsub(string.format("A message to the name '%s', which no node of the network has: it waits "
-			.. "(names of this node begin with a dot)", name), "%c", "?")))
+		skynet.error(
+			(
+				string.gsub(
+					string.format(
+						"A message to the name '%s', which no node of the network has: it waits "
+							.. "(names of this node begin with a dot)",
+						name
+					),
+					"%c",
+					"?"
+				)
+			)
+		)
 	end
 end
 
@@ -475,7 +489,9 @@ skynet.start(function()
 			skynet.error(problem)
 		end
 	end)
-	socket.accept_error(listener, function() door:starved() end)
+	socket.accept_error(listener, function()
+		door:starved()
+	end)
 	if count > 0 then
 		gather(count)
 	end
