@@ -28,7 +28,9 @@ local function calls(echo, ask)
 	end, "twice", 1)
 	case("skynet.call", "text", skynet.call, echo, "text", "hello")
 	case("skynet.call", "by number of the protocol", skynet.call, echo, 10, "echo", 1)
-	case("skynet.call", "by text address", function() return skynet.call(skynet.address(echo), "lua", "echo", 1) end)
+	case("skynet.call", "by text address", function()
+		return skynet.call(skynet.address(echo), "lua", "echo", 1)
+	end)
 	case("skynet.call", "context", ask, "context")
 	case("skynet.call", "unknown protocol", skynet.call, echo, "no such", 1)
 	case("skynet.call", "protocol nil", skynet.call, echo, nil, 1)
@@ -48,11 +50,23 @@ local function calls(echo, ask)
 		end
 		return ask("echo", deep)
 	end)
-	case("skynet.call", "table with a metatable", ask, "echo", setmetatable({ 1, 2 }, { __pairs = function() return next, { x = 1 } end }))
+	case(
+		"skynet.call",
+		"table with a metatable",
+		ask,
+		"echo",
+		setmetatable({ 1, 2 }, {
+			__pairs = function()
+				return next, { x = 1 }
+			end,
+		})
+	)
 	case("skynet.rawcall", "right", function()
 		return skynet.unpack(skynet.rawcall(echo, "lua", skynet.pack("echo", 1)))
 	end)
-	case("skynet.rawcall", "text", function() return skynet.tostring(skynet.rawcall(echo, "text", "hi")) end)
+	case("skynet.rawcall", "text", function()
+		return skynet.tostring(skynet.rawcall(echo, "text", "hi"))
+	end)
 	case("skynet.rawcall", "unknown handle", skynet.rawcall, 0x7fffff, "lua", "x")
 	case("skynet.rawcall", "unknown protocol", skynet.rawcall, echo, "no such", "x")
 	case("skynet.rawcall", "results", function()
@@ -98,7 +112,9 @@ local function sends(echo, ask)
 		return ask "echo"
 	end)
 	case("skynet.call", "never answered", function()
-		skynet.fork(function() pcall(ask, "silent") end)
+		skynet.fork(function()
+			pcall(ask, "silent")
+		end)
 		skynet.sleep(1)
 		return ask "echo"
 	end)
@@ -113,7 +129,9 @@ end
 local function responses(echo, ask)
 	case("skynet.response", "kept and released", function()
 		local answer
-		skynet.fork(function() answer = sweep.observe(ask, "keep") end)
+		skynet.fork(function()
+			answer = sweep.observe(ask, "keep")
+		end)
 		skynet.yield()
 		local observed = sweep.observe(ask, "release", true, 1, nil)
 		skynet.yield()
@@ -121,7 +139,9 @@ local function responses(echo, ask)
 	end)
 	case("skynet.response", "kept and failed", function()
 		local answer
-		skynet.fork(function() answer = sweep.observe(ask, "keep") end)
+		skynet.fork(function()
+			answer = sweep.observe(ask, "keep")
+		end)
 		skynet.yield()
 		local observed = sweep.observe(ask, "release", false)
 		skynet.yield()
@@ -129,7 +149,9 @@ local function responses(echo, ask)
 	end)
 	case("skynet.response", "twice", function()
 		local answer
-		skynet.fork(function() answer = sweep.observe(ask, "keep") end)
+		skynet.fork(function()
+			answer = sweep.observe(ask, "keep")
+		end)
 		skynet.yield()
 		local observed = sweep.observe(ask, "release_twice", 1)
 		skynet.yield()
@@ -146,7 +168,9 @@ local function responses(echo, ask)
 	case("skynet.context", "no request", skynet.context)
 	case("skynet.ignoreret", "no request", skynet.ignoreret)
 	case("skynet.call", "to itself", function()
-		skynet.dispatch("lua", function(_, _, ...) skynet.retpack("me", ...) end)
+		skynet.dispatch("lua", function(_, _, ...)
+			skynet.retpack("me", ...)
+		end)
 		return skynet.call(skynet.self(), "lua", 1)
 	end)
 	case("skynet.call", "callee ends", ask, "answer_and_exit", "bye")
@@ -164,25 +188,37 @@ local function calls_to_the_gone(echo)
 	case("gone", "ends while others wait", function()
 		local other, answers = sweep.peer(skynet.newservice "differential_echo"), {}
 		for i = 1, 3 do
-			skynet.fork(function() answers[i] = sweep.observe(skynet.call, other, "lua", "later", 1000) end)
+			skynet.fork(function()
+				answers[i] = sweep.observe(skynet.call, other, "lua", "later", 1000)
+			end)
 		end
-		skynet.fork(function() answers[4] = sweep.observe(skynet.call, other, "lua", "keep") end)
+		skynet.fork(function()
+			answers[4] = sweep.observe(skynet.call, other, "lua", "keep")
+		end)
 		skynet.yield()
 		skynet.send(other, "lua", "exit")
-		sweep.eventually(function() return #answers == 4 end)
+		sweep.eventually(function()
+			return #answers == 4
+		end)
 		return answers
 	end)
 	case("gone", "killed while others wait", function()
 		local other, answer = sweep.peer(skynet.newservice "differential_echo"), nil
-		skynet.fork(function() answer = sweep.observe(skynet.call, other, "lua", "later", 1000) end)
+		skynet.fork(function()
+			answer = sweep.observe(skynet.call, other, "lua", "later", 1000)
+		end)
 		skynet.yield()
 		skynet.kill(other)
-		sweep.eventually(function() return answer end, 30)
+		sweep.eventually(function()
+			return answer
+		end, 30)
 		return answer
 	end)
 	case("skynet.term", "calls to a service that lives", function()
 		local other, answer = sweep.peer(skynet.newservice "differential_echo"), nil
-		skynet.fork(function() answer = sweep.observe(skynet.call, other, "lua", "later", 2, "late") end)
+		skynet.fork(function()
+			answer = sweep.observe(skynet.call, other, "lua", "later", 2, "late")
+		end)
 		skynet.yield()
 		local results = table.pack(skynet.term(other))
 		skynet.sleep(5)
@@ -201,37 +237,15 @@ local function calling()
 	calls_to_the_gone(echo)
 end
 
-local function names()
-	local echo = sweep.peer(skynet.newservice "differential_echo")
-	case("skynet.name", "local", skynet.name, ".differential", echo)
-	case("skynet.localname", "known", function() return skynet.localname ".differential" == echo end)
-	case("skynet.localname", "unknown", skynet.localname, ".no_such")
-	case("skynet.localname", "without a dot", skynet.localname, "differential")
-	case("skynet.localname", "nothing", skynet.localname)
-	case("skynet.name", "taken", skynet.name, ".differential", skynet.self())
-	case("skynet.name", "colon", skynet.name, ":1234", echo)
-	case("skynet.name", "too long", skynet.name, "a_name_that_is_too_long", echo)
-	case("skynet.name", "number", skynet.name, "1234", echo)
-	case("skynet.name", "nothing", skynet.name)
-	case("skynet.register", "local", skynet.register, ".differential_me")
-	case("skynet.register", "known", function() return skynet.localname ".differential_me" == skynet.self() end)
-	case("skynet.register", "colon", skynet.register, ":1")
-	case("skynet.register", "too long", skynet.register, "a_name_that_is_too_long")
-	case("skynet.register", "nothing", skynet.register)
-	case("skynet.address", "number", skynet.address, 0x12)
-	case("skynet.address", "text", skynet.address, ".name")
-	case("skynet.address", "nil", skynet.address)
-	case("skynet.address", "fraction", skynet.address, 1.5)
-	sweep.sweep("skynet.harbor", skynet.harbor, gives(0x01000002))
-	case("skynet.kill", "by name", skynet.kill, ".differential")
-	case("skynet.kill", "unknown name", skynet.kill, ".no_such")
-	case("skynet.kill", "unknown text", skynet.kill, ":7fffff")
-	case("skynet.kill", "nil", skynet.kill)
-	case("skynet.kill", "no address", skynet.kill, "no address")
+local function launched_services()
 	case("skynet.launch", "unknown", skynet.launch, "no_such_c_service")
-	sweep.record("skynet.launch", "fails", sweep.observe(function()
-		return math.type(skynet.launch("snlua", "no_such_service"))
-	end))
+	sweep.record(
+		"skynet.launch",
+		"fails",
+		sweep.observe(function()
+			return math.type(skynet.launch("snlua", "no_such_service"))
+		end)
+	)
 	sweep.forget() -- two services log, in any order
 	case("skynet.launch", "right", function()
 		local handle = skynet.launch("snlua", "differential_echo")
@@ -240,7 +254,19 @@ local function names()
 	end)
 	case("skynet.launch", "nothing", skynet.launch)
 	case("skynet.launch", "table", skynet.launch, {})
-	for _, how in ipairs { "main chunk", "value", "nil", "syntax", "module", "yield", "init", "start", "exit", "start value", "init late" } do
+	for _, how in ipairs {
+		"main chunk",
+		"value",
+		"nil",
+		"syntax",
+		"module",
+		"yield",
+		"init",
+		"start",
+		"exit",
+		"start value",
+		"init late",
+	} do
 		case("skynet.newservice", "fails: " .. how, function()
 			local results = table.pack(pcall(skynet.newservice, "differential_failing", how))
 			skynet.sleep(1)
@@ -267,6 +293,40 @@ local function names()
 	sweep.limited("skynet.queryservice", "nothing", 20, skynet.queryservice)
 end
 
+local function names()
+	local echo = sweep.peer(skynet.newservice "differential_echo")
+	case("skynet.name", "local", skynet.name, ".differential", echo)
+	case("skynet.localname", "known", function()
+		return skynet.localname ".differential" == echo
+	end)
+	case("skynet.localname", "unknown", skynet.localname, ".no_such")
+	case("skynet.localname", "without a dot", skynet.localname, "differential")
+	case("skynet.localname", "nothing", skynet.localname)
+	case("skynet.name", "taken", skynet.name, ".differential", skynet.self())
+	case("skynet.name", "colon", skynet.name, ":1234", echo)
+	case("skynet.name", "too long", skynet.name, "a_name_that_is_too_long", echo)
+	case("skynet.name", "number", skynet.name, "1234", echo)
+	case("skynet.name", "nothing", skynet.name)
+	case("skynet.register", "local", skynet.register, ".differential_me")
+	case("skynet.register", "known", function()
+		return skynet.localname ".differential_me" == skynet.self()
+	end)
+	case("skynet.register", "colon", skynet.register, ":1")
+	case("skynet.register", "too long", skynet.register, "a_name_that_is_too_long")
+	case("skynet.register", "nothing", skynet.register)
+	case("skynet.address", "number", skynet.address, 0x12)
+	case("skynet.address", "text", skynet.address, ".name")
+	case("skynet.address", "nil", skynet.address)
+	case("skynet.address", "fraction", skynet.address, 1.5)
+	sweep.sweep("skynet.harbor", skynet.harbor, gives(0x01000002))
+	case("skynet.kill", "by name", skynet.kill, ".differential")
+	case("skynet.kill", "unknown name", skynet.kill, ".no_such")
+	case("skynet.kill", "unknown text", skynet.kill, ":7fffff")
+	case("skynet.kill", "nil", skynet.kill)
+	case("skynet.kill", "no address", skynet.kill, "no address")
+	launched_services()
+end
+
 local function config_and_figures()
 	sweep.sweep("skynet.getenv", skynet.getenv, gives "harbor")
 	case("skynet.getenv", "missing", skynet.getenv, "no_such_key")
@@ -283,9 +343,13 @@ local function config_and_figures()
 	case("skynet.setenv", "empty", skynet.setenv, "differential_empty", "")
 	case("skynet.setenv", "empty read", skynet.getenv, "differential_empty")
 	for _, what in ipairs { "mqlen", "cpu", "time", "message", "endless", "no such" } do
-		case("skynet.stat", what, function() return math.type(skynet.stat(what)) end)
+		case("skynet.stat", what, function()
+			return math.type(skynet.stat(what))
+		end)
 	end
-	case("skynet.stat", "nothing", function() return skynet.stat() end)
+	case("skynet.stat", "nothing", function()
+		return skynet.stat()
+	end)
 	for _, name in ipairs { "now", "hpc", "starttime", "time", "mqlen", "genid", "self" } do
 		case("skynet." .. name, "type", function()
 			local results = table.pack(skynet[name]())
@@ -301,9 +365,36 @@ local function logs_and_traces()
 	case("skynet.error", "percent", skynet.error, "%s %d %n")
 	case("skynet.error", "zero byte", skynet.error, "a\0b")
 	case("skynet.error", "long", skynet.error, string.rep("x", 300))
-	case("skynet.error", "tostring", skynet.error, setmetatable({}, { __tostring = function() return "named" end }))
-	case("skynet.error", "tostring fails", skynet.error, setmetatable({}, { __tostring = function() error "no" end }))
-	case("skynet.error", "tostring gives a number", skynet.error, setmetatable({}, { __tostring = function() return 1 end }))
+	case(
+		"skynet.error",
+		"tostring",
+		skynet.error,
+		setmetatable({}, {
+			__tostring = function()
+				return "named"
+			end,
+		})
+	)
+	case(
+		"skynet.error",
+		"tostring fails",
+		skynet.error,
+		setmetatable({}, {
+			__tostring = function()
+				error "no"
+			end,
+		})
+	)
+	case(
+		"skynet.error",
+		"tostring gives a number",
+		skynet.error,
+		setmetatable({}, {
+			__tostring = function()
+				return 1
+			end,
+		})
+	)
 	sweep.sweep("skynet.tracelog", skynet.tracelog, gives("tag", "text"))
 	sweep.apart("skynet.trace", "right", function()
 		local skynet = require "skynet"
@@ -320,17 +411,26 @@ local function logs_and_traces()
 		local skynet = require "skynet"
 		local results = table.pack(skynet.traceproto("lua", true))
 		local inner = sweep
-		skynet.dispatch("lua", function(_, _, word) skynet.sleep(0) skynet.retpack(word) end)
+		skynet.dispatch("lua", function(_, _, word)
+			skynet.sleep(0)
+			skynet.retpack(word)
+		end)
 		return results.n, skynet.call(skynet.self(), "lua", "word")
 	end)
 	case("skynet.traceproto", "off", skynet.traceproto, "lua", nil)
 	case("skynet.traceproto", "unknown", skynet.traceproto, "no such", true)
-	case("skynet.pcall", "is", function() return skynet.pcall == pcall end)
-	case("skynet.info_func", "right", skynet.info_func, function() return "info" end)
+	case("skynet.pcall", "is", function()
+		return skynet.pcall == pcall
+	end)
+	case("skynet.info_func", "right", skynet.info_func, function()
+		return "info"
+	end)
 end
 
 local function protocols()
-	case("skynet.memlimit", "gone", function() return skynet.memlimit end)
+	case("skynet.memlimit", "gone", function()
+		return skynet.memlimit
+	end)
 	case("skynet.init", "in a task", skynet.init, function() end)
 	case("skynet.init", "nil", skynet.init)
 	case("skynet.register_protocol", "taken name", skynet.register_protocol, { name = "lua", id = 99 })
@@ -341,13 +441,19 @@ local function protocols()
 	case("skynet.register_protocol", "negative number", skynet.register_protocol, { name = "new", id = -1 })
 	case("skynet.register_protocol", "nothing", skynet.register_protocol)
 	case("skynet.register_protocol", "right", skynet.register_protocol, { name = "new", id = 97 })
-	case("skynet.dispatch", "asked", function() return type(skynet.dispatch "lua") end)
+	case("skynet.dispatch", "asked", function()
+		return type(skynet.dispatch "lua")
+	end)
 	case("skynet.dispatch", "none", skynet.dispatch, "new")
 	case("skynet.dispatch", "set", skynet.dispatch, "new", print)
-	case("skynet.dispatch", "set again", function() return skynet.dispatch("new", function() end) == print end)
+	case("skynet.dispatch", "set again", function()
+		return skynet.dispatch("new", function() end) == print
+	end)
 	case("skynet.dispatch", "unknown", skynet.dispatch, "no such")
 	case("skynet.dispatch", "unknown set", skynet.dispatch, "no such", print)
-	case("skynet.dispatch", "number", function() return type(skynet.dispatch(10)) end)
+	case("skynet.dispatch", "number", function()
+		return type(skynet.dispatch(10))
+	end)
 	case("skynet.dispatch_unknown_request", "previous", function()
 		local previous = skynet.dispatch_unknown_request(print)
 		return type(previous), skynet.dispatch_unknown_request(previous) == print
@@ -359,7 +465,14 @@ local function protocols()
 	case("unhandled", "send of an unknown type", function()
 		skynet.redirect(skynet.self(), 0, "text_nobody", 0, "x")
 	end)
-	skynet.register_protocol { name = "unhandled", id = 96, pack = function(...) return ... end, unpack = skynet.tostring }
+	skynet.register_protocol {
+		name = "unhandled",
+		id = 96,
+		pack = function(...)
+			return ...
+		end,
+		unpack = skynet.tostring,
+	}
 	case("unhandled", "send without a handler", function()
 		skynet.send(skynet.self(), "unhandled", "message")
 		skynet.sleep(1)

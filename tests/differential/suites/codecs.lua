@@ -44,7 +44,9 @@ local function crypt(name)
 		sha1 = gives "text",
 		xor_str = gives("text", "key"),
 	})
-	sweep.case(name .. ".randomkey", "length", function() return #module.randomkey() end)
+	sweep.case(name .. ".randomkey", "length", function()
+		return #module.randomkey()
+	end)
 	for _, text in ipairs { "", "a", "ab", "abc", "abcdefgh", "\0\1\2\255", string.rep("x", 100) } do
 		local case = "of " .. sweep.render(text)
 		sweep.case(name .. ".base64encode", case, module.base64encode, text)
@@ -70,41 +72,47 @@ local function md5()
 		sumhexa = gives "text",
 	})
 	sweep.case("md5.crypt", "with a seed", module.crypt, "text", "key", "1234")
-	sweep.case("md5.crypt", "length", function() return #module.crypt("text", "key") end)
+	sweep.case("md5.crypt", "length", function()
+		return #module.crypt("text", "key")
+	end)
 	sweep.case("md5.exor", "lengths", module.exor, "text", "TEX")
 	sweep.case("md5.hmacmd5", "long key", module.hmacmd5, "text", string.rep("k", 65))
 end
 
 -- Without a text it is a new one.
 local RANDOM_ID <const> = {
-	["first 0"] = true, ["argument 1 nil"] = true, ["argument 1 true"] = true, ["argument 1 table"] = true,
+	["first 0"] = true,
+	["argument 1 nil"] = true,
+	["argument 1 true"] = true,
+	["argument 1 table"] = true,
 	["argument 1 function"] = true,
 }
 
-local function bson()
-	local module = require "bson"
-	local document = module.encode { a = 1 }
-	sweep_module("bson", {
-		binary = gives "bytes",
-		date = gives(1000),
-		int64 = gives(77),
-		objectid = gives "0123456789abcdef01234567",
-		regex = gives("a+", "i"),
-		timestamp = gives(1000, 1),
-		type = gives(module.int64(1)),
-		encode = function() return { b = { 1, "x" } } end,
-		encode_order = gives("b", 1, "a", "text"),
-	}, {
-		encode_order = { skip = { ["argument 2 nil"] = true } }, -- the end of the list
-		objectid = { skip = RANDOM_ID },
-	})
-	sweep.case("bson.decode", "right", function() return module.decode(document) end)
+local function values_of_bson(module)
 	local values <const> = {
-		integer = 7, big = 1 << 40, negative = -7, float = 1.5, text = "text", empty = "", yes = true, no = false,
-		list = { 1, 2, 3 }, document = { a = { b = 1 } }, none = module.null, least = module.minkey, most = module.maxkey,
-		binary = module.binary "bytes", date = module.date(1000), regex = module.regex("a", "i"),
-		objectid = module.objectid "0123456789abcdef01234567", stamp = module.timestamp(5, 6), int64 = module.int64(5),
-		nothing = {}, func = print, thread = coroutine.create(print), infinity = math.huge,
+		integer = 7,
+		big = 1 << 40,
+		negative = -7,
+		float = 1.5,
+		text = "text",
+		empty = "",
+		yes = true,
+		no = false,
+		list = { 1, 2, 3 },
+		document = { a = { b = 1 } },
+		none = module.null,
+		least = module.minkey,
+		most = module.maxkey,
+		binary = module.binary "bytes",
+		date = module.date(1000),
+		regex = module.regex("a", "i"),
+		objectid = module.objectid "0123456789abcdef01234567",
+		stamp = module.timestamp(5, 6),
+		int64 = module.int64(5),
+		nothing = {},
+		func = print,
+		thread = coroutine.create(print),
+		infinity = math.huge,
 	}
 	for name, value in pairs(values) do
 		sweep.case("bson values", "there and back " .. name, function()
@@ -120,12 +128,45 @@ local function bson()
 			return module.decode(module.encode { [key] = 1 })
 		end)
 	end
+end
+
+local function bson()
+	local module = require "bson"
+	local document = module.encode { a = 1 }
+	sweep_module("bson", {
+		binary = gives "bytes",
+		date = gives(1000),
+		int64 = gives(77),
+		objectid = gives "0123456789abcdef01234567",
+		regex = gives("a+", "i"),
+		timestamp = gives(1000, 1),
+		type = gives(module.int64(1)),
+		encode = function()
+			return { b = { 1, "x" } }
+		end,
+		encode_order = gives("b", 1, "a", "text"),
+	}, {
+		encode_order = { skip = { ["argument 2 nil"] = true } }, -- the end of the list
+		objectid = { skip = RANDOM_ID },
+	})
+	sweep.case("bson.decode", "right", function()
+		return module.decode(document)
+	end)
+	values_of_bson(module)
 	local meta = getmetatable(document)
 	sweep.record("bson document", "type", type(document) .. " " .. type(meta))
-	sweep.case("bson document", "length", function() return #document end)
-	sweep.case("bson document", "field", function() return document.a end)
-	sweep.case("bson document", "missing field", function() return document.b end)
-	sweep.case("bson document", "set field", function() document.a = 2 end)
+	sweep.case("bson document", "length", function()
+		return #document
+	end)
+	sweep.case("bson document", "field", function()
+		return document.a
+	end)
+	sweep.case("bson document", "missing field", function()
+		return document.b
+	end)
+	sweep.case("bson document", "set field", function()
+		document.a = 2
+	end)
 	sweep.case("bson document", "pairs", function()
 		local list = {}
 		for key, value in pairs(document) do
@@ -133,8 +174,12 @@ local function bson()
 		end
 		return list
 	end)
-	sweep.case("bson document", "call", function() return document "a" end)
-	sweep.case("bson document", "text", function() return tostring(document) end)
+	sweep.case("bson document", "call", function()
+		return document "a"
+	end)
+	sweep.case("bson document", "text", function()
+		return tostring(document)
+	end)
 	sweep.case("bson document", "makeindex", function()
 		return document:makeindex(), document.a
 	end)
@@ -142,7 +187,9 @@ local function bson()
 		document.a = 9
 		return document.a
 	end)
-	sweep.case("bson document", "set of another type", function() document.a = "x" end)
+	sweep.case("bson document", "set of another type", function()
+		document.a = "x"
+	end)
 end
 
 local function netpack()
@@ -153,11 +200,15 @@ local function netpack()
 		return bytes
 	end
 	for _, case in ipairs { "", "hello", string.rep("x", 0xffff), string.rep("x", 0x10000) } do
-		sweep.case("skynet.netpack.pack", "length " .. #case, function() return text(module.pack(case)) end)
+		sweep.case("skynet.netpack.pack", "length " .. #case, function()
+			return text(module.pack(case))
+		end)
 	end
 	for _, case in ipairs { "nil", "true", "table", "number" } do
 		local value = ({ ["true"] = true, table = {}, number = 12 })[case]
-		sweep.case("skynet.netpack.pack", case, function() return text(module.pack(value)) end)
+		sweep.case("skynet.netpack.pack", case, function()
+			return text(module.pack(value))
+		end)
 	end
 	sweep.case("skynet.netpack.pop", "nothing", module.pop)
 	sweep.case("skynet.netpack.pop", "nil", module.pop, nil)
@@ -171,12 +222,37 @@ end
 local function urls()
 	local url = require "http.url"
 	for _, text in ipairs {
-		"", "/", "/a", "/a?b=c", "/a?b=c&d=e", "/a?", "?b", "/a%20b?c%20d=e+f", "/%zz?x=%4", "a/b#c", "/a?b=c?d", "/a?=1&b",
-		"/%e4%bd%a0?k=%E5%A5%BD", "//x//y?q",
+		"",
+		"/",
+		"/a",
+		"/a?b=c",
+		"/a?b=c&d=e",
+		"/a?",
+		"?b",
+		"/a%20b?c%20d=e+f",
+		"/%zz?x=%4",
+		"a/b#c",
+		"/a?b=c?d",
+		"/a?=1&b",
+		"/%e4%bd%a0?k=%E5%A5%BD",
+		"//x//y?q",
 	} do
 		sweep.case("http.url.parse", "url " .. sweep.render(text), url.parse, text)
 	end
-	for _, text in ipairs { "", "a", "a=", "=a", "a=1", "a=1&b=2", "a=1&a=2", "a=%20+", "a=1;b=2", "a=b=c", "&&", "%41=%42" } do
+	for _, text in ipairs {
+		"",
+		"a",
+		"a=",
+		"=a",
+		"a=1",
+		"a=1&b=2",
+		"a=1&a=2",
+		"a=%20+",
+		"a=1;b=2",
+		"a=b=c",
+		"&&",
+		"%41=%42",
+	} do
 		sweep.case("http.url.parse_query", "query " .. sweep.render(text), url.parse_query, text)
 	end
 	sweep.sweep("http.url.parse", url.parse, gives "/a?b=c")
@@ -230,7 +306,9 @@ local function cluster()
 	sweep.sweep("skynet.cluster.core.packtrace", core.packtrace, gives "tag")
 	sweep.sweep("skynet.cluster.core.isname", core.isname, gives "@name")
 	sweep.case("skynet.cluster.core.isname", "plain", core.isname, "name")
-	sweep.case("skynet.cluster.core.nodename", "type", function() return type(core.nodename()) end)
+	sweep.case("skynet.cluster.core.nodename", "type", function()
+		return type(core.nodename())
+	end)
 	for _, ok in ipairs { true, false } do
 		for name, value in pairs { text = "answer", empty = "", number = 5, table = {}, large = string.rep("y", 70000) } do
 			sweep.case("skynet.cluster.core.packresponse", name .. " " .. tostring(ok), function()
@@ -247,9 +325,19 @@ local function cluster()
 		end
 	end
 	for name, text in pairs {
-		empty = "", short = "ab", request = "\0\1\0\0\0\2\0\0\0text", named = "\x80\3abc\2\0\0\0text", unknown = "\xee1234567890",
-		push = "\0\1\0\0\0\0\0\0\0text", large = "\1\1\0\0\0\2\0\0\0\0\0\1\0", part = "\2\2\0\0\0text", last = "\3\2\0\0\0text",
-		trace = "\4tag", named_large = "\x81\3abc\2\0\0\0\0\0\1\0", cut = "\0\1\0\0", named_cut = "\x80\9abc",
+		empty = "",
+		short = "ab",
+		request = "\0\1\0\0\0\2\0\0\0text",
+		named = "\x80\3abc\2\0\0\0text",
+		unknown = "\xee1234567890",
+		push = "\0\1\0\0\0\0\0\0\0text",
+		large = "\1\1\0\0\0\2\0\0\0\0\0\1\0",
+		part = "\2\2\0\0\0text",
+		last = "\3\2\0\0\0text",
+		trace = "\4tag",
+		named_large = "\x81\3abc\2\0\0\0\0\0\1\0",
+		cut = "\0\1\0\0",
+		named_cut = "\x80\9abc",
 	} do
 		sweep.case("skynet.cluster.core.unpackrequest", name, function()
 			local address, session, pointer, size, padding, push = core.unpackrequest(text)
@@ -260,8 +348,14 @@ local function cluster()
 		end)
 	end
 	for name, text in pairs {
-		empty = "", short = "\1\0\0\0", ok = "\1\0\0\0\1text", failed = "\1\0\0\0\0text", begin = "\1\0\0\0\2\0\0\1\0",
-		part = "\1\0\0\0\3text", last = "\1\0\0\0\4text", unknown = "\1\0\0\0\9text",
+		empty = "",
+		short = "\1\0\0\0",
+		ok = "\1\0\0\0\1text",
+		failed = "\1\0\0\0\0text",
+		begin = "\1\0\0\0\2\0\0\1\0",
+		part = "\1\0\0\0\3text",
+		last = "\1\0\0\0\4text",
+		unknown = "\1\0\0\0\9text",
 	} do
 		sweep.case("skynet.cluster.core.unpackresponse", name, core.unpackresponse, text)
 	end
@@ -290,10 +384,22 @@ local function numbers_and_dumps()
 	sweep.case("skynet.datasheet.dump", "there and back", function()
 		return dump.undump(dump.dump { a = 1, b = { 1, 2.5, "text", true }, [7] = "x", c = -1 })
 	end)
-	for name, value in pairs { mixed = { 1, a = 2 }, holes = { [1] = 1, [3] = 3 }, func = { print }, none = {}, bool = { [true] = 1 } } do
-		sweep.case("skynet.datasheet.dump", "of " .. name, function() return dump.undump(dump.dump(value)) end)
+	for name, value in pairs {
+		mixed = { 1, a = 2 },
+		holes = { [1] = 1, [3] = 3 },
+		func = { print },
+		none = {},
+		bool = { [true] = 1 },
+	} do
+		sweep.case("skynet.datasheet.dump", "of " .. name, function()
+			return dump.undump(dump.dump(value))
+		end)
 	end
-	sweep.sweep("skynet.datasheet.dump.dump", function(...) return #dump.dump(...) end, function() return { 1 } end)
+	sweep.sweep("skynet.datasheet.dump.dump", function(...)
+		return #dump.dump(...)
+	end, function()
+		return { 1 }
+	end)
 end
 
 local function drivers_and_channels()
@@ -354,10 +460,18 @@ local function profile_and_memory()
 	end)
 	sweep.case("skynet.profile.start", "text", profile.start, "text")
 	sweep.case("skynet.profile.resume", "right", function()
-		return profile.resume(coroutine.create(function(...) return ..., "end" end), 1, 2)
+		return profile.resume(
+			coroutine.create(function(...)
+				return ..., "end"
+			end),
+			1,
+			2
+		)
 	end)
 	sweep.case("skynet.profile.wrap", "right", function()
-		return profile.wrap(function(...) return ... end)(1, nil)
+		return profile.wrap(function(...)
+			return ...
+		end)(1, nil)
 	end)
 	sweep.case("skynet.profile.resume", "no thread", profile.resume, 1)
 	sweep.case("skynet.profile.wrap", "no function", profile.wrap, 1)

@@ -5,9 +5,38 @@ local sweep = require "sweep"
 require "skynet.manager"
 
 local COMMANDS <const> = {
-	"call", "clearcache", "cmem", "dbgcmd", "debug", "dumpheap", "exit", "gc", "getenv", "help", "info", "inject", "jmem", "kill",
-	"killtask", "list", "log", "logoff", "logon", "mem", "netstat", "ping", "profactive", "service", "setenv", "signal", "snax",
-	"start", "stat", "task", "trace", "uniqtask",
+	"call",
+	"clearcache",
+	"cmem",
+	"dbgcmd",
+	"debug",
+	"dumpheap",
+	"exit",
+	"gc",
+	"getenv",
+	"help",
+	"info",
+	"inject",
+	"jmem",
+	"kill",
+	"killtask",
+	"list",
+	"log",
+	"logoff",
+	"logon",
+	"mem",
+	"netstat",
+	"ping",
+	"profactive",
+	"service",
+	"setenv",
+	"signal",
+	"snax",
+	"start",
+	"stat",
+	"task",
+	"trace",
+	"uniqtask",
 }
 
 local client
@@ -51,6 +80,104 @@ local function verdict(command)
 	return lines[#lines]
 end
 
+local function plain_commands()
+	for _, command in ipairs {
+		"no_such",
+		"getenv thread",
+		"getenv no_such",
+		"getenv",
+		"setenv differential_console one two",
+		"getenv differential_console",
+		"setenv differential_console again",
+		"setenv",
+		"clearcache",
+		"start no_such_service",
+		"start",
+		"snax no_such",
+		"snax",
+		"log no_such_service",
+		"kill ffff",
+		"kill .no_such",
+		"kill",
+		"exit",
+		"exit ffff",
+		"ping ffff",
+		"ping .no_such",
+		"ping",
+		"ping zz",
+		"ping :zz",
+		"task ffff",
+		"task",
+		"killtask",
+		"uniqtask",
+		"info",
+		"info ffff",
+		"inject",
+		"inject ffff",
+		"logon",
+		"logon ffff",
+		"logoff",
+		"logoff ffff",
+		"signal",
+		"signal ffff",
+		"signal zz",
+		"call",
+		"call ffff",
+		"trace",
+		"trace ffff on",
+		"dbgcmd",
+		"dbgcmd ffff PING",
+		"debug",
+		"debug zz",
+		"stat x",
+		"mem x",
+		"gc x",
+		"profactive no_such",
+		" ",
+	} do
+		case("console", command, plain, command)
+	end
+end
+
+local function commands_with_arguments(handle)
+	for _, command in ipairs {
+		"info @",
+		"info @ a b",
+		"ping .console_echo",
+		"task @",
+		"uniqtask @",
+		"call @ 'echo',1,nil,'x'",
+		"call @ 'echo'",
+		"call @ 'echo',{}",
+		"call @ 'fail','problem'",
+		"call @ )(",
+		"call @ no_such()",
+		"call @",
+		"dbgcmd @ PING",
+		"dbgcmd @ NO_SUCH",
+		"dbgcmd @",
+		"dbgcmd @ INFO a",
+		"killtask @ no_such",
+		"killtask @",
+		"logon @",
+		"logoff @",
+		"trace @ on",
+		"trace @ off",
+		"trace @ lua on",
+		"trace @ lua off",
+		"trace @ no_such on",
+		"trace @",
+		"inject @",
+		"inject @ no_such.lua",
+		"inject @ inject.lua a b",
+		"inject @ fails.lua",
+		"inject @ broken.lua",
+		"signal @ x",
+	} do
+		case("console", command, plain, (string.gsub(command, "@", handle)))
+	end
+end
+
 local function commands(echo)
 	local handle = string.format("%x", echo)
 	case("console help", "names all", function()
@@ -64,27 +191,11 @@ local function commands(echo)
 		end
 		return missing
 	end)
-	for _, command in ipairs {
-		"no_such", "getenv thread", "getenv no_such", "getenv", "setenv differential_console one two",
-		"getenv differential_console", "setenv differential_console again", "setenv", "clearcache", "start no_such_service", "start",
-		"snax no_such", "snax", "log no_such_service", "kill ffff", "kill .no_such", "kill", "exit", "exit ffff", "ping ffff",
-		"ping .no_such", "ping", "ping zz", "ping :zz", "task ffff", "task", "killtask", "uniqtask", "info", "info ffff",
-		"inject", "inject ffff", "logon", "logon ffff", "logoff", "logoff ffff", "signal", "signal ffff", "signal zz", "call",
-		"call ffff", "trace", "trace ffff on", "dbgcmd", "dbgcmd ffff PING", "debug", "debug zz", "stat x", "mem x", "gc x",
-		"profactive no_such", " ",
-	} do
-		case("console", command, plain, command)
-	end
-	for _, command in ipairs {
-		"info @", "info @ a b", "ping .console_echo", "task @", "uniqtask @", "call @ 'echo',1,nil,'x'", "call @ 'echo'",
-		"call @ 'echo',{}", "call @ 'fail','problem'", "call @ )(", "call @ no_such()", "call @", "dbgcmd @ PING", "dbgcmd @ NO_SUCH",
-		"dbgcmd @", "dbgcmd @ INFO a", "killtask @ no_such", "killtask @", "logon @", "logoff @", "trace @ on", "trace @ off",
-		"trace @ lua on", "trace @ lua off", "trace @ no_such on", "trace @", "inject @", "inject @ no_such.lua", "inject @ inject.lua a b",
-		"inject @ fails.lua", "inject @ broken.lua", "signal @ x",
-	} do
-		case("console", command, plain, (string.gsub(command, "@", handle)))
-	end
-	case("console", "ping @", function() return string.gsub(plain("ping " .. handle)[1], "^%d+$", "N") end)
+	plain_commands()
+	commands_with_arguments(handle)
+	case("console", "ping @", function()
+		return string.gsub(plain("ping " .. handle)[1], "^%d+$", "N")
+	end)
 	for _, command in ipairs { "list", "mem", "stat", "gc", "cmem" } do
 		case("console", command, about, command, skynet.address(echo) .. "\t")
 	end
@@ -93,9 +204,15 @@ local function commands(echo)
 	for _, command in ipairs { "jmem", "dumpheap", "profactive" } do
 		case("console", command, verdict, command)
 	end
-	case("console", "start of a service", function() return (string.gsub(plain "start differential_echo"[1], ":%x+", ":H")) end)
-	case("console", "snax of a service", function() return (string.gsub(plain "snax differential_snax a"[1], ":%x+", ":H")) end)
-	case("console", "log of a service", function() return (string.gsub(plain "log differential_echo"[1], ":%x+", ":H")) end)
+	case("console", "start of a service", function()
+		return (string.gsub(plain "start differential_echo"[1], ":%x+", ":H"))
+	end)
+	case("console", "snax of a service", function()
+		return (string.gsub(plain "snax differential_snax a"[1], ":%x+", ":H"))
+	end)
+	case("console", "log of a service", function()
+		return (string.gsub(plain "log differential_echo"[1], ":%x+", ":H"))
+	end)
 	case("console", "kill of a service", function()
 		return plain(string.format("kill %x", skynet.newservice "differential_echo"))
 	end)
@@ -137,7 +254,9 @@ local function debugger(echo)
 	case("console debug", "watch", function()
 		local before = tell "watch 'lua'"
 		local answer
-		skynet.fork(function() answer = sweep.observe(skynet.call, echo, "lua", "echo", 1) end)
+		skynet.fork(function()
+			answer = sweep.observe(skynet.call, echo, "lua", "echo", 1)
+		end)
 		skynet.sleep(5)
 		local during = answer
 		local text = tell("c", prompt)

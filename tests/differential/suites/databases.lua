@@ -21,17 +21,106 @@ local function pipelines_of_redis(db)
 		local results = table.pack(db:pipeline({ { "ping" }, { "get", "a" }, { "fail" }, { "incr" } }, list))
 		return results, list
 	end)
-	case("skynet.db.redis.pipeline", "nothing", function() return db:pipeline() end)
-	case("skynet.db.redis.pipeline", "empty", function() return db:pipeline {} end)
+	case("skynet.db.redis.pipeline", "nothing", function()
+		return db:pipeline()
+	end)
+	case("skynet.db.redis.pipeline", "empty", function()
+		return db:pipeline {}
+	end)
+end
+
+local function replies_of_redis(db)
+	for _, name in ipairs {
+		"ping",
+		"get",
+		"missing",
+		"incr",
+		"keys",
+		"empty",
+		"none",
+		"nested",
+		"fail",
+		"mixed",
+		"exists",
+		"sismember",
+		"blank",
+		"no_such",
+	} do
+		case("skynet.db.redis", name, function()
+			return db[name](db, "argument", 5)
+		end)
+	end
+end
+
+local function connections_of_redis_that_end(db)
+	case("skynet.db.redis", "broken answer", function()
+		return db:broken()
+	end)
+	case("skynet.db.redis", "after that", function()
+		return db:ping()
+	end)
+	case("skynet.db.redis", "cut answer", function()
+		return (pcall(db.cut, db))
+	end)
+	case("skynet.db.redis", "connects again", function()
+		return db:ping()
+	end)
+	case("skynet.db.redis.disconnect", "right", function()
+		return db:disconnect()
+	end)
+	case("closed", "redis", function()
+		return (pcall(db.ping, db))
+	end)
+	case("closed", "redis disconnect", function()
+		return (pcall(db.disconnect, db))
+	end)
+end
+
+local function watches_of_redis(redis, port)
+	case("skynet.db.redis.watch", "message", function()
+		local watch = redis.watch { host = "127.0.0.1", port = port }
+		local subscribed = table.pack(watch:subscribe "c")
+		local message = table.pack(watch:message())
+		local left = table.pack(watch:unsubscribe "c")
+		return subscribed, message, left, watch:disconnect()
+	end)
+	case("skynet.db.redis.watch", "pattern", function()
+		local watch = redis.watch { host = "127.0.0.1", port = port }
+		watch:psubscribe "p"
+		local message = table.pack(watch:message())
+		watch:disconnect()
+		return message
+	end)
+end
+
+local function redis_that_is_gone(redis, port)
+	case("gone", "redis connect", function()
+		return (pcall(redis.connect, { host = "127.0.0.1", port = port }))
+	end)
+	case("skynet.db.redis.connect", "nothing", redis.connect)
+	case("skynet.db.redis.watch", "nothing", redis.watch)
 end
 
 local function redis()
 	local redis = require "skynet.db.redis"
 	local answers = {
-		ping = "+PONG\r\n", get = "$5\r\nhello\r\n", missing = "$-1\r\n", incr = ":7\r\n", keys = "*3\r\n$1\r\na\r\n$-1\r\n:5\r\n",
-		empty = "*0\r\n", none = "*-1\r\n", nested = "*2\r\n*1\r\n:1\r\n+x\r\n", fail = "-ERR of the server\r\n",
-		broken = "?what\r\n", exists = ":1\r\n", sismember = ":0\r\n", auth = "+OK\r\n", select = "+OK\r\n",
-		mixed = "*2\r\n-ERR inside\r\n:1\r\n", blank = "$0\r\n\r\n", cut = "$10\r\nabc",
+		ping = "+PONG\r\n",
+		get = "$5\r\nhello\r\n",
+		missing = "$-1\r\n",
+		incr = ":7\r\n",
+		keys = "*3\r\n$1\r\na\r\n$-1\r\n:5\r\n",
+		empty = "*0\r\n",
+		none = "*-1\r\n",
+		nested = "*2\r\n*1\r\n:1\r\n+x\r\n",
+		fail = "-ERR of the server\r\n",
+		broken = "?what\r\n",
+		exists = ":1\r\n",
+		sismember = ":0\r\n",
+		auth = "+OK\r\n",
+		select = "+OK\r\n",
+		mixed = "*2\r\n-ERR inside\r\n:1\r\n",
+		blank = "$0\r\n\r\n",
+		cut = "$10\r\nabc",
 	}
 	local seen = {}
 	local listener, port = servers.serve(function(read, line, write)
@@ -59,12 +148,7 @@ local function redis()
 		db = redis.connect { host = "127.0.0.1", port = port, auth = "secret", db = 2 }
 		return type(db), type(getmetatable(db)), seen
 	end)
-	for _, name in ipairs {
-		"ping", "get", "missing", "incr", "keys", "empty", "none", "nested", "fail", "mixed", "exists", "sismember", "blank",
-		"no_such",
-	} do
-		case("skynet.db.redis", name, function() return db[name](db, "argument", 5) end)
-	end
+	replies_of_redis(db)
 	case("skynet.db.redis", "what was sent", function()
 		seen = {}
 		db:get("a", 1, 1.5, "")
@@ -72,32 +156,11 @@ local function redis()
 		return seen
 	end)
 	pipelines_of_redis(db)
-	case("skynet.db.redis", "broken answer", function() return db:broken() end)
-	case("skynet.db.redis", "after that", function() return db:ping() end)
-	case("skynet.db.redis", "cut answer", function() return (pcall(db.cut, db)) end)
-	case("skynet.db.redis", "connects again", function() return db:ping() end)
-	case("skynet.db.redis.disconnect", "right", function() return db:disconnect() end)
-	case("closed", "redis", function() return (pcall(db.ping, db)) end)
-	case("closed", "redis disconnect", function() return (pcall(db.disconnect, db)) end)
-	case("skynet.db.redis.watch", "message", function()
-		local watch = redis.watch { host = "127.0.0.1", port = port }
-		local subscribed = table.pack(watch:subscribe "c")
-		local message = table.pack(watch:message())
-		local left = table.pack(watch:unsubscribe "c")
-		return subscribed, message, left, watch:disconnect()
-	end)
-	case("skynet.db.redis.watch", "pattern", function()
-		local watch = redis.watch { host = "127.0.0.1", port = port }
-		watch:psubscribe "p"
-		local message = table.pack(watch:message())
-		watch:disconnect()
-		return message
-	end)
+	connections_of_redis_that_end(db)
+	watches_of_redis(redis, port)
 	socket.close(listener)
 	skynet.sleep(1)
-	case("gone", "redis connect", function() return (pcall(redis.connect, { host = "127.0.0.1", port = port })) end)
-	case("skynet.db.redis.connect", "nothing", redis.connect)
-	case("skynet.db.redis.watch", "nothing", redis.watch)
+	redis_that_is_gone(redis, port)
 end
 
 ---------------------------------------------------------------- MySQL
@@ -123,6 +186,40 @@ local function resultset(columns, rows)
 	return table.concat(parts)
 end
 
+local function queries_of_mysql(db)
+	case("skynet.db.mysql.query", "rows", function()
+		return db:query "rows"
+	end)
+	case("skynet.db.mysql.query", "no rows", function()
+		return db:query "no rows"
+	end)
+	case("skynet.db.mysql.query", "no result", function()
+		return db:query "update"
+	end)
+	case("skynet.db.mysql.query", "fails", function()
+		return db:query "fail"
+	end)
+	case("skynet.db.mysql.query", "nothing", function()
+		return db:query()
+	end)
+	case("skynet.db.mysql.ping", "right", function()
+		return db:ping()
+	end)
+	case("skynet.db.mysql.server_ver", "right", function()
+		return db:server_ver()
+	end)
+	case("skynet.db.mysql.set_compact_arrays", "right", function()
+		local results = table.pack(db:set_compact_arrays(true))
+		return results.n, db:query "rows"
+	end)
+	case("skynet.db.mysql.query", "the other side closes", function()
+		return (pcall(db.query, db, "bye"))
+	end)
+	case("skynet.db.mysql.query", "connects again", function()
+		return db:query "update"
+	end)
+end
+
 local function mysql()
 	local mysql = require "skynet.db.mysql"
 	local refuse = false
@@ -144,8 +241,10 @@ local function mysql()
 			if command == 0x0e then
 				write(packet(1, OK))
 			elseif text == "rows" then
-				write(resultset({ { "id", 3 }, { "name", 253 }, { "price", 5 }, { "none", 253 } },
-					{ lenenc "1" .. lenenc "one" .. lenenc "1.5" .. "\xfb", lenenc "2" .. lenenc "" .. lenenc "-2" .. lenenc "x" }))
+				write(resultset({ { "id", 3 }, { "name", 253 }, { "price", 5 }, { "none", 253 } }, {
+					lenenc "1" .. lenenc "one" .. lenenc "1.5" .. "\xfb",
+					lenenc "2" .. lenenc "" .. lenenc "-2" .. lenenc "x",
+				}))
 			elseif text == "no rows" then
 				write(resultset({ { "id", 3 } }, {}))
 			elseif text == "fail" then
@@ -163,22 +262,16 @@ local function mysql()
 		db = mysql.connect(options)
 		return type(db)
 	end)
-	case("skynet.db.mysql.query", "rows", function() return db:query "rows" end)
-	case("skynet.db.mysql.query", "no rows", function() return db:query "no rows" end)
-	case("skynet.db.mysql.query", "no result", function() return db:query "update" end)
-	case("skynet.db.mysql.query", "fails", function() return db:query "fail" end)
-	case("skynet.db.mysql.query", "nothing", function() return db:query() end)
-	case("skynet.db.mysql.ping", "right", function() return db:ping() end)
-	case("skynet.db.mysql.server_ver", "right", function() return db:server_ver() end)
-	case("skynet.db.mysql.set_compact_arrays", "right", function()
-		local results = table.pack(db:set_compact_arrays(true))
-		return results.n, db:query "rows"
+	queries_of_mysql(db)
+	case("skynet.db.mysql.disconnect", "right", function()
+		return db:disconnect()
 	end)
-	case("skynet.db.mysql.query", "the other side closes", function() return (pcall(db.query, db, "bye")) end)
-	case("skynet.db.mysql.query", "connects again", function() return db:query "update" end)
-	case("skynet.db.mysql.disconnect", "right", function() return db:disconnect() end)
-	case("closed", "mysql", function() return (pcall(db.query, db, "rows")) end)
-	case("closed", "mysql disconnect", function() return (pcall(db.disconnect, db)) end)
+	case("closed", "mysql", function()
+		return (pcall(db.query, db, "rows"))
+	end)
+	case("closed", "mysql disconnect", function()
+		return (pcall(db.disconnect, db))
+	end)
 	case("skynet.db.mysql.connect", "refused by the server", function()
 		refuse = true
 		local ok, problem = pcall(mysql.connect, options)
@@ -186,7 +279,9 @@ local function mysql()
 	end)
 	socket.close(listener)
 	skynet.sleep(1)
-	case("gone", "mysql connect", function() return (pcall(mysql.connect, options)) end)
+	case("gone", "mysql connect", function()
+		return (pcall(mysql.connect, options))
+	end)
 	case("skynet.db.mysql.connect", "nothing", mysql.connect)
 	for name, text in pairs { plain = "a", quote = "a'b\"c", backslash = "a\\b", control = "\0\n\r\26\t\8", empty = "" } do
 		case("skynet.db.mysql.quote_sql_str", name, mysql.quote_sql_str, text)
@@ -201,8 +296,26 @@ local bson = require "bson"
 
 local MORE_TO_COME <const> = 2 -- flag of a message that wants no answer
 local COMMANDS <const> = {
-	"findAndModify", "find", "getMore", "count", "fail", "insert", "update", "delete", "hello", "ismaster", "dropIndexes", "drop",
-	"createIndexes", "aggregate", "bulkWrite", "logout", "ping", "saslStart", "killCursors", "distinct",
+	"findAndModify",
+	"find",
+	"getMore",
+	"count",
+	"fail",
+	"insert",
+	"update",
+	"delete",
+	"hello",
+	"ismaster",
+	"dropIndexes",
+	"drop",
+	"createIndexes",
+	"aggregate",
+	"bulkWrite",
+	"logout",
+	"ping",
+	"saslStart",
+	"killCursors",
+	"distinct",
 }
 local answers = {
 	find = function(body)
@@ -212,13 +325,21 @@ local answers = {
 	getMore = function()
 		return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", nextBatch = { { x = "c" } } } }
 	end,
-	count = function() return { ok = 1.0, n = 2 } end,
+	count = function()
+		return { ok = 1.0, n = 2 }
+	end,
 	aggregate = function()
 		return { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", firstBatch = { { x = "a", __count = 1 } } } }
 	end,
-	findAndModify = function() return { ok = 1.0, value = { x = 1 } } end,
-	fail = function() return { ok = 0.0, errmsg = "of the server", code = 59 } end,
-	distinct = function() return { ok = 1.0, values = { 1, 2 } } end,
+	findAndModify = function()
+		return { ok = 1.0, value = { x = 1 } }
+	end,
+	fail = function()
+		return { ok = 0.0, errmsg = "of the server", code = 59 }
+	end,
+	distinct = function()
+		return { ok = 1.0, values = { 1, 2 } }
+	end,
 	insert = function(body)
 		if string.find(body, "bad\0", 1, true) then
 			return { ok = 1.0, n = 0, writeErrors = { { index = 0, code = 11000, errmsg = "duplicate" } } }
@@ -248,8 +369,12 @@ local function mongo_cursors(take, collection, try)
 		end
 		return list, take()
 	end)
-	case("skynet.db.mongo cursor", "count", function() return collection:find({ x = 1 }):count(), take() end)
-	case("skynet.db.mongo cursor", "next without hasNext", function() return collection:find({ x = 1 }):next() end)
+	case("skynet.db.mongo cursor", "count", function()
+		return collection:find({ x = 1 }):count(), take()
+	end)
+	case("skynet.db.mongo cursor", "next without hasNext", function()
+		return collection:find({ x = 1 }):next()
+	end)
 end
 
 local function mongo_collections(take, client, db, collection, on, try)
@@ -287,7 +412,9 @@ local function mongo_collections(take, client, db, collection, on, try)
 		local cursor = collection:find({ x = 1 }):batchSize(2):hint({ x = 1 }):maxTimeMS(50)
 		return cursor:hasNext(), take()
 	end)
-	case("skynet.db.mongo client", "genId", function() return client:genId() < client:genId() end)
+	case("skynet.db.mongo client", "genId", function()
+		return client:genId() < client:genId()
+	end)
 	case("skynet.db.mongo client", "logout", on(client, "logout"))
 	case("skynet.db.mongo client", "bulkWrite", on(client, "bulkWrite"), {
 		{ op = "insert", collection = "game.things", insert = { x = 1 } },
@@ -316,7 +443,11 @@ local function mongo()
 				end
 			end
 			asked[#asked + 1] = known or "?"
-			local reply = tostring(bson.encode(answers[known] and answers[known](body) or { ok = 1.0, n = 1, nModified = 1, ismaster = true }))
+			local reply = tostring(
+				bson.encode(
+					answers[known] and answers[known](body) or { ok = 1.0, n = 1, nModified = 1, ismaster = true }
+				)
+			)
 			if string.unpack("<I4", body) & MORE_TO_COME == 0 then
 				write(string.pack("<i4i4i4i4I4B", 16 + 5 + #reply, 1, id, 2013, 0, 0) .. reply)
 			end
@@ -352,10 +483,16 @@ local function mongo()
 	asked = {}
 	mongo_collections(take, client, db, collection, on, try)
 	asked = {}
-	case("skynet.db.mongo client", "disconnect", function() return client:disconnect() end)
-	case("closed", "mongo", function() return (pcall(collection.findOne, collection, { x = 1 })) end)
+	case("skynet.db.mongo client", "disconnect", function()
+		return client:disconnect()
+	end)
+	case("closed", "mongo", function()
+		return (pcall(collection.findOne, collection, { x = 1 }))
+	end)
 	case("skynet.db.mongo.client", "nothing", mongo.client)
-	case("skynet.db.mongo.type", "is", function() return mongo.type == bson.type, mongo.type(1) end)
+	case("skynet.db.mongo.type", "is", function()
+		return mongo.type == bson.type, mongo.type(1)
+	end)
 	case("skynet.db.mongo.enable", "unknown", mongo.enable, "no such")
 	case("gone", "mongo client", function()
 		return (pcall(mongo.client, { host = "127.0.0.1", port = 1 }))

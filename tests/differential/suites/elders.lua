@@ -8,16 +8,32 @@ end
 
 -- Old name -> what it stands for now.
 local ELDERS <const> = {
-	cluster = "skynet.cluster", crypt = "skynet.crypt", datacenter = "skynet.datacenter", dns = "skynet.dns", memory = "skynet.memory",
-	mongo = "skynet.db.mongo", mqueue = "skynet.mqueue", multicast = "skynet.multicast", mysql = "skynet.db.mysql",
-	netpack = "skynet.netpack", profile = "skynet.profile", redis = "skynet.db.redis", sharedata = "skynet.sharedata",
-	sharemap = "skynet.sharemap", snax = "skynet.snax", socket = "skynet.socket", socketchannel = "skynet.socketchannel",
-	socketdriver = "skynet.socketdriver", stm = "skynet.stm",
+	cluster = "skynet.cluster",
+	crypt = "skynet.crypt",
+	datacenter = "skynet.datacenter",
+	dns = "skynet.dns",
+	memory = "skynet.memory",
+	mongo = "skynet.db.mongo",
+	mqueue = "skynet.mqueue",
+	multicast = "skynet.multicast",
+	mysql = "skynet.db.mysql",
+	netpack = "skynet.netpack",
+	profile = "skynet.profile",
+	redis = "skynet.db.redis",
+	sharedata = "skynet.sharedata",
+	sharemap = "skynet.sharemap",
+	snax = "skynet.snax",
+	socket = "skynet.socket",
+	socketchannel = "skynet.socketchannel",
+	socketdriver = "skynet.socketdriver",
+	stm = "skynet.stm",
 }
 
 local function elders()
 	for old, now in pairs(ELDERS) do
-		case("compat10", old, function() return require("compat10." .. old) == require(now) end)
+		case("compat10", old, function()
+			return require("compat10." .. old) == require(now)
+		end)
 	end
 end
 
@@ -37,7 +53,9 @@ local function maps()
 	file:close()
 	case("skynet.sharemap.writer", "no schema", sharemap.writer, "item", {})
 	case("skynet.sharemap.register", "no file", sharemap.register, "no_such.sproto")
-	case("skynet.sharemap.register", "right", function() return select("#", sharemap.register "item.sproto") end)
+	case("skynet.sharemap.register", "right", function()
+		return select("#", sharemap.register "item.sproto")
+	end)
 	local writer, reader
 	case("skynet.sharemap.writer", "right", function()
 		writer = sharemap.writer("item", { id = 1, name = "one" })
@@ -45,13 +63,17 @@ local function maps()
 	end)
 	case("skynet.sharemap.writer", "unknown type", sharemap.writer, "no_such", {})
 	case("skynet.sharemap.writer", "nothing", sharemap.writer)
-	case("skynet.sharemap.writer", "no object", function() return type(sharemap.writer "item") end)
+	case("skynet.sharemap.writer", "no object", function()
+		return type(sharemap.writer "item")
+	end)
 	case("skynet.sharemap.writer", "wrong field", sharemap.writer, "item", { id = "text" })
 	case("skynet.sharemap.reader", "right", function()
 		reader = sharemap.reader("item", writer:copy())
 		return reader.id, reader.name, reader.tags, reader.no_such
 	end)
-	case("skynet.sharemap.reader", "write", function() reader.id = 5 end)
+	case("skynet.sharemap.reader", "write", function()
+		reader.id = 5
+	end)
 	case("skynet.sharemap reader", "before a commit", function()
 		writer.name = "two"
 		return reader:update(), reader.name
@@ -60,7 +82,9 @@ local function maps()
 		local results = select("#", writer:commit())
 		return results, type(reader:update()), reader.name
 	end)
-	case("skynet.sharemap reader", "nothing new", function() return reader:update() end)
+	case("skynet.sharemap reader", "nothing new", function()
+		return reader:update()
+	end)
 	case("skynet.sharemap reader", "field that is gone", function()
 		writer.name = nil
 		writer.tags = { "a", "b" }
@@ -78,11 +102,18 @@ local function maps()
 		local first = table.pack(copy(skynet.unpack))
 		local again = table.pack(copy(skynet.unpack))
 		local results = select("#", object(skynet.pack(2)))
-		return first, again, results, table.pack(copy(function(message, size, ...) return skynet.unpack(message, size), ... end, "more"))
+		return first,
+			again,
+			results,
+			table.pack(copy(function(message, size, ...)
+				return skynet.unpack(message, size), ...
+			end, "more"))
 	end)
 	case("skynet.stm", "reader fails", function()
 		local copy = stm.newcopy(stm.copy(stm.new(skynet.pack(1))))
-		return copy(function() error "problem" end)
+		return copy(function()
+			error "problem"
+		end)
 	end)
 end
 
@@ -115,7 +146,9 @@ local function sharing()
 	for _, name in ipairs { "DEL", "SUB", "USUB" } do
 		case("multicastd", name .. " unknown", skynet.call, multicastd, "lua", name, 0x7ffffe)
 	end
-	case("multicastd", "NEW", function() return math.type(skynet.call(multicastd, "lua", "NEW")) end)
+	case("multicastd", "NEW", function()
+		return math.type(skynet.call(multicastd, "lua", "NEW"))
+	end)
 	local cells = skynet.uniqueservice "service_provider"
 	case("service_provider", "unknown", skynet.call, cells, "lua", "no such")
 	case("service_provider", "nothing", skynet.call, cells, "lua")

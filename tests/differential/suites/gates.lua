@@ -16,7 +16,9 @@ local descriptor
 local eventually <const> = sweep.eventually
 
 local function take(count)
-	eventually(function() return #events >= count end)
+	eventually(function()
+		return #events >= count
+	end)
 	local list = events
 	events = {}
 	return list
@@ -86,6 +88,23 @@ local function packets_of_a_gate(ask, client)
 	case("gate", "kick unknown", ask, "kick", 0x7ffffff)
 end
 
+local function gateservers_alone()
+	sweep.apart("snax.gateserver.start", "nothing", function()
+		require "snax.gateserver".start()
+	end)
+	sweep.apart("snax.gateserver.start", "no handlers", function()
+		require "snax.gateserver".start {}
+	end)
+	sweep.apart("snax.gateserver.start", "no connect", function()
+		require "snax.gateserver".start { message = print }
+	end)
+	sweep.apart("snax.gateserver", "unknown descriptors", function()
+		local gateserver = require "snax.gateserver"
+		return select("#", gateserver.openclient(5)), select("#", gateserver.closeclient(5))
+	end)
+	sweep.quiet()
+end
+
 local function gates()
 	watch()
 	local gate = skynet.newservice "gate"
@@ -138,7 +157,9 @@ local function gates()
 		for _, id in ipairs(list) do
 			socket.close(id)
 		end
-		eventually(function() return #events > 0 end, 30) -- of the one that was turned away
+		eventually(function()
+			return #events > 0
+		end, 30) -- of the one that was turned away
 		return text, take(0)
 	end)
 	case("gate", "close", ask, "close")
@@ -150,14 +171,7 @@ local function gates()
 	end)
 	skynet.kill(gate)
 	sweep.quiet()
-	sweep.apart("snax.gateserver.start", "nothing", function() require "snax.gateserver".start() end)
-	sweep.apart("snax.gateserver.start", "no handlers", function() require "snax.gateserver".start {} end)
-	sweep.apart("snax.gateserver.start", "no connect", function() require "snax.gateserver".start { message = print } end)
-	sweep.apart("snax.gateserver", "unknown descriptors", function()
-		local gateserver = require "snax.gateserver"
-		return select("#", gateserver.openclient(5)), select("#", gateserver.closeclient(5))
-	end)
-	sweep.quiet()
+	gateservers_alone()
 end
 
 ---------------------------------------------------------------- messages
@@ -260,7 +274,9 @@ local function messages()
 		return socket.read(id, 1)
 	end)
 	socket.close(id)
-	eventually(function() return #heard() > 0 end)
+	eventually(function()
+		return #heard() > 0
+	end)
 	case("snax.msgserver.logout", "while connected", function()
 		local answer
 		id, answer = handshake(3, secret)
@@ -276,8 +292,12 @@ local function messages()
 	end)
 	socket.close(id)
 	sweep.quiet()
-	sweep.apart("snax.msgserver.start", "nothing", function() require "snax.msgserver".start() end)
-	sweep.apart("snax.msgserver.start", "no handlers", function() require "snax.msgserver".start {} end)
+	sweep.apart("snax.msgserver.start", "nothing", function()
+		require "snax.msgserver".start()
+	end)
+	sweep.apart("snax.msgserver.start", "no handlers", function()
+		require "snax.msgserver".start {}
+	end)
 	skynet.kill(server)
 	sweep.quiet()
 end
@@ -320,10 +340,14 @@ local function logins()
 	case("snax.loginserver", "bad proof", log_in, "me:server:right", "proof")
 	case("snax.loginserver", "already at it", function()
 		local first
-		skynet.fork(function() first = table.pack(log_in "slow:server:right") end)
+		skynet.fork(function()
+			first = table.pack(log_in "slow:server:right")
+		end)
 		skynet.sleep(10)
 		local second = table.pack(log_in "slow:server:right")
-		eventually(function() return first end)
+		eventually(function()
+			return first
+		end)
 		return first, second
 	end)
 	case("snax.loginserver", "the client leaves", function()
@@ -365,7 +389,9 @@ local function clients()
 	case("client.socket.recv", "nothing there", client.recv, fd)
 	case("client.socket.send", "right", function()
 		local results = select("#", client.send(fd, "hello"))
-		eventually(function() return served end)
+		eventually(function()
+			return served
+		end)
 		return results, socket.read(served, 5)
 	end)
 	case("client.socket.recv", "right", function()
@@ -395,9 +421,13 @@ local function clients()
 		end)
 		return text
 	end)
-	case("client.socket.close", "right", function() return select("#", client.close(fd)) end)
+	case("client.socket.close", "right", function()
+		return select("#", client.close(fd))
+	end)
 	case("client.socket.close", "nothing", client.close)
-	case("client.socket.usleep", "right", function() return select("#", client.usleep(1)) end)
+	case("client.socket.usleep", "right", function()
+		return select("#", client.usleep(1))
+	end)
 	case("client.socket.usleep", "nothing", client.usleep)
 	case("client.socket.readstdin", "nothing there", client.readstdin)
 	socket.close(listener)

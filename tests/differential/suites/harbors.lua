@@ -20,7 +20,12 @@ end
 local function start_other()
 	local text = assert(io.open "config"):read "a"
 	local port = select(3, string.match(skynet.getenv "ports", "(%d+) (%d+) (%d+)"))
-	text = text .. string.format("\nharbor = %d\nstart = 'differential_far'\naddress = '127.0.0.1:%s'\nstandalone = nil\n", FAR, port)
+	text = text
+		.. string.format(
+			"\nharbor = %d\nstart = 'differential_far'\naddress = '127.0.0.1:%s'\nstandalone = nil\n",
+			FAR,
+			port
+		)
 	local file = assert(io.open("other", "w"))
 	file:write(text)
 	file:close()
@@ -28,8 +33,12 @@ local function start_other()
 end
 
 local function names(node, far, here)
-	case("skynet.harbor.queryname", "of the other node", function() return skynet.harbor(far) end)
-	case("skynet.harbor.queryname", "known by now", function() return harbor.queryname "far_echo" == far end)
+	case("skynet.harbor.queryname", "of the other node", function()
+		return skynet.harbor(far)
+	end)
+	case("skynet.harbor.queryname", "known by now", function()
+		return harbor.queryname "far_echo" == far
+	end)
 	case("skynet.harbor.globalname", "seen there", function()
 		harbor.globalname("near_echo", here)
 		return skynet.call(node, "lua", "find", "near_echo") == here
@@ -40,7 +49,9 @@ local function names(node, far, here)
 	end)
 	case("skynet.harbor.queryname", "registered there meanwhile", function()
 		local found
-		skynet.fork(function() found = harbor.queryname "later" end)
+		skynet.fork(function()
+			found = harbor.queryname "later"
+		end)
 		skynet.call(node, "lua", "name", "later")
 		while not found do
 			skynet.sleep(1)
@@ -48,7 +59,9 @@ local function names(node, far, here)
 		return found == far
 	end)
 	limited("skynet.harbor.queryname", "that no node has", harbor.queryname, "nowhere")
-	case("skynet.address", "of the other node", function() return #skynet.address(far) end)
+	case("skynet.address", "of the other node", function()
+		return #skynet.address(far)
+	end)
 	case("skynet.harbor", "of the other node", skynet.harbor, far)
 	case("skynet.localname", "of the other node", skynet.localname, "far_echo")
 end
@@ -60,15 +73,23 @@ local function messages(node, far)
 	case("across skynet.call", "values", ask, "echo", 1, nil, "x", false, 1.5, { a = { 1 } }, nil)
 	case("across skynet.call", "no values", ask, "echo")
 	case("across skynet.call", "empty answer", ask, "nothing")
-	case("across skynet.call", "global name", function() return skynet.call("far_echo", "lua", "echo", 1) end)
+	case("across skynet.call", "global name", function()
+		return skynet.call("far_echo", "lua", "echo", 1)
+	end)
 	case("across skynet.call", "fails", ask, "fail", "problem")
 	case("across skynet.call", "unknown command", ask, "no such")
-	case("across skynet.call", "long", function() return #ask("echo", string.rep("x", 300000)) end)
-	case("across skynet.call", "callee ends", function() return skynet.call(skynet.call(node, "lua", "another"), "lua", "exit") end)
+	case("across skynet.call", "long", function()
+		return #ask("echo", string.rep("x", 300000))
+	end)
+	case("across skynet.call", "callee ends", function()
+		return skynet.call(skynet.call(node, "lua", "another"), "lua", "exit")
+	end)
 	case("across skynet.call", "text", skynet.call, far, "text", "hello")
 	limited("across skynet.call", "unknown handle there", skynet.call, FAR << 24 | 0xfffffe, "lua", "echo")
 	limited("across skynet.call", "unknown node", skynet.call, 9 << 24 | 5, "lua", "echo")
-	case("across skynet.rawcall", "right", function() return skynet.unpack(skynet.rawcall(far, "lua", skynet.pack("echo", 2))) end)
+	case("across skynet.rawcall", "right", function()
+		return skynet.unpack(skynet.rawcall(far, "lua", skynet.pack("echo", 2)))
+	end)
 	case("across skynet.send", "order", function()
 		for i = 1, 5 do
 			skynet.send(far, "lua", "note", i)
@@ -93,7 +114,9 @@ local function messages(node, far)
 	case("across skynet.response", "later", ask, "later", 2, "late")
 	case("across skynet.response", "kept and released", function()
 		local answer
-		skynet.fork(function() answer = sweep.observe(ask, "keep") end)
+		skynet.fork(function()
+			answer = sweep.observe(ask, "keep")
+		end)
 		skynet.sleep(2)
 		ask("release", true, 5)
 		while not answer do
@@ -127,7 +150,12 @@ local function shared(node)
 	case("across skynet.multicast", "published there, heard here", function()
 		local heard
 		local id = skynet.call(node, "lua", "channel")
-		local channel = multicast.new { channel = id, dispatch = function(_, _, ...) heard = table.pack(...) end }
+		local channel = multicast.new {
+			channel = id,
+			dispatch = function(_, _, ...)
+				heard = table.pack(...)
+			end,
+		}
 		channel:subscribe()
 		skynet.call(node, "lua", "publish", "word", 1)
 		while not heard do
@@ -142,7 +170,8 @@ local function shared(node)
 		return select("#", channel:delete())
 	end)
 	case("across skynet.uniqueservice", "one for all nodes", function()
-		return skynet.uniqueservice(true, "differential_apart") == skynet.call(node, "lua", "unique", "differential_apart")
+		return skynet.uniqueservice(true, "differential_apart")
+			== skynet.call(node, "lua", "unique", "differential_apart")
 	end)
 	case("across skynet.queryservice", "one for all nodes", function()
 		return skynet.queryservice(true, "differential_apart") == skynet.uniqueservice(true, "differential_apart")
@@ -179,7 +208,9 @@ local function ending(node, far)
 	limited("gone across", "call by handle", skynet.call, far, "lua", "echo", 1)
 	limited("gone across", "call by name", skynet.call, "far_echo", "lua", "echo", 1)
 	limited("gone across", "send", skynet.send, far, "lua", "echo", 1)
-	limited("gone across", "query", function() return harbor.queryname "far_echo" == far end)
+	limited("gone across", "query", function()
+		return harbor.queryname "far_echo" == far
+	end)
 	limited("gone across", "link", harbor.link, FAR)
 	limited("gone across", "connect", harbor.connect, FAR)
 end

@@ -13,54 +13,43 @@ local function gives(...)
 	end
 end
 
-local function serialiser()
-	local values <const> = {
-		["nil"] = { nil }, yes = { true }, no = { false }, zero = { 0 }, small = { 31 }, byte = { 255 }, word = { 65535 }, long = { 1 << 31 },
-		big = { 1 << 40 }, least = { math.mininteger }, negative = { -1 }, float = { 0.5 }, infinity = { math.huge },
-		["whole float"] = { 1.0 }, empty = { "" }, text = { "text" }, ["31 bytes"] = { string.rep("x", 31) },
-		["32 bytes"] = { string.rep("x", 32) }, ["64 KiB"] = { string.rep("x", 65536) }, zeros = { "\0\0" }, none = {},
-		table = { {} }, list = { { 1, 2, 3 } }, ["31 items"] = { table.pack(string.byte(string.rep("a", 31), 1, -1)) },
-		["40 items"] = { table.pack(string.byte(string.rep("a", 40), 1, -1)) }, hash = { { a = 1 } }, mixed = { { 1, a = 2 } },
-		holes = { { 1, nil, 3 } }, ["bool key"] = { { [true] = 1 } }, ["float key"] = { { [1.5] = 1 } }, ["table key"] = { { [{}] = 1 } },
-		nested = { { { { { 1 } } } } }, several = { 1, nil, "x", nil, n = 4 },
-	}
-	for name, list in pairs(values) do
-		case("skynet.core.packstring", "value " .. name, core.packstring, table.unpack(list, 1, list.n or #list))
-		case("skynet.core.unpack", "value " .. name, function()
-			return core.unpack(core.packstring(table.unpack(list, 1, list.n or #list)))
-		end)
-	end
-	for name, value in pairs { func = print, thread = coroutine.create(print), file = io.stdout } do
-		case("skynet.core.packstring", name, core.packstring, value)
-		case("skynet.core.pack", name, core.pack, value)
-	end
-	case("skynet.core.packstring", "itself inside", function()
-		local loop = {}
-		loop[1] = loop
-		return core.packstring(loop)
-	end)
-	case("skynet.core.packstring", "metamethod pairs", function()
-		return core.unpack(core.packstring(setmetatable({}, { __pairs = function() return next, { a = 1 } end })))
-	end)
-	case("skynet.core.packstring", "metamethod pairs fails", core.packstring, setmetatable({}, { __pairs = function() error "of pairs" end }))
-	case("skynet.core.packstring", "metamethods index and len", function()
-		return core.unpack(core.packstring(setmetatable({ 1 }, { __len = function() return 3 end, __index = function(_, k) return k end })))
-	end)
-	case("skynet.core.pack", "results", function()
-		local pointer, size = core.pack(1, "x")
-		core.trash(pointer, size)
-		return type(pointer), size
-	end)
-	case("skynet.core.pack", "nothing", function()
-		local results = table.pack(core.pack())
-		return results.n, type(results[1]), results[2]
-	end)
-	for name, text in pairs {
-		empty = "", cut = "\x0c", ["bad type"] = "\xff", ["cut text"] = "\x25ab", ["long cut"] = "\x15\xff\xff", ["cut table"] = "\x0e\x01",
-		["number of 8 bytes cut"] = "\x32\0\0", nils = "\0\0", ["table of no end"] = "\6\x0a\1",
-	} do
-		case("skynet.core.unpack", "bytes " .. name, core.unpack, text)
-	end
+local values <const> = {
+	["nil"] = { nil },
+	yes = { true },
+	no = { false },
+	zero = { 0 },
+	small = { 31 },
+	byte = { 255 },
+	word = { 65535 },
+	long = { 1 << 31 },
+	big = { 1 << 40 },
+	least = { math.mininteger },
+	negative = { -1 },
+	float = { 0.5 },
+	infinity = { math.huge },
+	["whole float"] = { 1.0 },
+	empty = { "" },
+	text = { "text" },
+	["31 bytes"] = { string.rep("x", 31) },
+	["32 bytes"] = { string.rep("x", 32) },
+	["64 KiB"] = { string.rep("x", 65536) },
+	zeros = { "\0\0" },
+	none = {},
+	table = { {} },
+	list = { { 1, 2, 3 } },
+	["31 items"] = { table.pack(string.byte(string.rep("a", 31), 1, -1)) },
+	["40 items"] = { table.pack(string.byte(string.rep("a", 40), 1, -1)) },
+	hash = { { a = 1 } },
+	mixed = { { 1, a = 2 } },
+	holes = { { 1, nil, 3 } },
+	["bool key"] = { { [true] = 1 } },
+	["float key"] = { { [1.5] = 1 } },
+	["table key"] = { { [{}] = 1 } },
+	nested = { { { { { 1 } } } } },
+	several = { 1, nil, "x", nil, n = 4 },
+}
+
+local function messages_of_the_core()
 	case("skynet.core.unpack", "nothing", core.unpack)
 	case("skynet.core.unpack", "nil", core.unpack, nil)
 	case("skynet.core.unpack", "no text", core.unpack, {})
@@ -90,8 +79,78 @@ local function serialiser()
 	case("skynet.core.trace", "level that is none", core.trace, "tag", "text", 1000)
 end
 
+local function serialiser()
+	for name, list in pairs(values) do
+		case("skynet.core.packstring", "value " .. name, core.packstring, table.unpack(list, 1, list.n or #list))
+		case("skynet.core.unpack", "value " .. name, function()
+			return core.unpack(core.packstring(table.unpack(list, 1, list.n or #list)))
+		end)
+	end
+	for name, value in pairs { func = print, thread = coroutine.create(print), file = io.stdout } do
+		case("skynet.core.packstring", name, core.packstring, value)
+		case("skynet.core.pack", name, core.pack, value)
+	end
+	case("skynet.core.packstring", "itself inside", function()
+		local loop = {}
+		loop[1] = loop
+		return core.packstring(loop)
+	end)
+	case("skynet.core.packstring", "metamethod pairs", function()
+		return core.unpack(core.packstring(setmetatable({}, {
+			__pairs = function()
+				return next, { a = 1 }
+			end,
+		})))
+	end)
+	case(
+		"skynet.core.packstring",
+		"metamethod pairs fails",
+		core.packstring,
+		setmetatable({}, {
+			__pairs = function()
+				error "of pairs"
+			end,
+		})
+	)
+	case("skynet.core.packstring", "metamethods index and len", function()
+		return core.unpack(core.packstring(setmetatable({ 1 }, {
+			__len = function()
+				return 3
+			end,
+			__index = function(_, k)
+				return k
+			end,
+		})))
+	end)
+	case("skynet.core.pack", "results", function()
+		local pointer, size = core.pack(1, "x")
+		core.trash(pointer, size)
+		return type(pointer), size
+	end)
+	case("skynet.core.pack", "nothing", function()
+		local results = table.pack(core.pack())
+		return results.n, type(results[1]), results[2]
+	end)
+	for name, text in pairs {
+		empty = "",
+		cut = "\x0c",
+		["bad type"] = "\xff",
+		["cut text"] = "\x25ab",
+		["long cut"] = "\x15\xff\xff",
+		["cut table"] = "\x0e\x01",
+		["number of 8 bytes cut"] = "\x32\0\0",
+		nils = "\0\0",
+		["table of no end"] = "\6\x0a\1",
+	} do
+		case("skynet.core.unpack", "bytes " .. name, core.unpack, text)
+	end
+	messages_of_the_core()
+end
+
 local function drivers()
-	case("skynet.socketdriver.buffer", "type", function() return type(driver.buffer()) end)
+	case("skynet.socketdriver.buffer", "type", function()
+		return type(driver.buffer())
+	end)
 	local pool = {}
 	local buffer = driver.buffer()
 	local function push(text)
@@ -105,7 +164,9 @@ local function drivers()
 		return type(pointer), size, text
 	end)
 	case("skynet.socketdriver.str2p", "nothing", driver.str2p)
-	case("skynet.socketdriver.push", "sizes", function() return push "one\n", push "two\nthree", push "!" end)
+	case("skynet.socketdriver.push", "sizes", function()
+		return push "one\n", push "two\nthree", push "!"
+	end)
 	case("skynet.socketdriver.readline", "check", driver.readline, buffer, nil, "\n")
 	case("skynet.socketdriver.readline", "right", driver.readline, buffer, pool, "\n")
 	case("skynet.socketdriver.readline", "second", driver.readline, buffer, pool, "\n")
@@ -121,9 +182,22 @@ local function drivers()
 	case("skynet.socketdriver.pop", "nothing", driver.pop)
 	case("skynet.socketdriver.readall", "nothing", driver.readall)
 	case("skynet.socketdriver.readline", "nothing", driver.readline)
-	case("skynet.socketdriver.drop", "right", function() return driver.drop(driver.str2p "x") end)
+	case("skynet.socketdriver.drop", "right", function()
+		return driver.drop(driver.str2p "x")
+	end)
 	case("skynet.socketdriver.unpack", "nothing", driver.unpack)
-	for _, name in ipairs { "close", "shutdown", "start", "pause", "nodelay", "send", "lsend", "connect", "listen", "udp_send" } do
+	for _, name in ipairs {
+		"close",
+		"shutdown",
+		"start",
+		"pause",
+		"nodelay",
+		"send",
+		"lsend",
+		"connect",
+		"listen",
+		"udp_send",
+	} do
 		case("skynet.socketdriver." .. name, "nothing", driver[name])
 		case("skynet.socketdriver." .. name, "text", driver[name], "text")
 	end
@@ -134,7 +208,9 @@ local function drivers()
 	case("skynet.socketdriver.lsend", "unknown id", driver.lsend, 0x7ffffff, "x")
 	case("skynet.socketdriver.send", "message of a number", driver.send, 0x7ffffff, 1)
 	case("skynet.socketdriver.send", "message nil", driver.send, 0x7ffffff, nil)
-	case("skynet.socketdriver.info", "type", function() return type(driver.info()) end)
+	case("skynet.socketdriver.info", "type", function()
+		return type(driver.info())
+	end)
 end
 
 local SCHEMA <const> = [[
@@ -174,16 +250,23 @@ blackhole 4 {}
 ]]
 
 local function hosts_of_sproto(sproto, sp)
-	local host = sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA):host "package"
-	local request = host:attach(sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA))
+	local host = sproto
+		.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA)
+		:host "package"
+	local request =
+		host:attach(sproto.parse("." .. "package { type 0 : integer session 1 : integer ud 2 : integer }\n" .. SCHEMA))
 	case("sproto.host", "request and response", function()
 		local kind, name, message, answer, ud = host:dispatch(request("foobar", { what = "x" }, 7, 5))
 		local reply = answer({ ok = true }, 9)
 		local kind_back, session, body, ud_back = host:dispatch(reply)
 		return kind, name, message, type(answer), ud, kind_back, session, body, ud_back
 	end)
-	case("sproto.host", "without a session", function() return host:dispatch(request("foobar", { what = "x" })) end)
-	case("sproto.host", "without a request", function() return host:dispatch(request("blackhole")) end)
+	case("sproto.host", "without a session", function()
+		return host:dispatch(request("foobar", { what = "x" }))
+	end)
+	case("sproto.host", "without a request", function()
+		return host:dispatch(request("blackhole"))
+	end)
 	case("sproto.host", "response without fields", function()
 		local _, _, _, answer = host:dispatch(request("bar", nil, 3))
 		return host:dispatch(answer())
@@ -195,9 +278,15 @@ local function hosts_of_sproto(sproto, sp)
 		return host:dispatch(reply)
 	end)
 	case("sproto.host", "unknown protocol", request, "nobody", {})
-	case("sproto.host", "bytes", function() return host:dispatch "nonsense" end)
-	case("sproto.host", "empty", function() return host:dispatch "" end)
-	case("sproto.host", "unknown package", function() return sp:host "nobody" end)
+	case("sproto.host", "bytes", function()
+		return host:dispatch "nonsense"
+	end)
+	case("sproto.host", "empty", function()
+		return host:dispatch ""
+	end)
+	case("sproto.host", "unknown package", function()
+		return sp:host "nobody"
+	end)
 end
 
 local function loader_of_sproto(parser)
@@ -212,81 +301,190 @@ local function loader_of_sproto(parser)
 	case("sprotoloader.register", "missing file", loader.register, "no_such_file.sproto", 1)
 end
 
+local person <const> = {
+	name = "Ada",
+	id = 10000,
+	ok = true,
+	list = { 1, 2, -3, 1 << 40 },
+	big = 1.25,
+	d = 0.5,
+	bytes = "\0\1",
+	phone = { { number = "123", kind = 1 }, { number = "456" } },
+	texts = { "a", "" },
+	map = { ["1"] = { number = "1", kind = 2 } },
+}
+
+local function encoded_values(sp)
+	for name, value in pairs {
+		whole = person,
+		none = {},
+		["wrong text"] = { name = 5 },
+		["wrong integer"] = { id = "x" },
+		["float as integer"] = { id = 1.5 },
+		["wrong list"] = { list = 5 },
+		["unknown field"] = { nobody = 1 },
+		["empty list"] = { list = {} },
+		["false"] = { ok = false },
+		["wrong boolean"] = { ok = 1 },
+		["text as binary"] = { bytes = "x" },
+		["negative"] = { id = -1 },
+		["large"] = { id = 1 << 50 },
+		["wrong struct"] = { phone = { 1 } },
+		["list with a wrong item"] = { list = { 1, "x" } },
+		["map without a key"] = { map = { x = {} } },
+	} do
+		case("sproto.encode", name, function()
+			return sp:encode("Person", value)
+		end)
+		case("sproto.decode", name, function()
+			return sp:decode("Person", sp:encode("Person", value))
+		end)
+		case("sproto.pencode", name, function()
+			return sp:pdecode("Person", sp:pencode("Person", value))
+		end)
+	end
+	case("sproto.encode", "unknown type", function()
+		return sp:encode("Nobody", {})
+	end)
+	case("sproto.encode", "no table", function()
+		return sp:encode("Person", 1)
+	end)
+	case("sproto.encode", "nothing", function()
+		return sp:encode()
+	end)
+	for name, text in pairs {
+		empty = "",
+		short = "\1",
+		cut = "\1\0\0\0",
+		["too many"] = "\5\0\1\0",
+		text = "hello world",
+	} do
+		case("sproto.decode", "bytes " .. name, function()
+			return sp:decode("Person", text)
+		end)
+	end
+	case("sproto.decode", "more bytes", function()
+		return sp:decode("Person", sp:encode("Person", { id = 1 }) .. "rest")
+	end)
+end
+
+local function names_of_sproto(sp)
+	case("sproto.default", "right", function()
+		return sp:default "Person"
+	end)
+	case("sproto.default", "empty", function()
+		return sp:default "Empty"
+	end)
+	case("sproto.default", "unknown", function()
+		return sp:default "Nobody"
+	end)
+	case("sproto.default", "request", function()
+		return sp:default("foobar", "REQUEST")
+	end)
+	case("sproto.default", "response", function()
+		return sp:default("foo", "RESPONSE")
+	end)
+	case("sproto.default", "of no response", function()
+		return sp:default("bar", "RESPONSE")
+	end)
+	case("sproto.exist_type", "known", function()
+		return sp:exist_type "Person", sp:exist_type "Nobody", sp:exist_type "Person.Phone"
+	end)
+	case("sproto.exist_proto", "known", function()
+		return sp:exist_proto "foobar", sp:exist_proto "nobody", sp:exist_proto(1)
+	end)
+	for _, name in ipairs { "foobar", "foo", "bar", "blackhole" } do
+		case("sproto.request_encode", name, function()
+			return sp:request_encode(name, { what = "x" })
+		end)
+		case("sproto.response_encode", name, function()
+			return sp:response_encode(name, { ok = true, name = "x" })
+		end)
+		case("sproto.request_decode", name, function()
+			return sp:request_decode(name, (sp:request_encode(name, { what = "x" })))
+		end)
+		case("sproto.response_decode", name, function()
+			return sp:response_decode(name, (sp:response_encode(name, { ok = true })))
+		end)
+	end
+	case("sproto.request_encode", "unknown", function()
+		return sp:request_encode("nobody", {})
+	end)
+end
+
+local function packing_of_zeros(sproto)
+	sweep.sweep("sproto.pack", sproto.pack, gives "\8\0\0\0\3\0\2\0\x19\0\0\0\xaa\1\0\0")
+	case("sproto.unpack", "right", function()
+		return sproto.unpack(sproto.pack "\8\0\0\0\3\0\2\0")
+	end)
+	case("sproto.pack", "empty", sproto.pack, "")
+	case("sproto.pack", "long", function()
+		return #sproto.pack(string.rep("x", 3000)), sproto.unpack(sproto.pack(string.rep("x", 3000)))
+	end)
+	for name, text in pairs { cut = "\xff", ["cut literal"] = "\xff\1abc", ["one byte"] = "\1", zeros = "\0" } do
+		case("sproto.unpack", name, sproto.unpack, text)
+	end
+end
+
 local function sprotos()
 	local sproto = require "sproto"
 	local parser = require "sprotoparser"
-	case("sprotoparser.parse", "length", function() return #parser.parse(SCHEMA) end)
+	case("sprotoparser.parse", "length", function()
+		return #parser.parse(SCHEMA)
+	end)
 	case("sprotoparser.parse", "bytes", parser.parse, ".A {\n\tx 0 : integer\n}\n")
 	for name, text in pairs {
-		empty = "", ["unknown type"] = ".A { x 0 : B }", ["same tag"] = ".A { x 0 : integer y 0 : integer }", broken = ".A {",
-		["same name"] = ".A {} .A {}", ["same field"] = ".A { x 0 : integer x 1 : integer }", comment = "# only this\n",
+		empty = "",
+		["unknown type"] = ".A { x 0 : B }",
+		["same tag"] = ".A { x 0 : integer y 0 : integer }",
+		broken = ".A {",
+		["same name"] = ".A {} .A {}",
+		["same field"] = ".A { x 0 : integer x 1 : integer }",
+		comment = "# only this\n",
 		["no map key"] = ".A { x 0 : integer } .B { y 0 : *A(z) }",
 	} do
 		case("sprotoparser.parse", name, parser.parse, text)
 	end
 	case("sprotoparser.parse", "nothing", parser.parse)
 	local sp = sproto.parse(SCHEMA)
-	local person <const> = {
-		name = "Ada", id = 10000, ok = true, list = { 1, 2, -3, 1 << 40 }, big = 1.25, d = 0.5, bytes = "\0\1",
-		phone = { { number = "123", kind = 1 }, { number = "456" } }, texts = { "a", "" },
-		map = { ["1"] = { number = "1", kind = 2 } },
-	}
-	for name, value in pairs {
-		whole = person, none = {}, ["wrong text"] = { name = 5 }, ["wrong integer"] = { id = "x" }, ["float as integer"] = { id = 1.5 },
-		["wrong list"] = { list = 5 }, ["unknown field"] = { nobody = 1 }, ["empty list"] = { list = {} }, ["false"] = { ok = false },
-		["wrong boolean"] = { ok = 1 }, ["text as binary"] = { bytes = "x" }, ["negative"] = { id = -1 }, ["large"] = { id = 1 << 50 },
-		["wrong struct"] = { phone = { 1 } }, ["list with a wrong item"] = { list = { 1, "x" } }, ["map without a key"] = { map = { x = {} } },
-	} do
-		case("sproto.encode", name, function() return sp:encode("Person", value) end)
-		case("sproto.decode", name, function() return sp:decode("Person", sp:encode("Person", value)) end)
-		case("sproto.pencode", name, function() return sp:pdecode("Person", sp:pencode("Person", value)) end)
-	end
-	case("sproto.encode", "unknown type", function() return sp:encode("Nobody", {}) end)
-	case("sproto.encode", "no table", function() return sp:encode("Person", 1) end)
-	case("sproto.encode", "nothing", function() return sp:encode() end)
-	for name, text in pairs { empty = "", short = "\1", cut = "\1\0\0\0", ["too many"] = "\5\0\1\0", text = "hello world" } do
-		case("sproto.decode", "bytes " .. name, function() return sp:decode("Person", text) end)
-	end
-	case("sproto.decode", "more bytes", function() return sp:decode("Person", sp:encode("Person", { id = 1 }) .. "rest") end)
-	case("sproto.default", "right", function() return sp:default "Person" end)
-	case("sproto.default", "empty", function() return sp:default "Empty" end)
-	case("sproto.default", "unknown", function() return sp:default "Nobody" end)
-	case("sproto.default", "request", function() return sp:default("foobar", "REQUEST") end)
-	case("sproto.default", "response", function() return sp:default("foo", "RESPONSE") end)
-	case("sproto.default", "of no response", function() return sp:default("bar", "RESPONSE") end)
-	case("sproto.exist_type", "known", function() return sp:exist_type "Person", sp:exist_type "Nobody", sp:exist_type "Person.Phone" end)
-	case("sproto.exist_proto", "known", function() return sp:exist_proto "foobar", sp:exist_proto "nobody", sp:exist_proto(1) end)
-	for _, name in ipairs { "foobar", "foo", "bar", "blackhole" } do
-		case("sproto.request_encode", name, function() return sp:request_encode(name, { what = "x" }) end)
-		case("sproto.response_encode", name, function() return sp:response_encode(name, { ok = true, name = "x" }) end)
-		case("sproto.request_decode", name, function() return sp:request_decode(name, (sp:request_encode(name, { what = "x" }))) end)
-		case("sproto.response_decode", name, function() return sp:response_decode(name, (sp:response_encode(name, { ok = true }))) end)
-	end
-	case("sproto.request_encode", "unknown", function() return sp:request_encode("nobody", {}) end)
-	sweep.sweep("sproto.pack", sproto.pack, gives "\8\0\0\0\3\0\2\0\x19\0\0\0\xaa\1\0\0")
-	case("sproto.unpack", "right", function() return sproto.unpack(sproto.pack "\8\0\0\0\3\0\2\0") end)
-	case("sproto.pack", "empty", sproto.pack, "")
-	case("sproto.pack", "long", function() return #sproto.pack(string.rep("x", 3000)), sproto.unpack(sproto.pack(string.rep("x", 3000))) end)
-	for name, text in pairs { cut = "\xff", ["cut literal"] = "\xff\1abc", ["one byte"] = "\1", zeros = "\0" } do
-		case("sproto.unpack", name, sproto.unpack, text)
-	end
+	encoded_values(sp)
+	names_of_sproto(sp)
+	packing_of_zeros(sproto)
 	hosts_of_sproto(sproto, sp)
 	loader_of_sproto(parser)
 end
 
 local function patterns()
 	local lpeg = require "lpeg"
-	local P, R, S, V, C, Ct, Cc, Cg, Cb, Cs, Cf, Cp, Cmt = lpeg.P, lpeg.R, lpeg.S, lpeg.V, lpeg.C, lpeg.Ct, lpeg.Cc, lpeg.Cg, lpeg.Cb,
-		lpeg.Cs, lpeg.Cf, lpeg.Cp, lpeg.Cmt
+	local P, R, S, V, C, Ct, Cc, Cg, Cb, Cs, Cf, Cp, Cmt =
+		lpeg.P, lpeg.R, lpeg.S, lpeg.V, lpeg.C, lpeg.Ct, lpeg.Cc, lpeg.Cg, lpeg.Cb, lpeg.Cs, lpeg.Cf, lpeg.Cp, lpeg.Cmt
 	for name, entry in pairs {
-		literal = { P "abc", "abcd" }, any = { P(2), "abc" }, negative = { P(-1), "" }, range = { R "az" ^ 1, "abc1" },
-		set = { S "+-" ^ 0, "+-+x" }, choice = { P "a" + P "b", "b" }, difference = { (P(1) - "c") ^ 0, "abc" }, ["not"] = { -P "a", "b" },
-		ahead = { #P "a", "a" }, capture = { C(P(1) ^ 0), "text" }, list = { Ct((C(R "az") * P "," ^ -1) ^ 0), "a,b,c" },
-		constant = { Cc(1, nil, "x"), "" }, position = { P(2) * Cp(), "abc" }, group = { Ct(Cg(C "a", "name")), "a" },
-		back = { Cg(P(1), "n") * Cb "n", "x" }, substitution = { Cs((P "a" / "b" + 1) ^ 0), "banana" },
-		["function"] = { C(R "09" ^ 1) / tonumber, "12" }, query = { C(P(1)) / { a = "found" }, "a" }, number = { C "a" * C "b" / 2, "ab" },
-		fold = { Cf(C(R "09") ^ 1 / tonumber, function(a, b) return a .. b end), "123" },
-		["match time"] = { Cmt(P(1), function(_, i, c) return i, c .. "!" end), "a" }, no = { P "x", "abc" },
+		literal = { P "abc", "abcd" },
+		any = { P(2), "abc" },
+		negative = { P(-1), "" },
+		range = { R "az" ^ 1, "abc1" },
+		set = { S "+-" ^ 0, "+-+x" },
+		choice = { P "a" + P "b", "b" },
+		difference = { (P(1) - "c") ^ 0, "abc" },
+		["not"] = { -P "a", "b" },
+		ahead = { #P "a", "a" },
+		capture = { C(P(1) ^ 0), "text" },
+		list = { Ct((C(R "az") * P "," ^ -1) ^ 0), "a,b,c" },
+		constant = { Cc(1, nil, "x"), "" },
+		position = { P(2) * Cp(), "abc" },
+		group = { Ct(Cg(C "a", "name")), "a" },
+		back = { Cg(P(1), "n") * Cb "n", "x" },
+		substitution = { Cs((P "a" / "b" + 1) ^ 0), "banana" },
+		["function"] = { C(R "09" ^ 1) / tonumber, "12" },
+		query = { C(P(1)) / { a = "found" }, "a" },
+		number = { C "a" * C "b" / 2, "ab" },
+		fold = { Cf(C(R "09") ^ 1 / tonumber, function(a, b)
+			return a .. b
+		end), "123" },
+		["match time"] = { Cmt(P(1), function(_, i, c)
+			return i, c .. "!"
+		end), "a" },
+		no = { P "x", "abc" },
 		grammar = { P { "S", S = "(" * V "S" * ")" + "" }, "(())" },
 	} do
 		case("lpeg.match", name, lpeg.match, entry[1], entry[2])
@@ -298,14 +496,18 @@ local function patterns()
 	case("lpeg.match", "no text", lpeg.match, P "a", {})
 	case("lpeg.P", "left recursion", P, { V(1) * "a" })
 	case("lpeg.P", "unknown rule", P, { "S", S = V "T" })
-	case("lpeg.P", "endless loop", function() return P "" ^ 0 end)
+	case("lpeg.P", "endless loop", function()
+		return P "" ^ 0
+	end)
 	case("lpeg.P", "nil", P, nil)
 	case("lpeg.R", "three letters", R, "abc")
 	case("lpeg.V", "nothing", V)
 	case("lpeg.type", "pattern", lpeg.type, P "a")
 	case("lpeg.type", "text", lpeg.type, "a")
 	case("lpeg.setmaxstack", "right", lpeg.setmaxstack, 400)
-	case("lpeg.version", "is", function() return lpeg.version end)
+	case("lpeg.version", "is", function()
+		return lpeg.version
+	end)
 	case("lpeg.locale", "shape", function()
 		local names = {}
 		for name, value in pairs(lpeg.locale()) do
@@ -316,7 +518,9 @@ local function patterns()
 	case("lpeg.utfR", "right", lpeg.match, C(lpeg.utfR(0x4e00, 0x9fff)), "\u{4f60}x")
 	local type_name = { B = P "a", C = P "a", Cs = P "a", Ct = P "a", Cp = nil, S = "abc" }
 	for name, argument in pairs(type_name) do
-		sweep.sweep("lpeg." .. name, function(...) return lpeg.type(lpeg[name](...)) end, gives(argument))
+		sweep.sweep("lpeg." .. name, function(...)
+			return lpeg.type(lpeg[name](...))
+		end, gives(argument))
 	end
 end
 

@@ -8,7 +8,9 @@ local case = sweep.case
 local function starting_snax_services(snax)
 	case("skynet.snax.rawnewservice", "right", function()
 		local handle = snax.rawnewservice "differential_snax"
-		return math.type(handle), snax.bind(handle, "differential_snax").req.echo(2), (snax.kill(snax.bind(handle, "differential_snax")))
+		return math.type(handle),
+			snax.bind(handle, "differential_snax").req.echo(2),
+			(snax.kill(snax.bind(handle, "differential_snax")))
 	end)
 	case("skynet.snax.interface", "right", function()
 		local description = snax.interface "differential_snax"
@@ -33,13 +35,12 @@ local function starting_snax_services(snax)
 		return snax.queryservice "differential_snax".handle == snax.uniqueservice "differential_snax".handle
 	end)
 	case("skynet.snax.self", "in a service that is none", snax.self)
-	case("skynet.snax.exit", "is", function() return type(snax.exit) end)
+	case("skynet.snax.exit", "is", function()
+		return type(snax.exit)
+	end)
 end
 
-local function snax()
-	local snax = require "skynet.snax"
-	local service = snax.newservice "differential_snax"
-	sweep.peer(service.handle)
+local function calls_of_snax(snax, service)
 	case("skynet.snax.newservice", "shape", function()
 		local list = {}
 		for key, value in pairs(service) do
@@ -48,16 +49,36 @@ local function snax()
 		table.sort(list)
 		return list, type(getmetatable(service))
 	end)
-	case("skynet.snax.req", "values", function() return service.req.echo(1, nil, "x", nil) end)
-	case("skynet.snax.req", "nothing", function() return service.req.echo() end)
-	case("skynet.snax.req", "fails", function() return service.req.fail "problem" end)
-	case("skynet.snax.req", "waits", function() return service.req.sleep(1, "x") end)
-	case("skynet.snax.req", "unknown", function() return service.req.no_such() end)
-	case("skynet.snax.req", "a post", function() return service.req.note() end)
-	case("skynet.snax.post", "right", function() return service.post.note "changed", service.req.hello() end)
-	case("skynet.snax.post", "fails", function() return service.post.fail() end)
-	case("skynet.snax.post", "unknown", function() return service.post.no_such() end)
-	case("skynet.snax.post", "a request", function() return service.post.echo() end)
+	case("skynet.snax.req", "values", function()
+		return service.req.echo(1, nil, "x", nil)
+	end)
+	case("skynet.snax.req", "nothing", function()
+		return service.req.echo()
+	end)
+	case("skynet.snax.req", "fails", function()
+		return service.req.fail "problem"
+	end)
+	case("skynet.snax.req", "waits", function()
+		return service.req.sleep(1, "x")
+	end)
+	case("skynet.snax.req", "unknown", function()
+		return service.req.no_such()
+	end)
+	case("skynet.snax.req", "a post", function()
+		return service.req.note()
+	end)
+	case("skynet.snax.post", "right", function()
+		return service.post.note "changed", service.req.hello()
+	end)
+	case("skynet.snax.post", "fails", function()
+		return service.post.fail()
+	end)
+	case("skynet.snax.post", "unknown", function()
+		return service.post.no_such()
+	end)
+	case("skynet.snax.post", "a request", function()
+		return service.post.echo()
+	end)
 	case("skynet.snax.bind", "right", function()
 		local other = snax.bind(service.handle, "differential_snax")
 		return other == service, other.req.echo(1)
@@ -69,23 +90,53 @@ local function snax()
 	sweep.record("skynet.snax.newservice", "init fails", sweep.observe(snax.newservice, "differential_snax", "fail"))
 	sweep.forget() -- it logs after it has answered
 	case("skynet.snax.newservice", "nothing", snax.newservice)
+end
+
+local function snax()
+	local snax = require "skynet.snax"
+	local service = snax.newservice "differential_snax"
+	sweep.peer(service.handle)
+	calls_of_snax(snax, service)
 	starting_snax_services(snax)
-	case("skynet.snax.hotfix", "right", snax.hotfix, service, [[
+	case(
+		"skynet.snax.hotfix",
+		"right",
+		snax.hotfix,
+		service,
+		[[
 		function response.echo(...) return "patched", ... end
 		function hotfix(...) return "fixed", ... end
-	]], 1)
-	case("skynet.snax.hotfix", "seen", function() return service.req.echo(1) end)
-	case("skynet.snax.hotfix", "upvalue", snax.hotfix, service, [[
+	]],
+		1
+	)
+	case("skynet.snax.hotfix", "seen", function()
+		return service.req.echo(1)
+	end)
+	case(
+		"skynet.snax.hotfix",
+		"upvalue",
+		snax.hotfix,
+		service,
+		[[
 		local hello
 		function response.hello() return "patched " .. hello end
-	]])
-	case("skynet.snax.hotfix", "upvalue seen", function() return service.req.hello() end)
+	]]
+	)
+	case("skynet.snax.hotfix", "upvalue seen", function()
+		return service.req.hello()
+	end)
 	case("skynet.snax.hotfix", "broken", snax.hotfix, service, "x = = 1")
 	case("skynet.snax.hotfix", "unknown function", snax.hotfix, service, "function response.no_such() end")
-	case("skynet.snax.hotfix", "unknown upvalue", snax.hotfix, service, [[
+	case(
+		"skynet.snax.hotfix",
+		"unknown upvalue",
+		snax.hotfix,
+		service,
+		[[
 		local other = {}
 		function response.hello() return other end
-	]])
+	]]
+	)
 	case("skynet.snax.hotfix", "fails", snax.hotfix, service, "error 'of the patch'")
 	case("skynet.snax.profile_info", "shape", function()
 		local info = snax.profile_info(service)
@@ -99,8 +150,12 @@ local function snax()
 	case("skynet.snax.printf", "right", snax.printf, "%s %d", "text", 5)
 	case("skynet.snax.printf", "wrong", snax.printf, "%d", "text")
 	case("skynet.snax.kill", "right", snax.kill, service, "arguments")
-	case("gone", "snax request", function() return service.req.echo(1) end)
-	case("gone", "snax post", function() return service.post.note(1) end)
+	case("gone", "snax request", function()
+		return service.req.echo(1)
+	end)
+	case("gone", "snax post", function()
+		return service.post.note(1)
+	end)
 	case("gone", "snax kill", snax.kill, service)
 end
 
@@ -118,12 +173,28 @@ local function units()
 	case("skynet.service.new", "again", function()
 		return service.new("unit", function() end) == service.query "unit"
 	end)
-	case("skynet.service.query", "call", function() return skynet.call(service.query "unit", "lua", "word") end)
+	case("skynet.service.query", "call", function()
+		return skynet.call(service.query "unit", "lua", "word")
+	end)
 	-- Two services log, in any order.
-	sweep.record("skynet.service.new", "fails", sweep.observe(service.new, "failing unit", function() error "of the unit" end))
-	sweep.record("skynet.service.new", "fails again", sweep.observe(service.new, "failing unit", function() error "of the unit" end))
+	sweep.record(
+		"skynet.service.new",
+		"fails",
+		sweep.observe(service.new, "failing unit", function()
+			error "of the unit"
+		end)
+	)
+	sweep.record(
+		"skynet.service.new",
+		"fails again",
+		sweep.observe(service.new, "failing unit", function()
+			error "of the unit"
+		end)
+	)
 	sweep.forget()
-	case("skynet.service.new", "upvalues", service.new, "closure", function() return service end)
+	case("skynet.service.new", "upvalues", service.new, "closure", function()
+		return service
+	end)
 	case("skynet.service.new", "no function", service.new, "text unit", "text")
 	case("skynet.service.new", "nothing", service.new)
 	sweep.limited("skynet.service.query", "missing", 10, service.query, "nobody makes this")
@@ -132,12 +203,40 @@ local function units()
 	case("skynet.service.close", "missing", service.close, "no such unit")
 end
 
+local function commands_of_our_own(ask)
+	case("gone", "debug", ask, "PING")
+	case("skynet.debug.reg_debugcmd", "right", function()
+		require "skynet.debug".reg_debugcmd("SWEEP", function(...)
+			skynet.retpack("own", ...)
+		end)
+		return skynet.call(skynet.self(), "debug", "SWEEP", 1)
+	end)
+	case("skynet.info_func", "asked", function()
+		skynet.info_func(function(...)
+			return "info", ...
+		end)
+		return skynet.call(skynet.self(), "debug", "INFO", 1)
+	end)
+	case("skynet.info_func", "nothing given", function()
+		skynet.info_func(function() end)
+		return skynet.call(skynet.self(), "debug", "INFO")
+	end)
+	case("skynet.info_func", "fails", function()
+		skynet.info_func(function()
+			error "of info"
+		end)
+		return skynet.call(skynet.self(), "debug", "INFO")
+	end)
+end
+
 local function debugging()
 	local echo = sweep.peer(skynet.newservice "differential_echo")
 	local function ask(...)
 		return skynet.call(echo, "debug", ...)
 	end
-	case("debug", "MEM", function() return math.type(ask "MEM") end)
+	case("debug", "MEM", function()
+		return math.type(ask "MEM")
+	end)
 	case("debug", "STAT", function()
 		local list = {}
 		for key, value in pairs(ask "STAT") do
@@ -146,7 +245,9 @@ local function debugging()
 		table.sort(list)
 		return list
 	end)
-	case("debug", "TASK", function() return ask "TASK" end)
+	case("debug", "TASK", function()
+		return ask "TASK"
+	end)
 	case("debug", "TASK of a session", ask, "TASK", 12345)
 	case("debug", "UNIQTASK", ask, "UNIQTASK")
 	case("debug", "INFO", ask, "INFO")
@@ -159,7 +260,13 @@ local function debugging()
 	case("debug", "RUN", ask, "RUN", "print(1, ...) print 'x' return 5", nil, "argument", 2)
 	case("debug", "RUN that fails", ask, "RUN", "print 'x' error 'problem'")
 	case("debug", "RUN that does not compile", ask, "RUN", "x = = 1", "named.lua")
-	case("debug", "RUN upvalues", ask, "RUN", "print(type(_P.lua.CMD), type(_U), type(_P.lua.CMD.echo), _P.text and type(_P.text))")
+	case(
+		"debug",
+		"RUN upvalues",
+		ask,
+		"RUN",
+		"print(type(_P.lua.CMD), type(_U), type(_P.lua.CMD.echo), _P.text and type(_P.text))"
+	)
 	case("debug", "RUN that waits", ask, "RUN", "local skynet = require 'skynet' skynet.sleep(1) print 'slept'")
 	case("debug", "TRACELOG", ask, "TRACELOG", true)
 	case("debug", "TRACELOG off", ask, "TRACELOG", "lua", nil)
@@ -170,30 +277,16 @@ local function debugging()
 	sweep.limited("debug", "TERM", 10, ask, "TERM", 0x7fffff)
 	case("debug", "LINK", function()
 		local observed
-		skynet.fork(function() observed = sweep.observe(ask, "LINK") end)
+		skynet.fork(function()
+			observed = sweep.observe(ask, "LINK")
+		end)
 		skynet.sleep(1)
 		local before = observed
 		skynet.send(echo, "debug", "EXIT")
 		skynet.sleep(2)
 		return before, observed
 	end)
-	case("gone", "debug", ask, "PING")
-	case("skynet.debug.reg_debugcmd", "right", function()
-		require "skynet.debug".reg_debugcmd("SWEEP", function(...) skynet.retpack("own", ...) end)
-		return skynet.call(skynet.self(), "debug", "SWEEP", 1)
-	end)
-	case("skynet.info_func", "asked", function()
-		skynet.info_func(function(...) return "info", ... end)
-		return skynet.call(skynet.self(), "debug", "INFO", 1)
-	end)
-	case("skynet.info_func", "nothing given", function()
-		skynet.info_func(function() end)
-		return skynet.call(skynet.self(), "debug", "INFO")
-	end)
-	case("skynet.info_func", "fails", function()
-		skynet.info_func(function() error "of info" end)
-		return skynet.call(skynet.self(), "debug", "INFO")
-	end)
+	commands_of_our_own(ask)
 end
 
 local function launching()
@@ -211,19 +304,27 @@ local function launching()
 		return texts
 	end
 	local echo = skynet.newservice("differential_echo", "argument")
-	case("launcher", "LIST", function() return ask "LIST"[skynet.address(echo)] end)
+	case("launcher", "LIST", function()
+		return ask "LIST"[skynet.address(echo)]
+	end)
 	case("launcher", "STAT", function()
 		local stat = ask("STAT", 100)[skynet.address(echo)]
 		return shape(stat)
 	end)
-	case("launcher", "MEM", function() return string.gsub(ask("MEM", 100)[skynet.address(echo)], "[%d.]+", "N") end)
+	case("launcher", "MEM", function()
+		return string.gsub(ask("MEM", 100)[skynet.address(echo)], "[%d.]+", "N")
+	end)
 	case("launcher", "GC", function()
 		local text = string.gsub(ask("GC", 100)[skynet.address(echo)], "[%d.]+", "N")
 		sweep.quiet()
 		return text
 	end)
-	case("launcher", "KILL", function() return ask("KILL", echo)[skynet.address(echo)] end)
-	case("launcher", "KILL gone", function() return ask("KILL", 0x7fffff) end)
+	case("launcher", "KILL", function()
+		return ask("KILL", echo)[skynet.address(echo)]
+	end)
+	case("launcher", "KILL gone", function()
+		return ask("KILL", 0x7fffff)
+	end)
 	case("launcher", "unknown", ask, "NO_SUCH")
 	case("launcher", "nothing", ask)
 	case("launcher", "QUERY", ask, "QUERY", 1)
@@ -234,7 +335,9 @@ local function launching()
 		skynet.kill(handle)
 		return math.type(handle)
 	end)
-	case("service_mgr", "LIST", function() return shape(skynet.call(".service", "lua", "LIST")) end)
+	case("service_mgr", "LIST", function()
+		return shape(skynet.call(".service", "lua", "LIST"))
+	end)
 	case("service_mgr", "unknown", skynet.call, ".service", "lua", "NO_SUCH")
 	case("service_mgr", "nothing", skynet.call, ".service", "lua")
 end
@@ -242,14 +345,34 @@ end
 local function entering_queues()
 	local queue = require "skynet.queue"
 	local enter = queue()
-	case("skynet.queue", "results", function() return enter(function(...) return ..., nil end, 1, 2) end)
-	case("skynet.queue", "nothing", function() return enter(function() end) end)
-	case("skynet.queue", "fails", function() return enter(error, "problem") end)
-	case("skynet.queue", "fails with a table", function() return enter(error, { 1 }) end)
-	case("skynet.queue", "no function", function() return enter(nil) end)
-	case("skynet.queue", "again after a failure", function() return enter(function() return "ok" end) end)
+	case("skynet.queue", "results", function()
+		return enter(function(...)
+			return ..., nil
+		end, 1, 2)
+	end)
+	case("skynet.queue", "nothing", function()
+		return enter(function() end)
+	end)
+	case("skynet.queue", "fails", function()
+		return enter(error, "problem")
+	end)
+	case("skynet.queue", "fails with a table", function()
+		return enter(error, { 1 })
+	end)
+	case("skynet.queue", "no function", function()
+		return enter(nil)
+	end)
+	case("skynet.queue", "again after a failure", function()
+		return enter(function()
+			return "ok"
+		end)
+	end)
 	case("skynet.queue", "inside of itself", function()
-		return enter(function() return enter(function(x) return x end, "inner") end)
+		return enter(function()
+			return enter(function(x)
+				return x
+			end, "inner")
+		end)
 	end)
 	case("skynet.queue", "order", function()
 		local list = {}
@@ -266,20 +389,27 @@ local function entering_queues()
 	case("skynet.queue", "the one inside fails", function()
 		local list = {}
 		skynet.fork(function()
-			list[#list + 1] = sweep.observe(enter, function() skynet.sleep(1) error "inside" end)
+			list[#list + 1] = sweep.observe(enter, function()
+				skynet.sleep(1)
+				error "inside"
+			end)
 		end)
 		skynet.fork(function()
-			list[#list + 1] = sweep.observe(enter, function() return "next" end)
+			list[#list + 1] = sweep.observe(enter, function()
+				return "next"
+			end)
 		end)
 		skynet.sleep(5)
 		return list
 	end)
 end
 
-local function coroutines()
-	local co = require "skynet.coroutine"
+local function resumed_coroutines(co)
 	case("skynet.coroutine.wrap", "values", function()
-		local func = co.wrap(function(...) local x = co.yield(..., "y") return x, nil end)
+		local func = co.wrap(function(...)
+			local x = co.yield(..., "y")
+			return x, nil
+		end)
 		return { func(1, 2) }, table.pack(func "x")
 	end)
 	case("skynet.coroutine.wrap", "dead", function()
@@ -287,26 +417,59 @@ local function coroutines()
 		local count = select("#", func())
 		return count, sweep.observe(func)
 	end)
-	case("skynet.coroutine.wrap", "fails", function() co.wrap(function() error "inside" end)() end)
-	case("skynet.coroutine.wrap", "fails with a table", function() co.wrap(function() error { 1 } end)() end)
+	case("skynet.coroutine.wrap", "fails", function()
+		co.wrap(function()
+			error "inside"
+		end)()
+	end)
+	case("skynet.coroutine.wrap", "fails with a table", function()
+		co.wrap(function()
+			error { 1 }
+		end)()
+	end)
 	case("skynet.coroutine.wrap", "no function", co.wrap, 1)
 	case("skynet.coroutine.create", "no function", co.create, nil)
 	case("skynet.coroutine.resume", "values", function()
-		local thread = co.create(function(...) return ... end)
-		return co.status(thread), table.pack(co.resume(thread, 1, nil)), co.status(thread), table.pack(co.resume(thread))
+		local thread = co.create(function(...)
+			return ...
+		end)
+		return co.status(thread),
+			table.pack(co.resume(thread, 1, nil)),
+			co.status(thread),
+			table.pack(co.resume(thread))
 	end)
-	case("skynet.coroutine.resume", "fails", co.resume, co.create(function() error "inside" end))
+	case(
+		"skynet.coroutine.resume",
+		"fails",
+		co.resume,
+		co.create(function()
+			error "inside"
+		end)
+	)
 	case("skynet.coroutine.resume", "foreign", co.resume, coroutine.create(print))
 	case("skynet.coroutine.resume", "nothing", co.resume)
-	case("skynet.coroutine.resume", "itself", function() return co.resume(coroutine.running()) end)
+	case("skynet.coroutine.resume", "itself", function()
+		return co.resume(coroutine.running())
+	end)
 	case("skynet.coroutine.resume", "waits inside", function()
-		local thread = co.create(function() skynet.sleep(1) return "slept" end)
+		local thread = co.create(function()
+			skynet.sleep(1)
+			return "slept"
+		end)
 		return co.resume(thread)
 	end)
+end
+
+local function states_of_coroutines(co)
 	case("skynet.coroutine.status", "blocked", function()
-		local thread = co.create(function() skynet.sleep(2) co.yield "yielded" end)
+		local thread = co.create(function()
+			skynet.sleep(2)
+			co.yield "yielded"
+		end)
 		local first
-		skynet.fork(function() first = table.pack(co.resume(thread)) end)
+		skynet.fork(function()
+			first = table.pack(co.resume(thread))
+		end)
 		skynet.sleep(1)
 		local during, again = co.status(thread), table.pack(co.resume(thread))
 		skynet.sleep(4)
@@ -319,15 +482,23 @@ local function coroutines()
 	end)
 	case("skynet.coroutine.thread", "inside", function()
 		local me, inside, is_task = coroutine.running(), nil, nil
-		co.wrap(function() inside, is_task = co.thread() end)()
+		co.wrap(function()
+			inside, is_task = co.thread()
+		end)()
 		return inside == me, is_task
 	end)
-	case("skynet.coroutine.thread", "not resumed", function() return co.thread(co.create(print)) end)
+	case("skynet.coroutine.thread", "not resumed", function()
+		return co.thread(co.create(print))
+	end)
 	case("skynet.coroutine.thread", "number", co.thread, 1)
 	case("skynet.coroutine.close", "right", function()
 		local closed
 		local thread = co.create(function()
-			local _ <close> = setmetatable({}, { __close = function() closed = true end })
+			local _ <close> = setmetatable({}, {
+				__close = function()
+					closed = true
+				end,
+			})
 			co.yield()
 		end)
 		co.resume(thread)
@@ -335,7 +506,11 @@ local function coroutines()
 	end)
 	case("skynet.coroutine.close", "closing fails", function()
 		local thread = co.create(function()
-			local _ <close> = setmetatable({}, { __close = function() error "of close" end })
+			local _ <close> = setmetatable({}, {
+				__close = function()
+					error "of close"
+				end,
+			})
 			co.yield()
 		end)
 		co.resume(thread)
@@ -343,14 +518,26 @@ local function coroutines()
 	end)
 	case("skynet.coroutine.close", "nothing", co.close)
 	case("skynet.coroutine.isyieldable", "right", co.isyieldable)
-	case("skynet.coroutine.running", "right", function() return select("#", co.running()), select(2, co.running()) end)
+	case("skynet.coroutine.running", "right", function()
+		return select("#", co.running()), select(2, co.running())
+	end)
+end
+
+local function coroutines()
+	local co = require "skynet.coroutine"
+	resumed_coroutines(co)
+	states_of_coroutines(co)
 end
 
 local function queues_of_messages()
 	local mqueue = require "skynet.mqueue"
 	case("skynet.mqueue", "register and call", function()
 		local list = {}
-		local first = table.pack(mqueue.register(function(...) skynet.sleep(1) list[#list + 1] = ... return ..., "answer" end))
+		local first = table.pack(mqueue.register(function(...)
+			skynet.sleep(1)
+			list[#list + 1] = ...
+			return ..., "answer"
+		end))
 		local answers = table.pack(mqueue.call(skynet.self(), 1, nil))
 		local sent = table.pack(mqueue.send(skynet.self(), 2))
 		local size = math.type(mqueue.size())

@@ -27,7 +27,9 @@ local function pair()
 		other = id
 	end)
 	local id = socket.open(address, port)
-	eventually(function() return other end)
+	eventually(function()
+		return other
+	end)
 	socket.close(listener)
 	return id, other
 end
@@ -94,12 +96,17 @@ local function reading_and_writing(a, b)
 	case("skynet.socket.readline", "again", socket.readline, b, ";")
 	case("skynet.socket.read", "zero", function()
 		local c, d = pair()
-		skynet.fork(function() skynet.sleep(10) socket.close(c) end)
+		skynet.fork(function()
+			skynet.sleep(10)
+			socket.close(c)
+		end)
 		return socket.read(d, 0)
 	end)
 	case("skynet.socket.read", "two at once", function()
 		local observed
-		skynet.fork(function() observed = sweep.observe(socket.read, b, 5) end)
+		skynet.fork(function()
+			observed = sweep.observe(socket.read, b, 5)
+		end)
 		skynet.yield()
 		local second = sweep.observe(socket.read, b, 5)
 		socket.write(a, "12345")
@@ -107,7 +114,10 @@ local function reading_and_writing(a, b)
 		return observed, second
 	end)
 	case("skynet.socket.block", "right", function()
-		skynet.fork(function() skynet.sleep(1) socket.write(a, "x") end)
+		skynet.fork(function()
+			skynet.sleep(1)
+			socket.write(a, "x")
+		end)
 		return socket.block(b), socket.read(b)
 	end)
 end
@@ -147,7 +157,11 @@ end
 
 local function ends_of_streams(a, b)
 	case("skynet.socket.read", "the end while it waits", function()
-		skynet.fork(function() skynet.sleep(1) socket.write(a, "last") socket.close(a) end)
+		skynet.fork(function()
+			skynet.sleep(1)
+			socket.write(a, "last")
+			socket.close(a)
+		end)
 		return socket.read(b, 10)
 	end)
 	case("gone", "socket read", socket.read, b, 1)
@@ -201,7 +215,9 @@ local function closing_streams()
 	case("skynet.socket.close", "while another task reads", function()
 		local c, d = pair()
 		local observed
-		skynet.fork(function() observed = sweep.observe(socket.read, d, 10) end)
+		skynet.fork(function()
+			observed = sweep.observe(socket.read, d, 10)
+		end)
 		skynet.sleep(1)
 		local results = table.pack(socket.close(d))
 		socket.close(c)
@@ -216,7 +232,9 @@ local function closing_streams()
 	case("skynet.socket.onclose", "called", function()
 		local c, d = pair()
 		local got
-		socket.onclose(d, function(...) got = select("#", ...) end)
+		socket.onclose(d, function(...)
+			got = select("#", ...)
+		end)
 		socket.close(c)
 		skynet.sleep(3)
 		socket.close(d)
@@ -233,7 +251,9 @@ local function closing_streams()
 	case("skynet.socket.limit", "exceeded", function()
 		local c, d = pair()
 		socket.limit(d, 4)
-		skynet.fork(function() socket.write(c, "123456789") end)
+		skynet.fork(function()
+			socket.write(c, "123456789")
+		end)
 		local observed = sweep.observe(socket.read, d, 100)
 		socket.close(c)
 		return observed
@@ -248,7 +268,9 @@ local function starting_streams()
 			socket.close_fd(id)
 		end)
 		local id = socket.open(address, port)
-		eventually(function() return got end)
+		eventually(function()
+			return got
+		end)
 		socket.close(listener)
 		socket.close(id)
 		return got
@@ -293,7 +315,9 @@ local function datagrams()
 		got[#got + 1] = { text, #from }
 		socket.sendto(host, from, "answer " .. text)
 	end, "127.0.0.1", port)
-	case("skynet.socket.udp", "type", function() return math.type(host) end)
+	case("skynet.socket.udp", "type", function()
+		return math.type(host)
+	end)
 	case("skynet.socket.netstat", "datagrams", function()
 		local names = {}
 		eventually(function()
@@ -314,14 +338,20 @@ local function datagrams()
 		case("skynet.socket.udp_connect", "right", socket.udp_connect, client, "127.0.0.1", port)
 		case("skynet.socket.write", "datagram", socket.write, client, "hello")
 		case("skynet.socket.udp", "answer", function()
-			eventually(function() return #answers > 0 end)
+			eventually(function()
+				return #answers > 0
+			end)
 			return got, answers
 		end)
 		case("skynet.socket.udp_dial", "right", function()
 			local text
-			local id = socket.udp_dial("127.0.0.1", port, function(answer) text = answer end)
+			local id = socket.udp_dial("127.0.0.1", port, function(answer)
+				text = answer
+			end)
 			socket.write(id, "dialled")
-			eventually(function() return text end)
+			eventually(function()
+				return text
+			end)
 			socket.close(id)
 			return text
 		end)
@@ -333,7 +363,14 @@ local function datagrams()
 	case("skynet.socket.udp_address", "short", socket.udp_address, "x")
 	case("skynet.socket.udp_address", "nothing", socket.udp_address)
 	case("skynet.socket.sendto", "bad address", socket.sendto, host, "x", "text")
-	case("skynet.socket.sendto", "unknown id", socket.sendto, 0x7ffffff, string.char(0, 0x12, 0x34, 127, 0, 0, 1), "text")
+	case(
+		"skynet.socket.sendto",
+		"unknown id",
+		socket.sendto,
+		0x7ffffff,
+		string.char(0, 0x12, 0x34, 127, 0, 0, 1),
+		"text"
+	)
 	case("skynet.socket.sendto", "nothing", socket.sendto)
 	case("skynet.socket.udp_connect", "unknown id", socket.udp_connect, 0x7ffffff, "127.0.0.1", 1)
 	case("skynet.socket.udp_connect", "nothing", socket.udp_connect)
@@ -345,7 +382,9 @@ local function datagrams()
 	end)
 	case("skynet.socket.udp_listen", "nothing", socket.udp_listen)
 	case("skynet.socket.udp_dial", "nothing", socket.udp_dial)
-	case("skynet.socket.udp", "no callback", function() return math.type(socket.udp()) end)
+	case("skynet.socket.udp", "no callback", function()
+		return math.type(socket.udp())
+	end)
 	socket.close(host)
 end
 
@@ -367,6 +406,37 @@ local function line_server()
 	end)
 end
 
+local function channels_that_move(host, port, read_line, channel)
+	case("skynet.socketchannel.changehost", "connects anew", function()
+		local moving = socketchannel.channel { host = "127.0.0.1", port = 1 }
+		local backups, results =
+			select("#", moving:changebackup { "127.0.0.1" }), select("#", moving:changehost(host, port))
+		local answer = moving:request("moved\n", read_line)
+		moving:close()
+		return backups, results, answer
+	end)
+	case("skynet.socketchannel.request", "the other side closes", channel.request, channel, "quit\n", read_line)
+	case("skynet.socketchannel.request", "the error is the module's", function()
+		local ok, problem = pcall(channel.request, channel, "quit\n", read_line)
+		return ok, problem == socketchannel.error, getmetatable(problem) == getmetatable(socketchannel.error)
+	end)
+	case("skynet.socketchannel.request", "connects again", channel.request, channel, "z\n", read_line)
+	case("skynet.socketchannel.request", "nothing", channel.request, channel)
+	case("skynet.socketchannel.response", "on a channel in order", channel.response, channel, read_line)
+	case("skynet.socketchannel.close", "right", channel.close, channel)
+	case("skynet.socketchannel.request", "closed", channel.request, channel, "again\n", read_line)
+	case("skynet.socketchannel.close", "twice", function()
+		return channel:close(), channel:close()
+	end)
+	case("skynet.socketchannel.connect", "right", function()
+		local other = socketchannel.channel { host = host, port = port }
+		local results = table.pack(other:connect())
+		local again = table.pack(other:connect(true))
+		other:close()
+		return results, again
+	end)
+end
+
 local function requests_of_channels(host, port, read_line, channel)
 	case("skynet.socketchannel.channel", "shape", function()
 		local names = {}
@@ -376,13 +446,25 @@ local function requests_of_channels(host, port, read_line, channel)
 		table.sort(names)
 		return type(getmetatable(channel))
 	end)
-	for _, name in ipairs { "connect", "request", "response", "close", "changehost", "changebackup", "onclose", "read", "readline" } do
+	for _, name in ipairs {
+		"connect",
+		"request",
+		"response",
+		"close",
+		"changehost",
+		"changebackup",
+		"onclose",
+		"read",
+		"readline",
+	} do
 		sweep.record("skynet.socketchannel.channel", "method " .. name, type(channel[name]))
 	end
 	case("skynet.socketchannel.request", "connects", channel.request, channel, "one\n", read_line)
 	case("skynet.socketchannel.request", "again", channel.request, channel, "two times\n", read_line)
 	case("skynet.socketchannel.request", "two answers", function()
-		return channel:request("two\n", function(sock) return true, { sock:readline "\n", sock:readline "\n" } end)
+		return channel:request("two\n", function(sock)
+			return true, { sock:readline "\n", sock:readline "\n" }
+		end)
 	end)
 	case("skynet.socketchannel.request", "reader says no", channel.request, channel, "x\n", function(sock)
 		return false, sock:readline "\n"
@@ -399,36 +481,16 @@ local function requests_of_channels(host, port, read_line, channel)
 	case("skynet.socketchannel.request", "order", function()
 		local answers = {}
 		for i = 1, 5 do
-			skynet.fork(function() answers[#answers + 1] = channel:request(i .. "\n", read_line) end)
+			skynet.fork(function()
+				answers[#answers + 1] = channel:request(i .. "\n", read_line)
+			end)
 		end
-		eventually(function() return #answers == 5 end)
+		eventually(function()
+			return #answers == 5
+		end)
 		return answers
 	end)
-	case("skynet.socketchannel.changehost", "connects anew", function()
-		local moving = socketchannel.channel { host = "127.0.0.1", port = 1 }
-		local backups, results = select("#", moving:changebackup { "127.0.0.1" }), select("#", moving:changehost(host, port))
-		local answer = moving:request("moved\n", read_line)
-		moving:close()
-		return backups, results, answer
-	end)
-	case("skynet.socketchannel.request", "the other side closes", channel.request, channel, "quit\n", read_line)
-	case("skynet.socketchannel.request", "the error is the module's", function()
-		local ok, problem = pcall(channel.request, channel, "quit\n", read_line)
-		return ok, problem == socketchannel.error, getmetatable(problem) == getmetatable(socketchannel.error)
-	end)
-	case("skynet.socketchannel.request", "connects again", channel.request, channel, "z\n", read_line)
-	case("skynet.socketchannel.request", "nothing", channel.request, channel)
-	case("skynet.socketchannel.response", "on a channel in order", channel.response, channel, read_line)
-	case("skynet.socketchannel.close", "right", channel.close, channel)
-	case("skynet.socketchannel.request", "closed", channel.request, channel, "again\n", read_line)
-	case("skynet.socketchannel.close", "twice", function() return channel:close(), channel:close() end)
-	case("skynet.socketchannel.connect", "right", function()
-		local other = socketchannel.channel { host = host, port = port }
-		local results = table.pack(other:connect())
-		local again = table.pack(other:connect(true))
-		other:close()
-		return results, again
-	end)
+	channels_that_move(host, port, read_line, channel)
 end
 
 local function channels_without_a_server(read_line, channel)
@@ -437,8 +499,12 @@ local function channels_without_a_server(read_line, channel)
 	case("gone", "channel connect once", channel.connect, channel, true)
 	case("gone", "channel close", channel.close, channel)
 	case("skynet.socketchannel.channel", "nothing", socketchannel.channel)
-	case("skynet.socketchannel.channel", "empty", function() return type(socketchannel.channel {}) end)
-	case("skynet.socketchannel.error", "text", function() return tostring(socketchannel.error) end)
+	case("skynet.socketchannel.channel", "empty", function()
+		return type(socketchannel.channel {})
+	end)
+	case("skynet.socketchannel.error", "text", function()
+		return tostring(socketchannel.error)
+	end)
 end
 
 local function channels_with_sessions(read_line)
@@ -461,7 +527,8 @@ local function channels_with_sessions(read_line)
 	end)
 	case("skynet.socketchannel.request", "by session", function()
 		local by_session = socketchannel.channel {
-			host = session_host, port = session_port,
+			host = session_host,
+			port = session_port,
 			response = function(sock)
 				local session, text = string.match(sock:readline "\n", "(%d+) (.*)")
 				return tonumber(session), text ~= "bad", text
@@ -469,10 +536,14 @@ local function channels_with_sessions(read_line)
 		}
 		local answers = {}
 		for i, word in ipairs { "first", "second", "bad", "fourth" } do
-			skynet.fork(function() answers[i] = sweep.observe(by_session.request, by_session, i .. " " .. word .. "\n", i) end)
+			skynet.fork(function()
+				answers[i] = sweep.observe(by_session.request, by_session, i .. " " .. word .. "\n", i)
+			end)
 			skynet.sleep(1)
 		end
-		eventually(function() return answers[4] and answers[3] end)
+		eventually(function()
+			return answers[4] and answers[3]
+		end)
 		by_session:close()
 		return answers
 	end)
@@ -480,7 +551,8 @@ local function channels_with_sessions(read_line)
 		local greeted
 		local other_listener, other_host, other_port = line_server()
 		local other = socketchannel.channel {
-			host = other_host, port = other_port,
+			host = other_host,
+			port = other_port,
 			auth = function(self)
 				greeted = self:request("hello\n", read_line)
 			end,
@@ -492,7 +564,13 @@ local function channels_with_sessions(read_line)
 	end)
 	case("skynet.socketchannel.auth", "fails", function()
 		local other_listener, other_host, other_port = line_server()
-		local other = socketchannel.channel { host = other_host, port = other_port, auth = function() error "no entry" end }
+		local other = socketchannel.channel {
+			host = other_host,
+			port = other_port,
+			auth = function()
+				error "no entry"
+			end,
+		}
 		local ok, problem = pcall(other.connect, other, true)
 		other:close()
 		socket.close(other_listener)

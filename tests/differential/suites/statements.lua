@@ -16,14 +16,31 @@ local PREPARE <const>, EXECUTE <const>, CLOSE <const>, RESET <const> = 0x16, 0x1
 
 -- Columns of all types, and two rows: one full, one of nulls.
 local COLUMNS <const> = {
-	{ "tiny", 1 }, { "short", 2 }, { "long", 3 }, { "float", 4 }, { "double", 5 }, { "stamp", 7 }, { "longlong", 8 }, { "medium", 9 },
-	{ "day", 10 }, { "time", 12 }, { "varchar", 15 }, { "json", 0xf5 }, { "blob", 0xfc }, { "text", 0xfd },
+	{ "tiny", 1 },
+	{ "short", 2 },
+	{ "long", 3 },
+	{ "float", 4 },
+	{ "double", 5 },
+	{ "stamp", 7 },
+	{ "longlong", 8 },
+	{ "medium", 9 },
+	{ "day", 10 },
+	{ "time", 12 },
+	{ "varchar", 15 },
+	{ "json", 0xf5 },
+	{ "blob", 0xfc },
+	{ "text", 0xfd },
 }
 
 local function full_row()
-	return "\0\0\0\0" .. string.pack("<bi2i4fdI1I2BBBBBi8i4", -1, -2, -3, 1.5, 2.25, 7, 2026, 11, 29, 1, 2, 3, -4, -5)
-		.. string.pack("<I1I2BB", 4, 2026, 11, 29) .. string.pack("<I1I2BB", 4, 2026, 1, 2)
-		.. lenenc "varchar" .. lenenc "{}" .. lenenc "\0\1" .. lenenc ""
+	return "\0\0\0\0"
+		.. string.pack("<bi2i4fdI1I2BBBBBi8i4", -1, -2, -3, 1.5, 2.25, 7, 2026, 11, 29, 1, 2, 3, -4, -5)
+		.. string.pack("<I1I2BB", 4, 2026, 11, 29)
+		.. string.pack("<I1I2BB", 4, 2026, 1, 2)
+		.. lenenc "varchar"
+		.. lenenc "{}"
+		.. lenenc "\0\1"
+		.. lenenc ""
 end
 
 local function rows(columns, ...)
@@ -70,7 +87,8 @@ local function answers_to_statements(failure, given, db, none)
 		return db:execute(none)
 	end)
 	case("skynet.db.mysql.execute", "compact rows", function()
-		given.answer = rows({ { "id", 3 }, { "name", 253 } }, "\0\0" .. string.pack("<i4", 5) .. lenenc "x", "\0\4" .. lenenc "y")
+		given.answer =
+			rows({ { "id", 3 }, { "name", 253 } }, "\0\0" .. string.pack("<i4", 5) .. lenenc "x", "\0\4" .. lenenc "y")
 		db:set_compact_arrays(true)
 		local result = db:execute(none)
 		db:set_compact_arrays(false)
@@ -83,6 +101,59 @@ local function answers_to_statements(failure, given, db, none)
 	case("skynet.db.mysql.execute", "day and time", function()
 		given.answer = rows({ { "at", 12 } }, "\0\0" .. string.pack("<I1I2BBBBB", 7, 1999, 12, 31, 23, 59, 58))
 		return db:execute(none)
+	end)
+end
+
+local function arguments_of_statements(db, take, two)
+	for name, arguments in pairs {
+		integers = { 1, -1 },
+		large = { 2 ^ 53 | 0, math.mininteger },
+		floats = { 1.5, -0.0 },
+		texts = { "a'b", "" },
+		booleans = { true, false },
+		long = { string.rep("x", 300), string.rep("y", 70000) },
+		["nil at the end"] = { 1, nil, n = 2 },
+		["nil first"] = { nil, 1, n = 2 },
+		["too few"] = { 1 },
+		["too many"] = { 1, 2, 3 },
+		none = {},
+		tables = { {}, {} },
+		functions = { print, print },
+	} do
+		case("skynet.db.mysql.execute", name, function()
+			local result = db:execute(two, table.unpack(arguments, 1, arguments.n or #arguments))
+			return result, take()
+		end)
+	end
+end
+
+local function statements_after_errors(db, take, none)
+	case("skynet.db.mysql.execute", "after errors", function()
+		return db:execute(none)
+	end)
+	case("skynet.db.mysql.execute", "no statement", function()
+		return db:execute()
+	end)
+	case("skynet.db.mysql.execute", "statement that failed", function()
+		return db:execute(db:prepare "fail")
+	end)
+	case("skynet.db.mysql.stmt_reset", "right", function()
+		return db:stmt_reset(none)
+	end)
+	case("skynet.db.mysql.stmt_reset", "nothing", function()
+		return db:stmt_reset()
+	end)
+	case("skynet.db.mysql.stmt_close", "right", function()
+		take()
+		local results = table.pack(db:stmt_close(none))
+		db:ping()
+		return results.n, take()
+	end)
+	case("skynet.db.mysql.stmt_close", "nothing", function()
+		return db:stmt_close()
+	end)
+	case("skynet.db.mysql.prepare", "nothing", function()
+		return db:prepare()
 	end)
 end
 
@@ -131,37 +202,24 @@ local function mysql()
 		two = db:prepare "insert ? ?"
 		return two
 	end)
-	case("skynet.db.mysql.prepare", "fails", function() return db:prepare "fail" end)
-	case("skynet.db.mysql.execute", "right", function() return db:execute(none), take() end)
-	for name, arguments in pairs {
-		integers = { 1, -1 }, large = { 2 ^ 53 | 0, math.mininteger }, floats = { 1.5, -0.0 }, texts = { "a'b", "" }, booleans = { true, false },
-		long = { string.rep("x", 300), string.rep("y", 70000) }, ["nil at the end"] = { 1, nil, n = 2 }, ["nil first"] = { nil, 1, n = 2 },
-		["too few"] = { 1 }, ["too many"] = { 1, 2, 3 }, none = {}, tables = { {}, {} }, functions = { print, print },
-	} do
-		case("skynet.db.mysql.execute", name, function()
-			local result = db:execute(two, table.unpack(arguments, 1, arguments.n or #arguments))
-			return result, take()
-		end)
-	end
+	case("skynet.db.mysql.prepare", "fails", function()
+		return db:prepare "fail"
+	end)
+	case("skynet.db.mysql.execute", "right", function()
+		return db:execute(none), take()
+	end)
+	arguments_of_statements(db, take, two)
 	take()
 	answers_to_statements(failure, given, db, none)
 	given.answer = nil
-	case("skynet.db.mysql.execute", "after errors", function() return db:execute(none) end)
-	case("skynet.db.mysql.execute", "no statement", function() return db:execute() end)
-	case("skynet.db.mysql.execute", "statement that failed", function() return db:execute(db:prepare "fail") end)
-	case("skynet.db.mysql.stmt_reset", "right", function() return db:stmt_reset(none) end)
-	case("skynet.db.mysql.stmt_reset", "nothing", function() return db:stmt_reset() end)
-	case("skynet.db.mysql.stmt_close", "right", function()
-		take()
-		local results = table.pack(db:stmt_close(none))
-		db:ping()
-		return results.n, take()
-	end)
-	case("skynet.db.mysql.stmt_close", "nothing", function() return db:stmt_close() end)
-	case("skynet.db.mysql.prepare", "nothing", function() return db:prepare() end)
+	statements_after_errors(db, take, none)
 	db:disconnect()
-	case("closed", "mysql prepare", function() return (pcall(db.prepare, db, "select 1")) end)
-	case("closed", "mysql execute", function() return (pcall(db.execute, db, two, 1, 2)) end)
+	case("closed", "mysql prepare", function()
+		return (pcall(db.prepare, db, "select 1"))
+	end)
+	case("closed", "mysql execute", function()
+		return (pcall(db.execute, db, two, 1, 2))
+	end)
 	socket.close(listener)
 end
 
@@ -182,29 +240,53 @@ local function commands_of_clusters(moved, take, db)
 	end
 	case("skynet.db.redis.cluster keyslot", "nothing", db.keyslot, db)
 	case("skynet.db.redis.cluster keyslot", "number", db.keyslot, db, 5)
-	case("skynet.db.redis.cluster", "two nodes", function() return db:get "foo", db:get "bar", take() end)
-	case("skynet.db.redis.cluster", "arguments", function() return db:set("foo", 1, 1.5, ""), take() end)
-	case("skynet.db.redis.cluster call", "right", function() return db:call("GET", "foo"), take() end)
-	case("skynet.db.redis.cluster call", "nothing", function() return db:call() end)
-	case("skynet.db.redis.cluster call", "no key", function() return db:call "get" end)
-	case("skynet.db.redis.cluster", "command without a key", function() return db:info() end)
-	case("skynet.db.redis.cluster", "eval", function() return db:eval("script", 2, "{a}1", "{a}2", "argument"), take() end)
-	case("skynet.db.redis.cluster", "eval of two slots", function() return db:eval("script", 2, "foo", "bar") end)
-	case("skynet.db.redis.cluster", "eval without keys", function() return db:eval("script", 0) end)
+	case("skynet.db.redis.cluster", "two nodes", function()
+		return db:get "foo", db:get "bar", take()
+	end)
+	case("skynet.db.redis.cluster", "arguments", function()
+		return db:set("foo", 1, 1.5, ""), take()
+	end)
+	case("skynet.db.redis.cluster call", "right", function()
+		return db:call("GET", "foo"), take()
+	end)
+	case("skynet.db.redis.cluster call", "nothing", function()
+		return db:call()
+	end)
+	case("skynet.db.redis.cluster call", "no key", function()
+		return db:call "get"
+	end)
+	case("skynet.db.redis.cluster", "command without a key", function()
+		return db:info()
+	end)
+	case("skynet.db.redis.cluster", "eval", function()
+		return db:eval("script", 2, "{a}1", "{a}2", "argument"), take()
+	end)
+	case("skynet.db.redis.cluster", "eval of two slots", function()
+		return db:eval("script", 2, "foo", "bar")
+	end)
+	case("skynet.db.redis.cluster", "eval without keys", function()
+		return db:eval("script", 0)
+	end)
 	take()
-	case("skynet.db.redis.cluster", "fails", function() return db:fail "foo" end)
+	case("skynet.db.redis.cluster", "fails", function()
+		return db:fail "foo"
+	end)
 	take()
 	case("skynet.db.redis.cluster", "moved", function()
 		moved.foo = 1
 		return db:get "foo", take()
 	end)
-	case("skynet.db.redis.cluster", "moved, again", function() return db:get "foo", take() end)
+	case("skynet.db.redis.cluster", "moved, again", function()
+		return db:get "foo", take()
+	end)
 end
 
 local function subscriptions_of_clusters(rediscluster, ports)
 	case("skynet.db.redis.cluster subscribe", "message", function()
 		local heard
-		local other = rediscluster.new({ host = "127.0.0.1", port = ports[1] }, nil, function(...) heard = table.pack(...) end)
+		local other = rediscluster.new({ host = "127.0.0.1", port = ports[1] }, nil, function(...)
+			heard = table.pack(...)
+		end)
 		other:subscribe "channel"
 		for _ = 1, 100 do
 			if heard then
@@ -213,6 +295,15 @@ local function subscriptions_of_clusters(rediscluster, ports)
 			skynet.sleep(1)
 		end
 		return heard
+	end)
+end
+
+local function slots_of_clusters(take, db)
+	case("skynet.db.redis.cluster flush_slots_cache", "right", function()
+		return select("#", db:flush_slots_cache()), next(db.slots)
+	end)
+	case("skynet.db.redis.cluster initialize_slots_cache", "right", function()
+		return select("#", db:initialize_slots_cache()), db:get "foo", take()
 	end)
 end
 
@@ -278,10 +369,7 @@ local function redis()
 		return string.gsub(observed, "MOVED.*", "MOVED"), #take()
 	end)
 	moved = {}
-	case("skynet.db.redis.cluster flush_slots_cache", "right", function() return select("#", db:flush_slots_cache()), next(db.slots) end)
-	case("skynet.db.redis.cluster initialize_slots_cache", "right", function()
-		return select("#", db:initialize_slots_cache()), db:get "foo", take()
-	end)
+	slots_of_clusters(take, db)
 	subscriptions_of_clusters(rediscluster, ports)
 	case("skynet.db.redis.cluster close_all_connection", "right", function()
 		return select("#", db:close_all_connection()), db:get "foo"

@@ -27,15 +27,25 @@ outside("context", skynet.context)
 outside("response", skynet.response)
 outside("wakeup", skynet.wakeup, {})
 outside("tracetag", skynet.tracetag)
-outside("task", function() return type(skynet.task()) end)
+outside("task", function()
+	return type(skynet.task())
+end)
 outside("task init", skynet.task, "init")
 outside("killthread", skynet.killthread, "no such")
 outside("init", skynet.init, nil)
-outside("self", function() return math.type(skynet.self()) end)
-outside("fork", function() return type(skynet.fork(function() end)) end)
-outside("timeout", function() return type(skynet.timeout(1, function() end)) end)
+outside("self", function()
+	return math.type(skynet.self())
+end)
+outside("fork", function()
+	return type(skynet.fork(function() end))
+end)
+outside("timeout", function()
+	return type(skynet.timeout(1, function() end))
+end)
 outside("term", skynet.term, 0x7fffff)
-outside("memlimit", function() return skynet.memlimit(1 << 40), skynet.memlimit end)
+outside("memlimit", function()
+	return skynet.memlimit(1 << 40), skynet.memlimit
+end)
 
 local function sleeping()
 	case("skynet.sleep", "right", skynet.sleep, 1)
@@ -56,36 +66,48 @@ local function sleeping()
 	case("skynet.wakeup", "nil", skynet.wakeup, nil)
 	case("skynet.sleep", "woken", function()
 		local me = coroutine.running()
-		skynet.fork(function() skynet.wakeup(me) end)
+		skynet.fork(function()
+			skynet.wakeup(me)
+		end)
 		return skynet.sleep(1000)
 	end)
 	case("skynet.sleep", "woken twice", function()
 		local me, results = coroutine.running(), {}
-		skynet.fork(function() results[1], results[2] = tostring(skynet.wakeup(me)), tostring(skynet.wakeup(me)) end)
+		skynet.fork(function()
+			results[1], results[2] = tostring(skynet.wakeup(me)), tostring(skynet.wakeup(me))
+		end)
 		local first = skynet.sleep(1000)
 		local second = skynet.sleep(1)
 		return first, second, results
 	end)
 	case("skynet.wait", "woken", function()
 		local me = coroutine.running()
-		skynet.fork(function() skynet.wakeup(me) end)
+		skynet.fork(function()
+			skynet.wakeup(me)
+		end)
 		return skynet.wait()
 	end)
 	case("skynet.wait", "token", function()
 		local token = {}
-		skynet.fork(function() skynet.wakeup(token) end)
+		skynet.fork(function()
+			skynet.wakeup(token)
+		end)
 		return skynet.wait(token)
 	end)
 	-- There, the timer of the refused sleep resumes whatever the task does next.
 	sweep.apart("skynet.sleep", "token in use", function()
 		local skynet = require "skynet"
-		skynet.fork(function() skynet.wait "token" end)
+		skynet.fork(function()
+			skynet.wait "token"
+		end)
 		skynet.yield()
 		skynet.sleep(1, "token")
 	end)
 	sweep.apart("skynet.wait", "token in use", function()
 		local skynet = require "skynet"
-		skynet.fork(function() skynet.wait "token" end)
+		skynet.fork(function()
+			skynet.wait "token"
+		end)
 		skynet.yield()
 		skynet.wait "token"
 	end)
@@ -94,7 +116,9 @@ end
 local function order(...)
 	local list = {}
 	for _, step in ipairs { ... } do
-		step(function(word) list[#list + 1] = word end)
+		step(function(word)
+			list[#list + 1] = word
+		end)
 	end
 	skynet.sleep(3)
 	return table.concat(list, " ")
@@ -103,23 +127,34 @@ end
 local function order_of_tasks()
 	case("order", "forks", order, function(add)
 		for i = 1, 5 do
-			skynet.fork(function() add(i) end)
+			skynet.fork(function()
+				add(i)
+			end)
 		end
 	end)
 	case("order", "forks of forks", order, function(add)
-		skynet.fork(function() add "a" skynet.fork(add, "c") end)
+		skynet.fork(function()
+			add "a"
+			skynet.fork(add, "c")
+		end)
 		skynet.fork(add, "b")
 	end)
 	case("order", "wakeups before forks", order, function(add)
 		local token = {}
-		skynet.fork(function() skynet.wait(token) add "woken" end)
+		skynet.fork(function()
+			skynet.wait(token)
+			add "woken"
+		end)
 		skynet.yield()
 		skynet.fork(add, "forked")
 		skynet.wakeup(token)
 	end)
 	case("order", "wakeups", order, function(add)
 		for i = 1, 4 do
-			skynet.fork(function() skynet.wait("token " .. i) add(i) end)
+			skynet.fork(function()
+				skynet.wait("token " .. i)
+				add(i)
+			end)
 		end
 		skynet.yield()
 		for _, i in ipairs { 3, 1, 4, 2 } do
@@ -127,38 +162,64 @@ local function order_of_tasks()
 		end
 	end)
 	case("order", "woken by a woken one", order, function(add)
-		skynet.fork(function() skynet.wait "first" add "first" skynet.wakeup "third" end)
-		skynet.fork(function() skynet.wait "second" add "second" end)
-		skynet.fork(function() skynet.wait "third" add "third" end)
+		skynet.fork(function()
+			skynet.wait "first"
+			add "first"
+			skynet.wakeup "third"
+		end)
+		skynet.fork(function()
+			skynet.wait "second"
+			add "second"
+		end)
+		skynet.fork(function()
+			skynet.wait "third"
+			add "third"
+		end)
 		skynet.yield()
 		skynet.wakeup "first"
 		skynet.wakeup "second"
 	end)
 	case("order", "timeouts of no time", order, function(add)
 		for i = 1, 3 do
-			skynet.timeout(0, function() add(i) end)
+			skynet.timeout(0, function()
+				add(i)
+			end)
 		end
 		skynet.fork(add, "fork")
 	end)
 	case("order", "timeouts", order, function(add)
-		skynet.timeout(2, function() add "late" end)
-		skynet.timeout(1, function() add "early" end)
-		skynet.timeout(-5, function() add "at once" end)
+		skynet.timeout(2, function()
+			add "late"
+		end)
+		skynet.timeout(1, function()
+			add "early"
+		end)
+		skynet.timeout(-5, function()
+			add "at once"
+		end)
 	end)
 end
 
 local function arguments_of_tasks()
 	case("skynet.fork", "arguments", function()
 		local got
-		skynet.fork(function(...) got = table.pack(...) end, 1, nil, "x", nil)
+		skynet.fork(function(...)
+			got = table.pack(...)
+		end, 1, nil, "x", nil)
 		skynet.yield()
 		return got
 	end)
-	case("skynet.fork", "returns", function() return skynet.fork(function() end) end)
-	case("skynet.timeout", "returns", function() return skynet.timeout(0, function() end) end)
+	case("skynet.fork", "returns", function()
+		return skynet.fork(function() end)
+	end)
+	case("skynet.timeout", "returns", function()
+		return skynet.timeout(0, function() end)
+	end)
 	case("skynet.timeout", "arguments of the function", function()
 		local got
-		skynet.timeout(0, function(...) got = select("#", ...) end)
+		skynet.timeout(0, function(...)
+			got = select("#", ...)
+		end)
 		skynet.sleep(1)
 		return got
 	end)
@@ -197,36 +258,56 @@ end
 local function failing_tasks()
 	sweep.apart("skynet.fork", "fails", function()
 		local skynet = require "skynet"
-		skynet.fork(function() error "in a fork" end)
-		skynet.fork(function() error { "a table" } end)
-		skynet.fork(function() error() end)
+		skynet.fork(function()
+			error "in a fork"
+		end)
+		skynet.fork(function()
+			error { "a table" }
+		end)
+		skynet.fork(function()
+			error()
+		end)
 		skynet.sleep(1)
 	end)
 	case("skynet.fork", "fails with others", function()
 		local done = {}
-		skynet.fork(function() error "first" end)
-		skynet.fork(function() done[1] = true end)
-		skynet.fork(function() error "second" end)
+		skynet.fork(function()
+			error "first"
+		end)
+		skynet.fork(function()
+			done[1] = true
+		end)
+		skynet.fork(function()
+			error "second"
+		end)
 		skynet.sleep(1)
 		return done
 	end)
 	case("skynet.timeout", "fails", function()
-		skynet.timeout(0, function() error "in a timer" end)
+		skynet.timeout(0, function()
+			error "in a timer"
+		end)
 		skynet.sleep(1)
 	end)
 	sweep.apart("skynet.fork", "yields nothing", function()
 		local skynet = require "skynet"
-		skynet.fork(function() coroutine.yield() end)
+		skynet.fork(function()
+			coroutine.yield()
+		end)
 		skynet.sleep(1)
 	end)
 	sweep.apart("skynet.fork", "yields nonsense", function()
 		local skynet = require "skynet"
-		skynet.fork(function() coroutine.yield "nonsense" end)
+		skynet.fork(function()
+			coroutine.yield "nonsense"
+		end)
 		skynet.sleep(1)
 	end)
 	sweep.apart("skynet.fork", "yields as a skynet.coroutine", function()
 		local skynet = require "skynet"
-		skynet.fork(function() require "skynet.coroutine".yield(1) end)
+		skynet.fork(function()
+			require "skynet.coroutine".yield(1)
+		end)
 		skynet.sleep(1)
 	end)
 end
@@ -240,7 +321,9 @@ end
 local function killing_tasks()
 	case("skynet.killthread", "forked", function()
 		local ran = false
-		local task = skynet.fork(function() ran = true end)
+		local task = skynet.fork(function()
+			ran = true
+		end)
 		local killed = skynet.killthread(task)
 		skynet.sleep(1)
 		return killed == task, ran
@@ -248,7 +331,11 @@ local function killing_tasks()
 	case("skynet.killthread", "sleeper", function()
 		local ended = false
 		local task = skynet.fork(function()
-			local _ <close> = setmetatable({}, { __close = function() ended = true end })
+			local _ <close> = setmetatable({}, {
+				__close = function()
+					ended = true
+				end,
+			})
 			skynet.sleep(2)
 			ended = "slept"
 		end)
@@ -258,18 +345,24 @@ local function killing_tasks()
 		return killed == task, ended
 	end)
 	case("skynet.killthread", "waiting", function()
-		local task = skynet.fork(function() skynet.wait "killed" end)
+		local task = skynet.fork(function()
+			skynet.wait "killed"
+		end)
 		skynet.yield()
 		return skynet.killthread(task) == task, skynet.wakeup "killed"
 	end)
 	case("skynet.killthread", "by name", function()
-		local task = skynet.fork(function() skynet.wait "killed" end)
+		local task = skynet.fork(function()
+			skynet.wait "killed"
+		end)
 		skynet.yield()
 		return skynet.killthread((string.gsub(tostring(task), "thread: ", ""))) == task
 	end)
 	case("skynet.killthread", "caller", function()
 		local echo = sweep.peer(skynet.newservice "differential_echo")
-		local task = skynet.fork(function() skynet.call(echo, "lua", "later", 1) end)
+		local task = skynet.fork(function()
+			skynet.call(echo, "lua", "later", 1)
+		end)
 		skynet.yield()
 		local killed = skynet.killthread(task)
 		skynet.sleep(3)
@@ -284,7 +377,9 @@ end
 local function looking_at_tasks()
 	case("skynet.task", "count", function()
 		local before = skynet.task()
-		skynet.fork(function() skynet.wait "counted" end)
+		skynet.fork(function()
+			skynet.wait "counted"
+		end)
 		skynet.yield()
 		local during = skynet.task()
 		skynet.wakeup "counted"
@@ -309,7 +404,9 @@ local function looking_at_tasks()
 	case("skynet.task", "unknown thread", skynet.task, coroutine.create(print))
 	case("skynet.task", "text", skynet.task, "text")
 	case("skynet.task", "true", skynet.task, true)
-	case("skynet.task", "init", function() return type(skynet.task "init") end)
+	case("skynet.task", "init", function()
+		return type(skynet.task "init")
+	end)
 	case("skynet.uniqtask", "shape", function()
 		local shape = true
 		for key, value in pairs(skynet.uniqtask()) do
@@ -363,7 +460,9 @@ local function selecting()
 		for request, response in batch:select(timeout) do
 			list[#list + 1] = { request[4] or request[3], response }
 		end
-		table.sort(list, function(a, b) return tostring(a[1]) < tostring(b[1]) end)
+		table.sort(list, function(a, b)
+			return tostring(a[1]) < tostring(b[1])
+		end)
 		return list, batch.timeout
 	end
 	case("skynet.request", "two", function()
@@ -377,7 +476,9 @@ local function selecting()
 		batch:add { echo, "lua", "nothing" }
 		return collect(batch)
 	end)
-	case("skynet.request", "none", function() return collect(skynet.request()) end)
+	case("skynet.request", "none", function()
+		return collect(skynet.request())
+	end)
 	case("skynet.request", "limit of time", function()
 		return collect(skynet.request { echo, "lua", "later", 1000 } { echo, "lua", "echo", 2 }, 3)
 	end)
@@ -392,9 +493,15 @@ local function selecting()
 		return sweep.observe(collect, batch), sweep.observe(batch.add, batch, { 1 })
 	end)
 	case("skynet.request", "no table", skynet.request, "text")
-	case("skynet.request", "nil address", function() return collect(skynet.request { nil, "lua", "echo", 1 }) end)
-	case("skynet.request", "unknown protocol", function() return collect(skynet.request { echo, "no such", "echo", 1 }) end)
-	case("skynet.request", "n", function() return collect(skynet.request { echo, "lua", "echo", nil, 2, n = 5 }) end)
+	case("skynet.request", "nil address", function()
+		return collect(skynet.request { nil, "lua", "echo", 1 })
+	end)
+	case("skynet.request", "unknown protocol", function()
+		return collect(skynet.request { echo, "no such", "echo", 1 })
+	end)
+	case("skynet.request", "n", function()
+		return collect(skynet.request { echo, "lua", "echo", nil, 2, n = 5 })
+	end)
 	case("skynet.request", "shape", function()
 		local batch = skynet.request { echo, "lua", "echo", 1 }
 		return rawlen(batch), type(getmetatable(batch))

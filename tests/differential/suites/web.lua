@@ -28,6 +28,37 @@ local function canned(text)
 	return listener, port
 end
 
+local function answers_to_requests()
+	for name, text in pairs {
+		["without a length"] = "HTTP/1.1 200 OK\r\n\r\nuntil the end",
+		["with a length"] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef",
+		["in chunks"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+		["with a trailer"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Last: 1\r\n\r\n",
+		["in chunks with extensions"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n",
+		["with other encoding"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+		["of version 1.0"] = "HTTP/1.0 200 OK\r\n\r\nold",
+		["without a reason"] = "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx",
+		["with repeated fields"] = "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
+		["no content"] = "HTTP/1.1 204 No Content\r\n\r\n",
+		["not HTTP"] = "hello\r\n\r\n",
+		["empty"] = "",
+		["length that is no number"] = "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc",
+		["continued field"] = "HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\nContent-Length: 1\r\n\r\nx",
+		["redirect"] = "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n",
+	} do
+		case("http.httpc answer", name, function()
+			local listener, port = canned(text)
+			local header = {}
+			local results = table.pack(pcall(httpc.get, "127.0.0.1:" .. port, "/", header))
+			socket.close(listener)
+			if not results[1] then
+				results[2] = tostring(results[2])
+			end
+			return results, header
+		end)
+	end
+end
+
 local function requests()
 	local server = skynet.newservice "differential_http"
 	local host = "127.0.0.1:" .. skynet.call(server, "lua")
@@ -69,37 +100,12 @@ local function requests()
 		stream:close()
 		return status, table.concat(parts), ended
 	end)
-	for name, text in pairs {
-		["without a length"] = "HTTP/1.1 200 OK\r\n\r\nuntil the end",
-		["with a length"] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef",
-		["in chunks"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
-		["with a trailer"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Last: 1\r\n\r\n",
-		["in chunks with extensions"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n",
-		["with other encoding"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc",
-		["of version 1.0"] = "HTTP/1.0 200 OK\r\n\r\nold",
-		["without a reason"] = "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx",
-		["with repeated fields"] = "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
-		["no content"] = "HTTP/1.1 204 No Content\r\n\r\n",
-		["not HTTP"] = "hello\r\n\r\n",
-		["empty"] = "",
-		["length that is no number"] = "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc",
-		["continued field"] = "HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\nContent-Length: 1\r\n\r\nx",
-		["redirect"] = "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n",
-	} do
-		case("http.httpc answer", name, function()
-			local listener, port = canned(text)
-			local header = {}
-			local results = table.pack(pcall(httpc.get, "127.0.0.1:" .. port, "/", header))
-			socket.close(listener)
-			if not results[1] then
-				results[2] = tostring(results[2])
-			end
-			return results, header
-		end)
-	end
+	answers_to_requests()
 	case("http.httpc", "timeout", function()
 		local listener, _, port = socket.listen("127.0.0.1", 0)
-		socket.start(listener, function(id) socket.start(id) end)
+		socket.start(listener, function(id)
+			socket.start(id)
+		end)
 		local before = httpc.timeout
 		httpc.timeout = 10
 		local ok, problem = pcall(httpc.get, "127.0.0.1:" .. port, "/")
@@ -155,7 +161,9 @@ end
 
 local function written(...)
 	local parts = {}
-	local results = table.pack(httpd.write_response(function(text) parts[#parts + 1] = text end, ...))
+	local results = table.pack(httpd.write_response(function(text)
+		parts[#parts + 1] = text
+	end, ...))
 	return table.concat(parts), table.unpack(results, 1, results.n)
 end
 
@@ -167,16 +175,22 @@ local function writing_responses()
 	case("http.httpd.write_response", "list in the header", written, 200, "x", { a = { "1", "2" } })
 	case("http.httpd.write_response", "function as body", function()
 		local parts = { "one", "two" }
-		return written(200, function() return table.remove(parts, 1) end)
+		return written(200, function()
+			return table.remove(parts, 1)
+		end)
 	end)
 	case("http.httpd.write_response", "empty body", written, 200, "")
 	case("http.httpd.write_response", "number as body", written, 200, 5)
 	case("http.httpd.write_response", "code as text", written, "200", "x")
 	case("http.httpd.write_response", "writer fails", function()
-		return httpd.write_response(function() error(sockethelper.socket_error) end, 200, "x")
+		return httpd.write_response(function()
+			error(sockethelper.socket_error)
+		end, 200, "x")
 	end)
 	case("http.httpd.write_response", "writer fails otherwise", function()
-		return httpd.write_response(function() error "of the writer" end, 200, "x")
+		return httpd.write_response(function()
+			error "of the writer"
+		end, 200, "x")
 	end)
 end
 
@@ -203,9 +217,14 @@ local function requests_and_streams()
 		local written = {}
 		return {
 			read = reader(answer),
-			write = function(text) written[#written + 1] = text end,
-			readall = function() return "" end,
-		}, written
+			write = function(text)
+				written[#written + 1] = text
+			end,
+			readall = function()
+				return ""
+			end,
+		},
+			written
 	end
 	case("http.internal.request", "right", function()
 		local interface, written = connection "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"
@@ -236,7 +255,9 @@ local function requests_and_streams()
 end
 
 local function helpers_of_sockets()
-	case("http.httpc.dns", "no server", function() return select("#", httpc.dns("127.0.0.1", 1)) end)
+	case("http.httpc.dns", "no server", function()
+		return select("#", httpc.dns("127.0.0.1", 1))
+	end)
 	case("http.internal.recvchunkedbody", "bad size", function()
 		return internal.recvchunkedbody(reader "x\r\nabc\r\n0\r\n\r\n", nil, {}, "")
 	end)
@@ -278,9 +299,15 @@ local function parsing()
 end
 
 local function messages_of_websockets(take, client)
-	case("http.websocket.write", "text", function() return websocket.write(client, "hello"), websocket.read(client) end)
-	case("http.websocket.write", "binary", function() return websocket.write(client, "\0\1", "binary"), websocket.read(client) end)
-	case("http.websocket.write", "empty", function() return websocket.write(client, ""), websocket.read(client) end)
+	case("http.websocket.write", "text", function()
+		return websocket.write(client, "hello"), websocket.read(client)
+	end)
+	case("http.websocket.write", "binary", function()
+		return websocket.write(client, "\0\1", "binary"), websocket.read(client)
+	end)
+	case("http.websocket.write", "empty", function()
+		return websocket.write(client, ""), websocket.read(client)
+	end)
 	case("http.websocket.write", "long", function()
 		websocket.write(client, string.rep("x", 70000))
 		return #websocket.read(client)
@@ -290,9 +317,13 @@ local function messages_of_websockets(take, client)
 	case("http.websocket.write", "nil", websocket.write, client)
 	case("http.websocket.write", "unknown id", websocket.write, 0x7ffffff, "x")
 	take()
-	case("http.websocket.ping", "right", function() return websocket.ping(client), take() end)
+	case("http.websocket.ping", "right", function()
+		return websocket.ping(client), take()
+	end)
 	case("http.websocket.ping", "unknown id", websocket.ping, 0x7ffffff)
-	case("http.websocket.addrinfo", "right", function() return type(websocket.addrinfo(client)) end)
+	case("http.websocket.addrinfo", "right", function()
+		return type(websocket.addrinfo(client))
+	end)
 	case("http.websocket.addrinfo", "unknown id", websocket.addrinfo, 0x7ffffff)
 	case("http.websocket.real_ip", "unknown id", websocket.real_ip, 0x7ffffff)
 	case("http.websocket.is_close", "open", websocket.is_close, client)
@@ -316,14 +347,18 @@ local function websockets_refused(results, port)
 		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		local answer = socket.readline(id, "\r\n")
 		socket.close(id)
-		eventually(function() return #results > count end)
+		eventually(function()
+			return #results > count
+		end)
 		return answer
 	end)
 	case("http.websocket.accept", "the other side goes", function()
 		local count = #results
 		local id = socket.open("127.0.0.1", port)
 		socket.close(id)
-		eventually(function() return #results > count end)
+		eventually(function()
+			return #results > count
+		end)
 		return #results - count
 	end)
 	case("http.websocket.accept", "nothing", websocket.accept)
@@ -445,9 +480,13 @@ local function names()
 		dns.flush()
 		local answers = {}
 		for i = 1, 2 do
-			skynet.fork(function() answers[i] = dns.resolve "twice.example" end)
+			skynet.fork(function()
+				answers[i] = dns.resolve "twice.example"
+			end)
 		end
-		eventually(function() return answers[1] and answers[2] end)
+		eventually(function()
+			return answers[1] and answers[2]
+		end)
 		return answers
 	end)
 end

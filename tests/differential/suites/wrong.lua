@@ -85,7 +85,12 @@ local function functions()
 	local list = {}
 	for line in io.lines(own .. "functions.tsv") do
 		local module, key = string.match(line, "^([^#\t ]+)\t([^\t]*)")
-		if module and not string.find(module, "^service/") and not LEFT_OUT[module .. "." .. key] and not LEFT_OUT[module] then
+		if
+			module
+			and not string.find(module, "^service/")
+			and not LEFT_OUT[module .. "." .. key]
+			and not LEFT_OUT[module]
+		then
 			list[#list + 1] = { module, key }
 		end
 	end
