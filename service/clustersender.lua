@@ -343,6 +343,9 @@ end
 
 local limit = ratelimit(20, 100) -- lines about calls that have failed
 
+-- Addresses of memory of another process; the C project's module does not look for them.
+local has_pointer = core.haspointer or function() return false end
+
 --- req address, msg, sz -> the answer as it came
 function command.req(...)
 	if unanswered == 0 then
@@ -351,18 +354,25 @@ function command.req(...)
 	unanswered = unanswered + 1
 	local ok, answer = pcall(request, ...)
 	unanswered = unanswered - 1
-	if not ok then
-		figures.failed = figures.failed + 1
-		local more = limit()
-		if more then
-			skynet.error(tostring(answer) .. more)
-		end
-		skynet.response()(false)
-	elseif type(answer) == "table" then -- in parts
-		skynet.ret(core.concat(answer))
-	else
-		skynet.ret(answer)
+	local msg, sz = answer, nil
+	if ok and type(answer) == "table" then -- in parts
+		msg, sz = core.concat(answer)
 	end
+	if ok and msg and has_pointer(msg, sz) then
+		if sz then
+			skynet.trash(msg, sz)
+		end
+		ok, answer = false, "an answer of another node must have no light userdata"
+	end
+	if ok then
+		return skynet.ret(msg, sz)
+	end
+	figures.failed = figures.failed + 1
+	local more = limit()
+	if more then
+		skynet.error(tostring(answer) .. more)
+	end
+	skynet.response()(false)
 end
 
 local untold, telling, why_lost = 0, false, nil -- pushes that were lost since the last report of that

@@ -32,6 +32,9 @@ if skynet.call_timeout then
 			check.equal(ok, false)
 			cluster.send("me", p, "echo", table.unpack(value))
 		end
+		for _, length in ipairs { 1, 100000 } do
+			fails(cluster.call, "me", p, "address", string.rep("x", length))
+		end
 		check.equal(cluster.call("me", p, "echo", "hi"), "hi")
 		skynet.trash(address, size)
 	end

@@ -9,6 +9,12 @@ function command.echo(...)
 	skynet.retpack(...)
 end
 
+function command.address(value) -- of memory
+	local block, size = skynet.pack "a block"
+	skynet.retpack(value, { block })
+	skynet.trash(block, size)
+end
+
 local memory
 
 function command.remember(value)

@@ -9,8 +9,8 @@ use std::slice;
 
 use libc::c_int;
 use mlua_sys::{
-    lua_State, lua_createtable, lua_pushboolean, lua_pushfstring, lua_pushlstring, lua_rawseti,
-    lua_tolstring,
+    LUA_TSTRING, lua_State, lua_createtable, lua_pushboolean, lua_pushfstring, lua_pushlstring,
+    lua_rawseti, lua_tolstring, lua_type,
 };
 
 use crate::arguments::message;
@@ -74,13 +74,20 @@ unsafe extern "C-unwind" fn isname(state: *mut lua_State) -> c_int {
     1
 }
 
-/// `haspointer(message, size)`: whether `skynet.unpack` would make a light userdata of a part of it.
+/// `haspointer(message, size)` or `haspointer(string)`: whether `skynet.unpack` would make a light userdata of a part of it.
 unsafe extern "C-unwind" fn haspointer(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the message is readable for `size` bytes by contract. Nothing that has a destructor is left when
-    // the result is pushed.
+    // SAFETY: called by Lua; the message is readable for `size` bytes by contract, and a string stays on the stack. Nothing that
+    // has a destructor is left when the result is pushed.
     unsafe {
-        let (data, size) = message(state, 1);
-        let found = !data.is_null() && has_pointer(slice::from_raw_parts(data.cast(), size));
+        let (data, size): (*const u8, usize) = if lua_type(state, 1) == LUA_TSTRING {
+            let mut len = 0;
+            let text = lua_tolstring(state, 1, &mut len);
+            (text.cast(), len)
+        } else {
+            let (data, size) = message(state, 1);
+            (data.cast_const().cast(), size)
+        };
+        let found = !data.is_null() && has_pointer(slice::from_raw_parts(data, size));
         lua_pushboolean(state, found.into());
     }
     1
