@@ -156,8 +156,14 @@ end
 
 ---------------------------------------------------------------- records
 
-local UNTIMELY <const> = { "^KILL ", "^GC [%d.]+ Kb", "^socket: error on ", "^[Cc]lose socket", "^A message to the name ",
-	"^Delete a version " }
+local UNTIMELY <const> = {
+	"^KILL ",
+	"^GC [%d.]+ Kb",
+	"^socket: error on ",
+	"^[Cc]lose socket",
+	"^A message to the name ",
+	"^Delete a version ",
+}
 
 local function is_untimely(line)
 	for _, pattern in ipairs(UNTIMELY) do
@@ -332,7 +338,11 @@ end
 --- Texts as messages: the protocol "text", with a handler or without one.
 function M.texts(handler)
 	skynet.register_protocol {
-		name = "text", id = skynet.PTYPE_TEXT, pack = as_they_are, unpack = skynet.tostring, dispatch = handler,
+		name = "text",
+		id = skynet.PTYPE_TEXT,
+		pack = as_they_are,
+		unpack = skynet.tostring,
+		dispatch = handler,
 	}
 end
 
@@ -364,6 +374,14 @@ function M.run(suite)
 		io.stdout:flush()
 		os.exit(ok, false) -- whatever the suite has left behind
 	end)
+end
+
+--- A function that returns these values.
+function M.gives(...)
+	local values = table.pack(...)
+	return function()
+		return table.unpack(values, 1, values.n)
+	end
 end
 
 return M

@@ -7,12 +7,7 @@ local case = sweep.case
 
 sweep.texts()
 
-local function gives(...)
-	local values = table.pack(...)
-	return function()
-		return table.unpack(values, 1, values.n)
-	end
-end
+local gives = sweep.gives
 
 local function calls(echo, ask)
 	case("skynet.call", "values", ask, "echo", 1, nil, "x", false, 1.5, { a = { 1 } }, nil)
