@@ -8,7 +8,7 @@ return function(address, its_port)
 	if its_port then
 		return address, math.tointeger(tonumber(its_port)), address .. ":" .. its_port
 	end
-	local inner, number = address:match "%[(.-)%]:%s*(%d+)$"
+	local inner, number = address:match "%[([^%[]-)%]:%s*(%d+)$"
 	if not inner then
 		inner, number = address:match "^([^:%[]*):%s*(%d+)$"
 	end
