@@ -1,8 +1,9 @@
 --- The API of a Lua service. `local skynet = require "skynet"`.
 ---
 --- skynet/internal/kernel.lua holds and documents call, rawcall, send, rawsend, ret, retpack, ignoreret, context, fork,
---- timeout and wakeup. This file adds the rest. Like the kernel it only makes functions and tables and returns them, see
---- there. What small services do not need is in modules of its own, which are loaded by the first call.
+--- timeout and wakeup. This file adds the rest. Like the kernel it only makes functions and tables and returns them, and is
+--- one file for the reason given there. What small services do not need is in modules of its own, which are loaded by the
+--- first call.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"
