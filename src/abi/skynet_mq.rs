@@ -3,7 +3,7 @@
 use crate::actor::mailbox::Pushed;
 use crate::actor::service;
 pub use crate::actor::service::Queue as MessageQueue;
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::alloc::reclaim;
 use crate::base::message::Message;
 use crate::diag::crash::contain;
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn skynet_mq_mark_release(q: *mut MessageQueue) {
         // SAFETY: contract of this function.
         if let Some(queue) = unsafe { q.as_ref() }
             && queue.mark_release()
-            && queue.mailbox.claim().is_some()
+            && queue.mailbox.try_acquire().is_some()
         {
             scheduler::inject(q.cast());
         }
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn skynet_mq_pop(q: *mut MessageQueue, message: *mut Messa
                     message.write(popped);
                     return 0;
                 }
-                if queue.rest() {
+                if queue.try_release() {
                     return 1;
                 }
             }
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Mess
             let (Some(queue), Some(message)) = (q.as_ref(), message.as_ref()) else {
                 return;
             };
-            match queue.mailbox.push(*message, Class::FOREIGN) {
+            match queue.mailbox.push(*message, Class::UNPOOLED) {
                 Pushed::Queued => {}
                 Pushed::Schedule => scheduler::submit(queue.ready()),
                 Pushed::Closed => libc::free(message.data),

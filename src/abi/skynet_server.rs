@@ -3,13 +3,13 @@
 use super::skynet_mq::MessageQueue;
 use super::text;
 use crate::actor::service::{self, Context};
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::alloc::reclaim;
 use crate::base::message::Message;
 use crate::base::panic::thread;
 use crate::diag::crash::contain;
 use crate::diag::stuck::Monitor;
-use crate::scheduler::{self, Turn};
+use crate::scheduler::{self, TimesliceResult};
 use libc::{c_char, c_int, c_void};
 
 /// Launches a service. Its handle, 0 on failure.
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn skynet_context_send(
         let taken = unsafe { context.as_ref() }.is_some_and(|context| {
             context.deliver(
                 Message::with_data(source, r#type, session, msg, sz),
-                Class::FOREIGN,
+                Class::UNPOOLED,
             )
         });
         if !taken {
@@ -173,12 +173,12 @@ pub unsafe extern "C" fn skynet_context_message_dispatch(
         };
         let next = service::take_ready();
         match (turn, next) {
-            (Turn::More, None) => q,
-            (Turn::More, Some(next)) => {
+            (TimesliceResult::More, None) => q,
+            (TimesliceResult::More, Some(next)) => {
                 scheduler::inject(q.cast());
                 next
             }
-            (Turn::Idle | Turn::Ended, next) => next.unwrap_or(nothing),
+            (TimesliceResult::Idle | TimesliceResult::Ended, next) => next.unwrap_or(nothing),
         }
     })
 }

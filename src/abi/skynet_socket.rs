@@ -2,7 +2,7 @@
 
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
-use super::socket_raw::{Way, address_behind, c_text, new_id, send};
+use super::socket_raw::{SendMode, address_behind, c_text, new_id, send};
 use crate::actor::service::Context;
 use crate::alloc::memory::uncharged;
 pub use crate::base::message::SocketMessage;
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn skynet_socket_sendbuffer(
     contain("skynet_socket_sendbuffer", -1, || {
         let _ = ctx;
         // SAFETY: by contract.
-        unsafe { send(server(), buffer, Way::High) }
+        unsafe { send(server(), buffer, SendMode::High) }
     })
 }
 
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn skynet_socket_sendbuffer_lowpriority(
     contain("skynet_socket_sendbuffer_lowpriority", -1, || {
         let _ = ctx;
         // SAFETY: by contract.
-        unsafe { send(server(), buffer, Way::Low) }
+        unsafe { send(server(), buffer, SendMode::Low) }
     })
 }
 
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn skynet_socket_udp_sendbuffer(
     contain("skynet_socket_udp_sendbuffer", -1, || {
         let _ = ctx;
         // SAFETY: by contract.
-        unsafe { send(server(), buffer, Way::To(address.cast())) }
+        unsafe { send(server(), buffer, SendMode::To(address.cast())) }
     })
 }
 

@@ -1,7 +1,7 @@
 //! Three functions that are inline in the headers since v1.3.0, and that services compiled before still look for.
 
 use super::socket_buffer::SendBuffer;
-use super::socket_raw::{Way, send};
+use super::socket_raw::{SendMode, send};
 use crate::actor::service::Context;
 use crate::diag::crash::contain;
 use crate::io::socket::server;
@@ -21,7 +21,13 @@ pub unsafe extern "C" fn skynet_socket_send(
     contain("skynet_socket_send", -1, || {
         let _ = ctx;
         // SAFETY: by contract.
-        unsafe { send(server(), &SendBuffer::from_parts(id, buffer, sz), Way::High) }
+        unsafe {
+            send(
+                server(),
+                &SendBuffer::from_parts(id, buffer, sz),
+                SendMode::High,
+            )
+        }
     })
 }
 
@@ -39,7 +45,13 @@ pub unsafe extern "C" fn skynet_socket_send_lowpriority(
     contain("skynet_socket_send_lowpriority", -1, || {
         let _ = ctx;
         // SAFETY: by contract.
-        unsafe { send(server(), &SendBuffer::from_parts(id, buffer, sz), Way::Low) }
+        unsafe {
+            send(
+                server(),
+                &SendBuffer::from_parts(id, buffer, sz),
+                SendMode::Low,
+            )
+        }
     })
 }
 
@@ -62,7 +74,7 @@ pub unsafe extern "C" fn skynet_socket_udp_send(
             send(
                 server(),
                 &SendBuffer::from_parts(id, buffer, sz),
-                Way::To(address.cast()),
+                SendMode::To(address.cast()),
             )
         }
     })

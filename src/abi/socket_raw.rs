@@ -4,7 +4,7 @@
 use super::socket_buffer::SendBuffer;
 use crate::alloc::memory::uncharged;
 use crate::io::socket::addr::UdpAddress as Address;
-use crate::io::socket::event::{Event, What, kind};
+use crate::io::socket::event::{Event, EventKind, kind};
 use crate::io::socket::{self, Clock, Hooks, ObjectInterface};
 use libc::{c_char, c_int, c_void};
 use parking_lot::Mutex;
@@ -90,36 +90,36 @@ impl SocketServer {
         let mut data = null_mut();
         let mut text = None;
         let kind = match event.what {
-            What::Data(d) => {
+            EventKind::Data(d) => {
                 ud = d.len() as c_int;
                 data = d.into_raw();
                 kind::DATA
             }
-            What::Udp(d) => {
+            EventKind::Udp(d) => {
                 ud = d.len() as c_int;
                 data = d.into_raw();
                 kind::UDP
             }
-            What::Open { text: t, number } => {
+            EventKind::Open { text: t, number } => {
                 ud = number;
                 text = Some(t);
                 kind::OPEN
             }
-            What::Accept { id, text: t } => {
+            EventKind::Accept { id, text: t } => {
                 ud = id;
                 text = Some(t);
                 kind::ACCEPT
             }
-            What::Error(t) => {
+            EventKind::Error(t) => {
                 text = Some(t);
                 kind::ERR
             }
-            What::Close => kind::CLOSE,
-            What::Warning(kib) => {
+            EventKind::Close => kind::CLOSE,
+            EventKind::Warning(kib) => {
                 ud = kib;
                 kind::WARNING
             }
-            What::Exit => kind::EXIT,
+            EventKind::Exit => kind::EXIT,
         };
         if let Some(t) = text {
             let bytes = t.as_bytes();
@@ -152,7 +152,7 @@ pub(crate) fn new_id(f: impl FnOnce() -> Option<i32>) -> c_int {
 }
 
 /// How a buffer is to be sent.
-pub(crate) enum Way {
+pub(crate) enum SendMode {
     /// In order, before everything of low priority.
     High,
     /// When nothing of high priority waits.
@@ -164,11 +164,11 @@ pub(crate) enum Way {
 /// Sends what `buffer` describes: 0, or -1 if that is not possible. The buffer is released in every case.
 ///
 /// # Safety
-/// `buffer` is null or describes what its type says; an address of [`Way::To`] is null or as long as its first byte says.
+/// `buffer` is null or describes what its type says; an address of [`SendMode::To`] is null or as long as its first byte says.
 pub(crate) unsafe fn send(
     ss: Option<&socket::SocketServer>,
     buffer: *const SendBuffer,
-    way: Way,
+    mode: SendMode,
 ) -> c_int {
     uncharged(|| {
         let objects = || ss.map_or(ObjectInterface::default(), |s| s.objects());
@@ -184,12 +184,12 @@ pub(crate) unsafe fn send(
             return -1;
         };
         let Some(server) = ss else { return -1 };
-        let sent = match way {
-            Way::High => server.send(buffer.id, payload),
-            Way::Low => server.send_low(buffer.id, payload),
-            Way::To(addr) if addr.is_null() => server.send_datagram(buffer.id, None, payload),
+        let sent = match mode {
+            SendMode::High => server.send(buffer.id, payload),
+            SendMode::Low => server.send_low(buffer.id, payload),
+            SendMode::To(addr) if addr.is_null() => server.send_datagram(buffer.id, None, payload),
             // SAFETY: not null, and long enough by contract.
-            Way::To(addr) => match unsafe { Address::read(addr.cast()) } {
+            SendMode::To(addr) => match unsafe { Address::read(addr.cast()) } {
                 Some(to) => server.send_datagram(buffer.id, Some(to), payload),
                 None => false,
             },

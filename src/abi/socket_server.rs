@@ -3,7 +3,7 @@
 use super::socket_buffer::SendBuffer;
 use super::socket_info_v1_3::in_layout;
 use super::socket_raw::{
-    ServerMessage, SocketServer, UdpAddress, Way, address_behind, c_text, new_id, send,
+    SendMode, ServerMessage, SocketServer, UdpAddress, address_behind, c_text, new_id, send,
 };
 use crate::alloc::memory::uncharged;
 use crate::base::release;
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn socket_server_send(
 ) -> c_int {
     contain("socket_server_send", -1, || {
         // SAFETY: by contract.
-        unsafe { send(core(ss), buffer, Way::High) }
+        unsafe { send(core(ss), buffer, SendMode::High) }
     })
 }
 
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn socket_server_send_lowpriority(
 ) -> c_int {
     contain("socket_server_send_lowpriority", -1, || {
         // SAFETY: by contract.
-        unsafe { send(core(ss), buffer, Way::Low) }
+        unsafe { send(core(ss), buffer, SendMode::Low) }
     })
 }
 
@@ -346,7 +346,7 @@ pub unsafe extern "C" fn socket_server_udp_send(
 ) -> c_int {
     contain("socket_server_udp_send", -1, || {
         // SAFETY: by contract.
-        unsafe { send(core(ss), buffer, Way::To(addr)) }
+        unsafe { send(core(ss), buffer, SendMode::To(addr)) }
     })
 }
 

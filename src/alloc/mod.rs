@@ -1,5 +1,5 @@
 //! Memory: accounting, blocks that are used again, and when it is safe to free what others may be reading.
 
-pub mod blocks;
+pub mod freelist;
 pub mod memory;
 pub mod reclaim;

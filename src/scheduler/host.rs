@@ -11,7 +11,7 @@ pub struct Ready {
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum TimesliceResult {
     /// Nothing is left; whoever sends the next message schedules the service.
     Idle,
     /// Messages wait; the caller puts the service back into a run queue.
@@ -20,24 +20,24 @@ pub enum Turn {
     Ended,
 }
 
-/// What a worker does with its time, apart from choosing: handling messages, and waiting for news of sockets.
+/// What a worker does with its time, apart from choosing: handling messages, and waiting for socket events.
 pub trait Host: 'static {
-    /// The right to wait for news in place of the socket thread.
-    type Leader;
+    /// The right to wait for events in place of the socket thread.
+    type PollLease;
 
     /// Gives a service up to `budget` of its messages, and writes down what it does in `activity`.
     ///
     /// # Safety
     /// `ready` was taken from a run queue, so that the caller is the consumer of its mailbox; it is inside a guard of
     /// [`crate::alloc::reclaim`] until it has dealt with the answer.
-    unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Turn;
+    unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> TimesliceResult;
 
-    /// For a worker that has nothing to do: the right to wait for news, if that is worth it; `briefly`: for less than a
+    /// For a worker that has nothing to do: the right to wait for events, if that is worth it; `briefly`: for less than a
     /// millisecond.
-    fn try_lead(briefly: bool) -> Option<Self::Leader>;
+    fn try_poll_lease(briefly: bool) -> Option<Self::PollLease>;
 
-    /// Waits for news, no longer than `limit`, and makes ready who gets them. `awake` is called in between.
-    fn lead(leader: Self::Leader, limit: Option<Duration>, awake: &mut dyn FnMut());
+    /// Waits for events, no longer than `limit`, and makes ready who gets them. `awake` is called in between.
+    fn lead(leader: Self::PollLease, limit: Option<Duration>, awake: &mut dyn FnMut());
 }
 
 /// What the scheduler calls, now and then, on any thread.

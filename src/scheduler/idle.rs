@@ -10,7 +10,7 @@
 //! sees the other.
 //!
 //! Nothing here is locked, so that nobody waits for a worker that stops in here. What such a worker leaves behind is a
-//! searcher that does not search, and [`super::watchdog`] takes the office away from it ([`Idle::dismiss`]); or a count that is
+//! searcher that does not search, and [`super::watchdog`] takes that away from it ([`Idle::clear_searcher`]); or a count that is
 //! one too high, for which senders look for a sleeper in vain until the worker goes on.
 
 use super::park::{Ended, Parker};
@@ -43,18 +43,18 @@ impl Idle {
         &self.parkers[index]
     }
 
-    /// After work was published: whether to call [`Idle::wake_one`].
+    /// After work was published: whether to call [`Idle::notify_one`].
     #[inline]
-    pub(super) fn lacks_searcher(&self) -> bool {
+    pub(super) fn should_notify(&self) -> bool {
         order_for_loom();
         let word = self.word.load(Ordering::SeqCst);
         word >= ASLEEP && word & SEARCHER == 0
     }
 
-    /// Wakes a sleeper and makes it the searcher, if nobody is it; one that waits for news of sockets only if there is no
+    /// Wakes a sleeper and makes it the searcher, if nobody is it; one that waits for socket events only if there is no
     /// other. False if nobody was woken.
     #[cold]
-    pub(super) fn wake_one(&self) -> bool {
+    pub(super) fn notify_one(&self) -> bool {
         let count = self.parkers.len();
         let last = self.last.load(Ordering::Relaxed);
         for polling in [false, true] {
@@ -64,7 +64,7 @@ impl Idle {
                 if !parker.is_listed(polling) {
                     continue;
                 }
-                if !self.appoint(index) {
+                if !self.set_searcher(index) {
                     return false;
                 }
                 stop_point();
@@ -75,19 +75,19 @@ impl Idle {
                 }
                 stop_point();
                 // It woke up by itself.
-                self.dismiss(index);
+                self.clear_searcher(index);
             }
         }
         false
     }
 
     /// Makes `index` the searcher. False if somebody is.
-    fn appoint(&self, index: usize) -> bool {
+    fn set_searcher(&self, index: usize) -> bool {
         self.update(|word| (word & SEARCHER == 0).then_some(word | (index as u32 + 1)))
     }
 
     /// `index` is not the searcher any more. False if it was not.
-    pub(super) fn dismiss(&self, index: usize) -> bool {
+    pub(super) fn clear_searcher(&self, index: usize) -> bool {
         self.update(|word| (word & SEARCHER == index as u32 + 1).then_some(word & !SEARCHER))
     }
 
@@ -108,18 +108,18 @@ impl Idle {
     }
 
     /// Worker `index` begins to search.
-    pub(super) fn search(&self, index: usize) {
-        self.appoint(index);
+    pub(super) fn transition_to_searching(&self, index: usize) {
+        self.set_searcher(index);
     }
 
     /// Worker `index` has found work. True if it was the searcher: there may be work for another.
-    pub(super) fn found(&self, index: usize) -> bool {
-        self.dismiss(index)
+    pub(super) fn transition_from_searching(&self, index: usize) -> bool {
+        self.clear_searcher(index)
     }
 
-    /// Worker `index` counts as asleep from now on, in a wait for news of sockets if it `polls`. It looks at all queues
+    /// Worker `index` counts as asleep from now on, in a wait for socket events if it `polls`. It looks at all queues
     /// after this and before it sleeps. False if somebody had woken it: it does not count as asleep.
-    pub(super) fn list(&self, index: usize, polls: bool) -> bool {
+    pub(super) fn transition_to_parked(&self, index: usize, polls: bool) -> bool {
         self.update(|word| {
             let searcher = word & SEARCHER;
             let rest = if searcher == index as u32 + 1 {
@@ -144,14 +144,14 @@ impl Idle {
     }
 
     /// Worker `index`, which was listed, is awake, whoever woke it, and searches. True if somebody did.
-    pub(super) fn awake(&self, index: usize) -> bool {
+    pub(super) fn transition_from_parked(&self, index: usize) -> bool {
         let ended = self.parkers[index].end();
         if ended != Ended::Taken {
             stop_point();
             self.word.fetch_sub(ASLEEP, Ordering::SeqCst);
         }
         stop_point();
-        self.search(index);
+        self.transition_to_searching(index);
         stop_point();
         ended != Ended::ByItself
     }

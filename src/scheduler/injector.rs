@@ -362,7 +362,7 @@ mod loom_tests {
         });
     }
 
-    /// A thread stops for ever, wherever it is: the others put in and take out as before, and all but what it has in its hand
+    /// A thread stops for ever, wherever it is: the others put in and take out as before, and all but what it has taken out and not put back
     /// is there.
     #[test]
     fn loom_a_thread_that_stops_in_the_injector_holds_nobody_up() {

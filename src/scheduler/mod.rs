@@ -1,24 +1,24 @@
 //! Which service runs where, and who is woken for it.
 //!
-//! Each worker has a slot for the service that became ready last (`next`) and a ring of ready services (`queue`); what
+//! Each worker has a slot for the service that became ready last (`lifo_slot`) and a ring of ready services (`queue`); what
 //! other threads make ready goes to a shared injector. A worker runs its slot first, which keeps two services that talk
 //! to each other on one core, then its ring, then the injector, then it steals.
 //!
 //! Wake-up: whoever makes a service ready wakes a sleeper if nobody is awake without work. One worker without work may
 //! stay awake to watch the busy ones ("watcher"): it takes a slot away from a worker that is held up in one turn. It
-//! sleeps between its looks, longer and longer, and gives up when nobody is busy. A worker that fills its slot rouses
+//! sleeps between its looks, longer and longer, and gives up when nobody is busy. A worker that fills its slot notifies
 //! the watcher at once, but the less often the more turns it does: each time makes the next so many turns later, until
 //! the watcher finds it held up, which starts that anew. So a pair that plays ping-pong pays no system call per message,
 //! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
 //!
-//! A worker without work that sleeps or watches does so in a wait for news of the sockets while that pays
-//! ([`Host::try_lead`]), and finds what they make ready in its own slot and ring.
+//! A worker without work that sleeps or watches does so in a wait for socket events while that pays
+//! ([`Host::try_poll_lease`]), and finds what they make ready in its own slot and ring.
 //!
 //! # Ready work never waits for one particular thread
 //!
 //! The system decides which threads run. On a busy machine, under a quota, or on a host that takes processors away, a
 //! worker may stop between any two instructions and stay so for seconds. It delays the message that it handles, and what
-//! it has in its hand at that moment: the one service that it is taking out of a queue, or putting into one. Nothing else may
+//! it has taken out and not put back at that moment: the one service that it is taking out of a queue, or putting into one. Nothing else may
 //! depend on it. So:
 //!
 //! - No thread chooses its processors. A set that is given from outside is kept, and within it the system decides.
@@ -27,12 +27,12 @@
 //! - What is ready is within everybody's reach: slots and rings of others can be taken from, one service at a time, so that
 //!   a thief that stops hides one, and nothing on the way of a ready service is locked ([`queue`], [`injector`], [`idle`]).
 //! - Everything that a worker is trusted with can be taken from it. Who was woken, who searches, who watches is one word
-//!   ([`idle`]); a searcher that has not looked at the queues for a millisecond loses its office, and another is woken, until
+//!   ([`idle`]); a searcher that has not looked at the queues for a millisecond is none any more, and another is woken, until
 //!   somebody looks or nobody sleeps any more ([`watchdog`]).
 //! - Who sees to that are two threads that run no services: the monitor thread, and the timer thread if the monitor
 //!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
-//! - A worker that waits for news of the sockets holds nothing meanwhile; the socket thread looks after it
-//!   ([`Host::try_lead`]).
+//! - A worker that waits for socket events holds nothing meanwhile; the socket thread looks after it
+//!   ([`Host::try_poll_lease`]).
 //!
 //! What remains: the locks that a message may take elsewhere (an allocator's, that of the timers while one is added, what
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
@@ -43,7 +43,7 @@
 //!
 //! # What is not known here
 //!
-//! A service is a pointer ([`Ready`]) to be run when its turn comes. What that is, and how news of sockets are waited for,
+//! A service is a pointer ([`Ready`]) to be run when its turn comes. What that is, and how socket events are waited for,
 //! the worker's loop gets as a type ([`Host`]), so that it calls both directly.
 
 mod activity;
@@ -52,8 +52,8 @@ mod host;
 mod idle;
 mod injector;
 mod park;
+pub mod poller_lock;
 mod queue;
-pub mod role;
 mod running;
 pub mod watchdog;
 mod worker;
@@ -67,7 +67,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 use std::sync::{LazyLock, OnceLock};
 
 pub use activity::Activity;
-pub use host::{Hooks, Host, Ready, Turn};
+pub use host::{Hooks, Host, Ready, TimesliceResult};
 pub use running::Running;
 pub use worker::run_worker;
 
@@ -75,15 +75,15 @@ pub use worker::run_worker;
 #[repr(align(128))]
 struct Remote {
     /// The service that became ready last. Owner puts, owner and watcher take.
-    next: AtomicPtr<Ready>,
+    lifo_slot: AtomicPtr<Ready>,
     /// Counts the worker's turns; written by the owner.
     ticks: AtomicU64,
     /// `ticks` when the owner last woke somebody.
     woke_at: AtomicU64,
-    /// `ticks` from which on the owner may rouse the watcher.
-    rouse_at: AtomicU64,
+    /// `ticks` from which on the owner may notify the watcher.
+    notify_watcher_at: AtomicU64,
     /// Turns until it may again; the owner doubles it, the watcher sets it back.
-    rouse_every: AtomicU64,
+    notify_watcher_every: AtomicU64,
     /// `ticks` when the watchdog found that what is in the slot has waited for long.
     held_at: AtomicU64,
     /// Counts the worker's looks at the queues while it has no work; written by the owner.
@@ -117,11 +117,11 @@ thread_local! {
 pub fn start(workers: usize, hooks: Hooks) {
     park::wake_poller_with(hooks.wake_poller);
     let remote = || Remote {
-        next: AtomicPtr::default(),
+        lifo_slot: AtomicPtr::default(),
         ticks: AtomicU64::new(1),
         woke_at: AtomicU64::new(0),
-        rouse_at: AtomicU64::new(0),
-        rouse_every: AtomicU64::new(1),
+        notify_watcher_at: AtomicU64::new(0),
+        notify_watcher_every: AtomicU64::new(1),
         held_at: AtomicU64::new(0),
         looks: AtomicU32::new(0),
         queue: RunQueue::new(),
@@ -147,9 +147,9 @@ pub fn submit(ready: *mut Ready) {
     // SAFETY: a worker's place lives for ever.
     let worker = unsafe { &*worker };
     let Some(shared) = SHARED.get() else { return };
-    let before = worker.put_next(ready, shared);
+    let before = worker.put_lifo_slot(ready, shared);
     if before.is_null() {
-        worker.call_for_help(shared);
+        worker.notify_if_needed(shared);
     } else {
         worker.keep(before);
         shared.wake_for_surplus();
@@ -171,46 +171,48 @@ pub fn take_any() -> Option<*mut Ready> {
         .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
 }
 
-/// Turns after which a worker rouses the watcher again, at most.
-const ROUSE_LAST: u64 = 1 << 20;
+/// Turns after which a worker notifies the watcher again, at most.
+const NOTIFY_WATCHER_MOST: u64 = 1 << 20;
 
 impl Remote {
     /// Owner, after it filled its slot: sees to it that somebody looks whether the slot has to wait.
     #[inline]
-    fn call_for_help(&self, shared: &Shared) {
-        if shared.idle.lacks_searcher() {
-            self.help(shared);
-        } else if self.ticks.load(Ordering::Relaxed) >= self.rouse_at.load(Ordering::Relaxed) {
-            self.rouse(shared);
+    fn notify_if_needed(&self, shared: &Shared) {
+        if shared.idle.should_notify() {
+            self.notify_worker(shared);
+        } else if self.ticks.load(Ordering::Relaxed)
+            >= self.notify_watcher_at.load(Ordering::Relaxed)
+        {
+            self.notify_watcher(shared);
         }
     }
 
     #[cold]
-    fn rouse(&self, shared: &Shared) {
+    fn notify_watcher(&self, shared: &Shared) {
         let watcher = shared.watcher.load(Ordering::SeqCst);
         if watcher == 0 {
             return;
         }
-        let every = self.rouse_every.load(Ordering::Relaxed);
+        let every = self.notify_watcher_every.load(Ordering::Relaxed);
         let now = self.ticks.load(Ordering::Relaxed);
-        self.rouse_at.store(now + every, Ordering::Relaxed);
-        self.rouse_every
-            .store((every * 2).min(ROUSE_LAST), Ordering::Relaxed);
+        self.notify_watcher_at.store(now + every, Ordering::Relaxed);
+        self.notify_watcher_every
+            .store((every * 2).min(NOTIFY_WATCHER_MOST), Ordering::Relaxed);
         self.woke_at.store(now, Ordering::Relaxed);
         shared.idle.parker(watcher - 1).wake();
     }
 
     #[cold]
-    fn help(&self, shared: &Shared) {
+    fn notify_worker(&self, shared: &Shared) {
         let now = self.ticks.load(Ordering::Relaxed);
         self.woke_at.store(now, Ordering::Relaxed);
-        shared.wake_one();
+        shared.notify_one();
     }
 
-    /// The watcher, when it found the owner held up: the owner may rouse it at once the next time.
-    fn rouse_anew(&self) {
-        self.rouse_every.store(1, Ordering::Relaxed);
-        self.rouse_at.store(0, Ordering::Relaxed);
+    /// The watcher, when it found the owner held up: the owner may notify it at once the next time.
+    fn reset_notify_backoff(&self) {
+        self.notify_watcher_every.store(1, Ordering::Relaxed);
+        self.notify_watcher_at.store(0, Ordering::Relaxed);
     }
 
     /// Owner: puts a ready service behind those of the ring.
@@ -223,33 +225,34 @@ impl Remote {
 
     /// Owner: fills the slot; what was in it.
     #[inline]
-    fn put_next(&self, ready: *mut Ready, shared: &Shared) -> *mut Ready {
+    fn put_lifo_slot(&self, ready: *mut Ready, shared: &Shared) -> *mut Ready {
         if shared.is_single() {
-            let before = self.next.load(Ordering::Relaxed);
-            self.next.store(ready, Ordering::Relaxed);
+            let before = self.lifo_slot.load(Ordering::Relaxed);
+            self.lifo_slot.store(ready, Ordering::Relaxed);
             return before;
         }
-        self.next.swap(ready, Ordering::SeqCst)
+        self.lifo_slot.swap(ready, Ordering::SeqCst)
     }
 
     /// Owner: empties the slot.
     #[inline]
-    fn take_own_next(&self, shared: &Shared) -> Option<*mut Ready> {
+    fn take_own_lifo_slot(&self, shared: &Shared) -> Option<*mut Ready> {
         if shared.is_single() {
-            let ready = self.next.load(Ordering::Relaxed);
-            self.next.store(std::ptr::null_mut(), Ordering::Relaxed);
+            let ready = self.lifo_slot.load(Ordering::Relaxed);
+            self.lifo_slot
+                .store(std::ptr::null_mut(), Ordering::Relaxed);
             return (!ready.is_null()).then_some(ready);
         }
-        self.take_next()
+        self.take_lifo_slot()
     }
 
     /// Owner and watcher: empties the slot.
     #[inline]
-    fn take_next(&self) -> Option<*mut Ready> {
-        if self.next.load(Ordering::Relaxed).is_null() {
+    fn take_lifo_slot(&self) -> Option<*mut Ready> {
+        if self.lifo_slot.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        let ready = self.next.swap(std::ptr::null_mut(), Ordering::SeqCst);
+        let ready = self.lifo_slot.swap(std::ptr::null_mut(), Ordering::SeqCst);
         (!ready.is_null()).then_some(ready)
     }
 }
@@ -267,14 +270,14 @@ impl Shared {
         let watcher = self.watcher.load(Ordering::SeqCst);
         if watcher != 0 {
             self.idle.parker(watcher - 1).wake();
-        } else if self.idle.lacks_searcher() {
-            self.wake_one();
+        } else if self.idle.should_notify() {
+            self.notify_one();
         }
     }
 
     #[cold]
-    fn wake_one(&self) {
-        if self.idle.wake_one() {
+    fn notify_one(&self) {
+        if self.idle.notify_one() {
             watchdog::arm();
         }
     }
@@ -286,7 +289,7 @@ impl Shared {
 
     /// Whether something is in a slot.
     fn any_slot(&self) -> bool {
-        let full = |w: &Remote| !w.next.load(Ordering::SeqCst).is_null();
+        let full = |w: &Remote| !w.lifo_slot.load(Ordering::SeqCst).is_null();
         self.workers.iter().any(full)
     }
 

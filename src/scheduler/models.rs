@@ -5,7 +5,7 @@ use super::kernel::{Event, Kernel};
 use super::*;
 use crate::base::sync::stopping_at;
 use crate::scheduler::idle::Idle;
-use crate::scheduler::role::Role;
+use crate::scheduler::poller_lock::PollerLock;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::thread;
@@ -15,7 +15,7 @@ impl Parker {
         Parker(AtomicU32::new(AWAKE), Kernel::new(event.clone()))
     }
 
-    /// A listed worker waits for news of sockets of which there are none. True if it was woken.
+    /// A listed worker waits for socket events of which there are none. True if it was woken.
     fn poll(&self) -> bool {
         self.1.event.wait();
         self.end() != Ended::ByItself
@@ -58,24 +58,24 @@ fn loom_no_wake_up_is_lost_between_a_sender_and_a_worker_that_goes_to_sleep() {
     for polls in [false, true] {
         loom::model(move || {
             let shared = Arc::new((idle(1), AtomicBool::new(false)));
-            shared.0.search(0);
+            shared.0.transition_to_searching(0);
             let other = shared.clone();
             let sender = thread::spawn(move || {
                 let (idle, work) = &*other;
                 work.store(true, Ordering::SeqCst);
-                if idle.lacks_searcher() {
-                    idle.wake_one();
+                if idle.should_notify() {
+                    idle.notify_one();
                 }
             });
             let (idle, work) = &*shared;
-            assert!(idle.list(0, polls));
+            assert!(idle.transition_to_parked(0, polls));
             if work.load(Ordering::SeqCst) {
             } else if polls {
                 idle.parker(0).1.event.wait();
             } else {
                 idle.parker(0).sleep();
             }
-            idle.awake(0);
+            idle.transition_from_parked(0);
             assert!(work.load(Ordering::SeqCst));
             sender.join().unwrap();
             // None, if the sender came to wake it when it was awake already.
@@ -91,12 +91,12 @@ fn loom_a_burst_wakes_one() {
     loom::model(|| {
         let idle = Arc::new(idle(2));
         for index in 0..2 {
-            idle.search(index);
-            assert!(idle.list(index, false));
+            idle.transition_to_searching(index);
+            assert!(idle.transition_to_parked(index, false));
         }
         let other = idle.clone();
-        let sender = thread::spawn(move || other.lacks_searcher() && other.wake_one());
-        let mine = idle.lacks_searcher() && idle.wake_one();
+        let sender = thread::spawn(move || other.should_notify() && other.notify_one());
+        let mine = idle.should_notify() && idle.notify_one();
         let theirs = sender.join().unwrap();
         assert!(mine ^ theirs);
         let woken = (0..2)
@@ -107,19 +107,19 @@ fn loom_a_burst_wakes_one() {
 }
 
 /// Two workers go to sleep, one of them at most in a poll; each is woken once. A write to the eventfd that comes late,
-/// when the one that it was meant for has left, ends the poll of another for no reason, as news would; it costs nobody
+/// when the one that it was meant for has left, ends the poll of another for no reason, as events would; it costs nobody
 /// his wake-up.
 #[test]
 fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
     loom::model(|| {
         struct Shared {
-            role: Role,
+            role: PollerLock,
             polling: AtomicUsize,
             workers: [Parker; 2],
         }
         let event = Event::new();
         let shared = Arc::new(Shared {
-            role: Role::new(),
+            role: PollerLock::new(),
             polling: AtomicUsize::new(0),
             workers: [Parker::on(&event), Parker::on(&event)],
         });
@@ -179,28 +179,28 @@ impl Node {
     fn send(&self) {
         self.work.store(true, Ordering::SeqCst);
         stop_point();
-        if self.idle.lacks_searcher() {
-            self.idle.wake_one();
+        if self.idle.should_notify() {
+            self.idle.notify_one();
         }
     }
 
     /// The loop of a worker until it has done the work, or somebody else has.
     fn work(&self, index: usize) {
-        self.idle.search(index);
+        self.idle.transition_to_searching(index);
         while !self.done.load(Ordering::SeqCst) {
             stop_point();
             if self.work.load(Ordering::SeqCst) && self.work.swap(false, Ordering::SeqCst) {
-                self.idle.found(index);
+                self.idle.transition_from_searching(index);
                 return;
             }
-            if !self.idle.list(index, false) {
-                self.idle.search(index);
+            if !self.idle.transition_to_parked(index, false) {
+                self.idle.transition_to_searching(index);
                 continue;
             }
             if !self.work.load(Ordering::SeqCst) && !self.done.load(Ordering::SeqCst) {
                 self.idle.parker(index).sleep();
             }
-            self.idle.awake(index);
+            self.idle.transition_from_parked(index);
         }
     }
 
@@ -214,12 +214,12 @@ impl Node {
     /// What the watchdog does when its patience is over, which may be at any time.
     fn look_after(&self) {
         if let Some(index) = self.idle.searcher()
-            && self.idle.dismiss(index)
+            && self.idle.clear_searcher(index)
         {
             self.idle.parker(index).wake_again();
         }
-        if self.work.load(Ordering::SeqCst) && self.idle.lacks_searcher() {
-            self.idle.wake_one();
+        if self.work.load(Ordering::SeqCst) && self.idle.should_notify() {
+            self.idle.notify_one();
         }
     }
 }
@@ -237,7 +237,7 @@ fn loom_work_does_not_wait_for_a_worker_that_stops() {
             });
             let goes_on = thread::spawn(move || b.work(1));
             node.send();
-            // The first may have the work in its hand when it stops, which is its own then.
+            // The first may have the work taken out and not put back when it stops, which is its own then.
             while node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();

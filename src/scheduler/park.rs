@@ -2,7 +2,7 @@
 //!
 //! A worker sleeps in one of two ways. *Listed*, it does so until somebody has work for it: whoever it is takes it off the list
 //! by an exchange of its word, so that one of them wakes it. *Briefly*, it has something to look at later, and everybody may
-//! wake it. It may do either in a wait for news of sockets.
+//! wake it. It may do either in a wait for socket events.
 
 use crate::base::sync::atomic::{AtomicU32, Ordering};
 use crate::base::sync::stop_point;
@@ -21,7 +21,7 @@ const TOKEN: u32 = 5;
 /// The same, by who took it off the list.
 const TAKEN: u32 = 6;
 
-/// Ends the wait of a worker for news of sockets, whoever waits.
+/// Ends the wait of a worker for socket events, whoever waits.
 #[cfg(not(feature = "loom"))]
 static WAKE_POLLER: OnceLock<fn()> = OnceLock::new();
 
@@ -89,7 +89,7 @@ impl Parker {
         self.end() != Ended::ByItself
     }
 
-    /// Owner: it is about to sleep briefly in a wait for news of sockets. False if it was woken before that.
+    /// Owner: it is about to sleep briefly in a wait for socket events. False if it was woken before that.
     pub(super) fn begin_poll(&self) -> bool {
         self.begin(BRIEF_POLLING)
     }
@@ -104,7 +104,7 @@ impl Parker {
         }
     }
 
-    /// Anybody: whether it can be taken, from a wait for news of sockets or from the other.
+    /// Anybody: whether it can be taken, from a wait for socket events or from the other.
     pub(super) fn is_listed(&self, polling: bool) -> bool {
         let listed = if polling { LISTED_POLLING } else { LISTED };
         self.0.load(Ordering::SeqCst) == listed

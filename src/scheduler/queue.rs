@@ -88,7 +88,7 @@ impl RunQueue {
 
     /// Anybody: moves half of what is there (at least one) to `into`, which the caller owns, and takes the oldest.
     ///
-    /// One by one: a thief that gets no time in between has one of them in its hand, and the others find the rest here or
+    /// One by one: a thief that gets no time in between has one of them taken out and not put back, and the others find the rest here or
     /// there. Half of the ring by a single exchange would be nowhere until the thief goes on.
     pub(super) fn steal(&self, into: &RunQueue) -> Option<*mut Ready> {
         let len = self.len();
@@ -185,7 +185,7 @@ mod loom_tests {
         });
     }
 
-    /// A thief stops for ever, wherever it is: all but the one in its hand are in one of the rings.
+    /// A thief stops for ever, wherever it is: all but the one taken out and not put back are in one of the rings.
     #[test]
     fn loom_a_thief_that_stops_hides_one() {
         for point in 1..14 {

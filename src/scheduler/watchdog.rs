@@ -135,7 +135,7 @@ impl Watch {
         now + self.tick
     }
 
-    /// Takes the office from a searcher that does not search.
+    /// Takes the place of a searcher that does not search.
     fn see_to_searcher(&mut self, shared: &Shared, now: u64) {
         let idle = &shared.idle;
         let searcher = idle
@@ -147,7 +147,7 @@ impl Watch {
             return;
         }
         let Some((index, _)) = searcher else { return };
-        if now - self.searcher_since < PATIENCE || !idle.dismiss(index) {
+        if now - self.searcher_since < PATIENCE || !idle.clear_searcher(index) {
             return;
         }
         // Surplus work is not for it either.
@@ -166,15 +166,15 @@ impl Watch {
             if ticks != *turn {
                 (*turn, *since) = (ticks, now);
             }
-            let full = !worker.next.load(Ordering::SeqCst).is_null();
+            let full = !worker.lifo_slot.load(Ordering::SeqCst).is_null();
             if full && now - *since >= PATIENCE {
                 worker.held_at.store(ticks, Ordering::Relaxed);
                 waits = true;
             }
             waits |= !worker.queue.is_empty();
         }
-        if waits && shared.idle.lacks_searcher() {
-            shared.idle.wake_one();
+        if waits && shared.idle.should_notify() {
+            shared.idle.notify_one();
         }
         if waits && shared.idle.searcher().is_none() && !shared.is_single() {
             let held_up = |(_, (_, since)): &(_, &(u64, u64))| now - since >= LONG_PATIENCE;
@@ -188,7 +188,7 @@ impl Watch {
 impl Remote {
     /// Any thread but the owner: what waits for the worker waits for all others too.
     fn clear_out(&self) {
-        while let Some(ready) = self.queue.pop().or_else(|| self.take_next()) {
+        while let Some(ready) = self.queue.pop().or_else(|| self.take_lifo_slot()) {
             INJECTOR.push(ready);
         }
     }

@@ -1,7 +1,9 @@
 //! The loop of a worker thread.
 
 use super::park::Ended;
-use super::{Host, INJECTOR, Ready, Remote, SHARED, Shared, Turn, WORKER, cpu, watchdog};
+use super::{
+    Host, INJECTOR, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, watchdog,
+};
 use crate::alloc::reclaim;
 use crate::base::clock;
 use std::marker::PhantomData;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 /// Messages of one service in a row.
 const BUDGET: usize = 64;
-/// Turns in a row from the slot `next` before the ring gets one.
+/// Turns in a row from the LIFO slot before the ring gets one.
 const SLOT_TURNS: u32 = 32;
 /// The shared queue is looked at first in one turn of so many, besides those that follow a long turn.
 const INJECTOR_EVERY: u64 = 61;
@@ -78,7 +80,7 @@ struct Worker<H> {
     seen_messages: Vec<i32>,
     /// When the worker last found work after a search, in nanoseconds.
     busy_since: u64,
-    /// That work was news of sockets, which it had waited for itself.
+    /// That work was socket events, which it had waited for itself.
     polled: bool,
     /// CPU time of the thread, in nanoseconds, at the last look at it ...
     cpu_seen: u64,
@@ -108,7 +110,7 @@ impl<H: Host> Worker<H> {
         self.remote.ticks.store(self.ticks, Ordering::Relaxed);
         // SAFETY: taken from a queue, so the mailbox is ours; the guard of `run` is held.
         match unsafe { H::turn(ready, &self.remote.activity, BUDGET) } {
-            Turn::More => {
+            TimesliceResult::More => {
                 self.shared_first = true;
                 let alone = self.remote.queue.is_empty();
                 self.remote.keep(ready);
@@ -116,7 +118,7 @@ impl<H: Host> Worker<H> {
                     self.shared.wake_for_surplus();
                 }
             }
-            Turn::Idle | Turn::Ended => {}
+            TimesliceResult::Idle | TimesliceResult::Ended => {}
         }
     }
 
@@ -135,7 +137,7 @@ impl<H: Host> Worker<H> {
             self.owed = 0;
         }
         if self.slot_turns < SLOT_TURNS
-            && let Some(ready) = self.remote.take_own_next(self.shared)
+            && let Some(ready) = self.remote.take_own_lifo_slot(self.shared)
         {
             self.slot_turns += 1;
             return Some(ready);
@@ -145,7 +147,7 @@ impl<H: Host> Worker<H> {
             .queue
             .pop()
             .or_else(|| self.injected())
-            .or_else(|| self.remote.take_own_next(self.shared))
+            .or_else(|| self.remote.take_own_lifo_slot(self.shared))
     }
 
     /// Our part of the shared queue.
@@ -183,20 +185,21 @@ impl<H: Host> Worker<H> {
         loop {
             self.look();
             if self.shared.quits() {
-                self.shared.idle.found(self.index);
+                self.shared.idle.transition_from_searching(self.index);
                 return None;
             }
             if let Some(ready) = self.own() {
                 self.busy_since = clock::monotonic_nanos();
                 self.polled = true;
-                if self.shared.idle.found(self.index) && self.shared.anything() {
+                if self.shared.idle.transition_from_searching(self.index) && self.shared.anything()
+                {
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
             }
-            if let Some(ready) = self.steal().or_else(|| self.relieve(woken)) {
+            if let Some(ready) = self.steal().or_else(|| self.steal_lifo_slot(woken)) {
                 self.busy_since = clock::monotonic_nanos();
-                let last = self.shared.idle.found(self.index);
+                let last = self.shared.idle.transition_from_searching(self.index);
                 // If there is more to do or to watch, another takes our place.
                 let since = self.shared.long_stretch.load(Ordering::Relaxed);
                 let watch = self.busy_since.saturating_sub(since) < WATCH_FOR;
@@ -219,7 +222,7 @@ impl<H: Host> Worker<H> {
     }
 
     fn begin_search(&self) {
-        self.shared.idle.search(self.index);
+        self.shared.idle.transition_to_searching(self.index);
         watchdog::arm();
     }
 
@@ -235,7 +238,7 @@ impl<H: Host> Worker<H> {
     fn note_stretch(&mut self) {
         let now = clock::monotonic_nanos();
         let passed = now - self.busy_since;
-        // A batch of news is no long callback: nobody needs to watch us because of it.
+        // A batch of events is no long callback: nobody needs to watch us because of it.
         if std::mem::take(&mut self.polled) || passed < LONG_STRETCH {
             self.short_stretches += passed + SEARCH;
             return;
@@ -260,10 +263,10 @@ impl<H: Host> Worker<H> {
         long
     }
 
-    /// What we made ready ourselves while we waited for news of sockets.
+    /// What we made ready ourselves while we waited for socket events.
     fn own(&self) -> Option<*mut Ready> {
         self.remote
-            .take_own_next(self.shared)
+            .take_own_lifo_slot(self.shared)
             .or_else(|| self.remote.queue.pop())
     }
 
@@ -280,7 +283,7 @@ impl<H: Host> Worker<H> {
 
     /// Takes the slot of a worker that is in the same turn as at our last look, or (just `woken`) as when it woke us, or
     /// as when the watchdog found it held up.
-    fn relieve(&mut self, woken: bool) -> Option<*mut Ready> {
+    fn steal_lifo_slot(&mut self, woken: bool) -> Option<*mut Ready> {
         for (i, victim) in self.shared.workers.iter().enumerate() {
             if i == self.index {
                 continue;
@@ -290,25 +293,25 @@ impl<H: Host> Worker<H> {
                 || (woken && victim.woke_at.load(Ordering::Relaxed) == ticks)
                 || victim.held_at.load(Ordering::Relaxed) == ticks;
             self.seen[i] = ticks;
-            if held_up && let Some(ready) = victim.take_next() {
-                victim.rouse_anew();
+            if held_up && let Some(ready) = victim.take_lifo_slot() {
+                victim.reset_notify_backoff();
                 return Some(ready);
             }
         }
         None
     }
 
-    /// Sleeps until somebody wakes us, or until there are news of sockets; we search again after. False for news only.
+    /// Sleeps until somebody wakes us, or until there are socket events; we search again after. False for events only.
     fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
         let (shared, index) = (self.shared, self.index);
         let idle = &shared.idle;
-        let leader = H::try_lead(false);
-        if !idle.list(index, leader.is_some()) {
+        let leader = H::try_poll_lease(false);
+        if !idle.transition_to_parked(index, leader.is_some()) {
             self.begin_search();
             return true;
         }
         let awake = || {
-            let woken = idle.awake(index);
+            let woken = idle.transition_from_parked(index);
             watchdog::arm();
             woken
         };
@@ -328,11 +331,11 @@ impl<H: Host> Worker<H> {
         true
     }
 
-    /// Sleeps in a wait for news of sockets, which the parker knows of. `awake` is called when that is over and nothing is
+    /// Sleeps in a wait for socket events, which the parker knows of. `awake` is called when that is over and nothing is
     /// delivered yet; whether somebody ended the sleep, which is the answer.
     fn lead(
         &self,
-        leader: H::Leader,
+        leader: H::PollLease,
         limit: Option<Duration>,
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn() -> bool,
@@ -354,10 +357,10 @@ impl<H: Host> Worker<H> {
             let (held, free) = (Ordering::SeqCst, Ordering::Relaxed);
             let _ = shared.watcher.compare_exchange(seat, 0, held, free);
         };
-        // Who filled its slot between our look and this store could not rouse us: look again soon.
+        // Who filled its slot between our look and this store could not notify us: look again soon.
         let held_up = |(other, seen): (&Remote, &u64)| {
             other.ticks.load(Ordering::Relaxed) == *seen
-                && !other.next.load(Ordering::SeqCst).is_null()
+                && !other.lifo_slot.load(Ordering::SeqCst).is_null()
         };
         let mut others = shared.workers.iter().zip(&self.seen);
         let time = if others.any(held_up) {
@@ -373,13 +376,13 @@ impl<H: Host> Worker<H> {
         *guard = None;
         let parker = shared.idle.parker(self.index);
         if self.long_callback()
-            && let Some(leader) = H::try_lead(true)
+            && let Some(leader) = H::try_poll_lease(true)
         {
             return self.poll_briefly(leader, time, guard, &awake);
         }
         let woken = parker.sleep_briefly(time);
-        if !woken && let Some(leader) = H::try_lead(true) {
-            // Those we watch will poll themselves soon; news that have piled up meanwhile are worth a look.
+        if !woken && let Some(leader) = H::try_poll_lease(true) {
+            // Those we watch will poll themselves soon; events that have piled up meanwhile are worth a look.
             return self.poll_briefly(leader, Duration::ZERO, guard, &awake);
         }
         *guard = Some(reclaim::enter());
@@ -390,7 +393,7 @@ impl<H: Host> Worker<H> {
     /// [`Worker::lead`] of the watcher.
     fn poll_briefly(
         &self,
-        leader: H::Leader,
+        leader: H::PollLease,
         time: Duration,
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn(),

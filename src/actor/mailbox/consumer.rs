@@ -2,7 +2,7 @@
 
 use super::node::{self, Node};
 use super::{BUSY, CLOSED, IDLE, Local, Mailbox, OVERLOAD, Ordering, order_for_loom};
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::base::message::Message;
 use std::marker::PhantomData;
 
@@ -26,7 +26,7 @@ impl<'a> Consumer<'a> {
 
     /// Takes in what has arrived, so that [`Consumer::len`] counts it.
     #[inline(always)]
-    pub fn gather(&mut self) {
+    pub fn drain_inbox(&mut self) {
         let head = self.mailbox.head.load(Ordering::Acquire);
         // SAFETY: one look.
         let seen = unsafe { self.local() }.seen;
@@ -79,7 +79,7 @@ impl<'a> Consumer<'a> {
         // SAFETY: the references to `local` follow each other; the blocks of the list are ours.
         unsafe {
             if self.local().first.is_null() {
-                self.gather();
+                self.drain_inbox();
             }
             let local = self.local();
             let node = local.first;
@@ -105,7 +105,7 @@ impl<'a> Consumer<'a> {
     /// Gives the role up if nothing is left; somebody else may be the consumer at once. If something has arrived, the caller
     /// still is.
     #[inline]
-    pub fn rest(self) -> Option<Consumer<'a>> {
+    pub fn try_release(self) -> Option<Consumer<'a>> {
         // SAFETY: the references to `local` follow each other, and there is none after the exchange has succeeded.
         unsafe {
             if !self.local().first.is_null() {
@@ -114,13 +114,13 @@ impl<'a> Consumer<'a> {
             // Once the exchange has succeeded another thread may be the consumer.
             let seen = std::mem::replace(&mut self.local().seen, std::ptr::null_mut());
             let expected = if seen.is_null() { BUSY } else { seen };
-            let rested = self
+            let released = self
                 .mailbox
                 .head
                 .compare_exchange(expected, IDLE, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok();
             order_for_loom();
-            if !rested {
+            if !released {
                 self.local().seen = seen;
                 return Some(self);
             }
@@ -134,7 +134,7 @@ impl<'a> Consumer<'a> {
 
     /// Number of messages that wait, those included that arrived up to now.
     pub fn len(&mut self) -> usize {
-        self.gather();
+        self.drain_inbox();
         self.mailbox.last_len()
     }
 

@@ -16,15 +16,15 @@
 //! one has taken its place, so it cannot come back as another message meanwhile.
 //!
 //! Invariant (consumer role): whoever moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
-//! [`Mailbox::claim`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
-//! [`Consumer::rest`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches `local`:
-//! it is within reach of [`Consumer`] alone, which nobody gets but from [`Mailbox::claim`], or by promising that he is the
+//! [`Mailbox::try_acquire`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
+//! [`Consumer::try_release`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches `local`:
+//! it is within reach of [`Consumer`] alone, which nobody gets but from [`Mailbox::try_acquire`], or by promising that he is the
 //! consumer ([`Mailbox::consumer`]).
 
 mod consumer;
 mod node;
 
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::base::message::Message;
 use crate::base::sync::atomic::{AtomicPtr, Ordering};
 use crate::base::sync::order_for_loom;
@@ -83,7 +83,7 @@ pub struct Mailbox {
 }
 
 // SAFETY: `head` is atomic; `local` is touched by the consumer alone, and the role is handed over with release/acquire
-// (push and rest are release on `head`, claim and push are acquire).
+// (push and try_release are release on `head`, try_acquire and push are acquire).
 unsafe impl Sync for Mailbox {}
 // SAFETY: the messages it owns may be freed on any thread.
 unsafe impl Send for Mailbox {}
@@ -145,7 +145,7 @@ impl Mailbox {
     }
 
     /// Any thread: becomes the consumer of an idle mailbox.
-    pub fn claim(&self) -> Option<Consumer<'_>> {
+    pub fn try_acquire(&self) -> Option<Consumer<'_>> {
         order_for_loom();
         self.head
             .compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed)
@@ -200,27 +200,27 @@ mod tests {
         // SAFETY: this thread alone takes anything out.
         let mut consumer = unsafe { mailbox.consumer() };
         for i in 0..10 {
-            assert_eq!(mailbox.push(message(1, i), Class::FOREIGN), Pushed::Queued);
+            assert_eq!(mailbox.push(message(1, i), Class::UNPOOLED), Pushed::Queued);
         }
         assert_eq!(consumer.len(), 10);
         for i in 0..5 {
             assert_eq!(consumer.pop().unwrap().0.session, i);
         }
-        mailbox.push(message(1, 10), Class::FOREIGN);
+        mailbox.push(message(1, 10), Class::UNPOOLED);
         for i in 5..11 {
             assert_eq!(consumer.pop().unwrap().0.session, i);
         }
         assert!(consumer.pop().is_none());
-        assert!(consumer.rest().is_none());
+        assert!(consumer.try_release().is_none());
         assert_eq!(
-            mailbox.push(message(1, 0), Class::FOREIGN),
+            mailbox.push(message(1, 0), Class::UNPOOLED),
             Pushed::Schedule
         );
         // SAFETY: as above; the push made us the consumer.
         let consumer = unsafe { mailbox.consumer() };
-        let mut consumer = consumer.rest().expect("a message waits");
+        let mut consumer = consumer.try_release().expect("a message waits");
         consumer.close();
-        assert_eq!(mailbox.push(message(1, 1), Class::FOREIGN), Pushed::Closed);
+        assert_eq!(mailbox.push(message(1, 1), Class::UNPOOLED), Pushed::Closed);
         assert_eq!(
             consumer.pop().unwrap().0.session,
             0,
@@ -236,9 +236,9 @@ mod tests {
         // Adds messages, takes one off, and answers what was noticed.
         let mut fill = |n, all: bool| {
             for i in 0..n {
-                mailbox.push(message(1, i), Class::FOREIGN);
+                mailbox.push(message(1, i), Class::UNPOOLED);
             }
-            consumer.gather();
+            consumer.drain_inbox();
             consumer.pop();
             let noticed = consumer.take_overload();
             while all && consumer.pop().is_some() {}
@@ -261,7 +261,7 @@ mod tests {
                 let mailbox = mailbox.clone();
                 std::thread::spawn(move || {
                     for i in 0..EACH {
-                        mailbox.push(message(source, i), Class::FOREIGN);
+                        mailbox.push(message(source, i), Class::UNPOOLED);
                     }
                 })
             })
@@ -282,7 +282,7 @@ mod tests {
         for sender in senders {
             sender.join().unwrap();
         }
-        assert!(consumer.rest().is_none());
+        assert!(consumer.try_release().is_none());
     }
 }
 
@@ -299,13 +299,13 @@ mod loom_tests {
         loom::model(|| {
             let mailbox = Arc::new(Mailbox::new());
             // SAFETY: ours, as its creator.
-            assert!(unsafe { mailbox.consumer() }.rest().is_none());
+            assert!(unsafe { mailbox.consumer() }.try_release().is_none());
             let seen = Arc::new(AtomicUsize::new(0));
             let inside = Arc::new(AtomicUsize::new(0));
             let send = |source: u32| {
                 let (mailbox, seen, inside) = (mailbox.clone(), seen.clone(), inside.clone());
                 loom::thread::spawn(move || {
-                    if mailbox.push(Message::empty(source, ptype::TEXT, 1), Class::FOREIGN)
+                    if mailbox.push(Message::empty(source, ptype::TEXT, 1), Class::UNPOOLED)
                         == Pushed::Schedule
                     {
                         // SAFETY: the push made us the consumer.
@@ -316,7 +316,7 @@ mod loom_tests {
                                 seen.fetch_add(1, Ordering::SeqCst);
                             }
                             inside.fetch_sub(1, Ordering::SeqCst);
-                            role = consumer.rest();
+                            role = consumer.try_release();
                         }
                     }
                 })
@@ -326,7 +326,7 @@ mod loom_tests {
             a.join().unwrap();
             b.join().unwrap();
             assert_eq!(seen.load(Ordering::SeqCst), 2);
-            assert!(mailbox.claim().is_some(), "idle at the end");
+            assert!(mailbox.try_acquire().is_some(), "idle at the end");
         });
     }
 
@@ -337,7 +337,7 @@ mod loom_tests {
             let mailbox = Arc::new(Mailbox::new());
             let other = mailbox.clone();
             let sender = loom::thread::spawn(move || {
-                other.push(Message::empty(1, ptype::TEXT, 1), Class::FOREIGN)
+                other.push(Message::empty(1, ptype::TEXT, 1), Class::UNPOOLED)
             });
             // SAFETY: ours, as its creator.
             let mut consumer = unsafe { mailbox.consumer() };
@@ -365,7 +365,7 @@ mod loom_tests {
             let retiring = loom::thread::spawn(move || {
                 let (mailbox, retired, ended) = &*other;
                 retired.store(true, Ordering::SeqCst);
-                if mailbox.claim().is_some() {
+                if mailbox.try_acquire().is_some() {
                     ended.fetch_add(1, Ordering::SeqCst);
                 }
             });
@@ -375,9 +375,9 @@ mod loom_tests {
             // The end of a turn, as in `service::turn`.
             if retired.load(Ordering::SeqCst) {
                 ended.fetch_add(1, Ordering::SeqCst);
-            } else if consumer.rest().is_none()
+            } else if consumer.try_release().is_none()
                 && retired.load(Ordering::SeqCst)
-                && mailbox.claim().is_some()
+                && mailbox.try_acquire().is_some()
             {
                 ended.fetch_add(1, Ordering::SeqCst);
             }

@@ -1,6 +1,6 @@
 //! Blocks that hold one queued message.
 
-use crate::alloc::blocks::{self, Class};
+use crate::alloc::freelist::{self, Class};
 use crate::base::message::Message;
 
 /// One queued message: 32 bytes.
@@ -26,7 +26,7 @@ impl Node {
     pub(super) unsafe fn put(node: *mut Node, message: Message, payload: Class) {
         // SAFETY: by contract. Volatile, so that the four are not joined again.
         unsafe {
-            let tag = usize::from(payload != Class::FOREIGN);
+            let tag = usize::from(payload != Class::UNPOOLED);
             (&raw mut (*node).next).write(std::ptr::without_provenance_mut(tag));
             let place = &raw mut (*node).message;
             (&raw mut (*place).source).write_volatile(message.source);
@@ -52,9 +52,9 @@ impl Node {
                 sz: (&raw const (*place).sz).read_volatile(),
             };
             let payload = if (*node).next.addr() & COPIED == 0 {
-                Class::FOREIGN
+                Class::UNPOOLED
             } else {
-                blocks::class_of_copy(message.size())
+                freelist::class_of_copy(message.size())
             };
             (message, payload)
         }
@@ -87,7 +87,7 @@ impl Node {
 /// A block for a message; what is in it is unspecified.
 #[inline(always)]
 pub(super) fn alloc() -> *mut Node {
-    blocks::take(CLASS).cast()
+    freelist::alloc(CLASS).cast()
 }
 
 /// Gives a block back.
@@ -97,5 +97,5 @@ pub(super) fn alloc() -> *mut Node {
 #[inline(always)]
 pub(super) unsafe fn free(node: *mut Node) {
     // SAFETY: contract of this function.
-    unsafe { blocks::give(CLASS, node.cast()) };
+    unsafe { freelist::dealloc(CLASS, node.cast()) };
 }

@@ -47,7 +47,7 @@ pub(super) fn retire_last_logger() {
     }
     let guard = reclaim::enter();
     if let Some(context) = registry::find(&guard, logger) {
-        context.reads_to_the_end.store(true, Ordering::SeqCst);
+        context.drain_on_retire.store(true, Ordering::SeqCst);
     }
     drop(guard);
     retire(logger);
@@ -62,7 +62,7 @@ pub fn end_logger() {
     }
     // SAFETY: the reference taken above, dropped once.
     unsafe {
-        (*context).reads_to_the_end.store(true, Ordering::SeqCst);
+        (*context).drain_on_retire.store(true, Ordering::SeqCst);
         retire(logger);
         // Its consumer drops the table's reference after the last message.
         while (*context).refs.load(Ordering::Acquire) > 1 {

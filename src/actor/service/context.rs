@@ -13,7 +13,7 @@
 //!
 //! Invariant (the service's own thread): `result` and `long_answer` are touched only by the thread that is consumer of the
 //! mailbox at that time, which is where a service's own code runs: by way of [`super::own::Own`], which only such a thread
-//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`, `unheard` and
+//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`, `dropped_no_callback` and
 //! `session` are only written there, without read-modify-write; who reads them elsewhere sees a number that was right.
 //! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
@@ -22,7 +22,7 @@ use super::limit::Limit;
 use super::{abort, figures, log as lines, notices, registry};
 use crate::actor::mailbox::Pushed;
 use crate::actor::module::{self, Module};
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::alloc::memory::{self, ServiceMem};
 use crate::alloc::reclaim;
 use crate::base::log;
@@ -56,7 +56,7 @@ pub struct Context {
     /// Does not keep the node up.
     reserved: AtomicBool,
     /// Retirement lets it have the mail that waits.
-    pub(super) reads_to_the_end: AtomicBool,
+    pub(super) drain_on_retire: AtomicBool,
     endless: AtomicBool,
     session: AtomicI32,
     /// A [`Callback`], or null.
@@ -64,7 +64,7 @@ pub struct Context {
     callback_ud: AtomicPtr<c_void>,
     pub(super) messages: AtomicUsize,
     /// Messages that came while there was no callback.
-    pub(super) unheard: AtomicUsize,
+    pub(super) dropped_no_callback: AtomicUsize,
     pub(super) cost: AtomicU64,
     /// Of the mail that may wait.
     pub(super) limit: Limit,
@@ -250,13 +250,13 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         refs: AtomicU32::new(2),
         retired: AtomicBool::new(false),
         reserved: AtomicBool::new(false),
-        reads_to_the_end: AtomicBool::new(false),
+        drain_on_retire: AtomicBool::new(false),
         endless: AtomicBool::new(false),
         session: AtomicI32::new(0),
         callback: AtomicPtr::new(std::ptr::null_mut()),
         callback_ud: AtomicPtr::new(std::ptr::null_mut()),
         messages: AtomicUsize::new(0),
-        unheard: AtomicUsize::new(0),
+        dropped_no_callback: AtomicUsize::new(0),
         cost: AtomicU64::new(0),
         limit: Limit::new(),
         profile: PROFILE.load(Ordering::Relaxed),
@@ -349,7 +349,7 @@ pub unsafe fn release(context: *mut Context) -> bool {
         // SAFETY: the file belonged to the context.
         unsafe { libc::fclose(file) };
     }
-    figures::bury(this);
+    figures::fold_totals(this);
     // Whoever ends a service does not gain what that service had.
     // SAFETY: an instance of the module; this was the last reference.
     memory::uncharged(|| unsafe { this.module.release(this.instance) });
@@ -381,7 +381,7 @@ pub fn retire(handle: u32) -> bool {
         return false;
     };
     // SAFETY: the guard keeps the memory, whoever drops the table's reference.
-    if unsafe { (*context).queue.mailbox.claim() }.is_some() {
+    if unsafe { (*context).queue.mailbox.try_acquire() }.is_some() {
         // SAFETY: we are the consumer, and the table's reference goes with that.
         unsafe { finish(context) };
     }
@@ -400,7 +400,7 @@ pub(super) unsafe fn finish(context: *mut Context) {
     let mut consumer = unsafe { this.queue.mailbox.consumer() };
     consumer.close();
     let handle = this.handle();
-    if this.reads_to_the_end.load(Ordering::SeqCst) {
+    if this.drain_on_retire.load(Ordering::SeqCst) {
         // SAFETY: we are the consumer, and the table's reference is still there.
         unsafe { super::drain(context) };
     }

@@ -2,11 +2,11 @@
 
 use super::context::{Context, finish};
 use super::{Queue, notices, on_turn};
-use crate::alloc::blocks::{self, Class};
+use crate::alloc::freelist::{self, Class};
 use crate::alloc::memory;
 use crate::base::log;
 use crate::base::message::{Message, SocketMessage, ptype};
-use crate::scheduler::{Activity, Ready, Turn, cpu};
+use crate::scheduler::{Activity, Ready, TimesliceResult, cpu};
 use libc::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// # Safety
 /// The caller is the consumer of the mailbox and inside a guard until it has dealt with the answer.
-pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Turn {
+pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> TimesliceResult {
     let queue = Queue::of_ready(ready);
     // SAFETY: whoever owns the queue keeps it until its consumer, the caller, has seen the end of it.
     let context = unsafe { (*queue).owner() };
@@ -38,14 +38,14 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tur
     on_turn::end_turn();
     if !this.is_retired() {
         // SAFETY: we are the consumer.
-        if let Some(mut consumer) = unsafe { this.queue.mailbox.consumer() }.rest() {
+        if let Some(mut consumer) = unsafe { this.queue.mailbox.consumer() }.try_release() {
             // So that others see how much waits.
-            consumer.gather();
-            return Turn::More;
+            consumer.drain_inbox();
+            return TimesliceResult::More;
         }
         // Retired between our look and our rest: whoever claims the mailbox first ends the service.
-        if !this.is_retired() || this.queue.mailbox.claim().is_none() {
-            return Turn::Idle;
+        if !this.is_retired() || this.queue.mailbox.try_acquire().is_none() {
+            return TimesliceResult::Idle;
         }
     }
     // The end of a service is none of its messages.
@@ -53,7 +53,7 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tur
     // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
     unsafe { finish(context) };
     cpu::interrupt();
-    Turn::Ended
+    TimesliceResult::Ended
 }
 
 /// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
@@ -166,7 +166,7 @@ unsafe fn dispatch<const PROFILE: bool>(
             }
             libc::free(message.data);
         }
-        add(&this.unheard, 1);
+        add(&this.dropped_no_callback, 1);
         return now;
     };
     let file = this.logfile.load(Ordering::Acquire);
@@ -208,12 +208,12 @@ unsafe fn dispatch<const PROFILE: bool>(
         now = end;
     }
     if keep == 0 {
-        if payload == Class::FOREIGN {
+        if payload == Class::UNPOOLED {
             // SAFETY: the callback left the payload to us.
             unsafe { libc::free(message.data) };
         } else {
             // SAFETY: as above, and the sender took the block from this class.
-            unsafe { blocks::give(payload, message.data.cast()) };
+            unsafe { freelist::dealloc(payload, message.data.cast()) };
         }
     }
     now

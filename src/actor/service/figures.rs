@@ -25,7 +25,7 @@ pub(super) fn count_bounce() {
 }
 
 /// The service has ended: what it did counts on.
-pub(super) fn bury(context: &Context) {
+pub(super) fn fold_totals(context: &Context) {
     let messages = context.messages.load(Ordering::Relaxed) as u64;
     MESSAGES.fetch_add(messages, Ordering::Relaxed);
     TICKS.fetch_add(context.cost.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use super::{Context, release};
 use crate::actor::handle;
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::alloc::reclaim;
 use crate::base::log;
 use crate::base::message::{Message, ptype};
@@ -103,7 +103,7 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
             };
             let message = Message::with_data(source, outer, session, rmsg.cast(), size);
             // SAFETY: the guard keeps the memory of one that was let go of meanwhile.
-            unsafe { &*context }.deliver(message, Class::FOREIGN)
+            unsafe { &*context }.deliver(message, Class::UNPOOLED)
         }
     };
     if !accepted {

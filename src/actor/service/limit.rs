@@ -9,7 +9,7 @@
 
 use super::Context;
 use super::own::Own;
-use crate::alloc::blocks::Class;
+use crate::alloc::freelist::Class;
 use crate::alloc::{memory, reclaim};
 use crate::base::clock;
 use crate::base::log;
@@ -150,7 +150,8 @@ impl Own<'_> {
 impl Context {
     /// Messages that have left the mailbox.
     fn taken_out(&self) -> u64 {
-        (self.messages.load(Ordering::Relaxed) + self.unheard.load(Ordering::Relaxed)) as u64
+        (self.messages.load(Ordering::Relaxed) + self.dropped_no_callback.load(Ordering::Relaxed))
+            as u64
     }
 }
 

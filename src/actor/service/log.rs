@@ -1,7 +1,7 @@
 //! Lines of the error log on their way into the mailbox of the service named `logger` ([`crate::base::log`]).
 
 use super::{push_with, waiting};
-use crate::alloc::blocks::{self, Class};
+use crate::alloc::freelist::{self, Class};
 use crate::alloc::memory;
 use crate::base::log::{self, Delivery};
 use crate::base::message::{Message, ptype};
@@ -33,7 +33,7 @@ pub fn log_counts() -> (u64, u64) {
 pub(super) static DELIVERY: Delivery = Delivery { reserve, send };
 
 fn reserve(len: usize) -> *mut u8 {
-    blocks::take_for_copy(len).0
+    freelist::alloc_for_copy(len).0
 }
 
 /// # Safety
@@ -46,7 +46,7 @@ unsafe fn send(reader: u32, source: u32, block: *mut u8, len: usize) {
             source,
             block.cast(),
             len,
-            blocks::class_of_copy(len),
+            freelist::class_of_copy(len),
         )
     };
 }
@@ -59,7 +59,7 @@ pub unsafe fn post_line(source: u32, text: *mut c_void, len: usize) {
     // SAFETY: contract of this function.
     unsafe {
         memory::block_sent(text);
-        deliver(log::reader(), source, text, len, Class::FOREIGN);
+        deliver(log::reader(), source, text, len, Class::UNPOOLED);
     }
 }
 

@@ -4,7 +4,7 @@
 //! belong to a handle but to no context (`skynet_mq_create`).
 //!
 //! The end of such a queue is as that of a service: whoever marks it claims the mailbox afterwards, and a consumer that gives
-//! up looks at the mark afterwards and claims it too ([`Queue::rest`]). Both are sequentially consistent, so exactly one of
+//! up looks at the mark afterwards and claims it too ([`Queue::try_release`]). Both are sequentially consistent, so exactly one of
 //! them has the role then, and frees the queue ([`Queue::free`]); the other may still look at it, so that its memory goes
 //! through [`crate::alloc::reclaim`].
 
@@ -12,7 +12,7 @@ use super::{Context, send_to};
 use crate::actor::mailbox::Mailbox;
 use crate::alloc::reclaim;
 use crate::base::message::{Message, ptype};
-use crate::scheduler::{self, Ready, Turn};
+use crate::scheduler::{self, Ready, TimesliceResult};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// See the module's documentation.
@@ -84,13 +84,13 @@ impl Queue {
     ///
     /// # Safety
     /// The caller is the consumer of a queue without a service, and inside a guard of [`crate::alloc::reclaim`].
-    pub unsafe fn rest(&self) -> bool {
+    pub unsafe fn try_release(&self) -> bool {
         // SAFETY: contract of this function.
-        if unsafe { self.mailbox.consumer() }.rest().is_some() {
+        if unsafe { self.mailbox.consumer() }.try_release().is_some() {
             return false;
         }
         // The guard keeps the memory, whoever has the role now.
-        if self.is_marked() && self.mailbox.claim().is_some() {
+        if self.is_marked() && self.mailbox.try_acquire().is_some() {
             scheduler::inject(self.ready());
         }
         true
@@ -119,15 +119,15 @@ impl Queue {
     ///
     /// # Safety
     /// The caller is the consumer, and inside a guard.
-    pub(super) unsafe fn turn_alone(queue: *mut Queue) -> Turn {
+    pub(super) unsafe fn turn_alone(queue: *mut Queue) -> TimesliceResult {
         // SAFETY: the caller is the consumer of a queue that nobody has freed.
         let this = unsafe { &*queue };
         if !this.is_marked() {
             // SAFETY: contract of this function.
-            return if unsafe { this.rest() } {
-                Turn::Idle
+            return if unsafe { this.try_release() } {
+                TimesliceResult::Idle
             } else {
-                Turn::More
+                TimesliceResult::More
             };
         }
         let handle = this.handle;
@@ -143,7 +143,7 @@ impl Queue {
         };
         // SAFETY: made by `skynet_mq_create`, and marked.
         unsafe { Queue::free(queue, bounce) };
-        Turn::Ended
+        TimesliceResult::Ended
     }
 }
 
@@ -164,8 +164,11 @@ mod tests {
         // test: no worker runs in this process.
         unsafe {
             assert!((*queue).mark_release());
-            assert!((*queue).mailbox.claim().is_none(), "we are the consumer");
-            assert!((*queue).rest());
+            assert!(
+                (*queue).mailbox.try_acquire().is_none(),
+                "we are the consumer"
+            );
+            assert!((*queue).try_release());
             assert_eq!(take_ready(), Some(queue));
             Queue::free(queue, |_| panic!("no message was sent"));
         }

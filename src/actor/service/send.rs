@@ -2,7 +2,7 @@
 
 use super::{Context, find, harbor, limit, notices};
 use crate::actor::handle;
-use crate::alloc::blocks::{self, Class};
+use crate::alloc::freelist::{self, Class};
 use crate::alloc::memory;
 use crate::alloc::reclaim;
 use crate::base::log;
@@ -15,7 +15,7 @@ use std::ffi::CStr;
 #[inline(always)]
 #[must_use]
 pub fn push(handle: u32, message: Message) -> bool {
-    push_with(handle, message, Class::FOREIGN)
+    push_with(handle, message, Class::UNPOOLED)
 }
 
 /// [`push`] of a message whose payload's class is known.
@@ -50,14 +50,14 @@ pub fn send_to(destination: u32, message: Message) -> bool {
 #[inline(always)]
 unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> (*mut c_void, Class) {
     if data.is_null() {
-        return (data, Class::FOREIGN);
+        return (data, Class::UNPOOLED);
     }
     if ty & ptype::TAG_DONTCOPY != 0 {
         // SAFETY: contract of this function.
         unsafe { memory::block_sent(data) };
-        return (data, Class::FOREIGN);
+        return (data, Class::UNPOOLED);
     }
-    let (copy, class) = blocks::take_for_copy(size);
+    let (copy, class) = freelist::alloc_for_copy(size);
     // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
     unsafe {
         copy_bytes(copy, data.cast::<u8>(), size);

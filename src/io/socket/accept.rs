@@ -1,17 +1,17 @@
 //! Listening sockets: taking connections, and resting when descriptors run out.
 
 use super::addr::Text;
-use super::event::What;
+use super::event::EventKind;
 use super::state::{Input, Phase, State};
 use super::sys::{self, Errno};
-use super::turn::{TOO_MANY, Turn};
+use super::turn::{LoopIteration, TOO_MANY};
 use std::fmt::Write;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A listening socket that does not accept for a while, because it cannot.
-pub struct Resting {
+pub struct AcceptBackoff {
     until: Instant,
     delay: Duration,
     /// Back at work, but not successful yet.
@@ -23,7 +23,7 @@ const MAX_ACCEPTS: usize = 64;
 const FIRST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
-impl Turn<'_> {
+impl LoopIteration<'_> {
     pub(super) fn adopt_listener(&mut self, id: i32, fd: OwnedFd) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
@@ -46,9 +46,9 @@ impl Turn<'_> {
                 } else if addr.family() == libc::AF_UNIX {
                     text.append(b"unix");
                 }
-                What::Open { text, number }
+                EventKind::Open { text, number }
             }
-            Err(e) => What::Error(e.text()),
+            Err(e) => EventKind::Error(e.text()),
         };
         self.emit(id, what);
     }
@@ -115,7 +115,7 @@ impl Turn<'_> {
         from.read.fetch_add(1, Ordering::Relaxed);
         from.read_time.store(self.s.now(), Ordering::Relaxed);
         self.io.resting.remove(&listener);
-        self.emit(listener, What::Accept { id, text: name });
+        self.emit(listener, EventKind::Accept { id, text: name });
         true
     }
 
@@ -135,7 +135,7 @@ impl Turn<'_> {
         }
         self.io.resting.insert(
             id,
-            Resting {
+            AcceptBackoff {
                 until: now + FIRST_REST,
                 delay: FIRST_REST,
                 retrying: false,
@@ -145,7 +145,7 @@ impl Turn<'_> {
             "socket-server error: can't accept on socket {id} ({}), pausing.",
             String::from_utf8_lossy(text.as_bytes())
         ));
-        self.emit(id, What::Error(text));
+        self.emit(id, EventKind::Error(text));
     }
 
     /// Milliseconds until the next listening socket wants to try again; -1 without any.

@@ -9,7 +9,7 @@
 use super::command::Command;
 use super::server::SocketServer;
 use super::slot::Slot;
-use super::turn::Turn;
+use super::turn::LoopIteration;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Bytes of a stream that may wait to be handled before reading stops.
@@ -22,7 +22,7 @@ pub fn weight(len: usize) -> usize {
     (len + 256) / 16
 }
 
-impl Turn<'_> {
+impl LoopIteration<'_> {
     /// Counts what is about to be delivered.
     pub(super) fn count_ahead(&self, slot: &Slot, bytes: usize) {
         if self.counts {

@@ -1,7 +1,7 @@
 //! Bytes on their way out. Whatever happens to a buffer, it is released exactly once, in the way its kind asks for.
 
 use super::addr::UdpAddress;
-use super::gate::Node;
+use super::handoff::Node;
 use libc::c_void;
 
 /// `struct socket_object_interface` of "socket_server.h": how to handle buffers of kind `SOCKET_BUFFER_OBJECT`.

@@ -5,7 +5,7 @@ use super::command::Command;
 use super::resolve::{self, Found};
 use super::state::{Input, Phase, State};
 use super::sys::{self, Errno};
-use super::turn::{TOO_MANY, Turn};
+use super::turn::{LoopIteration, TOO_MANY};
 use std::ffi::CString;
 use std::fmt::Write;
 use std::os::fd::{AsRawFd, IntoRawFd};
@@ -20,7 +20,7 @@ pub struct Connecting {
     pub nodelay: bool,
 }
 
-impl Turn<'_> {
+impl LoopIteration<'_> {
     pub(super) fn start_connecting(&mut self, id: i32, host: CString, port: i32) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
@@ -114,7 +114,7 @@ impl Turn<'_> {
         self.apply(id, Input::ConnectFailed, 0, Some(error));
     }
 
-    /// The kernel has news about a socket that connects.
+    /// The kernel has events about a socket that connects.
     pub(super) fn check_connect(&mut self, id: i32) {
         let slot = self.s.table.slot(id);
         let fd = slot.fd.load(Ordering::Relaxed);

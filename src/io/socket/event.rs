@@ -108,8 +108,8 @@ impl Drop for Received {
     }
 }
 
-/// The news of an event.
-pub enum What {
+/// The events of an event.
+pub enum EventKind {
     /// Bytes of a stream.
     Data(Received),
     /// A datagram with its sender's address.
@@ -144,8 +144,8 @@ pub struct Event {
     pub id: i32,
     /// Who gets the event (a service's handle).
     pub owner: usize,
-    /// The news.
-    pub what: What,
+    /// The events.
+    pub what: EventKind,
 }
 
 /// Where events go. `false`: the owner does not exist (any more).

@@ -178,11 +178,11 @@ fn describe(shared: &Shared, slot: &Slot, phase: Phase) -> Option<(i32, Text)> {
             Some((kind, named(sys::peer_name(fd))))
         }
         Phase::Open | Phase::ReadClosed | Phase::WriteClosed => {
-            // The peer is only readable inside the gate; a busy socket shows no name this time.
-            if !slot.gate.try_enter() {
+            // The peer is only readable inside the handoff lock; a busy socket shows no name this time.
+            if !slot.handoff.try_enter() {
                 return Some((kind::UDP, Text::new()));
             }
-            // SAFETY: this thread owns the gate; the reference ends here.
+            // SAFETY: this thread owns the handoff lock; the reference ends here.
             let peer = unsafe { slot.peer() }.as_deref().copied();
             shared.leave(slot);
             Some((

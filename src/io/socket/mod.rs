@@ -3,7 +3,7 @@
 //! The way of an event: [`poller`] (epoll) -> [`turn`] (one turn of the I/O thread: commands, then sockets that are
 //! ready) -> [`receive`] / [`accept`] / [`connect`] -> [`event`] -> [`node`] (a message to the owner).
 //!
-//! The way of bytes to send: [`mod@server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`gate`] (become the
+//! The way of bytes to send: [`mod@server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`handoff`] (become the
 //! owner of the socket's output, or hand the block to the present owner) -> written at once, or queued ([`queue`]) until
 //! the I/O thread is told that there is room.
 //!
@@ -11,7 +11,7 @@
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
 //! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
-//! The I/O thread is whoever has the [`crate::scheduler::role`] of it: the socket thread, or a worker that has nothing else to do ([`mod@lead`]).
+//! The I/O thread is whoever has the [`crate::scheduler::role`] of it: the socket thread, or a worker that has nothing else to do ([`mod@polling`]).
 //!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).
@@ -25,12 +25,12 @@ pub(crate) mod command_queue;
 mod connect;
 mod earlier;
 pub(crate) mod event;
-pub(crate) mod gate;
+pub(crate) mod handoff;
 pub(crate) mod info;
-mod lead;
 mod local;
 mod node;
 pub(crate) mod poller;
+mod polling;
 pub(crate) mod queue;
 mod receive;
 mod requests;
@@ -49,10 +49,10 @@ mod tests;
 
 pub use buffer::{ObjectInterface, Payload};
 #[cfg(test)]
-pub use event::{Event, What};
+pub use event::{Event, EventKind};
 pub use info::SocketInfo;
-pub use lead::Leader;
-pub use node::{Poll, exit, free, init, lead, poll_once, run, server, try_lead, wake_poller};
+pub use node::{Poll, exit, free, init, lead, poll_once, run, server, try_poll_lease, wake_poller};
+pub use polling::PollLease;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
 

@@ -2,8 +2,8 @@
 
 use super::addr::Text;
 use super::ahead;
-use super::event::{Event, Sink, What};
-use super::lead::Leader;
+use super::event::{Event, EventKind, Sink};
+use super::polling::PollLease;
 use super::server::{Hooks, SocketServer};
 use super::shared::Clock;
 use crate::actor::service;
@@ -63,7 +63,7 @@ pub fn exit() {
 /// Closes everything.
 ///
 /// # Safety
-/// No other thread uses sockets any more, and nobody keeps an answer of [`server`] or [`try_lead`].
+/// No other thread uses sockets any more, and nobody keeps an answer of [`server`] or [`try_poll_lease`].
 pub unsafe fn free() {
     let server = SERVER.swap(null_mut(), Ordering::AcqRel);
     if !server.is_null() {
@@ -72,7 +72,7 @@ pub unsafe fn free() {
     }
 }
 
-/// One turn of the I/O thread: waits for news and puts it into the mailboxes of the owners.
+/// One turn of the I/O thread: waits for events and puts it into the mailboxes of the owners.
 pub fn poll_once() -> Poll {
     let Some(s) = server() else { return Poll::Exit };
     let done = s.turn(&mut Mailboxes, true);
@@ -83,22 +83,22 @@ pub fn poll_once() -> Poll {
     }
 }
 
-/// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_lead`]).
+/// Thread lock: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_poll_lease`]).
 pub fn run() {
     if let Some(s) = server() {
         s.serve(&mut Mailboxes, &crate::scheduler::someone_idles);
     }
 }
 
-/// For a worker that has nothing to do: see [`SocketServer::try_lead`].
+/// For a worker that has nothing to do: see [`SocketServer::try_poll_lease`].
 #[inline]
-pub fn try_lead(briefly: bool) -> Option<Leader<'static>> {
-    server()?.try_lead(briefly)
+pub fn try_poll_lease(briefly: bool) -> Option<PollLease<'static>> {
+    server()?.try_poll_lease(briefly)
 }
 
-/// A worker waits for news in place of the socket thread, no longer than `limit`, and puts them into the mailboxes.
+/// A worker waits for events in place of the socket thread, no longer than `limit`, and puts them into the mailboxes.
 /// `awake` is called in between.
-pub fn lead(leader: Leader<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
+pub fn lead(leader: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
     struct Worker<'a>(&'a mut dyn FnMut());
     impl Sink for Worker<'_> {
         fn deliver(&mut self, event: Event) -> bool {
@@ -131,7 +131,7 @@ fn message_taken(head: &SocketMessage) {
     }
 }
 
-/// Ends the wait of a worker in [`lead`].
+/// Ends the wait of a worker in [`polling`].
 pub fn wake_poller() {
     if let Some(s) = server() {
         s.wake();
@@ -149,14 +149,14 @@ impl Sink for Mailboxes {
     fn deliver(&mut self, event: Event) -> bool {
         let none = Text::new();
         let (ty, ud, text, data) = match event.what {
-            What::Exit => return true,
-            What::Data(data) => (socket_type::DATA, data.len() as c_int, none, Some(data)),
-            What::Udp(data) => (socket_type::UDP, data.len() as c_int, none, Some(data)),
-            What::Open { text, number } => (socket_type::CONNECT, number, text, None),
-            What::Accept { id, text } => (socket_type::ACCEPT, id, text, None),
-            What::Error(text) => (socket_type::ERROR, 0, text, None),
-            What::Close => (socket_type::CLOSE, 0, none, None),
-            What::Warning(kib) => (socket_type::WARNING, kib, none, None),
+            EventKind::Exit => return true,
+            EventKind::Data(data) => (socket_type::DATA, data.len() as c_int, none, Some(data)),
+            EventKind::Udp(data) => (socket_type::UDP, data.len() as c_int, none, Some(data)),
+            EventKind::Open { text, number } => (socket_type::CONNECT, number, text, None),
+            EventKind::Accept { id, text } => (socket_type::ACCEPT, id, text, None),
+            EventKind::Error(text) => (socket_type::ERROR, 0, text, None),
+            EventKind::Close => (socket_type::CLOSE, 0, none, None),
+            EventKind::Warning(kib) => (socket_type::WARNING, kib, none, None),
         };
         let text = text.as_bytes();
         let size = size_of::<SocketMessage>() + text.len();

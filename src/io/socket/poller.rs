@@ -139,7 +139,7 @@ impl Poller {
         let _ = sys::write(self.wake.as_raw_fd(), &1u64.to_ne_bytes());
     }
 
-    /// Waits for news, at most `timeout` milliseconds (-1: for ever) and no longer than `limit`; puts them into `out`.
+    /// Waits for events, at most `timeout` milliseconds (-1: for ever) and no longer than `limit`; puts them into `out`.
     pub fn wait(
         &self,
         room: &mut [libc::epoll_event],

@@ -6,10 +6,10 @@
 
 use super::addr::{Protocol, UdpAddress};
 use super::ahead;
-use super::event::{Received, What};
+use super::event::{EventKind, Received};
 use super::state::Input;
 use super::sys::{self, Errno};
-use super::turn::Turn;
+use super::turn::LoopIteration;
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
@@ -22,7 +22,7 @@ const MAX_READS: usize = 8;
 /// Datagrams from one socket before others get their turn.
 const MAX_DATAGRAMS: usize = 64;
 
-impl Turn<'_> {
+impl LoopIteration<'_> {
     /// Reads what a socket has. `all`: up to the end of the stream, whatever it takes.
     pub(super) fn receive(&mut self, id: i32, all: bool) {
         if self.s.table.slot(id).protocol() == Protocol::Tcp {
@@ -52,17 +52,17 @@ impl Turn<'_> {
                 }
                 Err(e) if e.is_temporary() => return,
                 Err(e) => {
-                    self.strike(id, e.text());
+                    self.record_error(id, e.text());
                     return;
                 }
             };
             slot.hint.store(hint, Ordering::Relaxed);
-            slot.strikes.store(0, Ordering::Relaxed);
+            slot.errors.store(0, Ordering::Relaxed);
             slot.read.fetch_add(data.len() as u64, Ordering::Relaxed);
             self.bytes += data.len();
             slot.read_time.store(self.s.now(), Ordering::Relaxed);
             self.count_ahead(slot, data.len());
-            self.emit(id, What::Data(data));
+            self.emit(id, EventKind::Data(data));
             left -= 1;
             // A short read has emptied the socket; anything newer is told by the next wait.
             if self.is_orphan(id) || !(all || full && left > 0) {
@@ -129,7 +129,7 @@ impl Turn<'_> {
                     return;
                 }
             };
-            slot.strikes.store(0, Ordering::Relaxed);
+            slot.errors.store(0, Ordering::Relaxed);
             slot.read.fetch_add(n as u64, Ordering::Relaxed);
             self.bytes += n;
             slot.read_time.store(self.s.now(), Ordering::Relaxed);
@@ -140,7 +140,7 @@ impl Turn<'_> {
             };
             let data = Received::datagram(&self.io.scratch[..n], &from);
             self.count_ahead(slot, ahead::weight(n));
-            self.emit(id, What::Udp(data));
+            self.emit(id, EventKind::Udp(data));
             if self.is_orphan(id) {
                 return;
             }

@@ -2,14 +2,14 @@
 
 use super::addr::Text;
 use super::command::Command;
-use super::event::What;
+use super::event::EventKind;
 use super::state::{Input, Phase, State};
 use super::sys;
-use super::turn::{TOO_MANY, Turn};
+use super::turn::{LoopIteration, TOO_MANY};
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 
-impl Turn<'_> {
+impl LoopIteration<'_> {
     /// Does what another thread has asked for.
     pub(super) fn execute(&mut self, command: Command) {
         match command {
@@ -32,7 +32,7 @@ impl Turn<'_> {
                         .watch(id, false, slot.writing.load(Ordering::Relaxed))
                         .is_err()
                 {
-                    self.emit(id, What::Error(Text::from("enable read failed")));
+                    self.emit(id, EventKind::Error(Text::from("enable read failed")));
                 }
             }
             Command::ReadOn { id } => {
@@ -44,12 +44,12 @@ impl Turn<'_> {
             Command::NoDelay { id } => self.set_nodelay(id),
             Command::Flush { id } => self.flush(id),
             Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}
-            Command::Warn { id, kib } => self.emit_if_alive(id, What::Warning(kib)),
-            Command::Report { id, text } => self.emit_if_alive(id, What::Error(text)),
+            Command::Warn { id, kib } => self.emit_if_alive(id, EventKind::Warning(kib)),
+            Command::Report { id, text } => self.emit_if_alive(id, EventKind::Error(text)),
             Command::Overflow { id, text } => self.fail(id, text),
             Command::Exit => {
                 self.exit = true;
-                self.tell(0, 0, What::Exit);
+                self.tell(0, 0, EventKind::Exit);
             }
         }
     }
@@ -58,7 +58,7 @@ impl Turn<'_> {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
             if !self.s.rules.close_is_told_once {
-                self.tell(caller, id, What::Close);
+                self.tell(caller, id, EventKind::Close);
             }
             return;
         }
@@ -73,7 +73,7 @@ impl Turn<'_> {
         }
     }
 
-    fn emit_if_alive(&mut self, id: i32, what: What) {
+    fn emit_if_alive(&mut self, id: i32, what: EventKind) {
         if self.s.table.slot(id).state_of(id).is_some() {
             self.emit(id, what);
         }
@@ -88,7 +88,7 @@ impl Turn<'_> {
         let owner = slot.owner.load(Ordering::Relaxed);
         self.apply(id, Input::Orphaned, 0, None);
         if !state.closing {
-            self.emit_for(owner, id, What::Error(text));
+            self.emit_for(owner, id, EventKind::Error(text));
         }
     }
 
@@ -105,7 +105,7 @@ impl Turn<'_> {
         self.become_open(id, Phase::Bound);
         self.emit_if_alive(
             id,
-            What::Open {
+            EventKind::Open {
                 text: Text::from("binding"),
                 number: 0,
             },

@@ -5,16 +5,16 @@ use super::buffer::{ObjectInterface, Payload};
 use super::command::Command;
 use super::event::Sink;
 use super::info::{self, SocketInfo};
-use super::lead::Lead;
 use super::local;
 use super::poller::Poller;
+use super::polling::Polling;
 use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
 use super::rules::Rules;
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
 use super::sys::{self, Errno};
 use super::totals::Figures;
-use super::turn::{Done, Io, Turn};
+use super::turn::{Done, Io, LoopIteration};
 use crate::base::release;
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
@@ -53,14 +53,14 @@ impl Hooks {
 pub struct SocketServer {
     pub(super) shared: Arc<Shared>,
     pub(super) io: Mutex<Io>,
-    pub(super) lead: Lead,
+    pub(super) lead: Polling,
 }
 
 impl SocketServer {
     /// A server without sockets.
     pub fn new(hooks: Hooks) -> Result<SocketServer, Errno> {
         let poller = Poller::new()?;
-        let lead = Lead::new(poller.waits_briefly());
+        let lead = Polling::new(poller.waits_briefly());
         let resolver = Resolver::new(hooks.lookup);
         let shared = Arc::new(Shared::new(
             poller,
@@ -79,10 +79,10 @@ impl SocketServer {
 
     /// One turn of the I/O thread; events go to `sink`. With `wait` it sleeps until there is something to do.
     pub fn turn(&self, sink: &mut dyn Sink, wait: bool) -> Done {
-        Turn::run(&self.shared, &mut self.io.lock(), sink, wait, None)
+        LoopIteration::run(&self.shared, &mut self.io.lock(), sink, wait, None)
     }
 
-    /// Ends the present or next wait for news without any.
+    /// Ends the present or next wait for events without any.
     pub fn wake(&self) {
         self.shared.poller.wake();
     }
@@ -216,7 +216,7 @@ impl SocketServer {
             None => bind_to(host, port, libc::SOCK_STREAM)?.0,
         };
         sys::listen(&fd, backlog).ok()?;
-        // The kernel may take a connection back between its news and the accept.
+        // The kernel may take a connection back between its events and the accept.
         sys::set_nonblocking(fd.as_raw_fd());
         let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
         self.shared.post(Command::Listen { id, fd });

@@ -4,7 +4,7 @@ use super::addr::{Protocol, Text, UdpAddress};
 use super::buffer::{Block, ObjectInterface, Payload};
 use super::command::Command;
 use super::command_queue::CommandQueue;
-use super::gate::Entry;
+use super::handoff::Entry;
 use super::poller::Poller;
 use super::queue::WriteQueue;
 use super::resolve::Resolver;
@@ -41,7 +41,7 @@ pub type Accept = dyn Fn(RawFd) -> Result<(OwnedFd, super::addr::SockAddr), Errn
 /// Most blocks that one writev takes.
 const MAX_VECTOR: usize = 256;
 
-/// So often an owner sees to what others have handed over before he shuts the gate.
+/// So often an owner sees to what others have handed over before he shuts the handoff lock.
 const MAX_ROUNDS: usize = 2;
 
 /// System calls that one flush makes at most, so that a long queue does not hold up the other sockets.
@@ -163,13 +163,13 @@ impl Shared {
             Some(state) if !state.closing => {}
             _ => return false,
         }
-        if slot.gate.try_enter() {
+        if slot.handoff.try_enter() {
             let taken = self.offer(slot, id, payload, low, to, true);
             self.leave(slot);
             return taken;
         }
         match slot
-            .gate
+            .handoff
             .enter_or_hand_over(Block::new(payload, id, low, to))
         {
             Entry::HandedOver => true,
@@ -182,12 +182,12 @@ impl Shared {
         }
     }
 
-    /// Becomes the owner of a gate, with everything that was handed over before in the queue.
+    /// Becomes the owner of a handoff lock, with everything that was handed over before in the queue.
     pub fn enter(&self, slot: &Slot) {
-        slot.gate.enter();
+        slot.handoff.enter();
         let idle = self.is_idle(slot);
-        // SAFETY: this thread owns the gate, and only blocks are handed over at the gates of the table.
-        for block in unsafe { slot.gate.take_handed::<Block>() } {
+        // SAFETY: this thread owns the handoff lock, and only blocks are handed over at the gates of the table.
+        for block in unsafe { slot.handoff.take_handed::<Block>() } {
             self.take_over(slot, *block);
         }
         let tag = slot.tag();
@@ -196,11 +196,11 @@ impl Shared {
         }
     }
 
-    /// Leaves a gate, after having seen to what was handed over.
+    /// Leaves a handoff lock, after having seen to what was handed over.
     pub fn leave(&self, slot: &Slot) {
         let mut rounds = 0;
         // SAFETY: only owners call this, and only blocks are handed over at the gates of the table.
-        while let Some(handed) = unsafe { slot.gate.try_leave::<Block>(rounds >= MAX_ROUNDS) } {
+        while let Some(handed) = unsafe { slot.handoff.try_leave::<Block>(rounds >= MAX_ROUNDS) } {
             rounds += 1;
             let idle = self.is_idle(slot);
             for block in handed {
@@ -212,22 +212,22 @@ impl Shared {
         }
     }
 
-    /// Whether no block waits. The caller owns the gate.
+    /// Whether no block waits. The caller owns the handoff lock.
     fn is_idle(&self, slot: &Slot) -> bool {
-        // SAFETY: the caller owns the gate; the reference ends here.
+        // SAFETY: the caller owns the handoff lock; the reference ends here.
         unsafe { slot.queue() }
             .as_ref()
             .is_none_or(|q| q.is_empty())
     }
 
-    /// Queues a block that was handed over; writing is left to the end of the round. The caller owns the gate.
+    /// Queues a block that was handed over; writing is left to the end of the round. The caller owns the handoff lock.
     fn take_over(&self, slot: &Slot, block: Block) {
         let id = block.id;
         let (payload, low, to) = block.into_parts();
         self.offer(slot, id, payload, low, to, false);
     }
 
-    /// Writes what was handed over, all at once. The caller owns the gate.
+    /// Writes what was handed over, all at once. The caller owns the handoff lock.
     fn flush_for_others(&self, slot: &Slot) {
         let tag = slot.tag();
         if !tag.state().phase.writable() {
@@ -241,7 +241,7 @@ impl Shared {
         }
     }
 
-    /// Writes or queues a payload. The caller owns the gate.
+    /// Writes or queues a payload. The caller owns the handoff lock.
     /// With `direct` it writes at once if nothing waits, and has the I/O thread told if something does; without, the
     /// caller sees to the queue.
     fn offer(
@@ -301,7 +301,7 @@ impl Shared {
         to: UdpAddress,
         direct: bool,
     ) -> bool {
-        // SAFETY: the caller owns the gate; the reference ends here.
+        // SAFETY: the caller owns the handoff lock; the reference ends here.
         let peer = unsafe { slot.peer() }.as_deref().copied();
         let to = if to == UdpAddress::NONE {
             peer.unwrap_or(UdpAddress::NONE)
@@ -348,7 +348,7 @@ impl Shared {
 
     fn count_written(&self, slot: &Slot, n: usize) {
         if n != 0 {
-            // The gate has one owner at a time, so this needs no atomic addition.
+            // The handoff lock has one owner at a time, so this needs no atomic addition.
             slot.written.store(
                 slot.written.load(Ordering::Relaxed) + n as u64,
                 Ordering::Relaxed,
@@ -357,10 +357,10 @@ impl Shared {
         slot.write_time.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Appends to the write queue. With `notify` the I/O thread hears of it if the queue was empty. The caller owns the gate.
+    /// Appends to the write queue. With `notify` the I/O thread hears of it if the queue was empty. The caller owns the handoff lock.
     fn enqueue(&self, slot: &Slot, id: i32, block: Box<Block>, notify: bool) {
         let size = block.rest().len();
-        // SAFETY: the caller owns the gate; the reference ends with this function.
+        // SAFETY: the caller owns the handoff lock; the reference ends with this function.
         let queue = unsafe { slot.queue() }.get_or_insert_with(|| Box::new(WriteQueue::new()));
         let was_empty = queue.is_empty();
         let limit = match slot.limit.load(Ordering::Relaxed) {
@@ -390,7 +390,7 @@ impl Shared {
         }
     }
 
-    /// What was to be queued is over a limit. The caller owns the gate, and drops it.
+    /// What was to be queued is over a limit. The caller owns the handoff lock, and drops it.
     #[cold]
     fn overflow(&self, slot: &Slot, id: i32, limit: usize, bytes: usize, whose: &str) {
         if slot.protocol() != Protocol::Tcp {
@@ -409,7 +409,7 @@ impl Shared {
         self.post(Command::Overflow { id, text });
     }
 
-    /// Writes as much of the queue as the kernel takes. The caller owns the gate.
+    /// Writes as much of the queue as the kernel takes. The caller owns the handoff lock.
     pub fn flush_all(&self, slot: &Slot, id: i32) -> Flushed {
         self.flush(slot, id, MAX_WRITES)
     }
@@ -418,7 +418,7 @@ impl Shared {
         if slot.overflowed.load(Ordering::Relaxed) {
             return Flushed::Blocked;
         }
-        // SAFETY: the caller owns the gate; the reference ends with this function.
+        // SAFETY: the caller owns the handoff lock; the reference ends with this function.
         let Some(queue) = (unsafe { slot.queue() }) else {
             return Flushed::Empty { warned: false };
         };
@@ -500,9 +500,9 @@ impl Shared {
         (!queue.is_empty()).then_some(Errno(libc::EAGAIN))
     }
 
-    /// Drops what is queued. The caller owns the gate.
+    /// Drops what is queued. The caller owns the handoff lock.
     pub fn discard(&self, slot: &Slot) {
-        // SAFETY: the caller owns the gate; the reference ends here.
+        // SAFETY: the caller owns the handoff lock; the reference ends here.
         if let Some(queue) = unsafe { slot.queue() }.take() {
             self.queued.fetch_sub(queue.bytes(), Ordering::Relaxed);
         }
@@ -512,7 +512,7 @@ impl Shared {
     /// Whether bytes wait to be written.
     pub fn has_pending(&self, slot: &Slot) -> bool {
         self.enter(slot);
-        // SAFETY: this thread owns the gate; the reference ends here.
+        // SAFETY: this thread owns the handoff lock; the reference ends here.
         let pending = unsafe { slot.queue() }
             .as_ref()
             .is_some_and(|q| !q.is_empty());
@@ -527,7 +527,7 @@ impl Shared {
         let valid = slot.state_of(id).is_some();
         if valid {
             if to.protocol() == slot.protocol() && to != UdpAddress::NONE {
-                // SAFETY: this thread owns the gate; the reference ends here.
+                // SAFETY: this thread owns the handoff lock; the reference ends here.
                 *unsafe { slot.peer() } = Some(Box::new(to));
             } else {
                 self.post(Command::Report {

@@ -3,15 +3,15 @@
 //! Who may touch what:
 //! - `tag` (id, phase, closing): anybody reads. `Free -> Reserved` is won by exchange, by any thread; every other change
 //!   is made by the I/O thread.
-//! - `gate`, `queue`, `peer`: `queue` and `peer` only by the owner of the gate. The I/O thread enters the gate to release
+//! - `handoff`, `queue`, `peer`: `queue` and `peer` only by the owner of the handoff lock. The I/O thread enters the handoff lock to release
 //!   a slot, so while somebody is inside and the tag still names his socket, the descriptor is valid.
-//! - `fd`, `owner`, `reading`, `writing`, `hint`, `strikes`: written by the I/O thread, read by anybody (statistics).
+//! - `fd`, `owner`, `reading`, `writing`, `hint`, `errors`: written by the I/O thread, read by anybody (statistics).
 //! - `ahead`, `throttled`: see [`super::ahead`].
-//! - counters: relaxed, written by the I/O thread (read) and by the owner of the gate (write).
-//! - `limit`: anybody writes, the owner of the gate reads.
+//! - counters: relaxed, written by the I/O thread (read) and by the owner of the handoff lock (write).
+//! - `limit`: anybody writes, the owner of the handoff lock reads.
 
 use super::addr::{Protocol, UdpAddress};
-use super::gate::Gate;
+use super::handoff::HandoffLock;
 use super::queue::WriteQueue;
 use super::state::{Phase, State};
 use std::alloc::{Layout, handle_alloc_error};
@@ -57,7 +57,7 @@ impl Tag {
 pub struct Slot {
     tag: AtomicU64,
     /// Who may write.
-    pub gate: Gate,
+    pub handoff: HandoffLock,
     queue: UnsafeCell<Option<Box<WriteQueue>>>,
     peer: UnsafeCell<Option<Box<UdpAddress>>>,
     /// The service that gets the events.
@@ -69,7 +69,7 @@ pub struct Slot {
     pub reading: AtomicBool,
     /// Write events are let in.
     pub writing: AtomicBool,
-    /// A limit of the write queue was exceeded; nothing goes out any more. Owner of the gate only.
+    /// A limit of the write queue was exceeded; nothing goes out any more. Owner of the handoff lock only.
     pub overflowed: AtomicBool,
     /// Somebody has asked for the start of this accepted socket, so what is written may wait for it.
     pub starting: AtomicBool,
@@ -80,7 +80,7 @@ pub struct Slot {
     /// log2 of the next read's size; 0 for small reads. I/O thread only.
     pub hint: AtomicU8,
     /// Errors seen in a row without a successful read. I/O thread only.
-    pub strikes: AtomicU8,
+    pub errors: AtomicU8,
     /// Bytes (or connections, for a listening socket) received.
     pub read: AtomicU64,
     /// Bytes sent.
@@ -89,13 +89,13 @@ pub struct Slot {
     pub read_time: AtomicU64,
     /// Centiseconds of the last sending.
     pub write_time: AtomicU64,
-    /// Bytes that wait to be written, for readers outside of the gate.
+    /// Bytes that wait to be written, for readers outside of the handoff lock.
     pub backlog: AtomicUsize,
     /// The limit of the write queue in bytes; 0 is that of the node.
     pub limit: AtomicUsize,
 }
 
-// SAFETY: the cells are only touched by the owner of the gate (see the module's documentation).
+// SAFETY: the cells are only touched by the owner of the handoff lock (see the module's documentation).
 unsafe impl Sync for Slot {}
 
 impl Slot {
@@ -125,10 +125,10 @@ impl Slot {
     /// The write queue.
     ///
     /// # Safety
-    /// The caller owns the gate, and holds no other reference from here or from [`Slot::peer`].
+    /// The caller owns the handoff lock, and holds no other reference from here or from [`Slot::peer`].
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn queue(&self) -> &mut Option<Box<WriteQueue>> {
-        // SAFETY: the owner of the gate is alone with the cell.
+        // SAFETY: the owner of the handoff lock is alone with the cell.
         unsafe { &mut *self.queue.get() }
     }
 
@@ -138,7 +138,7 @@ impl Slot {
     /// As for [`Slot::queue`].
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn peer(&self) -> &mut Option<Box<UdpAddress>> {
-        // SAFETY: the owner of the gate is alone with the cell.
+        // SAFETY: the owner of the handoff lock is alone with the cell.
         unsafe { &mut *self.peer.get() }
     }
 
@@ -154,7 +154,7 @@ impl Slot {
         self.ahead.store(0, Ordering::Relaxed);
         self.throttled.store(false, Ordering::Relaxed);
         self.hint.store(0, Ordering::Relaxed);
-        self.strikes.store(0, Ordering::Relaxed);
+        self.errors.store(0, Ordering::Relaxed);
         for counter in [&self.read, &self.written, &self.read_time, &self.write_time] {
             counter.store(0, Ordering::Relaxed);
         }
@@ -182,7 +182,7 @@ impl Table {
     /// A table of free slots.
     pub fn new() -> Table {
         // Straight from the kernel: an allocator that has to align the block would write all of it.
-        // SAFETY: a new mapping touches nothing that exists. All-zero is a valid Slot: a free tag and gate, and no boxes.
+        // SAFETY: a new mapping touches nothing that exists. All-zero is a valid Slot: a free tag and lock, and no boxes.
         let raw = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -250,7 +250,7 @@ impl Table {
         }
     }
 
-    /// Gives a slot back (I/O thread, inside the gate, after everything else of the socket is gone).
+    /// Gives a slot back (I/O thread, inside the handoff lock, after everything else of the socket is gone).
     pub fn release(&self, id: i32) {
         self.slot(id).set_state(id, State::new(Phase::Free));
         self.taken.fetch_sub(1, Ordering::AcqRel);

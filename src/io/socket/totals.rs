@@ -22,7 +22,7 @@ pub struct Totals {
 
 impl Totals {
     /// Adds up what a socket has done that is released now (I/O thread).
-    pub fn bury(&self, slot: &Slot) {
+    pub fn fold_totals(&self, slot: &Slot) {
         let listener = matches!(slot.tag().state().phase, Phase::PreListen | Phase::Listen);
         let received = if listener { &self.accepted } else { &self.read };
         // In this order: who looks in between misses some, and counts none twice.

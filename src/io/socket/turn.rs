@@ -1,10 +1,10 @@
 //! One turn of the I/O thread: wait, do what was asked, see to the sockets that are ready.
 
-use super::accept::Resting;
+use super::accept::AcceptBackoff;
 use super::addr::Text;
 use super::command::Command;
 use super::connect::Connecting;
-use super::event::{Event, Sink, What};
+use super::event::{Event, EventKind, Sink};
 use super::poller::Ready;
 use super::shared::{Flushed, Shared};
 use super::state::{Actions, Input, Phase};
@@ -21,10 +21,10 @@ pub const TOO_MANY: &str = "reach skynet socket number limit";
 /// Bytes that one read of a socket with little traffic can take, and the largest datagram.
 pub const SCRATCH: usize = 64 * 1024;
 
-/// News that one wait can bring.
+/// Events that one wait can bring.
 const MAX_READY: usize = 256;
 
-/// News that one wait of a worker can bring.
+/// Events that one wait of a worker can bring.
 pub const BRIEF_READY: usize = 32;
 
 /// Bytes above which a turn counts as one that moves much.
@@ -36,7 +36,7 @@ pub struct Io {
     ready: Vec<Ready>,
     pub(super) scratch: Box<[u8]>,
     pub(super) connecting: HashMap<i32, Connecting>,
-    pub(super) resting: HashMap<i32, Resting>,
+    pub(super) resting: HashMap<i32, AcceptBackoff>,
 }
 
 impl Io {
@@ -53,7 +53,7 @@ impl Io {
 }
 
 /// The state of one turn.
-pub struct Turn<'a> {
+pub struct LoopIteration<'a> {
     pub(super) s: &'a Arc<Shared>,
     pub(super) io: &'a mut Io,
     sink: &'a mut dyn Sink,
@@ -74,11 +74,11 @@ pub struct Done {
     pub bytes: usize,
     /// The server was told to end.
     pub exit: bool,
-    /// Something is to be done at a certain time, and not because of news.
+    /// Something is to be done at a certain time, and not because of events.
     pub rests: bool,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> LoopIteration<'a> {
     /// Runs one turn. With `wait` it sleeps until there is something to do, but not longer than `most`.
     pub fn run(
         s: &'a Arc<Shared>,
@@ -87,7 +87,7 @@ impl<'a> Turn<'a> {
         wait: bool,
         most: Option<Duration>,
     ) -> Done {
-        let mut turn = Turn::new(s, io, sink);
+        let mut turn = LoopIteration::new(s, io, sink);
         let mut ready = std::mem::take(&mut turn.io.ready);
         let timeout = if wait && s.commands.fall_asleep() {
             let most = most.map_or(-1, |most| most.as_millis() as i32);
@@ -113,21 +113,21 @@ impl<'a> Turn<'a> {
         turn.done()
     }
 
-    /// A turn without a wait, for these news. What they make ready waits for its end, so it does not do much at once.
+    /// A turn without a wait, for these events. What they make ready waits for its end, so it does not do much at once.
     pub fn brief(
         s: &'a Arc<Shared>,
         io: &'a mut Io,
         sink: &'a mut dyn Sink,
         ready: &[Ready],
     ) -> Done {
-        let mut turn = Turn::new(s, io, sink);
+        let mut turn = LoopIteration::new(s, io, sink);
         turn.act(ready, BULK);
         turn.done()
     }
 
-    fn new(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink) -> Turn<'a> {
+    fn new(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink) -> LoopIteration<'a> {
         let counts = sink.counts();
-        Turn {
+        LoopIteration {
             s,
             io,
             sink,
@@ -171,20 +171,20 @@ impl<'a> Turn<'a> {
     }
 
     /// Tells the owner of a socket; an owner that does not exist costs the socket its life.
-    pub(super) fn emit(&mut self, id: i32, what: What) {
+    pub(super) fn emit(&mut self, id: i32, what: EventKind) {
         let owner = self.s.table.slot(id).owner.load(Ordering::Relaxed);
         self.emit_for(owner, id, what);
     }
 
-    /// As [`Turn::emit`], for a socket that may be gone already.
-    pub(super) fn emit_for(&mut self, owner: usize, id: i32, what: What) {
-        let newcomer = if let What::Accept { id, .. } = &what {
+    /// As [`LoopIteration::emit`], for a socket that may be gone already.
+    pub(super) fn emit_for(&mut self, owner: usize, id: i32, what: EventKind) {
+        let newcomer = if let EventKind::Accept { id, .. } = &what {
             Some(*id)
         } else {
             None
         };
         // A warning is advice: others may still write to a socket whose owner is gone.
-        let advice = matches!(what, What::Warning(_));
+        let advice = matches!(what, EventKind::Warning(_));
         self.delivered += 1;
         if !self.sink.deliver(Event { id, owner, what }) && !advice {
             self.orphans.push(id);
@@ -254,7 +254,7 @@ impl<'a> Turn<'a> {
             self.emit_for(
                 owner,
                 id,
-                What::Open {
+                EventKind::Open {
                     text: Text::from("start"),
                     number: 0,
                 },
@@ -264,7 +264,7 @@ impl<'a> Turn<'a> {
             self.emit_for(
                 owner,
                 id,
-                What::Open {
+                EventKind::Open {
                     text: Text::from("transfer"),
                     number: 0,
                 },
@@ -274,28 +274,28 @@ impl<'a> Turn<'a> {
             self.emit_for(
                 owner,
                 id,
-                What::Open {
+                EventKind::Open {
                     text: text.unwrap_or(Text::new()),
                     number: 0,
                 },
             );
         }
         if act.has(Actions::RAISE_ERROR) {
-            self.emit_for(owner, id, What::Error(text.unwrap_or(Text::new())));
+            self.emit_for(owner, id, EventKind::Error(text.unwrap_or(Text::new())));
         }
         if act.has(Actions::RAISE_CLOSE) {
             let asked = caller != 0 && !self.s.rules.close_is_told_once;
-            self.emit_for(if asked { caller } else { owner }, id, What::Close);
+            self.emit_for(if asked { caller } else { owner }, id, EventKind::Close);
         }
     }
 
     /// Answers a request with an ERROR. The caller need not be the owner, so the answer never closes the socket.
     pub(super) fn answer_caller(&mut self, caller: usize, id: i32, text: Text) {
-        self.tell(caller, id, What::Error(text));
+        self.tell(caller, id, EventKind::Error(text));
     }
 
     /// An event for somebody who need not be the owner: it never closes the socket.
-    pub(super) fn tell(&mut self, owner: usize, id: i32, what: What) {
+    pub(super) fn tell(&mut self, owner: usize, id: i32, what: EventKind) {
         self.delivered += 1;
         self.sink.deliver(Event { id, owner, what });
     }
@@ -339,8 +339,8 @@ impl<'a> Turn<'a> {
         self.io.resting.remove(&id);
         self.s.enter(slot);
         s.discard(slot);
-        s.totals.bury(slot);
-        // SAFETY: this thread owns the gate; the reference ends here.
+        s.totals.fold_totals(slot);
+        // SAFETY: this thread owns the handoff lock; the reference ends here.
         unsafe { slot.peer() }.take();
         let fd = slot.fd.swap(-1, Ordering::Relaxed);
         if fd >= 0 {
@@ -376,7 +376,7 @@ impl<'a> Turn<'a> {
         match flushed {
             Flushed::Blocked => {
                 if self.watch(id, reading, true).is_err() {
-                    self.emit(id, What::Error(Text::from("enable write failed")));
+                    self.emit(id, EventKind::Error(Text::from("enable write failed")));
                 }
             }
             Flushed::Failed(e) => self.apply(id, Input::WriteFailed, 0, Some(e.text())),
@@ -387,7 +387,7 @@ impl<'a> Turn<'a> {
                     return;
                 }
                 if disarmed.is_err() {
-                    self.emit(id, What::Error(Text::from("disable write failed")));
+                    self.emit(id, EventKind::Error(Text::from("disable write failed")));
                 }
             }
         }
@@ -426,7 +426,7 @@ impl<'a> Turn<'a> {
                 Ok(0) => Text::from("Unknown error"),
                 Ok(e) | Err(Errno(e)) => Errno(e).text(),
             };
-            self.strike(r.id, text);
+            self.record_error(r.id, text);
         } else if r.hangup {
             self.apply(r.id, Input::Hangup, 0, None);
         }
@@ -434,9 +434,9 @@ impl<'a> Turn<'a> {
 
     /// An error of the descriptor. One that comes again without a successful read in between ends the socket, so that it
     /// cannot keep the thread busy.
-    pub(super) fn strike(&mut self, id: i32, text: Text) {
+    pub(super) fn record_error(&mut self, id: i32, text: Text) {
         let slot = self.s.table.slot(id);
-        if slot.strikes.fetch_add(1, Ordering::Relaxed) == 0 {
+        if slot.errors.fetch_add(1, Ordering::Relaxed) == 0 {
             self.apply(id, Input::Failed, 0, Some(text));
         } else {
             self.apply(id, Input::Hangup, 0, None);

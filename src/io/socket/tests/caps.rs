@@ -1,5 +1,5 @@
 use super::harness::*;
-use crate::io::socket::{Event, Payload, SocketServer, What};
+use crate::io::socket::{Event, EventKind, Payload, SocketServer};
 use std::net::UdpSocket;
 
 /// Sends until the server has had enough; the events so far.
@@ -13,8 +13,8 @@ fn overfill(node: &Node, ids: &[i32]) -> Vec<(i32, String)> {
             .settle()
             .into_iter()
             .filter_map(|e| match e.what {
-                What::Error(t) => Some((e.id, text_of(t.as_bytes()))),
-                What::Warning(_) => None,
+                EventKind::Error(t) => Some((e.id, text_of(t.as_bytes()))),
+                EventKind::Warning(_) => None,
                 other => panic!("{}", name(&other)),
             })
             .collect();
@@ -126,6 +126,6 @@ fn there_is_no_limit_by_default() {
     assert!(
         node.settle()
             .iter()
-            .all(|e| matches!(e.what, What::Warning(_)))
+            .all(|e| matches!(e.what, EventKind::Warning(_)))
     );
 }

@@ -1,5 +1,5 @@
 use super::harness::*;
-use crate::io::socket::{Payload, What};
+use crate::io::socket::{EventKind, Payload};
 use std::io::Read;
 use std::net::Shutdown;
 
@@ -93,8 +93,8 @@ fn a_reset_while_closing_is_silent() {
     loop {
         node.server.start(1, id);
         match node.next(id).what {
-            What::Error(t) if t.as_bytes() == b"invalid socket" => break,
-            What::Error(t) if t.as_bytes() == b"socket closed" => {}
+            EventKind::Error(t) if t.as_bytes() == b"invalid socket" => break,
+            EventKind::Error(t) if t.as_bytes() == b"socket closed" => {}
             other => panic!("{}", name(&other)),
         }
     }

@@ -1,7 +1,7 @@
 use super::harness::*;
 use crate::io::socket::addr::{SockAddr, Text};
 use crate::io::socket::resolve::Found;
-use crate::io::socket::{Hooks, What};
+use crate::io::socket::{EventKind, Hooks};
 use std::ffi::CStr;
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -180,5 +180,5 @@ fn a_full_table_refuses_new_sockets_and_gives_slots_back() {
     node.closed(ids[100]);
     let id = node.server.connect(1, c"127.0.0.1", closed_port()).unwrap();
     assert_eq!(id & 0xffff, ids[100] & 0xffff);
-    assert!(matches!(node.next(id).what, What::Error(_)));
+    assert!(matches!(node.next(id).what, EventKind::Error(_)));
 }

@@ -1,6 +1,6 @@
 //! A server with its I/O thread, whose events are awaited one by one.
 
-use crate::io::socket::{Clock, Event, Hooks, Payload, SocketServer, What};
+use crate::io::socket::{Clock, Event, EventKind, Hooks, Payload, SocketServer};
 use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,7 +24,7 @@ pub struct Node {
     /// Turns of the I/O thread so far.
     #[allow(dead_code)]
     pub turns: Arc<AtomicUsize>,
-    /// Turns of workers that had news.
+    /// Turns of workers that had events.
     pub led: Arc<AtomicUsize>,
     workers: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// A node whose socket thread shares its work with workers that never have anything else to do, and with hot sockets
+    /// A node whose socket thread shares its work with workers that never have anything else to do, and with worker_polling sockets
     /// all the time.
     pub fn with_workers(count: usize) -> Node {
         let server = Arc::new(SocketServer::new(hooks()).unwrap());
@@ -77,7 +77,7 @@ impl Node {
             std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     s.heat();
-                    let Some(leader) = s.try_lead(true) else {
+                    let Some(leader) = s.try_poll_lease(true) else {
                         std::thread::yield_now();
                         continue;
                     };
@@ -158,35 +158,35 @@ impl Node {
 
     pub fn opened(&self, id: i32) -> (String, i32) {
         match self.next(id).what {
-            What::Open { text, number } => (text_of(text.as_bytes()), number),
+            EventKind::Open { text, number } => (text_of(text.as_bytes()), number),
             other => panic!("expected CONNECT, got {}", name(&other)),
         }
     }
 
     pub fn accepted(&self, id: i32) -> (i32, String) {
         match self.next(id).what {
-            What::Accept { id, text } => (id, text_of(text.as_bytes())),
+            EventKind::Accept { id, text } => (id, text_of(text.as_bytes())),
             other => panic!("expected ACCEPT, got {}", name(&other)),
         }
     }
 
     pub fn error(&self, id: i32) -> String {
         match self.next(id).what {
-            What::Error(text) => text_of(text.as_bytes()),
+            EventKind::Error(text) => text_of(text.as_bytes()),
             other => panic!("expected ERROR, got {}", name(&other)),
         }
     }
 
     pub fn closed(&self, id: i32) {
         match self.next(id).what {
-            What::Close => {}
+            EventKind::Close => {}
             other => panic!("expected CLOSE, got {}", name(&other)),
         }
     }
 
     pub fn warning(&self, id: i32) -> i32 {
         match self.next(id).what {
-            What::Warning(kib) => kib,
+            EventKind::Warning(kib) => kib,
             other => panic!("expected WARNING, got {}", name(&other)),
         }
     }
@@ -196,7 +196,7 @@ impl Node {
         let mut all = Vec::new();
         while all.len() < n {
             match self.next(id).what {
-                What::Data(d) => all.extend_from_slice(d.bytes()),
+                EventKind::Data(d) => all.extend_from_slice(d.bytes()),
                 other => panic!("expected DATA, got {}", name(&other)),
             }
         }
@@ -253,16 +253,16 @@ pub fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub fn name(what: &What) -> String {
+pub fn name(what: &EventKind) -> String {
     match what {
-        What::Data(d) => format!("DATA of {} bytes", d.len()),
-        What::Udp(d) => format!("UDP of {} bytes", d.len()),
-        What::Open { text, number } => format!("CONNECT {text:?} {number}"),
-        What::Accept { id, text } => format!("ACCEPT {id} {text:?}"),
-        What::Error(text) => format!("ERROR {text:?}"),
-        What::Close => "CLOSE".into(),
-        What::Warning(kib) => format!("WARNING {kib}"),
-        What::Exit => "EXIT".into(),
+        EventKind::Data(d) => format!("DATA of {} bytes", d.len()),
+        EventKind::Udp(d) => format!("UDP of {} bytes", d.len()),
+        EventKind::Open { text, number } => format!("CONNECT {text:?} {number}"),
+        EventKind::Accept { id, text } => format!("ACCEPT {id} {text:?}"),
+        EventKind::Error(text) => format!("ERROR {text:?}"),
+        EventKind::Close => "CLOSE".into(),
+        EventKind::Warning(kib) => format!("WARNING {kib}"),
+        EventKind::Exit => "EXIT".into(),
     }
 }
 

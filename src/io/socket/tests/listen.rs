@@ -1,5 +1,5 @@
 use super::harness::*;
-use crate::io::socket::What;
+use crate::io::socket::EventKind;
 use crate::io::socket::sys::{self, Errno};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -119,5 +119,5 @@ fn many_connections_at_once_are_all_told() {
         node.accepted(id);
     }
     node.server.close(0, id);
-    assert!(matches!(node.next(id).what, What::Close));
+    assert!(matches!(node.next(id).what, EventKind::Close));
 }

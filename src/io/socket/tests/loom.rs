@@ -1,36 +1,36 @@
-//! Models of the words that threads share: the gate of a socket, the queue of commands, and the role of the I/O thread.
+//! Models of the words that threads share: the handoff lock of a socket, the queue of commands, and the poller lock of the I/O thread.
 
 use crate::io::socket::addr::UdpAddress;
 use crate::io::socket::buffer::{Block, Payload};
 use crate::io::socket::command_queue::CommandQueue;
-use crate::io::socket::gate::{Entry, Gate};
-use crate::scheduler::role::Role;
+use crate::io::socket::handoff::{Entry, HandoffLock};
+use crate::scheduler::poller_lock::PollerLock;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-/// A gate and what it guards: loom fails if two threads are inside at once.
+/// A lock and what it guards: loom fails if two threads are inside at once.
 struct Guarded {
-    gate: Gate,
+    handoff: HandoffLock,
     order: UnsafeCell<Vec<u8>>,
 }
 
 impl Guarded {
     fn new() -> Arc<Guarded> {
         Arc::new(Guarded {
-            gate: Gate::new(),
+            handoff: HandoffLock::new(),
             order: UnsafeCell::new(Vec::new()),
         })
     }
 
     fn note(&self, byte: u8) {
-        // SAFETY: the caller owns the gate, which loom checks.
+        // SAFETY: the caller owns the handoff lock, which loom checks.
         self.order.with_mut(|order| unsafe { (*order).push(byte) });
     }
 
     fn leave(&self, mut shut: bool) {
-        // SAFETY: the caller owns the gate; only blocks are handed over.
-        while let Some(handed) = unsafe { self.gate.try_leave::<Block>(shut) } {
+        // SAFETY: the caller owns the handoff lock; only blocks are handed over.
+        while let Some(handed) = unsafe { self.handoff.try_leave::<Block>(shut) } {
             for block in handed {
                 self.note(block.rest()[0]);
             }
@@ -39,12 +39,12 @@ impl Guarded {
     }
 
     fn send(&self, byte: u8) {
-        if self.gate.try_enter() {
+        if self.handoff.try_enter() {
             self.note(byte);
             return self.leave(false);
         }
         let block = Block::new(Payload::copy_of(&[byte]), 1, false, UdpAddress::NONE);
-        if let Entry::Owner(block) = self.gate.enter_or_hand_over(block) {
+        if let Entry::Owner(block) = self.handoff.enter_or_hand_over(block) {
             self.note(block.rest()[0]);
             self.leave(false);
         }
@@ -52,9 +52,9 @@ impl Guarded {
 
     /// What the I/O thread does before it looks at the queue.
     fn claim(&self) -> Vec<u8> {
-        self.gate.enter();
-        // SAFETY: this thread owns the gate.
-        for block in unsafe { self.gate.take_handed::<Block>() } {
+        self.handoff.enter();
+        // SAFETY: this thread owns the handoff lock.
+        for block in unsafe { self.handoff.take_handed::<Block>() } {
             self.note(block.rest()[0]);
         }
         // SAFETY: as above.
@@ -129,14 +129,14 @@ fn loom_nothing_is_left_behind_by_a_consumer_that_falls_asleep() {
     });
 }
 
-/// Two workers take the role when they can, and the socket thread waits for it. One holds it at a time, and the socket
+/// Two workers take the poller lock when they can, and the socket thread waits for it. One holds it at a time, and the socket
 /// thread gets it in the end: loom fails if it sleeps for ever.
 #[test]
 fn loom_one_thread_polls_at_a_time_and_who_waits_is_woken() {
     loom::model(|| {
-        let shared = Arc::new((Role::new(), UnsafeCell::new(0)));
-        let inside = |shared: &(Role, UnsafeCell<i32>)| {
-            // SAFETY: the caller holds the role, which loom checks.
+        let shared = Arc::new((PollerLock::new(), UnsafeCell::new(0)));
+        let inside = |shared: &(PollerLock, UnsafeCell<i32>)| {
+            // SAFETY: the caller holds the poller lock, which loom checks.
             shared.1.with_mut(|turns| unsafe { *turns += 1 });
         };
         let other = shared.clone();
@@ -148,7 +148,7 @@ fn loom_one_thread_polls_at_a_time_and_who_waits_is_woken() {
             assert!(!other.0.give_back(), "nobody else waits");
         });
         let waiter = socket.thread().clone();
-        let worker = |shared: Arc<(Role, UnsafeCell<i32>)>| {
+        let worker = |shared: Arc<(PollerLock, UnsafeCell<i32>)>| {
             let waiter = waiter.clone();
             move || {
                 if shared.0.try_take() {

@@ -13,14 +13,14 @@ mod earlier;
 #[cfg(not(feature = "loom"))]
 mod harness;
 #[cfg(not(feature = "loom"))]
-mod lead;
-#[cfg(not(feature = "loom"))]
 mod listen;
 #[cfg(feature = "loom")]
 mod loom;
 #[cfg(not(feature = "loom"))]
 #[path = "../../../../tests/tools/old_kernel.rs"]
 mod old_kernel;
+#[cfg(not(feature = "loom"))]
+mod polling;
 #[cfg(not(feature = "loom"))]
 mod state;
 #[cfg(not(feature = "loom"))]

@@ -1,5 +1,5 @@
 use super::harness::*;
-use crate::io::socket::{Payload, What};
+use crate::io::socket::{EventKind, Payload};
 use std::net::Shutdown;
 
 #[test]
@@ -55,7 +55,7 @@ fn start_by_another_service_moves_the_events() {
     node.server.start(42, id);
     let e = node.next(id);
     assert_eq!(e.owner, 42);
-    assert!(matches!(e.what, What::Open { text, .. } if text.as_bytes() == b"transfer"));
+    assert!(matches!(e.what, EventKind::Open { text, .. } if text.as_bytes() == b"transfer"));
     write(&mut peer, b"x");
     assert_eq!(node.next(id).owner, 42);
 }
@@ -66,7 +66,7 @@ fn start_of_an_unknown_socket_is_an_error_for_the_caller() {
     node.server.start(9, 12345);
     let e = node.next(12345);
     assert_eq!(e.owner, 9);
-    assert!(matches!(e.what, What::Error(t) if t.as_bytes() == b"invalid socket"));
+    assert!(matches!(e.what, EventKind::Error(t) if t.as_bytes() == b"invalid socket"));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn warnings_come_at_one_mebibyte_then_doubled_and_zero_when_drained() {
         total += block.len();
         for e in node.settle() {
             match e.what {
-                What::Warning(kib) => seen.push(kib),
+                EventKind::Warning(kib) => seen.push(kib),
                 other => panic!("{}", name(&other)),
             }
         }

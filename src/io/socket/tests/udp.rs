@@ -1,13 +1,13 @@
 use super::harness::*;
 use crate::io::socket::addr::UdpAddress;
-use crate::io::socket::{Payload, What};
+use crate::io::socket::{EventKind, Payload};
 use std::ffi::CString;
 use std::net::UdpSocket;
 
 /// A datagram and the address bytes behind it.
 fn datagram(node: &Node, id: i32) -> (Vec<u8>, Vec<u8>) {
     match node.next(id).what {
-        What::Udp(d) => {
+        EventKind::Udp(d) => {
             let bytes = d.bytes().to_vec();
             let len = d.len();
             let raw = d.into_raw().cast::<u8>();

@@ -3,7 +3,7 @@
 use crate::io::socket::addr::{SockAddr, Text, UdpAddress};
 use crate::io::socket::buffer::{Block, Payload};
 use crate::io::socket::command_queue::CommandQueue;
-use crate::io::socket::gate::{Entry, Gate};
+use crate::io::socket::handoff::{Entry, HandoffLock};
 use crate::io::socket::queue::WriteQueue;
 
 fn block(bytes: &[u8], low: bool) -> Box<Block> {
@@ -147,7 +147,7 @@ fn what_is_left_in_the_command_queue_is_dropped() {
 
 #[test]
 fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
-    let gate = Gate::new();
+    let gate = HandoffLock::new();
     assert!(gate.try_enter());
     for text in [b"1", b"2", b"3"] {
         assert!(matches!(
@@ -155,7 +155,7 @@ fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
             Entry::HandedOver
         ));
     }
-    // SAFETY: this thread owns the gate; only blocks are handed over.
+    // SAFETY: this thread owns the handoff lock; only blocks are handed over.
     let handed = unsafe { gate.try_leave::<Block>(false) }.expect("three blocks");
     let all: Vec<u8> = handed.flat_map(|b| b.rest().to_vec()).collect();
     assert_eq!(all, b"123");
@@ -166,13 +166,13 @@ fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
 
 #[test]
 fn a_shut_gate_takes_nothing_more_until_the_owner_has_left() {
-    let gate = Gate::new();
+    let gate = HandoffLock::new();
     assert!(gate.try_enter());
     assert!(matches!(
         gate.enter_or_hand_over(block(b"1", false)),
         Entry::HandedOver
     ));
-    // SAFETY: this thread owns the gate; only blocks are handed over.
+    // SAFETY: this thread owns the handoff lock; only blocks are handed over.
     let handed = unsafe { gate.try_leave::<Block>(true) }.expect("one block");
     assert_eq!(handed.count(), 1);
     std::thread::scope(|scope| {

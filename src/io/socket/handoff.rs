@@ -14,7 +14,7 @@
 //! the claimant takes them with the socket. So the order of the writes is the order of the successful updates of this
 //! word, and two writes of one thread never swap.
 //!
-//! Senders that are faster than an owner could keep him for ever, so after some rounds he shuts the gate: then they wait
+//! Senders that are faster than an owner could keep him for ever, so after some rounds he shuts the handoff lock: then they wait
 //! for the moment that it takes him to finish with what he has. And they could keep the I/O thread out, hence the claim.
 
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ const SHUT: usize = 2;
 const CLAIMED: usize = 4;
 const BITS: usize = OWNED | SHUT | CLAIMED;
 
-/// What can be handed over. `next` links the list; it is only used while the node is inside a gate.
+/// What can be handed over. `next` links the list; it is only used while the node is inside a handoff lock.
 ///
 /// # Safety
 /// `link` must give a place that belongs to the node, and nodes must be aligned to at least eight bytes.
@@ -43,15 +43,15 @@ pub enum Entry<T> {
 }
 
 /// The ownership word of one socket.
-pub struct Gate {
+pub struct HandoffLock {
     word: AtomicUsize,
 }
 
-impl Gate {
-    /// A free gate.
+impl HandoffLock {
+    /// A free lock.
     #[cfg_attr(not(test), allow(dead_code))]
-    pub fn new() -> Gate {
-        Gate {
+    pub fn new() -> HandoffLock {
+        HandoffLock {
             word: AtomicUsize::new(0),
         }
     }
@@ -129,7 +129,7 @@ impl Gate {
     /// oldest first. With `shut` nothing more is handed over after that, so the next call succeeds.
     ///
     /// # Safety
-    /// The caller is the owner, and `T` is the type that everybody hands over at this gate.
+    /// The caller is the owner, and `T` is the type that everybody hands over at this lock.
     pub unsafe fn try_leave<T: Node>(&self, shut: bool) -> Option<Handed<T>> {
         let mut seen = self.word.load(Ordering::Relaxed);
         let list = loop {
@@ -157,7 +157,7 @@ impl Gate {
     /// What was handed over so far, oldest first; the caller stays the owner.
     ///
     /// # Safety
-    /// As for [`Gate::try_leave`].
+    /// As for [`HandoffLock::try_leave`].
     pub unsafe fn take_handed<T: Node>(&self) -> Handed<T> {
         let word = self.word.fetch_and(BITS, Ordering::Acquire);
         // SAFETY: the list was taken out of the word.

@@ -2,12 +2,12 @@
 
 use super::harness::*;
 use super::old_kernel::without_brief_waits;
-use crate::io::socket::{Event, Payload, SocketServer, What};
+use crate::io::socket::{Event, EventKind, Payload, SocketServer};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// A server whose turns are run by the test alone, with hot sockets.
+/// A server whose turns are run by the test alone, with worker_polling sockets.
 fn alone() -> SocketServer {
     let server = SocketServer::new(hooks()).unwrap();
     server.heat();
@@ -23,7 +23,7 @@ fn lead_until(server: &SocketServer, mut done: impl FnMut(Event) -> bool) {
             go_on &= !done(event);
             true
         };
-        server.try_lead(false).unwrap().turn(&mut sink, None);
+        server.try_poll_lease(false).unwrap().turn(&mut sink, None);
     }
 }
 
@@ -32,7 +32,7 @@ fn connection(server: &SocketServer) -> (i32, TcpStream) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let id = server.connect(1, c"127.0.0.1", port.into()).unwrap();
-    lead_until(server, |event| matches!(event.what, What::Open { .. }));
+    lead_until(server, |event| matches!(event.what, EventKind::Open { .. }));
     let (peer, _) = listener.accept().unwrap();
     (id, peer)
 }
@@ -40,18 +40,24 @@ fn connection(server: &SocketServer) -> (i32, TcpStream) {
 #[test]
 fn one_thread_polls_at_a_time_and_only_while_that_pays() {
     let server = SocketServer::new(hooks()).unwrap();
-    assert!(server.try_lead(false).is_none(), "nothing is going on");
+    assert!(
+        server.try_poll_lease(false).is_none(),
+        "nothing is going on"
+    );
     server.heat();
-    let leader = server.try_lead(false).unwrap();
-    assert!(server.try_lead(false).is_none(), "somebody polls already");
+    let leader = server.try_poll_lease(false).unwrap();
+    assert!(
+        server.try_poll_lease(false).is_none(),
+        "somebody polls already"
+    );
     drop(leader);
-    assert!(server.try_lead(false).is_some());
+    assert!(server.try_poll_lease(false).is_some());
 }
 
 #[test]
 fn a_worker_does_not_wait_longer_than_it_wants_to() {
     let server = alone();
-    let leader = server.try_lead(true).unwrap();
+    let leader = server.try_poll_lease(true).unwrap();
     leader.turn(&mut |_| unreachable!(), Some(Duration::from_micros(50)));
 }
 
@@ -59,7 +65,7 @@ fn a_worker_does_not_wait_longer_than_it_wants_to() {
 fn who_needs_a_worker_ends_its_wait() {
     let server = alone();
     std::thread::scope(|scope| {
-        let leader = server.try_lead(false).unwrap();
+        let leader = server.try_poll_lease(false).unwrap();
         let wake = scope.spawn(|| server.wake());
         leader.turn(&mut |_| unreachable!(), None);
         wake.join().unwrap();
@@ -73,7 +79,7 @@ fn commands_and_data_are_seen_to_by_a_worker() {
     write(&mut peer, b"request");
     let mut got = Vec::new();
     lead_until(&server, |event| {
-        if let What::Data(data) = event.what {
+        if let EventKind::Data(data) = event.what {
             got.extend_from_slice(data.bytes());
         }
         got.len() == 7
@@ -89,9 +95,9 @@ fn large_data_are_left_to_the_socket_thread() {
     let (_, mut peer) = connection(&server);
     let writer = std::thread::spawn(move || write(&mut peer, &vec![b'x'; 8 << 20]));
     let mut left = 8 << 20;
-    while let Some(leader) = server.try_lead(false) {
+    while let Some(leader) = server.try_poll_lease(false) {
         let mut sink = |event: Event| {
-            if let What::Data(data) = event.what {
+            if let EventKind::Data(data) = event.what {
                 left -= data.len();
             }
             true
@@ -101,7 +107,7 @@ fn large_data_are_left_to_the_socket_thread() {
     assert!(left > 0, "not read to the end");
     while left > 0 {
         let mut sink = |event: Event| {
-            if let What::Data(data) = event.what {
+            if let EventKind::Data(data) = event.what {
                 left -= data.len();
             }
             true
@@ -115,7 +121,7 @@ fn large_data_are_left_to_the_socket_thread() {
 fn the_socket_thread_ends_when_a_worker_was_told_to() {
     let server = alone();
     server.exit();
-    lead_until(&server, |event| matches!(event.what, What::Exit));
+    lead_until(&server, |event| matches!(event.what, EventKind::Exit));
     server.serve(&mut |_| unreachable!(), &|| true);
 }
 
@@ -124,7 +130,7 @@ fn the_socket_thread_polls_when_no_worker_does() {
     let node = Node::with_workers(0);
     let (id, mut peer) = node.connected();
     for round in 0..50u32 {
-        // Makes it stand by after the next news.
+        // Makes it stand by after the next events.
         node.server.heat();
         let request = round.to_le_bytes();
         write(&mut peer, &request);
@@ -171,8 +177,8 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
         while ended < 8 {
             let event = node.any();
             match event.what {
-                What::Accept { id, .. } => node.server.start(1, id),
-                What::Data(bytes) => {
+                EventKind::Accept { id, .. } => node.server.start(1, id),
+                EventKind::Data(bytes) => {
                     node.send(event.id, bytes.bytes());
                     data += 1;
                     if data.is_multiple_of(64) {
@@ -180,13 +186,13 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
                         node.server.start(1, event.id);
                     }
                 }
-                What::Close => {
+                EventKind::Close => {
                     node.server.close(0, event.id);
                     ended += 1;
                 }
-                What::Open { .. } => {}
+                EventKind::Open { .. } => {}
                 // Started again after the client had ended.
-                What::Error(text) if text.as_bytes() == b"socket closed" => {}
+                EventKind::Error(text) if text.as_bytes() == b"socket closed" => {}
                 other => panic!("unexpected {}", name(&other)),
             }
         }
@@ -198,14 +204,14 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
 /// Before Linux 5.11. Workers poll there too, but only without a limit.
 #[test]
 fn a_kernel_without_brief_waits_is_noticed() {
-    let leads_briefly = || alone().try_lead(true).is_some();
+    let leads_briefly = || alone().try_poll_lease(true).is_some();
     assert!(leads_briefly());
     without_brief_waits(move || {
         assert!(!leads_briefly());
         let server = alone();
         let (id, mut peer) = connection(&server);
         write(&mut peer, b"request");
-        lead_until(&server, |event| matches!(event.what, What::Data(_)));
+        lead_until(&server, |event| matches!(event.what, EventKind::Data(_)));
         assert!(server.send(id, Payload::copy_of(b"answer")));
         assert_eq!(read_exact(&mut peer, 6), b"answer");
     });

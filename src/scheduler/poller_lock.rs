@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `FREE` | nobody polls |
 //! | `HELD` | somebody does |
-//! | `AWAITED` | somebody does, and the socket thread sleeps until he stops: he has to wake it |
+//! | `AWAITED` | somebody does, and the socket thread sleeps until it is free: who has it wakes it |
 //!
 //! The step from `HELD` to `AWAITED` and the return to `FREE` are updates of the same word, so either the holder sees that
-//! he is awaited, or the socket thread sees that the role is free: it never sleeps beside a free role.
+//! it is awaited, or the socket thread sees that the lock is free: it never sleeps beside a free lock.
 
 use crate::base::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,33 +16,33 @@ const HELD: u32 = 1;
 const AWAITED: u32 = 2;
 
 /// See the module's documentation.
-pub struct Role(AtomicU32);
+pub struct PollerLock(AtomicU32);
 
-impl Default for Role {
-    fn default() -> Role {
-        Role::new()
+impl Default for PollerLock {
+    fn default() -> PollerLock {
+        PollerLock::new()
     }
 }
 
-impl Role {
-    /// A role that nobody has.
-    pub fn new() -> Role {
-        Role(AtomicU32::new(FREE))
+impl PollerLock {
+    /// A lock that nobody has.
+    pub fn new() -> PollerLock {
+        PollerLock(AtomicU32::new(FREE))
     }
 
-    /// Any thread: takes the role if nobody has it.
+    /// Any thread: takes the lock if nobody has it.
     pub fn try_take(&self) -> bool {
         self.0
             .compare_exchange(FREE, HELD, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// Whether nobody has the role at the moment.
+    /// Whether nobody has the lock at the moment.
     pub fn is_free(&self) -> bool {
         self.0.load(Ordering::SeqCst) == FREE
     }
 
-    /// The socket thread only: takes the role, or leaves word that it waits for it. `false`: it may sleep until the holder
+    /// The socket thread only: takes the lock, or leaves word that it waits for it. `false`: it may sleep until the holder
     /// wakes it, and asks again then.
     pub fn take_or_await(&self) -> bool {
         loop {
@@ -59,7 +59,7 @@ impl Role {
         }
     }
 
-    /// The holder: gives the role up. `true`: the socket thread is to be woken.
+    /// The holder: gives the lock up. `true`: the socket thread is to be woken.
     #[must_use]
     pub fn give_back(&self) -> bool {
         self.0.swap(FREE, Ordering::Release) == AWAITED

@@ -4,7 +4,7 @@
 //! the same few sizes. Each thread keeps some of each size ([`Class`]); chains of them travel through a shared store, so
 //! that a steady flow from one thread to another does not go through the allocator either.
 //!
-//! Every block is one of `malloc`, and may be given to `free` instead of to [`give`] at any time: a service that keeps
+//! Every block is one of `malloc`, and may be given to `free` instead of to [`dealloc`] at any time: a service that keeps
 //! a payload need not know where it came from.
 //!
 //! Invariant: a list is touched by its thread alone; a block in a list or in the store belongs to it. `room` is 0 until
@@ -34,13 +34,13 @@ pub struct Class(u8);
 
 impl Class {
     /// A block that nothing is known about but that `free` takes it.
-    pub const FOREIGN: Class = Class(0);
+    pub const UNPOOLED: Class = Class(0);
 
-    /// The class of blocks that hold `size` bytes; [`Class::FOREIGN`] if they are too large to be kept, or nothing.
+    /// The class of blocks that hold `size` bytes; [`Class::UNPOOLED`] if they are too large to be kept, or nothing.
     #[inline(always)]
     pub const fn holding(size: usize) -> Class {
         if size > LARGEST {
-            Class::FOREIGN
+            Class::UNPOOLED
         } else {
             Class(size.div_ceil(UNIT) as u8)
         }
@@ -111,9 +111,9 @@ static STORES: [Store; LISTS_LEN] = [const {
     }
 }; LISTS_LEN];
 
-/// A block of a class that is not [`Class::FOREIGN`].
+/// A block of a class that is not [`Class::UNPOOLED`].
 #[inline(always)]
-pub fn take(class: Class) -> *mut u8 {
+pub fn alloc(class: Class) -> *mut u8 {
     LISTS.with(|lists| {
         let list = &lists[class.0 as usize % LISTS_LEN];
         let block = list.head.get();
@@ -135,22 +135,22 @@ pub const fn class_of_copy(size: usize) -> Class {
 
 /// A block for a copied payload of `size` bytes, and its class.
 #[inline(always)]
-pub fn take_for_copy(size: usize) -> (*mut u8, Class) {
+pub fn alloc_for_copy(size: usize) -> (*mut u8, Class) {
     let class = class_of_copy(size);
-    let block = if class == Class::FOREIGN {
+    let block = if class == Class::UNPOOLED {
         fresh(size + 1)
     } else {
-        take(class)
+        alloc(class)
     };
     (block, class)
 }
 
-/// Gives back a block of [`take`], or one that `malloc` made, of a class that it is large enough for.
+/// Gives back a block of [`alloc`], or one that `malloc` made, of a class that it is large enough for.
 ///
 /// # Safety
-/// Nobody else refers to the block. With [`Class::FOREIGN`] it may be null.
+/// Nobody else refers to the block. With [`Class::UNPOOLED`] it may be null.
 #[inline(always)]
-pub unsafe fn give(class: Class, block: *mut u8) {
+pub unsafe fn dealloc(class: Class, block: *mut u8) {
     LISTS.with(|lists| {
         let list = &lists[class.0 as usize % LISTS_LEN];
         let room = list.room.get();
@@ -204,7 +204,7 @@ fn fresh(size: usize) -> *mut u8 {
 /// No room: the class is none that is kept, or the thread keeps nothing yet, or the list is full.
 #[cold]
 unsafe fn give_slowly(class: Class, block: *mut u8) {
-    if class == Class::FOREIGN || !keeps() {
+    if class == Class::UNPOOLED || !keeps() {
         // SAFETY: contract of `give`; every block is one of the C allocator.
         memory::uncharged(|| unsafe { libc::free(block.cast()) });
         return;
@@ -228,7 +228,7 @@ unsafe fn give_slowly(class: Class, block: *mut u8) {
         }
     });
     // SAFETY: contract of this function; there is room now.
-    unsafe { give(class, block) };
+    unsafe { dealloc(class, block) };
 }
 
 /// Puts a chain of [`CHAIN`] blocks into the store, or frees it when there is enough.
@@ -268,11 +268,11 @@ mod tests {
 
     #[test]
     fn a_class_holds_what_it_says() {
-        assert_eq!(Class::holding(0), Class::FOREIGN);
-        assert_eq!(Class::holding(LARGEST + 1), Class::FOREIGN);
+        assert_eq!(Class::holding(0), Class::UNPOOLED);
+        assert_eq!(Class::holding(LARGEST + 1), Class::UNPOOLED);
         for size in 1..=LARGEST {
             let class = Class::holding(size);
-            assert!(class != Class::FOREIGN && class.size() >= size && class.size() < size + UNIT);
+            assert!(class != Class::UNPOOLED && class.size() >= size && class.size() < size + UNIT);
         }
     }
 
@@ -280,17 +280,17 @@ mod tests {
     fn blocks_are_distinct_while_they_are_out_and_come_back() {
         std::thread::spawn(|| {
             let class = Class::holding(40);
-            let first: Vec<_> = (0..1000).map(|_| take(class)).collect();
+            let first: Vec<_> = (0..1000).map(|_| alloc(class)).collect();
             let distinct: HashSet<_> = first.iter().collect();
             assert_eq!(distinct.len(), first.len());
             for &block in &first {
                 // SAFETY: taken above, 40 bytes or more.
                 unsafe {
                     block.write_bytes(0xa5, 40);
-                    give(class, block);
+                    dealloc(class, block);
                 }
             }
-            let again: HashSet<_> = (0..1000).map(|_| take(class)).collect();
+            let again: HashSet<_> = (0..1000).map(|_| alloc(class)).collect();
             assert_eq!(again.len(), 1000, "none is handed out twice");
             assert!(
                 first.iter().any(|block| again.contains(block)),
@@ -308,17 +308,17 @@ mod tests {
     #[test]
     fn blocks_that_another_thread_gives_back_return_through_the_store() {
         let class = Class::holding(100);
-        let blocks: Vec<_> = (0..10 * CHAIN).map(|_| take(class) as usize).collect();
+        let blocks: Vec<_> = (0..10 * CHAIN).map(|_| alloc(class) as usize).collect();
         std::thread::spawn(move || {
             for block in blocks {
                 // SAFETY: taken above, and nobody else's any more.
-                unsafe { give(class, block as *mut u8) };
+                unsafe { dealloc(class, block as *mut u8) };
             }
         })
         .join()
         .unwrap();
         assert!(STORES[class.0 as usize].len.load(Ordering::Relaxed) >= 8);
-        let block = take(class);
+        let block = alloc(class);
         LISTS.with(|lists| {
             assert!(
                 !lists[class.0 as usize].head.get().is_null(),
@@ -326,6 +326,6 @@ mod tests {
             );
         });
         // SAFETY: just taken.
-        unsafe { give(class, block) };
+        unsafe { dealloc(class, block) };
     }
 }
