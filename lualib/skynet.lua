@@ -374,7 +374,7 @@ local function park(session, token)
 	waiting[session] = task
 	local fired, reason, _, which = yield "SUSPEND"
 	if which ~= session then
-		fired, reason = require "skynet.internal.strays".wait_on(session, which)
+		fired, reason = require "skynet.internal.unmatched".wait_on(session, which)
 	end
 	asleep[token] = nil
 	return fired, reason
@@ -499,10 +499,10 @@ function late.tracetag(...) return require "skynet.internal.trace".api.tracetag(
 function late.traceproto(...) return require "skynet.internal.trace".api.traceproto(...) end
 function late.tracecall(...) return require "skynet.internal.trace".api.tracecall(...) end
 function late.dispatch_unknown_request(...)
-	return require "skynet.internal.strays".api.dispatch_unknown_request(...)
+	return require "skynet.internal.unmatched".api.dispatch_unknown_request(...)
 end
 function late.dispatch_unknown_response(...)
-	return require "skynet.internal.strays".api.dispatch_unknown_response(...)
+	return require "skynet.internal.unmatched".api.dispatch_unknown_response(...)
 end
 
 ---------------------------------------------------------------- the protocols every service has

@@ -28,7 +28,7 @@ return {
 			"skynet/internal/shutdown",
 			"skynet/internal/tasks",
 			"skynet/internal/trace",
-			"skynet/internal/strays",
+			"skynet/internal/unmatched",
 		},
 		own = { skynet = "skynet", api = "skynet", Batch = "batch", runtime = false, M = false },
 		intro = 'The API of a service: `local skynet = require "skynet"`.',

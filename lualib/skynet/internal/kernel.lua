@@ -35,7 +35,7 @@ local asleep = {}    -- token -> session of the sleeper
 local owed = {}      -- task -> session it has to answer; 0 when the request was a send
 local origin = {}    -- task -> address its request came from
 local promised = {}  -- response closure -> address that waits for it
-local at_once = {}   -- handler of socket messages -> function that handles what needs no task, and tells whether it has
+local inline_handlers = {}   -- handler of socket messages -> function that handles what needs no task, and tells whether it has
 local entry = {}     -- task that has not begun -> function it will run
 local due = {}       -- task that has not begun -> session of the timer that begins it
 local idle, idle_count = {}, 0
@@ -54,7 +54,7 @@ local forks, fork_first, fork_last = {}, 1, 0
 local runtime = table.create(0, 32)
 runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
-runtime.tags, runtime.promised, runtime.at_once, runtime.entry, runtime.due = tags, promised, at_once, entry, due
+runtime.tags, runtime.promised, runtime.inline_handlers, runtime.entry, runtime.due = tags, promised, inline_handlers, entry, due
 runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
 -- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
@@ -165,7 +165,7 @@ local function task_main(protocol, session, source, msg, sz)
 		-- What a coroutine of the application has waited for inside of what this task did before may come now. The task is
 		-- idle, or set aside for something else: only its own timer begins it, besides requests and forks.
 		while (protocol == true or protocol == false) and due[task] ~= msg do
-			require "skynet.internal.strays".drop(msg)
+			require "skynet.internal.unmatched".drop(msg)
 			protocol, session, source, msg, sz = yield_thread "SUSPEND"
 		end
 	end
@@ -226,7 +226,7 @@ end
 local function conclude(task, alive, command)
 	if not alive then
 		if not getinfo(task, 0, "l") then -- it had ended before: nobody is there any more for what has come
-			require "skynet.internal.strays".drop()
+			require "skynet.internal.unmatched".drop()
 			return
 		end
 		return bury(task, command)
@@ -392,7 +392,7 @@ local function await(address, session)
 	waiting[session] = current
 	local answered, msg, sz, which = yield_thread "SUSPEND"
 	if which ~= session then
-		answered, msg, sz = require "skynet.internal.strays".wait_on(session, which)
+		answered, msg, sz = require "skynet.internal.unmatched".wait_on(session, which)
 	end
 	watched[session] = nil
 	if not answered then
@@ -526,7 +526,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		if task == BREAK then
 			return
 		elseif task == nil then
-			text = require "skynet.internal.strays".response(session, source, msg, sz)
+			text = require "skynet.internal.unmatched".response(session, source, msg, sz)
 		else
 			if tracing and tags[task] then
 				trace_line(tags[task], "resume")
@@ -536,7 +536,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		end
 	else
 		local protocol = protocols[ptype]
-		local now = ptype == SOCKET and not tracing and protocol and at_once[protocol.dispatch]
+		local now = ptype == SOCKET and not tracing and protocol and inline_handlers[protocol.dispatch]
 		if now and now(msg, sz) then
 			task = nil -- it needed none; whom it has woken runs below
 		elseif protocol and protocol.dispatch then
@@ -551,7 +551,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		elseif protocol == nil and ptype == TRACE then
 			runtime.enable_tracing().expect(source, message_text(msg, sz))
 		else
-			text = require "skynet.internal.strays".request(session, source, msg, sz, protocol and protocol.name or ptype)
+			text = require "skynet.internal.unmatched".request(session, source, msg, sz, protocol and protocol.name or ptype)
 		end
 	end
 	local texts = text and { text }

@@ -3,7 +3,7 @@
 
 local runtime = require "skynet.internal.kernel"
 local core = require "skynet.core"
-local killed = require "skynet.internal.strays".killed
+local killed = require "skynet.internal.unmatched".killed
 
 local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
 local BREAK <const>, ERROR <const> = "BREAK", 7

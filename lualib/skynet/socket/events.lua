@@ -247,7 +247,7 @@ skynet.register_protocol {
 	unpack = unpack,
 	dispatch = dispatch,
 }
-kernel.at_once[dispatch] = at_once
+kernel.inline_handlers[dispatch] = at_once
 
 return {
 	OPENING = OPENING,
