@@ -33,8 +33,16 @@ local predefined = { nl = P "\n" }
 local matchers, finders, replacers
 
 local CLASS_LETTERS = {
-	a = "alpha", c = "cntrl", d = "digit", g = "graph", l = "lower",
-	p = "punct", s = "space", u = "upper", w = "alnum", x = "xdigit",
+	a = "alpha",
+	c = "cntrl",
+	d = "digit",
+	g = "graph",
+	l = "lower",
+	p = "punct",
+	s = "space",
+	u = "upper",
+	w = "alnum",
+	x = "xdigit",
 }
 
 --- Takes the classes of characters (%a and so on) from the present locale. Patterns compiled before stay as they are.
@@ -190,9 +198,7 @@ local single, double = "'" * C((any - "'") ^ 0) * "'", '"' * C((any - '"') ^ 0) 
 local named = name * reader / definition
 local exp = V "exp"
 
-local item = "%" * name * reader / class
-	+ any * "-" * (any - "]") / range
-	+ any / P
+local item = "%" * name * reader / class + any * "-" * (any - "]") / range + any / P
 
 local primary = (single + double) / P
 	+ "%" * name * reader / class
@@ -201,7 +207,9 @@ local primary = (single + double) / P
 	+ "{~" * exp * "~}" / Cs
 	+ "{|" * exp * "|}" / Ct
 	+ "{:" * (name * ":" + Cc(false)) * exp * ":}" / group
-	+ P "{}" / function() return Cp() end
+	+ P "{}" / function()
+		return Cp()
+	end
 	+ "{" * exp * "}" / C
 	+ "." * Cc(any)
 	+ "=" * name / back_reference
@@ -228,9 +236,11 @@ local follow = #(-any + S "/)}" + ":}" + "~}" + "|}" + word * arrow) + P(fail_he
 
 local syntax = P {
 	exp * (-any + P(fail_here)),
-	exp = spaces * (
-		(reader / begin_grammar) * reader * (name * arrow * exp) ^ 1 / finish_grammar
-		+ V "seq" * (("/" * spaces * V "seq") % either) ^ 0),
+	exp = spaces
+		* (
+			(reader / begin_grammar) * reader * (name * arrow * exp) ^ 1 / finish_grammar
+			+ V "seq" * (("/" * spaces * V "seq") % either) ^ 0
+		),
 	seq = Cc(P(true)) * (part % concatenate) ^ 0 * follow,
 }
 

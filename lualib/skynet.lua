@@ -227,7 +227,9 @@ local function on_error(session, source)
 			runtime.promised[respond] = nil
 		end
 	end
-	runtime.fail_calls(function(callee) return callee == source end)
+	runtime.fail_calls(function(callee)
+		return callee == source
+	end)
 end
 
 --- Behaves as if a service had died: calls to it fail, answers promised to it are dropped.
@@ -484,20 +486,48 @@ end
 ---@type table
 local late = skynet
 
-function late.sleep_ms(...) return require "skynet.internal.milliseconds".sleep_ms(...) end
-function late.timeout_ms(...) return require "skynet.internal.milliseconds".timeout_ms(...) end
-function late.request(...) return require "skynet.internal.select".request(...) end
-function late.call_timeout(...) return require "skynet.internal.deadline".call_timeout(...) end
-function late.mailbox_limit(...) return require "skynet.internal.limits".mailbox_limit(...) end
-function late.on_shutdown(...) return require "skynet.internal.shutdown".on_shutdown(...) end
-function late.task(...) return require "skynet.internal.tasks".task(...) end
-function late.uniqtask(...) return require "skynet.internal.tasks".uniqtask(...) end
-function late.killthread(...) return require "skynet.internal.tasks".killthread(...) end
-function late.trace_timeout(...) return require "skynet.internal.tasks".trace_timeout(...) end
-function late.trace(...) return require "skynet.internal.trace".api.trace(...) end
-function late.tracetag(...) return require "skynet.internal.trace".api.tracetag(...) end
-function late.traceproto(...) return require "skynet.internal.trace".api.traceproto(...) end
-function late.tracecall(...) return require "skynet.internal.trace".api.tracecall(...) end
+function late.sleep_ms(...)
+	return require "skynet.internal.milliseconds".sleep_ms(...)
+end
+function late.timeout_ms(...)
+	return require "skynet.internal.milliseconds".timeout_ms(...)
+end
+function late.request(...)
+	return require "skynet.internal.select".request(...)
+end
+function late.call_timeout(...)
+	return require "skynet.internal.deadline".call_timeout(...)
+end
+function late.mailbox_limit(...)
+	return require "skynet.internal.limits".mailbox_limit(...)
+end
+function late.on_shutdown(...)
+	return require "skynet.internal.shutdown".on_shutdown(...)
+end
+function late.task(...)
+	return require "skynet.internal.tasks".task(...)
+end
+function late.uniqtask(...)
+	return require "skynet.internal.tasks".uniqtask(...)
+end
+function late.killthread(...)
+	return require "skynet.internal.tasks".killthread(...)
+end
+function late.trace_timeout(...)
+	return require "skynet.internal.tasks".trace_timeout(...)
+end
+function late.trace(...)
+	return require "skynet.internal.trace".api.trace(...)
+end
+function late.tracetag(...)
+	return require "skynet.internal.trace".api.tracetag(...)
+end
+function late.traceproto(...)
+	return require "skynet.internal.trace".api.traceproto(...)
+end
+function late.tracecall(...)
+	return require "skynet.internal.trace".api.tracecall(...)
+end
 function late.dispatch_unknown_request(...)
 	return require "skynet.internal.unmatched".api.dispatch_unknown_request(...)
 end
@@ -522,7 +552,9 @@ skynet.register_protocol {
 skynet.register_protocol {
 	name = "error",
 	id = skynet.PTYPE_ERROR,
-	unpack = function(...) return ... end,
+	unpack = function(...)
+		return ...
+	end,
 	dispatch = on_error,
 }
 

@@ -244,9 +244,11 @@ function Host:dispatch(...)
 	if tag then
 		local protocol = queryproto(self.__proto, tag)
 		local value = protocol.request and decode(protocol.request, body) or nil
-		local respond = session and function(answer, answer_ud)
-			return message(self, nil, session, answer_ud, protocol.response, answer)
-		end or nil
+		local respond = session
+				and function(answer, answer_ud)
+					return message(self, nil, session, answer_ud, protocol.response, answer)
+				end
+			or nil
 		return "REQUEST", protocol.name, value, respond, ud
 	end
 	assert(session, "session not found")

@@ -179,7 +179,9 @@ local function group_message(types, protocols)
 	for place, name in ipairs(type_names) do
 		type_list[place] = type_message(name, types, place_of)
 	end
-	local by_tag = sorted_keys(protocols, function(a, b) return protocols[a].tag < protocols[b].tag end)
+	local by_tag = sorted_keys(protocols, function(a, b)
+		return protocols[a].tag < protocols[b].tag
+	end)
 	for place, name in ipairs(by_tag) do
 		protocol_list[place] = protocol_message(name, protocols[name], place_of)
 	end

@@ -34,7 +34,12 @@ end
 local function start_network_node()
 	for _, key in ipairs { "address", "master" } do
 		if not skynet.getenv(key) then
-			refuse(("harbor = %s, and the config has no %s (harbor = 0 is a node of its own)"):format(skynet.getenv "harbor", key))
+			refuse(
+				("harbor = %s, and the config has no %s (harbor = 0 is a node of its own)"):format(
+					skynet.getenv "harbor",
+					key
+				)
+			)
 		end
 	end
 	if skynet.getenv "standalone" then
@@ -76,7 +81,7 @@ skynet.start(function()
 	local start = skynet.getenv "start" or "main"
 	-- The application reports its own failure; what it has started already keeps running.
 	if not pcall(skynet.newservice, start) then
-		core.command("STARTUP", ("failed %s (config key \"start\")"):format(start))
+		core.command("STARTUP", ('failed %s (config key "start")'):format(start))
 	end
 	skynet.exit()
 end)

@@ -3,7 +3,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 
-local names = {}   -- global name -> handle
+local names = {} -- global name -> handle
 local queries = {} -- global name -> responses that wait for it
 local harbor_service
 
@@ -13,7 +13,9 @@ local function register_text(name, id, handler)
 		id = id,
 		name = name,
 		unpack = skynet.tostring,
-		pack = function(text) return text end,
+		pack = function(text)
+			return text
+		end,
 		dispatch = handler,
 	}
 end
@@ -49,11 +51,18 @@ local function wait_for(name)
 		return
 	end
 	if twin then
-		report("A message to the name '%s', which nobody has: '.%s' is a service of this node; "
-			.. "names of this node begin with a dot", name, name)
+		report(
+			"A message to the name '%s', which nobody has: '.%s' is a service of this node; "
+				.. "names of this node begin with a dot",
+			name,
+			name
+		)
 	else
-		report("A message to the name '%s', which nobody has (names of this node begin with a dot): it waits for %d s",
-			name, PATIENCE // 100)
+		report(
+			"A message to the name '%s', which nobody has (names of this node begin with a dot): it waits for %d s",
+			name,
+			PATIENCE // 100
+		)
 		skynet.sleep(PATIENCE - PATIENCE_WITH_TWIN)
 	end
 	if not names[name] then

@@ -20,9 +20,9 @@ local names = clusternames.new(clusterd)
 -- in work, or when it does not read its answers.
 local MAX_BEHIND <const>, MAX_IN_WORK <const> = 1000, 65536
 local LOOK_EACH <const> = 64 -- packets between two breaks, in which others have their turn
-local BURST <const> = 256    -- packets that may come at once before nothing more is read until they are done
-local ARRIVALS <const> = 8   -- pieces of the stream that may come in a break before nothing more is read
-local RELIEF <const> = 1     -- 1/100 s between two looks while nothing is read
+local BURST <const> = 256 -- packets that may come at once before nothing more is read until they are done
+local ARRIVALS <const> = 8 -- pieces of the stream that may come in a break before nothing more is read
+local RELIEF <const> = 1 -- 1/100 s between two looks while nothing is read
 local MAX_TAG <const> = 1024 -- bytes of a trace tag
 
 ---------------------------------------------------------------- answers
@@ -77,21 +77,24 @@ end
 
 ---------------------------------------------------------------- more than can be done
 
-local in_work = 0                -- requests that are not answered yet
-local asked_last                 -- address of the last request
+local in_work = 0 -- requests that are not answered yet
+local asked_last -- address of the last request
 local reader = backlog.reader(fd, finish)
 
 -- The answers wait in our own mailbox.
 local function is_too_much()
-	return in_work >= MAX_IN_WORK or names.asking() > MAX_BEHIND or backlog.is_behind ""
-		or asked_last and backlog.is_behind(skynet.address(asked_last)) or reader.is_deaf()
+	return in_work >= MAX_IN_WORK
+		or names.asking() > MAX_BEHIND
+		or backlog.is_behind ""
+		or asked_last and backlog.is_behind(skynet.address(asked_last))
+		or reader.is_deaf()
 end
 
 ---------------------------------------------------------------- requests
 
 local partial = {} -- session -> a request of which parts are missing
-local messages     -- their sizes, and limits for them
-local trace_tag    -- for the request that comes next
+local messages -- their sizes, and limits for them
+local trace_tag -- for the request that comes next
 
 local limit = ratelimit(1, 100)
 
@@ -109,7 +112,9 @@ local function take_trace_tag()
 	return tag
 end
 
-local has_pointer = core.haspointer or function() return false end -- the C project's module has none
+local has_pointer = core.haspointer or function()
+	return false
+end -- the C project's module has none
 
 local function pass_on(address, session, msg, sz, is_push, tag)
 	local handle = core.isname(address) and names.handle_of(address) or address
@@ -215,7 +220,7 @@ local on = {}
 local stalled = false -- what has come waits in the queue
 local reading, arrivals = true, 0 -- whether more comes; pieces of the stream that have come while stalled
 local since_break = 0 -- packets
-local ending = false  -- the connection has ended meanwhile
+local ending = false -- the connection has ended meanwhile
 local burst, bursts = 0, 0 -- packets of the queue that have been taken since it was empty; long queues so far
 
 local function take(msg, sz, ok, ...)
@@ -283,7 +288,9 @@ local function pop()
 	end
 	if burst >= BURST then
 		local seen = bursts
-		skynet.timeout(0, function() read_again(seen) end)
+		skynet.timeout(0, function()
+			read_again(seen)
+		end)
 	end
 	burst = 0
 end
@@ -375,7 +382,9 @@ local function go_on(count)
 		return finish()
 	end
 	local seen = bursts
-	skynet.timeout(0, function() read_again(seen) end)
+	skynet.timeout(0, function()
+		read_again(seen)
+	end)
 end
 
 -- Even a service that is always behind is asked something.
@@ -404,7 +413,9 @@ end
 skynet.register_protocol {
 	name = "socket",
 	id = skynet.PTYPE_SOCKET,
-	unpack = function(msg, sz) return netpack.filter(queue, msg, sz) end,
+	unpack = function(msg, sz)
+		return netpack.filter(queue, msg, sz)
+	end,
 	dispatch = function(_, _, packets, event, ...)
 		queue = packets
 		local run = event and on[event]
@@ -455,5 +466,5 @@ skynet.start(function()
 	end
 	messages = unfinished.new(count, megabytes * 1024 * 1024)
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
-	driver.start(fd)   -- from here on packets come
+	driver.start(fd) -- from here on packets come
 end)

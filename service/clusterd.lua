@@ -32,7 +32,8 @@ local command = {}
 
 -- What comes in in parts on one connection: MiB of it, and how many at a time.
 local function unfinished()
-	return math.tointeger(options.unfinished) or UNFINISHED, math.tointeger(options.unfinished_count) or UNFINISHED_COUNT
+	return math.tointeger(options.unfinished) or UNFINISHED,
+		math.tointeger(options.unfinished_count) or UNFINISHED_COUNT
 end
 
 ---------------------------------------------------------------- other nodes
@@ -75,8 +76,13 @@ end
 -- Somebody has killed its sender: the next one connects anew.
 local function forget_dead_sender(node)
 	if node.sender and not alive(node.sender) then
-		skynet.error(string.format("cluster node [%s]: its sender %s is gone, another one is started",
-			node.name, skynet.address(node.sender)))
+		skynet.error(
+			string.format(
+				"cluster node [%s]: its sender %s is gone, another one is started",
+				node.name,
+				skynet.address(node.sender)
+			)
+		)
 		node.sender, node.connected_to = nil, nil
 	end
 end
@@ -150,8 +156,7 @@ end
 
 local function set_address(name, address)
 	assert(type(name) == "string", "the name of a cluster node must be a string")
-	assert(address == false or type(address) == "string",
-		"the address of a cluster node must be a string, or false")
+	assert(address == false or type(address) == "string", "the address of a cluster node must be a string, or false")
 	local node = node_of(name)
 	if node.address == address then
 		return

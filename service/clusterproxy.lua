@@ -11,7 +11,9 @@ address = math.tointeger(tonumber(address)) or address
 skynet.register_protocol {
 	name = "system",
 	id = skynet.PTYPE_SYSTEM,
-	unpack = function(...) return ... end,
+	unpack = function(...)
+		return ...
+	end,
 }
 
 -- Messages keep their packed form; they belong to the handler, and so do answers.

@@ -344,7 +344,9 @@ end
 local limit = ratelimit(20, 100) -- lines about calls that have failed
 
 -- Addresses of memory of another process; the C project's module does not look for them.
-local has_pointer = core.haspointer or function() return false end
+local has_pointer = core.haspointer or function()
+	return false
+end
 
 --- req address, msg, sz -> the answer as it came
 function command.req(...)

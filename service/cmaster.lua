@@ -24,7 +24,7 @@ local CLIENTS <const>, HANDSHAKE <const> = 512, 30 -- connections, and the secon
 local OUTPUT <const> = 16 * 1024 * 1024
 
 local slaves = {} -- id -> { fd = nil while it is gone, address }
-local names = {}  -- name -> handle
+local names = {} -- name -> handle
 
 local function tell_all(bytes, except)
 	for _, slave in pairs(slaves) do
@@ -117,5 +117,7 @@ skynet.start(function()
 		end
 		door:leave(fd)
 	end)
-	socket.accept_error(listener, function() door:starved() end)
+	socket.accept_error(listener, function()
+		door:starved()
+	end)
 end)

@@ -21,11 +21,11 @@ local guesses = require "skynet.internal.guesses".new(tonumber(skynet.getenv "de
 local listing = require "skynet.internal.listing"
 local run_command = require "skynet.internal.console"
 
-local HTTP_LIMIT <const> = 8192      -- bytes of a request
-local HTTP_TIME <const> = 1000       -- 1/100 s that a request may take to come
+local HTTP_LIMIT <const> = 8192 -- bytes of a request
+local HTTP_TIME <const> = 1000 -- 1/100 s that a request may take to come
 local LINE_LIMIT <const> = 1024 * 1024 -- bytes of a line
-local STRANGER_LIMIT <const> = 4096  -- ... before the password
-local MOST_LINES <const> = 64        -- lines that are read ahead
+local STRANGER_LIMIT <const> = 4096 -- ... before the password
+local MOST_LINES <const> = 64 -- lines that are read ahead
 local AUTH_ATTEMPTS <const> = 3
 local CLIENTS <const> = 128
 local AUTH_TIME <const>, FIRST_TIME <const> = 60, 600 -- seconds
@@ -229,7 +229,8 @@ local function read_request(connection, first_line)
 		end
 	end)
 	local before = first_line .. "\n" .. (connection.behind_request or "")
-	local code, target, method, header, body = httpd.read_request(sockethelper.readfunc(connection.fd, before), HTTP_LIMIT)
+	local code, target, method, header, body =
+		httpd.read_request(sockethelper.readfunc(connection.fd, before), HTTP_LIMIT)
 	done = true
 	return code, target, method, header, body
 end
@@ -362,7 +363,9 @@ skynet.start(function()
 		most = seconds("debug_console_clients", CLIENTS),
 		handshake = seconds("debug_console_handshake", password and AUTH_TIME or FIRST_TIME),
 		idle = seconds "debug_console_idle",
-		close = function(fd) socket.shutdown(fd) end,
+		close = function(fd)
+			socket.shutdown(fd)
+		end,
 	}
 	local listener, bound_address, bound_port = socket.listen(address, port)
 	if bound_address == "unix" then
@@ -381,5 +384,7 @@ skynet.start(function()
 			door:leave(fd)
 		end
 	end)
-	socket.accept_error(listener, function() door:starved() end)
+	socket.accept_error(listener, function()
+		door:starved()
+	end)
 end)

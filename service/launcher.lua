@@ -7,7 +7,7 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 require "skynet.manager"
 
-local running = {}  -- handle -> command line
+local running = {} -- handle -> command line
 local starting = {} -- handle -> { answer = response closure, session = of the request }
 
 local command = {}
@@ -108,7 +108,9 @@ local function ask_all(timeout, show, ...)
 end
 
 function command.STAT(_, timeout)
-	return ask_all(timeout, function(figures) return figures end, "STAT")
+	return ask_all(timeout, function(figures)
+		return figures
+	end, "STAT")
 end
 
 function command.MEM(_, timeout)

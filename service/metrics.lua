@@ -12,10 +12,10 @@ local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
 
-local PATIENCE <const> = 5       -- seconds for a request
+local PATIENCE <const> = 5 -- seconds for a request
 local NAMES_PATIENCE <const> = 100 -- 1/100 s for the launcher's list
 local MOST_CLIENTS <const> = 64
-local MOST_NAMES <const> = 200   -- further services are shown together, as "(other)"
+local MOST_NAMES <const> = 200 -- further services are shown together, as "(other)"
 
 local arguments = table.pack(...)
 assert(arguments.n >= 1 and arguments.n <= 2, "metrics [address] port")
@@ -61,7 +61,7 @@ end
 ---------------------------------------------------------------- figures by name
 
 local names, name_count = {}, 0 -- name -> sums that only grow: { messages, cpu }
-local seen = {}                 -- handle -> what was added of it already: { messages, cpu }
+local seen = {} -- handle -> what was added of it already: { messages, cpu }
 
 local function entry_of(name)
 	local sums = names[name]
@@ -105,7 +105,9 @@ local function by_name()
 	for _, sums in pairs(names) do
 		list[#list + 1] = sums
 	end
-	table.sort(list, function(a, b) return a.name < b.name end)
+	table.sort(list, function(a, b)
+		return a.name < b.name
+	end)
 	return list, lua_bytes
 end
 
@@ -133,10 +135,20 @@ local NODE <const> = {
 	{ "services", "services", "gauge", "Services that live." },
 	{ "services_started", "services_started_total", "counter", "Services that were launched." },
 	{ "messages", "messages_total", "counter", "Messages that services have handled." },
-	{ "cpu", "callback_cpu_seconds_total", "counter", "CPU time of services in their messages; 0 with profile = false." },
+	{
+		"cpu",
+		"callback_cpu_seconds_total",
+		"counter",
+		"CPU time of services in their messages; 0 with profile = false.",
+	},
 	{ "messages_waiting", "mailbox_messages", "gauge", "Messages that wait in all mailboxes." },
 	{ "mailbox_largest", "mailbox_largest", "gauge", "Messages that wait in the longest mailbox." },
-	{ "messages_undelivered", "messages_undelivered_total", "counter", "Messages sent back because their service had ended." },
+	{
+		"messages_undelivered",
+		"messages_undelivered_total",
+		"counter",
+		"Messages sent back because their service had ended.",
+	},
 	{ "messages_rejected", "messages_rejected_total", "counter", "Messages that full mailboxes have rejected." },
 	{ "messages_dropped", "messages_dropped_total", "counter", "Messages that full mailboxes have dropped." },
 	{ "timers", "timers", "gauge", "Timers that are pending." },
@@ -145,10 +157,25 @@ local NODE <const> = {
 	{ "socket_written_bytes", "socket_sent_bytes_total", "counter", "Bytes sent." },
 	{ "socket_accepted", "socket_accepted_total", "counter", "Connections accepted." },
 	{ "socket_queued_bytes", "socket_queued_bytes", "gauge", "Bytes that wait to be sent." },
-	{ "socket_write_limit_closed", "socket_write_limit_closed_total", "counter", "Sockets closed because too much output waited." },
-	{ "socket_datagrams_dropped", "socket_datagrams_dropped_total", "counter", "Datagrams dropped because too much output waited." },
+	{
+		"socket_write_limit_closed",
+		"socket_write_limit_closed_total",
+		"counter",
+		"Sockets closed because too much output waited.",
+	},
+	{
+		"socket_datagrams_dropped",
+		"socket_datagrams_dropped_total",
+		"counter",
+		"Datagrams dropped because too much output waited.",
+	},
 	{ "log_lines", "log_lines_total", "counter", "Lines written to the log." },
-	{ "log_lines_lost", "log_lines_lost_total", "counter", "Lines that were lost because nobody reads the log fast enough." },
+	{
+		"log_lines_lost",
+		"log_lines_lost_total",
+		"counter",
+		"Lines that were lost because nobody reads the log fast enough.",
+	},
 	{ "errors", "errors_total", "counter", "Lines of the log that tell of an error of the core or of a Lua service." },
 }
 
@@ -167,9 +194,19 @@ local BY_NAME <const> = {
 local CLUSTER <const> = {
 	{ "up", "cluster_up", "gauge", "1 while there is a connection to a node of the cluster." },
 	{ "waiting", "cluster_waiting", "gauge", "Requests that wait for a connection to a node." },
-	{ "waiting_bytes", "cluster_waiting_bytes", "gauge", "Bytes of the requests that wait for a connection to a node." },
+	{
+		"waiting_bytes",
+		"cluster_waiting_bytes",
+		"gauge",
+		"Bytes of the requests that wait for a connection to a node.",
+	},
 	{ "failed", "cluster_calls_failed_total", "counter", "Calls to a node that have failed." },
-	{ "dropped", "cluster_sends_lost_total", "counter", "Sends to a node that were lost because there was no connection." },
+	{
+		"dropped",
+		"cluster_sends_lost_total",
+		"counter",
+		"Sends to a node that were lost because there was no connection.",
+	},
 	{ "reconnects", "cluster_reconnects_total", "counter", "Connections to a node that were made again." },
 }
 
@@ -189,7 +226,9 @@ local function add_cluster(out)
 			local value = figures[row[1]]
 			samples[#samples + 1] = { node, math.type(value) and value or value and 1 or 0 }
 		end
-		table.sort(samples, function(a, b) return a[1] < b[1] end)
+		table.sort(samples, function(a, b)
+			return a[1] < b[1]
+		end)
 		add(out, row[2], row[3], row[4], samples, "node")
 	end
 end
@@ -244,8 +283,12 @@ local function answer(read, write)
 	elseif method ~= "GET" then
 		httpd.write_response(write, 405, "Only GET\n", { allow = "GET", connection = "close" })
 	else
-		httpd.write_response(write, 200, collect(),
-			{ ["content-type"] = "text/plain; version=0.0.4; charset=utf-8", connection = "close" })
+		httpd.write_response(
+			write,
+			200,
+			collect(),
+			{ ["content-type"] = "text/plain; version=0.0.4; charset=utf-8", connection = "close" }
+		)
 	end
 end
 
@@ -274,7 +317,9 @@ skynet.start(function()
 	local listener, bound_address, bound_port = socket.listen(address, port)
 	skynet.error(string.format("Metrics at http://%s:%s/metrics", bound_address, bound_port))
 	socket.start(listener, serve)
-	socket.accept_error(listener, function() door:starved() end)
+	socket.accept_error(listener, function()
+		door:starved()
+	end)
 	skynet.dispatch("lua", function(_, _, what)
 		-- For those who gave the port 0.
 		skynet.retpack(what == "port" and bound_port or nil)

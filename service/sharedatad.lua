@@ -10,7 +10,7 @@ local SECOND <const>, MINUTE <const> = 100, 60 * 100
 local FIRST_PURGE <const> = 16
 local MANY_OLD <const> = 8 -- so many old versions are looked at when one is added
 
-local present = {}  -- name -> { handle, watchers = { [response] = true }, count = of them, purge_at = count }
+local present = {} -- name -> { handle, watchers = { [response] = true }, count = of them, purge_at = count }
 local versions = {} -- handle -> "present" or "old"
 local old_count = 0
 local look_at = MANY_OLD

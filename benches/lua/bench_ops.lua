@@ -27,8 +27,18 @@ local function pack()
 	end
 	local shape = ({
 		small = { "update", 1, 2, 3 },
-		player = { "update", { id = 10000017, name = "somebody", level = 42, online = true, gold = 123456789,
-			position = { x = 1.5, y = -2.25 }, bag = { 1001, 1002, 1003, 0, 0, 2001 } } },
+		player = {
+			"update",
+			{
+				id = 10000017,
+				name = "somebody",
+				level = 42,
+				online = true,
+				gold = 123456789,
+				position = { x = 1.5, y = -2.25 },
+				bag = { 1001, 1002, 1003, 0, 0, 2001 },
+			},
+		},
 		ints = { ints },
 		text = { ("x"):rep(64 * 1024) },
 	})[which]

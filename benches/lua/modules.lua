@@ -51,7 +51,14 @@ local function row(name, ours, peer)
 		b[i] = time(count, peer)
 		ratios[i] = b[i] / a[i]
 	end
-	print(("%-28s ours %9.0f ns  peer %9.0f ns  ratio %.2f"):format(name, median(a) * 1e9, median(b) * 1e9, median(ratios)))
+	print(
+		("%-28s ours %9.0f ns  peer %9.0f ns  ratio %.2f"):format(
+			name,
+			median(a) * 1e9,
+			median(b) * 1e9,
+			median(ratios)
+		)
+	)
 end
 
 local function serialise()
@@ -88,15 +95,17 @@ local function serialise()
 		end
 		local function round_trip(core)
 			local pack, unpack, trash = core.pack, core.unpack, core.trash
-			return small and function()
-				local message, size = pack("login", 12345, true, "token")
-				unpack(message, size)
-				trash(message, size)
-			end or function()
-				local message, size = pack(table.unpack(values))
-				unpack(message, size)
-				trash(message, size)
-			end
+			return small
+					and function()
+						local message, size = pack("login", 12345, true, "token")
+						unpack(message, size)
+						trash(message, size)
+					end
+				or function()
+					local message, size = pack(table.unpack(values))
+					unpack(message, size)
+					trash(message, size)
+				end
 		end
 		row("pack " .. name, pack(ours), pack(peer))
 		row("unpack " .. name, unpack(ours), unpack(peer))
@@ -271,8 +280,15 @@ local function bson()
 	end
 	for name, document in pairs {
 		small = { id = 7, name = "somebody" },
-		player = { id = 7, name = "somebody", level = 42, gold = 1234567, position = { x = 1.5, y = 2.5 },
-			bag = { 1, 2, 3, 4, 5 }, mail = { { from = "a", text = "hello" }, { from = "b", text = "world" } } },
+		player = {
+			id = 7,
+			name = "somebody",
+			level = 42,
+			gold = 1234567,
+			position = { x = 1.5, y = 2.5 },
+			bag = { 1, 2, 3, 4, 5 },
+			mail = { { from = "a", text = "hello" }, { from = "b", text = "world" } },
+		},
 		["1,000 integers"] = { list = array },
 		["64 KiB text"] = { text = ("x"):rep(65536) },
 	} do

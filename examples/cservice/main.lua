@@ -5,7 +5,9 @@ require "skynet.manager" -- skynet.launch, skynet.abort
 skynet.register_protocol {
 	name = "text",
 	id = skynet.PTYPE_TEXT,
-	pack = function(text) return text end,
+	pack = function(text)
+		return text
+	end,
 	unpack = skynet.tostring, -- pointer and size -> string
 }
 

@@ -6,8 +6,7 @@ local ROUNDS <const> = 10000
 
 skynet.start(function()
 	local pong = skynet.newservice("pong", "Bob")
-	print(string.format("main is service %s, pong is service %s",
-		skynet.address(skynet.self()), skynet.address(pong)))
+	print(string.format("main is service %s, pong is service %s", skynet.address(skynet.self()), skynet.address(pong)))
 
 	-- A call waits for the answer, and lets this service do other work meanwhile.
 	print("pong says:", skynet.call(pong, "lua", "greet", "Alice"))

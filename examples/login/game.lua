@@ -4,7 +4,7 @@ local msgserver = require "snax.msgserver"
 
 local login_server = tonumber((...))
 local server_name
-local coins = {}    -- user -> coins; stays when the user goes
+local coins = {} -- user -> coins; stays when the user goes
 local sessions = {} -- user -> { username: the name of this session, subid }
 local last_subid = 0
 

@@ -6,7 +6,7 @@ local loginserver = require "snax.loginserver"
 -- Of course real ones come from a database, as hashes.
 local passwords = { Alice = "rabbit", Bob = "builder" }
 
-local games = {}  -- name -> handle of a game server
+local games = {} -- name -> handle of a game server
 local online = {} -- user -> { game = handle, subid }
 local command = {}
 

@@ -22,8 +22,14 @@ local function play(count)
 		finished = finished + 1
 	end
 	local seconds = (skynet.hpc() - started) / 1e9
-	print(string.format("%d of %d matches finished: %.0f messages a second",
-		finished, count, finished * STROKES / seconds))
+	print(
+		string.format(
+			"%d of %d matches finished: %.0f messages a second",
+			finished,
+			count,
+			finished * STROKES / seconds
+		)
+	)
 end
 
 skynet.start(function()

@@ -9,7 +9,7 @@ local stock = {
 	[3] = { id = 3, name = "knife", price = 3, tags = { "iron", "sharp", "small" } },
 }
 local left = { 2, 100, 5 } -- how many of each
-local connections = {}     -- id -> connection
+local connections = {} -- id -> connection
 
 local on = {} -- requests of client.sproto
 

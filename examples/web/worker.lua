@@ -71,12 +71,15 @@ local function serve(id)
 		return httpd.write_response(write, code)
 	end
 	local path, query = urllib.parse(target)
-	return httpd.write_response(write, answer {
-		method = method,
-		path = path,
-		query = urllib.parse_query(query),
-		body = body,
-	})
+	return httpd.write_response(
+		write,
+		answer {
+			method = method,
+			path = path,
+			query = urllib.parse_query(query),
+			body = body,
+		}
+	)
 end
 
 skynet.start(function()

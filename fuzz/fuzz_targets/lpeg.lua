@@ -26,58 +26,369 @@ end
 
 -- Each has the number of patterns that it takes, and how much larger than these together the result is, at least about.
 local OPERATIONS = {
-	{ 0, 1, function() return lpeg.P "a" end },
-	{ 0, 1, function() return lpeg.P "b" end },
-	{ 0, 3, function() return lpeg.P "ab" end },
-	{ 0, 1, function() return lpeg.P(1) end },
-	{ 0, 1, function() return lpeg.P(3) end },
-	{ 0, 2, function() return lpeg.P(-1) end },
-	{ 0, 1, function() return lpeg.P(true) end },
-	{ 0, 1, function() return lpeg.P(false) end },
-	{ 0, 1, function() return lpeg.S "ab" end },
-	{ 0, 1, function() return lpeg.R "ac" end },
-	{ 0, 1, function() return 1 - lpeg.P "b" end },
-	{ 0, 1, function() return lpeg.utfR(0x41, 0x7FF) end },
-	{ 0, 1, function() return lpeg.utfR(0x4E00, 0x10FFFF) end },
-	{ 0, 2, function() return lpeg.Cp() end },
-	{ 0, 2, function() return lpeg.Cc(1) end },
-	{ 0, 8, function() return lpeg.Cc(nil, "x", 2) end },
-	{ 0, 2, function() return lpeg.Carg(1) end },
-	{ 0, 2, function() return lpeg.Cb "x" end },
-	{ 0, 2, function() return lpeg.P(agree) end },
-	{ 0, CALL, function() return lpeg.V "x" end },
-	{ 0, CALL, function() return lpeg.V "y" end },
-	{ 2, 1, function(a, b) return a * b end },
-	{ 2, 1, function(a, b) return a + b end },
-	{ 2, 2, function(a, b) return a - b end },
-	{ 1, 1, function(a) return a ^ 0 end },
-	{ 1, 2, function(a) return a ^ 1 end, 2 },
-	{ 1, 2, function(a) return a ^ 3 end, 4 },
-	{ 1, 1, function(a) return a ^ -1 end },
-	{ 1, 1, function(a) return a ^ -3 end, 3 },
-	{ 1, 1, function(a) return #a end },
-	{ 1, 1, function(a) return -a end },
-	{ 1, 1, function(a) return lpeg.B(a) end },
-	{ 1, 1, function(a) return lpeg.C(a) end },
-	{ 1, 1, function(a) return lpeg.Ct(a) end },
-	{ 1, 1, function(a) return lpeg.Cs(a) end },
-	{ 1, 1, function(a) return lpeg.Cg(a) end },
-	{ 1, 1, function(a) return lpeg.Cg(a, "x") end },
-	{ 1, 1, function(a) return lpeg.Cf(a, values) end },
-	{ 1, 1, function(a) return lpeg.Cmt(a, agree) end },
-	{ 1, 1, function(a) return lpeg.Cmt(a, skip) end },
-	{ 1, 1, function(a) return lpeg.Cmt(a, refuse) end },
-	{ 1, 1, function(a) return a / values end },
-	{ 1, 1, function(a) return a / "<%0%1%%>" end },
-	{ 1, 1, function(a) return a / { a = "A", ab = 2 } end },
-	{ 1, 1, function(a) return a / 0 end },
-	{ 1, 1, function(a) return a / 2 end },
-	{ 1, 1, function(a) return a % values end },
-	{ 1, 2, function(a) return lpeg.P { "x", x = a } end },
-	{ 2, 3, function(a, b) return lpeg.P { "x", x = a, y = b } end },
+	{
+		0,
+		1,
+		function()
+			return lpeg.P "a"
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.P "b"
+		end,
+	},
+	{
+		0,
+		3,
+		function()
+			return lpeg.P "ab"
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.P(1)
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.P(3)
+		end,
+	},
+	{
+		0,
+		2,
+		function()
+			return lpeg.P(-1)
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.P(true)
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.P(false)
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.S "ab"
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.R "ac"
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return 1 - lpeg.P "b"
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.utfR(0x41, 0x7FF)
+		end,
+	},
+	{
+		0,
+		1,
+		function()
+			return lpeg.utfR(0x4E00, 0x10FFFF)
+		end,
+	},
+	{
+		0,
+		2,
+		function()
+			return lpeg.Cp()
+		end,
+	},
+	{
+		0,
+		2,
+		function()
+			return lpeg.Cc(1)
+		end,
+	},
+	{
+		0,
+		8,
+		function()
+			return lpeg.Cc(nil, "x", 2)
+		end,
+	},
+	{
+		0,
+		2,
+		function()
+			return lpeg.Carg(1)
+		end,
+	},
+	{
+		0,
+		2,
+		function()
+			return lpeg.Cb "x"
+		end,
+	},
+	{
+		0,
+		2,
+		function()
+			return lpeg.P(agree)
+		end,
+	},
+	{
+		0,
+		CALL,
+		function()
+			return lpeg.V "x"
+		end,
+	},
+	{
+		0,
+		CALL,
+		function()
+			return lpeg.V "y"
+		end,
+	},
+	{
+		2,
+		1,
+		function(a, b)
+			return a * b
+		end,
+	},
+	{
+		2,
+		1,
+		function(a, b)
+			return a + b
+		end,
+	},
+	{
+		2,
+		2,
+		function(a, b)
+			return a - b
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a ^ 0
+		end,
+	},
+	{
+		1,
+		2,
+		function(a)
+			return a ^ 1
+		end,
+		2,
+	},
+	{
+		1,
+		2,
+		function(a)
+			return a ^ 3
+		end,
+		4,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a ^ -1
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a ^ -3
+		end,
+		3,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return #a
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return -a
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.B(a)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.C(a)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Ct(a)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cs(a)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cg(a)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cg(a, "x")
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cf(a, values)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cmt(a, agree)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cmt(a, skip)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return lpeg.Cmt(a, refuse)
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a / values
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a / "<%0%1%%>"
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a / { a = "A", ab = 2 }
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a / 0
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a / 2
+		end,
+	},
+	{
+		1,
+		1,
+		function(a)
+			return a % values
+		end,
+	},
+	{
+		1,
+		2,
+		function(a)
+			return lpeg.P { "x", x = a }
+		end,
+	},
+	{
+		2,
+		3,
+		function(a, b)
+			return lpeg.P { "x", x = a, y = b }
+		end,
+	},
 	-- Twice the last one, once more the last but one.
-	{ 1, 0, function(a) return a, a end, 2 },
-	{ 2, 0, function(a, b) return a, b, a end, 2 },
+	{
+		1,
+		0,
+		function(a)
+			return a, a
+		end,
+		2,
+	},
+	{
+		2,
+		0,
+		function(a, b)
+			return a, b, a
+		end,
+		2,
+	},
 }
 
 local function build(program)

@@ -77,8 +77,16 @@ end
 function M.complain(kind, id, address, reason)
 	local more = limit()
 	if more then
-		skynet.error(string.format("%s: client %s%s: %s%s", kind, address and M.shown(tostring(address)) or "?",
-			id and string.format(" (fd = %d)", id) or "", M.shown(reason), more))
+		skynet.error(
+			string.format(
+				"%s: client %s%s: %s%s",
+				kind,
+				address and M.shown(tostring(address)) or "?",
+				id and string.format(" (fd = %d)", id) or "",
+				M.shown(reason),
+				more
+			)
+		)
 	end
 end
 

@@ -176,8 +176,11 @@ local function attempt(method, host, exchange)
 		if ok then
 			return interface, first, second
 		end
-		local again = interface.used and not interface.answered and not interface.expired
-			and first == sockethelper.socket_error and idempotent[method]
+		local again = interface.used
+			and not interface.answered
+			and not interface.expired
+			and first == sockethelper.socket_error
+			and idempotent[method]
 		close(interface)
 		if not again then
 			error(explain(interface, first, timeout), 0)
@@ -261,8 +264,14 @@ function M.post(host, target, form, received)
 	for name, value in pairs(form) do
 		fields[#fields + 1] = escape(tostring(name)) .. "=" .. escape(tostring(value))
 	end
-	return M.request("POST", host, target, received,
-		{ ["content-type"] = "application/x-www-form-urlencoded" }, table.concat(fields, "&"))
+	return M.request(
+		"POST",
+		host,
+		target,
+		received,
+		{ ["content-type"] = "application/x-www-form-urlencoded" },
+		table.concat(fields, "&")
+	)
 end
 
 return M

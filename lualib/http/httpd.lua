@@ -17,7 +17,9 @@ local M = {}
 local SMALL <const> = 32 * 1024
 
 local reasons = {} -- code -> phrase (RFC 9110 §15)
-for code, phrase in string.gmatch([[
+for code, phrase in
+	string.gmatch(
+		[[
 	100 Continue; 101 Switching Protocols; 200 OK; 201 Created; 202 Accepted;
 	203 Non-Authoritative Information; 204 No Content; 205 Reset Content; 206 Partial Content;
 	300 Multiple Choices; 301 Moved Permanently; 302 Found; 303 See Other; 304 Not Modified;
@@ -29,7 +31,10 @@ for code, phrase in string.gmatch([[
 	417 Expectation Failed; 422 Unprocessable Content; 426 Upgrade Required; 429 Too Many Requests;
 	500 Internal Server Error; 501 Not Implemented; 502 Bad Gateway; 503 Service Unavailable;
 	504 Gateway Time-out; 505 HTTP Version not supported;
-]], "(%d+) ([^;]*);") do
+]],
+		"(%d+) ([^;]*);"
+	)
+do
 	reasons[math.tointeger(tonumber(code))] = phrase
 end
 
@@ -63,7 +68,8 @@ limits.of "http" -- a mistake in the config shows when the module is loaded
 function M.read_request(read, limit, options)
 	local source, deadline, write = input(read)
 	local held = limits.of("http", options)
-	local ok, request, code = pcall(requests.read, source, held, limit or held.body, deadline, options and options.write or write)
+	local ok, request, code =
+		pcall(requests.read, source, held, limit or held.body, deadline, options and options.write or write)
 	if deadline then
 		deadline:clear()
 	end

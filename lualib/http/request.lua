@@ -46,7 +46,13 @@ end
 
 local function ask_for_body(request, source, write)
 	local expect = request.header.expect
-	if expect and write and request.version == "1.1" and not source:pending() and fields.has_item(expect, "100-continue") then
+	if
+		expect
+		and write
+		and request.version == "1.1"
+		and not source:pending()
+		and fields.has_item(expect, "100-continue")
+	then
 		write "HTTP/1.1 100 Continue\r\n\r\n"
 	end
 end

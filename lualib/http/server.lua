@@ -190,8 +190,10 @@ end
 local function open(id, options, held)
 	local interface = interfaces.server(id, options.protocol == "https")
 	local connection = {
-		id = id, address = options.address,
-		read = interface.read, close = interface.close,
+		id = id,
+		address = options.address,
+		read = interface.read,
+		close = interface.close,
 		deadline = deadlines.new(id),
 		backlog = backlogs.watch(id),
 		sent = 0,

@@ -61,7 +61,11 @@ function M.readfunc(id, first)
 	local function read(n)
 		local bytes, _, problem = read_socket(id, n)
 		if not bytes then
-			error(socket_error(problem and string.format("read failed fd = %s: %s", id, problem) or "read failed fd = " .. id))
+			error(
+				socket_error(
+					problem and string.format("read failed fd = %s: %s", id, problem) or "read failed fd = " .. id
+				)
+			)
 		end
 		return bytes
 	end
@@ -141,8 +145,11 @@ function M.connect(host, port, timeout)
 	if id then
 		return id
 	end
-	error(socket_error(string.format("connect failed host = %s port = %s timeout = %s err = %s",
-		host, port, timeout, problem)))
+	error(
+		socket_error(
+			string.format("connect failed host = %s port = %s timeout = %s err = %s", host, port, timeout, problem)
+		)
+	)
 end
 
 --- close(id): after the output is sent. Yields.

@@ -86,7 +86,9 @@ end
 function M.readfunc(id, session)
 	local read = sockethelper.readfunc(id)
 	-- The handshake may have taken in data as well: the first turn asks only for that.
-	local next_bytes = function() return "" end
+	local next_bytes = function()
+		return ""
+	end
 	local function decrypted()
 		if not ended(session) then
 			local bytes = next_bytes()

@@ -45,7 +45,8 @@ end
 local function start_reading(connection, source, limit, strict, session)
 	local masked = connection.mode == "server"
 	common.compress(connection, session)
-	connection.reader = session and inflate.new(source, masked, limit, strict, session) or messages.new(source, masked, limit, strict)
+	connection.reader = session and inflate.new(source, masked, limit, strict, session)
+		or messages.new(source, masked, limit, strict)
 end
 
 ---------------------------------------------------------------- server
@@ -106,8 +107,8 @@ local function serve(connection, handler, options, settings)
 	local tell, held, deadline = connection.tell, connection.held, connection.deadline
 	tell "connect"
 	local source = sources.new(connection.read)
-	local request, code, text, header = handshake.answer(connection, source, held, options and options.upgrade,
-		options and options.protocols, settings)
+	local request, code, text, header =
+		handshake.answer(connection, source, held, options and options.upgrade, options and options.protocols, settings)
 	deadline:clear()
 	if not request then
 		assert(httpd.write_response(connection.write, code, text, header))
@@ -310,8 +311,8 @@ function M.connect(url, header, timeout, options)
 	connection.addr = authority
 	connection.backlog = backlogs.watch(id)
 	local rest, chosen, session
-	ok, rest, chosen, session = pcall(shake_hands, connection, authority, target, header, settings,
-		timeout and timeout + start - skynet.now())
+	ok, rest, chosen, session =
+		pcall(shake_hands, connection, authority, target, header, settings, timeout and timeout + start - skynet.now())
 	if not ok then
 		finish(connection)
 		error(rest, 0)

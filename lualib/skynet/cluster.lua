@@ -22,7 +22,7 @@ local cluster = {}
 
 local clusterd
 local senders = {} -- node -> handle of the service that sends to it
-local lines = {}   -- node -> what waits, in order, while its sender is being found
+local lines = {} -- node -> what waits, in order, while its sender is being found
 
 -- False when the sender is gone.
 local function push(sender, address, ...)
@@ -108,8 +108,15 @@ local function wait_for_sender(node, bytes)
 	local task = coroutine.running()
 	local has_room, line = join(node, task, bytes)
 	if not has_room then
-		error(string.format("cluster: no way to node [%s] yet, and %d requests of %d bytes wait for it already",
-			node, line.last - line.first + 1, line.bytes), 0)
+		error(
+			string.format(
+				"cluster: no way to node [%s] yet, and %d requests of %d bytes wait for it already",
+				node,
+				line.last - line.first + 1,
+				line.bytes
+			),
+			0
+		)
 	end
 	skynet.wait(task)
 	if line.problem then

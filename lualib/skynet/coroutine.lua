@@ -17,8 +17,8 @@ local M = {
 local OURS <const> = "USER"
 
 local weak = { __mode = "kv" }
-local state = setmetatable({}, weak)    -- coroutine -> "ready" or "blocked"; nil: not made here
-local task_of = setmetatable({}, weak)  -- coroutine -> task that resumed it (directly or not)
+local state = setmetatable({}, weak) -- coroutine -> "ready" or "blocked"; nil: not made here
+local task_of = setmetatable({}, weak) -- coroutine -> task that resumed it (directly or not)
 
 --- A new coroutine. Does not yield.
 ---@param func function
@@ -109,7 +109,9 @@ end
 ---@param func function
 ---@return function
 function M.wrap(func)
-	local co = M.create(function(...) return func(...) end)
+	local co = M.create(function(...)
+		return func(...)
+	end)
 	return function(...)
 		return unwrap(M.resume(co, ...))
 	end

@@ -21,11 +21,11 @@ local READ_AGAIN <const> = 100
 -- A server that was set has this time for each of its questions, in seconds, and so many are asked.
 local TIMEOUT <const>, ATTEMPTS <const> = 5, 6
 
-local static         -- kind -> name -> list, from the hosts file
-local cached         -- kind -> name -> { list =, best_before = in 1/100 s }
+local static -- kind -> name -> list, from the hosts file
+local cached -- kind -> name -> { list =, best_before = in 1/100 s }
 local cached_count
-local chosen         -- settings with the server that was set
-local configured     -- settings of the file, { path =, read = time }
+local chosen -- settings with the server that was set
+local configured -- settings of the file, { path =, read = time }
 
 --- Forgets all answers. Does not yield.
 function M.flush()
@@ -93,10 +93,15 @@ end
 ---@param address string?
 ---@param port integer? default 53
 function M.server(address, port)
-	chosen = address and {
-		servers = { { address = address, port = port or 53 } },
-		search = {}, ndots = 1, timeout = TIMEOUT, attempts = ATTEMPTS, steady = true,
-	}
+	chosen = address
+		and {
+			servers = { { address = address, port = port or 53 } },
+			search = {},
+			ndots = 1,
+			timeout = TIMEOUT,
+			attempts = ATTEMPTS,
+			steady = true,
+		}
 	servers.close()
 end
 

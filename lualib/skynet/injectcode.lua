@@ -91,8 +91,8 @@ return function(source, thread, level, extra)
 	if #names == 0 then
 		names[1] = "_"
 	end
-	local loader, problem = load(string.format(CHUNK, table.concat(names, ","), source,
-		table.concat(reported)), "=(debug)")
+	local loader, problem =
+		load(string.format(CHUNK, table.concat(names, ","), source, table.concat(reported)), "=(debug)")
 	if not loader then
 		return false, problem
 	end

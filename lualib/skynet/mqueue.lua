@@ -9,7 +9,7 @@ local skynet = require "skynet"
 local mqueue = {}
 
 local waiting, first, last = {}, 1, 0
-local idle      -- the token of the task that handles requests, while there are none
+local idle -- the token of the task that handles requests, while there are none
 local registered = false
 
 skynet.register_protocol {

@@ -11,8 +11,8 @@ local skynet = require "skynet"
 ---@return fun(func: function, ...): any enter runs func(...), after those before it, and returns its
 --- results; raises what func raises. The owner may enter again. Yields.
 function skynet.queue()
-	local owner            -- coroutine inside
-	local depth = 0        -- how often it has entered
+	local owner -- coroutine inside
+	local depth = 0 -- how often it has entered
 	local line, first, last = {}, 1, 0 -- places of those that wait: { task =, gone = true if it has given up }
 
 	-- Before anybody else can enter.

@@ -17,8 +17,8 @@ local IDLE_PERIOD <const> = 10 -- 1/100 s
 ---@class skynet.remotedebug
 local M = {}
 
-local runtime    -- how to run tasks: given by `start`
-local session    -- of the debugger: { fd, channel, answer, prompt, show_prompt }; nil: detached
+local runtime -- how to run tasks: given by `start`
+local session -- of the debugger: { fd, channel, answer, prompt, show_prompt }; nil: detached
 local stepping = {} -- task -> { over = bool, depth, moved = bool, file }
 
 local function set_prompt(text)

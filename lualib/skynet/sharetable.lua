@@ -10,8 +10,8 @@ local service = require "skynet.service"
 local core = require "skynet.sharetable.core"
 
 -- Versions are known by the pointers to their tables; `core.used` asks by their states.
-local newest = {}   -- name -> the version that this service got last
-local kept = {}     -- name -> { version -> state }: which it has got and not replaced
+local newest = {} -- name -> the version that this service got last
+local kept = {} -- name -> { version -> state }: which it has got and not replaced
 local replaced = {} -- version -> state: which the owner still counts it as a user of
 local old_count = 0 -- of versions that it has got and are not the newest
 

@@ -111,7 +111,11 @@ local function watch_output(self, fd)
 			self.overloaded = now
 			notify(now)
 		elseif now then
-			skynet.error(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id), self.host, self.port)
+			skynet.error(
+				string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id),
+				self.host,
+				self.port
+			)
 		end
 	end
 	skynet.fork(report, fd, 0) -- the old connection's backlog is gone with it

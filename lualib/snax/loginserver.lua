@@ -28,7 +28,11 @@ local printable = require "skynet.internal.printable"
 local CLIENTS <const>, HANDSHAKE <const> = 4096, 60
 local LINE_LIMIT <const> = 8192 -- bytes that a client may send before it is known
 
-local CLOSED = setmetatable({}, { __tostring = function() return "socket error" end })
+local CLOSED = setmetatable({}, {
+	__tostring = function()
+		return "socket error"
+	end,
+})
 
 local function still_open(step, fd, value)
 	if value then
@@ -172,7 +176,9 @@ local function run_master(conf)
 		door:leave(fd)
 		socket.close_fd(fd) -- nobody has it any more
 	end)
-	socket.accept_error(listener, function() door:starved() end)
+	socket.accept_error(listener, function()
+		door:starved()
+	end)
 end
 
 --- Makes this service a login server: the first one becomes the master and starts the others.

@@ -43,18 +43,18 @@ skynet.register_protocol {
 -- replies: session -> { fd = where the answer goes, nil once it went; packet, nil while it is made;
 -- version = of the connection that asked, nil while the first one waits; number = of the answer }
 local users = {}
-local newcomers = {}   -- fd -> address, until the first packet has come
-local since = {}       -- fd of a newcomer -> when it came
+local newcomers = {} -- fd -> address, until the first packet has come
+local since = {} -- fd of a newcomer -> when it came
 local HANDSHAKE <const> = 60 -- seconds that newcomers have, unless the config key msgserver_handshake says otherwise
-local HELLO <const> = 4096   -- bytes of the first packet
+local HELLO <const> = 4096 -- bytes of the first packet
 local LONGEST <const> = 360000 -- 1/100 s between two looks at newcomers at most: timers end at 31 bits
 local connections = {} -- fd -> user
 -- What one user may take: connections at a time, the older ones of which are mostly lost ones; and requests of one
 -- connection that are not answered yet, before nothing more is read from it.
 local CONNECTIONS <const>, REQUESTS <const> = 8, 1024
 local LONGEST <const> = 0xffff -- bytes of a packet
-local in_work = {}     -- fd -> requests that are not answered yet
-local paused = {}      -- fd -> true
+local in_work = {} -- fd -> requests that are not answered yet
+local paused = {} -- fd -> true
 
 --- The parts of a user name. Raises when it is none. Does not yield.
 ---@param username string
@@ -231,7 +231,8 @@ local function make_reply(user, reply, session, content, handle)
 	local ok, result = pcall(handle, user.name, content)
 	local size = ok and #(result or "") or 0
 	if size > LONGEST - 5 then
-		ok, result = false, string.format("msgserver: an answer of %d bytes: a packet has %d at most", size, LONGEST - 5)
+		ok, result =
+			false, string.format("msgserver: an answer of %d bytes: a packet has %d at most", size, LONGEST - 5)
 	end
 	if ok then
 		result = (result or "") .. string.pack(">BI4", 1, session)

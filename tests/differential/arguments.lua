@@ -2,8 +2,16 @@
 local M = {}
 
 local POOL <const> = {
-	{ "nil", nil }, { "true", true }, { "-1", -1 }, { "0", 0 }, { "1.5", 1.5 }, { "2^53", 2.0 ^ 53 },
-	{ "text", "text" }, { "empty", "" }, { "table", {} }, { "function", print },
+	{ "nil", nil },
+	{ "true", true },
+	{ "-1", -1 },
+	{ "0", 0 },
+	{ "1.5", 1.5 },
+	{ "2^53", 2.0 ^ 53 },
+	{ "text", "text" },
+	{ "empty", "" },
+	{ "table", {} },
+	{ "function", print },
 }
 
 local by_word = {}

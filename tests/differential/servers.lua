@@ -41,14 +41,28 @@ end
 
 function M.column(name, kind)
 	local lenenc = M.lenenc
-	return lenenc "def" .. lenenc "db" .. lenenc "t" .. lenenc "t" .. lenenc(name) .. lenenc(name)
+	return lenenc "def"
+		.. lenenc "db"
+		.. lenenc "t"
+		.. lenenc "t"
+		.. lenenc(name)
+		.. lenenc(name)
 		.. string.pack("<BI2I4BI2BI2", 0x0c, 33, 20, kind, 0, 0, 0)
 end
 
 M.EOF_PACKET = "\xfe\0\0\2\0"
 M.OK = "\0\1\5\2\0\0\0"
-M.GREETING = M.packet(0, "\10" .. "5.7.0-test\0" .. string.pack("<I4", 5) .. "12345678" .. "\0"
-	.. string.pack("<I2BI2I2B", 0xf7ff, 33, 2, 0x8000 | 0x8, 21) .. string.rep("\0", 10) .. "123456789012\0"
-	.. "mysql_native_password\0")
+M.GREETING = M.packet(
+	0,
+	"\10"
+		.. "5.7.0-test\0"
+		.. string.pack("<I4", 5)
+		.. "12345678"
+		.. "\0"
+		.. string.pack("<I2BI2I2B", 0xf7ff, 33, 2, 0x8000 | 0x8, 21)
+		.. string.rep("\0", 10)
+		.. "123456789012\0"
+		.. "mysql_native_password\0"
+)
 
 return M

@@ -145,7 +145,12 @@ function Watch.list()
 		walk_module(name, package.loaded[name])
 	end
 	for name, meta in pairs(debug.getregistry()) do
-		if type(name) == "string" and name ~= "FILE*" and type(meta) == "table" and type(rawget(meta, "__index")) == "table" then
+		if
+			type(name) == "string"
+			and name ~= "FILE*"
+			and type(meta) == "table"
+			and type(rawget(meta, "__index")) == "table"
+		then
 			names("object " .. name, "", meta.__index)
 		end
 	end

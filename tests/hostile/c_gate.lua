@@ -11,7 +11,9 @@ local gate
 skynet.register_protocol {
 	name = "client",
 	id = skynet.PTYPE_CLIENT,
-	unpack = function(msg, sz) return msg, sz end,
+	unpack = function(msg, sz)
+		return msg, sz
+	end,
 	dispatch = function(fd, _, msg, sz)
 		skynet.ignoreret()
 		socketdriver.send(fd, netpack.pack(msg, sz))
@@ -21,12 +23,18 @@ skynet.register_protocol {
 skynet.register_protocol {
 	name = "text",
 	id = skynet.PTYPE_TEXT,
-	pack = function(text) return text end,
+	pack = function(text)
+		return text
+	end,
 	unpack = skynet.tostring,
 	dispatch = function(_, _, text)
 		local fd, event = string.match(text, "^(%d+) (%a+)")
 		if event == "open" then
-			skynet.send(gate, "text", string.format("forward %d %s %s", fd, skynet.address(skynet.self()), skynet.address(gate)))
+			skynet.send(
+				gate,
+				"text",
+				string.format("forward %d %s %s", fd, skynet.address(skynet.self()), skynet.address(gate))
+			)
 			skynet.send(gate, "text", "start " .. fd)
 		end
 	end,

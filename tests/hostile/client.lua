@@ -6,8 +6,8 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
-local PAUSE <const> = 2      -- 1/100 s between two requests
-local RETRY <const> = 500    -- 1/100 s in which a new connection may be turned away
+local PAUSE <const> = 2 -- 1/100 s between two requests
+local RETRY <const> = 500 -- 1/100 s in which a new connection may be turned away
 local PATIENCE <const> = 1500 -- 1/100 s until a request counts as not answered
 
 local function now_ms()
@@ -61,7 +61,9 @@ end
 local function run(listener, port, figures)
 	local ask, close
 	if listener.stays then
-		attempt(figures, function() ask, close = listener.open(port) end)
+		attempt(figures, function()
+			ask, close = listener.open(port)
+		end)
 	end
 	while not figures.over do
 		attempt(figures, ask_once, listener, port)
@@ -93,8 +95,15 @@ skynet.start(function()
 		else
 			figures.over = true
 			skynet.wait(figures)
-			print(string.format("honest asked=%d failed=%d worst_ms=%d problem=%s", figures.asked, figures.failed,
-				figures.worst, figures.problem or ""))
+			print(
+				string.format(
+					"honest asked=%d failed=%d worst_ms=%d problem=%s",
+					figures.asked,
+					figures.failed,
+					figures.worst,
+					figures.problem or ""
+				)
+			)
 			io.stdout:flush()
 		end
 	end

@@ -9,7 +9,9 @@ skynet.start(function()
 	skynet.register_protocol {
 		name = "client",
 		id = skynet.PTYPE_CLIENT,
-		pack = function(text) return text end,
+		pack = function(text)
+			return text
+		end,
 		unpack = skynet.tostring,
 		dispatch = function(_, _, text)
 			skynet.ret(text)

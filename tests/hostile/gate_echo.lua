@@ -9,7 +9,9 @@ local gate
 skynet.register_protocol {
 	name = "client",
 	id = skynet.PTYPE_CLIENT,
-	unpack = function(msg, sz) return msg, sz end,
+	unpack = function(msg, sz)
+		return msg, sz
+	end,
 	dispatch = function(fd, _, msg, sz)
 		skynet.ignoreret()
 		socketdriver.send(fd, netpack.pack(msg, sz))

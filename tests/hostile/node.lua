@@ -7,7 +7,9 @@
 local skynet = require "skynet"
 
 local function hex(text)
-	return (string.gsub(text, ".", function(byte) return string.format("%02x", string.byte(byte)) end))
+	return (string.gsub(text, ".", function(byte)
+		return string.format("%02x", string.byte(byte))
+	end))
 end
 
 skynet.start(function()

@@ -9,7 +9,9 @@ local cases = {}
 local function listener(limits)
 	local closed = {}
 	limits.name = "test"
-	limits.close = function(id) closed[#closed + 1] = id end
+	limits.close = function(id)
+		closed[#closed + 1] = id
+	end
 	return admission.new(limits), closed
 end
 
@@ -54,7 +56,9 @@ local function cost_after(others)
 		door:leave(id)
 	end
 	local count = 0
-	debug.sethook(function() count = count + 1 end, "", 1)
+	debug.sethook(function()
+		count = count + 1
+	end, "", 1)
 	local admitted = door:enter(-1, "10.0.0.2:2")
 	debug.sethook()
 	assert(not admitted)

@@ -9,7 +9,8 @@ skynet.start(function()
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	socket.start(listener, function(fd)
 		socket.start(fd)
-		repeat until skynet.getenv "busy_reader_may_go_on"
+		repeat
+		until skynet.getenv "busy_reader_may_go_on"
 		while true do
 			local bytes = socket.read(fd)
 			if not bytes then

@@ -8,7 +8,8 @@ skynet.start(function()
 	local id
 	id = socket.udp_listen("127.0.0.1", port, function(text, from)
 		if text == "begin" then
-			repeat until skynet.getenv "busy_receiver_may_go_on"
+			repeat
+			until skynet.getenv "busy_receiver_may_go_on"
 		elseif text == "answer" then
 			socket.sendto(id, from, "answered")
 		end

@@ -56,7 +56,9 @@ function cases.deferred_answer_arrives()
 	local p = peer()
 	skynet.fork(skynet.call, p, "lua", "echo") -- something in between
 	local got
-	skynet.fork(function() got = { pcall(skynet.call, p, "lua", "never") } end)
+	skynet.fork(function()
+		got = { pcall(skynet.call, p, "lua", "never") }
+	end)
 	skynet.yield()
 	check.equal(skynet.call(p, "lua", "release", true, "late"), true)
 	skynet.yield()
@@ -110,7 +112,9 @@ end
 -- A function of C that calls back: Lua cannot yield there.
 local function in_c(func, ...)
 	local arguments = table.pack(...)
-	return pcall(string.gsub, "a", "a", function() func(table.unpack(arguments, 1, arguments.n)) end)
+	return pcall(string.gsub, "a", "a", function()
+		func(table.unpack(arguments, 1, arguments.n))
+	end)
 end
 
 function cases.what_cannot_wait_is_refused_before_it_is_sent()
@@ -122,7 +126,11 @@ function cases.what_cannot_wait_is_refused_before_it_is_sent()
 		call = { skynet.call, p, "lua", "sleep", 1, "another's answer" },
 		rawcall = { skynet.rawcall, p, "lua", skynet.pack("sleep", 1, "another's answer") },
 		call_timeout = { skynet.call_timeout, 100, p, "lua", "sleep", 1, "another's answer" },
-		select = { function() skynet.request { p, "lua", "sleep", 1, "another's answer" }:select() end },
+		select = {
+			function()
+				skynet.request { p, "lua", "sleep", 1, "another's answer" }:select()
+			end,
+		},
 		sleep = { skynet.sleep, 1 },
 		yield = { skynet.yield },
 		wait = { skynet.wait },
@@ -145,7 +153,11 @@ function cases.main_chunk_and_finalizers_cannot_call()
 	local p = peer()
 	local problem
 	do
-		setmetatable({}, { __gc = function() problem = select(2, pcall(skynet.call, p, "lua", "echo", 1)) end })
+		setmetatable({}, {
+			__gc = function()
+				problem = select(2, pcall(skynet.call, p, "lua", "echo", 1))
+			end,
+		})
 	end
 	collectgarbage()
 	assert(string.find(problem, "attempt to yield", 1, true), problem)
@@ -157,10 +169,14 @@ function cases.coroutine_of_its_own_does_not_take_the_answer_of_its_task()
 		return -- it does
 	end
 	local p = peer()
-	local inner = coroutine.create(function() return skynet.call(p, "lua", "sleep", 1, "of the coroutine") end)
+	local inner = coroutine.create(function()
+		return skynet.call(p, "lua", "sleep", 1, "of the coroutine")
+	end)
 	coroutine.resume(inner)
 	check.equal(skynet.call(p, "lua", "sleep", 3, "of the task"), "of the task")
-	inner = coroutine.create(function() return skynet.call(p, "lua", "sleep", 1, "of the coroutine") end)
+	inner = coroutine.create(function()
+		return skynet.call(p, "lua", "sleep", 1, "of the coroutine")
+	end)
 	coroutine.resume(inner)
 	check.equal(skynet.sleep(3), nil, "sleep")
 end
@@ -194,7 +210,9 @@ function cases.late_answer_does_not_begin_a_task_it_is_not_for()
 	skynet.call(p, "lua", "sleep", 2) -- the answer finds the task idle
 	local runs = 0
 	for i = 1, 4 do
-		skynet.fork(function() runs = runs + i end)
+		skynet.fork(function()
+			runs = runs + i
+		end)
 	end
 	skynet.sleep(0)
 	check.equal(runs, 10)
@@ -227,7 +245,9 @@ end
 
 function cases.park_passes_through_a_coroutine_that_hands_it_on()
 	local p = peer()
-	local inner = coroutine.create(function() return "inner", skynet.call(p, "lua", "echo", 7) end)
+	local inner = coroutine.create(function()
+		return "inner", skynet.call(p, "lua", "echo", 7)
+	end)
 	local values = table.pack(coroutine.resume(inner))
 	while coroutine.status(inner) ~= "dead" do
 		values = table.pack(coroutine.resume(inner, coroutine.yield(table.unpack(values, 2, values.n))))
@@ -276,7 +296,10 @@ function cases.errors_tell_which_command_of_whom()
 	local _, problem = pcall(skynet.call, p, "lua", "fail", 1)
 	local asked = string.format('call failed\n\t(lua "fail" to %s)', skynet.address(p))
 	assert(string.find(problem, asked, 1, true), problem)
-	_, problem = pcall(function() local x = skynet.call(p, "lua", "fail") return x end)
+	_, problem = pcall(function()
+		local x = skynet.call(p, "lua", "fail")
+		return x
+	end)
 	assert(string.find(problem, "calls.lua:%d+: call failed\n"), problem)
 	_, problem = pcall(skynet.newservice, "no_such_script", 1)
 	assert(string.find(problem, '(lua "LAUNCH" "snlua" "no_such_script" to .launcher)', 1, true), problem)
@@ -311,11 +334,16 @@ function cases.several_calls_at_once()
 	local p, dead = peer(), peer()
 	skynet.kill(dead)
 	local got = {}
-	for request, response in skynet.request { p, "lua", "sleep", 2, "slow", id = "slow" }
-		{ p, "lua", "echo", "fast", id = "fast" }
-		{ p, "lua", "fail", id = "fail" }
-		{ dead, "lua", "echo", id = "dead" }
-		:select() do
+	for request, response in
+		skynet
+			.request { p, "lua", "sleep", 2, "slow", id = "slow" } { p, "lua", "echo", "fast", id = "fast" } {
+			p,
+			"lua",
+			"fail",
+			id = "fail",
+		} { dead, "lua", "echo", id = "dead" }
+			:select()
+	do
 		got[request.id] = response and response[1] or tostring(response)
 	end
 	check.equal(got, { slow = "slow", fast = "fast", fail = "false", dead = "nil" })
@@ -332,7 +360,9 @@ function cases.select_gives_up_after_its_time()
 	check.equal(answers, 1)
 	check.equal(batch.timeout, true)
 	local stray = false
-	local previous = skynet.dispatch_unknown_response(function() stray = true end)
+	local previous = skynet.dispatch_unknown_response(function()
+		stray = true
+	end)
 	check.equal(skynet.call(p, "lua", "release", true), true) -- the late answer is dropped
 	skynet.yield()
 	skynet.dispatch_unknown_response(previous)
@@ -348,7 +378,9 @@ function cases.call_with_a_limit_gives_up_and_drops_the_late_answer()
 	check.raises("call failed", skynet.call_timeout, 1000, p, "lua", "fail")
 	check.raises("call timeout", skynet.call_timeout, 1, p, "lua", "never")
 	local stray = false
-	local previous = skynet.dispatch_unknown_response(function() stray = true end)
+	local previous = skynet.dispatch_unknown_response(function()
+		stray = true
+	end)
 	check.equal(skynet.call(p, "lua", "release", true), true)
 	skynet.yield()
 	skynet.dispatch_unknown_response(previous)

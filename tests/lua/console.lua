@@ -42,7 +42,8 @@ function cases.commands_are_answered()
 	check.equal(ask(fd, "getenv harbor\r"), { "harbor\t0", "<CMD OK>" })
 	assert(string.find(ask(fd, "ping .nosuch")[1], "Not a valid name$"))
 	check.equal(ask(fd, "exit " .. address), { "<CMD OK>" })
-	repeat until #ask(fd, "ping " .. address) == 2 and ask(fd, "ping " .. address)[2] == "<CMD Error>"
+	repeat
+	until #ask(fd, "ping " .. address) == 2 and ask(fd, "ping " .. address)[2] == "<CMD Error>"
 	local commands = 0
 	for _, line in ipairs(ask(fd, "help")) do
 		commands = commands + (string.find(line, "^%a+\t") and 1 or 0)
@@ -119,17 +120,29 @@ if check.ours then
 		} do
 			check.equal(get(fields), "harbor\t0\n<CMD OK>\n", fields)
 		end
-		check.equal(request(OPEN, "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n"
-			.. "Content-Type: text/plain\r\nContent-Length: 13\r\n\r\ngetenv harbor"),
-			"Refused: the Origin is another one\n<CMD Error>\n")
+		check.equal(
+			request(
+				OPEN,
+				"POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n"
+					.. "Content-Type: text/plain\r\nContent-Length: 13\r\n\r\ngetenv harbor"
+			),
+			"Refused: the Origin is another one\n<CMD Error>\n"
+		)
 		-- Not as lines either.
 		check.equal(request(OPEN, "OPTIONS / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "Only GET and POST\n<CMD Error>\n")
 	end
 
 	function cases.files_outside_of_the_service_paths_are_not_reached()
 		local fd = connect(OPEN)
-		for _, line in ipairs { "start ../peer", "start x/../../peer", "start /tmp/peer", "snax ../x", "log ../x",
-			"inject 8 /etc/passwd", "inject 8 ../x.lua" } do
+		for _, line in ipairs {
+			"start ../peer",
+			"start x/../../peer",
+			"start /tmp/peer",
+			"snax ../x",
+			"log ../x",
+			"inject 8 /etc/passwd",
+			"inject 8 ../x.lua",
+		} do
 			local lines = ask(fd, line)
 			assert(string.find(lines[1], "outside of the service paths", 1, true), lines[1])
 			check.equal(lines[2], "<CMD Error>")
@@ -144,12 +157,21 @@ if check.ours then
 			return request(OPEN, bytes .. "setenv poisoned yes\n")
 		end
 		local hello = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" .. string.rep("r", 32) .. " \n\n"
-		for _, bytes in ipairs { hello, "a\x1b[2J\n", "\0\n", "a\x7f\x0bb\n", "GET /\x01 HTTP/1.1\r\n\r\n", "\xff\xfb\x01\x01\n" } do
+		for _, bytes in ipairs {
+			hello,
+			"a\x1b[2J\n",
+			"\0\n",
+			"a\x7f\x0bb\n",
+			"GET /\x01 HTTP/1.1\r\n\r\n",
+			"\xff\xfb\x01\x01\n",
+		} do
 			check.equal(answer(bytes) or "", "", bytes)
 			check.equal(skynet.getenv "poisoned", nil, bytes)
 		end
-		check.equal(request(OPEN, "POST / HTTP/1.1\r\nContent-Length: 21\r\n\r\nsetenv poisoned \x1b[2Jm"),
-			"A command has no control characters\n<CMD Error>\n")
+		check.equal(
+			request(OPEN, "POST / HTTP/1.1\r\nContent-Length: 21\r\n\r\nsetenv poisoned \x1b[2Jm"),
+			"A command has no control characters\n<CMD Error>\n"
+		)
 	end
 
 	function cases.telnet_and_tabs_are_read()
@@ -194,7 +216,11 @@ end
 -- Public applications add to the console, or change it, from another service: they search the upvalues of skynet's
 -- own functions for the tables with these names.
 function cases.operators_add_commands_by_injection()
-	local ok, output = skynet.call(console, "debug", "RUN", [[
+	local ok, output = skynet.call(
+		console,
+		"debug",
+		"RUN",
+		[[
 		local function tables_of(func, found)
 			for i = 1, 255 do
 				local name, value = debug.getupvalue(func, i)
@@ -213,7 +239,8 @@ function cases.operators_add_commands_by_injection()
 				COMMAND.double = function(text) return { [text] = text .. text } end
 				print "added"
 			end
-		end]])
+		end]]
+	)
 	check.equal({ ok, output }, { true, "added" })
 	local fd = connect(OPEN)
 	check.equal(ask(fd, "double ab"), { "ab\tabab", "<CMD OK>" })
@@ -243,17 +270,25 @@ if check.ours then
 		check.equal(ask(fd, "getenv harbor")[1], "harbor\t0")
 		socket.close(fd)
 		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\n\r\n"), "Authentication required\n<CMD Error>\n")
-		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
-			"harbor\t0\n<CMD OK>\n")
+		check.equal(
+			request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
+			"harbor\t0\n<CMD OK>\n"
+		)
 		for _, given in ipairs { "", "Authorization: Bearer se cre\r\n", "Authorization: Bearer se crets\r\n" } do
-			check.equal(request(GUARDED, "POST / HTTP/1.1\r\n" .. given .. "Content-Length: 13\r\n\r\ngetenv harbor"),
-				"Authentication required\n<CMD Error>\n")
+			check.equal(
+				request(GUARDED, "POST / HTTP/1.1\r\n" .. given .. "Content-Length: 13\r\n\r\ngetenv harbor"),
+				"Authentication required\n<CMD Error>\n"
+			)
 		end
-		check.equal(request(GUARDED, "auth wrong\nGET /getenv/harbor HTTP/1.1\r\n\r\n"),
-			"Authentication required: auth <password>\n<CMD Error>\nAuthentication required\n<CMD Error>\n")
-		check.equal(request(GUARDED, "auth a\nauth b\nauth c\nauth se cret\n"
-			.. string.rep("getenv harbor\n", 300)),
-			string.rep("Authentication required: auth <password>\n<CMD Error>\n", 2), "the third one ends the session")
+		check.equal(
+			request(GUARDED, "auth wrong\nGET /getenv/harbor HTTP/1.1\r\n\r\n"),
+			"Authentication required: auth <password>\n<CMD Error>\nAuthentication required\n<CMD Error>\n"
+		)
+		check.equal(
+			request(GUARDED, "auth a\nauth b\nauth c\nauth se cret\n" .. string.rep("getenv harbor\n", 300)),
+			string.rep("Authentication required: auth <password>\n<CMD Error>\n", 2),
+			"the third one ends the session"
+		)
 
 		fd = connect(GUARDED)
 		socket.write(fd, string.rep("x", 5000))
@@ -272,7 +307,9 @@ if check.ours then
 				socket.close(guess)
 			end)
 		end
-		repeat skynet.sleep(1) until busy + looked_at == 75
+		repeat
+			skynet.sleep(1)
+		until busy + looked_at == 75
 		assert(busy > 0 and looked_at > 50, busy) -- too many at a time are not looked at
 	end
 
@@ -288,14 +325,20 @@ if check.ours then
 				guessers = guessers - 1
 			end)
 		end
-		repeat skynet.sleep(10) until guessed >= 15 -- more than are looked at without waiting
+		repeat
+			skynet.sleep(10)
+		until guessed >= 15 -- more than are looked at without waiting
 		local fd = connect(GUARDED)
 		check.equal(ask(fd, "auth se cret"), { "<CMD OK>" })
 		socket.close(fd)
-		check.equal(request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
-			"harbor\t0\n<CMD OK>\n")
+		check.equal(
+			request(GUARDED, "GET /getenv/harbor HTTP/1.1\r\nAuthorization: Bearer se cret\r\n\r\n"),
+			"harbor\t0\n<CMD OK>\n"
+		)
 		stop = true
-		repeat skynet.sleep(10) until guessers == 0
+		repeat
+			skynet.sleep(10)
+		until guessers == 0
 	end
 end
 

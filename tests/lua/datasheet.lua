@@ -27,8 +27,12 @@ end
 
 function cases.the_bytes_are_those_of_the_format()
 	local expected = string.pack("<I4I4I4I4", 16 + 16 + 20, 2, 0, 16) -- offset of the strings, 2 tables
-		.. string.pack("<i4i4", 1, 0) .. "\4\0\0\0" .. string.pack("<I4", 1)
-		.. string.pack("<i4i4", 0, 1) .. "\5\0\0\0" .. string.pack("<I4I4", 0, 2)
+		.. string.pack("<i4i4", 1, 0)
+		.. "\4\0\0\0"
+		.. string.pack("<I4", 1)
+		.. string.pack("<i4i4", 0, 1)
+		.. "\5\0\0\0"
+		.. string.pack("<I4I4", 0, 2)
 		.. "k\0v\0"
 	check.equal(dump.dump { { k = "v" } }, expected)
 end
@@ -71,7 +75,9 @@ function cases.updates_reach_tables_that_are_kept()
 	check.equal(sub.x + #list, 4)
 	for i = 2, 20 do
 		builder.update("updated", { a = i, sub = { x = i }, list = { i } })
-		repeat skynet.yield() until view.a == i
+		repeat
+			skynet.yield()
+		until view.a == i
 		check.equal({ sub.x, #list, list[1] }, { i, 1, i })
 	end
 end
@@ -85,7 +91,9 @@ function cases.old_versions_are_freed()
 	local view = datasheet.query "freed"
 	for i = 2, 5 do
 		builder.update("freed", { i })
-		repeat skynet.yield() until view[1] == i
+		repeat
+			skynet.yield()
+		until view[1] == i
 	end
 	local function versions()
 		local n = 0
@@ -94,7 +102,9 @@ function cases.old_versions_are_freed()
 		end
 		return n
 	end
-	repeat skynet.yield() until versions() == 0 -- only present ones
+	repeat
+		skynet.yield()
+	until versions() == 0 -- only present ones
 end
 
 check.run(cases)

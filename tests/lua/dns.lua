@@ -8,7 +8,7 @@ local check = require "check"
 
 local cases = {}
 
-local asked = {}          -- name -> how often
+local asked = {} -- name -> how often
 
 -- Answers of the test's server: type, data, seconds.
 local zone = {
@@ -26,7 +26,9 @@ local function serve(question, names)
 	while true do
 		local label
 		label, position = string.unpack("s1", question, position)
-		if label == "" then break end
+		if label == "" then
+			break
+		end
 		labels[#labels + 1] = label
 	end
 	local name = table.concat(labels, ".")
@@ -40,8 +42,10 @@ local function serve(question, names)
 		end
 	end
 	local code = names[name] and 0 or 3
-	return string.pack(">HHHHHH", id, 0x8180 | code, 1, #records, 0, 0)
-		.. string.sub(question, 13) .. table.concat(records), name
+	return string.pack(">HHHHHH", id, 0x8180 | code, 1, #records, 0, 0) .. string.sub(question, 13) .. table.concat(
+		records
+	),
+		name
 end
 
 local port
@@ -127,7 +131,9 @@ function cases.many_at_once()
 			skynet.fork(function()
 				assert(dns.resolve(name))
 				left = left - 1
-				if left == 0 then skynet.wakeup(token) end
+				if left == 0 then
+					skynet.wakeup(token)
+				end
 			end)
 		end
 	end
@@ -146,9 +152,12 @@ local function name_server(how)
 		if how.silent then
 			return
 		elseif how.code then
-			return string.pack(">HHHHHH", string.unpack(">H", question), 0x8180 | how.code, 1, 0, 0, 0) .. question:sub(13)
+			return string.pack(">HHHHHH", string.unpack(">H", question), 0x8180 | how.code, 1, 0, 0, 0)
+				.. question:sub(13)
 		elseif how.cut and not by_tcp then
-			return string.pack(">HHHHHH", string.unpack(">H", question), 0x8380, 1, 3, 0, 0) .. question:sub(13) .. "\xc0"
+			return string.pack(">HHHHHH", string.unpack(">H", question), 0x8380, 1, 3, 0, 0)
+				.. question:sub(13)
+				.. "\xc0"
 		end
 		return bytes
 	end
@@ -256,7 +265,9 @@ function cases.what_does_not_fit_a_datagram_is_asked_for_by_tcp()
 end
 
 function cases.short_names_are_those_of_a_search_domain_first()
-	local server = name_server { zone = { ["db.two.test"] = ipv4(31), ["db"] = ipv4(32), ["x.y"] = ipv4(33), ["x.z.two.test"] = ipv4(34) } }
+	local server = name_server {
+		zone = { ["db.two.test"] = ipv4(31), ["db"] = ipv4(32), ["x.y"] = ipv4(33), ["x.z.two.test"] = ipv4(34) },
+	}
 	configure({ server }, "search one.test two.test.")
 	check.equal(dns.resolve "db", "127.0.0.31")
 	check.equal(server.questions, { "db.one.test", "db.two.test" })
@@ -274,11 +285,19 @@ end
 
 function cases.aliases_are_followed()
 	local alias = function(name)
-		return { { 5, name:gsub("([^.]+)%.?", function(label) return string.pack("s1", label) end) .. "\0", 300 } }
+		return { { 5, name:gsub("([^.]+)%.?", function(label)
+			return string.pack("s1", label)
+		end) .. "\0", 300 } }
 	end
 	local server = name_server {
-		zone = { ["a.test"] = alias "b.test", ["b.test"] = alias "c.test", ["c.test"] = ipv4(41), ["loop.test"] = alias "loop.test",
-			["one.test"] = alias "two.test", ["two.test"] = alias "one.test" },
+		zone = {
+			["a.test"] = alias "b.test",
+			["b.test"] = alias "c.test",
+			["c.test"] = ipv4(41),
+			["loop.test"] = alias "loop.test",
+			["one.test"] = alias "two.test",
+			["two.test"] = alias "one.test",
+		},
 	}
 	configure { server }
 	check.equal(dns.resolve "a.test", "127.0.0.41")

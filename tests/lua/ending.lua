@@ -25,12 +25,17 @@ elseif role == "worker" then
 elseif role == "system" then
 	-- A service with a protocol of its own for messages of the core.
 	skynet.register_protocol {
-		name = "system", id = skynet.PTYPE_SYSTEM,
+		name = "system",
+		id = skynet.PTYPE_SYSTEM,
 		unpack = skynet.tostring,
-		dispatch = function(_, _, text) print("own", text) end,
+		dispatch = function(_, _, text)
+			print("own", text)
+		end,
 	}
 	skynet.start(function()
-		skynet.on_shutdown(function() print "system" end)
+		skynet.on_shutdown(function()
+			print "system"
+		end)
 	end)
 elseif role == "leaver" then
 	skynet.start(function()
@@ -48,7 +53,9 @@ else
 		skynet.newservice("ending", "leaver")
 		local system = skynet.newservice("ending", "system")
 		require "skynet.core".send(system, skynet.PTYPE_SYSTEM, 0, "hello")
-		skynet.on_shutdown(function() print "main" end)
+		skynet.on_shutdown(function()
+			print "main"
+		end)
 		skynet.fork(skynet.shutdown)
 	end)
 end

@@ -6,7 +6,11 @@ local check = require "check"
 local role = ...
 
 local function raising(value)
-	return setmetatable({}, { __tostring = function() error(value) end })
+	return setmetatable({}, {
+		__tostring = function()
+			error(value)
+		end,
+	})
 end
 
 if role == "evil" then
@@ -23,13 +27,19 @@ if role == "evil" then
 	end
 	-- The text of this error closes the coroutine that handles messages.
 	function requests.closes()
-		error(setmetatable({}, { __tostring = function() coroutine.close((coroutine.running())) end }))
+		error(setmetatable({}, {
+			__tostring = function()
+				coroutine.close((coroutine.running()))
+			end,
+		}))
 	end
 	function requests.here()
 		skynet.retpack "here"
 	end
 	skynet.start(function()
-		skynet.dispatch("lua", function(_, _, what) requests[what]() end)
+		skynet.dispatch("lua", function(_, _, what)
+			requests[what]()
+		end)
 	end)
 	return
 elseif role == "full" then
@@ -38,7 +48,9 @@ elseif role == "full" then
 	function requests.fill()
 		local size = 1 << 16
 		while size > 0 do
-			if not pcall(function() kept = { kept, string.rep("x", size) } end) then
+			if not pcall(function()
+				kept = { kept, string.rep("x", size) }
+			end) then
 				size = size // 2
 			end
 		end
@@ -50,7 +62,9 @@ elseif role == "full" then
 	function requests.burst()
 		local all = {}
 		for i = 1, math.huge do
-			all[i] = function() return i end
+			all[i] = function()
+				return i
+			end
 		end
 	end
 	function requests.sleep()
@@ -59,7 +73,9 @@ elseif role == "full" then
 	end
 	skynet.memlimit(2 << 20)
 	skynet.start(function()
-		skynet.dispatch("lua", function(_, _, what) requests[what]() end)
+		skynet.dispatch("lua", function(_, _, what)
+			requests[what]()
+		end)
 	end)
 	return
 end

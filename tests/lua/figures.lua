@@ -72,8 +72,13 @@ function cases.prometheus_reads_them_and_they_are_documented()
 	cluster.reload { me = "127.0.0.1:" .. port }
 	cluster.get_sender "me"
 	ready()
-	local command = string.format("%s %s/metrics_reader.py http://%s/metrics %s", skynet.getenv "python",
-		skynet.getenv "scripts", host, skynet.getenv "manual")
+	local command = string.format(
+		"%s %s/metrics_reader.py http://%s/metrics %s",
+		skynet.getenv "python",
+		skynet.getenv "scripts",
+		host,
+		skynet.getenv "manual"
+	)
 	local pipe = io.popen(command .. " 2>&1; echo status $?") -- on this worker; the others answer
 	local output = pipe:read "a"
 	pipe:close()

@@ -7,5 +7,7 @@ skynet.start(function()
 	for _ = 1, count do
 		skynet.fork(error, "one of many errors, which is expected")
 	end
-	skynet.dispatch("lua", function() skynet.retpack() end)
+	skynet.dispatch("lua", function()
+		skynet.retpack()
+	end)
 end)

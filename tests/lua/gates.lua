@@ -29,7 +29,9 @@ local function watch(gate)
 end
 
 local function next_of(list)
-	repeat skynet.sleep(1) until list[1]
+	repeat
+		skynet.sleep(1)
+	until list[1]
 	return table.remove(list, 1)
 end
 
@@ -127,7 +129,9 @@ function cases.many_clients_of_an_agent_that_is_behind_cost_no_more_than_a_few()
 	assert(looks < 30 * clients, looks)
 	check.equal(given, 64 * clients)
 	behind = false
-	repeat skynet.sleep(1) until given == packets * clients
+	repeat
+		skynet.sleep(1)
+	until given == packets * clients
 end
 
 function cases.a_gate_refuses_more_clients_than_it_may_have()
@@ -141,10 +145,14 @@ function cases.a_gate_refuses_more_clients_than_it_may_have()
 	local third = socket.open("127.0.0.1", port)
 	check.equal(third and socket.read(third), false)
 	socket.close(first)
-	repeat local event = next_of(told) until event[2] == "close" and event[3] == fd
+	repeat
+		local event = next_of(told)
+	until event[2] == "close" and event[3] == fd
 	skynet.call(gate, "lua", "kick", fd)
 	local fourth = socket.open("127.0.0.1", port)
-	repeat local event = next_of(told) until event[2] == "open"
+	repeat
+		local event = next_of(told)
+	until event[2] == "open"
 	socket.close(second)
 	socket.close(fourth)
 	local _, other = skynet.call(skynet.newservice "gate", "lua", "open", { address = "127.0.0.1", port = 0 })
@@ -156,8 +164,8 @@ if check.ours then
 	function cases.a_gate_closes_clients_that_say_nothing()
 		local gate = skynet.newservice "gate"
 		watch(gate)
-		local _, port = skynet.call(gate, "lua", "open",
-			{ address = "127.0.0.1", port = 0, handshake = 0.2, peraddress = 1 })
+		local _, port =
+			skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, handshake = 0.2, peraddress = 1 })
 		local silent = socket.open("127.0.0.1", port)
 		local fd = next_of(told)[3]
 		local second = socket.open("127.0.0.1", port)
@@ -179,8 +187,15 @@ if check.ours then
 		local manager = require "skynet.manager"
 		local texts = {}
 		skynet.register_protocol {
-			name = "text", id = skynet.PTYPE_TEXT, pack = function(text) return text end, unpack = skynet.tostring,
-			dispatch = function(_, _, text) texts[#texts + 1] = text end,
+			name = "text",
+			id = skynet.PTYPE_TEXT,
+			pack = function(text)
+				return text
+			end,
+			unpack = skynet.tostring,
+			dispatch = function(_, _, text)
+				texts[#texts + 1] = text
+			end,
 		}
 		skynet.setenv("gate_handshake", "0.2") -- from now on for all gates: this is the last case
 		local port = check.port(3)
@@ -210,13 +225,20 @@ local function message_server(port)
 	local server = skynet.newservice "message_server"
 	skynet.call(server, "lua", "open", { address = "127.0.0.1", port = port, servername = "sample" })
 	local subid = skynet.call(server, "lua", "login", "user", SECRET)
-	local username = string.format("%s@%s#%s", crypt.base64encode "user", crypt.base64encode "sample",
-		crypt.base64encode(tostring(subid)))
-	return server, username, function(first)
-		local fd = socket.open("127.0.0.1", port)
-		socket.write(fd, first)
-		return fd, read_packet(fd)
-	end, subid
+	local username = string.format(
+		"%s@%s#%s",
+		crypt.base64encode "user",
+		crypt.base64encode "sample",
+		crypt.base64encode(tostring(subid))
+	)
+	return server,
+		username,
+		function(first)
+			local fd = socket.open("127.0.0.1", port)
+			socket.write(fd, first)
+			return fd, read_packet(fd)
+		end,
+		subid
 end
 
 local function ask(fd, text, session)
@@ -348,11 +370,17 @@ function cases.clients_log_in_with_a_secret_that_nobody_sees()
 	check.equal(log_in(port, "refused"), "403 Forbidden")
 	check.equal(log_in(port, "alice", "wrong hm"), "401 Unauthorized")
 	local slow
-	skynet.fork(function() slow = log_in(port, "slow") end)
-	repeat skynet.sleep(1) until skynet.call(server, "lua", "is_logging_in", "slow")
+	skynet.fork(function()
+		slow = log_in(port, "slow")
+	end)
+	repeat
+		skynet.sleep(1)
+	until skynet.call(server, "lua", "is_logging_in", "slow")
 	check.equal(log_in(port, "slow"), "406 Not Acceptable")
 	skynet.call(server, "lua", "let_in", "slow")
-	repeat skynet.sleep(1) until slow
+	repeat
+		skynet.sleep(1)
+	until slow
 	check.equal(slow, "200 " .. crypt.base64encode "id of slow")
 end
 

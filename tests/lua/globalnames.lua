@@ -12,7 +12,12 @@ local PTYPE_MARK <const> = 64
 local marked = false
 
 skynet.register_protocol {
-	name = "mark", id = PTYPE_MARK, unpack = skynet.tostring, dispatch = function() marked = true end,
+	name = "mark",
+	id = PTYPE_MARK,
+	unpack = skynet.tostring,
+	dispatch = function()
+		marked = true
+	end,
 }
 
 local function packet(...)
@@ -37,9 +42,12 @@ local function join()
 	master = assert(socket.open(skynet.getenv "master"))
 	socket.write(master, packet("H", PEER, address))
 	harbor.connect(PEER)
-	repeat skynet.sleep(1) until from_harbor
+	repeat
+		skynet.sleep(1)
+	until from_harbor
 	skynet.fork(function()
-		repeat until not socket.read(master) -- what it tells us is known
+		repeat
+		until not socket.read(master) -- what it tells us is known
 	end)
 	return master, from_harbor
 end
@@ -88,13 +96,24 @@ function cases.addresses_of_memory_do_not_come_from_other_nodes()
 	end
 	local _, from_harbor = join()
 	local got = {}
-	local channel = multicast.new { dispatch = function(_, _, text) got[#got + 1] = text end }
+	local channel = multicast.new {
+		dispatch = function(_, _, text)
+			got[#got + 1] = text
+		end,
+	}
 	channel:subscribe()
 	local function receive(bytes, type)
 		local frame = bytes .. string.pack(">I4I4I4", 0, type << 24 | skynet.self() & 0xffffff, channel.channel)
 		socket.write(from_harbor, string.pack(">s4", frame))
 	end
-	for _, bytes in ipairs { "", "AAAAAAAA", "AAAAAAAABBBBBBBB", string.rep("\0", 8), string.rep("\0", 16), string.rep("C", 48) } do
+	for _, bytes in ipairs {
+		"",
+		"AAAAAAAA",
+		"AAAAAAAABBBBBBBB",
+		string.rep("\0", 8),
+		string.rep("\0", 16),
+		string.rep("C", 48),
+	} do
 		receive(bytes, skynet.PTYPE_MULTICAST)
 	end
 	local block, size = skynet.pack "bytes"
@@ -102,9 +121,13 @@ function cases.addresses_of_memory_do_not_come_from_other_nodes()
 	receive(skynet.packstring({ { x = block } }), skynet.PTYPE_LUA)
 	skynet.trash(block, size)
 	receive("last", PTYPE_MARK)
-	repeat skynet.sleep(1) until marked
+	repeat
+		skynet.sleep(1)
+	until marked
 	channel:publish "hello"
-	repeat skynet.sleep(1) until got[1]
+	repeat
+		skynet.sleep(1)
+	until got[1]
 	check.equal(got, { "hello" })
 	channel:unsubscribe()
 end
@@ -145,7 +168,9 @@ function cases.a_node_that_was_not_one_does_not_keep_the_next_one_out()
 			socket.close(fd)
 		end
 	until answered
-	repeat skynet.sleep(1) until reached
+	repeat
+		skynet.sleep(1)
+	until reached
 	check.equal(reached, string.char(ME))
 	socket.close(fd)
 	socket.close(listener)
@@ -166,7 +191,8 @@ function cases.a_node_that_does_not_read_costs_no_more_than_its_share()
 			local kind, id = skynet.unpack(socket.read(to_master, size))
 			gone = gone or kind == "D" and id == 4
 		until gone
-		repeat until not socket.read(to_master)
+		repeat
+		until not socket.read(to_master)
 	end)
 	local names = {}
 	for number = 1, 1000 do

@@ -10,7 +10,15 @@ function cases.internal_headers_are_those_of_this_lua()
 		check.equal(seen, text)
 		check.equal(slots & slots - 1, 0) -- a power of two
 	end
-	check.equal(select(3, coroutine.wrap(function() return look "x" end)()), false)
+	check.equal(
+		select(
+			3,
+			coroutine.wrap(function()
+				return look "x"
+			end)()
+		),
+		false
+	)
 end
 
 function cases.jemalloc_has_the_names_of_the_c_core()

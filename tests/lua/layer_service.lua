@@ -49,13 +49,19 @@ local changes = {
 		os.remove(folder)
 		assert(os.execute("mkdir -p " .. folder .. "/skynet/internal"))
 		local file = assert(io.open(folder .. "/skynet/internal/kernel.lua", "w"))
-		file:write("KERNEL_FOUND = true return dofile(", string.format("%q", package.searchpath(KERNEL, package.path)), ")")
+		file:write(
+			"KERNEL_FOUND = true return dofile(",
+			string.format("%q", package.searchpath(KERNEL, package.path)),
+			")"
+		)
 		file:close()
 		package.path = folder .. "/?.lua;" .. package.path
 		REMOVE = folder
 	end,
 	hook = function()
-		debug.sethook(function() lines = lines + 1 end, "l")
+		debug.sethook(function()
+			lines = lines + 1
+		end, "l")
 	end,
 }
 

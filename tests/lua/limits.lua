@@ -30,7 +30,9 @@ if role == "limited" then
 		local waits = skynet.mqlen()
 		-- These are not mail of a service: they pass.
 		local fired = false
-		skynet.timeout(0, function() fired = true end)
+		skynet.timeout(0, function()
+			fired = true
+		end)
 		local echo = skynet.call(peer, "lua", "echo", "answer")
 		skynet.retpack(sent, waits, got, fired, echo)
 	end

@@ -25,13 +25,18 @@ function cases.request_lines()
 		check.equal(fields.read_request_line("GET " .. line .. "x\r\n\r\n"), nil)
 	end
 	local blanks = long " "
-	check.equal({ fields.read_request_line("GET" .. blanks .. "/a b" .. blanks .. "HTTP/1.1" .. blanks .. "\r\n") },
-		{ "GET", "/a b", "1.1", 3 * #blanks + 18 })
+	check.equal(
+		{ fields.read_request_line("GET" .. blanks .. "/a b" .. blanks .. "HTTP/1.1" .. blanks .. "\r\n") },
+		{ "GET", "/a b", "1.1", 3 * #blanks + 18 }
+	)
 end
 
 function cases.lists_in_fields()
 	local blanks = long " \t"
-	check.equal(fields.items("a" .. blanks .. "b," .. blanks .. "C" .. blanks .. ",," .. blanks), { "a" .. blanks .. "b", "c" })
+	check.equal(
+		fields.items("a" .. blanks .. "b," .. blanks .. "C" .. blanks .. ",," .. blanks),
+		{ "a" .. blanks .. "b", "c" }
+	)
 	check.equal(fields.has_item(long "," .. "close", "close"), true)
 end
 
@@ -63,7 +68,10 @@ end
 
 function cases.answers_of_name_servers()
 	local function answer(name, ...)
-		return string.pack(">HHHHHH", 1, 0x8180, 1, select("#", ...), 0, 0) .. name .. string.pack(">HH", 1, 1) .. table.concat { ... }
+		return string.pack(">HHHHHH", 1, 0x8180, 1, select("#", ...), 0, 0)
+			.. name
+			.. string.pack(">HH", 1, 1)
+			.. table.concat { ... }
 	end
 	local function alias(from, to)
 		return from .. string.pack(">HHI4s2", 5, 1, 60, to)
@@ -79,14 +87,23 @@ function cases.answers_of_name_servers()
 	for number = 1, 30000 do
 		chain[number] = alias(name(30000 - number), name(30001 - number))
 	end
-	local bytes = string.pack(">HHHHHH", 1, 0x8180, 1, #chain, 0, 0) .. name(0) .. string.pack(">HH", 1, 1) .. table.concat(chain)
+	local bytes = string.pack(">HHHHHH", 1, 0x8180, 1, #chain, 0, 0)
+		.. name(0)
+		.. string.pack(">HH", 1, 1)
+		.. table.concat(chain)
 	check.equal({ message.addresses(message.answer(bytes)) }, { nil, 60, "16" })
 end
 
 -- One that stays silent must not make those behind it dearer.
 function cases.connections_that_come_and_go()
 	local expelled = {}
-	local door = admission.new { name = "test", most_unheard = 2, close = function(id) expelled[#expelled + 1] = id end }
+	local door = admission.new {
+		name = "test",
+		most_unheard = 2,
+		close = function(id)
+			expelled[#expelled + 1] = id
+		end,
+	}
 	assert(door:enter(0, "10.0.0.1:1"))
 	for id = 1, 300000 do
 		assert(door:enter(id, "10.0.0.2:1"))

@@ -26,7 +26,8 @@ local function server(bytes, again, waits)
 			while again and not socket.disconnected(id) and socket.write(id, again) do
 				skynet.sleep(1)
 			end
-			while socket.read(id) do end
+			while socket.read(id) do
+			end
 		end
 		socket.close(id)
 		left = left + 1
@@ -83,7 +84,10 @@ end
 function cases.redis_replies_are_as_long_as_they_may_be()
 	redis_lies("more than 100000 bytes (option max_reply)", "$9223372036854775807\r\n")
 	redis_lies("more than 100000 bytes (option max_reply)", "$100001\r\n")
-	redis_lies("more than 100000 bytes (option max_reply)", "*2\r\n$60000\r\n" .. string.rep("x", 60000) .. "\r\n$60000\r\n")
+	redis_lies(
+		"more than 100000 bytes (option max_reply)",
+		"*2\r\n$60000\r\n" .. string.rep("x", 60000) .. "\r\n$60000\r\n"
+	)
 	redis_lies("a list of 2000000000 values", "*2000000000\r\n:1\r\n")
 	redis_lies("a list of 5000 values", "*2\r\n*5000\r\n" .. string.rep(":1\r\n", 5000) .. "*5000\r\n")
 	redis_lies("more than 128 lists in each other", string.rep("*1\r\n", 200000))
@@ -91,8 +95,15 @@ end
 
 function cases.redis_replies_within_the_limits_are_read()
 	local nested = string.rep("*1\r\n", 128) .. "$2\r\nhi\r\n"
-	local port, wait_until_left = server(nested .. "$99998\r\n" .. string.rep("x", 99998) .. "\r\n*2\r\n$-1\r\n*-1\r\n"
-		.. "+" .. string.rep("y", 65535) .. "\r\n")
+	local port, wait_until_left = server(
+		nested
+			.. "$99998\r\n"
+			.. string.rep("x", 99998)
+			.. "\r\n*2\r\n$-1\r\n*-1\r\n"
+			.. "+"
+			.. string.rep("y", 65535)
+			.. "\r\n"
+	)
 	local db = redis.connect { host = "127.0.0.1", port = port, max_reply = 100000 }
 	local value = db:get "a"
 	for _ = 1, 128 do
@@ -126,10 +137,14 @@ end
 -- The test of the log counts the lines.
 function cases.answers_that_nobody_asked_for_fill_no_log()
 	local port, wait_until_left = server(string.rep("9 stray\n", 20000) .. "1 yes\n")
-	local channel = socketchannel.channel { host = "127.0.0.1", port = port, response = function(sock)
-		local session, text = string.match(sock:readline("\n", 100), "^(%d+) (.*)$")
-		return math.tointeger(tonumber(session)), true, text
-	end }
+	local channel = socketchannel.channel {
+		host = "127.0.0.1",
+		port = port,
+		response = function(sock)
+			local session, text = string.match(sock:readline("\n", 100), "^(%d+) (.*)$")
+			return math.tointeger(tonumber(session)), true, text
+		end,
+	}
 	check.equal(channel:request("?", 1), "yes")
 	channel:close()
 	wait_until_left()
@@ -148,8 +163,13 @@ local function mysql_server(answer)
 	local function packet(payload, sequence)
 		return string.pack("<I3B", #payload, sequence) .. payload
 	end
-	local greeting = "\x0a5.7\0" .. string.pack("<I4", 1) .. "12345678\0" .. string.pack("<I2BI2I2B", 0xf7ff, 33, 2, 0x8, 21)
-		.. string.rep("\0", 10) .. "123456789012\0" .. "mysql_native_password\0"
+	local greeting = "\x0a5.7\0"
+		.. string.pack("<I4", 1)
+		.. "12345678\0"
+		.. string.pack("<I2BI2I2B", 0xf7ff, 33, 2, 0x8, 21)
+		.. string.rep("\0", 10)
+		.. "123456789012\0"
+		.. "mysql_native_password\0"
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	socket.start(listener, function(id)
 		socket.start(id)
@@ -160,7 +180,8 @@ local function mysql_server(answer)
 			for i, payload in ipairs(answer) do
 				socket.write(id, type(payload) == "table" and payload[1] or packet(payload, i))
 			end
-			while socket.read(id) do end
+			while socket.read(id) do
+			end
 		end
 		socket.close(id)
 		socket.close(listener)
@@ -222,7 +243,10 @@ function cases.mongo_asks_for_no_hours_of_work()
 		end,
 	}
 	for _, method in ipairs { "scram_sha1", "scram_sha256" } do
-		check.equal({ mongo_auth(database, "user", "password", method) }, { false, "Server returned too many iterations." })
+		check.equal(
+			{ mongo_auth(database, "user", "password", method) },
+			{ false, "Server returned too many iterations." }
+		)
 	end
 	check.equal(asked, "saslStart")
 end
@@ -231,7 +255,9 @@ function cases.lines_of_a_channel_have_the_limit_that_is_asked_for()
 	local port, wait_until_left = server("12345\n1234567890\n123456")
 	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
 	local function line_within(most)
-		return channel:request("x", function(sock) return true, sock:readline("\n", most) end)
+		return channel:request("x", function(sock)
+			return true, sock:readline("\n", most)
+		end)
 	end
 	check.equal(line_within(5), "12345")
 	check.equal(line_within(nil), "1234567890")

@@ -13,12 +13,14 @@ if role == "loop" then
 	local requests = {}
 	function requests.plain(owner)
 		skynet.send(owner, "lua", "looping")
-		while true do end
+		while true do
+		end
 	end
 	function requests.coroutine(owner)
 		local run = coroutine.wrap(function()
 			skynet.send(owner, "lua", "looping")
-			while true do end
+			while true do
+			end
 		end)
 		run()
 	end
@@ -80,7 +82,9 @@ if role == "limited_here" then
 		end
 	end)
 	skynet.start(function()
-		skynet.dispatch("lua", function() skynet.retpack(ok, problem, filled) end)
+		skynet.dispatch("lua", function()
+			skynet.retpack(ok, problem, filled)
+		end)
 	end)
 	return
 elseif role == "no_start" then
@@ -131,7 +135,8 @@ end
 function cases.a_service_can_stop_itself()
 	local ok, problem = pcall(function()
 		core.command("SIGNAL", skynet.address(skynet.self()) .. " 0")
-		while true do end
+		while true do
+		end
 	end)
 	assert(not ok and string.find(problem, "signal 0", 1, true), problem)
 end
@@ -185,7 +190,8 @@ end
 function cases.a_profile_counts_the_time_of_its_coroutine_only()
 	local function work(seconds)
 		local stop = os.clock() + seconds
-		while os.clock() < stop do end
+		while os.clock() < stop do
+		end
 	end
 	local measured
 	local run = coroutine.wrap(function()
@@ -232,7 +238,11 @@ function cases.replaced_coroutine_functions_are_those_of_lua()
 	check.equal({ coroutine.resume(co) }, { false, "cannot resume dead coroutine" })
 	local closed
 	local wrapped = coroutine.wrap(function()
-		local _ <close> = setmetatable({}, { __close = function() closed = true end })
+		local _ <close> = setmetatable({}, {
+			__close = function()
+				closed = true
+			end,
+		})
 		error "broken"
 	end)
 	check.raises("broken", wrapped)

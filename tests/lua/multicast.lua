@@ -58,9 +58,15 @@ end
 function cases.own_packing_is_used()
 	local got
 	local channel = multicast.new {
-		pack = function(text) return skynet.pack("<" .. text .. ">") end,
-		unpack = function(msg, sz) return "(" .. skynet.unpack(msg, sz) .. ")" end,
-		dispatch = function(_, source, text) got = { source, text } end,
+		pack = function(text)
+			return skynet.pack("<" .. text .. ">")
+		end,
+		unpack = function(msg, sz)
+			return "(" .. skynet.unpack(msg, sz) .. ")"
+		end,
+		dispatch = function(_, source, text)
+			got = { source, text }
+		end,
 	}
 	channel:subscribe()
 	channel:publish "t"

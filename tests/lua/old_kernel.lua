@@ -38,7 +38,9 @@ function cases.a_busy_service_does_not_keep_the_others_waiting()
 	for number = 1, 50 do
 		skynet.fork(function()
 			local sum = 0
-			for i = 1, 100000 do sum = sum + i end -- longer than a worker is watched
+			for i = 1, 100000 do
+				sum = sum + i
+			end -- longer than a worker is watched
 			rounds = rounds + 1
 		end)
 		socket.write(fd, number .. "\n")
@@ -52,7 +54,9 @@ function cases.timers_fire_in_order_while_sockets_are_busy()
 	local fd = connection()
 	local fired = {}
 	for _, time in ipairs { 30, 10, 20, 0 } do -- far enough apart for a machine that stops us in between
-		skynet.timeout(time, function() table.insert(fired, time) end)
+		skynet.timeout(time, function()
+			table.insert(fired, time)
+		end)
 	end
 	repeat
 		socket.write(fd, "x\n")

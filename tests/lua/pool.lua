@@ -13,38 +13,54 @@ local function counting_pool(size)
 			made.opened = made.opened + 1
 			local connection = made.opened
 			skynet.sleep(0)
-			if connection == made.refused then error "refused" end
+			if connection == made.refused then
+				error "refused"
+			end
 			return connection
 		end,
-		close = function() made.closed = made.closed + 1 end,
+		close = function()
+			made.closed = made.closed + 1
+		end,
 	}
 	return made.pool, made
 end
 
-local function same(connection) return connection end
+local function same(connection)
+	return connection
+end
 
 function cases.a_connection_is_used_by_one_task_after_the_other()
 	local pool, made = counting_pool(1)
 	check.equal(pool:use(same), 1)
 	check.equal(pool:use(same), 1)
-	check.raises("as asked", pool.use, pool, function() error "as asked" end)
+	check.raises("as asked", pool.use, pool, function()
+		error "as asked"
+	end)
 	check.equal(pool:use(same), 2, "one in the middle of something is closed")
 	check.equal(made.closed, 1)
 end
 
 function cases.killed_tasks_take_nothing_with_them()
 	local pool, made = counting_pool(1)
-	local function use_for_ever() pool:use(function() skynet.sleep(1000000) end) end
+	local function use_for_ever()
+		pool:use(function()
+			skynet.sleep(1000000)
+		end)
+	end
 	local holder = skynet.fork(use_for_ever)
 	skynet.sleep(1)
 	local in_line = skynet.fork(use_for_ever)
 	skynet.sleep(1)
 	local answer
-	skynet.fork(function() answer = pool:use(same) end)
+	skynet.fork(function()
+		answer = pool:use(same)
+	end)
 	skynet.sleep(1)
 	skynet.killthread(in_line)
 	skynet.killthread(holder)
-	repeat skynet.sleep(0) until answer
+	repeat
+		skynet.sleep(0)
+	until answer
 	check.equal({ answer, made.closed }, { 2, 1 })
 	check.equal(pool:use(same), 2)
 
@@ -59,11 +75,17 @@ function cases.a_place_in_the_line_is_handed_on_when_its_task_is_killed_at_that_
 	local pool = counting_pool(1)
 	local next_one
 	skynet.fork(function()
-		pool:use(function() skynet.sleep(1) end)
+		pool:use(function()
+			skynet.sleep(1)
+		end)
 		skynet.killthread(next_one) -- it has the connection, and has not run
 	end)
 	skynet.sleep(0)
-	next_one = skynet.fork(function() pool:use(function() skynet.sleep(1000000) end) end)
+	next_one = skynet.fork(function()
+		pool:use(function()
+			skynet.sleep(1000000)
+		end)
+	end)
 	check.equal(pool:use(same), 1)
 end
 
@@ -71,9 +93,15 @@ function cases.an_attempt_that_fails_is_the_chance_of_the_next()
 	local pool, made = counting_pool(1)
 	made.refused = 1
 	local problem, answer
-	skynet.fork(function() problem = select(2, pcall(pool.use, pool, same)) end)
-	skynet.fork(function() answer = pool:use(same) end)
-	repeat skynet.sleep(0) until answer
+	skynet.fork(function()
+		problem = select(2, pcall(pool.use, pool, same))
+	end)
+	skynet.fork(function()
+		answer = pool:use(same)
+	end)
+	repeat
+		skynet.sleep(0)
+	until answer
 	assert(string.find(problem, "refused", 1, true), problem)
 	check.equal({ answer, pool:use(same) }, { 2, 2 })
 end

@@ -27,8 +27,13 @@ note 3 { request item }
 ]]
 
 local ITEM <const> = {
-	name = "x", price = 1.25, parts = { { size = 1 }, { size = 2 } }, bytes = "\0\1", ratio = 0.5,
-	by_name = { y = { name = "y" } }, map = { a = 1, b = 2 },
+	name = "x",
+	price = 1.25,
+	parts = { { size = 1 }, { size = 2 } },
+	bytes = "\0\1",
+	ratio = 0.5,
+	by_name = { y = { name = "y" } },
+	map = { a = 1, b = 2 },
 }
 
 function cases.messages_hold_their_values()
@@ -63,7 +68,10 @@ function cases.requests_and_answers_pass_between_two_ends()
 	local request = client:attach(sp)
 	local kind, name, value, respond, ud = server:dispatch(request("get", { name = "n" }, 7, "extra"))
 	check.equal({ kind, name, value, ud }, { "REQUEST", "get", { name = "n" }, "extra" })
-	check.equal({ client:dispatch(respond({ name = "answer" }, "more")) }, { "RESPONSE", 7, { name = "answer" }, "more" })
+	check.equal(
+		{ client:dispatch(respond({ name = "answer" }, "more")) },
+		{ "RESPONSE", 7, { name = "answer" }, "more" }
+	)
 	check.raises("Unknown session", client.dispatch, client, respond {})
 	kind, name, value, respond = server:dispatch(request("note", { name = "n" }))
 	check.equal({ kind, name, value, respond }, { "REQUEST", "note", { name = "n" }, nil })
@@ -85,7 +93,9 @@ end
 
 function cases.the_binary_form_is_fixed()
 	local bin = sprotoparser.parse ".a { b 0 : *a c 3 : boolean } p 4 { response nil }"
-	local function sized(bytes) return string.pack("<s4", bytes) end
+	local function sized(bytes)
+		return string.pack("<s4", bytes)
+	end
 	local b = "\5\0\0\0\1\0\2\0\2\0\4\0" .. sized "b"
 	local c = "\4\0\0\0\4\0\1\0\8\0" .. sized "c"
 	local a = "\2\0\0\0\0\0" .. sized "a" .. sized(sized(b) .. sized(c))

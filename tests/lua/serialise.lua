@@ -5,27 +5,49 @@ local core = require "skynet.core"
 local cases = {}
 
 local function hex(bytes)
-	return (string.gsub(bytes, ".", function(byte) return string.format("%02x", string.byte(byte)) end))
+	return (string.gsub(bytes, ".", function(byte)
+		return string.format("%02x", string.byte(byte))
+	end))
 end
 
 local function bytes(text)
-	return (string.gsub(text, "%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
+	return (string.gsub(text, "%x%x", function(digits)
+		return string.char(tonumber(digits, 16))
+	end))
 end
 
 local EXAMPLES <const> = {
 	{ "", n = 0 },
 	{ "0000", nil, nil, n = 2 },
-	{ "09", true }, { "01", false }, { "02", 0 }, { "0a01", 1 }, { "0aff", 255 }, { "120001", 256 },
-	{ "12ffff", 65535 }, { "2200000100", 65536 }, { "22ffffff7f", 0x7fffffff },
-	{ "320000008000000000", 0x80000000 }, { "22ffffffff", -1 }, { "2200000080", -2147483648 },
-	{ "32ffffff7fffffffff", -2147483649 }, { "42000000000000f03f", 1.0 }, { "42000000000000f83f", 1.5 },
+	{ "09", true },
+	{ "01", false },
+	{ "02", 0 },
+	{ "0a01", 1 },
+	{ "0aff", 255 },
+	{ "120001", 256 },
+	{ "12ffff", 65535 },
+	{ "2200000100", 65536 },
+	{ "22ffffff7f", 0x7fffffff },
+	{ "320000008000000000", 0x80000000 },
+	{ "22ffffffff", -1 },
+	{ "2200000080", -2147483648 },
+	{ "32ffffff7fffffffff", -2147483649 },
+	{ "42000000000000f03f", 1.0 },
+	{ "42000000000000f83f", 1.5 },
 	{ "420000000000000080", -0.0 },
-	{ "04", "" }, { "0c61", "a" }, { "fc" .. ("78"):rep(31), ("x"):rep(31) },
-	{ "152000" .. ("78"):rep(32), ("x"):rep(32) }, { "15ffff" .. ("78"):rep(65535), ("x"):rep(65535) },
+	{ "04", "" },
+	{ "0c61", "a" },
+	{ "fc" .. ("78"):rep(31), ("x"):rep(31) },
+	{ "152000" .. ("78"):rep(32), ("x"):rep(32) },
+	{ "15ffff" .. ("78"):rep(65535), ("x"):rep(65535) },
 	{ "2500000100" .. ("78"):rep(65536), ("x"):rep(65536) },
-	{ "0600", {} }, { "1e0a010a020a0300", { 1, 2, 3 } }, { "060c610a0100", { a = 1 } },
-	{ "160a0a0a140c6b0900", { 10, 20, k = true } }, { "160600060000", { {}, {} } },
-	{ "0642000000000000f83f0a0200", { [1.5] = 2 } }, { "060a640a0100", { [100] = 1 } },
+	{ "0600", {} },
+	{ "1e0a010a020a0300", { 1, 2, 3 } },
+	{ "060c610a0100", { a = 1 } },
+	{ "160a0a0a140c6b0900", { 10, 20, k = true } },
+	{ "160600060000", { {}, {} } },
+	{ "0642000000000000f83f0a0200", { [1.5] = 2 } },
+	{ "060a640a0100", { [100] = 1 } },
 	{ "1c6c75610a01060c780c7900", "lua", 1, { x = "y" } },
 }
 
@@ -65,8 +87,20 @@ function cases.a_reader_accepts_what_no_writer_makes()
 end
 
 function cases.damage_is_reported_with_the_bytes_left()
-	for text, left in pairs { ["0a"] = 0, ["1201"] = 1, ["1a"] = 0, ["4200"] = 1, ["07"] = 0, ["0d01"] = 1,
-		["fc61"] = 1, ["25ffffffff61"] = 1, ["06"] = 0, ["0e"] = 0, ["fe42"] = 0, ["fe32ffffffffffffff7f"] = 0 } do
+	for text, left in pairs {
+		["0a"] = 0,
+		["1201"] = 1,
+		["1a"] = 0,
+		["4200"] = 1,
+		["07"] = 0,
+		["0d01"] = 1,
+		["fc61"] = 1,
+		["25ffffffff61"] = 1,
+		["06"] = 0,
+		["0e"] = 0,
+		["fe42"] = 0,
+		["fe32ffffffffffffff7f"] = 0,
+	} do
 		local ok, problem = pcall(core.unpack, bytes(text))
 		if text == "fe32ffffffffffffff7f" then
 			-- The length is cut to C's int: -1, no values; the end of the table is missing.
@@ -122,8 +156,11 @@ function cases.any_bytes_give_values_or_an_error()
 			-- What could be read can be written, unless a table is its own key and the like.
 			pcall(core.packstring, table.unpack(values, 2, values.n))
 		else
-			assert(string.find(values[2], "Invalid serialize stream", 1, true)
-				or string.find(values[2], "index is NaN", 1, true), values[2])
+			assert(
+				string.find(values[2], "Invalid serialize stream", 1, true)
+					or string.find(values[2], "index is NaN", 1, true),
+				values[2]
+			)
 		end
 	end
 end
@@ -147,25 +184,33 @@ function cases.a_type_without_bytes_is_named()
 end
 
 function cases.pairs_metamethod_decides_what_is_written()
-	local proxy = setmetatable({ "hidden" }, { __pairs = function()
-		return next, { a = 1 }
-	end })
+	local proxy = setmetatable({ "hidden" }, {
+		__pairs = function()
+			return next, { a = 1 }
+		end,
+	})
 	check.equal(hex(core.packstring(proxy)), "060c610a0100")
 end
 
 function cases.packing_inside_of_packing_keeps_both()
 	local inner
-	local outer = setmetatable({}, { __pairs = function()
-		inner = core.packstring(("i"):rep(100000))
-		pcall(core.packstring, { 1, print })
-		return next, { a = 1 }
-	end })
+	local outer = setmetatable({}, {
+		__pairs = function()
+			inner = core.packstring(("i"):rep(100000))
+			pcall(core.packstring, { 1, print })
+			return next, { a = 1 }
+		end,
+	})
 	check.equal(hex(core.packstring("x", outer, "y")), "0c78060c610a01000c79")
 	check.equal(core.unpack(inner), ("i"):rep(100000))
 end
 
 function cases.a_failing_metamethod_is_the_error_of_pack()
-	local broken = setmetatable({}, { __pairs = function() error("why", 0) end })
+	local broken = setmetatable({}, {
+		__pairs = function()
+			error("why", 0)
+		end,
+	})
 	check.raises("why", core.pack, 1, { broken })
 	check.equal(hex(core.packstring(1)), "0a01")
 end
@@ -177,9 +222,11 @@ function cases.a_finalizer_may_pack_while_something_is_packed()
 	end
 	local expected = core.packstring(value)
 	local noise = ("\255"):rep(2000)
-	local finalizer = { __gc = function()
-		core.packstring(noise)
-	end }
+	local finalizer = {
+		__gc = function()
+			core.packstring(noise)
+		end,
+	}
 	-- The collector never rests. A table that grows makes it due for a step, which the packer then has to let it take.
 	local pause = collectgarbage("param", "pause", 0)
 	local size = collectgarbage("param", "stepsize", 1)

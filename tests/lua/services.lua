@@ -100,26 +100,39 @@ function cases.inline_service_is_one_and_can_be_closed()
 	check.equal(service.query "counter", s)
 	check.equal(skynet.call(s, "lua"), 11)
 	check.equal(service.close "counter", true)
-	check.raises("upvalue", service.new, "bad", function() return cases end)
+	check.raises("upvalue", service.new, "bad", function()
+		return cases
+	end)
 end
 
 function cases.datacenter_wakes_who_waits()
 	local got
-	skynet.fork(function() got = datacenter.wait("a", "b") end)
-	skynet.fork(function() check.raises("call failed", datacenter.wait, "a") got = got or "branch" end)
+	skynet.fork(function()
+		got = datacenter.wait("a", "b")
+	end)
+	skynet.fork(function()
+		check.raises("call failed", datacenter.wait, "a")
+		got = got or "branch"
+	end)
 	skynet.yield()
 	check.equal(datacenter.set("a", "b", 7), nil)
 	check.equal(datacenter.get("a", "b"), 7)
 	check.equal(datacenter.get "a", { b = 7 })
-	repeat skynet.yield() until got == 7 or got == "branch"
+	repeat
+		skynet.yield()
+	until got == 7 or got == "branch"
 end
 
 function cases.module_may_wait_while_it_loads()
 	local results = {}
 	for i = 1, 2 do
-		skynet.fork(function() results[i] = require "slow_module" end)
+		skynet.fork(function()
+			results[i] = require "slow_module"
+		end)
 	end
-	repeat skynet.yield() until results[1] and results[2]
+	repeat
+		skynet.yield()
+	until results[1] and results[2]
 	check.equal(results[1], results[2])
 	check.equal(results[1].initialised, true)
 	check.raises("module 'no.such.module' not found", require, "no.such.module")

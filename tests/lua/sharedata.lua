@@ -23,7 +23,9 @@ function cases.data_reads_like_a_table()
 	check.equal(view.nothing, nil)
 	check.equal(view.sub, view.sub)
 	check.equal(sharedata.query "reads", view)
-	check.raises("Error newindex", function() view.sub.x = 1 end)
+	check.raises("Error newindex", function()
+		view.sub.x = 1
+	end)
 	assert(not pcall(sharedata.new, "reads", {}))
 	assert(not pcall(sharedata.query, "unknown"))
 end
@@ -34,10 +36,14 @@ function cases.update_reaches_tables_that_are_kept()
 	local sub, gone = view.sub, view.gone
 	check.equal(sub.x + gone.x, 2)
 	sharedata.update("updated", { a = 2, sub = { x = 2 }, new = { x = 3 } })
-	repeat skynet.yield() until view.a == 2
+	repeat
+		skynet.yield()
+	until view.a == 2
 	check.equal(sub.x, 2)
 	check.equal(view.new.x, 3)
-	check.raises("doesn't exist after update", function() return gone.x end)
+	check.raises("doesn't exist after update", function()
+		return gone.x
+	end)
 	sharedata.flush()
 	check.equal(sharedata.query("updated").a, 2)
 end
@@ -74,7 +80,9 @@ function cases.deleted_data_stays_with_those_that_have_it()
 	skynet.yield() -- the C core's Lua layer forgets deleted data only after this
 	sharedata.delete "deleted"
 	check.equal(view.a, 1)
-	repeat skynet.yield() until not pcall(sharedata.query, "deleted")
+	repeat
+		skynet.yield()
+	until not pcall(sharedata.query, "deleted")
 	sharedata.new("deleted", { a = 2 })
 	check.equal(sharedata.query("deleted").a, 2)
 end
@@ -97,7 +105,9 @@ function cases.versions_that_nobody_reads_are_freed()
 	skynet.send(ended, "debug", "EXIT")
 	for round = 1, 300 do
 		sharedata.update("reloaded", { round, list = { 1, 2, 3 } })
-		repeat skynet.yield() until view[1] == round
+		repeat
+			skynet.yield()
+		until view[1] == round
 	end
 	local count = old_versions()
 	assert(count < 100, count) -- readers let go of some, now and then
@@ -120,7 +130,9 @@ function cases.readers_that_have_ended_keep_no_version()
 		sharedata.update("ended", { round })
 	end
 	sharedata.delete "ended"
-	repeat skynet.sleep(10) until old_versions() <= before
+	repeat
+		skynet.sleep(10)
+	until old_versions() <= before
 end
 
 check.run(cases)

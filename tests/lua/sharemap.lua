@@ -34,7 +34,9 @@ function cases.readers_see_what_is_committed()
 	other:update()
 	check.equal({ reader.x, reader.y, reader.list }, { 2, nil, nil })
 	check.equal(other.x, 2)
-	assert(not pcall(function() reader.x = 5 end))
+	assert(not pcall(function()
+		reader.x = 5
+	end))
 end
 
 check.run(cases)

@@ -24,7 +24,9 @@ function cases.tables_come_from_source_files_and_values()
 	check.equal(sharetable.queryall { "text", "value", "nothing" }.value, { a = { b = 1 } })
 	check.equal(sharetable.queryall()[path], { from = "file" })
 	assert(not pcall(sharetable.loadstring, "bad", "return {"))
-	assert(not pcall(function() sharetable.query("value").a = 1 end))
+	assert(not pcall(function()
+		sharetable.query("value").a = 1
+	end))
 end
 
 function cases.services_share_one_copy()
@@ -81,7 +83,9 @@ function cases.old_versions_are_freed_when_their_users_end()
 	end
 	check.equal(select(2, string.gsub(history(), skynet.address(user), "")), 1)
 	skynet.send(user, "debug", "EXIT")
-	repeat skynet.yield() until not history()
+	repeat
+		skynet.yield()
+	until not history()
 end
 
 -- The C core's Lua layer frees a version when all of its readers have ended.
@@ -134,7 +138,10 @@ function cases.a_version_stays_as_long_as_anything_of_it_is_used()
 	if not FREES_BY_USE then
 		return
 	end
-	sharetable.loadstring("parts", "return { sub = { 'a short string' }, f = function() return 'from version one' end }")
+	sharetable.loadstring(
+		"parts",
+		"return { sub = { 'a short string' }, f = function() return 'from version one' end }"
+	)
 	local parts = sharetable.query "parts"
 	local text, f = parts.sub[1], parts.f
 	local key = { [text] = "key" }
@@ -145,7 +152,10 @@ function cases.a_version_stays_as_long_as_anything_of_it_is_used()
 		return history "parts"
 	end
 	check.equal(newer(), 2, "strings, keys and functions stay valid")
-	check.equal({ text, f(), key["a short string"], (next(key)) }, { "a short string", "from version one", "key", text })
+	check.equal(
+		{ text, f(), key["a short string"], (next(key)) },
+		{ "a short string", "from version one", "key", text }
+	)
 	text, f = nil, nil
 	check.equal(newer(), 2, "the key is still there")
 	local upvalue = next(key)
@@ -189,7 +199,9 @@ function cases.who_never_updates_keeps_its_version_until_it_ends()
 	check.equal(history "kept", 2)
 	check.equal(skynet.call(reader, "lua", "kept", "kept"), { 0 })
 	skynet.kill(reader)
-	repeat skynet.yield() until history "kept" == 1
+	repeat
+		skynet.yield()
+	until history "kept" == 1
 end
 
 check.run(cases)

@@ -9,7 +9,9 @@ local count, in_order, most = 0, true, 0
 skynet.register_protocol {
 	name = "client",
 	id = skynet.PTYPE_CLIENT,
-	unpack = function(msg, sz) return skynet.tostring(msg, sz) end,
+	unpack = function(msg, sz)
+		return skynet.tostring(msg, sz)
+	end,
 	dispatch = function(_, _, text)
 		skynet.ignoreret()
 		count = count + 1
@@ -30,7 +32,9 @@ end
 skynet.register_protocol {
 	name = "text",
 	id = skynet.PTYPE_TEXT,
-	pack = function(text) return text end,
+	pack = function(text)
+		return text
+	end,
 	unpack = skynet.tostring,
 	dispatch = function(_, _, text)
 		local fd, event = string.match(text, "^(%d+) (%a+)")

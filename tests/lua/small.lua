@@ -28,7 +28,9 @@ function cases.queued_requests_run_one_after_the_other()
 		end)
 	end
 	check.raises("as asked", mqueue.call, me, "fail")
-	repeat skynet.sleep(1) until done == 5
+	repeat
+		skynet.sleep(1)
+	until done == 5
 	check.equal(order[1], "sent")
 	check.equal(mqueue.size(), 0)
 end
@@ -36,8 +38,10 @@ end
 function cases.digests_are_those_of_the_standards()
 	check.equal(md5.sumhexa "abc", "900150983cd24fb0d6963f7d28e17f72")
 	check.equal(md5.hmacmd5("what do ya want for nothing?", "Jefe"), "750c783e6ab0b503eaa86e310a5db738")
-	check.equal(md5.hmacmd5("Test Using Larger Than Block-Size Key - Hash Key First", string.rep("\xaa", 80)),
-		"6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd")
+	check.equal(
+		md5.hmacmd5("Test Using Larger Than Block-Size Key - Hash Key First", string.rep("\xaa", 80)),
+		"6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd"
+	)
 end
 
 check.run(cases)

@@ -11,8 +11,12 @@ function cases.functions_are_called_through_the_object()
 	s.post.reset(1)
 	check.equal(s.req.add(1), 2)
 	check.equal({ s.req.echo(nil, 2, nil) }, { nil, 2, nil })
-	check.raises("request snax_counter:nothing no exist", function() return s.req.nothing end)
-	check.raises("post snax_counter:add no exist", function() return s.post.add end)
+	check.raises("request snax_counter:nothing no exist", function()
+		return s.req.nothing
+	end)
+	check.raises("post snax_counter:add no exist", function()
+		return s.post.add
+	end)
 	check.raises("call failed", s.req.fail)
 	check.equal(tostring(s), string.format("[snax_counter:%x]", s.handle))
 	check.equal(snax.bind(s.handle, "snax_counter"), s)
@@ -38,7 +42,9 @@ end
 
 function cases.hot_fix_replaces_functions_and_keeps_variables()
 	local s = snax.newservice("snax_counter", 10)
-	local result = snax.hotfix(s, [[
+	local result = snax.hotfix(
+		s,
+		[[
 		local total
 		local own = 1000
 		function response.add(n)
@@ -50,7 +56,9 @@ function cases.hot_fix_replaces_functions_and_keeps_variables()
 			total = 0
 			return before, ...
 		end
-	]], "argument")
+	]],
+		"argument"
+	)
 	check.equal(result, 10)
 	check.equal(s.req.add(3), 1006)
 	check.equal(s.req.total(), 6)

@@ -14,7 +14,9 @@ local function pair()
 	socket.start(listener, function(id)
 		socket.start(id)
 		accepted = id
-		if waiter then skynet.wakeup(waiter) end
+		if waiter then
+			skynet.wakeup(waiter)
+		end
 	end)
 	local id = assert(socket.open(host, port))
 	if not accepted then
@@ -92,7 +94,9 @@ end
 function cases.close_lets_the_reader_finish()
 	local a, b = pair()
 	local got
-	local reader = skynet.fork(function() got = { socket.read(b, 100) } end)
+	local reader = skynet.fork(function()
+		got = { socket.read(b, 100) }
+	end)
 	skynet.yield()
 	socket.write(a, "part")
 	skynet.sleep(2)
@@ -109,13 +113,17 @@ function cases.large_transfers_pause_and_go_on()
 	skynet.sleep(5) -- nobody reads: b is paused
 	check.equal(#socket.read(b, #BIG), #BIG)
 	skynet.fork(function()
-		for _ = 1, 4 do socket.write(a, BIG) end
+		for _ = 1, 4 do
+			socket.write(a, BIG)
+		end
 		socket.close(a)
 	end)
 	local total = 0
 	while true do
 		local bytes = socket.read(b)
-		if not bytes then break end
+		if not bytes then
+			break
+		end
 		total = total + #bytes
 	end
 	check.equal(total, 4 * #BIG)
@@ -124,10 +132,14 @@ end
 
 function cases.block_waits_for_input()
 	local a, b = pair()
-	skynet.timeout(1, function() socket.write(a, "x") end)
+	skynet.timeout(1, function()
+		socket.write(a, "x")
+	end)
 	check.equal(socket.block(b), true)
 	check.equal(socket.read(b), "x")
-	skynet.timeout(1, function() socket.close(a) end)
+	skynet.timeout(1, function()
+		socket.close(a)
+	end)
 	check.equal(socket.block(b), false)
 	socket.close(b)
 	check.equal(socket.block(b), false)
@@ -144,7 +156,9 @@ end
 function cases.end_is_told_once()
 	local a, b = pair()
 	local ended = {}
-	socket.onclose(b, function(id) ended[#ended + 1] = id end)
+	socket.onclose(b, function(id)
+		ended[#ended + 1] = id
+	end)
 	socket.close(a)
 	socket.readall(b)
 	socket.close(b)
@@ -175,8 +189,12 @@ function cases.output_that_piles_up_is_reported()
 		written = written + #BIG
 		skynet.sleep(0)
 	until #sizes > 0
-	while total < written do total = total + #assert(socket.read(b)) end
-	repeat skynet.sleep(1) until sizes[#sizes] == 0
+	while total < written do
+		total = total + #assert(socket.read(b))
+	end
+	repeat
+		skynet.sleep(1)
+	until sizes[#sizes] == 0
 	assert(sizes[1] >= 1024)
 	socket.close(a)
 	socket.close(b)
@@ -207,11 +225,17 @@ function cases.output_is_refused_only_while_the_other_side_takes_nothing()
 	until why
 	assert(string.find(why, "it has taken none of them", 1, true), why)
 	assert(select(2, out.waiting()) >= 2 * #BIG)
-	while total < written do total = total + #assert(socket.read(b)) end
-	repeat skynet.sleep(1) until not refusal()
+	while total < written do
+		total = total + #assert(socket.read(b))
+	end
+	repeat
+		skynet.sleep(1)
+	until not refusal()
 	write(1)
 	socket.close(a)
-	while total < written do total = total + #assert(socket.read(b)) end
+	while total < written do
+		total = total + #assert(socket.read(b))
+	end
 	check.equal(socket.read(b), false)
 	socket.close(b)
 end
@@ -224,7 +248,9 @@ function cases.sockets_can_be_given_away()
 	check.equal(socket.invalid(b), true)
 	assert(socket.start(b))
 	socket.write(a, "\nnext\n")
-	repeat local line = assert(socket.readline(b)) until line == "next"
+	repeat
+		local line = assert(socket.readline(b))
+	until line == "next"
 	socket.shutdown(b)
 	check.equal(socket.read(b), false)
 	socket.close(b)
@@ -257,7 +283,9 @@ function cases.datagrams_find_their_way()
 	socket.write(dialled, "two")
 	skynet.wait(token)
 	check.equal(got, { "echo one", "echo two" })
-	for _, id in ipairs { server, client, dialled } do socket.close(id) end
+	for _, id in ipairs { server, client, dialled } do
+		socket.close(id)
+	end
 end
 
 function cases.second_reader_is_refused()
@@ -294,7 +322,9 @@ if check.ours then
 		until now > 0 and still == 10
 		assert(before < most, before)
 		skynet.setenv("busy_reader_may_go_on", "yes")
-		repeat skynet.sleep(1) until skynet.call(reader, "lua") == size
+		repeat
+			skynet.sleep(1)
+		until skynet.call(reader, "lua") == size
 		socket.close(fd)
 	end
 
@@ -302,7 +332,9 @@ if check.ours then
 		local receiver = skynet.newservice "busy_receiver"
 		local port = skynet.call(receiver, "lua", "port")
 		local told = {}
-		local me = socket.udp(function(text) told[#told + 1] = text end, "127.0.0.1", 0)
+		local me = socket.udp(function(text)
+			told[#told + 1] = text
+		end, "127.0.0.1", 0)
 		socket.udp_connect(me, "127.0.0.1", port)
 		local function read()
 			for _, info in ipairs(socket.netstat()) do

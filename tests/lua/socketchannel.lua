@@ -16,14 +16,22 @@ local function server(serve, port)
 		pcall(serve, id, count)
 		socket.close(id)
 	end)
-	return bound, function() socket.close(listener) end, function() return count end
+	return bound, function()
+		socket.close(listener)
+	end, function()
+		return count
+	end
 end
 
 local function echo(id)
 	while true do
 		local line = socket.readline(id)
-		if not line or line == "bye" then return end
-		if line ~= "silence" then socket.write(id, "=" .. line .. "\n") end
+		if not line or line == "bye" then
+			return
+		end
+		if line ~= "silence" then
+			socket.write(id, "=" .. line .. "\n")
+		end
 	end
 end
 
@@ -41,9 +49,13 @@ local function together(n, func)
 	for i = 1, n do
 		skynet.fork(function()
 			local ok, problem = pcall(func, i)
-			if not ok then print(problem) end
+			if not ok then
+				print(problem)
+			end
 			left = left - 1
-			if left == 0 then skynet.wakeup(token) end
+			if left == 0 then
+				skynet.wakeup(token)
+			end
 		end)
 	end
 	skynet.wait(token)
@@ -55,12 +67,19 @@ function cases.answers_in_order_find_their_tasks()
 	check.equal(ask(channel, "hello"), "=hello")
 	check.equal(channel:request "silence\n", nil)
 	local answers = {}
-	together(50, function(i) answers[i] = ask(channel, "n" .. i) end)
-	for i = 1, 50 do check.equal(answers[i], "=n" .. i) end
-	check.equal(channel:request("a\nb\nc\n", function(sock)
-		local line = sock:readline()
-		return true, line, line ~= "=c"
-	end), { "=a", "=b", "=c" })
+	together(50, function(i)
+		answers[i] = ask(channel, "n" .. i)
+	end)
+	for i = 1, 50 do
+		check.equal(answers[i], "=n" .. i)
+	end
+	check.equal(
+		channel:request("a\nb\nc\n", function(sock)
+			local line = sock:readline()
+			return true, line, line ~= "=c"
+		end),
+		{ "=a", "=b", "=c" }
+	)
 	check.equal(channel:request("first ", read_line, { "second ", "third\n" }), "=first second third")
 	check.equal(count(), 1)
 	channel:close()
@@ -82,7 +101,9 @@ function cases.refusals_are_raised_as_they_are()
 	check.equal(ask(channel, "goes on"), "=goes on")
 	check.equal(count(), 1)
 	-- A function that cannot read the answer loses its place in the stream: the connection goes.
-	check.raises("cannot parse", channel.request, channel, "x\n", function() error "cannot parse" end)
+	check.raises("cannot parse", channel.request, channel, "x\n", function()
+		error "cannot parse"
+	end)
 	check.equal(ask(channel, "new"), "=new")
 	check.equal(count(), 2)
 	channel:close()
@@ -96,7 +117,9 @@ function cases.lost_connections_fail_the_waiting_and_come_back()
 	local failed = 0
 	together(3, function()
 		local ok, problem = pcall(ask, channel, "bye")
-		if not ok and problem == socketchannel.error then failed = failed + 1 end
+		if not ok and problem == socketchannel.error then
+			failed = failed + 1
+		end
 	end)
 	check.equal(failed, 3)
 	check.equal(ask(channel, "two"), "=two")
@@ -118,17 +141,22 @@ function cases.by_session_in_any_order()
 		socket.readline(id)
 	end)
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = port,
+		host = "127.0.0.1",
+		port = port,
 		response = function(sock)
 			local session, what = string.match(sock:readline "\n", "(%d+) (%a+)")
 			return tonumber(session), what ~= "error", what, what == "more"
 		end,
 	}
 	local answers = {}
-	together(2, function(i) answers[i] = channel:request(i .. "\n", i) end)
+	together(2, function(i)
+		answers[i] = channel:request(i .. "\n", i)
+	end)
 	check.equal(answers, { "last", { "more", "last" } })
 	check.raises("error", channel.request, channel, "3\n", 3)
-	skynet.timeout(2, function() channel:close() end)
+	skynet.timeout(2, function()
+		channel:close()
+	end)
 	local ok, problem = pcall(channel.request, channel, "4\n", 4)
 	check.equal(ok, false)
 	check.equal(problem, socketchannel.error)
@@ -141,17 +169,22 @@ function cases.log_in_comes_before_requests()
 		repeat
 			local line = socket.readline(id)
 			seen[#seen + 1] = line
-			if line then socket.write(id, "=" .. line .. "\n") end
+			if line then
+				socket.write(id, "=" .. line .. "\n")
+			end
 		until not line
 	end)
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = port,
+		host = "127.0.0.1",
+		port = port,
 		auth = function(self)
 			skynet.sleep(2)
 			assert(self:request("password\n", read_line) == "=password")
 		end,
 	}
-	together(3, function(i) ask(channel, "r" .. i) end)
+	together(3, function(i)
+		ask(channel, "r" .. i)
+	end)
 	check.equal(seen[1], "password")
 	check.equal(#seen, 4)
 	channel:close()
@@ -161,8 +194,11 @@ end
 function cases.refused_log_in_is_an_error()
 	local port, close = server(echo)
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = port,
-		auth = function() error "wrong password, as the test wants it" end,
+		host = "127.0.0.1",
+		port = port,
+		auth = function()
+			error "wrong password, as the test wants it"
+		end,
 	}
 	local ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
@@ -173,17 +209,26 @@ function cases.refused_log_in_is_an_error()
 	close()
 	ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
-	check.equal({ tostring(problem), check.ours and problem.reason }, { "[Error: socket]", check.ours and "Connection refused" })
+	check.equal(
+		{ tostring(problem), check.ours and problem.reason },
+		{ "[Error: socket]", check.ours and "Connection refused" }
+	)
 end
 
 function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()
 	if not check.ours then
 		return -- no such option
 	end
-	local port, close = server(function(id) socket.readall(id) end)
+	local port, close = server(function(id)
+		socket.readall(id)
+	end)
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = port, connect_timeout = 10,
-		auth = function(channel) channel:response(read_line) end,
+		host = "127.0.0.1",
+		port = port,
+		connect_timeout = 10,
+		auth = function(channel)
+			channel:response(read_line)
+		end,
 	}
 	local ok, problem = pcall(channel.connect, channel, true)
 	check.equal({ ok, problem == socketchannel.error, tostring(problem) }, { false, true, "log-in timeout" })
@@ -197,7 +242,8 @@ function cases.a_task_that_is_killed_while_it_connects_leaves_that_to_the_next()
 	local logged_in = 0
 	local port, close, count = server(echo)
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = port,
+		host = "127.0.0.1",
+		port = port,
 		auth = function(channel)
 			if logged_in == 0 then
 				logged_in = 1
@@ -207,12 +253,18 @@ function cases.a_task_that_is_killed_while_it_connects_leaves_that_to_the_next()
 		end,
 	}
 	local first = skynet.fork(ask, channel, "first")
-	repeat skynet.sleep(0) until logged_in == 1
+	repeat
+		skynet.sleep(0)
+	until logged_in == 1
 	local answer
-	skynet.fork(function() answer = ask(channel, "second") end)
+	skynet.fork(function()
+		answer = ask(channel, "second")
+	end)
 	skynet.sleep(0)
 	skynet.killthread(first)
-	repeat skynet.sleep(0) until answer
+	repeat
+		skynet.sleep(0)
+	until answer
 	check.equal({ answer, logged_in, count() }, { "=second", 2, 2 })
 	channel:close()
 	close()
@@ -225,7 +277,9 @@ function cases.tasks_that_cannot_wait_send_nothing()
 	local port, close = server(echo)
 	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
 	check.equal(ask(channel, "before"), "=before")
-	local ok, problem = pcall(table.sort, { 1, 2 }, function() ask(channel, "sorted") end)
+	local ok, problem = pcall(table.sort, { 1, 2 }, function()
+		ask(channel, "sorted")
+	end)
 	check.equal(ok, false)
 	assert(string.find(problem, "attempt to yield", 1, true), problem)
 	check.equal(ask(channel, "after"), "=after")
@@ -238,7 +292,8 @@ function cases.next_server_when_one_is_down()
 	close_down()
 	local port, close = server(echo)
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = down,
+		host = "127.0.0.1",
+		port = down,
 		backup = { "127.0.0.1", { host = "127.0.0.1", port = port } },
 	}
 	check.equal(ask(channel, "backup"), "=backup")
@@ -248,7 +303,11 @@ function cases.next_server_when_one_is_down()
 	check.equal({ ok, problem == socketchannel.error }, { false, true })
 	channel:changehost("127.0.0.1", port)
 	check.equal(ask(channel, "changed"), "=changed")
-	local other, close_other = server(function(id) socket.readline(id) socket.write(id, "other\n") socket.readline(id) end)
+	local other, close_other = server(function(id)
+		socket.readline(id)
+		socket.write(id, "other\n")
+		socket.readline(id)
+	end)
 	channel:changehost("127.0.0.1", other)
 	check.equal(ask(channel, "x"), "other")
 	channel:close()
@@ -275,7 +334,9 @@ function cases.requests_may_have_a_limit_of_time()
 	local released = false
 	local port, close = server(function(id)
 		assert(socket.readline(id) == "slow")
-		repeat skynet.sleep(1) until released
+		repeat
+			skynet.sleep(1)
+		until released
 		socket.write(id, "late\n")
 		echo(id)
 	end)
@@ -291,13 +352,19 @@ function cases.overload_is_notified()
 	local released = false
 	local port, close = server(function(id)
 		socket.pause(id)
-		repeat skynet.sleep(1) until released
-		while socket.read(id) do end
+		repeat
+			skynet.sleep(1)
+		until released
+		while socket.read(id) do
+		end
 	end)
 	local notices = {}
 	local channel = socketchannel.channel {
-		host = "127.0.0.1", port = port,
-		overload = function(on) notices[#notices + 1] = on end,
+		host = "127.0.0.1",
+		port = port,
+		overload = function(on)
+			notices[#notices + 1] = on
+		end,
 	}
 	channel:connect(true)
 	local block = string.rep("x", 1024 * 1024)
@@ -306,9 +373,13 @@ function cases.overload_is_notified()
 		skynet.sleep(0)
 	until #notices > 0
 	released = true
-	repeat skynet.sleep(1) until #notices > 1
+	repeat
+		skynet.sleep(1)
+	until #notices > 1
 	-- Between the blocks the backlog may come and go.
-	for i, on in ipairs(notices) do check.equal(on, i % 2 == 1) end
+	for i, on in ipairs(notices) do
+		check.equal(on, i % 2 == 1)
+	end
 	channel:close()
 	close()
 end

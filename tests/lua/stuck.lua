@@ -20,7 +20,9 @@ if role == "log" then
 		end
 	end
 	skynet.register_protocol {
-		name = "text", id = skynet.PTYPE_TEXT, unpack = skynet.tostring,
+		name = "text",
+		id = skynet.PTYPE_TEXT,
+		unpack = skynet.tostring,
 		dispatch = function(_, from, text)
 			lines[#lines + 1] = skynet.address(from) .. " " .. text
 			answer()
@@ -35,7 +37,8 @@ if role == "log" then
 elseif role then
 	local roles = {}
 	local function deep()
-		while true do end
+		while true do
+		end
 	end
 	function roles.loops()
 		deep()
@@ -93,7 +96,10 @@ function cases.services_that_do_not_return_are_shown()
 		local line = string.match(running, string.format("worker %%d: :%08x [^\n]*", service))
 		assert(line, running)
 		assert(string.find(line, "(snlua stuck " .. name .. " ", 1, true), line)
-		assert(string.find(line, " runs for %d+%.%d+ s, a message from :%x+, type 10 %(lua%), session 0, %d+ bytes$"), line)
+		assert(
+			string.find(line, " runs for %d+%.%d+ s, a message from :%x+, type 10 %(lua%), session 0, %d+ bytes$"),
+			line
+		)
 	end
 
 	local first = log("maybe in an endless loop", loops)

@@ -8,8 +8,12 @@ local cases = {}
 
 function cases.fork_runs_after_the_task_has_parked()
 	local order = {}
-	skynet.fork(function(...) order[#order + 1] = select("#", ...) end, nil, nil)
-	skynet.fork(function() order[#order + 1] = "second" end)
+	skynet.fork(function(...)
+		order[#order + 1] = select("#", ...)
+	end, nil, nil)
+	skynet.fork(function()
+		order[#order + 1] = "second"
+	end)
 	order[1] = "first"
 	skynet.yield()
 	check.equal(order, { "first", 2, "second" })
@@ -18,7 +22,9 @@ end
 function cases.error_in_a_fork_harms_no_other()
 	local ran = false
 	skynet.fork(error, "in a fork, as the test wants it")
-	skynet.fork(function() ran = true end)
+	skynet.fork(function()
+		ran = true
+	end)
 	skynet.yield()
 	check.equal(ran, true)
 end
@@ -28,7 +34,9 @@ function cases.timers_fire_in_order_of_time_and_creation()
 	local function note(name)
 		return function()
 			order[#order + 1] = name
-			if #order == 4 then skynet.wakeup(me) end
+			if #order == 4 then
+				skynet.wakeup(me)
+			end
 		end
 	end
 	skynet.timeout(3, note "late")
@@ -50,7 +58,9 @@ if skynet.sleep_ms then
 					early[#early + 1] = milliseconds
 				end
 				order[#order + 1] = milliseconds
-				if milliseconds == 8 then skynet.wakeup(me) end
+				if milliseconds == 8 then
+					skynet.wakeup(me)
+				end
 			end)
 		end
 		skynet.wait()
@@ -65,7 +75,9 @@ end
 
 function cases.wakeup_ends_a_sleep()
 	local result
-	local task = skynet.fork(function() result = skynet.sleep(100000) end)
+	local task = skynet.fork(function()
+		result = skynet.sleep(100000)
+	end)
 	skynet.yield()
 	check.equal(skynet.wakeup(task), true)
 	skynet.yield()
@@ -76,7 +88,10 @@ end
 
 function cases.wait_takes_a_token_once()
 	local token, woken = {}, 0
-	skynet.fork(function() skynet.wait(token) woken = woken + 1 end)
+	skynet.fork(function()
+		skynet.wait(token)
+		woken = woken + 1
+	end)
 	skynet.yield()
 	check.raises("token duplicative", skynet.wait, token)
 	check.equal(skynet.wakeup(token), true)
@@ -87,7 +102,11 @@ end
 function cases.killed_tasks_do_not_go_on()
 	local closed, ran = 0, false
 	local function body()
-		local guard <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+		local guard <close> = setmetatable({}, {
+			__close = function()
+				closed = closed + 1
+			end,
+		})
 		skynet.sleep(2)
 		ran = true
 	end
@@ -144,9 +163,14 @@ function cases.queue_keeps_sections_apart_and_in_order()
 	end
 	skynet.fork(section, "a")
 	skynet.fork(section, "b")
-	skynet.fork(function() check.raises("broken", enter, error, "broken") log[#log + 1] = "c failed" end)
+	skynet.fork(function()
+		check.raises("broken", enter, error, "broken")
+		log[#log + 1] = "c failed"
+	end)
 	skynet.fork(section, "d")
-	repeat skynet.yield() until log[#log] == "d out"
+	repeat
+		skynet.yield()
+	until log[#log] == "d out"
 	check.equal(log, { "a in", "a out", "b in", "b out", "c failed", "d in", "d out" })
 end
 
@@ -179,7 +203,12 @@ function cases.queue_goes_on_when_a_task_in_it_is_killed()
 		skynet.yield()
 	until log[#log] == "fifth left"
 	check.equal(log, { "holder", "third", "third left", "fifth", "fifth left" })
-	check.equal(enter(function() return "free" end), "free")
+	check.equal(
+		enter(function()
+			return "free"
+		end),
+		"free"
+	)
 end
 
 function cases.queue_goes_on_when_the_next_is_killed_before_it_runs()
@@ -190,11 +219,15 @@ function cases.queue_goes_on_when_the_next_is_killed_before_it_runs()
 	local next_one
 	skynet.fork(enter, function()
 		skynet.yield()
-		skynet.fork(function() skynet.killthread(next_one) end) -- when it has been woken, and has not run
+		skynet.fork(function()
+			skynet.killthread(next_one)
+		end) -- when it has been woken, and has not run
 	end)
 	next_one = skynet.fork(enter, error)
 	local entered
-	skynet.fork(enter, function() entered = true end)
+	skynet.fork(enter, function()
+		entered = true
+	end)
 	for _ = 1, 5 do
 		skynet.yield()
 	end
@@ -220,7 +253,11 @@ function cases.task_may_close_itself()
 	end
 	local before, reached, after = skynet.task(), false, false
 	skynet.fork(function()
-		local _ <close> = setmetatable({}, { __close = function() reached = true end })
+		local _ <close> = setmetatable({}, {
+			__close = function()
+				reached = true
+			end,
+		})
 		coroutine.close(coroutine.running())
 		after = true
 	end)
@@ -237,7 +274,9 @@ function cases.coroutine_of_the_application_may_call()
 	check.equal({ user.resume(co, 1) }, { true, 2 })
 	check.equal(user.status(co), "suspended")
 	local seen
-	skynet.fork(function() seen = { user.status(co), user.resume(co) } end)
+	skynet.fork(function()
+		seen = { user.status(co), user.resume(co) }
+	end)
 	check.equal({ user.resume(co, 10) }, { true, 11, coroutine.running() })
 	check.equal(seen, { "blocked", false, "cannot resume a skynet coroutine suspend by skynet framework" })
 	check.equal(user.status(co), "dead")
@@ -249,7 +288,9 @@ function cases.many_tasks_at_once()
 		skynet.fork(function()
 			skynet.sleep(i % 3)
 			count = count + 1
-			if count == 2000 then skynet.wakeup(me) end
+			if count == 2000 then
+				skynet.wakeup(me)
+			end
 		end)
 	end
 	skynet.wait()

@@ -15,7 +15,9 @@ local function noise(count, seed)
 end
 
 local function hex(bytes)
-	return (bytes:gsub(".", function(byte) return string.format("%02x", byte:byte()) end))
+	return (bytes:gsub(".", function(byte)
+		return string.format("%02x", byte:byte())
+	end))
 end
 
 function cases.the_module_has_its_functions()
@@ -24,8 +26,11 @@ function cases.the_module_has_its_functions()
 		names[#names + 1] = name
 	end
 	table.sort(names)
-	check.equal(table.concat(names, " "), "base64decode base64encode desdecode desencode dhexchange dhsecret hashkey "
-		.. "hexdecode hexencode hmac64 hmac64_md5 hmac_hash hmac_sha1 padding randomkey sha1 xor_str")
+	check.equal(
+		table.concat(names, " "),
+		"base64decode base64encode desdecode desencode dhexchange dhsecret hashkey "
+			.. "hexdecode hexencode hmac64 hmac64_md5 hmac_hash hmac_sha1 padding randomkey sha1 xor_str"
+	)
 	check.equal(crypt.padding, { iso7816_4 = 0, pkcs7 = 1 })
 end
 
@@ -47,9 +52,14 @@ end
 function cases.hmac_sha1_of_the_standard()
 	-- RFC 2202.
 	check.equal(hex(crypt.hmac_sha1(("\x0b"):rep(20), "Hi There")), "b617318655057264e28bc0b6fb378c8ef146be00")
-	check.equal(hex(crypt.hmac_sha1("Jefe", "what do ya want for nothing?")), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79")
-	check.equal(hex(crypt.hmac_sha1(("\xaa"):rep(80), "Test Using Larger Than Block-Size Key - Hash Key First")),
-		"aa4ae5e15272d00e95705637ce8a3b55ed402112")
+	check.equal(
+		hex(crypt.hmac_sha1("Jefe", "what do ya want for nothing?")),
+		"effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
+	)
+	check.equal(
+		hex(crypt.hmac_sha1(("\xaa"):rep(80), "Test Using Larger Than Block-Size Key - Hash Key First")),
+		"aa4ae5e15272d00e95705637ce8a3b55ed402112"
+	)
 	check.equal(hex(crypt.hmac_sha1("", "")), "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d")
 end
 
@@ -92,8 +102,15 @@ end
 
 function cases.base64_of_the_standard()
 	-- RFC 4648 §10.
-	for text, encoded in pairs { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=",
-		foobar = "Zm9vYmFy" } do
+	for text, encoded in pairs {
+		[""] = "",
+		f = "Zg==",
+		fo = "Zm8=",
+		foo = "Zm9v",
+		foob = "Zm9vYg==",
+		fooba = "Zm9vYmE=",
+		foobar = "Zm9vYmFy",
+	} do
 		check.equal(crypt.base64encode(text), encoded)
 		check.equal(crypt.base64decode(encoded), text)
 	end
@@ -147,7 +164,11 @@ function cases.hashes_of_64_bits()
 	local all = ""
 	for i = 1, 100 do
 		local x, y = noise(8, i), noise(8, i + 1000)
-		all = all .. crypt.hashkey(noise(i, i)) .. crypt.hmac64(x, y) .. crypt.hmac64_md5(x, y) .. crypt.hmac_hash(x, noise(i, 7))
+		all = all
+			.. crypt.hashkey(noise(i, i))
+			.. crypt.hmac64(x, y)
+			.. crypt.hmac64_md5(x, y)
+			.. crypt.hmac_hash(x, noise(i, 7))
 	end
 	check.equal(hex(crypt.sha1(all)), "81d46a89304798a130b4fdd3ee686f63b06d7b84")
 	check.raises("Invalid uint64 x", crypt.hmac64, "1234567", "12345678")
@@ -170,7 +191,9 @@ function cases.both_sides_of_an_exchange_find_one_secret()
 end
 
 function cases.exchanges_at_the_edges_of_the_prime()
-	local function word(value) return string.pack("<I8", value) end
+	local function word(value)
+		return string.pack("<I8", value)
+	end
 	local prime = -59
 	check.equal(crypt.dhsecret(word(prime), word(1)), word(prime))
 	check.equal(crypt.dhsecret(word(prime), word(2)), word(0))

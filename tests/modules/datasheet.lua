@@ -65,8 +65,16 @@ end
 
 function cases.values_come_back()
 	local value = {
-		1, -1, 2.5, true, false, "text", { "deep", { x = { y = "z" } } },
-		key = "value", [""] = "", map = { a = 1, b = 0x7fffffff, c = -0x80000000 },
+		1,
+		-1,
+		2.5,
+		true,
+		false,
+		"text",
+		{ "deep", { x = { y = "z" } } },
+		key = "value",
+		[""] = "",
+		map = { a = 1, b = 0x7fffffff, c = -0x80000000 },
 	}
 	check.equal(copy(sheet_of(value)), value)
 	check.equal(copy(sheet_of {}), {})
@@ -74,10 +82,20 @@ end
 
 function cases.a_table_fills_itself_when_it_is_used()
 	for _, use in ipairs {
-		function(sheet) check.equal(sheet.b, 2) end,
-		function(sheet) check.equal(#sheet, 2) end,
-		function(sheet) for _ in pairs(sheet) do break end end,
-		function(sheet) check.equal(sheet.missing, nil) end,
+		function(sheet)
+			check.equal(sheet.b, 2)
+		end,
+		function(sheet)
+			check.equal(#sheet, 2)
+		end,
+		function(sheet)
+			for _ in pairs(sheet) do
+				break
+			end
+		end,
+		function(sheet)
+			check.equal(sheet.missing, nil)
+		end,
 	} do
 		local sheet = sheet_of { "x", "y", b = 2 }
 		check.equal(next(sheet), nil)
@@ -109,7 +127,9 @@ function cases.tables_in_use_get_new_values()
 	assert(rawequal(sheet.sub, sub) and rawequal(sub.deep, deep))
 	check.equal(sub.more.v, 2)
 	check.equal(sheet.gone, nil)
-	check.raises("Invalid proxy", function() return gone.v end)
+	check.raises("Invalid proxy", function()
+		return gone.v
+	end)
 	core.update(sub, pointer(third)) -- any table of the document will do
 	check.equal({ sheet.v, sub.v, sub.deep }, { 3, 3 })
 end

@@ -70,7 +70,8 @@ function cases.a_hook_counts()
 		check.equal(event, "count")
 		count = count + 1
 	end, "", 10)
-	for _ = 1, 100 do end
+	for _ = 1, 100 do
+	end
 	channel.sethook()
 	assert(count >= 10, count)
 end

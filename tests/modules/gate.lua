@@ -245,9 +245,16 @@ end
 function cases.a_wrong_parameter_is_no_gate()
 	local free = last_port + 500
 	for _, parameter in ipairs {
-		"", "S", "S !", "S ! 127.0.0.1:" .. free, "S ! 127.0.0.1:" .. free .. " 0",
-		"S ! 127.0.0.1:" .. free .. " 0 0", "X ! 127.0.0.1:" .. free .. " 0 1",
-		"S ! localhost 0 1", "S ! 127.0.0.1: 0 1", "S .nobody 127.0.0.1:" .. free .. " 0 1",
+		"",
+		"S",
+		"S !",
+		"S ! 127.0.0.1:" .. free,
+		"S ! 127.0.0.1:" .. free .. " 0",
+		"S ! 127.0.0.1:" .. free .. " 0 0",
+		"X ! 127.0.0.1:" .. free .. " 0 1",
+		"S ! localhost 0 1",
+		"S ! 127.0.0.1: 0 1",
+		"S .nobody 127.0.0.1:" .. free .. " 0 1",
 		"S ! 1.2.3.4:" .. free .. " 0 1",
 	} do
 		check.equal(skynet.launch("gate", parameter), nil, parameter)

@@ -172,10 +172,22 @@ function cases.files_that_are_no_certificates_are_refused()
 	check.raises("need certfile", settings.set_cert, settings)
 	check.raises("need private key", settings.set_cert, settings, file .. ".pem")
 	check.raises("SSL_CTX_use_certificate_chain_file error:0", settings.set_cert, settings, "/nowhere", file .. ".key")
-	check.raises("SSL_CTX_use_certificate_chain_file error:0", settings.set_cert, settings, file .. ".key", file .. ".key")
+	check.raises(
+		"SSL_CTX_use_certificate_chain_file error:0",
+		settings.set_cert,
+		settings,
+		file .. ".key",
+		file .. ".key"
+	)
 	check.raises("SSL_CTX_use_PrivateKey_file error:0", settings.set_cert, settings, file .. ".pem", "/nowhere")
 	check.raises("SSL_CTX_use_PrivateKey_file error:0", settings.set_cert, settings, file .. ".pem", file .. ".pem")
-	check.raises("SSL_CTX_check_private_key error:0", settings.set_cert, settings, file .. ".pem", certificates .. "other.key")
+	check.raises(
+		"SSL_CTX_check_private_key error:0",
+		settings.set_cert,
+		settings,
+		file .. ".pem",
+		certificates .. "other.key"
+	)
 end
 
 function cases.wrong_arguments_are_refused()
@@ -263,8 +275,11 @@ if additional then
 	end
 
 	function cases.ciphers_are_chosen()
-		for _, list in ipairs { "TLS_AES_256_GCM_SHA384", "unknown:ECDHE-ECDSA-AES128-GCM-SHA256",
-			"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" } do
+		for _, list in ipairs {
+			"TLS_AES_256_GCM_SHA384",
+			"unknown:ECDHE-ECDSA-AES128-GCM-SHA256",
+			"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+		} do
 			local mine = ltls.newctx()
 			mine:set_ciphers(list)
 			local client, server = ltls.newtls("client", mine), ltls.newtls("server", server_settings())
@@ -292,7 +307,8 @@ if additional then
 			local mine = ltls.newctx()
 			mine:set_ciphers(suites)
 			mine:set_verify(certificates .. "ca.pem")
-			local client, server = ltls.newtls("client", mine, "localhost"), ltls.newtls("server", server_settings "p521")
+			local client, server =
+				ltls.newtls("client", mine, "localhost"), ltls.newtls("server", server_settings "p521")
 			check.raises("UnknownIssuer", connect, client, server)
 		end
 		-- Clients show one, too.
@@ -302,14 +318,26 @@ if additional then
 		connect(client, server)
 		check.equal(client:read(server:write "hello"), "hello")
 		local mine = ltls.newctx()
-		check.raises("is not the key of", mine.set_cert, mine, certificates .. "p521.pem", certificates .. "localhost.key")
+		check.raises(
+			"is not the key of",
+			mine.set_cert,
+			mine,
+			certificates .. "p521.pem",
+			certificates .. "localhost.key"
+		)
 	end
 
 	function cases.names_with_digits_are_sent_and_addresses_are_not()
 		for name, sent in pairs {
-			["1st.test"] = "1st.test", ["3.1st.test"] = "3.1st.test", host1 = "host1", ["a-1"] = "a-1", ["0x7.test"] = "0x7.test",
-			["10.0.0.1.test"] = "10.0.0.1.test", ["xn--4ca9at.test1"] = "xn--4ca9at.test1",
-			["127.0.0.1"] = "", ["::1"] = "",
+			["1st.test"] = "1st.test",
+			["3.1st.test"] = "3.1st.test",
+			host1 = "host1",
+			["a-1"] = "a-1",
+			["0x7.test"] = "0x7.test",
+			["10.0.0.1.test"] = "10.0.0.1.test",
+			["xn--4ca9at.test1"] = "xn--4ca9at.test1",
+			["127.0.0.1"] = "",
+			["::1"] = "",
 		} do
 			local client, server = pair(nil, name)
 			connect(client, server)

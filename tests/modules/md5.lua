@@ -5,7 +5,9 @@ local md5 = require "md5.core"
 local cases = {}
 
 local function hex(bytes)
-	return (bytes:gsub(".", function(byte) return string.format("%02x", byte:byte()) end))
+	return (bytes:gsub(".", function(byte)
+		return string.format("%02x", byte:byte())
+	end))
 end
 
 function cases.sums_of_the_standard()
@@ -49,7 +51,10 @@ function cases.texts_come_back()
 end
 
 function cases.hidden_texts_are_the_same_everywhere()
-	check.equal(hex(md5.crypt("a text of some length", "key", "seed")), "0473656564cec53dbe59bea55693b8fde8b4007a7841287f5568")
+	check.equal(
+		hex(md5.crypt("a text of some length", "key", "seed")),
+		"0473656564cec53dbe59bea55693b8fde8b4007a7841287f5568"
+	)
 	check.equal(hex(md5.sum(md5.crypt(("text"):rep(1000), ("key"):rep(80), ""))), "deb39d450c81d66dbdde70fe1834d2fa")
 end
 

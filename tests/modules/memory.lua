@@ -30,7 +30,9 @@ if memory.purge then
 		if memory.purge() then
 			local after = memory.jestat()
 			assert(after["stats.resident"] < full - (32 << 20), after["stats.resident"])
-			assert(after["stats.allocated"] <= after["stats.active"] and after["stats.active"] <= after["stats.resident"])
+			assert(
+				after["stats.allocated"] <= after["stats.active"] and after["stats.active"] <= after["stats.resident"]
+			)
 		else
 			check.equal(memory.total(), 0)
 		end

@@ -15,7 +15,10 @@ function cases.a_request_is_a_header_and_a_document()
 	local document = bson.encode_order("ping", 1)
 	local message = driver.op_msg(5, 0, document)
 	check.equal(message, string.pack("<i4i4i4i4i4B", 21 + #document, 5, 0, 2013, 0, 0) .. tostring(document))
-	check.equal(driver.op_msg(-1, 2, bson.to_lightuserdata(document)), string.pack("<i4i4i4i4i4B", 21 + #document, -1, 0, 2013, 2, 0) .. tostring(document))
+	check.equal(
+		driver.op_msg(-1, 2, bson.to_lightuserdata(document)),
+		string.pack("<i4i4i4i4i4B", 21 + #document, -1, 0, 2013, 2, 0) .. tostring(document)
+	)
 	local large = bson.encode { text = ("x"):rep(100000) }
 	check.equal(#driver.op_msg(1, 0, large), 21 + #large)
 	check.raises("opmsg require cmd document", driver.op_msg, 1, 0)

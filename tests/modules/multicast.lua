@@ -99,7 +99,9 @@ function cases.services_on_all_workers_read_one_block()
 	local SUBSCRIBERS <const> = 5
 	local done, subscribers = 0, {}
 	register()
-	skynet.dispatch("lua", function() done = done + 1 end)
+	skynet.dispatch("lua", function()
+		done = done + 1
+	end)
 	for i = 1, SUBSCRIBERS do
 		subscribers[i] = skynet.newservice("multicast", "subscriber", skynet.self())
 	end

@@ -140,8 +140,17 @@ function cases.predefined_classes()
 end
 
 function cases.definitions()
-	local defs = { digits = lpeg.R "09" ^ 1, word = "xy", _ = lpeg.P "__", upper = string.upper, list = { a = "A" },
-		sum = function(a, b) return a + b end, number = tonumber }
+	local defs = {
+		digits = lpeg.R "09" ^ 1,
+		word = "xy",
+		_ = lpeg.P "__",
+		upper = string.upper,
+		list = { a = "A" },
+		sum = function(a, b)
+			return a + b
+		end,
+		number = tonumber,
+	}
 	local function run(pattern, subject)
 		return re.compile(pattern, defs):match(subject)
 	end
@@ -161,8 +170,12 @@ end
 
 function cases.match_time_functions()
 	local defs = {
-		even = function(_, i) return i % 2 == 1 end,
-		skip = function(_, i, text) return i + 1, text end,
+		even = function(_, i)
+			return i % 2 == 1
+		end,
+		skip = function(_, i, text)
+			return i + 1, text
+		end,
 	}
 	equal(re.compile("({.*} => even)", defs):match "abcd", 5)
 	equal(re.compile(".* => even / 'a'", defs):match "abc", 2)
@@ -201,10 +214,13 @@ function cases.grammars()
 	ends("s <- 'a' s / 'b'", { aab = 4, aa = false })
 	ends("s <- 'a' <s> / 'b'", { aab = 4 })
 	ends("balanced <- '(' ([^()] / balanced)* ')'", { ["(a(b)c)"] = 8, ["(a(b)"] = false })
-	ends([[
+	ends(
+		[[
 		S <- '0' B / '1' A / ''  -- as many of each
 		A <- '0' S / '1' A A
-		B <- '1' S / '0' B B ]], { ["0011"] = 5, ["0110"] = 5 })
+		B <- '1' S / '0' B B ]],
+		{ ["0011"] = 5, ["0110"] = 5 }
+	)
 	ends("s <- a b !.  b <- (x <- 'b' x?)  a <- (x <- 'a' x?)", { aabb = 5, ab = 3, a = false })
 	ends("{: s <- 'a' s? :}", { aaa = "aaa" })
 	ends("  a  <-  'x'  ", { x = 2 })
@@ -267,22 +283,32 @@ end
 
 function cases.examples()
 	captures([[ r <- (!.) -> '' / ({.} r) -> '%2%1' ]], "0123456789", "9876543210")
-	captures([[
+	captures(
+		[[
 		record <- {| field (',' field)* |} (%nl / !.)
 		field <- escaped / nonescaped
 		nonescaped <- { [^,"%nl]* }
-		escaped <- '"' {~ ([^"] / '""' -> '"')* ~} '"' ]], 'a,"b ""c""",d', { "a", 'b "c"', "d" })
-	captures([[
+		escaped <- '"' {~ ([^"] / '""' -> '"')* ~} '"' ]],
+		'a,"b ""c""",d',
+		{ "a", 'b "c"', "d" }
+	)
+	captures(
+		[[
 		text <- {~ item* ~}
 		item <- macro / [^()] / '(' item* ')'
 		arg <- ' '* {~ (!',' item)* ~}
 		args <- '(' arg (',' arg)* ')'
 		macro <- ('apply' args) -> '%1(%2)' / ('add' args) -> '%1 + %2' / ('mul' args) -> '%1 * %2' ]],
-		"add(mul(a,b), apply(f,x))", "a * b + f(x)")
-	captures([[
+		"add(mul(a,b), apply(f,x))",
+		"a * b + f(x)"
+	)
+	captures(
+		[[
 		block <- {| {:ident: ' '* :} line ((=ident !' ' line) / &(=ident ' ') block)* |}
-		line <- {[^%nl]*} %nl ]], "1\n  1.1\n  1.2\n    1.2.1\n2\n",
-		{ "1", { "1.1", "1.2", { "1.2.1", ident = "    " }, ident = "  " }, "2", ident = "" })
+		line <- {[^%nl]*} %nl ]],
+		"1\n  1.1\n  1.2\n    1.2.1\n2\n",
+		{ "1", { "1.1", "1.2", { "1.2.1", ident = "    " }, ident = "  " }, "2", ident = "" }
+	)
 end
 
 -- The syntax of patterns as a pattern, which has to match itself.

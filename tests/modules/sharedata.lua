@@ -99,8 +99,17 @@ if core.copy then
 	function cases.a_copy_is_a_table_with_the_same_contents()
 		local shared = { "twice" }
 		local hole = { 1, 2, nil, 4 }
-		local data = { 1, 2.5, { "x", { y = "z" } }, n = false, text = "long " .. ("t"):rep(100), [-3] = true, [1 << 40] = 7,
-			map = { one = shared, two = shared, empty = {} }, hole = hole }
+		local data = {
+			1,
+			2.5,
+			{ "x", { y = "z" } },
+			n = false,
+			text = "long " .. ("t"):rep(100),
+			[-3] = true,
+			[1 << 40] = 7,
+			map = { one = shared, two = shared, empty = {} },
+			hole = hole,
+		}
 		local root = core.new(data)
 		local copy = core.copy(root)
 		check.equal(copy, data)

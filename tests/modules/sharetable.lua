@@ -75,8 +75,12 @@ end
 
 function cases.nobody_writes_to_a_shared_table()
 	local shared, matrix = share "return { 1, sub = {} }"
-	assert(not pcall(function() shared[1] = 2 end))
-	assert(not pcall(function() shared.sub.x = 1 end))
+	assert(not pcall(function()
+		shared[1] = 2
+	end))
+	assert(not pcall(function()
+		shared.sub.x = 1
+	end))
 	assert(not pcall(rawset, shared, "new", 1))
 	assert(not pcall(setmetatable, shared, {}))
 	assert(not pcall(table.insert, shared, 2))
@@ -99,7 +103,8 @@ function cases.arguments_reach_the_chunk()
 	check.equal({ shared[1], math.type(shared[2]), shared[3], shared[4] }, { 1, "float", true, 7 })
 	matrix:close()
 	local message, size = skynet.pack { a = { "deep" } }
-	shared, matrix = share("local unpack, message, size = ... return unpack(message, size)", skynet.unpack, message, size)
+	shared, matrix =
+		share("local unpack, message, size = ... return unpack(message, size)", skynet.unpack, message, size)
 	skynet.trash(message, size)
 	check.equal(shared, { a = { "deep" } })
 	matrix:close()

@@ -196,7 +196,14 @@ function cases.every_form_of_data_arrives()
 	assert(driver.send(client, "text;"))
 	assert(driver.send(client, { "a", "table", "", ";" }))
 	assert(driver.send(client, { 1, 2.5, ";" }))
-	assert(driver.send(client, setmetatable({}, { __index = function(_, i) return ({ "by", "index;" })[i] end })))
+	assert(driver.send(
+		client,
+		setmetatable({}, {
+			__index = function(_, i)
+				return ({ "by", "index;" })[i]
+			end,
+		})
+	))
 	assert(driver.send(client, driver.str2p "block;"))
 	assert(driver.send(client, 42))
 	assert(driver.lsend(client, "low;"))

@@ -60,7 +60,9 @@ end
 
 function cases.an_empty_value_is_a_value()
 	local reader = stm.newcopy(stm.copy(stm.new ""))
-	check.equal({ reader(function(_, size) return size end) }, { true, 0 })
+	check.equal({ reader(function(_, size)
+		return size
+	end) }, { true, 0 })
 end
 
 function cases.readers_outlive_the_writer()
@@ -78,7 +80,9 @@ end
 function cases.an_error_of_the_function_is_the_callers()
 	local writer = stm.new "x"
 	local reader = stm.newcopy(stm.copy(writer))
-	check.raises("in the function", reader, function() error "in the function" end)
+	check.raises("in the function", reader, function()
+		error "in the function"
+	end)
 	check.equal({ reader(skynet.tostring) }, { false })
 	check.raises("function expected", reader, "no function")
 	check.raises("string expected", stm.new)

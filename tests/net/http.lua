@@ -90,7 +90,9 @@ function cases.broken_connections_raise()
 	local pieces = {}
 	local stream = httpc.request_stream("GET", host(), "/broken")
 	ok, problem = pcall(function()
-		for piece in stream do pieces[#pieces + 1] = piece end
+		for piece in stream do
+			pieces[#pieces + 1] = piece
+		end
 	end)
 	check.equal({ ok, problem == sockethelper.socket_error }, { false, true })
 	check.equal(table.concat(pieces), "only this")
@@ -139,7 +141,8 @@ function cases.requests_may_come_in_any_pieces()
 end
 
 function cases.chunked_requests_are_joined()
-	local answer = raw "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: z\r\n\r\n"
+	local answer =
+		raw "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: z\r\n\r\n"
 	assert(string.find(answer, "POST /echo\nhello world", 1, true), answer)
 end
 
@@ -148,7 +151,9 @@ local function fields_in_lua()
 	local name, core = "http.fields", "skynet.http.core"
 	local module, core_module, preload = package.loaded[name], package.loaded[core], package.preload[core]
 	package.loaded[name], package.loaded[core] = nil, nil
-	package.preload[core] = function() error "none" end
+	package.preload[core] = function()
+		error "none"
+	end
 	local plain = require(name)
 	package.loaded[name], package.loaded[core], package.preload[core] = module, core_module, preload
 	return plain
@@ -195,7 +200,11 @@ function cases.header_fields_are_read_alike_with_and_without_the_module_in_rust(
 		check.equal(module.read_fields("a: 1\r\nb: 2\r\n", 1, nil, 2), { a = "1", b = "2" })
 		check.equal(module.read_fields("a: 1\r\nb: 2\r\n", 1, nil, 1), false)
 	end
-	local lists = setmetatable({}, { __index = function(_, name) return name == "a" and { "0" } or nil end })
+	local lists = setmetatable({}, {
+		__index = function(_, name)
+			return name == "a" and { "0" } or nil
+		end,
+	})
 	check.equal(internal.read_fields("a: 1\r\n", 1, lists).a, { "0" }, "the table's own way to look up")
 end
 
@@ -206,7 +215,20 @@ function cases.utf8_is_known_alike_with_and_without_the_module_in_rust()
 	end
 	local plain = fields_in_lua()
 	local pieces = { "", "a", "é", "€", "𐍈", "\u{10ffff}", "\xed\x9f\xbf" }
-	local bad = { "\x80", "\xc0\x80", "\xc1", "\xe0\x80", "\xed\xa0", "\xed\xa0\x80", "\xf0\x80", "\xf4\x90", "\xf5", "\xff", "é\x80", "\xe2\x82a" }
+	local bad = {
+		"\x80",
+		"\xc0\x80",
+		"\xc1",
+		"\xe0\x80",
+		"\xed\xa0",
+		"\xed\xa0\x80",
+		"\xf0\x80",
+		"\xf4\x90",
+		"\xf5",
+		"\xff",
+		"é\x80",
+		"\xe2\x82a",
+	}
 	for _, module in ipairs { fields, plain } do
 		for _, first in ipairs(pieces) do
 			for _, second in ipairs(pieces) do
@@ -243,7 +265,11 @@ function cases.header_fields_are_written_alike_with_and_without_the_module_in_ru
 		{ { HOST = "x" }, "HOST: x\r\n", 1 },
 		{ { ["Content-Length"] = 5 }, "Content-Length: 5\r\n", 2 },
 		{ { ["transfer-Encoding"] = "chunked" }, "transfer-Encoding: chunked\r\n", 3 },
-		{ setmetatable({}, { __pairs = function() return next, { a = "b" } end }), "a: b\r\n" },
+		{ setmetatable({}, {
+			__pairs = function()
+				return next, { a = "b" }
+			end,
+		}), "a: b\r\n" },
 		{ { a = string.rep("x", 5000) }, "a: " .. string.rep("x", 5000) .. "\r\n" },
 	}
 	for _, case in ipairs(headers) do
@@ -277,7 +303,9 @@ function cases.bad_requests_are_refused()
 end
 
 function cases.lost_clients_are_told_apart()
-	local code, problem = httpd.read_request(function() error(sockethelper.socket_error) end)
+	local code, problem = httpd.read_request(function()
+		error(sockethelper.socket_error)
+	end)
 	check.equal({ code, problem == sockethelper.socket_error }, { nil, true })
 end
 
@@ -292,13 +320,23 @@ function cases.curl_is_served()
 	local base = "http://" .. host()
 	check.equal(curl(base .. "/echo?q=1"), "GET /echo?q=1\n")
 	check.equal(curl("--data 'a=1&b+c=2' " .. base .. "/form"), "1|2")
-	check.equal(curl("--header 'Transfer-Encoding: chunked' --data 'in chunks' " .. base .. "/echo"), "POST /echo\nin chunks")
+	check.equal(
+		curl("--header 'Transfer-Encoding: chunked' --data 'in chunks' " .. base .. "/echo"),
+		"POST /echo\nin chunks"
+	)
 	check.equal(curl(base .. "/chunked"), string.rep("chunk ", 3000))
 	check.equal(#curl(base .. "/large"), 1024 * 1024)
 	check.equal(curl("--head " .. base .. "/nothing"):match "^HTTP/1.1 404 Not Found", "HTTP/1.1 404 Not Found")
 	-- curl waits before it sends the body, so the refusal cannot meet bytes that nobody reads.
-	check.equal(curl("--output /dev/null --write-out '%{http_code}' --header 'Expect: 100-continue' --expect100-timeout 20"
-		.. " --data-binary @/bin/sh " .. base .. "/echo"), "413")
+	check.equal(
+		curl(
+			"--output /dev/null --write-out '%{http_code}' --header 'Expect: 100-continue' --expect100-timeout 20"
+				.. " --data-binary @/bin/sh "
+				.. base
+				.. "/echo"
+		),
+		"413"
+	)
 end
 
 function cases.python_serves()
@@ -311,7 +349,9 @@ function cases.python_serves()
 	check.equal({ httpc.post(peer, "/echo", { name = "a b" }) }, { 201, "POST name=a%20b" })
 	check.equal(httpc.head(peer, "/length"), 200)
 	local pieces = {}
-	for piece in httpc.request_stream("GET", peer, "/chunked") do pieces[#pieces + 1] = piece end
+	for piece in httpc.request_stream("GET", peer, "/chunked") do
+		pieces[#pieces + 1] = piece
+	end
 	check.equal(table.concat(pieces), "first second third")
 end
 

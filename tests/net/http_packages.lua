@@ -8,8 +8,16 @@ local cases = {}
 
 function cases.h11_is_served()
 	local port = skynet.call(skynet.newservice "http_packages_server", "lua")
-	local pipe = assert(io.popen(string.format("'%s' '%s/http_packages.py' check %d 2>&1", skynet.getenv "python",
-		skynet.getenv "scripts", port)))
+	local pipe = assert(
+		io.popen(
+			string.format(
+				"'%s' '%s/http_packages.py' check %d 2>&1",
+				skynet.getenv "python",
+				skynet.getenv "scripts",
+				port
+			)
+		)
+	)
 	local output = pipe:read "a"
 	pipe:close()
 	check.equal(output, "ok\n")

@@ -4,9 +4,15 @@ local socket = require "skynet.socket"
 local server = require "http.server"
 
 local answers = {
-	["/nothing"] = function() return 204 end,
-	["/unchanged"] = function() return 304 end,
-	["/raise"] = function() error "as asked" end,
+	["/nothing"] = function()
+		return 204
+	end,
+	["/unchanged"] = function()
+		return 304
+	end,
+	["/raise"] = function()
+		error "as asked"
+	end,
 	["/pieces"] = function()
 		local left = 2
 		return 200, function()

@@ -74,8 +74,12 @@ local function serve(id)
 		local handler = routes[path]
 		if handler then
 			handler(respond, {
-				method = method, target = target, header = header, body = body,
-				query = urllib.parse_query(query), write = write,
+				method = method,
+				target = target,
+				header = header,
+				body = body,
+				query = urllib.parse_query(query),
+				write = write,
 			})
 		else
 			respond(404)

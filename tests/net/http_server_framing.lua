@@ -331,10 +331,14 @@ end
 function cases.a_connection_that_cannot_be_served_is_closed()
 	local interfaces = require "http.interface"
 	local make = interfaces.server
-	interfaces.server = function() error "no certificate" end
+	interfaces.server = function()
+		error "no certificate"
+	end
 	local ok, problem
 	local host = listen(function(id)
-		ok, problem = server.serve(id, function() return 200, "" end)
+		ok, problem = server.serve(id, function()
+			return 200, ""
+		end)
 	end)
 	check.equal(raw(LAST, host), "")
 	interfaces.server = make

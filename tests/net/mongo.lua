@@ -11,7 +11,9 @@ local cases = {}
 
 local function connect(changes)
 	local config = { host = "127.0.0.1", port = tonumber(skynet.getenv "mongo_port") }
-	for name, value in pairs(changes or {}) do config[name] = value end
+	for name, value in pairs(changes or {}) do
+		config[name] = value
+	end
 	return mongo.client(config)
 end
 
@@ -27,14 +29,18 @@ end
 local function numbered(count)
 	local t, db, client = fresh()
 	local documents = {}
-	for i = 1, count do documents[i] = { n = i } end
+	for i = 1, count do
+		documents[i] = { n = i }
+	end
 	assert(t:safe_batch_insert(documents))
 	return t, db, client
 end
 
 local function all(cursor)
 	local list = {}
-	while cursor:hasNext() do list[#list + 1] = cursor:next().n end
+	while cursor:hasNext() do
+		list[#list + 1] = cursor:next().n
+	end
 	return list
 end
 
@@ -51,10 +57,13 @@ function cases.documents_are_written_and_found()
 	check.equal(t:findOne().name, "Eve")
 	check.equal(t:safe_update({ n = 5 }, { ["$set"] = { name = "new" } }, true), true)
 	check.equal(t:findOne { n = 5 }.name, "new")
-	check.equal(t:safe_batch_update {
-		{ query = { n = 1 }, update = { ["$inc"] = { n = 10 } } },
-		{ query = { n = { ["$gt"] = 0 } }, update = { ["$set"] = { all = true } }, multi = true },
-	}, true)
+	check.equal(
+		t:safe_batch_update {
+			{ query = { n = 1 }, update = { ["$inc"] = { n = 10 } } },
+			{ query = { n = { ["$gt"] = 0 } }, update = { ["$set"] = { all = true } }, multi = true },
+		},
+		true
+	)
 	check.equal(t:find { all = true }:count(), 2)
 	check.equal(t:raw_safe_insert(bson.encode { n = 6 }), true)
 	check.equal(t:raw_safe_update(bson.encode { q = { n = 6 }, u = { ["$set"] = { n = 7 } } }), true)
@@ -95,7 +104,10 @@ function cases.cursors_fetch_as_they_go()
 	check.equal(all(t:find { n = { ["$lt"] = 4 } }:sort({ n = -1 }, { _id = 1 })), { 3, 2, 1 })
 	check.equal(#all(t:find():batchSize(7)), 250)
 	check.equal(#all(t:find():limit(150)), 150)
-	check.equal({ t:find():limit(5):count(), t:find():limit(5):count(true), t:find():skip(248):count(true) }, { 250, 5, 2 })
+	check.equal(
+		{ t:find():limit(5):count(), t:find():limit(5):count(true), t:find():skip(248):count(true) },
+		{ 250, 5, 2 }
+	)
 	local none = t:find { n = -1 }
 	check.equal({ none:hasNext(), none:hasNext() }, { false, false })
 	check.raises("Call hasNext first", none.next, none)
@@ -107,7 +119,9 @@ function cases.cursors_fetch_as_they_go()
 	cursor = t:find():batchSize(10)
 	cursor:hasNext()
 	db:runCommand("killCursors", "t", "cursors", { bson.int64(cursor.id) })
-	for _ = 1, 10 do cursor:next() end
+	for _ = 1, 10 do
+		cursor:next()
+	end
 	check.raises("not found", cursor.hasNext, cursor)
 	check.equal(cursor:hasNext(), false)
 end
@@ -120,7 +134,10 @@ function cases.stages_are_run()
 	check.equal(answer.cursor.firstBatch[1].total, 210)
 	local pipeline = { { ["$match"] = { n = { ["$gt"] = 10 } } } }
 	check.equal(all(t:aggregate(pipeline):sort { n = -1 }:skip(1):limit(2)), { 19, 18 })
-	check.equal(all(t:aggregate(pipeline, { cursor = { batchSize = 3 } }):sort { n = 1 }), { 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 })
+	check.equal(
+		all(t:aggregate(pipeline, { cursor = { batchSize = 3 } }):sort { n = 1 }),
+		{ 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 }
+	)
 	check.equal({ t:aggregate(pipeline):count(), t:aggregate(pipeline):limit(4):count(true) }, { 10, 4 })
 	check.equal(t:aggregate({ { ["$match"] = { n = 0 } } }):count(), 0)
 	check.equal(#pipeline, 1)
@@ -133,15 +150,20 @@ function cases.one_document_is_changed_and_returned()
 	local answer = t:findAndModify { query = { n = 2 }, update = { ["$inc"] = { n = 10 } }, new = true }
 	check.equal(answer.value.n, 12)
 	check.equal(t:findAndModify { query = { n = { ["$gt"] = 0 } }, sort = { n = -1 }, remove = true }.value.n, 12)
-	check.equal(t:findAndModify { query = { n = 99 }, update = { ["$set"] = { x = 1 } }, upsert = true, new = true }.value.x, 1)
+	check.equal(
+		t:findAndModify { query = { n = 99 }, update = { ["$set"] = { x = 1 } }, upsert = true, new = true }.value.x,
+		1
+	)
 	check.equal(t:find():count(), 3)
 end
 
 function cases.indexes_are_described()
 	local t = fresh()
 	check.equal(t:createIndex { "a", { b = -1 }, unique = true }.names[1], { "a_1_b_-1", { { "a", 1 }, { "b", -1 } } })
-	check.equal(t:createIndexes({ "c" }, { { d = 1 }, name = "mine" }).names,
-		{ { "c_1", { { "c", 1 } } }, { "mine", { { "d", 1 } } } })
+	check.equal(
+		t:createIndexes({ "c" }, { { d = 1 }, name = "mine" }).names,
+		{ { "c_1", { { "c", 1 } } }, { "mine", { { "d", 1 } } } }
+	)
 	check.raises("Need keys", t.createIndex, t, {})
 	check.raises("Use new api", t.createIndex, t, { a = 1, b = 1 }, {})
 	check.equal(t:dropIndex "*".ok, 1)
@@ -151,7 +173,13 @@ function cases.several_writes_in_one_go()
 	local t, _, client = numbered(3)
 	local ok, problem, answer = client:bulkWrite {
 		{ op = "insert", collection = "game.t", insert = { n = 4 } },
-		{ op = "update", collection = "game.t", filter = { n = { ["$gt"] = 2 } }, update = { ["$inc"] = { n = 10 } }, multi = true },
+		{
+			op = "update",
+			collection = "game.t",
+			filter = { n = { ["$gt"] = 2 } },
+			update = { ["$inc"] = { n = 10 } },
+			multi = true,
+		},
 		{ op = "delete", collection = "game.t", filter = { n = 1 } },
 		{ op = "insert", collection = "game.other", insert = { n = 1 } },
 	}
@@ -185,7 +213,9 @@ function cases.many_at_once()
 			assert(t:safe_insert { n = i })
 			check.equal(t:findOne { n = i }.n, i)
 			left = left - 1
-			if left == 0 then skynet.wakeup(token) end
+			if left == 0 then
+				skynet.wakeup(token)
+			end
 		end)
 	end
 	skynet.wait(token)
@@ -231,11 +261,14 @@ function cases.transactions_are_all_or_nothing()
 	mongo.enable "transaction"
 	local t, db = fresh()
 	t:safe_insert { n = 0 }
-	check.equal(db:run_transaction(function()
-		assert(t:safe_insert { n = 1 })
-		t:insert { n = 2 }
-		assert(t:safe_update({ n = 0 }, { ["$set"] = { n = 3 } }))
-	end), nil)
+	check.equal(
+		db:run_transaction(function()
+			assert(t:safe_insert { n = 1 })
+			t:insert { n = 2 }
+			assert(t:safe_update({ n = 0 }, { ["$set"] = { n = 3 } }))
+		end),
+		nil
+	)
 	check.equal(all(t:find():sort { n = 1 }), { 1, 2, 3 })
 	local problem = db:run_transaction(function()
 		assert(t:safe_insert { n = 4 })

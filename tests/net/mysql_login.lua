@@ -9,9 +9,15 @@ local cases = {}
 
 local function connect(user, changes)
 	local options = {
-		host = "localhost", port = tonumber(skynet.getenv "mysql_port"), user = user, password = "secret", database = "game",
+		host = "localhost",
+		port = tonumber(skynet.getenv "mysql_port"),
+		user = user,
+		password = "secret",
+		database = "game",
 	}
-	for name, value in pairs(changes or {}) do options[name] = value end
+	for name, value in pairs(changes or {}) do
+		options[name] = value
+	end
 	return mysql.connect(options)
 end
 
@@ -76,7 +82,9 @@ function cases.a_new_connection_has_new_keys()
 		skynet.fork(function()
 			check.equal(db:query "how?", { { way = "tls" } })
 			left = left - 1
-			if left == 0 then skynet.wakeup(token) end
+			if left == 0 then
+				skynet.wakeup(token)
+			end
 		end)
 	end
 	skynet.wait(token)

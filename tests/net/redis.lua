@@ -22,9 +22,13 @@ local function together(n, func)
 	for i = 1, n do
 		skynet.fork(function()
 			local ok, problem = pcall(func, i)
-			if not ok then print(problem) end
+			if not ok then
+				print(problem)
+			end
 			left = left - 1
-			if left == 0 then skynet.wakeup(token) end
+			if left == 0 then
+				skynet.wakeup(token)
+			end
 		end)
 	end
 	skynet.wait(token)
@@ -157,7 +161,9 @@ function cases.subscriptions_get_messages_and_are_renewed()
 		end
 	end
 	local function publish(channel, text)
-		repeat skynet.sleep(0) until db:publish(channel, text) == 1
+		repeat
+			skynet.sleep(0)
+		until db:publish(channel, text) == 1
 	end
 	skynet.fork(function()
 		publish("news", "one")
@@ -167,16 +173,24 @@ function cases.subscriptions_get_messages_and_are_renewed()
 	check.equal(got, { { "one", "news", n = 2 }, { "two", "hello.world", "hello.*", n = 3 } })
 	-- The server ends the connection: the same subscriptions hold on the next one.
 	db:client("kill", "type", "pubsub")
-	skynet.fork(function() publish("other", "three") end)
+	skynet.fork(function()
+		publish("other", "three")
+	end)
 	local ok, text
-	repeat ok, text = pcall(watch.message, watch) until ok
+	repeat
+		ok, text = pcall(watch.message, watch)
+	until ok
 	check.equal(text, "three")
 	watch:unsubscribe "news"
 	skynet.fork(function()
-		repeat skynet.sleep(0) until db:publish("news", "lost") == 0
+		repeat
+			skynet.sleep(0)
+		until db:publish("news", "lost") == 0
 		publish("other", "four")
 	end)
-	repeat text = watch:message() until text ~= "lost"
+	repeat
+		text = watch:message()
+	until text ~= "lost"
 	check.equal(text, "four")
 	watch:disconnect()
 	db:disconnect()
@@ -194,10 +208,19 @@ function cases.pools_give_each_task_a_connection()
 		end)
 	end)
 	local count = 0
-	for _ in pairs(ids) do count = count + 1 end
+	for _ in pairs(ids) do
+		count = count + 1
+	end
 	check.equal({ count, most }, { 3, 3 })
-	check.raises("as the test wants it", pool.use, pool, function() error "as the test wants it" end)
-	check.equal(pool:use(function(db, text) return db:echo(text) end, "still works"), "still works")
+	check.raises("as the test wants it", pool.use, pool, function()
+		error "as the test wants it"
+	end)
+	check.equal(
+		pool:use(function(db, text)
+			return db:echo(text)
+		end, "still works"),
+		"still works"
+	)
 	pool:close()
 	check.raises("closed", pool.use, pool, print)
 	pool = redis.pool { host = config.host, port = config.port, size = 1, timeout = 1 }

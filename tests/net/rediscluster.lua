@@ -20,10 +20,16 @@ end
 
 function cases.keys_are_spread_and_found()
 	local db = cluster.new(nodes[1])
-	for i = 1, 200 do db:set("key" .. i, i) end
-	for i = 1, 200 do check.equal(db:get("key" .. i), tostring(i)) end
+	for i = 1, 200 do
+		db:set("key" .. i, i)
+	end
+	for i = 1, 200 do
+		check.equal(db:get("key" .. i), tostring(i))
+	end
 	local connections = 0
-	for _ in pairs(db.connections) do connections = connections + 1 end
+	for _ in pairs(db.connections) do
+		connections = connections + 1
+	end
 	check.equal(connections, 3)
 	local total = 0
 	for _, node in ipairs(nodes) do
@@ -48,8 +54,12 @@ end
 function cases.redirections_are_followed()
 	local db = cluster.new(nodes)
 	db:flush_slots_cache()
-	for i = 1, 20 do db:set("moved" .. i, i) end
-	for i = 1, 20 do check.equal(db:get("moved" .. i), tostring(i)) end
+	for i = 1, 20 do
+		db:set("moved" .. i, i)
+	end
+	for i = 1, 20 do
+		check.equal(db:get("moved" .. i), tostring(i))
+	end
 	db:close_all_connection()
 	check.equal(db:get "moved1", "1")
 	db:close()
@@ -61,7 +71,9 @@ function cases.migrating_slots_are_asked_for()
 	local source = db.slots[slot]
 	local target
 	for _, node in ipairs(db.nodes) do
-		if node ~= source then target = node end
+		if node ~= source then
+			target = node
+		end
 	end
 	local from, to = db:get_connection(source), db:get_connection(target)
 	local from_id, to_id = from:cluster "myid", to:cluster "myid"

@@ -32,7 +32,9 @@ function cases.both_sides_here()
 	check.equal({ httpc.request("POST", host, "/path", nil, nil, "content") }, { 200, "POST /path content" })
 	check.equal(select(2, httpc.get(host, "/large")) == LARGE, true)
 	local pieces = {}
-	for piece in httpc.request_stream("GET", host, "/large") do pieces[#pieces + 1] = piece end
+	for piece in httpc.request_stream("GET", host, "/large") do
+		pieces[#pieces + 1] = piece
+	end
 	check.equal(table.concat(pieces) == LARGE, true)
 	local id = websocket.connect("wss://127.0.0.1:" .. ws_port .. "/")
 	for _, size in ipairs { 0, 1, 1000, 100000 } do
@@ -49,11 +51,28 @@ end
 
 function cases.curl_and_python_are_served()
 	start()
-	check.equal(run("curl --silent --show-error --max-time 20 --insecure https://127.0.0.1:%d/curl", web_port), "GET /curl ")
-	check.equal(run("curl --silent --show-error --max-time 20 --cacert %s https://localhost:%d/verified", skynet.getenv "certfile", web_port),
-		"GET /verified ")
-	check.equal(run("'%s' '%s/websocket_tls.py' wss://localhost:%d/ %s", skynet.getenv "python", skynet.getenv "scripts", ws_port, skynet.getenv "certfile"),
-		"ok\n")
+	check.equal(
+		run("curl --silent --show-error --max-time 20 --insecure https://127.0.0.1:%d/curl", web_port),
+		"GET /curl "
+	)
+	check.equal(
+		run(
+			"curl --silent --show-error --max-time 20 --cacert %s https://localhost:%d/verified",
+			skynet.getenv "certfile",
+			web_port
+		),
+		"GET /verified "
+	)
+	check.equal(
+		run(
+			"'%s' '%s/websocket_tls.py' wss://localhost:%d/ %s",
+			skynet.getenv "python",
+			skynet.getenv "scripts",
+			ws_port,
+			skynet.getenv "certfile"
+		),
+		"ok\n"
+	)
 end
 
 -- A server that says `response` to the first request, and ends TLS, the connection, or both.

@@ -19,7 +19,11 @@ local function serve_web(id)
 	local ok, problem = pcall(interface.init)
 	if ok then
 		local code, target, method, _, body = httpd.read_request(interface.read)
-		httpd.write_response(interface.write, code, target == "/large" and LARGE or method .. " " .. target .. " " .. body)
+		httpd.write_response(
+			interface.write,
+			code,
+			target == "/large" and LARGE or method .. " " .. target .. " " .. body
+		)
 	else
 		print(problem)
 	end
@@ -31,7 +35,9 @@ skynet.start(function()
 	local web_port = listen(serve_web)
 	local ws_port = listen(function(id, addr)
 		local ok, problem = websocket.accept(id, { message = websocket.write }, "wss", addr)
-		if not ok then print(problem) end
+		if not ok then
+			print(problem)
+		end
 	end)
 	skynet.dispatch("lua", function()
 		skynet.retpack(web_port, ws_port)

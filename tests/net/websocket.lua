@@ -24,7 +24,9 @@ end
 local function events(count)
 	local all = {}
 	repeat
-		for _, event in ipairs(skynet.call(server, "lua", "events")) do all[#all + 1] = event end
+		for _, event in ipairs(skynet.call(server, "lua", "events")) do
+			all[#all + 1] = event
+		end
 		skynet.sleep(0)
 	until #all >= count
 	return all
@@ -83,10 +85,10 @@ end
 
 function cases.malformed_frames_end_the_connection()
 	for _, bytes in ipairs {
-		"\x83\x80\1\2\3\4",            -- an unknown kind
-		"\xc1\x80\1\2\3\4",            -- a reserved bit
+		"\x83\x80\1\2\3\4", -- an unknown kind
+		"\xc1\x80\1\2\3\4", -- a reserved bit
 		"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff", -- a length without bounds
-		"\x81\xff\0\0\0\0\1\0\0\0",    -- a length above the limit
+		"\x81\xff\0\0\0\0\1\0\0\0", -- a length above the limit
 	} do
 		local id = websocket.connect(start())
 		socket.write(id, bytes)
@@ -101,13 +103,19 @@ function cases.requests_that_ask_for_something_else_are_refused()
 	start()
 	local host = "127.0.0.1:" .. port
 	local good = {
-		Upgrade = "websocket", Connection = "keep-alive, Upgrade",
-		["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ==", ["Sec-WebSocket-Version"] = "13",
+		Upgrade = "websocket",
+		Connection = "keep-alive, Upgrade",
+		["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ==",
+		["Sec-WebSocket-Version"] = "13",
 	}
 	local function ask(method, changes)
 		local header = {}
-		for name, value in pairs(good) do header[name] = value end
-		for name, value in pairs(changes or {}) do header[name] = value end
+		for name, value in pairs(good) do
+			header[name] = value
+		end
+		for name, value in pairs(changes or {}) do
+			header[name] = value
+		end
 		local received = {}
 		return httpc.head and httpc.request(method, host, "/", received, header), received
 	end
@@ -121,7 +129,9 @@ function cases.requests_that_ask_for_something_else_are_refused()
 	-- RFC 6455 §1.3 has this pair of key and answer.
 	local id = assert(socket.open("127.0.0.1", port))
 	local lines = { "GET / HTTP/1.1", "Host: x" }
-	for name, value in pairs(good) do lines[#lines + 1] = name .. ": " .. value end
+	for name, value in pairs(good) do
+		lines[#lines + 1] = name .. ": " .. value
+	end
 	socket.write(id, table.concat(lines, "\r\n") .. "\r\n\r\n\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")
 	local head = socket.readline(id, "\r\n\r\n")
 	assert(string.find(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 1, true), head)
@@ -136,8 +146,17 @@ function cases.web_servers_do_not_speak_it()
 end
 
 local function run_peer(script, argument)
-	local pipe = assert(io.popen(string.format("'%s' '%s/%s' check %s 2>&1", skynet.getenv "python", skynet.getenv "scripts",
-		script, argument)))
+	local pipe = assert(
+		io.popen(
+			string.format(
+				"'%s' '%s/%s' check %s 2>&1",
+				skynet.getenv "python",
+				skynet.getenv "scripts",
+				script,
+				argument
+			)
+		)
+	)
 	local output = pipe:read "a"
 	pipe:close()
 	check.equal(output, "ok\n")
@@ -154,7 +173,10 @@ function cases.wsproto_client()
 end
 
 function cases.wsproto_server()
-	local id = websocket.connect("ws://127.0.0.1:" .. skynet.getenv "wsproto_port" .. "/path", { ["Sec-WebSocket-Protocol"] = "one, two" })
+	local id = websocket.connect(
+		"ws://127.0.0.1:" .. skynet.getenv "wsproto_port" .. "/path",
+		{ ["Sec-WebSocket-Protocol"] = "one, two" }
+	)
 	check.equal(websocket.subprotocol(id), "one")
 	exchange(id)
 	websocket.close(id, 1000)

@@ -58,7 +58,12 @@ local function exchange(id)
 end
 
 function cases.both_sides_here()
-	for _, ours in ipairs { true, TAKEOVER, { window_bits = 9, level = 1 }, { window_bits = 10, context_takeover = true, level = 9 } } do
+	for _, ours in ipairs {
+		true,
+		TAKEOVER,
+		{ window_bits = 9, level = 1 },
+		{ window_bits = 10, context_takeover = true, level = 9 },
+	} do
 		for _, theirs in ipairs { true, TAKEOVER, { context_takeover = true, window_bits = 9 } } do
 			local port = serve { deflate = theirs }
 			local id = websocket.connect(url(port), nil, nil, { deflate = ours })
@@ -77,10 +82,19 @@ local KEY <const> = "dGhlIHNhbXBsZSBub25jZQ=="
 -- A connection, and the server's Sec-WebSocket-Extensions.
 local function open(port, offer)
 	local id = assert(socket.open("127.0.0.1", port))
-	socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-		.. "Sec-WebSocket-Key: " .. KEY .. "\r\n" .. (offer and "Sec-WebSocket-Extensions: " .. offer .. "\r\n" or "") .. "\r\n")
+	socket.write(
+		id,
+		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+			.. "Sec-WebSocket-Key: "
+			.. KEY
+			.. "\r\n"
+			.. (offer and "Sec-WebSocket-Extensions: " .. offer .. "\r\n" or "")
+			.. "\r\n"
+	)
 	local head = socket.readline(id, "\r\n\r\n")
-	return id, string.match(head, "Sec%-WebSocket%-Extensions: ([^\r]*)"), tonumber(string.match(head, "^HTTP/1.1 (%d+)"))
+	return id,
+		string.match(head, "Sec%-WebSocket%-Extensions: ([^\r]*)"),
+		tonumber(string.match(head, "^HTTP/1.1 (%d+)"))
 end
 
 local opcodes = { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 }
@@ -88,7 +102,8 @@ local opcodes = { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, p
 local function build(kind, payload, compressed, last)
 	local first = opcodes[kind] | (compressed and 0x40 or 0) | (last ~= false and 0x80 or 0)
 	local size = #payload > 65535 and string.pack(">BI8", 0xff, #payload)
-		or #payload > 125 and string.pack(">BI2", 0xfe, #payload) or string.char(0x80 | #payload)
+		or #payload > 125 and string.pack(">BI2", 0xfe, #payload)
+		or string.char(0x80 | #payload)
 	return string.char(first) .. size .. "abcd" .. (payload ~= "" and crypt.xor_str(payload, "abcd") or "")
 end
 
@@ -119,14 +134,25 @@ function cases.messages_are_what_the_standard_says()
 	expect(HELLO)
 	expect(AGAIN)
 	-- In frames, with a ping between them.
-	socket.write(id, build("text", string.sub(HELLO, 1, 3), true, false) .. build("ping", "p")
-		.. build("continuation", string.sub(HELLO, 4), false, false) .. build("continuation", ""))
+	socket.write(
+		id,
+		build("text", string.sub(HELLO, 1, 3), true, false)
+			.. build("ping", "p")
+			.. build("continuation", string.sub(HELLO, 4), false, false)
+			.. build("continuation", "")
+	)
 	check.equal({ read_frame(id) }, { 0x8a, "p" })
 	expect()
 	-- Stored, with a last block, in two blocks; and not compressed at all, which is no part of what is repeated.
-	socket.write(id, build("text", "\0\5\0\xfa\xffHello\0", true) .. build("text", "\xf3\x48\xcd\xc9\xc9\x07\0\0", true)
-		.. build("text", AGAIN, true) .. build("text", "Hello")
-		.. build("text", "\xf2\x48\x05\0\0\0\xff\xff\xca\xc9\xc9\x07\0", true) .. build("text", "\0", true))
+	socket.write(
+		id,
+		build("text", "\0\5\0\xfa\xffHello\0", true)
+			.. build("text", "\xf3\x48\xcd\xc9\xc9\x07\0\0", true)
+			.. build("text", AGAIN, true)
+			.. build("text", "Hello")
+			.. build("text", "\xf2\x48\x05\0\0\0\xff\xff\xca\xc9\xc9\x07\0", true)
+			.. build("text", "\0", true)
+	)
 	for _ = 1, 5 do
 		expect()
 	end
@@ -153,7 +179,8 @@ function cases.messages_that_do_not_get_smaller_are_left_as_they_are()
 end
 
 function cases.servers_agree_to_what_they_can_keep()
-	local port, own = serve { deflate = true }, "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	local port, own =
+		serve { deflate = true }, "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 	local kept = serve { deflate = TAKEOVER }
 	local small = serve { deflate = { window_bits = 10, context_takeover = true, peer_context_takeover = true } }
 	local off = serve {}
@@ -175,19 +202,39 @@ function cases.servers_agree_to_what_they_can_keep()
 	answered(small, "permessage-deflate; server_max_window_bits=9", "permessage-deflate; server_max_window_bits=9")
 	answered(small, "permessage-deflate; server_max_window_bits=12", "permessage-deflate; server_max_window_bits=10")
 	-- The first offer that it can keep.
-	answered(kept, "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8, ,\tpermessage-deflate; "
-		.. "server_max_window_bits=9, permessage-deflate", "permessage-deflate; server_max_window_bits=9")
+	answered(
+		kept,
+		"x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8, ,\tpermessage-deflate; "
+			.. "server_max_window_bits=9, permessage-deflate",
+		"permessage-deflate; server_max_window_bits=9"
+	)
 	for _, parameters in ipairs {
-		"server_max_window_bits=8", "server_max_window_bits", "server_max_window_bits=16", "server_max_window_bits=09",
-		"client_max_window_bits=7", "client_max_window_bits=x", "unknown", "unknown=1", "server_no_context_takeover=1",
-		"client_no_context_takeover; client_no_context_takeover", "client_max_window_bits; client_max_window_bits=10",
+		"server_max_window_bits=8",
+		"server_max_window_bits",
+		"server_max_window_bits=16",
+		"server_max_window_bits=09",
+		"client_max_window_bits=7",
+		"client_max_window_bits=x",
+		"unknown",
+		"unknown=1",
+		"server_no_context_takeover=1",
+		"client_no_context_takeover; client_no_context_takeover",
+		"client_max_window_bits; client_max_window_bits=10",
 		"server_max_window_bits=1000000000000000000000",
 	} do
 		answered(kept, "permessage-deflate; " .. parameters, nil)
 	end
 	for _, malformed in ipairs {
-		"permessage-deflate;", "permessage-deflate; =", "permessage-deflate; a=", 'permessage-deflate; a="', "a b", 'a; b=" "',
-		"a; b=c d", "=", ";", "a/b",
+		"permessage-deflate;",
+		"permessage-deflate; =",
+		"permessage-deflate; a=",
+		'permessage-deflate; a="',
+		"a b",
+		'a; b=" "',
+		"a; b=c d",
+		"=",
+		";",
+		"a/b",
 	} do
 		answered(kept, malformed, nil, 400)
 		answered(off, malformed, nil)
@@ -293,8 +340,14 @@ local function agree(answer, option)
 		offer = string.match(head, "\r\nSec%-WebSocket%-Extensions: *([^\r]*)")
 		local key = string.match(head .. "\r", "\r\nSec%-WebSocket%-Key: *([^\r]*)")
 		local accept = crypt.base64encode(crypt.sha1(key .. "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		socket.write(id, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " .. accept .. "\r\n"
-			.. (answer and "Sec-WebSocket-Extensions: " .. answer .. "\r\n" or "") .. "\r\n")
+		socket.write(
+			id,
+			"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+				.. accept
+				.. "\r\n"
+				.. (answer and "Sec-WebSocket-Extensions: " .. answer .. "\r\n" or "")
+				.. "\r\n"
+		)
 	end)
 	local ok, id = pcall(websocket.connect, url(port), nil, 1000, { deflate = option })
 	if ok then
@@ -308,11 +361,18 @@ function cases.clients_offer_what_they_want_and_refuse_what_they_cannot_keep()
 	local plain = "permessage-deflate; server_no_context_takeover"
 	check.equal({ agree(nil, nil) }, { "agreed" })
 	check.equal({ agree(nil, false) }, { "agreed" })
-	check.equal({ agree(nil, true) },
-		{ "agreed", "permessage-deflate; client_max_window_bits; client_no_context_takeover; server_no_context_takeover" })
+	check.equal(
+		{ agree(nil, true) },
+		{
+			"agreed",
+			"permessage-deflate; client_max_window_bits; client_no_context_takeover; server_no_context_takeover",
+		}
+	)
 	check.equal({ agree("permessage-deflate", TAKEOVER) }, { "agreed", "permessage-deflate; client_max_window_bits" })
-	check.equal({ agree("permessage-deflate; client_max_window_bits=10", { peer_context_takeover = true, window_bits = 11 }) },
-		{ "agreed", "permessage-deflate; client_max_window_bits=11; client_no_context_takeover" })
+	check.equal(
+		{ agree("permessage-deflate; client_max_window_bits=10", { peer_context_takeover = true, window_bits = 11 }) },
+		{ "agreed", "permessage-deflate; client_max_window_bits=11; client_no_context_takeover" }
+	)
 	check.equal(agree(plain .. "; server_max_window_bits=8; client_no_context_takeover", true), "agreed")
 	for answer, problem in pairs {
 		["permessage-deflate"] = "does not agree to server_no_context_takeover",
@@ -349,8 +409,17 @@ end
 ---------------------------------------------------------------- others
 
 local function run_peer(script, argument)
-	local pipe = assert(io.popen(string.format("'%s' '%s/%s' compressed %s 2>&1", skynet.getenv "python", skynet.getenv "scripts",
-		script, argument)))
+	local pipe = assert(
+		io.popen(
+			string.format(
+				"'%s' '%s/%s' compressed %s 2>&1",
+				skynet.getenv "python",
+				skynet.getenv "scripts",
+				script,
+				argument
+			)
+		)
+	)
 	local output = pipe:read "a"
 	pipe:close()
 	check.equal(output, "ok\n")
@@ -366,9 +435,18 @@ end
 
 function cases.python_servers()
 	for _, name in ipairs { "peer_port", "wsproto_port" } do
-		for _, option in ipairs { true, TAKEOVER, { context_takeover = true, window_bits = 9, peer_context_takeover = true } } do
+		for _, option in ipairs {
+			true,
+			TAKEOVER,
+			{ context_takeover = true, window_bits = 9, peer_context_takeover = true },
+		} do
 			local header = { ["Sec-WebSocket-Protocol"] = "chat" }
-			local id = websocket.connect(url(skynet.getenv(name)), name == "wsproto_port" and header or nil, nil, { deflate = option })
+			local id = websocket.connect(
+				url(skynet.getenv(name)),
+				name == "wsproto_port" and header or nil,
+				nil,
+				{ deflate = option }
+			)
 			exchange(id)
 			websocket.close(id)
 		end

@@ -19,7 +19,8 @@ local LEAST_BITS <const> = 9 -- the standard has 8, too; our compressor has not
 
 ---------------------------------------------------------------- settings
 
-local defaults = { level = 6, threshold = 128, window_bits = MOST_BITS, context_takeover = false, peer_context_takeover = false }
+local defaults =
+	{ level = 6, threshold = 128, window_bits = MOST_BITS, context_takeover = false, peer_context_takeover = false }
 local ranges = { level = { 1, 9 }, threshold = { 0, math.maxinteger }, window_bits = { LEAST_BITS, MOST_BITS } }
 
 local function checked(name, value)
@@ -29,8 +30,16 @@ local function checked(name, value)
 	elseif not range and type(value) ~= "boolean" then
 		error(string.format("websocket: deflate.%s has to be true or false, not %s", name, tostring(value)), 0)
 	elseif range and not (math.type(value) == "integer" and value >= range[1] and value <= range[2]) then
-		error(string.format("websocket: deflate.%s has to be a number from %d to %d, not %s", name, range[1], range[2],
-			tostring(value)), 0)
+		error(
+			string.format(
+				"websocket: deflate.%s has to be a number from %d to %d, not %s",
+				name,
+				range[1],
+				range[2],
+				tostring(value)
+			),
+			0
+		)
 	end
 	return value
 end
@@ -75,7 +84,11 @@ end
 
 local function new_session(settings, bits, keep, peer_keeps)
 	return setmetatable({
-		level = settings.level, threshold = math.max(settings.threshold, 1), bits = bits, keep = keep, peer_keeps = peer_keeps,
+		level = settings.level,
+		threshold = math.max(settings.threshold, 1),
+		bits = bits,
+		keep = keep,
+		peer_keeps = peer_keeps,
 	}, Session)
 end
 
@@ -216,7 +229,9 @@ end
 ---@return string
 function M.offer(settings)
 	local bits = settings.window_bits
-	return NAME .. "; client_max_window_bits" .. (bits < MOST_BITS and "=" .. bits or "")
+	return NAME
+		.. "; client_max_window_bits"
+		.. (bits < MOST_BITS and "=" .. bits or "")
 		.. (settings.context_takeover and "" or "; client_no_context_takeover")
 		.. (settings.peer_context_takeover and "" or "; server_no_context_takeover")
 end
@@ -238,7 +253,9 @@ function M.agree(settings, field)
 	end
 	local bits = math.min(settings.window_bits, answered.client_max_window_bits or MOST_BITS)
 	if bits < LEAST_BITS or (answered.client_max_window_bits or bits) > settings.window_bits then
-		error(string.format("websocket handshake: the server wants a window of %d bits", answered.client_max_window_bits))
+		error(
+			string.format("websocket handshake: the server wants a window of %d bits", answered.client_max_window_bits)
+		)
 	end
 	local keep = settings.context_takeover and not answered.client_no_context_takeover
 	return new_session(settings, bits, keep, not answered.server_no_context_takeover)

@@ -86,8 +86,11 @@ end
 
 local function check_mask(second, masked)
 	if masked ~= nil and (second & MASKED ~= 0) ~= masked then
-		violation(1002, masked and "invalid websocket frame: a client has to mask"
-			or "invalid websocket frame: a server must not mask")
+		violation(
+			1002,
+			masked and "invalid websocket frame: a client has to mask"
+				or "invalid websocket frame: a server must not mask"
+		)
 	end
 end
 

@@ -20,7 +20,10 @@ end
 -- Raises when the server has agreed to something that it was not asked for.
 local function check_agreement(asked, received)
 	local protocol = received["sec-websocket-protocol"]
-	if protocol and (type(protocol) == "table" or not has_item(asked["sec-websocket-protocol"], string.lower(protocol))) then
+	if
+		protocol
+		and (type(protocol) == "table" or not has_item(asked["sec-websocket-protocol"], string.lower(protocol)))
+	then
 		error("websocket handshake: the server chose a subprotocol that was not offered")
 	elseif received["sec-websocket-extensions"] and not asked["sec-websocket-extensions"] then
 		error("websocket handshake: the server chose an extension that was not offered")

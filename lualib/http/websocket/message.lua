@@ -24,7 +24,10 @@ function M.new(source, masked, limit, strict)
 		masked = nil
 	end
 	-- Of a message that has begun: kind, joined and parts, count of the parts, size; the bytes of a character that goes on.
-	return setmetatable({ source = source, masked = masked, limit = limit, strict = strict, size = 0, turn = 0, rest = "" }, Reader)
+	return setmetatable(
+		{ source = source, masked = masked, limit = limit, strict = strict, size = 0, turn = 0, rest = "" },
+		Reader
+	)
 end
 
 local function begin(self, kind)

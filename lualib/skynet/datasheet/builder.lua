@@ -9,7 +9,7 @@ local core = require "skynet.datasheet.core"
 local builder = {}
 
 local owner
-local present = {}  -- name -> document of its present version
+local present = {} -- name -> document of its present version
 local pointers = {} -- document -> pointer to it, as long as somebody reads it
 
 -- Documents are told apart by their bytes: a number after the end makes each one unique.
@@ -66,7 +66,7 @@ end
 
 -- The service that knows who reads what; it stands in this file's place in another service.
 local function own_sheets()
-	require "skynet.datasheet.owner" ()
+	require "skynet.datasheet.owner"()
 end
 
 skynet.init(function()

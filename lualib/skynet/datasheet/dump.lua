@@ -91,8 +91,10 @@ function write_table(doc, t)
 	for place, kind in ipairs(types) do
 		types[place] = string.char(kind)
 	end
-	doc.tables[number + 1] = pack("<i4i4", array_size, #types - array_size) .. table.concat(types)
-		.. string.rep("\0", padding(#types)) .. table.concat(body)
+	doc.tables[number + 1] = pack("<i4i4", array_size, #types - array_size)
+		.. table.concat(types)
+		.. string.rep("\0", padding(#types))
+		.. table.concat(body)
 	return number
 end
 

@@ -6,8 +6,8 @@
 local skynet = require "skynet"
 
 local versions = {} -- handle -> { name, count, collect = response to the builder }
-local sheets = {}   -- name -> { handle, watchers = { [service] = response } }
-local read_by = {}  -- service -> set of handles
+local sheets = {} -- name -> { handle, watchers = { [service] = response } }
+local read_by = {} -- service -> set of handles
 local command = {}
 
 local function note_reader(source, handle)

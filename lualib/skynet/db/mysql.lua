@@ -88,7 +88,9 @@ function M.connect(options)
 		connect_timeout = options.connect_timeout,
 		request_timeout = options.request_timeout,
 		nodelay = true,
-		socket_read = tls and function(sock, n) return tls:read(sock[1], n) or error(socketchannel.error) end,
+		socket_read = tls and function(sock, n)
+			return tls:read(sock[1], n) or error(socketchannel.error)
+		end,
 		auth = function(channel)
 			if tls then
 				tls:forget()
@@ -110,8 +112,12 @@ function M.pool(options)
 	return require "skynet.db.pool".new {
 		size = options.size,
 		timeout = options.timeout,
-		open = function() return M.connect(options) end,
-		close = function(connection) connection:disconnect() end,
+		open = function()
+			return M.connect(options)
+		end,
+		close = function(connection)
+			connection:disconnect()
+		end,
 	}
 end
 

@@ -27,9 +27,10 @@ function M.new(options)
 		size = options.size or DEFAULT_SIZE,
 		timeout = options.timeout,
 		idle = {},
-		count = 0,             -- open or being opened
-		first = 1, last = 0,   -- of `line`
-		line = {},             -- tasks that wait: { connection = } once they have one
+		count = 0, -- open or being opened
+		first = 1,
+		last = 0, -- of `line`
+		line = {}, -- tasks that wait: { connection = } once they have one
 		closed = false,
 	}, Pool)
 end

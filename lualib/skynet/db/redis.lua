@@ -135,8 +135,12 @@ function M.pool(config)
 	return require "skynet.db.pool".new {
 		size = config.size,
 		timeout = config.timeout,
-		open = function() return M.connect(config) end,
-		close = function(connection) connection:disconnect() end,
+		open = function()
+			return M.connect(config)
+		end,
+		close = function(connection)
+			connection:disconnect()
+		end,
 	}
 end
 

@@ -13,9 +13,9 @@ local IDLE <const> = 6000 -- 1/100 s that an unused socket stays
 local SERVER_FAILED <const>, NOT_IMPLEMENTED <const>, REFUSED <const> = 2, 4, 5
 local is_no_answer <const> = { [SERVER_FAILED] = true, [NOT_IMPLEMENTED] = true, [REFUSED] = true }
 
-local pending = {}      -- id -> { id =, name =, kind =, server =, answer = }
-local opened = {}       -- "address:port" -> { id = of the socket, used = time }
-local turn = 0          -- of `rotate`
+local pending = {} -- id -> { id =, name =, kind =, server =, answer = }
+local opened = {} -- "address:port" -> { id = of the socket, used = time }
+local turn = 0 -- of `rotate`
 
 ---------------------------------------------------------------- answers
 

@@ -65,8 +65,12 @@ local keywords = {
 			table.insert(settings.servers, server_of(first))
 		end
 	end,
-	search = function(settings, value) settings.search = domains_of(value) end,
-	domain = function(settings, value) settings.search = { domains_of(value)[1] } end,
+	search = function(settings, value)
+		settings.search = domains_of(value)
+	end,
+	domain = function(settings, value)
+		settings.search = { domains_of(value)[1] }
+	end,
 	options = set_options,
 }
 

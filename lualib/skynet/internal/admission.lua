@@ -82,10 +82,12 @@ local function new(limits)
 		grace = (limits.grace or 0) * 100,
 		idle = limits.idle and limits.idle * 100,
 		close = limits.close,
-		signs = limits.signs, looked = -math.huge,
-		count = 0, unheard = 0, -- connections, and those that have said nothing yet
-		guests = {},    -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
-		hosts = {},     -- address -> { count, unheard, silent = row of its own }
+		signs = limits.signs,
+		looked = -math.huge,
+		count = 0,
+		unheard = 0, -- connections, and those that have said nothing yet
+		guests = {}, -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
+		hosts = {}, -- address -> { count, unheard, silent = row of its own }
 		silent = new_row(),
 		limit = ratelimit(LINES, LINES_TIME),
 	}
@@ -163,7 +165,9 @@ local function watch_silence(door)
 		end
 		local left = door.guests[id].since + door.handshake - now
 		if left > 0 then
-			skynet.timeout(math.min(left, LONGEST), function() watch_silence(door) end)
+			skynet.timeout(math.min(left, LONGEST), function()
+				watch_silence(door)
+			end)
 			return
 		end
 		expel(door, id, string.format("it has said nothing in %g s", door.handshake / 100))
@@ -174,7 +178,9 @@ local watch_idle
 
 local function watch_idle_later(door)
 	local pause = math.max(door.idle // 4, 10)
-	skynet.timeout(math.min(pause, LONGEST), function() watch_idle(door) end)
+	skynet.timeout(math.min(pause, LONGEST), function()
+		watch_idle(door)
+	end)
 end
 
 function watch_idle(door)
@@ -195,7 +201,9 @@ end
 local function watch(door)
 	if door.handshake and not door.watching then
 		door.watching = true
-		skynet.timeout(math.min(door.handshake, LONGEST), function() watch_silence(door) end)
+		skynet.timeout(math.min(door.handshake, LONGEST), function()
+			watch_silence(door)
+		end)
 	end
 	if door.idle and not door.watching_idle then
 		door.watching_idle = true
@@ -239,7 +247,9 @@ local function relieve(door)
 		end
 		local left = door.guests[id].since + RELIEF_GRACE - now
 		if left > 0 then
-			skynet.timeout(left, function() relieve(door) end)
+			skynet.timeout(left, function()
+				relieve(door)
+			end)
 			return
 		end
 		expel(door, id, "it has said nothing, and there are no descriptors left")
@@ -276,8 +286,12 @@ function Door:enter(id, from)
 	self.count, self.unheard = self.count + 1, self.unheard + 1
 	local now = skynet.now()
 	self.guests[id] = {
-		from = from, host = host, since = now, last = now,
-		order = self.silent:add(id), host_order = known.silent:add(id),
+		from = from,
+		host = host,
+		since = now,
+		last = now,
+		order = self.silent:add(id),
+		host_order = known.silent:add(id),
 	}
 	watch(self)
 	return true

@@ -14,7 +14,7 @@ function M.new(clusterd)
 	local names = {}
 	local handles = {} -- "@name" -> handle
 	local unsigned = {} -- name that has to be written with "@" -> what to say about that
-	local asked = {}   -- "@name" -> tasks that wait for clusterd's answer
+	local asked = {} -- "@name" -> tasks that wait for clusterd's answer
 	local asking = 0
 
 	--- The handle of a registered name, nil if there is none. Yields the first time.

@@ -105,8 +105,11 @@ end
 -- or is a relative one that does not leave its folder.
 local function check_file(name)
 	local path = string.match(name or "", "^@?(.*)")
-	if string.find("/" .. path .. "/", "/../", 1, true) or string.find(path, "\0", 1, true)
-		or starts_with(path, "/") and not is_in_service_paths(path) then
+	if
+		string.find("/" .. path .. "/", "/../", 1, true)
+		or string.find(path, "\0", 1, true)
+		or starts_with(path, "/") and not is_in_service_paths(path)
+	then
 		error(string.format("%s is outside of the service paths", printable(path)), 0)
 	end
 end

@@ -11,9 +11,9 @@
 
 local skynet = require "skynet"
 
-local BURST <const> = 10       -- guesses that are looked at without waiting
+local BURST <const> = 10 -- guesses that are looked at without waiting
 local MOST_QUEUED <const> = 50 -- guesses of one address that wait for their turn
-local FEW <const> = 256        -- addresses that are remembered before old ones are looked for
+local FEW <const> = 256 -- addresses that are remembered before old ones are looked for
 
 local M = {}
 

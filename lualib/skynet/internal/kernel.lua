@@ -27,23 +27,23 @@ local MAX_IDLE <const> = 256
 
 ---@class (partial) skynet
 local api = table.create(0, 128) -- what skynet.lua adds included
-local tags = {}      -- task -> trace tag, or false: tracing is off for it
+local tags = {} -- task -> trace tag, or false: tracing is off for it
 local protocols = table.create(0, 16) -- by name and by number
-local waiting = {}   -- session -> the task that it resumes, or BREAK
-local watched = {}   -- session of a call -> address called
-local asleep = {}    -- token -> session of the sleeper
-local owed = {}      -- task -> session it has to answer; 0 when the request was a send
-local origin = {}    -- task -> address its request came from
-local promised = {}  -- response closure -> address that waits for it
-local inline_handlers = {}   -- handler of socket messages -> function that handles what needs no task, and tells whether it has
-local entry = {}     -- task that has not begun -> function it will run
-local due = {}       -- task that has not begun -> session of the timer that begins it
+local waiting = {} -- session -> the task that it resumes, or BREAK
+local watched = {} -- session of a call -> address called
+local asleep = {} -- token -> session of the sleeper
+local owed = {} -- task -> session it has to answer; 0 when the request was a send
+local origin = {} -- task -> address its request came from
+local promised = {} -- response closure -> address that waits for it
+local inline_handlers = {} -- handler of socket messages -> function that handles what needs no task, and tells whether it has
+local entry = {} -- task that has not begun -> function it will run
+local due = {} -- task that has not begun -> session of the timer that begins it
 local idle, idle_count = {}, 0
-local current        -- the task that runs now
-local tracing        -- skynet/internal/trace.lua once anybody has asked for tracing
-local timer_wrapper  -- set by trace_timeout
-local inspector      -- set by the remote debugger
-local mistakes       -- skynet/internal/mistakes.lua once something has failed
+local current -- the task that runs now
+local tracing -- skynet/internal/trace.lua once anybody has asked for tracing
+local timer_wrapper -- set by trace_timeout
+local inspector -- set by the remote debugger
+local mistakes -- skynet/internal/mistakes.lua once something has failed
 
 -- Three queues of work that a message leaves behind; `first > last` means empty.
 local wakeups, wakeup_first, wakeup_last = {}, 1, 0
@@ -54,7 +54,8 @@ local forks, fork_first, fork_last = {}, 1, 0
 local runtime = table.create(0, 32)
 runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
-runtime.tags, runtime.promised, runtime.inline_handlers, runtime.entry, runtime.due = tags, promised, inline_handlers, entry, due
+runtime.tags, runtime.promised, runtime.inline_handlers, runtime.entry, runtime.due =
+	tags, promised, inline_handlers, entry, due
 runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
 -- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
@@ -98,10 +99,11 @@ local function start_timer(centiseconds)
 end
 
 -- Sends a request, in a task that will wait for the answer. A module of another build has no function for that.
-local send_request = core.request or function(address, ptype, msg, sz)
-	runtime.check_yieldable(3)
-	return send_message(address, ptype, nil, msg, sz)
-end
+local send_request = core.request
+	or function(address, ptype, msg, sz)
+		runtime.check_yieldable(3)
+		return send_message(address, ptype, nil, msg, sz)
+	end
 
 local function unknown_protocol(typename)
 	error("unknown protocol " .. tostring(typename), 3)
@@ -121,8 +123,15 @@ end
 
 local function report_forgotten(task, session, handler)
 	local where = debug.getinfo(handler, "S")
-	core.error(string.format("Maybe forgot response session %s from %s : %s:%d",
-		session, api.address(origin[task]), where.source, where.linedefined))
+	core.error(
+		string.format(
+			"Maybe forgot response session %s from %s : %s:%d",
+			session,
+			api.address(origin[task]),
+			where.source,
+			where.linedefined
+		)
+	)
 end
 
 -- Main function of every task. Resumed with a protocol it handles one request; resumed by a timer
@@ -551,7 +560,13 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		elseif protocol == nil and ptype == TRACE then
 			runtime.enable_tracing().expect(source, message_text(msg, sz))
 		else
-			text = require "skynet.internal.unmatched".request(session, source, msg, sz, protocol and protocol.name or ptype)
+			text = require "skynet.internal.unmatched".request(
+				session,
+				source,
+				msg,
+				sz,
+				protocol and protocol.name or ptype
+			)
 		end
 	end
 	local texts = text and { text }
@@ -625,9 +640,11 @@ end
 function runtime.check_yieldable(level)
 	if not is_yieldable() then
 		local _, is_main = this_thread()
-		error(is_main and "attempt to yield from outside a coroutine\n\t(what waits cannot be called outside of a task)"
-			or "attempt to yield across a C-call boundary\n\t(what waits cannot be called inside of a function that C calls)",
-			(level or 2) + 1)
+		error(
+			is_main and "attempt to yield from outside a coroutine\n\t(what waits cannot be called outside of a task)"
+				or "attempt to yield across a C-call boundary\n\t(what waits cannot be called inside of a function that C calls)",
+			(level or 2) + 1
+		)
 	end
 end
 

@@ -5,7 +5,9 @@ local function sorted_keys(t)
 	for key in pairs(t) do
 		keys[#keys + 1] = key
 	end
-	table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+	table.sort(keys, function(a, b)
+		return tostring(a) < tostring(b)
+	end)
 	return keys
 end
 

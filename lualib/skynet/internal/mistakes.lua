@@ -12,7 +12,7 @@ local LONGEST <const> = 40 -- characters of a command
 -- A value of a message as people read it.
 local function show(value)
 	if type(value) == "string" then
-		if #value <= LONGEST and not string.find(value, "[%c\"\\]") then
+		if #value <= LONGEST and not string.find(value, '[%c"\\]') then
 			return '"' .. value .. '"'
 		end
 		local text = #value > LONGEST and string.sub(value, 1, LONGEST) .. "..." or value
@@ -75,8 +75,14 @@ function M.handler(task)
 		what = what .. " " .. (show(command) or "")
 	end
 	local handler = debug.getinfo(protocol.dispatch, "S")
-	return string.format("\n(in %s, handling %s from %s, handler at %s:%d)", SERVICE_NAME or "this service", what,
-		runtime.api.address(runtime.origin[task]), handler.short_src, handler.linedefined)
+	return string.format(
+		"\n(in %s, handling %s from %s, handler at %s:%d)",
+		SERVICE_NAME or "this service",
+		what,
+		runtime.api.address(runtime.origin[task]),
+		handler.short_src,
+		handler.linedefined
+	)
 end
 
 local unpacking = ratelimit(5, 1000)

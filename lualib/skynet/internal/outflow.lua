@@ -13,8 +13,8 @@ local socket = require "skynet.socket"
 local output = require "skynet.internal.output"
 
 local PATIENCE <const> = 300 -- 1/100 s in which something has to be taken at the limit
-local MOST <const> = 16      -- times the limit, whoever takes it
-local LOOK <const> = 50      -- 1/100 s between two looks
+local MOST <const> = 16 -- times the limit, whoever takes it
+local LOOK <const> = 50 -- 1/100 s between two looks
 local LOOK_EACH <const> = 64 -- messages between two looks
 
 local M = {}
@@ -71,8 +71,12 @@ function M.watch(fd, limit, most)
 		if M.is_over(level(), now - taken_at) then
 			look(now) -- it may be a while since the last one
 			if M.is_over(level(), now - taken_at) then
-				return string.format("%d messages of %d bytes wait in the connection, and it has taken none of them for %.2f s",
-					count - gone, size, (now - taken_at) / 100)
+				return string.format(
+					"%d messages of %d bytes wait in the connection, and it has taken none of them for %.2f s",
+					count - gone,
+					size,
+					(now - taken_at) / 100
+				)
 			end
 		end
 		count = count + 1

@@ -14,7 +14,9 @@ return function(text, most)
 	text, most = tostring(text), most or MOST
 	local shown = string.gsub(string.sub(text, 1, most), "[%c\x7f]", escape)
 	-- C1 controls in UTF-8: some terminals obey them.
-	shown = string.gsub(shown, "\xc2([\x80-\x9f])", function(byte) return "\\xc2" .. escape(byte) end)
+	shown = string.gsub(shown, "\xc2([\x80-\x9f])", function(byte)
+		return "\\xc2" .. escape(byte)
+	end)
 	if #text > most then
 		return string.format("%s... (%d bytes)", shown, #text)
 	end

@@ -61,9 +61,13 @@ function M.starved(listener)
 		listener.relieving = false
 		local closed = close_silent(listener, last)
 		if closed > 0 then
-			skynet.error(string.format(
-				"socket: no descriptors left: %d connections of listener %d on which nothing was ever sent are closed", closed,
-				listener.id))
+			skynet.error(
+				string.format(
+					"socket: no descriptors left: %d connections of listener %d on which nothing was ever sent are closed",
+					closed,
+					listener.id
+				)
+			)
 		end
 	end)
 end

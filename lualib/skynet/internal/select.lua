@@ -59,8 +59,8 @@ local function send_all(batch)
 		local address, protocol = request[1], protocols[request[2]]
 		assert(protocol and protocol.unpack, "unknown protocol")
 		runtime.trace_call(address)
-		local session = runtime.request(batch._collector, address, protocol,
-			table.unpack(request, 3, request.n or #request))
+		local session =
+			runtime.request(batch._collector, address, protocol, table.unpack(request, 3, request.n or #request))
 		if session then
 			batch._pending[session] = request
 			batch._open = batch._open + 1
@@ -113,7 +113,9 @@ function Batch:select(timeout)
 	end
 	runtime.resume(self._collector, self)
 	runtime.set_current(owner)
-	return function() return next_answer(self) end, nil, nil, self
+	return function()
+		return next_answer(self)
+	end, nil, nil, self
 end
 
 --- Gives up the answers that are still missing. Called by the `for` loop at its end. Does not yield.

@@ -67,7 +67,8 @@ function Reader:annotations(field)
 		local key = digits or self:accept(NAME) or ""
 		self:expect "^%)"
 		if field.typename == "integer" then
-			field.decimal = field.decimal or math.tointeger(digits)
+			field.decimal = field.decimal
+				or math.tointeger(digits)
 				or error(string.format("the digits of field %s must be a number", field.name), 0)
 		elseif field.array then
 			field.key = field.key or key
@@ -105,7 +106,9 @@ function Reader:struct(type_name)
 			self:field(type_name, fields)
 		end
 	end
-	table.sort(fields, function(a, b) return a.tag < b.tag end)
+	table.sort(fields, function(a, b)
+		return a.tag < b.tag
+	end)
 	return fields
 end
 

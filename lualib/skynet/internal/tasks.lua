@@ -58,7 +58,9 @@ function api.task(what)
 	elseif kind == "number" then
 		return waiting[what] and describe(waiting[what]) or "No session"
 	elseif kind == "thread" then
-		return session_of(function(task) return task == what end)
+		return session_of(function(task)
+			return task == what
+		end)
 	end
 end
 
@@ -96,9 +98,11 @@ function api.killthread(thread)
 	if type(thread) ~= "string" and runtime.unfork(thread) then
 		return thread
 	end
-	local session = session_of(type(thread) == "string"
-		and function(task) return type(task) == "thread" and string.find(tostring(task), thread) end
-		or function(task) return task == thread end)
+	local session = session_of(type(thread) == "string" and function(task)
+		return type(task) == "thread" and string.find(tostring(task), thread)
+	end or function(task)
+		return task == thread
+	end)
 	local task = waiting[session]
 	if type(task) ~= "thread" then
 		return

@@ -31,8 +31,13 @@ function Messages:begin(session, size)
 	elseif size == 0 then
 		return "announces no bytes"
 	elseif self.count >= self.most or self.bytes + size > self.most_bytes then
-		return string.format("is too much: %d unfinished of %d bytes, allowed are %d of %d",
-			self.count + 1, self.bytes + size, self.most, self.most_bytes)
+		return string.format(
+			"is too much: %d unfinished of %d bytes, allowed are %d of %d",
+			self.count + 1,
+			self.bytes + size,
+			self.most,
+			self.most_bytes
+		)
 	end
 	self.announced[session], self.missing[session] = size, size
 	self.count, self.bytes = self.count + 1, self.bytes + size
@@ -71,10 +76,12 @@ end
 ---@param most_bytes integer of them together
 local function new(most, most_bytes)
 	return setmetatable({
-		most = most, most_bytes = most_bytes,
-		count = 0, bytes = 0,
+		most = most,
+		most_bytes = most_bytes,
+		count = 0,
+		bytes = 0,
 		announced = {}, -- session -> bytes
-		missing = {},   -- session -> those that have not come
+		missing = {}, -- session -> those that have not come
 	}, Messages)
 end
 

@@ -69,9 +69,16 @@ function M.drop(session)
 	local more = dropping()
 	if more then
 		local which = session and string.format(" (session %s)", session) or ""
-		core.error(string.format("An answer is dropped%s: %s%s", which, session
-			and "who called is a coroutine of its own inside of a task. skynet.coroutine makes those that may"
-			or "the task that it would resume has ended or was closed. skynet.killthread ends one that waits", more))
+		core.error(
+			string.format(
+				"An answer is dropped%s: %s%s",
+				which,
+				session
+						and "who called is a coroutine of its own inside of a task. skynet.coroutine makes those that may"
+					or "the task that it would resume has ended or was closed. skynet.killthread ends one that waits",
+				more
+			)
+		)
 	end
 end
 

@@ -8,7 +8,7 @@ local UNPACK <const> = "local unpack, msg, sz = ... return unpack(msg, sz)"
 
 -- A version: { name, matrix = the VM that holds it, users = set of services, count = of users }
 local present = {} -- name -> its present version
-local used = {}    -- service -> set of versions that it has got
+local used = {} -- service -> set of versions that it has got
 local command = {}
 
 local function close_if_unused(version)

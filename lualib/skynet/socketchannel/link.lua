@@ -18,9 +18,15 @@ local lost_callback = setmetatable({}, { __mode = "k" })
 -- Errors of connections are equal to each other, so `problem == socketchannel.error` holds for all.
 local Failure
 Failure = {
-	__eq = function(a, b) return getmetatable(a) == Failure and getmetatable(b) == Failure end, -- Lua asks for one of two
-	__tostring = function(self) return self.refusal or "[Error: socket]" end,
-	__concat = function(a, b) return tostring(a) .. tostring(b) end,
+	__eq = function(a, b)
+		return getmetatable(a) == Failure and getmetatable(b) == Failure
+	end, -- Lua asks for one of two
+	__tostring = function(self)
+		return self.refusal or "[Error: socket]"
+	end,
+	__concat = function(a, b)
+		return tostring(a) .. tostring(b)
+	end,
 }
 
 --- Raised where a connection is lost.

@@ -37,8 +37,7 @@ function CMD.later(time, ...)
 	skynet.retpack(...)
 end
 
-function CMD.silent()
-end
+function CMD.silent() end
 
 function CMD.twice(...)
 	skynet.retpack(...)

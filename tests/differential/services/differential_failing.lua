@@ -17,7 +17,9 @@ elseif how == "yield" then
 elseif how == "call" then
 	skynet.call(".launcher", "lua", "STAT")
 elseif how == "init" then
-	skynet.init(function() error "init" end)
+	skynet.init(function()
+		error "init"
+	end)
 end
 
 skynet.start(function()

@@ -10,8 +10,12 @@ local function answer(id)
 	local code, url, method, header, body = httpd.read_request(sockethelper.readfunc(id), 1000)
 	if code == 200 then
 		local status = tonumber(string.match(url, "status=(%d+)")) or 200
-		httpd.write_response(sockethelper.writefunc(id), status, table.concat({ method, url, sweep.render(header["x-test"]), body }, "|"),
-			{ ["X-Answer"] = "yes" })
+		httpd.write_response(
+			sockethelper.writefunc(id),
+			status,
+			table.concat({ method, url, sweep.render(header["x-test"]), body }, "|"),
+			{ ["X-Answer"] = "yes" }
+		)
 	elseif code then
 		httpd.write_response(sockethelper.writefunc(id), code)
 	end

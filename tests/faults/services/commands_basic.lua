@@ -13,7 +13,9 @@ function M.ping()
 	skynet.sleep(1)
 	assert(skynet.call(echo, "lua", "here") == "here")
 	local forked
-	skynet.fork(function() forked = true end)
+	skynet.fork(function()
+		forked = true
+	end)
 	skynet.sleep(1)
 	assert(forked)
 	return "pong"

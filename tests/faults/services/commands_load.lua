@@ -118,16 +118,22 @@ end
 function M.load(port)
 	M.launch(8)
 	for i = 1, 8 do
-		for_ever(function() skynet.call(services[i], "lua", string.rep("l", i * 100)) end)
+		for_ever(function()
+			skynet.call(services[i], "lua", string.rep("l", i * 100))
+		end)
 	end
 	for_ever(function()
 		skynet.timeout(1, function() end)
 		skynet.sleep(0)
 	end)
-	for_ever(function() skynet.kill(skynet.newservice "echo") end)
+	for_ever(function()
+		skynet.kill(skynet.newservice "echo")
+	end)
 	local commands = require "commands_basic"
 	commands.listen(port)
-	for_ever(function() commands.open(port) end)
+	for_ever(function()
+		commands.open(port)
+	end)
 	return "loaded"
 end
 

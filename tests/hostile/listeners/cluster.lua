@@ -14,7 +14,8 @@ local function large(session, text)
 	local packets = { string.pack(">s2", string.pack("<Bs1I4I4", 0x81, "@echo", session, #text)) }
 	for from = 1, #text, 0x8000 do
 		local part = string.sub(text, from, from + 0x7fff)
-		packets[#packets + 1] = string.pack(">s2", string.pack("<BI4", from + #part > #text and 3 or 2, session) .. part)
+		packets[#packets + 1] =
+			string.pack(">s2", string.pack("<BI4", from + #part > #text and 3 or 2, session) .. part)
 	end
 	return table.concat(packets)
 end

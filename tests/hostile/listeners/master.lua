@@ -34,7 +34,9 @@ function M.open(port)
 		local name = "HONEST" .. next_id
 		socket.write(fd, packet("R", name, 0x01000005))
 		local kind, answer
-		repeat kind, answer = read() until kind == "N"
+		repeat
+			kind, answer = read()
+		until kind == "N"
 		assert(answer == name)
 	end, function()
 		socket.close(fd)

@@ -11,8 +11,12 @@ local function packet(text)
 end
 
 local function user(index)
-	return string.format("%s@%s#%s", crypt.base64encode("user" .. index), crypt.base64encode "sample",
-		crypt.base64encode "1")
+	return string.format(
+		"%s@%s#%s",
+		crypt.base64encode("user" .. index),
+		crypt.base64encode "sample",
+		crypt.base64encode "1"
+	)
 end
 
 local function hello(name, version)

@@ -41,16 +41,24 @@ local hashes = {
 		end,
 	},
 	["SCRAM-SHA-256"] = {
-		password = function(_, password) return tostring(password) end,
-		hash = function(text) return sha2().sha256(text) end,
-		hmac = function(key, text) return sha2().hmac_sha256(key, text) end,
-		derive = function(...) return sha2().pbkdf2_sha256(...) end,
+		password = function(_, password)
+			return tostring(password)
+		end,
+		hash = function(text)
+			return sha2().sha256(text)
+		end,
+		hmac = function(key, text)
+			return sha2().hmac_sha256(key, text)
+		end,
+		derive = function(...)
+			return sha2().pbkdf2_sha256(...)
+		end,
 	},
 }
 
 -- Deriving the key is slow on purpose; it is the same at the next log-in.
 local derived = setmetatable({}, { __mode = "v" }) -- name of all that it depends on -> { key }
-local latest                                       -- keeps the last one
+local latest -- keeps the last one
 
 local function salted_password(mechanism, password, salt, iterations)
 	local name = table.concat({ mechanism, iterations, salt, password }, "\0")
@@ -83,8 +91,16 @@ local function scram(mechanism)
 		user = tostring(user)
 		local nonce = crypt.base64encode(crypt.randomkey() .. crypt.randomkey() .. crypt.randomkey())
 		local first = "n=" .. escape_name(user) .. ",r=" .. nonce
-		local answer = db:runCommand("saslStart", 1, "autoAuthorize", 1, "mechanism", mechanism,
-			"payload", bson.binary("n,," .. first))
+		local answer = db:runCommand(
+			"saslStart",
+			1,
+			"autoAuthorize",
+			1,
+			"mechanism",
+			mechanism,
+			"payload",
+			bson.binary("n,," .. first)
+		)
 		if answer.ok ~= 1 then
 			return false, answer.errmsg, answer.code
 		end
@@ -98,13 +114,20 @@ local function scram(mechanism)
 		elseif iterations > MOST_ITERATIONS then
 			return false, "Server returned too many iterations."
 		end
-		local salted = salted_password(mechanism, kind.password(user, password), crypt.base64decode(fields.s), iterations)
+		local salted =
+			salted_password(mechanism, kind.password(user, password), crypt.base64decode(fields.s), iterations)
 		local final = "c=biws,r=" .. fields.r
 		local message = first .. "," .. challenge .. "," .. final
 		local client_key = kind.hmac(salted, "Client Key")
 		local proof = crypt.xor_str(client_key, kind.hmac(kind.hash(client_key), message))
-		answer = db:runCommand("saslContinue", 1, "conversationId", answer.conversationId,
-			"payload", bson.binary(final .. ",p=" .. crypt.base64encode(proof)))
+		answer = db:runCommand(
+			"saslContinue",
+			1,
+			"conversationId",
+			answer.conversationId,
+			"payload",
+			bson.binary(final .. ",p=" .. crypt.base64encode(proof))
+		)
 		if answer.ok ~= 1 then
 			return false, answer.errmsg, answer.code
 		end
@@ -113,7 +136,8 @@ local function scram(mechanism)
 			return false, "Server returned an invalid signature."
 		end
 		if not answer.done then
-			answer = db:runCommand("saslContinue", 1, "conversationId", answer.conversationId, "payload", bson.binary "")
+			answer =
+				db:runCommand("saslContinue", 1, "conversationId", answer.conversationId, "payload", bson.binary "")
 			if answer.ok ~= 1 or not answer.done then
 				return false, answer.errmsg or "SASL conversation failed to complete."
 			end

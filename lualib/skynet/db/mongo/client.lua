@@ -39,8 +39,14 @@ local function reader(most)
 	return function(sock)
 		local size = driver.length(sock:read(4))
 		if size > most then
-			error(string.format("mongo: the server announces a message of %d bytes, more than %d (option max_message_size)",
-				size, most), 0)
+			error(
+				string.format(
+					"mongo: the server announces a message of %d bytes, more than %d (option max_message_size)",
+					size,
+					most
+				),
+				0
+			)
 		end
 		local data = sock:read(size)
 		local ok, request, document = driver.reply(data)

@@ -214,8 +214,18 @@ end
 ---@param projection table? which fields
 ---@return table? document. Raises when the server reports an error
 function Collection:findOne(query, projection)
-	local found = answer.check(self.database:runCommand("find", self.name, "filter", encode(query or {}),
-		"limit", 1, "projection", encode(projection or {})))
+	local found = answer.check(
+		self.database:runCommand(
+			"find",
+			self.name,
+			"filter",
+			encode(query or {}),
+			"limit",
+			1,
+			"projection",
+			encode(projection or {})
+		)
+	)
 	return found.cursor.firstBatch[1]
 end
 

@@ -22,7 +22,7 @@ local Cursor = {}
 local function new(class, collection, fields)
 	fields.collection = collection
 	fields.batch, fields.position = {}, 1
-	fields.id = nil        -- of the server; nil before the first answer
+	fields.id = nil -- of the server; nil before the first answer
 	fields.finished = false
 	return setmetatable(fields, class)
 end
@@ -41,7 +41,14 @@ function Cursor:hasNext()
 		else
 			local size = self._batchSize
 			if size and size > 0 then
-				answer = collection.database:runCommand("getMore", bson.int64(self.id), "collection", collection.name, "batchSize", size)
+				answer = collection.database:runCommand(
+					"getMore",
+					bson.int64(self.id),
+					"collection",
+					collection.name,
+					"batchSize",
+					size
+				)
 			else
 				answer = collection.database:runCommand("getMore", bson.int64(self.id), "collection", collection.name)
 			end
@@ -136,8 +143,17 @@ end
 
 function Find:_start()
 	local collection = self.collection
-	return collection.database:runCommand("find", collection.name, "filter", self.query, "sort", self._sort or EMPTY,
-		"projection", self.projection, fields_of(self, "skip", "limit", "hint", "maxTimeMS", "batchSize"))
+	return collection.database:runCommand(
+		"find",
+		collection.name,
+		"filter",
+		self.query,
+		"sort",
+		self._sort or EMPTY,
+		"projection",
+		self.projection,
+		fields_of(self, "skip", "limit", "hint", "maxTimeMS", "batchSize")
+	)
 end
 
 --- How many documents there are. Yields.
@@ -189,7 +205,13 @@ end
 
 local function run(self, pipeline)
 	local collection = self.collection
-	return collection.database:runCommand("aggregate", collection.name, "pipeline", pipeline, table.unpack(self.options))
+	return collection.database:runCommand(
+		"aggregate",
+		collection.name,
+		"pipeline",
+		pipeline,
+		table.unpack(self.options)
+	)
 end
 
 function Aggregate:_start()

@@ -62,8 +62,8 @@ end
 ---@return table answer with `ok` 1, whatever becomes of it
 function Database:send_command(command, value, ...)
 	local client = self.connection
-	local document = bson.encode_order(command, value == nil and 1 or value, "$db", self.name,
-		"writeConcern", UNACKNOWLEDGED, ...)
+	local document =
+		bson.encode_order(command, value == nil and 1 or value, "$db", self.name, "writeConcern", UNACKNOWLEDGED, ...)
 	client.__sock:request(driver.op_msg(client:genId(), MORE_TO_COME, document))
 	return { ok = 1 }
 end

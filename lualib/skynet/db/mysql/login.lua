@@ -4,19 +4,19 @@ local packet = require "skynet.db.mysql.packet"
 local passwords = require "skynet.db.mysql.passwords"
 
 -- Capabilities that this client has, as the server is told.
-local capabilities <const> = 0x1        -- long passwords
-	| 0x2        -- affected rows are those found, also when nothing changes in them
-	| 0x4        -- long flags of columns
-	| 0x8        -- a database is named
-	| 0x100      -- spaces before "("
-	| 0x200      -- protocol 4.1
-	| 0x400      -- the time-out of interactive sessions
-	| 0x2000     -- transactions are reported
-	| 0x8000     -- 4.1's proof of the password
-	| 0x10000    -- several statements in one query
-	| 0x20000    -- several results of a query
-	| 0x40000    -- and of a prepared statement
-	| 0x80000    -- kinds of proofs
+local capabilities <const> = 0x1 -- long passwords
+	| 0x2 -- affected rows are those found, also when nothing changes in them
+	| 0x4 -- long flags of columns
+	| 0x8 -- a database is named
+	| 0x100 -- spaces before "("
+	| 0x200 -- protocol 4.1
+	| 0x400 -- the time-out of interactive sessions
+	| 0x2000 -- transactions are reported
+	| 0x8000 -- 4.1's proof of the password
+	| 0x10000 -- several statements in one query
+	| 0x20000 -- several results of a query
+	| 0x40000 -- and of a prepared statement
+	| 0x80000 -- kinds of proofs
 local PLUGINS <const>, TLS <const> = 0x80000, 0x800
 
 local SWITCH <const>, MORE <const>, OK <const> = 0xfe, 0x01, 0x00

@@ -40,8 +40,11 @@ local kinds = {
 			elseif login.server_public_key then
 				return encrypted(login, login.server_public_key)
 			elseif login.get_server_public_key == false then
-				error("caching_sha2_password: the server has not seen this user since it started, and wants the password:"
-					.. " connect with tls, or give server_public_key", 0)
+				error(
+					"caching_sha2_password: the server has not seen this user since it started, and wants the password:"
+						.. " connect with tls, or give server_public_key",
+					0
+				)
 			end
 			login.asked_for_key = true
 			return ASK_FOR_KEY

@@ -8,14 +8,14 @@ local M = {}
 local unpack, byte, format = string.unpack, string.byte, string.format
 local read_integer, read_text = packet.integer, packet.text
 
-local MORE_RESULTS <const> = 0x8  -- status of the server
-local UNSIGNED <const> = 0x20     -- flag of a column
+local MORE_RESULTS <const> = 0x8 -- status of the server
+local UNSIGNED <const> = 0x20 -- flag of a column
 
 ---------------------------------------------------------------- limits
 
 local MAX_PACKET <const> = 64 * 1024 * 1024 -- max_allowed_packet of a server that was not told otherwise
 local MAX_RESULT <const> = 1024 * 1024 * 1024
-local PACKET <const> = 64      -- bytes that a row takes besides its own
+local PACKET <const> = 64 -- bytes that a row takes besides its own
 local MAX_COLUMNS <const> = 65535
 
 --- What is believed of a server. Does not yield.
@@ -86,9 +86,16 @@ end
 ---------------------------------------------------------------- rows as text
 
 local numbers_of_text = {
-	[TINY] = tonumber, [SHORT] = tonumber, [LONG] = tonumber, [FLOAT] = tonumber, [DOUBLE] = tonumber,
-	[LONGLONG] = numbers.of_integer, [INT24] = tonumber, [YEAR] = tonumber,
-	[DECIMAL] = numbers.of_decimal, [NEWDECIMAL] = numbers.of_decimal,
+	[TINY] = tonumber,
+	[SHORT] = tonumber,
+	[LONG] = tonumber,
+	[FLOAT] = tonumber,
+	[DOUBLE] = tonumber,
+	[LONGLONG] = numbers.of_integer,
+	[INT24] = tonumber,
+	[YEAR] = tonumber,
+	[DECIMAL] = numbers.of_decimal,
+	[NEWDECIMAL] = numbers.of_decimal,
 }
 
 function M.text_row(payload, columns, compact)
@@ -159,8 +166,15 @@ local function read_time(payload, position, column)
 	if size >= 12 then
 		micro = unpack("<I4", payload, position + 9)
 	end
-	return format("%s%02d:%02d:%02d%s", negative ~= 0 and "-" or "", days * 24 + hour, minute, second,
-		fraction(micro, column)), position + 1 + size
+	return format(
+		"%s%02d:%02d:%02d%s",
+		negative ~= 0 and "-" or "",
+		days * 24 + hour,
+		minute,
+		second,
+		fraction(micro, column)
+	),
+		position + 1 + size
 end
 
 local function read_decimal(payload, position)

@@ -167,12 +167,13 @@ end
 ---@return skynet.db.redis.Connection connection
 function Cluster:get_connection(node)
 	local name = name_of(node)
-	return self.connections[name] or once(self.opening, name, function()
-		make_room(self)
-		local connection = redis.connect(settings(self, node))
-		self.connections[name] = connection
-		return connection
-	end)
+	return self.connections[name]
+		or once(self.opening, name, function()
+			make_room(self)
+			local connection = redis.connect(settings(self, node))
+			self.connections[name] = connection
+			return connection
+		end)
 end
 
 --- A connection to any node that answers. Yields. Raises when there is none.
@@ -318,7 +319,10 @@ function Cluster:call(command, key, ...)
 			asked = way ~= true and way or nil
 		end
 	end
-	error(string.format("Too many Cluster redirections?,maybe node is disconnected (last error: %q)", tostring(problem)), 0)
+	error(
+		string.format("Too many Cluster redirections?,maybe node is disconnected (last error: %q)", tostring(problem)),
+		0
+	)
 end
 
 ---------------------------------------------------------------- subscriptions
@@ -342,12 +346,13 @@ end
 ---@return skynet.db.redis.watch.Watch watch see skynet.db.redis.watch
 function Cluster:get_watch_connection(node)
 	local name = name_of(node)
-	return self.watches[name] or once(self.opening, "watch " .. name, function()
-		local watch = redis.watch(settings(self, node))
-		self.watches[name] = watch
-		skynet.fork(deliver, self, watch)
-		return watch
-	end)
+	return self.watches[name]
+		or once(self.opening, "watch " .. name, function()
+			local watch = redis.watch(settings(self, node))
+			self.watches[name] = watch
+			skynet.fork(deliver, self, watch)
+			return watch
+		end)
 end
 
 --- `get_watch_connection` of the node that has a slot. Yields.
@@ -394,10 +399,10 @@ function M.new(startup_nodes, opt, onmessage)
 		opt = opt or {},
 		connections = {}, -- by the name of the node
 		opening = {},
-		slots = {},       -- slot -> node
+		slots = {}, -- slot -> node
 		nodes = {},
-		stale = false,    -- the slots have to be asked for again
-		watches = {},     -- by the name of the node
+		stale = false, -- the slots have to be asked for again
+		watches = {}, -- by the name of the node
 		onmessage = onmessage or false,
 		closed = false,
 	}, metatable)

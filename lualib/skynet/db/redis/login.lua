@@ -12,7 +12,10 @@ return function(config)
 	end
 	return function(channel)
 		if auth then
-			channel:request(resp.command("AUTH", { config.username or auth, config.username and auth }), resp.read_reply)
+			channel:request(
+				resp.command("AUTH", { config.username or auth, config.username and auth }),
+				resp.read_reply
+			)
 		end
 		if db then
 			channel:request(resp.command("SELECT", { db }), resp.read_reply)

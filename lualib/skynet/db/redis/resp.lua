@@ -6,7 +6,7 @@ local tostring, type = tostring, type
 local MAX_LENGTHS <const> = 4096
 
 local commands = {} -- name -> its bytes
-local lengths = {}  -- length of an argument -> its bytes; of the short ones
+local lengths = {} -- length of an argument -> its bytes; of the short ones
 
 local function command_bytes(name)
 	local bytes = commands[name]
@@ -68,9 +68,9 @@ end
 
 -- A server may lie: nothing that it announces is believed beyond these.
 local MAX_LINE <const> = 64 * 1024 -- bytes of a status, an error or a number
-local MAX_DEPTH <const> = 128      -- lists in lists
+local MAX_DEPTH <const> = 128 -- lists in lists
 local MAX_REPLY <const> = 512 * 1024 * 1024
-local ITEM <const> = 16            -- bytes that a value of a list takes besides its own
+local ITEM <const> = 16 -- bytes that a value of a list takes besides its own
 
 local function invalid(problem, ...)
 	error("invalid reply of redis: " .. string.format(problem, ...), 0)
