@@ -33,7 +33,11 @@ impl Walk<'_> {
         match byte & 7 {
             NIL | BOOLEAN => Some(Passed::Value),
             NUMBER => self.skip(width(cookie)?),
-            POINTER if cookie == 0 => self.skip(size_of::<usize>()).and(Some(Passed::Pointer)),
+            // Null is no address: programs send it as a value of its own (`cjson.null`).
+            POINTER if cookie == 0 => Some(match usize::from_ne_bytes(self.bytes()?) {
+                0 => Passed::Value,
+                _ => Passed::Pointer,
+            }),
             SHORT => self.skip(cookie.into()),
             LONG => {
                 let len = match cookie {
@@ -89,8 +93,8 @@ struct Open {
     at_key: bool,
 }
 
-/// Whether `skynet.unpack` would make a light userdata of a part of these bytes. False when it would raise an error: then
-/// nobody gets it.
+/// Whether `skynet.unpack` would make a light userdata other than null of a part of these bytes. False when it would raise an
+/// error: then nobody gets it.
 pub fn has_pointer(message: &[u8]) -> bool {
     let mut walk = Walk { rest: message };
     let mut open: Vec<Open> = Vec::new();
@@ -157,9 +161,14 @@ mod tests {
             &[NIL, BOOLEAN, TABLE, NIL],
             &text,
             &[head(TABLE, 1), NIL, NIL],
+            &[POINTER, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[head(TABLE, 1), POINTER, 0, 0, 0, 0, 0, 0, 0, 0, NIL],
         ] {
             assert!(!has_pointer(message), "{message:?}");
         }
+        let mut null_and_address = vec![POINTER, 0, 0, 0, 0, 0, 0, 0, 0];
+        null_and_address.extend(POINTS);
+        assert!(has_pointer(&null_and_address));
         // Answers need not be serialised values: these are texts that begin as a light userdata would with any cookie.
         for text in ["[1,2,3,4]", "character", "{\"a\":1 }"] {
             assert!(!has_pointer(text.as_bytes()), "{text}");
