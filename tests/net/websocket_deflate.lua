@@ -361,13 +361,10 @@ function cases.clients_offer_what_they_want_and_refuse_what_they_cannot_keep()
 	local plain = "permessage-deflate; server_no_context_takeover"
 	check.equal({ agree(nil, nil) }, { "agreed" })
 	check.equal({ agree(nil, false) }, { "agreed" })
-	check.equal(
-		{ agree(nil, true) },
-		{
-			"agreed",
-			"permessage-deflate; client_max_window_bits; client_no_context_takeover; server_no_context_takeover",
-		}
-	)
+	check.equal({ agree(nil, true) }, {
+		"agreed",
+		"permessage-deflate; client_max_window_bits; client_no_context_takeover; server_no_context_takeover",
+	})
 	check.equal({ agree("permessage-deflate", TAKEOVER) }, { "agreed", "permessage-deflate; client_max_window_bits" })
 	check.equal(
 		{ agree("permessage-deflate; client_max_window_bits=10", { peer_context_takeover = true, window_bits = 11 }) },
