@@ -47,7 +47,7 @@ pub extern "C" fn skynet_socket_free() {
     })
 }
 
-/// One turn of the socket thread: waits for news and sends it to the owners. 0: the thread shall end; 1: messages were
+/// One turn of the socket thread: waits for events and sends them to the owners. 0: the thread shall end; 1: messages were
 /// sent; -1: nothing was sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_poll() -> c_int {

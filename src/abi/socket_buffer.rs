@@ -46,7 +46,7 @@ impl SendBuffer {
     /// be handled.
     ///
     /// # Safety
-    /// The buffer is what its type says, and is not used by the caller any more unless it stays his.
+    /// The buffer is what its type says, and the caller does not use it any more unless it stays the caller's.
     pub unsafe fn take(&self, objects: impl FnOnce() -> ObjectInterface) -> Option<Payload> {
         match self.r#type {
             SOCKET_BUFFER_MEMORY if self.sz != usize::MAX => {

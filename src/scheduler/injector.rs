@@ -362,8 +362,8 @@ mod loom_tests {
         });
     }
 
-    /// A thread stops for ever, wherever it is: the others put in and take out as before, and all but what it has taken out and not put back
-    /// is there.
+    /// A thread stops for ever, wherever it is: the others push and pop as before, and nothing is missing but what it has popped
+    /// and not pushed back.
     #[test]
     fn loom_a_thread_that_stops_in_the_injector_holds_nobody_up() {
         for point in 1..10 {

@@ -17,18 +17,17 @@
 //! # Ready work never waits for one particular thread
 //!
 //! The system decides which threads run. On a busy machine, under a quota, or on a host that takes processors away, a
-//! worker may stop between any two instructions and stay so for seconds. It delays the message that it handles, and what
-//! it has taken out and not put back at that moment: the one service that it is taking out of a queue, or putting into one. Nothing else may
-//! depend on it. So:
+//! worker may stop between any two instructions and stay so for seconds. It delays the message that it handles, and the one
+//! service that it is taking out of a queue, or putting into one, at that moment. Nothing else may depend on it. So:
 //!
 //! - No thread chooses its processors. A set that is given from outside is kept, and within it the system decides.
 //!   (Workers ask for exact ends of timed sleeps, `PR_SET_TIMERSLACK`: that concerns nobody else and not where they run.
 //!   Threads that a service starts inherit it, as they would from any thread.)
-//! - What is ready is within everybody's reach: slots and rings of others can be taken from, one service at a time, so that
+//! - What is ready can be reached by every worker: slots and rings of others can be taken from, one service at a time, so that
 //!   a thief that stops hides one, and nothing on the way of a ready service is locked ([`queue`], [`injector`], [`idle`]).
-//! - Everything that a worker is trusted with can be taken from it. Who was woken, who searches, who watches is one word
+//! - Everything that is left to one worker can be taken from it. How many sleep and which one searches is one word
 //!   ([`idle`]); a searcher that has not looked at the queues for a millisecond is none any more, and another is woken, until
-//!   somebody looks or nobody sleeps any more ([`watchdog`]).
+//!   one looks or none sleeps any more ([`watchdog`]).
 //! - Who sees to that are two threads that run no services: the monitor thread, and the timer thread if the monitor
 //!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
 //! - A worker that waits for socket events holds nothing meanwhile; the socket thread looks after it

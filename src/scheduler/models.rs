@@ -107,8 +107,8 @@ fn loom_a_burst_wakes_one() {
 }
 
 /// Two workers go to sleep, one of them at most in a poll; each is woken once. A write to the eventfd that comes late,
-/// when the one that it was meant for has left, ends the poll of another for no reason, as events would; it costs nobody
-/// his wake-up.
+/// when the one that it was meant for has left, ends the poll of another for no reason, as events would; no wake-up is lost
+/// by that.
 #[test]
 fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
     loom::model(|| {
@@ -206,12 +206,12 @@ impl Node {
 
     fn finish(&self) {
         self.done.store(true, Ordering::SeqCst);
-        // All go home.
+        // The workers end.
         self.idle.parker(0).wake();
         self.idle.parker(1).wake();
     }
 
-    /// What the watchdog does when its patience is over, which may be at any time.
+    /// What the watchdog does after its patience, which may end at any time.
     fn look_after(&self) {
         if let Some(index) = self.idle.searcher()
             && self.idle.clear_searcher(index)
@@ -225,7 +225,7 @@ impl Node {
 }
 
 /// One worker stops for ever wherever it is, woken or not. It is not the one that has taken the work, so that is done: by the
-/// other, once the watchdog has lost its patience.
+/// other, once the watchdog's patience is over.
 #[test]
 fn loom_work_does_not_wait_for_a_worker_that_stops() {
     for point in 1..10 {
@@ -237,7 +237,7 @@ fn loom_work_does_not_wait_for_a_worker_that_stops() {
             });
             let goes_on = thread::spawn(move || b.work(1));
             node.send();
-            // The first may have the work taken out and not put back when it stops, which is its own then.
+            // The first may have taken the work when it stops; then the work stays with it.
             while node.work.load(Ordering::SeqCst) {
                 node.look_after();
                 thread::yield_now();

@@ -1,10 +1,10 @@
-//! Who polls: one word that says whether somebody does, and whether the socket thread waits for him to stop.
+//! Which thread polls the sockets: one word that says whether one does, and whether the socket thread waits for its end.
 //!
 //! | word | meaning |
 //! |---|---|
-//! | `FREE` | nobody polls |
-//! | `HELD` | somebody does |
-//! | `AWAITED` | somebody does, and the socket thread sleeps until it is free: who has it wakes it |
+//! | `FREE` | no thread polls |
+//! | `HELD` | one does |
+//! | `AWAITED` | one does, and the socket thread sleeps until the lock is free: the holder wakes it |
 //!
 //! The step from `HELD` to `AWAITED` and the return to `FREE` are updates of the same word, so either the holder sees that
 //! it is awaited, or the socket thread sees that the lock is free: it never sleeps beside a free lock.
@@ -25,24 +25,24 @@ impl Default for PollerLock {
 }
 
 impl PollerLock {
-    /// A lock that nobody has.
+    /// A free lock.
     pub fn new() -> PollerLock {
         PollerLock(AtomicU32::new(FREE))
     }
 
-    /// Any thread: takes the lock if nobody has it.
+    /// Any thread: takes the lock if it is free.
     pub fn try_take(&self) -> bool {
         self.0
             .compare_exchange(FREE, HELD, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// Whether nobody has the lock at the moment.
+    /// Whether the lock is free at the moment.
     pub fn is_free(&self) -> bool {
         self.0.load(Ordering::SeqCst) == FREE
     }
 
-    /// The socket thread only: takes the lock, or leaves word that it waits for it. `false`: it may sleep until the holder
+    /// The socket thread only: takes the lock, or marks it as awaited. `false`: it may sleep until the holder
     /// wakes it, and asks again then.
     pub fn take_or_await(&self) -> bool {
         loop {

@@ -1,8 +1,8 @@
 //! The run queue of one worker: a ring that its worker fills, and from which everybody takes.
 //!
 //! The owner pushes at `tail` (a plain store, published with release). Owner and thieves take at `head` with one
-//! compare-and-swap, one service at a time. A slot is written again only after `head` has passed it, so what was read before a successful
-//! exchange was still there.
+//! compare-and-swap, one service at a time. A slot is written again only after `head` has passed it, so what was read before a
+//! successful exchange was still there.
 
 use super::Ready;
 use crate::base::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -88,8 +88,8 @@ impl RunQueue {
 
     /// Anybody: moves half of what is there (at least one) to `into`, which the caller owns, and takes the oldest.
     ///
-    /// One by one: a thief that gets no time in between has one of them taken out and not put back, and the others find the rest here or
-    /// there. Half of the ring by a single exchange would be nowhere until the thief goes on.
+    /// One by one: a thief that is preempted in between holds one service, and the others find the rest in either ring. Half of
+    /// the ring by a single exchange would be nowhere until the thief goes on.
     pub(super) fn steal(&self, into: &RunQueue) -> Option<*mut Ready> {
         let len = self.len();
         for _ in 0..len - len / 2 {
@@ -185,7 +185,7 @@ mod loom_tests {
         });
     }
 
-    /// A thief stops for ever, wherever it is: all but the one taken out and not put back are in one of the rings.
+    /// A thief stops for ever, wherever it is: all but the one that it holds are in one of the rings.
     #[test]
     fn loom_a_thief_that_stops_hides_one() {
         for point in 1..14 {

@@ -15,8 +15,8 @@
 //!   then. (Longer than a slice of the system: services that change their worker cost.)
 //!
 //! They look every [`TICK`] while a worker is the searcher or something is ready, and more and more seldom, up to
-//! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. Whoever changes that, which is always
-//! somebody who wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
+//! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. The thread
+//! that changes that, which always wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
 
 use super::{INJECTOR, Remote, SHARED, Shared};
 use crate::base::alarm::Alarm;

@@ -352,7 +352,7 @@ impl<H: Host> Worker<H> {
     fn pause(&mut self, guard: &mut Option<reclaim::Guard>, time: Duration) -> bool {
         let (shared, seat) = (self.shared, self.index + 1);
         shared.watcher.store(seat, Ordering::SeqCst);
-        // Another may sit there by now, if we were away for long.
+        // Another may be the watcher by now, if this thread did not run for long.
         let awake = || {
             let (held, free) = (Ordering::SeqCst, Ordering::Relaxed);
             let _ = shared.watcher.compare_exchange(seat, 0, held, free);

@@ -6,8 +6,9 @@ use crate::alloc::freelist::Class;
 use crate::base::message::Message;
 use std::marker::PhantomData;
 
-/// The role of a mailbox's consumer: see the head of [`crate::actor::mailbox`]. It stays with the thread; who hands the role on, by
-/// way of a run queue, forgets this and the next one makes it anew.
+/// The role of a mailbox's consumer: see the head of [`crate::actor::mailbox`]. This value does not leave its thread. When the
+/// role passes to another one, through a run queue, this is dropped, and the next consumer makes it anew
+/// ([`Mailbox::consumer`]).
 #[must_use]
 pub struct Consumer<'a> {
     pub(super) mailbox: &'a Mailbox,

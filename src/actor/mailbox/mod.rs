@@ -17,9 +17,9 @@
 //!
 //! Invariant (consumer role): whoever moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
 //! [`Mailbox::try_acquire`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
-//! [`Consumer::try_release`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches `local`:
-//! it is within reach of [`Consumer`] alone, which nobody gets but from [`Mailbox::try_acquire`], or by promising that he is the
-//! consumer ([`Mailbox::consumer`]).
+//! [`Consumer::try_release`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches
+//! `local`: it is within reach of [`Consumer`] alone, which comes from [`Mailbox::try_acquire`], or from the unsafe
+//! [`Mailbox::consumer`], whose caller promises to be the consumer.
 
 mod consumer;
 mod node;

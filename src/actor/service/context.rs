@@ -13,8 +13,9 @@
 //!
 //! Invariant (the service's own thread): `result` and `long_answer` are touched only by the thread that is consumer of the
 //! mailbox at that time, which is where a service's own code runs: by way of [`super::own::Own`], which only such a thread
-//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`, `dropped_no_callback` and
-//! `session` are only written there, without read-modify-write; who reads them elsewhere sees a number that was right.
+//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`,
+//! `dropped_no_callback` and `session` are only written there, without read-modify-write; who reads them elsewhere sees a
+//! number that was right.
 //! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
 use super::Queue;

@@ -90,8 +90,8 @@ pub fn figures() -> Figures {
     sum
 }
 
-/// A line for each service: handle, module, messages that wait, messages handled, CPU seconds, bytes of its Lua VM ("docs/commands.md",
-/// SERVICES).
+/// A line for each service: handle, module, messages that wait, messages handled, CPU seconds, bytes of its Lua VM
+/// ("docs/commands.md", SERVICES).
 pub fn list() -> String {
     let mut text = String::new();
     each(|context| {

@@ -108,7 +108,7 @@ impl Drop for Received {
     }
 }
 
-/// The events of an event.
+/// What happened.
 pub enum EventKind {
     /// Bytes of a stream.
     Data(Received),
@@ -144,7 +144,7 @@ pub struct Event {
     pub id: i32,
     /// Who gets the event (a service's handle).
     pub owner: usize,
-    /// The events.
+    /// What happened.
     pub what: EventKind,
 }
 

@@ -10,12 +10,12 @@
 //! | `CLAIMED` | somebody who needs the socket itself (the I/O thread, to release it) is next, whatever is handed over |
 //!
 //! A sender that finds the word zero becomes the owner and may touch the write queue and the descriptor. A sender that
-//! finds it taken pushes its node and goes on with its life; the owner cannot leave before it has taken every node, unless
+//! finds it taken pushes its node and goes on; the owner cannot leave before it has taken every node, unless
 //! the claimant takes them with the socket. So the order of the writes is the order of the successful updates of this
 //! word, and two writes of one thread never swap.
 //!
-//! Senders that are faster than an owner could keep him for ever, so after some rounds he shuts the handoff lock: then they wait
-//! for the moment that it takes him to finish with what he has. And they could keep the I/O thread out, hence the claim.
+//! Senders that are faster than the owner could keep it busy for ever, so after some rounds it shuts the handoff lock: then they
+//! wait (spinning) until it has written or queued what it has. And they could keep the I/O thread out, hence the claim.
 
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
 use std::ptr::NonNull;
@@ -134,7 +134,7 @@ impl HandoffLock {
         let mut seen = self.word.load(Ordering::Relaxed);
         let list = loop {
             let list = seen & !BITS;
-            // A claimant is waiting: he gets everything.
+            // A claimant is waiting: it gets everything.
             let leave = list == 0 || seen & CLAIMED != 0;
             let (next, order) = match (leave, shut) {
                 (true, _) => (seen & !(OWNED | SHUT), Ordering::Release),

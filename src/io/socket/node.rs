@@ -72,7 +72,7 @@ pub unsafe fn free() {
     }
 }
 
-/// One turn of the I/O thread: waits for events and puts it into the mailboxes of the owners.
+/// One turn of the I/O thread: waits for events and puts them into the mailboxes of the owners.
 pub fn poll_once() -> Poll {
     let Some(s) = server() else { return Poll::Exit };
     let done = s.turn(&mut Mailboxes, true);
@@ -83,7 +83,7 @@ pub fn poll_once() -> Poll {
     }
 }
 
-/// Thread lock: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_poll_lease`]).
+/// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_poll_lease`]).
 pub fn run() {
     if let Some(s) = server() {
         s.serve(&mut Mailboxes, &crate::scheduler::someone_idles);
@@ -131,7 +131,7 @@ fn message_taken(head: &SocketMessage) {
     }
 }
 
-/// Ends the wait of a worker in [`polling`].
+/// Ends the wait of a worker in [`super::polling`].
 pub fn wake_poller() {
     if let Some(s) = server() {
         s.wake();

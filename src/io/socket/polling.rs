@@ -1,27 +1,28 @@
 //! Workers that poll.
 //!
 //! A request that the socket thread reads and a worker answers costs a wake-up of that worker, which takes longer than the
-//! rest of the work. So while sockets are busy with small messages ("workers poll"), a worker without work waits for events of the
-//! sockets itself, and runs the services that they make ready, on the spot. The socket thread stands by meanwhile.
+//! rest of the work. So while sockets are busy with small messages, a worker without work waits for events of the sockets itself
+//! ("workers poll"), and runs the services that they make ready, on the spot. The socket thread stands by meanwhile.
 //!
 //! - Whoever runs turns holds the [`PollerLock`], and locks what belongs to the I/O thread alone ([`Io`]): everything that the
 //!   documentation of the other files says of the I/O thread holds for the holder of the poller lock, and passes from one to the
 //!   next with that lock. Nobody else takes the lock, but programs that run turns themselves (`skynet_socket_poll`); if
 //!   one does, workers do not poll.
-//! - A worker waits without the poller lock. It has the lease, which one worker has at a time, and takes the poller lock when events have
-//!   come. So a worker that the system does not run, before or after the events, holds nothing that others need: the kernel
-//!   tells events again until somebody has seen to them. What the worker was told counts only if nobody has run a turn since it
-//!   began to wait; else it asks again.
-//! - The socket thread looks every [`TICK`]. If nobody has run a turn between two looks it takes the poller lock until there are
+//! - A worker waits without the poller lock. It has the lease ([`PollLease`]), which one worker has at a time, and takes the
+//!   poller lock when events have come. So a worker that the system does not run, before or after the events, holds nothing
+//!   that others need: epoll is level triggered, so events are reported again until they are handled. What the worker was told
+//!   counts only if no turn has run since it began to wait; else it asks again.
+//! - The socket thread looks every [`TICK`]. If no turn has run between two looks it takes the poller lock until there are
 //!   events; but if a worker waits, only when events are there at two looks in a row: that worker does not run, and the socket
-//!   thread polls alone until it has left the lease. So no events and no command of another thread wait longer than three
-//!   ticks, and with all workers busy all the time the sockets are polled once a tick. (A worker that watches another in a
-//!   long callback polls too.)
+//!   thread polls alone until the worker has given the lease back. So no event and no command of another thread waits longer
+//!   than three ticks, and with all workers busy all the time the sockets are polled once a tick. (A worker that watches
+//!   another in a long callback polls too.)
 //! - When nothing came for [`QUIET`] ticks, the socket thread polls from then on. It does so too when much is moved (large
 //!   data is read by one thread and worked on by another at the same time) and when something is to be done at a certain
 //!   time. A worker that waits ends that after so long by itself ([`LONGEST`]), so an idle node does not wake up.
-//! - Events wake one of those who wait. While a worker may still be among them, the socket thread sleeps no longer than a tick.
-//! - A worker that polls sleeps in the kernel as others sleep on their word; who wakes it writes to the eventfd.
+//! - An event wakes one of the threads that wait. While a worker may be one of them, the socket thread sleeps no longer than a
+//!   tick.
+//! - A worker that polls sleeps in epoll_wait(2), the others on a futex; to wake it is to write to the eventfd.
 
 use super::event::{Event, Sink};
 use super::server::SocketServer;
@@ -36,17 +37,17 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without events after which workers do not poll any more.
 const QUIET: u32 = 20;
-/// The longest wait of a worker; after it no events wake the worker instead of the socket thread.
+/// The longest wait of a worker: after that, events wake the socket thread and not the worker.
 const LONGEST: Duration = TICK.saturating_mul(QUIET);
 /// So many turns in a row that had events, none later than a tick after the last, let workers poll.
 const WARM_UP: u32 = 16;
 
-/// What of a server is about who polls.
+/// Which thread polls.
 pub struct Polling {
     lock: PollerLock,
-    /// Workers may begin to poll.
+    /// Workers may poll.
     worker_polling: AtomicBool,
-    /// Turns of anybody, and those of workers that had events.
+    /// All turns, and those of workers that had events.
     turns: AtomicU32,
     productive: AtomicU32,
     /// A worker waits, or has not gone on since.
@@ -109,7 +110,7 @@ impl Polling {
         }
     }
 
-    /// The socket thread waits until nobody else polls, or the one who should does not. `pending`: whether there are events or
+    /// The socket thread waits until no worker polls, or the one that should does not. `pending`: whether there are events or
     /// commands. `false`: the server was told to end.
     fn stand_by(&self, pending: impl Fn() -> bool) -> bool {
         let mut turns = self.turns.load(Ordering::Relaxed);
@@ -201,7 +202,7 @@ impl Sink for IdleProbe<'_> {
 }
 
 impl SocketServer {
-    /// Thread lock: socket. Runs turns until the server is told to end, unless workers do. `idlers`: whether a worker
+    /// Thread role: socket. Runs turns until the server is told to end, unless workers do. `idlers`: whether a worker
     /// has nothing to do.
     pub fn serve(&self, sink: &mut dyn Sink, idlers: &dyn Fn() -> bool) {
         *self.lead.standby.lock() = Some(thread::current());
@@ -212,7 +213,7 @@ impl SocketServer {
         let pending = || self.shared.commands.has_some() || self.shared.poller.has_news();
         while self.lead.stand_by(pending) {
             let go_on = self.serve_while_needed(sink, idlers, &mut pace);
-            // Nobody but this thread awaits the poller lock.
+            // No other thread awaits the poller lock.
             let _ = self.lead.lock.give_back();
             if !go_on {
                 return;
@@ -243,7 +244,7 @@ impl SocketServer {
                 return false;
             }
             if done.delivered != 0 {
-                // A worker that does not leave its lease does not run.
+                // A worker that keeps its lease is not running.
                 let idlers = looking.seen && !self.lead.lease.load(Ordering::Relaxed);
                 pace.note(&done, &self.lead.worker_polling, idlers);
                 if self.lead.worker_polling.load(Ordering::Relaxed) {

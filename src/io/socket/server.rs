@@ -216,7 +216,7 @@ impl SocketServer {
             None => bind_to(host, port, libc::SOCK_STREAM)?.0,
         };
         sys::listen(&fd, backlog).ok()?;
-        // The kernel may take a connection back between its events and the accept.
+        // The kernel may take a connection back between the event and the accept.
         sys::set_nonblocking(fd.as_raw_fd());
         let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
         self.shared.post(Command::Listen { id, fd });

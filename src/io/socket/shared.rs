@@ -41,7 +41,7 @@ pub type Accept = dyn Fn(RawFd) -> Result<(OwnedFd, super::addr::SockAddr), Errn
 /// Most blocks that one writev takes.
 const MAX_VECTOR: usize = 256;
 
-/// So often an owner sees to what others have handed over before he shuts the handoff lock.
+/// So many times the owner takes what others have handed over before it shuts the handoff lock.
 const MAX_ROUNDS: usize = 2;
 
 /// System calls that one flush makes at most, so that a long queue does not hold up the other sockets.
@@ -186,7 +186,7 @@ impl Shared {
     pub fn enter(&self, slot: &Slot) {
         slot.handoff.enter();
         let idle = self.is_idle(slot);
-        // SAFETY: this thread owns the handoff lock, and only blocks are handed over at the gates of the table.
+        // SAFETY: this thread owns the handoff lock, and only blocks are handed over at the locks of the table.
         for block in unsafe { slot.handoff.take_handed::<Block>() } {
             self.take_over(slot, *block);
         }
@@ -199,7 +199,7 @@ impl Shared {
     /// Leaves a handoff lock, after having seen to what was handed over.
     pub fn leave(&self, slot: &Slot) {
         let mut rounds = 0;
-        // SAFETY: only owners call this, and only blocks are handed over at the gates of the table.
+        // SAFETY: only owners call this, and only blocks are handed over at the locks of the table.
         while let Some(handed) = unsafe { slot.handoff.try_leave::<Block>(rounds >= MAX_ROUNDS) } {
             rounds += 1;
             let idle = self.is_idle(slot);
@@ -357,7 +357,8 @@ impl Shared {
         slot.write_time.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Appends to the write queue. With `notify` the I/O thread hears of it if the queue was empty. The caller owns the handoff lock.
+    /// Appends to the write queue. With `notify` the I/O thread hears of it if the queue was empty. The caller owns the handoff
+    /// lock.
     fn enqueue(&self, slot: &Slot, id: i32, block: Box<Block>, notify: bool) {
         let size = block.rest().len();
         // SAFETY: the caller owns the handoff lock; the reference ends with this function.

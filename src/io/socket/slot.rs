@@ -3,8 +3,8 @@
 //! Who may touch what:
 //! - `tag` (id, phase, closing): anybody reads. `Free -> Reserved` is won by exchange, by any thread; every other change
 //!   is made by the I/O thread.
-//! - `handoff`, `queue`, `peer`: `queue` and `peer` only by the owner of the handoff lock. The I/O thread enters the handoff lock to release
-//!   a slot, so while somebody is inside and the tag still names his socket, the descriptor is valid.
+//! - `handoff`: any thread. `queue`, `peer`: the owner of the handoff lock only. The I/O thread enters that lock to release a
+//!   slot, so while a thread is inside and the tag still names its socket, the descriptor is valid.
 //! - `fd`, `owner`, `reading`, `writing`, `hint`, `errors`: written by the I/O thread, read by anybody (statistics).
 //! - `ahead`, `throttled`: see [`super::ahead`].
 //! - counters: relaxed, written by the I/O thread (read) and by the owner of the handoff lock (write).

@@ -63,8 +63,7 @@ impl Node {
         }
     }
 
-    /// A node whose socket thread shares its work with workers that never have anything else to do, and with worker_polling sockets
-    /// all the time.
+    /// A node whose socket thread shares its work with workers that never have anything else to do, and may poll all the time.
     pub fn with_workers(count: usize) -> Node {
         let server = Arc::new(SocketServer::new(hooks()).unwrap());
         let (tx, events): (Sender<Event>, _) = channel();

@@ -1,4 +1,4 @@
-//! Models of the words that threads share: the handoff lock of a socket, the queue of commands, and the poller lock of the I/O thread.
+//! Models of the words that threads share: the handoff lock of a socket, the queue of commands, and the poller lock.
 
 use crate::io::socket::addr::UdpAddress;
 use crate::io::socket::buffer::{Block, Payload};

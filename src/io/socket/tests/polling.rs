@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// A server whose turns are run by the test alone, with worker_polling sockets.
+/// A server whose turns are run by the test alone, and whose sockets workers may poll.
 fn alone() -> SocketServer {
     let server = SocketServer::new(hooks()).unwrap();
     server.heat();
