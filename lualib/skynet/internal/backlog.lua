@@ -31,13 +31,18 @@ end
 ---@param address string
 ---@return fun(more: integer): integer
 function M.flow(address)
+	if not string.find(address, "^[.:]") then
+		return function()
+			return 0 -- a name of the network of harbors: what waits there is not known here
+		end
+	end
 	local sent, base = 0, tonumber((core.command("HANDLED", address)))
 	return function(more)
 		local handled = tonumber((core.command("HANDLED", address)))
 		if not handled then
 			return 0 -- it has ended, or this core does not tell
 		end
-		sent = sent + more
+		sent, base = sent + more, base or handled -- a local name may come later
 		if handled - base >= sent then
 			sent, base = 0, handled
 		end
