@@ -1,8 +1,8 @@
 //! Where a worker sleeps.
 //!
-//! A worker sleeps in one of two ways. *Listed*, it does so until somebody has work for it: whoever it is takes it off the list
-//! by an exchange of its word, so that one of them wakes it. *Briefly*, it has something to look at later, and everybody may
-//! wake it. It may do either in a wait for socket events.
+//! A worker sleeps in one of two ways. *Listed*, it does so until there is work for it: a waker takes it off the list by an
+//! exchange of its word, so that only one of several wakes it. *Briefly*, it has something to look at later, and any thread may
+//! wake it. It may do either in a wait for socket events (`LISTED_POLLING`, `BRIEF_POLLING`).
 
 use crate::base::sync::atomic::{AtomicU32, Ordering};
 use crate::base::sync::stop_point;
@@ -16,9 +16,9 @@ const LISTED: u32 = 1;
 const LISTED_POLLING: u32 = 2;
 const BRIEF: u32 = 3;
 const BRIEF_POLLING: u32 = 4;
-/// Woken, and does not know yet.
+/// Woken, and has not run since.
 const TOKEN: u32 = 5;
-/// The same, by who took it off the list.
+/// The same, by a waker that took it off the list.
 const TAKEN: u32 = 6;
 
 /// Ends the wait of a worker for socket events, whoever waits.
@@ -43,11 +43,11 @@ fn wake_poller() {
 /// How a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Nobody ended it.
+    /// It was not woken.
     ByItself,
-    /// Somebody did, ...
+    /// It was woken, ...
     Woken,
-    /// ... and had taken the sleeper off the list.
+    /// ... by a waker that had taken it off the list.
     Taken,
 }
 

@@ -77,7 +77,7 @@ impl Local {
 /// See the module's documentation.
 pub struct Mailbox {
     head: AtomicPtr<Node>,
-    /// Messages gathered and not popped. Written by the consumer alone, read by anybody who wants to know about.
+    /// Messages gathered and not popped. Written by the consumer alone, read by any thread, as an estimate.
     len: AtomicUsize,
     local: UnsafeCell<Local>,
 }
@@ -354,8 +354,8 @@ mod loom_tests {
         });
     }
 
-    /// Retirement: one side sets a flag and claims, the other rests, looks at the flag and claims. Exactly one of them
-    /// ends the service.
+    /// Retirement: one side sets a flag and tries to acquire, the other releases, looks at the flag and tries to acquire.
+    /// Exactly one of them ends the service.
     #[test]
     fn loom_a_retired_service_is_ended_exactly_once() {
         use loom::sync::atomic::AtomicBool;

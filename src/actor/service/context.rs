@@ -7,7 +7,7 @@
 //!
 //! Retirement: whoever takes the handle out of the table sets `retired`. The table's reference is dropped by the
 //! mailbox's consumer ([`finish`]), after it closed the mailbox, so that a service is never released while a callback
-//! of it runs. If the mailbox is idle, the retiring thread claims the role and does it at once. Both sides use
+//! of it runs. If the mailbox is idle, the retiring thread acquires the role and does it at once. Both sides use
 //! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
 //! `retired` after it gave the role up, finds the flag.
 //!
@@ -56,7 +56,7 @@ pub struct Context {
     retired: AtomicBool,
     /// Does not keep the node up.
     reserved: AtomicBool,
-    /// Retirement lets it have the mail that waits.
+    /// It still gets the messages that wait when it is retired.
     pub(super) drain_on_retire: AtomicBool,
     endless: AtomicBool,
     session: AtomicI32,
@@ -67,7 +67,7 @@ pub struct Context {
     /// Messages that came while there was no callback.
     pub(super) dropped_no_callback: AtomicUsize,
     pub(super) cost: AtomicU64,
-    /// Of the mail that may wait.
+    /// How many messages may wait.
     pub(super) limit: Limit,
     pub(super) profile: bool,
     /// What its callbacks allocated and did not free.
@@ -389,7 +389,8 @@ pub fn retire(handle: u32) -> bool {
     true
 }
 
-/// The end of a retired service: nothing is accepted any more, the table's reference goes, waiting mail bounces.
+/// The end of a retired service: nothing is accepted any more, the table's reference goes, messages that wait are sent
+/// back as errors.
 ///
 /// # Safety
 /// The caller is the consumer of the mailbox and inside a guard, or holds a reference; once per context.

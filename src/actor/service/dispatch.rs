@@ -24,7 +24,7 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tim
     }
     // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
     let this = unsafe { &*context };
-    // SAFETY: we are the consumer until the mailbox rests.
+    // SAFETY: we are the consumer until the release of the role.
     unsafe { on_turn::begin_turn(this) };
     activity.enter(this.handle());
     // SAFETY: we are the consumer.
@@ -43,7 +43,7 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tim
             consumer.drain_inbox();
             return TimesliceResult::More;
         }
-        // Retired between our look and our rest: whoever claims the mailbox first ends the service.
+        // Retired between our look and the release: whoever acquires the mailbox first ends the service.
         if !this.is_retired() || this.queue.mailbox.try_acquire().is_none() {
             return TimesliceResult::Idle;
         }

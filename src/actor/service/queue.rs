@@ -3,9 +3,9 @@
 //! Services carry theirs in the context. C programs that drive the core's parts themselves can also make queues that
 //! belong to a handle but to no context (`skynet_mq_create`).
 //!
-//! The end of such a queue is as that of a service: whoever marks it claims the mailbox afterwards, and a consumer that gives
-//! up looks at the mark afterwards and claims it too ([`Queue::try_release`]). Both are sequentially consistent, so exactly one of
-//! them has the role then, and frees the queue ([`Queue::free`]); the other may still look at it, so that its memory goes
+//! The end of such a queue is as that of a service: whoever marks it tries to acquire the mailbox afterwards, and a consumer
+//! that gives its role up looks at the mark afterwards and tries the same ([`Queue::try_release`]). Both are sequentially
+//! consistent, so exactly one of them has the role then, and frees the queue ([`Queue::free`]); the other may still look at it, so that its memory goes
 //! through [`crate::alloc::reclaim`].
 
 use super::{Context, send_to};
@@ -160,8 +160,8 @@ mod tests {
     fn a_queue_that_is_marked_while_it_has_a_consumer_is_still_freed() {
         let queue = Box::into_raw(Box::new(Queue::of_handle(0x77)));
         let _guard = reclaim::enter();
-        // SAFETY: ours, as its creator; after the rest it belongs to whoever takes it out of the run queue, which is this
-        // test: no worker runs in this process.
+        // SAFETY: ours, as its creator; after the release it belongs to whoever takes it out of the run queue, which is
+        // this test: no worker runs in this process.
         unsafe {
             assert!((*queue).mark_release());
             assert!(

@@ -45,7 +45,7 @@ impl LoopIteration<'_> {
         self.tell_kernel(id)
     }
 
-    /// What the kernel shall tell of a socket has changed. Whether it could be told.
+    /// Which events epoll shall report of a socket has changed: tells it so. False if that failed.
     pub(super) fn tell_kernel(&self, id: i32) -> bool {
         let slot = self.s.table.slot(id);
         let fd = slot.fd.load(Relaxed);

@@ -44,14 +44,14 @@ pub enum Command {
         /// Not blocking.
         fd: OwnedFd,
     },
-    /// Let events in, for `owner`. A socket that is gone raises an ERROR.
+    /// Watch for events, for `owner`. A socket that is gone raises an ERROR.
     Start {
         /// The socket.
         id: i32,
         /// Who gets the events from now on.
         owner: usize,
     },
-    /// Keep read events out.
+    /// Do not watch for read events.
     Pause {
         /// The socket.
         id: i32,

@@ -39,7 +39,7 @@ pub struct SocketInfo {
     pub wtime: u64,
     /// Bytes that wait to be sent.
     pub wbuffer: i64,
-    /// Read events are let in.
+    /// Read events are watched for.
     pub reading: u8,
     /// The socket waits for room to write.
     pub writing: u8,

@@ -57,7 +57,7 @@ pub use polling::PollLease;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
 
-/// Logs a complaint of the socket server, with the node as its source.
+/// Logs a line of the socket server, with the node as its source.
 pub fn report(text: &str) {
     crate::base::log::error(0, text.as_bytes());
 }

@@ -65,7 +65,7 @@ impl Poller {
             | (if write { libc::EPOLLOUT as u32 } else { 0 })
     }
 
-    /// Watches `fd` for the socket `id`. Errors and hang-ups are always told.
+    /// Watches `fd` for the socket `id`. Errors and hang-ups are always reported.
     pub fn add(&self, fd: RawFd, id: i32, read: bool, write: bool) -> Result<(), Errno> {
         self.control(
             libc::EPOLL_CTL_ADD,

@@ -64,7 +64,7 @@ impl LoopIteration<'_> {
             self.count_ahead(slot, data.len());
             self.emit(id, EventKind::Data(data));
             left -= 1;
-            // A short read has emptied the socket; anything newer is told by the next wait.
+            // A short read has emptied the socket; anything newer is reported by the next wait.
             if self.is_orphan(id) || !(all || full && left > 0) {
                 self.throttle(id);
                 return;

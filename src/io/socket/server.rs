@@ -30,7 +30,7 @@ pub struct Hooks {
     pub lookup: Arc<Lookup>,
     /// Taking a connection.
     pub accept: Box<Accept>,
-    /// Where the server's own complaints go.
+    /// Where the server's own log lines go.
     pub report: fn(&str),
     /// What differs between the releases.
     pub rules: Rules,
@@ -111,7 +111,7 @@ impl SocketServer {
         self.shared.post(Command::Close { id, now, caller });
     }
 
-    /// Lets events in, for `owner`.
+    /// Has the socket watched for events, for `owner`.
     pub fn start(&self, owner: usize, id: i32) {
         let slot = self.shared.table.slot(id);
         if slot
@@ -124,7 +124,7 @@ impl SocketServer {
         self.shared.post(Command::Start { id, owner });
     }
 
-    /// Keeps read events out until the next start.
+    /// Has the socket not watched for read events until the next start.
     pub fn pause(&self, id: i32) {
         self.shared.post(Command::Pause { id });
     }
@@ -187,7 +187,7 @@ impl SocketServer {
         Figures::of(&self.shared)
     }
 
-    /// Logs a complaint.
+    /// Logs a line of the server itself.
     pub fn report(&self, text: &str) {
         (self.shared.report)(text);
     }
@@ -262,8 +262,8 @@ impl SocketServer {
         Some(id)
     }
 
-    /// Sets the peer of a UDP socket. `false`: no such socket, or no such host. (A peer of the wrong family is told to
-    /// the owner by an ERROR event.)
+    /// Sets the peer of a UDP socket. `false`: no such socket, or no such host. (For a peer of the wrong family
+    /// the owner gets an ERROR event.)
     pub fn udp_connect(&self, id: i32, host: &CStr, port: i32) -> bool {
         if self.shared.table.slot(id).state_of(id).is_none() {
             return false;

@@ -83,7 +83,7 @@ pub struct Shared {
     pub resolver: Resolver,
     /// Taking connections.
     pub accept: Box<Accept>,
-    /// Where the server's own complaints go.
+    /// Where the server's own log lines go.
     pub report: fn(&str),
     /// What differs between the releases.
     pub rules: Rules,

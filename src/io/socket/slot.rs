@@ -65,9 +65,9 @@ pub struct Slot {
     /// The descriptor; -1 while there is none.
     pub fd: AtomicI32,
     protocol: AtomicU8,
-    /// Read events are let in.
+    /// Read events are watched for.
     pub reading: AtomicBool,
-    /// Write events are let in.
+    /// Write events are watched for.
     pub writing: AtomicBool,
     /// A limit of the write queue was exceeded; nothing goes out any more. Owner of the handoff lock only.
     pub overflowed: AtomicBool,

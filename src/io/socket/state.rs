@@ -162,9 +162,9 @@ actions! {
     RAISE_ERROR = 4;
     /// ERROR `socket closed`, to the caller of start.
     REJECT_START = 5;
-    /// Let read events in.
+    /// Watch for read events.
     READ_ON = 6;
-    /// Keep read events out.
+    /// Do not watch for read events.
     READ_OFF = 7;
     /// Tell the kernel that nothing will be read any more.
     SHUT_READ = 8;
@@ -224,7 +224,7 @@ pub const fn step(s: State, input: Input) -> (State, Actions) {
         Input::Orphaned => (State::FREE, release(s.phase)),
         Input::Established => match (s.phase, s.closing) {
             (Connecting | Reserved, false) => (State::new(Open), Actions::RAISE_CONNECT),
-            // Closed before the connection stood, with data queued: the data goes out, and nobody is told.
+            // Closed before the connection stood, with data queued: the data goes out, and there is no event.
             (Connecting | Reserved, true) => (
                 State {
                     phase: ReadClosed,
@@ -276,7 +276,7 @@ const fn start(s: State) -> (State, Actions) {
         Accepted => (State::new(Open), Actions::READ_ON.and(Actions::RAISE_START)),
         Open => (s, Actions::READ_ON.and(Actions::RAISE_TRANSFER)),
         ReadClosed => (s, Actions::REJECT_START),
-        // Ends a pause. The end of the stream will be told by CLOSE.
+        // Ends a pause. CLOSE will report the end of the stream.
         Listen | Bound | WriteClosed | Connecting => (s, Actions::READ_ON),
         Reserved | Draining | Free => (s, Actions::NONE),
     }

@@ -74,7 +74,7 @@ pub struct Done {
     pub bytes: usize,
     /// The server was told to end.
     pub exit: bool,
-    /// Something is to be done at a certain time, and not because of events.
+    /// A listening socket rests: something is to be done at a certain time, and not because of events.
     pub rests: bool,
 }
 
@@ -149,7 +149,7 @@ impl<'a> LoopIteration<'a> {
             self.ready(*r);
             self.close_orphans();
             if self.bytes > bulk {
-                // The rest is told again by the next wait.
+                // The next wait reports the rest again.
                 break;
             }
         }
@@ -165,12 +165,12 @@ impl<'a> LoopIteration<'a> {
         }
     }
 
-    /// Logs a complaint of the server itself.
+    /// Logs a line of the server itself.
     pub(super) fn report(&self, text: std::fmt::Arguments<'_>) {
         (self.s.report)(&text.to_string());
     }
 
-    /// Tells the owner of a socket; an owner that does not exist costs the socket its life.
+    /// Sends an event to the owner of a socket; if that does not exist (any more), the socket is closed.
     pub(super) fn emit(&mut self, id: i32, what: EventKind) {
         let owner = self.s.table.slot(id).owner.load(Ordering::Relaxed);
         self.emit_for(owner, id, what);
