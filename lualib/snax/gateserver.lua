@@ -140,6 +140,9 @@ local function new_line(handler)
 			end
 		end,
 		is_behind = handler.is_behind,
+		is_closing = function(fd)
+			return connections[fd] ~= OPEN
+		end,
 	}
 end
 

@@ -134,6 +134,43 @@ function cases.many_clients_of_an_agent_that_is_behind_cost_no_more_than_a_few()
 	until given == packets * clients
 end
 
+-- To start a connection that is being closed is an error, for which what waits to be sent is thrown away.
+function cases.what_a_gate_has_closed_is_not_read_again_and_its_first_end_is_told()
+	if not check.ours then
+		return
+	end
+	local driver = require "skynet.socketdriver"
+	local open <const>, closed <const>, failed <const> = 1 << 30 | 1, 1 << 30 | 2, 1 << 30 | 3
+	local line = require "skynet.internal.turns".new {
+		message = function(_, msg, sz)
+			skynet.trash(msg, sz)
+		end,
+		is_closing = function(fd)
+			return fd == closed
+		end,
+	}
+	local start, started, ended = driver.start, {}, {}
+	driver.start = function(fd)
+		started[#started + 1] = fd
+	end
+	for _, fd in ipairs { failed, closed, open } do
+		for _ = 1, 80 do -- more than a turn has, and than may come between two
+			line.packet(fd, skynet.pack "a packet")
+		end
+	end
+	for _, how in ipairs { "error", "close" } do
+		line.ending(failed, function()
+			ended[#ended + 1] = how
+		end)
+	end
+	repeat
+		skynet.sleep(1)
+	until started[1]
+	driver.start = start
+	check.equal(started, { open })
+	check.equal(ended, { "error" })
+end
+
 function cases.a_gate_refuses_more_clients_than_it_may_have()
 	local gate = skynet.newservice "gate"
 	watch(gate)

@@ -126,7 +126,7 @@ local function finish(line, fd, queue)
 		if queue.ending then
 			line.counts[fd] = nil
 			queue.ending()
-		elseif queue.paused then
+		elseif queue.paused and not (line.owner.is_closing and line.owner.is_closing(fd)) then
 			driver.start(fd)
 		end
 	end
@@ -170,7 +170,8 @@ local function trash_all(queue)
 end
 
 --- is_behind(fd, count): whether who gets the packets of fd is behind; count of them were given since it was asked last.
----@param owner { message: function, is_behind: function? }
+--- is_closing(fd): whether the owner has closed fd, which is not to be read again then: that would be an error.
+---@param owner { message: function, is_behind: function?, is_closing: function? }
 ---@return table line see above
 function M.new(owner)
 	local counts, held = {}, {}
@@ -200,7 +201,7 @@ function M.new(owner)
 
 	function line.ending(fd, run)
 		if held[fd] then
-			held[fd].ending = run
+			held[fd].ending = held[fd].ending or run -- an error comes before the end that follows it
 		else
 			counts[fd] = nil
 			run()
