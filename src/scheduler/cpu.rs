@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const LONG_MICROS: u64 = 50;
 /// A service that has more messages than fit into this time gives the others a turn. What waits beside a service whose
-/// mail never ends waits for two of these at most.
+/// messages never end waits for two of these at most.
 const TURN_MICROS: u64 = 40;
 
 /// The counter: nanoseconds of the monotonic clock where there is no usable one.

@@ -315,7 +315,7 @@ impl<H: Host> Worker<H> {
             watchdog::arm();
             woken
         };
-        // A last look. Slots of others count only when nobody is left who would look at them.
+        // A last look. Slots of others count only when no other worker is left that would look at them.
         if shared.anything() || shared.quits() || (idle.searcher().is_none() && shared.any_slot()) {
             awake();
             return true;
@@ -332,7 +332,7 @@ impl<H: Host> Worker<H> {
     }
 
     /// Sleeps in a wait for socket events, which the parker knows of. `awake` is called when that is over and nothing is
-    /// delivered yet; whether somebody ended the sleep, which is the answer.
+    /// delivered yet; it answers whether the worker was woken, and so does this.
     fn lead(
         &self,
         leader: H::PollLease,
@@ -348,7 +348,7 @@ impl<H: Host> Worker<H> {
         woken
     }
 
-    /// The watcher sleeps between two looks. True if somebody ended the sleep.
+    /// The watcher sleeps between two looks. True if it was woken.
     fn pause(&mut self, guard: &mut Option<reclaim::Guard>, time: Duration) -> bool {
         let (shared, seat) = (self.shared, self.index + 1);
         shared.watcher.store(seat, Ordering::SeqCst);

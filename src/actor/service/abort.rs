@@ -16,8 +16,8 @@ pub fn is_aborting() -> bool {
 }
 
 /// Retires every service, those too that are launched meanwhile ("skynet_handle.h", `skynet_handle_retireall`).
-/// The log service goes when the callbacks that still run have returned, and gets the mail that waits for it first, so that a
-/// node tells why it ended.
+/// The log service goes when the callbacks that still run have returned, and gets the messages that wait for it first, so
+/// that a node tells why it ended.
 pub fn abort_all() {
     ABORTING.store(true, Ordering::Relaxed);
     fence(Ordering::SeqCst);
@@ -53,7 +53,7 @@ pub(super) fn retire_last_logger() {
     retire(logger);
 }
 
-/// Ends the log service after it has had the mail that waits for it; returns when it has been released.
+/// Ends the log service after it has had the messages that wait for it; returns when it has been released.
 pub fn end_logger() {
     let logger = log::reader();
     let context = grab(logger);

@@ -1,4 +1,4 @@
-//! A limit for the mail that waits for a service, for services that want one.
+//! A limit for the messages that wait for a service, for services that want one.
 //!
 //! A mailbox does not count what is pushed: that would be a word that all its senders write. A limited service has the
 //! word: senders add to it, and what the service has taken out is counted anyway. All that other services pay is a look
@@ -44,7 +44,7 @@ static DEFAULT_DROPS: AtomicBool = AtomicBool::new(false);
 static REJECTED: AtomicU64 = AtomicU64::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// Limits the mail of services that are launched from now on; 0 is no limit.
+/// Limits the mailboxes of services that are launched from now on; 0 is no limit.
 pub fn set_default(most: usize, policy: Policy) {
     DEFAULT.store(most, Ordering::Relaxed);
     DEFAULT_DROPS.store(policy == Policy::Drop, Ordering::Relaxed);
@@ -132,7 +132,7 @@ impl Limit {
 }
 
 impl Own<'_> {
-    /// Limits the mail that may wait for this service; 0 is no limit.
+    /// Limits the messages that may wait for this service; 0 is no limit.
     pub fn set_mailbox_limit(&self, most: usize, policy: Policy) {
         let limit = &self.limit;
         limit.drops.store(policy == Policy::Drop, Ordering::Relaxed);
@@ -201,7 +201,7 @@ pub(super) fn offer(to: &Context, message: Message, payload: Class) -> bool {
     };
     total.fetch_add(1, Ordering::Relaxed);
     let count = limit.refused_to_report();
-    // The log service must not be told that it has too much mail.
+    // The log service must not be told that too many messages wait for it.
     if count != 0 && to.handle() != log::reader() {
         let most = limit.most.load(Ordering::Relaxed);
         memory::uncharged(|| {

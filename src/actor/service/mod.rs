@@ -4,7 +4,7 @@
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `exit`: its end, and who is told
 //! - `registry`: which service has which handle
-//! - `send`: where a message goes; `harbor`: to another node; `limit`: how much mail may wait for a service with a limit
+//! - `send`: where a message goes; `harbor`: to another node; `limit`: how many messages may wait for a service with a limit
 //! - `dispatch`: a turn of one service on one worker
 //! - `queue`: what run queues hold: a mailbox and whose it is
 //! - `own`: what only the thread that runs a service may do with it

@@ -5,8 +5,8 @@
 //!
 //! The end of such a queue is as that of a service: whoever marks it tries to acquire the mailbox afterwards, and a consumer
 //! that gives its role up looks at the mark afterwards and tries the same ([`Queue::try_release`]). Both are sequentially
-//! consistent, so exactly one of them has the role then, and frees the queue ([`Queue::free`]); the other may still look at it, so that its memory goes
-//! through [`crate::alloc::reclaim`].
+//! consistent, so exactly one of them has the role then, and frees the queue ([`Queue::free`]); the other may still look at
+//! it, so that its memory goes through [`crate::alloc::reclaim`].
 
 use super::{Context, send_to};
 use crate::actor::mailbox::Mailbox;
@@ -115,7 +115,8 @@ impl Queue {
         }
     }
 
-    /// A worker met a queue without a service: with its release marked it is freed and its mail bounces.
+    /// A worker met a queue without a service: with its release marked it is freed, and its messages are sent
+    /// back as errors.
     ///
     /// # Safety
     /// The caller is the consumer, and inside a guard.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub struct AcceptBackoff {
     until: Instant,
     delay: Duration,
-    /// Back at work, but not successful yet.
+    /// Accepting again, without success so far.
     retrying: bool,
 }
 
@@ -119,7 +119,7 @@ impl LoopIteration<'_> {
         true
     }
 
-    /// Stops accepting for a while; the connections wait in the kernel. Told once, until accepting works again.
+    /// Stops accepting for a while; the connections wait in the kernel. Logged once, until accepting works again.
     fn rest(&mut self, id: i32, text: Text) {
         let now = Instant::now();
         let slot = self.s.table.slot(id);

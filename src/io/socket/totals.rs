@@ -61,7 +61,7 @@ impl Figures {
             dropped: totals.dropped.load(Ordering::Relaxed),
             ..Figures::default()
         };
-        // The totals first: a socket that is buried meanwhile is missed, not counted twice.
+        // The totals first: a socket that is released meanwhile is missed, not counted twice.
         figures.read = totals.read.load(Ordering::Acquire);
         figures.written = totals.written.load(Ordering::Acquire);
         figures.accepted = totals.accepted.load(Ordering::Acquire);

@@ -78,7 +78,7 @@ fn comes_before(alarm: &mut u64, expiry: u64) -> bool {
 }
 
 /// Sends a RESPONSE with `session` to the service `handle` after `centis` centiseconds; with 0 or less at once, behind the
-/// mail that is already queued. Answers the session, or -1 when it is to be sent at once and there is no such service.
+/// messages that are already queued. Answers the session, or -1 when it is to be sent at once and there is no such service.
 pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
     if centis <= 0 {
         let message = Message::empty(0, ptype::RESPONSE, session);
