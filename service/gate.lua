@@ -20,7 +20,7 @@ skynet.register_protocol {
 
 local watchdog
 local connections = {} -- fd -> { agent, client, flow = the agent it is counted for in `flows` }
-local flows = {} -- agent -> { clients = those that have it and were asked for, waiting = see backlog.flow }
+local flows = {} -- agent -> see backlog.flow, and clients = connections that are counted for it
 local handler = {}
 local command = {}
 
@@ -38,16 +38,6 @@ function handler.connect(fd, address)
 	tell_watchdog("open", fd, address)
 end
 
-function handler.message(fd, msg, sz)
-	local connection = connections[fd]
-	if connection.agent then
-		skynet.redirect(connection.agent, connection.client, "client", fd, msg, sz)
-	else
-		tell_watchdog("data", fd, skynet.tostring(msg, sz))
-		skynet.trash(msg, sz)
-	end
-end
-
 -- What waits for an agent is forgotten with the last of its clients, not with any.
 local function leave_flow(connection)
 	local agent = connection.flow
@@ -61,19 +51,38 @@ local function leave_flow(connection)
 	end
 end
 
-function handler.is_behind(fd, count)
-	local connection = connections[fd]
-	local agent = connection and connection.agent or watchdog
+-- What is sent to who gets the packets of a connection.
+local function flow_of(connection)
+	local agent = connection.agent or watchdog
+	if connection.flow == agent then
+		return flows[agent]
+	end
+	leave_flow(connection)
 	local flow = flows[agent]
 	if not flow then
-		flow = { clients = 0, waiting = backlog.flow(skynet.address(agent)) }
+		flow = backlog.flow(skynet.address(agent))
+		flow.clients = 0
 		flows[agent] = flow
 	end
-	if connection and connection.flow ~= agent then
-		leave_flow(connection)
-		connection.flow, flow.clients = agent, flow.clients + 1
+	connection.flow, flow.clients = agent, flow.clients + 1
+	return flow
+end
+
+function handler.message(fd, msg, sz)
+	local connection = connections[fd]
+	local flow = flow_of(connection)
+	if not connection.agent then
+		tell_watchdog("data", fd, skynet.tostring(msg, sz))
+		skynet.trash(msg, sz)
+	elseif not skynet.redirect(connection.agent, connection.client, "client", fd, msg, sz) then
+		return -- it was refused, and will never be handled
 	end
-	return flow.waiting(count) > MAX_BEHIND
+	flow.sent = flow.sent + 1
+end
+
+function handler.is_behind(fd)
+	local connection = connections[fd]
+	return connection ~= nil and flow_of(connection).waiting() > MAX_BEHIND
 end
 
 local function forget(fd)

@@ -134,6 +134,34 @@ function cases.many_clients_of_an_agent_that_is_behind_cost_no_more_than_a_few()
 	until given == packets * clients
 end
 
+-- Packets were counted when a turn was over, some of which the agent had handled before: they were taken for such that wait.
+function cases.many_clients_in_step_are_served_by_an_agent_that_keeps_up()
+	local agent, gate = skynet.newservice "quiet_agent", skynet.newservice "gate"
+	local _, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, watchdog = skynet.self() })
+	watch(gate)
+	local clients <const>, rounds <const> = 40, 300
+	local fds = {}
+	for number = 1, clients do
+		fds[number] = socket.open("127.0.0.1", port)
+		skynet.call(gate, "lua", "forward", next_of(told)[3], 0, agent)
+	end
+	for _ = 1, rounds do
+		for _, fd in ipairs(fds) do
+			socket.write(fd, packet "step")
+		end
+		skynet.sleep(1)
+	end
+	local handled
+	for _ = 1, 10 do -- each question is a message that the agent handles, too
+		skynet.sleep(20)
+		handled = skynet.call(agent, "lua")
+	end
+	check.equal(handled, clients * rounds)
+	for _, fd in ipairs(fds) do
+		socket.close(fd)
+	end
+end
+
 -- To start a connection that is being closed is an error, for which what waits to be sent is thrown away.
 function cases.what_a_gate_has_closed_is_not_read_again_and_its_first_end_is_told()
 	if not check.ours then

@@ -4,7 +4,8 @@
 ---     reader.warning(kilobytes)                            -- the events "warning" of the socket
 ---     if reader.is_deaf() or backlog.is_behind(":0000000a") then ... end
 ---     local flow = backlog.flow(":0000000a")
----     if flow(64) > 1000 then ... end                      -- 64 messages more were sent there
+---     flow.sent = flow.sent + 1                            -- for each message that is sent there
+---     if flow.waiting() > 1000 then ... end
 
 local core = require "skynet.core"
 local skynet = require "skynet"
@@ -25,29 +26,35 @@ function M.is_behind(address)
 	return waiting ~= nil and tonumber(waiting) > MAX_BEHIND
 end
 
---- What this service sends to another one and that one has not handled: a function that gets how many messages were sent
---- since the last call, and answers how many wait. The other service says what waited when it looked last, and how many it
---- has handled in all, those of others too; so never too many are seen here, but for some that were sent before.
+--- What this service sends to another one and that one has not handled: `sent` is counted up with each message, from the first
+--- one after this call on, and `waiting` answers how many wait. The other service says what waited when it looked last, and how
+--- many it has handled in all, those of others too; so never too many are seen here. Were messages counted later than they are
+--- sent, some that had been handled by then would be taken for such that wait, for ever.
 ---@param address string
----@return fun(more: integer): integer
+---@return { sent: integer, waiting: fun(): integer }
 function M.flow(address)
+	local flow = { sent = 0 }
 	if not string.find(address, "^[.:]") then
-		return function()
+		function flow.waiting()
 			return 0 -- a name of the network of harbors: what waits there is not known here
 		end
+		return flow
 	end
-	local sent, base = 0, tonumber((core.command("HANDLED", address)))
-	return function(more)
+	local base = tonumber((core.command("HANDLED", address)))
+
+	function flow.waiting()
 		local handled = tonumber((core.command("HANDLED", address)))
 		if not handled then
 			return 0 -- it has ended, or this core does not tell
 		end
-		sent, base = sent + more, base or handled -- a local name may come later
-		if handled - base >= sent then
-			sent, base = 0, handled
+		base = base or handled -- a local name may come later
+		if handled - base >= flow.sent then
+			flow.sent, base = 0, handled
 		end
-		return math.max(sent - (handled - base), tonumber((core.command("MQLEN", address))) or 0)
+		return math.max(flow.sent - (handled - base), tonumber((core.command("MQLEN", address))) or 0)
 	end
+
+	return flow
 end
 
 --- Whether who is connected takes what is written to him.
