@@ -63,7 +63,7 @@ pub struct Gate {
     looked: u64,
     /// Clients that wait for their turn.
     held: VecDeque<c_int>,
-    /// To services of which not all may have been handled.
+    /// What was sent to services that get frames.
     flows: HashMap<u32, Flow>,
     /// Session of the timer for those.
     relief: Option<c_int>,
@@ -188,7 +188,11 @@ impl Gate {
             }
             Some(Command::Forward(id, agent, source)) => {
                 if let Some(client) = self.clients.get_mut(&id) {
-                    (client.agent, client.source) = (agent, source);
+                    let before = std::mem::replace(&mut client.agent, agent);
+                    client.source = source;
+                    if before != agent {
+                        self.flows.remove(&before);
+                    }
                 }
             }
             // SAFETY: as above.

@@ -59,9 +59,13 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// The messages that may still wait when `more` have been sent, and the service has handled `handled` of all in all.
-    pub fn waiting(&mut self, more: u32, handled: u64) -> u64 {
-        self.sent += u64::from(more);
+    /// So many have been sent.
+    pub fn add(&mut self, count: u32) {
+        self.sent += u64::from(count);
+    }
+
+    /// The messages that may still wait when the service has handled `handled` in all.
+    pub fn waiting(&mut self, handled: u64) -> u64 {
         let done = handled.saturating_sub(self.base);
         if done >= self.sent {
             (self.sent, self.base) = (0, handled);
@@ -70,7 +74,7 @@ impl Flow {
         self.sent - done
     }
 
-    /// For a service to which nothing was sent before the last `more` messages.
+    /// For a service to which nothing was sent yet.
     pub fn new(handled: u64) -> Flow {
         Flow {
             sent: 0,
@@ -154,11 +158,15 @@ mod tests {
     #[test]
     fn a_flow_knows_what_waits_at_least() {
         let mut flow = Flow::new(1000);
-        assert_eq!(flow.waiting(64, 1000), 64);
-        assert_eq!(flow.waiting(64, 1010), 118);
-        assert_eq!(flow.waiting(0, 1100), 28);
-        assert_eq!(flow.waiting(0, 5000), 0);
-        assert_eq!(flow.waiting(10, 5000), 10);
+        let mut after = |more, handled| {
+            flow.add(more);
+            flow.waiting(handled)
+        };
+        assert_eq!(after(64, 1000), 64);
+        assert_eq!(after(64, 1010), 118);
+        assert_eq!(after(0, 1100), 28);
+        assert_eq!(after(0, 5000), 0);
+        assert_eq!(after(10, 5000), 10);
     }
 
     #[test]

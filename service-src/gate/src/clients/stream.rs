@@ -36,8 +36,11 @@ impl Gate {
         // Taken out for the time, as what is forwarded needs the gate.
         let mut decoder = client.decoder.take()?;
         let mut turn = std::mem::take(&mut client.turn);
+        let to = self.receiver(agent);
+        self.count_for(to);
         let mut bytes = piece.rest();
         let mut over = false;
+        let mut sent = 0;
         let broken = loop {
             match decoder.next(&mut bytes) {
                 Ok(None) => break None,
@@ -45,7 +48,9 @@ impl Gate {
                     over = turn.count(frame.size());
                     if let Err(NoMemory) = self.forward(id, agent, source, frame) {
                         break Some(Broken::NoMemory);
-                    } else if over {
+                    }
+                    sent += 1;
+                    if over {
                         break None;
                     }
                 }
@@ -53,6 +58,9 @@ impl Gate {
             }
         };
         let rest = bytes.len();
+        if let Some(flow) = self.flows.get_mut(&to) {
+            flow.add(sent);
+        }
         if let Some(reason) = broken {
             self.give_up(id, reason);
             return None;
@@ -82,32 +90,41 @@ impl Gate {
         answer.split(' ').next()?.parse().ok()
     }
 
-    /// Whether a client has to wait: for who gets its frames, or until it has read what was written to it. `turn`: what was
-    /// sent for it since it was asked last.
-    fn is_behind(&mut self, id: c_int, turn: &Turn) -> bool {
+    /// Who gets the frames of a client that has this agent; 0: nobody.
+    fn receiver(&self, agent: u32) -> u32 {
+        let to = [self.broker, agent, self.watchdog];
+        to.into_iter().find(|to| *to != 0).unwrap_or(0)
+    }
+
+    /// What is sent to a service is counted from now on. Were it counted later than it is sent, some that had been handled by
+    /// then would be taken for such that waits, for ever.
+    fn count_for(&mut self, to: u32) {
+        if to != 0
+            && !self.flows.contains_key(&to)
+            && let Some(handled) = self.ask(c"HANDLED", format!(":{to:08x}"))
+        {
+            self.flows.insert(to, Flow::new(handled));
+        }
+    }
+
+    /// Whether a client has to wait: for who gets its frames, or until it has read what was written to it.
+    fn is_behind(&mut self, id: c_int) -> bool {
         let Some(client) = self.clients.get(&id) else {
             return false;
         };
-        let to = [self.broker, client.agent, self.watchdog];
-        let to = to.into_iter().find(|to| *to != 0).unwrap_or(0);
-        let limit = client.limit;
-        self.waiting(to, turn.frames()) > limit
-            || self.ask(c"OUTPUT", id.to_string()) > Some(MOST_UNREAD)
+        let (to, limit) = (self.receiver(client.agent), client.limit);
+        self.waiting(to) > limit || self.ask(c"OUTPUT", id.to_string()) > Some(MOST_UNREAD)
     }
 
-    /// Messages that wait for a service, `more` of which were sent since the last call. It is known what waited when the
-    /// service looked last, and what it has handled.
-    fn waiting(&mut self, to: u32, more: u32) -> u64 {
+    /// Messages that wait for a service. It is known what waited when it looked last, and what it has handled.
+    fn waiting(&mut self, to: u32) -> u64 {
         let text = format!(":{to:08x}");
         let Some(handled) = self.ask(c"HANDLED", text.clone()) else {
             self.flows.remove(&to);
             return 0;
         };
-        let flow = self.flows.entry(to).or_insert_with(|| Flow::new(handled));
-        let waiting = flow.waiting(more, handled);
-        if waiting == 0 {
-            self.flows.remove(&to);
-        }
+        let flow = self.flows.get_mut(&to);
+        let waiting = flow.map_or(0, |flow| flow.waiting(handled));
         waiting.max(self.ask(c"MQLEN", text).unwrap_or(0))
     }
 
@@ -124,8 +141,8 @@ impl Gate {
 
     /// A client's turn is over: it waits for the next one if there is more of it, or if it has to.
     fn end_turn(&mut self, id: c_int, rest: Piece) {
-        let turn = self.turn_of(id);
-        let behind = self.is_behind(id, &turn);
+        self.begin_turn(id);
+        let behind = self.is_behind(id);
         if let Some(client) = self.clients.get_mut(&id) {
             client.held = behind || !rest.rest().is_empty();
             client.waiting.put_back(rest);
@@ -139,15 +156,14 @@ impl Gate {
         }
     }
 
-    /// The turn that is over; the next one begins.
-    fn turn_of(&mut self, id: c_int) -> Turn {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return Turn::default();
-        };
-        if client.turn.frames() > 0 {
-            client.limit = client.turn.limit();
+    /// A turn is over; the next one begins.
+    fn begin_turn(&mut self, id: c_int) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            if client.turn.frames() > 0 {
+                client.limit = client.turn.limit();
+            }
+            client.turn = Turn::default();
         }
-        std::mem::take(&mut client.turn)
     }
 
     fn relieve_after(&mut self, time: u64) {
@@ -167,8 +183,8 @@ impl Gate {
             if !self.clients.contains_key(&id) {
                 continue;
             }
-            let turn = self.turn_of(id);
-            if self.is_behind(id, &turn) {
+            self.begin_turn(id);
+            if self.is_behind(id) {
                 self.pause(id);
                 self.held.push_back(id);
             } else if self.take_turn(id) {
