@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -154,7 +155,18 @@ impl Setup {
 
     /// Starts the executable with these arguments in the node's directory.
     pub fn run(&self, arguments: &[&str]) -> Node {
-        let mut child = Command::new(executable())
+        let mut command = Command::new(executable());
+        // Tests that run in the background of a shell have these ignored, and so would the node.
+        // SAFETY: signal(2) may be called between fork and exec; the closure touches nothing else.
+        unsafe {
+            command.pre_exec(|| {
+                for signal in [libc::SIGINT, libc::SIGQUIT] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+                Ok(())
+            });
+        }
+        let mut child = command
             .args(arguments)
             .envs(self.environment.iter().map(|(k, v)| (k, v)))
             .current_dir(self.dir())
