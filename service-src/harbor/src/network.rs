@@ -18,9 +18,9 @@ const LOCAL: u32 = (1 << HARBOR_SHIFT) - 1;
 /// `PTYPE_*` that are about this process: from another node they would be addresses of its memory.
 const PRIVATE: [u8; 3] = [4, 5, 6];
 const ERROR: u8 = 7;
-const RESPONSE: u8 = 1;
-/// `PTYPE_*` of serialised Lua values: of queues, debug, lua, snax. Answers are mostly of these, too.
-const SERIALISED: [u8; 5] = [RESPONSE, 8, 9, 10, 11];
+/// `PTYPE_*` of serialised Lua values: of queues, debug, lua, snax. Answers do not say what they are: bytes of a protocol of
+/// the program's own (`08 03 12 06` and six letters, say, of protobuf) may look like values with an address.
+const SERIALISED: [u8; 4] = [8, 9, 10, 11];
 
 /// Messages that may wait for names and connections, together.
 const MAX_WAITING: usize = 262_144;
@@ -415,16 +415,7 @@ impl<N: Node> Network<N> {
         self.node.log(&format!(
             "Light userdata in a message from :{source:x} to :{to:x} type({ty}): addresses are of no use on another node"
         ));
-        if ty == RESPONSE {
-            // Who waits for it has to go on.
-            let letter = Letter {
-                source,
-                ty: ERROR,
-                session,
-                payload: Block::default(),
-            };
-            self.node.deliver(to, letter);
-        } else if session != 0 {
+        if session != 0 {
             self.node.fail(to, source, session);
         }
     }

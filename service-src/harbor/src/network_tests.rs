@@ -224,14 +224,11 @@ fn addresses_of_memory_in_values_are_refused_and_nobody_waits_in_vain() {
         let failed = "fail 1000001 to 2000001 session 3".to_owned();
         assert_eq!(news(&mut network), [log(ty), failed]);
     }
-    network.receive(2, &frame(pointer, 1, 1));
-    let failed = "deliver 1000001 from 2000001 type 7 session 3 ".to_owned();
-    assert_eq!(news(&mut network), [log(1), failed]);
     // Texts and what is cut are as before; so are the types of others.
     network.node.services.insert(0x0100_0001);
     for (text, ty) in [
         ("\u{3}AAAABBB", 10),
-        ("[1,2,3,4]", 1),
+        (pointer, 1),
         (pointer, 0),
         (pointer, 3),
     ] {
