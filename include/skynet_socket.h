@@ -54,7 +54,7 @@ void skynet_socket_exit(void);
 void skynet_socket_free(void);
 
 /**
- * One turn of the socket thread: waits for news and sends it to the owners. 0: the thread shall end; 1: messages were
+ * One turn of the socket thread: waits for events and sends them to the owners. 0: the thread shall end; 1: messages were
  * sent; -1: nothing was sent.
  */
 int skynet_socket_poll(void);
