@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use skynet_sys::block::Block;
 use skynet_harbor::frame::{COOKIE, MAX_LENGTH};
 use skynet_harbor::network::{Letter, Network, Node};
+use skynet_seri::has_pointer;
 
 /// Notes what is delivered.
 #[derive(Default)]
@@ -39,7 +40,10 @@ fn messages(mut stream: &[u8]) -> Vec<(u32, u8, Vec<u8>)> {
         let (body, rest) = rest.split_at(length);
         let (payload, cookie) = body.split_at(length - COOKIE);
         let source = u32::from_be_bytes([cookie[0], cookie[1], cookie[2], cookie[3]]);
-        if !matches!(cookie[4], 4..=6) {
+        if matches!(cookie[4], 4..=6) {
+            break; // of this node alone: the connection ends
+        }
+        if !(matches!(cookie[4], 8..=11) && has_pointer(payload)) {
             messages.push((source, cookie[4], payload.to_vec()));
         }
         stream = rest;
