@@ -79,7 +79,7 @@ struct Remote {
     ticks: AtomicU64,
     /// `ticks` when the owner last woke somebody.
     woke_at: AtomicU64,
-    /// `ticks` from which on the owner may notify the watcher.
+    /// `ticks` from which on the owner may notify the watcher; never, where there is no other worker to watch it.
     notify_watcher_at: AtomicU64,
     /// Turns until it may again; the owner doubles it, the watcher sets it back.
     notify_watcher_every: AtomicU64,
@@ -119,7 +119,7 @@ pub fn start(workers: usize, hooks: Hooks) {
         lifo_slot: AtomicPtr::default(),
         ticks: AtomicU64::new(1),
         woke_at: AtomicU64::new(0),
-        notify_watcher_at: AtomicU64::new(0),
+        notify_watcher_at: AtomicU64::new(if workers == 1 { u64::MAX } else { 0 }),
         notify_watcher_every: AtomicU64::new(1),
         held_at: AtomicU64::new(0),
         looks: AtomicU32::new(0),

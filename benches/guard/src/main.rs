@@ -2,7 +2,8 @@
 //!
 //! Instructions, unlike seconds, come out the same whatever else the machine does, so a regression can fail a build.
 //! Each path runs twice, with `n` and `3 n` operations; the difference by `2 n` is what one operation costs, without the
-//! node's start and end. Needs valgrind and a C compiler.
+//! node's start and end. What the node's other threads do meanwhile depends on the machine's speed and only adds, so a path
+//! that seems to be above its baseline is counted again, and the smallest count stands. Needs valgrind and a C compiler.
 //!
 //! ```sh
 //! cargo build --release && cargo run -p skynet-guard              # compare
@@ -17,6 +18,8 @@ use std::process::{Command, ExitCode};
 
 /// A path may cost this much more than the baseline says.
 const TOLERANCE: f64 = 0.05;
+/// A path that seems to cost more than that is counted so many times at most.
+const ATTEMPTS: usize = 3;
 
 /// What runs an operation `n` times.
 enum Work {
@@ -120,6 +123,13 @@ fn count(executable: &Path, folder: &Path, row: &Row, n: u64) -> Result<u64, Str
     }
 }
 
+/// Instructions of one operation.
+fn instructions_each(executable: &Path, folder: &Path, row: &Row) -> Result<f64, String> {
+    let few = count(executable, folder, row, row.n)?;
+    let many = count(executable, folder, row, 3 * row.n)?;
+    Ok((many as f64 - few as f64) / (2 * row.n) as f64)
+}
+
 fn baseline(path: &Path) -> BTreeMap<String, f64> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines()
@@ -152,11 +162,17 @@ fn run() -> Result<bool, String> {
     let mut text = String::from("# path\tinstructions an operation (callgrind, release build)\n");
     let mut worse = Vec::new();
     for row in &ROWS {
-        let (few, many) = (
-            count(&executable, &folder, row, row.n)?,
-            count(&executable, &folder, row, 3 * row.n)?,
-        );
-        let each = (many as f64 - few as f64) / (2 * row.n) as f64;
+        let most = known
+            .get(row.name)
+            .map_or(f64::MAX, |before| before * (1.0 + TOLERANCE));
+        let mut least = instructions_each(&executable, &folder, row)?;
+        for _ in 1..ATTEMPTS {
+            if least <= most {
+                break;
+            }
+            least = least.min(instructions_each(&executable, &folder, row)?);
+        }
+        let each = least;
         let _ = writeln!(text, "{}\t{each:.0}", row.name);
         match known.get(row.name) {
             Some(&before) => {
