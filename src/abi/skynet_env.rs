@@ -34,7 +34,7 @@ pub unsafe extern "C" fn skynet_setenv(key: *const c_char, value: *const c_char)
         // SAFETY: not null, so by contract C strings.
         let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
         let current = crate::actor::service::current_handle();
-        // Other threads than workers answer a negative class, which is nobody's handle.
+        // Other threads than workers answer a negative class, which is no service's handle.
         let source = if current >= 0xffff_ff00 { 0 } else { current };
         let _ = env::set(source, key, value);
     })

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn skynet_rs_error_post(
     })
 }
 
-/// Whether a line would be read by anybody.
+/// Whether a service would read a line.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_rs_error_wanted() -> c_int {
     contain("skynet_rs_error_wanted", 0, || c_int::from(log::wanted()))

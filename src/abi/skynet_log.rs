@@ -12,8 +12,8 @@ unsafe fn source(ctx: *mut Context) -> u32 {
     unsafe { ctx.as_ref() }.map_or(0, Context::handle)
 }
 
-/// Opens the message log of the service handle in the folder `logpath` of the environment. ctx is who asks. NULL when that
-/// fails or there is no `logpath`.
+/// Opens the message log of the service handle in the folder `logpath` of the environment. ctx is the service that asks.
+/// NULL when that fails or there is no `logpath`.
 ///
 /// # Safety
 /// `ctx` is NULL or a live service.

@@ -42,14 +42,14 @@ pub extern "C" fn skynet_mq_create(handle: u32) -> *mut MessageQueue {
     })
 }
 
-/// Says that nobody will push any more: the queue is freed when it is dispatched next.
+/// Says that nothing will be pushed any more: the queue is freed when it is dispatched next.
 ///
 /// # Safety
 /// `q` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_mark_release(q: *mut MessageQueue) {
     contain("skynet_mq_mark_release", (), || {
-        // Whoever finds the mark may free it at once.
+        // A worker that finds the mark may free it at once.
         let _guard = reclaim::enter();
         // SAFETY: contract of this function.
         if let Some(queue) = unsafe { q.as_ref() }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn skynet_mq_release(
     })
 }
 
-/// Whom the messages of a queue are for.
+/// The service that the messages of a queue are for.
 ///
 /// # Safety
 /// `q` is alive.

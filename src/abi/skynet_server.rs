@@ -118,7 +118,7 @@ pub unsafe extern "C" fn skynet_context_send(
             )
         });
         if !taken {
-            // SAFETY: nobody took the block.
+            // SAFETY: the block was not taken.
             unsafe { libc::free(msg) };
         }
     })

@@ -11,7 +11,7 @@ use std::ptr::null_mut;
 /// A fresh list as services of a release know it.
 pub(super) fn in_layout(version: u32, info: *mut SocketInfo) -> *mut SocketInfo {
     if version < V1_4 {
-        // SAFETY: a list that nobody has seen yet.
+        // SAFETY: a list that was not given away yet.
         unsafe { SocketInfo::make_earlier(info) }
     } else {
         info

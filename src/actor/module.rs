@@ -68,7 +68,7 @@ impl Module {
     /// Ends an instance.
     ///
     /// # Safety
-    /// As in [`Module::init`]; nobody uses it any more.
+    /// As in [`Module::init`]; it is not used any more.
     pub unsafe fn release(&self, instance: *mut c_void) {
         if let Some(release) = self.release {
             // SAFETY: the module's own function, with an instance of its own, once.
@@ -93,7 +93,7 @@ pub type Find = fn(&CStr) -> Option<&'static Module>;
 
 static FIND: OnceLock<Find> = OnceLock::new();
 
-/// Who knows the modules. The first call counts.
+/// The function that finds modules. The first call counts.
 pub fn find_with(find: Find) {
     let _ = FIND.set(find);
 }

@@ -148,7 +148,7 @@ pub fn alloc_for_copy(size: usize) -> (*mut u8, Class) {
 /// Gives back a block of [`alloc`], or one that `malloc` made, of a class that it is large enough for.
 ///
 /// # Safety
-/// Nobody else refers to the block. With [`Class::UNPOOLED`] it may be null.
+/// No other reference to the block is left. With [`Class::UNPOOLED`] it may be null.
 #[inline(always)]
 pub unsafe fn dealloc(class: Class, block: *mut u8) {
     LISTS.with(|lists| {
@@ -187,7 +187,7 @@ fn refill(class: Class) -> *mut u8 {
     fresh(class.size())
 }
 
-/// A block of the allocator, which is nobody's.
+/// A block of the allocator, charged to no service.
 #[inline(never)]
 fn fresh(size: usize) -> *mut u8 {
     memory::uncharged(|| {
@@ -311,7 +311,7 @@ mod tests {
         let blocks: Vec<_> = (0..10 * CHAIN).map(|_| alloc(class) as usize).collect();
         std::thread::spawn(move || {
             for block in blocks {
-                // SAFETY: taken above, and nobody else's any more.
+                // SAFETY: taken above, and ours alone.
                 unsafe { dealloc(class, block as *mut u8) };
             }
         })

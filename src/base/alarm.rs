@@ -1,6 +1,7 @@
 //! The sleep of a thread that has things to do at certain times, and that others may want sooner.
 //!
-//! The kernel has the time (timerfd), so that to want a thread at some later time costs one system call and wakes nobody before.
+//! The kernel has the time (timerfd), so that to want a thread at some later time costs one system call and wakes no thread
+//! before.
 
 use std::io;
 use std::ptr::null_mut;
@@ -11,16 +12,16 @@ const NEVER: u64 = u64::MAX;
 
 /// One sleeper, any number of threads that want it. All times are nanoseconds of the monotonic clock.
 ///
-/// Whoever lowers `due` tells the kernel, and looks again after that: if `due` is even lower by then it tells that too. So
-/// the last one to tell the kernel has told it the lowest, and the sleeper depends on no other thread for the time that it has
-/// set itself: it tells the kernel in any case.
+/// A thread that lowers `due` tells the kernel, and looks again after that: if `due` is even lower by then it tells that
+/// too. So the last one to tell the kernel has told it the lowest, and the sleeper depends on no other thread for the time
+/// that it has set itself: it tells the kernel in any case.
 pub struct Alarm {
     timer: AtomicI32,
     due: AtomicU64,
 }
 
 impl Alarm {
-    /// An alarm that wakes nobody yet.
+    /// An alarm that wakes no thread yet.
     pub const fn new() -> Alarm {
         Alarm {
             timer: AtomicI32::new(-1),

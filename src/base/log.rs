@@ -28,7 +28,7 @@ pub fn deliver_with(delivery: &'static Delivery) {
     }
 }
 
-/// Who reads the log from now on; 0 is nobody.
+/// The service that reads the log from now on; 0 is none.
 pub fn set_reader(handle: u32) {
     READER.store(handle, Ordering::Release);
 }
@@ -39,7 +39,7 @@ pub fn reader() -> u32 {
     READER.load(Ordering::Acquire)
 }
 
-/// Whether there is somebody to read a line.
+/// Whether there is a service that reads lines.
 #[inline]
 pub fn wanted() -> bool {
     reader() != 0

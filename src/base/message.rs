@@ -46,7 +46,7 @@ pub fn type_name(ty: u8) -> Option<&'static str> {
 
 /// One message as it lies in a mailbox: `struct skynet_message` of "skynet_mq.h".
 ///
-/// `data` is null or a block of the C allocator that belongs to whoever holds the message.
+/// `data` is null or a block of the C allocator that belongs to the holder of the message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Message {

@@ -13,7 +13,7 @@ pub type Tell = fn(thread: &str, text: &str);
 
 static TELL: OnceLock<Tell> = OnceLock::new();
 
-/// Who writes the line; without anybody it goes to the standard error. The first call counts.
+/// The function that writes the line; without one it goes to the standard error. The first call counts.
 pub fn tell_with(tell: Tell) {
     let _ = TELL.set(tell);
 }

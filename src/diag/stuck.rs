@@ -42,7 +42,7 @@ pub fn check_workers() {
         both.map(|(activity, watch)| watch.look(activity)).collect()
     };
     if looks.iter().all(|(look, _)| look.stuck) {
-        // Nobody is left to run the log service.
+        // No worker is left to run the log service.
         for report in looks.iter().filter_map(|(look, _)| look.report.as_ref()) {
             eprintln!("{report}");
         }
@@ -190,7 +190,7 @@ fn line(activity: &Activity, watch: Option<&Watch>, running: &Running) -> String
             let nanos = clock::monotonic_nanos().saturating_sub(watch.seen_at);
             format!("{service} runs for more than {}, {running}", Seconds(nanos))
         }
-        // The monitor has not seen it, and nobody has noted when it began.
+        // The monitor has not seen it, and it was not noted when it began.
         _ => format!("{service} runs, {running}"),
     }
 }

@@ -23,7 +23,7 @@ impl Host for Node {
     }
 
     #[inline]
-    fn lead(leader: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
-        socket::lead(leader, limit, awake);
+    fn poll(lease: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
+        socket::poll(lease, limit, awake);
     }
 }

@@ -32,7 +32,7 @@ pub fn parse(word: &[u8]) -> Option<usize> {
         .filter(|&n| n <= isize::MAX as usize)
 }
 
-/// 0 is no limit, for those who compare.
+/// 0 is no limit, for comparisons.
 pub fn or_none(limit: usize) -> usize {
     if limit == 0 { usize::MAX } else { limit }
 }

@@ -7,8 +7,9 @@
 //! A signal that finds a node in which no service asked and no time is configured ends the process by that signal, as
 //! ever; only the lines that the log service has not read yet are written first.
 //!
-//! Invariant: `awaited` holds live services only. Whoever enters one looks afterwards whether it has been retired; whoever
-//! retires one calls [`forget`] afterwards. Both are sequentially consistent, so at least one of them sees the other.
+//! Invariant: `awaited` holds live services only. A thread that enters one looks afterwards whether it has been retired;
+//! one that retires a service calls [`forget`] afterwards. Both are sequentially consistent, so at least one of them sees
+//! the other.
 
 use crate::actor::service;
 use crate::base::message::{Message, ptype};
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 /// Config key: seconds that services have to finish; 0 leaves the signals alone.
 const GRACE_KEY: &CStr = c"shutdown_grace";
 const GRACE: Duration = Duration::from_secs(10);
-/// What a service that asked is sent, with the type SYSTEM, from nobody.
+/// What a service that asked is sent, with the type SYSTEM and no source.
 const NOTICE: &CStr = c"shutdown";
 /// A process that ends without any order waits so long for its log at most.
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
@@ -38,15 +39,15 @@ enum Phase {
     Runs,
     /// Services are told and awaited.
     Ends,
-    /// Nobody is told any more.
+    /// No service is told any more.
     Over,
 }
 
 struct State {
     phase: Phase,
-    /// Who wants to be told.
+    /// Services that want to be told.
     asked: Vec<u32>,
-    /// Who has been told, or is about to be, and has not finished.
+    /// Services that have been told, or are about to be, and have not finished.
     awaited: Vec<u32>,
 }
 
@@ -272,7 +273,7 @@ fn conduct(signal: c_int) {
     force();
 }
 
-/// The node is about to end because it cannot do its work: whoever started the process shall see that.
+/// The node is about to end because it cannot do its work: the process that started it shall see that.
 pub fn ends_badly() {
     OUTCOME.store(BY_STATUS, Ordering::Relaxed);
 }
@@ -312,7 +313,7 @@ fn end_process(outcome: i32) -> ! {
     unsafe { libc::_exit(1) }
 }
 
-/// The node has ended: returns if all went well, else ends the process so that whoever started it can see that.
+/// The node has ended: returns if all went well, else ends the process so that the process that started it can see that.
 pub fn conclude() {
     signals::release_ends();
     let outcome = OUTCOME.load(Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! Signals of the node: SIGHUP tells the service named `logger` to open its file again, SIGTERM and SIGINT end the node
-//! ([`super::shutdown`]), SIGPIPE is ignored. [`crate::diag::crash`] has those of a crash; all others keep their default action.
+//! ([`super::shutdown`]), SIGPIPE is ignored. [`crate::diag::crash`] has those of a crash; all others keep their default
+//! action.
 //!
 //! A handler only notes the signal and wakes the timer thread, which passes it on.
 
@@ -89,7 +90,7 @@ pub fn handle_hangup() {
     );
 }
 
-/// From now on SIGTERM and SIGINT are orders to [`super::shutdown`], unless somebody handles or ignores them.
+/// From now on SIGTERM and SIGINT are orders to [`super::shutdown`], unless they are handled or ignored already.
 pub fn handle_ends() {
     // SAFETY: no precondition.
     PROCESS.store(unsafe { libc::getpid() }, Ordering::Relaxed);
@@ -101,7 +102,7 @@ pub fn handle_ends() {
     }
 }
 
-/// No timer thread is left: SIGTERM and SIGINT have their default action again, also the one that nobody has seen any more.
+/// No timer thread is left: SIGTERM and SIGINT have their default action again, also the one that came too late to be seen.
 pub fn release_ends() {
     let handler: extern "C" fn(c_int) = on_end;
     for signal in ENDS {

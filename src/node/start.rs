@@ -73,7 +73,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
         exit(1);
     }
     handle::name_handle(logger, c"logger");
-    // The log service has none: nobody is told what becomes of a line.
+    // The log service has none: no service is told what becomes of a line.
     limits.set_for_mailboxes();
     limits.set_for_log();
     tell_mistaken_keys();

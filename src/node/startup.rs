@@ -2,10 +2,10 @@
 //!
 //! Two services count as first: the one that the config names (`bootstrap`), and the application's (`start`), which the
 //! former launches when the services that every node has are up. A service that cannot start says so with the text "ERROR"
-//! to `.launcher` and ends; the launcher answers who wanted it. Of the config's nobody hears, as there is no launcher; the
-//! application's is reported by the command STARTUP.
+//! to `.launcher` and ends; the launcher answers the service that wanted it. Of the config's no service hears, as there is
+//! no launcher; the application's is reported by the command STARTUP.
 //!
-//! What is left then has nobody to serve, unless somebody started more than that. It is given a moment, for a program that
+//! What is left then serves no purpose, unless other services were started. It is given a moment, for a program that
 //! launches services from threads of its own, and for the last lines of the log; then the process ends with status 1.
 
 use crate::actor::service;
@@ -26,7 +26,7 @@ struct State {
     /// The config's first service; 0 before it is there.
     first: u32,
     /// It has ended its script without a callback: it is there, and does nothing.
-    first_is_mute: bool,
+    first_has_no_callback: bool,
     /// Services that do not keep the node running.
     common: Vec<u32>,
     /// A failure is being looked at.
@@ -35,18 +35,18 @@ struct State {
 
 static STATE: Mutex<State> = Mutex::new(State {
     first: 0,
-    first_is_mute: false,
+    first_has_no_callback: false,
     common: Vec::new(),
     failed: false,
 });
 
 /// The log service runs, and nothing else so far.
 pub fn before_first() {
-    service::on_start_failed(reported_to_nobody);
-    service::on_mute(ended_mute);
+    service::on_start_failed(start_failed);
+    service::on_ended_without_callback(ended_without_callback);
     let mut state = STATE.lock();
     state.first = 0;
-    state.first_is_mute = false;
+    state.first_has_no_callback = false;
     state.failed = false;
     state.common = service::all();
 }
@@ -57,7 +57,7 @@ pub fn first_is(service: u32) {
 }
 
 /// A service says that it cannot start, and there is no launcher.
-fn reported_to_nobody(source: u32) {
+fn start_failed(source: u32) {
     let is_first = {
         let state = STATE.lock();
         state.first != 0 && state.first == source
@@ -69,13 +69,13 @@ fn reported_to_nobody(source: u32) {
 
 /// The script of a service has ended, and no message will ever reach it. If that was the first one, with a loader or a
 /// bootstrap that does nothing, nothing else comes either.
-fn ended_mute(service: u32) {
+fn ended_without_callback(service: u32) {
     {
         let mut state = STATE.lock();
         if state.first == 0 || state.first != service {
             return;
         }
-        state.first_is_mute = true;
+        state.first_has_no_callback = true;
     }
     failed("the first service (config keys \"bootstrap\", \"lualoader\")".into());
 }
@@ -111,7 +111,7 @@ fn look(who: &str) {
     std::thread::sleep(GRACE);
     let (others, mute) = {
         let state = STATE.lock();
-        let mute = state.first_is_mute;
+        let mute = state.first_has_no_callback;
         let mut all = service::all();
         all.retain(|service| !(state.common.contains(service) || mute && *service == state.first));
         (all.len(), mute)

@@ -3,7 +3,7 @@
 //! The time stamp counter is read once per message. It runs on while the thread does not, so a callback that took
 //! longer than [`LONG_MICROS`] (a thread that loses its processor loses it for longer than that) is checked against the
 //! thread's CPU clock: what passed on the counter but not on that clock since the last check was spent off the
-//! processor, and is taken off. Times are kept in counter ticks and converted when somebody asks.
+//! processor, and is taken off. Times are kept in counter ticks and converted when they are read.
 
 use crate::base::clock;
 use std::cell::Cell;

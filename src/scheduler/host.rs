@@ -12,7 +12,7 @@ pub struct Ready {
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimesliceResult {
-    /// Nothing is left; whoever sends the next message schedules the service.
+    /// Nothing is left; the sender of the next message schedules the service.
     Idle,
     /// Messages wait; the caller puts the service back into a run queue.
     More,
@@ -36,14 +36,14 @@ pub trait Host: 'static {
     /// millisecond.
     fn try_poll_lease(briefly: bool) -> Option<Self::PollLease>;
 
-    /// Waits for events, no longer than `limit`, and makes ready who gets them. `awake` is called in between.
-    fn lead(leader: Self::PollLease, limit: Option<Duration>, awake: &mut dyn FnMut());
+    /// Waits for events, no longer than `limit`, and makes the services ready that get them. `awake` is called in between.
+    fn poll(lease: Self::PollLease, limit: Option<Duration>, awake: &mut dyn FnMut());
 }
 
 /// What the scheduler calls, now and then, on any thread.
 #[derive(Clone, Copy)]
 pub struct Hooks {
-    /// Ends the wait of a worker in [`Host::lead`].
+    /// Ends the wait of a worker in [`Host::poll`].
     pub wake_poller: fn(),
     /// The last service has ended, and the workers stop.
     pub on_empty: fn(),

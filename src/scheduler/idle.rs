@@ -1,17 +1,17 @@
-//! Who sleeps, who searches: the word that senders look at after they made a service ready.
+//! Which workers sleep, and which one searches: the word that senders look at after they made a service ready.
 //!
 //! One word holds how many workers sleep, and which one searches for work in the place of all ("the searcher"). A sender
-//! wakes somebody only when nobody is the searcher and somebody sleeps, and who is woken is the searcher from then on: so
-//! a burst wakes one worker, which wakes the next when it has found work. Others may search besides; they go to sleep when
-//! they find nothing.
+//! wakes a worker only when one sleeps and there is no searcher, and the woken worker is the searcher from then on: so
+//! a burst wakes one worker, which wakes the next when it has found work. Other workers may search besides; they go to
+//! sleep when they find nothing.
 //!
 //! No wake-up is lost: a sender first publishes the work, then looks at the word; a worker first counts as asleep and is
 //! not the searcher any more, then looks at all queues once more. All four are sequentially consistent, so one of them
 //! sees the other.
 //!
-//! Nothing here is locked, so that nobody waits for a worker that stops in here. What such a worker leaves behind is a
-//! searcher that does not search, and [`super::watchdog`] takes that away from it ([`Idle::clear_searcher`]); or a count that is
-//! one too high, for which senders look for a sleeper in vain until the worker goes on.
+//! Nothing here is locked, so that no thread waits for a worker that stops in here. What such a worker leaves behind is a
+//! searcher that does not search, and [`super::watchdog`] takes that away from it ([`Idle::clear_searcher`]); or a count
+//! that is one too high, for which senders look for a sleeper in vain until the worker goes on.
 
 use super::park::{Ended, Parker};
 use crate::base::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ pub(super) struct Idle {
     /// Number of workers that sleep, at least, and index + 1 of the searcher.
     word: AtomicU32,
     parkers: Box<[Parker]>,
-    /// Who went to sleep last, probably: its caches are the warmest.
+    /// The worker that went to sleep last, probably: its caches are the warmest.
     last: AtomicUsize,
 }
 
@@ -51,8 +51,8 @@ impl Idle {
         word >= ASLEEP && word & SEARCHER == 0
     }
 
-    /// Wakes a sleeper and makes it the searcher, if nobody is it; one that waits for socket events only if there is no
-    /// other. False if nobody was woken.
+    /// Wakes a sleeping worker and makes it the searcher, if there is none; one that waits for socket events only if no
+    /// other sleeps. False if none was woken.
     #[cold]
     pub(super) fn notify_one(&self) -> bool {
         let count = self.parkers.len();
@@ -81,7 +81,7 @@ impl Idle {
         false
     }
 
-    /// Makes `index` the searcher. False if somebody is.
+    /// Makes `index` the searcher. False if there is one.
     fn set_searcher(&self, index: usize) -> bool {
         self.update(|word| (word & SEARCHER == 0).then_some(word | (index as u32 + 1)))
     }
@@ -118,7 +118,7 @@ impl Idle {
     }
 
     /// Worker `index` counts as asleep from now on, in a wait for socket events if it `polls`. It looks at all queues
-    /// after this and before it sleeps. False if somebody had woken it: it does not count as asleep.
+    /// after this and before it sleeps. False if it had been woken already: it does not count as asleep.
     pub(super) fn transition_to_parked(&self, index: usize, polls: bool) -> bool {
         self.update(|word| {
             let searcher = word & SEARCHER;
@@ -143,7 +143,7 @@ impl Idle {
         true
     }
 
-    /// Worker `index`, which was listed, is awake, whoever woke it, and searches. True if somebody did.
+    /// Worker `index`, which was listed, is awake and searches. True if it was woken, false if its wait ended by itself.
     pub(super) fn transition_from_parked(&self, index: usize) -> bool {
         let ended = self.parkers[index].end();
         if ended != Ended::Taken {
@@ -157,7 +157,7 @@ impl Idle {
     }
 
     /// Whether a worker searches or sleeps.
-    pub(super) fn someone_idles(&self) -> bool {
+    pub(super) fn has_idle_worker(&self) -> bool {
         self.word.load(Ordering::SeqCst) != 0
     }
 

@@ -1,8 +1,9 @@
 //! The queue of what no worker made ready: any number of threads at both ends, and none of them ever waits for another.
 //!
-//! It is the queue of Michael and Scott: a list whose first node is empty, in which a pusher links its node behind the
-//! last one and then moves `tail`, which whoever finds it behind does in its place. A thread that stops anywhere in here
-//! holds nobody up: not before its node is linked, because it is not there yet, nor after, because it is there already.
+//! It is the queue of Michael and Scott: a list whose first node is empty, in which a pusher links its node behind the last
+//! one and then moves `tail`, which any other thread that finds it behind does in its place. A thread that stops anywhere
+//! in here blocks no other: not before its node is linked, because it is not there yet, nor after, because it is there
+//! already.
 //!
 //! Nodes are numbered and never given back to the allocator, so a late reader reads a node, if not the one it meant. Every
 //! word that is exchanged has a count beside the number, which differs when the number has come back.
@@ -142,19 +143,19 @@ impl Injector {
                 Ordering::Acquire,
             );
             if put.is_err() {
-                // SAFETY: made above; somebody else's is in its place, so nobody knows it.
+                // SAFETY: made above; another thread's chunk is in its place, so this one was never shared.
                 drop(unsafe { Box::from_raw(nodes) });
             }
         }
         node
     }
 
-    /// A node that nobody else uses, with nothing behind it.
+    /// A node of the calling thread alone, with nothing behind it.
     fn alloc(&self) -> u32 {
         loop {
             let free = self.free.load();
             if free.node == NIL {
-                // Its chunk may be another thread's to put there, but after `fresh` somebody has.
+                // Another thread may be about to install its chunk; `fresh` returns when one is installed.
                 return crate::alloc::memory::uncharged(|| self.fresh());
             }
             let next = self.next(free.node);
@@ -222,7 +223,7 @@ impl Injector {
                 self.tail.exchange(tail, tail.to(next.node));
                 continue;
             }
-            // If somebody else is faster this may be another one's already; the exchange fails then.
+            // Another thread may have popped and reused the node by now; the exchange fails then.
             let ready = self.node(next.node).ready.load(Ordering::Relaxed);
             if self.head.exchange(head, head.to(next.node)) {
                 self.give_back(head.node);
@@ -261,7 +262,7 @@ impl Drop for Injector {
             let nodes = nodes.load(Ordering::Relaxed);
             if !nodes.is_null() {
                 let len = (FIRST as usize) << chunk;
-                // SAFETY: made in `fresh` with this length, and nobody uses the queue any more.
+                // SAFETY: made in `fresh` with this length, and the queue is not shared any more.
                 drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(nodes, len)) });
             }
         }
@@ -362,10 +363,10 @@ mod loom_tests {
         });
     }
 
-    /// A thread stops for ever, wherever it is: the others push and pop as before, and nothing is missing but what it has popped
-    /// and not pushed back.
+    /// A thread stops for ever, wherever it is: the others push and pop as before, and nothing is missing but what it has
+    /// popped and not pushed back.
     #[test]
-    fn loom_a_thread_that_stops_in_the_injector_holds_nobody_up() {
+    fn loom_a_thread_that_stops_in_the_injector_blocks_no_other() {
         for point in 1..10 {
             loom::model(move || {
                 let queue = Arc::new(Injector::new());

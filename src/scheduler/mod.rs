@@ -1,12 +1,12 @@
-//! Which service runs where, and who is woken for it.
+//! Which service runs where, and which worker is woken for it.
 //!
 //! Each worker has a slot for the service that became ready last (`lifo_slot`) and a ring of ready services (`queue`); what
 //! other threads make ready goes to a shared injector. A worker runs its slot first, which keeps two services that talk
 //! to each other on one core, then its ring, then the injector, then it steals.
 //!
-//! Wake-up: whoever makes a service ready wakes a sleeper if nobody is awake without work. One worker without work may
+//! Wake-up: a thread that makes a service ready wakes a worker unless one is awake without work. One worker without work may
 //! stay awake to watch the busy ones ("watcher"): it takes a slot away from a worker that is held up in one turn. It
-//! sleeps between its looks, longer and longer, and gives up when nobody is busy. A worker that fills its slot notifies
+//! sleeps between its looks, longer and longer, and gives up when no worker is busy. A worker that fills its slot notifies
 //! the watcher at once, but the less often the more turns it does: each time makes the next so many turns later, until
 //! the watcher finds it held up, which starts that anew. So a pair that plays ping-pong pays no system call per message,
 //! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
@@ -21,21 +21,21 @@
 //! service that it is taking out of a queue, or putting into one, at that moment. Nothing else may depend on it. So:
 //!
 //! - No thread chooses its processors. A set that is given from outside is kept, and within it the system decides.
-//!   (Workers ask for exact ends of timed sleeps, `PR_SET_TIMERSLACK`: that concerns nobody else and not where they run.
+//!   (Workers ask for exact ends of timed sleeps, `PR_SET_TIMERSLACK`: that concerns no other thread, and not where they run.
 //!   Threads that a service starts inherit it, as they would from any thread.)
 //! - What is ready can be reached by every worker: slots and rings of others can be taken from, one service at a time, so that
 //!   a thief that stops hides one, and nothing on the way of a ready service is locked ([`queue`], [`injector`], [`idle`]).
 //! - Everything that is left to one worker can be taken from it. How many sleep and which one searches is one word
 //!   ([`idle`]); a searcher that has not looked at the queues for a millisecond is none any more, and another is woken, until
 //!   one looks or none sleeps any more ([`watchdog`]).
-//! - Who sees to that are two threads that run no services: the monitor thread, and the timer thread if the monitor
+//! - Two threads that run no services see to that: the monitor thread, and the timer thread if the monitor
 //!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
 //! - A worker that waits for socket events holds nothing meanwhile; the socket thread looks after it
 //!   ([`Host::try_poll_lease`]).
 //!
 //! What remains: the locks that a message may take elsewhere (an allocator's, that of the timers while one is added, what
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
-//! whoever moves data between sockets and mailboxes, be it the socket thread or a worker, in the middle of doing it.
+//! the I/O thread (the socket thread or a worker) in the middle of moving data between sockets and mailboxes.
 //!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
 //! mailbox puts it there, and the role goes with it.
@@ -77,7 +77,7 @@ struct Remote {
     lifo_slot: AtomicPtr<Ready>,
     /// Counts the worker's turns; written by the owner.
     ticks: AtomicU64,
-    /// `ticks` when the owner last woke somebody.
+    /// `ticks` when the owner last woke another worker.
     woke_at: AtomicU64,
     /// `ticks` from which on the owner may notify the watcher; never, where there is no other worker to watch it.
     notify_watcher_at: AtomicU64,
@@ -111,7 +111,7 @@ thread_local! {
     static WORKER: Cell<*const Remote> = const { Cell::new(std::ptr::null()) };
 }
 
-/// Makes the workers' places. Once, before any [`run_worker`]. If the last service has ended by then, nobody has said so yet:
+/// Makes the workers' places. Once, before any [`run_worker`]. If the last service has ended by then, it was not reported:
 /// the caller calls [`on_empty`].
 pub fn start(workers: usize, hooks: Hooks) {
     park::wake_poller_with(hooks.wake_poller);
@@ -174,7 +174,7 @@ pub fn take_any() -> Option<*mut Ready> {
 const NOTIFY_WATCHER_MOST: u64 = 1 << 20;
 
 impl Remote {
-    /// Owner, after it filled its slot: sees to it that somebody looks whether the slot has to wait.
+    /// Owner, after it filled its slot: sees to it that another worker looks whether the slot has to wait.
     #[inline]
     fn notify_if_needed(&self, shared: &Shared) {
         if shared.idle.should_notify() {
@@ -257,13 +257,13 @@ impl Remote {
 }
 
 impl Shared {
-    /// There is one worker, so that nobody but the owner touches its slot.
+    /// There is one worker, so that only the owner touches its slot.
     #[inline]
     fn is_single(&self) -> bool {
         self.workers.len() == 1
     }
 
-    /// There is a ready service that its worker does not run next: somebody else should.
+    /// There is a ready service that its worker does not run next: another worker should.
     #[inline]
     fn wake_for_surplus(&self) {
         let watcher = self.watcher.load(Ordering::SeqCst);
@@ -308,8 +308,8 @@ pub fn on_empty() {
 }
 
 /// Any thread: whether a worker has nothing to do.
-pub fn someone_idles() -> bool {
-    SHARED.get().is_some_and(|s| s.idle.someone_idles())
+pub fn has_idle_worker() -> bool {
+    SHARED.get().is_some_and(|s| s.idle.has_idle_worker())
 }
 
 /// True once the workers stop.

@@ -184,7 +184,7 @@ impl Node {
         }
     }
 
-    /// The loop of a worker until it has done the work, or somebody else has.
+    /// The loop of a worker until it or another one has done the work.
     fn work(&self, index: usize) {
         self.idle.transition_to_searching(index);
         while !self.done.load(Ordering::SeqCst) {

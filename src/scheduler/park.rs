@@ -21,7 +21,7 @@ const TOKEN: u32 = 5;
 /// The same, by a waker that took it off the list.
 const TAKEN: u32 = 6;
 
-/// Ends the wait of a worker for socket events, whoever waits.
+/// Ends the wait for socket events of the worker that has the poll lease.
 #[cfg(not(feature = "loom"))]
 static WAKE_POLLER: OnceLock<fn()> = OnceLock::new();
 
@@ -104,13 +104,13 @@ impl Parker {
         }
     }
 
-    /// Anybody: whether it can be taken, from a wait for socket events or from the other.
+    /// Any thread: whether it can be taken, from a wait for socket events or from the other.
     pub(super) fn is_listed(&self, polling: bool) -> bool {
         let listed = if polling { LISTED_POLLING } else { LISTED };
         self.0.load(Ordering::SeqCst) == listed
     }
 
-    /// Anybody: wakes it if it is listed. One of many who try succeeds.
+    /// Any thread: wakes it if it is listed. Of several concurrent calls, one succeeds.
     pub(super) fn take(&self) -> bool {
         for state in [LISTED, LISTED_POLLING] {
             let taken = self
@@ -124,10 +124,10 @@ impl Parker {
         false
     }
 
-    /// Anybody: ends the sleep, whichever it is.
+    /// Any thread: ends the sleep, whichever it is.
     pub(super) fn wake(&self) {
         let mut state = self.0.load(Ordering::Relaxed);
-        // An update also of a word that stays as it is: what was done before this is seen by who wakes up.
+        // An update also of a word that stays as it is: what was done before this is visible to the thread that wakes up.
         while let Err(now) = self.0.compare_exchange(
             state,
             if state == TAKEN { TAKEN } else { TOKEN },
@@ -139,7 +139,7 @@ impl Parker {
         self.kick(state);
     }
 
-    /// Anybody: does once more what a waker may not have come to, if one has begun to.
+    /// Any thread: does once more what a waker may not have come to, if one has begun to.
     pub(super) fn wake_again(&self) {
         if self.0.load(Ordering::Acquire) == TAKEN {
             self.kick(LISTED);
@@ -166,7 +166,7 @@ mod kernel {
     pub(super) struct Kernel;
 
     impl Kernel {
-        /// Sleeps if the word is as expected, until somebody wakes it; or wakes up for no reason.
+        /// Sleeps if the word is as expected, until a wake-up; or wakes up for no reason.
         pub(super) fn wait(&self, word: &AtomicU32, expected: u32, limit: Option<Duration>) {
             let time = limit.map(|limit| libc::timespec {
                 tv_sec: limit.as_secs() as libc::time_t,
@@ -215,7 +215,7 @@ mod kernel {
     pub(super) struct Kernel;
 
     impl Kernel {
-        /// Sleeps if the word is as expected, until somebody wakes it; or wakes up for no reason.
+        /// Sleeps if the word is as expected, until a wake-up; or wakes up for no reason.
         pub(super) fn wait(&self, word: &AtomicU32, expected: u32, limit: Option<Duration>) {
             let mut held = LOCK.lock();
             if word.load(Ordering::Acquire) == expected {
@@ -243,7 +243,7 @@ mod kernel {
     use super::*;
     use loom::sync::{Arc, Condvar, Mutex};
 
-    /// An eventfd: remembers that somebody wrote to it until somebody has read it.
+    /// An eventfd: remembers a write until it is read.
     pub(super) struct Event(Mutex<bool>, Condvar);
 
     impl Event {

@@ -50,7 +50,7 @@ impl RunQueue {
         true
     }
 
-    /// Anybody: takes the oldest.
+    /// Any thread: takes the oldest.
     #[inline]
     pub(super) fn pop(&self) -> Option<*mut Ready> {
         let mut head = self.head.load(Ordering::Acquire);
@@ -78,7 +78,7 @@ impl RunQueue {
         (self.tail.load(Ordering::Relaxed).wrapping_sub(head) as usize) < SIZE
     }
 
-    /// Anybody: how many there are.
+    /// Any thread: how many there are.
     pub(super) fn len(&self) -> usize {
         let head = self.head.load(Ordering::Acquire);
         let len = self.tail.load(Ordering::Acquire).wrapping_sub(head) as usize;
@@ -86,7 +86,7 @@ impl RunQueue {
         len.min(SIZE)
     }
 
-    /// Anybody: moves half of what is there (at least one) to `into`, which the caller owns, and takes the oldest.
+    /// Any thread: moves half of what is there (at least one) to `into`, which the caller owns, and takes the oldest.
     ///
     /// One by one: a thief that is preempted in between holds one service, and the others find the rest in either ring. Half of
     /// the ring by a single exchange would be nowhere until the thief goes on.
@@ -103,7 +103,7 @@ impl RunQueue {
         into.pop()
     }
 
-    /// Anybody: true if nothing is there.
+    /// Any thread: true if nothing is there.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.head.load(Ordering::SeqCst) == self.tail.load(Ordering::SeqCst)

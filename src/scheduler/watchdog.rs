@@ -6,17 +6,17 @@
 //! - The searcher ([`super::idle`]) that has not looked at the queues for [`PATIENCE`] is none any more. That is a worker that
 //!   was woken and does not run, one that was preempted while it searched or watched, or one whose waker did not come to
 //!   wake it.
-//! - When something is ready, a worker sleeps and nobody is the searcher, the next one is woken, which is the searcher then. So
+//! - When something is ready, a worker sleeps and there is no searcher, one is woken, which is the searcher then. So
 //!   one worker after the other is woken until one takes the work or none is left.
 //! - Something is ready when it is in the shared queue or in a ring, or has been in the slot of a worker for that long while
 //!   the worker was in the same turn.
-//! - When nobody is left to be woken, because all others are busy, what a worker that is in the same turn for
+//! - When no worker is left to be woken, because all others are busy, what a worker that is in the same turn for
 //!   [`LONG_PATIENCE`] has in its ring and its slot goes to the shared queue, one by one. The busy ones look there now and
 //!   then. (Longer than a slice of the system: services that change their worker cost.)
 //!
 //! They look every [`TICK`] while a worker is the searcher or something is ready, and more and more seldom, up to
-//! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. The thread
-//! that changes that, which always wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
+//! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. The
+//! thread that changes that, which always wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
 
 use super::{INJECTOR, Remote, SHARED, Shared};
 use crate::base::alarm::Alarm;
@@ -33,7 +33,7 @@ const SLOWEST_TICK: u64 = 64_000_000;
 /// The monitor thread is late by so much: the timer thread looks in its place.
 const LATE: u64 = 3_000_000;
 
-/// How often somebody looks: not at all, now and then, or every tick.
+/// How often the queues are looked at: not at all, now and then, or every tick.
 const ASLEEP: u32 = 0;
 const SLOW: u32 = 1;
 const FAST: u32 = 2;
@@ -46,7 +46,7 @@ pub static MONITOR: Alarm = Alarm::new();
 /// The alarm of the timer thread.
 pub static TIMER: Alarm = Alarm::new();
 
-/// After a worker was woken or has become the searcher: somebody looks soon whether it does its work.
+/// After a worker was woken or has become the searcher: it is looked soon whether it does its work.
 #[inline]
 pub(super) fn arm() {
     if PACE.load(Ordering::SeqCst) != FAST {
@@ -77,11 +77,11 @@ pub struct Watch {
 /// What is to be expected of the workers.
 #[derive(PartialEq)]
 enum Need {
-    /// Nothing before somebody sets the alarms.
+    /// Nothing until [`arm`] sets the alarms.
     Nothing,
     /// All is well, and workers are at work.
     Little,
-    /// Somebody ought to look at the queues.
+    /// The queues have to be looked at soon.
     Much,
 }
 
@@ -119,7 +119,7 @@ impl Watch {
             Need::Much => FAST,
         };
         PACE.store(pace, Ordering::SeqCst);
-        // Who made a difference since, and saw the pace of before, did not set the alarms.
+        // A thread that made work ready since, and saw the old pace, did not set the alarms.
         let pace = match shared.need() {
             Need::Nothing => pace,
             Need::Little => pace.max(SLOW),
@@ -129,7 +129,7 @@ impl Watch {
         self.tick = match pace {
             ASLEEP => return u64::MAX,
             SLOW => (self.tick * 2).clamp(TICK, SLOWEST_TICK),
-            _ if shared.idle.someone_idles() => TICK,
+            _ if shared.idle.has_idle_worker() => TICK,
             _ => BUSY_TICK,
         };
         now + self.tick
@@ -157,7 +157,7 @@ impl Watch {
         idle.parker(index).wake_again();
     }
 
-    /// Wakes somebody for what is ready.
+    /// Wakes a worker for what is ready.
     fn see_to_work(&mut self, shared: &Shared, now: u64) -> Need {
         self.turns.resize(shared.workers.len(), (0, now));
         let mut waits = !INJECTOR.is_empty();

@@ -210,8 +210,8 @@ impl<H: Host> Worker<H> {
             }
 
             let workers = &self.shared.workers;
-            let nobody_busy = !workers.iter().any(|w| w.activity.is_busy());
-            if nobody_busy || !self.shared.idle.is_searcher(self.index) {
+            let all_idle = !workers.iter().any(|w| w.activity.is_busy());
+            if all_idle || !self.shared.idle.is_searcher(self.index) {
                 woken = self.sleep(guard);
                 pause = WATCH_FIRST;
             } else {
@@ -238,7 +238,7 @@ impl<H: Host> Worker<H> {
     fn note_stretch(&mut self) {
         let now = clock::monotonic_nanos();
         let passed = now - self.busy_since;
-        // A batch of events is no long callback: nobody needs to watch us because of it.
+        // A batch of events is no long callback: no watcher is needed because of it.
         if std::mem::take(&mut self.polled) || passed < LONG_STRETCH {
             self.short_stretches += passed + SEARCH;
             return;
@@ -301,12 +301,12 @@ impl<H: Host> Worker<H> {
         None
     }
 
-    /// Sleeps until somebody wakes us, or until there are socket events; we search again after. False for events only.
+    /// Sleeps until it is woken, or until there are socket events; we search again after. False for events only.
     fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
         let (shared, index) = (self.shared, self.index);
         let idle = &shared.idle;
-        let leader = H::try_poll_lease(false);
-        if !idle.transition_to_parked(index, leader.is_some()) {
+        let lease = H::try_poll_lease(false);
+        if !idle.transition_to_parked(index, lease.is_some()) {
             self.begin_search();
             return true;
         }
@@ -322,8 +322,8 @@ impl<H: Host> Worker<H> {
         }
         *guard = None;
         reclaim::collect_some();
-        if let Some(leader) = leader {
-            return self.lead(leader, None, guard, &awake);
+        if let Some(lease) = lease {
+            return self.poll(lease, None, guard, &awake);
         }
         idle.parker(index).sleep();
         *guard = Some(reclaim::enter());
@@ -333,15 +333,15 @@ impl<H: Host> Worker<H> {
 
     /// Sleeps in a wait for socket events, which the parker knows of. `awake` is called when that is over and nothing is
     /// delivered yet; it answers whether the worker was woken, and so does this.
-    fn lead(
+    fn poll(
         &self,
-        leader: H::PollLease,
+        lease: H::PollLease,
         limit: Option<Duration>,
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn() -> bool,
     ) -> bool {
         let mut woken = true;
-        H::lead(leader, limit, &mut || {
+        H::poll(lease, limit, &mut || {
             *guard = Some(reclaim::enter());
             woken = awake();
         });
@@ -350,14 +350,14 @@ impl<H: Host> Worker<H> {
 
     /// The watcher sleeps between two looks. True if it was woken.
     fn pause(&mut self, guard: &mut Option<reclaim::Guard>, time: Duration) -> bool {
-        let (shared, seat) = (self.shared, self.index + 1);
-        shared.watcher.store(seat, Ordering::SeqCst);
+        let (shared, watcher) = (self.shared, self.index + 1);
+        shared.watcher.store(watcher, Ordering::SeqCst);
         // Another may be the watcher by now, if this thread did not run for long.
         let awake = || {
             let (held, free) = (Ordering::SeqCst, Ordering::Relaxed);
-            let _ = shared.watcher.compare_exchange(seat, 0, held, free);
+            let _ = shared.watcher.compare_exchange(watcher, 0, held, free);
         };
-        // Who filled its slot between our look and this store could not notify us: look again soon.
+        // A worker that filled its slot between our look and this store could not notify us: look again soon.
         let held_up = |(other, seen): (&Remote, &u64)| {
             other.ticks.load(Ordering::Relaxed) == *seen
                 && !other.lifo_slot.load(Ordering::SeqCst).is_null()
@@ -376,31 +376,31 @@ impl<H: Host> Worker<H> {
         *guard = None;
         let parker = shared.idle.parker(self.index);
         if self.long_callback()
-            && let Some(leader) = H::try_poll_lease(true)
+            && let Some(lease) = H::try_poll_lease(true)
         {
-            return self.poll_briefly(leader, time, guard, &awake);
+            return self.poll_briefly(lease, time, guard, &awake);
         }
         let woken = parker.sleep_briefly(time);
-        if !woken && let Some(leader) = H::try_poll_lease(true) {
+        if !woken && let Some(lease) = H::try_poll_lease(true) {
             // Those we watch will poll themselves soon; events that have piled up meanwhile are worth a look.
-            return self.poll_briefly(leader, Duration::ZERO, guard, &awake);
+            return self.poll_briefly(lease, Duration::ZERO, guard, &awake);
         }
         *guard = Some(reclaim::enter());
         awake();
         woken
     }
 
-    /// [`Worker::lead`] of the watcher.
+    /// [`Worker::poll`] of the watcher.
     fn poll_briefly(
         &self,
-        leader: H::PollLease,
+        lease: H::PollLease,
         time: Duration,
         guard: &mut Option<reclaim::Guard>,
         awake: &dyn Fn(),
     ) -> bool {
         let parker = self.shared.idle.parker(self.index);
         if parker.begin_poll() {
-            return self.lead(leader, Some(time), guard, &|| {
+            return self.poll(lease, Some(time), guard, &|| {
                 let ended = parker.end();
                 awake();
                 ended != Ended::ByItself

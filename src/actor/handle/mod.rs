@@ -3,7 +3,7 @@
 //! Look-up takes no lock: the table is an array that readers reach through one pointer; a slot holds the context whose
 //! handle belongs there. A slot is found by the low bits of the handle; handles are given out so that no two live ones
 //! share a slot, and the table doubles when none is free. Writers hold the mutex; tables and contexts that were
-//! replaced are freed by [`crate::alloc::reclaim`], so whoever looks up holds a guard.
+//! replaced are freed by [`crate::alloc::reclaim`], so a look-up needs a guard.
 //!
 //! What a service is, is not known here: [`Table`] is for anything that remembers its handle.
 
@@ -27,7 +27,7 @@ const FIRST_SIZE: usize = 4;
 pub trait Entry {
     /// Its handle.
     fn handle(&self) -> u32;
-    /// Called once, before anybody else knows it.
+    /// Called once, before it is shared.
     fn set_handle(&self, handle: u32);
 }
 
@@ -56,7 +56,7 @@ pub struct Table<T> {
     next: OwnLine<Mutex<u32>>,
 }
 
-/// On a cache line of its own: those who look up do not wait for those who launch.
+/// On a cache line of its own: threads that look up do not wait for those that launch.
 #[repr(align(64))]
 struct OwnLine<T>(T);
 
@@ -109,12 +109,12 @@ impl<T: Entry> Table<T> {
             let mut index = *next;
             for _ in 0..size {
                 if index > MASK {
-                    index = 1; // 0 is nobody's
+                    index = 1; // 0 is no handle
                 }
                 let slot = slots.slot(index);
                 if slot.load(Ordering::Relaxed).is_null() {
                     let handle = index | self.harbor.load(Ordering::Relaxed);
-                    // SAFETY: nobody else knows the entry yet.
+                    // SAFETY: the entry is not shared yet.
                     unsafe { (*entry).set_handle(handle) };
                     slot.store(entry, Ordering::Release);
                     *next = index + 1;

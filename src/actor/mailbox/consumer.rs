@@ -21,7 +21,7 @@ impl<'a> Consumer<'a> {
     #[inline(always)]
     #[allow(clippy::mut_from_ref, reason = "the role is what makes it exclusive")]
     unsafe fn local(&self) -> &'a mut Local {
-        // SAFETY: the holder of the role is the only one who touches it, and by contract has no other reference.
+        // SAFETY: only the holder of the role touches it, and by contract it has no other reference.
         unsafe { &mut *self.mailbox.local.get() }
     }
 
@@ -103,7 +103,7 @@ impl<'a> Consumer<'a> {
         }
     }
 
-    /// Gives the role up if nothing is left; somebody else may be the consumer at once. If something has arrived, the caller
+    /// Gives the role up if nothing is left; another thread may be the consumer at once. If something has arrived, the caller
     /// still is.
     #[inline]
     pub fn try_release(self) -> Option<Consumer<'a>> {

@@ -4,20 +4,20 @@
 //!
 //! | head | meaning |
 //! |---|---|
-//! | `IDLE` | empty, and nobody is consumer: the sender of the next message becomes responsible for scheduling |
-//! | `BUSY` | nothing new has arrived; somebody is the consumer, or the mailbox is in a run queue |
+//! | `IDLE` | empty, without a consumer: the sender of the next message becomes responsible for scheduling |
+//! | `BUSY` | nothing new has arrived; there is a consumer, or the mailbox is in a run queue |
 //! | `CLOSED` | the service is gone; nothing is accepted any more |
 //! | a block | arrivals, newest first, down to the one that the consumer saw last; otherwise as `BUSY` |
 //!
-//! A sender pushes with one compare-and-swap and never waits for anybody: a sender that is preempted has either
+//! A sender pushes with one compare-and-swap and never waits for another thread: a sender that is preempted has either
 //! pushed or not. The consumer only reads: it leaves the newest block that it has seen where it is (`seen`) and turns
 //! what has come on top of it round into a list of its own. It writes `head` once, when it gives its role up: if
 //! `head` is still the block that it saw last, nothing has come since. That block is kept until then, or until a newer
 //! one has taken its place, so it cannot come back as another message meanwhile.
 //!
-//! Invariant (consumer role): whoever moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
-//! [`Mailbox::try_acquire`]), and whoever it hands the mailbox to through a run queue, is the consumer until its
-//! [`Consumer::try_release`] has given it up. A new mailbox belongs to its creator, as consumer. Only the consumer touches
+//! Invariant (consumer role): the thread that moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
+//! [`Mailbox::try_acquire`]) is the consumer, or the one that took the mailbox out of a run queue after that, until
+//! [`Consumer::try_release`] gives the role up. A new mailbox belongs to its creator, as consumer. Only the consumer touches
 //! `local`: it is within reach of [`Consumer`] alone, which comes from [`Mailbox::try_acquire`], or from the unsafe
 //! [`Mailbox::consumer`], whose caller promises to be the consumer.
 
@@ -45,7 +45,7 @@ const OVERLOAD: usize = 1024;
 /// What became of a message that was pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// Accepted; somebody else sees to it.
+    /// Accepted; the consumer, or the worker that will be, handles it.
     Queued,
     /// Accepted, and the mailbox was idle: the caller is its consumer now and has to put it into a run queue.
     Schedule,
@@ -150,11 +150,11 @@ impl Mailbox {
         self.head
             .compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
-            // SAFETY: it was idle, so nobody was; now we are.
+            // SAFETY: it was idle, so there was no consumer; now we are.
             .then(|| unsafe { self.consumer() })
     }
 
-    /// The role of the consumer, for who has it.
+    /// The role of the consumer, for the thread that has it.
     ///
     /// # Safety
     /// The calling thread is the consumer (see the head of the file) whenever it uses the answer.
@@ -174,7 +174,7 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        // SAFETY: nobody else has the mailbox any more.
+        // SAFETY: `&mut self`: no other thread has the mailbox.
         let mut consumer = unsafe { self.consumer() };
         consumer.close();
         while let Some((message, _)) = consumer.pop() {
@@ -293,7 +293,7 @@ mod loom_tests {
     use loom::sync::Arc;
     use loom::sync::atomic::AtomicUsize;
 
-    /// Two senders and whoever they make the consumer: exactly one is told to schedule at a time, nothing is lost.
+    /// Two senders and the consumers that they become: exactly one is told to schedule at a time, nothing is lost.
     #[test]
     fn loom_exactly_one_sender_schedules_and_nothing_is_lost() {
         loom::model(|| {
@@ -330,7 +330,7 @@ mod loom_tests {
         });
     }
 
-    /// A message is either accepted before the end, and then found by whoever closes, or refused.
+    /// A message is either accepted before the end, and then found by the consumer that closes, or refused.
     #[test]
     fn loom_a_send_during_close_is_kept_or_refused() {
         loom::model(|| {

@@ -93,7 +93,7 @@ pub(super) fn alloc() -> *mut Node {
 /// Gives a block back.
 ///
 /// # Safety
-/// `node` comes from [`alloc`] and nobody else refers to it.
+/// `node` comes from [`alloc`] and no other reference to it is left.
 #[inline(always)]
 pub(super) unsafe fn free(node: *mut Node) {
     // SAFETY: contract of this function.

@@ -10,7 +10,7 @@ static ABORTING: AtomicBool = AtomicBool::new(false);
 /// The log service of an aborting node, which goes when it is the only one left; 0 before that.
 static LAST_LOGGER: AtomicU32 = AtomicU32::new(0);
 
-/// Whether all services are being ended: nobody needs to be told then.
+/// Whether all services are being ended: no service needs to be told then.
 pub fn is_aborting() -> bool {
     ABORTING.load(Ordering::Relaxed)
 }

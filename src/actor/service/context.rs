@@ -1,11 +1,11 @@
 //! One service: its context, from launch to release.
 //!
 //! References: the handle table holds one, the launch holds one until `NAME_init` has returned, and every
-//! `skynet_handle_grab`, `skynet_context_grab` and `skynet_context_reserve` adds one. Whoever drops the last calls
+//! `skynet_handle_grab`, `skynet_context_grab` and `skynet_context_reserve` adds one. The thread that drops the last calls
 //! `NAME_release`. Senders need none: they look the context up under a [`crate::alloc::reclaim::Guard`], and its memory is
 //! given back only after a grace period.
 //!
-//! Retirement: whoever takes the handle out of the table sets `retired`. The table's reference is dropped by the
+//! Retirement: the thread that takes the handle out of the table sets `retired`. The table's reference is dropped by the
 //! mailbox's consumer ([`finish`]), after it closed the mailbox, so that a service is never released while a callback
 //! of it runs. If the mailbox is idle, the retiring thread acquires the role and does it at once. Both sides use
 //! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
@@ -14,7 +14,7 @@
 //! Invariant (the service's own thread): `result` and `long_answer` are touched only by the thread that is consumer of the
 //! mailbox at that time, which is where a service's own code runs: by way of [`super::own::Own`], which only such a thread
 //! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`,
-//! `dropped_no_callback` and `session` are only written there, without read-modify-write; who reads them elsewhere sees a
+//! `dropped_no_callback` and `session` are only written there, without read-modify-write; a reader elsewhere sees a
 //! number that was right.
 //! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
@@ -109,7 +109,7 @@ impl Context {
         self.handle.load(Ordering::Relaxed)
     }
 
-    /// Only for [`super::registry`], before the context is known to anybody.
+    /// Only for [`super::registry`], before the context is shared.
     pub(super) fn set_handle(&self, handle: u32) {
         self.handle.store(handle, Ordering::Relaxed);
     }
@@ -307,7 +307,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     memory::turn_resume(interrupted);
     if failed {
         log::error_parts(handle, &[b"error: launch ", name_text, b" FAILED"]);
-        // Whoever took the handle away, we or somebody during init, left the table's reference to the consumer.
+        // Taken away here or during init: either way the table's reference was left to the consumer.
         remove(handle);
         // SAFETY: a new mailbox has its creator, us, as consumer.
         unsafe { finish(context) };
@@ -351,7 +351,7 @@ pub unsafe fn release(context: *mut Context) -> bool {
         unsafe { libc::fclose(file) };
     }
     figures::fold_totals(this);
-    // Whoever ends a service does not gain what that service had.
+    // The service on turn is not credited with what the one that ends here had.
     // SAFETY: an instance of the module; this was the last reference.
     memory::uncharged(|| unsafe { this.module.release(this.instance) });
     // SAFETY: it left the table before its last reference went.
@@ -381,7 +381,7 @@ pub fn retire(handle: u32) -> bool {
     let Some(context) = remove(handle) else {
         return false;
     };
-    // SAFETY: the guard keeps the memory, whoever drops the table's reference.
+    // SAFETY: the guard keeps the memory, also when the consumer drops the table's reference.
     if unsafe { (*context).queue.mailbox.try_acquire() }.is_some() {
         // SAFETY: we are the consumer, and the table's reference goes with that.
         unsafe { finish(context) };

@@ -16,13 +16,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The caller is the consumer of the mailbox and inside a guard until it has dealt with the answer.
 pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> TimesliceResult {
     let queue = Queue::of_ready(ready);
-    // SAFETY: whoever owns the queue keeps it until its consumer, the caller, has seen the end of it.
+    // SAFETY: the owner of the queue keeps it until its consumer, the caller, has seen the end of it.
     let context = unsafe { (*queue).owner() };
     if context.is_null() {
         // SAFETY: as above.
         return unsafe { Queue::turn_alone(queue) };
     }
-    // SAFETY: the consumer's context is alive: it is finished by the consumer only, or by whoever got the role from us.
+    // SAFETY: the consumer's context is alive: it is finished by the consumer only, us or the thread that has the role
+    // after us.
     let this = unsafe { &*context };
     // SAFETY: we are the consumer until the release of the role.
     unsafe { on_turn::begin_turn(this) };
@@ -43,7 +44,7 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tim
             consumer.drain_inbox();
             return TimesliceResult::More;
         }
-        // Retired between our look and the release: whoever acquires the mailbox first ends the service.
+        // Retired between our look and the release: the thread that acquires the mailbox ends the service.
         if !this.is_retired() || this.queue.mailbox.try_acquire().is_none() {
             return TimesliceResult::Idle;
         }
@@ -177,7 +178,7 @@ unsafe fn dispatch<const PROFILE: bool>(
     if PROFILE {
         cpu::note_callback(now);
     }
-    // Only the callback is charged: the core's own allocations around it are nobody's.
+    // Only the callback is charged: the core's own allocations around it are charged to no service.
     memory::turn_begin();
     if message.ty() == ptype::SOCKET {
         // SAFETY: the data of the message, as large as it says.
@@ -224,9 +225,9 @@ unsafe fn dispatch<const PROFILE: bool>(
 /// # Safety
 /// The caller holds a reference, and is the consumer of the mailbox, or no worker runs.
 pub unsafe fn drain(context: *mut Context) {
-    // SAFETY: nobody else is consumer; whether the mailbox is idle or queued does not matter.
+    // SAFETY: no other thread is consumer; whether the mailbox is idle or queued does not matter.
     let this = unsafe { &*context };
-    // SAFETY: by contract the consumer's role is ours, or nobody else wants it.
+    // SAFETY: by contract the consumer's role is ours, or no other thread will acquire it.
     let before = unsafe { on_turn::enter_service(this) };
     // SAFETY: as above.
     let mut mailbox = unsafe { this.queue.mailbox.consumer() };

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The service that is told of every end (command MONITOR); 0 is none.
 static EXIT_MONITOR: AtomicU32 = AtomicU32::new(0);
 
-/// Who is told; 0 if nobody is.
+/// The service that is told; 0 if none is.
 pub fn exit_monitor() -> u32 {
     EXIT_MONITOR.load(Ordering::Relaxed)
 }
 
-/// Tells `handle` of every end from now on; 0 is nobody.
+/// Tells `handle` of every end from now on; 0 is no service.
 pub fn set_exit_monitor(handle: u32) {
     EXIT_MONITOR.store(handle, Ordering::Relaxed);
 }

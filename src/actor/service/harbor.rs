@@ -76,7 +76,7 @@ pub fn exit() {
 pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> bool {
     // SAFETY: contract of this function.
     let (ty, payload) = unsafe { ((*rmsg).ty, (*rmsg).message) };
-    // Whoever finds it before another one takes its place may use it.
+    // A sender that finds it before another one takes its place may use it.
     let _guard = reclaim::enter();
     let context = SERVICE.load(Ordering::Acquire);
     let refused = if ty == ptype::SYSTEM || ty == ptype::HARBOR {
@@ -117,7 +117,7 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
 }
 
 fn wrap(name: &[u8], handle: u32, message: Message) -> bool {
-    // SAFETY: a fresh block of the right size, filled before use; null is passed to nobody.
+    // SAFETY: a fresh block of the right size, filled before use; null is not passed on.
     unsafe {
         let rmsg = libc::calloc(1, size_of::<RemoteMessage>()).cast::<RemoteMessage>();
         if rmsg.is_null() {

@@ -5,7 +5,7 @@
 //! at [`Limit::is_set`].
 //!
 //! Only what services send is refused ([`offer`]). Timers, sockets, bounces and notices of the core are counted in and
-//! always accepted, and so are the types of messages that somebody waits for, or that are lost with what they carry.
+//! always accepted, and so are the types of messages that a service waits for, or that are lost with what they carry.
 
 use super::Context;
 use super::own::Own;

@@ -54,7 +54,7 @@ unsafe fn send(reader: u32, source: u32, block: *mut u8, len: usize) {
 /// Sends a line that is already in a block of its own.
 ///
 /// # Safety
-/// `text` is a block of the C allocator with at least `len` bytes. It is taken over, also when nobody reads the line.
+/// `text` is a block of the C allocator with at least `len` bytes. It is taken over, also when the line is not read.
 pub unsafe fn post_line(source: u32, text: *mut c_void, len: usize) {
     // SAFETY: contract of this function.
     unsafe {

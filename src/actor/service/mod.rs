@@ -2,7 +2,7 @@
 //!
 //! - `abort`: the end of all services
 //! - `context`: `struct skynet_context`, its life from launch to release
-//! - `exit`: its end, and who is told
+//! - `exit`: its end, and which service is told
 //! - `registry`: which service has which handle
 //! - `send`: where a message goes; `harbor`: to another node; `limit`: how many messages may wait for a service with a limit
 //! - `dispatch`: a turn of one service on one worker
@@ -44,7 +44,10 @@ pub use figures::{figures, list};
 pub use inspect::{describe, each_memory, receives};
 pub use limit::{Policy, set_default as set_mailbox_limit, taken_out};
 pub use log::{log_counts, post_line};
-pub use notices::{ended_mute, on_mute, on_retired, on_socket_message_taken, on_start_failed};
+pub use notices::{
+    ended_without_callback, on_ended_without_callback, on_retired, on_socket_message_taken,
+    on_start_failed,
+};
 pub use on_turn::{current_handle, init_thread, init_thread_class, on_turn};
 pub use own::Own;
 pub use queue::{Queue, take_ready};

@@ -1,4 +1,4 @@
-//! What services tell those who are further up: each names a function, and is told from then on.
+//! Hooks of upper layers: each registers a function, which is called from then on.
 
 use crate::base::message::SocketMessage;
 use libc::c_void;
@@ -8,7 +8,7 @@ use std::sync::atomic::{Ordering, fence};
 static SOCKET_MESSAGE_TAKEN: OnceLock<fn(&SocketMessage)> = OnceLock::new();
 static RETIRED: OnceLock<fn(u32)> = OnceLock::new();
 static START_FAILED: OnceLock<fn(u32)> = OnceLock::new();
-static MUTE: OnceLock<fn(u32)> = OnceLock::new();
+static ENDED_WITHOUT_CALLBACK: OnceLock<fn(u32)> = OnceLock::new();
 
 /// Told when a PTYPE_SOCKET message is about to be handled, or dropped.
 pub fn on_socket_message_taken(tell: fn(&SocketMessage)) {
@@ -19,7 +19,7 @@ pub fn on_socket_message_taken(tell: fn(&SocketMessage)) {
 /// at the same time, [`super::Context::is_retired`] says so afterwards.
 pub fn on_retired(tell: fn(handle: u32)) {
     let _ = RETIRED.set(tell);
-    // Either whoever retires a service sees the function, or the caller sees that the service is retired.
+    // Either the thread that retires a service sees the function, or the caller sees that the service is retired.
     fence(Ordering::SeqCst);
 }
 
@@ -29,8 +29,8 @@ pub fn on_start_failed(tell: fn(handle: u32)) {
 }
 
 /// Told when the script of a service has ended, and no message will ever reach it.
-pub fn on_mute(tell: fn(handle: u32)) {
-    let _ = MUTE.set(tell);
+pub fn on_ended_without_callback(tell: fn(handle: u32)) {
+    let _ = ENDED_WITHOUT_CALLBACK.set(tell);
 }
 
 /// A PTYPE_SOCKET message is about to be handled, or dropped: its bytes are no longer ahead of the service.
@@ -62,8 +62,8 @@ pub(super) fn start_failed(handle: u32) {
 }
 
 /// The script of the service has ended, and no message will ever reach it.
-pub fn ended_mute(handle: u32) {
-    if let Some(tell) = MUTE.get() {
+pub fn ended_without_callback(handle: u32) {
+    if let Some(tell) = ENDED_WITHOUT_CALLBACK.get() {
         tell(handle);
     }
 }

@@ -3,10 +3,10 @@
 //! Services carry theirs in the context. C programs that drive the core's parts themselves can also make queues that
 //! belong to a handle but to no context (`skynet_mq_create`).
 //!
-//! The end of such a queue is as that of a service: whoever marks it tries to acquire the mailbox afterwards, and a consumer
-//! that gives its role up looks at the mark afterwards and tries the same ([`Queue::try_release`]). Both are sequentially
-//! consistent, so exactly one of them has the role then, and frees the queue ([`Queue::free`]); the other may still look at
-//! it, so that its memory goes through [`crate::alloc::reclaim`].
+//! The end of such a queue is as that of a service: the thread that marks it tries to acquire the mailbox afterwards, and a
+//! consumer that gives its role up looks at the mark afterwards and tries the same ([`Queue::try_release`]). Both are
+//! sequentially consistent, so exactly one of them has the role then, and frees the queue ([`Queue::free`]); the other may
+//! still look at it, so that its memory goes through [`crate::alloc::reclaim`].
 
 use super::{Context, send_to};
 use crate::actor::mailbox::Mailbox;
@@ -40,7 +40,7 @@ impl Queue {
         }
     }
 
-    /// Before anybody else knows the queue.
+    /// Before the queue is shared.
     pub(super) fn set_owner(&self, owner: *mut Context) {
         self.owner.store(owner, Ordering::Relaxed);
     }
@@ -79,8 +79,8 @@ impl Queue {
         self.release.load(Ordering::SeqCst)
     }
 
-    /// Gives the role of the consumer up if no message waits: true then. The queue is freed by the next one who dispatches it
-    /// if it was marked meanwhile.
+    /// Gives the role of the consumer up if no message waits: true then. The next worker that dispatches the
+    /// queue frees it if it was marked meanwhile.
     ///
     /// # Safety
     /// The caller is the consumer of a queue without a service, and inside a guard of [`crate::alloc::reclaim`].
@@ -89,23 +89,23 @@ impl Queue {
         if unsafe { self.mailbox.consumer() }.try_release().is_some() {
             return false;
         }
-        // The guard keeps the memory, whoever has the role now.
+        // The guard keeps the memory, also when another thread has the role now.
         if self.is_marked() && self.mailbox.try_acquire().is_some() {
             scheduler::inject(self.ready());
         }
         true
     }
 
-    /// Ends a queue: what waits goes to `each`, then the memory is freed when nobody looks at it any more.
+    /// Ends a queue: what waits goes to `each`, then the memory is freed after a grace period.
     ///
     /// # Safety
     /// Made by `Box::into_raw`, without a service, and marked; the caller is the consumer.
     pub unsafe fn free(queue: *mut Queue, mut each: impl FnMut(Message)) {
         unsafe fn free(queue: *mut ()) {
-            // SAFETY: contract of `Queue::free`; nobody looks at it any more.
+            // SAFETY: contract of `Queue::free`; the grace period is over.
             drop(unsafe { Box::from_raw(queue.cast::<Queue>()) });
         }
-        // SAFETY: contract of this function. The mailbox is not idle, so nobody becomes its consumer after us.
+        // SAFETY: contract of this function. The mailbox is not idle, so no thread becomes its consumer after us.
         unsafe {
             let mut consumer = (*queue).mailbox.consumer();
             while let Some((message, _)) = consumer.pop() {
@@ -121,7 +121,7 @@ impl Queue {
     /// # Safety
     /// The caller is the consumer, and inside a guard.
     pub(super) unsafe fn turn_alone(queue: *mut Queue) -> TimesliceResult {
-        // SAFETY: the caller is the consumer of a queue that nobody has freed.
+        // SAFETY: the caller is the consumer of a queue that was not freed.
         let this = unsafe { &*queue };
         if !this.is_marked() {
             // SAFETY: contract of this function.
@@ -161,7 +161,7 @@ mod tests {
     fn a_queue_that_is_marked_while_it_has_a_consumer_is_still_freed() {
         let queue = Box::into_raw(Box::new(Queue::of_handle(0x77)));
         let _guard = reclaim::enter();
-        // SAFETY: ours, as its creator; after the release it belongs to whoever takes it out of the run queue, which is
+        // SAFETY: ours, as its creator; after the release it belongs to the worker that takes it out of the run queue, which is
         // this test: no worker runs in this process.
         unsafe {
             assert!((*queue).mark_release());

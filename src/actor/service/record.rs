@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-/// Opens the log of the service `handle` for the caller `source`, who is told in the error log whether it worked. Null
+/// Opens the log of the service `handle` for the caller `source`, which is told in the error log whether it worked. Null
 /// when it did not, or when no `logpath` is configured.
 pub fn open(source: u32, handle: u32) -> *mut libc::FILE {
     let Some(folder) = env::get(c"logpath") else {
@@ -60,7 +60,7 @@ unsafe fn end(source: u32, file: *mut libc::FILE, handle: u32) {
 /// Ends the log of the service `handle` and closes the file.
 ///
 /// # Safety
-/// `file` came from [`open`] and nobody writes to it any more.
+/// `file` came from [`open`] and is not written to any more.
 pub unsafe fn close(source: u32, file: *mut libc::FILE, handle: u32) {
     // SAFETY: by contract.
     unsafe {
@@ -76,7 +76,7 @@ pub unsafe fn close(source: u32, file: *mut libc::FILE, handle: u32) {
 /// `file` came from [`open`]; no new record finds it, and those under way hold a [`reclaim::Guard`].
 pub unsafe fn close_later(source: u32, file: *mut libc::FILE, handle: u32) {
     unsafe fn close(file: *mut ()) {
-        // SAFETY: open, and nobody is left who could use it (contract of `reclaim::defer`).
+        // SAFETY: open, and no reader is left (contract of `reclaim::defer`).
         unsafe { libc::fclose(file.cast()) };
     }
     // SAFETY: by contract.
@@ -174,7 +174,7 @@ impl Context {
             .compare_exchange(none, file, Ordering::AcqRel, Ordering::Acquire)
             .is_err()
         {
-            // Somebody else was first.
+            // Another thread was first.
             // SAFETY: the file is ours alone.
             unsafe { libc::fclose(file) };
         }

@@ -36,7 +36,7 @@ pub fn send_to(destination: u32, message: Message) -> bool {
     }
     let sent = push(destination, message);
     if !sent {
-        // SAFETY: nobody took the message, its payload is ours.
+        // SAFETY: the message was not taken, its payload is ours.
         unsafe { libc::free(message.data) };
     }
     sent
@@ -92,7 +92,7 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, size: usize) {
     }
 }
 
-/// Nobody took a message of the calling service: its payload is freed, and is not the service's.
+/// A message of the calling service was not taken: its payload is freed, and is not the service's.
 #[cold]
 unsafe fn refused(data: *mut c_void) {
     // SAFETY: the payload is ours.
@@ -212,7 +212,7 @@ pub unsafe fn send(
             return session;
         }
     }
-    // SAFETY: nobody took it.
+    // SAFETY: it was not taken.
     unsafe { refused(data) };
     -1
 }
@@ -243,7 +243,7 @@ unsafe fn send_limited(
     if taken {
         return session;
     }
-    // SAFETY: nobody took it.
+    // SAFETY: it was not taken.
     unsafe { refused(data) };
     -1
 }
@@ -306,7 +306,7 @@ pub unsafe fn send_name(
     unsafe { send(context, source, destination, ty, session, data, size) }
 }
 
-/// Who hears how the start of a service went.
+/// The service that hears how a start went.
 const LAUNCHER: &CStr = c".launcher";
 
 /// Whether a payload is the word with which a service says that it cannot start: as text from C, serialised from Lua.

@@ -1,5 +1,6 @@
-//! Reaching a service in the middle of a message: the thread that runs it is sent a signal, and the handler, on that thread,
-//! does what is wanted. So nobody else touches what belongs to the service, and a service that nobody asks for pays nothing.
+//! Reaching a service in the middle of a message: the thread that runs it is sent a signal, and the handler, on that
+//! thread, does what is wanted. So no other thread touches what belongs to the service, and a service that is not asked for
+//! pays nothing.
 //!
 //! [`ask`] looks which thread is in a message of the service, leaves there which message is meant and sends the signal. The
 //! handler finds out where the thread is by then. It may run between any two instructions of the thread; what it relies on:
@@ -12,10 +13,10 @@
 //! - It takes no lock and allocates nothing; all it uses of the thread are thread-local words without destructor or lazy
 //!   initialisation.
 //!
-//! The signal is the highest real-time signal that nobody handles, ignores or blocks, taken when it is needed for the first
-//! time; if somebody takes it away later, another one is found. System calls are restarted (SA_RESTART); those that never are,
-//! like `nanosleep` and `poll`, end early with EINTR, so only who must not wait any more is worth a signal while it sleeps
-//! ([`sleeps`]).
+//! The signal is the highest real-time signal that has no handler and is neither ignored nor blocked, taken when it is
+//! needed for the first time; if a library takes it away later, another one is found. System calls are restarted
+//! (SA_RESTART); those that never are, like `nanosleep` and `poll`, end early with EINTR, so a thread that sleeps is only
+//! sent one if it must not wait any more ([`sleeps`]).
 
 use super::Context;
 use super::on_turn::on_turn_here;
@@ -205,7 +206,7 @@ fn free_signal() -> Option<c_int> {
     };
     (libc::SIGRTMIN()..=libc::SIGRTMAX())
         .rev()
-        // SAFETY: a set, and a number of a signal. Who waits for a signal with `sigwait` or a descriptor blocks it.
+        // SAFETY: a set, and a number of a signal. A thread that waits for a signal with `sigwait` or a descriptor blocks it.
         .filter(|&signal| unsafe { libc::sigismember(&blocked, signal) } == 0)
         .find(|&signal| handler_of(signal) == libc::SIG_DFL)
 }
@@ -240,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_that_somebody_uses_is_left_alone() {
+    fn a_signal_with_a_handler_is_left_alone() {
         extern "C" fn theirs(_: c_int) {}
         let lock = THREADS.lock();
         let first = number().expect("a signal is free");

@@ -14,7 +14,7 @@ pub enum Stack {
     Pending,
     /// A debug hook of its own was in the way.
     Refused,
-    /// The log has it, or nobody has asked.
+    /// The log has it, or it was not asked for.
     Logged,
 }
 
@@ -51,7 +51,7 @@ fn of(module: &Module) -> Option<&'static Vms> {
 impl Context {
     /// Bytes of the VM that it is; 0 for other services. The caller has a reference.
     pub(super) fn vm_bytes(&self) -> usize {
-        // SAFETY: an instance of that module, which is not released as long as somebody has a reference.
+        // SAFETY: an instance of that module, which is not released as long as there is a reference.
         of(self.module).map_or(0, |vms| unsafe { (vms.bytes)(self.instance) })
     }
 

@@ -1,7 +1,8 @@
-//! What waits for the log service is bounded: whoever reads the log may be slower than those who write it, or stand still.
+//! What waits for the log service is bounded: the service that reads the log may be slower than those that write to it, or
+//! stand still.
 //!
-//! A mailbox does not count its bytes, and a log service may be anybody's. So the lines are counted here when they are sent,
-//! with the bytes that had been sent when every 256th came. How many of them the service has handled tells its
+//! A mailbox does not count its bytes, and a project may bring its own log service. So the lines are counted here when they
+//! are sent, with the bytes that had been sent when every 256th came. How many of them the service has handled tells its
 //! number of messages, of all kinds; of other kinds are those that it has more than there were lines.
 //!
 //! When too much waits, lines are lost until half of it is written. Then a line tells how many.
@@ -42,7 +43,7 @@ struct Sent {
     marks: [AtomicU64; MARKS],
 }
 
-/// Who reads them.
+/// The service that reads them.
 struct Reader {
     logger: u32,
     /// Messages of other kinds that it has handled, less what had been sent when it came.
@@ -134,7 +135,7 @@ pub(super) fn admit(logger: u32, len: usize) -> bool {
 #[cold]
 fn look(logger: u32, limit: u64) {
     let Some(mut reader) = READER.try_lock() else {
-        return; // somebody else does
+        return; // another thread looks
     };
     let Some(messages) = taken_out(logger) else {
         return;

@@ -1,4 +1,4 @@
-//! Free pages go back to the system in time, also when nobody allocates.
+//! Free pages go back to the system in time, also when no thread allocates.
 //!
 //! jemalloc gives pages back some time after they became free (`dirty_decay_ms`, ten seconds), but looks at its clock only
 //! when a thread allocates or frees in that arena. What a burst leaves behind would stay in arenas whose threads sleep, and
@@ -88,7 +88,7 @@ impl Decay {
     }
 }
 
-/// How many nanoseconds jemalloc keeps free pages; None if nobody has to remind it.
+/// How many nanoseconds jemalloc keeps free pages; None if it needs no reminder.
 fn time_kept() -> Option<u64> {
     if !jemalloc::present() || jemalloc::read::<bool>(c"background_thread") == Some(true) {
         return None;

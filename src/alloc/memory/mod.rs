@@ -1,11 +1,11 @@
-//! Who uses how much memory.
+//! Which service uses how much memory.
 //!
 //! Nothing stands in front of `malloc`. jemalloc keeps, for each thread, a count of bytes allocated and one of bytes
 //! freed; what they change by while a service is on turn is that service's ([`turn_begin`], [`turn_end`]). This is what
 //! the report shows ([`crate::diag::memory`]). It differs from a count per block:
 //! * a block freed by another service than the one that allocated it is taken from the one that frees. The usual cases
 //!   are accounted for: payloads of messages and data of sockets change hands ([`block_sent`], [`block_received`]) and
-//!   are nobody's while under way; what the core does on behalf of a service is not charged ([`uncharged`]). Messages to
+//!   are charged to none while under way; what the core does on behalf of a service is not charged ([`uncharged`]). Messages to
 //!   other nodes through a harbor service are not: it comes out too small by what it has freed;
 //! * sizes are those that the allocator reserves, and Lua's memory counts;
 //! * what threads allocate outside of a turn is not told apart by kind of thread: it is all in the row `:ffffffff`,

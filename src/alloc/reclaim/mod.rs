@@ -1,7 +1,7 @@
 //! Grace periods: memory that other threads may still be looking at is freed when none of them can.
 //!
 //! Every thread that reads shared structures without a lock is a participant with a word of its own: 0 while it reads
-//! nothing, else the global epoch it saw when it last held no reference. Whoever unlinks a block tags it with a new
+//! nothing, else the global epoch it saw when it last held no reference. The thread that unlinks a block tags it with a new
 //! epoch; the block is freed once every participant is at 0 or has seen the tag.
 //!
 //! Invariant: a reference obtained under a [`Guard`] is not used after that guard is dropped or renewed ([`Guard::renew`]);
@@ -31,7 +31,7 @@ static DEFERRED: Mutex<List> = Mutex::new(List {
     collect_at: COLLECT_AT,
 });
 
-/// So many blocks may wait before whoever adds one looks whether some can go; later twice as many as could not.
+/// So many blocks may wait before a `defer` looks whether some can be freed; later twice as many as could not.
 const COLLECT_AT: usize = 64;
 
 struct List {
@@ -197,7 +197,7 @@ pub fn waiting() -> usize {
     DEFERRED.try_lock().map_or(0, |list| list.blocks.len())
 }
 
-/// [`collect`] if anything waits, and nobody else is at it: waits for no other thread. Cheap if nothing waits. For threads
+/// [`collect`] if anything waits, and no other thread is in it: never blocks. Cheap if nothing waits. For threads
 /// that are about to sleep.
 pub fn collect_some() {
     if let Some(list) = DEFERRED.try_lock()

@@ -71,7 +71,7 @@ fn action(signal: c_int) -> libc::sigaction {
 }
 
 /// First thing in our executable: the handlers that are there now and lie in the executable itself are those of its Rust
-/// runtime (for stacks that run out). They do not count as somebody's; reports are written before them.
+/// runtime (for stacks that run out). They do not count as a handler of the program; reports are written before them.
 pub fn note_runtime() {
     let here: fn() = note_runtime;
     for (index, (signal, _)) in SIGNALS.iter().enumerate() {
@@ -132,7 +132,7 @@ pub fn init_thread() {
     if !INSTALLED.load(Ordering::Relaxed) {
         return;
     }
-    // SAFETY: a fresh mapping; nobody else knows it.
+    // SAFETY: a fresh mapping, not shared yet.
     unsafe {
         let memory = libc::mmap(
             ptr::null_mut(),

@@ -75,7 +75,7 @@ pub(super) const ADDRESSES: usize = 64;
 /// Writes each address with the file that it lies in and the place there, as `addr2line -e FILE PLACE` wants it.
 pub(super) fn write(addresses: &[usize], to: &[libc::c_int]) {
     let mut before = 0;
-    // The file is read once for each: its lines do not fit anywhere, and nobody is in a hurry.
+    // The file is read once for each: its lines do not fit anywhere, and speed does not matter here.
     for (number, &address) in addresses.iter().take(ADDRESSES).enumerate() {
         // A recursion without end has one line for all its calls.
         if std::mem::replace(&mut before, address) == address {

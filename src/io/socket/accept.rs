@@ -1,4 +1,4 @@
-//! Listening sockets: taking connections, and resting when descriptors run out.
+//! Listening sockets: taking connections, and backing off when descriptors run out.
 
 use super::addr::Text;
 use super::event::EventKind;
@@ -20,8 +20,8 @@ pub struct AcceptBackoff {
 
 /// Connections taken from one socket before others get their turn.
 const MAX_ACCEPTS: usize = 64;
-const FIRST_REST: Duration = Duration::from_millis(10);
-const LONGEST_REST: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 impl LoopIteration<'_> {
     pub(super) fn adopt_listener(&mut self, id: i32, fd: OwnedFd) {
@@ -63,8 +63,8 @@ impl LoopIteration<'_> {
                 Ok((fd, peer)) => {
                     let _ =
                         sys::set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
-                    if !self.welcome(id, fd, peer.name()) {
-                        self.rest(id, Text::from(TOO_MANY));
+                    if !self.adopt_accepted(id, fd, peer.name()) {
+                        self.back_off(id, Text::from(TOO_MANY));
                         return;
                     }
                     if self.is_orphan(id) {
@@ -87,7 +87,7 @@ impl LoopIteration<'_> {
                     | libc::ENETUNREACH,
                 )) => {}
                 Err(e) => {
-                    self.rest(id, e.text());
+                    self.back_off(id, e.text());
                     return;
                 }
             }
@@ -95,7 +95,7 @@ impl LoopIteration<'_> {
     }
 
     /// Makes a socket of an accepted connection. `false`: there is no room for it.
-    fn welcome(&mut self, listener: i32, fd: OwnedFd, name: Text) -> bool {
+    fn adopt_accepted(&mut self, listener: i32, fd: OwnedFd, name: Text) -> bool {
         let table = &self.s.table;
         let from = table.slot(listener);
         let Some(id) = table.reserve(
@@ -114,30 +114,30 @@ impl LoopIteration<'_> {
         table.slot(id).set_state(id, State::new(Phase::Accepted));
         from.read.fetch_add(1, Ordering::Relaxed);
         from.read_time.store(self.s.now(), Ordering::Relaxed);
-        self.io.resting.remove(&listener);
+        self.io.accept_backoffs.remove(&listener);
         self.emit(listener, EventKind::Accept { id, text: name });
         true
     }
 
     /// Stops accepting for a while; the connections wait in the kernel. Logged once, until accepting works again.
-    fn rest(&mut self, id: i32, text: Text) {
+    fn back_off(&mut self, id: i32, text: Text) {
         let now = Instant::now();
         let slot = self.s.table.slot(id);
         let _ = self
             .s
             .poller
             .change(slot.fd.load(Ordering::Relaxed), id, false, false);
-        if let Some(resting) = self.io.resting.get_mut(&id) {
-            resting.delay = (resting.delay * 2).min(LONGEST_REST);
-            resting.until = now + resting.delay;
-            resting.retrying = false;
+        if let Some(backoff) = self.io.accept_backoffs.get_mut(&id) {
+            backoff.delay = (backoff.delay * 2).min(MAX_BACKOFF);
+            backoff.until = now + backoff.delay;
+            backoff.retrying = false;
             return;
         }
-        self.io.resting.insert(
+        self.io.accept_backoffs.insert(
             id,
             AcceptBackoff {
-                until: now + FIRST_REST,
-                delay: FIRST_REST,
+                until: now + FIRST_BACKOFF,
+                delay: FIRST_BACKOFF,
                 retrying: false,
             },
         );
@@ -149,10 +149,10 @@ impl LoopIteration<'_> {
     }
 
     /// Milliseconds until the next listening socket wants to try again; -1 without any.
-    pub(super) fn rest_timeout(&self) -> i32 {
+    pub(super) fn accept_retry_timeout(&self) -> i32 {
         let next = self
             .io
-            .resting
+            .accept_backoffs
             .values()
             .filter(|r| !r.retrying)
             .map(|r| r.until)
@@ -166,14 +166,14 @@ impl LoopIteration<'_> {
         }
     }
 
-    pub(super) fn end_rests(&mut self) {
-        if self.io.resting.is_empty() {
+    pub(super) fn retry_due_accepts(&mut self) {
+        if self.io.accept_backoffs.is_empty() {
             return;
         }
         let now = Instant::now();
-        for (&id, resting) in &mut self.io.resting {
-            if !resting.retrying && resting.until <= now {
-                resting.retrying = true;
+        for (&id, backoff) in &mut self.io.accept_backoffs {
+            if !backoff.retrying && backoff.until <= now {
+                backoff.retrying = true;
                 let slot = self.s.table.slot(id);
                 let read = slot.reading.load(Ordering::Relaxed);
                 let _ = self
@@ -185,11 +185,11 @@ impl LoopIteration<'_> {
     }
 
     /// A descriptor or a slot became free: no need to wait longer.
-    pub(super) fn end_rest_early(&mut self) {
-        if !self.io.resting.is_empty() {
+    pub(super) fn retry_accepts_early(&mut self) {
+        if !self.io.accept_backoffs.is_empty() {
             let now = Instant::now();
-            for resting in self.io.resting.values_mut() {
-                resting.until = now;
+            for backoff in self.io.accept_backoffs.values_mut() {
+                backoff.until = now;
             }
         }
     }

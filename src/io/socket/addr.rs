@@ -168,7 +168,7 @@ impl UdpAddress {
         }
     }
 
-    /// Reads an address that somebody else keeps.
+    /// Reads an address that is borrowed.
     ///
     /// # Safety
     /// `ptr` points to at least as many readable bytes as its first byte asks for.

@@ -1,6 +1,7 @@
 //! How far reading may be ahead of the services: what has been delivered waits in mailboxes, which have no end. So a stream
-//! is not read while its owner has more than [`MOST`] bytes of it to handle, and the peer is held up by TCP. Of datagrams, each
-//! counts for its [`weight`]: the system drops what comes while they are not read, as on a network that is too slow.
+//! is not read while its owner has more than [`HIGH_WATERMARK`] bytes of it to handle, and the peer is held up by TCP. Of
+//! datagrams, each counts for its [`weight`]: the system drops what comes while they are not read, as on a network that is
+//! too slow.
 //!
 //! The I/O thread counts what it delivers, workers count it down when the callback gets it. Both decide with the same two
 //! words, the I/O thread by "set `throttled`, then look at `ahead`", workers by "count `ahead` down, then look at `throttled`",
@@ -13,9 +14,9 @@ use super::turn::LoopIteration;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Bytes of a stream that may wait to be handled before reading stops.
-pub const MOST: usize = 512 * 1024;
+pub const HIGH_WATERMARK: usize = 512 * 1024;
 /// Bytes at which it goes on.
-pub const ENOUGH: usize = 128 * 1024;
+pub const LOW_WATERMARK: usize = 128 * 1024;
 
 /// What a datagram of so many bytes counts for: 30,000 small ones, or 8 MiB of large ones, may wait.
 pub fn weight(len: usize) -> usize {
@@ -33,12 +34,12 @@ impl LoopIteration<'_> {
     /// Stops to read when too much waits. Whether it has.
     pub(super) fn throttle(&self, id: i32) -> bool {
         let slot = self.s.table.slot(id);
-        if !self.counts || slot.ahead.load(Relaxed) <= MOST {
+        if !self.counts || slot.ahead.load(Relaxed) <= HIGH_WATERMARK {
             return false;
         }
         slot.throttled.store(true, SeqCst);
-        if slot.ahead.load(SeqCst) <= ENOUGH {
-            // The owner was faster; whoever takes the mark off has to see to the kernel.
+        if slot.ahead.load(SeqCst) <= LOW_WATERMARK {
+            // The owner was faster. If it took the mark off itself, it has posted a command for the kernel.
             slot.throttled.store(false, SeqCst);
             return false;
         }
@@ -71,7 +72,7 @@ impl SocketServer {
             .ahead
             .fetch_update(SeqCst, SeqCst, |ahead| Some(ahead.saturating_sub(bytes)))
             .unwrap_or_default();
-        if before.saturating_sub(bytes) <= ENOUGH
+        if before.saturating_sub(bytes) <= LOW_WATERMARK
             && slot.throttled.load(SeqCst)
             && slot.throttled.swap(false, SeqCst)
         {

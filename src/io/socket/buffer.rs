@@ -41,7 +41,7 @@ impl Payload {
     /// A block of the C allocator, taken over.
     ///
     /// # Safety
-    /// `base` is null (with `len` 0) or a block of `libc::malloc` with `len` readable bytes that nobody else uses.
+    /// `base` is null (with `len` 0) or a block of `libc::malloc` with `len` readable bytes that is given away.
     pub unsafe fn memory(base: *const c_void, len: usize) -> Payload {
         Payload {
             base: base.cast_mut(),
@@ -55,7 +55,7 @@ impl Payload {
     /// An object of the host program, taken over. `None`: the interface is not complete, so the object cannot be handled.
     ///
     /// # Safety
-    /// `object` is what `interface` expects, and nobody else uses it.
+    /// `object` is what `interface` expects, and is given away.
     pub unsafe fn object(object: *const c_void, interface: &ObjectInterface) -> Option<Payload> {
         let (buffer, size, free) = (interface.buffer?, interface.size?, interface.free?);
         // SAFETY: the host promises that its functions take the object.
@@ -174,7 +174,7 @@ pub struct Block {
     pub to: UdpAddress,
 }
 
-// SAFETY: `next` is only followed by whoever owns the list the block is in; the payload is owned.
+// SAFETY: `next` is only followed by the owner of the list that the block is in; the payload is owned.
 unsafe impl Send for Block {}
 
 // SAFETY: the link belongs to the block; a Block is aligned to 8 bytes.

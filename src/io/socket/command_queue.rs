@@ -4,7 +4,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | `0` | empty, the consumer is awake |
-//! | `1` | empty, the consumer sleeps in the kernel: whoever pushes next must wake it |
+//! | `1` | empty, the consumer sleeps in the kernel: the next producer must wake it |
 //! | address | a list of items, newest first |
 
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +59,8 @@ impl<T> CommandQueue<T> {
         }
     }
 
-    /// Announces that the consumer, or who waits in its place, is about to sleep. `false`: there is something to do first.
+    /// Announces that the consumer, or the worker that waits in its place, is about to sleep. `false`: there is something
+    /// to do first.
     pub fn fall_asleep(&self) -> bool {
         let word = self
             .word

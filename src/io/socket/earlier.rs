@@ -12,8 +12,8 @@ const DRAINING: State = State {
     closing: true,
 };
 
-const fn gone(s: State, last_word: Actions) -> (State, Actions) {
-    (State::FREE, release(s.phase).and(last_word))
+const fn release_with(s: State, event: Actions) -> (State, Actions) {
+    (State::FREE, release(s.phase).and(event))
 }
 
 /// One step of a socket's life, as [`super::state::step`].
@@ -30,10 +30,12 @@ pub const fn step(s: State, input: Input) -> (State, Actions) {
             | Input::EndOfStream { pending: false },
         )
         | (Open | Bound | Accepted, Input::EndOfStream { pending: false } | Input::WriteFailed) => {
-            gone(s, Actions::RAISE_CLOSE)
+            release_with(s, Actions::RAISE_CLOSE)
         }
-        (Draining, Input::Orphaned) => gone(s, Actions::NONE),
-        (Open | Bound | Accepted | Draining, Input::Failed) => gone(s, Actions::RAISE_ERROR),
+        (Draining, Input::Orphaned) => release_with(s, Actions::NONE),
+        (Open | Bound | Accepted | Draining, Input::Failed) => {
+            release_with(s, Actions::RAISE_ERROR)
+        }
         (
             Open | Bound | Accepted,
             Input::EndOfStream { pending: true } | Input::Close { pending: true },

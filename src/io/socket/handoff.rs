@@ -1,21 +1,22 @@
-//! Who may write to a socket: one owner at a time, and nobody waits.
+//! Which thread may write to a socket: one owner at a time, and the others do not wait.
 //!
 //! The whole protocol lives in one word per socket: the address of the newest of the nodes that were handed over (each
 //! links the next older one), and three bits.
 //!
 //! | bit | meaning |
 //! |---|---|
-//! | `OWNED` | somebody owns the socket |
+//! | `OWNED` | a thread owns the socket |
 //! | `SHUT` | the owner is about to leave and takes nothing more |
-//! | `CLAIMED` | somebody who needs the socket itself (the I/O thread, to release it) is next, whatever is handed over |
+//! | `CLAIMED` | the I/O thread, which needs the socket itself (to release it), is next, whatever is handed over |
 //!
 //! A sender that finds the word zero becomes the owner and may touch the write queue and the descriptor. A sender that
 //! finds it taken pushes its node and goes on; the owner cannot leave before it has taken every node, unless
 //! the claimant takes them with the socket. So the order of the writes is the order of the successful updates of this
 //! word, and two writes of one thread never swap.
 //!
-//! Senders that are faster than the owner could keep it busy for ever, so after some rounds it shuts the handoff lock: then they
-//! wait (spinning) until it has written or queued what it has. And they could keep the I/O thread out, hence the claim.
+//! Senders that are faster than the owner could keep it busy for ever, so after some rounds it shuts the handoff lock: then
+//! they wait (spinning) until it has written or queued what it has. And they could keep the I/O thread out, hence the
+//! claim.
 
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
 use std::ptr::NonNull;
@@ -94,7 +95,7 @@ impl HandoffLock {
             ) {
                 Ok(_) => return Entry::HandedOver,
                 Err(now) => {
-                    // SAFETY: the exchange failed, so nobody else has seen `raw`.
+                    // SAFETY: the exchange failed, so no other thread has seen `raw`.
                     node = unsafe { Box::from_raw(raw) };
                     seen = now;
                 }
@@ -129,7 +130,7 @@ impl HandoffLock {
     /// oldest first. With `shut` nothing more is handed over after that, so the next call succeeds.
     ///
     /// # Safety
-    /// The caller is the owner, and `T` is the type that everybody hands over at this lock.
+    /// The caller is the owner, and `T` is the type of all nodes that are handed over at this lock.
     pub unsafe fn try_leave<T: Node>(&self, shut: bool) -> Option<Handed<T>> {
         let mut seen = self.word.load(Ordering::Relaxed);
         let list = loop {

@@ -11,7 +11,7 @@ use std::path::Path;
 /// What such a host begins with.
 const PREFIX: &[u8] = b"unix:";
 
-/// Nobody but the user of the node may connect.
+/// Only the user that the node runs as may connect.
 const MODE: libc::mode_t = 0o600;
 
 /// The path in a host, if it is one.
@@ -54,7 +54,7 @@ impl Address {
         }
     }
 
-    /// Whether nobody listens there any more.
+    /// Whether no process listens there any more.
     fn is_left_behind(&self) -> bool {
         let Ok(fd) = sys::socket(libc::AF_UNIX, libc::SOCK_STREAM, true) else {
             return false;
@@ -66,12 +66,12 @@ impl Address {
     }
 }
 
-/// A bound socket. The file that an earlier node has left is replaced; other files, and sockets that somebody listens on,
+/// A bound socket. The file that an earlier node has left is replaced; other files, and sockets that a process listens on,
 /// are not.
 pub fn bind(path: &[u8]) -> Result<OwnedFd, Errno> {
     let address = Address::new(path)?;
     let fd = sys::socket(libc::AF_UNIX, libc::SOCK_STREAM, false)?;
-    // Before there is a file that anybody could open.
+    // Before there is a file that others could open.
     // SAFETY: no pointers.
     if unsafe { libc::fchmod(fd.as_raw_fd(), MODE) } != 0 {
         return Err(Errno::last());

@@ -3,16 +3,16 @@
 //! The way of an event: [`poller`] (epoll) -> [`turn`] (one turn of the I/O thread: commands, then sockets that are
 //! ready) -> [`receive`] / [`accept`] / [`connect`] -> [`event`] -> [`node`] (a message to the owner).
 //!
-//! The way of bytes to send: [`mod@server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`handoff`] (become the
-//! owner of the socket's output, or hand the block to the present owner) -> written at once, or queued ([`queue`]) until
-//! the I/O thread is told that there is room.
+//! The way of bytes to send: [`mod@server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`handoff`]
+//! (become the owner of the socket's output, or hand the block to the present owner) -> written at once, or queued
+//! ([`queue`]) until the I/O thread is told that there is room.
 //!
 //! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
 //! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
-//! The I/O thread is the one that holds the poller lock ([`crate::scheduler::poller_lock`]): the socket thread, or a worker that
-//! has nothing else to do ([`mod@polling`]).
+//! The I/O thread is the one that holds the poller lock ([`crate::scheduler::poller_lock`]): the socket thread, or a worker
+//! that has nothing else to do ([`mod@polling`]).
 //!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).
@@ -52,7 +52,7 @@ pub use buffer::{ObjectInterface, Payload};
 #[cfg(test)]
 pub use event::{Event, EventKind};
 pub use info::SocketInfo;
-pub use node::{Poll, exit, free, init, lead, poll_once, run, server, try_poll_lease, wake_poller};
+pub use node::{Poll, exit, free, init, poll, poll_once, run, server, try_poll_lease, wake_poller};
 pub use polling::PollLease;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;

@@ -27,12 +27,13 @@ static SERVER: AtomicPtr<SocketServer> = AtomicPtr::new(null_mut());
 /// The node's server; `None` before [`init`] and after [`free`].
 #[inline]
 pub fn server() -> Option<&'static SocketServer> {
-    // SAFETY: the pointer came from a box that lives until `free`, whose caller promises that nobody has an answer of ours.
+    // SAFETY: the pointer came from a box that lives until `free`, whose caller promises that no answer of this function is
+    // in use.
     unsafe { SERVER.load(Ordering::Acquire).as_ref() }
 }
 
 /// Makes the node's server. `false`: the system has no descriptors for it. One that was there and not freed stays for ever:
-/// somebody may be using it.
+/// another thread may be using it.
 pub fn init() -> bool {
     service::on_socket_message_taken(message_taken);
     match SocketServer::new(Hooks::system(
@@ -63,7 +64,7 @@ pub fn exit() {
 /// Closes everything.
 ///
 /// # Safety
-/// No other thread uses sockets any more, and nobody keeps an answer of [`server`] or [`try_poll_lease`].
+/// No other thread uses sockets any more, and no answer of [`server`] or [`try_poll_lease`] is kept.
 pub unsafe fn free() {
     let server = SERVER.swap(null_mut(), Ordering::AcqRel);
     if !server.is_null() {
@@ -86,7 +87,7 @@ pub fn poll_once() -> Poll {
 /// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_poll_lease`]).
 pub fn run() {
     if let Some(s) = server() {
-        s.serve(&mut Mailboxes, &crate::scheduler::someone_idles);
+        s.serve(&mut Mailboxes, &crate::scheduler::has_idle_worker);
     }
 }
 
@@ -98,7 +99,7 @@ pub fn try_poll_lease(briefly: bool) -> Option<PollLease<'static>> {
 
 /// A worker waits for events in place of the socket thread, no longer than `limit`, and puts them into the mailboxes.
 /// `awake` is called in between.
-pub fn lead(leader: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
+pub fn poll(lease: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
     struct Worker<'a>(&'a mut dyn FnMut());
     impl Sink for Worker<'_> {
         fn deliver(&mut self, event: Event) -> bool {
@@ -111,7 +112,7 @@ pub fn lead(leader: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn
             true
         }
     }
-    leader.turn(&mut Worker(awake), limit);
+    lease.turn(&mut Worker(awake), limit);
 }
 
 /// A PTYPE_SOCKET message is about to be handled, or dropped: its bytes are no longer ahead of the service.

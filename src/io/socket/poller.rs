@@ -124,7 +124,7 @@ impl Poller {
     }
 
     /// Whether a wait would find something. Takes nothing away.
-    pub fn has_news(&self) -> bool {
+    pub fn has_events(&self) -> bool {
         let mut epoll = libc::pollfd {
             fd: self.epoll.as_raw_fd(),
             events: libc::POLLIN,

@@ -1,17 +1,17 @@
 //! Workers that poll.
 //!
 //! A request that the socket thread reads and a worker answers costs a wake-up of that worker, which takes longer than the
-//! rest of the work. So while sockets are busy with small messages, a worker without work waits for events of the sockets itself
-//! ("workers poll"), and runs the services that they make ready, on the spot. The socket thread stands by meanwhile.
+//! rest of the work. So while sockets are busy with small messages, a worker without work waits for events of the sockets
+//! itself ("workers poll"), and runs the services that they make ready, on the spot. The socket thread stands by meanwhile.
 //!
-//! - Whoever runs turns holds the [`PollerLock`], and locks what belongs to the I/O thread alone ([`Io`]): everything that the
-//!   documentation of the other files says of the I/O thread holds for the holder of the poller lock, and passes from one to the
-//!   next with that lock. Nobody else takes the lock, but programs that run turns themselves (`skynet_socket_poll`); if
+//! - The thread that runs a turn holds the [`PollerLock`], and locks what belongs to the I/O thread alone ([`Io`]): what the
+//!   documentation of the other files says of the I/O thread holds for the holder of the poller lock, and passes from one
+//!   to the next with that lock. Only programs that run turns themselves (`skynet_socket_poll`) lock [`Io`] without it; while
 //!   one does, workers do not poll.
-//! - A worker waits without the poller lock. It has the lease ([`PollLease`]), which one worker has at a time, and takes the
-//!   poller lock when events have come. So a worker that the system does not run, before or after the events, holds nothing
-//!   that others need: epoll is level triggered, so events are reported again until they are handled. What the worker was told
-//!   counts only if no turn has run since it began to wait; else it asks again.
+//! - A worker waits without the poller lock. It has the lease ([`PollLease`]), which one worker has at a time, and takes
+//!   the poller lock when events have come. So a worker that the system does not run, before or after the events, holds
+//!   nothing that others need: epoll is level triggered, so events are reported again until they are handled. What the
+//!   worker was waited counts only if no turn has run since it began to wait; else it asks again.
 //! - The socket thread looks every [`TICK`]. If no turn has run between two looks it takes the poller lock until there are
 //!   events; but if a worker waits, only when events are there at two looks in a row: that worker does not run, and the socket
 //!   thread polls alone until the worker has given the lease back. So no event and no command of another thread waits longer
@@ -51,12 +51,12 @@ pub struct Polling {
     turns: AtomicU32,
     productive: AtomicU32,
     /// A worker waits, or has not gone on since.
-    lease: AtomicBool,
+    leased: AtomicBool,
     exit: AtomicBool,
     /// The kernel knows waits shorter than a millisecond.
     brief: bool,
     /// The socket thread.
-    standby: Mutex<Option<Thread>>,
+    socket_thread: Mutex<Option<Thread>>,
 }
 
 impl Polling {
@@ -66,26 +66,26 @@ impl Polling {
             worker_polling: AtomicBool::new(false),
             turns: AtomicU32::new(0),
             productive: AtomicU32::new(0),
-            lease: AtomicBool::new(false),
+            leased: AtomicBool::new(false),
             exit: AtomicBool::new(false),
             brief,
-            standby: Mutex::new(None),
+            socket_thread: Mutex::new(None),
         }
     }
 
-    /// For a worker: takes the lease, if nobody has it and nobody polls.
+    /// For a worker: takes the lease, if it is free and no thread runs a turn.
     fn try_take_lease(&self) -> bool {
-        // Whoever takes the poller lock looks at the lease after that: one of us sees the other.
+        // The socket thread takes the poller lock first and looks at the lease then: one of the two sees the other.
         self.lock.is_free()
-            && !self.lease.swap(true, Ordering::SeqCst)
+            && !self.leased.swap(true, Ordering::SeqCst)
             && (self.lock.is_free() || {
-                self.leave();
+                self.return_lease();
                 false
             })
     }
 
-    fn leave(&self) {
-        self.lease.store(false, Ordering::SeqCst);
+    fn return_lease(&self) {
+        self.leased.store(false, Ordering::SeqCst);
     }
 
     /// Holder of the poller lock, after a turn. One at a time, so these need no atomic addition.
@@ -94,7 +94,7 @@ impl Polling {
             let productive = self.productive.load(Ordering::Relaxed).wrapping_add(1);
             self.productive.store(productive, Ordering::Relaxed);
         }
-        if done.bytes > BULK || done.rests {
+        if done.bytes > BULK || done.backing_off {
             self.worker_polling.store(false, Ordering::Relaxed);
         }
         if done.exit {
@@ -104,14 +104,14 @@ impl Polling {
         self.turns.store(turns, Ordering::Release);
     }
 
-    fn wake_standby(&self) {
-        if let Some(thread) = &*self.standby.lock() {
+    fn wake_socket_thread(&self) {
+        if let Some(thread) = &*self.socket_thread.lock() {
             thread.unpark();
         }
     }
 
     /// The socket thread waits until no worker polls, or the one that should does not. `pending`: whether there are events or
-    /// commands. `false`: the server was told to end.
+    /// commands. `false`: the server was waited to end.
     fn stand_by(&self, pending: impl Fn() -> bool) -> bool {
         let mut turns = self.turns.load(Ordering::Relaxed);
         let mut productive = self.productive.load(Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl Polling {
             let now = self.turns.load(Ordering::Relaxed);
             if now != turns {
                 unseen = 0;
-            } else if !self.lease.load(Ordering::SeqCst) {
+            } else if !self.leased.load(Ordering::SeqCst) {
                 if self.lock.try_take() {
                     return true;
                 }
@@ -162,8 +162,8 @@ struct EventRate {
 }
 
 impl EventRate {
-    /// After a turn of the socket thread that had events. `idlers`: a worker had nothing to do when they came.
-    fn note(&mut self, done: &Done, worker_polling: &AtomicBool, idlers: bool) {
+    /// After a turn of the socket thread that had events. `has_idle`: a worker had nothing to do when they came.
+    fn note(&mut self, done: &Done, worker_polling: &AtomicBool, has_idle: bool) {
         let now = Instant::now();
         let gap = now - self.last;
         self.last = now;
@@ -171,9 +171,9 @@ impl EventRate {
             self.row = 0;
         }
         self.row += 1;
-        if gap > QUIET * TICK || done.bytes > BULK || done.rests {
+        if gap > QUIET * TICK || done.bytes > BULK || done.backing_off {
             worker_polling.store(false, Ordering::Relaxed);
-        } else if self.row >= WARM_UP && idlers {
+        } else if self.row >= WARM_UP && has_idle {
             worker_polling.store(true, Ordering::Relaxed);
         }
     }
@@ -182,7 +182,7 @@ impl EventRate {
 /// A sink that looks at the workers before they are given something to do.
 struct IdleProbe<'a> {
     sink: &'a mut dyn Sink,
-    idlers: &'a dyn Fn() -> bool,
+    has_idle: &'a dyn Fn() -> bool,
     seen: bool,
 }
 
@@ -193,7 +193,7 @@ impl Sink for IdleProbe<'_> {
 
     fn awake(&mut self) {
         self.sink.awake();
-        self.seen = (self.idlers)();
+        self.seen = (self.has_idle)();
     }
 
     fn counts(&self) -> bool {
@@ -202,52 +202,52 @@ impl Sink for IdleProbe<'_> {
 }
 
 impl SocketServer {
-    /// Thread role: socket. Runs turns until the server is told to end, unless workers do. `idlers`: whether a worker
+    /// Thread role: socket. Runs turns until the server is waited to end, unless workers do. `has_idle`: whether a worker
     /// has nothing to do.
-    pub fn serve(&self, sink: &mut dyn Sink, idlers: &dyn Fn() -> bool) {
-        *self.lead.standby.lock() = Some(thread::current());
-        let mut pace = EventRate {
+    pub fn serve(&self, sink: &mut dyn Sink, has_idle: &dyn Fn() -> bool) {
+        *self.polling.socket_thread.lock() = Some(thread::current());
+        let mut rate = EventRate {
             last: Instant::now(),
             row: 0,
         };
-        let pending = || self.shared.commands.has_some() || self.shared.poller.has_news();
-        while self.lead.stand_by(pending) {
-            let go_on = self.serve_while_needed(sink, idlers, &mut pace);
+        let pending = || self.shared.commands.has_some() || self.shared.poller.has_events();
+        while self.polling.stand_by(pending) {
+            let running = self.serve_while_needed(sink, has_idle, &mut rate);
             // No other thread awaits the poller lock.
-            let _ = self.lead.lock.give_back();
-            if !go_on {
+            let _ = self.polling.lock.give_back();
+            if !running {
                 return;
             }
         }
     }
 
-    /// Holder of the lock: runs turns as long as no worker should. `false`: the server was told to end.
+    /// Holder of the lock: runs turns as long as no worker should. `false`: the server was waited to end.
     fn serve_while_needed(
         &self,
         sink: &mut dyn Sink,
-        idlers: &dyn Fn() -> bool,
-        pace: &mut EventRate,
+        has_idle: &dyn Fn() -> bool,
+        rate: &mut EventRate,
     ) -> bool {
         let began = Instant::now();
         loop {
-            let mut looking = IdleProbe {
+            let mut probe = IdleProbe {
                 sink: &mut *sink,
-                idlers,
+                has_idle,
                 seen: false,
             };
-            let shared_wait = self.lead.lease.load(Ordering::SeqCst);
+            let shared_wait = self.polling.leased.load(Ordering::SeqCst);
             let most = (shared_wait && began.elapsed() <= LONGEST + TICK).then_some(TICK);
             let done =
-                LoopIteration::run(&self.shared, &mut self.io.lock(), &mut looking, true, most);
-            self.lead.count(&done, false);
+                LoopIteration::run(&self.shared, &mut self.io.lock(), &mut probe, true, most);
+            self.polling.count(&done, false);
             if done.exit {
                 return false;
             }
             if done.delivered != 0 {
                 // A worker that keeps its lease is not running.
-                let idlers = looking.seen && !self.lead.lease.load(Ordering::Relaxed);
-                pace.note(&done, &self.lead.worker_polling, idlers);
-                if self.lead.worker_polling.load(Ordering::Relaxed) {
+                let has_idle = probe.seen && !self.polling.leased.load(Ordering::Relaxed);
+                rate.note(&done, &self.polling.worker_polling, has_idle);
+                if self.polling.worker_polling.load(Ordering::Relaxed) {
                     return true;
                 }
             }
@@ -256,16 +256,16 @@ impl SocketServer {
 
     /// Lets workers poll as if there had been much to do.
     #[cfg(test)]
-    pub fn heat(&self) {
-        self.lead.worker_polling.store(true, Ordering::Relaxed);
+    pub fn force_worker_polling(&self) {
+        self.polling.worker_polling.store(true, Ordering::Relaxed);
     }
 
     /// For a worker that has nothing to do: the right to wait for events in place of the socket thread, if that is worth it.
     /// `briefly`: for less than a millisecond.
     pub fn try_poll_lease(&self, briefly: bool) -> Option<PollLease<'_>> {
-        let lead = &self.lead;
-        let may = lead.worker_polling.load(Ordering::Relaxed) && (lead.brief || !briefly);
-        if !may || self.io.is_locked() || !lead.try_take_lease() {
+        let polling = &self.polling;
+        let may = polling.worker_polling.load(Ordering::Relaxed) && (polling.brief || !briefly);
+        if !may || self.io.is_locked() || !polling.try_take_lease() {
             return None;
         }
         Some(PollLease { server: self })
@@ -282,8 +282,8 @@ impl PollLease<'_> {
     /// turn of the socket thread, for what it makes ready waits for its end.
     pub fn turn(self, sink: &mut dyn Sink, limit: Option<Duration>) {
         let shared = &self.server.shared;
-        let lead = &self.server.lead;
-        let turns = lead.turns.load(Ordering::Acquire);
+        let polling = &self.server.polling;
+        let turns = polling.turns.load(Ordering::Acquire);
         let (timeout, limit) = match limit {
             _ if !shared.commands.fall_asleep() => (0, None),
             Some(limit) => (-1, Some(limit)),
@@ -291,49 +291,53 @@ impl PollLease<'_> {
         };
         let mut room = [libc::epoll_event { events: 0, u64: 0 }; BRIEF_READY];
         let mut ready = Vec::with_capacity(BRIEF_READY);
-        let told = shared.poller.wait(&mut room, timeout, limit, &mut ready);
+        let waited = shared.poller.wait(&mut room, timeout, limit, &mut ready);
         sink.awake();
         // Errors are for the socket thread to report, which sees the same.
-        if told.is_err() || (ready.is_empty() && !shared.commands.has_some()) {
+        if waited.is_err() || (ready.is_empty() && !shared.commands.has_some()) {
             return;
         }
-        let Some(mut turner) = Turner::try_new(self.server) else {
+        let Some(mut turn) = WorkerTurn::try_new(self.server) else {
             return;
         };
-        if lead.turns.load(Ordering::Relaxed) != turns {
+        if polling.turns.load(Ordering::Relaxed) != turns {
             let _ = shared.poller.wait(&mut room, 0, None, &mut ready);
         }
-        let done = LoopIteration::brief(shared, &mut turner.io, sink, &ready);
-        lead.count(&done, true);
+        let done = LoopIteration::brief(shared, &mut turn.io, sink, &ready);
+        polling.count(&done, true);
     }
 }
 
 impl Drop for PollLease<'_> {
     fn drop(&mut self) {
-        self.server.lead.leave();
+        self.server.polling.return_lease();
     }
 }
 
 /// A worker that runs a turn. The lock is free before the poller lock is.
-struct Turner<'a> {
+struct WorkerTurn<'a> {
     io: MutexGuard<'a, Io>,
-    _role: Held<'a>,
+    _lock: PollerLockGuard<'a>,
 }
 
 /// The poller lock, of a worker.
-struct Held<'a>(&'a Polling);
+struct PollerLockGuard<'a>(&'a Polling);
 
-impl Drop for Held<'_> {
+impl Drop for PollerLockGuard<'_> {
     fn drop(&mut self) {
         self.0.give_back();
     }
 }
 
-impl Turner<'_> {
-    fn try_new(server: &SocketServer) -> Option<Turner<'_>> {
-        let role = server.lead.lock.try_take().then_some(Held(&server.lead))?;
+impl WorkerTurn<'_> {
+    fn try_new(server: &SocketServer) -> Option<WorkerTurn<'_>> {
+        let lock = server
+            .polling
+            .lock
+            .try_take()
+            .then_some(PollerLockGuard(&server.polling))?;
         let io = server.io.try_lock()?;
-        Some(Turner { io, _role: role })
+        Some(WorkerTurn { io, _lock: lock })
     }
 }
 
@@ -345,7 +349,7 @@ impl Polling {
             || self.exit.load(Ordering::Relaxed)
             || !self.worker_polling.load(Ordering::Relaxed)
         {
-            self.wake_standby();
+            self.wake_socket_thread();
         }
     }
 }

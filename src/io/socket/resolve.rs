@@ -100,7 +100,7 @@ impl Resolver {
     /// Looks `host` up on another thread, which calls `done`. If no thread can be started, `done` is called at once.
     pub fn look_up(&self, host: CString, port: i32, done: impl FnOnce(Found) + Send + 'static) {
         let job: Job = Box::new(move |lookup| {
-            // The look-up may be one that somebody brought along: a panic in it is a look-up that failed.
+            // The look-up may be a hook of a test: a panic in it is a look-up that failed.
             let failed = || Err(Box::new(Text::from("the look-up of the name panicked")));
             let found = catch_unwind(AssertUnwindSafe(|| lookup(&host, port)));
             done(found.unwrap_or_else(|_| failed()));
@@ -116,7 +116,7 @@ impl Resolver {
         let started = std::thread::Builder::new()
             .name("skynet-resolve".into())
             .spawn(move || {
-                // Whoever waits for a job must hear of it.
+                // The socket that waits for the look-up must hear of it.
                 panic::thread(|| {
                     while let Some(job) = Self::next(&shared) {
                         job(&*lookup);

@@ -9,7 +9,7 @@ use crate::base::release;
 pub struct Rules {
     /// v1.5.0: a connection can be closed in one direction; before, its end closes it (see [`super::earlier`]).
     pub half_close: bool,
-    /// v1.5.0: a close is answered with CLOSE to the owner, once; before, to whoever closes, each time.
+    /// v1.5.0: a close is answered with CLOSE to the owner, once; before, to the service that closes, each time.
     pub close_is_told_once: bool,
     /// v1.6.0: a listening socket tells its port by CONNECT before it is started.
     pub tells_port: bool,

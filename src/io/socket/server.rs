@@ -53,14 +53,14 @@ impl Hooks {
 pub struct SocketServer {
     pub(super) shared: Arc<Shared>,
     pub(super) io: Mutex<Io>,
-    pub(super) lead: Polling,
+    pub(super) polling: Polling,
 }
 
 impl SocketServer {
     /// A server without sockets.
     pub fn new(hooks: Hooks) -> Result<SocketServer, Errno> {
         let poller = Poller::new()?;
-        let lead = Polling::new(poller.waits_briefly());
+        let polling = Polling::new(poller.waits_briefly());
         let resolver = Resolver::new(hooks.lookup);
         let shared = Arc::new(Shared::new(
             poller,
@@ -73,7 +73,7 @@ impl SocketServer {
         Ok(SocketServer {
             shared,
             io: Mutex::new(Io::new()),
-            lead,
+            polling,
         })
     }
 

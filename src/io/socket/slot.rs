@@ -1,14 +1,14 @@
 //! The table of sockets. A slot is found by `id % 65536`, in fresh zeroed memory that costs nothing before it is used.
 //!
-//! Who may touch what:
-//! - `tag` (id, phase, closing): anybody reads. `Free -> Reserved` is won by exchange, by any thread; every other change
+//! Which thread may touch what:
+//! - `tag` (id, phase, closing): any thread reads. `Free -> Reserved` is won by exchange, by any thread; every other change
 //!   is made by the I/O thread.
 //! - `handoff`: any thread. `queue`, `peer`: the owner of the handoff lock only. The I/O thread enters that lock to release a
 //!   slot, so while a thread is inside and the tag still names its socket, the descriptor is valid.
-//! - `fd`, `owner`, `reading`, `writing`, `hint`, `errors`: written by the I/O thread, read by anybody (statistics).
+//! - `fd`, `owner`, `reading`, `writing`, `hint`, `errors`: written by the I/O thread, read by any (statistics).
 //! - `ahead`, `throttled`: see [`super::ahead`].
 //! - counters: relaxed, written by the I/O thread (read) and by the owner of the handoff lock (write).
-//! - `limit`: anybody writes, the owner of the handoff lock reads.
+//! - `limit`: any thread writes, the owner of the handoff lock reads.
 
 use super::addr::{Protocol, UdpAddress};
 use super::handoff::HandoffLock;
@@ -71,7 +71,7 @@ pub struct Slot {
     pub writing: AtomicBool,
     /// A limit of the write queue was exceeded; nothing goes out any more. Owner of the handoff lock only.
     pub overflowed: AtomicBool,
-    /// Somebody has asked for the start of this accepted socket, so what is written may wait for it.
+    /// The start of this accepted socket was asked for, so what is written may wait for it.
     pub starting: AtomicBool,
     /// Bytes that were delivered and that the owner has not begun to handle.
     pub ahead: AtomicUsize,
@@ -266,13 +266,13 @@ impl Table {
 impl Drop for Table {
     fn drop(&mut self) {
         for slot in self.iter() {
-            // SAFETY: nobody else can have the table any more; untouched slots have nothing to drop.
+            // SAFETY: `&mut self`: no other thread has the table; untouched slots have nothing to drop.
             unsafe {
                 (*slot.queue.get()).take();
                 (*slot.peer.get()).take();
             }
         }
-        // SAFETY: mapped in `new` with this size, and nobody has a slot any more.
+        // SAFETY: mapped in `new` with this size, and slots are borrowed from the table.
         unsafe { libc::munmap(self.slots.as_ptr().cast(), Self::LAYOUT.size()) };
     }
 }

@@ -2,7 +2,7 @@
 //! and what has to be done. No descriptor, no queue and no lock in here, so every pair can be tested.
 //!
 //! The promises that services build on:
-//! - CLOSE is raised at most once in the life of a socket, whoever closes first.
+//! - CLOSE is raised at most once in the life of a socket, whichever side closes first.
 //! - After the peer's end of stream the application may still write, and has to close.
 //! - A close that finds data queued lets the data go out first (`closing`); a shutdown does not.
 //! - A write error is reported once; what follows it is silent, up to the end of the read side.
@@ -87,7 +87,7 @@ pub struct State {
 }
 
 impl State {
-    /// A state of a socket that nobody closed yet.
+    /// A state of a socket that was not closed yet.
     pub const fn new(phase: Phase) -> State {
         State {
             phase,
@@ -199,7 +199,7 @@ pub(super) const fn release(phase: Phase) -> Actions {
 }
 
 /// CLOSE is due unless the read side has ended before, or the application closed before.
-const fn last_words(s: State) -> Actions {
+const fn due_close(s: State) -> Actions {
     match s.phase {
         Phase::ReadClosed => Actions::NONE,
         _ if s.closing => Actions::NONE,
@@ -207,8 +207,8 @@ const fn last_words(s: State) -> Actions {
     }
 }
 
-const fn gone(s: State) -> (State, Actions) {
-    (State::FREE, release(s.phase).and(last_words(s)))
+const fn released(s: State) -> (State, Actions) {
+    (State::FREE, release(s.phase).and(due_close(s)))
 }
 
 /// One step of a socket's life.
@@ -219,7 +219,7 @@ pub const fn step(s: State, input: Input) -> (State, Actions) {
     }
     match input {
         Input::Start => start(s),
-        Input::Shutdown => gone(s),
+        Input::Shutdown => released(s),
         Input::Close { pending } => close(s, pending),
         Input::Orphaned => (State::FREE, release(s.phase)),
         Input::Established => match (s.phase, s.closing) {
@@ -259,7 +259,7 @@ pub const fn step(s: State, input: Input) -> (State, Actions) {
             (ReadClosed, true) => (State::FREE, release(s.phase)),
             _ => (s, Actions::NONE),
         },
-        Input::Hangup => gone(s),
+        Input::Hangup => released(s),
     }
 }
 
@@ -285,7 +285,7 @@ const fn start(s: State) -> (State, Actions) {
 const fn close(s: State, pending: bool) -> (State, Actions) {
     use Phase::*;
     if !pending || matches!(s.phase, WriteClosed) {
-        return gone(s);
+        return released(s);
     }
     if s.closing {
         return (s, Actions::NONE);
@@ -328,7 +328,7 @@ const fn end_of_stream(s: State, pending: bool) -> (State, Actions) {
     use Phase::*;
     match s.phase {
         ReadClosed if s.closing && !pending => (State::FREE, release(s.phase)),
-        WriteClosed => gone(s),
+        WriteClosed => released(s),
         Open | Bound | Accepted => (
             State::new(ReadClosed),
             Actions::RAISE_CLOSE

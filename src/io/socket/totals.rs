@@ -25,7 +25,7 @@ impl Totals {
     pub fn fold_totals(&self, slot: &Slot) {
         let listener = matches!(slot.tag().state().phase, Phase::PreListen | Phase::Listen);
         let received = if listener { &self.accepted } else { &self.read };
-        // In this order: who looks in between misses some, and counts none twice.
+        // In this order: a reader in between misses some, and counts none twice.
         received.fetch_add(slot.read.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         let written = slot.written.swap(0, Ordering::Relaxed);
         self.written.fetch_add(written, Ordering::Relaxed);

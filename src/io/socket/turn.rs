@@ -36,7 +36,7 @@ pub struct Io {
     ready: Vec<Ready>,
     pub(super) scratch: Box<[u8]>,
     pub(super) connecting: HashMap<i32, Connecting>,
-    pub(super) resting: HashMap<i32, AcceptBackoff>,
+    pub(super) accept_backoffs: HashMap<i32, AcceptBackoff>,
 }
 
 impl Io {
@@ -47,7 +47,7 @@ impl Io {
             ready: Vec::with_capacity(MAX_READY),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             connecting: HashMap::new(),
-            resting: HashMap::new(),
+            accept_backoffs: HashMap::new(),
         }
     }
 }
@@ -75,7 +75,7 @@ pub struct Done {
     /// The server was told to end.
     pub exit: bool,
     /// A listening socket rests: something is to be done at a certain time, and not because of events.
-    pub rests: bool,
+    pub backing_off: bool,
 }
 
 impl<'a> LoopIteration<'a> {
@@ -91,16 +91,16 @@ impl<'a> LoopIteration<'a> {
         let mut ready = std::mem::take(&mut turn.io.ready);
         let timeout = if wait && s.commands.fall_asleep() {
             let most = most.map_or(-1, |most| most.as_millis() as i32);
-            match turn.rest_timeout() {
+            match turn.accept_retry_timeout() {
                 rest if most < 0 || (0..most).contains(&rest) => rest,
                 _ => most,
             }
         } else {
             0
         };
-        let news = s.poller.wait(&mut turn.io.room, timeout, None, &mut ready);
+        let waited = s.poller.wait(&mut turn.io.room, timeout, None, &mut ready);
         turn.sink.awake();
-        if let Err(e) = news
+        if let Err(e) = waited
             && !e.is_temporary()
         {
             turn.report(format_args!(
@@ -153,7 +153,7 @@ impl<'a> LoopIteration<'a> {
                 break;
             }
         }
-        self.end_rests();
+        self.retry_due_accepts();
     }
 
     fn done(&self) -> Done {
@@ -161,7 +161,7 @@ impl<'a> LoopIteration<'a> {
             delivered: self.delivered,
             bytes: self.bytes,
             exit: self.exit,
-            rests: !self.io.resting.is_empty(),
+            backing_off: !self.io.accept_backoffs.is_empty(),
         }
     }
 
@@ -294,7 +294,7 @@ impl<'a> LoopIteration<'a> {
         self.tell(caller, id, EventKind::Error(text));
     }
 
-    /// An event for somebody who need not be the owner: it never closes the socket.
+    /// An event for a service that need not be the owner: it never closes the socket.
     pub(super) fn tell(&mut self, owner: usize, id: i32, what: EventKind) {
         self.delivered += 1;
         self.sink.deliver(Event { id, owner, what });
@@ -336,7 +336,7 @@ impl<'a> LoopIteration<'a> {
         let s = self.s;
         let slot = s.table.slot(id);
         self.io.connecting.remove(&id);
-        self.io.resting.remove(&id);
+        self.io.accept_backoffs.remove(&id);
         self.s.enter(slot);
         s.discard(slot);
         s.totals.fold_totals(slot);
@@ -353,7 +353,7 @@ impl<'a> LoopIteration<'a> {
         s.table.release(id);
         // Blocks that were handed over meanwhile name a socket that is gone, and are released.
         s.leave(slot);
-        self.end_rest_early();
+        self.retry_accepts_early();
     }
 
     /// Writes what is queued, and sees to the consequences.

@@ -7,8 +7,8 @@
 //! Timers in milliseconds ([`timeout_millis`]) have a wheel of their own, made when the first one is set: those in
 //! centiseconds cost and do what they did.
 //!
-//! Locks: `firing` is held by whoever delivers, so that two callers of [`update`] cannot overtake each other; `state` is
-//! held for at most one step of the wheel.
+//! Locks: `firing` is held by the thread that delivers, so that two callers of [`update`] cannot overtake each other;
+//! `state` is held for at most one step of the wheel.
 
 mod slab;
 mod wheel;
@@ -44,7 +44,7 @@ struct Timers {
 }
 
 static TIMERS: OnceLock<Timers> = OnceLock::new();
-/// The timer thread is late by so many nanoseconds: somebody else delivers in its place.
+/// The timer thread is late by so many nanoseconds: another thread delivers in its place.
 const LATE: u64 = 2_000_000;
 
 fn timers() -> &'static Timers {
@@ -135,13 +135,13 @@ pub fn update() {
     deliver(firing);
 }
 
-/// [`update`], unless somebody else does it at the moment. When that was not possible, it is to be looked at again soon.
+/// [`update`], unless another thread does it at the moment. When that was not possible, it is to be looked at again soon.
 fn try_update() -> bool {
     timers().firing.try_lock().map(deliver).is_some()
 }
 
 /// Another thread than the timer thread, at time `now`: delivers what that thread should have delivered for some time.
-/// When to look again. Waits for nobody.
+/// When to look again. Waits for no other thread.
 pub fn update_if_late(now: u64) -> u64 {
     match next_due() {
         Some(due) if due.saturating_add(LATE) > now => due.saturating_add(LATE),
@@ -211,8 +211,8 @@ pub fn stop() {
     watchdog::TIMER.ring();
 }
 
-/// Body of the timer thread: until [`stop`], or until no service is left (whoever makes that happen calls [`wake`]). Calls
-/// `look_around` whenever it wakes up.
+/// Body of the timer thread: until [`stop`], or until no service is left (the thread that makes that happen calls
+/// [`wake`]). Calls `look_around` whenever it wakes up.
 pub fn thread_main(look_around: impl Fn()) {
     service::init_thread(ThreadClass::Timer);
     let timers = timers();

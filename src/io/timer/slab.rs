@@ -11,7 +11,7 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 pub struct Node {
     /// Tick at which it fires.
     pub expiry: u64,
-    /// Who gets the response.
+    /// The service that gets the response.
     pub handle: u32,
     /// Its session.
     pub session: i32,

@@ -1,4 +1,4 @@
-//! What this executable adds to every VM of its Lua, whoever makes it: a project may bring a `snlua` of its own.
+//! What this executable adds to every VM of its Lua, whichever module makes it: a project may bring a `snlua` of its own.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -32,8 +32,8 @@ pub fn prepare() {
         skynet_luaclib::seri::values_in_place();
         skynet_luaclib::sharetable::readers_can_be_asked();
         let (outer, inner) = (embedded::SNAPSHOT_OUTER, embedded::SNAPSHOT_INNER);
-        // SAFETY: the functions have the signatures and the meanings of lhost.h and lmodsnapshot.h; the table is a static, the names
-        // stay, and the modules of that names only return tables.
+        // SAFETY: the functions have the signatures and the meanings of lhost.h and lmodsnapshot.h; the table is a static,
+        // the names stay, and the modules of that names only return tables.
         unsafe {
             skynet_lua::lua_sethost(&raw const HOST);
             let (open, genuine) = (boot::open_modules, embedded::is_genuine);

@@ -3,7 +3,7 @@
 use object::Architecture;
 
 /// Calls `found` for the constants of 32 or 64 bits that the code may load. There can be more than it really loads, where
-/// the bytes of two instructions look like one; nobody relies on one constant alone.
+/// the bytes of two instructions look like one; no caller relies on one constant alone.
 pub fn constants(architecture: Architecture, code: &[u8], mut found: impl FnMut(u64)) {
     match architecture {
         Architecture::X86_64 | Architecture::I386 => immediates(code, found),

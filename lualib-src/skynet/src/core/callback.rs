@@ -134,7 +134,7 @@ unsafe fn recover(
         if status == LUA_ERRRUN && !emptied {
             return; // the function has told the caller
         }
-        lua_pushcfunction(state, nobody_owes);
+        lua_pushcfunction(state, has_no_responder);
         lua_pushinteger(state, delivery.session.into());
         lua_pushinteger(state, delivery.source.into());
         lua_pushlightuserdata(state, context.cast());
@@ -166,7 +166,7 @@ unsafe extern "C-unwind" fn function(state: *mut lua_State) -> c_int {
 ///
 /// It stands in for the layer where that has no memory left: nothing here takes any, and it needs no deeper a stack than the
 /// handling of a message does. What a dead task had is free afterwards.
-unsafe extern "C-unwind" fn nobody_owes(state: *mut lua_State) -> c_int {
+unsafe extern "C-unwind" fn has_no_responder(state: *mut lua_State) -> c_int {
     const SESSION: c_int = 1;
     const SOURCE: c_int = 2;
     const CONTEXT: c_int = 3;

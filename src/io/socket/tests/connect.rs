@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn closed_port() -> i32 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -25,7 +25,7 @@ pub struct Node {
     #[allow(dead_code)]
     pub turns: Arc<AtomicUsize>,
     /// Turns of workers that had events.
-    pub led: Arc<AtomicUsize>,
+    pub worker_turns: Arc<AtomicUsize>,
     workers: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     kept: Mutex<Vec<Event>>,
@@ -56,7 +56,7 @@ impl Node {
             events,
             thread: Some(thread),
             turns,
-            led: Arc::default(),
+            worker_turns: Arc::default(),
             workers: Vec::new(),
             stop: Arc::default(),
             kept: Mutex::new(Vec::new()),
@@ -67,26 +67,31 @@ impl Node {
     pub fn with_workers(count: usize) -> Node {
         let server = Arc::new(SocketServer::new(hooks()).unwrap());
         let (tx, events): (Sender<Event>, _) = channel();
-        let (stop, led) = (
+        let (stop, worker_turns) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicUsize::new(0)),
         );
         let worker = |_| {
-            let (s, tx, stop, led) = (server.clone(), tx.clone(), stop.clone(), led.clone());
+            let (s, tx, stop, worker_turns) = (
+                server.clone(),
+                tx.clone(),
+                stop.clone(),
+                worker_turns.clone(),
+            );
             std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    s.heat();
-                    let Some(leader) = s.try_poll_lease(true) else {
+                    s.force_worker_polling();
+                    let Some(lease) = s.try_poll_lease(true) else {
                         std::thread::yield_now();
                         continue;
                     };
-                    let mut news = 0;
+                    let mut had_events = 0;
                     let mut sink = |e: Event| {
-                        news = 1;
+                        had_events = 1;
                         e.owner != DEAD && tx.send(e).is_ok()
                     };
-                    leader.turn(&mut sink, Some(Duration::from_millis(1)));
-                    led.fetch_add(news, Ordering::Relaxed);
+                    lease.turn(&mut sink, Some(Duration::from_millis(1)));
+                    worker_turns.fetch_add(had_events, Ordering::Relaxed);
                 }
             })
         };
@@ -101,7 +106,7 @@ impl Node {
             events,
             thread: Some(thread),
             turns: Arc::default(),
-            led,
+            worker_turns,
             workers,
             stop,
             kept: Mutex::new(Vec::new()),

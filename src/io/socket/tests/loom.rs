@@ -145,7 +145,7 @@ fn loom_one_thread_polls_at_a_time_and_who_waits_is_woken() {
                 thread::park();
             }
             inside(&other);
-            assert!(!other.0.give_back(), "nobody else waits");
+            assert!(!other.0.give_back(), "no other thread waits");
         });
         let waiter = socket.thread().clone();
         let worker = |shared: Arc<(PollerLock, UnsafeCell<i32>)>| {

@@ -10,15 +10,15 @@ use std::time::Duration;
 /// A server whose turns are run by the test alone, and whose sockets workers may poll.
 fn alone() -> SocketServer {
     let server = SocketServer::new(hooks()).unwrap();
-    server.heat();
+    server.force_worker_polling();
     server
 }
 
 /// Runs turns as a worker until the condition holds; the events go to it.
-fn lead_until(server: &SocketServer, mut done: impl FnMut(Event) -> bool) {
+fn poll_until(server: &SocketServer, mut done: impl FnMut(Event) -> bool) {
     let mut go_on = true;
     while go_on {
-        server.heat();
+        server.force_worker_polling();
         let mut sink = |event| {
             go_on &= !done(event);
             true
@@ -32,7 +32,7 @@ fn connection(server: &SocketServer) -> (i32, TcpStream) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let id = server.connect(1, c"127.0.0.1", port.into()).unwrap();
-    lead_until(server, |event| matches!(event.what, EventKind::Open { .. }));
+    poll_until(server, |event| matches!(event.what, EventKind::Open { .. }));
     let (peer, _) = listener.accept().unwrap();
     (id, peer)
 }
@@ -44,30 +44,30 @@ fn one_thread_polls_at_a_time_and_only_while_that_pays() {
         server.try_poll_lease(false).is_none(),
         "nothing is going on"
     );
-    server.heat();
-    let leader = server.try_poll_lease(false).unwrap();
+    server.force_worker_polling();
+    let lease = server.try_poll_lease(false).unwrap();
     assert!(
         server.try_poll_lease(false).is_none(),
-        "somebody polls already"
+        "another worker has the lease"
     );
-    drop(leader);
+    drop(lease);
     assert!(server.try_poll_lease(false).is_some());
 }
 
 #[test]
 fn a_worker_does_not_wait_longer_than_it_wants_to() {
     let server = alone();
-    let leader = server.try_poll_lease(true).unwrap();
-    leader.turn(&mut |_| unreachable!(), Some(Duration::from_micros(50)));
+    let lease = server.try_poll_lease(true).unwrap();
+    lease.turn(&mut |_| unreachable!(), Some(Duration::from_micros(50)));
 }
 
 #[test]
-fn who_needs_a_worker_ends_its_wait() {
+fn a_wake_ends_the_wait_of_a_polling_worker() {
     let server = alone();
     std::thread::scope(|scope| {
-        let leader = server.try_poll_lease(false).unwrap();
+        let lease = server.try_poll_lease(false).unwrap();
         let wake = scope.spawn(|| server.wake());
-        leader.turn(&mut |_| unreachable!(), None);
+        lease.turn(&mut |_| unreachable!(), None);
         wake.join().unwrap();
     });
 }
@@ -78,7 +78,7 @@ fn commands_and_data_are_seen_to_by_a_worker() {
     let (id, mut peer) = connection(&server);
     write(&mut peer, b"request");
     let mut got = Vec::new();
-    lead_until(&server, |event| {
+    poll_until(&server, |event| {
         if let EventKind::Data(data) = event.what {
             got.extend_from_slice(data.bytes());
         }
@@ -95,14 +95,14 @@ fn large_data_are_left_to_the_socket_thread() {
     let (_, mut peer) = connection(&server);
     let writer = std::thread::spawn(move || write(&mut peer, &vec![b'x'; 8 << 20]));
     let mut left = 8 << 20;
-    while let Some(leader) = server.try_poll_lease(false) {
+    while let Some(lease) = server.try_poll_lease(false) {
         let mut sink = |event: Event| {
             if let EventKind::Data(data) = event.what {
                 left -= data.len();
             }
             true
         };
-        leader.turn(&mut sink, None);
+        lease.turn(&mut sink, None);
     }
     assert!(left > 0, "not read to the end");
     while left > 0 {
@@ -121,7 +121,7 @@ fn large_data_are_left_to_the_socket_thread() {
 fn the_socket_thread_ends_when_a_worker_was_told_to() {
     let server = alone();
     server.exit();
-    lead_until(&server, |event| matches!(event.what, EventKind::Exit));
+    poll_until(&server, |event| matches!(event.what, EventKind::Exit));
     server.serve(&mut |_| unreachable!(), &|| true);
 }
 
@@ -131,7 +131,7 @@ fn the_socket_thread_polls_when_no_worker_does() {
     let (id, mut peer) = node.connected();
     for round in 0..50u32 {
         // Makes it stand by after the next events.
-        node.server.heat();
+        node.server.force_worker_polling();
         let request = round.to_le_bytes();
         write(&mut peer, &request);
         assert_eq!(node.data(id, 4), request);
@@ -141,7 +141,7 @@ fn the_socket_thread_polls_when_no_worker_does() {
 /// Requests and answers on many connections, with more than one thread that polls and pauses, closes and new connections
 /// in between.
 #[test]
-fn nothing_is_lost_or_reordered_whoever_polls() {
+fn nothing_is_lost_or_reordered_when_pollers_alternate() {
     // The last round is one that reads.
     const ROUNDS: u32 = 150;
     let node = Node::with_workers(2);
@@ -198,20 +198,24 @@ fn nothing_is_lost_or_reordered_whoever_polls() {
         }
     });
     node.server.close(0, listener);
-    assert_ne!(node.led.load(Ordering::Relaxed), 0, "workers polled too");
+    assert_ne!(
+        node.worker_turns.load(Ordering::Relaxed),
+        0,
+        "workers polled too"
+    );
 }
 
 /// Before Linux 5.11. Workers poll there too, but only without a limit.
 #[test]
 fn a_kernel_without_brief_waits_is_noticed() {
-    let leads_briefly = || alone().try_poll_lease(true).is_some();
-    assert!(leads_briefly());
+    let polls_briefly = || alone().try_poll_lease(true).is_some();
+    assert!(polls_briefly());
     without_brief_waits(move || {
-        assert!(!leads_briefly());
+        assert!(!polls_briefly());
         let server = alone();
         let (id, mut peer) = connection(&server);
         write(&mut peer, b"request");
-        lead_until(&server, |event| matches!(event.what, EventKind::Data(_)));
+        poll_until(&server, |event| matches!(event.what, EventKind::Data(_)));
         assert!(server.send(id, Payload::copy_of(b"answer")));
         assert_eq!(read_exact(&mut peer, 6), b"answer");
     });

@@ -122,7 +122,7 @@ fn the_command_queue_keeps_the_order_of_each_producer_and_wakes_once() {
     let q = CommandQueue::new();
     assert!(q.fall_asleep());
     assert!(q.push(1), "the consumer sleeps");
-    assert!(!q.push(2), "somebody else wakes it");
+    assert!(!q.push(2), "the first push wakes it");
     assert_eq!(q.take().collect::<Vec<_>>(), [1, 2]);
     assert!(!q.push(3));
     assert!(!q.fall_asleep(), "there is something to do");
@@ -147,38 +147,38 @@ fn what_is_left_in_the_command_queue_is_dropped() {
 
 #[test]
 fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
-    let gate = HandoffLock::new();
-    assert!(gate.try_enter());
+    let lock = HandoffLock::new();
+    assert!(lock.try_enter());
     for text in [b"1", b"2", b"3"] {
         assert!(matches!(
-            gate.enter_or_hand_over(block(text, false)),
+            lock.enter_or_hand_over(block(text, false)),
             Entry::HandedOver
         ));
     }
     // SAFETY: this thread owns the handoff lock; only blocks are handed over.
-    let handed = unsafe { gate.try_leave::<Block>(false) }.expect("three blocks");
+    let handed = unsafe { lock.try_leave::<Block>(false) }.expect("three blocks");
     let all: Vec<u8> = handed.flat_map(|b| b.rest().to_vec()).collect();
     assert_eq!(all, b"123");
     // SAFETY: as above.
-    assert!(unsafe { gate.try_leave::<Block>(false) }.is_none());
-    assert!(gate.try_enter());
+    assert!(unsafe { lock.try_leave::<Block>(false) }.is_none());
+    assert!(lock.try_enter());
 }
 
 #[test]
-fn a_shut_gate_takes_nothing_more_until_the_owner_has_left() {
-    let gate = HandoffLock::new();
-    assert!(gate.try_enter());
+fn a_shut_handoff_lock_takes_nothing_more_until_the_owner_has_left() {
+    let lock = HandoffLock::new();
+    assert!(lock.try_enter());
     assert!(matches!(
-        gate.enter_or_hand_over(block(b"1", false)),
+        lock.enter_or_hand_over(block(b"1", false)),
         Entry::HandedOver
     ));
     // SAFETY: this thread owns the handoff lock; only blocks are handed over.
-    let handed = unsafe { gate.try_leave::<Block>(true) }.expect("one block");
+    let handed = unsafe { lock.try_leave::<Block>(true) }.expect("one block");
     assert_eq!(handed.count(), 1);
     std::thread::scope(|scope| {
-        let late = scope.spawn(|| gate.enter_or_hand_over(block(b"2", false)));
+        let late = scope.spawn(|| lock.enter_or_hand_over(block(b"2", false)));
         // SAFETY: as above.
-        assert!(unsafe { gate.try_leave::<Block>(false) }.is_none());
+        assert!(unsafe { lock.try_leave::<Block>(false) }.is_none());
         assert!(matches!(late.join().unwrap(), Entry::Owner(_)));
     });
 }

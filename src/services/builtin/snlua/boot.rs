@@ -29,7 +29,7 @@ struct Boot<'a> {
 /// Sets the VM up and runs the loader with `args`. The reason of a failure has been logged.
 ///
 /// # Safety
-/// `this` is an instance that nobody else uses, `service` its service.
+/// `this` is an instance that no other thread uses, `service` its service.
 pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Result<(), ()> {
     // SAFETY: as the caller promises. What can raise runs in protected calls; this function itself only calls what
     // cannot.
@@ -62,10 +62,10 @@ pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Res
             return Err(());
         }
         if !service.receives() {
-            // It may have done all that it was for. Who has started it is not told: it is no failure on the C core.
+            // It may have done all that it was for. The service that started it is not told: it is no failure on the C core.
             let end = b" ended without skynet.start: its launch is not answered, and no message reaches it";
             service.log(&[script_name(args), end]);
-            service.ended_mute();
+            service.ended_without_callback();
         }
         skynet_lua::lua_gcsettle(state.cast());
     }
@@ -248,8 +248,8 @@ pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
         if skynet_lua::lua_copysnapshot(lua) == 0 {
             libraries(state);
         }
-        let nobody = (&raw const NO_SERVICE).cast_mut().cast();
-        lua_pushlightuserdata(state, nobody);
+        let no_service = (&raw const NO_SERVICE).cast_mut().cast();
+        lua_pushlightuserdata(state, no_service);
         lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
         luaL_requiref(state, c"skynet.core".as_ptr(), core, 0);
         lua_pop(state, 1);
@@ -322,7 +322,7 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
 /// Sets the limit of the VM's memory, from now on.
 unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
     let bytes = usize::try_from(bytes).unwrap_or(0);
-    // SAFETY: the caller runs the service, so nobody else uses the limit.
+    // SAFETY: the caller runs the service, so no other thread uses the limit.
     unsafe {
         let limit = megabytes(bytes);
         let service = (*this).service();

@@ -97,8 +97,8 @@ impl Service {
     }
 
     /// The script has ended, and no message will ever reach the service.
-    pub(super) fn ended_mute(self) {
-        service::ended_mute(self.handle());
+    pub(super) fn ended_without_callback(self) {
+        service::ended_without_callback(self.handle());
     }
 
     /// Any thread: lets the service stop what it does. False if it does nothing.

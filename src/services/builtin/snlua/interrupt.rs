@@ -124,7 +124,7 @@ impl Interrupt {
         }
     }
 
-    /// Any thread: somebody is about to ask for the stack.
+    /// Any thread: before it asks for the stack.
     pub fn expect_stack(&self) {
         self.stack.store(ASKED, Relaxed);
     }

@@ -222,7 +222,7 @@ pub unsafe extern "C" fn init(
     0
 }
 
-/// Until the arguments have come. Whoever knows the handle before the launch has returned may have sent something first.
+/// Until the arguments have come. A service that knows the handle before the launch has returned may have sent something first.
 unsafe extern "C-unwind" fn first_message(
     context: *mut Context,
     ud: *mut c_void,

@@ -145,7 +145,7 @@ impl Region {
     /// Takes a block back.
     ///
     /// # Safety
-    /// It is one of this region's, of `size` bytes, and nobody uses it any more.
+    /// It is one of this region's, of `size` bytes, and is not used any more.
     #[inline]
     pub unsafe fn give(&mut self, block: *mut c_void, size: usize) {
         if !self.closing {
@@ -207,7 +207,7 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         for block in self.blocks {
-            // SAFETY: the VM is closed, so nobody uses anything in the block. Null is allowed.
+            // SAFETY: the VM is closed, so nothing in the block is used. Null is allowed.
             unsafe { reallocate(block.cast(), 0) };
         }
     }
