@@ -47,6 +47,18 @@ static void describe(struct puppet *p, struct skynet_context *ctx, int id)
 	FACT(ctx, "%send of info", TAG(p));
 }
 
+/* Sends so many blocks of 64 KiB, each full of its number; how many were refused. */
+static int flood(struct skynet_context *ctx, int id, int blocks)
+{
+	int refused = 0;
+	for (int i = 0; i < blocks; i++) {
+		char *block = malloc(1 << 16);
+		memset(block, i & 0xff, 1 << 16);
+		refused += skynet_socket_send(ctx, id, block, 1 << 16) != 0;
+	}
+	return refused;
+}
+
 static void obey(struct puppet *p, struct skynet_context *ctx, const char *line)
 {
 	char word[16] = "", host[64] = "";
@@ -95,14 +107,7 @@ static void obey(struct puppet *p, struct skynet_context *ctx, const char *line)
 		struct socket_sendbuffer raw = {id, SOCKET_BUFFER_RAWPOINTER, rest, n};
 		FACT(ctx, "%sraw gave %d", tag, skynet_socket_sendbuffer(ctx, &raw));
 	} else if (strcmp(word, "flood") == 0) {
-		/* So many blocks of 64 KiB, each full of its number. */
-		int blocks = atoi(rest), bad = 0;
-		for (int i = 0; i < blocks; i++) {
-			char *block = malloc(1 << 16);
-			memset(block, i & 0xff, 1 << 16);
-			bad += skynet_socket_send(ctx, id, block, 1 << 16) != 0;
-		}
-		FACT(ctx, "%sflood failed %d", tag, bad);
+		FACT(ctx, "%sflood failed %d", tag, flood(ctx, id, atoi(rest)));
 	} else if (strcmp(word, "answer") == 0) {
 		FACT(ctx, "%sanswer gave %d", tag, skynet_socket_udp_send(ctx, id, (const char *)p->address, copy(rest, n), (int)n));
 	} else if (strcmp(word, "count") == 0) {

@@ -204,6 +204,39 @@ impl Context {
         }
     }
 
+    /// A service of which nothing is registered yet. It has two references: the handle table's, and the launch's.
+    fn new(module: &'static Module, instance: *mut c_void, args: Option<&CStr>) -> Context {
+        let text = args.map_or(&b""[..], CStr::to_bytes);
+        let mut kept = [0; 47];
+        let len = text.len().min(kept.len());
+        kept[..len].copy_from_slice(&text[..len]);
+        Context {
+            queue: Queue::new(),
+            handle: AtomicU32::new(0),
+            refs: AtomicU32::new(2),
+            retired: AtomicBool::new(false),
+            reserved: AtomicBool::new(false),
+            drain_on_retire: AtomicBool::new(false),
+            endless: AtomicBool::new(false),
+            session: AtomicI32::new(0),
+            callback: AtomicPtr::new(std::ptr::null_mut()),
+            callback_ud: AtomicPtr::new(std::ptr::null_mut()),
+            messages: AtomicUsize::new(0),
+            dropped_no_callback: AtomicUsize::new(0),
+            cost: AtomicU64::new(0),
+            limit: Limit::new(),
+            profile: PROFILE.load(Ordering::Relaxed),
+            memory: ServiceMem::new(),
+            logfile: AtomicPtr::new(std::ptr::null_mut()),
+            result: UnsafeCell::new([0; 32]),
+            module,
+            instance,
+            args: kept,
+            args_len: len as u8,
+            long_answer: UnsafeCell::new(None),
+        }
+    }
+
     fn take_reference(&self) -> bool {
         // A context whose last reference is gone must not come back.
         self.refs
@@ -241,35 +274,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
         return FAILED;
     }
     let created = memory::turn_so_far();
-    let text = args.map_or(&b""[..], CStr::to_bytes);
-    let mut kept = [0; 47];
-    let len = text.len().min(kept.len());
-    kept[..len].copy_from_slice(&text[..len]);
-    let context = Box::into_raw(Box::new(Context {
-        queue: Queue::new(),
-        handle: AtomicU32::new(0),
-        refs: AtomicU32::new(2),
-        retired: AtomicBool::new(false),
-        reserved: AtomicBool::new(false),
-        drain_on_retire: AtomicBool::new(false),
-        endless: AtomicBool::new(false),
-        session: AtomicI32::new(0),
-        callback: AtomicPtr::new(std::ptr::null_mut()),
-        callback_ud: AtomicPtr::new(std::ptr::null_mut()),
-        messages: AtomicUsize::new(0),
-        dropped_no_callback: AtomicUsize::new(0),
-        cost: AtomicU64::new(0),
-        limit: Limit::new(),
-        profile: PROFILE.load(Ordering::Relaxed),
-        memory: ServiceMem::new(),
-        logfile: AtomicPtr::new(std::ptr::null_mut()),
-        result: UnsafeCell::new([0; 32]),
-        module,
-        instance,
-        args: kept,
-        args_len: len as u8,
-        long_answer: UnsafeCell::new(None),
-    }));
+    let context = Box::into_raw(Box::new(Context::new(module, instance, args)));
     // SAFETY: our reference keeps it until `release` below.
     let this = unsafe { &*context };
     this.queue.set_owner(context);

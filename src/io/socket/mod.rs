@@ -3,9 +3,9 @@
 //! The way of an event: [`poller`] (epoll) -> [`turn`] (one turn of the I/O thread: commands, then sockets that are
 //! ready) -> [`receive`] / [`accept`] / [`connect`] -> [`event`] -> [`node`] (a message to the owner).
 //!
-//! The way of bytes to send: [`mod@server`] -> [`shared`] (look the socket up in the table, [`slot`]) -> [`handoff`]
+//! The way of bytes to send: [`mod@server`] -> [`send`] (look the socket up in the table, [`slot`]) -> [`handoff`]
 //! (become the owner of the socket's output, or hand the block to the present owner) -> written at once, or queued
-//! ([`queue`]) until the I/O thread is told that there is room.
+//! ([`queue`]) until the I/O thread is told that there is room, and written then ([`flush`]).
 //!
 //! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
@@ -26,6 +26,7 @@ pub(crate) mod command_queue;
 mod connect;
 mod earlier;
 pub(crate) mod event;
+mod flush;
 pub(crate) mod handoff;
 pub(crate) mod info;
 mod local;
@@ -37,6 +38,7 @@ mod receive;
 mod requests;
 pub(crate) mod resolve;
 mod rules;
+mod send;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod slot;
