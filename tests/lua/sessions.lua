@@ -4,15 +4,19 @@ local check = require "check"
 local cases = {}
 
 -- A second kernel, on a core that only counts sessions, from `first` on.
-local function kernel_from(first)
+-- `unseen`: no call of `timeout` sees the task that it returns.
+local function kernel_from(first, unseen)
 	local next_session = first
 	local function allocate()
 		local session = next_session
 		next_session = session < 0x7fffffff and session + 1 or 1
 		return session
 	end
+	local function timer(_, func)
+		return allocate(), func ~= nil and unseen
+	end
 	local real_core, real_kernel = package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"]
-	local core = setmetatable({ genid = allocate, intcommand = allocate }, { __index = real_core })
+	local core = setmetatable({ genid = allocate, intcommand = allocate, timer = timer }, { __index = real_core })
 	package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"] = core, nil
 	local kernel = require "skynet.internal.kernel"
 	package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"] = real_core, real_kernel
@@ -40,6 +44,15 @@ function cases.timers_skip_sessions_in_use_too()
 	check.equal(kernel.waiting[0x7fffffff], first)
 	check.equal(kernel.waiting[1], "BREAK")
 	check.equal(kernel.waiting[2], second)
+end
+
+function cases.sessions_of_timers_without_a_task_are_in_use()
+	local kernel = kernel_from(0x7ffffffe, true)
+	kernel.taskless[1], kernel.taskless[2] = print, print
+	kernel.api.timeout(1, print)
+	kernel.api.timeout(1, print)
+	check.equal(kernel.api.genid(), 3)
+	check.equal(kernel.taskless, { [0x7ffffffe] = print, [0x7fffffff] = print, [1] = print, [2] = print })
 end
 
 check.run(cases)

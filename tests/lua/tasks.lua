@@ -47,6 +47,127 @@ function cases.timers_fire_in_order_of_time_and_creation()
 	check.equal(order, { "now", "early 1", "early 2", "late" })
 end
 
+-- Whoever looks at the coroutine of a timer, by whatever way, sees the one that will run the function.
+function cases.timer_runs_in_the_coroutine_that_its_call_returned()
+	local ran, me = {}, coroutine.running()
+	local function note()
+		ran[#ran + 1] = coroutine.running()
+		if #ran == 4 then
+			skynet.wakeup(me)
+		end
+	end
+	local function passed_on()
+		return skynet.timeout(0, note)
+	end
+	local expected = { (skynet.timeout(0, note)), passed_on(), select(2, pcall(skynet.timeout, 0, note)), nil }
+	for _, made in ipairs(expected) do
+		check.equal({ type(made), coroutine.status(made) }, { "thread", "suspended" })
+	end
+	passed_on() -- nobody sees this one
+	skynet.wait()
+	check.equal({ ran[1], ran[2], ran[3] }, expected)
+	check.equal(type(ran[4]), "thread")
+end
+
+function cases.timers_nobody_holds_are_listed_found_and_killed()
+	local before, ran, me = skynet.task(), {}, coroutine.running()
+	local function note(name)
+		return function(...)
+			ran[#ran + 1] = name
+			ran[name] = { coroutine.running(), ... }
+		end
+	end
+	skynet.timeout(2, note "killed")
+	skynet.timeout(2, note "listed")
+	check.equal(skynet.task(), before + 2)
+	local list, sessions = {}, {}
+	skynet.task(list)
+	for key, stack in pairs(list) do
+		local name, session = key:match "^(thread: %S+) session: (%d+)$"
+		if name and name ~= tostring(me) then -- and not of one that nobody waits for any more
+			assert(string.find(stack, "stack traceback", 1, true))
+			sessions[#sessions + 1] = { math.tointeger(session), name }
+		end
+	end
+	table.sort(sessions, function(a, b)
+		return a[1] < b[1]
+	end)
+	local killed, listed = sessions[#sessions - 1], sessions[#sessions]
+	assert(string.find(skynet.task(killed[1]), "stack traceback", 1, true))
+	check.equal(tostring(skynet.killthread(killed[2])), killed[2])
+	check.equal(skynet.task(), before + 1)
+	check.equal(skynet.task(killed[1]), "No session")
+	skynet.timeout(2, note "asked for")
+	local asked_for = listed[1] + 1
+	assert(string.find(skynet.task(asked_for), "stack traceback", 1, true))
+	assert(next(skynet.uniqtask()))
+	skynet.timeout(2, function()
+		ran[#ran + 1] = "last"
+		skynet.wakeup(me)
+	end)
+	skynet.wait()
+	check.equal({ table.unpack(ran) }, { "listed", "asked for", "last" })
+	check.equal(tostring(ran.listed[1]), listed[2])
+	check.equal({ ran.listed[2], ran.listed[5] }, { true, listed[1] })
+	check.equal(skynet.task(), before)
+end
+
+function cases.timers_take_what_the_text_command_takes()
+	local ran, me = {}, coroutine.running()
+	for _, time in ipairs { -1, 0, 1.0, "1", "0x1", "one" } do
+		skynet.timeout(time, function()
+			ran[#ran + 1] = time
+			if #ran == 6 then
+				skynet.wakeup(me)
+			end
+		end)
+	end
+	check.raises("no integer representation", skynet.timeout, 1.5, print)
+	check.raises("string expected, got nil", skynet.timeout, nil, print)
+	skynet.wait()
+	check.equal({ ran[1], ran[2], #ran }, { -1, 0, 6 })
+end
+
+function cases.error_in_a_timer_harms_no_other()
+	local ran, me = false, coroutine.running()
+	skynet.timeout(0, function()
+		error "in a timer, as the test wants it"
+	end)
+	skynet.timeout(0, function()
+		ran = true
+		skynet.wakeup(me)
+	end)
+	skynet.wait()
+	check.equal(ran, true)
+	local task = skynet.timeout(0, nil) -- raises when it fires
+	skynet.timeout(0, function()
+		skynet.wakeup(me)
+	end)
+	skynet.wait()
+	check.equal(coroutine.status(task), "dead")
+end
+
+function cases.pending_timers_cost_little()
+	if not check.ours then
+		return -- a coroutine each
+	end
+	local me, left = coroutine.running(), 2000
+	local function fire()
+		left = left - 1
+		if left == 0 then
+			skynet.wakeup(me)
+		end
+	end
+	collectgarbage()
+	local before = collectgarbage "count"
+	for _ = 1, left do
+		skynet.timeout(10, fire)
+	end
+	local each = (collectgarbage "count" - before) * 1024 / left
+	skynet.wait()
+	assert(each < 200, string.format("%.0f bytes a timer", each))
+end
+
 -- The C core has no such timers.
 if skynet.sleep_ms then
 	function cases.timers_in_milliseconds_fire_in_order_and_never_early()

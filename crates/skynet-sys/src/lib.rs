@@ -100,6 +100,16 @@ unsafe extern "C" {
     /// Hundredths of a second since the node started, plus the fraction of the wall clock's second at that time.
     pub fn skynet_now() -> u64;
 
+    /// A new session of the service: positive, 1 again after 2^31-1 ("skynet_server.h").
+    pub fn skynet_context_newsession(context: *mut Context) -> c_int;
+
+    /// The handle of the service ("skynet_server.h").
+    pub fn skynet_context_handle(context: *mut Context) -> u32;
+
+    /// Sends a response with `session` to the service `handle` after `time` hundredths of a second, with 0 or less at once
+    /// ("skynet_timer.h"). The session, or -1 when that is at once and there is no such service.
+    pub fn skynet_timeout(handle: u32, time: c_int, session: c_int) -> c_int;
+
     /// The allocator of Lua states ("skynet_malloc.h"): realloc, and free for a new size of 0.
     pub fn skynet_lalloc(ptr: *mut c_void, old_size: usize, new_size: usize) -> *mut c_void;
 }

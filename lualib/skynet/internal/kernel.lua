@@ -22,6 +22,8 @@ local error, type, tostring, select, pcall = error, type, tostring, select, pcal
 
 -- Message types of skynet.h that this chunk handles itself.
 local RESPONSE <const>, SOCKET <const>, ERROR <const>, TRACE <const> = 1, 6, 7, 12
+-- What resumes a task that was made for a timer when that fired.
+local FIRED <const> = 0
 -- What stands for a session whose answer is not wanted any more, and what a woken sleeper gets.
 local BREAK <const> = "BREAK"
 -- An idle task costs about 1 KiB; more of them than this are left to the collector.
@@ -40,14 +42,17 @@ local promised = {} -- response closure -> address that waits for it
 local inline_handlers = {} -- handler of socket messages -> function that handles what needs no task, and tells whether it has
 local entry = {} -- task that has not begun -> function it will run
 local due = {} -- task that has not begun -> session of the timer that begins it
-local idle, idle_count = {}, 0
+local taskless = {} -- session of a timer whose task nobody has asked for -> function it will run
+local spare -- the task that was done last
+local idle, idle_count = {}, 0 -- others that are done
 local current -- the task that runs now
 local tracing -- skynet/internal/trace.lua once anybody has asked for tracing
 local timer_wrapper -- set by trace_timeout
 local inspector -- set by the remote debugger
 local mistakes -- skynet/internal/mistakes.lua once something has failed
 
--- Three queues of work that a message leaves behind; `first > last` means empty.
+-- Three queues of work that a message leaves behind; `first > last` means empty. Unless `queued`, all are.
+local queued = false
 local wakeups, wakeup_first, wakeup_last = {}, 1, 0
 local failures, failure_first, failure_last = {}, 1, 0
 local forks, fork_first, fork_last = {}, 1, 0
@@ -58,6 +63,7 @@ runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocol
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
 runtime.tags, runtime.promised, runtime.inline_handlers, runtime.entry, runtime.due =
 	tags, promised, inline_handlers, entry, due
+runtime.taskless = taskless
 runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
 -- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
@@ -74,7 +80,7 @@ local function skip_used_sessions(session)
 	wary_from = 1
 	while true do
 		local following = session < 0x7fffffff and session + 1 or 1
-		if waiting[following] == nil then
+		if waiting[following] == nil and taskless[following] == nil then
 			return
 		end
 		session = allocate_session()
@@ -91,8 +97,12 @@ function api.genid()
 	return session
 end
 
+-- Sets a timer, and tells whether nobody would see a result of the function that calls it; not so without a function. A module
+-- of another build cannot tell.
+local set_timer = core.timer or function() end
+
 local function start_timer(centiseconds)
-	local session = int_command("TIMEOUT", centiseconds)
+	local session = set_timer(centiseconds) or int_command("TIMEOUT", centiseconds)
 	if session >= wary_from then
 		skip_used_sessions(session)
 	end
@@ -136,7 +146,8 @@ local function report_forgotten(task, session, handler)
 end
 
 -- Main function of every task. Resumed with a protocol it handles one request; resumed by a timer
--- (true) or from the fork queue (nothing) it runs the function noted in `entry`.
+-- (true) or from the fork queue (nothing) it runs the function noted in `entry`, and a function that it gets itself when it was
+-- made for a timer that has fired.
 local function task_main(protocol, session, source, msg, sz)
 	local task = current
 	while true do
@@ -149,23 +160,30 @@ local function task_main(protocol, session, source, msg, sz)
 			body = entry[task]
 			entry[task], due[task] = nil, nil
 			body(true, session, source, msg) -- the functions of timers have always got what resumed them
+		elseif protocol == FIRED then
+			body, sz = sz, nil
+			body(true, session, source, msg) -- as above
 		else
 			body = protocol.dispatch
 			body(session, source, protocol.unpack(msg, sz))
 		end
-		local debt = owed[task]
-		if debt then
-			if debt ~= 0 then
-				report_forgotten(task, debt, body)
+		if origin[task] then
+			local debt = owed[task]
+			if debt then
+				if debt ~= 0 then
+					report_forgotten(task, debt, body)
+				end
+				owed[task] = nil
 			end
-			owed[task] = nil
+			origin[task] = nil
 		end
 		if tracing then
 			tracing.finish(task)
 		end
-		origin[task] = nil
 		body = nil
-		if idle_count < MAX_IDLE then
+		if not spare then
+			spare = task
+		elseif idle_count < MAX_IDLE then
 			idle_count = idle_count + 1
 			idle[idle_count] = task
 		else
@@ -182,10 +200,14 @@ local function task_main(protocol, session, source, msg, sz)
 end
 
 local function idle_task()
-	if idle_count == 0 then
+	local task = spare
+	if task then
+		spare = nil
+		return task
+	elseif idle_count == 0 then
 		return create_thread(task_main)
 	end
-	local task = idle[idle_count]
+	task = idle[idle_count]
 	idle[idle_count] = nil
 	idle_count = idle_count - 1
 	return task
@@ -324,6 +346,7 @@ local function drain(texts)
 			wakeup_first, wakeup_last = 1, 0
 			failure_first, failure_last = 1, 0
 			fork_first, fork_last = 1, 0
+			queued = false
 			return texts
 		end
 		if task and not (alive and command == "SUSPEND") then
@@ -347,6 +370,7 @@ function api.fork(func, ...)
 	local task = new_task(body)
 	fork_last = fork_last + 1
 	forks[fork_last] = task
+	queued = true
 	return task
 end
 
@@ -355,7 +379,18 @@ end
 ---@param func function
 ---@return thread task for `killthread`
 function api.timeout(centiseconds, func)
-	local session = start_timer(centiseconds)
+	local session, unseen = set_timer(centiseconds, func)
+	if not session then
+		session = int_command("TIMEOUT", centiseconds)
+	end
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	if unseen and not timer_wrapper then
+		-- A task is made when the timer fires, or when somebody looks at those that wait.
+		taskless[session] = func
+		return ---@diagnostic disable-line: missing-return-value
+	end
 	local task = new_task(func)
 	if timer_wrapper then
 		entry[task] = timer_wrapper(task, func, centiseconds)
@@ -373,6 +408,7 @@ function api.wakeup(token)
 	if asleep[token] then
 		wakeup_last = wakeup_last + 1
 		wakeups[wakeup_last] = token
+		queued = true
 		return true
 	end
 end
@@ -532,12 +568,26 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 	local text, task, alive, command
 	if ptype == RESPONSE then
 		task = waiting[session]
-		waiting[session] = nil
-		if task == BREAK then
-			return
-		elseif task == nil then
-			text = require "skynet.internal.unmatched".response(session, source, msg, sz)
+		if task == nil then
+			local body = taskless[session]
+			if body then
+				taskless[session] = nil
+				task = spare
+				if task then
+					spare = nil
+				else
+					task = idle_task()
+				end
+				current = task
+				alive, command = resume_thread(task, FIRED, msg, sz, session, body)
+			else
+				text = require "skynet.internal.unmatched".response(session, source, msg, sz)
+			end
 		else
+			waiting[session] = nil
+			if task == BREAK then
+				return
+			end
 			if tracing and tags[task] then
 				trace_line(tags[task], "resume")
 			end
@@ -550,7 +600,12 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		if now and now(msg, sz) then
 			task = nil -- it needed none; whom it has woken runs below
 		elseif protocol and protocol.dispatch then
-			task = idle_task()
+			task = spare
+			if task then
+				spare = nil
+			else
+				task = idle_task()
+			end
 			owed[task] = session
 			origin[task] = source
 			if tracing then
@@ -574,7 +629,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 	if task and not (alive and command == "SUSPEND") then
 		texts = settle(texts, task, alive, command)
 	end
-	if fork_first <= fork_last or wakeup_first <= wakeup_last or failure_first <= failure_last then
+	if queued then
 		texts = drain(texts)
 	end
 	if texts then
@@ -635,6 +690,17 @@ function runtime.start_fine_timer(milliseconds, func)
 	return session
 end
 
+--- Gives a timer of `session` the task that it has not needed so far. Returns it, and nothing when there is no such timer.
+function runtime.give_task(session)
+	local func = taskless[session]
+	if func then
+		taskless[session] = nil
+		local task = new_task(func)
+		waiting[session], due[task] = task, session
+		return task
+	end
+end
+
 --- Raises where the running code could not park, such as in a function that C calls: an answer, or a wake-up, would find
 --- whoever waits next. To be called before anything is registered or sent.
 ---@param level integer? where the error is, 2 by default: who has called the caller
@@ -687,6 +753,7 @@ end
 function runtime.fail_call(session)
 	failure_last = failure_last + 1
 	failures[failure_last] = session
+	queued = true
 end
 
 --- Takes a task that has not begun out of the fork queue. Tells whether it was there.

@@ -5,7 +5,7 @@ local runtime = require "skynet.internal.kernel"
 local core = require "skynet.core"
 local killed = require "skynet.internal.unmatched".killed
 
-local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
+local waiting, taskless, owed, origin = runtime.waiting, runtime.taskless, runtime.owed, runtime.origin
 local BREAK <const>, ERROR <const> = "BREAK", 7
 
 ---@class (partial) skynet
@@ -18,6 +18,13 @@ local function describe(task)
 		return BREAK
 	end
 	return created_at and created_at[task] or debug.traceback(task)
+end
+
+-- From here on each timer has a task, as one that is shown must have: it can be found again by what was shown.
+local function give_tasks()
+	for session in pairs(taskless) do
+		runtime.give_task(session)
+	end
 end
 
 -- No value when there is none.
@@ -36,6 +43,9 @@ local function count()
 			n = n + 1
 		end
 	end
+	for _ in pairs(taskless) do
+		n = n + 1
+	end
 	return n
 end
 
@@ -52,11 +62,13 @@ function api.task(what)
 			return debug.traceback(runtime.init_task)
 		end
 	elseif kind == "table" then
+		give_tasks()
 		for session, task in pairs(waiting) do
 			what[string.format("%s session: %d", task, session)] = describe(task)
 		end
 	elseif kind == "number" then
-		return waiting[what] and describe(waiting[what]) or "No session"
+		local task = waiting[what] or runtime.give_task(what)
+		return task and describe(task) or "No session"
 	elseif kind == "thread" then
 		return session_of(function(task)
 			return task == what
@@ -68,6 +80,7 @@ end
 ---@return table<string, string> "count<TAB>sessions:[1,2]<NL>" -> stack
 function api.uniqtask()
 	local groups = {}
+	give_tasks()
 	for session, task in pairs(waiting) do
 		local stack = describe(task)
 		local group = groups[stack]
@@ -95,7 +108,9 @@ end
 ---@param thread thread|string the coroutine, or a pattern its `tostring` has to match
 ---@return thread? task no value when there is none
 function api.killthread(thread)
-	if type(thread) ~= "string" and runtime.unfork(thread) then
+	if type(thread) == "string" then
+		give_tasks() -- whatever their names will be
+	elseif runtime.unfork(thread) then
 		return thread
 	end
 	local session = session_of(type(thread) == "string" and function(task)

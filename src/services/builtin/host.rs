@@ -30,6 +30,7 @@ pub fn prepare() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
         skynet_luaclib::seri::values_in_place();
+        skynet_luaclib::core::results_can_be_unwanted();
         skynet_luaclib::sharetable::readers_can_be_asked();
         let (outer, inner) = (embedded::SNAPSHOT_OUTER, embedded::SNAPSHOT_INNER);
         // SAFETY: the functions have the signatures and the meanings of lhost.h and lmodsnapshot.h; the table is a static,

@@ -4,6 +4,9 @@ mod callback;
 mod command;
 mod log;
 mod send;
+mod timer;
+
+pub use timer::results_can_be_unwanted;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
@@ -20,6 +23,7 @@ const BOUND: &[Entry] = &[
     (c"send", send::send),
     (c"request", send::request),
     (c"genid", send::genid),
+    (c"timer", timer::timer),
     (c"redirect", send::redirect),
     (c"command", command::command),
     (c"intcommand", command::intcommand),
