@@ -13,13 +13,13 @@ local packet = require "skynet.internal.harborpacket"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local admission = require "skynet.internal.admission"
+local harborlosses = require "skynet.internal.harborlosses"
 require "skynet.manager"
 
 local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
 local STRANGERS <const> = 256 -- connections that have not said so yet
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 1000 -- 1/100 s between attempts
 local PEER_ATTEMPTS <const> = 12 -- a node that the master has not given up, and that does not listen
-local TELL_AGAIN <const> = 50 -- 1/100 s until services are told of further nodes that are lost
 local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the other nodes
 
 local master_address = skynet.getenv "master"
@@ -55,6 +55,9 @@ end
 -- state: "down"; "up", the harbor service has the connection; "closing", it has not lost it yet;
 -- "connecting".
 local peers = {}
+local losses = harborlosses.new(function()
+	return names
+end)
 local gathering -- { missing = count, token } while the start waits for the others
 
 local function peer_of(id)
@@ -91,6 +94,7 @@ local function try_to_connect(peer)
 	if not called then -- it is no address
 		fd, problem = nil, fd
 	end
+	losses.wait(peer.id) -- requests to the node that is back must not fail like those to the one that was lost
 	if peer.state ~= "connecting" then -- it has connected to us meanwhile
 		if fd then
 			socket.close(fd)
@@ -126,42 +130,10 @@ local function connect(peer)
 	skynet.error(string.format("Harbor %d does not listen at %s any more", peer.id, printable(address)))
 end
 
-local lost_ids -- id -> true: nodes of which the services have not been told yet; nil: nobody is about to tell them
-
-local function tell_services()
-	repeat
-		local ids, their_names = lost_ids, {}
-		lost_ids = {}
-		for name, handle in pairs(names) do
-			if ids[handle >> 24] then
-				their_names[name] = true
-			end
-		end
-		for address, command_line in pairs(skynet.call(".launcher", "lua", "LIST")) do
-			if string.find(command_line, "^snlua ") then
-				skynet.send(address, "debug", "LOST", ids, their_names)
-			end
-		end
-		skynet.sleep(TELL_AGAIN)
-	until not next(lost_ids)
-	lost_ids = nil
-end
-
--- Requests that are on their way to the lost node are answered by nobody: lets them fail. A message to every service is dear,
--- and anybody may connect as some node and leave again, so it is not done for each.
-local function tell_of_lost(id)
-	if lost_ids then
-		lost_ids[id] = true
-	else
-		lost_ids = { [id] = true }
-		skynet.fork(tell_services)
-	end
-end
-
 -- The harbor service has lost the connection.
 local function lost(peer)
 	peer.state, peer.fd = "down", nil
-	tell_of_lost(peer.id)
+	losses.tell(peer.id)
 	local responses = peer.on_down
 	peer.on_down = {}
 	answer_all(responses)
@@ -186,6 +158,7 @@ local function accept(fd)
 		return skynet.error(string.format("Invalid slave id %d (fd =%d)", id, fd))
 	end
 	local peer = peer_of(id)
+	losses.wait(id)
 	if peer.state == "up" or peer.state == "closing" then
 		skynet.error(string.format("Slave %d exist (fd =%d)", peer.id, fd))
 		socket.close(fd)

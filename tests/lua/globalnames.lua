@@ -224,4 +224,70 @@ function cases.a_node_that_does_not_read_costs_no_more_than_its_share()
 	socket.close(to_master)
 end
 
+-- Services are told of lost nodes twice a second at most: what they had asked a node after it was back failed with what they
+-- had asked before.
+function cases.what_a_node_is_asked_that_is_back_does_not_fail_because_it_was_lost()
+	if not skynet.call_timeout then
+		return -- there requests to lost nodes wait for ever
+	end
+	local id <const> = 6
+	local function come()
+		local fd = assert(socket.open(skynet.getenv "address"))
+		socket.write(fd, string.char(id))
+		check.equal(socket.read(fd, 1), string.char(ME))
+		harbor.connect(id)
+		return fd
+	end
+	local function ask(text)
+		local result = {}
+		skynet.fork(function()
+			result.ok, result.answer = pcall(skynet.call, id << 24 | 1, "lua", text)
+		end)
+		return result
+	end
+	for _ = 1, 3 do
+		local fd = come()
+		local lost = ask "lost"
+		check.equal(next_message(fd), "lost")
+		socket.close(fd)
+		harbor.link(id)
+		fd = come()
+		local asked = ask "asked"
+		check.equal(next_message(fd), "asked")
+		skynet.sleep(70)
+		check.equal({ lost.ok, asked.ok }, { false, nil })
+		socket.close(fd)
+		harbor.link(id)
+		repeat
+			skynet.sleep(5)
+		until asked.ok ~= nil
+		check.equal(asked.ok, false)
+	end
+end
+
+function cases.who_could_not_be_told_of_a_lost_node_is_told_later()
+	if not skynet.call_timeout then
+		return
+	end
+	local losses = require "skynet.internal.harborlosses".new(function()
+		return { NAME = 7 << 24 | 1, OTHER = 8 << 24 | 1 }
+	end)
+	local call, send, told = skynet.call, skynet.send, {}
+	skynet.call = function()
+		error "expected: there is no launcher"
+	end
+	losses.tell(7)
+	skynet.sleep(1)
+	skynet.call = call
+	skynet.send = function(address, protocol, ...)
+		told[#told + 1] = { protocol, ... }
+	end
+	while #told == 0 do
+		losses.wait(7)
+	end
+	skynet.send = send
+	check.equal(told[1], { "debug", "LOST", { [7] = true }, { NAME = true } })
+	losses.wait(7)
+end
+
 check.run(cases)
