@@ -9,6 +9,8 @@
 --- That is all that can be had: who guesses looks like who knows, so whatever part of their passwords is looked at for the one
 --- is looked at for the other. The limit decides which is more important.
 
+--- Addresses of IPv6 are those of a network: their last 64 bits are chosen by whoever has one.
+
 local skynet = require "skynet"
 
 local BURST <const> = 10 -- guesses that are looked at without waiting
@@ -27,6 +29,41 @@ function M.same(given, expected)
 		difference = difference | (string.byte(given, place) ~ (string.byte(expected, place) or 0))
 	end
 	return difference == 0
+end
+
+local function groups_of(text)
+	local groups = {}
+	for group in string.gmatch(text, "[^:]+") do
+		if string.find(group, ".", 1, true) then
+			groups[#groups + 1] = 0 -- an address of IPv4 stands for two
+		end
+		groups[#groups + 1] = tonumber(group, 16) or 0
+	end
+	return groups
+end
+
+--- What is counted as one address: one of IPv4, a network of 64 bits of IPv6.
+---@param host string
+---@return string
+function M.network_of(host)
+	local text = string.match(host, "^%[?([%x.:]*:[%x.:]*)")
+	if not text then
+		return host
+	end
+	local mapped = string.match(text, "^::[fF][fF][fF][fF]:(%d+%.%d+%.%d+%.%d+)$")
+	if mapped then
+		return mapped
+	end
+	local left, right = string.match(text, "^(.-)::(.*)$")
+	local groups = groups_of(left or text)
+	if right then
+		local others = groups_of(right)
+		for _ = #groups + #others + 1, 8 do
+			groups[#groups + 1] = 0
+		end
+		table.move(others, 1, #others, #groups + 1, groups)
+	end
+	return string.format("%x:%x:%x:%x", groups[1] or 0, groups[2] or 0, groups[3] or 0, groups[4] or 0)
 end
 
 ---@param rate number wrong guesses of one address in a second
@@ -49,6 +86,7 @@ function M.new(rate)
 	---@param host string
 	---@return boolean
 	function guesses.wait(host)
+		host = M.network_of(host)
 		local now, turn = skynet.now(), turns[host]
 		if not turn then
 			count = count + 1
@@ -71,6 +109,7 @@ function M.new(rate)
 	--- A guess was right: its turn is given back. Does not yield.
 	---@param host string
 	function guesses.right(host)
+		host = M.network_of(host)
 		if turns[host] then
 			turns[host] = turns[host] - pause
 		end
