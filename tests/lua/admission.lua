@@ -93,4 +93,83 @@ function cases.a_limit_of_years_needs_no_more_timers_than_one_of_hours()
 	assert(messages < 10, messages .. " timers have ended at once")
 end
 
+-- Whoever has a network of IPv6 has as many addresses as he likes.
+function cases.guesses_are_counted_by_network()
+	local guesses = require "skynet.internal.guesses"
+	for host, network in pairs {
+		["127.0.0.1"] = "127.0.0.1",
+		["2001:db8:1:2:3:4:5:6"] = "2001:db8:1:2",
+		["[2001:db8:1:2::9]"] = "2001:db8:1:2",
+		["2001:db8::1"] = "2001:db8:0:0",
+		["2001:DB8:1::2:3:4:5"] = "2001:db8:1:0",
+		["::1"] = "0:0:0:0",
+		["fe80::1%eth0"] = "fe80:0:0:0",
+		["::"] = "0:0:0:0",
+		["::ffff:10.0.0.1"] = "10.0.0.1",
+		["64:ff9b::10.0.0.1"] = "64:ff9b:0:0",
+		["unix"] = "unix",
+		[""] = "",
+	} do
+		check.equal(guesses.network_of(host), network, host)
+	end
+	local slow, refused = guesses.new(1), 0
+	local waiting = 0
+	for number = 1, 100 do
+		skynet.fork(function()
+			waiting = waiting + 1
+			if not slow.wait("2001:db8:1:2::" .. string.format("%x", number)) then
+				refused = refused + 1
+			end
+		end)
+	end
+	repeat
+		skynet.yield()
+	until waiting == 100
+	assert(refused > 30, refused) -- 61 of them are looked at, now or later
+end
+
+function cases.silent_connections_stay_when_others_can_be_accepted_again()
+	local door, closed = listener {}
+	for id = 1, 4 do
+		assert(door:enter(id, "10.0.0.1:" .. id))
+	end
+	door:starved() -- they are too young
+	assert(door:enter(5, "10.0.0.1:5"))
+
+	local driver = require "skynet.socketdriver"
+	local relief = require "skynet.internal.relief"
+	local info, shutdown, shut = driver.info, driver.shutdown, {}
+	driver.info = function()
+		local all = {}
+		for id = 1, 20 do
+			all[id] = { type = "TCP", id = id, read = 0, write = 0 }
+		end
+		return all
+	end
+	driver.shutdown = function(id)
+		shut[#shut + 1] = id
+	end
+	local works, fails = { id = 100 }, { id = 101 }
+	for id = 1, 4 do
+		relief.arrived(works, id)
+		relief.arrived(fails, id + 10)
+	end
+	relief.starved(works)
+	relief.starved(fails)
+	relief.arrived(works, 5)
+	relief.arrived(fails, 15)
+	relief.starved(fails) -- again
+	repeat
+		skynet.sleep(10)
+	until shut[2] and not works.relieving
+	driver.info, driver.shutdown = info, shutdown
+	check.equal(shut, { 11, 12 })
+	repeat
+		skynet.sleep(10)
+	until not door.relieving
+	check.equal(closed, {})
+	door:starved()
+	check.equal(closed, { 1, 2 }, "old enough now")
+end
+
 check.run(cases)

@@ -235,8 +235,10 @@ local function refusal(door, host)
 	end
 end
 
+local relieve_again
+
 -- Closes the older half of the silent connections, those that have been there for long enough; and looks again as long as
--- others are too young for that.
+-- others are too young for that, and none can be accepted.
 local function relieve(door)
 	look(door)
 	local now = skynet.now()
@@ -248,7 +250,7 @@ local function relieve(door)
 		local left = door.guests[id].since + RELIEF_GRACE - now
 		if left > 0 then
 			skynet.timeout(left, function()
-				relieve(door)
+				relieve_again(door)
 			end)
 			return
 		end
@@ -257,9 +259,18 @@ local function relieve(door)
 	door.relieving = false
 end
 
+-- The same, if it still fails.
+function relieve_again(door)
+	if door.fails then
+		return relieve(door)
+	end
+	door.relieving = false
+end
+
 --- A connection could not be accepted: there are no descriptors left for this node. So they are, for the most part, with those
 --- that say nothing.
 function Door:starved()
+	self.fails = true
 	if not self.relieving then
 		self.relieving = true
 		relieve(self)
@@ -271,6 +282,7 @@ end
 ---@param from string "address:port"
 ---@return boolean
 function Door:enter(id, from)
+	self.fails = false
 	local host = host_of(from)
 	local why = refusal(self, host)
 	if why then

@@ -1,6 +1,6 @@
 --- Descriptors for who comes behind connections that say nothing: when a listener cannot accept, because the node has no
 --- descriptors left, the older half of its connections on which neither side has ever sent a byte are closed. Which service
---- owns them does not matter.
+--- owns them does not matter. When a connection is accepted meanwhile, there are descriptors again, and nothing is closed.
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
@@ -52,6 +52,7 @@ end
 --- A connection could not be accepted. Does not yield.
 ---@param listener table see `arrived`; and `id`
 function M.starved(listener)
+	listener.failed = listener.count
 	if listener.relieving or not listener.count then
 		return
 	end
@@ -59,7 +60,8 @@ function M.starved(listener)
 	local last = listener.count
 	skynet.timeout(GRACE, function()
 		listener.relieving = false
-		local closed = close_silent(listener, last)
+		local works_again = listener.count > listener.failed
+		local closed = works_again and 0 or close_silent(listener, last)
 		if closed > 0 then
 			skynet.error(
 				string.format(
