@@ -116,9 +116,17 @@ local has_pointer = core.haspointer or function()
 	return false
 end -- the C project's module has none
 
-local function pass_on(address, session, msg, sz, is_push, tag)
+-- Whom an address is of, and why nobody. Yields.
+local function look_up(address)
 	local handle = core.isname(address) and names.handle_of(address) or address
-	local problem = names.fault_of(handle)
+	return handle, names.fault_of(handle)
+end
+
+local function pass_on(address, session, msg, sz, is_push, tag)
+	local ok, handle, problem = pcall(look_up, address)
+	if not ok then
+		handle, problem = address, tostring(handle)
+	end
 	if not problem and has_pointer(msg, sz) then
 		-- An address of memory of another process; services of this one would use it.
 		problem = "a message of another node must have no light userdata"
@@ -138,14 +146,21 @@ local function pass_on(address, session, msg, sz, is_push, tag)
 	end
 end
 
+-- Also when it raises, or its task is closed.
+local one_less = setmetatable({}, {
+	__close = function()
+		in_work = in_work - 1
+	end,
+})
+
 local function serve(address, session, msg, sz, is_push, tag)
 	in_work, asked_last = in_work + 1, clusterd
+	local _ <close> = one_less
 	if address == 0 then
 		answer_name(session, msg, sz)
 	else
 		pass_on(address, session, msg, sz, is_push, tag)
 	end
-	in_work = in_work - 1
 end
 
 -- What no node sends ends the connection: what follows it cannot make sense either. Does not return.

@@ -35,14 +35,19 @@ function M.new(clusterd)
 		end
 		local question, known = {}, handles
 		asked[name] = question
-		handle = skynet.call(clusterd, "lua", "queryname", string.sub(name, 2))
-		question.answer = handle
-		known[name] = handle -- nobody's table any more when names have changed meanwhile
+		local ok, answer = pcall(skynet.call, clusterd, "lua", "queryname", string.sub(name, 2))
+		if ok then
+			question.answer = answer
+			known[name] = answer -- nobody's table any more when names have changed meanwhile
+		end
 		asked[name] = nil
 		for _, task in ipairs(question) do
 			skynet.wakeup(task)
 		end
-		return handle
+		if not ok then
+			error(answer, 0)
+		end
+		return answer
 	end
 
 	-- A name without "@", "." and ":" is one of the network of harbors. If nobody has that, and the cluster has the same name
