@@ -7,10 +7,13 @@
 //!
 //! When too much waits, lines are lost until half of it is written. Then a line tells how many.
 
-use super::taken_out;
+use super::limit::taken_out;
 use crate::base::log;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Bytes that may wait, unless the config says otherwise.
 pub const DEFAULT: usize = 64 * 1024 * 1024;
@@ -21,6 +24,10 @@ const EACH: u64 = 256;
 const LOOK: u64 = 1024 * 1024;
 /// Marks that are kept.
 const MARKS: usize = 8192;
+/// A mark has so many bits of the bytes, and above them those of the lap: how often all marks were used before. One that is about
+/// to be made still has the one of a lap before.
+const BYTES: u32 = 48;
+const BYTES_MASK: u64 = (1 << BYTES) - 1;
 
 /// The bound in bytes; 0 is none.
 static LIMIT: AtomicU64 = AtomicU64::new(DEFAULT as u64);
@@ -39,7 +46,7 @@ static READER: Mutex<Reader> = Mutex::new(Reader {
 struct Sent {
     lines: AtomicU64,
     bytes: AtomicU64,
-    /// `bytes` at each [`EACH`]th line.
+    /// `bytes` at each [`EACH`]th line, and its lap.
     marks: [AtomicU64; MARKS],
 }
 
@@ -55,7 +62,7 @@ impl Sent {
         Sent {
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            marks: [const { AtomicU64::new(0) }; MARKS],
+            marks: [const { AtomicU64::new(u64::MAX) }; MARKS],
         }
     }
 
@@ -64,13 +71,33 @@ impl Sent {
         let line = self.lines.fetch_add(1, Relaxed);
         let before = self.bytes.fetch_add(size, Relaxed);
         if line.is_multiple_of(EACH) {
-            self.mark(line).store(before, Relaxed);
+            self.make_mark(line, before);
         }
         line.is_multiple_of(EACH) || before / LOOK != (before + size) / LOOK
     }
 
-    fn mark(&self, line: u64) -> &AtomicU64 {
-        &self.marks[(line / EACH) as usize % MARKS]
+    /// Where the mark of a line is, and the lap that it is of.
+    fn place(line: u64) -> (usize, u64) {
+        let number = line / EACH;
+        let lap = number / MARKS as u64;
+        ((number % MARKS as u64) as usize, lap & (u64::MAX >> BYTES))
+    }
+
+    fn make_mark(&self, line: u64, bytes: u64) {
+        let (place, lap) = Sent::place(line);
+        // Who reads it sees at least as many bytes.
+        self.marks[place].store(lap << BYTES | bytes & BYTES_MASK, Release);
+    }
+
+    /// The last mark at or before a line. One that is still to be made is passed over.
+    fn last_mark(&self, line: u64) -> u64 {
+        let numbers = (0..=line / EACH).rev().take(MARKS);
+        let mut marks = numbers.map(|number| {
+            let (place, lap) = Sent::place(number * EACH);
+            let mark = self.marks[place].load(Acquire);
+            (mark >> BYTES == lap).then_some(mark & BYTES_MASK)
+        });
+        marks.find_map(|mark| mark).unwrap_or(0)
     }
 
     /// Bytes of the lines behind the first `handled`, or a little more.
@@ -79,8 +106,8 @@ impl Sent {
             0 => 0,
             lines if lines >= EACH * (MARKS as u64 - 1) => u64::MAX,
             _ => {
-                let bytes = self.bytes.load(Relaxed);
-                bytes.saturating_sub(self.mark(handled).load(Relaxed))
+                let mark = self.last_mark(handled);
+                self.bytes.load(Relaxed).wrapping_sub(mark) & BYTES_MASK
             }
         }
     }
@@ -177,6 +204,20 @@ mod tests {
             sent.add(1);
         }
         assert_eq!(sent.waiting(10_000), u64::MAX);
+    }
+
+    /// Between counting a line and marking it, a thread may be stopped for any time.
+    #[test]
+    fn a_mark_that_is_still_to_be_made_is_not_taken_for_one_of_long_ago() {
+        let sent = Sent::new();
+        for _ in 0..EACH * MARKS as u64 {
+            sent.add(100);
+        }
+        let line = sent.lines.fetch_add(1, Relaxed);
+        sent.bytes.fetch_add(100, Relaxed);
+        assert_eq!(sent.waiting(line), (EACH + 1) * 100, "from the mark before");
+        sent.make_mark(line, line * 100);
+        assert_eq!(sent.waiting(line), 100);
     }
 
     #[test]

@@ -43,7 +43,11 @@ impl LoopIteration<'_> {
             slot.throttled.store(false, SeqCst);
             return false;
         }
-        self.tell_kernel(id)
+        let told = self.tell_kernel(id);
+        if !told {
+            slot.throttled.store(false, SeqCst); // it is read on, and has to say so
+        }
+        told
     }
 
     /// Which events epoll shall report of a socket has changed: tells it so. False if that failed.

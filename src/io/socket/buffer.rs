@@ -16,7 +16,8 @@ pub struct ObjectInterface {
     pub free: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-/// Bytes of a block in which small ones are put together, and the largest of those.
+/// Bytes of a block in which small ones are put together, at first and at most, and the largest of those.
+const FIRST_JOINED: usize = 128;
 const JOINED: usize = 4096;
 const SMALL: usize = 512;
 
@@ -28,8 +29,8 @@ pub struct Payload {
     base: *mut c_void,
     data: *const u8,
     len: usize,
-    /// Bytes of the block behind those; 0 for what was not allocated here.
-    room: usize,
+    /// Bytes of the block if others may be put behind those; 0 for what was not allocated here.
+    capacity: usize,
     /// `None`: the bytes stay the caller's, valid during the call only.
     release: Option<Release>,
 }
@@ -47,7 +48,7 @@ impl Payload {
             base: base.cast_mut(),
             data: base.cast(),
             len,
-            room: 0,
+            capacity: 0,
             release: Some(libc::free),
         }
     }
@@ -64,7 +65,7 @@ impl Payload {
             base: object.cast_mut(),
             data: data.cast(),
             len,
-            room: 0,
+            capacity: 0,
             release: Some(free),
         })
     }
@@ -78,7 +79,7 @@ impl Payload {
             base: base.cast_mut(),
             data: base.cast(),
             len,
-            room: 0,
+            capacity: 0,
             release: None,
         }
     }
@@ -108,11 +109,11 @@ impl Payload {
         unsafe { Payload::memory(base, self.len) }
     }
 
-    /// The same bytes in a block that has room for [`JOINED`] in all. `None`: there is no memory for it.
-    fn with_room(bytes: &[u8]) -> Option<Payload> {
+    /// The same bytes in a block with room for so many in all. `None`: there is no memory for it.
+    fn with_capacity(bytes: &[u8], capacity: usize) -> Option<Payload> {
         // SAFETY: malloc takes any size.
-        let base = unsafe { libc::malloc(JOINED) };
-        if base.is_null() || bytes.len() > JOINED {
+        let base = unsafe { libc::malloc(capacity) };
+        if base.is_null() || bytes.len() > capacity {
             // SAFETY: null or the block from above.
             unsafe { libc::free(base) };
             return None;
@@ -122,22 +123,21 @@ impl Payload {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), base.cast::<u8>(), bytes.len());
             Payload::memory(base, bytes.len())
         };
-        payload.room = JOINED - bytes.len();
+        payload.capacity = capacity;
         Some(payload)
     }
 
     /// Appends bytes if there is room for them. Whether there was.
     fn append(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() > self.room || bytes.is_empty() {
+        if bytes.len() > self.capacity.saturating_sub(self.len) || bytes.is_empty() {
             return bytes.is_empty();
         }
-        // SAFETY: the block is this payload's own (only `with_room` gives room), with so many bytes behind the others.
+        // SAFETY: the block is this payload's own (only `with_capacity` gives room), with so many bytes behind the others.
         unsafe {
             let end = self.data.cast_mut().add(self.len);
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), end, bytes.len());
         }
         self.len += bytes.len();
-        self.room -= bytes.len();
         true
     }
 
@@ -207,10 +207,14 @@ impl Block {
         if self.payload.append(bytes) {
             return true;
         }
-        if self.payload.len > SMALL || self.begun() {
+        let (len, is_joined) = (self.payload.len, self.payload.capacity > 0);
+        let need = len + bytes.len();
+        if self.begun() || need > JOINED || len > SMALL && !is_joined {
             return false;
         }
-        match Payload::with_room(self.payload.bytes()) {
+        // Twice of what there is, so that each byte is copied once more on average, and two small ones take little.
+        let capacity = (2 * need).clamp(FIRST_JOINED, JOINED);
+        match Payload::with_capacity(self.payload.bytes(), capacity) {
             Some(larger) => self.payload = larger,
             None => return false,
         }
@@ -245,5 +249,35 @@ impl Block {
     /// The block behind this one.
     pub(super) fn next_ptr(&self) -> *mut Block {
         self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(len: usize) -> Box<Block> {
+        Block::new(Payload::copy_of(&vec![7; len]), 1, false, UdpAddress::NONE)
+    }
+
+    #[test]
+    fn small_writes_take_a_small_multiple_of_their_bytes() {
+        let mut joined = block(10);
+        let mut bytes = 10;
+        while joined.join(&block(10)) {
+            bytes += 10;
+            assert_eq!(joined.rest().len(), bytes);
+            let capacity = joined.payload.capacity;
+            assert!(
+                capacity <= (2 * bytes).max(FIRST_JOINED),
+                "{capacity} for {bytes}"
+            );
+        }
+        assert_eq!(bytes, JOINED / 10 * 10);
+        assert!(
+            !block(SMALL + 1).join(&block(1)),
+            "a large one is not copied"
+        );
+        assert!(!block(1).join(&block(SMALL + 1)));
     }
 }

@@ -175,7 +175,8 @@ unsafe extern "C-unwind" fn has_no_responder(state: *mut lua_State) -> c_int {
     const TASK: c_int = 8;
     const DEBT: c_int = 9;
     const CALLER: c_int = 10;
-    // SAFETY: called by Lua with the three values; nothing has a destructor. The traversal only takes keys away.
+    // SAFETY: called by Lua with the three values; nothing has a destructor. A traversal only takes keys away: to close a task
+    // runs what it has to close, which may begin others, so the traversal begins anew after that.
     unsafe {
         let ours = lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr()) == LUA_TTABLE
             && lua_getfield(state, -1, c"skynet.internal.kernel".as_ptr()) == LUA_TTABLE
@@ -209,6 +210,10 @@ unsafe extern "C-unwind" fn has_no_responder(state: *mut lua_State) -> c_int {
                 }
                 if dead {
                     lua_closethread(task, state);
+                    owes = false;
+                    lua_settop(state, ORIGIN);
+                    lua_pushnil(state);
+                    continue;
                 }
             } else if asked {
                 owes = true;
