@@ -177,7 +177,7 @@ fn checked(base: &Base, start: u64, passed: u64) -> (u64, u64) {
     let cpu = clock::thread_cpu_nanos();
     let now = ticks();
     let on_counter = now.wrapping_sub(base.ticks.get()) as f64;
-    let on_cpu = (cpu - base.cpu_nanos.get()) as f64 / 1000.0 * per_micro();
+    let on_cpu = cpu.saturating_sub(base.cpu_nanos.get()) as f64 / 1000.0 * per_micro();
     let passed = passed.max(now.wrapping_sub(start));
     let away = (on_counter - on_cpu).max(0.0) as u64;
     base.ticks.set(now);
@@ -193,8 +193,8 @@ fn so_far(start: u64) -> u64 {
             return passed;
         }
         let on_counter = ticks().wrapping_sub(base.ticks.get()) as f64;
-        let on_cpu =
-            (clock::thread_cpu_nanos() - base.cpu_nanos.get()) as f64 / 1000.0 * per_micro();
+        let on_cpu = clock::thread_cpu_nanos().saturating_sub(base.cpu_nanos.get()) as f64 / 1000.0
+            * per_micro();
         passed.saturating_sub((on_counter - on_cpu).max(0.0) as u64)
     })
 }

@@ -147,7 +147,7 @@ impl Watch {
             return;
         }
         let Some((index, _)) = searcher else { return };
-        if now - self.searcher_since < PATIENCE || !idle.clear_searcher(index) {
+        if now.saturating_sub(self.searcher_since) < PATIENCE || !idle.clear_searcher(index) {
             return;
         }
         // Surplus work is not for it either.
@@ -167,7 +167,7 @@ impl Watch {
                 (*turn, *since) = (ticks, now);
             }
             let full = !worker.lifo_slot.load(Ordering::SeqCst).is_null();
-            if full && now - *since >= PATIENCE {
+            if full && now.saturating_sub(*since) >= PATIENCE {
                 worker.held_at.store(ticks, Ordering::Relaxed);
                 waits = true;
             }
@@ -177,7 +177,8 @@ impl Watch {
             shared.idle.notify_one();
         }
         if waits && shared.idle.searcher().is_none() && !shared.is_single() {
-            let held_up = |(_, (_, since)): &(_, &(u64, u64))| now - since >= LONG_PATIENCE;
+            let held_up =
+                |(_, (_, since)): &(_, &(u64, u64))| now.saturating_sub(*since) >= LONG_PATIENCE;
             let workers = shared.workers.iter().zip(&self.turns);
             workers.filter(held_up).for_each(|(w, _)| w.clear_out());
         }

@@ -237,14 +237,16 @@ impl<H: Host> Worker<H> {
     /// A stretch of work is over. A long one is noted, but not one in which the thread did not have the processor.
     fn note_stretch(&mut self) {
         let now = clock::monotonic_nanos();
-        let passed = now - self.busy_since;
+        let passed = now.saturating_sub(self.busy_since);
         // A batch of events is no long callback: no watcher is needed because of it.
         if std::mem::take(&mut self.polled) || passed < LONG_STRETCH {
             self.short_stretches += passed + SEARCH;
             return;
         }
         let cpu = clock::thread_cpu_nanos();
-        let worked = (cpu - self.cpu_seen).saturating_sub(self.short_stretches);
+        let worked = cpu
+            .saturating_sub(self.cpu_seen)
+            .saturating_sub(self.short_stretches);
         self.cpu_seen = cpu;
         self.short_stretches = 0;
         if worked >= LONG_STRETCH {
