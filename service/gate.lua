@@ -12,6 +12,7 @@ local gateserver = require "snax.gateserver"
 local backlog = require "skynet.internal.backlog"
 
 local MAX_BEHIND <const> = 700 -- messages that may wait for an agent before its client is not read
+local PATIENCE <const> = 50 -- 1/100 s after which a client has a turn although its agent is behind
 
 skynet.register_protocol {
 	name = "client",
@@ -19,13 +20,15 @@ skynet.register_protocol {
 }
 
 local watchdog
-local connections = {} -- fd -> { agent, client, flow = the agent it is counted for in `flows` }
+-- fd -> { agent, client, flow = the agent it is counted for in `flows`, turn = time of its last packet while its agent is
+-- behind, shared = the packets of this turn are of those that the agent shares }
+local connections = {}
 local flows = {} -- agent -> see backlog.flow, and clients = connections that are counted for it
 local handler = {}
 local command = {}
 
 local function tell_watchdog(event, fd, ...)
-	skynet.send(watchdog, "lua", "socket", event, fd, ...)
+	return skynet.send(watchdog, "lua", "socket", event, fd, ...)
 end
 
 function handler.open(source, conf)
@@ -68,21 +71,47 @@ local function flow_of(connection)
 	return flow
 end
 
+-- Who is asked may refuse it: then it is lost, and will never be handled.
+local function pass_on(connection, fd, msg, sz)
+	if connection.agent then
+		return skynet.redirect(connection.agent, connection.client, "client", fd, msg, sz)
+	end
+	local sent = tell_watchdog("data", fd, skynet.tostring(msg, sz))
+	skynet.trash(msg, sz)
+	return sent
+end
+
 function handler.message(fd, msg, sz)
 	local connection = connections[fd]
 	local flow = flow_of(connection)
-	if not connection.agent then
-		tell_watchdog("data", fd, skynet.tostring(msg, sz))
-		skynet.trash(msg, sz)
-	elseif not skynet.redirect(connection.agent, connection.client, "client", fd, msg, sz) then
-		return -- it was refused, and will never be handled
+	if not pass_on(connection, fd, msg, sz) then
+		return
 	end
 	flow.sent = flow.sent + 1
+	if connection.shared then
+		flow.take_share(1)
+	end
 end
 
-function handler.is_behind(fd)
+function handler.is_behind(fd, count)
 	local connection = connections[fd]
-	return connection ~= nil and flow_of(connection).waiting() > MAX_BEHIND
+	if not connection then
+		return false
+	end
+	local flow, now = flow_of(connection), skynet.now()
+	connection.shared = nil
+	if count > 0 or not connection.turn then
+		connection.turn = now
+	end
+	if flow.waiting() <= MAX_BEHIND then
+		return false
+	end
+	local share = flow.share()
+	if share == 0 or now - connection.turn < PATIENCE then
+		return true
+	end
+	connection.shared = true
+	return false, share
 end
 
 local function forget(fd)

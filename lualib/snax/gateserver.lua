@@ -8,7 +8,8 @@
 ---         open = function(source, conf) end,         -- listening has begun; answers the `open`
 ---         command = function(name, source, ...) end, -- any other "lua" message
 ---         is_behind = function(fd, count) end,       -- optional, asked after count packets of a connection: whether who
----                                                    -- gets them cannot keep up, so that no more are read for a while
+---                                                    -- gets them cannot keep up, so that no more are read for a while;
+---                                                    -- after a false, how many are to come before it is asked again (64)
 ---         embed = true,                              -- inside of a service that has its own start
 ---     }
 ---
@@ -38,6 +39,7 @@ local queue -- of netpack: packets that came at once, and halves of packets
 local listener -- socket
 local listening -- { task, address, port } while `open` waits for the socket server
 local door -- who may be connected
+local line -- of packets that wait for their turn
 local nodelay
 
 -- fd -> OPEN; CLOSING: by us, the socket server has not said so yet; HALF: by the client, and we have
@@ -45,10 +47,10 @@ local nodelay
 local OPEN <const>, CLOSING <const>, HALF <const> = 1, 2, 3
 local connections = {}
 
---- Lets the packets of a new connection come in. Does not yield.
+--- Lets the packets of a new connection come in. One that is held up is read again when it has its turn. Does not yield.
 ---@param fd integer
 function gateserver.openclient(fd)
-	if connections[fd] == OPEN then
+	if connections[fd] == OPEN and not (line and line.is_paused(fd)) then
 		socketdriver.start(fd)
 	end
 end
@@ -157,7 +159,7 @@ local function listener_failed(text)
 end
 
 -- What netpack.filter makes of the socket messages.
-local function socket_events(handler, line)
+local function socket_events(handler)
 	local on = { data = line.packet }
 
 	-- Several packets. When the handler of one waits, another task goes on with the next.
@@ -241,8 +243,8 @@ function gateserver.start(handler)
 	assert(handler.message, "a gate needs handler.message")
 	assert(handler.connect, "a gate needs handler.connect")
 
-	local line = new_line(handler)
-	local on = socket_events(handler, line)
+	line = new_line(handler)
+	local on = socket_events(handler)
 	skynet.register_protocol {
 		name = "socket",
 		id = skynet.PTYPE_SOCKET,

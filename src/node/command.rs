@@ -86,9 +86,9 @@ fn waiting(this: Own<'_>, text: &CStr) -> *const c_char {
     length.map_or(NONE, |length| this.answer(count(length).bytes()))
 }
 
-/// Messages that another service has taken out of its mailbox.
+/// Messages that another service has taken out of its mailbox, or that were dropped before.
 fn handled(this: Own<'_>, text: &CStr) -> *const c_char {
-    match service::taken_out(to_handle(this, text)) {
+    match service::handled(to_handle(this, text)) {
         Some(number) => this.answer(count(number as usize).bytes()),
         None => NONE,
     }

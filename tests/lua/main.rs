@@ -214,6 +214,14 @@ fn gates_pass_packets_and_users_log_in() {
 }
 
 #[test]
+fn clients_faster_than_their_agents_are_served_in_the_end() {
+    if std::env::var_os("SKYNET_TREE").is_some() {
+        return; // the C core holds nobody up
+    }
+    run_with_ports("gates_behind");
+}
+
+#[test]
 fn shared_data_follows_its_updates() {
     run_test("sharedata");
 }

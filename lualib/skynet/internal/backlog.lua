@@ -5,7 +5,7 @@
 ---     if reader.is_deaf() or backlog.is_behind(":0000000a") then ... end
 ---     local flow = backlog.flow(":0000000a")
 ---     flow.sent = flow.sent + 1                            -- for each message that is sent there
----     if flow.waiting() > 1000 then ... end
+---     if flow.waiting() > 1000 and flow.share() == 0 then ... end
 
 local core = require "skynet.core"
 local skynet = require "skynet"
@@ -15,6 +15,7 @@ local DEAF_LOOK <const> = 50 -- 1/100 s between two looks at what waits to be se
 local DEAF_TIME <const> = 6000 -- 1/100 s in which something of it has to be read
 local MAX_BEHIND <const> = 1000 -- messages
 local MOST_UNREAD <const> = 4 * 1024 * 1024 -- bytes
+local MOST_SHARED <const> = 1024 -- messages
 
 local M = {}
 
@@ -30,10 +31,24 @@ end
 --- one after this call on, and `waiting` answers how many wait. The other service says what waited when it looked last, and how
 --- many it has handled in all, those of others too; so never too many are seen here. Were messages counted later than they are
 --- sent, some that had been handled by then would be taken for such that wait, for ever.
+---
+--- `share` answers how many may be sent although too many wait, for instance because others keep the mailbox full: half of
+--- what the other service has handled, so it does not fall back further; one that handles nothing gets none. What is sent of
+--- them is taken with `take_share`.
 ---@param address string
----@return { sent: integer, waiting: fun(): integer }
+---@return { sent: integer, waiting: (fun(): integer), share: (fun(): integer), take_share: fun(count: integer) }
 function M.flow(address)
 	local flow = { sent = 0 }
+	local unshared, seen = 0, nil -- messages that were handled and give nobody a turn yet; handled at the last look
+
+	function flow.share()
+		return unshared // 2
+	end
+
+	function flow.take_share(count)
+		unshared = math.max(unshared - 2 * count, 0)
+	end
+
 	if not string.find(address, "^[.:]") then
 		function flow.waiting()
 			return 0 -- a name of the network of harbors: what waits there is not known here
@@ -48,6 +63,8 @@ function M.flow(address)
 			return 0 -- it has ended, or this core does not tell
 		end
 		base = base or handled -- a local name may come later
+		unshared = math.min(unshared + math.max(handled - (seen or handled), 0), 2 * MOST_SHARED)
+		seen = handled
 		if handled - base >= flow.sent then
 			flow.sent, base = 0, handled
 		end

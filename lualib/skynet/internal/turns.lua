@@ -6,6 +6,7 @@
 ---     line.packet(fd, msg, sz)        -- it belongs to `message` then
 ---     line.ending(fd, function() end) -- the connection has ended: runs when all of its packets were given
 ---     line.discard(fd)                -- forgets what waits; nil: of all
+---     line.is_paused(fd)              -- whether it is not read until it has its turn
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
@@ -16,7 +17,7 @@ local ARRIVALS <const> = 8 -- packets that may come between two turns before not
 local RELIEF <const> = 1 -- 1/1000 s between two looks at who is behind: less than he needs for what waits
 -- Who stays behind is looked at less and less often, so that many of them cost no more than a few: so many in 1/1000 s.
 local LOOKS <const> = 8
-local MOST_RELIEF <const> = 1000 -- 1/1000 s, whatever their number is
+local MOST_RELIEF <const> = 500 -- 1/1000 s, whatever their number is
 local MOST_UNREAD <const> = 16 * 1024 * 1024 -- bytes
 
 local CHUNK <const>, MOST_SPARE <const> = 512, 256 -- values, tables
@@ -87,8 +88,13 @@ local function pause(fd, queue)
 	end
 end
 
+-- Whether it has to, and if not, how many packets its next turn may have.
 local function has_to_wait(owner, fd, count)
-	return owner.is_behind and owner.is_behind(fd, count) or output(fd) > MOST_UNREAD
+	local behind, most
+	if owner.is_behind then
+		behind, most = owner.is_behind(fd, count)
+	end
+	return behind or output(fd) > MOST_UNREAD, math.min(most or TURN, TURN)
 end
 
 -- A line keeps: owner; behind, how many queues wait for who is behind; counts, fd -> packets of its turn; held, fd -> queue
@@ -154,10 +160,12 @@ end
 function next_turn(line, fd, queue)
 	if line.held[fd] ~= queue then
 		return -- discarded
-	elseif has_to_wait(line.owner, fd, 0) then
+	end
+	local waits, most = has_to_wait(line.owner, fd, 0)
+	if waits then
 		return end_turn(line, fd, queue, 0)
 	end
-	queue.left, queue.relief = TURN, nil
+	queue.left, queue.relief = most, nil
 	go_on(line, fd, queue)
 end
 
@@ -169,7 +177,8 @@ local function trash_all(queue)
 	end
 end
 
---- is_behind(fd, count): whether who gets the packets of fd is behind; count of them were given since it was asked last.
+--- is_behind(fd, count): whether who gets the packets of fd is behind; count of them were given since it was asked last. After
+--- a false, how many may be given before it is asked again, if they are fewer than a turn has.
 --- is_closing(fd): whether the owner has closed fd, which is not to be read again then: that would be an error.
 ---@param owner { message: function, is_behind: function?, is_closing: function? }
 ---@return table line see above
@@ -206,6 +215,10 @@ function M.new(owner)
 			counts[fd] = nil
 			run()
 		end
+	end
+
+	function line.is_paused(fd)
+		return held[fd] ~= nil and held[fd].paused == true
 	end
 
 	function line.discard(fd)

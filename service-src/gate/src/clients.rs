@@ -13,10 +13,11 @@ use skynet_sys::{
     skynet_socket_sendbuffer, skynet_socket_start, socket_type,
 };
 
+use crate::flow::Flows;
 use crate::frame::{Decoder, Frame, LIMIT};
 use crate::limits::{self, GRACE, Limits, Lines};
 use crate::text::{Command, Parameter};
-use crate::turn::{Flow, Turn, Waiting};
+use crate::turn::{Turn, Waiting};
 
 /// Bytes of a client's address that are passed on.
 const ADDRESS: usize = 31;
@@ -34,6 +35,10 @@ struct Client {
     since: u64,
     address: String,
     turn: Turn,
+    /// When the last one was over.
+    last_turn: u64,
+    /// Whom its frames are counted for in `flows`, 0: nobody.
+    counted: u32,
     /// Messages with which who gets the frames is behind.
     limit: u64,
     waiting: Waiting,
@@ -57,18 +62,20 @@ pub struct Gate {
     clients: HashMap<c_int, Client>,
     limits: Limits,
     lines: Lines,
-    /// A look at all clients is to come.
-    watching: bool,
+    /// A look at all clients is to come: session of the timer.
+    watching: Option<c_int>,
     /// When the last one was.
     looked: u64,
     /// Clients that wait for their turn.
     held: VecDeque<c_int>,
     /// What was sent to services that get frames.
-    flows: HashMap<u32, Flow>,
+    flows: Flows,
     /// Session of the timer for those.
     relief: Option<c_int>,
     /// There were no descriptors left, and silent clients that are too young to be closed for that: session of the timer.
     starved: Option<c_int>,
+    /// The last connection could not be accepted.
+    fails: bool,
 }
 
 /// Writes a line to the error log.
@@ -114,12 +121,13 @@ impl Gate {
                 LIMIT,
             ),
             lines: Lines::default(),
-            watching: false,
+            watching: None,
             looked: 0,
             held: VecDeque::new(),
-            flows: HashMap::new(),
+            flows: Flows::default(),
             relief: None,
             starved: None,
+            fails: false,
         }
     }
 
@@ -140,12 +148,12 @@ impl Gate {
         unsafe { skynet_socket_close(self.context, id) }
     }
 
-    /// Sends a block; it is gone in every case.
-    fn send(&self, source: u32, to: u32, ty: c_int, session: c_int, block: Block) {
+    /// Sends a block; it is gone in every case. Whether somebody gets it.
+    fn send(&self, source: u32, to: u32, ty: c_int, session: c_int, block: Block) -> bool {
         let (data, size) = block.into_raw();
         let ty = ty | PTYPE_TAG_DONTCOPY;
         // SAFETY: as above; the core takes the block over.
-        unsafe { skynet_send(self.context, source, to, ty, session, data, size) };
+        unsafe { skynet_send(self.context, source, to, ty, session, data, size) >= 0 }
     }
 
     /// Tells the watchdog about a client.
@@ -176,7 +184,8 @@ impl Gate {
         match Command::parse(&text) {
             Some(Command::Incomplete) => {}
             Some(Command::Start(id)) => {
-                if self.clients.contains_key(&id) {
+                // One that is held up is read again when it has its turn.
+                if self.clients.get(&id).is_some_and(|it| !it.paused) {
                     // SAFETY: the service is alive while it works.
                     unsafe { skynet_socket_start(self.context, id) };
                 }
@@ -188,11 +197,7 @@ impl Gate {
             }
             Some(Command::Forward(id, agent, source)) => {
                 if let Some(client) = self.clients.get_mut(&id) {
-                    let before = std::mem::replace(&mut client.agent, agent);
-                    client.source = source;
-                    if before != agent {
-                        self.flows.remove(&before);
-                    }
+                    (client.agent, client.source) = (agent, source);
                 }
             }
             // SAFETY: as above.
@@ -206,8 +211,8 @@ impl Gate {
         }
     }
 
-    /// Sends a frame on.
-    fn forward(&self, id: c_int, agent: u32, source: u32, frame: Frame) -> Result<(), NoMemory> {
+    /// Sends a frame on. Whether somebody gets it.
+    fn forward(&self, id: c_int, agent: u32, source: u32, frame: Frame) -> Result<bool, NoMemory> {
         let copy = |prefix: &str| {
             let bytes = match &frame {
                 Frame::Whole(bytes) => bytes,
@@ -224,25 +229,23 @@ impl Gate {
             broker => (broker, 0),
         };
         if to == 0 && self.watchdog == 0 {
-            return Ok(());
+            return Ok(false);
         }
         if to == 0 {
             let block = copy(&format!("{id} data "))?;
-            self.send(0, self.watchdog, PTYPE_TEXT, id, block);
-            return Ok(());
+            return Ok(self.send(0, self.watchdog, PTYPE_TEXT, id, block));
         }
         let block = match frame {
             Frame::Collected(block) => block,
             Frame::Whole(_) => copy("")?,
         };
-        self.send(source, to, self.tag, id, block);
-        Ok(())
+        Ok(self.send(source, to, self.tag, id, block))
     }
 
     /// The connection of a client is gone, and all that it had sent was sent on.
     fn end(&mut self, id: c_int) {
         if let Some(client) = self.clients.remove(&id) {
-            self.flows.remove(&client.agent);
+            self.flows.leave(client.counted);
             self.report(&format!("{id} close"));
             self.close(id);
         }
@@ -258,7 +261,7 @@ impl Gate {
     /// Closes a client's connection; for the watchdog it is as if the client had.
     fn expel(&mut self, id: c_int, why: &str) {
         if let Some(client) = self.clients.remove(&id) {
-            self.flows.remove(&client.agent);
+            self.flows.leave(client.counted);
             self.complain(&client.address, &format!("is closed: {why}"));
             self.report(&format!("{id} close"));
             self.close(id);
@@ -282,7 +285,8 @@ impl Gate {
     }
 
     /// No connection could be accepted, for there are no descriptors left for this node: closes the older half of those that
-    /// have said nothing, if they have been there for long enough; and looks again as long as others are too young for that.
+    /// have said nothing, if they have been there for long enough; and looks again as long as others are too young for that,
+    /// and none can be accepted.
     fn starve(&mut self) {
         let (traffic, now) = (limits::traffic(), limits::now());
         let silent = |(id, client): (&c_int, &Client)| {
@@ -312,9 +316,12 @@ impl Gate {
             self.relief = None;
             self.relieve();
         } else if self.starved == Some(session) {
-            self.starve();
-        } else {
-            self.watching = false;
+            self.starved = None;
+            if self.fails {
+                self.starve();
+            }
+        } else if self.watching == Some(session) {
+            self.watching = None;
             self.look();
         }
     }
@@ -338,12 +345,11 @@ impl Gate {
 
     fn watch(&mut self) {
         if let Some(pause) = self.limits.pause()
-            && !self.watching
+            && self.watching.is_none()
             && !self.clients.is_empty()
         {
-            self.watching = true;
             // SAFETY: the service is alive while it works.
-            unsafe { limits::timeout(self.context, pause) };
+            self.watching = unsafe { limits::timeout(self.context, pause) };
         }
     }
 
@@ -377,6 +383,7 @@ impl Gate {
         if self.listener != Some(listener) {
             return self.close(id);
         }
+        self.fails = false;
         let address = String::from_utf8_lossy(&address[..address.len().min(ADDRESS)]).into_owned();
         if let Some(why) = self.refusal(&address) {
             self.complain(&address, &why);
@@ -389,6 +396,8 @@ impl Gate {
             since: limits::now(),
             address: address.clone(),
             turn: Turn::default(),
+            last_turn: 0,
+            counted: 0,
             limit: u64::MAX,
             waiting: Waiting::default(),
             held: false,
@@ -416,8 +425,11 @@ impl Gate {
                 self.log(&format!("Close unknown connection {id}"));
                 self.close(id);
             }
-            socket_type::ERROR if self.listener == Some(id) && self.starved.is_none() => {
-                self.starve();
+            socket_type::ERROR if self.listener == Some(id) => {
+                self.fails = true;
+                if self.starved.is_none() {
+                    self.starve();
+                }
             }
             socket_type::CLOSE | socket_type::ERROR => match self.clients.get_mut(&id) {
                 Some(client) if client.held => client.ending = true,

@@ -15,6 +15,7 @@
 //! bytes as they are, then 4 bytes of id, the low one first.
 
 mod clients;
+mod flow;
 pub mod frame;
 mod limits;
 pub mod text;

@@ -21,20 +21,38 @@ pub const MOST_WAITING: usize = 64 * 1024;
 pub const RELIEF: u64 = 1;
 /// So many of them are looked at in a millisecond, on average.
 pub const LOOKS: u64 = 64;
+/// Hundredths of a second after which a client has a turn although the one who gets its frames is behind, see
+/// [`Flow::share`](crate::flow::Flow::share).
+pub const PATIENCE: u64 = 50;
 
 /// What was sent on since the last look.
 #[derive(Default)]
 pub struct Turn {
     frames: u32,
     bytes: usize,
+    /// Frames that it may have when the one who gets them is behind.
+    share: Option<u32>,
 }
 
 impl Turn {
+    /// A turn of at most so many frames, of those that a service which is behind shares.
+    pub fn shared(frames: u32) -> Turn {
+        Turn {
+            share: Some(frames),
+            ..Turn::default()
+        }
+    }
+
+    /// Whether it is one of those.
+    pub fn is_shared(&self) -> bool {
+        self.share.is_some()
+    }
+
     /// Counts a frame. Whether the turn is over.
     pub fn count(&mut self, bytes: usize) -> bool {
         self.frames += 1;
         self.bytes += bytes;
-        self.frames >= FRAMES || self.bytes >= BYTES
+        self.frames >= self.share.unwrap_or(FRAMES).min(FRAMES) || self.bytes >= BYTES
     }
 
     /// Frames.
@@ -46,40 +64,6 @@ impl Turn {
     pub fn limit(&self) -> u64 {
         let average = self.bytes / self.frames.max(1) as usize;
         (MOST_BYTES / average.max(1)).clamp(FRAMES as usize, MOST) as u64
-    }
-}
-
-/// What the gate has sent to one service and that one has not handled. The service says only how many messages it has
-/// handled in all, so those of others count as well: never too many are seen here.
-#[derive(Default)]
-pub struct Flow {
-    sent: u64,
-    /// Messages that the service had handled when nothing of ours waited.
-    base: u64,
-}
-
-impl Flow {
-    /// So many have been sent.
-    pub fn add(&mut self, count: u32) {
-        self.sent += u64::from(count);
-    }
-
-    /// The messages that may still wait when the service has handled `handled` in all.
-    pub fn waiting(&mut self, handled: u64) -> u64 {
-        let done = handled.saturating_sub(self.base);
-        if done >= self.sent {
-            (self.sent, self.base) = (0, handled);
-            return 0;
-        }
-        self.sent - done
-    }
-
-    /// For a service to which nothing was sent yet.
-    pub fn new(handled: u64) -> Flow {
-        Flow {
-            sent: 0,
-            base: handled,
-        }
     }
 }
 
@@ -153,20 +137,8 @@ mod tests {
         let mut large = Turn::default();
         assert!(large.count(BYTES));
         assert_eq!(large.limit(), (MOST_BYTES / BYTES) as u64);
-    }
-
-    #[test]
-    fn a_flow_knows_what_waits_at_least() {
-        let mut flow = Flow::new(1000);
-        let mut after = |more, handled| {
-            flow.add(more);
-            flow.waiting(handled)
-        };
-        assert_eq!(after(64, 1000), 64);
-        assert_eq!(after(64, 1010), 118);
-        assert_eq!(after(0, 1100), 28);
-        assert_eq!(after(0, 5000), 0);
-        assert_eq!(after(10, 5000), 10);
+        let mut shared = Turn::shared(2);
+        assert!(shared.is_shared() && !shared.count(1) && shared.count(1));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(super) struct Limit {
     drops: AtomicBool,
     /// Messages put into the mailbox.
     entered: AtomicU64,
+    /// Messages that were dropped.
+    dropped: AtomicU64,
     report: Mutex<Report>,
 }
 
@@ -85,6 +87,7 @@ impl Limit {
             most: AtomicUsize::new(DEFAULT.load(Ordering::Relaxed)),
             drops: AtomicBool::new(DEFAULT_DROPS.load(Ordering::Relaxed)),
             entered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             report: Mutex::new(Report {
                 at: None,
                 refused: 0,
@@ -123,7 +126,9 @@ impl Limit {
         let now = clock::now();
         let mut report = self.report.lock();
         report.refused += 1;
-        if report.at.is_some_and(|at| now < at + REPORT_EVERY) {
+        // A clock that has gone back, as in a restored process, is no reason for silence.
+        let is_recent = |at| (at..at + REPORT_EVERY).contains(&now);
+        if report.at.is_some_and(is_recent) {
             return 0;
         }
         report.at = Some(now);
@@ -156,9 +161,17 @@ impl Context {
 }
 
 /// Messages that a service has taken out of its mailbox. `None`: there is no such service.
-pub fn taken_out(handle: u32) -> Option<u64> {
+pub(super) fn taken_out(handle: u32) -> Option<u64> {
     let guard = reclaim::enter();
     super::find(&guard, handle).map(Context::taken_out)
+}
+
+/// Messages that were sent to a service, as their senders know, and that do not wait for it any more: it has taken them out of
+/// its mailbox, or they were dropped before. `None`: there is no such service.
+pub fn handled(handle: u32) -> Option<u64> {
+    let guard = reclaim::enter();
+    let context = super::find(&guard, handle)?;
+    Some(context.taken_out() + context.limit.dropped.load(Ordering::Relaxed))
 }
 
 /// Whether a message of this type may be refused. Responses and errors are what a request waits for; system and debug
@@ -216,6 +229,7 @@ pub(super) fn offer(to: &Context, message: Message, payload: Class) -> bool {
     if !drops {
         return false;
     }
+    limit.dropped.fetch_add(1, Ordering::Relaxed);
     memory::uncharged(|| {
         // SAFETY: the message goes nowhere, so its data is ours; a kept block is one of `malloc`.
         unsafe { libc::free(data) };

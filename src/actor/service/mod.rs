@@ -42,7 +42,7 @@ pub use dispatch::{drain, prepare, turn};
 pub use exit::{end, exit, exit_monitor, set_exit_monitor};
 pub use figures::{figures, list};
 pub use inspect::{describe, each_memory, receives};
-pub use limit::{Policy, set_default as set_mailbox_limit, taken_out};
+pub use limit::{Policy, handled, set_default as set_mailbox_limit};
 pub use log::{log_counts, post_line};
 pub use notices::{
     ended_without_callback, on_ended_without_callback, on_retired, on_socket_message_taken,

@@ -9,7 +9,7 @@ use skynet_sys::{skynet_socket_pause, skynet_socket_start};
 use super::Gate;
 use crate::frame::{Broken, LIMIT};
 use crate::limits;
-use crate::turn::{Flow, LOOKS, MOST_UNREAD, MOST_WAITING, Piece, RELIEF, Turn};
+use crate::turn::{LOOKS, MOST_UNREAD, MOST_WAITING, PATIENCE, Piece, RELIEF, Turn};
 
 impl Gate {
     /// What a client has sent.
@@ -36,8 +36,7 @@ impl Gate {
         // Taken out for the time, as what is forwarded needs the gate.
         let mut decoder = client.decoder.take()?;
         let mut turn = std::mem::take(&mut client.turn);
-        let to = self.receiver(agent);
-        self.count_for(to);
+        let to = self.count_for(id, agent);
         let mut bytes = piece.rest();
         let mut over = false;
         let mut sent = 0;
@@ -46,10 +45,11 @@ impl Gate {
                 Ok(None) => break None,
                 Ok(Some(frame)) => {
                     over = turn.count(frame.size());
-                    if let Err(NoMemory) = self.forward(id, agent, source, frame) {
-                        break Some(Broken::NoMemory);
+                    match self.forward(id, agent, source, frame) {
+                        Ok(true) => sent += 1,
+                        Ok(false) => {} // it is lost, and will never be handled
+                        Err(NoMemory) => break Some(Broken::NoMemory),
                     }
-                    sent += 1;
                     if over {
                         break None;
                     }
@@ -58,8 +58,11 @@ impl Gate {
             }
         };
         let rest = bytes.len();
-        if let Some(flow) = self.flows.get_mut(&to) {
+        if let Some(flow) = self.flows.get(to) {
             flow.add(sent);
+            if turn.is_shared() {
+                flow.take_share(sent);
+            }
         }
         if let Some(reason) = broken {
             self.give_up(id, reason);
@@ -96,34 +99,49 @@ impl Gate {
         to.into_iter().find(|to| *to != 0).unwrap_or(0)
     }
 
-    /// What is sent to a service is counted from now on. Were it counted later than it is sent, some that had been handled by
-    /// then would be taken for such that waits, for ever.
-    fn count_for(&mut self, to: u32) {
-        if to != 0
-            && !self.flows.contains_key(&to)
-            && let Some(handled) = self.ask(c"HANDLED", format!(":{to:08x}"))
-        {
-            self.flows.insert(to, Flow::new(handled));
+    /// What this client sends is counted for who gets it, from now on; that one, 0 for nobody. Were it counted later than it
+    /// is sent, some that had been handled by then would be taken for such that waits, for ever.
+    fn count_for(&mut self, id: c_int, agent: u32) -> u32 {
+        let to = self.receiver(agent);
+        let before = self.clients.get(&id).map_or(0, |client| client.counted);
+        if before == to && (to == 0 || self.flows.get(to).is_some()) {
+            return to;
         }
+        let mut flows = std::mem::take(&mut self.flows);
+        let counted = flows.change(before, to, || self.ask(c"HANDLED", format!(":{to:08x}")));
+        self.flows = flows;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.counted = counted;
+        }
+        counted
     }
 
-    /// Whether a client has to wait: for who gets its frames, or until it has read what was written to it.
-    fn is_behind(&mut self, id: c_int) -> bool {
+    /// The turn that a client may have now; none: it waits for who gets its frames, or until it has read what was written to
+    /// it.
+    fn next_turn(&mut self, id: c_int) -> Option<Turn> {
         let Some(client) = self.clients.get(&id) else {
-            return false;
+            return Some(Turn::default());
         };
-        let (to, limit) = (self.receiver(client.agent), client.limit);
-        self.waiting(to) > limit || self.ask(c"OUTPUT", id.to_string()) > Some(MOST_UNREAD)
+        let (limit, last_turn) = (client.limit, client.last_turn);
+        let to = self.receiver(client.agent);
+        if self.ask(c"OUTPUT", id.to_string()) > Some(MOST_UNREAD) {
+            return None;
+        }
+        if self.waiting(to) <= limit {
+            return Some(Turn::default());
+        }
+        let share = self.flows.get(to).map_or(0, |flow| flow.share());
+        let is_due = limits::now().saturating_sub(last_turn) >= PATIENCE;
+        (is_due && share > 0).then(|| Turn::shared(share))
     }
 
     /// Messages that wait for a service. It is known what waited when it looked last, and what it has handled.
     fn waiting(&mut self, to: u32) -> u64 {
         let text = format!(":{to:08x}");
         let Some(handled) = self.ask(c"HANDLED", text.clone()) else {
-            self.flows.remove(&to);
             return 0;
         };
-        let flow = self.flows.get_mut(&to);
+        let flow = self.flows.get(to);
         let waiting = flow.map_or(0, |flow| flow.waiting(handled));
         waiting.max(self.ask(c"MQLEN", text).unwrap_or(0))
     }
@@ -141,8 +159,7 @@ impl Gate {
 
     /// A client's turn is over: it waits for the next one if there is more of it, or if it has to.
     fn end_turn(&mut self, id: c_int, rest: Piece) {
-        self.begin_turn(id);
-        let behind = self.is_behind(id);
+        let behind = !self.begin_turn(id);
         if let Some(client) = self.clients.get_mut(&id) {
             client.held = behind || !rest.rest().is_empty();
             client.waiting.put_back(rest);
@@ -156,14 +173,21 @@ impl Gate {
         }
     }
 
-    /// A turn is over; the next one begins.
-    fn begin_turn(&mut self, id: c_int) {
+    /// A turn is over; the next one begins, or has to wait: false.
+    fn begin_turn(&mut self, id: c_int) -> bool {
         if let Some(client) = self.clients.get_mut(&id) {
             if client.turn.frames() > 0 {
                 client.limit = client.turn.limit();
+                client.last_turn = limits::now();
             }
             client.turn = Turn::default();
         }
+        let next = self.next_turn(id);
+        let begins = next.is_some();
+        if let (Some(client), Some(next)) = (self.clients.get_mut(&id), next) {
+            client.turn = next;
+        }
+        begins
     }
 
     fn relieve_after(&mut self, time: u64) {
@@ -183,8 +207,7 @@ impl Gate {
             if !self.clients.contains_key(&id) {
                 continue;
             }
-            self.begin_turn(id);
-            if self.is_behind(id) {
+            if !self.begin_turn(id) {
                 self.pause(id);
                 self.held.push_back(id);
             } else if self.take_turn(id) {

@@ -1,0 +1,176 @@
+-- Clients that are faster than the agent of their gate: whatever becomes of its mailbox, they are served in the end.
+local skynet = require "skynet"
+local core = require "skynet.core"
+local socket = require "skynet.socket"
+local check = require "check"
+
+local cases = {}
+
+local function packets(count)
+	return string.rep(string.pack(">s2", "a packet"), count)
+end
+
+local handled = {} -- agent -> packets that it has got
+
+local last_port = 0
+
+-- For each kind of gate: an agent, and its clients.
+local function each_gate(count, run)
+	for _, kind in ipairs { "lua", "c" } do
+		last_port = last_port + (kind == "c" and 1 or 0)
+		local agent = skynet.newservice "behind_agent"
+		handled[agent] = 0
+		local port = skynet.call(agent, "lua", "open", kind, check.port(last_port))
+		local clients = {}
+		for number = 1, count do
+			clients[number] = assert(socket.open("127.0.0.1", port))
+		end
+		run(agent, clients, port, kind)
+		for _, fd in ipairs(clients) do
+			socket.close(fd)
+		end
+		skynet.call(agent, "lua", "stop")
+	end
+end
+
+-- Asks an agent, whose mailbox may be full.
+local function ask(agent, ...)
+	local ok, answer
+	repeat
+		ok, answer = pcall(skynet.call, agent, "lua", ...)
+		skynet.sleep(2)
+	until ok
+	return answer
+end
+
+local function wait_for(agent, count)
+	while handled[agent] < count do
+		skynet.sleep(2)
+	end
+end
+
+-- What others had sent was forgotten with any client that left, and more of it was taken for handled.
+function cases.clients_of_one_agent_are_all_served_while_others_come_and_leave()
+	each_gate(40, function(agent, clients, port)
+		local rounds <const>, burst <const> = 20, 100
+		for round = 1, rounds do
+			for _, fd in ipairs(clients) do
+				socket.write(fd, packets(burst))
+			end
+			local guest = assert(socket.open("127.0.0.1", port))
+			socket.write(guest, packets(1))
+			socket.close(guest)
+			wait_for(agent, round * (#clients * burst + 1))
+		end
+	end)
+end
+
+-- Packets that the mailbox had no room for were taken for such that wait in it, for ever.
+function cases.clients_are_served_again_after_packets_were_refused()
+	each_gate(4, function(agent, clients)
+		for _, policy in ipairs { "drop", "reject" } do
+			ask(agent, "limit", 100, policy)
+			skynet.send(agent, "lua", "block", 20)
+			for _, fd in ipairs(clients) do
+				socket.write(fd, packets(2000))
+			end
+			local before
+			repeat -- until nothing more comes: what was refused is lost
+				before = handled[agent]
+				skynet.sleep(50)
+			until handled[agent] == before
+			ask(agent, "limit", 100000, policy)
+			for number, fd in ipairs(clients) do
+				socket.write(fd, packets(70)) -- more than a turn has
+				wait_for(agent, before + number * 70)
+			end
+		end
+	end)
+end
+
+function cases.others_that_keep_a_mailbox_full_do_not_keep_clients_out()
+	each_gate(8, function(agent, clients)
+		skynet.call(agent, "lua", "busy", 2000)
+		for _, fd in ipairs(clients) do
+			socket.write(fd, packets(200))
+		end
+		wait_for(agent, #clients * 200)
+		skynet.call(agent, "lua", "idle")
+	end)
+end
+
+-- Who handles nothing gets nothing more, however long clients have waited.
+function cases.an_agent_that_stands_still_is_not_sent_more()
+	each_gate(1, function(agent, clients, _, kind)
+		socket.write(clients[1], packets(20000))
+		local waits = skynet.call(agent, "lua", "block", 300)
+		assert(waits < 2000, kind .. ": " .. waits)
+		wait_for(agent, 20000)
+	end)
+end
+
+-- Bytes that the node has read of the connection whose number at the gate is `id`.
+local function bytes_read(id)
+	for _, info in ipairs(socket.netstat()) do
+		if info.id == id then
+			return info.read or 0
+		end
+	end
+	return 0
+end
+
+-- As agents do that take a client over in the middle of its game: it was read from then on, without bound.
+function cases.a_client_that_is_held_up_is_not_read_because_it_is_started_again()
+	each_gate(1, function(agent, clients, _, kind)
+		local id, gate
+		repeat
+			id, gate = skynet.call(agent, "lua", "last")
+		until id
+		skynet.call(agent, "lua", "busy", 2000)
+		local count <const> = 400000
+		socket.write(clients[1], packets(count))
+		local size = #packets(count)
+		local read
+		repeat
+			read = bytes_read(id)
+			skynet.sleep(20)
+		until bytes_read(id) == read and read > 0
+		if kind == "lua" then
+			skynet.send(gate, "lua", "forward", id, 0, agent)
+		else
+			core.send(gate, skynet.PTYPE_TEXT, 0, "start " .. id)
+		end
+		skynet.sleep(100)
+		assert(bytes_read(id) < size // 2, string.format("%s: %d of %d", kind, bytes_read(id), size))
+		skynet.call(agent, "lua", "idle")
+		wait_for(agent, count)
+	end)
+end
+
+-- Each began a look at all clients, whoever had sent it.
+function cases.a_gate_takes_no_answer_for_its_timer()
+	each_gate(1, function(agent, _, _, kind)
+		local client, gate
+		repeat
+			client, gate = skynet.call(agent, "lua", "last")
+		until client
+		if kind ~= "c" then
+			return
+		end
+		local function timers()
+			return tonumber(string.match(core.command "METRICS", "\ntimers (%d+)\n"))
+		end
+		local before = timers()
+		for session = 1, 100 do
+			core.send(gate, skynet.PTYPE_RESPONSE, 1 << 20 | session, "")
+		end
+		skynet.sleep(10)
+		assert(timers() < before + 50, timers() - before)
+	end)
+end
+
+skynet.dispatch("lua", function(_, agent, count)
+	handled[agent] = count
+end)
+
+check.run(cases)
