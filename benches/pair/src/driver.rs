@@ -83,8 +83,11 @@ pub fn run(row: &Row, on: On, args: &Args, modules: &Modules) -> Result<Values, 
             start_up(|| start_lua(row, on, args, modules, "bench_startup", 0, own_layer))
         }
         Kind::Echo {
-            connections, size, ..
-        } => net::echo(row, on, args, modules, connections, size),
+            connections,
+            size,
+            frames,
+            ..
+        } => net::echo(row, on, args, modules, connections, size, frames),
         Kind::Accept => net::accept(row, on, args, modules),
         Kind::Broadcast(connections) => net::broadcast(row, on, args, modules, connections),
         Kind::IdleConnections(count) => net::idle_connections(row, on, args, modules, count),

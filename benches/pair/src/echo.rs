@@ -60,12 +60,12 @@ impl Connections {
         self.streams.len()
     }
 
-    /// Keep one request of `size` bytes under way on every connection for `time`; the number of answers.
-    pub fn echo(&mut self, time: Duration, size: usize) -> Result<u64, String> {
-        let request = vec![b'x'; size];
+    /// Keep one request under way on every connection for `time`, which comes back as it is; the number of answers.
+    pub fn echo(&mut self, time: Duration, request: &[u8]) -> Result<u64, String> {
+        let size = request.len();
         self.watch()?;
         for stream in &self.streams {
-            send(stream, &request)?;
+            send(stream, request)?;
         }
         let mut answers = 0;
         let mut under_way = self.streams.len();
@@ -80,7 +80,7 @@ impl Connections {
                 if missing[index] == 0 && go_on {
                     answers += 1;
                     missing[index] = size;
-                    send(stream, &request)?;
+                    send(stream, request)?;
                 } else if missing[index] == 0 {
                     under_way -= 1;
                 }

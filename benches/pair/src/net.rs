@@ -19,12 +19,18 @@ fn server(
     options: &str,
 ) -> Result<(Process, u16), String> {
     let port = free_port()?;
-    let lua = matches!(row.kind, Kind::Echo { lua: true, .. });
-    let mut server = if lua && matches!(on, On::Node(_)) {
-        start_lua(row, on, args, modules, "bench_echo", port.into(), true)?
-    } else {
-        let bootstrap = format!("benchecho run port={port} {options}");
-        start(row, on, args, modules, &bootstrap)?
+    let script = match row.kind {
+        Kind::Echo { script, .. } => script,
+        _ => None,
+    };
+    let mut server = match script {
+        Some(script) if matches!(on, On::Node(_)) => {
+            start_lua(row, on, args, modules, script, port.into(), true)?
+        }
+        _ => {
+            let bootstrap = format!("benchecho run port={port} {options}");
+            start(row, on, args, modules, &bootstrap)?
+        }
     };
     server.wait_for("ready")?;
     Ok((server, port))
@@ -53,7 +59,15 @@ fn rates(
     ])
 }
 
-/// One request of `size` bytes under way on each of `connections`.
+/// What a client of a gate sends: so many frames of `size` bytes with their lengths.
+fn frames_of(size: usize, count: usize) -> Vec<u8> {
+    let body = u16::try_from(size - 2).expect("a frame is short");
+    let mut frame = body.to_be_bytes().to_vec();
+    frame.resize(size, b'x');
+    frame.repeat(count)
+}
+
+/// One request of `size` bytes, or of so many frames of that, under way on each of `connections`.
 pub fn echo(
     row: &Row,
     on: On,
@@ -61,10 +75,18 @@ pub fn echo(
     modules: &Modules,
     connections: usize,
     size: usize,
+    frames: Option<usize>,
 ) -> Result<Values, String> {
     let (server, port) = server(row, on, args, modules, "greet=0")?;
     let mut clients = Connections::open(port, connections, false)?;
-    rates(&server, args, |time| clients.echo(time, size))
+    let request = match frames {
+        Some(count) => frames_of(size, count),
+        None => vec![b'x'; size],
+    };
+    let each = frames.unwrap_or(1) as u64;
+    rates(&server, args, |time| {
+        Ok(each * clients.echo(time, &request)?)
+    })
 }
 
 /// Connections that are opened, greeted and reset.

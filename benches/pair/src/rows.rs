@@ -12,12 +12,14 @@ pub enum Kind {
     Startup,
     /// The same with the Lua layer and a service of `benches/lua`; whether ours uses its own layer.
     LuaStartup { own_layer: bool },
-    /// Echo over this many connections of requests of this many bytes, by the C service or by `bench_echo.lua` (our
-    /// layer on ours, the tree's on the peer).
+    /// Echo over this many connections of requests of this many bytes, by the C service or by a script of `benches/lua`
+    /// (our layer on ours, the tree's on the peer). Behind a gate, a request is so many frames at once, of that size; each of them
+    /// counts.
     Echo {
         connections: usize,
         size: usize,
-        lua: bool,
+        script: Option<&'static str>,
+        frames: Option<usize>,
     },
     /// Connections that are opened and reset.
     Accept,
@@ -95,7 +97,10 @@ impl Row {
             self.kind,
             Kind::Lua { .. }
                 | Kind::LuaStartup { .. }
-                | Kind::Echo { lua: true, .. }
+                | Kind::Echo {
+                    script: Some(_),
+                    ..
+                }
                 | Kind::Neighbour
         )
     }

@@ -1,6 +1,6 @@
 //! Sockets, on the side of a C service, or of a Lua service where the name says so. The clients are this program.
 
-use super::Kind::{self, Accept, Broadcast, Echo, IdleConnections};
+use super::Kind::{self, Accept, Broadcast, Echo, IdleConnections, Lua};
 use super::Target::{None as Open, Ratio, RatioAtMost};
 use super::{Metric, Row, m};
 
@@ -8,11 +8,14 @@ const ECHO: &[Metric] = metrics!["rate" "req/s" Open, "server_cpu_us" "us CPU/re
 
 const LUA_ECHO: &[Metric] = metrics!["rate" "req/s" Ratio(2.2), "server_cpu_us" "us CPU/req" Open];
 
+const GATE: &[Metric] = metrics!["rate" "frames/s" Open, "server_cpu_us" "us CPU/frame" Open];
+
 const fn echo(connections: usize, size: usize) -> Kind {
     Echo {
         connections,
         size,
-        lua: false,
+        script: None,
+        frames: None,
     }
 }
 
@@ -20,9 +23,25 @@ const fn lua_echo(connections: usize) -> Kind {
     Echo {
         connections,
         size: 64,
-        lua: true,
+        script: Some("bench_echo"),
+        frames: None,
     }
 }
+
+const fn gate(script: &'static str, frames: usize) -> Kind {
+    Echo {
+        connections: 64,
+        size: 64,
+        script: Some(script),
+        frames: Some(frames),
+    }
+}
+
+const CLUSTER: Kind = Lua {
+    start: "bench_cluster",
+    pairs: 64,
+    own_layer: true,
+};
 
 pub fn rows() -> Vec<Row> {
     let bare = Some("limit_echo");
@@ -49,6 +68,16 @@ pub fn rows() -> Vec<Row> {
             "the same, 64 connections";
         "lua-own-echo-512" 2 on lua_echo(512) => LUA_ECHO, bare,
             "the same, 512 connections";
+        "lua-own-gate" 2 on gate("bench_gate lua", 16) => GATE, None,
+            "frames of 64 bytes through a Lua gate and one agent, which sends them back: 64 clients with 16 under way each";
+        "lua-own-gate-1" 2 on gate("bench_gate lua", 1) => GATE, None,
+            "the same, one under way each";
+        "lua-own-cgate" 2 on gate("bench_gate c", 16) => GATE, None,
+            "frames of 64 bytes through the C service gate and one agent: 64 clients with 16 under way each";
+        "lua-own-cgate-1" 2 on gate("bench_gate c", 1) => GATE, None,
+            "the same, one under way each";
+        "lua-own-cluster" 2 on CLUSTER => metrics!["rate" "calls/s" Open, "cpu_us" "us CPU/call" Open], None,
+            "cluster calls with 64 bytes of a node to itself over the loopback, 64 tasks";
         "accept" 2 on Accept
             => metrics!["rate" "conn/s" Open, "server_cpu_us" "us CPU/conn" Open], bare,
             "connections that are accepted, greeted and reset, 64 at a time";
