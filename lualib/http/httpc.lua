@@ -20,6 +20,8 @@ local M = {
 	keepalive = nil,
 	--- The most bytes of a body that `request` takes; what is larger raises; nil: any.
 	limit = nil,
+	--- TLS context (see http.tlshelper) of the `https` connections of this service; nil: one that verifies nothing.
+	tls = nil,
 }
 
 local default_ports = { http = 80, https = 443 }
@@ -106,9 +108,9 @@ local function connect(url, timeout)
 		end
 	end
 	local id = sockethelper.connect(address, port, timeout)
-	local name = is_name and host or nil
+	local name = (is_name or M.tls) and host or nil -- addresses are only verified
 	local ok
-	ok, interface = pcall(interfaces.client, id, protocol == "https", name)
+	ok, interface = pcall(interfaces.client, id, protocol == "https", name, M.tls)
 	if not ok then
 		sockethelper.close(id)
 		error(interface, 0)

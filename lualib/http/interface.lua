@@ -55,13 +55,17 @@ end
 ---@param id integer
 ---@param use_tls boolean
 ---@param hostname string? name that the server's certificate is for
-function M.client(id, use_tls, hostname)
+---@param context userdata? of TLS; nil: one that verifies nothing
+function M.client(id, use_tls, hostname, context)
 	if not use_tls then
 		return plain(id)
 	end
 	local tls = require "http.tlshelper"
-	client_context = client_context or tls.newctx()
-	return secure(id, tls.newtls("client", client_context, hostname), tls.init_requestfunc)
+	if not context then
+		client_context = client_context or tls.newctx()
+		context = client_context
+	end
+	return secure(id, tls.newtls("client", context, hostname), tls.init_requestfunc)
 end
 
 --- For a connection that was accepted. The certificate is named by the node's settings `certfile` and

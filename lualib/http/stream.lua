@@ -5,6 +5,7 @@
 --- Fields: status, header (with the trailer at the end), connected: true while more may come, nil at
 --- the end, false when the body broke off.
 
+local sockethelper = require "http.sockethelper"
 local bodies = require "http.body"
 local sources = require "http.source"
 
@@ -41,6 +42,11 @@ function Stream:close()
 	if callback then
 		callback(self)
 	end
+end
+
+--- Ends the connection while another task reads: that task gets an error, and closes. Does not yield.
+function Stream:shutdown()
+	sockethelper.shutdown(self._interface.id)
 end
 
 Stream.__call = Stream.padding

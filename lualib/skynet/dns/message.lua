@@ -1,8 +1,8 @@
---- Questions and answers of the Domain Name System as bytes (RFC 1035 §4; AAAA: RFC 3596).
+--- Questions and answers of the Domain Name System as bytes (RFC 1035 §4; AAAA: RFC 3596; SRV: RFC 2782).
 
 local M = {}
 
-M.A, M.CNAME, M.AAAA = 1, 5, 28
+M.A, M.CNAME, M.AAAA, M.SRV = 1, 5, 28, 33
 local INTERNET <const> = 1
 local RESPONSE <const>, TRUNCATED <const>, RECURSION_DESIRED <const> = 0x8000, 0x0200, 0x0100
 local HEADER <const>, QUESTION_END <const>, RECORD <const> = ">HHHHHH", ">HH", ">HHI4s2"
@@ -11,10 +11,10 @@ local MAX_STEPS <const>, MAX_NAME <const>, MAX_LABEL <const> = 128, 255, 63
 -- Aliases that lead from one to the next within an answer.
 local MAX_ALIASES <const> = 16
 
---- A question for the addresses of a name. Does not yield.
+--- A question for the records of a name. Does not yield.
 ---@param id integer 16 bits
 ---@param name string
----@param kind integer A or AAAA
+---@param kind integer A, AAAA or SRV
 ---@return string
 function M.question(id, name, kind)
 	local parts = { string.pack(HEADER, id, RECURSION_DESIRED, 1, 0, 0, 0) }
@@ -63,6 +63,10 @@ local function read_record(bytes, position)
 		data = address(kind, data)
 	elseif kind == M.CNAME then
 		data = string.lower((read_name(bytes, after - #data)))
+	elseif kind == M.SRV then
+		local priority, weight, port = string.unpack(">HHH", data)
+		local target = string.lower((read_name(bytes, after - #data + 6)))
+		data = { priority = priority, weight = weight, port = port, target = target }
 	end
 	return { name = string.lower(name), kind = kind, ttl = ttl, data = data }, after
 end
@@ -77,7 +81,8 @@ end
 --- Reads an answer. Raises when the bytes are not one. Does not yield.
 ---@param bytes string
 ---@return table answer { id =, name =, kind =, code = (0: no error), truncated = boolean, records = list of
---- { name =, kind =, ttl = seconds, data = } }; data is an address, or the name behind an alias. What was cut has none
+--- { name =, kind =, ttl = seconds, data = } }; data is an address, the name behind an alias, or a table
+--- { priority =, weight =, port =, target = }. What was cut has none
 function M.answer(bytes)
 	local id, flags, questions, records = string.unpack(HEADER, bytes)
 	assert(questions == 1 and flags & RESPONSE ~= 0, "malformed packet")
