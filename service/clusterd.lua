@@ -9,22 +9,22 @@
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
 -- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
 -- (connections of one address to one listener).
+--
+-- With the config key `cluster_discovery` the service clusterdiscovery tells the addresses; those of the file hold, too.
 
 local skynet = require "skynet"
 require "skynet.manager"
-local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
 local alive = require "skynet.internal.alive"
-local admission = require "skynet.internal.admission"
+local nodeaddress = require "skynet.internal.nodeaddress"
 
 local FIGURES_PATIENCE <const> = 50 -- 1/100 s
-local MAX_CONNECTIONS <const> = 1024
 local UNFINISHED <const>, UNFINISHED_COUNT <const> = 1024, 64
-local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
-local FEW <const> = 64 -- connections that one address may have in any case, if there is room
-local MAX_UNHEARD <const> = 128 -- connections of one address that have said nothing yet
 
 local our_name = core.nodename()
+
+local discovery -- handle of clusterdiscovery
+local searching -- what to say of unknown nodes while discovery knows nothing yet: true, or why not; nil: it knows
 
 local options = {}
 local nodes = {} -- name -> { address, sender, connected_to = address the sender was told, busy, unknown }
@@ -89,12 +89,17 @@ end
 
 -- One try to bring the sender in line with the node's address.
 local function settle_once(node)
-	if node.address == nil and not options.nowaiting then
+	local waits = not options.nowaiting
+	if discovery then
+		waits = searching == true or options.nowaiting == false
+	end
+	if node.address == nil and waits then
 		wait_until_known(node)
 	end
 	local address = node.address
 	if address == nil then
-		error(string.format("cluster node [%s] is absent.", node.name))
+		local more = type(searching) == "string" and " Discovery knows no node yet: " .. searching or ""
+		error(string.format("cluster node [%s] is absent.%s", node.name, more))
 	end
 	node.connected_to = nil
 	tell_sender(node, address)
@@ -144,7 +149,7 @@ end
 
 local function read_config()
 	local config = {}
-	local file_name = skynet.getenv "cluster"
+	local file_name = string.match(skynet.getenv "cluster_discovery" or "", "^file://(.+)$") or skynet.getenv "cluster"
 	if file_name then
 		local file = assert(io.open(file_name))
 		local source = file:read "a"
@@ -175,6 +180,15 @@ local function set_address(name, address)
 	end
 end
 
+-- Those who wait for unknown nodes wait no longer.
+local function stop_waiting()
+	for _, node in pairs(nodes) do
+		if node.unknown then
+			skynet.wakeup(node.unknown)
+		end
+	end
+end
+
 local function configure(config)
 	for name, value in pairs(config or read_config()) do
 		local option = type(name) == "string" and string.match(name, "^__(.*)")
@@ -186,11 +200,7 @@ local function configure(config)
 		end
 	end
 	if options.nowaiting then
-		for _, node in pairs(nodes) do
-			if node.unknown then
-				skynet.wakeup(node.unknown)
-			end
-		end
+		stop_waiting()
 	end
 end
 
@@ -198,6 +208,49 @@ function command.reload(_, config)
 	configure(config)
 	-- Behind the tasks that tell the senders: what the caller asks for after this goes to the new address, or to none.
 	skynet.fork(skynet.response(), true, nil)
+end
+
+--- discovered node -> address or false, whether that is all, why there is nothing; from clusterdiscovery
+function command.discovered(source, list, is_all, problem)
+	if source ~= (discovery or source) then -- the first may come while it starts
+		error "clusterdiscovery alone discovers nodes"
+	end
+	for name, address in pairs(list) do
+		set_address(name, address)
+	end
+	if is_all and searching then
+		searching = problem
+		if options.nowaiting == nil then
+			stop_waiting()
+		end
+	end
+end
+
+--- forget node: it has left long ago
+function command.forget(source, name)
+	local node = nodes[name]
+	if source == discovery and node and not node.address and not node.busy then
+		nodes[name] = nil
+		if node.sender then
+			skynet.kill(node.sender)
+		end
+	end
+end
+
+--- discovery -> handle of clusterdiscovery, nil: it is off
+function command.discovery()
+	skynet.retpack(discovery)
+end
+
+--- nodes -> node -> { address = }, by the file
+function command.nodes()
+	local list = {}
+	for name, node in pairs(nodes) do
+		if node.address then
+			list[name] = { address = node.address, stale = false }
+		end
+	end
+	skynet.retpack(list)
 end
 
 --- sender node -> handle of the connected clustersender
@@ -225,7 +278,11 @@ function command.figures()
 	for request, response in batch:select(FIGURES_PATIENCE) do
 		list[request.node] = response and response[1] or nil
 	end
-	skynet.retpack(list)
+	local ok, well, of_discovery
+	if discovery then
+		ok, well, of_discovery = pcall(skynet.call_timeout, FIGURES_PATIENCE, discovery, "lua", "figures")
+	end
+	skynet.retpack(list, ok and well and of_discovery or nil)
 end
 
 local proxies = {}
@@ -258,78 +315,58 @@ end
 
 ---------------------------------------------------------------- this node
 
--- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
-local agents, doors, door_of = {}, {}, {}
-local begun = {} -- connections whose agent has asked for what it needs, while it starts
+local connections = require "skynet.internal.clusterconnections"
 
-local function forget_agent(fd)
-	if agents[fd] ~= nil then
-		door_of[fd]:leave(fd)
-		agents[fd], door_of[fd] = nil, nil
+-- What the others get to know: with the port that we really have where the config says none, or 0.
+local function advertise(advertised, real_port)
+	local host, port = nodeaddress(advertised)
+	if not port or port == 0 then
+		host = string.find(host, ":", 1, true) and "[" .. host .. "]" or host
+		advertised = string.format("%s:%d", host, real_port)
 	end
+	local ok, stored, problem = skynet.call(discovery, "lua", "join", advertised)
+	if not ok then
+		error(stored, 0)
+	elseif not stored then
+		skynet.error(string.format("cluster: %s is told to others later: %s", advertised, problem))
+	end
+	return advertised
 end
 
--- A connection has to go.
-local function hang_up(fd)
-	local agent = agents[fd]
-	agents[fd], door_of[fd] = nil, nil
-	if not (agent and skynet.send(agent, "lua", "hangup")) then
-		socket.close_fd(fd) -- nobody has it yet
+-- Where `cluster.open()` listens.
+local function advertised_place()
+	local advertised = skynet.getenv "cluster_advertise"
+	if not discovery then
+		error("cluster.open without a port or a node's name needs discovery: set cluster_discovery in the config", 0)
+	elseif not advertised then
+		error(
+			"cluster.open without a port listens at the address that cluster_advertise names: set it in the config",
+			0
+		)
 	end
+	local host, port = nodeaddress(advertised)
+	return host, port or 0
 end
 
-local function new_door(maxclient)
-	local most = (maxclient or MAX_CONNECTIONS) - 1 -- connections stay below it, as those of any gate
-	local seconds = options.handshake or HANDSHAKE
-	return admission.new {
-		name = "cluster",
-		most = most,
-		most_address = math.tointeger(options.peraddress) or math.max(most // 2, FEW),
-		most_unheard = MAX_UNHEARD,
-		handshake = seconds > 0 and seconds or nil,
-		close = hang_up,
-	}
-end
-
-local function on_accept(listener, fd, from)
-	local door = doors[listener]
-	if not door:enter(fd, from) then
-		return socket.close_fd(fd)
-	end
-	skynet.error(string.format("socket accept from %s", from))
-	agents[fd], door_of[fd] = false, door
-	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
-	if agents[fd] == nil then -- it had to go meanwhile
-		if ok then
-			skynet.kill(agent)
-		end
-	elseif not ok then
-		forget_agent(fd)
-		socket.close_fd(fd)
-		error(agent, 0)
-	elseif not begun[fd] then
-		skynet.kill(agent)
-		forget_agent(fd)
-		socket.close_fd(fd)
-		error "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua: the services of cluster belong together"
-	else
-		agents[fd] = agent
-	end
-	begun[fd] = nil
-end
-
---- listen node | address, port -> address, port
+--- listen node | address, port -> address, port; without any of them at the advertised address
 function command.listen(_, address, port, maxclient)
+	local advertised = discovery and skynet.getenv "cluster_advertise"
+	if address == nil and port == nil then
+		address, port = advertised_place()
+	end
 	local host = address
 	if port == nil then
 		host = nodes[address] and nodes[address].address or error(address .. " is down")
 	end
 	local listener = skynet.newservice("clusterlistener", skynet.self())
-	doors[listener] = new_door(maxclient)
+	connections.open(listener, maxclient, options)
 	local real_address, real_port = skynet.call(listener, "lua", host, port)
 	if not real_address then
-		doors[listener] = nil
+		connections.close(listener)
 		error(real_port, 0)
+	end
+	if advertised then
+		advertise(advertised, math.tointeger(real_port) or select(2, nodeaddress(host)))
 	end
 	if port == nil then
 		real_address, real_port = address, nil
@@ -337,41 +374,20 @@ function command.listen(_, address, port, maxclient)
 	skynet.retpack(real_address, real_port)
 end
 
---- socket "open", fd, from: a listener has a connection; socket "starved": it cannot accept one; an agent tells of its own:
---- socket "heard", fd: it has sent a request; socket "close", fd, why: it has ended, and why if that was the other side's fault
+--- socket event, fd, from: of a listener or an agent
 function command.socket(source, event, fd, from)
-	if event == "open" then
-		on_accept(source, fd, from)
-	elseif event == "starved" then
-		doors[source]:starved()
-	elseif event == "heard" and door_of[fd] then
-		door_of[fd]:heard(fd)
-	elseif event == "close" then
-		local door = door_of[fd]
-		if from and door then
-			door:report(door:from(fd), "is closed: " .. from)
-		end
-		forget_agent(fd)
-	end
+	connections.event(source, event, fd, from)
 end
 
 --- connection fd -> address of the other side, MiB of unfinished requests that it may have, and their number; for an agent
 --- that starts
 function command.connection(_, fd)
-	local door = door_of[fd]
-	begun[fd] = door and true
-	skynet.retpack(door and door:from(fd), unfinished())
+	skynet.retpack(connections.begin(fd), unfinished())
 end
 
 local handles, names = {}, {} -- name -> handle, handle -> name
 
-local function forget_cached_names()
-	for fd, agent in pairs(agents) do
-		if agent and not skynet.send(agent, "lua", "namechange") then
-			forget_agent(fd) -- somebody has killed it
-		end
-	end
-end
+local aliases = {} -- names of published services, as clusterdiscovery makes them
 
 function command.register(source, name, handle)
 	assert(handles[name] == nil, "the name is taken")
@@ -379,7 +395,7 @@ function command.register(source, name, handle)
 	local earlier = names[handle]
 	if earlier then
 		handles[earlier] = nil
-		forget_cached_names()
+		connections.forget_names()
 	end
 	names[handle], handles[name] = name, handle
 	skynet.ret()
@@ -390,7 +406,7 @@ function command.unregister(_, name)
 	local handle = handles[name]
 	if handle then
 		names[handle], handles[name] = nil, nil
-		forget_cached_names()
+		connections.forget_names()
 		skynet.error(string.format("Unregister [%s] :%08x", name, handle))
 	end
 	skynet.ret()
@@ -398,7 +414,19 @@ end
 
 --- queryname name -> handle | nil
 function command.queryname(_, name)
-	skynet.retpack(handles[name])
+	skynet.retpack(handles[name] or aliases[name])
+end
+
+--- alias name, handle | nil: a published service, beside the name that it may have; from clusterdiscovery
+function command.alias(source, name, handle)
+	if source ~= discovery then
+		error "clusterdiscovery alone publishes services"
+	end
+	aliases[name] = handle
+	if handle == nil then
+		connections.forget_names()
+	end
+	skynet.ret()
 end
 
 local function describe_node(node)
@@ -408,6 +436,14 @@ local function describe_node(node)
 	end
 	local ok, state = pcall(skynet.call, node.sender, "lua", "status")
 	return string.format("%s %s %s", text, skynet.address(node.sender), ok and state or "gone")
+end
+
+local function start_discovery()
+	local text = skynet.getenv "cluster_discovery"
+	if text and text ~= "file" and not string.find(text, "^file://") then
+		searching = true
+		discovery = skynet.newservice("clusterdiscovery", skynet.self())
+	end
 end
 
 skynet.start(function()
@@ -426,4 +462,5 @@ skynet.start(function()
 		end
 		return list
 	end)
+	start_discovery()
 end)

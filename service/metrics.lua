@@ -210,13 +210,31 @@ local CLUSTER <const> = {
 	{ "reconnects", "cluster_reconnects_total", "counter", "Connections to a node that were made again." },
 }
 
+-- The same of discovery.
+local DISCOVERY <const> = {
+	{ "fresh", "cluster_discovery_fresh", "gauge", "1 while the engine of discovery answers." },
+	{
+		"stale_seconds",
+		"cluster_discovery_stale_seconds",
+		"gauge",
+		"Seconds since the engine of discovery was lost; 0 while it answers.",
+	},
+	{ "losses", "cluster_discovery_losses_total", "counter", "Times that the engine of discovery was lost." },
+	{ "nodes", "cluster_nodes", "gauge", "Nodes that discovery knows." },
+	{ "names", "cluster_names", "gauge", "Names of services that discovery knows." },
+	{ "locks", "cluster_locks", "gauge", "Locks that services of this node have." },
+}
+
 local STATES <const> = { "allocated", "active", "resident", "retained", "mapped" }
 
 local function add_cluster(out)
 	if not clusterd then
 		return
 	end
-	local ok, nodes = pcall(skynet.call_timeout, NAMES_PATIENCE, clusterd, "lua", "figures")
+	local ok, nodes, discovery = pcall(skynet.call_timeout, NAMES_PATIENCE, clusterd, "lua", "figures")
+	for _, row in ipairs(ok and type(discovery) == "table" and DISCOVERY or {}) do
+		add(out, row[2], row[3], row[4], discovery[row[1]])
+	end
 	if not ok or type(nodes) ~= "table" or next(nodes) == nil then
 		return
 	end

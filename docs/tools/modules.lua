@@ -77,6 +77,10 @@ return {
 
 	heading "Several nodes",
 	{ "skynet.cluster" },
+	{ "skynet.cluster.names", own = { M = false, Publication = "publication" } },
+	{ "skynet.cluster.discovery" },
+	{ "skynet.cluster.lock", own = { Lock = "held" } },
+	{ "skynet.cluster.values" },
 	{ "skynet.harbor" },
 	{ "skynet.datacenter" },
 

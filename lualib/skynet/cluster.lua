@@ -6,7 +6,8 @@
 ---     cluster.call("db", "@store", "GET", key)        -- from another node
 ---
 --- Nodes and their addresses stand in the file that the config key `cluster` names (`db =
---- "10.0.0.1:2528"`), or are given to `reload`. An address on the other side is a handle, "@name"
+--- "10.0.0.1:2528"`), are given to `reload`, or come from the engine that the config key `cluster_discovery` names; with one,
+--- services have names that are not bound to a node (`publish`, `call_name`). An address on the other side is a handle, "@name"
 --- (registered there) or ".name" (local there). The connections belong to the service `clusterd`.
 
 local skynet = require "skynet"
@@ -180,12 +181,13 @@ function cluster.send(node, address, ...)
 	end
 end
 
---- Accepts connections of other nodes. Yields.
----@param port integer|string a port of all addresses, or the name of a node in the configuration
+--- Accepts connections of other nodes. With discovery this node is then known to the others. Yields.
+---@param port integer|string|nil a port of all addresses, or the name of a node in the configuration; nil: the address that the
+--- config key `cluster_advertise` names
 ---@param maxclient integer? connections at a time, 1024 by default
 ---@return string address, integer? port that it listens on. Raises when it cannot
 function cluster.open(port, maxclient)
-	if type(port) == "string" then
+	if type(port) ~= "number" then
 		return skynet.call(clusterd, "lua", "listen", port, nil, maxclient)
 	end
 	return skynet.call(clusterd, "lua", "listen", "0.0.0.0", port, maxclient)
@@ -241,6 +243,60 @@ end
 function cluster.query(node, name)
 	check_yieldable()
 	return request(cluster.get_sender(node), 0, name)
+end
+
+---------------------------------------------------------------- names that are not bound to a node
+
+local names -- skynet.cluster.names, for those who use it
+
+local function by_name()
+	names = names or require "skynet.cluster.names"
+	return names
+end
+
+--- Publishes a service under a name that other nodes find it by (`call_name`), beside others of that name, on this node or
+--- others. Needs discovery, and `cluster.open`. It ends with the service. Yields.
+---@param name string
+---@param options { handle: integer?, tags: table<string, string>?, load: number? }? handle: this service by default; tags:
+--- what callers may ask for; load: how busy it is, in whatever unit
+---@return skynet.cluster.names.Publication publication `change { load = }`, `withdraw()`, and `problem`: why the engine does
+--- not know it yet
+function cluster.publish(name, options)
+	return by_name().publish(name, options or {})
+end
+
+--- Calls one of the services of a name. Yields.
+---
+--- A table says which one: `{ "scores", by = "near", tags = { region = "eu" } }` with `by` = "near" (this node, then its zone,
+--- then any; the default), "least" (the least loaded: its `load` and what this service waits for), "any", or
+--- `{ "scores", key = player }`: always the same one for a key, as long as it is there.
+---@param name string|table
+---@param ... any the values of the request
+---@return any ... the answer. Raises when there is no such service, the call fails there, or the connection is lost
+function cluster.call_name(name, ...)
+	return by_name().call(name, ...)
+end
+
+--- Sends a message to one of the services of a name; nobody tells whether it arrives. Does not yield.
+---@param name string|table as for `call_name`
+---@param ... any the values of the message
+function cluster.send_name(name, ...)
+	by_name().send(name, ...)
+end
+
+--- All services of a name, as far as known. Yields the first time.
+---@param name string|table with `tags`, those that have them
+---@return skynet.cluster.names.Instance[] instances { node =, address =, tags =, load =, zone =, here = }: for `cluster.call`
+function cluster.find_name(name)
+	return by_name().find(name)
+end
+
+--- Has `func` called with the services of a name, now and whenever they change, in a task of its own. Does not yield.
+---@param name string|table as for `find_name`
+---@param func fun(instances: skynet.cluster.names.Instance[], state: string) state: "fresh", or "stale" while the engine is away
+---@return fun() stop
+function cluster.watch_name(name, func)
+	return by_name().watch(name, func)
 end
 
 skynet.init(function()

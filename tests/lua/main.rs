@@ -180,6 +180,13 @@ fn cluster_nodes_stand_what_others_send() {
 }
 
 #[test]
+fn a_cluster_that_finds_itself_keeps_what_it_knows() {
+    if node::ours() {
+        run("lua", "discovery", "");
+    }
+}
+
+#[test]
 fn global_names_may_be_used_by_who_is_told_them() {
     let [address, master, other] = [(); 3].map(|()| free_port());
     let output = run(

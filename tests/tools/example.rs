@@ -60,6 +60,17 @@ impl Example {
         )
     }
 
+    /// Runs a script of the example with the executable to its end. Returns what was printed.
+    pub fn run_script(&self, script: &str) -> Vec<String> {
+        Node::spawn(
+            Command::new("sh")
+                .arg(format!("examples/{}/{script}", self.name))
+                .arg(executable())
+                .current_dir(&self.place),
+        )
+        .ends()
+    }
+
     /// Runs a config to its end, which has to be a good one. Returns what was printed.
     pub fn run(&self, config: &str) -> Vec<String> {
         self.start(config).ends()

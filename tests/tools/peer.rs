@@ -184,6 +184,40 @@ pub fn redis(folder: &Path, port: u16, options: &[&str]) -> Peer {
     )
 }
 
+/// An `etcd` with its data in `folder`, which it finds again there.
+pub fn etcd(folder: &Path, port: u16, options: &[&str]) -> Peer {
+    let client = format!("http://127.0.0.1:{port}");
+    etcd_at(folder, port, &client, options)
+}
+
+/// An `etcd` with TLS, as "localhost".
+pub fn etcd_with_tls(folder: &Path, port: u16) -> Peer {
+    let client = format!("https://127.0.0.1:{port}");
+    let cert = format!("--cert-file={}", certificate("localhost.pem"));
+    let key = format!("--key-file={}", certificate("localhost.key"));
+    etcd_at(folder, port, &client, &[&cert, &key])
+}
+
+fn etcd_at(folder: &Path, port: u16, client: &str, options: &[&str]) -> Peer {
+    let peers = format!("http://127.0.0.1:{}", free_port());
+    Peer::on_port(
+        Command::new(program("etcd", "etcd-server"))
+            .env(
+                "ETCD_UNSUPPORTED_ARCH",
+                std::env::consts::ARCH.replace("aarch64", "arm64"),
+            )
+            .arg("--data-dir")
+            .arg(folder)
+            .args(["--listen-client-urls", client])
+            .args(["--advertise-client-urls", client])
+            .args(["--listen-peer-urls", &peers])
+            .args(["--logger", "zap", "--log-level", "error"])
+            .args(options),
+        port,
+        accepts,
+    )
+}
+
 /// The path of one of the tests' certificates.
 fn certificate(name: &str) -> String {
     let path = root().join("tests/certificates").join(name);

@@ -58,6 +58,42 @@ impl Node {
         }
     }
 
+    /// Waits for lines with these texts, in whatever order they come: what services print does not wait for the log.
+    pub fn wait_all(&mut self, texts: &[&str]) -> &mut Self {
+        let begin = Instant::now();
+        let mut left = texts.to_vec();
+        while !left.is_empty() {
+            match self.next_line(begin) {
+                Ok(line) => left.retain(|text| !line.contains(text)),
+                Err(_) => panic!("no line {left:?} in\n{}", self.seen.join("\n")),
+            }
+        }
+        self
+    }
+
+    /// The line that was waited for last.
+    pub fn last(&self) -> &str {
+        self.seen.last().map_or("", String::as_str)
+    }
+
+    /// Asserts that the line that was waited for last has this in it, too.
+    pub fn last_contains(&mut self, text: &str) -> &mut Self {
+        assert!(self.last().contains(text), "{}", self.last());
+        self
+    }
+
+    /// The next line that contains `text`, if it is there already or comes in a moment: for who waits for several nodes.
+    pub fn wait_briefly(&mut self, text: &str) -> Option<String> {
+        let soon = Duration::from_millis(50);
+        while let Ok(line) = self.lines.recv_timeout(soon) {
+            self.seen.push(line);
+            if self.last().contains(text) {
+                return Some(self.last().to_owned());
+            }
+        }
+        None
+    }
+
     /// Types a line.
     pub fn types(&mut self, line: &str) -> &mut Self {
         let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
@@ -85,6 +121,12 @@ impl Node {
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id());
         std::fs::read_dir(folder).expect("the node runs").count()
+    }
+
+    /// Sends a signal to the node, by its name: `STOP`, `CONT`, `TERM`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        super::run(Command::new("kill").args(["-s", name, &pid]));
     }
 
     /// Ends the node at once, as if its machine had lost its power.

@@ -1,0 +1,127 @@
+-- Locks by etcd's own recipe (that of its `concurrency` package, so `etcdctl lock` and `etcdctl elect` take part): each
+-- candidate creates a key with its lease below PREFIX/owners/NAME/; the oldest key has the lock, and its create revision is the
+-- fencing number, which only grows. A candidate waits for the end of the key just before its own.
+
+local skynet = require "skynet"
+local client = require "skynet.cluster.etcd.client"
+local backoff = require "skynet.internal.backoff"
+
+local M = {}
+
+local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
+local count = 0 -- of this service's candidates
+
+local function number_of(text)
+	return math.tointeger(tonumber(text))
+end
+
+-- Puts our key in the queue; it keeps its place when it is there already. Returns its create revision.
+local function enter(etcd, key, holder)
+	local encoded = client.bytes(etcd.root .. key)
+	local answer = etcd.client:need("/v3/kv/txn", {
+		compare = { { key = encoded, target = "CREATE", result = "EQUAL", create_revision = 0 } },
+		success = { { request_put = { key = encoded, value = client.bytes(holder), lease = etcd.lease } } },
+		failure = { { request_range = { key = encoded } } },
+	})
+	if answer.succeeded then
+		return number_of(answer.header.revision)
+	end
+	return number_of(answer.responses[1].response_range.kvs[1].create_revision)
+end
+
+-- The key just before ours, and the revision of that answer; nil: we are the first. Raises when ours is gone.
+local function before(etcd, prefix, key, number)
+	prefix = etcd.root .. prefix
+	local answer = etcd.client:need("/v3/kv/range", {
+		key = client.bytes(prefix),
+		range_end = client.bytes(client.behind(prefix)),
+		max_create_revision = number,
+		sort_order = "DESCEND",
+		sort_target = "CREATE",
+		limit = 2,
+		keys_only = true,
+	})
+	local kvs = answer.kvs or {}
+	if not kvs[1] or client.text(kvs[1].key) ~= etcd.root .. key then
+		error("our key is gone", 0)
+	end
+	return kvs[2] and kvs[2].key, number_of(answer.header.revision)
+end
+
+-- Waits until a key is gone, at most so long.
+local function await_end(etcd, encoded, revision, time)
+	local watch <close> = etcd.client:watch { key = encoded, start_revision = revision + 1, filters = { "NOPUT" } }
+	local open <close> = setmetatable({}, {
+		__close = function(mark)
+			mark.over = true
+		end,
+	})
+	skynet.timeout(time, function()
+		if not open.over then
+			watch:shutdown()
+		end
+	end)
+	repeat
+		local result = watch:next()
+	until result.events or result.canceled
+end
+
+-- One try with the present lease: the fencing number, or nil: ask again.
+local function try(etcd, prefix, key, holder, deadline)
+	local number = enter(etcd, key, holder)
+	while true do
+		local former, revision = before(etcd, prefix, key, number)
+		if not former then
+			return number
+		end
+		local left = deadline - skynet.now()
+		if left <= 0 then
+			return nil
+		end
+		-- When the connection is cut without a word, this asks again after the time of a lease.
+		if not pcall(await_end, etcd, former, revision, math.min(left, etcd.lease_time * 100)) then
+			skynet.sleep(FIRST_PAUSE)
+		end
+		if skynet.now() >= deadline then
+			return nil
+		end
+	end
+end
+
+--- Waits for a lock until a time. Yields.
+---@param etcd table the provider; `keeper` renews its lease
+---@param name string
+---@param holder string who that is, for people that look at the key
+---@param deadline integer of skynet.now
+---@return string? key for `keeper:drop`; nil: it was not to be had in that time, or the engine is away
+---@return integer|string number fencing number, or why not
+function M.acquire(etcd, name, holder, deadline)
+	local prefix = "owners/" .. name .. "/"
+	count = count + 1
+	local mine, pause = count, backoff(FIRST_PAUSE, LONGEST_PAUSE)
+	local problem, key
+	repeat
+		local lease = etcd.lease
+		if lease then
+			key = string.format("%s%x.%d", prefix, number_of(lease), mine)
+			local ok, number = pcall(try, etcd, prefix, key, holder, deadline)
+			if ok and number then
+				if etcd.lease == lease then
+					return key, number
+				end
+			elseif not ok then
+				problem = tostring(number)
+			end
+		end
+		local left = deadline - skynet.now()
+		if left > 0 then
+			skynet.sleep(math.min(left, pause()))
+		end
+	until skynet.now() >= deadline or etcd.closed
+	if key then
+		etcd.keeper:drop(key)
+	end
+	return nil, problem or "somebody else has it"
+end
+
+return M

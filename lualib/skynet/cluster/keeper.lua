@@ -1,0 +1,213 @@
+-- Keeps the entries of this node in an engine: writes them, renews their lease, and writes them again when the engine has lost
+-- them. While the engine is away they wait.
+--
+-- The engine is a table with these functions, which yield, and raise when it is away:
+--   renew() -> seconds that the lease holds, true when it is another lease than before: all entries are written again
+--   store(key, value), erase(key)
+--   ready() -> whether there is a lease to store with; does not yield
+--   suspect(problem): it has not answered
+
+local skynet = require "skynet"
+local backoff = require "skynet.internal.backoff"
+
+local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
+local PATIENCE <const> = 300 -- 1/100 s that who sets an entry waits for a lease
+
+local M = {}
+---@class skynet.cluster.keeper.Keeper
+local Keeper = {}
+Keeper.__index = Keeper
+
+--- Makes one; nothing runs yet. Does not yield.
+---@param engine table
+---@return skynet.cluster.keeper.Keeper keeper `deadline`: until when (skynet.now) the lease certainly holds
+function M.new(engine)
+	return setmetatable({
+		engine = engine,
+		entries = {}, -- key -> { value =, stored = the value that the engine has }
+		gone = {}, -- keys to erase
+		deadline = 0,
+		closed = false,
+		failing = false,
+		waiting = {}, -- tasks that wait for the end of a round
+	}, Keeper)
+end
+
+-- Writes what the engine has not. One task at a time, so that the last value is the last one that is written.
+local function flush(self)
+	while self.flushing do
+		local me = coroutine.running()
+		table.insert(self.flushing, me)
+		skynet.wait(me)
+	end
+	self.flushing = {}
+	local ok, problem = pcall(function()
+		for _, key in ipairs(self:unwritten()) do
+			local entry = self.entries[key]
+			if entry then
+				local value = entry.value
+				self.engine:store(key, value)
+				entry.stored = value
+			else
+				self.engine:erase(key)
+				self.gone[key] = nil
+			end
+		end
+	end)
+	local waiting = self.flushing
+	self.flushing = nil
+	for _, task in ipairs(waiting) do
+		skynet.wakeup(task)
+	end
+	if not ok then
+		error(problem, 0)
+	end
+end
+
+--- Keys that the engine does not have as they are. Does not yield.
+---@return string[]
+function Keeper:unwritten()
+	local keys = {}
+	for key, entry in pairs(self.entries) do
+		if entry.stored ~= entry.value then
+			keys[#keys + 1] = key
+		end
+	end
+	for key in pairs(self.gone) do
+		keys[#keys + 1] = key
+	end
+	table.sort(keys) -- "names/" before "nodes/": who sees the node sees its names
+	return keys
+end
+
+local function round(self)
+	local asked = skynet.now()
+	local seconds, is_new = self.engine:renew()
+	if is_new then
+		for _, entry in pairs(self.entries) do
+			entry.stored = nil
+		end
+	end
+	self.deadline = asked + seconds * 100
+	flush(self)
+	return seconds * 100 // 3
+end
+
+--- Renews the lease until `close`. Yields.
+function Keeper:run()
+	local pause = backoff(FIRST_PAUSE, LONGEST_PAUSE)
+	while not self.closed do
+		self.hurried = false
+		local ok, time = pcall(round, self)
+		self.failing = not ok
+		local waiting = self.waiting
+		self.waiting = {}
+		for _, task in ipairs(waiting) do
+			skynet.wakeup(task)
+		end
+		if self.closed then
+			return
+		elseif ok then
+			pause(true)
+		else
+			self.problem = tostring(time)
+			self.engine:suspect(self.problem)
+			time = pause()
+		end
+		if not (ok and self.hurried) then
+			skynet.sleep(time, self)
+		end
+	end
+end
+
+-- There is something to do now.
+local function hurry(self)
+	self.hurried = true
+	skynet.wakeup(self)
+end
+
+--- Waits for a lease, if the engine is there. Yields.
+---@return boolean ready, string? problem
+function Keeper:await_lease()
+	local function ready()
+		return self.engine:ready() and skynet.now() < self.deadline
+	end
+	local deadline = skynet.now() + PATIENCE
+	while not ready() do
+		local left = deadline - skynet.now()
+		if self.failing or left <= 0 then
+			return false, self.problem or "the engine of discovery has not answered yet"
+		end
+		local task = coroutine.running()
+		table.insert(self.waiting, task)
+		hurry(self)
+		skynet.sleep(left, task)
+	end
+	return true
+end
+
+-- Tells the engine now. If that fails, the loop does it later.
+local function try(self)
+	local ok, problem = self:await_lease()
+	if ok then
+		ok, problem = pcall(flush, self)
+		if not ok then
+			hurry(self)
+		end
+	end
+	return ok, not ok and tostring(problem) or nil
+end
+
+--- Sets an entry. Yields.
+---@param key string
+---@param value string
+---@return boolean stored, string? problem false: it will be, when the engine is back
+function Keeper:set(key, value)
+	local entry = self.entries[key] or {}
+	entry.value = value
+	self.entries[key], self.gone[key] = entry, nil
+	return try(self)
+end
+
+--- Removes an entry. Yields.
+---@param key string
+---@return boolean erased, string? problem
+function Keeper:remove(key)
+	if not self.entries[key] then
+		return true
+	end
+	self.entries[key], self.gone[key] = nil, true
+	return try(self)
+end
+
+--- Erases a key that was not written by `set`. Yields.
+---@param key string
+---@return boolean erased, string? problem
+function Keeper:drop(key)
+	self.gone[key] = true
+	return try(self)
+end
+
+--- Somebody else has changed an entry of ours: it is written again. Does not yield.
+---@param key string
+function Keeper:restore(key)
+	local entry = self.entries[key]
+	if entry and entry.stored then
+		entry.stored = nil
+		hurry(self)
+	end
+end
+
+--- Forgets an entry that belongs to somebody else now. Does not yield.
+---@param key string
+function Keeper:disown(key)
+	self.entries[key], self.gone[key] = nil, nil
+end
+
+--- Ends the loop. Does not yield.
+function Keeper:close()
+	self.closed = true
+	skynet.wakeup(self)
+end
+
+return M

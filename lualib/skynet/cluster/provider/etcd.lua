@@ -1,0 +1,247 @@
+-- Discovery by etcd (3.4 or later). What a node tells of itself are keys below PREFIX/nodes/ and PREFIX/names/ with its lease;
+-- what is to be known is followed by one watch. PREFIX/config/ has values that operators set, PREFIX/owners/ the locks.
+
+local skynet = require "skynet"
+local crypt = require "skynet.crypt"
+local client = require "skynet.cluster.etcd.client"
+local etcdlock = require "skynet.cluster.etcd.lock"
+local LEFT <const> = require "skynet.cluster.registry".LEFT
+local backoff = require "skynet.internal.backoff"
+
+local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
+
+local M = {}
+---@class skynet.cluster.provider.etcd.Provider
+local Provider = { agrees = true, writes = true }
+Provider.__index = Provider
+
+--- Makes one; nothing runs yet. Does not yield.
+---@param description table of skynet.cluster.url
+---@param setup { lease: integer, files: table, sink: table }
+function M.new(description, setup)
+	return setmetatable({
+		client = client.new(description, setup.files),
+		root = description.prefix .. "/",
+		lease_time = setup.lease,
+		sink = setup.sink,
+		closed = false,
+		-- lease: its id, as text
+		-- watch: the open one
+		-- lineage, revision: of what is known; last_revision: also when all has to be read again
+	}, Provider)
+end
+
+---------------------------------------------------------------- what this node tells
+
+local function grant(self)
+	local answer = self.client:need("/v3/lease/grant", { TTL = self.lease_time })
+	self.lease = answer.ID
+	return math.tointeger(tonumber(answer.TTL)), true
+end
+
+--- See skynet.cluster.keeper. A node that has nothing to tell has no lease.
+function Provider:renew()
+	if not self.needs_lease then
+		self.client:need("/v3/kv/range", { key = client.bytes(self.root .. "nodes/"), count_only = true })
+		return self.lease_time, false
+	elseif not self.lease then
+		return grant(self)
+	end
+	local answer = self.client:need("/v3/lease/keepalive", { ID = self.lease }).result
+	local seconds = answer and math.tointeger(tonumber(answer.TTL)) or 0
+	if seconds > 0 then
+		return seconds, false
+	end
+	self.sink.lease_lost()
+	self.lease = nil
+	return grant(self)
+end
+
+-- The lease may have ended since it was renewed.
+local function needs(self, path, request)
+	local answer, fault = self.client:ask(path, request)
+	if not answer then
+		if fault.code == client.NOT_FOUND and request.lease then
+			self.lease = nil
+		end
+		error(string.format("etcd refuses %s: %s", path, fault.message), 0)
+	end
+	return answer
+end
+
+function Provider:ready()
+	return self.lease ~= nil or not self.needs_lease
+end
+
+function Provider:store(key, value)
+	if not self.lease then
+		error("there is no lease", 0)
+	end
+	needs(self, "/v3/kv/put", {
+		key = client.bytes(self.root .. key),
+		value = client.bytes(value),
+		lease = self.lease,
+	})
+end
+
+--- A value that stays when this node ends. Yields.
+function Provider:store_for_good(key, value)
+	needs(self, "/v3/kv/put", { key = client.bytes(self.root .. key), value = client.bytes(value) })
+end
+
+function Provider:erase(key)
+	needs(self, "/v3/kv/deleterange", { key = client.bytes(self.root .. key) })
+end
+
+--- It has not answered the keeper: what is open is of no use either.
+function Provider:suspect(problem)
+	self.problem = problem
+	self.sink.doubt()
+	if self.watch then
+		self.watch:shutdown()
+	end
+end
+
+--- All that this node has told ends, at once. Yields.
+---@param keys string[]
+function Provider:leave(keys)
+	local lease = self.lease
+	if lease then
+		for _, key in ipairs(keys) do
+			pcall(self.store, self, key, LEFT)
+		end
+		self.lease, self.needs_lease = nil, false
+		self.client:ask("/v3/lease/revoke", { ID = lease })
+	end
+end
+
+---------------------------------------------------------------- what others tell
+
+local function revision_of(header)
+	return math.tointeger(tonumber(header.revision)) or 0
+end
+
+-- The key that tells one set of data from another: etcd's own id of a cluster is the same for an empty one in its place.
+local function lineage_key(self)
+	return client.bytes(self.root .. "lineage")
+end
+
+local function take_all(self)
+	local encoded = lineage_key(self)
+	local entries_of_all = {
+		request_range = {
+			key = client.bytes(self.root .. "config/"),
+			range_end = client.bytes(client.behind(self.root .. "nodes/")),
+		},
+	}
+	local fresh = crypt.hexencode(crypt.randomkey())
+	local answer = self.client:need("/v3/kv/txn", {
+		compare = { { key = encoded, target = "CREATE", result = "EQUAL", create_revision = 0 } },
+		success = { { request_put = { key = encoded, value = client.bytes(fresh) } }, entries_of_all },
+		failure = { { request_range = { key = encoded } }, entries_of_all },
+	})
+	local lineage, entries = fresh, {}
+	if not answer.succeeded then
+		lineage = client.text(answer.responses[1].response_range.kvs[1].value)
+	end
+	for _, item in ipairs(answer.responses[2].response_range.kvs or {}) do
+		entries[string.sub(client.text(item.key), #self.root + 1)] = client.text(item.value)
+	end
+	local revision = revision_of(answer.header)
+	local is_older = self.lineage == lineage and revision < self.last_revision -- restored from a backup
+	self.lineage, self.revision, self.last_revision = lineage, revision, revision
+	self.sink.snapshot(entries, is_older and string.format("%s@%d", lineage, revision) or lineage)
+end
+
+-- Whether an engine that was away has the data that it had.
+local function is_the_same(self)
+	local answer = self.client:need("/v3/kv/range", { key = lineage_key(self) })
+	local found = answer.kvs and client.text(answer.kvs[1].value)
+	return found == self.lineage and revision_of(answer.header) >= self.revision
+end
+
+-- False: all has to be read again.
+local function take_events(self, result)
+	if result.canceled then
+		-- What has happened since the last revision is no longer known there.
+		skynet.error(
+			string.format(
+				"cluster discovery: etcd has compacted its history up to revision %s, all is read again",
+				result.compact_revision or "?"
+			)
+		)
+		return false
+	end
+	for _, event in ipairs(result.events or {}) do
+		local key = string.sub(client.text(event.kv.key), #self.root + 1)
+		if event.type == "DELETE" then
+			self.sink.delete(key)
+		else
+			self.sink.put(key, client.text(event.kv.value))
+		end
+	end
+	if result.events then
+		self.revision = math.max(self.revision, revision_of(result.header))
+		self.last_revision = self.revision
+	end
+	return true
+end
+
+-- Follows one watch until it ends; raises why.
+local function follow(self, on_alive)
+	if not self.revision or not is_the_same(self) then
+		take_all(self)
+	end
+	local watch <close> = self.client:watch {
+		key = client.bytes(self.root .. "config/"),
+		range_end = client.bytes(client.behind(self.root .. "nodes/")),
+		start_revision = self.revision + 1,
+	}
+	self.watch = watch
+	while true do
+		local result = watch:next()
+		if not take_events(self, result) then
+			self.revision = nil
+			return
+		end
+		on_alive()
+	end
+end
+
+--- Follows the engine until `close`, and tells the sink. Yields.
+function Provider:run()
+	local pause, failures = backoff(FIRST_PAUSE, LONGEST_PAUSE), 0
+	local function on_alive()
+		failures = 0
+		pause(true)
+		self.sink.fresh(self.client:where())
+	end
+	while not self.closed do
+		local ok, problem = pcall(follow, self, on_alive)
+		self.watch = nil
+		if not ok and not self.closed then
+			failures = failures + 1
+			self.client:move_on()
+			if failures > #self.client.endpoints then
+				self.sink.lost(tostring(problem))
+				skynet.sleep(pause())
+			end
+		end
+	end
+end
+
+---------------------------------------------------------------- locks
+
+--- See skynet.cluster.etcd.lock.
+function Provider:acquire(name, holder, deadline)
+	return etcdlock.acquire(self, name, holder, deadline)
+end
+
+function Provider:close()
+	self.closed = true
+	if self.watch then
+		self.watch:shutdown()
+	end
+end
+
+return M

@@ -1,0 +1,132 @@
+--- Connections of other nodes to this one, for clusterd: a clusteragent for each, and who is let in.
+---
+---     connections.open(listener, 1024, options)
+---     connections.event(listener, "open", fd, from)
+
+local skynet = require "skynet"
+require "skynet.manager"
+local socket = require "skynet.socket"
+local admission = require "skynet.internal.admission"
+
+local MAX_CONNECTIONS <const> = 1024
+local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
+local FEW <const> = 64 -- connections that one address may have in any case, if there is room
+local MAX_UNHEARD <const> = 128 -- connections of one address that have said nothing yet
+
+local M = {}
+
+-- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
+local agents, doors, door_of = {}, {}, {}
+local begun = {} -- connections whose agent has asked for what it needs, while it starts
+
+local function forget_agent(fd)
+	if agents[fd] ~= nil then
+		door_of[fd]:leave(fd)
+		agents[fd], door_of[fd] = nil, nil
+	end
+end
+
+-- A connection has to go.
+local function hang_up(fd)
+	local agent = agents[fd]
+	agents[fd], door_of[fd] = nil, nil
+	if not (agent and skynet.send(agent, "lua", "hangup")) then
+		socket.close_fd(fd) -- nobody has it yet
+	end
+end
+
+local function new_door(maxclient, options)
+	local most = (maxclient or MAX_CONNECTIONS) - 1 -- connections stay below it, as those of any gate
+	local seconds = options.handshake or HANDSHAKE
+	return admission.new {
+		name = "cluster",
+		most = most,
+		most_address = math.tointeger(options.peraddress) or math.max(most // 2, FEW),
+		most_unheard = MAX_UNHEARD,
+		handshake = seconds > 0 and seconds or nil,
+		close = hang_up,
+	}
+end
+
+local function on_accept(listener, fd, from)
+	local door = doors[listener]
+	if not door:enter(fd, from) then
+		return socket.close_fd(fd)
+	end
+	skynet.error(string.format("socket accept from %s", from))
+	agents[fd], door_of[fd] = false, door
+	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
+	if agents[fd] == nil then -- it had to go meanwhile
+		if ok then
+			skynet.kill(agent)
+		end
+	elseif not ok then
+		forget_agent(fd)
+		socket.close_fd(fd)
+		error(agent, 0)
+	elseif not begun[fd] then
+		skynet.kill(agent)
+		forget_agent(fd)
+		socket.close_fd(fd)
+		error "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua: the services of cluster belong together"
+	else
+		agents[fd] = agent
+	end
+	begun[fd] = nil
+end
+
+--- A listener begins. Does not yield.
+---@param listener integer
+---@param maxclient integer?
+---@param options { handshake: integer?, peraddress: integer? } of the cluster
+function M.open(listener, maxclient, options)
+	doors[listener] = new_door(maxclient, options)
+end
+
+--- A listener could not begin. Does not yield.
+---@param listener integer
+function M.close(listener)
+	doors[listener] = nil
+end
+
+--- An agent starts. Does not yield.
+---@param fd integer
+---@return string? address of the other side; nil: the connection is gone
+function M.begin(fd)
+	local door = door_of[fd]
+	begun[fd] = door and true
+	return door and door:from(fd)
+end
+
+--- "open": a listener has a connection; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
+--- request; "close": it has ended, and why if that was the other side's fault. May yield.
+---@param source integer
+---@param event string
+---@param fd integer?
+---@param from string? address, or why
+function M.event(source, event, fd, from)
+	if event == "open" then
+		on_accept(source, fd, from)
+	elseif event == "starved" then
+		doors[source]:starved()
+	elseif event == "heard" and door_of[fd] then
+		door_of[fd]:heard(fd)
+	elseif event == "close" then
+		local door = door_of[fd]
+		if from and door then
+			door:report(door:from(fd), "is closed: " .. from)
+		end
+		forget_agent(fd)
+	end
+end
+
+--- Names have changed: agents ask again. Does not yield.
+function M.forget_names()
+	for fd, agent in pairs(agents) do
+		if agent and not skynet.send(agent, "lua", "namechange") then
+			forget_agent(fd) -- somebody has killed it
+		end
+	end
+end
+
+return M

@@ -1,0 +1,399 @@
+-- What discovery is made of, without an engine: what is known of a cluster, which service of a name is chosen, JSON, addresses of
+-- engines.
+local skynet = require "skynet"
+local check = require "check"
+local json = require "skynet.internal.json"
+local url = require "skynet.cluster.url"
+local rings = require "skynet.cluster.ring"
+local choice = require "skynet.cluster.choice"
+local registries = require "skynet.cluster.registry"
+local keepers = require "skynet.cluster.keeper"
+local message = require "skynet.dns.message"
+
+local cases = {}
+
+---------------------------------------------------------------- JSON
+
+function cases.json_reads_what_it_writes()
+	for _, value in ipairs { 1, -5, 0.5, true, false, "", 'a"\\\n\1\u{1f600}', { 1, 2, { a = "b" } }, { a = { b = {} } } } do
+		check.equal(json.decode(json.encode(value)), value)
+	end
+	check.equal(json.encode { b = 1, a = json.list {} }, '{"a":[],"b":1}')
+	check.equal(
+		json.decode ' { "a" : [ null , 1.5e2 , "\\u00e9\\ud83d\\ude00\\/" ] } ',
+		{ a = { nil, 150.0, "é😀/" } }
+	)
+	check.equal(json.decode '"\\ud83d"', "\u{fffd}", "half of a character")
+	check.equal(math.type(json.decode "9007199254740993"), "integer")
+end
+
+function cases.json_refuses_what_is_none()
+	local deep = string.rep("[", 65) .. string.rep("]", 65)
+	for _, text in ipairs {
+		"",
+		"{",
+		'{"a"}',
+		'{"a":1,}',
+		"[1 2]",
+		'"a',
+		"01",
+		"nul",
+		"1 1",
+		'"\n"',
+		'"\\x"',
+		"{1:2}",
+		"'a'",
+		"0x10",
+		"-",
+		deep,
+	} do
+		check.raises("JSON", json.decode, text)
+	end
+	check.raises("JSON", json.encode, 0 / 0)
+	check.raises("JSON", json.encode, print)
+	local loop = {}
+	loop.a = loop
+	check.raises("JSON", json.encode, loop)
+end
+
+---------------------------------------------------------------- where the engine is
+
+function cases.an_engine_is_named_by_an_url()
+	local etcd = url.parse "etcds://me:p%40ss@10.0.0.1:1,[::1]:2,host/games/eu/"
+	check.equal(
+		etcd.endpoints,
+		{ { host = "10.0.0.1", port = 1 }, { host = "::1", port = 2 }, { host = "host", port = 2379 } }
+	)
+	check.equal(
+		{ etcd.kind, etcd.tls, etcd.user, etcd.password, etcd.prefix },
+		{ "etcd", true, "me", "p@ss", "games/eu" }
+	)
+	local redis = url.parse "redis://:secret@10.0.0.1/3/games"
+	check.equal({ redis.endpoints[1].port, redis.user, redis.password, redis.db, redis.prefix }, {
+		6379,
+		nil,
+		"secret",
+		3,
+		"games",
+	})
+	check.equal(url.parse("redis://h:1").prefix, "skynet")
+	local dns = url.parse "dns://_c._tcp.games.svc?period=2&server=127.0.0.1:53"
+	check.equal({ dns.name, dns.is_service, dns.port, dns.options.period }, { "_c._tcp.games.svc", true, nil, "2" })
+	check.equal(url.parse("dns://games.svc:2528").port, 2528)
+	check.equal(url.parse("file").kind, "file")
+end
+
+function cases.an_url_that_makes_no_sense_is_refused_without_its_password()
+	for _, text in ipairs { "etdc://a", "etcd://", "etcd://a:b:c/d", "dns://name", "zookeeper://me:hidden@a/b", "a" } do
+		local ok, problem = pcall(url.parse, text)
+		check.equal(ok, false, text)
+		check.equal(string.find(problem, "hidden", 1, true), nil)
+		check.equal(string.find(problem, "cluster_discovery", 1, true) ~= nil, true, problem)
+	end
+	check.equal(url.parse("etcd://me:hidden@a/b").shown, "etcd://a/b")
+end
+
+---------------------------------------------------------------- which one
+
+local function owners(count)
+	local list = {}
+	for i = 1, count do
+		list[i] = "node" .. i
+	end
+	return list
+end
+
+function cases.a_ring_moves_no_key_between_those_that_stay()
+	local KEYS <const>, NODES <const> = 5000, 10
+	local before, after = owners(NODES), owners(NODES + 1)
+	local ring, larger = rings.new(before), rings.new(after)
+	local moved, of = 0, {}
+	for i = 1, KEYS do
+		local from, to = before[rings.owner(ring, "key" .. i)], after[rings.owner(larger, "key" .. i)]
+		of[from] = (of[from] or 0) + 1
+		if from ~= to then
+			moved = moved + 1
+			check.equal(to, "node" .. NODES + 1, "only the new one gets keys")
+		end
+	end
+	assert(moved > 0 and moved < 2 * KEYS // (NODES + 1), "moved: " .. moved)
+	for _, count in pairs(of) do
+		assert(count > KEYS // NODES // 2 and count < 2 * KEYS // NODES, "one has " .. count)
+	end
+	check.equal(rings.owner(rings.new {}, "key"), nil)
+end
+
+function cases.a_ring_does_not_depend_on_the_order()
+	local list = owners(5)
+	local ring = rings.new(list)
+	local other_list = { list[3], list[1], list[5], list[2], list[4] }
+	local other = rings.new(other_list)
+	for i = 1, 200 do
+		local key = "key" .. i
+		check.equal(other_list[rings.owner(other, key)], list[rings.owner(ring, key)])
+	end
+end
+
+local function surroundings(down, waiting)
+	return {
+		zone = "east",
+		waiting = waiting or {},
+		is_down = function(node)
+			return node == down
+		end,
+	}
+end
+
+local list = {
+	{ key = "1", node = "a", zone = "west", load = 1, tags = { v = "1" } },
+	{ key = "2", node = "b", zone = "east", load = 3 },
+	{ key = "3", node = "c", zone = "east", load = 2, here = true },
+}
+
+function cases.the_nearest_is_here_then_in_the_zone()
+	local near = choice.wanted "x"
+	check.equal(choice.choose(list, near, surroundings()).node, "c")
+	check.equal(choice.choose({ list[1], list[2] }, near, surroundings()).node, "b")
+	check.equal(choice.choose({ list[1], list[2] }, near, surroundings "b").node, "a")
+	check.equal(choice.choose({ list[1] }, near, surroundings "a").node, "a", "the only one is tried")
+	check.equal(choice.choose({}, near, surroundings()), nil)
+end
+
+function cases.the_least_loaded_counts_what_waits()
+	local least = choice.wanted { "x", by = "least" }
+	check.equal(choice.choose(list, least, surroundings()).node, "a")
+	check.equal(choice.choose(list, least, surroundings(nil, { ["1"] = 5 })).node, "c")
+end
+
+function cases.tags_are_asked_for()
+	check.equal(#choice.tagged(list, { v = "1" }), 1)
+	check.equal(#choice.tagged(list, { v = "2" }), 0)
+	check.equal(choice.tagged(list, {}), list)
+	check.raises("by is", choice.wanted, { "x", by = "nearest" })
+	check.raises("by is", choice.wanted, { "x", by = "key" })
+	check.raises("a name", choice.wanted, 5)
+end
+
+function cases.a_key_stays_where_it_is_when_its_node_is_down_for_a_moment()
+	local wanted = choice.wanted { "x", key = 42 }
+	local chosen = choice.choose(list, wanted, surroundings())
+	check.equal(choice.choose(list, wanted, surroundings(chosen.node)), chosen)
+end
+
+---------------------------------------------------------------- what is known
+
+local function registry()
+	local seen = { nodes = {}, names = {}, values = {} }
+	return registries.new {
+		node = function(name, former, record)
+			table.insert(seen.nodes, { name, former and former.address or false, record and record.address or false })
+		end,
+		name = function(name)
+			seen.names[name] = (seen.names[name] or 0) + 1
+		end,
+		value = function(key, text)
+			seen.values[key] = text or false
+		end,
+	},
+		seen
+end
+
+local NODE <const> = '{"address":"h:1","boot":"b1"}'
+local SERVICE <const> = '{"address":"@~b1.1","boot":"b1","handle":1}'
+
+function cases.what_an_engine_says_is_known()
+	local known, seen = registry()
+	known:snapshot({ ["nodes/a"] = NODE, ["names/echo/a/1"] = SERVICE, ["config/x/y"] = "5" }, "L", 0)
+	check.equal(seen.nodes, { { "a", false, "h:1" } })
+	check.equal(known:instances("echo")[1].address, "@~b1.1")
+	check.equal(known:value "x/y", "5")
+	known:put("nodes/a", '{"address":"h:2","boot":"b1"}')
+	check.equal(seen.nodes[2], { "a", "h:1", "h:2" })
+	known:delete "nodes/a"
+	check.equal(known:instances "echo", {}, "its node has left")
+	check.equal(known.node_count, 0)
+end
+
+function cases.services_of_a_process_that_is_no_more_are_not_called()
+	local known, seen = registry()
+	known:put("nodes/a", NODE)
+	known:put("names/echo/a/1", SERVICE)
+	local before = seen.names.echo
+	known:put("nodes/a", '{"address":"h:1","boot":"b2"}') -- the same address
+	check.equal(known:instances "echo", {})
+	assert(seen.names.echo > before, "who watches the name is told")
+end
+
+function cases.an_engine_that_knows_nothing_empties_nothing()
+	local known, seen = registry()
+	known:snapshot({ ["nodes/a"] = NODE, ["nodes/b"] = NODE, ["config/x"] = "5" }, "L", 0)
+	local soon = skynet.now() + 100
+	check.equal(known:snapshot({ ["nodes/b"] = NODE }, "other", soon), 2)
+	check.equal(known.node_count, 2)
+	known:snapshot({ ["nodes/b"] = NODE }, "other", soon + 1000) -- again: that gives no more time
+	known:settle(soon - 1)
+	check.equal(known.node_count, 2)
+	known:settle(soon)
+	check.equal(known.node_count, 1, "nobody has told of it again")
+	check.equal(known:value "x", "5", "nobody could")
+	check.equal(seen.values.x, "5")
+end
+
+function cases.what_the_engine_ended_while_nobody_looked_ends()
+	local known = registry()
+	known:snapshot({ ["nodes/a"] = NODE, ["nodes/b"] = NODE }, "L", 0)
+	check.equal(known:snapshot({ ["nodes/b"] = NODE }, "L", math.huge), 0)
+	check.equal(known.node_count, 1)
+end
+
+function cases.an_engine_that_stood_still_ends_nothing_at_once()
+	local known = registry()
+	known:put("nodes/a", NODE)
+	known:put("nodes/b", NODE)
+	local soon = skynet.now() + 100
+	known:doubt(soon)
+	known:delete "nodes/a"
+	known:delete "nodes/b"
+	check.equal(known.node_count, 2)
+	known:put("nodes/b", NODE) -- it lives
+	known:settle(soon)
+	check.equal({ known.node_count, known.nodes.a }, { 1, nil })
+	known:put("nodes/a", NODE)
+	known:doubt(skynet.now() + 100)
+	known:put("nodes/a", registries.LEFT)
+	check.equal(known.nodes.a, nil, "a node that says so itself leaves at once")
+end
+
+function cases.entries_that_make_no_sense_harm_nobody()
+	local known = registry()
+	known:snapshot({
+		["nodes/a"] = "no JSON",
+		["nodes/b"] = "[]",
+		["nodes/c"] = '{"address":5}',
+		["names/x"] = SERVICE,
+		["names/echo/a/1"] = "5",
+		["other/x"] = "y",
+		["nodes"] = "z",
+		["nodes/good"] = NODE,
+		["nodes/large"] = '{"address":"' .. string.rep("x", 300 * 1024) .. '"}',
+	}, "L", 0)
+	check.equal(known.node_count, 1)
+	check.equal(known:instances "echo", {})
+	for _, key in ipairs { "nodes/a", "names/x", "names/echo/a/1", "other/x" } do
+		known:delete(key)
+	end
+end
+
+function cases.names_may_have_any_letters()
+	local known, seen = registry()
+	local name = "a/b é%"
+	known:put("names/" .. registries.escape(name) .. "/a/1", SERVICE)
+	known:put("nodes/a", NODE)
+	check.equal(known:instances(name)[1].name, name)
+	check.equal(seen.names[name] ~= nil, true)
+end
+
+---------------------------------------------------------------- what a node tells
+
+-- An engine in a table.
+local function engine()
+	return {
+		data = {},
+		lease = 0,
+		away = false,
+		renew = function(self)
+			self:answer()
+			local is_new = self.lease == 0 or self.lost
+			self.lost = false
+			self.lease = self.lease + (is_new and 1 or 0)
+			return 10, is_new
+		end,
+		ready = function(self)
+			return self.lease > 0
+		end,
+		store = function(self, key, value)
+			self:answer()
+			self.data[key] = value
+		end,
+		erase = function(self, key)
+			self:answer()
+			self.data[key] = nil
+		end,
+		suspect = function() end,
+		answer = function(self)
+			skynet.yield()
+			if self.away then
+				error("away", 0)
+			end
+		end,
+	}
+end
+
+local function keeper_of(its_engine)
+	local keeper = keepers.new(its_engine)
+	skynet.fork(keeper.run, keeper)
+	return keeper
+end
+
+local function until_true(func)
+	repeat
+		skynet.sleep(1)
+	until func()
+end
+
+function cases.entries_are_written_when_the_engine_is_there()
+	local its_engine = engine()
+	local keeper = keeper_of(its_engine)
+	check.equal({ keeper:set("a", "1") }, { true })
+	check.equal(its_engine.data.a, "1")
+	its_engine.away = true
+	check.equal((keeper:set("a", "2")), false)
+	check.equal((keeper:set("b", "1")), false)
+	check.equal((keeper:remove "a"), false)
+	its_engine.away = false
+	until_true(function()
+		return check.same(its_engine.data, { b = "1" })
+	end)
+	keeper:close()
+end
+
+function cases.entries_are_written_again_when_the_engine_has_lost_them()
+	local its_engine = engine()
+	local keeper = keeper_of(its_engine)
+	keeper:set("a", "1")
+	its_engine.data = {}
+	keeper:restore "a"
+	until_true(function()
+		return its_engine.data.a == "1"
+	end)
+	keeper:close()
+end
+
+function cases.the_last_of_many_values_is_the_one_that_stays()
+	local its_engine = engine()
+	local keeper = keeper_of(its_engine)
+	local done = 0
+	for i = 1, 20 do
+		skynet.fork(function()
+			keeper:set("a", tostring(i))
+			done = done + 1
+		end)
+	end
+	until_true(function()
+		return done == 20
+	end)
+	check.equal(its_engine.data.a, "20")
+	keeper:close()
+end
+
+---------------------------------------------------------------- DNS
+
+function cases.services_are_read_from_an_answer()
+	local question = string.sub(message.question(7, "_c._tcp.x", message.SRV), 13)
+	local target = "\2n1\1x\0"
+	local record = "\xc0\x0c" .. string.pack(">HHI4s2", message.SRV, 1, 30, string.pack(">HHH", 1, 2, 2528) .. target)
+	local answer = message.answer(string.pack(">HHHHHH", 7, 0x8180, 1, 1, 0, 0) .. question .. record)
+	check.equal(answer.records[1].data, { priority = 1, weight = 2, port = 2528, target = "n1.x" })
+end
+
+check.run(cases)
