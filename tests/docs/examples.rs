@@ -183,6 +183,35 @@ fn cluster_nodes_call_each_other_and_end_together() {
 }
 
 #[test]
+fn cluster_etcd_replaces_its_shops_without_a_failed_call() {
+    let example = Example::new(
+        "cluster-etcd",
+        &[
+            ("23790", free_port().to_string()),
+            ("23791", free_port().to_string()),
+        ],
+    );
+    let printed = example.run_script("run");
+    assert_lines(
+        &printed,
+        &[
+            "front sees: open: shop1 shop2 shop3.",
+            "shop1 is replaced",
+            "front sees: open: shop2 shop3.",
+            "shop3 is replaced",
+            "front sees: open: shop1 shop2 shop3.",
+            "bought: ",
+            "front is done",
+        ],
+    );
+    assert!(
+        printed.iter().any(|line| line.contains(", failed: 0, ")),
+        "{}",
+        printed.join("\n")
+    );
+}
+
+#[test]
 fn snax_service_is_mended_while_it_runs() {
     assert_lines(
         &Example::new("snax", &[]).run("config"),
