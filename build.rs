@@ -9,8 +9,15 @@ use std::path::{Path, PathBuf};
 /// The number of the shared library; CHANGELOG.md says when it rises. compat/install.sh reads it from the library.
 const SONAME: u32 = 0;
 
+/// The name that programs ask for at run time.
+fn soname() -> String {
+    format!("libskynet.so.{SONAME}")
+}
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    // For the tests, which start such programs.
+    println!("cargo:rustc-env=SKYNET_SONAME={}", soname());
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     println!(
@@ -67,7 +74,7 @@ fn exports(root: &Path, out: &Path) {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
-    println!("cargo:rustc-link-arg-cdylib=-Wl,-soname,libskynet.so.{SONAME}");
+    println!("cargo:rustc-link-arg-cdylib=-Wl,-soname,{}", soname());
     if feature("JEMALLOC") {
         jemalloc_names(root);
     }

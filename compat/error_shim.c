@@ -14,7 +14,7 @@ struct skynet_context;
 
 /* Takes text over: a malloc'ed block with a NUL behind its len bytes. */
 void skynet_rs_error_post(struct skynet_context *context, char *text, size_t len);
-/* Whether anybody would read a line: formatting is not for free. */
+/* Whether a service would read a line: formatting is not for free. */
 int skynet_rs_error_wanted(void);
 
 static char *raw_text(const char *text, size_t len) {

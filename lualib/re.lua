@@ -29,7 +29,7 @@ local any = P(1)
 -- What %name means unless the caller defines it.
 local predefined = { nl = P "\n" }
 
--- Compiled patterns by their text, as long as somebody else holds them: for match, find and gsub.
+-- Compiled patterns by their text, as long as they are referenced elsewhere: for match, find and gsub.
 local matchers, finders, replacers
 
 local CLASS_LETTERS = {

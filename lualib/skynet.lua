@@ -269,7 +269,7 @@ function skynet.uniqueservice(name, ...)
 	return ask_manager("LAUNCH", "GLAUNCH", name, ...)
 end
 
---- Waits for a unique service that somebody else starts. Yields.
+--- Waits for a unique service that another service starts. Yields.
 ---@param name string|true as for `uniqueservice`
 ---@param ... any the name, after true
 ---@return integer handle

@@ -50,7 +50,7 @@ function sproto.new(bin)
 	return wrap(assert(core.newproto(bin), "invalid sproto types"), owner_meta)
 end
 
---- Types that belong to somebody else (sprotoloader): they are not freed here.
+--- Types that are shared (sprotoloader): they are not freed here.
 ---@param types lightuserdata
 ---@return sproto types
 function sproto.sharenew(types)

@@ -21,7 +21,7 @@ local function register_text(name, id, handler)
 end
 
 register_text("harbor", skynet.PTYPE_HARBOR)
----------------------------------------------------------------- names that nobody has
+---------------------------------------------------------------- names that no service has
 
 -- 1/100 s that a message to such a name waits: a service may register it later. Not so long if there is a service with the
 -- local name of the same letters: most likely that one is meant.

@@ -73,7 +73,7 @@ local function wait_until_known(node)
 	node.unknown = nil
 end
 
--- Somebody has killed its sender: the next one connects anew.
+-- Its sender was killed: the next one connects anew.
 local function forget_dead_sender(node)
 	if node.sender and not alive(node.sender) then
 		skynet.error(
@@ -305,7 +305,7 @@ function command.proxy(_, node, name)
 	if not proxies[key] then
 		local started = skynet.newservice("clusterproxy", node, name)
 		if proxies[key] then
-			skynet.kill(started) -- somebody else was faster
+			skynet.kill(started) -- another request was faster
 		else
 			proxies[key] = started
 		end

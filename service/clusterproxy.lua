@@ -27,7 +27,7 @@ skynet.forward_type(as_system, function()
 	local clusterd = skynet.uniqueservice "clusterd"
 	local sender = skynet.call(clusterd, "lua", "sender", node)
 
-	-- Somebody may have killed it: clusterd has another one then.
+	-- It may have been killed: clusterd has another one then.
 	local function find_sender(msg, sz)
 		local ok, found = pcall(skynet.call, clusterd, "lua", "sender", node)
 		if not ok then

@@ -5,7 +5,7 @@
 --
 --     H id address     from a slave: it joins, others reach it at that address
 --     R name handle    from a slave: a global name
---     Q name           from a slave: who has that name? (answered by N, as soon as somebody has it)
+--     Q name           from a slave: who has that name? (answered by N, as soon as a service has it)
 --     W n              to the slave that joins: n others will connect to it
 --     C id address     to the others: connect to it
 --     N name handle    to all: a global name

@@ -364,7 +364,7 @@ end
 local from_harbor = {}
 
 local REPORT_AFTER <const>, MOST_REPORTS <const> = 500, 100 -- 1/100 s; names at a time
-local unknown, unknown_count = {}, 0 -- name -> true while it is looked whether somebody will have it
+local unknown, unknown_count = {}, 0 -- name -> true while it is looked whether a service will have it
 
 -- A wrong name is waited for like one that comes late: people have to be told.
 local function watch_name(name)
@@ -391,7 +391,7 @@ local function watch_name(name)
 	end
 end
 
---- Somebody sends to a name that the harbor service does not know.
+--- A service sends to a name that the harbor service does not know.
 function from_harbor.Q(name)
 	if names[name] then
 		tell_harbor(name)
@@ -457,7 +457,7 @@ skynet.start(function()
 		skynet.error(string.format("New connection (fd = %d, %s)", fd, peer))
 		socketdriver.nodelay(fd)
 		local ok, problem = pcall(accept, fd)
-		door:leave(fd) -- the harbor service has it, or nobody
+		door:leave(fd) -- the harbor service has it, or it is closed
 		if not ok then
 			skynet.error(problem)
 		end

@@ -3,7 +3,7 @@
 local skynet = require "skynet"
 
 local root = {}
-local waiting = {} -- the root of the paths that somebody waits for
+local waiting = {} -- the root of the paths that services wait for
 
 local command = {}
 

@@ -148,7 +148,7 @@ function Connection:wake()
 	skynet.wakeup(self)
 end
 
---- Waits for a line, for the end of the connection, or until somebody calls `wake`. Yields.
+--- Waits for a line, for the end of the connection, or until `wake` is called. Yields.
 function Connection:wait()
 	skynet.wait(self)
 end
@@ -271,7 +271,7 @@ end
 local function authenticate(connection, line)
 	local attempts = 0
 	while line do
-		if is_http(line) then -- nobody reads lines behind it; it has the password in its header
+		if is_http(line) then -- lines behind it are not read; it has the password in its header
 			serve_http(connection, line)
 			return false
 		end

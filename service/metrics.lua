@@ -313,7 +313,7 @@ end
 local door = admission.new {
 	name = "metrics",
 	most = MOST_CLIENTS,
-	handshake = PATIENCE, -- nobody counts as heard: an answer is the end of a connection
+	handshake = PATIENCE, -- no client counts as heard: an answer is the end of a connection
 	close = socket.shutdown,
 }
 

@@ -31,7 +31,7 @@ local function launch(name, starter, ...)
 	return outcome
 end
 
--- The handle of `name`, started by `starter` if need be; without a starter, waits for somebody
+-- The handle of `name`, started by `starter` if need be; without a starter, waits for a service
 -- else's. Yields.
 local function find(name, starter, ...)
 	local entry = known[name]

@@ -46,7 +46,7 @@ local function make_version(name, ...)
 	return handle
 end
 
--- Frees old versions that nobody uses.
+-- Frees old versions that no service uses.
 local function collect()
 	for handle, state in pairs(versions) do
 		if state == "old" and host.getref(handle) <= 0 then
@@ -58,7 +58,7 @@ local function collect()
 	look_at = math.max(MANY_OLD, old_count * 2)
 end
 
--- Readers let go when their garbage is collected, and tell nobody. While there are old versions, looks less and less often.
+-- Readers let go when their garbage is collected, without a message. While there are old versions, looks less and less often.
 local function collect_sometimes(token)
 	local pause = SECOND
 	while looking == token and old_count > 0 do

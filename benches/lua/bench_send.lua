@@ -1,4 +1,4 @@
--- Messages that nobody answers: one Lua service sends to another in windows of 64; the receiver confirms a window.
+-- Messages that are not answered: one Lua service sends to another in windows of 64; the receiver confirms a window.
 -- Prints "BENCH rate SENDS_PER_SECOND" and ends the process.
 local skynet = require "skynet"
 

@@ -32,7 +32,7 @@ unsafe fn call(state: *mut lua_State, name: &std::ffi::CStr, from: c_int, result
 
 /// Frees the message at `index`.
 unsafe fn release(state: *mut lua_State, index: c_int) {
-    // SAFETY: see the file's comment: nobody else has the block.
+    // SAFETY: see the file's comment: the block is not shared.
     unsafe { libc::free(lua_touserdata(state, index)) };
 }
 

@@ -130,7 +130,7 @@ end
 
 ---------------------------------------------------------------- requests
 
--- Whether a request may be sent again when nobody knows whether it has arrived (RFC 9110 §9.2.2).
+-- Whether a request may be sent again when it is not known whether it has arrived (RFC 9110 §9.2.2).
 local idempotent = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
 
 local function persists(interface, code, sent, received)

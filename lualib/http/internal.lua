@@ -9,7 +9,7 @@ local sockethelper = require "http.sockethelper"
 
 local M = {}
 
--- The most bytes of a header; of a response, where nobody is a stranger, they are more.
+-- The most bytes of a header; of a response, whose server was chosen by us, they are more.
 local MAX_HEADER <const>, MAX_RESPONSE_HEADER <const> = 16 * 1024, 256 * 1024
 -- The most lines of a header.
 local MAX_FIELDS <const>, MAX_RESPONSE_FIELDS <const> = 256, 2048
@@ -112,7 +112,7 @@ end
 ---@param method string? of the request
 ---@return string body
 function M.response(interface, code, text, header, method)
-	-- Who sends both may be misunderstood by somebody between us.
+	-- A message with both may be understood differently by a proxy in between.
 	interface.rest, interface.persists = text, not (header["transfer-encoding"] and header["content-length"])
 	if bodies.is_empty(code, method) then
 		return ""

@@ -27,7 +27,7 @@ local function remove(key, interface)
 	interface.idle_deadline = nil
 end
 
--- Whether nothing has happened to a connection: its end, or bytes that nobody asked for.
+-- Whether nothing has happened to a connection: its end, or bytes that were not asked for.
 local function is_fresh(interface)
 	return socket.disconnected(interface.id) == false and socket.pending(interface.id) == 0
 end

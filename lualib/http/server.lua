@@ -271,7 +271,7 @@ function M.serve(id, handler, options)
 	called, ok, problem = pcall(serve, id, handler, options, held)
 	connected:remove(options.address)
 	if not called then
-		pcall(socket.close, id) -- such as without a certificate: nobody else knows of it
+		pcall(socket.close, id) -- such as without a certificate: no other task knows of it
 		return false, ok
 	end
 	return ok, problem

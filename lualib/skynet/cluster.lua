@@ -128,7 +128,7 @@ local function wait_for_sender(node, bytes)
 	return line.sender
 end
 
--- The sender if it is known; one that somebody has killed is not.
+-- The sender if it is known; one that was killed is not.
 local function known_sender(node)
 	local sender = senders[node]
 	if sender and not alive(sender) then
@@ -164,7 +164,7 @@ function cluster.call(node, address, ...)
 	return request(wait_for_sender(node, #packed), skynet.unpack(packed))
 end
 
---- Sends a message to a service of another node; nobody tells whether it arrives. Does not yield.
+--- Sends a message to a service of another node; it is not told whether it arrives. Does not yield.
 ---@param node string
 ---@param address integer|string
 ---@param ... any the values of the message

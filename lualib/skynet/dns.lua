@@ -113,7 +113,7 @@ local function remember(kind, name, list, ttl)
 	cached[kind][name] = { list = list, best_before = skynet.now() + ttl * 100 }
 end
 
--- The addresses of a name and how long they hold, also of one behind aliases. nil, true: nobody has answered.
+-- The addresses of a name and how long they hold, also of one behind aliases. nil, true: no server has answered.
 local function addresses_of(name, kind, how)
 	local least
 	for _ = 1, MAX_ALIASES do

@@ -15,7 +15,7 @@ function skynet.queue()
 	local depth = 0 -- how often it has entered
 	local line, first, last = {}, 1, 0 -- places of those that wait: { task =, gone = true if it has given up }
 
-	-- Before anybody else can enter.
+	-- Before another task can enter.
 	local function hand_over()
 		while first <= last do
 			local place = line[first]

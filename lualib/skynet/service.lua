@@ -52,7 +52,7 @@ function M.close(name)
 	return true
 end
 
---- Waits for a service that somebody starts by `new`. Yields.
+--- Waits for a service that another one starts by `new`. Yields.
 ---@param name string
 ---@return integer handle
 function M.query(name)

@@ -1,6 +1,6 @@
 --- Read-only tables that the services of a node share: one copy in memory, whatever their number.
 ---
----     sharedata.new("items", { sword = { price = 10 } })    -- by anyone, once
+---     sharedata.new("items", { sword = { price = 10 } })    -- by any service, once
 ---     local items = sharedata.query "items"                 -- in every service
 ---     print(items.sword.price)
 ---     sharedata.update("items", { ... })                    -- all `items` change, without a call

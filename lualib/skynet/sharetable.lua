@@ -1,7 +1,7 @@
 --- Tables of Lua source that the services of a node share: real Lua tables, read-only, one copy in
 --- memory.
 ---
----     sharetable.loadfile("items.lua")           -- by anyone; again when the file has changed
+---     sharetable.loadfile("items.lua")           -- by any service; again when the file has changed
 ---     local items = sharetable.query "items.lua" -- in every service
 ---     sharetable.update "items.lua"              -- here: takes the newest version, wherever `items` is kept
 
@@ -123,7 +123,7 @@ end
 
 --- The present version of a table. Yields.
 ---@param name string
----@return table? shared read-only; nil when nobody has loaded it
+---@return table? shared read-only; nil when it is not loaded
 function sharetable.query(name)
 	local pointer, state = skynet.call(sharetable.address, "lua", "query", name)
 	if pointer then

@@ -10,7 +10,7 @@
 ---     end)
 ---
 --- A socket is an integer id of the node, not a file descriptor. One task at a time reads from it; a
---- second one raises. Input that nobody reads is kept; above 128 KiB the socket is paused meanwhile.
+--- second one raises. Input that is not read is kept; above 128 KiB the socket is paused meanwhile.
 --- Whether the peer has closed or not: who opened or started a socket has to `close` it.
 
 local core = require "skynet.core"
@@ -174,7 +174,7 @@ function M.close_fd(id)
 end
 
 --- Closes a socket once its output is sent; a task that reads gets what there is. Unknown ids are
---- ignored. Yields; where that cannot be, as in a finalizer, nobody waits for the end.
+--- ignored. Yields; where that cannot be, as in a finalizer, it does not wait for the end.
 ---@param id integer
 function M.close(id)
 	local s = socket_pool[id]
@@ -381,7 +381,7 @@ function M.write_limit(id, bytes)
 	return core.command("WRITELIMIT", bytes and id .. " " .. bytes or tostring(id)) ~= nil
 end
 
---- Closes the socket when more input than this piles up with nobody reading a given number of bytes.
+--- Closes the socket when more input than this piles up while no task reads a given number of bytes.
 ---@param id integer
 ---@param bytes integer? nil: no limit
 function M.limit(id, bytes)

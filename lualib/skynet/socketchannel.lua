@@ -12,7 +12,7 @@
 ---
 --- Functions that read get an object with `read(n)` and `readline(separator [, most])`, which yield, and raise
 --- `socketchannel.error` when the connection ends. A line of more than `most` bytes is an error that ends the connection, as
---- any other that they raise: whoever waits for an answer gets it.
+--- any other that they raise: the task that waits for an answer gets it.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"

@@ -17,10 +17,10 @@
 --- ("0.0.0.0"), port (0: any), maxclient (1024; connections stay below it), nodelay, backlog; conf's
 --- address and port are then those it really has. ("close") ends listening.
 ---
---- Limits, as fields of conf or as config keys with `gate_` in front: handshake (seconds until a client has to send something; by
---- default one is closed after 300 to which nothing was sent either; 0: no limit), idle (seconds without input; no limit),
---- peraddress (connections of one address; no limit). A full gate closes the connection that has been silent for longest, if
---- that is 2 seconds at least, or turns the new one away.
+--- Limits, as fields of conf or as config keys with `gate_` in front: handshake (seconds until a client has to send
+--- something; by default one is closed after 300 to which nothing was sent either; 0: no limit), idle (seconds without
+--- input; no limit), peraddress (connections of one address; no limit). A full gate closes the connection that has been
+--- silent for longest, if that is 2 seconds at least, or turns the new one away.
 
 local skynet = require "skynet"
 local netpack = require "skynet.netpack"
@@ -259,7 +259,7 @@ function gateserver.start(handler)
 		end,
 	}
 
-	-- Both hold memory that nobody else frees.
+	-- Both hold memory that is freed nowhere else.
 	local command = setmetatable({}, {
 		__gc = function()
 			netpack.clear(queue)

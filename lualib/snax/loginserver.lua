@@ -174,7 +174,7 @@ local function run_master(conf)
 			skynet.error(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end
 		door:leave(fd)
-		socket.close_fd(fd) -- nobody has it any more
+		socket.close_fd(fd) -- no service has it any more
 	end)
 	socket.accept_error(listener, function()
 		door:starved()

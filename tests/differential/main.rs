@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use tools::node::{executable, run_node};
+use tools::node::{executable, other_tree, run_node};
 use tools::peer::free_port;
 use tools::{root, scratch};
 
@@ -40,8 +40,8 @@ fn config(suite: &str, more: &str) -> String {
     let mut services = format!("{own}/suites/?.lua;{own}/services/?.lua;{own}/?.lua");
     let mut modules = format!("{own}/?.lua");
     let mut text = String::new();
-    if let Some(tree) = std::env::var_os("SKYNET_ROOT") {
-        let tree = PathBuf::from(tree).display().to_string();
+    if let Some(tree) = other_tree() {
+        let tree = tree.display().to_string();
         services += &format!(";{tree}/service/?.lua");
         modules += &format!(";{tree}/lualib/?.lua;{tree}/lualib/?/init.lua");
         text += &format!(

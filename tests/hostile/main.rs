@@ -12,7 +12,7 @@ use tools::{root, run};
 const ATTACKS: &str = "zeros noise lengths drip rows silence crowd resets starved flood deaf";
 
 fn attack(listeners: &str) {
-    if std::env::var_os("SKYNET_TREE").is_some() {
+    if tools::node::other_tree().is_some() {
         return; // the C core has no limits
     }
     run(Command::new(program("python3", "python3"))

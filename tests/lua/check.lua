@@ -60,13 +60,16 @@ function check.port(number)
 	return ports[number] or 27010 + number
 end
 
---- Runs the cases in order of their names, prints "ok NAME" or "FAILED NAME: why" for each and a last
---- line, and ends the node.
+--- Runs the cases in order of their names, or the one that the config key `case` names, prints "ok NAME" or "FAILED NAME: why"
+--- for each and a last line, and ends the node.
 function check.run(cases)
 	skynet.start(function()
 		local names, failed = {}, 0
+		local only = skynet.getenv "case"
 		for name in pairs(cases) do
-			names[#names + 1] = name
+			if name == (only or name) then
+				names[#names + 1] = name
+			end
 		end
 		table.sort(names)
 		for _, name in ipairs(names) do

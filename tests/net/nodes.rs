@@ -34,7 +34,7 @@ fn cluster_goes_on_when_either_node_is_started_again() {
 
 #[test]
 fn the_debug_console_listens_on_a_path() {
-    if std::env::var_os("SKYNET_TREE").is_some() {
+    if crate::tools::node::other_tree().is_some() {
         return; // the C core listens on ports only
     }
     let folder = scratch("console-path");
@@ -99,7 +99,7 @@ fn harbors_talk_in_both_directions() {
 
 #[test]
 fn harbors_take_a_restarted_node_back() {
-    if std::env::var_os("SKYNET_TREE").is_some() {
+    if crate::tools::node::other_tree().is_some() {
         return; // the C core's Lua layer does not tell callers, nor takes the node back
     }
     let network = Harbors::new();
@@ -118,7 +118,8 @@ fn harbors_take_a_restarted_node_back() {
 
 #[test]
 fn harbors_join_a_restarted_master_again() {
-    if std::env::var_os("SKYNET_TREE").is_some() || std::env::var_os("SKYNET_PEER_TREE").is_some() {
+    if crate::tools::node::other_tree().is_some() || std::env::var_os("SKYNET_PEER_TREE").is_some()
+    {
         return; // slaves of the C core's Lua layer cannot
     }
     let network = Harbors::new();

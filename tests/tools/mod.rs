@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 #[cfg(feature = "lua")]
+pub mod cases;
+#[cfg(feature = "lua")]
 pub mod example;
 #[cfg(feature = "lua")]
 pub mod network;
@@ -121,7 +123,7 @@ pub fn library() -> PathBuf {
         .arg(&target));
     let folder = target.join("debug");
     // The name that programs ask for at run time.
-    let link = folder.join("libskynet.so.0");
+    let link = folder.join(env!("SKYNET_SONAME"));
     if let Err(error) = std::os::unix::fs::symlink("libskynet.so", &link) {
         assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
     }

@@ -20,6 +20,11 @@ pub fn ours() -> bool {
     std::env::var_os("SKYNET_EXE").is_none() || std::env::var_os("SKYNET_OURS").is_some()
 }
 
+/// The tree of another core, whose Lua files and modules the tests run on.
+pub fn other_tree() -> Option<PathBuf> {
+    std::env::var_os("SKYNET_TREE").map(PathBuf::from)
+}
+
 /// What the tests run.
 pub fn executable() -> PathBuf {
     std::env::var_os("SKYNET_EXE").map_or_else(|| env!("CARGO_BIN_EXE_skynet").into(), Into::into)
@@ -41,7 +46,7 @@ pub fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let result = stdout.read_to_end(&mut bytes);
-        // Nobody receives when the node was stuck.
+        // There is no receiver when the node was stuck.
         let _ = done.send(result.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
     });
     let output = finished.recv_timeout(LIMIT);
@@ -76,12 +81,16 @@ pub fn config(scripts: &str, tree: Option<PathBuf>) -> String {
 /// Runs one Lua test, `tests/FOLDER/NAME.lua`, in an empty folder; every case of it has to pass. `more` is appended to
 /// the config. Answers what the node printed.
 pub fn run_test(folder: &str, name: &str, more: &str) -> String {
-    let place = scratch(&format!("{folder}-{name}"));
+    run_test_in(&scratch(&format!("{folder}-{name}")), folder, name, more)
+}
+
+/// As [`run_test`], in the given folder, which is empty.
+pub fn run_test_in(place: &Path, folder: &str, name: &str, more: &str) -> String {
     let scripts = root().join("tests").join(folder).display().to_string();
-    let tree = std::env::var_os("SKYNET_TREE").map(PathBuf::from);
-    let config = config(&scripts, tree) + &format!("harbor = 0\nstart = {name:?}\n{more}\n");
+    let config =
+        config(&scripts, other_tree()) + &format!("harbor = 0\nstart = {name:?}\n{more}\n");
     std::fs::write(place.join("config"), config).expect("config");
-    let (status, output) = run_node(&place, "config");
+    let (status, output) = run_node(place, "config");
     assert!(status.success(), "{status}\n{output}");
     assert!(!output.contains("\nFAILED "), "{output}");
     assert!(

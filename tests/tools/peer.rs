@@ -92,7 +92,7 @@ impl Peer {
         thread::spawn(move || {
             let mut text = String::new();
             let _ = output.read_line(&mut text);
-            let _ = send.send(text); // nobody receives when it took too long
+            let _ = send.send(text); // has no receiver when it took too long
             let _ = std::io::copy(&mut output, &mut std::io::sink());
         });
         let mut peer = Self { child, port: 0 };
@@ -148,8 +148,8 @@ impl Drop for Peer {
     }
 }
 
-/// A port of the loopback that was free a moment ago, and that nobody gets who asks for any port: tests beside this one, and
-/// every connection, do so all the time.
+/// A port of the loopback that was free a moment ago, and that is not given to a caller that asks for any port: tests
+/// beside this one, and every connection, do so all the time.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 12_000;
     const COUNT: u16 = 20_000; // up to where the kernel's own choices begin
@@ -164,7 +164,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Whether somebody accepts connections on a port of the loopback.
+/// Whether a process accepts connections on a port of the loopback.
 pub fn accepts(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

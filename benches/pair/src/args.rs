@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 pub const USAGE: &str = "usage: pair [--peer EXE] [--ours EXE] [--only NAME,...] [--rounds N] [--out FILE.tsv]
-            [--include DIR] [--root DIR] [--own-root DIR] [--keep DIR] [--quick] [--list]
+            [--include DIR] [--tree DIR] [--own-tree DIR] [--keep DIR] [--quick] [--list]
 
   --peer EXE      the executable to compare with; without it ours is measured alone
   --ours EXE      default: target/release/skynet of this workspace
@@ -11,8 +11,8 @@ pub const USAGE: &str = "usage: pair [--peer EXE] [--ours EXE] [--only NAME,...]
   --rounds N      runs of each side (5)
   --out FILE      write all values, tab separated
   --include DIR   the headers that the C services are compiled against (include/)
-  --root DIR      a built skynet tree (lualib, service, luaclib, cservice) for the Lua rows
-  --own-root DIR  where our own Lua layer is (the workspace)
+  --tree DIR      a built skynet tree (lualib, service, luaclib, cservice) for the Lua rows
+  --own-tree DIR  where our own Lua layer is (the workspace)
   --keep DIR      where the compiled services and configs go (a fresh directory in the temporary one)
   --quick         one short round: does everything work?
   --list          print the rows and stop";
@@ -32,8 +32,8 @@ pub struct Args {
     pub rounds: usize,
     pub out: Option<PathBuf>,
     pub include: PathBuf,
-    pub root: Option<PathBuf>,
-    pub own_root: PathBuf,
+    pub tree: Option<PathBuf>,
+    pub own_tree: PathBuf,
     pub keep: Option<PathBuf>,
     pub quick: bool,
     pub list: bool,
@@ -53,8 +53,8 @@ impl Args {
             rounds: 0,
             out: None,
             include: workspace.join("include"),
-            root: None,
-            own_root: workspace,
+            tree: None,
+            own_tree: workspace,
             keep: None,
             quick: false,
             list: false,
@@ -92,8 +92,8 @@ impl Args {
                 }
                 "--out" => args.out = Some(PathBuf::from(value)),
                 "--include" => args.include = absolute(&value)?,
-                "--root" => args.root = Some(absolute(&value)?),
-                "--own-root" => args.own_root = absolute(&value)?,
+                "--tree" => args.tree = Some(absolute(&value)?),
+                "--own-tree" => args.own_tree = absolute(&value)?,
                 "--keep" => args.keep = Some(PathBuf::from(value)),
                 _ => return Err(format!("{word}: unknown option\n{USAGE}")),
             }

@@ -159,13 +159,13 @@ fn lua_node(
     let On::Node(side) = on else {
         return Err("no limit program for Lua".to_owned());
     };
-    let tree = args.root.as_deref().ok_or("no --root")?;
-    let root = if own_layer && side.name == "ours" {
-        &args.own_root
+    let tree = args.tree.as_deref().ok_or("no --tree")?;
+    let tree = if own_layer && side.name == "ours" {
+        &args.own_tree
     } else {
         tree
     };
-    node(side, modules, &lua_config(row, args, root, script, pairs))
+    node(side, modules, &lua_config(row, args, tree, script, pairs))
 }
 
 fn node(side: &Side, modules: &Modules, config: &str) -> Result<Command, String> {
@@ -221,16 +221,16 @@ fn bind_to_last_processor() {
 }
 
 /// The scripts find in the environment: `bench_pairs`, and `bench_ticks`, the hundredths of a second to measure for.
-fn lua_config(row: &Row, args: &Args, root: &Path, start: &str, pairs: u32) -> String {
-    let root = root.display();
+fn lua_config(row: &Row, args: &Args, tree: &Path, start: &str, pairs: u32) -> String {
+    let tree = tree.display();
     let own = workspace().join("benches/lua");
     let own = own.display();
     let ticks = if args.quick { 20 } else { 80 };
     format!(
         "thread = {}\nprofile = {}\nharbor = 0\nlogger = \"/dev/null\"\nbootstrap = \"snlua bootstrap\"\n\
-         start = \"{start}\"\nbench_pairs = {pairs}\nbench_ticks = {ticks}\nlualoader = \"{root}/lualib/loader.lua\"\n\
-         luaservice = \"{own}/?.lua;{root}/service/?.lua\"\nlua_path = \"{root}/lualib/?.lua;{root}/lualib/?/init.lua\"\n\
-         lua_cpath = \"{root}/luaclib/?.so\"\ncpath = \"{root}/cservice/?.so\"\n",
+         start = \"{start}\"\nbench_pairs = {pairs}\nbench_ticks = {ticks}\nlualoader = \"{tree}/lualib/loader.lua\"\n\
+         luaservice = \"{own}/?.lua;{tree}/service/?.lua\"\nlua_path = \"{tree}/lualib/?.lua;{tree}/lualib/?/init.lua\"\n\
+         lua_cpath = \"{tree}/luaclib/?.so\"\ncpath = \"{tree}/cservice/?.so\"\n",
         row.threads, row.profile,
     )
 }

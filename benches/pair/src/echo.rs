@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// A port that nobody listens on at the moment.
+/// A port without a listener at the moment.
 pub fn free_port() -> Result<u16, String> {
     let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
     Ok(probe.local_addr().map_err(|e| e.to_string())?.port())

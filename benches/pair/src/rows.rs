@@ -92,7 +92,7 @@ impl Row {
     }
 
     /// Whether the row needs a skynet tree.
-    fn needs_root(&self) -> bool {
+    fn needs_tree(&self) -> bool {
         matches!(
             self.kind,
             Kind::Lua { .. }
@@ -252,8 +252,8 @@ pub fn select(args: &Args) -> Result<Vec<Row>, String> {
         }
         rows.retain(|row| args.only.iter().any(|word| matches(row, word)));
     }
-    if args.root.is_none() && !args.list {
-        rows.retain(|row| !row.needs_root());
+    if args.tree.is_none() && !args.list {
+        rows.retain(|row| !row.needs_tree());
     }
     Ok(rows)
 }

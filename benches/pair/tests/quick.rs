@@ -25,7 +25,7 @@ fn a_quick_run_has_figures_of_every_row_and_of_its_limit() {
     let output = Command::new(env!("CARGO_BIN_EXE_pair"))
         .args(["--quick", "--only", ROWS, "--ours"])
         .arg(skynet())
-        .arg("--root")
+        .arg("--tree")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .arg("--keep")
         .arg(&folder)

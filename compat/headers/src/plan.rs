@@ -124,7 +124,7 @@ pub const TYPES: &[(&str, &str)] = &[
 /// Functions of `src/abi` that a `.decl.h` part declares: variadic, renamed for the linker, or of old generations only.
 pub const DECLARED_BY_HAND: &[&str] = &["skynet_error", "skynet_strdup", "skynet_module_insert"];
 
-/// Prefix of the functions between the C shim and `src/abi`: nobody else calls them.
+/// Prefix of the functions between the C shim and `src/abi`: no other code calls them.
 pub const INTERNAL: &str = "skynet_rs_";
 
 /// A declaration that depends on the generation of the interface.

@@ -94,7 +94,7 @@ struct Open {
 }
 
 /// Whether `skynet.unpack` would make a light userdata other than null of a part of these bytes. False when it would raise an
-/// error: then nobody gets it.
+/// error: then it is not passed on.
 pub fn has_pointer(message: &[u8]) -> bool {
     let mut walk = Walk { rest: message };
     let mut open: Vec<Open> = Vec::new();

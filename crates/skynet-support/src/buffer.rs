@@ -5,7 +5,7 @@
 //! a larger one is a userdata on Lua's stack. Several buffers may be in use at once, by encoders that call each other.
 //!
 //! A userdata is kept for the next use in an upvalue of the encoding function. It is taken out of there while it is in use:
-//! nobody else finds it, and after an error the collector frees it.
+//! no other code finds it, and after an error the collector frees it.
 
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;

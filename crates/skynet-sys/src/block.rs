@@ -20,7 +20,7 @@ impl Block {
     /// Takes a block over.
     ///
     /// # Safety
-    /// `data` is null, or a block of the C allocator with `len` initialised bytes that nobody else uses.
+    /// `data` is null, or a block of the C allocator with `len` initialised bytes that is given away.
     pub unsafe fn from_raw(data: *mut c_void, len: usize) -> Block {
         let len = if data.is_null() { 0 } else { len };
         Block {
@@ -108,7 +108,7 @@ impl Default for Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: null or a block that nobody else uses.
+        // SAFETY: null or a block of this value alone.
         unsafe { libc::free(self.data.cast()) }
     }
 }

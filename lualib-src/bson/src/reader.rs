@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         Ok((self.name()?, self.name()?))
     }
 
-    /// Values that nobody interprets: a length, as many bytes as it says, `more` bytes. Returns all of it; `counted` are
+    /// Values that are not interpreted: a length, as many bytes as it says, `more` bytes. Returns all of it; `counted` are
     /// the bytes of the length when it counts itself.
     pub fn opaque(&mut self, counted: i32, more: i32) -> Result<&'a [u8], Problem> {
         let start = self.rest;

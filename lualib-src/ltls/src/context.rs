@@ -103,7 +103,7 @@ unsafe extern "C-unwind" fn set_ciphers(state: *mut lua_State) -> c_int {
 }
 
 /// `ctx:set_verify(authorities)`: verifies servers (chain, name, time), and demands certificates of clients. `authorities` is
-/// a PEM file, or true for those that the system trusts; false or nil: verifies nobody. Raises an error when none can be used.
+/// a PEM file, or true for those that the system trusts; false or nil: verifies no peer. Raises an error when none can be used.
 unsafe extern "C-unwind" fn set_verify(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; a problem goes to `fail`.
     unsafe {

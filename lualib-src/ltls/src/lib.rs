@@ -3,7 +3,7 @@
 //! Nothing here touches a socket. A [`session::Session`] takes the bytes that came from the peer and gives those to send;
 //! the Lua layer moves them. [`settings::Settings`] is what sessions have in common: certificates, whom to trust.
 //!
-//! As programs for skynet expect, nobody is verified unless they ask for it. The peer still has to prove that it owns the
+//! As programs for skynet expect, no peer is verified unless they ask for it. The peer still has to prove that it owns the
 //! certificate it shows.
 
 mod context;

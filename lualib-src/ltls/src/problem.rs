@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A text for whoever called from Lua. It begins as programs have always seen it, and then gives the reason.
+/// A text for the caller in Lua. It begins as programs have always seen it, and then gives the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem(String);
 

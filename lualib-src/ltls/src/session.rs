@@ -85,8 +85,8 @@ impl Session {
                 return Err(Problem::new("verification needs the server's name"));
             }
             // An address is not sent; without verification it does not matter which.
-            let nobody = || ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-            let host = host.unwrap_or_else(nobody);
+            let unspecified = || ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            let host = host.unwrap_or_else(unspecified);
             let connection = ClientConnection::new(named.config.clone(), host)
                 .map_err(|error| Problem::because("SSL_new failed", error))?;
             self.state = State::Open(Box::new(connection.into()));
@@ -178,7 +178,7 @@ impl Session {
         }
     }
 
-    /// What to send; whoever has sent it says so with [`Session::sent`].
+    /// What to send; the caller reports with [`Session::sent`] how much it has sent.
     pub fn output(&self) -> &[u8] {
         &self.output
     }
@@ -188,7 +188,7 @@ impl Session {
         empty(&mut self.output);
     }
 
-    /// What has been decrypted; whoever has taken it says so with [`Session::taken`].
+    /// What has been decrypted; the caller reports with [`Session::taken`] how much it has taken.
     pub fn plain(&self) -> &[u8] {
         &self.plain
     }

@@ -12,14 +12,14 @@ use crate::identity::{self, Identities};
 use crate::problem::Problem;
 use crate::provider;
 use crate::suites;
-use crate::trust::{self, Anyone};
+use crate::trust::{self, AcceptAll};
 
 /// Settings for sessions of both sides. A session keeps those of its start.
 #[derive(Debug)]
 pub struct Settings {
     provider: Arc<CryptoProvider>,
     identities: Identities,
-    /// None: nobody is verified.
+    /// None: no peer is verified.
     authorities: Option<Arc<RootCertStore>>,
     protocols: Vec<Vec<u8>>,
     /// Made when first needed.
@@ -62,7 +62,7 @@ impl Settings {
     }
 
     /// From now on servers are verified against these authorities and their name, and clients have to show a certificate of
-    /// these authorities. None: nobody is verified.
+    /// these authorities. None: no peer is verified.
     pub fn set_authorities(&mut self, from: Option<Authorities<'_>>) -> Result<(), Problem> {
         let store = match from {
             Some(Authorities::File(path)) => Some(trust::authorities_of_file(path)?),
@@ -106,7 +106,7 @@ impl Settings {
         }
         let verifier = match &self.authorities {
             Some(authorities) => trust::server_verifier(authorities, &self.provider)?,
-            None => Arc::new(Anyone(self.provider.clone())),
+            None => Arc::new(AcceptAll(self.provider.clone())),
         };
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&self.versions())

@@ -1,4 +1,4 @@
-//! Whom to trust: nobody in particular, or what certain authorities have signed.
+//! Which certificates to trust: all, or those that certain authorities have signed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -79,9 +79,9 @@ pub fn client_verifier(
 
 /// Accepts any certificate whose private key the server has.
 #[derive(Debug)]
-pub struct Anyone(pub Arc<CryptoProvider>);
+pub struct AcceptAll(pub Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAll {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

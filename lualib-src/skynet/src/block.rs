@@ -18,7 +18,7 @@ impl Block {
     /// Takes a block over.
     ///
     /// # Safety
-    /// `base` is null or a block of the C allocator of at least `len` initialised bytes that nobody else uses.
+    /// `base` is null or a block of the C allocator of at least `len` initialised bytes that is given away.
     pub unsafe fn from_raw(base: *mut c_void, len: usize) -> Block {
         let len = if base.is_null() { 0 } else { len };
         Block {
@@ -79,7 +79,7 @@ impl Block {
         unsafe { slice::from_raw_parts(self.base, self.len) }
     }
 
-    /// Gives the block away; whoever gets it has to free it.
+    /// Gives the block away; the receiver has to free it.
     pub fn into_raw(self) -> (*mut c_void, usize) {
         let raw = (self.base.cast(), self.len);
         std::mem::forget(self);

@@ -17,7 +17,7 @@ use crate::{MAX_DEPTH, check_type, message};
 const STACK: c_int = 16;
 
 /// `decode(type, message [, size] [, table])`: the table, a new one unless it is given, with the fields of the message, and
-/// how many bytes were read: what follows them belongs to somebody else. Tags that the type does not have are passed over.
+/// how many bytes were read: what follows them belongs to the caller. Tags that the type does not have are passed over.
 /// The message is a string, or a userdata and its size. Nothing for a null type. Raises an error for damaged messages.
 pub unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the message stays where it is, and so does the type of a schema in use, by contract.

@@ -55,14 +55,14 @@ fn delete(schema: *mut Schema) {
             .as_mut()
             .is_some_and(|living| living.remove(&schema.addr()))
     {
-        // SAFETY: it came from a box, and nobody else gets here with it.
+        // SAFETY: it came from a box, and is given up here only.
         drop(unsafe { Box::from_raw(schema) });
     }
 }
 
 /// The schema at argument 1.
 unsafe fn check_schema<'a>(state: *mut lua_State, otherwise: &CStr) -> &'a Schema {
-    // SAFETY: a schema that lives; by contract nobody deletes it meanwhile.
+    // SAFETY: a schema that lives; by contract it is not deleted meanwhile.
     unsafe {
         let schema: *const Schema = lua_touserdata(state, 1).cast();
         if schema.is_null() || !lives(schema) {

@@ -1,7 +1,7 @@
 //! The Lua module `sproto.core`: messages with a schema.
 //!
 //! Schemas and types are light userdata: they belong to no Lua state, and services share them. Who deletes a schema has to
-//! see to it that nobody uses it or its types any more.
+//! see to it that neither it nor its types are used any more.
 //!
 //! Errors in Lua are longjmps: nothing with a destructor is alive where one can be raised.
 

@@ -19,8 +19,9 @@ local LINGER_BYTES <const> = 1024 * 1024
 -- ... and until nothing has come for so long, 1/100 s.
 local LINGER_PAUSE <const> = 20
 
---- id -> connection: { id, mode = "server" or "client", addr, real_ip, protocol, read, write, deadline, backlog,
---- held: its limits, deflate: see http.websocket.deflate, reader: of messages; closing: we have sent that we close; task: that accepts, tell: its events }
+--- id -> connection: { id, mode = "server" or "client", addr, real_ip, protocol, read, write, deadline, backlog, held: its
+--- limits, deflate: see http.websocket.deflate, reader: of messages; closing: we have sent that we close; task: that
+--- accepts, tell: its events }
 M.connections = {}
 local connections = M.connections
 
@@ -133,7 +134,7 @@ function M.await_close(connection)
 	until not ok or kind == "close"
 end
 
---- Tells a peer why it is left, and takes what is on its way: with input that nobody has read, the socket's end would
+--- Tells a peer why it is left, and takes what is on its way: with unread input, the socket's end would
 --- reach it before our reason does. Yields.
 ---@param code integer
 ---@param reason string?

@@ -10,7 +10,7 @@ local builder = {}
 
 local owner
 local present = {} -- name -> document of its present version
-local pointers = {} -- document -> pointer to it, as long as somebody reads it
+local pointers = {} -- document -> pointer to it, as long as a service reads it
 
 -- Documents are told apart by their bytes: a number after the end makes each one unique.
 local count = 0
@@ -23,7 +23,7 @@ local function compile(value)
 	return type(value) == "string" and value or dump.dump(value)
 end
 
--- Keeps the document, which the pointer leads into, until nobody reads it.
+-- Keeps the document, which the pointer leads into, until no service reads it.
 local function keep(document, pointer)
 	pointers[document] = pointer
 	skynet.fork(function()

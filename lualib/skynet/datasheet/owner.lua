@@ -95,7 +95,7 @@ function command.close(source)
 	read_by[source] = nil
 end
 
---- From the builder: answered when nobody reads the version any more.
+--- From the builder: answered when no service reads the version any more.
 function command.collect(_, handle)
 	local version = version_of(handle)
 	if version.count == 0 then

@@ -1,10 +1,10 @@
---- Tells the requests of web pages from those that an operator makes: a page that somebody opens in a browser can send
+--- Tells the requests of web pages from those that an operator makes: a page that a user opens in a browser can send
 --- requests to every port that his machine reaches, and must not give orders to a node. What a browser sends with them, and no
 --- page can leave out:
 ---
 --- * `Sec-Fetch-Site` (not to all addresses): only "none", typed by the user, and "same-origin" are let in
 --- * `Origin`, with every POST and everything that reads the answer: has to be our own
---- * `Host`: a page of a name that is led to this machine (DNS rebinding) has a foreign one. Nobody outside can lead a name
+--- * `Host`: a page of a name that is led to this machine (DNS rebinding) has a foreign one. No stranger can lead a name
 ---   without a dot to here
 --- * `User-Agent`: browsers that say nothing of the above have at least this
 

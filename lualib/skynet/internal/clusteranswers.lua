@@ -13,7 +13,7 @@ local M = {
 	most_bytes = 1024 * 1024 * 1024, -- of them together
 }
 
--- What the connection has sent and nobody has used yet: of `input`, from `position` on. Answers often come together.
+-- What the connection has sent and no task has used yet: of `input`, from `position` on. Answers often come together.
 local link, input, position
 
 local large -- answers in parts
@@ -43,7 +43,7 @@ local function read_packet(sock)
 	end
 end
 
--- A packet of an answer in parts; false: one to pass over. Whoever begins answers and does not end them, or sends more
+-- A packet of an answer in parts; false: one to pass over. A node that begins answers and does not end them, or sends more
 -- than he has announced, would fill our memory: the call fails, and what else comes for it is not kept.
 local function check_parts(session, ok, data, more)
 	if refused[session] then

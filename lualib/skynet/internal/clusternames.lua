@@ -38,7 +38,7 @@ function M.new(clusterd)
 		local ok, answer = pcall(skynet.call, clusterd, "lua", "queryname", string.sub(name, 2))
 		if ok then
 			question.answer = answer
-			known[name] = answer -- nobody's table any more when names have changed meanwhile
+			known[name] = answer -- a table that is not used any more when names have changed meanwhile
 		end
 		asked[name] = nil
 		for _, task in ipairs(question) do
@@ -50,7 +50,7 @@ function M.new(clusterd)
 		return answer
 	end
 
-	-- A name without "@", "." and ":" is one of the network of harbors. If nobody has that, and the cluster has the same name
+	-- A name without "@", "." and ":" is one of the network of harbors. If no node has that, and the cluster has the same name
 	-- with its sign, the sign was forgotten: returns what to say about that.
 	local function missing_sign(name)
 		if unsigned[name] or not names.handle_of("@" .. name) then

@@ -43,7 +43,7 @@ local function finish(session, timer, ok, msg, sz)
 	if expired[session] then
 		expired[session] = nil
 		watched[session] = nil
-		waiting[session] = BREAK -- a late answer is nobody's
+		waiting[session] = BREAK -- a late answer has no receiver
 		error("call timeout", 3)
 	elseif not ok then
 		error(msg, 0)

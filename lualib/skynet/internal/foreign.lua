@@ -1,4 +1,4 @@
---- Tells the bytes of other protocols (TLS, SSH, a game's own) from lines that somebody types. What an attacker can make a
+--- Tells the bytes of other protocols (TLS, SSH, a game's own) from lines that an operator types. What an attacker can make a
 --- program send to the console's port, such as a browser with https, has such bytes in front of the lines that he has chosen.
 
 -- What telnet sends between the characters (RFC 854): options are negotiated in three bytes, or in a longer part that ends

@@ -1,6 +1,6 @@
---- Slows down whoever guesses passwords, over however many connections: of one address, so many guesses in a second are
---- looked at, and some more at first. Those beyond wait for their turn, first come, first served, so that somebody who knows
---- the password gets in beside somebody who guesses: a right one takes nobody's turn.
+--- Slows down a peer that guesses passwords, over however many connections: of one address, so many guesses in a second are
+--- looked at, and some more at first. Those beyond wait for their turn, first come, first served, so that an operator who knows
+--- the password gets in beside an attacker who guesses: a right one takes no turn.
 ---
 ---     local guesses = require "skynet.internal.guesses".new(5) -- wrong ones in a second; 0: no limit
 ---     if not guesses.wait(host) then ...refuse it, unseen... end

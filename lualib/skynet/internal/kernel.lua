@@ -46,7 +46,7 @@ local taskless = {} -- session of a timer whose task nobody has asked for -> fun
 local spare -- the task that was done last
 local idle, idle_count = {}, 0 -- others that are done
 local current -- the task that runs now
-local tracing -- skynet/internal/trace.lua once anybody has asked for tracing
+local tracing -- skynet/internal/trace.lua once tracing was asked for
 local timer_wrapper -- set by trace_timeout
 local inspector -- set by the remote debugger
 local mistakes -- skynet/internal/mistakes.lua once something has failed
@@ -257,7 +257,7 @@ end
 -- Deals with a task that stopped in another way than by "SUSPEND". Returns the text to report, if any.
 local function conclude(task, alive, command)
 	if not alive then
-		if not getinfo(task, 0, "l") then -- it had ended before: nobody is there any more for what has come
+		if not getinfo(task, 0, "l") then -- it had ended before: what has come has no receiver
 			require "skynet.internal.unmatched".drop()
 			return
 		end
@@ -265,7 +265,7 @@ local function conclude(task, alive, command)
 	elseif command == "QUIT" then
 		close_thread(task)
 	elseif thread_status(task) == "dead" then
-		-- coroutine.close() inside of it: no mistake unless somebody waits for its answer.
+		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.
 		local debt = owed[task]
 		local text = bury(task, "the task has closed itself without an answer")
 		return debt and debt ~= 0 and text or nil
@@ -403,7 +403,7 @@ end
 
 --- Ends a `sleep` or `wait`. The sleeper runs once the current task has parked. Does not yield.
 ---@param token any as given to `sleep` or `wait`, or the coroutine that called them
----@return boolean? true when somebody sleeps on the token
+---@return boolean? true when a task sleeps on the token
 function api.wakeup(token)
 	if asleep[token] then
 		wakeup_last = wakeup_last + 1
@@ -702,7 +702,7 @@ function runtime.give_task(session)
 end
 
 --- Raises where the running code could not park, such as in a function that C calls: an answer, or a wake-up, would find
---- whoever waits next. To be called before anything is registered or sent.
+--- the task that waits next. To be called before anything is registered or sent.
 ---@param level integer? where the error is, 2 by default: who has called the caller
 function runtime.check_yieldable(level)
 	if not is_yieldable() then

@@ -4,16 +4,16 @@
 ---     local why = out.refusal() -- before each write; nil: go on
 ---     local messages, bytes = out.waiting()
 ---
---- Who takes something all the time is given a burst of sixteen times the limit. Who takes nothing is given three seconds at
---- the limit, and less the more waits: three quarters of a second at twice of it, a third of a second at three times. So
---- what waits for one that is frozen stays near the limit, however fast it comes.
+--- A peer that takes something all the time is given a burst of sixteen times the limit; one that takes nothing, three
+--- seconds at the limit, and less the more waits: three quarters of a second at twice of it, a third of a second at three
+--- times. So what waits for one that is frozen stays near the limit, however fast it comes.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local output = require "skynet.internal.output"
 
 local PATIENCE <const> = 300 -- 1/100 s in which something has to be taken at the limit
-local MOST <const> = 16 -- times the limit, whoever takes it
+local MOST <const> = 16 -- times the limit, also for a peer that takes something all the time
 local LOOK <const> = 50 -- 1/100 s between two looks
 local LOOK_EACH <const> = 64 -- messages between two looks
 

@@ -1,5 +1,5 @@
 --- A text of a stranger as it may stand in a line of the log: control characters, line ends above all, as "\x0a", and not
---- longer than a line ought to be. So nobody outside can write lines of his own, or steer the operator's terminal.
+--- longer than a line ought to be. So a stranger can neither write lines of his own, nor steer the operator's terminal.
 
 local MOST <const> = 256 -- bytes that are shown
 

@@ -104,7 +104,7 @@ function Batch:select(timeout)
 	self._open = 0
 	local ok, problem = pcall(send_all, self)
 	if not ok then
-		self:close() -- what has been sent is answered to nobody
+		self:close() -- answers to what has been sent have no receiver
 		error(problem, 0)
 	end
 	if timeout then

@@ -22,7 +22,7 @@ local function finish()
 	end
 end
 
-local closes = { __close = finish } -- also when the task is ended by somebody else
+local closes = { __close = finish } -- also when the task is ended by another one
 
 local function run(func)
 	running = running + 1

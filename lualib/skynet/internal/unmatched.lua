@@ -1,4 +1,4 @@
---- Messages that nobody handles: requests without a handler, answers without a task.
+--- Messages that are not handled: requests without a handler, answers without a task.
 
 local core = require "skynet.core"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -24,7 +24,7 @@ local function unknown_response(session, source, msg, sz)
 	error(string.format("Unknown session : %d from %x", session, source))
 end
 
---- Sets what happens with a send of a type nobody handles; the default logs and raises.
+--- Sets what happens with a send of a type without a handler; the default logs and raises.
 ---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer, typename: any)
 ---@return function previous
 function api.dispatch_unknown_request(handler)
@@ -33,7 +33,7 @@ function api.dispatch_unknown_request(handler)
 	return previous
 end
 
---- Sets what happens with an answer nobody waits for; the default logs and raises.
+--- Sets what happens with an answer that no task waits for; the default logs and raises.
 ---@param handler fun(session: integer, source: integer, msg: lightuserdata, sz: integer)
 ---@return function previous
 function api.dispatch_unknown_response(handler)

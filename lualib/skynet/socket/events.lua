@@ -107,7 +107,7 @@ local function on_data(id, size, data)
 	end
 	local total = push(s.input, s.blocks, data, size)
 	local wants = s.wants
-	local unread = total -- what nobody will take at once
+	local unread = total -- what no reader will take at once
 	if type(wants) == "number" then
 		if total < wants then
 			return

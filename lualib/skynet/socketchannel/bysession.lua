@@ -13,7 +13,7 @@ return function(response)
 
 	function M.setup(link)
 		link.tickets = {}
-		link.strays = ratelimit(10, 100) -- answers that nobody waits for: late ones, or those of a server that makes them up
+		link.strays = ratelimit(10, 100) -- answers that no task waits for: late ones, or those of a server that makes them up
 	end
 
 	function M.expect(link, session, ticket)

@@ -9,7 +9,7 @@ local M = {}
 
 function M.setup(link)
 	link.line, link.first, link.last = {}, 1, 0 -- { ticket, response }
-	-- Nobody reads between answers, so only this tells when the peer closes then.
+	-- No task reads between answers, so only this tells when the peer closes then.
 	socket.onclose(link[1], function()
 		if link.idle then
 			link:break_off(nil, true)

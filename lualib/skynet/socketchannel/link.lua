@@ -4,7 +4,7 @@
 --- A kind of link (inorder, bysession) has:
 ---   setup(link)                       adds its fields
 ---   dispatch(link)                    reads answers until the link is closed; raises when it is lost
----   expect(link, response, ticket)    somebody waits for an answer
+---   expect(link, response, ticket)    a task waits for an answer
 ---   abandon(link, fail)               calls fail(ticket) for all that still wait
 ---
 --- A ticket stands for a task that waits: { ok =, data =, done = }.

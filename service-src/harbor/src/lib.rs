@@ -6,7 +6,7 @@
 //! | direction | message | meaning |
 //! |---|---|---|
 //! | to the harbor | `N name` | the sender of the message has that global name |
-//! | | `F name` | nobody has that name, and nobody is waited for: requests to it fail |
+//! | | `F name` | no service has that name, and none is waited for: requests to it fail |
 //! | | `S fd id` | we have connected to that harbor; its id has to come first |
 //! | | `A fd id` | that harbor has connected to us |
 //! | to the slave | `Q name` | who has this name? |
@@ -63,7 +63,7 @@ impl Node for Core {
 
     fn fail(&mut self, destination: u32, source: u32, session: c_int) {
         if source == 0 {
-            return; // nobody waits for an answer
+            return; // no service waits for an answer
         }
         // SAFETY: as above; there is no data.
         unsafe {

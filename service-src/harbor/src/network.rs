@@ -158,7 +158,7 @@ impl<N: Node> Network<N> {
                 self.write(fd, to, letter);
             }
             Link::Down => {
-                // What nobody waits for gets lost without a line, as on a connection that is about to break.
+                // What no service waits for gets lost without a line, as on a connection that is about to break.
                 if letter.session != 0 {
                     self.node.log(&format!(
                         "Drop message to harbor {harbor} from {:x} to {to:x} (session = {}, msgsz = {})",
@@ -187,9 +187,9 @@ impl<N: Node> Network<N> {
         self.refuse(to, letter);
     }
 
-    /// Tells the sender that there is nobody.
+    /// Tells the sender that the service is gone.
     fn refuse(&mut self, to: u32, letter: &Letter) {
-        // Who says that somebody is gone does not ask.
+        // A message that reports an error is no request.
         if letter.ty != ERROR {
             self.node.fail(to, letter.source, letter.session);
         }
@@ -215,7 +215,7 @@ impl<N: Node> Network<N> {
         self.refuse(to, &letter);
     }
 
-    /// Sends to a global name; waits until somebody has it.
+    /// Sends to a global name; waits until a service has it.
     pub fn send_to_name(&mut self, name: Name, letter: Letter) {
         let known = self.names.entry(name).or_default();
         if known.handle != 0 {
@@ -256,13 +256,13 @@ impl<N: Node> Network<N> {
         }
     }
 
-    /// Nobody has the name. Requests that wait for it fail; what waits without a session is gone.
+    /// No service has the name. Requests that wait for it fail; what waits without a session is gone.
     pub fn give_up(&mut self, name: &Name) {
         let Some(known) = self.names.get_mut(name) else {
             return;
         };
         if known.handle != 0 {
-            return; // somebody has it after all
+            return; // a service has it after all
         }
         let waiting = std::mem::take(&mut known.waiting);
         waiting.iter().for_each(|letter| self.backlog.leave(letter));

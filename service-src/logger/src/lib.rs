@@ -199,7 +199,7 @@ impl Logger {
         self.lines = 0;
     }
 
-    /// Opens the file by its name again, after somebody has renamed it. Keeps the old one when that fails.
+    /// Opens the file by its name again, after it was renamed. Keeps the old one when that fails.
     fn reopen(&mut self) {
         self.flush();
         if let Output::File { file, path } = &mut self.output {

@@ -1,5 +1,6 @@
-//! What of a text gets into the log. Parts of it may come from strangers, in the text of an error above all: they must not write
-//! lines of other services, nor steer the terminal of whoever reads the log, nor make `grep` take it for a binary file.
+//! What of a text gets into the log. Parts of it may come from strangers, in the text of an error above all: they must not
+//! write lines of other services, nor steer the terminal of the operator who reads the log, nor make `grep` take it for a
+//! binary file.
 
 use std::io::Write;
 

@@ -110,8 +110,8 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
     }
 }
 
-/// After a message that was not handled to its end: the next one finds the coroutine as it should be, and who waits for an
-/// answer that nobody owes hears of it.
+/// After a message that was not handled to its end: the next one finds the coroutine as it should be, and a caller that
+/// waits for an answer that no task owes hears of it.
 #[cold]
 unsafe fn recover(
     context: *mut Context,

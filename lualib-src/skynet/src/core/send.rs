@@ -21,7 +21,7 @@ pub unsafe extern "C-unwind" fn send(state: *mut lua_State) -> c_int {
 }
 
 /// `request(address, type, message [, size])`: `send` with a new session, for a caller that will park until the answer
-/// comes. Raises where it could not park, before anything is sent: the answer would find whoever waits next.
+/// comes. Raises where it could not park, before anything is sent: the answer would find the task that waits next.
 pub unsafe extern "C-unwind" fn request(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
@@ -34,7 +34,7 @@ pub unsafe extern "C-unwind" fn request(state: *mut lua_State) -> c_int {
 
 #[cold]
 unsafe fn refuse(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `request`; the message is given away, so nobody else frees it.
+    // SAFETY: called by `request`; the message is given away, so it is freed nowhere else.
     unsafe {
         if lua_type(state, 3) == LUA_TLIGHTUSERDATA {
             libc::free(lua_touserdata(state, 3));

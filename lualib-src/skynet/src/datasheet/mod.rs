@@ -78,7 +78,7 @@ unsafe fn refuse(state: *mut lua_State, problem: Invalid) -> c_int {
     unsafe { luaL_error(state, text.as_ptr(), value) }
 }
 
-/// `new(address)`: the first table of a document. The same one as long as somebody uses it.
+/// `new(address)`: the first table of a document. The same one as long as it is used.
 unsafe extern "C-unwind" fn new(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the address comes from `stringpointer`.
     unsafe {

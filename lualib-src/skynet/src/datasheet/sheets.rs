@@ -1,7 +1,7 @@
 //! The tables of Lua that stand for tables of documents.
 //!
 //! All functions of the module have one upvalue, the metatable of tables that are not filled. It also holds
-//! - [`DOCUMENTS`]: for each document, by address, its tables in Lua, by number; these are collected when nobody uses them;
+//! - [`DOCUMENTS`]: for each document, by address, its tables in Lua, by number; these are collected when they are not used;
 //! - [`PLACES`]: for each such table the [`Place`] that it stands for.
 
 use std::ffi::CStr;

@@ -1,6 +1,6 @@
 //! The module `skynet.debugchannel`: what connects a debug console with the service that it debugs.
 //!
-//! A service that is stopped in the debugger receives no messages; so the lines that somebody types come through a
+//! A service that is stopped in the debugger receives no messages; so the lines that an operator types come through a
 //! channel, which the service reads while it stands.
 
 mod channel;

@@ -129,7 +129,7 @@ fn what_is_kept_makes_the_next_message_smaller() {
 }
 
 /// The distances of a message that has fixed or stored blocks only would take a decoder to read; instead, what a small
-/// window does not reach is repeated: whoever looks back further saves it.
+/// window does not reach is repeated: a longer window saves it.
 #[test]
 fn windows_are_as_small_as_agreed() {
     let noise = Noise(Cell::new(362436069));

@@ -184,7 +184,7 @@ unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
 
 /// `remote(handle)`: the message and its size; frees the rest, so that the message can leave for another node.
 unsafe extern "C-unwind" fn remote(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the handle comes from `pack` and nobody has got it.
+    // SAFETY: called by Lua; the handle comes from `pack` and was not given away.
     unsafe {
         let handle = address::<Handle>(state, 1);
         let package = package(state, handle);

@@ -22,7 +22,7 @@ pub(super) enum Closed {
     Shared,
     /// It is freed.
     Freed,
-    /// It is freed, though nobody had been given a reference to close. The count that came out.
+    /// It is freed, though no subscriber had been given a reference to close. The count that came out.
     Unbound(i32),
 }
 
@@ -66,7 +66,7 @@ impl Package {
     /// Frees the package, not the data, which is returned.
     ///
     /// # Safety
-    /// `package` comes from [`Package::new`]; nobody else uses it.
+    /// `package` comes from [`Package::new`] and is not shared.
     pub unsafe fn take(package: *mut Package) -> *mut c_void {
         // SAFETY: as the caller promises.
         let mut package = unsafe { Box::from_raw(package) };

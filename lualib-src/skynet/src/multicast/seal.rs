@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// A number that nobody outside of the process can know: it never leaves it.
+/// A number that is not known outside of the process: it never leaves it.
 fn secret() -> u64 {
     static SECRET: OnceLock<u64> = OnceLock::new();
     *SECRET.get_or_init(|| {

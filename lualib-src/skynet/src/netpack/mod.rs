@@ -167,7 +167,7 @@ unsafe extern "C-unwind" fn filter(state: *mut lua_State) -> c_int {
             return data(state, id, buffer.cast(), ud);
         }
         if !buffer.is_null() {
-            // Nobody else has a use for it, and a text is not there.
+            // Nothing else has a use for it, and a text is not there.
             libc::free(buffer.cast());
             len = 0;
         }

@@ -52,7 +52,7 @@ pub struct Splitter {
     ready: VecDeque<(i32, Ready)>,
 }
 
-/// The hash of a stream's number: those of sockets count up, and nobody else chooses them.
+/// The hash of a stream's number: those of sockets count up, and no peer chooses them.
 #[derive(Default)]
 struct Spread(u64);
 

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
                 kind: NONE,
                 bits: 0,
             },
-            // Nobody writes another cookie. So a text of nine bytes that begins with one is no address.
+            // No writer makes another cookie. So a text of nine bytes that begins with one is no address.
             POINTER if cookie == 0 => {
                 let pointer = usize::from_ne_bytes(self.bytes()?) as *mut c_void;
                 return Some(Item::Pointer(pointer));

@@ -108,7 +108,7 @@ impl Writer {
         let needed = self.len.checked_add(more).ok_or(OutOfMemory)?;
         let capacity = needed.max(self.capacity.saturating_mul(2)).max(1024);
         SCRATCH.with(|scratch| {
-            // SAFETY: null or the block of this thread, which nobody else refers to.
+            // SAFETY: null or the block of this thread, to which there is no other reference.
             let base = unsafe { libc::realloc(scratch.base.get().cast(), capacity) };
             if base.is_null() {
                 return Err(OutOfMemory);

@@ -147,7 +147,7 @@ fn a_metamethod_may_empty_or_fill_the_tables_that_are_being_packed() {
                 fresh()
                 pcall(pack_in_place, outer)
                 fresh()
-                -- Nobody holds the table but the argument, and that is overwritten in it.
+                -- Only the argument holds the table, and that is overwritten in it.
                 local function call(...) outer = ...; return pack_in_place(...) end
                 pcall(call, outer)
             end

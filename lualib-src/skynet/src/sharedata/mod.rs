@@ -115,7 +115,7 @@ unsafe fn refuse(state: *mut lua_State, unfit: Unfit) -> c_int {
     }
 }
 
-/// `delete(table)`: frees all of it. Nobody may have a reference.
+/// `delete(table)`: frees all of it. There must be no reference to it.
 unsafe extern "C-unwind" fn delete(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; by contract this is the end of the sheet that `new` made.
     unsafe {

@@ -1,7 +1,7 @@
 //! Shared data itself: tables that never change, read by any number of threads without a lock.
 //!
 //! A [`Sheet`] owns its tables and strings. Services refer to a table by its address; the sheet counts these references,
-//! but it is the service that made it who frees it, when the count says that nobody reads any more.
+//! but the service that made it frees it, when the count says that no service reads it any more.
 
 use std::collections::{HashMap, HashSet};
 

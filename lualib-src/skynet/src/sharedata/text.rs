@@ -83,7 +83,7 @@ impl Texts {
 impl Drop for Texts {
     fn drop(&mut self) {
         for (block, layout) in self.blocks.drain(..) {
-            // SAFETY: allocated with this layout, and nobody has a text any more.
+            // SAFETY: allocated with this layout, and no text is left.
             unsafe { dealloc(block.as_ptr(), layout) };
         }
     }

@@ -33,7 +33,7 @@ const METHODS: &[Entry] = &[
 struct Matrix {
     /// Null before it is made, and after the end.
     state: *mut lua_State,
-    /// Others may know its table, so only `close` ends it: who has made it knows when nobody reads any more.
+    /// Others may know its table, so only `close` ends it: its maker knows when it is not read any more.
     ready: bool,
 }
 
@@ -48,7 +48,7 @@ unsafe fn checked<'a>(state: *mut lua_State) -> &'a mut Matrix {
     unsafe { &mut *luaL_checkudata(state, 1, TYPE).cast::<Matrix>() }
 }
 
-/// `matrix:close()`: frees the table; nobody may use it any more.
+/// `matrix:close()`: frees the table; it must not be used any more.
 unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the state is closed once.
     unsafe { end(checked(state)) };

@@ -69,7 +69,7 @@ const SEED: usize = 96;
 /// # Safety
 /// `object` is a table or a Lua function: what `lua_topointer` gives for one.
 pub(super) unsafe fn is_shared(object: *const c_void) -> bool {
-    // SAFETY: as the caller promises; nobody writes the byte of a shared object.
+    // SAFETY: as the caller promises; the byte of a shared object is not written.
     let marked = unsafe { object.cast::<u8>().add(MARKED).read() };
     marked & SHARED == SHARED
 }

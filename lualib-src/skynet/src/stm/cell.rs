@@ -62,7 +62,7 @@ impl Cell {
     /// Replaces the current version; `None` says that there will be no other.
     pub fn write(&self, version: Option<Arc<Version>>) {
         let before = std::mem::replace(&mut *lock(&self.current), version);
-        // Frees the old version, if nobody reads it, after the lock is open again.
+        // Frees the old version, if it has no reader, after the lock is open again.
         drop(before);
     }
 

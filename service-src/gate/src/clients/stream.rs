@@ -93,7 +93,7 @@ impl Gate {
         answer.split(' ').next()?.parse().ok()
     }
 
-    /// Who gets the frames of a client that has this agent; 0: nobody.
+    /// The service that gets the frames of a client that has this agent; 0: none.
     fn receiver(&self, agent: u32) -> u32 {
         let to = [self.broker, agent, self.watchdog];
         to.into_iter().find(|to| *to != 0).unwrap_or(0)
