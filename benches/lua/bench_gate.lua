@@ -49,7 +49,8 @@ skynet.start(function()
 		gate = skynet.newservice "gate"
 		skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = port, nodelay = true })
 	else
-		gate = skynet.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, skynet.PTYPE_CLIENT, 1000)
+		gate =
+			skynet.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, skynet.PTYPE_CLIENT, 1000)
 	end
 	io.stdout:write "\nBENCH ready 1\n"
 	io.stdout:flush()

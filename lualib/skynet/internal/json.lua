@@ -13,8 +13,7 @@ local find, sub, match, format = string.find, string.sub, string.match, string.f
 
 ---------------------------------------------------------------- reading
 
-local ESCAPES <const> =
-	{ ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
+local ESCAPES <const> = { ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
 local function fail(text, position, what)
 	error(format("JSON: %s at byte %d of %d", what, math.min(position, #text + 1), #text), 0)
@@ -172,9 +171,11 @@ end
 local SHORT <const> = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
 local function quoted(text)
-	return '"' .. string.gsub(text, '[%c"\\\x7f]', function(sign)
-		return SHORT[sign] or format("\\u%04x", string.byte(sign))
-	end) .. '"'
+	return '"'
+		.. string.gsub(text, '[%c"\\\x7f]', function(sign)
+			return SHORT[sign] or format("\\u%04x", string.byte(sign))
+		end)
+		.. '"'
 end
 
 local write
