@@ -246,7 +246,7 @@ fn stat(this: Own<'_>, text: &CStr) -> *const c_char {
     match text.to_bytes() {
         b"mqlen" => this.answer(count(this.waiting()).bytes()),
         b"endless" => this.answer(if this.take_endless() { b"1" } else { b"0" }),
-        b"cpu" => this.answer(seconds(this.cost_micros()).as_bytes()),
+        b"cpu" => this.answer(seconds(this.own_cost_micros()).as_bytes()),
         b"time" if this.is_profiled() => this.answer(seconds(cpu::running_micros()).as_bytes()),
         b"time" => this.answer(b"0"),
         b"message" => this.answer(count(this.messages()).bytes()),

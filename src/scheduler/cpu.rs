@@ -1,6 +1,7 @@
 //! What a service's callbacks cost, without a system call per message.
 //!
-//! The time stamp counter is read once per message. It runs on while the thread does not, so a callback that took
+//! The time stamp counter is read once for a turn of one message, and for more of them when a look at it is due (see
+//! `messages` in `actor/service/dispatch.rs`): all are the same service's. It runs on while the thread does not, so a callback that took
 //! longer than [`LONG_MICROS`] (a thread that loses its processor loses it for longer than that) is checked against the
 //! thread's CPU clock: what passed on the counter but not on that clock since the last check was spent off the
 //! processor, and is taken off. Times are kept in counter ticks and converted when they are read.
@@ -82,17 +83,12 @@ pub fn micros(ticks: u64) -> u64 {
 pub(super) type Started = AtomicU64;
 
 thread_local! {
-    /// Begin of the running callback, in counter ticks; 0 outside.
+    /// Begin of the running callback, or of the first of some short ones in a row, in counter ticks; between turns the end of
+    /// the last one, which is where the next begins; 0 while the worker does something else.
     static STARTED: Started = const { Started::new(0) };
 }
 
-/// A callback begins at `now`; 0 says that it has ended.
-#[inline(always)]
-pub fn note_callback(now: u64) {
-    STARTED.with(|started| started.store(now, Ordering::Relaxed));
-}
-
-/// Microseconds that the callback running on this thread has used so far.
+/// Microseconds that the callback running on this thread has used so far, and short ones of the same turn before it, if any.
 pub fn running_micros() -> u64 {
     let start = STARTED.with(|started| started.load(Ordering::Relaxed));
     if start == 0 { 0 } else { micros(so_far(start)) }
@@ -108,14 +104,13 @@ struct Base {
     ticks: Cell<u64>,
     cpu_nanos: Cell<u64>,
     long: Cell<u64>,
+    /// When the thread last stopped to go from turn to turn.
     last: Cell<u64>,
-    /// `last` was just now: the worker went from turn to turn.
-    going: Cell<bool>,
 }
 
 thread_local! {
     static BASE: Base = const {
-        Base { ticks: Cell::new(0), cpu_nanos: Cell::new(0), long: Cell::new(u64::MAX), last: Cell::new(0), going: Cell::new(false) }
+        Base { ticks: Cell::new(0), cpu_nanos: Cell::new(0), long: Cell::new(u64::MAX), last: Cell::new(0) }
     };
 }
 
@@ -127,49 +122,65 @@ fn rebase(base: &Base) -> u64 {
     now
 }
 
-/// The begin of a turn. What passed since the end of the last one is no service's, so the base is taken anew if it was long.
-#[inline]
+/// The begin of a turn, in counter ticks. Straight from another turn its end is our beginning, which saves a reading.
+#[inline(always)]
 pub fn begin_turn() -> u64 {
-    BASE.with(|base| {
-        if base.going.get() {
-            // Straight from another turn: its end is our beginning, which saves a reading of the counter.
-            return base.last.get();
-        }
+    match STARTED.with(|started| started.load(Ordering::Relaxed)) {
+        0 => begin_anew(),
+        last => last,
+    }
+}
+
+/// What passed since the end of the last turn is no service's, so the base is taken anew if it was long.
+#[cold]
+fn begin_anew() -> u64 {
+    let now = BASE.with(|base| {
         let now = ticks();
         if now.wrapping_sub(base.last.get()) > base.long.get() || base.ticks.get() == 0 {
             return rebase(base);
         }
         now
-    })
+    });
+    STARTED.with(|started| started.store(now, Ordering::Relaxed));
+    now
 }
 
 /// The worker does something else than running services: the next turn starts with a reading of its own.
 #[inline]
 pub fn interrupt() {
-    BASE.with(|base| base.going.set(false));
+    let last = leave();
+    if last != 0 {
+        BASE.with(|base| base.last.set(last));
+    }
 }
 
-/// The end of a turn.
-#[inline]
-pub fn end_turn(now: u64) {
-    BASE.with(|base| {
-        base.last.set(now);
-        base.going.set(true);
-    });
+/// The callback that runs, if any, is interrupted by turns of others until [`return_to`], with the answer of this.
+pub fn leave() -> u64 {
+    STARTED.with(|started| {
+        let last = started.load(Ordering::Relaxed);
+        started.store(0, Ordering::Relaxed);
+        last
+    })
 }
 
-/// CPU ticks of a callback that began at `start` and has just returned; the second value is now.
-#[inline]
+/// The end of what [`leave`] has begun.
+pub fn return_to(start: u64) {
+    STARTED.with(|started| started.store(start, Ordering::Relaxed));
+}
+
+/// CPU ticks of callbacks the first of which began at `start`, and the last has just returned; the second value is now, where
+/// the next one begins.
+#[inline(always)]
 pub fn spent(start: u64) -> (u64, u64) {
     let now = ticks();
     let passed = now.wrapping_sub(start);
-    BASE.with(|base| {
-        if passed <= base.long.get() {
-            (passed, now)
-        } else {
-            checked(base, start, passed)
-        }
-    })
+    let (passed, now) = if BASE.with(|base| passed <= base.long.get()) {
+        (passed, now)
+    } else {
+        BASE.with(|base| checked(base, start, passed))
+    };
+    STARTED.with(|started| started.store(now, Ordering::Relaxed));
+    (passed, now)
 }
 
 #[cold]

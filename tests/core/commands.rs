@@ -190,6 +190,7 @@ fn stat_counts_messages_and_time() {
             "STAT [message] -> 2",
             "cpu counts 1",
             "time restarts 1",
+            "cpu counts the message before 1",
         ]
     );
 }

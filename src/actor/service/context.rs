@@ -67,6 +67,8 @@ pub struct Context {
     /// Messages that came while there was no callback.
     pub(super) dropped_no_callback: AtomicUsize,
     pub(super) cost: AtomicU64,
+    /// `messages` when `cost` was last added to.
+    pub(super) settled: AtomicUsize,
     /// How many messages may wait.
     pub(super) limit: Limit,
     pub(super) profile: bool,
@@ -224,6 +226,7 @@ impl Context {
             messages: AtomicUsize::new(0),
             dropped_no_callback: AtomicUsize::new(0),
             cost: AtomicU64::new(0),
+            settled: AtomicUsize::new(0),
             limit: Limit::new(),
             profile: PROFILE.load(Ordering::Relaxed),
             memory: ServiceMem::new(),
@@ -460,8 +463,17 @@ impl Context {
         }
     }
 
-    /// CPU time of all finished callbacks, in microseconds.
+    /// CPU time of all finished callbacks, in microseconds; for others than the service itself about as it was when its turn
+    /// began.
     pub fn cost_micros(&self) -> u64 {
         cpu::micros(self.cost.load(Ordering::Relaxed))
+    }
+
+    /// [`Context::cost_micros`] for the service itself, in a callback: after short ones of the same turn this one counts, too,
+    /// as far as it has come.
+    pub fn own_cost_micros(&self) -> u64 {
+        let settled = self.settled.load(Ordering::Relaxed);
+        let open = self.messages().wrapping_sub(settled) > 1;
+        self.cost_micros() + if open { cpu::running_micros() } else { 0 }
     }
 }

@@ -61,7 +61,8 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tim
 /// [`cpu::is_long_turn`] allows: a service with long messages gets fewer of them in a row.
 ///
 /// The counter is looked at after two, four, eight messages and so on: seldom for short messages, not at all for a single
-/// one, and a turn of long ones takes about twice its time at most.
+/// one, and a turn of long ones takes about twice its time at most. With `PROFILE` also after the first one and at the end of
+/// the turn: what passed belongs to the service, whichever of its messages it was.
 ///
 /// # Safety
 /// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
@@ -70,9 +71,9 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, activity: &Activity, bud
     // SAFETY: contract of this function.
     let mut mailbox = unsafe { this.queue.mailbox.consumer() };
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
-    let mut done = 0;
+    let (mut done, mut settled) = (0, 0);
     // When to look at the counter, at the end of the budget at the latest, and what it was at first.
-    let (mut look_at, mut first) = (budget.min(2), now);
+    let (mut look_at, mut first) = (budget.min(if PROFILE { 1 } else { 2 }), now);
     while !this.is_retired() {
         let Some((message, payload)) = mailbox.pop() else {
             break;
@@ -83,13 +84,17 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, activity: &Activity, bud
         }
         activity.message(&message);
         // SAFETY: contract of this function.
-        now = unsafe { dispatch::<PROFILE>(this, message, payload, now) };
+        unsafe { dispatch(this, message, payload) };
         done += 1;
         if done == look_at {
             if done == budget {
                 break;
             }
             look_at = budget.min(look_at * 2);
+            if PROFILE {
+                now = settle(this, now);
+                settled = done;
+            }
             let passed = if PROFILE { now } else { cpu::ticks() };
             if first == 0 {
                 first = passed;
@@ -98,9 +103,20 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, activity: &Activity, bud
             }
         }
     }
-    if PROFILE {
-        cpu::end_turn(now);
+    if PROFILE && done != settled {
+        settle(this, now);
     }
+}
+
+/// What passed since `start` is the service's; answers the counter now, from where the next settlement counts.
+#[inline(always)]
+fn settle(this: &Context, start: u64) -> u64 {
+    let (cost, now) = cpu::spent(start);
+    this.cost
+        .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
+    let messages = this.messages.load(Ordering::Relaxed);
+    this.settled.store(messages, Ordering::Relaxed);
+    now
 }
 
 #[cold]
@@ -148,17 +164,12 @@ unsafe fn charge_buffer(data: *mut c_void, size: usize) {
     }
 }
 
-/// Gives one message to the callback. `now` is the counter when it begins; answers the counter when it has ended.
+/// Gives one message to the callback.
 ///
 /// # Safety
-/// The caller is the consumer of the mailbox. `payload` is the class of the message's block, `PROFILE` the context's.
+/// The caller is the consumer of the mailbox. `payload` is the class of the message's block.
 #[inline(always)]
-unsafe fn dispatch<const PROFILE: bool>(
-    this: &Context,
-    message: Message,
-    payload: Class,
-    now: u64,
-) -> u64 {
+unsafe fn dispatch(this: &Context, message: Message, payload: Class) {
     let Some((callback, ud)) = this.callback() else {
         // SAFETY: the payload belongs to the message.
         unsafe {
@@ -168,16 +179,13 @@ unsafe fn dispatch<const PROFILE: bool>(
             libc::free(message.data);
         }
         add(&this.dropped_no_callback, 1);
-        return now;
+        return;
     };
     let file = this.logfile.load(Ordering::Acquire);
     if !file.is_null() {
         write_record(file, &{ message });
     }
     add(&this.messages, 1);
-    if PROFILE {
-        cpu::note_callback(now);
-    }
     // Only the callback is charged: the core's own allocations around it are charged to no service.
     memory::turn_begin();
     if message.ty() == ptype::SOCKET {
@@ -200,14 +208,6 @@ unsafe fn dispatch<const PROFILE: bool>(
         memory::payload_kept(message.size());
     }
     memory::turn_end(&this.memory);
-    let mut now = now;
-    if PROFILE {
-        let (cost, end) = cpu::spent(now);
-        cpu::note_callback(0);
-        this.cost
-            .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
-        now = end;
-    }
     if keep == 0 {
         if payload == Class::UNPOOLED {
             // SAFETY: the callback left the payload to us.
@@ -217,7 +217,6 @@ unsafe fn dispatch<const PROFILE: bool>(
             unsafe { freelist::dealloc(payload, message.data.cast()) };
         }
     }
-    now
 }
 
 /// Dispatches everything that waits, outside of a worker's turn ("skynet_server.h", `skynet_context_dispatchall`).
@@ -231,16 +230,20 @@ pub unsafe fn drain(context: *mut Context) {
     let before = unsafe { on_turn::enter_service(this) };
     // SAFETY: as above.
     let mut mailbox = unsafe { this.queue.mailbox.consumer() };
+    let outer = cpu::leave();
     while let Some((message, payload)) = mailbox.pop() {
         // SAFETY: as above.
         unsafe {
             if this.profile {
-                dispatch::<true>(this, message, payload, cpu::ticks());
+                let start = cpu::begin_turn();
+                dispatch(this, message, payload);
+                settle(this, start);
             } else {
-                dispatch::<false>(this, message, payload, 0);
+                dispatch(this, message, payload);
             }
         }
     }
+    cpu::return_to(outer);
     on_turn::leave_service(before);
 }
 
