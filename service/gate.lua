@@ -11,6 +11,7 @@ local skynet = require "skynet"
 local gateserver = require "snax.gateserver"
 local backlog = require "skynet.internal.backlog"
 
+local redirect, PTYPE_CLIENT <const> = require("skynet.core").redirect, skynet.PTYPE_CLIENT
 local MAX_BEHIND <const> = 700 -- messages that may wait for an agent before its client is not read
 local PATIENCE <const> = 50 -- 1/100 s after which a client has a turn although its agent is behind
 
@@ -20,10 +21,10 @@ skynet.register_protocol {
 }
 
 local watchdog
--- fd -> { agent, client, flow = the agent it is counted for in `flows`, turn = time of its last packet while its agent is
--- behind, shared = the packets of this turn are of those that the agent shares }
+-- fd -> { agent, client, flow = of whom it is counted for, turn = time of its last packet while its agent is behind, shared =
+-- the packets of this turn are of those that the agent shares }
 local connections = {}
-local flows = {} -- agent -> see backlog.flow, and clients = connections that are counted for it
+local flows = {} -- agent -> see backlog.flow, and agent, clients = connections that are counted for it
 local handler = {}
 local command = {}
 
@@ -43,49 +44,45 @@ end
 
 -- What waits for an agent is forgotten with the last of its clients, not with any.
 local function leave_flow(connection)
-	local agent = connection.flow
-	local flow = flows[agent]
+	local flow = connection.flow
 	connection.flow = nil
 	if flow then
 		flow.clients = flow.clients - 1
 		if flow.clients <= 0 then
-			flows[agent] = nil
+			flows[flow.agent] = nil
 		end
 	end
 end
 
 -- What is sent to who gets the packets of a connection.
 local function flow_of(connection)
-	local agent = connection.agent or watchdog
-	if connection.flow == agent then
-		return flows[agent]
+	local agent, flow = connection.agent or watchdog, connection.flow
+	if flow and flow.agent == agent then
+		return flow
 	end
 	leave_flow(connection)
-	local flow = flows[agent]
+	flow = flows[agent]
 	if not flow then
 		flow = backlog.flow(skynet.address(agent))
-		flow.clients = 0
+		flow.agent, flow.clients = agent, 0
 		flows[agent] = flow
 	end
-	connection.flow, flow.clients = agent, flow.clients + 1
+	connection.flow, flow.clients = flow, flow.clients + 1
 	return flow
-end
-
--- Who is asked may refuse it: then it is lost, and will never be handled.
-local function pass_on(connection, fd, msg, sz)
-	if connection.agent then
-		return skynet.redirect(connection.agent, connection.client, "client", fd, msg, sz)
-	end
-	local sent = tell_watchdog("data", fd, skynet.tostring(msg, sz))
-	skynet.trash(msg, sz)
-	return sent
 end
 
 function handler.message(fd, msg, sz)
 	local connection = connections[fd]
-	local flow = flow_of(connection)
-	if not pass_on(connection, fd, msg, sz) then
-		return
+	local flow, agent = flow_of(connection), connection.agent
+	local sent
+	if agent then
+		sent = redirect(agent, connection.client, PTYPE_CLIENT, fd, msg, sz)
+	else
+		sent = tell_watchdog("data", fd, skynet.tostring(msg, sz))
+		skynet.trash(msg, sz)
+	end
+	if not sent then
+		return -- it was refused, and will never be handled
 	end
 	flow.sent = flow.sent + 1
 	if connection.shared then

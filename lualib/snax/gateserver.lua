@@ -254,6 +254,7 @@ function gateserver.start(handler)
 		dispatch = function(_, _, packets, event, ...)
 			queue = packets
 			if event then
+				line.arrive()
 				on[event](...)
 			end
 		end,

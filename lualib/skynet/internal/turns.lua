@@ -1,7 +1,8 @@
---- Packets of many connections, turn by turn: after some packets of one connection the others have theirs. If who gets the
---- packets is behind, or what was written to the connection is not read, it is not read either until that is better; what had
---- come before waits here. So nothing is lost, and who sends too fast waits in his TCP.
+--- Packets of many connections, turn by turn: after some packets of one connection that have come at once the others have theirs.
+--- If who gets the packets is behind, or what was written to the connection is not read, it is not read either until that is
+--- better; what had come before waits here. So nothing is lost, and who sends too fast waits in his TCP.
 ---
+---     line.arrive()                   -- something has come: the packets from here to the next call are such that come at once
 ---     local line = turns.new { message = function(fd, msg, sz) end, is_behind = function(fd, count) end }
 ---     line.packet(fd, msg, sz)        -- it belongs to `message` then
 ---     line.ending(fd, function() end) -- the connection has ended: runs when all of its packets were given
@@ -97,20 +98,22 @@ local function has_to_wait(owner, fd, count)
 	return behind or output(fd) > MOST_UNREAD, math.min(most or TURN, TURN)
 end
 
--- A line keeps: owner; behind, how many queues wait for who is behind; counts, fd -> packets of its turn; held, fd -> queue
--- with left = packets of this turn, arrivals, paused, ending, relief = 1/1000 s until the next look.
+-- A line keeps: owner; behind, how many queues wait for who is behind; held, fd -> queue with left = packets of this turn,
+-- arrivals, paused, ending, relief = 1/1000 s until the next look.
 
 local next_turn
 
-local function end_turn(line, fd, queue, count)
+-- It gives others their turn.
+local function give_way(line, fd, queue)
+	queue.left, queue.arrivals, queue.relief = 0, 0, nil
+	timeout(0, function()
+		next_turn(line, fd, queue)
+	end)
+end
+
+-- It waits for who is behind.
+local function wait_turn(line, fd, queue)
 	queue.left, queue.arrivals = 0, 0
-	if not has_to_wait(line.owner, fd, count) then
-		queue.relief = nil
-		timeout(0, function()
-			next_turn(line, fd, queue)
-		end)
-		return
-	end
 	pause(fd, queue)
 	line.behind = line.behind + 1
 	queue.relief = math.min(2 * (queue.relief or 0), line.behind // LOOKS, MOST_RELIEF)
@@ -119,6 +122,14 @@ local function end_turn(line, fd, queue, count)
 		line.behind = line.behind - 1
 		next_turn(line, fd, queue)
 	end)
+end
+
+local function end_turn(line, fd, queue, count)
+	if has_to_wait(line.owner, fd, count) then
+		wait_turn(line, fd, queue)
+	else
+		give_way(line, fd, queue)
+	end
 end
 
 -- All that waited was given. Other tasks may find that out later.
@@ -130,7 +141,7 @@ local function finish(line, fd, queue)
 			collectgarbage() -- nothing else may happen here for long
 		end
 		if queue.ending then
-			line.counts[fd] = nil
+			line.forget(fd)
 			queue.ending()
 		elseif queue.paused and not (line.owner.is_closing and line.owner.is_closing(fd)) then
 			driver.start(fd)
@@ -163,7 +174,7 @@ function next_turn(line, fd, queue)
 	end
 	local waits, most = has_to_wait(line.owner, fd, 0)
 	if waits then
-		return end_turn(line, fd, queue, 0)
+		return wait_turn(line, fd, queue)
 	end
 	queue.left, queue.relief = most, nil
 	go_on(line, fd, queue)
@@ -183,9 +194,35 @@ end
 ---@param owner { message: function, is_behind: function?, is_closing: function? }
 ---@return table line see above
 function M.new(owner)
-	local counts, held = {}, {}
-	local state = { owner = owner, behind = 0, counts = counts, held = held }
+	local counts, began, held = {}, {}, {} -- fd -> packets of its turn, arrival in which that began, queue
+	local arrival = 0
+	local state = { owner = owner, behind = 0, held = held }
 	local line = {}
+
+	function state.forget(fd)
+		counts[fd], began[fd] = nil, nil
+	end
+
+	local function hold(fd)
+		local queue = new_queue()
+		held[fd] = queue
+		return queue
+	end
+
+	-- Those who sent less than a turn at once have let others in between, and need not wait for them.
+	local function end_first_turn(fd)
+		local waits, at_once = has_to_wait(owner, fd, TURN), began[fd] == arrival
+		state.forget(fd)
+		if waits then
+			wait_turn(state, fd, hold(fd))
+		elseif at_once then
+			give_way(state, fd, hold(fd))
+		end
+	end
+
+	function line.arrive()
+		arrival = arrival + 1
+	end
 
 	function line.packet(fd, msg, sz)
 		local queue = held[fd]
@@ -197,13 +234,14 @@ function M.new(owner)
 			end
 			return
 		end
-		local count = (counts[fd] or 0) + 1
+		local count = counts[fd]
+		if not count then
+			count, began[fd] = 0, arrival
+		end
+		count = count + 1
 		counts[fd] = count
 		if count == TURN then
-			counts[fd] = 0
-			queue = new_queue()
-			held[fd] = queue
-			end_turn(state, fd, queue, TURN)
+			end_first_turn(fd)
 		end
 		return owner.message(fd, msg, sz)
 	end
@@ -212,7 +250,7 @@ function M.new(owner)
 		if held[fd] then
 			held[fd].ending = held[fd].ending or run -- an error comes before the end that follows it
 		else
-			counts[fd] = nil
+			state.forget(fd)
 			run()
 		end
 	end
@@ -229,7 +267,8 @@ function M.new(owner)
 			return
 		end
 		local queue = held[fd]
-		held[fd], counts[fd] = nil, nil
+		held[fd] = nil
+		state.forget(fd)
 		if queue then
 			trash_all(queue)
 		end
