@@ -4,6 +4,7 @@
 -- ("last") -> the last client, the gate; ("block", time in 1/100 s) handles nothing else meanwhile -> messages that wait then.
 local skynet = require "skynet"
 require "skynet.manager"
+local either_gate = require "either_gate"
 
 local owner, gate, last
 local handled, busy = 0, false
@@ -19,42 +20,20 @@ skynet.register_protocol {
 	end,
 }
 
-skynet.register_protocol {
-	name = "text",
-	id = skynet.PTYPE_TEXT,
-	pack = function(text)
-		return text
-	end,
-	unpack = skynet.tostring,
-	dispatch = function(_, _, text)
-		local fd, event = string.match(text, "^(%d+) (%a+)")
-		if event == "open" then
-			local me = skynet.address(skynet.self())
-			last = math.tointeger(fd)
-			skynet.send(gate, "text", string.format("forward %d %s %s", fd, me, me))
-			skynet.send(gate, "text", "start " .. fd)
-		end
-	end,
-}
-
 local command = {}
 
 function command.open(source, kind, port)
 	owner = source
-	if kind == "lua" then
-		gate = skynet.newservice "gate"
-		_, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0 })
-	else
-		gate = skynet.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, skynet.PTYPE_CLIENT, 100)
-	end
+	gate, port = either_gate.open(kind, port, {
+		open = function(fd)
+			last = fd
+		end,
+	})
 	skynet.retpack(port)
 end
 
 function command.socket(_, event, fd)
-	if event == "open" then
-		last = fd
-		skynet.send(gate, "lua", "forward", fd)
-	end
+	either_gate.event(event, fd)
 end
 
 function command.last()

@@ -1,7 +1,7 @@
 -- Watchdog and agent of a gate, which its clients are faster than: ("open", kind of the gate, port) -> port;
 -- ("wait") -> packets that have come when the client is gone, whether they were 1, 2, 3..., and the most that waited.
 local skynet = require "skynet"
-require "skynet.manager"
+local either_gate = require "either_gate"
 
 local gate, done
 local count, in_order, most = 0, true, 0
@@ -29,34 +29,10 @@ local function ended()
 	skynet.wakeup(gate)
 end
 
-skynet.register_protocol {
-	name = "text",
-	id = skynet.PTYPE_TEXT,
-	pack = function(text)
-		return text
-	end,
-	unpack = skynet.tostring,
-	dispatch = function(_, _, text)
-		local fd, event = string.match(text, "^(%d+) (%a+)")
-		if event == "open" then
-			local me = skynet.address(skynet.self())
-			skynet.send(gate, "text", string.format("forward %d %s %s", fd, me, me))
-			skynet.send(gate, "text", "start " .. fd)
-		elseif event == "close" then
-			ended()
-		end
-	end,
-}
-
 local command = {}
 
 function command.open(kind, port)
-	if kind == "lua" then
-		gate = skynet.newservice "gate"
-		_, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0 })
-	else
-		gate = skynet.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, skynet.PTYPE_CLIENT, 16)
-	end
+	gate, port = either_gate.open(kind, port, { close = ended })
 	skynet.retpack(port)
 end
 
@@ -67,13 +43,7 @@ function command.wait()
 	skynet.retpack(count, in_order, most)
 end
 
-function command.socket(event, fd)
-	if event == "open" then
-		skynet.send(gate, "lua", "forward", fd)
-	elseif event == "close" then
-		ended()
-	end
-end
+command.socket = either_gate.event
 
 skynet.start(function()
 	skynet.dispatch("lua", function(_, _, name, ...)
