@@ -12,17 +12,22 @@ PEAKS = {"gateserver": 192 * MEGABYTE}
 MOST_KEPT = 64 * MEGABYTE      # ... and that may still be there when all strangers have left
 LINES_EACH = 6                 # log messages for a connection, an honest one too, with those that the C core writes
 LINES_BESIDE = 40
-SETTLE = 30                    # seconds until a node that does not let go of its sockets counts as stuck
+SETTLE = 30                    # seconds for which a node that does not let go of its sockets has nothing else to do: it is stuck
+LONGEST_SETTLE = 300           # ... and in all
 
 HEADINGS = ("listener", "attack", "connections", "sent", "CPU", "CPU/MB", "peak", "kept", "lines", "asked", "failed", "worst")
 
 
 def settle(node, descriptors, memory):
-    """Waits until the sockets of the strangers and the memory that they took are gone; how many sockets are left."""
-    end = time.monotonic() + SETTLE
+    """Waits until the sockets of the strangers and the memory that they took are gone; how many sockets are left. A node that
+    works off what they have sent has as much time as the machine takes for that."""
+    began = worked = time.monotonic()
+    cpu = node.cpu()
     while True:
-        left = node.descriptors() - descriptors
-        if left <= 0 and node.memory() - memory < MOST_KEPT or time.monotonic() > end:
+        left, now = node.descriptors() - descriptors, time.monotonic()
+        if node.cpu() - cpu > 0.1:
+            cpu, worked = node.cpu(), now
+        if left <= 0 and node.memory() - memory < MOST_KEPT or now > worked + SETTLE or now > began + LONGEST_SETTLE:
             return max(left, 0)
         time.sleep(0.05)
 
