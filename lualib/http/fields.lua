@@ -25,7 +25,11 @@ end
 ---@type fun(text: string, position: integer): integer?, integer?
 M.find_end = core.find_end or find_end
 
-local function add_field(header, name, value)
+--- Adds a field; one that comes several times becomes a list. Does not yield.
+---@param header table<string, string|string[]>
+---@param name string
+---@param value string
+function M.add(header, name, value)
 	local former = header[name]
 	if former == nil then
 		header[name] = value
@@ -35,6 +39,8 @@ local function add_field(header, name, value)
 		header[name] = { former, value }
 	end
 end
+
+local add_field = M.add
 
 local function join(former, more)
 	return (former == "" or more == "") and former .. more or former .. " " .. more

@@ -1,5 +1,7 @@
 --- The parts of a URL (RFC 3986) as web servers need them.
 
+local add = require "http.fields".add
+
 ---@class http.url
 local M = {}
 
@@ -16,17 +18,6 @@ end
 function M.parse(target)
 	local path, query = string.match(target, "^([^?]*)%??(.*)$")
 	return decode(path), query
-end
-
-local function add(fields, name, value)
-	local former = fields[name]
-	if former == nil then
-		fields[name] = value
-	elseif type(former) == "table" then
-		former[#former + 1] = value
-	else
-		fields[name] = { former, value }
-	end
 end
 
 --- Reads the fields of a query. Does not yield.

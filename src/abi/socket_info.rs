@@ -2,6 +2,7 @@
 
 use crate::diag::crash::contain;
 pub use crate::io::socket::SocketInfo;
+use crate::io::socket::info;
 
 /// Makes an empty entry in front of `last` (which may be null); release the list with `socket_info_release`.
 ///
@@ -10,7 +11,7 @@ pub use crate::io::socket::SocketInfo;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_info_create(last: *mut SocketInfo) -> *mut SocketInfo {
     contain("socket_info_create", std::ptr::null_mut(), || {
-        SocketInfo::create(last)
+        info::create(last)
     })
 }
 
@@ -22,6 +23,6 @@ pub unsafe extern "C" fn socket_info_create(last: *mut SocketInfo) -> *mut Socke
 pub unsafe extern "C" fn socket_info_release(info: *mut SocketInfo) {
     contain("socket_info_release", (), || {
         // SAFETY: by contract.
-        unsafe { SocketInfo::release(info) }
+        unsafe { info::release(info) }
     })
 }

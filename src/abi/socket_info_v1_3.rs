@@ -5,16 +5,16 @@ use super::socket_raw::SocketServer;
 use crate::alloc::memory::uncharged;
 use crate::base::release::V1_4;
 use crate::diag::crash::contain;
-use crate::io::socket::{SocketInfo, server};
+use crate::io::socket::{SocketInfo, info, server};
 use std::ptr::null_mut;
 
 /// A fresh list as services of a release know it.
-pub(super) fn in_layout(version: u32, info: *mut SocketInfo) -> *mut SocketInfo {
+pub(super) fn in_layout(version: u32, list: *mut SocketInfo) -> *mut SocketInfo {
     if version < V1_4 {
         // SAFETY: a list that was not given away yet.
-        unsafe { SocketInfo::make_earlier(info) }
+        unsafe { info::make_earlier(list) }
     } else {
-        info
+        list
     }
 }
 

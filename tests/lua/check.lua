@@ -51,6 +51,36 @@ function check.raises(text, func, ...)
 	end
 end
 
+--- Runs func(i) for i = 1..n in tasks of their own, waits for all, and raises the first error of one. Yields.
+function check.together(n, func)
+	local left, token, first = n, {}, nil
+	for i = 1, n do
+		skynet.fork(function()
+			local ok, problem = xpcall(func, debug.traceback, i)
+			if not ok then
+				first = first or problem
+			end
+			left = left - 1
+			if left == 0 then
+				skynet.wakeup(token)
+			end
+		end)
+	end
+	skynet.wait(token)
+	if first then
+		error(first, 0)
+	end
+end
+
+--- What a view of shared data holds, as a table of its own.
+function check.copy(view)
+	local copy = {}
+	for key, value in pairs(view) do
+		copy[key] = type(value) == "table" and check.copy(value) or value
+	end
+	return copy
+end
+
 --- A port of the loopback that is free: one of those in the config key `ports`.
 function check.port(number)
 	local ports = {}

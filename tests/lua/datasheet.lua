@@ -7,14 +7,6 @@ local check = require "check"
 
 local cases = {}
 
-local function plain(view)
-	local copy = {}
-	for key, value in pairs(view) do
-		copy[key] = type(value) == "table" and plain(value) or value
-	end
-	return copy
-end
-
 local DATA <const> = { 1, -2, "three", { 4 }, flag = true, off = false, ratio = 0.5, sub = { deep = { "a", "a" } } }
 
 function cases.a_document_holds_the_table()
@@ -51,7 +43,7 @@ end
 function cases.data_reads_like_a_table()
 	builder.new("reads", DATA)
 	local view = datasheet.query "reads"
-	check.equal(plain(view), DATA)
+	check.equal(check.copy(view), DATA)
 	check.equal(#view, 4)
 	check.equal(view.sub.deep[2], "a")
 	check.equal(datasheet.query "reads", view)

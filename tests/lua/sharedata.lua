@@ -5,19 +5,11 @@ local check = require "check"
 
 local cases = {}
 
-local function plain(view)
-	local copy = {}
-	for key, value in pairs(view) do
-		copy[key] = type(value) == "table" and plain(value) or value
-	end
-	return copy
-end
-
 function cases.data_reads_like_a_table()
 	local data = { 1, 2, 3, name = "x", flag = true, ratio = 1.5, sub = { deep = { "a", "b" } }, [10] = "ten" }
 	sharedata.new("reads", data)
 	local view = sharedata.query "reads"
-	check.equal(plain(view), data)
+	check.equal(check.copy(view), data)
 	check.equal(#view, 3)
 	check.equal(view.sub.deep[2], "b")
 	check.equal(view.nothing, nil)
@@ -52,7 +44,7 @@ function cases.source_and_files_give_data()
 	sharedata.new("source", "local n = ... ; return { n = n }", 5)
 	check.equal(sharedata.query("source").n, 5)
 	sharedata.new("globals", "a = 1 b = { 2 }")
-	check.equal(plain(sharedata.query "globals"), { a = 1, b = { 2 } })
+	check.equal(check.copy(sharedata.query "globals"), { a = 1, b = { 2 } })
 	local path = os.tmpname()
 	local file = io.open(path, "w")
 	file:write "return { from = ... }"
@@ -61,7 +53,7 @@ function cases.source_and_files_give_data()
 	os.remove(path)
 	check.equal(sharedata.query("file").from, "here")
 	sharedata.new "empty"
-	check.equal(plain(sharedata.query "empty"), {})
+	check.equal(check.copy(sharedata.query "empty"), {})
 end
 
 function cases.copies_are_plain_tables()

@@ -43,31 +43,13 @@ local function ask(channel, text)
 	return channel:request(text .. "\n", read_line)
 end
 
--- Runs func(i) for i = 1..n in tasks of their own and waits for all.
-local function together(n, func)
-	local left, token = n, {}
-	for i = 1, n do
-		skynet.fork(function()
-			local ok, problem = pcall(func, i)
-			if not ok then
-				print(problem)
-			end
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	skynet.wait(token)
-end
-
 function cases.answers_in_order_find_their_tasks()
 	local port, close, count = server(echo)
 	local channel = socketchannel.channel { host = "127.0.0.1", port = port, nodelay = true }
 	check.equal(ask(channel, "hello"), "=hello")
 	check.equal(channel:request "silence\n", nil)
 	local answers = {}
-	together(50, function(i)
+	check.together(50, function(i)
 		answers[i] = ask(channel, "n" .. i)
 	end)
 	for i = 1, 50 do
@@ -115,7 +97,7 @@ function cases.lost_connections_fail_the_waiting_and_come_back()
 	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
 	check.equal(ask(channel, "one"), "=one")
 	local failed = 0
-	together(3, function()
+	check.together(3, function()
 		local ok, problem = pcall(ask, channel, "bye")
 		if not ok and problem == socketchannel.error then
 			failed = failed + 1
@@ -149,7 +131,7 @@ function cases.by_session_in_any_order()
 		end,
 	}
 	local answers = {}
-	together(2, function(i)
+	check.together(2, function(i)
 		answers[i] = channel:request(i .. "\n", i)
 	end)
 	check.equal(answers, { "last", { "more", "last" } })
@@ -182,7 +164,7 @@ function cases.log_in_comes_before_requests()
 			assert(self:request("password\n", read_line) == "=password")
 		end,
 	}
-	together(3, function(i)
+	check.together(3, function(i)
 		ask(channel, "r" .. i)
 	end)
 	check.equal(seen[1], "password")

@@ -207,18 +207,10 @@ end
 
 function cases.many_at_once()
 	local t = fresh()
-	local left, token = 100, {}
-	for i = 1, 100 do
-		skynet.fork(function()
-			assert(t:safe_insert { n = i })
-			check.equal(t:findOne { n = i }.n, i)
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	skynet.wait(token)
+	check.together(100, function(i)
+		assert(t:safe_insert { n = i })
+		check.equal(t:findOne { n = i }.n, i)
+	end)
 	check.equal(t:find():count(), 100)
 end
 

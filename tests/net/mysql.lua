@@ -257,20 +257,9 @@ end
 
 function cases.tasks_share_a_connection()
 	local db = connect()
-	local left, token = 50, {}
-	for i = 1, 50 do
-		skynet.fork(function()
-			local ok, problem = pcall(check.equal, db:query("select " .. i .. " as i"), { { i = i } })
-			if not ok then
-				print(problem)
-			end
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	skynet.wait(token)
+	check.together(50, function(i)
+		check.equal(db:query("select " .. i .. " as i"), { { i = i } })
+	end)
 	db:disconnect()
 end
 
@@ -331,22 +320,14 @@ function cases.pools_keep_transactions_apart()
 	local db = with_table "id int primary key, n int"
 	db:query "insert into t values (1, 0)"
 	local pool = mysql.pool(options { size = 3 })
-	local left, token = 20, {}
-	for _ = 1, 20 do
-		skynet.fork(function()
-			pool:use(function(own)
-				own:query "begin"
-				local n = own:query "select n from t where id = 1 for update"[1].n
-				own:query("update t set n = " .. n + 1 .. " where id = 1")
-				own:query "commit"
-			end)
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
+	check.together(20, function()
+		pool:use(function(own)
+			own:query "begin"
+			local n = own:query "select n from t where id = 1 for update"[1].n
+			own:query("update t set n = " .. n + 1 .. " where id = 1")
+			own:query "commit"
 		end)
-	end
-	skynet.wait(token)
+	end)
 	check.equal(db:query "select n from t", { { n = 20 } })
 	-- A function that raises leaves no transaction behind.
 	pcall(pool.use, pool, function(own)

@@ -77,17 +77,9 @@ function cases.a_new_connection_has_new_keys()
 		check.equal(db:query "how?", { { way = "tls" } })
 		db.sockchannel.link:break_off()
 	end
-	local left, token = 20, {}
-	for _ = 1, left do
-		skynet.fork(function()
-			check.equal(db:query "how?", { { way = "tls" } })
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	skynet.wait(token)
+	check.together(20, function()
+		check.equal(db:query "how?", { { way = "tls" } })
+	end)
 	db:disconnect()
 end
 

@@ -16,24 +16,6 @@ local function connect()
 	return db
 end
 
--- Runs func(i) for i = 1..n in tasks of their own and waits for all.
-local function together(n, func)
-	local left, token = n, {}
-	for i = 1, n do
-		skynet.fork(function()
-			local ok, problem = pcall(func, i)
-			if not ok then
-				print(problem)
-			end
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	skynet.wait(token)
-end
-
 function cases.values_come_back_as_the_replies_of_redis()
 	local db = connect()
 	check.equal(db:set("a", "hello"), "OK")
@@ -109,7 +91,7 @@ end
 
 function cases.tasks_share_a_connection()
 	local db = connect()
-	together(200, function(i)
+	check.together(200, function(i)
 		db:set("k" .. i, i)
 		check.equal(db:get("k" .. i), tostring(i))
 	end)
@@ -199,7 +181,7 @@ end
 function cases.pools_give_each_task_a_connection()
 	local pool = redis.pool { host = config.host, port = config.port, db = 1, size = 3 }
 	local ids, inside, most = {}, 0, 0
-	together(30, function()
+	check.together(30, function()
 		pool:use(function(db)
 			inside = inside + 1
 			most = math.max(most, inside)

@@ -71,6 +71,7 @@ pub mod info_type {
 
 /// `struct socket_info`: statistics of a socket, in a list.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct SocketInfo {
     /// The socket.
     pub id: c_int,
@@ -88,11 +89,11 @@ pub struct SocketInfo {
     pub wtime: u64,
     /// Bytes that wait to be sent.
     pub wbuffer: i64,
-    /// Read events are let in.
+    /// Read events are watched for.
     pub reading: u8,
     /// The socket waits for room to write.
     pub writing: u8,
-    /// `ip:port`, terminated; may be empty.
+    /// `ip:port`: the local address of a listening socket, else the peer's. Terminated; may be empty.
     pub name: [c_char; 128],
     /// The next one; null at the end.
     pub next: *mut SocketInfo,

@@ -26,6 +26,7 @@ pub mod sharetable;
 pub mod socketdriver;
 pub mod stm;
 mod sync;
+mod userdata;
 
 use std::ffi::CStr;
 

@@ -105,33 +105,31 @@ local function new_visit_table(found, check, later, visit_metatable)
 	end
 end
 
-local function visit_uservalues(u, check)
+-- The numbered values of an object: `get` gives whether there is one, and the value.
+local function visit_numbered(object, get, set, check)
 	for index = 1, math.huge do
-		local value, exists = debug.getuservalue(u, index)
+		local exists, value = get(object, index)
 		if not exists then
 			break
 		end
 		local changed, new = check(value)
 		if changed then
-			debug.setuservalue(u, new, index)
+			set(object, index, new)
 		end
 	end
 end
 
-local function visit_upvalues(func, check)
-	for index = 1, math.huge do
-		local name, value = debug.getupvalue(func, index)
-		if not name then
-			break
-		end
-		local changed, new = check(value)
-		if changed then
-			debug.setupvalue(func, index, new)
-		end
-	end
+local function get_uservalue(u, index)
+	local value, exists = debug.getuservalue(u, index)
+	return exists, value
 end
 
--- The locals, temporary values and extra arguments of one function that runs in a thread; `level` as seen from here.
+local function set_uservalue(u, index, value)
+	debug.setuservalue(u, value, index)
+end
+
+-- The locals, temporary values and extra arguments of one function that runs in a thread; `level` as seen from here, so no
+-- other function stands between this one and debug.getlocal.
 local function visit_frame(thread, level, check)
 	for _, step in ipairs { 1, -1 } do
 		for index = 1, math.huge do
@@ -180,12 +178,12 @@ local function new_walker(found)
 	visit.table = new_visit_table(found, check, later, W.metatable)
 
 	function visit.userdata(u)
-		visit_uservalues(u, check)
+		visit_numbered(u, get_uservalue, set_uservalue, check)
 		W.metatable(u)
 	end
 
 	visit["function"] = function(func)
-		visit_upvalues(func, check)
+		visit_numbered(func, debug.getupvalue, debug.setupvalue, check)
 	end
 
 	function visit.thread(thread)

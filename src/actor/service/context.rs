@@ -36,7 +36,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-/// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee.
+/// `skynet_cb` ("skynet.h"): 0 lets the core free `msg`, anything else keeps it with the callee. Not `skynet_sys::Callback`:
+/// that one is written in Rust and never unwinds; this may be C++ and throw.
 pub type Callback = unsafe extern "C-unwind" fn(
     context: *mut Context,
     ud: *mut c_void,

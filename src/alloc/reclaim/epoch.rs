@@ -26,7 +26,7 @@ impl Epoch {
         fence(Ordering::SeqCst);
     }
 
-    /// Owner of `word`: it holds none.
+    /// Owner of `word`: it holds none. Release: the last reads come before it, so what is freed after this is not read.
     #[inline]
     pub(super) fn leave(&self, word: &AtomicU64) {
         word.store(OUTSIDE, Ordering::Release);
@@ -44,13 +44,14 @@ impl Epoch {
         }
     }
 
-    /// A tag for what was just unlinked.
+    /// A tag for what was just unlinked. It is a new epoch, so that a participant that has seen it has seen the unlinking too.
     pub(super) fn tag(&self) -> u64 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// What was tagged with this or less is out of everybody's sight.
+    /// What was tagged with this or less is out of every participant's sight.
     pub(super) fn oldest<'a>(&self, words: impl Iterator<Item = &'a AtomicU64>) -> u64 {
+        // Pairs with the fence in `enter`.
         fence(Ordering::SeqCst);
         words
             .map(|word| word.load(Ordering::Acquire))

@@ -24,6 +24,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 impl LoopIteration<'_> {
+    /// A listening socket gets its descriptor. It accepts after `start` only; until then connections wait in the kernel.
     pub(super) fn adopt_listener(&mut self, id: i32, fd: OwnedFd) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
@@ -53,6 +54,7 @@ impl LoopIteration<'_> {
         self.emit(id, what);
     }
 
+    /// Takes the connections that wait, but lets other sockets get their turn: epoll reports the rest again.
     pub(super) fn accept_some(&mut self, id: i32) {
         let slot = self.s.table.slot(id);
         if !slot.reading.load(Ordering::Relaxed) {
@@ -105,6 +107,7 @@ impl LoopIteration<'_> {
             return false;
         };
         if self.install(id, fd.as_raw_fd(), false, false).is_err() {
+            // Gives the slot back without an event: no service knows the id yet.
             self.apply(id, Input::Orphaned, 0, None);
             return false;
         }
@@ -123,6 +126,7 @@ impl LoopIteration<'_> {
     fn back_off(&mut self, id: i32, text: Text) {
         let now = Instant::now();
         let slot = self.s.table.slot(id);
+        // The connection that could not be taken stays ready: epoll would report it in every wait, and the thread would spin.
         let _ = self
             .s
             .poller
@@ -166,6 +170,8 @@ impl LoopIteration<'_> {
         }
     }
 
+    /// Lets epoll report the listening sockets again whose time has come. They stay in the table until one accepts: a failure
+    /// doubles the delay.
     pub(super) fn retry_due_accepts(&mut self) {
         if self.io.accept_backoffs.is_empty() {
             return;

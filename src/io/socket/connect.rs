@@ -21,11 +21,13 @@ pub struct Connecting {
 }
 
 impl LoopIteration<'_> {
+    /// Begins with the look-up of the host, on a thread of the resolver where it may take long.
     pub(super) fn start_connecting(&mut self, id: i32, host: CString, port: i32) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
             return;
         }
+        // Remembered until there is a descriptor, as is a pause that comes before.
         slot.reading.store(true, Ordering::Relaxed);
         self.io.connecting.insert(id, Connecting::default());
         // A number needs no name server, so it needs no thread.
@@ -40,6 +42,7 @@ impl LoopIteration<'_> {
         }
     }
 
+    /// The look-up is over. The socket may have been closed meanwhile.
     pub(super) fn resolved(&mut self, id: i32, found: Found) {
         if self.s.table.slot(id).state_of(id).is_none() {
             return;
@@ -85,6 +88,7 @@ impl LoopIteration<'_> {
                     continue;
                 }
             };
+            // A connection that is under way, or has failed, is reported as room to write.
             if self
                 .install(
                     id,
@@ -94,6 +98,7 @@ impl LoopIteration<'_> {
                 )
                 .is_err()
             {
+                // The next address would meet the same.
                 error = Text::from(TOO_MANY);
                 break;
             }
@@ -121,6 +126,7 @@ impl LoopIteration<'_> {
         match sys::pending_error(fd) {
             Ok(0) => self.established(id),
             Ok(e) | Err(Errno(e)) => {
+                // A socket that failed to connect cannot try again: the next address gets a new one.
                 slot.fd.store(-1, Ordering::Relaxed);
                 sys::close(fd);
                 self.try_next(id, Errno(e).text());
@@ -130,6 +136,7 @@ impl LoopIteration<'_> {
 
     fn established(&mut self, id: i32) {
         let slot = self.s.table.slot(id);
+        // The peer may have closed again, and has no name then.
         let tried = self.io.connecting.remove(&id).and_then(|c| c.current);
         let peer = sys::peer_name(slot.fd.load(Ordering::Relaxed))
             .ok()

@@ -5,49 +5,11 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::state::Phase;
 use super::sys;
-use libc::{c_char, c_int};
+use libc::c_char;
+pub use skynet_sys::SocketInfo;
+use skynet_sys::info_type;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
-
-/// Kinds of sockets ("socket_info.h", `SOCKET_INFO_*`).
-#[allow(missing_docs)]
-pub mod kind {
-    pub const LISTEN: i32 = 1;
-    pub const TCP: i32 = 2;
-    pub const UDP: i32 = 3;
-    pub const BIND: i32 = 4;
-    pub const CLOSING: i32 = 5;
-}
-
-/// One socket's statistics.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct SocketInfo {
-    /// The socket.
-    pub id: c_int,
-    /// `SOCKET_INFO_*`.
-    pub r#type: c_int,
-    /// Handle of the owner.
-    pub opaque: u64,
-    /// Bytes received; accepted connections for a listening socket.
-    pub read: u64,
-    /// Bytes sent.
-    pub write: u64,
-    /// Centisecond of the last receipt.
-    pub rtime: u64,
-    /// Centisecond of the last sending.
-    pub wtime: u64,
-    /// Bytes that wait to be sent.
-    pub wbuffer: i64,
-    /// Read events are watched for.
-    pub reading: u8,
-    /// The socket waits for room to write.
-    pub writing: u8,
-    /// `ip:port`: the local address of a listening socket, else the peer's. Terminated.
-    pub name: [c_char; 128],
-    /// The next one; null at the end.
-    pub next: *mut SocketInfo,
-}
 
 const _: () =
     assert!(size_of::<SocketInfo>() == 200 && std::mem::offset_of!(SocketInfo, name) == 58);
@@ -66,63 +28,61 @@ const _: () = assert!(
         && size_of::<Earlier>() + size_of::<usize>() == size_of::<SocketInfo>()
 );
 
-impl SocketInfo {
-    /// Moves the names of a whole list to where they were up to v1.3.0; [`SocketInfo::release`] takes the result.
-    ///
-    /// # Safety
-    /// As [`SocketInfo::release`], and it happens once.
-    pub unsafe fn make_earlier(first: *mut SocketInfo) -> *mut SocketInfo {
-        let mut info = first;
-        while !info.is_null() {
-            // SAFETY: an entry of the list, by contract; the earlier structure is shorter.
-            unsafe {
-                let (name, next) = ((*info).name, (*info).next);
-                (*info.cast::<Earlier>()).name = name;
-                Self::link(info, next);
-                info = next;
-            }
-        }
-        first
-    }
-
-    /// An empty entry in front of `next`, from the C allocator.
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // `next` is kept, not followed
-    pub fn create(next: *mut SocketInfo) -> *mut SocketInfo {
-        // SAFETY: calloc takes any size.
-        let info = unsafe { libc::calloc(1, size_of::<SocketInfo>()) }.cast::<SocketInfo>();
-        if info.is_null() {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketInfo>());
-        }
-        // SAFETY: all-zero is a valid entry, and the block is ours.
-        unsafe { Self::link(info, next) };
-        info
-    }
-
-    /// Sets the link, also where it was up to v1.3.0: a service of that age walks the whole list then. The place is behind
-    /// what the longest name can reach.
-    ///
-    /// # Safety
-    /// An entry of a list, which is not read at the same time.
-    unsafe fn link(info: *mut SocketInfo, next: *mut SocketInfo) {
-        // SAFETY: by contract; the earlier structure lies inside of today's.
+/// Moves the names of a whole list to where they were up to v1.3.0; [`release`] takes the result.
+///
+/// # Safety
+/// As [`release`], and it happens once.
+pub unsafe fn make_earlier(first: *mut SocketInfo) -> *mut SocketInfo {
+    let mut info = first;
+    while !info.is_null() {
+        // SAFETY: an entry of the list, by contract; the earlier structure is shorter.
         unsafe {
-            (*info.cast::<Earlier>()).next = next;
-            (*info).next = next;
+            let (name, next) = ((*info).name, (*info).next);
+            (*info.cast::<Earlier>()).name = name;
+            link(info, next);
+            info = next;
         }
     }
+    first
+}
 
-    /// Releases a list.
-    ///
-    /// # Safety
-    /// `first` is null or the start of a list made by [`SocketInfo::create`], given up by the caller.
-    pub unsafe fn release(mut first: *mut SocketInfo) {
-        while !first.is_null() {
-            // SAFETY: an entry of the list, by contract.
-            let next = unsafe { (*first).next };
-            // SAFETY: the block came from calloc and is not used any more.
-            unsafe { libc::free(first.cast()) };
-            first = next;
-        }
+/// An empty entry in front of `next`, from the C allocator.
+#[allow(clippy::not_unsafe_ptr_arg_deref)] // `next` is kept, not followed
+pub fn create(next: *mut SocketInfo) -> *mut SocketInfo {
+    // SAFETY: calloc takes any size.
+    let info = unsafe { libc::calloc(1, size_of::<SocketInfo>()) }.cast::<SocketInfo>();
+    if info.is_null() {
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketInfo>());
+    }
+    // SAFETY: all-zero is a valid entry, and the block is ours.
+    unsafe { link(info, next) };
+    info
+}
+
+/// Sets the link, also where it was up to v1.3.0: a service of that age walks the whole list then. The place is behind
+/// what the longest name can reach.
+///
+/// # Safety
+/// An entry of a list, which is not read at the same time.
+unsafe fn link(info: *mut SocketInfo, next: *mut SocketInfo) {
+    // SAFETY: by contract; the earlier structure lies inside of today's.
+    unsafe {
+        (*info.cast::<Earlier>()).next = next;
+        (*info).next = next;
+    }
+}
+
+/// Releases a list.
+///
+/// # Safety
+/// `first` is null or the start of a list made by [`create`], given up by the caller.
+pub unsafe fn release(mut first: *mut SocketInfo) {
+    while !first.is_null() {
+        // SAFETY: an entry of the list, by contract.
+        let next = unsafe { (*first).next };
+        // SAFETY: the block came from calloc and is not used any more.
+        unsafe { libc::free(first.cast()) };
+        first = next;
     }
 }
 
@@ -138,7 +98,7 @@ pub fn list(shared: &Shared) -> *mut SocketInfo {
         if !slot.tag().is(tag.id()) {
             continue;
         }
-        first = SocketInfo::create(first);
+        first = create(first);
         // SAFETY: a fresh entry that only this thread has.
         let info = unsafe { &mut *first };
         info.id = tag.id();
@@ -165,28 +125,28 @@ fn describe(shared: &Shared, slot: &Slot, phase: Phase) -> Option<(i32, Text)> {
     let fd = slot.fd.load(Ordering::Relaxed);
     let named = |a: Result<super::addr::SockAddr, sys::Errno>| a.map_or(Text::new(), |a| a.name());
     match phase {
-        Phase::Bound => Some((kind::BIND, Text::new())),
-        Phase::Listen => Some((kind::LISTEN, named(sys::local_name(fd)))),
+        Phase::Bound => Some((info_type::BIND, Text::new())),
+        Phase::Listen => Some((info_type::LISTEN, named(sys::local_name(fd)))),
         Phase::Open | Phase::ReadClosed | Phase::WriteClosed
             if slot.protocol() == Protocol::Tcp =>
         {
             let kind = if phase == Phase::Open {
-                kind::TCP
+                info_type::TCP
             } else {
-                kind::CLOSING
+                info_type::CLOSING
             };
             Some((kind, named(sys::peer_name(fd))))
         }
         Phase::Open | Phase::ReadClosed | Phase::WriteClosed => {
             // The peer is only readable inside the handoff lock; a busy socket shows no name this time.
             if !slot.handoff.try_enter() {
-                return Some((kind::UDP, Text::new()));
+                return Some((info_type::UDP, Text::new()));
             }
             // SAFETY: this thread owns the handoff lock; the reference ends here.
             let peer = unsafe { slot.peer() }.as_deref().copied();
             shared.leave(slot);
             Some((
-                kind::UDP,
+                info_type::UDP,
                 peer.and_then(|p| p.to_sock())
                     .map_or(Text::new(), |a| a.name()),
             ))

@@ -54,6 +54,7 @@ impl LoopIteration<'_> {
         }
     }
 
+    /// `now`: without what is queued. `caller`: the service that hears of it.
     fn close(&mut self, id: i32, now: bool, caller: usize) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
@@ -73,6 +74,7 @@ impl LoopIteration<'_> {
         }
     }
 
+    /// For commands that a socket may not live to see.
     fn emit_if_alive(&mut self, id: i32, what: EventKind) {
         if self.s.table.slot(id).state_of(id).is_some() {
             self.emit(id, what);
@@ -85,6 +87,7 @@ impl LoopIteration<'_> {
         let Some(state) = slot.state_of(id) else {
             return;
         };
+        // Read before the release: after it the slot may be another socket's.
         let owner = slot.owner.load(Ordering::Relaxed);
         self.apply(id, Input::Orphaned, 0, None);
         if !state.closing {
@@ -92,6 +95,7 @@ impl LoopIteration<'_> {
         }
     }
 
+    /// A descriptor of the application's own. Its flags are changed after it is known to be one that epoll takes.
     fn adopt_bound(&mut self, id: i32, fd: RawFd) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
@@ -113,6 +117,7 @@ impl LoopIteration<'_> {
         self.flush(id);
     }
 
+    /// A UDP socket gets its descriptor: it is open at once, without an event.
     fn adopt_udp(&mut self, id: i32, fd: OwnedFd) {
         let slot = self.s.table.slot(id);
         if slot.state_of(id).is_none() {
@@ -147,6 +152,7 @@ impl LoopIteration<'_> {
         }
     }
 
+    /// Also before the connection stands: each address that is tried has a descriptor of its own.
     fn set_nodelay(&mut self, id: i32) {
         let slot = self.s.table.slot(id);
         if let Some(connecting) = self.io.connecting.get_mut(&id) {

@@ -24,6 +24,7 @@ impl Shared {
             Some(state) if !state.closing => {}
             _ => return false,
         }
+        // The common case first: no block has to be made when the kernel takes it all.
         if slot.handoff.try_enter() {
             let taken = self.offer(slot, id, payload, low, to, true);
             self.leave(slot);
@@ -139,6 +140,7 @@ impl Shared {
             return true;
         }
         let mut written = 0;
+        // What waits goes first.
         if direct && self.is_idle(slot) {
             // An error is left to the I/O thread, which meets it again and reports it.
             written = sys::write(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);

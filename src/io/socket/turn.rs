@@ -193,6 +193,7 @@ impl<'a> LoopIteration<'a> {
         }
     }
 
+    /// Not at once in `emit`: the caller is in the middle of something with the socket.
     fn close_orphans(&mut self) {
         while let Some(id) = self.orphans.pop() {
             if self.s.table.slot(id).state_of(id).is_some() {
@@ -205,7 +206,8 @@ impl<'a> LoopIteration<'a> {
         }
     }
 
-    /// Whether an event of this socket has just failed to find its owner.
+    /// Whether an event of this socket has just failed to find its owner. It is about to be closed, so nothing more is done
+    /// for it.
     pub(super) fn is_orphan(&self, id: i32) -> bool {
         self.orphans.contains(&id)
     }
@@ -232,6 +234,8 @@ impl<'a> LoopIteration<'a> {
         if act.has(Actions::RAISE_START) || act.has(Actions::RAISE_TRANSFER) {
             slot.owner.store(caller, Ordering::Relaxed);
         }
+        // Before the release, after which the slot may be another socket's; the events come last, as services may act on
+        // them at once, on other threads.
         let owner = slot.owner.load(Ordering::Relaxed);
         if act.has(Actions::RELEASE) {
             self.release(id, act.has(Actions::CLOSE_FD));
@@ -245,6 +249,7 @@ impl<'a> LoopIteration<'a> {
             sys::shutdown(slot.fd.load(Ordering::Relaxed), libc::SHUT_RD);
         }
         if act.has(Actions::SHUT_WRITE) {
+            // What is queued will never go out; a sender that has the handoff lock now is waited for.
             self.s.enter(slot);
             self.s.discard(slot);
             self.s.leave(slot);
@@ -285,6 +290,7 @@ impl<'a> LoopIteration<'a> {
             self.emit_for(owner, id, EventKind::Error(text.unwrap_or(Text::new())));
         }
         if act.has(Actions::RAISE_CLOSE) {
+            // Earlier releases told the service that closes, which need not be the owner.
             let asked = caller != 0 && !self.s.rules.close_is_told_once;
             self.emit_for(if asked { caller } else { owner }, id, EventKind::Close);
         }
@@ -375,6 +381,7 @@ impl<'a> LoopIteration<'a> {
         self.s.leave(slot);
         let reading = slot.reading.load(Ordering::Relaxed);
         match flushed {
+            // Tells the owner if it cannot be watched: what is queued would wait for ever.
             Flushed::Blocked => {
                 if self.watch(id, reading, true).is_err() {
                     self.emit(id, EventKind::Error(Text::from("enable write failed")));

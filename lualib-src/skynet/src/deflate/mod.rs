@@ -10,16 +10,15 @@ use std::slice;
 
 use libc::c_int;
 use mlua_sys::{
-    LUA_REGISTRYINDEX, lua_CFunction, lua_Integer, lua_State, lua_createtable, lua_getfield,
-    lua_newuserdatauv, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushnil,
-    lua_pushvalue, lua_setfield, lua_setmetatable, lua_settop, lua_toboolean, lua_upvalueindex,
-    luaL_argerror, luaL_checkinteger, luaL_checkudata, luaL_error, luaL_newmetatable,
-    luaL_optinteger,
+    lua_CFunction, lua_Integer, lua_State, lua_createtable, lua_pushboolean, lua_pushcfunction,
+    lua_pushinteger, lua_pushnil, lua_pushvalue, lua_setfield, lua_settop, lua_toboolean,
+    lua_upvalueindex, luaL_argerror, luaL_checkinteger, luaL_checkudata, luaL_error,
+    luaL_newmetatable, luaL_optinteger,
 };
 use skynet_support::buffer::{Buffer, Limit, Place};
 use skynet_support::bytes::{argument, push};
 
-use crate::{Entry, check_version, register};
+use crate::{Entry, check_version, register, userdata};
 use stream::{Compressor, Decompressor, ROOM, TAIL};
 
 const FUNCTIONS: &[Entry] = &[(c"compressor", compressor), (c"decompressor", decompressor)];
@@ -81,21 +80,8 @@ unsafe fn metatable(state: *mut lua_State, kind: &CStr, methods: &[Entry], gc: l
     }
 }
 
-/// Pushes a userdata of `kind`, whose finaliser may run from then on. `T` lives in Lua's memory, which does not move.
-unsafe fn place<T>(state: *mut lua_State, kind: &CStr, value: T) -> *mut T {
-    // SAFETY: called by a function of Lua; the value is written before it has a metatable. It has no destructor.
-    unsafe {
-        const { assert!(!std::mem::needs_drop::<T>()) };
-        let object: *mut T = lua_newuserdatauv(state, size_of::<T>(), 0).cast();
-        object.write(value);
-        lua_getfield(state, LUA_REGISTRYINDEX, kind.as_ptr());
-        lua_setmetatable(state, -2);
-        object
-    }
-}
-
 unsafe fn checked<'a, T>(state: *mut lua_State, kind: &CStr) -> &'a mut T {
-    // SAFETY: called by a function of Lua; objects of this kind are made by `place`, and live while they are arguments.
+    // SAFETY: called by a function of Lua; objects of this kind are made by `userdata::push`, and live while they are arguments.
     unsafe { &mut *luaL_checkudata(state, 1, kind.as_ptr()).cast() }
 }
 
@@ -122,7 +108,7 @@ unsafe extern "C-unwind" fn compressor(state: *mut lua_State) -> c_int {
             *stream::WINDOW_BITS.start(),
             *stream::WINDOW_BITS.end(),
         );
-        let object = place(state, COMPRESSOR, Compressor::closed());
+        let object = userdata::push(state, COMPRESSOR, Compressor::closed());
         if !(*object).open(level, window) {
             return luaL_error(state, c"not enough memory for a compressor".as_ptr());
         }
@@ -176,7 +162,7 @@ unsafe extern "C-unwind" fn close_compressor(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn decompressor(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; nothing has a destructor, and what the decompressor has is its finaliser's from the start.
     unsafe {
-        let object = place(state, DECOMPRESSOR, Decompressor::closed());
+        let object = userdata::push(state, DECOMPRESSOR, Decompressor::closed());
         if !(*object).open() {
             return luaL_error(state, c"not enough memory for a decompressor".as_ptr());
         }

@@ -11,16 +11,16 @@ use std::slice;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_MULTRET, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TUSERDATA,
-    lua_CFunction, lua_Integer, lua_State, lua_call, lua_createtable, lua_getfield, lua_gettop,
-    lua_newuserdatauv, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
-    lua_pushvalue, lua_setfield, lua_setmetatable, lua_settop, lua_type, luaL_argerror,
-    luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error, luaL_newmetatable,
+    LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TUSERDATA, lua_CFunction, lua_Integer,
+    lua_State, lua_call, lua_createtable, lua_gettop, lua_pushboolean, lua_pushcfunction,
+    lua_pushinteger, lua_pushlightuserdata, lua_pushvalue, lua_setfield, lua_settop, lua_type,
+    luaL_argerror, luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error,
+    luaL_newmetatable,
 };
 
 use crate::arguments::{address, message};
 use crate::sync::Arc;
-use crate::{Entry, check_version, register};
+use crate::{Entry, check_version, register, userdata};
 use cell::{Cell, Seen, Version};
 
 const FUNCTIONS: &[Entry] = &[(c"new", new), (c"copy", copy), (c"newcopy", newcopy)];
@@ -55,19 +55,6 @@ unsafe fn metatable(state: *mut lua_State, kind: &CStr, call: lua_CFunction, gc:
         lua_pushcfunction(state, gc);
         lua_setfield(state, -2, c"__gc".as_ptr());
         lua_settop(state, -2);
-    }
-}
-
-/// Pushes a userdata of `kind`.
-unsafe fn push<T>(state: *mut lua_State, kind: &CStr, value: T) -> *mut T {
-    // SAFETY: called by a function of Lua; the value is written before its finaliser can run. `T` is plain data.
-    unsafe {
-        const { assert!(!std::mem::needs_drop::<T>()) };
-        let object: *mut T = lua_newuserdatauv(state, size_of::<T>(), 0).cast();
-        object.write(value);
-        lua_getfield(state, LUA_REGISTRYINDEX, kind.as_ptr());
-        lua_setmetatable(state, -2);
-        object
     }
 }
 
@@ -110,7 +97,7 @@ unsafe extern "C-unwind" fn new(state: *mut lua_State) -> c_int {
     unsafe {
         lua_settop(state, 2);
         let cell = ptr::null();
-        let writer = push(state, WRITER, Writer { cell });
+        let writer = userdata::push(state, WRITER, Writer { cell });
         let first = Arc::from_raw(version(state, 1));
         (*writer).cell = cell::into_address(Cell::new(first));
     }
@@ -161,7 +148,7 @@ unsafe extern "C-unwind" fn newcopy(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; nothing raises after the address is taken.
     unsafe {
         let handed = address::<Cell>(state, 1);
-        let reader = push(
+        let reader = userdata::push(
             state,
             READER,
             Reader {

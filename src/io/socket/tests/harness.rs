@@ -318,7 +318,7 @@ pub fn statistics(node: &Node, id: i32) -> crate::io::socket::SocketInfo {
         at = info.next;
     }
     // SAFETY: the list is not used any more.
-    unsafe { crate::io::socket::SocketInfo::release(list) };
+    unsafe { crate::io::socket::info::release(list) };
     found.expect("the socket is in the list")
 }
 

@@ -1,6 +1,6 @@
 use super::harness::*;
 use crate::io::socket::SocketInfo;
-use crate::io::socket::info::kind;
+use skynet_sys::info_type as kind;
 use std::ffi::CStr;
 use std::net::Shutdown;
 
@@ -60,7 +60,7 @@ fn the_list_begins_with_the_highest_slot_and_leaves_out_what_is_not_started() {
         }
     }
     // SAFETY: the list is not used any more.
-    unsafe { SocketInfo::release(list) };
+    unsafe { crate::io::socket::info::release(list) };
     assert_eq!(ids, [(udp, kind::UDP), (listener, kind::LISTEN)]);
     assert!(text(&statistics(&node, listener)).starts_with("127.0.0.1:"));
     node.server.udp_connect(udp, c"127.0.0.1", 53);
