@@ -59,6 +59,7 @@ local function tell_sender(node, address)
 		reconnect = options.reconnect,
 		heartbeat = options.heartbeat,
 		waiting = options.waiting,
+		keeps_up = discovery ~= nil, -- it leaves out nodes whose connection does not stand
 	}
 	its_options.unfinished, its_options.unfinished_count = unfinished()
 	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, its_options) then

@@ -1,7 +1,8 @@
 -- Sends requests to one node of the cluster and brings back its answers.
 --
--- A lost connection is reported and made again in the background. Requests that are on their way when it breaks fail. Later
--- ones have a try to connect made at once and fail with it, as on the C core; with the option `__reconnect` they wait.
+-- A lost connection is reported, and requests that are on their way when it breaks fail. Later ones have a try to connect made
+-- at once and fail with it, as on the C core; with the option `__reconnect` they wait. It is made again in the background while
+-- some wait, or when somebody wants to know whether the node lives (`__heartbeat`, discovery); not when nobody asks.
 -- What waits is bounded, also while the connection stands. What is lost is counted, and told once a second at most.
 
 local skynet = require "skynet"
@@ -18,7 +19,9 @@ local node, our_name, first_host, first_port = ...
 -- 1/100 s. A node that is back is noticed within LONGEST_PAUSE; the pauses vary, so that those who wait for the same node do
 -- not come at the same moment.
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 80
+local PROVEN <const> = 300 -- a connection that has brought no answer and ends before that has not served: pauses go on growing
 local REPORT_AGAIN <const> = 6000 -- of a node that stays away
+local LINES <const>, LINES_TIME <const> = 20, 1000 -- about connections, in so many 1/100 s
 local TRY_AGAIN <const> = 10 -- after a try that has failed, requests fail with its reason for so long
 local TRY_PATIENCE <const> = 90 -- a request waits so long for a try; the other side may not even refuse
 local CONNECT_TIMEOUT <const>, RECONNECT_TIMEOUT <const> = 1000, 200 -- for the first time, and again
@@ -37,6 +40,7 @@ local max_waiting_bytes = 64 * 1024 * 1024 -- of the requests that wait for it
 local output_limit -- bytes that may wait in the open connection, or it is closed; nil: see `outflow`
 local out -- the output of the open connection; nil: it has its own limit
 local unanswered, unanswered_since = 0, 0 -- calls, and since when there are any
+local keeps_up = false -- clusterd: the connection is made again also when nobody asks
 local heartbeat -- 1/100 s of silence after which the node is asked whether it lives; nil: never
 local parked, parked_first, parked_last = {}, 1, 0 -- tasks that wait for the connection or for a try, in order
 local target -- "host:port" for reports
@@ -63,10 +67,28 @@ local function release_parked()
 	parked, parked_first, parked_last = {}, 1, 0
 end
 
+local line = ratelimit(LINES, LINES_TIME)
+
+-- A line about the connection.
+local function report(text, ...)
+	local more = line()
+	if more then
+		skynet.error(string.format("cluster node [%s] (%s)" .. text, node, target, ...) .. more)
+	end
+end
+
+local pause, since = FIRST_PAUSE, 0 -- before the next try in the background; when the connection was made, or lost
+local tries = 0 -- since it was lost
+local tried_at, trouble = -TRY_AGAIN, "the connection is lost" -- when the last try has failed, and why
+
 local reconnect
 
 local function lose(problem)
-	skynet.error(string.format("cluster node [%s] (%s): the connection is lost: %s", node, target, problem))
+	report(": the connection is lost: %s", problem)
+	if answers.came or now() - since >= PROVEN then
+		pause = FIRST_PAUSE
+	end
+	since, tries = now(), 0
 	enter "lost"
 end
 
@@ -93,7 +115,8 @@ end
 
 local function connected()
 	enter "up"
-	answers.heard = skynet.now()
+	since = skynet.now()
+	answers.heard, answers.came = since, false
 	out = nil
 	if channel.link then
 		local fd = channel.link[1]
@@ -109,7 +132,6 @@ local function connected()
 end
 
 local trying = false
-local tried_at, trouble = -TRY_AGAIN, "the connection is lost" -- when the last try has failed, and why
 
 local function reason_of(problem)
 	return type(problem) == "table" and problem.reason or tostring(problem)
@@ -126,12 +148,13 @@ end
 -- One try to connect. Yields.
 local function try()
 	local mine = epoch
-	trying = true
+	trying, tries = true, tries + 1
 	local ok, problem = pcall(dial, RECONNECT_TIMEOUT)
 	trying = false
 	if epoch ~= mine then
 		return
 	elseif ok and problem ~= false then
+		report(" is connected again after %.2f s, %d tries", (now() - since) / 100, tries)
 		connected()
 		figures.reconnects = figures.reconnects + 1
 	else
@@ -142,34 +165,38 @@ local function try()
 	end
 end
 
-function reconnect()
-	local mine, started, pause, tries = epoch, skynet.now(), FIRST_PAUSE, 0
-	local reported = started - REPORT_AGAIN
-	while epoch == mine do
+local redialling = false
+
+local function is_wanted()
+	return state == "lost" and (keeps_up or heartbeat or patience and figures.waiting > 0)
+end
+
+-- Tries until there is a connection, or nobody wants one.
+local function redial()
+	local reported = skynet.now() - REPORT_AGAIN
+	while is_wanted() do
+		if pause > FIRST_PAUSE then
+			skynet.sleep(pause // 2 + math.random(pause // 2))
+			if not is_wanted() then
+				return
+			end
+		end
+		pause = math.min(pause * 2, LONGEST_PAUSE)
 		if not trying then
-			tries = tries + 1
 			try()
 		end
-		if state == "up" and epoch == mine + 1 then
-			skynet.error(
-				string.format(
-					"cluster node [%s] (%s) is connected again after %.2f s, %d tries",
-					node,
-					target,
-					(skynet.now() - started) / 100,
-					tries
-				)
-			)
-		end
-		if epoch ~= mine then
-			return
-		end
-		if skynet.now() - reported >= REPORT_AGAIN then
+		if is_wanted() and skynet.now() - reported >= REPORT_AGAIN then
 			reported = skynet.now()
-			skynet.error(string.format("cluster node [%s] (%s) does not answer: %s", node, target, trouble))
+			report(" does not answer: %s", trouble)
 		end
-		skynet.sleep(pause // 2 + math.random(pause // 2))
-		pause = math.min(pause * 2, LONGEST_PAUSE)
+	end
+end
+
+function reconnect()
+	if not redialling and is_wanted() then
+		redialling = true
+		redial()
+		redialling = false
 	end
 end
 
@@ -198,6 +225,9 @@ local function park(bytes, limit)
 	local task, place, list = coroutine.running(), parked_last + 1, parked
 	figures.waiting, figures.waiting_bytes = figures.waiting + 1, figures.waiting_bytes + bytes
 	parked[place], parked_last = task, place
+	if not redialling then
+		skynet.fork(reconnect)
+	end
 	skynet.sleep(limit, task)
 	list[place] = nil
 	figures.waiting, figures.waiting_bytes = figures.waiting - 1, figures.waiting_bytes - bytes
@@ -265,6 +295,7 @@ end
 
 local function configure(options)
 	patience = centiseconds(options.reconnect)
+	keeps_up = options.keeps_up or false
 	heartbeat = options.heartbeat and options.heartbeat > 0 and math.max(1, centiseconds(options.heartbeat)) or nil
 	answers.most_bytes = options.unfinished and math.floor(options.unfinished * MEGABYTE) or answers.most_bytes
 	answers.most = options.unfinished_count or answers.most
@@ -284,6 +315,7 @@ function command.changenode(address, its_port, options)
 		return skynet.retpack(nil)
 	end
 	locate(address, its_port)
+	pause = FIRST_PAUSE
 	enter(state == "new" and "new" or "lost")
 	channel:changehost(host, port or 0) -- closes the connection to where it was
 	local mine = epoch

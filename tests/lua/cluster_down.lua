@@ -10,10 +10,7 @@ local SELF <const>, FAKE <const> = nodes.SELF, nodes.FAKE
 local peer, open, fails, read_packet = nodes.peer, nodes.open, nodes.fails, nodes.read_packet
 local figures_of = nodes.figures_of
 
-function cases.a_lost_connection_is_made_again()
-	if not check.ours then
-		return -- the C core's Lua layer connects with the next request, and waits for ever
-	end
+function cases.a_lost_connection_is_made_again_with_the_next_request()
 	open()
 	local connections = {}
 	local listener = socket.listen(FAKE)
@@ -34,12 +31,14 @@ function cases.a_lost_connection_is_made_again()
 		skynet.sleep(1)
 	until answer
 	check.equal(answer[1], false, "a call that was on its way")
-	repeat
-		skynet.sleep(1)
-	until connections[2] -- by itself
+	skynet.sleep(20) -- the pause before the first try, if there were one
+	check.equal(connections[2], nil, "nobody asks")
 	skynet.fork(function()
 		answer = { pcall(cluster.call, "fake", "@n", "abc") }
 	end)
+	repeat
+		skynet.sleep(1)
+	until connections[2]
 	check.equal(read_packet(connections[2]), "\x80\2@n" .. string.pack("<I4", 2) .. skynet.packstring "abc")
 	answer = nil
 	local text = string.pack("<I4B", 2, 1) .. skynet.packstring "done"
@@ -127,8 +126,8 @@ function cases.calls_to_a_node_that_is_down_fail_at_once_until_it_is_back()
 	end
 	check.raises("call failed\n\t(to :00000001 of cluster node [down])", cluster.call, "down", 1, "x")
 	node = plain_node(FAKE)
-	cluster.send("down", 1, "is it back?") -- does not wait for a pause to end
-	repeat
+	repeat -- for a tenth of a second after a try has failed there is no other one
+		cluster.send("down", 1, "is it back?")
 		skynet.sleep(1)
 	until node.connections[1]
 	cluster.reload { down = false }
@@ -214,6 +213,29 @@ function cases.a_silent_node_is_found_by_its_heartbeat()
 	check.equal(skynet.call(sender, "lua", "status"), "up")
 	cluster.reload { __heartbeat = false, silent = false, alive = false }
 	node.close()
+end
+
+function cases.a_node_that_accepts_and_closes_is_not_dialled_without_pause()
+	if not check.ours then
+		return -- no heartbeat
+	end
+	local count, times = 0, {}
+	local listener = socket.listen("127.0.0.1", check.port(4))
+	socket.start(listener, function(fd)
+		count = count + 1
+		times[count] = skynet.now()
+		socket.close_fd(fd)
+	end)
+	cluster.reload { __heartbeat = 100, closing = "127.0.0.1:" .. check.port(4) }
+	pcall(cluster.call, "closing", 1, "x")
+	repeat
+		skynet.sleep(1)
+	until count >= 5
+	for i = 3, 5 do -- 10 to 20, 20 to 40, 40 to 80
+		assert(times[i] - times[i - 1] >= 5 << (i - 2), string.format("pause %d: %d", i, times[i] - times[i - 1]))
+	end
+	cluster.reload { __heartbeat = false, closing = false }
+	socket.close(listener)
 end
 
 -- A node that accepts connections and reads nothing.

@@ -8,6 +8,7 @@ local unpack, sub, now = string.unpack, string.sub, skynet.now
 
 local M = {
 	heard = 0, -- when the node has sent something
+	came = false, -- whether it has sent something on this connection
 	whose = "", -- the node, for texts
 	most = 64, -- unfinished answers
 	most_bytes = 1024 * 1024 * 1024, -- of them together
@@ -38,7 +39,7 @@ local function read_packet(sock)
 			end
 		end
 		local more = sock:read()
-		M.heard = now()
+		M.heard, M.came = now(), true
 		input, position = rest > 0 and sub(input, position) .. more or more, 1
 	end
 end
