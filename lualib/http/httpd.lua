@@ -65,6 +65,7 @@ limits.of "http" -- a mistake in the config shows when the module is loaded
 ---@return integer? code 200; another one is what the client should be answered; nil: `read` has raised
 ---@return string? target the error that was raised, or path and query: see http.url
 ---@return string? method, table? header, string? body
+---@return table? trailers fields that stood behind a body in chunks, if there were any
 function M.read_request(read, limit, options)
 	local source, deadline, write = input(read)
 	local held = limits.of("http", options)
@@ -77,6 +78,8 @@ function M.read_request(read, limit, options)
 		return nil, request
 	elseif not request then
 		return code, nil, nil, nil, nil -- always five, unless something was raised
+	elseif request.trailers then
+		return 200, request.target, request.method, request.header, request.body, request.trailers
 	end
 	return 200, request.target, request.method, request.header, request.body
 end

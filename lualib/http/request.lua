@@ -73,12 +73,18 @@ local function read_body(request, source, limits, most, deadline, write)
 		deadline:set(limits.body_time)
 	end
 	ask_for_body(request, source, write)
+	source:credit(true)
 	if framing ~= "chunked" then
 		return source:take(framing)
 	end
-	local body = bodies.read_chunks(source, most, header, limits)
+	-- What stands behind a body is not taken for its header: anybody may write there what a proxy in between would not let pass
+	-- in a header (RFC 9110 section 6.5.1).
+	local trailers = {}
+	local body = bodies.read_chunks(source, most, trailers, limits)
 	if not body then
 		return nil, body == false and 413 or 400, body == false and "body too large" or "malformed chunk"
+	elseif next(trailers) then
+		request.trailers = trailers
 	end
 	return body
 end
@@ -89,7 +95,7 @@ end
 ---@param most integer the most bytes of the body
 ---@param deadline table? of the connection: see http.deadline
 ---@param write? fun(bytes: string) for 100 (Continue)
----@return table? request { method, target, version, header, body }
+---@return table? request { method, target, version, header, body, trailers = fields behind a body in chunks, if there are any }
 ---@return integer? code for the client when there is no good request, string? reason
 ---@return boolean? unread whether the client may still be sending a body
 function M.read(source, limits, most, deadline, write)
@@ -98,6 +104,7 @@ function M.read(source, limits, most, deadline, write)
 	if request then
 		request.body, code, reason = read_body(request, source, limits, most, deadline, write)
 	end
+	source:credit(false)
 	if deadline then
 		deadline:clear()
 	end

@@ -252,7 +252,7 @@ end
 
 --- Serves a connection that was accepted until it ends. Yields.
 ---
---- The handler gets `{ method, target, version, header, body, id, address }` and returns code, body and header as for
+--- The handler gets `{ method, target, version, header, body, trailers, id, address }` and returns code, body and header as for
 --- httpd.write_response. When it raises, the client gets 500 and the connection ends. When it returns nil, the
 --- connection is its own: `websocket.accept(request.id, ..., { upgrade = request })`.
 ---@param id integer socket, started here

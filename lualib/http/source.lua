@@ -14,11 +14,26 @@ Source.__index = Source
 --- Makes a source. Does not yield.
 ---@param read fun(n: integer?): string read(n) for n bytes, read() for some; raises at the end
 ---@param first string? what has been read before
----@param deadline table? is put off by what a long body has received: see http.deadline
+---@param deadline table? is put off by what comes while `credits` is set: see http.deadline
 ---@return table source
 function M.new(read, first, deadline)
 	-- Input that is not used begins at `at`.
-	return setmetatable({ read = read, text = first or "", at = 1, deadline = deadline }, Source)
+	return setmetatable({ read = read, text = first or "", at = 1, deadline = deadline, credits = false }, Source)
+end
+
+-- Reads what there is. Whatever of a body comes is to its credit, however it is framed.
+local function fetch(self)
+	local piece = self.read()
+	if self.credits then
+		self.deadline:progress(#piece)
+	end
+	return piece
+end
+
+--- Whether what comes from now on puts the deadline off: a body, not a header. Does not yield.
+---@param credits boolean
+function Source:credit(credits)
+	self.credits = credits and self.deadline ~= nil
 end
 
 --- Whether there is input that is not used. Does not yield.
@@ -36,13 +51,13 @@ end
 
 -- Reads once more. What is not used has to be short.
 local function more(self)
-	self.text, self.at = sub(self.text, self.at) .. self.read(), 1
+	self.text, self.at = sub(self.text, self.at) .. fetch(self), 1
 end
 
 --- Waits until there is input. Yields.
 function Source:wait()
 	while self.at > #self.text do
-		self.text, self.at = self.read(), 1
+		self.text, self.at = fetch(self), 1
 	end
 end
 
@@ -77,7 +92,7 @@ local function long_head(self, limit)
 	local parts, size = { first }, #first
 	local last = sub(first, -2) -- the end may lie across two pieces
 	while size <= limit do
-		local piece = self.read()
+		local piece = fetch(self)
 		local probe = last .. piece
 		local empty, behind = find_end(probe, 1)
 		if empty then
@@ -139,10 +154,9 @@ end
 local function take_in_pieces(self, count)
 	local parts, size = {}, 0
 	while size < count do
-		local piece = self.read()
+		local piece = fetch(self)
 		size = size + #piece
 		parts[#parts + 1] = piece
-		self.deadline:progress(#piece)
 	end
 	local text = table.concat(parts)
 	if size > count then

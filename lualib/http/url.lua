@@ -5,11 +5,20 @@ local add = require "http.fields".add
 ---@class http.url
 local M = {}
 
+-- A stranger sends the query, or a form of the size of a body: more fields than this are no form.
+local MOST_FIELDS <const> = 10000
+
+local escapes = setmetatable({}, { -- "%41" -> "A"
+	__index = function(known, escape)
+		local char = string.char(tonumber(string.sub(escape, 2), 16))
+		known[escape] = char
+		return char
+	end,
+})
+
 local function decode(text)
 	local plain = string.gsub(text, "+", " ")
-	return (string.gsub(plain, "%%(%x%x)", function(digits)
-		return string.char(tonumber(digits, 16))
-	end))
+	return (string.gsub(plain, "%%%x%x", escapes))
 end
 
 --- Splits the target of a request. Does not yield.
@@ -22,10 +31,16 @@ end
 
 --- Reads the fields of a query. Does not yield.
 ---@param query string such as "a=1&b=2"
+---@param most integer? fields, those without a value too; nil: 10,000
 ---@return table<string, string|string[]> fields decoded; a field that comes several times is a list
-function M.parse_query(query)
-	local fields = {}
+---@return string? problem there are more: `fields` has the first ones. Answer it with 400
+function M.parse_query(query, most)
+	local fields, left = {}, most or MOST_FIELDS
 	for item in string.gmatch(query, "[^&]+") do
+		if left == 0 then
+			return fields, string.format("a query of more than %d fields", most or MOST_FIELDS)
+		end
+		left = left - 1
 		local equals = string.find(item, "=", 1, true)
 		if equals then
 			add(fields, decode(string.sub(item, 1, equals - 1)), decode(string.sub(item, equals + 1)))

@@ -42,7 +42,11 @@ end
 
 function cases.queries()
 	check.equal(url.parse_query(long "a"), {})
-	check.equal(url.parse_query(long "a&" .. "b=c=d&&e=&=f&g&b=%20"), { b = { "c=d", " " }, e = "", [""] = "f" })
+	local query = "b=c=d&&e=&=f&g&b=%20"
+	local fields = { b = { "c=d", " " }, e = "", [""] = "f" }
+	check.equal({ url.parse_query(long "&" .. query) }, { fields })
+	check.equal({ url.parse_query(query .. "&" .. long "a&") }, { fields, "a query of more than 10000 fields" })
+	check.equal({ url.parse_query("a=1&a=2&a=3", 2) }, { { a = { "1", "2" } }, "a query of more than 2 fields" })
 end
 
 function cases.names_of_users()
