@@ -39,7 +39,7 @@ skynet.register_protocol {
 }
 
 -- username -> { name, secret, version = index of its last connection, fd, ip, fds = list of all its connections, the last one
--- at the end, replies, answered = answers so far, oldest = number of the oldest one that is kept, order = number -> session }
+-- at the end, in_work = requests that are not answered yet, is_full = too many of them, replies, answered = answers so far, oldest = number of the oldest one that is kept, order = number -> session }
 -- replies: session -> { fd = where the answer goes, nil once it went; packet, nil while it is made;
 -- version = of the connection that asked, nil while the first one waits; number = of the answer }
 local users = {}
@@ -49,12 +49,11 @@ local HANDSHAKE <const> = 60 -- seconds that newcomers have, unless the config k
 local HELLO <const> = 4096 -- bytes of the first packet
 local LONGEST <const> = 360000 -- 1/100 s between two looks at newcomers at most: timers end at 31 bits
 local connections = {} -- fd -> user
--- What one user may take: connections at a time, the older ones of which are mostly lost ones; and requests of one
--- connection that are not answered yet, before nothing more is read from it.
+-- What one user may take: connections at a time, the older ones of which are mostly lost ones; and requests that are not
+-- answered yet, those of connections that have ended too, before nothing more is read from any of its connections. Each new
+-- one may bring a few before that is looked at: with twice as many, the connection ends.
 local CONNECTIONS <const>, REQUESTS <const> = 8, 1024
 local LONGEST <const> = 0xffff -- bytes of a packet
-local in_work = {} -- fd -> requests that are not answered yet
-local paused = {} -- fd -> true
 
 --- The parts of a user name. Raises when it is none. Does not yield.
 ---@param username string
@@ -76,7 +75,7 @@ end
 
 local function forget_connection(fd)
 	local user = connections[fd]
-	connections[fd], in_work[fd], paused[fd] = nil, nil, nil
+	connections[fd] = nil
 	for place, one in ipairs(user.fds) do
 		if one == fd then
 			table.remove(user.fds, place)
@@ -114,6 +113,7 @@ function msgserver.login(username, secret)
 		version = 0,
 		answered = 0,
 		oldest = 0,
+		in_work = 0,
 		fds = {},
 		order = {},
 		replies = {},
@@ -149,7 +149,7 @@ local function authenticate(fd, address, text)
 	end
 	user.version, user.fd, user.ip = version, fd, address
 	table.insert(user.fds, fd)
-	connections[fd], in_work[fd] = user, 0
+	connections[fd] = user
 end
 
 local limit = ratelimit(20, 1000)
@@ -161,6 +161,9 @@ local function complain(address, what)
 		skynet.error(string.format("msgserver: the connection from %s is %s%s", address, what, more))
 	end
 end
+
+local limit_packets, limit_failures = ratelimit(20, 1000), ratelimit(20, 1000)
+local SHOWN <const> = 200 -- bytes of a packet in the log
 
 local watching = false -- a look at the newcomers is to come
 
@@ -237,7 +240,10 @@ local function make_reply(user, reply, session, content, handle)
 	if ok then
 		result = (result or "") .. string.pack(">BI4", 1, session)
 	else
-		skynet.error(result)
+		local more = limit_failures()
+		if more then
+			skynet.error(tostring(result) .. more)
+		end
 		result = string.pack(">BI4", 0, session)
 	end
 	reply.packet = string.pack(">s2", result)
@@ -276,24 +282,38 @@ local function serve(fd, packet, handle, keep)
 	forget_old_replies(user, keep)
 end
 
--- Runs a request. A client that asks faster than it is answered is not read from for a while: its requests wait in its own
--- system, and not here. Yields.
+-- Also when the task is closed.
+local one_less = {
+	__close = function(held)
+		held.user.in_work = held.user.in_work - 1
+	end,
+}
+
+-- Runs a request. Yields.
 ---@return boolean ok, any problem
 local function take_request(fd, text, handle, keep)
-	in_work[fd] = in_work[fd] + 1
-	if in_work[fd] >= REQUESTS and not paused[fd] then
-		paused[fd] = true
-		socketdriver.pause(fd)
+	local user = connections[fd]
+	if user.in_work >= 2 * REQUESTS then
+		return false, string.format("%d requests of this user are not answered yet", user.in_work)
 	end
-	local ok, problem = pcall(serve, fd, text, handle, keep)
-	if in_work[fd] then -- the connection is still there
-		in_work[fd] = in_work[fd] - 1
-		if paused[fd] and in_work[fd] < REQUESTS // 2 then
-			paused[fd] = nil
-			socketdriver.start(fd)
-		end
+	user.in_work = user.in_work + 1
+	local _ <close> = setmetatable({ user = user }, one_less)
+	return pcall(serve, fd, text, handle, keep)
+end
+
+-- A user that asks faster than it is answered is not read from for a while: its requests wait in its own system, and not here.
+-- Returns how many may come before this is to be looked at again, too.
+local function is_behind(fd)
+	local user = connections[fd]
+	if not user then
+		return false
 	end
-	return ok, problem
+	if user.in_work >= REQUESTS then
+		user.is_full = true
+	elseif user.in_work < REQUESTS // 2 then
+		user.is_full = false
+	end
+	return user.is_full, math.max(REQUESTS - user.in_work, 1)
 end
 
 --- Makes this service a message server.
@@ -306,7 +326,7 @@ function msgserver.start(conf)
 		logout = assert(conf.logout_handler, "logout_handler is missing"),
 		kick = assert(conf.kick_handler, "kick_handler is missing"),
 	}
-	local handler = {}
+	local handler = { is_behind = is_behind }
 
 	function handler.command(name, _, ...)
 		local run = command[name]
@@ -354,7 +374,11 @@ function msgserver.start(conf)
 		end
 		local ok, problem = take_request(fd, text, handle, keep)
 		if not ok then
-			skynet.error(string.format("Invalid package %s : %s", printable(problem), printable(text)))
+			local more = limit_packets()
+			if more then
+				local shown = printable(text, SHOWN)
+				skynet.error(string.format("Invalid package %s : %s%s", printable(problem), shown, more))
+			end
 			if connections[fd] then
 				gateserver.closeclient(fd)
 			end

@@ -391,6 +391,23 @@ if skynet.call_timeout then
 		socket.close(other)
 	end
 
+	function cases.requests_of_a_connection_that_has_ended_count_for_their_user()
+		local _, username, connect = message_server(check.port(8))
+		for index = 1, 4 do
+			local fd = connect(hello(username, index))
+			local requests = {}
+			for session = 1, 1000 do
+				requests[session] = packet("wait" .. string.pack(">I4", index * 1000 + session))
+			end
+			socket.write(fd, table.concat(requests))
+			socket.close(fd)
+		end
+		local other = connect(hello(username, 5))
+		local woken = math.tointeger(tonumber((ask(other, "go", 1))))
+		assert(woken >= 1000 and woken < 1500, woken)
+		socket.close(other)
+	end
+
 	function cases.an_answer_that_is_no_packet_has_failed()
 		local _, username, connect = message_server(check.port(6))
 		local fd = connect(hello(username, 1))

@@ -165,7 +165,7 @@ fn with_ports(run: &Run) {
 }
 
 fn node_with_ports(run: &Run) -> String {
-    let ports = [(); 6].map(|()| free_port().to_string());
+    let ports = [(); 8].map(|()| free_port().to_string());
     run.node(&format!("ports = {:?}", ports.join(" ")))
 }
 
