@@ -32,6 +32,8 @@ Channel.__index = Channel
 M.error = link.error
 
 local PAUSE_STEP <const>, LONGEST_PAUSE <const> = 100, 1000 -- 1/100 s, between attempts to connect
+-- `auth` may send the channel to another server, which may do so, too: so often, with pauses that grow in 1/100 s.
+local MOST_MOVES <const>, MOVE_PAUSE <const>, LONGEST_MOVE_PAUSE <const> = 8, 10, 100
 
 --- Describes a connection; connects later. Does not yield.
 ---
@@ -175,8 +177,29 @@ local function use(self, fd, server)
 	end
 end
 
+local connect_to_any
+
+-- Goes on when nothing was wrong with the log-in and there is no connection: `auth` has changed the host, or the server has hung up.
+-- Servers that name each other, or themselves, must not keep us at it.
+local function move_on(self, moves, started)
+	moves = moves + 1
+	local late = self.connect_timeout and skynet.now() - started >= self.connect_timeout
+	if moves > 1 and late or moves > MOST_MOVES then
+		local text = string.format(
+			"no server of those tried keeps the connection: %d times another one, the last is %s:%s",
+			moves,
+			self.host,
+			self.port
+		)
+		return false, link.failure(text, true)
+	elseif moves > 1 then
+		skynet.sleep(math.min(MOVE_PAUSE << (moves - 2), LONGEST_MOVE_PAUSE))
+	end
+	return connect_to_any(self, moves, started)
+end
+
 -- Connects to the first server that accepts. Returns true, or false and why not.
-local function connect_to_any(self)
+function connect_to_any(self, moves, started)
 	local list, add_backups = servers(self)
 	local problem
 	local index = 1
@@ -200,7 +223,7 @@ local function connect_to_any(self)
 				if self.link then
 					return true
 				end
-				return connect_to_any(self) -- `auth` has changed the host
+				return move_on(self, moves, started)
 			end
 			problem = link.failure(problem, true)
 			add_backups() -- `auth` may have learned of more
@@ -213,7 +236,7 @@ end
 local function connect_with_patience(self)
 	local pause = 0
 	while not self.closed do
-		local ok, problem = connect_to_any(self)
+		local ok, problem = connect_to_any(self, 0, skynet.now())
 		if ok then
 			skynet.error("socket: connect to", self.host, self.port)
 			return
@@ -234,7 +257,7 @@ local function dial(self, once)
 	if not once then
 		return connect_with_patience(self)
 	end
-	local ok, problem = connect_to_any(self)
+	local ok, problem = connect_to_any(self, 0, skynet.now())
 	return not ok and problem or nil
 end
 

@@ -90,6 +90,7 @@ function cases.redis_replies_are_as_long_as_they_may_be()
 	)
 	redis_lies("a list of 2000000000 values", "*2000000000\r\n:1\r\n")
 	redis_lies("a list of 5000 values", "*2\r\n*5000\r\n" .. string.rep(":1\r\n", 5000) .. "*5000\r\n")
+	redis_lies("a list of 0 values cannot be within", "*1500\r\n" .. string.rep("*0\r\n", 1500))
 	redis_lies("more than 128 lists in each other", string.rep("*1\r\n", 200000))
 end
 
@@ -114,6 +115,22 @@ function cases.redis_replies_within_the_limits_are_read()
 	check.equal(db:get "c", {})
 	check.equal(db:get "d", string.rep("y", 65535))
 	db:disconnect()
+	wait_until_left()
+end
+
+function cases.redis_confirms_what_was_asked_for_and_nothing_else()
+	local function confirmation(name)
+		return string.format("*3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n", #name, name)
+	end
+	local port, wait_until_left = server(
+		confirmation "mine" .. confirmation "other" .. "*3\r\n$7\r\nmessage\r\n$4\r\nmine\r\n$2\r\nhi\r\n:3\r\n"
+	)
+	local watch = redis.watch { host = "127.0.0.1", port = port }
+	watch:subscribe "mine"
+	check.equal({ watch:message() }, { "hi", "mine" })
+	check.equal(watch.channels, { mine = true })
+	expect("a subscription brings lists", watch.message, watch)
+	watch:disconnect()
 	wait_until_left()
 end
 
@@ -249,6 +266,60 @@ function cases.mongo_asks_for_no_hours_of_work()
 		)
 	end
 	check.equal(asked, "saslStart")
+end
+
+function cases.mongo_log_ins_are_what_the_standard_says()
+	local function log_in(challenge)
+		local database = {
+			runCommand = function(_, _, _, _, _, _, _, _, payload)
+				local nonce = string.match(select(2, bson.type(payload)), "r=(.*)$")
+				local text = string.gsub(challenge, "NONCE", nonce)
+				return { ok = 1, payload = crypt.base64encode(text) }
+			end,
+		}
+		return { mongo_auth(database, "user", "password", "scram_sha1") }
+	end
+	check.equal(log_in "r=NONCE,s=c2FsdA==,i=4096", { false, "Server returned an invalid nonce." }, "not lengthened")
+	check.equal(log_in "r=NONCEx,i=4096", { false, "Server returned no salt." })
+	check.equal(log_in "what", { false, "Server returned an invalid nonce." })
+	local refusing = {
+		runCommand = function()
+			return { ok = 0, errmsg = {} }
+		end,
+	}
+	check.equal({ mongo_auth(refusing, "user", "password", "scram_sha1") }, { false, "the server does not say why" })
+end
+
+-- A member of a replica set that says who the primary is.
+local function mongo_member(primary)
+	local count = 0
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		count = count + 1
+		socket.start(id)
+		local size = socket.read(id, 4)
+		local request = size and socket.read(id, string.unpack("<i4", size) - 4)
+		if request then
+			local document = bson.encode { ok = 1.0, ismaster = false, primary = primary(port) }
+			local message = string.pack("<i4i4i4I4B", 1, string.unpack("<i4", request), 2013, 0, 0) .. tostring(document)
+			socket.write(id, string.pack("<i4", #message + 4) .. message)
+		end
+		while socket.read(id) do
+		end
+		socket.close(id)
+	end)
+	return port, function()
+		socket.close(listener)
+		return count
+	end
+end
+
+function cases.mongo_goes_to_no_primary_that_is_none()
+	local port, close = mongo_member(function(port)
+		return "127.0.0.1:" .. port
+	end)
+	expect("names itself as the primary", mongo.client, { host = "127.0.0.1", port = port })
+	check.equal(close(), 1)
 end
 
 function cases.lines_of_a_channel_have_the_limit_that_is_asked_for()

@@ -197,6 +197,29 @@ function cases.refused_log_in_is_an_error()
 	)
 end
 
+function cases.servers_that_name_each_other_are_given_up()
+	if not check.ours then
+		return -- the C core's layer goes from one to the other for ever
+	end
+	local channel
+	local here, close_here, count_here = server(echo)
+	local there, close_there, count_there = server(echo)
+	channel = socketchannel.channel {
+		host = "127.0.0.1",
+		port = here,
+		auth = function()
+			channel:changehost("127.0.0.1", channel.port == here and there or here)
+		end,
+	}
+	local ok, problem = pcall(channel.connect, channel, true)
+	check.equal(ok, false)
+	assert(string.find(problem.reason, "no server of those tried keeps the connection", 1, true), problem.reason)
+	assert(count_here() + count_there() < 12, "tries")
+	channel:close()
+	close_here()
+	close_there()
+end
+
 function cases.silent_server_has_no_more_time_than_one_that_does_not_accept()
 	if not check.ours then
 		return -- no such option

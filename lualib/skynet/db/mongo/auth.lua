@@ -82,7 +82,17 @@ end
 -- What a server has sent: binary, or base64 as a string, as it has got it.
 local function text_of(payload)
 	local kind, bytes = bson.type(payload)
-	return kind == "binary" and bytes or crypt.base64decode(payload or "")
+	if kind == "binary" then
+		return bytes
+	end
+	local ok, text = pcall(crypt.base64decode, type(payload) == "string" and payload or "")
+	return ok and text or ""
+end
+
+-- What a server says of a failure, or that it says nothing.
+local function reason_of(answer)
+	local text = answer.errmsg
+	return type(text) == "string" and text or "the server does not say why"
 end
 
 local function scram(mechanism)
@@ -102,20 +112,22 @@ local function scram(mechanism)
 			bson.binary("n,," .. first)
 		)
 		if answer.ok ~= 1 then
-			return false, answer.errmsg, answer.code
+			return false, reason_of(answer), answer.code
 		end
 		local challenge = text_of(answer.payload)
 		local fields = fields_of(challenge)
 		local iterations = math.tointeger(tonumber(fields.i))
-		if not fields.r or string.sub(fields.r, 1, #nonce) ~= nonce then
+		local has_salt, salt = pcall(crypt.base64decode, fields.s or "")
+		if not fields.r or #fields.r <= #nonce or string.sub(fields.r, 1, #nonce) ~= nonce then
 			return false, "Server returned an invalid nonce."
+		elseif not has_salt or salt == "" then
+			return false, "Server returned no salt."
 		elseif not iterations or iterations < LEAST_ITERATIONS then
 			return false, "Server returned too few iterations."
 		elseif iterations > MOST_ITERATIONS then
 			return false, "Server returned too many iterations."
 		end
-		local salted =
-			salted_password(mechanism, kind.password(user, password), crypt.base64decode(fields.s), iterations)
+		local salted = salted_password(mechanism, kind.password(user, password), salt, iterations)
 		local final = "c=biws,r=" .. fields.r
 		local message = first .. "," .. challenge .. "," .. final
 		local client_key = kind.hmac(salted, "Client Key")
@@ -129,7 +141,7 @@ local function scram(mechanism)
 			bson.binary(final .. ",p=" .. crypt.base64encode(proof))
 		)
 		if answer.ok ~= 1 then
-			return false, answer.errmsg, answer.code
+			return false, reason_of(answer), answer.code
 		end
 		local signature = kind.hmac(kind.hmac(salted, "Server Key"), message)
 		if fields_of(text_of(answer.payload)).v ~= crypt.base64encode(signature) then
@@ -139,7 +151,7 @@ local function scram(mechanism)
 			answer =
 				db:runCommand("saslContinue", 1, "conversationId", answer.conversationId, "payload", bson.binary "")
 			if answer.ok ~= 1 or not answer.done then
-				return false, answer.errmsg or "SASL conversation failed to complete."
+				return false, answer.errmsg and reason_of(answer) or "SASL conversation failed to complete."
 			end
 		end
 		return true
@@ -151,12 +163,12 @@ end
 local function challenge_response(db, user, password)
 	local md5 = require "md5"
 	local answer = db:runCommand "getnonce"
-	if answer.ok ~= 1 then
-		return false, answer.errmsg
+	if answer.ok ~= 1 or type(answer.nonce) ~= "string" then
+		return false, reason_of(answer)
 	end
 	local key = md5.sumhexa(answer.nonce .. user .. md5_of_password(user, password))
 	answer = db:runCommand("authenticate", 1, "user", user, "nonce", answer.nonce, "key", key)
-	return answer.ok == 1, answer.errmsg
+	return answer.ok == 1, answer.ok ~= 1 and reason_of(answer) or nil
 end
 
 local methods = {

@@ -29,6 +29,7 @@ local metatable = {
 }
 
 local DEFAULT_PORT <const> = 27017
+local MOST_MEMBERS <const> = 64 -- of a replica set; servers know 50
 local MAX_MESSAGE <const> = 48000000 -- the maxMessageSizeBytes of all servers
 
 ---------------------------------------------------------------- connecting
@@ -65,20 +66,24 @@ local function find_primary(self)
 	if state.ok ~= 1 then
 		return
 	end
-	if state.hosts then
+	if type(state.hosts) == "table" then
 		local backup = {}
-		for _, address in ipairs(state.hosts) do
-			local host, port = split_address(address)
+		for i = 1, math.min(#state.hosts, MOST_MEMBERS) do
+			local host, port = split_address(tostring(state.hosts[i]))
 			backup[#backup + 1] = { host = host, port = port }
 		end
 		self.__sock:changebackup(backup)
 	end
 	if state.ismaster or state.isWritablePrimary then -- servers that say the new name alone are none of MongoDB's
 		return
-	elseif not state.primary then
+	elseif type(state.primary) ~= "string" then
 		error("No primary return : " .. tostring(state.me), 0) -- the channel tries the next member
 	end
-	self.host, self.port = split_address(state.primary)
+	local host, port = split_address(state.primary)
+	if host == self.__sock.host and port == self.__sock.port then
+		error(string.format("mongo: %s:%d is not the primary, and names itself as the primary", host, port), 0)
+	end
+	self.host, self.port = host, port
 	self.__sock:changehost(self.host, self.port)
 end
 

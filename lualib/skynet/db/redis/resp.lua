@@ -70,7 +70,7 @@ end
 local MAX_LINE <const> = 64 * 1024 -- bytes of a status, an error or a number
 local MAX_DEPTH <const> = 128 -- lists in lists
 local MAX_REPLY <const> = 512 * 1024 * 1024
-local ITEM <const> = 16 -- bytes that a value of a list takes besides its own
+local ITEM <const>, LIST <const> = 16, 56 -- bytes that a value of a list, and the list itself, takes besides its own
 
 local function invalid(problem, ...)
 	error("invalid reply of redis: " .. string.format(problem, ...), 0)
@@ -117,11 +117,11 @@ readers = {
 			return true, nil, left
 		elseif depth == MAX_DEPTH then
 			invalid("more than %d lists in each other", MAX_DEPTH)
-		elseif count > left // ITEM then
+		elseif LIST + count * ITEM > left then
 			invalid("a list of %d values cannot be within %d bytes (option max_reply)", count, most)
 		end
 		local list, all_ok = {}, true
-		left = left - count * ITEM
+		left = left - LIST - count * ITEM
 		for i = 1, count do
 			local item = sock:readline("\r\n", MAX_LINE)
 			local reader = readers[string.sub(item, 1, 1)]
@@ -141,7 +141,7 @@ readers = {
 
 --- A function that reads a reply; for `request` of a socket channel. It yields, and returns ok and the value, or the text of
 --- the error; a list is not ok when one of its items is not.
----@param most integer? bytes of a reply, each value of a list with 16 more; 512 MiB by default
+---@param most integer? bytes of a reply, each list with 56 and each value of one with 16 more; 512 MiB by default
 ---@return fun(sock: table): boolean, any
 function M.reader(most)
 	most = most or MAX_REPLY

@@ -17,8 +17,12 @@ local confirmations = {
 }
 
 local function send_each(name)
+	local confirmation = confirmations[string.lower(name)]
 	return function(self, ...)
 		for i = 1, select("#", ...) do
+			if confirmation[2] then
+				self.asked[confirmation[1]][tostring((select(i, ...)))] = true
+			end
 			self.link:request(resp.command(name, { (select(i, ...)) }))
 		end
 	end
@@ -39,15 +43,24 @@ Watch.punsubscribe = send_each "PUNSUBSCRIBE"
 function Watch:message()
 	while true do
 		local reply = self.link:response(self.read_reply)
+		if type(reply) ~= "table" then
+			error(string.format("invalid reply of redis: a subscription brings lists, not %q", tostring(reply)), 0)
+		end
 		local kind = reply[1]
 		if kind == "message" then
 			return reply[3], reply[2]
 		elseif kind == "pmessage" then
 			return reply[4], reply[3], reply[2]
 		end
-		local confirmation = confirmations[kind]
-		if confirmation and reply[2] then
-			self[confirmation[1]][reply[2]] = confirmation[2] or nil
+		local confirmation, name = confirmations[kind], reply[2]
+		if confirmation and name then
+			local list = confirmation[1]
+			local asked = self.asked[list]
+			if not confirmation[2] then
+				self[list][name] = nil
+			elseif asked[name] then -- others would be subscribed to again for ever
+				asked[name], self[list][name] = nil, true
+			end
 		end
 	end
 end
@@ -62,7 +75,12 @@ end
 ---@param config table as for `redis.connect`
 ---@return skynet.db.redis.watch.Watch watch
 return function(config)
-	local self = { channels = {}, patterns = {}, read_reply = resp.reader(config.max_reply) }
+	local self = {
+		channels = {},
+		patterns = {},
+		asked = { channels = {}, patterns = {} },
+		read_reply = resp.reader(config.max_reply),
+	}
 	local log_in = login(config)
 	self.link = socketchannel.channel {
 		host = config.host,
