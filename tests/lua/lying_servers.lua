@@ -122,9 +122,8 @@ function cases.redis_confirms_what_was_asked_for_and_nothing_else()
 	local function confirmation(name)
 		return string.format("*3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n", #name, name)
 	end
-	local port, wait_until_left = server(
-		confirmation "mine" .. confirmation "other" .. "*3\r\n$7\r\nmessage\r\n$4\r\nmine\r\n$2\r\nhi\r\n:3\r\n"
-	)
+	local port, wait_until_left =
+		server(confirmation "mine" .. confirmation "other" .. "*3\r\n$7\r\nmessage\r\n$4\r\nmine\r\n$2\r\nhi\r\n:3\r\n")
 	local watch = redis.watch { host = "127.0.0.1", port = port }
 	watch:subscribe "mine"
 	check.equal({ watch:message() }, { "hi", "mine" })
@@ -301,7 +300,8 @@ local function mongo_member(primary)
 		local request = size and socket.read(id, string.unpack("<i4", size) - 4)
 		if request then
 			local document = bson.encode { ok = 1.0, ismaster = false, primary = primary(port) }
-			local message = string.pack("<i4i4i4I4B", 1, string.unpack("<i4", request), 2013, 0, 0) .. tostring(document)
+			local message = string.pack("<i4i4i4I4B", 1, string.unpack("<i4", request), 2013, 0, 0)
+				.. tostring(document)
 			socket.write(id, string.pack("<i4", #message + 4) .. message)
 		end
 		while socket.read(id) do
