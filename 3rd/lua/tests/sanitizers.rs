@@ -15,7 +15,9 @@ fn build_and_run(name: &str, flags: &[&str]) {
         .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
         .collect();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-    sources.extend(["harness.c", "sharing.c", "snapshots.c"].map(|name| tests.join(name)));
+    sources.extend(
+        ["harness.c", "sharing.c", "snapshots.c", "collisions.c"].map(|name| tests.join(name)),
+    );
     let compiler = env::var("CC").unwrap_or_else(|_| String::from("cc"));
     let built = Command::new(&compiler)
         .args([

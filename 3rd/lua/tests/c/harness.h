@@ -28,5 +28,6 @@ void *scarce (void *ud, void *block, size_t old, size_t size);
 
 void test_vm_snapshot (void);
 void test_module_snapshot (void);
+void test_collisions (void);
 
 #endif

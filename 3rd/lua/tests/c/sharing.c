@@ -417,6 +417,7 @@ int main (int argc, char **argv) {
     if (pass == 0) test_vm_snapshot();
   }
   test_module_snapshot();
+  test_collisions();
   puts("ok");
   return 0;
 }
