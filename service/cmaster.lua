@@ -98,10 +98,10 @@ end
 skynet.start(function()
 	local address = skynet.getenv "standalone"
 	skynet.error("master listen socket " .. tostring(address))
-	local door = admission.new { name = "master", most = CLIENTS, handshake = HANDSHAKE, close = socket.shutdown }
+	local limiter = admission.new { name = "master", most = CLIENTS, handshake = HANDSHAKE, close = socket.shutdown }
 	local listener = socket.listen(address)
 	socket.start(listener, function(fd, peer)
-		if not door:enter(fd, peer) then
+		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
 		skynet.error("connect from " .. peer .. " " .. fd)
@@ -109,15 +109,15 @@ skynet.start(function()
 		socket.write_limit(fd, OUTPUT)
 		local ok, result = pcall(welcome, fd)
 		if ok then
-			door:heard(fd)
+			limiter:heard(fd)
 			serve(result)
 		else
 			skynet.error(string.format("disconnect fd = %d, error = %s", fd, printable(result)))
 			socket.close(fd)
 		end
-		door:leave(fd)
+		limiter:leave(fd)
 	end)
 	socket.accept_error(listener, function()
-		door:starved()
+		limiter:starved()
 	end)
 end)

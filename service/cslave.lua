@@ -449,21 +449,21 @@ skynet.start(function()
 	local count = join(master_fd)
 	skynet.error(string.format("Waiting for %d harbors", count))
 	skynet.fork(follow_master)
-	local door = admission.new { name = "harbor", most = STRANGERS, handshake = HANDSHAKE, close = socket.shutdown }
+	local limiter = admission.new { name = "harbor", most = STRANGERS, handshake = HANDSHAKE, close = socket.shutdown }
 	socket.start(listener, function(fd, peer)
-		if not door:enter(fd, peer) then
+		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
 		skynet.error(string.format("New connection (fd = %d, %s)", fd, peer))
 		socketdriver.nodelay(fd)
 		local ok, problem = pcall(accept, fd)
-		door:leave(fd) -- the harbor service has it, or it is closed
+		limiter:leave(fd) -- the harbor service has it, or it is closed
 		if not ok then
 			skynet.error(problem)
 		end
 	end)
 	socket.accept_error(listener, function()
-		door:starved()
+		limiter:starved()
 	end)
 	if count > 0 then
 		gather(count)

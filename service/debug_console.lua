@@ -45,7 +45,7 @@ local function seconds(key, default)
 	return value and value > 0 and value or nil
 end
 
-local door
+local limiter
 
 ---------------------------------------------------------------- output
 
@@ -109,7 +109,7 @@ local function split_lines(connection, bytes, parts)
 		end
 		from, parts.size = stop + 1, 0
 		if foreign(line) then
-			door:report(connection.peer, "is closed: a line with control characters, as of another protocol")
+			limiter:report(connection.peer, "is closed: a line with control characters, as of another protocol")
 			connection.closed = true
 			connection:wake()
 			return true
@@ -135,7 +135,7 @@ local function read_lines(connection)
 		end
 		local most = connection.known and LINE_LIMIT or STRANGER_LIMIT
 		if parts.size > most then
-			door:report(connection.peer, string.format("is closed: a line of more than %d bytes", most))
+			limiter:report(connection.peer, string.format("is closed: a line of more than %d bytes", most))
 			break
 		end
 	end
@@ -214,7 +214,7 @@ local function check_password(connection, given)
 		guesses.right(host)
 		return nil
 	end
-	door:report(peer, "has sent a wrong password")
+	limiter:report(peer, "has sent a wrong password")
 	return "Authentication required"
 end
 
@@ -244,7 +244,7 @@ local function serve_http(connection, first_line)
 	end
 	local refusal = browsers.refusal(header, own_names)
 	if refusal then
-		door:report(connection.peer, "is refused: " .. refusal)
+		limiter:report(connection.peer, "is refused: " .. refusal)
 		return connection:write(format_answer(false, "Refused: " .. refusal))
 	end
 	if password then
@@ -255,7 +255,7 @@ local function serve_http(connection, first_line)
 			return connection:write(format_answer(false, problem))
 		end
 	end
-	door:heard(connection.fd)
+	limiter:heard(connection.fd)
 	if method == "GET" then
 		run(connection, (string.gsub(string.sub(target, 2), "/", " ")))
 	elseif foreign(body) then
@@ -280,7 +280,7 @@ local function authenticate(connection, line)
 			local problem = check_password(connection, given)
 			if not problem then
 				connection.known = true
-				door:heard(connection.fd)
+				limiter:heard(connection.fd)
 				connection:write "<CMD OK>\n"
 				return true
 			end
@@ -313,10 +313,10 @@ local function serve_lines(connection)
 		if is_http(line) then
 			return serve_http(connection, line)
 		elseif line ~= "" then
-			door:heard(connection.fd)
+			limiter:heard(connection.fd)
 			run(connection, line)
 			skynet.yield() -- others have their turn, however many lines have come
-			door:active(connection.fd)
+			limiter:active(connection.fd)
 			wait_for_reader(connection)
 		end
 		line = connection:next_line()
@@ -346,7 +346,7 @@ local function serve(fd, peer)
 	if connection.waits then
 		skynet.wakeup(connection.room)
 	end
-	door:leave(fd)
+	limiter:leave(fd)
 	socket.close(fd)
 end
 
@@ -358,7 +358,7 @@ local function warn_if_open(bound_address)
 end
 
 skynet.start(function()
-	door = admission.new {
+	limiter = admission.new {
 		name = "debug console",
 		most = seconds("debug_console_clients", CLIENTS),
 		handshake = seconds("debug_console_handshake", password and AUTH_TIME or FIRST_TIME),
@@ -375,16 +375,16 @@ skynet.start(function()
 	end
 	warn_if_open(bound_address)
 	socket.start(listener, function(fd, peer)
-		if not door:enter(fd, peer) then
+		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
 		if socket.start(fd) then
 			skynet.fork(serve, fd, peer)
 		else
-			door:leave(fd)
+			limiter:leave(fd)
 		end
 	end)
 	socket.accept_error(listener, function()
-		door:starved()
+		limiter:starved()
 	end)
 end)

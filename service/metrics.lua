@@ -310,7 +310,7 @@ local function answer(read, write)
 	end
 end
 
-local door = admission.new {
+local limiter = admission.new {
 	name = "metrics",
 	most = MOST_CLIENTS,
 	handshake = PATIENCE, -- no client counts as heard: an answer is the end of a connection
@@ -318,7 +318,7 @@ local door = admission.new {
 }
 
 local function serve(fd, from)
-	if not door:enter(fd, from) then
+	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
 	if socket.start(fd) then
@@ -328,7 +328,7 @@ local function serve(fd, from)
 		end
 		socket.close(fd)
 	end
-	door:leave(fd)
+	limiter:leave(fd)
 end
 
 skynet.start(function()
@@ -336,7 +336,7 @@ skynet.start(function()
 	skynet.error(string.format("Metrics at http://%s:%s/metrics", bound_address, bound_port))
 	socket.start(listener, serve)
 	socket.accept_error(listener, function()
-		door:starved()
+		limiter:starved()
 	end)
 	skynet.dispatch("lua", function(_, _, what)
 		-- For those who gave the port 0.

@@ -38,7 +38,7 @@ local gateserver = {}
 local queue -- of netpack: packets that came at once, and halves of packets
 local listener -- socket
 local listening -- { task, address, port } while `open` waits for the socket server
-local door -- who may be connected
+local limiter -- of connections
 local line -- of packets that wait for their turn
 local nodelay
 
@@ -85,7 +85,7 @@ local function signs(strict)
 	return times
 end
 
-local function new_door(conf)
+local function new_limiter(conf)
 	local strict = seconds(conf, "handshake")
 	return admission.new {
 		name = "gate",
@@ -104,7 +104,7 @@ end
 local function open_listener(conf)
 	assert(not listener, "the gate listens already")
 	local address, port = conf.address or "0.0.0.0", conf.port
-	door = new_door(conf)
+	limiter = new_limiter(conf)
 	nodelay = conf.nodelay
 	skynet.error("Listen on", address, port)
 	listener = socketdriver.listen(address, port, conf.backlog)
@@ -154,7 +154,7 @@ local function listener_failed(text)
 		skynet.wakeup(listening.task)
 	else
 		skynet.error("gateserver accept error:", text)
-		door:starved()
+		limiter:starved()
 	end
 end
 
@@ -176,7 +176,7 @@ local function socket_events(handler)
 	end
 
 	function on.open(fd, address)
-		if not door:enter(fd, address) then
+		if not limiter:enter(fd, address) then
 			socketdriver.shutdown(fd)
 			return
 		end
@@ -196,7 +196,7 @@ local function socket_events(handler)
 			end
 			line.ending(fd, function()
 				connections[fd] = connections[fd] == OPEN and HALF or nil
-				door:leave(fd)
+				limiter:leave(fd)
 				if handler.disconnect then
 					handler.disconnect(fd)
 				end
@@ -211,7 +211,7 @@ local function socket_events(handler)
 		socketdriver.shutdown(fd)
 		line.ending(fd, function()
 			if connections[fd] then
-				door:leave(fd)
+				limiter:leave(fd)
 			end
 			connections[fd] = nil
 			if handler.error then

@@ -156,7 +156,7 @@ local function run_master(conf)
 	end
 
 	skynet.error(string.format("login server listen at : %s %d", host, port))
-	local door = admission.new {
+	local limiter = admission.new {
 		name = "login",
 		most = limit("login_clients", CLIENTS),
 		handshake = limit("login_handshake", HANDSHAKE),
@@ -165,7 +165,7 @@ local function run_master(conf)
 	local turn = 0
 	local listener = socket.listen(host, port)
 	socket.start(listener, function(fd, address)
-		if not door:enter(fd, address) then
+		if not limiter:enter(fd, address) then
 			return socket.close_fd(fd)
 		end
 		turn = turn % count + 1
@@ -173,11 +173,11 @@ local function run_master(conf)
 		if not ok and problem ~= CLOSED then
 			skynet.error(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end
-		door:leave(fd)
+		limiter:leave(fd)
 		socket.close_fd(fd) -- no service has it any more
 	end)
 	socket.accept_error(listener, function()
-		door:starved()
+		limiter:starved()
 	end)
 end
 

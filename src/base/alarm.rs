@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_ends_at_its_time_or_the_time_that_somebody_else_wants() {
+    fn a_sleep_ends_at_its_time_or_an_earlier_one_that_is_set() {
         let alarm = alarm();
         let start = clock::monotonic_nanos();
         alarm.reset();

@@ -16,50 +16,50 @@ local function listener(limits)
 end
 
 function cases.a_full_listener_closes_who_has_been_silent_for_longest()
-	local door, closed = listener { most = 3 }
+	local limiter, closed = listener { most = 3 }
 	for id = 1, 3 do
-		assert(door:enter(id, "10.0.0.1:" .. id))
+		assert(limiter:enter(id, "10.0.0.1:" .. id))
 	end
-	door:heard(1)
-	assert(door:enter(4, "10.0.0.2:4"))
+	limiter:heard(1)
+	assert(limiter:enter(4, "10.0.0.2:4"))
 	check.equal(closed, { 2 })
-	door:heard(3)
-	door:heard(4)
-	assert(not door:enter(5, "10.0.0.3:5"), "all others have been heard")
-	door:leave(3)
-	assert(door:enter(5, "10.0.0.3:5"))
+	limiter:heard(3)
+	limiter:heard(4)
+	assert(not limiter:enter(5, "10.0.0.3:5"), "all others have been heard")
+	limiter:leave(3)
+	assert(limiter:enter(5, "10.0.0.3:5"))
 	check.equal(closed, { 2 })
 end
 
 function cases.an_address_makes_room_among_its_own()
-	local door, closed = listener { most_address = 2, most_unheard = 1 }
-	assert(door:enter(1, "[::1]:1"))
-	assert(door:enter(2, "10.0.0.1:2"))
-	assert(door:enter(3, "10.0.0.1:3"))
+	local limiter, closed = listener { most_address = 2, most_unheard = 1 }
+	assert(limiter:enter(1, "[::1]:1"))
+	assert(limiter:enter(2, "10.0.0.1:2"))
+	assert(limiter:enter(3, "10.0.0.1:3"))
 	check.equal(closed, { 2 })
-	door:heard(3)
-	assert(door:enter(4, "10.0.0.1:4"))
-	door:heard(4)
-	assert(not door:enter(5, "10.0.0.1:5"))
-	assert(door:enter(6, "10.0.0.2:6"))
+	limiter:heard(3)
+	assert(limiter:enter(4, "10.0.0.1:4"))
+	limiter:heard(4)
+	assert(not limiter:enter(5, "10.0.0.1:5"))
+	assert(limiter:enter(6, "10.0.0.2:6"))
 	check.equal(closed, { 2 })
 end
 
 -- Instructions of Lua that one connection takes which is turned away, after so many others have come and gone.
 local function cost_after(others)
-	local door = listener { most = 10, most_address = 1 }
-	assert(door:enter(0, "10.0.0.1:1")) -- stays silent, so it is the first of all
-	assert(door:enter(1, "10.0.0.2:1"))
-	door:heard(1)
+	local limiter = listener { most = 10, most_address = 1 }
+	assert(limiter:enter(0, "10.0.0.1:1")) -- stays silent, so it is the first of all
+	assert(limiter:enter(1, "10.0.0.2:1"))
+	limiter:heard(1)
 	for id = 2, others do
-		assert(door:enter(id, "10.0.0.3:1"))
-		door:leave(id)
+		assert(limiter:enter(id, "10.0.0.3:1"))
+		limiter:leave(id)
 	end
 	local count = 0
 	debug.sethook(function()
 		count = count + 1
 	end, "", 1)
-	local admitted = door:enter(-1, "10.0.0.2:2")
+	local admitted = limiter:enter(-1, "10.0.0.2:2")
 	debug.sethook()
 	assert(not admitted)
 	return count
@@ -72,10 +72,10 @@ function cases.a_connection_costs_the_same_however_many_have_come_before()
 end
 
 function cases.silence_and_idleness_end_by_themselves()
-	local door, closed = listener { handshake = 0.1, idle = 0.2 }
-	assert(door:enter(1, "10.0.0.1:1"))
-	assert(door:enter(2, "10.0.0.1:2"))
-	door:heard(2)
+	local limiter, closed = listener { handshake = 0.1, idle = 0.2 }
+	assert(limiter:enter(1, "10.0.0.1:1"))
+	assert(limiter:enter(2, "10.0.0.1:2"))
+	limiter:heard(2)
 	repeat
 		skynet.sleep(5)
 	until #closed == 2
@@ -84,8 +84,8 @@ function cases.silence_and_idleness_end_by_themselves()
 end
 
 function cases.a_limit_of_years_needs_no_more_timers_than_one_of_hours()
-	local door, closed = listener { handshake = 30000000, idle = 30000000 }
-	assert(door:enter(1, "10.0.0.1:1"))
+	local limiter, closed = listener { handshake = 30000000, idle = 30000000 }
+	assert(limiter:enter(1, "10.0.0.1:1"))
 	local before = skynet.stat "message"
 	skynet.sleep(10)
 	check.equal(#closed, 0)
@@ -129,12 +129,12 @@ function cases.guesses_are_counted_by_network()
 end
 
 function cases.silent_connections_stay_when_others_can_be_accepted_again()
-	local door, closed = listener {}
+	local limiter, closed = listener {}
 	for id = 1, 4 do
-		assert(door:enter(id, "10.0.0.1:" .. id))
+		assert(limiter:enter(id, "10.0.0.1:" .. id))
 	end
-	door:starved() -- they are too young
-	assert(door:enter(5, "10.0.0.1:5"))
+	limiter:starved() -- they are too young
+	assert(limiter:enter(5, "10.0.0.1:5"))
 
 	local driver = require "skynet.socketdriver"
 	local relief = require "skynet.internal.relief"
@@ -166,9 +166,9 @@ function cases.silent_connections_stay_when_others_can_be_accepted_again()
 	check.equal(shut, { 11, 12 })
 	repeat
 		skynet.sleep(10)
-	until not door.relieving
+	until not limiter.relieving
 	check.equal(closed, {})
-	door:starved()
+	limiter:starved()
 	check.equal(closed, { 1, 2 }, "old enough now")
 end
 

@@ -1,7 +1,7 @@
---- Who may be connected to a listener: limits of connections in all and of one address, and of the time until a stranger
+--- Admission control of a listener: limits of connections in all and of one address, and of the time until a stranger
 --- has said something that makes sense.
 ---
----     local door = admission.new {
+---     local limiter = admission.new {
 ---         name = "cluster",      -- for the log
 ---         most = 1024,           -- connections in all
 ---         most_address = 512,    -- ... of one address
@@ -12,11 +12,11 @@
 ---         close = function(id, why) end, -- a connection has to go; it has left already. Must not yield
 ---         signs = function() end, -- optional, in the place of `heard` and `active`: a table id -> 1/100 s of the last sign
 ---     }
----     if not door:enter(id, "10.0.0.1:4711") then ...close it... end
----     door:heard(id)     -- it has shown that it speaks the protocol
----     door:active(id)    -- for the limit of idle time
----     door:leave(id)
----     door:starved()     -- a connection could not be accepted
+---     if not limiter:enter(id, "10.0.0.1:4711") then ...close it... end
+---     limiter:heard(id)     -- it has shown that it speaks the protocol
+---     limiter:active(id)    -- for the limit of idle time
+---     limiter:leave(id)
+---     limiter:starved()     -- a connection could not be accepted
 ---
 --- When the listener is full, the connection goes that has been silent for longest: so those that never say anything do not
 --- keep out those that do. Nothing here yields.
@@ -25,13 +25,13 @@ local skynet = require "skynet"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 
-local RELIEF_GRACE <const> = 200 -- 1/100 s that a silent connection has even when there are no descriptors left
+local EVICTION_GRACE <const> = 200 -- 1/100 s that a silent connection has even when there are no descriptors left
 local LOOK <const> = 10 -- 1/100 s between two looks at the signs of all
 local LINES <const>, LINES_TIME <const> = 20, 1000 -- log lines of one listener in so many 1/100 s
 local LONGEST <const> = 360000 -- 1/100 s between two looks at most: the core's timers end at 31 bits, limits need not
 
-local Door = {}
-Door.__index = Door
+local Limiter = {}
+Limiter.__index = Limiter
 
 ---------------------------------------------------------------- rows of silent connections
 
@@ -73,7 +73,7 @@ end
 
 --- A listener's limits, see above.
 local function new(limits)
-	local door = {
+	local limiter = {
 		name = limits.name,
 		most = limits.most or math.huge,
 		most_address = limits.most_address or math.huge,
@@ -91,13 +91,13 @@ local function new(limits)
 		silent = new_row(),
 		limit = ratelimit(LINES, LINES_TIME),
 	}
-	return setmetatable(door, Door)
+	return setmetatable(limiter, Limiter)
 end
 
 ---------------------------------------------------------------- the log
 
 --- Writes a line about a connection that misbehaves: not more than a few in a time, however many there are.
-function Door:report(from, why)
+function Limiter:report(from, why)
 	local more = self.limit()
 	if more then
 		skynet.error(string.format("%s: the connection from %s %s%s", self.name, printable(from), why, more))
@@ -106,18 +106,18 @@ end
 
 ---------------------------------------------------------------- guests
 
-local function forget_silence(door, guest)
+local function forget_silence(limiter, guest)
 	if guest.order then
-		local host = door.hosts[guest.host]
-		door.silent:remove(guest.order)
+		local host = limiter.hosts[guest.host]
+		limiter.silent:remove(guest.order)
 		host.silent:remove(guest.host_order)
 		guest.order, guest.host_order = nil, nil
-		host.unheard, door.unheard = host.unheard - 1, door.unheard - 1
+		host.unheard, limiter.unheard = host.unheard - 1, limiter.unheard - 1
 	end
 end
 
 --- A connection is gone. Does nothing for one that has left already.
-function Door:leave(id)
+function Limiter:leave(id)
 	local guest = self.guests[id]
 	if not guest then
 		return
@@ -132,148 +132,148 @@ function Door:leave(id)
 	end
 end
 
-local function expel(door, id, why)
-	local from = door.guests[id].from
-	door:leave(id)
-	door:report(from, "is closed: " .. why)
-	door.close(id, why)
+local function expel(limiter, id, why)
+	local from = limiter.guests[id].from
+	limiter:leave(id)
+	limiter:report(from, "is closed: " .. why)
+	limiter.close(id, why)
 end
 
 -- Asks for the signs of all connections, if that is how they are told.
-local function look(door)
+local function look(limiter)
 	local now = skynet.now()
-	if door.signs and now - door.looked >= LOOK then
-		door.looked = now
-		for id, time in pairs(door.signs()) do
-			local guest = door.guests[id]
+	if limiter.signs and now - limiter.looked >= LOOK then
+		limiter.looked = now
+		for id, time in pairs(limiter.signs()) do
+			local guest = limiter.guests[id]
 			if guest then
-				forget_silence(door, guest)
+				forget_silence(limiter, guest)
 				guest.last = math.max(guest.last, time)
 			end
 		end
 	end
 end
 
-local function watch_silence(door)
-	look(door)
+local function watch_silence(limiter)
+	look(limiter)
 	local now = skynet.now()
 	while true do
-		local id = door.silent:front()
+		local id = limiter.silent:front()
 		if not id then
-			door.watching = nil
+			limiter.watching = nil
 			return
 		end
-		local left = door.guests[id].since + door.handshake - now
+		local left = limiter.guests[id].since + limiter.handshake - now
 		if left > 0 then
 			skynet.timeout(math.min(left, LONGEST), function()
-				watch_silence(door)
+				watch_silence(limiter)
 			end)
 			return
 		end
-		expel(door, id, string.format("it has said nothing in %g s", door.handshake / 100))
+		expel(limiter, id, string.format("it has said nothing in %g s", limiter.handshake / 100))
 	end
 end
 
 local watch_idle
 
-local function watch_idle_later(door)
-	local pause = math.max(door.idle // 4, 10)
+local function watch_idle_later(limiter)
+	local pause = math.max(limiter.idle // 4, 10)
 	skynet.timeout(math.min(pause, LONGEST), function()
-		watch_idle(door)
+		watch_idle(limiter)
 	end)
 end
 
-function watch_idle(door)
-	look(door)
+function watch_idle(limiter)
+	look(limiter)
 	local now = skynet.now()
-	for id, guest in pairs(door.guests) do
-		if not guest.order and now - guest.last >= door.idle then
-			expel(door, id, string.format("it has been idle for %g s", door.idle / 100))
+	for id, guest in pairs(limiter.guests) do
+		if not guest.order and now - guest.last >= limiter.idle then
+			expel(limiter, id, string.format("it has been idle for %g s", limiter.idle / 100))
 		end
 	end
-	if next(door.guests) then
-		watch_idle_later(door)
+	if next(limiter.guests) then
+		watch_idle_later(limiter)
 	else
-		door.watching_idle = nil
+		limiter.watching_idle = nil
 	end
 end
 
-local function watch(door)
-	if door.handshake and not door.watching then
-		door.watching = true
-		skynet.timeout(math.min(door.handshake, LONGEST), function()
-			watch_silence(door)
+local function watch(limiter)
+	if limiter.handshake and not limiter.watching then
+		limiter.watching = true
+		skynet.timeout(math.min(limiter.handshake, LONGEST), function()
+			watch_silence(limiter)
 		end)
 	end
-	if door.idle and not door.watching_idle then
-		door.watching_idle = true
-		watch_idle_later(door)
+	if limiter.idle and not limiter.watching_idle then
+		limiter.watching_idle = true
+		watch_idle_later(limiter)
 	end
 end
 
 -- Makes room by closing the connection of a row that has been silent for longest. False when there is none, or it has not
 -- been there long enough.
-local function make_room(door, row)
-	look(door)
+local function make_room(limiter, row)
+	look(limiter)
 	local id = row:front()
-	if not id or skynet.now() - door.guests[id].since < door.grace then
+	if not id or skynet.now() - limiter.guests[id].since < limiter.grace then
 		return false
 	end
-	expel(door, id, "it has said nothing, and there is no room for others")
+	expel(limiter, id, "it has said nothing, and there is no room for others")
 	return true
 end
 
 -- Why a connection of that address is not let in, nil when it is.
-local function refusal(door, host)
-	local known = door.hosts[host]
+local function refusal(limiter, host)
+	local known = limiter.hosts[host]
 	local count, unheard = known and known.count or 0, known and known.unheard or 0
-	local full = count >= door.most_address or unheard >= door.most_unheard
-	if full and not (known and make_room(door, known.silent)) then
+	local full = count >= limiter.most_address or unheard >= limiter.most_unheard
+	if full and not (known and make_room(limiter, known.silent)) then
 		return string.format("is turned away: there are %d from that address", count)
-	elseif door.count >= door.most and not make_room(door, door.silent) then
-		return string.format("is turned away: there are %d connections", door.count)
+	elseif limiter.count >= limiter.most and not make_room(limiter, limiter.silent) then
+		return string.format("is turned away: there are %d connections", limiter.count)
 	end
 end
 
-local relieve_again
+local evict_again
 
 -- Closes the older half of the silent connections, those that have been there for long enough; and looks again as long as
 -- others are too young for that, and none can be accepted.
-local function relieve(door)
-	look(door)
+local function evict_silent(limiter)
+	look(limiter)
 	local now = skynet.now()
-	for _ = 1, math.max(door.unheard // 2, 1) do
-		local id = door.silent:front()
+	for _ = 1, math.max(limiter.unheard // 2, 1) do
+		local id = limiter.silent:front()
 		if not id then
 			break
 		end
-		local left = door.guests[id].since + RELIEF_GRACE - now
+		local left = limiter.guests[id].since + EVICTION_GRACE - now
 		if left > 0 then
 			skynet.timeout(left, function()
-				relieve_again(door)
+				evict_again(limiter)
 			end)
 			return
 		end
-		expel(door, id, "it has said nothing, and there are no descriptors left")
+		expel(limiter, id, "it has said nothing, and there are no descriptors left")
 	end
-	door.relieving = false
+	limiter.evicting = false
 end
 
 -- The same, if it still fails.
-function relieve_again(door)
-	if door.fails then
-		return relieve(door)
+function evict_again(limiter)
+	if limiter.fails then
+		return evict_silent(limiter)
 	end
-	door.relieving = false
+	limiter.evicting = false
 end
 
 --- A connection could not be accepted: there are no descriptors left for this node. So they are, for the most part, with those
 --- that say nothing.
-function Door:starved()
+function Limiter:starved()
 	self.fails = true
-	if not self.relieving then
-		self.relieving = true
-		relieve(self)
+	if not self.evicting then
+		self.evicting = true
+		evict_silent(self)
 	end
 end
 
@@ -281,7 +281,7 @@ end
 ---@param id integer
 ---@param from string "address:port"
 ---@return boolean
-function Door:enter(id, from)
+function Limiter:enter(id, from)
 	self.fails = false
 	local host = host_of(from)
 	local why = refusal(self, host)
@@ -310,7 +310,7 @@ function Door:enter(id, from)
 end
 
 --- A connection has said something that makes sense. Ids that are not known are passed over.
-function Door:heard(id)
+function Limiter:heard(id)
 	local guest = self.guests[id]
 	if guest then
 		forget_silence(self, guest)
@@ -319,7 +319,7 @@ function Door:heard(id)
 end
 
 --- A connection is not idle.
-function Door:active(id)
+function Limiter:active(id)
 	local guest = self.guests[id]
 	if guest then
 		guest.last = skynet.now()
@@ -328,7 +328,7 @@ end
 
 --- Where a connection comes from, nil when it is not known.
 ---@return string?
-function Door:from(id)
+function Limiter:from(id)
 	local guest = self.guests[id]
 	return guest and guest.from
 end

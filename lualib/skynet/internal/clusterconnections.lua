@@ -16,26 +16,26 @@ local MAX_UNHEARD <const> = 128 -- connections of one address that have said not
 local M = {}
 
 -- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
-local agents, doors, door_of = {}, {}, {}
+local agents, limiters, limiter_of = {}, {}, {}
 local begun = {} -- connections whose agent has asked for what it needs, while it starts
 
 local function forget_agent(fd)
 	if agents[fd] ~= nil then
-		door_of[fd]:leave(fd)
-		agents[fd], door_of[fd] = nil, nil
+		limiter_of[fd]:leave(fd)
+		agents[fd], limiter_of[fd] = nil, nil
 	end
 end
 
 -- A connection has to go.
 local function hang_up(fd)
 	local agent = agents[fd]
-	agents[fd], door_of[fd] = nil, nil
+	agents[fd], limiter_of[fd] = nil, nil
 	if not (agent and skynet.send(agent, "lua", "hangup")) then
 		socket.close_fd(fd) -- nobody has it yet
 	end
 end
 
-local function new_door(maxclient, options)
+local function new_limiter(maxclient, options)
 	local most = (maxclient or MAX_CONNECTIONS) - 1 -- connections stay below it, as those of any gate
 	local seconds = options.handshake or HANDSHAKE
 	return admission.new {
@@ -49,12 +49,12 @@ local function new_door(maxclient, options)
 end
 
 local function on_accept(listener, fd, from)
-	local door = doors[listener]
-	if not door:enter(fd, from) then
+	local limiter = limiters[listener]
+	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
 	skynet.error(string.format("socket accept from %s", from))
-	agents[fd], door_of[fd] = false, door
+	agents[fd], limiter_of[fd] = false, limiter
 	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
 	if agents[fd] == nil then -- it had to go meanwhile
 		if ok then
@@ -80,22 +80,22 @@ end
 ---@param maxclient integer?
 ---@param options { handshake: integer?, peraddress: integer? } of the cluster
 function M.open(listener, maxclient, options)
-	doors[listener] = new_door(maxclient, options)
+	limiters[listener] = new_limiter(maxclient, options)
 end
 
 --- A listener could not begin. Does not yield.
 ---@param listener integer
 function M.close(listener)
-	doors[listener] = nil
+	limiters[listener] = nil
 end
 
 --- An agent starts. Does not yield.
 ---@param fd integer
 ---@return string? address of the other side; nil: the connection is gone
 function M.begin(fd)
-	local door = door_of[fd]
-	begun[fd] = door and true
-	return door and door:from(fd)
+	local limiter = limiter_of[fd]
+	begun[fd] = limiter and true
+	return limiter and limiter:from(fd)
 end
 
 --- "open": a listener has a connection; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
@@ -108,13 +108,13 @@ function M.event(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)
 	elseif event == "starved" then
-		doors[source]:starved()
-	elseif event == "heard" and door_of[fd] then
-		door_of[fd]:heard(fd)
+		limiters[source]:starved()
+	elseif event == "heard" and limiter_of[fd] then
+		limiter_of[fd]:heard(fd)
 	elseif event == "close" then
-		local door = door_of[fd]
-		if from and door then
-			door:report(door:from(fd), "is closed: " .. from)
+		local limiter = limiter_of[fd]
+		if from and limiter then
+			limiter:report(limiter:from(fd), "is closed: " .. from)
 		end
 		forget_agent(fd)
 	end

@@ -235,7 +235,7 @@ local function answer_failed(task)
 end
 
 -- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
-local function bury(task, problem)
+local function fail_task(task, problem)
 	-- The caller first: a signal may interrupt what follows.
 	answer_failed(task)
 	local place = ""
@@ -261,18 +261,18 @@ local function conclude(task, alive, command)
 			require "skynet.internal.unmatched".drop()
 			return
 		end
-		return bury(task, command)
+		return fail_task(task, command)
 	elseif command == "QUIT" then
 		close_thread(task)
 	elseif thread_status(task) == "dead" then
 		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.
 		local debt = owed[task]
-		local text = bury(task, "the task has closed itself without an answer")
+		local text = fail_task(task, "the task has closed itself without an answer")
 		return debt and debt ~= 0 and text or nil
 	elseif command == "USER" then
-		return bury(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
+		return fail_task(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
 	elseif command ~= nil then -- nil: stopped by the remote debugger
-		return bury(task, "Unknown command : " .. tostring(command))
+		return fail_task(task, "Unknown command : " .. tostring(command))
 	end
 end
 
