@@ -54,6 +54,7 @@ function cases.requests_give_up_when_the_node_stays_away()
 	if not check.ours then
 		return -- no such option
 	end
+	open()
 	local listener = socket.listen("127.0.0.1", check.port(4))
 	local connection
 	socket.start(listener, function(fd)

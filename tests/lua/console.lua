@@ -6,7 +6,18 @@ local check = require "check"
 local cases = {}
 local OPEN <const>, GUARDED <const>, ELSEWHERE <const> = check.port(1), check.port(2), check.port(3)
 
+local console
+
+-- The one that listens on OPEN, for all cases.
+local function open_console()
+	console = console or skynet.newservice("debug_console", OPEN)
+	return console
+end
+
 local function connect(port)
+	if port == OPEN then
+		open_console()
+	end
 	local fd = assert(socket.open("127.0.0.1", port))
 	check.equal(socket.readline(fd), "Welcome to skynet console")
 	return fd
@@ -30,10 +41,7 @@ local function request(port, text)
 	return answer
 end
 
-local console
-
 function cases.commands_are_answered()
-	console = skynet.newservice("debug_console", OPEN)
 	local p = skynet.newservice "peer"
 	local address = string.format("%x", p)
 	local fd = connect(OPEN)
@@ -217,7 +225,7 @@ end
 -- own functions for the tables with these names.
 function cases.operators_add_commands_by_injection()
 	local ok, output = skynet.call(
-		console,
+		open_console(),
 		"debug",
 		"RUN",
 		[[

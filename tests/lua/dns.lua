@@ -171,6 +171,8 @@ local function name_server(how)
 	return self
 end
 
+local configurations = 0
+
 -- Makes the module read a resolv.conf with these servers.
 local function configure(servers, more)
 	start_server() -- its hosts file is read once
@@ -179,16 +181,14 @@ local function configure(servers, more)
 		lines[#lines + 1] = string.format("nameserver [%s]:%d", server.address, server.port)
 	end
 	lines[#lines + 1] = more
-	local name = os.tmpname()
+	-- A name of its own, as a file that was read is not read again for some time. It stays: after that time it is.
+	configurations = configurations + 1
+	local name = "resolv.conf." .. configurations
 	local file <close> = assert(io.open(name, "w"))
 	file:write("# of the test\n", table.concat(lines, "\n"), "\n")
 	dns.flush()
 	dns.server()
 	dns.DEFAULT_RESOLV_CONF = name
-	skynet.fork(function()
-		skynet.sleep(10)
-		os.remove(name)
-	end)
 end
 
 local function ipv4(last)
