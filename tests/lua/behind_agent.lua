@@ -1,5 +1,5 @@
 -- Watchdog of a gate, and agent of all of its clients: ("open", kind of the gate, port) -> port; who has sent that is told how many
--- packets have come so far, with each of them, for a question would be a message that is handled, too;
+-- packets have come so far, after they have, for a question would be a message that is handled when none has come, too;
 -- ("limit", count, policy) limits its mailbox; ("busy", count) keeps so many messages of its own in it until ("idle");
 -- ("last") -> the last client, the gate; ("block", time in 1/100 s) handles nothing else meanwhile -> messages that wait then.
 local skynet = require "skynet"
@@ -7,7 +7,12 @@ require "skynet.manager"
 local either_gate = require "either_gate"
 
 local owner, gate, last
-local handled, busy = 0, false
+local handled, busy, telling = 0, false, false
+
+local function tell()
+	telling = false
+	skynet.send(owner, "lua", handled)
+end
 
 skynet.register_protocol {
 	name = "client",
@@ -16,7 +21,10 @@ skynet.register_protocol {
 	dispatch = function()
 		skynet.ignoreret()
 		handled = handled + 1
-		skynet.send(owner, "lua", handled)
+		if not telling then
+			telling = true
+			skynet.timeout(1, tell)
+		end
 	end,
 }
 

@@ -52,7 +52,7 @@ end
 -- What others had sent was forgotten with any client that left, and more of it was taken for handled.
 function cases.clients_of_one_agent_are_all_served_while_others_come_and_leave()
 	each_gate(40, function(agent, clients, port)
-		local rounds <const>, burst <const> = 20, 100
+		local rounds <const>, burst <const> = 10, 100
 		for round = 1, rounds do
 			for _, fd in ipairs(clients) do
 				socket.write(fd, packets(burst))
@@ -69,16 +69,18 @@ end
 function cases.clients_are_served_again_after_packets_were_refused()
 	each_gate(4, function(agent, clients)
 		for _, policy in ipairs { "drop", "reject" } do
-			ask(agent, "limit", 100, policy)
-			skynet.send(agent, "lua", "block", 20)
-			for _, fd in ipairs(clients) do
-				socket.write(fd, packets(2000))
-			end
+			ask(agent, "limit", 10, policy)
 			local before
-			repeat -- until nothing more comes: what was refused is lost
-				before = handled[agent]
-				skynet.sleep(50)
-			until handled[agent] == before
+			for _ = 1, 3 do
+				skynet.send(agent, "lua", "block", 20)
+				for _, fd in ipairs(clients) do
+					socket.write(fd, packets(1000))
+				end
+				repeat -- until nothing more comes: what was refused is lost
+					before = handled[agent]
+					skynet.sleep(20)
+				until handled[agent] == before
+			end
 			ask(agent, "limit", 100000, policy)
 			for number, fd in ipairs(clients) do
 				socket.write(fd, packets(70)) -- more than a turn has
@@ -127,7 +129,7 @@ function cases.a_client_that_is_held_up_is_not_read_because_it_is_started_again(
 			id, gate = skynet.call(agent, "lua", "last")
 		until id
 		skynet.call(agent, "lua", "busy", 2000)
-		local count <const> = 400000
+		local count <const> = 200000
 		socket.write(clients[1], packets(count))
 		local size = #packets(count)
 		local read
