@@ -188,6 +188,15 @@ local function trash_all(queue)
 	end
 end
 
+local function discard(line, fd)
+	local queue = line.held[fd]
+	line.held[fd] = nil
+	line.forget(fd)
+	if queue then
+		trash_all(queue)
+	end
+end
+
 --- is_behind(fd, count): whether who gets the packets of fd is behind; count of them were given since it was asked last. After
 --- a false, how many may be given before it is asked again, if they are fewer than a turn has.
 --- is_closing(fd): whether the owner has closed fd, which is not to be read again then: that would be an error.
@@ -260,17 +269,12 @@ function M.new(owner)
 	end
 
 	function line.discard(fd)
-		if not fd then
+		if fd then
+			discard(state, fd)
+		else
 			for each in pairs(held) do
-				line.discard(each)
+				discard(state, each)
 			end
-			return
-		end
-		local queue = held[fd]
-		held[fd] = nil
-		state.forget(fd)
-		if queue then
-			trash_all(queue)
 		end
 	end
 
