@@ -38,13 +38,15 @@ impl Digits {
         digits
     }
 
-    fn hex(handle: u32, digits: &[u8; 16], width: usize) -> Digits {
+    fn hex(handle: u32, digits: &[u8; 16], width: u32) -> Digits {
         let mut text = Digits::EMPTY;
-        let mut rest = handle;
-        while rest != 0 || text.start > Digits::MOST - width {
-            text.push(digits[(rest & 15) as usize]);
-            rest >>= 4;
+        // All eight, so that it takes no branch; `start` leaves out zeros.
+        for i in 0..8 {
+            let digit = handle >> (4 * i) & 15;
+            text.text[Digits::MOST - 1 - i] = digits[digit as usize];
         }
+        let significant = (35 - handle.leading_zeros()) / 4;
+        text.start -= significant.max(width) as usize;
         text.push(b':');
         text
     }

@@ -195,24 +195,35 @@ fn name_other(this: Own<'_>, text: &CStr) -> *const c_char {
     }
 }
 
+/// Of the parameter of LAUNCH so much is copied to the stack; a longer one to the heap.
+const SHORT_LAUNCH: usize = 256;
+
 fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
-    let text = text.to_bytes();
-    let separator = text.iter().position(|c| b" \t\r\n".contains(c));
-    let (module, args) = match separator {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
+    // A copy: the parameter may be the answer to another command of this service, and words end where it has separators.
+    let text = text.to_bytes_with_nul();
+    let (mut short, mut long) = ([0; SHORT_LAUNCH], Vec::new());
+    let copy = if let Some(room) = short.get_mut(..text.len()) {
+        room.copy_from_slice(text);
+        room
+    } else {
+        long.extend_from_slice(text);
+        &mut long[..]
     };
-    let args = args.map(|args| {
-        let end = args
-            .iter()
-            .position(|c| b"\r\n".contains(c))
-            .unwrap_or(args.len());
-        &args[..end]
-    });
-    let (Ok(module), Ok(args)) = (CString::new(module), args.map(CString::new).transpose()) else {
+    let separator = copy.iter().position(|c| b" \t\r\n\0".contains(c));
+    let separator = separator.unwrap_or(copy.len() - 1); // never: it ends with a NUL
+    let (module, args) = copy.split_at_mut(separator + 1);
+    if let Some(last) = module.last_mut() {
+        *last = 0;
+    }
+    if let Some(at) = args.iter().position(|c| b"\r\n".contains(c)) {
+        args[at] = 0;
+    }
+    let Ok(module) = CStr::from_bytes_until_nul(module) else {
         return NONE;
     };
-    match service::launch(&module, args.as_deref(), false).0 {
+    // Empty without a separator: not even the NUL is left.
+    let args = CStr::from_bytes_until_nul(args).ok();
+    match service::launch(module, args, false).0 {
         0 => NONE,
         handle => this.answer(Digits::launched(handle).bytes()),
     }

@@ -347,6 +347,18 @@ pub fn tail(text: &CStr) -> &CStr {
     unsafe { CStr::from_ptr(text.as_ptr().add(1)) }
 }
 
+/// Values of hexadecimal digits; more than 15 for other bytes.
+const HEX: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 /// As C's `strtoul(text, NULL, 16)`, of which the low 32 bits count.
 pub fn parse_hex(text: &[u8]) -> u32 {
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
@@ -363,12 +375,10 @@ pub fn parse_hex(text: &[u8]) -> u32 {
     };
     let mut number: u64 = 0;
     for &byte in text {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            _ => break,
-        };
+        let digit = HEX[usize::from(byte)];
+        if digit > 15 {
+            break;
+        }
         if number >> 60 != 0 {
             return u64::MAX as u32;
         }
