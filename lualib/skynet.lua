@@ -15,9 +15,9 @@ local protocols = runtime.protocols
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
 local owed, origin, promised = runtime.owed, runtime.origin, runtime.promised
 local running_task, start_timer = runtime.current, runtime.start_timer
-local check_yieldable = runtime.check_yieldable
+local check_yieldable, wait = runtime.check_yieldable, runtime.wait
 local send_message, pack_values, trace_line = core.send, core.pack, core.trace
-local running_coroutine, yield = coroutine.running, coroutine.yield
+local running_coroutine, yield, is_yieldable = coroutine.running, coroutine.yield, coroutine.isyieldable
 
 --- Message types, as in skynet.h; TRACE exists in Lua only.
 skynet.PTYPE_TEXT = 0
@@ -383,7 +383,9 @@ local function park(session, token)
 end
 
 local function check_token(token, level)
-	check_yieldable(level)
+	if not is_yieldable() then
+		check_yieldable(level) -- raises
+	end
 	if asleep[token] then
 		error("token duplicative", level)
 	end
@@ -426,9 +428,7 @@ end
 function skynet.wait(token)
 	token = token or running_coroutine()
 	check_token(token, 3)
-	local session = skynet.genid()
-	park(session, token)
-	waiting[session] = nil
+	wait(token)
 end
 
 ---------------------------------------------------------------- answering later

@@ -57,6 +57,7 @@ local function new_stream(id)
 		state = OPENING,
 		input = driver.buffer(),
 		blocks = {},
+		empty = true,
 	}
 end
 
@@ -218,6 +219,10 @@ end
 
 ---------------------------------------------------------------- reading
 
+local function not_open(id)
+	error(string.format("socket %s is not open in this service", id), 3)
+end
+
 local function stream(id)
 	return socket_pool[id] or error(string.format("socket %s is not open in this service", id), 3)
 end
@@ -235,13 +240,14 @@ local function rest(s)
 end
 
 local function read_some(s)
-	local bytes = take_all(s.input, s.blocks)
+	local bytes = s.empty and "" or take_all(s.input, s.blocks)
 	if bytes == "" and s.state == OPEN and not s.closer then
 		s.wants = 0
 		park(s)
 		s.wants = nil
 		bytes = take_all(s.input, s.blocks)
 	end
+	s.empty = true
 	if bytes == "" then
 		return ended(s, bytes)
 	end
@@ -254,7 +260,7 @@ end
 ---@return string|false bytes, string? rest false and what has arrived, when the end came before
 ---@return string? problem the error of the connection, such as a reset; nothing when the peer has closed
 function M.read(id, size)
-	local s = stream(id)
+	local s = socket_pool[id] or not_open(id)
 	if size == nil then
 		return read_some(s)
 	elseif size == 0 then

@@ -401,6 +401,25 @@ end
 
 ---------------------------------------------------------------- waking and calling
 
+--- Parks the running task until `wakeup(token)`, on which nobody sleeps, where it may yield: see `skynet.wait`, which looks
+--- whether that is so.
+function runtime.wait(token)
+	local session, task = allocate_session(), current
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	if tracing and tags[task] then
+		trace_line(tags[task], "sleep", 3)
+	end
+	asleep[token] = session
+	waiting[session] = task
+	local _, _, _, which = yield_thread "SUSPEND"
+	if which ~= session then
+		require "skynet.internal.unmatched".wait_on(session, which)
+	end
+	asleep[token], waiting[session] = nil, nil
+end
+
 --- Ends a `sleep` or `wait`. The sleeper runs once the current task has parked. Does not yield.
 ---@param token any as given to `sleep` or `wait`, or the coroutine that called them
 ---@return boolean? true when a task sleeps on the token

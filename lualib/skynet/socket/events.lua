@@ -7,8 +7,9 @@ local skynet = require "skynet"
 local relief = require "skynet.internal.relief"
 
 local push, take_line, unpack = driver.push, driver.readline, driver.unpack
-local check_yieldable = kernel.check_yieldable
-local running, type = coroutine.running, type
+local check_yieldable, wait, wakeup = kernel.check_yieldable, kernel.wait, kernel.api.wakeup
+local asleep = kernel.asleep
+local running, is_yieldable, status, type = coroutine.running, coroutine.isyieldable, coroutine.status, type
 
 local PAUSE_ABOVE <const> = 128 * 1024
 
@@ -25,6 +26,7 @@ local HELD <const> = 0 -- see `hold` of skynet/socket.lua
 --   kind            "TCP", "UDP" or "listen"
 --   state           OPENING, OPEN or ENDED
 --   input, blocks   TCP: the driver's buffer, and the pool its blocks come from
+--   empty           true when nothing is in there for sure
 --   wants           what the parked reader needs: a number of bytes, a separator, or true for all
 --   most            bytes within which it needs the separator
 --   parked          the task that waits for an event
@@ -50,17 +52,22 @@ local function wake(s)
 	local task = s.parked
 	if task then
 		s.parked = nil
-		skynet.wakeup(task)
+		wakeup(task)
 	end
 end
 
 -- Parks until `wake`. A paused socket is resumed, for its input is wanted now.
 local function park(s)
-	check_yieldable(3)
-	if s.parked and coroutine.status(s.parked) ~= "dead" then -- dead: by killthread
+	if not is_yieldable() then
+		check_yieldable(3) -- raises
+	end
+	if s.parked and status(s.parked) ~= "dead" then -- dead: by killthread
 		error(string.format("socket %d: another task waits for it", s.id), 3)
 	end
 	local me = running()
+	if asleep[me] then
+		error("token duplicative", 3)
+	end
 	s.parked = me
 	if s.paused then
 		if s.paused ~= HELD then
@@ -69,7 +76,7 @@ local function park(s)
 		s.paused = nil
 		driver.start(s.id)
 	end
-	skynet.wait(me)
+	wait(me)
 	if s.closer then
 		skynet.wakeup(s.closer)
 	end
@@ -106,13 +113,18 @@ local function on_data(id, size, data)
 		return refuse_data(id, size, data)
 	end
 	local total = push(s.input, s.blocks, data, size)
+	s.empty = false
 	local wants = s.wants
+	if wants == 0 then -- all there is, at once
+		s.wants = nil
+		return wake(s)
+	end
 	local unread = total -- what no reader will take at once
 	if type(wants) == "number" then
 		if total < wants then
 			return
 		end
-		unread = wants == 0 and 0 or total - wants
+		unread = total - wants
 	else
 		if s.limit and total > s.limit then
 			if not s.overflowed then
@@ -230,7 +242,10 @@ local socket_message = { on_data, on_connect, on_closed, on_accept, on_error, on
 -- Most events only note something and wake a task: they need no task of their own. Returns whether this was one of them.
 local function at_once(msg, size)
 	local event, id, number, data = unpack(msg, size)
-	if event == DATA or event == CONNECT or (event == CLOSED and not on_close[id]) then
+	if event == DATA then
+		on_data(id, number, data)
+		return true
+	elseif event == CONNECT or (event == CLOSED and not on_close[id]) then
 		socket_message[event](id, number, data)
 		return true
 	end
