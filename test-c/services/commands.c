@@ -119,12 +119,19 @@ static int launch(struct skynet_context *ctx, const char *args)
 	ANSWER(ctx, "LAUNCH", "plain ");
 	ANSWER(ctx, "LAUNCH", "nosuchmodule x");
 	ANSWER(ctx, "LAUNCH", "commands fail");
+	char much[4000];
+	snprintf(much, sizeof much, "commands show %0*d\r%d", 3000, 0, 1);
+	FACT(ctx, "launched %d", skynet_command(ctx, "LAUNCH", much) != NULL);
 	DONE(ctx);
 	return 0;
 }
 
 static int show(struct skynet_context *ctx, const char *args)
 {
+	if (strlen(args) > 100) {
+		FACT(ctx, "args of %d zeros and %d others", (int)strspn(args, "0"), (int)(strlen(args) - strspn(args, "0")));
+		return 0;
+	}
 	FACT(ctx, "args <%s>", args);
 	return 0;
 }

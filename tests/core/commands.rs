@@ -127,6 +127,8 @@ fn launch_passes_the_rest_of_the_line() {
             "LAUNCH [plain ] -> :00000007",
             "LAUNCH [nosuchmodule x] -> (null)",
             "LAUNCH [commands fail] -> (null)",
+            "args of 3000 zeros and 0 others",
+            "launched 1",
         ]
     );
     node.wait_line("LAUNCH commands show  two  words ");
