@@ -6,6 +6,7 @@ local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
 local backlog = require "skynet.internal.backlog"
 local clusternames = require "skynet.internal.clusternames"
+local clustersecret = require "skynet.internal.clustersecret"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local unfinished = require "skynet.internal.unfinished"
@@ -163,6 +164,8 @@ local function serve(address, session, msg, sz, is_push, tag)
 	end
 end
 
+local guard -- until the other side has proved that it knows our secret; nil: there is none, or it has
+
 -- What no node sends ends the connection: what follows it cannot make sense either. Does not return.
 local function refuse(why, ...)
 	finish("it sends what is no request: " .. string.format(why, ...))
@@ -213,6 +216,11 @@ local function on_packet(address, session, msg, sz, more, is_push)
 			skynet.trash(msg, sz)
 		end
 		refuse "an empty name"
+	elseif guard then
+		if guard:take(session, msg, sz, address == 0 and not more, is_push) then
+			guard = nil
+			hear()
+		end
 	elseif address and more then
 		begin(address, session, sz, is_push)
 	elseif address then
@@ -479,6 +487,8 @@ skynet.start(function()
 		driver.close(fd)
 		error "clusterd.lua on luaservice is of another Lua layer than clusteragent.lua: the services of cluster belong together"
 	end
+	local secret = clustersecret.secret()
+	guard = secret and clustersecret.guard(secret, answer, finish)
 	messages = unfinished.new(count, megabytes * 1024 * 1024)
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
 	driver.start(fd) -- from here on packets come

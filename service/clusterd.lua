@@ -17,8 +17,11 @@ require "skynet.manager"
 local core = require "skynet.cluster.core"
 local alive = require "skynet.internal.alive"
 local nodeaddress = require "skynet.internal.nodeaddress"
+local report = require "skynet.internal.clusterreport"
+local publicaddress = require "skynet.internal.publicaddress"
 
 local FIGURES_PATIENCE <const> = 50 -- 1/100 s
+local HEARTBEAT <const> = 5 -- seconds; of nodes that discovery knows
 local UNFINISHED <const>, UNFINISHED_COUNT <const> = 1024, 64
 
 local our_name = core.nodename()
@@ -57,7 +60,7 @@ local function tell_sender(node, address)
 	end
 	local its_options = {
 		reconnect = options.reconnect,
-		heartbeat = options.heartbeat,
+		heartbeat = options.heartbeat or discovery and HEARTBEAT or nil,
 		waiting = options.waiting,
 		keeps_up = discovery ~= nil, -- it leaves out nodes whose connection does not stand
 	}
@@ -268,8 +271,8 @@ function command.senders()
 	skynet.retpack(list)
 end
 
---- figures -> node -> figures of the connection to it, for the metrics
-function command.figures()
+-- Node -> figures of the connection to it; and those of discovery.
+local function collect_figures()
 	local batch, list = skynet.request(), {}
 	for name, node in pairs(nodes) do
 		if node.sender then
@@ -283,7 +286,18 @@ function command.figures()
 	if discovery then
 		ok, well, of_discovery = pcall(skynet.call_timeout, FIGURES_PATIENCE, discovery, "lua", "figures")
 	end
-	skynet.retpack(list, ok and well and of_discovery or nil)
+	return list, ok and well and of_discovery or nil
+end
+
+--- figures -> node -> figures of the connection to it, and figures of discovery, for the metrics
+function command.figures()
+	skynet.retpack(collect_figures())
+end
+
+--- report -> node -> a line, for the debug console
+function command.report()
+	local figures, of_discovery = collect_figures()
+	skynet.retpack(report(nodes, figures, of_discovery))
 end
 
 local proxies = {}
@@ -365,6 +379,14 @@ function command.listen(_, address, port, maxclient)
 	if not real_address then
 		connections.close(listener)
 		error(real_port, 0)
+	end
+	if publicaddress(real_address) and not skynet.getenv "cluster_secret" then
+		skynet.error(
+			string.format(
+				"cluster: %s is a public address, and there is no cluster_secret: whoever reaches it can call every service of this node",
+				real_address
+			)
+		)
 	end
 	if advertised then
 		advertise(advertised, math.tointeger(real_port) or select(2, nodeaddress(host)))

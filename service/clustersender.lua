@@ -10,6 +10,7 @@ local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
 local answers = require "skynet.internal.clusteranswers"
+local clustersecret = require "skynet.internal.clustersecret"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -92,6 +93,23 @@ local function lose(problem)
 	enter "lost"
 end
 
+-- Asks the other side for a name. Yields.
+local function ask_name(name)
+	local packet, following = core.packrequest(0, session, skynet.pack(name))
+	local current = session
+	session = following
+	return skynet.unpack(channel:request(packet, current))
+end
+
+-- Nobody has that name. How long the answer takes is how far away the node is.
+local function measure()
+	local asked, mine = skynet.hpc(), epoch
+	pcall(ask_name, "heartbeat")
+	if epoch == mine then
+		figures.latency = (skynet.hpc() - asked) / 1e9
+	end
+end
+
 -- A node that is frozen, or behind a cable that is cut, does not close its connections. Any node answers a request for a name.
 local function watch_node()
 	local mine = epoch
@@ -99,10 +117,7 @@ local function watch_node()
 		skynet.sleep(heartbeat)
 		local asked = skynet.now()
 		if epoch == mine and heartbeat and asked - answers.heard >= heartbeat then
-			local packet, following = core.packrequest(0, session, skynet.pack "heartbeat")
-			local current = session
-			session = following
-			skynet.fork(pcall, channel.request, channel, packet, current)
+			skynet.fork(measure)
 			skynet.sleep(heartbeat)
 			if epoch == mine and answers.heard < asked then
 				lose(string.format("it has said nothing for %.2f s", (skynet.now() - answers.heard) / 100))
@@ -470,11 +485,15 @@ end
 
 skynet.start(function()
 	locate(first_host, first_port)
+	local secret = clustersecret.secret()
 	local ok
 	ok, channel = pcall(socketchannel.channel, {
 		host = host,
 		port = port or 0, -- `dial` says what is wrong with the address
 		response = read_response,
+		auth = secret and function()
+			clustersecret.greet(secret, ask_name)
+		end,
 		quiet = true, -- there are better lines here
 		nodelay = true,
 	})

@@ -208,6 +208,12 @@ local CLUSTER <const> = {
 		"Sends to a node that were lost because there was no connection.",
 	},
 	{ "reconnects", "cluster_reconnects_total", "counter", "Connections to a node that were made again." },
+	{
+		"latency",
+		"cluster_latency_seconds",
+		"gauge",
+		"Time of the last heartbeat to a node; 0 before the first one.",
+	},
 }
 
 -- The same of discovery.

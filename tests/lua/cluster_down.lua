@@ -279,4 +279,17 @@ function cases.what_a_frozen_node_does_not_take_is_bounded_from_the_first_moment
 	cluster.reload { frozen = false }
 end
 
+function cases.operators_see_where_nodes_are_and_what_waits()
+	if not check.ours then
+		return -- nobody tells
+	end
+	open()
+	cluster.call("me", peer(), "echo", "x")
+	fails(cluster.call, "nobody", 5, "x")
+	local lines = skynet.call(skynet.uniqueservice "clusterd", "lua", "report")
+	assert(string.find(lines.me, SELF .. ", connected, waiting: 0 (0 bytes)", 1, true), lines.me)
+	assert(string.find(lines.nobody, "not connected", 1, true), lines.nobody)
+	check.equal(lines.off, "down")
+end
+
 check.run(cases)

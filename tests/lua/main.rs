@@ -90,6 +90,11 @@ const FILES: &[LuaFile] = &[
         with_ports,
     ),
     lua_file(
+        "cluster_secret",
+        "cluster_nodes_that_share_a_secret_serve_nobody_else",
+        cluster_secret,
+    ),
+    lua_file(
         "discovery",
         "a_cluster_that_finds_itself_keeps_what_it_knows",
         own_layer_only,
@@ -179,6 +184,16 @@ fn own_layer_only(run: &Run) {
 fn own_layer_with_ports(run: &Run) {
     if node::other_tree().is_none() {
         with_ports(run);
+    }
+}
+
+fn cluster_secret(run: &Run) {
+    if node::other_tree().is_none() {
+        let ports = [(); 6].map(|()| free_port().to_string());
+        let ports = ports.join(" ");
+        run.node(&format!(
+            "ports = {ports:?}\ncluster_secret = \"a long secret\""
+        ));
     }
 }
 

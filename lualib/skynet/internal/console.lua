@@ -50,6 +50,7 @@ local HELP <const> = {
 }
 
 local MORE <const> = {
+	cluster = "cluster : the nodes of the cluster, and the connections to them",
 	purge = "purge : give free memory back to the system, and show what the process has",
 	shutdown = "shutdown : let services finish, then end the node",
 	stuck = "stuck : what every worker runs, and for how long",
@@ -184,6 +185,14 @@ end
 
 function COMMAND.service()
 	return skynet.call("SERVICE", "lua", "LIST")
+end
+
+function COMMAND.cluster()
+	local handle = COMMAND.service().clusterd
+	if type(handle) ~= "string" then
+		error("there is no cluster in this node", 0)
+	end
+	return skynet.call(handle, "lua", "report")
 end
 
 function COMMAND.shutdown()

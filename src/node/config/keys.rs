@@ -39,6 +39,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("cluster_discovery_key", Kind::File),
     ("cluster_lease", Kind::Plain),
     ("cluster_name", Kind::Plain),
+    ("cluster_secret", Kind::Plain),
     ("cluster_zone", Kind::Plain),
     ("cpath", Kind::Patterns),
     ("crash_report", Kind::Plain),

@@ -1,0 +1,144 @@
+--- A secret that all nodes of a cluster share (config key `cluster_secret`): each side of a connection proves that it knows it, and
+--- neither sends it. The proofs are HMAC-SHA256 of two numbers that each side has chosen for this connection alone.
+---
+--- They travel as requests for a name, which every node answers: one without a secret says that it has no such name.
+
+local skynet = require "skynet"
+local crypt = require "skynet.crypt"
+local sha2 = require "skynet.sha2"
+
+local BLOCK <const> = 64 -- bytes, of SHA-256
+local HELLO <const>, PROOF <const> = "cluster_secret 1 ", "cluster_secret 2 " -- patterns as well
+local NONCE <const> = 16 -- bytes
+
+local M = {}
+
+local function padded(key, byte)
+	return (
+		string.gsub(key .. string.rep("\0", BLOCK - #key), ".", function(sign)
+			return string.char(string.byte(sign) ~ byte)
+		end)
+	)
+end
+
+-- RFC 2104.
+local function hmac(key, text)
+	key = #key > BLOCK and sha2.sha256(key) or key
+	return sha2.sha256(padded(key, 0x5c) .. sha2.sha256(padded(key, 0x36) .. text))
+end
+
+M.hmac = hmac
+
+-- Takes the same time whatever is different.
+local function equal(a, b)
+	local difference = #a ~ #b
+	for i = 1, #b do
+		difference = difference | (string.byte(a, i) or 0) ~ string.byte(b, i)
+	end
+	return difference == 0
+end
+
+local function nonce()
+	return crypt.randomkey() .. crypt.randomkey()
+end
+
+-- Who proves it is part of what is proved: nobody can send back what he was sent.
+local function proof(secret, who, first, second)
+	return hmac(secret, string.format("skynet cluster %s\0", who) .. first .. second)
+end
+
+--- The secret of this node; nil: it has none. Does not yield.
+---@return string?
+function M.secret()
+	local secret = skynet.getenv "cluster_secret"
+	if secret == "" then
+		error("cluster_secret in the config is empty: give a long one, or leave the key out", 0)
+	end
+	return secret
+end
+
+---------------------------------------------------------------- the side that connects
+
+--- Proves that we know the secret, and has the other side prove it. Yields. Raises when it does not.
+---@param secret string
+---@param ask fun(name: string): any asks the other side for a name; raises when it has none
+function M.greet(secret, ask)
+	local ours = nonce()
+	local known, answer = pcall(ask, HELLO .. crypt.hexencode(ours))
+	if not known and not string.find(tostring(answer), "name not found", 1, true) then
+		error(answer, 0) -- the connection
+	end
+	local theirs = known and type(answer) == "string" and string.match(answer, "^%x+$")
+	if not theirs or #theirs ~= 2 * NONCE then
+		error("it has no cluster_secret, and this node has one", 0)
+	end
+	theirs = crypt.hexdecode(theirs)
+	local agreed, its_proof = pcall(ask, PROOF .. crypt.hexencode(proof(secret, "caller", ours, theirs)))
+	if not agreed then
+		error("it has another cluster_secret than this node, or has closed: " .. tostring(its_proof), 0)
+	elseif
+		type(its_proof) ~= "string" or not equal(its_proof, crypt.hexencode(proof(secret, "called", theirs, ours)))
+	then
+		error("it does not know the cluster_secret of this node", 0)
+	end
+end
+
+---------------------------------------------------------------- the side that accepts
+
+---@class skynet.internal.clustersecret.Guard
+local Guard = {}
+Guard.__index = Guard
+
+--- For a connection to this node. Does not yield.
+---@param secret string
+---@param answer fun(session: integer, ok: boolean, ...: any)
+---@param finish fun(fault: string) ends the connection
+---@return skynet.internal.clustersecret.Guard
+function M.guard(secret, answer, finish)
+	return setmetatable({ secret = secret, answer = answer, finish = finish }, Guard)
+end
+
+-- What to answer to a name, and whether that was the proof; or nil, and why it has to go.
+local function respond(self, name)
+	local hello = string.match(name, "^" .. HELLO .. "(%x+)$")
+	if hello and #hello == 2 * NONCE and not self.theirs then
+		self.theirs, self.ours = crypt.hexdecode(hello), nonce()
+		return crypt.hexencode(self.ours), false
+	end
+	local shown = string.match(name, "^" .. PROOF .. "(%x+)$")
+	if not shown or not self.theirs then
+		return nil, "the caller has shown no cluster_secret, and the called node has one"
+	elseif not equal(shown, crypt.hexencode(proof(self.secret, "caller", self.theirs, self.ours))) then
+		return nil, "the caller has another cluster_secret than the called node"
+	end
+	return crypt.hexencode(proof(self.secret, "called", self.ours, self.theirs)), true
+end
+
+--- A request that comes before the other side has proved that it knows the secret. When it is none that does so, the caller is
+--- told why, and the connection ends. Does not yield.
+---@param session integer
+---@param msg lightuserdata? freed
+---@param sz integer
+---@param is_name boolean whether it asks for a name
+---@param is_push boolean whether nobody waits for an answer
+---@return boolean passed
+function Guard:take(session, msg, sz, is_name, is_push)
+	local name
+	if msg then
+		local ok, value = pcall(skynet.unpack, msg, sz)
+		skynet.trash(msg, sz)
+		name = ok and is_name and value or nil
+	end
+	local text, result = respond(self, type(name) == "string" and name or "")
+	if text then
+		self.answer(session, true, skynet.packstring(text))
+		return result
+	end
+	if not is_push then
+		self.answer(session, false, "refused: " .. result)
+	end
+	self.finish(result)
+	return false
+end
+
+return M
