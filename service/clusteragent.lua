@@ -119,6 +119,10 @@ end -- the C project's module has none
 
 -- Whom an address is of, and why nobody. Yields.
 local function look_up(address)
+	local prohibition = names.prohibition(address)
+	if prohibition then
+		return address, prohibition
+	end
 	local handle = core.isname(address) and names.handle_of(address) or address
 	return handle, names.fault_of(handle)
 end

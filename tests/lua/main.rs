@@ -95,6 +95,11 @@ const FILES: &[LuaFile] = &[
         cluster_secret,
     ),
     lua_file(
+        "cluster_allow",
+        "cluster_nodes_serve_what_they_allow",
+        cluster_allow,
+    ),
+    lua_file(
         "discovery",
         "a_cluster_that_finds_itself_keeps_what_it_knows",
         own_layer_only,
@@ -188,12 +193,17 @@ fn own_layer_with_ports(run: &Run) {
 }
 
 fn cluster_secret(run: &Run) {
+    own_cluster(run, "cluster_secret = \"a long secret\"");
+}
+
+fn cluster_allow(run: &Run) {
+    own_cluster(run, "cluster_allow = \"scores .known\"");
+}
+
+fn own_cluster(run: &Run, setting: &str) {
     if node::other_tree().is_none() {
-        let ports = [(); 6].map(|()| free_port().to_string());
-        let ports = ports.join(" ");
-        run.node(&format!(
-            "ports = {ports:?}\ncluster_secret = \"a long secret\""
-        ));
+        let ports = [(); 6].map(|()| free_port().to_string()).join(" ");
+        run.node(&format!("ports = {ports:?}\n{setting}"));
     }
 }
 

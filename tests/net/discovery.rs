@@ -232,6 +232,14 @@ fn one_is_elected_at_a_time_and_numbers_grow() {
     );
     boss.kill();
     grows(number_after(&mut other, "elected boss"));
+    // An operator ends all leases: who was elected hears of it, and somebody is elected again.
+    let leases = ask_etcd(engine.port, "lease/leases", "{}");
+    for lease in leases.split("\"ID\":\"").skip(1) {
+        let id = lease.split('"').next().expect("a number");
+        ask_etcd(engine.port, "lease/revoke", &format!("{{\"ID\":\"{id}\"}}"));
+    }
+    other.wait("lost\tboss\tthe lease has ended\tfalse");
+    grows(number_after(&mut other, "elected boss"));
 }
 
 #[test]

@@ -1,17 +1,36 @@
---- The names by which other nodes know services of this one, for an agent that is asked for them.
+--- The names by which other nodes know services of this one, for an agent that is asked for them, and which of them others may
+--- call: config key `cluster_allow`, words like `scores` (registered with the cluster) and `.login` (a local name). What is published
+--- may be called.
 ---
 ---     local names = clusternames.new(clusterd)
 ---     local handle = names.handle_of "@store"
 ---     local why = names.fault_of "store"
 
+local printable = require "skynet.internal.printable"
 local skynet = require "skynet"
 
 local PATIENCE <const> = 100 -- 1/100 s
 
+local PUBLISHED <const> = "@~" -- how addresses of published services begin
+
 local M = {}
+
+-- Set of addresses; nil: any.
+local function read_allowed()
+	local text = skynet.getenv "cluster_allow"
+	if not text then
+		return nil
+	end
+	local allowed = {}
+	for word in string.gmatch(text, "[^%s,]+") do
+		allowed[string.find(word, "^[@.]") and word or "@" .. word] = true
+	end
+	return allowed
+end
 
 function M.new(clusterd)
 	local names = {}
+	local allowed = read_allowed()
 	local handles = {} -- "@name" -> handle
 	local unsigned = {} -- name that has to be written with "@" -> what to say about that
 	local asked = {} -- "@name" -> tasks that wait for clusterd's answer
@@ -73,6 +92,19 @@ function M.new(clusterd)
 			return "Invalid name"
 		elseif not string.find(address, "^[.:]") then
 			return missing_sign(address)
+		end
+	end
+
+	--- Why other nodes may not call an address; nil: they may. Does not yield.
+	---@param address integer|string as the other node has written it
+	---@return string?
+	function names.prohibition(address)
+		if not allowed or allowed[address] then
+			return nil
+		elseif type(address) ~= "string" then
+			return "this node can be called by names only (cluster_allow)"
+		elseif string.sub(address, 1, #PUBLISHED) ~= PUBLISHED then
+			return string.format("other nodes may not call %s here (cluster_allow)", printable(address))
 		end
 	end
 

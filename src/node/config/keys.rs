@@ -33,6 +33,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("certfile", Kind::File),
     ("cluster", Kind::File),
     ("cluster_advertise", Kind::Plain),
+    ("cluster_allow", Kind::Plain),
     ("cluster_discovery", Kind::Plain),
     ("cluster_discovery_ca", Kind::File),
     ("cluster_discovery_cert", Kind::File),

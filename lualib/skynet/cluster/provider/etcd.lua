@@ -33,6 +33,12 @@ end
 
 ---------------------------------------------------------------- what this node tells
 
+-- Whoever has a lock has to hear of it before there is another lease.
+local function lose_lease(self)
+	self.lease = nil
+	self.sink.lease_lost()
+end
+
 local function grant(self)
 	local answer = self.client:need("/v3/lease/grant", { TTL = self.lease_time })
 	self.lease = answer.ID
@@ -52,8 +58,7 @@ function Provider:renew()
 	if seconds > 0 then
 		return seconds, false
 	end
-	self.sink.lease_lost()
-	self.lease = nil
+	lose_lease(self)
 	return grant(self)
 end
 
@@ -61,8 +66,8 @@ end
 local function needs(self, path, request)
 	local answer, fault = self.client:ask(path, request)
 	if not answer then
-		if fault.code == client.NOT_FOUND and request.lease then
-			self.lease = nil
+		if fault.code == client.NOT_FOUND and request.lease and request.lease == self.lease then
+			lose_lease(self)
 		end
 		error(string.format("etcd refuses %s: %s", path, fault.message), 0)
 	end
@@ -162,12 +167,14 @@ end
 
 -- False: all has to be read again.
 local function take_events(self, result)
-	if result.canceled then
+	if result.canceled and not result.compact_revision then
+		error(string.format("etcd ends the watch: %s", result.cancel_reason or "it does not say why"), 0)
+	elseif result.canceled then
 		-- What has happened since the last revision is no longer known there.
 		skynet.error(
 			string.format(
 				"cluster discovery: etcd has compacted its history up to revision %s, all is read again",
-				result.compact_revision or "?"
+				result.compact_revision
 			)
 		)
 		return false
