@@ -240,6 +240,10 @@ fn one_is_elected_at_a_time_and_numbers_grow() {
     }
     other.wait("lost\tboss\tthe lease has ended\tfalse");
     grows(number_after(&mut other, "elected boss"));
+    // Also in an empty engine.
+    engine.replace();
+    other.wait("lost\tboss\tthe lease");
+    grows(number_after(&mut other, "elected boss"));
 }
 
 #[test]

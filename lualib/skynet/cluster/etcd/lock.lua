@@ -1,6 +1,10 @@
 -- Locks by etcd's own recipe (that of its `concurrency` package, so `etcdctl lock` and `etcdctl elect` take part): each
--- candidate creates a key with its lease below PREFIX/owners/NAME/; the oldest key has the lock, and its create revision is the
--- fencing number, which only grows. A candidate waits for the end of the key just before its own.
+-- candidate creates a key with its lease below PREFIX/owners/NAME/; the oldest key has the lock. A candidate waits for the end of the key
+-- just before its own.
+--
+-- The fencing number is the create revision of the key, which only grows, and above it the time at which this set of data began: so it
+-- grows, too, when an empty etcd takes the place of another one. A second is worth 2^20 revisions, more than etcd can write in one. The
+-- number stays below 2^53 for 270 years, for those to whom all numbers are floats.
 
 local skynet = require "skynet"
 local client = require "skynet.cluster.etcd.client"
@@ -9,33 +13,45 @@ local backoff = require "skynet.internal.backoff"
 local M = {}
 
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
+local EPOCH <const>, REVISIONS <const> = 1704067200, 1 << 20 -- 2024; of each second
 local count = 0 -- of this service's candidates
 
 local function number_of(text)
 	return math.tointeger(tonumber(text))
 end
 
--- Puts our key in the queue; it keeps its place when it is there already. Returns its create revision.
+-- Puts our key in the queue; it keeps its place when it is there already. Returns its create revision and its fencing number.
 local function enter(etcd, key, holder)
 	local encoded = client.bytes(etcd.root .. key)
+	local lineage = { request_range = { key = client.bytes(etcd.root .. "lineage") } }
 	local answer = etcd.client:need("/v3/kv/txn", {
 		compare = { { key = encoded, target = "CREATE", result = "EQUAL", create_revision = 0 } },
-		success = { { request_put = { key = encoded, value = client.bytes(holder), lease = etcd.lease } } },
-		failure = { { request_range = { key = encoded } } },
+		success = {
+			{ request_put = { key = encoded, value = client.bytes(holder), lease = etcd.lease } },
+			lineage,
+		},
+		failure = { { request_range = { key = encoded } }, lineage },
 	})
-	if answer.succeeded then
-		return number_of(answer.header.revision)
+	local revision = answer.header.revision
+	if not answer.succeeded then
+		revision = answer.responses[1].response_range.kvs[1].create_revision
 	end
-	return number_of(answer.responses[1].response_range.kvs[1].create_revision)
+	revision = number_of(revision)
+	local found = answer.responses[2].response_range.kvs
+	if not found then
+		error("etcd is empty; nobody has begun there yet", 0)
+	end
+	local begun = number_of(string.match(client.text(found[1].value), " (%d+)$")) or EPOCH
+	return revision, (begun - EPOCH) * REVISIONS + revision
 end
 
 -- The key just before ours, and the revision of that answer; nil: we are the first. Raises when ours is gone.
-local function before(etcd, prefix, key, number)
+local function before(etcd, prefix, key, created)
 	prefix = etcd.root .. prefix
 	local answer = etcd.client:need("/v3/kv/range", {
 		key = client.bytes(prefix),
 		range_end = client.bytes(client.behind(prefix)),
-		max_create_revision = number,
+		max_create_revision = created,
 		sort_order = "DESCEND",
 		sort_target = "CREATE",
 		limit = 2,
@@ -68,9 +84,9 @@ end
 
 -- One try with the present lease: the fencing number, or nil: ask again.
 local function try(etcd, prefix, key, holder, deadline)
-	local number = enter(etcd, key, holder)
+	local created, number = enter(etcd, key, holder)
 	while true do
-		local former, revision = before(etcd, prefix, key, number)
+		local former, revision = before(etcd, prefix, key, created)
 		if not former then
 			return number
 		end

@@ -126,7 +126,8 @@ local function revision_of(header)
 	return math.tointeger(tonumber(header.revision)) or 0
 end
 
--- The key that tells one set of data from another: etcd's own id of a cluster is the same for an empty one in its place.
+-- The key that tells one set of data from another: etcd's own id of a cluster is the same for an empty one in its place. Its value ends
+-- with the time at which it was made, see skynet.cluster.etcd.lock.
 local function lineage_key(self)
 	return client.bytes(self.root .. "lineage")
 end
@@ -139,7 +140,7 @@ local function take_all(self)
 			range_end = client.bytes(client.behind(self.root .. "nodes/")),
 		},
 	}
-	local fresh = crypt.hexencode(crypt.randomkey())
+	local fresh = string.format("%s %d", crypt.hexencode(crypt.randomkey()), math.floor(skynet.time()))
 	local answer = self.client:need("/v3/kv/txn", {
 		compare = { { key = encoded, target = "CREATE", result = "EQUAL", create_revision = 0 } },
 		success = { { request_put = { key = encoded, value = client.bytes(fresh) } }, entries_of_all },
