@@ -119,7 +119,7 @@ end -- the C project's module has none
 
 -- Whom an address is of, and why nobody. Yields.
 local function look_up(address)
-	local prohibition = names.prohibition(address)
+	local prohibition = names.restricted and names.prohibition(address)
 	if prohibition then
 		return address, prohibition
 	end

@@ -29,8 +29,8 @@ local function read_allowed()
 end
 
 function M.new(clusterd)
-	local names = {}
 	local allowed = read_allowed()
+	local names = { restricted = allowed ~= nil } -- restricted: not everything may be called
 	local handles = {} -- "@name" -> handle
 	local unsigned = {} -- name that has to be written with "@" -> what to say about that
 	local asked = {} -- "@name" -> tasks that wait for clusterd's answer
@@ -99,7 +99,7 @@ function M.new(clusterd)
 	---@param address integer|string as the other node has written it
 	---@return string?
 	function names.prohibition(address)
-		if not allowed or allowed[address] then
+		if allowed == nil or allowed[address] then
 			return nil
 		elseif type(address) ~= "string" then
 			return "this node can be called by names only (cluster_allow)"
