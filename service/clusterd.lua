@@ -5,6 +5,7 @@
 -- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known),
 -- `__reconnect = seconds` (how long a request waits for a lost connection; by default it fails with the next try),
 -- `__heartbeat = seconds` (a node that is silent for so long is asked whether it lives; never by default),
+-- `__idle = seconds` (a connection that is not used for so long is closed until it is needed; never by default),
 -- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
 -- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
@@ -62,6 +63,7 @@ local function tell_sender(node, address)
 		reconnect = options.reconnect,
 		heartbeat = options.heartbeat or discovery and HEARTBEAT or nil,
 		waiting = options.waiting,
+		idle = options.idle,
 		keeps_up = discovery ~= nil, -- it leaves out nodes whose connection does not stand
 	}
 	its_options.unfinished, its_options.unfinished_count = unfinished()

@@ -11,9 +11,13 @@ local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
 local answers = require "skynet.internal.clusteranswers"
 local clustersecret = require "skynet.internal.clustersecret"
+local clustertrace = require "skynet.internal.clustertrace"
+local lostsends = require "skynet.internal.lostsends"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
+local parking = require "skynet.internal.parked"
 local ratelimit = require "skynet.internal.ratelimit"
+local counter = require "skynet.internal.unanswered"
 
 local node, our_name, first_host, first_port = ...
 
@@ -26,7 +30,7 @@ local LINES <const>, LINES_TIME <const> = 20, 1000 -- about connections, in so m
 local TRY_AGAIN <const> = 10 -- after a try that has failed, requests fail with its reason for so long
 local TRY_PATIENCE <const> = 90 -- a request waits so long for a try; the other side may not even refuse
 local CONNECT_TIMEOUT <const>, RECONNECT_TIMEOUT <const> = 1000, 200 -- for the first time, and again
-local REPORT_LOST <const>, MEGABYTE <const> = 100, 1024 * 1024
+local MEGABYTE <const> = 1024 * 1024
 
 local MAX_WAITING <const> = 65536 -- requests that wait for the connection, or in it; and calls that wait for their answers
 
@@ -40,15 +44,18 @@ local patience -- 1/100 s that a request waits for a lost connection; nil: it wa
 local max_waiting_bytes = 64 * 1024 * 1024 -- of the requests that wait for it
 local output_limit -- bytes that may wait in the open connection, or it is closed; nil: see `outflow`
 local out -- the output of the open connection; nil: it has its own limit
-local unanswered, unanswered_since = 0, 0 -- calls, and since when there are any
+local unanswered = counter(MAX_WAITING) -- calls
 local keeps_up = false -- clusterd: the connection is made again also when nobody asks
 local heartbeat -- 1/100 s of silence after which the node is asked whether it lives; nil: never
-local parked, parked_first, parked_last = {}, 1, 0 -- tasks that wait for the connection or for a try, in order
+local idle_time -- 1/100 s without a request after which the connection is closed until it is needed; nil: it stays
+local used = 0 -- when there was one
+local resting = false -- it was closed so
+local parked = parking(MAX_WAITING) -- requests that wait for the connection or for a try
 local target -- "host:port" for reports
 local epoch = 0 -- grows with each change of the state: older attempts to connect give up
 
--- Figures for the metrics; those of what waits are of this moment, the others only grow.
-local figures = { waiting = 0, waiting_bytes = 0, failed = 0, dropped = 0, reconnects = 0 }
+-- Figures for the metrics.
+local figures = { failed = 0, dropped = 0, reconnects = 0 }
 
 local command = {}
 
@@ -57,15 +64,6 @@ local command = {}
 local function enter(new_state)
 	state = new_state
 	epoch = epoch + 1
-end
-
-local function release_parked()
-	for place = parked_first, parked_last do
-		if parked[place] then
-			skynet.wakeup(parked[place])
-		end
-	end
-	parked, parked_first, parked_last = {}, 1, 0
 end
 
 local line = ratelimit(LINES, LINES_TIME)
@@ -128,6 +126,25 @@ local function watch_node()
 	end
 end
 
+-- Balancers and firewalls forget connections on which nothing travels, and do not say so.
+local function watch_use()
+	local mine = epoch
+	used = now()
+	while epoch == mine and idle_time do
+		local left = used + idle_time - now()
+		if left <= 0 and (unanswered.count > 0 or out and out.waiting() > 0) then
+			left = idle_time
+		elseif left <= 0 then
+			report ": the connection is not used, and closed until it is needed"
+			since, tries, pause = now(), 0, FIRST_PAUSE
+			enter "lost"
+			resting = true
+			return channel:changehost(host, port) -- closes the connection
+		end
+		skynet.sleep(left)
+	end
+end
+
 local function connected()
 	enter "up"
 	since = skynet.now()
@@ -143,6 +160,9 @@ local function connected()
 	end
 	if heartbeat then
 		skynet.fork(watch_node)
+	end
+	if idle_time then
+		skynet.fork(watch_use)
 	end
 end
 
@@ -163,7 +183,7 @@ end
 -- One try to connect. Yields.
 local function try()
 	local mine = epoch
-	trying, tries = true, tries + 1
+	trying, tries, resting = true, tries + 1, false
 	local ok, problem = pcall(dial, RECONNECT_TIMEOUT)
 	trying = false
 	if epoch ~= mine then
@@ -176,14 +196,14 @@ local function try()
 		tried_at, trouble = skynet.now(), reason_of(problem)
 	end
 	if state == "up" or not patience then
-		release_parked()
+		parked.release()
 	end
 end
 
 local redialling = false
 
 local function is_wanted()
-	return state == "lost" and (keeps_up or heartbeat or patience and figures.waiting > 0)
+	return state == "lost" and (keeps_up or heartbeat or patience and parked.count > 0)
 end
 
 -- Tries until there is a connection, or nobody wants one.
@@ -234,19 +254,11 @@ end
 
 -- Waits for the connection, or for the end of a try. False: too much waits already.
 local function park(bytes, limit)
-	if figures.waiting >= MAX_WAITING or figures.waiting_bytes + bytes > max_waiting_bytes then
-		return false
-	end
-	local task, place, list = coroutine.running(), parked_last + 1, parked
-	figures.waiting, figures.waiting_bytes = figures.waiting + 1, figures.waiting_bytes + bytes
-	parked[place], parked_last = task, place
-	if not redialling then
-		skynet.fork(reconnect)
-	end
-	skynet.sleep(limit, task)
-	list[place] = nil
-	figures.waiting, figures.waiting_bytes = figures.waiting - 1, figures.waiting_bytes - bytes
-	return true
+	return parked.wait(bytes, max_waiting_bytes, limit, function()
+		if not redialling then
+			skynet.fork(reconnect)
+		end
+	end)
 end
 
 -- Raises when the open connection is full, and the other side takes nothing.
@@ -259,18 +271,9 @@ end
 
 -- Raises when too many calls are not answered, and the other side says nothing.
 local function check_unanswered()
-	local level, silence = unanswered / MAX_WAITING, now() - math.max(answers.heard, unanswered_since)
-	if level >= 1 and outflow.is_over(level, silence) then
-		error(
-			string.format(
-				"cluster node [%s] (%s) does not answer: %d calls wait for it, and it has said nothing for %.2f s",
-				node,
-				target,
-				unanswered,
-				silence / 100
-			),
-			0
-		)
+	local why = unanswered.count >= MAX_WAITING and unanswered.refusal(answers.heard)
+	if why then
+		error(string.format("cluster node [%s] (%s) does not answer: %s", node, target, why), 0)
 	end
 end
 
@@ -288,7 +291,7 @@ local function wait_for_connection(bytes)
 			has_room = park(bytes, TRY_PATIENCE)
 		end
 		reason = has_room and trouble
-			or string.format("%d requests of %d bytes wait for it, no more may", figures.waiting, figures.waiting_bytes)
+			or string.format("%d requests of %d bytes wait for it, no more may", parked.count, parked.bytes)
 	end
 	if state == "lost" or state == "closed" then
 		error(
@@ -312,6 +315,7 @@ local function configure(options)
 	patience = centiseconds(options.reconnect)
 	keeps_up = options.keeps_up or false
 	heartbeat = options.heartbeat and options.heartbeat > 0 and math.max(1, centiseconds(options.heartbeat)) or nil
+	idle_time = options.idle and options.idle > 0 and math.max(1, centiseconds(options.idle)) or nil
 	answers.most_bytes = options.unfinished and math.floor(options.unfinished * MEGABYTE) or answers.most_bytes
 	answers.most = options.unfinished_count or answers.most
 	output_limit = options.waiting and math.floor(options.waiting * MEGABYTE)
@@ -325,20 +329,22 @@ function command.changenode(address, its_port, options)
 	if not address then
 		skynet.error("Close cluster sender", target)
 		enter "closed"
+		resting = false
 		channel:close()
-		release_parked()
+		parked.release()
 		return skynet.retpack(nil)
 	end
 	locate(address, its_port)
 	pause = FIRST_PAUSE
 	enter(state == "new" and "new" or "lost")
+	resting = false
 	channel:changehost(host, port or 0) -- closes the connection to where it was
 	local mine = epoch
 	local ok, problem = pcall(dial, CONNECT_TIMEOUT)
 	if epoch == mine then
 		if ok then
 			connected()
-			release_parked()
+			parked.release()
 		elseif state == "lost" then
 			skynet.fork(reconnect)
 		end
@@ -351,40 +357,31 @@ function command.changenode(address, its_port, options)
 	skynet.retpack(nil)
 end
 
---- status -> "up", "lost", "closed" or "new" (never connected)
+--- status -> "up", "lost", "idle" (closed until it is needed), "closed" or "new" (never connected)
 function command.status()
-	skynet.retpack(state)
+	skynet.retpack(resting and "idle" or state)
 end
 
 ---------------------------------------------------------------- requests
-
--- Sends the trace tag of the running task ahead of its request.
-local function send_trace()
-	local tag = skynet.tracetag()
-	if not tag then
-		return
-	end
-	if string.sub(tag, 1, 1) ~= "(" then -- the first node that it leaves
-		local longer = string.format("(%s-%s-%d)%s", our_name, node, session, tag)
-		skynet.tracelog(tag, "session " .. longer)
-		tag = longer
-	end
-	skynet.tracelog(tag, "cluster " .. node)
-	channel:request(core.packtrace(tag))
-end
 
 -- The message is a pointer, which packrequest frees.
 local function request(address, msg, sz)
 	local current = session
 	local packet, following, parts = core.packrequest(address, current, msg, sz)
 	session = following
+	if idle_time then
+		used = now()
+	end
 	if state ~= "up" then
 		wait_for_connection(sz)
 	else
 		check_unanswered()
 		check_outflow()
 	end
-	send_trace()
+	local tag = clustertrace(our_name, node, session)
+	if tag then
+		channel:request(core.packtrace(tag))
+	end
 	return channel:request(packet, current, parts)
 end
 
@@ -397,12 +394,9 @@ end
 
 --- req address, msg, sz -> the answer as it came
 function command.req(...)
-	if unanswered == 0 then
-		unanswered_since = now()
-	end
-	unanswered = unanswered + 1
+	unanswered.begin()
 	local ok, answer = pcall(request, ...)
-	unanswered = unanswered - 1
+	unanswered.finish()
 	local msg, sz = answer, nil
 	if ok and type(answer) == "table" then -- in parts
 		msg, sz = core.concat(answer)
@@ -424,26 +418,13 @@ function command.req(...)
 	skynet.response()(false)
 end
 
-local untold, telling, why_lost = 0, false, nil -- pushes that were lost since the last report of that
-
-local function tell_of_lost()
-	repeat
-		skynet.error(
-			string.format("cluster node [%s] (%s): sends that are lost: %d: %s", node, target, untold, why_lost)
-		)
-		untold = 0
-		skynet.sleep(REPORT_LOST)
-	until untold == 0
-	telling = false
-end
+local tell_of_lost = lostsends(function()
+	return string.format("cluster node [%s] (%s)", node, target)
+end)
 
 local function count_lost(problem)
 	figures.dropped = figures.dropped + 1
-	untold, why_lost = untold + 1, tostring(problem)
-	if not telling then
-		telling = true
-		skynet.fork(tell_of_lost)
-	end
+	tell_of_lost(problem)
 end
 
 --- push address, msg, sz
@@ -455,6 +436,9 @@ function command.push(address, msg, sz)
 	local packet, following, parts = core.packpush(address, session, msg, sz)
 	if parts then
 		session = following
+	end
+	if idle_time then
+		used = now()
 	end
 	local ok, problem = true, nil
 	if state ~= "up" then
@@ -472,11 +456,11 @@ end
 
 --- figures -> table of figures of this connection, for the metrics
 function command.figures()
-	local all = { up = state == "up" }
+	local all = { up = state == "up" or resting, waiting = parked.count, waiting_bytes = parked.bytes }
 	for name, value in pairs(figures) do
 		all[name] = value
 	end
-	if all.up and out then
+	if state == "up" and out then
 		local messages, bytes = out.waiting()
 		all.waiting, all.waiting_bytes = all.waiting + messages, all.waiting_bytes + bytes
 	end

@@ -292,4 +292,36 @@ function cases.operators_see_where_nodes_are_and_what_waits()
 	check.equal(lines.off, "down")
 end
 
+function cases.a_connection_that_nobody_uses_is_closed_and_made_again()
+	if not check.ours then
+		return -- no such option
+	end
+	open()
+	cluster.reload { __idle = 0.2, seldom = SELF }
+	check.equal(cluster.call("seldom", peer(), "echo", 1), 1)
+	local sender = cluster.get_sender "seldom"
+	for round = 2, 3 do
+		repeat
+			skynet.sleep(1)
+		until skynet.call(sender, "lua", "status") == "idle"
+		check.equal(figures_of("seldom").up, true, "there is nothing wrong with it")
+		-- Several at once, and a send first.
+		local service, answers = peer(), 0
+		cluster.send("seldom", service, "remember", round)
+		for i = 1, 5 do
+			skynet.fork(function()
+				check.equal(cluster.call("seldom", service, "echo", i), i)
+				answers = answers + 1
+			end)
+		end
+		repeat
+			skynet.sleep(1)
+		until answers == 5
+		check.equal(cluster.call("seldom", service, "remembered"), round)
+	end
+	check.equal(figures_of("seldom").reconnects, 2)
+	check.equal(figures_of("seldom").failed, 0)
+	cluster.reload { __idle = 0 }
+end
+
 check.run(cases)

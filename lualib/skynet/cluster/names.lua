@@ -61,7 +61,7 @@ local function is_up(node)
 		return false
 	end
 	local found, status = pcall(skynet.call, sender, "lua", "status")
-	return found and status == "up"
+	return found and (status == "up" or status == "idle")
 end
 
 -- Leaves a node out until its connection stands again, or so long that it is tried again.
