@@ -1,4 +1,5 @@
--- Operations within one service: `bench_ops pack SHAPE`, `bench_ops load hit|miss`, `bench_ops coroutine switch|wakeup`.
+-- Operations within one service: `bench_ops pack SHAPE`, `bench_ops load hit|miss`, `bench_ops coroutine switch|wakeup`,
+-- `bench_ops timer pending|chain`.
 -- Prints "BENCH NAME_ns CPU_NANOSECONDS" of one operation, of the whole process, and ends it.
 local skynet = require "skynet"
 
@@ -109,9 +110,58 @@ local function wakeup()
 	end)
 end
 
+-- 100,000 timers that wait together; what Lua has more while they do, if the collector has been at work.
+local function pending()
+	local COUNT <const> = 100000
+	local main, left, bytes = coroutine.running(), 0, nil
+	local function fire()
+		left = left - 1
+		if left == 0 then
+			skynet.wakeup(main)
+		end
+	end
+	collectgarbage()
+	local before = collectgarbage "count"
+	measure("each_ns", COUNT, function(n)
+		left = n
+		for _ = 1, n do
+			skynet.timeout(20, fire)
+		end
+		if not bytes then
+			collectgarbage()
+			bytes = (collectgarbage "count" - before) * 1024 / n
+		end
+		skynet.wait(main)
+	end)
+	io.stdout:write(string.format("\nBENCH bytes %.6g\n", bytes))
+end
+
+-- Each timer sets the next.
+local function chain()
+	local main, left = coroutine.running(), 0
+	local function fire()
+		left = left - 1
+		if left == 0 then
+			skynet.wakeup(main)
+		else
+			skynet.timeout(0, fire)
+		end
+	end
+	measure("each_ns", 1000, function(n)
+		left = n
+		skynet.timeout(0, fire)
+		skynet.wait(main)
+	end)
+end
+
 skynet.start(function()
 	skynet.fork(function()
-		local run = { pack = pack, load = load_file, coroutine = which == "switch" and switch or wakeup }
+		local run = {
+			pack = pack,
+			load = load_file,
+			coroutine = which == "switch" and switch or wakeup,
+			timer = which == "chain" and chain or pending,
+		}
 		run[group]()
 		io.stdout:flush()
 		os.exit(0)

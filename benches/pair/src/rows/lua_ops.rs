@@ -6,6 +6,7 @@ use super::{Metric, Row, m};
 
 const PACK: &[Metric] = metrics!["pack_ns" "ns CPU" Open, "unpack_ns" "ns CPU" Open];
 const EACH: &[Metric] = metrics!["each_ns" "ns CPU" Open];
+const TIMER: &[Metric] = metrics!["each_ns" "ns CPU" Open, "bytes" "bytes/timer" Open];
 
 const fn ops(start: &'static str) -> Kind {
     Lua {
@@ -33,5 +34,9 @@ pub fn rows() -> Vec<Row> {
             "resume and yield of a coroutine";
         "lua-own-wakeup" 1 on ops("bench_ops coroutine wakeup") => EACH, None,
             "skynet.wait and skynet.wakeup of two coroutines in turn";
+        "lua-own-timers" 1 on ops("bench_ops timer pending") => TIMER, None,
+            "skynet.timeout, 100,000 pending at once: set and fired";
+        "lua-own-timer-chain" 1 on ops("bench_ops timer chain") => EACH, None,
+            "skynet.timeout(0) one after another";
     }
 }
