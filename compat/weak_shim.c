@@ -15,6 +15,13 @@ WEAK void lua_createtable(struct lua_State *L, int narr, int nrec);
 WEAK void lua_pushinteger(struct lua_State *L, long long value);
 WEAK void lua_rawseti(struct lua_State *L, int index, long long key);
 
+/* The address alone matters. */
+WEAK void __asan_init(void);
+
+HIDDEN int skynet_rs_has_asan(void) {
+	return __asan_init != NULL;
+}
+
 HIDDEN int skynet_rs_has_jemalloc(void) {
 	return mallctl != NULL;
 }

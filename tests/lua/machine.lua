@@ -110,6 +110,20 @@ local function interrupted(request)
 	return table.unpack(result, 1, result.n)
 end
 
+function cases.userdata_is_aligned_as_the_blocks_of_malloc_are()
+	local kept = {}
+	-- Other sizes in between, also such that have gone.
+	for i = 1, 400 do
+		kept[i] = { io.open("/dev/null"), "x" .. i, { i } }
+		kept[i // 2] = nil
+	end
+	for _, entry in pairs(kept) do
+		local address = tonumber(string.format("%p", entry[1]))
+		check.equal(address % 16, 0)
+		entry[1]:close()
+	end
+end
+
 function cases.a_signal_ends_a_loop()
 	check.equal(interrupted "plain", false)
 end

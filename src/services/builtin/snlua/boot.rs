@@ -16,7 +16,8 @@ use mlua_sys::{
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use super::core::{Service, setting};
-use super::{Snlua, megabytes, profile};
+use super::memory::megabytes;
+use super::{Snlua, profile};
 use crate::services::builtin::{embedded, host};
 
 /// What the steps need; they get its address as light userdata.
@@ -36,7 +37,6 @@ pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Res
     unsafe {
         let state = (*this).state;
         (*this).context.store(service.as_ptr(), Relaxed);
-        (*this).region.open();
         (*this).interrupt.switch(state);
         let boot = Boot {
             this,
@@ -327,7 +327,7 @@ unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
         let limit = megabytes(bytes);
         let service = (*this).service();
         service.log_fmt(format_args!("Set memory limit to {limit:.2} M"));
-        (*this).limit = bytes;
+        (*this).memory.set_limit(bytes);
     }
 }
 

@@ -6,47 +6,37 @@
 pub(super) mod boot;
 mod core;
 mod farewell;
+mod heap;
 mod interrupt;
+mod memory;
 mod profile;
-mod region;
 
 use std::ffi::CStr;
 use std::io::{self, Write};
 use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{c_char, c_int, c_uint, c_void};
-use mlua_sys::{
-    LUA_TUSERDATA, lua_State, lua_atpanic, lua_close, lua_getallocf, lua_newstate, lua_tolstring,
-    luaL_makeseed,
-};
+use mlua_sys::{lua_State, lua_atpanic, lua_getallocf, lua_newstate, lua_tolstring, luaL_makeseed};
 
-use self::core::{Place, Request, Service, Stack, is_aborting, reallocate};
+use self::core::{Place, Request, Service, Stack, is_aborting};
 use self::interrupt::Interrupt;
-use self::region::Region;
+use self::memory::Memory;
 use crate::actor::service::Context;
 use crate::base::message::Message;
-
-/// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
-const FIRST_WARNING: usize = 32 * 1024 * 1024;
 
 /// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
 pub(crate) struct Snlua {
     state: *mut lua_State,
     context: AtomicPtr<Context>,
-    /// Bytes that the VM has. Only the thread that runs the service writes; a signal reads from others.
-    memory: AtomicUsize,
-    warn_at: usize,
-    /// 0: none.
-    limit: usize,
+    memory: Memory,
     interrupt: Interrupt,
     /// The launch arguments on their way: the block that `init` has sent.
     args: *mut c_void,
     /// Coroutines with `skynet.profile` on; some of them may be gone already.
     profiled: usize,
-    region: Region,
 }
 
 impl Snlua {
@@ -65,75 +55,6 @@ impl Snlua {
         // SAFETY: null, or the service whose instance this is, which is released before it is freed.
         unsafe { Service::new(self.context.load(Relaxed)) }
     }
-}
-
-/// Lua's allocator: counts, limits, warns.
-unsafe extern "C" fn allocate(
-    ud: *mut c_void,
-    block: *mut c_void,
-    old: usize,
-    new: usize,
-) -> *mut c_void {
-    // SAFETY: `ud` is the instance, alive as long as the VM, and used by one thread at a time. For a new block, `old`
-    // is a type and no size (Lua 5.5 manual, lua_Alloc).
-    unsafe {
-        let this = ud.cast::<Snlua>();
-        if new == 0 {
-            if !block.is_null() {
-                let memory = (*this).memory.load(Relaxed).wrapping_sub(old);
-                (*this).memory.store(memory, Relaxed);
-                if (*this).region.owns(block) {
-                    (*this).region.give(block, old);
-                } else {
-                    reallocate(block, 0);
-                }
-            }
-            return ptr::null_mut();
-        }
-        let had = if block.is_null() { 0 } else { old };
-        let memory = (*this)
-            .memory
-            .load(Relaxed)
-            .wrapping_sub(had)
-            .wrapping_add(new);
-        let limit = (*this).limit;
-        if limit != 0 && memory > limit && new > had {
-            return ptr::null_mut();
-        }
-        (*this).memory.store(memory, Relaxed);
-        if memory > (*this).warn_at {
-            (*this).warn_at = (*this).warn_at.saturating_mul(2);
-            let used = megabytes(memory);
-            let service = (*this).service();
-            service.log_fmt(format_args!("Memory warning {used:.2} M"));
-        }
-        let region = &mut (*this).region;
-        let mut result = ptr::null_mut();
-        if block.is_null() {
-            // C code may rely on the alignment of the allocator for its userdata.
-            if old != LUA_TUSERDATA as usize {
-                result = region.take(new);
-            }
-            if result.is_null() {
-                result = reallocate(block, new);
-            }
-        } else if region.owns(block) {
-            result = region.resize(block, old, new);
-        } else {
-            result = reallocate(block, new);
-        }
-        if result.is_null() {
-            // Lua keeps the old block.
-            (*this)
-                .memory
-                .store(memory.wrapping_sub(new).wrapping_add(had), Relaxed);
-        }
-        result
-    }
-}
-
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / (1024.0 * 1024.0)
 }
 
 /// An error outside of any protected call: Lua ends the process after this. Says at least whose fault it was.
@@ -165,13 +86,10 @@ pub unsafe extern "C" fn create() -> *mut c_void {
     let this = Box::into_raw(Box::new(Snlua {
         state: ptr::null_mut(),
         context: AtomicPtr::new(ptr::null_mut()),
-        memory: AtomicUsize::new(0),
-        warn_at: FIRST_WARNING,
-        limit: 0,
+        memory: Memory::new(),
         interrupt: Interrupt::new(),
         args: ptr::null_mut(),
         profiled: 0,
-        region: Region::new(),
     }));
     // VMs that share strings have to agree on their hashes.
     static SEED: OnceLock<c_uint> = OnceLock::new();
@@ -180,7 +98,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
     boot::make_snapshot();
     // SAFETY: the instance outlives the VM.
     unsafe {
-        let state = lua_newstate(allocate, this.cast(), seed);
+        let state = lua_newstate(memory::allocator(), this.cast(), seed);
         if state.is_null() {
             drop(Box::from_raw(this));
             return ptr::null_mut();
@@ -263,8 +181,7 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
         if !is_aborting() {
             farewell::say((*this).state);
         }
-        (*this).region.close();
-        lua_close((*this).state);
+        memory::close(this, (*this).state);
         drop(Box::from_raw(this));
     }
 }
@@ -275,7 +192,7 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
 /// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
 pub unsafe fn bytes(instance: *mut c_void) -> usize {
     // SAFETY: the field is atomic, the instance alive by contract.
-    unsafe { (*instance.cast::<Snlua>()).memory.load(Relaxed) }
+    unsafe { (*instance.cast::<Snlua>()).memory.used() }
 }
 
 /// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, if it does anything; 1 logs the VM's memory.
@@ -292,7 +209,7 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
             0 if service.ask_to_stop() => {}
             0 => service.log(&[b"signal 0: nothing runs"]),
             1 => {
-                let used = (*this).memory.load(Relaxed) as f64 / 1024.0;
+                let used = (*this).memory.used() as f64 / 1024.0;
                 service.log_fmt(format_args!("Current Memory {used:.3}K"));
             }
             _ => {}

@@ -1,0 +1,176 @@
+//! Lua's allocator: counts, limits, warns.
+
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use libc::{c_int, c_void};
+use mlua_sys::{LUA_TUSERDATA, lua_State, lua_close, lua_setallocf};
+
+use super::Snlua;
+use super::core::reallocate;
+use super::heap::Heap;
+
+type Allocator = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, usize) -> *mut c_void;
+
+/// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
+const FIRST_WARNING: usize = 32 * 1024 * 1024;
+
+/// The memory of a VM.
+pub(super) struct Memory {
+    /// Bytes that the VM has. Only the thread that runs the service writes; others may read.
+    used: AtomicUsize,
+    /// Up to here nothing is to be said or refused.
+    unwatched: usize,
+    warn_at: usize,
+    /// `usize::MAX`: none.
+    limit: usize,
+    heap: Heap,
+}
+
+impl Memory {
+    pub(super) fn new() -> Memory {
+        Memory {
+            used: AtomicUsize::new(0),
+            unwatched: FIRST_WARNING,
+            warn_at: FIRST_WARNING,
+            limit: usize::MAX,
+            heap: Heap::new(),
+        }
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// 0: no limit.
+    pub(super) fn set_limit(&mut self, bytes: usize) {
+        self.limit = if bytes == 0 { usize::MAX } else { bytes };
+        self.unwatched = self.limit.min(self.warn_at);
+    }
+
+    /// Whether to warn, once the VM has so many bytes.
+    fn warns(&mut self, used: usize) -> bool {
+        let warns = used > self.warn_at;
+        if warns {
+            self.warn_at = self.warn_at.saturating_mul(2);
+            self.unwatched = self.limit.min(self.warn_at);
+        }
+        warns
+    }
+}
+
+pub(super) fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}
+
+unsafe extern "C" {
+    safe fn skynet_rs_has_asan() -> c_int;
+}
+
+/// The allocator of a new VM. AddressSanitizer knows the ends of blocks of the process's allocator only, so with it all are.
+pub(super) fn allocator() -> Allocator {
+    if skynet_rs_has_asan() == 0 {
+        allocate::<true>
+    } else {
+        allocate::<false>
+    }
+}
+
+/// The VM is being closed: its small blocks go with the heap.
+///
+/// # Safety
+/// `state` is the VM of the instance, and was made with [`allocator`].
+pub(super) unsafe fn close(this: *mut Snlua, state: *mut lua_State) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if skynet_rs_has_asan() == 0 {
+            lua_setallocf(state, allocate_at_the_end, this.cast());
+        }
+        lua_close(state);
+    }
+}
+
+/// `lua_Alloc` of a VM, with cells of its heap for small blocks or without.
+///
+/// # Safety
+/// `ud` is the instance, alive as long as the VM, and used by one thread at a time; the rest is as Lua calls it.
+unsafe extern "C" fn allocate<const CELLS: bool>(
+    ud: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: as the caller promises. For a new block, `old` is a type and no size (Lua 5.5 manual, lua_Alloc).
+    unsafe {
+        let this = ud.cast::<Snlua>();
+        let memory = &raw mut (*this).memory;
+        if new == 0 {
+            if !block.is_null() {
+                let used = (*memory).used().wrapping_sub(old);
+                (*memory).used.store(used, Relaxed);
+                if CELLS {
+                    (*memory).heap.give(block, old);
+                } else {
+                    reallocate(block, 0);
+                }
+            }
+            return ptr::null_mut();
+        }
+        let had = if block.is_null() { 0 } else { old };
+        let before = (*memory).used();
+        let used = before.wrapping_sub(had).wrapping_add(new);
+        if used > (*memory).unwatched && !admits(this, used, new > had) {
+            return ptr::null_mut();
+        }
+        let result = if !CELLS {
+            reallocate(block, new)
+        } else if !block.is_null() {
+            (*memory).heap.resize(block, old, new)
+        } else if old == LUA_TUSERDATA as usize {
+            (*memory).heap.take_aligned(new)
+        } else {
+            (*memory).heap.take(new)
+        };
+        // Without memory Lua keeps the old block.
+        if !result.is_null() {
+            (*memory).used.store(used, Relaxed);
+        }
+        result
+    }
+}
+
+/// `lua_Alloc` of a VM that is being closed.
+///
+/// # Safety
+/// As [`allocate`].
+unsafe extern "C" fn allocate_at_the_end(
+    ud: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if new == 0 && Heap::goes_with_it(old) {
+            return ptr::null_mut();
+        }
+        allocate::<true>(ud, block, old, new)
+    }
+}
+
+/// Whether the VM may have so many bytes; they are more than before if it `grows`. Warns in the log.
+#[cold]
+#[inline(never)]
+unsafe fn admits(this: *mut Snlua, used: usize, grows: bool) -> bool {
+    // SAFETY: the instance is the caller's.
+    unsafe {
+        if grows && used > (*this).memory.limit {
+            return false;
+        }
+        if (*this).memory.warns(used) {
+            let service = (*this).service();
+            service.log_fmt(format_args!("Memory warning {:.2} M", megabytes(used)));
+        }
+    }
+    true
+}
