@@ -27,7 +27,7 @@ pub unsafe extern "C" fn skynet_command(
         // SAFETY: contract of this function.
         unsafe {
             match (context.as_ref(), text(cmd)) {
-                (Some(context), Some(cmd)) => command::command(context.own(), cmd, text(parm)),
+                (Some(context), Some(cmd)) => command::command(&mut context.own(), cmd, text(parm)),
                 _ => std::ptr::null(),
             }
         }
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn skynet_callback(context: *mut Context, ud: *mut c_void,
         // SAFETY: contract of this function.
         if let Some(context) = unsafe { context.as_ref() } {
             // SAFETY: as above.
-            unsafe { context.set_callback(cb, ud) };
+            unsafe { context.own().set_callback(cb, ud) };
         }
     })
 }

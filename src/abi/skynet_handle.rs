@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::actor::handle;
-use crate::actor::service::{self, Context};
+use crate::actor::service::{self, Context, ServiceRef};
 use crate::diag::crash::contain;
 use libc::{c_char, c_int};
 
@@ -33,7 +33,7 @@ pub extern "C" fn skynet_handle_retire(handle: u32) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_handle_grab(handle: u32) -> *mut Context {
     contain("skynet_handle_grab", std::ptr::null_mut(), || {
-        service::grab(handle)
+        service::grab(handle).map_or(std::ptr::null_mut(), ServiceRef::into_raw)
     })
 }
 

@@ -70,8 +70,10 @@ pub extern "C" fn skynet_harbor_init(harbor: c_int) {
 pub unsafe extern "C" fn skynet_harbor_start(ctx: *mut c_void) {
     contain("skynet_harbor_start", (), || {
         // SAFETY: contract of this function.
-        if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
-            harbor::start(context, envelope(context));
+        if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() }
+            && let Some(service) = context.reference()
+        {
+            harbor::start(service, envelope(context));
         }
     })
 }

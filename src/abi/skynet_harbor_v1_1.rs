@@ -24,8 +24,9 @@ pub struct Earlier {
 pub unsafe extern "C" fn skynet_harbor_start_v1_1(ctx: *mut c_void) {
     contain("skynet_harbor_start_v1_1", (), || {
         // SAFETY: contract of this function.
-        if let Some(context) = unsafe { ctx.cast::<Context>().as_ref() } {
-            harbor::start(context, Envelope::TypeOutside);
+        let service = unsafe { ctx.cast::<Context>().as_ref() }.and_then(Context::reference);
+        if let Some(service) = service {
+            harbor::start(service, Envelope::TypeOutside);
         }
     })
 }

@@ -1,7 +1,5 @@
 //! "skynet_mq.h": mailboxes, for programs that drive the core's parts themselves.
 
-use crate::actor::mailbox::Pushed;
-use crate::actor::service;
 pub use crate::actor::service::Queue as MessageQueue;
 use crate::alloc::freelist::Class;
 use crate::alloc::reclaim;
@@ -9,6 +7,7 @@ use crate::base::message::Message;
 use crate::diag::crash::contain;
 use crate::scheduler;
 use libc::{c_int, c_void};
+use std::ptr::{self, NonNull};
 
 /// Gets each message that was not delivered; its data belongs to the function.
 pub type MessageDrop = Option<unsafe extern "C" fn(*mut Message, *mut c_void)>;
@@ -16,12 +15,13 @@ pub type MessageDrop = Option<unsafe extern "C" fn(*mut Message, *mut c_void)>;
 /// Makes a queue ready for the workers.
 ///
 /// # Safety
-/// `queue` is alive, and the caller is its consumer.
+/// `queue` is NULL, or alive and the caller is its consumer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_globalmq_push(queue: *mut MessageQueue) {
     contain("skynet_globalmq_push", (), || {
-        if !queue.is_null() {
-            scheduler::inject(queue.cast());
+        if let Some(queue) = NonNull::new(queue) {
+            // SAFETY: contract of this function.
+            scheduler::inject(unsafe { MessageQueue::given_back(queue) });
         }
     })
 }
@@ -29,16 +29,16 @@ pub unsafe extern "C" fn skynet_globalmq_push(queue: *mut MessageQueue) {
 /// Takes a ready queue; NULL when there is none. The caller is its consumer.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_globalmq_pop() -> *mut MessageQueue {
-    contain("skynet_globalmq_pop", std::ptr::null_mut(), || {
-        service::take_ready().unwrap_or(std::ptr::null_mut())
+    contain("skynet_globalmq_pop", ptr::null_mut(), || {
+        scheduler::take_any().map_or(ptr::null_mut(), MessageQueue::lend)
     })
 }
 
 /// A queue for messages to `handle`, which counts as being dispatched by the caller.
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_mq_create(handle: u32) -> *mut MessageQueue {
-    contain("skynet_mq_create", std::ptr::null_mut(), || {
-        Box::into_raw(Box::new(MessageQueue::of_handle(handle)))
+    contain("skynet_mq_create", ptr::null_mut(), || {
+        MessageQueue::lend(MessageQueue::create(handle))
     })
 }
 
@@ -49,14 +49,10 @@ pub extern "C" fn skynet_mq_create(handle: u32) -> *mut MessageQueue {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_mark_release(q: *mut MessageQueue) {
     contain("skynet_mq_mark_release", (), || {
-        // A worker that finds the mark may free it at once.
-        let _guard = reclaim::enter();
+        let guard = reclaim::enter();
         // SAFETY: contract of this function.
-        if let Some(queue) = unsafe { q.as_ref() }
-            && queue.mark_release()
-            && queue.mailbox.try_acquire().is_some()
-        {
-            scheduler::inject(q.cast());
+        if let Some(queue) = unsafe { q.as_ref() } {
+            queue.mark_release(&guard);
         }
     })
 }
@@ -72,15 +68,14 @@ pub unsafe extern "C" fn skynet_mq_release(
     ud: *mut c_void,
 ) {
     contain("skynet_mq_release", (), || {
+        let guard = reclaim::enter();
         // SAFETY: contract of this function.
         unsafe {
-            if q.is_null() {
-                return;
+            let Some(queue) = q.as_ref() else { return };
+            if !queue.is_marked() {
+                return scheduler::inject(MessageQueue::given_back(NonNull::from(queue)));
             }
-            if !(*q).is_marked() {
-                return scheduler::inject(q.cast());
-            }
-            MessageQueue::free(q, |mut message| match drop_func {
+            queue.lent(&guard).free(|mut message| match drop_func {
                 Some(drop_func) => drop_func(&raw mut message, ud),
                 None => libc::free(message.data),
             });
@@ -109,17 +104,16 @@ pub unsafe extern "C" fn skynet_mq_pop(q: *mut MessageQueue, message: *mut Messa
     contain("skynet_mq_pop", 1, || {
         // SAFETY: contract of this function.
         unsafe {
-            let Some(queue) = q.as_ref() else { return 1 };
-            let _guard = reclaim::enter();
-            loop {
-                if let Some((popped, _)) = queue.mailbox.consumer().pop() {
+            let guard = reclaim::enter();
+            let mut role = q.as_ref().map(|queue| queue.lent(&guard));
+            while let Some(mut queue) = role {
+                if let Some(popped) = queue.pop() {
                     message.write(popped);
                     return 0;
                 }
-                if queue.try_release() {
-                    return 1;
-                }
+                role = queue.try_release();
             }
+            1
         }
     })
 }
@@ -136,10 +130,8 @@ pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Mess
             let (Some(queue), Some(message)) = (q.as_ref(), message.as_ref()) else {
                 return;
             };
-            match queue.mailbox.push(*message, Class::UNPOOLED) {
-                Pushed::Queued => {}
-                Pushed::Schedule => scheduler::submit(queue.ready()),
-                Pushed::Closed => libc::free(message.data),
+            if !queue.push(*message, Class::UNPOOLED) {
+                libc::free(message.data);
             }
         }
     })
@@ -152,12 +144,10 @@ pub unsafe extern "C" fn skynet_mq_push(q: *mut MessageQueue, message: *mut Mess
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_length(q: *mut MessageQueue) -> c_int {
     contain("skynet_mq_length", 0, || {
+        let guard = reclaim::enter();
         // SAFETY: contract of this function.
-        unsafe { q.as_ref() }.map_or(0, |queue| {
-            // SAFETY: contract of this function.
-            let waiting = unsafe { queue.mailbox.consumer() }.len();
-            waiting.try_into().unwrap_or(c_int::MAX)
-        })
+        let waiting = unsafe { q.as_ref().map_or(0, |queue| queue.lent(&guard).len()) };
+        waiting.try_into().unwrap_or(c_int::MAX)
     })
 }
 
@@ -168,12 +158,13 @@ pub unsafe extern "C" fn skynet_mq_length(q: *mut MessageQueue) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_mq_overload(q: *mut MessageQueue) -> c_int {
     contain("skynet_mq_overload", 0, || {
+        let guard = reclaim::enter();
         // SAFETY: contract of this function.
-        unsafe { q.as_ref() }.map_or(0, |queue| {
-            // SAFETY: contract of this function.
-            let overload = unsafe { queue.mailbox.consumer() }.take_overload();
-            overload.try_into().unwrap_or(c_int::MAX)
-        })
+        let overload = unsafe {
+            q.as_ref()
+                .map_or(0, |queue| queue.lent(&guard).take_overload())
+        };
+        overload.try_into().unwrap_or(c_int::MAX)
     })
 }
 

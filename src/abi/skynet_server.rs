@@ -2,7 +2,7 @@
 
 use super::skynet_mq::MessageQueue;
 use super::text;
-use crate::actor::service::{self, Context};
+use crate::actor::service::{self, Context, ServiceRef};
 use crate::alloc::freelist::Class;
 use crate::alloc::reclaim;
 use crate::base::message::Message;
@@ -11,6 +11,7 @@ use crate::diag::crash::contain;
 use crate::diag::stuck::Monitor;
 use crate::scheduler::{self, TimesliceResult};
 use libc::{c_char, c_int, c_void};
+use std::ptr::NonNull;
 
 /// Launches a service. Its handle, 0 on failure.
 ///
@@ -20,7 +21,9 @@ use libc::{c_char, c_int, c_void};
 pub unsafe extern "C" fn skynet_context_new(name: *const c_char, parm: *const c_char) -> u32 {
     contain("skynet_context_new", 0, || {
         // SAFETY: contract of this function.
-        unsafe { text(name).map_or(0, |name| service::launch(name, text(parm), false).0) }
+        let (name, parm) = unsafe { (text(name), text(parm)) };
+        name.and_then(|name| service::launch(name, parm))
+            .map_or(0, |service| service.handle())
     })
 }
 
@@ -32,9 +35,9 @@ pub unsafe extern "C" fn skynet_context_new(name: *const c_char, parm: *const c_
 pub unsafe extern "C" fn skynet_context_grab(ctx: *mut Context) {
     contain("skynet_context_grab", (), || {
         // SAFETY: contract of this function.
-        if let Some(ctx) = unsafe { ctx.as_ref() } {
-            ctx.grab();
-        }
+        let more = unsafe { ctx.as_ref() }.and_then(Context::reference);
+        // C drops it.
+        more.map(ServiceRef::into_raw);
     })
 }
 
@@ -46,8 +49,10 @@ pub unsafe extern "C" fn skynet_context_grab(ctx: *mut Context) {
 pub unsafe extern "C" fn skynet_context_reserve(ctx: *mut Context) {
     contain("skynet_context_reserve", (), || {
         // SAFETY: contract of this function.
-        if let Some(ctx) = unsafe { ctx.as_ref() } {
-            ctx.reserve();
+        if let Some(more) = unsafe { ctx.as_ref() }.and_then(Context::reference) {
+            more.reserve();
+            // C drops it.
+            more.into_raw();
         }
     })
 }
@@ -61,7 +66,8 @@ pub unsafe extern "C" fn skynet_context_reserve(ctx: *mut Context) {
 pub unsafe extern "C" fn skynet_context_release(ctx: *mut Context) -> *mut Context {
     contain("skynet_context_release", std::ptr::null_mut(), || {
         // SAFETY: contract of this function.
-        if ctx.is_null() || unsafe { service::release(ctx) } {
+        let reference = NonNull::new(ctx).map(|ctx| unsafe { ServiceRef::from_raw(ctx) });
+        if reference.is_none_or(ServiceRef::release) {
             std::ptr::null_mut()
         } else {
             ctx
@@ -149,37 +155,31 @@ pub unsafe extern "C" fn skynet_context_message_dispatch(
 ) -> *mut MessageQueue {
     thread(|| {
         let nothing = std::ptr::null_mut();
-        let q = if q.is_null() {
-            service::take_ready().unwrap_or(nothing)
-        } else {
-            q
-        };
-        if q.is_null() {
-            return nothing;
-        }
-        let own = Monitor::default();
-        let _guard = reclaim::enter();
         // SAFETY: contract of this function; a queue that was handed out makes its holder the consumer.
-        let turn = unsafe {
-            let budget = if weight < 0 {
-                1
-            } else {
-                ((*q).mailbox.consumer().len() >> weight.min(31)).max(1)
-            };
-            let activity = &monitor.as_ref().unwrap_or(&own).activity;
-            let turn = service::turn(q.cast(), activity, budget);
-            activity.end();
-            turn
+        let given = NonNull::new(q).map(|q| unsafe { MessageQueue::given_back(q) });
+        let Some(mut ready) = given.or_else(scheduler::take_any) else {
+            return nothing;
         };
-        let next = service::take_ready();
-        match (turn, next) {
-            (TimesliceResult::More, None) => q,
-            (TimesliceResult::More, Some(next)) => {
-                scheduler::inject(q.cast());
-                next
+        let own = Monitor::default();
+        let guard = reclaim::enter();
+        let budget = if weight < 0 {
+            1
+        } else {
+            (MessageQueue::waiting(&mut ready) >> weight.min(31)).max(1)
+        };
+        // SAFETY: contract of this function.
+        let activity = &unsafe { monitor.as_ref() }.unwrap_or(&own).activity;
+        let turn = service::turn(ready, &guard, activity, budget);
+        activity.end();
+        let mut next = scheduler::take_any();
+        if let TimesliceResult::More(ready) = turn {
+            if next.is_some() {
+                scheduler::inject(ready);
+            } else {
+                next = Some(ready);
             }
-            (TimesliceResult::Idle | TimesliceResult::Ended, next) => next.unwrap_or(nothing),
         }
+        next.map_or(nothing, MessageQueue::lend)
     })
 }
 
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn skynet_context_dispatchall(context: *mut Context) {
     thread(|| {
         if !context.is_null() {
             // SAFETY: contract of this function.
-            unsafe { service::drain(context) };
+            unsafe { (*context).own() }.drain();
         }
     })
 }

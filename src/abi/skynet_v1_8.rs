@@ -6,6 +6,7 @@ use crate::actor::service::{self, Context};
 use crate::diag::crash::contain;
 use crate::services::loader;
 use libc::c_char;
+use std::ptr;
 
 /// `skynet_context_new` of v1.8.0 and before: the context instead of the handle; the headers of that generation rename it.
 /// Like there the pointer carries no reference of its own, and NULL says that the service failed or has ended already.
@@ -17,19 +18,13 @@ pub unsafe extern "C" fn skynet_context_new_ptr(
     name: *const c_char,
     parm: *const c_char,
 ) -> *mut Context {
-    contain("skynet_context_new_ptr", std::ptr::null_mut(), || {
-        // SAFETY: contract of this function; `launch` gives us a reference.
-        unsafe {
-            let Some(name) = text(name) else {
-                return std::ptr::null_mut();
-            };
-            let (_, context) = service::launch(name, text(parm), true);
-            if context.is_null() {
-                return context;
-            }
-            let ended = (*context).is_retired();
-            service::release(context);
-            if ended { std::ptr::null_mut() } else { context }
+    contain("skynet_context_new_ptr", ptr::null_mut(), || {
+        // SAFETY: contract of this function.
+        let (name, parm) = unsafe { (text(name), text(parm)) };
+        let service = name.and_then(|name| service::launch(name, parm));
+        match service {
+            Some(service) if !service.is_retired() => ptr::from_ref(&*service).cast_mut(),
+            _ => ptr::null_mut(),
         }
     })
 }

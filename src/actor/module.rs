@@ -38,7 +38,7 @@ unsafe impl Sync for Module {}
 unsafe impl Send for Module {}
 
 impl Module {
-    /// A new instance; all ones if the module has no `NAME_create`.
+    /// What its function answers; all ones if the module has no `NAME_create`.
     pub fn create(&self) -> *mut c_void {
         match self.create {
             // SAFETY: the module's own function.
@@ -85,6 +85,64 @@ impl Module {
             // SAFETY: the module's own function, with an instance of its own.
             unsafe { f(instance, signal) }
         }
+    }
+}
+
+/// What a module has made for one service.
+pub struct Instance {
+    module: &'static Module,
+    data: *mut c_void,
+}
+
+// SAFETY: the data is for the module's functions only, and it is their contract which thread calls which.
+unsafe impl Sync for Instance {}
+// SAFETY: as above.
+unsafe impl Send for Instance {}
+
+impl Instance {
+    /// `None` if the module has no more.
+    pub fn create(module: &'static Module) -> Option<Instance> {
+        let data = module.create();
+        (!data.is_null()).then_some(Instance { module, data })
+    }
+
+    /// Of which module.
+    pub fn module(&self) -> &'static Module {
+        self.module
+    }
+
+    /// What the module's functions are called with.
+    #[cfg(feature = "lua")]
+    pub fn data(&self) -> *mut c_void {
+        self.data
+    }
+
+    /// Starts it; 0 is success.
+    ///
+    /// # Safety
+    /// `context` is its service. Not released.
+    pub unsafe fn init(&self, context: *mut Context, parm: Option<&CStr>) -> c_int {
+        let parm = parm.map_or(std::ptr::null(), CStr::as_ptr);
+        // SAFETY: an instance of this module; the rest by contract.
+        unsafe { self.module.init(self.data, context, parm) }
+    }
+
+    /// Signals it.
+    ///
+    /// # Safety
+    /// It is not released meanwhile.
+    pub unsafe fn signal(&self, signal: c_int) {
+        // SAFETY: an instance of this module; the rest by contract.
+        unsafe { self.module.signal(self.data, signal) };
+    }
+
+    /// Ends it.
+    ///
+    /// # Safety
+    /// Once; it is not used any more.
+    pub unsafe fn release(&self) {
+        // SAFETY: an instance of this module; the rest by contract.
+        unsafe { self.module.release(self.data) };
     }
 }
 

@@ -1,14 +1,13 @@
 //! Messages that run for too long: the monitor thread looks at each worker now and then, and reports a message that is the
 //! same as at its last look. What a worker does is in its [`Activity`].
 
-use crate::actor::service::{self, Context};
+use crate::actor::service::{self, Context, ServiceRef};
 #[cfg(feature = "lua")]
 use crate::actor::service::{Stack, thread_signal};
 use crate::base::{clock, log};
 use crate::scheduler::{self, Activity, Running};
 use parking_lot::Mutex;
 use std::fmt::{self, Write as _};
-use std::ptr;
 
 /// `struct skynet_monitor`, opaque to C: of a worker that is a thread of the program's own.
 #[derive(Default)]
@@ -102,8 +101,7 @@ pub struct Look {
 
 impl Watch {
     /// The service, which the caller lets go of when it has no lock.
-    fn look(&mut self, activity: &Activity) -> (Look, Service) {
-        let mut service = Service(ptr::null_mut());
+    fn look(&mut self, activity: &Activity) -> (Look, Option<ServiceRef>) {
         let version = activity.count_in_order();
         let running = activity.running();
         let destination = running.map_or(0, |running| running.destination);
@@ -113,21 +111,21 @@ impl Watch {
                 log::error(0, b"stuck: the message that was reported has ended");
             }
             self.begin(version, destination, activity);
-            return (Look::default(), service);
+            return (Look::default(), None);
         };
         self.looks = self.looks.saturating_add(1);
-        service.grab(running.destination);
-        if let Some(service) = service.get() {
+        let service = service::grab(running.destination);
+        if let Some(service) = &service {
             service.mark_endless();
         }
         if std::mem::take(&mut self.asked)
-            && let Some(service) = service.get()
+            && let Some(service) = &service
         {
             report_no_stack(service);
         }
         let report = (self.looks >= self.report_at).then(|| self.report(activity, &running));
         if report.is_some()
-            && let Some(service) = service.get()
+            && let Some(service) = &service
         {
             self.asked = ask_stack(service, running.version, activity.thread());
         }
@@ -238,29 +236,6 @@ fn report_no_stack(service: &Context) {
 
 #[cfg(not(feature = "lua"))]
 fn report_no_stack(_: &Context) {}
-
-/// A service that is not released meanwhile, if it is there.
-struct Service(*mut Context);
-
-impl Service {
-    fn grab(&mut self, handle: u32) {
-        *self = Service(service::grab(handle));
-    }
-
-    fn get(&self) -> Option<&Context> {
-        // SAFETY: null, or alive by the reference that `grab` took.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: the reference of `grab`.
-            unsafe { service::release(self.0) };
-        }
-    }
-}
 
 /// Nanoseconds as `1.25 s`.
 struct Seconds(u64);

@@ -3,7 +3,7 @@
 use super::limits;
 use super::{shutdown, startup};
 use crate::actor::handle;
-use crate::actor::service::{self, Context, Own, Policy, parse_hex, tail};
+use crate::actor::service::{self, Context, Own, Policy, ServiceRef, parse_hex, tail};
 use crate::base::digits::Digits;
 use crate::base::{clock, env, log};
 use crate::diag::{figures, stuck};
@@ -16,7 +16,7 @@ const NONE: *const c_char = std::ptr::null();
 
 /// Runs one command for `this`. The answer points into the context (until its next command), the environment or the
 /// name table; null is "nothing", also for unknown commands ("skynet.h", `skynet_command`).
-pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char {
+pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char {
     let text = parm.unwrap_or(c"");
     match name.to_bytes() {
         b"TIMEOUT" => timeout(this, text),
@@ -77,24 +77,26 @@ pub fn command(this: Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c_char
 }
 
 /// Messages that wait for this service, or for another one: as many as there were when it last looked.
-fn waiting(this: Own<'_>, text: &CStr) -> *const c_char {
+fn waiting(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     if text.is_empty() {
-        return this.answer(count(this.waiting()).bytes());
+        let waiting = this.waiting();
+        return this.answer(count(waiting).bytes());
     }
-    let mut length = None;
-    with_service(this, text, |other| length = Some(other.last_len()));
-    length.map_or(NONE, |length| this.answer(count(length).bytes()))
+    match named(this, text) {
+        Some(other) => this.answer(count(other.last_len()).bytes()),
+        None => NONE,
+    }
 }
 
 /// Messages that another service has taken out of its mailbox, or that were dropped before.
-fn handled(this: Own<'_>, text: &CStr) -> *const c_char {
+fn handled(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     match service::handled(to_handle(this, text)) {
         Some(number) => this.answer(count(number as usize).bytes()),
         None => NONE,
     }
 }
 
-fn hex_answer(this: Own<'_>, handle: u32) -> *const c_char {
+fn hex_answer(this: &mut Own<'_>, handle: u32) -> *const c_char {
     this.answer(Digits::handle(handle).bytes())
 }
 
@@ -109,7 +111,7 @@ fn parse_long(text: &CStr, base: i32) -> c_long {
 }
 
 /// `:hex` or `.name`; anything else is reported and 0.
-fn to_handle(this: Own<'_>, text: &CStr) -> u32 {
+fn to_handle(this: &Context, text: &CStr) -> u32 {
     match text.to_bytes().first() {
         Some(b':') => parse_hex(&text.to_bytes()[1..]),
         Some(b'.') => handle::find_name(tail(text)),
@@ -123,21 +125,21 @@ fn to_handle(this: Own<'_>, text: &CStr) -> u32 {
     }
 }
 
-fn timeout(this: Own<'_>, text: &CStr) -> *const c_char {
+fn timeout(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let centis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
     this.answer(Digits::decimal(session.into()).bytes())
 }
 
-fn timeout_millis(this: Own<'_>, text: &CStr) -> *const c_char {
+fn timeout_millis(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let millis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout_millis(this.handle(), millis, session);
     this.answer(Digits::decimal(session.into()).bytes())
 }
 
-fn reg(this: Own<'_>, text: &CStr) -> *const c_char {
+fn reg(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     match text.to_bytes().first() {
         None => hex_answer(this, this.handle()),
         Some(b'.') => handle::name_handle(this.handle(), tail(text)).unwrap_or(NONE),
@@ -154,7 +156,7 @@ fn reg(this: Own<'_>, text: &CStr) -> *const c_char {
     }
 }
 
-fn query(this: Own<'_>, text: &CStr) -> *const c_char {
+fn query(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     if text.to_bytes().first() != Some(&b'.') {
         return NONE;
     }
@@ -164,7 +166,7 @@ fn query(this: Own<'_>, text: &CStr) -> *const c_char {
     }
 }
 
-fn name_other(this: Own<'_>, text: &CStr) -> *const c_char {
+fn name_other(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let mut words = text
         .to_bytes()
         .split(u8::is_ascii_whitespace)
@@ -198,7 +200,7 @@ fn name_other(this: Own<'_>, text: &CStr) -> *const c_char {
 /// Of the parameter of LAUNCH so much is copied to the stack; a longer one to the heap.
 const SHORT_LAUNCH: usize = 256;
 
-fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
+fn launch(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     // A copy: the parameter may be the answer to another command of this service, and words end where it has separators.
     let text = text.to_bytes_with_nul();
     let (mut short, mut long) = ([0; SHORT_LAUNCH], Vec::new());
@@ -223,13 +225,13 @@ fn launch(this: Own<'_>, text: &CStr) -> *const c_char {
     };
     // Empty without a separator: not even the NUL is left.
     let args = CStr::from_bytes_until_nul(args).ok();
-    match service::launch(module, args, false).0 {
-        0 => NONE,
-        handle => this.answer(Digits::launched(handle).bytes()),
+    match service::launch(module, args) {
+        None => NONE,
+        Some(service) => this.answer(Digits::launched(service.handle()).bytes()),
     }
 }
 
-fn set_env(this: Own<'_>, text: &CStr) -> *const c_char {
+fn set_env(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let text = text.to_bytes();
     let Some(at) = text.iter().position(|&c| c == b' ') else {
         return NONE;
@@ -241,7 +243,7 @@ fn set_env(this: Own<'_>, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn monitor(this: Own<'_>, text: &CStr) -> *const c_char {
+fn monitor(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     if text.is_empty() {
         return match service::exit_monitor() {
             0 => NONE,
@@ -252,10 +254,10 @@ fn monitor(this: Own<'_>, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn stat(this: Own<'_>, text: &CStr) -> *const c_char {
+fn stat(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let seconds = |micros: u64| format!("{:.6}", micros as f64 / 1e6);
     match text.to_bytes() {
-        b"mqlen" => this.answer(count(this.waiting()).bytes()),
+        b"mqlen" => waiting(this, c""),
         b"endless" => this.answer(if this.take_endless() { b"1" } else { b"0" }),
         b"cpu" => this.answer(seconds(this.own_cost_micros()).as_bytes()),
         b"time" if this.is_profiled() => this.answer(seconds(cpu::running_micros()).as_bytes()),
@@ -272,7 +274,7 @@ fn words(text: &CStr) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-fn refuse(this: Own<'_>, command: &str, text: &CStr, expected: &str) -> *const c_char {
+fn refuse(this: &Context, command: &str, text: &CStr, expected: &str) -> *const c_char {
     log::error_fmt(
         this.handle(),
         format_args!("error: {command} {}: {expected}", text.to_string_lossy()),
@@ -280,7 +282,7 @@ fn refuse(this: Own<'_>, command: &str, text: &CStr, expected: &str) -> *const c
     NONE
 }
 
-fn mailbox_limit(this: Own<'_>, text: &CStr) -> *const c_char {
+fn mailbox_limit(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let mut words = words(text);
     let most = words.next().and_then(limits::parse);
     let policy = words.next().map_or(Some(Policy::Reject), Policy::parse);
@@ -293,7 +295,7 @@ fn mailbox_limit(this: Own<'_>, text: &CStr) -> *const c_char {
     }
 }
 
-fn write_limit(this: Own<'_>, text: &CStr) -> *const c_char {
+fn write_limit(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let mut words = words(text);
     let id = words.next().and_then(limits::parse);
     let id = id.and_then(|id| i32::try_from(id).ok());
@@ -311,7 +313,7 @@ fn write_limit(this: Own<'_>, text: &CStr) -> *const c_char {
 }
 
 /// What waits to be sent in a socket, and what was sent so far: two numbers of bytes.
-fn output(this: Own<'_>, text: &CStr) -> *const c_char {
+fn output(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let id = limits::parse(text.to_bytes()).and_then(|id| i32::try_from(id).ok());
     let output = id.and_then(|id| socket::server()?.output(id));
     output.map_or(NONE, |(waiting, sent)| {
@@ -319,34 +321,29 @@ fn output(this: Own<'_>, text: &CStr) -> *const c_char {
     })
 }
 
-/// Runs `f` with the live service that `text` names.
-fn with_service(this: Own<'_>, text: &CStr, f: impl FnOnce(&Context)) {
-    let handle = to_handle(this, text);
-    if handle == 0 {
-        return;
-    }
-    let context = service::grab(handle);
-    if context.is_null() {
-        return;
-    }
-    // SAFETY: the reference taken above, dropped once.
-    unsafe {
-        f(&*context);
-        service::release(context);
+/// The live service that `text` names.
+fn named(this: &Context, text: &CStr) -> Option<ServiceRef> {
+    match to_handle(this, text) {
+        0 => None,
+        handle => service::grab(handle),
     }
 }
 
-fn log_on(this: Own<'_>, text: &CStr) -> *const c_char {
-    with_service(this, text, |target| target.log_messages(this.handle()));
+fn log_on(this: &mut Own<'_>, text: &CStr) -> *const c_char {
+    if let Some(target) = named(this, text) {
+        target.log_messages(this.handle());
+    }
     NONE
 }
 
-fn log_off(this: Own<'_>, text: &CStr) -> *const c_char {
-    with_service(this, text, |target| target.end_message_log(this.handle()));
+fn log_off(this: &mut Own<'_>, text: &CStr) -> *const c_char {
+    if let Some(target) = named(this, text) {
+        target.end_message_log(this.handle());
+    }
     NONE
 }
 
-fn shut_down(this: Own<'_>, text: &CStr) -> *const c_char {
+fn shut_down(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     match text.to_bytes() {
         b"" => return shutdown::awaited().map_or(NONE, |n| this.answer(count(n).bytes())),
         b"begin" => shutdown::begin(),
@@ -368,12 +365,14 @@ fn shut_down(this: Own<'_>, text: &CStr) -> *const c_char {
     NONE
 }
 
-fn signal(this: Own<'_>, text: &CStr) -> *const c_char {
+fn signal(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let space = text.to_bytes().iter().position(|&c| c == b' ');
     let number = space.map_or(0, |at| {
         // SAFETY: the position is inside the text.
         parse_long(unsafe { CStr::from_ptr(text.as_ptr().add(at)) }, 0) as i32
     });
-    with_service(this, text, |target| target.signal(number));
+    if let Some(target) = named(this, text) {
+        target.signal(number);
+    }
     NONE
 }

@@ -1,6 +1,7 @@
 //! What the workers of a node do: the turns of services, and the sockets.
 
 use crate::actor::service;
+use crate::alloc::reclaim::Guard;
 use crate::io::socket::{self, PollLease};
 use crate::scheduler::{Activity, Host, Ready, TimesliceResult};
 use std::time::Duration;
@@ -12,9 +13,8 @@ impl Host for Node {
     type PollLease = PollLease<'static>;
 
     #[inline(always)]
-    unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> TimesliceResult {
-        // SAFETY: contract of this function.
-        unsafe { service::turn(ready, activity, budget) }
+    fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> TimesliceResult {
+        service::turn(ready, guard, activity, budget)
     }
 
     #[inline]

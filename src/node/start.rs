@@ -67,11 +67,11 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     service::prepare(config.profile != 0);
 
     let log_service = text(config.logservice).unwrap_or(c"logger");
-    let (logger, _) = service::launch(log_service, text(config.logger), false);
-    if logger == 0 {
+    let Some(logger) = service::launch(log_service, text(config.logger)) else {
         eprintln!("Can't launch {} service", log_service.to_string_lossy());
         exit(1);
-    }
+    };
+    let logger = logger.handle();
     handle::name_handle(logger, c"logger");
     // The log service has none: no service is told what becomes of a line.
     limits.set_for_mailboxes();
@@ -124,20 +124,15 @@ fn bootstrap(logger: u32, line: &CStr) {
         CString::new(args).unwrap_or_default(),
     );
     startup::before_first();
-    let first = service::launch(&name, Some(&args), false).0;
-    if first != 0 {
+    if let Some(first) = service::launch(&name, Some(&args)) {
         // No worker runs yet: it has not failed before this.
-        startup::first_is(first);
+        startup::first_is(first.handle());
         return;
     }
     log::error(0, &[b"Bootstrap error : ", bytes, b"\n"].concat());
-    let context = service::grab(logger);
-    if !context.is_null() {
-        // SAFETY: no worker runs yet, and the reference was taken above. The process ends here.
-        unsafe {
-            service::drain(context);
-            service::release(context);
-        }
+    if let Some(logger) = service::grab(logger) {
+        // SAFETY: no worker runs yet. The process ends here.
+        unsafe { logger.own() }.drain();
     }
     // SAFETY: writes out what C services have buffered.
     unsafe { libc::fflush(std::ptr::null_mut()) };

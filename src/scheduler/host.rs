@@ -1,22 +1,52 @@
 //! What the scheduler does not know itself.
 
 use super::Activity;
+use crate::alloc::reclaim;
+use std::ptr::NonNull;
 use std::time::Duration;
 
-/// A service that has messages, as run queues hold it: a pointer that only a [`Host`] looks into.
-#[repr(C)]
-pub struct Ready {
-    _opaque: [u8; 0],
+/// A service that has messages, together with the right to run it. Run queues hold it as a pointer that only a [`Host`] looks
+/// into.
+///
+/// There is one for a service at most: this is no copy of a pointer, it moves, and only its holder may run the service or
+/// put it into a run queue. If it is dropped the service never runs again.
+#[must_use = "the service never runs again if this is lost"]
+#[repr(transparent)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ready(NonNull<()>);
+
+// SAFETY: the right to run a service is not bound to a thread.
+unsafe impl Send for Ready {}
+
+impl Ready {
+    /// The token as a pointer, which stands for it until [`Ready::from_raw`] makes it anew.
+    #[inline(always)]
+    pub fn into_raw(self) -> NonNull<()> {
+        self.0
+    }
+
+    /// The pointer, while the token stays what it is.
+    pub fn as_raw(&mut self) -> NonNull<()> {
+        self.0
+    }
+
+    /// # Safety
+    /// `raw` is what the [`Host`] of the workers looks into, and stands for the right to run it, which is the caller's: it made
+    /// that right, or took `raw` from where [`Ready::into_raw`] had put it, and no other thread did.
+    #[inline(always)]
+    pub unsafe fn from_raw(raw: NonNull<()>) -> Ready {
+        Ready(raw)
+    }
 }
 
 /// How a turn ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum TimesliceResult {
     /// Nothing is left; the sender of the next message schedules the service.
     Idle,
     /// Messages wait; the caller puts the service back into a run queue.
-    More,
-    /// The service has ended; it must not be touched any more.
+    More(Ready),
+    /// The service has ended.
     Ended,
 }
 
@@ -25,12 +55,14 @@ pub trait Host: 'static {
     /// The right to wait for events in place of the socket thread.
     type PollLease;
 
-    /// Gives a service up to `budget` of its messages, and writes down what it does in `activity`.
-    ///
-    /// # Safety
-    /// `ready` was taken from a run queue, so that the caller is the consumer of its mailbox; it is inside a guard of
-    /// [`crate::alloc::reclaim`] until it has dealt with the answer.
-    unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> TimesliceResult;
+    /// Gives a service up to `budget` of its messages, and writes down what it does in `activity`. `guard` keeps the service's
+    /// memory, also if the turn is its last.
+    fn turn(
+        ready: Ready,
+        guard: &reclaim::Guard,
+        activity: &Activity,
+        budget: usize,
+    ) -> TimesliceResult;
 
     /// For a worker that has nothing to do: the right to wait for events, if that is worth it; `briefly`: for less than a
     /// millisecond.

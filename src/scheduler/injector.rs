@@ -9,9 +9,11 @@
 //! word that is exchanged has a count beside the number, which differs when the number has come back.
 
 use super::Ready;
+#[cfg(test)]
+use super::queue::{item, number};
 use crate::base::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::base::sync::stop_point;
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 
 /// No node.
 const NIL: u32 = u32::MAX;
@@ -50,7 +52,7 @@ impl Link {
 
 struct Node {
     next: AtomicU64,
-    ready: AtomicPtr<Ready>,
+    ready: AtomicPtr<()>,
 }
 
 /// See the module's documentation.
@@ -180,9 +182,10 @@ impl Injector {
     }
 
     /// Adds at the end.
-    pub(super) fn push(&self, ready: *mut Ready) {
+    pub(super) fn push(&self, ready: Ready) {
         let node = self.alloc();
-        self.node(node).ready.store(ready, Ordering::Relaxed);
+        let raw = ready.into_raw().as_ptr();
+        self.node(node).ready.store(raw, Ordering::Relaxed);
         loop {
             let tail = self.tail.load();
             let next = self.next(tail.node);
@@ -208,7 +211,7 @@ impl Injector {
     }
 
     /// Takes the oldest.
-    pub(super) fn pop(&self) -> Option<*mut Ready> {
+    pub(super) fn pop(&self) -> Option<Ready> {
         loop {
             let head = self.head.load();
             let tail = self.tail.load();
@@ -227,7 +230,8 @@ impl Injector {
             let ready = self.node(next.node).ready.load(Ordering::Relaxed);
             if self.head.exchange(head, head.to(next.node)) {
                 self.give_back(head.node);
-                return Some(ready);
+                // SAFETY: the exchange took the node out, and what was in it had been put there by `push`.
+                return Some(unsafe { Ready::from_raw(NonNull::new_unchecked(ready)) });
             }
         }
     }
@@ -267,11 +271,6 @@ impl Drop for Injector {
             }
         }
     }
-}
-
-#[cfg(test)]
-fn item(i: usize) -> *mut Ready {
-    std::ptr::without_provenance_mut(i * 8 + 8)
 }
 
 #[cfg(all(test, not(feature = "loom")))]
@@ -317,7 +316,7 @@ mod tests {
                         match queue.pop() {
                             Some(ready) => {
                                 left.fetch_sub(1, Ordering::Relaxed);
-                                mine.push(ready.addr() / 8 - 1);
+                                mine.push(number(ready));
                             }
                             None => std::thread::yield_now(),
                         }
@@ -358,8 +357,9 @@ mod loom_tests {
             let mut got: Vec<_> = queue.pop().into_iter().collect();
             got.extend(thread.join().unwrap());
             got.extend(std::iter::from_fn(|| queue.pop()));
+            let mut got: Vec<_> = got.into_iter().map(number).collect();
             got.sort_unstable();
-            assert_eq!(got, [item(0), item(1), item(2)]);
+            assert_eq!(got, [0, 1, 2]);
         });
     }
 
@@ -375,18 +375,18 @@ mod loom_tests {
                 let thread = loom::thread::spawn(move || {
                     crate::base::sync::stopping_at(point, || {
                         other.push(item(1));
-                        other.pop();
+                        drop(other.pop());
                     });
                 });
                 queue.push(item(2));
                 thread.join().unwrap();
                 queue.push(item(3));
-                let mut got: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+                let mut got: Vec<_> = std::iter::from_fn(|| queue.pop()).map(number).collect();
                 assert!(queue.is_empty());
                 got.sort_unstable();
                 assert!(got.windows(2).all(|w| w[0] != w[1]), "taken twice: {got:?}");
                 assert!(got.len() >= 2, "hidden: {got:?}");
-                assert!(got.contains(&item(3)));
+                assert!(got.contains(&3));
             });
         }
     }

@@ -37,12 +37,13 @@
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
 //! the I/O thread (the socket thread or a worker) in the middle of moving data between sockets and mailboxes.
 //!
-//! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: only the consumer of its
-//! mailbox puts it there, and the role goes with it.
+//! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: the token that makes it ready
+//! ([`Ready`]) is there once, and moves from one place to the next. A worker's slot and ring are filled by its own thread
+//! alone: that needs the worker's half ([`Local`]), which does not leave its thread.
 //!
 //! # What is not known here
 //!
-//! A service is a pointer ([`Ready`]) to be run when its turn comes. What that is, and how socket events are waited for,
+//! A service is a token ([`Ready`]) to be run when its turn comes. What that is, and how socket events are waited for,
 //! the worker's loop gets as a type ([`Host`]), so that it calls both directly.
 
 mod activity;
@@ -50,6 +51,7 @@ pub mod cpu;
 mod host;
 mod idle;
 mod injector;
+mod lifo_slot;
 mod park;
 pub mod poller_lock;
 mod queue;
@@ -59,10 +61,13 @@ mod worker;
 
 use idle::Idle;
 use injector::Injector;
+use lifo_slot::LifoSlot;
 use park::Parker;
 use queue::RunQueue;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
 pub use activity::Activity;
@@ -74,7 +79,7 @@ pub use worker::run_worker;
 #[repr(align(128))]
 struct Remote {
     /// The service that became ready last. Owner puts, owner and watcher take.
-    lifo_slot: AtomicPtr<Ready>,
+    lifo_slot: LifoSlot,
     /// Counts the worker's turns; written by the owner.
     ticks: AtomicU64,
     /// `ticks` when the owner last woke another worker.
@@ -89,6 +94,24 @@ struct Remote {
     looks: AtomicU32,
     queue: RunQueue,
     activity: Activity,
+    /// A thread has the other half.
+    claimed: AtomicBool,
+}
+
+/// What only the thread of a worker may do with its place. There is one thread for each that has this.
+#[derive(Clone, Copy)]
+struct Local {
+    remote: &'static Remote,
+    thread: PhantomData<*const ()>,
+}
+
+impl Deref for Local {
+    type Target = Remote;
+
+    #[inline(always)]
+    fn deref(&self) -> &Remote {
+        self.remote
+    }
 }
 
 struct Shared {
@@ -107,8 +130,8 @@ static SHARED: OnceLock<Shared> = OnceLock::new();
 static INJECTOR: LazyLock<Injector> = LazyLock::new(Injector::new);
 
 thread_local! {
-    /// The worker that this thread is, or null.
-    static WORKER: Cell<*const Remote> = const { Cell::new(std::ptr::null()) };
+    /// The worker that this thread is.
+    static WORKER: Cell<Option<Local>> = const { Cell::new(None) };
 }
 
 /// Makes the workers' places. Once, before any [`run_worker`]. If the last service has ended by then, it was not reported:
@@ -116,7 +139,7 @@ thread_local! {
 pub fn start(workers: usize, hooks: Hooks) {
     park::wake_poller_with(hooks.wake_poller);
     let remote = || Remote {
-        lifo_slot: AtomicPtr::default(),
+        lifo_slot: LifoSlot::default(),
         ticks: AtomicU64::new(1),
         woke_at: AtomicU64::new(0),
         notify_watcher_at: AtomicU64::new(if workers == 1 { u64::MAX } else { 0 }),
@@ -125,6 +148,7 @@ pub fn start(workers: usize, hooks: Hooks) {
         looks: AtomicU32::new(0),
         queue: RunQueue::new(),
         activity: Activity::default(),
+        claimed: AtomicBool::new(false),
     };
     let _ = SHARED.set(Shared {
         workers: (0..workers).map(|_| remote()).collect(),
@@ -136,27 +160,23 @@ pub fn start(workers: usize, hooks: Hooks) {
     });
 }
 
-/// Consumer of the service's mailbox: puts the service where a worker will find it, and wakes one if need be.
+/// Puts the service where a worker will find it, and wakes one if need be.
 #[inline]
-pub fn submit(ready: *mut Ready) {
-    let worker = WORKER.get();
-    if worker.is_null() {
+pub fn submit(ready: Ready) {
+    let (Some(worker), Some(shared)) = (WORKER.get(), SHARED.get()) else {
         return inject(ready);
-    }
-    // SAFETY: a worker's place lives for ever.
-    let worker = unsafe { &*worker };
-    let Some(shared) = SHARED.get() else { return };
-    let before = worker.put_lifo_slot(ready, shared);
-    if before.is_null() {
-        worker.notify_if_needed(shared);
-    } else {
-        worker.keep(before);
-        shared.wake_for_surplus();
+    };
+    match worker.replace_lifo_slot(ready, shared) {
+        None => worker.notify_if_needed(shared),
+        Some(before) => {
+            worker.keep(before);
+            shared.wake_for_surplus();
+        }
     }
 }
 
 /// Any thread: puts a ready service behind all others.
-pub fn inject(ready: *mut Ready) {
+pub fn inject(ready: Ready) {
     INJECTOR.push(ready);
     if let Some(shared) = SHARED.get() {
         shared.wake_for_surplus();
@@ -164,7 +184,7 @@ pub fn inject(ready: *mut Ready) {
 }
 
 /// Any thread: takes a ready service out of the shared queue, or from a worker ("skynet_mq.h", `skynet_globalmq_pop`).
-pub fn take_any() -> Option<*mut Ready> {
+pub fn take_any() -> Option<Ready> {
     INJECTOR
         .pop()
         .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
@@ -173,10 +193,10 @@ pub fn take_any() -> Option<*mut Ready> {
 /// Turns after which a worker notifies the watcher again, at most.
 const NOTIFY_WATCHER_MOST: u64 = 1 << 20;
 
-impl Remote {
-    /// Owner, after it filled its slot: sees to it that another worker looks whether the slot has to wait.
+impl Local {
+    /// After it filled its slot: sees to it that another worker looks whether the slot has to wait.
     #[inline]
-    fn notify_if_needed(&self, shared: &Shared) {
+    fn notify_if_needed(self, shared: &Shared) {
         if shared.idle.should_notify() {
             self.notify_worker(shared);
         } else if self.ticks.load(Ordering::Relaxed)
@@ -187,7 +207,7 @@ impl Remote {
     }
 
     #[cold]
-    fn notify_watcher(&self, shared: &Shared) {
+    fn notify_watcher(self, shared: &Shared) {
         let watcher = shared.watcher.load(Ordering::SeqCst);
         if watcher == 0 {
             return;
@@ -202,57 +222,66 @@ impl Remote {
     }
 
     #[cold]
-    fn notify_worker(&self, shared: &Shared) {
+    fn notify_worker(self, shared: &Shared) {
         let now = self.ticks.load(Ordering::Relaxed);
         self.woke_at.store(now, Ordering::Relaxed);
         shared.notify_one();
+    }
+
+    /// Puts a ready service behind those of the ring.
+    #[inline]
+    fn keep(self, ready: Ready) {
+        if let Err(ready) = self.producer().push(ready) {
+            INJECTOR.push(ready);
+        }
+    }
+
+    /// Moves half of another ring to its own, and takes the oldest.
+    fn steal_from(self, victim: &Remote) -> Option<Ready> {
+        self.producer().steal_from(&victim.queue)
+    }
+
+    #[inline(always)]
+    fn producer(&self) -> queue::Producer<'_> {
+        // SAFETY: the ring's own worker, which is one thread.
+        unsafe { self.queue.producer() }
+    }
+
+    /// Fills the slot; what was in it.
+    #[inline]
+    fn replace_lifo_slot(self, ready: Ready, shared: &Shared) -> Option<Ready> {
+        if shared.is_single() {
+            // SAFETY: we are the only worker; others do not touch its slot.
+            return unsafe { self.lifo_slot.replace_alone(ready) };
+        }
+        self.lifo_slot.replace(ready)
+    }
+
+    /// Empties the slot.
+    #[inline]
+    fn take_lifo_slot(self, shared: &Shared) -> Option<Ready> {
+        if shared.is_single() {
+            // SAFETY: as in `replace_lifo_slot`.
+            return unsafe { self.lifo_slot.take_alone() };
+        }
+        self.lifo_slot.take()
+    }
+}
+
+impl Remote {
+    /// The half of the worker, for the thread that asks first.
+    fn claim(&'static self) -> Option<Local> {
+        let first = !self.claimed.swap(true, Ordering::Relaxed);
+        first.then_some(Local {
+            remote: self,
+            thread: PhantomData,
+        })
     }
 
     /// The watcher, when it found the owner held up: the owner may notify it at once the next time.
     fn reset_notify_backoff(&self) {
         self.notify_watcher_every.store(1, Ordering::Relaxed);
         self.notify_watcher_at.store(0, Ordering::Relaxed);
-    }
-
-    /// Owner: puts a ready service behind those of the ring.
-    #[inline]
-    fn keep(&self, ready: *mut Ready) {
-        if !self.queue.push(ready) {
-            INJECTOR.push(ready);
-        }
-    }
-
-    /// Owner: fills the slot; what was in it.
-    #[inline]
-    fn put_lifo_slot(&self, ready: *mut Ready, shared: &Shared) -> *mut Ready {
-        if shared.is_single() {
-            let before = self.lifo_slot.load(Ordering::Relaxed);
-            self.lifo_slot.store(ready, Ordering::Relaxed);
-            return before;
-        }
-        self.lifo_slot.swap(ready, Ordering::SeqCst)
-    }
-
-    /// Owner: empties the slot.
-    #[inline]
-    fn take_own_lifo_slot(&self, shared: &Shared) -> Option<*mut Ready> {
-        if shared.is_single() {
-            let ready = self.lifo_slot.load(Ordering::Relaxed);
-            self.lifo_slot
-                .store(std::ptr::null_mut(), Ordering::Relaxed);
-            return (!ready.is_null()).then_some(ready);
-        }
-        self.take_lifo_slot()
-    }
-
-    /// Owner and watcher: empties the slot.
-    #[inline]
-    fn take_lifo_slot(&self) -> Option<*mut Ready> {
-        if self.lifo_slot.load(Ordering::Relaxed).is_null() {
-            return None;
-        }
-        let ready = self.lifo_slot.swap(std::ptr::null_mut(), Ordering::SeqCst);
-        (!ready.is_null()).then_some(ready)
     }
 }
 
@@ -288,7 +317,7 @@ impl Shared {
 
     /// Whether something is in a slot.
     fn any_slot(&self) -> bool {
-        let full = |w: &Remote| !w.lifo_slot.load(Ordering::SeqCst).is_null();
+        let full = |w: &Remote| !w.lifo_slot.is_empty();
         self.workers.iter().any(full)
     }
 
@@ -341,7 +370,5 @@ pub fn worker_of(thread: i32) -> Option<(usize, Option<Running>)> {
 
 /// Which message the calling worker is in, as [`Activity::count`] says; `None` on other threads.
 pub fn current_count() -> Option<i32> {
-    let worker = WORKER.get();
-    // SAFETY: a worker's place lives for ever.
-    (!worker.is_null()).then(|| unsafe { (*worker).activity.count() })
+    WORKER.get().map(|worker| worker.activity.count())
 }

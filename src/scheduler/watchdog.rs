@@ -166,7 +166,7 @@ impl Watch {
             if ticks != *turn {
                 (*turn, *since) = (ticks, now);
             }
-            let full = !worker.lifo_slot.load(Ordering::SeqCst).is_null();
+            let full = !worker.lifo_slot.is_empty();
             if full && now.saturating_sub(*since) >= PATIENCE {
                 worker.held_at.store(ticks, Ordering::Relaxed);
                 waits = true;
@@ -189,7 +189,7 @@ impl Watch {
 impl Remote {
     /// Any thread but the owner: what waits for the worker waits for all others too.
     fn clear_out(&self) {
-        while let Some(ready) = self.queue.pop().or_else(|| self.take_lifo_slot()) {
+        while let Some(ready) = self.queue.pop().or_else(|| self.lifo_slot.take()) {
             INJECTOR.push(ready);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::park::Ended;
 use super::{
-    Host, INJECTOR, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, watchdog,
+    Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, watchdog,
 };
 use crate::alloc::reclaim;
 use crate::base::clock;
@@ -27,16 +27,18 @@ const WATCH_FOR: u64 = 200_000_000;
 /// What a search and a wake-up take of a worker's CPU time, in nanoseconds, about.
 const SEARCH: u64 = 20_000;
 
-/// Thread role: worker. Runs services until the node ends.
+/// Thread role: worker. Runs services until the node ends. One thread for each index.
 pub fn run_worker<H: Host>(index: usize) {
     let Some(shared) = SHARED.get() else { return };
+    let Some(local) = shared.workers[index].claim() else {
+        return;
+    };
     precise_sleep();
-    let remote = &shared.workers[index];
-    WORKER.set(remote);
-    remote.activity.attach();
+    WORKER.set(Some(local));
+    local.activity.attach();
     Worker::<H> {
         shared,
-        remote,
+        local,
         index,
         ticks: 1,
         slot_turns: 0,
@@ -51,8 +53,8 @@ pub fn run_worker<H: Host>(index: usize) {
         _host: PhantomData,
     }
     .run();
-    remote.activity.detach();
-    WORKER.set(std::ptr::null());
+    local.activity.detach();
+    WORKER.set(None);
 }
 
 /// Timed sleeps of the watcher are short; the kernel's default slack of 50 us is longer than they are.
@@ -66,7 +68,7 @@ fn precise_sleep() {
 
 struct Worker<H> {
     shared: &'static Shared,
-    remote: &'static Remote,
+    local: Local,
     index: usize,
     ticks: u64,
     slot_turns: u32,
@@ -96,24 +98,22 @@ impl<H: Host> Worker<H> {
             let Some(ready) = self.next().or_else(|| self.search(&mut guard)) else {
                 continue;
             };
-            self.turn(ready);
-            // Always there: a search comes back with it.
-            if let Some(guard) = &mut guard {
-                guard.renew();
-            }
+            // It is there: a search comes back with it.
+            let guard = guard.get_or_insert_with(reclaim::enter);
+            self.turn(ready, guard);
+            guard.renew();
         }
     }
 
     #[inline]
-    fn turn(&mut self, ready: *mut Ready) {
+    fn turn(&mut self, ready: Ready, guard: &reclaim::Guard) {
         self.ticks += 1;
-        self.remote.ticks.store(self.ticks, Ordering::Relaxed);
-        // SAFETY: taken from a queue, so the mailbox is ours; the guard of `run` is held.
-        match unsafe { H::turn(ready, &self.remote.activity, BUDGET) } {
-            TimesliceResult::More => {
+        self.local.ticks.store(self.ticks, Ordering::Relaxed);
+        match H::turn(ready, guard, &self.local.activity, BUDGET) {
+            TimesliceResult::More(ready) => {
                 self.shared_first = true;
-                let alone = self.remote.queue.is_empty();
-                self.remote.keep(ready);
+                let alone = self.local.queue.is_empty();
+                self.local.keep(ready);
                 if !alone {
                     self.shared.wake_for_surplus();
                 }
@@ -124,7 +124,7 @@ impl<H: Host> Worker<H> {
 
     /// The next service of our own queues and the shared one.
     #[inline]
-    fn next(&mut self) -> Option<*mut Ready> {
+    fn next(&mut self) -> Option<Ready> {
         if self.shared_first || self.ticks.is_multiple_of(INJECTOR_EVERY) {
             self.shared_first = false;
             self.owed = 1 + self.share();
@@ -137,17 +137,17 @@ impl<H: Host> Worker<H> {
             self.owed = 0;
         }
         if self.slot_turns < SLOT_TURNS
-            && let Some(ready) = self.remote.take_own_lifo_slot(self.shared)
+            && let Some(ready) = self.local.take_lifo_slot(self.shared)
         {
             self.slot_turns += 1;
             return Some(ready);
         }
         self.slot_turns = 0;
-        self.remote
+        self.local
             .queue
             .pop()
             .or_else(|| self.injected())
-            .or_else(|| self.remote.take_own_lifo_slot(self.shared))
+            .or_else(|| self.local.take_lifo_slot(self.shared))
     }
 
     /// Our part of the shared queue.
@@ -158,23 +158,23 @@ impl<H: Host> Worker<H> {
 
     /// The oldest of the shared queue, and our part of it into our ring, which is empty. Others find them here or there at
     /// any time, but one, if we are not given time in between.
-    fn injected(&self) -> Option<*mut Ready> {
+    fn injected(&self) -> Option<Ready> {
         if INJECTOR.is_empty() {
             return None;
         }
-        let ring = &self.remote.queue;
+        let ring = &self.local.queue;
         for _ in 0..self.share() {
             let Some(ready) = INJECTOR.pop() else { break };
-            self.remote.keep(ready);
+            self.local.keep(ready);
         }
         ring.pop().or_else(|| INJECTOR.pop())
     }
 
     /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
     #[cold]
-    fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<*mut Ready> {
+    fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<Ready> {
         cpu::interrupt();
-        self.remote.activity.end();
+        self.local.activity.end();
         self.note_stretch();
         self.begin_search();
         let mut pause = WATCH_FIRST;
@@ -228,8 +228,8 @@ impl<H: Host> Worker<H> {
 
     /// Shows the watchdog that we are about to look at the queues.
     fn look(&self) {
-        let looks = self.remote.looks.load(Ordering::Relaxed);
-        self.remote
+        let looks = self.local.looks.load(Ordering::Relaxed);
+        self.local
             .looks
             .store(looks.wrapping_add(1), Ordering::Release);
     }
@@ -266,26 +266,26 @@ impl<H: Host> Worker<H> {
     }
 
     /// What we made ready ourselves while we waited for socket events.
-    fn own(&self) -> Option<*mut Ready> {
-        self.remote
-            .take_own_lifo_slot(self.shared)
-            .or_else(|| self.remote.queue.pop())
+    fn own(&self) -> Option<Ready> {
+        self.local
+            .take_lifo_slot(self.shared)
+            .or_else(|| self.local.queue.pop())
     }
 
     /// Takes from the shared queue or another worker's ring.
-    fn steal(&self) -> Option<*mut Ready> {
+    fn steal(&self) -> Option<Ready> {
         if let Some(ready) = self.injected() {
             return Some(ready);
         }
         let workers = &self.shared.workers;
         (1..workers.len())
             .map(|i| &workers[(self.index + i) % workers.len()])
-            .find_map(|victim| victim.queue.steal(&self.remote.queue))
+            .find_map(|victim| self.local.steal_from(victim))
     }
 
     /// Takes the slot of a worker that is in the same turn as at our last look, or (just `woken`) as when it woke us, or
     /// as when the watchdog found it held up.
-    fn steal_lifo_slot(&mut self, woken: bool) -> Option<*mut Ready> {
+    fn steal_lifo_slot(&mut self, woken: bool) -> Option<Ready> {
         for (i, victim) in self.shared.workers.iter().enumerate() {
             if i == self.index {
                 continue;
@@ -295,7 +295,7 @@ impl<H: Host> Worker<H> {
                 || (woken && victim.woke_at.load(Ordering::Relaxed) == ticks)
                 || victim.held_at.load(Ordering::Relaxed) == ticks;
             self.seen[i] = ticks;
-            if held_up && let Some(ready) = victim.take_lifo_slot() {
+            if held_up && let Some(ready) = victim.lifo_slot.take() {
                 victim.reset_notify_backoff();
                 return Some(ready);
             }
@@ -361,8 +361,7 @@ impl<H: Host> Worker<H> {
         };
         // A worker that filled its slot between our look and this store could not notify us: look again soon.
         let held_up = |(other, seen): (&Remote, &u64)| {
-            other.ticks.load(Ordering::Relaxed) == *seen
-                && !other.lifo_slot.load(Ordering::SeqCst).is_null()
+            other.ticks.load(Ordering::Relaxed) == *seen && !other.lifo_slot.is_empty()
         };
         let mut others = shared.workers.iter().zip(&self.seen);
         let time = if others.any(held_up) {

@@ -6,32 +6,39 @@ use crate::alloc::freelist::Class;
 use crate::base::message::Message;
 use std::marker::PhantomData;
 
-/// The role of a mailbox's consumer: see the head of [`crate::actor::mailbox`]. This value does not leave its thread. When the
-/// role passes to another one, through a run queue, this is dropped, and the next consumer makes it anew
-/// ([`Mailbox::consumer`]).
-#[must_use]
-pub struct Consumer<'a> {
-    pub(super) mailbox: &'a Mailbox,
+/// The role of a mailbox's consumer: see the head of [`crate::actor::mailbox`]. There is one at a time, which moves: into
+/// [`Consumer::try_release`], or into a run queue. It stays on its thread; a run queue's token is what changes threads.
+#[must_use = "no message is taken out any more if the role is lost"]
+pub struct Consumer<'a, T> {
+    pub(super) mailbox: &'a Mailbox<T>,
     pub(super) thread: PhantomData<*const ()>,
 }
 
-impl<'a> Consumer<'a> {
-    /// # Safety
-    /// Not while the last answer is in use.
+impl<'a, T> Consumer<'a, T> {
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "the role is what makes it exclusive")]
-    unsafe fn local(&self) -> &'a mut Local {
-        // SAFETY: only the holder of the role touches it, and by contract it has no other reference.
+    fn local(&mut self) -> &mut Local {
+        // SAFETY: the holder of the role is the only one who touches it, and has it borrowed mutably.
         unsafe { &mut *self.mailbox.local.get() }
+    }
+
+    /// What belongs to the consumer.
+    #[inline(always)]
+    pub fn owned(&mut self) -> &mut T {
+        // SAFETY: as in `local`.
+        unsafe { &mut *self.mailbox.owned.get() }
+    }
+
+    /// Whether it is the consumer of this mailbox.
+    #[inline(always)]
+    pub fn is_of(&self, mailbox: &Mailbox<T>) -> bool {
+        std::ptr::eq(self.mailbox, mailbox)
     }
 
     /// Takes in what has arrived, so that [`Consumer::len`] counts it.
     #[inline(always)]
     pub fn drain_inbox(&mut self) {
         let head = self.mailbox.head.load(Ordering::Acquire);
-        // SAFETY: one look.
-        let seen = unsafe { self.local() }.seen;
-        if head == seen || head == BUSY || head == IDLE || head == CLOSED {
+        if head == self.local().seen || head == BUSY || head == IDLE || head == CLOSED {
             return;
         }
         self.append(head);
@@ -40,16 +47,17 @@ impl<'a> Consumer<'a> {
     /// Appends arrivals (newest first, down to the block seen last) to the list, oldest first.
     #[inline(always)]
     fn append(&mut self, newest: *mut Node) {
+        let mailbox = self.mailbox;
+        let local = self.local();
+        let mut first = std::ptr::null_mut();
+        let mut node = newest;
         // SAFETY: we are the consumer, so the blocks above the one that we saw last are ours.
         unsafe {
-            let local = self.local();
-            let mut first = std::ptr::null_mut();
-            let mut node = newest;
             while !node.is_null() && node != local.seen {
                 let next = Node::next(node);
                 Node::set_next(node, first);
                 first = node;
-                self.count(1);
+                mailbox.count(1);
                 node = next;
             }
             if local.first.is_null() {
@@ -60,38 +68,30 @@ impl<'a> Consumer<'a> {
             } else {
                 Node::set_next(local.last, first);
             }
-            local.last = newest;
-            local.seen = newest;
         }
-    }
-
-    /// Adds to the length, modulo the size of a word.
-    #[inline(always)]
-    fn count(&self, by: usize) {
-        let len = self.mailbox.len.load(Ordering::Relaxed);
-        self.mailbox
-            .len
-            .store(len.wrapping_add(by), Ordering::Relaxed);
+        local.last = newest;
+        local.seen = newest;
     }
 
     /// The oldest message, and the class of its payload.
     #[inline(always)]
     pub fn pop(&mut self) -> Option<(Message, Class)> {
-        // SAFETY: the references to `local` follow each other; the blocks of the list are ours.
+        if self.local().first.is_null() {
+            self.drain_inbox();
+        }
+        let mailbox = self.mailbox;
+        let local = self.local();
+        let node = local.first;
+        if node.is_null() {
+            // Seen empty: the next overload is reported from the start again.
+            local.threshold = OVERLOAD;
+            return None;
+        }
+        // SAFETY: the blocks of the list are ours.
         unsafe {
-            if self.local().first.is_null() {
-                self.drain_inbox();
-            }
-            let local = self.local();
-            let node = local.first;
-            if node.is_null() {
-                // Seen empty: the next overload is reported from the start again.
-                local.threshold = OVERLOAD;
-                return None;
-            }
             local.first = Node::next(node);
-            self.count(usize::MAX);
-            let len = self.mailbox.last_len();
+            mailbox.count(usize::MAX);
+            let len = mailbox.last_len();
             if len > local.threshold {
                 local.note_overload(len);
             }
@@ -106,31 +106,28 @@ impl<'a> Consumer<'a> {
     /// Gives the role up if nothing is left; another thread may be the consumer at once. If something has arrived, the caller
     /// still is.
     #[inline]
-    pub fn try_release(self) -> Option<Consumer<'a>> {
-        // SAFETY: the references to `local` follow each other, and there is none after the exchange has succeeded.
-        unsafe {
-            if !self.local().first.is_null() {
-                return Some(self);
-            }
-            // Once the exchange has succeeded another thread may be the consumer.
-            let seen = std::mem::replace(&mut self.local().seen, std::ptr::null_mut());
-            let expected = if seen.is_null() { BUSY } else { seen };
-            let released = self
-                .mailbox
-                .head
-                .compare_exchange(expected, IDLE, Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok();
-            order_for_loom();
-            if !released {
-                self.local().seen = seen;
-                return Some(self);
-            }
-            if !seen.is_null() {
-                // Popped, and `head` does not refer to it any more.
-                node::free(seen);
-            }
-            None
+    pub fn try_release(mut self) -> Option<Consumer<'a, T>> {
+        if !self.local().first.is_null() {
+            return Some(self);
         }
+        let mailbox = self.mailbox;
+        // Once the exchange has succeeded another thread may be the consumer.
+        let seen = std::mem::replace(&mut self.local().seen, std::ptr::null_mut());
+        let expected = if seen.is_null() { BUSY } else { seen };
+        let released = mailbox
+            .head
+            .compare_exchange(expected, IDLE, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok();
+        order_for_loom();
+        if !released {
+            self.local().seen = seen;
+            return Some(self);
+        }
+        if !seen.is_null() {
+            // SAFETY: popped, and `head` does not refer to it any more.
+            unsafe { node::free(seen) };
+        }
+        None
     }
 
     /// Number of messages that wait, those included that arrived up to now.
@@ -142,25 +139,20 @@ impl<'a> Consumer<'a> {
     /// The length at which an overload was noticed since the last call, or 0.
     #[inline]
     pub fn take_overload(&mut self) -> usize {
-        // SAFETY: one look.
-        std::mem::take(unsafe { &mut self.local().overload })
+        std::mem::take(&mut self.local().overload)
     }
 
     /// Accepts nothing any more; the caller pops what is left. The role stays with the caller for ever.
     pub fn close(&mut self) {
         let head = self.mailbox.head.swap(CLOSED, Ordering::AcqRel);
-        // SAFETY: one look.
-        let seen = unsafe { self.local() }.seen;
-        if head != IDLE && head != BUSY && head != CLOSED && head != seen {
+        if head != IDLE && head != BUSY && head != CLOSED && head != self.local().seen {
             self.append(head);
         }
-        // SAFETY: `head` refers to no block any more, so those of the list are freed as they are popped.
-        unsafe {
-            let local = self.local();
-            let seen = std::mem::replace(&mut local.seen, std::ptr::null_mut());
-            if local.first.is_null() && !seen.is_null() {
-                node::free(seen);
-            }
+        let local = self.local();
+        let seen = std::mem::replace(&mut local.seen, std::ptr::null_mut());
+        if local.first.is_null() && !seen.is_null() {
+            // SAFETY: popped, and `head` refers to no block any more. Those of the list are freed as they are popped.
+            unsafe { node::free(seen) };
         }
     }
 }

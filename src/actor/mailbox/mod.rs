@@ -15,11 +15,12 @@
 //! `head` is still the block that it saw last, nothing has come since. That block is kept until then, or until a newer
 //! one has taken its place, so it cannot come back as another message meanwhile.
 //!
-//! Invariant (consumer role): the thread that moved `head` away from `IDLE` (a push that answers [`Pushed::Schedule`], or
-//! [`Mailbox::try_acquire`]) is the consumer, or the one that took the mailbox out of a run queue after that, until
-//! [`Consumer::try_release`] gives the role up. A new mailbox belongs to its creator, as consumer. Only the consumer touches
-//! `local`: it is within reach of [`Consumer`] alone, which comes from [`Mailbox::try_acquire`], or from the unsafe
-//! [`Mailbox::consumer`], whose caller promises to be the consumer.
+//! The consumer has a value that says so, [`Consumer`], and `local` is within reach of that alone. It comes from the
+//! transitions that move `head` away from `IDLE`: a push that answers [`Pushed::Schedule`], and [`Mailbox::try_acquire`]. It
+//! ends in the one back, [`Consumer::try_release`]. Between the two it moves, so there is never a second. On its way through
+//! a run queue, or through C, it is a token or a pointer; [`Mailbox::assume_consumer`] makes it anew.
+//!
+//! A mailbox also holds something that belongs to its consumer, as a lock holds what it protects: [`Consumer::owned`].
 
 mod consumer;
 mod node;
@@ -43,12 +44,12 @@ const CLOSED: *mut Node = std::ptr::without_provenance_mut(2);
 const OVERLOAD: usize = 1024;
 
 /// What became of a message that was pushed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
+#[must_use]
+pub enum Pushed<'a, T> {
     /// Accepted; the consumer, or the worker that will be, handles it.
     Queued,
     /// Accepted, and the mailbox was idle: the caller is its consumer now and has to put it into a run queue.
-    Schedule,
+    Schedule(Consumer<'a, T>),
     /// The service is gone; the message still belongs to the caller.
     Closed,
 }
@@ -75,25 +76,25 @@ impl Local {
 }
 
 /// See the module's documentation.
-pub struct Mailbox {
+pub struct Mailbox<T> {
     head: AtomicPtr<Node>,
     /// Messages gathered and not popped. Written by the consumer alone, read by any thread, as an estimate.
     len: AtomicUsize,
     local: UnsafeCell<Local>,
+    owned: UnsafeCell<T>,
 }
 
-// SAFETY: `head` is atomic; `local` is touched by the consumer alone, and the role is handed over with release/acquire
-// (push and try_release are release on `head`, try_acquire and push are acquire).
-unsafe impl Sync for Mailbox {}
+// SAFETY: `head` is atomic; `local` and `owned` are touched by the consumer alone, and the role is handed over with
+// release/acquire (push and try_release are release on `head`, try_acquire and push are acquire).
+unsafe impl<T: Send> Sync for Mailbox<T> {}
 // SAFETY: the messages it owns may be freed on any thread.
-unsafe impl Send for Mailbox {}
+unsafe impl<T: Send> Send for Mailbox<T> {}
 
-impl Mailbox {
-    /// An empty mailbox whose consumer is the caller.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Mailbox {
+impl<T> Mailbox<T> {
+    /// An empty mailbox without a consumer. `owned` belongs to the consumer that will be.
+    pub fn new(owned: T) -> Mailbox<T> {
         Mailbox {
-            head: AtomicPtr::new(BUSY),
+            head: AtomicPtr::new(IDLE),
             len: AtomicUsize::new(0),
             local: UnsafeCell::new(Local {
                 first: std::ptr::null_mut(),
@@ -102,12 +103,13 @@ impl Mailbox {
                 overload: 0,
                 threshold: OVERLOAD,
             }),
+            owned: UnsafeCell::new(owned),
         }
     }
 
     /// Any thread: adds a message at the end. `payload` says what is known of the block that its data is.
     #[inline(always)]
-    pub fn push(&self, message: Message, payload: Class) -> Pushed {
+    pub fn push(&self, message: Message, payload: Class) -> Pushed<'_, T> {
         let mut head = self.head.load(Ordering::Relaxed);
         if head == CLOSED {
             return Pushed::Closed;
@@ -134,7 +136,7 @@ impl Mailbox {
             {
                 Ok(_) => {
                     return if head == IDLE {
-                        Pushed::Schedule
+                        Pushed::Schedule(self.role())
                     } else {
                         Pushed::Queued
                     };
@@ -145,25 +147,37 @@ impl Mailbox {
     }
 
     /// Any thread: becomes the consumer of an idle mailbox.
-    pub fn try_acquire(&self) -> Option<Consumer<'_>> {
+    pub fn try_acquire(&self) -> Option<Consumer<'_, T>> {
         order_for_loom();
         self.head
             .compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
-            // SAFETY: it was idle, so there was no consumer; now we are.
-            .then(|| unsafe { self.consumer() })
+            .then(|| self.role())
     }
 
-    /// The role of the consumer, for the thread that has it.
+    /// The role of the consumer, for a caller that has it although the value that says so is not at hand.
     ///
     /// # Safety
-    /// The calling thread is the consumer (see the head of the file) whenever it uses the answer.
+    /// The role is the caller's: the value was given up for a token, which the caller has (and gives up for this), or it is
+    /// lent: the holder of the value waits for the caller, which uses the answer before it returns.
     #[inline(always)]
-    pub unsafe fn consumer(&self) -> Consumer<'_> {
+    pub(super) unsafe fn assume_consumer(&self) -> Consumer<'_, T> {
+        self.role()
+    }
+
+    #[inline(always)]
+    fn role(&self) -> Consumer<'_, T> {
         Consumer {
             mailbox: self,
             thread: PhantomData,
         }
+    }
+
+    /// Consumer: adds to the length, modulo the size of a word.
+    #[inline(always)]
+    fn count(&self, by: usize) {
+        let len = self.len.load(Ordering::Relaxed);
+        self.len.store(len.wrapping_add(by), Ordering::Relaxed);
     }
 
     /// Any thread: the length when the consumer last looked.
@@ -172,10 +186,10 @@ impl Mailbox {
     }
 }
 
-impl Drop for Mailbox {
+impl<T> Drop for Mailbox<T> {
     fn drop(&mut self) {
-        // SAFETY: `&mut self`: no other thread has the mailbox.
-        let mut consumer = unsafe { self.consumer() };
+        // Borrowed mutably: there is no other consumer.
+        let mut consumer = self.role();
         consumer.close();
         while let Some((message, _)) = consumer.pop() {
             // SAFETY: the payload is a block of the C allocator that belonged to the message.
@@ -196,31 +210,33 @@ mod tests {
 
     #[test]
     fn messages_leave_in_the_order_in_which_they_came() {
-        let mailbox = Mailbox::new();
-        // SAFETY: this thread alone takes anything out.
-        let mut consumer = unsafe { mailbox.consumer() };
+        let mailbox = Mailbox::new(());
+        let mut consumer = mailbox.try_acquire().unwrap();
         for i in 0..10 {
-            assert_eq!(mailbox.push(message(1, i), Class::UNPOOLED), Pushed::Queued);
+            assert!(matches!(
+                mailbox.push(message(1, i), Class::UNPOOLED),
+                Pushed::Queued
+            ));
         }
         assert_eq!(consumer.len(), 10);
         for i in 0..5 {
             assert_eq!(consumer.pop().unwrap().0.session, i);
         }
-        mailbox.push(message(1, 10), Class::UNPOOLED);
+        let _ = mailbox.push(message(1, 10), Class::UNPOOLED);
         for i in 5..11 {
             assert_eq!(consumer.pop().unwrap().0.session, i);
         }
         assert!(consumer.pop().is_none());
         assert!(consumer.try_release().is_none());
-        assert_eq!(
-            mailbox.push(message(1, 0), Class::UNPOOLED),
-            Pushed::Schedule
-        );
-        // SAFETY: as above; the push made us the consumer.
-        let consumer = unsafe { mailbox.consumer() };
+        let Pushed::Schedule(consumer) = mailbox.push(message(1, 0), Class::UNPOOLED) else {
+            panic!("it was idle");
+        };
         let mut consumer = consumer.try_release().expect("a message waits");
         consumer.close();
-        assert_eq!(mailbox.push(message(1, 1), Class::UNPOOLED), Pushed::Closed);
+        assert!(matches!(
+            mailbox.push(message(1, 1), Class::UNPOOLED),
+            Pushed::Closed
+        ));
         assert_eq!(
             consumer.pop().unwrap().0.session,
             0,
@@ -230,13 +246,12 @@ mod tests {
 
     #[test]
     fn overload_is_reported_above_1024_then_at_each_doubling_and_anew_after_empty() {
-        let mailbox = Mailbox::new();
-        // SAFETY: this thread alone takes anything out.
-        let mut consumer = unsafe { mailbox.consumer() };
+        let mailbox = Mailbox::new(());
+        let mut consumer = mailbox.try_acquire().unwrap();
         // Adds messages, takes one off, and answers what was noticed.
         let mut fill = |n, all: bool| {
             for i in 0..n {
-                mailbox.push(message(1, i), Class::UNPOOLED);
+                let _ = mailbox.push(message(1, i), Class::UNPOOLED);
             }
             consumer.drain_inbox();
             consumer.pop();
@@ -255,20 +270,19 @@ mod tests {
     fn each_sender_s_messages_keep_their_order_and_none_is_lost() {
         const SENDERS: u32 = 4;
         const EACH: i32 = 20_000;
-        let mailbox = Arc::new(Mailbox::new());
+        let mailbox = Arc::new(Mailbox::new(()));
+        let mut consumer = mailbox.try_acquire().unwrap();
         let senders: Vec<_> = (0..SENDERS)
             .map(|source| {
                 let mailbox = mailbox.clone();
                 std::thread::spawn(move || {
                     for i in 0..EACH {
-                        mailbox.push(message(source, i), Class::UNPOOLED);
+                        let _ = mailbox.push(message(source, i), Class::UNPOOLED);
                     }
                 })
             })
             .collect();
         let mut next = [0; SENDERS as usize];
-        // SAFETY: this thread alone takes anything out.
-        let mut consumer = unsafe { mailbox.consumer() };
         let mut seen = 0;
         while seen < SENDERS as i32 * EACH {
             let Some((message, _)) = consumer.pop() else {
@@ -297,19 +311,15 @@ mod loom_tests {
     #[test]
     fn loom_exactly_one_sender_schedules_and_nothing_is_lost() {
         loom::model(|| {
-            let mailbox = Arc::new(Mailbox::new());
-            // SAFETY: ours, as its creator.
-            assert!(unsafe { mailbox.consumer() }.try_release().is_none());
+            let mailbox = Arc::new(Mailbox::new(()));
             let seen = Arc::new(AtomicUsize::new(0));
             let inside = Arc::new(AtomicUsize::new(0));
             let send = |source: u32| {
                 let (mailbox, seen, inside) = (mailbox.clone(), seen.clone(), inside.clone());
                 loom::thread::spawn(move || {
-                    if mailbox.push(Message::empty(source, ptype::TEXT, 1), Class::UNPOOLED)
-                        == Pushed::Schedule
-                    {
-                        // SAFETY: the push made us the consumer.
-                        let mut role = Some(unsafe { mailbox.consumer() });
+                    let message = Message::empty(source, ptype::TEXT, 1);
+                    if let Pushed::Schedule(consumer) = mailbox.push(message, Class::UNPOOLED) {
+                        let mut role = Some(consumer);
                         while let Some(mut consumer) = role.take() {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two consumers");
                             while consumer.pop().is_some() {
@@ -334,23 +344,22 @@ mod loom_tests {
     #[test]
     fn loom_a_send_during_close_is_kept_or_refused() {
         loom::model(|| {
-            let mailbox = Arc::new(Mailbox::new());
+            let mailbox = Arc::new(Mailbox::new(()));
+            let mut consumer = mailbox.try_acquire().unwrap();
             let other = mailbox.clone();
             let sender = loom::thread::spawn(move || {
-                other.push(Message::empty(1, ptype::TEXT, 1), Class::UNPOOLED)
+                match other.push(Message::empty(1, ptype::TEXT, 1), Class::UNPOOLED) {
+                    Pushed::Queued => 1,
+                    Pushed::Closed => 0,
+                    Pushed::Schedule(_) => panic!("the closer is the consumer"),
+                }
             });
-            // SAFETY: ours, as its creator.
-            let mut consumer = unsafe { mailbox.consumer() };
             consumer.close();
             let mut found = 0;
             while consumer.pop().is_some() {
                 found += 1;
             }
-            match sender.join().unwrap() {
-                Pushed::Queued => assert_eq!(found, 1),
-                Pushed::Closed => assert_eq!(found, 0),
-                Pushed::Schedule => panic!("the closer is the consumer"),
-            }
+            assert_eq!(found, sender.join().unwrap());
         });
     }
 
@@ -360,7 +369,12 @@ mod loom_tests {
     fn loom_a_retired_service_is_ended_exactly_once() {
         use loom::sync::atomic::AtomicBool;
         loom::model(|| {
-            let world = Arc::new((Mailbox::new(), AtomicBool::new(false), AtomicUsize::new(0)));
+            let world = Arc::new((
+                Mailbox::new(()),
+                AtomicBool::new(false),
+                AtomicUsize::new(0),
+            ));
+            let consumer = world.0.try_acquire().unwrap();
             let other = world.clone();
             let retiring = loom::thread::spawn(move || {
                 let (mailbox, retired, ended) = &*other;
@@ -370,8 +384,6 @@ mod loom_tests {
                 }
             });
             let (mailbox, retired, ended) = &*world;
-            // SAFETY: ours, as its creator.
-            let consumer = unsafe { mailbox.consumer() };
             // The end of a turn, as in `service::turn`.
             if retired.load(Ordering::SeqCst) {
                 ended.fetch_add(1, Ordering::SeqCst);

@@ -1,6 +1,6 @@
 //! The end of all services.
 
-use super::context::{grab, release, retire, total};
+use super::context::{grab, retire, total};
 use super::registry;
 use crate::alloc::reclaim;
 use crate::base::log;
@@ -56,18 +56,13 @@ pub(super) fn retire_last_logger() {
 /// Ends the log service after it has had the messages that wait for it; returns when it has been released.
 pub fn end_logger() {
     let logger = log::reader();
-    let context = grab(logger);
-    if context.is_null() {
+    let Some(service) = grab(logger) else {
         return;
-    }
-    // SAFETY: the reference taken above, dropped once.
-    unsafe {
-        (*context).drain_on_retire.store(true, Ordering::SeqCst);
-        retire(logger);
-        // Its consumer drops the table's reference after the last message.
-        while (*context).refs.load(Ordering::Acquire) > 1 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        release(context);
+    };
+    service.drain_on_retire.store(true, Ordering::SeqCst);
+    retire(logger);
+    // Its consumer drops the table's reference after the last message.
+    while service.refs.load(Ordering::Acquire) > 1 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }

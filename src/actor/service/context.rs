@@ -1,6 +1,6 @@
 //! One service: its context, from launch to release.
 //!
-//! References: the handle table holds one, the launch holds one until `NAME_init` has returned, and every
+//! References ([`ServiceRef`]): the handle table holds one, the launch holds one until `NAME_init` has returned, and every
 //! `skynet_handle_grab`, `skynet_context_grab` and `skynet_context_reserve` adds one. The thread that drops the last calls
 //! `NAME_release`. Senders need none: they look the context up under a [`crate::alloc::reclaim::Guard`], and its memory is
 //! given back only after a grace period.
@@ -11,18 +11,18 @@
 //! sequentially consistent operations: either `retire` finds the mailbox idle, or the consumer, which looks at
 //! `retired` after it gave the role up, finds the flag.
 //!
-//! Invariant (the service's own thread): `result` and `long_answer` are touched only by the thread that is consumer of the
-//! mailbox at that time, which is where a service's own code runs: by way of [`super::own::Own`], which only such a thread
-//! has. `callback` and `callback_ud` belong together, so they are set only there, too. `cost`, `messages`,
-//! `dropped_no_callback` and `session` are only written there, without read-modify-write; a reader elsewhere sees a
-//! number that was right.
+//! What belongs to the service's own thread is within reach of [`super::own::Own`] only, which the consumer of the mailbox has.
+//! Counters are atomics that others may read: `cost`, `messages`, `dropped_no_callback` and `session` are only written there,
+//! without read-modify-write; a reader elsewhere sees a number that was right. `callback` and `callback_ud` belong
+//! together, so they are set only there, too.
 //! C code that calls for a context from another thread breaks the contract of "skynet.h" as it does with the C core.
 
 use super::Queue;
 use super::limit::Limit;
+use super::own::Own;
+use super::reference::ServiceRef;
 use super::{abort, figures, log as lines, notices, registry};
-use crate::actor::mailbox::Pushed;
-use crate::actor::module::{self, Module};
+use crate::actor::module::{self, Instance, Module};
 use crate::alloc::freelist::Class;
 use crate::alloc::memory::{self, ServiceMem};
 use crate::alloc::reclaim;
@@ -30,8 +30,8 @@ use crate::base::log;
 use crate::base::message::{Message, ptype};
 use crate::scheduler::{self, cpu};
 use libc::{FILE, c_int, c_void};
-use std::cell::UnsafeCell;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
+use std::ptr::NonNull;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
@@ -51,7 +51,7 @@ pub type Callback = unsafe extern "C-unwind" fn(
 /// `struct skynet_context`: opaque to C.
 pub struct Context {
     /// Where its messages wait.
-    pub(crate) queue: Queue,
+    pub(super) queue: Queue,
     handle: AtomicU32,
     pub(super) refs: AtomicU32,
     retired: AtomicBool,
@@ -77,20 +77,17 @@ pub struct Context {
     pub(super) memory: ServiceMem,
     /// The message log of LOGON; null when off.
     pub(super) logfile: AtomicPtr<FILE>,
-    /// What `skynet_command` answers with; overwritten by the next command of this context.
-    pub(super) result: UnsafeCell<[u8; 32]>,
-    pub(super) module: &'static Module,
-    pub(super) instance: *mut c_void,
+    pub(super) instance: Instance,
     /// The begin of what it was launched with, for people.
     args: [u8; 47],
     args_len: u8,
-    /// An answer that is longer than `result`, until the next such one.
-    pub(super) long_answer: UnsafeCell<Option<CString>>,
 }
 
-// SAFETY: what is not atomic never changes after launch, but for `result` and `long_answer`: see the invariant in the module's
-// documentation. The pointers are used by unsafe code only, which has its own reasons.
-unsafe impl Sync for Context {}
+// Shared by all threads: what is not atomic never changes after launch, or lies in the mailbox.
+const _: fn() = || {
+    fn is_shared<T: Sync>() {}
+    is_shared::<Context>();
+};
 
 static TOTAL: AtomicI32 = AtomicI32::new(0);
 static PROFILE: AtomicBool = AtomicBool::new(true);
@@ -126,11 +123,11 @@ impl Context {
         session
     }
 
-    /// Sets the function that gets the service's messages; `None` lets them be freed unseen.
+    /// For [`Own::set_callback`].
     ///
     /// # Safety
-    /// The calling thread is the service's own. The function may be called with `ud` for as long as it is set.
-    pub unsafe fn set_callback(&self, callback: Option<Callback>, ud: *mut c_void) {
+    /// As there.
+    pub(super) unsafe fn store_callback(&self, callback: Option<Callback>, ud: *mut c_void) {
         let callback = callback.map_or(std::ptr::null_mut(), |callback| callback as *mut c_void);
         self.callback_ud.store(ud, Ordering::Relaxed);
         self.callback.store(callback, Ordering::Relaxed);
@@ -140,7 +137,7 @@ impl Context {
     #[inline(always)]
     pub(super) fn callback(&self) -> Option<(Callback, *mut c_void)> {
         let callback = self.callback.load(Ordering::Relaxed);
-        // SAFETY: null, which is `None`, or put there by `set_callback`.
+        // SAFETY: null, which is `None`, or put there by `store_callback`.
         let callback = unsafe { std::mem::transmute::<*mut c_void, Option<Callback>>(callback) }?;
         Some((callback, self.callback_ud.load(Ordering::Relaxed)))
     }
@@ -179,36 +176,26 @@ impl Context {
     /// What it was launched as: module, and the begin of the arguments.
     pub fn title(&self) -> (&CStr, &[u8]) {
         // SAFETY: names of modules are C strings that stay for ever.
-        let name = unsafe { CStr::from_ptr(self.module.name) };
+        let name = unsafe { CStr::from_ptr(self.module().name) };
         (name, &self.args[..usize::from(self.args_len)])
     }
 
     /// The module that it is an instance of.
-    pub fn module(&self) -> &Module {
-        self.module
+    pub fn module(&self) -> &'static Module {
+        self.instance.module()
     }
 
-    /// Calls the module's signal function on the calling thread.
-    pub fn signal(&self, signal: i32) {
-        // SAFETY: an instance of the module, which is not released as long as the caller has a reference.
-        unsafe { self.module.signal(self.instance, signal) };
-    }
-
-    /// Adds a reference.
-    pub fn grab(&self) {
-        self.refs.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Adds a reference and takes the service out of the count that keeps the node up, if it is still in it.
+    /// Takes the service out of the count that keeps the node up, if it is still in it.
     pub fn reserve(&self) {
-        self.grab();
         if !self.reserved.swap(true, Ordering::AcqRel) {
             count(-1);
         }
     }
+}
 
+impl Context {
     /// A service of which nothing is registered yet. It has two references: the handle table's, and the launch's.
-    fn new(module: &'static Module, instance: *mut c_void, args: Option<&CStr>) -> Context {
+    fn new(instance: Instance, args: Option<&CStr>) -> Context {
         let text = args.map_or(&b""[..], CStr::to_bytes);
         let mut kept = [0; 47];
         let len = text.len().min(kept.len());
@@ -232,22 +219,10 @@ impl Context {
             profile: PROFILE.load(Ordering::Relaxed),
             memory: ServiceMem::new(),
             logfile: AtomicPtr::new(std::ptr::null_mut()),
-            result: UnsafeCell::new([0; 32]),
-            module,
             instance,
             args: kept,
             args_len: len as u8,
-            long_answer: UnsafeCell::new(None),
         }
-    }
-
-    fn take_reference(&self) -> bool {
-        // A context whose last reference is gone must not come back.
-        self.refs
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |refs| {
-                (refs != 0).then_some(refs + 1)
-            })
-            .is_ok()
     }
 }
 
@@ -262,26 +237,25 @@ fn count(by: i32) {
 
 /// Launches module `name` with the argument text `args` ("skynet_server.h", `skynet_context_new`).
 ///
-/// The handle, 0 on failure; the context with one more reference that the caller drops, if `keep` asks for it.
-pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Context) {
-    const FAILED: (u32, *mut Context) = (0, std::ptr::null_mut());
+/// A reference to it; `None` on failure.
+pub fn launch(name: &CStr, args: Option<&CStr>) -> Option<ServiceRef> {
     log::deliver_with(&lines::DELIVERY);
-    let Some(module) = module::query(name) else {
-        return FAILED;
-    };
+    let module = module::query(name)?;
     // What a service allocates while it is made is its own already, and none of its launcher's.
     let interrupted = memory::turn_so_far();
     memory::turn_begin();
-    let instance = module.create();
-    if instance.is_null() {
+    let Some(instance) = Instance::create(module) else {
         memory::turn_resume(interrupted);
-        return FAILED;
-    }
+        return None;
+    };
     let created = memory::turn_so_far();
-    let context = Box::into_raw(Box::new(Context::new(module, instance, args)));
-    // SAFETY: our reference keeps it until `release` below.
-    let this = unsafe { &*context };
+    let context = NonNull::from(Box::leak(Box::new(Context::new(instance, args))));
+    // SAFETY: the reference of the launch, kept until this returns; it also keeps the memory.
+    let (reference, this) = unsafe { (ServiceRef::from_raw(context), context.as_ref()) };
+    let context = context.as_ptr();
     this.queue.set_owner(context);
+    // Not shared yet: the role is ours, and the service has it lent while it starts.
+    let mut own = this.try_own().expect("a new mailbox is idle");
     count(1);
     figures::count_start();
     // SAFETY: a context is freed through `reclaim` only.
@@ -289,12 +263,9 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     if handle == 0 {
         log::error(0, b"error: no handle is free");
         this.refs.store(1, Ordering::Relaxed);
-        // SAFETY: a new mailbox has its creator, us, as consumer.
-        unsafe { this.queue.mailbox.consumer() }.close();
+        own.consumer.close();
         memory::turn_resume(interrupted);
-        // SAFETY: the only reference.
-        unsafe { release(context) };
-        return FAILED;
+        return None;
     }
     // Either `abort_all` sees the new handle, or we see that it has begun.
     fence(Ordering::SeqCst);
@@ -304,56 +275,37 @@ pub fn launch(name: &CStr, args: Option<&CStr>, keep: bool) -> (u32, *mut Contex
     let name_text = name.to_bytes();
     let args_text = args.map_or(&b""[..], CStr::to_bytes);
     memory::turn_resume(created);
-    // SAFETY: a new instance of the module, and a live service.
-    let failed = unsafe {
-        module.init(
-            instance,
-            context.cast(),
-            args.map_or(std::ptr::null(), CStr::as_ptr),
-        )
-    } != 0;
+    // SAFETY: a live service.
+    let failed = unsafe { this.instance.init(context.cast(), args) } != 0;
     memory::turn_end(&this.memory);
     memory::turn_resume(interrupted);
     if failed {
         log::error_parts(handle, &[b"error: launch ", name_text, b" FAILED"]);
         // Taken away here or during init: either way the table's reference was left to the consumer.
         remove(handle);
-        // SAFETY: a new mailbox has its creator, us, as consumer.
-        unsafe { finish(context) };
-        // SAFETY: the reference of the launch.
-        unsafe { release(context) };
-        return FAILED;
-    }
-    if keep {
-        this.grab();
+        // SAFETY: it left the table.
+        unsafe { finish(own) };
+        return None;
     }
     // Always through a run queue, also when empty: what init sent to itself, or a retirement during init, is seen there.
-    scheduler::submit(this.queue.ready());
+    scheduler::submit(own.into_ready());
     log::error_parts(handle, &[b"LAUNCH ", name_text, b" ", args_text]);
-    // SAFETY: the reference of the launch.
-    unsafe { release(context) };
-    (handle, if keep { context } else { std::ptr::null_mut() })
+    Some(reference)
 }
 
-/// A reference to the live service `handle`, or null ("skynet_handle.h", `skynet_handle_grab`).
-pub fn grab(handle: u32) -> *mut Context {
+/// A reference to the live service `handle` ("skynet_handle.h", `skynet_handle_grab`).
+pub fn grab(handle: u32) -> Option<ServiceRef> {
     let guard = reclaim::enter();
-    match registry::find(&guard, handle) {
-        Some(context) if context.take_reference() => std::ptr::from_ref(context).cast_mut(),
-        _ => std::ptr::null_mut(),
-    }
+    registry::find(&guard, handle)?.reference()
 }
 
-/// Drops a reference; the last one releases the instance. True if it was the last.
+/// The end of a context: its instance is released, its memory freed after a grace period.
 ///
 /// # Safety
-/// `context` is alive and the caller owns a reference.
-pub unsafe fn release(context: *mut Context) -> bool {
-    // SAFETY: the caller's reference keeps it alive up to here.
+/// The last reference is gone.
+pub(super) unsafe fn release(context: *mut Context) {
+    // SAFETY: freed below at the earliest.
     let this = unsafe { &*context };
-    if this.refs.fetch_sub(1, Ordering::AcqRel) != 1 {
-        return false;
-    }
     let file = this.logfile.swap(std::ptr::null_mut(), Ordering::AcqRel);
     if !file.is_null() {
         // SAFETY: the file belonged to the context.
@@ -361,14 +313,14 @@ pub unsafe fn release(context: *mut Context) -> bool {
     }
     figures::fold_totals(this);
     // The service on turn is not credited with what the one that ends here had.
-    // SAFETY: an instance of the module; this was the last reference.
-    memory::uncharged(|| unsafe { this.module.release(this.instance) });
+    // SAFETY: there are no references any more.
+    memory::uncharged(|| unsafe { this.instance.release() });
+    let counted = !this.reserved.load(Ordering::Acquire);
     // SAFETY: it left the table before its last reference went.
     unsafe { reclaim::defer(context.cast(), free) };
-    if !this.reserved.load(Ordering::Acquire) {
+    if counted {
         count(-1);
     }
-    true
 }
 
 unsafe fn free(context: *mut ()) {
@@ -376,10 +328,13 @@ unsafe fn free(context: *mut ()) {
     drop(unsafe { Box::from_raw(context.cast::<Context>()) });
 }
 
-fn remove(handle: u32) -> Option<*mut Context> {
-    let context = registry::unregister(handle)?;
-    // SAFETY: the table's reference is ours now.
-    unsafe { (*context).retired.store(true, Ordering::SeqCst) };
+/// The context, whose reference of the table is left to the consumer.
+fn remove(handle: u32) -> Option<NonNull<Context>> {
+    let context = NonNull::new(registry::unregister(handle)?)?;
+    // SAFETY: the table's reference is still there.
+    unsafe { context.as_ref() }
+        .retired
+        .store(true, Ordering::SeqCst);
     notices::retired(handle);
     Some(context)
 }
@@ -391,33 +346,28 @@ pub fn retire(handle: u32) -> bool {
         return false;
     };
     // SAFETY: the guard keeps the memory, also when the consumer drops the table's reference.
-    if unsafe { (*context).queue.mailbox.try_acquire() }.is_some() {
-        // SAFETY: we are the consumer, and the table's reference goes with that.
-        unsafe { finish(context) };
+    if let Some(own) = unsafe { context.as_ref() }.try_own() {
+        // SAFETY: it left the table.
+        unsafe { finish(own) };
     }
     true
 }
 
 /// The end of a retired service: nothing is accepted any more, the table's reference goes, messages that wait are sent
-/// back as errors.
+/// back as errors. Once for a context, because the role stays here.
 ///
 /// # Safety
-/// The caller is the consumer of the mailbox and inside a guard, or holds a reference; once per context.
-pub(super) unsafe fn finish(context: *mut Context) {
+/// The context is out of the table, whose reference is left to the consumer.
+pub(super) unsafe fn finish(mut own: Own<'_>) {
     let _guard = reclaim::enter();
-    // SAFETY: the guard keeps the memory after the last reference went.
-    let this = unsafe { &*context };
-    // SAFETY: contract of this function.
-    let mut consumer = unsafe { this.queue.mailbox.consumer() };
-    consumer.close();
-    let handle = this.handle();
-    if this.drain_on_retire.load(Ordering::SeqCst) {
-        // SAFETY: we are the consumer, and the table's reference is still there.
-        unsafe { super::drain(context) };
+    own.consumer.close();
+    let handle = own.handle();
+    if own.drain_on_retire.load(Ordering::SeqCst) {
+        own.drain();
     }
-    // SAFETY: the table's reference, which retirement left to us.
-    unsafe { release(context) };
-    while let Some((message, _)) = consumer.pop() {
+    // SAFETY: the table's reference, which retirement left to us. The guard keeps the memory.
+    drop(unsafe { ServiceRef::from_raw(NonNull::from(own.context())) });
+    while let Some((message, _)) = own.consumer.pop() {
         bounce(handle, message);
     }
 }
@@ -454,14 +404,7 @@ impl Context {
     /// [`Context::deliver`] of a message that the limit knows of.
     #[inline(always)]
     pub(super) fn enter(&self, message: Message, payload: Class) -> bool {
-        match self.queue.mailbox.push(message, payload) {
-            Pushed::Queued => true,
-            Pushed::Schedule => {
-                scheduler::submit(self.queue.ready());
-                true
-            }
-            Pushed::Closed => false,
-        }
+        self.queue.push(message, payload)
     }
 
     /// CPU time of all finished callbacks, in microseconds; for others than the service itself about as it was when its turn

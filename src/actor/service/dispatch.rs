@@ -1,9 +1,12 @@
 //! A turn: one worker takes one ready service and gives it some of its messages.
 
-use super::context::{Context, finish};
-use super::{Queue, notices, on_turn};
+use super::context::finish;
+use super::own::Own;
+use super::queue::{self, Opened};
+use super::{notices, on_turn};
 use crate::alloc::freelist::{self, Class};
 use crate::alloc::memory;
+use crate::alloc::reclaim::Guard;
 use crate::base::log;
 use crate::base::message::{Message, SocketMessage, ptype};
 use crate::scheduler::{Activity, Ready, TimesliceResult, cpu};
@@ -11,48 +14,39 @@ use libc::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Dispatches up to `budget` messages of the service that is `ready`.
-///
-/// # Safety
-/// The caller is the consumer of the mailbox and inside a guard until it has dealt with the answer.
-pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> TimesliceResult {
-    let queue = Queue::of_ready(ready);
-    // SAFETY: the owner of the queue keeps it until its consumer, the caller, has seen the end of it.
-    let context = unsafe { (*queue).owner() };
-    if context.is_null() {
-        // SAFETY: as above.
-        return unsafe { Queue::turn_alone(queue) };
-    }
-    // SAFETY: the consumer's context is alive: it is finished by the consumer only, us or the thread that has the role
-    // after us.
-    let this = unsafe { &*context };
-    // SAFETY: we are the consumer until the release of the role.
-    unsafe { on_turn::begin_turn(this) };
-    activity.enter(this.handle());
-    // SAFETY: we are the consumer.
-    unsafe {
-        if this.profile {
-            messages::<true>(this, activity, budget);
+pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> TimesliceResult {
+    let mut own = match queue::open(ready, guard) {
+        Opened::Service(own) => own,
+        Opened::Alone(queue) => return queue.turn(),
+    };
+    on_turn::turn_of(&mut own, |own| {
+        activity.enter(own.handle());
+        if own.profile {
+            messages::<true>(own, activity, budget);
         } else {
-            messages::<false>(this, activity, budget);
+            messages::<false>(own, activity, budget);
         }
-    }
-    on_turn::end_turn();
-    if !this.is_retired() {
-        // SAFETY: we are the consumer.
-        if let Some(mut consumer) = unsafe { this.queue.mailbox.consumer() }.try_release() {
+    });
+    if !own.is_retired() {
+        let context = own.context();
+        if let Some(mut own) = own.try_release() {
             // So that others see how much waits.
-            consumer.drain_inbox();
-            return TimesliceResult::More;
+            own.consumer.drain_inbox();
+            return TimesliceResult::More(own.into_ready());
         }
-        // Retired between our look and the release: the thread that acquires the mailbox ends the service.
-        if !this.is_retired() || this.queue.mailbox.try_acquire().is_none() {
+        if !context.is_retired() {
             return TimesliceResult::Idle;
         }
+        // Retired between our look and the release: the thread that acquires the mailbox ends the service.
+        let Some(again) = context.try_own() else {
+            return TimesliceResult::Idle;
+        };
+        own = again;
     }
     // The end of a service is none of its messages.
     activity.end();
-    // SAFETY: we are the consumer (again); the guard of the caller keeps the memory.
-    unsafe { finish(context) };
+    // SAFETY: it is retired.
+    unsafe { finish(own) };
     cpu::interrupt();
     TimesliceResult::Ended
 }
@@ -62,29 +56,24 @@ pub unsafe fn turn(ready: *mut Ready, activity: &Activity, budget: usize) -> Tim
 ///
 /// The counter is looked at after two, four, eight messages and so on: seldom for short messages, not at all for a single
 /// one, and a turn of long ones takes about twice its time at most. With `PROFILE` also after the first one and at the end of
-/// the turn: what passed belongs to the service, whichever of its messages it was.
-///
-/// # Safety
-/// The caller is the consumer of the mailbox. `PROFILE` is the context's. `budget` is at least 1.
+/// the turn: what passed belongs to the service, whichever of its messages it was. `PROFILE` is the context's; `budget` is at
+/// least 1.
 #[inline(always)]
-unsafe fn messages<const PROFILE: bool>(this: &Context, activity: &Activity, budget: usize) {
-    // SAFETY: contract of this function.
-    let mut mailbox = unsafe { this.queue.mailbox.consumer() };
+fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, budget: usize) {
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
     let (mut done, mut settled) = (0, 0);
     // When to look at the counter, at the end of the budget at the latest, and what it was at first.
     let (mut look_at, mut first) = (budget.min(if PROFILE { 1 } else { 2 }), now);
     while !this.is_retired() {
-        let Some((message, payload)) = mailbox.pop() else {
+        let Some((message, payload)) = this.consumer.pop() else {
             break;
         };
-        let overload = mailbox.take_overload();
+        let overload = this.consumer.take_overload();
         if overload != 0 {
             report_overload(this.handle(), overload);
         }
         activity.message(&message);
-        // SAFETY: contract of this function.
-        unsafe { dispatch(this, message, payload) };
+        dispatch(this, message, payload);
         done += 1;
         if done == look_at {
             if done == budget {
@@ -110,7 +99,7 @@ unsafe fn messages<const PROFILE: bool>(this: &Context, activity: &Activity, bud
 
 /// What passed since `start` is the service's; answers the counter now, from where the next settlement counts.
 #[inline(always)]
-fn settle(this: &Context, start: u64) -> u64 {
+fn settle(this: &mut Own<'_>, start: u64) -> u64 {
     let (cost, now) = cpu::spent(start);
     this.cost
         .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);
@@ -164,12 +153,9 @@ unsafe fn charge_buffer(data: *mut c_void, size: usize) {
     }
 }
 
-/// Gives one message to the callback.
-///
-/// # Safety
-/// The caller is the consumer of the mailbox. `payload` is the class of the message's block.
+/// Gives one message, which its mailbox held, to the callback.
 #[inline(always)]
-unsafe fn dispatch(this: &Context, message: Message, payload: Class) {
+fn dispatch(this: &mut Own<'_>, message: Message, payload: Class) {
     let Some((callback, ud)) = this.callback() else {
         // SAFETY: the payload belongs to the message.
         unsafe {
@@ -192,10 +178,10 @@ unsafe fn dispatch(this: &Context, message: Message, payload: Class) {
         // SAFETY: the data of the message, as large as it says.
         unsafe { charge_buffer(message.data, message.size()) };
     }
-    // SAFETY: the callback and its data were given by the service for this use.
+    // SAFETY: the callback and its data were given by the service for this use. It has the role lent until it returns.
     let keep = unsafe {
         callback(
-            std::ptr::from_ref(this).cast_mut(),
+            std::ptr::from_ref(this.context()).cast_mut(),
             ud,
             message.ty(),
             message.session,
@@ -219,32 +205,23 @@ unsafe fn dispatch(this: &Context, message: Message, payload: Class) {
     }
 }
 
-/// Dispatches everything that waits, outside of a worker's turn ("skynet_server.h", `skynet_context_dispatchall`).
-///
-/// # Safety
-/// The caller holds a reference, and is the consumer of the mailbox, or no worker runs.
-pub unsafe fn drain(context: *mut Context) {
-    // SAFETY: no other thread is consumer; whether the mailbox is idle or queued does not matter.
-    let this = unsafe { &*context };
-    // SAFETY: by contract the consumer's role is ours, or no other thread will acquire it.
-    let before = unsafe { on_turn::enter_service(this) };
-    // SAFETY: as above.
-    let mut mailbox = unsafe { this.queue.mailbox.consumer() };
-    let outer = cpu::leave();
-    while let Some((message, payload)) = mailbox.pop() {
-        // SAFETY: as above.
-        unsafe {
-            if this.profile {
-                let start = cpu::begin_turn();
-                dispatch(this, message, payload);
-                settle(this, start);
-            } else {
-                dispatch(this, message, payload);
+impl Own<'_> {
+    /// Dispatches everything that waits, outside of a worker's turn ("skynet_server.h", `skynet_context_dispatchall`).
+    pub fn drain(&mut self) {
+        on_turn::nested(self, |this| {
+            let outer = cpu::leave();
+            while let Some((message, payload)) = this.consumer.pop() {
+                if this.profile {
+                    let start = cpu::begin_turn();
+                    dispatch(this, message, payload);
+                    settle(this, start);
+                } else {
+                    dispatch(this, message, payload);
+                }
             }
-        }
+            cpu::return_to(outer);
+        });
     }
-    cpu::return_to(outer);
-    on_turn::leave_service(before);
 }
 
 /// At start: what must not cost the first message anything.

@@ -1,6 +1,6 @@
 //! The hook for other nodes: messages to handles of other harbors and to global names go to the harbor service.
 
-use super::{Context, release};
+use super::{Context, ServiceRef};
 use crate::actor::handle;
 use crate::alloc::freelist::Class;
 use crate::alloc::reclaim;
@@ -8,6 +8,7 @@ use crate::base::log;
 use crate::base::message::{Message, ptype};
 use libc::{c_char, c_int};
 use std::ffi::CStr;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 pub use skynet_sys::{RemoteMessage, RemoteName};
@@ -49,24 +50,22 @@ pub enum Envelope {
     TypeOutside,
 }
 
-/// `context` is the harbor service from now on; it stays until the next one or [`exit`], and does not keep the node up.
-pub fn start(context: &Context, envelope: Envelope) {
-    context.reserve();
+/// `service` is the harbor service from now on; it stays until the next one or [`exit`], and does not keep the node up.
+pub fn start(service: ServiceRef, envelope: Envelope) {
+    service.reserve();
     TYPE_OUTSIDE.store(envelope == Envelope::TypeOutside, Ordering::Relaxed);
-    let before = SERVICE.swap(std::ptr::from_ref(context).cast_mut(), Ordering::AcqRel);
-    if !before.is_null() {
-        // SAFETY: the reference that the earlier `start` took.
-        unsafe { release(before) };
-    }
+    replace(service.into_raw());
 }
 
 /// There is no harbor service any more.
 pub fn exit() {
-    let context = SERVICE.swap(std::ptr::null_mut(), Ordering::AcqRel);
-    if !context.is_null() {
-        // SAFETY: the reference that `start` took.
-        unsafe { release(context) };
-    }
+    replace(std::ptr::null_mut());
+}
+
+fn replace(service: *mut Context) {
+    let before = NonNull::new(SERVICE.swap(service, Ordering::AcqRel));
+    // SAFETY: the reference that an earlier `start` put there.
+    drop(before.map(|before| unsafe { ServiceRef::from_raw(before) }));
 }
 
 /// Hands a message over to the harbor service. Takes `rmsg`, also when it fails.

@@ -1,7 +1,7 @@
 //! What others may know of a service: how people call it, what it has.
 
-use super::context::Context;
-use super::context::{grab, release};
+#[cfg(feature = "lua")]
+use super::context::grab;
 use super::registry;
 use crate::alloc::memory::ServiceMem;
 use crate::alloc::reclaim;
@@ -34,26 +34,12 @@ pub fn each_memory(f: &mut dyn FnMut(u32, &ServiceMem)) {
 
 /// Bytes that the VM of a live Lua service has; 0 for others.
 pub(super) fn lua_bytes(handle: u32) -> usize {
-    let context = grab(handle);
-    if context.is_null() {
-        return 0;
-    }
-    // SAFETY: the reference taken above, dropped once; until then the instance is not released.
-    unsafe {
-        #[cfg(feature = "lua")]
-        let bytes = (*context).vm_bytes();
-        #[cfg(not(feature = "lua"))]
-        let bytes = 0;
-        release(context);
-        bytes
-    }
-}
-
-/// Whether messages reach the service: what one without a callback gets is freed unseen.
-///
-/// # Safety
-/// `context` is alive and the caller runs the service.
-pub unsafe fn receives(context: *const Context) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { (*context).callback().is_some() }
+    #[cfg(feature = "lua")]
+    let bytes = grab(handle).map_or(0, |service| service.vm_bytes());
+    #[cfg(not(feature = "lua"))]
+    let bytes = {
+        let _ = handle;
+        0
+    };
+    bytes
 }

@@ -138,12 +138,12 @@ impl Limit {
 
 impl Own<'_> {
     /// Limits the messages that may wait for this service; 0 is no limit.
-    pub fn set_mailbox_limit(&self, most: usize, policy: Policy) {
+    pub fn set_mailbox_limit(&mut self, most: usize, policy: Policy) {
+        let waiting = self.waiting() as u64;
         let limit = &self.limit;
         limit.drops.store(policy == Policy::Drop, Ordering::Relaxed);
         if !limit.is_set() {
             // Exact but for what arrives meanwhile.
-            let waiting = self.waiting() as u64;
             limit
                 .entered
                 .store(self.taken_out() + waiting, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 //! - `abort`: the end of all services
 //! - `context`: `struct skynet_context`, its life from launch to release
 //! - `exit`: its end, and which service is told
+//! - `reference`: what keeps an instance from being released
 //! - `registry`: which service has which handle
 //! - `send`: where a message goes; `harbor`: to another node; `limit`: how many messages may wait for a service with a limit
 //! - `dispatch`: a turn of one service on one worker
@@ -28,6 +29,7 @@ mod on_turn;
 mod own;
 mod queue;
 pub mod record;
+mod reference;
 mod registry;
 mod send;
 #[cfg(feature = "lua")]
@@ -37,11 +39,11 @@ mod vm;
 pub mod waiting;
 
 pub use abort::{abort_all, end_logger, is_aborting};
-pub use context::{Callback, Context, grab, launch, release, retire, set_profile, total};
-pub use dispatch::{drain, prepare, turn};
+pub use context::{Callback, Context, grab, launch, retire, set_profile, total};
+pub use dispatch::{prepare, turn};
 pub use exit::{end, exit, exit_monitor, set_exit_monitor};
 pub use figures::{figures, list};
-pub use inspect::{describe, each_memory, receives};
+pub use inspect::{describe, each_memory};
 pub use limit::{Policy, handled, set_default as set_mailbox_limit};
 pub use log::{log_counts, post_line};
 pub use notices::{
@@ -50,7 +52,8 @@ pub use notices::{
 };
 pub use on_turn::{current_handle, init_thread, init_thread_class, on_turn};
 pub use own::Own;
-pub use queue::{Queue, take_ready};
+pub use queue::Queue;
+pub use reference::ServiceRef;
 pub use registry::{all, find, find_unguarded, init_handles, register};
 pub(crate) use send::push_with;
 pub use send::{parse_hex, push, query_name, send, send_name, send_to, tail};

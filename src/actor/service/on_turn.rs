@@ -1,5 +1,6 @@
 //! Which service is on turn on a thread.
 
+use super::own::Own;
 use super::{Context, ThreadClass};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence};
@@ -55,38 +56,32 @@ pub fn init_thread_class(class: i32) {
     super::thread_signal::list_thread();
 }
 
-/// The service is on turn from now on; the one that was, or null.
-///
-/// # Safety
-/// The calling thread is the consumer of its mailbox until [`leave_service`].
-pub(super) unsafe fn enter_service(context: &Context) -> *mut Context {
-    ON_TURN.with(|on_turn| {
-        let before = on_turn.load(Ordering::Relaxed);
-        on_turn.store(std::ptr::from_ref(context).cast_mut(), Ordering::Relaxed);
-        before
-    })
+/// Runs `f` with the service on turn, inside of another's turn or of none.
+pub(super) fn nested<R>(own: &mut Own<'_>, f: impl FnOnce(&mut Own<'_>) -> R) -> R {
+    let before = ON_TURN.with(|on_turn| on_turn.load(Ordering::Relaxed));
+    begin(own);
+    let result = f(own);
+    end(before);
+    result
 }
 
-/// A turn begins, which is inside of no other service's: nothing needs to be kept for its end.
-///
-/// # Safety
-/// The calling thread is the consumer of its mailbox until [`end_turn`].
+/// Runs `f` with the service on turn, inside of no other's turn: nothing needs to be kept for its end.
 #[inline(always)]
-pub(super) unsafe fn begin_turn(context: &Context) {
-    let context = std::ptr::from_ref(context).cast_mut();
+pub(super) fn turn_of(own: &mut Own<'_>, f: impl FnOnce(&mut Own<'_>)) {
+    begin(own);
+    f(own);
+    end(std::ptr::null_mut());
+}
+
+#[inline(always)]
+fn begin(own: &Own<'_>) {
+    let context = std::ptr::from_ref(own.context()).cast_mut();
     ON_TURN.with(|on_turn| on_turn.store(context, Ordering::Relaxed));
     compiler_fence(Ordering::SeqCst);
 }
 
-/// The turn has ended.
 #[inline(always)]
-pub(super) fn end_turn() {
-    leave_service(std::ptr::null_mut());
-}
-
-/// What [`enter_service`] has begun has ended; `before` is its answer.
-#[inline(always)]
-pub(super) fn leave_service(before: *mut Context) {
+fn end(before: *mut Context) {
     // A handler that finds the service finds it on turn.
     compiler_fence(Ordering::SeqCst);
     ON_TURN.with(|on_turn| on_turn.store(before, Ordering::Relaxed));

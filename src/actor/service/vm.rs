@@ -52,7 +52,7 @@ impl Context {
     /// Bytes of the VM that it is; 0 for other services. The caller has a reference.
     pub(super) fn vm_bytes(&self) -> usize {
         // SAFETY: an instance of that module, which is not released as long as there is a reference.
-        of(self.module).map_or(0, |vms| unsafe { (vms.bytes)(self.instance) })
+        of(self.module()).map_or(0, |vms| unsafe { (vms.bytes)(self.instance.data()) })
     }
 
     /// Does what is wanted of the service, if it is a Lua service: stop, or log its stack.
@@ -60,26 +60,28 @@ impl Context {
     /// # Safety
     /// The calling thread runs the service, and is in the message at `place`. May be called in a signal handler.
     pub(super) unsafe fn interrupt(&self, request: Request, place: Place) {
-        if let Some(vms) = of(self.module) {
+        if let Some(vms) = of(self.module()) {
             // SAFETY: an instance of that module; the rest is the contract of this function.
-            unsafe { (vms.interrupt)(self.instance, request, place) };
+            unsafe { (vms.interrupt)(self.instance.data(), request, place) };
         }
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker
     /// counts as `message`. False if it has none, or is in another message. The caller has a reference.
     pub fn ask_stack(&self, message: i32) -> bool {
-        let Some(vms) = of(self.module) else {
+        let Some(vms) = of(self.module()) else {
             return false;
         };
         // SAFETY: as in `vm_bytes`.
-        unsafe { (vms.expect_stack)(self.instance) };
+        unsafe { (vms.expect_stack)(self.instance.data()) };
         thread_signal::ask(self, Request::Stack, Some(message))
     }
 
     /// What has become of that.
     pub fn stack(&self) -> Stack {
         // SAFETY: as in `vm_bytes`.
-        of(self.module).map_or(Stack::Logged, |vms| unsafe { (vms.stack)(self.instance) })
+        of(self.module()).map_or(Stack::Logged, |vms| unsafe {
+            (vms.stack)(self.instance.data())
+        })
     }
 }

@@ -54,7 +54,7 @@ impl Service {
     pub(super) unsafe fn set_callback(self, callback: Option<Callback>, ud: *mut c_void) {
         if let Some(context) = self.get() {
             // SAFETY: contract of this function.
-            unsafe { context.set_callback(callback, ud) };
+            unsafe { context.own().set_callback(callback, ud) };
         }
     }
 
@@ -93,7 +93,7 @@ impl Service {
     pub(super) unsafe fn receives(self) -> bool {
         // SAFETY: contract of this function.
         self.get()
-            .is_some_and(|context| unsafe { service::receives(context) })
+            .is_some_and(|context| unsafe { context.own() }.receives())
     }
 
     /// The script has ended, and no message will ever reach the service.
