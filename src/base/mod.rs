@@ -6,6 +6,7 @@ pub(crate) mod digits;
 pub mod env;
 pub mod log;
 pub mod message;
+pub(crate) mod not_impl;
 pub mod panic;
 pub mod release;
 pub mod rising;

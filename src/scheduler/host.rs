@@ -2,6 +2,7 @@
 
 use super::Activity;
 use crate::alloc::reclaim;
+use crate::base::not_impl::assert_not_impl;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use std::time::Duration;
 #[repr(transparent)]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ready(NonNull<()>);
+
+// Two of them do not compile.
+assert_not_impl!(Ready, Clone);
 
 // SAFETY: the right to run a service is not bound to a thread.
 unsafe impl Send for Ready {}

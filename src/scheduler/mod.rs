@@ -59,6 +59,7 @@ mod running;
 pub mod watchdog;
 mod worker;
 
+use crate::base::not_impl::assert_not_impl;
 use idle::Idle;
 use injector::Injector;
 use lifo_slot::LifoSlot;
@@ -104,6 +105,8 @@ struct Local {
     remote: &'static Remote,
     thread: PhantomData<*const ()>,
 }
+
+assert_not_impl!(Local, Send);
 
 impl Deref for Local {
     type Target = Remote;

@@ -7,6 +7,7 @@
 //! Pushing needs the owner's half, [`Producer`], of which there is one.
 
 use super::Ready;
+use crate::base::not_impl::assert_not_impl;
 use crate::base::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::base::sync::stop_point;
 use std::marker::PhantomData;
@@ -29,6 +30,8 @@ pub(super) struct Producer<'a> {
     ring: &'a RunQueue,
     thread: PhantomData<*const ()>,
 }
+
+assert_not_impl!(Producer<'_>, Send);
 
 impl RunQueue {
     pub(super) fn new() -> RunQueue {

@@ -4,6 +4,7 @@ use super::node::{self, Node};
 use super::{BUSY, CLOSED, IDLE, Local, Mailbox, OVERLOAD, Ordering, order_for_loom};
 use crate::alloc::freelist::Class;
 use crate::base::message::Message;
+use crate::base::not_impl::assert_not_impl;
 use std::marker::PhantomData;
 
 /// The role of a mailbox's consumer: see the head of [`crate::actor::mailbox`]. There is one at a time, which moves: into
@@ -13,6 +14,10 @@ pub struct Consumer<'a, T> {
     pub(super) mailbox: &'a Mailbox<T>,
     pub(super) thread: PhantomData<*const ()>,
 }
+
+// Two of them do not compile, and none moves to another thread.
+assert_not_impl!(Consumer<'_, ()>, Clone);
+assert_not_impl!(Consumer<'_, ()>, Send);
 
 impl<'a, T> Consumer<'a, T> {
     #[inline(always)]
