@@ -15,9 +15,6 @@
 //! - `node`: a process: command line, config, start, commands, end
 //! - `abi`: the C interface to all of it
 
-// Without Lua there is no executable, and nobody reads a config file or asks for the stack of a VM.
-#![cfg_attr(not(feature = "lua"), allow(dead_code, unused_imports))]
-
 mod abi;
 mod actor;
 mod alloc;

@@ -67,11 +67,12 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     service::prepare(config.profile != 0);
 
     let log_service = text(config.logservice).unwrap_or(c"logger");
-    let Some(logger) = service::launch(log_service, text(config.logger)) else {
+    // Its handle alone: a reference would keep the node from ending.
+    let launched = service::launch(log_service, text(config.logger)).map(|logger| logger.handle());
+    let Some(logger) = launched else {
         eprintln!("Can't launch {} service", log_service.to_string_lossy());
         exit(1);
     };
-    let logger = logger.handle();
     handle::name_handle(logger, c"logger");
     // The log service has none: no service is told what becomes of a line.
     limits.set_for_mailboxes();

@@ -372,6 +372,7 @@ pub fn worker_of(thread: i32) -> Option<(usize, Option<Running>)> {
 }
 
 /// Which message the calling worker is in, as [`Activity::count`] says; `None` on other threads.
+#[cfg(feature = "lua")]
 pub fn current_count() -> Option<i32> {
     WORKER.get().map(|worker| worker.activity.count())
 }

@@ -257,6 +257,7 @@ mod kernel {
         }
 
         /// What epoll_wait with that eventfd alone does.
+        #[cfg(test)]
         pub(super) fn wait(&self) {
             let mut written = self.0.lock().expect("no panic inside");
             while !*written {

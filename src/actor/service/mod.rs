@@ -38,7 +38,9 @@ pub mod thread_signal;
 mod vm;
 pub mod waiting;
 
-pub use abort::{abort_all, end_logger, is_aborting};
+#[cfg(feature = "lua")]
+pub use abort::is_aborting;
+pub use abort::{abort_all, end_logger};
 pub use context::{Callback, Context, grab, launch, retire, set_profile, total};
 pub use dispatch::{prepare, turn};
 pub use exit::{end, exit, exit_monitor, set_exit_monitor};
@@ -46,9 +48,10 @@ pub use figures::{figures, list};
 pub use inspect::{describe, each_memory};
 pub use limit::{Policy, handled, set_default as set_mailbox_limit};
 pub use log::{log_counts, post_line};
+#[cfg(feature = "lua")]
+pub use notices::ended_without_callback;
 pub use notices::{
-    ended_without_callback, on_ended_without_callback, on_retired, on_socket_message_taken,
-    on_start_failed,
+    on_ended_without_callback, on_retired, on_socket_message_taken, on_start_failed,
 };
 pub use on_turn::{current_handle, init_thread, init_thread_class, on_turn};
 pub use own::Own;

@@ -62,6 +62,7 @@ pub(super) fn start_failed(handle: u32) {
 }
 
 /// The script of the service has ended, and no message will ever reach it.
+#[cfg(feature = "lua")]
 pub fn ended_without_callback(handle: u32) {
     if let Some(tell) = ENDED_WITHOUT_CALLBACK.get() {
         tell(handle);

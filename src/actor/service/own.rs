@@ -95,6 +95,7 @@ impl<'a> Own<'a> {
     }
 
     /// Whether messages reach the service: what one without a callback gets is freed unseen.
+    #[cfg(feature = "lua")]
     pub fn receives(&self) -> bool {
         self.context.callback().is_some()
     }

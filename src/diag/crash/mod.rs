@@ -72,6 +72,7 @@ fn action(signal: c_int) -> libc::sigaction {
 
 /// First thing in our executable: the handlers that are there now and lie in the executable itself are those of its Rust
 /// runtime (for stacks that run out). They do not count as a handler of the program; reports are written before them.
+#[cfg(feature = "lua")]
 pub fn note_runtime() {
     let here: fn() = note_runtime;
     for (index, (signal, _)) in SIGNALS.iter().enumerate() {
@@ -83,6 +84,7 @@ pub fn note_runtime() {
 }
 
 /// Where the file that an address lies in was loaded.
+#[cfg(feature = "lua")]
 fn object_of(address: usize) -> usize {
     // SAFETY: `info` is valid for writing; any address may be asked for.
     unsafe {

@@ -87,7 +87,7 @@ impl Received {
     }
 
     /// The received bytes.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "loom")))]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes were filled.
         unsafe { std::slice::from_raw_parts(self.base.cast(), self.len) }

@@ -51,7 +51,7 @@ mod turn;
 mod tests;
 
 pub use buffer::{ObjectInterface, Payload};
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 pub use event::{Event, EventKind};
 pub use info::SocketInfo;
 pub use node::{Poll, exit, free, init, poll, poll_once, run, server, try_poll_lease, wake_poller};

@@ -255,7 +255,7 @@ impl SocketServer {
     }
 
     /// Lets workers poll as if there had been much to do.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "loom")))]
     pub fn force_worker_polling(&self) {
         self.polling.worker_polling.store(true, Ordering::Relaxed);
     }

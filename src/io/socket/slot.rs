@@ -257,7 +257,7 @@ impl Table {
     }
 
     /// Lets the ids go on behind `id`.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "loom")))]
     pub fn set_last_id(&self, id: i32) {
         self.last_id.store(id, Ordering::Relaxed);
     }
