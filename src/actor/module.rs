@@ -89,7 +89,7 @@ impl Module {
 }
 
 /// What a module has made for one service.
-pub struct Instance {
+pub(super) struct Instance {
     module: &'static Module,
     data: *mut c_void,
 }
@@ -147,7 +147,7 @@ impl Instance {
 }
 
 /// Looks for a module by its name.
-pub type Find = fn(&CStr) -> Option<&'static Module>;
+pub(super) type Find = fn(&CStr) -> Option<&'static Module>;
 
 static FIND: OnceLock<Find> = OnceLock::new();
 

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Sizes are multiples of this.
 const UNIT: usize = 16;
 /// The largest block that is kept.
-pub const LARGEST: usize = 128;
+pub(super) const LARGEST: usize = 128;
 /// Number of lists: a power of two above the largest class, so that any class can be made an index without a check.
 const LISTS_LEN: usize = (LARGEST / UNIT + 1).next_power_of_two();
 /// A thread keeps up to twice this many blocks of a size, and gives them away by this many.

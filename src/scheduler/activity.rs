@@ -110,7 +110,7 @@ impl Activity {
     }
 
     /// True while a message is being dispatched.
-    pub fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         self.shown.has_service()
     }
 

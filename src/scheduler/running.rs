@@ -78,7 +78,7 @@ impl Shown {
     }
 
     /// A message of which nothing but its source is known.
-    pub fn message_from(&self, source: u32) {
+    pub(super) fn message_from(&self, source: u32) {
         self.show(source, 0, UNKNOWN);
     }
 
@@ -126,7 +126,7 @@ impl Shown {
     }
 
     /// True while a service is on turn, or was the last one.
-    pub fn has_service(&self) -> bool {
+    pub(super) fn has_service(&self) -> bool {
         self.destination.load(Ordering::Relaxed) != 0
     }
 }

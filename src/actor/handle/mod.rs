@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Low 24 bits: the number inside the node ("skynet_handle.h", `HANDLE_MASK`).
-pub const MASK: u32 = 0x00ff_ffff;
+pub(super) const MASK: u32 = 0x00ff_ffff;
 /// The harbor id is above them ("skynet_handle.h", `HANDLE_REMOTE_SHIFT`).
 pub const REMOTE_SHIFT: u32 = 24;
 
@@ -24,7 +24,7 @@ pub const REMOTE_SHIFT: u32 = 24;
 const FIRST_SIZE: usize = 4;
 
 /// What a handle stands for.
-pub trait Entry {
+pub(super) trait Entry {
     /// Its handle.
     fn handle(&self) -> u32;
     /// Called once, before it is shared.
@@ -48,7 +48,7 @@ impl<T> Slots<T> {
 }
 
 /// See the module's documentation.
-pub struct Table<T> {
+pub(super) struct Table<T> {
     slots: AtomicPtr<Slots<T>>,
     /// The harbor id of the node, in its place in a handle.
     harbor: AtomicU32,

@@ -28,20 +28,20 @@ impl<'a, T> Consumer<'a, T> {
 
     /// What belongs to the consumer.
     #[inline(always)]
-    pub fn owned(&mut self) -> &mut T {
+    pub(in crate::actor) fn owned(&mut self) -> &mut T {
         // SAFETY: as in `local`.
         unsafe { &mut *self.mailbox.owned.get() }
     }
 
     /// Whether it is the consumer of this mailbox.
     #[inline(always)]
-    pub fn is_of(&self, mailbox: &Mailbox<T>) -> bool {
+    pub(in crate::actor) fn is_of(&self, mailbox: &Mailbox<T>) -> bool {
         std::ptr::eq(self.mailbox, mailbox)
     }
 
     /// Takes in what has arrived, so that [`Consumer::len`] counts it.
     #[inline(always)]
-    pub fn drain_inbox(&mut self) {
+    pub(in crate::actor) fn drain_inbox(&mut self) {
         let head = self.mailbox.head.load(Ordering::Acquire);
         if head == self.local().seen || head == BUSY || head == IDLE || head == CLOSED {
             return;
@@ -143,7 +143,7 @@ impl<'a, T> Consumer<'a, T> {
 
     /// The length at which an overload was noticed since the last call, or 0.
     #[inline]
-    pub fn take_overload(&mut self) -> usize {
+    pub(in crate::actor) fn take_overload(&mut self) -> usize {
         std::mem::take(&mut self.local().overload)
     }
 

@@ -45,7 +45,7 @@ const OVERLOAD: usize = 1024;
 
 /// What became of a message that was pushed.
 #[must_use]
-pub enum Pushed<'a, T> {
+pub(super) enum Pushed<'a, T> {
     /// Accepted; the consumer, or the worker that will be, handles it.
     Queued,
     /// Accepted, and the mailbox was idle: the caller is its consumer now and has to put it into a run queue.
@@ -76,7 +76,7 @@ impl Local {
 }
 
 /// See the module's documentation.
-pub struct Mailbox<T> {
+pub(super) struct Mailbox<T> {
     head: AtomicPtr<Node>,
     /// Messages gathered and not popped. Written by the consumer alone, read by any thread, as an estimate.
     len: AtomicUsize,
@@ -181,7 +181,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Any thread: the length when the consumer last looked.
-    pub fn last_len(&self) -> usize {
+    pub(super) fn last_len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
 }

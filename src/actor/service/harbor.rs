@@ -136,11 +136,11 @@ fn wrap(name: &[u8], handle: u32, message: Message) -> bool {
 
 /// Sends to a handle of another node; frees the payload on failure.
 #[cold]
-pub fn send_to_handle(handle: u32, message: Message) -> bool {
+pub(super) fn send_to_handle(handle: u32, message: Message) -> bool {
     wrap(b"", handle, message)
 }
 
 /// Sends to a global name, cut to 16 bytes; frees the payload on failure.
-pub fn send_to_name(name: &CStr, message: Message) -> bool {
+pub(super) fn send_to_name(name: &CStr, message: Message) -> bool {
     wrap(name.to_bytes(), 0, message)
 }

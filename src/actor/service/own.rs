@@ -17,7 +17,7 @@ pub struct Own<'a> {
 
 /// What `skynet_command` answers with.
 #[derive(Default)]
-pub struct Answers {
+pub(super) struct Answers {
     /// Overwritten by the next command.
     short: [u8; 32],
     /// An answer that is longer, until the next such one.

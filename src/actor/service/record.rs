@@ -74,7 +74,7 @@ pub unsafe fn close(source: u32, file: *mut libc::FILE, handle: u32) {
 ///
 /// # Safety
 /// `file` came from [`open`]; no new record finds it, and those under way hold a [`reclaim::Guard`].
-pub unsafe fn close_later(source: u32, file: *mut libc::FILE, handle: u32) {
+pub(super) unsafe fn close_later(source: u32, file: *mut libc::FILE, handle: u32) {
     unsafe fn close(file: *mut ()) {
         // SAFETY: open, and no reader is left (contract of `reclaim::defer`).
         unsafe { libc::fclose(file.cast()) };

@@ -74,7 +74,7 @@ impl Drop for Keeper {
 }
 
 /// The calling thread may run services from now on.
-pub fn list_thread() {
+pub(super) fn list_thread() {
     if LISTED.replace(true) || KEEPER.try_with(|_| ()).is_err() {
         return;
     }

@@ -98,7 +98,7 @@ pub fn blocks() -> usize {
 }
 
 /// Pages that hold nothing and are still the process's, fresh.
-pub fn dirty_pages() -> usize {
+pub(in crate::alloc) fn dirty_pages() -> usize {
     refresh();
     // 4096 is MALLCTL_ARENAS_ALL.
     let count = |name| read::<usize>(name).unwrap_or(0);
@@ -119,7 +119,7 @@ fn page() -> usize {
 /// Bytes that jemalloc 5.3 reserves for a block of `size` bytes: quantum 16, four classes for each doubling, whole pages
 /// above eight of them (32 KiB, where a page has 4).
 #[inline]
-pub fn size_class(size: usize) -> usize {
+pub(in crate::alloc) fn size_class(size: usize) -> usize {
     if size <= 8 {
         return 8;
     }
