@@ -25,7 +25,7 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"QUERY" => query(this, text),
         b"NAME" => name_other(this, text),
         b"EXIT" => {
-            service::exit(&this);
+            service::exit(this);
             NONE
         }
         b"KILL" => {
