@@ -39,7 +39,7 @@ function Backlog:wait(most, deadline, time)
 		return
 	end
 	if deadline then
-		deadline:set(time, self.kilobytes * 1024)
+		deadline:set(time, true)
 	end
 	while self.kilobytes >= most and socket.disconnected(self.id) == false do
 		self.waiting = self

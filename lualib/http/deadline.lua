@@ -4,14 +4,18 @@
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local output = require "skynet.internal.output"
 
 local M = {}
 local Deadline = {}
 Deadline.__index = Deadline
 
 local TICK <const> = 50 -- 1/100 s
--- Who has more to send or to receive gets a second more for so many bytes.
+-- Who sends or takes something gets a second more for so many bytes.
 local RATE <const> = 500
+-- What a peer has not read may lie in the buffers of two systems, so that it takes nothing from us for a while although it reads: so
+-- many bytes of what went out before count as well.
+local BUFFERS <const> = 4 * 1024 * 1024
 
 local slots = {} -- number of a tick -> set of what may be over then
 local count = 0 -- of all in the slots
@@ -48,6 +52,11 @@ end
 
 -- Looks at one whose time may be over. It may have been put off since it was placed.
 local function look(deadline, now)
+	if deadline.sent then
+		local _, sent = output(deadline.id)
+		deadline.due = deadline.due + (sent - deadline.sent) * 100 // RATE
+		deadline.sent = sent
+	end
 	if deadline.due > now then
 		place(deadline, deadline.due)
 		return
@@ -95,13 +104,17 @@ end
 
 --- Sets the time, from now. Does not yield.
 ---@param time integer 1/100 s; 0: none
----@param bytes integer? that are to be sent or received in this time: large ones get more
-function Deadline:set(time, bytes)
+---@param is_output boolean? it is the time for the peer to take what waits; who takes some of it has more
+function Deadline:set(time, is_output)
 	if time == 0 then
 		return self:clear()
 	end
-	self.time = time
-	self.due = skynet.now() + time + (bytes or 0) * 100 // RATE
+	self.time, self.sent = time, nil
+	self.due = skynet.now() + time
+	if is_output then
+		local _, sent = output(self.id)
+		self.sent, self.due = sent, self.due + math.min(sent, BUFFERS) * 100 // RATE
+	end
 	-- A later time is noticed when the earlier one comes.
 	if not self.slot or self.slot > self.due // TICK + 1 then
 		remove(self)

@@ -3,6 +3,7 @@
 ---     local code, target, method, header, body = httpd.read_request(sockethelper.readfunc(id), 8192)
 ---     httpd.write_response(sockethelper.writefunc(id), 200, "hello")
 
+local budgets = require "http.budget"
 local deadlines = require "http.deadline"
 local fields = require "http.fields"
 local limits = require "http.limits"
@@ -48,6 +49,7 @@ local function input(read)
 	if not source then
 		local deadline = deadlines.new(channel.id)
 		source = sources.new(read, nil, deadline)
+		source.account = budgets.of("http"):open(channel.id)
 		channel.source, channel.deadline = source, deadline
 	end
 	channel.write = channel.write or sockethelper.writefunc(channel.id)
@@ -74,6 +76,7 @@ function M.read_request(read, limit, options)
 	if deadline then
 		deadline:clear()
 	end
+	source:credit(false)
 	if not ok then
 		return nil, request
 	elseif not request then

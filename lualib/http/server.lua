@@ -17,6 +17,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local backlogs = require "http.backlog"
+local budgets = require "http.budget"
 local clients = require "http.clients"
 local deadlines = require "http.deadline"
 local fields = require "http.fields"
@@ -164,6 +165,7 @@ end
 local function converse(connection, handler, held)
 	local deadline = connection.deadline
 	local source = sources.new(connection.read, nil, deadline)
+	source.account = connection.account
 	local count = 0
 	while true do
 		local request, code, reason, unread = requests.read(source, held, held.body, deadline, connection.write)
@@ -196,10 +198,12 @@ local function open(id, options, held)
 		close = interface.close,
 		deadline = deadlines.new(id),
 		backlog = backlogs.watch(id),
+		account = budgets.of("http"):open(id, options.address),
 		sent = 0,
 	}
 	function connection.write(bytes)
 		interface.write(bytes)
+		connection.account:wrote(#bytes)
 		connection.sent = connection.sent + #bytes
 	end
 	if interface.init then
@@ -215,7 +219,7 @@ local function open(id, options, held)
 end
 
 local function finish(connection, held)
-	connection.deadline:set(held.body_time, connection.sent) -- for what is still to be sent
+	connection.deadline:set(held.body_time, true) -- for what is still to be sent
 	socket.close(connection.id)
 	connection.deadline:clear()
 	if connection.close then
@@ -244,6 +248,7 @@ local function serve(id, handler, options, held)
 	else
 		finish(connection, held)
 	end
+	connection.account:close()
 	if ok or problem == sockethelper.socket_error then
 		return true
 	end

@@ -18,7 +18,8 @@ Source.__index = Source
 ---@return table source
 function M.new(read, first, deadline)
 	-- Input that is not used begins at `at`.
-	return setmetatable({ read = read, text = first or "", at = 1, deadline = deadline, credits = false }, Source)
+	-- held: bytes of a message that is not whole; account: told of them, see http.budget.
+	return setmetatable({ read = read, text = first or "", at = 1, deadline = deadline, credits = false, held = 0 }, Source)
 end
 
 -- Reads what there is. Whatever of a body comes is to its credit, however it is framed.
@@ -26,6 +27,10 @@ local function fetch(self)
 	local piece = self.read()
 	if self.credits then
 		self.deadline:progress(#piece)
+		if self.account then
+			self.held = self.held + #piece
+			self.account:hold(self.held)
+		end
 	end
 	return piece
 end
@@ -34,6 +39,10 @@ end
 ---@param credits boolean
 function Source:credit(credits)
 	self.credits = credits and self.deadline ~= nil
+	if self.account and self.held > 0 then
+		self.held = 0
+		self.account:hold(0)
+	end
 end
 
 --- Whether there is input that is not used. Does not yield.
@@ -177,6 +186,9 @@ function Source:take(count)
 		return sub(text, at, at + count - 1)
 	end
 	self.text, self.at = "", 1
+	if self.account and not self.deadline then
+		self.account:hold(self.held + count) -- what is announced: it piles up where we do not see it
+	end
 	local rest = self.deadline and take_in_pieces(self, missing) or self.read(missing)
 	return at > #text and rest or sub(text, at) .. rest
 end

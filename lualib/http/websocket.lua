@@ -44,6 +44,7 @@ end
 -- Messages begin. `session`: see http.websocket.deflate.
 local function start_reading(connection, source, limit, strict, session)
 	local masked = connection.mode == "server"
+	source.account = connection.account
 	common.compress(connection, session)
 	connection.reader = session and inflate.new(source, masked, limit, strict, session)
 		or messages.new(source, masked, limit, strict)
@@ -166,7 +167,7 @@ local function accept(id, handler, protocol, addr, options, held, settings)
 			return false, problem
 		end
 	end
-	local opened, connection = pcall(open, id, "server", protocol or "ws", nil, held)
+	local opened, connection = pcall(open, id, "server", protocol or "ws", nil, held, addr)
 	if not opened then
 		socket.close(id)
 		return false, connection
@@ -303,7 +304,7 @@ function M.connect(url, header, timeout, options)
 	local held, start = limits.of("websocket", options), skynet.now()
 	local settings = deflate.settings(options and options.deflate)
 	local id = sockethelper.connect(host, port, timeout)
-	local ok, connection = pcall(open, id, "client", protocol, is_name(host) and host or nil, held)
+	local ok, connection = pcall(open, id, "client", protocol, is_name(host) and host or nil, held, authority)
 	if not ok then
 		socket.close(id)
 		error(connection, 0)

@@ -26,6 +26,15 @@ fn http_requests_are_framed_as_the_standard_says() {
 }
 
 #[test]
+fn what_http_connections_hold_together_is_bounded() {
+    run_test(
+        "net",
+        "http_memory",
+        "thread = 2\nhttp_memory = \"16m\"\nwebsocket_memory = \"16m\"",
+    );
+}
+
+#[test]
 fn http_speaks_with_h11_and_hypercorn() {
     let scripts = root().join("tests/net");
     let peer = Peer::announced(

@@ -270,21 +270,21 @@ function cases.a_client_that_is_too_slow_loses_its_connection()
 end
 
 function cases.a_body_that_flows_is_not_cut_however_it_is_framed()
-	local host = our_server { body_time = 100 }
-	for _, framing in ipairs { "Content-Length: 1200", "Transfer-Encoding: chunked" } do
+	local host = our_server { body_time = 100, address = "a" }
+	for _, framing in ipairs { "Content-Length: 12000", "Transfer-Encoding: chunked" } do
 		local id = assert(socket.open(host))
 		socket.write(id, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" .. framing .. "\r\n\r\n")
 		local chunked = string.find(framing, "chunked", 1, true)
-		for _ = 1, 12 do -- twice the time, at 500 bytes a second
-			local piece = string.rep("x", 100)
-			socket.write(id, chunked and "64\r\n" .. piece .. "\r\n" or piece)
+		for _ = 1, 12 do -- twice the time, at ten times the rate that is needed
+			local piece = string.rep("x", 1000)
+			socket.write(id, chunked and "3e8\r\n" .. piece .. "\r\n" or piece)
 			skynet.sleep(20)
 		end
 		socket.write(id, chunked and "0\r\n\r\n" or "")
 		local answer = socket.readall(id)
 		socket.close(id)
 		assert(string.find(answer, "200 OK", 1, true), framing)
-		check.equal(#handled[#handled].body, 1200)
+		check.equal(#handled[#handled].body, 12000)
 	end
 end
 

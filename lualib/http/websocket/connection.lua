@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local budgets = require "http.budget"
 local deadlines = require "http.deadline"
 local interfaces = require "http.interface"
 local frame = require "http.websocket.frame"
@@ -12,7 +13,7 @@ local encode = frame.encode
 
 -- A peer that does not read gets no more pongs while so much waits to be sent to it, in KiB.
 local PONG_BACKLOG <const> = 1024
--- How long it may take to send the rest, and a second more for 500 bytes; 1/100 s.
+-- How long it may take until the peer takes some of the rest, and a second more for 500 bytes that it takes; 1/100 s.
 local SEND_TIME <const> = 6000
 -- What a peer that broke the protocol goes on to send is read, or it would not get our reason: so many bytes.
 local LINGER_BYTES <const> = 1024 * 1024
@@ -41,8 +42,9 @@ end
 ---@param protocol string
 ---@param hostname string?
 ---@param held table see http.limits
+---@param address string? for the log
 ---@return table connection
-function M.open(id, mode, protocol, hostname, held)
+function M.open(id, mode, protocol, hostname, held, address)
 	if protocol ~= "ws" and protocol ~= "wss" then
 		error(string.format("invalid websocket protocol:%s", tostring(protocol)))
 	end
@@ -56,6 +58,7 @@ function M.open(id, mode, protocol, hostname, held)
 	connection.id, connection.mode, connection.held = id, mode, held
 	connection.changes = mode == "client" -- what is sent; see `send`
 	connection.deadline = deadlines.new(id)
+	connection.account = budgets.of("websocket"):open(id, address)
 	connections[id] = connection
 	return connection
 end
@@ -73,11 +76,12 @@ function M.finish(connection)
 	if connection.deflate then
 		connection.deflate:close()
 	end
-	local deadline, backlog = connection.deadline, connection.backlog
+	local deadline = connection.deadline
 	deadline.on_expired = nil
-	deadline:set(SEND_TIME, backlog and backlog.kilobytes * 1024)
+	deadline:set(SEND_TIME, true)
 	socket.close(id)
 	deadline:clear()
+	connection.account:close()
 	if connection.close then
 		connection.close()
 	end
@@ -108,7 +112,9 @@ function M.send(connection, kind, payload, key)
 			key = math.random(0, 0xffffffff) -- §5.3: a server has to refuse frames without one
 		end
 	end
-	connection.write(encode(kind, payload, key))
+	local bytes = encode(kind, payload, key)
+	connection.account:wrote(#bytes)
+	connection.write(bytes)
 end
 
 local send = M.send

@@ -41,6 +41,9 @@ local function add(self, payload)
 	self.size = self.size + #payload
 	self.count = self.count + 1
 	self.parts[self.count] = payload
+	local source = self.source
+	source.held = self.size
+	source.account:hold(self.size)
 	if self.count == JOIN then
 		self.joined[#self.joined + 1] = table.concat(self.parts)
 		self.parts, self.count = {}, 0
@@ -51,6 +54,7 @@ local function finish(self)
 	self.joined[#self.joined + 1] = table.concat(self.parts)
 	local message, kind = table.concat(self.joined), self.kind
 	self.kind, self.joined, self.parts, self.size = nil, nil, nil, 0
+	self.source.held = 0
 	return message, kind
 end
 
@@ -106,6 +110,7 @@ function Reader:next()
 		end
 		payload, kind = finish(self)
 	end
+	self.source.account:hold(0)
 	return kind, payload
 end
 

@@ -66,6 +66,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("http_header_limit", Kind::Plain),
     ("http_header_time", Kind::Plain),
     ("http_idle_time", Kind::Plain),
+    ("http_memory", Kind::Plain),
     ("http_requests", Kind::Plain),
     ("keyfile", Kind::File),
     ("log_limit", Kind::Plain),
@@ -100,6 +101,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("websocket_deflate", Kind::Plain),
     ("websocket_handshake_time", Kind::Plain),
     ("websocket_idle_time", Kind::Plain),
+    ("websocket_memory", Kind::Plain),
     ("websocket_message_limit", Kind::Plain),
     ("websocket_strict", Kind::Plain),
 ];
