@@ -64,6 +64,7 @@ end
 ---------------------------------------------------------------- the connection
 
 local closed = false
+local stalled, reading = false, true -- what has come waits in the queue; whether more comes
 
 -- The connection is at its end, and this service with it. `fault`: what the other side has done, for the log. Does not
 -- return, unless another task ends the service already.
@@ -244,8 +245,7 @@ end
 
 local queue -- of netpack: packets that came at once, and halves of packets
 local on = {}
-local stalled = false -- what has come waits in the queue
-local reading, arrivals = true, 0 -- whether more comes; pieces of the stream that have come while stalled
+local arrivals = 0 -- pieces of the stream that have come while stalled
 local since_break = 0 -- packets
 local ending = false -- the connection has ended meanwhile
 local burst, bursts = 0, 0 -- packets of the queue that have been taken since it was empty; long queues so far
@@ -494,6 +494,15 @@ skynet.start(function()
 	local secret = clustersecret.secret()
 	guard = secret and clustersecret.guard(secret, answer, finish)
 	messages = unfinished.new(count, megabytes * 1024 * 1024)
+	messages:watch {
+		tell = function(bytes)
+			skynet.send(clusterd, "lua", "socket", "unfinished", fd, bytes)
+		end,
+		is_held_up = function()
+			return stalled or not reading
+		end,
+		give_up = refuse,
+	}
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
 	driver.start(fd) -- from here on packets come
 end)

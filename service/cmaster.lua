@@ -11,13 +11,15 @@
 --     N name handle    to all: a global name
 --     D id             to all: that slave is gone
 --
--- A slave that is gone may join again.
+-- A slave that is gone may join again. Its names stay: those who know them wait for it. So each has so many and no more (config
+-- key `harbor_names`), and all together four times as many.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local packet = require "skynet.internal.harborpacket"
 local admission = require "skynet.internal.admission"
 local printable = require "skynet.internal.printable"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local CLIENTS <const>, HANDSHAKE <const> = 512, 30 -- connections, and the seconds until they have to join
 -- Bytes that wait for a slave which does not read: what one of them tells, all the others are told.
@@ -25,6 +27,12 @@ local OUTPUT <const> = 16 * 1024 * 1024
 
 local slaves = {} -- id -> { fd = nil while it is gone, address }
 local names = {} -- name -> handle
+local MOST_NAMES <const> = 65536
+local most_names = math.tointeger(tonumber(skynet.getenv "harbor_names")) or MOST_NAMES
+local owner_of = {} -- name -> id of the slave that has registered it
+local name_count = 0
+
+local limit = ratelimit(20, 1000)
 
 local function tell_all(bytes, except)
 	for _, slave in pairs(slaves) do
@@ -55,28 +63,52 @@ local function welcome(fd)
 	local others = count_present()
 	tell_all(packet.make("C", id, address))
 	socket.write(fd, packet.make("W", others))
-	slaves[id] = { fd = fd, address = address }
+	slaves[id] = { id = id, fd = fd, address = address, names = known and known.names or 0 }
 	return id
 end
 
 local on = {}
 
-function on.R(_, name, handle)
+-- Whether a slave may have the name.
+local function own(slave, name)
+	local owner = owner_of[name]
+	if owner == slave.id then
+		return true
+	elseif slave.names >= most_names or not owner and name_count >= 4 * most_names then
+		local more = limit()
+		if more then
+			local text = "master: harbor %d has registered %d global names, and all %d: the name %s is refused (config key harbor_names)%s"
+			skynet.error(string.format(text, slave.id, slave.names, name_count, printable(name), more))
+		end
+		return false
+	elseif owner then
+		slaves[owner].names = slaves[owner].names - 1
+	else
+		name_count = name_count + 1
+	end
+	owner_of[name], slave.names = slave.id, slave.names + 1
+	return true
+end
+
+function on.R(slave, name, handle)
 	assert(math.type(handle) == "integer" and (type(name) == "string" or type(name) == "number"), "Invalid request")
+	if not own(slave, name) then
+		return
+	end
 	names[name] = handle
 	tell_all(packet.make("N", name, handle))
 end
 
-function on.Q(fd, name)
+function on.Q(slave, name)
 	if names[name] then
-		socket.write(fd, packet.make("N", name, names[name]))
+		socket.write(slave.fd, packet.make("N", name, names[name]))
 	end
 end
 
-local function handle_packet(fd)
-	local kind, name, handle = packet.read(fd)
+local function handle_packet(slave)
+	local kind, name, handle = packet.read(slave.fd)
 	if on[kind] then
-		on[kind](fd, name, handle)
+		on[kind](slave, name, handle)
 	else
 		error "Invalid slave message type"
 	end
@@ -86,7 +118,7 @@ local function serve(id)
 	local slave = slaves[id]
 	skynet.error(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, printable(slave.address)))
 	repeat
-		local ok = pcall(handle_packet, slave.fd) -- fails at the end of the connection
+		local ok = pcall(handle_packet, slave) -- fails at the end of the connection
 	until not ok
 	skynet.error("slave " .. id .. " is down")
 	local fd = slave.fd

@@ -41,7 +41,7 @@ end
 ---@param address string? for the log
 ---@return table account
 function Budget:open(id, address)
-	return setmetatable({ budget = self, id = id, address = address, input = 0, output = 0, sent = 0, moved = 0 }, Account)
+	return setmetatable({ budget = self, id = id, address = address, input = 0, output = 0, written = 0, largest = 0, sent = 0, moved = 0 }, Account)
 end
 
 -- Sees what waits to be read by each, and forgets who holds nothing.
@@ -52,11 +52,15 @@ local function look(budget, now)
 		if sent ~= account.sent then
 			account.sent, account.moved = sent, now
 		end
-		account.output = waiting
-		if waiting + account.input == 0 then
-			budget.accounts[account] = nil
+		if waiting == 0 then
+			account.written, account.largest = 0, 0
+			if account.input == 0 then
+				budget.accounts[account] = nil
+			end
 		end
-		total = total + waiting + account.input
+		-- What was written at once stays as a whole until the last byte of it has gone.
+		account.output = math.min(account.written, waiting + account.largest)
+		total = total + account.output + account.input
 	end
 	budget.total = total
 end
@@ -147,6 +151,7 @@ end
 ---@param bytes integer
 function Account:wrote(bytes)
 	if not self.closed then
+		self.written, self.largest = self.written + bytes, math.max(self.largest, bytes)
 		self.budget.total = self.budget.total + bytes
 		change(self, self.input, bytes)
 	end

@@ -15,7 +15,7 @@ local TICK <const> = 50 -- 1/100 s
 local RATE <const> = 500
 -- What a peer has not read may lie in the buffers of two systems, so that it takes nothing from us for a while although it reads: so
 -- many bytes of what went out before count as well.
-local BUFFERS <const> = 4 * 1024 * 1024
+local BUFFERS <const> = 1024 * 1024
 
 local slots = {} -- number of a tick -> set of what may be over then
 local count = 0 -- of all in the slots

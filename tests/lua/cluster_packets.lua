@@ -131,6 +131,37 @@ function cases.unfinished_requests_of_a_connection_have_a_limit()
 	check.equal(cluster.call("me", p, "echo", "others go on"), "others go on")
 end
 
+function cases.unfinished_requests_of_all_connections_have_a_limit()
+	if not check.ours then
+		return -- no limit
+	end
+	open()
+	cluster.reload { __unfinished = 64 }
+	local part = string.pack(">I2B", 5 + 60000, 2) .. string.pack("<I4", 1) .. string.rep("x", 60000)
+	local parts = string.rep(part, 600) -- 34 MiB
+	local fds = {}
+	for i = 1, 3 do
+		fds[i] = assert(socket.open(SELF))
+		socket.write(fds[i], beginning(1, 60 * 1024 * 1024))
+		socket.write(fds[i], parts)
+	end
+	local function ended()
+		local count = 0
+		for _, fd in ipairs(fds) do
+			count = count + (socket.disconnected(fd) ~= false and 1 or 0)
+		end
+		return count
+	end
+	repeat
+		skynet.sleep(1)
+	until ended() > 0
+	assert(ended() < 3)
+	for _, fd in ipairs(fds) do
+		socket.close(fd)
+	end
+	cluster.reload { __unfinished = 1024 }
+end
+
 function cases.requests_of_a_connection_are_done_in_order_however_many_come()
 	open()
 	local p = peer()

@@ -226,6 +226,34 @@ end
 
 -- Services are told of lost nodes twice a second at most: what they had asked a node after it was back failed with what they
 -- had asked before.
+function cases.names_of_a_node_have_an_end()
+	if not check.ours then
+		return -- no limit
+	end
+	local id <const>, most <const> = 77, 3000 -- config key harbor_names
+	local fd = assert(socket.open(skynet.getenv "master"))
+	socket.write(fd, packet("H", id, "127.0.0.1:1"))
+	local batch = {}
+	for number = 1, most + 100 do
+		batch[number] = packet("R", "N" .. number, id << 24 | number)
+	end
+	socket.write(fd, table.concat(batch))
+	local function read_packet()
+		return skynet.unpack(socket.read(fd, string.byte((socket.read(fd, 1)))))
+	end
+	local known = 0
+	socket.write(fd, packet("Q", "N" .. most + 1) .. packet("Q", "N1"))
+	repeat
+		local kind, name = read_packet()
+		if kind == "N" then
+			known = known + 1
+			assert(name ~= "N" .. most + 1, "one too many")
+		end
+	until kind == "N" and name == "N1" and known > 1
+	check.equal(known, most + 1, "each is told once, and one is asked for")
+	socket.close(fd)
+end
+
 function cases.what_a_node_is_asked_that_is_back_does_not_fail_because_it_was_lost()
 	if not skynet.call_timeout then
 		return -- there requests to lost nodes wait for ever

@@ -291,7 +291,7 @@ fn global_names(run: &Run) {
     let [address, master, other] = [(); 3].map(|()| free_port());
     let output = run.node(&format!(
         "harbor = 1\nstandalone = \"127.0.0.1:{master}\"\nmaster = standalone\n\
-             address = \"127.0.0.1:{address}\"\nports = \"0 0 0 {other}\""
+             address = \"127.0.0.1:{address}\"\nharbor_names = 3000\nports = \"0 0 0 {other}\""
     ));
     let lines = output.matches("Invalid global name").count();
     assert!(lines < 100, "{lines} lines:\n{output}");

@@ -17,9 +17,18 @@ local M = {}
 
 -- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
 local agents, limiters, limiter_of = {}, {}, {}
+local unfinished, unfinished_bytes = {}, 0 -- fd -> bytes of large requests that are still coming in, those of many MiB; all
+local UNFINISHED <const> = 1024 -- MiB of them together, as those of one connection
+local settings = {} -- options of the cluster
 local begun = {} -- connections whose agent has asked for what it needs, while it starts
 
+local function note_unfinished(fd, bytes)
+	unfinished_bytes = unfinished_bytes + (bytes or 0) - (unfinished[fd] or 0)
+	unfinished[fd] = bytes
+end
+
 local function forget_agent(fd)
+	note_unfinished(fd, nil)
 	if agents[fd] ~= nil then
 		limiter_of[fd]:leave(fd)
 		agents[fd], limiter_of[fd] = nil, nil
@@ -28,6 +37,7 @@ end
 
 -- A connection has to go.
 local function hang_up(fd)
+	note_unfinished(fd, nil)
 	local agent = agents[fd]
 	agents[fd], limiter_of[fd] = nil, nil
 	if not (agent and skynet.send(agent, "lua", "hangup")) then
@@ -46,6 +56,27 @@ local function new_limiter(maxclient, options)
 		handshake = seconds > 0 and seconds or nil,
 		close = hang_up,
 	}
+end
+
+-- Each connection may leave large requests unfinished, but not all of them together without limit.
+local function on_unfinished(fd, bytes)
+	note_unfinished(fd, bytes > 0 and bytes or nil)
+	local most = (math.tointeger(settings.unfinished) or UNFINISHED) * 1024 * 1024
+	while unfinished_bytes > most do
+		local largest
+		for each, held in pairs(unfinished) do
+			if not largest or held > unfinished[largest] then
+				largest = each
+			end
+		end
+		local limiter = limiter_of[largest]
+		limiter:report(
+			limiter:from(largest),
+			string.format("is closed: %d bytes of its large requests are unfinished, and %d of all", unfinished[largest], unfinished_bytes)
+		)
+		limiter:leave(largest)
+		hang_up(largest)
+	end
 end
 
 local function on_accept(listener, fd, from)
@@ -81,6 +112,8 @@ end
 ---@param options { handshake: integer?, peraddress: integer? } of the cluster
 function M.open(listener, maxclient, options)
 	limiters[listener] = new_limiter(maxclient, options)
+	settings = options
+	limiters[listener] = new_door(maxclient, options)
 end
 
 --- A listener could not begin. Does not yield.
@@ -99,11 +132,12 @@ function M.begin(fd)
 end
 
 --- "open": a listener has a connection; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
---- request; "close": it has ended, and why if that was the other side's fault. May yield.
+--- request; "unfinished": so many bytes of large requests are; "close": it has ended, and why if that was the other side's
+--- fault. May yield.
 ---@param source integer
 ---@param event string
 ---@param fd integer?
----@param from string? address, or why
+---@param from string|integer|nil address, or bytes, or why
 function M.event(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)
@@ -111,6 +145,11 @@ function M.event(source, event, fd, from)
 		limiters[source]:starved()
 	elseif event == "heard" and limiter_of[fd] then
 		limiter_of[fd]:heard(fd)
+		limiters[source]:starved()
+	elseif event == "heard" and limiter_of[fd] then
+		limiter_of[fd]:heard(fd)
+	elseif event == "unfinished" and limiter_of[fd] then
+		on_unfinished(fd, from)
 	elseif event == "close" then
 		local limiter = limiter_of[fd]
 		if from and limiter then

@@ -5,11 +5,63 @@
 ---     local fault = messages:begin(session, size)             -- size: bytes of all its parts
 ---     local fault = messages:add(session, size, more)         -- more: parts follow
 ---
+---     messages:watch { tell = function(bytes) end, is_held_up = function() end, give_up = function(why) end }
+---
 --- A fault is what is wrong with the message, for the log: "begins twice"; nil when nothing is. One that has ended, well or
 --- not, is forgotten.
 
+local skynet = require "skynet"
+
+local REPORT <const> = 16 * 1024 * 1024 -- bytes more or less that are told
+local TIME <const> = 12000 -- 1/100 s in which something has to come of a message that has begun
+
 local Messages = {}
 Messages.__index = Messages
+
+-- Who begins a message has to go on with it.
+local function look(self)
+	local watcher = self.watcher
+	if self.count == 0 or self.closed then
+		self.watching = false
+		return
+	elseif watcher.is_held_up() then
+		self.came_at = skynet.now()
+	elseif skynet.now() - self.came_at >= TIME then
+		self.closed = true
+		return watcher.give_up(string.format("nothing of %d large requests has come for %d s", self.count, TIME // 100))
+	end
+	skynet.timeout(TIME // 4, function()
+		look(self)
+	end)
+end
+
+-- Something has come, or is forgotten.
+local function progress(self)
+	local watcher, bytes = self.watcher, self.received
+	if not watcher then
+		return
+	end
+	self.came_at = skynet.now()
+	if math.abs(bytes - self.told) >= REPORT or bytes == 0 and self.told > 0 then
+		self.told = bytes
+		watcher.tell(bytes)
+	end
+	if not self.watching and self.count > 0 then
+		self.watching = true
+		skynet.timeout(TIME // 4, function()
+			look(self)
+		end)
+	end
+end
+
+--- Has messages that do not get on ended, and tells how much has come of those that are unfinished. Does not yield.
+---
+--- tell(bytes): that of many messages, or of large ones; is_held_up(): nothing is read at the moment; give_up(why): nothing has
+--- come for two minutes.
+---@param watcher { tell: fun(bytes: integer), is_held_up: (fun(): boolean), give_up: fun(why: string) }
+function Messages:watch(watcher)
+	self.watcher, self.told, self.came_at = watcher, 0, skynet.now()
+end
 
 --- Forgets a message. Does nothing for one that is not known.
 ---@param session integer
@@ -17,6 +69,7 @@ function Messages:forget(session)
 	local size = self.announced[session]
 	if size then
 		self.count, self.bytes = self.count - 1, self.bytes - size
+		self.received = self.received - (size - self.missing[session])
 		self.announced[session], self.missing[session] = nil, nil
 	end
 end
@@ -41,6 +94,7 @@ function Messages:begin(session, size)
 	end
 	self.announced[session], self.missing[session] = size, size
 	self.count, self.bytes = self.count + 1, self.bytes + size
+	progress(self)
 end
 
 local function fault_of(self, session, size, more)
@@ -67,7 +121,9 @@ function Messages:add(session, size, more)
 		self:forget(session)
 	else
 		self.missing[session] = self.missing[session] - size
+		self.received = self.received + size
 	end
+	progress(self)
 	return fault
 end
 
@@ -80,6 +136,7 @@ local function new(most, most_bytes)
 		most_bytes = most_bytes,
 		count = 0,
 		bytes = 0,
+		received = 0, -- bytes that have come, of all that are unfinished
 		announced = {}, -- session -> bytes
 		missing = {}, -- session -> those that have not come
 	}, Messages)

@@ -58,6 +58,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("gate_idle", Kind::Plain),
     ("gate_peraddress", Kind::Plain),
     ("harbor", Kind::Plain),
+    ("harbor_names", Kind::Plain),
     ("http_body_limit", Kind::Plain),
     ("http_body_time", Kind::Plain),
     ("http_connections", Kind::Plain),
