@@ -16,6 +16,7 @@
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local limitedlog = require "skynet.internal.limitedlog"
 local packet = require "skynet.internal.harborpacket"
 local admission = require "skynet.internal.admission"
 local printable = require "skynet.internal.printable"
@@ -33,6 +34,7 @@ local owner_of = {} -- name -> id of the slave that has registered it
 local name_count = 0
 
 local limit = ratelimit(20, 1000)
+local log = limitedlog()
 
 local function tell_all(bytes, except)
 	for _, slave in pairs(slaves) do
@@ -116,11 +118,11 @@ end
 
 local function serve(id)
 	local slave = slaves[id]
-	skynet.error(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, printable(slave.address)))
+	log(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, printable(slave.address)))
 	repeat
 		local ok = pcall(handle_packet, slave) -- fails at the end of the connection
 	until not ok
-	skynet.error("slave " .. id .. " is down")
+	log("slave " .. id .. " is down")
 	local fd = slave.fd
 	slave.fd = nil
 	tell_all(packet.make("D", id))
@@ -136,7 +138,7 @@ skynet.start(function()
 		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
-		skynet.error("connect from " .. peer .. " " .. fd)
+		log("connect from " .. peer .. " " .. fd)
 		socket.start(fd)
 		socket.write_limit(fd, OUTPUT)
 		local ok, result = pcall(welcome, fd)
@@ -144,7 +146,7 @@ skynet.start(function()
 			limiter:heard(fd)
 			serve(result)
 		else
-			skynet.error(string.format("disconnect fd = %d, error = %s", fd, printable(result)))
+			log(string.format("disconnect fd = %d, error = %s", fd, printable(result)))
 			socket.close(fd)
 		end
 		limiter:leave(fd)

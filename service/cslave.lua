@@ -9,6 +9,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketdriver = require "skynet.socketdriver"
+local limitedlog = require "skynet.internal.limitedlog"
 local packet = require "skynet.internal.harborpacket"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -25,6 +26,8 @@ local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the othe
 local master_address = skynet.getenv "master"
 local own_id = math.tointeger(tonumber(skynet.getenv "harbor"))
 local own_address = skynet.getenv "address"
+
+local log = limitedlog()
 
 local names = {} -- global name -> handle
 local harbor_service
@@ -105,7 +108,7 @@ local function try_to_connect(peer)
 		return false, problem
 	end
 	socketdriver.nodelay(fd)
-	skynet.error(string.format("Connect to harbor %d (fd=%d), %s", peer.id, fd, printable(peer.address)))
+	log(string.format("Connect to harbor %d (fd=%d), %s", peer.id, fd, printable(peer.address)))
 	hand_over(peer, "S", fd)
 	return true
 end
@@ -118,7 +121,7 @@ local function connect(peer)
 	if try_to_connect(peer) then
 		return
 	end
-	skynet.error("Can't connect to " .. printable(address))
+	log("Can't connect to " .. printable(address))
 	local pause = FIRST_PAUSE
 	for _ = 2, PEER_ATTEMPTS do
 		skynet.sleep(pause)
@@ -150,21 +153,21 @@ local function accept(fd)
 	local greeting = socket.read(fd, 1)
 	if not greeting then
 		socket.close(fd)
-		return skynet.error(string.format("Connection (fd =%d) closed", fd))
+		return log(string.format("Connection (fd =%d) closed", fd))
 	end
 	local id = string.byte(greeting)
 	if id == 0 or id == own_id then
 		socket.close(fd)
-		return skynet.error(string.format("Invalid slave id %d (fd =%d)", id, fd))
+		return log(string.format("Invalid slave id %d (fd =%d)", id, fd))
 	end
 	local peer = peer_of(id)
 	losses.wait(id)
 	if peer.state == "up" or peer.state == "closing" then
-		skynet.error(string.format("Slave %d exist (fd =%d)", peer.id, fd))
+		log(string.format("Slave %d exist (fd =%d)", peer.id, fd))
 		socket.close(fd)
 		return
 	end
-	skynet.error(string.format("Harbor %d connected (fd = %d)", peer.id, fd))
+	log(string.format("Harbor %d connected (fd = %d)", peer.id, fd))
 	hand_over(peer, "A", fd)
 	one_less_to_wait_for()
 end
@@ -454,7 +457,7 @@ skynet.start(function()
 		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
-		skynet.error(string.format("New connection (fd = %d, %s)", fd, peer))
+		log(string.format("New connection (fd = %d, %s)", fd, peer))
 		socketdriver.nodelay(fd)
 		local ok, problem = pcall(accept, fd)
 		limiter:leave(fd) -- the harbor service has it, or it is closed

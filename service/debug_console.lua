@@ -18,9 +18,11 @@ local admission = require "skynet.internal.admission"
 local browsers = require "skynet.internal.browsers"
 local foreign = require "skynet.internal.foreign"
 local guesses = require "skynet.internal.guesses".new(tonumber(skynet.getenv "debug_console_guesses") or 5)
+local limitedlog = require "skynet.internal.limitedlog"
 local listing = require "skynet.internal.listing"
 local run_command = require "skynet.internal.console"
 
+local log = limitedlog()
 local HTTP_LIMIT <const> = 8192 -- bytes of a request
 local HTTP_TIME <const> = 1000 -- 1/100 s that a request may take to come
 local LINE_LIMIT <const> = 1024 * 1024 -- bytes of a line
@@ -334,14 +336,14 @@ end
 local function serve(fd, peer)
 	local connection = { fd = fd, peer = peer, lines = {}, first = 1, last = 0, known = not password, room = {} }
 	setmetatable(connection, Connection)
-	skynet.error(peer, "connected")
+	log(peer, "connected")
 	watch_output(connection)
 	skynet.fork(read_lines, connection)
 	local ok, problem = pcall(serve_lines, connection)
 	if not ok then
-		skynet.error(fd, problem)
+		log(fd, problem)
 	end
-	skynet.error(peer, "disconnect")
+	log(peer, "disconnect")
 	connection.ended = true
 	if connection.waits then
 		skynet.wakeup(connection.room)

@@ -1,6 +1,7 @@
 --- Output that a peer does not take: a connection is not served further while there is much of it, so what a
 --- peer asks for and does not read is bounded.
 
+local limitedlog = require "skynet.internal.limitedlog"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
@@ -8,6 +9,7 @@ local M = {}
 local Backlog = {}
 Backlog.__index = Backlog
 
+local log = limitedlog()
 local LOOK <const> = 100 -- 1/100 s: how often it is looked whether the connection has ended meanwhile
 
 --- Watches the output of a socket, in place of socket.warning. Does not yield.
@@ -24,7 +26,7 @@ function M.watch(id, on_change)
 		if on_change then
 			on_change(id, kilobytes)
 		elseif kilobytes > 0 then
-			skynet.error(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id))
+			log(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id))
 		end
 	end)
 	return self

@@ -23,6 +23,7 @@ local deadlines = require "http.deadline"
 local fields = require "http.fields"
 local httpd = require "http.httpd"
 local interfaces = require "http.interface"
+local limitedlog = require "skynet.internal.limitedlog"
 local limits = require "http.limits"
 local requests = require "http.request"
 local sockethelper = require "http.sockethelper"
@@ -32,6 +33,7 @@ local sources = require "http.source"
 local M = {}
 
 local connected = clients.new "http"
+local log = limitedlog()
 
 -- A client that sends requests and does not read the answers is not served while so much waits, in KiB.
 local MOST_BACKLOG <const> = 1024
@@ -117,7 +119,7 @@ local function respond(connection, request, persists, held, code, body, header)
 		ok, problem = httpd.write_response(connection.write, code, body or "", header)
 	end
 	if not ok and problem ~= sockethelper.socket_error then
-		skynet.error(string.format("http: %s %s: %s", request.method, clients.shown(request.target), problem))
+		log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), problem))
 		if connection.sent == 0 then
 			httpd.write_response(connection.write, 500, "", { connection = "close" })
 		end
@@ -155,7 +157,7 @@ local function answer(connection, request, handler, persists, held)
 		ok, code = false, "the handler has to return a code, and not " .. tostring(code)
 	end
 	if not ok then
-		skynet.error(string.format("http: %s %s: %s", request.method, clients.shown(request.target), code))
+		log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), code))
 		return respond(connection, request, false, held, 500)
 	end
 	return respond(connection, request, persists, held, code, body, header)

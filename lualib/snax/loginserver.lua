@@ -22,11 +22,14 @@ require "skynet.manager"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
 local admission = require "skynet.internal.admission"
+local limitedlog = require "skynet.internal.limitedlog"
 local printable = require "skynet.internal.printable"
 
 -- Clients that log in at a time, and the seconds they have for it; config keys login_clients and login_handshake.
 local CLIENTS <const>, HANDSHAKE <const> = 4096, 60
 local LINE_LIMIT <const> = 8192 -- bytes that a client may send before it is known
+
+local log, log_connect = limitedlog(), limitedlog()
 
 local CLOSED = setmetatable({}, {
 	__tostring = function()
@@ -38,7 +41,7 @@ local function still_open(step, fd, value)
 	if value then
 		return value
 	end
-	skynet.error(string.format("%s failed: socket (fd = %d) closed", step, fd))
+	log(string.format("%s failed: socket (fd = %d) closed", step, fd))
 	error(CLOSED)
 end
 
@@ -93,7 +96,7 @@ end
 local function run_instance(conf)
 	local auth_handler = assert(conf.auth_handler, "auth_handler is missing")
 	skynet.dispatch("lua", function(_, _, fd, address)
-		skynet.error(string.format("connect from %s (fd = %d)", address, fd))
+		log_connect(string.format("connect from %s (fd = %d)", address, fd))
 		local ok, problem = pcall(socket.start, fd)
 		if not ok then
 			return skynet.retpack(false, problem)
@@ -171,7 +174,7 @@ local function run_master(conf)
 		turn = turn % count + 1
 		local ok, problem = pcall(serve, conf, instances[turn], fd, address)
 		if not ok and problem ~= CLOSED then
-			skynet.error(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
+			log(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end
 		limiter:leave(fd)
 		socket.close_fd(fd) -- no service has it any more

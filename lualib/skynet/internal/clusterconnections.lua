@@ -7,6 +7,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local socket = require "skynet.socket"
 local admission = require "skynet.internal.admission"
+local limitedlog = require "skynet.internal.limitedlog"
 
 local MAX_CONNECTIONS <const> = 1024
 local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
@@ -14,6 +15,8 @@ local FEW <const> = 64 -- connections that one address may have in any case, if 
 local MAX_UNHEARD <const> = 128 -- connections of one address that have said nothing yet
 
 local M = {}
+
+local log = limitedlog()
 
 -- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
 local agents, limiters, limiter_of = {}, {}, {}
@@ -86,6 +89,8 @@ local function on_accept(listener, fd, from)
 	end
 	skynet.error(string.format("socket accept from %s", from))
 	agents[fd], limiter_of[fd] = false, limiter
+	log(string.format("socket accept from %s", from))
+	agents[fd], limiter_of[fd] = false, door
 	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
 	if agents[fd] == nil then -- it had to go meanwhile
 		if ok then
@@ -113,7 +118,7 @@ end
 function M.open(listener, maxclient, options)
 	limiters[listener] = new_limiter(maxclient, options)
 	settings = options
-	limiters[listener] = new_door(maxclient, options)
+	limiters[listener] = new_limiter(maxclient, options)
 end
 
 --- A listener could not begin. Does not yield.

@@ -5,6 +5,7 @@ local driver = require "skynet.socketdriver"
 local kernel = require "skynet.internal.kernel"
 local skynet = require "skynet"
 local relief = require "skynet.internal.relief"
+local limitedlog = require "skynet.internal.limitedlog"
 
 local push, take_line, unpack = driver.push, driver.readline, driver.unpack
 local check_yieldable, wait, wakeup = kernel.check_yieldable, kernel.wait, kernel.api.wakeup
@@ -12,6 +13,8 @@ local asleep = kernel.asleep
 local running, is_yieldable, status, type = coroutine.running, coroutine.isyieldable, coroutine.status, type
 
 local PAUSE_ABOVE <const> = 128 * 1024
+
+local log_error, log_flow, log_drop = limitedlog(), limitedlog(), limitedlog()
 
 -- Of the events in skynet_socket.h.
 local DATA <const>, CONNECT <const>, CLOSED <const> = 1, 2, 3
@@ -71,7 +74,7 @@ local function park(s)
 	s.parked = me
 	if s.paused then
 		if s.paused ~= HELD then
-			skynet.error(string.format("Resume socket (%d)", s.id))
+			log_flow(string.format("Resume socket (%d)", s.id))
 		end
 		s.paused = nil
 		driver.start(s.id)
@@ -87,7 +90,7 @@ local function pause(s, size)
 		return
 	end
 	s.paused = true
-	skynet.error(string.format(size and "Pause socket (%d) size : %d" or "Pause socket (%d)", s.id, size))
+	log_flow(string.format(size and "Pause socket (%d) size : %d" or "Pause socket (%d)", s.id, size))
 	driver.pause(s.id)
 	skynet.yield() -- what has arrived before goes to the buffer now, not after the next resume
 end
@@ -104,7 +107,7 @@ end
 -- Data of a socket that is not ours any more.
 local function refuse_data(id, size, data)
 	driver.drop(data, size)
-	skynet.error("socket: drop package from " .. id)
+	log_drop("socket: drop package from " .. id)
 end
 
 local function on_data(id, size, data)
@@ -129,7 +132,7 @@ local function on_data(id, size, data)
 		if s.limit and total > s.limit then
 			if not s.overflowed then
 				s.overflowed = true
-				skynet.error(string.format("socket buffer overflow: fd=%d size=%d", id, total))
+				log_drop(string.format("socket buffer overflow: fd=%d size=%d", id, total))
 				driver.close(id)
 			end
 			return
@@ -189,7 +192,7 @@ local function on_error(id, _, text)
 	local s = socket_pool[id]
 	if s == nil then
 		driver.shutdown(id)
-		skynet.error("socket: error on unknown", id, text)
+		log_error("socket: error on unknown", id, text)
 		return
 	end
 	if s.state == OPENING then
@@ -203,7 +206,7 @@ local function on_error(id, _, text)
 		end
 		return
 	else
-		skynet.error("socket: error on", id, text)
+		log_error("socket: error on", id, text)
 		if s.kind == "UDP" then
 			return
 		end
@@ -220,7 +223,7 @@ local function on_datagram(id, size, data, address)
 		skynet.trash(data, size)
 		s.callback(text, address)
 	else
-		skynet.error("socket: drop udp package from " .. id)
+		log_drop("socket: drop udp package from " .. id)
 		driver.drop(data, size)
 	end
 end
@@ -233,7 +236,7 @@ local function on_backlog(id, kilobytes)
 	if s.warn then
 		s.warn(id, kilobytes)
 	else
-		skynet.error(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id))
+		log_flow(string.format("WARNING: %d K bytes need to send out (fd = %d)", kilobytes, id))
 	end
 end
 
