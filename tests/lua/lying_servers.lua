@@ -4,6 +4,7 @@ local socket = require "skynet.socket"
 local redis = require "skynet.db.redis"
 local rediscluster = require "skynet.db.redis.cluster"
 local mysql = require "skynet.db.mysql"
+local mysql_result = require "skynet.db.mysql.result"
 local mongo = require "skynet.db.mongo"
 local mongo_auth = require "skynet.db.mongo.auth"
 local bson = require "bson"
@@ -231,6 +232,33 @@ function cases.mysql_results_have_a_limit()
 	local db = mysql.connect { host = "127.0.0.1", port = port, max_result_size = 1100 }
 	check.equal(db:query "select a", { { a = string.rep("x", 300) }, { a = string.rep("x", 300) } })
 	db:disconnect()
+end
+
+function cases.mysql_packets_are_what_the_protocol_says()
+	local column = "\3def\0\0\0\1a\0\x0c" .. string.pack("<I2I4BI2B", 33, 10, 253, 0, 0) .. "\0\0"
+	local rows_end = "\xfe\0\0\2\0"
+	for text, row in pairs {
+		["a value of -9 bytes"] = "\xfe" .. string.pack("<i8", -9) .. "abc",
+		["a value of 9223372036854775807 bytes"] = "\xfe" .. string.pack("<i8", math.maxinteger) .. "abc",
+		["a value of 5 bytes, and 3 are left"] = "\5abc",
+		["a row of 4 bytes, whose values have 3"] = "\2abc",
+	} do
+		local db = mysql.connect { host = "127.0.0.1", port = mysql_server { "\1", column, rows_end, row, rows_end } }
+		expect("mysql: malformed packet of the server: " .. text, db.query, db, "select a")
+		db:disconnect()
+	end
+	for _, bad in ipairs { string.rep("\xfb", 60), "\3de", "\3def\0\0\0\1a\0\x0c" } do
+		local db = mysql.connect { host = "127.0.0.1", port = mysql_server { "\1", bad, rows_end, rows_end } }
+		expect("mysql: malformed packet of the server: ", db.query, db, "select a")
+		db:disconnect()
+	end
+	local function binary(kind, value)
+		return pcall(mysql_result.binary_row, "\0\0" .. value, { { name = "a", type = kind, decimals = 0 } })
+	end
+	check.equal({ binary(12, "\4\xe8\7\1\2") }, { true, { a = "2024-01-02 00:00:00" } })
+	check.equal({ binary(12, "\xff" .. string.rep("\xff", 11)) }, { false, "mysql: malformed packet of the server: a date or time of 255 bytes" })
+	check.equal({ binary(12, "\7\xe8") }, { false, "mysql: malformed packet of the server: a date or time of 7 bytes" })
+	check.equal({ binary(200, "\1a") }, { false, "mysql: malformed packet of the server: a column of the unknown type 200" })
 end
 
 function cases.mongo_messages_have_a_limit()

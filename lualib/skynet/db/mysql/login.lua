@@ -21,6 +21,8 @@ local PLUGINS <const>, TLS <const> = 0x80000, 0x800
 
 local SWITCH <const>, MORE <const>, OK <const> = 0xfe, 0x01, 0x00
 local OLDEST <const> = "mysql_native_password"
+local MOST_STEPS <const> = 10 -- of a log-in: a switch and three more are usual
+local SALT <const> = 20 -- bytes
 local MAX_PACKET <const> = 1024 * 1024 -- bytes that a server may send at a time before it is known
 
 local function raise(payload)
@@ -47,7 +49,7 @@ end
 
 -- Exchanges packets until the server accepts or refuses. Runs in `auth` of the channel.
 local function prove(exchange, login, plugin, payload, sequence)
-	while true do
+	for _ = 1, MOST_STEPS do
 		local kind = string.byte(payload)
 		if kind == OK then
 			return
@@ -57,9 +59,11 @@ local function prove(exchange, login, plugin, payload, sequence)
 			if #payload == 1 then
 				error("old pre-4.1 authentication protocol not supported", 0)
 			end
-			local position
-			plugin, position = string.unpack("z", payload, 2)
-			login.salt = string.sub(payload, position, position + 19)
+			plugin, login.salt = string.match(payload, "^([^\0]+)\0(.*)$", 2)
+			login.salt = string.sub(login.salt or "", 1, SALT)
+			if not plugin or #login.salt < SALT and passwords.is_known(plugin) then
+				error("mysql: the server asks for another proof of the password without what that takes", 0)
+			end
 			payload, sequence = exchange(passwords.proof(plugin, login.password, login.salt), sequence + 1)
 		elseif kind == MORE then
 			local answer = passwords.continue(plugin, login, string.sub(payload, 2))
@@ -68,6 +72,7 @@ local function prove(exchange, login, plugin, payload, sequence)
 			error("unexpected packet of mysql while logging in", 0)
 		end
 	end
+	error(string.format("mysql: the log-in takes more than %d steps", MOST_STEPS), 0)
 end
 
 -- Goes over to TLS. The beginning of the log-in says so, all of it follows in secret.

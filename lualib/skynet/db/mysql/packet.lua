@@ -61,10 +61,17 @@ function M.read(sock, most, advice)
 	return payload, sequence
 end
 
+--- A packet is not what the protocol says. Does not return.
+---@param what string
+function M.malformed(what)
+	error("mysql: malformed packet of the server: " .. what, 0)
+end
+local malformed = M.malformed
+
 --- Reads an integer of 1 to 9 bytes.
 ---@return integer? value nil is NULL, integer position
 function M.integer(payload, position)
-	local first = byte(payload, position)
+	local first = byte(payload, position) or malformed "it ends in front of a number"
 	if first < 251 then
 		return first, position + 1
 	elseif first == 251 then
@@ -76,13 +83,13 @@ function M.integer(payload, position)
 	elseif first == 254 then
 		return unpack("<i8", payload, position + 1)
 	end
-	error "malformed packet of mysql"
+	malformed "no number"
 end
 
 --- Reads a string with its length before it.
 ---@return string? value nil is NULL, integer position
 function M.text(payload, position)
-	local size = byte(payload, position)
+	local size = byte(payload, position) or malformed "it ends in front of a value"
 	if size >= 251 then
 		size, position = M.integer(payload, position)
 		if size == nil then
@@ -90,6 +97,9 @@ function M.text(payload, position)
 		end
 	else
 		position = position + 1
+	end
+	if size < 0 or size > #payload - position + 1 then
+		malformed(string.format("a value of %d bytes, and %d are left", size, #payload - position + 1))
 	end
 	return sub(payload, position, position + size - 1), position + size
 end

@@ -50,17 +50,23 @@ local DECIMAL <const>, TINY <const>, SHORT <const>, LONG <const>, FLOAT <const>,
 local TIMESTAMP <const>, LONGLONG <const>, INT24 <const>, DATE <const>, TIME <const> = 7, 8, 9, 10, 11
 local DATETIME <const>, YEAR <const>, NEWDECIMAL <const> = 12, 13, 246
 
+local function behind_text(payload, position)
+	local _, behind = read_text(payload, position)
+	return behind
+end
+
 local function read_column(payload)
 	local column, position = {}, 1
+	local flags
 	for _ = 1, 4 do -- catalog, database, table and its alias
-		local size
-		size, position = read_integer(payload, position)
-		position = position + size
+		position = behind_text(payload, position)
 	end
 	column.name, position = read_text(payload, position)
-	local size, flags
-	size, position = read_integer(payload, position) -- its name in the table
-	position = position + size + 1
+	if not column.name then
+		packet.malformed "a column without a name"
+	end
+	position = behind_text(payload, position) -- its name in the table
+	position = position + 1
 	column.type, flags, column.decimals = unpack("<xxxxxxBI2B", payload, position)
 	if flags & UNSIGNED == 0 then
 		column.is_signed = true
@@ -98,6 +104,13 @@ local numbers_of_text = {
 	[NEWDECIMAL] = numbers.of_decimal,
 }
 
+-- The values have to be all of a row.
+local function check_end(payload, position)
+	if position ~= #payload + 1 then
+		packet.malformed(string.format("a row of %d bytes, whose values have %d", #payload, position - 1))
+	end
+end
+
 function M.text_row(payload, columns, compact)
 	local row, position = {}, 1
 	for i = 1, #columns do
@@ -109,6 +122,7 @@ function M.text_row(payload, columns, compact)
 		end
 		row[compact and i or column.name] = value
 	end
+	check_end(payload, position)
 	return row
 end
 
@@ -135,8 +149,17 @@ local function fraction(micro, column)
 	return format(".%0" .. digits .. "d", micro // 10 ^ (6 - digits) | 0)
 end
 
-local function read_date(payload, position)
+-- The bytes of a date or a time: as few as its value needs.
+local function size_of(payload, position, least, middle, most)
 	local size = byte(payload, position)
+	if size ~= 0 and size ~= least and size ~= middle and size ~= most or position + size > #payload then
+		packet.malformed(string.format("a date or time of %d bytes", size))
+	end
+	return size
+end
+
+local function read_date(payload, position)
+	local size = size_of(payload, position, 4, 7, 11)
 	local year, month, day = 0, 0, 0
 	if size >= 4 then
 		year, month, day = unpack("<I2BB", payload, position + 1)
@@ -145,7 +168,7 @@ local function read_date(payload, position)
 end
 
 local function read_datetime(payload, position, column)
-	local size = byte(payload, position)
+	local size = size_of(payload, position, 4, 7, 11)
 	local hour, minute, second, micro = 0, 0, 0, 0
 	if size >= 7 then
 		hour, minute, second = unpack("BBB", payload, position + 5)
@@ -158,7 +181,7 @@ local function read_datetime(payload, position, column)
 end
 
 local function read_time(payload, position, column)
-	local size = byte(payload, position)
+	local size = size_of(payload, position, 8, 12)
 	local negative, days, hour, minute, second, micro = 0, 0, 0, 0, 0, 0
 	if size >= 8 then
 		negative, days, hour, minute, second = unpack("<BI4BBB", payload, position + 1)
@@ -190,7 +213,6 @@ local function read_bigint(payload, position, column)
 	return value, after
 end
 
--- All others are strings.
 local readers = {
 	[DECIMAL] = read_decimal,
 	[TINY] = integer("<i1", "<I1"),
@@ -207,6 +229,12 @@ local readers = {
 	[YEAR] = integer("<I2", "<I2"),
 	[NEWDECIMAL] = read_decimal,
 }
+-- NULL, VARCHAR, BIT and their newer kinds; VECTOR, BOOL, JSON; ENUM, SET, the BLOBs and strings, GEOMETRY.
+for _, range in ipairs { { 6, 6 }, { 15, 20 }, { 242, 245 }, { 247, 255 } } do
+	for kind = range[1], range[2] do
+		readers[kind] = read_text
+	end
+end
 
 function M.binary_row(payload, columns, compact)
 	local count = #columns
@@ -217,14 +245,28 @@ function M.binary_row(payload, columns, compact)
 		local column, bit = columns[i], i + 1
 		if byte(payload, 2 + bit // 8) & 1 << bit % 8 == 0 then
 			local value
-			value, position = (readers[column.type] or read_text)(payload, position, column)
+			local read = readers[column.type] or packet.malformed("a column of the unknown type " .. column.type)
+			value, position = read(payload, position, column)
 			row[compact and i or column.name] = value
 		end
 	end
+	check_end(payload, position)
 	return row
 end
 
 ---------------------------------------------------------------- results
+
+-- What is wrong with a packet may be found out by Lua: the error says so. That of a lost connection stays.
+local function explain(ok, ...)
+	if ok then
+		return ...
+	end
+	local problem = ...
+	if type(problem) == "string" and not string.find(problem, "^mysql: ") then
+		packet.malformed(problem)
+	end
+	error(problem, 0)
+end
 
 -- Reads a result. Returns it and whether another one follows; or nil and the error.
 local function read_result(sock, read_row, compact, budget)
@@ -267,7 +309,7 @@ end
 --- `multiresultset`; an error as { badresult = true, err =, errno =, sqlstate = }
 function M.read(sock, read_row, compact, limits)
 	local budget = new_budget(limits)
-	local result, more = read_result(sock, read_row, compact, budget)
+	local result, more = explain(pcall(read_result, sock, read_row, compact, budget))
 	if not result then
 		return true, mark_bad({}, more)
 	elseif not more then
@@ -275,7 +317,7 @@ function M.read(sock, read_row, compact, limits)
 	end
 	local all = { result, multiresultset = true }
 	while more do
-		result, more = read_result(sock, read_row, compact, budget)
+		result, more = explain(pcall(read_result, sock, read_row, compact, budget))
 		if not result then
 			return true, mark_bad(all, more)
 		end
@@ -284,12 +326,7 @@ function M.read(sock, read_row, compact, limits)
 	return true, all
 end
 
---- Reads the answer to a statement that was to be prepared. Yields.
----@param sock table
----@param limits table of `limits`
----@return true, table statement { prepare_id, param_count, field_count, warning_count, params, fields }, or
---- an error as of `read`
-function M.read_statement(sock, limits)
+local function read_statement(sock, limits)
 	local budget = new_budget(limits)
 	local payload = read_packet(sock, budget)
 	if packet.is_error(payload) then
@@ -301,6 +338,15 @@ function M.read_statement(sock, limits)
 	statement.params = read_columns(sock, statement.param_count, budget)
 	statement.fields = read_columns(sock, statement.field_count, budget)
 	return true, statement
+end
+
+--- Reads the answer to a statement that was to be prepared. Yields.
+---@param sock table
+---@param limits table of `limits`
+---@return true, table statement { prepare_id, param_count, field_count, warning_count, params, fields }, or
+--- an error as of `read`
+function M.read_statement(sock, limits)
+	return explain(pcall(read_statement, sock, limits))
 end
 
 return M
