@@ -79,7 +79,8 @@ local function own(slave, name)
 	elseif slave.names >= most_names or not owner and name_count >= 4 * most_names then
 		local more = limit()
 		if more then
-			local text = "master: harbor %d has registered %d global names, and all %d: the name %s is refused (config key harbor_names)%s"
+			local text =
+				"master: harbor %d has registered %d global names, and all %d: the name %s is refused (config key harbor_names)%s"
 			skynet.error(string.format(text, slave.id, slave.names, name_count, printable(name), more))
 		end
 		return false

@@ -41,7 +41,17 @@ end
 ---@param address string? for the log
 ---@return table account
 function Budget:open(id, address)
-	return setmetatable({ budget = self, id = id, address = address, input = 0, output = 0, written = 0, largest = 0, sent = 0, moved = 0 }, Account)
+	return setmetatable({
+		budget = self,
+		id = id,
+		address = address,
+		input = 0,
+		output = 0,
+		written = 0,
+		largest = 0,
+		sent = 0,
+		moved = 0,
+	}, Account)
 end
 
 -- Sees what waits to be read by each, and forgets who holds nothing.

@@ -19,7 +19,10 @@ Source.__index = Source
 function M.new(read, first, deadline)
 	-- Input that is not used begins at `at`.
 	-- held: bytes of a message that is not whole; account: told of them, see http.budget.
-	return setmetatable({ read = read, text = first or "", at = 1, deadline = deadline, credits = false, held = 0 }, Source)
+	return setmetatable(
+		{ read = read, text = first or "", at = 1, deadline = deadline, credits = false, held = 0 },
+		Source
+	)
 end
 
 -- Reads what there is. Whatever of a body comes is to its credit, however it is framed.

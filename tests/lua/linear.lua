@@ -87,6 +87,23 @@ function cases.answers_of_name_servers()
 	check.raises("malformed name", message.answer, answer(string.rep(label, 4) .. "\0"))
 	check.raises("malformed name", message.answer, answer("\x7f" .. string.rep("x", 127) .. "\0"))
 	check.equal(message.answer(answer(string.rep(label, 3) .. "\0")).code, 0)
+	local chain = {} -- each pointer leads to the one before
+	for i = 1, 17 do
+		chain[i] = string.pack(">H", 0xc000 | (i == 1 and 12 or 12 + 5 + 11 + 2 * (i - 2)))
+	end
+	local records = "\0"
+		.. string.pack(">HHI4s2", 16, 1, 60, table.concat(chain))
+		.. chain[17]
+		.. string.pack(">HHI4s2", 1, 1, 60, "abcd")
+	local bytes = string.pack(">HHHHHH", 1, 0x8180, 1, 2, 0, 0) .. "\0" .. string.pack(">HH", 1, 1) .. records
+	check.raises("malformed name", message.answer, bytes)
+	check.equal(
+		message.answer(bytes, function()
+			return false
+		end).records,
+		{},
+		"what was not asked for is not read"
+	)
 	local chain = {}
 	for number = 1, 30000 do
 		chain[number] = alias(name(30000 - number), name(30001 - number))

@@ -256,9 +256,15 @@ function cases.mysql_packets_are_what_the_protocol_says()
 		return pcall(mysql_result.binary_row, "\0\0" .. value, { { name = "a", type = kind, decimals = 0 } })
 	end
 	check.equal({ binary(12, "\4\xe8\7\1\2") }, { true, { a = "2024-01-02 00:00:00" } })
-	check.equal({ binary(12, "\xff" .. string.rep("\xff", 11)) }, { false, "mysql: malformed packet of the server: a date or time of 255 bytes" })
+	check.equal(
+		{ binary(12, "\xff" .. string.rep("\xff", 11)) },
+		{ false, "mysql: malformed packet of the server: a date or time of 255 bytes" }
+	)
 	check.equal({ binary(12, "\7\xe8") }, { false, "mysql: malformed packet of the server: a date or time of 7 bytes" })
-	check.equal({ binary(200, "\1a") }, { false, "mysql: malformed packet of the server: a column of the unknown type 200" })
+	check.equal(
+		{ binary(200, "\1a") },
+		{ false, "mysql: malformed packet of the server: a column of the unknown type 200" }
+	)
 end
 
 function cases.mongo_messages_have_a_limit()

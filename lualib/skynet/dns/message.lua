@@ -6,8 +6,9 @@ M.A, M.CNAME, M.AAAA, M.SRV = 1, 5, 28, 33
 local INTERNET <const> = 1
 local RESPONSE <const>, TRUNCATED <const>, RECURSION_DESIRED <const> = 0x8000, 0x0200, 0x0100
 local HEADER <const>, QUESTION_END <const>, RECORD <const> = ">HHHHHH", ">HH", ">HHI4s2"
--- A name has at most 255 bytes, so this many labels; more pointers than that are a loop.
+-- A name has at most 255 bytes, so this many labels; servers use a pointer or two in a name.
 local MAX_STEPS <const>, MAX_NAME <const>, MAX_LABEL <const> = 128, 255, 63
+local MAX_POINTERS <const> = 16
 -- Aliases that lead from one to the next within an answer.
 local MAX_ALIASES <const> = 16
 
@@ -27,10 +28,14 @@ end
 
 -- Reads the name at `position`; returns it and the position after it.
 local function read_name(bytes, position)
-	local labels, after, length = {}, nil, 1
+	local labels, after, length, pointers = {}, nil, 1, 0
 	for _ = 1, MAX_STEPS do
 		local size = string.unpack("B", bytes, position)
 		if size & 0xc0 == 0xc0 then -- the rest stands at an offset from the start
+			pointers = pointers + 1
+			if pointers > MAX_POINTERS then
+				break
+			end
 			after = after or position + 2
 			position = (string.unpack(">H", bytes, position) & 0x3fff) + 1
 		elseif size == 0 then
@@ -80,10 +85,11 @@ end
 
 --- Reads an answer. Raises when the bytes are not one. Does not yield.
 ---@param bytes string
+---@param is_asked? fun(name: string, kind: integer): boolean whether that was asked for: if not, nothing more is read
 ---@return table answer { id =, name =, kind =, code = (0: no error), truncated = boolean, records = list of
 --- { name =, kind =, ttl = seconds, data = } }; data is an address, the name behind an alias, or a table
 --- { priority =, weight =, port =, target = }. What was cut has none
-function M.answer(bytes)
+function M.answer(bytes, is_asked)
 	local id, flags, questions, records = string.unpack(HEADER, bytes)
 	assert(questions == 1 and flags & RESPONSE ~= 0, "malformed packet")
 	local name, position = read_name(bytes, 13)
@@ -97,7 +103,8 @@ function M.answer(bytes)
 		truncated = flags & TRUNCATED ~= 0,
 		records = {},
 	}
-	for _ = 1, answer.truncated and 0 or records do
+	local is_read = not answer.truncated and (not is_asked or is_asked(answer.name, kind))
+	for _ = 1, is_read and records or 0 do
 		answer.records[#answer.records + 1], position = read_record(bytes, position)
 	end
 	return answer

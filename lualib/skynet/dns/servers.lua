@@ -43,12 +43,14 @@ local function query_of(bytes)
 	if id and not pending[id] then -- too late, or a guess
 		return
 	end
-	local ok, answer = pcall(message.answer, bytes)
+	local query = id and pending[id]
+	local ok, answer = pcall(message.answer, bytes, function(name, kind)
+		return query.name == name and query.kind == kind
+	end)
 	if not ok then
 		complain "Recv an invalid package when dns query"
 		return
 	end
-	local query = pending[id]
 	if query.name ~= answer.name or query.kind ~= answer.kind then
 		complain "Recv an invalid name when dns query"
 		return

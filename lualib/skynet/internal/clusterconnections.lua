@@ -75,7 +75,11 @@ local function on_unfinished(fd, bytes)
 		local limiter = limiter_of[largest]
 		limiter:report(
 			limiter:from(largest),
-			string.format("is closed: %d bytes of its large requests are unfinished, and %d of all", unfinished[largest], unfinished_bytes)
+			string.format(
+				"is closed: %d bytes of its large requests are unfinished, and %d of all",
+				unfinished[largest],
+				unfinished_bytes
+			)
 		)
 		limiter:leave(largest)
 		hang_up(largest)
@@ -87,10 +91,8 @@ local function on_accept(listener, fd, from)
 	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
-	skynet.error(string.format("socket accept from %s", from))
-	agents[fd], limiter_of[fd] = false, limiter
 	log(string.format("socket accept from %s", from))
-	agents[fd], limiter_of[fd] = false, door
+	agents[fd], limiter_of[fd] = false, limiter
 	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
 	if agents[fd] == nil then -- it had to go meanwhile
 		if ok then

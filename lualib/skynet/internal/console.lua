@@ -64,6 +64,9 @@ end
 
 -- "beef", ":0100beef" or ".name". A number without colon is one of this node.
 local function to_address(text)
+	if not text then
+		error("Need an address", 0)
+	end
 	local first = text:sub(1, 1)
 	if first == "." then
 		return skynet.localname(text) or error("Not a valid name", 0)
@@ -278,7 +281,9 @@ function COMMAND.logoff(address)
 end
 
 function COMMAND.signal(address, number)
-	core_command("SIGNAL", address, number and string.format("%d", number))
+	local signal = number
+		and (math.tointeger(tonumber(number)) or error("signal: a number is needed, not " .. number, 0))
+	core_command("SIGNAL", address, signal and string.format("%d", signal))
 end
 
 ---------------------------------------------------------------- memory
@@ -377,6 +382,9 @@ end
 ---------------------------------------------------------------- configuration
 
 function COMMAND.getenv(name)
+	if not name then
+		error("getenv: the name of a config key is needed", 0)
+	end
 	return { [name] = tostring(skynet.getenv(name)) }
 end
 
