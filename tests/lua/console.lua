@@ -49,6 +49,11 @@ function cases.commands_are_answered()
 	check.equal(ask(fd, "nosuch")[3], "<CMD Error>")
 	check.equal(ask(fd, "getenv harbor\r"), { "harbor\t0", "<CMD OK>" })
 	assert(string.find(ask(fd, "ping .nosuch")[1], "Not a valid name$"))
+	for _, command in ipairs { "kill", "exit", "signal", "ping" } do
+		check.equal(ask(fd, command)[1], "Need an address")
+	end
+	check.equal(ask(fd, "signal " .. address .. " x")[1], "signal: a number is needed, not x")
+	check.equal(ask(fd, "getenv")[1], "getenv: the name of a config key is needed")
 	check.equal(ask(fd, "exit " .. address), { "<CMD OK>" })
 	repeat
 	until #ask(fd, "ping " .. address) == 2 and ask(fd, "ping " .. address)[2] == "<CMD Error>"

@@ -1,4 +1,4 @@
--- Small modules: mqueue, md5.
+-- Small modules: mqueue, md5, limitedlog.
 local skynet = require "skynet"
 local mqueue = require "skynet.mqueue"
 local md5 = require "md5"
@@ -33,6 +33,33 @@ function cases.queued_requests_run_one_after_the_other()
 	until done == 5
 	check.equal(order[1], "sent")
 	check.equal(mqueue.size(), 0)
+end
+
+function cases.lines_that_strangers_cause_are_few_and_counted()
+	if not check.ours then
+		return
+	end
+	local limitedlog = require "skynet.internal.limitedlog"
+	local written, error_of_skynet = {}, skynet.error
+	function skynet.error(...)
+		written[#written + 1] = table.concat({ ... }, " ")
+	end
+	local ok, problem = pcall(function()
+		local log = limitedlog(20, 100)
+		for i = 1, 1000 do
+			log("line", i)
+		end
+		assert(#written >= 20 and #written < 900, #written) -- a busy machine may take longer than the time
+		check.equal(written[20], "line 20")
+		repeat
+			skynet.sleep(5)
+			log "again"
+		until #written > 20
+	end)
+	skynet.error = error_of_skynet
+	assert(ok, problem)
+	local last = written[#written]
+	assert(string.find(last, "^again %(and %d+ before that were not written%)$") or last == "again", last)
 end
 
 function cases.digests_are_those_of_the_standards()

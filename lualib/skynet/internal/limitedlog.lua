@@ -8,9 +8,11 @@ local ratelimit = require "skynet.internal.ratelimit"
 
 local LINES <const>, TIME <const> = 20, 1000 -- in so many 1/100 s
 
+---@param lines integer? nil: 20
+---@param time integer? 1/100 s, nil: ten seconds
 ---@return fun(...: any) log does not yield
-return function()
-	local limit = ratelimit(LINES, TIME)
+return function(lines, time)
+	local limit = ratelimit(lines or LINES, time or TIME)
 	return function(...)
 		local more = limit()
 		if more == "" then

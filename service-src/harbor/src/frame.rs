@@ -95,6 +95,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Bytes of a message that has not come as a whole.
+    pub fn held(&self) -> usize {
+        self.body.len()
+    }
+
     /// Moves `bytes` on to the end of the next message, which is returned, or to their own end. After an error the
     /// decoder is of no use.
     pub fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<(Block, Cookie)>, Malformed> {

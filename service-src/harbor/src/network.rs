@@ -26,6 +26,10 @@ const SERIALISED: [u8; 4] = [8, 9, 10, 11];
 const MAX_WAITING: usize = 262_144;
 /// Bytes of them.
 const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of messages that have not come as a whole, of all connections together.
+const MAX_UNFINISHED: usize = 256 * 1024 * 1024;
+/// With less than that of a connection, nobody looks.
+const LOOK: usize = 1024 * 1024;
 
 /// What a harbor does with the node that it is in. The core's functions, or a list for a test.
 pub trait Node {
@@ -362,7 +366,12 @@ impl<N: Node> Network<N> {
                     return self.lose(harbor);
                 }
                 Ok(Some((payload, cookie))) => self.forward(payload, cookie),
-                Ok(None) => return,
+                Ok(None) => {
+                    if decoder.held() >= LOOK {
+                        self.bound_unfinished();
+                    }
+                    return;
+                }
                 Err(problem) => {
                     let what = match problem {
                         Malformed::TooLong => "Message is too long",
@@ -373,6 +382,27 @@ impl<N: Node> Network<N> {
                     return self.lose(harbor);
                 }
             }
+        }
+    }
+
+    /// Each connection may have a message of 16 MiB on its way, but not all of them together without limit: the one that
+    /// has most of one goes.
+    fn bound_unfinished(&mut self) {
+        let held = |link: &Link| match link {
+            Link::Open(_, decoder) => decoder.held(),
+            _ => 0,
+        };
+        let mut total: usize = self.links.iter().map(held).sum();
+        while total > MAX_UNFINISHED {
+            let all = self.links.iter().map(held).enumerate();
+            let Some((harbor, most)) = all.max_by_key(|(_, bytes)| *bytes) else {
+                return;
+            };
+            self.node.log(&format!(
+                "Messages of {total} bytes are unfinished, {most} of them from harbor {harbor}: its connection is closed"
+            ));
+            self.lose(harbor);
+            total -= most;
         }
     }
 

@@ -388,3 +388,22 @@ fn what_waits_is_bounded_and_there_is_room_again_when_it_has_gone() {
     network.send(0x0200_0005, letter("now there is room", 4));
     assert!(news(&mut network).is_empty());
 }
+
+#[test]
+fn unfinished_messages_of_all_nodes_together_have_a_limit() {
+    let mut network = harbor(1);
+    let announced = u32::try_from(frame::MAX_LENGTH).unwrap().to_be_bytes();
+    let part = vec![0; 15 * 1024 * 1024];
+    let most = MAX_UNFINISHED / part.len();
+    for id in 2..2 + most + 1 {
+        network.connect(c_int::try_from(id).unwrap(), id, false);
+        network.receive(id, &[u8::try_from(id).unwrap()]);
+        network.receive(id, &announced);
+        news(&mut network);
+        network.receive(id, &part);
+        let closed = news(&mut network)
+            .iter()
+            .any(|line| line.starts_with("close "));
+        assert_eq!(closed, id == 2 + most, "connection {id}");
+    }
+}
