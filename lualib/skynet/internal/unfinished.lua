@@ -12,7 +12,7 @@
 
 local skynet = require "skynet"
 
-local REPORT <const> = 16 * 1024 * 1024 -- bytes more or less that are told
+local REPORT <const> = 1024 * 1024 -- bytes more or less that are told
 local TIME <const> = 12000 -- 1/100 s in which something has to come of a message that has begun
 
 local Messages = {}
