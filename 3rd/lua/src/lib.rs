@@ -40,6 +40,10 @@ unsafe extern "C" {
     /// Shares the string at `index` (lua.h). Raises a Lua error for anything but a string.
     pub fn lua_sharestring(state: *mut LuaState, index: c_int);
 
+    /// Promises that this VM is never closed (lua.h): what it shares from now on may be used by all VMs, also where they make
+    /// strings with the same texts themselves.
+    pub fn lua_keepopen(state: *mut LuaState);
+
     /// Pushes a table of another VM (lua.h), read-only from now on. `table` is what `lua_topointer` gave for a table that
     /// a C module marked with `makeshared` (lgc.h), and all that it refers to. Raises a Lua error if it is not marked.
     pub fn lua_clonetable(state: *mut LuaState, table: *const c_void);

@@ -15,9 +15,14 @@ fn build_and_run(name: &str, flags: &[&str]) {
         .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
         .collect();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-    sources.extend(
-        ["harness.c", "sharing.c", "snapshots.c", "collisions.c"].map(|name| tests.join(name)),
-    );
+    let names = [
+        "harness.c",
+        "sharing.c",
+        "snapshots.c",
+        "collisions.c",
+        "strings.c",
+    ];
+    sources.extend(names.map(|name| tests.join(name)));
     let compiler = env::var("CC").unwrap_or_else(|_| String::from("cc"));
     let built = Command::new(&compiler)
         .args([

@@ -162,6 +162,8 @@ fn shared(file: File) -> Option<*const c_void> {
         if state.is_null() {
             return None;
         }
+        // SAFETY: nothing closes it.
+        unsafe { skynet_lua::lua_keepopen(state.cast()) };
         *guard = Some(Compiled {
             state,
             functions: HashMap::new(),

@@ -13,7 +13,8 @@
 ** Locks: 'gate' guards the lists and counts below and is held for a look-up
 ** only; 'compiling' of a generation is held while a file is compiled, so two
 ** states that want the same new file get one prototype. 'gate' may be taken
-** under 'compiling', never the other way round. Nothing raises a Lua error
+** under 'compiling', and the lock of 'lstrset.c' under both, never the other
+** way round. Nothing raises a Lua error
 ** in the caller's state while a lock is held.
 */
 
@@ -65,6 +66,7 @@ typedef struct Generation {
   pthread_mutex_t compiling;
   size_t users;  /* states that use it, and one more while it is current */
   SnapshotSlot snapshot;
+  StringSet set;  /* short strings of its code */
   Entry *slots[NSLOTS];
 } Generation;
 
@@ -117,6 +119,8 @@ static Generation *newgeneration (void) {
     return NULL;
   }
   pthread_mutex_init(&gen->compiling, NULL);
+  luaS_openset(&gen->set);
+  G(gen->L)->ownset = &gen->set;
   gen->users = 1;  /* it is current */
   ngenerations++;
   return gen;
@@ -145,6 +149,7 @@ static int adduser (global_State *g, Generation *gen) {
   u->next = (Use *)g->codeuse;
   g->codeuse = u;
   gen->users++;
+  luaS_useset(g, &gen->set);
   return 1;
 }
 
@@ -158,6 +163,7 @@ static void dropuser (Generation *gen) {
   pthread_mutex_unlock(&gate);
   if (i > 0) return;
   luaE_closesnapshot(&gen->snapshot);
+  luaS_closeset(&gen->set);
   lua_close(gen->L);  /* nobody else can reach 'gen' any more */
   for (i = 0; i < NSLOTS; i++) {
     Entry *e = gen->slots[i];
@@ -186,6 +192,7 @@ int luaE_usesonecode (const global_State *g) {
 void luaE_releasecode (global_State *g) {
   Use *u = (Use *)g->codeuse;
   g->codeuse = NULL;
+  g->codeset = NULL;
   while (u != NULL) {
     Use *next = u->next;
     dropuser(u->gen);

@@ -35,52 +35,25 @@ __extension__ _Static_assert(offsetof(global_State, seed) == 96, "seed");
 #endif
 
 
-/* unit in which short strings are allocated, zero-filled and compared */
-typedef uint64_t Word;
-
-
-int luaS_sametext (const TString *a, const TString *b) {
-  const char *x = getshrstr(a);
-  const char *y = getshrstr(b);
-  size_t left;
-  if (a->shrlen != b->shrlen) return 0;
-  left = cast_sizet(a->shrlen) + 1;  /* with the final zero */
-  for (;;) {
-    Word wx, wy;
-    memcpy(&wx, x, sizeof(Word));
-    memcpy(&wy, y, sizeof(Word));
-    if (wx != wy) return 0;
-    if (left <= sizeof(Word)) return 1;
-    left -= sizeof(Word);
-    x += sizeof(Word);
-    y += sizeof(Word);
-  }
-}
-
-
-void luaS_share (TString *ts) {
-  if (ts == NULL || isshared(ts)) return;
-  if (ts->tt == LUA_VLNGSTR)
-    luaS_hashlongstr(ts);  /* readers must find the hash, not write it */
-  makeshared(ts);
-}
-
-
-void luaF_share (Proto *p) {
+/*
+** One that is shared already: its strings may not be known to whom a state
+** without a set of its own hands it on to ('luaS_share').
+*/
+void luaF_share (global_State *g, Proto *p) {
   int i;
-  if (p == NULL || isshared(p)) return;
-  luaS_share(p->source);
+  if (p == NULL || (isshared(p) && g->ownset != NULL)) return;
+  luaS_share(g, p->source);
   for (i = 0; i < p->sizek; i++) {
     if (ttisstring(&p->k[i]))
-      luaS_share(tsvalue(&p->k[i]));
+      luaS_share(g, tsvalue(&p->k[i]));
   }
   for (i = 0; i < p->sizeupvalues; i++)
-    luaS_share(p->upvalues[i].name);
+    luaS_share(g, p->upvalues[i].name);
   for (i = 0; i < p->sizelocvars; i++)
-    luaS_share(p->locvars[i].varname);
+    luaS_share(g, p->locvars[i].varname);
   for (i = 0; i < p->sizep; i++)
-    luaF_share(p->p[i]);
-  makeshared(p);
+    luaF_share(g, p->p[i]);
+  if (!isshared(p)) makeshared(p);
 }
 
 
@@ -108,14 +81,19 @@ static LClosure *luafunction (lua_State *L, int index) {
 LUA_API void lua_sharefunction (lua_State *L, int index) {
   LClosure *cl;
   cl = luafunction(L, index);
-  luaF_share(cl->p);
+  luaF_share(G(L), cl->p);
+}
+
+
+LUA_API void lua_keepopen (lua_State *L) {
+  G(L)->ownset = luaS_permanentset();
 }
 
 
 LUA_API void lua_sharestring (lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TSTRING)
     luaG_runerror(L, "need a string to share");
-  luaS_share(cast(TString *, cast_voidp(lua_topointer(L, index))));
+  luaS_share(G(L), cast(TString *, cast_voidp(lua_topointer(L, index))));
 }
 
 
@@ -124,6 +102,7 @@ LUA_API void lua_clonefunction (lua_State *L, const void *fp) {
   LClosure *cl;
   if (l_unlikely(from == NULL || from->tt != LUA_VLCL || !isshared(from->p)))
     luaG_runerror(L, "Not a shared proto");
+  luaS_meetshared(L);
   cl = luaF_newLclosure(L, from->nupvalues);
   setclLvalue2s(L, L->top.p, cl);  /* anchor it */
   L->top.p++;
@@ -142,6 +121,7 @@ LUA_API void lua_clonetable (lua_State *L, const void *tp) {
   Table *t = cast(Table *, cast_voidp(tp));
   if (l_unlikely(t == NULL || t->tt != LUA_VTABLE || !isshared(t)))
     luaG_runerror(L, "Not a shared table");
+  luaS_meetshared(L);
   sethvalue2s(L, L->top.p, t);
   L->top.p++;
   lua_assert(L->top.p <= L->ci->top.p);

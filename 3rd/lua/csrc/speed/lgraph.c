@@ -119,10 +119,9 @@ static void addlink (Graph *gr, unsigned from, int part, const void *base,
 
 
 static void walkstring (Graph *gr, TString *ts) {
-  if (gr->ownstrings)
-    luaS_share(ts);
-  else
-    gr->failed |= !isshared(ts);
+  if (gr->ownstrings && !strisshr(ts))
+    luaS_share(NULL, ts);
+  gr->failed |= !isshared(ts);
 }
 
 

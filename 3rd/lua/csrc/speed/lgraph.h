@@ -46,7 +46,7 @@ typedef struct Graph {
   unsigned nlinks, sizelinks;
   unsigned noutside, sizeoutside;
   unsigned nused;  /* of the values outside */
-  int ownstrings;  /* may its strings be shared now? */
+  int ownstrings;  /* may its long strings be shared now? */
   int failed;  /* no memory, or something that cannot be copied */
 } Graph;
 

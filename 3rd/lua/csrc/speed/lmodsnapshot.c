@@ -407,6 +407,7 @@ static int take (lua_State *L, const ModuleSnapshot *snap) {
     if (!pushoutside(L, snap->used[i], loaded)) return 0;
   }
   c.graph = gr;
+  luaS_meetshared(L);
   if (!copygraph(L, &c)) return 0;
   luaE_graphlink(gr, c.copies, L->ci->func.p + first);
   pushtable(L, c.copies[OUTER]);

@@ -5,9 +5,8 @@
 ** One hidden state runs the function that opens the libraries. After that it
 ** never changes. A new state gets copies of all tables, C functions and
 ** userdata that can be reached there from the registry ('lgraph.h'). Strings
-** are not copied at all: those of the hidden state are shared, and every
-** state that needs a short string with the text of one of them uses that one
-** ('pooled').
+** are not copied at all: those of the hidden state are shared, and the short
+** ones come to the permanent set ('lstrset.h').
 */
 
 #define lvmsnapshot_c
@@ -54,21 +53,6 @@ const global_State *luaE_snapshotowner (void) {
 }
 
 
-TString *luaS_pooled (const char *str, size_t l, unsigned h) {
-  const global_State *g = luaE_snapshotowner();
-  const stringtable *tb;
-  TString *ts;
-  if (g == NULL) return NULL;
-  tb = &g->strt;
-  for (ts = tb->hash[lmod(h, tb->size)]; ts != NULL; ts = ts->u.hnext) {
-    if (ts->hash == h && l == cast_uint(ts->shrlen) &&
-        luaS_samebytes(str, getshrstr(ts), l))
-      return ts;
-  }
-  return NULL;
-}
-
-
 /*
 ** {======================================================
 ** Making the snapshot
@@ -85,13 +69,18 @@ static void listpresent (Graph *gr, lua_State *L) {
 }
 
 
-static void sharestrings (lua_State *L) {
+/* short strings are shared; others hear of them when nothing can fail */
+static void sharestrings (lua_State *L, int publish) {
   stringtable *tb = &G(L)->strt;
   int i;
   for (i = 0; i < tb->size; i++) {
     TString *ts;
-    for (ts = tb->hash[i]; ts != NULL; ts = ts->u.hnext)
-      luaS_share(ts);
+    for (ts = tb->hash[i]; ts != NULL; ts = ts->u.hnext) {
+      if (!publish)
+        makeshared(ts);
+      else
+        luaS_publish(luaS_permanentset(), ts);
+    }
   }
 }
 
@@ -114,7 +103,7 @@ LUA_API int lua_makesnapshot (lua_CFunction fill) {
   if (luaL_loadstring(L, "") != LUA_OK)
     goto failed;
   lua_settop(L, 0);
-  sharestrings(L);
+  sharestrings(L, 0);
   lua_gc(L, LUA_GCCOLLECT);  /* what 'fill' only needed meanwhile */
   tp->graph.ownstrings = 1;
   listpresent(&tp->graph, L);
@@ -128,6 +117,8 @@ LUA_API int lua_makesnapshot (lua_CFunction fill) {
   if (tp->graph.failed)
     goto failed;
   /* the state stays open from now on, and nothing runs there */
+  lua_keepopen(L);
+  sharestrings(L, 1);
   __atomic_store_n(&pool, G(L), __ATOMIC_RELEASE);
   __atomic_store_n(&snapshot, tp, __ATOMIC_RELEASE);
   return 1;
@@ -162,6 +153,7 @@ LUA_API int lua_copysnapshot (lua_State *L) {
   unsigned i;
   if (tp == NULL) return 0;
   gr = &tp->graph;
+  luaS_meetshared(L);
   luaH_getint(hvalue(&g->l_registry), LUA_RIDX_GLOBALS, &globals);
   copies[REGISTRY] = gcvalue(&g->l_registry);
   copies[GLOBALS] = gcvalue(&globals);

@@ -26,6 +26,7 @@ lua_State *openstate (const char *collector);
 /* memory for so many blocks more; negative is no limit */
 void *scarce (void *ud, void *block, size_t old, size_t size);
 
+void test_strings (void);
 void test_vm_snapshot (void);
 void test_module_snapshot (void);
 void test_collisions (void);

@@ -414,6 +414,7 @@ int main (int argc, char **argv) {
     }
     test_use_by_many();
     test_cache();
+    test_strings();
     if (pass == 0) test_vm_snapshot();
   }
   test_module_snapshot();
