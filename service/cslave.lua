@@ -20,6 +20,7 @@ require "skynet.manager"
 local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
 local STRANGERS <const> = 256 -- connections that have not said so yet
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 1000 -- 1/100 s between attempts
+local PROVEN <const> = 300 -- 1/100 s: a master that hangs up sooner is not joined again without a longer pause
 local PEER_ATTEMPTS <const> = 12 -- a node that the master has not given up, and that does not listen
 local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the other nodes
 
@@ -273,19 +274,21 @@ end
 
 local follow_master
 
+local rejoin_pause = FIRST_PAUSE -- begins anew with a master that has stayed for a while
+
 -- Joins again when the master is back.
 local function rejoin()
-	local pause = FIRST_PAUSE
 	while true do
+		local pause = rejoin_pause
+		rejoin_pause = math.min(pause * 2, LONGEST_PAUSE)
 		skynet.sleep(pause // 2 + math.random(pause // 2))
 		local connected, fd = pcall(open_master)
 		if connected and pcall(join, fd) then
 			master_fd = fd
 			break
 		end
-		pause = math.min(pause * 2, LONGEST_PAUSE)
 	end
-	skynet.error("Master is back")
+	log("Master is back")
 	for name, handle in pairs(own_names) do
 		tell_master("R", name, handle)
 	end
@@ -296,11 +299,14 @@ local function rejoin()
 end
 
 function follow_master()
-	local fd = master_fd
+	local fd, started = master_fd, skynet.now()
 	repeat
 		local ok = pcall(handle_packet, fd) -- fails at the end of the connection
 	until not ok
-	skynet.error "Master disconnect"
+	if skynet.now() - started >= PROVEN then
+		rejoin_pause = FIRST_PAUSE
+	end
+	log "Master disconnect"
 	master_fd = nil
 	socket.close(fd)
 	local responses = on_master_down
