@@ -134,9 +134,10 @@ fn a_small_heap_has_hardly_more_than_was_asked_for() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes a quarter of an hour there")]
 fn pages_go_back_when_their_cells_have_come_back() {
     let mut heap = Heap::new();
-    let many = if cfg!(miri) { 2_000 } else { 100_000 };
+    let many = 100_000;
     for size in [56, 40, 400] {
         let blocks = take_many(&mut heap, size, many);
         assert!(pages(&heap) >= (many * size - BLOCKS * SIZE) / ROOM);
