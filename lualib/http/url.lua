@@ -35,10 +35,11 @@ end
 ---@return table<string, string|string[]> fields decoded; a field that comes several times is a list
 ---@return string? problem there are more: `fields` has the first ones. Answer it with 400
 function M.parse_query(query, most)
-	local fields, left = {}, most or MOST_FIELDS
+	most = math.type(most) == "integer" and most or MOST_FIELDS
+	local fields, left = {}, most
 	for item in string.gmatch(query, "[^&]+") do
 		if left == 0 then
-			return fields, string.format("a query of more than %d fields", most or MOST_FIELDS)
+			return fields, string.format("a query of more than %d fields", most)
 		end
 		left = left - 1
 		local equals = string.find(item, "=", 1, true)
