@@ -31,6 +31,7 @@ Settings of the core (default):
   profile (true)                  CPU time by service
   api_version (newest)            release that compiled services expect: \"1.4.0\"
   crash_report (true)             on a crash, say which service and message did it
+  gc_when_quiet (true)            collect the garbage of Lua services that have become quiet
   shutdown_grace (10)             seconds that services have to finish when the node ends
 
 $NAME in a config file is a variable of the environment, and include \"file\" reads another file.";

@@ -9,7 +9,7 @@ use crate::actor::service::harbor;
 use crate::actor::service::{self, ThreadClass};
 use crate::alloc::memory::decay::Decay;
 use crate::alloc::reclaim;
-use crate::base::{clock, log, panic, release};
+use crate::base::{clock, env, log, panic, release};
 use crate::diag::{crash, figures, stuck};
 use crate::io::{socket, timer};
 use crate::scheduler::{self, Hooks, cpu, watchdog};
@@ -65,6 +65,8 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     service::set_profile(config.profile != 0);
     limits.set_for_sockets();
     service::prepare(config.profile != 0);
+    #[cfg(feature = "lua")]
+    service::quiet::enable(env::get(c"gc_when_quiet").is_none_or(|value| value != c"false"));
 
     let log_service = text(config.logservice).unwrap_or(c"logger");
     // Its handle alone: a reference would keep the node from ending.
@@ -216,6 +218,8 @@ fn monitor() {
             reclaim::collect_some();
             report_at = report_blocks(report_at);
             decay.check(now);
+            #[cfg(feature = "lua")]
+            service::quiet::look(now);
         }
         let timers = timer::update_if_late(now);
         let workers = watchdog::look(&mut watch, now);

@@ -138,6 +138,11 @@ const FILES: &[LuaFile] = &[
         "free_memory_goes_back_to_the_system_by_itself",
         plain,
     ),
+    lua_file(
+        "quiet",
+        "garbage_of_services_that_have_become_quiet_is_collected",
+        own_layer_only,
+    ),
     lua_file("sharemap", "shared_maps_carry_what_is_committed", plain),
     lua_file(
         "protocols",

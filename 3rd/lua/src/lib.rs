@@ -62,6 +62,14 @@ unsafe extern "C" {
     /// it does not collect at once, but when the VM has grown by its usual part of what it has now.
     pub fn lua_gcsettle(state: *mut LuaState);
 
+    /// Does a piece of a collection of everything, in any mode (docs/pieces.md). `phase` is 0 for the first piece and then what the
+    /// last one has left. Runs finalizers; raises nothing. 0: the collector is stopped; 1: there is more to do; 2: the collection
+    /// is done.
+    pub fn lua_gcpiece(state: *mut LuaState, phase: &mut c_int) -> c_int;
+
+    /// How many bytes the VM may have before its collector does something. Stays the same until it does.
+    pub fn lua_gcnext(state: *mut LuaState) -> usize;
+
     /// Collects garbage, then says for each of `count` VMs whether this one still refers to something that they share (luse.h):
     /// 1 or 0 in `used`. In doubt it says 1. Raises nothing. None of them may run or be closed meanwhile.
     pub fn lua_shareduse(

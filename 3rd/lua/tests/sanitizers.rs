@@ -21,6 +21,7 @@ fn build_and_run(name: &str, flags: &[&str]) {
         "snapshots.c",
         "collisions.c",
         "strings.c",
+        "pieces.c",
     ];
     sources.extend(names.map(|name| tests.join(name)));
     let compiler = env::var("CC").unwrap_or_else(|_| String::from("cc"));

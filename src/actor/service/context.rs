@@ -20,6 +20,8 @@
 use super::Queue;
 use super::limit::Limit;
 use super::own::Own;
+#[cfg(feature = "lua")]
+use super::quiet::Watch;
 use super::reference::ServiceRef;
 use super::{abort, figures, log as lines, notices, registry};
 use crate::actor::module::{self, Instance, Module};
@@ -73,6 +75,9 @@ pub struct Context {
     /// How many messages may wait.
     pub(super) limit: Limit,
     pub(super) profile: bool,
+    /// Of [`super::quiet`].
+    #[cfg(feature = "lua")]
+    pub(super) watch: Watch,
     /// What its callbacks allocated and did not free.
     pub(super) memory: ServiceMem,
     /// The message log of LOGON; null when off.
@@ -217,6 +222,8 @@ impl Context {
             settled: AtomicUsize::new(0),
             limit: Limit::new(),
             profile: PROFILE.load(Ordering::Relaxed),
+            #[cfg(feature = "lua")]
+            watch: Watch::new(instance.module()),
             memory: ServiceMem::new(),
             logfile: AtomicPtr::new(std::ptr::null_mut()),
             instance,

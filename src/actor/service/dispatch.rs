@@ -19,15 +19,19 @@ pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> 
         Opened::Service(own) => own,
         Opened::Alone(queue) => return queue.turn(),
     };
-    on_turn::turn_of(&mut own, |own| {
+    let more = on_turn::turn_of(&mut own, |own| {
         activity.enter(own.handle());
         if own.profile {
             messages::<true>(own, activity, budget);
         } else {
             messages::<false>(own, activity, budget);
         }
+        end_of_turn(own, activity)
     });
     if !own.is_retired() {
+        if more {
+            return TimesliceResult::More(own.into_ready());
+        }
         let context = own.context();
         if let Some(mut own) = own.try_release() {
             // So that others see how much waits.
@@ -49,6 +53,19 @@ pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> 
     unsafe { finish(own) };
     cpu::interrupt();
     TimesliceResult::Ended
+}
+
+/// What else the turn does, behind its messages. True if the service is to have another turn for that.
+#[inline(always)]
+fn end_of_turn(own: &mut Own<'_>, activity: &Activity) -> bool {
+    #[cfg(feature = "lua")]
+    // SAFETY: no callback runs.
+    return unsafe { super::quiet::end_of_turn(own, activity) };
+    #[cfg(not(feature = "lua"))]
+    {
+        let _ = (own, activity);
+        false
+    }
 }
 
 /// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
@@ -99,7 +116,7 @@ fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, budget
 
 /// What passed since `start` is the service's; answers the counter now, from where the next settlement counts.
 #[inline(always)]
-fn settle(this: &mut Own<'_>, start: u64) -> u64 {
+pub(super) fn settle(this: &mut Own<'_>, start: u64) -> u64 {
     let (cost, now) = cpu::spent(start);
     this.cost
         .store(this.cost.load(Ordering::Relaxed) + cost, Ordering::Relaxed);

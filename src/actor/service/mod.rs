@@ -10,7 +10,7 @@
 //! - `queue`: what run queues hold: a mailbox and whose it is
 //! - `own`: what only the thread that runs a service may do with it
 //! - `on_turn`: which service is on turn on a thread; `thread_signal`: reaching it in the middle of a message
-//! - `vm`: what is asked of services that are Lua VMs
+//! - `vm`: what is asked of services that are Lua VMs; `quiet`: garbage of those that have become quiet
 //! - `inspect`, `figures`: what others may know of a service, and of all
 //! - `log`, `record`: lines of the error log, and logs of all messages of one service
 //! - `notices`: what those further up are told
@@ -28,6 +28,8 @@ mod notices;
 mod on_turn;
 mod own;
 mod queue;
+#[cfg(feature = "lua")]
+pub mod quiet;
 pub mod record;
 mod reference;
 mod registry;
@@ -61,7 +63,7 @@ pub use registry::{all, find, find_unguarded, init_handles, register};
 pub(crate) use send::push_with;
 pub use send::{parse_hex, push, query_name, send, send_name, send_to, tail};
 #[cfg(feature = "lua")]
-pub use vm::{Stack, Vms, know_vms};
+pub use vm::{Piece, Stack, Vms, know_vms};
 
 /// Classes of threads ("skynet_imp.h", `THREAD_*`); what [`current_handle`] answers outside of a dispatch is `-class as u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,10 +67,11 @@ pub(super) fn nested<R>(own: &mut Own<'_>, f: impl FnOnce(&mut Own<'_>) -> R) ->
 
 /// Runs `f` with the service on turn, inside of no other's turn: nothing needs to be kept for its end.
 #[inline(always)]
-pub(super) fn turn_of(own: &mut Own<'_>, f: impl FnOnce(&mut Own<'_>)) {
+pub(super) fn turn_of<T>(own: &mut Own<'_>, f: impl FnOnce(&mut Own<'_>) -> T) -> T {
     begin(own);
-    f(own);
+    let result = f(own);
     end(std::ptr::null_mut());
+    result
 }
 
 #[inline(always)]

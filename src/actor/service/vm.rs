@@ -2,6 +2,7 @@
 //! ([`know_vms`]).
 
 use super::Context;
+use super::own::Own;
 use super::thread_signal::{self, Place, Request};
 use crate::actor::module::{Init, Module};
 use libc::c_void;
@@ -18,6 +19,17 @@ pub enum Stack {
     Logged,
 }
 
+/// How a piece of a collection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The program has stopped the collector.
+    Refused,
+    /// There is more to do.
+    More,
+    /// All garbage is gone.
+    Done,
+}
+
 /// Functions for instances of one module. Each instance is one that is not released meanwhile; the thread is any unless
 /// something else is said.
 pub struct Vms {
@@ -32,6 +44,11 @@ pub struct Vms {
     pub expect_stack: unsafe fn(*mut c_void),
     /// What has become of that.
     pub stack: unsafe fn(*mut c_void) -> Stack,
+    /// A number that changes when its collector does something. The calling thread runs the service.
+    pub collector: unsafe fn(*mut c_void) -> usize,
+    /// Collects for a few milliseconds. The number is 0 for the first piece and then what the last one has left. The calling
+    /// thread runs the service, and is in no callback of it.
+    pub collect: unsafe fn(*mut c_void, &mut i32) -> Piece,
 }
 
 static VMS: OnceLock<&Vms> = OnceLock::new();
@@ -46,6 +63,11 @@ fn of(module: &Module) -> Option<&'static Vms> {
     let vms = *VMS.get()?;
     let ours = |init: Init| std::ptr::fn_addr_eq(init, vms.init);
     module.init.is_some_and(ours).then_some(vms)
+}
+
+/// Whether instances of `module` are VMs.
+pub(super) fn is_vm(module: &Module) -> bool {
+    of(module).is_some()
 }
 
 impl Context {
@@ -82,6 +104,25 @@ impl Context {
         // SAFETY: as in `vm_bytes`.
         of(self.module()).map_or(Stack::Logged, |vms| unsafe {
             (vms.stack)(self.instance.data())
+        })
+    }
+}
+
+impl Own<'_> {
+    /// See [`Vms::collector`]; 0 for services that are no VMs.
+    pub(super) fn vm_collector(&mut self) -> usize {
+        // SAFETY: an instance of that module; the calling thread runs the service.
+        of(self.module()).map_or(0, |vms| unsafe { (vms.collector)(self.instance.data()) })
+    }
+
+    /// See [`Vms::collect`].
+    ///
+    /// # Safety
+    /// No callback of the service runs.
+    pub(super) unsafe fn vm_collect(&mut self, phase: &mut i32) -> Piece {
+        // SAFETY: as in `vm_collector`; the rest is the contract of this function.
+        of(self.module()).map_or(Piece::Refused, |vms| unsafe {
+            (vms.collect)(self.instance.data(), phase)
         })
     }
 }

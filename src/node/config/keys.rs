@@ -57,6 +57,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("gate_handshake", Kind::Plain),
     ("gate_idle", Kind::Plain),
     ("gate_peraddress", Kind::Plain),
+    ("gc_when_quiet", Kind::Plain),
     ("harbor", Kind::Plain),
     ("harbor_names", Kind::Plain),
     ("http_body_limit", Kind::Plain),

@@ -130,4 +130,6 @@ pub(super) static VMS: Vms = Vms {
     interrupt: snlua::request,
     expect_stack: snlua::expect_stack,
     stack: snlua::stack,
+    collector: snlua::collector,
+    collect: snlua::collect,
 };

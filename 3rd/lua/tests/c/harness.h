@@ -30,5 +30,6 @@ void test_strings (void);
 void test_vm_snapshot (void);
 void test_module_snapshot (void);
 void test_collisions (void);
+void test_pieces (void);
 
 #endif

@@ -419,6 +419,7 @@ int main (int argc, char **argv) {
   }
   test_module_snapshot();
   test_collisions();
+  test_pieces();
   puts("ok");
   return 0;
 }

@@ -5,11 +5,11 @@ use std::ptr;
 
 use crate::actor::service::{self, Callback, Context};
 use crate::base::message::{Message, ptype};
-use crate::base::{env, log};
+use crate::base::{clock, env, log};
 use libc::c_void;
 
 pub(super) use crate::actor::service::thread_signal::{Place, Request};
-pub(super) use crate::actor::service::{Stack, is_aborting};
+pub(super) use crate::actor::service::{Piece, Stack, is_aborting};
 pub(super) use crate::alloc::memory::reallocate;
 
 /// The service that a VM is; null before its instance is started.
@@ -106,6 +106,10 @@ impl Service {
         self.get()
             .is_some_and(|context| service::thread_signal::ask(context, Request::Stop, None))
     }
+}
+
+pub(super) fn monotonic_nanos() -> u64 {
+    clock::monotonic_nanos()
 }
 
 /// The value of a configuration key, which lives for ever; null if it has none.

@@ -66,6 +66,11 @@ impl Interrupt {
         }
     }
 
+    /// The coroutine that runs, or ran last.
+    pub fn running(&self) -> *mut lua_State {
+        self.running.load(Relaxed)
+    }
+
     /// The service goes over to `state`. A request that has not had its effect goes with it.
     ///
     /// # Safety

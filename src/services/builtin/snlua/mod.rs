@@ -9,6 +9,7 @@ mod farewell;
 mod heap;
 mod interrupt;
 mod memory;
+mod pieces;
 mod profile;
 
 use std::ffi::CStr;
@@ -24,6 +25,7 @@ use mlua_sys::{lua_State, lua_atpanic, lua_getallocf, lua_newstate, lua_tolstrin
 use self::core::{Place, Request, Service, Stack, is_aborting};
 use self::interrupt::Interrupt;
 use self::memory::Memory;
+pub use self::pieces::{collect, collector};
 use crate::actor::service::Context;
 use crate::base::message::Message;
 
