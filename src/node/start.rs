@@ -9,7 +9,9 @@ use crate::actor::service::harbor;
 use crate::actor::service::{self, ThreadClass};
 use crate::alloc::memory::decay::Decay;
 use crate::alloc::reclaim;
-use crate::base::{clock, env, log, panic, release};
+#[cfg(feature = "lua")]
+use crate::base::env;
+use crate::base::{clock, log, panic, release};
 use crate::diag::{crash, figures, stuck};
 use crate::io::{socket, timer};
 use crate::scheduler::{self, Hooks, cpu, watchdog};
