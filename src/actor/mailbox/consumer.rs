@@ -119,6 +119,8 @@ impl<'a, T> Consumer<'a, T> {
         // Once the exchange has succeeded another thread may be the consumer.
         let seen = std::mem::replace(&mut self.local().seen, std::ptr::null_mut());
         let expected = if seen.is_null() { BUSY } else { seen };
+        // Nothing waits, as in `pop`, which a turn may end without asking once more.
+        let threshold = std::mem::replace(&mut self.local().threshold, OVERLOAD);
         let released = mailbox
             .head
             .compare_exchange(expected, IDLE, Ordering::SeqCst, Ordering::Relaxed)
@@ -126,6 +128,7 @@ impl<'a, T> Consumer<'a, T> {
         order_for_loom();
         if !released {
             self.local().seen = seen;
+            self.local().threshold = threshold;
             return Some(self);
         }
         if !seen.is_null() {
