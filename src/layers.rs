@@ -73,7 +73,8 @@ fn arrows(root: &Path) -> Arrows {
                 path[0].clone()
             };
             // A layer's own file names its parts.
-            let own = module.len() == 1 && !ONE_PART.contains(&from.as_str());
+            let own =
+                module.len() == 1 && path[0] == module[0] && !ONE_PART.contains(&from.as_str());
             if from != to && !own {
                 let example = format!("{}: {}", file.display(), path.join("::"));
                 arrows.entry((from.clone(), to)).or_insert(example);
@@ -260,6 +261,35 @@ fn cycle(arrows: &Arrows) -> Vec<String> {
         }
         left = inner;
     }
+}
+
+#[test]
+fn a_layer_s_own_file_names_its_parts_and_no_others() {
+    let root = std::env::temp_dir().join(format!("skynet-layers-{}", std::process::id()));
+    for (file, text) in [
+        (
+            "actor/mod.rs",
+            "pub mod mailbox; use mailbox::M; use self::mailbox::N; use crate::abi::f;",
+        ),
+        ("actor/mailbox.rs", "use crate::base::clock::now;"),
+        ("base/clock.rs", ""),
+        ("abi/mod.rs", "use crate::actor::mailbox::M;"),
+    ] {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let arrows = arrows(&root);
+    fs::remove_dir_all(&root).unwrap();
+    let found: Vec<_> = arrows.keys().map(|(f, t)| format!("{f} -> {t}")).collect();
+    assert_eq!(
+        found,
+        [
+            "abi -> actor/mailbox",
+            "actor -> abi",
+            "actor/mailbox -> base/clock"
+        ]
+    );
 }
 
 #[test]

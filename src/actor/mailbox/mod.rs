@@ -267,6 +267,35 @@ mod tests {
     }
 
     #[test]
+    fn an_overload_is_reported_anew_after_a_turn_that_took_the_last_message() {
+        let mailbox = Mailbox::new(());
+        let fill = |n| {
+            for i in 0..n {
+                let _ = mailbox.push(message(1, i), Class::UNPOOLED);
+            }
+        };
+        // What is noticed while `n` messages are taken out, without a look for one more.
+        let take = |consumer: &mut Consumer<()>, n| {
+            for _ in 0..n {
+                consumer.pop().expect("a message waits");
+            }
+            consumer.take_overload()
+        };
+        let mut consumer = mailbox.try_acquire().unwrap();
+        fill(1026);
+        assert_eq!(take(&mut consumer, 1026), 1025);
+        assert!(consumer.try_release().is_none());
+        let mut consumer = mailbox.try_acquire().unwrap();
+        fill(1026);
+        assert_eq!(take(&mut consumer, 1026), 1025, "it was empty in between");
+        // It was not, where something has arrived before the role could be given up.
+        fill(1026);
+        let mut consumer = consumer.try_release().expect("messages wait");
+        assert_eq!(take(&mut consumer, 1026), 0);
+        assert!(consumer.try_release().is_none());
+    }
+
+    #[test]
     fn each_sender_s_messages_keep_their_order_and_none_is_lost() {
         const SENDERS: u32 = 4;
         const EACH: i32 = 20_000;
