@@ -16,7 +16,7 @@
 #include "lobject.h"
 #include "lstate.h"
 
-/* results; Rust has the same (src/lib.rs) */
+/* results, which src/lib.rs describes and snlua's pieces.rs compares with */
 #define REFUSED	0	/* the collector is stopped, or inside of a finalizer */
 #define MORE	1
 #define DONE	2
@@ -31,7 +31,7 @@
 
 /*
 ** A VM with less than this goes back to the generational mode at once. That
-** looks at every object without a pause.
+** looks at every object in one go, as one pause.
 */
 #define SMALL	(4 * 1024 * 1024)
 
