@@ -15,7 +15,10 @@ fn documents() -> Vec<PathBuf> {
             let path = entry.path();
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             if path.is_dir() && !path.is_symlink() {
-                let made = hidden || path.join("CACHEDIR.TAG").exists();
+                // Cargo marks only a folder that it has made itself, so ours is known by what lies in it.
+                let made = hidden
+                    || path.join("CACHEDIR.TAG").exists()
+                    || Path::new(env!("CARGO_TARGET_TMPDIR")).starts_with(&path);
                 folders.extend((!made).then_some(path));
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 files.push(path);
