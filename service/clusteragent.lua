@@ -1,4 +1,5 @@
 -- Answers the requests that come in on one connection of another node. Owns the socket.
+-- A little longer than other files: there is one such service for each connection, and each module costs its start.
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"

@@ -1,4 +1,5 @@
 -- Loops of one kind each: rows.lua ROW [SCALE] prints the CPU seconds of one, rows.lua list their names.
+-- Longer than other files, as it is one table: what two rows share would be part of what is measured.
 local rows = {}
 local function row(name, n, f)
 	rows[#rows + 1] = name

@@ -28,6 +28,7 @@ local function read_allowed()
 	return allowed
 end
 
+-- One function, as its parts are closures over the same few tables, which an agent reads for each request.
 function M.new(clusterd)
 	local allowed = read_allowed()
 	local names = { restricted = allowed ~= nil } -- restricted: not everything may be called

@@ -213,6 +213,7 @@ impl<'a> LoopIteration<'a> {
     }
 
     /// Takes `input` to the state machine and does what it says. `caller`: who asked for a start. `text`: of an error.
+    /// Long because there is one arm for each thing that the state machine can say.
     pub(super) fn apply(&mut self, id: i32, input: Input, caller: usize, text: Option<Text>) {
         let slot = self.s.table.slot(id);
         let Some(state) = slot.state_of(id) else {
