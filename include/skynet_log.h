@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 /**
- * Opens the message log of the service handle in the folder `logpath` of the environment. ctx is who asks. NULL when that
- * fails or there is no `logpath`.
+ * Opens the message log of the service handle in the folder `logpath` of the environment. ctx is the service that asks.
+ * NULL when that fails or there is no `logpath`.
  *
  * Conditions:
  * `ctx` is NULL or a live service.

@@ -31,7 +31,7 @@ extern "C" {
  * Makes a queue ready for the workers.
  *
  * Conditions:
- * `queue` is alive, and the caller is its consumer.
+ * `queue` is NULL, or alive and the caller is its consumer.
  */
 void skynet_globalmq_push(struct message_queue *queue);
 
@@ -46,7 +46,7 @@ struct message_queue *skynet_globalmq_pop(void);
 struct message_queue *skynet_mq_create(uint32_t handle);
 
 /**
- * Says that nobody will push any more: the queue is freed when it is dispatched next.
+ * Says that nothing will be pushed any more: the queue is freed when it is dispatched next.
  *
  * Conditions:
  * `q` is alive.
@@ -62,7 +62,7 @@ void skynet_mq_mark_release(struct message_queue *q);
 void skynet_mq_release(struct message_queue *q, message_drop drop_func, void *ud);
 
 /**
- * Whom the messages of a queue are for.
+ * The service that the messages of a queue are for.
  *
  * Conditions:
  * `q` is alive.
