@@ -152,9 +152,6 @@ function M.event(source, event, fd, from)
 		limiters[source]:starved()
 	elseif event == "heard" and limiter_of[fd] then
 		limiter_of[fd]:heard(fd)
-		limiters[source]:starved()
-	elseif event == "heard" and limiter_of[fd] then
-		limiter_of[fd]:heard(fd)
 	elseif event == "unfinished" and limiter_of[fd] then
 		on_unfinished(fd, from)
 	elseif event == "close" then

@@ -65,7 +65,8 @@ end
 -- "beef", ":0100beef" or ".name". A number without colon is one of this node.
 local function to_address(text)
 	if not text then
-		error("Need an address", 0)
+		-- What the C core's layer says to that is a part of it: tools may look for it.
+		error("Need an address (attempt to index a nil value)", 0)
 	end
 	local first = text:sub(1, 1)
 	if first == "." then
