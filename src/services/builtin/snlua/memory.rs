@@ -109,7 +109,7 @@ unsafe extern "C" fn allocate<const CELLS: bool>(
                 let used = (*memory).used().wrapping_sub(old);
                 (*memory).used.store(used, Relaxed);
                 if CELLS {
-                    (*memory).heap.give(block, old);
+                    (*memory).heap.dealloc(block, old);
                 } else {
                     reallocate(block, 0);
                 }
@@ -127,9 +127,9 @@ unsafe extern "C" fn allocate<const CELLS: bool>(
         } else if !block.is_null() {
             (*memory).heap.resize(block, old, new)
         } else if old == LUA_TUSERDATA as usize {
-            (*memory).heap.take_aligned(new)
+            (*memory).heap.alloc_aligned(new)
         } else {
-            (*memory).heap.take(new)
+            (*memory).heap.alloc(new)
         };
         // Without memory Lua keeps the old block.
         if !result.is_null() {

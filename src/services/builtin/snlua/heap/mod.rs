@@ -65,7 +65,7 @@ impl Heap {
 
     /// A block of `size` bytes, which are more than 0, aligned to 8; null when there is no memory.
     #[inline]
-    pub fn take(&mut self, size: usize) -> *mut c_void {
+    pub fn alloc(&mut self, size: usize) -> *mut c_void {
         if size > LARGEST {
             return self.take_large(size);
         }
@@ -81,27 +81,27 @@ impl Heap {
 
     /// The same, aligned to 16 as blocks of the process's allocator are: C code may rely on it for its userdata.
     #[cold]
-    pub fn take_aligned(&mut self, size: usize) -> *mut c_void {
+    pub fn alloc_aligned(&mut self, size: usize) -> *mut c_void {
         if size > LARGEST {
             // SAFETY: a new block.
             return unsafe { reallocate(ptr::null_mut(), size) };
         }
         let class = Class::of(size);
         if self.is_head_aligned(class) {
-            return self.take(size);
+            return self.alloc(size);
         }
         if self.cut[class.index()] < SHARED && self.make_room(class.cell() + UNIT) {
             if !self.shared.is_aligned()
                 && let Some(gap) = self.shared.cut(UNIT)
             {
                 // SAFETY: a cell that was just cut.
-                unsafe { self.give(gap, UNIT) };
+                unsafe { self.dealloc(gap, UNIT) };
             }
             return self.cut(class);
         }
         let class = class.aligned();
         if self.is_head_aligned(class) {
-            return self.take(class.cell());
+            return self.alloc(class.cell());
         }
         let page = self.partial(class);
         if page.is_null() {
@@ -135,7 +135,7 @@ impl Heap {
     /// # Safety
     /// It is one of this heap's, of `size` bytes, and it is not used any more.
     #[inline]
-    pub unsafe fn give(&mut self, block: *mut c_void, size: usize) {
+    pub unsafe fn dealloc(&mut self, block: *mut c_void, size: usize) {
         // SAFETY: as the caller promises; by the first invariant a small block has a page.
         unsafe {
             if size > LARGEST {
@@ -180,10 +180,10 @@ impl Heap {
             if old <= LARGEST && new <= LARGEST && Class::of(old) == Class::of(new) {
                 return block;
             }
-            let moved = self.take(new);
+            let moved = self.alloc(new);
             if !moved.is_null() {
                 ptr::copy_nonoverlapping(block.cast::<u8>(), moved.cast::<u8>(), old.min(new));
-                self.give(block, old);
+                self.dealloc(block, old);
             }
             moved
         }
@@ -214,19 +214,19 @@ impl Heap {
 
     #[inline(never)]
     fn take_large(&mut self, size: usize) -> *mut c_void {
-        let block = self.shared.take(size);
+        let block = self.shared.alloc(size);
         // SAFETY: a new block.
         block.unwrap_or_else(|| unsafe { reallocate(ptr::null_mut(), size) })
     }
 
     /// # Safety
-    /// As [`Heap::give`], with more than [`LARGEST`] bytes.
+    /// As [`Heap::dealloc`], with more than [`LARGEST`] bytes.
     #[inline(never)]
     unsafe fn give_large(&mut self, block: *mut c_void, size: usize) {
         // SAFETY: as the caller promises.
         unsafe {
             if self.shared.owns(block) {
-                self.shared.give(block, size);
+                self.shared.dealloc(block, size);
             } else {
                 reallocate(block, 0);
             }
@@ -380,7 +380,7 @@ impl Heap {
                 // SAFETY: a free cell; those of pages of many sizes come back to this list, whose size is theirs.
                 unsafe {
                     let next = (*cell).next;
-                    self.give(cell.cast(), Class::at(index).cell());
+                    self.dealloc(cell.cast(), Class::at(index).cell());
                     cell = next;
                 }
             }

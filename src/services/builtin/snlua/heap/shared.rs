@@ -154,7 +154,7 @@ impl Shared {
     }
 
     /// A block of more than [`LARGEST`] bytes, aligned to 8, if there is room for it.
-    pub fn take(&mut self, size: usize) -> Option<*mut c_void> {
+    pub fn alloc(&mut self, size: usize) -> Option<*mut c_void> {
         let size = round(size);
         let mut place = &raw mut self.spare;
         for _ in 0..TRIES {
@@ -188,7 +188,7 @@ impl Shared {
     ///
     /// # Safety
     /// It stands in one of the two blocks, has `size` bytes, more than [`LARGEST`], and it is not used any more.
-    pub unsafe fn give(&mut self, block: *mut c_void, size: usize) {
+    pub unsafe fn dealloc(&mut self, block: *mut c_void, size: usize) {
         let spare: *mut Spare = block.cast();
         // SAFETY: as the caller promises; there is room for the fields.
         unsafe {

@@ -47,7 +47,7 @@ impl Block {
     fn end(self, heap: &mut Heap) {
         assert!(self.holds(self.size));
         // SAFETY: a block of the heap, gone with this call.
-        unsafe { heap.give(self.start.cast(), self.size) };
+        unsafe { heap.dealloc(self.start.cast(), self.size) };
     }
 }
 
@@ -65,8 +65,8 @@ fn pages(heap: &Heap) -> usize {
 }
 
 fn take_many(heap: &mut Heap, size: usize, count: usize) -> Vec<Block> {
-    let take = |index| Block::fill(heap.take(size), size, index as u8);
-    (0..count).map(take).collect()
+    let filled = |index| Block::fill(heap.alloc(size), size, index as u8);
+    (0..count).map(filled).collect()
 }
 
 const STEPS: usize = if cfg!(miri) { 4_000 } else { 100_000 };
@@ -98,13 +98,13 @@ fn every_block_keeps_its_bytes_whatever_happens_to_others() {
             }
             1 => {
                 let size = random.size();
-                let block = heap.take_aligned(size);
+                let block = heap.alloc_aligned(size);
                 assert!(block.addr().is_multiple_of(16));
                 blocks.push(Block::fill(block, size, mark));
             }
             2..6 if grows => {
                 let size = random.size();
-                blocks.push(Block::fill(heap.take(size), size, mark));
+                blocks.push(Block::fill(heap.alloc(size), size, mark));
             }
             _ if !blocks.is_empty() => {
                 let index = random.below(blocks.len());
@@ -126,7 +126,7 @@ fn a_small_heap_has_hardly_more_than_was_asked_for() {
     let mut asked = 0;
     while asked < 60_000 {
         let size = 16 + 8 * random.below(20);
-        assert!(!heap.take(size).is_null());
+        assert!(!heap.alloc(size).is_null());
         asked += size;
     }
     let has = BLOCKS * SIZE + pages(&heap) * page::SIZE;
@@ -181,13 +181,13 @@ fn an_empty_page_serves_another_size() {
 #[test]
 fn large_blocks_of_the_first_memory_are_used_again() {
     let mut heap = Heap::new();
-    assert!(!heap.take(64).is_null());
-    let first = heap.take(3000);
-    assert!(!heap.take(64).is_null());
+    assert!(!heap.alloc(64).is_null());
+    let first = heap.alloc(3000);
+    assert!(!heap.alloc(64).is_null());
     // SAFETY: a block of the heap with its size, not used afterwards.
-    unsafe { heap.give(first, 3000) };
-    let half = heap.take(1200);
-    let rest = heap.take(1200);
+    unsafe { heap.dealloc(first, 3000) };
+    let half = heap.alloc(1200);
+    let rest = heap.alloc(1200);
     let span = first.addr()..first.addr() + 3000;
     assert!(span.contains(&half.addr()) && span.contains(&rest.addr()));
     assert!(half.addr().abs_diff(rest.addr()) >= 1200);
@@ -196,7 +196,7 @@ fn large_blocks_of_the_first_memory_are_used_again() {
 #[test]
 fn a_block_stays_where_it_is_within_its_class() {
     let mut heap = Heap::new();
-    let block = heap.take(150);
+    let block = heap.alloc(150);
     // SAFETY: a block of the heap with its size.
     unsafe {
         assert_eq!(heap.resize(block, 150, 168), block);
@@ -212,7 +212,7 @@ fn without_memory_there_is_no_block_and_the_old_one_stays() {
     LIMIT.set(0);
     let mut rest = Vec::new();
     loop {
-        let block = heap.take(64);
+        let block = heap.alloc(64);
         if block.is_null() {
             break;
         }
@@ -221,10 +221,10 @@ fn without_memory_there_is_no_block_and_the_old_one_stays() {
     assert!(rest.len() < SIZE / 64);
     // SAFETY: a block of the heap with its size.
     assert!(unsafe { heap.resize(blocks[0].start.cast(), 64, 72) }.is_null());
-    assert!(heap.take_aligned(40).is_null());
+    assert!(heap.alloc_aligned(40).is_null());
     let gone = rest.pop().expect("some were left");
     gone.end(&mut heap);
-    assert!(!heap.take(64).is_null());
+    assert!(!heap.alloc(64).is_null());
     LIMIT.set(usize::MAX);
     blocks
         .into_iter()
