@@ -10,6 +10,7 @@ local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 local core = require "skynet.cluster.core"
 local answers = require "skynet.internal.clusteranswers"
+local backoff = require "skynet.internal.backoff"
 local clustersecret = require "skynet.internal.clustersecret"
 local clustertrace = require "skynet.internal.clustertrace"
 local lostsends = require "skynet.internal.lostsends"
@@ -23,8 +24,7 @@ local node, our_name, first_host, first_port = ...
 
 -- 1/100 s. A node that is back is noticed within LONGEST_PAUSE; the pauses vary, so that those who wait for the same node do
 -- not come at the same moment.
-local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 80
-local PROVEN <const> = 300 -- a connection that has brought no answer and ends before that has not served: pauses go on growing
+local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 20, 80
 local REPORT_AGAIN <const> = 6000 -- of a node that stays away
 local LINES <const>, LINES_TIME <const> = 20, 1000 -- about connections, in so many 1/100 s
 local TRY_AGAIN <const> = 10 -- after a try that has failed, requests fail with its reason for so long
@@ -76,7 +76,8 @@ local function report(text, ...)
 	end
 end
 
-local pause, since = FIRST_PAUSE, 0 -- before the next try in the background; when the connection was made, or lost
+local pause, served = backoff(FIRST_PAUSE, LONGEST_PAUSE, true) -- before the next try in the background
+local since = 0 -- when the connection was made, or lost
 local tries = 0 -- since it was lost
 local tried_at, trouble = -TRY_AGAIN, "the connection is lost" -- when the last try has failed, and why
 
@@ -84,8 +85,8 @@ local reconnect
 
 local function lose(problem)
 	report(": the connection is lost: %s", problem)
-	if answers.came or now() - since >= PROVEN then
-		pause = FIRST_PAUSE
+	if not served(since) and answers.came then
+		pause(true)
 	end
 	since, tries = now(), 0
 	enter "lost"
@@ -136,7 +137,8 @@ local function watch_use()
 			left = idle_time
 		elseif left <= 0 then
 			report ": the connection is not used, and closed until it is needed"
-			since, tries, pause = now(), 0, FIRST_PAUSE
+			since, tries = now(), 0
+			pause(true)
 			enter "lost"
 			resting = true
 			return channel:changehost(host, port) -- closes the connection
@@ -210,13 +212,13 @@ end
 local function redial()
 	local reported = skynet.now() - REPORT_AGAIN
 	while is_wanted() do
-		if pause > FIRST_PAUSE then
-			skynet.sleep(pause // 2 + math.random(pause // 2))
+		local time = pause()
+		if time > 0 then
+			skynet.sleep(time)
 			if not is_wanted() then
 				return
 			end
 		end
-		pause = math.min(pause * 2, LONGEST_PAUSE)
 		if not trying then
 			try()
 		end
@@ -335,7 +337,7 @@ function command.changenode(address, its_port, options)
 		return skynet.retpack(nil)
 	end
 	locate(address, its_port)
-	pause = FIRST_PAUSE
+	pause(true)
 	enter(state == "new" and "new" or "lost")
 	resting = false
 	channel:changehost(host, port or 0) -- closes the connection to where it was

@@ -9,6 +9,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketdriver = require "skynet.socketdriver"
+local backoff = require "skynet.internal.backoff"
 local limitedlog = require "skynet.internal.limitedlog"
 local packet = require "skynet.internal.harborpacket"
 local printable = require "skynet.internal.printable"
@@ -20,8 +21,7 @@ require "skynet.manager"
 local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
 local STRANGERS <const> = 256 -- connections that have not said so yet
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 1000 -- 1/100 s between attempts
-local PROVEN <const> = 300 -- 1/100 s: a master that hangs up sooner is not joined again without a longer pause
-local PEER_ATTEMPTS <const> = 12 -- a node that the master has not given up, and that does not listen
+local PEER_ATTEMPTS <const> = 14 -- a node that the master has not given up, and that does not listen
 local GATHERING_TIME <const> = 1000 -- 1/100 s that the start waits for the other nodes
 
 local master_address = skynet.getenv "master"
@@ -123,10 +123,9 @@ local function connect(peer)
 		return
 	end
 	log("Can't connect to " .. printable(address))
-	local pause = FIRST_PAUSE
+	local pause = backoff(FIRST_PAUSE, LONGEST_PAUSE)
 	for _ = 2, PEER_ATTEMPTS do
-		skynet.sleep(pause)
-		pause = math.min(pause * 2, LONGEST_PAUSE)
+		skynet.sleep(pause())
 		if peer.state ~= "down" or peer.address ~= address or try_to_connect(peer) then
 			return
 		end
@@ -274,14 +273,12 @@ end
 
 local follow_master
 
-local rejoin_pause = FIRST_PAUSE -- begins anew with a master that has stayed for a while
+local rejoin_pause, master_served = backoff(FIRST_PAUSE, LONGEST_PAUSE)
 
 -- Joins again when the master is back.
 local function rejoin()
 	while true do
-		local pause = rejoin_pause
-		rejoin_pause = math.min(pause * 2, LONGEST_PAUSE)
-		skynet.sleep(pause // 2 + math.random(pause // 2))
+		skynet.sleep(rejoin_pause())
 		local connected, fd = pcall(open_master)
 		if connected and pcall(join, fd) then
 			master_fd = fd
@@ -303,9 +300,7 @@ function follow_master()
 	repeat
 		local ok = pcall(handle_packet, fd) -- fails at the end of the connection
 	until not ok
-	if skynet.now() - started >= PROVEN then
-		rejoin_pause = FIRST_PAUSE
-	end
+	master_served(started)
 	log "Master disconnect"
 	master_fd = nil
 	socket.close(fd)

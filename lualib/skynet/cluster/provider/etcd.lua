@@ -6,10 +6,7 @@ local crypt = require "skynet.crypt"
 local client = require "skynet.cluster.etcd.client"
 local etcdlock = require "skynet.cluster.etcd.lock"
 local LEFT <const> = require "skynet.cluster.registry".LEFT
-local backoff = require "skynet.internal.backoff"
-
-local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
-local PROVEN <const> = 300 -- 1/100 s: an engine that answers and hangs up sooner is not asked again without pause
+local following = require "skynet.internal.following"
 
 local M = {}
 ---@class skynet.cluster.provider.etcd.Provider
@@ -219,32 +216,17 @@ end
 
 --- Follows the engine until `close`, and tells the sink. Yields.
 function Provider:run()
-	local pause, failures = backoff(FIRST_PAUSE, LONGEST_PAUSE), 0
-	local alive
-	local function on_alive()
-		alive = true
-		self.sink.fresh(self.client:where())
-	end
-	while not self.closed do
-		local started = skynet.now()
-		alive = false
-		local ok, problem = pcall(follow, self, on_alive)
+	following(self, #self.client.endpoints, function(on_alive)
+		local ok, problem = pcall(follow, self, function()
+			on_alive(self.client:where())
+		end)
 		self.watch = nil
-		if alive and skynet.now() - started >= PROVEN then
-			failures = 0
-			pause(true)
-		elseif ok and not self.closed then
-			skynet.sleep(pause()) -- all is to be taken anew, again and again
+		if not ok then
+			error(problem, 0)
 		end
-		if not ok and not self.closed then
-			failures = failures + 1
-			self.client:move_on()
-			if failures > #self.client.endpoints then
-				self.sink.lost(tostring(problem))
-				skynet.sleep(pause())
-			end
-		end
-	end
+	end, function()
+		self.client:move_on()
+	end)
 end
 
 ---------------------------------------------------------------- locks

@@ -5,10 +5,8 @@
 local skynet = require "skynet"
 local redis = require "skynet.db.redis"
 local LEFT <const> = require "skynet.cluster.registry".LEFT
-local backoff = require "skynet.internal.backoff"
+local following = require "skynet.internal.following"
 
-local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
-local PROVEN <const> = 300 -- 1/100 s: an engine that answers and hangs up sooner is not asked again without pause
 local PATIENCE <const> = 200 -- 1/100 s for a connection, and for an answer
 
 local M = {}
@@ -212,32 +210,21 @@ end
 
 --- Follows the engine until `close`, and tells the sink. Yields.
 function Provider:run()
-	local pause, turn, failures = backoff(FIRST_PAUSE, LONGEST_PAUSE), 0, 0
-	local where, alive
-	local function on_alive()
-		alive = true
-		self.sink.fresh(where)
-	end
-	while not self.closed do
-		local started = skynet.now()
-		alive = false
+	local turn = 0
+	following(self, #self.endpoints, function(on_alive)
 		local endpoint = self.endpoints[turn % #self.endpoints + 1]
 		self.config.host, self.config.port = endpoint.host, endpoint.port
-		where = string.format("%s:%d", endpoint.host, endpoint.port)
-		local _, problem = pcall(follow, self, on_alive)
+		local where = string.format("%s:%d", endpoint.host, endpoint.port)
+		local ok, problem = pcall(follow, self, function()
+			on_alive(where)
+		end)
 		disconnect(self)
-		if alive and skynet.now() - started >= PROVEN then
-			failures = 0
-			pause(true)
+		if not ok then
+			error(string.format("redis at %s: %s", where, tostring(problem)), 0)
 		end
-		if not self.closed then
-			turn, failures = turn + 1, failures + 1
-			if failures > #self.endpoints then
-				self.sink.lost(string.format("redis at %s: %s", where, tostring(problem)))
-				skynet.sleep(pause())
-			end
-		end
-	end
+	end, function()
+		turn = turn + 1
+	end)
 end
 
 function Provider:close()
