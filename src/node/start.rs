@@ -221,7 +221,7 @@ fn monitor() {
             report_at = report_blocks(report_at);
             decay.check(now);
             #[cfg(feature = "lua")]
-            service::quiet::look(now);
+            service::quiet::mark_due(now);
         }
         let timers = timer::update_if_late(now);
         let workers = watchdog::look(&mut watch, now);

@@ -67,20 +67,20 @@ function M.acquire(name, time)
 	return setmetatable({ name = name, id = id, number = number }, Lock)
 end
 
-local function campaign(name, office, on_elected)
+local function run_candidate(name, candidate, on_elected)
 	local pause = backoff(FIRST_PAUSE, LONGEST_PAUSE)
-	while not office.over do
+	while not candidate.stopped do
 		local ok, held, why = pcall(M.acquire, name, CAMPAIGN)
-		if office.over then
+		if candidate.stopped then
 			return ok and held and held:release()
 		elseif ok and held then
 			pause(true)
-			office.held = held
+			candidate.held = held
 			skynet.error(string.format("cluster: elected for [%s], number %d", name, held.number))
 			skynet.fork(on_elected, held)
 			why = held:wait()
-			office.held = nil
-			if not office.over then
+			candidate.held = nil
+			if not candidate.stopped then
 				skynet.error(string.format("cluster: no longer elected for [%s]: %s", name, why))
 			end
 		else
@@ -98,12 +98,12 @@ end
 function M.elect(name, on_elected)
 	assert(type(name) == "string" and name ~= "", "an election has a name")
 	ask "can_agree"
-	local office = { over = false }
-	skynet.fork(campaign, name, office, on_elected)
+	local candidate = { stopped = false }
+	skynet.fork(run_candidate, name, candidate, on_elected)
 	return function()
-		office.over = true
-		if office.held then
-			office.held:release()
+		candidate.stopped = true
+		if candidate.held then
+			candidate.held:release()
 		end
 	end
 end

@@ -5,7 +5,7 @@
 //!
 //! - At the end of a turn a VM with more than [`FLOOR`] bytes, and others than after its last collection, is put on a list
 //!   ([`Watch`]). That is one comparison; services that are no VMs, and VMs on the list, pay less.
-//! - The monitor thread, which wakes every few seconds anyway, asks for a look at those on the list ([`look`]): it marks the
+//! - The monitor thread, which wakes every few seconds anyway, asks for a look at those on the list ([`mark_due`]): it marks the
 //!   service, and makes it ready if it is idle. There is no message, so that nobody counts, logs or sees one.
 //! - The worker that has the turn looks ([`end_of_turn`]). A service whose own collector will soon be at work is left to it.
 //!   The others are collected, a few milliseconds in each turn, behind the messages that have come meanwhile, and other services
@@ -48,7 +48,7 @@ static ENABLED: AtomicBool = AtomicBool::new(false);
 /// Services with an [`Entry`]. Locked for a few instructions.
 static LIST: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-/// Whether services that are launched from now on are looked after. Somebody has to call [`look`] then.
+/// Whether services that are launched from now on are looked after. Somebody has to call [`mark_due`] then.
 pub fn enable(on: bool) {
     ENABLED.store(on, Relaxed);
 }
@@ -126,14 +126,14 @@ impl Entry {
     }
 
     /// A look at the VM, which has so many bytes. Whether it is to be collected.
-    fn look(&mut self, mut seen: Seen) -> bool {
+    fn has_become_quiet(&mut self, mut seen: Seen) -> bool {
         let quiet = (self.seen).is_some_and(|before| seen.is_quiet(&before));
         self.seen = Some(seen);
         quiet
     }
 
     /// A collection has ended at time `now`, and `left` bytes.
-    fn rest(&mut self, now: u64, left: usize, collection: &Collection) {
+    fn schedule_next(&mut self, now: u64, left: usize, collection: &Collection) {
         let freed = collection.before.saturating_sub(left);
         self.pause = if freed < collection.before / 4 {
             (self.pause * 2).min(LONGEST)
@@ -149,7 +149,7 @@ impl Entry {
 }
 
 /// Monitor thread, now and then: asks for a look at those whose time has come.
-pub fn look(now: u64) {
+pub fn mark_due(now: u64) {
     let handles = LIST.lock().clone();
     for handle in handles {
         let Some(this) = grab(handle) else {
@@ -227,7 +227,7 @@ unsafe fn attend(this: &mut Own<'_>, activity: &Activity) -> bool {
     let start = if this.profile { cpu::begin_turn() } else { 0 };
     memory::turn_begin();
     // SAFETY: contract of this function.
-    let more = unsafe { advance(this) };
+    let more = unsafe { step(this) };
     memory::turn_end(&this.memory);
     if this.profile {
         settle(this, start);
@@ -240,13 +240,13 @@ unsafe fn attend(this: &mut Own<'_>, activity: &Activity) -> bool {
 
 /// # Safety
 /// As [`end_of_turn`].
-unsafe fn advance(this: &mut Own<'_>) -> bool {
+unsafe fn step(this: &mut Own<'_>) -> bool {
     let mut place = this.context().watch.entry.lock();
     let Some(entry) = place.as_mut() else {
         return false;
     };
     // SAFETY: contract of this function.
-    let more = unsafe { entry.advance(this) };
+    let more = unsafe { entry.collect_piece(this) };
     if !more && entry.left <= FLOOR && !entry.waits {
         memory::uncharged(|| *place = None);
         take_off_list(this);
@@ -259,7 +259,7 @@ impl Entry {
     ///
     /// # Safety
     /// As [`end_of_turn`].
-    unsafe fn advance(&mut self, this: &mut Own<'_>) -> bool {
+    unsafe fn collect_piece(&mut self, this: &mut Own<'_>) -> bool {
         let bytes = this.vm_bytes();
         if self.collection.is_none() {
             if bytes <= FLOOR {
@@ -272,7 +272,7 @@ impl Entry {
                 collector: this.vm_collector(),
                 steady: false,
             };
-            if !self.look(seen) {
+            if !self.has_become_quiet(seen) {
                 return false;
             }
         }
@@ -291,7 +291,7 @@ impl Entry {
             return true;
         }
         let left = this.vm_bytes();
-        self.rest(now, left, &collection);
+        self.schedule_next(now, left, &collection);
         this.watch.bytes.store(left, Relaxed);
         false
     }
@@ -325,24 +325,27 @@ mod tests {
             before,
             spent,
         };
-        entry.rest(now, left, &collection);
+        entry.schedule_next(now, left, &collection);
         entry.waits = true;
     }
 
     #[test]
     fn a_service_is_quiet_when_its_collector_does_nothing_and_it_hardly_allocates() {
         let mut entry = waiting();
-        assert!(!entry.look(seen(500 * MB, 1)), "nothing to compare with");
-        assert!(entry.look(seen(501 * MB, 1)));
-        assert!(!entry.look(seen(530 * MB, 1)), "it allocates");
+        assert!(
+            !entry.has_become_quiet(seen(500 * MB, 1)),
+            "nothing to compare with"
+        );
+        assert!(entry.has_become_quiet(seen(501 * MB, 1)));
+        assert!(!entry.has_become_quiet(seen(530 * MB, 1)), "it allocates");
     }
 
     #[test]
     fn a_collector_at_work_that_leaves_as_much_as_before_is_believed_the_second_time() {
         let mut entry = waiting();
-        assert!(!entry.look(seen(500 * MB, 1)));
-        assert!(!entry.look(seen(500 * MB, 2)));
-        assert!(entry.look(seen(500 * MB, 3)));
+        assert!(!entry.has_become_quiet(seen(500 * MB, 1)));
+        assert!(!entry.has_become_quiet(seen(500 * MB, 2)));
+        assert!(entry.has_become_quiet(seen(500 * MB, 3)));
     }
 
     #[test]

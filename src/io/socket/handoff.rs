@@ -50,6 +50,7 @@ pub struct HandoffLock {
 
 impl HandoffLock {
     /// A free lock.
+    // The slots of the socket table are zeroed, which is a free lock.
     #[cfg_attr(not(test), allow(dead_code))]
     pub fn new() -> HandoffLock {
         HandoffLock {

@@ -10,12 +10,12 @@
 ** objects, so it cannot tell earlier). The generation goes away with its
 ** last user, unless it is the current one.
 **
-** Locks: 'gate' guards the lists and counts below and is held for a look-up
-** only; 'compiling' of a generation is held while a file is compiled, so two
-** states that want the same new file get one prototype. 'gate' may be taken
-** under 'compiling', and the lock of 'lstrset.c' under both, never the other
-** way round. Nothing raises a Lua error
-** in the caller's state while a lock is held.
+** Locks: 'cachelock' guards the lists and counts below and is held for a
+** look-up only; 'compiling' of a generation is held while a file is compiled,
+** so two states that want the same new file get one prototype. 'cachelock' may
+** be taken under 'compiling', and the lock of 'lstrset.c' under both, never the
+** other way round. Nothing raises a Lua error in the caller's state while a
+** lock is held.
 */
 
 #define lcodecache_c
@@ -78,9 +78,9 @@ typedef struct Use {
 } Use;
 
 
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t cachelock = PTHREAD_MUTEX_INITIALIZER;
 static Generation *current = NULL;
-static size_t ngenerations = 0;  /* all three guarded by 'gate' */
+static size_t ngenerations = 0;  /* all three guarded by 'cachelock' */
 static size_t nentries = 0;
 static size_t nbytes = 0;  /* of all hidden states; atomic */
 
@@ -108,7 +108,7 @@ static unsigned hashname (const char *name) {
 }
 
 
-/* the next three are called with 'gate' held */
+/* the next three are called with 'cachelock' held */
 
 static Generation *newgeneration (void) {
   Generation *gen = (Generation *)calloc(1, sizeof(Generation));
@@ -158,9 +158,9 @@ static int adduser (global_State *g, Generation *gen) {
 static void dropuser (Generation *gen) {
   size_t i;
   size_t gone = 0;
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   i = --gen->users;
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
   if (i > 0) return;
   luaE_closesnapshot(&gen->snapshot);
   luaS_closeset(&gen->set);
@@ -176,10 +176,10 @@ static void dropuser (Generation *gen) {
   }
   pthread_mutex_destroy(&gen->compiling);
   free(gen);
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   ngenerations--;
   nentries -= gone;
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
 }
 
 
@@ -249,11 +249,11 @@ static const void *compilefile (Generation *gen, const char *name,
   e->hash = hash;
   e->kinds = kinds;
   memcpy(e->name, name, size);
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   e->next = gen->slots[hash % NSLOTS];
   gen->slots[hash % NSLOTS] = e;
   nentries++;
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
   return e->fn;
 }
 
@@ -292,7 +292,7 @@ static const void *cached (global_State *g, const char *name,
   if (name == NULL || g->codemode == MODE_OFF || kinds == KIND_UNKNOWN)
     return NULL;
   hash = hashname(name);
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   if (current == NULL && g->codemode == MODE_ON)
     current = newgeneration();
   gen = current;
@@ -303,13 +303,13 @@ static const void *cached (global_State *g, const char *name,
     else if (e != NULL)
       fn = e->fn;
   }
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
   if (fn != NULL || gen == NULL || g->codemode != MODE_ON || !isregular(name))
     return fn;
   pthread_mutex_lock(&gen->compiling);
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   e = lookup(gen, name, hash, kinds);  /* somebody was faster? */
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
   fn = (e != NULL) ? e->fn : compilefile(gen, name, mode, hash, kinds);
   pthread_mutex_unlock(&gen->compiling);
   return fn;
@@ -347,10 +347,10 @@ LUALIB_API void luaL_initcodecache (void) {
 static int cache_clear (lua_State *L) {
   Generation *old;
   (void)L;
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   old = current;
   current = NULL;  /* the next load begins a generation */
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
   if (old != NULL)
     dropuser(old);
   return 0;
@@ -387,9 +387,9 @@ LUAMOD_API int luaopen_cache (lua_State *L) {
 */
 void skynet_lua_cachestats (size_t stats[3]);
 void skynet_lua_cachestats (size_t stats[3]) {
-  pthread_mutex_lock(&gate);
+  pthread_mutex_lock(&cachelock);
   stats[0] = ngenerations;
   stats[1] = nentries;
-  pthread_mutex_unlock(&gate);
+  pthread_mutex_unlock(&cachelock);
   stats[2] = __atomic_load_n(&nbytes, __ATOMIC_RELAXED);
 }

@@ -49,7 +49,7 @@ static size_t publishedforeign = 0;
 
 #define loadacquire(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define storerelease(p,v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define raise(p)		__atomic_add_fetch(p, 1, __ATOMIC_RELEASE)
+#define increment(p)	__atomic_add_fetch(p, 1, __ATOMIC_RELEASE)
 
 
 /*
@@ -194,7 +194,7 @@ static void publishforeign (TString *ts) {
     marktwins(set, ts);
   __atomic_or_fetch(&filter[(ts->hash >> 5) & (FILTERWORDS - 1)],
                     1u << (ts->hash & 31), __ATOMIC_RELAXED);
-  raise(&publishedforeign);
+  increment(&publishedforeign);
 }
 
 
@@ -220,7 +220,7 @@ void luaS_publish (StringSet *set, TString *ts) {
     publishinset(set, ts);
   else
     publishforeign(ts);
-  raise(&published);
+  increment(&published);
   pthread_mutex_unlock(&publishing);
 }
 
@@ -283,14 +283,14 @@ TString *luaS_findshared (const global_State *g, const char *str, size_t l,
 
 void luaS_useset (global_State *g, StringSet *set) {
   StringSet *old = g->codeset;
-  if (old != NULL && set != NULL) {
+  if (old != NULL) {
     pthread_mutex_lock(&publishing);
     if (!old->isforeign) {
       unsigned i;
       old->isforeign = 1;
       for (i = 0; i < old->count; i++)
         publishforeign(*placeof(old, i));
-      raise(&published);
+      increment(&published);
     }
     pthread_mutex_unlock(&publishing);
   }

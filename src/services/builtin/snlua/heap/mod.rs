@@ -4,16 +4,16 @@
 //! access and no header before a block; `docs/internals/vm-heap.md` has the whole.
 //!
 //! Invariants:
-//! * A block of [`LARGEST`] bytes or less is a cell of a page of this heap. A larger one stands in its [`Shared`] memory, or is
+//! * A block of [`LARGEST`] bytes or less is a cell of a page of this heap. A larger one stands in its [`FirstMemory`], or is
 //!   a block of the process's allocator.
-//! * A cell is used by the VM, or in exactly one list: `free` of its class here, or `free` of its page. Cells of shared memory are
+//! * A cell is used by the VM, or in exactly one list: `free` of its class here, or `free` of its page. Cells of the first memory are
 //!   always in the former, of the class of the size that they were asked for with.
 //! * A page whose `count` is above 0 is in `partial` of its class, or among the empty ones when all its cells are in its list.
 //! * Every page is in `newest` and what is older.
 
 mod classes;
+mod first_memory;
 mod page;
-mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +22,13 @@ use std::ptr;
 use libc::c_void;
 
 use self::classes::{COUNT, Class, LARGEST, UNIT};
+use self::first_memory::FirstMemory;
 use self::page::{Cell, Page};
-use self::shared::Shared;
 use super::core::reallocate;
 
 /// Bytes of cells of one class that are cut from pages of many sizes once the first memory is used up. A class that needs more
 /// gets pages of its own.
-const SHARED: u16 = 4096;
+const MIXED: u16 = 4096;
 /// Empty pages that are kept: so many, and one for so many pages in use.
 const KEPT: usize = 2;
 const KEPT_OF: usize = 8;
@@ -37,8 +37,8 @@ pub(super) struct Heap {
     free: [*mut Cell; COUNT],
     partial: [*mut Page; COUNT],
     /// Bytes that were cut from pages of many sizes, by class.
-    cut: [u16; COUNT],
-    shared: Shared,
+    mixed: [u16; COUNT],
+    first: FirstMemory,
     /// Pages that are not empty, and those that are.
     used: usize,
     idle: usize,
@@ -53,8 +53,8 @@ impl Heap {
         Heap {
             free: [ptr::null_mut(); COUNT],
             partial: [ptr::null_mut(); COUNT],
-            cut: [0; COUNT],
-            shared: Shared::new(),
+            mixed: [0; COUNT],
+            first: FirstMemory::new(),
             used: 0,
             idle: 0,
             empty: ptr::null_mut(),
@@ -90,14 +90,14 @@ impl Heap {
         if self.is_head_aligned(class) {
             return self.alloc(size);
         }
-        if self.cut[class.index()] < SHARED && self.make_room(class.cell() + UNIT) {
-            if !self.shared.is_aligned()
-                && let Some(gap) = self.shared.cut(UNIT)
+        if self.mixed[class.index()] < MIXED && self.make_room(class.cell() + UNIT) {
+            if !self.first.is_aligned()
+                && let Some(gap) = self.first.bump(UNIT)
             {
                 // SAFETY: a cell that was just cut.
                 unsafe { self.dealloc(gap, UNIT) };
             }
-            return self.cut(class);
+            return self.alloc_mixed(class);
         }
         let class = class.aligned();
         if self.is_head_aligned(class) {
@@ -144,7 +144,7 @@ impl Heap {
             }
             let page = Page::of(block);
             let cell: *mut Cell = block.cast();
-            if self.shared.owns(block) || (*page).capacity == 0 {
+            if self.first.owns(block) || (*page).capacity == 0 {
                 let head = &mut self.free[Class::of(size).index()];
                 (*cell).next = *head;
                 *head = cell;
@@ -170,10 +170,10 @@ impl Heap {
         // SAFETY: as the caller promises; `moved` is a block of its own.
         unsafe {
             if old > LARGEST && new > LARGEST {
-                if !self.shared.owns(block) {
+                if !self.first.owns(block) {
                     return reallocate(block, new);
                 }
-                if self.shared.extend(block, old, new) {
+                if self.first.extend(block, old, new) {
                     return block;
                 }
             }
@@ -194,8 +194,8 @@ impl Heap {
     #[inline(never)]
     fn refill(&mut self, class: Class) -> *mut c_void {
         let index = class.index();
-        if self.partial[index].is_null() && self.cut[index] < SHARED {
-            return self.cut(class);
+        if self.partial[index].is_null() && self.mixed[index] < MIXED {
+            return self.alloc_mixed(class);
         }
         let page = self.partial(class);
         if page.is_null() {
@@ -214,7 +214,7 @@ impl Heap {
 
     #[inline(never)]
     fn take_large(&mut self, size: usize) -> *mut c_void {
-        let block = self.shared.alloc(size);
+        let block = self.first.alloc(size);
         // SAFETY: a new block.
         block.unwrap_or_else(|| unsafe { reallocate(ptr::null_mut(), size) })
     }
@@ -225,8 +225,8 @@ impl Heap {
     unsafe fn give_large(&mut self, block: *mut c_void, size: usize) {
         // SAFETY: as the caller promises.
         unsafe {
-            if self.shared.owns(block) {
-                self.shared.dealloc(block, size);
+            if self.first.owns(block) {
+                self.first.dealloc(block, size);
             } else {
                 reallocate(block, 0);
             }
@@ -234,25 +234,25 @@ impl Heap {
     }
 
     /// Cuts a cell from memory of many sizes.
-    fn cut(&mut self, class: Class) -> *mut c_void {
+    fn alloc_mixed(&mut self, class: Class) -> *mut c_void {
         let cell = class.cell();
         if !self.make_room(cell) {
             return ptr::null_mut();
         }
-        if !self.shared.is_in_block() {
-            let cut = &mut self.cut[class.index()];
-            *cut = cut.saturating_add(cell as u16);
+        if !self.first.is_in_block() {
+            let mixed = &mut self.mixed[class.index()];
+            *mixed = mixed.saturating_add(cell as u16);
         }
-        self.shared.cut(cell).unwrap_or(ptr::null_mut())
+        self.first.bump(cell).unwrap_or(ptr::null_mut())
     }
 
     /// Sees to it that so many bytes, `LARGEST + UNIT` at most, can be cut. False if there is no memory.
     fn make_room(&mut self, size: usize) -> bool {
-        if self.shared.has(size) {
+        if self.first.has(size) {
             return true;
         }
-        self.cut_up_rest();
-        if self.shared.reuse() || self.shared.open_block() {
+        self.recycle_rest();
+        if self.first.reuse() || self.first.open_block() {
             return true;
         }
         let page = self.fresh_page();
@@ -260,13 +260,13 @@ impl Heap {
             return false;
         }
         // SAFETY: the page is new, or empty.
-        unsafe { self.shared.open_page(page) };
+        unsafe { self.first.open_page(page) };
         true
     }
 
-    fn cut_up_rest(&mut self) {
+    fn recycle_rest(&mut self) {
         let free = &mut self.free;
-        self.shared.cut_up(|cell, class| {
+        self.first.split_rest(|cell, class| {
             // SAFETY: a cell that was just cut.
             unsafe { (*cell).next = free[class.index()] };
             free[class.index()] = cell;

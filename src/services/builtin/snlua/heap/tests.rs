@@ -1,5 +1,5 @@
+use super::first_memory::{BLOCKS, SIZE};
 use super::page::{LIMIT, ROOM};
-use super::shared::{BLOCKS, SIZE};
 use super::*;
 
 /// Numbers that look random and are the same each time (xorshift).
@@ -144,7 +144,7 @@ fn pages_go_back_when_their_cells_have_come_back() {
         blocks.into_iter().for_each(|block| block.end(&mut heap));
     }
     // What three sizes have in pages of many sizes, and what is kept.
-    let most = 3 * usize::from(SHARED).div_ceil(ROOM) + KEPT + 3;
+    let most = 3 * usize::from(MIXED).div_ceil(ROOM) + KEPT + 3;
     assert!(pages(&heap) <= most, "{}", pages(&heap));
 }
 
@@ -173,8 +173,8 @@ fn an_empty_page_serves_another_size() {
     let before = pages(&heap);
     small.into_iter().for_each(|block| block.end(&mut heap));
     let other = take_many(&mut heap, 96, 2_000);
-    let in_shared = (BLOCKS * SIZE + usize::from(SHARED)) / ROOM;
-    assert!(pages(&heap) <= before + in_shared + 1);
+    let in_mixed = (BLOCKS * SIZE + usize::from(MIXED)) / ROOM;
+    assert!(pages(&heap) <= before + in_mixed + 1);
     other.into_iter().for_each(|block| block.end(&mut heap));
 }
 

@@ -32,7 +32,7 @@ struct Spare {
 /// The two blocks, and what is cut from them, or from a page of cells of many sizes when they are full.
 ///
 /// Invariant: the bytes from `fresh` to `fresh + left` and the spare parts are free, and in no list of cells.
-pub struct Shared {
+pub struct FirstMemory {
     blocks: [*mut u8; BLOCKS],
     fresh: *mut u8,
     left: usize,
@@ -43,9 +43,9 @@ const fn round(size: usize) -> usize {
     (size + UNIT - 1) & !(UNIT - 1)
 }
 
-impl Shared {
-    pub const fn new() -> Shared {
-        Shared {
+impl FirstMemory {
+    pub const fn new() -> FirstMemory {
+        FirstMemory {
             blocks: [ptr::null_mut(); BLOCKS],
             fresh: ptr::null_mut(),
             left: 0,
@@ -61,7 +61,7 @@ impl Shared {
         self.blocks.iter().any(within)
     }
 
-    /// Whether what is cut next stands in one of them.
+    /// Whether what [`FirstMemory::bump`] gives next stands in one of them.
     pub fn is_in_block(&self) -> bool {
         self.owns(self.fresh.cast())
     }
@@ -70,7 +70,7 @@ impl Shared {
         self.blocks.iter().any(|block| block.is_null())
     }
 
-    /// Goes on in a new block, if there may be one more. What was left has been given to [`Shared::cut_up`].
+    /// Goes on in a new block, if there may be one more. What was left has been given to [`FirstMemory::split_rest`].
     pub fn open_block(&mut self) -> bool {
         let Some(place) = self.blocks.iter_mut().find(|place| place.is_null()) else {
             return false;
@@ -93,7 +93,7 @@ impl Shared {
     /// Goes on in a page.
     ///
     /// # Safety
-    /// It is the heap's, nothing in it is used, and what was left has been given to [`Shared::cut_up`].
+    /// It is the heap's, nothing in it is used, and what was left has been given to [`FirstMemory::split_rest`].
     pub unsafe fn open_page(&mut self, page: *mut Page) {
         // SAFETY: as the caller promises.
         unsafe {
@@ -105,7 +105,7 @@ impl Shared {
 
     /// The next bytes, if there are so many; the number is a multiple of 8.
     #[inline]
-    pub fn cut(&mut self, size: usize) -> Option<*mut c_void> {
+    pub fn bump(&mut self, size: usize) -> Option<*mut c_void> {
         if size > self.left {
             return None;
         }
@@ -127,7 +127,7 @@ impl Shared {
         self.fresh.addr().is_multiple_of(16)
     }
 
-    /// Goes on in a spare part, if there is one. What was left has been given to [`Shared::cut_up`].
+    /// Goes on in a spare part, if there is one. What was left has been given to [`FirstMemory::split_rest`].
     pub fn reuse(&mut self) -> bool {
         let block = self.spare;
         if block.is_null() {
@@ -143,11 +143,11 @@ impl Shared {
     }
 
     /// Cuts what is left, which is too little for a cell that is wanted, into smaller ones.
-    pub fn cut_up(&mut self, mut put: impl FnMut(*mut Cell, Class)) {
+    pub fn split_rest(&mut self, mut put: impl FnMut(*mut Cell, Class)) {
         debug_assert!(self.left <= LARGEST);
         while self.left >= UNIT {
             let class = Class::within(self.left.min(LARGEST));
-            if let Some(cell) = self.cut(class.cell()) {
+            if let Some(cell) = self.bump(class.cell()) {
                 put(cell.cast(), class);
             }
         }
@@ -178,7 +178,7 @@ impl Shared {
         }
         let may = self.may_open_block() || self.left > FOR_CELLS;
         if may && self.is_in_block() {
-            self.cut(size)
+            self.bump(size)
         } else {
             None
         }
@@ -208,11 +208,11 @@ impl Shared {
         let is_in = |start: &*mut u8, what: usize| what.wrapping_sub(start.addr()) < SIZE;
         let mut blocks = self.blocks.iter();
         blocks.any(|start| is_in(start, block.addr()) && is_in(start, self.fresh.addr()))
-            && self.cut(wanted - had).is_some()
+            && self.bump(wanted - had).is_some()
     }
 }
 
-impl Drop for Shared {
+impl Drop for FirstMemory {
     fn drop(&mut self) {
         for block in self.blocks {
             // SAFETY: the VM is closed, so nothing in the block is used. Null is allowed.
