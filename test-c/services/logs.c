@@ -119,11 +119,20 @@ static int speaks(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
+/* Lines that nobody reads before the workers run. */
+static int burst(struct skynet_context *ctx, const char *args)
+{
+	for (int i = atoi(args); i > 0; i--)
+		skynet_error(ctx, "line %d", i);
+	DONE(ctx);
+	return 0;
+}
+
 int logs_init(void *inst, struct skynet_context *ctx, const char *parm)
 {
 	static const struct role roles[] = {
 		{"lines", lines}, {"talks", talks}, {"records", records}, {"target", target},
-		{"unwritable", unwritable}, {"speaks", speaks}, {NULL, NULL},
+		{"unwritable", unwritable}, {"speaks", speaks}, {"burst", burst}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	/* The log service gets the value of `logger`, which is NULL when the config has none. */

@@ -127,6 +127,21 @@ fn sighup_and_sigpipe_do_no_harm_without_a_log_file() {
     });
 }
 
+/// The log service writes some thousand lines at once; a sixteenth of what may wait for it is worth a warning.
+#[test]
+fn lines_that_wait_are_an_overload_by_their_bytes() {
+    let warned = |limit: &str| {
+        let node = Setup::new("logs burst 5000").line(limit).start();
+        node.wait_line("done");
+        assert_eq!(node.stdout().matches("] line ").count(), 5000);
+        node.stdout().contains("[:00000001] error: May overload, ")
+    };
+    // The C core counts messages alone.
+    assert_eq!(warned("log_limit = '64m'"), !ours());
+    assert!(warned("log_limit = '1m'"));
+    assert!(warned("log_limit = 0"), "nothing is known of bytes then");
+}
+
 #[test]
 fn message_logs_hold_every_message_between_logon_and_logoff() {
     let setup = Setup::new("logs records").line("logpath = '.'");

@@ -3,7 +3,7 @@
 use super::context::finish;
 use super::own::Own;
 use super::queue::{self, Opened};
-use super::{notices, on_turn};
+use super::{notices, on_turn, waiting};
 use crate::alloc::freelist::{self, Class};
 use crate::alloc::memory;
 use crate::alloc::reclaim::Guard;
@@ -13,7 +13,18 @@ use crate::scheduler::{Activity, Ready, TimesliceResult, cpu};
 use libc::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Dispatches up to `budget` messages of the service that is `ready`.
+/// What the log service gets in a turn, in turns of others. All of them write to it, one line a microsecond if they like, and
+/// it writes a line in a third of that: with a turn like theirs it would fall behind as soon as two of them do.
+const LOG_TURNS: usize = 16;
+
+/// How much one turn may do: messages, and about how many times the time of [`cpu::is_long_turn`].
+#[derive(Clone, Copy)]
+struct Allowance {
+    messages: usize,
+    times: u64,
+}
+
+/// Dispatches up to `budget` messages of the service that is `ready`; more of the log service's.
 pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> TimesliceResult {
     let mut own = match queue::open(ready, guard) {
         Opened::Service(own) => own,
@@ -21,10 +32,19 @@ pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> 
     };
     let more = on_turn::turn_of(&mut own, |own| {
         activity.enter(own.handle());
-        if own.profile {
-            messages::<true>(own, activity, budget);
+        let turns = if own.handle() == log::reader() {
+            LOG_TURNS
         } else {
-            messages::<false>(own, activity, budget);
+            1
+        };
+        let allowance = Allowance {
+            messages: budget * turns,
+            times: turns as u64,
+        };
+        if own.profile {
+            messages::<true>(own, activity, allowance);
+        } else {
+            messages::<false>(own, activity, allowance);
         }
         end_of_turn(own, activity)
     });
@@ -68,15 +88,16 @@ fn end_of_turn(own: &mut Own<'_>, activity: &Activity) -> bool {
     }
 }
 
-/// Gives up to `budget` messages to the callback, none after the service has been retired, and about as many as
+/// Gives as many messages to the callback as `allowed`, none after the service has been retired, and about as many as
 /// [`cpu::is_long_turn`] allows: a service with long messages gets fewer of them in a row.
 ///
 /// The counter is looked at after two, four, eight messages and so on: seldom for short messages, not at all for a single
 /// one, and a turn of long ones takes about twice its time at most. With `PROFILE` also after the first one and at the end of
-/// the turn: what passed belongs to the service, whichever of its messages it was. `PROFILE` is the context's; `budget` is at
-/// least 1.
+/// the turn: what passed belongs to the service, whichever of its messages it was. `PROFILE` is the context's; at least one
+/// message is allowed.
 #[inline(always)]
-fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, budget: usize) {
+fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, allowed: Allowance) {
+    let budget = allowed.messages;
     let mut now = if PROFILE { cpu::begin_turn() } else { 0 };
     let (mut done, mut settled) = (0, 0);
     // When to look at the counter, at the end of the budget at the latest, and what it was at first.
@@ -104,7 +125,7 @@ fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, budget
             let passed = if PROFILE { now } else { cpu::ticks() };
             if first == 0 {
                 first = passed;
-            } else if cpu::is_long_turn(passed.wrapping_sub(first)) {
+            } else if cpu::is_long_turn(passed.wrapping_sub(first) / allowed.times) {
                 break;
             }
         }
@@ -125,8 +146,12 @@ pub(super) fn settle(this: &mut Own<'_>, start: u64) -> u64 {
     now
 }
 
+/// Of the log service only what is much in bytes: a thousand lines are a few writes for it, and the report is one more.
 #[cold]
 fn report_overload(handle: u32, length: usize) {
+    if handle == log::reader() && !waiting::is_much(handle) {
+        return;
+    }
     log::error(
         handle,
         format!("error: May overload, message queue length = {length}").as_bytes(),

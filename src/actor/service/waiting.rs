@@ -17,6 +17,8 @@ use std::sync::atomic::{
 
 /// Bytes that may wait, unless the config says otherwise.
 pub const DEFAULT: usize = 64 * 1024 * 1024;
+/// The part of the bound from which on what waits is much.
+const MUCH: u64 = 16;
 /// What a line takes besides its text.
 const LINE: u64 = 64;
 /// Lines between two marks and two looks, and bytes after which there is a look in any case.
@@ -126,6 +128,13 @@ impl Reader {
         self.others = messages.cast_signed() - sent;
         sent.cast_unsigned()
     }
+
+    /// Bytes that wait for the log service `logger`; nothing if it has gone.
+    fn waiting(&mut self, logger: u32) -> Option<u64> {
+        let messages = taken_out(logger)?;
+        let handled = self.handled(logger, messages, SENT.lines.load(Relaxed));
+        Some(SENT.waiting(handled))
+    }
 }
 
 /// Limits what may wait; 0 is no limit.
@@ -158,17 +167,23 @@ pub(super) fn admit(logger: u32, len: usize) -> bool {
     true
 }
 
+/// Whether a sixteenth of the bound waits, which is worth a line. Without a bound nothing is known, and any backlog is.
+#[cold]
+pub(super) fn is_much(logger: u32) -> bool {
+    let limit = LIMIT.load(Relaxed);
+    let waits = || READER.lock().waiting(logger);
+    limit == 0 || waits().is_none_or(|bytes| bytes >= limit / MUCH)
+}
+
 /// Looks how much waits.
 #[cold]
 fn look(logger: u32, limit: u64) {
     let Some(mut reader) = READER.try_lock() else {
         return; // another thread looks
     };
-    let Some(messages) = taken_out(logger) else {
+    let Some(waiting) = reader.waiting(logger) else {
         return;
     };
-    let handled = reader.handled(logger, messages, SENT.lines.load(Relaxed));
-    let waiting = SENT.waiting(handled);
     let full = FULL.load(Relaxed);
     let still = waiting > if full { limit / 2 } else { limit };
     FULL.store(still, Relaxed);
