@@ -81,6 +81,11 @@ function command.QUERY(name, subname)
 	return find(key)
 end
 
+--- SUBSTITUTE name, handle: that service is the unique one from now on; without a handle, none is. For tests.
+function command.SUBSTITUTE(name, handle)
+	known[name] = handle
+end
+
 local function describe_pending(entry)
 	local lines = {}
 	local starter = entry.launch

@@ -1,7 +1,9 @@
-//! The `skynet` executable: a config file, and the node that it describes.
+//! The `skynet` executable: its command line, and the node that it asks for.
 
 // Named, or the linker drops them with what they export to C services and Lua modules.
 use skynet_lua as _;
+
+use skynet_cli::Order;
 #[cfg(feature = "jemalloc")]
 use tikv_jemalloc_sys as _;
 
@@ -47,5 +49,13 @@ fn adopt_jemalloc_settings() {
 fn main() -> std::process::ExitCode {
     #[cfg(all(feature = "jemalloc", target_os = "linux"))]
     adopt_jemalloc_settings();
-    skynet::main(std::env::args_os().skip(1))
+    match skynet_cli::order(std::env::args_os().skip(1)) {
+        Order::Config(path) => skynet::run_config(path),
+        Order::Settings(settings) => {
+            let path = settings.config.clone();
+            skynet::run_settings(path, |known| settings.apply(known))
+        }
+        Order::Check(arguments) => skynet::check(arguments.into_iter()),
+        Order::Done(status) => status,
+    }
 }

@@ -40,6 +40,17 @@ return {
 	{ "skynet.require" },
 	{ "skynet.mqueue" },
 
+	heading "Tests",
+	{
+		"skynet.test",
+		own = { Fake = "fake", Client = "client", makers = false },
+		files = {
+			"skynet/test",
+			"skynet/internal/testing/fake",
+			"skynet/internal/testing/client",
+		},
+	},
+
 	heading "Snax",
 	{ "skynet.snax" },
 	{ "snax.hotfix" },

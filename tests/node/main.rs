@@ -4,5 +4,7 @@
 mod check;
 mod command_line;
 mod foreign;
+mod project;
+mod testing;
 #[path = "../tools/mod.rs"]
 mod tools;

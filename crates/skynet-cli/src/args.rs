@@ -1,0 +1,215 @@
+//! What may be written behind `skynet`.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The first lines of every help.
+pub const USAGE: &str = "usage: skynet configfilename
+       skynet COMMAND [ARGUMENTS]";
+
+const TEMPLATE: &str = "\
+usage: skynet configfilename
+       skynet COMMAND [ARGUMENTS]
+
+{about}
+
+Commands (`skynet COMMAND --help` says more; where there is a file of that name, `skynet COMMAND` alone runs it as a config):
+{subcommands}
+
+  configfilename   a Lua file; its globals are the settings
+  -h, --help       this text
+  -V, --version    the version
+{after-help}";
+
+const SETTINGS: &str = "
+Settings of the core (default):
+  thread (8)                      number of workers, or \"auto\": one for each processor
+  harbor (1)                      id of this node among connected nodes; 0: on its own
+  bootstrap (snlua bootstrap)     first service and its arguments
+  logger (standard output)        file of the log
+  logservice (logger)             service that writes the log
+  logpath                         folder of message logs
+  cpath (./cservice/?.so)         where C services are
+  daemon                          pid file: run in the background
+  profile (true)                  CPU time by service
+  api_version (newest)            release that compiled services expect: \"1.4.0\"
+  crash_report (true)             on a crash, say which service and message did it
+  gc_when_quiet (true)            collect the garbage of Lua services that have become quiet
+  shutdown_grace (10)             seconds that services have to finish when the node ends
+
+$NAME in a config file is a variable of the environment, and include \"file\" reads another file.";
+
+/// Runs a skynet node as a config file says, or a script without one, and does what a project needs beside it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "skynet",
+    version,
+    about,
+    help_template = TEMPLATE,
+    after_help = SETTINGS,
+    disable_help_subcommand = false,
+    arg_required_else_help = true,
+    max_term_width = 120
+)]
+pub struct Line {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What a node runs with, beside its script.
+#[derive(Debug, Args)]
+pub struct NodeOptions {
+    /// A setting of the node, as a config file would have it (may be given more than once)
+    #[arg(short, long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub set: Vec<(String, String)>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().into(), value.into())),
+        _ => Err("a setting is KEY=VALUE".into()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a script, or the `main.lua` of a folder, without a config file
+    Run(Run),
+    /// Make a project that starts and passes its tests
+    New(New),
+    /// Run the tests of a project
+    Test(Test),
+    /// Look at a project of the C core without running it, and say what a swap of the core takes
+    #[command(disable_help_flag = true)]
+    Check {
+        /// `skynet check --help` says which
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGUMENTS"
+        )]
+        arguments: Vec<OsString>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// Where to; it is made if need be
+        folder: PathBuf,
+    },
+    /// One file of tests, as `skynet test` starts it
+    #[command(hide = true)]
+    TestNode(TestNode),
+}
+
+/// Runs a script as the first service of a node, without a config file. Other services are looked for beside it and in
+/// `service/`, modules beside it and in `lualib/`. The status is 0 when the node ends by itself, and 1 when the script cannot
+/// start.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub node: NodeOptions,
+    /// A Lua file, or a folder with a `main.lua`
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// What the script gets as `...`: words without blanks
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// What a new project is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Template {
+    /// Two services that talk to each other
+    #[default]
+    Minimal,
+    /// A TCP game: a gate, an agent for each player, a sproto protocol
+    Game,
+    /// A websocket game with its page
+    Websocket,
+    /// Two nodes that call each other
+    Cluster,
+}
+
+impl Template {
+    /// The folder below `templates/`.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Template::Minimal => "minimal",
+            Template::Game => "game",
+            Template::Websocket => "websocket",
+            Template::Cluster => "cluster",
+        }
+    }
+}
+
+/// Makes a folder with a project that starts (`skynet run`) and passes its tests (`skynet test`).
+#[derive(Debug, Args)]
+pub struct New {
+    /// The folder to make; its last part is the project's name
+    pub path: PathBuf,
+    /// What to begin with
+    #[arg(short, long, value_enum, default_value_t)]
+    pub template: Template,
+}
+
+/// Runs every `*_test.lua` below a folder, each file in a node of its own. docs/testing.md says how tests are written. The
+/// status is 0 when all pass, 1 when one fails or there is none, and 2 when the arguments cannot be used.
+#[derive(Debug, Args)]
+pub struct Test {
+    #[command(flatten)]
+    pub node: NodeOptions,
+    /// A folder, or one file of tests
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Files that run at the same time [default: one for each processor]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+    /// Only tests with this text in their names
+    #[arg(short, long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Seconds that a test may take by the node's clock, and that a file may say nothing by the clock on the wall
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub limit: f64,
+    /// The settings of this config file first
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print results as the Test Anything Protocol
+    #[arg(long)]
+    pub tap: bool,
+    /// Write results as JUnit's XML, too
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Show the log of files that pass, too
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= 1e7 => Ok(number),
+        _ => Err("a number of seconds above 0".into()),
+    }
+}
+
+/// What `skynet test` gives to each node.
+#[derive(Debug, Args)]
+pub struct TestNode {
+    #[command(flatten)]
+    pub node: NodeOptions,
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    #[arg(long)]
+    pub root: PathBuf,
+    #[arg(long)]
+    pub report: PathBuf,
+    #[arg(long)]
+    pub filter: Option<String>,
+    #[arg(long)]
+    pub limit: f64,
+    pub file: PathBuf,
+}

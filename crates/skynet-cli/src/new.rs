@@ -1,0 +1,74 @@
+//! `skynet new`: writes a template.
+
+use crate::args::New;
+use std::fs;
+
+mod templates {
+    include!(concat!(env!("OUT_DIR"), "/templates.rs"));
+
+    /// The files of a template: name, content.
+    pub fn files(template: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+        FILES.iter().filter_map(move |&(name, text)| {
+            Some((name.strip_prefix(template)?.strip_prefix('/')?, text))
+        })
+    }
+}
+
+/// What stands for the project's name in a template.
+const NAME: &str = "{{name}}";
+
+/// Makes the folder, which may be there if it is empty, and writes the files.
+pub fn make(new: &New) -> Result<(), String> {
+    let folder = &new.path;
+    let told = |error| format!("{}: {error}", folder.display());
+    let name = match folder.file_name().and_then(|name| name.to_str()) {
+        Some(name) => name.to_owned(),
+        None => return Err(format!("{}: a project has a name", folder.display())),
+    };
+    if folder.exists() {
+        let mut entries = fs::read_dir(folder).map_err(told)?;
+        if entries.next().is_some() {
+            return Err(format!(
+                "{}: there is something already; a new project wants a new or an empty folder",
+                folder.display()
+            ));
+        }
+    }
+    let mut names = Vec::new();
+    for (file, text) in templates::files(new.template.folder()) {
+        let path = folder.join(file);
+        let told = |error| format!("{}: {error}", path.display());
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(told)?;
+        }
+        fs::write(&path, text.replace(NAME, &name)).map_err(told)?;
+        names.push(file);
+    }
+    println!("{}:", folder.display());
+    for file in names {
+        println!("  {file}");
+    }
+    println!(
+        "\nNext: `cd {}`, then `skynet run` starts it, and `skynet test` runs its tests. README.md says more.",
+        folder.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::templates;
+    use crate::args::Template;
+    use clap::ValueEnum;
+
+    #[test]
+    fn every_template_has_what_it_promises() {
+        for template in Template::value_variants() {
+            let files: Vec<_> = templates::files(template.folder()).collect();
+            let has = |end: &str| files.iter().any(|(name, _)| name.ends_with(end));
+            for needed in ["README.md", "main.lua", "config", "_test.lua"] {
+                assert!(has(needed), "{template:?} has no {needed}");
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One node: started, watched, and what became of it.
+
+use super::report::{self, Case, Outcome};
+use crate::args::Test;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often a node is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// Of a log, so much of its end is kept.
+const LOG: usize = 64 * 1024;
+
+/// What became of a file of tests.
+#[derive(Debug)]
+pub struct FileResult {
+    pub file: PathBuf,
+    pub cases: Vec<Case>,
+    /// Why the file itself failed.
+    pub problem: Option<String>,
+    /// What the node wrote.
+    pub log: String,
+    pub seconds: f64,
+}
+
+impl FileResult {
+    /// Whether something failed.
+    pub fn failed(&self) -> bool {
+        let failed = |case: &Case| matches!(case.outcome, Outcome::Failed(_));
+        self.problem.is_some() || self.cases.iter().any(failed)
+    }
+}
+
+/// A folder for reports and logs, which goes at the end.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> io::Result<Scratch> {
+        let temporary = std::env::temp_dir();
+        // One that is there is another's, who may have chosen the name.
+        for number in 0..1000 {
+            let folder = temporary.join(format!("skynet-test-{}-{number}", std::process::id()));
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| Scratch(folder)),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+    }
+
+    /// A name for the files of one node.
+    pub fn file(&self, number: usize) -> PathBuf {
+        self.0.join(number.to_string())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays is in the folder of temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs one file of tests to its end, or to that of its time.
+pub fn run(test: &Test, root: &Path, file: &Path, place: &Path) -> FileResult {
+    let begin = Instant::now();
+    let (report, log) = (place.with_extension("report"), place.with_extension("log"));
+    let ended = start(test, root, file, &report, &log)
+        .and_then(|child| watch(child, &report, silence(test)));
+    let text = fs::read(&report).unwrap_or_default();
+    let said = report::parse(&String::from_utf8_lossy(&text));
+    let mut result = FileResult {
+        file: file.to_path_buf(),
+        cases: said.cases,
+        problem: said.problem,
+        log: end_of(&log),
+        seconds: begin.elapsed().as_secs_f64(),
+    };
+    let _ = (fs::remove_file(&report), fs::remove_file(&log));
+    let early = match ended {
+        Err(error) => Some(format!("the node could not be run: {error}")),
+        Ok(End::Silent) => Some(format!(
+            "nothing happened for {} s: the node was ended (is there a loop without an end?)",
+            silence(test).as_secs()
+        )),
+        Ok(End::Status(_)) if said.done => None,
+        Ok(End::Status(status)) => Some(format!(
+            "the node ended before its tests did: {}",
+            tell(status)
+        )),
+    };
+    match (early, said.running) {
+        (Some(why), Some(name)) => result.cases.push(Case {
+            name,
+            outcome: Outcome::Failed(why),
+            seconds: 0.0,
+        }),
+        (Some(why), None) => result.problem = result.problem.or(Some(why)),
+        (None, _) => {}
+    }
+    result
+}
+
+fn start(test: &Test, root: &Path, file: &Path, report: &Path, log: &Path) -> io::Result<Child> {
+    File::create(report)?;
+    let log = File::create(log)?;
+    let mut node =
+        Command::new(std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()));
+    node.arg("test-node").arg("--root").arg(root);
+    node.arg("--report").arg(report);
+    node.arg("--limit").arg(test.limit.to_string());
+    if let Some(filter) = &test.filter {
+        node.arg(format!("--filter={filter}"));
+    }
+    if let Some(config) = &test.config {
+        node.arg("--config").arg(config);
+    }
+    for (key, value) in &test.node.set {
+        node.arg(format!("--set={key}={value}"));
+    }
+    node.arg("--").arg(file);
+    node.stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    node.spawn()
+}
+
+/// So long a node may say nothing: longer than a test may take, so that its own limit comes first.
+fn silence(test: &Test) -> Duration {
+    Duration::from_secs_f64(test.limit * 2.0 + 10.0)
+}
+
+enum End {
+    Status(ExitStatus),
+    Silent,
+}
+
+fn watch(mut node: Child, report: &Path, silence: Duration) -> io::Result<End> {
+    let (mut said, mut since) = (0, Instant::now());
+    loop {
+        if let Some(status) = node.try_wait()? {
+            return Ok(End::Status(status));
+        }
+        let now = fs::metadata(report).map_or(0, |file| file.len());
+        if now != said {
+            (said, since) = (now, Instant::now());
+        }
+        if since.elapsed() > silence {
+            node.kill()?;
+            node.wait()?;
+            return Ok(End::Silent);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn tell(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "with status 0 (did something call skynet.abort?)".into(),
+        (Some(code), _) => format!("with status {code}"),
+        (_, Some(signal)) => format!("by signal {signal}"),
+        _ => status.to_string(),
+    }
+}
+
+fn end_of(log: &Path) -> String {
+    let bytes = fs::read(log).unwrap_or_default();
+    let cut = bytes.len().saturating_sub(LOG);
+    let text = String::from_utf8_lossy(&bytes[cut..]).into_owned();
+    match text.split_once('\n') {
+        Some((_, rest)) if cut != 0 => format!("[the log begins earlier]\n{rest}"),
+        _ => text,
+    }
+}

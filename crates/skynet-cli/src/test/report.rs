@@ -1,0 +1,100 @@
+//! What a node writes of its tests: a line for each thing that happens, fields separated by tabs, with `%` and two digits in
+//! the place of `%`, tab and ends of lines. `service/test_runner.lua` is the writer.
+
+/// What became of a test.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Passed,
+    /// Why: some lines.
+    Failed(String),
+    /// Why.
+    Skipped(String),
+}
+
+/// A test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    pub name: String,
+    pub outcome: Outcome,
+    /// By the clock on the wall.
+    pub seconds: f64,
+}
+
+/// What a report says.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub cases: Vec<Case>,
+    /// The test that has begun and not ended.
+    pub running: Option<String>,
+    /// The file could not be run, or a hook of the file failed.
+    pub problem: Option<String>,
+    /// All is said.
+    pub done: bool,
+}
+
+/// Reads a report; one that is cut off is read as far as it goes.
+pub fn parse(text: &str) -> Report {
+    let mut report = Report::default();
+    // What has no end is not whole.
+    let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+    for line in whole.lines() {
+        let fields: Vec<String> = line.split('\t').map(plain).collect();
+        let field = |place: usize| fields.get(place).cloned().unwrap_or_default();
+        let case = |outcome| Case {
+            name: field(1),
+            outcome,
+            seconds: field(2).parse().unwrap_or(0.0),
+        };
+        match fields[0].as_str() {
+            "begin" => report.running = Some(field(1)),
+            "pass" => report.cases.push(case(Outcome::Passed)),
+            "fail" => report.cases.push(case(Outcome::Failed(field(3)))),
+            "skip" => report.cases.push(case(Outcome::Skipped(field(3)))),
+            "error" => report.problem = Some(field(1)),
+            "done" => report.done = true,
+            _ => {}
+        }
+        if matches!(fields[0].as_str(), "pass" | "fail" | "skip") {
+            report.running = None;
+        }
+    }
+    report
+}
+
+fn plain(field: &str) -> String {
+    let mut parts = field.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let byte = part
+            .get(..2)
+            .and_then(|code| u8::from_str_radix(code, 16).ok());
+        match byte {
+            Some(byte) => {
+                text.push(char::from(byte));
+                text.push_str(&part[2..]);
+            }
+            None => {
+                text.push('%');
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_as_far_as_it_goes() {
+        let text =
+            "begin\ta\npass\ta\t0.5\nbegin\tb%09c\nfail\tb%09c\t1\tx%0Ay 100%25\nbegin\tlast\npa";
+        let report = parse(text);
+        assert_eq!(report.running.as_deref(), Some("last"));
+        assert_eq!(report.cases.len(), 2);
+        assert_eq!(report.cases[1].name, "b\tc");
+        assert_eq!(report.cases[1].outcome, Outcome::Failed("x\ny 100%".into()));
+        assert!(!report.done);
+    }
+}

@@ -1,0 +1,165 @@
+//! `skynet run`, `skynet new` and `skynet test`: a project without a config, from a template to its tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::tools::peer::free_port;
+use crate::tools::running::Node;
+use crate::tools::scratch;
+
+fn skynet(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skynet"));
+    command.args(arguments).current_dir(folder);
+    command
+}
+
+fn output(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = skynet(folder, arguments).output().unwrap();
+    let text = [stdout, stderr].concat();
+    (status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A folder with these files.
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = scratch(&format!("project-{name}"));
+    for (file, text) in files {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+const HELLO: &str = "
+local skynet = require 'skynet'
+require 'skynet.manager'
+local words = { ... }
+skynet.start(function()
+    print('words', table.concat(words, ','), require 'helper', skynet.getenv 'colour')
+    print('other', skynet.call(skynet.newservice 'other', 'lua'))
+    skynet.abort()
+end)";
+const OTHER: &str = "
+local skynet = require 'skynet'
+skynet.start(function() skynet.dispatch('lua', function() skynet.retpack 'answers' end) end)";
+
+#[test]
+fn a_script_runs_without_a_config_and_gets_its_arguments() {
+    let files = [
+        ("app/main.lua", HELLO),
+        ("app/service/other.lua", OTHER),
+        ("app/lualib/helper.lua", "return 'helps'"),
+    ];
+    let folder = folder("run", &files);
+    for (place, arguments) in [
+        ("", ["run", "-s", "colour=red", "app", "--", "a", "b=c"]),
+        (
+            "",
+            ["run", "-s", "colour=red", "app/main.lua", "--", "a", "b=c"],
+        ),
+        ("app", ["run", "-s", "colour=red", ".", "--", "a", "b=c"]),
+    ] {
+        let (status, text) = output(&folder.join(place), &arguments);
+        assert_eq!(status, Some(0), "{text}");
+        assert!(text.contains("words\ta,b=c\thelps\tred\n"), "{text}");
+        assert!(text.contains("other\tanswers\n"), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_run_is_told_with_status_1() {
+    let files = [
+        ("broken.lua", "error 'on purpose'"),
+        ("empty/x", ""),
+        ("config", "thread = 1"),
+    ];
+    let folder = folder("cannot-run", &files);
+    for (arguments, told) in [
+        (&["run", "broken.lua"][..], "on purpose"),
+        (&["run", "nosuch.lua"], "nosuch.lua: there is no such file"),
+        (
+            &["run", "empty"],
+            "empty: there is no main.lua in that folder",
+        ),
+        (&["run", "config"], "a config file runs as `skynet config`"),
+        (
+            &["run", "broken.lua", "--", "a b"],
+            "words: not empty, without blanks",
+        ),
+    ] {
+        let (status, text) = output(&folder, arguments);
+        assert_eq!(status, Some(1), "{arguments:?}: {text}");
+        assert!(text.contains(told), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_config_that_is_called_as_a_command_runs_as_ever() {
+    let text = "thread = 1 harbor = 0 luaservice = './?.lua' start = 'hello'";
+    let hello = "require('skynet').start(function() print 'from the config' require('skynet.manager').abort() end)";
+    let folder = folder("named-as-command", &[("test", text), ("hello.lua", hello)]);
+    let (status, text) = output(&folder, &["test"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("from the config\n"), "{text}");
+    // With anything behind it it is the command.
+    let (status, text) = output(&folder, &["test", "."]);
+    assert_eq!(status, Some(2), "{text}");
+    assert!(
+        text.contains("there is no file whose name ends with _test.lua"),
+        "{text}"
+    );
+}
+
+/// Every template passes its tests at once, and starts.
+#[test]
+fn a_new_project_passes_its_tests_and_starts() {
+    for (template, starts, ends) in [
+        ("minimal", "one apple:\ttrue\t2 left", true),
+        ("cluster", "node game is done", true),
+        ("game", "fresh listens at 127.0.0.1:", false),
+        ("websocket", "fresh: open http://127.0.0.1:", false),
+    ] {
+        let folder = scratch(&format!("new-{template}"));
+        let (status, text) = output(&folder, &["new", "fresh", "--template", template]);
+        assert_eq!(status, Some(0), "{text}");
+        let project = folder.join("fresh");
+        let (status, text) = output(&project, &["test"]);
+        assert_eq!(status, Some(0), "{template}: {text}");
+        assert!(text.contains(", 0 failed"), "{text}");
+
+        let port = format!("port={}", free_port());
+        let mut node = Node::spawn(&mut skynet(&project, &["run", ".", "--set", &port]));
+        node.wait(starts);
+        if ends {
+            node.ends();
+        }
+        // A second time nothing is written over what is there.
+        let (status, text) = output(&folder, &["new", "fresh"]);
+        assert_eq!(status, Some(1), "{text}");
+        assert!(text.contains("there is something already"), "{text}");
+    }
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let folder = scratch("pages");
+    let (status, text) = output(&folder, &["completions", "bash"]);
+    assert_eq!(status, Some(0), "{text}");
+    for command in ["run", "new", "test", "check"] {
+        assert!(
+            text.contains(&format!("skynet,{command})")),
+            "{command}: {text}"
+        );
+    }
+    let (status, text) = output(&folder, &["man", "pages"]);
+    assert_eq!(status, Some(0), "{text}");
+    for page in ["skynet.1", "skynet-run.1", "skynet-test.1"] {
+        assert!(folder.join("pages").join(page).is_file(), "{page}");
+    }
+    assert!(!folder.join("pages/skynet-test-node.1").exists());
+}
