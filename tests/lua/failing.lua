@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 local check = require "check"
+local core = require "skynet.core"
 
 local role = ...
 
@@ -124,6 +125,16 @@ function cases.what_a_failed_task_had_is_memory_again()
 		check.equal(skynet.call(full, "lua", "sleep"), true)
 	end
 	skynet.kill(full)
+end
+
+-- With the config key, which the core looks at when the signal comes. Here the caller of what it ends gets an error.
+function cases.a_signal_may_end_what_an_idle_service_does_next()
+	skynet.setenv("signal_when_idle", "next")
+	local evil = skynet.newservice("failing", "evil")
+	core.command("SIGNAL", skynet.address(evil) .. " 0")
+	check.raises("call failed", skynet.call, evil, "lua", "here")
+	check.equal(skynet.call(evil, "lua", "here"), "here")
+	skynet.kill(evil)
 end
 
 check.run(check.ours and cases or {}) -- with the C core's layer, callers wait for ever in some of them

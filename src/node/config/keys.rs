@@ -88,6 +88,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("preload", Kind::File),
     ("profile", Kind::Plain),
     ("shutdown_grace", Kind::Plain),
+    ("signal_when_idle", Kind::Plain),
     ("snax", Kind::Patterns),
     ("snax_interface_g", Kind::Plain),
     ("snax_loader", Kind::File),

@@ -112,6 +112,11 @@ pub(super) fn monotonic_nanos() -> u64 {
     clock::monotonic_nanos()
 }
 
+/// Whether a signal to a service that does nothing ends what it does next.
+pub(super) fn signal_stays() -> bool {
+    env::get(c"signal_when_idle").is_some_and(|value| value == c"next")
+}
+
 /// The value of a configuration key, which lives for ever; null if it has none.
 pub(super) fn setting(key: &CStr) -> *const c_char {
     env::get(key).map_or(ptr::null(), CStr::as_ptr)

@@ -37,12 +37,15 @@ use mlua_sys::{
 const STOP: u8 = 1;
 const STACK: u8 = 2;
 
+/// A thread that none is: the request is for whatever Lua does next.
+const NEXT: usize = usize::MAX;
+
 /// Words of [`Interrupt::stack`].
 const NOT_ASKED: u8 = 0;
 const ASKED: u8 = 1;
 const IN_THE_WAY: u8 = 2;
 
-/// Belongs to the thread that runs the service, but for `stack`.
+/// Belongs to the thread that runs the service, but for `stack` and [`Interrupt::stop_next`].
 pub(super) struct Interrupt {
     /// The coroutine that runs; null before the first one.
     running: AtomicPtr<lua_State>,
@@ -88,7 +91,7 @@ impl Interrupt {
 
     #[cold]
     unsafe fn carry(&self, state: *mut lua_State) {
-        if self.place() != Place::here() {
+        if !self.is_meant() {
             self.wanted.store(0, Relaxed);
             return;
         }
@@ -129,6 +132,13 @@ impl Interrupt {
         }
     }
 
+    /// Any thread, when nothing runs: ends what Lua does next, in whichever message. If something begins meanwhile, it is that,
+    /// or the request is lost.
+    pub fn stop_next(&self) {
+        self.thread.store(NEXT, Relaxed);
+        self.wanted.fetch_or(STOP, SeqCst);
+    }
+
     /// Any thread: before it asks for the stack.
     pub fn expect_stack(&self) {
         self.stack.store(ASKED, Relaxed);
@@ -150,15 +160,16 @@ impl Interrupt {
         }
     }
 
+    /// Whether this message is the one in which something is wanted.
+    fn is_meant(&self) -> bool {
+        self.thread.load(Relaxed) == NEXT || self.place() == Place::here()
+    }
+
     /// What is wanted in this message; it is done with then.
     fn take(&self) -> u8 {
         let wanted = self.wanted.swap(0, SeqCst);
         compiler_fence(SeqCst);
-        if self.place() == Place::here() {
-            wanted
-        } else {
-            0
-        }
+        if self.is_meant() { wanted } else { 0 }
     }
 }
 

@@ -197,7 +197,8 @@ pub unsafe fn bytes(instance: *mut c_void) -> usize {
     unsafe { (*instance.cast::<Snlua>()).memory.used() }
 }
 
-/// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, if it does anything; 1 logs the VM's memory.
+/// `snlua_signal`: 0 interrupts what Lua does now with the error `signal 0`, if it does anything, or what it does next if the config
+/// says so; 1 logs the VM's memory.
 ///
 /// # Safety
 /// `instance` comes from [`create`] and is not released meanwhile; the thread is any.
@@ -209,6 +210,7 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
         service.log_fmt(format_args!("recv a signal {number}"));
         match number {
             0 if service.ask_to_stop() => {}
+            0 if core::signal_stays() => (*this).interrupt.stop_next(),
             0 => service.log(&[b"signal 0: nothing runs"]),
             1 => {
                 let used = (*this).memory.used() as f64 / 1024.0;
