@@ -1,5 +1,6 @@
 //! A process: command line, config, start, signals, end.
 
+mod at_exit;
 #[cfg(feature = "lua")]
 pub mod check;
 #[cfg(feature = "lua")]

@@ -3,7 +3,7 @@
 use super::config::{Config, keys};
 use super::host::Node;
 use super::limits::Limits;
-use super::{daemon, shutdown, signals, startup};
+use super::{at_exit, daemon, shutdown, signals, startup};
 use crate::actor::handle;
 use crate::actor::service::harbor;
 use crate::actor::service::{self, ThreadClass};
@@ -54,6 +54,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     {
         refuse(reason);
     }
+    at_exit::node_begins();
     let ours = config.logservice.is_null() || text(config.logservice) == Some(c"logger");
     crash::install(text(config.logger), ours);
     harbor::init(config.harbor);
@@ -95,6 +96,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     if let Some(file) = pid_file {
         daemon::exit(file);
     }
+    at_exit::node_has_ended();
     shutdown::conclude();
 }
 
@@ -139,6 +141,7 @@ fn bootstrap(logger: u32, line: &CStr) {
         // SAFETY: no worker runs yet. The process ends here.
         unsafe { logger.own() }.drain();
     }
+    at_exit::node_has_ended();
     // SAFETY: writes out what C services have buffered.
     unsafe { libc::fflush(std::ptr::null_mut()) };
     exit(1);

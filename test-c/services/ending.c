@@ -29,6 +29,22 @@ static int floods(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
+/* The last line says why the process ends. */
+static int exits_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(ud), UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	for (int i = 1; i <= LINES; i++)
+		FACT(ctx, "line %d", i);
+	exit(3);
+}
+
+static int exits(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	begin(ctx, exits_cb, NULL);
+	return 0;
+}
+
 static int idles(struct skynet_context *ctx, const char *args)
 {
 	UNUSED(args);
@@ -244,7 +260,7 @@ int ending_init(void *inst, struct skynet_context *ctx, const char *parm)
 	static const struct role roles[] = {
 		{"floods", floods}, {"idles", idles}, {"asks", asks}, {"answers", answers}, {"never", never},
 		{"dies", dies}, {"begins", begins}, {"late", late}, {"handles", handles}, {"forks", forks},
-		{"hangs", hangs}, {NULL, NULL},
+		{"hangs", hangs}, {"exits", exits}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	return play(roles, ctx, parm);

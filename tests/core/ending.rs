@@ -68,6 +68,19 @@ fn lines_of_the_log_are_written_before_a_signal_ends_the_process() {
 }
 
 #[test]
+fn lines_of_the_log_are_written_before_a_service_ends_the_process() {
+    if !ours() {
+        return;
+    }
+    for workers in [1, 2] {
+        let setup = Setup::new("ending exits").line(&format!("thread = {workers}"));
+        let ended = setup.start().exit();
+        assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+        assert_eq!(ended.stdout.matches("fact line ").count(), 3000);
+    }
+}
+
+#[test]
 fn who_asked_is_told_and_awaited() {
     if !ours() {
         return;

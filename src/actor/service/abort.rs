@@ -5,6 +5,7 @@ use super::registry;
 use crate::alloc::reclaim;
 use crate::base::log;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::time::{Duration, Instant};
 
 static ABORTING: AtomicBool = AtomicBool::new(false);
 /// The log service of an aborting node, which goes when it is the only one left; 0 before that.
@@ -53,6 +54,41 @@ pub(super) fn retire_last_logger() {
     retire(logger);
 }
 
+/// Returns when the log service has nothing to do, or does not get on: it takes longer than `for_one` for a message or
+/// `for_all` altogether.
+pub fn await_logger(for_one: Duration, for_all: Duration) {
+    let Some(service) = grab(log::reader()) else {
+        return;
+    };
+    let begin = Instant::now();
+    let (mut taken, mut since) = (service.taken_out(), begin);
+    while !service.is_retired() && since.elapsed() < for_one && begin.elapsed() < for_all {
+        if let Some(idle) = service.try_own() {
+            if let Some(mut busy) = idle.try_release() {
+                // Whoever sent it relies on us to run it.
+                busy.drain();
+            }
+            return;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+        let now = service.taken_out();
+        if now != taken {
+            (taken, since) = (now, Instant::now());
+        }
+    }
+}
+
+/// Gives the log service what waits for it, here.
+///
+/// # Safety
+/// No worker runs until this returns, but for one in a callback of another service.
+pub unsafe fn drain_logger() {
+    if let Some(logger) = grab(log::reader()) {
+        // SAFETY: contract of this function: nobody takes the token, if there is one.
+        unsafe { logger.own() }.drain();
+    }
+}
+
 /// Ends the log service after it has had the messages that wait for it; returns when it has been released.
 pub fn end_logger() {
     let logger = log::reader();
@@ -63,6 +99,6 @@ pub fn end_logger() {
     retire(logger);
     // Its consumer drops the table's reference after the last message.
     while service.refs.load(Ordering::Acquire) > 1 {
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

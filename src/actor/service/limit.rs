@@ -154,7 +154,7 @@ impl Own<'_> {
 
 impl Context {
     /// Messages that have left the mailbox.
-    fn taken_out(&self) -> u64 {
+    pub(super) fn taken_out(&self) -> u64 {
         (self.messages.load(Ordering::Relaxed) + self.dropped_no_callback.load(Ordering::Relaxed))
             as u64
     }

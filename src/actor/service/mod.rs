@@ -42,7 +42,7 @@ pub mod waiting;
 
 #[cfg(feature = "lua")]
 pub use abort::is_aborting;
-pub use abort::{abort_all, end_logger};
+pub use abort::{abort_all, await_logger, drain_logger, end_logger};
 pub use context::{Callback, Context, grab, launch, retire, set_profile, total};
 pub use dispatch::{prepare, turn};
 pub use exit::{end, exit, exit_monitor, set_exit_monitor};
