@@ -7,6 +7,7 @@ local url = require "skynet.cluster.url"
 local rings = require "skynet.cluster.ring"
 local choice = require "skynet.cluster.choice"
 local registries = require "skynet.cluster.registry"
+local lines_of = require "skynet.cluster.etcd.lines"
 local keepers = require "skynet.cluster.keeper"
 local message = require "skynet.dns.message"
 
@@ -54,6 +55,59 @@ function cases.json_refuses_what_is_none()
 	local loop = {}
 	loop.a = loop
 	check.raises("JSON", json.encode, loop)
+end
+
+---------------------------------------------------------------- what an engine says
+
+-- Hands out the pieces one after another.
+local function pieces(list)
+	local at = 0
+	return function()
+		at = at + 1
+		return list[at]
+	end
+end
+
+function cases.messages_of_a_watch_are_lines_however_they_are_cut()
+	local lines = lines_of(pieces { "a", "", "b\n\n", "\nc\nd", "e", "\n", "cut off" })
+	check.equal({ lines:next(), lines:next(), lines:next() }, { "ab", "c", "de" })
+	check.equal(lines:next(), nil)
+end
+
+function cases.a_piece_with_very_many_messages_costs_what_it_is_long()
+	local others = 0
+	skynet.fork(function()
+		others = 1
+	end)
+	local lines = lines_of(pieces { string.rep("\n", 4000000), string.rep("a message\n", 400000) })
+	local count = 0
+	while lines:next() do
+		count = count + 1
+	end
+	check.equal(count, 400000)
+	check.equal(others, 1, "another task had its turn")
+end
+
+function cases.a_message_without_an_end_is_refused()
+	local piece = string.rep("x", 1024 * 1024)
+	local lines = lines_of(function()
+		return piece
+	end)
+	check.raises("more than 16777216 bytes", lines.next, lines)
+end
+
+function cases.an_entry_that_is_no_text_is_left_out()
+	local changed = {}
+	local registry = registries.new {
+		node = function(name)
+			changed[#changed + 1] = name
+		end,
+	}
+	registry:put({}, "text")
+	registry:put("nodes/a", {})
+	registry:snapshot({ [{}] = "x", ["nodes/b"] = '{"address":"127.0.0.1:1","boot":"1"}' }, "one", 0)
+	registry:snapshot({ ["nodes/b"] = '{"address":"127.0.0.1:1","boot":"1"}' }, "one", 0)
+	check.equal(changed, { "b" })
 end
 
 ---------------------------------------------------------------- where the engine is

@@ -58,6 +58,16 @@ function cases.messages_are_taken_over()
 	check.equal({ reader(skynet.unpack) }, { true, "next" })
 end
 
+function cases.memory_of_lua_is_not_taken_over()
+	local writer = stm.new "mine"
+	local copy = stm.copy(writer)
+	for _, block in ipairs { io.stdout, writer } do
+		check.raises("string expected", stm.new, block, 5)
+		check.raises("string expected", writer, block, 5)
+	end
+	check.equal({ stm.newcopy(copy)(skynet.tostring) }, { true, "mine" })
+end
+
 function cases.an_empty_value_is_a_value()
 	local reader = stm.newcopy(stm.copy(stm.new ""))
 	check.equal({ reader(function(_, size)

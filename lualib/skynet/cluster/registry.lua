@@ -130,7 +130,9 @@ end
 ---@param key string
 ---@param text string
 function Registry:put(key, text)
-	if text == M.LEFT then
+	if type(key) ~= "string" or type(text) ~= "string" then
+		return complain("an entry that is no text is left out: %s", printable(tostring(key)))
+	elseif text == M.LEFT then
 		return self:remove(key)
 	end
 	self.doubtful[key] = nil

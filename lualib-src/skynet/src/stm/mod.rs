@@ -11,7 +11,7 @@ use std::slice;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TUSERDATA, lua_CFunction, lua_Integer,
+    LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, lua_CFunction, lua_Integer,
     lua_State, lua_call, lua_createtable, lua_gettop, lua_pushboolean, lua_pushcfunction,
     lua_pushinteger, lua_pushlightuserdata, lua_pushvalue, lua_setfield, lua_settop, lua_type,
     luaL_argerror, luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error,
@@ -69,13 +69,14 @@ struct Reader {
     held: *const Version,
 }
 
-/// A version of the message in `arg` and `arg + 1`, which it takes over, or of a copy of the string in `arg`. A raw
+/// A version of the message in `arg` and `arg + 1`, which it takes over, or of a copy of the string in `arg`; a full userdata
+/// is memory of Lua, which nobody may take over. A raw
 /// reference, so that it may outlive an error.
 unsafe fn version(state: *mut lua_State, arg: c_int) -> *const Version {
     // SAFETY: called by a function of Lua.
     unsafe {
         let (data, size): (*mut c_void, usize) = match lua_type(state, arg) {
-            LUA_TUSERDATA | LUA_TLIGHTUSERDATA => message(state, arg),
+            LUA_TLIGHTUSERDATA => message(state, arg),
             _ => {
                 let mut len = 0;
                 let text = luaL_checklstring(state, arg, &mut len);

@@ -4,13 +4,13 @@
 local crypt = require "skynet.crypt"
 local httpc = require "http.httpc"
 local json = require "skynet.internal.json"
+local lines_of = require "skynet.cluster.etcd.lines"
 
 local M = {}
 
 local PATIENCE <const> = 200 -- 1/100 s for a connection, and for an answer
 local KEEPALIVE <const> = 3000 -- 1/100 s that an unused connection is kept
 local MAX_ANSWER <const> = 128 * 1024 * 1024 -- bytes
-local MAX_LINE <const> = 16 * 1024 * 1024 -- bytes of one message of a watch
 
 -- Codes of gRPC.
 local DEADLINE <const>, EXHAUSTED <const>, UNAVAILABLE <const>, UNAUTHENTICATED <const> = 4, 8, 14, 16
@@ -156,51 +156,22 @@ end
 local Watch = {}
 Watch.__index = Watch
 
--- The next line of the answer, which has one for each message; nil at its end.
-local function next_line(self)
-	while true do
-		local line, rest = string.match(self.text, "^(.-)\n(.*)$")
-		if line then
-			self.text = rest
-			return line
-		end
-		local piece = self.stream:padding()
-		if not piece or piece == "" and not self.stream.connected then
-			return nil
-		end
-		self.parts[#self.parts + 1] = piece
-		self.size = self.size + #piece
-		if self.size > MAX_LINE then
-			error(string.format("a message of more than %d bytes", MAX_LINE), 0)
-		elseif string.find(piece, "\n", 1, true) then
-			self.text = table.concat(self.parts)
-			self.parts, self.size = {}, 0
-			-- What is behind the last line is the beginning of the next one.
-			local whole, beginning = string.match(self.text, "^(.*\n)(.-)$")
-			self.text = whole
-			if beginning ~= "" then
-				self.parts, self.size = { beginning }, #beginning
-			end
-		end
-	end
-end
-
 --- The next message of etcd. Yields. Raises when the connection ends.
 ---@return table result { header =, events =, created =, canceled =, compact_revision = }
 function Watch:next()
-	local line
-	repeat
-		line = next_line(self)
-	until line ~= ""
+	local line = self.lines:next()
 	if not line then
 		error(string.format("etcd at %s has ended the watch", self.endpoint), 0)
 	end
 	local message = json.decode(line)
-	if message.error then
+	if type(message) ~= "table" then
+		error(string.format("etcd at %s: a message of a watch is no object", self.endpoint), 0)
+	elseif message.error then
 		local fault = message.error
-		error(string.format("etcd at %s: %s", self.endpoint, fault.message or json.encode(fault)), 0)
+		local reason = type(fault) == "table" and fault.message
+		error(string.format("etcd at %s: %s", self.endpoint, reason or json.encode(fault)), 0)
 	end
-	return message.result
+	return message.result or {}
 end
 
 --- Ends it from another task: `next` raises. Does not yield.
@@ -239,7 +210,11 @@ function Client:watch(request)
 		leave(self, endpoint)
 		error(string.format("etcd at %s: HTTP %d for a watch", where, stream.status), 0)
 	end
-	return setmetatable({ stream = stream, endpoint = where, text = "", parts = {}, size = 0 }, Watch)
+	local lines = lines_of(function()
+		local piece = stream:padding()
+		return (piece ~= "" or stream.connected) and piece or nil
+	end)
+	return setmetatable({ stream = stream, endpoint = where, lines = lines }, Watch)
 end
 
 --- The present endpoint has let a watch down: the next request goes to another one. Does not yield.

@@ -8,6 +8,8 @@ local etcdlock = require "skynet.cluster.etcd.lock"
 local LEFT <const> = require "skynet.cluster.registry".LEFT
 local following = require "skynet.internal.following"
 
+local LONGEST_LEASE <const> = 3600 -- seconds
+
 local M = {}
 ---@class skynet.cluster.provider.etcd.Provider
 local Provider = { agrees = true, writes = true }
@@ -37,10 +39,20 @@ local function lose_lease(self)
 	self.sink.lease_lost()
 end
 
+-- etcd may give more time than it was asked for, not less; it is asked again within the hour whatever it says.
+local function seconds_of(answer)
+	local seconds = answer and tonumber(answer.TTL) or 0
+	return seconds >= 1 and math.floor(math.min(seconds, LONGEST_LEASE)) or 0
+end
+
 local function grant(self)
 	local answer = self.client:need("/v3/lease/grant", { TTL = self.lease_time })
+	local seconds = seconds_of(answer)
+	if seconds == 0 then
+		error(string.format("etcd grants a lease of %s seconds", tostring(answer.TTL)), 0)
+	end
 	self.lease = answer.ID
-	return math.tointeger(tonumber(answer.TTL)), true
+	return seconds, true
 end
 
 --- See skynet.cluster.keeper. A node that has nothing to tell has no lease.
@@ -51,8 +63,7 @@ function Provider:renew()
 	elseif not self.lease then
 		return grant(self)
 	end
-	local answer = self.client:need("/v3/lease/keepalive", { ID = self.lease }).result
-	local seconds = answer and math.tointeger(tonumber(answer.TTL)) or 0
+	local seconds = seconds_of(self.client:need("/v3/lease/keepalive", { ID = self.lease }).result)
 	if seconds > 0 then
 		return seconds, false
 	end

@@ -182,11 +182,22 @@ local function connect(self)
 end
 
 local function read(self)
-	local version, about, flat = table.unpack(run_script(self, READ, self.version or "none"))
+	local answer = run_script(self, READ, self.version or "none")
+	if type(answer) ~= "table" then
+		error("it does not answer with a list: is that a Redis server?", 0)
+	end
+	local version, about, flat = table.unpack(answer, 1, 3)
 	if flat then
+		if type(flat) ~= "table" or type(about) ~= "string" then
+			error("a malformed answer: is that a Redis server?", 0)
+		end
 		local entries = {}
 		for i = 1, #flat, 2 do
-			entries[flat[i]] = flat[i + 1]
+			local key, text = flat[i], flat[i + 1]
+			if type(key) ~= "string" or type(text) ~= "string" then
+				error("a malformed answer: an entry is no text", 0)
+			end
+			entries[key] = text
 		end
 		self.version = version
 		self.sink.snapshot(entries, string.match(about, "run_id:(%x+)") or "")
