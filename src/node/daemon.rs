@@ -2,11 +2,14 @@
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+
+/// Bytes of a pid file that are looked at.
+const LONGEST_ID: u64 = 64;
 
 /// Goes into the background. The caller's process ends here, and the new one returns, with its id in `pidfile` (locked as
 /// long as it lives) and its standard input and outputs on `/dev/null`. The working directory stays.
@@ -17,12 +20,16 @@ pub fn init(pidfile: &CStr) -> Result<(), String> {
     }
     // Before this process ends with status 0. The lock belongs to the open file, which the new process has too.
     let file = lock(path)?;
+    // What cannot be written is told while somebody waits for the status.
+    write_id(&file)?;
     // SAFETY: called before the node starts threads, which would not survive.
     #[allow(deprecated)]
     if unsafe { libc::daemon(1, 1) } != 0 {
         return Err("Can't daemonize.".into());
     }
-    write_id(file)?;
+    write_id(&file)?;
+    // Kept open: closing it would give the lock up.
+    let _ = file.into_raw_fd();
     silence().map_err(|reason| format!("Can't redirect to /dev/null: {reason}"))
 }
 
@@ -31,9 +38,10 @@ pub fn exit(pidfile: &CStr) {
     let _ = std::fs::remove_file(Path::new(OsStr::from_bytes(pidfile.to_bytes())));
 }
 
-fn stored_pid(mut file: &File) -> Option<i32> {
+/// The id at the beginning of the file, which may be anything, and of any length.
+fn stored_pid(file: &File) -> Option<i32> {
     let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
+    file.take(LONGEST_ID).read_to_string(&mut text).ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
 
@@ -69,15 +77,12 @@ fn lock(path: &Path) -> Result<File, String> {
     Ok(file)
 }
 
-/// Writes this process's id, and keeps the lock for the rest of its life.
-fn write_id(mut file: File) -> Result<(), String> {
-    // A longer id of an earlier process must not shine through.
+/// Writes this process's id. A longer id of an earlier one must not shine through.
+fn write_id(file: &File) -> Result<(), String> {
+    let text = format!("{}\n", std::process::id());
     file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(|_| "Can't write pid.".to_string())?;
-    // Kept open: closing it would give the lock up.
-    let _ = file.into_raw_fd();
-    Ok(())
+        .and_then(|()| file.write_all_at(text.as_bytes(), 0))
+        .map_err(|_| "Can't write pid.".to_string())
 }
 
 fn silence() -> std::io::Result<()> {
@@ -112,6 +117,7 @@ mod tests {
         assert_eq!(running(&path), None);
         std::fs::write(&path, "2000000000\n").unwrap();
         assert_eq!(running(&path), None);
+        assert_eq!(running(Path::new("/dev/zero")), None);
         std::fs::remove_file(&path).unwrap();
     }
 
@@ -119,7 +125,9 @@ mod tests {
     fn the_file_holds_only_the_id_and_a_lock() {
         let path = file("claim");
         std::fs::write(&path, "99999999999999\nold").unwrap();
-        lock(&path).and_then(write_id).unwrap();
+        let file = lock(&path).unwrap();
+        write_id(&file).unwrap();
+        write_id(&file).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n", std::process::id()));
         // A lock belongs to the open file, so even this process cannot have it twice.
@@ -132,6 +140,15 @@ mod tests {
             )
         );
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_an_error() {
+        assert!(
+            lock(Path::new("/dev/full"))
+                .and_then(|file| write_id(&file))
+                .is_err()
+        );
     }
 
     #[test]

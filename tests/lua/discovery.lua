@@ -110,6 +110,30 @@ function cases.an_entry_that_is_no_text_is_left_out()
 	check.equal(changed, { "b" })
 end
 
+function cases.names_and_addresses_that_steer_a_terminal_are_left_out()
+	local known = {}
+	local registry = registries.new {
+		node = function(name, _, record)
+			known[#known + 1] = record.address
+			known[#known + 1] = name
+		end,
+		name = function(name)
+			known[#known + 1] = name
+		end,
+	}
+	local good = '{"address":"127.0.0.1:1","boot":"1"}'
+	registry:put("nodes/a%1B[2J", good)
+	registry:put("nodes/a%0A<CMD OK>", good)
+	registry:put("nodes/a b", good)
+	registry:put("nodes/\xc2\x9b2J", good)
+	registry:put("nodes/b", '{"address":"127.0.0.1:1\\n<CMD OK>","boot":"1"}')
+	registry:put("names/n%0Am/a/1", good)
+	registry:remove "nodes/a b"
+	check.equal(known, {})
+	registry:put("nodes/größe", good)
+	check.equal(known, { "127.0.0.1:1", "größe" })
+end
+
 ---------------------------------------------------------------- where the engine is
 
 function cases.an_engine_is_named_by_an_url()

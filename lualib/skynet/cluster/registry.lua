@@ -64,18 +64,26 @@ function M.new(on)
 	}, Registry)
 end
 
+-- Names and addresses go on to consoles, logs and arguments of services: what would end a line or steer a terminal is in none.
+local function is_plain(text)
+	return type(text) == "string" and not string.find(text, "[%c\x7f]") and not string.find(text, "\xc2[\x80-\x9f]")
+end
+
 local function decode(key, text)
 	local ok, record = pcall(json.decode, text)
-	if ok and type(record) == "table" and type(record.address) == "string" then
+	if ok and type(record) == "table" and is_plain(record.address) then
 		return record
 	end
-	complain("the entry %s makes no sense: %s", printable(key), ok and "it has no address" or record)
+	complain("the entry %s makes no sense: %s", printable(key), ok and "it has no address" or printable(record))
 end
 
 local kinds = {}
 
 function kinds.nodes(self, rest, text)
 	local name = unescape(rest)
+	if not is_plain(name) or string.find(name, " ", 1, true) then
+		return text and complain("the node %s is left out: blanks and control characters are in no name", printable(name))
+	end
 	local record = text and decode("nodes/" .. rest, text)
 	local former = self.nodes[name]
 	if record == nil and former == nil then
@@ -104,6 +112,9 @@ function kinds.names(self, rest, text, key)
 		return text and complain("the entry names/%s makes no sense: it is not NAME/NODE/ID", printable(rest))
 	end
 	name, node = unescape(name), unescape(node)
+	if not is_plain(name) or not is_plain(node) then
+		return text and complain("the service %s is left out: control characters are in no name", printable(name))
+	end
 	local list = self.names[name] or {}
 	local record = text and decode(key, text)
 	if record then

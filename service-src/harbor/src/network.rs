@@ -18,6 +18,7 @@ const LOCAL: u32 = (1 << HARBOR_SHIFT) - 1;
 /// `PTYPE_*` that are about this process: from another node they would be addresses of its memory.
 const PRIVATE: [u8; 3] = [4, 5, 6];
 const ERROR: u8 = 7;
+const RESPONSE: u8 = 1;
 /// `PTYPE_*` of serialised Lua values: of queues, debug, lua, snax. Answers do not say what they are: bytes of a protocol of
 /// the program's own (`08 03 12 06` and six letters, say, of protobuf) may look like values with an address.
 const SERIALISED: [u8; 4] = [8, 9, 10, 11];
@@ -146,7 +147,16 @@ impl<N: Node> Network<N> {
     pub fn send(&mut self, to: u32, letter: Letter) {
         let harbor = (to >> HARBOR_SHIFT) as usize;
         if harbor as u32 == self.id {
-            self.node.deliver(to, letter);
+            let Letter {
+                source,
+                ty,
+                session,
+                ..
+            } = letter;
+            // The service of a name may have ended; who asked it by that name waits for an answer.
+            if !self.node.deliver(to, letter) && session != 0 && ty != ERROR && ty != RESPONSE {
+                self.node.fail(to, source, session);
+            }
             return;
         }
         match &mut self.links[harbor] {

@@ -107,6 +107,36 @@ fn messages_wait_for_the_connection_and_for_the_id_of_the_other_side() {
 }
 
 #[test]
+fn a_request_to_a_name_whose_service_has_ended_is_answered() {
+    let mut network = harbor(1);
+    network.send(0x0100_0005, letter("ask", 4));
+    assert_eq!(
+        news(&mut network),
+        [
+            "deliver 1000005 from 1000009 type 10 session 4 ask",
+            "fail 1000005 to 1000009 session 4"
+        ]
+    );
+    // Nobody waits for an answer to these.
+    network.send(0x0100_0005, letter("tell", 0));
+    for ty in [ERROR, RESPONSE] {
+        let answer = Letter {
+            ty,
+            ..letter("answer", 4)
+        };
+        network.send(0x0100_0005, answer);
+    }
+    assert!(
+        news(&mut network)
+            .iter()
+            .all(|line| line.starts_with("deliver"))
+    );
+    network.node.services.insert(0x0100_0005);
+    network.send(0x0100_0005, letter("ask", 4));
+    assert_eq!(news(&mut network).len(), 1);
+}
+
+#[test]
 fn an_accepted_connection_is_open_at_once() {
     let mut network = harbor(2);
     network.send(0x0100_0005, letter("x", 1));
@@ -253,6 +283,7 @@ fn a_malformed_stream_ends_the_connection() {
 #[test]
 fn messages_wait_for_a_name_in_their_order() {
     let mut network = harbor(1);
+    network.node.services.insert(0x0100_0007);
     let name = padded("NAME");
     network.send_to_name(name, letter("a", 1));
     network.send_to_name(name, letter("b", 2));
@@ -299,6 +330,7 @@ fn messages_for_a_name_of_a_lost_harbor_fail() {
 #[test]
 fn a_node_without_network_has_names_and_no_remotes() {
     let mut network = harbor(0);
+    network.node.services.insert(8);
     network.name(padded("HERE"), 8);
     network.send_to_name(padded("HERE"), letter("a", 1));
     assert_eq!(
@@ -338,6 +370,7 @@ fn the_end_closes_every_connection_and_says_nothing() {
 #[test]
 fn requests_to_a_name_that_nobody_has_fail_when_it_is_given_up() {
     let mut network = harbor(0);
+    network.node.services.insert(7);
     network.send_to_name(padded("echo"), letter("request", 4));
     network.send_to_name(padded("echo"), letter("send", 0));
     assert_eq!(news(&mut network), ["tell Q echo", "tell Q echo"]);

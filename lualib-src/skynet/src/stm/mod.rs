@@ -11,11 +11,10 @@ use std::slice;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, lua_CFunction, lua_Integer,
-    lua_State, lua_call, lua_createtable, lua_gettop, lua_pushboolean, lua_pushcfunction,
-    lua_pushinteger, lua_pushlightuserdata, lua_pushvalue, lua_setfield, lua_settop, lua_type,
-    luaL_argerror, luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error,
-    luaL_newmetatable,
+    LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, lua_CFunction, lua_Integer, lua_State,
+    lua_call, lua_createtable, lua_gettop, lua_pushboolean, lua_pushcfunction, lua_pushinteger,
+    lua_pushlightuserdata, lua_pushvalue, lua_setfield, lua_settop, lua_type, luaL_argerror,
+    luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error, luaL_newmetatable,
 };
 
 use crate::arguments::{address, message};
