@@ -311,6 +311,83 @@ local function bson()
 	end
 end
 
+--- lua-cjson is not part of the tree: its cjson.so has to be copied to the peer's folder.
+local function json()
+	local ours, peer = both("cjson", "cjson")
+	local function players(count)
+		local list = {}
+		for i = 1, count do
+			list[i] = {
+				id = i,
+				name = "player" .. i,
+				level = i % 100,
+				gold = i * 37,
+				ratio = i / 7,
+				online = i % 2 == 0,
+				tags = { "a", "b", "c" },
+				position = { x = 1.5, y = 2.25, z = -3.125 },
+				about = "some text of a game, row " .. i,
+			}
+		end
+		return { players = list }
+	end
+	local function list(make)
+		local list = {}
+		for i = 1, 5000 do
+			list[i] = make(i)
+		end
+		return list
+	end
+	math.randomseed(5)
+	for _, sample in ipairs {
+		{ "small", { id = 7, name = "somebody", level = 42 } },
+		{ "1 KiB", players(6) },
+		{ "100 KiB", players(580) },
+		{
+			"5,000 integers",
+			list(function()
+				return math.random(1, 10000000)
+			end),
+		},
+		{
+			"5,000 floats",
+			list(function()
+				return math.random() * 1000
+			end),
+		},
+		{
+			"5,000 strings",
+			list(function(i)
+				return "string number " .. i .. " of many"
+			end),
+		},
+		{
+			"5,000 with escapes",
+			list(function(i)
+				return 'line "' .. i .. '"\n\tpath/to/file'
+			end),
+		},
+		{ "64 KiB text", { text = ("some text of a game "):rep(3277) } },
+	} do
+		local name, value = table.unpack(sample)
+		local text = peer.encode(value)
+		local function encode(lib)
+			local encode = lib.encode
+			return function()
+				encode(value)
+			end
+		end
+		local function decode(lib)
+			local decode = lib.decode
+			return function()
+				decode(text)
+			end
+		end
+		row("json encode " .. name, encode(ours), encode(peer))
+		row("json decode " .. name, decode(ours), decode(peer))
+	end
+end
+
 local function sproto()
 	local ours, peer = both("sproto", "sproto.core")
 	local parser = require "sprotoparser"
@@ -372,7 +449,7 @@ end
 
 skynet.start(function()
 	skynet.fork(function()
-		for _, part in ipairs { serialise, netpack, crypt, md5, sharedata, re, bson, sproto } do
+		for _, part in ipairs { serialise, netpack, crypt, md5, sharedata, re, bson, json, sproto } do
 			local ok, problem = pcall(part)
 			if not ok then
 				print("NOT RUN", problem)

@@ -139,6 +139,16 @@ return {
 		intro = "MongoDB's documents. A document is a userdata, or a light userdata that points to one. Values that Lua has no type for are strings of a form of their own.",
 	},
 	{
+		"cjson",
+		rust = {
+			"lualib-src/cjson/src/encode.rs",
+			"lualib-src/cjson/src/decode.rs",
+			"lualib-src/cjson/src/lib.rs",
+			"lualib-src/cjson/src/config.rs",
+		},
+		intro = "JSON, with the interface of lua-cjson; see [json.md](json.md). `cjson.null` is null, `cjson.empty_array` an array of nothing, `cjson.array_mt` and `cjson.empty_array_mt` are metatables of arrays. `cjson.safe` is the same, but its `encode` and `decode` return nil and a message instead of raising. A function of a setting returns what holds; its argument, unless it is nil, changes that first, for this module only. In parentheses: what holds at first.",
+	},
+	{
 		"lpeg",
 		rust = {
 			"lualib-src/lpeg/src/api/matching.rs",

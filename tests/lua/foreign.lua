@@ -34,6 +34,13 @@ function cases.one_that_may_be_for_this_lua_is_opened()
 	check.equal(require "checks55".twice(21), 42)
 end
 
+function cases.one_with_the_name_of_a_built_in_module_takes_its_place()
+	check.equal(require "cjson".twice(21), 42)
+	check.equal(require "cjson".decode, nil)
+	-- What it has not is the built-in one's.
+	check.equal(require "cjson.safe".decode "[1]", { 1 })
+end
+
 function cases.another_service_opens_it_without_a_second_warning()
 	check.equal(skynet.call(skynet.newservice "foreign_user", "lua", 4), 8)
 end

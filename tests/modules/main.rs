@@ -12,6 +12,8 @@ const PROPERTY: &str = "does_what_the_module_in_c_does";
 const FILES: &[LuaFile] = &[
     lua_file("bson_documents", PROPERTY, plain),
     lua_file("bson_values", PROPERTY, plain),
+    lua_file("cjson_values", PROPERTY, plain),
+    lua_file("cjson_settings", PROPERTY, plain),
     lua_file("mongo_driver", PROPERTY, plain),
     lua_file("datasheet", PROPERTY, plain),
     lua_file("debugchannel", PROPERTY, plain),

@@ -48,6 +48,8 @@ fn modules_for_another_lua_are_refused_or_warned_of() {
             build("box", &["-DBOX"]);
         }
     }
+    let headers = lua_sources_of("5.5");
+    module(&folder, "foreign", "cjson", &headers, &["-DCHECKS"]);
     let output = run_test("lua", "foreign", &on_cpath(&folder));
     let warnings: Vec<&str> = output
         .lines()

@@ -15,6 +15,7 @@ use crate::services::builtin::embedded;
 /// Modules in Rust, a list of each crate.
 static MODULES: &[&[(&CStr, lua_CFunction)]] = &[
     skynet_bson::MODULES,
+    skynet_cjson::MODULES,
     skynet_client::MODULES,
     skynet_luaclib::MODULES,
     skynet_lpeg::MODULES,
