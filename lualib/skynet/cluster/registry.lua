@@ -82,7 +82,8 @@ local kinds = {}
 function kinds.nodes(self, rest, text)
 	local name = unescape(rest)
 	if not is_plain(name) or string.find(name, " ", 1, true) then
-		return text and complain("the node %s is left out: blanks and control characters are in no name", printable(name))
+		return text
+			and complain("the node %s is left out: blanks and control characters are in no name", printable(name))
 	end
 	local record = text and decode("nodes/" .. rest, text)
 	local former = self.nodes[name]
