@@ -13,7 +13,8 @@ use crate::alloc::reclaim;
 use crate::base::env;
 use crate::base::{clock, log, panic, release};
 use crate::diag::{crash, figures, stuck};
-use crate::io::{socket, timer};
+use crate::io::socket::{self, Ownerless};
+use crate::io::timer;
 use crate::scheduler::{self, Hooks, cpu, watchdog};
 use crate::services::{builtin, loader};
 use libc::c_char;
@@ -27,6 +28,8 @@ use std::thread::{Builder, JoinHandle};
 const STACK: usize = 8 << 20;
 /// The monitor looks for messages that take too long this often, in nanoseconds.
 const CHECK_EVERY: u64 = 5_000_000_000;
+/// Checks from one look for sockets without a service to the next: so long may one that was handed over wait to be started.
+const CHECKS_A_LOOK: u64 = 6;
 /// So many blocks that cannot be freed are worth a line of the log; then each doubling is.
 const MANY_BLOCKS: usize = 4096;
 
@@ -203,14 +206,15 @@ fn run_threads(workers: usize) {
 }
 
 /// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
-/// that do not run; at the timers, if the timer thread is late; and at memory that is free and due to go back.
+/// that do not run; at the timers, if the timer thread is late; at memory that is free and due to go back; and at sockets without a service.
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.
     cpu::calibrate();
     let mut watch = watchdog::Watch::default();
     let mut decay = Decay::of_process();
-    let (mut check_at, mut report_at) = (0, MANY_BLOCKS);
+    let mut sockets = Ownerless::default();
+    let (mut check_at, mut report_at, mut checks) = (0, MANY_BLOCKS, 0_u64);
     loop {
         watchdog::MONITOR.reset();
         if ENDED.load(Ordering::SeqCst) {
@@ -223,6 +227,12 @@ fn monitor() {
             reclaim::collect_some();
             report_at = report_blocks(report_at);
             decay.check(now);
+            checks += 1;
+            if checks.is_multiple_of(CHECKS_A_LOOK)
+                && let Some(server) = socket::server()
+            {
+                sockets.look(server, &|owner| service::exists(owner as u32));
+            }
             #[cfg(feature = "lua")]
             service::quiet::mark_due(now);
         }

@@ -61,7 +61,7 @@ pub use queue::Queue;
 pub use reference::ServiceRef;
 pub use registry::{all, find, find_unguarded, init_handles, register};
 pub(crate) use send::push_with;
-pub use send::{parse_hex, push, query_name, send, send_name, send_to, tail};
+pub use send::{exists, parse_hex, push, query_name, send, send_name, send_to, tail};
 #[cfg(feature = "lua")]
 pub use vm::{Piece, Stack, Vms, know_vms};
 

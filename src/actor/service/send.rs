@@ -18,6 +18,11 @@ pub fn push(handle: u32, message: Message) -> bool {
     push_with(handle, message, Class::UNPOOLED)
 }
 
+/// Whether there is a service of that handle.
+pub fn exists(handle: u32) -> bool {
+    find(&reclaim::enter(), handle).is_some()
+}
+
 /// [`push`] of a message whose payload's class is known.
 #[inline(always)]
 #[must_use]

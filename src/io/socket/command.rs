@@ -70,6 +70,13 @@ pub enum Command {
         /// Who asks for it.
         caller: usize,
     },
+    /// The socket's service was gone at two looks, see [`super::ownerless`].
+    Abandoned {
+        /// The socket.
+        id: i32,
+        /// The service.
+        owner: usize,
+    },
     /// Set TCP_NODELAY.
     NoDelay {
         /// The socket.

@@ -3,6 +3,7 @@
 use super::addr::Text;
 use super::command::Command;
 use super::event::EventKind;
+use super::ownerless;
 use super::state::{Input, Phase, State};
 use super::sys;
 use super::turn::{LoopIteration, TOO_MANY};
@@ -41,6 +42,16 @@ impl LoopIteration<'_> {
                 }
             }
             Command::Close { id, now, caller } => self.close(id, now, caller),
+            Command::Abandoned { id, owner } => {
+                let slot = self.s.table.slot(id);
+                // Another service may have started it meanwhile.
+                if let Some(state) = slot.state_of(id)
+                    && slot.owner.load(Ordering::Relaxed) == owner
+                    && ownerless::is_silent(slot, state.phase)
+                {
+                    self.orphans.push(id);
+                }
+            }
             Command::NoDelay { id } => self.set_nodelay(id),
             Command::Flush { id } => self.flush(id),
             Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}

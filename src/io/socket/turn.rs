@@ -58,7 +58,7 @@ pub struct LoopIteration<'a> {
     pub(super) s: &'a Arc<Shared>,
     pub(super) io: &'a mut Io,
     sink: &'a mut dyn Sink,
-    orphans: Vec<i32>,
+    pub(super) orphans: Vec<i32>,
     delivered: usize,
     pub(super) bytes: usize,
     /// See [`Sink::counts`].

@@ -1,6 +1,7 @@
 use super::harness::*;
-use crate::io::socket::EventKind;
 use crate::io::socket::sys::{self, Errno};
+use crate::io::socket::{EventKind, Ownerless};
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -120,4 +121,51 @@ fn many_connections_at_once_are_all_told() {
     }
     node.server.close(0, id);
     assert!(matches!(node.next(id).what, EventKind::Close));
+}
+
+#[test]
+fn a_connection_whose_service_ended_before_it_started_it_is_closed() {
+    let node = Node::new();
+    let (id, port) = node.listen("127.0.0.1");
+    let connect = || {
+        let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        (node.accepted(id).0, peer)
+    };
+    let (left, peer_of_left) = connect();
+    let (started, peer_of_started) = connect();
+    let (adopted, peer_of_adopted) = connect();
+    let (paused, peer_of_paused) = connect();
+    for (id, owner) in [(started, 1), (paused, 3)] {
+        node.server.start(owner, id);
+        assert_eq!(node.opened(id).0, "start");
+    }
+    node.server.pause(paused);
+    node.settle();
+    let mut sockets = Ownerless::default();
+    let nobody = |_| false;
+    sockets.look(&node.server, &nobody);
+    // Between the looks a service starts one of them: it is that one's, and of the rest something may come.
+    node.server.start(2, adopted);
+    assert_eq!(node.opened(adopted).0, "start");
+    sockets.look(&node.server, &|owner| owner == 1);
+    node.settle();
+    sockets.look(&node.server, &nobody);
+    sockets.look(&node.server, &nobody);
+    node.settle();
+    let gone = |mut peer: TcpStream| matches!(peer.read(&mut [0]), Ok(0));
+    assert!(gone(peer_of_left));
+    assert!(gone(peer_of_paused));
+    assert!(
+        TcpStream::connect(("127.0.0.1", port)).is_err(),
+        "the listener"
+    );
+    for id in [left, paused, id] {
+        assert!(node.server.output(id).is_none());
+    }
+    for (id, peer) in [(started, peer_of_started), (adopted, peer_of_adopted)] {
+        assert!(node.server.output(id).is_some());
+        drop(peer);
+        node.closed(id);
+    }
 }
