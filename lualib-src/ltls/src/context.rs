@@ -102,8 +102,9 @@ unsafe extern "C-unwind" fn set_ciphers(state: *mut lua_State) -> c_int {
     }
 }
 
-/// `ctx:set_verify(authorities)`: verifies servers (chain, name, time), and demands certificates of clients. `authorities` is
-/// a PEM file, or true for those that the system trusts; false or nil: verifies no peer. Raises an error when none can be used.
+/// `ctx:set_verify(authorities [, any_name])`: verifies servers (chain, name, time), and demands certificates of clients.
+/// `authorities` is a PEM file, or true for those that the system trusts; false or nil: verifies no peer. With `any_name` the
+/// name does not matter. Raises an error when none can be used.
 unsafe extern "C-unwind" fn set_verify(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; a problem goes to `fail`.
     unsafe {
@@ -115,7 +116,8 @@ unsafe extern "C-unwind" fn set_verify(state: *mut lua_State) -> c_int {
         } else {
             Some(Authorities::File(path(argument(state, 2))))
         };
-        match guarded(|| (*settings).set_authorities(authorities)) {
+        let names = lua_toboolean(state, 3) == 0;
+        match guarded(|| (*settings).set_authorities(authorities, names)) {
             Ok(()) => 0,
             Err(problem) => fail(state, problem),
         }

@@ -12,7 +12,7 @@ use crate::identity::{self, Identities};
 use crate::problem::Problem;
 use crate::provider;
 use crate::suites;
-use crate::trust::{self, AcceptAll};
+use crate::trust::{self, AcceptAll, AnyName};
 
 /// Settings for sessions of both sides. A session keeps those of its start.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Settings {
     identities: Identities,
     /// None: no peer is verified.
     authorities: Option<Arc<RootCertStore>>,
+    /// Whether a server's certificate has to have the name that it was asked for.
+    names: bool,
     protocols: Vec<Vec<u8>>,
     /// Made when first needed.
     client: Option<Arc<ClientConfig>>,
@@ -42,6 +44,7 @@ impl Settings {
             provider: Arc::new(provider::with_p521()),
             identities: Identities::default(),
             authorities: None,
+            names: true,
             protocols: Vec::new(),
             client: None,
             server: None,
@@ -63,13 +66,19 @@ impl Settings {
 
     /// From now on servers are verified against these authorities and their name, and clients have to show a certificate of
     /// these authorities. None: no peer is verified.
-    pub fn set_authorities(&mut self, from: Option<Authorities<'_>>) -> Result<(), Problem> {
+    /// Without `names` any server is right that has a certificate of these authorities.
+    pub fn set_authorities(
+        &mut self,
+        from: Option<Authorities<'_>>,
+        names: bool,
+    ) -> Result<(), Problem> {
         let store = match from {
             Some(Authorities::File(path)) => Some(trust::authorities_of_file(path)?),
             Some(Authorities::System) => Some(trust::authorities_of_system()?),
             None => None,
         };
         self.authorities = store.map(Arc::new);
+        self.names = names;
         self.changed();
         Ok(())
     }
@@ -94,9 +103,9 @@ impl Settings {
         self.server = None;
     }
 
-    /// Whether a client verifies its server.
+    /// Whether a client has to know the name of its server.
     pub fn verifies(&self) -> bool {
-        self.authorities.is_some()
+        self.authorities.is_some() && self.names
     }
 
     /// For sessions that begin.
@@ -105,7 +114,11 @@ impl Settings {
             return Ok(client.clone());
         }
         let verifier = match &self.authorities {
-            Some(authorities) => trust::server_verifier(authorities, &self.provider)?,
+            Some(authorities) if self.names => trust::server_verifier(authorities, &self.provider)?,
+            Some(authorities) => Arc::new(AnyName(trust::server_verifier(
+                authorities,
+                &self.provider,
+            )?)),
             None => Arc::new(AcceptAll(self.provider.clone())),
         };
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())

@@ -171,7 +171,7 @@ fn ask(
     let mut settings = settings("localhost");
     if authorities {
         let from = Authorities::File(&file("ca.pem"));
-        settings.set_authorities(Some(from)).unwrap();
+        settings.set_authorities(Some(from), true).unwrap();
     }
     let mut session = Session::client(&mut settings).unwrap();
     assert!(session.set_host(host));
