@@ -1,5 +1,6 @@
 //! The module `skynet.cluster.core`: the packets between the nodes of a cluster.
 
+mod compression;
 pub mod packet;
 mod parts;
 mod request;
@@ -24,6 +25,8 @@ const FUNCTIONS: &[Entry] = &[
     (c"unpackrequest", request::unpackrequest),
     (c"packresponse", response::packresponse),
     (c"unpackresponse", response::unpackresponse),
+    (c"readresponse", response::readresponse),
+    (c"compress", compression::compress),
     (c"append", parts::append),
     (c"concat", parts::concat),
     (c"isname", isname),

@@ -16,6 +16,8 @@
 //!
 //! Answers are a session, a byte and what it says: 0 an error, 1 the whole answer, 2 the size of an answer in parts, 3 a
 //! part, 4 the last part.
+//!
+//! Both sides have a kind 16 besides, which only nodes get that have asked for it: see [`super::compression`].
 
 use std::mem::MaybeUninit;
 
@@ -23,7 +25,7 @@ use std::mem::MaybeUninit;
 pub const PART: usize = 0x8000;
 
 /// Largest packet with its header: a small request to the longest name.
-const CAPACITY: usize = 2 + 1 + 1 + 255 + 4 + PART;
+pub const CAPACITY: usize = 2 + 1 + 1 + 255 + 4 + PART;
 
 const NAME: u8 = 0x80;
 const LARGE: u8 = 1;
@@ -272,6 +274,11 @@ pub enum Content<'a> {
 /// Reads a packet of the answer side, without its length: its session and content, or nothing if it is none.
 pub fn read_answer(packet: &[u8]) -> Option<(u32, Content<'_>)> {
     let (session, rest) = number(packet)?;
+    Some((session, read_content(rest)?))
+}
+
+/// What follows the session of an answer.
+pub fn read_content(rest: &[u8]) -> Option<Content<'_>> {
     let (&kind, bytes) = rest.split_first()?;
     let content = match kind {
         answer::ERROR => Content::Error(bytes),
@@ -283,7 +290,7 @@ pub fn read_answer(packet: &[u8]) -> Option<(u32, Content<'_>)> {
         },
         _ => return None,
     };
-    Some((session, content))
+    Some(content)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use mlua_sys::{
     luaL_checklstring, luaL_error,
 };
 
+use super::compression::{COMPRESSED, Unpacked};
 use super::packet::{Address, Malformed, PART, Packet, Request, parts, read_request};
 use super::{add, push};
 use crate::block::{Block, OutOfMemory};
@@ -166,6 +167,23 @@ pub unsafe extern "C-unwind" fn unpackrequest(state: *mut lua_State) -> c_int {
         } else {
             slice::from_raw_parts(bytes, len)
         };
+        match packet.split_first() {
+            Some((&COMPRESSED, body)) => {
+                let mut unpacked = Unpacked::new();
+                match unpacked.unpack(body) {
+                    Some(packet) => read(state, packet),
+                    None => luaL_error(state, c"Invalid compressed packet".as_ptr()),
+                }
+            }
+            _ => read(state, packet),
+        }
+    }
+}
+
+/// A packet that is not compressed.
+unsafe fn read(state: *mut lua_State, packet: &[u8]) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
         match read_request(packet) {
             Ok(request) => results(state, request),
             Err(malformed) => refuse(state, malformed, packet.len()),

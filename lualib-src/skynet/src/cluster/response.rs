@@ -8,7 +8,8 @@ use mlua_sys::{
     lua_tolstring, lua_touserdata, lua_type, luaL_argerror, luaL_checkinteger, luaL_checklstring,
 };
 
-use super::packet::{Content, PART, Packet, answer, parts, read_answer};
+use super::compression::{COMPRESSED, Unpacked};
+use super::packet::{Content, PART, Packet, answer, parts, read_answer, read_content};
 use super::{add, push};
 
 /// `packresponse(session, ok, text)` or `packresponse(session, ok, block, size)`: the packet, or a table of packets for
@@ -62,7 +63,48 @@ pub unsafe extern "C-unwind" fn unpackresponse(state: *mut lua_State) -> c_int {
         let mut len = 0;
         let text = luaL_checklstring(state, 1, &mut len);
         let packet = slice::from_raw_parts(text.cast::<u8>(), len);
-        let Some((session, content)) = read_answer(packet) else {
+        results(state, packet)
+    }
+}
+
+/// `readresponse(text, from, to)`: `unpackresponse` of a part of a text, without making it a string.
+pub unsafe extern "C-unwind" fn readresponse(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the text is an argument.
+    unsafe {
+        let mut len = 0;
+        let text = luaL_checklstring(state, 1, &mut len);
+        let from = usize::try_from(luaL_checkinteger(state, 2)).unwrap_or(0);
+        let to = usize::try_from(luaL_checkinteger(state, 3)).unwrap_or(0);
+        let text = slice::from_raw_parts(text.cast::<u8>(), len);
+        match from.checked_sub(1).and_then(|from| text.get(from..to)) {
+            Some(packet) => results(state, packet),
+            None => luaL_argerror(state, 2, c"out of the text".as_ptr()),
+        }
+    }
+}
+
+/// What a packet says, on the stack.
+unsafe fn results(state: *mut lua_State, packet: &[u8]) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        match packet.split_first_chunk::<4>() {
+            Some((session, [COMPRESSED, body @ ..])) => {
+                let mut unpacked = Unpacked::new();
+                let content = unpacked.unpack(body).and_then(read_content);
+                push_answer(
+                    state,
+                    content.map(|content| (u32::from_le_bytes(*session), content)),
+                )
+            }
+            _ => push_answer(state, read_answer(packet)),
+        }
+    }
+}
+
+unsafe fn push_answer(state: *mut lua_State, answer: Option<(u32, Content)>) -> c_int {
+    // SAFETY: called by Lua with room for LUA_MINSTACK values.
+    unsafe {
+        let Some((session, content)) = answer else {
             return 0;
         };
         lua_pushinteger(state, session.into());

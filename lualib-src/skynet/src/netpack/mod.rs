@@ -46,13 +46,18 @@ pub unsafe extern "C-unwind" fn luaopen_skynet_netpack(state: *mut lua_State) ->
     // SAFETY: called by Lua with room for LUA_MINSTACK values.
     unsafe {
         check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int + 1);
+        lua_createtable(state, 0, FUNCTIONS.len() as c_int + 2);
         register(state, FUNCTIONS, 0);
         for kind in KINDS {
             lua_pushstring(state, kind.as_ptr());
         }
         lua_pushcclosure(state, filter, KINDS.len() as c_int);
         lua_setfield(state, -2, c"filter".as_ptr());
+        for kind in KINDS {
+            lua_pushstring(state, kind.as_ptr());
+        }
+        lua_pushcclosure(state, feed_text, KINDS.len() as c_int);
+        lua_setfield(state, -2, c"feed".as_ptr());
     }
     1
 }
@@ -211,6 +216,26 @@ unsafe extern "C-unwind" fn filter(state: *mut lua_State) -> c_int {
             }
             _ => 1,
         }
+    }
+}
+
+/// `feed(queue|nil, id, text)`: `filter` for bytes that did not come from a socket as they are, such as decrypted ones.
+unsafe extern "C-unwind" fn feed_text(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the text is an argument until its copy is made.
+    unsafe {
+        let id = luaL_checkinteger(state, 2) as c_int;
+        let mut len = 0;
+        let text = luaL_checklstring(state, 3, &mut len);
+        let Ok(size) = c_int::try_from(len) else {
+            return luaL_argerror(state, 3, c"too long".as_ptr());
+        };
+        let base = libc::malloc(len.max(1));
+        if base.is_null() {
+            return out_of_memory(state);
+        }
+        libc::memcpy(base, text.cast(), len);
+        lua_settop(state, 1);
+        data(state, id, base, size)
     }
 }
 
