@@ -321,6 +321,9 @@ end
 -- requests under way. When a service is killed, snlua calls this before it closes the VM (src/services/builtin/snlua).
 function runtime.release(between)
 	local ERROR <const> = skynet.PTYPE_ERROR
+	if runtime.on_release then
+		runtime.on_release() -- of those who answer without a task
+	end
 	for task, session in pairs(owed) do
 		local caller = origin[task]
 		if session ~= 0 and caller then

@@ -1,13 +1,18 @@
 -- Answers the requests that come in on one connection of another node. Owns the socket.
--- A little longer than other files: there is one such service for each connection, and each module costs its start.
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local core = require "skynet.cluster.core"
 local backlog = require "skynet.internal.backlog"
+local callees = require "skynet.internal.clustercallees"
+local farewell = require "skynet.internal.clusterfarewell"
+local clusterhello = require "skynet.internal.clusterhello"
+local clusterinflow = require "skynet.internal.clusterinflow"
 local clusternames = require "skynet.internal.clusternames"
 local clustersecret = require "skynet.internal.clustersecret"
+local clustertransport = require "skynet.internal.clustertransport"
+local compression = require "skynet.internal.clustercompression"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local unfinished = require "skynet.internal.unfinished"
@@ -21,31 +26,46 @@ local names = clusternames.new(clusterd)
 -- and not here. So it is when the service that it asks, or this one, is so many messages behind, when so many requests are
 -- in work, or when it does not read its answers.
 local MAX_BEHIND <const>, MAX_IN_WORK <const> = 1000, 65536
-local LOOK_EACH <const> = 64 -- packets between two breaks, in which others have their turn
-local BURST <const> = 256 -- packets that may come at once before nothing more is read until they are done
-local ARRIVALS <const> = 8 -- pieces of the stream that may come in a break before nothing more is read
-local RELIEF <const> = 1 -- 1/100 s between two looks while nothing is read
 local MAX_TAG <const> = 1024 -- bytes of a trace tag
+
+local LUA <const> = skynet.PTYPE_LUA
+local send = require "skynet.core".send
+
+local window, window_bytes -- what callers that know it keep to
 
 ---------------------------------------------------------------- answers
 
+local transport -- what the connection is written to and read by
+local compress_from -- bytes from which on the caller wants answers compressed
+
 local function answer(session, ok, msg, sz)
 	local packet = core.packresponse(session, ok, msg, sz)
-	if type(packet) == "table" then
-		for _, part in ipairs(packet) do
-			driver.lsend(fd, part)
+	if type(packet) ~= "table" then
+		if compress_from then
+			packet = compression.packets(packet, nil, compress_from, true)
 		end
-	else
-		driver.send(fd, packet)
+		return transport.batch:add(packet)
 	end
+	if compress_from then
+		_, packet = compression.packets("", packet, compress_from, true)
+	end
+	transport.batch:flush()
+	transport.write_large(packet)
 end
 
--- A request to address 0 asks for a name.
+-- A request to address 0 asks for a name, or for what is in clusterhello.
 local function answer_name(session, msg, sz)
 	local ok, name = pcall(skynet.unpack, msg, sz)
 	skynet.trash(msg, sz)
 	if not ok or type(name) ~= "string" then
 		return answer(session, false, "Invalid name")
+	end
+	local words = clusterhello.heard(name)
+	if words then
+		compress_from = compression.is_possible and math.tointeger(tonumber(words.lz4)) or nil
+		return answer(session, true, skynet.packstring(clusterhello.answer(window, window_bytes)))
+	elseif clusterhello.wants_notice(name) then
+		return farewell.wants(session)
 	end
 	local handle = names.handle_of("@" .. name)
 	if handle then
@@ -65,14 +85,18 @@ end
 ---------------------------------------------------------------- the connection
 
 local closed = false
-local stalled, reading = false, true -- what has come waits in the queue; whether more comes
+local in_work = 0 -- requests that are not answered yet
 
 -- The connection is at its end, and this service with it. `fault`: what the other side has done, for the log. Does not
 -- return, unless another task ends the service already.
 local function finish(fault)
 	if not closed then
 		closed = true
+		if transport then
+			transport.batch:flush()
+		end
 		driver.close(fd)
+		farewell.ended(in_work)
 		skynet.send(clusterd, "lua", "socket", "close", fd, fault)
 		skynet.exit()
 	end
@@ -80,7 +104,6 @@ end
 
 ---------------------------------------------------------------- more than can be done
 
-local in_work = 0 -- requests that are not answered yet
 local asked_last -- address of the last request
 local reader = backlog.reader(fd, finish)
 
@@ -129,21 +152,27 @@ local function look_up(address)
 	return handle, names.fault_of(handle)
 end
 
+-- A request that cannot be passed on.
+local function reject(handle, session, msg, sz, is_push, problem)
+	skynet.trash(msg, sz)
+	if is_push then
+		return complain(string.format("a push to %s: %s", printable(handle), printable(problem)))
+	end
+	return answer(session, false, problem)
+end
+
+local POINTERS <const> = "a message of another node must have no light userdata" -- of another process; services would use it
+
 local function pass_on(address, session, msg, sz, is_push, tag)
 	local ok, handle, problem = pcall(look_up, address)
 	if not ok then
 		handle, problem = address, tostring(handle)
 	end
 	if not problem and has_pointer(msg, sz) then
-		-- An address of memory of another process; services of this one would use it.
-		problem = "a message of another node must have no light userdata"
+		problem = POINTERS
 	end
 	if problem then
-		skynet.trash(msg, sz)
-		if is_push then
-			return complain(string.format("a push to %s: %s", printable(handle), printable(problem)))
-		end
-		return answer(session, false, problem)
+		return reject(handle, session, msg, sz, is_push, problem)
 	end
 	asked_last = handle
 	if is_push then
@@ -160,13 +189,41 @@ local one_less = setmetatable({}, {
 	end,
 })
 
-local function serve(address, session, msg, sz, is_push, tag)
-	in_work, asked_last = in_work + 1, clusterd
+-- A request that has to wait for something before it is passed on.
+local function serve_in_task(address, session, msg, sz, is_push, tag)
 	local _ <close> = one_less
 	if address == 0 then
 		answer_name(session, msg, sz)
 	else
 		pass_on(address, session, msg, sz, is_push, tag)
+	end
+end
+
+local calls = callees.new(function(session, ok, msg, sz)
+	in_work = in_work - 1
+	answer(session, ok, msg, sz)
+end)
+
+-- Passes a request on. Returns true when a task has to do that, which runs once the present one waits.
+local function serve(address, session, msg, sz, is_push, tag)
+	farewell.asked()
+	local handle = not tag and names.known(address)
+	if not handle then
+		in_work, asked_last = in_work + 1, clusterd
+		skynet.fork(serve_in_task, address, session, msg, sz, is_push, tag)
+		return true
+	end
+	local problem = names.restricted and names.prohibition(address) or has_pointer(msg, sz) and POINTERS
+	if problem then
+		reject(handle, session, msg, sz, is_push, problem)
+	else
+		asked_last = handle
+		if is_push then
+			send(handle, LUA, 0, msg, sz)
+		else
+			in_work = in_work + 1
+			calls.call(handle, session, msg, sz)
+		end
 	end
 end
 
@@ -213,7 +270,8 @@ local function hear()
 	end
 end
 
--- What cluster.core makes of a packet: a trace tag alone, or a request, or a part of one.
+-- What cluster.core makes of a packet: a trace tag alone, or a request, or a part of one. Returns true when a task has to go on
+-- with it.
 local function on_packet(address, session, msg, sz, more, is_push)
 	if session == nil then
 		trace_tag = printable(address, MAX_TAG)
@@ -223,7 +281,7 @@ local function on_packet(address, session, msg, sz, more, is_push)
 		end
 		refuse "an empty name"
 	elseif guard then
-		if guard:take(session, msg, sz, address == 0 and not more, is_push) then
+		if guard:take(session, msg, sz, address == 0 and not more, is_push or address == false) then
 			guard = nil
 			hear()
 		end
@@ -231,25 +289,18 @@ local function on_packet(address, session, msg, sz, more, is_push)
 		begin(address, session, sz, is_push)
 	elseif address then
 		hear()
-		serve(address, session, msg, sz, is_push, take_trace_tag())
+		return serve(address, session, msg, sz, is_push, take_trace_tag())
 	else
 		local request
 		request, msg, sz = add_part(session, msg, sz, more)
 		hear()
 		if request then
-			serve(request.address, session, msg, sz, request.is_push, request.tag)
+			return serve(request.address, session, msg, sz, request.is_push, request.tag)
 		end
 	end
 end
 
 ---------------------------------------------------------------- packets
-
-local queue -- of netpack: packets that came at once, and halves of packets
-local on = {}
-local arrivals = 0 -- pieces of the stream that have come while stalled
-local since_break = 0 -- packets
-local ending = false -- the connection has ended meanwhile
-local burst, bursts = 0, 0 -- packets of the queue that have been taken since it was empty; long queues so far
 
 local function take(msg, sz, ok, ...)
 	skynet.trash(msg, sz)
@@ -259,182 +310,25 @@ local function take(msg, sz, ok, ...)
 	return on_packet(...)
 end
 
-local function stop_reading()
-	bursts = bursts + 1
-	if reading then
-		reading = false
-		driver.pause(fd)
-	end
-end
+local inflow = clusterinflow.new(fd, {
+	take = function(msg, sz)
+		return take(msg, sz, pcall(core.unpackrequest, msg, sz))
+	end,
+	is_too_much = is_too_much,
+	is_closed = function()
+		return closed
+	end,
+	finish = finish,
+})
 
--- Reads again, unless more than enough has come since: what was read before the reading stopped is in our mailbox before this.
-local function read_again(seen)
-	if bursts == seen and not reading and not stalled and not closed then
-		reading = true
-		driver.start(fd)
-	end
-end
-
--- A single packet that has come while others wait; all of them then, in order. Pairs of block and size.
-local held, held_first, held_last
-
-local function hold(msg, sz)
-	if not held then
-		held, held_first, held_last = {}, 1, 0
-		local _, earlier, size = netpack.pop(queue)
-		while earlier do
-			hold(earlier, size)
-			_, earlier, size = netpack.pop(queue)
-		end
-	end
-	held[held_last + 1], held[held_last + 2] = msg, sz
-	held_last = held_last + 2
-end
-
-local function next_held()
-	local msg, sz = held[held_first], held[held_first + 1]
-	held[held_first], held[held_first + 1] = nil, nil
-	held_first = held_first + 2
-	if held_first > held_last then
-		held = nil
-	end
-	return msg, sz
-end
-
--- The next packet. A long queue stops the reading until it is empty: what comes meanwhile would only wait in our mailbox.
-local function pop()
-	if held then
-		return next_held()
-	end
-	local _, msg, sz = netpack.pop(queue)
-	if msg then
-		burst = burst + 1
-		if burst == BURST then
-			stop_reading()
-		end
-		return msg, sz
-	end
-	if burst >= BURST then
-		local seen = bursts
-		skynet.timeout(0, function()
-			read_again(seen)
-		end)
-	end
-	burst = 0
-end
-
-local relief
-
--- Lets others have their turn, and what is in our mailbox: the answers, before more is asked. When there is too much, that
--- takes longer, and nothing is read meanwhile.
-local function take_a_break()
-	if is_too_much() then
-		stop_reading()
-		skynet.timeout(RELIEF, relief)
+local function on_socket(_, _, packets, event, id, value, ...)
+	if event == "warning" then
+		skynet.error(string.format("socket warning %d %d K", fd, value))
+		reader.warning(value)
+	elseif event == "error" then
+		finish(value)
 	else
-		skynet.timeout(0, relief)
-	end
-end
-
-local function handle(msg, sz)
-	if closed then
-		return skynet.trash(msg, sz)
-	end
-	since_break = since_break + 1
-	if since_break >= LOOK_EACH and not stalled then
-		since_break, arrivals = 0, 0
-		stalled = true
-		take_a_break()
-	end
-	return take(msg, sz, pcall(core.unpackrequest, msg, sz))
-end
-
--- Something has come while what came before it waits.
-local function arrive()
-	arrivals = arrivals + 1
-	if arrivals == ARRIVALS then
-		stop_reading()
-	end
-end
-
-function on.data(_, msg, sz)
-	if stalled then
-		arrive()
-		hold(msg, sz)
-	else
-		handle(msg, sz)
-	end
-end
-
--- Several packets. When one of them has to wait for an answer, another task goes on with the next.
-function on.more()
-	if closed or stalled then
-		arrive()
-		if held then
-			local _, msg, sz = netpack.pop(queue)
-			while msg do
-				hold(msg, sz)
-				_, msg, sz = netpack.pop(queue)
-			end
-		end
-		return
-	end
-	local msg, sz = pop()
-	if not msg then
-		return
-	end
-	skynet.fork(on.more)
-	repeat
-		handle(msg, sz)
-		if stalled or closed then
-			return
-		end
-		msg, sz = pop()
-	until not msg
-end
-
--- Goes on with what waits, so many packets of it at a time, and reads again when that is done.
-local function go_on(count)
-	if closed then
-		return
-	elseif count == 0 then
-		return take_a_break()
-	end
-	local msg, sz = pop()
-	if msg then
-		skynet.fork(go_on, count - 1) -- runs when this request waits, or has been sent on
-		return handle(msg, sz)
-	end
-	stalled = false
-	if ending then
-		return finish()
-	end
-	local seen = bursts
-	skynet.timeout(0, function()
-		read_again(seen)
-	end)
-end
-
--- Even a service that is always behind is asked something.
-function relief()
-	go_on(is_too_much() and 1 or LOOK_EACH)
-end
-
-function on.warning(_, kilobytes)
-	skynet.error(string.format("socket warning %d %d K", fd, kilobytes))
-	reader.warning(kilobytes)
-end
-
-function on.error(_, text)
-	finish(text)
-end
-
--- What had come before is still done.
-function on.close()
-	if stalled then
-		ending = true
-	else
-		finish()
+		inflow.on(packets, event, id, value, ...)
 	end
 end
 
@@ -442,20 +336,14 @@ skynet.register_protocol {
 	name = "socket",
 	id = skynet.PTYPE_SOCKET,
 	unpack = function(msg, sz)
-		return netpack.filter(queue, msg, sz)
+		return transport.unpack(inflow.queue(), msg, sz)
 	end,
-	dispatch = function(_, _, packets, event, ...)
-		queue = packets
-		local run = event and on[event]
-		if run then
-			run(...)
-		end
-	end,
+	dispatch = on_socket,
 }
 
 local command = setmetatable({}, {
 	__gc = function()
-		netpack.clear(queue) -- only netpack frees what is in it
+		netpack.clear(inflow.queue()) -- only netpack frees what is in it
 		if not closed then -- killed: the other side learns of it at once
 			driver.close(fd)
 			skynet.send(clusterd, "lua", "socket", "close", fd)
@@ -475,11 +363,26 @@ function command.namechange()
 	names.forget()
 end
 
+--- drain time -> requests that were served in it, and those that were not answered when the connection ended: which is when the
+--- caller has ended it, or nothing is asked any more, or after so many 1/100 s
+function command.drain(time)
+	farewell.begin(time, {
+		tell = function(session)
+			answer(session, true, skynet.packstring(clusterhello.notice(time)))
+		end,
+		in_work = function()
+			return in_work
+		end,
+		stop_reading = inflow.read_no_more,
+		finish = finish,
+	})
+end
+
 skynet.start(function()
-	skynet.dispatch("lua", function(session, source, name)
+	skynet.dispatch("lua", function(session, source, name, ...)
 		local run = command[name]
 		if run then
-			run()
+			run(...)
 		else
 			skynet.error(string.format("Invalid command %s from %s", name, skynet.address(source)))
 			if session ~= 0 then
@@ -487,21 +390,29 @@ skynet.start(function()
 			end
 		end
 	end)
-	local ok, from, megabytes, count = pcall(skynet.call, clusterd, "lua", "connection", fd)
+	local ok, from, megabytes, count, its_window = pcall(skynet.call, clusterd, "lua", "connection", fd)
 	if not ok then
 		driver.close(fd)
 		error "clusterd.lua on luaservice is of another Lua layer than clusteragent.lua: the services of cluster belong together"
 	end
+	local made
+	made, transport = pcall(clustertransport.new, fd, finish, function(why)
+		guard = clustersecret.refusal(why, answer, finish)
+	end)
+	if not made then
+		local problem = transport
+		transport = nil
+		return skynet.fork(finish, problem)
+	end
 	local secret = clustersecret.secret()
 	guard = secret and clustersecret.guard(secret, answer, finish)
+	window, window_bytes = its_window.requests, its_window.bytes
 	messages = unfinished.new(count, megabytes * 1024 * 1024)
 	messages:watch {
 		tell = function(bytes)
 			skynet.send(clusterd, "lua", "socket", "unfinished", fd, bytes)
 		end,
-		is_held_up = function()
-			return stalled or not reading
-		end,
+		is_held_up = inflow.is_held_up,
 		give_up = refuse,
 	}
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first

@@ -9,29 +9,25 @@
 -- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
 -- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
--- (connections of one address to one listener).
+-- (connections of one address to one listener), and those in docs/cluster.md.
 --
 -- With the config key `cluster_discovery` the service clusterdiscovery tells the addresses; those of the file hold, too.
 
 local skynet = require "skynet"
 require "skynet.manager"
-local core = require "skynet.cluster.core"
 local alive = require "skynet.internal.alive"
+local drain = require "skynet.internal.clusterdrain"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local report = require "skynet.internal.clusterreport"
 local publicaddress = require "skynet.internal.publicaddress"
 
-local FIGURES_PATIENCE <const> = 50 -- 1/100 s
 local HEARTBEAT <const> = 5 -- seconds; of nodes that discovery knows
+local FIGURES_PATIENCE <const> = 50 -- 1/100 s
 local UNFINISHED <const>, UNFINISHED_COUNT <const> = 1024, 64
-
-local our_name = core.nodename()
-
+local DRAIN <const> = 5 -- seconds, when the node ends and discovery is on
 local discovery -- handle of clusterdiscovery
-local searching -- what to say of unknown nodes while discovery knows nothing yet: true, or why not; nil: it knows
 
 local options = {}
-local nodes = {} -- name -> { address, sender, connected_to = address the sender was told, busy, unknown }
 local command = {}
 
 -- What comes in in parts on one connection: MiB of it, and how many at a time.
@@ -40,118 +36,17 @@ local function unfinished()
 		math.tointeger(options.unfinished_count) or UNFINISHED_COUNT
 end
 
+-- What another node that knows it has under way here at most.
+local function window()
+	return {
+		requests = math.tointeger(options.window),
+		bytes = options.window_bytes and math.floor(options.window_bytes * 1024 * 1024),
+	}
+end
+
 ---------------------------------------------------------------- other nodes
 
-local function node_of(name)
-	local node = nodes[name]
-	if not node then
-		node = { name = name }
-		nodes[name] = node
-	end
-	return node
-end
-
--- Tells the sender where its node is now. Raises when it cannot connect.
-local function tell_sender(node, address)
-	if not node.sender then
-		if not address then
-			return
-		end
-		node.sender = skynet.newservice("clustersender", node.name, our_name, address)
-	end
-	local its_options = {
-		reconnect = options.reconnect,
-		heartbeat = options.heartbeat or discovery and HEARTBEAT or nil,
-		waiting = options.waiting,
-		idle = options.idle,
-		keeps_up = discovery ~= nil, -- it leaves out nodes whose connection does not stand
-	}
-	its_options.unfinished, its_options.unfinished_count = unfinished()
-	if not pcall(skynet.call, node.sender, "lua", "changenode", address, nil, its_options) then
-		error(string.format("changenode [%s] (%s) failed", node.name, address))
-	end
-end
-
-local function wait_until_known(node)
-	skynet.error("Waiting for cluster node [" .. node.name .. "]")
-	node.unknown = coroutine.running()
-	skynet.wait(node.unknown)
-	node.unknown = nil
-end
-
--- Its sender was killed: the next one connects anew.
-local function forget_dead_sender(node)
-	if node.sender and not alive(node.sender) then
-		skynet.error(
-			string.format(
-				"cluster node [%s]: its sender %s is gone, another one is started",
-				node.name,
-				skynet.address(node.sender)
-			)
-		)
-		node.sender, node.connected_to = nil, nil
-	end
-end
-
--- One try to bring the sender in line with the node's address.
-local function settle_once(node)
-	local waits = not options.nowaiting
-	if discovery then
-		waits = searching == true or options.nowaiting == false
-	end
-	if node.address == nil and waits then
-		wait_until_known(node)
-	end
-	local address = node.address
-	if address == nil then
-		local more = type(searching) == "string" and " Discovery knows no node yet: " .. searching or ""
-		error(string.format("cluster node [%s] is absent.%s", node.name, more))
-	end
-	node.connected_to = nil
-	tell_sender(node, address)
-	node.connected_to = address
-end
-
--- One task at a time works on a node, the others wait for it. Both return why it failed, if it did.
-local function work_on(node)
-	local busy = {}
-	node.busy = busy
-	local ok, problem = pcall(settle_once, node)
-	node.busy = nil
-	busy.problem = not ok and problem or nil
-	for _, task in ipairs(busy) do
-		skynet.wakeup(task)
-	end
-	return busy.problem
-end
-
-local function wait_for(busy)
-	local me = coroutine.running()
-	table.insert(busy, me)
-	skynet.wait(me)
-	return busy.problem
-end
-
--- The node's sender, connected to the present address. Raises when that cannot be.
-local function settle(node)
-	forget_dead_sender(node)
-	while node.address == nil or node.connected_to ~= node.address do
-		local address = node.address
-		local problem
-		if node.busy then
-			problem = wait_for(node.busy)
-		else
-			problem = work_on(node)
-		end
-		if problem and node.address == address then
-			error(problem, 0)
-		end
-	end
-	if not node.address then
-		error(string.format("cluster node [%s] is down", node.name), 0)
-	end
-	return node.sender
-end
+local nodes = require "skynet.internal.clusternodes"
 
 local function read_config()
 	local config = {}
@@ -165,36 +60,6 @@ local function read_config()
 	return config
 end
 
-local function set_address(name, address)
-	assert(type(name) == "string", "the name of a cluster node must be a string")
-	assert(address == false or type(address) == "string", "the address of a cluster node must be a string, or false")
-	local node = node_of(name)
-	if node.address == address then
-		return
-	end
-	node.address = address
-	if node.unknown then
-		skynet.error(string.format("Cluster node [%s] resolved : %s", name, address))
-		skynet.wakeup(node.unknown)
-	elseif node.sender then
-		skynet.fork(function()
-			local ok, problem = pcall(settle, node)
-			if not ok then
-				skynet.error(problem)
-			end
-		end)
-	end
-end
-
--- Those who wait for unknown nodes wait no longer.
-local function stop_waiting()
-	for _, node in pairs(nodes) do
-		if node.unknown then
-			skynet.wakeup(node.unknown)
-		end
-	end
-end
-
 local function configure(config)
 	for name, value in pairs(config or read_config()) do
 		local option = type(name) == "string" and string.match(name, "^__(.*)")
@@ -202,11 +67,11 @@ local function configure(config)
 			options[option] = value
 			skynet.error(string.format("Config %s = %s", option, value))
 		else
-			set_address(name, value)
+			nodes.set_address(name, value)
 		end
 	end
 	if options.nowaiting then
-		stop_waiting()
+		nodes.stop_waiting()
 	end
 end
 
@@ -222,24 +87,20 @@ function command.discovered(source, list, is_all, problem)
 		error "clusterdiscovery alone discovers nodes"
 	end
 	for name, address in pairs(list) do
-		set_address(name, address)
+		nodes.set_address(name, address)
 	end
-	if is_all and searching then
-		searching = problem
+	if is_all and nodes.searching then
+		nodes.searching = problem
 		if options.nowaiting == nil then
-			stop_waiting()
+			nodes.stop_waiting()
 		end
 	end
 end
 
 --- forget node: it has left long ago
 function command.forget(source, name)
-	local node = nodes[name]
-	if source == discovery and node and not node.address and not node.busy then
-		nodes[name] = nil
-		if node.sender then
-			skynet.kill(node.sender)
-		end
+	if source == discovery then
+		nodes.forget(name)
 	end
 end
 
@@ -251,7 +112,7 @@ end
 --- nodes -> node -> { address = }, by the file
 function command.nodes()
 	local list = {}
-	for name, node in pairs(nodes) do
+	for name, node in pairs(nodes.all) do
 		if node.address then
 			list[name] = { address = node.address, stale = false }
 		end
@@ -259,31 +120,19 @@ function command.nodes()
 	skynet.retpack(list)
 end
 
---- sender node -> handle of the connected clustersender
-function command.sender(_, name)
-	skynet.retpack(settle(node_of(name)))
+--- sender node -> handle of a connected clustersender
+function command.sender(source, name)
+	skynet.retpack(nodes.sender(name, source))
 end
 
 --- senders -> node -> handle
 function command.senders()
-	local list = {}
-	for name, node in pairs(nodes) do
-		list[name] = node.sender
-	end
-	skynet.retpack(list)
+	skynet.retpack(nodes.senders())
 end
 
--- Node -> figures of the connection to it; and those of discovery.
+-- Node -> figures of the connections to it; and those of discovery.
 local function collect_figures()
-	local batch, list = skynet.request(), {}
-	for name, node in pairs(nodes) do
-		if node.sender then
-			batch:add { node.sender, "lua", "figures", node = name }
-		end
-	end
-	for request, response in batch:select(FIGURES_PATIENCE) do
-		list[request.node] = response and response[1] or nil
-	end
+	local list = nodes.figures()
 	local ok, well, of_discovery
 	if discovery then
 		ok, well, of_discovery = pcall(skynet.call_timeout, FIGURES_PATIENCE, discovery, "lua", "figures")
@@ -291,7 +140,7 @@ local function collect_figures()
 	return list, ok and well and of_discovery or nil
 end
 
---- figures -> node -> figures of the connection to it, and figures of discovery, for the metrics
+--- figures -> node -> figures of the connections to it, and figures of discovery, for the metrics
 function command.figures()
 	skynet.retpack(collect_figures())
 end
@@ -299,7 +148,7 @@ end
 --- report -> node -> a line, for the debug console
 function command.report()
 	local figures, of_discovery = collect_figures()
-	skynet.retpack(report(nodes, figures, of_discovery))
+	skynet.retpack(report(nodes.all, figures, of_discovery))
 end
 
 local proxies = {}
@@ -373,8 +222,10 @@ function command.listen(_, address, port, maxclient)
 	end
 	local host = address
 	if port == nil then
-		host = nodes[address] and nodes[address].address or error(address .. " is down")
+		local node = nodes.all[address]
+		host = node and node.address or error(address .. " is down")
 	end
+	drain.over()
 	local listener = skynet.newservice("clusterlistener", skynet.self())
 	connections.open(listener, maxclient, options)
 	local real_address, real_port = skynet.call(listener, "lua", host, port)
@@ -404,10 +255,11 @@ function command.socket(source, event, fd, from)
 	connections.event(source, event, fd, from)
 end
 
---- connection fd -> address of the other side, MiB of unfinished requests that it may have, and their number; for an agent
---- that starts
+--- connection fd -> address of the other side, MiB of unfinished requests that it may have, their number, and the window of its
+--- requests; for an agent that starts
 function command.connection(_, fd)
-	skynet.retpack(connections.begin(fd), unfinished())
+	local megabytes, count = unfinished()
+	skynet.retpack(connections.begin(fd), megabytes, count, window())
 end
 
 local handles, names = {}, {} -- name -> handle, handle -> name
@@ -454,21 +306,70 @@ function command.alias(source, name, handle)
 	skynet.ret()
 end
 
-local function describe_node(node)
-	local text = tostring(node.address)
-	if not node.sender then
-		return text
+---------------------------------------------------------------- leaving the cluster
+
+-- Seconds for the drain when the node ends; nil: there is none.
+local function drain_time()
+	local text = skynet.getenv "cluster_drain"
+	if text == nil then
+		return discovery and DRAIN or nil
 	end
-	local ok, state = pcall(skynet.call, node.sender, "lua", "status")
-	return string.format("%s %s %s", text, skynet.address(node.sender), ok and state or "gone")
+	local seconds = tonumber(text)
+	return seconds and seconds > 0 and seconds or nil
+end
+
+--- drain time, to -> counts; see skynet.internal.clusterdrain
+function command.drain(_, time, to)
+	skynet.retpack(drain.run(discovery, time, to))
+end
+
+--- ending: the node ends in order, and its connections first; answers when that is done
+function command.ending()
+	local seconds = drain_time()
+	if seconds then
+		drain.run(discovery, seconds * 100)
+	end
+	skynet.retpack(seconds ~= nil)
+end
+
+--- await_drain -> { time =, to = } once there is one; `drain_hook_done` tells that what the asking service does then is done
+function command.await_drain(source)
+	drain.await(source)
+end
+
+function command.drain_hook_done(source)
+	drain.hook_done(source)
 end
 
 local function start_discovery()
 	local text = skynet.getenv "cluster_discovery"
 	if text and text ~= "file" and not string.find(text, "^file://") then
-		searching = true
+		nodes.searching, nodes.has_discovery = true, true
 		discovery = skynet.newservice("clusterdiscovery", skynet.self())
 	end
+	if drain_time() then
+		skynet.on_shutdown(function()
+			drain.run(discovery, drain_time() * 100)
+		end)
+	end
+end
+
+nodes.options = options
+
+function nodes.sender_options()
+	local megabytes, count = unfinished()
+	return {
+		reconnect = options.reconnect,
+		heartbeat = options.heartbeat or discovery and HEARTBEAT or nil,
+		waiting = options.waiting,
+		idle = options.idle,
+		window = options.window,
+		window_bytes = options.window_bytes,
+		compress = options.compress,
+		keeps_up = discovery ~= nil, -- it leaves out nodes whose connection does not stand
+		unfinished = megabytes,
+		unfinished_count = count,
+	}
 end
 
 skynet.start(function()
@@ -482,8 +383,8 @@ skynet.start(function()
 	end)
 	skynet.info_func(function()
 		local list = {}
-		for name, node in pairs(nodes) do
-			list[name] = describe_node(node)
+		for name, node in pairs(nodes.all) do
+			list[name] = nodes.describe(node)
 		end
 		return list
 	end)

@@ -35,6 +35,7 @@ local state, since, problem = "joining", skynet.now(), nil
 local losses = 0 -- times that the engine was lost
 local replaced = false -- another process has taken our name
 local our_node -- key of our entry, when we have joined
+local is_draining = false
 
 local function log(text, ...)
 	skynet.error(string.format("cluster discovery (%s): ", description.shown) .. string.format(text, ...))
@@ -49,6 +50,9 @@ local left_at = {} -- node -> when it has left
 local registry
 
 local function tell_clusterd()
+	if not telling then
+		return
+	end
 	telling = false
 	local list = {}
 	for name in pairs(changed) do
@@ -211,6 +215,8 @@ local function needs_name(what)
 		error(string.format("%s: discovery by %s only reads; use etcd:// or redis://", what, description.kind), 0)
 	elseif not our_name then
 		error(what .. ": this node has no name; set cluster_name in the config", 0)
+	elseif is_draining and what == "cluster.publish" then
+		error("cluster.publish: this node drains", 0)
 	elseif replaced then
 		error(string.format("%s: another process has taken the name [%s] of this node", what, our_name), 0)
 	end
@@ -220,6 +226,7 @@ local command = {}
 
 --- join address: this node listens there. DNS has its own idea of that.
 function command.join(_, address)
+	is_draining = false
 	if provider.writes then
 		needs_name "cluster.open"
 		our_node = "nodes/" .. escape(our_name)
@@ -310,6 +317,7 @@ function command.watch(_, kind, what, version)
 	if version then
 		topics:wait(topic, version, POLL)
 	end
+	tell_clusterd() -- who hears of a node can call it
 	return topics:version(topic), tellers[kind](what), state, our_name, boot
 end
 
@@ -427,13 +435,22 @@ local function sweep()
 	end
 end
 
--- The node ends in order: first nobody chooses its services any more, and what they were asked is answered; then it leaves.
-local function retire()
-	local had_any = next(publications) ~= nil
+--- withdraw_all -> how many: nobody chooses our services any more; until this node listens again
+function command.withdraw_all()
+	is_draining = true
+	local count = 0
 	for _, entry in pairs(publications) do
 		keeper:set(entry.key, registries.LEFT)
+		count = count + 1
 	end
-	if had_any then
+	return count
+end
+
+-- The node ends in order: first nobody chooses its services any more, and what they were asked is answered; then it leaves.
+local function retire()
+	local ok, has_drained = pcall(skynet.call, clusterd, "lua", "ending")
+	if not (ok and has_drained) and next(publications) ~= nil then
+		command.withdraw_all()
 		skynet.sleep(DRAIN)
 	end
 	command.leave()

@@ -7,6 +7,17 @@ local socket = require "skynet.socket"
 
 local clusterd = math.tointeger((...))
 
+local listening -- its socket
+
+--- false: listens no more, and ends
+local function close()
+	if listening then
+		socket.close(listening)
+	end
+	skynet.retpack()
+	skynet.exit()
+end
+
 --- host, port -> address and port that it listens on, or nil and why not
 local function open(host, port)
 	skynet.error("Listen on", host, port)
@@ -15,6 +26,7 @@ local function open(host, port)
 		skynet.fork(skynet.exit)
 		return nil, listener
 	end
+	listening = listener
 	socket.start(listener, function(fd, from)
 		skynet.send(clusterd, "lua", "socket", "open", fd, from)
 	end)
@@ -30,6 +42,9 @@ skynet.start(function()
 	skynet.dispatch("lua", function(_, source, host, port)
 		if source ~= clusterd then
 			error "clusterlistener obeys clusterd alone"
+		end
+		if host == false then
+			return close()
 		end
 		skynet.retpack(open(host, port))
 	end)

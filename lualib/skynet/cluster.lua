@@ -245,6 +245,27 @@ function cluster.query(node, name)
 	return request(cluster.get_sender(node), 0, name)
 end
 
+---------------------------------------------------------------- leaving
+
+--- Takes this node out of the cluster while it still serves: its names are withdrawn, its listeners close, those who call it are
+--- told and go elsewhere, and what is under way is answered. What it asks of other nodes goes on. Happens by itself when the node
+--- ends in order, with discovery or the config key `cluster_drain`. `cluster.open` ends it. Yields.
+---@param options { limit: integer?, to: any }? limit: 1/100 s that what is under way has, 1000 by default; to: for those who have
+--- asked to be told (`on_drain`): where clients may go
+---@return { names: integer, hooks: integer, connections: integer, served: integer, unfinished: integer } counts names that were
+--- withdrawn; services that were told; connections that were ended; requests that came meanwhile, and those without an answer
+function cluster.drain(options)
+	options = options or {}
+	return skynet.call(clusterd, "lua", "drain", options.limit or 1000, options.to)
+end
+
+--- Has `func` called in a task of its own when this node drains: tell clients where to go. The drain waits for it, as long as its
+--- time allows. Does not yield.
+---@param func fun(drain: { time: integer, to: any }) time: 1/100 s that there are; to: as given to `drain`
+function cluster.on_drain(func)
+	require "skynet.cluster.drain".add(clusterd, func)
+end
+
 ---------------------------------------------------------------- names that are not bound to a node
 
 local names -- skynet.cluster.names, for those who use it

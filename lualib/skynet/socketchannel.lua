@@ -48,6 +48,7 @@ local MOST_MOVES <const>, MOVE_PAUSE <const>, LONGEST_MOVE_PAUSE <const> = 8, 10
 ---   connect_timeout, request_timeout    1/100 s; nil: none. The first one limits connecting, and `auth` after that. An
 ---                   answer that comes too late is dropped, the connection stays
 ---   socket_read, socket_readline    replace the methods of the reading functions' object (TLS)
+---   socket_write    function(sock, request) -> whether it was sent: replaces writing to the socket sock[1]
 ---@param options table
 ---@return skynet.socketchannel.Channel channel
 function M.channel(options)
@@ -60,6 +61,7 @@ function M.channel(options)
 		quiet = options.quiet,
 		overload = options.overload,
 		connect_timeout = options.connect_timeout,
+		write = options.socket_write,
 		overloaded = false,
 		closed = false,
 		new_link = link.class(options.response and bysession(options.response) or inorder, options),
@@ -359,7 +361,13 @@ end
 local function send(self, current, request, more)
 	local fd = current[1]
 	local sent
-	if more then
+	local write = self.write
+	if write then
+		sent = write(current, request)
+		for _, part in ipairs(more or {}) do
+			sent = sent and write(current, part)
+		end
+	elseif more then
 		-- In the low priority queue others' small requests may pass between the parts.
 		sent = socket.lwrite(fd, request)
 		for _, part in ipairs(more) do
@@ -391,6 +399,26 @@ function Channel:request(request, response, more)
 	if response ~= nil then
 		return current:await(response)
 	end
+end
+
+--- Whether there is a connection that can be written to at this moment. Does not yield.
+---@return boolean
+function Channel:is_ready()
+	local current = self.link
+	return current ~= nil and not self.greeter and not current.closed and not socket.disconnected(current[1])
+end
+
+--- For those who write to the open connection themselves, by session: has `ticket.finish(ticket, ok, data)` called with the
+--- answer, or with `socketchannel.error` in the place of `ok`, and why, when the connection is lost. Does not yield.
+---@param session any
+---@param ticket table
+---@return boolean expected false: there is no connection that can be used at this moment
+function Channel:expect(session, ticket)
+	local is_ready = self:is_ready()
+	if is_ready then
+		self.link.tickets[session] = ticket
+	end
+	return is_ready
 end
 
 --- Waits for an answer without a request, as for notices of the server. Connects first, for as long as

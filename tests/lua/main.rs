@@ -90,6 +90,11 @@ const FILES: &[LuaFile] = &[
         with_ports,
     ),
     lua_file(
+        "cluster_links",
+        "cluster_nodes_agree_on_windows_compression_and_the_end",
+        own_layer_with_ports,
+    ),
+    lua_file(
         "cluster_secret",
         "cluster_nodes_that_share_a_secret_serve_nobody_else",
         cluster_secret,

@@ -55,6 +55,17 @@ function command.promises()
 	skynet.retpack(table.unpack(alive))
 end
 
+function command.sender_of(node)
+	skynet.retpack(require("skynet.cluster").get_sender(node))
+end
+
+function command.send_numbers(node, address, ...)
+	local who, count = ...
+	for number = 1, count do
+		require("skynet.cluster").send(node, address, who, number)
+	end
+end
+
 function command.call(address, ...) -- calls on
 	skynet.retpack(pcall(skynet.call, address, "lua", ...))
 end

@@ -131,6 +131,34 @@ fn nodes_join_leave_die_and_move() {
 }
 
 #[test]
+fn a_node_is_replaced_by_another_without_a_failed_call() {
+    let engine = Engine::new("discovery-drain");
+    let (mut first, mut second) = (engine.node("a"), engine.node("b"));
+    first.types("open").wait("open");
+    second.types("open").types("publish shop").wait("published");
+    first.types("watch shop").wait("shop is at: b.");
+    for _ in 0..4 {
+        first.types("keep_asking shop");
+    }
+    first.wait("progress\t0");
+    for name in ["c", "d", "e"] {
+        let mut next = engine.node(name);
+        next.types("open").types("publish shop").wait("published");
+        second.signal("TERM");
+        second.wait("this node has drained");
+        second.ends();
+        first
+            .wait(&format!("shop is at: {name}."))
+            .wait(&format!("progress\t0\t{name}"));
+        second = next;
+    }
+    first.types("stop shop");
+    for _ in 0..4 {
+        first.wait("asked shop, failed: 0");
+    }
+}
+
+#[test]
 fn calls_go_on_without_the_engine() {
     let mut engine = Engine::new("discovery-engine");
     let (mut first, mut second) = (engine.node("a"), engine.node("b"));

@@ -1,6 +1,7 @@
 //! What comes over a network: protocols against peers that others wrote, and nodes that end and start while they talk.
 #![cfg(feature = "lua")]
 
+mod cluster;
 mod discovery;
 mod http;
 mod metrics;

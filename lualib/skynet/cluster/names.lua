@@ -1,5 +1,6 @@
 --- What `cluster.publish` and `cluster.call_name` return and take: services that are found by names which are not bound to a node.
 
+local NOT_SENT <const> = require "skynet.internal.clusternotsent"
 local skynet = require "skynet"
 local cluster = require "skynet.cluster" -- which asks for this module when it needs it
 local choice = require "skynet.cluster.choice"
@@ -9,6 +10,7 @@ local subscription = require "skynet.cluster.subscription"
 -- What may wait while a name is looked up for the first time.
 local MAX_WAITING <const> = 65536
 local MANY_NAMES <const> = 1024 -- beyond which those are forgotten that nobody uses
+local MOST_TRIES <const>, PAUSE <const> = 20, 10 -- when nothing was sent, as to a node that ends; 1/100 s
 local TRIES <const> = 3 -- services that are tried when there is no way to the first one
 local LOOK_AGAIN <const> = 50 -- 1/100 s after which a node that was down is asked for its state again
 local LONGEST_OUT <const> = 6000 -- 1/100 s after which it is tried again in any case
@@ -170,14 +172,34 @@ local function reachable(wanted)
 	error(problem, 0)
 end
 
+-- Asks a service of another node. Returns the values of the answer, or NOT_SENT alone.
+local function ask(instance, ...)
+	local sender = cluster.get_sender(instance.node)
+	local msg, sz = skynet.pack(...)
+	return skynet.call(sender, "lua", "req", instance.address, msg, sz, true)
+end
+
 function M.call(name, ...)
 	local wanted = choice.wanted(name)
-	local instance = reachable(wanted)
-	waits_for(instance, 1)
-	if instance.here then
-		return finish(instance, pcall(skynet.call, instance.handle, "lua", ...))
+	local former
+	for _ = 1, MOST_TRIES do
+		local instance = reachable(wanted)
+		waits_for(instance, 1)
+		if instance.here then
+			return finish(instance, pcall(skynet.call, instance.handle, "lua", ...))
+		end
+		local result = table.pack(finish(instance, pcall(ask, instance, ...)))
+		if result[1] ~= NOT_SENT then
+			return table.unpack(result, 1, result.n)
+		end
+		-- Its node ends, or there is no way to it any more: another one, or the same when the news has come who takes its place.
+		suspect(instance.node)
+		if former == instance.node then
+			skynet.sleep(PAUSE)
+		end
+		former = instance.node
 	end
-	return finish(instance, pcall(cluster.call, instance.node, instance.address, ...))
+	error(string.format("no node takes what is asked of %q: the last one, [%s], ends or cannot be reached", wanted.name, former), 0)
 end
 
 local function send_to(instance, ...)

@@ -12,6 +12,7 @@ local limitedlog = require "skynet.internal.limitedlog"
 local MAX_CONNECTIONS <const> = 1024
 local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
 local FEW <const> = 64 -- connections that one address may have in any case, if there is room
+local LAST <const> = 300 -- 1/100 s: agents end their connections within that after the time of a drain
 local MAX_UNHEARD <const> = 128 -- connections of one address that have said nothing yet
 
 local M = {}
@@ -23,6 +24,7 @@ local agents, limiters, limiter_of = {}, {}, {}
 local unfinished, unfinished_bytes = {}, 0 -- fd -> bytes of large requests that are still coming in, those of many MiB; all
 local UNFINISHED <const> = 1024 -- MiB of them together, as those of one connection
 local settings = {} -- options of the cluster
+local drained_at -- 1/100 s: until then what is under way may end; nil: nothing is ended
 local begun = {} -- connections whose agent has asked for what it needs, while it starts
 
 local function note_unfinished(fd, bytes)
@@ -109,8 +111,43 @@ local function on_accept(listener, fd, from)
 		error "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua: the services of cluster belong together"
 	else
 		agents[fd] = agent
+		if drained_at then
+			skynet.fork(pcall, skynet.call, agent, "lua", "drain", math.max(drained_at - skynet.now(), 0))
+		end
 	end
 	begun[fd] = nil
+end
+
+--- Closes the listeners, and has the connections ended: see skynet.internal.clusterfarewell. Yields.
+---@param time integer 1/100 s that what is under way has
+---@param counts table gets `connections`, `served` (requests meanwhile) and `unfinished` (those without an answer)
+function M.drain(time, counts)
+	drained_at = skynet.now() + time
+	for listener in pairs(limiters) do
+		pcall(skynet.call, listener, "lua", false)
+	end
+	counts.connections, counts.served, counts.unfinished = 0, 0, 0
+	local batch, count = skynet.request(), 0
+	for _, agent in pairs(agents) do
+		if agent then
+			batch:add { agent, "lua", "drain", time }
+			count = count + 1
+		end
+	end
+	if count == 0 then
+		return
+	end
+	counts.connections = count
+	for _, response in batch:select(time + LAST) do
+		if response then
+			counts.served, counts.unfinished = counts.served + response[1], counts.unfinished + response[2]
+		end
+	end
+end
+
+--- Connections may come again. Does not yield.
+function M.undrain()
+	drained_at = nil
 end
 
 --- A listener begins. Does not yield.

@@ -70,6 +70,18 @@ function M.new(clusterd)
 		return answer
 	end
 
+	--- The handle or local name of an address, if it is known without a question; nil: `handle_of` and `fault_of` may know. Does not
+	--- yield.
+	---@param address integer|string
+	---@return integer|string?
+	function names.known(address)
+		if type(address) == "string" then
+			local sign = string.sub(address, 1, 1)
+			return sign == "@" and handles[address] or (sign == "." or sign == ":") and address or nil
+		end
+		return address ~= 0 and address or nil
+	end
+
 	-- A name without "@", "." and ":" is one of the network of harbors. If no node has that, and the cluster has the same name
 	-- with its sign, the sign was forgotten: returns what to say about that.
 	local function missing_sign(name)

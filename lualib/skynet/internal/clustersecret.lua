@@ -10,6 +10,7 @@ local sha2 = require "skynet.sha2"
 local BLOCK <const> = 64 -- bytes, of SHA-256
 local HELLO <const>, PROOF <const> = "cluster_secret 1 ", "cluster_secret 2 " -- patterns as well
 local NONCE <const> = 16 -- bytes
+local MOST_SKIPPED <const> = 1024 -- packets that nobody waits for
 
 local M = {}
 
@@ -96,6 +97,30 @@ Guard.__index = Guard
 ---@return skynet.internal.clustersecret.Guard
 function M.guard(secret, answer, finish)
 	return setmetatable({ secret = secret, answer = answer, finish = finish }, Guard)
+end
+
+--- For a connection that has to go whatever it asks: the first who waits for an answer is told why. Does not yield.
+---@param why string
+---@param answer fun(session: integer, ok: boolean, ...: any)
+---@param finish fun(fault: string) ends the connection
+---@return { take: function }
+function M.refusal(why, answer, finish)
+	local left = MOST_SKIPPED
+	return {
+		take = function(_, session, msg, sz, _, is_push)
+			if msg then
+				skynet.trash(msg, sz)
+			end
+			left = left - 1
+			if not is_push then
+				answer(session, false, "refused: " .. why)
+			end
+			if not is_push or left == 0 then
+				finish(why)
+			end
+			return false
+		end,
+	}
 end
 
 -- What to answer to a name, and whether that was the proof; or nil, and why it has to go.

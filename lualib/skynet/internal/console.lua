@@ -51,6 +51,7 @@ local HELP <const> = {
 
 local MORE <const> = {
 	cluster = "cluster : the nodes of the cluster, and the connections to them",
+	drain = "drain [seconds] : take this node out of the cluster while it still serves",
 	purge = "purge : give free memory back to the system, and show what the process has",
 	shutdown = "shutdown : let services finish, then end the node",
 	stuck = "stuck : what every worker runs, and for how long",
@@ -191,12 +192,20 @@ function COMMAND.service()
 	return skynet.call("SERVICE", "lua", "LIST")
 end
 
-function COMMAND.cluster()
+local function clusterd()
 	local handle = COMMAND.service().clusterd
 	if type(handle) ~= "string" then
 		error("there is no cluster in this node", 0)
 	end
-	return skynet.call(handle, "lua", "report")
+	return handle
+end
+
+function COMMAND.cluster()
+	return skynet.call(clusterd(), "lua", "report")
+end
+
+function COMMAND.drain(seconds)
+	return skynet.call(clusterd(), "lua", "drain", (tonumber(seconds) or 10) * 100)
 end
 
 function COMMAND.shutdown()

@@ -7,7 +7,8 @@
 ---   expect(link, response, ticket)    a task waits for an answer
 ---   abandon(link, fail)               calls fail(ticket) for all that still wait
 ---
---- A ticket stands for a task that waits: { ok =, data =, done = }.
+--- A ticket stands for a task that waits: { ok =, data =, done = }; or for an answer that a function takes, in the place of a
+--- task: its field `finish`. That must not yield or raise.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -66,12 +67,16 @@ local function readline(self, separator, most)
 	error(M.error)
 end
 
---- Ends a ticket and wakes its task, unless that has given up.
+--- Ends a ticket and wakes its task, unless that has given up, or calls its function.
 function M.settle(ticket, ok, data)
 	if ticket.done then
 		return
 	end
 	ticket.ok, ticket.data, ticket.done = ok, data, true
+	local finish = ticket.finish
+	if finish then
+		return finish(ticket, ok, data)
+	end
 	skynet.wakeup(ticket)
 end
 

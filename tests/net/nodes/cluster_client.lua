@@ -5,7 +5,7 @@ local cluster = require "skynet.cluster"
 local TASKS <const>, STEP <const> = 10, 500
 
 skynet.start(function()
-	cluster.reload { store = skynet.getenv "store" }
+	cluster.reload { store = skynet.getenv "store", __reconnect = tonumber(skynet.getenv "patience") }
 	local answered, reported = 0, false
 	local function ask(task)
 		local text = string.rep(string.char(64 + task), task == 1 and 100000 or task)

@@ -1,0 +1,116 @@
+--- What a clusteragent reads from its connection and writes to it: packets as they are, or within TLS.
+---
+---     local transport = clustertransport.new(fd, finish)
+---     transport.unpack(queue, msg, sz) -- of a socket message: as netpack.filter
+---     transport.batch:add(packet)
+---     transport.write_large(packets)
+
+local driver = require "skynet.socketdriver"
+local netpack = require "skynet.netpack"
+local clustertls = require "skynet.internal.clustertls"
+local outbatch = require "skynet.internal.outbatch"
+local skynet = require "skynet"
+
+local DATA <const> = 1
+
+local M = {}
+
+--- Within TLS. May yield. Raises when the files cannot be used.
+---@param transport table
+---@param fd integer
+---@param finish fun(fault: string) ends the connection
+local function secure(transport, fd, finish)
+	local session = clustertls.server()
+
+	local function write(packets)
+		driver.send(fd, session:write(packets))
+	end
+
+	transport.batch = outbatch.new(write)
+	transport.write_large = write -- what is encrypted keeps its order
+
+	local function decrypt(bytes)
+		local ok, plain, output = pcall(session.feed, session, bytes)
+		if not ok then
+			if session.alert then
+				driver.send(fd, session.alert)
+			end
+			finish("TLS with the caller has failed: " .. clustertls.reason(plain))
+		end
+		if output and output ~= "" then
+			driver.send(fd, output)
+		end
+		return plain
+	end
+
+	local begun = false
+
+	function transport.unpack(queue, msg, sz)
+		local kind, _, size, data = driver.unpack(msg, sz)
+		if kind ~= DATA then
+			return netpack.filter(queue, msg, sz)
+		elseif not begun and not clustertls.is_hello(skynet.tostring(data, math.min(size, 3))) then
+			transport.plain(finish)
+			return netpack.filter(queue, msg, sz)
+		end
+		begun = true
+		local bytes = skynet.tostring(data, size)
+		skynet.trash(data, size)
+		return netpack.feed(queue, fd, decrypt(bytes))
+	end
+end
+
+-- As they are.
+local function plain(transport, fd)
+	transport.batch = outbatch.new(function(packets)
+		driver.send(fd, packets)
+	end)
+
+	function transport.write_large(packets)
+		for _, packet in ipairs(packets) do
+			driver.lsend(fd, packet)
+		end
+	end
+
+	function transport.unpack(queue, msg, sz)
+		return netpack.filter(queue, msg, sz)
+	end
+end
+
+-- The first bytes of a caller may be those of TLS, whose length would have it wait for ever.
+local function look_at_first(transport, finish)
+	local unpack = transport.unpack
+	function transport.unpack(queue, msg, sz)
+		local kind, _, size, data = driver.unpack(msg, sz)
+		if kind == DATA then
+			transport.unpack = unpack
+			if clustertls.is_hello(skynet.tostring(data, math.min(size, 3))) then
+				skynet.trash(data, size)
+				finish "the caller speaks TLS, and this node has no cluster_tls_cert"
+			end
+		end
+		return unpack(queue, msg, sz)
+	end
+end
+
+--- For a connection to this node. May yield. Raises when the files for TLS cannot be used.
+---@param fd integer
+---@param finish fun(fault: string) ends the connection; does not return
+---@param refuse fun(why: string) has what the caller asks refused, with this reason, and the connection ended
+---@return { batch: skynet.internal.outbatch.Batch, write_large: fun(packets: string[]), unpack: function } transport
+function M.new(fd, finish, refuse)
+	local transport = {}
+	if clustertls.is_on() then
+		function transport.plain()
+			plain(transport, fd)
+			refuse "the called node takes TLS only (cluster_tls_cert), and the caller speaks none"
+		end
+		secure(transport, fd, finish)
+	else
+		plain(transport, fd)
+		look_at_first(transport, finish)
+	end
+	return transport
+end
+
+return M
