@@ -498,6 +498,9 @@ end
 function late.request(...)
 	return require "skynet.internal.select".request(...)
 end
+function late.timer(...)
+	return require "skynet.internal.timers".timer(...)
+end
 function late.call_timeout(...)
 	return require "skynet.internal.deadline".call_timeout(...)
 end

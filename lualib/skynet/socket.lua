@@ -380,11 +380,17 @@ end
 ---@param bytes integer? 0: no limit; nil: that of the config key `socket_write_limit`
 ---@return boolean false when there is no such socket
 function M.write_limit(id, bytes)
-	assert(
-		math.type(id) == "integer" and (bytes == nil or math.type(bytes) == "integer" and bytes >= 0),
-		"write_limit(id [, bytes])"
-	)
+	local fits = bytes == nil or math.type(bytes) == "integer" and bytes >= 0
+	assert(fits and math.type(id) == "integer", "write_limit(id [, bytes])")
 	return core.command("WRITELIMIT", bytes and id .. " " .. bytes or tostring(id)) ~= nil
+end
+
+--- TCP keep-alive of one socket, or of those that a listener accepts later; otherwise `tcp_keepalive` of the config counts.
+---@param id integer
+---@param times string|integer as there: "60 10 3" asks after 60 seconds of silence, three times, ten seconds apart; "off"
+---@return boolean false when there is no such socket
+function M.keepalive(id, times)
+	return core.command("KEEPALIVE", string.format("%d %s", id, times)) ~= nil
 end
 
 --- Closes the socket when more input than this piles up while no task reads a given number of bytes.

@@ -21,6 +21,8 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
     match name.to_bytes() {
         b"TIMEOUT" => timeout(this, text),
         b"TIMEOUTMS" => timeout_millis(this, text),
+        b"TIMER" => timer_to_cancel(this, text),
+        b"CANCEL" => cancel_timer(this, text),
         b"REG" => reg(this, text),
         b"QUERY" => query(this, text),
         b"NAME" => name_other(this, text),
@@ -69,6 +71,7 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"SERVICES" => this.answer_long(service::list()),
         b"MAILBOXLIMIT" => mailbox_limit(this, text),
         b"WRITELIMIT" => write_limit(this, text),
+        b"KEEPALIVE" => keepalive(this, text),
         b"OUTPUT" => output(this, text),
         b"RUNNING" => this.answer_long(stuck::workers()),
         b"SHUTDOWN" => shut_down(this, text),
@@ -130,6 +133,36 @@ fn timeout(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
     this.answer(Digits::decimal(session.into()).bytes())
+}
+
+/// As `TIMEOUT`, but the timer can be taken back: its session, and its place.
+fn timer_to_cancel(this: &mut Own<'_>, text: &CStr) -> *const c_char {
+    let centis = parse_long(text, 10) as i32;
+    let session = this.new_session();
+    match timer::timeout_to_cancel(this.handle(), centis, session) {
+        Some(place) => this.answer_long(format!("{session} {place}")),
+        None => this.answer(Digits::decimal(session.into()).bytes()),
+    }
+}
+
+/// Takes back a timer of `TIMER`.
+fn cancel_timer(this: &mut Own<'_>, text: &CStr) -> *const c_char {
+    let mut words = words(text).map(|word| std::str::from_utf8(word).unwrap_or_default());
+    let session = words.next().and_then(|word| word.parse().ok());
+    let place = words.next().and_then(|word| word.parse().ok());
+    let (Some(session), Some(place), None) = (session, place, words.next()) else {
+        return refuse(
+            this,
+            "CANCEL",
+            text,
+            "expected SESSION PLACE, as TIMER has answered",
+        );
+    };
+    if timer::cancel(this.handle(), place, session) {
+        this.answer(b"1")
+    } else {
+        NONE
+    }
 }
 
 fn timeout_millis(this: &mut Own<'_>, text: &CStr) -> *const c_char {
@@ -308,6 +341,21 @@ fn write_limit(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     };
     match socket::server() {
         Some(server) if server.set_limit(id, bytes) => this.answer(b"1"),
+        _ => NONE,
+    }
+}
+
+/// Times of TCP keep-alive, for one socket.
+fn keepalive(this: &mut Own<'_>, text: &CStr) -> *const c_char {
+    let mut words = words(text);
+    let id = words.next().and_then(limits::parse);
+    let id = id.and_then(|id| i32::try_from(id).ok());
+    let (Some(id), Some(times)) = (id, socket::KeepAlive::parse(words)) else {
+        let form = "expected SOCKET IDLE [INTERVAL [COUNT]], or SOCKET off";
+        return refuse(this, "KEEPALIVE", text, form);
+    };
+    match socket::server() {
+        Some(server) if server.set_keepalive(Some(id), times) => this.answer(b"1"),
         _ => NONE,
     }
 }

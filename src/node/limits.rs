@@ -6,11 +6,12 @@
 //! | `socket_write_total` | bytes that wait to be sent in all sockets together |
 //! | `mailbox_limit` | messages that wait for one service |
 //! | `log_limit` | bytes that wait for the log service: 64 MiB, the only one that is on by default |
+//! | `tcp_keepalive` | seconds of silence, between questions, and the number of these, after which a peer counts as gone |
 //! | `mailbox_policy` | what becomes of a message that is one too many: `reject` or `drop` |
 
 use crate::actor::service::{self, Policy};
 use crate::base::env;
-use crate::io::socket;
+use crate::io::socket::{self, KeepAlive};
 use std::ffi::CStr;
 
 /// A number that counts something: digits, and `k`, `m` or `g` for times 1024, 1024², 1024³. (Lua writes a number that is
@@ -45,6 +46,7 @@ pub struct Limits {
     mailbox: usize,
     log: usize,
     policy: Policy,
+    keepalive: Option<KeepAlive>,
 }
 
 impl Limits {
@@ -64,6 +66,20 @@ impl Limits {
                 )
             }),
         };
+        let keepalive = match get(c"tcp_keepalive") {
+            None => None,
+            Some(text) => {
+                let words = text.to_bytes().split(|byte| *byte == b' ');
+                let times = KeepAlive::parse(words.filter(|word| !word.is_empty()));
+                Some(times.ok_or_else(|| {
+                    format!(
+                        "Invalid tcp_keepalive {} , should be seconds of silence, and perhaps seconds between questions, and \
+                         their number, such as 60 or \"60 10 3\"; or off",
+                        text.to_string_lossy()
+                    )
+                })?)
+            }
+        };
         let policy = get(c"mailbox_policy").unwrap_or(c"reject");
         Ok(Limits {
             socket: number(c"socket_write_limit", 0)?,
@@ -76,6 +92,7 @@ impl Limits {
                     policy.to_string_lossy()
                 )
             })?,
+            keepalive,
         })
     }
 
@@ -83,6 +100,9 @@ impl Limits {
     pub fn set_for_sockets(&self) {
         if let Some(server) = socket::server() {
             server.set_limits(Some(or_none(self.socket)), Some(or_none(self.sockets)));
+            if let Some(times) = self.keepalive {
+                server.set_keepalive(None, times);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use tools::{compiler, lua_headers, root, run as command};
 const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
     lua_file("tasks", "tasks_are_scheduled_as_documented", plain),
+    lua_file("timers", "timers_that_are_taken_back_leave_nothing", plain),
     lua_file("sessions", "sessions_in_use_are_not_given_out_again", plain),
     lua_file(
         "services",
@@ -122,6 +123,11 @@ const FILES: &[LuaFile] = &[
     lua_file(
         "admission",
         "listeners_let_in_who_speaks_and_close_who_is_silent",
+        plain,
+    ),
+    lua_file(
+        "ws_gates",
+        "gates_of_websockets_are_like_those_of_packets",
         plain,
     ),
     lua_file("gates", "gates_pass_packets_and_users_log_in", with_ports),

@@ -240,6 +240,58 @@ function cases.output_is_refused_only_while_the_other_side_takes_nothing()
 	socket.close(b)
 end
 
+-- Seconds until the kernel asks the peer of the connection with this local port; nil: it will not.
+local function asks_in(port)
+	for line in io.lines "/proc/net/tcp" do
+		local found, kind, ticks = string.match(line, "^%s*%d+: %x+:(%x+) %x+:%x+ 01 %x+:%x+ (%x+):(%x+)")
+		if found and tonumber(found, 16) == port then
+			return kind == "02" and tonumber(ticks, 16) / 100 or nil
+		end
+	end
+	error "no such connection"
+end
+
+-- asks_in(port), when the socket server has done what it was asked for.
+local function asks_between(port, least, most)
+	for _ = 1, 1000 do
+		local time = asks_in(port)
+		if (time or 0) > least and (time or 0) <= most then
+			return true
+		end
+		skynet.sleep(1)
+	end
+	return asks_in(port)
+end
+
+function cases.peers_are_asked_after_the_silence_that_one_says()
+	if not (check.ours and io.open "/proc/net/tcp") then
+		return
+	end
+	local accepted
+	local listener, host, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		accepted = id
+	end)
+	check.equal(socket.keepalive(listener, "500 20 3"), true)
+	local id = assert(socket.open(host, port))
+	while not accepted do
+		skynet.sleep(1)
+	end
+	check.equal(asks_between(port, 300, 500), true) -- inherited
+	check.equal(socket.keepalive(accepted, 100), true)
+	check.equal(asks_between(port, 10, 100), true)
+	check.equal(socket.keepalive(accepted, "off"), true)
+	check.equal(asks_between(port, -1, 0), true)
+	for _, times in ipairs { 0, 40000, "10 0", "10 1 128", "x", "", 1.5, "off 1" } do
+		check.equal(socket.keepalive(accepted, times), false)
+	end
+	socket.close(id)
+	socket.close(accepted)
+	socket.close(listener)
+	check.equal(socket.keepalive(listener + 1000, "10"), false)
+end
+
 function cases.sockets_can_be_given_away()
 	local a, b = pair()
 	socket.write(a, "for the next owner")

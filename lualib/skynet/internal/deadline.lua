@@ -35,10 +35,13 @@ local function start_clock()
 	runtime.set_current(caller)
 end
 
-local function finish(session, timer, ok, msg, sz)
+local function finish(session, timer, place, ok, msg, sz)
 	if call_of[timer] then
 		call_of[timer] = nil
-		waiting[timer] = BREAK -- it may fire later
+		waiting[timer] = nil
+		if not runtime.cancel_timer(timer, place) then
+			waiting[timer] = BREAK -- it may fire later
+		end
 	end
 	if expired[session] then
 		expired[session] = nil
@@ -71,10 +74,10 @@ function api.call_timeout(centiseconds, address, typename, ...)
 	if not clock then
 		start_clock()
 	end
-	local timer = runtime.start_timer(centiseconds)
+	local timer, place = runtime.start_timer_to_cancel(centiseconds)
 	call_of[timer] = session
 	waiting[timer] = clock
-	return protocol.unpack(finish(session, timer, pcall(runtime.finish_call, address, session)))
+	return protocol.unpack(finish(session, timer, place, pcall(runtime.finish_call, address, session)))
 end
 
 return api

@@ -695,6 +695,25 @@ function runtime.start_timer(centiseconds)
 	return start_timer(centiseconds)
 end
 
+--- A timer for `cancel_timer`: its session, and its place in the core, which not every core tells.
+function runtime.start_timer_to_cancel(centiseconds)
+	local answer = core.command("TIMER", string.format("%d", centiseconds))
+	if not answer then
+		return start_timer(centiseconds)
+	end
+	local session, place = string.match(answer, "^(%d+) ?(%d*)$")
+	session = math.tointeger(session)
+	if session >= wary_from then
+		skip_used_sessions(session)
+	end
+	return session, place ~= "" and place or nil
+end
+
+--- Takes a timer back: no message will come. False when one will, or has.
+function runtime.cancel_timer(session, place)
+	return place ~= nil and core.command("CANCEL", session .. " " .. place) ~= nil
+end
+
 --- A timer in 1/1000 s, and the task that it will start.
 function runtime.start_fine_timer(milliseconds, func)
 	local session = int_command("TIMEOUTMS", milliseconds)

@@ -77,6 +77,13 @@ pub enum Command {
         /// The service.
         owner: usize,
     },
+    /// Set the times of TCP keep-alive.
+    KeepAlive {
+        /// The socket.
+        id: i32,
+        /// The times.
+        times: super::keepalive::KeepAlive,
+    },
     /// Set TCP_NODELAY.
     NoDelay {
         /// The socket.

@@ -2,6 +2,7 @@
 
 use super::addr::{SockAddr, Text};
 use super::command::Command;
+use super::keepalive::KeepAlive;
 use super::resolve::{self, Found};
 use super::state::{Input, Phase, State};
 use super::sys::{self, Errno};
@@ -18,6 +19,8 @@ pub struct Connecting {
     current: Option<SockAddr>,
     /// TCP_NODELAY was asked for before there was a descriptor.
     pub nodelay: bool,
+    /// TCP keep-alive, if its owner has set it.
+    pub keepalive: Option<KeepAlive>,
 }
 
 impl LoopIteration<'_> {
@@ -78,6 +81,9 @@ impl LoopIteration<'_> {
                 }
             };
             let _ = sys::set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+            if let Some(times) = connecting.keepalive.or(self.s.keepalive.get()) {
+                times.apply(fd.as_raw_fd());
+            }
             if connecting.nodelay {
                 let _ = sys::set_option(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
             }

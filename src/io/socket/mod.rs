@@ -29,6 +29,7 @@ pub(crate) mod event;
 mod flush;
 pub(crate) mod handoff;
 pub(crate) mod info;
+pub(crate) mod keepalive;
 mod local;
 mod node;
 mod ownerless;
@@ -55,6 +56,7 @@ pub use buffer::{ObjectInterface, Payload};
 #[cfg(all(test, not(feature = "loom")))]
 pub use event::{Event, EventKind};
 pub use info::SocketInfo;
+pub use keepalive::KeepAlive;
 pub use node::{Poll, exit, free, init, poll, poll_once, run, server, try_poll_lease, wake_poller};
 pub use ownerless::Ownerless;
 pub use polling::PollLease;

@@ -3,6 +3,7 @@
 use super::addr::Text;
 use super::command::Command;
 use super::event::EventKind;
+use super::keepalive::KeepAlive;
 use super::ownerless;
 use super::state::{Input, Phase, State};
 use super::sys;
@@ -53,6 +54,7 @@ impl LoopIteration<'_> {
                 }
             }
             Command::NoDelay { id } => self.set_nodelay(id),
+            Command::KeepAlive { id, times } => self.set_keepalive(id, times),
             Command::Flush { id } => self.flush(id),
             Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}
             Command::Warn { id, kib } => self.emit_if_alive(id, EventKind::Warning(kib)),
@@ -160,6 +162,17 @@ impl LoopIteration<'_> {
             let _ = self.watch(id, false, false);
         } else {
             slot.set_state(id, State::new(phase));
+        }
+    }
+
+    /// As `set_nodelay`.
+    fn set_keepalive(&mut self, id: i32, times: KeepAlive) {
+        let slot = self.s.table.slot(id);
+        if let Some(connecting) = self.io.connecting.get_mut(&id) {
+            connecting.keepalive = Some(times);
+        }
+        if slot.state_of(id).is_some() {
+            times.apply(slot.fd.load(Ordering::Relaxed));
         }
     }
 

@@ -5,6 +5,7 @@ use super::buffer::{ObjectInterface, Payload};
 use super::command::Command;
 use super::event::Sink;
 use super::info::{self, SocketInfo};
+use super::keepalive::KeepAlive;
 use super::local;
 use super::poller::Poller;
 use super::polling::Polling;
@@ -134,6 +135,20 @@ impl SocketServer {
         self.shared.post(Command::NoDelay { id });
     }
 
+    /// Sets the times of TCP keep-alive of a socket, or without one of those that are made from now on. `false`: there is no
+    /// such socket.
+    pub fn set_keepalive(&self, id: Option<i32>, times: KeepAlive) -> bool {
+        let Some(id) = id else {
+            self.shared.keepalive.set(times);
+            return true;
+        };
+        let there = self.shared.table.slot(id).state_of(id).is_some();
+        if there {
+            self.shared.post(Command::KeepAlive { id, times });
+        }
+        there
+    }
+
     /// Sends bytes; `false` if there is no such socket.
     pub fn send(&self, id: i32, payload: Payload) -> bool {
         self.shared.send(id, payload, false, UdpAddress::NONE)
@@ -216,6 +231,10 @@ impl SocketServer {
             None => bind_to(host, port, libc::SOCK_STREAM)?.0,
         };
         sys::listen(&fd, backlog).ok()?;
+        // Those that are accepted inherit it.
+        if let Some(times) = self.shared.keepalive.get() {
+            times.apply(fd.as_raw_fd());
+        }
         // The kernel may take a connection back between the event and the accept.
         sys::set_nonblocking(fd.as_raw_fd());
         let id = self.shared.table.reserve(Protocol::Tcp, owner)?;

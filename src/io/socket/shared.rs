@@ -61,6 +61,8 @@ pub struct Shared {
     /// What differs between the releases.
     pub rules: Rules,
     pub(super) limits: Limits,
+    /// TCP keep-alive of new sockets.
+    pub(super) keepalive: super::keepalive::ForNew,
     /// Bytes in all write queues.
     pub(super) queued: AtomicUsize,
     /// What the node has seen in all.
@@ -91,6 +93,7 @@ impl Shared {
                 per_socket: AtomicUsize::new(usize::MAX),
                 total: AtomicUsize::new(usize::MAX),
             },
+            keepalive: super::keepalive::ForNew::default(),
             queued: AtomicUsize::new(0),
             totals: Totals::default(),
         }

@@ -88,17 +88,38 @@ pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
             -1
         };
     }
+    add(handle, centis, session);
+    session
+}
+
+/// Adds a timer in the future; answers its place.
+fn add(handle: u32, centis: i32, session: i32) -> u32 {
     let mut state = timers().state.lock();
     // Under the lock, so that the wheel cannot be ahead of the clock's reading.
     let expiry = clock::now() + centis as u64;
     // Nodes are the timers', not the service's that happens to need the first of a chunk.
-    memory::uncharged(|| state.wheel.add(expiry, handle, session));
+    let place = memory::uncharged(|| state.wheel.add(expiry, handle, session));
     let wake = comes_before(&mut state.alarm, expiry);
     drop(state);
     if wake {
         watchdog::TIMER.ring();
     }
-    session
+    place
+}
+
+/// [`timeout`] for [`cancel`], which wants the place; none if the message is sent at once.
+pub fn timeout_to_cancel(handle: u32, centis: i32, session: i32) -> Option<u32> {
+    if centis <= 0 {
+        timeout(handle, centis, session);
+        return None;
+    }
+    Some(add(handle, centis, session))
+}
+
+/// Takes back a timer of [`timeout_to_cancel`]. False: it has fired, so that its message is on the way or has come.
+pub fn cancel(handle: u32, place: u32, session: i32) -> bool {
+    let mut state = timers().state.lock();
+    memory::uncharged(|| state.wheel.cancel(place, handle, session))
 }
 
 /// [`timeout`] in milliseconds.

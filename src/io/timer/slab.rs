@@ -17,6 +17,8 @@ pub struct Node {
     pub session: i32,
     /// Next node of the same slot, or of the free list.
     pub next: u32,
+    /// Node before it in the same slot.
+    pub previous: u32,
 }
 
 /// [`CHUNK`] nodes, and which of them are free.
@@ -60,6 +62,8 @@ impl Chunk {
 
     fn remove(&mut self, place: usize) -> Node {
         let node = self.nodes[place];
+        // No service has this handle: nobody takes the node for his.
+        self.nodes[place].handle = 0;
         self.nodes[place].next = self.free;
         self.free = place as u32;
         self.live -= 1;
@@ -115,6 +119,15 @@ impl Slab {
         self.open.push(number);
         self.empty += 1;
         number
+    }
+
+    /// The node of that index, if it is in use.
+    pub fn get(&self, index: u32) -> Option<Node> {
+        let chunk = self.chunks.get((index >> CHUNK_BITS) as usize)?.as_ref()?;
+        let place = index as usize & (CHUNK - 1);
+        let used = place < CHUNK - chunk.fresh;
+        used.then(|| chunk.nodes[place])
+            .filter(|node| node.handle != 0)
     }
 
     /// Takes a node out. Its index is used again.
@@ -181,6 +194,7 @@ mod tests {
             handle: 2,
             session,
             next: NIL,
+            previous: NIL,
         }
     }
 

@@ -78,16 +78,49 @@ impl Wheel {
         self.nodes.len()
     }
 
-    /// Adds a timer. An expiry that is not in the future fires at the next tick.
-    pub fn add(&mut self, expiry: u64, handle: u32, session: i32) {
+    /// Adds a timer. An expiry that is not in the future fires at the next tick. Answers its place, for [`Wheel::cancel`].
+    pub fn add(&mut self, expiry: u64, handle: u32, session: i32) -> u32 {
         let expiry = expiry.max(self.now + 1);
         let index = self.nodes.insert(Node {
             expiry,
             handle,
             session,
             next: NIL,
+            previous: NIL,
         });
         self.link(index, self.now);
+        index
+    }
+
+    /// Takes the timer at `place` out, if it is still this one, and has not fired.
+    pub fn cancel(&mut self, place: u32, handle: u32, session: i32) -> bool {
+        let is_it = |node: &Node| (node.handle, node.session) == (handle, session);
+        let Some(node) = self.nodes.get(place).filter(is_it) else {
+            return false;
+        };
+        // While a slot is emptied, a timer that lies below it may have been put there or not yet.
+        let ticks = [Some(self.now), self.current.map(|slot| slot.tick)];
+        for tick in ticks.into_iter().flatten() {
+            let (level, slot) = place_of(node.expiry, tick);
+            let list = &mut self.slots[level][slot];
+            if list.head == place {
+                list.head = node.next;
+                if node.next == NIL {
+                    self.occupied[level] &= !(1 << slot);
+                }
+            }
+            if list.tail == place {
+                list.tail = node.previous;
+            }
+        }
+        if node.previous != NIL {
+            self.nodes[node.previous].next = node.next;
+        }
+        if node.next != NIL {
+            self.nodes[node.next].previous = node.previous;
+        }
+        self.nodes.remove(place);
+        true
     }
 
     /// The first tick at which there is something to do: a timer fires, or timers move to a lower level.
@@ -137,19 +170,19 @@ impl Wheel {
 
     /// Puts a node at the end of the slot that is its place when `tick` is the current tick.
     fn link(&mut self, index: u32, tick: u64) {
-        let expiry = self.nodes[index].expiry;
-        let highest = 63 - ((expiry ^ tick) | 1).leading_zeros();
-        let level = (highest / DIGIT) as usize;
-        let slot = (expiry >> (DIGIT * level as u32)) as usize & (SLOTS - 1);
-        self.nodes[index].next = NIL;
+        let (level, slot) = place_of(self.nodes[index].expiry, tick);
         let list = &mut self.slots[level][slot];
         let tail = std::mem::replace(&mut list.tail, index);
-        if list.head == NIL {
+        let first = list.head == NIL;
+        if first {
             list.head = index;
             self.occupied[level] |= 1 << slot;
         } else {
             self.nodes[tail].next = index;
         }
+        let node = &mut self.nodes[index];
+        node.next = NIL;
+        node.previous = if first { NIL } else { tail };
     }
 
     fn unlink_first(&mut self, slot: Slot) -> Option<u32> {
@@ -158,9 +191,21 @@ impl Wheel {
         if first == NIL {
             return None;
         }
-        list.head = self.nodes[first].next;
+        let next = self.nodes[first].next;
+        list.head = next;
+        if next != NIL {
+            self.nodes[next].previous = NIL;
+        }
         Some(first)
     }
+}
+
+/// Level and slot of a timer while `tick` is the current tick.
+fn place_of(expiry: u64, tick: u64) -> (usize, usize) {
+    let highest = 63 - ((expiry ^ tick) | 1).leading_zeros();
+    let level = (highest / DIGIT) as usize;
+    let slot = (expiry >> (DIGIT * level as u32)) as usize & (SLOTS - 1);
+    (level, slot)
 }
 
 #[cfg(test)]

@@ -73,6 +73,77 @@ fn timers_fire_in_order_of_expiry_then_creation() {
     }
 }
 
+/// As `compare_with_model`; timers are taken back between the steps, too.
+fn compare_cancelling(start: u64, seed: u64) {
+    let mut random = Random(seed);
+    let mut wheel = Wheel::new(start);
+    let mut model = Model::default();
+    let mut places = Vec::new();
+    let mut now = start;
+    let mut session = 0;
+    let cancel_some = |wheel: &mut Wheel,
+                       model: &mut Model,
+                       places: &mut Vec<(u32, i32)>,
+                       random: &mut Random| {
+        for _ in 0..random.below(12) {
+            if places.is_empty() {
+                return;
+            }
+            let which = random.below(places.len() as u64) as usize;
+            let (place, session) = places.swap_remove(which);
+            let before = model.pending.len();
+            model.pending.retain(|&(_, fired)| fired != (7, session));
+            let pending = model.pending.len() < before;
+            assert_eq!(wheel.cancel(place, 7, session), pending);
+            assert!(!wheel.cancel(place, 7, session));
+        }
+    };
+    for _ in 0..200 {
+        for _ in 0..random.below(20) {
+            let magnitude = random.below(25);
+            let delay = 1 + random.below(1 << magnitude);
+            session += 1;
+            places.push((wheel.add(now + delay, 7, session), session));
+            model.pending.push((now + delay, (7, session)));
+        }
+        cancel_some(&mut wheel, &mut model, &mut places, &mut random);
+        let magnitude = random.below(26);
+        now += 1 + random.below(1 << magnitude);
+        let expected = model.fire(now);
+        let fired = run_to(&mut wheel, now);
+        assert_eq!(fired, expected);
+        cancel_some(&mut wheel, &mut model, &mut places, &mut random);
+        assert_eq!(wheel.len(), model.pending.len());
+    }
+}
+
+#[test]
+fn timers_that_were_taken_back_do_not_fire_and_others_do() {
+    for seed in 1..60 {
+        compare_cancelling(seed * 4095, seed);
+    }
+}
+
+#[test]
+fn a_timer_can_be_taken_back_while_its_slot_is_emptied() {
+    // More than one step moves, all in one slot of the second level and its followers.
+    for count in [BATCH as u32 + 1, 3 * BATCH as u32] {
+        for taken in [0, 1, BATCH as u32 - 1, BATCH as u32, count - 1] {
+            let mut wheel = Wheel::new(0);
+            let places: Vec<_> = (0..count)
+                .map(|session| wheel.add(64 + u64::from(session % 3), 7, session as i32))
+                .collect();
+            let mut fired = Vec::new();
+            assert_eq!(wheel.step(100, &mut fired), Step::More);
+            assert!(wheel.cancel(places[taken as usize], 7, taken as i32));
+            fired.extend(run_to(&mut wheel, 100));
+            assert_eq!(fired.len(), count as usize - 1);
+            assert!(!fired.contains(&(7, taken as i32)));
+            assert_eq!(wheel.len(), 0);
+        }
+    }
+}
+
 #[test]
 fn order_holds_across_the_wrap_of_every_digit() {
     for bits in [6, 12, 18, 24, 30, 32, 36, 60] {

@@ -101,6 +101,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("socket_write_total", Kind::Plain),
     ("standalone", Kind::Plain),
     ("start", Kind::Plain),
+    ("tcp_keepalive", Kind::Plain),
     ("test_file", Kind::File),
     ("test_filter", Kind::Plain),
     ("test_limit", Kind::Plain),
