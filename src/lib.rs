@@ -30,3 +30,5 @@ mod services;
 #[cfg(feature = "lua")]
 pub use node::cli::{check, run_config, run_settings};
 pub use node::signals::ignore_pipe as ignore_broken_pipes;
+#[cfg(feature = "lua")]
+pub use services::builtin::embedded::FILES as EMBEDDED;

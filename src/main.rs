@@ -49,7 +49,7 @@ fn adopt_jemalloc_settings() {
 fn main() -> std::process::ExitCode {
     #[cfg(all(feature = "jemalloc", target_os = "linux"))]
     adopt_jemalloc_settings();
-    match skynet_cli::order(std::env::args_os().skip(1)) {
+    match skynet_cli::order(std::env::args_os().skip(1), skynet::EMBEDDED) {
         Order::Config(path) => skynet::run_config(path),
         Order::Settings(settings) => {
             let path = settings.config.clone();

@@ -184,6 +184,11 @@ skynet.start(function()
 	else
 		local file <close> = assert(io.open(skynet.getenv "api_output", "w"))
 		file:write(text)
+		local stubs_output = skynet.getenv "stubs_output"
+		if stubs_output then
+			local stubs <close> = assert(io.open(stubs_output, "w"))
+			stubs:write(require "stubs".all())
+		end
 		print "the reference is written"
 	end
 	skynet.abort()

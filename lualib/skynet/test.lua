@@ -150,6 +150,13 @@ function M.skip(why)
 	run.skip(tostring(why))
 end
 
+--- Skips the test, at the top of a file all of its tests, unless time is virtual: for tests that sleep for long.
+function M.needs_virtual_time()
+	if skynet.getenv "virtual_time" ~= "true" and not skynet.getenv "scheduler_seed" then
+		run.skip "needs --virtual-time, or a seed"
+	end
+end
+
 --- Waits until a condition holds, looking each 1/100 s; the test's limit ends it. Yields.
 ---@param condition fun(): any
 ---@return any value the condition's

@@ -1,8 +1,13 @@
 //! Time of the node: centiseconds on the monotonic clock, from a start that is aligned with the wall clock.
 //!
 //! `start_time() + now() / 100` is the wall time as it was known at the start: a later jump of the wall clock moves nothing.
+//!
+//! With virtual time ([`make_virtual`]) the node's clock stands still unless somebody moves it ([`jump_to`]) or lets it go on
+//! ([`run`]); `start_time` is what it was, and `now` begins at 0. The functions whose names begin with `monotonic` and the CPU
+//! times are those of the machine in any case: what has to do with threads and the system goes by them.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 const TICK_NANOS: u64 = 10_000_000;
 
@@ -26,19 +31,80 @@ fn read(clock: libc::clockid_t) -> libc::timespec {
     time
 }
 
-fn monotonic_ticks() -> i64 {
-    let time = read(libc::CLOCK_MONOTONIC);
-    time.tv_sec * 100 + time.tv_nsec / TICK_NANOS as i64
+/// The time at which the node's clock stands still, in its nanoseconds; 0: it goes on.
+static FROZEN: AtomicU64 = AtomicU64::new(0);
+/// By how many nanoseconds the node's clock is ahead of the monotonic one while it goes on.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+static VIRTUAL: OnceLock<()> = OnceLock::new();
+
+/// The node's clock in nanoseconds: the monotonic one, unless time is virtual.
+fn node_nanos() -> u64 {
+    // Acquire, with the release in `run`: who finds the clock going on finds by how much it is ahead.
+    match FROZEN.load(Ordering::Acquire) {
+        0 => monotonic_nanos().wrapping_add_signed(AHEAD.load(Ordering::Relaxed)),
+        frozen => frozen,
+    }
+}
+
+fn node_ticks() -> i64 {
+    (node_nanos() / TICK_NANOS) as i64
 }
 
 fn origin() -> Origin {
     *ORIGIN.get_or_init(|| {
         let wall = read(libc::CLOCK_REALTIME);
+        let begins = match VIRTUAL.get() {
+            // The same in each run.
+            Some(()) => 0,
+            None => wall.tv_nsec / TICK_NANOS as i64,
+        };
         Origin {
             seconds: wall.tv_sec as u32,
-            offset: wall.tv_nsec / TICK_NANOS as i64 - monotonic_ticks(),
+            offset: begins - node_ticks(),
         }
     })
+}
+
+/// Makes time virtual: the node's clock stands still from now on. Before [`init`].
+pub fn make_virtual() {
+    if VIRTUAL.set(()).is_ok() {
+        // At the beginning of a tick, so that timers of ticks and of milliseconds have the same order in each run.
+        let now = monotonic_nanos();
+        FROZEN.store((now - now % TICK_NANOS).max(TICK_NANOS), Ordering::Release);
+    }
+}
+
+/// Whether time is virtual.
+#[inline]
+pub fn is_virtual() -> bool {
+    VIRTUAL.get().is_some()
+}
+
+/// Virtual time, the timer thread: the node's clock goes on from where it stands.
+pub fn run() {
+    let frozen = FROZEN.load(Ordering::Relaxed);
+    if frozen != 0 {
+        let ahead = frozen.wrapping_sub(monotonic_nanos()) as i64;
+        AHEAD.store(ahead, Ordering::Relaxed);
+        FROZEN.store(0, Ordering::Release);
+    }
+}
+
+/// Virtual time, the timer thread: the node's clock stands still at `time` (as [`nanos_of`] says), or where it is if that is
+/// later. It never goes back.
+pub fn jump_to(time: u64) {
+    // Of two readers around this, one may have read the clock while it went on: a tick more at most, for a moment.
+    FROZEN.store(node_nanos().max(time), Ordering::Release);
+}
+
+/// Virtual time, in a seeded order: 1/100 s passes.
+pub fn pass_tick() {
+    jump_to(node_nanos() + TICK_NANOS);
+}
+
+/// Virtual time: how far the clock is from `time`, in nanoseconds; `None` while it stands still.
+pub fn distance(time: u64) -> Option<u64> {
+    (FROZEN.load(Ordering::Relaxed) == 0).then(|| time.saturating_sub(node_nanos()))
 }
 
 /// CPU time of another thread, by its clock, in nanoseconds; `None` when it has ended.
@@ -59,7 +125,7 @@ pub fn init() {
 
 /// Centiseconds since the start, plus the 0..=99 centiseconds of the wall clock's second at the start.
 pub fn now() -> u64 {
-    (monotonic_ticks() + origin().offset) as u64
+    (node_ticks() + origin().offset) as u64
 }
 
 /// Unix seconds at the start.
@@ -73,12 +139,12 @@ pub fn monotonic_nanos() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// The monotonic clock in milliseconds.
-pub fn monotonic_millis() -> u64 {
-    monotonic_nanos() / 1_000_000
+/// The node's clock in milliseconds: the monotonic one, unless time is virtual.
+pub fn millis() -> u64 {
+    node_nanos() / 1_000_000
 }
 
-/// When [`monotonic_millis`] becomes `millis`, as [`monotonic_nanos`] says.
+/// When [`millis`] becomes `millis`, in nanoseconds of the node's clock.
 pub fn nanos_of_millis(millis: u64) -> u64 {
     millis.saturating_mul(1_000_000)
 }
@@ -94,7 +160,7 @@ pub fn thread_time() -> u64 {
     thread_cpu_nanos() / 1000
 }
 
-/// When [`now`] becomes `tick`, as [`monotonic_nanos`] says.
+/// When [`now`] becomes `tick`, in nanoseconds of the node's clock (without virtual time as [`monotonic_nanos`] says).
 pub fn nanos_of(tick: u64) -> u64 {
     let ticks = (tick.min(i64::MAX as u64 / 2) as i64 - origin().offset).max(0);
     (ticks as u64).saturating_mul(TICK_NANOS)

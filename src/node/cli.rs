@@ -4,7 +4,7 @@
 use crate::actor::service;
 use crate::base::release;
 use crate::diag::crash;
-use crate::node::{check, config, signals};
+use crate::node::{check, config, repeatable, signals};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -18,9 +18,17 @@ pub fn run_config(path: OsString) -> ExitCode {
 /// A node of the config file, if there is one, with `change` made to its settings (keys and values): its exit status.
 pub fn run_settings(
     path: Option<PathBuf>,
-    change: impl FnOnce(&mut Vec<(CString, CString)>),
+    change: impl Fn(&mut Vec<(CString, CString)>),
 ) -> ExitCode {
     run(|| {
+        let mut settings = Vec::new();
+        change(&mut settings);
+        if let Some((_, seed)) = settings
+            .iter()
+            .find(|(key, _)| key.as_c_str() == c"scheduler_seed")
+        {
+            repeatable::choose_hashes(seed);
+        }
         let mut settings = match path {
             Some(path) => config::read(&c_string(path.into_os_string().into_vec()))?,
             None => Vec::new(),

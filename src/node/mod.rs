@@ -10,6 +10,7 @@ pub mod config;
 pub mod daemon;
 mod host;
 pub mod limits;
+mod repeatable;
 pub mod shutdown;
 pub mod signals;
 pub mod start;

@@ -3,7 +3,7 @@
 use super::config::{Config, keys};
 use super::host::Node;
 use super::limits::Limits;
-use super::{at_exit, daemon, shutdown, signals, startup};
+use super::{at_exit, daemon, repeatable, shutdown, signals, startup};
 use crate::actor::handle;
 use crate::actor::service::harbor;
 use crate::actor::service::{self, ThreadClass};
@@ -51,6 +51,7 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     };
     release::choose(compiled_for).unwrap_or_else(|reason| refuse(reason));
     let limits = Limits::of_node().unwrap_or_else(|reason| refuse(reason));
+    let seed = repeatable::prepare().unwrap_or_else(|reason| refuse(reason));
     let pid_file = text(config.daemon);
     if let Some(file) = pid_file
         && let Err(reason) = daemon::init(file)
@@ -72,7 +73,10 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     limits.set_for_sockets();
     service::prepare(config.profile != 0);
     #[cfg(feature = "lua")]
-    service::quiet::enable(env::get(c"gc_when_quiet").is_none_or(|value| value != c"false"));
+    // Which services are quiet is a matter of the real clock, so in a seeded order none is.
+    service::quiet::enable(
+        seed.is_none() && env::get(c"gc_when_quiet").is_none_or(|value| value != c"false"),
+    );
 
     let log_service = text(config.logservice).unwrap_or(c"logger");
     // Its handle alone: a reference would keep the node from ending.
@@ -86,10 +90,12 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     limits.set_for_mailboxes();
     limits.set_for_log();
     tell_mistaken_keys();
+    repeatable::tell();
     bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
 
     shutdown::watch_signals();
-    run_threads(config.thread.clamp(1, 1024) as usize);
+    let workers = config.thread.clamp(1, 1024) as usize;
+    run_threads(if seed.is_some() { 1 } else { workers });
 
     // Its release may still write to sockets.
     harbor::exit();

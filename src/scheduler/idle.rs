@@ -170,6 +170,13 @@ impl Idle {
         ((self.word.load(Ordering::SeqCst) & SEARCHER) as usize).checked_sub(1)
     }
 
+    /// Whether each worker in its turn was seen asleep, and not about to wake up.
+    pub(super) fn all_listed(&self) -> bool {
+        order_for_loom();
+        let listed = |parker: &Parker| parker.is_listed(false) || parker.is_listed(true);
+        self.parkers.iter().all(listed)
+    }
+
     /// Number of workers that sleep, at least.
     pub(super) fn asleep(&self) -> usize {
         (self.word.load(Ordering::SeqCst) / ASLEEP) as usize

@@ -56,6 +56,8 @@ mod park;
 pub mod poller_lock;
 mod queue;
 mod running;
+pub mod seeded;
+pub mod stillness;
 pub mod watchdog;
 mod worker;
 

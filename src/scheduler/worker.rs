@@ -2,7 +2,8 @@
 
 use super::park::Ended;
 use super::{
-    Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, watchdog,
+    Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, seeded,
+    watchdog,
 };
 use crate::alloc::reclaim;
 use crate::base::clock;
@@ -36,7 +37,7 @@ pub fn run_worker<H: Host>(index: usize) {
     precise_sleep();
     WORKER.set(Some(local));
     local.activity.attach();
-    Worker::<H> {
+    let mut worker = Worker::<H> {
         shared,
         local,
         index,
@@ -51,8 +52,11 @@ pub fn run_worker<H: Host>(index: usize) {
         cpu_seen: 0,
         short_stretches: 0,
         _host: PhantomData,
+    };
+    match seeded::seed() {
+        Some(seed) => worker.run_seeded(seed),
+        None => worker.run(),
     }
-    .run();
     local.activity.detach();
     WORKER.set(None);
 }
@@ -66,11 +70,11 @@ fn precise_sleep() {
     }
 }
 
-struct Worker<H> {
-    shared: &'static Shared,
-    local: Local,
+pub(super) struct Worker<H> {
+    pub(super) shared: &'static Shared,
+    pub(super) local: Local,
     index: usize,
-    ticks: u64,
+    pub(super) ticks: u64,
     slot_turns: u32,
     /// The last turn was a long one, of a service that goes on: what came from outside meanwhile is not to wait for
     /// more such turns.
@@ -172,7 +176,7 @@ impl<H: Host> Worker<H> {
 
     /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
     #[cold]
-    fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<Ready> {
+    pub(super) fn search(&mut self, guard: &mut Option<reclaim::Guard>) -> Option<Ready> {
         cpu::interrupt();
         self.local.activity.end();
         self.note_stretch();
@@ -321,6 +325,10 @@ impl<H: Host> Worker<H> {
         if shared.anything() || shared.quits() || (idle.searcher().is_none() && shared.any_slot()) {
             awake();
             return true;
+        }
+        if clock::is_virtual() {
+            // The clock may have waited for this worker.
+            watchdog::TIMER.ring();
         }
         *guard = None;
         reclaim::collect_some();

@@ -9,8 +9,14 @@ use crate::tools::{root, scratch};
 fn lua_reference_is_what_the_comments_say() {
     let place = scratch("lua-api");
     let (written, config) = (place.join("lua-api.md"), place.join("config"));
+    let stubs = (
+        place.join("stubs.txt"),
+        "crates/skynet-cli/src/types/stubs.txt",
+    );
     let settings = fs::read_to_string(root().join("docs/tools/config")).expect("config");
-    let changed = settings.replace("docs/lua-api.md\"", &format!("{}\"", written.display()));
+    let changed = settings
+        .replace("docs/lua-api.md\"", &format!("{}\"", written.display()))
+        .replace(stubs.1, &stubs.0.display().to_string());
     fs::write(&config, changed).expect("config");
     let (status, output) = run_node(root(), &config.display().to_string());
     assert!(status.success(), "{status}\n{output}");
@@ -26,6 +32,12 @@ fn lua_reference_is_what_the_comments_say() {
         );
     }
     assert_eq!(written.len(), kept.len(), "cargo run -- docs/tools/config");
+    let [made, kept] =
+        [stubs.0, root().join(stubs.1)].map(|path| fs::read_to_string(path).expect("stubs"));
+    assert!(
+        made == kept,
+        "stubs of modules in Rust: cargo run -- docs/tools/config"
+    );
 }
 
 /// What the reference says about a module of that text, of which all functions are public.

@@ -5,6 +5,7 @@ mod check;
 mod command_line;
 mod foreign;
 mod project;
+mod repeatable;
 mod testing;
 #[path = "../tools/mod.rs"]
 mod tools;

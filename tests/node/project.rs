@@ -132,6 +132,10 @@ fn a_new_project_passes_its_tests_and_starts() {
         assert_eq!(status, Some(0), "{template}: {text}");
         assert!(text.contains(", 0 failed"), "{text}");
 
+        let (status, text) = output(&project, &["test", "--seeds", "3"]);
+        assert_eq!(status, Some(0), "{template}: {text}");
+        assert!(!text.contains("skipped"), "{text}");
+
         let port = format!("port={}", free_port());
         let mut node = Node::spawn(&mut skynet(&project, &["run", ".", "--set", &port]));
         node.wait(starts);
@@ -143,6 +147,24 @@ fn a_new_project_passes_its_tests_and_starts() {
         assert_eq!(status, Some(1), "{text}");
         assert!(text.contains("there is something already"), "{text}");
     }
+}
+
+#[test]
+fn editors_get_annotations_and_settings() {
+    let folder = folder("types", &[("main.lua", "")]);
+    let (status, text) = output(&folder, &["types", "types"]);
+    assert_eq!(status, Some(0), "{text}");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect(name);
+    assert!(read("types/skynet.lua").contains("---@class (partial) skynet"));
+    assert!(read("types/skynet/socket.lua").contains("---@param"));
+    assert!(read("types/skynet/crypt.lua").contains("---@meta skynet.crypt"));
+    let settings: serde_json::Value = serde_json::from_str(&read(".luarc.json")).expect("JSON");
+    assert_eq!(settings["workspace.library"][0], "types");
+    // Settings that are there stay.
+    fs::write(folder.join(".luarc.json"), "{}").unwrap();
+    let (status, text) = output(&folder, &["types", "types"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert_eq!(read(".luarc.json"), "{}");
 }
 
 #[test]

@@ -71,6 +71,11 @@ impl Node {
         self
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The line that was waited for last.
     pub fn last(&self) -> &str {
         self.seen.last().map_or("", String::as_str)

@@ -63,6 +63,12 @@ pub struct NodeOptions {
     /// A setting of the node, as a config file would have it (may be given more than once)
     #[arg(short, long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub set: Vec<(String, String)>,
+    /// The clock jumps to the next timer when nothing else is left to do
+    #[arg(long)]
+    pub virtual_time: bool,
+    /// One worker, which takes services in an order that the seed decides, and virtual time
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -90,6 +96,11 @@ pub enum Command {
             value_name = "ARGUMENTS"
         )]
         arguments: Vec<OsString>,
+    },
+    /// Write what editors complete from: the Lua layer with its annotations, and .luarc.json
+    Types {
+        /// Where to; it is made if need be
+        folder: PathBuf,
     },
     /// Print completions for a shell
     Completions {
@@ -178,6 +189,9 @@ pub struct Test {
     /// The settings of this config file first
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Run each file with so many seeds (from `--seed` on, or from 1), up to the first that fails
+    #[arg(long, value_name = "COUNT")]
+    pub seeds: Option<std::num::NonZeroU64>,
     /// Print results as the Test Anything Protocol
     #[arg(long)]
     pub tap: bool,

@@ -8,6 +8,7 @@ mod new;
 mod pages;
 mod project;
 mod test;
+pub mod types;
 
 use args::{Command, Line};
 use clap::{CommandFactory, Parser};
@@ -65,8 +66,9 @@ pub enum Order {
     Done(ExitCode),
 }
 
-/// What the arguments, without the program's name, ask for. Commands that run no node are done here.
-pub fn order(args: impl Iterator<Item = OsString>) -> Order {
+/// What the arguments, without the program's name, ask for. Commands that run no node are done here. `embedded`: the files that
+/// the executable carries, which `skynet types` writes.
+pub fn order(args: impl Iterator<Item = OsString>, embedded: types::Embedded) -> Order {
     let args: Vec<OsString> = args.collect();
     let Some(first) = args.first() else {
         eprintln!(
@@ -84,7 +86,7 @@ pub fn order(args: impl Iterator<Item = OsString>) -> Order {
         _ => return Order::Config(first.clone()),
     }
     match Line::try_parse_from(std::iter::once("skynet".into()).chain(args)) {
-        Ok(line) => obey(line.command),
+        Ok(line) => obey(line.command, embedded),
         Err(refusal) => {
             // A closed pipe is no reason to fail.
             let _ = refusal.print();
@@ -104,7 +106,7 @@ fn is_command(word: &str) -> bool {
         .any(|command| command.get_name() == word)
 }
 
-fn obey(command: Command) -> Order {
+fn obey(command: Command, embedded: types::Embedded) -> Order {
     let done = |result: Result<(), String>| {
         Order::Done(match result {
             Ok(()) => ExitCode::SUCCESS,
@@ -126,6 +128,7 @@ fn obey(command: Command) -> Order {
             Err(reason) => done(Err(reason)),
         },
         Command::Check { arguments } => Order::Check(arguments),
+        Command::Types { folder } => done(types::write(&folder, embedded)),
         Command::Completions { shell } => done(pages::completions(shell)),
         Command::Man { folder } => done(pages::man(&folder)),
     }
@@ -175,7 +178,7 @@ mod tests {
     #[test]
     fn a_config_is_whatever_is_no_command() {
         for name in ["config", "examples/config", "./test", "runs", "-x"] {
-            let order = order([OsString::from(name)].into_iter());
+            let order = order([OsString::from(name)].into_iter(), &[]);
             assert!(
                 matches!(order, Order::Config(file) if file == name),
                 "{name}"

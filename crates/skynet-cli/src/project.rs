@@ -56,6 +56,12 @@ impl Settings {
             self.set.retain(|(known, _)| known != key);
             self.set.push((key.clone(), value.clone()));
         }
+        if node.virtual_time {
+            self.set.push(("virtual_time".into(), "true".into()));
+        }
+        if let Some(seed) = node.seed {
+            self.set.push(("scheduler_seed".into(), seed.to_string()));
+        }
     }
 }
 
@@ -128,7 +134,16 @@ mod tests {
             ..Settings::default()
         };
         let set = vec![("harbor".into(), "2".into()), ("port".into(), "80".into())];
-        settings.add(&NodeOptions { set });
+        settings.add(&NodeOptions {
+            set,
+            virtual_time: false,
+            seed: Some(7),
+        });
+        assert!(
+            settings
+                .set
+                .contains(&("scheduler_seed".into(), "7".into()))
+        );
         let of = |key: &str| {
             let found: Vec<_> = settings
                 .set

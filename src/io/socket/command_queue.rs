@@ -68,6 +68,11 @@ impl<T> CommandQueue<T> {
         matches!(word, Ok(_) | Err(ASLEEP))
     }
 
+    /// Any thread: whether the consumer sleeps, or is about to, and nothing is there.
+    pub fn is_asleep(&self) -> bool {
+        self.word.load(Ordering::SeqCst) == ASLEEP
+    }
+
     /// Any thread: whether something is there.
     pub fn has_some(&self) -> bool {
         self.word.load(Ordering::Acquire) > ASLEEP

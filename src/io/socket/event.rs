@@ -153,8 +153,14 @@ pub trait Sink {
     /// Takes one event.
     fn deliver(&mut self, event: Event) -> bool;
 
-    /// The wait of a turn is over; what it brought is delivered after this.
-    fn awake(&mut self) {}
+    /// The I/O thread is about to sleep, with nothing left to do.
+    fn falls_asleep(&mut self) {}
+
+    /// The wait of a turn is over; what it brought is delivered after this. True if that took time: what is there by now is
+    /// asked for once more.
+    fn awake(&mut self) -> bool {
+        false
+    }
 
     /// Whether [`super::SocketServer::handled`] is told what becomes of the data, so that reading can be held up.
     fn counts(&self) -> bool {

@@ -20,6 +20,7 @@
 mod accept;
 pub(crate) mod addr;
 mod ahead;
+mod at_rest;
 pub(crate) mod buffer;
 pub(crate) mod command;
 pub(crate) mod command_queue;
@@ -52,12 +53,16 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
+pub use at_rest::Rest;
 pub use buffer::{ObjectInterface, Payload};
 #[cfg(all(test, not(feature = "loom")))]
 pub use event::{Event, EventKind};
 pub use info::SocketInfo;
 pub use keepalive::KeepAlive;
-pub use node::{Poll, exit, free, init, poll, poll_once, run, server, try_poll_lease, wake_poller};
+pub use node::{
+    Poll, at_rest, exit, free, init, poll, poll_once, run, server, try_poll_lease, turns,
+    wake_poller,
+};
 pub use ownerless::Ownerless;
 pub use polling::PollLease;
 pub use server::{Hooks, SocketServer};

@@ -2,12 +2,15 @@
 
 use super::addr::Text;
 use super::ahead;
+use super::at_rest::Rest;
 use super::event::{Event, EventKind, Sink};
 use super::polling::PollLease;
 use super::server::{Hooks, SocketServer};
 use super::shared::Clock;
 use crate::actor::service;
+use crate::base::clock;
 use crate::base::message::{Message, SocketMessage, ptype, socket_type};
+use crate::scheduler::{self, seeded};
 use libc::{c_char, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -76,7 +79,7 @@ pub unsafe fn free() {
 /// One turn of the I/O thread: waits for events and puts them into the mailboxes of the owners.
 pub fn poll_once() -> Poll {
     let Some(s) = server() else { return Poll::Exit };
-    let done = s.turn(&mut Mailboxes, true);
+    let done = s.turn(&mut Mailboxes::default(), true);
     if done.exit {
         Poll::Exit
     } else {
@@ -84,11 +87,23 @@ pub fn poll_once() -> Poll {
     }
 }
 
-/// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_poll_lease`]).
+/// Thread role: socket. The I/O thread's loop, until [`exit`]; idle workers take turns with it ([`try_poll_lease`]), unless
+/// time is virtual: then this thread alone makes services ready.
 pub fn run() {
+    let workers_may_poll = || !clock::is_virtual() && scheduler::has_idle_worker();
     if let Some(s) = server() {
-        s.serve(&mut Mailboxes, &crate::scheduler::has_idle_worker);
+        s.serve(&mut Mailboxes::default(), &workers_may_poll);
     }
+}
+
+/// What is to come from the sockets: see [`SocketServer::at_rest`].
+pub fn at_rest() -> Rest {
+    server().map_or(Rest::Nothing, SocketServer::at_rest)
+}
+
+/// How many turns the I/O thread has run.
+pub fn turns() -> u32 {
+    server().map_or(0, SocketServer::turns)
 }
 
 /// For a worker that has nothing to do: see [`SocketServer::try_poll_lease`].
@@ -103,10 +118,11 @@ pub fn poll(lease: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn 
     struct Worker<'a>(&'a mut dyn FnMut());
     impl Sink for Worker<'_> {
         fn deliver(&mut self, event: Event) -> bool {
-            Mailboxes.deliver(event)
+            deliver(event)
         }
-        fn awake(&mut self) {
+        fn awake(&mut self) -> bool {
             (self.0)();
+            false
         }
         fn counts(&self) -> bool {
             true
@@ -140,54 +156,78 @@ pub fn wake_poller() {
 }
 
 /// The sink that makes PTYPE_SOCKET messages of events.
-struct Mailboxes;
+#[derive(Default)]
+struct Mailboxes {
+    /// From the end of a wait to the next: in a seeded order, no service runs while others are made ready.
+    between: seeded::Between,
+}
 
 impl Sink for Mailboxes {
     fn counts(&self) -> bool {
         true
     }
 
-    fn deliver(&mut self, event: Event) -> bool {
-        let none = Text::new();
-        let (ty, ud, text, data) = match event.what {
-            EventKind::Exit => return true,
-            EventKind::Data(data) => (socket_type::DATA, data.len() as c_int, none, Some(data)),
-            EventKind::Udp(data) => (socket_type::UDP, data.len() as c_int, none, Some(data)),
-            EventKind::Open { text, number } => (socket_type::CONNECT, number, text, None),
-            EventKind::Accept { id, text } => (socket_type::ACCEPT, id, text, None),
-            EventKind::Error(text) => (socket_type::ERROR, 0, text, None),
-            EventKind::Close => (socket_type::CLOSE, 0, none, None),
-            EventKind::Warning(kib) => (socket_type::WARNING, kib, none, None),
-        };
-        let text = text.as_bytes();
-        let size = size_of::<SocketMessage>() + text.len();
-        // SAFETY: malloc takes any size.
-        let block = unsafe { libc::malloc(size) };
-        if block.is_null() {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketMessage>());
+    fn falls_asleep(&mut self) {
+        self.between = None;
+        if clock::is_virtual() {
+            // The clock may have waited for this thread.
+            scheduler::watchdog::TIMER.ring();
         }
-        let buffer = data.map_or(null_mut(), |d| d.into_raw()).cast::<c_char>();
-        let head = SocketMessage {
-            r#type: ty,
-            id: event.id,
-            ud,
-            buffer,
-        };
-        // SAFETY: the block has room for the head and the text, and malloc's alignment suits the head.
-        unsafe {
-            block.cast::<SocketMessage>().write(head);
-            let tail = block.cast::<u8>().add(size_of::<SocketMessage>());
-            std::ptr::copy_nonoverlapping(text.as_ptr(), tail, text.len());
-        }
-        let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
-        if !service::push(event.owner as u32, message) {
-            // SAFETY: the message was given back, so both blocks are ours again.
-            unsafe {
-                libc::free(buffer.cast::<c_void>());
-                libc::free(block);
-            }
-            return false;
-        }
-        true
     }
+
+    fn awake(&mut self) -> bool {
+        if self.between.is_none() {
+            self.between = seeded::between_steps();
+        }
+        self.between.is_some()
+    }
+
+    fn deliver(&mut self, event: Event) -> bool {
+        deliver(event)
+    }
+}
+
+/// Puts an event into the mailbox of the socket's owner. `false`: there is no owner.
+fn deliver(event: Event) -> bool {
+    let none = Text::new();
+    let (ty, ud, text, data) = match event.what {
+        EventKind::Exit => return true,
+        EventKind::Data(data) => (socket_type::DATA, data.len() as c_int, none, Some(data)),
+        EventKind::Udp(data) => (socket_type::UDP, data.len() as c_int, none, Some(data)),
+        EventKind::Open { text, number } => (socket_type::CONNECT, number, text, None),
+        EventKind::Accept { id, text } => (socket_type::ACCEPT, id, text, None),
+        EventKind::Error(text) => (socket_type::ERROR, 0, text, None),
+        EventKind::Close => (socket_type::CLOSE, 0, none, None),
+        EventKind::Warning(kib) => (socket_type::WARNING, kib, none, None),
+    };
+    let text = text.as_bytes();
+    let size = size_of::<SocketMessage>() + text.len();
+    // SAFETY: malloc takes any size.
+    let block = unsafe { libc::malloc(size) };
+    if block.is_null() {
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketMessage>());
+    }
+    let buffer = data.map_or(null_mut(), |d| d.into_raw()).cast::<c_char>();
+    let head = SocketMessage {
+        r#type: ty,
+        id: event.id,
+        ud,
+        buffer,
+    };
+    // SAFETY: the block has room for the head and the text, and malloc's alignment suits the head.
+    unsafe {
+        block.cast::<SocketMessage>().write(head);
+        let tail = block.cast::<u8>().add(size_of::<SocketMessage>());
+        std::ptr::copy_nonoverlapping(text.as_ptr(), tail, text.len());
+    }
+    let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
+    if !service::push(event.owner as u32, message) {
+        // SAFETY: the message was given back, so both blocks are ours again.
+        unsafe {
+            libc::free(buffer.cast::<c_void>());
+            libc::free(block);
+        }
+        return false;
+    }
+    true
 }

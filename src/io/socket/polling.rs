@@ -73,6 +73,11 @@ impl Polling {
         }
     }
 
+    /// Turns that were run.
+    pub(super) fn turns(&self) -> u32 {
+        self.turns.load(Ordering::Acquire)
+    }
+
     /// For a worker: takes the lease, if it is free and no thread runs a turn.
     fn try_take_lease(&self) -> bool {
         // The socket thread takes the poller lock first and looks at the lease then: one of the two sees the other.
@@ -191,9 +196,14 @@ impl Sink for IdleProbe<'_> {
         self.sink.deliver(event)
     }
 
-    fn awake(&mut self) {
-        self.sink.awake();
+    fn falls_asleep(&mut self) {
+        self.sink.falls_asleep();
+    }
+
+    fn awake(&mut self) -> bool {
+        let again = self.sink.awake();
         self.seen = (self.has_idle)();
+        again
     }
 
     fn counts(&self) -> bool {

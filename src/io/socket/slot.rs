@@ -216,6 +216,18 @@ impl Table {
         (0..MAX_SOCKETS as i32).map(|i| self.slot(i))
     }
 
+    /// The slots that are taken, as far as that can be told while others take and release some.
+    pub fn in_use(&self) -> impl Iterator<Item = &Slot> {
+        // Slots behind the highest id were never touched.
+        let most = self
+            .last_id
+            .load(Ordering::Relaxed)
+            .clamp(0, MAX_SOCKETS as i32 - 1);
+        let all = (0..=most).map(|i| self.slot(i));
+        all.filter(|slot| slot.tag().state().phase != Phase::Free)
+            .take(self.taken())
+    }
+
     /// Number of sockets.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed) as usize

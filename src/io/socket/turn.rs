@@ -91,6 +91,7 @@ impl<'a> LoopIteration<'a> {
         let mut turn = LoopIteration::new(s, io, sink);
         let mut ready = std::mem::take(&mut turn.io.ready);
         let timeout = if wait && s.commands.fall_asleep() {
+            turn.sink.falls_asleep();
             let most = most.map_or(-1, |most| most.as_millis() as i32);
             match turn.accept_retry_timeout() {
                 rest if most < 0 || (0..most).contains(&rest) => rest,
@@ -100,7 +101,10 @@ impl<'a> LoopIteration<'a> {
             0
         };
         let waited = s.poller.wait(&mut turn.io.room, timeout, None, &mut ready);
-        turn.sink.awake();
+        if turn.sink.awake() {
+            let _ = s.poller.wait(&mut turn.io.room, 0, None, &mut ready);
+            ready.sort_by_key(|ready| ready.id);
+        }
         if let Err(e) = waited
             && !e.is_temporary()
         {

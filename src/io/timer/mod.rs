@@ -7,10 +7,13 @@
 //! Timers in milliseconds ([`timeout_millis`]) have a wheel of their own, made when the first one is set: those in
 //! centiseconds cost and do what they did.
 //!
+//! With virtual time the clock waits for the timer thread, which moves it: see [`virtual_time`].
+//!
 //! Locks: `firing` is held by the thread that delivers, so that two callers of [`update`] cannot overtake each other;
 //! `state` is held for at most one step of the wheel.
 
 mod slab;
+mod virtual_time;
 mod wheel;
 
 use crate::actor::service::{self, ThreadClass};
@@ -129,7 +132,7 @@ pub fn timeout_millis(handle: u32, millis: i32, session: i32) -> i32 {
     }
     let mut fine = timers().fine.lock();
     // Under the lock, as above. A timer is never early: what is left of the present millisecond does not count.
-    let now = clock::monotonic_millis();
+    let now = clock::millis();
     let expiry = now + millis as u64 + 1;
     memory::uncharged(|| {
         let wheel = fine.wheel.get_or_insert_with(|| Wheel::new(now));
@@ -164,6 +167,10 @@ fn try_update() -> bool {
 /// Another thread than the timer thread, at time `now`: delivers what that thread should have delivered for some time.
 /// When to look again. Waits for no other thread.
 pub fn update_if_late(now: u64) -> u64 {
+    if clock::is_virtual() {
+        // Nothing is late: the clock waits for the timer thread.
+        return u64::MAX;
+    }
     match next_due() {
         Some(due) if due.saturating_add(LATE) > now => due.saturating_add(LATE),
         Some(_) => {
@@ -193,7 +200,7 @@ fn deliver(_firing: MutexGuard<'_, ()>) {
         &mut fired,
     );
     if timers.fine.lock().wheel.is_some() {
-        let target = clock::monotonic_millis();
+        let target = clock::millis();
         let step = |fired: &mut Vec<Fired>| match &mut timers.fine.lock().wheel {
             Some(wheel) => wheel.step(target, fired),
             None => Step::Done,
@@ -214,6 +221,12 @@ fn fire(mut step: impl FnMut(&mut Vec<Fired>) -> Step, fired: &mut Vec<Fired>) {
             return;
         }
     }
+}
+
+/// Virtual time: lets 1/100 s pass, and delivers what is due then.
+pub fn pass_tick() {
+    clock::pass_tick();
+    update();
 }
 
 /// Makes the timer thread look around. May be called in a signal handler.
@@ -237,6 +250,9 @@ pub fn stop() {
 pub fn thread_main(look_around: impl Fn()) {
     service::init_thread(ThreadClass::Timer);
     let timers = timers();
+    if clock::is_virtual() {
+        return virtual_time::thread_main(look_around);
+    }
     let mut watch = watchdog::Watch::default();
     loop {
         watchdog::TIMER.reset();

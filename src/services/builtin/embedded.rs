@@ -23,6 +23,8 @@ use mlua_sys::{
 };
 use parking_lot::Mutex;
 
+pub use files::FILES;
+
 mod files {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }

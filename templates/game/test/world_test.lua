@@ -44,3 +44,10 @@ test("a name is one player's", function()
 	join "Alice"
 	test.equal({ skynet.call(world, "lua", "join", "Alice") }, { false, "the name is taken" })
 end)
+
+test("a number that nobody finds is replaced when the round is over", { limit = 2 * ROUND }, function()
+	test.needs_virtual_time() -- `skynet test --virtual-time`: the minute takes milliseconds
+	local alice = join "Alice"
+	skynet.sleep(ROUND * 100 + 1) -- 1/100 s
+	test.equal(heard(alice), { "nobody has found it: it was 42" })
+end)

@@ -4,7 +4,7 @@ use super::report::{self, Case, Outcome};
 use crate::args::Test;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -24,9 +24,22 @@ pub struct FileResult {
     /// What the node wrote.
     pub log: String,
     pub seconds: f64,
+    /// The seed that decided the order of services.
+    pub seed: Option<u64>,
+    /// How many runs this stands for.
+    pub runs: u64,
 }
 
 impl FileResult {
+    /// How to have a run again that failed.
+    pub fn again(&self) -> Option<String> {
+        let seed = self.seed.filter(|_| self.failed())?;
+        Some(format!(
+            "seed {seed}: `skynet test {} --seed {seed}` runs it again",
+            self.file.display()
+        ))
+    }
+
     /// Whether something failed.
     pub fn failed(&self) -> bool {
         let failed = |case: &Case| matches!(case.outcome, Outcome::Failed(_));
@@ -65,10 +78,11 @@ impl Drop for Scratch {
 }
 
 /// Runs one file of tests to its end, or to that of its time.
-pub fn run(test: &Test, root: &Path, file: &Path, place: &Path) -> FileResult {
+pub fn run(test: &Test, root: &Path, file: &Path, seed: Option<u64>, place: &Path) -> FileResult {
     let begin = Instant::now();
     let (report, log) = (place.with_extension("report"), place.with_extension("log"));
-    let ended = start(test, root, file, &report, &log)
+    let ended = command(test, root, file, seed, &report)
+        .and_then(|command| start(command, &log))
         .and_then(|child| watch(child, &report, silence(test)));
     let text = fs::read(&report).unwrap_or_default();
     let said = report::parse(&String::from_utf8_lossy(&text));
@@ -78,6 +92,8 @@ pub fn run(test: &Test, root: &Path, file: &Path, place: &Path) -> FileResult {
         problem: said.problem,
         log: end_of(&log),
         seconds: begin.elapsed().as_secs_f64(),
+        seed,
+        runs: 1,
     };
     let _ = (fs::remove_file(&report), fs::remove_file(&log));
     let early = match ended {
@@ -104,9 +120,15 @@ pub fn run(test: &Test, root: &Path, file: &Path, place: &Path) -> FileResult {
     result
 }
 
-fn start(test: &Test, root: &Path, file: &Path, report: &Path, log: &Path) -> io::Result<Child> {
+/// The node of one file of tests.
+fn command(
+    test: &Test,
+    root: &Path,
+    file: &Path,
+    seed: Option<u64>,
+    report: &Path,
+) -> io::Result<Command> {
     File::create(report)?;
-    let log = File::create(log)?;
     let mut node =
         Command::new(std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()));
     node.arg("test-node").arg("--root").arg(root);
@@ -121,7 +143,34 @@ fn start(test: &Test, root: &Path, file: &Path, report: &Path, log: &Path) -> io
     for (key, value) in &test.node.set {
         node.arg(format!("--set={key}={value}"));
     }
+    if test.node.virtual_time {
+        node.arg("--virtual-time");
+    }
+    if let Some(seed) = seed {
+        node.arg(format!("--seed={seed}"));
+        same_addresses(&mut node);
+    }
     node.arg("--").arg(file);
+    Ok(node)
+}
+
+/// Lets a node have its memory at the same addresses in each run: the order of tables with tables for keys is that of
+/// addresses.
+fn same_addresses(node: &mut Command) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: one system call, which touches no memory. A system that refuses it (personality(2)) has other addresses.
+    unsafe {
+        node.pre_exec(|| {
+            libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+            Ok(())
+        });
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = node;
+}
+
+fn start(mut node: Command, log: &Path) -> io::Result<Child> {
+    let log = File::create(log)?;
     node.stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log);

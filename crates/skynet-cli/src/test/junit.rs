@@ -56,6 +56,9 @@ fn suite(result: &FileResult, text: &mut String) {
             ),
         };
     }
+    if let Some(again) = result.again() {
+        let _ = writeln!(text, "    <system-err>{}</system-err>", escaped(&again));
+    }
     if result.failed() {
         let _ = writeln!(
             text,

@@ -14,10 +14,10 @@ mod text;
 
 use crate::args::Test;
 use child::{FileResult, Scratch};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 /// The arguments cannot be used.
@@ -61,27 +61,115 @@ pub fn main(test: &Test) -> ExitCode {
     ))
 }
 
+/// A run of one file.
+struct Job<'a> {
+    file: &'a Path,
+    /// Which file it is.
+    place: usize,
+    seed: Option<u64>,
+}
+
+/// All runs of a project: of each file one, or one for each seed.
+fn jobs<'a>(test: &Test, project: &'a find::Project) -> Vec<Job<'a>> {
+    let first = test.node.seed;
+    let seeds: Vec<Option<u64>> = match test.seeds {
+        None => vec![first],
+        Some(count) => {
+            let first = first.unwrap_or(1);
+            let last = first.saturating_add(count.get() - 1);
+            (first..=last).map(Some).collect()
+        }
+    };
+    let files = project.files.iter().enumerate();
+    let of_file = |(place, file): (usize, &'a PathBuf)| {
+        let job = move |&seed: &Option<u64>| Job { file, place, seed };
+        seeds.iter().map(job).collect::<Vec<_>>()
+    };
+    files.flat_map(of_file).collect()
+}
+
+/// What is known of a file so far.
+struct Progress {
+    /// Runs that are still to come, or under way.
+    left: usize,
+    /// Runs that are over.
+    runs: u64,
+    seconds: f64,
+    /// Of the run that failed with the lowest seed, or of the last that passed.
+    result: Option<FileResult>,
+}
+
+impl Progress {
+    fn failed(&self) -> bool {
+        self.result.as_ref().is_some_and(FileResult::failed)
+    }
+
+    /// A run is over. What is to be told, if that was the last one.
+    fn note(&mut self, result: Option<FileResult>) -> Option<FileResult> {
+        self.left -= 1;
+        if let Some(result) = result {
+            self.runs += 1;
+            self.seconds += result.seconds;
+            let better = match &self.result {
+                None => true,
+                Some(old) if old.failed() => result.failed() && result.seed < old.seed,
+                Some(_) => true,
+            };
+            if better {
+                self.result = Some(result);
+            }
+        }
+        if self.left != 0 {
+            return None;
+        }
+        let mut result = self.result.take()?;
+        (result.runs, result.seconds) = (self.runs, self.seconds);
+        Some(result)
+    }
+}
+
 /// Runs the files, each as soon as there is room; the results in the order of the files.
 fn run_all(test: &Test, project: &find::Project, scratch: &Scratch) -> Vec<FileResult> {
-    let jobs = test.jobs.map_or_else(
+    let most = test.jobs.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),
         usize::from,
     );
-    let files: &[PathBuf] = &project.files;
+    let jobs = jobs(test, project);
+    let each = jobs.len() / project.files.len().max(1);
+    let begin = || Progress {
+        left: each,
+        runs: 0,
+        seconds: 0.0,
+        result: None,
+    };
+    let progress: Vec<_> = project.files.iter().map(|_| Mutex::new(begin())).collect();
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(files.len()) {
+        for _ in 0..most.min(jobs.len()) {
             scope.spawn(|| {
                 loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(file) = files.get(place) else { return };
-                    let result = child::run(test, &project.root, file, &scratch.file(place));
-                    let mut results = results.lock().unwrap_or_else(|broken| broken.into_inner());
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(number) else { return };
+                    let progress = &progress[job.place];
+                    // One failure is enough.
+                    let result = (!locked(progress).failed()).then(|| {
+                        child::run(
+                            test,
+                            &project.root,
+                            job.file,
+                            job.seed,
+                            &scratch.file(number),
+                        )
+                    });
+                    let Some(result) = locked(progress).note(result) else {
+                        continue;
+                    };
+                    let mut results = locked(&results);
                     if !test.tap {
                         text::file(&result, test.verbose);
                     }
-                    results.push((place, result));
+                    results.push((job.place, result));
                 }
             });
         }
@@ -91,4 +179,8 @@ fn run_all(test: &Test, project: &find::Project, scratch: &Scratch) -> Vec<FileR
         .unwrap_or_else(|broken| broken.into_inner());
     results.sort_by_key(|(place, _)| *place);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|broken| broken.into_inner())
 }

@@ -20,7 +20,7 @@ fn write(results: &[FileResult], out: &mut impl Write) -> io::Result<()> {
         if let Some(problem) = &result.problem {
             number += 1;
             writeln!(out, "not ok {number} - {}", escaped(&file))?;
-            block(out, problem, &result.log)?;
+            block(out, problem, result)?;
         }
         for case in &result.cases {
             number += 1;
@@ -32,7 +32,7 @@ fn write(results: &[FileResult], out: &mut impl Write) -> io::Result<()> {
                 }
                 Outcome::Failed(why) => {
                     writeln!(out, "not ok {number} - {name}")?;
-                    block(out, why, &result.log)?;
+                    block(out, why, result)?;
                 }
             }
         }
@@ -41,9 +41,13 @@ fn write(results: &[FileResult], out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What belongs to a failure, as YAML.
-fn block(out: &mut impl Write, why: &str, log: &str) -> io::Result<()> {
+fn block(out: &mut impl Write, why: &str, result: &FileResult) -> io::Result<()> {
     writeln!(out, "  ---\n  message: |\n{}", indented(why, "    "))?;
-    writeln!(out, "  log: |\n{}\n  ...", indented(log.trim_end(), "    "))
+    if let Some(seed) = result.seed {
+        writeln!(out, "  seed: {seed}")?;
+    }
+    let log = indented(result.log.trim_end(), "    ");
+    writeln!(out, "  log: |\n{log}\n  ...")
 }
 
 /// A description ends with its line, and `#` begins a directive in it.
@@ -74,6 +78,8 @@ mod tests {
             problem: Some("broken".into()),
             log: "line\n".into(),
             seconds: 0.0,
+            seed: None,
+            runs: 1,
         };
         let mut text = Vec::new();
         write(&[result], &mut text).expect("memory");

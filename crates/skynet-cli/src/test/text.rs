@@ -14,11 +14,18 @@ fn write_file(result: &FileResult, verbose: bool, out: &mut impl Write) -> io::R
     let word = if result.failed() { "FAILED" } else { "ok    " };
     writeln!(
         out,
-        "{word} {}  ({}, {:.2} s)",
+        "{word} {}  ({}, {}{:.2} s)",
         result.file.display(),
         count(result.cases.len(), "test"),
+        match result.runs {
+            1 => String::new(),
+            runs => format!("{runs} seeds, "),
+        },
         result.seconds
     )?;
+    if let Some(again) = result.again() {
+        writeln!(out, "    {again}")?;
+    }
     if let Some(problem) = &result.problem {
         writeln!(out, "{}", indented(problem, "    "))?;
     }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use super::core::{Service, setting};
 use super::memory::megabytes;
 use super::{Snlua, profile};
+use crate::scheduler::seeded;
 use crate::services::builtin::{embedded, host};
 
 /// What the steps need; they get its address as light userdata.
@@ -206,7 +207,11 @@ unsafe fn seed_random(state: *mut lua_State) {
     unsafe {
         lua_getglobal(state, c"math".as_ptr());
         lua_getfield(state, -1, c"randomseed".as_ptr());
-        lua_pushinteger(state, luaL_makeseed_(state).into());
+        let seed = match seeded::seed() {
+            Some(seed) => seed as i64,
+            None => luaL_makeseed_(state).into(),
+        };
+        lua_pushinteger(state, seed);
         // The other seed hardly differs between VMs that start in the same second.
         lua_pushinteger(state, COPIES.fetch_add(1, Relaxed));
         lua_call(state, 2, 0);

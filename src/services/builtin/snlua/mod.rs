@@ -28,6 +28,7 @@ use self::memory::Memory;
 pub use self::pieces::{collect, collector};
 use crate::actor::service::Context;
 use crate::base::message::Message;
+use crate::scheduler::seeded;
 
 /// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
 pub(crate) struct Snlua {
@@ -95,8 +96,12 @@ pub unsafe extern "C" fn create() -> *mut c_void {
     }));
     // VMs that share strings have to agree on their hashes.
     static SEED: OnceLock<c_uint> = OnceLock::new();
-    // SAFETY: no precondition.
-    let seed = *SEED.get_or_init(|| unsafe { luaL_makeseed(ptr::null_mut()) });
+    let seed = *SEED.get_or_init(|| match seeded::seed() {
+        // Hashes, and with them the order of `pairs`, are as in the last run.
+        Some(seed) => seed as c_uint,
+        // SAFETY: no precondition.
+        None => unsafe { luaL_makeseed(ptr::null_mut()) },
+    });
     boot::make_snapshot();
     // SAFETY: the instance outlives the VM.
     unsafe {
