@@ -123,6 +123,7 @@ fn a_new_project_passes_its_tests_and_starts() {
         ("cluster", "node game is done", true),
         ("game", "fresh listens at 127.0.0.1:", false),
         ("websocket", "fresh: open http://127.0.0.1:", false),
+        ("web", "fresh: curl http://127.0.0.1:", false),
     ] {
         let folder = scratch(&format!("new-{template}"));
         let (status, text) = output(&folder, &["new", "fresh", "--template", template]);

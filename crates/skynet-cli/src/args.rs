@@ -142,6 +142,8 @@ pub enum Template {
     Game,
     /// A websocket game with its page
     Websocket,
+    /// A web API with JSON
+    Web,
     /// Two nodes that call each other
     Cluster,
 }
@@ -153,6 +155,7 @@ impl Template {
             Template::Minimal => "minimal",
             Template::Game => "game",
             Template::Websocket => "websocket",
+            Template::Web => "web",
             Template::Cluster => "cluster",
         }
     }

@@ -199,7 +199,14 @@ function M.call(name, ...)
 		end
 		former = instance.node
 	end
-	error(string.format("no node takes what is asked of %q: the last one, [%s], ends or cannot be reached", wanted.name, former), 0)
+	error(
+		string.format(
+			"no node takes what is asked of %q: the last one, [%s], ends or cannot be reached",
+			wanted.name,
+			former
+		),
+		0
+	)
 end
 
 local function send_to(instance, ...)

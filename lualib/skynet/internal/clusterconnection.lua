@@ -365,7 +365,12 @@ function M.await(bytes)
 	if M.state == "lost" or M.state == "closed" or is_left() then
 		reason = is_left() and "it ends" or reason
 		error(
-			string.format("cluster node [%s] (%s) is down: %s", node, target, M.state == "closed" and "closed" or reason),
+			string.format(
+				"cluster node [%s] (%s) is down: %s",
+				node,
+				target,
+				M.state == "closed" and "closed" or reason
+			),
 			0
 		)
 	end

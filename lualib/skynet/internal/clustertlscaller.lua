@@ -54,7 +54,10 @@ function Caller.read(link)
 		local bytes = link.tls and socket.read(link[1])
 		if not bytes then
 			if link.tls and not link.tls.is_open then
-				end_handshake(link, "it has closed the connection during the handshake of TLS: it may have no cluster_tls_cert")
+				end_handshake(
+					link,
+					"it has closed the connection during the handshake of TLS: it may have no cluster_tls_cert"
+				)
 			end
 			error(link.tls_problem or socketchannel.error, 0)
 		end

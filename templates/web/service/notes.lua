@@ -1,0 +1,50 @@
+-- The data. All workers ask this one service, so there is one order of events and nothing to lock. A real one keeps them in a
+-- database (docs/databases.md).
+local skynet = require "skynet"
+
+local MOST <const> = 1000 -- what strangers send takes no memory without bound
+local notes = {} -- id -> { id, text }
+local count, last = 0, 0
+local command = {}
+
+function command.add(text)
+	if count == MOST then
+		return nil, "full"
+	end
+	count, last = count + 1, last + 1
+	notes[last] = { id = last, text = text }
+	return notes[last]
+end
+
+function command.get(id)
+	return notes[id]
+end
+
+function command.list()
+	local list = {}
+	for _, note in pairs(notes) do
+		list[#list + 1] = note
+	end
+	table.sort(list, function(a, b)
+		return a.id < b.id
+	end)
+	return list
+end
+
+function command.remove(id)
+	local there = notes[id] ~= nil
+	notes[id] = nil
+	count = there and count - 1 or count
+	return there
+end
+
+skynet.start(function()
+	skynet.dispatch("lua", function(session, _, name, ...)
+		local run = command[name] or error("the notes know no command " .. tostring(name))
+		if session == 0 then
+			run(...)
+		else
+			skynet.retpack(run(...))
+		end
+	end)
+end)
