@@ -26,6 +26,7 @@ local names = clusternames.new(clusterd)
 -- and not here. So it is when the service that it asks, or this one, is so many messages behind, when so many requests are
 -- in work, or when it does not read its answers.
 local MAX_BEHIND <const>, MAX_IN_WORK <const> = 1000, 65536
+local MAX_WHOLE <const> = 32 * 1024 -- bytes of an answer that goes in one packet
 local MAX_TAG <const> = 1024 -- bytes of a trace tag
 
 local LUA <const> = skynet.PTYPE_LUA
@@ -39,6 +40,10 @@ local transport -- what the connection is written to and read by
 local compress_from -- bytes from which on the caller wants answers compressed
 
 local function answer(session, ok, msg, sz)
+	if sz and sz > MAX_WHOLE and ok and not compress_from and transport.write_blocks then
+		transport.batch:flush()
+		return transport.write_blocks(core.largeanswer(session, msg, sz))
+	end
 	local packet = core.packresponse(session, ok, msg, sz)
 	if type(packet) ~= "table" then
 		if compress_from then
@@ -119,6 +124,8 @@ end
 ---------------------------------------------------------------- requests
 
 local partial = {} -- session -> a request of which parts are missing
+local assemblies = {} -- session -> its message
+local assembly = core.assembly -- the C project's module has none: then the parts are in `partial`
 local messages -- their sizes, and limits for them
 local trace_tag -- for the request that comes next
 
@@ -242,20 +249,31 @@ local function begin(address, session, size, is_push)
 	end
 	local request = { address = address, is_push = is_push, tag = take_trace_tag() }
 	partial[session] = request
-	core.append(request, nil, size)
+	if assembly then
+		assemblies[session] = assembly(size)
+	else
+		core.append(request, nil, size)
+	end
 end
 
 -- A part. Returns the request with its message when that was the last one.
 local function add_part(session, msg, sz, more)
 	local fault = messages:add(session, sz, more)
 	if fault then
-		skynet.trash(msg, sz)
+		if msg then
+			skynet.trash(msg, sz)
+		end
 		refuse("large request %d %s", session, fault)
 	end
-	local request = partial[session]
-	core.append(request, msg, sz)
+	local request, message = partial[session], assemblies[session]
+	if not message then
+		core.append(request, msg, sz)
+	end
 	if not more then
-		partial[session] = nil
+		partial[session], assemblies[session] = nil, nil
+		if message then
+			return request, core.finish(message)
+		end
 		return request, core.concat(request)
 	end
 end
@@ -312,7 +330,7 @@ end
 
 local inflow = clusterinflow.new(fd, {
 	take = function(msg, sz)
-		return take(msg, sz, pcall(core.unpackrequest, msg, sz))
+		return take(msg, sz, pcall(core.unpackrequest, msg, sz, assemblies))
 	end,
 	is_too_much = is_too_much,
 	is_closed = function()

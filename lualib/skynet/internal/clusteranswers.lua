@@ -11,6 +11,8 @@ local unpack, sub, now = string.unpack, string.sub, skynet.now
 local unpack_answer = core.unpackresponse
 local read_at = core.readresponse -- of the bytes at a place; the C project's module has none
 
+local assembly = read_at and core.assembly
+
 local M = {}
 ---@class skynet.internal.clusteranswers.Answers
 local Answers = {}
@@ -38,14 +40,14 @@ end
 local function read_packet(self, sock)
 	local input, from, to = next_packet(self, sock)
 	if read_at then
-		return read_at(input, from, to)
+		return read_at(input, from, to, self.assemblies)
 	end
 	return unpack_answer(sub(input, from, to))
 end
 
 -- A packet of an answer in parts; false: one to pass over. A node that begins answers and does not end them, or sends more
 -- than he has announced, would fill our memory: the call fails, and what else comes for it is not kept.
-local function check_parts(self, session, ok, data, more)
+local function check_parts(self, session, ok, data, more, size)
 	local refused, large = self.refused, self.large
 	if refused[session] then
 		if not more then
@@ -58,12 +60,23 @@ local function check_parts(self, session, ok, data, more)
 	if ok and math.type(data) then
 		problem = large:begin(session, data)
 	elseif ok then
-		problem = large:add(session, #data, more)
+		problem = large:add(session, size or #data, more)
 	end
+	local assemblies = self.assemblies
 	if problem or not ok then
 		large:forget(session)
+		assemblies[session] = nil
 	end
 	if not problem then
+		if ok and math.type(data) and assembly then
+			assemblies[session] = assembly(data)
+			return false
+		elseif size and more then
+			return false
+		elseif size then
+			data = assemblies[session]
+			assemblies[session] = nil
+		end
 		return session, ok, data, more
 	end
 	if more then
@@ -78,21 +91,23 @@ end
 
 --- The next answer, or part of one. Yields. Raises when the connection has ended, or sends what is none.
 ---@param sock table of a socket channel
----@return integer session, boolean ok, string|integer data, boolean? more more parts follow
+---@return integer session, boolean ok, string|userdata|integer data, boolean? more data: a userdata is for `core.finish`, an integer the
+--- size of an answer of which the parts follow
 function Answers:read(sock)
 	if sock ~= self.link then -- another connection of the channel
 		self.link, self.input, self.position = sock, "", 1
 		self.large = unfinished.new(self.limits.most, self.limits.most_bytes)
 		self.announced, self.refused, self.refused_count = self.large.announced, {}, 0
+		self.assemblies = {} -- session -> an answer in the making
 	end
 	while true do
-		local session, ok, data, more = read_packet(self, sock)
+		local session, ok, data, more, size = read_packet(self, sock)
 		if not session then
 			error("it sends what is no answer", 0)
 		elseif not more and not self.announced[session] and not self.refused[session] then
 			return session, ok, data -- most of them
 		end
-		session, ok, data, more = check_parts(self, session, ok, data, more)
+		session, ok, data, more = check_parts(self, session, ok, data, more, size)
 		if session then
 			return session, ok, data, more
 		end

@@ -12,7 +12,7 @@ local runtime = require "skynet.internal.kernel"
 local RESPONSE <const>, ERROR <const> = skynet.PTYPE_RESPONSE, skynet.PTYPE_ERROR
 
 local send, trash, type = core.send, core.trash, type
-local concat = cluster.concat
+local concat, finish = cluster.concat, cluster.finish
 local lost = socketchannel.error
 
 local M = {}
@@ -23,11 +23,13 @@ local has_pointer = cluster.haspointer or function()
 end
 
 --- What the answer of a node is for who has asked. Does not yield.
----@param data string|string[] as the channel has it
+---@param data string|string[]|userdata as the channel has it
 ---@return string|lightuserdata? msg, integer? sz, string? problem
 function M.answer_of(data)
 	local msg, sz = data, nil
-	if type(data) == "table" then -- in parts
+	if type(data) == "userdata" then -- came in parts
+		msg, sz = finish(data)
+	elseif type(data) == "table" then
 		msg, sz = concat(data)
 	end
 	if msg and has_pointer(msg, sz) then
@@ -60,7 +62,7 @@ M.is_possible = socketchannel.channel { host = "", response = true }.expect ~= n
 ---@return fun(channel: table, session: integer, caller: integer, caller_session: integer, bytes: integer): boolean expect false: there
 --- is no connection at this moment
 function M.new(finished)
-	local function finish(ticket, ok, data)
+	local function on_answer(ticket, ok, data)
 		local msg, sz, problem
 		if ok == lost then
 			problem = data or lost
@@ -83,7 +85,7 @@ function M.new(finished)
 			caller = caller,
 			session = caller_session,
 			bytes = bytes,
-			finish = finish,
+			finish = on_answer,
 		})
 	end
 end

@@ -5,6 +5,7 @@
 ---     transport.batch:add(packet)
 ---     transport.write_large(packets)
 
+local core = require "skynet.cluster.core"
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
 local clustertls = require "skynet.internal.clustertls"
@@ -69,6 +70,13 @@ local function plain(transport, fd)
 	function transport.write_large(packets)
 		for _, packet in ipairs(packets) do
 			driver.lsend(fd, packet)
+		end
+	end
+
+	-- Blocks and their sizes in turns, which are given away; the C project's module does not make them.
+	transport.write_blocks = core.largeanswer and function(blocks)
+		for i = 1, #blocks, 2 do
+			driver.lsend(fd, blocks[i], blocks[i + 1])
 		end
 	end
 

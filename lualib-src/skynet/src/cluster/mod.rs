@@ -1,5 +1,6 @@
 //! The module `skynet.cluster.core`: the packets between the nodes of a cluster.
 
+mod assembly;
 mod compression;
 pub mod packet;
 mod parts;
@@ -27,6 +28,9 @@ const FUNCTIONS: &[Entry] = &[
     (c"unpackresponse", response::unpackresponse),
     (c"readresponse", response::readresponse),
     (c"compress", compression::compress),
+    (c"largeanswer", response::largeanswer),
+    (c"assembly", assembly::assembly),
+    (c"finish", assembly::finish),
     (c"append", parts::append),
     (c"concat", parts::concat),
     (c"isname", isname),

@@ -10,6 +10,7 @@ use mlua_sys::{
     luaL_checklstring, luaL_error,
 };
 
+use super::assembly;
 use super::compression::{COMPRESSED, Unpacked};
 use super::packet::{Address, Malformed, PART, Packet, Request, parts, read_request};
 use super::{add, push};
@@ -138,8 +139,8 @@ pub unsafe extern "C-unwind" fn packtrace(state: *mut lua_State) -> c_int {
     1
 }
 
-/// `unpackrequest(block, size)` or `unpackrequest(text)`: what a packet says, in this order; a message is a new block of
-/// the caller's.
+/// `unpackrequest(block, size [, assemblies])` or `unpackrequest(text)`: what a packet says, in this order; a message is a new
+/// block of the caller's. A part of a message that `assemblies` has, by its session, is added to that: there is nil in its place.
 ///
 /// | packet | results |
 /// |---|---|
@@ -229,9 +230,20 @@ unsafe fn results(state: *mut lua_State, request: Request) -> c_int {
                 part,
                 more,
             } => {
+                let added = match assembly::find(state, 3, session).as_mut() {
+                    Some(assembly) => assembly.add(part),
+                    None => Ok(false),
+                };
                 lua_pushboolean(state, 0);
                 lua_pushinteger(state, session.into());
-                push_message(state, part);
+                match added {
+                    Ok(false) => push_message(state, part),
+                    Ok(true) => {
+                        lua_pushnil(state);
+                        lua_pushinteger(state, part.len() as lua_Integer);
+                    }
+                    Err(OutOfMemory) => return luaL_error(state, c"not enough memory".as_ptr()),
+                }
                 lua_pushboolean(state, more.into());
                 5
             }
