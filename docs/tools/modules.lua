@@ -40,6 +40,7 @@ return {
 	{ "skynet.service" },
 	{ "skynet.require" },
 	{ "skynet.mqueue" },
+	{ "skynet.log" },
 
 	heading "Tests",
 	{

@@ -94,6 +94,51 @@ fn the_log_file_is_stamped_appended_to_and_reopened_by_sighup() {
 }
 
 #[test]
+fn rotation_loses_no_line_and_lines_of_json_are_objects() {
+    if !ours() {
+        return;
+    }
+    let setup = Setup::new("logs burst 5000")
+        .line("logger = 'node.log'")
+        .line("log_format = 'json'")
+        .line("log_rotate_size = '128k'");
+    let folder = setup.dir().to_path_buf();
+    let node = setup.start();
+    let texts = || -> Vec<String> {
+        let files = std::fs::read_dir(&folder).unwrap();
+        let names = files.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("node.log")).collect();
+        // The one that is written has no time in its name, and is the last.
+        names.sort_by_key(|name| (name == "node.log", name.clone()));
+        names.iter().map(|name| read(&folder.join(name))).collect()
+    };
+    let texts = eventually("the last line", || {
+        let texts = texts();
+        texts
+            .last()?
+            .contains("\"text\":\"done\"}\n")
+            .then_some(texts)
+    });
+    drop(node);
+    assert!(texts.len() > 2, "{} files", texts.len());
+    let mut next = 0;
+    for text in &texts {
+        assert!(text.ends_with('\n') && text.len() < 256 << 10);
+        for line in text.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).expect("an object");
+            assert_eq!(line["level"], "info");
+            if line["text"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("line "))
+            {
+                next += 1;
+            }
+        }
+    }
+    assert_eq!(next, 5000);
+}
+
+#[test]
 fn a_log_service_of_the_users_gets_lines_and_sighup() {
     let node = Setup::new("logs speaks words")
         .line("logservice = 'logs'")

@@ -13,6 +13,7 @@ const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
     lua_file("tasks", "tasks_are_scheduled_as_documented", plain),
     lua_file("timers", "timers_that_are_taken_back_leave_nothing", plain),
+    lua_file("log_levels", "lines_have_levels", plain),
     lua_file("sessions", "sessions_in_use_are_not_given_out_again", plain),
     lua_file(
         "services",

@@ -52,6 +52,7 @@ local HELP <const> = {
 local MORE <const> = {
 	cluster = "cluster : the nodes of the cluster, and the connections to them",
 	drain = "drain [seconds] : take this node out of the cluster while it still serves",
+	loglevel = "loglevel address [level] : the level of a service's log: debug, info, warning, error, off",
 	purge = "purge : give free memory back to the system, and show what the process has",
 	shutdown = "shutdown : let services finish, then end the node",
 	stuck = "stuck : what every worker runs, and for how long",
@@ -247,6 +248,10 @@ end
 
 function COMMAND.task(address)
 	return COMMAND.dbgcmd(address, "TASK")
+end
+
+function COMMAND.loglevel(address, level)
+	return skynet.call(to_address(address), "debug", "LOGLEVEL", level)
 end
 
 function COMMAND.uniqtask(address)

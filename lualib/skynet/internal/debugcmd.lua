@@ -121,6 +121,15 @@ return function(skynet, export, describe)
 		answer(skynet.dispatch(typename) ~= nil)
 	end
 
+	--- Sets the level of skynet.log, if there is one; answers the one that holds.
+	function C.LOGLEVEL(level)
+		local log = require "skynet.log"
+		if level then
+			log.set_level(level)
+		end
+		answer(log.level())
+	end
+
 	function C.PING()
 		skynet.ret()
 	end

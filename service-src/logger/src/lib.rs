@@ -3,18 +3,24 @@
 //! Lines are collected and written in one go when no other message waits, or when enough has come together. So a burst
 //! costs one system call, a single line appears at once, and what has been taken from the mailbox is never lost: the last
 //! message of a burst writes everything, and so does the release of the service.
+//!
+//! Config keys: `log_format`, `log_time` (see [`form`]); `log_rotate_size`, `log_rotate_daily`, `log_keep` (see [`rotate`]).
+//! Without them lines are the C core's.
 
+mod form;
+mod rotate;
 mod text;
 
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::slice;
 
+use form::{Clock, Form};
 use libc::{c_char, c_int, c_void};
+use rotate::{Current, Rotation};
 use skynet_sys::{Context, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now};
 
 /// Bytes that are written out even if more messages wait.
@@ -75,47 +81,17 @@ fn write_stdout(bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The text of the current second, `%d/%m/%y %H:%M:%S` in local time; made once a second.
-#[derive(Default)]
-struct Clock {
-    second: libc::time_t,
-    text: String,
-}
-
-impl Clock {
-    fn at(&mut self, second: libc::time_t) -> &str {
-        if self.second != second || self.text.is_empty() {
-            self.second = second;
-            self.text = local_time(second);
-        }
-        &self.text
-    }
-}
-
-fn local_time(second: libc::time_t) -> String {
-    let mut parts = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both pointers are valid; localtime_r fills what zeroes have made a valid `tm` already.
-    let parts = unsafe {
-        libc::localtime_r(&second, parts.as_mut_ptr());
-        parts.assume_init()
-    };
-    format!(
-        "{:02}/{:02}/{:02} {:02}:{:02}:{:02}",
-        parts.tm_mday,
-        parts.tm_mon + 1,
-        parts.tm_year.rem_euclid(100),
-        parts.tm_hour,
-        parts.tm_min,
-        parts.tm_sec
-    )
-}
-
 /// One instance of the service.
 struct Logger {
     output: Output,
     /// Unix time at which the node started, seconds.
     start: libc::time_t,
     clock: Clock,
+    form: Form,
+    rotation: Rotation,
+    current: Current,
+    /// The file could not be renamed: it is written on, and that was told.
+    stuck: bool,
     pending: Vec<u8>,
     /// `skynet_now` when the first of the pending lines came.
     since: u64,
@@ -131,6 +107,10 @@ impl Logger {
             output: Output::Stdout,
             start: 0,
             clock: Clock::default(),
+            form: Form::default(),
+            rotation: Rotation::default(),
+            current: Current::default(),
+            stuck: false,
             pending: Vec::new(),
             since: 0,
             lines: 0,
@@ -144,10 +124,16 @@ impl Logger {
             self.since = now;
         }
         // Writing to a Vec does not fail.
-        if let Output::File { .. } = self.output {
-            let second = self.start + (now / 100) as libc::time_t;
-            let stamp = self.clock.at(second);
-            let _ = write!(self.pending, "{stamp}.{:02} ", now % 100);
+        let second = self.second(now);
+        if self.form == Form::Json {
+            let (before, behind) = self.clock.at(self.form, second);
+            form::json(&mut self.pending, (before, now % 100, behind), source, text);
+            self.lines += 1;
+            return;
+        }
+        if matches!(self.output, Output::File { .. }) || self.form == Form::Iso {
+            let (before, behind) = self.clock.at(self.form, second);
+            let _ = write!(self.pending, "{before}.{:02}{behind} ", now % 100);
         }
         let _ = write!(self.pending, "[:{source:08x}] ");
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -163,6 +149,43 @@ impl Logger {
         self.lines += 1;
     }
 
+    /// Unix time of a `skynet_now()`, seconds.
+    fn second(&self, now: u64) -> libc::time_t {
+        self.start + (now / 100) as libc::time_t
+    }
+
+    /// Begins a new file if what is pending belongs into one. If that cannot be, the old one is written on.
+    fn rotate(&mut self) {
+        let Output::File { file, path } = &mut self.output else {
+            return;
+        };
+        let second = self.start + (self.since / 100) as libc::time_t;
+        let day = form::day(second);
+        if !self
+            .current
+            .is_full(&self.rotation, self.pending.len(), day)
+        {
+            return;
+        }
+        let stamp = form::file_stamp(second);
+        let done = rotate::rotate(path, &stamp, self.rotation.keep);
+        match done.and_then(|()| append(path)) {
+            Ok(new) => {
+                *file = new;
+                self.current = Current::default();
+                self.stuck = false;
+            }
+            Err(error) if !self.stuck => {
+                self.stuck = true;
+                report(&format!(
+                    "logger: can't rotate {} : {error}",
+                    path.display()
+                ));
+            }
+            Err(_) => {}
+        }
+    }
+
     /// Whether the pending lines must not wait for the end of a burst.
     fn due(&self, now: u64) -> bool {
         self.pending.len() >= BATCH_BYTES || now.saturating_sub(self.since) >= BATCH_TIME
@@ -173,6 +196,11 @@ impl Logger {
     fn flush(&mut self) {
         if self.pending.is_empty() {
             return;
+        }
+        if self.rotation != Rotation::default() {
+            self.rotate();
+            let day = form::day(self.second(self.since));
+            self.current.wrote(self.pending.len(), day);
         }
         match self.output.write(&self.pending) {
             Ok(()) if self.lost > 0 => {
@@ -204,7 +232,10 @@ impl Logger {
         self.flush();
         if let Output::File { file, path } = &mut self.output {
             match append(path) {
-                Ok(new) => *file = new,
+                Ok(new) => {
+                    *file = new;
+                    self.current = Current::of(path, form::day);
+                }
                 Err(error) => report(&format!(
                     "logger: can't reopen {} : {error}",
                     path.display()
@@ -264,6 +295,40 @@ unsafe extern "C" fn receive(
     0
 }
 
+/// A value of the config.
+///
+/// # Safety
+/// `context` is the service whose code runs on this thread.
+unsafe fn config(context: *mut Context, key: &CStr) -> Option<String> {
+    // SAFETY: as the caller promises; the answer is null or a C string.
+    unsafe {
+        let answer = skynet_command(context, c"GETENV".as_ptr(), key.as_ptr());
+        (!answer.is_null()).then(|| CStr::from_ptr(answer).to_string_lossy().into_owned())
+    }
+}
+
+/// Reads the config. The error is a line for the user.
+///
+/// # Safety
+/// As for [`config`].
+unsafe fn configure(logger: &mut Logger, context: *mut Context) -> Result<(), String> {
+    // SAFETY: as the caller promises.
+    let get = |key: &CStr| unsafe { config(context, key) };
+    logger.form = Form::read(get(c"log_format").as_deref(), get(c"log_time").as_deref())?;
+    let number = |key: &CStr, parse: fn(&str) -> Option<u64>, form| match get(key) {
+        None => Ok(0),
+        Some(text) => parse(&text)
+            .ok_or_else(|| format!("{} = {text:?} should be {form}", key.to_string_lossy())),
+    };
+    let keep = number(c"log_keep", |text| text.parse().ok(), "a number of files")?;
+    logger.rotation = Rotation {
+        size: number(c"log_rotate_size", rotate::size, "a size such as 100m")?,
+        daily: get(c"log_rotate_daily").is_some_and(|text| text == "true"),
+        keep: usize::try_from(keep).unwrap_or(0),
+    };
+    Ok(())
+}
+
 /// `logger_create`.
 ///
 /// # Safety
@@ -290,12 +355,20 @@ pub unsafe extern "C" fn init(
             logger.start = libc::strtoul(start, std::ptr::null_mut(), 10) as libc::time_t;
         }
     }
+    // A project may have keys of these names of its own: what they say here is told, and the log is as without them.
+    // SAFETY: `context` is valid.
+    if let Err(line) = unsafe { configure(logger, context) } {
+        report(&format!("logger: {line}; the log is as without it"));
+    }
     if !parm.is_null() {
         // SAFETY: a C string, as the caller promises.
         let name = unsafe { CStr::from_ptr(parm) };
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes()));
         match Output::open(path.clone()) {
-            Ok(output) => logger.output = output,
+            Ok(output) => {
+                logger.output = output;
+                logger.current = Current::of(&path, form::day);
+            }
             Err(error) => {
                 report(&format!("logger: can't open {} : {error}", path.display()));
                 return 1;
@@ -318,101 +391,4 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn to_file(name: &str) -> (Logger, PathBuf) {
-        let path =
-            std::env::temp_dir().join(format!("skynet-logger-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        let mut logger = Logger::new();
-        logger.output = Output::open(path.clone()).unwrap();
-        (logger, path)
-    }
-
-    #[test]
-    fn a_file_line_has_local_time_and_source() {
-        let (mut logger, path) = to_file("line");
-        logger.start = 1_700_000_000;
-        logger.line(107, 2, b"text");
-        logger.line(108, 0xff, b"");
-        logger.flush();
-        let stamp = local_time(1_700_000_001);
-        let expected = format!("{stamp}.07 [:00000002] text\n{stamp}.08 [:000000ff] \n");
-        assert_eq!(std::fs::read(&path).unwrap(), expected.as_bytes());
-        std::fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn further_lines_of_a_message_are_no_lines_of_others() {
-        let mut logger = Logger::new();
-        logger.line(0, 8, b"error: x\nstack traceback:\n\t[C]: in ?\n[:00000001] forged\n29/11/26 10:00:00.00 [:00000001] too");
-        let expected = "[:00000008] error: x\nstack traceback:\n\t[C]: in ?\n\t[:00000001] forged\n\t29/11/26 10:00:00.00 [:00000001] too\n";
-        assert_eq!(logger.pending, expected.as_bytes());
-        logger.pending.clear();
-    }
-
-    #[test]
-    fn a_renamed_file_gets_what_came_before_the_reopening() {
-        let (mut logger, path) = to_file("reopen");
-        logger.line(0, 1, b"old");
-        let moved = path.with_extension("1");
-        std::fs::rename(&path, &moved).unwrap();
-        logger.reopen();
-        logger.line(0, 1, b"new");
-        logger.flush();
-        assert!(
-            std::fs::read_to_string(&moved)
-                .unwrap()
-                .ends_with("] old\n")
-        );
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.ends_with("] new\n") && !text.contains("old"));
-        std::fs::remove_file(path).unwrap();
-        std::fs::remove_file(moved).unwrap();
-    }
-
-    #[test]
-    fn an_existing_file_is_continued() {
-        let (mut logger, path) = to_file("append");
-        logger.line(0, 1, b"one");
-        logger.flush();
-        logger.output = Output::open(path.clone()).unwrap();
-        logger.line(0, 1, b"two");
-        logger.flush();
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
-        std::fs::remove_file(path).unwrap();
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_full_disk_costs_lines_and_nothing_else() {
-        let mut logger = Logger::new();
-        logger.output = Output::open(PathBuf::from("/dev/full")).unwrap();
-        logger.line(0, 1, b"lost");
-        logger.line(0, 1, b"lost too");
-        logger.flush();
-        assert_eq!((logger.lost, logger.pending.len()), (2, 0));
-        let (mut working, path) = to_file("full");
-        std::mem::swap(&mut working.output, &mut logger.output);
-        logger.line(0, 1, b"kept");
-        logger.flush();
-        assert_eq!(logger.lost, 0);
-        assert!(
-            std::fs::read_to_string(&path)
-                .unwrap()
-                .ends_with("] kept\n")
-        );
-        std::fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn a_batch_is_bounded_in_bytes_and_in_time() {
-        let mut logger = Logger::new();
-        logger.line(100, 1, b"x");
-        assert!(!logger.due(100));
-        assert!(logger.due(100 + BATCH_TIME));
-        logger.line(100, 1, &vec![b'x'; BATCH_BYTES]);
-        assert!(logger.due(100));
-    }
-}
+mod tests;

@@ -30,6 +30,22 @@ pub fn show(output: &mut Vec<u8>, line: &[u8]) {
     output.extend_from_slice(rest);
 }
 
+/// A message without the sequences that set colours.
+pub fn without_colours(message: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.iter().position(|byte| *byte == ESCAPE) {
+        plain.extend_from_slice(&rest[..at]);
+        let length = colour(&rest[at..]);
+        if length == 0 {
+            plain.push(ESCAPE);
+        }
+        rest = &rest[at + length.max(1)..];
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
 fn is_special(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7f || byte == LATIN
 }

@@ -1,0 +1,197 @@
+//! What a line of the log looks like: as the C core's, with a time in the form of ISO 8601, or as an object of JSON.
+
+use std::io::Write;
+use std::mem::MaybeUninit;
+
+use crate::text;
+
+/// The form of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// `[:0000000a] text`; in a file `29/11/26 21:30:00.12 ` before it.
+    #[default]
+    Plain,
+    /// `2026-11-29T21:30:00.12+01:00 [:0000000a] text`, on stdout as well.
+    Iso,
+    /// `{"time":"...","service":":0000000a","level":"info","text":"..."}`, on stdout as well.
+    Json,
+}
+
+impl Form {
+    /// Reads the config keys `log_format` and `log_time`. The error is a line for the user.
+    pub fn read(format: Option<&str>, time: Option<&str>) -> Result<Form, String> {
+        let iso = match time {
+            None => false,
+            Some("iso") => true,
+            Some(other) => return Err(format!("log_time = {other:?} should be \"iso\"")),
+        };
+        match format {
+            Some("json") => Ok(Form::Json),
+            None | Some("text") if iso => Ok(Form::Iso),
+            None | Some("text") => Ok(Form::Plain),
+            Some(other) => Err(format!(
+                "log_format = {other:?} should be \"text\" or \"json\""
+            )),
+        }
+    }
+}
+
+/// A moment in local time.
+pub fn local(second: libc::time_t) -> libc::tm {
+    let mut parts = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid; localtime_r fills what zeroes have made a valid `tm` already.
+    unsafe {
+        libc::localtime_r(&second, parts.as_mut_ptr());
+        parts.assume_init()
+    }
+}
+
+/// A number for the day in local time: another day has another one.
+pub fn day(second: libc::time_t) -> i64 {
+    let parts = local(second);
+    i64::from(parts.tm_year) * 366 + i64::from(parts.tm_yday)
+}
+
+/// `20261129-213000` in local time.
+pub fn file_stamp(second: libc::time_t) -> String {
+    let parts = local(second);
+    format!(
+        "{:04}{:02}{:02}-{:02}{:02}{:02}",
+        parts.tm_year + 1900,
+        parts.tm_mon + 1,
+        parts.tm_mday,
+        parts.tm_hour,
+        parts.tm_min,
+        parts.tm_sec
+    )
+}
+
+/// The text of the current second in local time, made once a second: what is before the hundredths, and behind them.
+#[derive(Default)]
+pub struct Clock {
+    second: libc::time_t,
+    before: String,
+    behind: String,
+}
+
+impl Clock {
+    /// For a form whose lines have a time.
+    pub fn at(&mut self, form: Form, second: libc::time_t) -> (&str, &str) {
+        if self.second != second || self.before.is_empty() {
+            self.second = second;
+            let parts = local(second);
+            let (month, year) = (parts.tm_mon + 1, parts.tm_year);
+            let time = format!(
+                "{:02}:{:02}:{:02}",
+                parts.tm_hour, parts.tm_min, parts.tm_sec
+            );
+            if form == Form::Plain {
+                let year = year.rem_euclid(100);
+                self.before = format!("{:02}/{month:02}/{year:02} {time}", parts.tm_mday);
+            } else {
+                let minutes = parts.tm_gmtoff / 60;
+                let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
+                self.before = format!("{:04}-{month:02}-{:02}T{time}", year + 1900, parts.tm_mday);
+                self.behind = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+            }
+        }
+        (&self.before, &self.behind)
+    }
+}
+
+/// Adds a message as the object of one line.
+pub fn json(output: &mut Vec<u8>, time: (&str, u64, &str), source: u32, message: &[u8]) {
+    let (before, hundredths, behind) = time;
+    let level = level(message);
+    // Writing to a Vec does not fail.
+    let _ = write!(
+        output,
+        "{{\"time\":\"{before}.{hundredths:02}{behind}\",\"service\":\":{source:08x}\",\"level\":\"{level}\",\"text\":\""
+    );
+    let shown = text::without_colours(message);
+    for character in String::from_utf8_lossy(&shown).chars() {
+        let _ = match character {
+            '"' => output.write_all(b"\\\""),
+            '\\' => output.write_all(b"\\\\"),
+            '\n' => output.write_all(b"\\n"),
+            '\t' => output.write_all(b"\\t"),
+            '\r' => output.write_all(b"\\r"),
+            '\0'..=' ' | '\x7f'..='\u{9f}' if character != ' ' => {
+                write!(output, "\\u{:04x}", u32::from(character))
+            }
+            _ => write!(output, "{character}"),
+        };
+    }
+    output.extend_from_slice(b"\"}\n");
+}
+
+/// The level that a message begins with, `warning: ` for instance; without one it is information.
+fn level(message: &[u8]) -> &'static str {
+    const LEVELS: [&str; 4] = ["debug", "info", "warning", "error"];
+    let message = text::without_colours(message);
+    let named = |level: &&str| {
+        message
+            .strip_prefix(level.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b": "))
+    };
+    LEVELS
+        .into_iter()
+        .find(|level| named(level))
+        .unwrap_or("info")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_config_choose_the_form_and_others_are_named() {
+        assert_eq!(Form::read(None, None), Ok(Form::Plain));
+        assert_eq!(Form::read(Some("text"), Some("iso")), Ok(Form::Iso));
+        assert_eq!(Form::read(Some("json"), None), Ok(Form::Json));
+        assert!(Form::read(Some("xml"), None).is_err_and(|line| line.contains("xml")));
+        assert!(Form::read(None, Some("never")).is_err_and(|line| line.contains("never")));
+    }
+
+    #[test]
+    fn an_object_has_one_line_whatever_the_text_is() {
+        let mut output = Vec::new();
+        json(
+            &mut output,
+            ("2026-11-29T21:30:00", 7, "+01:00"),
+            0xa,
+            b"\x1b[31mwarning: \"a\\b\"\n\tc\x01\xff\xc3\xa9\x1b[0m",
+        );
+        let expected = "{\"time\":\"2026-11-29T21:30:00.07+01:00\",\"service\":\":0000000a\",\"level\":\"warning\",\"text\":\"warning: \\\"a\\\\b\\\"\\n\\tc\\u0001\u{fffd}\u{e9}\"}\n";
+        assert_eq!(String::from_utf8_lossy(&output), expected);
+    }
+
+    #[test]
+    fn a_level_is_the_first_word_before_a_colon() {
+        for (text, expected) in [
+            ("error: x", "error"),
+            ("debug: x", "debug"),
+            ("info: ", "info"),
+            ("errors: x", "info"),
+            ("error:x", "info"),
+            ("", "info"),
+            ("LAUNCH snlua", "info"),
+        ] {
+            assert_eq!(level(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn stamps_of_files_are_of_the_same_moment_as_those_of_lines() {
+        let second = 1_700_000_001;
+        let mut clock = Clock::default();
+        let (before, _) = clock.at(Form::Iso, second);
+        let digits = |text: &str| {
+            text.chars()
+                .filter(char::is_ascii_digit)
+                .collect::<String>()
+        };
+        assert_eq!(digits(&file_stamp(second)), digits(before));
+        assert_ne!(day(second), day(second + 86_400));
+    }
+}

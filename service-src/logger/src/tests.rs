@@ -1,0 +1,139 @@
+//! The service without a node.
+
+use super::*;
+
+fn to_file(name: &str) -> (Logger, PathBuf) {
+    let path = std::env::temp_dir().join(format!("skynet-logger-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let mut logger = Logger::new();
+    logger.output = Output::open(path.clone()).unwrap();
+    (logger, path)
+}
+
+#[test]
+fn a_file_line_has_local_time_and_source() {
+    let (mut logger, path) = to_file("line");
+    logger.start = 1_700_000_000;
+    logger.line(107, 2, b"text");
+    logger.line(108, 0xff, b"");
+    logger.flush();
+    let mut clock = Clock::default();
+    let (stamp, _) = clock.at(Form::Plain, 1_700_000_001);
+    let expected = format!("{stamp}.07 [:00000002] text\n{stamp}.08 [:000000ff] \n");
+    assert_eq!(std::fs::read(&path).unwrap(), expected.as_bytes());
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn further_lines_of_a_message_are_no_lines_of_others() {
+    let mut logger = Logger::new();
+    logger.line(0, 8, b"error: x\nstack traceback:\n\t[C]: in ?\n[:00000001] forged\n29/11/26 10:00:00.00 [:00000001] too");
+    let expected = "[:00000008] error: x\nstack traceback:\n\t[C]: in ?\n\t[:00000001] forged\n\t29/11/26 10:00:00.00 [:00000001] too\n";
+    assert_eq!(logger.pending, expected.as_bytes());
+    logger.pending.clear();
+}
+
+#[test]
+fn a_renamed_file_gets_what_came_before_the_reopening() {
+    let (mut logger, path) = to_file("reopen");
+    logger.line(0, 1, b"old");
+    let moved = path.with_extension("1");
+    std::fs::rename(&path, &moved).unwrap();
+    logger.reopen();
+    logger.line(0, 1, b"new");
+    logger.flush();
+    assert!(
+        std::fs::read_to_string(&moved)
+            .unwrap()
+            .ends_with("] old\n")
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with("] new\n") && !text.contains("old"));
+    std::fs::remove_file(path).unwrap();
+    std::fs::remove_file(moved).unwrap();
+}
+
+#[test]
+fn an_existing_file_is_continued() {
+    let (mut logger, path) = to_file("append");
+    logger.line(0, 1, b"one");
+    logger.flush();
+    logger.output = Output::open(path.clone()).unwrap();
+    logger.line(0, 1, b"two");
+    logger.flush();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_costs_lines_and_nothing_else() {
+    let mut logger = Logger::new();
+    logger.output = Output::open(PathBuf::from("/dev/full")).unwrap();
+    logger.line(0, 1, b"lost");
+    logger.line(0, 1, b"lost too");
+    logger.flush();
+    assert_eq!((logger.lost, logger.pending.len()), (2, 0));
+    let (mut working, path) = to_file("full");
+    std::mem::swap(&mut working.output, &mut logger.output);
+    logger.line(0, 1, b"kept");
+    logger.flush();
+    assert_eq!(logger.lost, 0);
+    assert!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .ends_with("] kept\n")
+    );
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_file_that_is_full_gets_another_name_and_loses_nothing() {
+    let (mut logger, path) = to_file("rotate");
+    logger.start = 1_700_000_000;
+    logger.rotation.size = 60;
+    for (now, text) in [(0, "one"), (100, "two"), (200, "three")] {
+        logger.line(now, 1, text.as_bytes());
+        logger.flush();
+    }
+    let old = form::file_stamp(1_700_000_001);
+    let first = path.with_extension(old);
+    let second = path.with_extension(form::file_stamp(1_700_000_002));
+    for (path, word) in [(first, "one"), (second, "two"), (path, "three")] {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with(&format!("] {word}\n")), "{text}");
+        assert_eq!(text.lines().count(), 1);
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn lines_on_stdout_have_a_time_if_one_wants_it() {
+    let mut logger = Logger::new();
+    logger.form = Form::Iso;
+    logger.line(5, 8, b"text");
+    let line = String::from_utf8_lossy(&logger.pending).into_owned();
+    assert!(
+        line.ends_with(" [:00000008] text\n") && line[4..].starts_with('-'),
+        "{line}"
+    );
+    logger.pending.clear();
+    logger.form = Form::Json;
+    logger.line(5, 8, b"a\nb");
+    let line = String::from_utf8_lossy(&logger.pending).into_owned();
+    assert!(
+        line.starts_with("{\"time\":\"") && line.ends_with("\"text\":\"a\\nb\"}\n"),
+        "{line}"
+    );
+    logger.pending.clear();
+}
+
+#[test]
+fn a_batch_is_bounded_in_bytes_and_in_time() {
+    let mut logger = Logger::new();
+    logger.line(100, 1, b"x");
+    assert!(!logger.due(100));
+    assert!(logger.due(100 + BATCH_TIME));
+    logger.line(100, 1, &vec![b'x'; BATCH_BYTES]);
+    assert!(logger.due(100));
+}
