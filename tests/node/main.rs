@@ -3,6 +3,7 @@
 
 mod check;
 mod command_line;
+mod console;
 mod foreign;
 mod project;
 mod repeatable;

@@ -86,6 +86,8 @@ pub enum Command {
     New(New),
     /// Run the tests of a project
     Test(Test),
+    /// Talk to the debug console of a running node
+    Console(Console),
     /// Look at a project of the C core without running it, and say what a swap of the core takes
     #[command(disable_help_flag = true)]
     Check {
@@ -211,6 +213,21 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(number) if number > 0.0 && number <= 1e7 => Ok(number),
         _ => Err("a number of seconds above 0".into()),
     }
+}
+
+/// Talks to the debug console of a node: on a terminal with a prompt and tables; in a script each line of the input is a
+/// command. SKYNET_CONSOLE_PASSWORD is the password, if the node wants one. The status is 1 when the node refuses a command, and
+/// 2 when it cannot be asked.
+#[derive(Debug, Args)]
+pub struct Console {
+    /// HOST:PORT, a port of this machine, a process id, or unix:PATH
+    pub node: String,
+    /// One command, in the place of the input
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+    /// Tables, also where the output is no terminal
+    #[arg(short, long)]
+    pub table: bool,
 }
 
 /// What `skynet test` gives to each node.

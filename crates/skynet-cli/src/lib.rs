@@ -4,6 +4,7 @@
 //! runs a node is the library's (`skynet`), which knows nothing of this crate and does not contain it.
 
 mod args;
+mod console;
 mod new;
 mod pages;
 mod project;
@@ -127,6 +128,7 @@ fn obey(command: Command, embedded: types::Embedded) -> Order {
             Ok(settings) => Order::Settings(settings),
             Err(reason) => done(Err(reason)),
         },
+        Command::Console(node) => Order::Done(console::main(&node)),
         Command::Check { arguments } => Order::Check(arguments),
         Command::Types { folder } => done(types::write(&folder, embedded)),
         Command::Completions { shell } => done(pages::completions(shell)),

@@ -1,0 +1,219 @@
+//! The connection to a debug console (docs/operations.md): a line is a command, and each answer ends with a line `<CMD OK>` or
+//! `<CMD Error>`.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a console may take to greet.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The first words of the greeting.
+const GREETING: &str = "Welcome to skynet console";
+
+/// What a command brought.
+#[derive(Debug)]
+pub struct Answer {
+    pub lines: Vec<String>,
+    /// The node was content.
+    pub ok: bool,
+}
+
+/// See the module's documentation.
+pub struct Connection {
+    read: BufReader<Box<dyn Read>>,
+    write: Box<dyn Write>,
+    /// Where it leads, for messages.
+    pub place: String,
+}
+
+impl Connection {
+    /// Opens a connection to `HOST:PORT`, `PORT`, `unix:PATH`, or to the console of a process id.
+    pub fn open(node: &str) -> Result<Connection, String> {
+        if let Some(path) = node.strip_prefix("unix:") {
+            let told = |error| format!("{node}: {error}");
+            let stream = UnixStream::connect(path).map_err(told)?;
+            stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
+            let other = stream.try_clone().map_err(told)?;
+            let limits = stream.try_clone().map_err(told)?;
+            let connection = Connection::new(Box::new(stream), Box::new(other), node)?;
+            limits.set_read_timeout(None).map_err(told)?;
+            return Ok(connection);
+        }
+        if let Ok(number) = node.parse::<u32>() {
+            // A port that answers is one, whatever processes there are.
+            let port = u16::try_from(number)
+                .map_err(|_| format!("{number}: there is no such process"))
+                .and_then(|port| Connection::tcp(&format!("127.0.0.1:{port}")));
+            let is_process = Path::new(&format!("/proc/{number}/net/tcp")).exists();
+            return match port {
+                Err(_) if is_process => Connection::of_process(number),
+                port => port,
+            };
+        }
+        if node.contains(':') {
+            return Connection::tcp(node);
+        }
+        Err(format!(
+            "{node}: a node is HOST:PORT, a process id, or unix:PATH"
+        ))
+    }
+
+    fn tcp(place: &str) -> Result<Connection, String> {
+        let told = |error: io::Error| format!("{place}: {error}");
+        let mut problem = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in place.to_socket_addrs().map_err(told)? {
+            match TcpStream::connect_timeout(&address, PATIENCE) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
+                    stream.set_nodelay(true).map_err(told)?;
+                    let other = stream.try_clone().map_err(told)?;
+                    let limits = stream.try_clone().map_err(told)?;
+                    let connection = Connection::new(Box::new(stream), Box::new(other), place)?;
+                    // An answer takes as long as it takes.
+                    limits.set_read_timeout(None).map_err(told)?;
+                    return Ok(connection);
+                }
+                Err(error) => problem = error,
+            }
+        }
+        Err(told(problem))
+    }
+
+    /// The console of a process is the one of its listening ports that greets as a console does.
+    fn of_process(id: u32) -> Result<Connection, String> {
+        let ports = listening_ports(id).map_err(|error| format!("process {id}: {error}"))?;
+        for port in &ports {
+            if let Ok(connection) = Connection::tcp(&format!("127.0.0.1:{port}")) {
+                return Ok(connection);
+            }
+        }
+        Err(format!(
+            "process {id}: no debug console on the ports where it listens ({}); start one: skynet.newservice(\"debug_console\", 8000)",
+            match ports.is_empty() {
+                true => "there are none".into(),
+                false => ports
+                    .iter()
+                    .map(u16::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }
+        ))
+    }
+
+    fn new(read: Box<dyn Read>, write: Box<dyn Write>, place: &str) -> Result<Connection, String> {
+        let mut connection = Connection {
+            read: BufReader::new(read),
+            write,
+            place: place.into(),
+        };
+        match connection.line() {
+            Ok(line) if line.starts_with(GREETING) => Ok(connection),
+            Ok(_) | Err(_) => Err(format!(
+                "{place}: what listens there is no debug console of skynet"
+            )),
+        }
+    }
+
+    /// Says the password of `debug_console_password`.
+    pub fn authenticate(&mut self, password: &str) -> Result<(), String> {
+        match self.ask(&format!("auth {password}"))? {
+            Answer { ok: true, .. } => Ok(()),
+            // It wants none.
+            Answer { lines, .. } if lines.iter().any(|line| line.contains("Invalid command")) => {
+                Ok(())
+            }
+            Answer { lines, .. } => Err(format!("{}: {}", self.place, lines.join(" "))),
+        }
+    }
+
+    /// Sends a command and waits for the whole answer.
+    pub fn ask(&mut self, command: &str) -> Result<Answer, String> {
+        if command.split_whitespace().next() == Some("debug") {
+            return Err("`debug` is a conversation of its own: use telnet for it".into());
+        }
+        let lost =
+            |error: io::Error, place: &str| format!("{place}: the console has gone: {error}");
+        let sent = self.write.write_all(format!("{command}\n").as_bytes());
+        sent.and_then(|()| self.write.flush())
+            .map_err(|error| lost(error, &self.place))?;
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().map_err(|error| lost(error, &self.place))?;
+            match line.as_str() {
+                "<CMD OK>" | "<CMD Error>" => {
+                    return Ok(Answer {
+                        lines,
+                        ok: line == "<CMD OK>",
+                    });
+                }
+                _ => lines.push(line),
+            }
+        }
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        if self.read.read_until(b'\n', &mut bytes)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+    }
+}
+
+/// TCP ports on which a process listens, sorted (proc(5): sockets of its descriptors, and the table of its network).
+fn listening_ports(id: u32) -> io::Result<Vec<u16>> {
+    let mut inodes = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{id}/fd"))?.flatten() {
+        let Ok(link) = fs::read_link(entry.path()) else {
+            continue;
+        };
+        let link = link.to_string_lossy().into_owned();
+        let inode = link
+            .strip_prefix("socket:[")
+            .and_then(|rest| rest.strip_suffix(']'));
+        inodes.extend(inode.map(str::to_owned));
+    }
+    let mut ports = Vec::new();
+    for table in ["tcp", "tcp6"] {
+        let text = fs::read_to_string(format!("/proc/{id}/net/{table}")).unwrap_or_default();
+        ports.extend(
+            text.lines()
+                .skip(1)
+                .filter_map(|line| listening(line, &inodes)),
+        );
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
+/// The port of a line of /proc/net/tcp, if it is that of a listening socket of these.
+fn listening(line: &str, inodes: &[String]) -> Option<u16> {
+    const LISTEN: &str = "0A";
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+    if *state != LISTEN || !inodes.iter().any(|known| known == inode) {
+        return None;
+    }
+    u16::from_str_radix(local.rsplit(':').next()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_of_a_process_are_those_of_its_listening_sockets() {
+        let line = "   0: 0100007F:46CB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123 1 0 100 0 0 10 0";
+        assert_eq!(listening(line, &["123".into()]), Some(18123));
+        assert_eq!(listening(line, &["124".into()]), None);
+        assert_eq!(
+            listening(&line.replace(" 0A ", " 01 "), &["123".into()]),
+            None
+        );
+    }
+}
