@@ -7,16 +7,15 @@
 //! A userdata is kept for the next use in an upvalue of the encoding function. It is taken out of there while it is in use:
 //! no other code finds it, and after an error the collector frees it.
 
-use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::slice;
 
-use mlua_sys::{
-    lua_State, lua_copy, lua_gettop, lua_newuserdatauv, lua_pushnil, lua_pushvalue, lua_rawlen,
-    lua_settop, lua_touserdata, luaL_error,
-};
+use libc::c_int;
+use mlua_sys::lua_newuserdatauv;
+
+use crate::State;
 
 /// Where the bytes are until they are more than `N`.
 pub struct Place<const N: usize>(MaybeUninit<[u8; N]>);
@@ -42,13 +41,15 @@ const KEEP: usize = 256 * 1024;
 pub struct Limit {
     /// Bytes.
     pub bytes: usize,
-    /// A text for `luaL_error`; it may have one `%d`, for the limit.
-    pub message: &'static CStr,
+    /// What the error says before and behind the number.
+    pub before: &'static str,
+    /// See `before`.
+    pub behind: &'static str,
 }
 
 /// Appends bytes. Plain data: it may be abandoned at any time.
 pub struct Buffer<'a> {
-    state: *mut lua_State,
+    state: State<'a>,
     base: *mut u8,
     len: usize,
     capacity: usize,
@@ -64,29 +65,22 @@ pub struct Buffer<'a> {
 
 impl<'a> Buffer<'a> {
     /// An empty buffer. Pushes one value, which has to stay where it is. `cache` is the pseudo-index of an upvalue that
-    /// only buffers use, nil at first.
-    ///
-    /// # Safety
-    /// The stack has room for two values. All methods that grow the buffer want room for two more.
+    /// only buffers use, nil at first. All methods that grow the buffer want room for two more values.
     #[inline(always)]
-    pub unsafe fn new<const N: usize>(
-        state: *mut lua_State,
+    pub fn new<const N: usize>(
+        state: State<'a>,
         place: &'a mut Place<N>,
         limit: &'static Limit,
         cache: c_int,
     ) -> Buffer<'a> {
-        // SAFETY: as the caller promises.
-        let slot = unsafe {
-            lua_pushnil(state);
-            lua_gettop(state)
-        };
+        state.push_nil();
         Buffer {
             state,
             base: place.0.as_mut_ptr().cast(),
             len: 0,
             capacity: N,
             grown: false,
-            slot,
+            slot: state.top(),
             cache,
             limit,
             place: PhantomData,
@@ -112,88 +106,70 @@ impl<'a> Buffer<'a> {
     }
 
     #[cold]
-    unsafe fn grow(&mut self, more: usize) {
+    fn grow(&mut self, more: usize) {
         let needed = self.len.saturating_add(more);
-        // SAFETY: there is room for a value; raising finds nothing to free.
-        unsafe {
-            if needed > self.limit.bytes {
-                luaL_error(
-                    self.state,
-                    self.limit.message.as_ptr(),
-                    self.limit.bytes as c_int,
-                );
-            }
-            let (base, capacity) = match self.take_kept(needed) {
-                Some(kept) => kept,
-                None => {
-                    let capacity = needed.max(self.capacity * 2).min(self.limit.bytes);
-                    (lua_newuserdatauv(self.state, capacity, 0).cast(), capacity)
-                }
-            };
-            ptr::copy_nonoverlapping(self.base, base, self.len);
-            lua_copy(self.state, -1, self.slot);
-            lua_settop(self.state, -2);
-            self.base = base;
-            self.capacity = capacity;
-            self.grown = true;
+        if needed > self.limit.bytes {
+            self.state.error_with(format_args!(
+                "{}{}{}",
+                self.limit.before, self.limit.bytes, self.limit.behind
+            ));
         }
+        let (base, capacity) = match self.take_kept(needed) {
+            Some(kept) => kept,
+            None => {
+                let capacity = needed.max(self.capacity * 2).min(self.limit.bytes);
+                // SAFETY: the running state, with room for a value.
+                let base = unsafe { lua_newuserdatauv(self.state.raw(), capacity, 0) };
+                (base.cast(), capacity)
+            }
+        };
+        // SAFETY: so many bytes are here, and there; the one is not the other.
+        unsafe { ptr::copy_nonoverlapping(self.base, base, self.len) };
+        self.state.replace(self.slot);
+        self.base = base;
+        self.capacity = capacity;
+        self.grown = true;
     }
 
     /// Pushes the userdata of an earlier use if it has `needed` bytes.
-    unsafe fn take_kept(&self, needed: usize) -> Option<(*mut u8, usize)> {
-        // SAFETY: there is room for a value, and only buffers use the upvalue.
-        unsafe {
-            let capacity = lua_rawlen(self.state, self.cache);
-            if capacity < needed {
-                return None;
-            }
-            lua_pushvalue(self.state, self.cache);
-            lua_pushnil(self.state);
-            lua_copy(self.state, -1, self.cache);
-            lua_settop(self.state, -2);
-            let base = lua_touserdata(self.state, -1);
-            (!base.is_null()).then_some((base.cast(), capacity))
+    fn take_kept(&self, needed: usize) -> Option<(*mut u8, usize)> {
+        let state = self.state;
+        let capacity = state.raw_len(self.cache);
+        if capacity < needed {
+            return None;
         }
+        state.push_copy(self.cache);
+        state.push_nil();
+        state.replace(self.cache);
+        let base = state.to_userdata(-1);
+        (!base.is_null()).then_some((base.cast(), capacity))
     }
 
     /// Ends the use of the buffer; a userdata that it has had is there for the next one.
-    ///
-    /// # Safety
-    /// In the function that has made the buffer.
     #[inline(always)]
-    pub unsafe fn close(self) {
+    pub fn close(self) {
         if self.grown && self.capacity <= KEEP {
-            // SAFETY: the value in the slot is a userdata of this buffer.
-            unsafe { lua_copy(self.state, self.slot, self.cache) }
+            self.state.copy(self.slot, self.cache);
         }
     }
 
     /// Where at least `more` bytes may be written; [`Buffer::advance`] then counts them. Raises an error when there is no
     /// memory, or the limit is exceeded.
-    ///
-    /// # Safety
-    /// Nothing with a destructor is alive.
     #[inline(always)]
-    pub unsafe fn room(&mut self, more: usize) -> *mut u8 {
+    pub fn room(&mut self, more: usize) -> *mut u8 {
         if self.capacity - self.len < more {
-            // SAFETY: as the caller promises.
-            unsafe { self.grow(more) };
+            self.grow(more);
         }
         // SAFETY: len <= capacity.
         unsafe { self.base.add(self.len) }
     }
 
     /// All that may be written before the buffer has to grow, `more` bytes at least, as [`Buffer::room`].
-    ///
-    /// # Safety
-    /// As [`Buffer::room`]. The bytes are not initialised: they may only be written.
     #[inline(always)]
-    pub unsafe fn spare<'b>(&mut self, more: usize) -> &'b mut [u8] {
-        // SAFETY: as the caller promises; the buffer owns all up to its capacity.
-        unsafe {
-            let room = self.room(more);
-            slice::from_raw_parts_mut(room, self.capacity - self.len)
-        }
+    pub fn spare(&mut self, more: usize) -> &mut [MaybeUninit<u8>] {
+        let room = self.room(more).cast();
+        // SAFETY: the buffer owns all up to its capacity.
+        unsafe { slice::from_raw_parts_mut(room, self.capacity - self.len) }
     }
 
     /// Counts `more` bytes that were written at [`Buffer::room`].
@@ -205,12 +181,9 @@ impl<'a> Buffer<'a> {
         self.len += more;
     }
 
-    /// Appends `N` bytes.
-    ///
-    /// # Safety
-    /// As [`Buffer::room`].
+    /// Appends `N` bytes, as [`Buffer::room`].
     #[inline(always)]
-    pub unsafe fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+    pub fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         // SAFETY: there is room for N bytes.
         unsafe {
             self.room(N).cast::<[u8; N]>().write_unaligned(bytes);
@@ -218,13 +191,20 @@ impl<'a> Buffer<'a> {
         }
     }
 
-    /// Appends `bytes`, which are none of the buffer's own.
-    ///
-    /// # Safety
-    /// As [`Buffer::room`].
+    /// Appends so many zeroes, as [`Buffer::room`].
     #[inline(always)]
-    pub unsafe fn extend(&mut self, bytes: &[u8]) {
+    pub fn put_zeroes(&mut self, count: usize) {
         // SAFETY: there is room for all of them.
+        unsafe {
+            self.room(count).write_bytes(0, count);
+            self.advance(count);
+        }
+    }
+
+    /// Appends `bytes`, as [`Buffer::room`].
+    #[inline(always)]
+    pub fn extend(&mut self, bytes: &[u8]) {
+        // SAFETY: there is room for all of them, and they are none of the buffer's own, which is borrowed.
         unsafe {
             ptr::copy_nonoverlapping(bytes.as_ptr(), self.room(bytes.len()), bytes.len());
             self.advance(bytes.len());

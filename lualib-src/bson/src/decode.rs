@@ -1,12 +1,8 @@
 //! Documents to tables.
 
-use std::ptr;
-
-use libc::{c_char, c_int};
-use mlua_sys::{
-    lua_Integer, lua_State, lua_createtable, lua_pushboolean, lua_pushinteger, lua_pushlstring,
-    lua_pushnumber, lua_rawset, lua_rawseti, luaL_checkstack, luaL_error,
-};
+use libc::c_int;
+use mlua_sys::lua_Integer;
+use skynet_support::State;
 
 use crate::date::Date;
 use crate::reader::{Problem, Reader};
@@ -19,150 +15,116 @@ const STACK: c_int = 16;
 
 /// `decode(document)`: a table. An array becomes a table with integer keys. Nothing for nil or a null pointer; a string is
 /// no document. Raises an error when the document is damaged.
-pub unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the document stays where it is, as an argument or by contract.
-    unsafe {
-        let Some(document) = document_at(state, 1) else {
-            return 0;
-        };
-        match document {
-            Ok(document) => table(state, document, false, 0),
-            Err(problem) => raise(state, problem),
-        }
+pub fn decode(state: State<'_>) -> c_int {
+    let Some(document) = document_at(state, 1) else {
+        return 0;
+    };
+    match document {
+        Ok(document) => table(state, document, false, 0),
+        Err(problem) => raise(state, problem),
     }
     1
 }
 
 /// Raises an error that names the problem.
 #[cold]
-pub unsafe fn raise(state: *mut lua_State, problem: Problem) {
-    // SAFETY: raises; nothing on the way has a destructor.
-    unsafe {
-        match problem {
-            Problem::Short { left, wanted } => {
-                luaL_error(state, c"Invalid bson block (%d:%d)".as_ptr(), left, wanted);
-            }
-            Problem::Name => {
-                luaL_error(state, c"Invalid bson block : cstring".as_ptr());
-            }
-            Problem::End => {
-                luaL_error(state, c"Invalid document end".as_ptr());
-            }
-            Problem::Length(length) => {
-                let text = c"Invalid bson string , length = %d";
-                luaL_error(state, text.as_ptr(), length);
-            }
-            Problem::Kind(kind) => {
-                let text = c"Invalid bson type : %d";
-                luaL_error(state, text.as_ptr(), c_int::from(kind));
-            }
+pub fn raise(state: State<'_>, problem: Problem) -> ! {
+    match problem {
+        Problem::Short { left, wanted } => {
+            state.error_with(format_args!("Invalid bson block ({left}:{wanted})"))
         }
+        Problem::Name => state.error(c"Invalid bson block : cstring"),
+        Problem::End => state.error(c"Invalid document end"),
+        Problem::Length(length) => {
+            state.error_with(format_args!("Invalid bson string , length = {length}"))
+        }
+        Problem::Kind(kind) => state.error_with(format_args!("Invalid bson type : {kind}")),
     }
 }
 
-/// The value, or an error; nothing follows that.
+/// The value, or an error.
 macro_rules! sound {
     ($state:expr, $value:expr) => {
         match $value {
             Ok(value) => value,
-            Err(problem) => {
-                raise($state, problem);
-                return;
-            }
+            Err(problem) => raise($state, problem),
         }
     };
 }
 
 /// Pushes a table of `document`'s elements.
-unsafe fn table(state: *mut lua_State, document: &[u8], is_array: bool, depth: u32) {
-    // SAFETY: the stack has room for what is pushed after the check.
-    unsafe {
-        if depth > MAX_DEPTH {
-            luaL_error(state, c"Too depth while decoding bson".as_ptr());
-        }
-        luaL_checkstack(state, STACK, ptr::null());
-        let mut reader = Reader::elements(document);
-        // An element has two bytes at least, so the table is in proportion to the document.
-        let count = c_int::try_from(reader.count()).unwrap_or(0);
-        if is_array {
-            lua_createtable(state, count, 0);
-            while let Some((kind, name)) = sound!(state, reader.element()) {
-                value(state, &mut reader, kind, depth);
-                lua_rawseti(state, -2, array_index(name));
-            }
-        } else {
-            lua_createtable(state, 0, count);
-            while let Some((kind, name)) = sound!(state, reader.element()) {
-                push_string(state, name);
-                value(state, &mut reader, kind, depth);
-                lua_rawset(state, -3);
-            }
-        }
+fn table(state: State<'_>, document: &[u8], is_array: bool, depth: u32) {
+    if depth > MAX_DEPTH {
+        state.error(c"Too depth while decoding bson");
     }
-}
-
-#[inline(always)]
-unsafe fn push_string(state: *mut lua_State, text: &[u8]) {
-    // SAFETY: the stack has room for a value.
-    unsafe {
-        lua_pushlstring(state, text.as_ptr().cast::<c_char>(), text.len());
+    state.reserve(STACK);
+    let mut reader = Reader::elements(document);
+    // An element has two bytes at least, so the table is in proportion to the document.
+    let count = c_int::try_from(reader.count()).unwrap_or(0);
+    if is_array {
+        state.create_table(count, 0);
+        while let Some((kind, name)) = sound!(state, reader.element()) {
+            value(state, &mut reader, kind, depth);
+            state.raw_set_i(-2, array_index(name));
+        }
+    } else {
+        state.create_table(0, count);
+        while let Some((kind, name)) = sound!(state, reader.element()) {
+            state.push_bytes(name);
+            value(state, &mut reader, kind, depth);
+            state.raw_set(-3);
+        }
     }
 }
 
 /// Pushes the body of an element of type `kind`.
 #[inline(always)]
-unsafe fn value(state: *mut lua_State, reader: &mut Reader, kind: u8, depth: u32) {
-    // SAFETY: the stack has room for a value.
-    unsafe {
-        match kind {
-            kind::INT32 => lua_pushinteger(state, sound!(state, reader.int()).into()),
-            kind::STRING => push_string(state, sound!(state, reader.text())),
-            kind::REAL => lua_pushnumber(state, sound!(state, reader.real())),
-            kind::INT64 => lua_pushinteger(state, sound!(state, reader.long())),
-            kind::BOOLEAN => lua_pushboolean(state, sound!(state, reader.boolean()).into()),
-            kind::DOCUMENT | kind::ARRAY => {
-                let document = sound!(state, reader.document());
-                table(state, document, kind == kind::ARRAY, depth + 1);
-            }
-            _ => uncommon(state, reader, kind),
+fn value(state: State<'_>, reader: &mut Reader, kind: u8, depth: u32) {
+    match kind {
+        kind::INT32 => state.push_integer(sound!(state, reader.int()).into()),
+        kind::STRING => state.push_bytes(sound!(state, reader.text())),
+        kind::REAL => state.push_number(sound!(state, reader.real())),
+        kind::INT64 => state.push_integer(sound!(state, reader.long())),
+        kind::BOOLEAN => state.push_boolean(sound!(state, reader.boolean())),
+        kind::DOCUMENT | kind::ARRAY => {
+            let document = sound!(state, reader.document());
+            table(state, document, kind == kind::ARRAY, depth + 1);
         }
+        _ => uncommon(state, reader, kind),
     }
 }
 
 /// The types that become strings.
-unsafe fn uncommon(state: *mut lua_State, reader: &mut Reader, kind: u8) {
-    // SAFETY: the stack has room for a value and a buffer of Lua's.
-    unsafe {
-        match kind {
-            kind::NULL | kind::UNDEFINED | kind::MIN_KEY | kind::MAX_KEY => {
-                object::push(state, kind, &[])
-            }
-            kind::OBJECT_ID => object::push(state, kind, &sound!(state, reader.object_id())),
-            kind::DATE => {
-                let date = Date(sound!(state, reader.long()));
-                let exact = date.millisecond() != 0 && object::dates_are_exact(state);
-                object::push(state, kind, date.form(exact).bytes());
-            }
-            kind::DECIMAL128 => {
-                object::push_parts(state, kind, &[&sound!(state, reader.decimal128())]);
-            }
-            kind::TIMESTAMP => {
-                let increment = sound!(state, reader.int()).to_ne_bytes();
-                let seconds = sound!(state, reader.int()).to_ne_bytes();
-                object::push_parts(state, kind, &[&increment, &seconds]);
-            }
-            kind::BINARY => {
-                let (subtype, bytes) = sound!(state, reader.binary());
-                object::push_parts(state, kind, &[&[subtype], bytes]);
-            }
-            kind::REGEX => {
-                let (pattern, options) = sound!(state, reader.regex());
-                object::push_parts(state, kind, &[pattern, &[0], options, &[0]]);
-            }
-            _ => {
-                let bytes = sound!(state, reader.opaque_kind(kind));
-                object::push(state, kind, bytes);
-            }
+fn uncommon(state: State<'_>, reader: &mut Reader, kind: u8) {
+    match kind {
+        kind::NULL | kind::UNDEFINED | kind::MIN_KEY | kind::MAX_KEY => {
+            object::push(state, kind, &[])
+        }
+        kind::OBJECT_ID => object::push(state, kind, &sound!(state, reader.object_id())),
+        kind::DATE => {
+            let date = Date(sound!(state, reader.long()));
+            let exact = date.millisecond() != 0 && object::dates_are_exact(state);
+            object::push(state, kind, date.form(exact).bytes());
+        }
+        kind::DECIMAL128 => {
+            object::push_parts(state, kind, &[&sound!(state, reader.decimal128())]);
+        }
+        kind::TIMESTAMP => {
+            let increment = sound!(state, reader.int()).to_ne_bytes();
+            let seconds = sound!(state, reader.int()).to_ne_bytes();
+            object::push_parts(state, kind, &[&increment, &seconds]);
+        }
+        kind::BINARY => {
+            let (subtype, bytes) = sound!(state, reader.binary());
+            object::push_parts(state, kind, &[&[subtype], bytes]);
+        }
+        kind::REGEX => {
+            let (pattern, options) = sound!(state, reader.regex());
+            object::push_parts(state, kind, &[pattern, &[0], options, &[0]]);
+        }
+        _ => {
+            let bytes = sound!(state, reader.opaque_kind(kind));
+            object::push(state, kind, bytes);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The beginning of an element: type, name, zero.
 
-use mlua_sys::{lua_State, luaL_error};
+use skynet_support::State;
 use skynet_support::buffer::Buffer;
 
 use crate::utf8;
@@ -13,17 +13,14 @@ pub trait Element: Copy {
     /// Writes the name to `at`; returns its length. Raises an error if it is no name.
     ///
     /// # Safety
-    /// There is as much room as it wants; nothing with a destructor is alive.
-    unsafe fn write(self, state: *mut lua_State, at: *mut u8) -> usize;
+    /// There is as much room as it wants.
+    unsafe fn write(self, state: State<'_>, at: *mut u8) -> usize;
 }
 
 /// Appends an element, or its beginning. As little is done for it as can be: this is most of the work of the encoder.
-///
-/// # Safety
-/// Nothing with a destructor is alive.
 #[inline(always)]
-pub unsafe fn write<K: Element, const N: usize>(
-    state: *mut lua_State,
+pub fn write<K: Element, const N: usize>(
+    state: State<'_>,
     out: &mut Buffer,
     kind: u8,
     name: K,
@@ -42,18 +39,16 @@ pub unsafe fn write<K: Element, const N: usize>(
 
 /// Raises an error unless the bytes may be the text of a string or a name.
 #[inline(always)]
-pub unsafe fn check_text(state: *mut lua_State, text: &[u8]) {
+pub fn check_text(state: State<'_>, text: &[u8]) {
     if !utf8::is_valid(text) {
-        // SAFETY: raises; nothing with a destructor is alive.
-        unsafe { luaL_error(state, c"Invalid utf8 string".as_ptr()) };
+        state.error(c"Invalid utf8 string");
     }
 }
 
 /// Raises an error if a zero would end the text before its end.
-pub unsafe fn check_no_zero(state: *mut lua_State, text: &[u8]) {
+pub fn check_no_zero(state: State<'_>, text: &[u8]) {
     if text.contains(&0) {
-        // SAFETY: raises; nothing with a destructor is alive.
-        unsafe { luaL_error(state, c"Invalid bson key (embedded zero)".as_ptr()) };
+        state.error(c"Invalid bson key (embedded zero)");
     }
 }
 
@@ -83,7 +78,7 @@ impl Element for Text<'_> {
     }
 
     #[inline(always)]
-    unsafe fn write(self, state: *mut lua_State, at: *mut u8) -> usize {
+    unsafe fn write(self, state: State<'_>, at: *mut u8) -> usize {
         let text = self.0;
         let len = text.len();
         // Most names have 4 to 16 letters: two words that overlap are copied and looked at without a loop.
@@ -121,11 +116,8 @@ impl Element for Text<'_> {
             1
         };
         if odd != 0 {
-            // SAFETY: nothing with a destructor is alive.
-            unsafe {
-                check_text(state, text);
-                check_no_zero(state, text);
-            }
+            check_text(state, text);
+            check_no_zero(state, text);
         }
         len
     }
@@ -183,7 +175,7 @@ impl Element for &Ordinal {
     }
 
     #[inline(always)]
-    unsafe fn write(self, _: *mut lua_State, at: *mut u8) -> usize {
+    unsafe fn write(self, _: State<'_>, at: *mut u8) -> usize {
         // SAFETY: there is room for all digits, used or not.
         unsafe {
             at.cast::<[u8; Ordinal::DIGITS]>()

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use libc::c_int;
-use mlua_sys::{lua_State, lua_isstring, lua_tolstring, luaL_error};
+use skynet_support::State;
+use skynet_support::state::Shown;
 
 use crate::{kind, object};
 
@@ -78,21 +79,17 @@ pub fn digits(id: [u8; 12]) -> [u8; 24] {
 }
 
 /// `objectid([text])`: a new object id, or the one with these 24 hexadecimal digits. Raises an error for another text.
-pub unsafe extern "C-unwind" fn objectid(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the string is an argument.
-    unsafe {
-        let id = if lua_isstring(state, 1) != 0 {
-            let mut len = 0;
-            let text = lua_tolstring(state, 1, &mut len);
-            match parse(std::slice::from_raw_parts(text.cast(), len)) {
-                Some(id) => id,
-                None => return luaL_error(state, c"Invalid objectid %s".as_ptr(), text),
-            }
-        } else {
-            next()
-        };
-        object::push(state, kind::OBJECT_ID, &id);
-    }
+pub fn objectid(state: State<'_>) -> c_int {
+    let id = if state.is_string(1) {
+        let text = state.check_bytes(1);
+        match parse(text) {
+            Some(id) => id,
+            None => state.error_with(format_args!("Invalid objectid {}", Shown(text))),
+        }
+    } else {
+        next()
+    };
+    object::push(state, kind::OBJECT_ID, &id);
     1
 }
 

@@ -1,91 +1,67 @@
 //! The Lua module `skynet.sha2`: SHA-256, HMAC with it, and keys from passwords, as the log-in of databases needs them.
 //! None of its functions yields; each raises an error for an argument that is no string.
 
+use skynet_support::{Entry, State, lua_functions, lua_module};
 use std::ffi::CStr;
 
 use ::sha2::{Digest, Sha256};
 use hmac::digest::block_api::EagerHash;
 use hmac::{Hmac, KeyInit, Mac};
 use libc::c_int;
-use mlua_sys::{lua_State, lua_createtable, luaL_checkinteger, luaL_error};
 use sha1::Sha1;
-use skynet_support::bytes::{argument, push};
-use skynet_support::{Entry, check_version, register};
 
-const FUNCTIONS: &[Entry] = &[
-    (c"sha256", sha256),
-    (c"hmac_sha256", hmac_sha256),
-    (c"pbkdf2_sha1", pbkdf2_sha1),
-    (c"pbkdf2_sha256", pbkdf2_sha256),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"sha256" => sha256,
+    c"hmac_sha256" => hmac_sha256,
+    c"pbkdf2_sha1" => pbkdf2_sha1,
+    c"pbkdf2_sha256" => pbkdf2_sha256,
+});
 
 /// Above this an iteration count is taken for an attack: it would keep a thread busy for minutes.
 const MAX_ITERATIONS: i64 = 10_000_000;
 
 const BAD_KEY: &CStr = c"Invalid key size";
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_sha2(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
-    1
-}
+lua_module!(unsafe luaopen_skynet_sha2 => FUNCTIONS);
 
 /// `sha256(text)`: 32 bytes, FIPS 180-4.
-unsafe extern "C-unwind" fn sha256(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { push(state, &Sha256::digest(argument(state, 1))) };
+fn sha256(state: State<'_>) -> c_int {
+    state.push_bytes(&Sha256::digest(state.check_bytes(1)));
     1
 }
 
 /// `hmac_sha256(key, text)`: 32 bytes, RFC 2104 with SHA-256.
-unsafe extern "C-unwind" fn hmac_sha256(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; hashes have no destructor.
-    unsafe {
-        let (key, text) = (argument(state, 1), argument(state, 2));
-        let Ok(mac) = Hmac::<Sha256>::new_from_slice(key) else {
-            return luaL_error(state, BAD_KEY.as_ptr());
-        };
-        push(state, &mac.chain_update(text).finalize().into_bytes());
-    }
+fn hmac_sha256(state: State<'_>) -> c_int {
+    let (key, text) = (state.check_bytes(1), state.check_bytes(2));
+    let Ok(mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        state.error(BAD_KEY);
+    };
+    state.push_bytes(&mac.chain_update(text).finalize().into_bytes());
     1
 }
 
 /// `pbkdf2_sha1(password, salt, iterations)`: 20 bytes, RFC 8018 with HMAC-SHA-1.
-unsafe extern "C-unwind" fn pbkdf2_sha1(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { derived::<Sha1, 20>(state) }
+fn pbkdf2_sha1(state: State<'_>) -> c_int {
+    derived::<Sha1, 20>(state)
 }
 
 /// `pbkdf2_sha256(password, salt, iterations)`: 32 bytes, RFC 8018 with HMAC-SHA-256.
-unsafe extern "C-unwind" fn pbkdf2_sha256(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { derived::<Sha256, 32>(state) }
+fn pbkdf2_sha256(state: State<'_>) -> c_int {
+    derived::<Sha256, 32>(state)
 }
 
-unsafe fn derived<H: EagerHash, const SIZE: usize>(state: *mut lua_State) -> c_int
+fn derived<H: EagerHash, const SIZE: usize>(state: State<'_>) -> c_int
 where
     Hmac<H>: Mac + KeyInit + Clone,
 {
-    // SAFETY: called by a function that Lua called; hashes have no destructor.
-    unsafe {
-        let (password, salt) = (argument(state, 1), argument(state, 2));
-        let iterations = luaL_checkinteger(state, 3);
-        if !(1..=MAX_ITERATIONS).contains(&iterations) {
-            return luaL_error(state, c"bad number of iterations: %I".as_ptr(), iterations);
-        }
-        match pbkdf2::<H, SIZE>(password, salt, iterations as u32) {
-            Some(key) => push(state, &key),
-            None => return luaL_error(state, BAD_KEY.as_ptr()),
-        }
+    let (password, salt) = (state.check_bytes(1), state.check_bytes(2));
+    let iterations = state.check_integer(3);
+    if !(1..=MAX_ITERATIONS).contains(&iterations) {
+        state.error_with(format_args!("bad number of iterations: {}", iterations));
+    }
+    match pbkdf2::<H, SIZE>(password, salt, iterations as u32) {
+        Some(key) => state.push_bytes(&key),
+        None => state.error(BAD_KEY),
     }
     1
 }

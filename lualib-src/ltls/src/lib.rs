@@ -22,8 +22,8 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::c_int;
-use mlua_sys::{lua_CFunction, lua_State, lua_createtable, luaL_error};
-use skynet_support::{Entry, check_version, register};
+use mlua_sys::lua_CFunction;
+use skynet_support::{Entry, State, lua_functions, lua_module};
 
 pub use problem::Problem;
 
@@ -33,55 +33,36 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
     (c"ltls.init.c", luaopen_ltls_init_c),
 ];
 
-const FUNCTIONS: &[Entry] = &[(c"newctx", context::newctx), (c"newtls", tls::newtls)];
-const INIT: &[Entry] = &[(c"constructor", constructor), (c"destructor", destructor)];
+const FUNCTIONS: &[Entry] =
+    lua_functions!(unsafe {c"newctx" => context::newctx, c"newtls" => tls::newtls});
+const INIT: &[Entry] =
+    lua_functions!(unsafe {c"constructor" => constructor, c"destructor" => destructor});
 
 /// Whether the node wants TLS (`enablessl` in its config): a service of the Lua layer says so. Programs test whether the
 /// module opens.
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
+lua_module!(unsafe luaopen_ltls_c => fn open);
+
 /// Opens `ltls.c`: pushes its table. Raises an error unless `ltls.init.c` was used.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_ltls_c(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        if !ENABLED.load(Ordering::Acquire) {
-            let text = c"ltls need init, Put enablessl = true in you config file.";
-            return luaL_error(state, text.as_ptr());
-        }
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
+fn open(state: State<'_>) -> c_int {
+    if !ENABLED.load(Ordering::Acquire) {
+        state.error(c"ltls need init, Put enablessl = true in you config file.");
     }
+    state.push_module(FUNCTIONS);
     1
 }
 
-/// Opens `ltls.init.c`: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_ltls_init_c(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, INIT.len() as c_int);
-        register(state, INIT, 0);
-    }
-    1
-}
+lua_module!(unsafe luaopen_ltls_init_c => INIT);
 
 /// `constructor()`: from now on `ltls.c` opens.
-unsafe extern "C-unwind" fn constructor(_: *mut lua_State) -> c_int {
+fn constructor(_: State<'_>) -> c_int {
     ENABLED.store(true, Ordering::Release);
     0
 }
 
 /// `destructor()`: `ltls.c` no longer opens. Where it is open it stays usable.
-unsafe extern "C-unwind" fn destructor(_: *mut lua_State) -> c_int {
+fn destructor(_: State<'_>) -> c_int {
     ENABLED.store(false, Ordering::Release);
     0
 }

@@ -7,55 +7,38 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::{ptr, slice};
+use std::ptr;
 
-use libc::{c_char, c_int};
-use mlua_sys::{
-    lua_CFunction, lua_State, lua_createtable, lua_newuserdatauv, lua_pushcfunction, lua_setfield,
-    lua_setmetatable, lua_tolstring, luaL_error, luaL_newmetatable, luaL_testudata,
-};
-use skynet_support::{Entry, register};
+use libc::c_int;
+use skynet_support::{Entry, State};
 
 use crate::problem::Problem;
 
-/// A kind of userdata.
-pub struct Kind {
+/// A kind of userdata, of objects of one type.
+pub trait Kind: Sized {
     /// Name of the metatable in the registry.
-    pub name: &'static CStr,
-    /// Its methods.
-    pub methods: &'static [Entry],
-    /// Frees the object.
-    pub collect: lua_CFunction,
+    const NAME: &'static CStr;
+    /// Its methods, `__gc` among them.
+    const METHODS: &'static [Entry];
 }
 
-/// Pushes a userdata without an object. Returns the place for its pointer.
-///
-/// # Safety
-/// Called by a function that Lua called, with room for four values. Nothing with a destructor is alive.
-pub unsafe fn create<T>(state: *mut lua_State, kind: &Kind) -> *mut *mut T {
-    // SAFETY: as the caller promises; a userdata is aligned for pointers.
-    unsafe {
-        let place: *mut *mut T = lua_newuserdatauv(state, size_of::<*mut T>(), 0).cast();
-        place.write(ptr::null_mut());
-        if luaL_newmetatable(state, kind.name.as_ptr()) != 0 {
-            lua_createtable(state, 0, kind.methods.len() as c_int);
-            register(state, kind.methods, 0);
-            lua_setfield(state, -2, c"__index".as_ptr());
-            lua_pushcfunction(state, kind.collect);
-            lua_setfield(state, -2, c"__gc".as_ptr());
-        }
-        lua_setmetatable(state, -2);
-        place
+/// Pushes a userdata without an object. Returns the place for its pointer. Raises for want of memory; needs room for four values.
+pub fn create<T: Kind>(state: State<'_>) -> *mut *mut T {
+    let place: *mut *mut T = state.push_userdata(0);
+    // SAFETY: there is room for a pointer, and it is aligned for one.
+    unsafe { place.write(ptr::null_mut()) };
+    if state.new_metatable(T::NAME) {
+        state.register(T::METHODS, 0);
+        state.push_copy(-1);
+        state.set_field(-2, c"__index");
     }
+    state.set_metatable(-2);
+    place
 }
 
 /// The place in the userdata at `index`; null when it is something else.
-///
-/// # Safety
-/// Called by a function that Lua called; all userdata of that kind are of [`create`] with the same `T`.
-pub unsafe fn place<T>(state: *mut lua_State, index: c_int, kind: &Kind) -> *mut *mut T {
-    // SAFETY: as the caller promises.
-    unsafe { luaL_testudata(state, index, kind.name.as_ptr()).cast() }
+pub fn place<T: Kind>(state: State<'_>, index: c_int) -> *mut *mut T {
+    state.test_userdata(index, T::NAME)
 }
 
 /// Frees the object in a place, if there are both.
@@ -81,30 +64,13 @@ pub fn guarded<R>(work: impl FnOnce() -> Result<R, Problem>) -> Result<R, Proble
 }
 
 /// Raises an error with that text, cut to 511 bytes.
-///
-/// # Safety
-/// Called by a function that Lua called; nothing else with a destructor is alive.
-pub unsafe fn fail(state: *mut lua_State, problem: Problem) -> c_int {
+pub fn fail(state: State<'_>, problem: Problem) -> ! {
     let mut text = [0_u8; 512];
     let copied = problem.to_string();
     let len = copied.len().min(text.len() - 1);
     text[..len].copy_from_slice(&copied.as_bytes()[..len]);
     drop((copied, problem));
-    // SAFETY: as the caller promises; the text ends with a zero.
-    unsafe { luaL_error(state, c"%s".as_ptr(), text.as_ptr().cast::<c_char>()) }
-}
-
-/// Argument `index` if it is a string or a number.
-///
-/// # Safety
-/// Called by a function that Lua called. The bytes live as long as the argument is on the stack.
-pub unsafe fn string<'a>(state: *mut lua_State, index: c_int) -> Option<&'a [u8]> {
-    let mut len = 0;
-    // SAFETY: as the caller promises.
-    unsafe {
-        let text = lua_tolstring(state, index, &mut len);
-        (!text.is_null()).then(|| slice::from_raw_parts(text.cast(), len))
-    }
+    state.error(CStr::from_bytes_until_nul(&text).unwrap_or_default())
 }
 
 /// A file's name.

@@ -31,7 +31,7 @@ mod userdata;
 use std::ffi::CStr;
 
 use mlua_sys::lua_CFunction;
-pub(crate) use skynet_support::{Entry, check_version, register};
+pub(crate) use skynet_support::Entry;
 
 /// What `require` opens: module name and opening function.
 pub static MODULES: &[(&CStr, lua_CFunction)] = &[

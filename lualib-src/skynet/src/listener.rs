@@ -7,11 +7,9 @@
 //!
 //! The registry has, under the address of [`KEY`], the listening socket that has not told yet, or [`EARLY`].
 
-use libc::{c_int, c_void};
-use mlua_sys::{
-    LUA_REGISTRYINDEX, lua_Integer, lua_State, lua_pop, lua_pushinteger, lua_rawgetp, lua_rawsetp,
-    lua_tointeger,
-};
+use libc::c_int;
+use mlua_sys::{LUA_REGISTRYINDEX, lua_Integer};
+use skynet_support::State;
 
 static KEY: u8 = 0;
 
@@ -20,67 +18,45 @@ const NONE: lua_Integer = 0;
 /// One was started before it told. It stays so.
 const EARLY: lua_Integer = -1;
 
-fn key() -> *const c_void {
-    (&raw const KEY).cast()
-}
-
-unsafe fn get(state: *mut lua_State) -> lua_Integer {
-    // SAFETY: called by Lua with room for a value; what is no number is 0.
-    unsafe {
-        lua_rawgetp(state, LUA_REGISTRYINDEX, key());
-        let value = lua_tointeger(state, -1);
-        lua_pop(state, 1);
-        value
-    }
+fn get(state: State<'_>) -> lua_Integer {
+    state.raw_get_p(LUA_REGISTRYINDEX, &KEY);
+    let value = state.to_integer(-1);
+    state.pop(1);
+    value
 }
 
 /// Raises only when nothing was set before.
-unsafe fn set(state: *mut lua_State, value: lua_Integer) {
-    // SAFETY: called by Lua with room for a value.
-    unsafe {
-        lua_pushinteger(state, value);
-        lua_rawsetp(state, LUA_REGISTRYINDEX, key());
-    }
+fn set(state: State<'_>, value: lua_Integer) {
+    state.push_integer(value);
+    state.raw_set_p(LUA_REGISTRYINDEX, &KEY);
 }
 
 /// Before a socket is made that listens: makes room, so that [`made`] does not raise.
-pub unsafe fn prepare(state: *mut lua_State) {
-    // SAFETY: called by Lua.
-    unsafe {
-        if get(state) != EARLY {
-            set(state, NONE);
-        }
+pub fn prepare(state: State<'_>) {
+    if get(state) != EARLY {
+        set(state, NONE);
     }
 }
 
 /// The socket listens.
-pub unsafe fn made(state: *mut lua_State, id: c_int) {
-    // SAFETY: called by Lua.
-    unsafe {
-        if get(state) != EARLY {
-            set(state, id.into());
-        }
+pub fn made(state: State<'_>, id: c_int) {
+    if get(state) != EARLY {
+        set(state, id.into());
     }
 }
 
 /// A socket is started.
-pub unsafe fn started(state: *mut lua_State, id: c_int) {
-    // SAFETY: called by Lua; there is something to overwrite.
-    unsafe {
-        if get(state) == lua_Integer::from(id) {
-            set(state, EARLY);
-        }
+pub fn started(state: State<'_>, id: c_int) {
+    if get(state) == lua_Integer::from(id) {
+        set(state, EARLY);
     }
 }
 
 /// A socket says that it is open, or where it listens. Whether that is news for the gate.
-pub unsafe fn told(state: *mut lua_State, id: c_int) -> bool {
-    // SAFETY: as in `started`.
-    unsafe {
-        let awaited = get(state);
-        if awaited == lua_Integer::from(id) {
-            set(state, NONE);
-        }
-        awaited != EARLY
+pub fn told(state: State<'_>, id: c_int) -> bool {
+    let awaited = get(state);
+    if awaited == lua_Integer::from(id) {
+        set(state, NONE);
     }
+    awaited != EARLY
 }

@@ -6,19 +6,17 @@
 //!
 //! All little endian. The length is read on its own, so a reply begins with its request number.
 
-use std::ptr;
 use std::slice;
 
-use libc::{c_char, c_int, c_void};
-use mlua_sys::{
-    LUA_TUSERDATA, lua_Integer, lua_State, lua_createtable, lua_pushboolean, lua_pushinteger,
-    lua_pushlightuserdata, lua_rawlen, lua_touserdata, lua_type, luaL_Buffer, luaL_buffinitsize,
-    luaL_checkinteger, luaL_checklstring, luaL_error, luaL_pushresultsize,
-};
+use libc::c_int;
+use mlua_sys::{LUA_TUSERDATA, lua_Integer};
+use skynet_support::bytes::push_written;
+use skynet_support::{State, lua_functions, lua_module};
 
-use crate::{Entry, check_version, register};
+use crate::Entry;
 
-const FUNCTIONS: &[Entry] = &[(c"reply", reply), (c"length", length), (c"op_msg", op_msg)];
+const FUNCTIONS: &[Entry] =
+    lua_functions!(unsafe {c"reply" => reply, c"length" => length, c"op_msg" => op_msg});
 
 const OP_MSG: i32 = 2013;
 /// A checksum follows the sections.
@@ -32,20 +30,7 @@ const HEADER: usize = 20;
 /// Bytes of a document with no elements.
 const SMALLEST: usize = 5;
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_mongo_driver(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
-    1
-}
+lua_module!(unsafe luaopen_skynet_mongo_driver => FUNCTIONS);
 
 /// What is wrong with a reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,95 +74,85 @@ fn parse(reply: &[u8]) -> Option<Result<(i32, &[u8]), Problem>> {
 
 /// `reply(message)`: true, the number of the request that it answers, and a pointer to its document, which is good as long
 /// as the message is kept; false when the message has no header. Raises an error for what is no plain OP_MSG.
-unsafe extern "C-unwind" fn reply(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the string stays on the stack while it is used.
-    unsafe {
-        let mut len = 0;
-        let message: *const u8 = luaL_checklstring(state, 1, &mut len).cast();
-        let problem = match parse(slice::from_raw_parts(message, len)) {
-            None => {
-                lua_pushboolean(state, 0);
-                return 1;
-            }
-            Some(Ok((answered, document))) => {
-                lua_pushboolean(state, 1);
-                lua_pushinteger(state, answered.into());
-                lua_pushlightuserdata(state, document.as_ptr().cast_mut().cast::<c_void>());
-                return 3;
-            }
-            Some(Err(problem)) => problem,
-        };
-        let (text, number) = match problem {
-            Problem::Opcode(opcode) => (c"Unsupported opcode:%d", opcode),
-            Problem::Checksum => (c"Unsupported OP_MSG flag checksumPresent", 0),
-            Problem::Flags(flags) => (c"Unsupported OP_MSG flag:%d", flags),
-            Problem::Section(kind) => (c"Unsupported OP_MSG payload type: %d", kind.into()),
-            Problem::Document => (c"Unsupported OP_MSG reply: >1 section", 0),
-        };
-        luaL_error(state, text.as_ptr(), number)
+fn reply(state: State<'_>) -> c_int {
+    let problem = match parse(state.check_bytes(1)) {
+        None => {
+            state.push_boolean(false);
+            return 1;
+        }
+        Some(Ok((answered, document))) => {
+            state.push_boolean(true);
+            state.push_integer(answered.into());
+            state.push_light(document.as_ptr());
+            return 3;
+        }
+        Some(Err(problem)) => problem,
+    };
+    match problem {
+        Problem::Opcode(opcode) => state.error_with(format_args!("Unsupported opcode:{opcode}")),
+        Problem::Checksum => state.error(c"Unsupported OP_MSG flag checksumPresent"),
+        Problem::Flags(flags) => state.error_with(format_args!("Unsupported OP_MSG flag:{flags}")),
+        Problem::Section(kind) => {
+            state.error_with(format_args!("Unsupported OP_MSG payload type: {kind}"))
+        }
+        Problem::Document => state.error(c"Unsupported OP_MSG reply: >1 section"),
     }
 }
 
 /// `length(bytes)`: how many bytes follow the first four of a message, which are given. Raises an error when they are fewer
 /// than four, or no message can be that short.
-unsafe extern "C-unwind" fn length(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the string is an argument.
-    unsafe {
-        let mut len = 0;
-        let bytes: *const u8 = luaL_checklstring(state, 1, &mut len).cast();
-        let Some(said) = slice::from_raw_parts(bytes, len).first_chunk::<4>() else {
-            return luaL_error(state, c"Invalid message length".as_ptr());
-        };
-        let said = i32::from_le_bytes(*said);
-        if said < 4 {
-            return luaL_error(state, c"Invalid message length: %d".as_ptr(), said);
-        }
-        lua_pushinteger(state, lua_Integer::from(said) - 4);
+fn length(state: State<'_>) -> c_int {
+    let Some(said) = state.check_bytes(1).first_chunk::<4>() else {
+        state.error(c"Invalid message length");
+    };
+    let said = i32::from_le_bytes(*said);
+    if said < 4 {
+        state.error_with(format_args!("Invalid message length: {}", said));
     }
+    state.push_integer(lua_Integer::from(said) - 4);
     1
 }
 
 /// `op_msg(request, flags, document)`: a message. Raises an error for what is no document.
-unsafe extern "C-unwind" fn op_msg(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua. The document is an argument, or readable as far as it says by contract.
-    unsafe {
-        let request = luaL_checkinteger(state, 1) as i32;
-        let flags = luaL_checkinteger(state, 2) as i32;
-        let document: *const u8 = lua_touserdata(state, 3).cast();
-        if document.is_null() {
-            return luaL_error(state, c"opmsg require cmd document".as_ptr());
-        }
-        let held = match lua_type(state, 3) {
-            LUA_TUSERDATA => lua_rawlen(state, 3),
-            // A pointer: only the document knows.
-            _ => i32::MAX as usize,
-        };
-        let mut len = 0;
-        if held >= SMALLEST {
-            len = i32::from_le_bytes(document.cast::<[u8; 4]>().read_unaligned());
-        }
-        let size = usize::try_from(len).unwrap_or(0);
-        let total = len.checked_add(HEADER as i32 + 1);
-        let (Some(total), true) = (total, (SMALLEST..=held).contains(&size)) else {
-            return luaL_error(state, c"Invalid document (%d bytes)".as_ptr(), len);
-        };
-        let mut head = [BODY; HEADER + 1];
-        for (field, value) in head
-            .as_chunks_mut::<4>()
-            .0
-            .iter_mut()
-            .zip([total, request, 0, OP_MSG, flags])
-        {
-            *field = value.to_le_bytes();
-        }
-        // The buffer frees nothing itself; if it raises, Lua does.
-        let mut buffer = std::mem::MaybeUninit::<luaL_Buffer>::uninit();
-        let place: *mut c_char =
-            luaL_buffinitsize(state, buffer.as_mut_ptr(), head.len() + size).cast();
-        ptr::copy_nonoverlapping(head.as_ptr().cast(), place, head.len());
-        ptr::copy_nonoverlapping(document.cast(), place.add(head.len()), size);
-        luaL_pushresultsize(buffer.as_mut_ptr(), head.len() + size);
+fn op_msg(state: State<'_>) -> c_int {
+    let request = state.check_integer(1) as i32;
+    let flags = state.check_integer(2) as i32;
+    let document: *const u8 = state.to_userdata(3).cast();
+    if document.is_null() {
+        state.error(c"opmsg require cmd document");
     }
+    let held = match state.kind(3) {
+        LUA_TUSERDATA => state.raw_len(3),
+        // A pointer: only the document knows.
+        _ => i32::MAX as usize,
+    };
+    let mut len = 0;
+    if held >= SMALLEST {
+        // SAFETY: a userdata of that size, or what the caller says is a document: it begins with its length.
+        len = unsafe { i32::from_le_bytes(document.cast::<[u8; 4]>().read_unaligned()) };
+    }
+    let size = usize::try_from(len).unwrap_or(0);
+    let total = len.checked_add(HEADER as i32 + 1);
+    let (Some(total), true) = (total, (SMALLEST..=held).contains(&size)) else {
+        state.error_with(format_args!("Invalid document ({} bytes)", len));
+    };
+    let mut head = [BODY; HEADER + 1];
+    for (field, value) in head
+        .as_chunks_mut::<4>()
+        .0
+        .iter_mut()
+        .zip([total, request, 0, OP_MSG, flags])
+    {
+        *field = value.to_le_bytes();
+    }
+    // SAFETY: as above; so long it is.
+    let document = unsafe { slice::from_raw_parts(document, size) };
+    push_written(state, head.len() + size, |message| {
+        let (first, rest) = message.split_at_mut(head.len());
+        first.copy_from_slice(&head);
+        rest.copy_from_slice(document);
+        Some(message.len())
+    });
     1
 }
 

@@ -4,48 +4,31 @@
 use std::ffi::CStr;
 
 use libc::c_int;
-use mlua_sys::{lua_State, lua_createtable, luaL_error};
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::{Oaep, PublicKey};
 use sha1::Sha1;
-use skynet_support::bytes::{argument, push};
+use skynet_support::{State, lua_functions, lua_module};
 
-use crate::{Entry, check_version, register};
+use crate::Entry;
 
-const FUNCTIONS: &[Entry] = &[(c"encrypt_oaep", encrypt_oaep)];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {c"encrypt_oaep" => encrypt_oaep});
 
 /// The longest result: as many bytes as the modulus of the key.
 const MAX_MODULUS: usize = 1024;
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_rsa(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
-    1
-}
+lua_module!(unsafe luaopen_skynet_rsa => FUNCTIONS);
 
 /// `encrypt_oaep(key, text)`: the text for the owner of a public key in PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`), by RFC 8017
 /// RSAES-OAEP with SHA-1. Does not yield. Raises an error for what is no key, and for a text that is longer than the modulus
 /// without 42 bytes.
-unsafe extern "C-unwind" fn encrypt_oaep(state: *mut lua_State) -> c_int {
+fn encrypt_oaep(state: State<'_>) -> c_int {
     let mut sealed = [0; MAX_MODULUS];
-    // SAFETY: called by Lua; what owns memory is gone when `seal` returns.
-    unsafe {
-        let (key, text) = (argument(state, 1), argument(state, 2));
-        match seal(key, text, &mut sealed) {
-            Ok(len) => push(state, &sealed[..len]),
-            Err(problem) => return luaL_error(state, problem.as_ptr()),
-        }
+    let (key, text) = (state.check_bytes(1), state.check_bytes(2));
+    match seal(key, text, &mut sealed) {
+        Ok(len) => state.push_bytes(&sealed[..len]),
+        Err(problem) => state.error(problem),
     }
     1
 }

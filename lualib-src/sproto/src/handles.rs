@@ -4,16 +4,11 @@ use std::collections::HashSet;
 use std::ffi::{CStr, c_int};
 use std::fmt::Write as _;
 use std::ptr;
-use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use libc::c_void;
-use mlua_sys::{
-    LUA_TNUMBER, lua_Integer, lua_State, lua_pushinteger, lua_pushlightuserdata, lua_pushnil,
-    lua_pushstring, lua_tointegerx, lua_tolstring, lua_touserdata, lua_type, luaL_argerror,
-    luaL_checklstring, luaL_error, luaL_optinteger,
-};
+use mlua_sys::{LUA_TNUMBER, lua_Integer};
+use skynet_support::State;
 
 use crate::schema::{Kind, Protocol, Schema, Type};
 
@@ -61,161 +56,125 @@ fn delete(schema: *mut Schema) {
 }
 
 /// The schema at argument 1.
-unsafe fn check_schema<'a>(state: *mut lua_State, otherwise: &CStr) -> &'a Schema {
-    // SAFETY: a schema that lives; by contract it is not deleted meanwhile.
-    unsafe {
-        let schema: *const Schema = lua_touserdata(state, 1).cast();
-        if schema.is_null() || !lives(schema) {
-            luaL_argerror(state, 1, otherwise.as_ptr());
-        }
-        &*schema
+fn check_schema<'a>(state: State<'a>, otherwise: &CStr) -> &'a Schema {
+    let schema: *const Schema = state.to_userdata(1).cast();
+    if schema.is_null() || !lives(schema) {
+        state.argument_error(1, otherwise);
     }
+    // SAFETY: one that lives; whose user does not delete it while a function runs.
+    unsafe { &*schema }
 }
 
 /// `newproto(bytes)`: a schema from what the schema compiler has written; nothing if it is none.
-pub unsafe extern "C-unwind" fn newproto(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the string is an argument.
-    unsafe {
-        let mut len = 0;
-        let bytes = luaL_checklstring(state, 1, &mut len);
-        let schema = create(slice::from_raw_parts(bytes.cast(), len));
-        if schema.is_null() {
-            return 0;
-        }
-        lua_pushlightuserdata(state, schema.cast());
+pub fn newproto(state: State<'_>) -> c_int {
+    let bytes = state.check_bytes(1);
+    let schema = create(bytes);
+    if schema.is_null() {
+        return 0;
     }
+    state.push_light(schema);
     1
 }
 
 /// `deleteproto(schema)`: frees it with its types, unless it was saved.
-pub unsafe extern "C-unwind" fn deleteproto(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let schema = check_schema(state, c"Need a sproto object");
-        delete(ptr::from_ref(schema).cast_mut());
-    }
+pub fn deleteproto(state: State<'_>) -> c_int {
+    let schema = check_schema(state, c"Need a sproto object");
+    delete(ptr::from_ref(schema).cast_mut());
     0
 }
 
 /// `querytype(schema, name)`: the type; nothing if there is none of this name.
-pub unsafe extern "C-unwind" fn querytype(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the name is an argument.
-    unsafe {
-        let schema = check_schema(state, c"Need a sproto object");
-        let mut len = 0;
-        let name = luaL_checklstring(state, 2, &mut len);
-        let Some(ty) = schema.type_named(slice::from_raw_parts(name.cast(), len)) else {
-            return 0;
-        };
-        push_type(state, ty);
-    }
+pub fn querytype(state: State<'_>) -> c_int {
+    let schema = check_schema(state, c"Need a sproto object");
+    let name = state.check_bytes(2);
+    let Some(ty) = schema.type_named(name) else {
+        return 0;
+    };
+    push_type(state, ty);
     1
 }
 
-unsafe fn push_type(state: *mut lua_State, ty: &Type) {
-    // SAFETY: the stack has room for a value.
-    unsafe { lua_pushlightuserdata(state, ptr::from_ref(ty).cast_mut().cast::<c_void>()) }
+fn push_type(state: State<'_>, ty: &Type) {
+    state.push_light(ptr::from_ref(ty));
 }
 
 /// `protocol(schema, tag or name)`: its name or tag, the other one of the two, the type of the request or nil, the type of
 /// the response or nil, or a null pointer for a response without content. Nothing if there is no such protocol.
-pub unsafe extern "C-unwind" fn protocol(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the name is an argument.
-    unsafe {
-        let schema = check_schema(state, c"Need a sproto_type object");
-        let protocol: &Protocol = if lua_type(state, 2) == LUA_TNUMBER {
-            let tag = lua_tointegerx(state, 2, ptr::null_mut()) as i32;
-            let Some(protocol) = schema.protocol(tag) else {
-                return 0;
-            };
-            lua_pushstring(state, protocol.name.as_ptr());
-            protocol
-        } else {
-            let mut len = 0;
-            let name = lua_tolstring(state, 2, &mut len);
-            if name.is_null() {
-                return luaL_argerror(state, 2, c"Should be number or string".as_ptr());
-            }
-            let Some(protocol) = schema.protocol_named(slice::from_raw_parts(name.cast(), len))
-            else {
-                return 0;
-            };
-            lua_pushinteger(state, protocol.tag.into());
-            protocol
+pub fn protocol(state: State<'_>) -> c_int {
+    let schema = check_schema(state, c"Need a sproto_type object");
+    let protocol: &Protocol = if state.kind(2) == LUA_TNUMBER {
+        let tag = state.to_integer(2) as i32;
+        let Some(protocol) = schema.protocol(tag) else {
+            return 0;
         };
-        match protocol.request {
-            Some(place) => push_type(state, &schema.types[place]),
-            None => lua_pushnil(state),
-        }
-        match protocol.response {
-            Some(place) => push_type(state, &schema.types[place]),
-            None if protocol.confirm => lua_pushlightuserdata(state, ptr::null_mut()),
-            None => lua_pushnil(state),
-        }
+        state.push_text(&protocol.name);
+        protocol
+    } else {
+        let Some(name) = state.to_bytes(2) else {
+            state.argument_error(2, c"Should be number or string");
+        };
+        let Some(protocol) = schema.protocol_named(name) else {
+            return 0;
+        };
+        state.push_integer(protocol.tag.into());
+        protocol
+    };
+    match protocol.request {
+        Some(place) => push_type(state, &schema.types[place]),
+        None => state.push_nil(),
+    }
+    match protocol.response {
+        Some(place) => push_type(state, &schema.types[place]),
+        None if protocol.confirm => state.push_light(ptr::null::<Type>()),
+        None => state.push_nil(),
     }
     3
 }
 
 /// The slot with the number at argument `index`, 0 unless it is given.
-unsafe fn check_slot(
-    state: *mut lua_State,
-    index: c_int,
-) -> (lua_Integer, &'static AtomicPtr<Schema>) {
-    // SAFETY: called in a function of Lua's.
-    unsafe {
-        let number = luaL_optinteger(state, index, 0);
-        match usize::try_from(number)
-            .ok()
-            .and_then(|number| SLOTS.get(number))
-        {
-            Some(slot) => (number, slot),
-            None => {
-                let text = c"Invalid global slot index %d";
-                luaL_error(state, text.as_ptr(), number as c_int);
-                (0, &SLOTS[0])
-            }
-        }
+fn check_slot(state: State<'_>, index: c_int) -> (lua_Integer, &'static AtomicPtr<Schema>) {
+    let number = state.opt_integer(index, 0);
+    match usize::try_from(number)
+        .ok()
+        .and_then(|number| SLOTS.get(number))
+    {
+        Some(slot) => (number, slot),
+        None => state.error_with(format_args!(
+            "Invalid global slot index {}",
+            number as c_int
+        )),
     }
 }
 
 /// `saveproto(schema [, slot])`: lets all services load it, from slot 0 to 15, and keeps it for ever. nil empties the slot;
 /// a schema that was there is kept too, as there may be services that have loaded it.
-pub unsafe extern "C-unwind" fn saveproto(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let (_, slot) = check_slot(state, 2);
-        let schema: *mut Schema = lua_touserdata(state, 1).cast();
-        if !schema.is_null() {
-            check_schema(state, c"Need a sproto object");
-        }
-        slot.store(schema, Ordering::Release);
+pub fn saveproto(state: State<'_>) -> c_int {
+    let (_, slot) = check_slot(state, 2);
+    let schema: *mut Schema = state.to_userdata(1).cast();
+    if !schema.is_null() {
+        check_schema(state, c"Need a sproto object");
     }
+    slot.store(schema, Ordering::Release);
     0
 }
 
 /// `loadproto([slot])`: the schema that was saved there. Raises an error if there is none.
-pub unsafe extern "C-unwind" fn loadproto(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let (number, slot) = check_slot(state, 1);
-        let schema = slot.load(Ordering::Acquire);
-        if schema.is_null() {
-            let text = c"nil sproto at index %d";
-            return luaL_error(state, text.as_ptr(), number as c_int);
-        }
-        lua_pushlightuserdata(state, schema.cast());
+pub fn loadproto(state: State<'_>) -> c_int {
+    let (number, slot) = check_slot(state, 1);
+    let schema = slot.load(Ordering::Acquire);
+    if schema.is_null() {
+        state.error_with(format_args!("nil sproto at index {number}"));
     }
+    state.push_light(schema);
     1
 }
 
 /// `dumpproto(schema)`: prints its types and protocols.
-pub unsafe extern "C-unwind" fn dumpproto(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the text is gone before anything could be raised. C's stdout is where Lua prints.
-    unsafe {
-        let schema = check_schema(state, c"Need a sproto_type object");
-        let text = describe(schema);
-        libc::printf(c"%.*s".as_ptr(), text.len() as c_int, text.as_ptr());
-    }
+pub fn dumpproto(state: State<'_>) -> c_int {
+    let schema = check_schema(state, c"Need a sproto_type object");
+    let text = describe(schema);
+    // SAFETY: so many bytes are there.
+    unsafe { libc::printf(c"%.*s".as_ptr(), text.len() as c_int, text.as_ptr()) };
     0
 }
 
@@ -238,8 +197,7 @@ fn describe_types(schema: &Schema, text: &mut String) -> std::fmt::Result {
                 Kind::Text => "string".into(),
                 Kind::Binary => "binary".into(),
                 Kind::Double => "double".into(),
-                // SAFETY: a type of the same schema.
-                Kind::Struct(ty) => unsafe { (*ty).name.to_string_lossy() },
+                Kind::Struct(ref ty) => ty.name.to_string_lossy(),
             };
             let star = if field.is_array { "*" } else { "" };
             let name = field.name.to_string_lossy();
@@ -250,8 +208,7 @@ fn describe_types(schema: &Schema, text: &mut String) -> std::fmt::Result {
             if let Some(key) = field.key {
                 write!(text, " key[{key}]")?;
                 if let (true, Kind::Struct(ty)) = (field.is_map, field.kind) {
-                    // SAFETY: as above; a map's type has two fields.
-                    write!(text, " value[{}]", unsafe { (&(*ty).fields)[1].tag })?;
+                    write!(text, " value[{}]", ty.fields[1].tag)?;
                 }
             }
             text.push('\n');

@@ -14,15 +14,11 @@ mod schema;
 mod wire;
 
 use std::ffi::{CStr, c_int};
-use std::slice;
+use std::{ptr, slice};
 
-use mlua_sys::{
-    LUA_TLIGHTUSERDATA, LUA_TSTRING, LUA_TUSERDATA, lua_CFunction, lua_State, lua_createtable,
-    lua_pushlstring, lua_pushnil, lua_rawlen, lua_tolstring, lua_touserdata, lua_type,
-    lua_upvalueindex, luaL_argerror, luaL_checkinteger, luaL_error,
-};
+use mlua_sys::{LUA_TLIGHTUSERDATA, LUA_TSTRING, LUA_TUSERDATA, lua_CFunction, lua_upvalueindex};
 use skynet_support::buffer::{Buffer, Place};
-use skynet_support::{Entry, check_version, register};
+use skynet_support::{Entry, State, lua_functions, lua_module};
 
 use packing::Progress;
 use schema::Type;
@@ -33,85 +29,72 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[(c"sproto.core", luaopen_sprot
 /// Structs within structs, at most.
 const MAX_DEPTH: u32 = 64;
 
-const FUNCTIONS: &[Entry] = &[
-    (c"newproto", handles::newproto),
-    (c"deleteproto", handles::deleteproto),
-    (c"dumpproto", handles::dumpproto),
-    (c"querytype", handles::querytype),
-    (c"protocol", handles::protocol),
-    (c"saveproto", handles::saveproto),
-    (c"loadproto", handles::loadproto),
-    (c"decode", decode::decode),
-    (c"default", defaults::default),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"newproto" => handles::newproto,
+    c"deleteproto" => handles::deleteproto,
+    c"dumpproto" => handles::dumpproto,
+    c"querytype" => handles::querytype,
+    c"protocol" => handles::protocol,
+    c"saveproto" => handles::saveproto,
+    c"loadproto" => handles::loadproto,
+    c"decode" => decode::decode,
+    c"default" => defaults::default,
+});
 
 /// Functions with a buffer's userdata as their upvalue.
-const BUFFERED: [Entry; 3] = [
-    (c"encode", encode::encode),
-    (c"pack", pack),
-    (c"unpack", unpack),
-];
+const BUFFERED: &[Entry] = lua_functions!(unsafe {
+    c"encode" => encode::encode,
+    c"pack" => pack,
+    c"unpack" => unpack,
+});
+
+lua_module!(unsafe luaopen_sproto_core => fn open);
 
 /// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_sproto_core(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, (FUNCTIONS.len() + BUFFERED.len()) as c_int);
-        register(state, FUNCTIONS, 0);
-        lua_pushnil(state);
-        register(state, &BUFFERED, 1);
-    }
+fn open(state: State<'_>) -> c_int {
+    state.push_module(FUNCTIONS);
+    state.push_nil();
+    state.register(BUFFERED, 1);
     1
 }
 
 /// The type at argument 1, which is no null pointer.
-unsafe fn check_type<'a>(state: *mut lua_State) -> &'a Type {
-    // SAFETY: a userdata is readable; the type lives as long as its schema, by contract.
-    unsafe {
-        let place: *const Type = lua_touserdata(state, 1).cast();
-        let held = match lua_type(state, 1) {
-            LUA_TLIGHTUSERDATA => true,
-            _ => lua_rawlen(state, 1) >= size_of::<Type>(),
-        };
-        if place.is_null() || !held || !Type::is_at(place) {
-            luaL_argerror(state, 1, c"Need a sproto_type object".as_ptr());
-        }
-        &*place
+fn check_type(state: State<'_>) -> &Type {
+    let place: *const Type = state.to_userdata(1).cast();
+    let held = match state.kind(1) {
+        LUA_TLIGHTUSERDATA => true,
+        _ => state.raw_len(1) >= size_of::<Type>(),
+    };
+    // SAFETY: who passes an address says that there are 8 bytes; a userdata has as many.
+    if place.is_null() || !held || !unsafe { Type::is_at(place) } {
+        state.argument_error(1, c"Need a sproto_type object");
     }
+    // SAFETY: a type, whose schema its user keeps.
+    unsafe { &*place }
 }
 
 /// The bytes at argument `index`: a string, or a userdata whose size is the next argument.
-unsafe fn message<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
-    // SAFETY: an argument stays where it is; a light userdata is readable for the given size by contract.
-    unsafe {
-        let ty = lua_type(state, index);
-        if ty == LUA_TSTRING {
-            let mut len = 0;
-            let text = lua_tolstring(state, index, &mut len);
-            return slice::from_raw_parts(text.cast(), len);
-        }
-        if ty != LUA_TUSERDATA && ty != LUA_TLIGHTUSERDATA {
-            luaL_argerror(state, index, c"Need a string or userdata".as_ptr());
-        }
-        let start: *const u8 = lua_touserdata(state, index).cast();
-        let size = luaL_checkinteger(state, index + 1);
-        let held = match ty {
-            LUA_TUSERDATA => lua_rawlen(state, index),
-            _ => isize::MAX as usize,
-        };
-        match usize::try_from(size) {
-            Ok(0) => &[],
-            Ok(size) if size <= held && !start.is_null() => slice::from_raw_parts(start, size),
-            _ => {
-                luaL_argerror(state, index + 1, c"Invalid size".as_ptr());
-                &[]
-            }
-        }
+fn message(state: State<'_>, index: c_int) -> &[u8] {
+    let ty = state.kind(index);
+    if ty == LUA_TSTRING {
+        return state.check_bytes(index);
+    }
+    if ty != LUA_TUSERDATA && ty != LUA_TLIGHTUSERDATA {
+        state.argument_error(index, c"Need a string or userdata");
+    }
+    let start: *const u8 = state.to_userdata(index).cast();
+    let size = state.check_integer(index + 1);
+    let held = match ty {
+        LUA_TUSERDATA => state.raw_len(index),
+        _ => isize::MAX as usize,
+    };
+    match usize::try_from(size) {
+        Ok(0) => &[],
+        // SAFETY: a userdata has as many bytes; who passes an address says that they are there.
+        Ok(size) if size <= held && !start.is_null() => unsafe {
+            slice::from_raw_parts(start, size)
+        },
+        _ => state.argument_error(index + 1, c"Invalid size"),
     }
 }
 
@@ -119,48 +102,50 @@ unsafe fn message<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
 const SMALL: usize = 2048;
 
 /// `pack(message [, size])`: the message with few zeros, see [`packing`].
-unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
+fn pack(state: State<'_>) -> c_int {
     let mut place = Place::<SMALL>::new();
-    // SAFETY: called by Lua; the message stays where it is.
-    unsafe {
-        let source = message(state, 1);
-        let mut out = Buffer::new(state, &mut place, &encode::LIMIT, lua_upvalueindex(1));
-        let bound = packing::packed_bound(source.len());
-        let room = out.room(bound);
+    let source = message(state, 1);
+    let mut out = Buffer::new(state, &mut place, &encode::LIMIT, lua_upvalueindex(1));
+    let bound = packing::packed_bound(source.len());
+    let room = out.room(bound);
+    // SAFETY: there is room for so many bytes, which are only written; the first are what was written, as many as that.
+    let packed = unsafe {
         room.write_bytes(0, bound.min(SMALL));
         let size = packing::pack(source, slice::from_raw_parts_mut(room, bound));
-        lua_pushlstring(state, room.cast(), size);
-        out.close();
-    }
+        slice::from_raw_parts(room, size)
+    };
+    state.push_bytes(packed);
+    out.close();
     1
 }
 
 /// `unpack(message [, size])`: the message as it was, filled up with zeros to 8 bytes. Raises an error for damaged messages.
-unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
+fn unpack(state: State<'_>) -> c_int {
     let mut place = Place::<SMALL>::new();
-    // SAFETY: called by Lua; the message stays where it is.
-    unsafe {
-        let mut rest = message(state, 1);
-        let mut out = Buffer::new(state, &mut place, &encode::LIMIT, lua_upvalueindex(1));
-        let mut want = rest.len().min(SMALL);
-        loop {
-            let room = out.spare(want);
-            let (progress, written) = packing::unpack(&mut rest, room);
+    let mut rest = message(state, 1);
+    let mut out = Buffer::new(state, &mut place, &encode::LIMIT, lua_upvalueindex(1));
+    let mut want = rest.len().min(SMALL);
+    loop {
+        let room = ptr::from_mut(out.spare(want)) as *mut [u8];
+        // SAFETY: the bytes are only written, and those that were written are counted.
+        let progress = unsafe {
+            let (progress, written) = packing::unpack(&mut rest, &mut *room);
             out.advance(written);
-            match progress {
-                Progress::Done => break,
-                Progress::Full => match packing::unpacked_size(rest) {
-                    Some(size) => want = size,
-                    None => return luaL_error(state, c"Invalid unpack stream".as_ptr()),
-                },
-                Progress::Damaged => {
-                    return luaL_error(state, c"Invalid unpack stream".as_ptr());
-                }
+            progress
+        };
+        match progress {
+            Progress::Done => break,
+            Progress::Full => match packing::unpacked_size(rest) {
+                Some(size) => want = size,
+                None => state.error(c"Invalid unpack stream"),
+            },
+            Progress::Damaged => {
+                state.error(c"Invalid unpack stream");
             }
         }
-        let bytes = out.bytes();
-        lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
-        out.close();
     }
+    let bytes = out.bytes();
+    state.push_bytes(bytes);
+    out.close();
     1
 }

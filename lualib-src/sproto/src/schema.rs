@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::ops::Deref;
 
 use crate::wire::{Array, LENGTH, Words};
 
@@ -68,7 +69,20 @@ pub enum Kind {
     /// Bytes; on the wire the same as text.
     Binary,
     Double,
-    Struct(*const Type),
+    Struct(TypeRef),
+}
+
+/// A type of the schema that the field is of.
+#[derive(Clone, Copy)]
+pub struct TypeRef(*const Type);
+
+impl Deref for TypeRef {
+    type Target = Type;
+
+    fn deref(&self) -> &Type {
+        // SAFETY: it was set before the schema was there for others, whose types do not move; who has a field of it keeps the schema.
+        unsafe { &*self.0 }
+    }
 }
 
 /// A pair of messages.
@@ -190,7 +204,7 @@ fn link(parsed: Vec<Unlinked>) -> Option<Box<[Type]>> {
         for (field, refer) in ty.fields.iter_mut().zip(refers) {
             if let Some(place) = refer {
                 // SAFETY: `place` is one of the types, which will not move any more.
-                field.kind = Kind::Struct(unsafe { base.add(place) });
+                field.kind = Kind::Struct(TypeRef(unsafe { base.add(place) }));
             }
             field.is_map &= field.is_array && field.key.is_some();
             // A pair has a key and a value.
@@ -286,7 +300,7 @@ fn read_field(bytes: &[u8], types: usize) -> Option<(Field, Option<usize>)> {
                 None => {
                     let place = usize::try_from(value).ok().filter(|&place| place < types)?;
                     refer = Some(place);
-                    kind = Some(Kind::Struct(std::ptr::null()));
+                    kind = Some(Kind::Struct(TypeRef(std::ptr::null())));
                 }
                 Some(_) => return None,
             },

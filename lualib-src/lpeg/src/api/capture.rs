@@ -1,11 +1,8 @@
 //! The functions and operators that make captures.
 
 use libc::c_int;
-use mlua_sys::{
-    LUA_TFUNCTION, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer, lua_State, lua_createtable,
-    lua_gettop, lua_isnoneornil, lua_setiuservalue, lua_tointeger, lua_type, luaL_argerror,
-    luaL_checkany, luaL_checkinteger, luaL_checktype, luaL_error, luaL_typename,
-};
+use mlua_sys::{LUA_TFUNCTION, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer};
+use skynet_support::State;
 
 use super::convert::{leaf, to_pattern};
 use super::pattern::{Pattern, Shape};
@@ -17,39 +14,34 @@ use crate::tree::{CaptureKind, Key, Op, Writer};
 const HIGHEST_NUMBER: lua_Integer = i16::MAX as lua_Integer;
 
 /// Pushes a pattern with the one at 1 as its child. With a `value` (a place on the stack) the operation gets its key.
-unsafe fn wrap(state: *mut lua_State, value: Option<c_int>, op: impl Fn(Key) -> Op + Copy) {
-    // SAFETY: called with the arguments of a function of the module.
-    unsafe {
-        let child = to_pattern(state, 1);
-        let tree = child.tree();
-        let shape = Shape {
-            nodes: tree.nodes.len() + 1,
-            sets: tree.sets.len(),
-            facts: Facts::parent(op(0), child.facts()),
-            depth: child.depth() + 1,
-        };
-        let (_, mut writer) = Pattern::create(state, shape);
-        let key = match value {
-            Some(place) => table::extend(state, 1, place),
-            None => {
-                table::share(state, 1);
-                0
-            }
-        };
-        writer.node(op(key), shape.nodes);
-        writer.tree(tree, 0);
-    }
+fn wrap(state: State<'_>, value: Option<c_int>, op: impl Fn(Key) -> Op + Copy) {
+    let child = to_pattern(state, 1);
+    let tree = child.tree();
+    let shape = Shape {
+        nodes: tree.nodes.len() + 1,
+        sets: tree.sets.len(),
+        facts: Facts::parent(op(0), child.facts()),
+        depth: child.depth() + 1,
+    };
+    let (_, mut writer) = Pattern::create(state, shape);
+    let key = match value {
+        Some(place) => table::extend(state, 1, place),
+        None => {
+            table::share(state, 1);
+            0
+        }
+    };
+    writer.node(op(key), shape.nodes);
+    writer.tree(tree, 0);
 }
 
-unsafe fn with_value(state: *mut lua_State, kind: CaptureKind) -> c_int {
-    // SAFETY: as for `wrap`.
-    unsafe { wrap(state, Some(2), |key| Op::Capture(kind, key)) };
+fn with_value(state: State<'_>, kind: CaptureKind) -> c_int {
+    wrap(state, Some(2), |key| Op::Capture(kind, key));
     1
 }
 
-unsafe fn without_value(state: *mut lua_State, kind: CaptureKind, key: Key) -> c_int {
-    // SAFETY: as for `wrap`.
-    unsafe { wrap(state, None, |_| Op::Capture(kind, key)) };
+fn without_value(state: State<'_>, kind: CaptureKind, key: Key) -> c_int {
+    wrap(state, None, |_| Op::Capture(kind, key));
     1
 }
 
@@ -60,7 +52,7 @@ fn write_empty(writer: &mut Writer, kind: CaptureKind, key: Key) {
 }
 
 /// Pushes a capture of the empty string, whose key may come from `key` when the pattern is on the stack.
-unsafe fn empty(state: *mut lua_State, kind: CaptureKind, key: impl FnOnce() -> Key) -> c_int {
+fn empty(state: State<'_>, kind: CaptureKind, key: impl FnOnce() -> Key) -> c_int {
     let facts = Facts::parent(Op::Capture(kind, 0), Facts::leaf(Op::True));
     let shape = Shape {
         nodes: 2,
@@ -68,152 +60,123 @@ unsafe fn empty(state: *mut lua_State, kind: CaptureKind, key: impl FnOnce() -> 
         facts,
         depth: 2,
     };
-    // SAFETY: as for `wrap`.
-    unsafe {
-        let (_, mut writer) = Pattern::create(state, shape);
-        write_empty(&mut writer, kind, key());
-    }
+    let (_, mut writer) = Pattern::create(state, shape);
+    write_empty(&mut writer, kind, key());
     1
 }
 
 /// `C(patt)`: the text of the match and the values of the pattern.
-pub(super) unsafe extern "C-unwind" fn simple(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { without_value(state, CaptureKind::Simple, 0) }
+pub(super) fn simple(state: State<'_>) -> c_int {
+    without_value(state, CaptureKind::Simple, 0)
 }
 
 /// `Cs(patt)`: the text of the match, where nested captures are replaced by their values.
-pub(super) unsafe extern "C-unwind" fn substitution(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { without_value(state, CaptureKind::Substitution, 0) }
+pub(super) fn substitution(state: State<'_>) -> c_int {
+    without_value(state, CaptureKind::Substitution, 0)
 }
 
 /// `Ct(patt)`: a table of the values, those of named groups by name.
-pub(super) unsafe extern "C-unwind" fn table(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { without_value(state, CaptureKind::Table, 0) }
+pub(super) fn table(state: State<'_>) -> c_int {
+    without_value(state, CaptureKind::Table, 0)
 }
 
 /// `Cg(patt [, name])`: the values as one group; with a name it has values only for `Cb` and `Ct`.
-pub(super) unsafe extern "C-unwind" fn group(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        if lua_isnoneornil(state, 2) != 0 {
-            without_value(state, CaptureKind::Group, 0)
-        } else {
-            with_value(state, CaptureKind::Group)
-        }
+pub(super) fn group(state: State<'_>) -> c_int {
+    if state.is_none_or_nil(2) {
+        without_value(state, CaptureKind::Group, 0)
+    } else {
+        with_value(state, CaptureKind::Group)
     }
 }
 
 /// `Cf(patt, function)`: `function(function(first, values of the second capture), values of the third)` and so on.
-pub(super) unsafe extern "C-unwind" fn fold(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        luaL_checktype(state, 2, LUA_TFUNCTION);
-        with_value(state, CaptureKind::Fold)
-    }
+pub(super) fn fold(state: State<'_>) -> c_int {
+    state.check_kind(2, LUA_TFUNCTION);
+    with_value(state, CaptureKind::Fold)
 }
 
 /// `patt % function`: replaces the value before by `function(value, values of the pattern)`.
-pub(super) unsafe extern "C-unwind" fn accumulate(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { with_value(state, CaptureKind::Accumulator) }
+pub(super) fn accumulate(state: State<'_>) -> c_int {
+    with_value(state, CaptureKind::Accumulator)
 }
 
 /// `patt / function`, `patt / table`, `patt / string`, `patt / number`.
-pub(super) unsafe extern "C-unwind" fn divide(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        match lua_type(state, 2) {
-            LUA_TFUNCTION => with_value(state, CaptureKind::Function),
-            LUA_TTABLE => with_value(state, CaptureKind::Query),
-            LUA_TSTRING => with_value(state, CaptureKind::Format),
-            LUA_TNUMBER => {
-                let number = lua_tointeger(state, 2);
-                if !(0..=HIGHEST_NUMBER).contains(&number) {
-                    luaL_argerror(state, 1, c"invalid number".as_ptr());
-                }
-                without_value(state, CaptureKind::Number, number as Key)
+pub(super) fn divide(state: State<'_>) -> c_int {
+    match state.kind(2) {
+        LUA_TFUNCTION => with_value(state, CaptureKind::Function),
+        LUA_TTABLE => with_value(state, CaptureKind::Query),
+        LUA_TSTRING => with_value(state, CaptureKind::Format),
+        LUA_TNUMBER => {
+            let number = state.to_integer(2);
+            if !(0..=HIGHEST_NUMBER).contains(&number) {
+                state.argument_error(1, c"invalid number");
             }
-            _ => {
-                let text = c"unexpected %s as 2nd operand to LPeg '/'".as_ptr();
-                luaL_error(state, text, luaL_typename(state, 2))
-            }
+            without_value(state, CaptureKind::Number, number as Key)
+        }
+        other => {
+            let kind = state.type_name(other);
+            state.error_with(format_args!("unexpected {kind} as 2nd operand to LPeg '/'"))
         }
     }
 }
 
 /// `Cmt(patt, function)`: during the match calls `function(subject, position, values)`, which says how it goes on.
-pub(super) unsafe extern "C-unwind" fn match_time(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        luaL_checktype(state, 2, LUA_TFUNCTION);
-        wrap(state, Some(2), Op::Runtime);
-    }
+pub(super) fn match_time(state: State<'_>) -> c_int {
+    state.check_kind(2, LUA_TFUNCTION);
+    wrap(state, Some(2), Op::Runtime);
     1
 }
 
 /// `Cp()`: the position.
-pub(super) unsafe extern "C-unwind" fn position(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { empty(state, CaptureKind::Position, || 0) }
+pub(super) fn position(state: State<'_>) -> c_int {
+    empty(state, CaptureKind::Position, || 0)
 }
 
 /// `Carg(n)`: the n-th extra argument of `match`.
-pub(super) unsafe extern "C-unwind" fn argument(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let number = luaL_checkinteger(state, 1);
-        if !(1..=HIGHEST_NUMBER).contains(&number) {
-            luaL_argerror(state, 1, c"invalid argument index".as_ptr());
-        }
-        empty(state, CaptureKind::Argument, || number as Key)
+pub(super) fn argument(state: State<'_>) -> c_int {
+    let number = state.check_integer(1);
+    if !(1..=HIGHEST_NUMBER).contains(&number) {
+        state.argument_error(1, c"invalid argument index");
     }
+    empty(state, CaptureKind::Argument, || number as Key)
 }
 
 /// `Cb(name)`: the values of the last group with this name.
-pub(super) unsafe extern "C-unwind" fn back_reference(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        luaL_checkany(state, 1);
-        let kind = CaptureKind::BackReference;
-        empty(state, kind, || table::extend(state, 0, 1))
-    }
+pub(super) fn back_reference(state: State<'_>) -> c_int {
+    state.check_any(1);
+    let kind = CaptureKind::BackReference;
+    empty(state, kind, || table::extend(state, 0, 1))
 }
 
 /// `Cc(value, ...)`: these values.
-pub(super) unsafe extern "C-unwind" fn constant(state: *mut lua_State) -> c_int {
+pub(super) fn constant(state: State<'_>) -> c_int {
     let kind = CaptureKind::Constant;
-    // SAFETY: called by Lua.
-    unsafe {
-        let count = lua_gettop(state);
-        match count {
-            0 => {
-                leaf(state, Op::True);
-            }
-            1 => {
-                empty(state, kind, || table::extend(state, 0, 1));
-            }
-            _ => {
-                let one = Facts::parent(Op::Capture(kind, 0), Facts::leaf(Op::True));
-                let shape = Shape {
-                    nodes: 2 + 2 * count as usize,
-                    sets: 0,
-                    facts: one,
-                    depth: 4,
-                };
-                let (_, mut writer) = Pattern::create(state, shape);
-                lua_createtable(state, count, 0);
-                writer.node(Op::Capture(CaptureKind::Group, 0), shape.nodes);
-                writer.node(Op::Sequence, shape.nodes - 1);
-                for value in 1..=count {
-                    write_empty(&mut writer, kind, table::add(state, value, -1));
-                }
-                lua_setiuservalue(state, -2, VALUES);
-            }
+    let count = state.top();
+    match count {
+        0 => {
+            leaf(state, Op::True);
         }
-        debug_assert!(lua_gettop(state) == count + 1);
+        1 => {
+            empty(state, kind, || table::extend(state, 0, 1));
+        }
+        _ => {
+            let one = Facts::parent(Op::Capture(kind, 0), Facts::leaf(Op::True));
+            let shape = Shape {
+                nodes: 2 + 2 * count as usize,
+                sets: 0,
+                facts: one,
+                depth: 4,
+            };
+            let (_, mut writer) = Pattern::create(state, shape);
+            state.create_table(count, 0);
+            writer.node(Op::Capture(CaptureKind::Group, 0), shape.nodes);
+            writer.node(Op::Sequence, shape.nodes - 1);
+            for value in 1..=count {
+                write_empty(&mut writer, kind, table::add(state, value, -1));
+            }
+            state.set_user_value(-2, VALUES);
+        }
     }
+    debug_assert!(state.top() == count + 1);
     1
 }

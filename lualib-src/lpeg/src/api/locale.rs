@@ -1,12 +1,10 @@
 //! `locale`.
 
+use skynet_support::State;
 use std::ffi::CStr;
 
 use libc::c_int;
-use mlua_sys::{
-    LUA_TTABLE, lua_State, lua_createtable, lua_isnoneornil, lua_setfield, lua_settop,
-    luaL_checktype,
-};
+use mlua_sys::LUA_TTABLE;
 
 use super::convert::charset;
 use crate::charset::CharSet;
@@ -30,20 +28,21 @@ const CLASSES: &[(&CStr, Class)] = &[
 
 /// `locale([table])`: sets a pattern for each class of characters, as the process's locale has them, in the table or in a
 /// new one; returns it.
-pub(super) unsafe extern "C-unwind" fn locale(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the functions of the C library take any byte.
-    unsafe {
-        if lua_isnoneornil(state, 1) != 0 {
-            lua_settop(state, 0);
-            lua_createtable(state, 0, CLASSES.len() as c_int);
-        } else {
-            luaL_checktype(state, 1, LUA_TTABLE);
-            lua_settop(state, 1);
-        }
-        for &(name, class) in CLASSES {
-            charset(state, CharSet::of(|byte| class(byte.into()) != 0));
-            lua_setfield(state, 1, name.as_ptr());
-        }
+pub(super) fn locale(state: State<'_>) -> c_int {
+    if state.is_none_or_nil(1) {
+        state.set_top(0);
+        state.create_table(0, CLASSES.len() as c_int);
+    } else {
+        state.check_kind(1, LUA_TTABLE);
+        state.set_top(1);
+    }
+    for &(name, class) in CLASSES {
+        // SAFETY: the classes are of bytes.
+        charset(
+            state,
+            CharSet::of(|byte| unsafe { class(byte.into()) } != 0),
+        );
+        state.set_field(1, name);
     }
     1
 }

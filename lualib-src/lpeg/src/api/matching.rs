@@ -3,10 +3,8 @@
 use std::mem::MaybeUninit;
 
 use libc::c_int;
-use mlua_sys::{
-    lua_Integer, lua_State, lua_getiuservalue, lua_gettop, lua_pushnil, lua_pushstring,
-    luaL_argerror, luaL_checklstring, luaL_checkstack, luaL_optinteger,
-};
+use mlua_sys::lua_Integer;
+use skynet_support::State;
 
 use super::convert::to_pattern;
 use super::pattern::Pattern;
@@ -20,39 +18,39 @@ const INLINE_CAPTURES: usize = 32;
 
 /// `match(patt, subject [, init, ...])`: matches the pattern at position `init` of the subject. Returns the captured values, or
 /// the position after the match if there are none; nil without a match.
-pub(super) unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; pattern and subject stay on the stack.
-    unsafe {
-        let pattern = to_pattern(state, 1);
-        let program = pattern.program(state, 1);
-        let mut length = 0;
-        let subject = luaL_checklstring(state, SUBJECT, &mut length).cast::<u8>();
-        let init = luaL_optinteger(state, 3, 1);
-        // The highest numbers have a meaning of their own.
-        if length >= u32::MAX as usize {
-            luaL_argerror(state, SUBJECT, c"subject too long".as_ptr());
-        }
-        let start = start(init, length as u32);
-        let slots = Slots {
-            arguments: lua_gettop(state),
-        };
-        luaL_checkstack(state, 2 * Slots::COUNT, c"too many arguments".as_ptr());
-        for _ in 1..Slots::COUNT {
-            lua_pushnil(state);
-        }
-        lua_getiuservalue(state, 1, VALUES);
+pub(super) fn run(state: State<'_>) -> c_int {
+    let pattern = to_pattern(state, 1);
+    let program = pattern.program(state, 1);
+    let subject = state.check_bytes(SUBJECT);
+    let length = subject.len();
+    let init = state.opt_integer(3, 1);
+    // The highest numbers have a meaning of their own.
+    if length >= u32::MAX as usize {
+        state.argument_error(SUBJECT, c"subject too long");
+    }
+    let start = start(init, length as u32);
+    let slots = Slots {
+        arguments: state.top(),
+    };
+    state.reserve_for(2 * Slots::COUNT, c"too many arguments");
+    for _ in 1..Slots::COUNT {
+        state.push_nil();
+    }
+    state.get_user_value(1, VALUES);
 
-        let mut memory = [const { MaybeUninit::<Capture>::uninit() }; INLINE_CAPTURES];
+    let mut memory = [const { MaybeUninit::<Capture>::uninit() }; INLINE_CAPTURES];
+    let (raw, subject) = (state.raw(), subject.as_ptr());
+    // SAFETY: the pattern, with its program, and the subject are arguments; the slots are those of this call, and above them the stack
+    // is empty. There is memory for so many captures.
+    unsafe {
         let mut list = List::new(memory.as_mut_ptr().cast(), INLINE_CAPTURES, start);
         let whole = (subject, length as u32);
-        match vm::run(state, program, whole, start, &mut list, slots) {
-            Some(end) => push_all(state, &list, slots, subject, end),
-            None => {
-                lua_pushnil(state);
-                1
-            }
+        if let Some(end) = vm::run(raw, program, whole, start, &mut list, slots) {
+            return push_all(raw, &list, slots, subject, end);
         }
     }
+    state.push_nil();
+    1
 }
 
 /// The position from 0 that `init` means: from 1, or from the end if it is not positive.
@@ -66,15 +64,10 @@ fn start(init: lua_Integer, length: u32) -> u32 {
 }
 
 /// `type(value)`: "pattern" for patterns, nil for everything else.
-pub(super) unsafe extern "C-unwind" fn kind(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        match Pattern::test(state, 1) {
-            Some(_) => {
-                lua_pushstring(state, c"pattern".as_ptr());
-            }
-            None => lua_pushnil(state),
-        }
+pub(super) fn kind(state: State<'_>) -> c_int {
+    match Pattern::test(state, 1) {
+        Some(_) => state.push_text(c"pattern"),
+        None => state.push_nil(),
     }
     1
 }

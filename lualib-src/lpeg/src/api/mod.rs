@@ -13,11 +13,8 @@ mod table;
 use std::ffi::CStr;
 
 use libc::c_int;
-use mlua_sys::{
-    LUA_REGISTRYINDEX, lua_Integer, lua_State, lua_createtable, lua_pushinteger, lua_pushstring,
-    lua_pushvalue, lua_setfield, lua_settop, luaL_argerror, luaL_checkinteger, luaL_newmetatable,
-};
-use skynet_support::{Entry, check_version, register};
+use mlua_sys::{LUA_REGISTRYINDEX, lua_Integer};
+use skynet_support::{Entry, State, lua_functions, lua_module};
 
 use crate::tree::Key;
 
@@ -86,80 +83,72 @@ impl Slots {
     }
 }
 
-const FUNCTIONS: &[Entry] = &[
-    (c"match", matching::run),
-    (c"type", matching::kind),
-    (c"P", build::pattern),
-    (c"S", build::set),
-    (c"R", build::range),
-    (c"utfR", build::utf8_range),
-    (c"B", build::behind),
-    (c"V", build::variable),
-    (c"C", capture::simple),
-    (c"Carg", capture::argument),
-    (c"Cb", capture::back_reference),
-    (c"Cc", capture::constant),
-    (c"Cf", capture::fold),
-    (c"Cg", capture::group),
-    (c"Cmt", capture::match_time),
-    (c"Cp", capture::position),
-    (c"Cs", capture::substitution),
-    (c"Ct", capture::table),
-    (c"locale", locale::locale),
-    (c"setmaxstack", set_max_stack),
-    (c"ptree", dump::tree),
-    (c"pcode", dump::code),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"match" => matching::run,
+    c"type" => matching::kind,
+    c"P" => build::pattern,
+    c"S" => build::set,
+    c"R" => build::range,
+    c"utfR" => build::utf8_range,
+    c"B" => build::behind,
+    c"V" => build::variable,
+    c"C" => capture::simple,
+    c"Carg" => capture::argument,
+    c"Cb" => capture::back_reference,
+    c"Cc" => capture::constant,
+    c"Cf" => capture::fold,
+    c"Cg" => capture::group,
+    c"Cmt" => capture::match_time,
+    c"Cp" => capture::position,
+    c"Cs" => capture::substitution,
+    c"Ct" => capture::table,
+    c"locale" => locale::locale,
+    c"setmaxstack" => set_max_stack,
+    c"ptree" => dump::tree,
+    c"pcode" => dump::code,
+});
 
-const OPERATORS: &[Entry] = &[
-    (c"__mul", build::sequence),
-    (c"__add", build::choice),
-    (c"__sub", build::difference),
-    (c"__pow", build::repetition),
-    (c"__unm", build::not),
-    (c"__len", build::and),
-    (c"__div", capture::divide),
-    (c"__mod", capture::accumulate),
-];
+const OPERATORS: &[Entry] = lua_functions!(unsafe {
+    c"__mul" => build::sequence,
+    c"__add" => build::choice,
+    c"__sub" => build::difference,
+    c"__pow" => build::repetition,
+    c"__unm" => build::not,
+    c"__len" => build::and,
+    c"__div" => capture::divide,
+    c"__mod" => capture::accumulate,
+});
+
+lua_module!(unsafe luaopen_lpeg => fn open);
 
 /// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_lpeg(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_pushinteger(state, DEFAULT_STACK as lua_Integer);
-        lua_setfield(state, LUA_REGISTRYINDEX, MAX_STACK_KEY.as_ptr());
-        // Every function has the metatable of patterns as its upvalue: that is how it knows them.
-        luaL_newmetatable(state, METATABLE.as_ptr());
-        lua_pushstring(state, PATTERN.as_ptr());
-        lua_setfield(state, -2, c"__name".as_ptr());
-        lua_pushvalue(state, -1);
-        register(state, OPERATORS, 1);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int + 1);
-        lua_pushvalue(state, -2);
-        register(state, FUNCTIONS, 1);
-        lua_pushstring(state, c"LPeg 1.1.0".as_ptr());
-        lua_setfield(state, -2, c"version".as_ptr());
-        lua_pushvalue(state, -1);
-        lua_setfield(state, -3, c"__index".as_ptr());
-    }
+fn open(state: State<'_>) -> c_int {
+    state.push_module(&[]);
+    state.push_integer(DEFAULT_STACK as lua_Integer);
+    state.set_field(LUA_REGISTRYINDEX, MAX_STACK_KEY);
+    // Every function has the metatable of patterns as its upvalue: that is how it knows them.
+    state.new_metatable(METATABLE);
+    state.push_text(PATTERN);
+    state.set_field(-2, c"__name");
+    state.push_copy(-1);
+    state.register(OPERATORS, 1);
+    state.push_copy(-2);
+    state.push_copy(-2);
+    state.register(FUNCTIONS, 1);
+    state.push_text(c"LPeg 1.1.0");
+    state.set_field(-2, c"version");
+    state.push_copy(-1);
+    state.set_field(-3, c"__index");
     1
 }
 
 /// `setmaxstack(limit)`: sets how many calls and alternatives a match may have open.
-unsafe extern "C-unwind" fn set_max_stack(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let limit = luaL_checkinteger(state, 1);
-        if !(1..=HIGHEST_STACK).contains(&limit) {
-            luaL_argerror(state, 1, c"out of range".as_ptr());
-        }
-        lua_settop(state, 1);
-        lua_setfield(state, LUA_REGISTRYINDEX, MAX_STACK_KEY.as_ptr());
+fn set_max_stack(state: State<'_>) -> c_int {
+    let limit = state.check_integer(1);
+    if !(1..=HIGHEST_STACK).contains(&limit) {
+        state.argument_error(1, c"out of range");
     }
+    state.set_top(1);
+    state.set_field(LUA_REGISTRYINDEX, MAX_STACK_KEY);
     0
 }

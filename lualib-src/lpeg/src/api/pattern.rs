@@ -4,13 +4,8 @@
 use std::{ptr, slice};
 
 use libc::c_int;
-use mlua_sys::{
-    LUA_REGISTRYINDEX, LUA_TSTRING, lua_State, lua_createtable, lua_getiuservalue,
-    lua_getmetatable, lua_newuserdatauv, lua_pop, lua_pushcfunction, lua_pushfstring,
-    lua_pushvalue, lua_rawequal, lua_rawgeti, lua_rawgetp, lua_rawsetp, lua_setfield,
-    lua_setiuservalue, lua_setmetatable, lua_tostring, lua_touserdata, lua_upvalueindex,
-    luaL_argerror, luaL_error, luaL_getmetafield, luaL_typename,
-};
+use mlua_sys::{LUA_REGISTRYINDEX, LUA_TNIL, LUA_TSTRING, lua_newuserdatauv, lua_upvalueindex};
+use skynet_support::{State, lua_function};
 
 use super::PATTERN;
 use super::table::{VALUES, name_of};
@@ -34,7 +29,7 @@ struct Header {
     program: *const Block,
 }
 
-/// A pattern on Lua's stack.
+/// A pattern on Lua's stack, where it stays as long as this, and what comes of it, is used (rule 3 of `skynet_support::state`).
 #[derive(Clone, Copy)]
 pub(super) struct Pattern(*mut Header);
 
@@ -49,62 +44,50 @@ pub(super) struct Shape {
 
 impl Pattern {
     /// The pattern at `index`, if it is one. Of the calling function the first upvalue is the metatable of patterns.
-    ///
-    /// # Safety
-    /// Called by a function of the module; the result is used as long as the value is on the stack.
-    pub unsafe fn test(state: *mut lua_State, index: c_int) -> Option<Pattern> {
-        // SAFETY: as the caller promises; the metatable is on patterns only.
-        unsafe {
-            let block = lua_touserdata(state, index);
-            if block.is_null() || lua_getmetatable(state, index) == 0 {
-                return None;
-            }
-            let same = lua_rawequal(state, -1, lua_upvalueindex(1)) != 0;
-            lua_pop(state, 1);
-            same.then_some(Pattern(block.cast()))
+    pub fn test(state: State<'_>, index: c_int) -> Option<Pattern> {
+        let block = state.to_userdata(index);
+        if block.is_null() || !state.get_metatable(index) {
+            return None;
         }
+        let same = state.raw_equal(-1, lua_upvalueindex(1));
+        state.pop(1);
+        same.then_some(Pattern(block.cast()))
     }
 
     /// The pattern at `index`; anything else is an error.
-    ///
-    /// # Safety
-    /// As for `test`.
-    pub unsafe fn check(state: *mut lua_State, index: c_int) -> Pattern {
-        // SAFETY: as the caller promises.
-        unsafe {
-            if let Some(pattern) = Pattern::test(state, index) {
-                return pattern;
-            }
-            let actual = if luaL_getmetafield(state, index, c"__name".as_ptr()) == LUA_TSTRING {
-                lua_tostring(state, -1)
-            } else {
-                luaL_typename(state, index)
-            };
-            let text = c"%s expected, got %s".as_ptr();
-            let text = lua_pushfstring(state, text, PATTERN.as_ptr(), actual);
-            luaL_argerror(state, index, text);
-            unreachable!("the error was raised")
+    pub fn check(state: State<'_>, index: c_int) -> Pattern {
+        if let Some(pattern) = Pattern::test(state, index) {
+            return pattern;
         }
+        let kind = state.kind(index);
+        let actual = if state.get_metafield(index, c"__name") == LUA_TSTRING {
+            state.to_bytes(-1).unwrap_or_default()
+        } else {
+            state.type_name(kind).as_bytes()
+        };
+        state.push_bytes(PATTERN.to_bytes());
+        state.push_bytes(b" expected, got ");
+        state.push_bytes(actual);
+        state.concat(3);
+        state.argument_error(index, state.to_text(-1).unwrap_or_default())
     }
 
     /// Pushes a new pattern, whose tree is to be written before anything else is done with it.
-    ///
-    /// # Safety
-    /// As for `test`.
-    pub unsafe fn create(state: *mut lua_State, shape: Shape) -> (Pattern, Writer<'static>) {
+    pub fn create(state: State<'_>, shape: Shape) -> (Pattern, Writer<'static>) {
+        if shape.nodes > MAX_NODES {
+            state.error(c"pattern too large");
+        }
+        if shape.depth > MAX_DEPTH {
+            state.error_with(format_args!(
+                "pattern nested too deep (limit is {MAX_DEPTH})"
+            ));
+        }
+        let size = size_of::<Header>()
+            + shape.sets * size_of::<CharSet>()
+            + shape.nodes * size_of::<Node>();
         // SAFETY: the block has room for what is written to it. The writer is used while the pattern is on the stack.
-        unsafe {
-            if shape.nodes > MAX_NODES {
-                luaL_error(state, c"pattern too large".as_ptr());
-            }
-            if shape.depth > MAX_DEPTH {
-                let text = c"pattern nested too deep (limit is %d)".as_ptr();
-                luaL_error(state, text, MAX_DEPTH as c_int);
-            }
-            let size = size_of::<Header>()
-                + shape.sets * size_of::<CharSet>()
-                + shape.nodes * size_of::<Node>();
-            let header = lua_newuserdatauv(state, size, PROGRAM).cast::<Header>();
+        let created = unsafe {
+            let header = lua_newuserdatauv(state.raw(), size, PROGRAM).cast::<Header>();
             header.write(Header {
                 facts: shape.facts,
                 depth: shape.depth,
@@ -122,18 +105,19 @@ impl Pattern {
             for i in 0..shape.nodes {
                 nodes.add(i).write(blank);
             }
-            lua_pushvalue(state, lua_upvalueindex(1));
-            lua_setmetatable(state, -2);
             let writer = Writer::new(
                 slice::from_raw_parts_mut(nodes, shape.nodes),
                 slice::from_raw_parts_mut(sets, shape.sets),
             );
             (pattern, writer)
-        }
+        };
+        state.push_copy(lua_upvalueindex(1));
+        state.set_metatable(-2);
+        created
     }
 
-    unsafe fn memory(self) -> (*mut CharSet, *mut Node) {
-        // SAFETY: sets and nodes follow the header, in the order of their alignment.
+    fn memory(self) -> (*mut CharSet, *mut Node) {
+        // SAFETY: the value is on the stack; sets and nodes follow the header, in the order of their alignment.
         unsafe {
             let sets = self.0.add(1).cast::<CharSet>();
             let nodes = sets.add((*self.0).sets as usize).cast::<Node>();
@@ -142,13 +126,10 @@ impl Pattern {
     }
 
     /// The tree.
-    ///
-    /// # Safety
-    /// The value is on the stack as long as the tree is used, and nothing writes to it.
-    pub unsafe fn tree<'a>(self) -> Tree<'a> {
-        // SAFETY: as the caller promises.
+    pub fn tree<'a>(self) -> Tree<'a> {
+        let (sets, nodes) = self.memory();
+        // SAFETY: as many are there, and nobody writes to them while a tree is used but `nodes_mut`.
         unsafe {
-            let (sets, nodes) = self.memory();
             Tree {
                 nodes: slice::from_raw_parts(nodes, (*self.0).nodes as usize),
                 sets: slice::from_raw_parts(sets, (*self.0).sets as usize),
@@ -159,36 +140,33 @@ impl Pattern {
     /// The nodes, to change them.
     ///
     /// # Safety
-    /// As for `tree`; there is no other reference to the nodes.
+    /// There is no other reference to the nodes.
     pub unsafe fn nodes_mut<'a>(self) -> &'a mut [Node] {
-        // SAFETY: as the caller promises.
+        // SAFETY: as many are there; the rest as the caller promises.
         unsafe { slice::from_raw_parts_mut(self.memory().1, (*self.0).nodes as usize) }
     }
 
     /// What is known of it.
-    pub unsafe fn facts(self) -> Facts {
+    pub fn facts(self) -> Facts {
         // SAFETY: the value is on the stack.
         unsafe { (*self.0).facts }
     }
 
     /// Corrects what is known of it.
-    pub unsafe fn set_facts(self, facts: Facts) {
-        // SAFETY: the value is on the stack.
+    pub fn set_facts(self, facts: Facts) {
+        // SAFETY: the value is on the stack, and nobody has a reference to it.
         unsafe { (*self.0).facts = facts }
     }
 
     /// How deep the tree is.
-    pub unsafe fn depth(self) -> u32 {
+    pub fn depth(self) -> u32 {
         // SAFETY: the value is on the stack.
         unsafe { (*self.0).depth }
     }
 
-    /// The program of the pattern at `index`; compiles it first if need be.
-    ///
-    /// # Safety
-    /// As for `test`. May raise an error.
-    pub unsafe fn program<'a>(self, state: *mut lua_State, index: c_int) -> &'a Block {
-        // SAFETY: the program stays as long as the pattern, of which it is a user value.
+    /// The program of this pattern, which is at `index`; compiles it first if need be. May raise an error.
+    pub fn program<'a>(self, state: State<'_>, index: c_int) -> &'a Block {
+        // SAFETY: the value is on the stack. The program stays as long as it, as a user value.
         unsafe {
             if (*self.0).program.is_null() {
                 let desk = push_desk(state);
@@ -197,55 +175,50 @@ impl Pattern {
                     Err(refusal) => refuse(state, index, refusal),
                 }
                 let block = Block::create(state, &*desk);
-                lua_setiuservalue(state, index, PROGRAM);
+                state.set_user_value(index, PROGRAM);
                 (*self.0).program = block;
                 *desk = Program::default();
-                lua_pop(state, 1);
+                state.pop(1);
             }
             &*(*self.0).program
         }
     }
 }
 
-unsafe fn refuse(state: *mut lua_State, index: c_int, refusal: Refusal) {
-    // SAFETY: called with a pattern at `index`; nothing with a destructor is alive.
-    unsafe {
-        match refusal {
-            Refusal::TooLarge => luaL_error(state, c"pattern code too large".as_ptr()),
-            Refusal::OpenCall(key) => {
-                lua_getiuservalue(state, index, VALUES);
-                lua_rawgeti(state, -1, key.into());
-                let text = c"rule '%s' used outside a grammar".as_ptr();
-                luaL_error(state, text, name_of(state, -1))
-            }
-        };
+fn refuse(state: State<'_>, index: c_int, refusal: Refusal) -> ! {
+    match refusal {
+        Refusal::TooLarge => state.error(c"pattern code too large"),
+        Refusal::OpenCall(key) => {
+            state.get_user_value(index, VALUES);
+            state.raw_get_i(-1, key.into());
+            let name = name_of(state, -1);
+            state.error_with(format_args!("rule '{name}' used outside a grammar"))
+        }
     }
 }
 
 /// Pushes a userdata that owns a program while it is being made: if Lua raises an error then, the program is freed with it.
-unsafe fn push_desk(state: *mut lua_State) -> *mut Program {
+fn push_desk(state: State<'_>) -> *mut Program {
     static KEY: u8 = 0;
-    // SAFETY: called by a function of the module; the program is valid from the start.
-    unsafe {
-        let desk = lua_newuserdatauv(state, size_of::<Program>(), 0).cast::<Program>();
-        desk.write(Program::default());
-        if lua_rawgetp(state, LUA_REGISTRYINDEX, (&raw const KEY).cast()) == 0 {
-            lua_pop(state, 1);
-            lua_createtable(state, 0, 1);
-            lua_pushcfunction(state, free_desk);
-            lua_setfield(state, -2, c"__gc".as_ptr());
-            lua_pushvalue(state, -1);
-            lua_rawsetp(state, LUA_REGISTRYINDEX, (&raw const KEY).cast());
-        }
-        lua_setmetatable(state, -2);
-        desk
+    let desk: *mut Program = state.push_userdata(0);
+    // SAFETY: there is room for it.
+    unsafe { desk.write(Program::default()) };
+    if state.raw_get_p(LUA_REGISTRYINDEX, &KEY) == LUA_TNIL {
+        state.pop(1);
+        state.create_table(0, 1);
+        state.push_function(lua_function!(unsafe free_desk));
+        state.set_field(-2, c"__gc");
+        state.push_copy(-1);
+        state.raw_set_p(LUA_REGISTRYINDEX, &KEY);
     }
+    state.set_metatable(-2);
+    desk
 }
 
-unsafe extern "C-unwind" fn free_desk(state: *mut lua_State) -> c_int {
+fn free_desk(state: State<'_>) -> c_int {
     // SAFETY: the metatable is on such userdata only and not within reach of Lua code. The program stays valid.
     unsafe {
-        let desk = lua_touserdata(state, 1).cast::<Program>();
+        let desk = state.to_userdata(1).cast::<Program>();
         *desk = Program::default();
     }
     0
@@ -261,7 +234,7 @@ pub(crate) struct Block {
 
 impl Block {
     /// Pushes a copy of a program.
-    unsafe fn create(state: *mut lua_State, program: &Program) -> *const Block {
+    fn create(state: State<'_>, program: &Program) -> *const Block {
         let (code, sets, ranges) = (&program.code, &program.sets, &program.ranges);
         let size = size_of::<Block>()
             + size_of_val(&code[..])
@@ -269,7 +242,7 @@ impl Block {
             + size_of_val(&ranges[..]);
         // SAFETY: the block has room for all parts, each of which has a size that keeps the next one aligned.
         unsafe {
-            let block = lua_newuserdatauv(state, size, 0).cast::<Block>();
+            let block = lua_newuserdatauv(state.raw(), size, 0).cast::<Block>();
             let sets_at = block.add(1).cast::<CharSet>();
             let code_at = sets_at.add(sets.len()).cast::<Inst>();
             let ranges_at = code_at.add(code.len()).cast::<(u32, u32)>();

@@ -7,12 +7,8 @@ use std::ffi::CStr;
 use std::ptr;
 
 use libc::c_int;
-use mlua_sys::LUA_TTABLE;
-use mlua_sys::{
-    lua_Integer, lua_State, lua_pop, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
-    lua_rawgeti, lua_setfield, lua_type, luaL_argerror, luaL_checkinteger, luaL_checkudata,
-    luaL_newmetatable, luaL_testudata,
-};
+use mlua_sys::lua_Integer;
+use skynet_support::{State, lua_function};
 
 use crate::block::OutOfMemory;
 use crate::userdata;
@@ -76,60 +72,55 @@ impl Assembly {
 }
 
 /// `assembly(size)`: a message of which so many bytes were announced.
-pub unsafe extern "C-unwind" fn assembly(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let Ok(announced) = u32::try_from(luaL_checkinteger(state, 1)) else {
-            return luaL_argerror(state, 1, c"size out of range".as_ptr());
-        };
-        if luaL_newmetatable(state, KIND.as_ptr()) != 0 {
-            lua_pushcfunction(state, collect);
-            lua_setfield(state, -2, c"__gc".as_ptr());
-        }
-        lua_pop(state, 1);
-        userdata::push(state, KIND, Assembly::new(announced as usize));
+pub fn assembly(state: State<'_>) -> c_int {
+    let Ok(announced) = u32::try_from(state.check_integer(1)) else {
+        state.argument_error(1, c"size out of range");
+    };
+    if state.new_metatable(KIND) {
+        state.push_function(lua_function!(unsafe collect));
+        state.set_field(-2, c"__gc");
     }
+    state.pop(1);
+    userdata::push(state, KIND, Assembly::new(announced as usize));
     1
 }
 
-unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua. The userdata may be seen again, so it is emptied.
-    unsafe {
-        let assembly: *mut Assembly = luaL_testudata(state, 1, KIND.as_ptr()).cast();
-        if let Some(assembly) = assembly.as_mut() {
-            libc::free(assembly.base.cast());
-            *assembly = Assembly::new(0);
-        }
+/// `__gc`. The userdata may be seen again, so it is emptied.
+fn collect(state: State<'_>) -> c_int {
+    if let Some(assembly) = at(state, 1) {
+        // SAFETY: null, or a block that is the assembly's.
+        unsafe { libc::free(assembly.base.cast()) };
+        *assembly = Assembly::new(0);
     }
     0
 }
 
+/// The message in the userdata at `index`; none for anything else.
+fn at(state: State<'_>, index: c_int) -> Option<&mut Assembly> {
+    // SAFETY: userdata of this kind are made by `assembly`; nothing here runs Lua code while the reference is used.
+    unsafe { state.test_userdata::<Assembly>(index, KIND).as_mut() }
+}
+
 /// `finish(assembly)`: the block, which is the caller's, and its size. Nothing unless all that was announced has come.
-pub unsafe extern "C-unwind" fn finish(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; pushing these values raises nothing.
-    unsafe {
-        let assembly: *mut Assembly = luaL_checkudata(state, 1, KIND.as_ptr()).cast();
-        let Some((base, len)) = (*assembly).take() else {
-            return 0;
-        };
-        lua_pushlightuserdata(state, base.cast());
-        lua_pushinteger(state, len as lua_Integer);
-    }
+pub fn finish(state: State<'_>) -> c_int {
+    state.check_userdata::<Assembly>(1, KIND);
+    let Some((base, len)) = at(state, 1).and_then(Assembly::take) else {
+        return 0;
+    };
+    state.push_light(base);
+    state.push_integer(len as lua_Integer);
     2
 }
 
-/// The message of that session in the table at `index`; null if there is none, or no table. It lives as long as it is in there.
-pub unsafe fn find(state: *mut lua_State, index: c_int, session: u32) -> *mut Assembly {
-    // SAFETY: called by Lua with room for two values.
-    unsafe {
-        if lua_type(state, index) != LUA_TTABLE {
-            return ptr::null_mut();
-        }
-        lua_rawgeti(state, index, session.into());
-        let found = luaL_testudata(state, -1, KIND.as_ptr()).cast();
-        lua_pop(state, 1);
-        found
+/// The message of that session in the table at `index`; none if there is none, or no table. It lives as long as it is in there.
+pub fn find(state: State<'_>, index: c_int, session: u32) -> Option<&mut Assembly> {
+    if !state.is_table(index) {
+        return None;
     }
+    state.raw_get_i(index, session.into());
+    let found = at(state, -1);
+    state.pop(1);
+    found
 }
 
 #[cfg(test)]

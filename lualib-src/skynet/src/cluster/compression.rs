@@ -4,13 +4,10 @@
 //! two bytes, and a block of LZ4. Of an answer the session stays in front. A packet is small ([`CAPACITY`]), so what a peer
 //! makes a node unpack is, too, and the parts of a large message are held to what it has announced as ever.
 
-use std::slice;
-
 use libc::c_int;
-use mlua_sys::{lua_State, lua_pushvalue, lua_toboolean, luaL_checklstring};
+use skynet_support::State;
 
 use super::packet::CAPACITY;
-use super::push;
 
 /// The kind of such a packet, on both sides.
 pub const COMPRESSED: u8 = 16;
@@ -66,24 +63,13 @@ impl Unpacked {
 }
 
 /// `compress(packet [, is_answer])`: a packet with its length, compressed; the same one if that does not make it smaller.
-pub unsafe extern "C-unwind" fn compress(state: *mut lua_State) -> c_int {
+pub fn compress(state: State<'_>) -> c_int {
     let mut room = [0; ROOM];
-    // SAFETY: called by Lua; the packet is an argument. Nothing with a destructor is alive when something is pushed.
-    unsafe {
-        let mut len = 0;
-        let text = luaL_checklstring(state, 1, &mut len).cast::<u8>();
-        let packet = slice::from_raw_parts(text, len)
-            .get(LENGTH..)
-            .unwrap_or_default();
-        let kept = if lua_toboolean(state, 2) != 0 {
-            SESSION
-        } else {
-            0
-        };
-        match pack(packet, kept, &mut room) {
-            Some(bytes) => push(state, bytes),
-            None => lua_pushvalue(state, 1),
-        }
+    let packet = state.check_bytes(1).get(LENGTH..).unwrap_or_default();
+    let kept = if state.to_boolean(2) { SESSION } else { 0 };
+    match pack(packet, kept, &mut room) {
+        Some(bytes) => state.push_bytes(bytes),
+        None => state.push_copy(1),
     }
     1
 }

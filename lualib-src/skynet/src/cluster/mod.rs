@@ -7,116 +7,78 @@ mod parts;
 mod request;
 mod response;
 
-use std::slice;
-
 use libc::c_int;
-use mlua_sys::{
-    LUA_TSTRING, lua_State, lua_createtable, lua_pushboolean, lua_pushfstring, lua_pushlstring,
-    lua_rawseti, lua_tolstring, lua_type,
-};
+use mlua_sys::{LUA_TSTRING, lua_pushfstring};
+use skynet_support::{State, lua_functions, lua_module};
 
 use crate::arguments::message;
 use crate::seri::has_pointer;
-use crate::{Entry, check_version, register};
+use crate::{Entry, arguments};
 
-const FUNCTIONS: &[Entry] = &[
-    (c"packrequest", request::packrequest),
-    (c"packpush", request::packpush),
-    (c"packtrace", request::packtrace),
-    (c"unpackrequest", request::unpackrequest),
-    (c"packresponse", response::packresponse),
-    (c"unpackresponse", response::unpackresponse),
-    (c"readresponse", response::readresponse),
-    (c"compress", compression::compress),
-    (c"largeanswer", response::largeanswer),
-    (c"assembly", assembly::assembly),
-    (c"finish", assembly::finish),
-    (c"append", parts::append),
-    (c"concat", parts::concat),
-    (c"isname", isname),
-    (c"haspointer", haspointer),
-    (c"nodename", nodename),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"packrequest" => request::packrequest,
+    c"packpush" => request::packpush,
+    c"packtrace" => request::packtrace,
+    c"unpackrequest" => request::unpackrequest,
+    c"packresponse" => response::packresponse,
+    c"unpackresponse" => response::unpackresponse,
+    c"readresponse" => response::readresponse,
+    c"compress" => compression::compress,
+    c"largeanswer" => response::largeanswer,
+    c"assembly" => assembly::assembly,
+    c"finish" => assembly::finish,
+    c"append" => parts::append,
+    c"concat" => parts::concat,
+    c"isname" => isname,
+    c"haspointer" => haspointer,
+    c"nodename" => nodename,
+});
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_cluster_core(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
-    1
-}
-
-/// Pushes bytes as a string.
-unsafe fn push(state: *mut lua_State, bytes: &[u8]) {
-    // SAFETY: called by Lua.
-    unsafe { lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len()) };
-}
+lua_module!(unsafe luaopen_skynet_cluster_core => FUNCTIONS);
 
 /// Appends bytes as a string to the table at the top, as its element `n`.
-unsafe fn add(state: *mut lua_State, n: usize, bytes: &[u8]) {
-    // SAFETY: called by Lua with a table at the top.
-    unsafe {
-        push(state, bytes);
-        lua_rawseti(state, -2, n as i64);
-    }
+fn add(state: State<'_>, n: usize, bytes: &[u8]) {
+    state.push_bytes(bytes);
+    state.raw_set_i(-2, n as i64);
 }
 
 /// `isname(address)`: true for a text that begins with `@`, else nothing.
-unsafe extern "C-unwind" fn isname(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; a text ends with a NUL.
-    unsafe {
-        let text = lua_tolstring(state, 1, std::ptr::null_mut());
-        if text.is_null() || *text as u8 != b'@' {
-            return 0;
-        }
-        lua_pushboolean(state, 1);
+fn isname(state: State<'_>) -> c_int {
+    if state.to_bytes(1).and_then(<[u8]>::first) != Some(&b'@') {
+        return 0;
     }
+    state.push_boolean(true);
     1
 }
 
 /// `haspointer(message, size)` or `haspointer(string)`: whether `skynet.unpack` would make a light userdata of a part of it.
-unsafe extern "C-unwind" fn haspointer(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the message is readable for `size` bytes by contract, and a string stays on the stack. Nothing that
-    // has a destructor is left when the result is pushed.
-    unsafe {
-        let (data, size): (*const u8, usize) = if lua_type(state, 1) == LUA_TSTRING {
-            let mut len = 0;
-            let text = lua_tolstring(state, 1, &mut len);
-            (text.cast(), len)
-        } else {
-            let (data, size) = message(state, 1);
-            (data.cast_const().cast(), size)
-        };
-        let found = !data.is_null() && has_pointer(slice::from_raw_parts(data, size));
-        lua_pushboolean(state, found.into());
-    }
+fn haspointer(state: State<'_>) -> c_int {
+    let bytes = if state.kind(1) == LUA_TSTRING {
+        state.check_bytes(1)
+    } else {
+        let (data, size) = message(state, 1);
+        // SAFETY: who passes a message and its size says that so many bytes are there.
+        unsafe { arguments::bytes(data, size) }
+    };
+    state.push_boolean(has_pointer(bytes));
     1
 }
 
 /// `nodename()`: a name for this process: host name, with `_` for all but printable ASCII, and process id.
-unsafe extern "C-unwind" fn nodename(state: *mut lua_State) -> c_int {
+fn nodename(state: State<'_>) -> c_int {
     let mut host = [0u8; 256];
-    // SAFETY: called by Lua; the last byte stays 0 whatever the system writes.
-    unsafe {
-        let process = libc::getpid();
-        let size = host.len() - 1;
-        if libc::gethostname(host.as_mut_ptr().cast(), size) != 0 {
-            lua_pushfstring(state, c"noname%d".as_ptr(), process);
-            return 1;
-        }
-        for byte in host.iter_mut().take_while(|byte| **byte != 0) {
-            if *byte <= b' ' || !byte.is_ascii() {
-                *byte = b'_';
-            }
-        }
-        lua_pushfstring(state, c"%s%d".as_ptr(), host.as_ptr(), process);
+    let size = host.len() - 1;
+    // SAFETY: the host's name is written with at most so many bytes, and the last one stays a NUL.
+    let is_known = unsafe { libc::gethostname(host.as_mut_ptr().cast(), size) } == 0;
+    if !is_known {
+        host[..7].copy_from_slice(b"noname\0");
     }
+    for byte in host.iter_mut().take_while(|byte| **byte != 0) {
+        if *byte <= b' ' || !byte.is_ascii() {
+            *byte = b'_';
+        }
+    }
+    // SAFETY: no precondition; a C string and a number, as the format has them.
+    unsafe { lua_pushfstring(state.raw(), c"%s%d".as_ptr(), host.as_ptr(), libc::getpid()) };
     1
 }

@@ -1,97 +1,87 @@
 //! `packrequest`, `packpush`, `packtrace`, `unpackrequest`: the side that asks, and what it sends.
 
-use std::slice;
-
 use libc::c_int;
-use mlua_sys::{
-    LUA_OK, LUA_TLIGHTUSERDATA, LUA_TNUMBER, lua_Integer, lua_State, lua_createtable, lua_error,
-    lua_pushboolean, lua_pushinteger, lua_pushlightuserdata, lua_pushnil, lua_tointegerx,
-    lua_tolstring, lua_touserdata, lua_type, lua_typename, luaL_argerror, luaL_checkinteger,
-    luaL_checklstring, luaL_error,
-};
+use mlua_sys::{LUA_OK, LUA_TLIGHTUSERDATA, LUA_TNUMBER, lua_Integer};
+use skynet_support::state::Shown;
+use skynet_support::{State, lua_function};
 
-use super::assembly;
 use super::compression::{COMPRESSED, Unpacked};
 use super::packet::{Address, Malformed, PART, Packet, Request, parts, read_request};
-use super::{add, push};
+use super::{add, assembly};
 use crate::block::{Block, OutOfMemory};
-use crate::protect;
+use crate::{arguments, protect};
 
 /// `packrequest(address, session, block, size)`: the packet, the next session, and for a large message a table of the
 /// packets that have to follow. Frees the block, also when address or session are refused.
-pub unsafe extern "C-unwind" fn packrequest(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { pack(state, false) }
+pub fn packrequest(state: State<'_>) -> c_int {
+    pack(state, false)
 }
 
 /// `packpush(address, session, block, size)`: `packrequest` for a message without an answer. Only a large one uses up the
 /// session.
-pub unsafe extern "C-unwind" fn packpush(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { pack(state, true) }
+pub fn packpush(state: State<'_>) -> c_int {
+    pack(state, true)
 }
 
-unsafe fn pack(state: *mut lua_State, is_push: bool) -> c_int {
-    // SAFETY: called by Lua; the block is given away by contract, and freed before anything but `parts_of` can raise.
-    unsafe {
-        let block = lua_touserdata(state, 3);
-        if block.is_null() {
-            return luaL_error(state, c"Invalid request message".as_ptr());
-        }
-        let Ok(size) = u32::try_from(luaL_checkinteger(state, 4)) else {
-            return luaL_argerror(state, 4, c"size out of range".as_ptr());
-        };
-        let session = luaL_checkinteger(state, 2) as c_int;
-        if session <= 0 {
-            libc::free(block);
-            return luaL_error(state, c"Invalid request session %d".as_ptr(), session);
-        }
-        let to = if lua_type(state, 1) == LUA_TNUMBER {
-            Address::Number(lua_tointegerx(state, 1, std::ptr::null_mut()) as u32)
-        } else {
-            let mut len = 0;
-            let name = lua_tolstring(state, 1, &mut len);
-            if name.is_null() {
-                libc::free(block);
-                let kind = lua_typename(state, lua_type(state, 1));
-                let reason = c"name is not a string, it's a %s";
-                return luaL_error(state, reason.as_ptr(), kind);
-            }
-            if !(1..=255).contains(&len) {
-                libc::free(block);
-                let reason = c"name length is invalid, must be between 1 and 255 characters: %s";
-                return luaL_error(state, reason.as_ptr(), name);
-            }
-            Address::Name(slice::from_raw_parts(name.cast(), len))
-        };
-        let message = slice::from_raw_parts(block.cast::<u8>(), size as usize);
-        let number = session as u32;
-        let mut packet = Packet::new();
-        if message.len() < PART {
-            let bytes = packet.request(to, if is_push { 0 } else { number }, message);
-            libc::free(block);
-            push(state, bytes);
-        } else {
-            let mut large = Large {
-                head: packet.large_request(to, number, size, is_push),
-                session: number,
-                message,
-            };
-            // Both results are made under protection, so that the block is freed whatever happens.
-            let status = protect::call(state, head_of, (&raw mut large).cast());
-            if status != LUA_OK || protect::call(state, parts_of, (&raw mut large).cast()) != LUA_OK
-            {
-                libc::free(block);
-                lua_error(state);
-            }
-            libc::free(block);
-        }
-        lua_pushinteger(state, session.checked_add(1).unwrap_or(1).into());
-        if (size as usize) < PART {
-            return 2;
-        }
-        mlua_sys::lua_insert(state, -2);
+fn pack(state: State<'_>, is_push: bool) -> c_int {
+    let block = state.to_userdata(3);
+    if block.is_null() {
+        state.error(c"Invalid request message");
     }
+    let Ok(size) = u32::try_from(state.check_integer(4)) else {
+        state.argument_error(4, c"size out of range");
+    };
+    let session = state.check_integer(2) as c_int;
+    // SAFETY: who calls gives the block away; each way out frees it once, before anything can raise.
+    let free = || unsafe { libc::free(block) };
+    if session <= 0 {
+        free();
+        state.error_with(format_args!("Invalid request session {session}"));
+    }
+    let to = if state.kind(1) == LUA_TNUMBER {
+        Address::Number(state.to_integer(1) as u32)
+    } else {
+        let Some(name) = state.to_bytes(1) else {
+            free();
+            let kind = state.type_name(state.kind(1));
+            state.error_with(format_args!("name is not a string, it's a {kind}"));
+        };
+        if !(1..=255).contains(&name.len()) {
+            free();
+            let name = Shown(name);
+            state.error_with(format_args!(
+                "name length is invalid, must be between 1 and 255 characters: {name}"
+            ));
+        }
+        Address::Name(name)
+    };
+    // SAFETY: the block has so many bytes.
+    let message = unsafe { arguments::bytes(block, size as usize) };
+    let number = session as u32;
+    let mut packet = Packet::new();
+    if message.len() < PART {
+        let bytes = packet.request(to, if is_push { 0 } else { number }, message);
+        free();
+        state.push_bytes(bytes);
+    } else {
+        let large = Large {
+            head: packet.large_request(to, number, size, is_push),
+            session: number,
+            message,
+        };
+        // Both results are made under protection, so that the block is freed whatever happens.
+        let made = |function| protect::call(state, function, &raw const large) == LUA_OK;
+        let is_made = made(lua_function!(unsafe head_of)) && made(lua_function!(unsafe parts_of));
+        free();
+        if !is_made {
+            state.raise();
+        }
+    }
+    state.push_integer(session.checked_add(1).unwrap_or(1).into());
+    if (size as usize) < PART {
+        return 2;
+    }
+    state.insert(-2);
     3
 }
 
@@ -103,39 +93,36 @@ struct Large<'a> {
 }
 
 /// Pushes the packet that announces a [`Large`].
-unsafe extern "C-unwind" fn head_of(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `pack` with the value, which it keeps alive.
-    unsafe { push(state, (*lua_touserdata(state, 1).cast::<Large>()).head) };
+fn head_of(state: State<'_>) -> c_int {
+    state.push_bytes(large(state).head);
     1
 }
 
+/// The argument that `pack` passes, and keeps.
+fn large(state: State<'_>) -> &Large<'_> {
+    // SAFETY: it is nobody's but `pack`'s to call the two functions that use this.
+    unsafe { &*state.to_userdata(1).cast::<Large>() }
+}
+
 /// Pushes a table of the parts of a [`Large`].
-unsafe extern "C-unwind" fn parts_of(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `pack` with the value, which it keeps alive.
-    unsafe {
-        let large: &Large = &*lua_touserdata(state, 1).cast();
-        let count = large.message.len().div_ceil(PART);
-        lua_createtable(state, c_int::try_from(count).unwrap_or(0), 0);
-        for (n, (part, last)) in parts(large.message).enumerate() {
-            let mut packet = Packet::new();
-            add(state, n + 1, packet.request_part(large.session, part, last));
-        }
+fn parts_of(state: State<'_>) -> c_int {
+    let large = large(state);
+    let count = large.message.len().div_ceil(PART);
+    state.create_table(c_int::try_from(count).unwrap_or(0), 0);
+    for (n, (part, last)) in parts(large.message).enumerate() {
+        let mut packet = Packet::new();
+        add(state, n + 1, packet.request_part(large.session, part, last));
     }
     1
 }
 
 /// `packtrace(tag)`: the packet that gives the next request a trace tag.
-pub unsafe extern "C-unwind" fn packtrace(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the tag is an argument.
-    unsafe {
-        let mut len = 0;
-        let tag = luaL_checklstring(state, 1, &mut len);
-        if len > PART {
-            return luaL_error(state, c"trace tag is too long : %d".as_ptr(), len as c_int);
-        }
-        let tag = slice::from_raw_parts(tag.cast::<u8>(), len);
-        push(state, Packet::new().trace(tag));
+pub fn packtrace(state: State<'_>) -> c_int {
+    let tag = state.check_bytes(1);
+    if tag.len() > PART {
+        state.error_with(format_args!("trace tag is too long : {}", tag.len()));
     }
+    state.push_bytes(Packet::new().trace(tag));
     1
 }
 
@@ -149,151 +136,127 @@ pub unsafe extern "C-unwind" fn packtrace(state: *mut lua_State) -> c_int {
 /// | a large one begins | address, session, nil, size, true, whether it is a push |
 /// | a part | false, session, message, size, whether more follow |
 /// | a trace tag | the tag |
-pub unsafe extern "C-unwind" fn unpackrequest(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the bytes are an argument or the caller's for the call.
-    unsafe {
-        let mut len = 0;
-        let bytes: *const u8 = if lua_type(state, 1) == LUA_TLIGHTUSERDATA {
-            let size = luaL_checkinteger(state, 2);
-            let Ok(size) = usize::try_from(size) else {
-                return luaL_argerror(state, 2, c"negative size".as_ptr());
-            };
-            len = size;
-            lua_touserdata(state, 1).cast()
-        } else {
-            luaL_checklstring(state, 1, &mut len).cast()
+pub fn unpackrequest(state: State<'_>) -> c_int {
+    let packet = if state.kind(1) == LUA_TLIGHTUSERDATA {
+        let Ok(size) = usize::try_from(state.check_integer(2)) else {
+            state.argument_error(2, c"negative size");
         };
-        let packet = if bytes.is_null() {
-            &[]
-        } else {
-            slice::from_raw_parts(bytes, len)
-        };
-        match packet.split_first() {
-            Some((&COMPRESSED, body)) => {
-                let mut unpacked = Unpacked::new();
-                match unpacked.unpack(body) {
-                    Some(packet) => read(state, packet),
-                    None => luaL_error(state, c"Invalid compressed packet".as_ptr()),
-                }
+        // SAFETY: who passes an address and a size says that so many bytes are there.
+        unsafe { arguments::bytes(state.to_userdata(1), size) }
+    } else {
+        state.check_bytes(1)
+    };
+    match packet.split_first() {
+        Some((&COMPRESSED, body)) => {
+            let mut unpacked = Unpacked::new();
+            match unpacked.unpack(body) {
+                Some(packet) => read(state, packet),
+                None => state.error(c"Invalid compressed packet"),
             }
-            _ => read(state, packet),
         }
+        _ => read(state, packet),
     }
 }
 
 /// A packet that is not compressed.
-unsafe fn read(state: *mut lua_State, packet: &[u8]) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        match read_request(packet) {
-            Ok(request) => results(state, request),
-            Err(malformed) => refuse(state, malformed, packet.len()),
+fn read(state: State<'_>, packet: &[u8]) -> c_int {
+    match read_request(packet) {
+        Ok(request) => results(state, request),
+        Err(malformed) => refuse(state, malformed, packet.len()),
+    }
+}
+
+fn results(state: State<'_>, request: Request) -> c_int {
+    match request {
+        Request::Whole {
+            to,
+            session,
+            message,
+        } => {
+            push_address(state, to);
+            state.push_integer(session.into());
+            push_message(state, message);
+            if session != 0 {
+                return 4;
+            }
+            state.push_nil();
+            state.push_boolean(true);
+            6
+        }
+        Request::Begin {
+            to,
+            session,
+            size,
+            push,
+        } => {
+            push_address(state, to);
+            state.push_integer(session.into());
+            state.push_nil();
+            state.push_integer(size.into());
+            state.push_boolean(true);
+            state.push_boolean(push);
+            6
+        }
+        Request::Part {
+            session,
+            part,
+            more,
+        } => {
+            let added = match assembly::find(state, 3, session) {
+                Some(assembly) => assembly.add(part),
+                None => Ok(false),
+            };
+            state.push_boolean(false);
+            state.push_integer(session.into());
+            match added {
+                Ok(false) => push_message(state, part),
+                Ok(true) => {
+                    state.push_nil();
+                    state.push_integer(part.len() as lua_Integer);
+                }
+                Err(OutOfMemory) => state.error(c"not enough memory"),
+            }
+            state.push_boolean(more);
+            5
+        }
+        Request::Trace(tag) => {
+            state.push_bytes(tag);
+            1
         }
     }
 }
 
-unsafe fn results(state: *mut lua_State, request: Request) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        match request {
-            Request::Whole {
-                to,
-                session,
-                message,
-            } => {
-                push_address(state, to);
-                lua_pushinteger(state, session.into());
-                push_message(state, message);
-                if session != 0 {
-                    return 4;
-                }
-                lua_pushnil(state);
-                lua_pushboolean(state, 1);
-                6
-            }
-            Request::Begin {
-                to,
-                session,
-                size,
-                push,
-            } => {
-                push_address(state, to);
-                lua_pushinteger(state, session.into());
-                lua_pushnil(state);
-                lua_pushinteger(state, size.into());
-                lua_pushboolean(state, 1);
-                lua_pushboolean(state, push.into());
-                6
-            }
-            Request::Part {
-                session,
-                part,
-                more,
-            } => {
-                let added = match assembly::find(state, 3, session).as_mut() {
-                    Some(assembly) => assembly.add(part),
-                    None => Ok(false),
-                };
-                lua_pushboolean(state, 0);
-                lua_pushinteger(state, session.into());
-                match added {
-                    Ok(false) => push_message(state, part),
-                    Ok(true) => {
-                        lua_pushnil(state);
-                        lua_pushinteger(state, part.len() as lua_Integer);
-                    }
-                    Err(OutOfMemory) => return luaL_error(state, c"not enough memory".as_ptr()),
-                }
-                lua_pushboolean(state, more.into());
-                5
-            }
-            Request::Trace(tag) => {
-                push(state, tag);
-                1
-            }
-        }
-    }
-}
-
-unsafe fn push_address(state: *mut lua_State, address: Address) {
-    // SAFETY: called by Lua.
-    unsafe {
-        match address {
-            Address::Number(handle) => lua_pushinteger(state, handle.into()),
-            Address::Name(name) => push(state, name),
-        }
+fn push_address(state: State<'_>, address: Address) {
+    match address {
+        Address::Number(handle) => state.push_integer(handle.into()),
+        Address::Name(name) => state.push_bytes(name),
     }
 }
 
 /// Pushes a copy of the bytes, and their number. Raises only when there is no memory for them.
-unsafe fn push_message(state: *mut lua_State, bytes: &[u8]) {
-    // SAFETY: called by Lua; pushing these values raises nothing.
-    unsafe {
-        match Block::copy_of(bytes).map(Block::into_raw) {
-            Ok((block, size)) => {
-                lua_pushlightuserdata(state, block);
-                lua_pushinteger(state, size as lua_Integer);
-            }
-            Err(OutOfMemory) => {
-                luaL_error(state, c"not enough memory".as_ptr());
-            }
+fn push_message(state: State<'_>, bytes: &[u8]) {
+    match Block::copy_of(bytes).map(Block::into_raw) {
+        Ok((block, size)) => {
+            state.push_light(block);
+            state.push_integer(size as lua_Integer);
+        }
+        Err(OutOfMemory) => {
+            state.error(c"not enough memory");
         }
     }
 }
 
-unsafe fn refuse(state: *mut lua_State, malformed: Malformed, len: usize) -> c_int {
-    let len = c_int::try_from(len).unwrap_or(c_int::MAX);
-    let (reason, number) = match malformed {
-        Malformed::Empty => (c"Invalid req package. size == 0", 0),
-        Malformed::Short => (c"Invalid cluster message (size=%d)", len),
-        Malformed::NotThirteen => (
-            c"Invalid cluster message size %d (multi req must be 13)",
-            len,
-        ),
-        Malformed::Part => (c"Invalid cluster multi part message", 0),
-        // A signed byte, as ever.
-        Malformed::Kind(kind) => (c"Invalid req package type %d", (kind as i8).into()),
-    };
-    // SAFETY: called by Lua; the formats take one number or none.
-    unsafe { luaL_error(state, reason.as_ptr(), number) }
+fn refuse(state: State<'_>, malformed: Malformed, len: usize) -> ! {
+    match malformed {
+        Malformed::Empty => state.error(c"Invalid req package. size == 0"),
+        Malformed::Short => state.error_with(format_args!("Invalid cluster message (size={len})")),
+        Malformed::NotThirteen => state.error_with(format_args!(
+            "Invalid cluster message size {len} (multi req must be 13)"
+        )),
+        Malformed::Part => state.error(c"Invalid cluster multi part message"),
+        Malformed::Kind(kind) => {
+            let kind = kind as i8; // signed, as ever
+            state.error_with(format_args!("Invalid req package type {kind}"))
+        }
+    }
 }

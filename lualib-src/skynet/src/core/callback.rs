@@ -8,13 +8,10 @@
 use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNUMBER,
-    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_getfield,
-    lua_getiuservalue, lua_gettop, lua_newthread, lua_newuserdatauv, lua_next, lua_pcall,
-    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring,
-    lua_pushnil, lua_pushvalue, lua_rawequal, lua_rawget, lua_rawset, lua_setfield,
-    lua_setiuservalue, lua_settop, lua_status, lua_toboolean, lua_tointegerx, lua_tolstring,
-    lua_tothread, lua_touserdata, lua_xmove, luaL_checktype, luaL_traceback,
+    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_newthread, lua_status,
+    lua_xmove, luaL_traceback,
 };
+use skynet_support::{State, lua_function};
 use skynet_sys::{
     Callback, Context, PTYPE_ERROR, PTYPE_RESPONSE, skynet_callback, skynet_command, skynet_error,
     skynet_send,
@@ -22,7 +19,7 @@ use skynet_sys::{
 use std::ffi::CStr;
 use std::ptr;
 
-use super::context;
+use crate::service::service;
 
 /// Key in the registry.
 const KEY: &CStr = c"callback_context";
@@ -39,42 +36,43 @@ struct Receiver {
 
 /// `callback(function [, forward])`: from now on `function(type, message, size, session, source)` gets the messages.
 /// With `forward` they stay alive after it; the function sends them on or trashes them.
-pub unsafe extern "C-unwind" fn callback(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the userdata is reachable from the stack, then from the registry.
+pub fn callback(state: State<'_>) -> c_int {
+    let forward = state.to_boolean(2);
+    state.check_kind(1, LUA_TFUNCTION);
+    state.set_top(1);
+    let receiver: *mut Receiver = state.push_userdata(3);
+    // SAFETY: the userdata is reachable from the stack, then from the registry, and the coroutine from the userdata.
+    let coroutine = unsafe {
+        let coroutine = lua_newthread(state.raw());
+        receiver.write(Receiver { state: coroutine });
+        State::new(coroutine)
+    };
+    coroutine.push_function(lua_function!(unsafe traceback));
+    state.set_user_value(-2, COROUTINE);
+    state.get_field(LUA_REGISTRYINDEX, KEY);
+    state.set_user_value(-2, PREVIOUS);
+    state.push_copy(1);
+    state.set_user_value(-2, FUNCTION);
+    state.set_field(LUA_REGISTRYINDEX, KEY);
+    let first: Callback = if forward {
+        first_forwarded
+    } else {
+        first_received
+    };
+    // SAFETY: the coroutine has room for a value. The invariant of `Service`; the callbacks take a receiver, which stays alive while
+    // it is registered.
     unsafe {
-        let forward = lua_toboolean(state, 2) != 0;
-        luaL_checktype(state, 1, LUA_TFUNCTION);
-        lua_settop(state, 1);
-        let receiver: *mut Receiver = lua_newuserdatauv(state, size_of::<Receiver>(), 3).cast();
-        (*receiver).state = lua_newthread(state);
-        lua_pushcfunction((*receiver).state, traceback);
-        lua_setiuservalue(state, -2, COROUTINE);
-        lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr());
-        lua_setiuservalue(state, -2, PREVIOUS);
-        lua_pushvalue(state, 1);
-        lua_setiuservalue(state, -2, FUNCTION);
-        lua_setfield(state, LUA_REGISTRYINDEX, KEY.as_ptr());
-        lua_xmove(state, (*receiver).state, 1);
-        let first: Callback = if forward {
-            first_forwarded
-        } else {
-            first_received
-        };
-        skynet_callback(context(state), receiver.cast(), Some(first));
+        lua_xmove(state.raw(), coroutine.raw(), 1);
+        skynet_callback(service(state).context(), receiver.cast(), Some(first));
     }
     0
 }
 
-unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua as the handler of an error.
-    unsafe {
-        let message = lua_tolstring(state, 1, ptr::null_mut());
-        if message.is_null() {
-            let text = c"(no error message)";
-            lua_pushlstring(state, text.as_ptr(), text.to_bytes().len());
-        } else {
-            luaL_traceback(state, state, message, 1);
-        }
+fn traceback(state: State<'_>) -> c_int {
+    match state.to_text(1) {
+        None => state.push_text(c"(no error message)"),
+        // SAFETY: the message stays an argument; the trace is of the running thread.
+        Some(message) => unsafe { luaL_traceback(state.raw(), state.raw(), message.as_ptr(), 1) },
     }
     1
 }
@@ -93,18 +91,19 @@ struct Delivery {
 unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
     // SAFETY: as the caller promises; the coroutine's stack has the two values and room for the rest, and Lua runs in a
     // protected call.
-    unsafe {
-        let state = (*ud.cast::<Receiver>()).state;
-        lua_pushvalue(state, 2);
-        lua_pushinteger(state, delivery.ty.into());
-        lua_pushlightuserdata(state, delivery.msg.cast_mut());
-        lua_pushinteger(state, delivery.sz as i64);
-        lua_pushinteger(state, delivery.session.into());
-        lua_pushinteger(state, delivery.source.into());
-        let status = lua_pcall(state, 5, 0, 1);
-        if status != LUA_OK {
+    let state = unsafe { State::new((*ud.cast::<Receiver>()).state) };
+    state.push_copy(2);
+    state.push_integer(delivery.ty.into());
+    state.push_light(delivery.msg);
+    state.push_integer(delivery.sz as i64);
+    state.push_integer(delivery.session.into());
+    state.push_integer(delivery.source.into());
+    let status = state.protected_call(5, 0, 1);
+    if status != LUA_OK {
+        // SAFETY: the service runs a message; the error is at the top, then gone.
+        unsafe {
             report(context, state, status, delivery);
-            lua_settop(state, -2);
+            state.pop(1);
             recover(context, state, status, delivery);
         }
     }
@@ -112,51 +111,44 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
 
 /// After a message that was not handled to its end: the next one finds the coroutine as it should be, and a caller that
 /// waits for an answer that no task owes hears of it.
+///
+/// # Safety
+/// The context is that of the service, which runs a message.
 #[cold]
-unsafe fn recover(
-    context: *mut Context,
-    state: *mut lua_State,
-    status: c_int,
-    delivery: &Delivery,
-) {
-    // SAFETY: as in `receive`, whose error has been taken from the stack; the functions run in protected calls.
-    unsafe {
-        let emptied = lua_gettop(state) != AT_REST;
-        if emptied {
-            lua_settop(state, 0);
-            lua_pushcfunction(state, traceback);
-            lua_pushcfunction(state, function);
-            if lua_pcall(state, 0, 1, 0) != LUA_OK {
-                // No memory: the error stands for the function, and the next message ends here again.
-                lua_settop(state, AT_REST);
-            }
+unsafe fn recover(context: *mut Context, state: State<'_>, status: c_int, delivery: &Delivery) {
+    let emptied = state.top() != AT_REST;
+    if emptied {
+        state.set_top(0);
+        state.push_function(lua_function!(unsafe traceback));
+        state.push_function(lua_function!(unsafe function));
+        if state.protected_call(0, 1, 0) != LUA_OK {
+            // No memory: the error stands for the function, and the next message ends here again.
+            state.set_top(AT_REST);
         }
-        if status == LUA_ERRRUN && !emptied {
-            return; // the function has told the caller
-        }
-        lua_pushcfunction(state, has_no_responder);
-        lua_pushinteger(state, delivery.session.into());
-        lua_pushinteger(state, delivery.source.into());
-        lua_pushlightuserdata(state, context.cast());
-        let unanswered = lua_pcall(state, 3, 1, 0) != LUA_OK || lua_toboolean(state, -1) != 0;
-        lua_settop(state, AT_REST);
-        let answerable = delivery.session > 0
-            && delivery.source != 0
-            && !matches!(delivery.ty, PTYPE_RESPONSE | PTYPE_ERROR);
-        if unanswered && answerable {
-            let (source, session) = (delivery.source, delivery.session);
-            skynet_send(context, 0, source, PTYPE_ERROR, session, ptr::null_mut(), 0);
-        }
+    }
+    if status == LUA_ERRRUN && !emptied {
+        return; // the function has told the caller
+    }
+    state.push_function(lua_function!(unsafe has_no_responder));
+    state.push_integer(delivery.session.into());
+    state.push_integer(delivery.source.into());
+    state.push_light(context);
+    let unanswered = state.protected_call(3, 1, 0) != LUA_OK || state.to_boolean(-1);
+    state.set_top(AT_REST);
+    let answerable = delivery.session > 0
+        && delivery.source != 0
+        && !matches!(delivery.ty, PTYPE_RESPONSE | PTYPE_ERROR);
+    if unanswered && answerable {
+        let (source, session) = (delivery.source, delivery.session);
+        // SAFETY: as the caller promises.
+        unsafe { skynet_send(context, 0, source, PTYPE_ERROR, session, ptr::null_mut(), 0) };
     }
 }
 
 /// The function that gets the messages.
-unsafe extern "C-unwind" fn function(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        if lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr()) == LUA_TUSERDATA {
-            lua_getiuservalue(state, -1, FUNCTION);
-        }
+fn function(state: State<'_>) -> c_int {
+    if state.get_field(LUA_REGISTRYINDEX, KEY) == LUA_TUSERDATA {
+        state.get_user_value(-1, FUNCTION);
     }
     1
 }
@@ -165,8 +157,9 @@ unsafe extern "C-unwind" fn function(state: *mut lua_State) -> c_int {
 /// message has broken off is cleared up: tasks that died with it, and requests that none has begun to handle.
 ///
 /// It stands in for the layer where that has no memory left: nothing here takes any, and it needs no deeper a stack than the
-/// handling of a message does. What a dead task had is free afterwards.
-unsafe extern "C-unwind" fn has_no_responder(state: *mut lua_State) -> c_int {
+/// handling of a message does. What a dead task had is free afterwards. A traversal only takes keys away: to close a task runs what
+/// it has to close, which may begin others, so the traversal begins anew after that.
+fn has_no_responder(state: State<'_>) -> c_int {
     const SESSION: c_int = 1;
     const SOURCE: c_int = 2;
     const CONTEXT: c_int = 3;
@@ -175,59 +168,58 @@ unsafe extern "C-unwind" fn has_no_responder(state: *mut lua_State) -> c_int {
     const TASK: c_int = 8;
     const DEBT: c_int = 9;
     const CALLER: c_int = 10;
-    // SAFETY: called by Lua with the three values; nothing has a destructor. A traversal only takes keys away: to close a task
-    // runs what it has to close, which may begin others, so the traversal begins anew after that.
-    unsafe {
-        let ours = lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr()) == LUA_TTABLE
-            && lua_getfield(state, -1, c"skynet.internal.kernel".as_ptr()) == LUA_TTABLE
-            && lua_getfield(state, -1, c"owed".as_ptr()) == LUA_TTABLE
-            && lua_getfield(state, -2, c"origin".as_ptr()) == LUA_TTABLE;
-        if !ours {
-            lua_pushboolean(state, 0);
-            return 1;
-        }
-        let mut owes = false;
-        lua_pushnil(state);
-        while lua_next(state, OWED) != 0 {
-            let task = lua_tothread(state, TASK);
-            lua_pushvalue(state, TASK);
-            let begun = lua_rawget(state, ORIGIN) == LUA_TNUMBER;
-            let dead = !matches!(lua_status(task), LUA_OK | LUA_YIELD);
-            let asked = begun
-                && lua_rawequal(state, DEBT, SESSION) != 0
-                && lua_rawequal(state, CALLER, SOURCE) != 0;
-            if dead || !begun {
-                let debt = lua_tointegerx(state, DEBT, ptr::null_mut()) as c_int;
-                if begun && debt != 0 && !asked {
-                    let caller = lua_tointegerx(state, CALLER, ptr::null_mut()) as u32;
-                    let context = lua_touserdata(state, CONTEXT).cast();
-                    skynet_send(context, 0, caller, PTYPE_ERROR, debt, ptr::null_mut(), 0);
-                }
-                for table in [OWED, ORIGIN] {
-                    lua_pushvalue(state, TASK);
-                    lua_pushnil(state);
-                    lua_rawset(state, table);
-                }
-                if dead {
-                    lua_closethread(task, state);
-                    owes = false;
-                    lua_settop(state, ORIGIN);
-                    lua_pushnil(state);
-                    continue;
-                }
-            } else if asked {
-                owes = true;
-            }
-            lua_settop(state, TASK);
-        }
-        lua_pushboolean(state, (!owes).into());
+    let ours = state.get_field(LUA_REGISTRYINDEX, c"_LOADED") == LUA_TTABLE
+        && state.get_field(-1, c"skynet.internal.kernel") == LUA_TTABLE
+        && state.get_field(-1, c"owed") == LUA_TTABLE
+        && state.get_field(-2, c"origin") == LUA_TTABLE;
+    if !ours {
+        state.push_boolean(false);
+        return 1;
     }
+    let mut owes = false;
+    state.push_nil();
+    while state.next(OWED) {
+        let task = state.to_thread(TASK);
+        state.push_copy(TASK);
+        let begun = state.raw_get(ORIGIN) == LUA_TNUMBER;
+        // SAFETY: the keys of the table are threads.
+        let dead = !matches!(unsafe { lua_status(task) }, LUA_OK | LUA_YIELD);
+        let asked = begun && state.raw_equal(DEBT, SESSION) && state.raw_equal(CALLER, SOURCE);
+        if dead || !begun {
+            let debt = state.to_integer(DEBT) as c_int;
+            if begun && debt != 0 && !asked {
+                let caller = state.to_integer(CALLER) as u32;
+                let context = state.to_userdata(CONTEXT).cast();
+                // SAFETY: `recover` has passed the context.
+                unsafe { skynet_send(context, 0, caller, PTYPE_ERROR, debt, ptr::null_mut(), 0) };
+            }
+            for table in [OWED, ORIGIN] {
+                state.push_copy(TASK);
+                state.push_nil();
+                state.raw_set(table);
+            }
+            if dead {
+                // SAFETY: the thread is on the stack, and does not run.
+                unsafe { lua_closethread(task, state.raw()) };
+                owes = false;
+                state.set_top(ORIGIN);
+                state.push_nil();
+                continue;
+            }
+        } else if asked {
+            owes = true;
+        }
+        state.set_top(TASK);
+    }
+    state.push_boolean(!owes);
     1
 }
 
+/// # Safety
+/// The context is that of the service, which runs a message.
 #[cold]
-unsafe fn report(context: *mut Context, state: *mut lua_State, status: c_int, delivery: &Delivery) {
-    // SAFETY: the error is at the top of the stack. The handler made it a string, so reading it allocates nothing.
+unsafe fn report(context: *mut Context, state: State<'_>, status: c_int, delivery: &Delivery) {
+    // SAFETY: as the caller promises, and the arguments are of the types that the formats have. The error is at the top of the stack. The handler made it a string, so reading it allocates nothing.
     unsafe {
         let this = skynet_command(context, c"REG".as_ptr(), ptr::null());
         let &Delivery {
@@ -244,7 +236,7 @@ unsafe fn report(context: *mut Context, state: *mut lua_State, status: c_int, de
                 this,
                 session,
                 sz as c_int,
-                lua_tolstring(state, -1, ptr::null_mut()),
+                state.to_text(-1).unwrap_or_default().as_ptr(),
             ),
             LUA_ERRMEM => skynet_error(
                 context,
@@ -266,24 +258,23 @@ unsafe fn report(context: *mut Context, state: *mut lua_State, status: c_int, de
 }
 
 /// Lets go of the receiver before this one: its coroutine does not run any more.
-unsafe extern "C-unwind" fn forget_previous(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        if lua_getfield(state, LUA_REGISTRYINDEX, KEY.as_ptr()) == LUA_TUSERDATA {
-            lua_pushnil(state);
-            lua_setiuservalue(state, -2, PREVIOUS);
-        }
+fn forget_previous(state: State<'_>) -> c_int {
+    if state.get_field(LUA_REGISTRYINDEX, KEY) == LUA_TUSERDATA {
+        state.push_nil();
+        state.set_user_value(-2, PREVIOUS);
     }
     0
 }
 
+/// # Safety
+/// As [`receive`].
 unsafe fn first(context: *mut Context, ud: *mut c_void, next: Callback) {
     // SAFETY: `ud` is the registered receiver; a failure (no memory) only keeps the old coroutine a little longer.
     unsafe {
-        let state = (*ud.cast::<Receiver>()).state;
-        lua_pushcfunction(state, forget_previous);
-        if lua_pcall(state, 0, 0, 0) != LUA_OK {
-            lua_settop(state, -2);
+        let state = State::new((*ud.cast::<Receiver>()).state);
+        state.push_function(lua_function!(unsafe forget_previous));
+        if state.protected_call(0, 0, 0) != LUA_OK {
+            state.pop(1);
         }
         skynet_callback(context, ud, Some(next));
     }

@@ -1,62 +1,37 @@
 //! Text commands: `command`, `intcommand`, `addresscommand`.
 
+use skynet_support::State;
+use skynet_support::state::Shown;
 use std::ffi::CStr;
+use std::io::Write;
 use std::ptr;
 
 use libc::{c_char, c_int};
-use mlua_sys::{
-    lua_State, lua_gettop, lua_isnumber, lua_pushinteger, lua_pushnumber, lua_pushstring,
-    luaL_checkinteger, luaL_checklstring, luaL_error,
-};
-use skynet_sys::skynet_command;
 
-use super::context;
-
-unsafe fn text(state: *mut lua_State, index: c_int) -> *const c_char {
-    // SAFETY: called by Lua.
-    unsafe { luaL_checklstring(state, index, ptr::null_mut()) }
-}
+use crate::service::service;
 
 /// Runs the command named by argument 1; argument 2, when there are two, is its parameter.
-unsafe fn run(state: *mut lua_State) -> *const c_char {
-    // SAFETY: called by Lua; the strings are arguments.
-    unsafe {
-        let command = text(state, 1);
-        let parm = if lua_gettop(state) == 2 {
-            text(state, 2)
-        } else {
-            ptr::null()
-        };
-        skynet_command(context(state), command, parm)
-    }
+fn run(state: State<'_>) -> Option<&CStr> {
+    let command = state.check_text(1);
+    let parameter = (state.top() == 2).then(|| state.check_text(2));
+    service(state).command(command, parameter)
 }
 
 /// `command(name [, parameter])`: the answer, or nothing.
-pub unsafe extern "C-unwind" fn command(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the answer is null or a C string.
-    unsafe {
-        let answer = run(state);
-        if answer.is_null() {
-            return 0;
-        }
-        lua_pushstring(state, answer);
-    }
+pub fn command(state: State<'_>) -> c_int {
+    let Some(answer) = run(state) else {
+        return 0;
+    };
+    state.push_text(answer);
     1
 }
 
 /// `addresscommand(name [, parameter])`: the handle that the answer, `:hex`, names, or nothing.
-pub unsafe extern "C-unwind" fn addresscommand(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the answer is null or a C string.
-    unsafe {
-        let answer = run(state);
-        if answer.is_null() {
-            return 0;
-        }
-        let Some(handle) = address(CStr::from_ptr(answer).to_bytes()) else {
-            return 0;
-        };
-        lua_pushinteger(state, handle.into());
-    }
+pub fn addresscommand(state: State<'_>) -> c_int {
+    let Some(handle) = run(state).and_then(|answer| address(answer.to_bytes())) else {
+        return 0;
+    };
+    state.push_integer(handle.into());
     1
 }
 
@@ -69,37 +44,36 @@ fn address(answer: &[u8]) -> Option<u32> {
 }
 
 /// `intcommand(name [, parameter])`: the answer as a number, or nothing. A number as parameter is cut to 32 bits.
-pub unsafe extern "C-unwind" fn intcommand(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; `decimal` outlives the command, and the answer is null or a C string.
-    unsafe {
-        let command = text(state, 1);
-        let mut decimal: [c_char; 16] = [0; 16];
-        let mut parm = ptr::null();
-        if lua_gettop(state) == 2 {
-            if lua_isnumber(state, 2) != 0 {
-                let number = luaL_checkinteger(state, 2) as i32;
-                libc::snprintf(decimal.as_mut_ptr(), decimal.len(), c"%d".as_ptr(), number);
-                parm = decimal.as_ptr();
-            } else {
-                parm = text(state, 2);
-            }
+pub fn intcommand(state: State<'_>) -> c_int {
+    let command = state.check_text(1);
+    let mut decimal = [0; 16];
+    let mut parameter = None;
+    if state.top() == 2 {
+        if state.is_number(2) {
+            let number = state.check_integer(2) as i32;
+            let _ = write!(&mut decimal[..], "{number}"); // 11 characters at most
+            parameter = CStr::from_bytes_until_nul(&decimal).ok();
+        } else {
+            parameter = Some(state.check_text(2));
         }
-        let answer = skynet_command(context(state), command, parm);
-        if answer.is_null() {
-            return 0;
-        }
-        let mut end: *mut c_char = ptr::null_mut();
-        let integer = libc::strtoll(answer, &mut end, 0);
+    }
+    let Some(answer) = service(state).command(command, parameter) else {
+        return 0;
+    };
+    let mut end: *mut c_char = ptr::null_mut();
+    // SAFETY: both read the C string up to where `end` is then.
+    let (real, whole) = unsafe {
+        let integer = libc::strtoll(answer.as_ptr(), &mut end, 0);
         if *end == 0 {
-            lua_pushinteger(state, integer);
+            state.push_integer(integer);
             return 1;
         }
-        let real = libc::strtod(answer, &mut end);
-        if *end != 0 {
-            return luaL_error(state, c"Invalid result %s".as_ptr(), answer);
-        }
-        lua_pushnumber(state, real);
+        (libc::strtod(answer.as_ptr(), &mut end), *end == 0)
+    };
+    if !whole {
+        state.error_with(format_args!("Invalid result {}", Shown(answer.to_bytes())));
     }
+    state.push_number(real);
     1
 }
 

@@ -1,39 +1,31 @@
 //! Lines for the error log: `error`, `trace`.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::ptr;
 
-use libc::{c_char, c_int};
-use mlua_sys::{
-    lua_Debug, lua_State, lua_concat, lua_getinfo, lua_getstack, lua_gettop, lua_isnoneornil,
-    lua_isthread, lua_pushlstring, lua_pushstring, lua_settop, lua_tolstring, lua_tothread,
-    luaL_checklstring, luaL_checkstack, luaL_optinteger, luaL_tolstring,
-};
+use libc::c_int;
+use mlua_sys::{lua_Debug, lua_State, lua_getinfo, lua_getstack};
+use skynet_support::State;
 use skynet_sys::skynet_error;
 
-use super::{context, monotonic};
+use super::monotonic;
+use crate::service::service;
 
 /// `error(...)`: logs the arguments as `tostring` gives them, with a space between two.
-pub unsafe extern "C-unwind" fn error(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the text is on the stack while it is logged.
-    unsafe {
-        let count = lua_gettop(state).max(1);
-        lua_settop(state, count);
-        if count > 1 {
-            luaL_checkstack(state, 2 * count + 1, ptr::null());
-        }
-        for index in 1..=count {
-            if index > 1 {
-                lua_pushlstring(state, c" ".as_ptr(), 1);
-            }
-            luaL_tolstring(state, index, ptr::null_mut());
-        }
-        lua_concat(state, 2 * count - 1);
-        let mut len = 0;
-        let text = lua_tolstring(state, -1, &mut len);
-        let len = c_int::try_from(len).unwrap_or(c_int::MAX);
-        skynet_error(context(state), c"%*s".as_ptr(), len, text);
+pub fn error(state: State<'_>) -> c_int {
+    let count = state.top().max(1);
+    state.set_top(count);
+    if count > 1 {
+        state.reserve(2 * count + 1);
     }
+    for index in 1..=count {
+        if index > 1 {
+            state.push_bytes(b" ");
+        }
+        state.push_shown(index);
+    }
+    state.concat(2 * count - 1);
+    service(state).log(state.to_bytes(-1).unwrap_or_default());
     0
 }
 
@@ -41,63 +33,64 @@ pub unsafe extern "C-unwind" fn error(state: *mut lua_State) -> c_int {
 const PLACES: usize = 3;
 
 /// `trace(tag, text [, [coroutine,] level])`: logs the time, and with a level the lines that are running there.
-pub unsafe extern "C-unwind" fn trace(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; all strings are on the stack until they are logged. Nothing has a destructor.
+pub fn trace(state: State<'_>) -> c_int {
+    let tag = state.check_text(1);
+    let text = state.check_text(2);
+    let top = state.top();
+    state.set_top(top.max(4));
+    let begin = state.top();
+    if !state.is_none_or_nil(3) {
+        let thread = state.to_thread(3);
+        if thread.is_null() {
+            places(state, state.raw(), state.opt_integer(3, 1) as c_int);
+        } else {
+            places(state, thread, state.opt_integer(4, 1) as c_int);
+        }
+    }
+    let count = state.top() - begin;
+    let mut list = c"";
+    if count > 0 {
+        state.concat(count);
+        list = state.to_text(-1).unwrap_or_default();
+    }
+    // SAFETY: the invariant of `Service`; the arguments are of the types that the format has.
     unsafe {
-        let tag = luaL_checklstring(state, 1, ptr::null_mut());
-        let text = luaL_checklstring(state, 2, ptr::null_mut());
-        let top = lua_gettop(state);
-        lua_settop(state, top.max(4));
-        let begin = lua_gettop(state);
-        if lua_isnoneornil(state, 3) == 0 {
-            let (thread, level) = if lua_isthread(state, 3) != 0 {
-                (lua_tothread(state, 3), luaL_optinteger(state, 4, 1))
-            } else {
-                (state, luaL_optinteger(state, 3, 1))
-            };
-            places(state, thread, level as c_int);
-        }
-        let count = lua_gettop(state) - begin;
-        let mut list: *const c_char = c"".as_ptr();
-        if count > 0 {
-            lua_concat(state, count);
-            list = lua_tolstring(state, -1, ptr::null_mut());
-        }
         skynet_error(
-            context(state),
+            service(state).context(),
             c"<TRACE %s> %lld %s%s".as_ptr(),
-            tag,
+            tag.as_ptr(),
             monotonic(),
-            text,
-            list,
+            text.as_ptr(),
+            list.as_ptr(),
         );
     }
     0
 }
 
-/// Pushes the parts of ` : source:line source:line source:line`; C functions are passed over.
-unsafe fn places(state: *mut lua_State, thread: *mut lua_State, level: c_int) {
+/// Pushes the parts of ` : source:line source:line source:line`, of a coroutine that is on the stack; C functions are passed over.
+fn places(state: State<'_>, thread: *mut lua_State, level: c_int) {
     let mut found = 0;
     let mut level = level;
-    // SAFETY: `thread` is a coroutine on the stack; the stack has room for 4 * PLACES more values (LUA_MINSTACK).
-    unsafe {
-        while found < PLACES {
-            let mut info = MaybeUninit::<lua_Debug>::zeroed();
+    // 4 * PLACES values fit into what a function finds free.
+    while found < PLACES {
+        let mut info = MaybeUninit::<lua_Debug>::zeroed();
+        // SAFETY: the coroutine is alive; the record is written where there is such a level.
+        let info = unsafe {
             if lua_getstack(thread, level, info.as_mut_ptr()) == 0 {
                 break;
             }
             lua_getinfo(thread, c"Sl".as_ptr(), info.as_mut_ptr());
-            level = level.saturating_add(1);
-            let info = info.assume_init();
-            if info.currentline < 0 {
-                continue;
-            }
-            let separator = if found == 0 { c" : " } else { c" " };
-            lua_pushstring(state, separator.as_ptr());
-            lua_pushstring(state, info.source);
-            lua_pushstring(state, c":".as_ptr());
-            mlua_sys::lua_pushinteger(state, info.currentline.into());
-            found += 1;
+            info.assume_init()
+        };
+        level = level.saturating_add(1);
+        if info.currentline < 0 {
+            continue;
         }
+        state.push_text(if found == 0 { c" : " } else { c" " });
+        // SAFETY: the source is a C string of the running function.
+        state.push_text(unsafe { CStr::from_ptr(info.source) });
+        state.push_text(c":");
+        state.push_integer(info.currentline.into());
+        found += 1;
     }
 }

@@ -9,49 +9,43 @@ mod timer;
 pub use timer::results_can_be_unwanted;
 
 use libc::{c_int, c_void};
-use mlua_sys::{
-    LUA_TLIGHTUSERDATA, LUA_TSTRING, lua_State, lua_isnoneornil, lua_pushboolean, lua_pushinteger,
-    lua_pushlstring, lua_touserdata, lua_type, lua_typename, luaL_checkinteger, luaL_error,
-};
+use mlua_sys::{LUA_TLIGHTUSERDATA, LUA_TSTRING};
+use skynet_support::{State, lua_functions, lua_module};
 use skynet_sys::{skynet_isremote, skynet_now};
 
-use crate::service::{context, open};
-use crate::{Entry, seri};
+use crate::{Entry, arguments, seri, service};
 
 /// Functions that have the service as their upvalue.
-const BOUND: &[Entry] = &[
-    (c"send", send::send),
-    (c"request", send::request),
-    (c"genid", send::genid),
-    (c"timer", timer::timer),
-    (c"redirect", send::redirect),
-    (c"command", command::command),
-    (c"intcommand", command::intcommand),
-    (c"addresscommand", command::addresscommand),
-    (c"error", log::error),
-    (c"harbor", harbor),
-    (c"callback", callback::callback),
-    (c"trace", log::trace),
-];
+const BOUND: &[Entry] = lua_functions!(unsafe {
+    c"send" => send::send,
+    c"request" => send::request,
+    c"genid" => send::genid,
+    c"timer" => timer::timer,
+    c"redirect" => send::redirect,
+    c"command" => command::command,
+    c"intcommand" => command::intcommand,
+    c"addresscommand" => command::addresscommand,
+    c"error" => log::error,
+    c"harbor" => harbor,
+    c"callback" => callback::callback,
+    c"trace" => log::trace,
+});
 
-const FREE: &[Entry] = &[
-    (c"tostring", tostring),
-    (c"pack", seri::pack),
-    (c"unpack", seri::unpack),
-    (c"packstring", seri::packstring),
-    (c"trash", trash),
-    (c"now", now),
-    (c"hpc", hpc),
-];
+const FREE: &[Entry] = lua_functions!(unsafe {
+    c"tostring" => tostring,
+    c"pack" => seri::pack,
+    c"unpack" => seri::unpack,
+    c"packstring" => seri::packstring,
+    c"trash" => trash,
+    c"now" => now,
+    c"hpc" => hpc,
+});
+
+lua_module!(unsafe luaopen_skynet_core => fn open);
 
 /// Opens the module: pushes its table. The registry must hold the service as `skynet_context`.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_core(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe { open(state, BOUND, FREE) }
+fn open(state: State<'_>) -> c_int {
+    service::open(state, BOUND, FREE)
 }
 
 /// Nanoseconds of a clock that never goes back.
@@ -66,71 +60,64 @@ fn monotonic() -> i64 {
 }
 
 /// `harbor(handle)`: its harbor id, and whether that is another node.
-unsafe extern "C-unwind" fn harbor(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; `id` is valid for writing.
-    unsafe {
-        let handle = luaL_checkinteger(state, 1) as u32;
-        let mut id: c_int = 0;
-        let remote = skynet_isremote(context(state), handle, &mut id);
-        lua_pushinteger(state, id.into());
-        lua_pushboolean(state, remote);
-    }
+fn harbor(state: State<'_>) -> c_int {
+    let handle = state.check_integer(1) as u32;
+    let mut id: c_int = 0;
+    // SAFETY: the invariant of `Service`; `id` is valid for writing.
+    let remote = unsafe { skynet_isremote(service::service(state).context(), handle, &mut id) };
+    state.push_integer(id.into());
+    state.push_boolean(remote != 0);
     2
 }
 
 /// `tostring(message, size)`: the bytes of a message as a string; nothing for nil.
-unsafe extern "C-unwind" fn tostring(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the message is readable for `size` bytes by contract.
-    unsafe {
-        if lua_isnoneornil(state, 1) != 0 {
-            return 0;
-        }
-        let message: *mut c_void = lua_touserdata(state, 1);
-        let size = luaL_checkinteger(state, 2);
-        let Ok(size) = usize::try_from(size) else {
-            return luaL_error(state, c"Invalid message size".as_ptr());
-        };
-        if message.is_null() && size > 0 {
-            return luaL_error(state, c"Invalid message pointer".as_ptr());
-        }
-        lua_pushlstring(state, message.cast(), size);
+fn tostring(state: State<'_>) -> c_int {
+    if state.is_none_or_nil(1) {
+        return 0;
     }
+    let message: *mut c_void = state.to_userdata(1);
+    let size = state.check_integer(2);
+    let Ok(size) = usize::try_from(size) else {
+        state.error(c"Invalid message size");
+    };
+    if message.is_null() && size > 0 {
+        state.error(c"Invalid message pointer");
+    }
+    // SAFETY: who passes a message and its size says that so many bytes are there.
+    state.push_bytes(unsafe { arguments::bytes(message, size) });
     1
 }
 
 /// `trash(message, size)`: frees a message; a string is left to Lua.
-unsafe extern "C-unwind" fn trash(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the message is a block of the C allocator that belongs to the caller.
-    unsafe {
-        if let Some((block, _)) = seri::block(state) {
-            libc::free(block.cast_mut().cast());
-            return 0;
-        }
-        match lua_type(state, 1) {
-            LUA_TSTRING => {}
+fn trash(state: State<'_>) -> c_int {
+    let block = match seri::block(state) {
+        Some((block, _)) => block.cast_mut().cast(),
+        None => match state.kind(1) {
+            LUA_TSTRING => return 0,
             LUA_TLIGHTUSERDATA => {
-                luaL_checkinteger(state, 2);
-                libc::free(lua_touserdata(state, 1));
+                state.check_integer(2);
+                state.to_userdata(1)
             }
-            ty => {
-                let name = lua_typename(state, ty);
-                return luaL_error(state, c"skynet.trash invalid param %s".as_ptr(), name);
+            kind => {
+                let name = state.type_name(kind);
+                state.error_with(format_args!("skynet.trash invalid param {name}"));
             }
-        }
-    }
+        },
+    };
+    // SAFETY: who calls gives the block away.
+    unsafe { libc::free(block) };
     0
 }
 
 /// `now()`: hundredths of a second, see [`skynet_now`].
-unsafe extern "C-unwind" fn now(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { lua_pushinteger(state, skynet_now() as i64) };
+fn now(state: State<'_>) -> c_int {
+    // SAFETY: no precondition.
+    state.push_integer(unsafe { skynet_now() } as i64);
     1
 }
 
 /// `hpc()`: nanoseconds of a monotonic clock.
-unsafe extern "C-unwind" fn hpc(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { lua_pushinteger(state, monotonic()) };
+fn hpc(state: State<'_>) -> c_int {
+    state.push_integer(monotonic());
     1
 }

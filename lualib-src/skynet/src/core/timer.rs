@@ -1,14 +1,13 @@
 //! Timers: `timer`.
 
+use skynet_support::State;
 use std::sync::OnceLock;
 
 use libc::c_int;
-use mlua_sys::{
-    lua_State, lua_isfunction, lua_isinteger, lua_pushboolean, lua_pushinteger, lua_tointegerx,
-};
-use skynet_sys::{skynet_context_handle, skynet_context_newsession, skynet_timeout};
+use mlua_sys::lua_State;
+use skynet_sys::skynet_timeout;
 
-use super::context;
+use crate::service::service;
 
 type Wanted = unsafe extern "C-unwind" fn(*mut lua_State, c_int) -> c_int;
 
@@ -29,21 +28,20 @@ pub fn results_can_be_unwanted() {
 /// `timer(centiseconds [, function])`: the session of a new timer, and whether nobody would see a result of the function that
 /// calls this one. That is false without a function. Nothing, and no timer, for what is no integer: `intcommand` tells what
 /// becomes of it.
-pub unsafe extern "C-unwind" fn timer(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the service is alive while it runs its VM.
-    unsafe {
-        if lua_isinteger(state, 1) == 0 {
-            return 0;
-        }
-        // As `intcommand` does: cut to 32 bits.
-        let time = lua_tointegerx(state, 1, std::ptr::null_mut()) as i32;
-        let service = context(state);
-        let session = skynet_context_newsession(service);
-        skynet_timeout(skynet_context_handle(service), time, session);
-        lua_pushinteger(state, session.into());
-        let unwanted = lua_isfunction(state, 2) != 0
-            && WANTED.get().is_some_and(|wanted| wanted(state, 1) == 0);
-        lua_pushboolean(state, unwanted.into());
+pub fn timer(state: State<'_>) -> c_int {
+    if !state.is_integer(1) {
+        return 0;
     }
+    // As `intcommand` does: cut to 32 bits.
+    let time = state.to_integer(1) as i32;
+    let service = service(state);
+    let session = service.new_session();
+    // SAFETY: no precondition.
+    unsafe { skynet_timeout(service.handle(), time, session) };
+    state.push_integer(session.into());
+    // SAFETY: a function of the Lua that this VM is of; level 1 has called.
+    let is_wanted = |wanted: &Wanted| unsafe { wanted(state.raw(), 1) != 0 };
+    let unwanted = state.is_function(2) && WANTED.get().is_some_and(|wanted| !is_wanted(wanted));
+    state.push_boolean(unwanted);
     2
 }

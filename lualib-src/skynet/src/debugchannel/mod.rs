@@ -6,49 +6,32 @@
 mod channel;
 mod hook;
 
+use std::ffi::CStr;
 use std::ptr;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use libc::c_int;
-use mlua_sys::{
-    lua_State, lua_createtable, lua_newuserdatauv, lua_pushcfunction, lua_pushlightuserdata,
-    lua_pushlstring, lua_setfield, lua_setmetatable, lua_touserdata, luaL_argerror,
-    luaL_checklstring, luaL_checkudata, luaL_error, luaL_newmetatable, luaL_optnumber,
-};
+use skynet_support::{State, lua_function, lua_functions, lua_module};
 
-use crate::{Entry, check_version, register};
+use crate::Entry;
 use channel::Channel;
 
-const FUNCTIONS: &[Entry] = &[
-    (c"create", create),
-    (c"connect", connect),
-    (c"release", release),
-    (c"sethook", hook::sethook),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"create" => create,
+    c"connect" => connect,
+    c"release" => release,
+    c"sethook" => hook::sethook,
+});
 
-const METHODS: &[Entry] = &[(c"read", read), (c"write", write)];
+const METHODS: &[Entry] = lua_functions!(unsafe {c"read" => read, c"write" => write});
 
-const TYPE: *const libc::c_char = c"debugchannel".as_ptr();
+const TYPE: &CStr = c"debugchannel";
 
 /// The unit of `read`'s limit.
 const TENTH: Duration = Duration::from_millis(100);
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_debugchannel(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
-    1
-}
+lua_module!(unsafe luaopen_skynet_debugchannel => FUNCTIONS);
 
 /// One end of a channel in Lua; null after its release.
 struct End {
@@ -56,102 +39,95 @@ struct End {
 }
 
 /// Pushes an end without a channel yet.
-unsafe fn push_end(state: *mut lua_State) -> *mut End {
-    // SAFETY: called by a function of Lua; the userdata is initialised before its metatable is set.
+fn push_end(state: State<'_>) -> &mut End {
+    let end: *mut End = state.push_userdata(0);
+    // SAFETY: there is room for it.
     unsafe {
-        let end: *mut End = lua_newuserdatauv(state, size_of::<End>(), 0).cast();
-        (*end).channel = ptr::null();
-        if luaL_newmetatable(state, TYPE) != 0 {
-            lua_createtable(state, 0, METHODS.len() as c_int);
-            register(state, METHODS, 0);
-            lua_setfield(state, -2, c"__index".as_ptr());
-            lua_pushcfunction(state, release);
-            lua_setfield(state, -2, c"__gc".as_ptr());
-        }
-        lua_setmetatable(state, -2);
-        end
+        end.write(End {
+            channel: ptr::null(),
+        })
+    };
+    if state.new_metatable(TYPE) {
+        state.create_table(0, METHODS.len() as c_int);
+        state.register(METHODS, 0);
+        state.set_field(-2, c"__index");
+        state.push_function(lua_function!(unsafe release));
+        state.set_field(-2, c"__gc");
     }
+    state.set_metatable(-2);
+    // SAFETY: it is on the stack, and complete.
+    unsafe { &mut *end }
+}
+
+/// The end in argument 1.
+fn end(state: State<'_>) -> &mut End {
+    // SAFETY: userdata of this kind are made by `push_end`, and live while they are arguments.
+    unsafe { &mut *state.check_userdata(1, TYPE) }
 }
 
 /// The channel of argument 1.
-unsafe fn channel<'a>(state: *mut lua_State) -> &'a Channel {
-    // SAFETY: called by a function of Lua; an end with a channel holds a reference to it.
-    unsafe {
-        let end: *mut End = luaL_checkudata(state, 1, TYPE).cast();
-        if (*end).channel.is_null() {
-            luaL_argerror(state, 1, c"the channel is released".as_ptr());
-        }
-        &*(*end).channel
+fn channel(state: State<'_>) -> &Channel {
+    // SAFETY: an end with a channel holds a reference to it.
+    match unsafe { end(state).channel.as_ref() } {
+        Some(channel) => channel,
+        None => state.argument_error(1, c"the channel is released"),
     }
 }
 
 /// `create()`: the first end of a new channel, and its address for [`connect`].
-unsafe extern "C-unwind" fn create(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the end takes over the reference before anything raises.
-    unsafe {
-        let end = push_end(state);
-        (*end).channel = Arc::into_raw(Channel::create());
-        lua_pushlightuserdata(state, (*end).channel.cast_mut().cast());
-    }
+fn create(state: State<'_>) -> c_int {
+    let end = push_end(state);
+    end.channel = Arc::into_raw(Channel::create());
+    state.push_light(end.channel);
     2
 }
 
 /// `connect(address)`: the second end of a channel. Raises if it has one already, or is gone.
-unsafe extern "C-unwind" fn connect(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the end takes over the reference before anything raises.
-    unsafe {
-        let wanted: *const Channel = lua_touserdata(state, 1).cast();
-        if wanted.is_null() {
-            return luaL_error(state, c"Invalid channel pointer".as_ptr());
-        }
-        let end = push_end(state);
-        match Channel::connect(wanted) {
-            Some(channel) => (*end).channel = Arc::into_raw(channel),
-            None => return luaL_error(state, c"new channel failed".as_ptr()),
-        }
+fn connect(state: State<'_>) -> c_int {
+    let wanted: *const Channel = state.to_userdata(1).cast();
+    if wanted.is_null() {
+        state.error(c"Invalid channel pointer");
+    }
+    let end = push_end(state);
+    match Channel::connect(wanted) {
+        Some(channel) => end.channel = Arc::into_raw(channel),
+        None => state.error(c"new channel failed"),
     }
     1
 }
 
 /// `release(end)`: gives the end back before the garbage collector does.
-unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the end's reference is given back once.
-    unsafe {
-        let end: *mut End = luaL_checkudata(state, 1, TYPE).cast();
-        let channel = ptr::replace(&mut (*end).channel, ptr::null());
-        if !channel.is_null() {
-            Arc::from_raw(channel).release();
-        }
+fn release(state: State<'_>) -> c_int {
+    let channel = std::mem::replace(&mut end(state).channel, ptr::null());
+    if !channel.is_null() {
+        // SAFETY: the end's reference is given back once.
+        unsafe { Arc::from_raw(channel) }.release();
     }
     0
 }
 
 /// `end:write(line)`.
-unsafe extern "C-unwind" fn write(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the text is an argument and is copied.
-    unsafe {
-        let mut len = 0;
-        let channel = channel(state);
-        let text = luaL_checklstring(state, 2, &mut len);
-        channel.write(slice::from_raw_parts(text.cast::<u8>(), len).into());
-    }
+fn write(state: State<'_>) -> c_int {
+    let channel = channel(state);
+    channel.write(state.check_bytes(2).into());
     0
 }
 
 /// `end:read([limit])`: the oldest line, nothing if there is none. With a limit, in tenths of a second, the whole service
 /// waits for one.
-unsafe extern "C-unwind" fn read(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua. While a line becomes a string, which may raise, it is but an address: if there is no memory
-    // for the string then the line is not freed.
+fn read(state: State<'_>) -> c_int {
+    let channel = channel(state);
+    let limit = state.opt_number(2, 0.0);
+    let limit = if limit > 0.0 { limit.min(1e6) } else { 0.0 };
+    let Some(line) = channel.read(TENTH.mul_f64(limit)) else {
+        return 0;
+    };
+    // While a line becomes a string, which may raise, it is but an address: if there is no memory for the string then the line is not
+    // freed.
+    let line = Box::into_raw(line);
+    // SAFETY: the box is this function's.
     unsafe {
-        let channel = channel(state);
-        let limit = luaL_optnumber(state, 2, 0.0);
-        let limit = if limit > 0.0 { limit.min(1e6) } else { 0.0 };
-        let Some(line) = channel.read(TENTH.mul_f64(limit)) else {
-            return 0;
-        };
-        let line = Box::into_raw(line);
-        lua_pushlstring(state, line.cast(), line.len());
+        state.push_bytes(&*line);
         drop(Box::from_raw(line));
     }
     1

@@ -2,8 +2,8 @@
 //!
 //! Their format is that of the crate `skynet-seri`.
 
-use mlua_sys::lua_State;
 use skynet_seri::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, head, number};
+use skynet_support::State;
 
 mod in_place;
 mod make;
@@ -23,11 +23,8 @@ pub(crate) use unpack::unpack;
 
 /// The arguments of a function that takes a message, looked at in place: a light userdata and a size of 0 to 2 GiB. `None`
 /// for others, and where nothing is done in place.
-///
-/// # Safety
-/// The function is being called by Lua.
 #[inline(always)]
-pub(crate) unsafe fn block(state: *mut lua_State) -> Option<(*const u8, usize)> {
-    // SAFETY: the caller's.
-    in_place::functions().and_then(|lua| unsafe { view::block(state, lua) })
+pub(crate) fn block(state: State<'_>) -> Option<(*const u8, usize)> {
+    // SAFETY: the state is the running one.
+    in_place::functions().and_then(|lua| unsafe { view::block(state.raw(), lua) })
 }

@@ -6,17 +6,18 @@ use std::slice;
 use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_OK, LUA_TBOOLEAN, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE,
-    lua_Integer, lua_State, lua_absindex, lua_checkstack, lua_copy, lua_error, lua_getmetatable,
-    lua_gettop, lua_isinteger, lua_next, lua_pcall, lua_pushinteger, lua_pushlightuserdata,
-    lua_pushlstring, lua_pushnil, lua_pushvalue, lua_rawgeti, lua_rawlen, lua_settop,
-    lua_toboolean, lua_tointegerx, lua_tolstring, lua_tonumberx, lua_touserdata, lua_type,
-    lua_typename, luaL_error, luaL_getmetafield,
+    lua_Integer, lua_State, lua_absindex, lua_checkstack, lua_copy, lua_getmetatable, lua_gettop,
+    lua_isinteger, lua_next, lua_pcall, lua_pushnil, lua_pushvalue, lua_rawgeti, lua_rawlen,
+    lua_settop, lua_toboolean, lua_tointegerx, lua_tolstring, lua_tonumberx, lua_touserdata,
+    lua_type, luaL_getmetafield,
 };
+use skynet_support::State;
 
 use super::in_place::{Functions, functions};
 use super::scratch::{OutOfMemory, Writer};
 use super::view;
 use super::{BOOLEAN, LONG, LONG_ARRAY, NIL, NUMBER, POINTER, SHORT, TABLE, head, number};
+use crate::block::Block;
 
 /// Tables within tables, at most.
 pub(super) const MAX_DEPTH: u32 = 32;
@@ -42,86 +43,75 @@ impl From<OutOfMemory> for Failure {
 }
 
 /// `skynet.pack(...)`: a light userdata (a block of the C allocator) and its size.
-pub unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values; the writer is plain data, so raising is fine.
-    unsafe {
-        let writer = arguments(state, functions());
-        let bytes = writer.bytes();
-        let size = bytes.len();
-        let block = match writer.give() {
-            Some(block) => block,
-            None => {
-                let block = libc::malloc(size.max(1)).cast::<u8>();
-                if block.is_null() {
-                    return raise(state, &Failure::OutOfMemory);
-                }
-                ptr::copy_nonoverlapping(bytes.as_ptr(), block, size);
-                writer.close();
-                block
-            }
-        };
-        // Neither of the two can raise: the block has an owner.
-        lua_pushlightuserdata(state, block.cast());
-        lua_pushinteger(state, size as lua_Integer);
-    }
+pub fn pack(state: State<'_>) -> c_int {
+    let writer = arguments(state, functions());
+    let bytes = writer.bytes();
+    let size = bytes.len();
+    let block: *mut c_void = match writer.give() {
+        Some(block) => block.cast(),
+        None => {
+            let Ok(block) = Block::copy_of(bytes) else {
+                raise(state, &Failure::OutOfMemory);
+            };
+            writer.close();
+            block.into_raw().0
+        }
+    };
+    // Neither of the two can raise: the block has an owner.
+    state.push_light(block);
+    state.push_integer(size as lua_Integer);
     2
 }
 
 /// `skynet.packstring(...)`: the same as a string.
-pub unsafe extern "C-unwind" fn packstring(state: *mut lua_State) -> c_int {
-    // SAFETY: as in `pack`.
-    unsafe { string_of_arguments(state, functions()) }
+pub fn packstring(state: State<'_>) -> c_int {
+    string_of_arguments(state, functions())
 }
 
-pub(super) unsafe fn string_of_arguments(state: *mut lua_State, lua: Option<&Functions>) -> c_int {
-    // SAFETY: as in `pack`.
-    unsafe {
-        let writer = arguments(state, lua);
-        let bytes = writer.bytes();
-        lua_pushlstring(state, bytes.as_ptr().cast(), bytes.len());
-        writer.close();
-    }
+pub(super) fn string_of_arguments(state: State<'_>, lua: Option<&Functions>) -> c_int {
+    let writer = arguments(state, lua);
+    state.push_bytes(writer.bytes());
+    writer.close();
     1
 }
 
-unsafe fn arguments(state: *mut lua_State, lua: Option<&Functions>) -> Writer {
+/// The arguments as bytes. Raises with the writer, which is plain data.
+fn arguments(state: State<'_>, lua: Option<&Functions>) -> Writer {
     let mut writer = Writer::open();
-    // SAFETY: all indices are arguments.
-    unsafe {
-        let count = lua_gettop(state);
-        let packed = match lua {
-            Some(lua) => view::arguments(state, lua, &mut writer, count),
+    let count = state.top();
+    // SAFETY: the state is the running one, and all indices are arguments.
+    let packed = unsafe {
+        match lua {
+            Some(lua) => view::arguments(state.raw(), lua, &mut writer, count),
             None => (1..=count)
-                .try_for_each(|index| value(state, &mut writer, index, lua_type(state, index), 0)),
-        };
-        if let Err(failure) = packed {
-            raise(state, &failure);
+                .try_for_each(|index| value(state.raw(), &mut writer, index, state.kind(index), 0)),
         }
-        if c_int::try_from(writer.bytes().len()).is_err() {
-            luaL_error(state, c"serialize can't pack more than 2G".as_ptr());
-        }
+    };
+    if let Err(failure) = packed {
+        raise(state, &failure);
+    }
+    if c_int::try_from(writer.bytes().len()).is_err() {
+        state.error(c"serialize can't pack more than 2G");
     }
     writer
 }
 
 #[cold]
-unsafe fn raise(state: *mut lua_State, failure: &Failure) -> c_int {
-    // SAFETY: raises; nothing on the way has a destructor.
-    unsafe {
-        match *failure {
-            Failure::TooDeep => luaL_error(state, c"serialize can't pack too depth table".as_ptr()),
-            Failure::Unsupported(ty) => luaL_error(
-                state,
-                c"Unsupport type %s to serialize".as_ptr(),
-                lua_typename(state, ty),
-            ),
-            Failure::OutOfMemory => luaL_error(state, c"not enough memory".as_ptr()),
-            Failure::StackOverflow => luaL_error(state, c"out of memory".as_ptr()),
-            Failure::Raised => lua_error(state),
+fn raise(state: State<'_>, failure: &Failure) -> ! {
+    match *failure {
+        Failure::TooDeep => state.error(c"serialize can't pack too depth table"),
+        Failure::Unsupported(kind) => {
+            let kind = state.type_name(kind);
+            state.error_with(format_args!("Unsupport type {kind} to serialize"))
         }
+        Failure::OutOfMemory => state.error(c"not enough memory"),
+        Failure::StackOverflow => state.error(c"out of memory"),
+        Failure::Raised => state.raise(),
     }
 }
 
+/// # Safety
+/// The state is the running one; `index` is valid, and of type `ty`.
 #[inline(always)]
 pub(super) unsafe fn value(
     state: *mut lua_State,
@@ -133,7 +123,7 @@ pub(super) unsafe fn value(
     if depth > MAX_DEPTH {
         return Err(Failure::TooDeep);
     }
-    // SAFETY: `index` is valid and of type `ty`; strings stay on the stack while they are copied.
+    // SAFETY: as the caller promises; strings stay on the stack while they are copied.
     unsafe {
         match ty {
             LUA_TNUMBER if lua_isinteger(state, index) != 0 => {

@@ -5,10 +5,11 @@ use super::pack::string_of_arguments;
 use super::unpack::unpack_arguments;
 use libc::c_int;
 use mlua_sys::{
-    LUA_OK, lua_State, lua_close, lua_pcall, lua_pushcfunction, lua_setglobal, lua_tolstring,
-    luaL_loadstring, luaL_newstate, luaL_openlibs,
+    LUA_OK, lua_close, lua_pcall, lua_pushcfunction, lua_setglobal, lua_tolstring, luaL_loadstring,
+    luaL_newstate, luaL_openlibs,
 };
 use skynet_lua as _;
+use skynet_support::{State, lua_function};
 use std::ffi::{CStr, CString};
 
 fn patched() -> Option<&'static Functions> {
@@ -16,24 +17,20 @@ fn patched() -> Option<&'static Functions> {
     functions()
 }
 
-unsafe extern "C-unwind" fn pack_by_interface(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { string_of_arguments(state, None) }
+fn pack_by_interface(state: State<'_>) -> c_int {
+    string_of_arguments(state, None)
 }
 
-unsafe extern "C-unwind" fn pack_in_place(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { string_of_arguments(state, patched()) }
+fn pack_in_place(state: State<'_>) -> c_int {
+    string_of_arguments(state, patched())
 }
 
-unsafe extern "C-unwind" fn unpack_by_interface(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { unpack_arguments(state, None) }
+fn unpack_by_interface(state: State<'_>) -> c_int {
+    unpack_arguments(state, None)
 }
 
-unsafe extern "C-unwind" fn unpack_in_place(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { unpack_arguments(state, patched()) }
+fn unpack_in_place(state: State<'_>) -> c_int {
+    unpack_arguments(state, patched())
 }
 
 /// Runs Lua code that has both ways of packing and of unpacking, and random values.
@@ -43,13 +40,13 @@ fn run(code: &str) {
     unsafe {
         let state = luaL_newstate();
         luaL_openlibs(state);
-        lua_pushcfunction(state, pack_by_interface);
+        lua_pushcfunction(state, lua_function!(unsafe pack_by_interface));
         lua_setglobal(state, c"pack_by_interface".as_ptr());
-        lua_pushcfunction(state, pack_in_place);
+        lua_pushcfunction(state, lua_function!(unsafe pack_in_place));
         lua_setglobal(state, c"pack_in_place".as_ptr());
-        lua_pushcfunction(state, unpack_by_interface);
+        lua_pushcfunction(state, lua_function!(unsafe unpack_by_interface));
         lua_setglobal(state, c"unpack_by_interface".as_ptr());
-        lua_pushcfunction(state, unpack_in_place);
+        lua_pushcfunction(state, lua_function!(unsafe unpack_in_place));
         lua_setglobal(state, c"unpack_in_place".as_ptr());
         let mut status = luaL_loadstring(state, code.as_ptr());
         if status == LUA_OK {

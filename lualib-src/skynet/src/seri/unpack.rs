@@ -12,6 +12,7 @@ use mlua_sys::{
 };
 
 use skynet_seri::MAX_DEPTH;
+use skynet_support::State;
 
 use super::in_place::{Functions, NONE, functions};
 use super::make::{InPlace, Interface, Maker};
@@ -24,18 +25,15 @@ const STACK: c_int = 20;
 const DEEP: u32 = 4;
 
 /// `skynet.unpack(message, size)` or `skynet.unpack(string)`: the values.
-pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe { unpack_arguments(state, functions()) }
+pub fn unpack(state: State<'_>) -> c_int {
+    unpack_arguments(state, functions())
 }
 
 #[inline(always)]
-pub(super) unsafe fn unpack_arguments(
-    state: *mut lua_State,
-    lua: Option<&'static Functions>,
-) -> c_int {
-    // SAFETY: called by Lua.
+pub(super) fn unpack_arguments(state: State<'_>, lua: Option<&'static Functions>) -> c_int {
+    // SAFETY: the state is the running one; who passes a message and its size says that so many bytes are there.
     unsafe {
+        let state = state.raw();
         match lua {
             Some(lua) => match view::block(state, lua) {
                 Some(message) => values(state, InPlace(lua), message),
@@ -46,8 +44,10 @@ pub(super) unsafe fn unpack_arguments(
     }
 }
 
+/// # Safety
+/// The state is the running one, and a message that is passed as an address is readable for its size.
 unsafe fn message_by_arguments(state: *mut lua_State, maker: impl Maker) -> c_int {
-    // SAFETY: the string stays on the stack. All locals are plain data, so raising is fine.
+    // SAFETY: as the caller promises; a string stays on the stack. All locals are plain data, so raising is fine.
     unsafe {
         let mut len = 0;
         let start: *const u8 = match lua_type(state, 1) {
@@ -73,14 +73,17 @@ unsafe fn message_by_arguments(state: *mut lua_State, maker: impl Maker) -> c_in
     }
 }
 
-/// Pushes all values of a message, and answers how many there are. It is readable for its size by contract.
+/// Pushes all values of a message, and answers how many there are.
+///
+/// # Safety
+/// The state is the running one, and the message is readable for its size.
 #[inline(always)]
 unsafe fn values(
     state: *mut lua_State,
     maker: impl Maker,
     (start, len): (*const u8, usize),
 ) -> c_int {
-    // SAFETY: the caller's. All locals are plain data, so raising is fine.
+    // SAFETY: as the caller promises. All locals are plain data, so raising is fine.
     unsafe {
         if len == 0 {
             return 0;

@@ -19,10 +19,13 @@ use super::scratch::Writer;
 use super::{BOOLEAN, NIL, NUMBER, POINTER, head, number};
 
 /// The usual arguments of `unpack`, a light userdata and a size of 0 to 2 GiB. `None` for all others.
+///
+/// # Safety
+/// The state is the running one.
 #[inline(always)]
 pub(super) unsafe fn block(state: *mut lua_State, lua: &Functions) -> Option<(*const u8, usize)> {
     let (mut block, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: called by a function of Lua's.
+    // SAFETY: as the caller promises.
     if unsafe { (lua.view_block)(state, &mut block, &mut size) } == 0 {
         return None;
     }
@@ -31,6 +34,9 @@ pub(super) unsafe fn block(state: *mut lua_State, lua: &Functions) -> Option<(*c
 }
 
 /// Packs the arguments 1 to `count` of the running function.
+///
+/// # Safety
+/// The state is its, and there are so many.
 pub(super) unsafe fn arguments(
     state: *mut lua_State,
     lua: &Functions,

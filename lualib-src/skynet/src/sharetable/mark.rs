@@ -3,9 +3,9 @@
 use libc::c_int;
 use mlua_sys::{
     LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE,
-    lua_State, lua_getmetatable, lua_getupvalue, lua_iscfunction, lua_next, lua_pop, lua_pushnil,
-    lua_pushvalue, lua_topointer, lua_type, lua_typename, luaL_checkstack, luaL_error,
+    lua_getupvalue, lua_iscfunction,
 };
+use skynet_support::State;
 
 use super::patched::{is_shared, lua_sharefunction, lua_sharestring, make_shared};
 
@@ -17,78 +17,77 @@ const SLOTS: c_int = 3 + 2;
 ///
 /// # Safety
 /// Only this thread uses the state, and its collector is stopped: it must not meet a table that is shared in part.
-pub(super) unsafe fn share(state: *mut lua_State) {
-    // SAFETY: called by a function of Lua. The stack is the way to the present table: a table, a key and a value for each
-    // level, so neither deep nesting nor an error costs anything of ours.
-    unsafe {
-        if lua_type(state, -1) != LUA_TTABLE {
-            let name = lua_typename(state, lua_type(state, -1));
-            luaL_error(state, c"Not a table, it's a %s.".as_ptr(), name);
-        }
-        if !enter(state, -1) {
-            return;
-        }
-        let mut depth = 1usize;
-        while depth > 0 {
-            // Either a table and a key of it are at the top ...
-            if lua_next(state, -2) == 0 {
-                lua_pop(state, 1);
-                depth -= 1;
-                if depth == 0 {
-                    break;
-                }
+pub(super) unsafe fn share(state: State<'_>) {
+    if state.kind(-1) != LUA_TTABLE {
+        let name = state.type_name(state.kind(-1));
+        state.error_with(format_args!("Not a table, it's a {name}."));
+    }
+    if !enter(state, -1) {
+        return;
+    }
+    let mut depth = 1usize;
+    while depth > 0 {
+        // Either a table and a key of it are at the top ...
+        if !state.next(-2) {
+            state.pop(1);
+            depth -= 1;
+            if depth == 0 {
+                break;
             }
-            // ... or below a pair, of which nothing, or a table that has just been done, may be shared.
-            if share_scalar_or_enter(state, -2) || share_scalar_or_enter(state, -1) {
-                depth += 1;
-            } else {
-                lua_pop(state, 1);
-            }
+        }
+        // ... or below a pair, of which nothing, or a table that has just been done, may be shared.
+        if share_scalar_or_enter(state, -2) || share_scalar_or_enter(state, -1) {
+            depth += 1;
+        } else {
+            state.pop(1);
         }
     }
 }
 
 /// Begins to share the table at `index`, unless that is done: a copy of it and nil at the top.
-unsafe fn enter(state: *mut lua_State, index: c_int) -> bool {
+fn enter(state: State<'_>, index: c_int) -> bool {
+    let table = state.to_pointer(index);
     // SAFETY: a table.
-    unsafe {
-        let table = lua_topointer(state, index);
-        if is_shared(table) {
-            return false;
-        }
-        luaL_checkstack(state, SLOTS, std::ptr::null());
-        if lua_getmetatable(state, index) != 0 {
-            luaL_error(state, c"Can't share metatable".as_ptr());
-        }
-        make_shared(table);
-        lua_pushvalue(state, index);
-        lua_pushnil(state);
+    if unsafe { is_shared(table) } {
+        return false;
     }
+    state.reserve(SLOTS);
+    if state.get_metatable(index) {
+        state.error(c"Can't share metatable");
+    }
+    // SAFETY: a table of a state that is ready for it (`share`).
+    unsafe { make_shared(table) };
+    state.push_copy(index);
+    state.push_nil();
     true
 }
 
 /// Shares the value at `index`; true if that is a table which has been entered.
-unsafe fn share_scalar_or_enter(state: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: called by a function of Lua.
-    unsafe {
-        match lua_type(state, index) {
-            LUA_TTABLE => return enter(state, index),
-            LUA_TNUMBER | LUA_TBOOLEAN | LUA_TLIGHTUSERDATA => {}
-            LUA_TSTRING => lua_sharestring(state, index),
-            LUA_TFUNCTION => {
-                if !lua_getupvalue(state, index, 1).is_null() {
-                    luaL_error(state, c"Invalid function with upvalue".as_ptr());
-                }
-                if lua_iscfunction(state, index) == 0 {
-                    make_shared(lua_topointer(state, index));
-                    lua_sharefunction(state, index);
-                }
+fn share_scalar_or_enter(state: State<'_>, index: c_int) -> bool {
+    match state.kind(index) {
+        LUA_TTABLE => return enter(state, index),
+        LUA_TNUMBER | LUA_TBOOLEAN | LUA_TLIGHTUSERDATA => {}
+        // SAFETY: a string of a state that is ready for it (`share`).
+        LUA_TSTRING => unsafe { lua_sharestring(state.raw(), index) },
+        LUA_TFUNCTION => {
+            // SAFETY: a function; there is room for its upvalue.
+            let has_upvalue = unsafe { !lua_getupvalue(state.raw(), index, 1).is_null() };
+            if has_upvalue {
+                state.error(c"Invalid function with upvalue");
             }
-            other => {
-                let name = lua_typename(state, other);
-                luaL_error(state, c"Invalid type [%s]".as_ptr(), name);
+            // SAFETY: a function of Lua, of a state that is ready for it (`share`).
+            unsafe {
+                if lua_iscfunction(state.raw(), index) == 0 {
+                    make_shared(state.to_pointer(index));
+                    lua_sharefunction(state.raw(), index);
+                }
             }
         }
+        other => {
+            let name = state.type_name(other);
+            state.error_with(format_args!("Invalid type [{name}]"));
+        }
     }
+
     false
 }

@@ -1,33 +1,28 @@
 //! Matrices: states of Lua that hold a shared table and run nothing any more.
 
+use std::ffi::CStr;
 use std::ptr;
-use std::slice;
 
-use libc::{c_char, c_int, c_void};
+use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_GCCOLLECT, LUA_GCCOUNT, LUA_GCCOUNTB, LUA_GCSTOP, LUA_OK, LUA_TBOOLEAN, LUA_TFUNCTION,
-    LUA_TLIGHTUSERDATA, LUA_TNUMBER, lua_Integer, lua_State, lua_call, lua_checkstack, lua_close,
-    lua_createtable, lua_error, lua_gc, lua_gettop, lua_getupvalue, lua_iscfunction, lua_isinteger,
-    lua_newstate, lua_newuserdatauv, lua_pcall, lua_pushboolean, lua_pushcfunction,
-    lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnumber, lua_pushvalue,
-    lua_replace, lua_setfield, lua_setmetatable, lua_settop, lua_toboolean, lua_tocfunction,
-    lua_tointeger, lua_tolstring, lua_tonumber, lua_topointer, lua_touserdata, lua_type,
-    luaL_argerror, luaL_checklstring, luaL_checkudata, luaL_error, luaL_loadbufferx,
-    luaL_newmetatable, luaL_openlibs,
+    LUA_TLIGHTUSERDATA, LUA_TNUMBER, lua_Integer, lua_State, lua_close, lua_gc, lua_getupvalue,
+    lua_iscfunction, lua_newstate, lua_tocfunction, luaL_loadbufferx, luaL_openlibs,
 };
+use skynet_support::{State, lua_function, lua_functions};
 
 use super::mark;
 use super::patched::{luaL_loadfilex_, seed};
-use crate::{Entry, register};
+use crate::Entry;
 
-const TYPE: *const c_char = c"BOXMATRIXSTATE".as_ptr();
+const TYPE: &CStr = c"BOXMATRIXSTATE";
 
-const METHODS: &[Entry] = &[
-    (c"close", close),
-    (c"getptr", getptr),
-    (c"state", inner_state),
-    (c"size", size),
-];
+const METHODS: &[Entry] = lua_functions!(unsafe {
+    c"close" => close,
+    c"getptr" => getptr,
+    c"state" => inner_state,
+    c"size" => size,
+});
 
 /// A matrix in Lua.
 struct Matrix {
@@ -38,111 +33,101 @@ struct Matrix {
 }
 
 /// What the chunk of a matrix is read from: `@` and a file name, or source.
-struct Source {
-    text: *const c_char,
-    len: usize,
+struct Source<'a> {
+    bytes: &'a [u8],
 }
 
-unsafe fn checked<'a>(state: *mut lua_State) -> &'a mut Matrix {
-    // SAFETY: called by a function of Lua; such userdata is made by `push`.
-    unsafe { &mut *luaL_checkudata(state, 1, TYPE).cast::<Matrix>() }
+fn checked(state: State<'_>) -> &mut Matrix {
+    // SAFETY: userdata of this kind are made by `push`, and live while they are arguments.
+    unsafe { &mut *state.check_userdata(1, TYPE) }
 }
 
 /// `matrix:close()`: frees the table; it must not be used any more.
-unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the state is closed once.
-    unsafe { end(checked(state)) };
+fn close(state: State<'_>) -> c_int {
+    end(checked(state));
     0
 }
 
-unsafe fn end(matrix: &mut Matrix) {
+fn end(matrix: &mut Matrix) {
     let state = std::mem::replace(&mut matrix.state, ptr::null_mut());
     if !state.is_null() {
-        // SAFETY: the matrix owned it.
+        // SAFETY: the matrix owned it, and nothing runs in it.
         unsafe { lua_close(state) };
     }
 }
 
 /// Ends a matrix that was not completed.
-unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let matrix = checked(state);
-        if !matrix.ready {
-            end(matrix);
-        }
+fn collect(state: State<'_>) -> c_int {
+    let matrix = checked(state);
+    if !matrix.ready {
+        end(matrix);
     }
     0
 }
 
 /// `matrix:getptr()`: the address of the table; nothing after the end.
-unsafe extern "C-unwind" fn getptr(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the table is at the bottom of the matrix's stack.
-    unsafe {
-        let matrix = checked(state);
-        if matrix.state.is_null() {
-            return 0;
-        }
-        let table = lua_topointer(matrix.state, 1);
-        lua_pushlightuserdata(state, table.cast_mut());
+fn getptr(state: State<'_>) -> c_int {
+    let matrix = checked(state);
+    if matrix.state.is_null() {
+        return 0;
     }
+    // SAFETY: the matrix owns it; a state that is ready has the table at 1.
+    state.push_light(unsafe { State::new(matrix.state) }.to_pointer(1));
     1
 }
 
 /// `matrix:state()`: the address of its state, for `used`; nothing after the end.
-unsafe extern "C-unwind" fn inner_state(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        let matrix = checked(state);
-        if matrix.state.is_null() {
-            return 0;
-        }
-        lua_pushlightuserdata(state, matrix.state.cast());
+fn inner_state(state: State<'_>) -> c_int {
+    let matrix = checked(state);
+    if matrix.state.is_null() {
+        return 0;
     }
+    state.push_light(matrix.state);
     1
 }
 
 /// `matrix:size()`: bytes of memory; 0 after the end.
-unsafe extern "C-unwind" fn size(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; asking the collector for sizes runs nothing.
-    unsafe {
-        let matrix = checked(state);
-        let mut size: lua_Integer = 0;
-        if !matrix.state.is_null() {
-            size = lua_Integer::from(lua_gc(matrix.state, LUA_GCCOUNT)) * 1024;
-            size += lua_Integer::from(lua_gc(matrix.state, LUA_GCCOUNTB));
-        }
-        lua_pushinteger(state, size);
+fn size(state: State<'_>) -> c_int {
+    let matrix = checked(state);
+    let mut size: lua_Integer = 0;
+    if !matrix.state.is_null() {
+        // SAFETY: the matrix owns it; both only count.
+        let (kilobytes, rest) = unsafe {
+            (
+                lua_gc(matrix.state, LUA_GCCOUNT),
+                lua_gc(matrix.state, LUA_GCCOUNTB),
+            )
+        };
+        size = lua_Integer::from(kilobytes) * 1024 + lua_Integer::from(rest);
     }
+    state.push_integer(size);
     1
 }
 
-unsafe fn push<'a>(state: *mut lua_State) -> &'a mut Matrix {
-    // SAFETY: called by a function of Lua; the value is written before its finaliser can run.
+fn push(state: State<'_>) -> &mut Matrix {
+    let matrix: *mut Matrix = state.push_userdata(0);
+    // SAFETY: there is room for it.
     unsafe {
-        let matrix: *mut Matrix = lua_newuserdatauv(state, size_of::<Matrix>(), 0).cast();
         matrix.write(Matrix {
             state: ptr::null_mut(),
             ready: false,
         });
-        if luaL_newmetatable(state, TYPE) != 0 {
-            register_methods(state);
-        }
-        lua_setmetatable(state, -2);
-        &mut *matrix
     }
+    if state.new_metatable(TYPE) {
+        register_methods(state);
+    }
+    state.set_metatable(-2);
+    // SAFETY: it is on the stack, and complete.
+    unsafe { &mut *matrix }
 }
 
 /// Fills the metatable at the top.
-unsafe fn register_methods(state: *mut lua_State) {
-    // SAFETY: called by a function of Lua.
-    unsafe {
-        lua_createtable(state, 0, METHODS.len() as c_int);
-        register(state, METHODS, 0);
-        lua_setfield(state, -2, c"__index".as_ptr());
-        lua_pushcfunction(state, collect);
-        lua_setfield(state, -2, c"__gc".as_ptr());
-    }
+fn register_methods(state: State<'_>) {
+    state.create_table(0, METHODS.len() as c_int);
+    state.register(METHODS, 0);
+    state.set_field(-2, c"__index");
+    state.push_function(lua_function!(unsafe collect));
+    state.set_field(-2, c"__gc");
 }
 
 /// Memory of a matrix: the C allocator's, like that of all states.
@@ -163,41 +148,37 @@ unsafe extern "C" fn allocate(
 }
 
 /// Raises unless argument `arg` can be given to the chunk of a matrix.
-unsafe fn check_argument(state: *mut lua_State, arg: c_int) {
-    // SAFETY: called by a function of Lua.
-    unsafe {
-        match lua_type(state, arg) {
-            LUA_TBOOLEAN | LUA_TNUMBER | LUA_TLIGHTUSERDATA => {}
-            LUA_TFUNCTION => {
-                let plain =
-                    lua_iscfunction(state, arg) != 0 && lua_getupvalue(state, arg, 1).is_null();
-                if !plain {
-                    luaL_argerror(state, arg, c"Only support light C function".as_ptr());
-                }
+fn check_argument(state: State<'_>, arg: c_int) {
+    match state.kind(arg) {
+        LUA_TBOOLEAN | LUA_TNUMBER | LUA_TLIGHTUSERDATA => {}
+        LUA_TFUNCTION => {
+            // SAFETY: a function; there is room for its upvalue.
+            let plain = unsafe {
+                lua_iscfunction(state.raw(), arg) != 0
+                    && lua_getupvalue(state.raw(), arg, 1).is_null()
+            };
+            if !plain {
+                state.argument_error(arg, c"Only support light C function");
             }
-            _ => {
-                luaL_argerror(state, arg, c"Type invalid".as_ptr());
-            }
+        }
+        _ => {
+            state.argument_error(arg, c"Type invalid");
         }
     }
 }
 
 /// Pushes argument `arg`, which has been checked, into another state. Raises nothing.
-unsafe fn pass(from: *mut lua_State, arg: c_int, to: *mut lua_State) {
-    // SAFETY: called by a function of Lua; the other stack has room.
-    unsafe {
-        match lua_type(from, arg) {
-            LUA_TBOOLEAN => lua_pushboolean(to, lua_toboolean(from, arg)),
-            LUA_TNUMBER if lua_isinteger(from, arg) != 0 => {
-                lua_pushinteger(to, lua_tointeger(from, arg));
-            }
-            LUA_TNUMBER => lua_pushnumber(to, lua_tonumber(from, arg)),
-            LUA_TLIGHTUSERDATA => lua_pushlightuserdata(to, lua_touserdata(from, arg)),
-            _ => match lua_tocfunction(from, arg) {
-                Some(function) => lua_pushcfunction(to, function),
-                None => lua_pushboolean(to, 0),
-            },
-        }
+fn pass(from: State<'_>, arg: c_int, to: State<'_>) {
+    match from.kind(arg) {
+        LUA_TBOOLEAN => to.push_boolean(from.to_boolean(arg)),
+        LUA_TNUMBER if from.is_integer(arg) => to.push_integer(from.to_integer(arg)),
+        LUA_TNUMBER => to.push_number(from.to_number(arg)),
+        LUA_TLIGHTUSERDATA => to.push_light(from.to_userdata(arg)),
+        // SAFETY: a function.
+        _ => match unsafe { lua_tocfunction(from.raw(), arg) } {
+            Some(function) => to.push_function(function),
+            None => to.push_boolean(false),
+        },
     }
 }
 
@@ -205,75 +186,72 @@ unsafe fn pass(from: *mut lua_State, arg: c_int, to: *mut lua_State) {
 ///
 /// `source` is Lua source, or `@` and the name of a file. The other arguments go to the chunk: booleans, numbers, light
 /// userdata and C functions without upvalues. Raises the error of the chunk, and for what cannot be shared.
-pub(super) unsafe extern "C-unwind" fn matrix(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua. From its creation on the new state belongs to a userdata of Lua.
-    unsafe {
-        let mut source = Source {
-            text: ptr::null(),
-            len: 0,
-        };
-        source.text = luaL_checklstring(state, 1, &mut source.len);
-        let top = lua_gettop(state);
-        for arg in 2..=top {
-            check_argument(state, arg);
-        }
-        let matrix = push(state);
-        let inner = lua_newstate(allocate, ptr::null_mut(), seed(state));
-        if inner.is_null() {
-            return luaL_error(state, c"luaL_newstate failed".as_ptr());
-        }
-        matrix.state = inner;
-        if lua_checkstack(inner, top + 1) == 0 {
-            return luaL_error(state, c"Too many argument %d".as_ptr(), top);
-        }
-        lua_pushcfunction(inner, load);
-        lua_pushlightuserdata(inner, (&raw mut source).cast());
-        for arg in 2..=top {
-            pass(state, arg, inner);
-        }
-        if lua_pcall(inner, top, 1, 0) != LUA_OK {
-            let mut len = 0;
-            let text = lua_tolstring(inner, -1, &mut len);
-            if text.is_null() {
-                let what = c"error object is not a string";
-                lua_pushlstring(state, what.as_ptr(), what.count_bytes());
-            } else {
-                lua_pushlstring(state, text, len);
-            }
-            end(matrix);
-            lua_error(state);
-        }
-        matrix.ready = true;
+pub(super) fn matrix(state: State<'_>) -> c_int {
+    let source = Source {
+        bytes: state.check_bytes(1),
+    };
+    let top = state.top();
+    for arg in 2..=top {
+        check_argument(state, arg);
     }
+    let matrix = push(state);
+    // SAFETY: a new state, which the matrix owns; the allocator takes no data.
+    let inner = unsafe {
+        matrix.state = lua_newstate(allocate, ptr::null_mut(), seed(state.raw()));
+        if matrix.state.is_null() {
+            state.error(c"luaL_newstate failed");
+        }
+        State::new(matrix.state)
+    };
+    if !inner.try_reserve(top + 1) {
+        state.error_with(format_args!("Too many argument {top}"));
+    }
+    inner.push_function(lua_function!(unsafe load));
+    inner.push_light(&raw const source);
+    for arg in 2..=top {
+        pass(state, arg, inner);
+    }
+    if inner.protected_call(top, 1, 0) != LUA_OK {
+        state.push_bytes(
+            inner
+                .to_bytes(-1)
+                .unwrap_or(b"error object is not a string"),
+        );
+        end(matrix);
+        state.raise();
+    }
+    matrix.ready = true;
     1
 }
 
 /// In the state of a matrix, with a [`Source`] and the arguments of the chunk: the table that the chunk returns, shared.
-unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `matrix`, whose source is alive meanwhile.
-    unsafe {
-        let source: *const Source = lua_touserdata(state, 1).cast();
-        luaL_openlibs(state);
-        let &Source { text, len } = &*source;
-        let bytes = slice::from_raw_parts(text.cast::<u8>(), len);
-        let status = match bytes {
+fn load(state: State<'_>) -> c_int {
+    // SAFETY: `matrix` passes the source, which it keeps; its bytes are those of a string of Lua's, which end with a NUL.
+    let status = unsafe {
+        luaL_openlibs(state.raw());
+        let bytes = (*state.to_userdata(1).cast::<Source>()).bytes;
+        let text = bytes.as_ptr().cast();
+        match bytes {
             [b'@', name @ ..] if !name.contains(&0) => {
-                luaL_loadfilex_(state, text.add(1), ptr::null())
+                luaL_loadfilex_(state.raw(), name.as_ptr().cast(), ptr::null())
             }
-            [b'@', ..] => return luaL_error(state, c"file name with a zero byte".as_ptr()),
-            _ => luaL_loadbufferx(state, text, len, text, ptr::null()),
-        };
-        if status != LUA_OK {
-            lua_error(state);
+            [b'@', ..] => state.error(c"file name with a zero byte"),
+            _ => luaL_loadbufferx(state.raw(), text, bytes.len(), text, ptr::null()),
         }
-        lua_replace(state, 1);
-        lua_call(state, lua_gettop(state) - 1, 1);
-        // What is not in the table goes; then the collector must not see half-shared tables, and has nothing to do after.
-        lua_gc(state, LUA_GCCOLLECT);
-        lua_gc(state, LUA_GCSTOP);
-        lua_pushvalue(state, 1);
-        mark::share(state);
-        lua_settop(state, 1);
+    };
+    if status != LUA_OK {
+        state.raise();
     }
+    state.replace(1);
+    state.call(state.top() - 1, 1);
+    // SAFETY: the state is this thread's. What is not in the table goes; then the collector must not see half-shared tables, and has
+    // nothing to do after.
+    unsafe {
+        lua_gc(state.raw(), LUA_GCCOLLECT);
+        lua_gc(state.raw(), LUA_GCSTOP);
+        state.push_copy(1);
+        mark::share(state);
+    }
+    state.set_top(1);
     1
 }

@@ -8,113 +8,97 @@ mod matrix;
 mod patched;
 
 use libc::{c_int, c_void};
-use mlua_sys::{
-    LUA_TTABLE, LUA_TTHREAD, lua_Integer, lua_State, lua_checkstack, lua_createtable, lua_gettop,
-    lua_newuserdatauv, lua_pop, lua_pushboolean, lua_pushinteger, lua_pushvalue, lua_rawgeti,
-    lua_rawlen, lua_seti, lua_topointer, lua_tothread, lua_touserdata, lua_type, lua_xmove,
-    luaL_argerror, luaL_checktype, luaL_error,
-};
+use mlua_sys::{LUA_TTABLE, LUA_TTHREAD, lua_Integer, lua_State, lua_newuserdatauv, lua_xmove};
+use skynet_support::{State, lua_functions, lua_module};
 
+use crate::Entry;
 use crate::arguments::address;
-use crate::{Entry, check_version, register};
 use patched::{is_shared, lua_clonetable, shared_use};
 
-const FUNCTIONS: &[Entry] = &[
-    (c"clone", clone),
-    (c"stackvalues", stackvalues),
-    (c"matrix", matrix::matrix),
-    (c"is_sharedtable", is_sharedtable),
-    (c"used", used),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"clone" => clone,
+    c"stackvalues" => stackvalues,
+    c"matrix" => matrix::matrix,
+    c"is_sharedtable" => is_sharedtable,
+    c"used" => used,
+});
 
 pub use patched::readers_can_be_asked;
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_sharetable_core(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
-    1
-}
+lua_module!(unsafe luaopen_skynet_sharetable_core => FUNCTIONS);
 
 /// `clone(address)`: the shared table at an address that a matrix gave.
-unsafe extern "C-unwind" fn clone(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; by contract the matrix is not closed.
-    unsafe { lua_clonetable(state, address::<c_void>(state, 1)) };
+fn clone(state: State<'_>) -> c_int {
+    // SAFETY: the address comes from `getptr` of a matrix that lives.
+    unsafe { lua_clonetable(state.raw(), address::<c_void>(state, 1)) };
     1
 }
 
 /// `is_sharedtable(value)`: whether it is a table, and shared.
-unsafe extern "C-unwind" fn is_sharedtable(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; a table is a table.
-    unsafe {
-        let shared = lua_type(state, 1) == LUA_TTABLE && is_shared(lua_topointer(state, 1));
-        lua_pushboolean(state, shared.into());
-    }
+fn is_sharedtable(state: State<'_>) -> c_int {
+    // SAFETY: a table.
+    let is_shared = state.is_table(1) && unsafe { is_shared(state.to_pointer(1)) };
+    state.push_boolean(is_shared);
     1
 }
 
 /// `stackvalues(thread, table)`: stores what is on the stack of a suspended thread as 1, 2, ...; their number. Nothing
 /// for the running thread.
-unsafe extern "C-unwind" fn stackvalues(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the other thread does not run, and gets back what is pushed on its stack at once.
-    unsafe {
-        if lua_type(state, 1) != LUA_TTHREAD {
-            return luaL_argerror(state, 1, c"thread expected".as_ptr());
-        }
-        let thread = lua_tothread(state, 1);
-        let mut count = 0;
-        if thread != state {
-            luaL_checktype(state, 2, LUA_TTABLE);
-            count = lua_gettop(thread);
-            if lua_checkstack(thread, 1) == 0 {
-                return luaL_error(state, c"stack overflow".as_ptr());
-            }
-            for index in 1..=count {
-                lua_pushvalue(thread, index);
-                lua_xmove(thread, state, 1);
-                lua_seti(state, 2, index.into());
-            }
-        }
-        lua_pushinteger(state, lua_Integer::from(count));
+fn stackvalues(state: State<'_>) -> c_int {
+    if state.kind(1) != LUA_TTHREAD {
+        state.argument_error(1, c"thread expected");
     }
+    let thread = state.to_thread(1);
+    let mut count = 0;
+    if thread != state.raw() {
+        state.check_kind(2, LUA_TTABLE);
+        // SAFETY: the thread is on the stack, of the same VM, and does not run.
+        let thread = unsafe { State::new(thread) };
+        count = thread.top();
+        // An error must be one of the running thread.
+        if !thread.try_reserve(1) {
+            state.error(c"stack overflow");
+        }
+        for index in 1..=count {
+            thread.push_copy(index);
+            // SAFETY: both stacks have room for a value.
+            unsafe { lua_xmove(thread.raw(), state.raw(), 1) };
+            state.set_i(2, index.into());
+        }
+    }
+    state.push_integer(lua_Integer::from(count));
     1
 }
 
 /// `used(states)`: collects garbage, then says for each state in the list (`matrix:state()`) whether this service still
 /// refers to something of that matrix: a list of booleans. Nothing if this Lua cannot tell.
-unsafe extern "C-unwind" fn used(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; by contract none of the matrices is closed. The block of memory is Lua's, and large enough for
-    // `count` addresses and then as many bytes.
-    unsafe {
-        luaL_checktype(state, 1, LUA_TTABLE);
-        let Some(ask) = shared_use() else { return 0 };
-        let count = lua_rawlen(state, 1) as usize;
-        let size = count * (size_of::<*mut lua_State>() + 1);
-        let owners: *mut *mut lua_State = lua_newuserdatauv(state, size, 0).cast();
-        let answers: *mut u8 = owners.add(count).cast();
-        for i in 0..count {
-            lua_rawgeti(state, 1, i as lua_Integer + 1);
-            let owner = lua_touserdata(state, -1);
-            if owner.is_null() {
-                return luaL_argerror(state, 1, c"list of states expected".as_ptr());
-            }
-            owners.add(i).write(owner.cast());
-            lua_pop(state, 1);
+fn used(state: State<'_>) -> c_int {
+    state.check_kind(1, LUA_TTABLE);
+    let Some(ask) = shared_use() else { return 0 };
+    let count = state.raw_len(1);
+    let size = count * (size_of::<*mut lua_State>() + 1);
+    // SAFETY: first the states, then the answers, each of a byte; the userdata stays on the stack.
+    let (owners, answers) = unsafe {
+        let owners: *mut *mut lua_State = lua_newuserdatauv(state.raw(), size, 0).cast();
+        (owners, owners.add(count).cast::<u8>())
+    };
+    for i in 0..count {
+        state.raw_get_i(1, i as lua_Integer + 1);
+        let owner = state.to_userdata(-1);
+        if owner.is_null() {
+            state.argument_error(1, c"list of states expected");
         }
-        ask(state, owners, count as c_int, answers);
-        lua_createtable(state, count as c_int, 0);
-        for i in 0..count {
-            lua_pushboolean(state, answers.add(i).read().into());
-            lua_seti(state, -2, i as lua_Integer + 1);
-        }
+        // SAFETY: there is room for `count`.
+        unsafe { owners.add(i).write(owner.cast()) };
+        state.pop(1);
+    }
+    // SAFETY: who passes the address of a state has its matrix; the answers have room for as many.
+    unsafe { ask(state.raw(), owners, count as c_int, answers) };
+    state.create_table(count as c_int, 0);
+    for i in 0..count {
+        // SAFETY: each was written.
+        state.push_boolean(unsafe { answers.add(i).read() } != 0);
+        state.set_i(-2, i as lua_Integer + 1);
     }
     1
 }

@@ -2,10 +2,9 @@
 
 use std::ffi::CStr;
 
-use libc::{c_char, c_int};
-use mlua_sys::{
-    lua_State, lua_isnoneornil, lua_pushlstring, luaL_checkinteger, luaL_checklstring, luaL_error,
-};
+use libc::c_int;
+use skynet_support::State;
+use skynet_support::state::Shown;
 
 /// Why a text is no address.
 #[derive(Debug, PartialEq)]
@@ -34,31 +33,19 @@ fn split(text: &[u8]) -> Result<(&[u8], u16), Bad> {
     port.map(|port| (host, port)).ok_or(Bad::Port)
 }
 
-/// Reads the address at `index` and the port behind it, if there is one: a C string that lives as long as the stack of
-/// this call, and the port.
-///
-/// # Safety
-/// Called by Lua; the stack has room for one more value. Nothing with a destructor is alive.
-pub unsafe fn check(state: *mut lua_State, index: c_int) -> (*const c_char, c_int) {
-    // SAFETY: as the caller promises; Lua's strings end with a NUL.
-    unsafe {
-        let text = luaL_checklstring(state, index, std::ptr::null_mut());
-        if lua_isnoneornil(state, index + 1) == 0 {
-            return (text, luaL_checkinteger(state, index + 1) as c_int);
-        }
-        match split(CStr::from_ptr(text).to_bytes()) {
-            Ok((host, port)) => {
-                let host = lua_pushlstring(state, host.as_ptr().cast(), host.len());
-                (host, port.into())
-            }
-            Err(bad) => {
-                let reason = match bad {
-                    Bad::Address => c"Invalid address %s.",
-                    Bad::Port => c"Invalid port in address %s.",
-                };
-                luaL_error(state, reason.as_ptr(), text);
-                (text, 0)
-            }
+/// Reads the address at `index` and the port behind it, if there is one. Raises for what is none; needs room for a value, which may
+/// hold the host.
+pub fn check(state: State<'_>, index: c_int) -> (&CStr, c_int) {
+    let text = state.check_text(index);
+    if !state.is_none_or_nil(index + 1) {
+        return (text, state.check_integer(index + 1) as c_int);
+    }
+    let text = text.to_bytes();
+    match split(text) {
+        Ok((host, port)) => (state.push_c_string(host), port.into()),
+        Err(Bad::Address) => state.error_with(format_args!("Invalid address {}.", Shown(text))),
+        Err(Bad::Port) => {
+            state.error_with(format_args!("Invalid port in address {}.", Shown(text)))
         }
     }
 }

@@ -7,54 +7,47 @@ mod cell;
 
 use std::ffi::CStr;
 use std::ptr;
-use std::slice;
 
 use libc::{c_int, c_void};
-use mlua_sys::{
-    LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, lua_CFunction, lua_Integer, lua_State,
-    lua_call, lua_createtable, lua_gettop, lua_pushboolean, lua_pushcfunction, lua_pushinteger,
-    lua_pushlightuserdata, lua_pushvalue, lua_setfield, lua_settop, lua_type, luaL_argerror,
-    luaL_checklstring, luaL_checktype, luaL_checkudata, luaL_error, luaL_newmetatable,
-};
+use mlua_sys::{LUA_MULTRET, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, lua_Integer};
+use skynet_support::{State, lua_functions, lua_module};
 
 use crate::arguments::{address, message};
 use crate::sync::Arc;
-use crate::{Entry, check_version, register, userdata};
+use crate::{Entry, userdata};
 use cell::{Cell, Seen, Version};
 
-const FUNCTIONS: &[Entry] = &[(c"new", new), (c"copy", copy), (c"newcopy", newcopy)];
+const FUNCTIONS: &[Entry] =
+    lua_functions!(unsafe {c"new" => new, c"copy" => copy, c"newcopy" => newcopy});
+
+const METAMETHODS_OF_WRITER: &[Entry] = lua_functions!(unsafe {
+    c"__call" => write,
+    c"__gc" => delete_writer,
+});
+
+const METAMETHODS_OF_READER: &[Entry] = lua_functions!(unsafe {
+    c"__call" => read,
+    c"__gc" => delete_reader,
+});
 
 const WRITER: &CStr = c"skynet.stm.writer";
 const READER: &CStr = c"skynet.stm.reader";
 
+lua_module!(unsafe luaopen_skynet_stm => fn open);
+
 /// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_skynet_stm(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        metatable(state, WRITER, write, delete_writer);
-        metatable(state, READER, read, delete_reader);
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int);
-        register(state, FUNCTIONS, 0);
-    }
+fn open(state: State<'_>) -> c_int {
+    state.push_module(FUNCTIONS);
+    metatable(state, WRITER, METAMETHODS_OF_WRITER);
+    metatable(state, READER, METAMETHODS_OF_READER);
     1
 }
 
 /// Makes the metatable of `kind`.
-unsafe fn metatable(state: *mut lua_State, kind: &CStr, call: lua_CFunction, gc: lua_CFunction) {
-    // SAFETY: called by a function of Lua.
-    unsafe {
-        luaL_newmetatable(state, kind.as_ptr());
-        lua_pushcfunction(state, call);
-        lua_setfield(state, -2, c"__call".as_ptr());
-        lua_pushcfunction(state, gc);
-        lua_setfield(state, -2, c"__gc".as_ptr());
-        lua_settop(state, -2);
-    }
+fn metatable(state: State<'_>, kind: &CStr, methods: &[Entry]) {
+    state.new_metatable(kind);
+    state.register(methods, 0);
+    state.pop(1);
 }
 
 /// The writer in Lua. Null until it has a cell, and after its end.
@@ -69,124 +62,110 @@ struct Reader {
 }
 
 /// A version of the message in `arg` and `arg + 1`, which it takes over, or of a copy of the string in `arg`; a full userdata
-/// is memory of Lua, which nobody may take over. A raw
-/// reference, so that it may outlive an error.
-unsafe fn version(state: *mut lua_State, arg: c_int) -> *const Version {
-    // SAFETY: called by a function of Lua.
-    unsafe {
-        let (data, size): (*mut c_void, usize) = match lua_type(state, arg) {
-            LUA_TLIGHTUSERDATA => message(state, arg),
-            _ => {
-                let mut len = 0;
-                let text = luaL_checklstring(state, arg, &mut len);
-                let data = cell::copied(slice::from_raw_parts(text.cast(), len));
-                if data.is_null() {
-                    luaL_error(state, c"not enough memory".as_ptr());
-                }
-                (data, len)
+/// is memory of Lua, which nobody may take over. A raw reference, so that it may outlive an error.
+fn version(state: State<'_>, arg: c_int) -> *const Version {
+    let (data, size): (*mut c_void, usize) = match state.kind(arg) {
+        LUA_TLIGHTUSERDATA => message(state, arg),
+        _ => {
+            let text = state.check_bytes(arg);
+            let data = cell::copied(text);
+            if data.is_null() {
+                state.error(c"not enough memory");
             }
-        };
-        Arc::into_raw(Version::new(data, size))
-    }
+            (data, text.len())
+        }
+    };
+    Arc::into_raw(Version::new(data, size))
 }
 
 /// `new(string)` or `new(message, size)`, whose message is taken over: a writer. Calling the writer with the same
 /// arguments replaces the value; when it is collected, its readers get no more versions.
-unsafe extern "C-unwind" fn new(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the writer takes the cell over before anything raises.
-    unsafe {
-        lua_settop(state, 2);
-        let cell = ptr::null();
-        let writer = userdata::push(state, WRITER, Writer { cell });
-        let first = Arc::from_raw(version(state, 1));
-        (*writer).cell = cell::into_address(Cell::new(first));
-    }
+fn new(state: State<'_>) -> c_int {
+    state.set_top(2);
+    let cell = ptr::null();
+    let writer = userdata::push(state, WRITER, Writer { cell });
+    let first = version(state, 1);
+    // SAFETY: the reference is this function's; the writer, which is on the stack, takes the cell over before anything raises.
+    unsafe { (*writer).cell = cell::into_address(Cell::new(Arc::from_raw(first))) };
     1
 }
 
-unsafe fn checked<'a, T>(state: *mut lua_State, kind: &CStr) -> &'a mut T {
-    // SAFETY: called by a function of Lua; objects of this kind are made by `push`, and live while they are arguments.
-    unsafe { &mut *luaL_checkudata(state, 1, kind.as_ptr()).cast() }
+fn checked<'a, T>(state: State<'a>, kind: &CStr) -> &'a mut T {
+    // SAFETY: objects of this kind are made by `userdata::push`, of a `T`, and live while they are arguments.
+    unsafe { &mut *state.check_userdata(1, kind) }
 }
 
 /// The cell of a writer or a reader.
-unsafe fn cell_of<'a>(state: *mut lua_State, cell: *const Cell) -> &'a Cell {
-    // SAFETY: called by a function of Lua; who has a cell holds a reference to it.
-    unsafe {
-        if cell.is_null() {
-            luaL_argerror(state, 1, c"the object is closed".as_ptr());
-        }
-        &*cell
+fn cell_of<'a>(state: State<'a>, cell: *const Cell) -> &'a Cell {
+    if cell.is_null() {
+        state.argument_error(1, c"the object is closed");
     }
+    // SAFETY: who has a cell holds a reference to it.
+    unsafe { &*cell }
 }
 
 /// `writer(string)` or `writer(message, size)`, whose message is taken over: replaces the value.
-unsafe extern "C-unwind" fn write(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; nothing raises after the version is made.
-    unsafe {
-        let cell = cell_of(state, checked::<Writer>(state, WRITER).cell);
-        let version = version(state, 2);
-        cell.write(Some(Arc::from_raw(version)));
-    }
+fn write(state: State<'_>) -> c_int {
+    let cell = cell_of(state, checked::<Writer>(state, WRITER).cell);
+    let version = version(state, 2);
+    // SAFETY: the reference is this function's.
+    cell.write(Some(unsafe { Arc::from_raw(version) }));
     0
 }
 
 /// `copy(writer)`: the address of the value, for one call of [`newcopy`] in any service of the node.
-unsafe extern "C-unwind" fn copy(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the reference of the writer is doubled.
-    unsafe {
-        let cell: *const Cell = cell_of(state, checked::<Writer>(state, WRITER).cell);
-        let own = std::mem::ManuallyDrop::new(cell::from_address(cell));
-        let handed = cell::into_address(Arc::clone(&own));
-        lua_pushlightuserdata(state, handed.cast_mut().cast());
-    }
+fn copy(state: State<'_>) -> c_int {
+    let cell: *const Cell = cell_of(state, checked::<Writer>(state, WRITER).cell);
+    // SAFETY: the reference of the writer, which is doubled.
+    let own = std::mem::ManuallyDrop::new(unsafe { cell::from_address(cell) });
+    let handed = cell::into_address(Arc::clone(&own));
+    state.push_light(handed);
     1
 }
 
 /// `newcopy(address)`: a reader, which takes the address over.
-unsafe extern "C-unwind" fn newcopy(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; nothing raises after the address is taken.
-    unsafe {
-        let handed = address::<Cell>(state, 1);
-        let reader = userdata::push(
-            state,
-            READER,
-            Reader {
-                cell: ptr::null(),
-                held: ptr::null(),
-            },
-        );
-        (*reader).cell = handed;
-    }
+fn newcopy(state: State<'_>) -> c_int {
+    let handed = address::<Cell>(state, 1);
+    let reader = userdata::push(
+        state,
+        READER,
+        Reader {
+            cell: ptr::null(),
+            held: ptr::null(),
+        },
+    );
+    // SAFETY: the reader is on the stack. Nothing raises after the address, with its reference, is taken.
+    unsafe { (*reader).cell = handed };
     1
 }
 
 /// `reader(function [, value])`: if there is another version than at the last call, true and what
 /// `function(message, size, value)` returns; otherwise false. The message is readable until the next call of this reader.
-unsafe extern "C-unwind" fn read(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the reader holds the version, and stays on the stack while the function runs.
-    unsafe {
-        let reader = checked::<Reader>(state, READER);
-        let cell = cell_of(state, reader.cell);
-        luaL_checktype(state, 2, LUA_TFUNCTION);
-        let Some((data, size)) = next(reader, cell) else {
-            lua_pushboolean(state, 0);
-            return 1;
-        };
-        lua_settop(state, 3);
-        lua_pushboolean(state, 1);
-        lua_pushvalue(state, 2);
-        lua_pushlightuserdata(state, data);
-        lua_pushinteger(state, size as lua_Integer);
-        lua_pushvalue(state, 3);
-        lua_call(state, 3, LUA_MULTRET);
-        lua_gettop(state) - 3
-    }
+fn read(state: State<'_>) -> c_int {
+    let reader = checked::<Reader>(state, READER);
+    let cell = cell_of(state, reader.cell);
+    state.check_kind(2, LUA_TFUNCTION);
+    // SAFETY: the reader is one that `newcopy` has made.
+    let Some((data, size)) = (unsafe { next(reader, cell) }) else {
+        state.push_boolean(false);
+        return 1;
+    };
+    state.set_top(3);
+    state.push_boolean(true);
+    state.push_copy(2);
+    state.push_light(data);
+    state.push_integer(size as lua_Integer);
+    state.push_copy(3);
+    state.call(3, LUA_MULTRET);
+    state.top() - 3
 }
 
 /// Moves the reader on: the bytes of the version that is new to it.
+///
+/// # Safety
+/// The reader owns the reference that `held` is.
 unsafe fn next(reader: &mut Reader, cell: &Cell) -> Option<(*mut c_void, usize)> {
-    // SAFETY: the reader owns the reference that `held` is, which is given back here if there is another version.
+    // SAFETY: as the caller promises; the reference is given back here if there is another version.
     unsafe {
         let held = (!reader.held.is_null()).then(|| Arc::from_raw(reader.held));
         let (now, fresh) = match cell.look(held.as_ref()) {
@@ -200,24 +179,22 @@ unsafe fn next(reader: &mut Reader, cell: &Cell) -> Option<(*mut c_void, usize)>
     }
 }
 
-unsafe extern "C-unwind" fn delete_writer(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the reference is given back once.
-    unsafe {
-        let writer = checked::<Writer>(state, WRITER);
-        let cell = std::mem::replace(&mut writer.cell, ptr::null());
-        if !cell.is_null() {
-            cell::from_address(cell).write(None);
-        }
+fn delete_writer(state: State<'_>) -> c_int {
+    let writer = checked::<Writer>(state, WRITER);
+    let cell = std::mem::replace(&mut writer.cell, ptr::null());
+    if !cell.is_null() {
+        // SAFETY: the reference is given back once.
+        unsafe { cell::from_address(cell) }.write(None);
     }
     0
 }
 
-unsafe extern "C-unwind" fn delete_reader(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the references are given back once.
+fn delete_reader(state: State<'_>) -> c_int {
+    let reader = checked::<Reader>(state, READER);
+    let cell = std::mem::replace(&mut reader.cell, ptr::null());
+    let held = std::mem::replace(&mut reader.held, ptr::null());
+    // SAFETY: the references are given back once.
     unsafe {
-        let reader = checked::<Reader>(state, READER);
-        let cell = std::mem::replace(&mut reader.cell, ptr::null());
-        let held = std::mem::replace(&mut reader.held, ptr::null());
         if !held.is_null() {
             drop(Arc::from_raw(held));
         }
