@@ -148,6 +148,10 @@ fn compile(tree: &Path) {
         "macos" | "ios" => build.define("LUA_USE_MACOSX", None),
         _ => build.define("LUA_USE_LINUX", None),
     };
+    // A debug build checks what each call of Lua's interface asks for: indices, room on the stack, tables.
+    if variable("PROFILE") == "debug" {
+        build.define("LUA_USE_APICHECK", None);
+    }
     let mut sources: Vec<PathBuf> = fs::read_dir(tree)
         .expect("the tree was just made")
         .map(|entry| entry.expect("directory entry").path())
