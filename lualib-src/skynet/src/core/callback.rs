@@ -99,11 +99,15 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
     state.push_integer(delivery.session.into());
     state.push_integer(delivery.source.into());
     let status = state.protected_call(5, 0, 1);
-    if status != LUA_OK {
+    let failed = status != LUA_OK;
+    // Lua code that closes the coroutine is left with the status of that.
+    if failed || state.top() != AT_REST {
         // SAFETY: the service runs a message; the error is at the top, then gone.
         unsafe {
-            report(context, state, status, delivery);
-            state.pop(1);
+            if failed {
+                report(context, state, status, delivery);
+                state.pop(1);
+            }
             recover(context, state, status, delivery);
         }
     }
