@@ -213,6 +213,16 @@ methods! {
 }
 
 impl<'a> State<'a> {
+    /// Which of these names a string is. Raises for anything else. There are seven at most.
+    pub fn check_option(self, index: c_int, names: &[&'static CStr]) -> c_int {
+        let mut list = [ptr::null(); 8];
+        for (place, name) in list.iter_mut().zip(names).take(7) {
+            *place = name.as_ptr();
+        }
+        // SAFETY: as for all methods; the list ends with null.
+        unsafe { luaL_checkoption(self.raw, index, ptr::null(), list.as_ptr()) }
+    }
+
     /// The number at an index, if it is one that an integer is for. Raises nothing.
     #[inline]
     pub fn as_integer(self, index: c_int) -> Option<lua_Integer> {
@@ -375,6 +385,12 @@ impl<'a> State<'a> {
     pub fn get_field(self, index: c_int, name: &CStr) -> Kind {
         // SAFETY: as for all methods.
         unsafe { lua_getfield(self.raw, index, name.as_ptr()) }
+    }
+
+    /// The length that `#` gives. May raise.
+    pub fn len(self, index: c_int) -> lua_Integer {
+        // SAFETY: as for all methods.
+        unsafe { luaL_len(self.raw, index) }
     }
 
     /// Pushes a field of the metatable, if there are both; `LUA_TNIL`, and nothing, otherwise.

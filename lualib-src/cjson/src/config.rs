@@ -1,14 +1,9 @@
 //! The settings of a module, and the functions that read and change them.
 
-use std::ffi::{CStr, c_char, c_int};
-use std::ptr;
+use std::ffi::{CStr, c_int};
 
-use mlua_sys::{
-    LUA_TBOOLEAN, LUA_TNIL, lua_State, lua_getiuservalue, lua_gettop, lua_newuserdatauv,
-    lua_pushboolean, lua_pushinteger, lua_pushstring, lua_setiuservalue, lua_settop, lua_toboolean,
-    lua_touserdata, lua_type, lua_upvalueindex, luaL_argerror, luaL_checkinteger,
-    luaL_checklstring, luaL_checkoption,
-};
+use mlua_sys::{LUA_TBOOLEAN, LUA_TNIL, lua_upvalueindex};
+use skynet_support::State;
 
 /// Plain data in a userdata; the text of `encode_indent` is its user value.
 #[derive(Clone, Copy)]
@@ -57,60 +52,49 @@ const FIRST: Config = Config {
 };
 
 /// Pushes new settings.
-pub unsafe fn push(state: *mut lua_State) {
-    // SAFETY: the userdata is large enough, and aligned for any type of C.
-    unsafe {
-        let place = lua_newuserdatauv(state, size_of::<Config>(), 1);
-        place.cast::<Config>().write(FIRST);
-    }
+pub fn push(state: State<'_>) {
+    let place: *mut Config = state.push_userdata(1);
+    // SAFETY: there is room for it.
+    unsafe { place.write(FIRST) };
 }
 
 /// The settings of the running function.
-pub unsafe fn current<'a>(state: *mut lua_State) -> &'a mut Config {
+pub fn current(state: State<'_>) -> &mut Config {
     // SAFETY: upvalue 1 of every function is a userdata of `push`, which lives as long as the function; one thread has the
     // Lua state, and no caller keeps the reference across a call.
-    unsafe { &mut *lua_touserdata(state, lua_upvalueindex(1)).cast() }
+    unsafe { &mut *state.to_userdata(lua_upvalueindex(1)).cast() }
 }
 
 /// Pushes the text of `encode_indent`, a string or nil.
-pub unsafe fn push_indent(state: *mut lua_State) {
-    // SAFETY: the stack has room for a value.
-    unsafe { lua_getiuservalue(state, lua_upvalueindex(1), 1) };
+pub fn push_indent(state: State<'_>) {
+    state.get_user_value(lua_upvalueindex(1), 1);
 }
 
 /// Refuses more arguments than `most`, and fills up to it with nil.
-unsafe fn arguments(state: *mut lua_State, most: c_int) {
-    // SAFETY: called in a function of Lua's; raises where nothing has a destructor.
-    unsafe {
-        if lua_gettop(state) > most {
-            luaL_argerror(state, most + 1, c"found too many arguments".as_ptr());
-        }
-        lua_settop(state, most);
+fn arguments(state: State<'_>, most: c_int) {
+    if state.top() > most {
+        state.argument_error(most + 1, c"found too many arguments");
     }
+    state.set_top(most);
 }
 
 /// An integer setting: argument `index` changes it unless it is nil. Pushes what holds then.
-unsafe fn integer(
-    state: *mut lua_State,
+fn integer(
+    state: State<'_>,
     index: c_int,
     setting: &mut c_int,
     least: c_int,
     most: c_int,
     range: &CStr,
 ) {
-    // SAFETY: as for `arguments`.
-    unsafe {
-        if lua_type(state, index) != LUA_TNIL {
-            let value = luaL_checkinteger(state, index);
-            match c_int::try_from(value) {
-                Ok(value) if (least..=most).contains(&value) => *setting = value,
-                _ => {
-                    luaL_argerror(state, 1, range.as_ptr());
-                }
-            }
+    if state.kind(index) != LUA_TNIL {
+        let value = state.check_integer(index);
+        match c_int::try_from(value) {
+            Ok(value) if (least..=most).contains(&value) => *setting = value,
+            _ => state.argument_error(1, range),
         }
-        lua_pushinteger(state, (*setting).into());
     }
+    state.push_integer((*setting).into());
 }
 
 const FROM_0: &CStr = c"expected integer between 0 and 2147483647";
@@ -118,28 +102,22 @@ const FROM_1: &CStr = c"expected integer between 1 and 2147483647";
 const PRECISION: &CStr = c"expected integer between 1 and 16";
 
 /// A setting that is on or off: a boolean, "on" or "off" as argument `index`. Pushes what holds then.
-unsafe fn switch(state: *mut lua_State, index: c_int, setting: &mut bool) {
-    const NAMES: [*const c_char; 3] = [c"off".as_ptr(), c"on".as_ptr(), ptr::null()];
-    // SAFETY: as for `arguments`; the names end with a null pointer.
-    unsafe {
-        match lua_type(state, index) {
-            LUA_TNIL => {}
-            LUA_TBOOLEAN => *setting = lua_toboolean(state, index) != 0,
-            _ => *setting = luaL_checkoption(state, index, ptr::null(), NAMES.as_ptr()) == 1,
-        }
-        lua_pushboolean(state, (*setting).into());
+fn switch(state: State<'_>, index: c_int, setting: &mut bool) {
+    match state.kind(index) {
+        LUA_TNIL => {}
+        LUA_TBOOLEAN => *setting = state.to_boolean(index),
+        _ => *setting = state.check_option(index, &[c"off", c"on"]) == 1,
     }
+    state.push_boolean(*setting);
 }
 
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident => $field:ident;)*) => {$(
         $(#[$doc])*
-        pub unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
-            // SAFETY: called by Lua.
-            unsafe {
+        pub fn $name(state: State<'_>) -> c_int {
                 arguments(state, 1);
                 switch(state, 1, &mut current(state).$field);
-            }
+
             1
         }
     )*};
@@ -166,117 +144,94 @@ switches! {
 }
 
 /// `encode_empty_table_as_array([on])`: the contrary of `encode_empty_table_as_object`.
-pub unsafe extern "C-unwind" fn encode_empty_table_as_array(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        arguments(state, 1);
-        let mut on = !current(state).empty_table_as_object;
-        switch(state, 1, &mut on);
-        current(state).empty_table_as_object = !on;
-    }
+pub fn encode_empty_table_as_array(state: State<'_>) -> c_int {
+    arguments(state, 1);
+    let mut on = !current(state).empty_table_as_object;
+    switch(state, 1, &mut on);
+    current(state).empty_table_as_object = !on;
+
     1
 }
 
 /// `encode_sparse_array([convert [, ratio [, safe]]])`: a table whose largest index is above `safe` (10), and more than `ratio`
 /// (2) times the number of its elements, raises an error, or becomes an object if `convert` is true (false). A ratio of 0
 /// allows all. Returns the three.
-pub unsafe extern "C-unwind" fn encode_sparse_array(state: *mut lua_State) -> c_int {
+pub fn encode_sparse_array(state: State<'_>) -> c_int {
     const MOST: c_int = c_int::MAX;
-    // SAFETY: called by Lua.
-    unsafe {
-        arguments(state, 3);
-        let config = current(state);
-        switch(state, 1, &mut config.sparse_convert);
-        integer(state, 2, &mut config.sparse_ratio, 0, MOST, FROM_0);
-        integer(state, 3, &mut config.sparse_safe, 0, MOST, FROM_0);
-    }
+    arguments(state, 3);
+    let config = current(state);
+    switch(state, 1, &mut config.sparse_convert);
+    integer(state, 2, &mut config.sparse_ratio, 0, MOST, FROM_0);
+    integer(state, 3, &mut config.sparse_safe, 0, MOST, FROM_0);
+
     3
 }
 
 /// `encode_max_depth([depth])`: how deep tables may be in each other (1000).
-pub unsafe extern "C-unwind" fn encode_max_depth(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        arguments(state, 1);
-        let depth = &mut current(state).encode_max_depth;
-        integer(state, 1, depth, 1, c_int::MAX, FROM_1);
-    }
+pub fn encode_max_depth(state: State<'_>) -> c_int {
+    arguments(state, 1);
+    let depth = &mut current(state).encode_max_depth;
+    integer(state, 1, depth, 1, c_int::MAX, FROM_1);
+
     1
 }
 
 /// `decode_max_depth([depth])`: how deep arrays and objects may be in each other (1000).
-pub unsafe extern "C-unwind" fn decode_max_depth(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        arguments(state, 1);
-        let depth = &mut current(state).decode_max_depth;
-        integer(state, 1, depth, 1, c_int::MAX, FROM_1);
-    }
+pub fn decode_max_depth(state: State<'_>) -> c_int {
+    arguments(state, 1);
+    let depth = &mut current(state).decode_max_depth;
+    integer(state, 1, depth, 1, c_int::MAX, FROM_1);
+
     1
 }
 
 /// `encode_number_precision([digits])`: significant digits of a float, 1 to 16 (14). Integers have all of theirs.
-pub unsafe extern "C-unwind" fn encode_number_precision(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        arguments(state, 1);
-        let precision = &mut current(state).precision;
-        integer(state, 1, precision, 1, 16, PRECISION);
-    }
+pub fn encode_number_precision(state: State<'_>) -> c_int {
+    arguments(state, 1);
+    let precision = &mut current(state).precision;
+    integer(state, 1, precision, 1, 16, PRECISION);
+
     1
 }
 
 /// `encode_invalid_numbers([what])`: for NaN and the infinities `encode` raises (false, "off"), writes `NaN` and `Infinity`
 /// (true, "on"), or writes `null` ("null").
-pub unsafe extern "C-unwind" fn encode_invalid_numbers(state: *mut lua_State) -> c_int {
-    const NAMES: [*const c_char; 4] = [
-        c"off".as_ptr(),
-        c"on".as_ptr(),
-        c"null".as_ptr(),
-        ptr::null(),
-    ];
-    // SAFETY: called by Lua; the names end with a null pointer.
-    unsafe {
-        arguments(state, 1);
-        let chosen = match lua_type(state, 1) {
-            LUA_TNIL => None,
-            LUA_TBOOLEAN => Some(lua_toboolean(state, 1)),
-            _ => Some(luaL_checkoption(state, 1, ptr::null(), NAMES.as_ptr())),
-        };
-        let setting = &mut current(state).encode_invalid;
-        match chosen {
-            None => {}
-            Some(0) => *setting = InvalidNumbers::Refused,
-            Some(1) => *setting = InvalidNumbers::Written,
-            Some(_) => *setting = InvalidNumbers::Null,
-        }
-        match *setting {
-            InvalidNumbers::Refused => lua_pushboolean(state, 0),
-            InvalidNumbers::Written => lua_pushboolean(state, 1),
-            InvalidNumbers::Null => {
-                lua_pushstring(state, c"null".as_ptr());
-            }
-        }
+pub fn encode_invalid_numbers(state: State<'_>) -> c_int {
+    arguments(state, 1);
+    let chosen = match state.kind(1) {
+        LUA_TNIL => None,
+        LUA_TBOOLEAN => Some(state.to_boolean(1).into()),
+        _ => Some(state.check_option(1, &[c"off", c"on", c"null"])),
+    };
+    let setting = &mut current(state).encode_invalid;
+    match chosen {
+        None => {}
+        Some(0) => *setting = InvalidNumbers::Refused,
+        Some(1) => *setting = InvalidNumbers::Written,
+        Some(_) => *setting = InvalidNumbers::Null,
     }
+    match *setting {
+        InvalidNumbers::Refused => state.push_boolean(false),
+        InvalidNumbers::Written => state.push_boolean(true),
+        InvalidNumbers::Null => state.push_text(c"null"),
+    }
+
     1
 }
 
 /// `encode_indent([text])`: what a line is indented with for each level. "" puts all in one line, without blanks (the first
 /// setting).
-pub unsafe extern "C-unwind" fn encode_indent(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
-    unsafe {
-        arguments(state, 1);
-        if lua_type(state, 1) != LUA_TNIL {
-            let mut len = 0;
-            luaL_checklstring(state, 1, &mut len);
-            lua_setiuservalue(state, lua_upvalueindex(1), 1);
-            current(state).has_indent = len > 0;
-        }
-        push_indent(state);
-        if lua_type(state, -1) == LUA_TNIL {
-            lua_pushstring(state, c"".as_ptr());
-        }
+pub fn encode_indent(state: State<'_>) -> c_int {
+    arguments(state, 1);
+    if state.kind(1) != LUA_TNIL {
+        let is_empty = state.check_bytes(1).is_empty();
+        state.set_user_value(lua_upvalueindex(1), 1);
+        current(state).has_indent = !is_empty;
     }
+    push_indent(state);
+    if state.kind(-1) == LUA_TNIL {
+        state.push_text(c"");
+    }
+
     1
 }

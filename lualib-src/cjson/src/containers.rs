@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use mlua_sys::lua_State;
+use skynet_support::State;
 use skynet_support::buffer::{Buffer, Limit, Place};
 
 /// Bytes of the ones that need no memory of Lua's.
@@ -11,7 +11,8 @@ pub const SMALL: usize = 1024;
 
 const LIMIT: Limit = Limit {
     bytes: i32::MAX as usize,
-    message: c"Found too many nested data structures (more than %d bytes of them)",
+    before: "Found too many nested data structures (more than ",
+    behind: " bytes of them)",
 };
 
 /// A stack of values in memory that an error of Lua's may abandon.
@@ -22,16 +23,14 @@ pub struct Containers<'a, T: Copy> {
 }
 
 impl<'a, T: Copy> Containers<'a, T> {
-    /// # Safety
     /// As [`Buffer::new`].
-    pub unsafe fn new(
-        state: *mut lua_State,
+    pub fn new(
+        state: State<'a>,
         place: &'a mut Place<SMALL>,
         cache: std::ffi::c_int,
     ) -> Containers<'a, T> {
         Containers {
-            // SAFETY: as the caller promises.
-            bytes: unsafe { Buffer::new(state, place, &LIMIT, cache) },
+            bytes: Buffer::new(state, place, &LIMIT, cache),
             count: 0,
             what: PhantomData,
         }
@@ -42,10 +41,9 @@ impl<'a, T: Copy> Containers<'a, T> {
         self.count
     }
 
-    /// # Safety
     /// As [`Buffer::room`].
     #[inline(always)]
-    pub unsafe fn push(&mut self, value: T) {
+    pub fn push(&mut self, value: T) {
         // SAFETY: there is room for a value, aligned or not.
         unsafe {
             let room = self.bytes.room(size_of::<T>());
@@ -78,11 +76,7 @@ impl<'a, T: Copy> Containers<'a, T> {
     }
 
     /// As [`Buffer::close`].
-    ///
-    /// # Safety
-    /// As there.
-    pub unsafe fn close(self) {
-        // SAFETY: as the caller promises.
-        unsafe { self.bytes.close() }
+    pub fn close(self) {
+        self.bytes.close()
     }
 }

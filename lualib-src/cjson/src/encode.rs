@@ -1,17 +1,14 @@
 //! Lua values to text.
 
 use std::ffi::{CStr, c_int};
-use std::{ptr, slice};
 
 use mlua_sys::{
     LUA_TBOOLEAN, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_Integer,
-    lua_State, lua_checkstack, lua_geti, lua_getmetatable, lua_gettop, lua_isinteger, lua_next,
-    lua_pushnil, lua_pushvalue, lua_rawgeti, lua_replace, lua_settop, lua_toboolean,
-    lua_tointegerx, lua_tolstring, lua_tonumberx, lua_touserdata, lua_type, lua_typename,
-    lua_upvalueindex, luaL_error,
+    lua_upvalueindex,
 };
+use skynet_support::State;
 use skynet_support::buffer::{Buffer, Limit, Place};
-use skynet_support::bytes;
+use skynet_support::state::Shown;
 
 use crate::config::{self, Config, InvalidNumbers};
 use crate::containers::{self, Containers};
@@ -26,45 +23,42 @@ const SMALL: usize = 2048;
 
 const LIMIT: Limit = Limit {
     bytes: i32::MAX as usize,
-    message: c"JSON text is too large (>%d)",
+    before: "JSON text is too large (>",
+    behind: ")",
 };
 
 /// `encode(value)`: its text, in one line unless `encode_indent` says otherwise. A table whose keys are positive integers is an
 /// array; so is one with the metatable `array_mt`, an empty one with `empty_array_mt`, and one with `__len`. Others are objects.
 /// Raises an error for what JSON has no form of.
-pub unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
+pub fn encode(state: State<'_>) -> c_int {
     let mut small = Place::<SMALL>::new();
     let mut outer = Place::<{ containers::SMALL }>::new();
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_one_argument(state);
-        let config = *config::current(state);
-        // The text stays on the stack: it might be replaced on the way.
-        config::push_indent(state);
-        let indent: &[u8] = if config.has_indent {
-            let mut len = 0;
-            let text = lua_tolstring(state, -1, &mut len);
-            slice::from_raw_parts(text.cast(), len)
-        } else {
-            &[]
-        };
-        let mut encoder = Encoder {
-            state,
-            out: Buffer::new(state, &mut small, &LIMIT, lua_upvalueindex(2)),
-            outer: Containers::new(state, &mut outer, lua_upvalueindex(2)),
-            escapes: Escapes::new(config.escape_slash),
-            config,
-            indent,
-            mark: (0, false),
-        };
-        lua_pushvalue(state, 1);
-        encoder.text();
-        bytes::push(state, encoder.out.bytes());
-        encoder.outer.close();
-        if config.keep_buffer {
-            encoder.out.close();
-        }
+    check_one_argument(state);
+    let config = *config::current(state);
+    // The text stays on the stack: it might be replaced on the way.
+    config::push_indent(state);
+    let indent: &[u8] = if config.has_indent {
+        state.to_bytes(-1).unwrap_or_default()
+    } else {
+        &[]
+    };
+    let mut encoder = Encoder {
+        state,
+        out: Buffer::new(state, &mut small, &LIMIT, lua_upvalueindex(2)),
+        outer: Containers::new(state, &mut outer, lua_upvalueindex(2)),
+        escapes: Escapes::new(config.escape_slash),
+        config,
+        indent,
+        mark: (0, false),
+    };
+    state.push_copy(1);
+    encoder.text();
+    state.push_bytes(encoder.out.bytes());
+    encoder.outer.close();
+    if config.keep_buffer {
+        encoder.out.close();
     }
+
     1
 }
 
@@ -100,7 +94,7 @@ struct Container {
 }
 
 struct Encoder<'a> {
-    state: *mut lua_State,
+    state: State<'a>,
     out: Buffer<'a>,
     outer: Containers<'a, Container>,
     escapes: Escapes,
@@ -112,7 +106,7 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     /// Writes the value at the top of the stack, and all that is in it.
-    unsafe fn text(&mut self) {
+    fn text(&mut self) {
         let mut top = Container {
             kind: Kind::Text,
             has_pair: false,
@@ -121,369 +115,316 @@ impl Encoder<'_> {
             index: 0,
             start: 0,
         };
-        // SAFETY: `open` sees to it that the stack has room; nothing has a destructor.
-        unsafe {
-            if lua_type(self.state, -1) != LUA_TTABLE {
-                self.scalar();
-                return;
-            }
-            self.open(&mut top);
-            while !matches!(top.kind, Kind::Text) {
-                if !self.next(&mut top) {
-                    self.close(&mut top);
-                } else if lua_type(self.state, -1) == LUA_TTABLE {
-                    self.open(&mut top);
-                } else if !self.scalar() {
-                    let (len, comma) = self.mark;
-                    self.out.truncate(len);
-                    top.comma = comma;
-                }
+        if self.state.kind(-1) != LUA_TTABLE {
+            self.scalar();
+            return;
+        }
+        self.open(&mut top);
+        while !matches!(top.kind, Kind::Text) {
+            if !self.next(&mut top) {
+                self.close(&mut top);
+            } else if self.state.kind(-1) == LUA_TTABLE {
+                self.open(&mut top);
+            } else if !self.scalar() {
+                let (len, comma) = self.mark;
+                self.out.truncate(len);
+                top.comma = comma;
             }
         }
     }
 
     /// Begins the table at the top of the stack: `top` is that one from now on, unless it is written at once.
     #[inline(always)]
-    unsafe fn open(&mut self, top: &mut Container) {
+    fn open(&mut self, top: &mut Container) {
         let state = self.state;
-        // SAFETY: the stack has room for what is pushed after the check.
-        unsafe {
-            let depth = self.outer.len() + 1;
-            if depth > self.config.encode_max_depth as u32 || lua_checkstack(state, STACK) == 0 {
-                let text = c"Cannot serialise, excessive nesting (%d)";
-                luaL_error(state, text.as_ptr(), depth as c_int);
-            }
-            let slot = lua_gettop(state);
-            let start = self.out.len();
-            let (kind, has_pair) = if lua_getmetatable(state, slot) != 0 {
-                lua_settop(state, slot);
-                (self.general(slot), false)
-            } else {
-                lua_pushnil(state);
-                if lua_next(state, slot) == 0 {
-                    let empty = if self.config.empty_table_as_object {
-                        b"{}"
-                    } else {
-                        b"[]"
-                    };
-                    return self.out.put(*empty);
-                }
-                if lua_type(state, -2) != LUA_TNUMBER {
-                    (Kind::Object, true)
-                } else if self.key_is(1) {
-                    (Kind::Sequence, true)
-                } else {
-                    lua_settop(state, slot);
-                    (self.general(slot), false)
-                }
-            };
-            self.outer.push(*top);
-            *top = Container {
-                kind,
-                has_pair,
-                comma: false,
-                slot,
-                index: 0,
-                start,
-            };
-            self.bracket(kind);
+        let depth = self.outer.len() + 1;
+        if depth > self.config.encode_max_depth as u32 || !state.try_reserve(STACK) {
+            state.error_with(format_args!(
+                "Cannot serialise, excessive nesting ({depth})"
+            ));
         }
+        let slot = state.top();
+        let start = self.out.len();
+        let (kind, has_pair) = if state.get_metatable(slot) {
+            state.set_top(slot);
+            (self.general(slot), false)
+        } else {
+            state.push_nil();
+            if !state.next(slot) {
+                let empty = if self.config.empty_table_as_object {
+                    b"{}"
+                } else {
+                    b"[]"
+                };
+                return self.out.put(*empty);
+            }
+            if state.kind(-2) != LUA_TNUMBER {
+                (Kind::Object, true)
+            } else if self.key_is(1) {
+                (Kind::Sequence, true)
+            } else {
+                state.set_top(slot);
+                (self.general(slot), false)
+            }
+        };
+        self.outer.push(*top);
+        *top = Container {
+            kind,
+            has_pair,
+            comma: false,
+            slot,
+            index: 0,
+            start,
+        };
+        self.bracket(kind);
     }
 
     /// The kind of the table in `slot`, the top of the stack, by all that decides it. An object has a first key above it then.
     #[cold]
-    unsafe fn general(&mut self, slot: c_int) -> Kind {
-        // SAFETY: as in `open`.
-        unsafe {
-            match table::shape(self.state, &self.config, slot) {
-                Shape::Array { count, raw } => Kind::Array { count, raw },
-                Shape::Object => {
-                    lua_pushnil(self.state);
-                    Kind::Object
-                }
+    fn general(&mut self, slot: c_int) -> Kind {
+        match table::shape(self.state, &self.config, slot) {
+            Shape::Array { count, raw } => Kind::Array { count, raw },
+            Shape::Object => {
+                self.state.push_nil();
+                Kind::Object
             }
         }
     }
 
-    unsafe fn bracket(&mut self, kind: Kind) {
-        // SAFETY: nothing has a destructor.
-        unsafe {
-            self.out.put(if let Kind::Object = kind {
-                *b"{"
-            } else {
-                *b"["
-            })
-        }
+    fn bracket(&mut self, kind: Kind) {
+        self.out.put(if let Kind::Object = kind {
+            *b"{"
+        } else {
+            *b"["
+        })
     }
 
     /// Whether the key of the pair at the top of the stack is the integer `key`.
     #[inline(always)]
-    unsafe fn key_is(&self, key: lua_Integer) -> bool {
-        // SAFETY: there is a pair.
-        unsafe {
-            lua_isinteger(self.state, -2) != 0
-                && lua_tointegerx(self.state, -2, ptr::null_mut()) == key
-        }
+    fn key_is(&self, key: lua_Integer) -> bool {
+        self.state.is_integer(-2) && self.state.to_integer(-2) == key
     }
 
     /// Pushes the next value of `top`, in place of the last one, and writes what comes before it. False if there is none.
     #[inline(always)]
-    unsafe fn next(&mut self, top: &mut Container) -> bool {
+    fn next(&mut self, top: &mut Container) -> bool {
         let state = self.state;
-        // SAFETY: the stack is as `Kind` says, with room for a pair and more.
-        unsafe {
-            match top.kind {
-                Kind::Text => false,
-                Kind::Object => {
-                    if !self.next_pair(top) {
-                        return false;
-                    }
-                    self.separate(top);
-                    self.key();
-                    true
+        // The stack is as `Kind` says, with room for a pair and more.
+        match top.kind {
+            Kind::Text => false,
+            Kind::Object => {
+                if !self.next_pair(top) {
+                    return false;
                 }
-                Kind::Sequence => {
-                    if !self.next_pair(top) {
-                        return false;
-                    }
-                    let right = self.key_is(top.index + 1)
-                        && (lua_type(state, -1) != LUA_TTABLE || self.is_sequence(top));
-                    if !right {
-                        return self.begin_again(top);
-                    }
-                    self.separate(top);
-                    true
+                self.separate(top);
+                self.key();
+                true
+            }
+            Kind::Sequence => {
+                if !self.next_pair(top) {
+                    return false;
                 }
-                Kind::Array { count, raw } => {
-                    lua_settop(state, top.slot);
-                    if top.index >= count {
-                        return false;
-                    }
-                    self.separate(top);
-                    if raw {
-                        lua_rawgeti(state, top.slot, top.index);
-                    } else {
-                        lua_geti(state, top.slot, top.index);
-                    }
-                    true
+                let right = self.key_is(top.index + 1)
+                    && (state.kind(-1) != LUA_TTABLE || self.is_sequence(top));
+                if !right {
+                    return self.begin_again(top);
                 }
+                self.separate(top);
+                true
+            }
+            Kind::Array { count, raw } => {
+                state.set_top(top.slot);
+                if top.index >= count {
+                    return false;
+                }
+                self.separate(top);
+                if raw {
+                    state.raw_get_i(top.slot, top.index);
+                } else {
+                    state.get_i(top.slot, top.index);
+                }
+                true
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn next_pair(&self, top: &mut Container) -> bool {
+    fn next_pair(&self, top: &mut Container) -> bool {
         if top.has_pair {
             top.has_pair = false;
             return true;
         }
-        // SAFETY: the key of the last pair is above the table.
-        unsafe {
-            lua_settop(self.state, top.slot + 1);
-            lua_next(self.state, top.slot) != 0
-        }
+        // The key of the last pair is above the table.
+        self.state.set_top(top.slot + 1);
+        self.state.next(top.slot)
     }
 
     /// Whether the keys that follow the pair at the top of the stack go on as in a sequence: `top` is an array then.
     #[cold]
-    unsafe fn is_sequence(&self, top: &mut Container) -> bool {
+    fn is_sequence(&self, top: &mut Container) -> bool {
         let state = self.state;
         let mut count = top.index + 1;
-        // SAFETY: the stack has room for another pair.
-        unsafe {
-            lua_pushvalue(state, -2);
-            while lua_next(state, top.slot) != 0 {
-                count += 1;
-                if !self.key_is(count) {
-                    return false;
-                }
-                lua_settop(state, -2);
+        state.push_copy(-2);
+        while state.next(top.slot) {
+            count += 1;
+            if !self.key_is(count) {
+                return false;
             }
-            // The value takes the place of the key.
-            lua_replace(state, top.slot + 1);
+            state.pop(1);
         }
+        // The value takes the place of the key.
+        state.replace(top.slot + 1);
+
         top.kind = Kind::Array { count, raw: true };
         true
     }
 
     /// `top` is no sequence: drops what was written of it, and does as `next`.
     #[cold]
-    unsafe fn begin_again(&mut self, top: &mut Container) -> bool {
+    fn begin_again(&mut self, top: &mut Container) -> bool {
         self.out.truncate(top.start);
-        // SAFETY: as in `next`, which does not come here twice for a table.
-        unsafe {
-            lua_settop(self.state, top.slot);
-            top.kind = self.general(top.slot);
-            top.index = 0;
-            top.comma = false;
-            self.bracket(top.kind);
-            self.next(top)
-        }
+        self.state.set_top(top.slot);
+        top.kind = self.general(top.slot);
+        top.index = 0;
+        top.comma = false;
+        self.bracket(top.kind);
+        self.next(top)
     }
 
     /// What stands between values.
     #[inline(always)]
-    unsafe fn separate(&mut self, top: &mut Container) {
+    fn separate(&mut self, top: &mut Container) {
         top.index += 1;
         self.mark = (self.out.len(), top.comma);
-        // SAFETY: nothing has a destructor.
-        unsafe {
-            if top.comma {
-                self.out.put(*b",");
-            }
-            top.comma = true;
-            if !self.indent.is_empty() {
-                self.line(self.outer.len());
-            }
+        if top.comma {
+            self.out.put(*b",");
+        }
+        top.comma = true;
+        if !self.indent.is_empty() {
+            self.line(self.outer.len());
         }
     }
 
     #[cold]
-    unsafe fn line(&mut self, depth: u32) {
-        // SAFETY: nothing has a destructor; the text stays on Lua's stack.
-        unsafe {
-            self.out.put(*b"\n");
-            for _ in 0..depth {
-                self.out.extend(self.indent);
-            }
+    fn line(&mut self, depth: u32) {
+        self.out.put(*b"\n");
+        for _ in 0..depth {
+            self.out.extend(self.indent);
         }
     }
 
     /// Ends `top`, whose table is at the top of the stack then as a value that is written.
     #[inline(always)]
-    unsafe fn close(&mut self, top: &mut Container) {
-        // SAFETY: nothing has a destructor.
-        unsafe {
-            if top.index > 0 && !self.indent.is_empty() {
-                self.line(self.outer.len() - 1);
-            }
-            self.out.put(if let Kind::Object = top.kind {
-                *b"}"
-            } else {
-                *b"]"
-            });
+    fn close(&mut self, top: &mut Container) {
+        if top.index > 0 && !self.indent.is_empty() {
+            self.line(self.outer.len() - 1);
         }
+        self.out.put(if let Kind::Object = top.kind {
+            *b"}"
+        } else {
+            *b"]"
+        });
+
         *top = self.outer.pop();
     }
 
     /// Writes the key of the pair at the top of the stack.
     #[inline(always)]
-    unsafe fn key(&mut self) {
+    fn key(&mut self) {
         let state = self.state;
-        // SAFETY: the key stays on the stack; a number is not changed into a string, which `next` would not know.
-        unsafe {
-            match lua_type(state, -2) {
-                LUA_TSTRING => {
-                    let mut len = 0;
-                    let key = lua_tolstring(state, -2, &mut len);
-                    let key = slice::from_raw_parts(key.cast(), len);
-                    string::write(&mut self.out, key, self.escapes);
-                }
-                LUA_TNUMBER => {
-                    self.out.put(*b"\"");
-                    self.number(-2);
-                    self.out.put(*b"\"");
-                }
-                ty => self.refuse(ty, c"table key must be a number or string"),
+        // A number is not changed into a string, which `next` would not know.
+        match state.kind(-2) {
+            LUA_TSTRING => {
+                let key = state.to_bytes(-2).unwrap_or_default();
+                string::write(&mut self.out, key, self.escapes);
             }
-            self.out.put(*b":");
-            if !self.indent.is_empty() {
-                self.out.put(*b" ");
+            LUA_TNUMBER => {
+                self.out.put(*b"\"");
+                self.number(-2);
+                self.out.put(*b"\"");
             }
+            ty => self.refuse(ty, c"table key must be a number or string"),
+        }
+        self.out.put(*b":");
+        if !self.indent.is_empty() {
+            self.out.put(*b" ");
         }
     }
 
     /// Writes the value at the top of the stack, which is no table. False if that is to be left out.
     #[inline(always)]
-    unsafe fn scalar(&mut self) -> bool {
+    fn scalar(&mut self) -> bool {
         let state = self.state;
-        // SAFETY: nothing has a destructor; the string stays on the stack.
-        unsafe {
-            match lua_type(state, -1) {
-                LUA_TSTRING => {
-                    let mut len = 0;
-                    let text = lua_tolstring(state, -1, &mut len);
-                    let text = slice::from_raw_parts(text.cast(), len);
-                    string::write(&mut self.out, text, self.escapes);
-                }
-                LUA_TNUMBER => self.number(-1),
-                LUA_TBOOLEAN if lua_toboolean(state, -1) != 0 => self.out.put(*b"true"),
-                LUA_TBOOLEAN => self.out.put(*b"false"),
-                LUA_TNIL => self.out.put(*b"null"),
-                ty => return self.odd(ty),
+        match state.kind(-1) {
+            LUA_TSTRING => {
+                let text = state.to_bytes(-1).unwrap_or_default();
+                string::write(&mut self.out, text, self.escapes);
             }
+            LUA_TNUMBER => self.number(-1),
+            LUA_TBOOLEAN if state.to_boolean(-1) => self.out.put(*b"true"),
+            LUA_TBOOLEAN => self.out.put(*b"false"),
+            LUA_TNIL => self.out.put(*b"null"),
+            ty => return self.odd(ty),
         }
+
         true
     }
 
     #[cold]
-    unsafe fn odd(&mut self, ty: c_int) -> bool {
-        // SAFETY: as in `scalar`.
-        unsafe {
-            if ty == LUA_TLIGHTUSERDATA {
-                let pointer = lua_touserdata(self.state, -1).cast_const();
-                if pointer.is_null() {
-                    self.out.put(*b"null");
-                    return true;
-                }
-                if pointer == array_key() {
-                    self.out.put(*b"[]");
-                    return true;
-                }
+    fn odd(&mut self, ty: c_int) -> bool {
+        if ty == LUA_TLIGHTUSERDATA {
+            let pointer = self.state.to_userdata(-1).cast_const();
+            if pointer.is_null() {
+                self.out.put(*b"null");
+                return true;
             }
-            if !self.config.skip_unsupported {
-                self.refuse(ty, c"type not supported");
+            if pointer == array_key() {
+                self.out.put(*b"[]");
+                return true;
             }
         }
+        if !self.config.skip_unsupported {
+            self.refuse(ty, c"type not supported");
+        }
+
         false
     }
 
     #[inline(always)]
-    unsafe fn number(&mut self, index: c_int) {
-        // SAFETY: there is a number; nothing has a destructor.
-        unsafe {
-            if lua_isinteger(self.state, index) != 0 {
-                let integer = lua_tointegerx(self.state, index, ptr::null_mut());
-                let mut text = itoa::Buffer::new();
-                self.out.extend(text.format(integer).as_bytes());
-            } else {
-                let real = lua_tonumberx(self.state, index, ptr::null_mut());
-                self.real(real);
-            }
+    fn number(&mut self, index: c_int) {
+        if self.state.is_integer(index) {
+            let integer = self.state.to_integer(index);
+            let mut text = itoa::Buffer::new();
+            self.out.extend(text.format(integer).as_bytes());
+        } else {
+            self.real(self.state.to_number(index));
         }
     }
 
-    unsafe fn real(&mut self, value: f64) {
-        // SAFETY: nothing has a destructor.
-        unsafe {
-            if value.is_finite() {
-                let mut text = [0; real::LONGEST];
-                let len = real::write(value, self.config.precision as usize, &mut text);
-                return self.out.extend(&text[..len]);
-            }
-            match self.config.encode_invalid {
-                InvalidNumbers::Refused => self.refuse(LUA_TNUMBER, c"must not be NaN or Infinity"),
-                InvalidNumbers::Null => self.out.put(*b"null"),
-                InvalidNumbers::Written if value.is_nan() => self.out.put(*b"NaN"),
-                InvalidNumbers::Written if value > 0.0 => self.out.put(*b"Infinity"),
-                InvalidNumbers::Written => self.out.put(*b"-Infinity"),
-            }
+    fn real(&mut self, value: f64) {
+        if value.is_finite() {
+            let mut text = [0; real::LONGEST];
+            let len = real::write(value, self.config.precision as usize, &mut text);
+            return self.out.extend(&text[..len]);
+        }
+        match self.config.encode_invalid {
+            InvalidNumbers::Refused => self.refuse(LUA_TNUMBER, c"must not be NaN or Infinity"),
+            InvalidNumbers::Null => self.out.put(*b"null"),
+            InvalidNumbers::Written if value.is_nan() => self.out.put(*b"NaN"),
+            InvalidNumbers::Written if value > 0.0 => self.out.put(*b"Infinity"),
+            InvalidNumbers::Written => self.out.put(*b"-Infinity"),
         }
     }
 
     #[cold]
-    unsafe fn refuse(&self, ty: c_int, why: &CStr) {
-        // SAFETY: raises; nothing has a destructor.
-        unsafe { refuse(self.state, ty, why) }
+    fn refuse(&self, ty: c_int, why: &CStr) -> ! {
+        refuse(self.state, ty, why)
     }
 }
 
 /// Raises an error about a value of type `ty`.
 #[cold]
-pub unsafe fn refuse(state: *mut lua_State, ty: c_int, why: &CStr) {
-    // SAFETY: raises; nothing has a destructor.
-    unsafe {
-        let text = c"Cannot serialise %s: %s";
-        luaL_error(state, text.as_ptr(), lua_typename(state, ty), why.as_ptr());
-    }
+pub fn refuse(state: State<'_>, ty: c_int, why: &CStr) -> ! {
+    let (kind, why) = (state.type_name(ty), Shown(why.to_bytes()));
+    state.error_with(format_args!("Cannot serialise {kind}: {why}"))
 }

@@ -20,13 +20,8 @@ mod table;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
-use mlua_sys::{
-    LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TNIL, lua_CFunction, lua_State, lua_createtable,
-    lua_getfield, lua_gettop, lua_insert, lua_pcall, lua_pushcclosure, lua_pushcfunction,
-    lua_pushlightuserdata, lua_pushnil, lua_pushstring, lua_pushvalue, lua_rawgetp, lua_rawsetp,
-    lua_setfield, lua_settop, lua_upvalueindex, luaL_argerror, luaL_error,
-};
-use skynet_support::{Entry, check_version, register};
+use mlua_sys::{LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TNIL, lua_CFunction, lua_upvalueindex};
+use skynet_support::{Entry, State, lua_function, lua_functions, lua_module};
 
 /// What `require` opens: module name and opening function.
 pub static MODULES: &[(&CStr, lua_CFunction)] = &[
@@ -35,40 +30,25 @@ pub static MODULES: &[(&CStr, lua_CFunction)] = &[
 ];
 
 /// All have the settings as upvalue 1, and upvalue 2 for a buffer that is not in use.
-const FUNCTIONS: &[Entry] = &[
-    (c"encode", encode::encode),
-    (c"decode", decode::decode),
-    (c"new", new),
-    (c"encode_sparse_array", config::encode_sparse_array),
-    (c"encode_max_depth", config::encode_max_depth),
-    (c"decode_max_depth", config::decode_max_depth),
-    (c"encode_number_precision", config::encode_number_precision),
-    (c"encode_keep_buffer", config::encode_keep_buffer),
-    (c"encode_invalid_numbers", config::encode_invalid_numbers),
-    (c"decode_invalid_numbers", config::decode_invalid_numbers),
-    (
-        c"encode_empty_table_as_object",
-        config::encode_empty_table_as_object,
-    ),
-    (
-        c"encode_empty_table_as_array",
-        config::encode_empty_table_as_array,
-    ),
-    (
-        c"decode_array_with_array_mt",
-        config::decode_array_with_array_mt,
-    ),
-    (c"decode_allow_comment", config::decode_allow_comment),
-    (
-        c"encode_escape_forward_slash",
-        config::encode_escape_forward_slash,
-    ),
-    (
-        c"encode_skip_unsupported_value_types",
-        config::encode_skip_unsupported_value_types,
-    ),
-    (c"encode_indent", config::encode_indent),
-];
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"encode" => encode::encode,
+    c"decode" => decode::decode,
+    c"new" => new,
+    c"encode_sparse_array" => config::encode_sparse_array,
+    c"encode_max_depth" => config::encode_max_depth,
+    c"decode_max_depth" => config::decode_max_depth,
+    c"encode_number_precision" => config::encode_number_precision,
+    c"encode_keep_buffer" => config::encode_keep_buffer,
+    c"encode_invalid_numbers" => config::encode_invalid_numbers,
+    c"decode_invalid_numbers" => config::decode_invalid_numbers,
+    c"encode_empty_table_as_object" => config::encode_empty_table_as_object,
+    c"encode_empty_table_as_array" => config::encode_empty_table_as_array,
+    c"decode_array_with_array_mt" => config::decode_array_with_array_mt,
+    c"decode_allow_comment" => config::decode_allow_comment,
+    c"encode_escape_forward_slash" => config::encode_escape_forward_slash,
+    c"encode_skip_unsupported_value_types" => config::encode_skip_unsupported_value_types,
+    c"encode_indent" => config::encode_indent,
+});
 
 /// What programs compare with: the release of lua-cjson whose interface this is.
 const VERSION: &CStr = c"2.1.0.11";
@@ -87,118 +67,78 @@ fn empty_array_key() -> *const c_void {
     (&raw const EMPTY_ARRAY).cast()
 }
 
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_cjson(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        new(state)
-    }
-}
-
-/// Opens the module: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn luaopen_cjson_safe(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        check_version(state);
-        new_safe(state)
-    }
-}
+lua_module!(unsafe luaopen_cjson => fn new);
+lua_module!(unsafe luaopen_cjson_safe => fn new_safe);
 
 /// `cjson.new()`: the module again, with settings of its own, which are the first ones. That of `cjson.safe` is safe.
-unsafe extern "C-unwind" fn new(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        lua_createtable(state, 0, FUNCTIONS.len() as c_int + 6);
-        config::push(state);
-        lua_pushnil(state);
-        register(state, FUNCTIONS, 2);
-        lua_pushlightuserdata(state, ptr::null_mut());
-        lua_setfield(state, -2, c"null".as_ptr());
-        lua_pushlightuserdata(state, array_key().cast_mut());
-        lua_setfield(state, -2, c"empty_array".as_ptr());
-        push_registered(state, array_key());
-        lua_setfield(state, -2, c"array_mt".as_ptr());
-        push_registered(state, empty_array_key());
-        lua_setfield(state, -2, c"empty_array_mt".as_ptr());
-        lua_pushstring(state, c"cjson".as_ptr());
-        lua_setfield(state, -2, c"_NAME".as_ptr());
-        lua_pushstring(state, VERSION.as_ptr());
-        lua_setfield(state, -2, c"_VERSION".as_ptr());
-    }
+fn new(state: State<'_>) -> c_int {
+    state.push_module(&[]);
+    config::push(state);
+    state.push_nil();
+    state.register(FUNCTIONS, 2);
+    state.push_light(ptr::null::<u8>());
+    state.set_field(-2, c"null");
+    state.push_light(array_key());
+    state.set_field(-2, c"empty_array");
+    push_registered(state, array_key());
+    state.set_field(-2, c"array_mt");
+    push_registered(state, empty_array_key());
+    state.set_field(-2, c"empty_array_mt");
+    state.push_text(c"cjson");
+    state.set_field(-2, c"_NAME");
+    state.push_text(VERSION);
+    state.set_field(-2, c"_VERSION");
+
     1
 }
 
 /// [`new`] of `cjson.safe`.
-unsafe extern "C-unwind" fn new_safe(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with room for LUA_MINSTACK values.
-    unsafe {
-        new(state);
-        lua_pushcfunction(state, new_safe);
-        lua_setfield(state, -2, c"new".as_ptr());
-        for name in [c"encode", c"decode"] {
-            lua_getfield(state, -1, name.as_ptr());
-            lua_pushcclosure(state, protected, 1);
-            lua_setfield(state, -2, name.as_ptr());
-        }
+fn new_safe(state: State<'_>) -> c_int {
+    new(state);
+    state.push_function(lua_function!(unsafe new_safe));
+    state.set_field(-2, c"new");
+    for name in [c"encode", c"decode"] {
+        state.get_field(-1, name);
+        state.push_closure(lua_function!(unsafe protected), 1);
+        state.set_field(-2, name);
     }
+
     1
 }
 
 /// Calls the function in upvalue 1; its error becomes nil and a text.
-unsafe extern "C-unwind" fn protected(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; nothing has a destructor.
-    unsafe {
-        check_one_argument(state);
-        lua_pushvalue(state, lua_upvalueindex(1));
-        lua_insert(state, 1);
-        match lua_pcall(state, 1, 1, 0) {
-            LUA_OK => 1,
-            LUA_ERRRUN => {
-                lua_pushnil(state);
-                lua_insert(state, -2);
-                2
-            }
-            _ => {
-                let text = c"Memory allocation error in CJSON protected call";
-                luaL_error(state, text.as_ptr())
-            }
+fn protected(state: State<'_>) -> c_int {
+    check_one_argument(state);
+    state.push_copy(lua_upvalueindex(1));
+    state.insert(1);
+    match state.protected_call(1, 1, 0) {
+        LUA_OK => 1,
+        LUA_ERRRUN => {
+            state.push_nil();
+            state.insert(-2);
+            2
         }
+        _ => state.error(c"Memory allocation error in CJSON protected call"),
     }
 }
 
 /// Pushes the table that all modules of this Lua share, for one of the two keys.
-unsafe fn push_registered(state: *mut lua_State, key: *const c_void) {
-    // SAFETY: the stack has room for two values.
-    unsafe {
-        if lua_rawgetp(state, LUA_REGISTRYINDEX, key) == LUA_TNIL {
-            lua_settop(state, -2);
-            lua_createtable(state, 0, 0);
-            lua_pushvalue(state, -1);
-            lua_rawsetp(state, LUA_REGISTRYINDEX, key);
-        }
+fn push_registered(state: State<'_>, key: *const c_void) {
+    if state.raw_get_p(LUA_REGISTRYINDEX, key) == LUA_TNIL {
+        state.pop(1);
+        state.create_table(0, 0);
+        state.push_copy(-1);
+        state.raw_set_p(LUA_REGISTRYINDEX, key);
     }
 }
 
 /// Pushes `cjson.array_mt`.
-unsafe fn push_array_mt(state: *mut lua_State) {
-    // SAFETY: as the caller promises.
-    unsafe { push_registered(state, array_key()) }
+fn push_array_mt(state: State<'_>) {
+    push_registered(state, array_key())
 }
 
-unsafe fn check_one_argument(state: *mut lua_State) {
-    // SAFETY: raises where nothing has a destructor.
-    unsafe {
-        if lua_gettop(state) != 1 {
-            luaL_argerror(state, 1, c"expected 1 argument".as_ptr());
-        }
+fn check_one_argument(state: State<'_>) {
+    if state.top() != 1 {
+        state.argument_error(1, c"expected 1 argument");
     }
 }

@@ -179,55 +179,43 @@ impl Escapes {
 const BLOCK: usize = 16;
 
 /// Appends `text` with quotes.
-///
-/// # Safety
-/// As `Buffer::room`.
 #[inline(always)]
-pub unsafe fn write(out: &mut Buffer, text: &[u8], escapes: Escapes) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        out.room(text.len() + 2);
-        out.put([b'"']);
-        let mut at = 0;
-        // Blocks without an escape from `at` on are copied at once.
-        let mut end = 0;
-        while let Some(block) = text.get(end..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-            if escapes.any(block) {
-                out.extend(&text[at..end]);
-                write_escaped(out, block, escapes);
-                at = end + BLOCK;
-            }
-            end += BLOCK;
-        }
-        if escapes.any(&text[end..]) {
+pub fn write(out: &mut Buffer, text: &[u8], escapes: Escapes) {
+    out.room(text.len() + 2);
+    out.put([b'"']);
+    let mut at = 0;
+    // Blocks without an escape from `at` on are copied at once.
+    let mut end = 0;
+    while let Some(block) = text.get(end..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        if escapes.any(block) {
             out.extend(&text[at..end]);
-            write_escaped(out, &text[end..], escapes);
-        } else {
-            out.extend(&text[at..]);
+            write_escaped(out, block, escapes);
+            at = end + BLOCK;
         }
-        out.put([b'"']);
+        end += BLOCK;
     }
+    if escapes.any(&text[end..]) {
+        out.extend(&text[at..end]);
+        write_escaped(out, &text[end..], escapes);
+    } else {
+        out.extend(&text[at..]);
+    }
+    out.put([b'"']);
 }
 
 /// Appends a block with its escapes, without quotes.
-///
-/// # Safety
-/// As `Buffer::room`.
-unsafe fn write_escaped(out: &mut Buffer, block: &[u8], escapes: Escapes) {
+fn write_escaped(out: &mut Buffer, block: &[u8], escapes: Escapes) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     const LONGEST: usize = 6;
-    // SAFETY: as the caller promises; there is room for all of the block, however it is written.
-    unsafe {
-        out.room(LONGEST * block.len());
-        for &byte in block {
-            match escapes.letters[usize::from(byte)] {
-                0 => out.put([byte]),
-                b'u' => {
-                    let [high, low] = [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
-                    out.put([b'\\', b'u', b'0', b'0', high, low]);
-                }
-                letter => out.put([b'\\', letter]),
+    out.room(LONGEST * block.len());
+    for &byte in block {
+        match escapes.letters[usize::from(byte)] {
+            0 => out.put([byte]),
+            b'u' => {
+                let [high, low] = [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
+                out.put([b'\\', b'u', b'0', b'0', high, low]);
             }
+            letter => out.put([b'\\', letter]),
         }
     }
 }
