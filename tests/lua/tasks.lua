@@ -173,9 +173,10 @@ if skynet.sleep_ms then
 	function cases.timers_in_milliseconds_fire_in_order_and_never_early()
 		local order, early, me = {}, {}, coroutine.running()
 		local began = skynet.hpc()
+		local is_real = not skynet.getenv "scheduler_seed" -- else the node's clock jumps, and that of the machine does not
 		for _, milliseconds in ipairs { 0, 1, 3, 3, 5, 8 } do
 			skynet.timeout_ms(milliseconds, function()
-				if skynet.hpc() - began < milliseconds * 1000000 then
+				if is_real and skynet.hpc() - began < milliseconds * 1000000 then
 					early[#early + 1] = milliseconds
 				end
 				order[#order + 1] = milliseconds
@@ -188,7 +189,7 @@ if skynet.sleep_ms then
 		check.equal(order, { 0, 1, 3, 3, 5, 8 })
 		check.equal(early, {})
 		check.equal(skynet.sleep_ms(2), nil)
-		assert(skynet.hpc() - began >= 10000000)
+		assert(not is_real or skynet.hpc() - began >= 10000000)
 		skynet.fork(skynet.wakeup, me)
 		check.equal(skynet.sleep_ms(1000000), "BREAK")
 	end

@@ -72,6 +72,18 @@ fn help_and_version_go_to_stdout_with_status_0() {
 }
 
 #[test]
+fn a_word_that_is_neither_file_nor_command_is_told() {
+    let output = skynet(&["tset"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.starts_with("tset: neither a file nor a command"),
+        "{text}"
+    );
+    assert!(text.contains("tset: No such file or directory"), "{text}");
+}
+
+#[test]
 fn a_config_that_cannot_be_used_is_told_on_stderr() {
     let output = skynet(&["/nonexistent/cfg"]);
     assert_eq!(output.status.code(), Some(1));

@@ -188,11 +188,29 @@ end)";
 #[test]
 fn tests_of_the_layer_pass_whatever_the_order_of_messages() {
     let seeds = std::env::var("SKYNET_SEEDS").map_or(2, |text| text.parse().expect("a number"));
+    let ports = |count: usize| -> Vec<u16> { (0..count).map(|_| free_port()).collect() };
     for seed in 1..=seeds {
-        for file in ["calls", "cluster", "multicast", "services", "sharedata"] {
-            let ports = [(); 6].map(|()| free_port().to_string()).join(" ");
-            let more = format!("ports = {ports:?}\nscheduler_seed = {seed}");
-            run_test("lua", file, &more);
+        for file in [
+            "calls",
+            "cluster",
+            "globalnames",
+            "multicast",
+            "services",
+            "sharedata",
+            "tasks",
+            "timers",
+        ] {
+            let more = if file == "globalnames" {
+                let [master, address, other] = ports(3).try_into().expect("three");
+                format!(
+                    "harbor = 1\nstandalone = '127.0.0.1:{master}'\nmaster = standalone\n\
+                     address = '127.0.0.1:{address}'\nharbor_names = 3000\nports = '0 0 0 {other}'"
+                )
+            } else {
+                let all: Vec<_> = ports(6).iter().map(u16::to_string).collect();
+                format!("ports = '{}'", all.join(" "))
+            };
+            run_test("lua", file, &format!("{more}\nscheduler_seed = {seed}"));
         }
     }
 }

@@ -22,7 +22,7 @@ Commands (`skynet COMMAND --help` says more; where there is a file of that name,
   -V, --version    the version
 {after-help}";
 
-const SETTINGS: &str = "
+const SETTINGS: &str = "\
 Settings of the core (default):
   thread (8)                      number of workers, or \"auto\": one for each processor
   harbor (1)                      id of this node among connected nodes; 0: on its own
@@ -40,12 +40,12 @@ Settings of the core (default):
 
 $NAME in a config file is a variable of the environment, and include \"file\" reads another file.";
 
-/// Runs a skynet node as a config file says, or a script without one, and does what a project needs beside it.
+/// The command line; a config file is none of its commands.
 #[derive(Debug, Parser)]
 #[command(
     name = "skynet",
     version,
-    about,
+    about = "Runs a skynet node as a config file says, or a script without one, and does what a project needs beside it.",
     help_template = TEMPLATE,
     after_help = SETTINGS,
     disable_help_subcommand = false,
@@ -81,12 +81,23 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a script, or the `main.lua` of a folder, without a config file
+    ///
+    /// The script is the first service of a node. Other services are looked for beside it and in service/, modules in lualib/ and
+    /// beside it. The status is 0 when the node ends by itself, and 1 when the script cannot start.
     Run(Run),
     /// Make a project that starts and passes its tests
+    ///
+    /// Its README.md says what is where.
     New(New),
     /// Run the tests of a project
+    ///
+    /// Every *_test.lua below a folder is run in a node of its own; docs/testing.md says how tests are written. The status is 0 when
+    /// all pass, 1 when one fails or there is none, and 2 when the arguments cannot be used.
     Test(Test),
     /// Talk to the debug console of a running node
+    ///
+    /// On a terminal with a prompt and tables; in a script each line of the input is a command. SKYNET_CONSOLE_PASSWORD is the
+    /// password, if the node wants one. The status is 1 when the node refuses a command, and 2 when it cannot be asked.
     Console(Console),
     /// Look at a project of the C core without running it, and say what a swap of the core takes
     #[command(disable_help_flag = true)]
@@ -119,9 +130,7 @@ pub enum Command {
     TestNode(TestNode),
 }
 
-/// Runs a script as the first service of a node, without a config file. Other services are looked for beside it and in
-/// `service/`, modules beside it and in `lualib/`. The status is 0 when the node ends by itself, and 1 when the script cannot
-/// start.
+/// See [`Command::Run`].
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
@@ -163,7 +172,7 @@ impl Template {
     }
 }
 
-/// Makes a folder with a project that starts (`skynet run`) and passes its tests (`skynet test`).
+/// See [`Command::New`].
 #[derive(Debug, Args)]
 pub struct New {
     /// The folder to make; its last part is the project's name
@@ -173,8 +182,7 @@ pub struct New {
     pub template: Template,
 }
 
-/// Runs every `*_test.lua` below a folder, each file in a node of its own. docs/testing.md says how tests are written. The
-/// status is 0 when all pass, 1 when one fails or there is none, and 2 when the arguments cannot be used.
+/// See [`Command::Test`].
 #[derive(Debug, Args)]
 pub struct Test {
     #[command(flatten)]
@@ -215,9 +223,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Talks to the debug console of a node: on a terminal with a prompt and tables; in a script each line of the input is a
-/// command. SKYNET_CONSOLE_PASSWORD is the password, if the node wants one. The status is 1 when the node refuses a command, and
-/// 2 when it cannot be asked.
+/// See [`Command::Console`].
 #[derive(Debug, Args)]
 pub struct Console {
     /// HOST:PORT, a port of this machine, a process id, or unix:PATH

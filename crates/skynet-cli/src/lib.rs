@@ -13,7 +13,7 @@ pub mod types;
 
 use args::{Command, Line};
 use clap::{CommandFactory, Parser};
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -84,7 +84,10 @@ pub fn order(args: impl Iterator<Item = OsString>, embedded: types::Embedded) ->
         // Its arguments are its own: `skynet check --help` and its status are older than this crate.
         Some("check") if !is_config(&args) => return Order::Check(args[1..].to_vec()),
         Some(word) if is_command(word) && !is_config(&args) => {}
-        _ => return Order::Config(first.clone()),
+        _ => {
+            hint_at_commands(first);
+            return Order::Config(first.clone());
+        }
     }
     match Line::try_parse_from(std::iter::once("skynet".into()).chain(args)) {
         Ok(line) => obey(line.command, embedded),
@@ -93,6 +96,17 @@ pub fn order(args: impl Iterator<Item = OsString>, embedded: types::Embedded) ->
             let _ = refusal.print();
             Order::Done(ExitCode::from(refusal.exit_code() as u8))
         }
+    }
+}
+
+/// A word that is no file may have been meant as a command; that there is no such file is told by who reads it.
+fn hint_at_commands(word: &OsStr) {
+    let is_word = |word: &str| word.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+    if word.to_str().is_some_and(is_word) && !Path::new(word).exists() {
+        eprintln!(
+            "{}: neither a file nor a command (`skynet --help` lists them)",
+            word.display()
+        );
     }
 }
 
