@@ -15,7 +15,7 @@ const LUA_DIR: &str = "lua-5.5.1";
 const LUA_SRC: &str = "551.1.0";
 /// In the order in which they are applied: some stand on lines that another one has brought. `patches/compat` is what programs
 /// for the C core's Lua need, `patches/speed` makes no difference but time and memory.
-const PATCHES: [&str; 9] = [
+const PATCHES: [&str; 13] = [
     "compat/sharing",
     "compat/alignment",
     "compat/print",
@@ -25,6 +25,15 @@ const PATCHES: [&str; 9] = [
     "speed/collisions",
     "compat/host",
     "speed/fields",
+    "speed/cells",
+    "speed/tables",
+    "speed/numbers",
+    "speed/tablib",
+];
+/// Lua without its libraries, in the order of Lua's own `onelua.c`. Compiled as one file: see [`compile`].
+const CORE: [&str; 20] = [
+    "lzio", "lctype", "lopcodes", "lmem", "lundump", "ldump", "lstate", "lgc", "llex", "lcode",
+    "lparser", "ldebug", "lfunc", "lobject", "ltm", "lstring", "ltable", "ldo", "lvm", "lapi",
 ];
 
 fn main() {
@@ -132,8 +141,41 @@ fn apply_patch(patch: &Path, tree: &Path) {
     }
 }
 
+/// The core is compiled as one file, so that what allocates, marks, sweeps and looks up tables is put into its callers, which no
+/// compiler does across files without link-time optimisation. See `docs/compile.md`.
 fn compile(tree: &Path) {
-    let target_os = variable("CARGO_CFG_TARGET_OS");
+    let core = PathBuf::from(variable("OUT_DIR")).join("core.c");
+    let includes = CORE.map(|name| format!("#include \"{name}.c\"\n"));
+    fs::write(&core, includes.concat()).expect("OUT_DIR is writable");
+    let core = compiler(tree)
+        // One jump at the end of each instruction of the VM, as its source says, instead of a few for all.
+        .flag_if_supported("-fno-crossjumping")
+        .file(core)
+        .compile_intermediates();
+    let mut sources: Vec<PathBuf> = fs::read_dir(tree)
+        .expect("the tree was just made")
+        .map(|entry| entry.expect("directory entry").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
+        .filter(|path| {
+            !CORE
+                .iter()
+                .any(|name| path.file_stem() == Some(name.as_ref()))
+        })
+        .collect();
+    sources.sort();
+    let mut build = compiler(tree);
+    build.files(sources).objects(core).compile("skynet_lua");
+    println!("cargo:rustc-link-search=native={}", variable("OUT_DIR"));
+    // Whole: an executable exports functions that only the modules it loads call.
+    println!("cargo:rustc-link-lib=static:+whole-archive=skynet_lua");
+    if variable("CARGO_CFG_TARGET_OS") == "linux" {
+        println!("cargo:rustc-link-lib=dylib=m");
+        println!("cargo:rustc-link-lib=dylib=dl");
+        println!("cargo:rustc-link-lib=dylib=pthread");
+    }
+}
+
+fn compiler(tree: &Path) -> cc::Build {
     let mut build = cc::Build::new();
     build
         .include(tree)
@@ -144,7 +186,7 @@ fn compile(tree: &Path) {
         .flag_if_supported("-fno-common")
         // With debug information cc would ask for them; unwinding has tables, and the interpreter a use for the register.
         .force_frame_pointer(false);
-    match target_os.as_str() {
+    match variable("CARGO_CFG_TARGET_OS").as_str() {
         "macos" | "ios" => build.define("LUA_USE_MACOSX", None),
         _ => build.define("LUA_USE_LINUX", None),
     };
@@ -152,19 +194,5 @@ fn compile(tree: &Path) {
     if variable("PROFILE") == "debug" {
         build.define("LUA_USE_APICHECK", None);
     }
-    let mut sources: Vec<PathBuf> = fs::read_dir(tree)
-        .expect("the tree was just made")
-        .map(|entry| entry.expect("directory entry").path())
-        .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
-        .collect();
-    sources.sort();
-    build.files(sources).compile("skynet_lua");
-    println!("cargo:rustc-link-search=native={}", variable("OUT_DIR"));
-    // Whole: an executable exports functions that only the modules it loads call.
-    println!("cargo:rustc-link-lib=static:+whole-archive=skynet_lua");
-    if target_os == "linux" {
-        println!("cargo:rustc-link-lib=dylib=m");
-        println!("cargo:rustc-link-lib=dylib=dl");
-        println!("cargo:rustc-link-lib=dylib=pthread");
-    }
+    build
 }

@@ -22,6 +22,8 @@ fn build_and_run(name: &str, flags: &[&str]) {
         "collisions.c",
         "strings.c",
         "pieces.c",
+        "numbers.c",
+        "tables.c",
     ];
     sources.extend(names.map(|name| tests.join(name)));
     let compiler = env::var("CC").unwrap_or_else(|_| String::from("cc"));

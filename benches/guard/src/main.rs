@@ -26,7 +26,7 @@ const ATTEMPTS: usize = 3;
 enum Work {
     /// `benchcount run kind=KIND`.
     Service(&'static str),
-    /// A Lua service of `benches/lua`.
+    /// A Lua service of `benches/lua`, with its arguments.
     Lua(&'static str),
 }
 
@@ -45,7 +45,7 @@ struct Row {
     threads: Threads,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 12] = [
     Row {
         name: "message",
         n: 20_000,
@@ -80,6 +80,42 @@ const ROWS: [Row; 6] = [
         name: "lua-pack-unpack",
         n: 3_000,
         work: Work::Lua("count_pack"),
+        threads: Threads::Busiest,
+    },
+    Row {
+        name: "vm-field",
+        n: 12_800,
+        work: Work::Lua("count_vm field"),
+        threads: Threads::Busiest,
+    },
+    Row {
+        name: "vm-method",
+        n: 12_800,
+        work: Work::Lua("count_vm method"),
+        threads: Threads::Busiest,
+    },
+    Row {
+        name: "vm-table",
+        n: 12_800,
+        work: Work::Lua("count_vm table"),
+        threads: Threads::Busiest,
+    },
+    Row {
+        name: "vm-string",
+        n: 12_800,
+        work: Work::Lua("count_vm string"),
+        threads: Threads::Busiest,
+    },
+    Row {
+        name: "vm-closure",
+        n: 12_800,
+        work: Work::Lua("count_vm closure"),
+        threads: Threads::Busiest,
+    },
+    Row {
+        name: "vm-coroutine",
+        n: 12_800,
+        work: Work::Lua("count_vm coroutine"),
         threads: Threads::Busiest,
     },
 ];

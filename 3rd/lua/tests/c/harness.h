@@ -31,5 +31,7 @@ void test_vm_snapshot (void);
 void test_module_snapshot (void);
 void test_collisions (void);
 void test_pieces (void);
+void test_numbers (void);
+void test_tables (void);
 
 #endif

@@ -420,6 +420,8 @@ int main (int argc, char **argv) {
   test_module_snapshot();
   test_collisions();
   test_pieces();
+  test_numbers();
+  test_tables();
   puts("ok");
   return 0;
 }

@@ -1,14 +1,14 @@
 //! Lua's allocator: counts, limits, warns.
 
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use libc::{c_int, c_void};
 use mlua_sys::{LUA_TUSERDATA, lua_State, lua_close, lua_setallocf};
 
 use super::Snlua;
 use super::core::reallocate;
-use super::heap::Heap;
+use super::heap::{Cells, Heap};
 
 type Allocator = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, usize) -> *mut c_void;
 
@@ -17,10 +17,6 @@ const FIRST_WARNING: usize = 32 * 1024 * 1024;
 
 /// The memory of a VM.
 pub(super) struct Memory {
-    /// Bytes that the VM has. Only the thread that runs the service writes; others may read.
-    used: AtomicUsize,
-    /// Up to here nothing is to be said or refused.
-    unwatched: usize,
     warn_at: usize,
     /// `usize::MAX`: none.
     limit: usize,
@@ -29,23 +25,27 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new() -> Memory {
+        let mut heap = Heap::new();
+        heap.cells.unwatched = FIRST_WARNING;
         Memory {
-            used: AtomicUsize::new(0),
-            unwatched: FIRST_WARNING,
             warn_at: FIRST_WARNING,
             limit: usize::MAX,
-            heap: Heap::new(),
+            heap,
         }
     }
 
     pub(super) fn used(&self) -> usize {
-        self.used.load(Relaxed)
+        self.heap.cells.used.load(Relaxed)
+    }
+
+    fn set_used(&mut self, bytes: usize) {
+        self.heap.cells.used.store(bytes, Relaxed);
     }
 
     /// 0: no limit.
     pub(super) fn set_limit(&mut self, bytes: usize) {
         self.limit = if bytes == 0 { usize::MAX } else { bytes };
-        self.unwatched = self.limit.min(self.warn_at);
+        self.heap.cells.unwatched = self.limit.min(self.warn_at);
     }
 
     /// Whether to warn, once the VM has so many bytes.
@@ -53,7 +53,7 @@ impl Memory {
         let warns = used > self.warn_at;
         if warns {
             self.warn_at = self.warn_at.saturating_mul(2);
-            self.unwatched = self.limit.min(self.warn_at);
+            self.heap.cells.unwatched = self.limit.min(self.warn_at);
         }
         warns
     }
@@ -65,6 +65,7 @@ pub(super) fn megabytes(bytes: usize) -> f64 {
 
 unsafe extern "C" {
     safe fn skynet_rs_has_asan() -> c_int;
+    fn lua_setcells(state: *mut lua_State, cells: *mut Cells);
 }
 
 /// The allocator of a new VM. AddressSanitizer knows the ends of blocks of the process's allocator only, so with it all are.
@@ -73,6 +74,17 @@ pub(super) fn allocator() -> Allocator {
         allocate::<true>
     } else {
         allocate::<false>
+    }
+}
+
+/// Lets a new VM take small blocks from its heap and put them back without a call of its allocator.
+///
+/// # Safety
+/// `state` is the VM of the instance, and was made with [`allocator`].
+pub(super) unsafe fn open(this: *mut Snlua, state: *mut lua_State) {
+    if skynet_rs_has_asan() == 0 {
+        // SAFETY: as the caller promises; the instance outlives the VM.
+        unsafe { lua_setcells(state, &raw mut (*this).memory.heap.cells) };
     }
 }
 
@@ -107,7 +119,7 @@ unsafe extern "C" fn allocate<const CELLS: bool>(
         if new == 0 {
             if !block.is_null() {
                 let used = (*memory).used().wrapping_sub(old);
-                (*memory).used.store(used, Relaxed);
+                (*memory).set_used(used);
                 if CELLS {
                     (*memory).heap.dealloc(block, old);
                 } else {
@@ -119,7 +131,7 @@ unsafe extern "C" fn allocate<const CELLS: bool>(
         let had = if block.is_null() { 0 } else { old };
         let before = (*memory).used();
         let used = before.wrapping_sub(had).wrapping_add(new);
-        if used > (*memory).unwatched && !admits(this, used, new > had) {
+        if used > (*memory).heap.cells.unwatched && !admits(this, used, new > had) {
             return ptr::null_mut();
         }
         let result = if !CELLS {
@@ -133,7 +145,7 @@ unsafe extern "C" fn allocate<const CELLS: bool>(
         };
         // Without memory Lua keeps the old block.
         if !result.is_null() {
-            (*memory).used.store(used, Relaxed);
+            (*memory).set_used(used);
         }
         result
     }

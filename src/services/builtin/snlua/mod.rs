@@ -110,6 +110,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
             drop(Box::from_raw(this));
             return ptr::null_mut();
         }
+        memory::open(this, state);
         lua_atpanic(state, panicked);
         (*this).state = state;
     }

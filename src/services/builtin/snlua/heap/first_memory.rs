@@ -61,6 +61,11 @@ impl FirstMemory {
         self.blocks.iter().any(within)
     }
 
+    /// The two; null is one that there is not yet.
+    pub fn blocks(&self) -> [*mut u8; BLOCKS] {
+        self.blocks
+    }
+
     /// Whether what [`FirstMemory::bump`] gives next stands in one of them.
     pub fn is_in_block(&self) -> bool {
         self.owns(self.fresh.cast())

@@ -6,11 +6,13 @@
 //! Invariants:
 //! * A block of [`LARGEST`] bytes or less is a cell of a page of this heap. A larger one stands in its [`FirstMemory`], or is
 //!   a block of the process's allocator.
-//! * A cell is used by the VM, or in exactly one list: `free` of its class here, or `free` of its page. Cells of the first memory are
-//!   always in the former, of the class of the size that they were asked for with.
+//! * A cell is used by the VM, or in exactly one list: `free` of its class in [`Cells`], or `free` of its page. Cells of the first
+//!   memory are always in the former, of the class of the size that they were asked for with.
+//! * `blocks` of [`Cells`] are those of [`FirstMemory`].
 //! * A page whose `count` is above 0 is in `partial` of its class, or among the empty ones when all its cells are in its list.
 //! * Every page is in `newest` and what is older.
 
+mod cells;
 mod classes;
 mod first_memory;
 mod page;
@@ -21,6 +23,7 @@ use std::ptr;
 
 use libc::c_void;
 
+pub use self::cells::Cells;
 use self::classes::{COUNT, Class, LARGEST, UNIT};
 use self::first_memory::FirstMemory;
 use self::page::{Cell, Page};
@@ -34,7 +37,8 @@ const KEPT: usize = 2;
 const KEPT_OF: usize = 8;
 
 pub(super) struct Heap {
-    free: [*mut Cell; COUNT],
+    /// What Lua takes from and puts back to itself.
+    pub cells: Cells,
     partial: [*mut Page; COUNT],
     /// Bytes that were cut from pages of many sizes, by class.
     mixed: [u16; COUNT],
@@ -51,7 +55,7 @@ pub(super) struct Heap {
 impl Heap {
     pub const fn new() -> Heap {
         Heap {
-            free: [ptr::null_mut(); COUNT],
+            cells: Cells::new(),
             partial: [ptr::null_mut(); COUNT],
             mixed: [0; COUNT],
             first: FirstMemory::new(),
@@ -70,12 +74,12 @@ impl Heap {
             return self.take_large(size);
         }
         let class = Class::of(size);
-        let cell = self.free[class.index()];
+        let cell = self.cells.free[class.index()];
         if cell.is_null() {
             return self.refill(class);
         }
         // SAFETY: a free cell of this heap.
-        self.free[class.index()] = unsafe { (*cell).next };
+        self.cells.free[class.index()] = unsafe { (*cell).next };
         cell.cast()
     }
 
@@ -120,7 +124,7 @@ impl Heap {
     }
 
     fn is_head_aligned(&self, class: Class) -> bool {
-        let head = self.free[class.index()];
+        let head = self.cells.free[class.index()];
         !head.is_null() && head.addr().is_multiple_of(16)
     }
 
@@ -145,7 +149,7 @@ impl Heap {
             let page = Page::of(block);
             let cell: *mut Cell = block.cast();
             if self.first.owns(block) || (*page).capacity == 0 {
-                let head = &mut self.free[Class::of(size).index()];
+                let head = &mut self.cells.free[Class::of(size).index()];
                 (*cell).next = *head;
                 *head = cell;
                 return;
@@ -205,7 +209,7 @@ impl Heap {
         unsafe {
             self.unlink(page);
             let cell = (*page).free;
-            self.free[index] = (*cell).next;
+            self.cells.free[index] = (*cell).next;
             (*page).free = ptr::null_mut();
             (*page).count = 0;
             cell.cast()
@@ -252,7 +256,11 @@ impl Heap {
             return true;
         }
         self.recycle_rest();
-        if self.first.reuse() || self.first.open_block() {
+        if self.first.reuse() {
+            return true;
+        }
+        if self.first.open_block() {
+            self.cells.blocks = self.first.blocks();
             return true;
         }
         let page = self.fresh_page();
@@ -265,7 +273,7 @@ impl Heap {
     }
 
     fn recycle_rest(&mut self) {
-        let free = &mut self.free;
+        let free = &mut self.cells.free;
         self.first.split_rest(|cell, class| {
             // SAFETY: a cell that was just cut.
             unsafe { (*cell).next = free[class.index()] };
@@ -375,7 +383,7 @@ impl Heap {
     /// Puts the cells of the lists back into their pages, which may be empty then.
     fn return_lists(&mut self) {
         for index in 0..COUNT {
-            let mut cell = std::mem::replace(&mut self.free[index], ptr::null_mut());
+            let mut cell = std::mem::replace(&mut self.cells.free[index], ptr::null_mut());
             while !cell.is_null() {
                 // SAFETY: a free cell; those of pages of many sizes come back to this list, whose size is theirs.
                 unsafe {
