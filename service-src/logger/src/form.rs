@@ -36,6 +36,20 @@ impl Form {
     }
 }
 
+/// Whether lines have no colours, by the config key `log_color`: without it they have those that the texts have. The error is a
+/// line for the user.
+pub fn without_colours(key: Option<&str>, to_file: bool) -> Result<bool, String> {
+    match key {
+        None | Some("on") => Ok(false),
+        Some("off") => Ok(true),
+        // SAFETY: no precondition.
+        Some("auto") => Ok(to_file || unsafe { libc::isatty(libc::STDOUT_FILENO) } == 0),
+        Some(other) => Err(format!(
+            "log_color = {other:?} should be \"auto\", \"on\" or \"off\""
+        )),
+    }
+}
+
 /// A moment in local time.
 pub fn local(second: libc::time_t) -> libc::tm {
     let mut parts = MaybeUninit::<libc::tm>::zeroed();
@@ -151,6 +165,15 @@ mod tests {
         assert_eq!(Form::read(Some("json"), None), Ok(Form::Json));
         assert!(Form::read(Some("xml"), None).is_err_and(|line| line.contains("xml")));
         assert!(Form::read(None, Some("never")).is_err_and(|line| line.contains("never")));
+    }
+
+    #[test]
+    fn a_file_is_no_terminal_and_colours_stay_unless_one_says_so() {
+        assert_eq!(without_colours(None, true), Ok(false));
+        assert_eq!(without_colours(Some("on"), true), Ok(false));
+        assert_eq!(without_colours(Some("off"), false), Ok(true));
+        assert_eq!(without_colours(Some("auto"), true), Ok(true));
+        assert!(without_colours(Some("blue"), true).is_err_and(|line| line.contains("blue")));
     }
 
     #[test]

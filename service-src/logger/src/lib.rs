@@ -4,7 +4,7 @@
 //! costs one system call, a single line appears at once, and what has been taken from the mailbox is never lost: the last
 //! message of a burst writes everything, and so does the release of the service.
 //!
-//! Config keys: `log_format`, `log_time` (see [`form`]); `log_rotate_size`, `log_rotate_daily`, `log_keep` (see [`rotate`]).
+//! Config keys: `log_format`, `log_time`, `log_color` (see [`form`]); `log_rotate_size`, `log_rotate_daily`, `log_keep` (see [`rotate`]).
 //! Without them lines are the C core's.
 
 mod form;
@@ -88,6 +88,8 @@ struct Logger {
     start: libc::time_t,
     clock: Clock,
     form: Form,
+    /// Sequences that set colours are left out.
+    colourless: bool,
     rotation: Rotation,
     current: Current,
     /// The file could not be renamed: it is written on, and that was told.
@@ -108,6 +110,7 @@ impl Logger {
             start: 0,
             clock: Clock::default(),
             form: Form::default(),
+            colourless: false,
             rotation: Rotation::default(),
             current: Current::default(),
             stuck: false,
@@ -120,6 +123,8 @@ impl Logger {
 
     /// Adds a line; `now` is `skynet_now()`.
     fn line(&mut self, now: u64, source: u32, text: &[u8]) {
+        let plain = self.colourless.then(|| text::without_colours(text));
+        let text = plain.as_deref().unwrap_or(text);
         if self.pending.is_empty() {
             self.since = now;
         }
@@ -311,9 +316,14 @@ unsafe fn config(context: *mut Context, key: &CStr) -> Option<String> {
 ///
 /// # Safety
 /// As for [`config`].
-unsafe fn configure(logger: &mut Logger, context: *mut Context) -> Result<(), String> {
+unsafe fn configure(
+    logger: &mut Logger,
+    context: *mut Context,
+    to_file: bool,
+) -> Result<(), String> {
     // SAFETY: as the caller promises.
     let get = |key: &CStr| unsafe { config(context, key) };
+    logger.colourless = form::without_colours(get(c"log_color").as_deref(), to_file)?;
     logger.form = Form::read(get(c"log_format").as_deref(), get(c"log_time").as_deref())?;
     let number = |key: &CStr, parse: fn(&str) -> Option<u64>, form| match get(key) {
         None => Ok(0),
@@ -357,7 +367,7 @@ pub unsafe extern "C" fn init(
     }
     // A project may have keys of these names of its own: what they say here is told, and the log is as without them.
     // SAFETY: `context` is valid.
-    if let Err(line) = unsafe { configure(logger, context) } {
+    if let Err(line) = unsafe { configure(logger, context, !parm.is_null()) } {
         report(&format!("logger: {line}; the log is as without it"));
     }
     if !parm.is_null() {

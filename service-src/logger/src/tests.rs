@@ -108,6 +108,17 @@ fn a_file_that_is_full_gets_another_name_and_loses_nothing() {
 }
 
 #[test]
+fn colours_are_left_out_if_one_says_so() {
+    let mut logger = Logger::new();
+    logger.line(0, 8, b"\x1b[31mred\x1b[0m");
+    logger.colourless = true;
+    logger.line(0, 8, b"\x1b[31mred\x1b[0m \x1b[2J");
+    let expected = b"[:00000008] \x1b[31mred\x1b[0m\n[:00000008] red \\x1b[2J\n";
+    assert_eq!(logger.pending, expected);
+    logger.pending.clear();
+}
+
+#[test]
 fn lines_on_stdout_have_a_time_if_one_wants_it() {
     let mut logger = Logger::new();
     logger.form = Form::Iso;

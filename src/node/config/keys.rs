@@ -76,6 +76,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("http_memory", Kind::Plain),
     ("http_requests", Kind::Plain),
     ("keyfile", Kind::File),
+    ("log_color", Kind::Plain),
     ("log_format", Kind::Plain),
     ("log_keep", Kind::Plain),
     ("log_level", Kind::Plain),
