@@ -237,16 +237,9 @@ function command.join(_, address)
 	end
 end
 
-local function check_publication(name, tags, load)
-	assert(type(name) == "string" and name ~= "", "a service is published under a name")
-	assert(tags == nil or type(tags) == "table", "tags are a table")
-	assert(load == nil or type(load) == "number", "the load is a number")
-end
-
 --- publish name, handle, tags, load -> id, stored, problem
 function command.publish(source, name, handle, tags, load)
 	needs_name "cluster.publish"
-	check_publication(name, tags, load)
 	provider.needs_lease = true
 	last_id = last_id + 1
 	local id = last_id

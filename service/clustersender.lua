@@ -39,11 +39,15 @@ local function ask_name(channel, name)
 	return skynet.unpack(channel:request(packet, current))
 end
 
-local window = windows.new(function()
-	ask_name(connection.channel, "heartbeat")
-end, MAX_WAITING, function()
-	return (options.waiting or 64) * MEGABYTE
-end)
+local window = windows.new(
+	function()
+		ask_name(connection.channel, "heartbeat")
+	end,
+	MAX_WAITING,
+	function()
+		return (options.waiting or 64) * MEGABYTE
+	end
+)
 
 local function smaller(a, b)
 	a, b = a and a > 0 and a or nil, b and b > 0 and b or nil

@@ -1,7 +1,9 @@
-//! `skynet.cluster.core`: packets of both sides. What is read is written again, and has to be read the same.
+//! `skynet.cluster.core`: packets of both sides. What is read is written again, and has to be read the same. What is unpacked is
+//! as long as it says.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use skynet_luaclib::cluster::compression::Unpacked;
 use skynet_luaclib::cluster::packet::{
     Content, PART, Packet, Request, answer, read_answer, read_request,
 };
@@ -16,6 +18,9 @@ fn body(bytes: &[u8]) -> &[u8] {
 fuzz_target!(|data: &[u8]| {
     // The length of a packet has 16 bits.
     let data = &data[..data.len().min(0xffff)];
+    if let Some(unpacked) = Unpacked::new().unpack(data) {
+        assert_eq!(unpacked.len(), usize::from(u16::from_le_bytes([data[0], data[1]])));
+    }
     if let Ok(request) = read_request(data) {
         let mut packet = Packet::new();
         let written = match request {

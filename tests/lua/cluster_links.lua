@@ -122,9 +122,13 @@ function cases.messages_are_compressed_where_both_sides_know_it()
 	noise = table.concat(noise)
 	check.equal(cluster.call("packed", p, "echo", noise), noise)
 	-- What is on the wire.
-	local node = fake_node(FAKE, { cluster_hello = "drain lz4", cluster_notice = false }, function(session, _, text, answer)
-		answer(session, true, text)
-	end)
+	local node = fake_node(
+		FAKE,
+		{ cluster_hello = "drain lz4", cluster_notice = false },
+		function(session, _, text, answer)
+			answer(session, true, text)
+		end
+	)
 	local text = string.rep("z", 5000)
 	local small
 	wait_until(function()
@@ -142,12 +146,16 @@ end
 function cases.no_more_than_the_window_is_under_way_and_what_waits_keeps_its_order()
 	options { __window = 3, narrow = FAKE }
 	local got, pending = {}, {}
-	local node = fake_node(FAKE, { cluster_hello = "drain window=2/0", cluster_notice = false }, function(session, _, text, answer)
-		table.insert(got, (skynet.unpack(text)))
-		table.insert(pending, function()
-			answer(session, true, text)
-		end)
-	end)
+	local node = fake_node(
+		FAKE,
+		{ cluster_hello = "drain window=2/0", cluster_notice = false },
+		function(session, _, text, answer)
+			table.insert(got, (skynet.unpack(text)))
+			table.insert(pending, function()
+				answer(session, true, text)
+			end)
+		end
+	)
 	local answered = 0
 	skynet.fork(pcall, cluster.call, "narrow", 5, 0)
 	wait_until(function()
@@ -183,15 +191,19 @@ function cases.sends_wait_until_those_before_them_are_passed_on()
 	options { __window = 4, __reconnect = 30, narrow = FAKE }
 	local got, hold = {}, false
 	local node
-	node = fake_node(FAKE, setmetatable({}, {
-		__index = function(_, name)
-			if hold and name == "heartbeat" then
-				return false
-			end
-		end,
-	}), function(_, _, text)
-		table.insert(got, (skynet.unpack(text)))
-	end)
+	node = fake_node(
+		FAKE,
+		setmetatable({}, {
+			__index = function(_, name)
+				if hold and name == "heartbeat" then
+					return false
+				end
+			end,
+		}),
+		function(_, _, text)
+			table.insert(got, (skynet.unpack(text)))
+		end
+	)
 	cluster.get_sender "narrow"
 	hold = true -- it answers no heartbeat: so the sends are not acknowledged
 	for i = 1, 20 do

@@ -269,8 +269,15 @@ function M.watch(name, func)
 	end)
 end
 
+local function check_publication(name, tags, load)
+	assert(type(name) == "string" and name ~= "", "a service is published under a name")
+	assert(tags == nil or type(tags) == "table", "tags are a table")
+	assert(load == nil or type(load) == "number", "the load is a number")
+end
+
 --- See `cluster.publish`.
 function M.publish(name, options)
+	check_publication(name, options.tags, options.load)
 	local id, stored, problem =
 		subscription.ask("cluster.publish", "publish", name, options.handle, options.tags, options.load)
 	local publication = setmetatable({ id = id }, Publication)

@@ -482,7 +482,6 @@ function M.waiting()
 end
 
 --- The node, for texts. Does not yield.
----@return string
 function M.whose()
 	return limits.whose
 end

@@ -74,11 +74,12 @@ local function plain(transport, fd)
 	end
 
 	-- Blocks and their sizes in turns, which are given away; the C project's module does not make them.
-	transport.write_blocks = core.largeanswer and function(blocks)
-		for i = 1, #blocks, 2 do
-			driver.lsend(fd, blocks[i], blocks[i + 1])
+	transport.write_blocks = core.largeanswer
+		and function(blocks)
+			for i = 1, #blocks, 2 do
+				driver.lsend(fd, blocks[i], blocks[i + 1])
+			end
 		end
-	end
 
 	function transport.unpack(queue, msg, sz)
 		return netpack.filter(queue, msg, sz)

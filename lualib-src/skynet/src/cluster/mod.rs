@@ -1,7 +1,7 @@
 //! The module `skynet.cluster.core`: the packets between the nodes of a cluster.
 
 mod assembly;
-mod compression;
+pub mod compression;
 pub mod packet;
 mod parts;
 mod request;
