@@ -39,8 +39,8 @@ end
 -- What another node that knows it has under way here at most.
 local function window()
 	return {
-		requests = math.tointeger(options.window),
-		bytes = options.window_bytes and math.floor(options.window_bytes * 1024 * 1024),
+		requests = math.tointeger(tonumber(options.window)),
+		bytes = tonumber(options.window_bytes) and options.window_bytes * 1024 * 1024 // 1 | 0,
 	}
 end
 
@@ -363,9 +363,9 @@ function nodes.sender_options()
 		heartbeat = options.heartbeat or discovery and HEARTBEAT or nil,
 		waiting = options.waiting,
 		idle = options.idle,
-		window = options.window,
-		window_bytes = options.window_bytes,
-		compress = options.compress,
+		window = tonumber(options.window),
+		window_bytes = tonumber(options.window_bytes),
+		compress = tonumber(options.compress),
 		keeps_up = discovery ~= nil, -- it leaves out nodes whose connection does not stand
 		unfinished = megabytes,
 		unfinished_count = count,

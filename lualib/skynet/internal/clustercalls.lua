@@ -54,9 +54,6 @@ local function fail_all()
 	end
 end
 
---- Whether the socket channel can do that; those of other layers cannot.
-M.is_possible = socketchannel.channel { host = "", response = true }.expect ~= nil
-
 --- Does not yield.
 ---@param finished fun(channel: table, problem: any, bytes: integer) called with each answer; problem: why there is none
 ---@return fun(channel: table, session: integer, caller: integer, caller_session: integer, bytes: integer): boolean expect false: there

@@ -58,7 +58,7 @@ end
 function M.ask(options, ask, on_drain)
 	local words = { HELLO, "drain" }
 	if options.compress then
-		words[#words + 1] = string.format("lz4=%d", options.compress)
+		words[#words + 1] = string.format("lz4=%d", math.max(0, options.compress) // 1 | 0)
 	end
 	local ok, answer = pcall(ask, table.concat(words, " "))
 	if not ok or type(answer) ~= "string" then
