@@ -53,7 +53,7 @@ unsafe fn letters(state: *mut lua_State, index: c_int) -> [u32; 256] {
 
 /// Argument 1: the bytes.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with a string; the stack has room for a few values.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
         let mut len = 0;
         let bytes: *const u8 = lua_tolstring(state, 1, &mut len).cast();

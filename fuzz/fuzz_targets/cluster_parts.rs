@@ -75,7 +75,7 @@ unsafe fn serve(state: *mut lua_State) {
 
 /// The argument: for each packet, a byte of length and so many bytes.
 unsafe extern "C-unwind" fn connection(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the text is an argument, which stays on the stack.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the text is an argument, which stays on the stack.
     unsafe {
         let mut len = 0;
         let text: *const u8 = lua_tolstring(state, 1, &mut len).cast();

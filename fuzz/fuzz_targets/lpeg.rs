@@ -19,7 +19,7 @@ const BUILDER: &str = include_str!("lpeg.lua");
 /// Argument 1: the bytes.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     const KEY: *const c_char = c"builder".as_ptr();
-    // SAFETY: called by Lua with a string; the stack has room for a few values.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
         if lua_getfield(state, LUA_REGISTRYINDEX, KEY) != LUA_TFUNCTION {
             lua_pop(state, 1);

@@ -11,7 +11,7 @@ use skynet_luaclib::mongo::luaopen_skynet_mongo_driver;
 
 /// Argument 1: a reply.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with a string; the stack has room for a few values.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
         push_module(state, c"module driver", luaopen_skynet_mongo_driver);
         push_module(state, c"module bson", luaopen_bson);

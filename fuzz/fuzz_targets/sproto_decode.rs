@@ -17,7 +17,7 @@ const SCHEMA: &[u8] = include_bytes!("../data/all.spb");
 
 /// Argument 1: a message.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with a string; the stack has room for a few values.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
         push_module(state, c"module sproto", luaopen_sproto_core);
         push_type(state);

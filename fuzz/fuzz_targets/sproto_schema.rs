@@ -13,7 +13,7 @@ use skynet_sproto::luaopen_sproto_core;
 
 /// Argument 1: the binary form of a schema.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with a string; the stack has room for a few values.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
         push_module(state, c"module sproto", luaopen_sproto_core);
         lua_getfield(state, 2, c"newproto".as_ptr());

@@ -10,7 +10,7 @@ use skynet_sproto::luaopen_sproto_core;
 
 /// Argument 1: a packed message.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with a string; the stack has room for a few values.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
         push_module(state, c"module sproto", luaopen_sproto_core);
         let mut last = 1;

@@ -150,7 +150,7 @@ pub extern "C" fn dump_c_mem() {
 /// # Safety
 /// `L` is a Lua state with room on its stack.
 #[unsafe(no_mangle)]
-#[allow(non_snake_case)]
+#[allow(non_snake_case)] // the name of "malloc_hook.h"
 pub unsafe extern "C" fn dump_mem_lua(L: *mut lua_State) -> c_int {
     // An error of Lua's leaves by longjmp, so nothing in this frame may own memory: the rows belong to the thread. A finaliser
     // that calls this again replaces them, so no reference to them lives across a call into Lua.

@@ -9,7 +9,7 @@ pub const SIZE_MASK: usize = usize::MAX >> 8;
 
 /// Message types ("skynet.h", `PTYPE_*`). Only the low 8 bits of a type travel.
 pub mod ptype {
-    #![allow(missing_docs)]
+    #![allow(missing_docs)] // the names of "skynet.h"
     pub const TEXT: i32 = 0;
     pub const RESPONSE: i32 = 1;
     pub const MULTICAST: i32 = 2;

@@ -172,6 +172,7 @@ const FILES: &[LuaFile] = &[
         own_loader,
     ),
     lua_file("multicast", "channels_reach_their_subscribers", plain),
+    lua_file("fields", "stored_fields_are_where_they_belong", plain),
     lua_file("small", "small_modules_do_what_their_names_say", plain),
     lua_file(
         "lines",

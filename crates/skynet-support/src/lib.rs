@@ -3,6 +3,8 @@
 
 pub mod buffer;
 pub mod bytes;
+mod functions;
+mod message;
 pub mod state;
 
 use std::ffi::CStr;

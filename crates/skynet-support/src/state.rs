@@ -15,13 +15,15 @@
 //! What is not about Lua's stack, as the memory behind an address, is no matter of these rules and needs an `unsafe` of its own.
 
 use std::ffi::CStr;
-use std::fmt::{self, Write};
+use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 use std::{ptr, slice};
 
 use libc::{c_int, c_void};
 use mlua_sys::*;
 
+use crate::message::Message;
+pub use crate::message::Shown;
 use crate::{Entry, check_version};
 
 /// The state of a running Lua function, for the time of that call. It is a pointer, and goes by value.
@@ -443,13 +445,9 @@ impl<'a> State<'a> {
     /// [`State::error`] with values in the message, of which 511 bytes are kept.
     #[cold]
     pub fn error_with(self, message: fmt::Arguments<'_>) -> ! {
-        let mut text = Message {
-            bytes: [0; _],
-            len: 0,
-        };
+        let mut text = Message::new();
         let _ = text.write_fmt(message);
-        // SAFETY: the last byte is a NUL.
-        self.error(unsafe { CStr::from_ptr(text.bytes.as_ptr().cast()) })
+        self.error(text.text())
     }
 
     /// Raises an error for an argument.
@@ -468,89 +466,4 @@ impl<'a> State<'a> {
         // SAFETY: as for all methods.
         unsafe { lua_error(self.raw) }
     }
-}
-
-/// Bytes of a text in a message; what is no UTF-8 is shown as U+FFFD.
-pub struct Shown<'a>(pub &'a [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_char(char::REPLACEMENT_CHARACTER)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The text of an error: it must not have a destructor.
-struct Message {
-    bytes: [u8; 512],
-    len: usize,
-}
-
-impl Write for Message {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.len() - 1 - self.len;
-        let text = &text.as_bytes()[..text.len().min(room)];
-        self.bytes[self.len..][..text.len()].copy_from_slice(text);
-        self.len += text.len();
-        Ok(())
-    }
-}
-
-/// What Lua calls for a `fn(State<'_>) -> c_int`: `lua_function!(unsafe name)`. The `unsafe` promises the rules at the head of
-/// [`state`](crate::state).
-#[macro_export]
-macro_rules! lua_function {
-    (unsafe $function:expr) => {{
-        unsafe extern "C-unwind" fn entry(state: *mut $crate::lua_State) -> $crate::c_int {
-            const FUNCTION: fn($crate::State<'_>) -> $crate::c_int = $function;
-            // SAFETY: Lua calls with its running state; the function keeps the rules by the promise of `unsafe`.
-            FUNCTION(unsafe { $crate::State::new(state) })
-        }
-        entry
-    }};
-}
-
-/// The functions of a module by their names: `lua_functions!(unsafe { c"name" => function, ... })`. The `unsafe` promises the
-/// rules at the head of [`state`](crate::state) for each of them.
-#[macro_export]
-macro_rules! lua_functions {
-    (unsafe { $($name:literal => $function:expr),* $(,)? }) => {
-        &[$(($name, $crate::lua_function!(unsafe $function))),*]
-    };
-}
-
-/// What `require` calls. `lua_module!(unsafe luaopen_name => FUNCTIONS);` for a module that is a table of functions,
-/// `lua_module!(unsafe luaopen_name => fn open);` for one that a `fn(State<'_>) -> c_int` pushes. The `unsafe` promises the rules at
-/// the head of [`state`](crate::state), and that no other function has this name.
-#[macro_export]
-macro_rules! lua_module {
-    (unsafe $name:ident => fn $open:ident) => {
-        /// Opens the module: pushes its table.
-        ///
-        /// # Safety
-        /// Lua calls it, for `require`.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C-unwind" fn $name(state: *mut $crate::lua_State) -> $crate::c_int {
-            const OPEN: fn($crate::State<'_>) -> $crate::c_int = $open;
-            // SAFETY: as `lua_function`.
-            OPEN(unsafe { $crate::State::new(state) })
-        }
-    };
-    (unsafe $name:ident => $functions:ident) => {
-        /// Opens the module: pushes its table.
-        ///
-        /// # Safety
-        /// Lua calls it, for `require`.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C-unwind" fn $name(state: *mut $crate::lua_State) -> $crate::c_int {
-            // SAFETY: as `lua_function`.
-            unsafe { $crate::State::new(state) }.push_module($functions);
-            1
-        }
-    };
 }

@@ -68,7 +68,7 @@ pub use vm::{Piece, Stack, Vms, know_vms};
 /// Classes of threads ("skynet_imp.h", `THREAD_*`); what [`current_handle`] answers outside of a dispatch is `-class as u32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it
 pub enum ThreadClass {
     Worker = 0,
     Main = 1,

@@ -286,7 +286,7 @@ unsafe fn push_unshared(state: *mut lua_State, file: File) {
 /// The file named by argument 1.
 unsafe fn argument(state: *mut lua_State) -> Option<File> {
     let mut len = 0;
-    // SAFETY: called by Lua; the string is an argument.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the string is an argument.
     unsafe {
         let name = luaL_checklstring(state, 1, &mut len);
         find(std::slice::from_raw_parts(name.cast(), len))
@@ -294,7 +294,7 @@ unsafe fn argument(state: *mut lua_State) -> Option<File> {
 }
 
 unsafe extern "C-unwind" fn lua_find(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         match argument(state) {
             Some(file) => {
@@ -307,7 +307,7 @@ unsafe extern "C-unwind" fn lua_find(state: *mut lua_State) -> c_int {
 }
 
 unsafe extern "C-unwind" fn lua_load(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         match argument(state) {
             Some(file) => push_function(state, file),
@@ -322,7 +322,7 @@ unsafe extern "C-unwind" fn lua_load(state: *mut lua_State) -> c_int {
 /// # Safety
 /// Called by Lua (`require`).
 pub unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         lua_createtable(state, 0, 2);
         lua_pushcfunction(state, lua_find);

@@ -64,7 +64,7 @@ pub unsafe fn absent_loader(path: *const c_char) -> Option<embedded::File> {
 /// Modules of the executable, behind the searchers that Lua has.
 unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
     let state: *mut lua_State = state.cast();
-    // SAFETY: called by Lua with the libraries open; nothing has a destructor.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the libraries are open.
     unsafe {
         luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
         luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
@@ -74,7 +74,7 @@ unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
 }
 
 unsafe extern "C-unwind" fn codecache(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe { skynet_lua::luaopen_cache(state.cast()) }
 }
 
@@ -84,7 +84,7 @@ unsafe extern "C-unwind" fn instead(
     filename: *const c_char,
     begins: c_int,
 ) -> c_int {
-    // SAFETY: called by Lua with a C string, where it may raise.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string, where it may raise.
     unsafe {
         let named = CStr::from_ptr(filename).to_bytes();
         let file = match named.strip_prefix(embedded::FOLDER.as_bytes()) {
@@ -109,7 +109,7 @@ unsafe extern "C-unwind" fn inside(
     module: *const c_char,
     path: *const c_char,
 ) -> c_int {
-    // SAFETY: called by Lua with C strings that stay on its stack; nothing has a destructor when something raises.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with C strings that stay on its stack; nothing has a destructor when something raises.
     unsafe {
         let (module, path) = (CStr::from_ptr(module), CStr::from_ptr(path));
         let old = if embedded::has_old_names(path.to_bytes()) {
@@ -136,7 +136,7 @@ unsafe extern "C-unwind" fn inside(
 
 /// For `require` these modules are where `package.path` would have them: before those in C, whatever their names.
 unsafe extern "C-unwind" fn module(state: *mut LuaState, name: *const c_char) -> c_int {
-    // SAFETY: called by Lua with a C string that stays on its stack.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string that stays on its stack.
     unsafe { searcher::embedded_module(state.cast(), CStr::from_ptr(name)).into() }
 }
 
@@ -161,7 +161,7 @@ unsafe fn fill(text: *mut c_char, size: usize, words: &str) {
 }
 
 unsafe extern "C" fn refuses(path: *const c_char, text: *mut c_char, size: usize) -> c_int {
-    // SAFETY: called by Lua with a C string and room for the answer.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string and room for the answer.
     unsafe {
         match inspect::before_opening(as_path(CStr::from_ptr(path))) {
             Ok(()) => 0,

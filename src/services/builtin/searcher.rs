@@ -84,7 +84,7 @@ pub unsafe fn embedded_module(state: *mut lua_State, text: &CStr) -> bool {
 
 /// Lua 5.5 manual §6.3, `package.searchers`: a loader and where it comes from, or why there is none.
 unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the name is an argument.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the name is an argument.
     unsafe {
         let mut len = 0;
         let text = luaL_checklstring(state, 1, &mut len);

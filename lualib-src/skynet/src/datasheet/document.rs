@@ -37,7 +37,7 @@ const NO_TABLE: u32 = u32::MAX;
 
 /// A value of a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it
 pub enum Value<'a> {
     Nil,
     Integer(i32),

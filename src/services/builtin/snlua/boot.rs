@@ -247,7 +247,7 @@ pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
     static NO_SERVICE: u8 = 0;
     let lua = state;
     let state: *mut lua_State = state.cast();
-    // SAFETY: called by Lua; nothing has a destructor. The functions of the core are only looked at, so they can be bound to
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md). The functions of the core are only looked at, so they can be bound to
     // an address where no service is.
     unsafe {
         if skynet_lua::lua_copysnapshot(lua) == 0 {
@@ -269,13 +269,13 @@ pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
 }
 
 unsafe extern "C-unwind" fn core(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe { skynet_luaclib::core::luaopen_skynet_core(state) }
 }
 
 unsafe extern "C-unwind" fn open_snapshot(state: *mut skynet_lua::LuaState) -> c_int {
     let state: *mut lua_State = state.cast();
-    // SAFETY: called by Lua; nothing has a destructor.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         libraries(state);
         for name in COMMON {
@@ -338,7 +338,7 @@ unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
 
 /// `skynet_memlimit(bytes)` of the registry, for `skynet.memlimit`.
 unsafe extern "C-unwind" fn limit_now(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         let bytes = luaL_checkinteger(state, 1);
         set_limit(Snlua::of(state), bytes);
@@ -363,7 +363,7 @@ unsafe extern "C-unwind" fn limit(state: *mut lua_State) -> c_int {
 
 /// Adds a traceback to the error of a script.
 unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua as the handler of an error.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         let text = lua_tolstring(state, 1, ptr::null_mut());
         if text.is_null() {

@@ -186,7 +186,7 @@ unsafe fn is_free(state: *mut lua_State) -> bool {
 }
 
 unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_Debug) {
-    // SAFETY: called by Lua; the allocator leads to the instance. Nothing here has a destructor.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the allocator leads to the instance. Nothing here has a destructor.
     unsafe {
         lua_sethook(state, None, 0, 0);
         let this = Snlua::of(state);

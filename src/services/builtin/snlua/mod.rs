@@ -62,7 +62,7 @@ impl Snlua {
 
 /// An error outside of any protected call: Lua ends the process after this. Says at least whose fault it was.
 unsafe extern "C-unwind" fn panicked(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua with the error at the top.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with the error at the top.
     unsafe {
         let this = Snlua::of(state);
         let message = lua_tolstring(state, -1, ptr::null_mut());

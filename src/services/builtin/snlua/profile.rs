@@ -122,7 +122,7 @@ unsafe fn push_text(state: *mut lua_State, text: &CStr) {
 
 /// `resume(coroutine, ...)`, as in Lua 5.5 manual §6.2.
 unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         luaL_checktype(state, 1, LUA_TTHREAD);
         let results = resume_at(state, 1, lua_gettop(state) - 1);
@@ -136,7 +136,7 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
 /// `resume_co(coroutine, from, ...)` of releases up to v1.3.0: `resume(coroutine, ...)`. `from` was the coroutine to measure;
 /// each one is measured where it is resumed.
 unsafe extern "C-unwind" fn resume_co(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; index 2 is there, as it is a coroutine.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); index 2 is there, as it is a coroutine.
     unsafe {
         luaL_checktype(state, 2, LUA_TTHREAD);
         lua_remove(state, 2);
@@ -146,7 +146,7 @@ unsafe extern "C-unwind" fn resume_co(state: *mut lua_State) -> c_int {
 
 /// `yield_co(from, ...)` of releases up to v1.3.0: `coroutine.yield(...)`.
 unsafe extern "C-unwind" fn yield_co(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; what Lua raises when it cannot yield leaves nothing behind.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); what Lua raises when it cannot yield leaves nothing behind.
     unsafe {
         luaL_checktype(state, 1, LUA_TTHREAD);
         lua_yield(state, lua_gettop(state) - 1)
@@ -155,7 +155,7 @@ unsafe extern "C-unwind" fn yield_co(state: *mut lua_State) -> c_int {
 
 /// `wrap(function)`, as in Lua 5.5 manual §6.2.
 unsafe extern "C-unwind" fn wrap(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         luaL_checktype(state, 1, LUA_TFUNCTION);
         lua_pushvalue(state, lua_upvalueindex(STARTED));
@@ -169,7 +169,7 @@ unsafe extern "C-unwind" fn wrap(state: *mut lua_State) -> c_int {
 }
 
 unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; upvalue 3 is the coroutine.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); upvalue 3 is the coroutine.
     unsafe {
         let index = lua_upvalueindex(WRAPPED);
         if let Ok(results) = resume_at(state, index, lua_gettop(state)) {
@@ -191,7 +191,7 @@ unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
 
 /// Leaves the coroutine that the function is about at 1: the argument, or the running one.
 unsafe fn subject(state: *mut lua_State) {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         if lua_gettop(state) == 0 {
             lua_pushthread(state);
@@ -204,7 +204,7 @@ unsafe fn subject(state: *mut lua_State) {
 
 /// `start([coroutine])`: measures its CPU time from now on.
 unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         subject(state);
         if get(state, STARTED, 1).is_some() {
@@ -223,7 +223,7 @@ unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
 
 /// `stop([coroutine])`: the seconds since `start`.
 unsafe extern "C-unwind" fn stop(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         subject(state);
         let Some(begin) = get(state, STARTED, 1) else {
@@ -253,7 +253,7 @@ pub(super) unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
         (c"resume_co", resume_co),
         (c"yield_co", yield_co),
     ];
-    // SAFETY: called by Lua.
+    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
         lua_createtable(state, 0, functions.len() as c_int);
         lua_createtable(state, 0, 1);
