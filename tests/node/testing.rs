@@ -239,3 +239,39 @@ fn a_config_gives_its_settings_to_the_tests() {
     assert_eq!(status, Some(0), "{text}");
     assert!(!folder.join("pid").exists());
 }
+
+#[test]
+fn each_file_belongs_to_the_nearest_project_above_it() {
+    let service = |answer: &str| {
+        format!(
+            "local skynet = require 'skynet'\nskynet.start(function() skynet.dispatch('lua', function() skynet.retpack '{answer}' end) end)"
+        )
+    };
+    let asks = |answer: &str| {
+        format!(
+            "local test = require 'skynet.test'\nlocal skynet = require 'skynet'\ntest('x', function() test.equal(skynet.call(test.service 'own', 'lua'), '{answer}') end)"
+        )
+    };
+    let folder = project(
+        "projects",
+        &[
+            ("one/main.lua", ""),
+            ("one/service/own.lua", &service("one")),
+            ("one/test/deep/a_test.lua", &asks("one")),
+            ("two/service/own.lua", &service("two")),
+            ("two/test/b_test.lua", &asks("two")),
+        ],
+    );
+    for (place, arguments) in [
+        ("", &[][..]),
+        ("one/test", &[]),
+        ("two", &["test/b_test.lua"]),
+        ("one", &["../two/test"]),
+    ] {
+        let (status, text) = test(&folder.join(place), arguments);
+        assert_eq!(status, Some(0), "{place} {arguments:?}: {text}");
+    }
+    let (status, text) = test(Path::new("/"), &[folder.to_str().unwrap()]);
+    assert_eq!(status, Some(0), "{text}");
+    has(&text, &["2 tests in 2 files"]);
+}

@@ -8,67 +8,70 @@ const END: &str = "_test.lua";
 /// Folders that have no tests of the project in them.
 const NOT_IN: [&str; 3] = ["node_modules", "target", "3rd"];
 
-/// A project with tests.
-#[derive(Debug)]
-pub struct Project {
-    /// Its folder.
+/// A file of tests.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TestFile {
+    pub path: PathBuf,
+    /// The folder of its project.
     pub root: PathBuf,
-    /// Its files of tests, sorted.
-    pub files: Vec<PathBuf>,
 }
 
-/// The tests at `path`, a file or a folder. Of a file, the project is the nearest folder above it with a `main.lua` or a
-/// `config`, or else the folder that it is in; of a folder likewise, or else the folder itself.
-pub fn project(path: &Path) -> Result<Project, String> {
-    if path.is_file() {
-        return Ok(Project {
-            root: root_of(&folder_of(path)),
-            files: vec![path.to_path_buf()],
-        });
-    }
-    if !path.is_dir() {
+/// The files of tests at `path`, a file or a folder, sorted. The project of a file is the nearest folder above it with a
+/// `main.lua`, a `config`, or a folder `service` or `lualib`; or else `path`, or the folder that it is in.
+pub fn files(path: &Path) -> Result<Vec<TestFile>, String> {
+    let (paths, otherwise) = if path.is_file() {
+        (vec![path.to_path_buf()], folder_of(path))
+    } else if path.is_dir() {
+        let mut paths = Vec::new();
+        collect(path, &mut paths).map_err(|error| format!("{}: {error}", path.display()))?;
+        (paths, path.to_path_buf())
+    } else {
         return Err(format!(
             "{}: there is no such file or folder",
             path.display()
         ));
-    }
-    let mut files = Vec::new();
-    collect(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
-    files.sort();
-    if files.is_empty() {
+    };
+    if paths.is_empty() {
         return Err(format!(
             "{}: there is no file whose name ends with {END}",
             path.display()
         ));
     }
-    Ok(Project {
-        root: root_of(path),
-        files,
-    })
+    let file = |path: PathBuf| TestFile {
+        root: root_of(&folder_of(&path)).unwrap_or_else(|| otherwise.clone()),
+        path,
+    };
+    let mut files: Vec<_> = paths.into_iter().map(file).collect();
+    files.sort();
+    Ok(files)
 }
 
-fn root_of(folder: &Path) -> PathBuf {
+/// The project that a folder belongs to. As paths are given: a folder with a relative path has a project with one, so that
+/// messages are short; above the current folder only a `main.lua` counts.
+fn root_of(folder: &Path) -> Option<PathBuf> {
+    let file = |folder: &Path, name: &str| folder.join(name).is_file();
     let is_root = |folder: &Path| {
-        ["main.lua", "config"]
-            .iter()
-            .any(|name| folder.join(name).is_file())
+        let has_folder = |name: &&str| folder.join(name).is_dir();
+        file(folder, "main.lua")
+            || file(folder, "config")
+            || ["service", "lualib"].iter().any(has_folder)
     };
-    let mut at = folder.to_path_buf();
-    // As paths are given: a project that is named by a relative path keeps one in its messages.
-    loop {
-        if is_root(&at) {
-            return at;
-        }
-        match at.parent() {
-            Some(parent) if parent.as_os_str().is_empty() && at != Path::new(".") => {
-                at = PathBuf::from(".");
-            }
-            Some(parent) if !parent.as_os_str().is_empty() && at.file_name().is_some() => {
-                at = parent.to_path_buf();
-            }
-            _ => return folder.to_path_buf(),
-        }
+    let given = folder.ancestors().map(|folder| match folder {
+        empty if empty.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    });
+    let mut given = given.take_while(|folder| *folder != Path::new(".."));
+    if let Some(root) = given.find(|folder| is_root(folder)) {
+        return Some(root.to_path_buf());
     }
+    if folder.is_absolute() {
+        return None;
+    }
+    let absolute = std::path::absolute(folder).ok()?;
+    let mut above = absolute.ancestors().skip(1);
+    above
+        .find(|folder| file(folder, "main.lua"))
+        .map(Path::to_path_buf)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -14,7 +14,7 @@ mod text;
 
 use crate::args::Test;
 use child::{FileResult, Scratch};
-use std::path::{Path, PathBuf};
+use find::TestFile;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -29,8 +29,8 @@ pub fn main(test: &Test) -> ExitCode {
         eprintln!("skynet test: {reason}");
         ExitCode::from(UNUSABLE)
     };
-    let project = match find::project(&test.path) {
-        Ok(project) => project,
+    let files = match find::files(&test.path) {
+        Ok(files) => files,
         Err(reason) => return refuse(reason),
     };
     if let Some(config) = &test.config
@@ -43,7 +43,7 @@ pub fn main(test: &Test) -> ExitCode {
         Err(reason) => return refuse(format!("a temporary folder: {reason}")),
     };
     let begin = Instant::now();
-    let results = run_all(test, &project, &scratch);
+    let results = run_all(test, &files, &scratch);
     let seconds = begin.elapsed().as_secs_f64();
     let told = if test.tap {
         tap::print(&results)
@@ -63,14 +63,14 @@ pub fn main(test: &Test) -> ExitCode {
 
 /// A run of one file.
 struct Job<'a> {
-    file: &'a Path,
+    file: &'a TestFile,
     /// Which file it is.
     place: usize,
     seed: Option<u64>,
 }
 
-/// All runs of a project: of each file one, or one for each seed.
-fn jobs<'a>(test: &Test, project: &'a find::Project) -> Vec<Job<'a>> {
+/// All runs: of each file one, or one for each seed.
+fn jobs<'a>(test: &Test, files: &'a [TestFile]) -> Vec<Job<'a>> {
     let first = test.node.seed;
     let seeds: Vec<Option<u64>> = match test.seeds {
         None => vec![first],
@@ -80,8 +80,8 @@ fn jobs<'a>(test: &Test, project: &'a find::Project) -> Vec<Job<'a>> {
             (first..=last).map(Some).collect()
         }
     };
-    let files = project.files.iter().enumerate();
-    let of_file = |(place, file): (usize, &'a PathBuf)| {
+    let files = files.iter().enumerate();
+    let of_file = |(place, file): (usize, &'a TestFile)| {
         let job = move |&seed: &Option<u64>| Job { file, place, seed };
         seeds.iter().map(job).collect::<Vec<_>>()
     };
@@ -129,20 +129,20 @@ impl Progress {
 }
 
 /// Runs the files, each as soon as there is room; the results in the order of the files.
-fn run_all(test: &Test, project: &find::Project, scratch: &Scratch) -> Vec<FileResult> {
+fn run_all(test: &Test, files: &[TestFile], scratch: &Scratch) -> Vec<FileResult> {
     let most = test.jobs.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),
         usize::from,
     );
-    let jobs = jobs(test, project);
-    let each = jobs.len() / project.files.len().max(1);
+    let jobs = jobs(test, files);
+    let each = jobs.len() / files.len().max(1);
     let begin = || Progress {
         left: each,
         runs: 0,
         seconds: 0.0,
         result: None,
     };
-    let progress: Vec<_> = project.files.iter().map(|_| Mutex::new(begin())).collect();
+    let progress: Vec<_> = files.iter().map(|_| Mutex::new(begin())).collect();
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -156,8 +156,8 @@ fn run_all(test: &Test, project: &find::Project, scratch: &Scratch) -> Vec<FileR
                     let result = (!locked(progress).failed()).then(|| {
                         child::run(
                             test,
-                            &project.root,
-                            job.file,
+                            &job.file.root,
+                            &job.file.path,
                             job.seed,
                             &scratch.file(number),
                         )
