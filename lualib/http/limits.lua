@@ -38,6 +38,7 @@ local times = {
 	},
 	websocket = {
 		handshake_time = { "websocket_handshake_time", 30 },
+		message_time = { "websocket_message_time", 60 },
 		idle_time = { "websocket_idle_time", 0 },
 		close_time = { "websocket_close_time", 2 },
 	},

@@ -35,6 +35,9 @@ local answer_ping, answer_close, await_close = common.answer_ping, common.answer
 -- A client is not listened to while so much waits to be sent to it, in KiB; and so long at most, 1/100 s.
 local MOST_BACKLOG <const>, BACKLOG_TIME <const> = 16 * 1024, 6000
 
+-- Bytes a second that the rest of a frame may be as slow as.
+local SLOWEST <const> = 500
+
 local accepted = clients.new "websocket"
 
 local function lookup(id)
@@ -52,13 +55,33 @@ end
 
 ---------------------------------------------------------------- server
 
+-- A frame that has begun has to come as a whole, and the next of its message to begin.
+local function watch_unfinished(connection, source)
+	local held, deadline = connection.held, connection.deadline
+	local time, idle_time = held.message_time, held.idle_time
+	if time == 0 or idle_time ~= 0 and idle_time <= time then
+		return
+	end
+	function source.unfinished(bytes)
+		if not connection.closing then
+			connection.unfinished = true
+			deadline:set(time + bytes * 100 // SLOWEST)
+		end
+	end
+end
+
 -- The side of a connection that says nothing is asked once whether it is still there.
 local function watch_idle(connection)
 	local time = connection.held.idle_time
 	local deadline = connection.deadline
 	connection.idle_time = time
 	function deadline.on_expired()
-		if connection.asked or connection.closing or not pcall(send, connection, "ping", "") then
+		if connection.unfinished then
+			local limit = connection.held.message_time / 100
+			local problem = string.format("is closed: half a message, and not the rest of it in %g s", limit)
+			clients.complain("websocket", connection.id, connection.addr, problem)
+			socket.shutdown(connection.id)
+		elseif connection.asked or connection.closing or not pcall(send, connection, "ping", "") then
 			socket.shutdown(connection.id)
 		else
 			connection.asked = true
@@ -70,6 +93,7 @@ end
 local function next_frame(connection)
 	if not connection.closing then
 		connection.backlog:wait(MOST_BACKLOG, connection.deadline, BACKLOG_TIME)
+		connection.unfinished = false
 		connection.deadline:set(connection.idle_time)
 	end
 	local kind, payload = connection.reader:next()
@@ -121,6 +145,7 @@ local function serve(connection, handler, options, settings)
 	start_reading(connection, source, held.message, is_strict(options), request.deflate)
 	tell("handshake", request.header, request.url)
 	watch_idle(connection)
+	watch_unfinished(connection, source)
 	converse(connection, handler)
 end
 
@@ -219,7 +244,7 @@ end
 ---
 --- `options` may have `upgrade`: a request that a web server has read (its fields header and url or target), the socket is
 --- started then; `protocols`: a list of subprotocols; `strict = false`: clients need not mask their frames, nor send UTF-8 as
---- text; `deflate`: messages may be compressed, see [http](http.md#compressed-messages); and limits: message, header, fields, handshake_time, idle_time, close_time, connections, per_address, see
+--- text; `deflate`: messages may be compressed, see [http](http.md#compressed-messages); and limits: message, header, fields, handshake_time, message_time, idle_time, close_time, connections, per_address, see
 --- [operations](operations.md#limits-of-listeners).
 ---@param id integer socket, started here
 ---@param handler table

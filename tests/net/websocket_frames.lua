@@ -349,6 +349,33 @@ function cases.silent_clients_lose_their_connection()
 	given = nil
 end
 
+function cases.a_client_that_stops_in_a_message_loses_its_connection_and_one_between_two_messages_does_not()
+	start()
+	given = { message_time = 20 }
+	local patient = shake_hands()
+	local whole = from_client("text", string.rep("*", 70000))
+	local halves = {
+		string.sub(whole, 1, 1),
+		string.sub(whole, 1, 5),
+		string.sub(from_client("text", string.rep("*", 200)), 1, 100),
+		from_client("text", "one", { fin = false }),
+		from_client("text", "one", { fin = false }) .. from_client "ping",
+	}
+	for _, half in ipairs(halves) do
+		local id = shake_hands()
+		socket.write(id, half)
+		repeat
+			local kind = read_frame(id)
+		until not kind
+		socket.close(id)
+		await_event "error"
+	end
+	socket.write(patient, from_client("text", "here"))
+	check.equal({ read_frame(patient) }, { "text", "here" })
+	socket.close(patient)
+	given = nil
+end
+
 function cases.connections_are_counted()
 	given = { per_address = 1 }
 	local id, answer = shake_hands()

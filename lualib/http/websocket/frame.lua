@@ -12,6 +12,7 @@ local FIN <const>, RESERVED <const>, MASKED <const> = 0x80, 0x70, 0x80
 local LENGTH_16 <const>, LENGTH_64 <const> = 126, 127
 local COMPRESSED <const> = 0x40 -- RSV1, of the first frame of a message (RFC 7692 §6)
 local CONTROL <const> = 0x08 -- in the opcode
+local KEY_BYTES <const> = 4
 local MAX_CONTROL <const> = 125 -- bytes of a control frame
 
 local names = { [0] = "frame", [1] = "text", [2] = "binary", [8] = "close", [9] = "ping", [10] = "pong" }
@@ -75,12 +76,21 @@ function M.encode(kind, payload, key)
 	return head .. payload
 end
 
+-- Before input is waited for that has to come: `count` bytes of a frame that has begun.
+local function missing(source, count)
+	if source.unfinished and #source.text - source.at + 1 < count then
+		source.unfinished(count)
+	end
+end
+
 local function payload_length(source, second)
 	local size = second & 0x7f
 	if size < LENGTH_16 then
 		return size
 	end
-	size = unpack(size == LENGTH_16 and ">I2" or ">i8", source:take(size == LENGTH_16 and 2 or 8))
+	local bytes = size == LENGTH_16 and 2 or 8
+	missing(source, bytes)
+	size = unpack(bytes == 2 and ">I2" or ">i8", source:take(bytes))
 	return size >= 0 and size or violation(1002, "invalid websocket frame: a length of more than 63 bits")
 end
 
@@ -104,12 +114,15 @@ local function compressed_kind(source, first)
 end
 
 --- Reads a frame. Yields, and raises when it is malformed or the connection ends.
----@param source table see http.source; with a field `compressed` messages may be
+---@param source table see http.source; with a field `compressed` messages may be; a field `unfinished(bytes)` is called when
+--- it is waited for bytes of a frame that has begun
 ---@param masked boolean? what the other side has to do; nil: as it likes
 ---@param limit integer the most bytes of a payload
 ---@return boolean last whether it is the last of its message
 ---@return string kind, string payload
 function M.read(source, masked, limit)
+	source:wait()
+	missing(source, 2)
 	source:need(2)
 	local first, second = string.byte(source.text, source.at, source.at + 1)
 	source.at = source.at + 2
@@ -124,10 +137,12 @@ function M.read(source, masked, limit)
 	local size = payload_length(source, second)
 	if size > limit then
 		violation(1009, "payload_len is too large")
-	elseif second & MASKED == 0 then
+	end
+	missing(source, size + (second & MASKED ~= 0 and KEY_BYTES or 0))
+	if second & MASKED == 0 then
 		return last, kind, size > 0 and source:take(size) or ""
 	end
-	local key = source:take(4)
+	local key = source:take(KEY_BYTES)
 	return last, kind, size > 0 and mask_bytes(source:take(size), key) or ""
 end
 

@@ -87,6 +87,9 @@ function Reader:next()
 			skynet.yield()
 		end
 	end
+	if self.kind and self.source.unfinished and not self.source:pending() then
+		self.source.unfinished(0)
+	end
 	local last, kind, payload = frames.read(self.source, self.masked, self.limit - self.size)
 	if kind == "close" then
 		if self.strict then

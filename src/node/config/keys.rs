@@ -125,6 +125,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("websocket_idle_time", Kind::Plain),
     ("websocket_memory", Kind::Plain),
     ("websocket_message_limit", Kind::Plain),
+    ("websocket_message_time", Kind::Plain),
     ("websocket_strict", Kind::Plain),
 ];
 
