@@ -165,17 +165,23 @@ local function run_master(conf)
 		handshake = limit("login_handshake", HANDSHAKE),
 		close = socket.close_fd,
 	}
-	local turn = 0
+	-- The handlers of a client that had to go run on: as many of them may do so as clients may log in.
+	local turn, running, most = 0, 0, 2 * limiter.most
 	local listener = socket.listen(host, port)
 	socket.start(listener, function(fd, address)
-		if not limiter:enter(fd, address) then
+		if running >= most then
+			limiter:report(address, string.format("is turned away: the handlers of %d clients run", running))
+			return socket.close_fd(fd)
+		elseif not limiter:enter(fd, address) then
 			return socket.close_fd(fd)
 		end
+		running = running + 1
 		turn = turn % count + 1
 		local ok, problem = pcall(serve, conf, instances[turn], fd, address)
 		if not ok and problem ~= CLOSED then
 			log(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end
+		running = running - 1
 		limiter:leave(fd)
 		socket.close_fd(fd) -- no service has it any more
 	end)

@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local core = require "skynet.core"
 local socket = require "skynet.socket"
+local crypt = require "skynet.crypt"
 local check = require "check"
 
 local cases = {}
@@ -171,7 +172,67 @@ function cases.a_gate_takes_no_answer_for_its_timer()
 	end)
 end
 
+local held = {} -- answers that handlers of a login server wait for
+
+-- Shows who it is, as far as the server lets it.
+local function identify(port, token)
+	local fd = assert(socket.open("127.0.0.1", port))
+	local function receive()
+		local line = socket.readline(fd)
+		return line and crypt.base64decode(line)
+	end
+	local challenge, key = receive(), crypt.randomkey()
+	if not challenge then
+		return fd, false
+	end
+	socket.write(fd, crypt.base64encode(crypt.dhexchange(key)) .. "\n")
+	local secret = crypt.dhsecret(receive(), key)
+	socket.write(fd, crypt.base64encode(crypt.hmac64(challenge, secret)) .. "\n")
+	socket.write(fd, crypt.base64encode(crypt.desencode(secret, token)) .. "\n")
+	return fd, true
+end
+
+function cases.the_handlers_of_log_ins_that_had_to_go_are_bounded()
+	skynet.register ".holder"
+	skynet.setenv("login_clients", "2")
+	last_port = last_port + 1
+	local port = check.port(last_port)
+	skynet.newservice("login_server", port)
+	local clients = {}
+	-- Two may log in. Each further one takes the place of another, whose handler runs on.
+	for number = 1, 4 do
+		local known
+		clients[number], known = identify(port, "hold")
+		assert(known)
+		repeat
+			skynet.sleep(1)
+		until #held == number
+	end
+	for number = 5, 8 do
+		local known
+		clients[number], known = identify(port, "hold")
+		assert(not known, number)
+	end
+	check.equal(#held, 4)
+	for _, answer in ipairs(held) do
+		answer(true)
+	end
+	for _, fd in ipairs(clients) do
+		socket.close(fd)
+	end
+	local fd, known
+	repeat
+		fd, known = identify(port, "alice")
+	until known
+	check.equal(socket.readline(fd), "200 " .. crypt.base64encode "id of alice")
+	socket.close(fd)
+end
+
 skynet.dispatch("lua", function(_, agent, count)
+	if count == "hold" then
+		held[#held + 1] = skynet.response()
+		return
+	end
 	handled[agent] = count
 end)
 

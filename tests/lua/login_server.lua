@@ -1,4 +1,4 @@
--- A login server; the token of a client is its name.
+-- A login server; the token of a client is its name. Who "hold" is, the service `.holder` has to say.
 local skynet = require "skynet"
 local login = require "snax.loginserver"
 
@@ -26,6 +26,9 @@ login {
 	instance = 2,
 	auth_handler = function(token)
 		assert(token ~= "unknown")
+		if token == "hold" then
+			skynet.call(".holder", "lua", "hold")
+		end
 		return "server", token
 	end,
 	login_handler = function(_, uid, secret)
