@@ -170,19 +170,20 @@ pub unsafe fn dealloc(class: Class, block: *mut u8) {
 #[cold]
 fn refill(class: Class) -> *mut u8 {
     let store = &STORES[class.0 as usize];
-    if store.len.load(Ordering::Relaxed) != 0 && keeps() {
-        let mut chains = store.chains.lock();
-        if let Some(Chain(first)) = chains.pop() {
-            store.len.store(chains.len(), Ordering::Relaxed);
-            drop(chains);
-            LISTS.with(|lists| {
-                let list = &lists[class.0 as usize];
-                // SAFETY: the chain is ours now.
-                list.head.set(unsafe { (*first).next });
-                list.room.set(CHAIN + 1);
-            });
-            return first.cast();
-        }
+    if store.len.load(Ordering::Relaxed) != 0
+        && keeps()
+        && let Some(mut chains) = store.chains.try_lock()
+        && let Some(Chain(first)) = chains.pop()
+    {
+        store.len.store(chains.len(), Ordering::Relaxed);
+        drop(chains);
+        LISTS.with(|lists| {
+            let list = &lists[class.0 as usize];
+            // SAFETY: the chain is ours now.
+            list.head.set(unsafe { (*first).next });
+            list.room.set(CHAIN + 1);
+        });
+        return first.cast();
     }
     fresh(class.size())
 }
@@ -237,13 +238,13 @@ unsafe fn give_slowly(class: Class, block: *mut u8) {
 /// The chain is the caller's.
 unsafe fn spare(class: Class, chain: *mut Block) {
     let store = &STORES[class.0 as usize];
+    // Nobody waits here for a thread that is not run.
+    if let Some(mut chains) = store.chains.try_lock()
+        && chains.len() < SPARE_CHAINS
     {
-        let mut chains = store.chains.lock();
-        if chains.len() < SPARE_CHAINS {
-            memory::uncharged(|| chains.push(Chain(chain)));
-            store.len.store(chains.len(), Ordering::Relaxed);
-            return;
-        }
+        memory::uncharged(|| chains.push(Chain(chain)));
+        store.len.store(chains.len(), Ordering::Relaxed);
+        return;
     }
     // SAFETY: contract of this function.
     memory::uncharged(|| unsafe { free_chain(chain) });

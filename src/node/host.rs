@@ -1,8 +1,9 @@
-//! What the workers of a node do: the turns of services, and the sockets.
+//! What the workers of a node do: the turns of services, the sockets, and the timers.
 
 use crate::actor::service;
 use crate::alloc::reclaim::Guard;
 use crate::io::socket::{self, PollLease};
+use crate::io::timer;
 use crate::scheduler::{Activity, Host, Ready, TimesliceResult};
 use std::time::Duration;
 
@@ -25,5 +26,14 @@ impl Host for Node {
     #[inline]
     fn poll(lease: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
         socket::poll(lease, limit, awake);
+    }
+
+    #[inline]
+    fn timer_due() -> u64 {
+        timer::due()
+    }
+
+    fn fire_timers() -> bool {
+        timer::fire_some()
     }
 }

@@ -218,6 +218,7 @@ fn monitor() {
     // Takes 2 ms, for which no service has to wait here.
     cpu::calibrate();
     let mut watch = watchdog::Watch::default();
+    let mut timer_thread = timer::Other::default();
     let mut decay = Decay::of_process();
     let mut sockets = Ownerless::default();
     let (mut check_at, mut report_at, mut checks) = (0, MANY_BLOCKS, 0_u64);
@@ -242,7 +243,7 @@ fn monitor() {
             #[cfg(feature = "lua")]
             service::quiet::mark_due(now);
         }
-        let timers = timer::update_if_late(now);
+        let timers = timer::update_if_late(&mut timer_thread, now);
         let workers = watchdog::look(&mut watch, now);
         let pages = decay.look(now, scheduler::turns());
         watchdog::MONITOR.sleep(check_at.min(timers).min(workers).min(pages));

@@ -54,7 +54,7 @@ pub enum TimesliceResult {
     Ended,
 }
 
-/// What a worker does with its time, apart from choosing: handling messages, and waiting for socket events.
+/// What a worker does with its time, apart from choosing: handling messages, and waiting for socket events and timers.
 pub trait Host: 'static {
     /// The right to wait for events in place of the socket thread.
     type PollLease;
@@ -74,6 +74,12 @@ pub trait Host: 'static {
 
     /// Waits for events, no longer than `limit`, and makes the services ready that get them. `awake` is called in between.
     fn poll(lease: Self::PollLease, limit: Option<Duration>, awake: &mut dyn FnMut());
+
+    /// When the next timer is due, in nanoseconds of the monotonic clock; `u64::MAX` if there is none.
+    fn timer_due() -> u64;
+
+    /// Makes the services ready whose timers are due, or some of them. False if another thread is at it.
+    fn fire_timers() -> bool;
 }
 
 /// What the scheduler calls, now and then, on any thread.

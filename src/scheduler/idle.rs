@@ -156,6 +156,14 @@ impl Idle {
         ended != Ended::ByItself
     }
 
+    /// Worker `index` does not run although its sleep is over: others are woken before it.
+    pub(super) fn pass_over(&self, index: usize) {
+        let next = (index + 1) % self.parkers.len();
+        let (passed, kept) = (Ordering::Relaxed, Ordering::Relaxed);
+        // Only a hint, like the order itself.
+        let _ = self.last.compare_exchange(index, next, passed, kept);
+    }
+
     /// Whether a worker searches or sleeps.
     pub(super) fn has_idle_worker(&self) -> bool {
         self.word.load(Ordering::SeqCst) != 0

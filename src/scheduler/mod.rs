@@ -4,12 +4,16 @@
 //! other threads make ready goes to a shared injector. A worker runs its slot first, which keeps two services that talk
 //! to each other on one core, then its ring, then the injector, then it steals.
 //!
-//! Wake-up: a thread that makes a service ready wakes a worker unless one is awake without work. One worker without work may
+//! Wake-up: a thread that makes a service ready wakes a worker unless one is awake without work; but for what a worker runs
+//! next itself it wakes none as long as callbacks have been short, and the [`watchdog`] sees when that waits. One worker without work may
 //! stay awake to watch the busy ones ("watcher"): it takes a slot away from a worker that is held up in one turn. It
 //! sleeps between its looks, longer and longer, and gives up when no worker is busy. A worker that fills its slot notifies
 //! the watcher at once, but the less often the more turns it does: each time makes the next so many turns later, until
 //! the watcher finds it held up, which starts that anew. So a pair that plays ping-pong pays no system call per message,
 //! a receiver does not wait behind a long callback of its sender, and an idle node sleeps.
+//!
+//! A worker without work looks at the timers too: one that goes to sleep does so until the next is due, and makes the
+//! services ready that have waited for it. So one thread has to be given time for a timer, and not two.
 //!
 //! A worker without work that sleeps or watches does so in a wait for socket events while that pays
 //! ([`Host::try_poll_lease`]), and finds what they make ready in its own slot and ring.
@@ -29,7 +33,8 @@
 //!   ([`idle`]); a searcher that has not looked at the queues for a millisecond is none any more, and another is woken, until
 //!   one looks or none sleeps any more ([`watchdog`]).
 //! - Two threads that run no services see to that: the monitor thread, and the timer thread if the monitor
-//!   thread does not come to it. Each also delivers the timers in the other's place. Both sleep while the node is idle.
+//!   thread does not come to it. Each also delivers the timers in the other's place, and in that of the worker that sleeps until
+//!   they are due. Both sleep while the node is idle.
 //! - A worker that waits for socket events holds nothing meanwhile; the socket thread looks after it
 //!   ([`Host::try_poll_lease`]).
 //!
@@ -43,8 +48,8 @@
 //!
 //! # What is not known here
 //!
-//! A service is a token ([`Ready`]) to be run when its turn comes. What that is, and how socket events are waited for,
-//! the worker's loop gets as a type ([`Host`]), so that it calls both directly.
+//! A service is a token ([`Ready`]) to be run when its turn comes. What that is, how socket events are waited for,
+//! and when timers are due, the worker's loop gets as a type ([`Host`]), so that it calls both directly.
 
 mod activity;
 pub mod cpu;
@@ -89,6 +94,9 @@ struct Remote {
     woke_at: AtomicU64,
     /// `ticks` from which on the owner may notify the watcher; never, where there is no other worker to watch it.
     notify_watcher_at: AtomicU64,
+    /// Others are to be woken at once for what the owner puts into its slot, since callbacks take long now and then. Written
+    /// by the owner, and by who finds it held up.
+    watched: AtomicBool,
     /// Turns until it may again; the owner doubles it, the watcher sets it back.
     notify_watcher_every: AtomicU64,
     /// `ticks` when the watchdog found that what is in the slot has waited for long.
@@ -124,6 +132,10 @@ struct Shared {
     idle: Idle,
     /// Index + 1 of the watcher while it sleeps between two looks.
     watcher: AtomicUsize,
+    /// Until when a worker sleeps that looks at the timers then, in nanoseconds of the monotonic clock; `u64::MAX` if none
+    /// does. And its index.
+    timed: AtomicU64,
+    timed_worker: AtomicUsize,
     /// When a worker last ended a long stretch of work, in nanoseconds of the monotonic clock.
     long_stretch: AtomicU64,
     quit: AtomicBool,
@@ -148,6 +160,7 @@ pub fn start(workers: usize, hooks: Hooks) {
         ticks: AtomicU64::new(1),
         woke_at: AtomicU64::new(0),
         notify_watcher_at: AtomicU64::new(if workers == 1 { u64::MAX } else { 0 }),
+        watched: AtomicBool::new(true),
         notify_watcher_every: AtomicU64::new(1),
         held_at: AtomicU64::new(0),
         looks: AtomicU32::new(0),
@@ -159,6 +172,8 @@ pub fn start(workers: usize, hooks: Hooks) {
         workers: (0..workers).map(|_| remote()).collect(),
         idle: Idle::new((0..workers).map(|_| Parker::default()).collect()),
         watcher: AtomicUsize::new(0),
+        timed: AtomicU64::new(u64::MAX),
+        timed_worker: AtomicUsize::new(0),
         long_stretch: AtomicU64::new(0),
         quit: AtomicBool::new(false),
         on_empty: hooks.on_empty,
@@ -203,7 +218,11 @@ impl Local {
     #[inline]
     fn notify_if_needed(self, shared: &Shared) {
         if shared.idle.should_notify() {
-            self.notify_worker(shared);
+            if self.watched.load(Ordering::Relaxed) {
+                self.notify_worker(shared);
+            } else {
+                watchdog::arm();
+            }
         } else if self.ticks.load(Ordering::Relaxed)
             >= self.notify_watcher_at.load(Ordering::Relaxed)
         {
@@ -283,8 +302,9 @@ impl Remote {
         })
     }
 
-    /// The watcher, when it found the owner held up: the owner may notify it at once the next time.
+    /// Who found the owner held up: the owner may notify it at once the next time.
     fn reset_notify_backoff(&self) {
+        self.watched.store(true, Ordering::Relaxed);
         self.notify_watcher_every.store(1, Ordering::Relaxed);
         self.notify_watcher_at.store(0, Ordering::Relaxed);
     }
@@ -344,6 +364,17 @@ pub fn on_empty() {
 /// Any thread: whether a worker has nothing to do.
 pub fn has_idle_worker() -> bool {
     SHARED.get().is_some_and(|s| s.idle.has_idle_worker())
+}
+
+/// Any thread but the workers, at time `now`: a timer is due, and no worker has come to it. The one that slept until then does not
+/// run, and another is to be woken before it.
+pub fn timer_is_late(now: u64) {
+    let Some(shared) = SHARED.get() else { return };
+    if shared.timed.load(Ordering::Relaxed) <= now {
+        let late = shared.timed_worker.load(Ordering::Relaxed);
+        shared.timed.store(u64::MAX, Ordering::Relaxed);
+        shared.idle.pass_over(late);
+    }
 }
 
 /// True once the workers stop.

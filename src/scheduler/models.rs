@@ -85,6 +85,38 @@ fn loom_no_wake_up_is_lost_between_a_sender_and_a_worker_that_goes_to_sleep() {
     }
 }
 
+/// The same for a worker that sleeps until a timer is due, which may be at any time; it goes to sleep once more after that.
+#[test]
+fn loom_no_wake_up_is_lost_when_a_sleep_ends_by_itself() {
+    loom::model(|| {
+        let shared = Arc::new((idle(1), AtomicBool::new(false)));
+        shared.0.transition_to_searching(0);
+        let other = shared.clone();
+        let sender = thread::spawn(move || {
+            let (idle, work) = &*other;
+            work.store(true, Ordering::SeqCst);
+            if idle.should_notify() {
+                idle.notify_one();
+            }
+        });
+        let (idle, work) = &*shared;
+        for timed in [true, false] {
+            if work.load(Ordering::SeqCst) || !idle.transition_to_parked(0, false) {
+                continue;
+            }
+            match (work.load(Ordering::SeqCst), timed) {
+                (true, _) => {}
+                (false, true) => idle.parker(0).sleep_for(Duration::from_millis(1)),
+                (false, false) => idle.parker(0).sleep(),
+            }
+            idle.transition_from_parked(0);
+        }
+        assert!(work.load(Ordering::SeqCst));
+        sender.join().unwrap();
+        assert_eq!(idle.asleep(), 0);
+    });
+}
+
 /// Two senders at once wake one worker, not two.
 #[test]
 fn loom_a_burst_wakes_one() {

@@ -80,6 +80,13 @@ impl Parker {
         }
     }
 
+    /// As [`Parker::sleep`], until the time has passed. May return early.
+    pub(super) fn sleep_for(&self, limit: Duration) {
+        if self.0.load(Ordering::Acquire) == LISTED {
+            self.1.wait(&self.0, LISTED, Some(limit));
+        }
+    }
+
     /// Owner: sleeps until [`Parker::wake`], or until the time has passed. True if it was woken.
     pub(super) fn sleep_briefly(&self, limit: Duration) -> bool {
         if !self.begin(BRIEF) {

@@ -21,12 +21,14 @@ const INJECTOR_EVERY: u64 = 61;
 const WATCH_FIRST: Duration = Duration::from_micros(30);
 const WATCH_LAST: Duration = Duration::from_micros(500);
 /// A worker that worked for so many nanoseconds without a break is one that should have been watched ...
-const LONG_STRETCH: u64 = 200_000;
+const LONG_STRETCH: u64 = 500_000;
 /// ... and for so many nanoseconds from then on those that get busy are watched. A node whose workers wake up for a
 /// message or two, and sleep again, does not wake a second one for each.
 const WATCH_FOR: u64 = 200_000_000;
 /// What a search and a wake-up take of a worker's CPU time, in nanoseconds, about.
 const SEARCH: u64 = 20_000;
+/// That is a guess; after so many of them the CPU clock is read.
+const ESTIMATES: u32 = 8;
 
 /// Thread role: worker. Runs services until the node ends. One thread for each index.
 pub fn run_worker<H: Host>(index: usize) {
@@ -51,6 +53,7 @@ pub fn run_worker<H: Host>(index: usize) {
         polled: false,
         cpu_seen: 0,
         short_stretches: 0,
+        estimates: 0,
         _host: PhantomData,
     };
     match seeded::seed() {
@@ -67,6 +70,43 @@ fn precise_sleep() {
     // SAFETY: sets a number of the calling thread (prctl(2)).
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong);
+    }
+}
+
+/// The sleep of the worker that looks at the timers when the next one is due.
+struct Timed {
+    shared: &'static Shared,
+    due: u64,
+    now: u64,
+}
+
+impl Timed {
+    /// None if another worker sleeps until then or less, or if it is time already: another thread delivers then.
+    fn new(shared: &'static Shared, index: usize, due: u64) -> Option<Timed> {
+        if due == u64::MAX {
+            return None;
+        }
+        let now = clock::monotonic_nanos();
+        let other = shared.timed.load(Ordering::Relaxed);
+        // One whose time has passed does not run.
+        if due <= now || (other > now && other <= due) {
+            return None;
+        }
+        shared.timed_worker.store(index, Ordering::Relaxed);
+        shared.timed.store(due, Ordering::Relaxed);
+        Some(Timed { shared, due, now })
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_nanos(self.due - self.now)
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        let (over, others) = (Ordering::Relaxed, Ordering::Relaxed);
+        let timed = &self.shared.timed;
+        let _ = timed.compare_exchange(self.due, u64::MAX, over, others);
     }
 }
 
@@ -92,6 +132,8 @@ pub(super) struct Worker<H> {
     cpu_seen: u64,
     /// ... and about how much of it went into short stretches of work since, and into the searches between them.
     short_stretches: u64,
+    /// ... and how many such guesses that is made of.
+    estimates: u32,
     _host: PhantomData<H>,
 }
 
@@ -193,7 +235,7 @@ impl<H: Host> Worker<H> {
                 return None;
             }
             if let Some(ready) = self.own() {
-                self.busy_since = clock::monotonic_nanos();
+                self.begin_stretch();
                 self.polled = true;
                 if self.shared.idle.transition_from_searching(self.index) && self.shared.anything()
                 {
@@ -202,17 +244,18 @@ impl<H: Host> Worker<H> {
                 return Some(ready);
             }
             if let Some(ready) = self.steal().or_else(|| self.steal_lifo_slot(woken)) {
-                self.busy_since = clock::monotonic_nanos();
+                let watch = self.begin_stretch();
                 let last = self.shared.idle.transition_from_searching(self.index);
                 // If there is more to do or to watch, another takes our place.
-                let since = self.shared.long_stretch.load(Ordering::Relaxed);
-                let watch = self.busy_since.saturating_sub(since) < WATCH_FOR;
                 if last && (watch || self.shared.anything()) {
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
             }
 
+            if self.fire_timers() {
+                continue;
+            }
             let workers = &self.shared.workers;
             let all_idle = !workers.iter().any(|w| w.activity.is_busy());
             if all_idle || !self.shared.idle.is_searcher(self.index) {
@@ -230,6 +273,15 @@ impl<H: Host> Worker<H> {
         watchdog::arm();
     }
 
+    /// There is work. Whether it is to be watched.
+    fn begin_stretch(&mut self) -> bool {
+        self.busy_since = clock::monotonic_nanos();
+        let since = self.shared.long_stretch.load(Ordering::Relaxed);
+        let watch = self.busy_since.saturating_sub(since) < WATCH_FOR;
+        self.local.watched.store(watch, Ordering::Relaxed);
+        watch
+    }
+
     /// Shows the watchdog that we are about to look at the queues.
     fn look(&self) {
         let looks = self.local.looks.load(Ordering::Relaxed);
@@ -245,17 +297,27 @@ impl<H: Host> Worker<H> {
         // A batch of events is no long callback: no watcher is needed because of it.
         if std::mem::take(&mut self.polled) || passed < LONG_STRETCH {
             self.short_stretches += passed + SEARCH;
+            self.estimates += 1;
+            if self.estimates == ESTIMATES {
+                self.worked();
+            }
             return;
         }
+        if self.worked() >= LONG_STRETCH {
+            self.shared.long_stretch.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// CPU time since the last look at it, less what short stretches took, about.
+    fn worked(&mut self) -> u64 {
         let cpu = clock::thread_cpu_nanos();
         let worked = cpu
             .saturating_sub(self.cpu_seen)
             .saturating_sub(self.short_stretches);
         self.cpu_seen = cpu;
         self.short_stretches = 0;
-        if worked >= LONG_STRETCH {
-            self.shared.long_stretch.store(now, Ordering::Relaxed);
-        }
+        self.estimates = 0;
+        worked
     }
 
     /// Whether another is in the same callback as at our last look.
@@ -307,7 +369,21 @@ impl<H: Host> Worker<H> {
         None
     }
 
-    /// Sleeps until it is woken, or until there are socket events; we search again after. False for events only.
+    /// Makes ready whose timers are due. False if none are, or another thread is at it.
+    fn fire_timers(&self) -> bool {
+        let due = H::timer_due();
+        if due == u64::MAX || due > clock::monotonic_nanos() {
+            return false;
+        }
+        // As a thread that is no worker: in the order of the timers, and where all workers find them.
+        let local = WORKER.take();
+        let fired = H::fire_timers();
+        WORKER.set(local);
+        fired
+    }
+
+    /// Sleeps until it is woken, until a timer is due, or until there are socket events; we search again after. False if it was
+    /// not woken.
     fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
         let (shared, index) = (self.shared, self.index);
         let idle = &shared.idle;
@@ -332,13 +408,17 @@ impl<H: Host> Worker<H> {
         }
         *guard = None;
         reclaim::collect_some();
+        let timed = Timed::new(shared, index, H::timer_due());
+        let limit = timed.as_ref().map(Timed::limit);
         if let Some(lease) = lease {
-            return self.poll(lease, None, guard, &awake);
+            return self.poll(lease, limit, guard, &awake);
         }
-        idle.parker(index).sleep();
+        match limit {
+            Some(limit) => idle.parker(index).sleep_for(limit),
+            None => idle.parker(index).sleep(),
+        }
         *guard = Some(reclaim::enter());
-        awake();
-        true
+        awake()
     }
 
     /// Sleeps in a wait for socket events, which the parker knows of. `awake` is called when that is over and nothing is

@@ -294,10 +294,12 @@ impl PollLease<'_> {
         let shared = &self.server.shared;
         let polling = &self.server.polling;
         let turns = polling.turns.load(Ordering::Acquire);
+        let longest = LONGEST.as_millis() as i32;
         let (timeout, limit) = match limit {
             _ if !shared.commands.fall_asleep() => (0, None),
-            Some(limit) => (-1, Some(limit)),
-            None => (LONGEST.as_millis() as i32, None),
+            Some(limit) if polling.brief => (longest, Some(limit)),
+            Some(limit) => (longest.min(limit.min(LONGEST).as_millis() as i32 + 1), None),
+            None => (longest, None),
         };
         let mut room = [libc::epoll_event { events: 0, u64: 0 }; BRIEF_READY];
         let mut ready = Vec::with_capacity(BRIEF_READY);

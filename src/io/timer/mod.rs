@@ -1,65 +1,63 @@
 //! Timeouts with a resolution of one centisecond, or of a millisecond, without ticking.
 //!
-//! [`thread_main`] sleeps until the next event of the [`wheel`] (or for ever), an earlier new timer wakes it, and so do the
-//! signal handler and the end of the node. Delivery is a message of type RESPONSE from source 0, outside of the lock.
-//! When the system does not run that thread in time, the monitor thread delivers in its place ([`update_if_late`]).
+//! A worker without work sleeps until the next timer is due, and delivers it ([`fire_some`]), so that one thread has to be
+//! given time for it and no more. If none does so in time, the timer thread does ([`thread_main`]), and if that
+//! is late too, the monitor thread ([`update_if_late`]). Delivery is a message of type RESPONSE from source 0, outside of
+//! the lock. The thread that delivers has a [`lease`] for it, which it loses if it does not go on.
 //!
-//! Timers in milliseconds ([`timeout_millis`]) have a wheel of their own, made when the first one is set: those in
-//! centiseconds cost and do what they did.
+//! The timer thread sleeps until a little after the next event of the [`wheel`] (or for ever); an earlier new timer sets its
+//! alarm, which wakes no thread. The signal handler and the end of the node wake it.
 //!
-//! With virtual time the clock waits for the timer thread, which moves it: see [`virtual_time`].
+//! Timers in milliseconds ([`timeout_millis`]) have a wheel of their own ([`resolution`]), made when the first one is set:
+//! those in centiseconds cost and do what they did.
 //!
-//! Locks: `firing` is held by the thread that delivers, so that two callers of [`update`] cannot overtake each other;
-//! `state` is held for at most one step of the wheel.
+//! With virtual time the clock waits for the timer thread, which moves it and delivers: see [`virtual_time`].
 
+mod lease;
+mod resolution;
 mod slab;
 mod virtual_time;
 mod wheel;
 
 use crate::actor::service::{self, ThreadClass};
-use crate::alloc::memory;
 use crate::base::clock;
 use crate::base::message::{Message, ptype};
-use crate::scheduler::watchdog;
-use parking_lot::{Mutex, MutexGuard};
+use crate::scheduler::{self, watchdog};
+use lease::{Lease, Progress, Turn};
+use resolution::{Centis, Millis, Resolution, Taken, Tick};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wheel::{BATCH, Fired, Step, Wheel};
-
-struct State {
-    wheel: Wheel,
-    /// Tick for which the timer thread has set its alarm; a timer before it must wake the thread. 0: it is awake.
-    alarm: u64,
-}
-
-/// The wheel of milliseconds; its alarm is as that of [`State`].
-#[derive(Default)]
-struct Fine {
-    wheel: Option<Wheel>,
-    alarm: u64,
-}
+use std::thread;
+use wheel::Fired;
 
 struct Timers {
-    state: Mutex<State>,
-    fine: Mutex<Fine>,
-    firing: Mutex<()>,
+    centis: Resolution<Centis>,
+    millis: Resolution<Millis>,
+    lease: Lease,
     stopped: AtomicBool,
 }
 
 static TIMERS: OnceLock<Timers> = OnceLock::new();
-/// The timer thread is late by so many nanoseconds: another thread delivers in its place.
+/// A worker that sleeps until a timer is due has so many nanoseconds to come to it, before the timer thread does. What is due
+/// while all workers are busy is later by so much.
+const GRACE: u64 = 300_000;
+/// A thread is late by so many nanoseconds: another delivers in its place.
 const LATE: u64 = 2_000_000;
+/// A worker delivers so many timers in a row, about. More are left to the timer thread, so that workers begin to handle them
+/// meanwhile.
+const FEW: usize = 1024;
+/// It takes the first so many one by one, so that one waits with it if it stops; of more, and other threads of all, so many at
+/// once.
+const SINGLY: usize = 16;
+const AT_ONCE: usize = 32;
 
 fn timers() -> &'static Timers {
     TIMERS.get_or_init(|| {
         clock::init();
         Timers {
-            state: Mutex::new(State {
-                wheel: Wheel::new(clock::now()),
-                alarm: 0,
-            }),
-            fine: Mutex::default(),
-            firing: Mutex::new(()),
+            centis: Resolution::new(),
+            millis: Resolution::new(),
+            lease: Lease::new(),
             stopped: AtomicBool::new(false),
         }
     })
@@ -68,16 +66,6 @@ fn timers() -> &'static Timers {
 /// Starts the clock and the timers of this process.
 pub fn init() {
     timers().stopped.store(false, Ordering::Release);
-}
-
-/// Whether the timer thread, asleep until `alarm`, has to wake for a timer; it counts as awake then.
-#[inline(always)]
-fn comes_before(alarm: &mut u64, expiry: u64) -> bool {
-    let earlier = expiry < *alarm;
-    if earlier {
-        *alarm = 0;
-    }
-    earlier
 }
 
 /// Sends a RESPONSE with `session` to the service `handle` after `centis` centiseconds; with 0 or less at once, behind the
@@ -97,16 +85,8 @@ pub fn timeout(handle: u32, centis: i32, session: i32) -> i32 {
 
 /// Adds a timer in the future; answers its place.
 fn add(handle: u32, centis: i32, session: i32) -> u32 {
-    let mut state = timers().state.lock();
-    // Under the lock, so that the wheel cannot be ahead of the clock's reading.
-    let expiry = clock::now() + centis as u64;
-    // Nodes are the timers', not the service's that happens to need the first of a chunk.
-    let place = memory::uncharged(|| state.wheel.add(expiry, handle, session));
-    let wake = comes_before(&mut state.alarm, expiry);
-    drop(state);
-    if wake {
-        watchdog::TIMER.ring();
-    }
+    let (place, alarm) = timers().centis.add(centis as u64, handle, session);
+    set_alarms(alarm);
     place
 }
 
@@ -121,8 +101,7 @@ pub fn timeout_to_cancel(handle: u32, centis: i32, session: i32) -> Option<u32> 
 
 /// Takes back a timer of [`timeout_to_cancel`]. False: it has fired, so that its message is on the way or has come.
 pub fn cancel(handle: u32, place: u32, session: i32) -> bool {
-    let mut state = timers().state.lock();
-    memory::uncharged(|| state.wheel.cancel(place, handle, session))
+    timers().centis.cancel(place, handle, session)
 }
 
 /// [`timeout`] in milliseconds.
@@ -130,96 +109,150 @@ pub fn timeout_millis(handle: u32, millis: i32, session: i32) -> i32 {
     if millis <= 0 {
         return timeout(handle, 0, session);
     }
-    let mut fine = timers().fine.lock();
-    // Under the lock, as above. A timer is never early: what is left of the present millisecond does not count.
-    let now = clock::millis();
-    let expiry = now + millis as u64 + 1;
-    memory::uncharged(|| {
-        let wheel = fine.wheel.get_or_insert_with(|| Wheel::new(now));
-        wheel.add(expiry, handle, session);
-    });
-    let wake = comes_before(&mut fine.alarm, expiry);
-    drop(fine);
-    if wake {
-        watchdog::TIMER.ring();
-    }
+    set_alarms(timers().millis.add(millis as u64, handle, session).1);
     session
+}
+
+/// For a timer that is due at `due`, which is earlier than those that the threads know of. Wakes none of them.
+#[inline]
+fn set_alarms(due: Option<u64>) {
+    if let Some(due) = due {
+        watchdog::TIMER.at_latest(due + GRACE);
+        watchdog::MONITOR.at_latest(due + GRACE + LATE);
+    }
 }
 
 /// Number of pending timers.
 pub fn pending() -> usize {
-    let timers = timers();
-    let fine = timers.fine.lock().wheel.as_ref().map_or(0, Wheel::len);
-    timers.state.lock().wheel.len() + fine
+    timers().centis.pending() + timers().millis.pending()
 }
 
-/// Delivers everything that is due. The timer thread does it; so does a host that has a loop of its own.
+/// When there is something to do for a thread that finds the time, in nanoseconds of the monotonic clock; `u64::MAX`: never.
+/// With virtual time never: the clock waits for the timer thread.
+#[inline]
+pub fn due() -> u64 {
+    match TIMERS.get() {
+        Some(timers) if !clock::is_virtual() => timers.next(),
+        _ => u64::MAX,
+    }
+}
+
+impl Timers {
+    /// When the next timer fires, or timers move to a lower level of a wheel, in nanoseconds of the node's clock.
+    #[inline]
+    fn next(&self) -> u64 {
+        self.centis.due().min(self.millis.due())
+    }
+}
+
+/// Delivers everything that is due, for a host that has a loop of its own. Waits for another thread that does it.
 pub fn update() {
-    let firing = timers().firing.lock();
-    deliver(firing);
+    let mut other = Other::default();
+    loop {
+        if let Some(turn) = other.turn(clock::monotonic_nanos()) {
+            deliver(turn, usize::MAX);
+            return;
+        }
+        thread::yield_now();
+    }
 }
 
-/// [`update`], unless another thread does it at the moment. When that was not possible, it is to be looked at again soon.
-fn try_update() -> bool {
-    timers().firing.try_lock().map(deliver).is_some()
+/// A worker: delivers what is due, unless another thread does (false), or the first few.
+pub fn fire_some() -> bool {
+    let Some(turn) = timers().lease.try_take() else {
+        return false;
+    };
+    if !deliver(turn, FEW) {
+        watchdog::TIMER.ring();
+    }
+    true
 }
 
 /// Another thread than the timer thread, at time `now`: delivers what that thread should have delivered for some time.
 /// When to look again. Waits for no other thread.
-pub fn update_if_late(now: u64) -> u64 {
-    if clock::is_virtual() {
-        // Nothing is late: the clock waits for the timer thread.
-        return u64::MAX;
+pub fn update_if_late(other: &mut Other, now: u64) -> u64 {
+    let late = due().saturating_add(GRACE + LATE);
+    if late > now {
+        return late;
     }
-    match next_due() {
-        Some(due) if due.saturating_add(LATE) > now => due.saturating_add(LATE),
-        Some(_) => {
-            try_update();
-            now + LATE
+    scheduler::timer_is_late(now);
+    other.update(now);
+    now + LATE
+}
+
+/// What a thread has seen of the one that delivers.
+#[derive(Default)]
+pub struct Other {
+    seen: Progress,
+    since: u64,
+}
+
+impl Other {
+    /// Delivers what is due, unless another thread does and goes on. False: it is to be looked at again soon.
+    fn update(&mut self, now: u64) -> bool {
+        let turn = self.turn(now);
+        turn.is_some_and(|turn| deliver(turn, usize::MAX))
+    }
+
+    /// The right to deliver, also that of a thread that has not gone on for some time.
+    fn turn(&mut self, now: u64) -> Option<Turn> {
+        let lease = &timers().lease;
+        if let Some(turn) = lease.try_take() {
+            return Some(turn);
         }
-        None => now + LATE,
+        let seen = lease.progress();
+        if seen != self.seen {
+            (self.seen, self.since) = (seen, now);
+            return None;
+        }
+        let patient = now.saturating_sub(self.since) < LATE;
+        (!patient).then(|| lease.take_from(seen)).flatten()
     }
 }
 
-/// When there is something to do, in nanoseconds of the monotonic clock; `None` if that cannot be told without a wait.
-fn next_due() -> Option<u64> {
+/// Delivers what is due, `most` timers at most. False if it was not all.
+fn deliver(turn: Turn, most: usize) -> bool {
     let timers = timers();
-    let next = timers.state.try_lock()?.wheel.next_event();
-    let fine = timers.fine.try_lock()?;
-    let fine = fine.wheel.as_ref().and_then(Wheel::next_event);
-    let next = next.map_or(u64::MAX, clock::nanos_of);
-    Some(next.min(fine.map_or(u64::MAX, clock::nanos_of_millis)))
+    let mut delivery = Delivery {
+        right: (&timers.lease, &turn),
+        left: most,
+        singly: if most == usize::MAX { 0 } else { SINGLY },
+        taken: Vec::new(),
+    };
+    let all = delivery.run(&timers.centis) && delivery.run(&timers.millis);
+    timers.lease.give_back(turn);
+    all
 }
 
-fn deliver(_firing: MutexGuard<'_, ()>) {
-    let timers = timers();
-    let mut fired = Vec::with_capacity(BATCH);
-    let target = clock::now();
-    fire(
-        |fired| timers.state.lock().wheel.step(target, fired),
-        &mut fired,
-    );
-    if timers.fine.lock().wheel.is_some() {
-        let target = clock::millis();
-        let step = |fired: &mut Vec<Fired>| match &mut timers.fine.lock().wheel {
-            Some(wheel) => wheel.step(target, fired),
-            None => Step::Done,
-        };
-        fire(step, &mut fired);
-    }
+struct Delivery<'a> {
+    right: (&'a Lease, &'a Turn),
+    left: usize,
+    singly: usize,
+    taken: Vec<Fired>,
 }
 
-/// Takes steps of a wheel until nothing is due, and delivers what has fired in each.
-fn fire(mut step: impl FnMut(&mut Vec<Fired>) -> Step, fired: &mut Vec<Fired>) {
-    loop {
-        let done = step(fired) == Step::Done;
-        for (handle, session) in fired.drain(..) {
-            // A service that is gone does not need its timers.
-            let _ = service::push(handle, Message::empty(0, ptype::RESPONSE, session));
+impl Delivery<'_> {
+    /// False if not all was delivered.
+    fn run<T: Tick>(&mut self, timers: &Resolution<T>) -> bool {
+        if timers.due() == u64::MAX {
+            return true;
         }
-        if done {
-            return;
+        let target = timers.target();
+        while self.left > 0 {
+            let most = if self.singly > 0 { 1 } else { AT_ONCE };
+            match timers.take(target, self.right, most, &mut self.taken) {
+                Taken::Step => {}
+                Taken::Nothing => return true,
+                Taken::Lost => return false,
+            }
+            self.left = self.left.saturating_sub(self.taken.len());
+            self.singly = self.singly.saturating_sub(self.taken.len());
+            for (handle, session) in self.taken.drain(..) {
+                // A service that is gone does not need its timers.
+                let _ = service::push(handle, Message::empty(0, ptype::RESPONSE, session));
+            }
         }
+        false
     }
 }
 
@@ -254,24 +287,22 @@ pub fn thread_main(look_around: impl Fn()) {
         return virtual_time::thread_main(look_around);
     }
     let mut watch = watchdog::Watch::default();
+    let mut other = Other::default();
     loop {
         watchdog::TIMER.reset();
         look_around();
-        let updated = try_update();
+        let now = clock::monotonic_nanos();
+        let mut updated = true;
+        if due() <= now {
+            scheduler::timer_is_late(now);
+            updated = other.update(now);
+        }
         if timers.stopped.load(Ordering::Acquire) || service::total() == 0 {
             return;
         }
-        let mut state = timers.state.lock();
-        let next = state.wheel.next_event();
-        state.alarm = next.unwrap_or(u64::MAX);
-        drop(state);
-        let mut until = next.map_or(u64::MAX, clock::nanos_of);
-        let mut fine = timers.fine.lock();
-        let next = fine.wheel.as_ref().and_then(Wheel::next_event);
-        fine.alarm = next.unwrap_or(u64::MAX);
-        drop(fine);
-        until = until.min(next.map_or(u64::MAX, clock::nanos_of_millis));
+        let due = timers.centis.set_alarm().min(timers.millis.set_alarm());
         let now = clock::monotonic_nanos();
+        let mut until = due.saturating_add(GRACE);
         if !updated {
             until = until.max(now + LATE);
         }
@@ -279,7 +310,7 @@ pub fn thread_main(look_around: impl Fn()) {
         watchdog::MONITOR.at_latest(until.saturating_add(LATE));
         let look = watchdog::look_if_late(&mut watch, now);
         watchdog::TIMER.sleep(until.min(look));
-        timers.state.lock().alarm = 0;
-        timers.fine.lock().alarm = 0;
+        timers.centis.clear_alarm();
+        timers.millis.clear_alarm();
     }
 }

@@ -26,7 +26,7 @@
 //! (`loom_the_clock_does_not_jump_while_something_is_ready` in [`scheduler::stillness`]). After that moment only this thread
 //! can end them, or the world outside, whose messages might as well have come behind the jump.
 
-use super::{Timers, Wheel, timers, update};
+use super::{timers, update};
 use crate::actor::service;
 use crate::base::clock;
 use crate::io::socket::{self, Rest};
@@ -64,17 +64,6 @@ fn state() -> State {
         Rest::InFlight => State::InFlight,
         Rest::Outside => State::Outside,
         _ => State::Still,
-    }
-}
-
-impl Timers {
-    /// When the next timer fires, or timers move to a lower level of a wheel, in nanoseconds of the node's clock.
-    fn next(&self) -> u64 {
-        let next = self.state.lock().wheel.next_event();
-        let fine = self.fine.lock();
-        let fine = fine.wheel.as_ref().and_then(Wheel::next_event);
-        let next = next.map_or(u64::MAX, clock::nanos_of);
-        next.min(fine.map_or(u64::MAX, clock::nanos_of_millis))
     }
 }
 

@@ -1,0 +1,197 @@
+//! The timers of one resolution: a wheel, what of it is due, and when the next one is.
+
+use super::lease::{Lease, Turn};
+use super::wheel::{Fired, Step, Wheel};
+use crate::alloc::memory;
+use crate::base::clock;
+use crate::base::lock::Mutex;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// No tick, no time.
+pub const NEVER: u64 = u64::MAX;
+
+/// A clock that counts ticks.
+pub trait Tick {
+    /// The present tick.
+    fn now() -> u64;
+    /// When a tick begins, in nanoseconds of the monotonic clock.
+    fn nanos_of(tick: u64) -> u64;
+    /// The tick at which a timer of `delay` ticks fires.
+    fn expiry(now: u64, delay: u64) -> u64;
+}
+
+/// Hundredths of a second, as the C core counts: from the last tick on.
+pub enum Centis {}
+
+impl Tick for Centis {
+    fn now() -> u64 {
+        clock::now()
+    }
+    fn nanos_of(tick: u64) -> u64 {
+        clock::nanos_of(tick)
+    }
+    fn expiry(now: u64, delay: u64) -> u64 {
+        now + delay
+    }
+}
+
+/// Milliseconds. A timer is never early: what is left of the present one does not count.
+pub enum Millis {}
+
+impl Tick for Millis {
+    fn now() -> u64 {
+        clock::millis()
+    }
+    fn nanos_of(tick: u64) -> u64 {
+        clock::nanos_of_millis(tick)
+    }
+    fn expiry(now: u64, delay: u64) -> u64 {
+        now + delay + 1
+    }
+}
+
+/// See the module's documentation. The wheel is made when the first timer is set.
+pub struct Resolution<T> {
+    state: Mutex<State>,
+    /// When there is something to do, in nanoseconds. Written with `state` locked.
+    due: AtomicU64,
+    clock: PhantomData<fn() -> T>,
+}
+
+struct State {
+    wheel: Option<Wheel>,
+    /// What has fired and is not sent: those from `taken` on.
+    fired: Vec<Fired>,
+    taken: usize,
+    /// The tick at which there is something to do.
+    next: u64,
+    /// The tick for which the timer thread's alarm is set, and the monitor thread's. 0: the timer thread is awake.
+    alarm: u64,
+}
+
+/// What [`Resolution::take`] found.
+pub enum Taken {
+    /// Timers to be sent, or none yet; there may be more.
+    Step,
+    /// Nothing is due.
+    Nothing,
+    /// Another thread has the right to deliver.
+    Lost,
+}
+
+impl<T: Tick> Resolution<T> {
+    pub fn new() -> Self {
+        Resolution {
+            state: Mutex::new(State {
+                wheel: None,
+                fired: Vec::new(),
+                taken: 0,
+                next: NEVER,
+                // Before the timer thread has looked, it is as if it were awake.
+                alarm: 0,
+            }),
+            due: AtomicU64::new(NEVER),
+            clock: PhantomData,
+        }
+    }
+
+    /// A new timer: its place, for [`Resolution::cancel`], and when the alarm has to be set for it.
+    pub fn add(&self, delay: u64, handle: u32, session: i32) -> (u32, Option<u64>) {
+        let mut state = self.state.lock();
+        // Under the lock, so that the wheel cannot be ahead of the clock's reading.
+        let now = T::now();
+        let expiry = T::expiry(now, delay);
+        // Nodes are the timers', not the service's that happens to need the first of a chunk.
+        let place = memory::uncharged(|| {
+            let wheel = state.wheel.get_or_insert_with(|| Wheel::new(now));
+            wheel.add(expiry, handle, session)
+        });
+        if expiry < state.next {
+            state.next = expiry;
+            self.due.store(T::nanos_of(expiry), Ordering::Release);
+        }
+        if expiry >= state.alarm {
+            return (place, None);
+        }
+        state.alarm = expiry;
+        (place, Some(T::nanos_of(expiry)))
+    }
+
+    /// Takes back a timer. False: it has fired.
+    pub fn cancel(&self, place: u32, handle: u32, session: i32) -> bool {
+        let mut state = self.state.lock();
+        let Some(wheel) = &mut state.wheel else {
+            return false;
+        };
+        memory::uncharged(|| wheel.cancel(place, handle, session))
+    }
+
+    /// When there is something to do, in nanoseconds; the past, if a thread is at it.
+    #[inline]
+    pub fn due(&self) -> u64 {
+        self.due.load(Ordering::Acquire)
+    }
+
+    /// The present tick, up to which timers are to be taken.
+    pub fn target(&self) -> u64 {
+        T::now()
+    }
+
+    /// The next timers that are due at tick `target`, `most` at most, for a thread with the right to deliver them.
+    pub fn take(
+        &self,
+        target: u64,
+        (lease, turn): (&Lease, &Turn),
+        most: usize,
+        taken: &mut Vec<Fired>,
+    ) -> Taken {
+        let mut state = self.state.lock();
+        if !lease.holds(turn) {
+            return Taken::Lost;
+        }
+        let state = &mut *state;
+        let Some(wheel) = &mut state.wheel else {
+            return Taken::Nothing;
+        };
+        if state.taken == state.fired.len() {
+            state.fired.clear();
+            state.taken = 0;
+            if wheel.step(target, &mut state.fired) == Step::Done {
+                return Taken::Nothing;
+            }
+        }
+        let end = state.fired.len().min(state.taken.saturating_add(most));
+        taken.extend_from_slice(&state.fired[state.taken..end]);
+        state.taken = end;
+        if state.taken == state.fired.len() {
+            state.next = wheel.next_event().unwrap_or(NEVER);
+            self.due.store(nanos_of::<T>(state.next), Ordering::Release);
+        }
+        Taken::Step
+    }
+
+    /// Number of pending timers.
+    pub fn pending(&self) -> usize {
+        self.state.lock().wheel.as_ref().map_or(0, Wheel::len)
+    }
+
+    /// The timer thread sets its alarm: for when, in nanoseconds. What comes before that is told by [`Resolution::add`].
+    pub fn set_alarm(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.alarm = state.next;
+        nanos_of::<T>(state.next)
+    }
+
+    /// The timer thread is awake.
+    pub fn clear_alarm(&self) {
+        self.state.lock().alarm = 0;
+    }
+}
+
+fn nanos_of<T: Tick>(tick: u64) -> u64 {
+    if tick == NEVER {
+        return NEVER;
+    }
+    T::nanos_of(tick)
+}
