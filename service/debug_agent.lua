@@ -21,7 +21,9 @@ function command.start(address, fd)
 end
 
 function command.cmd(line)
-	channel:write(line)
+	if channel then
+		channel:write(line)
+	end
 end
 
 --- Answered as long as the session goes on.

@@ -258,6 +258,7 @@ local function serve_http(connection, first_line)
 		end
 	end
 	limiter:heard(connection.fd)
+	connection.is_request = true
 	if method == "GET" then
 		run(connection, (string.gsub(string.sub(target, 2), "/", " ")))
 	elseif foreign(body) then

@@ -226,6 +226,45 @@ function cases.lines_reach_the_debugger_until_it_ends()
 	socket.close(fd)
 end
 
+-- With services in C nothing else is possible: they answer no such request.
+function cases.a_command_that_is_not_answered_ends_and_so_does_its_connection()
+	open_console()
+	local connections = #socket.netstat()
+	local fd = connect(OPEN)
+	for _, command in ipairs { "ping :1", "info :1", "task :1", "uniqtask :1", "killtask :1 x", "dbgcmd :1 X", "debug :1" } do
+		local answer = ask(fd, command)
+		assert(string.find(answer[1], "no answer within 1 s: service :", 1, true), answer[1])
+		check.equal(answer[2], "<CMD Error>")
+	end
+	check.equal(ask(fd, "getenv harbor")[1], "harbor\t0")
+	socket.close(fd)
+	-- `call` waits for as long as somebody may wait for it.
+	fd = connect(OPEN)
+	socket.write(fd, "call :1 1\n")
+	socket.close(fd)
+	while #socket.netstat() > connections do
+		skynet.sleep(10)
+	end
+end
+
+function cases.lines_sent_with_debug_reach_the_debugger_or_are_commands()
+	local fd = connect(OPEN)
+	socket.write(fd, "debug :fff\ngetenv harbor\n")
+	local lines = {}
+	for i = 1, 4 do
+		lines[i] = socket.readline(fd)
+	end
+	assert(string.find(lines[1], "invalid address"), lines[1])
+	check.equal({ lines[2], lines[3], lines[4] }, { "<CMD Error>", "harbor\t0", "<CMD OK>" })
+	socket.write(fd, string.format("debug %x\n1+1\ncont\n", skynet.newservice "peer"))
+	repeat
+		local line = socket.readline(fd)
+		lines[#lines + 1] = line
+	until string.find(line, "<CMD", 1, true)
+	assert(string.find(table.concat(lines, "\n"), "2%s*\n"), table.concat(lines, "\n"))
+	socket.close(fd)
+end
+
 -- Public applications add to the console, or change it, from another service: they search the upvalues of skynet's
 -- own functions for the tables with these names.
 function cases.operators_add_commands_by_injection()

@@ -10,6 +10,9 @@ local snax = require "skynet.snax"
 local socket = require "skynet.socket"
 
 local PATIENCE <const> = 300 -- 1/100 s that services have to answer, if nothing else is said
+-- 1/100 s that one service has to answer a command of the debug protocol, which services in C never do; and that any command
+-- goes on when nobody has more to say on the connection.
+local LIMIT <const> = math.max(1, tonumber(skynet.getenv "debug_console_timeout") or 60) * 100 // 1
 
 local COMMAND = {}
 
@@ -232,14 +235,31 @@ function COMMAND.exit(address)
 	skynet.send(to_address(address), "debug", "EXIT")
 end
 
+local function no_answer()
+	return string.format("no answer within %g s", LIMIT / 100)
+end
+
+local function debug_results(handle, ok, ...)
+	if ok then
+		return ...
+	elseif type((...)) == "string" and string.find((...), "call timeout", 1, true) then
+		error(string.format("%s: service %s is busy, or is not one in Lua", no_answer(), skynet.address(handle)), 0)
+	end
+	error((...), 0)
+end
+
+local function call_debug(handle, ...)
+	return debug_results(handle, pcall(skynet.call_timeout, LIMIT, handle, "debug", ...))
+end
+
 function COMMAND.ping(address)
 	local handle, sent = to_address(address), skynet.now()
-	skynet.call(handle, "debug", "PING")
+	call_debug(handle, "PING")
 	return tostring(skynet.now() - sent)
 end
 
 function COMMAND.dbgcmd(address, name, ...)
-	return skynet.call(to_address(address), "debug", name, ...)
+	return call_debug(to_address(address), name, ...)
 end
 
 function COMMAND.info(address, ...)
@@ -280,7 +300,7 @@ function COMMAND.inject(address, path, ...)
 	end
 	local source = file:read "a"
 	file:close()
-	local ok, output = skynet.call(handle, "debug", "RUN", source, path, ...)
+	local ok, output = skynet.call(handle, "debug", "RUN", source, path, ...) -- it may run as long as it likes
 	if not ok then
 		error(output, 0)
 	end
@@ -426,12 +446,14 @@ end
 -- Lines go to the debugger until it ends.
 function COMMANDX.debug(connection, _, address)
 	local handle = to_address(address)
+	call_debug(handle, "PING") -- there is such a service, and it can be debugged
 	local agent = skynet.newservice "debug_agent"
 	local ended
 	skynet.fork(function()
 		ended = table.pack(pcall(skynet.call, agent, "lua", "start", handle, connection.fd))
 		connection:wake()
 	end)
+	skynet.yield() -- `start` comes before the lines that are there already
 	local open = true
 	while not ended do
 		local line = open and connection:poll_line()
@@ -440,6 +462,10 @@ function COMMANDX.debug(connection, _, address)
 		elseif open and connection.closed then
 			open = false
 			skynet.send(agent, "lua", "cmd", "cont")
+			skynet.timeout(LIMIT, function()
+				ended = ended or { false, no_answer(), n = 2 }
+				connection:wake()
+			end)
 		else
 			connection:wait()
 		end
@@ -460,8 +486,33 @@ local function shorten(ok, result)
 	return ok, result
 end
 
+-- Runs a command in a task of its own. Who has said that nothing more comes may have gone, which cannot be told from one that
+-- waits for the answer: then the command has that long. Yields.
+local function run_limited(connection, command, ...)
+	local result
+	local task = skynet.fork(function(...)
+		result = table.pack(pcall(command, ...))
+		connection:wake()
+	end, ...)
+	local waits_for_end = false
+	while not result do
+		if (connection.closed or connection.is_request) and not waits_for_end then
+			waits_for_end = true
+			skynet.timeout(LIMIT, function()
+				if not result then
+					skynet.killthread(task)
+					result = { false, no_answer(), n = 2 }
+					connection:wake()
+				end
+			end)
+		end
+		connection:wait()
+	end
+	return table.unpack(result, 1, result.n)
+end
+
 --- Runs one line. Yields.
----@param connection table { fd, closed, poll_line(), wait(), wake() }
+---@param connection table { fd, closed, is_request (of HTTP, the only one), poll_line(), wait(), wake() }
 ---@param line string
 ---@return boolean? ok nil: there is no such command
 ---@return any result what to print, or the error
@@ -472,8 +523,10 @@ return function(connection, line)
 	end
 	local name = words[1]
 	if COMMAND[name] then
-		return shorten(pcall(COMMAND[name], table.unpack(words, 2)))
+		return shorten(run_limited(connection, COMMAND[name], table.unpack(words, 2)))
+	elseif name == "debug" then
+		return shorten(pcall(COMMANDX.debug, connection, line, words[2]))
 	elseif COMMANDX[name] then
-		return shorten(pcall(COMMANDX[name], connection, line, words[2]))
+		return shorten(run_limited(connection, COMMANDX[name], connection, line, words[2]))
 	end
 end

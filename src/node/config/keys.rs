@@ -57,6 +57,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("debug_console_idle", Kind::Plain),
     ("debug_console_password", Kind::Plain),
     ("debug_console_paths", Kind::Patterns),
+    ("debug_console_timeout", Kind::Plain),
     ("enablessl", Kind::Plain),
     ("gate_frame", Kind::Plain),
     ("gate_handshake", Kind::Plain),
