@@ -10,6 +10,7 @@ local crypt = require "skynet.crypt"
 local json = require "skynet.internal.json"
 local alive = require "skynet.internal.alive"
 local keepers = require "skynet.cluster.keeper"
+local ratelimit = require "skynet.internal.ratelimit"
 local registries = require "skynet.cluster.registry"
 local tenures = require "skynet.cluster.tenure"
 local topics = require "skynet.cluster.topics".new()
@@ -22,6 +23,7 @@ local FIRST_STATE <const> = 1000 -- 1/100 s that calls to nodes wait for the fir
 local TICK <const> = 100
 local POLL <const> = 6000 -- 1/100 s until who waits for news is answered that there are none
 local DRAIN <const> = 50 -- 1/100 s between taking back names and leaving
+local NODE_LINES <const> = 100 -- of the log, in ten seconds, of nodes that come, go and move
 local FORGET <const> = 60000 -- 1/100 s until a node that has left is forgotten
 
 local our_name, our_zone = skynet.getenv "cluster_name", skynet.getenv "cluster_zone"
@@ -70,6 +72,15 @@ local function tell_soon()
 	end
 end
 
+local node_lines = ratelimit(NODE_LINES, 1000)
+
+local function log_node(text, ...)
+	local more = node_lines()
+	if more then
+		log("%s%s", string.format(text, ...), more)
+	end
+end
+
 local function watch_own_node(former, record)
 	-- What is there at first may be the process before this one.
 	if former and former.boot == boot and record and record.boot ~= boot then
@@ -92,13 +103,13 @@ local function on_node(name, former, record)
 	if state == "joining" then
 		return -- they all come at once
 	elseif not record then
-		log("node [%s] (%s) has left", name, former.address)
+		log_node("node [%s] (%s) has left", name, former.address)
 	elseif not former then
-		log("node [%s] has joined at %s", name, record.address)
+		log_node("node [%s] has joined at %s", name, record.address)
 	elseif former.address ~= record.address then
-		log("node [%s] has moved from %s to %s", name, former.address, record.address)
+		log_node("node [%s] has moved from %s to %s", name, former.address, record.address)
 	elseif former.boot ~= record.boot then
-		log("node [%s] (%s) is another process", name, record.address)
+		log_node("node [%s] (%s) is another process", name, record.address)
 	end
 end
 

@@ -299,7 +299,24 @@ function cases.services_of_a_process_that_is_no_more_are_not_called()
 	local before = seen.names.echo
 	known:put("nodes/a", '{"address":"h:1","boot":"b2"}') -- the same address
 	check.equal(known:instances "echo", {})
+	skynet.yield()
 	assert(seen.names.echo > before, "who watches the name is told")
+end
+
+function cases.a_node_that_changes_often_costs_once_what_it_publishes()
+	local known, seen = registry()
+	for i = 1, 1000 do
+		known:put("names/s" .. i .. "/a/1", SERVICE)
+	end
+	seen.names = {}
+	for i = 1, 1000 do
+		known:put("nodes/a", string.format('{"address":"h:1","boot":"b%d"}', i))
+	end
+	skynet.yield()
+	check.equal({ seen.names.s1, seen.names.s1000 }, { 1, 1 })
+	known:put("nodes/a", NODE)
+	skynet.yield()
+	check.equal(seen.names.s1, 2)
 end
 
 function cases.an_engine_that_knows_nothing_empties_nothing()

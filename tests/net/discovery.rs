@@ -380,7 +380,7 @@ fn nodes_are_those_of_a_headless_service() {
     second.types("open").wait("open");
     write(&format!(
         "_game._tcp.games.svc SRV 1 {here} game-0.games.svc\n_game._tcp.games.svc SRV 1 {there} game-1.games.svc\n\
-         game-0.games.svc A 1 127.0.0.1\ngame-1.games.svc A 1 127.0.0.1\n"
+         _game._tcp.games.svc SRV 1 9 .\n. A 1 127.0.0.1\ngame-0.games.svc A 1 127.0.0.1\ngame-1.games.svc A 1 127.0.0.1\n"
     ));
     first.wait("nodes: game-0 game-1.");
     first

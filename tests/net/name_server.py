@@ -10,7 +10,7 @@ TYPES = {"A": 1, "SRV": 33}
 
 
 def name_bytes(name):
-    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
 
 
 def read_name(query, place):
@@ -36,6 +36,7 @@ def answer(query, zone):
         if line == "REFUSED":
             return query[:2] + struct.pack(">HHHHH", 0x8185, 1, 0, 0, 0) + question
         owner, kind, ttl, *words = line.split()
+        owner = owner.strip(".")
         known |= owner == name
         if owner == name and TYPES[kind] == asked:
             data = data_of(kind, words)

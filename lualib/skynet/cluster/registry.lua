@@ -56,6 +56,7 @@ function M.new(on)
 		count = 0,
 		nodes = {}, -- name -> record
 		names = {}, -- name -> key -> instance
+		turned = {}, -- nodes that have come or gone or are other processes, which is to be told of what they publish
 		names_of = {}, -- node -> name -> number of its instances there
 		node_count = 0,
 		doubtful = {}, -- keys that an engine does not have, which may be wrong about that -> until when they stay
@@ -94,10 +95,26 @@ function kinds.nodes(self, rest, text)
 	self.node_count = self.node_count + (record and 1 or 0) - (former and 1 or 0)
 	self.on.node(name, former, record)
 	if not (record and former and record.boot == former.boot) then
-		for service in pairs(self.names_of[name] or {}) do
-			self.on.name(service)
-		end
+		self:tell_names(name)
 	end
+end
+
+-- What a node publishes comes or goes with it. However often that changes in a turn, it is told once.
+function Registry:tell_names(node)
+	if not self.names_of[node] then
+		return
+	elseif next(self.turned) == nil then
+		skynet.fork(function()
+			local turned = self.turned
+			self.turned = {}
+			for name in pairs(turned) do
+				for service in pairs(self.names_of[name] or {}) do
+					self.on.name(service)
+				end
+			end
+		end)
+	end
+	self.turned[node] = true
 end
 
 local function count_name(self, node, name, by)

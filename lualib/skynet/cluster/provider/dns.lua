@@ -9,9 +9,12 @@ local servers = require "skynet.dns.servers"
 local settings = require "skynet.dns.settings"
 local backoff = require "skynet.internal.backoff"
 local nodeaddress = require "skynet.internal.nodeaddress"
+local ratelimit = require "skynet.internal.ratelimit"
 
 local PERIOD <const>, LEAST_PERIOD <const>, LONGEST_PERIOD <const> = 5, 1, 60 -- seconds
 local RESOLV_CONF <const> = "/etc/resolv.conf"
+-- Nodes that are asked for, of those in one answer; and questions a second, on an average. A name server may say anything.
+local MOST_TARGETS <const>, QUESTIONS <const> = 1000, 100
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 50, 500 -- 1/100 s
 
 local M = {}
@@ -93,30 +96,59 @@ local function by_addresses(self, name, found)
 	return nodes, ttl
 end
 
-local function by_services(_, name, found)
-	local answer = ask(name, message.SRV, found)
-	local nodes, least = {}, nil
+local limit = ratelimit(1, 6000)
+
+local function complain(text, ...)
+	local more = limit()
+	if more then
+		skynet.error("cluster discovery: " .. string.format(text, ...) .. more)
+	end
+end
+
+-- The records of an answer that name a node, each target once, in an order that is the same in each round.
+local function targets_of(name, answer)
+	local list, seen = {}, {}
 	for _, record in ipairs(answer.records) do
-		if record.kind == message.SRV then
-			local target = record.data.target
-			local list, ttl = addresses_of(target, found)
-			-- A node that is about to start may be named, and have no address yet.
-			if list[1] then
-				nodes[string.match(target, "^[^.]+")] = place(list[1], record.data.port)
-				least = math.min(least or ttl, ttl, record.ttl)
-			end
+		local target = record.kind == message.SRV and record.data and record.data.target
+		if target and not string.find(target, "^[^.]") then
+			complain("an SRV record of %s is left out: its target is the root, which is no node", name)
+		elseif target and not seen[target] then
+			seen[target] = true
+			list[#list + 1] = record
 		end
 	end
-	return nodes, least
+	table.sort(list, function(a, b)
+		return a.data.target < b.data.target
+	end)
+	if #list > MOST_TARGETS then
+		complain("%s has %d SRV records, of which %d are used", name, #list, MOST_TARGETS)
+	end
+	return list
+end
+
+local function by_services(_, name, found)
+	local nodes, least = {}, nil
+	local records = targets_of(name, ask(name, message.SRV, found))
+	local count = math.min(#records, MOST_TARGETS)
+	for i = 1, count do
+		local record = records[i]
+		local list, ttl = addresses_of(record.data.target, found)
+		-- A node that is about to start may be named, and have no address yet.
+		if list[1] then
+			nodes[string.match(record.data.target, "^[^.]+")] = place(list[1], record.data.port)
+			least = math.min(least or ttl, ttl, record.ttl)
+		end
+	end
+	return nodes, least, 2 * count // QUESTIONS
 end
 
 local function look_up(self)
 	local found = how(self)
 	local by = self.is_service and by_services or by_addresses
 	for _, name in ipairs(candidates(self.name, found)) do
-		local nodes, ttl = by(self, name, found)
+		local nodes, ttl, pause = by(self, name, found)
 		if next(nodes) then
-			return nodes, ttl
+			return nodes, ttl, pause or 0
 		end
 	end
 	-- A name server that has just started knows nothing, and one without a single node is of no use to anybody.
@@ -125,7 +157,7 @@ end
 
 -- Asks once, and tells. Returns how long to wait until the next time, in 1/100 s.
 local function round(self)
-	local nodes, ttl = look_up(self)
+	local nodes, ttl, pause = look_up(self)
 	local entries = {}
 	for name, address in pairs(nodes) do
 		entries["nodes/" .. name] = json.encode { address = address, boot = address }
@@ -133,7 +165,7 @@ local function round(self)
 	self.sink.snapshot(entries, "dns")
 	self.sink.fresh(self.name)
 	local period = math.min(self.period, math.max(ttl or 0, LEAST_PERIOD))
-	return math.floor(math.max(LEAST_PERIOD, math.min(period, LONGEST_PERIOD)) * 100)
+	return math.floor(math.max(LEAST_PERIOD, pause, math.min(period, LONGEST_PERIOD)) * 100)
 end
 
 --- Asks again and again until `close`, and tells the sink. Yields.
