@@ -1,5 +1,6 @@
 //! Blocks of the C allocator: what the core hands to services and takes from them.
 
+use std::collections::TryReserveError;
 use std::slice;
 
 use libc::c_void;
@@ -7,6 +8,12 @@ use libc::c_void;
 /// There is no memory.
 #[derive(Debug)]
 pub struct OutOfMemory;
+
+impl From<TryReserveError> for OutOfMemory {
+    fn from(_: TryReserveError) -> OutOfMemory {
+        OutOfMemory
+    }
+}
 
 /// A block and the number of bytes in it that count. Freed when it is dropped.
 pub struct Block {

@@ -100,7 +100,8 @@ fn deliver(
         },
         handle => Destination::Handle(handle),
     };
-    let mut ty = state.check_integer(kind) as c_int;
+    // Whether the core takes the message over, the message says below: a string would be freed twice.
+    let mut ty = state.check_integer(kind) as c_int & !PTYPE_TAG_DONTCOPY;
     let session = session.and_then(|index| self::session(state, index));
     if session.is_none() {
         ty |= PTYPE_TAG_ALLOCSESSION;

@@ -89,6 +89,7 @@ fn refuse(state: State<'_>, unfit: Unfit) -> ! {
         }
         Unfit::Endless => state.push_text(c"a table contains itself"),
         Unfit::TooDeep => state.push_text(c"stack overflow"),
+        Unfit::OutOfMemory => state.push_text(c"not enough memory"),
     }
     state.raise()
 }

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::text::{Interner, Text, Texts, hash_bytes, hash_integer};
+use crate::block::OutOfMemory;
 use crate::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// A value in a table.
@@ -191,47 +192,57 @@ pub(super) struct Draft {
 
 impl Draft {
     /// One empty table, number 0, see [`Draft::table`].
-    pub fn new(length: usize) -> Draft {
+    pub fn new(length: usize) -> Result<Draft, OutOfMemory> {
         let mut draft = Draft {
             tables: Vec::new(),
             texts: Interner::default(),
         };
-        draft.table(length);
-        draft
+        draft.table(length)?;
+        Ok(draft)
     }
 
     /// A new table of that length (`#`); its number.
-    pub fn table(&mut self, length: usize) -> u32 {
+    pub fn table(&mut self, length: usize) -> Result<u32, OutOfMemory> {
         let number = u32::try_from(self.tables.len()).expect("fewer tables than 2^32");
+        self.tables.try_reserve(1)?;
         self.tables.push(DraftTable {
             length,
             array: Vec::new(),
             pairs: Vec::new(),
         });
-        number
+        Ok(number)
     }
 
     /// A string of the sheet.
-    pub fn text(&mut self, bytes: &[u8]) -> Text {
+    pub fn text(&mut self, bytes: &[u8]) -> Result<Text, OutOfMemory> {
         self.texts.text(bytes)
     }
 
     /// Sets a field; each key once.
-    pub fn set(&mut self, table: u32, key: Key, value: Value) {
+    pub fn set(&mut self, table: u32, key: Key, value: Value) -> Result<(), OutOfMemory> {
         let table = &mut self.tables[table as usize];
         match key {
             Key::Integer(place) if place.wrapping_sub(1) == table.array.len() as i64 => {
-                table.array.push(value)
+                table.array.try_reserve(1)?;
+                table.array.push(value);
             }
-            _ => table.pairs.push((key, value)),
+            _ => {
+                table.pairs.try_reserve(1)?;
+                table.pairs.push((key, value));
+            }
         }
+        Ok(())
     }
 
     /// The sheet, with no references. Freed by dropping it.
-    pub fn finish(self) -> Box<Sheet> {
-        let tables = self.tables.into_iter().map(DraftTable::finish).collect();
+    pub fn finish(self) -> Result<Box<Sheet>, OutOfMemory> {
+        let mut tables = Vec::new();
+        tables.try_reserve_exact(self.tables.len())?;
+        for table in self.tables {
+            tables.push(table.finish()?);
+        }
         let mut sheet = Box::new(Sheet {
-            tables,
+            tables: tables.into_boxed_slice(),
             _texts: self.texts.finish(),
             dirty: AtomicBool::new(false),
             references: AtomicI32::new(0),
@@ -240,21 +251,25 @@ impl Draft {
         for table in &mut sheet.tables {
             table.sheet = address;
         }
-        sheet
+        Ok(sheet)
     }
 }
 
 impl DraftTable {
     /// Moves what belongs into the array there, up to the length that Lua reports. A length that is far from what is
     /// there (keys 1, 2, 4, 8, ... have a length of the last) is replaced by the first that fits.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<(), OutOfMemory> {
         let found = self.array.len() + self.pairs.len();
         if self.length / 2 <= found {
-            self.array
-                .resize(self.length.max(self.array.len()), Value::Nil);
+            let length = self.length.max(self.array.len());
+            self.array.try_reserve(length - self.array.len())?;
+            self.array.resize(length, Value::Nil);
         } else {
-            let keys: HashSet<i64> = self.pairs.iter().filter_map(|it| it.0.integer()).collect();
+            let mut keys = HashSet::new();
+            keys.try_reserve(self.pairs.len())?;
+            keys.extend(self.pairs.iter().filter_map(|it| it.0.integer()));
             while keys.contains(&(self.array.len() as i64 + 1)) {
+                self.array.try_reserve(1)?;
                 self.array.push(Value::Nil);
             }
         }
@@ -268,17 +283,18 @@ impl DraftTable {
             }
             stays
         });
+        Ok(())
     }
 
-    fn finish(mut self) -> Table {
-        self.settle();
+    fn finish(mut self) -> Result<Table, OutOfMemory> {
+        self.settle()?;
         let count = self.pairs.len();
         assert!(count < NONE as usize, "fewer keys than 2^32 - 1");
         let buckets = match count {
             0 => 0,
             _ => count.next_power_of_two(),
         };
-        let mut buckets = vec![NONE; buckets].into_boxed_slice();
+        let mut buckets = exactly(buckets, std::iter::repeat_n(NONE, buckets))?;
         let mask = buckets.len().wrapping_sub(1);
         let node = |(number, (key, value)): (usize, (Key, Value))| {
             let hash = match key {
@@ -295,14 +311,22 @@ impl DraftTable {
                 value,
             }
         };
-        let nodes = self.pairs.into_iter().enumerate().map(node).collect();
-        Table {
+        let nodes = exactly(count, self.pairs.into_iter().enumerate().map(node))?;
+        Ok(Table {
             sheet: std::ptr::null(),
-            array: self.array.into_boxed_slice(),
+            array: exactly(self.array.len(), self.array.into_iter())?,
             nodes,
             buckets,
-        }
+        })
     }
+}
+
+/// These values, `count` of them.
+fn exactly<T>(count: usize, values: impl Iterator<Item = T>) -> Result<Box<[T]>, OutOfMemory> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(count)?;
+    all.extend(values);
+    Ok(all.into_boxed_slice())
 }
 
 /// Tables by identity, while they are copied into a draft.
@@ -311,8 +335,10 @@ pub(super) struct Seen(HashMap<usize, Option<u32>>);
 
 impl Seen {
     /// Begins with the table of that identity.
-    pub fn enter(&mut self, identity: usize) {
+    pub fn enter(&mut self, identity: usize) -> Result<(), OutOfMemory> {
+        self.0.try_reserve(1)?;
         self.0.insert(identity, None);
+        Ok(())
     }
 
     /// All of it is in the draft, under that number.

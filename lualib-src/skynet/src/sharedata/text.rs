@@ -1,9 +1,11 @@
 //! Strings of shared data: stored once each, at addresses that do not change.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::collections::HashMap;
 use std::ptr::{self, NonNull};
 use std::slice;
+
+use crate::block::OutOfMemory;
 
 /// A string in a [`Texts`], which must outlive it: the address of its length, which the bytes follow.
 #[derive(Clone, Copy)]
@@ -38,17 +40,17 @@ pub(super) struct Texts {
 
 impl Texts {
     /// Room for a string of `len` bytes: where its length is to be written.
-    fn room(&mut self, len: usize) -> NonNull<usize> {
+    fn room(&mut self, len: usize) -> Result<NonNull<usize>, OutOfMemory> {
         let size = (HEAD + len).next_multiple_of(ALIGN);
-        match self.free {
+        Ok(match self.free {
             Some(place) if size <= self.left => self.advance(place, size),
-            _ if size > BLOCK / 4 => self.block(size).cast(),
+            _ if size > BLOCK / 4 => self.block(size)?.cast(),
             _ => {
-                let place = self.block(BLOCK);
+                let place = self.block(BLOCK)?;
                 self.left = BLOCK;
                 self.advance(place, size)
             }
-        }
+        })
     }
 
     fn advance(&mut self, place: NonNull<u8>, size: usize) -> NonNull<usize> {
@@ -58,25 +60,24 @@ impl Texts {
         place.cast()
     }
 
-    fn block(&mut self, size: usize) -> NonNull<u8> {
+    fn block(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let layout = Layout::from_size_align(size, ALIGN).expect("a string that Lua could hold");
+        self.blocks.try_reserve(1)?;
         // SAFETY: the size is not 0.
-        let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
-            handle_alloc_error(layout);
-        };
+        let block = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
         self.blocks.push((block, layout));
-        block
+        Ok(block)
     }
 
     /// A copy of `bytes`.
-    fn add(&mut self, bytes: &[u8]) -> Text {
-        let place = self.room(bytes.len());
+    fn add(&mut self, bytes: &[u8]) -> Result<Text, OutOfMemory> {
+        let place = self.room(bytes.len())?;
         // SAFETY: there is room for the length and the bytes.
         unsafe {
             place.write(bytes.len());
             ptr::copy_nonoverlapping(bytes.as_ptr(), place.add(1).cast().as_ptr(), bytes.len());
         }
-        Text(place)
+        Ok(Text(place))
     }
 }
 
@@ -98,14 +99,15 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    pub fn text(&mut self, bytes: &[u8]) -> Text {
+    pub fn text(&mut self, bytes: &[u8]) -> Result<Text, OutOfMemory> {
         if let Some(text) = self.known.get(bytes) {
-            return *text;
+            return Ok(*text);
         }
-        let text = self.texts.add(bytes);
+        self.known.try_reserve(1)?;
+        let text = self.texts.add(bytes)?;
         // SAFETY: `known` is gone before the texts are.
         self.known.insert(unsafe { text.bytes() }, text);
-        text
+        Ok(text)
     }
 
     pub fn finish(self) -> Texts {
@@ -171,8 +173,14 @@ mod tests {
             .map(|n| format!("{n}").repeat(n % 40).into_bytes())
             .chain([vec![7; BLOCK], vec![8; BLOCK / 4 - 1], vec![0; 3]])
             .collect();
-        let texts: Vec<Text> = samples.iter().map(|it| interner.text(it)).collect();
-        let again: Vec<Text> = samples.iter().map(|it| interner.text(it)).collect();
+        let texts: Vec<Text> = samples
+            .iter()
+            .map(|it| interner.text(it).unwrap())
+            .collect();
+        let again: Vec<Text> = samples
+            .iter()
+            .map(|it| interner.text(it).unwrap())
+            .collect();
         let _kept = interner.finish();
         for ((sample, text), same) in samples.iter().zip(texts).zip(again) {
             // SAFETY: the texts are kept.

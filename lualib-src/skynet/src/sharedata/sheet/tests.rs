@@ -3,22 +3,24 @@ use std::thread;
 
 /// { "x", nil, 3; key1 = 1, ..., [-5] = 2.5, [2^40] = true, sub = { "y" } }
 fn sample(keys: i64) -> Box<Sheet> {
-    let mut draft = Draft::new(3);
-    let x = draft.text(b"x");
-    draft.set(0, Key::Integer(1), Value::Text(x));
-    draft.set(0, Key::Integer(3), Value::Integer(3));
+    let mut draft = Draft::new(3).unwrap();
+    let x = draft.text(b"x").unwrap();
+    draft.set(0, Key::Integer(1), Value::Text(x)).unwrap();
+    draft.set(0, Key::Integer(3), Value::Integer(3)).unwrap();
     for n in 1..=keys {
-        let key = draft.text(format!("key{n}").as_bytes());
-        draft.set(0, Key::Text(key), Value::Integer(n));
+        let key = draft.text(format!("key{n}").as_bytes()).unwrap();
+        draft.set(0, Key::Text(key), Value::Integer(n)).unwrap();
     }
-    draft.set(0, Key::Integer(-5), Value::Real(2.5));
-    draft.set(0, Key::Integer(1 << 40), Value::Boolean(true));
-    let sub = draft.table(1);
-    let y = draft.text(b"y");
-    draft.set(sub, Key::Integer(1), Value::Text(y));
-    let name = draft.text(b"sub");
-    draft.set(0, Key::Text(name), Value::Table(sub));
-    draft.finish()
+    draft.set(0, Key::Integer(-5), Value::Real(2.5)).unwrap();
+    draft
+        .set(0, Key::Integer(1 << 40), Value::Boolean(true))
+        .unwrap();
+    let sub = draft.table(1).unwrap();
+    let y = draft.text(b"y").unwrap();
+    draft.set(sub, Key::Integer(1), Value::Text(y)).unwrap();
+    let name = draft.text(b"sub").unwrap();
+    draft.set(0, Key::Text(name), Value::Table(sub)).unwrap();
+    draft.finish().unwrap()
 }
 
 fn root(sheet: &Sheet) -> &Table {
@@ -69,11 +71,13 @@ fn every_key_is_found_and_no_other() {
 #[test]
 fn an_array_is_as_long_as_lua_says_unless_that_is_absurd() {
     let table = |length, keys: &[i64]| {
-        let mut draft = Draft::new(length);
+        let mut draft = Draft::new(length).unwrap();
         for key in keys {
-            draft.set(0, Key::Integer(*key), Value::Integer(*key));
+            draft
+                .set(0, Key::Integer(*key), Value::Integer(*key))
+                .unwrap();
         }
-        draft.finish()
+        draft.finish().unwrap()
     };
     for (length, keys, array) in [
         (0, &[][..], 0),
