@@ -87,6 +87,24 @@ function cases.send_is_known_by_session_zero()
 	check.equal(seen, { 0, skynet.self(), "v", false })
 end
 
+-- The core's own type has such bits, one of which gives the message away.
+function cases.a_type_with_more_bits_than_it_has_frees_no_string()
+	if not check.ours then
+		return -- the C core frees it
+	end
+	local core = require "skynet.core"
+	local peer = skynet.newservice "peer"
+	local GIVEN_AWAY <const> = 0x10000
+	local text = skynet.packstring("remember", string.rep("x", 1000))
+	for _ = 1, 3 do
+		core.send(peer, skynet.PTYPE_LUA | GIVEN_AWAY, 0, text)
+		core.redirect(peer, skynet.self(), skynet.PTYPE_LUA | GIVEN_AWAY, 0, text)
+	end
+	check.equal(skynet.call(peer, "lua", "remembered"), string.rep("x", 1000))
+	check.equal(text, skynet.packstring("remember", string.rep("x", 1000)))
+	skynet.kill(peer)
+end
+
 function cases.context_tells_session_and_source()
 	local session, source = skynet.call(peer(), "lua", "context")
 	assert(session > 0)
