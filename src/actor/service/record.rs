@@ -98,7 +98,7 @@ pub unsafe fn output(
     data: *const u8,
     size: usize,
 ) {
-    let mut line = String::with_capacity(64 + 2 * size);
+    let mut line = String::with_capacity(64);
     if ty == ptype::SOCKET && !data.is_null() && size >= size_of::<SocketMessage>() {
         // SAFETY: large enough for the structure that this type stands for.
         unsafe { socket_line(&mut line, data, size) };
@@ -138,6 +138,11 @@ unsafe fn socket_line(line: &mut String, data: *const u8, size: usize) {
 /// `data` has `size` bytes or is null.
 unsafe fn push_hex(line: &mut String, data: *const u8, size: usize) {
     if data.is_null() {
+        return;
+    }
+    // Messages are as large as programs and strangers make them.
+    if line.try_reserve(2 * size + 1).is_err() {
+        let _ = write!(line, "({size} bytes: not enough memory)");
         return;
     }
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
