@@ -96,7 +96,7 @@ pub enum Command {
     Test(Test),
     /// Talk to the debug console of a running node
     ///
-    /// On a terminal with a prompt and tables; in a script each line of the input is a command. SKYNET_CONSOLE_PASSWORD is the
+    /// On a terminal with history, completion and tables; in a script each line of the input is a command. SKYNET_CONSOLE_PASSWORD is the
     /// password, if the node wants one. The status is 1 when the node refuses a command, and 2 when it cannot be asked.
     Console(Console),
     /// Look at a project of the C core without running it, and say what a swap of the core takes

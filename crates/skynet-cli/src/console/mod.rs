@@ -1,4 +1,4 @@
-//! `skynet console`: talks to the debug console of a running node. On a terminal with a prompt and tables; else a line of the
+//! `skynet console`: talks to the debug console of a running node. On a terminal with history, completion and tables; else a line of the
 //! input is a command, and what the node answers is printed as it comes.
 
 mod connection;
