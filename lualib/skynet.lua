@@ -342,7 +342,9 @@ function runtime.release(between)
 	if next(watched) then
 		local callees = {}
 		for session, address in pairs(watched) do
-			callees[address] = true
+			if address then
+				callees[address] = true
+			end
 			watched[session] = nil
 		end
 		for address in pairs(callees) do
@@ -379,9 +381,9 @@ local function park(session, token)
 	waiting[session] = task
 	local fired, reason, _, which = yield "SUSPEND"
 	if which ~= session then
-		fired, reason = require "skynet.internal.unmatched".wait_on(session, which)
+		fired, reason = require "skynet.internal.unmatched".wait_on(session, which, reason == "BREAK")
 	end
-	asleep[token] = nil
+	asleep[token], waiting[session] = nil, reason == "BREAK" and reason or nil -- the timer fires later
 	return fired, reason
 end
 
@@ -389,7 +391,8 @@ local function check_token(token, level)
 	if not is_yieldable() then
 		check_yieldable(level) -- raises
 	end
-	if asleep[token] then
+	local session = asleep[token]
+	if session and waiting[math.abs(session)] then -- memory may have been used up before it slept
 		error("token duplicative", level)
 	end
 end

@@ -53,9 +53,9 @@ function skynet.queue()
 	}
 
 	local function wait_in_line(me)
-		local place <close> = setmetatable({ task = me }, in_line)
+		local place <close> = setmetatable({ task = me, entered = false }, in_line)
+		line[last + 1] = place -- may raise: then nothing has changed
 		last = last + 1
-		line[last] = place
 		skynet.wait(place)
 		place.entered = true
 	end

@@ -37,6 +37,17 @@ local function wait_for(name, load_state)
 	return module
 end
 
+-- The module is loaded, or has failed, or there was no memory for it: no trace of the attempt stays.
+local loading = {
+	__close = function(attempt)
+		init_lists[attempt.owner] = attempt.outer_inits
+		in_progress[attempt.name] = nil
+		for i = 1, #attempt do
+			loaded.skynet.wakeup(attempt[i])
+		end
+	end,
+}
+
 local function load_module(name, loader, extra, inits)
 	local module = loader(name, extra)
 	for _, init in ipairs(inits) do
@@ -69,16 +80,11 @@ function M.require(name)
 		return plain_require(name) -- a module in C, or an error: not found, or a file that does not compile
 	end
 
-	load_state = { owner = me }
-	in_progress[name] = load_state
-	local outer_inits, inits = init_lists[me], {}
+	local inits = {}
+	local attempt <close> = setmetatable({ owner = me, name = name, outer_inits = init_lists[me] }, loading)
+	in_progress[name] = attempt
 	init_lists[me] = inits
 	local ok, problem = xpcall(load_module, debug.traceback, name, loader, extra, inits)
-	init_lists[me] = outer_inits
-	in_progress[name] = nil
-	for _, waiter in ipairs(load_state) do
-		require "skynet".wakeup(waiter)
-	end
 	if not ok then
 		error(problem)
 	end

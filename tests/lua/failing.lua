@@ -79,6 +79,41 @@ elseif role == "full" then
 		end)
 	end)
 	return
+elseif role == "tight" then
+	local enter = require "skynet.queue"()
+	local echo = math.tointeger((select(2, ...)))
+	local requests = {}
+	-- From here on there is so much memory more than what is used.
+	function requests.limit(bytes)
+		collectgarbage()
+		skynet.memlimit(math.ceil(collectgarbage "count" * 1024) + bytes)
+		skynet.retpack(true)
+	end
+	-- Everything that waits.
+	function requests.work(size)
+		enter(function()
+			local list = {}
+			for i = 1, size do
+				list[i] = { tostring(i) }
+			end
+			skynet.sleep(0)
+		end)
+		skynet.fork(skynet.yield)
+		skynet.timeout(0, function()
+			return string.rep("x", size)
+		end)
+		local token = {}
+		skynet.fork(skynet.wakeup, token)
+		skynet.sleep(100, token) -- the fork may fail
+		skynet.call(echo, "lua", "echo", string.rep("x", size))
+		skynet.retpack(true)
+	end
+	skynet.start(function()
+		skynet.dispatch("lua", function(_, _, what, ...)
+			requests[what](...)
+		end)
+	end)
+	return
 end
 
 local cases = {}
@@ -113,6 +148,23 @@ function cases.a_service_without_memory_answers_all_who_call_it()
 	end
 	skynet.wait(done)
 	skynet.kill(full)
+end
+
+-- An answer, a timer or a wake-up that comes when there is no memory is not the end of those who wait behind it.
+function cases.nothing_waits_for_ever_at_the_limit_of_memory()
+	local echo = skynet.newservice "peer"
+	check.together(20, function(i)
+		local tight = skynet.newservice("failing", "tight", echo)
+		check.equal(skynet.call(tight, "lua", "limit", i * 1700), true)
+		check.together(6, function(j)
+			local ok, problem = pcall(skynet.call_timeout, 6000, tight, "lua", "work", j * 50)
+			assert(ok or not string.find(tostring(problem), "timeout"), problem)
+		end)
+		-- What they had is free again: the queue goes on as well.
+		local ok, problem = pcall(skynet.call_timeout, 6000, tight, "lua", "work", 0)
+		assert(ok or not string.find(tostring(problem), "timeout"), problem)
+		skynet.kill(tight)
+	end)
 end
 
 function cases.what_a_failed_task_had_is_memory_again()

@@ -10,23 +10,36 @@ local BREAK <const> = "BREAK"
 ---@class (partial) skynet
 local api = {}
 
+local EXPIRED <const> = 0 -- in the place of a session: the time of that call is over
+local clock -- the coroutine that takes the timers of all calls
 local call_of = {} -- session of a timer -> session of the call that it limits
-local expired = {} -- sessions of calls whose time is over
 
--- One coroutine takes the timers of all calls: resumed for each that fires.
+-- Resumed for each timer that fires.
 local function watch_clock()
 	while true do
 		local _, _, _, timer = coroutine.yield "SUSPEND"
+		waiting[timer] = nil
 		local session = call_of[timer]
-		call_of[timer] = nil
 		if session and watched[session] then
-			expired[session] = true
+			call_of[timer] = EXPIRED -- takes no memory
 			runtime.fail_call(session)
+		else
+			call_of[timer] = nil
 		end
 	end
 end
 
-local clock
+-- The one before has died for lack of memory, with the timer that it was resumed for.
+local function relieve(old)
+	for timer, session in pairs(call_of) do
+		if waiting[timer] == old then
+			waiting[timer] = clock
+		elseif session ~= EXPIRED and watched[session] then
+			call_of[timer] = EXPIRED
+			runtime.fail_call(session)
+		end
+	end
+end
 
 local function start_clock()
 	local caller = runtime.current()
@@ -36,15 +49,15 @@ local function start_clock()
 end
 
 local function finish(session, timer, place, ok, msg, sz)
-	if call_of[timer] then
-		call_of[timer] = nil
+	local state = call_of[timer]
+	call_of[timer] = nil
+	if state and state ~= EXPIRED then
 		waiting[timer] = nil
 		if not runtime.cancel_timer(timer, place) then
 			waiting[timer] = BREAK -- it may fire later
 		end
 	end
-	if expired[session] then
-		expired[session] = nil
+	if state == EXPIRED then
 		watched[session] = nil
 		waiting[session] = BREAK -- a late answer has no receiver
 		error("call timeout", 3)
@@ -73,6 +86,10 @@ function api.call_timeout(centiseconds, address, typename, ...)
 	end
 	if not clock then
 		start_clock()
+	elseif coroutine.status(clock) == "dead" then
+		local old = clock
+		start_clock()
+		relieve(old)
 	end
 	local timer, place = runtime.start_timer_to_cancel(centiseconds)
 	call_of[timer] = session

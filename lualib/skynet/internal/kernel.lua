@@ -51,8 +51,16 @@ local timer_wrapper -- set by trace_timeout
 local inspector -- set by the remote debugger
 local mistakes -- skynet/internal/mistakes.lua once something has failed
 
+-- Memory may be used up at any call and with any new key of a table. What waits is lost by neither:
+--   what wakes a task finds it in `waiting` until it runs again and takes itself out; work is in its queue until it has begun;
+--   a queue is told that it has grown when it has;
+--   after an error of that kind `recover` goes on where it was broken off.
+
 -- Three queues of work that a message leaves behind; `first > last` means empty. Unless `queued`, all are.
 local queued = false
+local unlisted = false -- the queues had no memory for something that was woken or has failed: it is marked where it waits
+-- So many places of the queue of wake-ups are kept once they were there.
+local KEPT <const> = 256
 local wakeups, wakeup_first, wakeup_last = {}, 1, 0
 local failures, failure_first, failure_last = {}, 1, 0
 local forks, fork_first, fork_last = {}, 1, 0
@@ -158,12 +166,14 @@ local function task_main(protocol, session, source, msg, sz)
 			body()
 		elseif protocol == true then
 			body = entry[task]
-			entry[task], due[task] = nil, nil
+			waiting[msg], entry[task], due[task] = nil, nil, nil
 			body(true, session, source, msg) -- the functions of timers have always got what resumed them
 		elseif protocol == FIRED then
 			body, sz = sz, nil
+			taskless[msg] = nil
 			body(true, session, source, msg) -- as above
 		else
+			origin[task] = source -- from here on the request is this task's
 			body = protocol.dispatch
 			body(session, source, protocol.unpack(msg, sz))
 		end
@@ -184,8 +194,8 @@ local function task_main(protocol, session, source, msg, sz)
 		if not spare then
 			spare = task
 		elseif idle_count < MAX_IDLE then
+			idle[idle_count + 1] = task
 			idle_count = idle_count + 1
-			idle[idle_count] = task
 		else
 			return "SUSPEND"
 		end
@@ -193,7 +203,7 @@ local function task_main(protocol, session, source, msg, sz)
 		-- What a coroutine of the application has waited for inside of what this task did before may come now. The task is
 		-- idle, or set aside for something else: only its own timer begins it, besides requests and forks.
 		while (protocol == true or protocol == false) and due[task] ~= msg do
-			require "skynet.internal.unmatched".drop(msg)
+			require "skynet.internal.unmatched".drop(msg, session == BREAK)
 			protocol, session, source, msg, sz = yield_thread "SUSPEND"
 		end
 	end
@@ -307,41 +317,69 @@ local function settle(texts, task, alive, command)
 	return texts or LOST
 end
 
+local function append(queue, place, value)
+	queue[place] = value
+end
+
+-- Lists what was woken or has failed when there was no memory to list it.
+local function list_marked()
+	for token, session in pairs(asleep) do
+		if session < 0 then
+			append(wakeups, wakeup_last + 1, token)
+			wakeup_last = wakeup_last + 1
+			asleep[token] = -session
+		end
+	end
+	for session, address in pairs(watched) do
+		if address == false then
+			append(failures, failure_last + 1, session)
+			failure_last = failure_last + 1
+			watched[session] = nil
+		end
+	end
+	unlisted = false
+end
+
 -- Works off the three queues: sleepers woken, calls that failed, then forks, one at a time. Returns the texts to report.
 local function drain(texts)
 	while true do
-		local task, alive, command
+		local task, session, alive, command
 		if wakeup_first <= wakeup_last then
 			local token = wakeups[wakeup_first]
-			wakeups[wakeup_first] = nil
-			wakeup_first = wakeup_first + 1
-			local session = asleep[token]
-			if session then
-				task = waiting[session]
+			session = asleep[token]
+			task = session and waiting[session]
+			if task == BREAK then
+				task = nil
+			end
+			if task then
 				if tracing and tags[task] then
 					trace_line(tags[task], "resume")
 				end
-				waiting[session] = BREAK
 				current = task
 				alive, command = resume_thread(task, false, BREAK, nil, session)
 			end
+			wakeups[wakeup_first] = wakeup_first > KEPT and nil
+			wakeup_first = wakeup_first + 1
 		elseif failure_first <= failure_last then
-			local session = failures[failure_first]
-			failures[failure_first] = nil
-			failure_first = failure_first + 1
-			local sleeper = waiting[session]
-			if type(sleeper) == "thread" then
-				waiting[session] = nil
-				task = sleeper
+			session = failures[failure_first]
+			task = waiting[session]
+			if task == BREAK then
+				task = nil
+			end
+			if task then
 				current = task
 				alive, command = resume_thread(task, false, nil, nil, session)
 			end
+			failures[failure_first] = nil
+			failure_first = failure_first + 1
 		elseif fork_first <= fork_last then
 			task = forks[fork_first]
-			forks[fork_first] = nil
-			fork_first = fork_first + 1
 			current = task
 			alive, command = resume_thread(task)
+			forks[fork_first] = nil
+			fork_first = fork_first + 1
+		elseif unlisted then
+			list_marked()
 		else
 			wakeup_first, wakeup_last = 1, 0
 			failure_first, failure_last = 1, 0
@@ -350,6 +388,9 @@ local function drain(texts)
 			return texts
 		end
 		if task and not (alive and command == "SUSPEND") then
+			if session and waiting[session] == task then -- it had ended before
+				waiting[session] = nil
+			end
 			texts = settle(texts, task, alive, command)
 		end
 	end
@@ -367,9 +408,10 @@ function api.fork(func, ...)
 			return func(table.unpack(arguments, 1, arguments.n))
 		end
 	end
-	local task = new_task(body)
+	local task = idle_task()
+	forks[fork_last + 1] = task
+	entry[task] = body
 	fork_last = fork_last + 1
-	forks[fork_last] = task
 	queued = true
 	return task
 end
@@ -413,9 +455,9 @@ function runtime.wait(token)
 	end
 	asleep[token] = session
 	waiting[session] = task
-	local _, _, _, which = yield_thread "SUSPEND"
+	local _, reason, _, which = yield_thread "SUSPEND"
 	if which ~= session then
-		require "skynet.internal.unmatched".wait_on(session, which)
+		require "skynet.internal.unmatched".wait_on(session, which, reason == BREAK)
 	end
 	asleep[token], waiting[session] = nil, nil
 end
@@ -424,10 +466,17 @@ end
 ---@param token any as given to `sleep` or `wait`, or the coroutine that called them
 ---@return boolean? true when a task sleeps on the token
 function api.wakeup(token)
-	if asleep[token] then
-		wakeup_last = wakeup_last + 1
-		wakeups[wakeup_last] = token
+	local session = asleep[token]
+	if session then
+		local place = wakeup_last + 1
 		queued = true
+		if wakeups[place] == false then -- there is a place, which takes no memory
+			wakeups[place], wakeup_last = token, place
+		elseif pcall(append, wakeups, place, token) then
+			wakeup_last = place
+		else
+			asleep[token], unlisted = -math.abs(session), true
+		end
 		return true
 	end
 end
@@ -457,9 +506,9 @@ local function await(address, session)
 	waiting[session] = current
 	local answered, msg, sz, which = yield_thread "SUSPEND"
 	if which ~= session then
-		answered, msg, sz = require "skynet.internal.unmatched".wait_on(session, which)
+		answered, msg, sz = require "skynet.internal.unmatched".wait_on(session, which, msg == BREAK)
 	end
-	watched[session] = nil
+	watched[session], waiting[session] = nil, nil
 	if not answered then
 		mistakes = mistakes or require "skynet.internal.mistakes"
 		error(mistakes.failed_call(address), 0)
@@ -574,6 +623,10 @@ end
 
 ---------------------------------------------------------------- messages of the node
 
+local function raise(texts)
+	error(texts == LOST and "not enough memory" or table.concat(texts, "\n"), 0)
+end
+
 --- Handles one message of the node: the callback of this service. Raises what its tasks raised.
 ---@param ptype integer
 ---@param msg lightuserdata?
@@ -590,7 +643,6 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		if task == nil then
 			local body = taskless[session]
 			if body then
-				taskless[session] = nil
 				task = spare
 				if task then
 					spare = nil
@@ -603,8 +655,8 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 				text = require "skynet.internal.unmatched".response(session, source, msg, sz)
 			end
 		else
-			waiting[session] = nil
 			if task == BREAK then
+				waiting[session] = nil
 				return
 			end
 			if tracing and tags[task] then
@@ -626,7 +678,6 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 				task = idle_task()
 			end
 			owed[task] = session
-			origin[task] = source
 			if tracing then
 				tracing.request(protocol, task, source)
 			end
@@ -646,13 +697,39 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 	end
 	local texts = text and { text }
 	if task and not (alive and command == "SUSPEND") then
+		if ptype == RESPONSE then -- it may have ended before, or not have begun
+			taskless[session] = nil
+			if waiting[session] == task then
+				waiting[session] = nil
+			end
+		elseif owed[task] then -- as above
+			origin[task] = source
+		end
 		texts = settle(texts, task, alive, command)
 	end
 	if queued then
 		texts = drain(texts)
 	end
 	if texts then
-		error(texts == LOST and "not enough memory" or table.concat(texts, "\n"), 0)
+		raise(texts)
+	end
+end
+
+--- Goes on after memory was used up in the handling of a message. Raises what the tasks raise that this resumes; and before it
+--- has done anything, when there is no memory yet: whether it has shows in `waiting` and `taskless`.
+---@param session integer of an answer that was lost with it; 0: of none
+function runtime.recover(session)
+	local task = waiting[session]
+	if watched[session] ~= nil and task and task ~= BREAK then
+		runtime.fail_call(session) -- what it was answered is gone
+	elseif watched[session] and taskless[session] then
+		return api.dispatch_message(ERROR, nil, 0, session, 0) -- as above, and a function waits
+	elseif task or taskless[session] then
+		return api.dispatch_message(RESPONSE, nil, 0, session, 0) -- a timer, which fires now
+	end
+	local texts = queued and drain()
+	if texts then
+		raise(texts)
 	end
 end
 
@@ -789,15 +866,18 @@ end
 
 --- Notes that the call of `session` has failed.
 function runtime.fail_call(session)
-	failure_last = failure_last + 1
-	failures[failure_last] = session
 	queued = true
+	if pcall(append, failures, failure_last + 1, session) then
+		failure_last = failure_last + 1
+	else
+		watched[session], unlisted = false, true
+	end
 end
 
 --- Takes a task that has not begun out of the fork queue. Tells whether it was there.
 function runtime.unfork(task)
 	for i = fork_first, fork_last do
-		if forks[i] == task then
+		if forks[i] == task and entry[task] then
 			table.move(forks, i + 1, fork_last + 1, i)
 			fork_last = fork_last - 1
 			entry[task] = nil

@@ -30,25 +30,33 @@ end
 
 Batch.__call = Batch.add
 
+local function take(batch, answered, msg, sz, session)
+	local request = batch._pending[session]
+	if session == batch._timer then
+		batch._timer = nil
+		batch.timeout = true
+	elseif request then
+		watched[session] = nil
+		batch._pending[session] = nil
+		local response = false
+		if answered then
+			local values = table.pack(pcall(protocols[request[2]].unpack, msg, sz))
+			response = values[1] and table.pack(table.unpack(values, 2, values.n)) or false
+		end
+		local done = batch._done
+		done[done.last + 1] = { request, response }
+		done.last = done.last + 1
+	end
+end
+
 -- Runs in a coroutine of its own, resumed once for every answer, failure, and the time-out.
 local function collect(batch)
 	while true do
 		local answered, msg, sz, session = coroutine.yield "SUSPEND"
-		local request = batch._pending[session]
-		if session == batch._timer then
-			batch._timer = nil
-			batch.timeout = true
-		elseif request then
-			watched[session] = nil
-			batch._pending[session] = nil
-			local response = false
-			if answered then
-				local values = table.pack(pcall(protocols[request[2]].unpack, msg, sz))
-				response = values[1] and table.pack(table.unpack(values, 2, values.n)) or false
-			end
-			local done = batch._done
-			done.last = done.last + 1
-			done[done.last] = { request, response }
+		waiting[session] = nil
+		local ok, problem = pcall(take, batch, answered, msg, sz, session)
+		if not ok then
+			batch._problem = problem -- for who waits; there is a place
 		end
 		skynet.wakeup(batch)
 	end
@@ -81,6 +89,9 @@ local function next_answer(batch)
 			return nil
 		end
 		skynet.wait(batch)
+		if batch._problem then
+			error(batch._problem, 0)
+		end
 		if done.first > done.last then
 			return nil -- the time-out, or closed meanwhile
 		end
@@ -101,7 +112,7 @@ function Batch:select(timeout)
 	local owner = runtime.current()
 	self._collector = coroutine.create(collect)
 	self._pending, self._refused, self._done = {}, {}, { first = 1, last = 0 }
-	self._open = 0
+	self._open, self._problem = 0, false
 	local ok, problem = pcall(send_all, self)
 	if not ok then
 		self:close() -- answers to what has been sent have no receiver

@@ -135,7 +135,7 @@ function api.killthread(thread)
 		killed[session] = true
 	end
 	for token, sleeping in pairs(runtime.asleep) do
-		if sleeping == session then
+		if math.abs(sleeping) == session then
 			runtime.asleep[token] = nil
 			break
 		end

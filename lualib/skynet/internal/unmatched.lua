@@ -62,9 +62,12 @@ local dropping = ratelimit(1, 100)
 
 -- An answer has come for a task that is at something else by now, or has ended: a coroutine of the application had waited
 -- for it inside of that task, without skynet.coroutine. One line a second: a program may do that with each request.
-function M.drop(session)
+function M.drop(session, woken)
 	if session then
 		runtime.watched[session] = nil
+		if type(runtime.waiting[session]) == "thread" then
+			runtime.waiting[session] = woken and "BREAK" or nil -- a timer that fires later
+		end
 	end
 	local more = dropping()
 	if more then
@@ -84,14 +87,14 @@ end
 
 -- What has resumed the running task is no answer to `session`: a coroutine of the application has called, slept or waited
 -- inside of this task without skynet.coroutine, and that is `which`. Waits on. Returns what a yield for `session` would.
-function M.wait_on(session, which)
+function M.wait_on(session, which, woken)
 	while true do
-		M.drop(which)
+		M.drop(which, woken)
 		local answered, msg, sz, current = coroutine.yield "SUSPEND"
 		if current == session then
 			return answered, msg, sz
 		end
-		which = current
+		which, woken = current, msg == "BREAK"
 	end
 end
 

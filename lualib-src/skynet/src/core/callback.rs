@@ -8,8 +8,8 @@
 use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNUMBER,
-    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_newthread, lua_status,
-    lua_xmove, luaL_traceback,
+    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_createtable,
+    lua_newthread, lua_setmetatable, lua_status, lua_xmove, luaL_traceback,
 };
 use skynet_support::{State, lua_function};
 use skynet_sys::{
@@ -19,6 +19,7 @@ use skynet_sys::{
 use std::ffi::CStr;
 use std::ptr;
 
+use super::lost::{self, Attempt, Lost};
 use crate::service::service;
 
 /// Key in the registry.
@@ -32,6 +33,7 @@ const AT_REST: c_int = 2;
 
 struct Receiver {
     state: *mut lua_State,
+    lost: Lost,
 }
 
 /// `callback(function [, forward])`: from now on `function(type, message, size, session, source)` gets the messages.
@@ -41,10 +43,19 @@ pub fn callback(state: State<'_>) -> c_int {
     state.check_kind(1, LUA_TFUNCTION);
     state.set_top(1);
     let receiver: *mut Receiver = state.push_userdata(3);
-    // SAFETY: the userdata is reachable from the stack, then from the registry, and the coroutine from the userdata.
+    // SAFETY: the userdata is reachable from the stack, then from the registry, and the coroutine from the userdata. It is dropped
+    // once, when nothing reaches it any more.
     let coroutine = unsafe {
+        receiver.write(Receiver {
+            state: ptr::null_mut(),
+            lost: Lost::new(),
+        });
+        lua_createtable(state.raw(), 0, 1);
+        state.push_function(lua_function!(unsafe drop_receiver));
+        state.set_field(-2, c"__gc");
+        lua_setmetatable(state.raw(), -2);
         let coroutine = lua_newthread(state.raw());
-        receiver.write(Receiver { state: coroutine });
+        (*receiver).state = coroutine;
         State::new(coroutine)
     };
     coroutine.push_function(lua_function!(unsafe traceback));
@@ -65,6 +76,13 @@ pub fn callback(state: State<'_>) -> c_int {
         lua_xmove(state.raw(), coroutine.raw(), 1);
         skynet_callback(service(state).context(), receiver.cast(), Some(first));
     }
+    0
+}
+
+fn drop_receiver(state: State<'_>) -> c_int {
+    let receiver: *mut Receiver = state.to_userdata(1).cast();
+    // SAFETY: called by Lua, once, with what `callback` has written.
+    unsafe { receiver.drop_in_place() };
     0
 }
 
@@ -89,9 +107,18 @@ struct Delivery {
 /// # Safety
 /// `ud` is the registered [`Receiver`], and no other callback of the service runs.
 unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
+    let receiver = ud.cast::<Receiver>();
     // SAFETY: as the caller promises; the coroutine's stack has the two values and room for the rest, and Lua runs in a
     // protected call.
-    let state = unsafe { State::new((*ud.cast::<Receiver>()).state) };
+    let state = unsafe { State::new((*receiver).state) };
+    // SAFETY: as above.
+    if delivery.ty == PTYPE_RESPONSE && unsafe { (*receiver).lost.is_timer(delivery.session) } {
+        // SAFETY: as above.
+        unsafe {
+            (*receiver).lost.fired();
+            return go_on(context, receiver, delivery);
+        }
+    }
     state.push_copy(2);
     state.push_integer(delivery.ty.into());
     state.push_light(delivery.msg);
@@ -109,7 +136,48 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
                 state.pop(1);
             }
             recover(context, state, status, delivery);
+            if matches!(status, LUA_ERRMEM | LUA_ERRERR) {
+                let session = (delivery.ty == PTYPE_RESPONSE).then_some(delivery.session);
+                (*receiver).lost.add(session);
+                go_on(context, receiver, delivery);
+            }
         }
+    }
+}
+
+/// Goes on with what was lost or broken off for lack of memory.
+///
+/// # Safety
+/// As for `receive`, and the coroutine's stack is at rest.
+#[cold]
+unsafe fn go_on(context: *mut Context, receiver: *mut Receiver, delivery: &Delivery) {
+    // SAFETY: as the caller promises; Lua runs in protected calls, each of which leaves the stack as it was.
+    unsafe {
+        let state = State::new((*receiver).state);
+        (*receiver).lost.go_on(context, state, |session| {
+            state.push_function(lua_function!(unsafe lost::recover));
+            state.push_integer(session.into());
+            let status = state.protected_call(1, 0, 1);
+            if status == LUA_OK {
+                return Attempt::Done;
+            }
+            let delivery = Delivery {
+                ty: PTYPE_RESPONSE,
+                session,
+                source: 0,
+                ..*delivery
+            };
+            if status == LUA_ERRRUN {
+                report(context, state, status, &delivery);
+            }
+            state.pop(1);
+            recover(context, state, status, &delivery);
+            if status == LUA_ERRRUN {
+                Attempt::Done
+            } else {
+                Attempt::NoMemory
+            }
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 mod callback;
 mod command;
 mod log;
+mod lost;
 mod send;
 mod timer;
 
