@@ -1,11 +1,15 @@
 --- The clients of a service: how many there are, and one line in the log for one that does not behave.
 
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local ratelimit = require "skynet.internal.ratelimit"
 
 local M = {}
 local Clients = {}
 Clients.__index = Clients
+
+-- 1/100 s that a silent connection has even when there is no room for others.
+local GRACE <const> = 200
 
 -- A flood of bad clients is no flood of lines.
 local limit = ratelimit(10, 100)
@@ -14,7 +18,14 @@ local limit = ratelimit(10, 100)
 ---@param kind string for the log
 ---@return table clients
 function M.new(kind)
-	return setmetatable({ kind = kind, total = 0, by_address = {} }, Clients)
+	return setmetatable({
+		kind = kind,
+		total = 0,
+		by_address = {}, -- host -> its connections
+		silent = {}, -- order -> client that has said nothing that makes sense; those from `first` to `last`
+		first = 1,
+		last = 0,
+	}, Clients)
 end
 
 -- The host of "host:port" or "[host]:port"; nil for what a program may have given otherwise.
@@ -24,35 +35,74 @@ local function host_of(address)
 	end
 end
 
---- Counts a connection in. Does not yield.
+-- Ends the connection that has been silent for longest, of one host if there is one named. False when there is none, or it has not
+-- been there long enough: so those that never say anything do not keep out those that do.
+local function make_room(self, host)
+	while self.first <= self.last and not self.silent[self.first] do
+		self.first = self.first + 1
+	end
+	local now = skynet.now()
+	for order = self.first, self.last do
+		local client = self.silent[order]
+		if client and now - client.since < GRACE then
+			return false
+		elseif client and (not host or client.host == host) then
+			M.complain(self.kind, client.id, client.address, "it has said nothing, and there is no room for others")
+			self:remove(client)
+			socket.shutdown(client.id)
+			return true
+		end
+	end
+	return false
+end
+
+--- Counts a connection in, which may take the place of a silent one. Does not yield.
+---@param id integer socket
 ---@param address string? of the client
 ---@param held table see http.limits: connections, per_address
----@return boolean admitted, string? problem
-function Clients:add(address, held)
+---@return table? client nil when it is not admitted
+---@return string? problem
+function Clients:add(id, address, held)
 	local host = host_of(address)
-	local same = host and self.by_address[host] or 0
 	local problem
-	if self.total >= held.connections then
-		problem = "too many connections"
-	elseif same >= held.per_address then
+	if host and (self.by_address[host] or 0) >= held.per_address and not make_room(self, host) then
 		problem = "too many connections of one address"
+	elseif self.total >= held.connections and not make_room(self) then
+		problem = "too many connections"
 	end
 	if problem then
 		M.complain(self.kind, nil, address, problem)
-		return false, problem
+		return nil, problem
 	end
 	self.total = self.total + 1
 	if host then
-		self.by_address[host] = same + 1
+		self.by_address[host] = (self.by_address[host] or 0) + 1
 	end
-	return true
+	self.last = self.last + 1
+	local client = { id = id, address = address, host = host, since = skynet.now(), order = self.last }
+	self.silent[self.last] = client
+	return client
 end
 
---- Counts a connection out. Does not yield.
----@param address string? as it was for `add`
-function Clients:remove(address)
+--- It has said something that makes sense. Does not yield.
+---@param client table
+function Clients:heard(client)
+	if client.order then
+		self.silent[client.order] = nil
+		client.order = nil
+	end
+end
+
+--- Counts a connection out, once. Does not yield.
+---@param client table
+function Clients:remove(client)
+	if client.removed then
+		return
+	end
+	client.removed = true
+	self:heard(client)
 	self.total = self.total - 1
-	local host = host_of(address)
+	local host = client.host
 	if host then
 		local same = self.by_address[host] - 1
 		self.by_address[host] = same > 0 and same or nil

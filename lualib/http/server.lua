@@ -153,8 +153,8 @@ local function answer(connection, request, handler, persists, held)
 	connection.sent = 0
 	if ok and code == nil then
 		return nil
-	elseif ok and math.type(code) ~= "integer" then
-		ok, code = false, "the handler has to return a code, and not " .. tostring(code)
+	elseif ok and not (math.type(code) == "integer" and code >= 200 and code <= 999) then
+		ok, code = false, "the handler has to return a code of an answer (200 and more), and not " .. tostring(code)
 	end
 	if not ok then
 		log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), code))
@@ -164,7 +164,7 @@ local function answer(connection, request, handler, persists, held)
 end
 
 -- Serves requests until the connection ends. Returns false when it has been taken over.
-local function converse(connection, handler, held)
+local function converse(connection, client, handler, held)
 	local deadline = connection.deadline
 	local source = sources.new(connection.read, nil, deadline)
 	source.account = connection.account
@@ -176,6 +176,7 @@ local function converse(connection, handler, held)
 		elseif request.version == "1.1" and not request.header.host then
 			return refuse(connection, 400, "no field Host")
 		end
+		connected:heard(client)
 		count = count + 1
 		request.id, request.address = connection.id, connection.address
 		local persists = answer(connection, request, handler, count < held.requests and wants_to_persist(request), held)
@@ -206,6 +207,7 @@ local function open(id, options, held)
 	function connection.write(bytes)
 		interface.write(bytes)
 		connection.account:wrote(#bytes)
+		connection.backlog:wrote(#bytes)
 		connection.sent = connection.sent + #bytes
 	end
 	if interface.init then
@@ -229,7 +231,7 @@ local function finish(connection, held)
 	end
 end
 
-local function serve(id, handler, options, held)
+local function serve(id, client, handler, options, held)
 	local ok, problem = socket.start(id)
 	if not ok then
 		return false, problem
@@ -240,7 +242,7 @@ local function serve(id, handler, options, held)
 		socket.close(id)
 		return false, problem
 	end
-	ok, problem = pcall(converse, connection, handler, held)
+	ok, problem = pcall(converse, connection, client, handler, held)
 	local deadline = connection.deadline
 	if deadline.expired and not deadline.idle and not connection.refused then
 		clients.complain("http", id, options.address, "too slow")
@@ -269,14 +271,14 @@ end
 function M.serve(id, handler, options)
 	options = options or {}
 	local held = limits.of("http", options)
-	local admitted, problem = connected:add(options.address, held)
-	if not admitted then
+	local client, problem = connected:add(id, options.address, held)
+	if not client then
 		socket.close_fd(id)
 		return false, problem
 	end
 	local called, ok
-	called, ok, problem = pcall(serve, id, handler, options, held)
-	connected:remove(options.address)
+	called, ok, problem = pcall(serve, id, client, handler, options, held)
+	connected:remove(client)
 	if not called then
 		pcall(socket.close, id) -- such as without a certificate: no other task knows of it
 		return false, ok

@@ -128,7 +128,7 @@ local function converse(connection, handler)
 	end
 end
 
-local function serve(connection, handler, options, settings)
+local function serve(connection, client, handler, options, settings)
 	local tell, held, deadline = connection.tell, connection.held, connection.deadline
 	tell "connect"
 	local source = sources.new(connection.read)
@@ -140,6 +140,7 @@ local function serve(connection, handler, options, settings)
 		tell "close"
 		return
 	end
+	accepted:heard(client)
 	connection.real_ip = request.header["x-real-ip"] -- set by proxies
 	connection.protocol = request.protocol
 	start_reading(connection, source, held.message, is_strict(options), request.deflate)
@@ -185,7 +186,7 @@ local function conclude(connection, problem)
 	return false, problem
 end
 
-local function accept(id, handler, protocol, addr, options, held, settings)
+local function accept(id, client, handler, protocol, addr, options, held, settings)
 	if not (options and options.upgrade) then
 		local started, problem = socket.start(id)
 		if not started then
@@ -214,7 +215,7 @@ local function accept(id, handler, protocol, addr, options, held, settings)
 		return false, "connect is closed " .. id
 	end
 	connection.backlog = backlog
-	local ok, problem = xpcall(serve, debug.traceback, connection, handler, options, settings)
+	local ok, problem = xpcall(serve, debug.traceback, connection, client, handler, options, settings)
 	if not ok then
 		local concluded
 		concluded, ok, problem = xpcall(conclude, debug.traceback, connection, problem)
@@ -226,8 +227,8 @@ local function accept(id, handler, protocol, addr, options, held, settings)
 	return ok, problem
 end
 
-local function pass(options, addr, called, ok, problem)
-	accepted:remove(addr)
+local function pass(client, called, ok, problem)
+	accepted:remove(client)
 	if not called then
 		error(ok, 0)
 	elseif ok then
@@ -254,8 +255,8 @@ end
 ---@return boolean ok, any problem
 function M.accept(id, handler, protocol, addr, options)
 	local held, settings = limits.of("websocket", options), deflate.settings(options and options.deflate)
-	local admitted, problem = accepted:add(addr, held)
-	if not admitted then
+	local client, problem = accepted:add(id, addr, held)
+	if not client then
 		if options and options.upgrade then
 			socket.close(id)
 		else
@@ -263,7 +264,7 @@ function M.accept(id, handler, protocol, addr, options)
 		end
 		return false, problem
 	end
-	return pass(options, addr, pcall(accept, id, handler, protocol, addr, options, held, settings))
+	return pass(client, pcall(accept, id, client, handler, protocol, addr, options, held, settings))
 end
 
 ---------------------------------------------------------------- client

@@ -35,6 +35,11 @@ fn what_http_connections_hold_together_is_bounded() {
 }
 
 #[test]
+fn http_clients_that_do_not_read_or_say_nothing_keep_nobody_waiting() {
+    run_test("net", "http_pacing", "thread = 2");
+}
+
+#[test]
 fn http_speaks_with_h11_and_hypercorn() {
     let scripts = root().join("tests/net");
     let peer = Peer::announced(

@@ -114,6 +114,9 @@ function M.send(connection, kind, payload, key)
 	end
 	local bytes = encode(kind, payload, key)
 	connection.account:wrote(#bytes)
+	if connection.backlog then
+		connection.backlog:wrote(#bytes)
+	end
 	connection.write(bytes)
 end
 
