@@ -1,7 +1,29 @@
 -- Reads and writes of three fields, with 22 sets of names: nanoseconds of one, on average and of each set.
 local names = {
-	"hp", "mp", "level", "exp", "gold", "name", "id", "pos", "kind", "owner", "state", "target",
-	"x", "y", "z", "w", "vx", "vy", "count", "time", "next", "prev", "data", "list",
+	"hp",
+	"mp",
+	"level",
+	"exp",
+	"gold",
+	"name",
+	"id",
+	"pos",
+	"kind",
+	"owner",
+	"state",
+	"target",
+	"x",
+	"y",
+	"z",
+	"w",
+	"vx",
+	"vy",
+	"count",
+	"time",
+	"next",
+	"prev",
+	"data",
+	"list",
 }
 local times = 200000
 

@@ -231,7 +231,15 @@ function cases.a_command_that_is_not_answered_ends_and_so_does_its_connection()
 	open_console()
 	local connections = #socket.netstat()
 	local fd = connect(OPEN)
-	for _, command in ipairs { "ping :1", "info :1", "task :1", "uniqtask :1", "killtask :1 x", "dbgcmd :1 X", "debug :1" } do
+	for _, command in ipairs {
+		"ping :1",
+		"info :1",
+		"task :1",
+		"uniqtask :1",
+		"killtask :1 x",
+		"dbgcmd :1 X",
+		"debug :1",
+	} do
 		local answer = ask(fd, command)
 		assert(string.find(answer[1], "no answer within 1 s: service :", 1, true), answer[1])
 		check.equal(answer[2], "<CMD Error>")
