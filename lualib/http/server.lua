@@ -98,7 +98,27 @@ end
 local function paced(connection, produce, held)
 	return function()
 		connection.backlog:wait(MOST_BACKLOG, connection.deadline, held.body_time)
-		return produce()
+		local piece = produce()
+		if piece ~= nil and type(piece) ~= "string" then
+			error("a piece of a body has to be a string, not " .. type(piece), 0)
+		end
+		return piece
+	end
+end
+
+-- What a handler says of its answer has to be so, or the client takes one answer's end for the next one's beginning.
+local function mistaken(body, header)
+	for name, value in pairs(type(body) == "string" and header or {}) do
+		local field = type(name) == "string" and string.lower(name)
+		if field == "content-length" and tonumber(value) ~= #body then
+			return string.format(
+				"the handler says content-length %s, and the body has %d bytes",
+				tostring(value),
+				#body
+			)
+		elseif field == "transfer-encoding" then
+			return "the handler says transfer-encoding, and the body is a string"
+		end
 	end
 end
 
@@ -110,8 +130,10 @@ local function respond(connection, request, persists, held, code, body, header)
 	if pieces then
 		body = paced(connection, body, held)
 	end
-	local ok, problem
-	if request.method == "HEAD" then
+	local ok, problem = true, mistaken(body, header)
+	if problem then
+		ok = false
+	elseif request.method == "HEAD" then
 		ok, problem = respond_to_head(connection, code, body or "", header)
 	elseif unframed then
 		ok, problem = respond_unframed(connection, code, body, header)
@@ -147,12 +169,31 @@ local function refuse(connection, code, reason, unread)
 	end
 end
 
+-- What a handler takes the connection over with. A request has these fields when they are asked for, so it is known of one that
+-- returns nothing by mistake.
+local function offer(connection, source)
+	return {
+		__index = function(_, field)
+			if field == "id" then
+				connection.offered = true
+				return connection.id
+			elseif field == "unread" then
+				return source:rest()
+			end
+		end,
+	}
+end
+
 -- Answers a request. Returns whether the connection goes on; nil: the handler has taken it over.
 local function answer(connection, request, handler, persists, held)
+	connection.offered = false
 	local ok, code, body, header = xpcall(handler, debug.traceback, request)
 	connection.sent = 0
 	if ok and code == nil then
-		return nil
+		if connection.offered or socket.disconnected(connection.id) ~= false then
+			return nil
+		end
+		ok, code = false, "the handler has returned nothing, and has not taken the connection over"
 	elseif ok and not (math.type(code) == "integer" and code >= 200 and code <= 999) then
 		ok, code = false, "the handler has to return a code of an answer (200 and more), and not " .. tostring(code)
 	end
@@ -168,6 +209,7 @@ local function converse(connection, client, handler, held)
 	local deadline = connection.deadline
 	local source = sources.new(connection.read, nil, deadline)
 	source.account = connection.account
+	local offered = offer(connection, source)
 	local count = 0
 	while true do
 		local request, code, reason, unread = requests.read(source, held, held.body, deadline, connection.write)
@@ -178,7 +220,8 @@ local function converse(connection, client, handler, held)
 		end
 		connected:heard(client)
 		count = count + 1
-		request.id, request.address = connection.id, connection.address
+		request.address = connection.address
+		setmetatable(request, offered)
 		local persists = answer(connection, request, handler, count < held.requests and wants_to_persist(request), held)
 		if persists == nil then
 			return false
@@ -261,9 +304,10 @@ end
 
 --- Serves a connection that was accepted until it ends. Yields.
 ---
---- The handler gets `{ method, target, version, header, body, trailers, id, address }` and returns code, body and header as for
---- httpd.write_response. When it raises, the client gets 500 and the connection ends. When it returns nil, the
---- connection is its own: `websocket.accept(request.id, ..., { upgrade = request })`.
+--- The handler gets `{ method, target, version, header, body, trailers, id, address, unread }` and returns code, body and header
+--- as for httpd.write_response. When it raises, the client gets 500 and the connection ends. When it returns nil after it has
+--- asked for `request.id`, the connection is its own: `websocket.accept(request.id, ..., { upgrade = request })`; `unread` is
+--- what has come behind the request, and is to be asked for once.
 ---@param id integer socket, started here
 ---@param handler fun(request: table): integer?, (string|fun(): string?)?, table?
 ---@param options table? see above

@@ -131,9 +131,10 @@ end
 local function serve(connection, client, handler, options, settings)
 	local tell, held, deadline = connection.tell, connection.held, connection.deadline
 	tell "connect"
-	local source = sources.new(connection.read)
+	local upgrade = options and options.upgrade
+	local source = sources.new(connection.read, upgrade and upgrade.unread)
 	local request, code, text, header =
-		handshake.answer(connection, source, held, options and options.upgrade, options and options.protocols, settings)
+		handshake.answer(connection, source, held, upgrade, options and options.protocols, settings)
 	deadline:clear()
 	if not request then
 		assert(httpd.write_response(connection.write, code, text, header))

@@ -4,6 +4,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local httpc = require "http.httpc"
 local server = require "http.server"
+local websocket = require "http.websocket"
 local check = require "check"
 local listen = require "listening"
 
@@ -141,6 +142,70 @@ function cases.a_code_that_is_none_of_an_answer_is_the_handlers_mistake()
 			return ended.count == 1
 		end)
 	end
+end
+
+function cases.a_handler_that_returns_nothing_has_made_a_mistake()
+	local host, ended = serve(function(request)
+		if request.target == "/" then
+			return 200, "hello"
+		end
+	end, {})
+	for _ = 1, 3 do
+		check.equal((httpc.get(host, "/nosuch")), 500)
+	end
+	check.equal((httpc.get(host, "/")), 200)
+	await(function()
+		return ended.count == 4
+	end)
+end
+
+function cases.answers_that_are_not_what_they_say_are_mistakes()
+	for _, answer in ipairs {
+		{ "abcdef", { ["Content-Length"] = 2 } },
+		{ "abc", { ["content-length"] = "99" } },
+		{ "abc", { ["transfer-encoding"] = "chunked" } },
+	} do
+		local host = serve(function()
+			return 200, answer[1], answer[2]
+		end, {})
+		check.equal((httpc.get(host, "/")), 500)
+	end
+	local host, ended = serve(function()
+		return 200, function()
+			return {}
+		end
+	end, {})
+	check.equal((httpc.get(host, "/")), 500)
+	await(function()
+		return ended.count == 1
+	end)
+end
+
+function cases.frames_behind_an_upgrade_are_not_lost()
+	local got = {}
+	local host = serve(function(request)
+		websocket.accept(request.id, {
+			message = function(_, text)
+				got[#got + 1] = text
+			end,
+		}, "ws", request.address, { upgrade = request })
+	end, {})
+	local id = assert(socket.open(host))
+	local function frame(text)
+		return string.pack(">BBI4", 0x81, 0x80 + #text, 0) .. text
+	end
+	socket.write(
+		id,
+		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			.. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+			.. frame "one"
+			.. frame "two"
+	)
+	await(function()
+		return #got == 2
+	end)
+	check.equal(got, { "one", "two" })
+	socket.close(id)
 end
 
 check.run(cases)

@@ -5,7 +5,7 @@
 //!
 //! The clock stands still while services work. It jumps to the next timer when, at one moment, all of this holds:
 //!
-//! 1. No service runs and none is ready: all workers sleep, and the run queues are empty ([`scheduler::stillness`]).
+//! 1. No service runs and none is ready: all workers sleep, and the run queues are empty ([`crate::scheduler::stillness`]).
 //! 2. The I/O thread sleeps, has no command, and the kernel has no event for it.
 //! 3. No socket is awaited ([`socket::at_rest`]): no name is being looked up and no connection being made; every open
 //!    connection has both of its ends in this node, and what one end has sent the other has read, unless its owner does not
@@ -23,7 +23,7 @@
 //!
 //! What makes a service ready is a worker, the I/O thread, or this thread. The workers' turns and those of the I/O thread are
 //! counted, so if the counts are the same before and behind the looks at 1., 2. and 3., these held at one moment between
-//! (`loom_the_clock_does_not_jump_while_something_is_ready` in [`scheduler::stillness`]). After that moment only this thread
+//! (`loom_the_clock_does_not_jump_while_something_is_ready` in [`crate::scheduler::stillness`]). After that moment only this thread
 //! can end them, or the world outside, whose messages might as well have come behind the jump.
 
 use super::{timers, update};
