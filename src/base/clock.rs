@@ -82,11 +82,18 @@ pub fn is_virtual() -> bool {
 
 /// Virtual time, the timer thread: the node's clock goes on from where it stands.
 pub fn run() {
-    let frozen = FROZEN.load(Ordering::Relaxed);
-    if frozen != 0 {
+    loop {
+        let frozen = FROZEN.load(Ordering::Relaxed);
+        if frozen == 0 {
+            return;
+        }
         let ahead = frozen.wrapping_sub(monotonic_nanos()) as i64;
         AHEAD.store(ahead, Ordering::Relaxed);
-        FROZEN.store(0, Ordering::Release);
+        // Not if a tick has passed meanwhile: the clock would go back by it.
+        let goes_on = FROZEN.compare_exchange(frozen, 0, Ordering::Release, Ordering::Relaxed);
+        if goes_on.is_ok() {
+            return;
+        }
     }
 }
 

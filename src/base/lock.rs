@@ -9,6 +9,7 @@
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::{hint, stop_point};
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 const FREE: u32 = 0;
@@ -33,8 +34,8 @@ unsafe impl<T: Send> Send for Mutex<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
-/// The right to the value.
-pub struct MutexGuard<'a, T>(&'a Mutex<T>);
+/// The right to the value, as `&mut T` is.
+pub struct MutexGuard<'a, T>(&'a Mutex<T>, PhantomData<&'a mut T>);
 
 impl<T> Mutex<T> {
     /// A free lock.
@@ -51,7 +52,7 @@ impl<T> Mutex<T> {
         if !self.try_take() {
             self.wait();
         }
-        MutexGuard(self)
+        MutexGuard(self, PhantomData)
     }
 
     #[inline(always)]
@@ -70,7 +71,7 @@ impl<T> Mutex<T> {
             }
         }
         stop_point();
-        // What we take is marked as awaited: there may be others. At worst its holder wakes one for nothing.
+        // What is taken here is marked as awaited: there may be others. At worst its holder wakes one for nothing.
         while self.word.swap(AWAITED, Ordering::Acquire) != FREE {
             kernel::wait(&self.word, AWAITED);
             stop_point();
@@ -89,7 +90,7 @@ impl<T> Deref for MutexGuard<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: we have the lock.
+        // SAFETY: the guard is the right to the value.
         unsafe { &*self.0.value.get() }
     }
 }
@@ -97,7 +98,7 @@ impl<T> Deref for MutexGuard<'_, T> {
 impl<T> DerefMut for MutexGuard<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: we have the lock.
+        // SAFETY: the guard is the right to the value.
         unsafe { &mut *self.0.value.get() }
     }
 }

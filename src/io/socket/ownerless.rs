@@ -8,13 +8,13 @@ use super::command::Command;
 use super::server::SocketServer;
 use super::slot::Slot;
 use super::state::Phase;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 /// What was seen at the last look.
 #[derive(Default)]
 pub struct Ownerless {
-    /// Ids in the order of the table.
-    suspects: Vec<i32>,
+    suspects: HashSet<i32>,
 }
 
 impl Ownerless {
@@ -23,16 +23,8 @@ impl Ownerless {
     pub fn look(&mut self, server: &SocketServer, is_alive: &dyn Fn(usize) -> bool) {
         let table = &server.shared.table;
         let before = std::mem::take(&mut self.suspects);
-        let mut left = table.taken();
-        for slot in table.iter() {
-            if left == 0 {
-                break;
-            }
+        for slot in table.in_use() {
             let tag = slot.tag();
-            if tag.state().phase == Phase::Free {
-                continue;
-            }
-            left -= 1;
             let owner = slot.owner.load(Ordering::Relaxed);
             if !is_silent(slot, tag.state().phase) || is_alive(owner) {
                 continue;
@@ -41,7 +33,7 @@ impl Ownerless {
             if before.contains(&id) {
                 server.shared.post(Command::Abandoned { id, owner });
             } else {
-                self.suspects.push(id);
+                self.suspects.insert(id);
             }
         }
     }

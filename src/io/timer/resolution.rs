@@ -158,6 +158,9 @@ impl<T: Tick> Resolution<T> {
             state.fired.clear();
             state.taken = 0;
             if wheel.step(target, &mut state.fired) == Step::Done {
+                // What `due` spoke of may have been taken back.
+                state.next = wheel.next_event().unwrap_or(NEVER);
+                self.due.store(nanos_of::<T>(state.next), Ordering::Release);
                 return Taken::Nothing;
             }
         }
@@ -194,4 +197,32 @@ fn nanos_of<T: Tick>(tick: u64) -> u64 {
         return NEVER;
     }
     T::nanos_of(tick)
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_that_was_taken_back_makes_nothing_due() {
+        let timers = Resolution::<Centis>::new();
+        let lease = Lease::new();
+        let turn = lease.try_take().unwrap();
+        let mut taken = Vec::new();
+        let (place, _) = timers.add(1, 7, 1);
+        let (_, _) = timers.add(1_000_000, 7, 2);
+        assert!(timers.cancel(place, 7, 1));
+        let due = timers.due();
+        while Centis::nanos_of(Centis::now()) < due {
+            std::thread::yield_now();
+        }
+        let found = timers.take(timers.target(), (&lease, &turn), 10, &mut taken);
+        assert!(matches!(found, Taken::Nothing));
+        assert!(taken.is_empty());
+        assert!(
+            timers.due() > due,
+            "the thread that delivers would look again at once"
+        );
+        assert!(timers.set_alarm() > due);
+    }
 }

@@ -61,6 +61,12 @@ pub fn callback(state: State<'_>) -> c_int {
     coroutine.push_function(lua_function!(unsafe traceback));
     state.set_user_value(-2, COROUTINE);
     state.get_field(LUA_REGISTRYINDEX, KEY);
+    let previous: *mut Receiver = state.to_userdata(-1).cast();
+    if !previous.is_null() {
+        // Its timer comes to this one.
+        // SAFETY: the registry has only what this function has written, and this thread runs the service.
+        unsafe { (*receiver).lost = std::mem::replace(&mut (*previous).lost, Lost::new()) };
+    }
     state.set_user_value(-2, PREVIOUS);
     state.push_copy(1);
     state.set_user_value(-2, FUNCTION);
