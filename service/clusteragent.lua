@@ -98,7 +98,7 @@ local function finish(fault)
 	if not closed then
 		closed = true
 		if transport then
-			transport.batch:flush()
+			pcall(transport.batch.flush, transport.batch) -- it ends also when that cannot be written any more
 		end
 		driver.close(fd)
 		farewell.ended(in_work)

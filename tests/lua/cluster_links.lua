@@ -5,6 +5,8 @@ local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
 local check = require "check"
 local nodes = require "cluster_nodes"
+local outbatch = require "skynet.internal.outbatch"
+local windows = require "skynet.internal.clusterwindow"
 
 local cases = {}
 local SELF <const>, FAKE <const> = nodes.SELF, nodes.FAKE
@@ -101,6 +103,33 @@ function cases.a_node_that_knows_no_more_than_the_c_core_gets_packets_of_the_c_c
 	end
 	node.close()
 	options { elder = false }
+end
+
+function cases.what_was_agreed_ends_with_the_process_that_agreed()
+	local place = "127.0.0.1:" .. check.port(4)
+	options { __compress = 64, changed = place }
+	local function echo(session, _, text, answer)
+		answer(session, true, text)
+	end
+	local node = fake_node(place, { cluster_hello = "drain lz4 window=5/0", cluster_notice = false }, echo)
+	local text = string.rep("y", 5000)
+	wait_until(function()
+		check.equal(cluster.call("changed", 5, text), text)
+		return string.byte(node.raw[#node.raw]) == 16
+	end)
+	node.close()
+	-- One that knows nothing of it is at the address now.
+	node = fake_node(place, {}, echo)
+	wait_until(function()
+		local ok, answer = pcall(cluster.call, "changed", 5, text)
+		return ok and answer == text
+	end)
+	check.equal(cluster.call("changed", 5, text), text)
+	for _, packet in ipairs(node.raw) do
+		check.equal(string.byte(packet), 0)
+	end
+	node.close()
+	options { changed = false }
 end
 
 function cases.messages_are_compressed_where_both_sides_know_it()
@@ -227,6 +256,52 @@ function cases.sends_wait_until_those_before_them_are_passed_on()
 	end)
 	node.close()
 	options { narrow = false }
+end
+
+function cases.a_window_that_becomes_smaller_than_what_is_under_way_opens_again()
+	local asked = 0
+	local window = windows.new(function()
+		asked = asked + 1
+	end, 10, function()
+		return 1000
+	end)
+	window.limit(100, nil)
+	for _ = 1, 10 do
+		assert(window.enter(1))
+		window.sent(1)
+	end
+	check.equal(asked, 0)
+	window.limit(4, nil)
+	local entered = 0
+	for _ = 1, 8 do
+		skynet.fork(function()
+			assert(window.enter(1))
+			entered = entered + 1
+			window.sent(1)
+		end)
+	end
+	wait_until(function()
+		return entered == 8
+	end)
+	assert(asked >= 2, asked)
+end
+
+function cases.a_connection_that_cannot_be_written_to_does_not_hold_up_others()
+	local written = {}
+	local broken = outbatch.new(function()
+		error "this one is broken"
+	end)
+	local well = outbatch.new(function(packet)
+		table.insert(written, packet)
+	end)
+	for _, packet in ipairs { "a", "b", "c" } do
+		broken:add(packet)
+		well:add(packet)
+		wait_until(function()
+			return written[#written] == packet
+		end)
+	end
+	check.equal(written, { "a", "b", "c" })
 end
 
 function cases.services_use_several_connections_and_each_keeps_its_order()

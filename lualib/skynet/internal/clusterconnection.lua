@@ -192,7 +192,7 @@ local function greet()
 	if peer and M.channel == channel and M.state == "up" then
 		channel.peer = peer
 		if M.on_peer then
-			M.on_peer(channel)
+			M.on_peer()
 		end
 	end
 end
@@ -212,6 +212,9 @@ local function connected()
 			channel.out = outflow.watch(fd, max_waiting_bytes, MAX_WAITING)
 		end
 		channels.open_output(channel, fd)
+	end
+	if M.on_peer then
+		M.on_peer() -- nothing is agreed until it has been asked: it may be another process, which knows less
 	end
 	if heartbeat then
 		skynet.fork(watch_node)

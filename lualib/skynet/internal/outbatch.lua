@@ -18,16 +18,23 @@ local M = {}
 
 local waiting, count = {}, 0 -- batches that have something
 
+-- A connection that cannot be written to does not keep the others from being written to, now or later.
 local function flush_all()
-	local first = 1
+	local first, failures, why = 1, 0, nil
 	while first <= count do -- what is written may fail, and have others add something
 		local batch = waiting[first]
 		waiting[first] = nil
 		first = first + 1
 		batch.listed = false
-		batch:flush()
+		local ok, problem = pcall(batch.flush, batch)
+		if not ok then
+			failures, why = failures + 1, why or problem
+		end
 	end
 	count = 0
+	if failures > 0 then
+		core.error(string.format("packets to %d connections are lost: %s", failures, tostring(why)))
+	end
 end
 
 local function on_message(ptype, msg, sz, session, source)
