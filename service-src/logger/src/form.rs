@@ -18,21 +18,28 @@ pub enum Form {
 }
 
 impl Form {
-    /// Reads the config keys `log_format` and `log_time`. The error is a line for the user.
-    pub fn read(format: Option<&str>, time: Option<&str>) -> Result<Form, String> {
-        let iso = match time {
-            None => false,
-            Some("iso") => true,
+    /// Reads the config key `log_time`. The error is a line for the user, and changes nothing.
+    pub fn read_time(&mut self, key: Option<&str>) -> Result<(), String> {
+        match key {
+            None => {}
+            Some("iso") => *self = Form::Iso,
             Some(other) => return Err(format!("log_time = {other:?} should be \"iso\"")),
-        };
-        match format {
-            Some("json") => Ok(Form::Json),
-            None | Some("text") if iso => Ok(Form::Iso),
-            None | Some("text") => Ok(Form::Plain),
-            Some(other) => Err(format!(
-                "log_format = {other:?} should be \"text\" or \"json\""
-            )),
         }
+        Ok(())
+    }
+
+    /// Reads the config key `log_format`, after `log_time`: lines of JSON have their own time. The error is as above.
+    pub fn read_format(&mut self, key: Option<&str>) -> Result<(), String> {
+        match key {
+            None | Some("text") => {}
+            Some("json") => *self = Form::Json,
+            Some(other) => {
+                return Err(format!(
+                    "log_format = {other:?} should be \"text\" or \"json\""
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,11 +167,27 @@ mod tests {
 
     #[test]
     fn words_of_the_config_choose_the_form_and_others_are_named() {
-        assert_eq!(Form::read(None, None), Ok(Form::Plain));
-        assert_eq!(Form::read(Some("text"), Some("iso")), Ok(Form::Iso));
-        assert_eq!(Form::read(Some("json"), None), Ok(Form::Json));
-        assert!(Form::read(Some("xml"), None).is_err_and(|line| line.contains("xml")));
-        assert!(Form::read(None, Some("never")).is_err_and(|line| line.contains("never")));
+        for (time, format, expected) in [
+            (None, None, Form::Plain),
+            (Some("iso"), Some("text"), Form::Iso),
+            (None, Some("json"), Form::Json),
+            (Some("iso"), Some("json"), Form::Json),
+        ] {
+            let mut form = Form::default();
+            assert_eq!(form.read_time(time), Ok(()));
+            assert_eq!(form.read_format(format), Ok(()));
+            assert_eq!(form, expected);
+        }
+        let mut form = Form::Iso;
+        assert!(
+            form.read_format(Some("xml"))
+                .is_err_and(|line| line.contains("xml"))
+        );
+        assert!(
+            form.read_time(Some("never"))
+                .is_err_and(|line| line.contains("never"))
+        );
+        assert_eq!(form, Form::Iso);
     }
 
     #[test]

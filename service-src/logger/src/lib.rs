@@ -94,6 +94,8 @@ struct Logger {
     current: Current,
     /// The file could not be renamed: it is written on, and that was told.
     stuck: bool,
+    /// Old files could not be removed, and that was told.
+    crowded: bool,
     pending: Vec<u8>,
     /// `skynet_now` when the first of the pending lines came.
     since: u64,
@@ -114,6 +116,7 @@ impl Logger {
             rotation: Rotation::default(),
             current: Current::default(),
             stuck: false,
+            crowded: false,
             pending: Vec::new(),
             since: 0,
             lines: 0,
@@ -159,7 +162,8 @@ impl Logger {
         self.start + (now / 100) as libc::time_t
     }
 
-    /// Begins a new file if what is pending belongs into one. If that cannot be, the old one is written on.
+    /// Begins a new file if what is pending belongs into one. If that cannot be, the old one is written on. Old files that
+    /// cannot be removed change nothing for the new one.
     fn rotate(&mut self) {
         let Output::File { file, path } = &mut self.output else {
             return;
@@ -173,22 +177,30 @@ impl Logger {
             return;
         }
         let stamp = form::file_stamp(second);
-        let done = rotate::rotate(path, &stamp, self.rotation.keep);
-        match done.and_then(|()| append(path)) {
+        match rotate::rename(path, &stamp).and_then(|()| append(path)) {
             Ok(new) => {
                 *file = new;
                 self.current = Current::default();
                 self.stuck = false;
             }
-            Err(error) if !self.stuck => {
+            Err(error) => {
+                if !self.stuck {
+                    report(&format!(
+                        "logger: can't rotate {} : {error}",
+                        path.display()
+                    ));
+                }
                 self.stuck = true;
-                report(&format!(
-                    "logger: can't rotate {} : {error}",
-                    path.display()
-                ));
+                return;
             }
-            Err(_) => {}
         }
+        let removed = rotate::remove_all_but(path, self.rotation.keep);
+        if let Err((old, error)) = &removed
+            && !self.crowded
+        {
+            report(&format!("logger: can't remove {} : {error}", old.display()));
+        }
+        self.crowded = removed.is_err();
     }
 
     /// Whether the pending lines must not wait for the end of a burst.
@@ -312,31 +324,49 @@ unsafe fn config(context: *mut Context, key: &CStr) -> Option<String> {
     }
 }
 
-/// Reads the config. The error is a line for the user.
-///
-/// # Safety
-/// As for [`config`].
-unsafe fn configure(
+/// Reads the config, each key on its own: one with a value that is not understood is as if it were not there. Returns a line for
+/// the user for each of those.
+fn configure(
     logger: &mut Logger,
-    context: *mut Context,
     to_file: bool,
-) -> Result<(), String> {
-    // SAFETY: as the caller promises.
-    let get = |key: &CStr| unsafe { config(context, key) };
-    logger.colourless = form::without_colours(get(c"log_color").as_deref(), to_file)?;
-    logger.form = Form::read(get(c"log_format").as_deref(), get(c"log_time").as_deref())?;
-    let number = |key: &CStr, parse: fn(&str) -> Option<u64>, form| match get(key) {
-        None => Ok(0),
-        Some(text) => parse(&text)
-            .ok_or_else(|| format!("{} = {text:?} should be {form}", key.to_string_lossy())),
+    get: impl Fn(&CStr) -> Option<String>,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut number = |key: &CStr, parse: fn(&str) -> Option<u64>, form| {
+        let text = get(key)?;
+        let value = parse(&text);
+        if value.is_none() {
+            problems.push(format!(
+                "{} = {text:?} should be {form}",
+                key.to_string_lossy()
+            ));
+        }
+        value
     };
-    let keep = number(c"log_keep", |text| text.parse().ok(), "a number of files")?;
+    let size = number(c"log_rotate_size", rotate::size, "a size such as 100m");
+    let keep = number(c"log_keep", |text| text.parse().ok(), "a number of files");
+    let daily = number(c"log_rotate_daily", read_switch, "true or false");
     logger.rotation = Rotation {
-        size: number(c"log_rotate_size", rotate::size, "a size such as 100m")?,
-        daily: get(c"log_rotate_daily").is_some_and(|text| text == "true"),
-        keep: usize::try_from(keep).unwrap_or(0),
+        size: size.unwrap_or(0),
+        daily: daily == Some(1),
+        keep: keep.and_then(|keep| keep.try_into().ok()).unwrap_or(0),
     };
-    Ok(())
+    let mut check = |problem: Result<(), String>| problems.extend(problem.err());
+    check(
+        form::without_colours(get(c"log_color").as_deref(), to_file)
+            .map(|colourless| logger.colourless = colourless),
+    );
+    check(logger.form.read_time(get(c"log_time").as_deref()));
+    check(logger.form.read_format(get(c"log_format").as_deref()));
+    problems
+}
+
+fn read_switch(text: &str) -> Option<u64> {
+    match text {
+        "true" => Some(1),
+        "false" => Some(0),
+        _ => None,
+    }
 }
 
 /// `logger_create`.
@@ -367,8 +397,9 @@ pub unsafe extern "C" fn init(
     }
     // A project may have keys of these names of its own: what they say here is told, and the log is as without them.
     // SAFETY: `context` is valid.
-    if let Err(line) = unsafe { configure(logger, context, !parm.is_null()) } {
-        report(&format!("logger: {line}; the log is as without it"));
+    let get = |key: &CStr| unsafe { config(context, key) };
+    for line in configure(logger, !parm.is_null(), get) {
+        report(&format!("logger: {line}; the log is as without this key"));
     }
     if !parm.is_null() {
         // SAFETY: a C string, as the caller promises.

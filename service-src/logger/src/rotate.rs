@@ -62,9 +62,9 @@ pub fn size(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Renames the file: `stamp` (`20261129-213000`) is put behind its name, and a number if there is such a file already. Then
-/// removes what is more than `keep`.
-pub fn rotate(path: &Path, stamp: &str, keep: usize) -> io::Result<()> {
+/// Renames the file: `stamp` (`20261129-213000`) is put behind its name, and a number if there is such a file already. That there
+/// is none of its name, because somebody else has moved it, is no error: a new one is to begin in any case.
+pub fn rename(path: &Path, stamp: &str) -> io::Result<()> {
     let with = |more: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(".");
@@ -78,14 +78,18 @@ pub fn rotate(path: &Path, stamp: &str, keep: usize) -> io::Result<()> {
         number += 1;
         old = with(&format!(".{number:03}"));
     }
-    fs::rename(path, old)?;
-    if keep > 0 {
-        remove_all_but(path, keep)?;
+    match fs::rename(path, old) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
-    Ok(())
 }
 
-fn remove_all_but(path: &Path, keep: usize) -> io::Result<()> {
+/// Removes the oldest of the old files, all but `keep` (0: none of them). One that cannot be removed does not keep the others;
+/// the error is that of the first such.
+pub fn remove_all_but(path: &Path, keep: usize) -> Result<(), (PathBuf, io::Error)> {
+    if keep == 0 {
+        return Ok(());
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -93,19 +97,27 @@ fn remove_all_but(path: &Path, keep: usize) -> io::Result<()> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return Ok(());
     };
-    let mut old: Vec<_> = fs::read_dir(folder)?
+    let mut old: Vec<_> = fs::read_dir(folder)
+        .map_err(|error| (folder.to_owned(), error))?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|other| is_old(other, name))
         .collect();
     old.sort_unstable();
     let many = old.len().saturating_sub(keep);
+    let mut done = Ok(());
     for other in &old[..many] {
-        fs::remove_file(folder.join(other))?;
+        let other = folder.join(other);
+        match fs::remove_file(&other) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                done = done.and(Err((other, error)));
+            }
+            _ => {}
+        }
     }
-    Ok(())
+    done
 }
 
-/// Whether a file has been made by [`rotate`] from one of that name.
+/// Whether a file has been named by [`rename`] after one of that name.
 fn is_old(other: &str, name: &str) -> bool {
     let rest = other
         .strip_prefix(name)
@@ -184,7 +196,8 @@ mod tests {
             ("20260103-000000", "4"),
         ] {
             fs::write(&path, text)?;
-            rotate(&path, stamp, 3)?;
+            rename(&path, stamp)?;
+            remove_all_but(&path, 3).map_err(|(_, error)| error)?;
         }
         let mut names: Vec<_> = fs::read_dir(&folder)?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -108,6 +108,109 @@ fn a_file_that_is_full_gets_another_name_and_loses_nothing() {
 }
 
 #[test]
+fn old_files_that_cannot_be_removed_do_not_stop_the_rotation() {
+    let folder = std::env::temp_dir().join(format!("skynet-logger-{}-crowd", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    // A folder is none that a removal of a file removes.
+    let obstacle = folder.join("node.log.20200101-000000");
+    std::fs::create_dir_all(&obstacle).unwrap();
+    let path = folder.join("node.log");
+    let mut logger = Logger::new();
+    logger.output = Output::open(path.clone()).unwrap();
+    logger.start = 1_700_000_000;
+    logger.rotation.size = 60;
+    logger.rotation.keep = 2;
+    for number in 0..6 {
+        logger.line(number * 100, 1, format!("line {number}").as_bytes());
+        logger.flush();
+    }
+    assert!(logger.crowded && !logger.stuck);
+    let stays = |number: i64| {
+        let stamp = form::file_stamp(1_700_000_000 + number);
+        folder.join(format!("node.log.{stamp}"))
+    };
+    // The file of a line gets its name when the next line comes; the two before the current one stay.
+    for (path, word) in [(stays(4), "3"), (stays(5), "4"), (path, "5")] {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.ends_with(&format!("] line {word}\n")), "{text}");
+        assert_eq!(text.lines().count(), 1);
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_file_that_somebody_else_has_moved_is_begun_anew_by_the_rotation() {
+    let (mut logger, path) = to_file("moved");
+    logger.rotation.size = 60;
+    logger.line(0, 1, b"one");
+    logger.flush();
+    let moved = path.with_extension("moved");
+    std::fs::rename(&path, &moved).unwrap();
+    logger.line(0, 1, b"two");
+    logger.flush();
+    assert!(!logger.stuck);
+    for (path, word) in [(moved, "one"), (path, "two")] {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with(&format!("] {word}\n")), "{text}");
+        assert_eq!(text.lines().count(), 1);
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn a_key_that_is_not_understood_takes_none_of_the_others_with_it() {
+    const KEYS: [(&CStr, &str, &str); 6] = [
+        (c"log_color", "off", "purple"),
+        (c"log_time", "iso", "noon"),
+        (c"log_format", "json", "xml"),
+        (c"log_rotate_size", "3k", "much"),
+        (c"log_rotate_daily", "true", "yes"),
+        (c"log_keep", "7", "all"),
+    ];
+    let configured = |bad: &[&CStr]| {
+        let mut logger = Logger::new();
+        let problems = configure(&mut logger, true, |key| {
+            let (_, right, wrong) = KEYS.iter().find(|(known, ..)| *known == key)?;
+            let value = if bad.contains(&key) { wrong } else { right };
+            Some(String::from(*value))
+        });
+        (logger, problems)
+    };
+    for (bad, ..) in KEYS {
+        let (logger, problems) = configured(&[bad]);
+        let name = bad.to_str().unwrap();
+        assert!(
+            matches!(&problems[..], [line] if line.starts_with(&format!("{name} = "))),
+            "{problems:?}"
+        );
+        assert_eq!(logger.colourless, name != "log_color");
+        let form = if name == "log_format" {
+            Form::Iso
+        } else {
+            Form::Json
+        };
+        assert_eq!(logger.form, form);
+        let rotation = Rotation {
+            size: if name == "log_rotate_size" {
+                0
+            } else {
+                3 << 10
+            },
+            daily: name != "log_rotate_daily",
+            keep: if name == "log_keep" { 0 } else { 7 },
+        };
+        assert_eq!(logger.rotation, rotation);
+    }
+    let (logger, problems) = configured(&KEYS.map(|(key, ..)| key));
+    assert_eq!(problems.len(), KEYS.len(), "{problems:?}");
+    assert_eq!(
+        (logger.form, logger.rotation),
+        (Form::Plain, Rotation::default())
+    );
+}
+
+#[test]
 fn colours_are_left_out_if_one_says_so() {
     let mut logger = Logger::new();
     logger.line(0, 8, b"\x1b[31mred\x1b[0m");
