@@ -115,9 +115,8 @@ macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident => $field:ident;)*) => {$(
         $(#[$doc])*
         pub fn $name(state: State<'_>) -> c_int {
-                arguments(state, 1);
-                switch(state, 1, &mut current(state).$field);
-
+            arguments(state, 1);
+            switch(state, 1, &mut current(state).$field);
             1
         }
     )*};
@@ -149,7 +148,6 @@ pub fn encode_empty_table_as_array(state: State<'_>) -> c_int {
     let mut on = !current(state).empty_table_as_object;
     switch(state, 1, &mut on);
     current(state).empty_table_as_object = !on;
-
     1
 }
 
@@ -163,7 +161,6 @@ pub fn encode_sparse_array(state: State<'_>) -> c_int {
     switch(state, 1, &mut config.sparse_convert);
     integer(state, 2, &mut config.sparse_ratio, 0, MOST, FROM_0);
     integer(state, 3, &mut config.sparse_safe, 0, MOST, FROM_0);
-
     3
 }
 
@@ -172,7 +169,6 @@ pub fn encode_max_depth(state: State<'_>) -> c_int {
     arguments(state, 1);
     let depth = &mut current(state).encode_max_depth;
     integer(state, 1, depth, 1, c_int::MAX, FROM_1);
-
     1
 }
 
@@ -181,7 +177,6 @@ pub fn decode_max_depth(state: State<'_>) -> c_int {
     arguments(state, 1);
     let depth = &mut current(state).decode_max_depth;
     integer(state, 1, depth, 1, c_int::MAX, FROM_1);
-
     1
 }
 
@@ -190,7 +185,6 @@ pub fn encode_number_precision(state: State<'_>) -> c_int {
     arguments(state, 1);
     let precision = &mut current(state).precision;
     integer(state, 1, precision, 1, 16, PRECISION);
-
     1
 }
 
@@ -215,7 +209,6 @@ pub fn encode_invalid_numbers(state: State<'_>) -> c_int {
         InvalidNumbers::Written => state.push_boolean(true),
         InvalidNumbers::Null => state.push_text(c"null"),
     }
-
     1
 }
 
@@ -232,6 +225,5 @@ pub fn encode_indent(state: State<'_>) -> c_int {
     if state.kind(-1) == LUA_TNIL {
         state.push_text(c"");
     }
-
     1
 }

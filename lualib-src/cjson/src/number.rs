@@ -86,9 +86,9 @@ fn real(
         if end == first {
             return None;
         }
-        // More digits than this are left to the general way.
+        // Only the general way takes every exponent: one of more digits than this may be more than 64 bits hold.
         if end - first > 4 {
-            count = usize::MAX;
+            return Some((Number::Real(parse(&text[start..end])), end));
         }
         let power = power as i64;
         exponent += if sign == Some(&b'-') { -power } else { power };
@@ -217,6 +217,11 @@ mod tests {
             "1e-400",
             "1e00000000000000000000005",
             "1e99999",
+            "1e-9223372036854775808",
+            "1.55e-9223372036854775807",
+            "1.55e9223372036854775807",
+            "-7e-18446744073709551616",
+            "0e9223372036854775808",
             "0.000000000000000000000000000000001",
             "3.141592653589793238462643383279502884197",
             "1e-5",
