@@ -2,29 +2,43 @@
 -- unique in the whole network; the other nodes ask it ("@name").
 --
 -- For each name: first asked for, then launched once, then answered from `known` (handle, or the
--- error of the start, which stays).
+-- error of the start, which stays). A test may put another service in its place for a while.
 
 local skynet = require "skynet"
 require "skynet.manager"
 
 local command = {}
 local known = {} -- name -> handle | error text | { launch = request, and the requests that wait }
+local replaced = {} -- name -> what was in `known` before each substitute of it, the first one first; n of them
 
-local function settle(name, outcome)
-	local pending = known[name]
-	known[name] = outcome
-	for _, request in ipairs(pending) do
+local function wake_all(entry)
+	for i, request in ipairs(entry) do
+		entry[i] = nil
 		skynet.wakeup(request.co)
 	end
 end
 
+-- The start of `entry` has ended. If a substitute has the place meanwhile, what it replaced is that.
+local function settle(name, entry, outcome)
+	if known[name] == entry then
+		known[name] = outcome
+	end
+	local former = replaced[name]
+	for i = 1, former and former.n or 0 do
+		if former[i] == entry then
+			former[i] = outcome
+		end
+	end
+	wake_all(entry)
+end
+
 -- Starts `name` by calling `starter(...)`. Yields.
-local function launch(name, starter, ...)
+local function launch(name, entry, starter, ...)
 	local ok, outcome = pcall(starter, ...)
 	if not ok then
 		outcome = tostring(outcome)
 	end
-	settle(name, outcome)
+	settle(name, entry, outcome)
 	if not ok then
 		error(outcome)
 	end
@@ -48,7 +62,7 @@ local function find(name, starter, ...)
 	local request = { co = coroutine.running(), session = session, source = source }
 	if starter and not entry.launch then
 		entry.launch = request
-		return launch(name, starter, ...)
+		return launch(name, entry, starter, ...)
 	end
 	table.insert(entry, request)
 	skynet.wait(request.co)
@@ -81,9 +95,25 @@ function command.QUERY(name, subname)
 	return find(key)
 end
 
---- SUBSTITUTE name, handle: that service is the unique one from now on; without a handle, none is. For tests.
+--- SUBSTITUTE name, handle: that service is the unique one from now on; without a handle, what was so before the last substitute
+--- is so again. For tests.
 function command.SUBSTITUTE(name, handle)
-	known[name] = handle
+	local former = replaced[name] or { n = 0 }
+	if handle then
+		replaced[name] = former
+		local entry = known[name]
+		former.n = former.n + 1
+		former[former.n] = entry
+		known[name] = handle
+		if type(entry) == "table" then
+			wake_all(entry) -- whoever waits for the service finds the substitute
+		end
+	elseif former.n > 0 then
+		known[name] = former[former.n]
+		former[former.n] = nil
+		former.n = former.n - 1
+		replaced[name] = former.n > 0 and former or nil
+	end
 end
 
 local function describe_pending(entry)

@@ -220,6 +220,62 @@ end)";
 }
 
 #[test]
+fn a_fake_of_a_unique_service_that_runs_or_starts_gives_its_place_back() {
+    let service = |before: &str| {
+        format!(
+            "local skynet = require 'skynet'\nskynet.start(function() {before} skynet.dispatch('lua', function() skynet.retpack 'real' end) end)"
+        )
+    };
+    let tests = "
+local skynet = require 'skynet'
+local test = require 'skynet.test'
+local function ask(name) return skynet.call(skynet.uniqueservice(name), 'lua', 'get') end
+local bank = skynet.uniqueservice 'bank'
+local slow
+test('fakes stand in', function()
+	test.fake('bank', { get = 'first' })
+	test.equal(ask 'bank', 'first')
+	test.fake('bank', { get = 'second' })
+	test.equal(ask 'bank', 'second')
+	skynet.fork(function() slow = skynet.uniqueservice 'slow' end)
+	test.wait_for(function() return skynet.localname '.starting' end)
+	local found
+	skynet.fork(function() found = ask 'slow' end)
+	skynet.yield()
+	test.fake('slow', { get = 'fake' })
+	test.equal(ask 'slow', 'fake')
+	test.wait_for(function() return found end)
+	test.equal(found, 'fake')
+	skynet.send('.starting', 'lua', 'go')
+	test.wait_for(function() return slow end)
+	test.equal(ask 'slow', 'fake')
+end)
+test('what was there before is there again', function()
+	test.equal(skynet.uniqueservice 'bank', bank)
+	test.equal(ask 'bank', 'real')
+	test.equal(skynet.uniqueservice 'slow', slow)
+	test.equal(ask 'slow', 'real')
+end)";
+    let starting = "
+require('skynet.manager').register '.starting'
+local co = coroutine.running()
+skynet.dispatch('lua', function() skynet.wakeup(co) end)
+skynet.wait(co)";
+    let folder = project(
+        "unique",
+        &[
+            ("main.lua", ""),
+            ("service/bank.lua", &service("")),
+            ("service/slow.lua", &service(starting)),
+            ("test/unique_test.lua", tests),
+        ],
+    );
+    let (status, text) = test(&folder, &["test/unique_test.lua"]);
+    assert_eq!(status, Some(0), "{text}");
+    has(&text, &["2 tests in 1 file, 0 failed"]);
+}
+
+#[test]
 fn a_config_gives_its_settings_to_the_tests() {
     let folder = project(
         "config",
