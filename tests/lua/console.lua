@@ -237,6 +237,7 @@ function cases.a_command_that_is_not_answered_ends_and_so_does_its_connection()
 		"task :1",
 		"uniqtask :1",
 		"killtask :1 x",
+		"loglevel :1",
 		"dbgcmd :1 X",
 		"debug :1",
 	} do

@@ -271,7 +271,7 @@ function COMMAND.task(address)
 end
 
 function COMMAND.loglevel(address, level)
-	return skynet.call(to_address(address), "debug", "LOGLEVEL", level)
+	return COMMAND.dbgcmd(address, "LOGLEVEL", level)
 end
 
 function COMMAND.uniqtask(address)
