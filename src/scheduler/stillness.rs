@@ -24,11 +24,12 @@ impl Shared {
 
 /// The order of the looks is what counts.
 ///
-/// A worker is listed after its last turn, and ceases to be before it takes anything; it counts a turn when that begins. Suppose that a token is ready or being run when the queues
-/// are looked at and found empty. Then a worker has taken it and is not listed at that moment. It was listed at the first
-/// look at the workers, or is at the second: if at the first, it has woken up since, and will be seen awake at the second look
-/// unless it has had its turn by then, which is counted; if it was awake at the first look, that was the end of it. So
-/// nothing is ready at that moment, and as no worker is awake then, nothing becomes so by itself.
+/// A worker is listed after its last turn, and ceases to be before it takes anything; it counts a turn when that
+/// begins. Suppose that a token is ready or being run when the queues are looked at and found empty. Then a worker has
+/// taken it and is not listed at that moment. It was listed at the first look at the workers, or is at the second: if
+/// at the first, it has woken up since, and will be seen awake at the second look unless it has had its turn by then,
+/// which is counted; if it was awake at the first look, that was the end of it. So nothing is ready at that moment, and
+/// as no worker is awake then, nothing becomes so by itself.
 #[inline]
 fn is_still(
     turns: impl Fn() -> u64,
