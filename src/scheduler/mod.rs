@@ -63,6 +63,7 @@ mod queue;
 mod running;
 pub mod seeded;
 pub mod stillness;
+mod timed;
 pub mod watchdog;
 mod worker;
 

@@ -1,6 +1,7 @@
 //! The loop of a worker thread.
 
 use super::park::Ended;
+use super::timed::Timed;
 use super::{
     Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, seeded,
     watchdog,
@@ -70,43 +71,6 @@ fn precise_sleep() {
     // SAFETY: sets a number of the calling thread (prctl(2)).
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong);
-    }
-}
-
-/// The sleep of the worker that looks at the timers when the next one is due.
-struct Timed {
-    shared: &'static Shared,
-    due: u64,
-    now: u64,
-}
-
-impl Timed {
-    /// None if another worker sleeps until then or less, or if it is time already: another thread delivers then.
-    fn new(shared: &'static Shared, index: usize, due: u64) -> Option<Timed> {
-        if due == u64::MAX {
-            return None;
-        }
-        let now = clock::monotonic_nanos();
-        let other = shared.timed.load(Ordering::Relaxed);
-        // One whose time has passed does not run.
-        if due <= now || (other > now && other <= due) {
-            return None;
-        }
-        shared.timed_worker.store(index, Ordering::Relaxed);
-        shared.timed.store(due, Ordering::Relaxed);
-        Some(Timed { shared, due, now })
-    }
-
-    fn limit(&self) -> Duration {
-        Duration::from_nanos(self.due - self.now)
-    }
-}
-
-impl Drop for Timed {
-    fn drop(&mut self) {
-        let (over, others) = (Ordering::Relaxed, Ordering::Relaxed);
-        let timed = &self.shared.timed;
-        let _ = timed.compare_exchange(self.due, u64::MAX, over, others);
     }
 }
 
