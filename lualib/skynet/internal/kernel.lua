@@ -634,6 +634,7 @@ end
 ---@param session integer
 ---@param source integer
 function api.dispatch_message(ptype, msg, sz, session, source)
+	-- In one piece, and long: every message comes through here, and one more call would be felt in each.
 	if inspector then
 		inspector()
 	end
