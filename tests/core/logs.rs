@@ -181,8 +181,10 @@ fn lines_that_wait_are_an_overload_by_their_bytes() {
         assert_eq!(node.stdout().matches("] line ").count(), 5000);
         node.stdout().contains("[:00000001] error: May overload, ")
     };
-    // The C core counts messages alone.
-    assert_eq!(warned("log_limit = '64m'"), !ours());
+    // An executable that is named to the tests may be the C core's, which counts messages alone.
+    if ours() {
+        assert!(!warned("log_limit = '64m'"));
+    }
     assert!(warned("log_limit = '1m'"));
     assert!(warned("log_limit = 0"), "nothing is known of bytes then");
 }
