@@ -8,8 +8,8 @@
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local json = require "skynet.internal.json"
-local alive = require "skynet.internal.alive"
 local keepers = require "skynet.cluster.keeper"
+local publishing = require "skynet.cluster.publications"
 local ratelimit = require "skynet.internal.ratelimit"
 local registries = require "skynet.cluster.registry"
 local tenures = require "skynet.cluster.tenure"
@@ -38,6 +38,8 @@ local losses = 0 -- times that the engine was lost
 local replaced = false -- another process has taken our name
 local our_node -- key of our entry, when we have joined
 local is_draining = false
+
+local publications = publishing.new(clusterd, our_name, boot)
 
 local function log(text, ...)
 	skynet.error(string.format("cluster discovery (%s): ", description.shown) .. string.format(text, ...))
@@ -84,7 +86,7 @@ end
 local function watch_own_node(former, record)
 	-- What is there at first may be the process before this one.
 	if former and former.boot == boot and record and record.boot ~= boot then
-		replaced = true
+		replaced, publications.is_taken = true, true
 		for key in pairs(keeper.entries) do
 			keeper:disown(key)
 		end
@@ -210,17 +212,6 @@ end
 
 ---------------------------------------------------------------- what this node offers
 
-local publications, last_id = {}, 0 -- id -> { key =, handle =, alias =, record = }
-
-local function withdraw(id)
-	local entry = publications[id]
-	if entry then
-		publications[id] = nil
-		skynet.send(clusterd, "lua", "alias", entry.alias, nil)
-		return keeper:remove(entry.key)
-	end
-end
-
 local function needs_name(what)
 	if not provider.writes then
 		error(string.format("%s: discovery by %s only reads; use etcd:// or redis://", what, description.kind), 0)
@@ -235,13 +226,14 @@ end
 
 local command = {}
 
---- join address: this node listens there. DNS has its own idea of that.
+--- join address: this node listens there, and what it has published is known again. DNS has its own idea of that.
 function command.join(_, address)
 	is_draining = false
 	if provider.writes then
 		needs_name "cluster.open"
 		our_node = "nodes/" .. escape(our_name)
 		provider.needs_lease = true
+		publications:put_back(keeper)
 		return keeper:set(our_node, json.encode { address = address, boot = boot, zone = our_zone })
 	else
 		return true
@@ -252,28 +244,17 @@ end
 function command.publish(source, name, handle, tags, load)
 	needs_name "cluster.publish"
 	provider.needs_lease = true
-	last_id = last_id + 1
-	local id = last_id
-	handle = handle or source
-	-- A name with our process in it: a request never meets another service that has got the same handle after a restart.
-	local alias = string.format("~%s.%x", boot, id)
-	local record = { address = "@" .. alias, boot = boot, handle = handle, tags = tags, load = load }
-	local key = string.format("names/%s/%s/%x", escape(name), escape(our_name), id)
-	publications[id] = { key = key, handle = handle, alias = alias, record = record }
-	skynet.call(clusterd, "lua", "alias", alias, handle)
-	return id, keeper:set(key, json.encode(record))
+	return publications:add(keeper, name, handle or source, tags, load)
 end
 
---- change id, tags, load: other tags, or another load
+--- change id, tags, load: other tags, or another load -> stored, problem
 function command.change(_, id, tags, load)
-	local entry = publications[id] or error("that is not published", 0)
-	entry.record.tags, entry.record.load = tags or entry.record.tags, load or entry.record.load
-	return keeper:set(entry.key, json.encode(entry.record))
+	return publications:change(keeper, id, tags, load)
 end
 
 --- withdraw id
 function command.withdraw(_, id)
-	return withdraw(id)
+	return publications:withdraw(keeper, id)
 end
 
 ---------------------------------------------------------------- what others ask
@@ -406,9 +387,7 @@ end
 --- leave: what this node has told ends
 function command.leave()
 	if keeper then
-		for id in pairs(publications) do
-			publications[id] = nil
-		end
+		publications:left()
 		local keys = {}
 		for key in pairs(keeper.entries) do
 			keys[#keys + 1] = key
@@ -423,11 +402,7 @@ end
 ---------------------------------------------------------------- the whole
 
 local function sweep()
-	for id, entry in pairs(publications) do
-		if not alive(entry.handle) then
-			skynet.fork(withdraw, id)
-		end
-	end
+	publications:sweep(keeper)
 	tenure:sweep()
 	local now = skynet.now()
 	registry:settle(now)
@@ -442,18 +417,13 @@ end
 --- withdraw_all -> how many: nobody chooses our services any more; until this node listens again
 function command.withdraw_all()
 	is_draining = true
-	local count = 0
-	for _, entry in pairs(publications) do
-		keeper:set(entry.key, registries.LEFT)
-		count = count + 1
-	end
-	return count
+	return publications:take_out(keeper)
 end
 
 -- The node ends in order: first nobody chooses its services any more, and what they were asked is answered; then it leaves.
 local function retire()
 	local ok, has_drained = pcall(skynet.call, clusterd, "lua", "ending")
-	if not (ok and has_drained) and next(publications) ~= nil then
+	if not (ok and has_drained) and next(publications.entries) ~= nil then
 		command.withdraw_all()
 		skynet.sleep(DRAIN)
 	end

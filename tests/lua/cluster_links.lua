@@ -4,6 +4,7 @@ local cluster = require "skynet.cluster"
 local socket = require "skynet.socket"
 local core = require "skynet.cluster.core"
 local check = require "check"
+local farewell = require "skynet.internal.clusterfarewell"
 local nodes = require "cluster_nodes"
 local outbatch = require "skynet.internal.outbatch"
 local windows = require "skynet.internal.clusterwindow"
@@ -260,11 +261,15 @@ end
 
 function cases.a_window_that_becomes_smaller_than_what_is_under_way_opens_again()
 	local asked = 0
-	local window = windows.new(function()
-		asked = asked + 1
-	end, 10, function()
-		return 1000
-	end)
+	local window = windows.new(
+		function()
+			asked = asked + 1
+		end,
+		10,
+		function()
+			return 1000
+		end
+	)
 	window.limit(100, nil)
 	for _ = 1, 10 do
 		assert(window.enter(1))
@@ -440,6 +445,22 @@ function cases.a_node_that_drains_answers_what_is_under_way_and_tells_who_wants_
 	end)
 	check.equal(later, { true, 2 })
 	options { drainer = false }
+end
+
+function cases.all_who_end_a_connection_are_told_how_that_went()
+	skynet.dispatch("lua", function()
+		farewell.begin(1000, {
+			in_work = function()
+				return 0
+			end,
+			finish = function()
+				farewell.ended(0)
+			end,
+		})
+	end)
+	check.together(2, function()
+		check.equal({ skynet.call(skynet.self(), "lua") }, { 0, 0 })
+	end)
 end
 
 function cases.a_drain_ends_when_its_time_is_over()

@@ -1,6 +1,7 @@
 -- The bytes of the protocol: what others send to our agent, and what they answer to our sender.
 local skynet = require "skynet"
 local cluster = require "skynet.cluster"
+local driver = require "skynet.socketdriver"
 local socket = require "skynet.socket"
 local check = require "check"
 local nodes = require "cluster_nodes"
@@ -61,6 +62,37 @@ function cases.the_first_packet_that_is_no_request_ends_its_connection()
 		check.equal(socket.read(fd), false, name)
 		socket.close(fd)
 	end
+end
+
+-- Writes each byte by itself, as far as the system does.
+local function trickle(fd, bytes)
+	driver.nodelay(fd)
+	for i = 1, #bytes do
+		socket.write(fd, string.sub(bytes, i, i))
+		skynet.sleep(1)
+	end
+end
+
+function cases.a_connection_whose_first_bytes_come_one_by_one_is_served()
+	open()
+	local fd = assert(socket.open(SELF))
+	trickle(fd, query(7, "nosuch"))
+	socket.write(fd, query(8, "nosuch"))
+	for session = 7, 8 do
+		check.equal((string.unpack("<I4", read_packet(fd))), session)
+	end
+	socket.close(fd)
+end
+
+function cases.a_caller_that_speaks_tls_is_told_from_others_by_three_bytes_however_they_come()
+	if not check.ours then
+		return -- it waits for a packet of 5,635 bytes
+	end
+	open()
+	local fd = assert(socket.open(SELF))
+	trickle(fd, "\x16\x03\x01")
+	check.equal(socket.read(fd), false)
+	socket.close(fd)
 end
 
 function cases.what_nodes_of_other_releases_send_is_answered()

@@ -159,6 +159,34 @@ fn a_node_is_replaced_by_another_without_a_failed_call() {
 }
 
 #[test]
+fn a_node_that_listens_again_after_its_drain_has_its_names_again() {
+    let engine = Engine::new("discovery-back");
+    let (mut first, mut second) = (engine.node("a"), engine.node("b"));
+    first.types("open").wait("open");
+    second.types("open").types("publish shop").wait("published");
+    first.types("watch shop").wait("shop is at: b.");
+    second.types("drain");
+    first.wait("shop is at: .");
+    // A load that is told meanwhile does not bring the service back.
+    second.types("change shop new").wait("changed\tshop\tfalse");
+    first
+        .types("ask_name shop who")
+        .wait("no service of the cluster has the name \"shop\"");
+    second.types("drained").wait("the drain is over");
+    second
+        .types("change shop newer")
+        .wait("changed\tshop\tfalse");
+    second.types("open").wait("open");
+    first.wait("shop is at: b.");
+    first
+        .types("ask_name shop who")
+        .wait("answer\ttrue\tb\twho");
+    second
+        .types("change shop newest")
+        .wait("changed\tshop\ttrue");
+}
+
+#[test]
 fn calls_go_on_without_the_engine() {
     let mut engine = Engine::new("discovery-engine");
     let (mut first, mut second) = (engine.node("a"), engine.node("b"));

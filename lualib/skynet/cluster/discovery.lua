@@ -53,7 +53,8 @@ function M.watch(func)
 end
 
 --- Takes this node out of the cluster at once: its names, its locks and its address end, and calls to it fail when the others
---- have heard. What it asks of others goes on. It happens by itself when the node ends in order. Yields.
+--- have heard. What it asks of others goes on. It happens by itself when the node ends in order. `cluster.open` puts it back, with
+--- its names. Yields.
 function M.leave()
 	ask "leave"
 end

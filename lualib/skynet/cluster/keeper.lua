@@ -158,14 +158,21 @@ local function try(self)
 	return ok, not ok and tostring(problem) or nil
 end
 
+--- Sets an entry, which is written with the next one of `set`, or with the next renewal. Does not yield.
+---@param key string
+---@param value string
+function Keeper:put(key, value)
+	local entry = self.entries[key] or {}
+	entry.value = value
+	self.entries[key], self.gone[key] = entry, nil
+end
+
 --- Sets an entry. Yields.
 ---@param key string
 ---@param value string
 ---@return boolean stored, string? problem false: it will be, when the engine is back
 function Keeper:set(key, value)
-	local entry = self.entries[key] or {}
-	entry.value = value
-	self.entries[key], self.gone[key] = entry, nil
+	self:put(key, value)
 	return try(self)
 end
 

@@ -1,7 +1,7 @@
 --- Calls to another node that wait for their answers without a task: who has asked is answered as soon as the answer is read.
 ---
----     local expect = clustercalls(finished)
----     if expect(channel, session, caller, their_session) then ... -- the running task need not answer its request any more
+---     local expect = clustercalls.new(finished)
+---     if expect(channel, session, caller, their_session, bytes) then ... -- the running task need not answer its request any more
 
 local cluster = require "skynet.cluster.core"
 local core = require "skynet.core"

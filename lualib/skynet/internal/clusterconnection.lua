@@ -41,6 +41,7 @@ local M = {
 	latency = 0, -- seconds that the last heartbeat took
 	reconnects = 0,
 	flying = 0, -- requests that are not answered yet, on all channels
+	on_peer = function() end, -- called when `peer` of the channel is another one
 }
 
 local limits = { most = 64, most_bytes = 1024 * MEGABYTE, whose = "" } -- of unfinished answers
@@ -191,9 +192,7 @@ local function greet()
 	end)
 	if peer and M.channel == channel and M.state == "up" then
 		channel.peer = peer
-		if M.on_peer then
-			M.on_peer()
-		end
+		M.on_peer()
 	end
 end
 
@@ -213,9 +212,7 @@ local function connected()
 		end
 		channels.open_output(channel, fd)
 	end
-	if M.on_peer then
-		M.on_peer() -- nothing is agreed until it has been asked: it may be another process, which knows less
-	end
+	M.on_peer() -- nothing is agreed until it has been asked: it may be another process, which knows less
 	if heartbeat then
 		skynet.fork(watch_node)
 	end

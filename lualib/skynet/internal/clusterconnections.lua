@@ -90,7 +90,7 @@ end
 
 local function on_accept(listener, fd, from)
 	local limiter = limiters[listener]
-	if not limiter:enter(fd, from) then
+	if not (limiter and limiter:enter(fd, from)) then
 		return socket.close_fd(fd)
 	end
 	log(string.format("socket accept from %s", from))
@@ -123,8 +123,13 @@ end
 ---@param counts table gets `connections`, `served` (requests meanwhile) and `unfinished` (those without an answer)
 function M.drain(time, counts)
 	drained_at = skynet.now() + time
+	local listeners = {} -- another may begin while one is closed
 	for listener in pairs(limiters) do
+		listeners[#listeners + 1] = listener
+	end
+	for _, listener in ipairs(listeners) do
 		pcall(skynet.call, listener, "lua", false)
+		limiters[listener] = nil
 	end
 	counts.connections, counts.served, counts.unfinished = 0, 0, 0
 	local batch, count = skynet.request(), 0
@@ -155,7 +160,6 @@ end
 ---@param maxclient integer?
 ---@param options { handshake: integer?, peraddress: integer? } of the cluster
 function M.open(listener, maxclient, options)
-	limiters[listener] = new_limiter(maxclient, options)
 	settings = options
 	limiters[listener] = new_limiter(maxclient, options)
 end
@@ -185,7 +189,7 @@ end
 function M.event(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)
-	elseif event == "starved" then
+	elseif event == "starved" and limiters[source] then
 		limiters[source]:starved()
 	elseif event == "heard" and limiter_of[fd] then
 		limiter_of[fd]:heard(fd)

@@ -17,7 +17,7 @@ local is_told = false -- the caller ends the connection
 local connection -- functions, once it has begun
 local limit -- until then, by skynet.now
 local asked_at, served = 0, 0
-local respond -- to who has begun it
+local responses = {} -- to those who have asked for it
 
 --- The caller wants to be told. Does not yield.
 ---@param session integer
@@ -60,7 +60,7 @@ end
 ---@param time integer 1/100 s
 ---@param its_connection { tell: fun(session: integer), in_work: (fun(): integer), stop_reading: fun(), finish: fun() }
 function M.begin(time, its_connection)
-	respond = skynet.response()
+	table.insert(responses, skynet.response())
 	limit = skynet.now() + time
 	if not connection then
 		connection, asked_at = its_connection, skynet.now()
@@ -74,7 +74,7 @@ end
 --- The connection has ended. Does not yield.
 ---@param in_work integer requests without an answer
 function M.ended(in_work)
-	if respond then
+	for _, respond in ipairs(responses) do
 		respond(true, served, in_work)
 	end
 end

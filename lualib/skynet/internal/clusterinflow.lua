@@ -19,7 +19,7 @@ local M = {}
 ---@param fd integer
 ---@param connection { take: (fun(msg: lightuserdata, sz: integer): boolean?), is_too_much: (fun(): boolean), is_closed: (fun(): boolean), finish: fun(fault: string?) }
 --- take: handles a packet, which it consumes; true: a task goes on with it. finish: does not return
----@return { on: function, is_held_up: (fun(): boolean), read_no_more: fun(), clear: fun() } inflow
+---@return { on: function, is_held_up: (fun(): boolean), read_no_more: fun(), queue: (fun(): userdata?) } inflow
 function M.new(fd, connection)
 	local queue -- of netpack: packets that came at once, and halves of packets
 	local on, inflow = {}, {}

@@ -13,8 +13,20 @@ local outbatch = require "skynet.internal.outbatch"
 local skynet = require "skynet"
 
 local DATA <const> = 1
+local TELLING <const> = 3 -- bytes that tell TLS from packets; a packet with its length has as many at least
 
 local M = {}
+
+-- Collects the first bytes of a connection, which may come one at a time, until there are enough to tell what they begin.
+local function new_beginning()
+	local bytes = ""
+	-- All that has come so far, once that is enough. Consumes the block.
+	return function(data, size)
+		bytes = bytes .. skynet.tostring(data, size)
+		skynet.trash(data, size)
+		return #bytes >= TELLING and bytes or nil
+	end
+end
 
 --- Within TLS. May yield. Raises when the files cannot be used.
 ---@param transport table
@@ -44,20 +56,32 @@ local function secure(transport, fd, finish)
 		return plain
 	end
 
-	local begun = false
+	local function unpack_secure(queue, msg, sz)
+		local kind, _, size, data = driver.unpack(msg, sz)
+		if kind ~= DATA then
+			return netpack.filter(queue, msg, sz)
+		end
+		local bytes = skynet.tostring(data, size)
+		skynet.trash(data, size)
+		return netpack.feed(queue, fd, decrypt(bytes))
+	end
+
+	local take = new_beginning()
 
 	function transport.unpack(queue, msg, sz)
 		local kind, _, size, data = driver.unpack(msg, sz)
 		if kind ~= DATA then
 			return netpack.filter(queue, msg, sz)
-		elseif not begun and not clustertls.is_hello(skynet.tostring(data, math.min(size, 3))) then
-			transport.plain(finish)
-			return netpack.filter(queue, msg, sz)
 		end
-		begun = true
-		local bytes = skynet.tostring(data, size)
-		skynet.trash(data, size)
-		return netpack.feed(queue, fd, decrypt(bytes))
+		local bytes = take(data, size)
+		if not bytes then
+			return queue
+		elseif clustertls.is_hello(bytes) then
+			transport.unpack = unpack_secure
+			return netpack.feed(queue, fd, decrypt(bytes))
+		end
+		transport.plain()
+		return netpack.feed(queue, fd, bytes)
 	end
 end
 
@@ -87,18 +111,25 @@ local function plain(transport, fd)
 end
 
 -- The first bytes of a caller may be those of TLS, whose length would have it wait for ever.
-local function look_at_first(transport, finish)
+local function look_at_first(transport, fd, finish)
 	local unpack = transport.unpack
+	local take = new_beginning()
+
 	function transport.unpack(queue, msg, sz)
 		local kind, _, size, data = driver.unpack(msg, sz)
-		if kind == DATA then
-			transport.unpack = unpack
-			if clustertls.is_hello(skynet.tostring(data, math.min(size, 3))) then
-				skynet.trash(data, size)
-				finish "the caller speaks TLS, and this node has no cluster_tls_cert"
-			end
+		if kind ~= DATA then
+			return unpack(queue, msg, sz)
 		end
-		return unpack(queue, msg, sz)
+		local bytes = take(data, size)
+		if not bytes then
+			return queue
+		end
+		transport.unpack = unpack
+		if clustertls.is_hello(bytes) then
+			finish "the caller speaks TLS, and this node has no cluster_tls_cert"
+			return queue -- it ends already
+		end
+		return netpack.feed(queue, fd, bytes)
 	end
 end
 
@@ -117,7 +148,9 @@ function M.new(fd, finish, refuse)
 		secure(transport, fd, finish)
 	else
 		plain(transport, fd)
-		look_at_first(transport, finish)
+		if netpack.feed then -- the C project's module has none
+			look_at_first(transport, fd, finish)
+		end
 	end
 	return transport
 end

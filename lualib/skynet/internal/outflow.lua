@@ -60,11 +60,6 @@ function M.watch(fd, limit, most)
 
 	local out = {}
 
-	--- Whether so little waits that nothing is refused, and nothing counted.
-	function out.is_calm()
-		return not queued
-	end
-
 	function out.refusal()
 		if not queued then
 			return nil

@@ -9,7 +9,7 @@ local values = require "skynet.cluster.values"
 
 local name = skynet.getenv "cluster_name"
 local command = {}
-local asking, elections = {}, {}
+local asking, elections, publications = {}, {}, {}
 
 local function names_of(list)
 	local names = {}
@@ -27,7 +27,27 @@ end
 
 function command.publish(service, tag)
 	local publication = cluster.publish(service, { tags = { tag = tag } })
+	publications[service] = publication
 	print("published", service, publication.problem or "at once")
+end
+
+function command.change(service, tag)
+	print("changed", service, publications[service]:change { tags = { tag = tag } })
+end
+
+-- Drains, for as long as `drained` has not been typed.
+function command.drain()
+	local is_over = false
+	function command.drained()
+		is_over = true
+	end
+	cluster.on_drain(function()
+		while not is_over do
+			skynet.sleep(1)
+		end
+	end)
+	cluster.drain { limit = 6000 }
+	print "the drain is over"
 end
 
 function command.watch(service)
