@@ -13,15 +13,27 @@ use crate::scheduler::{Activity, Ready, TimesliceResult, cpu};
 use libc::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the log service gets in a turn, in turns of others. All of them write to it, one line a microsecond if they like, and
-/// it writes a line in a third of that: with a turn like theirs it would fall behind as soon as two of them do.
-const LOG_TURNS: usize = 16;
+/// What the log service gets in a turn, in turns of others, as a power of two. All of them write to it, one line a microsecond if
+/// they like, and it writes a line in a third of that: with a turn like theirs it would fall behind as soon as two of them do.
+const LOG_TURNS: u32 = 4;
 
-/// How much one turn may do: messages, and about how many times the time of [`cpu::is_long_turn`].
+/// How much one turn may do: messages, and the time of [`cpu::is_long_turn`] times two to the power of `more`, about.
 #[derive(Clone, Copy)]
 struct Allowance {
     messages: usize,
-    times: u64,
+    more: u32,
+}
+
+impl Allowance {
+    #[cold]
+    fn of_log(budget: usize) -> Allowance {
+        // Where one message at a time is asked for, in a seeded order, no clock may decide.
+        let more = if budget > 1 { LOG_TURNS } else { 0 };
+        Allowance {
+            messages: budget << more,
+            more,
+        }
+    }
 }
 
 /// Dispatches up to `budget` messages of the service that is `ready`; more of the log service's.
@@ -32,15 +44,13 @@ pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> 
     };
     let more = on_turn::turn_of(&mut own, |own| {
         activity.enter(own.handle());
-        // Where one message at a time is asked for, in a seeded order, no clock may decide.
-        let turns = if budget > 1 && own.handle() == log::reader() {
-            LOG_TURNS
+        let allowance = if own.handle() == log::reader() {
+            Allowance::of_log(budget)
         } else {
-            1
-        };
-        let allowance = Allowance {
-            messages: budget * turns,
-            times: turns as u64,
+            Allowance {
+                messages: budget,
+                more: 0,
+            }
         };
         if own.profile {
             messages::<true>(own, activity, allowance);
@@ -126,7 +136,7 @@ fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, allowe
             let passed = if PROFILE { now } else { cpu::ticks() };
             if first == 0 {
                 first = passed;
-            } else if cpu::is_long_turn(passed.wrapping_sub(first) / allowed.times) {
+            } else if cpu::is_long_turn(passed.wrapping_sub(first) >> allowed.more) {
                 break;
             }
         }
