@@ -120,6 +120,9 @@ local function add_module(out, entry)
 		table.move(file.passed_on, 1, #file.passed_on, #passed_on + 1, passed_on)
 		for _, item in ipairs(file.items) do
 			local owner = owner_of(entry, file, item)
+			if owner == nil and not file.returned and (entry.own or {})[item.owner] == nil then
+				add_mistake(path, item, item.owner, "what the file returns is not seen, so nobody knows whose this is")
+			end
 			if owner and not string.find(item.name, "^_") then
 				check(path, file, item, owner)
 				names[item.name] = true

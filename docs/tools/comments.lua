@@ -93,7 +93,9 @@ function comments.read(path)
 				"parameters of a function go on in another line: " .. line
 			)
 			block = nil
-			file.returned = string.match(line, "^return ([%w_]+)$") or file.returned
+			file.returned = string.match(line, "^return ([%w_]+)$")
+				or string.match(line, "^return setmetatable%(([%w_]+),")
+				or file.returned
 		end
 		i = i + 1
 	end

@@ -27,6 +27,21 @@ local function about(what, text)
 	return what and string.format("%s: %s", tostring(what), text) or text
 end
 
+local MOST_LIMIT <const> = 1000000 -- seconds: eleven days
+
+-- Nil, or what is wrong with the options of a test.
+local function mistake_in(options)
+	for key in pairs(options) do
+		if key ~= "limit" and key ~= "skip" then
+			return string.format("a test has no option %q; there are limit and skip", tostring(key))
+		end
+	end
+	local limit = options.limit
+	if limit ~= nil and not (type(limit) == "number" and limit > 0 and limit <= MOST_LIMIT) then
+		return string.format("limit is a number of seconds above 0 and up to %d, not %s", MOST_LIMIT, difference.show(limit))
+	end
+end
+
 --- Adds a test; `test(name, ...)` does the same.
 ---@param name string a sentence that is true when the test passes
 ---@param options table|function `limit`: seconds in the place of the command's; `skip`: why it is not run
@@ -37,6 +52,10 @@ function M.add(name, options, body)
 	end
 	if type(name) ~= "string" or type(body) ~= "function" or type(options) ~= "table" then
 		error("a test has a name and a function: test(name, [options,] function)", 2)
+	end
+	local mistake = mistake_in(options)
+	if mistake then
+		error(mistake, 2)
 	end
 	for _, other in ipairs(run.tests) do
 		if other.name == name then

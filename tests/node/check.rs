@@ -209,6 +209,17 @@ fn scripts_of_an_older_lua_are_named_with_their_line() {
 }
 
 #[test]
+fn a_mark_of_utf_8_and_a_line_for_the_shell_are_no_mistakes() {
+    let files = [
+        ("lualib/mark.lua", "\u{feff}return {}"),
+        ("lualib/both.lua", "\u{feff}#!/bin/lua\nreturn {}"),
+        ("lualib/bad.lua", "\u{feff}\nreturn ="),
+    ];
+    let project = Project::new("mark", &files);
+    assert_eq!(project.findings("."), ["error lua-syntax lualib/bad.lua:2"]);
+}
+
+#[test]
 fn the_lua_of_compiled_files_decides_about_the_swap() {
     let project = Project::new("lua54", &[]);
     project.compile(

@@ -151,6 +151,21 @@ fn a_new_project_passes_its_tests_and_starts() {
 }
 
 #[test]
+fn names_of_projects_that_break_lua_or_html_are_refused() {
+    let folder = scratch("names");
+    for name in ["a\"b", "a\nb", "a\\b", "a]==]b", "<script>", "a'b", "$(x)"] {
+        let (status, text) = output(&folder, &["new", name, "--template", "websocket"]);
+        assert_eq!(status, Some(1), "{name:?}: {text}");
+        assert!(text.contains("letters, digits, blanks"), "{text}");
+        assert!(!folder.join(name).exists(), "{name:?}");
+    }
+    for name in ["世界", "my game-2.0_x"] {
+        let (status, text) = output(&folder, &["new", name]);
+        assert_eq!(status, Some(0), "{name:?}: {text}");
+    }
+}
+
+#[test]
 fn editors_get_annotations_and_settings() {
     let folder = folder("types", &[("main.lua", "")]);
     let (status, text) = output(&folder, &["types", "types"]);
@@ -179,6 +194,7 @@ fn completions_and_man_pages_know_every_command() {
             "{command}: {text}"
         );
     }
+    assert!(!text.contains("test-node"), "{text}");
     let (status, text) = output(&folder, &["man", "pages"]);
     assert_eq!(status, Some(0), "{text}");
     for page in ["skynet.1", "skynet-run.1", "skynet-test.1"] {

@@ -120,7 +120,8 @@ fn a_node_that_loops_or_ends_fails_its_test_and_no_other_file() {
             "c_test.lua:1: at the top",
             "d_test.lua:1: syntax error",
             "ok     e_test.lua  (1 test,",
-            "5 tests in 5 files, 2 failed, 2 files could not be run to the end",
+            "FAILED: last\n        not run: the node ended in \"bad\"",
+            "7 tests in 5 files, 4 failed, 2 files could not be run to the end",
         ],
     );
     let looping = project("loops", &[("a_test.lua", &file("while true do end"))]);
@@ -129,6 +130,57 @@ fn a_node_that_loops_or_ends_fails_its_test_and_no_other_file() {
     has(
         &text,
         &["FAILED: bad\n        nothing happened for 10 s: the node was ended"],
+    );
+}
+
+#[test]
+fn a_test_answers_for_its_tasks_and_for_no_other_test() {
+    let tasks = r#"
+local skynet = require "skynet"
+local test = require "skynet.test"
+test("slow", { limit = 1 }, function() skynet.sleep(150) end)
+test("innocent", { limit = 10 }, function() skynet.sleep(100) end)
+test("forks", function()
+	skynet.fork(function() error "apple" end)
+	skynet.sleep(1)
+end)
+test("sets a timer", function()
+	skynet.timeout(1, function() error "pear" end)
+	skynet.sleep(5)
+end)
+test("leaves a task", function()
+	skynet.fork(function() skynet.sleep(10) error "plum" end)
+end)
+test("leaves an assertion", function()
+	skynet.fork(function() skynet.sleep(10) test.equal(1, 2) end)
+end)
+test("comes later", function() skynet.sleep(50) end)
+test("checks its options", function()
+	for _, limit in ipairs { 0, -1, 1 / 0, 0 / 0, 1e7, "1" } do
+		test.raises(function() test.add("x", { limit = limit }, print) end, "limit is a number of seconds")
+	end
+	test.raises(function() test.add("x", { limits = 1 }, print) end, 'no option "limits"')
+end)
+"#;
+    let hook = "local test = require 'skynet.test'
+test.before_all(function() error 'early' end)
+        test('never runs', function() end)";
+    let folder = project("tasks", &[("a_test.lua", tasks), ("b_test.lua", hook)]);
+    let (status, text) = test(&folder, &[]);
+    assert_eq!(status, Some(1), "{text}");
+    let late = "\n        in a task that went on after the test: a_test.lua:";
+    has(
+        &text,
+        &[
+            "FAILED: slow\n        not done after 1 s",
+            "FAILED: forks\n        a_test.lua:7: apple",
+            "FAILED: sets a timer\n        a_test.lua:11: pear",
+            &format!("FAILED: leaves a task{late}15: plum"),
+            &format!("FAILED: leaves an assertion{late}18: not equal"),
+            "before the tests: b_test.lua:2: early",
+            "FAILED: never runs\n        not run: ",
+            "9 tests in 2 files, 6 failed, 1 file could not be run to the end",
+        ],
     );
 }
 

@@ -92,7 +92,7 @@ pub enum Command {
     /// Run the tests of a project
     ///
     /// Every *_test.lua below a folder is run in a node of its own; docs/testing.md says how tests are written. The status is 0 when
-    /// all pass, 1 when one fails or there is none, and 2 when the arguments cannot be used.
+    /// all pass, 1 when one fails or none is left to run, and 2 when the arguments cannot be used or no file has tests.
     Test(Test),
     /// Talk to the debug console of a running node
     ///

@@ -17,12 +17,22 @@ mod templates {
 /// What stands for the project's name in a template.
 const NAME: &str = "{{name}}";
 
+/// Names stand in Lua, in HTML and in commands: characters that mean something there do not belong in one.
+fn is_allowed(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.')
+}
+
 /// Makes the folder, which may be there if it is empty, and writes the files.
 pub fn make(new: &New) -> Result<(), String> {
     let folder = &new.path;
     let told = |error| format!("{}: {error}", folder.display());
     let name = match folder.file_name().and_then(|name| name.to_str()) {
-        Some(name) => name.to_owned(),
+        Some(name) if name.chars().all(is_allowed) => name.to_owned(),
+        Some(name) => {
+            return Err(format!(
+                "{name:?}: the name of a project has letters, digits, blanks, '-', '_' and '.' in it, and nothing else"
+            ));
+        }
         None => return Err(format!("{}: a project has a name", folder.display())),
     };
     if folder.exists() {

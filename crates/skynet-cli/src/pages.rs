@@ -9,10 +9,22 @@ use std::path::Path;
 /// Prints the completions of a shell.
 pub fn completions(shell: clap_complete::Shell) -> Result<(), String> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Line::command(), "skynet", &mut text);
+    clap_complete::generate(shell, &mut visible(), "skynet", &mut text);
     // A reader that has had enough is no reason to fail.
     let _ = std::io::stdout().write_all(&text);
     Ok(())
+}
+
+/// The command line without its hidden commands, which completions would offer.
+fn visible() -> clap::Command {
+    let all = Line::command();
+    let shown = all
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    clap::Command::new("skynet")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(all.get_arguments())
+        .subcommands(shown)
 }
 
 /// Writes `skynet.1` and a page for each command.

@@ -104,7 +104,8 @@ impl Compiler {
     }
 
     fn compile(&self, name: &str, source: &[u8]) -> Result<(), String> {
-        // As for a file: a first line that begins with # is for the shell.
+        // As for a file: editors' mark of UTF-8 is skipped, and a first line that begins with # is for the shell.
+        let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
         let skip = match source.first() {
             Some(b'#') => source
                 .iter()

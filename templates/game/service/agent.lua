@@ -6,6 +6,9 @@ local connection = require "connection"
 -- The arguments of a service are strings.
 local fd, world, watchdog = ...
 fd, world, watchdog = tonumber(fd), tonumber(world), tonumber(watchdog)
+
+-- Set before the world is asked: while a call waits, other messages come in.
+local state = "new" -- then "joining", "playing"; at last "gone"
 local name
 
 local function write(bytes)
@@ -19,19 +22,27 @@ local client = connection.server(write)
 local asked = {}
 
 function asked.join(fields)
-	if name then
-		return { ok = false, problem = "you are " .. name }
+	if state ~= "new" then
+		return { ok = false, problem = name and "you are " .. name or "you have asked already" }
 	end
+	state = "joining"
 	local ok, others = skynet.call(world, "lua", "join", fields.name or "")
+	if state == "gone" then -- the client did not wait for the answer
+		if ok then
+			skynet.call(world, "lua", "leave", fields.name)
+		end
+		skynet.exit()
+	end
 	if not ok then
+		state = "new"
 		return { ok = false, problem = others }
 	end
-	name = fields.name
+	state, name = "playing", fields.name
 	return { ok = true, players = others }
 end
 
 function asked.guess(fields)
-	if not name then
+	if state ~= "playing" then
 		return { answer = "join first" }
 	end
 	return { answer = skynet.call(world, "lua", "guess", name, fields.number or 0) }
@@ -65,7 +76,11 @@ function command.tell(text) -- the world
 end
 
 function command.disconnected() -- the watchdog
-	if name then
+	local before = state
+	state = "gone"
+	if before == "joining" then
+		return -- `asked.join` goes on when the world has answered
+	elseif before == "playing" then
 		skynet.call(world, "lua", "leave", name)
 	end
 	skynet.exit()

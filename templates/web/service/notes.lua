@@ -1,5 +1,5 @@
 -- The data. All workers ask this one service, so there is one order of events and nothing to lock. A real one keeps them in a
--- database (docs/databases.md).
+-- database (`skynet.db`).
 local skynet = require "skynet"
 
 local MOST <const> = 1000 -- what strangers send takes no memory without bound

@@ -31,6 +31,9 @@ routes["GET ^/notes$"] = function()
 end
 
 routes["POST ^/notes$"] = function(request)
+	if not utf8.len(request.body) then
+		return problem(400, "the body is not UTF-8") -- JSON is, and so are our answers
+	end
 	local value, why = json.decode(request.body)
 	if type(value) ~= "table" then
 		return problem(400, why or "an object is expected")
@@ -38,6 +41,8 @@ routes["POST ^/notes$"] = function(request)
 	local text = value.text
 	if type(text) ~= "string" or text == "" or #text > MOST_TEXT then
 		return problem(422, "text has to be a string of 1 to " .. MOST_TEXT .. " bytes")
+	elseif not utf8.len(text) then -- escapes can make what is none
+		return problem(400, "text is not UTF-8")
 	end
 	local note, full = skynet.call(notes, "lua", "add", text)
 	if not note then
@@ -63,19 +68,26 @@ end
 
 local function handle(request)
 	local path = string.match(request.target, "^[^?]*")
-	local known = false
+	local wanted = request.method
+	if wanted == "HEAD" then
+		wanted = "GET" -- the server sends the header only
+	end
+	local allowed = {}
 	for route, run in pairs(routes) do
 		local method, pattern = string.match(route, "^(%u+) (.*)$")
 		local id = string.match(path, pattern)
 		if id then
-			if method == request.method then
+			if method == wanted then
 				return run(request, id)
 			end
-			known = true
+			allowed[#allowed + 1] = method == "GET" and "GET, HEAD" or method
 		end
 	end
-	if known then
-		return problem(405, "not with this method")
+	if #allowed > 0 then
+		table.sort(allowed)
+		local code, body, header = problem(405, "not with this method")
+		header.allow = table.concat(allowed, ", ")
+		return code, body, header
 	end
 	return problem(404, "there is nothing here")
 end

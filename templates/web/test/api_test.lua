@@ -46,6 +46,7 @@ test("what is no note is refused, and never reaches the data", function()
 	local code, answer = httpc.request("POST", host, "/notes", nil, {}, "{ no JSON")
 	test.equal(code, 400)
 	test.check(json.decode(answer).error)
+	test.equal(httpc.request("POST", host, "/notes", nil, {}, '{"text":"\xff\xfe"}'), 400) -- no UTF-8
 	test.equal(notes:count "add", 0)
 end)
 
@@ -58,8 +59,16 @@ test("one note is found by its number", function()
 end)
 
 test("a wrong method and a wrong path are told apart", function()
-	test.equal(request("DELETE", "/notes"), 405)
+	local header = {}
+	test.equal(httpc.request("DELETE", host, "/notes", header), 405)
+	test.equal(header.allow, "GET, HEAD, POST")
 	test.equal(request("GET", "/nothing"), 404)
+end)
+
+test("HEAD is answered as GET, without the body", function()
+	local header = {}
+	test.equal({ httpc.request("HEAD", host, "/notes", header) }, { 200, "" })
+	test.equal(header["content-length"], tostring(#'{"notes":[]}\n'))
 end)
 
 test("when the data fails, the client hears of it and the next request is served", function()

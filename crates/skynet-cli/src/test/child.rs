@@ -85,17 +85,7 @@ pub fn run(test: &Test, root: &Path, file: &Path, seed: Option<u64>, place: &Pat
         .and_then(|command| start(command, &log))
         .and_then(|child| watch(child, &report, silence(test)));
     let text = fs::read(&report).unwrap_or_default();
-    let said = report::parse(&String::from_utf8_lossy(&text));
-    let mut result = FileResult {
-        file: file.to_path_buf(),
-        cases: said.cases,
-        problem: said.problem,
-        log: end_of(&log),
-        seconds: begin.elapsed().as_secs_f64(),
-        seed,
-        runs: 1,
-    };
-    let _ = (fs::remove_file(&report), fs::remove_file(&log));
+    let mut said = report::parse(&String::from_utf8_lossy(&text));
     let early = match ended {
         Err(error) => Some(format!("the node could not be run: {error}")),
         Ok(End::Silent) => Some(format!(
@@ -108,15 +98,30 @@ pub fn run(test: &Test, root: &Path, file: &Path, seed: Option<u64>, place: &Pat
             tell(status)
         )),
     };
-    match (early, said.running) {
-        (Some(why), Some(name)) => result.cases.push(Case {
-            name,
-            outcome: Outcome::Failed(why),
-            seconds: 0.0,
-        }),
-        (Some(why), None) => result.problem = result.problem.or(Some(why)),
+    match (early, said.running.take()) {
+        (Some(why), Some(name)) => {
+            let missing = format!("the node ended in {name:?}");
+            said.cases.push(Case {
+                name,
+                outcome: Outcome::Failed(why),
+                seconds: 0.0,
+            });
+            said.count_missing(&missing);
+        }
+        (Some(why), None) => said.problem = said.problem.or(Some(why)),
         (None, _) => {}
     }
+    said.count_missing("the file could not be run to the end");
+    let result = FileResult {
+        file: file.to_path_buf(),
+        cases: said.cases,
+        problem: said.problem,
+        log: end_of(&log),
+        seconds: begin.elapsed().as_secs_f64(),
+        seed,
+        runs: 1,
+    };
+    let _ = (fs::remove_file(&report), fs::remove_file(&log));
     result
 }
 

@@ -1,6 +1,8 @@
 //! What a node writes of its tests: a line for each thing that happens, fields separated by tabs, with `%` and two digits in
 //! the place of `%`, tab and ends of lines. `service/test_runner.lua` is the writer.
 
+use std::collections::HashSet;
+
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -24,12 +26,46 @@ pub struct Case {
 #[derive(Debug, Default)]
 pub struct Report {
     pub cases: Vec<Case>,
+    /// The names of the tests that were to run.
+    pub planned: Vec<String>,
     /// The test that has begun and not ended.
     pub running: Option<String>,
     /// The file could not be run, or a hook of the file failed.
     pub problem: Option<String>,
     /// All is said.
     pub done: bool,
+}
+
+impl Report {
+    /// A test that ended failed after that, in a task that it had left.
+    fn fail_late(&mut self, name: &str, why: String) {
+        let Some(case) = self.cases.iter_mut().rfind(|case| case.name == name) else {
+            return;
+        };
+        match &mut case.outcome {
+            Outcome::Failed(text) => {
+                text.push('\n');
+                text.push_str(&why);
+            }
+            outcome => *outcome = Outcome::Failed(why),
+        }
+    }
+
+    /// Counts each test that was to run and of which nothing was said as failed: nobody knows whether it passes.
+    pub fn count_missing(&mut self, why: &str) {
+        let said: HashSet<&str> = self.cases.iter().map(|case| case.name.as_str()).collect();
+        let missing: Vec<Case> = self
+            .planned
+            .iter()
+            .filter(|name| !said.contains(name.as_str()))
+            .map(|name| Case {
+                name: name.clone(),
+                outcome: Outcome::Failed(format!("not run: {why}")),
+                seconds: 0.0,
+            })
+            .collect();
+        self.cases.extend(missing);
+    }
 }
 
 /// Reads a report; one that is cut off is read as far as it goes.
@@ -50,7 +86,15 @@ pub fn parse(text: &str) -> Report {
             "pass" => report.cases.push(case(Outcome::Passed)),
             "fail" => report.cases.push(case(Outcome::Failed(field(3)))),
             "skip" => report.cases.push(case(Outcome::Skipped(field(3)))),
-            "error" => report.problem = Some(field(1)),
+            "plan" => report.planned.push(field(1)),
+            "late" => report.fail_late(&field(1), field(3)),
+            "error" => {
+                let problem = report.problem.get_or_insert_default();
+                if !problem.is_empty() {
+                    problem.push('\n');
+                }
+                problem.push_str(&field(1));
+            }
             "done" => report.done = true,
             _ => {}
         }
@@ -96,5 +140,21 @@ mod tests {
         assert_eq!(report.cases[1].name, "b\tc");
         assert_eq!(report.cases[1].outcome, Outcome::Failed("x\ny 100%".into()));
         assert!(!report.done);
+    }
+
+    #[test]
+    fn a_test_that_fails_late_or_never_runs_is_a_failure() {
+        let mut report = parse(
+            "plan\ta\nplan\tb\nplan\tc\npass\ta\t1\t\nbegin\tb\nlate\ta\t0\tfork\nerror\tx\nerror\ty\n",
+        );
+        assert_eq!(report.cases[0].outcome, Outcome::Failed("fork".into()));
+        assert_eq!(report.running.as_deref(), Some("b"));
+        assert_eq!(report.problem.as_deref(), Some("x\ny"));
+        report.count_missing("so");
+        assert_eq!(report.cases.len(), 3);
+        assert_eq!(
+            report.cases[2].outcome,
+            Outcome::Failed("not run: so".into())
+        );
     }
 }

@@ -50,7 +50,7 @@ fn stubs() -> impl Iterator<Item = (&'static str, &'static str)> {
         .filter(|(name, _)| !name.starts_with(' '))
 }
 
-/// What LuaLS reads. Its newest Lua is enough of 5.5.
+/// What LuaLS reads. It knows Lua 5.5 from 3.16 on.
 fn settings(folder: &Path) -> String {
     let library = folder
         .display()
@@ -59,7 +59,7 @@ fn settings(folder: &Path) -> String {
         .replace('"', "\\\"");
     format!(
         "{{\n\
-         \t\"runtime.version\": \"Lua 5.4\",\n\
+         \t\"runtime.version\": \"Lua 5.5\",\n\
          \t\"runtime.path\": [\"lualib/?.lua\", \"lualib/?/init.lua\", \"?.lua\", \"?/init.lua\"],\n\
          \t\"workspace.library\": [\"{library}\"],\n\
          \t\"workspace.checkThirdParty\": false,\n\

@@ -11,7 +11,14 @@ local M = {}
 M.tests = {} -- { name, run, options }, in order
 M.hooks = { before = {}, after = {}, before_all = {}, after_all = {} }
 
-local current -- the test that runs: { task, cleanups, failure }
+-- What becomes of a file is told here; see `M.run`.
+local tell
+
+local current -- the test that runs: { name, task, cleanups, failure, over }
+local outside = {} -- in the place of a test: the top of the file, and the hooks around all tests
+
+-- Task -> the test whose it is. What a test forks may run when another test does.
+local owners = setmetatable({}, { __mode = "k" })
 
 -- What `error` is given for a failed assertion and for a skip: their text needs no stack.
 local Verdict = {}
@@ -45,11 +52,30 @@ local function place()
 	return ""
 end
 
+local function owner_of_this()
+	return owners[running_task()] or current or outside
+end
+
+-- Something failed in another task than the test's.
+local function note(owner, text)
+	if owner == outside then
+		tell("error", "in a task that no test started: " .. text)
+	elseif owner.abandoned then
+		return -- its failure is told already
+	elseif owner.over then
+		tell("late", owner.name, "0", "in a task that went on after the test: " .. text)
+	else
+		owner.failure = owner.failure or text
+	end
+end
+
 --- Ends the test as failed. In another task than the test's the test fails, too.
 function M.fail(text)
 	local verdict = setmetatable({ text = place() .. text }, Verdict)
-	if current and running_task() ~= current.task then
-		current.failure = current.failure or verdict.text
+	local owner = owner_of_this()
+	if running_task() ~= owner.task then
+		note(owner, verdict.text)
+		verdict.noted = true
 	end
 	error(verdict, 0)
 end
@@ -95,37 +121,85 @@ local function explain(problem)
 	return stack and text .. "\n" .. stack or text
 end
 
--- Runs `action` in a task of its own, and waits for it, no longer than `limit` seconds. Nil, or what went wrong.
+-- `body` as a task of a test: an error in it is the test's, and goes to the log as always.
+local function watched(body, owner)
+	return function(...)
+		local task = running_task()
+		owners[task] = owner
+		local ok, reason = xpcall(body, explain, ...)
+		owners[task] = nil -- tasks are used again
+		if ok then
+			return
+		end
+		if not is_verdict(reason) then
+			note(owner, tostring(reason))
+		elseif not reason.noted and not reason.skips then
+			note(owner, reason.text)
+		end
+		error(tostring(reason), 0)
+	end
+end
+
+local fork, timeout = skynet.fork, skynet.timeout
+
+-- From here on the tasks of this service belong to tests.
+local function watch_tasks()
+	function skynet.fork(func, ...)
+		return fork(watched(func, owner_of_this()), ...)
+	end
+	function skynet.timeout(centiseconds, func)
+		return timeout(centiseconds, watched(func, owner_of_this()))
+	end
+end
+
+-- Runs `action` in a task of its own, and waits for it, no longer than `limit` seconds. Nil, or what went wrong. What is
+-- not done by then goes on, until `state.abandon` ends it: a task that is woken by the end of what it waits for (a
+-- connection, say) ends better by itself.
 local function limited(action, limit, state)
-	local waiter, problem = running_task(), nil
+	local token, problem = {}, nil -- this call's own: what is left of another wakes nobody here
 	local ended = false
-	local task = skynet.fork(function()
-		state.task = running_task()
+	local task = fork(function()
+		local me = running_task()
+		state.task = me
+		owners[me] = state
 		local ok, reason = xpcall(action, explain)
+		owners[me] = nil
 		ended = true
 		problem = not ok and reason or nil
-		skynet.wakeup(waiter)
+		skynet.wakeup(token)
 	end)
-	if not ended then
-		skynet.sleep(math.ceil(limit * 100), waiter)
-	end
+	skynet.sleep(math.ceil(limit * 100), token)
 	if ended then
 		return problem
 	end
 	local stack = debug.traceback(task)
+	state.abandoned = true
+	table.insert(state, function()
+		if not ended then
+			owners[task] = nil
+			pcall(skynet.killthread, task)
+		end
+	end)
 	return string.format("not done after %g s; it waits here:\n%s", limit, short_stack(stack) or stack)
 end
 
-local function run_cleanups(cleanups)
-	local problem
+-- Ends what `limited` left.
+local function end_abandoned(state)
+	for i = 1, #state do
+		state[i]()
+		state[i] = nil
+	end
+end
+
+local function run_cleanups(cleanups, limit, state)
+	local first
 	for i = #cleanups, 1, -1 do
-		local ok, reason = xpcall(cleanups[i], explain)
-		if not ok then
-			problem = problem or tostring(reason)
-		end
+		local problem = limited(cleanups[i], limit, state)
+		first = first or problem and tostring(problem)
 		cleanups[i] = nil
 	end
-	return problem
+	end_abandoned(state)
+	return first
 end
 
 local function run_hooks(hooks)
@@ -136,7 +210,7 @@ end
 
 -- One test: "pass" | "fail" | "skip", and why.
 local function run_test(entry, limit)
-	local state = { cleanups = {} }
+	local state = { name = entry.name, cleanups = {} }
 	current = state
 	limit = entry.options.limit or limit
 	local problem = limited(function()
@@ -147,8 +221,8 @@ local function run_test(entry, limit)
 	local after = limited(function()
 		run_hooks(M.hooks.after)
 	end, limit, state)
-	local cleanup = run_cleanups(state.cleanups)
-	current = nil
+	local cleanup = run_cleanups(state.cleanups, limit, state)
+	current, state.over = nil, true
 	if is_verdict(problem) and problem.skips then
 		return "skip", problem.text
 	end
@@ -173,10 +247,17 @@ local function wanted(filter)
 	return list
 end
 
-local function run_list(list, limit, tell)
-	local problem = limited(function()
+-- Outside of tests: nil, or what went wrong.
+local function aside(action, limit)
+	local problem = limited(action, limit, outside)
+	end_abandoned(outside)
+	return problem
+end
+
+local function run_list(list, limit)
+	local problem = aside(function()
 		run_hooks(M.hooks.before_all)
-	end, limit, {})
+	end, limit)
 	if problem then
 		return "before the tests: " .. tostring(problem)
 	end
@@ -192,30 +273,35 @@ local function run_list(list, limit, tell)
 		end
 		tell(outcome, entry.name, string.format("%.6f", (skynet.hpc() - begin) / 1e9), why)
 	end
-	problem = limited(function()
+	problem = aside(function()
 		run_hooks(M.hooks.after_all)
-	end, limit, {})
+	end, limit)
 	return problem and "after the tests: " .. tostring(problem)
 end
 
---- Runs a file. `filter`: a text that names of tests have in them, or nil. `limit`: seconds for one test. `tell` is called
---- with "begin", name; "pass" | "fail" | "skip", name, seconds, why; and "error", why. Yields.
-function M.run(file, filter, limit, tell)
-	local chunk, mistake = loadfile(file)
-	local problem = mistake
+--- Runs a file. `filter`: a text that names of tests have in them, or nil. `limit`: seconds for one test. `report` is called
+--- with "plan", name, for each test that is to run; "begin", name; "pass" | "fail" | "skip", name, seconds, why; "late",
+--- name, "0", why, for a test that failed after its end; and "error", why. Yields.
+function M.run(file, filter, limit, report)
+	tell = report
+	watch_tasks()
+	local chunk, problem = loadfile(file)
 	if chunk then
-		problem = limited(chunk, limit, {})
+		problem = aside(chunk, limit)
+	end
+	local list = wanted(filter)
+	for _, entry in ipairs(list) do
+		tell("plan", entry.name)
 	end
 	if is_verdict(problem) and problem.skips then
-		for _, entry in ipairs(wanted(filter)) do
+		for _, entry in ipairs(list) do
 			tell("skip", entry.name, "0", problem.text)
 		end
 		problem = nil
 	elseif not problem then
-		local list = wanted(filter)
-		problem = #list > 0 and run_list(list, limit, tell) or nil
+		problem = #list > 0 and run_list(list, limit) or nil
 	end
-	problem = problem or run_cleanups(M.cleanups)
+	problem = problem or run_cleanups(M.cleanups, limit, outside)
 	if problem then
 		tell("error", tostring(problem))
 	end
