@@ -38,7 +38,11 @@ local function mistake_in(options)
 	end
 	local limit = options.limit
 	if limit ~= nil and not (type(limit) == "number" and limit > 0 and limit <= MOST_LIMIT) then
-		return string.format("limit is a number of seconds above 0 and up to %d, not %s", MOST_LIMIT, difference.show(limit))
+		return string.format(
+			"limit is a number of seconds above 0 and up to %d, not %s",
+			MOST_LIMIT,
+			difference.show(limit)
+		)
 	end
 end
 

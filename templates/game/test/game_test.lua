@@ -92,10 +92,12 @@ local function waiting_world(...)
 		skynet.wakeup(gate)
 		gate = nil
 	end
-	return world, open, function()
-		local _, session, answer = server.read(tcp:packet())
-		return session, answer.ok
-	end
+	return world,
+		open,
+		function()
+			local _, session, answer = server.read(tcp:packet())
+			return session, answer.ok
+		end
 end
 
 test("who joins twice at once is one player", function()
