@@ -139,10 +139,7 @@ mod tests {
                 "luaclib/skynet.so",
                 "Remove luaclib/skynet.so: the executable has its modules",
             ),
-            (
-                "luaclib/cjson.so",
-                "Compile it with the headers of this Lua",
-            ),
+            ("luaclib/lfs.so", "Compile it with the headers of this Lua"),
         ] {
             let text = text(file);
             assert!(text.contains(way), "{text}");
