@@ -107,8 +107,11 @@ local function paced(connection, produce, held)
 end
 
 -- What a handler says of its answer has to be so, or the client takes one answer's end for the next one's beginning.
-local function mistaken(body, header)
-	for name, value in pairs(type(body) == "string" and header or {}) do
+local function mistaken(code, body, header)
+	if code == 204 or code == 205 or code == 304 or type(body) ~= "string" then
+		return nil -- no body is sent; a length is that of another answer
+	end
+	for name, value in pairs(header or {}) do
 		local field = type(name) == "string" and string.lower(name)
 		if field == "content-length" and tonumber(value) ~= #body then
 			return string.format(
@@ -130,7 +133,7 @@ local function respond(connection, request, persists, held, code, body, header)
 	if pieces then
 		body = paced(connection, body, held)
 	end
-	local ok, problem = true, mistaken(body, header)
+	local ok, problem = true, mistaken(code, body, header)
 	if problem then
 		ok = false
 	elseif request.method == "HEAD" then
