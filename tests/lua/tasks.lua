@@ -419,4 +419,19 @@ function cases.many_tasks_at_once()
 	check.equal(count, 2000)
 end
 
+function cases.a_task_that_gives_itself_a_message_is_not_begun_again()
+	local runs = 0
+	skynet.fork(function()
+		runs = runs + 1
+		pcall(skynet.dispatch_message, 250, nil, 0, 0, skynet.self()) -- of a type that nobody has
+		skynet.sleep(1)
+		runs = runs + 1
+	end)
+	skynet.fork(function()
+		runs = runs + 10
+	end)
+	skynet.sleep(5)
+	check.equal(runs, 12)
+end
+
 check.run(cases)

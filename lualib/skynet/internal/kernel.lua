@@ -708,7 +708,8 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		end
 		texts = settle(texts, task, alive, command)
 	end
-	if queued then
+	-- Not in a task that gives itself a message: the queues have what runs at their head.
+	if queued and not is_yieldable() then
 		texts = drain(texts)
 	end
 	if texts then
