@@ -144,7 +144,9 @@ function cases.a_client_that_is_held_up_is_not_read_because_it_is_started_again(
 			core.send(gate, skynet.PTYPE_TEXT, 0, "start " .. id)
 		end
 		skynet.sleep(100)
-		assert(bytes_read(id) < size // 2, string.format("%s: %d of %d", kind, bytes_read(id), size))
+		-- How much was read before depends on how fast the agent is.
+		local more = bytes_read(id) - read
+		assert(more < size // 4, string.format("%s: %d of %d, after %d", kind, more, size, read))
 		skynet.call(agent, "lua", "idle")
 		wait_for(agent, count)
 	end)
