@@ -29,6 +29,7 @@ local admission = require "skynet.internal.admission"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local turns = require "skynet.internal.turns"
+local gatecommands = require "skynet.internal.gatecommands"
 
 local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
 
@@ -280,22 +281,7 @@ function gateserver.start(handler)
 		socketdriver.close(listener)
 	end
 
-	local function init()
-		skynet.dispatch("lua", function(_, source, name, ...)
-			local run = command[name]
-			if run then
-				skynet.retpack(run(source, ...))
-			else
-				skynet.retpack(handler.command(name, source, ...))
-			end
-		end)
-	end
-
-	if handler.embed then
-		init()
-	else
-		skynet.start(init)
-	end
+	gatecommands(command, handler)
 end
 
 return gateserver

@@ -25,6 +25,7 @@ local driver = require "skynet.socketdriver"
 local frame = require "http.websocket.frame"
 local limitedlog = require "skynet.internal.limitedlog"
 local websocket = require "http.websocket"
+local gatecommands = require "skynet.internal.gatecommands"
 
 local HANDSHAKE <const> = 300 -- seconds
 local TURN <const> = 64 -- messages
@@ -220,22 +221,7 @@ function wsgateserver.start(handler)
 		listener = nil
 	end
 
-	local function init()
-		skynet.dispatch("lua", function(_, source, name, ...)
-			local run = command[name]
-			if run then
-				skynet.retpack(run(source, ...))
-			else
-				skynet.retpack(handler.command(name, source, ...))
-			end
-		end)
-	end
-
-	if handler.embed then
-		init()
-	else
-		skynet.start(init)
-	end
+	gatecommands(command, handler)
 end
 
 return wsgateserver
