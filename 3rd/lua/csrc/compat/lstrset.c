@@ -36,7 +36,7 @@
 static pthread_mutex_t publishing = PTHREAD_MUTEX_INITIALIZER;
 
 static StringSet permanent;  /* never closed */
-static StringSet *opensets = NULL;  /* the others */
+static StringSet *opensets = NULL;  /* the others that are not foreign */
 static unsigned filter[FILTERWORDS];  /* by hash; atomic */
 
 /*
@@ -146,13 +146,19 @@ void luaS_openset (StringSet *set) {
 }
 
 
-void luaS_closeset (StringSet *set) {
+/* with the lock */
+static void removeopen (const StringSet *set) {
   StringSet **p = &opensets;
+  while (*p != set) p = &(*p)->next;
+  *p = set->next;
+}
+
+
+void luaS_closeset (StringSet *set) {
   SetSlots *s = set->slots;
   int i;
   pthread_mutex_lock(&publishing);
-  while (*p != set) p = &(*p)->next;
-  *p = set->next;
+  if (!set->isforeign) removeopen(set);
   pthread_mutex_unlock(&publishing);
   while (s != NULL) {
     SetSlots *older = s->older;
@@ -186,6 +192,10 @@ static void marktwins (const StringSet *set, TString *ts) {
 }
 
 
+/*
+** Sets that are foreign need no look: their strings are marked, and the
+** filter tells whoever comes later
+*/
 static void publishforeign (TString *ts) {
   StringSet *set;
   l_addextra(ts, TWINBIT | FOREIGNBIT);
@@ -287,6 +297,7 @@ void luaS_useset (global_State *g, StringSet *set) {
     pthread_mutex_lock(&publishing);
     if (!old->isforeign) {
       unsigned i;
+      removeopen(old);
       old->isforeign = 1;
       for (i = 0; i < old->count; i++)
         publishforeign(*placeof(old, i));

@@ -19,7 +19,9 @@
 **   twin in every set, and its hash goes to a filter. Whoever makes or shares
 **   a string with such a hash marks that string.
 ** - A state comes to a second generation: the strings of the first one become
-**   foreign, and it knows the set of the second one.
+**   foreign, and it knows the set of the second one. From then on the first
+**   set is one of marked strings whose hashes are in the filter: what is
+**   shared later need not be looked for in it, however many such there are.
 ** - A state takes something shared: if anything has been published since it
 **   last did so, it looks for twins among the strings of its own
 **   ('luaS_meetshared').
@@ -66,7 +68,7 @@ struct StringSet {
   TString **chunks[NSETCHUNKS];  /* in the order in which they came */
   unsigned count;  /* atomic */
   int isforeign;  /* all of its strings are foreign ones, too */
-  struct StringSet *next;  /* open sets but the permanent one */
+  struct StringSet *next;  /* open sets but foreign and the permanent one */
 };
 
 typedef struct StringSet StringSet;
