@@ -140,9 +140,15 @@ local function collect_figures()
 	return list, ok and well and of_discovery or nil
 end
 
---- figures -> node -> figures of the connections to it, and figures of discovery, for the metrics
+--- figures -> node -> figures of the connections to it, figures of discovery, and whether this node drains, for the metrics
 function command.figures()
-	skynet.retpack(collect_figures())
+	local figures, of_discovery = collect_figures()
+	skynet.retpack(figures, of_discovery, drain.has_begun())
+end
+
+--- drains -> boolean, for the metrics
+function command.drains()
+	skynet.retpack(drain.has_begun())
 end
 
 --- report -> node -> a line, for the debug console

@@ -1,6 +1,6 @@
 -- Figures of the node for Prometheus: "metrics port" or "metrics address port"; on 127.0.0.1 by default.
 --
--- Answers GET /metrics in the text format 0.0.4. Nothing is asked of other services but their names of the launcher, and
+-- Answers GET /metrics in the text format 0.0.4, /livez and /readyz for who watches over the node. Nothing is asked of other services but their names of the launcher, and
 -- what clusterd knows, so a service that is stuck or has too much mail is shown like any other. docs/operations.md lists the
 -- metrics.
 
@@ -43,7 +43,8 @@ end
 
 local function learn_names()
 	local ok, list = pcall(skynet.call_timeout, NAMES_PATIENCE, ".launcher", "lua", "LIST")
-	if ok and type(list) == "table" then
+	ok = ok and type(list) == "table"
+	if ok then
 		known, clusterd = {}, nil
 		for handle, line in pairs(list) do
 			known[handle] = short_name(line)
@@ -56,6 +57,7 @@ local function learn_names()
 	if launcher then
 		known[skynet.address(launcher)] = "launcher"
 	end
+	return ok
 end
 
 ---------------------------------------------------------------- figures by name
@@ -237,7 +239,8 @@ local function add_cluster(out)
 	if not clusterd then
 		return
 	end
-	local ok, nodes, discovery = pcall(skynet.call_timeout, NAMES_PATIENCE, clusterd, "lua", "figures")
+	local ok, nodes, discovery, drains = pcall(skynet.call_timeout, NAMES_PATIENCE, clusterd, "lua", "figures")
+	add(out, "cluster_draining", "gauge", "1 since the drain of this node has begun.", ok and drains and 1 or 0)
 	for _, row in ipairs(ok and type(discovery) == "table" and DISCOVERY or {}) do
 		add(out, row[2], row[3], row[4], discovery[row[1]])
 	end
@@ -296,24 +299,52 @@ end
 
 ---------------------------------------------------------------- the server
 
+local pages = {}
+
+pages["/metrics"] = function()
+	return 200, collect(), "text/plain; version=0.0.4; charset=utf-8"
+end
+
+-- Asks nobody: who answers lives. A node with one stuck service is not to be started again for it.
+pages["/livez"] = function()
+	return 200, "ok\n"
+end
+
+-- Whether others should turn to this node.
+pages["/readyz"] = function()
+	if not learn_names() then
+		return 503, "the launcher does not answer\n"
+	end
+	local ok, drains = true, false
+	if clusterd then
+		ok, drains = pcall(skynet.call_timeout, NAMES_PATIENCE, clusterd, "lua", "drains")
+	end
+	if not ok then
+		return 503, "clusterd does not answer\n"
+	elseif drains then
+		return 503, "this node drains\n"
+	end
+	return 200, "ok\n"
+end
+
 local function answer(read, write)
 	local code, target, method = httpd.read_request(read, 0)
 	if code == nil then
 		return -- the client is gone
 	elseif code ~= 200 then
-		httpd.write_response(write, code)
-	elseif string.match(target, "^[^?]*") ~= "/metrics" then
-		httpd.write_response(write, 404, "The figures are at /metrics\n", { connection = "close" })
-	elseif method ~= "GET" then
-		httpd.write_response(write, 405, "Only GET\n", { allow = "GET", connection = "close" })
-	else
-		httpd.write_response(
-			write,
-			200,
-			collect(),
-			{ ["content-type"] = "text/plain; version=0.0.4; charset=utf-8", connection = "close" }
-		)
+		return httpd.write_response(write, code)
 	end
+	local header = { connection = "close" }
+	local page = pages[string.match(target, "^[^?]*")]
+	if not page then
+		return httpd.write_response(write, 404, "The figures are at /metrics\n", header)
+	elseif method ~= "GET" then
+		header.allow = "GET"
+		return httpd.write_response(write, 405, "Only GET\n", header)
+	end
+	local status, body, kind = page()
+	header["content-type"] = kind or "text/plain; charset=utf-8"
+	httpd.write_response(write, status, body, header)
 end
 
 local limiter = admission.new {

@@ -65,6 +65,29 @@ function cases.other_requests_are_refused()
 	socket.close(fd)
 end
 
+function cases.livez_and_readyz_answer_probes()
+	ready()
+	check.equal((httpc.request("GET", host, "/livez")), 200)
+	check.equal((httpc.request("GET", host, "/readyz")), 200)
+	check.equal((httpc.request("POST", host, "/readyz")), 405)
+end
+
+function cases.a_node_that_drains_is_not_ready_until_it_listens_again()
+	local cluster = require "skynet.cluster"
+	ready()
+	cluster.open(0)
+	check.equal(value(metrics(), "skynet_cluster_draining"), 0)
+	cluster.drain { limit = 100 }
+	local code, body = httpc.request("GET", host, "/readyz")
+	check.equal(code, 503)
+	check.equal(body, "this node drains\n")
+	check.equal(value(metrics(), "skynet_cluster_draining"), 1)
+	check.equal((httpc.request("GET", host, "/livez")), 200)
+	cluster.open(0)
+	check.equal((httpc.request("GET", host, "/readyz")), 200)
+	check.equal(value(metrics(), "skynet_cluster_draining"), 0)
+end
+
 function cases.prometheus_reads_them_and_they_are_documented()
 	-- Some are of nodes of a cluster.
 	local cluster = require "skynet.cluster"

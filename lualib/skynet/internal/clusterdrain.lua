@@ -94,6 +94,12 @@ function M.run(discovery, time, to)
 	return counts
 end
 
+--- Has the drain of this node begun, and has no listener been opened since? Does not yield.
+---@return boolean
+function M.has_begun()
+	return begun ~= nil
+end
+
 --- A service wants to be told: the running task's request is answered then. Does not yield.
 ---@param source integer
 function M.await(source)
