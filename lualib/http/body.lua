@@ -90,11 +90,10 @@ end
 
 ---------------------------------------------------------------- chunks
 
---- Reads the data of the next chunk. Yields.
+--- Reads the line before a chunk's data. Yields.
 ---@param source table
----@param limit integer? refuses larger chunks
----@return string? data "" for the last chunk, behind which the trailer follows; nil: malformed; false: too large
-function M.read_chunk(source, limit)
+---@return integer? size 0 for the last chunk, behind which the trailer follows; nil: malformed; false: too large
+function M.read_chunk_size(source)
 	local line = source:line(MAX_CHUNK_LINE)
 	local digits, rest = match(line or "", "^(%x+)[ \t]*(.*)$")
 	-- A lone line end in an extension is the end of the line for some.
@@ -105,8 +104,18 @@ function M.read_chunk(source, limit)
 	if #digits > 15 then
 		return false
 	end
-	local size = digits == "" and 0 or tonumber(digits, 16)
-	if limit and size > limit then
+	return digits == "" and 0 or tonumber(digits, 16)
+end
+
+--- Reads the data of the next chunk. Yields.
+---@param source table
+---@param limit integer? refuses larger chunks
+---@return string? data "" for the last chunk, behind which the trailer follows; nil: malformed; false: too large
+function M.read_chunk(source, limit)
+	local size = M.read_chunk_size(source)
+	if not size then
+		return size
+	elseif limit and size > limit then
 		return false
 	elseif size == 0 then
 		return ""

@@ -2,15 +2,14 @@
 ---
 ---     local code, body = httpc.get("http://127.0.0.1:8001", "/path", received)
 ---
+--- A service that asks others much makes a client of its own, whose connections are counted and kept:
+---
+---     local api = httpc.new { timeout = 500, keepalive = 3000, per_host = 32 }
+---     local code, body = api.get("https://example.com", "/path")
+---
 --- A host is written `name`, `name:port`, `http://name:port` or `https://...`; IPv6 as `[address]:port`.
 
-local skynet = require "skynet"
-local dns = require "skynet.dns"
-local sockethelper = require "http.sockethelper"
-local fields = require "http.fields"
-local internal = require "http.internal"
-local interfaces = require "http.interface"
-local pool = require "http.pool"
+local clients = require "http.client"
 
 ---@class http.httpc
 local M = {
@@ -24,171 +23,27 @@ local M = {
 	tls = nil,
 }
 
-local default_ports = { http = 80, https = 443 }
-local use_dns = false
+local default = clients.new(M)
+
+local known <const> = { -- settings of a client
+	timeout = true,
+	keepalive = true,
+	limit = true,
+	tls = true,
+	per_host = true,
+	total = true,
+	waiting = true,
+	wait_time = true,
+}
 
 --- Looks names up with skynet.dns from now on, and not with the C library. Does not yield.
 ---@param server string? nil: as configured on this machine
 ---@param port integer?
 function M.dns(server, port)
-	use_dns = true
-	dns.server(server, port)
-end
-
----------------------------------------------------------------- connecting
-
-local function is_ipv4(host)
-	return string.find(host, "^%d+%.%d+%.%d+%.%d+$") ~= nil
-end
-
--- Splits "host[:port]". Returns host, port, and whether the host is a name.
-local function split_host(text)
-	local address, port = string.match(text, "^%[(.-)%]:?(%d*)$")
-	if address then
-		return address, tonumber(port), false
-	end
-	local _, colons = string.gsub(text, ":", ":")
-	if colons > 1 then
-		error(string.format("Invalid host: bare IPv6 address '%s', use '[%s]' instead", text, text))
-	end
-	local name
-	name, port = string.match(text, "^(.-):(%d+)$")
-	name = name or text
-	return name, tonumber(port), not is_ipv4(name)
-end
-
-local function split_url(url)
-	local protocol, rest = string.match(url, "^(%a+)://(.*)$")
-	protocol = protocol and string.lower(protocol) or "http"
-	local authority = rest or url
-	local default = default_ports[protocol] or error("Invalid protocol: " .. protocol)
-	local host, port, is_name = split_host(authority)
-	return protocol, host, port or default, is_name, authority
-end
-
-local function close(interface)
-	interface.request = nil
-	sockethelper.close(interface.id)
-	if interface.close then
-		interface.close()
-		interface.close = nil
-	end
-end
-
--- Shuts the connection down when the request is not done by then: who reads gets an error, and closes.
-local function limit_time(interface, timeout)
-	local request = {}
-	interface.request = request
-	if timeout then
-		skynet.timeout(timeout, function()
-			if interface.request == request then
-				interface.expired = true
-				sockethelper.shutdown(interface.id)
-			end
-		end)
-	end
-end
-
--- Connects. Returns the interface, with `id` and `authority`, the value of the Host field.
-local function connect(url, timeout)
-	local protocol, host, port, is_name, authority = split_url(url)
-	local key = protocol .. "://" .. authority
-	local interface = pool.take(key, close)
-	if interface then
-		interface.used = true
-		limit_time(interface, timeout)
-		return interface
-	end
-	local address = host
-	if is_name and use_dns then
-		local problem
-		address, problem = dns.resolve(host)
-		if not address then
-			error(string.format("%s dns resolve failed msg:%s", host, problem))
-		end
-	end
-	local id = sockethelper.connect(address, port, timeout)
-	local name = (is_name or M.tls) and host or nil -- addresses are only verified
-	local ok
-	ok, interface = pcall(interfaces.client, id, protocol == "https", name, M.tls)
-	if not ok then
-		sockethelper.close(id)
-		error(interface, 0)
-	end
-	interface.id, interface.authority, interface.key = id, authority, key
-	limit_time(interface, timeout)
-	if interface.init then
-		local problem
-		ok, problem = pcall(interface.init, name)
-		if not ok then
-			close(interface)
-			error(problem, 0)
-		end
-	end
-	return interface
+	clients.dns(server, port)
 end
 
 ---------------------------------------------------------------- requests
-
--- Whether a request may be sent again when it is not known whether it has arrived (RFC 9110 §9.2.2).
-local idempotent = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
-
-local function persists(interface, code, sent, received)
-	if not interface.persists or interface.rest ~= "" or interface.withheld or code == 101 then
-		return false
-	end
-	for name, value in pairs(sent or {}) do
-		if string.lower(name) == "connection" and fields.has_item(value, "close") then
-			return false
-		end
-	end
-	if interface.version == "1.0" then
-		return fields.has_item(received.connection, "keep-alive")
-	end
-	return not fields.has_item(received.connection, "close")
-end
-
--- The end of an exchange: the connection is kept for the next one if it can be.
-local function leave(interface, code, sent, received)
-	local time = M.keepalive
-	if time and persists(interface, code, sent, received) then
-		interface.request = nil
-		if pool.put(interface.key, interface, time, close) then
-			return
-		end
-	end
-	close(interface)
-end
-
--- What to raise for a problem of a connection.
-local function explain(interface, problem, timeout)
-	if interface.expired and problem == sockethelper.socket_error then
-		return problem(string.format("no answer from %s within %s s", interface.authority, timeout / 100))
-	end
-	return problem
-end
-
--- Connects and calls `exchange`. Where the server has closed a connection that was used before, it is done again.
-local function attempt(method, host, exchange)
-	local timeout = M.timeout
-	while true do
-		local interface = connect(host, timeout)
-		interface.answered = false
-		local ok, first, second = pcall(exchange, interface)
-		if ok then
-			return interface, first, second
-		end
-		local again = interface.used
-			and not interface.answered
-			and not interface.expired
-			and first == sockethelper.socket_error
-			and idempotent[method]
-		close(interface)
-		if not again then
-			error(explain(interface, first, timeout), 0)
-		end
-	end
-end
 
 --- Sends a request and reads the response. Yields.
 ---@param method string
@@ -199,14 +54,7 @@ end
 ---@param content string?
 ---@return integer code, string body. Raises, `sockethelper.socket_error` for a lost connection
 function M.request(method, host, target, received, header, content)
-	received = received or {}
-	local interface, code, body = attempt(method, host, function(interface)
-		interface.limit = M.limit
-		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
-		return code, internal.response(interface, code, rest, received, method)
-	end)
-	leave(interface, code, header, received)
-	return code, body
+	return clients.request(default, method, host, target, received, header, content)
 end
 
 --- Asks for the header only. Yields.
@@ -217,7 +65,7 @@ end
 ---@param content string?
 ---@return integer code
 function M.head(host, target, received, header, content)
-	return (M.request("HEAD", host, target, received, header, content))
+	return (clients.request(default, "HEAD", host, target, received, header, content))
 end
 
 --- `request` with the body as a stream (http.stream). `timeout` ends with the header. Yields.
@@ -229,30 +77,14 @@ end
 ---@param content string?
 ---@return http.stream.Stream stream
 function M.request_stream(method, host, target, received, header, content)
-	received = received or {}
-	local interface, code, stream = attempt(method, host, function(interface)
-		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
-		return code, internal.response_stream(interface, code, rest, received, method)
-	end)
-	interface.request = nil
-	stream._onclose = function(ended)
-		interface.rest, interface.persists = ended._rest, ended.connected == nil
-		leave(interface, code, header, received)
-	end
-	return stream
+	return clients.request_stream(default, method, host, target, received, header, content)
 end
 
 --- request("GET", ...). Yields.
 ---@param ... any host, target, received, header, content: as for `request`
 ---@return integer code, string body
 function M.get(...)
-	return M.request("GET", ...)
-end
-
-local function escape(text)
-	return (string.gsub(text, "[^%w_]", function(char)
-		return string.format("%%%02X", string.byte(char))
-	end))
+	return clients.request(default, "GET", ...)
 end
 
 --- Sends a form. Yields.
@@ -262,18 +94,70 @@ end
 ---@param received table?
 ---@return integer code, string body
 function M.post(host, target, form, received)
-	local fields = {}
-	for name, value in pairs(form) do
-		fields[#fields + 1] = escape(tostring(name)) .. "=" .. escape(tostring(value))
+	local content, header = clients.form(form)
+	return clients.request(default, "POST", host, target, received, header, content)
+end
+
+--- The events of a server (server-sent events), as an iterator that connects again when the connection is lost:
+--- `for event in httpc.events(url) do print(event.data) end`. Does not yield; the iterator does.
+---@param url string
+---@param options table? see [http.eventsource](#httpeventsource)
+---@return http.eventsource.EventSource source
+function M.events(url, options)
+	return require "http.eventsource".new(M, url, options)
+end
+
+---------------------------------------------------------------- clients
+
+--- What the connections of this service do, as numbers; of a client: its own. Does not yield.
+---@return table stats active, idle: connections; waiting: callers that wait for one; created, reused: how often; retried: requests
+--- that were sent once more, for the server had closed; expired: connections that were idle for too long, or closed by the server; refused, timed_out: callers that
+--- did not get one; hosts: server -> { active, idle, waiting }
+function M.stats()
+	return default.pool:stats()
+end
+
+--- Makes a client: connections of its own, and settings of its own. It has the functions `request`, `head`, `get`, `post`,
+--- `request_stream`, `events` and `stats` of httpc, and `close()`, which closes its idle connections and ends it. Does not yield.
+---@param settings table? timeout, keepalive (3000 by default; false: none is kept), limit, tls: as those of httpc; per_host, total: the most connections (0,
+--- the default: any); waiting: the most callers that wait for one (1000); wait_time: how long (by default as timeout, 1/100 s)
+---@return table client
+function M.new(settings)
+	local own = { keepalive = 3000 }
+	for name, value in pairs(settings or {}) do
+		if not known[name] then
+			error(string.format("httpc.new: there is no setting %s", tostring(name)), 2)
+		end
+		own[name] = value
 	end
-	return M.request(
-		"POST",
-		host,
-		target,
-		received,
-		{ ["content-type"] = "application/x-www-form-urlencoded" },
-		table.concat(fields, "&")
-	)
+	local client = clients.new(own)
+	local functions = {}
+	function functions.request(...)
+		return clients.request(client, ...)
+	end
+	function functions.head(...)
+		return (clients.request(client, "HEAD", ...))
+	end
+	function functions.request_stream(...)
+		return clients.request_stream(client, ...)
+	end
+	function functions.get(...)
+		return clients.request(client, "GET", ...)
+	end
+	function functions.post(host, target, form, received)
+		local content, header = clients.form(form)
+		return clients.request(client, "POST", host, target, received, header, content)
+	end
+	function functions.events(url, options)
+		return require "http.eventsource".new(functions, url, options)
+	end
+	function functions.stats()
+		return client.pool:stats()
+	end
+	function functions.close()
+		client.pool:close()
+	end
+	return functions
 end
 
 return M

@@ -7,6 +7,7 @@ local budgets = require "http.budget"
 local deadlines = require "http.deadline"
 local fields = require "http.fields"
 local limits = require "http.limits"
+local reasons = require "http.phrases"
 local requests = require "http.request"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
@@ -16,28 +17,6 @@ local M = {}
 
 -- Small bodies go out together with their header, in one write.
 local SMALL <const> = 32 * 1024
-
-local reasons = {} -- code -> phrase (RFC 9110 §15)
-for code, phrase in
-	string.gmatch(
-		[[
-	100 Continue; 101 Switching Protocols; 200 OK; 201 Created; 202 Accepted;
-	203 Non-Authoritative Information; 204 No Content; 205 Reset Content; 206 Partial Content;
-	300 Multiple Choices; 301 Moved Permanently; 302 Found; 303 See Other; 304 Not Modified;
-	305 Use Proxy; 307 Temporary Redirect; 308 Permanent Redirect; 400 Bad Request; 401 Unauthorized;
-	402 Payment Required; 403 Forbidden; 404 Not Found; 405 Method Not Allowed; 406 Not Acceptable;
-	407 Proxy Authentication Required; 408 Request Time-out; 409 Conflict; 410 Gone;
-	411 Length Required; 412 Precondition Failed; 413 Request Entity Too Large;
-	414 Request-URI Too Large; 415 Unsupported Media Type; 416 Requested range not satisfiable;
-	417 Expectation Failed; 422 Unprocessable Content; 426 Upgrade Required; 429 Too Many Requests;
-	500 Internal Server Error; 501 Not Implemented; 502 Bad Gateway; 503 Service Unavailable;
-	504 Gateway Time-out; 505 HTTP Version not supported;
-]],
-		"(%d+) ([^;]*);"
-	)
-do
-	reasons[math.tointeger(tonumber(code))] = phrase
-end
 
 -- Where the next request is read from, and the time limits, when `read` is one of ours.
 local function input(read)

@@ -8,8 +8,13 @@ local M = {}
 -- Empty lines that some clients send behind a body.
 local MOST_EMPTY_LINES <const> = 4
 
--- The header of a request. Returns the request; otherwise nil, the code for the client, and the reason.
-local function read_header(source, limits, deadline)
+--- Reads the header of a request. Yields; raises when the connection ends.
+---@param source table
+---@param limits table see http.limits
+---@param deadline table? of the connection; is left set
+---@return table? request { method, target, version, header }
+---@return integer? code for the client when there is no good request, string? reason
+function M.read_header(source, limits, deadline)
 	if deadline then
 		deadline.idle = true
 		deadline:set(limits.idle_time)
@@ -44,7 +49,11 @@ local function read_header(source, limits, deadline)
 	return { method = method, target = target, version = version, header = header }
 end
 
-local function ask_for_body(request, source, write)
+--- Sends 100 (Continue) to a client that waits for it. Does not yield.
+---@param request table
+---@param source table
+---@param write? fun(bytes: string)
+function M.ask_for_body(request, source, write)
 	local expect = request.header.expect
 	if
 		expect
@@ -72,7 +81,7 @@ local function read_body(request, source, limits, most, deadline, write)
 	if deadline then
 		deadline:set(limits.body_time)
 	end
-	ask_for_body(request, source, write)
+	M.ask_for_body(request, source, write)
 	source:credit(true)
 	if framing ~= "chunked" then
 		return source:take(framing)
@@ -99,7 +108,7 @@ end
 ---@return integer? code for the client when there is no good request, string? reason
 ---@return boolean? unread whether the client may still be sending a body
 function M.read(source, limits, most, deadline, write)
-	local request, code, reason = read_header(source, limits, deadline)
+	local request, code, reason = M.read_header(source, limits, deadline)
 	local unread = request ~= nil
 	if request then
 		request.body, code, reason = read_body(request, source, limits, most, deadline, write)

@@ -13,10 +13,23 @@
 ---   idle_time, header_time, body_time    1/100 s: for the next request, for its header, between pieces of its body
 ---   requests                      the most requests of a connection
 ---   connections, per_address      the most connections of this service, and of one address
+---   stream                        true: handlers are called before a body has come, and read it (`request:read`); a number: also
+---                                 the most bytes of a body that is read so, 0 for any (true: as `body`)
+---
+--- A request has these fields, those of the second part when they are asked for:
+---   method, target, version       "GET", path and query as they came, "1.1" or "1.0"
+---   header, body, trailers        field names in small letters; a string; the fields behind the body, if there are any
+---   address                       of the client
+---   path, query, cookies          the path as it came; the fields of the query, and cookies, decoded
+---   params, route                 with a http.router: parameters of the path, decoded; the route's pattern
+---   id, unread                    for who takes the connection over: its socket; what came behind the request
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local aborts = require "http.abort"
+local answers = require "http.answers"
 local backlogs = require "http.backlog"
+local bodyreaders = require "http.bodyreader"
 local budgets = require "http.budget"
 local clients = require "http.clients"
 local deadlines = require "http.deadline"
@@ -25,6 +38,7 @@ local httpd = require "http.httpd"
 local interfaces = require "http.interface"
 local limitedlog = require "skynet.internal.limitedlog"
 local limits = require "http.limits"
+local requestobject = require "http.requestobject"
 local requests = require "http.request"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
@@ -34,6 +48,8 @@ local M = {}
 
 local connected = clients.new "http"
 local log = limitedlog()
+local serving = {} -- set of connections
+local draining = false
 
 -- A client that sends requests and does not read the answers is not served while so much waits, in KiB.
 local MOST_BACKLOG <const> = 1024
@@ -125,9 +141,16 @@ local function mistaken(code, body, header)
 	end
 end
 
+-- What can be called for the pieces of a body, such as a http.stream: it may be closed when no more of them are asked for.
+local function closing(body)
+	local meta = type(body) == "table" and getmetatable(body)
+	return meta and meta.__call and meta.__close and body or nil
+end
+
 -- Sends an answer. Returns whether the connection goes on.
 local function respond(connection, request, persists, held, code, body, header)
-	local pieces = type(body) == "function"
+	local _ <close> = closing(body)
+	local pieces = type(body) == "function" or (type(body) == "table" and getmetatable(body) ~= nil)
 	local unframed = pieces and request.version == "1.0"
 	header, persists = complete_header(request, header, persists and not unframed)
 	if pieces then
@@ -154,13 +177,8 @@ end
 
 ---------------------------------------------------------------- connections
 
-local function refuse(connection, code, reason, unread)
-	clients.complain("http", connection.id, connection.address, reason)
-	connection.refused = true
-	httpd.write_response(connection.write, code, "", { connection = "close" })
-	if not unread then
-		return
-	end
+-- Reads what still comes, for a time, so that the answer is not lost with it.
+local function linger(connection)
 	connection.deadline:set(LINGER_TIME)
 	local read = 0
 	while read < LINGER_BYTES do
@@ -172,26 +190,62 @@ local function refuse(connection, code, reason, unread)
 	end
 end
 
+local function refuse(connection, code, reason, unread)
+	clients.complain("http", connection.id, connection.address, reason)
+	connection.refused = true
+	httpd.write_response(connection.write, code, "", { connection = "close" })
+	if unread then
+		linger(connection)
+	end
+end
+
 -- What a handler takes the connection over with. A request has these fields when they are asked for, so it is known of one that
 -- returns nothing by mistake.
 local function offer(connection, source)
 	return {
-		__index = function(_, field)
+		connection = connection,
+		__index = function(request, field)
 			if field == "id" then
 				connection.offered = true
 				return connection.id
 			elseif field == "unread" then
 				return source:rest()
 			end
+			return requestobject.index(request, field)
 		end,
 	}
+end
+
+-- With its traceback, unless it is an answer that was raised, or the connection that was lost.
+local function traced(problem)
+	if aborts.is(problem) or problem == sockethelper.socket_error then
+		return problem
+	end
+	return debug.traceback(problem)
+end
+
+-- A handler has raised. Returns whether the connection goes on.
+local function respond_to_error(connection, request, persists, held, problem)
+	if problem == sockethelper.socket_error then
+		error(problem, 0) -- there is nobody to answer
+	elseif aborts.is(problem) then
+		local ok, code, body, header = pcall(answers.of_abort, problem)
+		if ok then
+			return respond(connection, request, persists, held, code, body, header)
+		end
+		problem = code
+	end
+	log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), problem))
+	return respond(connection, request, false, held, 500)
 end
 
 -- Answers a request. Returns whether the connection goes on; nil: the handler has taken it over.
 local function answer(connection, request, handler, persists, held)
 	connection.offered = false
-	local ok, code, body, header = xpcall(handler, debug.traceback, request)
+	local ok, code, body, header = xpcall(handler, traced, request)
 	connection.sent = 0
+	local reader = rawget(request, "reader")
+	persists = persists and not (reader and not reader:may_persist()) and not draining
 	if ok and code == nil then
 		if connection.offered or socket.disconnected(connection.id) ~= false then
 			return nil
@@ -200,11 +254,38 @@ local function answer(connection, request, handler, persists, held)
 	elseif ok and not (math.type(code) == "integer" and code >= 200 and code <= 999) then
 		ok, code = false, "the handler has to return a code of an answer (200 and more), and not " .. tostring(code)
 	end
-	if not ok then
-		log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), code))
-		return respond(connection, request, false, held, 500)
+	if ok then
+		persists = respond(connection, request, persists, held, code, body, header)
+	else
+		persists = respond_to_error(connection, request, persists, held, code)
 	end
-	return respond(connection, request, persists, held, code, body, header)
+	if reader then
+		persists = persists and reader:drain()
+		if not persists and not reader.done then
+			linger(connection)
+		end
+		reader:close()
+	end
+	return persists
+end
+
+-- Reads a request; with the option `stream` up to its body, for which it has a reader then.
+local function next_request(connection, source, held)
+	local deadline = connection.deadline
+	if not held.stream then
+		return requests.read(source, held, held.body, deadline, connection.write)
+	end
+	source:credit(false)
+	local request, code, reason = requests.read_header(source, held, deadline)
+	deadline:clear()
+	if not request then
+		return nil, code, reason
+	end
+	request.reader, code, reason = bodyreaders.new(request, source, held, held.stream, deadline, connection.write)
+	if not request.reader then
+		return nil, code, reason, true
+	end
+	return request
 end
 
 -- Serves requests until the connection ends. Returns false when it has been taken over.
@@ -215,7 +296,7 @@ local function converse(connection, client, handler, held)
 	local offered = offer(connection, source)
 	local count = 0
 	while true do
-		local request, code, reason, unread = requests.read(source, held, held.body, deadline, connection.write)
+		local request, code, reason, unread = next_request(connection, source, held)
 		if not request then
 			return refuse(connection, code, reason, unread)
 		elseif request.version == "1.1" and not request.header.host then
@@ -268,6 +349,17 @@ local function open(id, options, held)
 	return connection
 end
 
+-- The bytes that a handler may read of a body, as the option `stream` says; nil: the body is read before.
+local function streamed(option, held)
+	if option == true then
+		return held.body
+	elseif math.type(option) == "integer" and option >= 0 then
+		return option == 0 and math.maxinteger or option
+	elseif option then
+		error(string.format("option stream has to be true, or a number of at least 0, not %s", tostring(option)), 3)
+	end
+end
+
 local function finish(connection, held)
 	connection.deadline:set(held.body_time, true) -- for what is still to be sent
 	socket.close(connection.id)
@@ -288,7 +380,9 @@ local function serve(id, client, handler, options, held)
 		socket.close(id)
 		return false, problem
 	end
+	serving[connection] = true
 	ok, problem = pcall(converse, connection, client, handler, held)
+	serving[connection] = nil
 	local deadline = connection.deadline
 	if deadline.expired and not deadline.idle and not connection.refused then
 		clients.complain("http", id, options.address, "too slow")
@@ -307,17 +401,18 @@ end
 
 --- Serves a connection that was accepted until it ends. Yields.
 ---
---- The handler gets `{ method, target, version, header, body, trailers, id, address, unread }` and returns code, body and header
---- as for httpd.write_response. When it raises, the client gets 500 and the connection ends. When it returns nil after it has
---- asked for `request.id`, the connection is its own: `websocket.accept(request.id, ..., { upgrade = request })`; `unread` is
---- what has come behind the request, and is to be asked for once.
+--- The handler gets a request, with the fields above and the methods below, and returns code, body and header as for httpd.write_response; the
+--- body may also be an object that can be called, such as a http.stream, which is closed at the end. When it raises, the client gets
+--- 500 and the connection ends. When it returns nil after it has asked for `request.id`, the connection is its own:
+--- `websocket.accept(request.id, ..., { upgrade = request })`; `unread` is what has come behind the request, and is to be asked for once.
 ---@param id integer socket, started here
----@param handler fun(request: table): integer?, (string|fun(): string?)?, table?
+---@param handler fun(request: table): integer?, (string|fun(): string?)?, table? or a http.router
 ---@param options table? see above
 ---@return boolean ok, any problem
 function M.serve(id, handler, options)
 	options = options or {}
 	local held = limits.of("http", options)
+	held.stream = streamed(options.stream, held)
 	local client, problem = connected:add(id, options.address, held)
 	if not client then
 		socket.close_fd(id)
@@ -331,6 +426,32 @@ function M.serve(id, handler, options)
 		return false, ok
 	end
 	return ok, problem
+end
+
+--- Ends what this service serves, in order: idle connections at once, others with the answer they wait for, events between two of
+--- them. Connections that come later end with their first answer. For `skynet.on_shutdown` and `cluster.on_drain`. Yields.
+---@param time integer? 1/100 s, after which it returns although connections are left; nil: 500
+---@return integer left connections
+function M.drain(time)
+	draining = true
+	local events = package.loaded["http.events"]
+	if events then
+		events.close_all()
+	end
+	local limit = skynet.now() + (time or 500)
+	while true do
+		local left = 0
+		for connection in pairs(serving) do
+			left = left + 1
+			if connection.deadline.idle then
+				socket.shutdown(connection.id)
+			end
+		end
+		if left == 0 or skynet.now() >= limit then
+			return left
+		end
+		skynet.sleep(5)
+	end
 end
 
 return M

@@ -162,6 +162,16 @@ function Source:line(limit)
 	end
 end
 
+--- Reads what there is, at least a byte. Yields.
+---@param most integer the most bytes
+---@return string
+function Source:some(most)
+	self:wait()
+	local piece = sub(self.text, self.at, self.at + most - 1)
+	self.at = self.at + #piece
+	return piece
+end
+
 -- Reads `count` bytes, and tells how it goes on.
 local function take_in_pieces(self, count)
 	local parts, size = {}, 0

@@ -26,6 +26,11 @@ fn http_requests_are_framed_as_the_standard_says() {
 }
 
 #[test]
+fn http_routes_lead_where_they_say() {
+    run_test("net", "http_router", "thread = 2");
+}
+
+#[test]
 fn what_http_connections_hold_together_is_bounded() {
     run_test(
         "net",

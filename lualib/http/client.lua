@@ -1,0 +1,265 @@
+--- What httpc and its clients do: connecting, and requests over connections that may be kept.
+
+local skynet = require "skynet"
+local dns = require "skynet.dns"
+local sockethelper = require "http.sockethelper"
+local fields = require "http.fields"
+local internal = require "http.internal"
+local interfaces = require "http.interface"
+local pools = require "http.pool"
+
+local M = {}
+
+-- The most unused connections to one server, where nothing else is said.
+local MOST_IDLE <const> = 16
+
+local default_ports = { http = 80, https = 443 }
+local use_dns = false
+
+--- See httpc.dns.
+function M.dns(server, port)
+	use_dns = true
+	dns.server(server, port)
+end
+
+---------------------------------------------------------------- connecting
+
+local function is_ipv4(host)
+	return string.find(host, "^%d+%.%d+%.%d+%.%d+$") ~= nil
+end
+
+-- Splits "host[:port]". Returns host, port, and whether the host is a name.
+local function split_host(text)
+	local address, port = string.match(text, "^%[(.-)%]:?(%d*)$")
+	if address then
+		return address, tonumber(port), false
+	end
+	local _, colons = string.gsub(text, ":", ":")
+	if colons > 1 then
+		error(string.format("Invalid host: bare IPv6 address '%s', use '[%s]' instead", text, text))
+	end
+	local name
+	name, port = string.match(text, "^(.-):(%d+)$")
+	name = name or text
+	return name, tonumber(port), not is_ipv4(name)
+end
+
+local function split_url(url)
+	local protocol, rest = string.match(url, "^(%a+)://(.*)$")
+	protocol = protocol and string.lower(protocol) or "http"
+	local authority = rest or url
+	local default = default_ports[protocol] or error("Invalid protocol: " .. protocol)
+	local host, port, is_name = split_host(authority)
+	return protocol, host, port or default, is_name, authority
+end
+
+local function close(interface)
+	interface.request = nil
+	sockethelper.close(interface.id)
+	if interface.close then
+		interface.close()
+		interface.close = nil
+	end
+end
+
+-- Shuts the connection down when the request is not done by then: who reads gets an error, and closes.
+local function limit_time(interface, timeout)
+	local request = {}
+	interface.request = request
+	if timeout then
+		skynet.timeout(timeout, function()
+			if interface.request == request then
+				interface.expired = true
+				sockethelper.shutdown(interface.id)
+			end
+		end)
+	end
+end
+
+local function resolve(host, is_name)
+	if not (is_name and use_dns) then
+		return host
+	end
+	local address, problem = dns.resolve(host)
+	return address or error(string.format("%s dns resolve failed msg:%s", host, problem))
+end
+
+-- Makes a connection. Returns the interface.
+local function open(settings, protocol, host, port, is_name)
+	local timeout = settings.timeout
+	local id = sockethelper.connect(resolve(host, is_name), port, timeout)
+	local name = (is_name or settings.tls) and host or nil -- addresses are only verified
+	local ok, interface = pcall(interfaces.client, id, protocol == "https", name, settings.tls)
+	if not ok then
+		sockethelper.close(id)
+		error(interface, 0)
+	end
+	interface.id = id
+	limit_time(interface, timeout)
+	if interface.init then
+		local problem
+		ok, problem = pcall(interface.init, name)
+		if not ok then
+			close(interface)
+			error(problem, 0)
+		end
+	end
+	return interface
+end
+
+-- Takes a kept connection, or makes one. Returns the interface, with `id`, `key` and `authority`, the value of the Host field.
+local function connect(client, url, fresh)
+	local settings, pool = client.settings, client.pool
+	local protocol, host, port, is_name, authority = split_url(url)
+	local key = protocol .. "://" .. authority
+	local interface = pool:acquire(key, settings.wait_time or settings.timeout, fresh)
+	if interface then
+		interface.used = true
+		limit_time(interface, settings.timeout)
+		return interface
+	end
+	local ok
+	ok, interface = pcall(open, settings, protocol, host, port, is_name)
+	if not ok then
+		pool:gone(key)
+		error(interface, 0)
+	end
+	interface.authority, interface.key = authority, key
+	return interface
+end
+
+-- Closes a connection that was taken out.
+local function drop(client, interface)
+	close(interface)
+	client.pool:gone(interface.key)
+end
+
+---------------------------------------------------------------- requests
+
+-- Whether a request may be sent again when it is not known whether it has arrived (RFC 9110 §9.2.2).
+local idempotent = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
+
+local function persists(interface, code, sent, received)
+	if not interface.persists or interface.rest ~= "" or interface.withheld or code == 101 then
+		return false
+	end
+	for name, value in pairs(sent or {}) do
+		if string.lower(name) == "connection" and fields.has_item(value, "close") then
+			return false
+		end
+	end
+	if interface.version == "1.0" then
+		return fields.has_item(received.connection, "keep-alive")
+	end
+	return not fields.has_item(received.connection, "close")
+end
+
+-- The end of an exchange: the connection is kept for the next one if it can be.
+local function leave(client, interface, code, sent, received)
+	local time = client.settings.keepalive
+	if time and persists(interface, code, sent, received) then
+		interface.request = nil
+		if client.pool:give_back(interface.key, interface, time) then
+			return
+		end
+	end
+	drop(client, interface)
+end
+
+-- What to raise for a problem of a connection.
+local function explain(interface, problem, timeout)
+	if interface.expired and problem == sockethelper.socket_error then
+		return problem(string.format("no answer from %s within %s s", interface.authority, timeout / 100))
+	end
+	return problem
+end
+
+-- Connects and calls `exchange`. Where the server has closed a connection that was used before, it is done once more, over a new one.
+local function attempt(client, method, host, exchange)
+	local fresh = false
+	while true do
+		local interface = connect(client, host, fresh)
+		interface.answered = false
+		local ok, first, second = pcall(exchange, interface)
+		if ok then
+			return interface, first, second
+		end
+		local again = interface.used
+			and not fresh
+			and not interface.answered
+			and not interface.expired
+			and first == sockethelper.socket_error
+			and idempotent[method]
+		drop(client, interface)
+		if not again then
+			error(explain(interface, first, client.settings.timeout), 0)
+		end
+		fresh = true
+		client.pool.counts.retried = client.pool.counts.retried + 1
+	end
+end
+
+--- See httpc.request.
+function M.request(client, method, host, target, received, header, content)
+	received = received or {}
+	local interface, code, body = attempt(client, method, host, function(interface)
+		interface.limit = client.settings.limit
+		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
+		return code, internal.response(interface, code, rest, received, method)
+	end)
+	leave(client, interface, code, header, received)
+	return code, body
+end
+
+--- See httpc.request_stream.
+function M.request_stream(client, method, host, target, received, header, content)
+	received = received or {}
+	local interface, code, stream = attempt(client, method, host, function(interface)
+		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
+		return code, internal.response_stream(interface, code, rest, received, method)
+	end)
+	interface.request = nil
+	stream._onclose = function(ended)
+		interface.rest, interface.persists = ended._rest, ended.connected == nil
+		leave(client, interface, code, header, received)
+	end
+	return stream
+end
+
+local function escape(text)
+	return (string.gsub(text, "[^%w_]", function(char)
+		return string.format("%%%02X", string.byte(char))
+	end))
+end
+
+--- A form as content. Does not yield.
+---@param form table<string, any>
+---@return string content, table<string, string> header
+function M.form(form)
+	local items = {}
+	for name, value in pairs(form) do
+		items[#items + 1] = escape(tostring(name)) .. "=" .. escape(tostring(value))
+	end
+	return table.concat(items, "&"), { ["content-type"] = "application/x-www-form-urlencoded" }
+end
+
+local function most(value, default)
+	return (value == nil or value == 0) and default or value
+end
+
+--- Makes a client. Does not yield.
+---@param settings table timeout, keepalive, limit, tls, wait_time: looked at with each request; per_host, total, waiting
+---@return table client { settings, pool }
+function M.new(settings)
+	return {
+		settings = settings,
+		pool = pools.new({
+			per_host = most(settings.per_host, math.huge),
+			total = most(settings.total, math.huge),
+			waiting = settings.waiting or 1000,
+			idle = settings.per_host or MOST_IDLE,
+		}, close),
+	}
+end
+
+return M

@@ -1,0 +1,344 @@
+--- Server-sent events: what a server tells its clients as it happens, over one answer that does not end (WHATWG HTML §9.2).
+---
+---     app:get("/news", function(request)
+---         return request:events(function(send)
+---             listeners[send] = true -- other tasks call send({ event = "news", data = item }) as well
+---             send:wait()            -- until the client has gone
+---             listeners[send] = nil
+---         end)
+---     end)
+---
+--- The function runs in a task of its own; when it returns, the answer ends, and browsers connect again. `send(event)` sends a string as data,
+--- or a table `{ data, event, id, retry }`, all optional: data that is a table is sent as JSON, `retry` is in ms. It never waits, and
+--- returns false and why ("gone", "slow", "shutdown", "done") when the client has gone, which a loop has to see. `send.last_id` is what the client says
+--- of the last event that it got before it connected again. Who does not read is bounded: when more than `most` bytes wait for
+--- a client, its connection is closed. At an orderly end of the node the answers end first.
+---
+--- Options, all optional:
+---   retry       ms after which a browser connects again
+---   idle_time   1/100 s without an event before a comment is sent, so that proxies do not take the connection for dead (1500)
+---   most        bytes that may wait for a client (256 KiB)
+---   header      more fields of the answer
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local clients = require "http.clients"
+local deadlines = require "http.deadline"
+local output = require "skynet.internal.output"
+
+local find, gsub = string.find, string.gsub
+
+---@class http.events
+local M = {}
+
+local IDLE_TIME <const>, MOST <const> = 1500, 256 * 1024
+-- Bytes after which it is looked what the client has taken.
+local LOOK <const> = 16 * 1024
+-- `flush` waits until no more than this is left.
+local FLUSHED <const> = 16 * 1024
+-- How long the end of the node waits for the last bytes, in 1/100 s.
+local CLOSING <const> = 200
+
+local open = {} -- set of streams
+
+---------------------------------------------------------------- the format
+
+local function line(name, value)
+	value = tostring(value)
+	if find(value, "[\r\n\0]") then
+		error(string.format("events: '%s' has a line end or a NUL in it", name), 4)
+	end
+	return name .. ": " .. value .. "\n"
+end
+
+local function data_lines(data)
+	if type(data) == "table" then
+		local text, problem = require "cjson.safe".encode(data)
+		data = text or error("events: data is no JSON: " .. problem, 4)
+	end
+	data = tostring(data)
+	if find(data, "[\r\n]") then
+		data = gsub(gsub(data, "\r\n?", "\n"), "\n", "\ndata: ")
+	end
+	return "data: " .. data .. "\n"
+end
+
+local function format(event)
+	if type(event) ~= "table" or getmetatable(event) ~= nil then
+		return data_lines(event) .. "\n"
+	end
+	local text = ""
+	if event.event ~= nil then
+		text = line("event", event.event)
+	end
+	if event.id ~= nil then
+		text = text .. line("id", event.id)
+	end
+	if event.retry ~= nil then
+		if math.type(event.retry) ~= "integer" or event.retry < 0 then
+			error("events: 'retry' is a number of milliseconds", 3)
+		end
+		text = text .. line("retry", event.retry)
+	end
+	if event.data ~= nil then
+		text = text .. data_lines(event.data)
+	elseif text == "" then
+		error("events: a table has to have data, event, id or retry; JSON is sent with { data = value }", 3)
+	end
+	return text .. "\n"
+end
+
+---------------------------------------------------------------- streams
+
+-- The end: of `send` for its callers, of the body when what waits has been sent.
+local function finish(stream, reason)
+	if stream.ended then
+		return
+	end
+	stream.ended = reason
+	open[stream] = nil
+	stream.deadline:clear()
+	socket.onclose(stream.id, nil)
+	if stream.reading then
+		stream.reading = false
+		skynet.wakeup(stream.reader)
+	end
+	for _, token in ipairs(stream.waiting) do
+		skynet.wakeup(token)
+	end
+end
+
+local function push(stream, text)
+	if stream.ended then
+		return false, stream.ended
+	end
+	stream.size, stream.unseen = stream.size + #text, stream.unseen + #text
+	if stream.unseen >= LOOK or stream.size + stream.output > stream.most then
+		stream.unseen = 0
+		stream.output = output(stream.id)
+	end
+	if stream.size + stream.output > stream.most then
+		local text = string.format("it does not read its events, and more than %d bytes wait", stream.most)
+		clients.complain("http", stream.id, stream.address, text)
+		finish(stream, "slow")
+		stream.queue = {}
+		socket.shutdown(stream.id)
+		return false, "slow"
+	end
+	stream.queue[#stream.queue + 1] = text
+	stream.silent = false
+	if stream.reading then
+		stream.reading = false
+		skynet.wakeup(stream.reader)
+	end
+	return true
+end
+
+---@class http.events.Send
+---@field last_id string? `Last-Event-ID` of the client, the id of the last event it got before it connected again
+local Send = {}
+Send.__index = Send
+
+function Send:__call(event)
+	return push(self.stream, format(event))
+end
+
+--- Sends a comment, of which a client's program sees nothing. Does not yield.
+---@param text string
+---@return boolean ok, string? reason
+function Send:comment(text)
+	return push(self.stream, ": " .. gsub(text, "[\r\n]+", " ") .. "\n\n")
+end
+
+-- Whether the stream ends before the time is over.
+local function await_end(stream, time)
+	local token = {}
+	if stream.ended then
+		return
+	end
+	table.insert(stream.waiting, token)
+	if time then
+		skynet.sleep(time, token)
+	else
+		skynet.wait(token)
+	end
+	for index, other in ipairs(stream.waiting) do
+		if other == token then
+			table.remove(stream.waiting, index)
+			break
+		end
+	end
+end
+
+--- Waits until the client has gone. Yields.
+---@param time integer? 1/100 s, after which it returns although the client is there
+---@return boolean there, string? reason as of `send`
+function Send:wait(time)
+	local stream = self.stream
+	await_end(stream, time)
+	return not stream.ended, stream.ended
+end
+
+--- Waits until what was sent has left, for who makes events faster than a client reads. Yields.
+---@return boolean there, string? reason as of `send`
+function Send:flush()
+	local stream = self.stream
+	skynet.yield()
+	while not stream.ended and (stream.size > FLUSHED or output(stream.id) > FLUSHED) do
+		await_end(stream, 1)
+	end
+	stream.output = 0
+	return not stream.ended, stream.ended
+end
+
+--- Ends the answer behind what was sent. Does not yield.
+function Send:close()
+	finish(self.stream, "done")
+end
+
+---------------------------------------------------------------- the body
+
+local Stream = { __name = "http.events" }
+
+local function keep_alive(stream)
+	return function()
+		if not stream.ended then
+			if stream.silent then
+				push(stream, ":\n\n")
+			end
+			if not stream.ended then
+				stream.silent = true
+				stream.deadline:set(stream.idle_time)
+			end
+		end
+	end
+end
+
+local close_at_shutdown
+
+local function start(stream)
+	local id = stream.id
+	stream.started = true
+	open[stream] = true
+	stream.deadline = deadlines.new(id, keep_alive(stream))
+	stream.deadline:set(stream.idle_time)
+	socket.onclose(id, function()
+		finish(stream, "gone")
+	end)
+	if socket.disconnected(id) ~= false then
+		finish(stream, "gone")
+	end
+	close_at_shutdown()
+	skynet.fork(function()
+		local ok, problem = xpcall(stream.produce, debug.traceback, stream.send)
+		if not ok then
+			skynet.error("http.events: " .. tostring(problem))
+		end
+		finish(stream, "done")
+	end)
+end
+
+-- The next piece: what has been sent since the last one.
+function Stream.__call(stream)
+	if not stream.started then
+		start(stream)
+		return stream.retry and string.format("retry: %d\n\n", stream.retry) or ":\n\n" -- the client sees the header
+	end
+	while true do
+		local queue = stream.queue
+		if #queue > 0 then
+			stream.queue, stream.size = {}, 0
+			return table.concat(queue)
+		elseif stream.ended then
+			return nil
+		end
+		stream.reading = true
+		skynet.wait(stream.reader)
+	end
+end
+
+function Stream.__close(stream)
+	if stream.started then
+		finish(stream, "gone")
+	end
+	stream.closed = true
+end
+
+--- The answer that sends events: `request:events(produce, options)`. Does not yield.
+---@param request table of http.server
+---@param produce fun(send: http.events.Send)
+---@param options table? see above
+---@return integer code, table body, table header
+function M.answer(request, produce, options)
+	options = options or {}
+	local meta = getmetatable(request)
+	local connection = meta and meta.connection
+	if not connection then
+		error("events: the request has to come from http.server", 2)
+	elseif type(produce) ~= "function" then
+		error("events: a function(send) is expected, not " .. type(produce), 2)
+	end
+	local stream = setmetatable({
+		id = connection.id,
+		address = connection.address,
+		produce = produce,
+		most = options.most or MOST,
+		idle_time = options.idle_time or IDLE_TIME,
+		retry = options.retry,
+		queue = {},
+		size = 0, -- bytes in the queue
+		output = 0, -- that waited in the socket when it was looked
+		unseen = 0, -- written since then
+		silent = true, -- nothing was sent since the last look
+		reader = {}, -- wakes who asks for pieces
+		waiting = {}, -- tokens of tasks that wait for the end
+	}, Stream)
+	stream.send = setmetatable({ stream = stream, last_id = request:get "last-event-id" }, Send)
+	local header = {
+		["content-type"] = "text/event-stream",
+		["cache-control"] = "no-cache",
+		["x-accel-buffering"] = "no", -- nginx
+	}
+	for name, value in pairs(options.header or {}) do
+		header[name] = value
+	end
+	return 200, stream, header
+end
+
+--- Ends all answers that send events, as at the end of the node: browsers connect again, to whoever listens then. Yields until the
+--- last bytes are on their way, for two seconds at most.
+function M.close_all()
+	local closing = {}
+	for stream in pairs(open) do
+		closing[#closing + 1] = stream
+	end
+	for _, stream in ipairs(closing) do
+		finish(stream, "shutdown")
+	end
+	local limit = skynet.now() + CLOSING
+	for _, stream in ipairs(closing) do
+		while not stream.closed and skynet.now() < limit do
+			skynet.sleep(1)
+		end
+	end
+end
+
+-- Once, when the first client is there: a service without events has nothing to do at the end.
+function close_at_shutdown()
+	close_at_shutdown = function() end
+	if skynet.on_shutdown then
+		skynet.on_shutdown(M.close_all)
+	end
+end
+
+--- How many answers of this service send events. Does not yield.
+---@return integer
+function M.count()
+	local count = 0
+	for _ in pairs(open) do
+		count = count + 1
+	end
+	return count
+end
+
+return M
