@@ -25,6 +25,7 @@ local socket = require "skynet.socket"
 local clients = require "http.clients"
 local deadlines = require "http.deadline"
 local output = require "skynet.internal.output"
+local sockethelper = require "http.sockethelper"
 
 local find, gsub = string.find, string.gsub
 
@@ -249,6 +250,8 @@ function Stream.__call(stream)
 		if #queue > 0 then
 			stream.queue, stream.size = {}, 0
 			return table.concat(queue)
+		elseif stream.ended == "gone" or stream.ended == "slow" then
+			error(sockethelper.socket_error "the client has gone")
 		elseif stream.ended then
 			return nil
 		end

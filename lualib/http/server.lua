@@ -179,6 +179,7 @@ end
 
 -- Reads what still comes, for a time, so that the answer is not lost with it.
 local function linger(connection)
+	connection.refused = true
 	connection.deadline:set(LINGER_TIME)
 	local read = 0
 	while read < LINGER_BYTES do
@@ -192,8 +193,8 @@ end
 
 local function refuse(connection, code, reason, unread)
 	clients.complain("http", connection.id, connection.address, reason)
-	connection.refused = true
 	httpd.write_response(connection.write, code, "", { connection = "close" })
+	connection.refused = true
 	if unread then
 		linger(connection)
 	end

@@ -31,6 +31,11 @@ fn http_routes_lead_where_they_say() {
 }
 
 #[test]
+fn http_bodies_and_events_are_streams_of_bounded_size() {
+    run_test("net", "http_streams", "thread = 2");
+}
+
+#[test]
 fn what_http_connections_hold_together_is_bounded() {
     run_test(
         "net",

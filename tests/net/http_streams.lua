@@ -1,0 +1,518 @@
+-- Bodies of requests that are read in pieces, server-sent events in both directions, and the connections of a client.
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local events = require "http.events"
+local httpc = require "http.httpc"
+local middleware = require "http.middleware"
+local routers = require "http.router"
+local server = require "http.server"
+local check = require "check"
+local listen = require "listening"
+
+local cases = {}
+
+local MB <const> = 1024 * 1024
+
+local function serve(app, options)
+	local ended = { count = 0 }
+	local host = listen(function(id, _, address)
+		options = options or {}
+		options.address = address
+		server.serve(id, app, options)
+		ended.count = ended.count + 1
+	end)
+	return host, ended
+end
+
+local function await(condition)
+	while not condition() do
+		skynet.sleep(1)
+	end
+end
+
+-- Sends bytes, and returns the code of the first answer. It does not wait for the end: the server reads on for a second.
+local function first_code(host, bytes)
+	local id = assert(socket.open(host))
+	socket.write(id, bytes)
+	local head = socket.readline(id, "\r\n\r\n")
+	socket.close(id)
+	return string.match(head or "", "^HTTP/1.1 (%d+)")
+end
+
+-- Sends bytes, and returns all that comes back.
+local function raw(host, bytes)
+	local id = assert(socket.open(host))
+	socket.write(id, bytes)
+	local answer = socket.readall(id)
+	socket.close(id)
+	return answer or ""
+end
+
+local function post(target, header, body)
+	return "POST " .. target .. " HTTP/1.1\r\nHost: x\r\n" .. header .. "\r\n" .. body
+end
+
+local LAST <const> = "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+---------------------------------------------------------------- bodies
+
+local function upload_app()
+	local app, seen = routers.new(), {}
+	app:post("/count", function(request)
+		local bytes, pieces = 0, 0
+		for piece in request:pieces() do
+			bytes, pieces = bytes + #piece, pieces + 1
+		end
+		return { bytes = bytes, more = request:read() == nil }
+	end)
+	app:post("/body", function(request)
+		return request.body
+	end)
+	app:post("/some", function(request)
+		return request:read(3) or "-"
+	end)
+	app:post("/ignore", function()
+		return "ignored"
+	end)
+	app:post("/small", middleware.body_limit(10), function(request)
+		return request.body
+	end)
+	app:post("/trailer", function(request)
+		return request.body .. tostring((request.trailers or {})["x-sum"])
+	end)
+	app:get("/last", function()
+		seen.last = (seen.last or 0) + 1
+		return "last"
+	end)
+	return app, seen
+end
+
+function cases.a_body_is_read_in_pieces_as_it_comes()
+	local host = serve(upload_app(), { stream = 0, body = 1000 })
+	local page = string.rep("0123456789", MB)
+	check.equal({ httpc.request("POST", host, "/count", nil, nil, page) }, { 200, '{"bytes":10485760,"more":true}' })
+	local id = assert(socket.open(host))
+	socket.write(id, post("/some", "Content-Length: 6\r\n", "abc"))
+	local head = socket.readline(id, "\r\n\r\n")
+	assert(string.find(head, "200 OK", 1, true), head)
+	check.equal(socket.read(id, 3), "abc", "the answer comes before the end of the body")
+	socket.write(id, "def" .. LAST)
+	assert(string.find(socket.readall(id), "last$"))
+	socket.close(id)
+	check.equal({ httpc.request("POST", host, "/body", nil, nil, "as a whole") }, { 200, "as a whole" })
+end
+
+function cases.what_a_handler_has_left_is_not_taken_for_a_request()
+	for _, stream in ipairs { 0, false } do
+		local app, seen = upload_app()
+		local host = serve(app, { stream = stream or nil })
+		local smuggled = "GET /last HTTP/1.1\r\nHost: evil\r\n\r\n"
+		local answer = raw(
+			host,
+			post("/ignore", "Content-Length: " .. #smuggled .. "\r\n", smuggled)
+				.. post("/some", "Transfer-Encoding: chunked\r\n", "5\r\nabcde\r\n3\r\nfgh\r\n0\r\nx-a: b\r\n\r\n")
+				.. post("/count", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\n\r\n")
+				.. post("/trailer", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nX-Sum: 7\r\nHost: y\r\n\r\n")
+				.. LAST
+		)
+		local bodies = {}
+		for body in string.gmatch(answer, "\r\n\r\n([^\r\n]-)%f[H\0]") do
+			bodies[#bodies + 1] = body
+		end
+		check.equal(bodies, { "ignored", "abc", '{"bytes":1,"more":true}', "a7", "last" })
+		check.equal(seen.last, 1)
+	end
+end
+
+function cases.what_could_be_understood_in_two_ways_is_refused_before_the_handler()
+	local app, seen = upload_app()
+	local host, ended = serve(app, { stream = true })
+	local function code(header, body)
+		return first_code(host, post("/last", header, body) .. LAST)
+	end
+	check.equal(code("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), "400")
+	check.equal(code("Content-Length: 3\r\nContent-Length: 4\r\n", "abc"), "400")
+	check.equal(code("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), "400")
+	check.equal(code("Transfer-Encoding: gzip\r\n", "0\r\n\r\n"), "501")
+	check.equal(seen.last, nil)
+	local function broken(body)
+		return first_code(host, post("/count", "Transfer-Encoding: chunked\r\n", body) .. LAST)
+	end
+	check.equal(broken "3\r\nabcd\r\n0\r\n\r\n", "400")
+	check.equal(broken "3 3\r\nabc\r\n0\r\n\r\n", "400")
+	check.equal(broken "-1\r\nabc\r\n0\r\n\r\n", "400")
+	check.equal(broken "fffffffffffffffff\r\nabc\r\n0\r\n\r\n", "413")
+	check.equal(broken "3\r\nabc\r\n0\r\nno field\r\n\r\n", "400")
+	check.equal(broken("3;" .. string.rep("x", 2000) .. "\r\nabc\r\n0\r\n\r\n"), "400")
+	await(function()
+		return ended.count == 10
+	end)
+	check.equal(seen.last, nil)
+end
+
+function cases.bodies_have_limits_however_they_are_read()
+	local host = serve(upload_app(), { stream = 1000, body = 100 })
+	local function code(target, size, chunked)
+		local body = string.rep("x", size)
+		local header = chunked and { ["transfer-encoding"] = "chunked" } or nil
+		return (
+			httpc.request(
+				"POST",
+				host,
+				target,
+				nil,
+				header,
+				chunked and string.format("%x\r\n%s\r\n0\r\n\r\n", size, body) or body
+			)
+		)
+	end
+	for _, chunked in ipairs { false, true } do
+		check.equal({ code("/count", 1000, chunked), code("/count", 1001, chunked) }, { 200, 413 })
+		check.equal({ code("/body", 100, chunked), code("/body", 101, chunked) }, { 200, 413 })
+		check.equal({ code("/small", 10, chunked), code("/small", 11, chunked) }, { 200, 413 })
+		check.equal({ code("/ignore", 1000, chunked), code("/ignore", MB, chunked) }, { 200, 200 })
+	end
+	check.raises("option stream", server.serve, assert(socket.open(host)), print, { stream = "yes" })
+end
+
+function cases.a_client_that_waits_for_100_is_told_when_the_body_is_wanted()
+	local host = serve(upload_app(), { stream = true })
+	local id = assert(socket.open(host))
+	socket.write(id, post("/count", "Content-Length: 3\r\nExpect: 100-continue\r\n", ""))
+	check.equal(socket.readline(id, "\r\n\r\n"), "HTTP/1.1 100 Continue")
+	socket.write(id, "abc")
+	assert(string.find(socket.readline(id, "\r\n\r\n"), "200 OK", 1, true))
+	socket.close(id)
+	id = assert(socket.open(host))
+	socket.write(id, post("/ignore", "Content-Length: 3\r\nExpect: 100-continue\r\n", ""))
+	local answer = socket.readall(id)
+	assert(string.find(answer, "^HTTP/1.1 200") and string.find(answer, "connection: close", 1, true), answer)
+	socket.close(id)
+end
+
+function cases.a_body_that_breaks_off_is_no_answer()
+	local reached
+	local app = routers.new()
+	app:post("/", function(request)
+		for _ in request:pieces() do
+		end
+		reached = true
+	end)
+	local host, ended = serve(app, { stream = true })
+	local id = assert(socket.open(host))
+	socket.write(id, post("/", "Content-Length: 100\r\n", "only this"))
+	socket.close(id)
+	await(function()
+		return ended.count == 1
+	end)
+	check.equal(reached, nil)
+	host = serve(app, { stream = true, body_time = 50 })
+	id = assert(socket.open(host))
+	socket.write(id, post("/", "Content-Length: 100\r\n", "and then nothing"))
+	check.equal(socket.readall(id) or "", "")
+	socket.close(id)
+	check.equal(reached, nil)
+end
+
+---------------------------------------------------------------- events
+
+-- What a server sends as events, in pieces of so many bytes, comes out as these.
+local function parsed(bytes, size)
+	local served = 0
+	local host = listen(function(id)
+		socket.start(id)
+		socket.readline(id, "\r\n\r\n")
+		served = served + 1
+		if served == 1 then
+			socket.write(id, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+			for at = 1, #bytes, size do
+				socket.write(id, string.sub(bytes, at, at + size - 1))
+				if size > 1 then
+					skynet.sleep(0)
+				end
+			end
+		else
+			socket.write(id, "HTTP/1.1 204 No Content\r\n\r\n")
+		end
+		socket.close(id)
+	end)
+	local list = {}
+	local source = httpc.events("http://" .. host .. "/", { retry = 1 })
+	for event in source do
+		list[#list + 1] = event
+	end
+	return list, source
+end
+
+function cases.events_are_read_as_the_standard_says()
+	local text = "\xef\xbb\xbf: comment\r\nid: 1\r\nevent: add\r\ndata: a\r\ndata:b\r\n\r\n"
+		.. "data\ndata\n\nevent: no data\n\nid:2\rdata:  two blanks\r\r"
+		.. "retry: 1\nretry: x1\nunknown: x\nid: with\0nul\ndata: x:y\n\nid\ndata: no id\n\n: end\n\ndata: not whole"
+	for _, size in ipairs { 1, 2, 7, 1000 } do
+		check.equal((parsed(text, size)), {
+			{ event = "add", data = "a\nb", id = "1" },
+			{ event = "message", data = "\n", id = "1" },
+			{ event = "message", data = " two blanks", id = "2" },
+			{ event = "message", data = "x:y", id = "2" },
+			{ event = "message", data = "no id", id = "" },
+		}, "pieces of " .. size)
+	end
+end
+
+function cases.events_arrive_as_they_were_sent()
+	local app = routers.new()
+	app:get("/", function(request)
+		if request:get "last-event-id" then
+			return 204
+		end
+		return request:events(function(send)
+			check.equal(send "plain", true)
+			send { id = 7, event = "typed", data = "two\nlines\r\nthree\r" }
+			send:comment "nothing\nto see"
+			send { data = { a = 1 } }
+			send { data = "" }
+			check.raises("has a line end", send, { event = "a\nb" })
+			check.raises("has a line end", send, { id = "a\0b" })
+			check.raises("milliseconds", send, { retry = 1.5 })
+			check.raises("has to have data", send, { name = "x" })
+		end, { retry = 10, header = { ["x-more"] = "yes" } })
+	end)
+	local list = {}
+	for event in httpc.events("http://" .. serve(app) .. "/") do
+		list[#list + 1] = event
+	end
+	check.equal(list, {
+		{ event = "message", data = "plain", id = "" },
+		{ event = "typed", data = "two\nlines\nthree\n", id = "7" },
+		{ event = "message", data = '{"a":1}', id = "7" },
+		{ event = "message", data = "", id = "7" },
+	})
+end
+
+function cases.a_source_goes_on_behind_the_last_event()
+	local asked = {}
+	local app = routers.new()
+	app:get("/", function(request)
+		local last = tonumber(request:get "last-event-id" or 0)
+		asked[#asked + 1] = last
+		if last >= 6 then
+			return 204
+		end
+		return request:events(function(send)
+			for number = last + 1, last + 2 do
+				send { id = number, data = number }
+			end
+		end, { retry = 10 })
+	end)
+	local got = {}
+	for event in httpc.events("http://" .. serve(app) .. "/", { last_id = "0" }) do
+		got[#got + 1] = event.data
+	end
+	check.equal({ got, asked }, { { "1", "2", "3", "4", "5", "6" }, { 0, 2, 4, 6 } })
+end
+
+function cases.a_source_says_why_it_gives_up()
+	local app = routers.new()
+	app:get("/text", function()
+		return "no events"
+	end)
+	app:get("/large", function(request)
+		return request:events(function(send)
+			send(string.rep("x", 10000))
+			send:wait()
+		end)
+	end)
+	local host = "http://" .. serve(app)
+	local function first(target, options)
+		return httpc.events(target, options):next()
+	end
+	check.raises("the content-type is text/plain", first, host .. "/text")
+	check.raises("answers 404", first, host .. "/nothing")
+	check.raises("event of more than 1000 bytes", first, host .. "/large", { most = 1000 })
+	check.raises("2 attempts, and no answer", first, "http://127.0.0.1:1/", { attempts = 2, retry = 1 })
+	check.raises("is no URL", httpc.events, "127.0.0.1/x")
+	local source <close> = httpc.events(host .. "/large")
+	check.equal(#source:next().data, 10000)
+	skynet.fork(function()
+		skynet.yield()
+		source:close()
+	end)
+	check.equal(source:next(), nil, "closed by another task")
+end
+
+function cases.a_silent_server_is_left_and_asked_again()
+	local app, asked = routers.new(), 0
+	app:get("/", function(request)
+		asked = asked + 1
+		local turn = asked
+		return request:events(function(send)
+			if turn == 2 then
+				send "there"
+			end
+			send:wait()
+		end, { retry = 10, idle_time = 6000 })
+	end)
+	local source <close> = httpc.events("http://" .. serve(app) .. "/", { idle_time = 20 })
+	check.equal(source:next().data, "there")
+	check.equal(asked, 2)
+end
+
+function cases.a_client_that_has_gone_is_told_to_the_handler()
+	local reasons, started = {}, 0
+	local app = routers.new()
+	app:get("/", function(request)
+		return request:events(function(send)
+			started = started + 1
+			local ok, reason
+			if started == 1 then
+				ok, reason = send:wait()
+			else
+				repeat
+					skynet.sleep(1)
+					ok, reason = send "tick"
+				until not ok
+			end
+			check.equal(ok, false)
+			reasons[started] = reason
+		end)
+	end)
+	local host, ended = serve(app)
+	for turn = 1, 2 do
+		local id = assert(socket.open(host))
+		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		socket.readline(id, ":\n\n")
+		socket.close(id)
+		await(function()
+			return ended.count == turn and reasons[turn]
+		end)
+	end
+	check.equal(reasons, { "gone", "gone" })
+	check.equal(events.count(), 0)
+end
+
+function cases.comments_keep_a_silent_connection_alive()
+	local app = routers.new()
+	app:get("/", function(request)
+		return request:events(function(send)
+			send:wait()
+		end, { idle_time = 10 })
+	end)
+	local host = serve(app)
+	local id = assert(socket.open(host))
+	socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	for _ = 1, 3 do
+		assert(socket.readline(id, ":\n\n"))
+	end
+	socket.close(id)
+end
+
+function cases.clients_that_do_not_read_are_closed_and_others_get_all()
+	local CLIENTS <const> = 20
+	local slow, senders = 0, {}
+	local app = routers.new()
+	app:get("/", function(request)
+		return request:events(function(send)
+			senders[send] = true
+			local _, reason = send:wait()
+			senders[send] = nil
+			slow = slow + (reason == "slow" and 1 or 0)
+		end, { most = 64 * 1024 })
+	end)
+	app:get("/reads", function(request)
+		return request:events(function(send)
+			senders[send] = true
+			send:wait()
+			senders[send] = nil
+		end, { most = 64 * 1024 })
+	end)
+	local host, ended = serve(app)
+	local clients = {}
+	for index = 1, CLIENTS do
+		local id = assert(socket.open(host))
+		socket.pause(id)
+		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		clients[index] = id
+	end
+	local got = 0
+	local reader = httpc.events("http://" .. host .. "/reads")
+	skynet.fork(function()
+		for _ in reader do
+			got = got + 1
+		end
+	end)
+	await(function()
+		return events.count() == CLIENTS + 1
+	end)
+	-- What the two systems keep of a connection comes first: it is no memory of the server's.
+	local sent, page = 0, string.rep("x", 16 * 1024)
+	while slow < CLIENTS and sent < 4096 do
+		for send in pairs(senders) do
+			send(page)
+		end
+		sent = sent + 1
+		skynet.sleep(0)
+	end
+	check.equal(slow, CLIENTS)
+	await(function()
+		return got == sent
+	end)
+	check.equal(events.count(), 1)
+	reader:close()
+	for _, id in ipairs(clients) do
+		socket.close(id)
+	end
+	await(function()
+		return ended.count == CLIENTS + 1
+	end)
+end
+
+function cases.who_makes_events_faster_than_they_are_read_can_wait()
+	local app = routers.new()
+	app:get("/", function(request)
+		return request:events(function(send)
+			for number = 1, 2000 do
+				send { id = number, data = string.rep("x", 4000) }
+				if not send:flush() then
+					break
+				end
+			end
+		end, { most = 64 * 1024, retry = 10 })
+	end)
+	local host = serve(app)
+	local count = 0
+	local source <close> = httpc.events("http://" .. host .. "/")
+	for event in source do
+		count = count + 1
+		check.equal(event.id, tostring(count))
+		if count == 2000 then
+			break
+		end
+	end
+end
+
+function cases.a_drain_ends_events_and_idle_connections_and_no_answer_under_way()
+	local drained
+	local worker = skynet.newservice "http_draining"
+	local host = "127.0.0.1:" .. skynet.call(worker, "lua", "port")
+	local idle = assert(socket.open(host))
+	local id = assert(socket.open(host))
+	socket.write(id, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	local source = httpc.events("http://" .. host .. "/events")
+	check.equal(source:next().data, "hello")
+	skynet.fork(function()
+		drained = skynet.call(worker, "lua", "drain")
+	end)
+	check.equal(socket.readall(idle) or "", "")
+	local answer = socket.readall(id)
+	assert(string.find(answer, "^HTTP/1.1 200") and string.find(answer, "connection: close", 1, true), answer)
+	source:close()
+	await(function()
+		return drained
+	end)
+	check.equal(drained, 0)
+	check.equal(skynet.call(worker, "lua", "reasons"), { "shutdown" })
+	socket.close(idle)
+	socket.close(id)
+end
+
+check.run(cases)
