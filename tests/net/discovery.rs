@@ -377,7 +377,7 @@ fn nodes_find_each_other_by_redis() {
 }
 
 /// A name server whose zone the test writes.
-fn name_server(folder: &Path) -> (Peer, impl Fn(&str) + use<>) {
+pub fn name_server(folder: &Path) -> (Peer, impl Fn(&str) + use<>) {
     let zone = folder.join("zone");
     let draft = folder.join("draft");
     std::fs::write(&zone, "").expect("the zone");

@@ -4,6 +4,7 @@
 mod cluster;
 mod discovery;
 mod http;
+mod kubernetes;
 mod metrics;
 mod mongo;
 mod mysql;
