@@ -1,0 +1,304 @@
+//! From an `impl` block to the trait and the functions that C calls.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitStr, Result, ReturnType, Type,
+};
+
+/// A method that Lua calls by its name.
+struct Command {
+    name: String,
+    function: syn::Ident,
+    is_async: bool,
+    fallible: bool,
+    parameters: Vec<Parameter>,
+}
+
+enum Parameter {
+    Context,
+    Caller,
+    Value(Box<Type>),
+}
+
+/// What the block has.
+#[derive(Default)]
+struct Methods {
+    init: Option<bool>,
+    message: Option<bool>,
+    signal: bool,
+    commands: Vec<Command>,
+}
+
+pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let name: Option<LitStr> = if attribute.is_empty() {
+        None
+    } else {
+        Some(syn::parse2(attribute)?)
+    };
+    let mut block: ItemImpl = syn::parse2(item)?;
+    if let Some((path, _)) = &block.trait_ {
+        let text = "#[service] stands at `impl Type`, not at the implementation of a trait";
+        return Err(Error::new(path.span(), text));
+    }
+    if !block.generics.params.is_empty() {
+        let text = "a service is one type: C looks for it by name";
+        return Err(Error::new(block.generics.span(), text));
+    }
+    let mut methods = Methods::default();
+    for item in &mut block.items {
+        if let ImplItem::Fn(function) = item {
+            methods.add(function)?;
+        }
+    }
+    let service = &block.self_ty;
+    let Some(init_is_async) = methods.init else {
+        let text = "a service has `async fn init(ctx: Ctx, args: Args) -> Result<Self, ...>`";
+        return Err(Error::new(service.span(), text));
+    };
+    let wait = init_is_async.then(|| quote!(.await));
+    let message = methods.message(service);
+    let signal = methods.signal.then(|| {
+        quote! {
+            fn signal(self: &::std::rc::Rc<Self>, ctx: ::skynet_service::Ctx, signal: i32) {
+                #service::signal(self, ctx, signal);
+            }
+        }
+    });
+    let functions = name.map(|name| functions(service, &name)).transpose()?;
+    Ok(quote! {
+        #block
+
+        impl ::skynet_service::Service for #service {
+            async fn init(
+                ctx: ::skynet_service::Ctx,
+                args: ::skynet_service::Args,
+            ) -> ::std::result::Result<Self, ::skynet_service::error::BoxError> {
+                ::skynet_service::export::boxed(#service::init(ctx, args)#wait)
+            }
+
+            #message
+            #signal
+        }
+
+        #functions
+    })
+}
+
+impl Methods {
+    fn add(&mut self, function: &mut ImplItemFn) -> Result<()> {
+        let is_async = function.sig.asyncness.is_some();
+        let marks: Vec<Attribute> = function
+            .attrs
+            .extract_if(.., |attribute| attribute.path().is_ident("command"))
+            .collect();
+        if let Some(mark) = marks.first() {
+            self.commands.push(Command::new(function, mark)?);
+            return Ok(());
+        }
+        match function.sig.ident.to_string().as_str() {
+            "init" => self.init = Some(is_async),
+            "message" => self.message = Some(is_async),
+            "signal" => self.signal = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The method of the trait that gets the messages.
+    fn message(&self, service: &Type) -> TokenStream {
+        let commands = (!self.commands.is_empty()).then(|| self.commands(service));
+        let others = match self.message {
+            None => quote!(::skynet_service::unhandled(ctx, &message)),
+            Some(false) => quote!(#service::message(self, ctx, message)),
+            Some(true) => quote! {
+                let this = ::std::rc::Rc::clone(self);
+                let message = message.keep();
+                ::skynet_service::export::spawn_message(ctx, async move {
+                    #service::message(&this, ctx, message).await
+                });
+            },
+        };
+        quote! {
+            fn message(
+                self: &::std::rc::Rc<Self>,
+                ctx: ::skynet_service::Ctx,
+                message: ::skynet_service::Message<'_>,
+            ) {
+                #commands
+                #others
+            }
+        }
+    }
+
+    fn commands(&self, service: &Type) -> TokenStream {
+        let arms = self.commands.iter().map(|command| command.arm(service));
+        quote! {
+            if message.kind() == ::skynet_service::Kind::Lua {
+                return ::skynet_service::export::commands(&message, |name, values, request| {
+                    match name {
+                        #(#arms)*
+                        _ => return ::std::result::Result::Ok(::std::option::Option::Some(request)),
+                    }
+                    ::std::result::Result::Ok(::std::option::Option::None)
+                });
+            }
+        }
+    }
+}
+
+impl Command {
+    fn new(function: &ImplItemFn, mark: &Attribute) -> Result<Command> {
+        let mut name = function.sig.ident.to_string();
+        if !matches!(mark.meta, syn::Meta::Path(_)) {
+            mark.parse_nested_meta(|meta| {
+                if meta.path.is_ident("name") {
+                    name = meta.value()?.parse::<LitStr>()?.value();
+                    return Ok(());
+                }
+                Err(meta.error("#[command(name = \"...\")]"))
+            })?;
+        }
+        let mut inputs = function.sig.inputs.iter();
+        if !matches!(inputs.next(), Some(FnArg::Receiver(_))) {
+            let text = "a command is a method: its first parameter is `&self` or `self: &Rc<Self>`";
+            return Err(Error::new(function.sig.span(), text));
+        }
+        let parameters = inputs.map(|input| match input {
+            FnArg::Typed(input) => Ok(Parameter::new(&input.ty)),
+            other => Err(Error::new(other.span(), "a second self")),
+        });
+        Ok(Command {
+            name,
+            function: function.sig.ident.clone(),
+            is_async: function.sig.asyncness.is_some(),
+            fallible: match &function.sig.output {
+                ReturnType::Type(_, ty) => is(ty, "Result"),
+                ReturnType::Default => false,
+            },
+            parameters: parameters.collect::<Result<_>>()?,
+        })
+    }
+
+    /// What is done for its name.
+    fn arm(&self, service: &Type) -> TokenStream {
+        let Command { name, function, .. } = self;
+        let mut arguments = Vec::new();
+        let mut values = Vec::new();
+        let mut types = Vec::new();
+        for (at, parameter) in self.parameters.iter().enumerate() {
+            let value = format_ident!("value{at}");
+            arguments.push(match parameter {
+                Parameter::Context => quote!(ctx),
+                Parameter::Caller => quote!(caller),
+                Parameter::Value(_) => quote!(#value),
+            });
+            if let Parameter::Value(ty) = parameter {
+                values.push(value);
+                types.push(ty);
+            }
+        }
+        let read = if values.is_empty() {
+            quote!()
+        } else {
+            quote!(let (#(#values,)*): (#(#types,)*) = values.rest()?;)
+        };
+        let caller = self
+            .parameters
+            .iter()
+            .any(|parameter| matches!(parameter, Parameter::Caller))
+            .then(|| quote!(let caller = request.caller();));
+        let boxed = if self.fallible {
+            quote!(::skynet_service::export::boxed)
+        } else {
+            quote!(::std::result::Result::Ok)
+        };
+        if self.is_async {
+            return quote! {
+                #name => {
+                    #read
+                    #caller
+                    let this = ::std::rc::Rc::clone(self);
+                    request.spawn(ctx, #name, async move {
+                        #boxed(#service::#function(&this, #(#arguments),*).await)
+                    });
+                }
+            };
+        }
+        quote! {
+            #name => {
+                #read
+                #caller
+                request.finish(#name, #boxed(#service::#function(self, #(#arguments),*)));
+            }
+        }
+    }
+}
+
+impl Parameter {
+    fn new(ty: &Type) -> Parameter {
+        if is(ty, "Ctx") {
+            Parameter::Context
+        } else if is(ty, "Caller") {
+            Parameter::Caller
+        } else {
+            Parameter::Value(Box::new(ty.clone()))
+        }
+    }
+}
+
+/// Whether a type goes by that name.
+fn is(ty: &Type, name: &str) -> bool {
+    match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == name),
+        _ => false,
+    }
+}
+
+/// The functions that C looks for.
+fn functions(service: &Type, name: &LitStr) -> Result<TokenStream> {
+    let text = name.value();
+    // Of a name with dots the core takes the last part.
+    let prefix = text.rsplit('.').next().unwrap_or_default();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if prefix.is_empty() || !prefix.chars().all(is_word) {
+        let text = "the name of a service is a file's name, and the beginning of C functions' names: letters, digits, _";
+        return Err(Error::new(name.span(), text));
+    }
+    let [create, init, release, signal] =
+        ["create", "init", "release", "signal"].map(|what| format!("{prefix}_{what}"));
+    Ok(quote! {
+        const _: () = {
+            use ::std::ffi::{c_char, c_int, c_void};
+            use ::skynet_service::{export, sys::Context};
+
+            #[unsafe(export_name = #create)]
+            extern "C" fn create() -> *mut c_void {
+                export::create::<#service>(#name)
+            }
+
+            #[unsafe(export_name = #init)]
+            unsafe extern "C" fn init(instance: *mut c_void, context: *mut Context, args: *const c_char) -> c_int {
+                // SAFETY: the core calls it with what `create` has made, before any message.
+                unsafe { export::init::<#service>(instance, context, args) }
+            }
+
+            #[unsafe(export_name = #release)]
+            unsafe extern "C" fn release(instance: *mut c_void) {
+                // SAFETY: the core calls it once, after everything else.
+                unsafe { export::release::<#service>(instance) }
+            }
+
+            #[unsafe(export_name = #signal)]
+            unsafe extern "C" fn signal(instance: *mut c_void, signal: c_int) {
+                // SAFETY: the core calls it before the release.
+                unsafe { export::signal::<#service>(instance, signal) }
+            }
+        };
+    })
+}

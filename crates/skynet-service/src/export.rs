@@ -1,0 +1,87 @@
+//! What the attribute `service` makes use of. No part of the interface.
+
+use std::future::Future;
+
+use crate::context::Ctx;
+use crate::error::{BoxError, Chain};
+use crate::lua::{Error, Values};
+use crate::message::{Caller, Message, Responder};
+pub use crate::runtime::instance::{create, init, release, signal};
+
+/// A command that is being handled.
+pub struct Request {
+    caller: Caller,
+    responder: Option<Responder>,
+}
+
+impl Request {
+    /// Who has asked.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// Answers.
+    pub fn finish<T: serde::Serialize>(self, name: &str, result: Result<T, BoxError>) {
+        let packed = match (result, self.responder) {
+            (Ok(values), Some(responder)) => responder.respond_lua(&values).map_err(BoxError::from),
+            (Ok(_), None) => Ok(()),
+            // A responder that is dropped answers with an error.
+            (Err(error), _) => Err(error),
+        };
+        if let Err(error) = packed {
+            failed(name, &*error);
+        }
+    }
+
+    /// Handles it in a task, which answers.
+    pub fn spawn<T: serde::Serialize + 'static>(
+        self,
+        ctx: Ctx,
+        name: &'static str,
+        future: impl Future<Output = Result<T, BoxError>> + 'static,
+    ) {
+        let task = async move {
+            let result = future.await;
+            self.finish(name, result);
+        };
+        drop(ctx.spawn_named(name, task));
+    }
+}
+
+#[cold]
+fn failed(name: &str, error: &dyn std::error::Error) {
+    let service = Ctx::current().map_or("?", Ctx::service_name);
+    log::error!("service {service}: command {name:?}: {}", Chain(error));
+}
+
+/// Handles a message of values, of which the first is the name of a command. `handle` gives the request back when it knows none of
+/// that name.
+pub fn commands<'m>(
+    message: &'m Message<'_>,
+    handle: impl FnOnce(&str, Values<'m>, Request) -> Result<Option<Request>, Error>,
+) {
+    let mut values = Values::new(message.bytes());
+    let request = Request {
+        caller: message.caller(),
+        responder: message.responder(),
+    };
+    let name: &str = match values.next() {
+        Ok(name) => name,
+        Err(error) => return failed("?", &error),
+    };
+    match handle(name, values, request) {
+        Ok(None) => {}
+        Ok(Some(_)) => failed(name, &*BoxError::from("there is no such command")),
+        Err(error) => failed(name, &error),
+    }
+}
+
+/// Handles a message in a task.
+pub fn spawn_message(ctx: Ctx, future: impl Future<Output = ()> + 'static) {
+    drop(ctx.spawn_named("message", future));
+}
+
+/// The result of the user's, with whatever error it has.
+pub fn boxed<T, E: Into<BoxError>>(result: Result<T, E>) -> Result<T, BoxError> {
+    result.map_err(Into::into)
+}

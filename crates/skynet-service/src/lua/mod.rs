@@ -1,0 +1,97 @@
+//! Values of Lua: the bytes of `skynet.pack` and `skynet.unpack`, by serde.
+//!
+//! | Rust | Lua |
+//! |---|---|
+//! | at the top: a tuple, `()`, an array `[T; N]` | that many values; anything else is one value |
+//! | `bool`, `i8`..`i64`, `u8`..`u64`, `f32`, `f64` | boolean, integer, float; integers above `i64::MAX` are an error |
+//! | `&str`, `String`, `char`, bytes (`serde_bytes`, [`LuaString`]) | string |
+//! | `Option::None`, `()`, a unit struct | nil |
+//! | `Vec`, a slice, a tuple within something, a tuple struct | table with the items 1..n |
+//! | a map | table; a key cannot be nil or NaN |
+//! | a struct | table by the names of the fields; a field that is nil is left out |
+//! | `enum`: `Unit`, `New(x)`, `Tuple(x, y)`, `Struct { a }` | `"Unit"`, `{New = x}`, `{Tuple = {x, y}}`, `{Struct = {a = ...}}` |
+//! | a newtype struct | what is in it |
+//! | [`LightUserdata`] | light userdata |
+//! | [`Value`] | whatever it is |
+//!
+//! On the way back missing values at the end are nil, and surplus ones are ignored, as with the parameters of a Lua function; a float that is
+//! an integer is taken where an integer is asked for, and an integer where a float is. A `String` has to be UTF-8; [`LuaString`] takes any bytes.
+//! Tables within tables may be 32 deep, as in `skynet.pack`; lengths in the bytes are never believed: no memory is taken for what is not there.
+//!
+//! ```
+//! use skynet_service::lua;
+//!
+//! let packed = lua::pack(&("add", 5)).unwrap();
+//! assert_eq!(&*packed, b"\x1cadd\x0a\x05");
+//! let (name, number): (String, i64) = lua::unpack(&packed).unwrap();
+//! assert_eq!((name.as_str(), number), ("add", 5));
+//! ```
+
+mod de;
+mod error;
+mod reader;
+mod ser;
+mod ser_top;
+mod string;
+mod table;
+mod top;
+mod value;
+mod wire;
+
+pub use error::Error;
+pub use reader::Values;
+pub use string::{LightUserdata, LuaString};
+pub use value::{Table, Value};
+
+use crate::payload::{Payload, PayloadWriter};
+
+/// The bytes of `skynet.pack(values...)`.
+///
+/// # Errors
+///
+/// When a value has no place in Lua; the error says which.
+pub fn pack<T: serde::Serialize + ?Sized>(values: &T) -> Result<Payload, Error> {
+    let mut writer = PayloadWriter::new();
+    pack_into(&mut writer, values)?;
+    Ok(writer.finish())
+}
+
+/// As [`pack`], behind what is written already. After an error nothing is added.
+///
+/// # Errors
+///
+/// As for [`pack`].
+pub fn pack_into<T: serde::Serialize + ?Sized>(
+    writer: &mut PayloadWriter,
+    values: &T,
+) -> Result<(), Error> {
+    let begin = writer.len();
+    let result = values.serialize(ser_top::Top { out: &mut *writer });
+    if result.is_err() {
+        writer.truncate(begin);
+    }
+    result
+}
+
+/// The values of a message: one, or a tuple of several.
+///
+/// # Errors
+///
+/// When the bytes are not of this format, or the values of other types.
+pub fn unpack<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error> {
+    Values::new(bytes).rest()
+}
+
+/// All values of a message, whatever they are.
+///
+/// # Errors
+///
+/// When the bytes are not of this format.
+pub fn unpack_values(bytes: &[u8]) -> Result<Vec<Value>, Error> {
+    let mut values = Values::new(bytes);
+    let mut all = Vec::new();
+    while !values.is_empty() {
+        all.push(values.next()?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,54 @@
+//! The values of a message, one after another.
+
+use serde::Deserialize;
+
+use super::de::One;
+use super::error::Error;
+use super::top::Top;
+use super::wire::Input;
+
+/// Reads the values of a message one after another, each as the type that it is to be.
+#[derive(Clone, Debug)]
+pub struct Values<'de> {
+    input: Input<'de>,
+}
+
+impl<'de> Values<'de> {
+    /// The values of a message.
+    pub fn new(bytes: &'de [u8]) -> Values<'de> {
+        Values {
+            input: Input::new(bytes),
+        }
+    }
+
+    /// Whether there is none left.
+    pub fn is_empty(&self) -> bool {
+        self.input.is_empty()
+    }
+
+    /// The next value; nil when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it has another type, or the bytes are not of this format.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "each value has a type of its own"
+    )]
+    pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Error> {
+        let mut input = self.input;
+        let value = T::deserialize(One::or_nil(&mut input))?;
+        self.input = input;
+        Ok(value)
+    }
+
+    /// The values that are left: one, or a tuple of several.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Values::next`].
+    pub fn rest<T: Deserialize<'de>>(self) -> Result<T, Error> {
+        let mut input = self.input;
+        T::deserialize(Top { input: &mut input })
+    }
+}

@@ -1,0 +1,14 @@
+//! What runs a service: its tasks, its requests, and the way in from C.
+
+pub(crate) mod core;
+pub(crate) mod instance;
+mod ready;
+pub(crate) mod remote;
+pub(crate) mod sessions;
+pub(crate) mod sync;
+pub(crate) mod task;
+
+#[cfg(all(test, feature = "loom"))]
+mod models;
+
+use self::core::schedule;

@@ -1,0 +1,1 @@
+//! Models of what threads do to a service, for loom.

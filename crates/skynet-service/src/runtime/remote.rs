@@ -1,0 +1,141 @@
+//! What other threads see of a service: where a waker puts a task that is to be polled, and how the service hears of it.
+//!
+//! A waker pushes the task on a stack without a lock, and the one that finds no wake message on its way posts one: a message of the
+//! service to itself, which a worker of the core dispatches like any other. The consumer is whoever dispatches the service's
+//! messages; it lets the next wake message be sent *before* it takes the stack. So either it takes what was pushed, or whoever
+//! pushed posts. At most one wake message is in the mailbox.
+//!
+//! The structure lives as long as any waker. When the service is released, the stack is closed: what a late waker pushes
+//! it takes back itself, and no future is behind it any more. Posting needs nothing of the service but its handle, and a handle
+//! of a service that is gone is no error: nothing of a released service is touched.
+
+use std::ptr;
+use std::sync::Mutex;
+
+use super::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+use super::task::{Header, TaskRef};
+
+/// See the module.
+pub(crate) struct Remote {
+    /// Newest first, linked by `Header::next`.
+    head: AtomicPtr<Header>,
+    /// A wake message is in the mailbox, or somebody is about to put it there.
+    in_flight: AtomicBool,
+    closed: AtomicBool,
+    /// The service; 0 before its init.
+    handle: AtomicU32,
+    /// Signals that wait for the service's turn.
+    signals: Mutex<Vec<i32>>,
+    /// Sends the wake message; `false` when the mailbox takes none.
+    post: fn(handle: u32) -> bool,
+}
+
+impl Remote {
+    pub(crate) fn new(post: fn(u32) -> bool) -> Remote {
+        Remote {
+            head: AtomicPtr::new(ptr::null_mut()),
+            in_flight: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            handle: AtomicU32::new(0),
+            signals: Mutex::new(Vec::new()),
+            post,
+        }
+    }
+
+    pub(crate) fn set_handle(&self, handle: u32) {
+        self.handle.store(handle, Ordering::Release);
+    }
+
+    /// Hands a task over, from any thread. The caller has set its bit `QUEUED`, so it is in no queue.
+    pub(crate) fn push(&self, task: TaskRef) {
+        let task = task.into_raw();
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the reference that came in keeps it; `next` belongs to who has set `QUEUED`.
+            unsafe { (*task.as_ptr()).next.store(head, Ordering::Relaxed) };
+            let result = self.head.compare_exchange_weak(
+                head,
+                task.as_ptr(),
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            );
+            match result {
+                Ok(_) => break,
+                Err(now) => head = now,
+            }
+        }
+        // Between the push and this load, and between the store and the swap of `close`, stands one order: one of the two
+        // sees the other.
+        fence(Ordering::SeqCst);
+        if self.closed.load(Ordering::SeqCst) {
+            self.take(drop);
+            return;
+        }
+        self.notify();
+    }
+
+    /// Sees to it that a wake message comes, unless one is on its way.
+    pub(crate) fn notify(&self) {
+        if self.in_flight.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if !(self.post)(self.handle.load(Ordering::Acquire)) {
+            // The service has ended, or its mailbox is full: then there are messages, and the stack is looked at with each.
+            self.in_flight.store(false, Ordering::Release);
+        }
+    }
+
+    /// The wake message is here: the next one may be sent. Before [`Remote::take`].
+    pub(crate) fn arrived(&self) {
+        self.in_flight.swap(false, Ordering::AcqRel);
+    }
+
+    /// Whether [`Remote::take`] may find something.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.head.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes all tasks, the oldest first.
+    pub(crate) fn take(&self, mut each: impl FnMut(TaskRef)) {
+        let mut newest = self.head.swap(ptr::null_mut(), Ordering::SeqCst);
+        let mut oldest = ptr::null_mut();
+        while let Some(task) = ptr::NonNull::new(newest) {
+            // SAFETY: the stack owns a reference of each of its tasks, and their `next`.
+            newest = unsafe { task.as_ref().next.swap(oldest, Ordering::Relaxed) };
+            oldest = task.as_ptr();
+        }
+        while let Some(task) = ptr::NonNull::new(oldest) {
+            // SAFETY: as above; the reference goes on to `each`.
+            oldest = unsafe { task.as_ref().next.swap(ptr::null_mut(), Ordering::Relaxed) };
+            // SAFETY: the stack's reference.
+            each(unsafe { TaskRef::from_raw(task) });
+        }
+    }
+
+    /// A signal, from any thread.
+    pub(crate) fn signal(&self, signal: i32) {
+        self.signals
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push(signal);
+        self.notify();
+    }
+
+    /// The signals that have come.
+    pub(crate) fn take_signals(&self) -> Vec<i32> {
+        std::mem::take(
+            &mut *self
+                .signals
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+        )
+    }
+
+    /// The service is released: tasks that are woken from now on are let go.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.take(drop);
+    }
+}

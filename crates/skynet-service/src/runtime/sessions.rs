@@ -1,0 +1,179 @@
+//! Requests that wait for their answers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::task::{Context, Poll, Waker};
+
+use crate::payload::Payload;
+
+/// The other side failed or is gone.
+#[derive(Debug)]
+pub(crate) struct Failure;
+
+enum State {
+    Waiting(Option<Waker>),
+    Answered(Result<Payload, Failure>),
+}
+
+struct Entry {
+    /// Whom it was sent to; 0 when that is a name, or the timer.
+    destination: u32,
+    state: State,
+}
+
+/// Sessions are small numbers in a row.
+#[derive(Default)]
+struct SessionHasher(u64);
+
+impl Hasher for SessionHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_i32((*byte).into());
+        }
+    }
+
+    fn write_i32(&mut self, session: i32) {
+        // The table uses the highest bits too.
+        self.0 = (self.0 ^ u64::from(session.cast_unsigned())).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+/// See the module.
+pub(crate) struct Sessions {
+    entries: RefCell<HashMap<i32, Entry, BuildHasherDefault<SessionHasher>>>,
+    last: Cell<i32>,
+    /// The core's counter has begun again: a new session may be one that still waits.
+    wrapped: Cell<bool>,
+}
+
+impl Sessions {
+    pub(crate) fn new() -> Sessions {
+        Sessions {
+            entries: RefCell::new(HashMap::default()),
+            last: Cell::new(0),
+            wrapped: Cell::new(false),
+        }
+    }
+
+    /// Whether a session that the core makes up may be in use.
+    #[inline]
+    pub(crate) fn may_collide(&self) -> bool {
+        // It counts by one for each request of this service, and nobody else uses its context.
+        self.wrapped.get() || self.last.get() == i32::MAX
+    }
+
+    /// The session that the core makes up next.
+    pub(crate) fn next(&self) -> i32 {
+        self.last.get().checked_add(1).unwrap_or(1)
+    }
+
+    pub(crate) fn is_waiting(&self, session: i32) -> bool {
+        self.entries.borrow().contains_key(&session)
+    }
+
+    /// A session that the core made up.
+    #[inline]
+    pub(crate) fn note(&self, session: i32) {
+        if session < self.last.replace(session) {
+            self.wrapped.set(true);
+        }
+    }
+
+    /// A request was sent.
+    pub(crate) fn begin(&self, session: i32, destination: u32) {
+        let state = State::Waiting(None);
+        self.entries
+            .borrow_mut()
+            .insert(session, Entry { destination, state });
+    }
+
+    /// What has come of a request, or notes who waits for it. `None`: there is no such request.
+    pub(crate) fn poll(
+        &self,
+        session: i32,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Payload, Failure>>> {
+        let mut entries = self.entries.borrow_mut();
+        let Some(entry) = entries.get_mut(&session) else {
+            return Poll::Ready(None);
+        };
+        if let State::Waiting(waker) = &mut entry.state {
+            if !waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(context.waker()))
+            {
+                let old = waker.replace(context.waker().clone());
+                // Its destructor may be anybody's.
+                drop(entries);
+                drop(old);
+            }
+            return Poll::Pending;
+        }
+        let Some(Entry {
+            state: State::Answered(result),
+            ..
+        }) = entries.remove(&session)
+        else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(result))
+    }
+
+    /// An answer. `false`: nobody waits for it (any more), and it is still the caller's.
+    pub(crate) fn answer(
+        &self,
+        session: i32,
+        result: impl FnOnce() -> Result<Payload, Failure>,
+    ) -> bool {
+        let mut entries = self.entries.borrow_mut();
+        let Some(entry) = entries.get_mut(&session) else {
+            return false;
+        };
+        let State::Waiting(waker) = &mut entry.state else {
+            // A second answer to one request.
+            return false;
+        };
+        let waker = waker.take();
+        entry.state = State::Answered(result());
+        drop(entries);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// A service has ended: so do the requests that it has got.
+    pub(crate) fn fail_all_of(&self, destination: u32) {
+        let sessions: Vec<i32> = {
+            let entries = self.entries.borrow();
+            let of_it = entries
+                .iter()
+                .filter(|(_, entry)| entry.destination == destination);
+            of_it.map(|(session, _)| *session).collect()
+        };
+        for session in sessions {
+            self.answer(session, || Err(Failure));
+        }
+    }
+
+    /// Nobody waits any more: a late answer is dropped.
+    pub(crate) fn withdraw(&self, session: i32) {
+        let entry = self.entries.borrow_mut().remove(&session);
+        drop(entry);
+    }
+
+    /// Lets go of all.
+    pub(crate) fn clear(&self) {
+        let entries = std::mem::take(&mut *self.entries.borrow_mut());
+        drop(entries);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+}

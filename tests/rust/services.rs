@@ -1,0 +1,46 @@
+//! The library of services, and nodes that run it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::tools::{node, root, run, scratch};
+
+/// The services of the library.
+const NAMES: &[&str] = &["rs_counter"];
+
+/// The folder with the library under the names of its services; built once.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-services");
+        run(Command::new(env!("CARGO"))
+            .current_dir(root())
+            // What cargo told this test about its own build does not concern that one.
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .args(["build", "--quiet", "--package", "rust-services"])
+            .arg("--target-dir")
+            .arg(&target));
+        let folder = scratch("rust-services-folder");
+        for name in NAMES {
+            let link = folder.join(format!("{name}.so"));
+            std::os::unix::fs::symlink(target.join("debug/librust_services.so"), link)
+                .expect("a link");
+        }
+        folder
+    })
+}
+
+/// Runs the cases of a Lua file of this folder.
+fn cases(name: &str) -> String {
+    let cpath = format!(
+        "cpath = \"{}/?.so;\" .. (cpath or \"\")",
+        folder().display()
+    );
+    node::run_test("rust", name, &cpath)
+}
+
+#[test]
+fn lua_calls_a_service_in_rust_by_names() {
+    cases("counter");
+}

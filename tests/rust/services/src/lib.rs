@@ -1,0 +1,3 @@
+//! Services of the tests in `tests/rust`.
+
+mod counter;
