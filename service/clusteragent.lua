@@ -11,14 +11,15 @@ local clusterhello = require "skynet.internal.clusterhello"
 local clusterinflow = require "skynet.internal.clusterinflow"
 local clusternames = require "skynet.internal.clusternames"
 local clustersecret = require "skynet.internal.clustersecret"
+local clustertakeover = require "skynet.internal.clustertakeover"
 local clustertransport = require "skynet.internal.clustertransport"
 local compression = require "skynet.internal.clustercompression"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local unfinished = require "skynet.internal.unfinished"
 
-local clusterd, _, fd = ... -- the second is the listener that the connection came in by
-clusterd, fd = math.tointeger(clusterd), math.tointeger(fd)
+local clusterd, listener, fd = ...
+clusterd, listener, fd = math.tointeger(clusterd), math.tointeger(listener), math.tointeger(fd)
 
 local names = clusternames.new(clusterd)
 
@@ -299,9 +300,12 @@ local function on_packet(address, session, msg, sz, more, is_push)
 		end
 		refuse "an empty name"
 	elseif guard then
-		if guard:take(session, msg, sz, address == 0 and not more, is_push or address == false) then
+		local request = { address = address, session = session, msg = msg, sz = sz, more = more, is_push = is_push }
+		if guard:take(request) then
 			guard = nil
 			hear()
+		elseif guard.fault then
+			finish(guard.fault)
 		end
 	elseif address and more then
 		begin(address, session, sz, is_push)
@@ -350,14 +354,40 @@ local function on_socket(_, _, packets, event, id, value, ...)
 	end
 end
 
+local note -- takes what comes until the connection is taken over
+
 skynet.register_protocol {
 	name = "socket",
 	id = skynet.PTYPE_SOCKET,
 	unpack = function(msg, sz)
+		if note then
+			return note(msg, sz)
+		end
 		return transport.unpack(inflow.queue(), msg, sz)
 	end,
-	dispatch = on_socket,
+	dispatch = function() end,
 }
+
+-- The connection is ours, and this has come so far.
+local function on_taken(bytes, is_proved, end_reason)
+	note = nil
+	skynet.dispatch("socket", on_socket)
+	if not bytes then
+		return finish()
+	end
+	if is_proved then
+		guard = nil
+		hear()
+	end
+	if bytes ~= "" then
+		on_socket(nil, nil, transport.feed(inflow.queue(), bytes))
+	end
+	if end_reason == true then
+		inflow.on(inflow.queue(), "close")
+	elseif end_reason then
+		finish(end_reason)
+	end
+end
 
 local command = setmetatable({}, {
 	__gc = function()
@@ -389,7 +419,7 @@ function command.drain(time)
 			answer(session, true, skynet.packstring(clusterhello.notice(time)))
 		end,
 		in_work = function()
-			return in_work
+			return note and in_work + 1 or in_work -- what has come is not known yet
 		end,
 		stop_reading = inflow.read_no_more,
 		finish = finish,
@@ -414,16 +444,14 @@ skynet.start(function()
 		error "clusterd.lua on luaservice is of another Lua layer than clusteragent.lua: the services of cluster belong together"
 	end
 	local made
-	made, transport = pcall(clustertransport.new, fd, finish, function(why)
-		guard = clustersecret.refusal(why, answer, finish)
-	end)
+	made, transport = pcall(clustertransport.new, fd, finish)
 	if not made then
 		local problem = transport
 		transport = nil
 		return skynet.fork(finish, problem)
 	end
 	local secret = clustersecret.secret()
-	guard = secret and clustersecret.guard(secret, answer, finish)
+	guard = secret and clustersecret.guard(secret, answer)
 	window, window_bytes = its_window.requests, its_window.bytes
 	messages = unfinished.new(count, megabytes * 1024 * 1024)
 	messages:watch {
@@ -434,5 +462,5 @@ skynet.start(function()
 		give_up = refuse,
 	}
 	driver.nodelay(fd) -- an answer in parts must not wait for the caller's system to acknowledge the first
-	driver.start(fd) -- from here on packets come
+	note = clustertakeover.begin(fd, listener, on_taken)
 end)

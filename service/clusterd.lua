@@ -234,7 +234,7 @@ function command.listen(_, address, port, maxclient)
 	drain.over()
 	local listener = skynet.newservice("clusterlistener", skynet.self())
 	connections.open(listener, maxclient, options)
-	local real_address, real_port = skynet.call(listener, "lua", host, port)
+	local real_address, real_port = skynet.call(listener, "lua", "open", host, port)
 	if not real_address then
 		connections.close(listener)
 		error(real_port, 0)

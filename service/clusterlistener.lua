@@ -1,25 +1,55 @@
--- Listens on one address of the node for other nodes of the cluster, and tells clusterd of each connection; clusteragents
--- take those over. A service for each address, so that what operators see stays what they know: who owns the listening
--- socket, and in the arguments of an agent, where its connection came in.
+-- Listens on one address of the node for other nodes of the cluster, and reads what they send first; clusterd has a clusteragent
+-- started for each that sends what a node sends, which takes the connection over. A service for each address, so that what
+-- operators see stays what they know: who owns the listening socket, and in the arguments of an agent, where its connection
+-- came in.
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local netpack = require "skynet.netpack"
+local beginning = require "skynet.internal.clusterbeginning"
+
+local QUIET <const> = 10 -- 1/100 s that connections without a request have when this service ends
+local LOOK <const>, LAST <const> = 2, 100 -- 1/100 s between two looks at those that are taken over then, and for all of them
 
 local clusterd = math.tointeger((...))
 
 local listening -- its socket
+local silent = {} -- connections that have not sent enough
+local begun = {} -- those that have, until an agent takes them over: fd -> { bytes =, is_proved = }
 
---- false: listens no more, and ends
-local function close()
-	if listening then
-		socket.close(listening)
-	end
-	skynet.retpack()
-	skynet.exit()
+local function tell(event, fd, what)
+	skynet.send(clusterd, "lua", "socket", event, fd, what)
 end
 
---- host, port -> address and port that it listens on, or nil and why not
-local function open(host, port)
+local function read_beginning(fd)
+	silent[fd] = true
+	local bytes, result
+	if socket.start(fd) then
+		bytes, result = beginning.read(fd)
+	end
+	silent[fd] = nil
+	if not bytes then
+		socket.close(fd)
+		return tell("close", fd, result)
+	end
+	socket.hold(fd)
+	begun[fd] = { bytes = bytes, is_proved = result }
+	tell("begun", fd)
+end
+
+local function on_accept(fd, from)
+	tell("open", fd, from)
+	if netpack.feed and socket.pending then
+		return read_beginning(fd)
+	end
+	begun[fd] = { bytes = "" } -- modules and layers of others have none: the agent has to read all
+	tell("begun", fd)
+end
+
+local command = {}
+
+--- open host, port -> address and port that it listens on, or nil and why not
+function command.open(host, port)
 	skynet.error("Listen on", host, port)
 	local ok, listener, address, real_port = pcall(socket.listen, host, port)
 	if not ok then
@@ -27,25 +57,69 @@ local function open(host, port)
 		return nil, listener
 	end
 	listening = listener
-	socket.start(listener, function(fd, from)
-		skynet.send(clusterd, "lua", "socket", "open", fd, from)
-	end)
+	socket.start(listener, on_accept)
 	if socket.accept_error then -- layers of others have none
 		socket.accept_error(listener, function()
-			skynet.send(clusterd, "lua", "socket", "starved")
+			tell "starved"
 		end)
 	end
 	return address or host, real_port or port -- the sockets of layers before v1.6.0 do not tell
 end
 
+--- close: listens no more, and ends. Answers when agents have the connections that have begun; those that say nothing now either are
+--- closed.
+function command.close()
+	if listening then
+		socket.close(listening)
+	end
+	if next(silent) then
+		skynet.sleep(QUIET)
+		for fd in pairs(silent) do
+			socket.shutdown(fd)
+		end
+	end
+	local last = skynet.now() + LAST
+	while (next(silent) or next(begun)) and skynet.now() < last do
+		skynet.sleep(LOOK)
+	end
+	skynet.fork(skynet.exit)
+end
+
+--- take fd -> all that has come, whether it has shown the secret, whether the connection has ended; nil: there is none. For the
+--- agent that owns it now.
+function command.take(fd)
+	local it = begun[fd]
+	begun[fd] = nil
+	if not it or socket.invalid(fd) then
+		return it and it.bytes -- the latter: it was not read here
+	end
+	local bytes, has_ended = it.bytes, socket.disconnected(fd)
+	if socket.pending(fd) > 0 then
+		local more, rest = socket.read(fd)
+		bytes = bytes .. (more or rest)
+	end
+	socket.abandon(fd)
+	return bytes, it.is_proved, has_ended
+end
+
+--- forget fd: its agent has ended, and may never have taken it
+function command.forget(fd)
+	if begun[fd] then
+		begun[fd] = nil
+		socket.close(fd)
+	end
+end
+
 skynet.start(function()
-	skynet.dispatch("lua", function(_, source, host, port)
-		if source ~= clusterd then
+	skynet.dispatch("lua", function(session, source, name, ...)
+		if source ~= clusterd and name ~= "take" then
 			error "clusterlistener obeys clusterd alone"
 		end
-		if host == false then
-			return close()
+		local run = command[name] or error("unknown command " .. tostring(name))
+		if session == 0 then
+			run(...)
+		else
+			skynet.retpack(run(...))
 		end
-		skynet.retpack(open(host, port))
 	end)
 end)

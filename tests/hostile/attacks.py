@@ -189,6 +189,15 @@ def crowd(strangers):
     wait(strangers.seconds)
 
 
+def begun(strangers):
+    """1,100 connections from as many addresses that send the first byte of a request, and nothing more."""
+    for number in range(1100):
+        link = strangers.connect(number)
+        if link:
+            strangers.send(link, strangers.target.slow[:1])
+    wait(strangers.seconds)
+
+
 def resets(strangers):
     """Connections that begin a request and are reset."""
     end = strangers.until()
@@ -252,5 +261,5 @@ def wait_for_end(strangers):
 
 
 ATTACKS = {each.__name__: each for each in
-           (zeros, noise, lengths, drip, rows, silence, crowd, resets, starved, flood, deaf)}
+           (zeros, noise, lengths, drip, rows, silence, crowd, begun, resets, starved, flood, deaf)}
 

@@ -25,6 +25,15 @@ function M.open()
 	end
 end
 
+--- How many services answer connections of other nodes.
+function M.agents()
+	local count = 0
+	for _, name in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		count = count + (string.find(name, "clusteragent", 1, true) and 1 or 0)
+	end
+	return count
+end
+
 function M.fails(...)
 	assert(not pcall(...), "expected an error")
 end

@@ -84,6 +84,55 @@ function cases.a_connection_whose_first_bytes_come_one_by_one_is_served()
 	socket.close(fd)
 end
 
+function cases.no_service_is_started_before_a_whole_packet_of_a_node_has_come()
+	if not check.ours then
+		return -- one for each connection
+	end
+	open()
+	local before, fds = nodes.agents(), {}
+	for _, bytes in ipairs { "\0", "\0\1", query(1, "nosuch"):sub(1, -2), "\0\1\9", "\0\0" } do
+		for _ = 1, 10 do
+			local fd = assert(socket.open(SELF))
+			socket.write(fd, bytes)
+			table.insert(fds, fd)
+		end
+	end
+	-- Who comes behind them and speaks, is answered.
+	local fd = assert(socket.open(SELF))
+	socket.write(fd, query(1, "nosuch"))
+	check.equal(read_packet(fd), string.pack("<I4B", 1, 0) .. "name not found")
+	check.equal(nodes.agents(), before + 1)
+	table.insert(fds, fd)
+	for _, each in ipairs(fds) do
+		socket.close(each)
+	end
+end
+
+function cases.what_comes_while_the_first_packet_is_looked_at_keeps_its_order()
+	open()
+	local p, packets = peer(), {}
+	for session = 1, 2000 do
+		local message = skynet.packstring("echo", string.rep("x", session % 97))
+		packets[session] = string.pack(">s2", string.pack("<BI4I4", 0, p, session) .. message)
+	end
+	local stream = table.concat(packets)
+	local fd = assert(socket.open(SELF))
+	skynet.fork(function()
+		local from, size = 1, 1
+		while from <= #stream do
+			socket.write(fd, string.sub(stream, from, from + size - 1))
+			from, size = from + size, size * 7 % 1009 + 1
+			skynet.yield()
+		end
+	end)
+	for session = 1, 2000 do
+		local packet = read_packet(fd)
+		check.equal((string.unpack("<I4", packet)), session)
+		check.equal(skynet.unpack(string.sub(packet, 6)), string.rep("x", session % 97))
+	end
+	socket.close(fd)
+end
+
 function cases.a_caller_that_speaks_tls_is_told_from_others_by_three_bytes_however_they_come()
 	if not check.ours then
 		return -- it waits for a packet of 5,635 bytes

@@ -63,6 +63,20 @@ function cases.who_does_not_show_the_secret_is_told_so_and_does_nothing()
 	check.equal(skynet.call(peer, "lua", "remembered"), nil)
 end
 
+function cases.who_has_not_shown_the_secret_costs_no_service()
+	nodes.open()
+	local before, fds = nodes.agents(), {}
+	for i = 1, 10 do
+		fds[i] = assert(socket.open(SELF))
+		socket.write(fds[i], query(1, "cluster_secret 1 " .. string.rep("00", 16)))
+		check.equal(select(2, read_answer(fds[i])), true)
+	end
+	check.equal(nodes.agents(), before)
+	for _, fd in ipairs(fds) do
+		socket.close(fd)
+	end
+end
+
 function cases.a_proof_holds_for_one_connection()
 	nodes.open()
 	local secret = skynet.getenv "cluster_secret"

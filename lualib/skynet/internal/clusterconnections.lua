@@ -19,34 +19,39 @@ local M = {}
 
 local log = limitedlog()
 
--- Agents of connections: a handle, or false while one starts. Doors: of listeners, and of connections.
+-- Agents of connections: a handle, or false until there is one. Limiters: of listeners, and of connections.
 local agents, limiters, limiter_of = {}, {}, {}
+local listeners = {} -- of connections
 local unfinished, unfinished_bytes = {}, 0 -- fd -> bytes of large requests that are still coming in, those of many MiB; all
 local UNFINISHED <const> = 1024 -- MiB of them together, as those of one connection
 local settings = {} -- options of the cluster
 local drained_at -- 1/100 s: until then what is under way may end; nil: nothing is ended
-local begun = {} -- connections whose agent has asked for what it needs, while it starts
+local starting = {} -- connections whose agent starts: false, or true when it has asked for what it needs
 
 local function note_unfinished(fd, bytes)
 	unfinished_bytes = unfinished_bytes + (bytes or 0) - (unfinished[fd] or 0)
 	unfinished[fd] = bytes
 end
 
-local function forget_agent(fd)
+local function forget(fd)
 	note_unfinished(fd, nil)
+	skynet.send(listeners[fd], "lua", "forget", fd) -- it may wait there for an agent
+	agents[fd], limiter_of[fd], listeners[fd] = nil, nil, nil
+end
+
+local function forget_agent(fd)
 	if agents[fd] ~= nil then
 		limiter_of[fd]:leave(fd)
-		agents[fd], limiter_of[fd] = nil, nil
+		forget(fd)
 	end
 end
 
 -- A connection has to go.
 local function hang_up(fd)
-	note_unfinished(fd, nil)
 	local agent = agents[fd]
-	agents[fd], limiter_of[fd] = nil, nil
+	forget(fd)
 	if not (agent and skynet.send(agent, "lua", "hangup")) then
-		socket.close_fd(fd) -- nobody has it yet
+		socket.close_fd(fd) -- no agent has it yet
 	end
 end
 
@@ -94,8 +99,18 @@ local function on_accept(listener, fd, from)
 		return socket.close_fd(fd)
 	end
 	log(string.format("socket accept from %s", from))
-	agents[fd], limiter_of[fd] = false, limiter
+	agents[fd], limiter_of[fd], listeners[fd] = false, limiter, listener
+end
+
+-- It has sent what a node sends.
+local function on_begun(listener, fd)
+	if agents[fd] == nil then -- it had to go before the listener knew
+		return skynet.send(listener, "lua", "forget", fd)
+	end
+	starting[fd] = false
 	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
+	local has_asked = starting[fd]
+	starting[fd] = nil
 	if agents[fd] == nil then -- it had to go meanwhile
 		if ok then
 			skynet.kill(agent)
@@ -104,7 +119,7 @@ local function on_accept(listener, fd, from)
 		forget_agent(fd)
 		socket.close_fd(fd)
 		error(agent, 0)
-	elseif not begun[fd] then
+	elseif not has_asked then
 		skynet.kill(agent)
 		forget_agent(fd)
 		socket.close_fd(fd)
@@ -115,7 +130,6 @@ local function on_accept(listener, fd, from)
 			skynet.fork(pcall, skynet.call, agent, "lua", "drain", math.max(drained_at - skynet.now(), 0))
 		end
 	end
-	begun[fd] = nil
 end
 
 --- Closes the listeners, and has the connections ended: see skynet.internal.clusterfarewell. Yields.
@@ -123,12 +137,12 @@ end
 ---@param counts table gets `connections`, `served` (requests meanwhile) and `unfinished` (those without an answer)
 function M.drain(time, counts)
 	drained_at = skynet.now() + time
-	local listeners = {} -- another may begin while one is closed
+	local open = {} -- another may begin while one is closed
 	for listener in pairs(limiters) do
-		listeners[#listeners + 1] = listener
+		open[#open + 1] = listener
 	end
-	for _, listener in ipairs(listeners) do
-		pcall(skynet.call, listener, "lua", false)
+	for _, listener in ipairs(open) do
+		pcall(skynet.call, listener, "lua", "close")
 		limiters[listener] = nil
 	end
 	counts.connections, counts.served, counts.unfinished = 0, 0, 0
@@ -175,13 +189,13 @@ end
 ---@return string? address of the other side; nil: the connection is gone
 function M.begin(fd)
 	local limiter = limiter_of[fd]
-	begun[fd] = limiter and true
+	starting[fd] = limiter and true
 	return limiter and limiter:from(fd)
 end
 
---- "open": a listener has a connection; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
---- request; "unfinished": so many bytes of large requests are; "close": it has ended, and why if that was the other side's
---- fault. May yield.
+--- "open": a listener has a connection; "begun": that has sent what a node sends; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
+--- request; "unfinished": so many bytes of large requests are; "close", also of a listener's: it has ended, and why if that
+--- was the other side's fault. May yield.
 ---@param source integer
 ---@param event string
 ---@param fd integer?
@@ -189,6 +203,8 @@ end
 function M.event(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)
+	elseif event == "begun" then
+		on_begun(source, fd)
 	elseif event == "starved" and limiters[source] then
 		limiters[source]:starved()
 	elseif event == "heard" and limiter_of[fd] then

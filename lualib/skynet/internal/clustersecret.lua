@@ -90,37 +90,52 @@ end
 local Guard = {}
 Guard.__index = Guard
 
+--- A request as a guard takes it: what cluster.core has made of a packet.
+---@class skynet.internal.clustersecret.Request
+---@field address integer|string|boolean? of a part, false
+---@field session integer
+---@field msg lightuserdata?
+---@field sz integer?
+---@field more boolean?
+---@field is_push boolean?
+
 --- For a connection to this node. Does not yield.
 ---@param secret string
 ---@param answer fun(session: integer, ok: boolean, ...: any)
----@param finish fun(fault: string) ends the connection
 ---@return skynet.internal.clustersecret.Guard
-function M.guard(secret, answer, finish)
-	return setmetatable({ secret = secret, answer = answer, finish = finish }, Guard)
+function M.guard(secret, answer)
+	return setmetatable({ secret = secret, answer = answer }, Guard)
+end
+
+-- Whether nobody waits for an answer; nobody knows it of a part.
+local function is_push(request)
+	return request.is_push or request.address == false
 end
 
 --- For a connection that has to go whatever it asks: the first who waits for an answer is told why. Does not yield.
 ---@param why string
 ---@param answer fun(session: integer, ok: boolean, ...: any)
----@param finish fun(fault: string) ends the connection
----@return { take: function }
-function M.refusal(why, answer, finish)
+---@return { take: function, fault: string? }
+function M.refusal(why, answer)
 	local left = MOST_SKIPPED
-	return {
-		take = function(_, session, msg, sz, _, is_push)
-			if msg then
-				skynet.trash(msg, sz)
-			end
-			left = left - 1
-			if not is_push then
-				answer(session, false, "refused: " .. why)
-			end
-			if not is_push or left == 0 then
-				finish(why)
-			end
-			return false
-		end,
-	}
+	local refusal = {}
+
+	function refusal:take(request)
+		if request.msg then
+			skynet.trash(request.msg, request.sz)
+		end
+		left = left - 1
+		local waits = not is_push(request)
+		if waits then
+			answer(request.session, false, "refused: " .. why)
+		end
+		if waits or left == 0 then
+			self.fault = why
+		end
+		return false
+	end
+
+	return refusal
 end
 
 -- What to answer to a name, and whether that was the proof; or nil, and why it has to go.
@@ -140,29 +155,25 @@ local function respond(self, name)
 end
 
 --- A request that comes before the other side has proved that it knows the secret. When it is none that does so, the caller is
---- told why, and the connection ends. Does not yield.
----@param session integer
----@param msg lightuserdata? freed
----@param sz integer
----@param is_name boolean whether it asks for a name
----@param is_push boolean whether nobody waits for an answer
+--- told why, and `fault` says it: the connection has to end. Does not yield.
+---@param request skynet.internal.clustersecret.Request its message is freed
 ---@return boolean passed
-function Guard:take(session, msg, sz, is_name, is_push)
+function Guard:take(request)
 	local name
-	if msg then
-		local ok, value = pcall(skynet.unpack, msg, sz)
-		skynet.trash(msg, sz)
-		name = ok and is_name and value or nil
+	if request.msg then
+		local ok, value = pcall(skynet.unpack, request.msg, request.sz)
+		skynet.trash(request.msg, request.sz)
+		name = ok and request.address == 0 and not request.more and value or nil
 	end
 	local text, result = respond(self, type(name) == "string" and name or "")
 	if text then
-		self.answer(session, true, skynet.packstring(text))
+		self.answer(request.session, true, skynet.packstring(text))
 		return result
 	end
-	if not is_push then
-		self.answer(session, false, "refused: " .. result)
+	if not is_push(request) then
+		self.answer(request.session, false, "refused: " .. result)
 	end
-	self.finish(result)
+	self.fault = result
 	return false
 end
 
