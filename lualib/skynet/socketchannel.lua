@@ -20,6 +20,7 @@ local driver = require "skynet.socketdriver"
 local link = require "skynet.socketchannel.link"
 local inorder = require "skynet.socketchannel.inorder"
 local bysession = require "skynet.socketchannel.bysession"
+local printable = require "skynet.internal.printable"
 local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
 ---@class skynet.socketchannel
@@ -33,6 +34,7 @@ M.error = link.error
 
 local PAUSE_STEP <const>, LONGEST_PAUSE <const> = 100, 1000 -- 1/100 s, between attempts to connect
 -- `auth` may send the channel to another server, which may do so, too: so often, with pauses that grow in 1/100 s.
+local MOST_SHOWN <const> = 100 -- bytes of what a server has sent
 local MOST_MOVES <const>, MOVE_PAUSE <const>, LONGEST_MOVE_PAUSE <const> = 8, 10, 100
 
 --- Describes a connection; connects later. Does not yield.
@@ -43,6 +45,9 @@ local MOST_MOVES <const>, MOVE_PAUSE <const>, LONGEST_MOVE_PAUSE <const> = 8, 10
 ---   auth            function(channel), run after connecting; may use the channel; raises to refuse
 ---   response        function(sock) -> session, ok, data [, more]: makes this a channel by session
 ---   nodelay         no Nagle's algorithm
+---   answers_only    in order: the server sends nothing but answers. What has come while nobody waits for one would be taken for the
+---                   next answer, and that one for the next but one, and so on: a request that finds something of it is not
+---                   sent but raises, and the connection is closed
 ---   quiet           no lines in the log about connections that fail: the errors tell it
 ---   overload        function(on), called when output piles up, and when it is gone
 ---   connect_timeout, request_timeout    1/100 s; nil: none. The first one limits connecting, and `auth` after that. An
@@ -59,6 +64,7 @@ function M.channel(options)
 		auth = options.auth,
 		nodelay = options.nodelay,
 		quiet = options.quiet,
+		surplus = options.answers_only and not options.response and inorder.surplus,
 		overload = options.overload,
 		connect_timeout = options.connect_timeout,
 		write = options.socket_write,
@@ -382,6 +388,23 @@ local function send(self, current, request, more)
 	end
 end
 
+-- Before a request: raises when the server has sent more than answers, as those that come would be of other requests.
+local function check_step(self, current)
+	local bytes = self.surplus and not self.greeter and self.surplus(current) or 0
+	if bytes > 0 then
+		local sent = socket.read(current[1])
+		local text = string.format(
+			"the server has sent %d bytes that nobody has asked for: %s",
+			bytes,
+			printable(sent or "", MOST_SHOWN)
+		)
+		skynet.error(string.format("socket: %s; the connection is closed", text), self.host, self.port)
+		local problem = link.failure(text)
+		drop(self, current, problem)
+		error(problem, 0)
+	end
+end
+
 --- Sends a request, and waits for its answer if it has one. Connects first, once. Yields.
 ---@param request string|table
 ---@param response? fun(sock: table): boolean, any, boolean?|any In order: reads the answer and returns
@@ -395,6 +418,7 @@ function Channel:request(request, response, more)
 		check_yieldable()
 	end
 	local current = connected_link(self, true)
+	check_step(self, current)
 	send(self, current, request, more)
 	if response ~= nil then
 		return current:await(response)
@@ -421,12 +445,20 @@ function Channel:expect(session, ticket)
 	return is_ready
 end
 
+--- From now on the server sends more than answers, such as notices: undoes `answers_only`. Does not yield.
+function Channel:expect_notices()
+	self.surplus = nil
+end
+
 --- Waits for an answer without a request, as for notices of the server. Connects first, for as long as
 --- it takes. Yields.
 ---@param response function|any as in `request`
 ---@return any
 function Channel:response(response)
 	check_yieldable()
+	if not self.greeter then
+		self:expect_notices()
+	end
 	return connected_link(self):await(response)
 end
 

@@ -42,6 +42,33 @@ local function server(bytes, again, waits)
 	end
 end
 
+-- A server that sends the next of `answers` for each request, to everybody anew. Returns its port, and a function that counts
+-- the connections and listens no more.
+local function in_turn(answers, greeting)
+	local connections = 0
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		connections = connections + 1
+		if greeting then
+			greeting(id)
+		end
+		for _, answer in ipairs(answers) do
+			if not socket.read(id) then
+				break
+			end
+			socket.write(id, answer)
+		end
+		while socket.read(id) do
+		end
+		socket.close(id)
+	end)
+	return port, function()
+		socket.close(listener)
+		return connections
+	end
+end
+
 local function expect(text, func, ...)
 	local ok, problem = pcall(func, ...)
 	problem = type(problem) == "table" and problem.reason or problem
@@ -97,15 +124,12 @@ end
 
 function cases.redis_replies_within_the_limits_are_read()
 	local nested = string.rep("*1\r\n", 128) .. "$2\r\nhi\r\n"
-	local port, wait_until_left = server(
-		nested
-			.. "$99998\r\n"
-			.. string.rep("x", 99998)
-			.. "\r\n*2\r\n$-1\r\n*-1\r\n"
-			.. "+"
-			.. string.rep("y", 65535)
-			.. "\r\n"
-	)
+	local port, close = in_turn {
+		nested,
+		"$99998\r\n" .. string.rep("x", 99998) .. "\r\n",
+		"*2\r\n$-1\r\n*-1\r\n",
+		"+" .. string.rep("y", 65535) .. "\r\n",
+	}
 	local db = redis.connect { host = "127.0.0.1", port = port, max_reply = 100000 }
 	local value = db:get "a"
 	for _ = 1, 128 do
@@ -116,7 +140,54 @@ function cases.redis_replies_within_the_limits_are_read()
 	check.equal(db:get "c", {})
 	check.equal(db:get "d", string.rep("y", 65535))
 	db:disconnect()
-	wait_until_left()
+	close()
+end
+
+-- What the C core's layer does instead: the next request gets it, and each one after that the answer of the one before.
+function cases.redis_answers_that_nobody_asked_for_are_nobodys_answers()
+	local port, close = in_turn { "+a\r\n+surplus\r\n", "+b\r\n", "+c\r\n" }
+	local db = redis.connect { host = "127.0.0.1", port = port }
+	check.equal(db:get "a", "a")
+	local ok, problem = pcall(db.get, db, "b")
+	check.equal(ok, false)
+	assert(problem == socketchannel.error, "an error of the connection")
+	check.equal(problem.reason, [[the server has sent 10 bytes that nobody has asked for: +surplus\x0d\x0a]])
+	check.equal(db:get "a", "a") -- a new connection
+	check.equal(close(), 2)
+	db:disconnect()
+end
+
+function cases.redis_servers_may_send_what_was_subscribed_to_or_is_waited_for()
+	for _, name in ipairs { "monitor", "subscribe", "PSUBSCRIBE" } do
+		local port, close = in_turn { "+one\r\n+two\r\n", "+three\r\n" }
+		local db = redis.connect { host = "127.0.0.1", port = port }
+		check.equal(db[name](db, "x"), "one")
+		check.equal(db:get "y", "two")
+		check.equal(db:get "z", "three")
+		db:disconnect()
+		check.equal(close(), 1)
+	end
+	local port, close = in_turn { "+one\r\n+two\r\n", "+three\r\n" }
+	local db = redis.connect { host = "127.0.0.1", port = port }
+	check.equal(db:pipeline { { "subscribe", "x" } }, "one")
+	check.equal(db[1]:response(db[2]), "two")
+	check.equal(db:get "z", "three")
+	db:disconnect()
+	check.equal(close(), 1)
+end
+
+-- Protocols of others: only who asks for it has it looked at.
+function cases.servers_of_channels_may_send_what_they_like()
+	local port, close = in_turn { "one\ntwo\n", "three\n" }
+	local function line(sock)
+		return true, sock:readline "\n"
+	end
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
+	check.equal(channel:request("?", line), "one")
+	check.equal(channel:request("?", line), "two")
+	check.equal(channel:request("?", line), "three")
+	channel:close()
+	check.equal(close(), 1)
 end
 
 function cases.redis_confirms_what_was_asked_for_and_nothing_else()
@@ -135,20 +206,20 @@ function cases.redis_confirms_what_was_asked_for_and_nothing_else()
 end
 
 function cases.slots_of_a_redis_cluster_are_few()
-	local ranges = "+OK\r\n*1\r\n*3\r\n:0\r\n:%d\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n"
+	local ranges = "*1\r\n*3\r\n:0\r\n:%d\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n"
 	for _, last in ipairs { 16383, 16384, math.maxinteger } do
-		local port, wait_until_left = server(string.format(ranges, last, 1))
+		local port, close = in_turn { "+OK\r\n", string.format(ranges, last, 1) }
 		local db = rediscluster.new { host = "127.0.0.1", port = port }
 		check.equal(db.slots[0] ~= nil, last == 16383)
 		db:close()
-		wait_until_left()
+		close()
 	end
 	local all = "*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n"
-	local port, wait_until_left = server("+OK\r\n*20000\r\n" .. string.rep(all, 20000))
+	local port, close = in_turn { "+OK\r\n", "*20000\r\n" .. string.rep(all, 20000) }
 	local db = rediscluster.new { host = "127.0.0.1", port = port }
 	check.equal(db.slots[0], nil)
 	db:close()
-	wait_until_left()
+	close()
 end
 
 -- The test of the log counts the lines.
@@ -231,6 +302,14 @@ function cases.mysql_results_have_a_limit()
 	local port = mysql_server { "\1", column, rows_end, row, row, rows_end }
 	local db = mysql.connect { host = "127.0.0.1", port = port, max_result_size = 1100 }
 	check.equal(db:query "select a", { { a = string.rep("x", 300) }, { a = string.rep("x", 300) } })
+	db:disconnect()
+end
+
+function cases.mysql_answers_that_nobody_asked_for_are_nobodys_answers()
+	local answers = { "\7\0\0\1\0\1\0\2\0\0\0" .. "\7\0\0\1\0\9\0\2\0\0\0" } -- one row is affected, and nine are, at once
+	local db = mysql.connect { host = "127.0.0.1", port = mysql_server { answers } }
+	check.equal(db:query("update one").affected_rows, 1)
+	expect("the server has sent 11 bytes that nobody has asked for", db.query, db, "update two")
 	db:disconnect()
 end
 

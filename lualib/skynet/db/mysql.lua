@@ -88,6 +88,7 @@ function M.connect(options)
 		connect_timeout = options.connect_timeout,
 		request_timeout = options.request_timeout,
 		nodelay = true,
+		answers_only = not tls, -- that sends some of its own
 		socket_read = tls and function(sock, n)
 			return tls:read(sock[1], n) or error(socketchannel.error)
 		end,

@@ -17,6 +17,12 @@ local M = {}
 
 local NONE <const> = {}
 
+-- After these a server sends more than answers.
+local TALKING <const> = {}
+for _, name in ipairs { "monitor", "subscribe", "psubscribe", "ssubscribe", "psync", "sync" } do
+	TALKING[name], TALKING[string.upper(name)] = true, true
+end
+
 -- Methods that are not plain commands; the others are added when first used.
 ---@class skynet.db.redis.Connection
 ---@field [string] fun(self: skynet.db.redis.Connection, ...: any): any the command of that name; raises errors of the server
@@ -25,7 +31,12 @@ local metatable = { __index = Connection }
 
 setmetatable(Connection, {
 	__index = function(methods, name)
+		local is_talking = TALKING[string.lower(name)]
+
 		local function command(self, first, ...)
+			if is_talking then
+				self[1]:expect_notices()
+			end
 			local arguments
 			if first == nil then
 				arguments = NONE
@@ -75,6 +86,9 @@ function Connection:pipeline(commands, results)
 	assert(commands and #commands > 0, "pipeline is null")
 	local parts = {}
 	for _, command in ipairs(commands) do
+		if TALKING[command[1]] then
+			self[1]:expect_notices()
+		end
 		resp.append(parts, command[1], command, 2)
 	end
 	local read_reply = self[2]
@@ -112,6 +126,7 @@ function M.connect(config)
 		host = config.host,
 		port = config.port or 6379,
 		auth = login(config),
+		answers_only = true,
 		nodelay = true,
 		overload = config.overload,
 		connect_timeout = config.connect_timeout,

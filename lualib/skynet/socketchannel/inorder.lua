@@ -58,6 +58,11 @@ function M.dispatch(link)
 	end
 end
 
+--- Bytes that have come although nobody waits for an answer. Does not yield.
+function M.surplus(link)
+	return link.first > link.last and socket.pending(link[1]) or 0
+end
+
 function M.abandon(link, fail)
 	for index = link.first, link.last do
 		fail(link.line[index][1])
