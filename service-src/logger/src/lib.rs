@@ -15,7 +15,7 @@ use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 
 use form::{Clock, Form};
@@ -59,7 +59,7 @@ impl Output {
     }
 }
 
-fn append(path: &PathBuf) -> io::Result<File> {
+fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
@@ -177,11 +177,18 @@ impl Logger {
             return;
         }
         let stamp = form::file_stamp(second);
-        match rotate::rename(path, &stamp).and_then(|()| append(path)) {
-            Ok(new) => {
+        let begun = rotate::place(path).and_then(|place| {
+            // A link may be that of a descriptor: what its place was called is free now, whatever the link leads to.
+            let place = place.unwrap_or_else(|| path.clone());
+            rotate::rename(&place, &stamp)?;
+            Ok((append(&place)?, place))
+        });
+        let place = match begun {
+            Ok((new, place)) => {
                 *file = new;
                 self.current = Current::default();
                 self.stuck = false;
+                place
             }
             Err(error) => {
                 if !self.stuck {
@@ -193,8 +200,8 @@ impl Logger {
                 self.stuck = true;
                 return;
             }
-        }
-        let removed = rotate::remove_all_but(path, self.rotation.keep);
+        };
+        let removed = rotate::remove_all_but(&place, self.rotation.keep);
         if let Err((old, error)) = &removed
             && !self.crowded
         {

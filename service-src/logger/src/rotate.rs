@@ -1,7 +1,9 @@
 //! Rotation: a file that has become too large, or is of another day, gets the time in its name, and a new one begins.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// When the file changes, and how many old ones stay.
@@ -62,6 +64,18 @@ pub fn size(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
+/// Where the file of a log lies: a name may be that of a symbolic link, which stays. None: there is nothing of this name, because
+/// somebody else has moved it. What is no regular file, such as a device or a pipe, cannot be rotated: others use it, too.
+pub fn place(path: &Path) -> io::Result<Option<PathBuf>> {
+    let found = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
+    match found {
+        Ok((found, real)) if found.is_file() => Ok(Some(real)),
+        Ok(_) => Err(io::Error::other("it is no regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Renames the file: `stamp` (`20261129-213000`) is put behind its name, and a number if there is such a file already. That there
 /// is none of its name, because somebody else has moved it, is no error: a new one is to begin in any case.
 pub fn rename(path: &Path, stamp: &str) -> io::Result<()> {
@@ -94,15 +108,20 @@ pub fn remove_all_but(path: &Path, keep: usize) -> Result<(), (PathBuf, io::Erro
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+    let Some(name) = path.file_name() else {
         return Ok(());
     };
     let mut old: Vec<_> = fs::read_dir(folder)
         .map_err(|error| (folder.to_owned(), error))?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|other| is_old(other, name))
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(|other| is_old(other.as_bytes(), name.as_bytes()))
         .collect();
-    old.sort_unstable();
+    // Of one second, those with more digits are younger.
+    old.sort_unstable_by(|a, b| {
+        let stamp = name.len() + ".20261129-213000".len();
+        let key = |of: &OsString| (of.as_bytes()[..stamp].to_owned(), of.len());
+        key(a).cmp(&key(b)).then_with(|| a.cmp(b))
+    });
     let many = old.len().saturating_sub(keep);
     let mut done = Ok(());
     for other in &old[..many] {
@@ -117,11 +136,11 @@ pub fn remove_all_but(path: &Path, keep: usize) -> Result<(), (PathBuf, io::Erro
     done
 }
 
-/// Whether a file has been named by [`rename`] after one of that name.
-fn is_old(other: &str, name: &str) -> bool {
+/// Whether a file has been named by [`rename`] after one of that name, which need not be UTF-8.
+fn is_old(other: &[u8], name: &[u8]) -> bool {
     let rest = other
         .strip_prefix(name)
-        .and_then(|rest| rest.strip_prefix('.'));
+        .and_then(|rest| str::from_utf8(rest.strip_prefix(b".")?).ok());
     let Some((stamp, number)) =
         rest.and_then(|rest| rest.split_at_checked("20261129-213000".len()))
     else {
@@ -213,6 +232,47 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert_eq!(fs::read_to_string(folder.join(expected[1]))?, "3");
+        fs::remove_dir_all(folder)
+    }
+
+    fn folder(name: &str) -> io::Result<PathBuf> {
+        let folder = std::env::temp_dir().join(format!("skynet-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder)?;
+        fs::canonicalize(folder)
+    }
+
+    #[test]
+    fn only_regular_files_are_rotated_and_links_stay() -> io::Result<()> {
+        let folder = folder("rotate-place")?;
+        let (file, link) = (folder.join("file"), folder.join("link"));
+        std::os::unix::fs::symlink(&file, &link)?;
+        assert_eq!(place(&link)?, None, "it leads nowhere yet");
+        fs::write(&file, "x")?;
+        assert_eq!(place(&link)?, Some(file.clone()));
+        assert_eq!(place(&file)?, Some(file));
+        for other in [Path::new("/dev/null"), &folder] {
+            assert!(place(other).is_err(), "{}", other.display());
+        }
+        fs::remove_dir_all(folder)
+    }
+
+    #[test]
+    fn of_many_files_of_a_second_the_first_go_first() -> io::Result<()> {
+        let folder = folder("rotate-many")?;
+        let path = folder.join(std::ffi::OsStr::from_bytes(b"node\xff.log"));
+        let old = |number: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(".20260101-000000");
+            name.push(number);
+            PathBuf::from(name)
+        };
+        for number in [".1000", ".999", "", ".002"] {
+            fs::write(old(number), number)?;
+        }
+        remove_all_but(&path, 2).map_err(|(_, error)| error)?;
+        let left = [".1000", ".999", "", ".002"].map(|number| old(number).exists());
+        assert_eq!(left, [true, true, false, false]);
         fs::remove_dir_all(folder)
     }
 }

@@ -108,6 +108,42 @@ fn a_file_that_is_full_gets_another_name_and_loses_nothing() {
 }
 
 #[test]
+fn a_log_by_a_link_is_rotated_where_it_lies_and_what_is_no_file_stays() {
+    let folder = std::env::temp_dir().join(format!("skynet-logger-{}-link", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("far")).unwrap();
+    let (link, target) = (folder.join("node.log"), folder.join("far/real.log"));
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let mut logger = Logger::new();
+    logger.output = Output::open(link.clone()).unwrap();
+    logger.rotation.size = 60;
+    for (now, text) in [(0, "one"), (100, "two")] {
+        logger.line(now, 1, text.as_bytes());
+        logger.flush();
+    }
+    assert!(link.is_symlink());
+    assert!(std::fs::read_to_string(target).unwrap().ends_with("two\n"));
+    assert_eq!(std::fs::read_dir(folder.join("far")).unwrap().count(), 2);
+
+    let pipe = folder.join("pipe");
+    let name = std::ffi::CString::new(pipe.as_os_str().as_bytes()).unwrap();
+    // SAFETY: a C string.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    // Somebody has to have it open for reading, or the opening waits.
+    let _reader = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
+    logger.output = Output::open(pipe.clone()).unwrap();
+    logger.line(200, 1, b"three");
+    logger.flush();
+    assert!(logger.stuck && pipe.exists());
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn old_files_that_cannot_be_removed_do_not_stop_the_rotation() {
     let folder = std::env::temp_dir().join(format!("skynet-logger-{}-crowd", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
