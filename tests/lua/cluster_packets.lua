@@ -64,6 +64,15 @@ function cases.the_first_packet_that_is_no_request_ends_its_connection()
 	end
 end
 
+function cases.a_first_request_is_answered_also_when_its_length_looks_like_tls()
+	open()
+	local fd = assert(socket.open(SELF))
+	local head = string.pack("<BI4I4", 0, 0xfffff0, 9) -- nobody has this handle
+	socket.write(fd, string.pack(">s2", head .. string.rep("\0", 0x1603 - #head)))
+	check.equal((string.unpack("<I4B", read_packet(fd))), 9)
+	socket.close(fd)
+end
+
 -- Writes each byte by itself, as far as the system does.
 local function trickle(fd, bytes)
 	driver.nodelay(fd)

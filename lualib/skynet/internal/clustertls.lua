@@ -114,12 +114,13 @@ function M.server()
 	return setmetatable({ session = tls.newtls("server", context) }, Session)
 end
 
---- Whether the first bytes of a connection begin a handshake of TLS, and no packet: one of that length is of no kind that could come
---- first. Does not yield.
+--- Whether the first bytes of a connection begin a handshake of TLS, and no packet. Packets whose length looks the same (5,635 bytes)
+--- are of no kind that can come first when the next byte is 1 to 3, as it is in all versions of TLS; kind 0 is a request, and 4 a trace
+--- tag. Does not yield.
 ---@param bytes string the first three at least
 ---@return boolean
 function M.is_hello(bytes)
-	return string.find(bytes, "^\x16\x03[\x00-\x04]") ~= nil
+	return string.find(bytes, "^\x16\x03[\x01-\x03]") ~= nil
 end
 
 return M
