@@ -290,6 +290,11 @@ end
 function cases.mysql_results_have_a_limit()
 	local column = "\3def\0\0\0\1a\0\x0c" .. string.pack("<I2I4BI2B", 33, 10, 253, 0, 0) .. "\0\0"
 	local row, rows_end = "\xfc" .. string.pack("<I2", 300) .. string.rep("x", 300), "\xfe\0\0\2\0"
+	local wide, many = { "\xc8" }, string.rep("\xfb", 200) -- values that are NULL
+	for i = 1, 200 do
+		wide[i + 1] = column
+	end
+	table.move({ rows_end, many, rows_end }, 1, 3, #wide + 1, wide)
 	for text, answer in pairs {
 		["more than 1100 bytes (option max_result_size)"] = { "\1", column, rows_end, row, row, row, row, rows_end },
 		["no number of columns: 9223372036854775807"] = { "\xfe" .. string.pack("<i8", math.maxinteger) },
@@ -297,6 +302,12 @@ function cases.mysql_results_have_a_limit()
 	} do
 		local db = mysql.connect { host = "127.0.0.1", port = mysql_server(answer), max_result_size = 1100 }
 		expect(text, db.query, db, "select a")
+		db:disconnect()
+	end
+	local size = 200 * (#column + 64) + 4 * 64 + 1 + 200 + 2 * #rows_end + 200 * 16
+	for limit, passes in pairs { [size + 200 * 16] = true, [size - 1] = false } do -- the end may be a row, too
+		local db = mysql.connect { host = "127.0.0.1", port = mysql_server(wide), max_result_size = limit }
+		check.equal(pcall(db.query, db, "select many"), passes)
 		db:disconnect()
 	end
 	local port = mysql_server { "\1", column, rows_end, row, row, rows_end }

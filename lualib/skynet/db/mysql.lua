@@ -46,7 +46,7 @@ end
 ---
 --- Fields of `options`: host, port (3306), user, password, database, charset (such as "utf8mb4"; default:
 --- the server's), max_packet_size (what the server is told, 1 MiB; packets of up to 64 MiB are taken from it, or up to this if it
---- is more), max_result_size (bytes of the answer to a query, each row with 64 more: 1 GiB), compact_arrays (rows as lists),
+--- is more), max_result_size (bytes of the answer to a query, each row with 64 more, each value with 16: 1 GiB), compact_arrays (rows as lists),
 --- on_connect(db) (run after each log-in); overload, connect_timeout, request_timeout (see skynet.socketchannel); tls (true, or a context of
 --- http.tlshelper.newctx with settings; the server has to have it); for accounts with caching_sha2_password without
 --- tls: server_public_key (PEM; default: the server is asked for it), get_server_public_key (false: it is not).

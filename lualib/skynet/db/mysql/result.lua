@@ -15,7 +15,7 @@ local UNSIGNED <const> = 0x20 -- flag of a column
 
 local MAX_PACKET <const> = 64 * 1024 * 1024 -- max_allowed_packet of a server that was not told otherwise
 local MAX_RESULT <const> = 1024 * 1024 * 1024
-local PACKET <const> = 64 -- bytes that a row takes besides its own
+local PACKET <const>, VALUE <const> = 64, 16 -- bytes that a row, and each of its values, takes besides its own
 local MAX_COLUMNS <const> = 65535
 
 --- What is believed of a server. Does not yield.
@@ -28,10 +28,10 @@ function M.limits(options)
 	}
 end
 
--- `budget` is { packet =, result =, left = }, of one answer.
-local function read_packet(sock, budget)
+-- `budget` is { packet =, result =, left = }, of one answer; `values`: of the row that the packet may be.
+local function read_packet(sock, budget, values)
 	local payload = packet.read(sock, budget.packet, " (option max_packet_size)")
-	local left = budget.left - #payload - PACKET
+	local left = budget.left - #payload - PACKET - (values or 0) * VALUE
 	if left < 0 then
 		error(string.format("mysql: a result has more than %d bytes (option max_result_size)", budget.result), 0)
 	end
@@ -282,7 +282,7 @@ local function read_result(sock, read_row, compact, budget)
 	local columns = read_columns(sock, (read_integer(payload, 1)), budget)
 	local rows, count = {}, 0
 	while true do
-		payload = read_packet(sock, budget)
+		payload = read_packet(sock, budget, #columns)
 		local first = byte(payload)
 		if first == 0xfe and packet.is_end(payload) then
 			return rows, packet.end_status(payload) & MORE_RESULTS ~= 0
