@@ -2,7 +2,10 @@
 #![cfg(feature = "lua")]
 
 mod examples;
+mod languages;
 mod links;
+mod markdown;
+mod recipes;
 mod reference;
 #[path = "../tools/mod.rs"]
 mod tools;
