@@ -70,17 +70,17 @@ class Book:
             with open(os.path.join(ROOT, path), encoding="utf-8") as file:
                 text = file.read()
             name = re.search(r"^# (.*)", text, re.MULTILINE)
-            made.append((path, name[1] if name else path, self.rewrite(text, path)))
+            made.append((path, name[1].replace("`", "") if name else path, self.rewrite(text, path)))
         return sorted(made)
 
 
-def chapter(name, content, path, parents):
+def chapter(name, content, path, number, parents):
     """A chapter in mdBook's form."""
     return {
         "Chapter": {
             "name": name,
             "content": content,
-            "number": None,
+            "number": number,
             "sub_items": [],
             "path": path,
             "source_path": None,
@@ -115,9 +115,11 @@ def main():
     if made:
         title = TITLES[language]
         links = "".join(f"- [{name}]({site(path)[len(inside + 'project/') :]})\n" for path, name, _ in made)
-        parent = chapter(title, f"# {title}\n\n{links}", "project/pages.md", [])
+        number = 1 + max(found["number"][0] for found in chapters(items) if found["number"])
+        parent = chapter(title, f"# {title}\n\n{links}", "project/pages.md", [number], [])
         parent["Chapter"]["sub_items"] = [
-            chapter(name, text, site(path)[len(inside) :], [title]) for path, name, text in made
+            chapter(name, text, site(path)[len(inside) :], [number, place], [title])
+            for place, (path, name, text) in enumerate(made, 1)
         ]
         items.append(parent)
     json.dump(contents, sys.stdout)
