@@ -81,22 +81,25 @@ fn without_comments(language: &str, code: &str) -> Vec<String> {
         .collect()
 }
 
-/// What has to be the same in both languages, in the order of the page.
+/// A row of a table: its cells and its figures, which stand in another order where the sentence does.
+fn row(line: &str) -> String {
+    let cells = line.replace("\\|", "").matches('|').count() - 1;
+    let mut figures: Vec<_> = line
+        .split(|letter: char| !letter.is_ascii_digit())
+        .filter(|figure| !figure.is_empty())
+        .collect();
+    figures.sort_unstable();
+    format!("a row of {cells} cells with the figures {figures:?}")
+}
+
+/// What has to be the same in both languages: headings, tables and code.
 fn shape(text: &str) -> Vec<String> {
     let levels = headings(text).map(|(level, _)| format!("a heading of level {level}"));
     let rows = prose(text).filter(|line| line.trim_start().starts_with('|'));
     let code = blocks(text)
         .into_iter()
         .flat_map(|(language, code)| without_comments(language, code));
-    levels
-        .chain(rows.map(|row| {
-            format!(
-                "a row of {} cells",
-                row.replace("\\|", "").matches('|').count() - 1
-            )
-        }))
-        .chain(code)
-        .collect()
+    levels.chain(rows.map(row)).chain(code).collect()
 }
 
 #[test]

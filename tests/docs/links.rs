@@ -7,7 +7,7 @@ use super::markdown::{anchors, links};
 use crate::tools::root;
 
 /// The Markdown files of the project. What is hidden, and what cargo has made, is none of it.
-fn documents() -> Vec<PathBuf> {
+pub(super) fn documents() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![root().to_owned()];
     while let Some(folder) = folders.pop() {
