@@ -34,6 +34,9 @@ if role == "evil" then
 			end,
 		}))
 	end
+	function requests.flood()
+		error "expected: one of a flood"
+	end
 	function requests.here()
 		skynet.retpack "here"
 	end
@@ -190,6 +193,18 @@ function cases.a_signal_may_end_what_an_idle_service_does_next()
 	until not ok
 	assert(string.find(tostring(problem), "call failed", 1, true), problem)
 	check.equal(skynet.call(evil, "lua", "here"), "here")
+	skynet.kill(evil)
+end
+
+-- The test looks at the log.
+function cases.a_flood_of_errors_from_one_place_is_logged_in_part()
+	local evil = skynet.newservice("failing", "evil")
+	for _ = 1, 20000 do
+		skynet.send(evil, "lua", "flood")
+	end
+	check.raises("call failed", skynet.call, evil, "lua", "flood") -- whether it is logged or not
+	skynet.sleep(100) -- the next second
+	check.raises("call failed", skynet.call, evil, "lua", "flood")
 	skynet.kill(evil)
 end
 

@@ -29,6 +29,7 @@ Settings of the core (default):
   bootstrap (snlua bootstrap)     first service and its arguments
   logger (standard output)        file of the log
   logservice (logger)             service that writes the log
+  log_error_rate (100)            errors of a service at one place that are logged in a second
   logpath                         folder of message logs
   cpath (./cservice/?.so)         where C services are
   daemon                          pid file: run in the background

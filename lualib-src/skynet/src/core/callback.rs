@@ -19,7 +19,9 @@ use skynet_sys::{
 use std::ffi::CStr;
 use std::ptr;
 
+use super::flood::{self, Flood};
 use super::lost::{self, Attempt, Lost};
+use super::monotonic;
 use crate::service::service;
 
 /// Key in the registry.
@@ -34,6 +36,7 @@ const AT_REST: c_int = 2;
 struct Receiver {
     state: *mut lua_State,
     lost: Lost,
+    flood: Flood,
 }
 
 /// `callback(function [, forward])`: from now on `function(type, message, size, session, source)` gets the messages.
@@ -49,6 +52,7 @@ pub fn callback(state: State<'_>) -> c_int {
         receiver.write(Receiver {
             state: ptr::null_mut(),
             lost: Lost::new(),
+            flood: Flood::new(),
         });
         lua_createtable(state.raw(), 0, 1);
         state.push_function(lua_function!(unsafe drop_receiver));
@@ -138,7 +142,7 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
         // SAFETY: the service runs a message; the error is at the top, then gone.
         unsafe {
             if failed {
-                report(context, state, status, delivery);
+                report(context, receiver, status, delivery);
                 state.pop(1);
             }
             recover(context, state, status, delivery);
@@ -174,7 +178,7 @@ unsafe fn go_on(context: *mut Context, receiver: *mut Receiver, delivery: &Deliv
                 ..*delivery
             };
             if status == LUA_ERRRUN {
-                report(context, state, status, &delivery);
+                report(context, receiver, status, &delivery);
             }
             state.pop(1);
             recover(context, state, status, &delivery);
@@ -294,11 +298,26 @@ fn has_no_responder(state: State<'_>) -> c_int {
 }
 
 /// # Safety
-/// The context is that of the service, which runs a message.
+/// As [`receive`]; nothing else refers to the receiver's `flood`.
 #[cold]
-unsafe fn report(context: *mut Context, state: State<'_>, status: c_int, delivery: &Delivery) {
+unsafe fn report(
+    context: *mut Context,
+    receiver: *mut Receiver,
+    status: c_int,
+    delivery: &Delivery,
+) {
     // SAFETY: as the caller promises, and the arguments are of the types that the formats have. The error is at the top of the stack. The handler made it a string, so reading it allocates nothing.
     unsafe {
+        let state = State::new((*receiver).state);
+        let mut left_out = 0;
+        if status == LUA_ERRRUN {
+            let text = state.to_bytes(-1).unwrap_or_default();
+            let flood = &mut (*receiver).flood;
+            match flood.admit(text, monotonic(), || flood::configured(context)) {
+                None => return,
+                Some(count) => left_out = count,
+            }
+        }
         let this = skynet_command(context, c"REG".as_ptr(), ptr::null());
         let &Delivery {
             session,
@@ -307,6 +326,16 @@ unsafe fn report(context: *mut Context, state: State<'_>, status: c_int, deliver
             ..
         } = delivery;
         match status {
+            LUA_ERRRUN if left_out > 0 => skynet_error(
+                context,
+                c"lua call [%x to %s : %d msgsz = %d] error : \x1B[31m%s\x1B[0m (and %llu more like this before that were not written)".as_ptr(),
+                source,
+                this,
+                session,
+                sz as c_int,
+                state.to_text(-1).unwrap_or_default().as_ptr(),
+                left_out,
+            ),
             LUA_ERRRUN => skynet_error(
                 context,
                 c"lua call [%x to %s : %d msgsz = %d] error : \x1B[31m%s\x1B[0m".as_ptr(),

@@ -2,6 +2,7 @@
 
 mod callback;
 mod command;
+mod flood;
 mod log;
 mod lost;
 mod send;
