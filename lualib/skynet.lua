@@ -13,7 +13,8 @@ local runtime = require "skynet.internal.kernel"
 local skynet = runtime.api
 local protocols = runtime.protocols
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
-local owed, origin, promised = runtime.owed, runtime.origin, runtime.promised
+local owed, origin = runtime.owed, runtime.origin
+local promises -- skynet/internal/promises.lua once an answer was promised
 local running_task, start_timer = runtime.current, runtime.start_timer
 local check_yieldable, wait = runtime.check_yieldable, runtime.wait
 local send_message, pack_values, trace_line = core.send, core.pack, core.trace
@@ -222,10 +223,8 @@ local function on_error(session, source)
 		end
 		return
 	end
-	for respond, caller in pairs(runtime.promised) do
-		if caller == source then
-			runtime.promised[respond] = nil
-		end
+	if promises then
+		promises.drop(source)
 	end
 	runtime.fail_calls(function(callee)
 		return callee == source
@@ -334,9 +333,8 @@ function runtime.release(between)
 	if between then
 		between()
 	end
-	for respond in pairs(promised) do
-		respond(false)
-		promised[respond] = nil
+	if promises then
+		promises.fail_all()
 	end
 	local watched = runtime.watched
 	if next(watched) then
@@ -443,9 +441,8 @@ end
 ---@param pack? function packs the values of the answer; `skynet.pack` by default
 ---@return fun(ok: boolean|string, ...): boolean? respond call it once, from any task: with true and
 --- the values, or with false to fail the call; it tells whether the caller was still there.
---- `respond "TEST"` tells whether the caller still waits. A second answer raises
+--- `respond "TEST"` tells whether the caller still waits. A second answer raises. When nothing has it any more, the call fails
 function skynet.response(pack)
-	pack = pack or pack_values
 	local task = running_task()
 	local session = owed[task]
 	if session == nil then
@@ -455,33 +452,8 @@ function skynet.response(pack)
 	if session == 0 then
 		return function() end
 	end
-	local caller = origin[task]
-	local function respond(ok, ...)
-		if ok == "TEST" then
-			return promised[respond] ~= nil
-		end
-		if not pack then
-			error "Can't response more than once"
-		end
-		local sent
-		if promised[respond] then
-			if ok then
-				sent = send_message(caller, skynet.PTYPE_RESPONSE, session, pack(...))
-				if sent == false then
-					send_message(caller, skynet.PTYPE_ERROR, session, "")
-				end
-			else
-				sent = send_message(caller, skynet.PTYPE_ERROR, session, "")
-			end
-			promised[respond] = nil
-			sent = sent ~= nil
-		else
-			sent = false
-		end
-		pack = nil
-		return sent
-	end
-	promised[respond] = caller
+	promises = promises or require "skynet.internal.promises"
+	local respond = promises.new(origin[task], session, pack) -- no tail call: the log tells who has called this
 	return respond
 end
 

@@ -65,6 +65,39 @@ function cases.deferred_answer_arrives()
 	check.equal(got, { true, "late" })
 end
 
+function cases.an_answer_that_nobody_can_give_any_more_fails_the_call()
+	if not check.ours then
+		return -- the caller waits for ever
+	end
+	local p, ended = peer(), {}
+	for i, how in ipairs { "raise", "be killed", "forget", "forget" } do
+		skynet.fork(function()
+			check.raises("call failed", skynet.call, p, "lua", "drop", how)
+			ended[i] = true
+			skynet.wakeup(ended)
+		end)
+	end
+	local kept
+	skynet.fork(function()
+		kept = skynet.call(p, "lua", "never")
+		skynet.wakeup(ended)
+	end)
+	skynet.yield()
+	skynet.call(p, "lua", "kill_dropping")
+	repeat
+		skynet.call(p, "lua", "collect")
+		skynet.yield()
+	until #ended == 4
+	check.equal(kept, nil)
+	skynet.call(p, "lua", "release", true, "kept")
+	while not kept do
+		skynet.wait(ended)
+	end
+	check.equal(kept, "kept")
+	-- From the second time on the log tells the place.
+	check.raises("call failed", skynet.call, p, "lua", "drop_and_collect")
+end
+
 function cases.second_answer_raises()
 	local done = {}
 	skynet.dispatch("lua", function()

@@ -38,6 +38,35 @@ function command.never() -- keeps the answer for `release`
 	table.insert(kept, skynet.response())
 end
 
+local dropping
+
+function command.drop(how)
+	local respond = skynet.response()
+	if how == "raise" then
+		error "as asked"
+	elseif how == "be killed" then
+		dropping = coroutine.running()
+		skynet.wait()
+		respond(true)
+	end
+end
+
+function command.kill_dropping()
+	skynet.killthread(dropping)
+	dropping = nil
+	skynet.retpack()
+end
+
+function command.drop_and_collect()
+	skynet.response()
+	skynet.fork(collectgarbage)
+end
+
+function command.collect()
+	collectgarbage()
+	skynet.retpack()
+end
+
 function command.release(ok, ...)
 	local results = {}
 	for i, respond in ipairs(kept) do

@@ -38,7 +38,6 @@ local watched = {} -- session of a call -> address called
 local asleep = {} -- token -> session of the sleeper
 local owed = {} -- task -> session it has to answer; 0 when the request was a send
 local origin = {} -- task -> address its request came from
-local promised = {} -- response closure -> address that waits for it
 local inline_handlers = {} -- handler of socket messages -> function that handles what needs no task, and tells whether it has
 local entry = {} -- task that has not begun -> function it will run
 local due = {} -- task that has not begun -> session of the timer that begins it
@@ -69,8 +68,7 @@ local forks, fork_first, fork_last = {}, 1, 0
 local runtime = table.create(0, 32)
 runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
 runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
-runtime.tags, runtime.promised, runtime.inline_handlers, runtime.entry, runtime.due =
-	tags, promised, inline_handlers, entry, due
+runtime.tags, runtime.inline_handlers, runtime.entry, runtime.due = tags, inline_handlers, entry, due
 runtime.taskless = taskless
 runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
 
