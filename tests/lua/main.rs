@@ -31,7 +31,7 @@ const FILES: &[LuaFile] = &[
         "services_can_be_interrupted_limited_and_profiled",
         machine,
     ),
-    lua_file("failing", "what_fails_in_odd_ways_fails_alone", plain),
+    lua_file("failing", "what_fails_in_odd_ways_fails_alone", failing),
     lua_file("snax", "snax_services_answer_and_can_be_hot_fixed", snax),
     lua_file(
         "socket",
@@ -153,7 +153,7 @@ const FILES: &[LuaFile] = &[
     lua_file(
         "quiet",
         "garbage_of_services_that_have_become_quiet_is_collected",
-        own_layer_only,
+        quiet,
     ),
     lua_file("sharemap", "shared_maps_carry_what_is_committed", plain),
     lua_file(
@@ -229,6 +229,36 @@ fn calls(run: &Run) {
     let output = run.node("");
     let reports = output.matches("Invalid serialize stream").count();
     assert!(reports < 20, "{reports} reports:\n{output}");
+    if node::ours() && run.is_whole() {
+        let dropped = "has not answered, and is gone: the call fails";
+        let place = "peer.lua:";
+        let told = |line: &str| line.contains(dropped) && line.contains(place);
+        assert!(output.lines().any(told), "no place in\n{output}");
+    }
+}
+
+fn failing(run: &Run) {
+    let output = run.node("");
+    if node::ours() && run.is_whole() {
+        let logged = output.matches("expected: one of a flood").count();
+        assert!((100..10_000).contains(&logged), "{logged} of 20,002");
+        let told = "more like this before that were not written)";
+        assert!(output.contains(told), "no {told:?}");
+    }
+}
+
+fn quiet(run: &Run) {
+    if node::other_tree().is_some() {
+        return;
+    }
+    // Both wait for most of the time.
+    std::thread::scope(|scope| {
+        if run.is_whole() {
+            let place = run.scratch("off");
+            scope.spawn(move || node::run_test_in(&place, "lua", "quiet", "gc_when_quiet = false"));
+        }
+        run.node("");
+    });
 }
 
 fn machine(run: &Run) {

@@ -3,10 +3,14 @@ local skynet = require "skynet"
 local check = require "check"
 
 local KEPT <const>, DROPPED <const> = 10, 100
+local LIMIT <const> = 160 -- MB, of the service that has one
 
 -- The same script serves as the service that has the burst.
 local mode = ...
 if mode then
+	if mode == "limited" then
+		skynet.memlimit(LIMIT * 1000 * 1000)
+	end
 	local kept
 	local function tables(megabytes)
 		local list = {}
@@ -20,7 +24,7 @@ if mode then
 			if what == "burst" then
 				if mode == "stop" then
 					collectgarbage "stop"
-				elseif mode ~= "default" then
+				elseif mode == "incremental" or mode == "generational" then
 					collectgarbage(mode)
 				end
 				kept = tables(KEPT)
@@ -29,12 +33,16 @@ if mode then
 				collectgarbage "step"
 				return skynet.retpack(#dropped)
 			end
+			if what == "too much" then
+				return skynet.retpack(#tables(2 * LIMIT))
+			end
 			-- What it kept is as it was.
 			local right = 0
 			for i, entry in ipairs(kept) do
 				right = right + (entry[1] == string.rep("x", 900) .. i and 1 or 0)
 			end
-			skynet.retpack(right, collectgarbage "isrunning", mode == "default" or collectgarbage(mode))
+			local has_mode = mode == "incremental" or mode == "generational"
+			skynet.retpack(right, collectgarbage "isrunning", not has_mode or collectgarbage(mode))
 		end)
 	end)
 	return
@@ -46,13 +54,30 @@ end
 
 local cases = {}
 
+-- The test runs this file once more with the setting.
+if skynet.getenv "gc_when_quiet" == "false" then
+	function cases.without_it_garbage_of_quiet_services_stays()
+		local service = skynet.newservice("quiet", "default")
+		skynet.call(service, "lua", "burst")
+		local before = megabytes(service)
+		assert(before > DROPPED / 2)
+		skynet.sleep(2000) -- with it, it is gone after fifteen seconds
+		assert(megabytes(service) >= before - 1, megabytes(service))
+	end
+
+	return check.run(cases)
+end
+
 function cases.garbage_of_quiet_services_goes_unless_they_have_stopped_their_collector()
 	local services = {}
-	for _, name in ipairs { "default", "incremental", "generational", "stop" } do
+	for _, name in ipairs { "default", "incremental", "generational", "stop", "limited" } do
 		local service = skynet.newservice("quiet", name)
 		services[name] = service
 		skynet.call(service, "lua", "burst")
 		assert(name == "stop" or megabytes(service) > DROPPED / 2, name)
+		if name == "limited" then
+			check.equal(pcall(skynet.call, service, "lua", "too much"), false)
+		end
 	end
 	local before = skynet.call(services["default"], "debug", "STAT").message
 	local asked = 1
@@ -69,6 +94,10 @@ function cases.garbage_of_quiet_services_goes_unless_they_have_stopped_their_col
 			local right, running, was = skynet.call(service, "lua", "look")
 			assert(right == KEPT * 1000 and running, name)
 			assert(was == true or was == name, was)
+			if name == "limited" then -- what is free can be had again, and no more than that
+				check.equal(skynet.call(service, "lua", "burst"), DROPPED * 1000)
+				check.equal(pcall(skynet.call, service, "lua", "too much"), false)
+			end
 		end
 	end
 	assert(megabytes(services.stop) > DROPPED)
