@@ -14,6 +14,7 @@ local clustersecret = require "skynet.internal.clustersecret"
 local clustertakeover = require "skynet.internal.clustertakeover"
 local clustertransport = require "skynet.internal.clustertransport"
 local compression = require "skynet.internal.clustercompression"
+local ending = require "skynet.internal.ending"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local unfinished = require "skynet.internal.unfinished"
@@ -103,7 +104,7 @@ local function finish(fault)
 		end
 		driver.close(fd)
 		farewell.ended(in_work)
-		skynet.send(clusterd, "lua", "socket", "close", fd, fault)
+		ending(clusterd, "socket", "close", fd, fault)
 		skynet.exit()
 	end
 end
@@ -285,7 +286,7 @@ local heard = false
 local function hear()
 	if not heard then
 		heard = true
-		skynet.send(clusterd, "lua", "socket", "heard", fd)
+		ending(clusterd, "socket", "heard", fd) -- of its silence
 	end
 end
 
@@ -394,7 +395,7 @@ local command = setmetatable({}, {
 		netpack.clear(inflow.queue()) -- only netpack frees what is in it
 		if not closed then -- killed: the other side learns of it at once
 			driver.close(fd)
-			skynet.send(clusterd, "lua", "socket", "close", fd)
+			ending(clusterd, "socket", "close", fd)
 		end
 	end,
 })

@@ -7,6 +7,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local netpack = require "skynet.netpack"
 local beginning = require "skynet.internal.clusterbeginning"
+local ending = require "skynet.internal.ending"
 
 local QUIET <const> = 10 -- 1/100 s that connections without a request have when this service ends
 local LOOK <const>, LAST <const> = 2, 100 -- 1/100 s between two looks at those that are taken over then, and for all of them
@@ -17,8 +18,22 @@ local listening -- its socket
 local silent = {} -- connections that have not sent enough
 local begun = {} -- those that have, until an agent takes them over: fd -> { bytes =, is_proved = }
 
+-- False when clusterd is behind (mailbox_limit).
 local function tell(event, fd, what)
-	skynet.send(clusterd, "lua", "socket", event, fd, what)
+	return skynet.send(clusterd, "lua", "socket", event, fd, what) ~= nil
+end
+
+local function hand_over(fd, bytes, is_proved)
+	begun[fd] = { bytes = bytes, is_proved = is_proved }
+	if not tell("begun", fd) then
+		begun[fd] = nil
+		if socket.invalid(fd) then
+			socket.close_fd(fd)
+		else
+			socket.close(fd)
+		end
+		ending(clusterd, "socket", "close", fd)
+	end
 end
 
 local function read_beginning(fd)
@@ -30,20 +45,20 @@ local function read_beginning(fd)
 	silent[fd] = nil
 	if not bytes then
 		socket.close(fd)
-		return tell("close", fd, result)
+		return ending(clusterd, "socket", "close", fd, result)
 	end
 	socket.hold(fd)
-	begun[fd] = { bytes = bytes, is_proved = result }
-	tell("begun", fd)
+	hand_over(fd, bytes, result)
 end
 
 local function on_accept(fd, from)
-	tell("open", fd, from)
-	if netpack.feed and socket.pending then
-		return read_beginning(fd)
+	if not tell("open", fd, from) then
+		socket.close_fd(fd)
+	elseif netpack.feed and socket.pending then
+		read_beginning(fd)
+	else
+		hand_over(fd, "") -- modules and layers of others have none: the agent has to read all
 	end
-	begun[fd] = { bytes = "" } -- modules and layers of others have none: the agent has to read all
-	tell("begun", fd)
 end
 
 local command = {}

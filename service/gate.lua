@@ -9,7 +9,10 @@
 
 local skynet = require "skynet"
 local gateserver = require "snax.gateserver"
+local alive = require "skynet.internal.alive"
 local backlog = require "skynet.internal.backlog"
+local ending = require "skynet.internal.ending"
+local limitedlog = require "skynet.internal.limitedlog"
 
 local redirect, PTYPE_CLIENT <const> = require("skynet.core").redirect, skynet.PTYPE_CLIENT
 local MAX_BEHIND <const> = 700 -- messages that may wait for an agent before its client is not read
@@ -25,8 +28,11 @@ local watchdog
 -- the packets of this turn are of those that the agent shares }
 local connections = {}
 local flows = {} -- agent -> see backlog.flow, and agent, clients = connections that are counted for it
+local unknown = {} -- connections that the watchdog has never heard of
 local handler = {}
 local command = {}
+
+local log = limitedlog()
 
 local function tell_watchdog(event, fd, ...)
 	return skynet.send(watchdog, "lua", "socket", event, fd, ...)
@@ -39,7 +45,12 @@ end
 
 function handler.connect(fd, address)
 	connections[fd] = {}
-	tell_watchdog("open", fd, address)
+	if not tell_watchdog("open", fd, address) and alive(watchdog) then
+		-- Its mailbox is full: nobody would ever close this one.
+		unknown[fd] = true
+		log(string.format("gate: the connection from %s is turned away: the watchdog is behind", address))
+		gateserver.closeclient(fd)
+	end
 end
 
 -- What waits for an agent is forgotten with the last of its clients, not with any.
@@ -119,14 +130,21 @@ local function forget(fd)
 	end
 end
 
-function handler.disconnect(fd)
+local function tell_end(event, fd, ...)
 	forget(fd)
-	tell_watchdog("close", fd)
+	if unknown[fd] then
+		unknown[fd] = nil
+	else
+		ending(watchdog, "socket", event, fd, ...)
+	end
+end
+
+function handler.disconnect(fd)
+	tell_end("close", fd)
 end
 
 function handler.error(fd, text)
-	forget(fd)
-	tell_watchdog("error", fd, text)
+	tell_end("error", fd, text)
 end
 
 function handler.warning(fd, kilobytes)

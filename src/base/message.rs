@@ -23,6 +23,9 @@ pub mod ptype {
     pub const TAG_DONTCOPY: i32 = 0x10000;
     /// The core allocates a session; the session argument must be 0.
     pub const TAG_ALLOCSESSION: i32 = 0x20000;
+    /// A full mailbox takes the message all the same: it tells that something has ended of which its receiver knows, so there are
+    /// no more of them than messages that were not refused. No header has it; the C core passes over it.
+    pub const TAG_ENDING: i32 = 0x40000;
 }
 
 /// What people call a type of messages ("skynet.h", `PTYPE_*`).

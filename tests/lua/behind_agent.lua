@@ -1,12 +1,15 @@
 -- Watchdog of a gate, and agent of all of its clients: ("open", kind of the gate, port) -> port; who has sent that is told how many
 -- packets have come so far, after they have, for a question would be a message that is handled when none has come, too;
 -- ("limit", count, policy) limits its mailbox; ("busy", count) keeps so many messages of its own in it until ("idle");
--- ("last") -> the last client, the gate; ("block", time in 1/100 s) handles nothing else meanwhile -> messages that wait then.
+-- ("refuse", count) handles nothing else until so many messages were refused; ("counts") -> connections of which it has heard, and those
+-- of whose end; ("last") -> the last client, the gate; ("block", time in 1/100 s) handles nothing else meanwhile -> messages that wait then.
 local skynet = require "skynet"
+local core = require "skynet.core"
 require "skynet.manager"
 local either_gate = require "either_gate"
 
 local owner, gate, last
+local opened, closed = 0, 0
 local handled, busy, telling = 0, false, false
 
 local function tell()
@@ -30,12 +33,22 @@ skynet.register_protocol {
 
 local command = {}
 
+local function count_closed()
+	closed = closed + 1
+end
+
+local function rejected()
+	return tonumber(string.match(core.command "METRICS", "\nmessages_rejected (%d+)\n"))
+end
+
 function command.open(source, kind, port)
 	owner = source
 	gate, port = either_gate.open(kind, port, {
 		open = function(fd)
-			last = fd
+			last, opened = fd, opened + 1
 		end,
+		close = count_closed,
+		error = count_closed,
 	})
 	skynet.retpack(port)
 end
@@ -77,6 +90,17 @@ function command.block(_, time)
 	while skynet.hpc() < till do
 	end
 	skynet.retpack(skynet.mqlen())
+end
+
+-- Handles nothing else until so many messages were refused in this node.
+function command.refuse(_, count)
+	local last = rejected() + count
+	while rejected() < last do
+	end
+end
+
+function command.counts()
+	skynet.retpack(opened, closed)
 end
 
 function command.stop()

@@ -36,12 +36,12 @@ end
 
 -- Asks an agent, whose mailbox may be full.
 local function ask(agent, ...)
-	local ok, answer
+	local answer
 	repeat
-		ok, answer = pcall(skynet.call, agent, "lua", ...)
+		answer = table.pack(pcall(skynet.call, agent, "lua", ...))
 		skynet.sleep(2)
-	until ok
-	return answer
+	until answer[1]
+	return table.unpack(answer, 2, answer.n)
 end
 
 local function wait_for(agent, count)
@@ -63,6 +63,30 @@ function cases.clients_of_one_agent_are_all_served_while_others_come_and_leave()
 			socket.close(guest)
 			wait_for(agent, round * (#clients * burst + 1))
 		end
+	end)
+end
+
+-- What tells of a connection may be refused: then it is closed. What tells of the end of one that is known never is.
+function cases.a_watchdog_that_is_behind_hears_of_the_end_of_each_connection_that_it_knows()
+	each_gate(0, function(agent, _, port)
+		ask(agent, "limit", 5, "reject")
+		skynet.send(agent, "lua", "refuse", 10)
+		local clients = {}
+		for i = 1, 40 do
+			clients[i] = assert(socket.open("127.0.0.1", port))
+			if i % 2 == 0 then
+				socket.close(clients[i])
+			end
+		end
+		local opened, closed = ask(agent, "counts") -- when it handles again
+		assert(opened <= 30, opened)
+		for i = 1, 40, 2 do
+			socket.close(clients[i])
+		end
+		repeat
+			skynet.sleep(1)
+			opened, closed = ask(agent, "counts")
+		until opened == closed and opened > 0
 	end)
 end
 

@@ -50,6 +50,8 @@ pub const PTYPE_ERROR: c_int = 7;
 pub const PTYPE_TAG_DONTCOPY: c_int = 0x10000;
 /// `PTYPE_TAG_ALLOCSESSION`: the core makes up a session and returns it.
 pub const PTYPE_TAG_ALLOCSESSION: c_int = 0x20000;
+/// A full mailbox takes the message all the same: something has ended of which its receiver knows. The C core passes over it.
+pub const PTYPE_TAG_ENDING: c_int = 0x40000;
 
 unsafe extern "C" {
     /// Logs a line ("skynet.h"): printf's format, but exactly `"%*s"` takes (length, bytes). `context` may be null.

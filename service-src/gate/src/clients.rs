@@ -8,8 +8,8 @@ use std::ffi::CString;
 use libc::{c_int, c_void};
 use skynet_sys::block::{Block, NoMemory};
 use skynet_sys::{
-    Context, PTYPE_CLIENT, PTYPE_TAG_DONTCOPY, PTYPE_TEXT, SOCKET_BUFFER_MEMORY, SendBuffer,
-    SocketMessage, skynet_error, skynet_queryname, skynet_send, skynet_socket_close,
+    Context, PTYPE_CLIENT, PTYPE_TAG_DONTCOPY, PTYPE_TAG_ENDING, PTYPE_TEXT, SOCKET_BUFFER_MEMORY,
+    SendBuffer, SocketMessage, skynet_error, skynet_queryname, skynet_send, skynet_socket_close,
     skynet_socket_sendbuffer, skynet_socket_start, socket_type,
 };
 
@@ -156,23 +156,24 @@ impl Gate {
         unsafe { skynet_send(self.context, source, to, ty, session, data, size) >= 0 }
     }
 
-    /// Tells the watchdog about a client.
-    fn report(&self, text: &str) {
-        if self.watchdog != 0 {
-            let data = text.as_ptr().cast_mut().cast();
-            // SAFETY: as above; the core copies the text.
-            unsafe {
-                skynet_send(
-                    self.context,
-                    0,
-                    self.watchdog,
-                    PTYPE_TEXT,
-                    0,
-                    data,
-                    text.len(),
-                )
-            };
-        }
+    /// Tells the watchdog about a client. Whether it hears of it.
+    fn report(&self, ty: c_int, text: &str) -> bool {
+        let data = text.as_ptr().cast_mut().cast();
+        // SAFETY: as above; the core copies the text.
+        self.watchdog == 0
+            || unsafe { skynet_send(self.context, 0, self.watchdog, ty, 0, data, text.len()) >= 0 }
+    }
+
+    /// Tells it that a client of which it knows is gone: a full mailbox takes that.
+    fn report_end(&self, id: c_int) {
+        self.report(PTYPE_TEXT | PTYPE_TAG_ENDING, &format!("{id} close"));
+    }
+
+    /// Whether the watchdog is there.
+    fn is_watched(&self) -> bool {
+        let address = CString::new(format!(":{:08x}", self.watchdog)).unwrap_or_default();
+        // SAFETY: the service is alive while it works.
+        unsafe { limits::command(self.context, c"MQLEN", &address) }.is_some()
     }
 
     /// Runs a command.
@@ -246,7 +247,7 @@ impl Gate {
     fn end(&mut self, id: c_int) {
         if let Some(client) = self.clients.remove(&id) {
             self.flows.leave(client.counted);
-            self.report(&format!("{id} close"));
+            self.report_end(id);
             self.close(id);
         }
     }
@@ -263,7 +264,7 @@ impl Gate {
         if let Some(client) = self.clients.remove(&id) {
             self.flows.leave(client.counted);
             self.complain(&client.address, &format!("is closed: {why}"));
-            self.report(&format!("{id} close"));
+            self.report_end(id);
             self.close(id);
         }
     }
@@ -404,9 +405,14 @@ impl Gate {
             paused: false,
             ending: false,
         };
+        let text = format!("{id} open {id} {address}:0");
+        if !self.report(PTYPE_TEXT, &text) && self.is_watched() {
+            // Its mailbox is full: nobody would ever close this one.
+            self.complain(&address, "is turned away: the watchdog is behind");
+            return self.close(id);
+        }
         self.clients.insert(id, client);
         self.watch();
-        self.report(&format!("{id} open {id} {address}:0"));
         self.log(&format!("socket open: {id:x}"));
     }
 

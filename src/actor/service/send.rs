@@ -211,7 +211,9 @@ pub unsafe fn send(
             drop(guard);
             // In parts and as the last thing, so that other messages pay nothing for it but the look.
             // SAFETY: the data is ours.
-            return unsafe { send_limited(destination, source, session, data, message.sz, class) };
+            return unsafe {
+                send_limited(destination, source, ty, session, data, message.sz, class)
+            };
         }
         if context.enter(message, class) {
             return session;
@@ -231,6 +233,7 @@ pub unsafe fn send(
 unsafe fn send_limited(
     destination: u32,
     source: u32,
+    ty: c_int,
     session: c_int,
     data: *mut c_void,
     sz: usize,
@@ -243,8 +246,13 @@ unsafe fn send_limited(
         sz,
     };
     let guard = reclaim::enter();
-    let taken =
-        find(&guard, destination).is_some_and(|context| limit::offer(context, message, class));
+    let taken = find(&guard, destination).is_some_and(|context| {
+        if ty & ptype::TAG_ENDING != 0 {
+            context.deliver(message, class)
+        } else {
+            limit::offer(context, message, class)
+        }
+    });
     if taken {
         return session;
     }

@@ -8,7 +8,6 @@ local globals = {}
 local slash = package.config:sub(1, 1)
 local folder = "." .. slash
 local MOST_DEEP <const> = 100 -- files that include one another
-local MOST_BYTES <const> = 16 << 20 -- of a file
 local deep = 0
 
 local function variable(name)
@@ -37,14 +36,10 @@ local function include(path)
 	if not file then
 		error(reason)
 	end
-	local text, failure = file:read(MOST_BYTES + 1)
+	local text = file:read("a")
 	file:close()
-	if failure then
+	if not text then
 		error(path .. ": cannot be read")
-	end
-	text = text or ""
-	if #text > MOST_BYTES then
-		error(path .. ": is too large for a config")
 	end
 	text = text:gsub("%$([%w_]+)", variable)
 	local chunk, mistake = load(text, "@" .. path, "t", globals)

@@ -45,11 +45,6 @@ impl Versions {
         place.map_or(Versions::NONE, |place| Versions(1 << place))
     }
 
-    /// Whether it is one generation and no other.
-    pub const fn is_one(self) -> bool {
-        self.0.is_power_of_two()
-    }
-
     /// What both have.
     pub const fn and(self, other: Versions) -> Versions {
         Versions(self.0 & other.0)
@@ -292,7 +287,7 @@ mod tests {
 
     fn image(imports: &[&str]) -> Image {
         Image {
-            path: Default::default(),
+            data: Vec::new(),
             imports: imports.iter().map(|&name| name.to_owned()).collect(),
             optional: BTreeSet::new(),
             exports: BTreeSet::new(),
