@@ -160,6 +160,8 @@ local function document()
 	local out = {
 		"# Lua API",
 		"",
+		"English | [中文](zh/lua-api.md)",
+		"",
 		'Made by `docs/tools/api.lua` from the comments in the sources; do not edit. "Yields" means that the task waits, and the',
 		"service handles other messages meanwhile. Times are in 1/100 s where nothing else is said. `?` behind a type: may be nil.",
 		"",

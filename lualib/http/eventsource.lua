@@ -4,7 +4,7 @@
 ---         print(event.event, event.data, event.id)
 ---     end
 ---
---- When the connection ends, it connects again after the time that the server has last asked for, and tells the server the id of the last event;
+--- When the connection ends, it connects again after the time that the server has last asked for, 1/10 s at least, and tells the server the id of the last event;
 --- so it does when the server cannot be reached, each time later, up to a minute. The loop ends when the server answers 204 (no more
 --- events), or by `close`. It raises for another code or content-type, and for an event that is too large.
 ---
@@ -36,6 +36,8 @@ local EventSource = {}
 EventSource.__index = EventSource
 
 local MOST <const>, RETRY <const>, LONGEST <const> = 1024 * 1024, 300, 6000
+-- 1/100 s: no server has its clients connect again at once, for ever.
+local LEAST_RETRY <const> = 10
 
 ---------------------------------------------------------------- the format
 
@@ -69,7 +71,8 @@ local function take_line(parser, text)
 	elseif name == "id" and not find(value, "\0", 1, true) then
 		parser.id = value
 	elseif name == "retry" and find(value, "^%d+$") then
-		parser.owner.retry = math.min(math.tointeger(tonumber(value)) or math.maxinteger, 86400000) // 10
+		local time = math.min(math.tointeger(tonumber(value)) or math.maxinteger, 86400000) // 10
+		parser.owner.retry = math.max(time, LEAST_RETRY)
 	end
 end
 
@@ -226,10 +229,14 @@ end
 ---@return http.eventsource.Event? event nil when there are no more
 function EventSource:next()
 	while true do
-		local event = table.remove(self.events, 1)
+		local at = self.at
+		local event = self.events[at]
 		if event then
+			self.events[at], self.at = nil, at + 1
 			return event
-		elseif self.closed then
+		end
+		self.events, self.at = {}, 1
+		if self.closed then
 			return nil
 		elseif not self.stream then
 			if self.again and not self.closed then
@@ -257,7 +264,7 @@ function EventSource:close()
 	if self.closed then
 		return
 	end
-	self.closed, self.events = true, {}
+	self.closed, self.events, self.at = true, {}, 1
 	if self.sleeping then
 		skynet.wakeup(self.sleeping)
 	end
@@ -297,7 +304,8 @@ function M.new(client, url, options)
 		attempts = options.attempts,
 		idle_time = options.idle_time,
 		most = options.most or MOST,
-		events = {}, -- that were read and not taken
+		events = {}, -- that were read, those from `at` on not taken
+		at = 1,
 		failures = 0, -- in a row
 		closed = false,
 	}, EventSource)

@@ -115,7 +115,9 @@ fn tell_mistaken_keys() {
     for (key, meant) in keys::misspelled() {
         log::error_fmt(
             0,
-            format_args!("warning: config: nobody reads the key `{key}`; did you mean `{meant}`?"),
+            format_args!(
+                "warning: config: `{key}` is no key of the core or of its Lua layer; did you mean `{meant}`?"
+            ),
         );
     }
     for (key, pattern) in keys::without_name() {

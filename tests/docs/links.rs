@@ -1,13 +1,13 @@
 //! Links of the documents lead somewhere.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::markdown::{anchors, links};
 use crate::tools::root;
 
 /// The Markdown files of the project. What is hidden, and what cargo has made, is none of it.
-fn documents() -> Vec<PathBuf> {
+pub(super) fn documents() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![root().to_owned()];
     while let Some(folder) = folders.pop() {
@@ -26,55 +26,6 @@ fn documents() -> Vec<PathBuf> {
         }
     }
     files
-}
-
-/// The lines of a Markdown file that are no code.
-fn prose(text: &str) -> impl Iterator<Item = &str> {
-    let pieces = text.split("```").step_by(2);
-    pieces.flat_map(str::lines)
-}
-
-/// The targets of the links `[text](target)`, without those to the web.
-fn links(text: &str) -> Vec<String> {
-    let mut targets = Vec::new();
-    for line in prose(text) {
-        let plain: String = line.split('`').step_by(2).collect();
-        let found = plain
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
-        targets.extend(
-            found
-                .filter(|target| !target.starts_with("http"))
-                .map(str::to_owned),
-        );
-    }
-    targets
-}
-
-/// What a link to a part of the file may say behind its `#`.
-fn anchors(text: &str) -> BTreeSet<String> {
-    let mut anchors = BTreeSet::new();
-    let headings = prose(text).filter_map(|line| {
-        line.trim_start_matches('#')
-            .strip_prefix(' ')
-            .filter(|_| line.starts_with('#'))
-    });
-    for heading in headings {
-        let word: String = heading
-            .to_lowercase()
-            .chars()
-            .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter))
-            .map(|letter| if letter == ' ' { '-' } else { letter })
-            .collect();
-        let mut anchor = word.clone();
-        let mut count = 0;
-        while !anchors.insert(anchor) {
-            count += 1;
-            anchor = format!("{word}-{count}");
-        }
-    }
-    anchors
 }
 
 #[test]

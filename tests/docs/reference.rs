@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::markdown::blocks;
 use crate::tools::node::run_node;
 use crate::tools::{root, scratch};
 
@@ -138,15 +139,6 @@ return sample
     ] {
         assert!(output.contains(mistake), "no {mistake:?} in\n{output}");
     }
-}
-
-/// The blocks of code of a Markdown file: language and text.
-fn blocks(text: &str) -> Vec<(&str, &str)> {
-    text.split("```")
-        .skip(1)
-        .step_by(2)
-        .filter_map(|block| block.split_once('\n'))
-        .collect()
 }
 
 #[test]

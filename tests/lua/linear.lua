@@ -2,6 +2,7 @@
 -- characters out take the square of it, and three take the cube: then a megabyte takes hours, and these cases do not end.
 local admission = require "skynet.internal.admission"
 local crypt = require "skynet.crypt"
+local eventsource = require "http.eventsource"
 local fields = require "http.fields"
 local foreign = require "skynet.internal.foreign"
 local message = require "skynet.dns.message"
@@ -47,6 +48,35 @@ function cases.queries()
 	check.equal({ url.parse_query(long "&" .. query) }, { fields })
 	check.equal({ url.parse_query(query .. "&" .. long "a&") }, { fields, "a query of more than 10000 fields" })
 	check.equal({ url.parse_query("a=1&a=2&a=3", 2) }, { { a = { "1", "2" } }, "a query of more than 2 fields" })
+end
+
+-- A client whose first connection brings this text at once.
+local function events_of(text)
+	local client = {}
+	function client.request_stream(_, _, _, received)
+		received["content-type"] = "text/event-stream"
+		return setmetatable({ status = 200, close = function() end }, {
+			__call = function()
+				local piece = text
+				text = nil
+				return piece
+			end,
+		})
+	end
+	return eventsource.new(client, "http://127.0.0.1/")
+end
+
+function cases.events_of_one_piece()
+	local source <close> = events_of(long "data:\n\n")
+	for _ = 1, SIZE // 7 do
+		assert(source:next())
+	end
+end
+
+function cases.pauses_before_events_come_again()
+	local source <close> = events_of "retry: 0\ndata: x\n\n"
+	check.equal(source:next().data, "x")
+	check.equal(source.retry, 10)
 end
 
 function cases.names_of_users()

@@ -7,6 +7,7 @@ local mysql = require "skynet.db.mysql"
 local mysql_result = require "skynet.db.mysql.result"
 local mongo = require "skynet.db.mongo"
 local mongo_auth = require "skynet.db.mongo.auth"
+local mongo_collection = require "skynet.db.mongo.collection"
 local bson = require "bson"
 local crypt = require "skynet.crypt"
 local socketchannel = require "skynet.socketchannel"
@@ -370,6 +371,29 @@ function cases.mongo_messages_have_a_limit()
 	local port, wait_until_left = server(string.pack("<i4", 2000) .. "xxxx")
 	expect("more than 1000 ", mongo.client, { host = "127.0.0.1", port = port, max_message_size = 1000 })
 	wait_until_left()
+end
+
+function cases.mongo_finds_no_documents_where_there_are_none()
+	local said
+	local database = {
+		runCommand = function()
+			return said
+		end,
+	}
+	local collection = mongo_collection.new({ database = database, full_name = "game" }, "players")
+	for _, cursor in ipairs { false, 5, "text", { id = 0 }, { firstBatch = "text", id = 0 }, { firstBatch = {}, id = "5" } } do
+		said = { ok = 1, cursor = cursor or nil }
+		for _, read in ipairs { "find", "aggregate" } do
+			local found = collection[read](collection, {})
+			expect("has no list of documents", found.hasNext, found)
+		end
+	end
+	said = { ok = 1 }
+	expect("has no list of documents", collection.findOne, collection)
+	said = { ok = 1, cursor = { firstBatch = { { a = 1 } }, id = 0.0 } }
+	local found = collection:find()
+	check.equal({ found:hasNext(), found:next(), found:hasNext() }, { true, { a = 1 }, false })
+	check.equal(collection:findOne(), { a = 1 })
 end
 
 function cases.mongo_asks_for_no_hours_of_work()

@@ -314,7 +314,7 @@ function cases.a_request_is_read_as_what_it_says()
 	end
 	check.equal((request("POST", "/json", "[1,null]")), 200)
 	check.equal(select(2, request("POST", "/json", '{"a":[1,2]}')), { got = { a = { 1, 2 } } })
-	for _, bad in ipairs { "", "{", "nothing", '"\xff"', "[1,]" } do
+	for _, bad in ipairs { "", "{", "nothing", '"\xff"', "[1,]", "[NaN]", "[-Infinity]", "[0x10]", "[007]" } do
 		local code, value = request("POST", "/json", bad)
 		check.equal({ code, value.status }, { 400, 400 }, bad)
 		assert(#value.error > 10, value.error)

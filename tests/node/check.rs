@@ -1,6 +1,7 @@
 //! `skynet check`: what it finds in small projects, a finding each.
 
 mod releases;
+mod trees;
 
 use serde_json::Value;
 use std::fs;
@@ -216,7 +217,9 @@ fn a_mark_of_utf_8_and_a_line_for_the_shell_are_no_mistakes() {
         ("lualib/bad.lua", "\u{feff}\nreturn ="),
     ];
     let project = Project::new("mark", &files);
-    assert_eq!(project.findings("."), ["error lua-syntax lualib/bad.lua:2"]);
+    // What no Lua has ever compiled does not stand in the way.
+    let found = project.findings(".");
+    assert_eq!(found, ["warning lua-syntax lualib/bad.lua:2"]);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn the_log_names_a_misspelled_key_and_the_one_that_was_meant() {
         .filter(|line| line.contains("warning"))
         .collect();
     assert_eq!(warnings.len(), 1, "{text}");
-    let expected = "warning: config: nobody reads the key `thrad`; did you mean `thread`?";
+    let expected = "warning: config: `thrad` is no key of the core or of its Lua layer; did you mean `thread`?";
     assert!(warnings[0].ends_with(expected), "{text}");
 }
 

@@ -3,6 +3,7 @@
 
 use super::layer;
 use super::project::{File, Kind, Project};
+use super::release::Release;
 use super::{Findings, Level, Swap};
 use crate::services::builtin;
 use crate::services::elf::Image;
@@ -45,6 +46,11 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
                 "build it again",
             ),
         }
+    }
+    if findings.lua.is_empty()
+        && let Some(lua) = findings.release.and_then(Release::lua)
+    {
+        findings.lua.push((lua, findings.release_place.clone()));
     }
     // No node can serve files of two kinds.
     if super::swap(findings) == Swap::Link && super::lua_of_all(findings).is_none() {
@@ -104,9 +110,10 @@ impl Help {
     }
 }
 
-/// The Lua that a file wants from its process; `None` when it wants none, or brings its own.
+/// The Lua that a file wants from its process; `None` when it wants none, or brings its own, as programs do that are no node.
 fn used(image: &Image) -> Option<Versions> {
-    (!image.exports.contains("lua_newstate")).then(|| lua::versions(image))?
+    let other = image.is_program && !image.exports.contains("skynet_start");
+    (!other && !image.exports.contains("lua_newstate")).then(|| lua::versions(image))?
 }
 
 fn one(file: &File, image: &Image, help: &Help, findings: &mut Findings) {
@@ -188,6 +195,24 @@ fn wrong_lua(file: &File, image: &Image, findings: &mut Findings) {
             remedy,
         );
     } else if versions != Versions::V55 && !image.imports.contains("luaL_checkversion_") {
+        let stem = file.base().split('.').next().unwrap_or_default();
+        // The C core's own does not ask. It was built with the others of its release, and is built anew with them.
+        let others = super::lua_of_all(findings);
+        if stem == "md5" && image.exports.contains("luaopen_md5_core") && others.is_one() {
+            if others != Versions::V55 {
+                findings.add_only(
+                    Swap::Executable,
+                    Level::Warning,
+                    "unchecked-lua",
+                    &file.name,
+                    format!(
+                        "never asks which Lua it is in; the other files are built for Lua {others}"
+                    ),
+                    layer::REMOVE_FILE,
+                );
+            }
+            return;
+        }
         findings.add(
             Level::Warning,
             "unchecked-lua",

@@ -180,6 +180,15 @@ fn look(path: &Path) -> std::io::Result<Findings> {
             "check a smaller folder",
         );
     }
+    for name in &project.links {
+        findings.add(
+            Level::Note,
+            "link",
+            name,
+            "is a link to a folder outside of this one, and was not looked at",
+            "check that folder by itself",
+        );
+    }
     release::look(&project, &mut findings);
     binary::look(&project, &mut findings);
     source::look(&project, &mut findings);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Files that are looked at, at most.
@@ -39,6 +40,8 @@ pub(super) struct Project {
     pub files: Vec<File>,
     /// There are more files than were looked at.
     pub cut: bool,
+    /// Links to folders outside of the project, which are not followed.
+    pub links: Vec<String>,
 }
 
 impl Project {
@@ -50,6 +53,7 @@ impl Project {
             folder: folder.to_owned(),
             files: Vec::new(),
             cut: false,
+            links: Vec::new(),
         };
         project.walk(folder)?;
         if is_config {
@@ -90,26 +94,53 @@ impl Project {
                 {
                     folders.push((path, entries));
                 }
+            } else if kind.is_symlink() && path.is_dir() {
+                self.link(&path);
             } else if path.is_file() {
                 if self.files.len() == MOST {
                     self.cut = true;
                     return Ok(());
                 }
                 if let Some(kind) = kind_of(&path) {
-                    let name = path.strip_prefix(&self.folder).unwrap_or(&path);
-                    let name = name.display().to_string();
+                    let name = self.name(&path);
                     self.files.push(File { name, path, kind });
                 }
             }
         }
         Ok(())
     }
+
+    fn name(&self, path: &Path) -> String {
+        let name = path.strip_prefix(&self.folder).unwrap_or(path);
+        name.display().to_string()
+    }
+
+    /// What a link to a folder of the project leads to is looked at where it is.
+    fn link(&mut self, path: &Path) {
+        let outside = match (fs::canonicalize(path), fs::canonicalize(&self.folder)) {
+            (Ok(target), Ok(home)) => !target.starts_with(&home) && !home.starts_with(&target),
+            _ => false,
+        };
+        if outside {
+            let name = self.name(path);
+            self.links.push(name);
+        }
+    }
+}
+
+/// The bytes of a file, but for one that says it is empty: files of the kernel's do, and may have no end or never be read.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let size = file.metadata()?.size();
+    let mut bytes = Vec::new();
+    file.take(size.min(LARGEST_TEXT)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl File {
     /// The file's text; bytes that are no UTF-8 are replaced. `None` when it cannot be read.
     pub fn text(&self) -> Option<String> {
-        let bytes = fs::read(&self.path).ok()?;
+        let bytes = read(&self.path).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -121,23 +152,26 @@ impl File {
 
 fn kind_of(path: &Path) -> Option<Kind> {
     let mut file = fs::File::open(path).ok()?;
+    let size = file.metadata().ok()?.size();
     let mut begin = [0; 4];
-    if file.read_exact(&mut begin).is_ok() && begin == *b"\x7fELF" {
+    if size >= 4 && file.read_exact(&mut begin).is_ok() && begin == *b"\x7fELF" {
         return Some(Kind::Compiled);
     }
-    if file.metadata().ok()?.len() > LARGEST_TEXT {
+    if size > LARGEST_TEXT {
         return None;
     }
     let end = path.extension().and_then(|end| end.to_str()).unwrap_or("");
     match end {
         "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" => return Some(Kind::Source),
-        // Object files and archives are ELF or made of it; the rest is data.
-        "so" | "a" | "o" | "md" | "sproto" | "proto" | "json" | "txt" | "sh" | "html" => {
+        // Object files and archives are ELF or made of it; the rest is data, or a program in another language.
+        "so" | "a" | "o" | "md" | "sproto" | "proto" | "json" | "txt" | "sh" | "html" | "xml"
+        | "yml" | "yaml" | "toml" | "ini" | "css" | "js" | "ts" | "py" | "rb" | "pl" | "php"
+        | "go" | "java" | "cs" | "rs" | "mk" | "cmake" | "log" | "csv" => {
             return None;
         }
         _ => {}
     }
-    if is_config(&fs::read(path).ok()?) {
+    if is_config(&read(path).ok()?) {
         return Some(Kind::Config);
     }
     (end == "lua").then_some(Kind::Script)

@@ -28,6 +28,15 @@ impl Release {
         }
     }
 
+    /// The Lua that came with it; the newest one's is that of the executable.
+    pub fn lua(self) -> Option<Versions> {
+        match self.0 {
+            ..10_400 => Some(Versions::V53),
+            10_400..NEWEST => Some(Versions::V54),
+            _ => None,
+        }
+    }
+
     /// What the compiler is told; `None` for the newest interface.
     pub fn define(self) -> Option<String> {
         (self.0 < NEWEST).then(|| format!("-DSKYNET_API_VERSION={}", self.0))

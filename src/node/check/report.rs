@@ -54,10 +54,14 @@ fn advice(findings: &Findings, swap: Swap) -> String {
     match swap {
         Swap::Executable => "put the `skynet` executable in the place of the old one".into(),
         Swap::Link => {
-            let define = findings.release.and_then(Release::define);
-            let define = define.map_or(String::new(), |define| {
-                format!(", all sources compiled with {define}")
-            });
+            let define = match findings.release.map(Release::define) {
+                Some(Some(define)) => format!(", all sources compiled with {define}"),
+                Some(None) => String::new(),
+                // The core is a folder that has not been filled, or lies elsewhere.
+                None => ", all sources compiled with the -DSKYNET_API_VERSION of the release; its skynet-src is not here: \
+                         check the folder that has it"
+                    .into(),
+            };
             format!("link libskynet.a or libskynet.so with the project's own Lua{define}")
         }
     }
@@ -122,21 +126,32 @@ pub(super) fn table(path: &Path, findings: &Findings, swap: Swap) -> String {
         }
     }
     text.push('\n');
-    let count = |level| {
-        findings
-            .list
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count()
-    };
-    let _ = writeln!(
-        text,
+    let is_other = |finding: &&Finding| finding.only.is_some_and(|only| only != swap);
+    let (others, own): (Vec<&Finding>, Vec<&Finding>) = findings.list.iter().partition(is_other);
+    let _ = writeln!(text, "{}", counts(&own));
+    if !others.is_empty() {
+        let other = match swap {
+            Swap::Executable => Swap::Link,
+            Swap::Link => Swap::Executable,
+        };
+        let _ = writeln!(
+            text,
+            "for the {} swap besides: {}",
+            other.word(),
+            counts(&others)
+        );
+    }
+    text
+}
+
+fn counts(list: &[&Finding]) -> String {
+    let count = |level| list.iter().filter(|finding| finding.level == level).count();
+    format!(
         "errors: {}, warnings: {}, notes: {}",
         count(Level::Error),
         count(Level::Warning),
         count(Level::Note)
-    );
-    text
+    )
 }
 
 /// One JSON object.

@@ -1,13 +1,23 @@
 //! Lua sources: whether the Lua of the executable compiles them.
 
 use super::layer::{self, OldLayer, REMOVE_LAYER, is_of_a_layer};
-use super::project::{File, Kind, Project};
+use super::project::{self, File, Kind, Project};
 use super::{Findings, Level, Swap};
 use crate::services::builtin::embedded;
 use mlua_sys::lua55::{
     LUA_OK, lua_State, lua_close, lua_settop, lua_tolstring, luaL_loadbufferx, luaL_newstate,
 };
 use std::ffi::CString;
+
+/// What the compiler of Lua 5.5 objects to and that of 5.3 did not. All else is no Lua in either.
+const NEW_ERRORS: &[&str] = &[
+    "assign to const variable",
+    "already defined",
+    "jumps into the scope",
+];
+
+/// The first byte of a compiled script.
+const ESCAPE: u8 = 0x1b;
 
 /// Compiles every script, without running it, and looks for modules that only skynet 1.0 had. With the link swap the
 /// project's own Lua compiles them, as ever.
@@ -18,32 +28,54 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
         return;
     };
     for file in project.of(Kind::Script) {
-        let Ok(bytes) = std::fs::read(&file.path) else {
+        let Ok(bytes) = project::read(&file.path) else {
             continue;
         };
         findings.seen[2] += 1;
+        if bytes.first() == Some(&ESCAPE) {
+            compiled(file, &bytes, findings);
+            continue;
+        }
         if let Err(reason) = compiler.compile(&file.name, &bytes) {
-            let (place, what) = match reason.strip_prefix(&format!("{}:", file.name)) {
-                Some(rest) => {
-                    let (line, what) = rest.split_once(": ").unwrap_or(("1", rest));
-                    (format!("{}:{line}", file.name), what.to_owned())
-                }
-                None => (file.name.clone(), reason),
-            };
-            let what = format!("is no Lua 5.5: {what}");
-            let remedy = if is_of_a_layer(&file.name) {
-                REMOVE_LAYER
-            } else {
-                "change the line, or use the link swap with the Lua that it was written for"
-            };
-            let (swap, level) = (Swap::Executable, Level::Error);
-            findings.add_only(swap, level, "lua-syntax", place, what, remedy);
+            refused(file, reason, findings);
         }
         // What a release's own layer requires is that layer's business.
         if !is_of_a_layer(&file.name) && !old_layer.has(&file.name) {
             old_names.look(file, &String::from_utf8_lossy(&bytes), findings);
         }
     }
+}
+
+/// A script that `luac` made: not loaded here, as Lua believes what is in such a file.
+fn compiled(file: &File, bytes: &[u8], findings: &mut Findings) {
+    if !bytes.starts_with(b"\x1bLua\x55") {
+        let (swap, level) = (Swap::Executable, Level::Error);
+        let what = "is compiled by the luac of another Lua";
+        let remedy = "put the source in its place";
+        findings.add_only(swap, level, "lua-syntax", &file.name, what, remedy);
+    }
+}
+
+/// A script that the compiler refuses.
+fn refused(file: &File, reason: String, findings: &mut Findings) {
+    let (place, what) = match reason.strip_prefix(&format!("{}:", file.name)) {
+        Some(rest) => {
+            let (line, what) = rest.split_once(": ").unwrap_or(("1", rest));
+            (format!("{}:{line}", file.name), what.to_owned())
+        }
+        None => (file.name.clone(), reason),
+    };
+    let (level, what, remedy) = if !NEW_ERRORS.iter().any(|new| what.contains(new)) {
+        let what = format!("is no Lua that a node has ever had: {what}");
+        let remedy = "no node can load it, before or after the swap";
+        (Level::Warning, what, remedy)
+    } else if is_of_a_layer(&file.name) {
+        (Level::Error, format!("is no Lua 5.5: {what}"), REMOVE_LAYER)
+    } else {
+        let remedy = "change the line, or use the link swap with the Lua that it was written for";
+        (Level::Error, format!("is no Lua 5.5: {what}"), remedy)
+    };
+    findings.add_only(Swap::Executable, level, "lua-syntax", place, what, remedy);
 }
 
 /// Modules that had another name in skynet 1.0, and that nothing in the project has.

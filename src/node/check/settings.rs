@@ -10,6 +10,35 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Keys that the C core, its Lua layer and its examples have had.
+const OF_THE_CORE: &[&str] = &[
+    "address",
+    "bootstrap",
+    "certfile",
+    "cluster",
+    "cpath",
+    "daemon",
+    "enablessl",
+    "harbor",
+    "keyfile",
+    "logger",
+    "logpath",
+    "logservice",
+    "lua_cpath",
+    "lua_path",
+    "lualoader",
+    "luaservice",
+    "master",
+    "preload",
+    "profile",
+    "snax",
+    "snax_interface_g",
+    "snax_loader",
+    "standalone",
+    "start",
+    "thread",
+];
+
 /// Looks at every config.
 pub(super) fn look(project: &Project, findings: &mut Findings) {
     let mut scripts = String::new();
@@ -86,6 +115,7 @@ impl Config<'_> {
             );
         }
         self.misspelled();
+        self.taken();
         self.numbers();
         let settings: Vec<_> = self.settings.clone().into_iter().collect();
         for (key, value) in settings {
@@ -143,6 +173,23 @@ impl Config<'_> {
                 what,
                 format!("did you mean `{meant}`?"),
             );
+        }
+    }
+
+    /// Settings of ours that the project has had for a purpose of its own.
+    fn taken(&mut self) {
+        let named = |key: &str, mark: char| self.scripts.contains(&format!("{mark}{key}{mark}"));
+        let is_taken = |key: &&String| {
+            keys::kind(key).is_some()
+                && !OF_THE_CORE.contains(&key.as_str())
+                && (named(key, '"') || named(key, '\''))
+        };
+        let taken: Vec<_> = self.settings.keys().filter(is_taken).cloned().collect();
+        for key in taken {
+            let what =
+                format!("the project's scripts read the key `{key}`, which is a setting here");
+            let remedy = "see what it means here (docs/); if that is something else, give yours another name";
+            self.add(Level::Warning, "taken-key", what, remedy);
         }
     }
 

@@ -68,7 +68,7 @@ fn one(file: &File, text: &str, findings: &mut Findings) {
     for (number, line) in code.lines().enumerate() {
         let place = format!("{}:{}", file.name, number + 1);
         if let Some(header) = included(line) {
-            include(&place, header, findings);
+            include(&place, header, of_the_release(file), findings);
             continue;
         }
         for (name, last) in OLD_NAMES.iter().filter(|(name, _)| has_word(line, name)) {
@@ -85,7 +85,28 @@ fn one(file: &File, text: &str, findings: &mut Findings) {
     }
 }
 
-fn include(place: &str, header: &str, findings: &mut Findings) {
+/// Whether a source came with the C core: its services and modules have been built in here.
+fn of_the_release(file: &File) -> bool {
+    let in_folder = |name: &str| folder(file).rsplit('/').next() == Some(name);
+    in_folder("service-src") && SERVICES.contains(&file.base())
+        || in_folder("lualib-src") && MODULES.contains(&file.base())
+}
+
+/// Sources of the C core's own services.
+const SERVICES: &[&str] = &[
+    "service_gate.c",
+    "service_harbor.c",
+    "service_logger.c",
+    "service_snlua.c",
+];
+
+/// Sources of the C core's own Lua modules that include headers of Lua's inside, in any release.
+const MODULES: &[&str] = &["lua-memory.c", "lua-sharedata.c", "lua-sharetable.c"];
+
+const OWN_SOURCE: &str = "leave this source out of the build: it came with the release, and the executable has it built in";
+
+fn include(place: &str, header: &str, of_the_release: bool, findings: &mut Findings) {
+    let swap = Swap::Executable;
     if header == "luashrtbl.h" {
         let what = "includes luashrtbl.h, which belongs to the patched Lua 5.3 of v1.0.0 to v1.2.0";
         match super::swap(findings) {
@@ -93,19 +114,25 @@ fn include(place: &str, header: &str, findings: &mut Findings) {
                 let remedy = "keep that header when the others of the core go";
                 findings.add(Level::Note, "lua-header", place, what, remedy);
             }
+            Swap::Executable if of_the_release => {
+                findings.add_only(swap, Level::Note, "lua-header", place, what, OWN_SOURCE);
+            }
             Swap::Executable => {
                 let remedy = "leave this source out: a later Lua has no such table";
                 findings.add(Level::Error, "lua-header", place, what, remedy);
             }
         }
     } else if LUA_INSIDE.contains(&header) {
-        findings.add(
-            Level::Warning,
-            "lua-inside",
-            place,
-            format!("includes {header}, from inside of Lua: offsets of another Lua get compiled in"),
-            "for the executable swap compile it against the headers that `compat/lua-headers.sh --internal FOLDER` writes",
+        let (level, remedy) = if of_the_release {
+            (Level::Note, OWN_SOURCE)
+        } else {
+            let remedy = "compile it against the headers that `compat/lua-headers.sh --internal FOLDER` writes";
+            (Level::Warning, remedy)
+        };
+        let what = format!(
+            "includes {header}, from inside of Lua: offsets of another Lua get compiled in"
         );
+        findings.add_only(swap, level, "lua-inside", place, what, remedy);
     }
 }
 

@@ -159,8 +159,18 @@ pub fn nearest(key: &str, has: impl Fn(&str) -> bool) -> Option<&'static str> {
     candidates
         .map(|known| (distance(key, known), known))
         .filter(|(slips, known)| *slips <= most && known.len() >= 4 && !has(known))
+        .filter(|(_, known)| !has_another_word(key, known))
         .min()
         .map(|(_, known)| known)
+}
+
+/// Whether one of the words is another one, as in `console_port` and `console_host`: two slips in a short word are none.
+fn has_another_word(key: &str, known: &str) -> bool {
+    let (key, known) = (key.split('_'), known.split('_'));
+    key.clone().count() == known.clone().count()
+        && key
+            .zip(known)
+            .any(|(one, other)| one.len().min(other.len()) < 8 && distance(one, other) > 1)
 }
 
 /// Keys that the config file itself reads.

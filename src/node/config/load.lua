@@ -8,6 +8,7 @@ local globals = {}
 local slash = package.config:sub(1, 1)
 local folder = "." .. slash
 local MOST_DEEP <const> = 100 -- files that include one another
+local MOST_BYTES <const> = 16 << 20 -- of a file
 local deep = 0
 
 local function variable(name)
@@ -36,10 +37,14 @@ local function include(path)
 	if not file then
 		error(reason)
 	end
-	local text = file:read("a")
+	local text, failure = file:read(MOST_BYTES + 1)
 	file:close()
-	if not text then
+	if failure then
 		error(path .. ": cannot be read")
+	end
+	text = text or ""
+	if #text > MOST_BYTES then
+		error(path .. ": is too large for a config")
 	end
 	text = text:gsub("%$([%w_]+)", variable)
 	local chunk, mistake = load(text, "@" .. path, "t", globals)

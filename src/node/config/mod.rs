@@ -4,6 +4,8 @@
 mod apply;
 pub mod keys;
 #[cfg(feature = "lua")]
+mod limits;
+#[cfg(feature = "lua")]
 mod read;
 
 use libc::{c_char, c_int};

@@ -1,5 +1,6 @@
 //! Runs a config file in a Lua state of its own.
 
+use super::limits::Limits;
 use super::{Settings, keys};
 use mlua_sys::lua55::{
     LUA_TBOOLEAN, LUA_TSTRING, lua_State, lua_close, lua_createtable, lua_next, lua_pcall, lua_pop,
@@ -10,8 +11,8 @@ use std::ffi::{CStr, CString};
 
 const LOADER: &[u8] = include_bytes!("load.lua");
 
-/// A Lua state that is closed at the end.
-struct State(*mut lua_State);
+/// A Lua state that is closed at the end, and then what limits it.
+struct State(*mut lua_State, Option<Limits>);
 
 impl Drop for State {
     fn drop(&mut self) {
@@ -28,7 +29,8 @@ pub fn read(path: &CStr) -> Result<Settings, String> {
     Ok(file.settings)
 }
 
-/// As [`read`], for a look at a config of another machine: variables that the environment lacks stand as `SKYNET_NO_NAME`.
+/// As [`read`], for a look at a config of another machine: variables that the environment lacks stand as `SKYNET_NO_NAME`, and
+/// a file that does not come to an end is refused.
 pub fn read_elsewhere(path: &CStr) -> Result<File, String> {
     run(path, true)
 }
@@ -51,7 +53,8 @@ fn run(path: &CStr, may_miss: bool) -> Result<File, String> {
     if raw.is_null() {
         return Err("Not enough memory for Lua".into());
     }
-    let state = State(raw);
+    // SAFETY: the state is open; it is closed before its limits go.
+    let state = State(raw, may_miss.then(|| unsafe { Limits::of(raw) }));
     // SAFETY: the state is open, and errors of the file are caught by lua_pcall. Outside of it only the lack of memory is
     // an error, which ends the process.
     unsafe {
@@ -76,6 +79,9 @@ fn run(path: &CStr, may_miss: bool) -> Result<File, String> {
         if loaded != 0 || lua_pcall(raw, 2 + i32::from(may_miss), 1, 0) != 0 {
             let message = bytes(raw, -1).unwrap_or(b"error in the config file");
             return Err(String::from_utf8_lossy(message).into_owned());
+        }
+        if let Some(limits) = &state.1 {
+            limits.lift();
         }
         let settings = settings(raw);
         let (missing, used) = (texts(raw, MISSING), texts(raw, USED));

@@ -77,6 +77,24 @@ fn a_config_that_includes_itself_is_refused() {
 }
 
 #[test]
+fn a_look_at_a_config_comes_to_an_end() {
+    for (text, reason) in [
+        ("while true do end", "does not come to an end"),
+        ("x = ('x'):rep(1 << 40)", "not enough memory"),
+        (
+            "x = '' while true do x = x .. ('x'):rep(1 << 20) end",
+            "not enough memory",
+        ),
+        ("include '/dev/zero'", "too large for a config"),
+    ] {
+        let folder = Folder::new("endless", &[("c", text)]);
+        let path = CString::new(folder.0.join("c").to_str().unwrap()).unwrap();
+        let told = read_elsewhere(&path).err().unwrap();
+        assert!(told.contains(reason), "{text}: {told}");
+    }
+}
+
+#[test]
 fn dollar_names_are_variables_of_the_process() {
     let home = std::env::var("PATH").unwrap();
     assert_eq!(one("var", "x = '$PATH'").unwrap()["x"], home);

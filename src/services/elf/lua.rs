@@ -45,6 +45,11 @@ impl Versions {
         place.map_or(Versions::NONE, |place| Versions(1 << place))
     }
 
+    /// Whether it is one generation and no other.
+    pub const fn is_one(self) -> bool {
+        self.0.is_power_of_two()
+    }
+
     /// What both have.
     pub const fn and(self, other: Versions) -> Versions {
         Versions(self.0 & other.0)
@@ -287,7 +292,7 @@ mod tests {
 
     fn image(imports: &[&str]) -> Image {
         Image {
-            data: Vec::new(),
+            path: Default::default(),
             imports: imports.iter().map(|&name| name.to_owned()).collect(),
             optional: BTreeSet::new(),
             exports: BTreeSet::new(),

@@ -1,20 +1,24 @@
 //! What a compiled service or module (`.so`) says about itself before it is opened: the symbols that it needs and gives,
 //! and which Lua it was compiled for ([`lua`]).
 //!
-//! Nothing of the file runs. It is read whole; a damaged file is an error and never a panic, as `object` checks every offset.
+//! Nothing of the file runs. Of the file those parts are read that are asked for, so a large one costs no more than its tables;
+//! a damaged file is an error and never a panic, as `object` checks every offset.
 
 mod code;
 pub mod lua;
 
-use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionKind};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef, SectionKind};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Sections above this size are not looked at: no service has as much code.
+const LARGEST_SECTION: u64 = 512 << 20;
 
 /// A shared object file.
 #[derive(Debug)]
 pub struct Image {
-    data: Vec<u8>,
+    path: PathBuf,
     /// Symbols without which it cannot be opened.
     pub imports: BTreeSet<String>,
     /// Symbols that it uses if they are there (weak references).
@@ -30,15 +34,17 @@ pub struct Image {
 impl Image {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Image, String> {
-        let data = fs::read(path).map_err(|reason| reason.to_string())?;
-        Image::parse(data)
+        let file = open(path).map_err(|reason| reason.to_string())?;
+        let mut image = Image::parse(&ReadCache::new(file))?;
+        path.clone_into(&mut image.path);
+        Ok(image)
     }
 
     /// Makes sense of the bytes of a file.
-    pub fn parse(data: Vec<u8>) -> Result<Image, String> {
-        let file = object::File::parse(&*data).map_err(|reason| reason.to_string())?;
+    fn parse<'data>(data: impl ReadRef<'data>) -> Result<Image, String> {
+        let file = object::File::parse(data).map_err(|reason| reason.to_string())?;
         let mut image = Image {
-            data: Vec::new(),
+            path: PathBuf::new(),
             imports: BTreeSet::new(),
             optional: BTreeSet::new(),
             exports: BTreeSet::new(),
@@ -57,22 +63,35 @@ impl Image {
                 list.insert(name.to_owned());
             }
         }
-        drop(file);
-        image.data = data;
         Ok(image)
     }
 
     /// Gives the bytes of each section of machine code, or of constants, to `look`.
     fn each_section(&self, kind: SectionKind, mut look: impl FnMut(&[u8])) {
-        let Ok(file) = object::File::parse(&*self.data) else {
+        let Ok(file) = open(&self.path) else {
             return;
         };
-        for section in file.sections().filter(|section| section.kind() == kind) {
+        let cache = ReadCache::new(file);
+        let Ok(file) = object::File::parse(&cache) else {
+            return;
+        };
+        let wanted = file
+            .sections()
+            .filter(|section| section.kind() == kind && section.size() <= LARGEST_SECTION);
+        for section in wanted {
             if let Ok(bytes) = section.data() {
                 look(bytes);
             }
         }
     }
+}
+
+/// Opens a file that can be read at any place: one of the system's own, a pipe or a device is none.
+fn open(path: &Path) -> std::io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("is no ordinary file"));
+    }
+    File::open(path)
 }
 
 #[cfg(test)]
@@ -93,7 +112,7 @@ mod tests {
             b"\x7fELF",
             b"--  a text of some length, as long as a header is",
         ] {
-            assert!(Image::parse(bytes.to_vec()).is_err());
+            assert!(Image::parse(bytes).is_err());
         }
         assert!(Image::read(Path::new("/nonexistent.so")).is_err());
     }
@@ -102,12 +121,12 @@ mod tests {
     #[test]
     fn damaged_files_do_no_harm() {
         let me = std::env::current_exe().unwrap();
-        let whole = fs::read(me).unwrap();
+        let whole = std::fs::read(me).unwrap();
         let mut head = whole[..whole.len().min(64 << 10)].to_vec();
         for place in 0..1024.min(head.len()) {
             let good = head[place];
             head[place] = !good;
-            let _ = Image::parse(head.clone());
+            let _ = Image::parse(head.as_slice());
             head[place] = good;
         }
     }

@@ -76,7 +76,7 @@ function M.write(client, operations, comment, ordered, bypass, errors_only)
 		return ok, problem, result, nil
 	end
 	local failed, texts = {}, { problem }
-	for i, one in ipairs(result.cursor.firstBatch) do
+	for i, one in ipairs(answer.batch(result)) do
 		if one.ok ~= 1 then
 			failed[#failed + 1] = one.idx and one.idx + 1 or i
 			texts[#texts + 1] = one.errmsg

@@ -214,7 +214,7 @@ end
 ---@param projection table? which fields
 ---@return table? document. Raises when the server reports an error
 function Collection:findOne(query, projection)
-	local found = answer.check(
+	local found = answer.batch(
 		self.database:runCommand(
 			"find",
 			self.name,
@@ -226,7 +226,7 @@ function Collection:findOne(query, projection)
 			encode(projection or {})
 		)
 	)
-	return found.cursor.firstBatch[1]
+	return found[1]
 end
 
 --- Describes a search. Does not yield.

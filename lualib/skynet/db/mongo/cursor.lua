@@ -4,7 +4,7 @@
 ---     while cursor:hasNext() do local document = cursor:next() ... end
 
 local bson = require "bson"
-local check = require "skynet.db.mongo.answer".check
+local answers = require "skynet.db.mongo.answer"
 
 local M = {}
 
@@ -56,11 +56,9 @@ function Cursor:hasNext()
 		if answer.ok ~= 1 then
 			self.finished = true
 		end
-		local cursor = check(answer).cursor
-		self.batch = cursor.firstBatch or cursor.nextBatch
+		self.batch, self.id = answers.batch(answer)
 		self.position = 1
-		self.id = cursor.id
-		self.finished = cursor.id == 0
+		self.finished = self.id == 0
 	end
 	return true
 end
@@ -162,7 +160,7 @@ end
 function Find:count(limited)
 	local collection = self.collection
 	local function run(...)
-		return check(collection.database:runCommand("count", collection.name, "query", self.query, ...)).n
+		return answers.check(collection.database:runCommand("count", collection.name, "query", self.query, ...)).n
 	end
 	if limited then
 		return run(fields_of(self, "skip", "limit", "hint", "maxTimeMS"))
@@ -222,7 +220,7 @@ end
 ---@param limited boolean? take `skip` and `limit` into account
 ---@return integer count. Raises when the server reports an error
 function Aggregate:count(limited)
-	local first = check(run(self, stages(self, limited, true))).cursor.firstBatch[1]
+	local first = answers.batch(run(self, stages(self, limited, true)))[1]
 	return first and first.__count or 0
 end
 

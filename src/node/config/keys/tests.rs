@@ -33,6 +33,8 @@ fn keys_of_projects_are_left_alone() {
         "x",
         "mysql",
         "stat",
+        "debug_console_port",
+        "log_home",
     ] {
         assert_eq!(meant(key), (key == "stat").then_some("start"), "{key}");
     }

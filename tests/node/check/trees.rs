@@ -1,0 +1,159 @@
+//! Folders that are not as clean as a small project: `skynet check` comes to an end, and does not take for the project's what
+//! is not.
+
+use super::{Project, lines};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+/// What cannot be read, and what has no end, is passed over.
+#[test]
+fn pipes_sockets_devices_and_loops_are_passed_over() {
+    let project = Project::new("odd", &[("service/main.lua", "return 1\n")]);
+    for name in ["pipe.lua", "pipe.so", "config"] {
+        let status = Command::new("mkfifo").arg(project.0.join(name)).status();
+        assert!(status.unwrap().success());
+    }
+    let _socket = UnixListener::bind(project.0.join("s.so")).unwrap();
+    for (target, name) in [
+        ("/dev/zero", "zero.lua"),
+        ("/proc/kmsg", "kernel.lua"),
+        ("nowhere", "dangling.so"),
+        (".", "here"),
+        ("..", "service/up"),
+    ] {
+        symlink(target, project.0.join(name)).unwrap();
+    }
+    let (report, status) = project.check(".");
+    assert_eq!((lines(&report), status), (Vec::<String>::new(), 0));
+}
+
+#[test]
+fn a_config_without_end_is_an_error() {
+    let begin = "thread = 1\nstart = 'main'\n";
+    for rest in [
+        "while true do end\n",
+        "include '/dev/zero'\n",
+        "x = ('x'):rep(1 << 40)\n",
+    ] {
+        let project = Project::new("endless", &[("config", &format!("{begin}{rest}"))]);
+        assert_eq!(project.findings("."), ["error config config"], "{rest}");
+    }
+}
+
+#[test]
+fn a_link_to_another_folder_is_named() {
+    let project = Project::new("link", &[("game/service/main.lua", "return 1\n")]);
+    fs::create_dir_all(project.0.join("core")).unwrap();
+    symlink("../core", project.0.join("game/skynet")).unwrap();
+    assert_eq!(project.findings("game"), ["note link skynet"]);
+    assert_eq!(
+        project.findings("."),
+        [""; 0],
+        "it is looked at where it is"
+    );
+}
+
+/// Others' programs have lines that look like settings, and modules of Lua.
+#[test]
+fn programs_of_other_kinds_are_not_the_projects() {
+    let python = "from __future__ import division\nthread = 1\nstart = 2\n";
+    let project = Project::new("others", &[("tools/wait.py", python)]);
+    let source = project.write(
+        "tool.c",
+        "void lua_resetthread(void *);\nint main(void) { lua_resetthread(0); return 0; }\n",
+    );
+    let status = Command::new("cc")
+        .args(["-w", "-Wl,--unresolved-symbols=ignore-all", "-o"])
+        .arg(project.0.join("tool"))
+        .arg(source)
+        .status();
+    assert!(status.unwrap().success());
+    let (report, _) = project.check(".");
+    assert_eq!(lines(&report), Vec::<String>::new());
+    assert_eq!(report["swap"], "executable");
+}
+
+/// The C core's `md5.so` does not ask for its Lua, nor do its sources keep out of Lua's inside; neither is a fault.
+#[test]
+fn what_came_with_the_release_is_no_fault_of_the_project() {
+    let project = Project::new(
+        "own",
+        &[
+            ("lualib-src/lua-sharetable.c", "#include \"lgc.h\"\n"),
+            ("lualib-src/lua-mine.c", "#include \"lgc.h\"\n"),
+        ],
+    );
+    project.compile(
+        "luaclib/md5.so",
+        "void lua_rotate(void *, int, int); int luaopen_md5_core(void *L) { lua_rotate(L, 1, 1); return 0; }",
+    );
+    project.compile(
+        "luaclib/mine.so",
+        "void lua_resetthread(void *), luaL_checkversion_(void *, double, unsigned long);\n\
+         int luaopen_mine(void *L) { luaL_checkversion_(L, 504, 136); lua_resetthread(L); return 0; }",
+    );
+    let (report, status) = project.check(".");
+    assert_eq!(status, 0);
+    let mut found = lines(&report);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "error lua luaclib/mine.so",
+            "note lua-inside lualib-src/lua-sharetable.c:1",
+            "warning lua-inside lualib-src/lua-mine.c:1",
+            "warning unchecked-lua luaclib/md5.so",
+        ]
+    );
+    let all = report["findings"].as_array().unwrap();
+    assert!(all.iter().all(|finding| finding["only"] == "executable"));
+    let text = String::from_utf8(project.run(&["."]).stdout).unwrap();
+    let end = "\nerrors: 0, warnings: 0, notes: 0\n\
+               for the executable swap besides: errors: 1, warnings: 2, notes: 1\n";
+    assert!(text.ends_with(end), "{text}");
+    assert!(
+        text.contains("-DSKYNET_API_VERSION of the release"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_script_of_another_luac_is_an_error_and_one_of_this_lua_is_none() {
+    let project = Project::new("luac", &[]);
+    project.write("lualib/old.lua", "\u{1b}LuaT\0\u{19}");
+    project.write("lualib/new.lua", "\u{1b}LuaU\0\u{19}");
+    assert_eq!(project.findings("."), ["error lua-syntax lualib/old.lua"]);
+}
+
+#[test]
+fn a_key_of_the_projects_own_that_is_a_setting_here_is_named() {
+    let config = "thread = 1\nharbor = 0\nstart = 'main'\nmailbox_limit = 'none'\nlog_level = 3\n";
+    let script = "local level = skynet.getenv 'log_level'\n";
+    let project = Project::new("taken", &[("config", config), ("service/main.lua", script)]);
+    let (report, _) = project.check(".");
+    assert_eq!(lines(&report), ["warning taken-key config"]);
+    assert!(
+        report["findings"][0]["what"]
+            .as_str()
+            .unwrap()
+            .contains("`log_level`")
+    );
+}
+
+/// Nothing compiled is there to say which Lua the scripts were written for.
+#[test]
+fn the_release_says_which_lua_the_scripts_are_for() {
+    let headers = [
+        ("skynet-src/skynet.h", ""),
+        (
+            "skynet-src/skynet_imp.h",
+            "struct skynet_config { int profile; };",
+        ),
+    ];
+    let (report, _) = Project::new("release-lua", &headers).check(".");
+    assert_eq!(report["lua"][0]["version"], "5.3");
+    assert_eq!(report["swap"], "link");
+    assert_eq!(report["define"], "-DSKYNET_API_VERSION=10100");
+}
