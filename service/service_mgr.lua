@@ -32,15 +32,20 @@ local function settle(name, entry, outcome)
 	wake_all(entry)
 end
 
+-- The start has ended, or its task was killed.
+local Start = {
+	__close = function(start)
+		settle(start.name, start.entry, start.outcome or "the task that starts " .. start.name .. " was killed")
+	end,
+}
+
 -- Starts `name` by calling `starter(...)`. Yields.
 local function launch(name, entry, starter, ...)
+	local start <close> = setmetatable({ name = name, entry = entry }, Start)
 	local ok, outcome = pcall(starter, ...)
+	start.outcome = ok and outcome or tostring(outcome)
 	if not ok then
-		outcome = tostring(outcome)
-	end
-	settle(name, entry, outcome)
-	if not ok then
-		error(outcome)
+		error(start.outcome)
 	end
 	return outcome
 end

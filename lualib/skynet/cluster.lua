@@ -51,7 +51,8 @@ local function advance(node, line)
 		if type(item) == "string" then
 			line.bytes = line.bytes - #item
 			push(line.sender, skynet.unpack(item))
-		else
+		elseif not item.is_gone then
+			item.is_woken = true
 			skynet.wakeup(item)
 			return
 		end
@@ -87,7 +88,7 @@ local function find_sender(node, line)
 	end
 end
 
--- Puts a task or a packed message behind what waits for the node already. False when it is one too many.
+-- Puts a task's place or a packed message behind what waits for the node already. False when it is one too many.
 local function join(node, item, bytes)
 	local line = lines[node]
 	if not line then
@@ -104,10 +105,24 @@ local function join(node, item, bytes)
 	return true, line
 end
 
+-- A task has its sender, or was killed: then those behind it go on.
+local Place = {
+	__close = function(place)
+		local line = place.line
+		if line and not place.has_passed then
+			place.is_gone = true
+			line.bytes = line.bytes - place.bytes
+			if place.is_woken then
+				skynet.fork(advance, place.node, line)
+			end
+		end
+	end,
+}
+
 -- `bytes`: of the request that waits.
 local function wait_for_sender(node, bytes)
-	local task = coroutine.running()
-	local has_room, line = join(node, task, bytes)
+	local place <close> = setmetatable({ node = node, bytes = bytes }, Place)
+	local has_room, line = join(node, place, bytes)
 	if not has_room then
 		error(
 			string.format(
@@ -119,7 +134,9 @@ local function wait_for_sender(node, bytes)
 			0
 		)
 	end
-	skynet.wait(task)
+	place.line = line
+	skynet.wait(place)
+	place.has_passed = true
 	if line.problem then
 		error(line.problem, 0)
 	end

@@ -389,4 +389,40 @@ function cases.overload_is_notified()
 	close()
 end
 
+-- Those whose stack has that file.
+local function kill_tasks(file)
+	local tasks, killed = {}, 0
+	skynet.task(tasks)
+	for name, stack in pairs(tasks) do
+		if string.find(stack, file, 1, true) then
+			skynet.killthread(string.match(name, "^(thread: %S+)"))
+			killed = killed + 1
+		end
+	end
+	return killed
+end
+
+function cases.who_waits_gets_an_error_when_the_task_that_reads_is_killed()
+	if not check.ours then
+		return -- it waits for ever
+	end
+	local port, close, connections = server(echo)
+	local channel = socketchannel.channel { host = "127.0.0.1", port = port }
+	local problem
+	skynet.fork(function()
+		_, problem = pcall(channel.request, channel, "silence\n", read_line)
+	end)
+	while kill_tasks "inorder.lua" == 0 do
+		skynet.sleep(1)
+	end
+	while not problem do
+		skynet.sleep(1)
+	end
+	assert(problem == socketchannel.error, problem)
+	check.equal(channel:request("x\n", read_line), "=x")
+	check.equal(connections(), 2)
+	channel:close()
+	close()
+end
+
 check.run(cases)

@@ -296,6 +296,65 @@ function cases.queue_keeps_sections_apart_and_in_order()
 	check.equal(log, { "a in", "a out", "b in", "b out", "c failed", "d in", "d out" })
 end
 
+-- Not on the C core's layer.
+function cases.work_for_several_is_done_by_another_when_who_does_it_is_killed()
+	if not check.ours then
+		return
+	end
+	local shared = require "skynet.internal.shared"
+	local running, begun, got = {}, 0, {}
+	local function work()
+		begun = begun + 1
+		skynet.sleep(begun == 1 and 100000 or 1)
+		return "result " .. begun
+	end
+	local tasks = {}
+	for i = 1, 4 do
+		tasks[i] = skynet.fork(function()
+			got[i] = shared(running, "key", work)
+		end)
+	end
+	skynet.yield()
+	skynet.killthread(tasks[1])
+	skynet.killthread(tasks[3])
+	while not (got[2] and got[4]) do
+		skynet.sleep(1)
+	end
+	check.equal({ begun, got[1], got[2], got[3], got[4] }, { 2, nil, "result 2", nil, "result 2" })
+	check.equal(next(running), nil)
+	check.raises("as asked", shared, running, "key", function()
+		error "as asked"
+	end)
+	check.equal(next(running), nil)
+end
+
+function cases.room_goes_to_the_next_when_a_task_that_waits_for_it_is_killed()
+	if not check.ours then
+		return
+	end
+	local window = require "skynet.internal.clusterwindow".new(function() end, 10, function()
+		return 1000
+	end)
+	window.limit(1)
+	assert(window.enter(5))
+	local entered, tasks = {}, {}
+	for i = 1, 3 do
+		tasks[i] = skynet.fork(function()
+			entered[i] = window.enter(5)
+		end)
+	end
+	skynet.yield()
+	check.equal({ window.waiting() }, { 3, 15 })
+	skynet.killthread(tasks[2])
+	check.equal({ window.waiting() }, { 2, 10 })
+	window.leave(5)
+	skynet.killthread(tasks[1]) -- it was woken, but has not run
+	skynet.yield()
+	skynet.yield()
+	check.equal({ entered[1], entered[2], entered[3] }, { nil, nil, true })
+	check.equal({ window.waiting() }, { 0, 0 })
+end
+
 function cases.queue_goes_on_when_a_task_in_it_is_killed()
 	if not check.ours then
 		return -- it does not

@@ -33,6 +33,16 @@ function M.new(engine)
 	}, Keeper)
 end
 
+-- A task writes no more: the others may.
+local Flushing = {
+	__close = function(flushing)
+		flushing.keeper.flushing = nil
+		for _, task in ipairs(flushing) do
+			skynet.wakeup(task)
+		end
+	end,
+}
+
 -- Writes what the engine has not. One task at a time, so that the last value is the last one that is written.
 local function flush(self)
 	while self.flushing do
@@ -40,27 +50,18 @@ local function flush(self)
 		table.insert(self.flushing, me)
 		skynet.wait(me)
 	end
-	self.flushing = {}
-	local ok, problem = pcall(function()
-		for _, key in ipairs(self:unwritten()) do
-			local entry = self.entries[key]
-			if entry then
-				local value = entry.value
-				self.engine:store(key, value)
-				entry.stored = value
-			else
-				self.engine:erase(key)
-				self.gone[key] = nil
-			end
+	local flushing <close> = setmetatable({ keeper = self }, Flushing)
+	self.flushing = flushing
+	for _, key in ipairs(self:unwritten()) do
+		local entry = self.entries[key]
+		if entry then
+			local value = entry.value
+			self.engine:store(key, value)
+			entry.stored = value
+		else
+			self.engine:erase(key)
+			self.gone[key] = nil
 		end
-	end)
-	local waiting = self.flushing
-	self.flushing = nil
-	for _, task in ipairs(waiting) do
-		skynet.wakeup(task)
-	end
-	if not ok then
-		error(problem, 0)
 	end
 end
 

@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local backoff = require "skynet.internal.backoff"
+local shared = require "skynet.internal.shared"
 
 local IDLE <const> = 6000 -- 1/100 s without use after which a topic is followed no longer
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 500
@@ -80,6 +81,7 @@ function M.new(what, kind, topic, convert)
 			return value
 		end,
 		watchers = {},
+		asking = {}, -- see skynet.internal.shared
 		used = 0,
 	}
 end
@@ -91,39 +93,19 @@ function M.value(self)
 	self.used = skynet.now()
 	if self.version then
 		return self.value
-	elseif self.asking then
-		local asking, me = self.asking, coroutine.running()
-		table.insert(asking, me)
-		skynet.wait(me)
-		if asking.problem then
-			error(asking.problem, 0)
-		end
-		return asking.value
 	end
-	local asking = {}
-	self.asking = asking
-	local ok, problem = pcall(ask, self, nil)
-	self.asking = nil
-	if ok then
-		asking.value = self.value
+	return shared(self.asking, "value", function()
+		ask(self, nil)
 		skynet.fork(run, self)
-	else
-		asking.problem = problem
-	end
-	for _, task in ipairs(asking) do
-		skynet.wakeup(task)
-	end
-	if not ok then
-		error(problem, 0)
-	end
-	return asking.value
+		return self.value
+	end)
 end
 
 --- Whether somebody has asked for it lately, or waits for it. Does not yield.
 ---@param self table
 ---@return boolean
 function M.is_used(self)
-	return self.version ~= nil or self.asking ~= nil or next(self.watchers) ~= nil
+	return self.version ~= nil or next(self.asking) ~= nil or next(self.watchers) ~= nil
 end
 
 --- Has `func` called with the value, now and after each change, in a task of its own. Does not yield.

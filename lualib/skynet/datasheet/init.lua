@@ -5,12 +5,14 @@ local skynet = require "skynet"
 local check_yieldable = require "skynet.internal.kernel".check_yieldable
 local service = require "skynet.service"
 local core = require "skynet.datasheet.core"
+local shared = require "skynet.internal.shared"
 
 ---@class skynet.datasheet
 local datasheet = {}
 
 local owner
-local sheets = setmetatable({}, { -- name -> { object, handle, queue = tasks that wait, problem }
+local loading = {} -- see skynet.internal.shared
+local sheets = setmetatable({}, { -- name -> { object, handle, problem }
 	__gc = function()
 		skynet.send(owner, "lua", "close")
 	end,
@@ -27,8 +29,10 @@ local function follow(sheet)
 	end
 end
 
-local function load_sheet(name, sheet)
+local function load_sheet(name)
 	local ok, result = pcall(skynet.call, owner, "lua", "query", name)
+	local sheet = {}
+	sheets[name] = sheet
 	if ok then
 		sheet.handle = result
 		sheet.object = core.new(result)
@@ -36,10 +40,7 @@ local function load_sheet(name, sheet)
 	else
 		sheet.problem = result
 	end
-	for _, task in ipairs(sheet.queue) do
-		skynet.wakeup(task)
-	end
-	sheet.queue = nil
+	return sheet
 end
 
 --- The data of a name. Yields the first time.
@@ -47,17 +48,11 @@ end
 ---@return table object read-only. Raises when it has not been built, this time and every later one
 function datasheet.query(name)
 	local sheet = sheets[name]
-	if not sheet or sheet.queue then
-		check_yieldable()
-	end
 	if not sheet then
-		sheet = { queue = {} }
-		sheets[name] = sheet
-		load_sheet(name, sheet)
-	elseif sheet.queue then
-		local me = coroutine.running()
-		table.insert(sheet.queue, me)
-		skynet.wait(me)
+		check_yieldable()
+		sheet = shared(loading, name, function()
+			return load_sheet(name)
+		end)
 	end
 	if sheet.problem then
 		error(sheet.problem)

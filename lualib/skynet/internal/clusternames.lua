@@ -7,6 +7,7 @@
 ---     local why = names.fault_of "store"
 
 local printable = require "skynet.internal.printable"
+local shared = require "skynet.internal.shared"
 local skynet = require "skynet"
 
 local PATIENCE <const> = 100 -- 1/100 s
@@ -34,8 +35,13 @@ function M.new(clusterd)
 	local names = { restricted = allowed ~= nil } -- restricted: not everything may be called
 	local handles = {} -- "@name" -> handle
 	local unsigned = {} -- name that has to be written with "@" -> what to say about that
-	local asked = {} -- "@name" -> tasks that wait for clusterd's answer
+	local asked = {} -- "@name" -> see skynet.internal.shared
 	local asking = 0
+	local one_less = setmetatable({}, {
+		__close = function()
+			asking = asking - 1
+		end,
+	})
 
 	--- The handle of a registered name, nil if there is none. Yields the first time.
 	---@param name string with its "@"
@@ -45,28 +51,14 @@ function M.new(clusterd)
 		if handle then
 			return handle
 		end
-		if asked[name] then
-			local question, me = asked[name], coroutine.running()
-			table.insert(question, me)
-			asking = asking + 1
-			skynet.wait(me)
-			asking = asking - 1
-			return question.answer
-		end
-		local question, known = {}, handles
-		asked[name] = question
-		local ok, answer = pcall(skynet.call, clusterd, "lua", "queryname", string.sub(name, 2))
-		if ok then
-			question.answer = answer
-			known[name] = answer -- a table that is not used any more when names have changed meanwhile
-		end
-		asked[name] = nil
-		for _, task in ipairs(question) do
-			skynet.wakeup(task)
-		end
-		if not ok then
-			error(answer, 0)
-		end
+		asking = asking + 1
+		local _ <close> = one_less
+		local answer = shared(asked, name, function()
+			local known = handles
+			local found = skynet.call(clusterd, "lua", "queryname", string.sub(name, 2))
+			known[name] = found -- a table that is not used any more when names have changed meanwhile
+			return found
+		end)
 		return answer
 	end
 

@@ -101,16 +101,22 @@ local function settle_once(lane)
 	lane.connected_to = address
 end
 
+-- The work on a connection has ended, well or not, or its task was killed: then another one does it.
+local Busy = {
+	__close = function(busy)
+		busy.lane.busy = nil
+		for _, task in ipairs(busy) do
+			skynet.wakeup(task)
+		end
+	end,
+}
+
 -- One task at a time works on a connection, the others wait for it. Both return why it failed, if it did.
 local function work_on(lane)
-	local busy = {}
+	local busy <close> = setmetatable({ lane = lane }, Busy)
 	lane.busy = busy
 	local ok, problem = pcall(settle_once, lane)
-	lane.busy = nil
 	busy.problem = not ok and problem or nil
-	for _, task in ipairs(busy) do
-		skynet.wakeup(task)
-	end
 	return busy.problem
 end
 

@@ -12,13 +12,25 @@ local skynet = require "skynet"
 
 local M = {}
 
--- Tasks that wait for room, in their order.
+-- Tasks that wait for room, in their order. `on_gone` is called when one of them was killed: it may have been woken.
 local function new_line(most, most_bytes)
-	local tasks, first, last = {}, 1, 0
+	local places, first, last, count = {}, 1, 0, 0
 	local line = { bytes = 0 }
 
+	local Place = {}
+	function Place.__close(place)
+		places[place.number] = nil
+		count, line.bytes = count - 1, line.bytes - place.size
+		while first <= last and not places[first] do
+			first = first + 1
+		end
+		if not place.passed then
+			line.on_gone()
+		end
+	end
+
 	function line.count()
-		return last - first + 1
+		return count
 	end
 
 	-- Yields until the running task is woken. False: too many wait already.
@@ -26,17 +38,17 @@ local function new_line(most, most_bytes)
 		if line.count() >= most or line.bytes + size > most_bytes() then
 			return false
 		end
-		local task = coroutine.running()
 		last = last + 1
-		tasks[last], line.bytes = task, line.bytes + size
-		skynet.wait(task)
-		tasks[first], line.bytes = nil, line.bytes - size
-		first = first + 1
+		count, line.bytes = count + 1, line.bytes + size
+		local place <close> = setmetatable({ number = last, size = size }, Place)
+		places[last] = place
+		skynet.wait(place)
+		place.passed = true
 		return true
 	end
 
 	function line.wake_first()
-		skynet.wakeup(tasks[first])
+		skynet.wakeup(places[first])
 	end
 
 	return line
@@ -62,6 +74,8 @@ function M.new(acknowledge, most, most_bytes)
 			line.wake_first()
 		end
 	end
+
+	line.on_gone = wake
 
 	local function is_time()
 		return count_limit and unasked * 2 >= count_limit or byte_limit and unasked_bytes * 2 >= byte_limit or is_full()

@@ -143,6 +143,11 @@ function M.class(kind, options)
 		lost_callback[link] = lost
 		kind.setup(link)
 		skynet.fork(function()
+			local _ <close> = setmetatable({}, {
+				__close = function()
+					link:break_off() -- this task was killed, or else it is closed already
+				end,
+			})
 			local _, problem = pcall(kind.dispatch, link)
 			link:break_off(problem ~= M.error and problem or nil)
 		end)

@@ -10,6 +10,7 @@ local skynet = require "skynet"
 local redis = require "skynet.db.redis"
 local socketchannel = require "skynet.socketchannel"
 local crc16 = require "skynet.db.redis.crc16"
+local shared = require "skynet.internal.shared"
 
 ---@class skynet.db.redis.cluster
 local M = {}
@@ -111,32 +112,6 @@ end
 
 ---------------------------------------------------------------- connections
 
--- Runs func() unless another task does so for the same key; then waits and tells the result of that.
-local function once(running, key, func)
-	local others = running[key]
-	if others then
-		local token = {}
-		table.insert(others, token)
-		skynet.wait(token)
-		if token.ok then
-			return token.result
-		end
-		error(token.result, 0)
-	end
-	others = {}
-	running[key] = others
-	local ok, result = pcall(func)
-	running[key] = nil
-	for _, token in ipairs(others) do
-		token.ok, token.result = ok, result
-		skynet.wakeup(token)
-	end
-	if ok then
-		return result
-	end
-	error(result, 0)
-end
-
 local function settings(self, node)
 	return {
 		host = node.host,
@@ -168,7 +143,7 @@ end
 function Cluster:get_connection(node)
 	local name = name_of(node)
 	return self.connections[name]
-		or once(self.opening, name, function()
+		or shared(self.opening, name, function()
 			make_room(self)
 			local connection = redis.connect(settings(self, node))
 			self.connections[name] = connection
@@ -347,7 +322,7 @@ end
 function Cluster:get_watch_connection(node)
 	local name = name_of(node)
 	return self.watches[name]
-		or once(self.opening, "watch " .. name, function()
+		or shared(self.opening, "watch " .. name, function()
 			local watch = redis.watch(settings(self, node))
 			self.watches[name] = watch
 			skynet.fork(deliver, self, watch)
