@@ -3,4 +3,5 @@
 pub mod crash;
 pub mod figures;
 pub mod memory;
+pub mod snapshot;
 pub mod stuck;

@@ -6,7 +6,7 @@ use crate::actor::handle;
 use crate::actor::service::{self, Context, Own, Policy, ServiceRef, parse_hex, tail};
 use crate::base::digits::Digits;
 use crate::base::{clock, env, log};
-use crate::diag::{figures, stuck};
+use crate::diag::{figures, snapshot, stuck};
 use crate::io::{socket, timer};
 use crate::scheduler::cpu;
 use libc::{c_char, c_long};
@@ -68,6 +68,7 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"LOGOFF" => log_off(this, text),
         b"SIGNAL" => signal(this, text),
         b"METRICS" => this.answer_long(figures::node()),
+        b"SNAPSHOT" => this.answer_long(snapshot::json(text == c"sockets")),
         b"SERVICES" => this.answer_long(service::list()),
         b"MAILBOXLIMIT" => mailbox_limit(this, text),
         b"WRITELIMIT" => write_limit(this, text),

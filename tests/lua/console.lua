@@ -98,6 +98,59 @@ if check.ours then
 	end
 end
 
+if check.ours then
+	local json = require "skynet.internal.json"
+
+	-- What the command answers.
+	local function snapshot(fd, parts)
+		local lines = ask(fd, "snapshot " .. parts)
+		check.equal(lines[2], "<CMD OK>")
+		return json.decode(lines[1])
+	end
+
+	local function find(list, key, value)
+		for _, entry in ipairs(list) do
+			if entry[key] == value then
+				return entry
+			end
+		end
+	end
+
+	function cases.a_snapshot_has_every_service_and_asks_none()
+		local p, fd = skynet.newservice "peer", connect(OPEN)
+		local address = skynet.address(p)
+		local function look()
+			return find(snapshot(fd, "").services, "address", address)
+		end
+		check.equal(look().name, "snlua peer")
+		local before = look().message
+		skynet.call(p, "lua", "echo", 1)
+		while look().message == before do
+			skynet.sleep(1) -- it is counted when its turn is over
+		end
+		local after = look()
+		assert(after.lua > 0 and after.cpu >= 0 and after.mqlen == 0)
+		check.equal(look().message, after.message)
+		local now = snapshot(fd, "")
+		check.equal(now.version, 1)
+		assert(now.node.services > 0 and now.clock > 0 and #now.workers > 0)
+		check.equal(now.sockets, nil)
+		skynet.send(p, "debug", "EXIT")
+		socket.close(fd)
+	end
+
+	function cases.a_snapshot_has_sockets_if_they_are_wanted()
+		local fd = connect(OPEN)
+		local sockets = snapshot(fd, "sockets cluster").sockets
+		local listener = find(sockets, "name", "127.0.0.1:" .. OPEN)
+		check.equal({ listener.type, listener.address }, { "LISTEN", skynet.address(console) })
+		assert(listener.accept > 0)
+		local own = find(sockets, "id", fd)
+		assert(own.read > 0 and own.write > 0 and own.reading, json.encode(own))
+		socket.close(fd)
+	end
+end
+
 function cases.http_requests_run_one_command()
 	check.equal(request(OPEN, "GET /getenv/harbor HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "harbor\t0\n<CMD OK>\n")
 	check.equal(request(OPEN, "POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\ngetenv harbor"), "harbor\t0\n<CMD OK>\n")

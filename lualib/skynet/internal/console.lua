@@ -58,6 +58,7 @@ local MORE <const> = {
 	loglevel = "loglevel address [level] : the level of a service's log: debug, info, warning, error, off",
 	purge = "purge : give free memory back to the system, and show what the process has",
 	shutdown = "shutdown : let services finish, then end the node",
+	snapshot = "snapshot [sockets] [cluster] : figures of the node and of all services, as JSON",
 	stuck = "stuck : what every worker runs, and for how long",
 }
 
@@ -219,6 +220,10 @@ end
 
 function COMMAND.stuck()
 	return core.command "RUNNING"
+end
+
+function COMMAND.snapshot(...)
+	return require "skynet.internal.snapshot"(...)
 end
 
 function COMMAND.clearcache()

@@ -5,6 +5,7 @@ use super::{inspect, limit, registry};
 use crate::alloc::reclaim;
 use crate::base::rising::Rising;
 use crate::scheduler::cpu;
+use std::ffi::CStr;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -90,20 +91,54 @@ pub fn figures() -> Figures {
     sum
 }
 
+/// What one service has and has done.
+#[derive(Debug)]
+pub struct ServiceFigures<'a> {
+    /// Its address.
+    pub handle: u32,
+    /// What it was launched as: module, and the begin of the arguments.
+    pub title: (&'a CStr, &'a [u8]),
+    /// Messages that wait, as far as workers have seen them.
+    pub waiting: usize,
+    /// Messages handled.
+    pub messages: u64,
+    /// CPU time of its callbacks, in microseconds.
+    pub cpu_micros: u64,
+    /// Bytes of its Lua VM; 0 for others.
+    pub lua_bytes: usize,
+    /// Bytes that it has allocated, those of its VM included (jemalloc only).
+    pub bytes: usize,
+}
+
+/// Calls `f` with the figures of every live service.
+pub fn each_service(f: &mut dyn FnMut(&ServiceFigures<'_>)) {
+    each(|context| {
+        f(&ServiceFigures {
+            handle: context.handle(),
+            title: context.title(),
+            waiting: context.queue.mailbox.last_len(),
+            messages: context.messages.load(Ordering::Relaxed) as u64,
+            cpu_micros: context.cost_micros(),
+            lua_bytes: inspect::lua_bytes(context.handle()),
+            bytes: context.memory.bytes(),
+        });
+    });
+}
+
 /// A line for each service: handle, module, messages that wait, messages handled, CPU seconds, bytes of its Lua VM
 /// ("docs/commands.md", SERVICES).
 pub fn list() -> String {
     let mut text = String::new();
-    each(|context| {
+    each_service(&mut |service| {
         let _ = writeln!(
             text,
             ":{:08x} {} {} {} {:.6} {}",
-            context.handle(),
-            context.title().0.to_string_lossy(),
-            context.queue.mailbox.last_len(),
-            context.messages.load(Ordering::Relaxed),
-            context.cost_micros() as f64 / 1e6,
-            inspect::lua_bytes(context.handle()),
+            service.handle,
+            service.title.0.to_string_lossy(),
+            service.waiting,
+            service.messages,
+            service.cpu_micros as f64 / 1e6,
+            service.lua_bytes,
         );
     });
     text

@@ -46,7 +46,7 @@ pub use abort::{abort_all, await_logger, drain_logger, end_logger};
 pub use context::{Callback, Context, grab, launch, retire, set_profile, total};
 pub use dispatch::{prepare, turn};
 pub use exit::{end, exit, exit_monitor, set_exit_monitor};
-pub use figures::{figures, list};
+pub use figures::{ServiceFigures, each_service, figures, list};
 pub use inspect::{describe, each_memory};
 pub use limit::{Policy, handled, set_default as set_mailbox_limit};
 pub use log::{log_counts, post_line};

@@ -1,0 +1,39 @@
+--- One look at the whole node, as a line of JSON: what `snapshot` of the debug console answers. Nothing is asked of services but,
+--- if it is wanted, of clusterd: so a look costs little, and a service that is stuck is shown like any other.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+local json = require "skynet.internal.json"
+
+local PATIENCE <const> = 100 -- 1/100 s
+
+local function ask(service, ...)
+	local ok, result, more = pcall(skynet.call_timeout, PATIENCE, service, "lua", ...)
+	if ok and type(result) == "table" then
+		return result, more
+	end
+end
+
+-- What is known of the other nodes, as text; nil when there is no cluster, or it does not answer.
+local function cluster_text()
+	local service = skynet.localname ".service"
+	local services = service and ask(service, "LIST")
+	local clusterd = services and services.clusterd
+	local nodes, discovery = nil, nil
+	if type(clusterd) == "string" then
+		nodes, discovery = ask(clusterd, "figures")
+	end
+	return nodes and json.encode { nodes = nodes, discovery = type(discovery) == "table" and discovery or nil }
+end
+
+---@param ... string "sockets": with a list of all of them; "cluster": with what is known of other nodes
+---@return string
+return function(...)
+	local parts = {}
+	for _, part in ipairs { ... } do
+		parts[part] = true
+	end
+	local text = core.command("SNAPSHOT", parts.sockets and "sockets" or "") or error("this core has no snapshots", 0)
+	local cluster = parts.cluster and cluster_text()
+	return cluster and string.format('%s,"cluster":%s}', string.sub(text, 1, -2), cluster) or text
+end
