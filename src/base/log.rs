@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// How lines reach a service.
 pub struct Delivery {
@@ -31,6 +31,20 @@ pub fn deliver_with(delivery: &'static Delivery) {
 /// The service that reads the log from now on; 0 is none.
 pub fn set_reader(handle: u32) {
     READER.store(handle, Ordering::Release);
+}
+
+/// No thread is left that could run the reader.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Monitor thread: whether no worker is left for the reader, so that who has something to report writes it to the standard
+/// error, too.
+pub fn set_unread(unread: bool) {
+    UNREAD.store(unread, Ordering::Relaxed);
+}
+
+/// As the monitor thread saw it last.
+pub fn is_unread() -> bool {
+    UNREAD.load(Ordering::Relaxed)
 }
 
 /// Handle of the service that reads the log; 0 if there is none.

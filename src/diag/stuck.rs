@@ -37,6 +37,9 @@ pub fn check_workers() {
         let mut watches = WATCHES.lock();
         let workers = scheduler::activities();
         watches.resize_with(workers.len(), Watch::default);
+        // Said before a service is asked for its stack: it tells that at once.
+        let mut both = scheduler::activities().zip(watches.iter());
+        log::set_unread(both.all(|(activity, watch)| watch.is_in(activity).is_some()));
         let both = workers.zip(watches.iter_mut());
         both.map(|(activity, watch)| watch.look(activity)).collect()
     };
@@ -103,10 +106,8 @@ impl Watch {
     /// The service, which the caller lets go of when it has no lock.
     fn look(&mut self, activity: &Activity) -> (Look, Option<ServiceRef>) {
         let version = activity.count_in_order();
-        let running = activity.running();
-        let destination = running.map_or(0, |running| running.destination);
-        let same = |r: &Running| r.version == self.version && r.destination == self.destination;
-        let Some(running) = running.filter(same) else {
+        let Some(running) = self.is_in(activity) else {
+            let destination = activity.running().map_or(0, |running| running.destination);
             if self.looks != 0 {
                 log::error(0, b"stuck: the message that was reported has ended");
             }
@@ -131,6 +132,12 @@ impl Watch {
         }
         let stuck = true;
         (Look { stuck, report }, service)
+    }
+
+    /// What the worker runs, if it is the message of the last look.
+    fn is_in(&self, activity: &Activity) -> Option<Running> {
+        let same = |r: &Running| r.version == self.version && r.destination == self.destination;
+        activity.running().filter(same)
     }
 
     /// Another message than at the last look.

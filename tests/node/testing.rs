@@ -125,11 +125,15 @@ fn a_node_that_loops_or_ends_fails_its_test_and_no_other_file() {
         ],
     );
     let looping = project("loops", &[("a_test.lua", &file("while true do end"))]);
-    let (status, text) = test(&looping, &["--limit", "0.1"]);
+    // One worker, which loops: nobody is left who could write the log.
+    let (status, text) = test(&looping, &["--limit", "4", "--seed", "1"]);
     assert_eq!(status, Some(1), "{text}");
     has(
         &text,
-        &["FAILED: bad\n        nothing happened for 10 s: the node was ended"],
+        &[
+            "FAILED: bad\n        nothing happened for 18 s: the node was ended; what ran is\n",
+            "\ta_test.lua:3: in ",
+        ],
     );
 }
 
@@ -196,7 +200,14 @@ fn results_go_to_programs_as_tap_and_junit() {
             "TAP version 14\n1..10\nok 1 - test/kinds_test.lua: passes\n",
             "not ok 2 - test/kinds_test.lua: differs\n  ---\n  message: |\n",
             "ok 6 - test/kinds_test.lua: is skipped # SKIP no time",
+            "# the log of the node of test/kinds_test.lua:\n#   | ",
         ],
+    );
+    // Once, however many tests have failed.
+    assert_eq!(
+        text.matches("LAUNCH snlua test_runner").count(),
+        1,
+        "{text}"
     );
     let xml = fs::read_to_string(folder.join("out.xml")).unwrap();
     has(
@@ -215,6 +226,11 @@ fn results_go_to_programs_as_tap_and_junit() {
     has(&text, &["no test has \"nosuch\" in its name"]);
     let (status, text) = test(&folder, &["nosuch"]);
     assert_eq!(status, Some(2), "{text}");
+    // Several places; what is found twice runs once.
+    let places = ["--filter", "passes", "test", "test/kinds_test.lua"];
+    let (status, text) = test(&folder, &places);
+    assert_eq!(status, Some(0), "{text}");
+    has(&text, &["1 test in 1 file, 0 failed"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::report::{self, Case, Outcome};
 use crate::args::Test;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -83,14 +83,18 @@ pub fn run(test: &Test, root: &Path, file: &Path, seed: Option<u64>, place: &Pat
     let (report, log) = (place.with_extension("report"), place.with_extension("log"));
     let ended = command(test, root, file, seed, &report)
         .and_then(|command| start(command, &log))
-        .and_then(|child| watch(child, &report, silence(test)));
+        .and_then(|child| watch(child, &report, test.limit));
     let text = fs::read(&report).unwrap_or_default();
     let mut said = report::parse(&String::from_utf8_lossy(&text));
     let early = match ended {
         Err(error) => Some(format!("the node could not be run: {error}")),
-        Ok(End::Silent) => Some(format!(
-            "nothing happened for {} s: the node was ended (is there a loop without an end?)",
-            silence(test).as_secs()
+        Ok(End::Silent(time)) => Some(format!(
+            "nothing happened for {} s: the node was ended{}",
+            time.as_secs(),
+            match what_ran(&end_of(&log)) {
+                Some(stack) => format!("; what ran is\n{stack}"),
+                None => " (is there a loop without an end?)".into(),
+            }
         )),
         Ok(End::Status(_)) if said.done => None,
         Ok(End::Status(status)) => Some(format!(
@@ -182,33 +186,54 @@ fn start(mut node: Command, log: &Path) -> io::Result<Child> {
     node.spawn()
 }
 
-/// So long a node may say nothing: longer than a test may take, so that its own limit comes first.
-fn silence(test: &Test) -> Duration {
-    Duration::from_secs_f64(test.limit * 2.0 + 10.0)
+/// So long a node may say nothing while a test with that limit runs: longer than the test may take, so that its own limit
+/// comes first.
+fn silence(limit: f64) -> Duration {
+    Duration::from_secs_f64(limit * 2.0 + 10.0)
 }
 
 enum End {
     Status(ExitStatus),
-    Silent,
+    /// It said nothing for so long.
+    Silent(Duration),
 }
 
-fn watch(mut node: Child, report: &Path, silence: Duration) -> io::Result<End> {
-    let (mut said, mut since) = (0, Instant::now());
+fn watch(mut node: Child, report: &Path, limit: f64) -> io::Result<End> {
+    let mut report = BufReader::new(File::open(report)?);
+    let (mut line, mut silence, mut since) = (String::new(), silence(limit), Instant::now());
     loop {
         if let Some(status) = node.try_wait()? {
             return Ok(End::Status(status));
         }
-        let now = fs::metadata(report).map_or(0, |file| file.len());
-        if now != said {
-            (said, since) = (now, Instant::now());
+        // What is new; a line may come in pieces.
+        while report.read_line(&mut line)? > 0 {
+            since = Instant::now();
+            if line.ends_with('\n') {
+                // A limit of its own goes over that of the command line.
+                let limit = report::limit_of(&line).unwrap_or(limit);
+                silence = self::silence(limit);
+                line.clear();
+            }
         }
         if since.elapsed() > silence {
             node.kill()?;
             node.wait()?;
-            return Ok(End::Silent);
+            return Ok(End::Silent(silence));
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// Of a log, the stack that a service wrote last when the monitor asked what it runs, as far as it is the user's.
+fn what_ran(log: &str) -> Option<String> {
+    let (_, rest) = log.rsplit_once("stuck: what runs is\n")?;
+    let stack = rest.lines().take_while(|line| line.starts_with('\t'));
+    let is_users = |line: &&str| {
+        let line = line.trim_start();
+        !line.starts_with("[C]") && !line.starts_with("embedded/")
+    };
+    let stack: Vec<_> = stack.filter(is_users).collect();
+    (!stack.is_empty()).then(|| stack.join("\n"))
 }
 
 fn tell(status: ExitStatus) -> String {
@@ -227,5 +252,22 @@ fn end_of(log: &Path) -> String {
     match text.split_once('\n') {
         Some((_, rest)) if cut != 0 => format!("[the log begins earlier]\n{rest}"),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stack_of_a_loop_is_the_last_one_without_what_is_ours() {
+        let log = "[:00000008] stuck: what runs is\n\told.lua:1: in field 'run'\n[:00000008] x\n\
+            stuck: what runs is\n\t[C]: in function 'x'\n\ta_test.lua:5: in field 'run'\n\
+            \tembedded/lualib/skynet/internal/kernel.lua:1: in function 'y'\n[:00000001] more\n";
+        assert_eq!(
+            what_ran(log).as_deref(),
+            Some("\ta_test.lua:5: in field 'run'")
+        );
+        assert_eq!(what_ran("nothing"), None);
     }
 }

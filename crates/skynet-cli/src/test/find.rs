@@ -23,7 +23,7 @@ pub fn files(path: &Path) -> Result<Vec<TestFile>, String> {
         (vec![path.to_path_buf()], folder_of(path))
     } else if path.is_dir() {
         let mut paths = Vec::new();
-        collect(path, &mut paths).map_err(|error| format!("{}: {error}", path.display()))?;
+        collect(path, &mut paths)?;
         (paths, path.to_path_buf())
     } else {
         return Err(format!(
@@ -74,13 +74,15 @@ fn root_of(folder: &Path) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    // Tests that cannot be found are not passed over: nobody would know.
+    let told = |error| format!("{}: {error}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(told)? {
+        let entry = entry.map_err(told)?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         // Not what a link leads to: a link to a folder above would have no end.
-        let kind = entry.file_type()?;
+        let kind = entry.file_type().map_err(told)?;
         let path = if folder == Path::new(".") {
             PathBuf::from(entry.file_name())
         } else {

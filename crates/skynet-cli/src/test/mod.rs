@@ -15,6 +15,7 @@ mod text;
 use crate::args::Test;
 use child::{FileResult, Scratch};
 use find::TestFile;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -29,10 +30,20 @@ pub fn main(test: &Test) -> ExitCode {
         eprintln!("skynet test: {reason}");
         ExitCode::from(UNUSABLE)
     };
-    let files = match find::files(&test.path) {
-        Ok(files) => files,
-        Err(reason) => return refuse(reason),
+    let here = [PathBuf::from(".")];
+    let paths = match test.paths.as_slice() {
+        [] => &here,
+        paths => paths,
     };
+    let mut files = Vec::new();
+    for path in paths {
+        match find::files(path) {
+            Ok(found) => files.extend(found),
+            Err(reason) => return refuse(reason),
+        }
+    }
+    files.sort();
+    files.dedup_by(|a, b| a.path == b.path);
     if let Some(config) = &test.config
         && !config.is_file()
     {

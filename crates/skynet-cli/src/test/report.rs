@@ -105,6 +105,15 @@ pub fn parse(text: &str) -> Report {
     report
 }
 
+/// The limit of the test that begins, if a line says that one begins and that it has a limit of its own.
+pub fn limit_of(line: &str) -> Option<f64> {
+    let mut fields = line.trim_end().split('\t');
+    if fields.next()? != "begin" {
+        return None;
+    }
+    fields.nth(1)?.parse().ok()
+}
+
 fn plain(field: &str) -> String {
     let mut parts = field.split('%');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -140,6 +149,14 @@ mod tests {
         assert_eq!(report.cases[1].name, "b\tc");
         assert_eq!(report.cases[1].outcome, Outcome::Failed("x\ny 100%".into()));
         assert!(!report.done);
+    }
+
+    #[test]
+    fn a_test_may_have_a_limit_of_its_own() {
+        assert_eq!(limit_of("begin\ta b\t100\n"), Some(100.0));
+        for line in ["begin\ta\n", "begin\ta\t\n", "pass\ta\t0.5\n"] {
+            assert_eq!(limit_of(line), None, "{line:?}");
+        }
     }
 
     #[test]

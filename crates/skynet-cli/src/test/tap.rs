@@ -36,6 +36,11 @@ fn write(results: &[FileResult], out: &mut impl Write) -> io::Result<()> {
                 }
             }
         }
+        // One node, one log, however many of its tests have failed.
+        if result.failed() {
+            writeln!(out, "# the log of the node of {file}:")?;
+            writeln!(out, "{}", indented(result.log.trim_end(), "#   | "))?;
+        }
     }
     Ok(())
 }
@@ -46,8 +51,7 @@ fn block(out: &mut impl Write, why: &str, result: &FileResult) -> io::Result<()>
     if let Some(seed) = result.seed {
         writeln!(out, "  seed: {seed}")?;
     }
-    let log = indented(result.log.trim_end(), "    ");
-    writeln!(out, "  log: |\n{log}\n  ...")
+    writeln!(out, "  ...")
 }
 
 /// A description ends with its line, and `#` begins a directive in it.
@@ -87,9 +91,10 @@ mod tests {
         assert_eq!(
             text,
             "TAP version 14\n1..3\n\
-             not ok 1 - a_test.lua\n  ---\n  message: |\n    broken\n  log: |\n    line\n  ...\n\
+             not ok 1 - a_test.lua\n  ---\n  message: |\n    broken\n  ...\n\
              ok 2 - a_test.lua: one \\# two\n\
-             not ok 3 - a_test.lua: bad\n  ---\n  message: |\n    why\n    so\n  log: |\n    line\n  ...\n"
+             not ok 3 - a_test.lua: bad\n  ---\n  message: |\n    why\n    so\n  ...\n\
+             # the log of the node of a_test.lua:\n#   | line\n"
         );
     }
 }

@@ -262,7 +262,7 @@ local function run_list(list, limit)
 		return "before the tests: " .. tostring(problem)
 	end
 	for _, entry in ipairs(list) do
-		tell("begin", entry.name)
+		tell("begin", entry.name, entry.options.limit or "")
 		local begin = skynet.hpc()
 		local outcome, why
 		if entry.options.skip then
@@ -280,7 +280,7 @@ local function run_list(list, limit)
 end
 
 --- Runs a file. `filter`: a text that names of tests have in them, or nil. `limit`: seconds for one test. `report` is called
---- with "plan", name, for each test that is to run; "begin", name; "pass" | "fail" | "skip", name, seconds, why; "late",
+--- with "plan", name, for each test that is to run; "begin", name, its own limit or ""; "pass" | "fail" | "skip", name, seconds, why; "late",
 --- name, "0", why, for a test that failed after its end; and "error", why. Yields.
 function M.run(file, filter, limit, report)
 	tell = report

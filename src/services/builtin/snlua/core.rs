@@ -1,6 +1,7 @@
 //! All that a VM asks of the core.
 
 use std::ffi::{CStr, c_char};
+use std::io::Write;
 use std::ptr;
 
 use crate::actor::service::{self, Callback, Context};
@@ -35,6 +36,16 @@ impl Service {
 
     pub(super) fn handle(self) -> u32 {
         self.get().map_or(0, Context::handle)
+    }
+
+    /// Writes a line of the log, and to the standard error when no worker is left that could read the log.
+    pub(super) fn report(self, parts: &[&[u8]]) {
+        self.log(parts);
+        if log::is_unread() {
+            let line = [parts.concat().as_slice(), b"\n"].concat();
+            // Who has closed it does not want to know.
+            let _ = std::io::stderr().write_all(&line);
+        }
     }
 
     /// Writes a line to the error log.

@@ -215,7 +215,7 @@ unsafe extern "C-unwind" fn log_stack(state: *mut lua_State) -> c_int {
         let lines = if lines.is_null() { text } else { lines };
         let lines = CStr::from_ptr(lines).to_bytes();
         let service = (*Snlua::of(state)).service();
-        service.log(&[b"stuck: what runs is", lines]);
+        service.report(&[b"stuck: what runs is", lines]);
     }
     0
 }
