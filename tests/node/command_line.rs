@@ -77,7 +77,7 @@ fn a_word_that_is_neither_file_nor_command_is_told() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        text.starts_with("tset: neither a file nor a command"),
+        text.starts_with("tset: neither a file nor a command; did you mean `test`?"),
         "{text}"
     );
     assert!(text.contains("tset: No such file or directory"), "{text}");

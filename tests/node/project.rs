@@ -159,10 +159,23 @@ fn names_of_projects_that_break_lua_or_html_are_refused() {
         assert!(text.contains("letters, digits, blanks"), "{text}");
         assert!(!folder.join(name).exists(), "{name:?}");
     }
-    for name in ["世界", "my game-2.0_x"] {
+    for (name, next) in [
+        ("世界", "`cd 世界`"),
+        ("my game-2.0_x", "`cd 'my game-2.0_x'`"),
+    ] {
         let (status, text) = output(&folder, &["new", name]);
         assert_eq!(status, Some(0), "{name:?}: {text}");
+        assert!(text.contains(next), "{text}");
     }
+    // The folder where one is: its own name, if there is nothing in it.
+    let (status, text) = output(&folder, &["new", "."]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("there is something already"), "{text}");
+    let empty = scratch("empty-folder");
+    let (status, text) = output(&empty, &["new", "."]);
+    assert_eq!(status, Some(0), "{text}");
+    let readme = fs::read_to_string(empty.join("README.md")).unwrap();
+    assert!(readme.contains("empty-folder"), "{readme}");
 }
 
 #[test]
@@ -188,7 +201,7 @@ fn completions_and_man_pages_know_every_command() {
     let folder = scratch("pages");
     let (status, text) = output(&folder, &["completions", "bash"]);
     assert_eq!(status, Some(0), "{text}");
-    for command in ["run", "new", "test", "check"] {
+    for command in ["run", "new", "test", "check", "top"] {
         assert!(
             text.contains(&format!("skynet,{command})")),
             "{command}: {text}"
@@ -197,7 +210,7 @@ fn completions_and_man_pages_know_every_command() {
     assert!(!text.contains("test-node"), "{text}");
     let (status, text) = output(&folder, &["man", "pages"]);
     assert_eq!(status, Some(0), "{text}");
-    for page in ["skynet.1", "skynet-run.1", "skynet-test.1"] {
+    for page in ["skynet.1", "skynet-run.1", "skynet-test.1", "skynet-top.1"] {
         assert!(folder.join("pages").join(page).is_file(), "{page}");
     }
     assert!(!folder.join("pages/skynet-test-node.1").exists());

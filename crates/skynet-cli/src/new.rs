@@ -26,14 +26,24 @@ fn is_allowed(c: char) -> bool {
 pub fn make(new: &New) -> Result<(), String> {
     let folder = &new.path;
     let told = |error| format!("{}: {error}", folder.display());
-    let name = match folder.file_name().and_then(|name| name.to_str()) {
+    // `.` and `x/..` are folders with a name, too.
+    let absolute = match folder.file_name() {
+        Some(_) => folder.clone(),
+        None => folder.canonicalize().map_err(told)?,
+    };
+    let name = match absolute.file_name().and_then(|name| name.to_str()) {
         Some(name) if name.chars().all(is_allowed) => name.to_owned(),
         Some(name) => {
             return Err(format!(
                 "{name:?}: the name of a project has letters, digits, blanks, '-', '_' and '.' in it, and nothing else"
             ));
         }
-        None => return Err(format!("{}: a project has a name", folder.display())),
+        None => {
+            return Err(format!(
+                "{}: a project has a name, which is text",
+                folder.display()
+            ));
+        }
     };
     if folder.exists() {
         let mut entries = fs::read_dir(folder).map_err(told)?;
@@ -58,9 +68,13 @@ pub fn make(new: &New) -> Result<(), String> {
     for file in names {
         println!("  {file}");
     }
+    let folder = folder.display().to_string();
+    let folder = match folder.contains(' ') {
+        true => format!("'{folder}'"),
+        false => folder,
+    };
     println!(
-        "\nNext: `cd {}`, then `skynet run` starts it, and `skynet test` runs its tests. README.md says more.",
-        folder.display()
+        "\nNext: `cd {folder}`, then `skynet run` starts it, and `skynet test` runs its tests. README.md says more."
     );
     Ok(())
 }
