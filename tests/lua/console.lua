@@ -142,8 +142,13 @@ if check.ours then
 	function cases.a_snapshot_has_sockets_if_they_are_wanted()
 		local fd = connect(OPEN)
 		local sockets = snapshot(fd, "sockets cluster").sockets
-		local listener = find(sockets, "name", "127.0.0.1:" .. OPEN)
-		check.equal({ listener.type, listener.address }, { "LISTEN", skynet.address(console) })
+		local listener
+		for _, entry in ipairs(sockets) do
+			if entry.type == "LISTEN" and entry.name == "127.0.0.1:" .. OPEN then
+				listener = entry
+			end
+		end
+		check.equal(listener.address, skynet.address(console))
 		assert(listener.accept > 0)
 		local own = find(sockets, "id", fd)
 		assert(own.read > 0 and own.write > 0 and own.reading, json.encode(own))

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use crate::tools::peer::free_port;
 use crate::tools::running::Node;
 use crate::tools::scratch;
+use crate::tools::terminal::Terminal;
 
 /// Status, standard output, standard error.
 fn console(node: &str, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
@@ -97,4 +98,61 @@ fn what_is_no_console_is_told_with_status_2() {
         problem.contains("no debug console on the ports"),
         "{problem}"
     );
+}
+
+/// The console on a terminal, with a history in that folder.
+fn on_terminal(folder: &Path, place: &str) -> Terminal {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skynet"));
+    command.args(["console", place]);
+    command.env_remove("SKYNET_CONSOLE_PASSWORD");
+    command.env("XDG_STATE_HOME", folder.join("state"));
+    Terminal::spawn(&mut command, 80, 24)
+}
+
+#[test]
+fn a_terminal_is_asked_for_the_password_and_does_not_show_it() {
+    let folder = scratch("console-password");
+    let port = free_port();
+    let _node = node(&folder, port);
+    let place = format!(":{port}");
+    let mut console = on_terminal(&folder, &place);
+    console.wait("password of ").types("open sesame\n");
+    console.wait("`help` lists the commands").wait("skynet> ");
+    // What a tab makes of the begin of a word.
+    console.types("getenv thr").types("ead\r").wait("thread");
+    console.types("netst\t\r").wait("LISTEN");
+    console.types("\x04");
+    assert!(console.ends().success());
+    assert!(console.is_cooked() && !console.seen().contains("sesame"));
+    let mut console = on_terminal(&folder, &place);
+    console.wait("password of ").types("wrong\n");
+    console.wait("the password is wrong");
+    assert_eq!(console.ends().code(), Some(2));
+}
+
+#[test]
+fn a_session_outlives_its_node_and_its_history_outlives_the_session() {
+    let folder = scratch("console-history");
+    let port = free_port();
+    let first = node(&folder, port);
+    let place = port.to_string();
+    let mut console = on_terminal(&folder, &place);
+    console.wait("password of ").types("open sesame\n");
+    console
+        .wait("skynet> ")
+        .types("getenv \\\rharbor\r")
+        .wait("harbor");
+    console.wait("skynet> ");
+    drop(first);
+    console.types("list\r").wait("not connected> ");
+    console.types("list\r").wait("refused");
+    let second = node(&folder, port);
+    console.types("list\r").wait("snlua main").wait("skynet> ");
+    // The session does not end by itself.
+    drop(console);
+    let mut console = on_terminal(&folder, &place);
+    console.wait("password of ").types("open sesame\n");
+    console.wait("skynet> ").types("\x1b[A\x1b[A\x1b[A\x1b[A\r");
+    console.wait("harbor").wait("0");
+    drop(second);
 }

@@ -10,3 +10,4 @@ mod repeatable;
 mod testing;
 #[path = "../tools/mod.rs"]
 mod tools;
+mod top;

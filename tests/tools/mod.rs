@@ -15,6 +15,7 @@ pub mod old_kernel;
 pub mod peer;
 #[cfg(feature = "lua")]
 pub mod running;
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -100,6 +100,11 @@ pub enum Command {
     /// On a terminal with history, completion and tables; in a script each line of the input is a command. SKYNET_CONSOLE_PASSWORD is the
     /// password, if the node wants one. The status is 1 when the node refuses a command, and 2 when it cannot be asked.
     Console(Console),
+    /// See what the services of a running node do
+    ///
+    /// By the debug console of the node. On a terminal with sorting, a filter and the tasks of each service (`?` lists the keys); --once and
+    /// --json print it. SKYNET_CONSOLE_PASSWORD is the password, if the node wants one. The status is 2 when the node cannot be asked.
+    Top(Top),
     /// Look at a project of the C core without running it, and say what a swap of the core takes
     #[command(disable_help_flag = true)]
     Check {
@@ -188,16 +193,17 @@ pub struct New {
 pub struct Test {
     #[command(flatten)]
     pub node: NodeOptions,
-    /// A folder, or one file of tests
-    #[arg(default_value = ".")]
-    pub path: PathBuf,
+    /// Folders, or files of tests [default: this folder]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// Files that run at the same time [default: one for each processor]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
     /// Only tests with this text in their names
     #[arg(short, long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// Seconds that a test may take by the node's clock, and that a file may say nothing by the clock on the wall
+    /// Seconds that a test without a limit of its own may take, by the node's clock. A file that says nothing for twice that
+    /// and 10 s, by the clock on the wall, is ended
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub limit: f64,
     /// The settings of this config file first
@@ -235,6 +241,31 @@ pub struct Console {
     /// Tables, also where the output is no terminal
     #[arg(short, long)]
     pub table: bool,
+}
+
+/// See [`Command::Top`].
+#[derive(Debug, Args)]
+pub struct Top {
+    /// HOST:PORT, a port of this machine, a process id, or unix:PATH
+    pub node: String,
+    /// Seconds between two looks
+    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub interval: f64,
+    /// Print a table of what happened between two looks, and end
+    #[arg(long)]
+    pub once: bool,
+    /// Print the same as JSON, sockets and nodes of the cluster included
+    #[arg(long)]
+    pub json: bool,
+    /// Print sockets in the place of services
+    #[arg(long, requires = "once")]
+    pub sockets: bool,
+    /// Begin with this column: cpu%, time, msg/s, mail, memory, ...
+    #[arg(long, value_name = "COLUMN")]
+    pub sort: Option<String>,
+    /// Only rows with this text in them
+    #[arg(short, long, value_name = "TEXT")]
+    pub filter: Option<String>,
 }
 
 /// What `skynet test` gives to each node.

@@ -9,6 +9,7 @@ mod new;
 mod pages;
 mod project;
 mod test;
+mod top;
 pub mod types;
 
 use args::{Command, Line};
@@ -102,12 +103,29 @@ pub fn order(args: impl Iterator<Item = OsString>, embedded: types::Embedded) ->
 /// A word that is no file may have been meant as a command; that there is no such file is told by who reads it.
 fn hint_at_commands(word: &OsStr) {
     let is_word = |word: &str| word.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-    if word.to_str().is_some_and(is_word) && !Path::new(word).exists() {
+    if let Some(name) = word.to_str().filter(|word| is_word(word))
+        && !Path::new(word).exists()
+    {
+        let meant = nearest_command(name);
         eprintln!(
-            "{}: neither a file nor a command (`skynet --help` lists them)",
-            word.display()
+            "{name}: neither a file nor a command{} (`skynet --help` lists them)",
+            meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"))
         );
     }
+}
+
+/// The command that a word is a slip of, if there is one.
+fn nearest_command(word: &str) -> Option<String> {
+    let line = Line::command();
+    let shown = line
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let near = shown.filter_map(|command| {
+        let name = command.get_name();
+        let steps = strsim::osa_distance(word, name);
+        (steps <= 1 + name.len() / 4).then(|| (steps, name.to_owned()))
+    });
+    near.min().map(|(_, name)| name)
 }
 
 /// A word alone runs the config of that name, if there is one: `skynet CONFIG` is older than any command.
@@ -143,6 +161,7 @@ fn obey(command: Command, embedded: types::Embedded) -> Order {
             Err(reason) => done(Err(reason)),
         },
         Command::Console(node) => Order::Done(console::main(&node)),
+        Command::Top(node) => Order::Done(top::main(&node)),
         Command::Check { arguments } => Order::Check(arguments),
         Command::Types { folder } => done(types::write(&folder, embedded)),
         Command::Completions { shell } => done(pages::completions(shell)),
@@ -157,6 +176,15 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         Line::command().debug_assert();
+    }
+
+    #[test]
+    fn a_slip_of_a_command_is_known_and_other_words_are_not() {
+        for (word, meant) in [("tset", "test"), ("cosnole", "console"), ("tpo", "top")] {
+            assert_eq!(nearest_command(word).as_deref(), Some(meant));
+        }
+        assert_eq!(nearest_command("config"), None);
+        assert_eq!(nearest_command("zzz"), None);
     }
 
     #[test]

@@ -12,6 +12,12 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The first words of the greeting.
 const GREETING: &str = "Welcome to skynet console";
+/// Bytes of a line; a snapshot of 100,000 services has 20,000,000.
+const LONGEST_LINE: u64 = 1 << 28;
+/// Lists the commands.
+const HELP: &str = "help";
+/// What a console says that wants a password first.
+const WANTS_PASSWORD: &str = "Authentication required";
 
 /// What a command brought.
 #[derive(Debug)]
@@ -21,10 +27,62 @@ pub struct Answer {
     pub ok: bool,
 }
 
+impl Answer {
+    /// The console does not know the command.
+    pub fn is_unknown(&self) -> bool {
+        !self.ok && self.says("Invalid command")
+    }
+
+    /// The console wants a password before anything else.
+    pub fn wants_password(&self) -> bool {
+        !self.ok && self.says(WANTS_PASSWORD)
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.lines.iter().any(|line| line.contains(text))
+    }
+}
+
+/// Bytes to and from a console.
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_read_timeout(patience),
+            Stream::Unix(stream) => stream.set_read_timeout(patience),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(into),
+            Stream::Unix(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// See the module's documentation.
 pub struct Connection {
-    read: BufReader<Box<dyn Read>>,
-    write: Box<dyn Write>,
+    stream: BufReader<Stream>,
     /// Where it leads, for messages.
     pub place: String,
 }
@@ -33,14 +91,8 @@ impl Connection {
     /// Opens a connection to `HOST:PORT`, `PORT`, `unix:PATH`, or to the console of a process id.
     pub fn open(node: &str) -> Result<Connection, String> {
         if let Some(path) = node.strip_prefix("unix:") {
-            let told = |error| format!("{node}: {error}");
-            let stream = UnixStream::connect(path).map_err(told)?;
-            stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
-            let other = stream.try_clone().map_err(told)?;
-            let limits = stream.try_clone().map_err(told)?;
-            let connection = Connection::new(Box::new(stream), Box::new(other), node)?;
-            limits.set_read_timeout(None).map_err(told)?;
-            return Ok(connection);
+            let stream = UnixStream::connect(path).map_err(|error| format!("{node}: {error}"))?;
+            return Connection::new(Stream::Unix(stream), node);
         }
         if let Ok(number) = node.parse::<u32>() {
             // A port that answers is one, whatever processes there are.
@@ -49,15 +101,19 @@ impl Connection {
                 .and_then(|port| Connection::tcp(&format!("127.0.0.1:{port}")));
             let is_process = Path::new(&format!("/proc/{number}/net/tcp")).exists();
             return match port {
-                Err(_) if is_process => Connection::of_process(number),
+                Err(refused) if is_process => Connection::of_process(number)
+                    .map_err(|problem| format!("{refused}; {problem}")),
                 port => port,
             };
+        }
+        if let Some(port) = node.strip_prefix(':') {
+            return Connection::tcp(&format!("127.0.0.1:{port}"));
         }
         if node.contains(':') {
             return Connection::tcp(node);
         }
         Err(format!(
-            "{node}: a node is HOST:PORT, a process id, or unix:PATH"
+            "{node}: a node is HOST:PORT, a port, a process id, or unix:PATH"
         ))
     }
 
@@ -67,14 +123,8 @@ impl Connection {
         for address in place.to_socket_addrs().map_err(told)? {
             match TcpStream::connect_timeout(&address, PATIENCE) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
                     stream.set_nodelay(true).map_err(told)?;
-                    let other = stream.try_clone().map_err(told)?;
-                    let limits = stream.try_clone().map_err(told)?;
-                    let connection = Connection::new(Box::new(stream), Box::new(other), place)?;
-                    // An answer takes as long as it takes.
-                    limits.set_read_timeout(None).map_err(told)?;
-                    return Ok(connection);
+                    return Connection::new(Stream::Tcp(stream), place);
                 }
                 Err(error) => problem = error,
             }
@@ -103,18 +153,32 @@ impl Connection {
         ))
     }
 
-    fn new(read: Box<dyn Read>, write: Box<dyn Write>, place: &str) -> Result<Connection, String> {
+    fn new(stream: Stream, place: &str) -> Result<Connection, String> {
         let mut connection = Connection {
-            read: BufReader::new(read),
-            write,
+            stream: BufReader::new(stream),
             place: place.into(),
         };
+        connection.set_patience(Some(PATIENCE))?;
         match connection.line() {
-            Ok(line) if line.starts_with(GREETING) => Ok(connection),
+            Ok(line) if line.starts_with(GREETING) => {
+                // An answer takes as long as it takes.
+                connection.set_patience(None)?;
+                Ok(connection)
+            }
+            Err(error) if is_timeout(&error) => Err(format!(
+                "{place}: nothing was said within {} s: no debug console of skynet, or one of a node that is stuck",
+                PATIENCE.as_secs()
+            )),
             Ok(_) | Err(_) => Err(format!(
                 "{place}: what listens there is no debug console of skynet"
             )),
         }
+    }
+
+    /// How long an answer may take from now on; `None`: for ever.
+    pub fn set_patience(&mut self, patience: Option<Duration>) -> Result<(), String> {
+        let set = self.stream.get_ref().set_patience(patience);
+        set.map_err(|error| format!("{}: {error}", self.place))
     }
 
     /// Says the password of `debug_console_password`.
@@ -122,11 +186,19 @@ impl Connection {
         match self.ask(&format!("auth {password}"))? {
             Answer { ok: true, .. } => Ok(()),
             // It wants none.
-            Answer { lines, .. } if lines.iter().any(|line| line.contains("Invalid command")) => {
-                Ok(())
+            answer if answer.is_unknown() => Ok(()),
+            answer if answer.wants_password() => {
+                Err(format!("{}: the password is wrong", self.place))
             }
             Answer { lines, .. } => Err(format!("{}: {}", self.place, lines.join(" "))),
         }
+    }
+
+    /// Whether the console wants a password before it runs anything. To be asked first: a console that does not say where an
+    /// answer ends is refused here.
+    pub fn wants_password(&mut self) -> Result<bool, String> {
+        // What every release knows, and what changes nothing.
+        Ok(self.ask(HELP)?.wants_password())
     }
 
     /// Sends a command and waits for the whole answer.
@@ -134,10 +206,18 @@ impl Connection {
         if command.split_whitespace().next() == Some("debug") {
             return Err("`debug` is a conversation of its own: use telnet for it".into());
         }
-        let lost =
-            |error: io::Error, place: &str| format!("{place}: the console has gone: {error}");
-        let sent = self.write.write_all(format!("{command}\n").as_bytes());
-        sent.and_then(|()| self.write.flush())
+        let lost = |error: io::Error, place: &str| match is_timeout(&error) {
+            true => {
+                format!("{place}: no answer to `{command}`: the node is stuck, or out of reach")
+            }
+            false if error.kind() == io::ErrorKind::UnexpectedEof => {
+                format!("{place}: the node has closed the connection")
+            }
+            false => format!("{place}: the console has gone: {error}"),
+        };
+        let stream = self.stream.get_mut();
+        stream
+            .write_all(format!("{command}\n").as_bytes())
             .map_err(|error| lost(error, &self.place))?;
         let mut lines = Vec::new();
         loop {
@@ -149,6 +229,13 @@ impl Connection {
                         ok: line == "<CMD OK>",
                     });
                 }
+                // No line of this list, but what v1.0.0 says behind some of its answers, and behind others not.
+                "OK" if command == HELP => {
+                    return Err(format!(
+                        "{}: a console of skynet 1.0.0, which does not say where an answer ends: use telnet",
+                        self.place
+                    ));
+                }
                 _ => lines.push(line),
             }
         }
@@ -156,12 +243,22 @@ impl Connection {
 
     fn line(&mut self) -> io::Result<String> {
         let mut bytes = Vec::new();
-        if self.read.read_until(b'\n', &mut bytes)? == 0 {
+        // Whoever is at the other end does not fill our memory.
+        let mut limited = (&mut self.stream).take(LONGEST_LINE);
+        if limited.read_until(b'\n', &mut bytes)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if bytes.len() as u64 == LONGEST_LINE {
+            return Err(io::Error::other("a line without end"));
         }
         let text = String::from_utf8_lossy(&bytes);
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    use io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
 }
 
 /// TCP ports on which a process listens, sorted (proc(5): sockets of its descriptors, and the table of its network).

@@ -2,11 +2,12 @@
 //! input is a command, and what the node answers is printed as it comes.
 
 mod connection;
+pub mod password;
 mod table;
 mod terminal;
 
 use crate::args::Console;
-use connection::{Answer, Connection};
+pub use connection::{Answer, Connection};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -26,16 +27,13 @@ pub fn main(console: &Console) -> ExitCode {
 }
 
 fn run(console: &Console) -> Result<bool, String> {
-    let mut connection = Connection::open(&console.node)?;
-    if let Ok(password) = std::env::var("SKYNET_CONSOLE_PASSWORD") {
-        connection.authenticate(&password)?;
-    }
+    let (mut connection, password) = password::connect(&console.node)?;
     let pretty = console.table || io::stdout().is_terminal();
     if !console.command.is_empty() {
         return ask(&mut connection, &console.command.join(" "), pretty);
     }
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        return terminal::run(&mut connection).map(|()| true);
+        return terminal::run(connection, password.as_deref()).map(|()| true);
     }
     let mut all_well = true;
     for line in io::stdin().lock().lines() {
