@@ -210,6 +210,17 @@ impl Logger {
         self.crowded = removed.is_err();
     }
 
+    /// What is pending was written to the file, or not or not all of it: lines that are lost fill no file, as the old ones would have
+    /// to go for empty ones otherwise.
+    fn count(&mut self, is_whole: bool) {
+        if is_whole {
+            let day = form::day(self.second(self.since));
+            self.current.wrote(self.pending.len(), day);
+        } else if let Output::File { file, .. } = &self.output {
+            self.current = Current::of(file.metadata(), form::day);
+        }
+    }
+
     /// Whether the pending lines must not wait for the end of a burst.
     fn due(&self, now: u64) -> bool {
         self.pending.len() >= BATCH_BYTES || now.saturating_sub(self.since) >= BATCH_TIME
@@ -221,12 +232,15 @@ impl Logger {
         if self.pending.is_empty() {
             return;
         }
-        if self.rotation != Rotation::default() {
+        let rotates = self.rotation != Rotation::default();
+        if rotates {
             self.rotate();
-            let day = form::day(self.second(self.since));
-            self.current.wrote(self.pending.len(), day);
         }
-        match self.output.write(&self.pending) {
+        let written = self.output.write(&self.pending);
+        if rotates {
+            self.count(written.is_ok());
+        }
+        match written {
             Ok(()) if self.lost > 0 => {
                 report(&format!(
                     "logger: {} works again, {} lines were lost",
@@ -258,7 +272,7 @@ impl Logger {
             match append(path) {
                 Ok(new) => {
                     *file = new;
-                    self.current = Current::of(path, form::day);
+                    self.current = Current::of(file.metadata(), form::day);
                 }
                 Err(error) => report(&format!(
                     "logger: can't reopen {} : {error}",
@@ -415,7 +429,7 @@ pub unsafe extern "C" fn init(
         match Output::open(path.clone()) {
             Ok(output) => {
                 logger.output = output;
-                logger.current = Current::of(&path, form::day);
+                logger.current = Current::of(path.metadata(), form::day);
             }
             Err(error) => {
                 report(&format!("logger: can't open {} : {error}", path.display()));

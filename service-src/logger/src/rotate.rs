@@ -26,9 +26,9 @@ pub struct Current {
 
 impl Current {
     /// A file as it is found: `day` is that of its last change.
-    pub fn of(path: &Path, day: impl Fn(libc::time_t) -> i64) -> Current {
+    pub fn of(found: io::Result<fs::Metadata>, day: impl Fn(libc::time_t) -> i64) -> Current {
         use std::os::unix::fs::MetadataExt;
-        match fs::metadata(path) {
+        match found {
             Ok(found) if found.is_file() && found.len() > 0 => Current {
                 bytes: found.len(),
                 day: Some(day(found.mtime())),

@@ -108,6 +108,31 @@ fn a_file_that_is_full_gets_another_name_and_loses_nothing() {
 }
 
 #[test]
+fn a_full_disk_leaves_the_old_files() {
+    let folder = std::env::temp_dir().join(format!("skynet-logger-{}-kept", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("node.log");
+    std::fs::write(&path, "what was written before").unwrap();
+    let mut logger = Logger::new();
+    logger.rotation.size = 60;
+    logger.rotation.keep = 1;
+    // The file of a disk without space.
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    logger.output = Output::File { file, path };
+    for number in 0..5 {
+        logger.line(number * 100, 1, b"a line of some length");
+        logger.flush();
+    }
+    assert_eq!(logger.lost, 5);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_log_by_a_link_is_rotated_where_it_lies_and_what_is_no_file_stays() {
     let folder = std::env::temp_dir().join(format!("skynet-logger-{}-link", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
