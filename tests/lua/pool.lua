@@ -40,6 +40,51 @@ function cases.a_connection_is_used_by_one_task_after_the_other()
 	check.equal(made.closed, 1)
 end
 
+function cases.those_who_waited_too_long_leave_nothing()
+	local pool = new_pool {
+		size = 1,
+		timeout = 1,
+		open = function()
+			return 1
+		end,
+	}
+	local token, turns, failed = {}, {}, 0
+	skynet.fork(pool.use, pool, function()
+		skynet.wait(token)
+	end)
+	skynet.yield()
+	local function wait_in_vain()
+		if not pcall(pool.use, pool, same) then
+			failed = failed + 1
+		end
+	end
+	local before
+	for round = 1, 6 do
+		for _ = 1, 1000 do
+			skynet.fork(wait_in_vain)
+		end
+		repeat
+			skynet.sleep(1)
+		until failed == round * 1000
+		collectgarbage()
+		before = before or collectgarbage "count" -- of the first round: tasks that are used again
+	end
+	local grown = collectgarbage "count" - before
+	assert(grown < 400, grown .. " KB")
+	pool.timeout = nil
+	for number = 1, 3 do
+		skynet.fork(function()
+			table.insert(turns, { number, pool:use(same) })
+		end)
+	end
+	skynet.yield()
+	skynet.wakeup(token)
+	repeat
+		skynet.yield()
+	until #turns == 3
+	check.equal(turns, { { 1, 1 }, { 2, 1 }, { 3, 1 } })
+end
+
 function cases.killed_tasks_take_nothing_with_them()
 	local pool, made = counting_pool(1)
 	local function use_for_ever()

@@ -13,6 +13,7 @@ local Pool = {}
 Pool.__index = Pool
 
 local DEFAULT_SIZE <const> = 4
+local MOST_GONE <const> = 32
 
 --- A new pool; connections are opened when they are needed. Does not yield.
 ---
@@ -30,7 +31,8 @@ function M.new(options)
 		count = 0, -- open or being opened
 		first = 1,
 		last = 0, -- of `line`
-		line = {}, -- tasks that wait: { connection = } once they have one
+		line = {}, -- places of tasks that wait: { called = true, connection = or may_open = } once it is their turn
+		gone = 0, -- places in it of tasks that wait no more
 		closed = false,
 	}, Pool)
 end
@@ -41,10 +43,30 @@ local function next_in_line(self)
 		self.line[self.first] = nil
 		self.first = self.first + 1
 		if not place.gone then
+			place.called = true
 			return place
 		end
+		self.gone = self.gone - 1
 	end
 	self.first, self.last = 1, 0
+end
+
+-- A task waits no more without its turn. Where no connection becomes free for long, most places would be of such tasks.
+local function give_up(self, place)
+	place.gone = true
+	self.gone = self.gone + 1
+	local count = self.last - self.first + 1
+	if self.gone < MOST_GONE or self.gone * 2 < count then
+		return
+	end
+	local line, last = {}, 0
+	for i = self.first, self.last do
+		if not self.line[i].gone then
+			last = last + 1
+			line[last] = self.line[i]
+		end
+	end
+	self.line, self.first, self.last, self.gone = line, 1, last, 0
 end
 
 -- The next one may try to open one itself.
@@ -99,11 +121,11 @@ end
 -- A task that is killed while it waits gives up what it was given meanwhile.
 local in_line = {
 	__close = function(place)
-		if place.left then
+		if place.left or not place.waits then
 			return
-		end
-		place.gone = true
-		if place.connection then
+		elseif not place.called then
+			give_up(place.pool, place)
+		elseif place.connection then
 			give_back(place.pool, place.connection)
 		elseif place.may_open then
 			pass_on(place.pool)
@@ -113,15 +135,17 @@ local in_line = {
 
 local function wait_in_line(self)
 	local place <close> = setmetatable({ pool = self }, in_line)
-	self.last = self.last + 1
-	self.line[self.last] = place
+	self.line[self.last + 1] = place -- may raise: then nothing has changed
+	self.last, place.waits = self.last + 1, true
 	if self.timeout then
 		skynet.sleep(self.timeout, place)
 	else
 		skynet.wait(place)
 	end
 	place.left = true
-	place.gone = true
+	if not place.called then
+		give_up(self, place)
+	end
 	return place
 end
 

@@ -29,6 +29,9 @@ return function(most)
 		skynet.sleep(limit, task)
 		list[place] = nil
 		parked.count, parked.bytes = parked.count - 1, parked.bytes - bytes
+		if parked.count == 0 then -- or the release would look at all that ever waited
+			tasks, first, last = {}, 1, 0
+		end
 		return true
 	end
 
