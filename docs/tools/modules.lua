@@ -84,6 +84,7 @@ return {
 	},
 	{ "http.router", own = { Group = "group", Router = "router" } },
 	{ "http.middleware" },
+	{ "http.static" },
 	{ "http.cookie" },
 	{ "http.events", own = { Send = "send", Stream = false } },
 	{ "http.httpd" },

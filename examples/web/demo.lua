@@ -23,7 +23,13 @@ skynet.start(function()
 	show("POST /sign", code, "-> " .. received.location)
 	httpc.post(host, "/sign", { name = "小明" })
 	show("GET /guests", httpc.get(host, "/guests"))
+	show("GET /api/guests/2", httpc.get(host, "/api/guests/2"))
 	show("GET /nothing", httpc.get(host, "/nothing"))
+
+	httpc.request("POST", host, "/api/guests", nil, { ["content-type"] = "application/json" }, '{"name":"Dave"}')
+	local source <close> = httpc.events(host .. "/events", { last_id = "2" }) -- what came behind the second guest
+	local event = source:next()
+	print(string.format("%-24s %s %s  %s", "GET /events", event.event, event.id, event.data))
 	print "web is done"
 	skynet.abort()
 end)

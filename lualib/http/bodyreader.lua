@@ -45,6 +45,7 @@ function M.new(request, source, held, most, deadline, write)
 		count = 0, -- pieces that were read
 		length = not chunked and framing or nil, -- of the body
 		done = not chunked and (framing or 0) == 0,
+		time = held.body_time, -- 1/100 s that are left
 		broken = false, -- what follows is no next request
 		begun = false,
 	}, Reader)
@@ -101,13 +102,20 @@ local function next_piece(self, count, most)
 	return piece
 end
 
--- Calls a function with the time limit of a body, while what comes counts.
+-- Calls a function with the time limit of a body, while what comes counts. The time is one for all of the body, and stands still while
+-- the handler does something else: who sends a byte now and then is not served for ever.
 local function timed(self, func, ...)
-	self.deadline:set(self.held.body_time)
+	local deadline, time = self.deadline, self.held.body_time
+	if time > 0 then
+		deadline:resume(self.time, time)
+	end
 	self.source:credit(true)
 	local ok, result = pcall(func, self, ...)
 	self.source:credit(false)
-	self.deadline:clear()
+	if time > 0 then
+		self.time = math.min(deadline:left(), time)
+		deadline:clear()
+	end
 	if not ok then
 		self.broken = true
 		error(result, 0)

@@ -41,8 +41,8 @@ local function check_attribute(what, text)
 	return text
 end
 
---- The value of a field `set-cookie`; several are a list. Raises for what no cookie may have, such as a line end or a semicolon. Does not
---- yield.
+--- The value of a field `set-cookie`; several are a list. Raises for what no cookie may have, such as a line end or a semicolon.
+--- Does not yield.
 ---@param name string a token
 ---@param value string without blanks, quotes, commas, semicolons and backslashes: encode others
 ---@param options table? path ("/" by default; false: none), domain, max_age in seconds (0: the client forgets it), http_only, secure,

@@ -127,6 +127,20 @@ function Deadline:set(time, is_output)
 	end
 end
 
+--- What is left of the time when it was taken away, or is left now. Does not yield.
+---@return integer 1/100 s, may be negative
+function Deadline:left()
+	return self.due - skynet.now()
+end
+
+--- Sets what was left of a time. Does not yield.
+---@param left integer 1/100 s
+---@param time integer the whole time, to which it is put off at most
+function Deadline:resume(left, time)
+	self:set(math.max(left, 1))
+	self.time = time
+end
+
 --- Puts the time off for what has been received, at most to the whole time from now. Does not yield.
 ---@param bytes integer
 function Deadline:progress(bytes)

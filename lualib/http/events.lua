@@ -8,11 +8,12 @@
 ---         end)
 ---     end)
 ---
---- The function runs in a task of its own; when it returns, the answer ends, and browsers connect again. `send(event)` sends a string as data,
---- or a table `{ data, event, id, retry }`, all optional: data that is a table is sent as JSON, `retry` is in ms. It never waits, and
---- returns false and why ("gone", "slow", "shutdown", "done") when the client has gone, which a loop has to see. `send.last_id` is what the client says
---- of the last event that it got before it connected again. Who does not read is bounded: when more than `most` bytes wait for
---- a client, its connection is closed. At an orderly end of the node the answers end first.
+--- The function runs in a task of its own; when it returns, the answer ends, and browsers connect again. `send(event)` sends a
+--- string as data, or a table `{ data, event, id, retry }`, all optional: data that is a table is sent as JSON, `retry` is in ms.
+--- It never waits, and returns false and why ("gone", "slow", "shutdown", "done") when the client has gone, which a loop has to
+--- see. `send.last_id` is what the client says of the last event that it got before it connected again. Who does not read is
+--- bounded: when more than `most` bytes wait for a client, its connection is closed. At an orderly end of the node the answers end
+--- first.
 ---
 --- Options, all optional:
 ---   retry       ms after which a browser connects again
@@ -58,14 +59,19 @@ local function data_lines(data)
 		data = text or error("events: data is no JSON: " .. problem, 4)
 	end
 	data = tostring(data)
-	if find(data, "[\r\n]") then
+	if find(data, "\n", 1, true) or find(data, "\r", 1, true) then
 		data = gsub(gsub(data, "\r\n?", "\n"), "\n", "\ndata: ")
 	end
 	return "data: " .. data .. "\n"
 end
 
+local Encoded = { __name = "http.events.encoded" }
+
 local function format(event)
-	if type(event) ~= "table" or getmetatable(event) ~= nil then
+	local meta = type(event) == "table" and getmetatable(event)
+	if meta == Encoded then
+		return event.text
+	elseif meta ~= nil then
 		return data_lines(event) .. "\n"
 	end
 	local text = ""
@@ -87,6 +93,13 @@ local function format(event)
 		error("events: a table has to have data, event, id or retry; JSON is sent with { data = value }", 3)
 	end
 	return text .. "\n"
+end
+
+--- Makes an event once that is sent to many: `send(event)` takes it. Does not yield.
+---@param event any as of `send`
+---@return any event
+function M.encode(event)
+	return setmetatable({ text = format(event) }, Encoded)
 end
 
 ---------------------------------------------------------------- streams

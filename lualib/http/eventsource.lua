@@ -4,9 +4,10 @@
 ---         print(event.event, event.data, event.id)
 ---     end
 ---
---- When the connection ends, it connects again after the time that the server has last asked for, 1/10 s at least, and tells the server the id of the last event;
---- so it does when the server cannot be reached, each time later, up to a minute. The loop ends when the server answers 204 (no more
---- events), or by `close`. It raises for another code or content-type, and for an event that is too large.
+--- When the connection ends, it connects again after the time that the server has last asked for, 1/10 s at least, and tells it the id of
+--- the last event; so it does when the server cannot be reached or answers 500, 502, 503 or 504, each time later, up to a minute.
+--- The loop ends when the server answers 204 (no more events), or by `close`. It raises for another code or content-type, and for
+--- an event that is too large.
 ---
 --- Options, all optional:
 ---   header      more fields of the request
@@ -17,6 +18,7 @@
 ---   most        the most bytes of an event (1 MiB)
 
 local skynet = require "skynet"
+local deadlines = require "http.deadline"
 local sockethelper = require "http.sockethelper"
 
 local find, sub, byte = string.find, string.sub, string.byte
@@ -35,6 +37,8 @@ local M = {}
 local EventSource = {}
 EventSource.__index = EventSource
 
+-- A longer id would not fit into a header.
+local MOST_ID <const> = 4096
 local MOST <const>, RETRY <const>, LONGEST <const> = 1024 * 1024, 300, 6000
 -- 1/100 s: no server has its clients connect again at once, for ever.
 local LEAST_RETRY <const> = 10
@@ -68,7 +72,7 @@ local function take_line(parser, text)
 		parser.size = parser.size + #value + 1
 	elseif name == "event" then
 		parser.event = value ~= "" and value or nil
-	elseif name == "id" and not find(value, "\0", 1, true) then
+	elseif name == "id" and #value <= MOST_ID and not find(value, "\0", 1, true) then
 		parser.id = value
 	elseif name == "retry" and find(value, "^%d+$") then
 		local time = math.min(math.tointeger(tonumber(value)) or math.maxinteger, 86400000) // 10
@@ -158,7 +162,7 @@ local function connect(self)
 		return false
 	elseif code ~= 200 then
 		stream:close()
-		if code >= 500 then
+		if code == 500 or (code >= 502 and code <= 504) then -- it is being replaced, or the proxy before it waits for it
 			return nil, string.format("the server answers %d", code)
 		end
 		fail(
@@ -198,6 +202,9 @@ local function open(self)
 				return false
 			end
 			self.stream = stream
+			self.deadline = deadlines.new(0, function()
+				stream:shutdown()
+			end)
 			return true
 		end
 		self.failures = self.failures + 1
@@ -211,17 +218,15 @@ end
 
 -- The next piece of the stream; nil at its end, however it came.
 local function read(self)
-	local stream, reading = self.stream, {}
-	self.reading = reading
+	self.reading = true
 	if self.idle_time then
-		skynet.timeout(self.idle_time, function()
-			if self.reading == reading then
-				stream:shutdown()
-			end
-		end)
+		self.deadline:set(self.idle_time)
 	end
-	local ok, piece = pcall(stream)
-	self.reading = nil
+	local ok, piece = pcall(self.stream)
+	if self.idle_time then
+		self.deadline:clear()
+	end
+	self.reading = false
 	return ok and piece or nil
 end
 

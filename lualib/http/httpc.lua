@@ -111,16 +111,17 @@ end
 
 --- What the connections of this service do, as numbers; of a client: its own. Does not yield.
 ---@return table stats active, idle: connections; waiting: callers that wait for one; created, reused: how often; retried: requests
---- that were sent once more, for the server had closed; expired: connections that were idle for too long, or closed by the server; refused, timed_out: callers that
---- did not get one; hosts: server -> { active, idle, waiting }
+--- that were sent once more, for the server had closed; expired: connections that were idle for too long, or closed by the server;
+--- refused, timed_out: callers that did not get one; hosts: server -> { active, idle, waiting }
 function M.stats()
 	return default.pool:stats()
 end
 
 --- Makes a client: connections of its own, and settings of its own. It has the functions `request`, `head`, `get`, `post`,
 --- `request_stream`, `events` and `stats` of httpc, and `close()`, which closes its idle connections and ends it. Does not yield.
----@param settings table? timeout, keepalive (3000 by default; false: none is kept), limit, tls: as those of httpc; per_host, total: the most connections (0,
---- the default: any); waiting: the most callers that wait for one (1000); wait_time: how long (by default as timeout, 1/100 s)
+---@param settings table? timeout, keepalive (3000 by default; false: none is kept), limit, tls: as those of httpc; per_host, total:
+--- the most connections (0, the default: any); waiting: the most callers that wait for one (1000); wait_time: how long, in 1/100 s (by
+--- default as timeout)
 ---@return table client
 function M.new(settings)
 	local own = { keepalive = 3000 }

@@ -25,7 +25,8 @@ local function size_of(request, body, header)
 	return "-"
 end
 
---- A line for each request, when its answer is made: address, request line, code, bytes of the body ("-": not known yet), seconds that the handler took.
+--- A line for each request, when its answer is made: address, request line, code, bytes of the body ("-": not known yet), seconds
+--- that the handler took.
 ---
 ---     127.0.0.1:50612 "GET /users/7 HTTP/1.1" 200 31 0.004
 ---
@@ -109,8 +110,8 @@ local function vary(header, name)
 	answers.set(header, "vary", former and former ~= "" and former .. ", " .. name or name)
 end
 
---- Lets pages of other origins use what is behind it (CORS). It answers the browser's question before a request (OPTIONS with `Access-Control-Request-Method`)
---- itself. Does not yield.
+--- Lets pages of other origins use what is behind it (CORS). It answers the browser's question before a request (OPTIONS with
+--- `Access-Control-Request-Method`) itself. Does not yield.
 ---@param options table? origins: "*" (the default), a list, or fun(origin: string, request: table): boolean; methods, headers: lists
 --- that are allowed (by default whatever is asked for); expose: fields that a page may read; credentials: whether cookies are sent,
 --- not with "*"; max_age: seconds for which the browser does not ask again

@@ -14,17 +14,17 @@
 ---
 --- Paths: `:name` is one part of a path, decoded (`%2F` in it is a slash of the value), never an empty one; `*name`, at the end, is
 --- all the rest, and may be empty. A fixed part goes before a parameter, a parameter before a rest, whatever the order of the
---- routes. A slash at the end makes no difference, unless there are routes for both, or the option `strict` is set. What is no percent-encoding is
---- answered with 400, a path that leads nowhere with 404, a method without a route with 405 and `Allow`. `HEAD` is answered by the
---- route of `GET`, and `OPTIONS` by itself, where there is no route for it.
+--- routes. A slash at the end makes no difference, unless there are routes for both, or the option `strict` is set. What is no
+--- percent-encoding is answered with 400, a path that leads nowhere with 404, a method without a route with 405 and `Allow`. `HEAD`
+--- is answered by the route of `GET`, and `OPTIONS` by itself, where there is no route for it.
 ---
---- Handlers get the request ([http.server](#httpserver)) with `params` and `route`, and return code, body and header. A table as body is sent
---- as JSON, a string as text unless the header has a content-type; without a code it is 200: `return { id = 7 }`.
+--- Handlers get the request ([http.server](#httpserver)) with `params` and `route`, and return code, body and header. A table as
+--- body is sent as JSON, a string as text unless the header has a content-type; without a code it is 200: `return { id = 7 }`.
 ---
 --- Middleware is a function around handlers: `function(request, next) return next() end`. `next()` gives code, body and header as
 --- they will be sent; the header is a table of this answer alone, which may be changed. The code is nil where a handler has taken
---- the connection over. It runs in this order: that of the router (for all requests, answered or not), of the group, of the groups in it, of
---- the route; each in the order of `use`. Whether a route was registered before or after a `use` makes no difference.
+--- the connection over. It runs in this order: that of the router (for all requests, answered or not), of the group, of the groups
+--- in it, of the route; each in the order of `use`. Whether a route was registered before or after a `use` makes no difference.
 
 local aborts = require "http.abort"
 local answers = require "http.answers"
@@ -244,17 +244,41 @@ local function finish(ok, ...)
 	return answers.of_abort((...))
 end
 
+-- What a handler has returned. A 404 that says no more is told as those of the router.
+local function complete(chain, request, code, body, header)
+	local missing = chain.router.missing
+	if code == 404 and body == nil and header == nil and missing then
+		code, body, header = missing(request)
+	end
+	return answers.complete(code, body, header)
+end
+
+local function finish_handler(chain, request, ok, ...)
+	if ok then
+		return complete(chain, request, ...)
+	end
+	return answers.of_abort((...))
+end
+
+-- Where a function stands, for programmers.
+local function place_of(func)
+	if type(func) ~= "function" then
+		return tostring(func)
+	end
+	local info = debug.getinfo(func, "S")
+	return string.format("%s:%d", info.short_src, info.linedefined)
+end
+
 -- Runs the functions of a chain from `at` on, each around those behind it.
 local function run(chain, at, request)
 	local func = chain[at]
 	if at == #chain then
-		return finish(xpcall(func, caught, request))
+		return finish_handler(chain, request, xpcall(func, caught, request))
 	end
 	local called = false
 	return finish(xpcall(func, caught, request, function()
 		if called then
-			local info = debug.getinfo(type(func) == "function" and func or chain.none, "S")
-			error(string.format("middleware of %s:%d called next twice", info.short_src, info.linedefined), 2)
+			error(string.format("the middleware of %s called next twice", place_of(func)), 2)
 		end
 		called = true
 		return copied(run(chain, at + 1, request))
@@ -263,7 +287,7 @@ end
 
 -- The functions of a group and those it is in, then these.
 local function make_chain(group, functions)
-	local groups, chain = {}, { none = run }
+	local groups, chain = {}, { router = group.router }
 	while group do
 		table.insert(groups, 1, group)
 		group = group.parent
@@ -291,11 +315,11 @@ local function malformed()
 	return 400, "the path is no valid percent-encoding\n"
 end
 
---- Sets the handler for paths that lead nowhere, in the place of 404 as text. Does not yield.
+--- Sets the handler for paths that lead nowhere, and for handlers that return 404 and no more, as those of `static`. Does not yield.
 ---@param handler fun(request: table): any
 function Router:not_found(handler)
-	self.missing = table.pack(handler)
-	check_functions("not_found", self.missing)
+	check_functions("not_found", table.pack(handler))
+	self.missing = handler
 end
 
 local function allowed(list)
@@ -349,8 +373,7 @@ local function chain_without_route(router, request, passed)
 	elseif request.path == "*" then
 		return chain_of(router, MALFORMED, router, MALFORMED)
 	end
-	local missing = router.missing or NOT_FOUND
-	return chain_of(router, missing, router, missing)
+	return chain_of(router, NOT_FOUND, router, NOT_FOUND)
 end
 
 -- The functions that answer a request.
@@ -388,7 +411,7 @@ end
 function Router:__call(request)
 	local chain = chain_for(self, request)
 	if #chain == 1 then
-		return answers.complete(chain[1](request))
+		return complete(chain, request, chain[1](request))
 	end
 	return run(chain, 1, request)
 end

@@ -227,8 +227,8 @@ end
 
 -- A handler has raised. Returns whether the connection goes on.
 local function respond_to_error(connection, request, persists, held, problem)
-	if problem == sockethelper.socket_error then
-		error(problem, 0) -- there is nobody to answer
+	if problem == sockethelper.socket_error and socket.disconnected(connection.id) ~= false then
+		error(problem, 0) -- it was this connection: there is nobody to answer
 	elseif aborts.is(problem) then
 		local ok, code, body, header = pcall(answers.of_abort, problem)
 		if ok then
@@ -402,10 +402,11 @@ end
 
 --- Serves a connection that was accepted until it ends. Yields.
 ---
---- The handler gets a request, with the fields above and the methods below, and returns code, body and header as for httpd.write_response; the
---- body may also be an object that can be called, such as a http.stream, which is closed at the end. When it raises, the client gets
---- 500 and the connection ends. When it returns nil after it has asked for `request.id`, the connection is its own:
---- `websocket.accept(request.id, ..., { upgrade = request })`; `unread` is what has come behind the request, and is to be asked for once.
+--- The handler gets a request, with the fields above and the methods below, and returns code, body and header as for
+--- httpd.write_response; the body may also be an object that can be called, such as a http.stream, which is closed at the end. When
+--- it raises, the client gets 500 and the connection ends. When it returns nil after it has asked for `request.id`, the connection
+--- is its own: `websocket.accept(request.id, ..., { upgrade = request })`; `unread` is what has come behind the request, and is to
+--- be asked for once.
 ---@param id integer socket, started here
 ---@param handler fun(request: table): integer?, (string|fun(): string?)?, table? or a http.router
 ---@param options table? see above

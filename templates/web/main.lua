@@ -7,6 +7,7 @@ skynet.start(function()
 	local workers = {}
 	for i = 1, tonumber(skynet.getenv "workers") or 4 do
 		workers[i] = skynet.newservice("worker", notes)
+		skynet.send(notes, "lua", "watch", workers[i])
 	end
 	local listener, address, port = socket.listen("127.0.0.1", tonumber(skynet.getenv "port") or 8080)
 	print(string.format("{{name}}: curl http://%s:%d/notes", address, port))

@@ -121,7 +121,9 @@ fn web_serves_pages_forms_and_lists() {
             "GET /hello?name=Alice    200  Hello, Alice!",
             "POST /sign               303  -> /guests",
             "GET /guests              200  Bob & Carol, 小明",
+            "GET /api/guests/2        200  {\"",
             "GET /nothing             404  there is no such page",
+            "GET /events              signed 3  {\"",
             "web is done",
         ],
     );

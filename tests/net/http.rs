@@ -36,6 +36,11 @@ fn http_bodies_and_events_are_streams_of_bounded_size() {
 }
 
 #[test]
+fn http_files_are_those_of_a_folder() {
+    run_test("net", "http_static", "thread = 2");
+}
+
+#[test]
 fn what_http_connections_hold_together_is_bounded() {
     run_test(
         "net",

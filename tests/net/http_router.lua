@@ -156,6 +156,29 @@ function cases.methods_are_told_apart()
 	check.equal(select(2, ask(app, "HEAD", "/own")), "/own")
 end
 
+function cases.a_page_of_ones_own_is_shown_where_there_is_nothing()
+	local app = app_of { "GET /a" }
+	app:not_found(function(request)
+		return 404, "no " .. request.path
+	end)
+	app:get("/users/:id", function()
+		return 404
+	end)
+	app:get("/deep/:id", function(_, next)
+		return next()
+	end, function(request)
+		request:abort(404, "said by the handler")
+	end)
+	check.equal(select(2, ask(app, "GET", "/nothing")), "no /nothing")
+	check.equal(select(2, ask(app, "GET", "/users/7")), "no /users/7")
+	check.equal(select(2, ask(app, "GET", "/deep/7")), "said by the handler")
+	check.equal((ask(app, "POST", "/a")), 405)
+	app:not_found(function()
+		return { why = "nothing" }
+	end)
+	check.equal({ ask(app, "GET", "/nothing") }, { 200, '{"why":"nothing"}', { ["content-type"] = "application/json" } })
+end
+
 function cases.a_mistake_in_a_route_says_where_and_what()
 	local app = routers.new()
 	local function handler() end
@@ -389,16 +412,21 @@ function cases.a_handler_that_raises_is_the_servers_matter_and_is_logged()
 	app:get("/text", function()
 		return "12345"
 	end)
+	app:get("/asks", function()
+		return httpc.get("127.0.0.1:1", "/") -- a connection of its own that is lost
+	end)
 	local host = serve(app)
 	check.equal((httpc.get(host, "/raise/7")), 500)
 	check.equal((httpc.get(host, "/text")), 200)
 	check.equal((httpc.head(host, "/text")), 200)
 	check.equal((httpc.get(host, '/no"%22?x')), 404)
+	check.equal((httpc.get(host, "/asks")), 500)
 	check.equal(lines, {
 		'"GET /raise/7 HTTP/1.1" 500 - /raise/:id',
 		'"GET /text HTTP/1.1" 200 5 /text',
 		'"HEAD /text HTTP/1.1" 200 - /text',
 		'"GET /no\\x22%22?x HTTP/1.1" 404 10 nil',
+		'"GET /asks HTTP/1.1" 500 - /asks',
 	})
 end
 

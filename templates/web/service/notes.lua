@@ -5,7 +5,18 @@ local skynet = require "skynet"
 local MOST <const> = 1000 -- what strangers send takes no memory without bound
 local notes = {} -- id -> { id, text }
 local count, last = 0, 0
+local workers = {} -- services that are told of changes
 local command = {}
+
+local function tell(what, note)
+	for _, worker in ipairs(workers) do
+		skynet.send(worker, "lua", "changed", what, note)
+	end
+end
+
+function command.watch(worker)
+	workers[#workers + 1] = worker
+end
 
 function command.add(text)
 	if count == MOST then
@@ -13,6 +24,7 @@ function command.add(text)
 	end
 	count, last = count + 1, last + 1
 	notes[last] = { id = last, text = text }
+	tell("added", notes[last])
 	return notes[last]
 end
 
@@ -32,10 +44,13 @@ function command.list()
 end
 
 function command.remove(id)
-	local there = notes[id] ~= nil
-	notes[id] = nil
-	count = there and count - 1 or count
-	return there
+	local note = notes[id]
+	if not note then
+		return false
+	end
+	notes[id], count = nil, count - 1
+	tell("removed", note)
+	return true
 end
 
 skynet.start(function()

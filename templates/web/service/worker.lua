@@ -4,8 +4,11 @@
 --     POST   /notes       adds one: { "text": "..." }
 --     GET    /notes/ID    one note
 --     DELETE /notes/ID    removes it
+--     GET    /events      what is added and removed, as it happens (server-sent events)
 local skynet = require "skynet"
-local json = require "cjson.safe" -- nil and why, instead of an error
+local json = require "cjson"
+local middleware = require "http.middleware"
+local router = require "http.router"
 local server = require "http.server"
 
 local notes = tonumber((...))
@@ -13,89 +16,72 @@ local notes = tonumber((...))
 local MOST_TEXT <const> = 1000 -- bytes
 local BODY_LIMIT <const> = 8192 -- larger requests are answered with 413
 
-local function answer(code, value)
-	return code, json.encode(value) .. "\n", { ["content-type"] = "application/json" }
+local app = router.new()
+app:use(middleware.json_errors()) -- { "error": "..." }
+
+-- The worker serves others while it waits for the answer.
+local function ask(...)
+	return skynet.call(notes, "lua", ...)
 end
 
-local function problem(code, text)
-	return answer(code, { error = text })
-end
+app:get("/notes", function()
+	local list = ask "list"
+	return { notes = #list > 0 and list or json.empty_array }
+end)
 
----------------------------------------------------------------- "METHOD pattern" -> code, body, header
-
-local routes = {}
-
-routes["GET ^/notes$"] = function()
-	local list = skynet.call(notes, "lua", "list") -- the worker serves others meanwhile
-	return answer(200, { notes = #list > 0 and list or json.empty_array })
-end
-
-routes["POST ^/notes$"] = function(request)
-	if not utf8.len(request.body) then
-		return problem(400, "the body is not UTF-8") -- JSON is, and so are our answers
+app:post("/notes", function(request)
+	local value = request:json() -- what is none is answered with 400
+	local text = type(value) == "table" and value.text
+	if type(text) ~= "string" or text == "" or #text > MOST_TEXT or not utf8.len(text) then
+		return 422, string.format("text has to be a string of 1 to %d bytes", MOST_TEXT)
 	end
-	local value, why = json.decode(request.body)
-	if type(value) ~= "table" then
-		return problem(400, why or "an object is expected")
-	end
-	local text = value.text
-	if type(text) ~= "string" or text == "" or #text > MOST_TEXT then
-		return problem(422, "text has to be a string of 1 to " .. MOST_TEXT .. " bytes")
-	elseif not utf8.len(text) then -- escapes can make what is none
-		return problem(400, "text is not UTF-8")
-	end
-	local note, full = skynet.call(notes, "lua", "add", text)
+	local note, full = ask("add", text)
 	if not note then
-		return problem(507, full)
+		return 507, full
 	end
-	return answer(201, note)
+	return 201, note
+end)
+
+local function number(request)
+	return math.tointeger(tonumber(request.params.id)) or request:abort(404, "there is no such note")
 end
 
-routes["GET ^/notes/(%d+)$"] = function(_, id)
-	local note = skynet.call(notes, "lua", "get", tonumber(id))
-	if not note then
-		return problem(404, "there is no such note")
-	end
-	return answer(200, note)
-end
+app:get("/notes/:id", function(request)
+	return ask("get", number(request)) or request:abort(404, "there is no such note")
+end)
 
-routes["DELETE ^/notes/(%d+)$"] = function(_, id)
-	if not skynet.call(notes, "lua", "remove", tonumber(id)) then
-		return problem(404, "there is no such note")
+app:delete("/notes/:id", function(request)
+	if not ask("remove", number(request)) then
+		return 404, "there is no such note"
 	end
-	return 204, ""
-end
+	return 204
+end)
 
-local function handle(request)
-	local path = string.match(request.target, "^[^?]*")
-	local wanted = request.method
-	if wanted == "HEAD" then
-		wanted = "GET" -- the server sends the header only
-	end
-	local allowed = {}
-	for route, run in pairs(routes) do
-		local method, pattern = string.match(route, "^(%u+) (.*)$")
-		local id = string.match(path, pattern)
-		if id then
-			if method == wanted then
-				return run(request, id)
-			end
-			allowed[#allowed + 1] = method == "GET" and "GET, HEAD" or method
-		end
-	end
-	if #allowed > 0 then
-		table.sort(allowed)
-		local code, body, header = problem(405, "not with this method")
-		header.allow = table.concat(allowed, ", ")
-		return code, body, header
-	end
-	return problem(404, "there is nothing here")
-end
+---------------------------------------------------------------- events
+
+local watching = {} -- set of functions that send to a client
+
+app:get("/events", function(request)
+	return request:events(function(send)
+		watching[send] = true
+		send:wait() -- until the client has gone
+		watching[send] = nil
+	end)
+end)
+
+---------------------------------------------------------------- commands
 
 local command = {}
 
 function command.serve(id, from)
-	server.serve(id, handle, { address = from, body = BODY_LIMIT })
+	server.serve(id, app, { address = from, body = BODY_LIMIT })
+end
+
+-- The notes say what has changed.
+function command.changed(what, note)
+	for send in pairs(watching) do
+		send { event = what, data = note }
+	end
 end
 
 skynet.start(function()

@@ -5,11 +5,11 @@ local json = require "cjson"
 local httpc = require "http.httpc"
 local socket = require "skynet.socket"
 
-local host, notes
+local host, notes, worker
 
 test.before(function()
 	notes = test.fake(nil, { list = {} })
-	local worker = test.service("worker", notes.address)
+	worker = test.service("worker", notes.address)
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	test.finally(function()
 		socket.close(listener)
@@ -29,7 +29,7 @@ end
 test("an empty list is a list", function()
 	local code, text = httpc.get(host, "/notes")
 	test.equal(code, 200)
-	test.equal(text, '{"notes":[]}\n')
+	test.equal(text, '{"notes":[]}')
 end)
 
 test("what is posted is added, and answered with its number", function()
@@ -58,17 +58,31 @@ test("one note is found by its number", function()
 	test.equal(request("GET", "/notes/4"), 404)
 end)
 
+test("who watches hears what changes", function()
+	local source <close> = httpc.events("http://" .. host .. "/events")
+	local heard
+	skynet.fork(function()
+		heard = source:next()
+	end)
+	repeat -- until it watches: nobody is told of what was before
+		skynet.send(worker, "lua", "changed", "added", { id = 7, text = "buy apples" })
+		skynet.sleep(1)
+	until heard
+	test.equal(heard.event, "added")
+	test.equal(json.decode(heard.data), { id = 7, text = "buy apples" })
+end)
+
 test("a wrong method and a wrong path are told apart", function()
 	local header = {}
 	test.equal(httpc.request("DELETE", host, "/notes", header), 405)
-	test.equal(header.allow, "GET, HEAD, POST")
+	test.equal(header.allow, "GET, HEAD, OPTIONS, POST")
 	test.equal(request("GET", "/nothing"), 404)
 end)
 
 test("HEAD is answered as GET, without the body", function()
 	local header = {}
 	test.equal({ httpc.request("HEAD", host, "/notes", header) }, { 200, "" })
-	test.equal(header["content-length"], tostring(#'{"notes":[]}\n'))
+	test.equal(header["content-length"], tostring(#'{"notes":[]}'))
 end)
 
 test("when the data fails, the client hears of it and the next request is served", function()

@@ -26,6 +26,17 @@ test("a note that was removed is gone, and its number is not used again", functi
 	test.equal(ask("add", "second").id, 2)
 end)
 
+test("workers are told of changes", function()
+	local worker = test.fake(nil, { changed = true })
+	skynet.send(notes, "lua", "watch", worker.address)
+	ask("add", "first")
+	ask("remove", 1)
+	test.equal(ask("remove", 1), false)
+	test.wait_for(function()
+		return worker:count "changed" == 2
+	end)
+end)
+
 test("there are no more than a thousand", function()
 	for i = 1, 1000 do
 		test.check(ask("add", "note " .. i))

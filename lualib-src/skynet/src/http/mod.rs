@@ -1,6 +1,8 @@
 //! The module `skynet.http.core`: header fields of HTTP messages, between text and tables, and a check of UTF-8. The Lua
-//! layer does the same by itself where this module is missing (`http/fields.lua`), an order of magnitude slower.
+//! layer does the same by itself where this module is missing (`http/fields.lua`), an order of magnitude slower. And what Lua cannot
+//! see: what kind of thing a path leads to.
 
+pub mod file;
 pub mod line;
 
 use std::mem::MaybeUninit;
@@ -20,6 +22,7 @@ use line::{Line, Sender};
 const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"find_end" => find_end,
     c"read_fields" => read_fields,
+    c"stat" => stat,
     c"utf8" => utf8,
     c"write_fields" => write_fields,
 });
@@ -51,6 +54,22 @@ fn utf8(state: State<'_>) -> c_int {
         Err(_) => state.push_boolean(false),
     }
     1
+}
+
+/// `stat(folder, path)`: what a path leads to in a folder: "file" or "folder", its bytes, and the time of its last change in nanoseconds since
+/// 1970; nothing when there is no such one in the folder, see [`file::look`]. It waits for the disk.
+fn stat(state: State<'_>) -> c_int {
+    let (folder, path) = (state.check_bytes(1), state.check_bytes(2));
+    let Some(facts) = file::look(folder, path) else {
+        return 0;
+    };
+    state.push_bytes(match facts.kind {
+        file::Kind::File => b"file",
+        file::Kind::Folder => b"folder",
+    });
+    state.push_integer(lua_Integer::try_from(facts.size).unwrap_or(lua_Integer::MAX));
+    state.push_integer(facts.changed);
+    3
 }
 
 /// Argument `index`, a position in a string, counted from 0.
