@@ -50,6 +50,16 @@ local function remove(deadline)
 	end
 end
 
+local function expire(deadline)
+	deadline.expired = true
+	local callback = deadline.on_expired
+	if callback then
+		skynet.fork(callback)
+	else
+		socket.shutdown(deadline.id)
+	end
+end
+
 -- Looks at one whose time may be over. It may have been put off since it was placed.
 local function look(deadline, now)
 	if deadline.sent then
@@ -61,13 +71,7 @@ local function look(deadline, now)
 		place(deadline, deadline.due)
 		return
 	end
-	deadline.expired = true
-	local callback = deadline.on_expired
-	if callback then
-		skynet.fork(callback)
-	else
-		socket.shutdown(deadline.id)
-	end
+	expire(deadline)
 end
 
 local function tick()
@@ -137,7 +141,10 @@ end
 ---@param left integer 1/100 s
 ---@param time integer the whole time, to which it is put off at most
 function Deadline:resume(left, time)
-	self:set(math.max(left, 1))
+	if left <= 0 then
+		return expire(self) -- who sets it again and again is not waited for until a tick comes in between
+	end
+	self:set(left)
 	self.time = time
 end
 
