@@ -176,7 +176,10 @@ function cases.a_page_of_ones_own_is_shown_where_there_is_nothing()
 	app:not_found(function()
 		return { why = "nothing" }
 	end)
-	check.equal({ ask(app, "GET", "/nothing") }, { 200, '{"why":"nothing"}', { ["content-type"] = "application/json" } })
+	check.equal(
+		{ ask(app, "GET", "/nothing") },
+		{ 200, '{"why":"nothing"}', { ["content-type"] = "application/json" } }
+	)
 end
 
 function cases.a_mistake_in_a_route_says_where_and_what()
