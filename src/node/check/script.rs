@@ -41,7 +41,32 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
         }
         // What a release's own layer requires is that layer's business.
         if !is_of_a_layer(&file.name) && !old_layer.has(&file.name) {
-            old_names.look(file, &String::from_utf8_lossy(&bytes), findings);
+            let text = String::from_utf8_lossy(&bytes);
+            old_names.look(file, &text, findings);
+            gone(file, &text, findings);
+        }
+    }
+}
+
+/// Functions that the Lua layer of later releases does not have, and what does the same.
+const GONE: &[(&str, &str)] = &[
+    ("socket.lock(", "skynet.queue"),
+    ("socket.unlock(", "skynet.queue"),
+];
+
+/// Looks for calls of functions that are gone.
+fn gone(file: &File, text: &str, findings: &mut Findings) {
+    for (number, line) in text.lines().enumerate() {
+        for (call, instead) in GONE.iter().filter(|(call, _)| line.contains(call)) {
+            let name = call.trim_end_matches('(');
+            findings.add_only(
+                Swap::Executable,
+                Level::Warning,
+                "old-function",
+                format!("{}:{}", file.name, number + 1),
+                format!("calls {name}, which the Lua layer has no more since v1.5.0"),
+                format!("use {instead}, as compat/SWAP.md shows"),
+            );
         }
     }
 }

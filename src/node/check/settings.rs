@@ -56,10 +56,11 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
             }) => {
                 let text = |value: CString| value.to_string_lossy().into_owned();
                 let settings = settings.into_iter().map(|(k, v)| (text(k), text(v)));
+                let settings = settings.collect();
                 Config {
-                    home: home(project, file),
+                    home: home(project, file, &settings),
                     file,
-                    settings: settings.collect(),
+                    settings,
                     scripts: &scripts,
                     used,
                     findings,
@@ -77,19 +78,44 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
     }
 }
 
-/// Where a node with that config is started: in the nearest folder above it that looks like a skynet, so that the configs
-/// of a skynet within the project are not judged from outside.
-fn home(project: &Project, file: &File) -> PathBuf {
+/// Where a node with that config is started: in the folder above it from which most of its paths lead somewhere. Of two as
+/// good it is the nearest that looks like a skynet, so that the configs of a skynet within the project are not judged from
+/// outside.
+fn home(project: &Project, file: &File, settings: &BTreeMap<String, String>) -> PathBuf {
     let above = file.path.ancestors().skip(1);
-    let mut inside = above.take_while(|folder| folder.starts_with(&project.folder));
+    let inside = above.take_while(|folder| folder.starts_with(&project.folder));
     let looks_like_one = |folder: &&Path| {
         folder.join("skynet-src").is_dir()
             || folder.join("lualib").is_dir() && folder.join("service").is_dir()
     };
-    inside
-        .find(looks_like_one)
-        .unwrap_or(&project.folder)
-        .to_owned()
+    let nearest = inside.clone().find(looks_like_one);
+    let mut best = nearest.unwrap_or(&project.folder);
+    for folder in inside {
+        if reached(folder, settings) > reached(best, settings) {
+            best = folder;
+        }
+    }
+    best.to_owned()
+}
+
+/// How much of what a config names is there, seen from a folder. A file counts for more: it is an error when it is missing.
+fn reached(home: &Path, settings: &BTreeMap<String, String>) -> usize {
+    let one = |(key, value): (&String, &String)| match keys::kind(key) {
+        Some(keys::Kind::Patterns) => value
+            .split(';')
+            .filter(|pattern| home.join(folder_of(pattern)).is_dir())
+            .count(),
+        Some(keys::Kind::File) if home.join(value).is_file() => 3,
+        _ => 0,
+    };
+    settings.iter().map(one).sum()
+}
+
+/// The folder that a pattern looks in.
+fn folder_of(pattern: &str) -> &str {
+    let begin = pattern.split('?').next().unwrap_or_default();
+    let folder = begin.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    if folder.is_empty() { "/" } else { folder }
 }
 
 struct Config<'a> {
@@ -241,9 +267,7 @@ impl Config<'_> {
                 self.add(level, "value", what, remedy);
                 continue;
             }
-            let folder = pattern.split('?').next().unwrap_or_default();
-            let folder = folder.rsplit_once('/').map_or(".", |(folder, _)| folder);
-            let folder = if folder.is_empty() { "/" } else { folder };
+            let folder = folder_of(pattern);
             if !self.resolve(Path::new(folder)).is_dir() {
                 let what = format!("{key}: there is no folder {folder}");
                 self.add(

@@ -128,6 +128,28 @@ fn a_script_of_another_luac_is_an_error_and_one_of_this_lua_is_none() {
 }
 
 #[test]
+fn a_call_of_a_function_that_is_gone_is_named_with_its_line() {
+    let script = "local socket = require 'skynet.socket'\nsocket.lock(1)\nsocket.close(1)\n";
+    let project = Project::new("gone", &[("service/main.lua", script)]);
+    let found = project.findings(".");
+    assert_eq!(found, ["warning old-function service/main.lua:2"]);
+}
+
+/// Here it lies in a folder that has a `lualib` and a `service`, and is started above that.
+#[test]
+fn a_config_is_judged_from_where_its_paths_lead_somewhere() {
+    let config = "thread = 1\nharbor = 0\nstart = 'main'\npreload = './server/lualib/first.lua'\n\
+                  luaservice = './server/service/?.lua;./service/?.lua'\nlua_path = './server/?.lua'\n";
+    let files = [
+        ("server/config", config),
+        ("server/lualib/first.lua", "return 1\n"),
+        ("server/service/main.lua", "return 1\n"),
+    ];
+    let project = Project::new("above", &files);
+    assert_eq!(project.findings("."), ["note path server/config"]);
+}
+
+#[test]
 fn a_key_of_the_projects_own_that_is_a_setting_here_is_named() {
     let config = "thread = 1\nharbor = 0\nstart = 'main'\nmailbox_limit = 'none'\nlog_level = 3\n";
     let script = "local level = skynet.getenv 'log_level'\n";
