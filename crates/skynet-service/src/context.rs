@@ -2,6 +2,7 @@
 
 mod commands;
 mod requests;
+mod select;
 mod tasks;
 
 use std::ffi::{CStr, c_char};
@@ -10,6 +11,7 @@ use std::ptr;
 
 pub use commands::Stat;
 pub use requests::{Call, CallLua};
+pub use select::{Either, Select, select};
 pub use tasks::{JoinHandle, Sleep, Timeout};
 
 use crate::address::{Address, Handle};

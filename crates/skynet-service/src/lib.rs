@@ -69,13 +69,15 @@ mod kind;
 mod logger;
 pub mod lua;
 mod message;
+pub mod offload;
 mod payload;
 mod runtime;
 mod service;
 pub mod sys;
+pub mod testing;
 
 pub use address::{Address, Handle};
-pub use context::Ctx;
+pub use context::{Ctx, Either, select};
 pub use kind::Kind;
 pub use message::{Caller, Message, OwnedMessage, Responder};
 pub use payload::{Payload, PayloadWriter};

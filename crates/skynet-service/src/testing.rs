@@ -1,0 +1,317 @@
+//! A node for unit tests of services: in the process of the test, on its thread, with a time of its own.
+//!
+//! It has what services ask of a core: messages, names, timers, environment, launch and the end of services. There is no Lua in it and
+//! there are no sockets; a test in a real node is for that. Time stands still while there is something to do, and jumps to the next timer
+//! when there is not.
+//!
+//! ```
+//! use skynet_service::{Args, Ctx, error::BoxError, service, testing::Node};
+//! use std::time::Duration;
+//!
+//! struct Clock;
+//!
+//! #[service]
+//! impl Clock {
+//!     async fn init(_: Ctx, _: Args) -> Result<Clock, BoxError> {
+//!         Ok(Clock)
+//!     }
+//!
+//!     #[command]
+//!     async fn wait(&self, ctx: Ctx, seconds: u64) -> &'static str {
+//!         ctx.sleep(Duration::from_secs(seconds)).await;
+//!         "now"
+//!     }
+//! }
+//!
+//! let node = Node::new();
+//! let clock = node.launch::<Clock>("clock", "").unwrap();
+//! let answer: String = node.call_lua(clock, &("wait", 3600)).unwrap();
+//! assert_eq!(answer, "now");
+//! ```
+
+mod core;
+
+use std::ffi::{CString, c_int};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::core::{Constructor, Shared, State};
+use crate::address::{Address, Handle};
+use crate::error::{CallError, SendError};
+use crate::export;
+use crate::kind::Kind;
+use crate::lua;
+use crate::payload::Payload;
+use crate::service::Service;
+
+/// How long a test waits for other threads.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node. Tests of one process may have nodes at the same time.
+pub struct Node {
+    shared: Arc<Shared>,
+    /// Who the test is to the services.
+    test: u32,
+}
+
+/// A message that the test, or a service made by [`Node::peer`], has got.
+#[derive(Debug)]
+pub struct Received {
+    /// Who sent it; `None` for the node.
+    pub source: Option<Handle>,
+    /// Its type.
+    pub kind: Kind,
+    /// The number of the request.
+    pub session: i32,
+    /// The bytes.
+    pub payload: Payload,
+}
+
+impl Default for Node {
+    fn default() -> Node {
+        Node::new()
+    }
+}
+
+impl Node {
+    /// A node without services.
+    ///
+    /// # Panics
+    ///
+    /// When the process is a real node.
+    pub fn new() -> Node {
+        let shared = Shared::new();
+        let test = shared.add_mailbox();
+        Node { shared, test }
+    }
+
+    /// Makes a service known, so that services can launch it by that name.
+    pub fn register<S: Service>(&self, name: &'static str) {
+        self.state(|state| state.constructors.insert(name, constructor::<S>(name)));
+    }
+
+    /// Starts a service. `None`: its init has failed; [`Node::log`] says why.
+    pub fn launch<S: Service>(&self, name: &'static str, args: &str) -> Option<Handle> {
+        let args = CString::new(args).expect("arguments without a zero byte");
+        Handle::new(self.shared.launch(constructor::<S>(name), &args))
+    }
+
+    /// A service that is a function: what it returns is the answer (`None`: none, `Some(Err(()))`: an error).
+    pub fn peer(
+        &self,
+        answer: impl FnMut(&Received) -> Option<Result<Payload, ()>> + Send + 'static,
+    ) -> Handle {
+        Handle::new(self.shared.add_peer(Box::new(answer))).expect("a handle")
+    }
+
+    /// Gives a service a local name.
+    pub fn name(&self, name: &str, handle: Handle) {
+        self.state(|state| state.names.insert(name.to_string(), handle.get()));
+    }
+
+    /// Sets a value of the environment.
+    pub fn set_env(&self, key: &str, value: &str) {
+        let value = CString::new(value).expect("a value without a zero byte");
+        self.state(|state| state.env.insert(key.to_string(), value));
+    }
+
+    /// The next session of that service will be this one's successor.
+    pub fn set_session(&self, service: Handle, session: c_int) {
+        self.shared.set_session(service.get(), session);
+    }
+
+    /// Sends a message in the name of the test.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such service.
+    pub fn send(
+        &self,
+        handle: Handle,
+        kind: Kind,
+        session: i32,
+        payload: impl Into<Payload>,
+    ) -> Result<(), SendError> {
+        let sent = self.shared.push(
+            handle.get(),
+            Received {
+                source: Handle::new(self.test),
+                kind,
+                session,
+                payload: payload.into(),
+            },
+        );
+        if sent {
+            return Ok(());
+        }
+        let address = Address::from(handle).to_string();
+        Err(SendError::Unreachable { address })
+    }
+
+    /// Asks a service, and runs the node until the answer is there.
+    ///
+    /// # Errors
+    ///
+    /// When the service answers with an error or is not there.
+    ///
+    /// # Panics
+    ///
+    /// When nobody will ever answer: nothing is left to do, no timer runs, and no other thread has woken a service for a minute.
+    pub fn call(
+        &self,
+        handle: Handle,
+        kind: Kind,
+        payload: impl Into<Payload>,
+    ) -> Result<Payload, CallError> {
+        let session = self.state(State::new_session);
+        self.send(handle, kind, session, payload)?;
+        let answer = self.run_until(|node| node.answer(session));
+        match answer.kind {
+            Kind::Response => Ok(answer.payload),
+            _ => Err(CallError::Failed {
+                address: handle.to_string(),
+            }),
+        }
+    }
+
+    /// As [`Node::call`], with values of Lua.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Node::call`], and when the values cannot be packed, or the answer is no `R`.
+    pub fn call_lua<R: serde::de::DeserializeOwned>(
+        &self,
+        handle: Handle,
+        values: &(impl serde::Serialize + ?Sized),
+    ) -> Result<R, CallError> {
+        let payload = lua::pack(values).map_err(SendError::Pack)?;
+        let answer = self.call(handle, Kind::Lua, payload)?;
+        lua::unpack(&answer).map_err(CallError::Answer)
+    }
+
+    /// Handles messages until none is left. Timers wait.
+    pub fn run(&self) {
+        while self.shared.step() {}
+    }
+
+    /// Lets so much time pass, with all that happens meanwhile.
+    pub fn advance(&self, time: Duration) {
+        let end = self.state(|state| state.now) + time.as_millis() as u64 / 10;
+        self.run();
+        while self.shared.fire(end) {
+            self.run();
+        }
+        self.state(|state| state.now = end);
+    }
+
+    /// Handles messages, and lets time pass, until there is a result. Waits for other threads meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Node::call`].
+    pub fn run_until<R>(&self, mut ready: impl FnMut(&Node) -> Option<R>) -> R {
+        let begun = Instant::now();
+        loop {
+            self.run();
+            if let Some(result) = ready(self) {
+                return result;
+            }
+            // A job elsewhere comes before any timer.
+            if crate::offload::jobs() == 0 && self.shared.fire(u64::MAX) {
+                continue;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "nothing is left to do in the node, and what was waited for has not come; its log: {:#?}",
+                self.log()
+            );
+            self.shared.wait();
+        }
+    }
+
+    /// Ends a service.
+    pub fn kill(&self, handle: Handle) {
+        self.shared.retire(handle.get());
+    }
+
+    /// A signal, as of the debug console.
+    pub fn signal(&self, service: Handle, signal: c_int) {
+        self.shared.signal(service.get(), signal);
+    }
+
+    /// Tells a service that another one has ended, as releases before v1.8.0 say it: an error of no request.
+    pub fn peer_ends(&self, peer: Handle, service: Handle) {
+        let message = Received {
+            source: Some(peer),
+            kind: Kind::Error,
+            session: 0,
+            payload: Payload::new(),
+        };
+        self.shared.push(service.get(), message);
+    }
+
+    /// Whether the service is there.
+    pub fn is_alive(&self, handle: Handle) -> bool {
+        self.state(|state| state.services.contains_key(&handle.get()))
+    }
+
+    /// The messages that wait in the mailbox of a service.
+    pub fn waiting(&self, handle: Handle) -> usize {
+        self.state(|state| {
+            state
+                .queue
+                .iter()
+                .filter(|(to, _)| *to == handle.get())
+                .count()
+        })
+    }
+
+    /// The next message that the test has got and that is no answer.
+    pub fn received(&self) -> Option<Received> {
+        self.run();
+        self.state(|state| {
+            let mail = &mut state.mail;
+            let at = mail.iter().position(|message| message.session == 0)?;
+            mail.remove(at)
+        })
+    }
+
+    /// What the services have written to the log.
+    pub fn log(&self) -> Vec<String> {
+        self.state(|state| state.log.clone())
+    }
+
+    /// The handle of the test itself.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.test).expect("a handle")
+    }
+
+    /// The answer to a request that was sent with [`Node::send`].
+    pub fn answer(&self, session: i32) -> Option<Received> {
+        self.state(|state| {
+            let mail = &mut state.mail;
+            let at = mail.iter().position(|message| message.session == session)?;
+            mail.remove(at)
+        })
+    }
+
+    fn state<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.shared.lock())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+fn constructor<S: Service>(name: &'static str) -> Constructor {
+    Constructor {
+        name,
+        create: export::create::<S>,
+        init: export::init::<S>,
+        release: export::release::<S>,
+        signal: export::signal::<S>,
+    }
+}
