@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::tools::{node, root, run, scratch};
+use crate::tools::{compiler, node, root, run, scratch};
 
 /// The services of the library.
-const NAMES: &[&str] = &["rs_counter"];
+const NAMES: &[&str] = &["rs_counter", "rs_probe", "rs_values"];
 
 /// The folder with the library under the names of its services; built once.
 fn folder() -> &'static Path {
@@ -27,6 +27,11 @@ fn folder() -> &'static Path {
             std::os::unix::fs::symlink(target.join("debug/librust_services.so"), link)
                 .expect("a link");
         }
+        // And one in C beside them.
+        run(compiler("c")
+            .args(["-shared", "-fPIC", "-O2", "-o"])
+            .arg(folder.join("counter.so"))
+            .arg(root().join("examples/cservice/counter.c")));
         folder
     })
 }
@@ -43,4 +48,14 @@ fn cases(name: &str) -> String {
 #[test]
 fn lua_calls_a_service_in_rust_by_names() {
     cases("counter");
+}
+
+#[test]
+fn values_have_the_bytes_that_lua_gives_them() {
+    cases("values");
+}
+
+#[test]
+fn rust_c_and_lua_services_ask_each_other() {
+    cases("mixed");
 }

@@ -61,6 +61,7 @@
 //! | [`macro@service`] | a type becomes a service |
 
 mod address;
+mod allocator;
 pub mod context;
 pub mod error;
 #[doc(hidden)]
@@ -77,6 +78,7 @@ pub mod sys;
 pub mod testing;
 
 pub use address::{Address, Handle};
+pub use allocator::Malloc;
 pub use context::{Ctx, Either, select};
 pub use kind::Kind;
 pub use message::{Caller, Message, OwnedMessage, Responder};

@@ -344,7 +344,9 @@ fn a_waker_outlives_its_service() {
     node.kill(service);
     thread::spawn(move || {
         waker.wake_by_ref();
-        waker.clone().wake();
+        let another = waker.clone();
+        drop(waker);
+        another.wake();
     })
     .join()
     .unwrap();

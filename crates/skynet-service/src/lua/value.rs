@@ -180,14 +180,12 @@ fn read(input: &mut Input<'_>, depth: usize) -> Result<Value, Error> {
             for _ in 0..items {
                 table.array.push(read(input, depth + 1)?);
             }
-            loop {
+            while !input.is_nil() {
                 let key = read(input, depth + 1)?;
-                if key.is_nil() {
-                    break;
-                }
                 let value = read(input, depth + 1)?;
                 table.pairs.push((key, value));
             }
+            input.token()?;
             Value::Table(table)
         }
     })
