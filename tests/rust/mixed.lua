@@ -111,6 +111,16 @@ function cases.many_come_and_go()
 	end)
 end
 
+function cases.a_panic_at_the_end_ends_nothing_else()
+	local service = skynet.launch("rs_probe", "panics at the end")
+	local before = skynet.call(probe, "lua", "dropped")
+	skynet.kill(service)
+	wait_until(function()
+		return skynet.call(probe, "lua", "dropped") == before + 1
+	end)
+	check.equal(skynet.call(probe, "lua", "echo", 1), 1)
+end
+
 function cases.it_launches_names_and_ends_others()
 	check.equal({ skynet.call(probe, "lua", "child") }, { 5, true })
 	check.equal({ skynet.call(probe, "lua", "environment", "rs_key", "a value") }, { "a value", true })

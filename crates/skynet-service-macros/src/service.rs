@@ -184,6 +184,7 @@ impl Command {
     /// What is done for its name.
     fn arm(&self, service: &Type) -> TokenStream {
         let Command { name, function, .. } = self;
+        let label = format!("command {name}");
         let mut arguments = Vec::new();
         let mut values = Vec::new();
         let mut types = Vec::new();
@@ -220,7 +221,7 @@ impl Command {
                     #read
                     #caller
                     let this = ::std::rc::Rc::clone(self);
-                    request.spawn(ctx, #name, async move {
+                    request.spawn(ctx, #name, #label, async move {
                         #boxed(#service::#function(&this, #(#arguments),*).await)
                     });
                 }

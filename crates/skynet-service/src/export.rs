@@ -1,11 +1,13 @@
 //! What the attribute `service` makes use of. No part of the interface.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::context::Ctx;
-use crate::error::{BoxError, Chain};
+use crate::error::{BoxError, Chain, panic_message};
 use crate::lua::{Error, Values};
 use crate::message::{Caller, Message, Responder};
+use crate::runtime::core::current;
 pub use crate::runtime::instance::{create, init, release, signal};
 
 /// A command that is being handled.
@@ -38,13 +40,14 @@ impl Request {
         self,
         ctx: Ctx,
         name: &'static str,
+        label: &'static str,
         future: impl Future<Output = Result<T, BoxError>> + 'static,
     ) {
         let task = async move {
             let result = future.await;
             self.finish(name, result);
         };
-        drop(ctx.spawn_named(name, task));
+        drop(ctx.spawn_named(label, task));
     }
 }
 
@@ -69,10 +72,14 @@ pub fn commands<'m>(
         Ok(name) => name,
         Err(error) => return failed("?", &error),
     };
-    match handle(name, values, request) {
-        Ok(None) => {}
-        Ok(Some(_)) => failed(name, &*BoxError::from("there is no such command")),
-        Err(error) => failed(name, &error),
+    // A request that is dropped on the way answers with an error.
+    match catch_unwind(AssertUnwindSafe(|| handle(name, values, request))) {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(_))) => failed(name, &*BoxError::from("there is no such command")),
+        Ok(Err(error)) => failed(name, &error),
+        Err(panic) => current(|core| {
+            core.report_panic(&format!("command {name}"), &panic_message(&*panic));
+        }),
     }
 }
 

@@ -194,7 +194,7 @@ fn a_panic_of_a_handler_is_an_error_for_who_waits() {
         node.log(),
         [
             "error: service actor: the handler of messages panicked: in the handler",
-            "error: service actor: explode panicked: boom"
+            "error: service actor: command explode panicked: boom"
         ]
     );
 }

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::ptr;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(super) struct Constructor {
 type Answer = Box<dyn FnMut(&Received) -> Option<Result<Payload, ()>> + Send>;
 
 /// What `struct skynet_context` is here.
-struct Service {
+pub(super) struct Service {
     node: Arc<Shared>,
     handle: u32,
     constructor: Constructor,
@@ -51,12 +52,38 @@ pub(super) enum Entry {
 }
 
 /// The last reference releases the service.
-pub(super) struct ServiceRef(Service);
+pub(super) struct ServiceRef(NonNull<Service>);
+
+// SAFETY: a `Service` may go to other threads, and be shared by them.
+unsafe impl Send for ServiceRef {}
+// SAFETY: as above.
+unsafe impl Sync for ServiceRef {}
+
+impl ServiceRef {
+    fn new(service: Service) -> ServiceRef {
+        ServiceRef(NonNull::from(Box::leak(Box::new(service))))
+    }
+
+    fn context(&self) -> *mut Context {
+        self.0.as_ptr().cast()
+    }
+}
+
+impl Deref for ServiceRef {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        // SAFETY: the reference keeps it.
+        unsafe { self.0.as_ref() }
+    }
+}
 
 impl Drop for ServiceRef {
     fn drop(&mut self) {
-        // SAFETY: what `create` has made; nobody has it any more.
-        unsafe { (self.0.constructor.release)(self.0.instance) };
+        // SAFETY: what `create` has made; nobody has it any more. The release may use the context.
+        unsafe { (self.constructor.release)(self.instance) };
+        // SAFETY: it came from a box.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
@@ -158,7 +185,7 @@ impl Shared {
         self.enter(|| {
             let instance = (constructor.create)(constructor.name);
             let handle = self.new_handle();
-            let service = Arc::new(ServiceRef(Service {
+            let service = Arc::new(ServiceRef::new(Service {
                 node: Arc::clone(self),
                 handle,
                 constructor,
@@ -169,7 +196,7 @@ impl Shared {
             }));
             let entry = Entry::Service(Arc::clone(&service));
             self.lock().services.insert(handle, entry);
-            let context = ptr::from_ref(&service.0).cast_mut().cast();
+            let context = service.context();
             // SAFETY: what `create` has made, a context that lives as long, and a C string.
             let result = unsafe { (constructor.init)(instance, context, args.as_ptr()) };
             if result == 0 {
@@ -183,7 +210,7 @@ impl Shared {
     pub(super) fn set_session(&self, handle: u32, session: c_int) {
         let entry = self.lock().services.get(&handle).cloned();
         if let Some(Entry::Service(service)) = entry {
-            *lock(&service.0.session) = session;
+            *lock(&service.session) = session;
         }
     }
 
@@ -191,7 +218,7 @@ impl Shared {
         let entry = self.lock().services.get(&handle).cloned();
         if let Some(Entry::Service(service)) = entry {
             // SAFETY: what `create` has made, which the reference keeps.
-            unsafe { (service.0.constructor.signal)(service.0.instance, signal) };
+            unsafe { (service.constructor.signal)(service.instance, signal) };
         }
     }
 
@@ -220,7 +247,7 @@ impl Shared {
         drop(state);
         match entry {
             Some(Entry::Service(service)) => self.enter(|| {
-                service.0.dispatch(message);
+                service.dispatch(service.context(), message);
                 // It may be the last reference.
                 drop(service);
             }),
@@ -314,13 +341,12 @@ impl Shared {
 }
 
 impl Service {
-    fn dispatch(&self, message: Received) {
+    fn dispatch(&self, context: *mut Context, message: Received) {
         let Some((callback, ud)) = *lock(&self.callback) else {
             return;
         };
         let source = message.source.map_or(0, Handle::get);
         let (data, len) = message.payload.into_raw();
-        let context = ptr::from_ref(self).cast_mut().cast();
         let kind = message.kind.number().into();
         // SAFETY: what the service has set with `skynet_callback`, one message at a time, and a block of malloc.
         let kept =

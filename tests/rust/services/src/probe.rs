@@ -17,11 +17,13 @@ static JOBS: Mutex<Vec<Sender<()>>> = Mutex::new(Vec::new());
 
 struct Probe {
     unanswered: RefCell<Vec<Responder>>,
+    panics_at_the_end: bool,
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
         DROPPED.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics_at_the_end, "as asked");
     }
 }
 
@@ -37,6 +39,7 @@ impl Probe {
         }
         Ok(Probe {
             unanswered: RefCell::default(),
+            panics_at_the_end: &*args == "panics at the end",
         })
     }
 
