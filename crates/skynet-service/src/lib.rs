@@ -46,6 +46,45 @@
 //! * **The functions of the core are looked up** when the first service is made. The library links nothing and imports nothing of
 //!   skynet, so it loads everywhere, and unit tests link without a node.
 //!
+//! # Tasks
+//!
+//! ```no_run
+//! # use skynet_service::{Ctx, Handle, Kind, error::CallError};
+//! use std::time::Duration;
+//!
+//! async fn ask_both(ctx: Ctx, store: Handle, path: Vec<u32>) -> Result<(i64, u64), CallError> {
+//!     // A request that waits beside the rest; dropped, it is withdrawn.
+//!     let score = ctx.spawn(ctx.call_lua::<i64>(store, &("score", "zhang")));
+//!     // Another thread counts, while this service handles other messages.
+//!     let length = ctx.offload(move || path.iter().map(|step| u64::from(*step)).sum());
+//!     // Whoever is too slow is given up.
+//!     if ctx.timeout(Duration::from_secs(2), ctx.call(".auth", Kind::Text, "ping")).await.is_err() {
+//!         log::warn!("no answer of .auth");
+//!     }
+//!     let length = length.await.unwrap_or_default();
+//!     Ok((score.await.expect("it is not aborted")?, length))
+//! }
+//! ```
+//!
+//! Futures of other runtimes work in tasks: a runtime of tokio on threads of its own wakes the service like any other thread.
+//!
+//! ```
+//! # use skynet_service::Ctx;
+//! async fn fetch(_ctx: Ctx, runtime: tokio::runtime::Handle) -> String {
+//!     let job = runtime.spawn(async { "what only tokio can get".to_string() });
+//!     job.await.expect("it does not panic")
+//! }
+//! ```
+//!
+//! # Tests
+//!
+//! [`testing::Node`] runs services in a unit test, on its thread and with a time of its own. Nothing has to be linked for that.
+//!
+//! # Releases
+//!
+//! A library runs on each release of the C core from v1.0.0 on, and on skynet in Rust; there is nothing to choose. For v1.0.0 and v1.1.0 it
+//! has to bring the allocator [`Malloc`]. An executable without one of the functions refuses the service with a line that names it.
+//!
 //! # What the compiler cannot see
 //!
 //! A service is on another thread from turn to turn. What is not `Send` must not be put into a thread-local variable.
