@@ -41,6 +41,11 @@ fn http_files_are_those_of_a_folder() {
 }
 
 #[test]
+fn http_clients_keep_to_their_connections() {
+    run_test("net", "http_pool", "thread = 2");
+}
+
+#[test]
 fn what_http_connections_hold_together_is_bounded() {
     run_test(
         "net",
