@@ -67,7 +67,13 @@ local function with_type(header, kind)
 	return complete
 end
 
-local function is_callable(value)
+--- Whether a value is a function, or an object that can be called. Does not yield.
+---@param value any
+---@return boolean
+function M.is_callable(value)
+	if type(value) == "function" then
+		return true
+	end
 	local meta = getmetatable(value)
 	return type(meta) == "table" and meta.__call ~= nil
 end
@@ -101,7 +107,7 @@ function M.complete(code, body, header)
 		if not has_no_body(code) and code >= 400 then
 			body, header = (phrases[code] or tostring(code)) .. "\n", with_type(header, TEXT)
 		end
-	elseif kind == "userdata" or (kind == "table" and not is_callable(body)) then
+	elseif kind == "userdata" or (kind == "table" and not M.is_callable(body)) then
 		body, header = to_json(body), with_type(header, JSON)
 	elseif kind == "number" or kind == "boolean" then
 		error(string.format("the body of an answer has to be a string, a table or a function, not %s", kind), 0)

@@ -65,17 +65,9 @@ local function mistake(text)
 	error(string.format("%s: http.router: %s", where, text), 0)
 end
 
-local function is_callable(value)
-	if type(value) == "function" then
-		return true
-	end
-	local meta = getmetatable(value)
-	return type(meta) == "table" and meta.__call ~= nil
-end
-
 local function check_functions(what, list)
 	for index = 1, list.n do
-		if not is_callable(list[index]) then
+		if not answers.is_callable(list[index]) then
 			mistake(
 				string.format(
 					"%s: function %d of %d is %s; a handler or middleware is a function, or an object that can be called",

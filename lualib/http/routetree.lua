@@ -4,7 +4,7 @@
 --- parameter, and a parameter before a rest; where the better one leads nowhere, or to no route with the method, the next is
 --- looked at. A node stands for one depth, so it is looked at once at most, and none behind the end of the path.
 
-local find, sub, byte, gsub = string.find, string.sub, string.byte, string.gsub
+local find, sub, byte = string.find, string.sub, string.byte
 
 local M = {}
 local Tree = {}
@@ -12,25 +12,7 @@ Tree.__index = Tree
 
 ---------------------------------------------------------------- percent-encoding
 
-local escapes = setmetatable({}, { -- "%41" -> "A"
-	__index = function(known, escape)
-		local char = string.char(tonumber(sub(escape, 2), 16))
-		known[escape] = char
-		return char
-	end,
-})
-
-local function decode(text)
-	if find(text, "%", 1, true) then
-		return (gsub(text, "%%%x%x", escapes))
-	end
-	return text
-end
-
---- Replaces `%41` by the byte it stands for; a plus stays. Does not yield.
----@param text string
----@return string
-M.decode = decode
+local decode = require "http.url".unescape
 
 --- Whether each `%` is followed by two digits. Does not yield.
 ---@param text string

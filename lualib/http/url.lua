@@ -16,9 +16,18 @@ local escapes = setmetatable({}, { -- "%41" -> "A"
 	end,
 })
 
+--- Replaces `%41` by the byte that it stands for; a plus stays, as in paths. Does not yield.
+---@param text string
+---@return string
+function M.unescape(text)
+	if string.find(text, "%", 1, true) then
+		return (string.gsub(text, "%%%x%x", escapes))
+	end
+	return text
+end
+
 local function decode(text)
-	local plain = string.gsub(text, "+", " ")
-	return (string.gsub(plain, "%%%x%x", escapes))
+	return M.unescape((string.gsub(text, "+", " ")))
 end
 
 --- Splits the target of a request. Does not yield.
