@@ -96,11 +96,17 @@ fn services(old: Option<&Snapshot>, new: &Snapshot, seconds: f64) -> Vec<Service
         let entry = |service| (address(service), service);
         old.services.iter().map(entry).collect()
     });
-    let running: HashMap<&str, &str> = new
+    let running: HashMap<&str, Running<'_>> = new
         .workers
         .iter()
-        .filter_map(|line| running(line))
+        .filter_map(|line| Some((running(line)?.address, running(line)?)))
         .collect();
+    // A callback counts when it has ended. One that has run all the time has had what its worker had.
+    let of_worker = |running: &Running<'_>| {
+        let name = format!("thread_{}", running.worker.replace(' ', "_"));
+        let all_the_time = running.seconds >= seconds;
+        all_the_time.then(|| figure_rate(old, new, &name, seconds))?
+    };
     let row = |now: &Service| {
         // One that was not there has begun with nothing.
         let began = Service {
@@ -110,16 +116,17 @@ fn services(old: Option<&Snapshot>, new: &Snapshot, seconds: f64) -> Vec<Service
         };
         let old = before.get(now.address.as_str()).copied().unwrap_or(&began);
         let message = |service: &Service| service.message.map(|number| number as f64);
+        let running = running.get(now.address.as_str());
+        let counted = old.cpu.zip(now.cpu);
+        let counted = counted.and_then(|(a, b)| rate(a, b, seconds));
+        let part = running.and_then(of_worker).or(counted);
         ServiceRow {
-            cpu_percent: old
-                .cpu
-                .zip(now.cpu)
-                .and_then(|(a, b)| rate(a, b, seconds))
-                .map(|part| part * 100.0),
+            // What has run for longer than since the last look counts as a whole.
+            cpu_percent: part.map(|part| (part * 100.0).min(100.0)),
             message_rate: message(old)
                 .zip(message(now))
                 .and_then(|(a, b)| rate(a, b, seconds)),
-            running: running.get(now.address.as_str()).map(|&text| text.into()),
+            running: running.map(|running| running.text.into()),
             now: now.clone(),
         }
     };
@@ -130,21 +137,37 @@ fn address(service: &Service) -> &str {
     &service.address
 }
 
-/// `worker 0: :0000000a (snlua agent 7) runs for 3.20 s, a message from ...`: the address, and what is behind the name.
-fn running(line: &str) -> Option<(&str, &str)> {
-    let (_, line) = line.split_once(": ")?;
-    let at = line.find(" runs for ")?;
-    Some((line.get(..9)?, &line[at + 1..]))
+/// A worker in a message.
+struct Running<'a> {
+    worker: &'a str,
+    address: &'a str,
+    /// For how long, and which message.
+    text: &'a str,
+    seconds: f64,
+}
+
+/// Reads `worker 0: :0000000a (snlua agent 7) runs for 3.20 s, a message from ...`.
+fn running(line: &str) -> Option<Running<'_>> {
+    let (worker, line) = line.split_once(": ")?;
+    let text = &line[line.find(" runs for ")? + 1..];
+    let time = text.strip_prefix("runs for ")?;
+    let time = time.strip_prefix("more than ").unwrap_or(time);
+    Some(Running {
+        worker,
+        address: line.get(..9)?,
+        text,
+        seconds: time.split_once(" s")?.0.parse().ok()?,
+    })
 }
 
 fn stuck(new: &Snapshot) -> Vec<String> {
-    let is_long = |line: &&String| {
-        let seconds = line
-            .split_once(" runs for ")
-            .and_then(|(_, rest)| rest.split_once(" s"));
-        seconds.is_some_and(|(seconds, _)| seconds.parse::<f64>().is_ok_and(|s| s >= LONG))
-    };
+    let is_long = |line: &&String| running(line).is_some_and(|running| running.seconds >= LONG);
     new.workers.iter().filter(is_long).cloned().collect()
+}
+
+/// How much a figure of the node rises in a second.
+fn figure_rate(old: Option<&Snapshot>, new: &Snapshot, name: &str, seconds: f64) -> Option<f64> {
+    rate(old?.figure(name)?, new.figure(name)?, seconds)
 }
 
 fn sockets(old: Option<&Snapshot>, new: &Snapshot, seconds: f64) -> Option<Vec<SocketRow>> {
@@ -178,10 +201,7 @@ fn sockets(old: Option<&Snapshot>, new: &Snapshot, seconds: f64) -> Option<Vec<S
 }
 
 fn totals(old: Option<&Snapshot>, new: &Snapshot, seconds: f64, services: &[ServiceRow]) -> Totals {
-    let between = |name: &str| {
-        let old = old?.figure(name)?;
-        rate(old, new.figure(name)?, seconds)
-    };
+    let between = |name: &str| figure_rate(old, new, name, seconds);
     // The node's own sums have those that ended meanwhile, too.
     let sum = |of: fn(&ServiceRow) -> Option<f64>| {
         (seconds > 0.0).then(|| services.iter().filter_map(of).sum())
@@ -199,11 +219,15 @@ fn totals(old: Option<&Snapshot>, new: &Snapshot, seconds: f64, services: &[Serv
         })
         .collect();
     workers.sort_by_key(|&(number, _)| number);
+    let most = match workers.len() {
+        0 => f64::INFINITY,
+        number => 100.0 * number as f64,
+    };
     Totals {
         services: services.len(),
         start_rate: between("services_started"),
         cpu_percent: between("cpu")
-            .map(|part| part * 100.0)
+            .map(|part| (part * 100.0).min(most))
             .or_else(|| sum(|row| row.cpu_percent)),
         message_rate: between("messages").or_else(|| sum(|row| row.message_rate)),
         waiting: whole("messages_waiting").unwrap_or_else(|| mailboxes().sum()),
@@ -254,6 +278,29 @@ mod tests {
         );
         assert_eq!(view.stuck.len(), 1);
         assert_eq!(view.totals.message_rate, Some(105.0));
+    }
+
+    #[test]
+    fn a_service_in_one_long_message_has_the_time_of_its_worker() {
+        let line = "worker 1: :00000008 (snlua main) runs for 9.00 s, a message from :00000001";
+        let look = |clock, worker: f64| {
+            let mut look = snapshot(clock, vec![service(8, "snlua main", 1, 0.0)]);
+            look.node.insert("thread_worker_1".into(), worker);
+            look.workers = vec![line.into()];
+            look
+        };
+        let view = View::new(Some(&look(10.0, 5.0)), &look(12.0, 6.5));
+        assert_eq!(view.services[0].cpu_percent, Some(75.0));
+        // When it ends, all of it is counted at once.
+        let mut end = snapshot(14.0, vec![service(8, "snlua main", 2, 11.0)]);
+        end.node.insert("thread_worker_1".into(), 8.0);
+        let view = View::new(Some(&look(12.0, 6.5)), &end);
+        assert_eq!(view.services[0].cpu_percent, Some(100.0));
+        for line in ["worker 0: idle", "worker 0: :00000008 (x) runs, a message"] {
+            assert!(running(line).is_none());
+        }
+        let line = "worker 0: :00000008 (x) runs for more than 5.00 s, a message";
+        assert_eq!(running(line).map(|running| running.seconds), Some(5.0));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use ratatui::crossterm::terminal::{
 use std::io::{self, Stdout};
 use std::sync::Once;
 
+/// The status of a program that has panicked.
+const PANICKED: i32 = 101;
+
 /// The terminal while it is ours.
 pub struct Screen {
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
@@ -67,7 +70,7 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// A panic tells its reason on a screen that can be read.
+/// A panic, of any thread, tells its reason on a screen that can be read, and ends the program: nobody would draw, or look, after it.
 fn give_back_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -75,6 +78,7 @@ fn give_back_on_panic() {
         std::panic::set_hook(Box::new(move |panic| {
             give_back();
             before(panic);
+            std::process::exit(PANICKED);
         }));
     });
 }
