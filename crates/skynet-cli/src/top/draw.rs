@@ -120,7 +120,7 @@ fn head(app: &App, theme: Theme, now: Instant, area: Rect) -> Vec<Line<'static>>
         notes.push(Line::styled(line.clone(), theme.busy()));
     }
     if app.older && app.problem.is_none() {
-        let text = "This console has no `snapshot`: every look asks each service, and one that is busy tells nothing";
+        let text = "This console has no `snapshot`: each look is a request to every service";
         notes.push(Line::styled(text, theme.quiet()));
     }
     let room = usize::from(area.height).saturating_sub(notes.len() + LOW);
