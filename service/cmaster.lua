@@ -19,6 +19,7 @@ local socket = require "skynet.socket"
 local limitedlog = require "skynet.internal.limitedlog"
 local packet = require "skynet.internal.harborpacket"
 local admission = require "skynet.internal.admission"
+local setting = require "skynet.internal.setting"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 
@@ -133,7 +134,13 @@ end
 skynet.start(function()
 	local address = skynet.getenv "standalone"
 	skynet.error("master listen socket " .. tostring(address))
-	local limiter = admission.new { name = "master", most = CLIENTS, handshake = HANDSHAKE, close = socket.shutdown }
+	local limiter = admission.new {
+		name = "master",
+		most = setting("harbor_master_clients", CLIENTS),
+		most_address = setting "harbor_peraddress",
+		handshake = setting("harbor_handshake", HANDSHAKE),
+		close = socket.shutdown,
+	}
 	local listener = socket.listen(address)
 	socket.start(listener, function(fd, peer)
 		if not limiter:enter(fd, peer) then

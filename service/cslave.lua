@@ -15,6 +15,7 @@ local packet = require "skynet.internal.harborpacket"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local admission = require "skynet.internal.admission"
+local setting = require "skynet.internal.setting"
 local harborlosses = require "skynet.internal.harborlosses"
 require "skynet.manager"
 
@@ -453,7 +454,13 @@ skynet.start(function()
 	local count = join(master_fd)
 	skynet.error(string.format("Waiting for %d harbors", count))
 	skynet.fork(follow_master)
-	local limiter = admission.new { name = "harbor", most = STRANGERS, handshake = HANDSHAKE, close = socket.shutdown }
+	local limiter = admission.new {
+		name = "harbor",
+		most = setting("harbor_strangers", STRANGERS),
+		most_address = setting "harbor_peraddress",
+		handshake = setting("harbor_handshake", HANDSHAKE),
+		close = socket.shutdown,
+	}
 	socket.start(listener, function(fd, peer)
 		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)

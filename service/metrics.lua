@@ -11,6 +11,7 @@ local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
+local setting = require "skynet.internal.setting"
 
 local PATIENCE <const> = 5 -- seconds for a request
 local NAMES_PATIENCE <const> = 100 -- 1/100 s for the launcher's list
@@ -349,8 +350,9 @@ end
 
 local limiter = admission.new {
 	name = "metrics",
-	most = MOST_CLIENTS,
-	handshake = PATIENCE, -- no client counts as heard: an answer is the end of a connection
+	most = setting("metrics_clients", MOST_CLIENTS),
+	most_address = setting "metrics_peraddress",
+	handshake = setting("metrics_handshake", PATIENCE), -- no client counts as heard: an answer is the end of a connection
 	close = socket.shutdown,
 }
 

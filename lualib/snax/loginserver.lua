@@ -22,6 +22,7 @@ require "skynet.manager"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
 local admission = require "skynet.internal.admission"
+local setting = require "skynet.internal.setting"
 local limitedlog = require "skynet.internal.limitedlog"
 local printable = require "skynet.internal.printable"
 
@@ -138,11 +139,6 @@ local function serve(conf, instance, fd, address)
 	error(server)
 end
 
-local function limit(key, default)
-	local value = tonumber(skynet.getenv(key)) or default
-	return value > 0 and value or nil
-end
-
 local function run_master(conf)
 	assert(conf.login_handler, "login_handler is missing")
 	local command_handler = assert(conf.command_handler, "command_handler is missing")
@@ -161,8 +157,9 @@ local function run_master(conf)
 	skynet.error(string.format("login server listen at : %s %d", host, port))
 	local limiter = admission.new {
 		name = "login",
-		most = limit("login_clients", CLIENTS),
-		handshake = limit("login_handshake", HANDSHAKE),
+		most = setting("login_clients", CLIENTS),
+		most_address = setting "login_peraddress",
+		handshake = setting("login_handshake", HANDSHAKE),
 		close = socket.close_fd,
 	}
 	-- The handlers of a client that had to go run on: as many of them may do so as clients may log in.

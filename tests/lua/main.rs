@@ -137,6 +137,11 @@ const FILES: &[LuaFile] = &[
         "clients_faster_than_their_agents_are_served_in_the_end",
         own_layer_with_ports,
     ),
+    lua_file(
+        "listener_keys",
+        "limits_of_listeners_are_those_of_the_config",
+        listener_keys,
+    ),
     lua_file("sharedata", "shared_data_follows_its_updates", plain),
     lua_file("datasheet", "datasheets_follow_their_builder", plain),
     lua_file(
@@ -244,6 +249,50 @@ fn failing(run: &Run) {
         assert!((100..10_000).contains(&logged), "{logged} of 20,002");
         let told = "more like this before that were not written)";
         assert!(output.contains(told), "no {told:?}");
+    }
+}
+
+fn listener_keys(run: &Run) {
+    if node::other_tree().is_some() {
+        return; // the C core's layer has none of them
+    }
+    let ports = [(); 24].map(|()| free_port().to_string()).join(" ");
+    let [master, address] = [free_port(), free_port()];
+    let network = format!(
+        "harbor = 1\nstandalone = '127.0.0.1:{master}'\nmaster = standalone\naddress = '127.0.0.1:{address}'"
+    );
+    let parts = [
+        "part = 'counts'
+gate_peraddress = 2
+login_peraddress = 2
+metrics_peraddress = 2
+debug_console_clients = 2
+harbor_master_clients = 3
+harbor_strangers = 2
+http_connections_per_address = 2
+websocket_connections_per_address = 2",
+        "gate_handshake = 0.3
+gate_idle = 0.6
+gate_frame = 32
+login_handshake = 0.3
+msgserver_handshake = 0.3
+metrics_handshake = 0.3
+debug_console_handshake = 0.3
+debug_console_idle = 0.3
+harbor_handshake = 0.3
+http_header_limit = 500
+http_fields_limit = 5
+http_body_limit = 100
+http_header_time = 1
+http_idle_time = 1
+http_body_time = 1
+websocket_message_limit = 100
+websocket_handshake_time = 1
+websocket_idle_time = 1
+websocket_message_time = 1",
+    ];
+    for part in parts {
+        run.node(&format!("ports = {ports:?}\n{network}\n{part}"));
     }
 }
 

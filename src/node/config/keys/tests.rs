@@ -86,6 +86,7 @@ fn collect(folder: &Path, asked: &mut BTreeSet<String>) {
                 "number(c",
                 "text(c",
                 "setting(context, c",
+                "= setting",
             ] {
                 let uses = text.split(call).skip(1);
                 // Not the name of a function in quotes.
