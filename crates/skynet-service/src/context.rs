@@ -108,6 +108,7 @@ impl Ctx {
 }
 
 /// Calls `f` with a C string, on the stack when it is short.
+#[inline(never)]
 fn with_c_str<R>(text: &str, f: impl FnOnce(&CStr) -> R) -> Option<R> {
     const SHORT: usize = 64;
     if text.len() >= SHORT {
@@ -120,6 +121,80 @@ fn with_c_str<R>(text: &str, f: impl FnOnce(&CStr) -> R) -> Option<R> {
         .map(f)
 }
 
+/// What a message needs to leave the service: its context, a source, the type with its tags, a session.
+struct Sender {
+    context: *mut sys::Context,
+    source: u32,
+    tagged: i32,
+    session: i32,
+}
+
+impl Sender {
+    #[inline]
+    fn new(kind: Kind, source: u32, session: i32) -> Result<Sender, SendError> {
+        let (context, source) = current(|core| {
+            // The context may be used as long as messages are dispatched; a release has its handle only.
+            if core.ending.get() && source == 0 {
+                (ptr::null_mut(), core.handle.get().map_or(0, Handle::get))
+            } else {
+                (core.context.get(), source)
+            }
+        });
+        let mut sender = Sender {
+            context,
+            source,
+            tagged: i32::from(kind.number()) | DONT_COPY,
+            session,
+        };
+        if session == NEW_SESSION {
+            if context.is_null() {
+                return Err(SendError::Ending);
+            }
+            sender.tagged |= sys::ALLOC_SESSION;
+            sender.session = 0;
+        }
+        Ok(sender)
+    }
+
+    #[inline]
+    fn to_handle(&self, handle: Handle, data: *mut u8, len: usize) -> i32 {
+        let send = sys::api().send;
+        let (source, to) = (self.source, handle.get());
+        // SAFETY: the context of the service whose turn it is, or null with a source; the core takes the block over.
+        unsafe {
+            send(
+                self.context,
+                source,
+                to,
+                self.tagged,
+                self.session,
+                data.cast(),
+                len,
+            )
+        }
+    }
+
+    /// `None`: this cannot be a name.
+    fn to_name(&self, name: &str, data: *mut u8, len: usize) -> Option<i32> {
+        let send = sys::api().send_name;
+        with_c_str(name, |name| {
+            let (source, to) = (self.source, name.as_ptr());
+            // SAFETY: as above; the name lives during the call.
+            unsafe {
+                send(
+                    self.context,
+                    source,
+                    to,
+                    self.tagged,
+                    self.session,
+                    data.cast(),
+                    len,
+                )
+            }
+        })
+    }
+}
+
 /// Sends; the session, which the core made up if `session` is [`NEW_SESSION`].
 #[inline]
 fn send(
@@ -129,61 +204,19 @@ fn send(
     session: i32,
     payload: Payload,
 ) -> Result<i32, SendError> {
-    let (context, source) = current(|core| {
-        // The context may be used as long as messages are dispatched; a release has its handle only.
-        if core.ending.get() && source == 0 {
-            (ptr::null_mut(), core.handle.get().map_or(0, Handle::get))
-        } else {
-            (core.context.get(), source)
-        }
-    });
-    let new_session = session == NEW_SESSION;
-    if context.is_null() && new_session {
-        return Err(SendError::Ending);
-    }
-    let mut tagged = i32::from(kind.number()) | DONT_COPY;
-    let mut session = session;
-    if new_session {
-        tagged |= sys::ALLOC_SESSION;
-        session = 0;
-    }
+    let sender = Sender::new(kind, source, session)?;
     let (data, len) = payload.into_raw();
     let sent = match address {
-        // SAFETY: the context of the service whose turn it is, or null with a source; the core takes the block over.
-        Address::Handle(handle) => unsafe {
-            (sys::api().send)(
-                context,
-                source,
-                handle.get(),
-                tagged,
-                session,
-                data.cast(),
-                len,
-            )
-        },
-        Address::Name(name) => {
-            // SAFETY: as above; the name lives during the call.
-            let send = |name: &CStr| unsafe {
-                (sys::api().send_name)(
-                    context,
-                    source,
-                    name.as_ptr(),
-                    tagged,
-                    session,
-                    data.cast(),
-                    len,
-                )
-            };
-            match with_c_str(name, send) {
-                Some(sent) => sent,
-                None => {
-                    // SAFETY: the block that was just taken out.
-                    drop(unsafe { Payload::from_raw(data, len) });
-                    let name = name.to_string();
-                    return Err(SendError::InvalidName { name });
-                }
+        Address::Handle(handle) => sender.to_handle(handle, data, len),
+        Address::Name(name) => match sender.to_name(name, data, len) {
+            Some(sent) => sent,
+            None => {
+                // SAFETY: the block that was just taken out.
+                drop(unsafe { Payload::from_raw(data, len) });
+                let name = name.to_string();
+                return Err(SendError::InvalidName { name });
             }
-        }
+        },
     };
     if sent < 0 {
         return Err(send_error(sent, address, len));

@@ -43,6 +43,8 @@ pub(crate) struct Core {
 
 /// The turn of a service, until it is dropped.
 pub(crate) struct Turn {
+    /// `CURRENT` of this thread, which is looked up once.
+    current: *const Cell<*const Core>,
     before: *const Core,
 }
 
@@ -52,15 +54,18 @@ impl Turn {
     /// The core dispatches this service on this thread, or nobody but this thread has it any more; `core` outlives the turn.
     #[inline]
     pub(crate) unsafe fn begin(core: *const Core) -> Turn {
-        let before = CURRENT.replace(core);
-        Turn { before }
+        CURRENT.with(|current| Turn {
+            current,
+            before: current.replace(core),
+        })
     }
 }
 
 impl Drop for Turn {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.set(self.before);
+        // SAFETY: a turn begins and ends on one thread (it is not `Send`), whose variable needs no destructor.
+        unsafe { &*self.current }.set(self.before);
     }
 }
 
