@@ -29,6 +29,7 @@
 //! assert_eq!(answer, "now");
 //! ```
 
+mod api;
 mod core;
 
 use std::ffi::{CString, c_int};

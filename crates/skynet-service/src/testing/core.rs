@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ops::Deref;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::Received;
 use crate::address::Handle;
 use crate::kind::Kind;
 use crate::payload::Payload;
-use crate::sys::{ALLOC_SESSION, Api, Callback, Context, DONT_COPY};
+use crate::sys::{Callback, Context};
 
 /// How a service is made.
 #[derive(Clone, Copy)]
@@ -29,14 +29,14 @@ type Answer = Box<dyn FnMut(&Received) -> Option<Result<Payload, ()>> + Send>;
 
 /// What `struct skynet_context` is here.
 pub(super) struct Service {
-    node: Arc<Shared>,
-    handle: u32,
+    pub(super) node: Arc<Shared>,
+    pub(super) handle: u32,
     constructor: Constructor,
     instance: *mut c_void,
     /// What C keeps in the context.
     session: Mutex<c_int>,
-    callback: Mutex<Option<(Callback, *mut c_void)>>,
-    answer: Mutex<CString>,
+    pub(super) callback: Mutex<Option<(Callback, *mut c_void)>>,
+    pub(super) answer: Mutex<CString>,
 }
 
 // SAFETY: the pointers are those of a service, which is used by one thread at a time, the one that runs the node.
@@ -125,26 +125,23 @@ thread_local! {
     static RUNNING: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn node_of(handle: u32) -> Option<Arc<Shared>> {
+pub(super) fn node_of(handle: u32) -> Option<Arc<Shared>> {
     lock(&NODES).get(&handle)?.upgrade()
+}
+
+/// The node that this thread runs.
+pub(super) fn running() -> Option<Arc<Shared>> {
+    RUNNING.with_borrow(Clone::clone)
 }
 
 impl Shared {
     pub(super) fn new() -> Arc<Shared> {
         static INSTALLED: OnceLock<bool> = OnceLock::new();
-        let api = Api {
-            send,
-            send_name,
-            command,
-            callback,
-            now,
-            error,
-        };
-        let installed = INSTALLED.get_or_init(|| crate::sys::install(api));
+        let installed = INSTALLED.get_or_init(|| crate::sys::install(super::api::FUNCTIONS));
         assert!(installed, "this process is a real node");
         Arc::new(Shared::default())
     }
@@ -357,7 +354,7 @@ impl Service {
         }
     }
 
-    fn command(&self, name: &str, parameter: &str) -> Option<String> {
+    pub(super) fn command(&self, name: &str, parameter: &str) -> Option<String> {
         let mut state = self.node.lock();
         let (first, rest) = parameter.split_once(' ').unwrap_or((parameter, ""));
         let find = |state: &State, name: &str| {
@@ -416,140 +413,9 @@ impl Service {
         }
     }
 
-    fn new_session(&self) -> c_int {
+    pub(super) fn new_session(&self) -> c_int {
         let mut session = lock(&self.session);
         *session = session.checked_add(1).unwrap_or(1);
         *session
-    }
-}
-
-/// # Safety
-///
-/// `context` is null or a service that lives.
-unsafe fn service<'a>(context: *mut Context) -> Option<&'a Service> {
-    // SAFETY: the caller's.
-    unsafe { context.cast::<Service>().as_ref() }
-}
-
-unsafe extern "C" fn send(
-    context: *mut Context,
-    source: u32,
-    destination: u32,
-    kind: c_int,
-    session: c_int,
-    data: *mut c_void,
-    size: usize,
-) -> c_int {
-    // SAFETY: skynet.h's conditions.
-    let service = unsafe { service(context) };
-    assert_ne!(
-        kind & DONT_COPY | c_int::from(data.is_null()),
-        0,
-        "copies are not asked for"
-    );
-    // SAFETY: a block of malloc that is handed over.
-    let payload = unsafe { Payload::from_raw(data.cast(), size) };
-    let session = match service {
-        Some(service) if kind & ALLOC_SESSION != 0 => service.new_session(),
-        _ => session,
-    };
-    if destination == 0 {
-        return session;
-    }
-    let source = match service {
-        Some(service) if source == 0 => service.handle,
-        _ => source,
-    };
-    let node = service.map_or_else(
-        || node_of(source),
-        |service| Some(Arc::clone(&service.node)),
-    );
-    let message = Received {
-        source: Handle::new(source),
-        kind: Kind::from_number(kind as u8),
-        session,
-        payload,
-    };
-    match node {
-        Some(node) if node.push(destination, message) => session,
-        _ => -1,
-    }
-}
-
-unsafe extern "C" fn send_name(
-    context: *mut Context,
-    source: u32,
-    destination: *const c_char,
-    kind: c_int,
-    session: c_int,
-    data: *mut c_void,
-    size: usize,
-) -> c_int {
-    // SAFETY: skynet.h's conditions.
-    let (service, name) = unsafe { (service(context), CStr::from_ptr(destination)) };
-    let handle = service.and_then(|service| {
-        let names = &service.node.lock().names;
-        names.get(&*name.to_string_lossy()).copied()
-    });
-    match handle {
-        // SAFETY: as for this function.
-        Some(handle) => unsafe { send(context, source, handle, kind, session, data, size) },
-        None => {
-            // SAFETY: a block of malloc that is handed over.
-            drop(unsafe { Payload::from_raw(data.cast(), size) });
-            -1
-        }
-    }
-}
-
-unsafe extern "C" fn command(
-    context: *mut Context,
-    name: *const c_char,
-    parameter: *const c_char,
-) -> *const c_char {
-    // SAFETY: skynet.h's conditions.
-    let Some(service) = (unsafe { service(context) }) else {
-        return ptr::null();
-    };
-    let text = |text: *const c_char| {
-        if text.is_null() {
-            return String::new();
-        }
-        // SAFETY: skynet.h's conditions.
-        unsafe { CStr::from_ptr(text) }
-            .to_string_lossy()
-            .into_owned()
-    };
-    match service.command(&text(name), &text(parameter)) {
-        None => ptr::null(),
-        Some(answer) => {
-            let mut buffer = lock(&service.answer);
-            *buffer = CString::new(answer).unwrap_or_default();
-            buffer.as_ptr()
-        }
-    }
-}
-
-unsafe extern "C" fn callback(context: *mut Context, ud: *mut c_void, callback: Callback) {
-    // SAFETY: skynet.h's conditions.
-    if let Some(service) = unsafe { service(context) } {
-        *lock(&service.callback) = Some((callback, ud));
-    }
-}
-
-unsafe extern "C" fn now() -> u64 {
-    RUNNING.with_borrow(|node| node.as_ref().map_or(0, |node| node.lock().now))
-}
-
-unsafe fn error(context: *mut Context, text: &CStr) {
-    let text = text.to_string_lossy().into_owned();
-    // SAFETY: null, or a service that lives.
-    let node = match unsafe { service(context) } {
-        Some(service) => Some(Arc::clone(&service.node)),
-        None => RUNNING.with_borrow(Clone::clone),
-    };
-    match node {
-        Some(node) => node.lock().log.push(text),
-        None => eprintln!("{text}"),
     }
 }

@@ -1,0 +1,153 @@
+//! The functions of the C interface on a node for tests.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr;
+use std::sync::Arc;
+
+use super::Received;
+use super::core::{Service, lock, node_of, running};
+use crate::address::Handle;
+use crate::kind::Kind;
+use crate::payload::Payload;
+use crate::sys::{ALLOC_SESSION, Api, Callback, Context, DONT_COPY};
+
+/// What the services of a test call.
+pub(super) const FUNCTIONS: Api = Api {
+    send,
+    send_name,
+    command,
+    callback,
+    now,
+    error,
+};
+
+/// # Safety
+///
+/// `context` is null or a service that lives.
+unsafe fn service<'a>(context: *mut Context) -> Option<&'a Service> {
+    // SAFETY: the caller's.
+    unsafe { context.cast::<Service>().as_ref() }
+}
+
+unsafe extern "C" fn send(
+    context: *mut Context,
+    source: u32,
+    destination: u32,
+    kind: c_int,
+    session: c_int,
+    data: *mut c_void,
+    size: usize,
+) -> c_int {
+    // SAFETY: skynet.h's conditions.
+    let service = unsafe { service(context) };
+    assert_ne!(
+        kind & DONT_COPY | c_int::from(data.is_null()),
+        0,
+        "copies are not asked for"
+    );
+    // SAFETY: a block of malloc that is handed over.
+    let payload = unsafe { Payload::from_raw(data.cast(), size) };
+    let session = match service {
+        Some(service) if kind & ALLOC_SESSION != 0 => service.new_session(),
+        _ => session,
+    };
+    if destination == 0 {
+        return session;
+    }
+    let source = match service {
+        Some(service) if source == 0 => service.handle,
+        _ => source,
+    };
+    let node = service.map_or_else(
+        || node_of(source),
+        |service| Some(Arc::clone(&service.node)),
+    );
+    let message = Received {
+        source: Handle::new(source),
+        kind: Kind::from_number(kind as u8),
+        session,
+        payload,
+    };
+    match node {
+        Some(node) if node.push(destination, message) => session,
+        _ => -1,
+    }
+}
+
+unsafe extern "C" fn send_name(
+    context: *mut Context,
+    source: u32,
+    destination: *const c_char,
+    kind: c_int,
+    session: c_int,
+    data: *mut c_void,
+    size: usize,
+) -> c_int {
+    // SAFETY: skynet.h's conditions.
+    let (service, name) = unsafe { (service(context), CStr::from_ptr(destination)) };
+    let handle = service.and_then(|service| {
+        let names = &service.node.lock().names;
+        names.get(&*name.to_string_lossy()).copied()
+    });
+    match handle {
+        // SAFETY: as for this function.
+        Some(handle) => unsafe { send(context, source, handle, kind, session, data, size) },
+        None => {
+            // SAFETY: a block of malloc that is handed over.
+            drop(unsafe { Payload::from_raw(data.cast(), size) });
+            -1
+        }
+    }
+}
+
+unsafe extern "C" fn command(
+    context: *mut Context,
+    name: *const c_char,
+    parameter: *const c_char,
+) -> *const c_char {
+    // SAFETY: skynet.h's conditions.
+    let Some(service) = (unsafe { service(context) }) else {
+        return ptr::null();
+    };
+    let text = |text: *const c_char| {
+        if text.is_null() {
+            return String::new();
+        }
+        // SAFETY: skynet.h's conditions.
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned()
+    };
+    match service.command(&text(name), &text(parameter)) {
+        None => ptr::null(),
+        Some(answer) => {
+            let mut buffer = lock(&service.answer);
+            *buffer = CString::new(answer).unwrap_or_default();
+            buffer.as_ptr()
+        }
+    }
+}
+
+unsafe extern "C" fn callback(context: *mut Context, ud: *mut c_void, callback: Callback) {
+    // SAFETY: skynet.h's conditions.
+    if let Some(service) = unsafe { service(context) } {
+        *lock(&service.callback) = Some((callback, ud));
+    }
+}
+
+unsafe extern "C" fn now() -> u64 {
+    running().map_or(0, |node| node.lock().now)
+}
+
+unsafe fn error(context: *mut Context, text: &CStr) {
+    let text = text.to_string_lossy().into_owned();
+    // SAFETY: null, or a service that lives.
+    let node = match unsafe { service(context) } {
+        Some(service) => Some(Arc::clone(&service.node)),
+        None => running(),
+    };
+    match node {
+        Some(node) => node.lock().log.push(text),
+        None => eprintln!("{text}"),
+    }
+}
