@@ -14,6 +14,7 @@ local admission = require "skynet.internal.admission"
 local setting = require "skynet.internal.setting"
 
 local PATIENCE <const> = 5 -- seconds for a request
+local ANSWER_PATIENCE <const> = 60 -- seconds until what the dashboard has asked for is answered and read
 local NAMES_PATIENCE <const> = 100 -- 1/100 s for the launcher's list
 local MOST_CLIENTS <const> = 64
 local MOST_NAMES <const> = 200 -- further services are shown together, as "(other)"
@@ -22,6 +23,12 @@ local arguments = table.pack(...)
 assert(arguments.n >= 1 and arguments.n <= 2, "metrics [address] port")
 local address = arguments.n == 2 and arguments[1] or "127.0.0.1"
 local port = assert(tonumber(arguments[arguments.n]), "metrics: the port is no number")
+
+local dashboard ---@type table?
+if skynet.getenv "dashboard" or skynet.getenv "dashboard_password" then
+	local module = require "skynet.internal.dashboard"
+	dashboard = module.is_wanted() and module or nil
+end
 
 ---------------------------------------------------------------- names of services
 
@@ -328,8 +335,11 @@ pages["/readyz"] = function()
 	return 200, "ok\n"
 end
 
-local function answer(read, write)
-	local code, target, method = httpd.read_request(read, 0)
+local limiter
+
+local function answer(fd, from)
+	local read, write = sockethelper.readfunc(fd), sockethelper.writefunc(fd)
+	local code, target, method, request_header, body = httpd.read_request(read, dashboard and dashboard.BODY_LIMIT or 0)
 	if code == nil then
 		return -- the client is gone
 	elseif code ~= 200 then
@@ -337,6 +347,15 @@ local function answer(read, write)
 	end
 	local header = { connection = "close" }
 	local page = pages[string.match(target, "^[^?]*")]
+	if not page and dashboard then
+		local request = { method = method, target = target, header = request_header, body = body, address = from }
+		limiter:heard(fd) -- what it asks for may take longer than a request
+		local status, text, more = dashboard.answer(request)
+		if status then
+			more.connection = "close"
+			return httpd.write_response(write, status, text, more)
+		end
+	end
 	if not page then
 		return httpd.write_response(write, 404, "The figures are at /metrics\n", header)
 	elseif method ~= "GET" then
@@ -348,11 +367,12 @@ local function answer(read, write)
 	httpd.write_response(write, status, body, header)
 end
 
-local limiter = admission.new {
+limiter = admission.new {
 	name = "metrics",
 	most = setting("metrics_clients", MOST_CLIENTS),
 	most_address = setting "metrics_peraddress",
-	handshake = setting("metrics_handshake", PATIENCE), -- no client counts as heard: an answer is the end of a connection
+	handshake = setting("metrics_handshake", PATIENCE), -- for the figures no client counts as heard: an answer is the end
+	idle = ANSWER_PATIENCE,
 	close = socket.shutdown,
 }
 
@@ -361,7 +381,7 @@ local function serve(fd, from)
 		return socket.close_fd(fd)
 	end
 	if socket.start(fd) then
-		local ok, problem = pcall(answer, sockethelper.readfunc(fd), sockethelper.writefunc(fd))
+		local ok, problem = pcall(answer, fd, from)
 		if not ok then
 			skynet.error("metrics: " .. tostring(problem))
 		end
@@ -373,6 +393,9 @@ end
 skynet.start(function()
 	local listener, bound_address, bound_port = socket.listen(address, port)
 	skynet.error(string.format("Metrics at http://%s:%s/metrics", bound_address, bound_port))
+	if dashboard then
+		skynet.error(string.format("Dashboard at http://%s:%s/", bound_address, bound_port))
+	end
 	socket.start(listener, serve)
 	socket.accept_error(listener, function()
 		limiter:starved()

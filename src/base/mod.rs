@@ -6,6 +6,7 @@ pub(crate) mod digits;
 pub mod env;
 pub(crate) mod lock;
 pub mod log;
+pub mod log_tail;
 pub mod message;
 pub(crate) mod not_impl;
 pub mod panic;

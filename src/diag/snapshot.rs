@@ -3,7 +3,7 @@
 use super::{figures, stuck};
 use crate::actor::service::{self, ServiceFigures};
 use crate::alloc::memory::jemalloc;
-use crate::base::clock;
+use crate::base::{clock, log_tail};
 use crate::io::socket::{self, SocketInfo};
 use skynet_sys::info_type;
 use std::ffi::{CStr, c_char};
@@ -38,6 +38,26 @@ pub fn json(sockets: bool) -> String {
         all_sockets(&mut out);
         out.push(']');
     }
+    out.push('}');
+    out
+}
+
+/// Lines of the log from that number on, as an object in one line ("docs/commands.md", LOGLINES).
+pub fn log_lines(number: u64) -> String {
+    let found = log_tail::since(number);
+    let mut out = format!(
+        "{{\"next\":{},\"missed\":{},\"lines\":",
+        found.next, found.missed
+    );
+    list(&mut out, found.lines.iter(), |out, line| {
+        let _ = write!(
+            out,
+            "[{},{},\":{:08x}\",",
+            line.number, line.time, line.source
+        );
+        text(out, &String::from_utf8_lossy(&line.text));
+        out.push(']');
+    });
     out.push('}');
     out
 }

@@ -69,6 +69,7 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"SIGNAL" => signal(this, text),
         b"METRICS" => this.answer_long(figures::node()),
         b"SNAPSHOT" => this.answer_long(snapshot::json(text == c"sockets")),
+        b"LOGLINES" => this.answer_long(snapshot::log_lines(parse_long(text, 10).max(0) as u64)),
         b"SERVICES" => this.answer_long(service::list()),
         b"MAILBOXLIMIT" => mailbox_limit(this, text),
         b"WRITELIMIT" => write_limit(this, text),

@@ -122,6 +122,11 @@ const FILES: &[LuaFile] = &[
         console,
     ),
     lua_file(
+        "dashboard",
+        "the_page_of_a_node_tells_what_it_may_and_does_what_it_may",
+        own_layer_only,
+    ),
+    lua_file(
         "admission",
         "listeners_let_in_who_speaks_and_close_who_is_silent",
         plain,

@@ -4,6 +4,7 @@ use super::{push_with, waiting};
 use crate::alloc::freelist::{self, Class};
 use crate::alloc::memory;
 use crate::base::log::{self, Delivery};
+use crate::base::log_tail;
 use crate::base::message::{Message, ptype};
 use libc::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,7 +68,9 @@ pub unsafe fn post_line(source: u32, text: *mut c_void, len: usize) {
 /// As [`post_line`].
 unsafe fn deliver(reader: u32, source: u32, text: *mut c_void, len: usize, class: Class) {
     // SAFETY: contract of this function.
-    count(unsafe { std::slice::from_raw_parts(text.cast(), len) });
+    let line = unsafe { std::slice::from_raw_parts(text.cast(), len) };
+    count(line);
+    log_tail::note(source, line);
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
     if reader == 0 || !waiting::admit(reader, len) || !push_with(reader, message, class) {
         // SAFETY: the message was not delivered, so the block is still ours.

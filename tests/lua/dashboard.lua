@@ -1,0 +1,156 @@
+-- The page of the metrics port, and what it asks for.
+local skynet = require "skynet"
+local crypt = require "skynet.crypt"
+local httpc = require "http.httpc"
+local json = require "skynet.internal.json"
+local check = require "check"
+
+local cases = {}
+local readonly, guarded -- "host:port" of one without a password, and of one with it
+local PASSWORD <const> = "密码 & \"quotes\""
+
+local function start()
+	local service = skynet.newservice("metrics", 0)
+	return "127.0.0.1:" .. skynet.call(service, "lua", "port")
+end
+
+local function open()
+	if not readonly then
+		skynet.setenv("dashboard", "true")
+		readonly = start()
+		skynet.setenv("dashboard_password", PASSWORD)
+		guarded = start()
+	end
+end
+
+local function bearer(text)
+	return { authorization = "Bearer " .. crypt.base64encode(text) }
+end
+
+local function get(host, target, header)
+	local received = {}
+	local code, body = httpc.request("GET", host, target, received, header)
+	return code, body, received
+end
+
+local function look(target, header)
+	local code, body = get(header and guarded or readonly, target, header)
+	check.equal(code, 200)
+	return json.decode(body)
+end
+
+local function run(line, header)
+	local code, body = httpc.request("POST", guarded, "/api/command", nil, header or bearer(PASSWORD), line)
+	return code, json.decode(body)
+end
+
+function cases.the_page_runs_its_own_script_only()
+	open()
+	for _, host in ipairs { readonly, guarded } do
+		local code, body, header = get(host, "/")
+		check.equal(code, 200)
+		local policy = header["content-security-policy"]
+		local nonce = string.match(policy, "script%-src 'nonce%-(%x+)'")
+		assert(nonce and string.find(body, '<script nonce="' .. nonce .. '">', 1, true), policy)
+		assert(string.find(policy, "default-src 'none'", 1, true), policy)
+		assert(not string.find(body, "https?://[^w]"), "nothing comes from elsewhere") -- www.w3.org names a format
+		local _, _, other = get(host, "/")
+		assert(other["content-security-policy"] ~= policy, "a number is used once")
+	end
+end
+
+function cases.a_look_has_all_services_and_the_lines_of_the_log_since_the_last_one()
+	open()
+	local peer = skynet.newservice "peer"
+	local first = look "/api/look?log=0"
+	skynet.error 'a line with <b>marks</b>, "quotes" and 文字'
+	local second = look("/api/look?sockets=1&log=" .. first.log.next)
+	local names = {}
+	for _, service in ipairs(second.services) do
+		names[service.address] = service.name
+	end
+	check.equal(names[skynet.address(peer)], "snlua peer")
+	assert(#second.sockets >= 2 and first.sockets == nil)
+	local found
+	for _, line in ipairs(second.log.lines) do
+		found = found or line[4] == 'a line with <b>marks</b>, "quotes" and 文字' and line[3]
+	end
+	check.equal(found, skynet.address(skynet.self()))
+	check.equal(second.commands, false)
+	skynet.send(peer, "debug", "EXIT")
+end
+
+function cases.the_tasks_of_a_service_are_told_with_their_stacks()
+	open()
+	skynet.fork(function()
+		skynet.wait "a place to wait"
+	end)
+	skynet.yield()
+	local seen = look("/api/service?address=" .. skynet.address(skynet.self()))
+	local stacks = {}
+	for _, stack in pairs(seen.tasks) do
+		stacks[#stacks + 1] = stack
+	end
+	assert(string.find(table.concat(stacks), "dashboard.lua", 1, true))
+	skynet.wakeup "a place to wait"
+	local code, body = get(readonly, "/api/service?address=launcher")
+	check.equal(code, 400)
+	assert(string.find(body, "an address is needed", 1, true))
+	assert(look("/api/service?address=:00ffffff").error, "there is no such service")
+end
+
+function cases.without_a_password_nothing_can_be_done()
+	open()
+	check.equal((httpc.request("POST", readonly, "/api/command", nil, {}, "list")), 403)
+	local code, body = get(readonly, "/api/command")
+	check.equal(code, 405)
+	assert(string.find(body, "POST", 1, true))
+end
+
+function cases.with_a_password_nothing_is_told_without_it()
+	open()
+	for _, target in ipairs { "/api/look", "/api/service?address=:00000001" } do
+		check.equal((get(guarded, target)), 401)
+		check.equal((get(guarded, target, bearer "wrong")), 401)
+		check.equal((get(guarded, target, { authorization = "Bearer ***" })), 401)
+		check.equal((get(guarded, target, bearer(PASSWORD))), 200)
+	end
+	check.equal(look("/api/look", bearer(PASSWORD)).commands, true)
+	check.equal((get(guarded, "/metrics")), 200) -- Prometheus has none
+	check.equal((run("list", {})), 401)
+end
+
+function cases.with_the_password_commands_are_run_as_in_the_console()
+	open()
+	local peer = skynet.newservice "peer"
+	local code, answer = run "list"
+	check.equal(code, 200)
+	assert(answer.ok and string.find(answer.text, skynet.address(peer) .. "\tsnlua peer", 1, true), answer.text)
+	code, answer = run("kill " .. skynet.address(peer))
+	assert(code == 200 and answer.ok, answer.text)
+	code, answer = run "list"
+	assert(not string.find(answer.text, "snlua peer", 1, true), answer.text)
+	code, answer = run "ping :00ffffff"
+	check.equal(code, 200)
+	check.equal(answer.ok, false)
+	check.equal((run "no-such-command"), 400)
+	check.equal((run("debug " .. skynet.address(peer))), 400)
+end
+
+function cases.pages_of_other_sites_are_refused()
+	open()
+	local function asks(more)
+		local header = bearer(PASSWORD)
+		for name, value in pairs(more) do
+			header[name] = value
+		end
+		return (get(guarded, "/api/look", header))
+	end
+	check.equal(asks { ["sec-fetch-site"] = "same-origin" }, 200)
+	check.equal(asks { ["sec-fetch-site"] = "cross-site" }, 403)
+	check.equal(asks { origin = "http://evil.example" }, 403)
+	check.equal(asks { host = "evil.example:80" }, 403)
+	check.equal(asks { ["user-agent"] = "Mozilla/5.0" }, 200)
+end
+
+check.run(cases)
