@@ -7,7 +7,7 @@ local check = require "check"
 
 local cases = {}
 local readonly, guarded -- "host:port" of one without a password, and of one with it
-local PASSWORD <const> = "密码 & \"quotes\""
+local PASSWORD <const> = '密码 & "quotes"'
 
 local function start()
 	local service = skynet.newservice("metrics", 0)

@@ -381,7 +381,14 @@ function cases.mongo_finds_no_documents_where_there_are_none()
 		end,
 	}
 	local collection = mongo_collection.new({ database = database, full_name = "game" }, "players")
-	for _, cursor in ipairs { false, 5, "text", { id = 0 }, { firstBatch = "text", id = 0 }, { firstBatch = {}, id = "5" } } do
+	for _, cursor in ipairs {
+		false,
+		5,
+		"text",
+		{ id = 0 },
+		{ firstBatch = "text", id = 0 },
+		{ firstBatch = {}, id = "5" },
+	} do
 		said = { ok = 1, cursor = cursor or nil }
 		for _, read in ipairs { "find", "aggregate" } do
 			local found = collection[read](collection, {})

@@ -49,8 +49,7 @@ end
 
 -- What a packet asks for, as clustersecret wants it; or nil, and why it makes no sense.
 local function parse(packet)
-	local ok, address, session, msg, sz, more, is_push =
-		pcall(core.unpackrequest, string.sub(packet, PACKET_HEAD + 1))
+	local ok, address, session, msg, sz, more, is_push = pcall(core.unpackrequest, string.sub(packet, PACKET_HEAD + 1))
 	if not ok then
 		return nil, "it sends what is no request: " .. tostring(address)
 	elseif address == "" and session then
