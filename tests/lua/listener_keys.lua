@@ -143,13 +143,21 @@ local sent = {
 	http_idle_time = { web "http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK" },
 	http_header_time = { web "http", "GET / HTTP/1.1\r\nHost:" },
 	http_body_time = { web "http", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx" },
-	http_header_limit = { web "http", "GET / HTTP/1.1\r\nHost: x\r\nA: " .. string.rep("x", 1000) .. "\r\n\r\n", "413 " },
+	http_header_limit = {
+		web "http",
+		"GET / HTTP/1.1\r\nHost: x\r\nA: " .. string.rep("x", 1000) .. "\r\n\r\n",
+		"413 ",
+	},
 	http_fields_limit = { web "http", "GET / HTTP/1.1\r\nHost: x\r\n" .. string.rep("A: x\r\n", 10) .. "\r\n", "413 " },
 	http_body_limit = { web "http", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", "413 " },
 	websocket_handshake_time = { web "websocket", "GET / HTTP/1.1\r\n" },
 	websocket_idle_time = { web "websocket", UPGRADE, "101 " },
 	websocket_message_time = { web "websocket", UPGRADE .. "\x82\x85\0\0\0\0x", "101 " },
-	websocket_message_limit = { web "websocket", UPGRADE .. "\x82\xff" .. string.pack(">I8", 1000) .. "\0\0\0\0", "\x03\xf1" },
+	websocket_message_limit = {
+		web "websocket",
+		UPGRADE .. "\x82\xff" .. string.pack(">I8", 1000) .. "\0\0\0\0",
+		"\x03\xf1",
+	},
 	debug_console_idle = { at_port "debug_console", "list\n", "<CMD OK>" },
 }
 
