@@ -84,10 +84,37 @@ local function resolve(host, is_name)
 	return address or error(string.format("%s dns resolve failed msg:%s", host, problem))
 end
 
+-- What a request has of the pool: a connection, or the right to make one. It goes back also when the task is killed.
+local function give_up(lease)
+	local key, interface = lease.key, lease.interface
+	if key then
+		lease.key, lease.interface = nil, nil
+		if interface then
+			skynet.fork(close, interface)
+		end
+		lease.pool:gone(key)
+	end
+end
+
+local Lease <const>, OfStream <const> = { __close = give_up }, { __gc = give_up }
+
+local function new_lease(client)
+	return setmetatable({ pool = client.pool }, Lease)
+end
+
+-- Closes the connection of a lease.
+local function drop(lease)
+	close(lease.interface)
+	local key = lease.key
+	lease.key, lease.interface = nil, nil
+	lease.pool:gone(key)
+end
+
 -- Makes a connection. Returns the interface.
-local function open(settings, protocol, host, port, is_name)
+local function open(lease, settings, protocol, host, port, is_name)
 	local timeout = settings.timeout
 	local id = sockethelper.connect(resolve(host, is_name), port, timeout)
+	lease.interface = { id = id }
 	local name = (is_name or settings.tls) and host or nil -- addresses are only verified
 	local ok, interface = pcall(interfaces.client, id, protocol == "https", name, settings.tls)
 	if not ok then
@@ -95,6 +122,7 @@ local function open(settings, protocol, host, port, is_name)
 		error(interface, 0)
 	end
 	interface.id = id
+	lease.interface = interface
 	limit_time(interface, timeout)
 	if interface.init then
 		local problem
@@ -107,31 +135,27 @@ local function open(settings, protocol, host, port, is_name)
 	return interface
 end
 
--- Takes a kept connection, or makes one. Returns the interface, with `id`, `key` and `authority`, the value of the Host field.
-local function connect(client, url, fresh)
+-- Takes a kept connection, or makes one. Returns the interface, with `id` and `authority`, the value of the Host field.
+local function connect(client, lease, url, fresh)
 	local settings, pool = client.settings, client.pool
 	local protocol, host, port, is_name, authority = split_url(url)
 	local key = protocol .. "://" .. authority
 	local interface = pool:acquire(key, settings.wait_time or settings.timeout, fresh)
+	lease.key, lease.interface = key, interface
 	if interface then
 		interface.used = true
 		limit_time(interface, settings.timeout)
 		return interface
 	end
 	local ok
-	ok, interface = pcall(open, settings, protocol, host, port, is_name)
+	ok, interface = pcall(open, lease, settings, protocol, host, port, is_name)
 	if not ok then
+		lease.key, lease.interface = nil, nil
 		pool:gone(key)
 		error(interface, 0)
 	end
-	interface.authority, interface.key = authority, key
+	interface.authority = authority
 	return interface
-end
-
--- Closes a connection that was taken out.
-local function drop(client, interface)
-	close(interface)
-	client.pool:gone(interface.key)
 end
 
 ---------------------------------------------------------------- requests
@@ -155,15 +179,16 @@ local function persists(interface, code, sent, received)
 end
 
 -- The end of an exchange: the connection is kept for the next one if it can be.
-local function leave(client, interface, code, sent, received)
-	local time = client.settings.keepalive
+local function leave(client, lease, code, sent, received)
+	local time, interface = client.settings.keepalive, lease.interface
 	if time and persists(interface, code, sent, received) then
 		interface.request = nil
-		if client.pool:give_back(interface.key, interface, time) then
+		if lease.pool:give_back(lease.key, interface, time) then
+			lease.key, lease.interface = nil, nil
 			return
 		end
 	end
-	drop(client, interface)
+	drop(lease)
 end
 
 -- What to raise for a problem of a connection.
@@ -175,14 +200,14 @@ local function explain(interface, problem, timeout)
 end
 
 -- Connects and calls `exchange`. Where the server has closed a connection that was used before, it is done once more, over a new one.
-local function attempt(client, method, host, exchange)
+local function attempt(client, lease, method, host, exchange)
 	local fresh = false
 	while true do
-		local interface = connect(client, host, fresh)
+		local interface = connect(client, lease, host, fresh)
 		interface.answered = false
 		local ok, first, second = pcall(exchange, interface)
 		if ok then
-			return interface, first, second
+			return first, second
 		end
 		local again = interface.used
 			and not fresh
@@ -190,7 +215,7 @@ local function attempt(client, method, host, exchange)
 			and not interface.expired
 			and first == sockethelper.socket_error
 			and idempotent[method]
-		drop(client, interface)
+		drop(lease)
 		if not again then
 			error(explain(interface, first, client.settings.timeout), 0)
 		end
@@ -202,26 +227,31 @@ end
 --- See httpc.request.
 function M.request(client, method, host, target, received, header, content)
 	received = received or {}
-	local interface, code, body = attempt(client, method, host, function(interface)
+	local lease <close> = new_lease(client)
+	local code, body = attempt(client, lease, method, host, function(interface)
 		interface.limit = client.settings.limit
 		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
 		return code, internal.response(interface, code, rest, received, method)
 	end)
-	leave(client, interface, code, header, received)
+	leave(client, lease, code, header, received)
 	return code, body
 end
 
 --- See httpc.request_stream.
 function M.request_stream(client, method, host, target, received, header, content)
 	received = received or {}
-	local interface, code, stream = attempt(client, method, host, function(interface)
+	local lease <close> = new_lease(client)
+	local code, stream = attempt(client, lease, method, host, function(interface)
 		local code, rest = internal.request(interface, method, interface.authority, target, received, header, content)
 		return code, internal.response_stream(interface, code, rest, received, method)
 	end)
-	interface.request = nil
+	-- The stream has it from now on, and one that nobody has any more gives it back.
+	local kept = setmetatable({ pool = lease.pool, key = lease.key, interface = lease.interface }, OfStream)
+	lease.key, lease.interface = nil, nil
+	kept.interface.request = nil
 	stream._onclose = function(ended)
-		interface.rest, interface.persists = ended._rest, ended.connected == nil
-		leave(client, interface, code, header, received)
+		kept.interface.rest, kept.interface.persists = ended._rest, ended.connected == nil
+		leave(client, kept, code, header, received)
 	end
 	return stream
 end

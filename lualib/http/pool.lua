@@ -131,6 +131,29 @@ local function serve_waiting(pool)
 	end
 end
 
+local function leave_line(caller)
+	for index, other in ipairs(caller.pool.waiting) do
+		if other == caller then
+			table.remove(caller.pool.waiting, index)
+			break
+		end
+	end
+end
+
+-- A task that is killed while it waits gives up what it was given meanwhile.
+local Caller = {
+	__close = function(caller)
+		if caller.over then
+			return
+		elseif not caller.got then
+			return leave_line(caller)
+		elseif caller.got ~= true then
+			skynet.fork(caller.pool.close_one, caller.got)
+		end
+		caller.pool:gone(caller.key)
+	end,
+}
+
 local function wait(pool, key, time, fresh)
 	local limits, counts = pool.limits, pool.counts
 	if #pool.waiting >= limits.waiting then
@@ -141,22 +164,18 @@ local function wait(pool, key, time, fresh)
 			)
 		)
 	end
-	local caller = { key = key, fresh = fresh }
+	local caller <close> = setmetatable({ pool = pool, key = key, fresh = fresh }, Caller)
 	table.insert(pool.waiting, caller)
 	if time then
 		skynet.sleep(time, caller)
 	else
 		skynet.wait(caller)
 	end
+	caller.over = true
 	if caller.got then
 		return caller.got
 	end
-	for index, other in ipairs(pool.waiting) do
-		if other == caller then
-			table.remove(pool.waiting, index)
-			break
-		end
-	end
+	leave_line(caller)
 	counts.timed_out = counts.timed_out + 1
 	error(
 		sockethelper.socket_error(

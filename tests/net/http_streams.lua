@@ -528,4 +528,49 @@ function cases.a_drain_ends_events_and_idle_connections_and_no_answer_under_way(
 	socket.close(id)
 end
 
+function cases.requests_whose_tasks_are_killed_leave_their_connections()
+	local app, slow = routers.new(), 0
+	app:get("/", function()
+		return "page"
+	end)
+	app:get("/slow", function()
+		slow = slow + 1
+		skynet.wait {}
+	end)
+	local host = serve(app)
+	local client = httpc.new { per_host = 1, wait_time = 3000 }
+	local function get(target)
+		return client.request("GET", host, target)
+	end
+	for round = 1, 3 do
+		local holder = skynet.fork(get, "/slow")
+		await(function()
+			return slow == round
+		end)
+		local in_line = skynet.fork(get, "/")
+		await(function()
+			return client.stats().waiting == 1
+		end)
+		skynet.killthread(in_line)
+		check.equal(client.stats().waiting, 0)
+		skynet.killthread(holder)
+		check.equal({ get "/" }, { 200, "page" })
+	end
+	local holder = skynet.fork(function()
+		local stream = client.request_stream("GET", host, "/")
+		skynet.wait(stream)
+	end)
+	await(function()
+		return client.stats().active == 1
+	end)
+	skynet.killthread(holder)
+	await(function() -- what nobody has any more is found by the collector
+		collectgarbage()
+		return client.stats().active == 0
+	end)
+	check.equal({ get "/" }, { 200, "page" })
+	check.equal(client.stats().active, 0)
+	client.close()
+end
+
 check.run(cases)
