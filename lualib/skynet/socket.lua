@@ -23,8 +23,7 @@ local pop, take_all, take_line = driver.pop, driver.readall, driver.readline
 local running = coroutine.running
 local socket_pool, on_close = events.pool, events.on_close
 local park, wake, pause = events.park, events.wake, events.pause
-local OPENING <const>, OPEN <const>, ENDED <const> = events.OPENING, events.OPEN, events.ENDED
-local HELD <const> = events.HELD
+local OPENING <const>, OPEN <const>, ENDED <const>, HELD <const> = events.OPENING, events.OPEN, events.ENDED, events.HELD
 
 ---@class skynet.socket
 local M = {}
@@ -68,7 +67,7 @@ end
 ---@return integer? id, string? problem nil and the reason when it fails
 function M.open(host, port, timeout)
 	check_yieldable()
-	local s = new_stream(driver.connect(host, port))
+	local s <close> = events.unless_killed(new_stream(driver.connect(host, port)))
 	if timeout then
 		skynet.timeout(timeout, function()
 			if s.state == OPENING then
@@ -78,7 +77,9 @@ function M.open(host, port, timeout)
 			end
 		end)
 	end
-	return await_opening(s)
+	local id, problem = await_opening(s)
+	s.is_known = true
+	return id, problem
 end
 
 --- Adopts a file descriptor of the process. Yields.

@@ -292,6 +292,32 @@ function cases.peers_are_asked_after_the_silence_that_one_says()
 	check.equal(socket.keepalive(listener + 1000, "10"), false)
 end
 
+function cases.a_task_that_is_killed_while_it_connects_leaves_no_connection()
+	if not check.ours then
+		return -- nobody knows the connection, which stays
+	end
+	local ended, accepted = 0, 0
+	local listener, host, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		accepted = accepted + 1
+		socket.start(id)
+		check.equal(socket.read(id), false)
+		socket.close(id)
+		ended = ended + 1
+	end)
+	for _ = 1, 10 do
+		local task = skynet.fork(socket.open, host, port)
+		skynet.yield()
+		skynet.killthread(task)
+	end
+	local last = assert(socket.open(host, port)) -- is accepted behind them
+	while accepted == 0 or ended < accepted - 1 do
+		skynet.sleep(1)
+	end
+	socket.close(last)
+	socket.close(listener)
+end
+
 function cases.sockets_can_be_given_away()
 	local a, b = pair()
 	socket.write(a, "for the next owner")

@@ -85,6 +85,16 @@ local function park(s)
 	end
 end
 
+-- Of a socket that nobody knows yet: who opens it may be killed before he has its id.
+local Unknown = {
+	__close = function(s)
+		if not s.is_known and socket_pool[s.id] == s then
+			socket_pool[s.id] = nil
+			driver.close(s.id)
+		end
+	end,
+}
+
 local function pause(s, size)
 	if s.paused ~= nil then
 		return
@@ -277,4 +287,8 @@ return {
 	wake = wake,
 	park = park,
 	pause = pause,
+	--- For the task that opens a socket, as a variable to be closed: unless the record `is_known` then, it is closed.
+	unless_killed = function(s)
+		return setmetatable(s, Unknown)
+	end,
 }
