@@ -370,7 +370,28 @@ local function finish(connection, held)
 	end
 end
 
-local function serve(id, client, handler, options, held)
+-- A connection whose task is killed ends with it: nobody else would answer the client.
+local Task = {
+	__close = function(task)
+		if task.over then
+			return
+		end
+		connected:remove(task.client)
+		local connection = task.connection
+		if connection then
+			serving[connection] = nil
+			connection.deadline:clear()
+			connection.account:close()
+			if connection.close then
+				connection.close()
+			end
+		end
+		socket.close(task.id)
+	end,
+}
+
+local function serve(task, handler, options, held)
+	local id = task.id
 	local ok, problem = socket.start(id)
 	if not ok then
 		return false, problem
@@ -381,8 +402,8 @@ local function serve(id, client, handler, options, held)
 		socket.close(id)
 		return false, problem
 	end
-	serving[connection] = true
-	ok, problem = pcall(converse, connection, client, handler, held)
+	serving[connection], task.connection = true, connection
+	ok, problem = pcall(converse, connection, task.client, handler, held)
 	serving[connection] = nil
 	local deadline = connection.deadline
 	if deadline.expired and not deadline.idle and not connection.refused then
@@ -420,9 +441,11 @@ function M.serve(id, handler, options)
 		socket.close_fd(id)
 		return false, problem
 	end
+	local task <close> = setmetatable({ id = id, client = client }, Task)
 	local called, ok
-	called, ok, problem = pcall(serve, id, client, handler, options, held)
+	called, ok, problem = pcall(serve, task, handler, options, held)
 	connected:remove(client)
+	task.over = true
 	if not called then
 		pcall(socket.close, id) -- such as without a certificate: no other task knows of it
 		return false, ok

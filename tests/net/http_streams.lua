@@ -528,6 +528,30 @@ function cases.a_drain_ends_events_and_idle_connections_and_no_answer_under_way(
 	socket.close(id)
 end
 
+function cases.a_handler_that_is_killed_ends_its_connection()
+	local app, task = routers.new(), nil
+	app:get("/", function()
+		task = coroutine.running()
+		skynet.wait {}
+	end)
+	app:get("/last", function()
+		return "last"
+	end)
+	local host = serve(app, { connections = 1 })
+	for _ = 1, 3 do
+		local id = assert(socket.open(host))
+		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		await(function()
+			return task
+		end)
+		skynet.killthread(task)
+		task = nil
+		check.equal(socket.read(id), false)
+		socket.close(id)
+	end
+	check.equal({ httpc.request("GET", host, "/last") }, { 200, "last" }, "its place is free")
+end
+
 function cases.requests_whose_tasks_are_killed_leave_their_connections()
 	local app, slow = routers.new(), 0
 	app:get("/", function()
