@@ -23,7 +23,7 @@ local pop, take_all, take_line = driver.pop, driver.readall, driver.readline
 local running = coroutine.running
 local socket_pool, on_close = events.pool, events.on_close
 local park, wake, pause = events.park, events.wake, events.pause
-local OPENING <const>, OPEN <const>, ENDED <const>, HELD <const> = events.OPENING, events.OPEN, events.ENDED, events.HELD
+local OPENING <const>, OPEN <const>, ENDED <const> = events.OPENING, events.OPEN, events.ENDED
 
 ---@class skynet.socket
 local M = {}
@@ -154,7 +154,7 @@ end
 function M.hold(id)
 	local s = socket_pool[id]
 	if s and s.state == OPEN and s.paused == nil then
-		s.paused = HELD
+		s.paused = events.HELD
 		driver.pause(id)
 	end
 end
