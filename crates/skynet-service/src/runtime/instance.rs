@@ -94,7 +94,10 @@ pub unsafe fn init<S: Service>(
         // SAFETY: a task of the service does not outlive it.
         unsafe { &*address }.initialised(result);
     };
-    core.spawn(future, Label::Named("init"));
+    let task = core.spawn(future, Label::Named("init"));
+    // SAFETY: it is the turn of the task's service.
+    unsafe { task.detach() };
+    drop(task);
     core.run();
     c_int::from(instance.init.get() == Init::Failed)
 }
