@@ -1,13 +1,34 @@
 //! Runs the examples: in a copy of their folder, so that ports can be changed and files they write do no harm.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::node::executable;
 use super::running::Node;
 use super::{root, scratch};
+
+/// Copies a folder with those in it. `used` tells which of the changes have met their text.
+fn copy_folder(from: &Path, to: &Path, changes: &[(&str, String)], used: &mut [bool]) {
+    fs::create_dir_all(to).expect("folder of the example");
+    for entry in fs::read_dir(from).expect("the example").flatten() {
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &copy, changes, used);
+            continue;
+        }
+        // A compiled service that lies there is no part of it.
+        let Ok(mut text) = fs::read_to_string(path) else {
+            continue;
+        };
+        for ((old, new), used) in changes.iter().zip(&mut *used) {
+            *used |= text.contains(old);
+            text = text.replace(old, new);
+        }
+        fs::write(copy, text).expect("copy of a file");
+    }
+}
 
 /// A copy of `examples/NAME`.
 pub struct Example {
@@ -25,23 +46,9 @@ impl Example {
             name: name.to_string(),
             place: scratch(&format!("example-{name}-{number}")),
         };
-        fs::create_dir_all(example.path("")).expect("folder of the example");
         let mut used = vec![false; changes.len()];
-        for entry in fs::read_dir(root().join("examples").join(name))
-            .expect("the example")
-            .flatten()
-        {
-            // A compiled service that lies there is no part of it.
-            let Ok(mut text) = fs::read_to_string(entry.path()) else {
-                continue;
-            };
-            for ((old, new), used) in changes.iter().zip(&mut used) {
-                *used |= text.contains(old);
-                text = text.replace(old, new);
-            }
-            let copy = example.path(&entry.file_name().to_string_lossy());
-            fs::write(copy, text).expect("copy of a file");
-        }
+        let source = root().join("examples").join(name);
+        copy_folder(&source, &example.path(""), changes, &mut used);
         assert!(used.iter().all(|&used| used), "changes: {changes:?}");
         example
     }
