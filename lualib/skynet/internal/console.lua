@@ -4,66 +4,20 @@
 local skynet = require "skynet"
 local codecache = require "skynet.codecache"
 local core = require "skynet.core"
-local memory = require "skynet.memory"
+local figures = require "skynet.internal.consolefigures"
+local help = require "skynet.internal.consolehelp"
 local printable = require "skynet.internal.printable"
 local snax = require "skynet.snax"
-local socket = require "skynet.socket"
 
 local PATIENCE <const> = 300 -- 1/100 s that services have to answer, if nothing else is said
 -- 1/100 s that one service has to answer a command of the debug protocol, which services in C never do; and that any command
 -- goes on when nobody has more to say on the connection.
 local LIMIT <const> = math.max(1, tonumber(skynet.getenv "debug_console_timeout") or 60) * 100 // 1
 
-local COMMAND = {}
-
--- The commands of the C core's console: programs read the list.
-local HELP <const> = {
-	call = "call address values : send a request and print the answer, values as in Lua",
-	clearcache = "clearcache : later services read their scripts again",
-	cmem = "cmem : C memory of each service",
-	dbgcmd = "dbgcmd address command ... : a command of the debug protocol",
-	debug = "debug address : step through a service, line cont ends",
-	dumpheap = "dumpheap : write a heap profile",
-	exit = "exit address : ask a service to end",
-	gc = "gc [time] : collect garbage in every service",
-	getenv = "getenv name : a value of the configuration",
-	help = "help [more] : this list; more has the commands that only this core knows",
-	info = "info address ... : what a service tells of itself",
-	inject = "inject address file ... : run a Lua file inside of a service",
-	jmem = "jmem : figures of the memory allocator",
-	kill = "kill address : end a service by force",
-	killtask = "killtask address thread : end a task, named as in the list of task",
-	list = "list : all services",
-	log = "log name ... : start a service and log its messages",
-	logoff = "logoff address : end the log of messages",
-	logon = "logon address : log the messages of a service",
-	mem = "mem [time] : Lua memory of each service",
-	netstat = "netstat : all sockets",
-	ping = "ping address : time of an answer, in 1/100 s",
-	profactive = "profactive [on|off] : heap profiling",
-	service = "service : unique services",
-	setenv = "setenv name value : add to the configuration",
-	signal = "signal address [number] : interrupt a service that is busy",
-	snax = "snax name ... : start a snax service",
-	start = "start name ... : start a service",
-	stat = "stat [time] : messages, tasks and CPU time of each service",
-	task = "task address : what the tasks of a service wait for",
-	trace = "trace address [protocol] [on|off] : trace the requests of a service",
-	uniqtask = "uniqtask address : tasks with equal stacks, counted",
-}
-
-local MORE <const> = {
-	cluster = "cluster : the nodes of the cluster, and the connections to them",
-	drain = "drain [seconds] : take this node out of the cluster while it still serves",
-	loglevel = "loglevel address [level] : the level of a service's log: debug, info, warning, error, off",
-	purge = "purge : give free memory back to the system, and show what the process has",
-	shutdown = "shutdown : let services finish, then end the node",
-	snapshot = "snapshot [sockets] [cluster] : figures of the node and of all services, as JSON",
-	stuck = "stuck : what every worker runs, and for how long",
-}
+local COMMAND = figures.commands -- with those that are there
 
 function COMMAND.help(which)
-	return which == "more" and MORE or HELP
+	return which == "more" and help.MORE or help.HELP
 end
 
 ---------------------------------------------------------------- addresses
@@ -89,9 +43,7 @@ local function core_command(name, address, ...)
 	core.command(name, words)
 end
 
-local function is_on(word)
-	return word == "on" or word == "true"
-end
+local is_on = figures.is_on
 
 ---------------------------------------------------------------- names of files
 
@@ -324,99 +276,6 @@ function COMMAND.signal(address, number)
 	local signal = number
 		and (math.tointeger(tonumber(number)) or error("signal: a number is needed, not " .. number, 0))
 	core_command("SIGNAL", address, signal and string.format("%d", signal))
-end
-
----------------------------------------------------------------- memory
-
-function COMMAND.cmem()
-	local list = {}
-	for handle, bytes in pairs(memory.info()) do
-		list[skynet.address(handle)] = bytes
-	end
-	list.total, list.block = memory.total(), memory.block()
-	return list
-end
-
-local KINDS <const> = { "allocated", "active", "resident", "retained" }
-
--- What the allocator has; nothing when it is not jemalloc.
-local function process_memory()
-	local figures = memory.total() > 0 and memory.jestat() or {}
-	local list = {}
-	for _, kind in ipairs(KINDS) do
-		list[kind] = figures["stats." .. kind]
-	end
-	return list
-end
-
--- Before and after, and what the system got back.
-function COMMAND.purge()
-	local before = process_memory()
-	if not (memory.purge and memory.purge()) then
-		return "The allocator is not jemalloc"
-	end
-	local after, list = process_memory(), {}
-	for kind, bytes in pairs(after) do
-		list[kind] = string.format("%d -> %d", before[kind], bytes)
-	end
-	list.returned = math.max(before.resident - after.resident, 0)
-	return list
-end
-
-function COMMAND.jmem()
-	local list = {}
-	for name, bytes in pairs(memory.jestat()) do
-		list[name] = string.format("%11d  %8.2f Mb", bytes, bytes / (1024 * 1024))
-	end
-	return list
-end
-
-function COMMAND.dumpheap()
-	memory.dumpheap()
-end
-
-function COMMAND.profactive(word)
-	if word ~= nil then
-		memory.profactive(is_on(word))
-	end
-	return "heap profilling is " .. (memory.profactive() and "active" or "deactive")
-end
-
----------------------------------------------------------------- sockets
-
-local function show_bytes(count)
-	if count == nil or count == 0 then
-		return nil
-	elseif count < 1024 then
-		return count
-	elseif count < 1024 * 1024 then
-		return count / 1024 .. "K"
-	end
-	return count / (1024 * 1024) .. "M"
-end
-
-local function show_age(time)
-	if time == nil then
-		return nil
-	end
-	local age = skynet.now() - time
-	if age < 60 * 100 then
-		return age / 100 .. "s"
-	end
-	local hours, minutes, seconds = age // 360000, age // 6000 % 60, age % 6000 / 100
-	return string.format("%s%d:%.2gs", hours > 0 and hours .. ":" or "", minutes, seconds)
-end
-
-function COMMAND.netstat()
-	local list = socket.netstat()
-	for _, info in ipairs(list) do
-		info.address = skynet.address(info.address)
-		for _, key in ipairs { "read", "write", "wbuffer" } do
-			info[key] = show_bytes(info[key])
-		end
-		info.rtime, info.wtime = show_age(info.rtime), show_age(info.wtime)
-	end
-	return list
 end
 
 ---------------------------------------------------------------- configuration
