@@ -1,21 +1,21 @@
 --- The API of a Lua service. `local skynet = require "skynet"`.
 ---
---- skynet/internal/kernel.lua holds and documents call, rawcall, send, rawsend, ret, retpack, ignoreret, context, fork,
---- timeout and wakeup. This file adds the rest. Like the kernel it only makes functions and tables and returns them, and is
---- one file for the reason given there. What small services do not need is in modules of its own, which are loaded by the
---- first call.
+--- Parts of it stand in modules of their own (skynet/internal/runtime.lua says which). This one puts them together and adds what
+--- is built on them: constants, protocols, sleeping, starting other services, answering later. Like all of them it only makes
+--- functions and tables and returns them. What small services do not need is loaded by the first call.
 
 local core = require "skynet.core"
 local modules = require "skynet.require"
 local runtime = require "skynet.internal.kernel"
+require "skynet.internal.environment"
+require "skynet.internal.lifecycle"
 
 ---@class (partial) skynet
 local skynet = runtime.api
 local protocols = runtime.protocols
 local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
 local owed, origin = runtime.owed, runtime.origin
-local promises -- skynet/internal/promises.lua once an answer was promised
-local running_task, start_timer = runtime.current, runtime.start_timer
+local start_timer = runtime.start_timer
 local check_yieldable, wait = runtime.check_yieldable, runtime.wait
 local send_message, pack_values, trace_line = core.send, core.pack, core.trace
 local running_coroutine, yield, is_yieldable = coroutine.running, coroutine.yield, coroutine.isyieldable
@@ -74,92 +74,6 @@ skynet.tracelog = core.trace
 skynet.init = modules.init
 --- Deprecated: the plain pcall of Lua.
 skynet.pcall = pcall
-
----------------------------------------------------------------- addresses and environment
-
---- The handle of this service.
----@return integer
-function skynet.self()
-	return core.addresscommand "REG"
-end
-
---- The handle of a service of this node by its local name.
----@param name string such as ".launcher"
----@return integer? nil when there is none
-function skynet.localname(name)
-	return core.addresscommand("QUERY", name)
-end
-
---- The node that a handle belongs to.
----@param handle integer
----@return integer harbor, boolean remote
-function skynet.harbor(handle)
-	return core.harbor(handle)
-end
-
-local start_time
-
---- When the node started.
----@return integer seconds since 1970
-function skynet.starttime()
-	start_time = start_time or core.intcommand "STARTTIME"
-	return start_time
-end
-
---- The time of day by the node's clock, in steps of 1/100 s.
----@return number seconds since 1970
-function skynet.time()
-	return core.now() / 100 + skynet.starttime()
-end
-
---- A value of the node's configuration.
----@param key string
----@return string?
-function skynet.getenv(key)
-	return (core.command("GETENV", key))
-end
-
---- Adds a value to the node's configuration; existing ones cannot be changed (raises).
----@param key string
----@param value string|number
-function skynet.setenv(key, value)
-	if core.command("GETENV", key) ~= nil then
-		error("Can't setenv exist key : " .. key)
-	end
-	core.command("SETENV", key .. " " .. value)
-end
-
---- A figure of this service: "mqlen", "cpu", "time", "message", "endless".
----@param what string
----@return number
-function skynet.stat(what)
-	return core.intcommand("STAT", what)
-end
-
---- The number of messages that wait for this service.
----@return integer
-function skynet.mqlen()
-	return core.intcommand("STAT", "mqlen")
-end
-
---- Whether this service was reported to be in an endless loop since the last time asked.
----@return boolean
-function skynet.endless()
-	return core.intcommand("STAT", "endless") == 1
-end
-
---- Limits the memory of this service, from this line on: what does not fit raises "not enough memory". Once only.
----@param bytes integer
-function skynet.memlimit(bytes)
-	local registry = debug.getregistry()
-	local limit = math.type(bytes) and (math.tointeger(bytes) or 0) -- other values: none, 0 as well
-	if limit and registry.skynet_memlimit then
-		registry.skynet_memlimit(limit)
-	else
-		registry.memlimit = limit -- another snlua: from the end of the main chunk on, and there only
-	end
-	skynet.memlimit = nil
-end
 
 ---------------------------------------------------------------- protocols
 
@@ -223,8 +137,8 @@ local function on_error(session, source)
 		end
 		return
 	end
-	if promises then
-		promises.drop(source)
+	if runtime.promises then
+		runtime.promises.drop(source)
 	end
 	runtime.fail_calls(function(callee)
 		return callee == source
@@ -276,102 +190,10 @@ function skynet.queryservice(name, ...)
 	return ask_manager("QUERY", "GQUERY", name, ...)
 end
 
----------------------------------------------------------------- start and end
-
---- Runs the queued `init` functions and `start_func`, and reports to the launcher. Yields.
----@param start_func function
-function skynet.init_service(start_func)
-	local ok, problem = xpcall(function()
-		modules.init_all()
-		start_func()
-	end, debug.traceback)
-	if ok then
-		skynet.send(".launcher", "lua", "LAUNCHOK")
-	else
-		skynet.error("init service failed: " .. tostring(problem))
-		skynet.send(".launcher", "lua", "ERROR")
-		skynet.exit()
-	end
-end
-
---- Makes this script a service: sets the message callback, then runs `start_func` in a task.
----@param start_func function
-function skynet.start(start_func)
-	core.callback(skynet.dispatch_message)
-	runtime.init_task = skynet.timeout(0, function()
-		skynet.init_service(start_func)
-		runtime.init_task = nil
-	end)
-end
-
-local function close_waiting_tasks()
-	local tasks, me = {}, running_task()
-	for _, task in pairs(waiting) do
-		if type(task) == "thread" and task ~= me then
-			tasks[task] = true
-		end
-	end
-	for task in pairs(tasks) do
-		coroutine.close(task)
-	end
-end
-
--- Tells everybody who waits for an answer of this service, and whom it waits for, that it ends; `between` runs after the
--- requests under way. When a service is killed, snlua calls this before it closes the VM (src/services/builtin/snlua).
-function runtime.release(between)
-	local ERROR <const> = skynet.PTYPE_ERROR
-	if runtime.on_release then
-		runtime.on_release() -- of those who answer without a task
-	end
-	for task, session in pairs(owed) do
-		local caller = origin[task]
-		if session ~= 0 and caller then
-			core.send(caller, ERROR, session, "")
-		end
-		owed[task] = nil
-	end
-	if between then
-		between()
-	end
-	if promises then
-		promises.fail_all()
-	end
-	local watched = runtime.watched
-	if next(watched) then
-		local callees = {}
-		for session, address in pairs(watched) do
-			if address then
-				callees[address] = true
-			end
-			watched[session] = nil
-		end
-		for address in pairs(callees) do
-			core.send(address, ERROR, 0, "")
-		end
-	end
-end
-
---- Ends this service. Callers that wait for an answer get an error, and so do the services it
---- waits for. Does not return.
-function skynet.exit()
-	runtime.drop_queues()
-	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
-	runtime.release(close_waiting_tasks)
-	-- The rest of this turn's messages still arrives here.
-	core.callback(function(_, _, _, session, source)
-		if session ~= 0 and source ~= 0 then
-			core.send(source, skynet.PTYPE_ERROR, session, "")
-		end
-	end)
-	core.command "EXIT"
-	runtime.drop_queues()
-	coroutine.yield "QUIT"
-end
-
 ---------------------------------------------------------------- sleeping
 
 local function park(session, token)
-	local task = running_task()
+	local task = runtime.running
 	if tags[task] then
 		trace_line(tags[task], "sleep", 3)
 	end
@@ -443,7 +265,7 @@ end
 --- the values, or with false to fail the call; it tells whether the caller was still there.
 --- `respond "TEST"` tells whether the caller still waits. A second answer raises. When nothing has it any more, the call fails
 function skynet.response(pack)
-	local task = running_task()
+	local task = runtime.running
 	local session = owed[task]
 	if session == nil then
 		error "no session"
@@ -452,7 +274,7 @@ function skynet.response(pack)
 	if session == 0 then
 		return function() end
 	end
-	promises = promises or require "skynet.internal.promises"
+	local promises = runtime.promises or require "skynet.internal.promises"
 	local respond = promises.new(origin[task], session, pack) -- no tail call: the log tells who has called this
 	return respond
 end
@@ -474,7 +296,7 @@ function late.request(...)
 	return require "skynet.internal.select".request(...)
 end
 function late.timer(...)
-	return require "skynet.internal.timers".timer(...)
+	return require "skynet.internal.timers".api.timer(...)
 end
 function late.call_timeout(...)
 	return require "skynet.internal.deadline".call_timeout(...)

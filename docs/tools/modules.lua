@@ -20,7 +20,11 @@ return {
 		"skynet",
 		files = {
 			"skynet",
+			"skynet/internal/runtime",
+			"skynet/internal/calls",
 			"skynet/internal/kernel",
+			"skynet/internal/environment",
+			"skynet/internal/lifecycle",
 			"skynet/internal/milliseconds",
 			"skynet/internal/select",
 			"skynet/internal/timers",

@@ -23,7 +23,7 @@ function cases.files_on_disk_are_copied_too()
 	local disk = service "disk"
 	check.equal(ask(disk, "copied"), true)
 	local source = ask(disk, "source")
-	assert(string.find(source, "^@.*/%.%./lualib/skynet/internal/kernel%.lua$"), source)
+	assert(string.find(source, "^@.*/%.%./lualib/skynet/internal/calls%.lua$"), source)
 end
 
 function cases.services_do_not_see_each_others_changes()

@@ -3,6 +3,16 @@ local change = ...
 
 local created, lines, kernel = 0, 0, nil
 local KERNEL <const> = "skynet.internal.kernel"
+-- What is copied: the API, and what it needs.
+local PARTS <const> = {
+	"skynet",
+	"skynet.internal.runtime",
+	"skynet.internal.taskend",
+	"skynet.internal.calls",
+	KERNEL,
+	"skynet.internal.environment",
+	"skynet.internal.lifecycle",
+}
 
 -- What `require` would run for a module.
 local function loader_of(name)
@@ -117,18 +127,28 @@ local answers = {}
 
 function answers.compare()
 	-- As they were loaded: this service has changed them by starting.
-	local function load_both()
-		package.loaded.skynet, package.loaded[KERNEL] = nil, nil
-		local api = loader_of "skynet" "skynet"
-		return { api = api, runtime = package.loaded[KERNEL] }
+	local saved = {}
+	for _, name in ipairs(PARTS) do
+		saved[name] = assert(package.loaded[name], name)
 	end
-	local saved, saved_kernel = package.loaded.skynet, package.loaded[KERNEL]
-	local copied = load_both()
+	local function load_all()
+		for _, name in ipairs(PARTS) do
+			package.loaded[name] = nil
+		end
+		local values = { skynet = loader_of "skynet" "skynet" }
+		for i = 2, #PARTS do
+			values[PARTS[i]] = assert(package.loaded[PARTS[i]], PARTS[i])
+		end
+		return values
+	end
+	local copied = load_all()
 	debug.sethook(function() end, "c")
-	local run = load_both()
+	local run = load_all()
 	debug.sethook()
-	package.loaded.skynet, package.loaded[KERNEL] = saved, saved_kernel
-	assert(copied.api ~= run.api)
+	for name, value in pairs(saved) do
+		package.loaded[name] = value
+	end
+	assert(copied.skynet ~= run.skynet)
 	compare(copied, run, {}, "layer")
 	return true
 end

@@ -3,6 +3,14 @@ local check = require "check"
 
 local cases = {}
 
+local PARTS <const> = {
+	"skynet.core",
+	"skynet.internal.runtime",
+	"skynet.internal.taskend",
+	"skynet.internal.calls",
+	"skynet.internal.kernel",
+}
+
 -- A second kernel, on a core that only counts sessions, from `first` on.
 -- `unseen`: no call of `timeout` sees the task that it returns.
 local function kernel_from(first, unseen)
@@ -15,11 +23,19 @@ local function kernel_from(first, unseen)
 	local function timer(_, func)
 		return allocate(), func ~= nil and unseen
 	end
-	local real_core, real_kernel = package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"]
-	local core = setmetatable({ genid = allocate, intcommand = allocate, timer = timer }, { __index = real_core })
-	package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"] = core, nil
+	local loaded, real = package.loaded, {}
+	for _, name in ipairs(PARTS) do
+		real[name], loaded[name] = loaded[name], nil
+	end
+	local core = setmetatable(
+		{ genid = allocate, intcommand = allocate, timer = timer },
+		{ __index = real["skynet.core"] }
+	)
+	loaded["skynet.core"] = core
 	local kernel = require "skynet.internal.kernel"
-	package.loaded["skynet.core"], package.loaded["skynet.internal.kernel"] = real_core, real_kernel
+	for _, name in ipairs(PARTS) do
+		loaded[name] = real[name]
+	end
 	return kernel
 end
 

@@ -79,23 +79,25 @@ unsafe extern "C" {
         used: *mut c_uchar,
     );
 
-    /// Names two modules whose values VMs may copy instead of running them (lmodsnapshot.h): `require` of `outer` from a file
-    /// for which `genuine` holds, and for `inner` beside it, gives a copy of what running both has left in a hidden VM, once
-    /// `open` has prepared that. Both may do nothing but return a table each. Call it once, before other threads use Lua.
+    /// Names modules whose values VMs may copy instead of running them (lmodsnapshot.h): `require` of `outer` from a file for
+    /// which `genuine` holds, and for those of `inner` beside it, gives a copy of what running them has left in a hidden VM, once
+    /// `open` has prepared that. `inner` is in the order in which they run there and ends with a null pointer. Each may do nothing
+    /// but return a table, those of `inner` also nothing. Call it once, before other threads use Lua.
     /// `genuine(module, filename)` runs on any thread, outside of Lua, and returns 0 or 1.
     pub fn lua_setmodulesnapshot(
         outer: *const c_char,
-        inner: *const c_char,
+        inner: *const *const c_char,
         open: unsafe extern "C-unwind" fn(*mut LuaState) -> c_int,
         genuine: unsafe extern "C" fn(*const c_char, *const c_char) -> c_int,
     );
 
     /// The same for modules inside of the executable (lua.h): with the function of the outer one at the top, a loader that
-    /// does the same may take its place. `outer` and `inner` are their functions, as for [`lua_clonefunction`], and stay.
+    /// does the same may take its place. `outer` and those of `inner`, as many as were named, are their functions, as for
+    /// [`lua_clonefunction`], and stay.
     pub fn lua_innermodulesnapshot(
         state: *mut LuaState,
         outer: *const c_void,
-        inner: *const c_void,
+        inner: *const *const c_void,
     );
 
     /// Sets what the program adds to every VM (lhost.h). Once, before other threads use Lua.

@@ -1,6 +1,7 @@
 --- Calls that do not wait for ever: `call_timeout`. Loaded by the first call.
 
 local runtime = require "skynet.internal.kernel"
+local timers = require "skynet.internal.timers"
 
 local protocols = runtime.protocols
 local waiting, watched = runtime.waiting, runtime.watched
@@ -53,7 +54,7 @@ local function finish(session, timer, place, ok, msg, sz)
 	call_of[timer] = nil
 	if state and state ~= EXPIRED then
 		waiting[timer] = nil
-		if not runtime.cancel_timer(timer, place) then
+		if not timers.cancel(timer, place) then
 			waiting[timer] = BREAK -- it may fire later
 		end
 	end
@@ -91,7 +92,7 @@ function api.call_timeout(centiseconds, address, typename, ...)
 		start_clock()
 		relieve(old)
 	end
-	local timer, place = runtime.start_timer_to_cancel(centiseconds)
+	local timer, place = timers.start(centiseconds)
 	call_of[timer] = session
 	waiting[timer] = clock
 	return protocol.unpack(finish(session, timer, place, pcall(runtime.finish_call, address, session)))

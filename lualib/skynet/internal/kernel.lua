@@ -1,24 +1,19 @@
---- The heart of a Lua service: which coroutine runs, which one waits for which session, and how a
---- message of the node becomes a coroutine or wakes one. Everything on the path of a call is in this
---- one chunk so that its state stays in locals; the rest of the API is built on the table it returns.
---- Longer than other files because a further module costs every start of a service 2.4 % more
---- (3rd/lua/docs/module-snapshot.md).
+--- The heart of a Lua service: which coroutine runs, and how a message of the node becomes a coroutine or wakes one. Part of
+--- what runtime.lua describes, and what loads its other parts; returns what that has made.
 ---
---- Words used here:
----   session   a positive integer that names one outstanding request of this service.
----   task      a coroutine that this module started; it parks by yielding "SUSPEND".
----   to owe    a task owes an answer from the moment it handles a request until it answers.
+--- Tasks, the three queues and the function that gets each message are one chunk because they share what changes with each
+--- message: as upvalues that takes one instruction of the VM, as fields of a table two and a search.
 
 local core = require "skynet.core"
+local runtime = require "skynet.internal.runtime"
+local endings = require "skynet.internal.taskend"
+require "skynet.internal.calls"
 
-local send_message, int_command, allocate_session = core.send, core.intcommand, core.genid
-local trace_line, message_text, release_message = core.trace, core.tostring, core.trash
-local pack_values = core.pack
-local resume_thread, yield_thread = coroutine.resume, coroutine.yield
-local create_thread, close_thread, this_thread = coroutine.create, coroutine.close, coroutine.running
-local thread_status, is_yieldable = coroutine.status, coroutine.isyieldable
-local traceback, getinfo = debug.traceback, debug.getinfo
-local error, type, tostring, select, pcall = error, type, tostring, select, pcall
+local int_command, allocate_session, set_timer = core.intcommand, core.genid, runtime.set_timer
+local trace_line, message_text = core.trace, core.tostring
+local resume_thread, yield_thread, create_thread = coroutine.resume, coroutine.yield, coroutine.create
+local is_yieldable = coroutine.isyieldable
+local pcall, select, table = pcall, select, table
 
 -- Message types of skynet.h that this chunk handles itself.
 local RESPONSE <const>, SOCKET <const>, ERROR <const>, TRACE <const> = 1, 6, 7, 12
@@ -30,25 +25,19 @@ local BREAK <const> = "BREAK"
 local MAX_IDLE <const> = 256
 
 ---@class (partial) skynet
-local api = table.create(0, 128) -- what skynet.lua adds included
-local tags = {} -- task -> trace tag, or false: tracing is off for it
-local protocols = table.create(0, 16) -- by name and by number
-local waiting = {} -- session -> the task that it resumes, or BREAK
-local watched = {} -- session of a call -> address called
-local asleep = {} -- token -> session of the sleeper
-local owed = {} -- task -> session it has to answer; 0 when the request was a send
-local origin = {} -- task -> address its request came from
-local inline_handlers = {} -- handler of socket messages -> function that handles what needs no task, and tells whether it has
+local api = runtime.api
+local protocols, waiting, watched, asleep = runtime.protocols, runtime.waiting, runtime.watched, runtime.asleep
+local owed, origin, tags = runtime.owed, runtime.origin, runtime.tags
+local inline_handlers, taskless = runtime.inline_handlers, runtime.taskless
+local settle = endings.settle
 local entry = {} -- task that has not begun -> function it will run
 local due = {} -- task that has not begun -> session of the timer that begins it
-local taskless = {} -- session of a timer whose task nobody has asked for -> function it will run
+runtime.entry, runtime.due = entry, due
 local spare -- the task that was done last
 local idle, idle_count = {}, 0 -- others that are done
-local current -- the task that runs now
 local tracing -- skynet/internal/trace.lua once tracing was asked for
 local timer_wrapper -- set by trace_timeout
 local inspector -- set by the remote debugger
-local mistakes -- skynet/internal/mistakes.lua once something has failed
 
 -- Memory may be used up at any call and with any new key of a table. What waits is lost by neither:
 --   what wakes a task finds it in `waiting` until it runs again and takes itself out; work is in its queue until it has begun;
@@ -64,98 +53,13 @@ local wakeups, wakeup_first, wakeup_last = {}, 1, 0
 local failures, failure_first, failure_last = {}, 1, 0
 local forks, fork_first, fork_last = {}, 1, 0
 
--- What the other modules of skynet/internal work with.
-local runtime = table.create(0, 32)
-runtime.api, runtime.protocols, runtime.waiting, runtime.watched = api, protocols, waiting, watched
-runtime.asleep, runtime.owed, runtime.origin = asleep, owed, origin
-runtime.tags, runtime.inline_handlers, runtime.entry, runtime.due = tags, inline_handlers, entry, due
-runtime.taskless = taskless
-runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
-
--- This chunk and that of skynet.lua only make functions and tables and return them: most services do not run them but copy
--- what they have left once (3rd/lua/csrc/speed/lmodsnapshot.h). What a service may do without
--- is in modules of its own.
-
----------------------------------------------------------------- sessions
-
--- The core counts sessions up and starts again at 1 after 2^31-1. From `wary_from` on, every
--- allocation looks whether the next number is still in use, and skips those that are.
-local wary_from = 0x70000000
-
-local function skip_used_sessions(session)
-	wary_from = 1
-	while true do
-		local following = session < 0x7fffffff and session + 1 or 1
-		if waiting[following] == nil and taskless[following] == nil then
-			return
-		end
-		session = allocate_session()
-	end
-end
-
---- Allocates a session number. Does not yield.
----@return integer session
-function api.genid()
-	local session = allocate_session()
-	if session >= wary_from then
-		skip_used_sessions(session)
-	end
-	return session
-end
-
--- Sets a timer, and tells whether nobody would see a result of the function that calls it; not so without a function. A module
--- of another build cannot tell.
-local set_timer = core.timer or function() end
-
-local function start_timer(centiseconds)
-	local session = set_timer(centiseconds) or int_command("TIMEOUT", centiseconds)
-	if session >= wary_from then
-		skip_used_sessions(session)
-	end
-	return session
-end
-
--- Sends a request, in a task that will wait for the answer. A module of another build has no function for that.
-local send_request = core.request
-	or function(address, ptype, msg, sz)
-		runtime.check_yieldable(3)
-		return send_message(address, ptype, nil, msg, sz)
-	end
-
-local function unknown_protocol(typename)
-	error("unknown protocol " .. tostring(typename), 3)
-end
-
---- An address as people read it: numbers become ":%08x", names stay.
----@param address integer|string
----@return string
-function api.address(address)
-	if type(address) == "number" then
-		return string.format(":%08x", address)
-	end
-	return tostring(address)
-end
-
 ---------------------------------------------------------------- tasks
-
-local function report_forgotten(task, session, handler)
-	local where = debug.getinfo(handler, "S")
-	core.error(
-		string.format(
-			"Maybe forgot response session %s from %s : %s:%d",
-			session,
-			api.address(origin[task]),
-			where.source,
-			where.linedefined
-		)
-	)
-end
 
 -- Main function of every task. Resumed with a protocol it handles one request; resumed by a timer
 -- (true) or from the fork queue (nothing) it runs the function noted in `entry`, and a function that it gets itself when it was
 -- made for a timer that has fired.
 local function task_main(protocol, session, source, msg, sz)
-	local task = current
+	local task = runtime.running
 	while true do
 		local body
 		if protocol == nil then
@@ -179,7 +83,7 @@ local function task_main(protocol, session, source, msg, sz)
 			local debt = owed[task]
 			if debt then
 				if debt ~= 0 then
-					report_forgotten(task, debt, body)
+					endings.report_forgotten(task, debt, body)
 				end
 				owed[task] = nil
 			end
@@ -207,6 +111,8 @@ local function task_main(protocol, session, source, msg, sz)
 	end
 end
 
+endings.begin_in(task_main)
+
 local function idle_task()
 	local task = spare
 	if task then
@@ -227,94 +133,9 @@ local function new_task(body)
 	return task
 end
 
--- Tells the caller of a task that there will be no answer.
-local function answer_failed(task)
-	local debt = owed[task]
-	if debt then
-		if debt ~= 0 then
-			local tag = tags[task]
-			if tag then
-				trace_line(tag, "error")
-			end
-			send_message(origin[task], ERROR, debt, "")
-		end
-		owed[task] = nil
-	end
-end
+---------------------------------------------------------------- queues
 
--- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
-local function fail_task(task, problem)
-	-- The caller first: a signal may interrupt what follows.
-	answer_failed(task)
-	local place = ""
-	if origin[task] then
-		mistakes = mistakes or require "skynet.internal.mistakes"
-		place = mistakes.handler(task)
-		local caller = getinfo(task, 1, "f")
-		if caller and caller.func == task_main then
-			place = mistakes.unreadable(task, place)
-		end
-	end
-	origin[task] = nil
-	tags[task] = nil
-	local text = place and traceback(task, tostring(problem) .. place)
-	close_thread(task)
-	return text
-end
-
--- Deals with a task that stopped in another way than by "SUSPEND". Returns the text to report, if any.
-local function conclude(task, alive, command)
-	if not alive then
-		if not getinfo(task, 0, "l") then -- it had ended before: what has come has no receiver
-			require "skynet.internal.unmatched".drop()
-			return
-		end
-		return fail_task(task, command)
-	elseif command == "QUIT" then
-		close_thread(task)
-	elseif thread_status(task) == "dead" then
-		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.
-		local debt = owed[task]
-		local text = fail_task(task, "the task has closed itself without an answer")
-		return debt and debt ~= 0 and text or nil
-	elseif command == "USER" then
-		return fail_task(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
-	elseif command ~= nil then -- nil: stopped by the remote debugger
-		return fail_task(task, "Unknown command : " .. tostring(command))
-	end
-end
-
-local LOST <const> = {} -- in the place of texts: there was no memory for them
-
--- Adds a text to those that are to be reported. They are joined once, at the end: there may be many.
-local function add_text(texts, text)
-	if not text then
-		return texts
-	elseif not texts or texts == LOST then
-		return { text }
-	end
-	texts[#texts + 1] = text
-	return texts
-end
-
--- Deals with a task that stopped in another way than by "SUSPEND"; returns the texts to report. What fails on the way (an error
--- value that raises when it is asked for its text, memory that is used up) fails this task alone: its caller hears of it, and
--- the other tasks go on. What is called in here lies no deeper than what failed: there may be no memory for a deeper stack.
-local function settle(texts, task, alive, command)
-	local ok, text = pcall(conclude, task, alive, command)
-	if not ok then
-		answer_failed(task)
-		close_thread(task)
-		origin[task], tags[task] = nil, nil
-		text = type(text) == "string" and text or "error in error handling"
-	end
-	local added, more = pcall(add_text, texts, text)
-	if added then
-		return more
-	end
-	return texts or LOST
-end
-
+-- May be called without memory for a new place of the queue: by pcall.
 local function append(queue, place, value)
 	queue[place] = value
 end
@@ -353,7 +174,7 @@ local function drain(texts)
 				if tracing and tags[task] then
 					trace_line(tags[task], "resume")
 				end
-				current = task
+				runtime.running = task
 				alive, command = resume_thread(task, false, BREAK, nil, session)
 			end
 			wakeups[wakeup_first] = wakeup_first > KEPT and nil
@@ -365,14 +186,14 @@ local function drain(texts)
 				task = nil
 			end
 			if task then
-				current = task
+				runtime.running = task
 				alive, command = resume_thread(task, false, nil, nil, session)
 			end
 			failures[failure_first] = nil
 			failure_first = failure_first + 1
 		elseif fork_first <= fork_last then
 			task = forks[fork_first]
-			current = task
+			runtime.running = task
 			alive, command = resume_thread(task)
 			forks[fork_first] = nil
 			fork_first = fork_first + 1
@@ -423,8 +244,8 @@ function api.timeout(centiseconds, func)
 	if not session then
 		session = int_command("TIMEOUT", centiseconds)
 	end
-	if session >= wary_from then
-		skip_used_sessions(session)
+	if session >= runtime.wary_from then
+		runtime.skip_used_sessions(session)
 	end
 	if unseen and not timer_wrapper then
 		-- A task is made when the timer fires, or when somebody looks at those that wait.
@@ -439,14 +260,14 @@ function api.timeout(centiseconds, func)
 	return task
 end
 
----------------------------------------------------------------- waking and calling
+---------------------------------------------------------------- waiting and waking
 
 --- Parks the running task until `wakeup(token)`, on which nobody sleeps, where it may yield: see `skynet.wait`, which looks
 --- whether that is so.
 function runtime.wait(token)
-	local session, task = allocate_session(), current
-	if session >= wary_from then
-		skip_used_sessions(session)
+	local session, task = allocate_session(), runtime.running
+	if session >= runtime.wary_from then
+		runtime.skip_used_sessions(session)
 	end
 	if tracing and tags[task] then
 		trace_line(tags[task], "sleep", 3)
@@ -479,151 +300,7 @@ function api.wakeup(token)
 	end
 end
 
--- Passes the trace tag of the running task on to the service it calls.
-local function trace_call(address)
-	local tag = tags[current]
-	if tag then
-		trace_line(tag, "call", 3)
-		send_message(address, TRACE, 0, tag)
-	end
-end
-
-local function no_session(address, session)
-	if session == false then
-		error("message to " .. api.address(address) .. " is too large", 2)
-	end
-	error("call to invalid address " .. api.address(address), 2)
-end
-
--- Parks the running task until the answer of `session` is there. Raises when the call fails.
-local function await(address, session)
-	if session >= wary_from then
-		skip_used_sessions(session)
-	end
-	watched[session] = address
-	waiting[session] = current
-	local answered, msg, sz, which = yield_thread "SUSPEND"
-	if which ~= session then
-		answered, msg, sz = require "skynet.internal.unmatched".wait_on(session, which, msg == BREAK)
-	end
-	watched[session], waiting[session] = nil, nil
-	if not answered then
-		mistakes = mistakes or require "skynet.internal.mistakes"
-		error(mistakes.failed_call(address), 0)
-	end
-	return msg, sz
-end
-
---- Sends a message; no answer is expected. Does not yield.
----@param address integer|string handle, ":hex", ".local" or global name
----@param typename string|integer protocol, such as "lua"
----@param ... any the values of the message
----@return integer? 0; nil when there is no such service, false when the message is too large
-function api.send(address, typename, ...)
-	local protocol = protocols[typename] or unknown_protocol(typename)
-	return send_message(address, protocol.id, 0, protocol.pack(...))
-end
-
---- `send` with a message that is packed already: a string, or a pointer and its size (consumed).
----@param address integer|string
----@param typename string|integer
----@param msg string|lightuserdata
----@param sz integer? size of a pointer
----@return integer? 0; nil when there is no such service, false when the message is too large
-function api.rawsend(address, typename, msg, sz)
-	local protocol = protocols[typename] or unknown_protocol(typename)
-	return send_message(address, protocol.id, 0, msg, sz)
-end
-
---- Sends a request and waits for the answer. Yields.
----@param address integer|string
----@param typename string|integer
----@param ... any the values of the request
----@return any ... the values of the answer. Raises when the address is unknown, and when the
---- callee fails, answers with an error or dies
-function api.call(address, typename, ...)
-	if tracing then
-		trace_call(address)
-	end
-	local protocol = protocols[typename] or unknown_protocol(typename)
-	local session = send_request(address, protocol.id, protocol.pack(...))
-	if not session then
-		no_session(address, session)
-	end
-	return protocol.unpack(await(address, session))
-end
-
---- `call` with a packed message; the answer is not unpacked. Yields.
----@param address integer|string
----@param typename string|integer
----@param msg string|lightuserdata
----@param sz integer? size of a pointer
----@return lightuserdata|string msg, integer sz valid until the task parks or calls again
-function api.rawcall(address, typename, msg, sz)
-	if tracing then
-		trace_call(address)
-	end
-	local protocol = protocols[typename] or unknown_protocol(typename)
-	local session = send_request(address, protocol.id, msg, sz)
-	if not session then
-		no_session(address, session)
-	end
-	local answer, size = await(address, session) -- no tail call: the frame tells what was asked
-	return answer, size
-end
-
---- Answers the request of the running task with a packed message (consumed). Does not yield.
----@param msg string|lightuserdata|nil nil is an empty answer
----@param sz integer? size, for a pointer
----@return boolean false when the request was a send, or the caller is gone. Raises "No session"
---- when there is no request or it is answered already
-function api.ret(msg, sz)
-	msg = msg or ""
-	local task = current
-	if tracing and tags[task] then
-		trace_line(tags[task], "response")
-	end
-	local session = owed[task]
-	if session == nil then
-		error "No session"
-	end
-	owed[task] = nil
-	if session == 0 then
-		if sz ~= nil then
-			release_message(msg, sz)
-		end
-		return false
-	end
-	local sent = send_message(origin[task], RESPONSE, session, msg, sz)
-	if sent == false then -- too large: the caller must not wait for ever
-		send_message(origin[task], ERROR, session, "")
-	end
-	return sent and true or false
-end
-
---- Answers with Lua values: `ret(pack(...))`.
----@param ... any the values of the answer
----@return boolean
-function api.retpack(...)
-	return api.ret(pack_values(...))
-end
-
---- Declares that this task will not answer its request in the usual way. Does not yield.
-function api.ignoreret()
-	owed[current] = nil
-end
-
---- The request that the running task handles.
----@return integer? session, integer? source nil when it handles none or has answered (session)
-function api.context()
-	return owed[current], origin[current]
-end
-
 ---------------------------------------------------------------- messages of the node
-
-local function raise(texts)
-	error(texts == LOST and "not enough memory" or table.concat(texts, "\n"), 0)
-end
 
 --- Handles one message of the node: the callback of this service. Raises what its tasks raised.
 ---@param ptype integer
@@ -648,7 +325,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 				else
 					task = idle_task()
 				end
-				current = task
+				runtime.running = task
 				alive, command = resume_thread(task, FIRED, msg, sz, session, body)
 			else
 				text = require "skynet.internal.unmatched".response(session, source, msg, sz)
@@ -661,7 +338,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 			if tracing and tags[task] then
 				trace_line(tags[task], "resume")
 			end
-			current = task
+			runtime.running = task
 			alive, command = resume_thread(task, true, msg, sz, session)
 		end
 	else
@@ -680,7 +357,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 			if tracing then
 				tracing.request(protocol, task, source)
 			end
-			current = task
+			runtime.running = task
 			alive, command = resume_thread(task, protocol, session, source, msg, sz)
 		elseif protocol == nil and ptype == TRACE then
 			runtime.enable_tracing().expect(source, message_text(msg, sz))
@@ -711,7 +388,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		texts = drain(texts)
 	end
 	if texts then
-		raise(texts)
+		endings.raise(texts)
 	end
 end
 
@@ -729,80 +406,31 @@ function runtime.recover(session)
 	end
 	local texts = queued and drain()
 	if texts then
-		raise(texts)
+		endings.raise(texts)
 	end
 end
 
 ---------------------------------------------------------------- for the other modules
 
---- Deals with a task that the remote debugger has resumed. Raises what the task raised.
-function runtime.settle_outside(task, alive, command)
-	if not (alive and command == "SUSPEND") then
-		local text = conclude(task, alive, command)
-		if text then
-			error(text, 0)
-		end
-	end
-end
-
---- The running task.
-function runtime.current()
-	return current
-end
-
---- Resumes a task from outside of the dispatcher, with `current` set for it.
+--- Resumes a task from outside of the dispatcher, with `runtime.running` set for it.
 function runtime.resume(task, ...)
-	current = task
+	runtime.running = task
 	return resume_thread(task, ...)
-end
-
---- Says which task runs, after `resume` from inside of another one.
-function runtime.set_current(task)
-	current = task
 end
 
 --- From here on, tasks, calls and requests look at their trace tags.
 ---@return table skynet/internal/trace.lua
 function runtime.enable_tracing()
 	tracing = require "skynet.internal.trace"
+	runtime.trace_calls()
 	return tracing
 end
 
-function runtime.start_timer(centiseconds)
-	return start_timer(centiseconds)
-end
-
---- A timer for `cancel_timer`: its session, and its place in the core, which not every core tells.
-function runtime.start_timer_to_cancel(centiseconds)
-	local answer = core.command("TIMER", string.format("%d", centiseconds))
-	if not answer then
-		return start_timer(centiseconds)
-	end
-	local session, place = string.match(answer, "^(%d+) ?(%d*)$")
-	session = math.tointeger(session)
-	if session >= wary_from then
-		skip_used_sessions(session)
-	end
-	return session, place ~= "" and place or nil
-end
-
---- Takes a timer back: no message will come. False when one will, or has.
-function runtime.cancel_timer(session, place)
-	return place ~= nil and core.command("CANCEL", session .. " " .. place) ~= nil
-end
-
---- A timer in 1/1000 s, and the task that it will start.
-function runtime.start_fine_timer(milliseconds, func)
-	local session = int_command("TIMEOUTMS", milliseconds)
-	if session >= wary_from then
-		skip_used_sessions(session)
-	end
-	if func then
-		local task = new_task(func)
-		waiting[session], due[task] = task, session
-		return task
-	end
-	return session
+--- Makes the task that the timer of `session` will begin.
+function runtime.timer_task(session, func)
+	local task = new_task(func)
+	waiting[session], due[task] = task, session
+	return task
 end
 
 --- Gives a timer of `session` the task that it has not needed so far. Returns it, and nothing when there is no such timer.
@@ -810,48 +438,8 @@ function runtime.give_task(session)
 	local func = taskless[session]
 	if func then
 		taskless[session] = nil
-		local task = new_task(func)
-		waiting[session], due[task] = task, session
-		return task
+		return runtime.timer_task(session, func)
 	end
-end
-
---- Raises where the running code could not park, such as in a function that C calls: an answer, or a wake-up, would find
---- the task that waits next. To be called before anything is registered or sent.
----@param level integer? where the error is, 2 by default: who has called the caller
-function runtime.check_yieldable(level)
-	if not is_yieldable() then
-		local _, is_main = this_thread()
-		error(
-			is_main and "attempt to yield from outside a coroutine\n\t(what waits cannot be called outside of a task)"
-				or "attempt to yield across a C-call boundary\n\t(what waits cannot be called inside of a function that C calls)",
-			(level or 2) + 1
-		)
-	end
-end
-
---- Sends a request whose answer will resume `task`. Returns the session, or nil or false.
-function runtime.request(task, address, protocol, ...)
-	local session = send_request(address, protocol.id, protocol.pack(...))
-	if session then
-		if session >= wary_from then
-			skip_used_sessions(session)
-		end
-		watched[session] = address
-		waiting[session] = task
-	end
-	return session
-end
-
-runtime.trace_call = trace_call
-
---- Raises unless the call was sent; then waits for its answer. For calls that other modules send.
-function runtime.finish_call(address, session)
-	if not session then
-		no_session(address, session)
-	end
-	local answer, size = await(address, session)
-	return answer, size
 end
 
 --- Calls a function before each message; nil ends that.

@@ -1,5 +1,6 @@
 --- Timers that can be taken back: `timer`. Loaded by the first call.
 
+local core = require "skynet.core"
 local runtime = require "skynet.internal.kernel"
 
 local waiting, taskless, due = runtime.waiting, runtime.taskless, runtime.due
@@ -7,6 +8,26 @@ local BREAK <const> = "BREAK"
 
 ---@class (partial) skynet
 local api = {}
+local M = { api = api }
+
+--- A timer for `cancel`: its session, and its place in the core, which not every core tells.
+function M.start(centiseconds)
+	local answer = core.command("TIMER", string.format("%d", centiseconds))
+	if not answer then
+		return runtime.start_timer(centiseconds)
+	end
+	local session, place = string.match(answer, "^(%d+) ?(%d*)$")
+	session = math.tointeger(session)
+	if session >= runtime.wary_from then
+		runtime.skip_used_sessions(session)
+	end
+	return session, place ~= "" and place or nil
+end
+
+--- Takes a timer back: no message will come. False when one will, or has.
+function M.cancel(session, place)
+	return place ~= nil and core.command("CANCEL", session .. " " .. place) ~= nil
+end
 
 ---@class skynet.timer
 local Timer = {}
@@ -27,7 +48,7 @@ function Timer:cancel()
 		coroutine.close(task)
 	end
 	waiting[session] = nil
-	if not runtime.cancel_timer(session, self.place) then
+	if not M.cancel(session, self.place) then
 		waiting[session] = BREAK -- its message is on the way
 	end
 	return true
@@ -49,7 +70,7 @@ end
 ---@param ... any for `func`
 ---@return skynet.timer
 function api.timer(centiseconds, func, ...)
-	local session, place = runtime.start_timer_to_cancel(centiseconds)
+	local session, place = M.start(centiseconds)
 	local timer = setmetatable({ session = session, place = place }, Timer)
 	local arguments = select("#", ...) > 0 and table.pack(...)
 	taskless[session] = function()
@@ -63,4 +84,4 @@ function api.timer(centiseconds, func, ...)
 	return timer
 end
 
-return api
+return M

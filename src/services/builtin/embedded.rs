@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use libc::{c_char, c_int};
 use mlua_sys::{
@@ -224,17 +224,61 @@ pub unsafe fn push_module(state: *mut lua_State, name: &[u8], file: File) {
         if name != SNAPSHOT_OUTER.to_bytes() {
             return;
         }
-        let inner = find_module(SNAPSHOT_INNER.to_bytes()).and_then(shared);
-        if let (Some(outer), Some(inner)) = (shared(file), inner) {
-            skynet_lua::lua_innermodulesnapshot(state.cast(), outer, inner);
+        if let (Some(outer), Some(inner)) = (shared(file), inner_functions()) {
+            skynet_lua::lua_innermodulesnapshot(state.cast(), outer, inner.0.as_ptr());
         }
     }
 }
 
-/// The two modules of the layer that VMs copy (`lua_setmodulesnapshot`): the API of services, and what it is built on.
+/// The modules of the layer that VMs copy (`lua_setmodulesnapshot`): the API of services, which needs those of [`SNAPSHOT_INNER`].
 pub const SNAPSHOT_OUTER: &CStr = c"skynet";
-/// See [`SNAPSHOT_OUTER`].
-pub const SNAPSHOT_INNER: &CStr = c"skynet.internal.kernel";
+/// See [`SNAPSHOT_OUTER`]. In the order in which they run: each needs none but those before it.
+pub const SNAPSHOT_INNER: [&CStr; 6] = [
+    c"skynet.internal.runtime",
+    c"skynet.internal.taskend",
+    c"skynet.internal.calls",
+    c"skynet.internal.kernel",
+    c"skynet.internal.environment",
+    c"skynet.internal.lifecycle",
+];
+
+/// [`SNAPSHOT_INNER`] as C reads it, with a null pointer at its end.
+pub struct Names(pub [*const c_char; SNAPSHOT_INNER.len() + 1]);
+
+// SAFETY: pointers to constants.
+unsafe impl Sync for Names {}
+
+/// The functions of the modules of [`SNAPSHOT_INNER`].
+struct Functions([*const c_void; SNAPSHOT_INNER.len()]);
+
+// SAFETY: what `shared` answers is the same for all threads, as long as the process lives.
+unsafe impl Send for Functions {}
+// SAFETY: as above.
+unsafe impl Sync for Functions {}
+
+/// Looked up once, as each service asks for them. `None` when there was no memory for all of them yet. Raises nothing.
+fn inner_functions() -> Option<&'static Functions> {
+    static FOUND: OnceLock<Functions> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Some(found);
+    }
+    let mut functions = [ptr::null(); SNAPSHOT_INNER.len()];
+    for (function, name) in functions.iter_mut().zip(SNAPSHOT_INNER) {
+        *function = find_module(name.to_bytes()).and_then(shared)?;
+    }
+    Some(FOUND.get_or_init(|| Functions(functions)))
+}
+
+/// [`SNAPSHOT_INNER`] for `lua_setmodulesnapshot`.
+pub static SNAPSHOT_NAMES: Names = {
+    let mut names = [ptr::null(); SNAPSHOT_INNER.len() + 1];
+    let mut i = 0;
+    while i < SNAPSHOT_INNER.len() {
+        names[i] = SNAPSHOT_INNER[i].as_ptr();
+        i += 1;
+    }
+    Names(names)
+};
 
 /// Whether a file on disk is the module in the executable, byte by byte.
 ///

@@ -32,13 +32,13 @@ pub fn prepare() {
         skynet_luaclib::seri::values_in_place();
         skynet_luaclib::core::results_can_be_unwanted();
         skynet_luaclib::sharetable::readers_can_be_asked();
-        let (outer, inner) = (embedded::SNAPSHOT_OUTER, embedded::SNAPSHOT_INNER);
-        // SAFETY: the functions have the signatures and the meanings of lhost.h and lmodsnapshot.h; the table is a static,
-        // the names stay, and the modules of that names only return tables.
+        // SAFETY: the functions have the signatures and the meanings of lhost.h and lmodsnapshot.h; the tables and the names
+        // are statics, the list of names ends with a null pointer, and the modules of that names only return tables.
         unsafe {
             skynet_lua::lua_sethost(&raw const HOST);
             let (open, genuine) = (boot::open_modules, embedded::is_genuine);
-            skynet_lua::lua_setmodulesnapshot(outer.as_ptr(), inner.as_ptr(), open, genuine);
+            let (outer, inner) = (embedded::SNAPSHOT_OUTER, &embedded::SNAPSHOT_NAMES);
+            skynet_lua::lua_setmodulesnapshot(outer.as_ptr(), inner.0.as_ptr(), open, genuine);
         }
     });
 }

@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lua.h"
 
@@ -21,6 +20,7 @@
 #include "ldo.h"
 #include "lgc.h"
 #include "lgraph.h"
+#include "lmodfiles.h"
 #include "lmodsnapshot.h"
 #include "lobject.h"
 #include "lshare.h"
@@ -34,12 +34,8 @@
 #define BUSY	1
 #define DONE	2
 
-/* objects of a snapshot's graph */
+/* object of a snapshot's graph */
 #define OUTER	0
-#define INNER	1
-
-/* longest name of a file that is looked for */
-#define MAXPATH	1024
 
 
 struct ModuleSnapshot {
@@ -47,23 +43,24 @@ struct ModuleSnapshot {
   lua_State *L;  /* hidden; owner of the objects */
   const Proto *outer;  /* the code that it stands for */
   Outside **used;  /* values outside that something refers to, by number */
-  char innerfile[MAXPATH];  /* "" when it is inside of the program */
+  unsigned inner[MAXINNER];  /* objects; OUTER for a module without a value */
+  ModuleFiles files;  /* of the inner modules */
 };
 
 
 /* set once, before there is a second thread */
 static struct {
   const char *outer;
-  const char *inner;
+  ModuleNames inner;  /* in the order in which they run */
   lua_CFunction open;
   int (*genuine) (const char *module, const char *filename);
 } host;
 
 
-LUA_API void lua_setmodulesnapshot (const char *outer, const char *inner,
-                           lua_CFunction open,
+LUA_API void lua_setmodulesnapshot (const char *outer,
+                           const char *const *inner, lua_CFunction open,
                            int (*genuine) (const char *, const char *)) {
-  host.inner = inner;
+  if (!luaE_modulenames(&host.inner, inner)) return;  /* they run as ever */
   host.open = open;
   host.genuine = genuine;
   host.outer = outer;
@@ -85,7 +82,7 @@ typedef struct Making {
   ModuleSnapshot *snapshot;
   const char *filename;  /* of the outer module, or NULL */
   const void *outer;  /* functions, if there is no file */
-  const void *inner;
+  const void *const *inner;
 } Making;
 
 
@@ -148,54 +145,62 @@ static void pushmodule (lua_State *L, const char *filename, const void *fn) {
 }
 
 
-/* leaves the two values in the graph */
+/* puts a module's value, at the top, into the graph and 'package.loaded' */
+static unsigned addmodule (lua_State *L, Graph *gr, const char *name) {
+  unsigned number;
+  if (gr->nobjects > OUTER && lua_isboolean(L, -1)) {
+    lua_pop(L, 1);
+    return OUTER;
+  }
+  luaL_checktype(L, -1, LUA_TTABLE);
+  number = luaE_graphadd(gr,
+                    cast(GCObject *, cast_voidp(lua_topointer(L, -1))));
+  lua_setfield(L, 2, name);  /* anchors the value */
+  return number;
+}
+
+
+/* leaves the values in the graph; the outer one has to be its first object */
 static int run (lua_State *L) {
   Making *m = (Making *)lua_touserdata(L, 1);
   ModuleSnapshot *snap = m->snapshot;
-  const char *innerfile = (m->filename == NULL) ? NULL : snap->innerfile;
+  int infile = (m->filename != NULL);
+  int i;
   lua_pushcfunction(L, host.open);
   lua_call(L, 0, 0);
   listoutside(&snap->graph, L);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);  /* 2 */
-  pushmodule(L, innerfile, m->inner);
-  lua_call(L, 0, 1);  /* 3 */
-  lua_pushvalue(L, 3);
-  lua_setfield(L, 2, host.inner);
+  for (i = 0; i < host.inner.n; i++) {
+    pushmodule(L, infile ? snap->files.name[i] : NULL,
+                  infile ? NULL : m->inner[i]);
+    lua_call(L, 0, 1);
+    if (lua_isnil(L, -1)) {  /* as 'require' does */
+      lua_pop(L, 1);
+      lua_pushboolean(L, 1);
+    }
+    lua_setfield(L, 2, host.inner.name[i]);
+  }
   pushmodule(L, m->filename, m->outer);
   if (clLvalue(s2v(L->top.p - 1))->p != snap->outer)
     luaL_error(L, "other code");
-  lua_call(L, 0, 1);  /* 4 */
-  luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TTABLE);
-  luaE_graphadd(&snap->graph,
-                cast(GCObject *, cast_voidp(lua_topointer(L, 4))));
-  luaE_graphadd(&snap->graph,
-                cast(GCObject *, cast_voidp(lua_topointer(L, 3))));
-  lua_setfield(L, 2, host.outer);  /* anchors the value */
+  lua_call(L, 0, 1);
+  addmodule(L, &snap->graph, host.outer);
+  for (i = 0; i < host.inner.n; i++) {
+    lua_getfield(L, 2, host.inner.name[i]);
+    snap->inner[i] = addmodule(L, &snap->graph, host.inner.name[i]);
+  }
   return 0;
 }
 
 
-/* file of the inner module: it stands where the outer one's name says */
-static int findinner (const char *filename, char *innerfile) {
-  static const char ending[] = ".lua";
-  size_t len = strlen(filename);
-  size_t outer = strlen(host.outer);
-  size_t inner = strlen(host.inner);
-  size_t dir;
-  char *p;
-  if (len < outer + sizeof(ending) - 1) return 0;
-  dir = len - outer - (sizeof(ending) - 1);
-  if (dir + inner + sizeof(ending) > MAXPATH ||
-      strncmp(filename + dir, host.outer, outer) != 0 ||
-      strcmp(filename + dir + outer, ending) != 0)
-    return 0;
-  memcpy(innerfile, filename, dir);
-  memcpy(innerfile + dir, host.inner, inner);
-  memcpy(innerfile + dir + inner, ending, sizeof(ending));
-  for (p = innerfile + dir; p < innerfile + dir + inner; p++)
-    if (*p == '.') *p = '/';
-  return 1;
+/* do the modules stand beside each other, as the program knows them? */
+static int genuinefiles (const char *filename, ModuleFiles *files) {
+  int i;
+  if (!luaE_modulesbeside(&host.inner, host.outer, filename, files)) return 0;
+  for (i = 0; i < host.inner.n; i++) {
+    if (!host.genuine(host.inner.name[i], files->name[i])) return 0;
+  }
+  return host.genuine(host.outer, filename);
 }
 
 
@@ -227,10 +232,7 @@ static ModuleSnapshot *makesnapshot (Making *m, const Proto *outer) {
   if (snap == NULL) return NULL;
   m->snapshot = snap;
   snap->outer = outer;
-  if (m->filename != NULL &&
-      !(findinner(m->filename, snap->innerfile) &&
-        host.genuine(host.outer, m->filename) &&
-        host.genuine(host.inner, snap->innerfile)))
+  if (m->filename != NULL && !genuinefiles(m->filename, &snap->files))
     goto failed;
   if ((snap->L = luaL_newstate()) == NULL)
     goto failed;
@@ -269,33 +271,6 @@ void luaE_closesnapshot (SnapshotSlot *slot) {
 ** =======================================================
 */
 
-/* would 'require' find the inner module where the snapshot has it from? */
-static int innerfound (const char *path, const char *expected) {
-  char name[MAXPATH];
-  size_t inner = strlen(host.inner);
-  while (*path != '\0') {
-    size_t len = 0;
-    for (; *path != '\0' && *path != *LUA_PATH_SEP; path++) {
-      size_t n = (*path == *LUA_PATH_MARK) ? inner : 1;
-      size_t i;
-      if (len + n >= sizeof(name)) return 0;
-      if (n == 1 && *path != *LUA_PATH_MARK)
-        name[len] = *path;
-      else {
-        for (i = 0; i < n; i++)
-          name[len + i] = (host.inner[i] == '.') ? '/' : host.inner[i];
-      }
-      len += n;
-    }
-    name[len] = '\0';
-    if (*expected != '\0' && strcmp(name, expected) == 0) return 1;
-    if (len > 0 && access(name, R_OK) == 0) return 0;
-    if (*path != '\0') path++;
-  }
-  return *expected == '\0';
-}
-
-
 static Table *registrytable (lua_State *L, const char *key) {
   Table *t;
   if (lua_getfield(L, LUA_REGISTRYINDEX, key) != LUA_TTABLE) return NULL;
@@ -325,12 +300,15 @@ static int isusual (lua_State *L, const ModuleSnapshot *snap) {
   Table *loaded = registrytable(L, LUA_LOADED_TABLE);
   Table *preload = registrytable(L, LUA_PRELOAD_TABLE);
   TValue v;
+  int i;
   if (loaded == NULL || preload == NULL || L->hookmask) return 0;
-  if (getfield(L, loaded, host.inner, &v)) return 0;
-  if (getfield(L, preload, host.inner, &v)) return 0;
+  for (i = 0; i < host.inner.n; i++) {
+    if (getfield(L, loaded, host.inner.name[i], &v)) return 0;
+    if (getfield(L, preload, host.inner.name[i], &v)) return 0;
+  }
   return getfield(L, loaded, LUA_LOADLIBNAME, &v) && ttistable(&v) &&
          getfield(L, hvalue(&v), "path", &v) && ttisstring(&v) &&
-         innerfound(getstr(tsvalue(&v)), snap->innerfile);
+         luaE_modulesfound(&host.inner, getstr(tsvalue(&v)), &snap->files);
 }
 
 
@@ -411,8 +389,13 @@ static int take (lua_State *L, const ModuleSnapshot *snap) {
   if (!copygraph(L, &c)) return 0;
   luaE_graphlink(gr, c.copies, L->ci->func.p + first);
   pushtable(L, c.copies[OUTER]);
-  pushtable(L, c.copies[INNER]);
-  lua_setfield(L, loaded, host.inner);
+  for (i = 0; i < (unsigned)host.inner.n; i++) {
+    if (snap->inner[i] == OUTER)
+      lua_pushboolean(L, 1);
+    else
+      pushtable(L, c.copies[snap->inner[i]]);
+    lua_setfield(L, loaded, host.inner.name[i]);
+  }
   luaC_checkGC(L);
   return 1;
 }
@@ -433,7 +416,7 @@ static int takesnapshot (lua_State *L) {
 
 
 void luaE_applysnapshot (lua_State *L, SnapshotSlot *slot, const char *filename,
-                      const void *outer, const void *inner) {
+                      const void *outer, const void *const *inner) {
   const TValue *fn = s2v(L->top.p - 1);
   const Proto *p;
   int state = EMPTY;
@@ -458,7 +441,7 @@ void luaE_applysnapshot (lua_State *L, SnapshotSlot *slot, const char *filename,
 
 
 LUA_API void lua_innermodulesnapshot (lua_State *L, const void *outer,
-                             const void *inner) {
+                             const void *const *inner) {
   static SnapshotSlot slot;  /* such code stays for ever */
   luaE_applysnapshot(L, &slot, NULL, outer, inner);
 }

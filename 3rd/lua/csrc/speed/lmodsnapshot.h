@@ -1,11 +1,12 @@
 /*
 ** lmodsnapshot.h
-** Two modules that a state takes as they are after their first run.
+** Modules that a state takes as they are after their first run.
 **
-** The program names an outer module and an inner one that it needs, and
-** promises that to run them has no effect but the two values that they
-** return and 'package.loaded'. One hidden state runs them, once for all that
-** have the same code; the others get copies of what came out of it.
+** The program names an outer module and inner ones that it needs, and
+** promises that to run them has no effect but the values that they return,
+** tables or, of inner ones, nothing, what is in these, and 'package.loaded'.
+** One hidden state runs them, once for all that have the same code; the
+** others get copies of what came out of it.
 **
 ** What the modules found in the globals and in other modules is looked up
 ** anew in the receiving state, as if they had run there. Whatever else could
@@ -32,10 +33,11 @@ LUAI_FUNC int luaE_hassnapshot (const char *name);
 /*
 ** The outer module's function is at the top; another one that does the same
 ** may take its place. 'filename' is where it comes from; when it is NULL,
-** the functions of both modules come with the call.
+** the functions of all modules come with the call.
 */
 LUAI_FUNC void luaE_applysnapshot (lua_State *L, SnapshotSlot *slot,
-                  const char *filename, const void *outer, const void *inner);
+                  const char *filename, const void *outer,
+                  const void *const *inner);
 
 /* before the code goes away */
 LUAI_FUNC void luaE_closesnapshot (SnapshotSlot *slot);

@@ -1,5 +1,5 @@
 /*
-** Copies of a state, and of two modules after their first run.
+** Copies of a state, and of modules after their first run.
 */
 
 #include "harness.h"
@@ -134,7 +134,8 @@ static int genuine (const char *module, const char *filename) {
 
 static const char use_modules[] =
   "local outer = require 'outer' local inner = package.loaded.inner "
-  "assert(outer == require 'outer' and outer.inner == inner) "
+  "assert(outer == require 'outer' and outer.inner == inner and package.loaded.between.inner == inner) "
+  "assert(package.loaded.nothing == true and inner.added) "
   "assert(inner.count() == 1 and inner.count() == 2 and outer.total() == 2) "
   "assert(inner.upper('x') == upper_is and inner.create == coroutine.create and outer.env() == _G) "
   "assert(getmetatable(outer).__index(nil, 'k') == 'k' and outer.other == 'other' and outer.list[3] == 'three') "
@@ -186,6 +187,7 @@ static int require_outer (lua_State *L) {
 }
 
 void test_module_snapshot (void) {
+  static const char *const names[] = {"inner", "between", "nothing", NULL};
   pthread_t threads[NTHREADS];
   int i;
   lua_State *L;
@@ -193,11 +195,13 @@ void test_module_snapshot (void) {
     "local upper, create = string.upper, coroutine.create\nlocal n = 0\n"
     "local function up(s) return upper(s) end\n"
     "return {count = function() n = n + 1 return n end, total = function() return n end, upper = up, create = create}");
+  writefile("between.lua", "return {inner = require 'inner'}");
+  writefile("nothing.lua", "require 'inner'.added = true");
   writefile("outer.lua",
-    "local inner = require 'inner'\n"
+    "local inner = require 'between'.inner\nrequire 'nothing'\n"
     "return setmetatable({inner = inner, total = inner.total, env = function() return _G end, list = {1, 2, 'three', {}}}, "
     "{__index = function(_, key) if key ~= 'mine' and type(key) == 'string' then return key end end})");
-  lua_setmodulesnapshot("outer", "inner", open_modules, genuine);
+  lua_setmodulesnapshot("outer", names, open_modules, genuine);
   for (i = 0; i < NTHREADS; i++)
     pthread_create(&threads[i], NULL, take_modules, NULL);
   for (i = 0; i < NTHREADS; i++) pthread_join(threads[i], NULL);

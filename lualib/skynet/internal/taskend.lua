@@ -1,0 +1,142 @@
+--- How a task ends that does not park: it failed, was closed, or yielded what only skynet.coroutine may. Its caller hears of it
+--- first, then the log.
+
+local core = require "skynet.core"
+local runtime = require "skynet.internal.runtime"
+
+local send_message, trace_line = core.send, core.trace
+local close_thread, thread_status = coroutine.close, coroutine.status
+local traceback, getinfo = debug.traceback, debug.getinfo
+local error, type, tostring, pcall = error, type, tostring, pcall
+
+local ERROR <const> = 7 -- of skynet.h
+
+local owed, origin, tags = runtime.owed, runtime.origin, runtime.tags
+local task_main -- in which every task begins
+local mistakes -- skynet/internal/mistakes.lua once something has failed
+
+local M = {}
+
+--- Says in which function all tasks begin.
+function M.begin_in(func)
+	task_main = func
+end
+
+--- A handler has returned and its request was not answered.
+function M.report_forgotten(task, session, handler)
+	local where = getinfo(handler, "S")
+	core.error(
+		string.format(
+			"Maybe forgot response session %s from %s : %s:%d",
+			session,
+			runtime.api.address(origin[task]),
+			where.source,
+			where.linedefined
+		)
+	)
+end
+
+-- Tells the caller of a task that there will be no answer.
+local function answer_failed(task)
+	local debt = owed[task]
+	if debt then
+		if debt ~= 0 then
+			local tag = tags[task]
+			if tag then
+				trace_line(tag, "error")
+			end
+			send_message(origin[task], ERROR, debt, "")
+		end
+		owed[task] = nil
+	end
+end
+
+-- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
+local function fail_task(task, problem)
+	-- The caller first: a signal may interrupt what follows.
+	answer_failed(task)
+	local place = ""
+	if origin[task] then
+		mistakes = mistakes or require "skynet.internal.mistakes"
+		place = mistakes.handler(task)
+		local caller = getinfo(task, 1, "f")
+		if caller and caller.func == task_main then
+			place = mistakes.unreadable(task, place)
+		end
+	end
+	origin[task] = nil
+	tags[task] = nil
+	local text = place and traceback(task, tostring(problem) .. place)
+	close_thread(task)
+	return text
+end
+
+-- Deals with a task that stopped in another way than by "SUSPEND". Returns the text to report, if any.
+local function conclude(task, alive, command)
+	if not alive then
+		if not getinfo(task, 0, "l") then -- it had ended before: what has come has no receiver
+			require "skynet.internal.unmatched".drop()
+			return
+		end
+		return fail_task(task, command)
+	elseif command == "QUIT" then
+		close_thread(task)
+	elseif thread_status(task) == "dead" then
+		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.
+		local debt = owed[task]
+		local text = fail_task(task, "the task has closed itself without an answer")
+		return debt and debt ~= 0 and text or nil
+	elseif command == "USER" then
+		return fail_task(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
+	elseif command ~= nil then -- nil: stopped by the remote debugger
+		return fail_task(task, "Unknown command : " .. tostring(command))
+	end
+end
+
+local LOST <const> = {} -- in the place of texts: there was no memory for them
+
+-- Adds a text to those that are to be reported. They are joined once, at the end: there may be many.
+local function add_text(texts, text)
+	if not text then
+		return texts
+	elseif not texts or texts == LOST then
+		return { text }
+	end
+	texts[#texts + 1] = text
+	return texts
+end
+
+--- Deals with a task that stopped in another way than by "SUSPEND"; returns the texts to report. What fails on the way (an error
+-- value that raises when it is asked for its text, memory that is used up) fails this task alone: its caller hears of it, and
+-- the other tasks go on. What is called in here lies no deeper than what failed: there may be no memory for a deeper stack.
+function M.settle(texts, task, alive, command)
+	local ok, text = pcall(conclude, task, alive, command)
+	if not ok then
+		answer_failed(task)
+		close_thread(task)
+		origin[task], tags[task] = nil, nil
+		text = type(text) == "string" and text or "error in error handling"
+	end
+	local added, more = pcall(add_text, texts, text)
+	if added then
+		return more
+	end
+	return texts or LOST
+end
+
+--- Raises the texts that `settle` has returned.
+function M.raise(texts)
+	error(texts == LOST and "not enough memory" or table.concat(texts, "\n"), 0)
+end
+
+--- Deals with a task that the remote debugger has resumed. Raises what the task raised.
+function runtime.settle_outside(task, alive, command)
+	if not (alive and command == "SUSPEND") then
+		local text = conclude(task, alive, command)
+		if text then
+			error(text, 0)
+		end
+	end
+end
+
+return M
