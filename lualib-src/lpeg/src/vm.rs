@@ -3,10 +3,8 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use mlua_sys::{
-    LUA_REGISTRYINDEX, lua_State, lua_getfield, lua_newuserdatauv, lua_pop, lua_replace,
-    lua_tointeger, luaL_checkstack, luaL_error,
-};
+use mlua_sys::{LUA_REGISTRYINDEX, lua_newuserdatauv};
+use skynet_support::State;
 
 use crate::api::{Block, DEFAULT_STACK, MAX_STACK_KEY, Slots};
 use crate::captures::{List, Mark, call_function};
@@ -36,17 +34,14 @@ struct Stack {
 }
 
 impl Stack {
-    /// Puts a place on the stack. There is always room for one.
-    ///
-    /// # Safety
-    /// Called within a match with its slots; may raise an error.
+    /// Puts a place on the stack. The slots are those of the match; raises where the stack may not grow.
     #[inline(always)]
-    unsafe fn push(&mut self, state: *mut lua_State, slots: Slots, place: Place) {
-        // SAFETY: there is room, or it is made.
+    fn push(&mut self, state: State<'_>, slots: Slots, place: Place) {
+        if self.top == self.limit {
+            self.grow(state, slots);
+        }
+        // SAFETY: there is room below the limit.
         unsafe {
-            if self.top == self.limit {
-                self.grow(state, slots);
-            }
             self.top.write(place);
             self.top = self.top.add(1);
         }
@@ -66,23 +61,27 @@ impl Stack {
 
     /// Makes room for more places, up to the limit that `lpeg.setmaxstack` sets.
     #[cold]
-    unsafe fn grow(&mut self, state: *mut lua_State, slots: Slots) {
-        // SAFETY: the new block is anchored in its slot before the old one is gone.
+    fn grow(&mut self, state: State<'_>, slots: Slots) {
+        state.reserve_for(1, c"too many runtime captures");
+        state.get_field(LUA_REGISTRYINDEX, MAX_STACK_KEY);
+        let limit = state.to_integer(-1);
+        state.pop(1);
+        // SAFETY: both point into one block.
+        let used = unsafe { self.top.offset_from_unsigned(self.base) };
+        let allowed = (limit as usize).max(DEFAULT_STACK);
+        if used >= allowed {
+            let limit = limit as libc::c_int;
+            state.error_with(format_args!(
+                "backtrack stack overflow (current limit is {limit})"
+            ));
+        }
+        let room = (used * 2).min(allowed);
+        // SAFETY: Lua keeps the block as long as its slot has it; it has got there before the old one is gone.
         unsafe {
-            luaL_checkstack(state, 1, c"too many runtime captures".as_ptr());
-            lua_getfield(state, LUA_REGISTRYINDEX, MAX_STACK_KEY.as_ptr());
-            let limit = lua_tointeger(state, -1);
-            lua_pop(state, 1);
-            let used = self.top.offset_from_unsigned(self.base);
-            let allowed = (limit as usize).max(DEFAULT_STACK);
-            if used >= allowed {
-                let text = c"backtrack stack overflow (current limit is %d)".as_ptr();
-                luaL_error(state, text, limit as libc::c_int);
-            }
-            let room = (used * 2).min(allowed);
-            let block = lua_newuserdatauv(state, room * size_of::<Place>(), 0).cast::<Place>();
+            let size = room * size_of::<Place>();
+            let block = lua_newuserdatauv(state.raw(), size, 0).cast::<Place>();
             ptr::copy_nonoverlapping(self.base, block, used);
-            lua_replace(state, slots.stack());
+            state.replace(slots.stack());
             self.base = block;
             self.top = block.add(used);
             self.limit = block.add(room);
@@ -115,16 +114,16 @@ fn decode(bytes: &[u8]) -> Option<(u32, usize)> {
 
 /// Runs a program over a subject from `start`; returns where the match ends, if there is one.
 ///
-/// One long function: an interpreter's loop, whose arms share the position in the subject and in the code as locals, so that
+/// In one piece: an interpreter's loop, whose arms share the position in the subject and in the code as locals, so that
 /// the compiler keeps these in registers.
 ///
 /// # Safety
-/// The program and the subject stay where they are: both belong to values that Lua's stack holds. The slots are those of the
-/// match, and above them the stack is empty. Nothing with a destructor is alive; may raise an error.
+/// `start` is within the subject, of less than 2^32 - 1 bytes. The slots are those of the match, and above them the stack is empty.
+/// Nothing with a destructor is alive; may raise an error.
 pub unsafe fn run(
-    state: *mut lua_State,
+    state: State<'_>,
     block: &Block,
-    (subject, length): (*const u8, u32),
+    text: &[u8],
     start: u32,
     list: &mut List,
     slots: Slots,
@@ -132,6 +131,8 @@ pub unsafe fn run(
     let mut places = [const { MaybeUninit::<Place>::uninit() }; INLINE];
     let base = places.as_mut_ptr().cast::<Place>();
     let code = block.code();
+    // Two addresses stay in registers where a slice would be looked at for each byte.
+    let (subject, length) = (text.as_ptr(), text.len());
     // SAFETY: positions are within the subject. Jumps are within the code, which ends with an instruction that does not go on.
     // Captures, sets and ranges have the numbers that the compiler gave them.
     unsafe {
@@ -146,7 +147,7 @@ pub unsafe fn run(
             mark: list.mark(),
         };
         stack.push(state, slots, give_up);
-        let end = subject.add(length as usize);
+        let end = subject.add(length);
         let mut s = subject.add(start as usize);
         let mut ip = code;
         macro_rules! position {
@@ -286,13 +287,10 @@ pub unsafe fn run(
                     let text = (end - u32::from(length), end);
                     list.full(state, slots, kind, key, text);
                 }
-                Inst::CloseRuntime => {
-                    let whole = (subject, length);
-                    match call_function(state, list, slots, whole, position!()) {
-                        Some(position) => s = subject.add(position as usize),
-                        None => fail!(),
-                    }
-                }
+                Inst::CloseRuntime => match call_function(state, list, slots, text, position!()) {
+                    Some(position) => s = subject.add(position as usize),
+                    None => fail!(),
+                },
             }
         }
     }

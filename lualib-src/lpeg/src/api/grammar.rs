@@ -137,7 +137,7 @@ fn join(state: State<'_>, rules: Rules) -> Pattern {
 /// Turns the open calls of the grammar on top of the stack into calls of its rules.
 fn resolve(state: State<'_>, rules: Rules, grammar: Pattern) {
     state.get_user_value(-1, VALUES);
-    // Where each rule is: a table of Lua's, since what is raised below would not free one of ours.
+    // Where each rule is: a table of Lua's, since what is raised below would not free a vector.
     state.create_table(rules.count, 0);
     let count = grammar.tree().nodes.len();
     for (i, rule) in (1..).zip(grammar.tree().children(0)) {

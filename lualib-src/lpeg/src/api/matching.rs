@@ -39,15 +39,12 @@ pub(super) fn run(state: State<'_>) -> c_int {
     state.get_user_value(1, VALUES);
 
     let mut memory = [const { MaybeUninit::<Capture>::uninit() }; INLINE_CAPTURES];
-    let (raw, subject) = (state.raw(), subject.as_ptr());
-    // SAFETY: the pattern, with its program, and the subject are arguments; the slots are those of this call, and above them the stack
-    // is empty. There is memory for so many captures.
-    unsafe {
-        let mut list = List::new(memory.as_mut_ptr().cast(), INLINE_CAPTURES, start);
-        let whole = (subject, length as u32);
-        if let Some(end) = vm::run(raw, program, whole, start, &mut list, slots) {
-            return push_all(raw, &list, slots, subject, end);
-        }
+    // SAFETY: there is memory for so many captures.
+    let mut list = unsafe { List::new(memory.as_mut_ptr().cast(), INLINE_CAPTURES, start) };
+    // SAFETY: the position and the length were looked at; the slots are those of this call, and above them the stack is empty.
+    let end = unsafe { vm::run(state, program, subject, start, &mut list, slots) };
+    if let Some(end) = end {
+        return push_all(state, &list, slots, subject, end);
     }
     state.push_nil();
     1

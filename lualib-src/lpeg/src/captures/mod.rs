@@ -9,12 +9,11 @@ mod runtime;
 mod text;
 mod values;
 
-use std::ptr;
+use std::{ptr, slice};
 
 use libc::c_int;
-use mlua_sys::{
-    lua_State, lua_newuserdatauv, lua_replace, lua_settop, luaL_checkstack, luaL_error,
-};
+use mlua_sys::lua_newuserdatauv;
+use skynet_support::State;
 
 use crate::api::Slots;
 use crate::tree::{CaptureKind, Key};
@@ -60,6 +59,15 @@ pub struct Mark {
     open: u32,
 }
 
+/// The capture that all others are in, before it has an end.
+const WHOLE: Capture = Capture {
+    start: 0,
+    end: NO_END,
+    parent: 0,
+    key: 0,
+    kind: CaptureKind::Group,
+};
+
 /// More entries than this (16 GiB) are an error.
 const MAX_ENTRIES: usize = 1 << 30;
 
@@ -69,13 +77,7 @@ impl List {
     /// # Safety
     /// The memory outlives the list.
     pub unsafe fn new(entries: *mut Capture, room: usize, start: u32) -> List {
-        let whole = Capture {
-            start,
-            end: NO_END,
-            parent: 0,
-            key: 0,
-            kind: CaptureKind::Group,
-        };
+        let whole = Capture { start, ..WHOLE };
         // SAFETY: there is room.
         unsafe { entries.write(whole) };
         List {
@@ -88,15 +90,19 @@ impl List {
         }
     }
 
-    /// An entry.
-    ///
-    /// # Safety
-    /// There is such an entry.
+    /// All of them.
+    fn entries(&self) -> &[Capture] {
+        // SAFETY: so many have been written, in memory that outlives the list or that Lua keeps for the match.
+        unsafe { slice::from_raw_parts(self.entries, self.count as usize) }
+    }
+
+    /// One of them, to change it.
     #[inline(always)]
-    unsafe fn at(&self, index: u32) -> *mut Capture {
+    fn entry_mut(&mut self, index: u32) -> Option<&mut Capture> {
         debug_assert!(index < self.count);
-        // SAFETY: as the caller promises.
-        unsafe { self.entries.add(index as usize) }
+        // SAFETY: as in `entries`.
+        let entries = unsafe { slice::from_raw_parts_mut(self.entries, self.count as usize) };
+        entries.get_mut(index as usize)
     }
 
     /// The present state.
@@ -108,17 +114,13 @@ impl List {
         }
     }
 
-    /// Forgets all captures that began after `mark`.
-    ///
-    /// # Safety
-    /// The runtime values are on top of Lua's stack.
+    /// Forgets all captures that began after `mark`. The runtime values are on top of Lua's stack.
     #[inline(always)]
-    pub unsafe fn back_to(&mut self, state: *mut lua_State, mark: Mark) {
+    pub fn back_to(&mut self, state: State<'_>, mark: Mark) {
         self.count = mark.count;
         self.open = mark.open;
         if self.last_runtime >= self.count {
-            // SAFETY: as the caller promises.
-            unsafe { lua_settop(state, -1 - self.forget_runtime(self.count) as c_int) };
+            state.pop(self.forget_runtime(self.count) as c_int);
         }
     }
 
@@ -133,14 +135,12 @@ impl List {
         before - self.runtime_count
     }
 
-    /// Adds a capture that starts at `start`; the next ones are inside of it until it is closed.
-    ///
-    /// # Safety
-    /// Called with the stack slots of the match; may raise an error.
+    /// Adds a capture that starts at `start`; the next ones are inside of it until it is closed. The slots are those of the match;
+    /// raises for want of memory.
     #[inline(always)]
-    pub unsafe fn open(
+    pub fn open(
         &mut self,
-        state: *mut lua_State,
+        state: State<'_>,
         slots: Slots,
         kind: CaptureKind,
         key: Key,
@@ -154,27 +154,23 @@ impl List {
             kind,
         };
         self.open = self.count;
-        // SAFETY: as the caller promises.
-        unsafe { self.push(state, slots, entry) };
+        self.push(state, slots, entry);
     }
 
     /// Ends the innermost open capture.
     #[inline(always)]
     pub fn close(&mut self, end: u32) {
-        // SAFETY: the open capture is an entry.
-        let entry = unsafe { &mut *self.entries.add(self.open as usize) };
-        entry.end = end;
-        self.open = entry.parent;
+        if let Some(entry) = self.entry_mut(self.open) {
+            entry.end = end;
+            self.open = entry.parent;
+        }
     }
 
-    /// Adds a complete capture.
-    ///
-    /// # Safety
-    /// As for `open`.
+    /// Adds a complete capture, as `open`.
     #[inline(always)]
-    pub unsafe fn full(
+    pub fn full(
         &mut self,
-        state: *mut lua_State,
+        state: State<'_>,
         slots: Slots,
         kind: CaptureKind,
         key: Key,
@@ -187,43 +183,45 @@ impl List {
             key,
             kind,
         };
-        // SAFETY: as the caller promises.
-        unsafe { self.push(state, slots, entry) };
+        self.push(state, slots, entry);
     }
 
     /// Adds an entry; there is always room for one.
     #[inline(always)]
-    unsafe fn push(&mut self, state: *mut lua_State, slots: Slots, entry: Capture) {
-        // SAFETY: there is room, and is made again.
-        unsafe {
-            self.entries.add(self.count as usize).write(entry);
-            self.count += 1;
-            if self.count == self.room {
-                self.grow(state, slots, 1);
-            }
+    fn push(&mut self, state: State<'_>, slots: Slots, entry: Capture) {
+        self.add(entry);
+        if self.count == self.room {
+            self.grow(state, slots, 1);
         }
     }
 
-    /// Makes room for `more` entries.
-    ///
-    /// # Safety
-    /// As for `open`.
+    /// Adds an entry where there is room: for one there is, as `push` makes it again, for more after `grow`.
+    #[inline(always)]
+    fn add(&mut self, entry: Capture) {
+        debug_assert!(self.count < self.room);
+        // SAFETY: there is room.
+        unsafe { self.entries.add(self.count as usize).write(entry) };
+        self.count += 1;
+    }
+
+    /// Makes room for `more` entries. Raises for want of memory.
     #[cold]
-    unsafe fn grow(&mut self, state: *mut lua_State, slots: Slots, more: usize) {
+    fn grow(&mut self, state: State<'_>, slots: Slots, more: usize) {
         let needed = self.count as usize + more;
         if needed <= self.room as usize {
             return;
         }
-        // SAFETY: the new block is anchored in its slot before the old one is gone.
+        if needed > MAX_ENTRIES {
+            state.error(c"too many captures");
+        }
+        state.reserve_for(1, c"too many captures");
+        let room = needed + needed / 2;
+        // SAFETY: Lua keeps the block as long as its slot has it; it has got there before the old one is gone.
         unsafe {
-            if needed > MAX_ENTRIES {
-                luaL_error(state, c"too many captures".as_ptr());
-            }
-            luaL_checkstack(state, 1, c"too many captures".as_ptr());
-            let room = needed + needed / 2;
-            let block = lua_newuserdatauv(state, room * size_of::<Capture>(), 0).cast::<Capture>();
+            let size = room * size_of::<Capture>();
+            let block = lua_newuserdatauv(state.raw(), size, 0).cast::<Capture>();
             ptr::copy_nonoverlapping(self.entries, block, self.count as usize);
-            lua_replace(state, slots.captures());
+            state.replace(slots.captures());
             self.entries = block;
             self.room = room as u32;
         }

@@ -1,12 +1,9 @@
 //! Captures that make text: it is put together in one buffer, however deep they are nested.
 
-use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-use libc::c_int;
 use mlua_sys::{
-    lua_isstring, lua_pop, lua_tolstring, luaL_Buffer, luaL_addchar, luaL_addlstring,
-    luaL_addvalue, luaL_buffinit, luaL_error, luaL_pushresult, luaL_typename,
+    luaL_Buffer, luaL_addchar, luaL_addlstring, luaL_addvalue, luaL_buffinit, luaL_pushresult,
 };
 
 use super::values::Values;
@@ -24,17 +21,14 @@ enum Part {
     Capture(u32),
 }
 
-/// Pushes the text of the present capture.
-///
-/// # Safety
-/// As for the methods of `Values`.
-pub(super) unsafe fn push(values: &mut Values) {
+/// Pushes the text of the present capture; a method of `Values`, which says when it may be called.
+pub(super) fn push(values: &mut Values<'_>) {
     let mut buffer = MaybeUninit::<luaL_Buffer>::uninit();
     let buffer = buffer.as_mut_ptr();
-    // SAFETY: the buffer lives here until its result is pushed; it has no destructor.
+    // SAFETY: the buffer lives here until its result is pushed; it has no destructor. Values are pushed above it and popped.
     unsafe {
-        luaL_buffinit(values.state, buffer);
-        add(values, buffer, c"");
+        luaL_buffinit(values.state.raw(), buffer);
+        add(values, buffer, "");
         luaL_pushresult(buffer);
     }
 }
@@ -42,8 +36,8 @@ pub(super) unsafe fn push(values: &mut Values) {
 /// Adds the first value of the present capture, which is `what`; returns whether it has any.
 ///
 /// # Safety
-/// As for the methods of `Values`; the buffer's own value, if any, is on top of the stack.
-unsafe fn add(values: &mut Values, buffer: *mut luaL_Buffer, what: &CStr) -> bool {
+/// The buffer is being filled, and its own value, if any, is on top of the stack.
+unsafe fn add(values: &mut Values<'_>, buffer: *mut luaL_Buffer, what: &str) -> bool {
     let state = values.state;
     // SAFETY: as the caller promises.
     unsafe {
@@ -59,11 +53,7 @@ unsafe fn add(values: &mut Values, buffer: *mut luaL_Buffer, what: &CStr) -> boo
                 values.leave_text();
                 true
             }
-            CaptureKind::Accumulator => {
-                let text = c"invalid context for an accumulator capture".as_ptr();
-                luaL_error(state, text);
-                false
-            }
+            CaptureKind::Accumulator => state.error(c"invalid context for an accumulator capture"),
             _ => {
                 // The buffer's own value is no capture.
                 let first = values.shield();
@@ -72,10 +62,10 @@ unsafe fn add(values: &mut Values, buffer: *mut luaL_Buffer, what: &CStr) -> boo
                 if count == 0 {
                     return false;
                 }
-                lua_pop(state, count - 1);
-                if lua_isstring(state, -1) == 0 {
-                    let text = c"invalid %s value (a %s)".as_ptr();
-                    luaL_error(state, text, what.as_ptr(), luaL_typename(state, -1));
+                state.pop(count - 1);
+                if !state.is_string(-1) {
+                    let kind = state.type_name(state.kind(-1));
+                    state.error_with(format_args!("invalid {what} value (a {kind})"));
                 }
                 luaL_addvalue(buffer);
                 true
@@ -85,16 +75,16 @@ unsafe fn add(values: &mut Values, buffer: *mut luaL_Buffer, what: &CStr) -> boo
 }
 
 /// Adds the subject from `start` to `end`.
-unsafe fn add_subject(values: &Values, buffer: *mut luaL_Buffer, start: u32, end: u32) {
-    // SAFETY: captures are within the subject.
+unsafe fn add_subject(values: &Values<'_>, buffer: *mut luaL_Buffer, start: u32, end: u32) {
+    // SAFETY: as for `add`.
     unsafe {
-        let text = values.subject.add(start as usize);
-        luaL_addlstring(buffer, text.cast(), end.saturating_sub(start) as usize);
+        let text = values.text(start, end);
+        luaL_addlstring(buffer, text.as_ptr().cast(), text.len());
     }
 }
 
 /// Adds the text of a substitution: where a capture within it has a value, that value.
-unsafe fn add_substitution(values: &mut Values, buffer: *mut luaL_Buffer) {
+unsafe fn add_substitution(values: &mut Values<'_>, buffer: *mut luaL_Buffer) {
     let head = values.at;
     // SAFETY: as for `add`.
     unsafe {
@@ -104,7 +94,7 @@ unsafe fn add_substitution(values: &mut Values, buffer: *mut luaL_Buffer) {
         while values.inside(head) {
             let capture = values.entry(values.at);
             add_subject(values, buffer, done, capture.start);
-            done = match add(values, buffer, c"replacement") {
+            done = match add(values, buffer, "replacement") {
                 true => capture.end,
                 false => capture.start,
             };
@@ -114,15 +104,13 @@ unsafe fn add_substitution(values: &mut Values, buffer: *mut luaL_Buffer) {
 }
 
 /// Adds the text of a format, with what its marks stand for.
-unsafe fn add_format(values: &mut Values, buffer: *mut luaL_Buffer) {
+unsafe fn add_format(values: &mut Values<'_>, buffer: *mut luaL_Buffer) {
     let mut parts = [Part::Capture(0); MAX_PARTS];
     // SAFETY: as for `add`. The format stays in the pattern's table of values when its slot is used again.
     unsafe {
         let key = values.entry(values.at).key;
-        let mut length = 0;
         let slot = values.cache(key);
-        let format = lua_tolstring(values.state, slot, &mut length);
-        let format = std::slice::from_raw_parts(format.cast::<u8>(), length);
+        let format = values.state.to_bytes(slot).unwrap_or_default();
         let count = collect(values, &mut parts, 0);
         let mut bytes = format.iter().copied();
         while let Some(byte) = bytes.next() {
@@ -140,16 +128,16 @@ unsafe fn add_format(values: &mut Values, buffer: *mut luaL_Buffer) {
             }
             let number = usize::from(byte - b'0');
             if number >= count {
-                let text = c"invalid capture index (%d)".as_ptr();
-                luaL_error(values.state, text, number as c_int);
+                let text = format_args!("invalid capture index ({number})");
+                values.state.error_with(text);
             }
             match parts[number] {
                 Part::Text { start, end } => add_subject(values, buffer, start, end),
                 Part::Capture(entry) => {
                     let after = std::mem::replace(&mut values.at, entry);
-                    if !add(values, buffer, c"capture") {
-                        let text = c"no values in capture index %d".as_ptr();
-                        luaL_error(values.state, text, number as c_int);
+                    if !add(values, buffer, "capture") {
+                        let text = format_args!("no values in capture index {number}");
+                        values.state.error_with(text);
                     }
                     values.at = after;
                 }
@@ -160,27 +148,24 @@ unsafe fn add_format(values: &mut Values, buffer: *mut luaL_Buffer) {
 
 /// Writes down what the marks mean in the present capture: the whole, then each capture within, where one of `lpeg.C` counts
 /// with those within it. Returns how many there are.
-unsafe fn collect(values: &mut Values, parts: &mut [Part; MAX_PARTS], mut count: usize) -> usize {
+fn collect(values: &mut Values<'_>, parts: &mut [Part; MAX_PARTS], mut count: usize) -> usize {
     let head = values.at;
-    // SAFETY: as for `add`.
-    unsafe {
-        let whole = values.entry(head);
-        parts[count] = Part::Text {
-            start: whole.start,
-            end: whole.end,
-        };
-        count += 1;
-        values.at += 1;
-        while values.inside(head) {
-            if count >= MAX_PARTS {
-                values.skip();
-            } else if values.entry(values.at).kind == CaptureKind::Simple {
-                count = collect(values, parts, count);
-            } else {
-                parts[count] = Part::Capture(values.at);
-                count += 1;
-                values.skip();
-            }
+    let whole = values.entry(head);
+    parts[count] = Part::Text {
+        start: whole.start,
+        end: whole.end,
+    };
+    count += 1;
+    values.at += 1;
+    while values.inside(head) {
+        if count >= MAX_PARTS {
+            values.skip();
+        } else if values.entry(values.at).kind == CaptureKind::Simple {
+            count = collect(values, parts, count);
+        } else {
+            parts[count] = Part::Capture(values.at);
+            count += 1;
+            values.skip();
         }
     }
     count

@@ -8,8 +8,8 @@
 use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNUMBER,
-    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_createtable,
-    lua_newthread, lua_setmetatable, lua_status, lua_xmove, luaL_traceback,
+    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_newthread, lua_status,
+    lua_xmove, luaL_traceback,
 };
 use skynet_support::{State, lua_function};
 use skynet_sys::{
@@ -54,10 +54,10 @@ pub fn callback(state: State<'_>) -> c_int {
             lost: Lost::new(),
             flood: Flood::new(),
         });
-        lua_createtable(state.raw(), 0, 1);
+        state.create_table(0, 1);
         state.push_function(lua_function!(unsafe drop_receiver));
         state.set_field(-2, c"__gc");
-        lua_setmetatable(state.raw(), -2);
+        state.set_metatable(-2);
         let coroutine = lua_newthread(state.raw());
         (*receiver).state = coroutine;
         State::new(coroutine)
@@ -235,7 +235,7 @@ fn function(state: State<'_>) -> c_int {
     1
 }
 
-/// `(session, source, context)`: whether our Lua layer is there, and none of its tasks is to answer that request. What the
+/// `(session, source, context)`: whether this project's Lua layer is there, and none of its tasks is to answer that request. What the
 /// message has broken off is cleared up: tasks that died with it, and requests that none has begun to handle.
 ///
 /// It stands in for the layer where that has no memory left: nothing here takes any, and it needs no deeper a stack than the

@@ -10,7 +10,7 @@ use std::ptr;
 use libc::c_int;
 use mlua_sys::{
     LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNIL, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD,
-    lua_call, lua_closethread, lua_rawgeti,
+    lua_closethread,
 };
 use skynet_support::{State, lua_function};
 use skynet_sys::{Context, PTYPE_ERROR, skynet_command, skynet_error, skynet_send};
@@ -127,8 +127,7 @@ fn field(state: State<'_>, name: &CStr, wanted: c_int) -> bool {
 pub(super) fn recover(state: State<'_>) -> c_int {
     if field(state, c"recover", LUA_TFUNCTION) {
         state.push_copy(1);
-        // SAFETY: called by Lua; nothing here has a destructor.
-        unsafe { lua_call(state.raw(), 1, 0) };
+        state.call(1, 0);
     }
     0
 }
@@ -138,8 +137,7 @@ fn is_awaited(state: State<'_>) -> c_int {
     let mut awaited = false;
     for name in [c"waiting", c"taskless"] {
         if field(state, name, LUA_TTABLE) {
-            // SAFETY: a table is at the top, and there is room for a value.
-            unsafe { lua_rawgeti(state.raw(), -1, session) };
+            state.raw_get_i(-1, session);
             // A string stands for an answer that nobody wants.
             awaited |= !matches!(state.kind(-1), LUA_TNIL | LUA_TSTRING);
         }

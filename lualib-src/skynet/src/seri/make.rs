@@ -1,10 +1,8 @@
 //! Two ways to make the values of a message: through Lua's interface, or with the functions of the patched Lua.
 
-use libc::{c_char, c_int, c_void};
-use mlua_sys::{
-    lua_Integer, lua_State, lua_createtable, lua_pushboolean, lua_pushinteger, lua_pushlstring,
-    lua_pushnil, lua_pushnumber, lua_rawset, lua_rawseti,
-};
+use libc::{c_int, c_void};
+use mlua_sys::lua_Integer;
+use skynet_support::State;
 
 use super::in_place::{FLOAT, Functions, INTEGER, NONE, TRUE};
 use super::reader::Scalar;
@@ -14,33 +12,27 @@ pub(super) trait Maker: Copy {
     /// A table that is being filled; it is on the stack.
     type Table: Copy;
 
-    unsafe fn push(self, state: *mut lua_State, value: Scalar);
+    fn push(self, state: State<'_>, value: Scalar);
 
-    unsafe fn string(self, state: *mut lua_State, text: &[u8]);
+    fn string(self, state: State<'_>, text: &[u8]);
 
     /// Pushes a new table.
-    unsafe fn table(self, state: *mut lua_State, array: c_int, pairs: c_int) -> Self::Table;
+    fn table(self, state: State<'_>, array: c_int, pairs: c_int) -> Self::Table;
 
     /// Sets the value at an index of the table at the top.
-    unsafe fn index(
-        self,
-        state: *mut lua_State,
-        table: Self::Table,
-        index: lua_Integer,
-        value: Scalar,
-    );
+    fn index(self, state: State<'_>, table: Self::Table, index: lua_Integer, value: Scalar);
 
     /// Sets the value at an index to the one at the top, and pops it. The table is below.
-    unsafe fn index_top(self, state: *mut lua_State, index: lua_Integer);
+    fn index_top(self, state: State<'_>, index: lua_Integer);
 
     /// Sets a field of the table at the top.
-    unsafe fn field(self, state: *mut lua_State, key: Key, value: Scalar);
+    fn field(self, state: State<'_>, key: Key, value: Scalar);
 
     /// Before the value of [`Maker::field_top`] is pushed.
-    unsafe fn key(self, state: *mut lua_State, key: Key);
+    fn key(self, state: State<'_>, key: Key);
 
     /// Sets a field to the value at the top, and pops it. The table is below, and between them what [`Maker::key`] pushed.
-    unsafe fn field_top(self, state: *mut lua_State, key: Key);
+    fn field_top(self, state: State<'_>, key: Key);
 }
 
 /// A text of at most 31 bytes, which stays where it is while its field is made.
@@ -54,67 +46,51 @@ impl Maker for Interface {
     type Table = ();
 
     #[inline(always)]
-    unsafe fn push(self, state: *mut lua_State, value: Scalar) {
+    fn push(self, state: State<'_>, value: Scalar) {
         let Scalar { kind, bits } = value;
-        // SAFETY: the caller's.
-        unsafe {
-            match kind {
-                INTEGER => lua_pushinteger(state, bits),
-                FLOAT => lua_pushnumber(state, f64::from_bits(bits as u64)),
-                NONE => lua_pushnil(state),
-                _ => lua_pushboolean(state, (kind == TRUE).into()),
-            }
+        match kind {
+            INTEGER => state.push_integer(bits),
+            FLOAT => state.push_number(f64::from_bits(bits as u64)),
+            NONE => state.push_nil(),
+            _ => state.push_boolean(kind == TRUE),
         }
     }
 
     #[inline(always)]
-    unsafe fn string(self, state: *mut lua_State, text: &[u8]) {
-        // SAFETY: the caller's.
-        unsafe {
-            lua_pushlstring(state, text.as_ptr().cast::<c_char>(), text.len());
-        }
+    fn string(self, state: State<'_>, text: &[u8]) {
+        state.push_bytes(text);
     }
 
-    unsafe fn table(self, state: *mut lua_State, array: c_int, pairs: c_int) {
-        // SAFETY: the caller's.
-        unsafe { lua_createtable(state, array, pairs) }
+    fn table(self, state: State<'_>, array: c_int, pairs: c_int) {
+        state.create_table(array, pairs);
     }
 
     #[inline(always)]
-    unsafe fn index(self, state: *mut lua_State, _: (), index: lua_Integer, value: Scalar) {
-        // SAFETY: the caller's.
-        unsafe {
-            self.push(state, value);
-            lua_rawseti(state, -2, index);
-        }
+    fn index(self, state: State<'_>, _: (), index: lua_Integer, value: Scalar) {
+        self.push(state, value);
+        state.raw_set_i(-2, index);
     }
 
     #[inline(always)]
-    unsafe fn index_top(self, state: *mut lua_State, index: lua_Integer) {
-        // SAFETY: the caller's.
-        unsafe { lua_rawseti(state, -2, index) }
+    fn index_top(self, state: State<'_>, index: lua_Integer) {
+        state.raw_set_i(-2, index);
     }
 
     #[inline(always)]
-    unsafe fn field(self, state: *mut lua_State, key: Key, value: Scalar) {
-        // SAFETY: the caller's.
-        unsafe {
-            self.key(state, key);
-            self.push(state, value);
-            lua_rawset(state, -3);
-        }
+    fn field(self, state: State<'_>, key: Key, value: Scalar) {
+        self.key(state, key);
+        self.push(state, value);
+        state.raw_set(-3);
     }
 
     #[inline(always)]
-    unsafe fn key(self, state: *mut lua_State, key: Key) {
-        // SAFETY: the caller's.
-        unsafe { self.string(state, key) }
+    fn key(self, state: State<'_>, key: Key) {
+        self.string(state, key);
     }
 
     #[inline(always)]
-    unsafe fn field_top(self, state: *mut lua_State, _: Key) {
-        // SAFETY: the caller's.
-        unsafe { lua_rawset(state, -3) }
+    fn field_top(self, state: State<'_>, _: Key) {
+        state.raw_set(-3);
     }
 }
 
@@ -122,62 +98,60 @@ impl Maker for Interface {
 #[derive(Clone, Copy)]
 pub(super) struct InPlace(pub &'static Functions);
 
+/// The address of a table that [`InPlace::table`] has pushed.
+#[derive(Clone, Copy)]
+pub(super) struct Filled(*mut c_void);
+
+// SAFETY (for all blocks): these are functions of Lua's interface like those of lua.h, under the rules of `State`: the state is
+// that of the running function, and a text is read before the call returns.
 impl Maker for InPlace {
-    type Table = *mut c_void;
+    type Table = Filled;
 
     #[inline(always)]
-    unsafe fn push(self, state: *mut lua_State, value: Scalar) {
-        // SAFETY: the caller's.
-        unsafe { (self.0.value)(state, value.kind, value.bits) }
+    fn push(self, state: State<'_>, value: Scalar) {
+        // SAFETY: see above.
+        unsafe { (self.0.value)(state.raw(), value.kind, value.bits) }
     }
 
     #[inline(always)]
-    unsafe fn string(self, state: *mut lua_State, text: &[u8]) {
-        // SAFETY: the caller's.
-        unsafe { (self.0.string)(state, text.as_ptr().cast(), text.len()) }
+    fn string(self, state: State<'_>, text: &[u8]) {
+        // SAFETY: see above.
+        unsafe { (self.0.string)(state.raw(), text.as_ptr().cast(), text.len()) }
     }
 
-    unsafe fn table(self, state: *mut lua_State, array: c_int, pairs: c_int) -> *mut c_void {
-        // SAFETY: the caller's.
-        unsafe { (self.0.table)(state, array, pairs) }
+    fn table(self, state: State<'_>, array: c_int, pairs: c_int) -> Filled {
+        // SAFETY: see above.
+        Filled(unsafe { (self.0.table)(state.raw(), array, pairs) })
     }
 
     #[inline(always)]
-    unsafe fn index(
-        self,
-        state: *mut lua_State,
-        table: *mut c_void,
-        index: lua_Integer,
-        value: Scalar,
-    ) {
-        // SAFETY: the caller's; the table is alive, because it is on the stack.
-        unsafe {
-            if (self.0.index)(table, index, value.kind, value.bits) == 0 {
-                self.push(state, value);
-                self.index_top(state, index);
-            }
+    fn index(self, state: State<'_>, Filled(table): Filled, index: lua_Integer, value: Scalar) {
+        // SAFETY: see above; the table is alive, because it is on the stack while it is being filled.
+        if unsafe { (self.0.index)(table, index, value.kind, value.bits) } == 0 {
+            self.push(state, value);
+            self.index_top(state, index);
         }
     }
 
     #[inline(always)]
-    unsafe fn index_top(self, state: *mut lua_State, index: lua_Integer) {
-        // SAFETY: the caller's.
-        unsafe { (self.0.index_top)(state, index) }
+    fn index_top(self, state: State<'_>, index: lua_Integer) {
+        // SAFETY: see above.
+        unsafe { (self.0.index_top)(state.raw(), index) }
     }
 
     #[inline(always)]
-    unsafe fn field(self, state: *mut lua_State, key: Key, value: Scalar) {
+    fn field(self, state: State<'_>, key: Key, value: Scalar) {
         let (kind, bits) = (value.kind, value.bits);
-        // SAFETY: the caller's.
-        unsafe { (self.0.field)(state, key.as_ptr().cast(), key.len(), kind, bits) }
+        // SAFETY: see above.
+        unsafe { (self.0.field)(state.raw(), key.as_ptr().cast(), key.len(), kind, bits) }
     }
 
     #[inline(always)]
-    unsafe fn key(self, _: *mut lua_State, _: Key) {}
+    fn key(self, _: State<'_>, _: Key) {}
 
     #[inline(always)]
-    unsafe fn field_top(self, state: *mut lua_State, key: Key) {
-        // SAFETY: the caller's.
-        unsafe { (self.0.field_top)(state, key.as_ptr().cast(), key.len()) }
+    fn field_top(self, state: State<'_>, key: Key) {
+        // SAFETY: see above.
+        unsafe { (self.0.field_top)(state.raw(), key.as_ptr().cast(), key.len()) }
     }
 }

@@ -25,6 +25,5 @@ pub(crate) use unpack::unpack;
 /// for others, and where nothing is done in place.
 #[inline(always)]
 pub(crate) fn block(state: State<'_>) -> Option<(*const u8, usize)> {
-    // SAFETY: the state is the running one.
-    in_place::functions().and_then(|lua| unsafe { view::block(state.raw(), lua) })
+    in_place::functions().and_then(|lua| view::block(state, lua))
 }

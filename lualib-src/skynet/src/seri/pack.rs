@@ -1,15 +1,9 @@
 //! Lua values to bytes.
 
-use std::ptr;
-use std::slice;
-
 use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_OK, LUA_TBOOLEAN, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE,
-    lua_Integer, lua_State, lua_absindex, lua_checkstack, lua_copy, lua_getmetatable, lua_gettop,
-    lua_isinteger, lua_next, lua_pcall, lua_pushnil, lua_pushvalue, lua_rawgeti, lua_rawlen,
-    lua_settop, lua_toboolean, lua_tointegerx, lua_tolstring, lua_tonumberx, lua_touserdata,
-    lua_type, luaL_getmetafield,
+    lua_Integer,
 };
 use skynet_support::State;
 
@@ -79,12 +73,11 @@ pub(super) fn string_of_arguments(state: State<'_>, lua: Option<&Functions>) -> 
 fn arguments(state: State<'_>, lua: Option<&Functions>) -> Writer {
     let mut writer = Writer::open();
     let count = state.top();
-    // SAFETY: the state is the running one, and all indices are arguments.
-    let packed = unsafe {
-        match lua {
-            Some(lua) => view::arguments(state.raw(), lua, &mut writer, count),
-            None => (1..=count)
-                .try_for_each(|index| value(state.raw(), &mut writer, index, state.kind(index), 0)),
+    let packed = match lua {
+        // SAFETY: there are so many arguments.
+        Some(lua) => unsafe { view::arguments(state, lua, &mut writer, count) },
+        None => {
+            (1..=count).try_for_each(|index| value(state, &mut writer, index, state.kind(index), 0))
         }
     };
     if let Err(failure) = packed {
@@ -110,11 +103,10 @@ fn raise(state: State<'_>, failure: &Failure) -> ! {
     }
 }
 
-/// # Safety
-/// The state is the running one; `index` is valid, and of type `ty`.
+/// Packs the value at `index`, which is of type `ty`. A string stays on the stack while it is copied.
 #[inline(always)]
-pub(super) unsafe fn value(
-    state: *mut lua_State,
+pub(super) fn value(
+    state: State<'_>,
     writer: &mut Writer,
     index: c_int,
     ty: c_int,
@@ -123,32 +115,27 @@ pub(super) unsafe fn value(
     if depth > MAX_DEPTH {
         return Err(Failure::TooDeep);
     }
-    // SAFETY: as the caller promises; strings stay on the stack while they are copied.
-    unsafe {
-        match ty {
-            LUA_TNUMBER if lua_isinteger(state, index) != 0 => {
-                integer(writer, lua_tointegerx(state, index, ptr::null_mut()))?;
-            }
-            LUA_TNUMBER => {
-                let real = lua_tonumberx(state, index, ptr::null_mut());
-                writer.headed(head(NUMBER, number::REAL), real.to_ne_bytes())?;
-            }
-            LUA_TSTRING => {
-                let mut len = 0;
-                let text = lua_tolstring(state, index, &mut len);
-                string(writer, slice::from_raw_parts(text.cast(), len))?;
-            }
-            LUA_TBOOLEAN => {
-                writer.byte(head(BOOLEAN, u8::from(lua_toboolean(state, index) != 0)))?;
-            }
-            LUA_TNIL => writer.byte(head(NIL, 0))?,
-            LUA_TTABLE => table(state, writer, lua_absindex(state, index), depth + 1)?,
-            LUA_TLIGHTUSERDATA => {
-                let pointer: *mut c_void = lua_touserdata(state, index);
-                writer.headed(head(POINTER, 0), (pointer as usize).to_ne_bytes())?;
-            }
-            _ => return Err(Failure::Unsupported(ty)),
+    match ty {
+        LUA_TNUMBER if state.is_integer(index) => {
+            integer(writer, state.to_integer(index))?;
         }
+        LUA_TNUMBER => {
+            let real = state.to_number(index);
+            writer.headed(head(NUMBER, number::REAL), real.to_ne_bytes())?;
+        }
+        LUA_TSTRING => {
+            string(writer, state.to_bytes(index).unwrap_or_default())?;
+        }
+        LUA_TBOOLEAN => {
+            writer.byte(head(BOOLEAN, u8::from(state.to_boolean(index))))?;
+        }
+        LUA_TNIL => writer.byte(head(NIL, 0))?,
+        LUA_TTABLE => table(state, writer, state.absolute(index), depth + 1)?,
+        LUA_TLIGHTUSERDATA => {
+            let pointer: *mut c_void = state.to_userdata(index);
+            writer.headed(head(POINTER, 0), (pointer as usize).to_ne_bytes())?;
+        }
+        _ => return Err(Failure::Unsupported(ty)),
     }
     Ok(())
 }
@@ -185,39 +172,31 @@ pub(super) fn string(writer: &mut Writer, text: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The table at `index`, an absolute one; its values are at `depth`.
-unsafe fn table(
-    state: *mut lua_State,
-    writer: &mut Writer,
-    index: c_int,
-    depth: u32,
-) -> Result<(), Failure> {
-    // SAFETY: the stack has room for STACK values, and `index` is a table. What raises in here finds nothing to leak.
-    unsafe {
-        if lua_checkstack(state, STACK) == 0 {
-            return Err(Failure::StackOverflow);
+/// The table at `index`, an absolute one; its values are at `depth`. What raises in here finds nothing to leak.
+fn table(state: State<'_>, writer: &mut Writer, index: c_int, depth: u32) -> Result<(), Failure> {
+    if !state.try_reserve(STACK) {
+        return Err(Failure::StackOverflow);
+    }
+    if state.get_metatable(index) {
+        state.set_top(-2);
+        if find_pairs(state, writer, index) {
+            return by_metamethod(state, writer, index, depth);
         }
-        if lua_getmetatable(state, index) != 0 {
-            lua_settop(state, -2);
-            if find_pairs(state, writer, index) {
-                return by_metamethod(state, writer, index, depth);
+    }
+    let length = array(state, writer, index, depth)?;
+    state.push_nil();
+    while state.next(index) {
+        let ty = state.kind(-2);
+        if ty == LUA_TNUMBER && length > 0 && state.is_integer(-2) {
+            let key = state.to_integer(-2);
+            if key > 0 && key as u64 <= length as u64 {
+                state.set_top(-2);
+                continue;
             }
         }
-        let length = array(state, writer, index, depth)?;
-        lua_pushnil(state);
-        while lua_next(state, index) != 0 {
-            let ty = lua_type(state, -2);
-            if ty == LUA_TNUMBER && length > 0 && lua_isinteger(state, -2) != 0 {
-                let key = lua_tointegerx(state, -2, ptr::null_mut());
-                if key > 0 && key as u64 <= length as u64 {
-                    lua_settop(state, -2);
-                    continue;
-                }
-            }
-            value(state, writer, -2, ty, depth)?;
-            value(state, writer, -1, lua_type(state, -1), depth)?;
-            lua_settop(state, -2);
-        }
+        value(state, writer, -2, ty, depth)?;
+        value(state, writer, -1, state.kind(-1), depth)?;
+        state.set_top(-2);
     }
     writer.byte(head(NIL, 0))?;
     Ok(())
@@ -234,84 +213,76 @@ pub(super) fn begin_table(writer: &mut Writer, length: usize) -> Result<(), OutO
 }
 
 /// Pushes the metamethod `__pairs` of the table at `index`, which has a metatable; nothing if there is none.
-pub(super) unsafe fn find_pairs(state: *mut lua_State, writer: &mut Writer, index: c_int) -> bool {
+pub(super) fn find_pairs(state: State<'_>, writer: &mut Writer, index: c_int) -> bool {
     // It makes a string, so the collector may run finalizers, which may pack something.
     writer.suspend();
-    // SAFETY: the stack has room for STACK values.
-    let kind = unsafe { luaL_getmetafield(state, index, c"__pairs".as_ptr()) };
+    let kind = state.get_metafield(index, c"__pairs");
     writer.resume();
     kind != LUA_TNIL
 }
 
-/// Head and array part; returns its length.
-unsafe fn array(
-    state: *mut lua_State,
+/// Head and array part; returns its length. The stack has room for CHUNK values and what a value needs.
+fn array(
+    state: State<'_>,
     writer: &mut Writer,
     index: c_int,
     depth: u32,
 ) -> Result<usize, Failure> {
-    // SAFETY: `index` is a table and the stack has room for CHUNK values and what a value needs.
-    unsafe {
-        let length = lua_rawlen(state, index) as usize;
-        begin_table(writer, length)?;
-        let top = lua_gettop(state);
-        let mut next = 1;
-        while next <= length {
-            let end = length.min(next + CHUNK - 1);
-            for place in next..=end {
-                let ty = lua_rawgeti(state, index, place as lua_Integer);
-                value(state, writer, -1, ty, depth)?;
-            }
-            lua_settop(state, top);
-            next = end + 1;
+    let length = state.raw_len(index);
+    begin_table(writer, length)?;
+    let top = state.top();
+    let mut next = 1;
+    while next <= length {
+        let end = length.min(next + CHUNK - 1);
+        for place in next..=end {
+            let ty = state.raw_get_i(index, place as lua_Integer);
+            value(state, writer, -1, ty, depth)?;
         }
-        Ok(length)
+        state.set_top(top);
+        next = end + 1;
     }
+    Ok(length)
 }
 
-/// The pairs that the metamethod at the top of the stack produces.
-pub(super) unsafe fn by_metamethod(
-    state: *mut lua_State,
+/// The pairs that the metamethod at the top of the stack produces. It runs in a protected call while the writer is suspended.
+pub(super) fn by_metamethod(
+    state: State<'_>,
     writer: &mut Writer,
     index: c_int,
     depth: u32,
 ) -> Result<(), Failure> {
     writer.byte(head(TABLE, 0))?;
-    // SAFETY: the stack has room for STACK values; metamethods run in a protected call while the writer is suspended.
-    unsafe {
-        let base = lua_gettop(state) - 1;
-        lua_pushvalue(state, index);
-        protected(state, writer, 1, 3)?;
-        let (step, subject, control) = (base + 1, base + 2, base + 3);
-        loop {
-            lua_pushvalue(state, step);
-            lua_pushvalue(state, subject);
-            lua_pushvalue(state, control);
-            protected(state, writer, 2, 2)?;
-            let ty = lua_type(state, -2);
-            if ty == LUA_TNIL {
-                break;
-            }
-            value(state, writer, -2, ty, depth)?;
-            value(state, writer, -1, lua_type(state, -1), depth)?;
-            lua_copy(state, -2, control);
-            lua_settop(state, control);
+    let base = state.top() - 1;
+    state.push_copy(index);
+    protected(state, writer, 1, 3)?;
+    let (step, subject, control) = (base + 1, base + 2, base + 3);
+    loop {
+        state.push_copy(step);
+        state.push_copy(subject);
+        state.push_copy(control);
+        protected(state, writer, 2, 2)?;
+        let ty = state.kind(-2);
+        if ty == LUA_TNIL {
+            break;
         }
-        lua_settop(state, base);
+        value(state, writer, -2, ty, depth)?;
+        value(state, writer, -1, state.kind(-1), depth)?;
+        state.copy(-2, control);
+        state.set_top(control);
     }
+    state.set_top(base);
     writer.byte(head(NIL, 0))?;
     Ok(())
 }
 
-unsafe fn protected(
-    state: *mut lua_State,
+fn protected(
+    state: State<'_>,
     writer: &mut Writer,
     arguments: c_int,
     results: c_int,
 ) -> Result<(), Failure> {
     writer.suspend();
-    // SAFETY: the function and its arguments are on the stack.
-    let status = unsafe { lua_pcall(state, arguments, results, 0) };
+    let status = state.protected_call(arguments, results, 0);
     writer.resume();
     if status == LUA_OK {
         Ok(())

@@ -5,10 +5,8 @@ use std::ptr;
 use std::slice;
 
 use libc::{c_int, c_void};
-use mlua_sys::{
-    LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TSTRING, LUA_TTABLE, lua_Integer, lua_State, lua_absindex,
-    lua_checkstack, lua_pushvalue, lua_rawget, lua_settop, lua_type,
-};
+use mlua_sys::{LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TSTRING, LUA_TTABLE, lua_Integer};
+use skynet_support::State;
 
 use super::in_place::{FALSE, FLOAT, Functions, INTEGER, TRUE, View};
 use super::pack::{
@@ -19,14 +17,11 @@ use super::scratch::Writer;
 use super::{BOOLEAN, NIL, NUMBER, POINTER, head, number};
 
 /// The usual arguments of `unpack`, a light userdata and a size of 0 to 2 GiB. `None` for all others.
-///
-/// # Safety
-/// The state is the running one.
 #[inline(always)]
-pub(super) unsafe fn block(state: *mut lua_State, lua: &Functions) -> Option<(*const u8, usize)> {
+pub(super) fn block(state: State<'_>, lua: &Functions) -> Option<(*const u8, usize)> {
     let (mut block, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: as the caller promises.
-    if unsafe { (lua.view_block)(state, &mut block, &mut size) } == 0 {
+    // SAFETY: the state is the running one; it looks at the arguments.
+    if unsafe { (lua.view_block)(state.raw(), &mut block, &mut size) } == 0 {
         return None;
     }
     let size = c_int::try_from(size).ok()?;
@@ -36,9 +31,9 @@ pub(super) unsafe fn block(state: *mut lua_State, lua: &Functions) -> Option<(*c
 /// Packs the arguments 1 to `count` of the running function.
 ///
 /// # Safety
-/// The state is its, and there are so many.
+/// There are so many.
 pub(super) unsafe fn arguments(
-    state: *mut lua_State,
+    state: State<'_>,
     lua: &Functions,
     writer: &mut Writer,
     count: c_int,
@@ -47,7 +42,7 @@ pub(super) unsafe fn arguments(
         // SAFETY: the argument exists and stays where it is while it is packed.
         unsafe {
             let mut view = MaybeUninit::uninit();
-            (lua.view)(state, index, view.as_mut_ptr());
+            (lua.view)(state.raw(), index, view.as_mut_ptr());
             value(state, lua, writer, view.assume_init_ref(), 0)?;
         }
     }
@@ -57,7 +52,7 @@ pub(super) unsafe fn arguments(
 /// Packs what `view` shows; it is alive at least until the next metamethod runs.
 #[inline(always)]
 unsafe fn value(
-    state: *mut lua_State,
+    state: State<'_>,
     lua: &Functions,
     writer: &mut Writer,
     view: &View,
@@ -91,7 +86,7 @@ unsafe fn value(
 
 /// Packs a table; its values are at `depth`.
 unsafe fn table(
-    state: *mut lua_State,
+    state: State<'_>,
     lua: &Functions,
     writer: &mut Writer,
     table: *const c_void,
@@ -100,15 +95,15 @@ unsafe fn table(
     // SAFETY: the table is alive when this begins, and on the stack from then on. What metamethods of values in it do to it
     // is harmless: `index` and `next` look at the table as it is then, and the views of before are not used any more.
     unsafe {
-        if lua_checkstack(state, STACK) == 0 {
+        if !state.try_reserve(STACK) {
             return Err(Failure::StackOverflow);
         }
         let (mut length, mut next) = (0, 0);
-        let has_metatable = (lua.view_table)(state, table, &mut length, &mut next) != 0;
+        let has_metatable = (lua.view_table)(state.raw(), table, &mut length, &mut next) != 0;
         if has_metatable && find_pairs(state, writer, -1) {
-            let index = lua_absindex(state, -2);
+            let index = state.absolute(-2);
             by_metamethod(state, writer, index, depth)?;
-            lua_settop(state, -2);
+            state.set_top(-2);
             return Ok(());
         }
         begin_table(writer, length)?;
@@ -131,7 +126,7 @@ unsafe fn table(
             value(state, lua, writer, key, depth)?;
             value(state, lua, writer, body.assume_init_ref(), depth)?;
         }
-        lua_settop(state, -2);
+        state.set_top(-2);
     }
     writer.byte(head(NIL, 0))?;
     Ok(())
@@ -140,7 +135,7 @@ unsafe fn table(
 /// Packs a key that is a table, and its value in the table at the top of the stack, both by way of the stack.
 #[cold]
 unsafe fn pair_of_table(
-    state: *mut lua_State,
+    state: State<'_>,
     lua: &Functions,
     writer: &mut Writer,
     key: *const c_void,
@@ -149,12 +144,12 @@ unsafe fn pair_of_table(
     // SAFETY: the key is alive and the stack has room for STACK values; both stay on it while they are packed.
     unsafe {
         let (mut length, mut next) = (0, 0);
-        (lua.view_table)(state, key, &mut length, &mut next);
-        lua_pushvalue(state, -1);
-        lua_rawget(state, -3);
+        (lua.view_table)(state.raw(), key, &mut length, &mut next);
+        state.push_copy(-1);
+        state.raw_get(-3);
         on_stack(state, writer, -2, LUA_TTABLE, depth)?;
-        on_stack(state, writer, -1, lua_type(state, -1), depth)?;
-        lua_settop(state, -3);
+        on_stack(state, writer, -1, state.kind(-1), depth)?;
+        state.set_top(-3);
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ use mlua_sys::{
 };
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
+use skynet_support::lua_function;
+
 use super::core::{Service, setting};
 use super::memory::megabytes;
 use super::{Snlua, profile};
@@ -187,7 +189,12 @@ unsafe fn libraries(state: *mut lua_State) {
         lua_pushcfunction(state, limit_now);
         lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_memlimit".as_ptr());
         luaL_openlibs(state);
-        luaL_requiref(state, c"skynet.profile".as_ptr(), profile::open, 0);
+        luaL_requiref(
+            state,
+            c"skynet.profile".as_ptr(),
+            lua_function!(unsafe profile::open),
+            0,
+        );
         lua_getglobal(state, c"coroutine".as_ptr());
         for name in [c"resume", c"wrap"] {
             lua_getfield(state, -2, name.as_ptr());
@@ -220,11 +227,16 @@ unsafe fn seed_random(state: *mut lua_State) {
 }
 
 /// Files of the Lua layer whose strings all VMs share: those that every service loads.
-const COMMON: [&str; 7] = [
+const COMMON: [&str; 12] = [
     "lualib/loader.lua",
     "lualib/skynet.lua",
     "lualib/skynet/debug.lua",
+    "lualib/skynet/internal/calls.lua",
+    "lualib/skynet/internal/environment.lua",
     "lualib/skynet/internal/kernel.lua",
+    "lualib/skynet/internal/lifecycle.lua",
+    "lualib/skynet/internal/runtime.lua",
+    "lualib/skynet/internal/taskend.lua",
     "lualib/skynet/manager.lua",
     "lualib/skynet/require.lua",
     "service/launcher.lua",

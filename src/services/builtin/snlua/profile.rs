@@ -4,18 +4,13 @@
 //! All functions have two upvalues, tables with weak keys: coroutine -> CPU clock at which it was last resumed, and
 //! coroutine -> seconds that it has used before.
 
-use std::ffi::CStr;
-
 use libc::{c_int, clockid_t};
 use mlua_sys::{
-    LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TSTRING, LUA_TTHREAD, LUA_YIELD, lua_CFunction, lua_State,
-    lua_checkstack, lua_closethread, lua_concat, lua_createtable, lua_error, lua_gettop,
-    lua_insert, lua_newthread, lua_pop, lua_pushboolean, lua_pushcclosure, lua_pushlstring,
-    lua_pushnil, lua_pushnumber, lua_pushstring, lua_pushthread, lua_pushvalue, lua_rawget,
-    lua_rawset, lua_remove, lua_resume, lua_setfield, lua_setmetatable, lua_settop, lua_status,
-    lua_tonumber, lua_topointer, lua_tothread, lua_type, lua_upvalueindex, lua_xmove, lua_yield,
-    luaL_checktype, luaL_error, luaL_where,
+    LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TSTRING, LUA_TTHREAD, LUA_YIELD, lua_State,
+    lua_checkstack, lua_closethread, lua_newthread, lua_pop, lua_pushthread, lua_resume,
+    lua_status, lua_upvalueindex, lua_xmove, lua_yield, luaL_where,
 };
+use skynet_support::{Entry, State, lua_function, lua_functions};
 
 use super::Snlua;
 
@@ -38,240 +33,208 @@ fn cpu_time() -> f64 {
 }
 
 /// The number that a table has for the coroutine at `index`.
-unsafe fn get(state: *mut lua_State, table: c_int, index: c_int) -> Option<f64> {
-    // SAFETY: called by a function with the upvalues, with room on the stack.
-    unsafe {
-        lua_pushvalue(state, index);
-        let known = lua_rawget(state, lua_upvalueindex(table)) != LUA_TNIL;
-        let number = lua_tonumber(state, -1);
-        lua_pop(state, 1);
-        known.then_some(number)
-    }
+fn get(state: State<'_>, table: c_int, index: c_int) -> Option<f64> {
+    state.push_copy(index);
+    let known = state.raw_get(lua_upvalueindex(table)) != LUA_TNIL;
+    let number = state.to_number(-1);
+    state.pop(1);
+    known.then_some(number)
 }
 
-unsafe fn set(state: *mut lua_State, table: c_int, index: c_int, value: Option<f64>) {
-    // SAFETY: as in `get`.
-    unsafe {
-        lua_pushvalue(state, index);
-        match value {
-            Some(number) => lua_pushnumber(state, number),
-            None => lua_pushnil(state),
-        }
-        lua_rawset(state, lua_upvalueindex(table));
+fn set(state: State<'_>, table: c_int, index: c_int, value: Option<f64>) {
+    state.push_copy(index);
+    match value {
+        Some(number) => state.push_number(number),
+        None => state.push_nil(),
     }
+    state.raw_set(lua_upvalueindex(table));
+}
+
+/// How many coroutines are measured.
+fn profiled(state: State<'_>) -> usize {
+    // SAFETY: the instance outlives the VM, and only the thread that runs the VM has this field.
+    unsafe { (*Snlua::of(state.raw())).profiled }
+}
+
+fn set_profiled(state: State<'_>, count: usize) {
+    // SAFETY: as in `profiled`.
+    unsafe { (*Snlua::of(state.raw())).profiled = count };
 }
 
 /// Resumes the coroutine at `index` with the `count` values at the top: the number of results, or the error, pushed.
-unsafe fn resume_at(state: *mut lua_State, index: c_int, count: c_int) -> Result<c_int, ()> {
-    // SAFETY: called by a function with the upvalues. The instance outlives the VM.
-    unsafe {
-        let this = Snlua::of(state);
-        let coroutine = lua_tothread(state, index);
-        if (*this).profiled > 0 && get(state, STARTED, index).is_some() {
-            set(state, STARTED, index, Some(cpu_time()));
-        }
-        let results = transfer(state, coroutine, count, this);
-        if (*this).profiled > 0
-            && let Some(begin) = get(state, STARTED, index)
-        {
-            let used = cpu_time() - begin;
-            let before = get(state, TOTAL, index).unwrap_or(0.0);
-            set(state, TOTAL, index, Some(before + used));
-        }
-        results
+fn resume_at(state: State<'_>, index: c_int, count: c_int) -> Result<c_int, ()> {
+    if profiled(state) > 0 && get(state, STARTED, index).is_some() {
+        set(state, STARTED, index, Some(cpu_time()));
     }
+    // SAFETY: the value is a coroutine, and there are so many values.
+    let results = unsafe { transfer(state, state.to_thread(index), count) };
+    if profiled(state) > 0
+        && let Some(begin) = get(state, STARTED, index)
+    {
+        let used = cpu_time() - begin;
+        let before = get(state, TOTAL, index).unwrap_or(0.0);
+        set(state, TOTAL, index, Some(before + used));
+    }
+    results
 }
 
-unsafe fn transfer(
-    state: *mut lua_State,
-    coroutine: *mut lua_State,
-    count: c_int,
-    this: *const Snlua,
-) -> Result<c_int, ()> {
-    // SAFETY: as in `resume_at`; both stacks are checked.
+/// # Safety
+/// The coroutine is one, and the stack has so many values at its top.
+unsafe fn transfer(state: State<'_>, coroutine: *mut lua_State, count: c_int) -> Result<c_int, ()> {
+    // SAFETY: as the caller promises; both stacks are checked. The instance outlives the VM.
     unsafe {
+        let interrupt = &raw const (*Snlua::of(state.raw())).interrupt;
         if lua_checkstack(coroutine, count) == 0 {
-            push_text(state, c"too many arguments to resume");
+            state.push_text(c"too many arguments to resume");
             return Err(());
         }
-        lua_xmove(state, coroutine, count);
+        lua_xmove(state.raw(), coroutine, count);
         let mut results = 0;
-        (*this).interrupt.switch(coroutine);
-        let status = lua_resume(coroutine, state, count, &mut results);
-        (*this).interrupt.switch(state);
+        (*interrupt).switch(coroutine);
+        let status = lua_resume(coroutine, state.raw(), count, &mut results);
+        (*interrupt).switch(state.raw());
         if status != LUA_OK && status != LUA_YIELD {
-            lua_xmove(coroutine, state, 1);
+            lua_xmove(coroutine, state.raw(), 1);
             return Err(());
         }
-        if lua_checkstack(state, results.saturating_add(1)) == 0 {
+        if !state.try_reserve(results.saturating_add(1)) {
             lua_pop(coroutine, results);
-            push_text(state, c"too many results to resume");
+            state.push_text(c"too many results to resume");
             return Err(());
         }
-        lua_xmove(coroutine, state, results);
+        lua_xmove(coroutine, state.raw(), results);
         Ok(results)
     }
 }
 
-unsafe fn push_text(state: *mut lua_State, text: &CStr) {
-    // SAFETY: the stack has room for a value.
-    unsafe {
-        lua_pushlstring(state, text.as_ptr(), text.to_bytes().len());
-    }
-}
-
 /// `resume(coroutine, ...)`, as in Lua 5.5 manual §6.2.
-unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        luaL_checktype(state, 1, LUA_TTHREAD);
-        let results = resume_at(state, 1, lua_gettop(state) - 1);
-        lua_pushboolean(state, results.is_ok().into());
-        let count = results.unwrap_or(1);
-        lua_insert(state, -(count + 1));
-        count + 1
-    }
+fn resume(state: State<'_>) -> c_int {
+    state.check_kind(1, LUA_TTHREAD);
+    let results = resume_at(state, 1, state.top() - 1);
+    state.push_boolean(results.is_ok());
+    let count = results.unwrap_or(1);
+    state.insert(-(count + 1));
+    count + 1
 }
 
 /// `resume_co(coroutine, from, ...)` of releases up to v1.3.0: `resume(coroutine, ...)`. `from` was the coroutine to measure;
 /// each one is measured where it is resumed.
-unsafe extern "C-unwind" fn resume_co(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); index 2 is there, as it is a coroutine.
-    unsafe {
-        luaL_checktype(state, 2, LUA_TTHREAD);
-        lua_remove(state, 2);
-        resume(state)
-    }
+fn resume_co(state: State<'_>) -> c_int {
+    state.check_kind(2, LUA_TTHREAD); // so index 2 is there
+    state.remove(2);
+    resume(state)
 }
 
 /// `yield_co(from, ...)` of releases up to v1.3.0: `coroutine.yield(...)`.
-unsafe extern "C-unwind" fn yield_co(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); what Lua raises when it cannot yield leaves nothing behind.
-    unsafe {
-        luaL_checktype(state, 1, LUA_TTHREAD);
-        lua_yield(state, lua_gettop(state) - 1)
-    }
+fn yield_co(state: State<'_>) -> c_int {
+    state.check_kind(1, LUA_TTHREAD);
+    // SAFETY: the last thing that the function does; what Lua raises when it cannot yield leaves nothing behind.
+    unsafe { lua_yield(state.raw(), state.top() - 1) }
 }
 
 /// `wrap(function)`, as in Lua 5.5 manual §6.2.
-unsafe extern "C-unwind" fn wrap(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
+fn wrap(state: State<'_>) -> c_int {
+    state.check_kind(1, LUA_TFUNCTION);
+    state.push_copy(lua_upvalueindex(STARTED));
+    state.push_copy(lua_upvalueindex(TOTAL));
+    // SAFETY: the new coroutine is on the stack, and has room for a value.
     unsafe {
-        luaL_checktype(state, 1, LUA_TFUNCTION);
-        lua_pushvalue(state, lua_upvalueindex(STARTED));
-        lua_pushvalue(state, lua_upvalueindex(TOTAL));
-        let coroutine = lua_newthread(state);
-        lua_pushvalue(state, 1);
-        lua_xmove(state, coroutine, 1);
-        lua_pushcclosure(state, wrapped, WRAPPED);
+        let coroutine = lua_newthread(state.raw());
+        state.push_copy(1);
+        lua_xmove(state.raw(), coroutine, 1);
     }
+    // SAFETY: `wrapped` keeps the rules of `State`.
+    state.push_closure(lua_function!(unsafe wrapped), WRAPPED);
     1
 }
 
-unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); upvalue 3 is the coroutine.
+/// Upvalue 3 is the coroutine.
+fn wrapped(state: State<'_>) -> c_int {
+    let index = lua_upvalueindex(WRAPPED);
+    if let Ok(results) = resume_at(state, index, state.top()) {
+        return results;
+    }
+    let coroutine = state.to_thread(index);
+    // SAFETY: the upvalue is a coroutine, which does not run.
     unsafe {
-        let index = lua_upvalueindex(WRAPPED);
-        if let Ok(results) = resume_at(state, index, lua_gettop(state)) {
-            return results;
-        }
-        let coroutine = lua_tothread(state, index);
         if !matches!(lua_status(coroutine), LUA_OK | LUA_YIELD) {
             // Its to-be-closed variables.
-            lua_closethread(coroutine, state);
+            lua_closethread(coroutine, state.raw());
         }
-        if lua_type(state, -1) == LUA_TSTRING {
-            luaL_where(state, 1);
-            lua_insert(state, -2);
-            lua_concat(state, 2);
-        }
-        lua_error(state)
     }
+    if state.kind(-1) == LUA_TSTRING {
+        // SAFETY: there is room for a value.
+        unsafe { luaL_where(state.raw(), 1) };
+        state.insert(-2);
+        state.concat(2);
+    }
+    state.raise()
 }
 
 /// Leaves the coroutine that the function is about at 1: the argument, or the running one.
-unsafe fn subject(state: *mut lua_State) {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        if lua_gettop(state) == 0 {
-            lua_pushthread(state);
-        } else {
-            lua_settop(state, 1);
-            luaL_checktype(state, 1, LUA_TTHREAD);
-        }
+fn subject(state: State<'_>) {
+    if state.top() == 0 {
+        // SAFETY: there is room for a value.
+        unsafe { lua_pushthread(state.raw()) };
+    } else {
+        state.set_top(1);
+        state.check_kind(1, LUA_TTHREAD);
     }
 }
 
 /// `start([coroutine])`: measures its CPU time from now on.
-unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        subject(state);
-        if get(state, STARTED, 1).is_some() {
-            return luaL_error(
-                state,
-                c"Thread %p start profile more than once".as_ptr(),
-                lua_topointer(state, 1),
-            );
-        }
-        set(state, TOTAL, 1, Some(0.0));
-        set(state, STARTED, 1, Some(cpu_time()));
-        (*Snlua::of(state)).profiled += 1;
+fn start(state: State<'_>) -> c_int {
+    subject(state);
+    if get(state, STARTED, 1).is_some() {
+        let thread = state.to_pointer(1);
+        state.error_with(format_args!(
+            "Thread {thread:p} start profile more than once"
+        ));
     }
+    set(state, TOTAL, 1, Some(0.0));
+    set(state, STARTED, 1, Some(cpu_time()));
+    set_profiled(state, profiled(state) + 1);
     0
 }
 
 /// `stop([coroutine])`: the seconds since `start`.
-unsafe extern "C-unwind" fn stop(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        subject(state);
-        let Some(begin) = get(state, STARTED, 1) else {
-            return luaL_error(
-                state,
-                c"Call profile.start() before profile.stop()".as_ptr(),
-            );
-        };
-        let used = cpu_time() - begin;
-        let before = get(state, TOTAL, 1).unwrap_or(0.0);
-        set(state, STARTED, 1, None);
-        set(state, TOTAL, 1, None);
-        let this = Snlua::of(state);
-        (*this).profiled = (*this).profiled.saturating_sub(1);
-        lua_pushnumber(state, before + used);
-    }
+fn stop(state: State<'_>) -> c_int {
+    subject(state);
+    let Some(begin) = get(state, STARTED, 1) else {
+        state.error(c"Call profile.start() before profile.stop()");
+    };
+    let used = cpu_time() - begin;
+    let before = get(state, TOTAL, 1).unwrap_or(0.0);
+    set(state, STARTED, 1, None);
+    set(state, TOTAL, 1, None);
+    set_profiled(state, profiled(state).saturating_sub(1));
+    state.push_number(before + used);
     1
 }
 
+// They keep the rules of `State`.
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"start" => start,
+    c"stop" => stop,
+    c"resume" => resume,
+    c"wrap" => wrap,
+    c"resume_co" => resume_co,
+    c"yield_co" => yield_co,
+});
+
 /// Opens `skynet.profile`: pushes its table.
-pub(super) unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
-    let functions: [(&CStr, lua_CFunction); 6] = [
-        (c"start", start),
-        (c"stop", stop),
-        (c"resume", resume),
-        (c"wrap", wrap),
-        (c"resume_co", resume_co),
-        (c"yield_co", yield_co),
-    ];
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        lua_createtable(state, 0, functions.len() as c_int);
-        lua_createtable(state, 0, 1);
-        lua_pushstring(state, c"k".as_ptr());
-        lua_setfield(state, -2, c"__mode".as_ptr());
-        for _ in [STARTED, TOTAL] {
-            lua_createtable(state, 0, 0);
-            lua_pushvalue(state, 3);
-            lua_setmetatable(state, -2);
-        }
-        // 2: module, 3: metatable, 4 and 5: the two tables; 1 is the module's name.
-        for (name, function) in functions {
-            lua_pushvalue(state, 4);
-            lua_pushvalue(state, 5);
-            lua_pushcclosure(state, function, 2);
-            lua_setfield(state, 2, name.as_ptr());
-        }
-        lua_settop(state, 2);
+pub(super) fn open(state: State<'_>) -> c_int {
+    state.create_table(0, FUNCTIONS.len() as c_int);
+    state.create_table(0, 1);
+    state.push_text(c"k");
+    state.set_field(-2, c"__mode");
+    for _ in [STARTED, TOTAL] {
+        state.create_table(0, 0);
+        state.push_copy(3);
+        state.set_metatable(-2);
     }
+    // 2: module, 3: metatable, 4 and 5: the two tables; 1 is the module's name.
+    state.remove(3);
+    state.register(FUNCTIONS, 2);
     1
 }
