@@ -442,12 +442,25 @@ impl<'a> State<'a> {
         }
     }
 
-    /// [`State::error`] with values in the message, of which 511 bytes are kept.
+    /// [`State::error`] with values in the message.
     #[cold]
     pub fn error_with(self, message: fmt::Arguments<'_>) -> ! {
-        let mut text = Message::new();
-        let _ = text.write_fmt(message);
-        self.error(text.text())
+        let mut measured = Message::new(&mut []);
+        let _ = measured.write_fmt(message);
+        let len = measured.len();
+        // SAFETY: as for all methods; a userdata has the bytes that it was asked for, and is on the stack until they were copied.
+        // Nothing raises while they are written.
+        unsafe {
+            luaL_where(self.raw, 1);
+            let room = lua_newuserdatauv(self.raw, len, 0).cast::<u8>();
+            ptr::write_bytes(room, 0, len);
+            let room = slice::from_raw_parts_mut(room, len);
+            let _ = Message::new(room).write_fmt(message);
+            self.push_bytes(room);
+        }
+        self.remove(-2);
+        self.concat(2);
+        self.raise()
     }
 
     /// Raises an error for an argument.
