@@ -7,5 +7,6 @@ mod languages;
 mod links;
 mod markdown;
 mod reference;
+mod sizes;
 #[path = "../tools/mod.rs"]
 mod tools;

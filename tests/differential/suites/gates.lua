@@ -176,7 +176,7 @@ end
 
 ---------------------------------------------------------------- messages
 
--- Longer than others: one conversation, of which each step needs those before.
+-- Long because it is one conversation, of which each step needs those before.
 local function messages()
 	local server = skynet.newservice "differential_msgserver"
 	local function ask(...)
