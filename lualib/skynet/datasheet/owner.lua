@@ -4,6 +4,7 @@
 --- Each version counts its readers, and 1 for being the present one until the builder releases it.
 
 local skynet = require "skynet"
+local serve = require "skynet.internal.owner"
 
 local versions = {} -- handle -> { name, count, collect = response to the builder }
 local sheets = {} -- name -> { handle, watchers = { [service] = response } }
@@ -121,12 +122,5 @@ end
 
 --- Makes the running service the owner.
 return function()
-	skynet.dispatch("lua", function(_, source, name, ...)
-		local run = command[name]
-		if not run then
-			error("unknown command " .. tostring(name))
-		end
-		run(source, ...)
-	end)
-	skynet.info_func(describe)
+	serve(command, describe)
 end

@@ -1,6 +1,7 @@
 --- The service behind skynet.sharetable: owns every version of every table until no service uses it.
 
 local skynet = require "skynet"
+local serve = require "skynet.internal.owner"
 local core = require "skynet.sharetable.core"
 
 -- Source of a table that comes in a message.
@@ -146,12 +147,5 @@ end
 
 --- Makes the running service the owner.
 return function()
-	skynet.dispatch("lua", function(_, source, name, ...)
-		local run = command[name]
-		if not run then
-			error("unknown command " .. tostring(name))
-		end
-		run(source, ...)
-	end)
-	skynet.info_func(describe_all)
+	serve(command, describe_all)
 end

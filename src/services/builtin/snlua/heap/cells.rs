@@ -137,6 +137,24 @@ mod tests {
         collectgarbage()
     ";
 
+    /// A VM with its libraries, whose cells are those of the heap, and what `allocate` counts.
+    fn with_vm(test: fn(*mut lua_State, *mut Counted)) {
+        let mut counted = Counted {
+            heap: Heap::new(),
+            calls: 0,
+        };
+        let this = &raw mut counted;
+        // SAFETY: the allocator and its value outlive the VM.
+        unsafe {
+            let state = lua_newstate(allocate, this.cast(), 1);
+            lua_setcells(state, &raw mut (*this).heap.cells);
+            luaL_openlibs(state);
+            test(state, this);
+            lua_close(state);
+            assert_eq!((*this).heap.cells.used.load(Relaxed), 0);
+        }
+    }
+
     #[test]
     fn classes_are_those_that_lua_reckons_with() {
         for size in 1..=LARGEST {
@@ -148,16 +166,8 @@ mod tests {
 
     #[test]
     fn what_lua_takes_and_puts_back_itself_is_counted_and_comes_back() {
-        let mut counted = Counted {
-            heap: Heap::new(),
-            calls: 0,
-        };
-        let this = &raw mut counted;
-        // SAFETY: the allocator and its value outlive the VM.
-        unsafe {
-            let state = lua_newstate(allocate, this.cast(), 1);
-            lua_setcells(state, &raw mut (*this).heap.cells);
-            luaL_openlibs(state);
+        // SAFETY: both are what `with_vm` says.
+        with_vm(|state, this| unsafe {
             run(state, WORK);
             let (before, used) = ((*this).calls, (*this).heap.cells.used.load(Relaxed));
             let pages = (*this).heap.used;
@@ -171,52 +181,31 @@ mod tests {
             for size in [1, 24, 100, 400] {
                 assert!(lua_newuserdatauv(state, size, 0).addr().is_multiple_of(8));
             }
-            lua_close(state);
-            assert_eq!((*this).heap.cells.used.load(Relaxed), 0);
-        }
+        });
     }
 
     #[test]
     fn an_allocator_that_is_put_before_ours_is_asked_for_everything() {
-        let mut counted = Counted {
-            heap: Heap::new(),
-            calls: 0,
-        };
-        let this = &raw mut counted;
-        // SAFETY: as above.
-        unsafe {
-            let state = lua_newstate(allocate, this.cast(), 1);
-            lua_setcells(state, &raw mut (*this).heap.cells);
-            luaL_openlibs(state);
+        // SAFETY: both are what `with_vm` says.
+        with_vm(|state, this| unsafe {
             let mut ud = std::ptr::null_mut();
             let ours = lua_getallocf(state, &mut ud);
             lua_setallocf(state, ours, ud);
             let before = (*this).calls;
             run(state, WORK);
             assert!((*this).calls - before > 30_000);
-            lua_close(state);
-            assert_eq!((*this).heap.cells.used.load(Relaxed), 0);
-        }
+        });
     }
 
     #[test]
     fn more_than_may_be_used_unwatched_is_asked_for() {
-        let mut counted = Counted {
-            heap: Heap::new(),
-            calls: 0,
-        };
-        let this = &raw mut counted;
-        // SAFETY: as above.
-        unsafe {
-            let state = lua_newstate(allocate, this.cast(), 1);
-            lua_setcells(state, &raw mut (*this).heap.cells);
-            luaL_openlibs(state);
+        // SAFETY: both are what `with_vm` says.
+        with_vm(|state, this| unsafe {
             run(state, WORK);
             (*this).heap.cells.unwatched = (*this).heap.cells.used.load(Relaxed) + 4096;
             let before = (*this).calls;
             run(state, c"local t = {} for i = 1, 1000 do t[i] = {} end");
             assert!((*this).calls - before > 900);
-            lua_close(state);
-        }
+        });
     }
 }
