@@ -16,6 +16,8 @@ local LIMIT <const> = math.max(1, tonumber(skynet.getenv "debug_console_timeout"
 
 local COMMAND = figures.commands -- with those that are there
 
+---@param which string?
+---@return any
 function COMMAND.help(which)
 	return which == "more" and help.MORE or help.HELP
 end
@@ -98,6 +100,9 @@ local function started(ok, handle, name)
 	return { [skynet.address(handle)] = name }
 end
 
+---@param name string
+---@param ... string
+---@return any
 function COMMAND.start(name, ...)
 	check_file(name)
 	check_words(name, ...)
@@ -105,6 +110,9 @@ function COMMAND.start(name, ...)
 	return started(ok, handle, name)
 end
 
+---@param name string
+---@param ... string
+---@return any
 function COMMAND.log(name, ...)
 	check_file(name)
 	check_words(name, ...)
@@ -112,6 +120,9 @@ function COMMAND.log(name, ...)
 	return started(ok and handle, handle, name)
 end
 
+---@param name string
+---@param ... string
+---@return any
 function COMMAND.snax(name, ...)
 	check_file(name)
 	check_words(name, ...)
@@ -129,22 +140,30 @@ local function patience(word)
 	return time > 0 and time or nil -- 0: wait for all of them
 end
 
+---@return any
 function COMMAND.list()
 	return skynet.call(".launcher", "lua", "LIST")
 end
 
+---@param time string? 1/100 s; 0: as long as it takes
+---@return any
 function COMMAND.stat(time)
 	return skynet.call(".launcher", "lua", "STAT", patience(time))
 end
 
+---@param time string? 1/100 s; 0: as long as it takes
+---@return any
 function COMMAND.mem(time)
 	return skynet.call(".launcher", "lua", "MEM", patience(time))
 end
 
+---@param time string? 1/100 s; 0: as long as it takes
+---@return any
 function COMMAND.gc(time)
 	return skynet.call(".launcher", "lua", "GC", patience(time))
 end
 
+---@return any
 function COMMAND.service()
 	return skynet.call("SERVICE", "lua", "LIST")
 end
@@ -157,19 +176,24 @@ local function clusterd()
 	return handle
 end
 
+---@return any
 function COMMAND.cluster()
 	return skynet.call(clusterd(), "lua", "report")
 end
 
+---@param seconds string?
+---@return any
 function COMMAND.drain(seconds)
 	return skynet.call(clusterd(), "lua", "drain", (tonumber(seconds) or 10) * 100)
 end
 
+---@return any
 function COMMAND.shutdown()
 	core.command("SHUTDOWN", "begin")
 	return "services to wait for: " .. (core.command "SHUTDOWN" or 0)
 end
 
+---@return any
 function COMMAND.stuck()
 	return core.command "RUNNING"
 end
@@ -184,10 +208,13 @@ end
 
 ---------------------------------------------------------------- one service
 
+---@param address string
+---@return any
 function COMMAND.kill(address)
 	return skynet.call(".launcher", "lua", "KILL", to_address(address))
 end
 
+---@param address string
 function COMMAND.exit(address)
 	skynet.send(to_address(address), "debug", "EXIT")
 end
@@ -209,36 +236,58 @@ local function call_debug(handle, ...)
 	return debug_results(handle, pcall(skynet.call_timeout, LIMIT, handle, "debug", ...))
 end
 
+---@param address string
+---@return any
 function COMMAND.ping(address)
 	local handle, sent = to_address(address), skynet.now()
 	call_debug(handle, "PING")
 	return tostring(skynet.now() - sent)
 end
 
+---@param address string
+---@param name string
+---@param ... string
+---@return any
 function COMMAND.dbgcmd(address, name, ...)
 	return call_debug(to_address(address), name, ...)
 end
 
+---@param address string
+---@param ... string
+---@return any
 function COMMAND.info(address, ...)
 	return COMMAND.dbgcmd(address, "INFO", ...)
 end
 
+---@param address string
+---@return any
 function COMMAND.task(address)
 	return COMMAND.dbgcmd(address, "TASK")
 end
 
+---@param address string
+---@param level string?
+---@return any
 function COMMAND.loglevel(address, level)
 	return COMMAND.dbgcmd(address, "LOGLEVEL", level)
 end
 
+---@param address string
+---@return any
 function COMMAND.uniqtask(address)
 	return COMMAND.dbgcmd(address, "UNIQTASK")
 end
 
+---@param address string
+---@param thread string
+---@return any
 function COMMAND.killtask(address, thread)
 	return COMMAND.dbgcmd(address, "KILLTASK", thread)
 end
 
+---@param address string
+---@param protocol string?
+---@param flag string?
 function COMMAND.trace(address, protocol, flag)
 	if flag == nil and (protocol == "on" or protocol == "off") then
 		protocol, flag = is_on(protocol), nil
@@ -248,6 +297,10 @@ function COMMAND.trace(address, protocol, flag)
 	COMMAND.dbgcmd(address, "TRACELOG", protocol, flag)
 end
 
+---@param address string
+---@param path string
+---@param ... string
+---@return any
 function COMMAND.inject(address, path, ...)
 	local handle = to_address(address)
 	check_file(path)
@@ -264,14 +317,18 @@ function COMMAND.inject(address, path, ...)
 	return output
 end
 
+---@param address string
 function COMMAND.logon(address)
 	core_command("LOGON", address)
 end
 
+---@param address string
 function COMMAND.logoff(address)
 	core_command("LOGOFF", address)
 end
 
+---@param address string
+---@param number string?
 function COMMAND.signal(address, number)
 	local signal = number
 		and (math.tointeger(tonumber(number)) or error("signal: a number is needed, not " .. number, 0))
@@ -280,6 +337,8 @@ end
 
 ---------------------------------------------------------------- configuration
 
+---@param name string
+---@return any
 function COMMAND.getenv(name)
 	if not name then
 		error("getenv: the name of a config key is needed", 0)
@@ -287,6 +346,8 @@ function COMMAND.getenv(name)
 	return { [name] = tostring(skynet.getenv(name)) }
 end
 
+---@param name string
+---@param value string
 function COMMAND.setenv(name, value)
 	skynet.setenv(name, value)
 end
@@ -295,7 +356,11 @@ end
 
 local COMMANDX = {}
 
--- The values are Lua expressions, in an environment without any names.
+--- The values are Lua expressions, in an environment without any names.
+---@param connection table as for the function that this file returns
+---@param line string the whole line
+---@param address string
+---@return any
 function COMMANDX.call(connection, line, address)
 	local handle = to_address(address)
 	local values = string.match(line, "%S+%s+%S+%s(.+)") or error("need arguments", 0)
@@ -307,7 +372,9 @@ function COMMANDX.call(connection, line, address)
 	return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 2, arguments.n)))
 end
 
--- Lines go to the debugger until it ends.
+--- Lines go to the debugger until it ends.
+---@param connection table as for the function that this file returns
+---@param address string
 function COMMANDX.debug(connection, _, address)
 	local handle = to_address(address)
 	call_debug(handle, "PING") -- there is such a service, and it can be debugged

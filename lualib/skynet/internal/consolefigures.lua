@@ -11,6 +11,7 @@ local function is_on(word)
 	return word == "on" or word == "true"
 end
 
+---@return any
 function commands.cmem()
 	local list = {}
 	for handle, bytes in pairs(memory.info()) do
@@ -32,7 +33,8 @@ local function process_memory()
 	return list
 end
 
--- Before and after, and what the system got back.
+--- Before and after, and what the system got back.
+---@return any
 function commands.purge()
 	local before = process_memory()
 	if not (memory.purge and memory.purge()) then
@@ -46,6 +48,7 @@ function commands.purge()
 	return list
 end
 
+---@return any
 function commands.jmem()
 	local list = {}
 	for name, bytes in pairs(memory.jestat()) do
@@ -58,6 +61,8 @@ function commands.dumpheap()
 	memory.dumpheap()
 end
 
+---@param word string?
+---@return any
 function commands.profactive(word)
 	if word ~= nil then
 		memory.profactive(is_on(word))
@@ -90,6 +95,7 @@ local function show_age(time)
 	return string.format("%s%d:%.2gs", hours > 0 and hours .. ":" or "", minutes, seconds)
 end
 
+---@return any
 function commands.netstat()
 	local list = socket.netstat()
 	for _, info in ipairs(list) do
