@@ -114,7 +114,7 @@ end
 local asked_last -- address of the last request
 local reader = backlog.reader(fd, finish)
 
--- The answers wait in our own mailbox.
+-- The answers wait in the agent's own mailbox.
 local function is_too_much()
 	return in_work >= MAX_IN_WORK
 		or names.asking() > MAX_BEHIND
@@ -236,7 +236,7 @@ local function serve(address, session, msg, sz, is_push, tag)
 	end
 end
 
-local guard -- until the other side has proved that it knows our secret; nil: there is none, or it has
+local guard -- until the other side has proved that it knows the secret; nil: there is none, or it has
 
 -- What no node sends ends the connection: what follows it cannot make sense either. Does not return.
 local function refuse(why, ...)

@@ -1,5 +1,5 @@
 -- Holds a node's place in a cluster: addresses of the other nodes, one clustersender for each of
--- them, one clusteragent for each connection to us, and our names.
+-- them, one clusteragent for each connection to this node, and its names.
 --
 -- Config key `cluster`: a Lua file with `node = "host:port"` (false: known to be down) and options
 -- `__nowaiting = true` (fail requests to unknown nodes instead of waiting until they are known),
@@ -8,7 +8,7 @@
 -- `__idle = seconds` (a connection that is not used for so long is closed until it is needed; never by default),
 -- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
--- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to us may say nothing at first), and `__peraddress = count`
+-- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to this node may say nothing at first), and `__peraddress = count`
 -- (connections of one address to one listener), and those in docs/cluster.md.
 --
 -- With the config key `cluster_discovery` the service clusterdiscovery tells the addresses; those of the file hold, too.
@@ -189,7 +189,7 @@ end
 
 local connections = require "skynet.internal.clusterconnections"
 
--- What the others get to know: with the port that we really have where the config says none, or 0.
+-- What the others get to know: with the port that there really is where the config says none, or 0.
 local function advertise(advertised, real_port)
 	local host, port = nodeaddress(advertised)
 	if not port or port == 0 then

@@ -35,8 +35,8 @@ local lease = math.max(LEAST_LEASE, math.tointeger(tonumber(skynet.getenv "clust
 local provider, keeper, tenure
 local state, since, problem = "joining", skynet.now(), nil
 local losses = 0 -- times that the engine was lost
-local replaced = false -- another process has taken our name
-local our_node -- key of our entry, when we have joined
+local replaced = false -- another process has taken this node's name
+local our_node -- key of this node's entry, once it has joined
 local is_draining = false
 
 local publications = publishing.new(clusterd, our_name, boot)
@@ -414,7 +414,7 @@ local function sweep()
 	end
 end
 
---- withdraw_all -> how many: nobody chooses our services any more; until this node listens again
+--- withdraw_all -> how many: nobody chooses the services here any more; until this node listens again
 function command.withdraw_all()
 	is_draining = true
 	return publications:take_out(keeper)

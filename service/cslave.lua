@@ -3,7 +3,7 @@
 --
 -- Config: harbor (this node's id), address (where others connect to), master (its address). The packets are described in
 -- cmaster.lua, the messages of the harbor service in its source. What is lost comes back: a connection to another node is
--- made again by the side that knows the other's address, the one to the master by us; names of this node are then
+-- made again by the side that knows the other's address, the one to the master by this node; names of this node are then
 -- registered anew.
 
 local skynet = require "skynet"
@@ -56,7 +56,7 @@ end
 
 ---------------------------------------------------------------- other nodes
 
--- id -> { state, fd, address = if we are to connect to it, on_up, on_down = responses }
+-- id -> { state, fd, address = if this node is to connect to it, on_up, on_down = responses }
 -- state: "down"; "up", the harbor service has the connection; "closing", it has not lost it yet;
 -- "connecting".
 local peers = {}
@@ -83,7 +83,7 @@ local function one_less_to_wait_for()
 	end
 end
 
--- Hands a connection over to the harbor service. `kind` is "S", made by us, or "A", accepted.
+-- Hands a connection over to the harbor service. `kind` is "S", made by this node, or "A", accepted.
 local function hand_over(peer, kind, fd)
 	peer.state, peer.fd = "up", fd
 	socket.abandon(fd)
@@ -100,7 +100,7 @@ local function try_to_connect(peer)
 		fd, problem = nil, fd
 	end
 	losses.wait(peer.id) -- requests to the node that is back must not fail like those to the one that was lost
-	if peer.state ~= "connecting" then -- it has connected to us meanwhile
+	if peer.state ~= "connecting" then -- it has connected to this node meanwhile
 		if fd then
 			socket.close(fd)
 		end
@@ -261,7 +261,7 @@ local function open_master()
 	return assert(socket.open(master_address), "Can't connect to master")
 end
 
--- Joins over a new connection to the master. Returns the number of nodes that will connect to us.
+-- Joins over a new connection to the master. Returns the number of nodes that will connect to this one.
 local function join(fd)
 	socket.write(fd, packet.make("H", own_id, own_address))
 	local ok, kind, count = pcall(packet.read, fd)

@@ -82,7 +82,7 @@ local function add_line(connection, line)
 	connection:wake()
 end
 
--- Does not read on while that many lines wait, so a stranger fills the kernel's buffers and not ours. The token is not the
+-- Does not read on while that many lines wait, so a stranger fills the kernel's buffers and not this service. The token is not the
 -- task: what was woken twice must not end a read of the socket.
 local function wait_for_room(connection)
 	while connection.last - connection.first >= MOST_LINES and not connection.ended do

@@ -121,7 +121,7 @@ function command.PUB(source, number, package, size)
 	end
 end
 
---- From another node, which has subscribers of our channel. -> true when there is no such channel
+--- From another node, which has subscribers of a channel of this node. -> true when there is no such channel
 function command.SUBR(source, number)
 	local channel = channels[number]
 	if not channel then
@@ -167,7 +167,7 @@ function command.USUB(source, number)
 	return NO_ANSWER
 end
 
--- From another node: published there on our channel, or by the owner of a channel for us.
+-- From another node: published there on a channel of this node, or by the owner of a channel for the subscribers here.
 skynet.register_protocol {
 	name = "multicast",
 	id = skynet.PTYPE_MULTICAST,

@@ -125,7 +125,7 @@ function M.read_chunk(source, limit)
 end
 
 -- What says how a message is framed, routed, modified or understood, and who has sent it, has to stand in the header (RFC 9110
--- §6.5.1): a proxy between us looks for it there alone. So has what such a proxy says of the client.
+-- §6.5.1): a proxy between looks for it there alone. So has what such a proxy says of the client.
 local header_only <const> = {
 	["transfer-encoding"] = true,
 	te = true,

@@ -13,7 +13,7 @@ Deadline.__index = Deadline
 local TICK <const> = 50 -- 1/100 s
 -- Who sends or takes something gets a second more for so many bytes.
 local RATE <const> = 500
--- What a peer has not read may lie in the buffers of two systems, so that it takes nothing from us for a while although it reads: so
+-- What a peer has not read may lie in the buffers of two systems, so that it takes nothing for a while although it reads: so
 -- many bytes of what went out before count as well.
 local BUFFERS <const> = 1024 * 1024
 

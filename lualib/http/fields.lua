@@ -117,7 +117,7 @@ local function read_odd_request_line(head)
 	local method, rest = match(line, "^(%S+) (.*)$")
 	local target, version = match(rest or "", "^(.*) HTTP/([%d.]+) *$")
 	if not target or find(target, " HTTP/", 1, true) then
-		return nil -- two of us could see two different versions in it
+		return nil -- two readers could see two different versions in it
 	end
 	local first = find(target, "[^ ]")
 	return method, first and match(target, "^.*[^ ]", first) or "", version, stop + 1

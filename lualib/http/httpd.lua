@@ -18,7 +18,7 @@ local M = {}
 -- Small bodies go out together with their header, in one write.
 local SMALL <const> = 32 * 1024
 
--- Where the next request is read from, and the time limits, when `read` is one of ours.
+-- Where the next request is read from, and the time limits, when `read` was made here.
 local function input(read)
 	local channel = sockethelper.channel(read)
 	if not channel then

@@ -9,7 +9,7 @@ local sockethelper = require "http.sockethelper"
 
 local M = {}
 
--- The most bytes of a header; of a response, whose server was chosen by us, they are more.
+-- The most bytes of a header; of a response, whose server the caller has chosen, they are more.
 local MAX_HEADER <const>, MAX_RESPONSE_HEADER <const> = 16 * 1024, 256 * 1024
 -- The most lines of a header.
 local MAX_FIELDS <const>, MAX_RESPONSE_FIELDS <const> = 256, 2048

@@ -200,7 +200,7 @@ function Source:take(count)
 	end
 	self.text, self.at = "", 1
 	if self.account and not self.deadline then
-		self.account:hold(self.held + count) -- what is announced: it piles up where we do not see it
+		self.account:hold(self.held + count) -- what is announced: it piles up where it is not seen
 	end
 	local rest = self.deadline and take_in_pieces(self, missing) or self.read(missing)
 	return at > #text and rest or sub(text, at) .. rest

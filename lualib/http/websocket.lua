@@ -433,7 +433,7 @@ function M.subprotocol(id)
 	return lookup(id).protocol
 end
 
--- The rest of a closing handshake that we have begun, where no task reads from the connection.
+-- The rest of a closing handshake that this side has begun, where no task reads from the connection.
 local function close_alone(connection)
 	await_close(connection)
 	finish(connection)

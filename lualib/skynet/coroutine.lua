@@ -36,7 +36,7 @@ local function continue(co, ...)
 	return follow(co, co_resume(co, ...))
 end
 
--- Looks at what a resume brought, until the coroutine ends, fails, or yields to us.
+-- Looks at what a resume brought, until the coroutine ends, fails, or yields to whoever resumed it.
 function follow(co, ok, ...)
 	if not ok then
 		return false, ...

@@ -90,7 +90,7 @@ local function on_message(number, source, package, msg, sz)
 	skynet.ignoreret()
 	local channel = subscribed[number]
 	if not channel or not channel.__subscribe then
-		core.close(package) -- sent before we unsubscribed
+		core.close(package) -- sent before this service unsubscribed
 		return
 	end
 	local ok, problem = pcall(channel.__dispatch, channel, source, channel.__unpack(msg, sz))

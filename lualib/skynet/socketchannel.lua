@@ -188,7 +188,7 @@ end
 local connect_to_any
 
 -- Goes on when nothing was wrong with the log-in and there is no connection: `auth` has changed the host, or the server has hung up.
--- Servers that name each other, or themselves, must not keep us at it.
+-- Servers that name each other, or themselves, must not go on for ever.
 local function move_on(self, moves, started)
 	moves = moves + 1
 	local late = self.connect_timeout and skynet.now() - started >= self.connect_timeout

@@ -43,7 +43,7 @@ local limiter -- of connections
 local line -- of packets that wait for their turn
 local nodelay
 
--- fd -> OPEN; CLOSING: by us, the socket server has not said so yet; HALF: by the client, and we have
+-- fd -> OPEN; CLOSING: by the gate, the socket server has not said so yet; HALF: by the client, and the gate has
 -- not called `closeclient` yet
 local OPEN <const>, CLOSING <const>, HALF <const> = 1, 2, 3
 local connections = {}
@@ -123,7 +123,7 @@ end
 
 local limit_drops = ratelimit(1, 100)
 
--- What has come of a connection that we have closed.
+-- What has come of a connection that the gate has closed.
 local function drop(fd, msg, sz)
 	local text = netpack.tostring(msg, sz) -- frees it
 	local more = limit_drops()

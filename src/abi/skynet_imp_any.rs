@@ -94,7 +94,7 @@ fn full(config: &Earlier) -> Config {
     }
 }
 
-/// A program that says nothing about itself: no header of ours was in it. Its structure is today's if the texts are where
+/// A program that says nothing about itself: no header of this core was in it. Its structure is today's if the texts are where
 /// they belong.
 ///
 /// # Safety

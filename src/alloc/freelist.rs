@@ -159,7 +159,7 @@ pub unsafe fn dealloc(class: Class, block: *mut u8) {
             return unsafe { give_slowly(class, block) };
         }
         let block = block.cast::<Block>();
-        // SAFETY: the caller gives the block to us; the smallest has room for a pointer.
+        // SAFETY: the caller gives the block away; the smallest has room for a pointer.
         unsafe { (*block).next = list.head.get() };
         list.head.set(block);
         list.room.set(room - 1);
@@ -179,7 +179,7 @@ fn refill(class: Class) -> *mut u8 {
         drop(chains);
         LISTS.with(|lists| {
             let list = &lists[class.0 as usize];
-            // SAFETY: the chain is ours now.
+            // SAFETY: the chain is this thread's now.
             list.head.set(unsafe { (*first).next });
             list.room.set(CHAIN + 1);
         });
@@ -218,7 +218,7 @@ unsafe fn give_slowly(class: Class, block: *mut u8) {
         if !head.is_null() {
             let mut last = head;
             for _ in 1..CHAIN {
-                // SAFETY: a list without room holds two chains, all of them ours.
+                // SAFETY: a list without room holds two chains, all of them this thread's.
                 last = unsafe { (*last).next };
             }
             // SAFETY: as above.
@@ -312,7 +312,7 @@ mod tests {
         let blocks: Vec<_> = (0..10 * CHAIN).map(|_| alloc(class) as usize).collect();
         std::thread::spawn(move || {
             for block in blocks {
-                // SAFETY: taken above, and ours alone.
+                // SAFETY: taken above, so no other thread has it.
                 unsafe { dealloc(class, block as *mut u8) };
             }
         })

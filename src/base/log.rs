@@ -122,7 +122,7 @@ pub fn error_fmt(source: u32, text: fmt::Arguments<'_>) {
                     len: 0,
                     long: String::new(),
                 };
-                // Only a Display of ours could fail, and none does.
+                // Only a `Display` of this program could fail, and none does.
                 let _ = fmt::Write::write_fmt(&mut line, text);
                 error_parts(source, &[&line.short[..line.len], line.long.as_bytes()]);
             }

@@ -272,7 +272,7 @@ fn set_env(this: &mut Own<'_>, text: &CStr) -> *const c_char {
         return NONE;
     };
     if let (Ok(key), Ok(value)) = (CString::new(&text[..at]), CString::new(&text[at + 1..])) {
-        // A key that is set already keeps its value; the refusal is logged under our name.
+        // A key that is set already keeps its value; the refusal is logged under this service's name.
         let _ = env::set(this.handle(), &key, &value);
     }
     NONE

@@ -96,7 +96,7 @@ fn configured() -> Option<Duration> {
     }
 }
 
-/// At start, when the threads are about to run: signals are ours from now on.
+/// At start, when the threads are about to run: from now on signals come here.
 pub fn watch_signals() {
     if configured() != Some(Duration::ZERO) {
         signals::handle_ends();

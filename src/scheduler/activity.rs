@@ -69,7 +69,7 @@ impl Activity {
     /// The calling thread is the worker from now on.
     pub(super) fn attach(&self) {
         let mut clock = 0;
-        // SAFETY: our own thread; `clock` is valid for writing.
+        // SAFETY: the calling thread; `clock` is valid for writing.
         let known = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) } == 0;
         // SAFETY: no precondition.
         let thread = unsafe { libc::syscall(libc::SYS_gettid) } as i32;

@@ -122,7 +122,7 @@ fn rebase(base: &Base) -> u64 {
     now
 }
 
-/// The begin of a turn, in counter ticks. Straight from another turn its end is our beginning, which saves a reading.
+/// The begin of a turn, in counter ticks. Straight from another turn its end is this beginning, which saves a reading.
 #[inline(always)]
 pub fn begin_turn() -> u64 {
     match STARTED.with(|started| started.load(Ordering::Relaxed)) {

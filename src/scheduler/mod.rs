@@ -276,7 +276,7 @@ impl Local {
     #[inline]
     fn replace_lifo_slot(self, ready: Ready, shared: &Shared) -> Option<Ready> {
         if shared.is_single() {
-            // SAFETY: we are the only worker; others do not touch its slot.
+            // SAFETY: this is the only worker; other threads do not touch its slot.
             return unsafe { self.lifo_slot.replace_alone(ready) };
         }
         self.lifo_slot.replace(ready)

@@ -83,7 +83,7 @@ pub(super) struct Worker<H> {
     /// The last turn was a long one, of a service that goes on: what came from outside meanwhile is not to wait for
     /// more such turns.
     shared_first: bool,
-    /// So many services of the shared queue are to be run before our own.
+    /// So many services of the shared queue are to be run before those of the worker's own queues.
     owed: usize,
     /// Turn counts of the others at the watcher's last look, and what their monitors counted.
     seen: Vec<u64>,
@@ -132,7 +132,7 @@ impl<H: Host> Worker<H> {
         }
     }
 
-    /// The next service of our own queues and the shared one.
+    /// The next service of the worker's own queues and the shared one.
     #[inline]
     fn next(&mut self) -> Option<Ready> {
         if self.shared_first || self.ticks.is_multiple_of(INJECTOR_EVERY) {
@@ -160,14 +160,14 @@ impl<H: Host> Worker<H> {
             .or_else(|| self.local.take_lifo_slot(self.shared))
     }
 
-    /// Our part of the shared queue.
+    /// The worker's part of the shared queue.
     #[cold]
     fn share(&self) -> usize {
         (INJECTOR.len() / (self.shared.workers.len() + 1)).min(32)
     }
 
-    /// The oldest of the shared queue, and our part of it into our ring, which is empty. Others find them here or there at
-    /// any time, but one, if we are not given time in between.
+    /// The oldest of the shared queue, and the worker's part of it into its ring, which is empty. Others find them here or there at
+    /// any time, but one, if the system does not run this thread in between.
     fn injected(&self) -> Option<Ready> {
         if INJECTOR.is_empty() {
             return None;
@@ -210,7 +210,7 @@ impl<H: Host> Worker<H> {
             if let Some(ready) = self.steal().or_else(|| self.steal_lifo_slot(woken)) {
                 let watch = self.begin_stretch();
                 let last = self.shared.idle.transition_from_searching(self.index);
-                // If there is more to do or to watch, another takes our place.
+                // If there is more to do or to watch, another worker goes on with that.
                 if last && (watch || self.shared.anything()) {
                     self.shared.wake_for_surplus();
                 }
@@ -246,7 +246,7 @@ impl<H: Host> Worker<H> {
         watch
     }
 
-    /// Shows the watchdog that we are about to look at the queues.
+    /// Shows the watchdog that the worker is about to look at the queues.
     fn look(&self) {
         let looks = self.local.looks.load(Ordering::Relaxed);
         self.local
@@ -284,7 +284,7 @@ impl<H: Host> Worker<H> {
         worked
     }
 
-    /// Whether another is in the same callback as at our last look.
+    /// Whether another is in the same callback as at the last look.
     fn long_callback(&mut self) -> bool {
         let mut long = false;
         for (seen, other) in self.seen_messages.iter_mut().zip(&self.shared.workers) {
@@ -295,7 +295,7 @@ impl<H: Host> Worker<H> {
         long
     }
 
-    /// What we made ready ourselves while we waited for socket events.
+    /// What this worker made ready itself while it waited for socket events.
     fn own(&self) -> Option<Ready> {
         self.local
             .take_lifo_slot(self.shared)
@@ -313,7 +313,7 @@ impl<H: Host> Worker<H> {
             .find_map(|victim| self.local.steal_from(victim))
     }
 
-    /// Takes the slot of a worker that is in the same turn as at our last look, or (just `woken`) as when it woke us, or
+    /// Takes the slot of a worker that is in the same turn as at the last look, or (just `woken`) as when it woke this one, or
     /// as when the watchdog found it held up.
     fn steal_lifo_slot(&mut self, woken: bool) -> Option<Ready> {
         for (i, victim) in self.shared.workers.iter().enumerate() {
@@ -346,7 +346,7 @@ impl<H: Host> Worker<H> {
         fired
     }
 
-    /// Sleeps until it is woken, until a timer is due, or until there are socket events; we search again after. False if it was
+    /// Sleeps until it is woken, until a timer is due, or until there are socket events; the worker searches again after. False if it was
     /// not woken.
     fn sleep(&mut self, guard: &mut Option<reclaim::Guard>) -> bool {
         let (shared, index) = (self.shared, self.index);
@@ -411,7 +411,7 @@ impl<H: Host> Worker<H> {
             let (held, free) = (Ordering::SeqCst, Ordering::Relaxed);
             let _ = shared.watcher.compare_exchange(watcher, 0, held, free);
         };
-        // A worker that filled its slot between our look and this store could not notify us: look again soon.
+        // A worker that filled its slot between the look and this store could not notify this one: look again soon.
         let held_up = |(other, seen): (&Remote, &u64)| {
             other.ticks.load(Ordering::Relaxed) == *seen && !other.lifo_slot.is_empty()
         };
@@ -425,7 +425,7 @@ impl<H: Host> Worker<H> {
             awake();
             return false;
         }
-        // What we deliver ourselves is not for others to wake us for.
+        // What this worker delivers itself is not for others to wake it for.
         *guard = None;
         let parker = shared.idle.parker(self.index);
         if self.long_callback()
@@ -435,7 +435,7 @@ impl<H: Host> Worker<H> {
         }
         let woken = parker.sleep_briefly(time);
         if !woken && let Some(lease) = H::try_poll_lease(true) {
-            // Those we watch will poll themselves soon; events that have piled up meanwhile are worth a look.
+            // Those that are watched will poll themselves soon; events that have piled up meanwhile are worth a look.
             return self.poll_briefly(lease, Duration::ZERO, guard, &awake);
         }
         *guard = Some(reclaim::enter());

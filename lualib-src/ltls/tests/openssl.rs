@@ -101,7 +101,7 @@ impl Drop for Running {
     }
 }
 
-/// Our server with `openssl s_client`, which verifies it.
+/// The server with `openssl s_client`, which verifies it.
 fn serve(name: &str, host: &str, version: &str) {
     let Some(mut command) = openssl() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -145,7 +145,7 @@ fn openssl_talks_to_our_server() {
     }
 }
 
-/// Our client with `openssl s_server`, which turns each line around.
+/// The client with `openssl s_server`, which turns each line around.
 fn ask(
     name: &str,
     arguments: &[&str],

@@ -59,7 +59,7 @@ impl Block {
     /// The block has room for them behind those that it has.
     #[inline]
     pub unsafe fn append(&mut self, bytes: &[u8]) {
-        // SAFETY: as the caller promises; the block is ours alone.
+        // SAFETY: as the caller promises; nothing else has the block.
         unsafe {
             let end = self.base.add(self.len);
             end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
@@ -82,7 +82,7 @@ impl Block {
         if self.base.is_null() {
             return &[];
         }
-        // SAFETY: the block has `len` initialised bytes and is ours.
+        // SAFETY: the block has `len` initialised bytes, and nothing else has it.
         unsafe { slice::from_raw_parts(self.base, self.len) }
     }
 
@@ -96,7 +96,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: null or a block of the C allocator that is ours.
+        // SAFETY: null or a block of the C allocator that nothing else has.
         unsafe { libc::free(self.base.cast()) }
     }
 }

@@ -15,13 +15,13 @@ local encode = frame.encode
 local PONG_BACKLOG <const> = 1024
 -- How long it may take until the peer takes some of the rest, and a second more for 500 bytes that it takes; 1/100 s.
 local SEND_TIME <const> = 6000
--- What a peer that broke the protocol goes on to send is read, or it would not get our reason: so many bytes.
+-- What a peer that broke the protocol goes on to send is read, or it would not get the reason: so many bytes.
 local LINGER_BYTES <const> = 1024 * 1024
 -- ... and until nothing has come for so long, 1/100 s.
 local LINGER_PAUSE <const> = 20
 
 --- id -> connection: { id, mode = "server" or "client", addr, real_ip, protocol, read, write, deadline, backlog, held: its
---- limits, deflate: see http.websocket.deflate, reader: of messages; closing: we have sent that we close; task: that
+--- limits, deflate: see http.websocket.deflate, reader: of messages; closing: this side has sent its close frame; task: that
 --- accepts, tell: its events }
 M.connections = {}
 local connections = M.connections
@@ -144,7 +144,7 @@ function M.await_close(connection)
 end
 
 --- Tells a peer why it is left, and takes what is on its way: with unread input, the socket's end would
---- reach it before our reason does. Yields.
+--- reach it before the reason does. Yields.
 ---@param code integer
 ---@param reason string?
 function M.fail(connection, code, reason)

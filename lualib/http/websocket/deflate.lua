@@ -15,7 +15,7 @@ Session.__index = Session
 
 local NAME <const> = "permessage-deflate"
 local MOST_BITS <const> = 15
-local LEAST_BITS <const> = 9 -- the standard has 8, too; our compressor has not
+local LEAST_BITS <const> = 9 -- the standard has 8, too; the compressor here has not
 
 ---------------------------------------------------------------- settings
 

@@ -196,7 +196,7 @@ function Keeper:drop(key)
 	return try(self)
 end
 
---- Somebody else has changed an entry of ours: it is written again. Does not yield.
+--- Somebody else has changed an entry of this node: it is written again. Does not yield.
 ---@param key string
 function Keeper:restore(key)
 	local entry = self.entries[key]

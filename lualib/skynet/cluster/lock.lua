@@ -31,20 +31,20 @@ local function ask(...)
 	return subscription.ask(WHAT, ...)
 end
 
---- Whether the lock is ours for certain at this moment. False when the engine has not confirmed it in the time of the lease. Yields.
+--- Whether this node has the lock for certain at this moment. False when the engine has not confirmed it in the time of the lease. Yields.
 ---@return boolean
 function Lock:holds()
 	return ask("holds", self.id)
 end
 
---- Waits until the lock is ours no more. Yields.
+--- Waits until this node has the lock no more. Yields.
 ---@return string why
 function Lock:wait()
 	return ask("lost", self.id)
 end
 
 --- Gives the lock back. It ends by itself with the service, and with the node. Yields.
----@return boolean whether it was ours until now
+---@return boolean whether this node had it until now
 function Lock:release()
 	return ask("release", self.id)
 end

@@ -43,7 +43,7 @@ end
 function Publications:add(keeper, name, handle, tags, load)
 	self.last_id = self.last_id + 1
 	local id = self.last_id
-	-- A name with our process in it: a request never meets another service that has got the same handle after a restart.
+	-- A name with this process in it: a request never meets another service that has got the same handle after a restart.
 	local alias = string.format("~%s.%x", self.boot, id)
 	local record = { address = "@" .. alias, boot = self.boot, handle = handle, tags = tags, load = load }
 	local key = string.format("names/%s/%s/%x", escape(name), escape(self.node), id)

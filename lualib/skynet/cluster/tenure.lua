@@ -1,5 +1,5 @@
 -- Locks that services of this node have: until they are released, their service ends, or the lease was not renewed in time.
--- The last is seen by our own clock, which began before the engine's: whoever gets the lock next gets it later.
+-- The last is seen by this node's own clock, which began before the engine's: whoever gets the lock next gets it later.
 
 local skynet = require "skynet"
 local alive = require "skynet.internal.alive"

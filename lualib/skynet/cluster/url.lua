@@ -1,4 +1,4 @@
---- The value of the config key `cluster_discovery`, taken apart: which engine, where, and what of it is ours.
+--- The value of the config key `cluster_discovery`, taken apart: which engine, where, and what of it this cluster has.
 ---
 ---     etcd://user:password@10.0.0.1:2379,10.0.0.2:2379/prefix      etcds://... with TLS
 ---     redis://:password@10.0.0.1:6379/0/prefix
@@ -72,7 +72,7 @@ local function read_dns(text, authority, options)
 	return { kind = "dns", name = name, port = port, is_service = is_service, options = options }
 end
 
--- "0/prefix" of Redis: the number of the database, and what is ours there.
+-- "0/prefix" of Redis: the number of the database, and what this cluster has there.
 local function read_redis_path(path)
 	local db, prefix = string.match(path, "^(%d+)/?(.*)$")
 	return math.tointeger(tonumber(db)), prefix or path

@@ -3,7 +3,7 @@
 --- page can leave out:
 ---
 --- * `Sec-Fetch-Site` (not to all addresses): only "none", typed by the user, and "same-origin" are let in
---- * `Origin`, with every POST and everything that reads the answer: has to be our own
+--- * `Origin`, with every POST and everything that reads the answer: has to be the console's own
 --- * `Host`: a page of a name that is led to this machine (DNS rebinding) has a foreign one. No stranger can lead a name
 ---   without a dot to here
 --- * `User-Agent`: browsers that say nothing of the above have at least this
@@ -32,7 +32,7 @@ end
 
 local own = system_name()
 
--- Whether a page that was loaded from that address could be one of ours.
+-- Whether a page that was loaded from that address could be one of this port.
 local function is_own_name(host, names)
 	local name = name_of(host)
 	return not string.find(name, ".", 1, true) or LOCAL[name] or is_address(name) or name == own or names[name] or false

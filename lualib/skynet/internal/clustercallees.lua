@@ -17,7 +17,7 @@ local M = {}
 ---@param answered fun(their_session: integer, ok: boolean, msg: lightuserdata|string, sz: integer?) does not yield
 ---@return { call: fun(handle: integer|string, their_session: integer, msg: lightuserdata, sz: integer) } calls
 function M.new(answered)
-	local theirs = {} -- our session -> that of the other node
+	local theirs = {} -- session here -> that of the other node
 	local calls = {}
 
 	local function fail(session)

@@ -39,7 +39,7 @@ function M.new(fd, connection)
 		end
 	end
 
-	-- Reads again, unless more than enough has come since: what was read before the reading stopped is in our mailbox before this.
+	-- Reads again, unless more than enough has come since: what was read before the reading stopped is in this service's mailbox before this.
 	local function read_again(seen)
 		if bursts == seen and not reading and not stalled and not is_last and not is_closed() then
 			reading = true
@@ -73,7 +73,7 @@ function M.new(fd, connection)
 		return msg, sz
 	end
 
-	-- The next packet. A long queue stops the reading until it is empty: what comes meanwhile would only wait in our mailbox.
+	-- The next packet. A long queue stops the reading until it is empty: what comes meanwhile would only wait in this service's mailbox.
 	local function pop()
 		if held then
 			return next_held()
@@ -97,7 +97,7 @@ function M.new(fd, connection)
 
 	local relief
 
-	-- Lets others have their turn, and what is in our mailbox: the answers, before more is asked. When there is too much, that
+	-- Lets others have their turn, and what is in the mailbox: the answers, before more is asked. When there is too much, that
 	-- takes longer, and nothing is read meanwhile.
 	local function take_a_break()
 		if is_too_much() then

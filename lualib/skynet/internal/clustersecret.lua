@@ -60,7 +60,7 @@ end
 
 ---------------------------------------------------------------- the side that connects
 
---- Proves that we know the secret, and has the other side prove it. Yields. Raises when it does not.
+--- Proves that this side knows the secret, and has the other side prove it. Yields. Raises when it does not.
 ---@param secret string
 ---@param ask fun(name: string): any asks the other side for a name; raises when it has none
 function M.greet(secret, ask)

@@ -58,7 +58,7 @@ local function load_context()
 	end
 end
 
---- The text of an error of TLS, without the place in our code. Does not yield.
+--- The text of an error of TLS, without the place in this code. Does not yield.
 ---@param problem any
 ---@return string
 function M.reason(problem)
@@ -69,7 +69,7 @@ end
 local Session = {}
 Session.__index = Session
 
---- Takes what the other side has sent. Raises when it cannot be TLS that we accept; `output` may then have to be sent. Does not
+--- Takes what the other side has sent. Raises when it cannot be TLS that this side accepts; `output` may then have to be sent. Does not
 --- yield.
 ---@param bytes string "" at first: a client begins
 ---@return string plain, string? output to be sent

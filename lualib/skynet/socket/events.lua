@@ -114,7 +114,7 @@ end
 
 ---------------------------------------------------------------- events (skynet_socket.h)
 
--- Data of a socket that is not ours any more.
+-- Data of a socket that is not this service's any more.
 local function refuse_data(id, size, data)
 	driver.drop(data, size)
 	log_drop("socket: drop package from " .. id)

@@ -9,7 +9,7 @@ const MOST_SHARED: u64 = 1024;
 /// handled in all, so those of others count as well: never too many are seen here.
 pub struct Flow {
     sent: u64,
-    /// Messages that the service had handled when nothing of ours waited.
+    /// Messages that the service had handled when nothing of this gate waited.
     base: u64,
     /// ... and when it was looked at last.
     seen: u64,

@@ -96,7 +96,7 @@ pub const NOTHING: Traffic = Traffic {
 /// The sockets of the node.
 pub fn traffic() -> HashMap<c_int, Traffic> {
     let mut all = HashMap::new();
-    // SAFETY: the list is ours until it is released, at the end.
+    // SAFETY: the list belongs to this function until it is released, at the end.
     unsafe {
         let list = skynet_socket_info();
         let mut socket: *const SocketInfo = list;

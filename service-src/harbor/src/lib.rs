@@ -7,8 +7,8 @@
 //! |---|---|---|
 //! | to the harbor | `N name` | the sender of the message has that global name |
 //! | | `F name` | no service has that name, and none is waited for: requests to it fail |
-//! | | `S fd id` | we have connected to that harbor; its id has to come first |
-//! | | `A fd id` | that harbor has connected to us |
+//! | | `S fd id` | this node has connected to that harbor; its id has to come first |
+//! | | `A fd id` | that harbor has connected to this node |
 //! | to the slave | `Q name` | who has this name? |
 //! | | `D id` | the connection is lost |
 //!

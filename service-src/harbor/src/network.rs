@@ -66,7 +66,7 @@ pub struct Letter {
 enum Link {
     /// There has been none; messages wait for it.
     Expected(Vec<(u32, Letter)>),
-    /// We have sent our id and wait for theirs; so do messages.
+    /// This side has sent its id and waits for theirs; so do messages.
     Greeting(c_int, Vec<(u32, Letter)>),
     /// Messages pass.
     Open(c_int, Box<Decoder>),
@@ -286,7 +286,7 @@ impl<N: Node> Network<N> {
         }
     }
 
-    /// There is a connection to another node: `accepted`, or made by us, which waits for the id of the other side.
+    /// There is a connection to another node: `accepted`, or made by this node, which waits for the id of the other side.
     pub fn connect(&mut self, fd: c_int, harbor: usize, accepted: bool) {
         let waiting = match &mut self.links[harbor] {
             Link::Expected(waiting) => std::mem::take(waiting),

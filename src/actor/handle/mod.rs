@@ -103,7 +103,7 @@ impl<T: Entry> Table<T> {
             self.slots.store(table, Ordering::Release);
         }
         loop {
-            // SAFETY: only we replace the table, and we hold the mutex.
+            // SAFETY: the table is only replaced under the mutex, which is held.
             let slots = unsafe { &*table };
             let size = slots.slots.len();
             let mut index = *next;
@@ -129,7 +129,7 @@ impl<T: Entry> Table<T> {
             for slot in &slots.slots {
                 let entry = slot.load(Ordering::Relaxed);
                 if !entry.is_null() {
-                    // SAFETY: a entry in the table is alive; `bigger` is ours.
+                    // SAFETY: an entry in the table is alive; no other thread knows `bigger`.
                     unsafe {
                         (*bigger)
                             .slot((*entry).handle())
@@ -151,7 +151,7 @@ impl<T: Entry> Table<T> {
         if table.is_null() {
             return None;
         }
-        // SAFETY: tables and entries are freed through `reclaim` after they were unlinked, and the guard keeps us inside.
+        // SAFETY: tables and entries are freed through `reclaim` after they were unlinked, and the guard keeps their memory.
         unsafe {
             let entry = (*table).slot(handle).load(Ordering::Acquire);
             let entry = entry.as_ref()?;
@@ -176,7 +176,7 @@ impl<T: Entry> Table<T> {
     pub fn remove(&self, handle: u32) -> Option<*mut T> {
         let entry = {
             let _next = self.next.0.lock();
-            // SAFETY: only replaced under the mutex, which we hold.
+            // SAFETY: only replaced under the mutex, which is held.
             let table = unsafe { self.slots.load(Ordering::Relaxed).as_ref()? };
             let slot = table.slot(handle);
             let entry = slot.load(Ordering::Relaxed);
@@ -194,7 +194,7 @@ impl<T: Entry> Table<T> {
     /// Handles of all live services, in the table's order.
     pub fn all(&self) -> Vec<u32> {
         let _next = self.next.0.lock();
-        // SAFETY: only replaced under the mutex, which we hold; entries in the table are alive.
+        // SAFETY: only replaced under the mutex, which is held; entries in the table are alive.
         unsafe {
             let Some(table) = self.slots.load(Ordering::Relaxed).as_ref() else {
                 return Vec::new();

@@ -56,7 +56,7 @@ impl<'a, T> Consumer<'a, T> {
         let local = self.local();
         let mut first = std::ptr::null_mut();
         let mut node = newest;
-        // SAFETY: we are the consumer, so the blocks above the one that we saw last are ours.
+        // SAFETY: this is the consumer, to which the blocks above the one that it saw last belong.
         unsafe {
             while !node.is_null() && node != local.seen {
                 let next = Node::next(node);
@@ -92,7 +92,7 @@ impl<'a, T> Consumer<'a, T> {
             local.threshold = OVERLOAD;
             return None;
         }
-        // SAFETY: the blocks of the list are ours.
+        // SAFETY: the blocks of the list belong to the consumer.
         unsafe {
             local.first = Node::next(node);
             mailbox.count(usize::MAX);

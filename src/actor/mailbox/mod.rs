@@ -57,7 +57,7 @@ pub(super) enum Pushed<'a, T> {
 struct Local {
     first: *mut Node,
     last: *mut Node,
-    /// The newest block gathered, which `head` still refers to; null if `head` has none of ours. It is the last of the
+    /// The newest block gathered, which `head` still refers to; null if `head` refers to none that was gathered. It is the last of the
     /// list, or has been popped when the list is empty.
     seen: *mut Node,
     overload: usize,
@@ -115,7 +115,7 @@ impl<T> Mailbox<T> {
             return Pushed::Closed;
         }
         let node = node::alloc();
-        // SAFETY: the block is ours until it is published.
+        // SAFETY: the block is known to this thread alone until it is published.
         unsafe { Node::put(node, message, payload) };
         loop {
             if head == CLOSED {
@@ -128,7 +128,7 @@ impl<T> Mailbox<T> {
             } else {
                 head
             };
-            // SAFETY: the block is ours until it is published.
+            // SAFETY: the block is known to this thread alone until it is published.
             unsafe { Node::set_next(node, next) };
             match self
                 .head

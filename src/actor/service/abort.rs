@@ -34,7 +34,7 @@ pub fn abort_all() {
             retire(handle);
         }
     }
-    // Either the count of the last other service sees the logger, or we see the count.
+    // Either the count of the last other service sees the logger, or this thread sees the count.
     if total() <= 1 {
         retire_last_logger();
     }
@@ -65,7 +65,7 @@ pub fn await_logger(for_one: Duration, for_all: Duration) {
     while !service.is_retired() && since.elapsed() < for_one && begin.elapsed() < for_all {
         if let Some(idle) = service.try_own() {
             if let Some(mut busy) = idle.try_release() {
-                // Whoever sent it relies on us to run it.
+                // Whoever sent it relies on this to run it.
                 busy.drain();
             }
             return;

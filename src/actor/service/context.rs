@@ -261,7 +261,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>) -> Option<ServiceRef> {
     let (reference, this) = unsafe { (ServiceRef::from_raw(context), context.as_ref()) };
     let context = context.as_ptr();
     this.queue.set_owner(context);
-    // Not shared yet: the role is ours, and the service has it lent while it starts.
+    // Not shared yet: the creator has the role, and the service has it lent while it starts.
     let mut own = this.try_own().expect("a new mailbox is idle");
     count(1);
     figures::count_start();
@@ -274,7 +274,7 @@ pub fn launch(name: &CStr, args: Option<&CStr>) -> Option<ServiceRef> {
         memory::turn_resume(interrupted);
         return None;
     }
-    // Either `abort_all` sees the new handle, or we see that it has begun.
+    // Either `abort_all` sees the new handle, or this thread sees that it has begun.
     fence(Ordering::SeqCst);
     if abort::is_aborting() {
         retire(handle);
@@ -372,7 +372,7 @@ pub(super) unsafe fn finish(mut own: Own<'_>) {
     if own.drain_on_retire.load(Ordering::SeqCst) {
         own.drain();
     }
-    // SAFETY: the table's reference, which retirement left to us. The guard keeps the memory.
+    // SAFETY: the table's reference, which retirement left to the consumer. The guard keeps the memory.
     drop(unsafe { ServiceRef::from_raw(NonNull::from(own.context())) });
     while let Some((message, _)) = own.consumer.pop() {
         bounce(handle, message);

@@ -72,7 +72,7 @@ pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> 
         if !context.is_retired() {
             return TimesliceResult::Idle;
         }
-        // Retired between our look and the release: the thread that acquires the mailbox ends the service.
+        // Retired between the look and the release: the thread that acquires the mailbox ends the service.
         let Some(again) = context.try_own() else {
             return TimesliceResult::Idle;
         };
@@ -249,7 +249,7 @@ fn dispatch(this: &mut Own<'_>, message: Message, payload: Class) {
     memory::turn_end(&this.memory);
     if keep == 0 {
         if payload == Class::UNPOOLED {
-            // SAFETY: the callback left the payload to us.
+            // SAFETY: the callback left the payload to the core.
             unsafe { libc::free(message.data) };
         } else {
             // SAFETY: as above, and the sender took the block from this class.

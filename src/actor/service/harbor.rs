@@ -106,7 +106,7 @@ pub unsafe fn send(rmsg: *mut RemoteMessage, source: u32, session: c_int) -> boo
         }
     };
     if !accepted {
-        // SAFETY: both blocks are ours.
+        // SAFETY: both blocks belong to this function.
         unsafe {
             libc::free(payload.cast_mut());
             libc::free(rmsg.cast());

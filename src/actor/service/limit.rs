@@ -231,7 +231,7 @@ pub(super) fn offer(to: &Context, message: Message, payload: Class) -> bool {
     }
     limit.dropped.fetch_add(1, Ordering::Relaxed);
     memory::uncharged(|| {
-        // SAFETY: the message goes nowhere, so its data is ours; a kept block is one of `malloc`.
+        // SAFETY: the message goes nowhere, so its data stays with the caller, which frees it; a kept block is one of `malloc`.
         unsafe { libc::free(data) };
         if source != 0 && session != 0 {
             let answer = Message::empty(to.handle(), ptype::ERROR, session);

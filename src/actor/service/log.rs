@@ -73,7 +73,7 @@ unsafe fn deliver(reader: u32, source: u32, text: *mut c_void, len: usize, class
     log_tail::note(source, line);
     let message = Message::with_data(source, ptype::TEXT, 0, text, len);
     if reader == 0 || !waiting::admit(reader, len) || !push_with(reader, message, class) {
-        // SAFETY: the message was not delivered, so the block is still ours.
+        // SAFETY: the message was not delivered, so the block is still this function's.
         memory::uncharged(|| unsafe { libc::free(text) });
     }
 }

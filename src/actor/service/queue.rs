@@ -148,7 +148,7 @@ impl Queue {
     /// Messages that wait.
     pub fn waiting(ready: &mut Ready) -> usize {
         let queue = ready.as_raw().cast::<Queue>();
-        // SAFETY: as in `open`; the token is ours, and is not used meanwhile.
+        // SAFETY: as in `open`; the token is the caller's, which does not use it meanwhile.
         unsafe { queue.as_ref().mailbox.assume_consumer() }.len()
     }
 
@@ -221,7 +221,7 @@ impl<'a> Held<'a> {
         }
         let queue = std::ptr::from_ref(self.queue).cast_mut();
         // SAFETY: a queue without a service is one of `Queue::create`. The mailbox is not idle, so no thread becomes its consumer
-        // after us, who free it once.
+        // after this, which frees it once.
         unsafe { reclaim::defer(queue.cast(), free) };
     }
 

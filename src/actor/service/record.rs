@@ -180,7 +180,7 @@ impl Context {
             .is_err()
         {
             // Another thread was first.
-            // SAFETY: the file is ours alone.
+            // SAFETY: no other thread has the file.
             unsafe { libc::fclose(file) };
         }
     }

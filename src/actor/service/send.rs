@@ -41,7 +41,7 @@ pub fn send_to(destination: u32, message: Message) -> bool {
     }
     let sent = push(destination, message);
     if !sent {
-        // SAFETY: the message was not taken, its payload is ours.
+        // SAFETY: the message was not taken, its payload stays with the sender.
         unsafe { libc::free(message.data) };
     }
     sent
@@ -100,7 +100,7 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, size: usize) {
 /// A message of the calling service was not taken: its payload is freed, and is not the service's.
 #[cold]
 unsafe fn refused(data: *mut c_void) {
-    // SAFETY: the payload is ours.
+    // SAFETY: the payload is this function's.
     memory::uncharged(|| unsafe { libc::free(data) });
 }
 
@@ -210,7 +210,7 @@ pub unsafe fn send(
         if context.limit.is_set() {
             drop(guard);
             // In parts and as the last thing, so that other messages pay nothing for it but the look.
-            // SAFETY: the data is ours.
+            // SAFETY: the data is this function's.
             return unsafe {
                 send_limited(destination, source, ty, session, data, message.sz, class)
             };

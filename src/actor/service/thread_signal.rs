@@ -54,7 +54,7 @@ struct Thread {
 unsafe impl Send for Thread {}
 
 static THREADS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
-/// The signal that is ours; 0 before it is needed. Changes under the lock of `THREADS`.
+/// The signal that this module has; 0 before it is needed. Changes under the lock of `THREADS`.
 static NUMBER: AtomicI32 = AtomicI32::new(0);
 
 thread_local! {
@@ -143,7 +143,7 @@ pub fn ask(context: &Context, request: Request, message: Option<i32>) -> bool {
         let Some(signal) = number() else {
             return false;
         };
-        // SAFETY: the thread lives, because it is listed and we hold the lock.
+        // SAFETY: the thread lives, because it is listed and the lock is held.
         unsafe {
             (*thread.wanted)[request as usize].store(key(context.handle(), now), Ordering::SeqCst);
             return libc::pthread_kill(thread.pthread, signal) == 0;
@@ -162,7 +162,7 @@ pub fn sleeps(thread: i32) -> bool {
     state.is_some_and(|rest| rest.starts_with(['S', 'D']))
 }
 
-/// Our signal, with the handler installed; `None` if none is free. For the holder of the lock.
+/// The signal, with the handler installed; `None` if none is free. For the holder of the lock.
 fn number() -> Option<c_int> {
     let handler: extern "C" fn(c_int) = on_signal;
     let known = NUMBER.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What the core asks of services that are Lua VMs of ours. How they do it is their business; they bring it along
+//! What the core asks of services that are VMs of the built-in snlua. How they do it is their business; they bring it along
 //! ([`know_vms`]).
 
 use super::Context;

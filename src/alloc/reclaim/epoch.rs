@@ -22,7 +22,7 @@ impl Epoch {
     /// Owner of `word`: it may hold references from now on.
     pub(super) fn enter(&self, word: &AtomicU64) {
         word.store(self.0.load(Ordering::Acquire), Ordering::Relaxed);
-        // Pairs with the fence in `oldest`: either it sees our word, or we see what was unlinked before it.
+        // Pairs with the fence in `oldest`: either it sees the word, or this thread sees what was unlinked before it.
         fence(Ordering::SeqCst);
     }
 
@@ -39,12 +39,14 @@ impl Epoch {
     #[inline]
     pub(super) fn renew(&self, word: &AtomicU64) {
         let now = self.0.load(Ordering::Acquire);
+        // Only a store when it has moved: the word's cache line stays with this thread as long as nothing is retired.
         if word.load(Ordering::Relaxed) != now {
             word.store(now, Ordering::Release);
         }
     }
 
     /// A tag for what was just unlinked. It is a new epoch, so that a participant that has seen it has seen the unlinking too.
+    /// SeqCst: it is ordered before the fence in `oldest` of the same thread, and the unlinking, which comes before it, too.
     pub(super) fn tag(&self) -> u64 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }

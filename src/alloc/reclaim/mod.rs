@@ -25,7 +25,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static EPOCH: Epoch = Epoch::new();
 #[cfg(feature = "loom")]
 loom::lazy_static! { static ref EPOCH: Epoch = Epoch::new(); }
+/// As many as there ever were threads at a time that read. Locked inside of `DEFERRED`, never the other way round.
 static PARTICIPANTS: Mutex<Vec<&'static Participant>> = Mutex::new(Vec::new());
+/// Not in the order of tags: a thread gets its tag before it gets the lock.
 static DEFERRED: Mutex<List> = Mutex::new(List {
     blocks: Vec::new(),
     collect_at: COLLECT_AT,
@@ -57,6 +59,8 @@ unsafe impl Send for Deferred {}
 
 struct Local {
     participant: Cell<Option<&'static Participant>>,
+    /// Guards of this thread. A callback runs under its worker's guard, and what it calls looks handles up under one of its own:
+    /// only the outermost has to announce something.
     depth: Cell<u32>,
 }
 
@@ -83,7 +87,9 @@ fn register() -> &'static Participant {
     // A thread that reads once more while it ends keeps its participant for ever.
     let _ = KEEPER.try_with(|_| ());
     let mut all = PARTICIPANTS.lock();
+    // Threads that services make come and go: without reuse the list, which each collection reads, would only grow.
     for p in all.iter() {
+        // Acquire: the word that the thread before has left in `Keeper` is its last.
         if p.used
             .compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
@@ -179,6 +185,7 @@ pub fn collect() {
 fn collect_from(mut list: MutexGuard<'_, List>) {
     let free: Vec<Deferred> = {
         let oldest = EPOCH.oldest(PARTICIPANTS.lock().iter().map(|p| &p.epoch));
+        // The lock of the participants is released by now: a thread may enter meanwhile, and reads nothing of what was unlinked.
         let (free, keep): (Vec<_>, Vec<_>) = list.blocks.drain(..).partition(|d| d.tag <= oldest);
         // A turn that retires many services must not look at all of them at each.
         list.collect_at = (2 * keep.len()).max(COLLECT_AT);
@@ -186,13 +193,15 @@ fn collect_from(mut list: MutexGuard<'_, List>) {
         drop(list);
         free
     };
+    // Without the lock: `free` may take long (a message log is closed), and may defer what it unlinks itself.
     for d in free {
         // SAFETY: every participant is outside a reading section or entered it after the block was unlinked.
         unsafe { (d.free)(d.block) }
     }
 }
 
-/// Number of blocks that wait; 0 if that cannot be told without a wait.
+/// Number of blocks that wait; 0 if that cannot be told without a wait: the monitor thread asks, which stands in for threads that
+/// the system does not run, and one of these may have the lock.
 pub fn waiting() -> usize {
     DEFERRED.try_lock().map_or(0, |list| list.blocks.len())
 }

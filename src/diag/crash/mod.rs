@@ -41,7 +41,7 @@ const SIGNALS: [(c_int, &[u8]); 5] = [
     (libc::SIGABRT, b"SIGABRT"),
 ];
 
-/// Bytes of the stack that handlers run on: the system's frame, about 3 KiB of ours, and the unwinder.
+/// Bytes of the stack that handlers run on: the system's frame, about 3 KiB of this module, and the unwinder.
 const STACK: usize = 128 * 1024;
 /// Seconds after which a report that does not come to its end is given up.
 const ALARM: u32 = 5;
@@ -70,7 +70,7 @@ fn action(signal: c_int) -> libc::sigaction {
     }
 }
 
-/// First thing in our executable: the handlers that are there now and lie in the executable itself are those of its Rust
+/// First thing in the executable: the handlers that are there now and lie in the executable itself are those of its Rust
 /// runtime (for stacks that run out). They do not count as a handler of the program; reports are written before them.
 #[cfg(feature = "lua")]
 pub fn note_runtime() {
@@ -205,7 +205,7 @@ fn default_action() -> libc::sigaction {
 extern "C" fn on_alarm(_signal: c_int) {
     let signal = SIGNAL.load(Ordering::Relaxed);
     set_action(signal, &default_action());
-    // SAFETY: sends a signal to our own process.
+    // SAFETY: sends a signal to this process.
     unsafe { libc::kill(libc::getpid(), signal) };
 }
 
@@ -214,7 +214,7 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
     let thread = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
     match REPORTING.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {}
-        // Crashed while it wrote the report; or the handler before ours, which knows stacks that run out, aborts.
+        // Crashed while it wrote the report; or the handler before this one, which knows stacks that run out, aborts.
         Err(other) if other == thread => {
             set_action(signal, &default_action());
             return raise_if_sent(signal, info);

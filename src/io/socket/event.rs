@@ -68,7 +68,7 @@ impl Received {
 
     /// Gives back what is not needed behind the first `len` bytes.
     pub fn shrink(&mut self, len: usize) {
-        // SAFETY: the block is ours; a failed realloc leaves it as it is.
+        // SAFETY: the block belongs to the event; a failed realloc leaves it as it is.
         let smaller = unsafe { libc::realloc(self.base, len.max(1)) };
         if !smaller.is_null() {
             self.base = smaller;

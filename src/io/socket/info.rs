@@ -54,7 +54,7 @@ pub fn create(next: *mut SocketInfo) -> *mut SocketInfo {
     if info.is_null() {
         std::alloc::handle_alloc_error(std::alloc::Layout::new::<SocketInfo>());
     }
-    // SAFETY: all-zero is a valid entry, and the block is ours.
+    // SAFETY: all-zero is a valid entry, and no other thread has the block.
     unsafe { link(info, next) };
     info
 }

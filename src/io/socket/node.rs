@@ -222,7 +222,7 @@ fn deliver(event: Event) -> bool {
     }
     let message = Message::with_data(0, ptype::SOCKET, 0, block, size);
     if !service::push(event.owner as u32, message) {
-        // SAFETY: the message was given back, so both blocks are ours again.
+        // SAFETY: the message was given back, so both blocks are this function's again.
         unsafe {
             libc::free(buffer.cast::<c_void>());
             libc::free(block);

@@ -34,7 +34,7 @@ impl Poller {
             if fd < 0 {
                 return Err(Errno::last());
             }
-            // SAFETY: the kernel just gave this descriptor to us.
+            // SAFETY: the kernel has just made this descriptor for this call.
             Ok(unsafe { OwnedFd::from_raw_fd(fd) })
         };
         // SAFETY: no pointers.

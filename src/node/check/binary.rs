@@ -223,7 +223,7 @@ fn wrong_lua(file: &File, image: &Image, findings: &mut Findings) {
     }
 }
 
-/// Symbols that look like the core's or Lua's and that nothing of ours has.
+/// Symbols that look like the core's or Lua's and that nothing in this program has.
 fn missing(file: &File, image: &Image, findings: &mut Findings) {
     let swap = super::swap(findings);
     let core: BTreeSet<&str> = names(CORE).chain(names(OLDER)).collect();

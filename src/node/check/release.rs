@@ -67,7 +67,7 @@ fn of_headers(headers: &BTreeMap<&str, String>) -> Option<Release> {
     Some(Release(*release))
 }
 
-/// Whether the headers are ours: they know of generations.
+/// Whether the headers are this core's: they know of generations.
 fn are_ours(headers: &BTreeMap<&str, String>) -> bool {
     let text = headers.get("skynet.h");
     text.is_some_and(|text| text.contains("skynet_api.h"))
@@ -143,7 +143,7 @@ const OF_THE_CORE: &[&str] = &[
     "spinlock.h",
 ];
 
-/// A main program that stays beside the old headers includes those and not ours.
+/// A main program that stays beside the old headers includes those and not this core's.
 fn leftovers(folder: &str, headers: &BTreeMap<&str, String>, findings: &mut Findings) {
     let names = headers
         .keys()

@@ -1,4 +1,4 @@
-//! The keys of a config file that something of ours reads, so that a misspelled one can be told.
+//! The keys of a config file that something in this program reads, so that a misspelled one can be told.
 //!
 //! Projects add keys of their own and read them with `skynet.getenv`: an unknown key is no mistake. One that is a slip of
 //! the finger away from a known one, which the config does not have, most likely is.

@@ -77,7 +77,7 @@ pub fn find(name: &CStr) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == name)
 }
 
-/// Whether `module` is our harbor, and not one of the project's own.
+/// Whether `module` is the harbor in this program, and not one of the project's own.
 pub fn is_harbor(module: &Module) -> bool {
     let ours: unsafe extern "C" fn(*mut c_void, *mut Context, *const c_char) -> c_int =
         skynet_harbor::init;
@@ -122,7 +122,7 @@ pub fn why_not(file: &CStr) -> Option<String> {
     }
 }
 
-/// The VMs of our snlua, as the core reaches them.
+/// The VMs of the snlua in this program, as the core reaches them.
 #[cfg(feature = "lua")]
 pub(super) static VMS: Vms = Vms {
     init: snlua::init,

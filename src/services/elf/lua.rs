@@ -25,7 +25,7 @@ impl Versions {
     pub const V53: Versions = Versions(4);
     /// Lua 5.4.
     pub const V54: Versions = Versions(8);
-    /// Lua 5.5, which is ours.
+    /// Lua 5.5, which is in this program.
     pub const V55: Versions = Versions(16);
     /// All that are known.
     pub const ALL: Versions = Versions(31);

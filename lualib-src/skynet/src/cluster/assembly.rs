@@ -35,7 +35,7 @@ impl Assembly {
         let needed = self.len + part.len();
         if needed > self.room {
             let room = needed.max((self.room * 2).max(FIRST_ROOM).min(self.announced));
-            // SAFETY: null or a block of the C allocator that is ours; the room is above zero.
+            // SAFETY: null or a block of the C allocator that nothing else has; the room is above zero.
             let base: *mut u8 = unsafe { libc::realloc(self.base.cast(), room.max(1)) }.cast();
             if base.is_null() {
                 return Err(OutOfMemory);
@@ -144,7 +144,7 @@ mod tests {
             "more than was announced"
         );
         let (base, len) = assembly.take().expect("all has come");
-        // SAFETY: a block with so many bytes, which is ours.
+        // SAFETY: a block with so many bytes, which nothing else has.
         unsafe {
             assert!(
                 std::slice::from_raw_parts(base, len)

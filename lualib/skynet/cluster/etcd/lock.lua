@@ -20,7 +20,7 @@ local function number_of(text)
 	return math.tointeger(tonumber(text))
 end
 
--- Puts our key in the queue; it keeps its place when it is there already. Returns its create revision and its fencing number.
+-- Puts this node's key in the queue; it keeps its place when it is there already. Returns its create revision and its fencing number.
 local function enter(etcd, key, holder)
 	local encoded = client.bytes(etcd.root .. key)
 	local lineage = { request_range = { key = client.bytes(etcd.root .. "lineage") } }
@@ -45,7 +45,7 @@ local function enter(etcd, key, holder)
 	return revision, (begun - EPOCH) * REVISIONS + revision
 end
 
--- The key just before ours, and the revision of that answer; nil: we are the first. Raises when ours is gone.
+-- The key just before this node's, and the revision of that answer; nil: this node is the first. Raises when its key is gone.
 local function before(etcd, prefix, key, created)
 	prefix = etcd.root .. prefix
 	local answer = etcd.client:need("/v3/kv/range", {

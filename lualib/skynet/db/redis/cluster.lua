@@ -262,7 +262,7 @@ function Cluster:call(command, key, ...)
 	if self.stale then
 		self:initialize_slots_cache()
 	end
-	local asked, any_node, problem -- where the attempt before has sent us, and why
+	local asked, any_node, problem -- where the attempt before has pointed to, and why
 	for attempt = 1, MAX_ATTEMPTS do
 		local ok, reply = pcall(function()
 			if asked then

@@ -14,7 +14,7 @@
 //!   status of its last use: if it is taken for Lua code, the flag goes to a word that a call of a C function sets
 //!   before it uses it; if it is taken for C code, the flag is missing, but the interpreter looks at the mask when it begins a
 //!   function.
-//! - A hook of the service's own that is being set at this moment stays or is replaced, whole or with its count: ours is
+//! - A hook of the service's own that is being set at this moment stays or is replaced, whole or with its count: this one is
 //!   taken away again when it has run, or when it finds that nothing is wanted.
 //!
 //! A hook may be left behind in a coroutine that leaves the processor before it runs another instruction of Lua. Then
@@ -173,7 +173,7 @@ impl Interrupt {
     }
 }
 
-/// No hook is set in `state`, or only ours.
+/// No hook is set in `state`, or only this one.
 unsafe fn is_free(state: *mut lua_State) -> bool {
     // SAFETY: reads one word of a coroutine that exists.
     match unsafe { lua_gethook(state) } {
