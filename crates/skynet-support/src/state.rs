@@ -389,6 +389,12 @@ impl<'a> State<'a> {
         unsafe { lua_getfield(self.raw, index, name.as_ptr()) }
     }
 
+    /// Pushes a global. May raise.
+    pub fn get_global(self, name: &CStr) -> Kind {
+        // SAFETY: as for all methods.
+        unsafe { lua_getglobal(self.raw, name.as_ptr()) }
+    }
+
     /// The length that `#` gives. May raise.
     pub fn len(self, index: c_int) -> lua_Integer {
         // SAFETY: as for all methods.

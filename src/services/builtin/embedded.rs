@@ -17,11 +17,12 @@ use std::sync::{LazyLock, OnceLock};
 
 use libc::{c_char, c_int};
 use mlua_sys::{
-    LUA_OK, LUA_REGISTRYINDEX, lua_State, lua_createtable, lua_error, lua_pcall, lua_pushcfunction,
-    lua_pushlightuserdata, lua_pushlstring, lua_pushnil, lua_setfield, lua_settop, lua_topointer,
-    lua_touserdata, luaL_checklstring, luaL_loadbufferx, luaL_newstate, luaL_ref,
+    LUA_OK, LUA_REGISTRYINDEX, lua_State, lua_error, lua_pcall, lua_pushcfunction,
+    lua_pushlightuserdata, lua_settop, lua_topointer, lua_touserdata, luaL_loadbufferx,
+    luaL_newstate, luaL_ref,
 };
 use parking_lot::Mutex;
+use skynet_support::{Entry, State, lua_functions};
 
 pub use files::FILES;
 
@@ -199,33 +200,25 @@ fn chunk_name(file: File) -> Option<CString> {
 }
 
 /// Pushes the file as a function. Raises a Lua error when it does not compile.
-///
-/// # Safety
-/// `state` is running on this thread and has room for a few values; no value with a destructor is alive in the caller.
-pub unsafe fn push_function(state: *mut lua_State, file: File) {
-    // SAFETY: as the caller promises. `shared` has let go of everything when something can raise.
-    unsafe {
-        match shared(file) {
-            Some(function) => skynet_lua::lua_clonefunction(state.cast(), function),
-            None => push_unshared(state, file),
-        }
+pub fn push_function(state: State<'_>, file: File) {
+    match shared(file) {
+        // SAFETY: a function of a VM that is never closed. `shared` has let go of everything when something can raise.
+        Some(function) => unsafe { skynet_lua::lua_clonefunction(state.raw().cast(), function) },
+        None => push_unshared(state, file),
     }
 }
 
 /// Pushes a module as a function, as [`push_function`]. For the outer module of the layer that may be one that gives a copy
 /// of its value instead of running it.
-///
-/// # Safety
-/// As [`push_function`].
-pub unsafe fn push_module(state: *mut lua_State, name: &[u8], file: File) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        push_function(state, file);
-        if name != SNAPSHOT_OUTER.to_bytes() {
-            return;
-        }
-        if let (Some(outer), Some(inner)) = (shared(file), inner_functions()) {
-            skynet_lua::lua_innermodulesnapshot(state.cast(), outer, inner.0.as_ptr());
+pub fn push_module(state: State<'_>, name: &[u8], file: File) {
+    push_function(state, file);
+    if name != SNAPSHOT_OUTER.to_bytes() {
+        return;
+    }
+    if let (Some(outer), Some(inner)) = (shared(file), inner_functions()) {
+        // SAFETY: the module's function is at the top; the others are of a VM that is never closed, as many as were named.
+        unsafe {
+            skynet_lua::lua_innermodulesnapshot(state.raw().cast(), outer, inner.0.as_ptr());
         }
     }
 }
@@ -294,86 +287,59 @@ pub unsafe extern "C" fn is_genuine(module: *const c_char, path: *const c_char) 
 }
 
 /// Compiles the file and drops it: its strings are known to `state` then, until the collector runs.
-///
-/// # Safety
-/// As [`push_function`].
-pub unsafe fn compile_only(state: *mut lua_State, file: File) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        push_unshared(state, file);
-        mlua_sys::lua_pop(state, 1);
-    }
+pub fn compile_only(state: State<'_>, file: File) {
+    push_unshared(state, file);
+    state.pop(1);
 }
 
 /// The slow way, whose errors go to the VM that asks.
-unsafe fn push_unshared(state: *mut lua_State, file: File) {
-    // SAFETY: the message is on the stack when it is raised; the chunk's name has been freed by then.
-    unsafe {
-        let status = {
-            let chunk = chunk_name(file).unwrap_or_default();
-            let text: *const c_char = file.source.as_ptr().cast();
-            // A protected call by itself: loading raises nothing but returns a status.
+fn push_unshared(state: State<'_>, file: File) {
+    let status = {
+        let chunk = chunk_name(file).unwrap_or_default();
+        let text: *const c_char = file.source.as_ptr().cast();
+        // SAFETY: the text is there. A protected call by itself: loading raises nothing but returns a status.
+        unsafe {
             luaL_loadbufferx(
-                state,
+                state.raw(),
                 text,
                 file.source.len(),
                 chunk.as_ptr(),
                 c"t".as_ptr(),
             )
-        };
-        if status != LUA_OK {
-            lua_error(state);
         }
+    };
+    // The chunk's name has been freed by now.
+    if status != LUA_OK {
+        state.raise();
     }
 }
 
-/// The file named by argument 1.
-unsafe fn argument(state: *mut lua_State) -> Option<File> {
-    let mut len = 0;
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the string is an argument.
-    unsafe {
-        let name = luaL_checklstring(state, 1, &mut len);
-        find(std::slice::from_raw_parts(name.cast(), len))
-    }
-}
-
-unsafe extern "C-unwind" fn lua_find(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        match argument(state) {
-            Some(file) => {
-                lua_pushlstring(state, file.source.as_ptr().cast(), file.source.len());
-            }
-            None => lua_pushnil(state),
-        }
+fn lua_find(state: State<'_>) -> c_int {
+    match find(state.check_bytes(1)) {
+        Some(file) => state.push_bytes(file.source),
+        None => state.push_nil(),
     }
     1
 }
 
-unsafe extern "C-unwind" fn lua_load(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        match argument(state) {
-            Some(file) => push_function(state, file),
-            None => lua_pushnil(state),
-        }
+fn lua_load(state: State<'_>) -> c_int {
+    match find(state.check_bytes(1)) {
+        Some(file) => push_function(state, file),
+        None => state.push_nil(),
     }
     1
 }
+
+// They keep the rules of `State`.
+const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"find" => lua_find,
+    c"load" => lua_load,
+});
 
 /// Opens `skynet.embedded`: pushes its table.
-///
-/// # Safety
-/// Called by Lua (`require`).
-pub unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        lua_createtable(state, 0, 2);
-        lua_pushcfunction(state, lua_find);
-        lua_setfield(state, -2, c"find".as_ptr());
-        lua_pushcfunction(state, lua_load);
-        lua_setfield(state, -2, c"load".as_ptr());
-    }
+pub fn open(state: State<'_>) -> c_int {
+    state.create_table(0, FUNCTIONS.len() as c_int);
+    state.register(FUNCTIONS, 0);
     1
 }
 

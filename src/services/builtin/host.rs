@@ -7,8 +7,9 @@ use std::ptr;
 use std::sync::Once;
 
 use libc::{c_char, c_int, c_void};
-use mlua_sys::{lua_State, lua_concat, lua_pop, lua_pushlstring, luaL_requiref};
+use mlua_sys::{lua_State, luaL_requiref};
 use skynet_lua::{Host, LuaState};
+use skynet_support::{State, lua_function};
 
 use super::snlua::boot;
 use super::{embedded, inspect, searcher};
@@ -63,12 +64,13 @@ pub unsafe fn absent_loader(path: *const c_char) -> Option<embedded::File> {
 
 /// Modules of the executable, behind the searchers that Lua has.
 unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
-    let state: *mut lua_State = state.cast();
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the libraries are open.
     unsafe {
-        luaL_requiref(state, c"skynet.codecache".as_ptr(), codecache, 0);
-        luaL_requiref(state, c"skynet.embedded".as_ptr(), embedded::open, 0);
-        lua_pop(state, 2);
+        let state = State::new(state.cast());
+        let open = lua_function!(unsafe embedded::open);
+        luaL_requiref(state.raw(), c"skynet.codecache".as_ptr(), codecache, 0);
+        luaL_requiref(state.raw(), c"skynet.embedded".as_ptr(), open, 0);
+        state.pop(2);
         searcher::install(state);
     }
 }
@@ -94,7 +96,7 @@ unsafe extern "C-unwind" fn instead(
         };
         match file {
             Some(file) => {
-                embedded::push_function(state.cast(), file);
+                embedded::push_function(State::new(state.cast()), file);
                 1
             }
             None => 0,
@@ -119,14 +121,10 @@ unsafe extern "C-unwind" fn inside(
         };
         match old.or_else(|| embedded::find_module(module.to_bytes())) {
             Some(file) => {
-                let state: *mut lua_State = state.cast();
-                lua_pushlstring(
-                    state,
-                    embedded::FOLDER.as_ptr().cast(),
-                    embedded::FOLDER.len(),
-                );
-                lua_pushlstring(state, file.name().as_ptr().cast(), file.name().len());
-                lua_concat(state, 2);
+                let state = State::new(state.cast());
+                state.push_bytes(embedded::FOLDER.as_bytes());
+                state.push_bytes(file.name().as_bytes());
+                state.concat(2);
                 1
             }
             None => 0,
@@ -137,7 +135,7 @@ unsafe extern "C-unwind" fn inside(
 /// For `require` these modules are where `package.path` would have them: before those in C, whatever their names.
 unsafe extern "C-unwind" fn module(state: *mut LuaState, name: *const c_char) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string that stays on its stack.
-    unsafe { searcher::embedded_module(state.cast(), CStr::from_ptr(name)).into() }
+    unsafe { searcher::embedded_module(State::new(state.cast()), CStr::from_ptr(name)).into() }
 }
 
 fn as_path(path: &CStr) -> &Path {

@@ -4,11 +4,8 @@
 use std::ffi::CStr;
 
 use libc::c_int;
-use mlua_sys::{
-    LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_Integer, lua_State, lua_getfield, lua_getglobal,
-    lua_gettop, lua_pop, lua_pushcfunction, lua_pushfstring, lua_pushstring, lua_rawlen,
-    lua_rawseti, lua_settop, lua_tolstring, luaL_checklstring,
-};
+use mlua_sys::{LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_Integer};
+use skynet_support::{State, lua_function};
 
 use crate::services::builtin::embedded;
 
@@ -40,89 +37,65 @@ fn native(name: &[u8]) -> Option<lua_CFunction> {
     found.map(|&(_, open)| open)
 }
 
-/// The file behind a name of skynet 1.0, if `package.path` brings such names back.
-///
-/// # Safety
-/// `state` is running, with room for two values; no value with a destructor is alive in the caller.
-unsafe fn old_module(state: *mut lua_State, name: &[u8]) -> Option<embedded::File> {
+/// The file behind a name of skynet 1.0, if `package.path` brings such names back. There is room for two values.
+fn old_module(state: State<'_>, name: &[u8]) -> Option<embedded::File> {
     let file = embedded::find_old_module(name)?;
-    // SAFETY: as the caller promises; the path is looked at while it is on the stack.
-    unsafe {
-        let top = lua_gettop(state);
-        let mut old = false;
-        if lua_getglobal(state, c"package".as_ptr()) == LUA_TTABLE
-            && lua_getfield(state, -1, c"path".as_ptr()) == LUA_TSTRING
-        {
-            let mut len = 0;
-            let path = lua_tolstring(state, -1, &mut len);
-            old = embedded::has_old_names(std::slice::from_raw_parts(path.cast(), len));
-        }
-        lua_settop(state, top);
-        old.then_some(file)
-    }
+    let top = state.top();
+    // The path is looked at while it is on the stack.
+    let old = state.get_global(c"package") == LUA_TTABLE
+        && state.get_field(-1, c"path") == LUA_TSTRING
+        && embedded::has_old_names(state.to_bytes(-1).unwrap_or_default());
+    state.set_top(top);
+    old.then_some(file)
 }
 
 /// Pushes a loader and its value for a module of the Lua layer in the executable; false, with nothing pushed, if it is none.
-///
-/// # Safety
-/// `state` is running, with room for a few values, where it may raise; no value with a destructor is alive in the caller.
-pub unsafe fn embedded_module(state: *mut lua_State, text: &CStr) -> bool {
+pub fn embedded_module(state: State<'_>, text: &CStr) -> bool {
     let name = text.to_bytes();
-    // SAFETY: as the caller promises; the name as a path is gone again before anything raises.
-    unsafe {
-        if let Some(file) = old_module(state, name) {
-            embedded::push_function(state, file);
-        } else if let Some(file) = embedded::find_module(name) {
-            embedded::push_module(state, name, file);
-        } else {
-            return false;
-        }
-        lua_pushfstring(state, c"embedded:%s".as_ptr(), text.as_ptr());
+    // The name as a path is gone again before anything raises.
+    if let Some(file) = old_module(state, name) {
+        embedded::push_function(state, file);
+    } else if let Some(file) = embedded::find_module(name) {
+        embedded::push_module(state, name, file);
+    } else {
+        return false;
     }
+    state.push_text(c"embedded:");
+    state.push_text(text);
+    state.concat(2);
     true
 }
 
 /// Lua 5.5 manual §6.3, `package.searchers`: a loader and where it comes from, or why there is none.
-unsafe extern "C-unwind" fn search(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the name is an argument.
-    unsafe {
-        let mut len = 0;
-        let text = luaL_checklstring(state, 1, &mut len);
-        let name = std::slice::from_raw_parts(text.cast::<u8>(), len);
-        if let Some(open) = native(name) {
-            lua_pushcfunction(state, open);
-            lua_pushstring(state, c":builtin:".as_ptr());
-            return 2;
-        }
-        // The name as text is gone again before anything raises.
-        let hint = if embedded::find_old_module(name).is_some() {
-            c" (skynet 1.0 had it: './lualib/compat10/?.lua' on lua_path brings such names back; remove what is left of that \
-               release in lualib and service)"
-        } else {
-            c""
-        };
-        lua_pushfstring(
-            state,
-            c"no built-in module '%s'%s".as_ptr(),
-            text,
-            hint.as_ptr(),
-        );
+fn search(state: State<'_>) -> c_int {
+    let name = state.check_bytes(1);
+    if let Some(open) = native(name) {
+        state.push_function(open);
+        state.push_text(c":builtin:");
+        return 2;
     }
+    // The name as text is gone again before anything raises.
+    let hint = if embedded::find_old_module(name).is_some() {
+        c" (skynet 1.0 had it: './lualib/compat10/?.lua' on lua_path brings such names back; remove what is left of that \
+           release in lualib and service)"
+    } else {
+        c""
+    };
+    state.push_text(c"no built-in module '");
+    state.push_copy(1);
+    state.push_text(c"'");
+    state.push_text(hint);
+    state.concat(4);
     1
 }
 
-/// Appends the searcher.
-///
-/// # Safety
-/// The standard libraries are open; the stack has room for three values.
-pub unsafe fn install(state: *mut lua_State) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        lua_getglobal(state, c"package".as_ptr());
-        lua_getfield(state, -1, c"searchers".as_ptr());
-        let count = lua_rawlen(state, -1);
-        lua_pushcfunction(state, search);
-        lua_rawseti(state, -2, count as lua_Integer + 1);
-        lua_pop(state, 2);
-    }
+/// Appends the searcher. The standard libraries are open; the stack has room for three values.
+pub fn install(state: State<'_>) {
+    state.get_global(c"package");
+    state.get_field(-1, c"searchers");
+    let count = state.raw_len(-1);
+    // SAFETY: `search` keeps the rules of `State`.
+    state.push_function(lua_function!(unsafe search));
+    state.raw_set_i(-2, count as lua_Integer + 1);
+    state.pop(2);
 }

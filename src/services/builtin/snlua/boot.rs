@@ -15,7 +15,7 @@ use mlua_sys::{
 };
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use skynet_support::lua_function;
+use skynet_support::{State, lua_function};
 
 use super::core::{Service, setting};
 use super::memory::megabytes;
@@ -272,7 +272,7 @@ pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
         lua_pop(state, 1);
         if let Some(file) = embedded::find_module(b"skynet.require") {
             lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr());
-            embedded::push_function(state, file);
+            embedded::push_function(State::new(state), file);
             lua_call(state, 0, 1);
             lua_setfield(state, -2, c"skynet.require".as_ptr());
         }
@@ -292,7 +292,7 @@ unsafe extern "C-unwind" fn open_snapshot(state: *mut skynet_lua::LuaState) -> c
         libraries(state);
         for name in COMMON {
             if let Some(file) = embedded::find(name.as_bytes()) {
-                embedded::compile_only(state, file);
+                embedded::compile_only(State::new(state), file);
             }
         }
         // Names that C code asks the registry and the globals for.
@@ -324,7 +324,7 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
             replaces.then(|| embedded::find(host::LOADER.as_bytes()))?
         });
         match inside {
-            Some(file) => embedded::push_function(state, file),
+            Some(file) => embedded::push_function(State::new(state), file),
             None => {
                 if luaL_loadfilex(state, path, ptr::null()) != LUA_OK {
                     lua_error(state);
