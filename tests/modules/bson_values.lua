@@ -72,6 +72,9 @@ function cases.damaged_values_are_refused()
 	check.raises("Invalid int64", bson.encode, { v = "\0\18abc" })
 	check.raises("Invalid subtype 99", bson.encode, { v = "\0cabc" })
 	check.raises("Invalid objectid 0123", bson.objectid, "0123")
+	for _, text in ipairs { ("long "):rep(500), "\xc4\xe3\xba\xc3" } do -- as it is, whatever it is
+		check.raises("Invalid objectid " .. text, bson.objectid, text)
+	end
 end
 
 function cases.new_object_ids_differ()
