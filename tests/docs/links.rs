@@ -55,3 +55,65 @@ fn links_of_the_documents_lead_to_files_and_headings() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// All files of the project's sources, with their paths from the root.
+fn sources() -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders: Vec<PathBuf> = [
+        "3rd",
+        "benches",
+        "crates",
+        "docs",
+        "lualib",
+        "lualib-src",
+        "service",
+        "service-src",
+    ]
+    .iter()
+    .chain(&["src", "test-c", "tests"])
+    .map(|folder| root().join(folder))
+    .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(path) = path.strip_prefix(root()) {
+                files.push(format!("/{}", path.display()));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn files_that_the_pages_about_the_inside_name_are_there() {
+    let sources = sources();
+    let inside = root().join("docs/internals");
+    let mut pages = vec![root().join("ARCHITECTURE.md")];
+    pages.extend(
+        fs::read_dir(inside)
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.path()),
+    );
+    let mut missing = Vec::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a text file");
+        for line in prose(&text) {
+            for name in line.split('`').skip(1).step_by(2) {
+                let is_source = [".rs", ".lua", ".c", ".h"]
+                    .iter()
+                    .any(|end| name.ends_with(end));
+                let is_name = name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "/_-.".contains(c));
+                let end = format!("/{name}");
+                if is_source && is_name && !sources.iter().any(|source| source.ends_with(&end)) {
+                    missing.push(format!("{}: {name}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}

@@ -3,20 +3,19 @@
 local core = require "skynet.core"
 local runtime = require "skynet.internal.runtime"
 
-local send_message = core.send
-local trace_line, release_message, pack_values = core.trace, core.trash, core.pack
-local yield_thread, this_thread, is_yieldable = coroutine.yield, coroutine.running, coroutine.isyieldable
-local error, tostring = error, tostring
+local send_message, pack_values, yield_thread = core.send, core.pack, coroutine.yield
 
 -- Message types of skynet.h.
-local RESPONSE <const>, ERROR <const>, TRACE <const> = 1, 7, 12
+local RESPONSE <const> = 1
+local ERROR <const> = 7
+local TRACE <const> = 12
 -- What stands for a session whose answer is not wanted any more, and what a woken sleeper gets.
 local BREAK <const> = "BREAK"
 
 ---@class (partial) skynet
 local api = runtime.api
 local protocols, waiting, watched = runtime.protocols, runtime.waiting, runtime.watched
-local owed, origin, tags = runtime.owed, runtime.origin, runtime.tags
+local owed, origin = runtime.owed, runtime.origin
 local tracing = false -- whether to look at trace tags
 local mistakes -- skynet/internal/mistakes.lua once a call has failed
 
@@ -26,8 +25,8 @@ local mistakes -- skynet/internal/mistakes.lua once a call has failed
 --- the task that waits next. To be called before anything is registered or sent.
 ---@param level integer? where the error is, 2 by default: who has called the caller
 function runtime.check_yieldable(level)
-	if not is_yieldable() then
-		local _, is_main = this_thread()
+	if not coroutine.isyieldable() then
+		local _, is_main = coroutine.running()
 		error(
 			is_main and "attempt to yield from outside a coroutine\n\t(what waits cannot be called outside of a task)"
 				or "attempt to yield across a C-call boundary\n\t(what waits cannot be called inside of a function that C calls)",
@@ -49,18 +48,18 @@ end
 
 -- Passes the trace tag of the running task on to the service it calls.
 local function trace_call(address)
-	local tag = tags[runtime.running]
+	local tag = runtime.tags[runtime.running]
 	if tag then
-		trace_line(tag, "call", 3)
+		core.trace(tag, "call", 3)
 		send_message(address, TRACE, 0, tag)
 	end
 end
 
 local function no_session(address, session)
 	if session == false then
-		error("message to " .. api.address(address) .. " is too large", 2)
+		error("message to " .. runtime.api.address(address) .. " is too large", 2)
 	end
-	error("call to invalid address " .. api.address(address), 2)
+	error("call to invalid address " .. runtime.api.address(address), 2)
 end
 
 -- Parks the running task until the answer of `session` is there. Raises when the call fails.
@@ -148,8 +147,8 @@ end
 function api.ret(msg, sz)
 	msg = msg or ""
 	local task = runtime.running
-	if tracing and tags[task] then
-		trace_line(tags[task], "response")
+	if tracing and runtime.tags[task] then
+		core.trace(runtime.tags[task], "response")
 	end
 	local session = owed[task]
 	if session == nil then
@@ -158,7 +157,7 @@ function api.ret(msg, sz)
 	owed[task] = nil
 	if session == 0 then
 		if sz ~= nil then
-			release_message(msg, sz)
+			core.trash(msg, sz)
 		end
 		return false
 	end

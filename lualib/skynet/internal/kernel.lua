@@ -9,14 +9,16 @@ local runtime = require "skynet.internal.runtime"
 local endings = require "skynet.internal.taskend"
 require "skynet.internal.calls"
 
-local int_command, allocate_session, set_timer = core.intcommand, core.genid, runtime.set_timer
-local trace_line, message_text = core.trace, core.tostring
+local allocate_session, set_timer = core.genid, runtime.set_timer
 local resume_thread, yield_thread, create_thread = coroutine.resume, coroutine.yield, coroutine.create
 local is_yieldable = coroutine.isyieldable
-local pcall, select, table = pcall, select, table
+local pcall, select = pcall, select
 
--- Message types of skynet.h that this chunk handles itself.
-local RESPONSE <const>, SOCKET <const>, ERROR <const>, TRACE <const> = 1, 6, 7, 12
+-- Message types of skynet.h that this chunk handles itself. (A line each: only so they are constants, and no upvalues.)
+local RESPONSE <const> = 1
+local SOCKET <const> = 6
+local ERROR <const> = 7
+local TRACE <const> = 12
 -- What resumes a task that was made for a timer when that fired.
 local FIRED <const> = 0
 -- What stands for a session whose answer is not wanted any more, and what a woken sleeper gets.
@@ -26,10 +28,9 @@ local MAX_IDLE <const> = 256
 
 ---@class (partial) skynet
 local api = runtime.api
-local protocols, waiting, watched, asleep = runtime.protocols, runtime.waiting, runtime.watched, runtime.asleep
-local owed, origin, tags = runtime.owed, runtime.origin, runtime.tags
+local protocols, waiting, asleep = runtime.protocols, runtime.waiting, runtime.asleep
+local owed, origin = runtime.owed, runtime.origin
 local inline_handlers, taskless = runtime.inline_handlers, runtime.taskless
-local settle = endings.settle
 local entry = {} -- task that has not begun -> function it will run
 local due = {} -- task that has not begun -> session of the timer that begins it
 runtime.entry, runtime.due = entry, due
@@ -149,11 +150,11 @@ local function list_marked()
 			asleep[token] = -session
 		end
 	end
-	for session, address in pairs(watched) do
+	for session, address in pairs(runtime.watched) do
 		if address == false then
 			append(failures, failure_last + 1, session)
 			failure_last = failure_last + 1
-			watched[session] = nil
+			runtime.watched[session] = nil
 		end
 	end
 	unlisted = false
@@ -171,8 +172,8 @@ local function drain(texts)
 				task = nil
 			end
 			if task then
-				if tracing and tags[task] then
-					trace_line(tags[task], "resume")
+				if tracing and runtime.tags[task] then
+					core.trace(runtime.tags[task], "resume")
 				end
 				runtime.running = task
 				alive, command = resume_thread(task, false, BREAK, nil, session)
@@ -210,7 +211,7 @@ local function drain(texts)
 			if session and waiting[session] == task then -- it had ended before
 				waiting[session] = nil
 			end
-			texts = settle(texts, task, alive, command)
+			texts = endings.settle(texts, task, alive, command)
 		end
 	end
 end
@@ -242,7 +243,7 @@ end
 function api.timeout(centiseconds, func)
 	local session, unseen = set_timer(centiseconds, func)
 	if not session then
-		session = int_command("TIMEOUT", centiseconds)
+		session = core.intcommand("TIMEOUT", centiseconds)
 	end
 	if session >= runtime.wary_from then
 		runtime.skip_used_sessions(session)
@@ -269,8 +270,8 @@ function runtime.wait(token)
 	if session >= runtime.wary_from then
 		runtime.skip_used_sessions(session)
 	end
-	if tracing and tags[task] then
-		trace_line(tags[task], "sleep", 3)
+	if tracing and runtime.tags[task] then
+		core.trace(runtime.tags[task], "sleep", 3)
 	end
 	asleep[token] = session
 	waiting[session] = task
@@ -335,8 +336,8 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 				waiting[session] = nil
 				return
 			end
-			if tracing and tags[task] then
-				trace_line(tags[task], "resume")
+			if tracing and runtime.tags[task] then
+				core.trace(runtime.tags[task], "resume")
 			end
 			runtime.running = task
 			alive, command = resume_thread(task, true, msg, sz, session)
@@ -360,7 +361,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 			runtime.running = task
 			alive, command = resume_thread(task, protocol, session, source, msg, sz)
 		elseif protocol == nil and ptype == TRACE then
-			runtime.enable_tracing().expect(source, message_text(msg, sz))
+			runtime.enable_tracing().expect(source, core.tostring(msg, sz))
 		else
 			text = require "skynet.internal.unmatched".request(
 				session,
@@ -381,7 +382,7 @@ function api.dispatch_message(ptype, msg, sz, session, source)
 		elseif owed[task] then -- as above
 			origin[task] = source
 		end
-		texts = settle(texts, task, alive, command)
+		texts = endings.settle(texts, task, alive, command)
 	end
 	-- Not in a task that gives itself a message: the queues have what runs at their head.
 	if queued and not is_yieldable() then
@@ -397,9 +398,9 @@ end
 ---@param session integer of an answer that was lost with it; 0: of none
 function runtime.recover(session)
 	local task = waiting[session]
-	if watched[session] ~= nil and task and task ~= BREAK then
+	if runtime.watched[session] ~= nil and task and task ~= BREAK then
 		runtime.fail_call(session) -- what it was answered is gone
-	elseif watched[session] and taskless[session] then
+	elseif runtime.watched[session] and taskless[session] then
 		return api.dispatch_message(ERROR, nil, 0, session, 0) -- as above, and a function waits
 	elseif task or taskless[session] then
 		return api.dispatch_message(RESPONSE, nil, 0, session, 0) -- a timer, which fires now
@@ -458,7 +459,7 @@ function runtime.fail_call(session)
 	if pcall(append, failures, failure_last + 1, session) then
 		failure_last = failure_last + 1
 	else
-		watched[session], unlisted = false, true
+		runtime.watched[session], unlisted = false, true
 	end
 end
 

@@ -7,7 +7,6 @@ local runtime = require "skynet.internal.runtime"
 
 ---@class (partial) skynet
 local skynet = runtime.api
-local waiting, owed, origin = runtime.waiting, runtime.owed, runtime.origin
 
 local ERROR <const> = 7 -- of skynet.h
 
@@ -39,7 +38,7 @@ end
 
 local function close_waiting_tasks()
 	local tasks, me = {}, runtime.running
-	for _, task in pairs(waiting) do
+	for _, task in pairs(runtime.waiting) do
 		if type(task) == "thread" and task ~= me then
 			tasks[task] = true
 		end
@@ -55,12 +54,12 @@ function runtime.release(between)
 	if runtime.on_release then
 		runtime.on_release() -- of those who answer without a task
 	end
-	for task, session in pairs(owed) do
-		local caller = origin[task]
+	for task, session in pairs(runtime.owed) do
+		local caller = runtime.origin[task]
 		if session ~= 0 and caller then
 			core.send(caller, ERROR, session, "")
 		end
-		owed[task] = nil
+		runtime.owed[task] = nil
 	end
 	if between then
 		between()

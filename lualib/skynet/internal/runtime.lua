@@ -13,22 +13,19 @@
 --- returns nothing, so that in a stack each function has one name. What a service may do without is no part but a module that the
 --- first call loads.
 ---
---- Tables are known to each part as locals, which are upvalues of its functions. What changes and is needed by several parts is a
---- field of this table; what one part alone needs stays a local of it.
+--- What each message needs is known to a part as a local, which is an upvalue of its functions; what is seldom needed is a field of
+--- this table, as each upvalue of each part is an object in every service. What changes and is needed by several parts is a field too.
 
 local core = require "skynet.core"
 
-local int_command, allocate_session = core.intcommand, core.genid
-
 ---@class (partial) skynet
 local api = table.create(0, 128) -- what skynet.lua adds included
-local waiting = {} -- session -> the task that it resumes, or BREAK
-local taskless = {} -- session of a timer whose task nobody has asked for -> function it will run
 
 local runtime = table.create(0, 64)
 runtime.api = api
 runtime.protocols = table.create(0, 16) -- by name and by number
-runtime.waiting, runtime.taskless = waiting, taskless
+runtime.waiting = {} -- session -> the task that it resumes, or BREAK
+runtime.taskless = {} -- session of a timer whose task nobody has asked for -> function it will run
 runtime.watched = {} -- session of a call -> address called
 runtime.asleep = {} -- token -> session of the sleeper
 runtime.owed = {} -- task -> session it has to answer; 0 when the request was a send
@@ -47,17 +44,17 @@ function runtime.skip_used_sessions(session)
 	runtime.wary_from = 1
 	while true do
 		local following = session < 0x7fffffff and session + 1 or 1
-		if waiting[following] == nil and taskless[following] == nil then
+		if runtime.waiting[following] == nil and runtime.taskless[following] == nil then
 			return
 		end
-		session = allocate_session()
+		session = core.genid()
 	end
 end
 
 --- Allocates a session number. Does not yield.
 ---@return integer session
 function api.genid()
-	local session = allocate_session()
+	local session = core.genid()
 	if session >= runtime.wary_from then
 		runtime.skip_used_sessions(session)
 	end
@@ -66,12 +63,11 @@ end
 
 -- Sets a timer, and tells whether nobody would see a result of the function that calls it; not so without a function. A module
 -- of another build cannot tell.
-local set_timer = core.timer or function() end
-runtime.set_timer = set_timer
+runtime.set_timer = core.timer or function() end
 
 --- Starts a timer that will resume who waits for its session. Returns the session.
 function runtime.start_timer(centiseconds)
-	local session = set_timer(centiseconds) or int_command("TIMEOUT", centiseconds)
+	local session = runtime.set_timer(centiseconds) or core.intcommand("TIMEOUT", centiseconds)
 	if session >= runtime.wary_from then
 		runtime.skip_used_sessions(session)
 	end

@@ -4,14 +4,11 @@
 local core = require "skynet.core"
 local runtime = require "skynet.internal.runtime"
 
-local send_message, trace_line = core.send, core.trace
-local close_thread, thread_status = coroutine.close, coroutine.status
-local traceback, getinfo = debug.traceback, debug.getinfo
+local close_thread, traceback = coroutine.close, debug.traceback
 local error, type, tostring, pcall = error, type, tostring, pcall
 
 local ERROR <const> = 7 -- of skynet.h
 
-local owed, origin, tags = runtime.owed, runtime.origin, runtime.tags
 local task_main -- in which every task begins
 local mistakes -- skynet/internal/mistakes.lua once something has failed
 
@@ -24,12 +21,12 @@ end
 
 --- A handler has returned and its request was not answered.
 function M.report_forgotten(task, session, handler)
-	local where = getinfo(handler, "S")
+	local where = debug.getinfo(handler, "S")
 	core.error(
 		string.format(
 			"Maybe forgot response session %s from %s : %s:%d",
 			session,
-			runtime.api.address(origin[task]),
+			runtime.api.address(runtime.origin[task]),
 			where.source,
 			where.linedefined
 		)
@@ -38,16 +35,16 @@ end
 
 -- Tells the caller of a task that there will be no answer.
 local function answer_failed(task)
-	local debt = owed[task]
+	local debt = runtime.owed[task]
 	if debt then
 		if debt ~= 0 then
-			local tag = tags[task]
+			local tag = runtime.tags[task]
 			if tag then
-				trace_line(tag, "error")
+				core.trace(tag, "error")
 			end
-			send_message(origin[task], ERROR, debt, "")
+			core.send(runtime.origin[task], ERROR, debt, "")
 		end
-		owed[task] = nil
+		runtime.owed[task] = nil
 	end
 end
 
@@ -56,16 +53,16 @@ local function fail_task(task, problem)
 	-- The caller first: a signal may interrupt what follows.
 	answer_failed(task)
 	local place = ""
-	if origin[task] then
+	if runtime.origin[task] then
 		mistakes = mistakes or require "skynet.internal.mistakes"
 		place = mistakes.handler(task)
-		local caller = getinfo(task, 1, "f")
+		local caller = debug.getinfo(task, 1, "f")
 		if caller and caller.func == task_main then
 			place = mistakes.unreadable(task, place)
 		end
 	end
-	origin[task] = nil
-	tags[task] = nil
+	runtime.origin[task] = nil
+	runtime.tags[task] = nil
 	local text = place and traceback(task, tostring(problem) .. place)
 	close_thread(task)
 	return text
@@ -74,16 +71,16 @@ end
 -- Deals with a task that stopped in another way than by "SUSPEND". Returns the text to report, if any.
 local function conclude(task, alive, command)
 	if not alive then
-		if not getinfo(task, 0, "l") then -- it had ended before: what has come has no receiver
+		if not debug.getinfo(task, 0, "l") then -- it had ended before: what has come has no receiver
 			require "skynet.internal.unmatched".drop()
 			return
 		end
 		return fail_task(task, command)
 	elseif command == "QUIT" then
 		close_thread(task)
-	elseif thread_status(task) == "dead" then
+	elseif coroutine.status(task) == "dead" then
 		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.
-		local debt = owed[task]
+		local debt = runtime.owed[task]
 		local text = fail_task(task, "the task has closed itself without an answer")
 		return debt and debt ~= 0 and text or nil
 	elseif command == "USER" then
@@ -114,7 +111,7 @@ function M.settle(texts, task, alive, command)
 	if not ok then
 		answer_failed(task)
 		close_thread(task)
-		origin[task], tags[task] = nil, nil
+		runtime.origin[task], runtime.tags[task] = nil, nil
 		text = type(text) == "string" and text or "error in error handling"
 	end
 	local added, more = pcall(add_text, texts, text)

@@ -68,40 +68,45 @@ int luaE_modulesbeside (const ModuleNames *names, const char *outername,
 
 
 /*
-** Fills the first template of 'path' with 'len' characters of a module's
-** name, up to its first mark only if 'folder'. Returns what follows in the
-** template, or NULL when the name is too long.
+** Fills the first template of 'path' with a module's name; with less than
+** all of its 'len' characters, up to the first mark. Returns 0 when the name
+** is too long.
 */
-static const char *fill (const char *path, const char *module, size_t len,
-                         int folder, char *name) {
+static int fill (const char *path, const char *module, size_t len,
+                 char *name) {
   size_t n = 0;
   size_t i;
   for (; *path != '\0' && *path != *LUA_PATH_SEP; path++) {
     int mark = (*path == *LUA_PATH_MARK);
-    if (n + (mark ? len : 1) >= MAXPATH) return NULL;
+    if (n + (mark ? len : 1) >= MAXPATH) return 0;
     if (!mark)
       name[n++] = *path;
     else {
       for (i = 0; i < len; i++)
         name[n++] = (module[i] == '.') ? '/' : module[i];
-      if (folder) break;
+      if (module[len] != '\0') break;
     }
   }
   name[n] = '\0';
-  return path;
+  return 1;
 }
 
 
 /*
-** May a template lead to a file of an inner module? One look at the folder
-** that all of them would be in spares most states one for each module.
+** May the first template of 'path' lead to a file of a module? One look at
+** the folder that all of them would be in spares most states the rest.
 */
 static int hasfolder (const ModuleNames *names, const char *path) {
   char name[MAXPATH];
-  if (names->folder == 0 ||
-      fill(path, names->name[0], names->folder, 1, name) == NULL)
+  if (names->folder == 0 || !fill(path, names->name[0], names->folder, name))
     return 1;
   return access(name, F_OK) == 0;
+}
+
+
+static const char *behindtemplate (const char *path) {
+  const char *end = strchr(path, *LUA_PATH_SEP);
+  return (end == NULL) ? path + strlen(path) : end + 1;
 }
 
 
@@ -110,22 +115,17 @@ int luaE_modulesfound (const ModuleNames *names, const char *path,
   int found[MAXINNER] = {0};
   int infile = (files->name[0][0] != '\0');
   int i;
-  while (*path != '\0') {
-    const char *end = path;
-    int folder = -1;  /* not known yet */
+  for (; *path != '\0'; path = behindtemplate(path)) {
+    if (!hasfolder(names, path)) continue;
     for (i = 0; i < names->n; i++) {
       char name[MAXPATH];
-      end = fill(path, names->name[i], strlen(names->name[i]), 0, name);
-      if (end == NULL) return 0;
       if (found[i]) continue;
+      if (!fill(path, names->name[i], strlen(names->name[i]), name)) return 0;
       if (infile && strcmp(name, files->name[i]) == 0)
         found[i] = 1;
-      else if (name[0] != '\0') {
-        if (folder < 0) folder = hasfolder(names, path);
-        if (folder && access(name, R_OK) == 0) return 0;
-      }
+      else if (access(name, R_OK) == 0)
+        return 0;
     }
-    path = (*end != '\0') ? end + 1 : end;
   }
   for (i = 0; infile && i < names->n; i++) {
     if (!found[i]) return 0;

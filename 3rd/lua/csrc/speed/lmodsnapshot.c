@@ -304,7 +304,8 @@ static int isusual (lua_State *L, const ModuleSnapshot *snap) {
   if (loaded == NULL || preload == NULL || L->hookmask) return 0;
   for (i = 0; i < host.inner.n; i++) {
     if (getfield(L, loaded, host.inner.name[i], &v)) return 0;
-    if (getfield(L, preload, host.inner.name[i], &v)) return 0;
+    if (!isdummy(preload) && getfield(L, preload, host.inner.name[i], &v))
+      return 0;
   }
   return getfield(L, loaded, LUA_LOADLIBNAME, &v) && ttistable(&v) &&
          getfield(L, hvalue(&v), "path", &v) && ttisstring(&v) &&
