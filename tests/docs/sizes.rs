@@ -126,7 +126,11 @@ fn functions(lines: &[&str], extension: &str) -> Vec<(usize, usize)> {
 fn begins_function(line: &str, extension: &str) -> bool {
     let code = line.trim_start();
     match extension {
-        "lua" => !is_comment(line) && code.contains("function") && code.ends_with(')'),
+        "lua" => {
+            let head = code.rsplit_once("function").map_or("", |(_, head)| head);
+            let is_head = |c: char| c.is_ascii_alphanumeric() || " _.:,()".contains(c);
+            !is_comment(line) && head.ends_with(')') && head.chars().all(is_head)
+        }
         "rs" => {
             let words = ["pub", "default", "const", "async", "unsafe", "extern"];
             let mut rest = code.split_whitespace().skip_while(|word| {

@@ -31,7 +31,12 @@ fn http_routes_lead_where_they_say() {
 }
 
 #[test]
-fn http_bodies_and_events_are_streams_of_bounded_size() {
+fn http_bodies_are_read_in_pieces_and_leave_nothing_behind() {
+    run_test("net", "http_bodies", "thread = 2");
+}
+
+#[test]
+fn http_events_are_streams_of_bounded_size() {
     run_test("net", "http_streams", "thread = 2");
 }
 
