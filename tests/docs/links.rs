@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::markdown::{anchors, links};
+use super::markdown::{anchors, links, prose};
 use crate::tools::root;
 
 /// The Markdown files of the project. What is hidden, and what cargo has made, is none of it.
