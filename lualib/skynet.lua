@@ -17,7 +17,7 @@ local waiting, asleep, tags = runtime.waiting, runtime.asleep, runtime.tags
 local owed, origin = runtime.owed, runtime.origin
 local start_timer = runtime.start_timer
 local check_yieldable, wait = runtime.check_yieldable, runtime.wait
-local send_message, pack_values, trace_line = core.send, core.pack, core.trace
+local trace_line = core.trace
 local running_coroutine, yield, is_yieldable = coroutine.running, coroutine.yield, coroutine.isyieldable
 
 --- Message types, as in skynet.h; TRACE exists in Lua only.
