@@ -31,6 +31,11 @@ fn http_routes_lead_where_they_say() {
 }
 
 #[test]
+fn http_middleware_runs_in_order_and_may_answer() {
+    run_test("net", "http_middleware", "thread = 2");
+}
+
+#[test]
 fn http_bodies_are_read_in_pieces_and_leave_nothing_behind() {
     run_test("net", "http_bodies", "thread = 2");
 }

@@ -11,6 +11,8 @@ local serve = require "http_serving"
 
 local cases = {}
 
+local MB <const> = 1024 * 1024
+
 local function await(condition)
 	while not condition() do
 		skynet.sleep(1)

@@ -54,6 +54,7 @@ local function new_line(most, most_bytes)
 	return line
 end
 
+-- One function, as its parts are closures over the same counts.
 ---@param acknowledge fun() returns when the node has passed on what it was sent so far; yields
 ---@param most integer requests that may wait
 ---@param most_bytes fun(): integer of them
