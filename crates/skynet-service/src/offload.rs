@@ -19,8 +19,8 @@ use crate::error::panic_message;
 
 /// Jobs that wait for a thread.
 const QUEUE: usize = 1024;
-/// A thread without work ends after that.
-const IDLE: Duration = Duration::from_secs(10);
+/// A thread without work ends after that. Miri takes a thread that is there at the end for a leak.
+const IDLE: Duration = Duration::from_millis(if cfg!(miri) { 1 } else { 10_000 });
 
 type Job = Box<dyn FnOnce() + Send>;
 
