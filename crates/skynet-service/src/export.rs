@@ -78,7 +78,7 @@ pub fn commands<'m>(
         Ok(Ok(Some(_))) => failed(name, &*BoxError::from("there is no such command")),
         Ok(Err(error)) => failed(name, &error),
         Err(panic) => current(|core| {
-            core.report_panic(&format!("command {name}"), &panic_message(&*panic));
+            core.report_panic(&format!("command {name}"), &panic_message(panic));
         }),
     }
 }

@@ -87,7 +87,9 @@
 //!
 //! # What the compiler cannot see
 //!
-//! A service is on another thread from turn to turn. What is not `Send` must not be put into a thread-local variable.
+//! A service is on another thread from turn to turn. What is not `Send` must not be put into a thread-local variable, nor the other way
+//! round: what a library takes out of one must not be kept in the service or across an `await`. Such are `rand::rng()` (keep a `StdRng` or
+//! `SmallRng`), the guards of `tokio::runtime::Handle::enter` and of `tracing::Span::enter`, and guards of locks.
 //!
 //! # Layers
 //!

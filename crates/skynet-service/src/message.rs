@@ -24,6 +24,17 @@ impl Frame {
         Frame { data, len, kept }
     }
 
+    /// Takes the bytes over: the callback will answer 1, whatever happens until then.
+    ///
+    /// # Safety
+    ///
+    /// The bytes are a block of `skynet_malloc`, and this is called once.
+    pub(crate) unsafe fn take(&self) -> Payload {
+        self.kept.set(true);
+        // SAFETY: the caller's.
+        unsafe { Payload::from_raw(self.data.cast_mut(), self.len) }
+    }
+
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.get()
     }
@@ -116,25 +127,25 @@ impl<'a> Message<'a> {
     pub fn keep(self) -> OwnedMessage {
         let payload = match self.body {
             Body::Owned(payload) => payload,
-            Body::Borrowed(frame) => {
-                frame.kept.set(true);
-                // SAFETY: a block of skynet_malloc, which belongs to the service now: the callback will answer 1. It is taken
-                // once, because this consumes the only message of the frame.
-                unsafe { Payload::from_raw(frame.data.cast_mut(), frame.len) }
-            }
+            // SAFETY: a message's block. It is taken once, because this consumes the only message of the frame.
+            Body::Borrowed(frame) => unsafe { frame.take() },
         };
         OwnedMessage {
             kind: self.kind,
             session: self.session,
             source: self.source,
             payload,
-            claimed: Cell::new(self.claimed.get()),
+            // The duty goes along.
+            claimed: Cell::new(self.claimed.replace(true)),
         }
     }
 
     /// Takes the bytes over, without a copy.
     pub fn into_payload(self) -> Payload {
-        self.keep().payload
+        let (claimed, before) = (self.claimed, self.claimed.get());
+        let payload = self.keep().into_payload();
+        claimed.set(before);
+        payload
     }
 
     /// The duty to answer, when somebody waits for an answer. It is there once.
@@ -163,7 +174,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A message that the service owns. It may go to other threads.
+/// A message that the service owns. It may go to other threads. When a panic drops it before its duty to answer was taken, who asked
+/// gets an error.
 #[derive(Debug)]
 pub struct OwnedMessage {
     kind: Kind,
@@ -198,19 +210,27 @@ impl OwnedMessage {
     }
 
     /// The bytes, to send them on without a copy.
-    pub fn into_payload(self) -> Payload {
-        self.payload
+    pub fn into_payload(mut self) -> Payload {
+        std::mem::take(&mut self.payload)
     }
 
-    pub(crate) fn into_message(self, claimed: &Cell<bool>) -> Message<'_> {
+    pub(crate) fn into_message(mut self, claimed: &Cell<bool>) -> Message<'_> {
         claimed.set(self.claimed.get());
         Message {
             kind: self.kind,
             session: self.session,
             source: self.source,
-            body: Body::Owned(self.payload),
+            body: Body::Owned(std::mem::take(&mut self.payload)),
             claimed,
             _local: PhantomData,
+        }
+    }
+}
+
+impl Drop for OwnedMessage {
+    fn drop(&mut self) {
+        if !self.claimed.get() && std::thread::panicking() {
+            drop(self.responder());
         }
     }
 }

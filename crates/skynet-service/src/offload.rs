@@ -135,10 +135,20 @@ impl Pool {
     fn run_job(&self, job: Job) {
         let waiting = std::mem::take(&mut lock(&self.state).waiting);
         for waker in waiting {
-            waker.wake();
+            guarded(|| waker.wake());
         }
-        job();
+        guarded(job);
         lock(&self.state).jobs -= 1;
+    }
+}
+
+/// The thread lives on after destructors and wakers that panic; the job itself is caught closer by.
+fn guarded(f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        log::error!(
+            "an offloaded job panicked behind its result: {}",
+            panic_message(panic)
+        );
     }
 }
 
@@ -208,7 +218,7 @@ impl Ctx {
                 return;
             }
             let result = catch_unwind(AssertUnwindSafe(job)).map_err(|panic| OffloadError {
-                message: panic_message(&*panic),
+                message: panic_message(panic),
             });
             let Some(slot) = theirs.upgrade() else {
                 return;

@@ -14,7 +14,8 @@ use crate::message::Message;
 /// A service. The attribute [`macro@crate::service`] writes this, and the functions for C, from a plain `impl` block.
 ///
 /// All of a service runs on one thread at a time, so it may keep `Rc`, `Cell` and `RefCell`. The thread is another one from message
-/// to message: **do not keep what is not `Send` in thread-local variables**, which is the one thing that the compiler cannot see.
+/// to message: **do not keep what is not `Send` in thread-local variables, nor what comes out of one in the service** (`rand::rng()`, guards
+/// of locks), which is the one thing that the compiler cannot see.
 pub trait Service: Sized + 'static {
     /// Begins the service. When it is ready at once, an error is also that of whoever launches it; when it has to wait for something,
     /// the launch succeeds, messages wait until it is ready, and an error ends the service.

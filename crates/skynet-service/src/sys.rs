@@ -56,7 +56,11 @@ pub struct Api {
 static API: AtomicPtr<Api> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Hands the functions of the core over. Once for a process: what was installed or found first stays, and `false` says so.
-pub fn install(api: Api) -> bool {
+///
+/// # Safety
+///
+/// The functions do what `skynet.h` says of them: safe functions of this crate call them from now on.
+pub unsafe fn install(api: Api) -> bool {
     let new = Box::into_raw(Box::new(api));
     let result = API.compare_exchange(
         std::ptr::null_mut(),
@@ -110,7 +114,8 @@ fn look_up() -> Result<&'static Api, String> {
             error: variadic_error,
         }
     };
-    install(api);
+    // SAFETY: the core's own.
+    unsafe { install(api) };
     try_api()
 }
 

@@ -431,3 +431,19 @@ fn futures_of_tokio_wake_a_service() {
     });
     assert_eq!(answers, (7, "sent"));
 }
+
+#[test]
+fn a_task_that_wakes_itself_lets_those_in_that_others_wake() {
+    let node = Node::new();
+    run(&node, |ctx| async move {
+        let job = ctx.spawn(ctx.offload(|| ()));
+        poll_fn(|context| {
+            if job.is_finished() {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    });
+}

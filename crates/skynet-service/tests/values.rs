@@ -365,3 +365,10 @@ proptest! {
         prop_assert!(unpack::<Player>(&packed[..at]).is_err());
     }
 }
+
+#[test]
+fn floats_beyond_the_integers_are_none() {
+    assert_eq!(Value::Number(2f64.powi(63)).as_i64(), None);
+    assert_eq!(Value::Number(f64::NAN).as_i64(), None);
+    assert_eq!(Value::Number(-2f64.powi(63)).as_i64(), Some(i64::MIN));
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
+use super::de::exact;
 use super::error::Error;
 use super::ser::{ITEM, KEY, VALUE as PAIR_VALUE};
 use super::string::{LightUserdata, LuaString};
@@ -53,7 +54,7 @@ impl Value {
     pub fn as_i64(&self) -> Option<i64> {
         match *self {
             Value::Integer(value) => Some(value),
-            Value::Number(value) if value as i64 as f64 == value => Some(value as i64),
+            Value::Number(value) => exact(value),
             _ => None,
         }
     }

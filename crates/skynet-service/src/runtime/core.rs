@@ -153,6 +153,10 @@ impl Core {
     }
 
     fn run_ready(&self) {
+        // Before tasks that wake themselves again and again: with those alone the queue is never empty.
+        if self.remote.is_waiting() {
+            self.remote.take(|task| self.ready.push(task));
+        }
         for _ in 0..BUDGET {
             let Some(task) = self.next_ready() else {
                 return;

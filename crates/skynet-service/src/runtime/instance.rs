@@ -14,7 +14,6 @@ use crate::context::Ctx;
 use crate::error::{BoxError, Chain, panic_message};
 use crate::kind::Kind;
 use crate::message::{Frame, Message, OwnedMessage};
-use crate::payload::Payload;
 use crate::service::{Args, Service};
 use crate::{logger, sys};
 
@@ -155,22 +154,17 @@ impl<S: Service> Instance<S> {
         }
     }
 
-    /// Takes one message; whether it keeps the bytes.
-    fn dispatch(
-        &self,
-        kind: c_int,
-        session: c_int,
-        source: u32,
-        data: *const c_void,
-        size: usize,
-    ) -> bool {
-        // SAFETY: the bytes of a message, which the caller of the callback owns until it returns.
-        let take = || unsafe { Payload::from_raw(data.cast_mut().cast(), size) };
+    /// Takes one message.
+    fn dispatch(&self, kind: c_int, session: c_int, source: u32, frame: &Frame) {
         let core = &self.core;
         // Only 8 bits travel.
         let kind = Kind::from_number(kind as u8);
         match kind {
-            Kind::Response if session != 0 => core.sessions.answer(session, || Ok(take())),
+            Kind::Response if session != 0 => {
+                // SAFETY: a message's block; an answer is taken at most once.
+                core.sessions
+                    .answer(session, || Ok(unsafe { frame.take() }));
+            }
             Kind::Response => {
                 if core
                     .handle
@@ -180,7 +174,6 @@ impl<S: Service> Instance<S> {
                     core.remote.arrived();
                     self.signals();
                 }
-                false
             }
             Kind::Error => {
                 if session != 0 {
@@ -188,12 +181,10 @@ impl<S: Service> Instance<S> {
                 } else {
                     core.sessions.fail_all_of(source);
                 }
-                false
             }
             _ => {
-                let frame = Frame::new(data.cast(), size);
                 let claimed = Cell::new(false);
-                let message = Message::borrowed(kind, session, source, &frame, &claimed);
+                let message = Message::borrowed(kind, session, source, frame, &claimed);
                 if self.service.get().is_some() {
                     self.handle(message, &claimed);
                 } else if self.init.get() == Init::Running {
@@ -201,7 +192,6 @@ impl<S: Service> Instance<S> {
                 } else {
                     drop(message.responder());
                 }
-                frame.is_kept()
             }
         }
     }
@@ -214,7 +204,7 @@ impl<S: Service> Instance<S> {
         let handle = AssertUnwindSafe(|| service.message(Ctx::new(), message));
         if let Err(panic) = catch_unwind(handle) {
             self.core
-                .report_panic("the handler of messages", &panic_message(&*panic));
+                .report_panic("the handler of messages", &panic_message(panic));
             // Who had the duty to answer has done it by now.
             if !claimed.get() {
                 caller.fail();
@@ -231,7 +221,7 @@ impl<S: Service> Instance<S> {
             let handle = AssertUnwindSafe(|| service.signal(Ctx::new(), signal));
             if let Err(panic) = catch_unwind(handle) {
                 self.core
-                    .report_panic("the handler of signals", &panic_message(&*panic));
+                    .report_panic("the handler of signals", &panic_message(panic));
             }
         }
     }
@@ -257,16 +247,19 @@ unsafe extern "C" fn receive<S: Service>(
     let _turn = unsafe { Turn::begin(&raw const instance.core) };
     let core = &instance.core;
     core.is_launched.set(true);
-    let kept = Cell::new(false);
-    let turn = AssertUnwindSafe(|| {
-        kept.set(instance.dispatch(kind, session, source, data, size));
-        core.run();
-    });
+    // Whether the bytes were taken is told to C also after a panic: they have one owner.
+    let frame = Frame::new(data.cast(), size);
     // The user's code is caught closer by; what is left are wakers of other executors.
-    if let Err(panic) = catch_unwind(turn) {
-        core.report_panic("a waker", &panic_message(&*panic));
+    let dispatch = AssertUnwindSafe(|| instance.dispatch(kind, session, source, &frame));
+    if let Err(panic) = catch_unwind(dispatch) {
+        core.report_panic("a waker", &panic_message(panic));
     }
-    c_int::from(kept.get())
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| core.run())) {
+        core.report_panic("a waker", &panic_message(panic));
+        // The tasks behind it have their turn.
+        core.remote.notify();
+    }
+    c_int::from(frame.is_kept())
 }
 
 /// `NAME_signal`.
@@ -305,7 +298,7 @@ pub unsafe fn release<S: Service>(instance: *mut c_void) {
         // SAFETY: as above.
         let _turn = unsafe { Turn::begin(&raw const instance.core) };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(service))) {
-            let message = panic_message(&*panic);
+            let message = panic_message(panic);
             instance.core.report_panic("the destructor", &message);
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Local {
     /// Who waits for the result.
     joiner: Cell<Option<Waker>>,
     aborted: Cell<bool>,
+    /// The future's destructor runs: nobody else may use the stage. It may have this very task's handle.
+    dropping: Cell<bool>,
     /// Nobody will take the result.
     detached: Cell<bool>,
 }
@@ -132,6 +134,7 @@ impl TaskRef {
                     label,
                     joiner: Cell::new(None),
                     aborted: Cell::new(false),
+                    dropping: Cell::new(false),
                     detached: Cell::new(false),
                 },
             },
@@ -198,7 +201,7 @@ impl TaskRef {
                     return (true, None);
                 }
                 Err(panic) => {
-                    let message = panic_message(&*panic);
+                    let message = panic_message(panic);
                     // SAFETY: as for `poll`; the call has ended.
                     unsafe {
                         self.finish(JoinError::Panicked {
@@ -227,9 +230,11 @@ impl TaskRef {
         self.header().state.fetch_or(DONE, Ordering::AcqRel);
         // SAFETY: the caller's.
         let cancel = || unsafe { (self.header().vtable.cancel)(self.0, error) };
+        self.header().local.dropping.set(true);
         let result = catch_unwind(AssertUnwindSafe(cancel));
+        self.header().local.dropping.set(false);
         self.done();
-        result.err().map(|panic| panic_message(&*panic))
+        result.err().map(panic_message)
     }
 
     /// The future is gone: wakes who waits for the result.
@@ -240,7 +245,7 @@ impl TaskRef {
             // SAFETY: called on the service's turn only, by `run` and `finish`.
             let discard = || unsafe { (header.vtable.discard)(self.0) };
             // A destructor of the user's; the result was nobody's business any more, and neither is its panic.
-            let _ = catch_unwind(AssertUnwindSafe(discard));
+            let _ = catch_unwind(AssertUnwindSafe(discard)).map_err(panic_message);
         }
         if let Some(joiner) = header.local.joiner.take() {
             joiner.wake();
@@ -265,7 +270,7 @@ impl TaskRef {
     ///
     /// It is the service's turn, and `T` is the output of the future.
     pub(crate) unsafe fn poll_join<T>(&self, context: &Context<'_>) -> Poll<Result<T, JoinError>> {
-        if !self.is_done() {
+        if !self.is_done() || self.header().local.dropping.get() {
             self.header()
                 .local
                 .joiner
@@ -287,7 +292,8 @@ impl TaskRef {
         let local = &self.header().local;
         local.detached.set(true);
         local.joiner.set(None);
-        if self.is_done() {
+        // While the destructor runs, the result is for `done`, which comes next.
+        if self.is_done() && !local.dropping.get() {
             // SAFETY: the caller's.
             unsafe { (self.header().vtable.discard)(self.0) };
         }

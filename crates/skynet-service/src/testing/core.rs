@@ -141,7 +141,10 @@ pub(super) fn running() -> Option<Arc<Shared>> {
 impl Shared {
     pub(super) fn new() -> Arc<Shared> {
         static INSTALLED: OnceLock<bool> = OnceLock::new();
-        let installed = INSTALLED.get_or_init(|| crate::sys::install(super::api::FUNCTIONS));
+        let installed = INSTALLED.get_or_init(|| {
+            // SAFETY: they do what `skynet.h` says.
+            unsafe { crate::sys::install(super::api::FUNCTIONS) }
+        });
         assert!(installed, "this process is a real node");
         Arc::new(Shared::default())
     }

@@ -1,0 +1,174 @@
+//! What panics has one owner still, and takes nobody with it.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::panic::panic_any;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use common::{begin, run};
+use skynet_service::context::JoinHandle;
+use skynet_service::error::BoxError;
+use skynet_service::testing::{Node, Received};
+use skynet_service::{Args, Ctx, Handle, Kind, Message, OwnedMessage, Payload, service};
+
+const BYTES: [u8; 4000] = [b'x'; 4000];
+
+/// A value whose destructor panics.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "the destructor of a bomb");
+    }
+}
+
+#[test]
+fn an_answer_whose_waker_panics_is_there_once() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("not this one");
+        }
+    }
+    let node = Node::new();
+    let echo = node.peer(|message: &Received| Some(Ok(Payload::copy_from(&message.payload))));
+    let answer = run(&node, move |ctx| async move {
+        let mut call = ctx.call(echo, Kind::Text, &BYTES);
+        let waker = Waker::from(Arc::new(Panics));
+        let first = Pin::new(&mut call).poll(&mut Context::from_waker(&waker));
+        assert!(first.is_pending());
+        ctx.sleep(Duration::from_millis(10)).await;
+        call.await.unwrap().to_vec()
+    });
+    assert!(answer == BYTES);
+    assert!(node.log().iter().any(|line| line.contains("not this one")));
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<OwnedMessage>> = const { RefCell::new(None) };
+}
+
+/// Keeps what it gets, and panics with something that panics.
+struct Keeper;
+
+#[service]
+impl Keeper {
+    async fn init(_: Ctx, _: Args) -> Result<Keeper, BoxError> {
+        Ok(Keeper)
+    }
+
+    fn message(&self, _: Ctx, message: Message<'_>) {
+        struct Twice;
+        impl Drop for Twice {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+        KEPT.set(Some(message.keep()));
+        panic_any(Twice);
+    }
+}
+
+#[test]
+fn a_message_that_was_kept_before_a_panic_is_there_once() {
+    let node = Node::new();
+    let keeper = node.launch::<Keeper>("keeper", "").unwrap();
+    node.send(keeper, Kind::Text, 0, &BYTES).unwrap();
+    node.run();
+    let kept = KEPT.take().unwrap();
+    assert!(kept[..] == BYTES);
+}
+
+/// Panics before it has looked for who waits.
+struct Hasty;
+
+#[service]
+impl Hasty {
+    async fn init(_: Ctx, _: Args) -> Result<Hasty, BoxError> {
+        Ok(Hasty)
+    }
+
+    async fn message(&self, _: Ctx, message: OwnedMessage) {
+        assert!(message.is_empty(), "bytes are not expected");
+        if let Some(waiting) = message.responder() {
+            waiting.respond("fine");
+        }
+    }
+}
+
+#[test]
+fn who_asks_a_task_that_panics_gets_an_error() {
+    let node = Node::new();
+    let hasty: Handle = node.launch::<Hasty>("hasty", "").unwrap();
+    assert!(node.call(hasty, Kind::Text, "x").is_err());
+    assert_eq!(&*node.call(hasty, Kind::Text, "").unwrap(), b"fine");
+}
+
+#[test]
+fn a_task_that_has_its_own_handle_is_dropped_once() {
+    struct Owns {
+        handle: Rc<RefCell<Option<JoinHandle<()>>>>,
+        dropped: Rc<Cell<u32>>,
+    }
+    impl Future for Owns {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+    impl Drop for Owns {
+        fn drop(&mut self) {
+            self.dropped.set(self.dropped.get() + 1);
+            self.handle.take();
+        }
+    }
+    let dropped = Rc::new(Cell::new(0));
+    let node = Node::new();
+    let count = Rc::clone(&dropped);
+    let (service, _) = begin(&node, move |ctx| async move {
+        let handle = Rc::new(RefCell::new(None));
+        let task = ctx.spawn(Owns {
+            handle: Rc::clone(&handle),
+            dropped: count,
+        });
+        handle.replace(Some(task));
+    });
+    node.run();
+    node.kill(service);
+    assert_eq!(dropped.get(), 1);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it is long")]
+fn jobs_whose_results_panic_take_no_thread_away() {
+    let node = Node::new();
+    let sum = run(&node, |ctx| async move {
+        for _ in 0..2 * thread::available_parallelism().map_or(1, usize::from) {
+            let (begun, has_begun) = mpsc::channel();
+            let (end, ended) = mpsc::channel::<()>();
+            {
+                let mut job = pin!(ctx.offload(move || {
+                    let _ = (begun.send(()), ended.recv());
+                    Bomb
+                }));
+                poll_fn(|context| {
+                    assert!(job.as_mut().poll(context).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                has_begun.recv().unwrap();
+            }
+            // Nobody waits any more, so the thread drops the result.
+            end.send(()).unwrap();
+        }
+        ctx.offload(|| 1 + 1).await.unwrap()
+    });
+    assert_eq!(sum, 2);
+}
