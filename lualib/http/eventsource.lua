@@ -12,7 +12,7 @@
 --- Options, all optional:
 ---   header      more fields of the request
 ---   last_id     the id to go on behind
----   retry       1/100 s before it connects again, until the server says another one (300)
+---   retry       1/100 s before it connects again, until the server says another one (300; at least 10)
 ---   attempts    raise after so many attempts in a row that led to no answer; nil: try for ever
 ---   idle_time   1/100 s without a byte, comments count, after which the connection is taken for lost; nil: none
 ---   most        the most bytes of an event (1 MiB)
@@ -40,7 +40,7 @@ EventSource.__index = EventSource
 -- A longer id would not fit into a header.
 local MOST_ID <const> = 4096
 local MOST <const>, RETRY <const>, LONGEST <const> = 1024 * 1024, 300, 6000
--- 1/100 s: no server has its clients connect again at once, for ever.
+-- 1/100 s: no server has its clients connect again at once, for ever, and no option does.
 local LEAST_RETRY <const> = 10
 
 ---------------------------------------------------------------- the format
@@ -305,7 +305,7 @@ function M.new(client, url, options)
 		target = target,
 		header = options.header or {},
 		last_id = options.last_id,
-		retry = options.retry or RETRY,
+		retry = math.max(math.ceil(options.retry or RETRY), LEAST_RETRY),
 		attempts = options.attempts,
 		idle_time = options.idle_time,
 		most = options.most or MOST,

@@ -93,9 +93,11 @@ function cases.the_tasks_of_a_service_are_told_with_their_stacks()
 	end
 	assert(string.find(table.concat(stacks), "dashboard.lua", 1, true))
 	skynet.wakeup "a place to wait"
-	local code, body = get(readonly, "/api/service?address=launcher")
-	check.equal(code, 400)
-	assert(string.find(body, "an address is needed", 1, true))
+	for _, query in ipairs { "address=launcher", "address=:1&address=:2", "" } do
+		local code, body = get(readonly, "/api/service?" .. query)
+		check.equal(code, 400)
+		assert(string.find(body, "an address is needed", 1, true))
+	end
 	assert(look("/api/service?address=:00ffffff").error, "there is no such service")
 end
 

@@ -24,7 +24,8 @@ function M.begin(fd, listener, done)
 	local function ask()
 		local ok, bytes, is_proved, has_ended = pcall(skynet.call, listener, "lua", "take", fd)
 		if ok and bytes then
-			done(bytes .. table.concat(pieces), is_proved, ended or has_ended)
+			-- In this order: what had ended well cannot be started, and that is no fault of the caller.
+			done(bytes .. table.concat(pieces), is_proved, has_ended or ended)
 		else
 			done(nil, nil, ended)
 		end

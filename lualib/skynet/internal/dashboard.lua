@@ -104,8 +104,8 @@ end
 
 -- ?address=:0000000a: the tasks of that service, and where they wait.
 apis["/api/service"] = function(_, query)
-	local address = string.match(query.address or "", "^:%x+$")
-	if not address then
+	local address = query.address -- a list, if it comes several times
+	if type(address) ~= "string" or not string.find(address, "^:%x+$") then
 		return refuse(400, "an address is needed, such as :0000000a")
 	end
 	local handle = tonumber(string.sub(address, 2), 16)
