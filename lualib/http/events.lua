@@ -132,8 +132,9 @@ local function push(stream, text)
 		stream.output = output(stream.id)
 	end
 	if stream.size + stream.output > stream.most then
-		local text = string.format("it does not read its events, and more than %d bytes wait", stream.most)
-		clients.complain("http", stream.id, stream.address, text)
+		local text = stream.output * 2 > stream.most and "it does not read its events, and more than %d bytes wait"
+			or "more than %d bytes of events were sent to it at once: send:flush() lets them leave first"
+		clients.complain("http", stream.id, stream.address, string.format(text, stream.most))
 		finish(stream, "slow")
 		stream.queue = {}
 		socket.shutdown(stream.id)
