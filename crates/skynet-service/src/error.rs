@@ -135,6 +135,11 @@ pub enum CommandError {
         /// The parameter.
         parameter: String,
     },
+    /// A parameter of more bytes than commands take.
+    TooLong {
+        /// That many.
+        bytes: usize,
+    },
     /// The service itself has ended, or is about to.
     Ending,
 }
@@ -152,6 +157,9 @@ impl fmt::Display for CommandError {
             }
             CommandError::Invalid { parameter } => {
                 write!(f, "{parameter:?} has a character that cannot be in it")
+            }
+            CommandError::TooLong { bytes } => {
+                write!(f, "the parameter of a command cannot have {bytes} bytes")
             }
             CommandError::Ending => f.write_str("this service is ending"),
         }
@@ -205,7 +213,10 @@ pub(crate) fn panic_message(panic: Box<dyn std::any::Any + Send>) -> String {
     } else {
         "a panic without a text".to_string()
     };
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
+        && !again.is::<&str>()
+        && !again.is::<String>()
+    {
         std::mem::forget(again);
     }
     text

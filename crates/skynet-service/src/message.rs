@@ -9,6 +9,7 @@ use crate::context;
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
+use crate::runtime::core::try_current;
 
 /// A call of the service's callback: the bytes are the core's, until the message is kept.
 pub(crate) struct Frame {
@@ -174,8 +175,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A message that the service owns. It may go to other threads. When a panic drops it before its duty to answer was taken, who asked
-/// gets an error.
+/// A message that the service owns. It may go to other threads. When a panic or the end of the service drops it before its duty to
+/// answer was taken, who asked gets an error.
 #[derive(Debug)]
 pub struct OwnedMessage {
     kind: Kind,
@@ -201,8 +202,10 @@ impl OwnedMessage {
         self.session
     }
 
-    /// The duty to answer, when somebody waits for an answer. It is there once, and only while the service runs.
+    /// The duty to answer, when somebody waits for an answer. It is there once, and only in the service: on other threads there is none
+    /// to be had, so take it before the message goes to one.
     pub fn responder(&self) -> Option<Responder> {
+        context::Ctx::current()?;
         if self.claimed.replace(true) {
             return None;
         }
@@ -229,7 +232,9 @@ impl OwnedMessage {
 
 impl Drop for OwnedMessage {
     fn drop(&mut self) {
-        if !self.claimed.get() && std::thread::panicking() {
+        let is_lost =
+            || std::thread::panicking() || try_current(|core| core.ending.get()).unwrap_or(false);
+        if !self.claimed.get() && is_lost() {
             drop(self.responder());
         }
     }

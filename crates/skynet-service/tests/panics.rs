@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{begin, run};
 use skynet_service::context::JoinHandle;
-use skynet_service::error::BoxError;
+use skynet_service::error::{BoxError, CommandError};
 use skynet_service::testing::{Node, Received};
 use skynet_service::{Args, Ctx, Handle, Kind, Message, OwnedMessage, Payload, service};
 
@@ -171,4 +171,51 @@ fn jobs_whose_results_panic_take_no_thread_away() {
         ctx.offload(|| 1 + 1).await.unwrap()
     });
     assert_eq!(sum, 2);
+}
+
+/// Keeps a request, and does not answer.
+struct Forgetful(RefCell<Vec<OwnedMessage>>);
+
+#[service]
+impl Forgetful {
+    async fn init(_: Ctx, _: Args) -> Result<Forgetful, BoxError> {
+        Ok(Forgetful(RefCell::default()))
+    }
+
+    fn message(&self, _: Ctx, message: Message<'_>) {
+        let kept = message.keep();
+        let elsewhere = thread::scope(|scope| {
+            let look = move || (kept.responder().is_none(), kept);
+            scope.spawn(look).join().unwrap()
+        });
+        assert!(elsewhere.0, "there is no service to answer in");
+        self.0.borrow_mut().push(elsewhere.1);
+    }
+}
+
+#[test]
+fn a_kept_request_is_answered_with_an_error_at_the_end() {
+    let node = Node::new();
+    let forgetful = node.launch::<Forgetful>("forgetful", "").unwrap();
+    let failed = run(&node, move |ctx| async move {
+        let call = ctx.spawn(ctx.call(forgetful, Kind::Text, "x"));
+        ctx.sleep(Duration::from_millis(10)).await;
+        assert!(!call.is_finished());
+        ctx.kill(forgetful);
+        call.await.unwrap().is_err()
+    });
+    assert!(failed);
+}
+
+#[test]
+fn parameters_that_no_stack_holds_are_refused() {
+    let node = Node::new();
+    run(&node, |ctx| async move {
+        let long = "x".repeat((1 << 20) + 1);
+        assert_eq!(
+            ctx.launch(&long),
+            Err(CommandError::TooLong { bytes: long.len() })
+        );
+        assert!(ctx.set_env(&long, "y").is_err());
+    });
 }

@@ -25,8 +25,15 @@ pub struct Stat {
     pub requests: usize,
 }
 
+/// The longest parameter: the C core copies it to the stack of its thread.
+const LONGEST: usize = 1 << 20;
+
 /// Runs a command with a parameter that was made here.
 fn ask(name: &CStr, parameter: &str) -> Result<Option<Vec<u8>>, CommandError> {
+    if parameter.len() > LONGEST {
+        let bytes = parameter.len();
+        return Err(CommandError::TooLong { bytes });
+    }
     with_c_str(parameter, |parameter| command(name, Some(parameter))).ok_or_else(|| {
         CommandError::Invalid {
             parameter: parameter.to_string(),
