@@ -32,9 +32,11 @@ const UNUSED: Place = Place {
     left_out: 0,
 };
 
+type Places = [Place; PLACES + 1];
+
 pub(super) struct Flood {
-    /// The last one is that of all places that are not told apart.
-    places: [Place; PLACES + 1],
+    /// The last one is that of all places that are not told apart. Most services never raise an error.
+    places: Option<Box<Places>>,
     /// 0: no limit; `None`: not looked up yet.
     most: Option<u32>,
 }
@@ -42,7 +44,7 @@ pub(super) struct Flood {
 impl Flood {
     pub const fn new() -> Self {
         Self {
-            places: [UNUSED; PLACES + 1],
+            places: None,
             most: None,
         }
     }
@@ -53,7 +55,10 @@ impl Flood {
         if most == 0 {
             return Some(0);
         }
-        let place = self.place(hash_of(text), now);
+        let places = self
+            .places
+            .get_or_insert_with(|| Box::new([UNUSED; PLACES + 1]));
+        let place = place_of(places, hash_of(text), now);
         if now - place.since >= SECOND {
             (place.since, place.logged) = (now, 0);
         }
@@ -64,25 +69,25 @@ impl Flood {
         place.logged += 1;
         Some(std::mem::take(&mut place.left_out))
     }
+}
 
-    /// Of that trace; a new one takes the place of one that is quiet and has nothing to tell, or is quiet for long.
-    fn place(&mut self, hash: u64, now: i64) -> &mut Place {
-        let [known @ .., _] = &self.places;
-        let is_free = |it: &Place| {
-            let quiet = now - it.since;
-            quiet >= FORGOTTEN || it.left_out == 0 && quiet >= SECOND
-        };
-        let index = known
-            .iter()
-            .position(|it| it.hash == hash)
-            .or_else(|| known.iter().position(is_free))
-            .unwrap_or(PLACES);
-        let place = &mut self.places[index];
-        if index < PLACES && place.hash != hash {
-            *place = Place { hash, ..UNUSED };
-        }
-        place
+/// Of that trace; a new one takes the place of one that is quiet and has nothing to tell, or is quiet for long.
+fn place_of(places: &mut Places, hash: u64, now: i64) -> &mut Place {
+    let [known @ .., _] = &*places;
+    let is_free = |it: &Place| {
+        let quiet = now - it.since;
+        quiet >= FORGOTTEN || it.left_out == 0 && quiet >= SECOND
+    };
+    let index = known
+        .iter()
+        .position(|it| it.hash == hash)
+        .or_else(|| known.iter().position(is_free))
+        .unwrap_or(PLACES);
+    let place = &mut places[index];
+    if index < PLACES && place.hash != hash {
+        *place = Place { hash, ..UNUSED };
     }
+    place
 }
 
 /// What the config says.
