@@ -28,6 +28,7 @@ local M = {}
 
 ---@return boolean
 function M.is_wanted()
+	assert(password ~= "", "dashboard_password is empty: nobody could give it")
 	local on = skynet.getenv "dashboard"
 	return password ~= nil or on == "true" or on == "1"
 end
