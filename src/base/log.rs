@@ -43,6 +43,7 @@ pub fn set_unread(unread: bool) {
 }
 
 /// As the monitor thread saw it last.
+#[cfg(feature = "lua")]
 pub fn is_unread() -> bool {
     UNREAD.load(Ordering::Relaxed)
 }
