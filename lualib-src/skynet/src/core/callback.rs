@@ -7,9 +7,9 @@
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNUMBER,
-    LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_newthread, lua_status,
-    lua_xmove, luaL_traceback,
+    LUA_ERRERR, LUA_ERRMEM, LUA_ERRRUN, LUA_GCCOLLECT, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION,
+    LUA_TNUMBER, LUA_TTABLE, LUA_TUSERDATA, LUA_YIELD, lua_State, lua_closethread, lua_gc,
+    lua_newthread, lua_status, lua_xmove, luaL_traceback,
 };
 use skynet_support::{State, lua_function};
 use skynet_sys::{
@@ -147,12 +147,23 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
             }
             recover(context, state, status, delivery);
             if matches!(status, LUA_ERRMEM | LUA_ERRERR) {
+                // What the message had is garbage now. Not all that the next one needs could call for it: Lua grows stacks without.
+                state.push_function(lua_function!(unsafe collect));
+                if state.protected_call(0, 0, 0) != LUA_OK {
+                    state.pop(1);
+                }
                 let session = (delivery.ty == PTYPE_RESPONSE).then_some(delivery.session);
                 (*receiver).lost.add(session);
                 go_on(context, receiver, delivery);
             }
         }
     }
+}
+
+fn collect(state: State<'_>) -> c_int {
+    // SAFETY: a full collection ("Lua 5.5 manual", lua_gc), called by Lua in a protected call.
+    unsafe { lua_gc(state.raw(), LUA_GCCOLLECT) };
+    0
 }
 
 /// Goes on with what was lost or broken off for lack of memory.
