@@ -1,5 +1,6 @@
 --- Socket channels of a clustersender to its node: what they begin with, and how they are read and written.
 
+local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local socketchannel = require "skynet.socketchannel"
 local clusteranswers = require "skynet.internal.clusteranswers"
@@ -97,6 +98,17 @@ function M.open_output(channel, fd)
 			driver.lsend(fd, part)
 		end
 	end
+end
+
+--- A channel that is left: what is under way on it has so much time, then it is closed. Yields.
+---@param channel table
+---@param time integer 1/100 s
+function M.linger(channel, time)
+	local limit = skynet.now() + time
+	while channel.link and channel.flying > 0 and skynet.now() < limit do
+		skynet.sleep(limit - skynet.now(), channel)
+	end
+	channel:close()
 end
 
 return M

@@ -105,15 +105,6 @@ local function new_channel()
 	return channels.new { host = host, port = port, node = node, limits = limits, ask = ask, lost = lost }
 end
 
--- A connection that is left: what is under way on it has so much time, 1/100 s.
-local function linger(channel, time)
-	local limit = now() + time
-	while channel.link and channel.flying > 0 and now() < limit do
-		skynet.sleep(limit - now(), channel)
-	end
-	channel:close()
-end
-
 --- A request goes out on a channel. Does not yield.
 ---@param channel table
 function M.launched(channel)
@@ -277,7 +268,7 @@ function follow_on(old, time)
 			connected()
 			M.reconnects = M.reconnects + 1
 			parked.release()
-			return linger(old, time + LINGER)
+			return channels.linger(old, time + LINGER)
 		end
 		channel:close()
 		if old.flying == 0 and now() - used >= QUIET then
@@ -413,8 +404,17 @@ local function configure(new_options)
 	max_waiting_bytes = output_limit or max_waiting_bytes
 end
 
+-- What is under way has some time; other requests go another way.
+local function set_aside()
+	skynet.fork(channels.linger, M.channel, LINGER)
+	M.channel = new_channel()
+end
+
 local function close()
 	skynet.error("Close cluster sender", target)
+	if M.state == "up" and M.channel.leaving and M.channel.flying > 0 then
+		set_aside() -- a node that ends answers what it was asked
+	end
 	enter "closed"
 	resting = false
 	M.channel:close()
@@ -425,8 +425,7 @@ end
 local function relocate()
 	local old = M.channel
 	if M.state == "up" and old.flying > 0 then
-		M.channel = new_channel()
-		skynet.fork(linger, old, LINGER)
+		set_aside()
 	else
 		old:changehost(host, port or 0) -- closes the connection to where it was
 	end

@@ -76,7 +76,7 @@ fn collect(folder: &Path, asked: &mut BTreeSet<String>) {
             // Tests set keys of their own.
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             // The process's environment is another one.
-            let text = text.replace("os.getenv", "");
+            let text = text.replace("os.getenv", "").replace("push_text(c", "");
             for call in [
                 "getenv",
                 // Functions of the layer around it.
