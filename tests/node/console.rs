@@ -120,7 +120,7 @@ fn a_terminal_is_asked_for_the_password_and_does_not_show_it() {
     console.wait("`help` lists the commands").wait("skynet> ");
     // What a tab makes of the begin of a word.
     console.types("getenv thr").types("ead\r").wait("thread");
-    console.types("netst\t\r").wait("LISTEN");
+    console.types("netst\t\r").wait("LISTEN").wait("skynet> ");
     console.types("\x04");
     assert!(console.ends().success());
     assert!(console.is_cooked() && !console.seen().contains("sesame"));
