@@ -37,14 +37,14 @@ fn ask(prompt: &str) -> Option<String> {
         .write(true)
         .open("/dev/tty")
         .ok()?;
-    terminal.write_all(prompt.as_bytes()).ok()?;
-    let line = hidden(&terminal);
+    let line = hidden(&terminal, prompt);
     // The end of the line was not shown.
     let _ = terminal.write_all(b"\n");
     line.ok().flatten()
 }
 
-fn hidden(terminal: &File) -> io::Result<Option<String>> {
+/// Asks when nothing is shown any more: who sees the question may answer at once.
+fn hidden(mut terminal: &File, prompt: &str) -> io::Result<Option<String>> {
     let descriptor = terminal.as_raw_fd();
     let mut settings = std::mem::MaybeUninit::<libc::termios>::uninit();
     // SAFETY: the place is writable, and filled when the call succeeds.
@@ -56,19 +56,21 @@ fn hidden(terminal: &File) -> io::Result<Option<String>> {
     };
     let mut silent = before;
     silent.c_lflag &= !(libc::ECHO | libc::ISIG);
-    let set = |settings: &libc::termios| {
+    let set = |when, settings: &libc::termios| {
         // SAFETY: the descriptor is open, and the settings are whole.
-        let status = unsafe { libc::tcsetattr(descriptor, libc::TCSAFLUSH, settings) };
+        let status = unsafe { libc::tcsetattr(descriptor, when, settings) };
         if status == 0 {
             Ok(())
         } else {
             Err(io::Error::last_os_error())
         }
     };
-    set(&silent)?;
+    set(libc::TCSAFLUSH, &silent)?;
     let mut line = Vec::new();
-    let read = BufReader::new(terminal).read_until(b'\n', &mut line);
-    set(&before)?;
+    let asked = terminal.write_all(prompt.as_bytes());
+    let read = asked.and_then(|()| BufReader::new(terminal).read_until(b'\n', &mut line));
+    // What is typed behind the password is for the console.
+    set(libc::TCSADRAIN, &before)?;
     read?;
     // ^C, which is a character here, so that the settings are restored in every case.
     if line.contains(&3) {
