@@ -9,8 +9,8 @@
 
 #include "lprefix.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <stdlib.h>
 
 #include "lua.h"
 
