@@ -65,7 +65,7 @@ local command = {}
 
 --- open host, port -> address and port that it listens on, or nil and why not
 function command.open(host, port)
-	skynet.error("Listen on", host, port)
+	skynet.error("Listen on", host, port or "") -- the port may be a part of the address
 	local ok, listener, address, real_port = pcall(socket.listen, host, port)
 	if not ok then
 		skynet.fork(skynet.exit)

@@ -7,6 +7,7 @@ local fields = require "http.fields"
 local internal = require "http.internal"
 local interfaces = require "http.interface"
 local pools = require "http.pool"
+local urls = require "http.url"
 
 local M = {}
 
@@ -42,6 +43,17 @@ local function split_host(text)
 	name, port = string.match(text, "^(.-):(%d+)$")
 	name = name or text
 	return name, tonumber(port), not is_ipv4(name)
+end
+
+-- Other clients take a whole URL: here it would be looked up as a name. Raises in the name of who has called the caller.
+local function check_host(host)
+	if type(host) ~= "string" and type(host) ~= "number" then
+		error(string.format("httpc: the host is a string, as 'http://127.0.0.1:8001', not %s", tostring(host)), 3)
+	elseif string.find(string.match(host, "^%a[%w+.-]*://(.*)$") or host, "[/?#]") then
+		local text =
+			"httpc: '%s' is more than a host; its path is an argument of its own: get('http://127.0.0.1:8001', '/path')"
+		error(string.format(text, host), 3)
+	end
 end
 
 local function split_url(url)
@@ -226,6 +238,7 @@ end
 
 --- See httpc.request.
 function M.request(client, method, host, target, received, header, content)
+	check_host(host)
 	received = received or {}
 	local lease <close> = new_lease(client)
 	local code, body = attempt(client, lease, method, host, function(interface)
@@ -239,6 +252,7 @@ end
 
 --- See httpc.request_stream.
 function M.request_stream(client, method, host, target, received, header, content)
+	check_host(host)
 	received = received or {}
 	local lease <close> = new_lease(client)
 	local code, stream = attempt(client, lease, method, host, function(interface)
@@ -256,21 +270,14 @@ function M.request_stream(client, method, host, target, received, header, conten
 	return stream
 end
 
-local function escape(text)
-	return (string.gsub(text, "[^%w_]", function(char)
-		return string.format("%%%02X", string.byte(char))
-	end))
-end
-
 --- A form as content. Does not yield.
 ---@param form table<string, any>
 ---@return string content, table<string, string> header
 function M.form(form)
-	local items = {}
-	for name, value in pairs(form) do
-		items[#items + 1] = escape(tostring(name)) .. "=" .. escape(tostring(value))
+	if type(form) ~= "table" then
+		error(string.format("httpc: a form is a table of fields, not %s", tostring(form)), 3)
 	end
-	return table.concat(items, "&"), { ["content-type"] = "application/x-www-form-urlencoded" }
+	return urls.query(form), { ["content-type"] = "application/x-www-form-urlencoded" }
 end
 
 local function most(value, default)

@@ -25,6 +25,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local clients = require "http.clients"
 local deadlines = require "http.deadline"
+local optionlists = require "http.options"
 local output = require "skynet.internal.output"
 local sockethelper = require "http.sockethelper"
 
@@ -287,7 +288,7 @@ end
 ---@param options table? see above
 ---@return integer code, table body, table header
 function M.answer(request, produce, options)
-	options = options or {}
+	options = optionlists.check("events", options, { "retry", "idle_time", "most", "header" })
 	local meta = getmetatable(request)
 	local connection = meta and meta.connection
 	if not connection then

@@ -128,6 +128,8 @@ function M.new(settings)
 	for name, value in pairs(settings or {}) do
 		if not known[name] then
 			error(string.format("httpc.new: there is no setting %s", tostring(name)), 2)
+		elseif name ~= "tls" and value and type(value) ~= "number" then
+			error(string.format("httpc.new: %s is a number, not %s", name, tostring(value)), 2)
 		end
 		own[name] = value
 	end

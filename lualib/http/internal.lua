@@ -154,6 +154,12 @@ end
 local check_line = fields.check_line
 
 local function request_text(method, host, target, header, content)
+	if content ~= nil and type(content) ~= "string" then
+		local text = "httpc: the content is a string, not a %s; cjson.encode makes one of a table"
+		error(string.format(text, type(content)), 0)
+	elseif header ~= nil and type(header) ~= "table" then
+		error(string.format("httpc: the header is a table of fields, not a %s", type(header)), 0)
+	end
 	local lines, has_host, has_length, has_coding = fields.write_fields(header or {}, ":")
 	local first = check_line(string.format("%s %s HTTP/1.1", method, target))
 	if not has_host then

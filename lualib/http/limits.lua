@@ -52,7 +52,7 @@ local function configured(key, default)
 	local digits, unit = string.match(text, "^%s*([%d.]+)%s*([kmgKMG]?)%s*$")
 	local number = tonumber(digits)
 	if not number then
-		error(string.format("config: %s = %s is not a number", key, text))
+		error(string.format("config: %s = %s is not a number, as 500, 64k or 5m", key, text))
 	end
 	return math.floor(number * (units[string.lower(unit)] or 1))
 end

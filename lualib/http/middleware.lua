@@ -8,6 +8,7 @@ local skynet = require "skynet"
 local answers = require "http.answers"
 local clients = require "http.clients"
 local fields = require "http.fields"
+local optionlists = require "http.options"
 local phrases = require "http.phrases"
 
 ---@class http.middleware
@@ -35,7 +36,10 @@ end
 --- version, route, code, bytes, seconds
 ---@return fun(request: table, next: fun())
 function M.access_log(options)
-	local write = options and options.write or skynet.error
+	options = optionlists.check("access_log", options, { "write" })
+	local write = options.write or function(line)
+		skynet.error(line)
+	end
 	local function log(request, began, code, body, header)
 		local facts = {
 			address = request.address,
@@ -117,7 +121,8 @@ end
 --- not with "*"; max_age: seconds for which the browser does not ask again
 ---@return fun(request: table, next: fun())
 function M.cors(options)
-	options = options or {}
+	options =
+		optionlists.check("cors", options, { "origins", "methods", "headers", "expose", "credentials", "max_age" })
 	local is_allowed = origin_check(options.origins)
 	if options.credentials and not is_allowed then
 		error("cors: credentials need a list of origins: any page could act for its visitor otherwise", 2)

@@ -28,6 +28,7 @@
 
 local aborts = require "http.abort"
 local answers = require "http.answers"
+local optionlists = require "http.options"
 local requestobject = require "http.requestobject"
 local sockethelper = require "http.sockethelper"
 local trees = require "http.routetree"
@@ -193,8 +194,9 @@ end
 ---@param options table? strict: a slash at the end of a path makes another path
 ---@return http.router.Router router to be given to server.serve as the handler
 function M.new(options)
+	options = optionlists.check("http.router", options, { "strict" })
 	local router = setmetatable({
-		tree = trees.new(options and options.strict),
+		tree = trees.new(options.strict),
 		prefix = "",
 		middleware = {},
 		methods = {}, -- those that there is a route for

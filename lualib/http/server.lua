@@ -254,6 +254,9 @@ local function answer(connection, request, handler, persists, held)
 		ok, code = false, "the handler has returned nothing, and has not taken the connection over"
 	elseif ok and not (math.type(code) == "integer" and code >= 200 and code <= 999) then
 		ok, code = false, "the handler has to return a code of an answer (200 and more), and not " .. tostring(code)
+	elseif ok and header ~= nil and type(header) ~= "table" then
+		local text = "the header of a handler's answer is a table, as { ['content-type'] = 'text/html' }, and not %s"
+		ok, code = false, string.format(text, tostring(header))
 	end
 	if ok then
 		persists = respond(connection, request, persists, held, code, body, header)

@@ -26,6 +26,7 @@ local skynet = require "skynet"
 local conditions = require "http.conditions"
 local dates = require "http.dates"
 local mediatypes = require "http.mediatypes"
+local optionlists = require "http.options"
 
 local byte, find, sub = string.byte, string.find, string.sub
 
@@ -170,7 +171,7 @@ end
 ---@param options table? see above
 ---@return fun(request: table): integer, any, table? handler
 function M.new(folder, options)
-	options = options or {}
+	options = optionlists.check("http.static", options, { "index", "max_age", "dotfiles", "types", "header" })
 	if not stat then
 		error("http.static: needs the module skynet.http.core of this project with its function stat", 2)
 	elseif type(folder) ~= "string" or stat(folder, "") ~= "folder" then

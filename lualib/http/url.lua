@@ -26,6 +26,37 @@ function M.unescape(text)
 	return text
 end
 
+--- Replaces every byte that is no letter, digit, `-`, `.`, `_` or `~` by `%XX`: a part of a path, or a name or value of a query,
+--- then means itself. Does not yield.
+---@param text string
+---@return string
+function M.escape(text)
+	return (string.gsub(text, "[^%w%-._~]", function(char)
+		return string.format("%%%02X", string.byte(char))
+	end))
+end
+
+--- The text of a query, or of a form, of its fields: what `parse_query` reads. Does not yield.
+---@param fields table<string, any> strings, numbers, booleans; a list of them is a field that comes several times
+---@return string query such as "a=1&b=2", in the order of the names
+function M.query(fields)
+	local items = {}
+	for name, value in pairs(fields) do
+		local pieces = {}
+		for i, item in ipairs(type(value) == "table" and value or { value }) do
+			pieces[i] = M.escape(tostring(name)) .. "=" .. M.escape(tostring(item))
+		end
+		items[#items + 1] = #pieces > 0 and { name = tostring(name), text = table.concat(pieces, "&") } or nil
+	end
+	table.sort(items, function(a, b)
+		return a.name < b.name
+	end)
+	for i, item in ipairs(items) do
+		items[i] = item.text
+	end
+	return table.concat(items, "&")
+end
+
 local function decode(text)
 	return M.unescape((string.gsub(text, "+", " ")))
 end

@@ -27,6 +27,14 @@ local function about(what, text)
 	return what and string.format("%s: %s", tostring(what), text) or text
 end
 
+-- Raises in the name of who has called the caller: what is no function would pass for one that raises, or fail much later.
+local function check_function(who, value)
+	local meta = getmetatable(value)
+	if type(value) ~= "function" and not (type(meta) == "table" and meta.__call) then
+		error(string.format("%s: a function is expected, not %s", who, difference.show(value)), 3)
+	end
+end
+
 local MOST_LIMIT <const> = 1000000 -- seconds: eleven days
 
 -- Nil, or what is wrong with the options of a test.
@@ -72,24 +80,28 @@ end
 --- Runs before each test of the file, in its task.
 ---@param hook function
 function M.before(hook)
+	check_function("test.before", hook)
 	table.insert(run.hooks.before, hook)
 end
 
 --- Runs after each test of the file, also when it failed, and before what the test made goes.
 ---@param hook function
 function M.after(hook)
+	check_function("test.after", hook)
 	table.insert(run.hooks.after, hook)
 end
 
 --- Runs once, before the first test. What it makes stays until the file ends.
 ---@param hook function
 function M.before_all(hook)
+	check_function("test.before_all", hook)
 	table.insert(run.hooks.before_all, hook)
 end
 
 --- Runs once, after the last test.
 ---@param hook function
 function M.after_all(hook)
+	check_function("test.after_all", hook)
 	table.insert(run.hooks.after_all, hook)
 end
 
@@ -151,6 +163,7 @@ end
 ---@param pattern? string what the error has in it, as string.find takes it
 ---@return any problem the error
 function M.raises(body, pattern)
+	check_function("test.raises", body)
 	local ok, problem = pcall(body)
 	if ok then
 		fail "no error, where one should be"
@@ -175,7 +188,7 @@ end
 
 --- Skips the test, at the top of a file all of its tests, unless time is virtual: for tests that sleep for long.
 function M.needs_virtual_time()
-	if skynet.getenv "virtual_time" ~= "true" and not skynet.getenv "scheduler_seed" then
+	if not run.is_virtual() then
 		run.skip "needs --virtual-time, or a seed"
 	end
 end
@@ -184,6 +197,7 @@ end
 ---@param condition fun(): any
 ---@return any value the condition's
 function M.wait_for(condition)
+	check_function("test.wait_for", condition)
 	while true do
 		local value = condition()
 		if value then
@@ -200,7 +214,7 @@ end
 function M.service(name, ...)
 	local ok, handle = pcall(skynet.newservice, name, ...)
 	if not ok then
-		fail(string.format("the service %s could not start; its log says why", name))
+		fail(string.format("the service %s could not start; its log says why", tostring(name)))
 	end
 	run.finally(function()
 		require "skynet.manager".kill(handle)
@@ -211,6 +225,7 @@ end
 --- Runs a function when the test ends, the last one first.
 ---@param action function
 function M.finally(action)
+	check_function("test.finally", action)
 	run.finally(action)
 end
 
@@ -219,6 +234,12 @@ end
 ---@param answers table<string, any>? command -> function(...) that returns the answer, or the answer itself
 ---@return skynet.test.fake fake with `address`, `calls`, `answer(name, value)`, `count(name)`, `ask(address, ...)`
 function M.fake(name, answers)
+	if name ~= nil and type(name) ~= "string" then
+		error(string.format("test.fake: a name is a string, or nil, not %s", difference.show(name)), 2)
+	elseif answers ~= nil and type(answers) ~= "table" then
+		local text = "test.fake: answers are a table, as { take = function(item) return 1 end }, not %s"
+		error(string.format(text, difference.show(answers)), 2)
+	end
 	return require "skynet.internal.testing.fake".new(name, answers)
 end
 

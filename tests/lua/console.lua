@@ -54,6 +54,12 @@ function cases.commands_are_answered()
 	end
 	check.equal(ask(fd, "signal " .. address .. " x")[1], "signal: a number is needed, not x")
 	check.equal(ask(fd, "getenv")[1], "getenv: the name of a config key is needed")
+	check.equal(ask(fd, "inject " .. address)[1], "inject: the name of a file is needed")
+	check.equal(ask(fd, "loglevel " .. address .. " warning"), { "warning", "<CMD OK>" })
+	check.equal(
+		ask(fd, "loglevel " .. address .. " loud"),
+		{ "log level loud: one of debug, info, warning, error, off", "<CMD Error>" }
+	)
 	check.equal(ask(fd, "exit " .. address), { "<CMD OK>" })
 	repeat
 	until #ask(fd, "ping " .. address) == 2 and ask(fd, "ping " .. address)[2] == "<CMD Error>"

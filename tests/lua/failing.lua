@@ -196,6 +196,31 @@ function cases.a_signal_may_end_what_an_idle_service_does_next()
 	skynet.kill(evil)
 end
 
+function cases.a_task_of_nothing_tells_who_has_made_it()
+	local json = require "cjson"
+	local function lines(from)
+		return json.decode(core.command("LOGLINES", tostring(from)))
+	end
+	local from = lines(0).next -- lines are kept from now on
+	skynet.fork(nil)
+	skynet.timeout(0, nil)
+	skynet.timeout_ms(0, nil)
+	skynet.timer(0, nil)
+	local place = debug.getinfo(1, "l").currentline
+	for i, name in ipairs { "fork", "timeout", "timeout_ms", "timer" } do
+		local line = string.format("failing.lua:%d was given nil for a function", place - 5 + i)
+		local told = "attempt to call a nil value: skynet." .. name .. " at "
+		local found
+		repeat
+			skynet.sleep(1)
+			for _, entry in ipairs(lines(from).lines) do
+				local text = entry[4]
+				found = found or string.find(text, told, 1, true) and string.find(text, line, 1, true)
+			end
+		until found
+	end
+end
+
 -- The test looks at the log.
 function cases.a_flood_of_errors_from_one_place_is_logged_in_part()
 	local evil = skynet.newservice("failing", "evil")

@@ -114,6 +114,19 @@ end
 function cases.hosts_are_checked()
 	check.raises("bare IPv6", httpc.get, "::1", "/")
 	check.raises("Invalid protocol", httpc.get, "gopher://127.0.0.1", "/")
+	for _, url in ipairs { "http://127.0.0.1:1/path", "127.0.0.1/", "http://127.0.0.1:1?x=1" } do
+		check.raises("'" .. url .. "' is more than a host", httpc.get, url)
+		check.raises("is more than a host", httpc.new().request_stream, "GET", url, "/")
+	end
+	check.raises("the host is a string", httpc.get)
+end
+
+function cases.what_cannot_be_sent_is_refused()
+	check.raises("the content is a string, not a table", httpc.request, "POST", host(), "/echo", nil, nil, { a = 1 })
+	check.raises("the header is a table of fields", httpc.request, "GET", host(), "/echo", nil, "x-mine: yes")
+	check.raises("a form is a table of fields", httpc.post, host(), "/form", "a=1")
+	check.raises("timeout is a number, not 5s", httpc.new, { timeout = "5s" })
+	check.equal(httpc.get(host(), "/echo"), 200)
 end
 
 function cases.interim_responses_are_passed_over()
@@ -312,6 +325,14 @@ end
 function cases.urls_are_taken_apart()
 	check.equal({ urllib.parse "/a%20b+c?x=1&y=%26" }, { "/a b c", "x=1&y=%26" })
 	check.equal(urllib.parse_query "x=1&y=%26&z=&x=2&x=3", { x = { "1", "2", "3" }, y = "&", z = "" })
+end
+
+function cases.urls_are_made_of_any_text()
+	check.equal(urllib.escape "a/b?c=1 &\xc3\xbc-._~", "a%2Fb%3Fc%3D1%20%26%C3%BC-._~")
+	local fields = { x = { "10", "2" }, y = "&=%+ \xc3\xbc", ["a b"] = "" }
+	check.equal(urllib.query(fields), "a%20b=&x=10&x=2&y=%26%3D%25%2B%20%C3%BC")
+	check.equal(urllib.parse_query(urllib.query(fields)), fields)
+	check.equal(urllib.query { n = 7, yes = true, none = {} }, "n=7&yes=true")
 end
 
 ---------------------------------------------------------------- others

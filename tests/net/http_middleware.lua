@@ -117,6 +117,27 @@ function cases.pages_of_other_origins_are_answered_as_the_list_says()
 	check.equal(fields("GET", "/open", {}), { 200 })
 end
 
+function cases.an_option_that_there_is_none_of_is_no_option_at_all()
+	local app = routers.new()
+	check.raises("cors: there is no option 'origin'", middleware.cors, { origin = "https://good.example" })
+	check.raises("access_log: there is no option 'print'", middleware.access_log, { print = print })
+	check.raises("access_log: options are a table, not a function", middleware.access_log, print)
+	check.raises("there is no option 'maxage'", app.static, app, "/", ".", { maxage = 5 })
+	check.raises("http.router: there is no option 'strct'", routers.new, { strct = true })
+end
+
+function cases.the_log_has_a_line_for_each_request()
+	local app, lines, plain = routers.new(), {}, skynet.error
+	skynet.error = function(...) ---@diagnostic disable-line: duplicate-set-field
+		lines[#lines + 1] = table.pack(...)
+	end
+	app:use(middleware.access_log())
+	local code = ask(app, "GET", "/nothing")
+	skynet.error = plain
+	check.equal({ code, #lines, lines[1].n }, { 404, 1, 1 })
+	check.equal(string.gsub(lines[1][1], "%S+$", "T"), '- "GET /nothing HTTP/1.1" 404 10 T')
+end
+
 function cases.a_connection_is_taken_over_behind_middleware()
 	local app = routers.new()
 	app:use(middleware.access_log { write = function() end }, middleware.json_errors(), middleware.cors())

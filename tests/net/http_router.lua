@@ -350,18 +350,32 @@ function cases.a_handler_that_raises_is_the_servers_matter_and_is_logged()
 	app:get("/asks", function()
 		return httpc.get("127.0.0.1:1", "/") -- a connection of its own that is lost
 	end)
+	app:get("/header", function()
+		return 200, "text", "text/html"
+	end)
 	local host = serve(app)
 	check.equal((httpc.get(host, "/raise/7")), 500)
 	check.equal((httpc.get(host, "/text")), 200)
 	check.equal((httpc.head(host, "/text")), 200)
 	check.equal((httpc.get(host, '/no"%22?x')), 404)
 	check.equal((httpc.get(host, "/asks")), 500)
+	check.equal((httpc.get(host, "/header")), 500)
+	check.equal(
+		httpc.get(
+			serve(function()
+				return 200, "text", "text/html"
+			end),
+			"/"
+		),
+		500
+	)
 	check.equal(lines, {
 		'"GET /raise/7 HTTP/1.1" 500 - /raise/:id',
 		'"GET /text HTTP/1.1" 200 5 /text',
 		'"HEAD /text HTTP/1.1" 200 - /text',
 		'"GET /no\\x22%22?x HTTP/1.1" 404 10 nil',
 		'"GET /asks HTTP/1.1" 500 - /asks',
+		'"GET /header HTTP/1.1" 500 - /header',
 	})
 end
 

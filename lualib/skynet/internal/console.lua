@@ -269,7 +269,8 @@ end
 ---@param level string?
 ---@return any
 function COMMAND.loglevel(address, level)
-	return COMMAND.dbgcmd(address, "LOGLEVEL", level)
+	local held, problem = COMMAND.dbgcmd(address, "LOGLEVEL", level)
+	return held or error(problem, 0)
 end
 
 ---@param address string
@@ -303,6 +304,9 @@ end
 ---@return any
 function COMMAND.inject(address, path, ...)
 	local handle = to_address(address)
+	if not path then
+		error("inject: the name of a file is needed", 0)
+	end
 	check_file(path)
 	local file = io.open(path, "rb")
 	if not file then

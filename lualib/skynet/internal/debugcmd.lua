@@ -121,11 +121,14 @@ return function(skynet, export, describe)
 		answer(skynet.dispatch(typename) ~= nil)
 	end
 
-	--- Sets the level of skynet.log, if there is one; answers the one that holds.
+	--- Sets the level of skynet.log, if there is one; answers the one that holds, or nil and what is wrong with the level.
 	function C.LOGLEVEL(level)
 		local log = require "skynet.log"
 		if level then
-			log.set_level(level)
+			local ok, problem = pcall(log.set_level, level)
+			if not ok then
+				return answer(nil, problem)
+			end
 		end
 		answer(log.level())
 	end

@@ -221,6 +221,9 @@ end
 ---@param ... any for `func`
 ---@return thread task for `wakeup` (as token) and `killthread`
 function api.fork(func, ...)
+	if func == nil then
+		func = require "skynet.internal.nofunction" "skynet.fork"
+	end
 	local body = func
 	if select("#", ...) > 0 then
 		local arguments = table.pack(...)
@@ -241,6 +244,9 @@ end
 ---@param func function
 ---@return thread task for `killthread`
 function api.timeout(centiseconds, func)
+	if func == nil then
+		func = require "skynet.internal.nofunction" "skynet.timeout"
+	end
 	local session, unseen = set_timer(centiseconds, func)
 	if not session then
 		session = core.intcommand("TIMEOUT", centiseconds)

@@ -30,6 +30,9 @@ end
 ---@param func function
 ---@return thread task for `killthread`
 function api.timeout_ms(milliseconds, func)
+	if func == nil then
+		func = require "skynet.internal.nofunction" "skynet.timeout_ms"
+	end
 	return runtime.timer_task(start(milliseconds), func)
 end
 

@@ -70,6 +70,9 @@ end
 ---@param ... any for `func`
 ---@return skynet.timer
 function api.timer(centiseconds, func, ...)
+	if func == nil then
+		func = require "skynet.internal.nofunction" "skynet.timer"
+	end
 	local session, place = M.start(centiseconds)
 	local timer = setmetatable({ session = session, place = place }, Timer)
 	local arguments = select("#", ...) > 0 and table.pack(...)

@@ -145,11 +145,33 @@ local fork, timeout = skynet.fork, skynet.timeout
 -- From here on the tasks of this service belong to tests.
 local function watch_tasks()
 	function skynet.fork(func, ...)
+		if func == nil then
+			func = require "skynet.internal.nofunction" "skynet.fork"
+		end
 		return fork(watched(func, owner_of_this()), ...)
 	end
 	function skynet.timeout(centiseconds, func)
+		if func == nil then
+			func = require "skynet.internal.nofunction" "skynet.timeout"
+		end
 		return timeout(centiseconds, watched(func, owner_of_this()))
 	end
+end
+
+--- Whether the clock of this node jumps. Does not yield.
+---@return boolean
+function M.is_virtual()
+	return skynet.getenv "virtual_time" == "true" or skynet.getenv "scheduler_seed" ~= nil
+end
+
+-- Where the clock jumps, a test is over its limit after no time at all: who only knows the clock on the wall would not understand.
+local function over_limit(limit)
+	if M.is_virtual() then
+		local text =
+			"not done after %g s of the node's clock, which jumps (a test that sleeps for longer: test(name, { limit = SECONDS }, function))"
+		return string.format(text, limit)
+	end
+	return string.format("not done after %g s", limit)
 end
 
 -- Runs `action` in a task of its own, and waits for it, no longer than `limit` seconds. Nil, or what went wrong. What is
@@ -180,7 +202,7 @@ local function limited(action, limit, state)
 			pcall(skynet.killthread, task)
 		end
 	end)
-	return string.format("not done after %g s; it waits here:\n%s", limit, short_stack(stack) or stack)
+	return string.format("%s; it waits here:\n%s", over_limit(limit), short_stack(stack) or stack)
 end
 
 -- Ends what `limited` left.
