@@ -4,7 +4,8 @@
 ---@return fun()
 return function(who)
 	local place = debug.getinfo(3, "Sl")
-	local where = place and place.currentline > 0 and string.format(" at %s:%d", place.short_src, place.currentline) or ""
+	local where = place and place.currentline > 0 and string.format(" at %s:%d", place.short_src, place.currentline)
+		or ""
 	local text = string.format("attempt to call a nil value: %s%s was given nil for a function", who, where)
 	return function()
 		error(text, 0)
