@@ -4,6 +4,7 @@ local check = require "check"
 
 local KEPT <const>, DROPPED <const> = 10, 100
 local LIMIT <const> = 160 -- MB, of the service that has one
+local EACH <const> = 250 -- tables that make a megabyte
 
 -- The same script serves as the service that has the burst.
 local mode = ...
@@ -12,10 +13,11 @@ if mode then
 		skynet.memlimit(LIMIT * 1000 * 1000)
 	end
 	local kept
+	local text = string.rep("x", 3900)
 	local function tables(megabytes)
 		local list = {}
-		for i = 1, megabytes * 1000 do
-			list[i] = { string.rep("x", 900) .. i }
+		for i = 1, megabytes * EACH do
+			list[i] = { text .. i }
 		end
 		return list
 	end
@@ -39,7 +41,7 @@ if mode then
 			-- What it kept is as it was.
 			local right = 0
 			for i, entry in ipairs(kept) do
-				right = right + (entry[1] == string.rep("x", 900) .. i and 1 or 0)
+				right = right + (entry[1] == text .. i and 1 or 0)
 			end
 			local has_mode = mode == "incremental" or mode == "generational"
 			skynet.retpack(right, collectgarbage "isrunning", not has_mode or collectgarbage(mode))
@@ -92,10 +94,10 @@ function cases.garbage_of_quiet_services_goes_unless_they_have_stopped_their_col
 				assert(second < 120, name .. " still has its garbage")
 			end
 			local right, running, was = skynet.call(service, "lua", "look")
-			assert(right == KEPT * 1000 and running, name)
+			assert(right == KEPT * EACH and running, name)
 			assert(was == true or was == name, was)
 			if name == "limited" then -- what is free can be had again, and no more than that
-				check.equal(skynet.call(service, "lua", "burst"), DROPPED * 1000)
+				check.equal(skynet.call(service, "lua", "burst"), DROPPED * EACH)
 				check.equal(pcall(skynet.call, service, "lua", "too much"), false)
 			end
 		end
