@@ -275,6 +275,19 @@ fn symbols_that_are_missing_or_brought_along_are_named() {
 }
 
 #[test]
+fn the_old_core_is_told_from_this_one() {
+    let project = Project::new("cores", &[]);
+    project.compile("old.so", "void skynet_start(void) {}");
+    project.compile(
+        "new.so",
+        "void skynet_start(void) {} void skynet_start_for(void) {}",
+    );
+    let mut found = project.findings(".");
+    found.sort();
+    assert_eq!(found, ["note core old.so", "note swapped new.so"]);
+}
+
+#[test]
 fn a_module_that_never_asks_for_its_lua_is_pointed_at() {
     let project = Project::new("unchecked", &[]);
     project.compile(

@@ -17,6 +17,9 @@ const OLDER: &str = include_str!("../../../compat/exports/older.txt");
 const LUA: &str = include_str!("../../../compat/exports/lua.txt");
 const MALLOC: &str = include_str!("../../../compat/exports/malloc.txt");
 
+/// What is said of the core that the project has.
+const OLD_CORE: &str = "it is what the swap replaces";
+
 fn names(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -119,19 +122,7 @@ fn used(image: &Image) -> Option<Versions> {
 fn one(file: &File, image: &Image, help: &Help, findings: &mut Findings) {
     let stem = file.base().split('.').next().unwrap_or_default();
     if image.exports.contains("skynet_start") {
-        let library = file.name.ends_with(".so");
-        let what = if library {
-            "the core as a library"
-        } else {
-            "an executable with the core"
-        };
-        findings.add(
-            Level::Note,
-            "core",
-            &file.name,
-            what,
-            "it is what the swap replaces",
-        );
+        core(file, image, findings);
         return;
     }
     if image.is_program {
@@ -150,6 +141,20 @@ fn one(file: &File, image: &Image, help: &Help, findings: &mut Findings) {
         brought(file, image, findings);
         old_services(file, stem, image, help, findings);
     }
+}
+
+/// An executable or a library with a core inside: the old one, or this one where the swap has been made.
+fn core(file: &File, image: &Image, findings: &mut Findings) {
+    // The headers of this library call it; the C core has no such function.
+    let ours = image.exports.contains("skynet_start_for");
+    let library = file.name.ends_with(".so");
+    let (kind, what, remedy) = match (ours, library) {
+        (true, true) => ("swapped", "this core as a library", ""),
+        (true, false) => ("swapped", "an executable with this core", ""),
+        (false, true) => ("core", "the core as a library", OLD_CORE),
+        (false, false) => ("core", "an executable with the core", OLD_CORE),
+    };
+    findings.add(Level::Note, kind, &file.name, what, remedy);
 }
 
 fn architecture(file: &File, image: &Image, findings: &mut Findings) {
