@@ -37,9 +37,9 @@ local fields = require "http.fields"
 local httpd = require "http.httpd"
 local interfaces = require "http.interface"
 local limitedlog = require "skynet.internal.limitedlog"
-local limits = require "http.limits"
 local requestobject = require "http.requestobject"
 local requests = require "http.request"
+local settings_of = require "http.serveroptions"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 
@@ -167,7 +167,7 @@ local function respond(connection, request, persists, held, code, body, header)
 		ok, problem = httpd.write_response(connection.write, code, body or "", header)
 	end
 	if not ok and problem ~= sockethelper.socket_error then
-		log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), problem))
+		log(string.format("error: http: %s %s: %s", request.method, clients.shown(request.target), problem))
 		if connection.sent == 0 then
 			httpd.write_response(connection.write, 500, "", { connection = "close" })
 		end
@@ -236,7 +236,7 @@ local function respond_to_error(connection, request, persists, held, problem)
 		end
 		problem = code
 	end
-	log(string.format("http: %s %s: %s", request.method, clients.shown(request.target), problem))
+	log(string.format("error: http: %s %s: %s", request.method, clients.shown(request.target), problem))
 	return respond(connection, request, false, held, 500)
 end
 
@@ -353,17 +353,6 @@ local function open(id, options, held)
 	return connection
 end
 
--- The bytes that a handler may read of a body, as the option `stream` says; nil: the body is read before.
-local function streamed(option, held)
-	if option == true then
-		return held.body
-	elseif math.type(option) == "integer" and option >= 0 then
-		return option == 0 and math.maxinteger or option
-	elseif option then
-		error(string.format("option stream has to be true, or a number of at least 0, not %s", tostring(option)), 3)
-	end
-end
-
 local function finish(connection, held)
 	connection.deadline:set(held.body_time, true) -- for what is still to be sent
 	socket.close(connection.id)
@@ -436,16 +425,19 @@ end
 ---@param options table? see above
 ---@return boolean ok, any problem
 function M.serve(id, handler, options)
-	options = options or {}
-	local held = limits.of("http", options)
-	held.stream = streamed(options.stream, held)
+	local ok, held, given = pcall(settings_of, handler, options)
+	if not ok then
+		pcall(socket.close_fd, id) -- or the client would wait; one that is started already is its owner's
+		error(held, 2)
+	end
+	options = given
 	local client, problem = connected:add(id, options.address, held)
 	if not client then
 		socket.close_fd(id)
 		return false, problem
 	end
 	local task <close> = setmetatable({ id = id, client = client }, Task)
-	local called, ok
+	local called
 	called, ok, problem = pcall(serve, task, handler, options, held)
 	connected:remove(client)
 	task.over = true

@@ -379,6 +379,26 @@ function cases.a_handler_that_raises_is_the_servers_matter_and_is_logged()
 	})
 end
 
+function cases.a_connection_that_cannot_be_served_is_closed_and_says_why()
+	local told
+	local function refused(handler, options)
+		local host = listen(function(id)
+			told = select(2, pcall(server.serve, id, handler, options))
+		end)
+		local ok = pcall(httpc.get, host, "/")
+		check.equal(ok, false)
+		return told
+	end
+	local function answer()
+		return 200
+	end
+	check.equal(string.match(refused(nil), "not nil$"), "not nil")
+	check.raises("the handler is a function, or a router", error, refused(routers))
+	check.raises("there is no option 'per_adress'; there are: address", error, refused(answer, { per_adress = 1 }))
+	check.raises("option body has to be a number", error, refused(answer, { body = "5k" }))
+	check.raises("option stream has to be true", error, refused(answer, { stream = "5k" }))
+end
+
 function cases.many_routes_are_no_slower_than_few_and_any_path_costs_its_length()
 	local function steps(app, path, count)
 		local began = skynet.hpc()
