@@ -30,7 +30,7 @@ end
 
 --- Returns the script and the pattern that it was found by (nil: inside of the executable).
 local function find_service(name, patterns)
-	local tried, embeddable = {}, true
+	local tried, broken = {}, {}
 	for pattern in string.gmatch(patterns, "[^;]+") do
 		local path = fill(pattern, name)
 		local script, problem = loadfile(path)
@@ -38,10 +38,14 @@ local function find_service(name, patterns)
 			return script, pattern
 		end
 		tried[#tried + 1] = problem
-		-- A file that does not compile must not be replaced by another one in silence.
-		embeddable = embeddable and not is_file(path)
+		if is_file(path) then
+			broken[#broken + 1] = problem
+		end
 	end
-	if embeddable then
+	-- A file that does not compile must not be replaced by another one in silence; where others were looked for says nothing then.
+	if #broken > 0 then
+		tried = broken
+	else
 		local script = embedded_script("service/" .. name .. ".lua")
 		if script then
 			return script

@@ -221,6 +221,27 @@ function cases.a_task_of_nothing_tells_who_has_made_it()
 	end
 end
 
+function cases.a_script_that_does_not_compile_says_so_and_not_where_others_were_looked_for()
+	local file = assert(io.open("broken.lua", "w"))
+	file:write "local x = = 1"
+	file:close()
+	local path = skynet.getenv "lualoader"
+	local loader = path and loadfile(path) or require "skynet.embedded".load "lualib/loader.lua"
+	local function problem_of(patterns, name)
+		local env = setmetatable({ LUA_SERVICE = patterns, LUA_PATH = "", LUA_CPATH = "" }, { __index = _G })
+		debug.setupvalue(assert(loader), 1, env)
+		return select(2, pcall(loader, name))
+	end
+	local problem = problem_of("./nowhere/?.lua;./?.lua;./elsewhere/?.lua", "broken")
+	assert(string.find(problem, "./broken.lua:1: unexpected symbol", 1, true), problem)
+	check.equal(string.find(problem, "cannot open", 1, true), nil)
+	problem = problem_of("./nowhere/?.lua;./?.lua", "missing")
+	for _, name in ipairs { "./nowhere/missing.lua", "./missing.lua" } do
+		assert(string.find(problem, "cannot open " .. name, 1, true), problem)
+	end
+	os.remove "broken.lua"
+end
+
 -- The test looks at the log.
 function cases.a_flood_of_errors_from_one_place_is_logged_in_part()
 	local evil = skynet.newservice("failing", "evil")

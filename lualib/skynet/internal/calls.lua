@@ -152,7 +152,7 @@ function api.ret(msg, sz)
 	end
 	local session = owed[task]
 	if session == nil then
-		error "No session"
+		error "No session: the request is answered already, or this task has none"
 	end
 	owed[task] = nil
 	if session == 0 then
