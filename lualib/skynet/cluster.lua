@@ -307,10 +307,12 @@ end
 ---
 --- A table says which one: `{ "scores", by = "near", tags = { region = "eu" } }` with `by` = "near" (this node, then its zone,
 --- then any; the default), "least" (the least loaded: its `load` and what this service waits for), "any", or
---- `{ "scores", key = player }`: always the same one for a key, as long as it is there.
+--- `{ "scores", key = player }`: always the same one for a key, as long as it is there. `{ "scores", time = 300 }` waits 3 s at
+--- most, and raises "call timeout"; a later answer is dropped.
 ---@param name string|table
 ---@param ... any the values of the request
----@return any ... the answer. Raises when there is no such service, the call fails there, or the connection is lost
+---@return any ... the answer. Raises when there is no such service, the call fails there, the connection is lost, or the time is
+--- over
 function cluster.call_name(name, ...)
 	return by_name().call(name, ...)
 end

@@ -46,9 +46,9 @@ def size(count):
 class Node:
     """A skynet node; its output is read line by line."""
 
-    def __init__(self, exe, tree, services, start, config, **options):
-        """`services` is the folder of the Lua services; `tree` that of a core whose Lua layer is taken; `options` are
-        for the process."""
+    def __init__(self, exe, tree, services, start, config, command=(), **options):
+        """`services` is the folder of the Lua services; `tree` that of a core whose Lua layer is taken; `command` is what runs
+        the executable, if it is not run by itself; `options` are for the process."""
         self.folder = tempfile.mkdtemp(prefix="skynet-node-")
         service_path, module_path = f"{services}/?.lua", f"{services}/?.lua"
         lines = ["thread = 2", f'start = "{start}"']
@@ -66,7 +66,7 @@ class Node:
         self.lines = queue.Queue()
         self.log = []
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | options
-        self.process = subprocess.Popen([os.path.abspath(exe), "config"], cwd=self.folder, bufsize=0, **options)
+        self.process = subprocess.Popen([*command, os.path.abspath(exe), "config"], cwd=self.folder, bufsize=0, **options)
         if self.process.stdout:
             self.reader = threading.Thread(target=self._read, daemon=True)
             self.reader.start()

@@ -4,7 +4,8 @@ local rings = require "skynet.cluster.ring"
 
 local M = {}
 
--- What a request says of the services that it may go to: { name =, by =, key =, tags = }.
+-- What a request says of the services that it may go to, and how long it waits: { name =, by =, key =, tags =, time = }.
+local LONGEST <const> = 0x7fffffff -- 1/100 s; timers end there
 local WAYS <const> = { near = true, least = true, any = true, key = true }
 
 --- What a name or a table of `cluster.call_name` means. Raises when it makes no sense. Does not yield.
@@ -20,7 +21,17 @@ function M.wanted(name)
 	if not WAYS[by] or (by == "key") ~= (name.key ~= nil) then
 		error(string.format('{ %q, by = %q }: by is "near", "least" or "any", or there is a key', name[1], by), 0)
 	end
-	return { name = name[1], by = by, key = name.key and tostring(name.key), tags = name.tags }
+	local time = name.time
+	if time ~= nil and not (type(time) == "number" and time >= 0) then
+		error(string.format("{ %q, time = %s }: the time is a number of 1/100 s", name[1], time), 0)
+	end
+	return {
+		name = name[1],
+		by = by,
+		key = name.key and tostring(name.key),
+		tags = name.tags,
+		time = time and math.min(time, LONGEST) // 1 | 0,
+	}
 end
 
 local function has_tags(instance, tags)

@@ -10,7 +10,8 @@ local subscription = require "skynet.cluster.subscription"
 -- What may wait while a name is looked up for the first time.
 local MAX_WAITING <const> = 65536
 local MANY_NAMES <const> = 1024 -- beyond which those are forgotten that nobody uses
-local MOST_TRIES <const>, PAUSE <const> = 20, 10 -- when nothing was sent, as to a node that ends; 1/100 s
+-- When nothing was sent, as to a node that ends: so often, and no longer to the same one, as nobody answers where a cable is cut; 1/100 s.
+local MOST_TRIES <const>, PAUSE <const>, LONGEST_OF_ONE <const> = 20, 10, 200
 local TRIES <const> = 3 -- services that are tried when there is no way to the first one
 local LOOK_AGAIN <const> = 50 -- 1/100 s after which a node that was down is asked for its state again
 local LONGEST_OUT <const> = 6000 -- 1/100 s after which it is tried again in any case
@@ -179,9 +180,8 @@ local function ask(instance, ...)
 	return skynet.call(sender, "lua", "req", instance.address, msg, sz, true)
 end
 
-function M.call(name, ...)
-	local wanted = choice.wanted(name)
-	local former
+local function call(wanted, ...)
+	local former, since
 	for _ = 1, MOST_TRIES do
 		local instance = reachable(wanted)
 		waits_for(instance, 1)
@@ -194,10 +194,13 @@ function M.call(name, ...)
 		end
 		-- Its node ends, or there is no way to it any more: another one, or the same when the news has come who takes its place.
 		suspect(instance.node)
-		if former == instance.node then
+		if former ~= instance.node then
+			former, since = instance.node, skynet.now()
+		elseif skynet.now() - since >= LONGEST_OF_ONE then
+			break
+		else
 			skynet.sleep(PAUSE)
 		end
-		former = instance.node
 	end
 	error(
 		string.format(
@@ -207,6 +210,28 @@ function M.call(name, ...)
 		),
 		0
 	)
+end
+
+-- In a task of its own: whatever it waits for, a lookup, a connection or the answer, the caller does not wait longer.
+local function call_within(wanted, ...)
+	local result
+	local arguments, token = table.pack(...), {}
+	skynet.fork(function()
+		result = table.pack(pcall(call, wanted, table.unpack(arguments, 1, arguments.n)))
+		skynet.wakeup(token)
+	end)
+	skynet.sleep(wanted.time, token)
+	if not result then
+		error(string.format("call timeout: %q has not answered in %.2f s", wanted.name, wanted.time / 100), 0)
+	elseif not result[1] then
+		error(result[2], 0)
+	end
+	return table.unpack(result, 2, result.n)
+end
+
+function M.call(name, ...)
+	local wanted = choice.wanted(name)
+	return (wanted.time and call_within or call)(wanted, ...)
 end
 
 local function send_to(instance, ...)
