@@ -24,7 +24,9 @@ local TICK <const> = 100
 local POLL <const> = 6000 -- 1/100 s until who waits for news is answered that there are none
 local DRAIN <const> = 50 -- 1/100 s between taking back names and leaving
 local NODE_LINES <const> = 100 -- of the log, in ten seconds, of nodes that come, go and move
-local FORGET <const> = 60000 -- 1/100 s until a node that has left is forgotten
+-- Nodes that have left are forgotten after so many 1/100 s; of more than so many, those that have left first after a shorter time. Each
+-- has a service that sends to it, if it was called.
+local FORGET <const>, MOST_LEFT <const>, FORGET_MANY <const> = 60000, 64, 3000
 
 local our_name, our_zone = skynet.getenv "cluster_name", skynet.getenv "cluster_zone"
 local boot = crypt.hexencode(crypt.randomkey())
@@ -401,17 +403,27 @@ end
 
 ---------------------------------------------------------------- the whole
 
-local function sweep()
-	publications:sweep(keeper)
-	tenure:sweep()
-	local now = skynet.now()
-	registry:settle(now)
-	for name, time in pairs(left_at) do
-		if now - time >= FORGET then
+local function forget_nodes()
+	local names, now = {}, skynet.now()
+	for name in pairs(left_at) do
+		names[#names + 1] = name
+	end
+	table.sort(names, function(a, b)
+		return left_at[a] > left_at[b] -- the last one that has left is the first
+	end)
+	for place, name in ipairs(names) do
+		if now - left_at[name] >= (place > MOST_LEFT and FORGET_MANY or FORGET) then
 			left_at[name] = nil
 			skynet.send(clusterd, "lua", "forget", name)
 		end
 	end
+end
+
+local function sweep()
+	publications:sweep(keeper)
+	tenure:sweep()
+	registry:settle(skynet.now())
+	forget_nodes()
 end
 
 --- withdraw_all -> how many: nobody chooses the services here any more; until this node listens again

@@ -1,6 +1,7 @@
 """An etcd of the loopback, or of a network namespace: its process, its figures, and requests by its JSON gateway."""
 
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -49,6 +50,7 @@ class Engine:
         self.command = [*prefix_command, program, "--data-dir", f"{self.folder}/data", "--listen-client-urls", url,
                         "--advertise-client-urls", url, "--listen-peer-urls", "http://127.0.0.1:0",
                         "--logger", "zap", "--log-level", "error"]
+        self.link = None
         self.start()
 
     def start(self):
@@ -59,9 +61,19 @@ class Engine:
         return f"etcd://{self.host}:{self.port}/{PREFIX}"
 
     def ask(self, path, body):
-        data = json.dumps(body).encode()
-        with urllib.request.urlopen(f"http://{self.host}:{self.port}/v3/{path}", data, timeout=30) as answer:
-            return json.load(answer)
+        """By one connection, as a node asks."""
+        if not self.link:
+            self.link = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        try:
+            self.link.request("POST", f"/v3/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+            answer = self.link.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as problem:
+            self.link = None
+            raise OSError(str(problem)) from None
+        if answer.status != 200:
+            raise Dead(f"etcd refuses {path}: {text[:200]}")
+        return json.loads(text)
 
     def wait(self):
         end = time.monotonic() + 30

@@ -5,8 +5,6 @@ import re
 import statistics
 
 SETTLE = 8  # seconds that a node which has come, or goes on, needs until calls to it are to go well
-SLACK = 2.5  # seconds that etcd may take to notice that a lease is over, and others to hear of it
-LATE = 2  # seconds that a call may end after its time, on a machine that has more to do
 HEARTBEAT = 5  # seconds; a node that is silent for three of these fails what waits for it
 
 
@@ -21,10 +19,11 @@ def spread(values):
 def kind_of(text):
     for words, kind in (("call timeout", "the time is over"), ("has the name", "nobody has the name"),
                         ("is absent", "the node is unknown"), ("is down", "the node is down"),
-                        ("no way to node", "no way to the node"), ("ends or cannot be reached", "no node takes it")):
+                        ("no way to node", "no way to the node"), ("ends or cannot be reached", "no node takes it"), ("call failed", "broken off")):
         if words in text:
             return kind
-    return "broken off: " + re.sub(r"\[?n\d+[-\d]*\]?|[\d.:]*\d+", "N", text)[:60]
+    said = re.sub(r"^\S+\.lua:\d+: ", "", text)
+    return re.sub(r"\[n[-\d]+\]|~?[0-9a-f]{16}\.\d+|[\d.:]*\d+", "N", said)[:60]
 
 
 def deaths(fleet):
@@ -35,14 +34,14 @@ def deaths(fleet):
         elif life.ready and life.died:
             yield life, life.died, "killed"
         for begin, end in life.freezes:
-            if (end or life.died or begin) - begin > fleet.given.lease + SLACK:
+            if (end or life.died or begin) - begin > fleet.given.lease + fleet.given.slack:
                 yield life, begin, "frozen"
 
 
 def staleness(fleet, until):
     """How long after a node's end others saw its name: how -> seconds; and what is not as it should be."""
     times, problems = collections.defaultdict(list), []
-    bound = fleet.given.lease + SLACK
+    bound = fleet.given.lease + fleet.given.slack
     by_key = collections.defaultdict(list)
     for (observer, key), changes in fleet.changes.items():
         by_key[key].append((observer, changes))
@@ -99,6 +98,6 @@ def failures(fleet):
 
 
 def hangs(fleet):
-    limits = {"limited": fleet.given.limit + LATE, "node": 3 * HEARTBEAT + LATE}
+    limits = {"limited": fleet.given.limit + fleet.given.late, "node": 3 * HEARTBEAT + fleet.given.late}
     return [f"a call {'with a limit of ' + str(fleet.given.limit) + ' s' if sort == 'limited' else 'without a limit'} took "
             f"{fleet.worst[sort]:.1f} s" for sort, limit in limits.items() if fleet.worst[sort] > limit]

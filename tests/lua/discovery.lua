@@ -9,6 +9,7 @@ local choice = require "skynet.cluster.choice"
 local registries = require "skynet.cluster.registry"
 local lines_of = require "skynet.cluster.etcd.lines"
 local keepers = require "skynet.cluster.keeper"
+local subscription = require "skynet.cluster.subscription"
 local message = require "skynet.dns.message"
 
 local cases = {}
@@ -212,6 +213,96 @@ function cases.a_ring_does_not_depend_on_the_order()
 	end
 end
 
+-- Whatever the rings before it were, a ring is that of its owners.
+function cases.a_ring_does_not_depend_on_those_before()
+	local function check_same(ring, list, what)
+		local anew = rings.new(list)
+		for i = 1, 300 do
+			local key = "key" .. i
+			check.equal(rings.owner(ring, key), rings.owner(anew, key), what)
+		end
+		check.equal(ring.points, anew.points, what)
+	end
+	math.randomseed(7)
+	local present, next_name = owners(12), 12
+	local ring = rings.new(present)
+	local first, first_list = ring, { table.unpack(present) }
+	for step = 1, 60 do
+		for _ = 1, math.random(0, 3) do
+			table.remove(present, math.random(#present + 1)) -- or nothing
+		end
+		for _ = 1, math.random(0, 3) do
+			next_name = next_name + math.random(0, 1) -- some come back
+			if present[#present] ~= "node" .. next_name then
+				table.insert(present, 1, "node" .. next_name)
+			end
+		end
+		local seen, list = {}, {}
+		for _, owner in ipairs(present) do
+			if not seen[owner] then
+				seen[owner] = true
+				list[#list + 1] = owner
+			end
+		end
+		present = list
+		ring = rings.new({ table.unpack(present) }, ring)
+		check_same(ring, present, "step " .. step)
+		assert(ring.known <= 2 * 160 * (#present + 3), "what has gone is kept: " .. ring.known)
+	end
+	check_same(first, first_list, "one that is used for longer")
+	check.equal(rings.owner(rings.new({}, ring), "key"), nil)
+	check_same(rings.new(owners(40), ring), owners(40), "many come")
+end
+
+function cases.the_ring_of_a_list_is_made_from_the_one_before()
+	local wanted, rings_of_name = choice.wanted { "x", key = 42, tags = { v = "1" } }, {}
+	local function list_of(count)
+		local list = { rings = rings_of_name }
+		for i = 1, count do
+			list[i] = { key = tostring(i), node = "node" .. i, tags = { v = i % 2 == 0 and "1" or "2" } }
+		end
+		return list
+	end
+	local before = choice.tagged(list_of(20), wanted.tags)
+	choice.choose(before, wanted, {})
+	local after = choice.tagged(list_of(20), wanted.tags)
+	choice.choose(after, wanted, {})
+	assert(before ~= after and before.ring.points == after.ring.points, "a load has changed: the ring is the same")
+	local all = list_of(20)
+	choice.choose(all, wanted, {})
+	assert(#all.ring.points == 2 * #after.ring.points, "other tags have another ring")
+end
+
+function cases.a_long_list_that_changes_all_the_time_is_told_less_often()
+	local version, length, asked = 0, 0, 0
+	local former_ask = subscription.ask
+	function subscription.ask()
+		asked, version = asked + 1, version + 1
+		skynet.yield()
+		local list = {}
+		for i = 1, length do
+			list[i] = i
+		end
+		return version, list, "fresh"
+	end
+	local function told(entries)
+		length, asked = entries, 0
+		local topic = subscription.new("a test", "name", "x")
+		local stop = subscription.watch(topic, function() end)
+		skynet.sleep(30)
+		stop()
+		topic.used = -math.huge
+		local count = asked
+		while topic.version do
+			skynet.sleep(1)
+		end
+		return count
+	end
+	local short, long = told(1), told(1000)
+	subscription.ask = former_ask
+	assert(long >= 2 and 5 * long < short, string.format("a short one %d times, a long one %d times", short, long))
+end
+
 local function surroundings(down, waiting)
 	return {
 		zone = "east",
@@ -243,6 +334,27 @@ function cases.the_least_loaded_counts_what_waits()
 	check.equal(choice.choose(list, least, surroundings(nil, { ["1"] = 5 })).node, "c")
 end
 
+function cases.any_of_those_that_are_up_is_chosen()
+	local any, many, seen = choice.wanted { "x", by = "any" }, {}, {}
+	for i = 1, 40 do
+		many[i] = { key = tostring(i), node = "node" .. i }
+	end
+	local here = {
+		waiting = {},
+		is_down = function(node)
+			return node ~= "node7" and node ~= "node33" -- most are down
+		end,
+	}
+	for _ = 1, 200 do
+		local node = choice.choose(many, any, here).node
+		seen[node] = (seen[node] or 0) + 1
+	end
+	check.equal(seen.node7 + seen.node33, 200)
+	assert(seen.node7 > 50 and seen.node33 > 50, "one of them is preferred")
+	check.equal(choice.choose({ many[1] }, any, here), many[1], "the only one is tried")
+	check.equal(choice.choose({}, any, here), nil)
+end
+
 function cases.tags_are_asked_for()
 	check.equal(#choice.tagged(list, { v = "1" }), 1)
 	check.equal(#choice.tagged(list, { v = "2" }), 0)
@@ -250,6 +362,9 @@ function cases.tags_are_asked_for()
 	check.raises("by is", choice.wanted, { "x", by = "nearest" })
 	check.raises("by is", choice.wanted, { "x", by = "key" })
 	check.raises("a name", choice.wanted, 5)
+	check.raises("the time is", choice.wanted, { "x", time = "3 s" })
+	check.equal(choice.wanted({ "x", time = 150.5 }).time, 150)
+	check.equal(choice.wanted({ "x", time = math.huge }).time, 0x7fffffff)
 end
 
 function cases.a_key_stays_where_it_is_when_its_node_is_down_for_a_moment()

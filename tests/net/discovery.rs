@@ -186,6 +186,20 @@ fn a_node_that_listens_again_after_its_drain_has_its_names_again() {
         .wait("changed\tshop\ttrue");
 }
 
+/// The short form of `benches/scale/run`: nodes are killed, ended, frozen and started at random. No name of a dead one is known when its
+/// lease is over, no call takes longer than it may, and all see and call each other in the end.
+#[test]
+fn nodes_that_die_and_come_at_random_find_each_other_and_forget_the_dead() {
+    program("etcd", "etcd-server");
+    run(Command::new(program("python3", "python3"))
+        .arg(root().join("benches/scale/run"))
+        .args(["--exe", env!("CARGO_BIN_EXE_skynet"), "--short"])
+        .args(["--nodes", "6", "--minutes", "0.33", "--seed", "3"])
+        .args(["--lease", &LEASE.to_string()])
+        // The machine may have more to do.
+        .args(["--slack", "15", "--late", "20"]));
+}
+
 #[test]
 fn calls_go_on_without_the_engine() {
     let mut engine = Engine::new("discovery-engine");

@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local cluster = require "skynet.cluster"
+local choice = require "skynet.cluster.choice"
 local ring = require "skynet.cluster.ring"
 local socket = require "skynet.socket"
 
@@ -44,6 +45,48 @@ function command.call(count, node)
 	end
 end
 
+--- slowly COUNT NODE PAUSE: one after another, with so many 1/100 s between them
+function command.slowly(count, node, pause)
+	for _ = 1, tonumber(count) do
+		cluster.call(node, "@answer", "who", 12345, "a request of a usual size, such as most are")
+		skynet.sleep(tonumber(pause))
+	end
+	say "called"
+end
+
+--- choose COUNT SIZE: seconds to choose one of so many services, in each way
+function command.choose(count, size)
+	local list, here = {}, {
+		waiting = {},
+		is_down = function()
+			return false
+		end,
+	}
+	for i = 1, tonumber(size) do
+		list[i] = {
+			node = string.format("n%05d", i),
+			key = string.format("names/shop/n%05d/1", i),
+			load = i % 7,
+			zone = "z" .. i % 3,
+		}
+	end
+	local took = {}
+	for i, wanted in ipairs {
+		choice.wanted "shop",
+		choice.wanted { "shop", by = "least" },
+		choice.wanted { "shop", by = "any" },
+		choice.wanted { "shop", key = 1 },
+	} do
+		choice.choose(list, wanted, here)
+		local before = skynet.hpc()
+		for _ = 1, tonumber(count) do
+			choice.choose(list, wanted, here)
+		end
+		took[i] = (skynet.hpc() - before) / 1e9 / tonumber(count)
+	end
+	say("chosen", table.unpack(took))
+end
+
 --- watch NAME: its services, as `call_name` does
 function command.watch(name)
 	cluster.watch_name(name, function(list)
@@ -53,20 +96,11 @@ function command.watch(name)
 	say "watching"
 end
 
---- lookups NAME: choices by a key, after the list has changed
-function command.keyed(name)
-	cluster.watch_name(name, function()
-		pcall(cluster.call_name, { name, key = "Alice" }, "who")
-		changes = changes + 1
-	end)
-	say "watching"
-end
-
 function command.changes()
 	say("changes", changes, command.size or 0)
 end
 
---- ring COUNT: seconds to make a ring of so many owners, and its bytes
+--- ring COUNT: seconds to make a ring of so many owners, and from one that had one owner less; its bytes
 function command.ring(count)
 	local owners = {}
 	for i = 1, tonumber(count) do
@@ -77,7 +111,11 @@ function command.ring(count)
 	local made = ring.new(owners)
 	local took = (skynet.hpc() - before) / 1e9
 	collectgarbage()
-	say("ring", took, math.floor((collectgarbage "count" - memory) * 1024), made and 1)
+	memory = math.floor((collectgarbage "count" - memory) * 1024)
+	owners[#owners + 1] = "another"
+	before = skynet.hpc()
+	made = ring.new(owners, made)
+	say("ring", took, (skynet.hpc() - before) / 1e9, memory, made and 1)
 end
 
 --- listen: for clients, of which it keeps what a server keeps at least

@@ -35,7 +35,14 @@ local function record(kind, target, func, ...)
 	local ok, result = pcall(func, ...)
 	underway = underway - 1
 	local text = ok and "ok" or string.gsub(tostring(result), "%s+", " ")
-	say("call %.2f %.3f %s %s %s", begin, clock() - from, kind, kind == "shop" and ok and result or target, string.sub(text, 1, 160))
+	say(
+		"call %.2f %.3f %s %s %s",
+		begin,
+		clock() - from,
+		kind,
+		kind == "shop" and ok and result or target,
+		string.sub(text, 1, 160)
+	)
 end
 
 local function ask_all()

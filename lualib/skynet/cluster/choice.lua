@@ -44,6 +44,7 @@ local function has_tags(instance, tags)
 end
 
 local MAX_SELECTIONS <const> = 64 -- of one list
+local GUESSES <const> = 8
 
 local function text_of(tags)
 	local parts = {}
@@ -54,7 +55,7 @@ local function text_of(tags)
 	return table.concat(parts, ",")
 end
 
---- Those of a list that have the tags. They are kept in the list, with the ring that may be in them. Does not yield.
+--- Those of a list that have the tags. They are kept in the list, which is not changed. Does not yield.
 ---@param list table[]
 ---@param tags table?
 ---@return table[]
@@ -70,7 +71,7 @@ function M.tagged(list, tags)
 		kept = { count = 0 }
 		list.selections = kept
 	end
-	local found = {}
+	local found = { rings = list.rings, text = text }
 	for _, instance in ipairs(list) do
 		if has_tags(instance, tags) then
 			found[#found + 1] = instance
@@ -80,11 +81,65 @@ function M.tagged(list, tags)
 	return found
 end
 
--- One of those for which the rank is the least.
-local function least(list, rank_of)
-	local best, chosen, ties = math.huge, nil, 0
+-- Those of a list whose nodes answer.
+local function those_up(list, here)
+	local up = {}
 	for _, instance in ipairs(list) do
-		local rank = rank_of(instance)
+		if instance.here or not here.is_down(instance.node) then
+			up[#up + 1] = instance
+		end
+	end
+	return up
+end
+
+-- Any of a list whose node answers; nil when there is none.
+local function any_up(list, here)
+	if #list == 0 then
+		return nil
+	end
+	-- Most of them do: whoever calls one of a thousand need not look at all of them.
+	for _ = 1, GUESSES do
+		local instance = list[math.random(#list)]
+		if instance.here or not here.is_down(instance.node) then
+			return instance
+		end
+	end
+	local up = those_up(list, here)
+	return #up > 0 and up[math.random(#up)] or nil
+end
+
+-- A list in parts: those on this node, in its zone, and elsewhere.
+local function by_distance(list, zone)
+	local parts = list.parts
+	if not parts or parts.zone ~= zone then
+		parts = { {}, {}, {}, zone = zone }
+		for _, instance in ipairs(list) do
+			local place = instance.here and 1 or zone and instance.zone == zone and 2 or 3
+			table.insert(parts[place], instance)
+		end
+		list.parts = parts
+	end
+	return parts
+end
+
+local function nearest(list, here)
+	local first
+	for _, part in ipairs(by_distance(list, here.zone)) do
+		local instance = any_up(part, here)
+		if instance then
+			return instance
+		end
+		first = first or part[1] and part[math.random(#part)]
+	end
+	return first -- perhaps it is back
+end
+
+-- The one for which the load and what waits for it are the least.
+local function least_loaded(list, here)
+	local up = those_up(list, here)
+	local best, chosen, ties = math.huge, nil, 0
+	for _, instance in ipairs(#up > 0 and up or list) do
+		local rank = (tonumber(instance.load) or 0) + (here.waiting[instance.key] or 0)
 		if rank < best then
 			best, chosen, ties = rank, instance, 1
 		elseif rank == best then
@@ -108,35 +163,41 @@ local function owners_of(list)
 	return names
 end
 
+-- The ring of a list, from that of the list before.
+local function ring_of(list)
+	if not list.ring then
+		local former = list.rings or {}
+		local text = list.text or ""
+		list.ring = rings.new(owners_of(list), former[text])
+		if not former[text] then
+			former.count = (former.count or 0) + 1
+			if former.count > MAX_SELECTIONS then
+				for key in pairs(former) do
+					former[key] = nil
+				end
+				former.count = 1
+			end
+		end
+		former[text] = list.ring
+	end
+	return list.ring
+end
+
 --- Chooses one. Does not yield.
----@param list table[] instances, all of which have the tags; the ring of a list is kept in it
+---@param list table[] instances, all of which have the tags. Its ring is kept in it, and in `list.rings`, a table that the list after it
+--- gets: text of the tags -> ring
 ---@param wanted table
 ---@param here { zone: string?, waiting: table<string, integer>, is_down: fun(node: string): boolean }
 ---@return table? instance nil: there is none
 function M.choose(list, wanted, here)
 	if wanted.by == "key" then
-		list.ring = list.ring or rings.new(owners_of(list))
-		return list[rings.owner(list.ring, wanted.key)]
-	end
-	local up = {}
-	for _, instance in ipairs(list) do
-		if instance.here or not here.is_down(instance.node) then
-			up[#up + 1] = instance
-		end
-	end
-	if #up == 0 then
-		up = list -- perhaps one is back
-	end
-	if wanted.by == "least" then
-		return least(up, function(instance)
-			return (tonumber(instance.load) or 0) + (here.waiting[instance.key] or 0)
-		end)
+		return list[rings.owner(ring_of(list), wanted.key)]
+	elseif wanted.by == "least" then
+		return least_loaded(list, here)
 	elseif wanted.by == "near" then
-		return least(up, function(instance)
-			return instance.here and 0 or here.zone and instance.zone == here.zone and 1 or 2
-		end)
+		return nearest(list, here)
 	end
-	return up[math.random(math.max(#up, 1))]
+	return any_up(list, here) or list[math.random(math.max(#list, 1))]
 end
 
 return M

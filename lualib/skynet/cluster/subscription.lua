@@ -6,6 +6,9 @@ local shared = require "skynet.internal.shared"
 
 local IDLE <const> = 6000 -- 1/100 s without use after which a topic is followed no longer
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 500
+-- Each news brings the whole list, so a list that is long and changes all the time is told less often: after each news there is no
+-- other for 1/100 s for so many of its entries, and not longer than LONGEST_REST.
+local ENTRIES <const>, LONGEST_REST <const> = 40, 50
 
 local M = {}
 local discovery -- handle of clusterdiscovery
@@ -41,11 +44,23 @@ function M.ask(what, ...)
 end
 
 local function take(self, version, value, state, ...)
-	self.version, self.value, self.state = version, self.convert(value, ...), state
+	self.version, self.value, self.state = version, self.convert(value, self.value, ...), state
 end
 
 local function ask(self, version)
 	take(self, M.ask(self.what, "watch", self.kind, self.topic, version))
+end
+
+local function rest(value)
+	local count = 0
+	if type(value) == "table" then
+		for _ in pairs(value) do
+			count = count + 1
+		end
+	end
+	if count >= ENTRIES then
+		skynet.sleep(math.min(count // ENTRIES, LONGEST_REST))
+	end
 end
 
 local function run(self)
@@ -61,6 +76,7 @@ local function run(self)
 			for watcher in pairs(self.watchers) do
 				skynet.fork(watcher)
 			end
+			rest(self.value)
 		end
 	end
 	self.version, self.value = nil, nil
@@ -70,7 +86,7 @@ end
 ---@param what string for errors
 ---@param kind string
 ---@param topic string?
----@param convert (fun(value: any, ...): any)? what is kept of an answer; the value by default
+---@param convert (fun(value: any, former: any, ...): any)? what is kept of an answer, and was of that before; the value by default
 ---@return table subscription `value`, `state`; `version`: nil while it is not followed
 function M.new(what, kind, topic, convert)
 	return {

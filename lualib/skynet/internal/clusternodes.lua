@@ -11,6 +11,7 @@ local alive = require "skynet.internal.alive"
 
 local MOST_CONNECTIONS <const> = 64 -- to a node
 local FIGURES_PATIENCE <const> = 50 -- 1/100 s
+local LATER <const> = 1000 -- 1/100 s until a node that is called just now may be forgotten
 
 local our_name = core.nodename()
 
@@ -210,7 +211,9 @@ function M.forget(name)
 	end
 	for _, lane in pairs(node.lanes) do
 		if lane.busy then
-			return
+			return skynet.timeout(LATER, function()
+				M.forget(name)
+			end)
 		end
 	end
 	nodes[name] = nil
