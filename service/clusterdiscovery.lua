@@ -26,7 +26,7 @@ local DRAIN <const> = 50 -- 1/100 s between taking back names and leaving
 local NODE_LINES <const> = 100 -- of the log, in ten seconds, of nodes that come, go and move
 -- Nodes that have left are forgotten after so many 1/100 s; of more than so many, those that have left first after a shorter time. Each
 -- has a service that sends to it, if it was called.
-local FORGET <const>, MOST_LEFT <const>, FORGET_MANY <const> = 60000, 64, 3000
+local FORGET <const>, MOST_LEFT <const>, FORGET_MANY <const> = 60000, 16, 3000
 
 local our_name, our_zone = skynet.getenv "cluster_name", skynet.getenv "cluster_zone"
 local boot = crypt.hexencode(crypt.randomkey())
@@ -207,7 +207,9 @@ function sink.lost(why)
 end
 
 function sink.lease_lost()
-	sink.doubt()
+	if keeper:is_in_time() then
+		sink.doubt()
+	end
 	log "our lease has ended, another one is taken"
 	tenure:lose_all "the lease has ended"
 end

@@ -11,6 +11,7 @@ from engine import FOLDER
 from nodes import Node
 
 LOG_LINES = 60
+ITS_ENGINE = re.compile(r"cluster discovery.*(lost:|again after|lease has ended|another one|not reached)")
 
 
 def ticked(text):
@@ -119,9 +120,9 @@ class Fleet:
             life.answers[what] = [int(number) for number in numbers]
         elif line.startswith("[:"):
             life.recent.append(line)
-            if "stack traceback" in line or "lua call [" in line:
+            if "stack traceback" in line or "lua call [" in line or ITS_ENGINE.search(line):
                 with self.lock:
-                    self.complaints[re.sub(r"[0-9a-f]{8}|\d+", "N", line)[:120]] += 1
+                    self.complaints[re.sub(r"[:\d][0-9a-f]{1,8}\b|\d+", "N", re.sub(r"\x1b\[[\d;]*m|/\S*/", "", line))[:150]] += 1
         else:
             life.recent.append(line)
 
@@ -136,6 +137,15 @@ class Fleet:
             if not life.freezes and before:
                 worst = max(worst, counts[f"longest_{sort}"])
             self.worst[sort] = max(self.worst[sort], worst / 100)
+
+    def kill_all(self):
+        lives = self.running()
+        for life in lives:
+            life.process.kill()
+        when = time.time()
+        for life in lives:
+            life.process.wait()
+            self.ended(life, when)
 
     def ended(self, life, when):
         with self.lock:

@@ -567,6 +567,29 @@ function cases.entries_are_written_when_the_engine_is_there()
 	keeper:close()
 end
 
+function cases.who_has_renewed_too_late_does_not_blame_the_engine()
+	local its_engine = engine()
+	local keeper = keeper_of(its_engine)
+	keeper:set("a", "1")
+	local blamed = {}
+	local renew = its_engine.renew
+	function its_engine:renew()
+		blamed[#blamed + 1] = keeper:is_in_time()
+		return renew(self)
+	end
+	keeper:restore "a"
+	until_true(function()
+		return #blamed == 1
+	end)
+	keeper.deadline = skynet.now() - 1 -- as if this process had stood still
+	keeper:restore "a"
+	until_true(function()
+		return #blamed == 2
+	end)
+	check.equal(blamed, { true, false })
+	keeper:close()
+end
+
 function cases.entries_are_written_again_when_the_engine_has_lost_them()
 	local its_engine = engine()
 	local keeper = keeper_of(its_engine)

@@ -1,14 +1,16 @@
--- A node of benches/scale/partitions: calls each other node ten times a second, by the node's name and by a name that the node alone has, and
+-- A node of benches/scale/partitions: calls each other node again and again, by the node's name and by a name that the node alone has, and
 -- one of those that have the name "shop", all without a limit of time, and prints what has come of it.
 --
 --     ready
 --     call BEGIN SECONDS KIND TARGET ok|TEXT      KIND: node, own, shop
 --     nodes TIME NODE ...                         that discovery knows
 --     under NUMBER                                calls that are not answered yet; once a second
+--     stopped                                     no more are made, since "stop" was typed
 
 local skynet = require "skynet"
 local cluster = require "skynet.cluster"
 local discovery = require "skynet.cluster.discovery"
+local socket = require "skynet.socket"
 
 local name = skynet.getenv "cluster_name"
 local period = tonumber(skynet.getenv "wire_period") -- 1/100 s
@@ -18,7 +20,7 @@ for other in string.gmatch(skynet.getenv "wire_nodes", "%S+") do
 		others[#others + 1] = other
 	end
 end
-local underway = 0
+local underway, is_over = 0, false
 
 local function say(...)
 	print(string.format(...))
@@ -46,7 +48,7 @@ local function record(kind, target, func, ...)
 end
 
 local function ask_all()
-	while true do
+	while not is_over do
 		for _, other in ipairs(others) do
 			skynet.fork(record, "node", other, cluster.call, other, "@answer", "who")
 			skynet.fork(record, "own", other, cluster.call_name, "at-" .. other, "who")
@@ -78,6 +80,10 @@ skynet.start(function()
 	skynet.fork(function()
 		skynet.sleep(300)
 		ask_all()
+		say "stopped"
+	end)
+	skynet.fork(function()
+		is_over = socket.readline(socket.stdin()) == "stop"
 	end)
 	skynet.fork(function()
 		while true do

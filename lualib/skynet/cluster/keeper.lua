@@ -27,6 +27,7 @@ function M.new(engine)
 		entries = {}, -- key -> { value =, stored = the value that the engine has }
 		gone = {}, -- keys to erase
 		deadline = 0,
+		asked = 0, -- when the last renewal has begun
 		closed = false,
 		failing = false,
 		waiting = {}, -- tasks that wait for the end of a round
@@ -83,6 +84,7 @@ end
 
 local function round(self)
 	local asked = skynet.now()
+	self.asked = asked
 	local seconds, is_new = self.engine:renew()
 	if is_new then
 		for _, entry in pairs(self.entries) do
@@ -125,6 +127,13 @@ end
 local function hurry(self)
 	self.hurried = true
 	skynet.wakeup(self)
+end
+
+--- Whether the lease was to be renewed before its time was over. If not, as in a process that stood still, the engine was right to
+--- end it. Does not yield.
+---@return boolean
+function Keeper:is_in_time()
+	return self.asked < self.deadline
 end
 
 --- Waits for a lease, if the engine is there. Yields.
