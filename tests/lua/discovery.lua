@@ -254,23 +254,28 @@ function cases.a_ring_does_not_depend_on_those_before()
 	check_same(rings.new(owners(40), ring), owners(40), "many come")
 end
 
-function cases.the_ring_of_a_list_is_made_from_the_one_before()
-	local wanted, rings_of_name = choice.wanted { "x", key = 42, tags = { v = "1" } }, {}
-	local function list_of(count)
-		local list = { rings = rings_of_name }
+function cases.a_list_that_follows_another_is_chosen_from_in_the_same_way()
+	local wanted, former = choice.wanted { "x", key = 42, tags = { v = "1" } }, nil
+	for count = 20, 40 do
+		local list = {}
 		for i = 1, count do
 			list[i] = { key = tostring(i), node = "node" .. i, tags = { v = i % 2 == 0 and "1" or "2" } }
 		end
-		return list
+		choice.follow(list, former)
+		local alone = { table.unpack(list) }
+		for key = 1, 20 do
+			for _, tags in ipairs { { v = "1" }, { v = "2" }, {} } do
+				wanted.key, wanted.tags = tostring(key), tags
+				local one = choice.choose(choice.tagged(list, tags), wanted, {})
+				check.equal(one, choice.choose(choice.tagged(alone, tags), wanted, {}))
+				assert(tags.v == nil or one.tags.v == tags.v)
+			end
+		end
+		for field in pairs(list) do
+			assert(math.type(field) == "integer", "the user's list has a field " .. tostring(field))
+		end
+		former = list
 	end
-	local before = choice.tagged(list_of(20), wanted.tags)
-	choice.choose(before, wanted, {})
-	local after = choice.tagged(list_of(20), wanted.tags)
-	choice.choose(after, wanted, {})
-	assert(before ~= after and before.ring.points == after.ring.points, "a load has changed: the ring is the same")
-	local all = list_of(20)
-	choice.choose(all, wanted, {})
-	assert(#all.ring.points == 2 * #after.ring.points, "other tags have another ring")
 end
 
 function cases.a_long_list_that_changes_all_the_time_is_told_less_often()

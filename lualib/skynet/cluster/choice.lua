@@ -46,6 +46,26 @@ end
 local MAX_SELECTIONS <const> = 64 -- of one list
 local GUESSES <const> = 8
 
+-- What is made of a list once, beside it, as the list is the user's: { ring =, parts = by distance, selections = text of tags -> list,
+-- text = of the tags by which it was selected, rings = text of tags -> the last ring, also of the lists that follow it }.
+local kept = setmetatable({}, { __mode = "k" })
+
+local function notes_of(list)
+	local notes = kept[list]
+	if not notes then
+		notes = { text = "", rings = {} }
+		kept[list] = notes
+	end
+	return notes
+end
+
+--- A list comes in the place of another one, of which it is made with less work. Does not yield.
+---@param list table[]
+---@param former table[]?
+function M.follow(list, former)
+	notes_of(list).rings = former and notes_of(former).rings or {}
+end
+
 local function text_of(tags)
 	local parts = {}
 	for tag, value in pairs(tags) do
@@ -55,7 +75,7 @@ local function text_of(tags)
 	return table.concat(parts, ",")
 end
 
---- Those of a list that have the tags. They are kept in the list, which is not changed. Does not yield.
+--- Those of a list that have the tags. The list must not change. Does not yield.
 ---@param list table[]
 ---@param tags table?
 ---@return table[]
@@ -64,20 +84,22 @@ function M.tagged(list, tags)
 		return list
 	end
 	local text = text_of(tags)
-	local kept = list.selections
-	if kept and kept[text] then
-		return kept[text]
-	elseif not kept or kept.count >= MAX_SELECTIONS then
-		kept = { count = 0 }
-		list.selections = kept
+	local notes = notes_of(list)
+	local selections = notes.selections
+	if selections and selections[text] then
+		return selections[text]
+	elseif not selections or selections.count >= MAX_SELECTIONS then
+		selections = { count = 0 }
+		notes.selections = selections
 	end
-	local found = { rings = list.rings, text = text }
+	local found = {}
+	kept[found] = { text = text, rings = notes.rings }
 	for _, instance in ipairs(list) do
 		if has_tags(instance, tags) then
 			found[#found + 1] = instance
 		end
 	end
-	kept[text], kept.count = found, kept.count + 1
+	selections[text], selections.count = found, selections.count + 1
 	return found
 end
 
@@ -110,14 +132,15 @@ end
 
 -- A list in parts: those on this node, in its zone, and elsewhere.
 local function by_distance(list, zone)
-	local parts = list.parts
+	local notes = notes_of(list)
+	local parts = notes.parts
 	if not parts or parts.zone ~= zone then
 		parts = { {}, {}, {}, zone = zone }
 		for _, instance in ipairs(list) do
 			local place = instance.here and 1 or zone and instance.zone == zone and 2 or 3
 			table.insert(parts[place], instance)
 		end
-		list.parts = parts
+		notes.parts = parts
 	end
 	return parts
 end
@@ -165,10 +188,10 @@ end
 
 -- The ring of a list, from that of the list before.
 local function ring_of(list)
-	if not list.ring then
-		local former = list.rings or {}
-		local text = list.text or ""
-		list.ring = rings.new(owners_of(list), former[text])
+	local notes = notes_of(list)
+	if not notes.ring then
+		local former, text = notes.rings, notes.text
+		notes.ring = rings.new(owners_of(list), former[text])
 		if not former[text] then
 			former.count = (former.count or 0) + 1
 			if former.count > MAX_SELECTIONS then
@@ -178,14 +201,13 @@ local function ring_of(list)
 				former.count = 1
 			end
 		end
-		former[text] = list.ring
+		former[text] = notes.ring
 	end
-	return list.ring
+	return notes.ring
 end
 
 --- Chooses one. Does not yield.
----@param list table[] instances, all of which have the tags. Its ring is kept in it, and in `list.rings`, a table that the list after it
---- gets: text of the tags -> ring
+---@param list table[] instances, all of which have the tags; it must not change
 ---@param wanted table
 ---@param here { zone: string?, waiting: table<string, integer>, is_down: fun(node: string): boolean }
 ---@return table? instance nil: there is none

@@ -92,7 +92,7 @@ end
 local known, known_count = {}, 0 -- name -> subscription
 
 local function convert(list, former, _, our_boot)
-	list.rings = former and former.rings or {}
+	choice.follow(list, former)
 	for _, instance in ipairs(list) do
 		-- The handle means something in this process only, which the address names.
 		instance.here = string.find(instance.address, "@~" .. our_boot .. ".", 1, true) == 1
