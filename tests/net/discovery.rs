@@ -98,6 +98,11 @@ fn nodes_join_leave_die_and_move() {
         .types("ask_name shop who")
         .wait("answer\ttrue\tb\twho");
     first
+        .types("ask_within shop 20 never")
+        .wait("answer\tfalse\tcall timeout: \"shop\" has not answered in 0.20 s")
+        .types("ask_within shop 3000 who")
+        .wait("answer\ttrue\tb\twho");
+    first
         .types("ask nobody .x")
         .wait("answer\tfalse\tcluster: no way to node [nobody]");
     first

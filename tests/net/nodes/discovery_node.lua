@@ -70,6 +70,10 @@ function command.ask_name(service, ...)
 	print("answer", pcall(cluster.call_name, service, ...))
 end
 
+function command.ask_within(service, time, ...)
+	print("answer", pcall(cluster.call_name, { service, time = tonumber(time) }, ...))
+end
+
 -- Asks a name without end, until `stop`. Tells of the first failure, and of each hundred answers.
 function command.keep_asking(service)
 	local answered, failed = 0, 0
@@ -153,6 +157,9 @@ end
 
 skynet.start(function()
 	skynet.dispatch("lua", function(_, _, what)
+		if what == "never" then
+			return skynet.ignoreret()
+		end
 		skynet.retpack(name, what)
 	end)
 	skynet.fork(function()
