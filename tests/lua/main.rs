@@ -112,6 +112,11 @@ const FILES: &[LuaFile] = &[
         own_layer_only,
     ),
     lua_file(
+        "choice",
+        "a_call_by_name_goes_to_the_right_one_of_many",
+        own_layer_only,
+    ),
+    lua_file(
         "globalnames",
         "global_names_may_be_used_by_who_is_told_them",
         global_names,
