@@ -7,6 +7,7 @@ local core = require "skynet.cluster.core"
 local backlog = require "skynet.internal.backlog"
 local callees = require "skynet.internal.clustercallees"
 local farewell = require "skynet.internal.clusterfarewell"
+local ifkilled = require "skynet.internal.ifkilled"
 local clusterhello = require "skynet.internal.clusterhello"
 local clusterinflow = require "skynet.internal.clusterinflow"
 local clusternames = require "skynet.internal.clusternames"
@@ -172,6 +173,10 @@ end
 
 local POINTERS <const> = "a message of another node must have no light userdata" -- of another process; services would use it
 
+local function fail(session)
+	answer(session, false, "the task that asks for it was killed")
+end
+
 local function pass_on(address, session, msg, sz, is_push, tag)
 	local ok, handle, problem = pcall(look_up, address)
 	if not ok then
@@ -187,7 +192,10 @@ local function pass_on(address, session, msg, sz, is_push, tag)
 	if is_push then
 		skynet.rawsend(handle, "lua", msg, sz)
 	else
-		answer(session, pcall(call, tag, handle, msg, sz))
+		local guard <close> = ifkilled(fail, session)
+		local called, result, size = pcall(call, tag, handle, msg, sz)
+		guard.over = true
+		answer(session, called, result, size)
 	end
 end
 

@@ -8,6 +8,7 @@ local socket = require "skynet.socket"
 local netpack = require "skynet.netpack"
 local beginning = require "skynet.internal.clusterbeginning"
 local ending = require "skynet.internal.ending"
+local ifkilled = require "skynet.internal.ifkilled"
 
 local QUIET <const> = 10 -- 1/100 s that connections without a request have when this service ends
 local LOOK <const>, LAST <const> = 2, 100 -- 1/100 s between two looks at those that are taken over then, and for all of them
@@ -36,13 +37,20 @@ local function hand_over(fd, bytes, is_proved)
 	end
 end
 
+local function leave(fd)
+	silent[fd] = nil
+	socket.close(fd)
+	ending(clusterd, "socket", "close", fd)
+end
+
 local function read_beginning(fd)
 	silent[fd] = true
+	local guard <close> = ifkilled(leave, fd)
 	local bytes, result
 	if socket.start(fd) then
 		bytes, result = beginning.read(fd)
 	end
-	silent[fd] = nil
+	silent[fd], guard.over = nil, true
 	if not bytes then
 		socket.close(fd)
 		return ending(clusterd, "socket", "close", fd, result)

@@ -8,6 +8,7 @@ local calls = require "skynet.internal.clustercalls"
 local clustertrace = require "skynet.internal.clustertrace"
 local compression = require "skynet.internal.clustercompression"
 local connection = require "skynet.internal.clusterconnection"
+local ifkilled = require "skynet.internal.ifkilled"
 local lostsends = require "skynet.internal.lostsends"
 local ratelimit = require "skynet.internal.ratelimit"
 local windows = require "skynet.internal.clusterwindow"
@@ -146,13 +147,26 @@ end
 
 local expect = calls.new(finished)
 
+-- The task of a call was killed before the request was sent, or where it waits for the answer itself.
+local function abandon(held)
+	if held.channel then
+		return finished(held.channel, "a task that waits for an answer was killed", held.bytes)
+	end
+	unanswered.finish()
+	if held.in_window then
+		window.leave(held.bytes)
+	end
+end
+
 -- Packs a request, and waits until it may be sent. The message is a pointer, which packrequest frees. Raises when it may not.
-local function prepare(address, msg, sz)
+local function prepare(address, msg, sz, held)
 	local current = session
 	local packet, following, parts = core.packrequest(address, current, msg, sz)
 	session = following
 	find_room(sz)
+	held.in_window = true
 	local ok, problem = pcall(find_way, sz)
+	held.in_window = ok
 	if not ok then
 		window.leave(sz)
 		error(problem, 0)
@@ -205,21 +219,27 @@ function command.req(address, msg, sz, tells)
 		skynet.trash(msg, sz)
 		return refuse(nil, true)
 	end
-	local ok, current, packet, parts = pcall(prepare, address, msg, sz)
+	local held = { bytes = sz }
+	local guard <close> = ifkilled(abandon, held)
+	local ok, current, packet, parts = pcall(prepare, address, msg, sz, held)
 	if not ok then
+		guard.over = true
 		return refuse(current, tells)
 	end
 	local channel = connection.channel
 	connection.launched(channel)
+	held.channel = channel
 	local tag = clustertrace(our_name, node, session)
 	if not tag and channel.batch then
 		local their_session, caller = skynet.context()
 		if expect(channel, current, caller, their_session, sz) then
+			guard.over = true
 			skynet.ignoreret()
 			return write(channel, packet, parts)
 		end
 	end
 	local well, answer, size = pcall(request_in_task, channel, current, packet, parts, tag)
+	guard.over = true
 	finished(channel, not well and answer or nil, sz)
 	if well then
 		return skynet.ret(answer, size)

@@ -19,6 +19,7 @@ local socket = require "skynet.socket"
 local limitedlog = require "skynet.internal.limitedlog"
 local packet = require "skynet.internal.harborpacket"
 local admission = require "skynet.internal.admission"
+local ifkilled = require "skynet.internal.ifkilled"
 local setting = require "skynet.internal.setting"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -118,17 +119,19 @@ local function handle_packet(slave)
 	end
 end
 
+local function lose(id)
+	log("slave " .. id .. " is down")
+	slaves[id].fd = nil
+	tell_all(packet.make("D", id))
+end
+
 local function serve(id)
 	local slave = slaves[id]
+	local _ <close> = ifkilled(lose, id)
 	log(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, printable(slave.address)))
 	repeat
 		local ok = pcall(handle_packet, slave) -- fails at the end of the connection
 	until not ok
-	log("slave " .. id .. " is down")
-	local fd = slave.fd
-	slave.fd = nil
-	tell_all(packet.make("D", id))
-	socket.close(fd)
 end
 
 skynet.start(function()
@@ -141,12 +144,17 @@ skynet.start(function()
 		handshake = setting("harbor_handshake", HANDSHAKE),
 		close = socket.shutdown,
 	}
+	local function leave(fd)
+		socket.close(fd)
+		limiter:leave(fd)
+	end
 	local listener = socket.listen(address)
 	socket.start(listener, function(fd, peer)
 		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
 		log("connect from " .. peer .. " " .. fd)
+		local _ <close> = ifkilled(leave, fd)
 		socket.start(fd)
 		socket.write_limit(fd, OUTPUT)
 		local ok, result = pcall(welcome, fd)
@@ -155,9 +163,7 @@ skynet.start(function()
 			serve(result)
 		else
 			log(string.format("disconnect fd = %d, error = %s", fd, printable(result)))
-			socket.close(fd)
 		end
-		limiter:leave(fd)
 	end)
 	socket.accept_error(listener, function()
 		limiter:starved()

@@ -17,6 +17,9 @@ local ratelimit = require "skynet.internal.ratelimit"
 local admission = require "skynet.internal.admission"
 local setting = require "skynet.internal.setting"
 local harborlosses = require "skynet.internal.harborlosses"
+local watch_name = require "skynet.internal.harborunknown"
+local ifkilled = require "skynet.internal.ifkilled"
+local loop = require "skynet.internal.loop"
 require "skynet.manager"
 
 local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
@@ -95,11 +98,21 @@ end
 
 local function try_to_connect(peer)
 	peer.state = "connecting"
-	local called, fd, problem = pcall(socket.open, peer.address)
+	local called, fd, problem
+	local guard <close> = ifkilled(function()
+		if fd then
+			socket.close(fd)
+		end
+		if peer.state == "connecting" then
+			peer.state = "down"
+		end
+	end)
+	called, fd, problem = pcall(socket.open, peer.address)
 	if not called then -- it is no address
 		fd, problem = nil, fd
 	end
 	losses.wait(peer.id) -- requests to the node that is back must not fail like those to the one that was lost
+	guard.over = true
 	if peer.state ~= "connecting" then -- it has connected to this node meanwhile
 		if fd then
 			socket.close(fd)
@@ -144,7 +157,7 @@ local function lost(peer)
 	if ready and peer.address then
 		-- The master may be about to say that the node is gone.
 		skynet.timeout(FIRST_PAUSE, function()
-			connect(peer)
+			loop(connect, peer)
 		end)
 	end
 end
@@ -228,7 +241,7 @@ function from_master.C(id, address)
 	local peer = peer_of(id)
 	peer.address = address
 	if ready then
-		skynet.fork(connect, peer)
+		loop(connect, peer)
 	end
 end
 
@@ -263,16 +276,15 @@ end
 
 -- Joins over a new connection to the master. Returns the number of nodes that will connect to this one.
 local function join(fd)
+	local guard <close> = ifkilled(socket.close, fd)
 	socket.write(fd, packet.make("H", own_id, own_address))
 	local ok, kind, count = pcall(packet.read, fd)
 	if not (ok and kind == "W" and math.type(count) == "integer") then
-		socket.close(fd)
 		error "slave shakehand failed"
 	end
+	guard.over = true
 	return count
 end
-
-local follow_master
 
 local rejoin_pause, master_served = backoff(FIRST_PAUSE, LONGEST_PAUSE)
 
@@ -293,22 +305,29 @@ local function rejoin()
 	for name in pairs(wanted) do
 		tell_master("Q", name)
 	end
-	return follow_master()
 end
 
-function follow_master()
-	local fd, started = master_fd, skynet.now()
-	repeat
-		local ok = pcall(handle_packet, fd) -- fails at the end of the connection
-	until not ok
-	master_served(started)
+local function lose_master(fd)
 	log "Master disconnect"
 	master_fd = nil
 	socket.close(fd)
 	local responses = on_master_down
 	on_master_down = {}
 	answer_all(responses)
-	return rejoin()
+end
+
+local function follow_master()
+	while true do
+		if master_fd then -- not after a task that was killed before it had joined again
+			local started = skynet.now()
+			local _ <close> = ifkilled(lose_master, master_fd)
+			repeat
+				local ok = pcall(handle_packet, master_fd) -- fails at the end of the connection
+			until not ok
+			master_served(started)
+		end
+		rejoin()
+	end
 end
 
 ---------------------------------------------------------------- messages of services
@@ -368,41 +387,13 @@ end
 
 local from_harbor = {}
 
-local REPORT_AFTER <const>, MOST_REPORTS <const> = 500, 100 -- 1/100 s; names at a time
-local unknown, unknown_count = {}, 0 -- name -> true while it is looked whether a service will have it
-
--- A wrong name is waited for like one that comes late: people have to be told.
-local function watch_name(name)
-	if unknown[name] or unknown_count >= MOST_REPORTS then
-		return
-	end
-	unknown[name], unknown_count = true, unknown_count + 1
-	skynet.sleep(REPORT_AFTER)
-	unknown[name], unknown_count = nil, unknown_count - 1
-	if not names[name] then
-		skynet.error(
-			(
-				string.gsub(
-					string.format(
-						"A message to the name '%s', which no node of the network has: it waits "
-							.. "(names of this node begin with a dot)",
-						name
-					),
-					"%c",
-					"?"
-				)
-			)
-		)
-	end
-end
-
 --- A service sends to a name that the harbor service does not know.
 function from_harbor.Q(name)
 	if names[name] then
 		tell_harbor(name)
 	else
 		ask_for(name)
-		watch_name(name)
+		watch_name(name, names)
 	end
 end
 
@@ -435,7 +426,7 @@ end
 local function become_ready()
 	ready = true
 	for _, peer in pairs(peers) do
-		skynet.fork(connect, peer)
+		loop(connect, peer)
 	end
 end
 
@@ -453,7 +444,7 @@ skynet.start(function()
 	harbor_service = assert(skynet.launch("harbor", own_id, skynet.self()))
 	local count = join(master_fd)
 	skynet.error(string.format("Waiting for %d harbors", count))
-	skynet.fork(follow_master)
+	loop(follow_master)
 	local limiter = admission.new {
 		name = "harbor",
 		most = setting("harbor_strangers", STRANGERS),
@@ -461,13 +452,19 @@ skynet.start(function()
 		handshake = setting("harbor_handshake", HANDSHAKE),
 		close = socket.shutdown,
 	}
+	local function leave(fd)
+		socket.close(fd)
+		limiter:leave(fd)
+	end
 	socket.start(listener, function(fd, peer)
 		if not limiter:enter(fd, peer) then
 			return socket.close_fd(fd)
 		end
 		log(string.format("New connection (fd = %d, %s)", fd, peer))
 		socketdriver.nodelay(fd)
+		local guard <close> = ifkilled(leave, fd)
 		local ok, problem = pcall(accept, fd)
+		guard.over = true
 		limiter:leave(fd) -- the harbor service has it, or it is closed
 		if not ok then
 			skynet.error(problem)

@@ -16,6 +16,7 @@ local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
 local browsers = require "skynet.internal.browsers"
+local ifkilled = require "skynet.internal.ifkilled"
 local foreign = require "skynet.internal.foreign"
 local guesses = require "skynet.internal.guesses".new(tonumber(skynet.getenv "debug_console_guesses") or 5)
 local limitedlog = require "skynet.internal.limitedlog"
@@ -125,8 +126,14 @@ local function split_lines(connection, bytes, parts)
 	end
 end
 
+local function read_no_more(connection)
+	connection.closed = true
+	connection:wake()
+end
+
 local function read_lines(connection)
 	local parts = { size = 0 }
+	local _ <close> = ifkilled(read_no_more, connection)
 	while not connection.ended do
 		local bytes = socket.read(connection.fd)
 		if not bytes then
@@ -141,8 +148,6 @@ local function read_lines(connection)
 			break
 		end
 	end
-	connection.closed = true
-	connection:wake()
 end
 
 --- Wakes who waits for the connection.
@@ -334,23 +339,29 @@ local function watch_output(connection)
 	end)
 end
 
+local function finish(connection)
+	log(connection.peer, "disconnect")
+	connection.ended = true
+	if connection.waits then
+		skynet.wakeup(connection.room)
+	end
+	limiter:leave(connection.fd)
+	socket.close(connection.fd)
+end
+
 local function serve(fd, peer)
 	local connection = { fd = fd, peer = peer, lines = {}, first = 1, last = 0, known = not password, room = {} }
 	setmetatable(connection, Connection)
 	log(peer, "connected")
 	watch_output(connection)
+	local guard <close> = ifkilled(finish, connection)
 	skynet.fork(read_lines, connection)
 	local ok, problem = pcall(serve_lines, connection)
 	if not ok then
 		log(fd, problem)
 	end
-	log(peer, "disconnect")
-	connection.ended = true
-	if connection.waits then
-		skynet.wakeup(connection.room)
-	end
-	limiter:leave(fd)
-	socket.close(fd)
+	guard.over = true
+	finish(connection)
 end
 
 local function warn_if_open(bound_address)

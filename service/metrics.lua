@@ -11,6 +11,7 @@ local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
+local ifkilled = require "skynet.internal.ifkilled"
 local setting = require "skynet.internal.setting"
 
 local PATIENCE <const> = 5 -- seconds for a request
@@ -376,10 +377,16 @@ limiter = admission.new {
 	close = socket.shutdown,
 }
 
+local function leave(fd)
+	socket.close(fd)
+	limiter:leave(fd)
+end
+
 local function serve(fd, from)
 	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
+	local guard <close> = ifkilled(leave, fd)
 	if socket.start(fd) then
 		local ok, problem = pcall(answer, fd, from)
 		if not ok then
@@ -388,6 +395,7 @@ local function serve(fd, from)
 		socket.close(fd)
 	end
 	limiter:leave(fd)
+	guard.over = true
 end
 
 skynet.start(function()

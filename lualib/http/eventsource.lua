@@ -19,6 +19,7 @@
 
 local skynet = require "skynet"
 local deadlines = require "http.deadline"
+local ifkilled = require "skynet.internal.ifkilled"
 local sockethelper = require "http.sockethelper"
 
 local find, sub, byte = string.find, string.sub, string.byte
@@ -216,17 +217,21 @@ local function open(self)
 	return false
 end
 
+local function stop_reading(self)
+	self.reading = false
+	if self.idle_time then
+		self.deadline:clear()
+	end
+end
+
 -- The next piece of the stream; nil at its end, however it came.
 local function read(self)
 	self.reading = true
+	local _ <close> = ifkilled(stop_reading, self)
 	if self.idle_time then
 		self.deadline:set(self.idle_time)
 	end
 	local ok, piece = pcall(self.stream)
-	if self.idle_time then
-		self.deadline:clear()
-	end
-	self.reading = false
 	return ok and piece or nil
 end
 

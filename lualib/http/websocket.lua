@@ -15,6 +15,7 @@ local backlogs = require "http.backlog"
 local clients = require "http.clients"
 local httpd = require "http.httpd"
 local limits = require "http.limits"
+local ifkilled = require "skynet.internal.ifkilled"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 local common = require "http.websocket.connection"
@@ -187,7 +188,18 @@ local function conclude(connection, problem)
 	return false, problem
 end
 
-local function accept(id, client, handler, protocol, addr, options, held, settings)
+-- Nobody else would close the connection of a task that is killed.
+local function abandon(task)
+	accepted:remove(task.client)
+	if task.connection then
+		common.abandon(task.connection)
+	else
+		socket.close(task.id)
+	end
+end
+
+local function accept(task, handler, protocol, addr, options, held, settings)
+	local id, client = task.id, task.client
 	if not (options and options.upgrade) then
 		local started, problem = socket.start(id)
 		if not started then
@@ -199,6 +211,7 @@ local function accept(id, client, handler, protocol, addr, options, held, settin
 		socket.close(id)
 		return false, connection
 	end
+	task.connection = connection
 	connection.deadline:set(held.handshake_time)
 	if connection.init then
 		local ok, problem = pcall(connection.init)
@@ -228,7 +241,8 @@ local function accept(id, client, handler, protocol, addr, options, held, settin
 	return ok, problem
 end
 
-local function pass(client, called, ok, problem)
+local function pass(guard, client, called, ok, problem)
+	guard.over = true
 	accepted:remove(client)
 	if not called then
 		error(ok, 0)
@@ -265,7 +279,9 @@ function M.accept(id, handler, protocol, addr, options)
 		end
 		return false, problem
 	end
-	return pass(client, pcall(accept, id, client, handler, protocol, addr, options, held, settings))
+	local task = { id = id, client = client }
+	local guard <close> = ifkilled(abandon, task)
+	return pass(guard, client, pcall(accept, task, handler, protocol, addr, options, held, settings))
 end
 
 ---------------------------------------------------------------- client
@@ -337,10 +353,12 @@ function M.connect(url, header, timeout, options)
 		error(connection, 0)
 	end
 	connection.addr = authority
+	local guard <close> = ifkilled(common.abandon, connection)
 	connection.backlog = backlogs.watch(id)
 	local rest, chosen, session
 	ok, rest, chosen, session =
 		pcall(shake_hands, connection, authority, target, header, settings, timeout and timeout + start - skynet.now())
+	guard.over = true
 	if not ok then
 		finish(connection)
 		error(rest, 0)
@@ -375,8 +393,9 @@ end
 function M.read(id)
 	local connection = lookup(id)
 	connection.reading = true
+	local guard <close> = ifkilled(common.unread, connection)
 	local ok, message, payload = pcall(receive, connection)
-	connection.reading = false
+	connection.reading, guard.over = false, true
 	if ok then
 		if message then
 			return message

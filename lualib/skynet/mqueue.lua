@@ -4,6 +4,8 @@
 ---     mqueue.call(address, ...)                       -- in others
 
 local skynet = require "skynet"
+local ifkilled = require "skynet.internal.ifkilled"
+local loop = require "skynet.internal.loop"
 
 ---@class skynet.mqueue
 local mqueue = {}
@@ -44,8 +46,14 @@ local function report(request, what)
 	skynet.error(string.format("[:%x] send a message to [:%x] %s", request.source, skynet.self(), what))
 end
 
+local function fail(request)
+	request.respond(false)
+end
+
 local function handle(request, func)
+	local guard <close> = ifkilled(fail, request)
 	local results = table.pack(pcall(func, table.unpack(request.arguments, 1, request.arguments.n)))
+	guard.over = true
 	if request.session ~= 0 then
 		request.respond(true, table.unpack(results, 1, results.n))
 	elseif not results[1] then
@@ -60,7 +68,7 @@ end
 function mqueue.register(func)
 	assert(not registered, "mqueue.register has been called already")
 	registered = true
-	skynet.fork(function()
+	loop(function()
 		while true do
 			handle(take(), func)
 		end

@@ -11,6 +11,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.multicast.core"
+local ifkilled = require "skynet.internal.ifkilled"
 
 ---@class skynet.multicast
 local multicast = {}
@@ -93,11 +94,8 @@ local function on_message(number, source, package, msg, sz)
 		core.close(package) -- sent before this service unsubscribed
 		return
 	end
-	local ok, problem = pcall(channel.__dispatch, channel, source, channel.__unpack(msg, sz))
-	core.close(package)
-	if not ok then
-		error(problem, 0)
-	end
+	local _ <close> = ifkilled(core.close, package)
+	channel.__dispatch(channel, source, channel.__unpack(msg, sz))
 end
 
 skynet.init(function()

@@ -23,31 +23,13 @@ local pop, take_all, take_line = driver.pop, driver.readall, driver.readline
 local running = coroutine.running
 local socket_pool, on_close = events.pool, events.on_close
 local park, wake, pause = events.park, events.wake, events.pause
+local await_opening, open_new = events.await_opening, events.open_new
 local OPENING <const>, OPEN <const>, ENDED <const> = events.OPENING, events.OPEN, events.ENDED
 
 ---@class skynet.socket
 local M = {}
 
 ---------------------------------------------------------------- opening
-
--- Waits for the first event of a new record. Returns its id, or nil and why not.
-local function await_opening(s)
-	local id = s.id
-	local former = socket_pool[id]
-	if former and former.kind ~= "listen" then
-		error(string.format("socket %d is not closed", id), 3)
-	end
-	assert(not on_close[id], "socket has an onclose callback")
-	socket_pool[id] = s
-	park(s)
-	if s.state == OPEN then
-		return id
-	end
-	if socket_pool[id] == s then
-		socket_pool[id] = nil
-	end
-	return nil, s.failure
-end
 
 local function new_stream(id)
 	return {
@@ -67,7 +49,7 @@ end
 ---@return integer? id, string? problem nil and the reason when it fails
 function M.open(host, port, timeout)
 	check_yieldable()
-	local s <close> = events.unless_killed(new_stream(driver.connect(host, port)))
+	local s = new_stream(driver.connect(host, port))
 	if timeout then
 		skynet.timeout(timeout, function()
 			if s.state == OPENING then
@@ -77,9 +59,7 @@ function M.open(host, port, timeout)
 			end
 		end)
 	end
-	local id, problem = await_opening(s)
-	s.is_known = true
-	return id, problem
+	return open_new(s)
 end
 
 --- Adopts a file descriptor of the process. Yields.
@@ -87,7 +67,7 @@ end
 ---@return integer? id, string? problem
 function M.bind(fd)
 	check_yieldable()
-	return await_opening(new_stream(driver.bind(fd)))
+	return open_new(new_stream(driver.bind(fd)))
 end
 
 --- The standard input of the node as a socket. Yields.
@@ -108,8 +88,7 @@ function M.listen(host, port, backlog)
 		error(id, 2) -- where the port stands
 	end
 	local s = { id = id, kind = "listen", state = OPENING }
-	socket_pool[id] = s
-	park(s)
+	open_new(s)
 	return id, s.address, s.port
 end
 
@@ -189,6 +168,7 @@ function M.close(id)
 		wake(s)
 	elseif s.state == OPEN then
 		s.paused = false
+		local _ <close> = events.closing(s)
 		if s.parked then
 			assert(not s.closer or coroutine.status(s.closer) == "dead", "socket is being closed by another task")
 			s.closer = running()

@@ -22,6 +22,7 @@ require "skynet.manager"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
 local admission = require "skynet.internal.admission"
+local ifkilled = require "skynet.internal.ifkilled"
 local setting = require "skynet.internal.setting"
 local limitedlog = require "skynet.internal.limitedlog"
 local printable = require "skynet.internal.printable"
@@ -98,11 +99,13 @@ local function run_instance(conf)
 	local auth_handler = assert(conf.auth_handler, "auth_handler is missing")
 	skynet.dispatch("lua", function(_, _, fd, address)
 		log_connect(string.format("connect from %s (fd = %d)", address, fd))
+		local guard <close> = ifkilled(socket.abandon, fd)
 		local ok, problem = pcall(socket.start, fd)
 		if not ok then
 			return skynet.retpack(false, problem)
 		end
 		local answer, sz = skynet.pack(identify(fd, auth_handler))
+		guard.over = true
 		socket.abandon(fd) -- back to the master, which writes to it and closes it
 		skynet.ret(answer, sz)
 	end)
@@ -112,6 +115,10 @@ end
 
 local logging_in = {} -- uid -> true
 
+local function forget(uid)
+	logging_in[uid] = nil
+end
+
 local function admit(conf, fd, server, uid, secret)
 	if not conf.multilogin then
 		if logging_in[uid] then
@@ -120,8 +127,9 @@ local function admit(conf, fd, server, uid, secret)
 		end
 		logging_in[uid] = true
 	end
+	local guard <close> = ifkilled(forget, uid)
 	local ok, result = pcall(conf.login_handler, server, uid, secret)
-	logging_in[uid] = nil
+	logging_in[uid], guard.over = nil, true
 	if not ok then
 		write_line("response 403", fd, "403 Forbidden")
 		error(result)
@@ -164,6 +172,11 @@ local function run_master(conf)
 	}
 	-- The handlers of a client that had to go run on: as many of them may do so as clients may log in.
 	local turn, running, most = 0, 0, 2 * limiter.most
+	local function leave(fd)
+		running = running - 1
+		limiter:leave(fd)
+		socket.close_fd(fd) -- no service has it any more
+	end
 	local listener = socket.listen(host, port)
 	socket.start(listener, function(fd, address)
 		if running >= most then
@@ -174,13 +187,11 @@ local function run_master(conf)
 		end
 		running = running + 1
 		turn = turn % count + 1
+		local _ <close> = ifkilled(leave, fd)
 		local ok, problem = pcall(serve, conf, instances[turn], fd, address)
 		if not ok and problem ~= CLOSED then
 			log(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end
-		running = running - 1
-		limiter:leave(fd)
-		socket.close_fd(fd) -- no service has it any more
 	end)
 	socket.accept_error(listener, function()
 		limiter:starved()

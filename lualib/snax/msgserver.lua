@@ -26,6 +26,7 @@ local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local netpack = require "skynet.netpack"
 local printable = require "skynet.internal.printable"
+local ifkilled = require "skynet.internal.ifkilled"
 local ratelimit = require "skynet.internal.ratelimit"
 local socketdriver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
@@ -229,6 +230,11 @@ local function forget_old_replies(user, keep)
 	user.oldest = user.oldest + keep
 end
 
+-- Also of a request whose task was killed.
+local function refuse(reply, session)
+	reply.packet = string.pack(">s2", string.pack(">BI4", 0, session))
+end
+
 -- Has the handler make the answer. Yields; the connection may change meanwhile.
 local function make_reply(user, reply, session, content, handle)
 	local ok, result = pcall(handle, user.name, content)
@@ -238,15 +244,29 @@ local function make_reply(user, reply, session, content, handle)
 			false, string.format("msgserver: an answer of %d bytes: a packet has %d at most", size, LONGEST - 5)
 	end
 	if ok then
-		result = (result or "") .. string.pack(">BI4", 1, session)
-	else
-		local more = limit_failures()
-		if more then
-			skynet.error(tostring(result) .. more)
-		end
-		result = string.pack(">BI4", 0, session)
+		reply.packet = string.pack(">s2", (result or "") .. string.pack(">BI4", 1, session))
+		return
 	end
-	reply.packet = string.pack(">s2", result)
+	local more = limit_failures()
+	if more then
+		skynet.error(tostring(result) .. more)
+	end
+	refuse(reply, session)
+end
+
+-- Sends an answer to where the user is now, and keeps it for a while.
+local function send_reply(user, reply, session, keep)
+	reply.version, reply.number = user.version, user.answered
+	if not reply.packet then
+		return -- goes to the new connection when it is made
+	end
+	user.order[user.answered] = session
+	user.answered = user.answered + 1
+	if connections[reply.fd] then
+		socketdriver.send(reply.fd, reply.packet)
+	end
+	reply.fd = nil
+	forget_old_replies(user, keep)
 end
 
 local function serve(fd, packet, handle, keep)
@@ -265,21 +285,16 @@ local function serve(fd, packet, handle, keep)
 	if not reply then
 		reply = { fd = fd }
 		replies[session] = reply
+		local guard <close> = ifkilled(function()
+			refuse(reply, session)
+			send_reply(user, reply, session, keep)
+		end)
 		make_reply(user, reply, session, string.sub(packet, 1, -5), handle)
+		guard.over = true
 	else
 		reply.fd = fd -- asked again after a reconnect
 	end
-	reply.version, reply.number = user.version, user.answered
-	if not reply.packet then
-		return -- goes to the new connection when it is made
-	end
-	user.order[user.answered] = session
-	user.answered = user.answered + 1
-	if connections[reply.fd] then
-		socketdriver.send(reply.fd, reply.packet)
-	end
-	reply.fd = nil
-	forget_old_replies(user, keep)
+	send_reply(user, reply, session, keep)
 end
 
 -- Also when the task is closed.

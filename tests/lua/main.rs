@@ -12,6 +12,7 @@ use tools::{compiler, lua_headers, root, run as command};
 const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
     lua_file("tasks", "tasks_are_scheduled_as_documented", plain),
+    lua_file("killed", "what_killed_tasks_had_is_given_back", killed),
     lua_file("timers", "timers_that_are_taken_back_leave_nothing", plain),
     lua_file("log_levels", "lines_have_levels", plain),
     lua_file("sessions", "sessions_in_use_are_not_given_out_again", plain),
@@ -216,6 +217,13 @@ fn node_with_ports(run: &Run) -> String {
 fn own_layer_only(run: &Run) {
     if node::other_tree().is_none() {
         run.node("");
+    }
+}
+
+/// With the C core's layer, most of it is never given back.
+fn killed(run: &Run) {
+    if node::other_tree().is_none() {
+        run.node("enablessl = true");
     }
 }
 

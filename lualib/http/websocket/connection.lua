@@ -143,13 +143,9 @@ function M.await_close(connection)
 	until not ok or kind == "close"
 end
 
---- Tells a peer why it is left, and takes what is on its way: with unread input, the socket's end would
---- reach it before the reason does. Yields.
----@param code integer
----@param reason string?
-function M.fail(connection, code, reason)
+-- Takes what is on its way: with unread input, the socket's end would reach the peer before the reason does. Yields.
+local function linger(connection)
 	local id, deadline = connection.id, connection.deadline
-	pcall(send, connection, "close", frame.encode_close(code, reason))
 	deadline.on_expired = nil
 	deadline:set(connection.held.close_time)
 	local read = 0
@@ -159,6 +155,39 @@ function M.fail(connection, code, reason)
 		local ok = there > 0 and pcall(connection.read, nil)
 		read = read + there
 	until not ok or read > LINGER_BYTES
+end
+
+--- Tells a peer why it is left, and takes what is on its way. Yields.
+---@param code integer
+---@param reason string?
+function M.fail(connection, code, reason)
+	pcall(send, connection, "close", frame.encode_close(code, reason))
+	linger(connection)
+end
+
+--- The task that read from a connection was killed: another one may, or it is closed. Does not yield.
+function M.unread(connection)
+	connection.reading = false
+	if connection.closing then
+		skynet.fork(M.finish, connection)
+	end
+end
+
+--- The task that served a connection was killed: the peer is told, and so is the service. Does not yield.
+function M.abandon(connection)
+	local closing = connection.closing
+	if not closing and connection.reader then
+		pcall(send, connection, "close", frame.encode_close(1011))
+	end
+	skynet.fork(function()
+		if not closing and connection.reader then
+			linger(connection)
+		end
+		M.finish(connection)
+	end)
+	if connection.tell then
+		skynet.fork(connection.tell, "error", "the task that served the connection was killed")
+	end
 end
 
 return M

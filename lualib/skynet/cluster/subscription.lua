@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local backoff = require "skynet.internal.backoff"
+local loop = require "skynet.internal.loop"
 local shared = require "skynet.internal.shared"
 
 local IDLE <const> = 6000 -- 1/100 s without use after which a topic is followed no longer
@@ -112,7 +113,7 @@ function M.value(self)
 	end
 	return shared(self.asking, "value", function()
 		ask(self, nil)
-		skynet.fork(run, self)
+		loop(run, self)
 		return self.value
 	end)
 end

@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local alive = require "skynet.internal.alive"
+local loop = require "skynet.internal.loop"
 
 local M = {}
 ---@class skynet.cluster.tenure.Tenure
@@ -54,7 +55,7 @@ function Tenure:begin(holder, name, key, number)
 	self.count = self.count + 1
 	if not self.guarded then
 		self.guarded = true
-		skynet.fork(guard, self)
+		loop(guard, self)
 	end
 	return self.last_id, number
 end

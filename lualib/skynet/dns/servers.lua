@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local message = require "skynet.dns.message"
+local ifkilled = require "skynet.internal.ifkilled"
 local ratelimit = require "skynet.internal.ratelimit"
 
 local M = {}
@@ -136,19 +137,19 @@ local function ask_by_tcp(query, server, bytes, ticks)
 		return
 	end
 	local open = true
-	skynet.timeout(ticks, function()
+	local function close()
 		if open then
 			open = false
 			socket.close(id)
 		end
-	end)
+	end
+	local guard <close> = ifkilled(close)
+	skynet.timeout(ticks, close)
 	socket.write(id, string.pack(">s2", bytes))
 	local head = socket.read(id, 2)
 	local body = head and socket.read(id, (string.unpack(">H", head)))
-	if open then
-		open = false
-		socket.close(id)
-	end
+	guard.over = true
+	close()
 	if body then
 		local found, answer = query_of(body)
 		return found == query and not answer.truncated and answer or nil

@@ -44,6 +44,15 @@ function M.new(answered)
 		end
 	end
 
+	--- What would take the answer was killed.
+	function runtime.on_killed(session)
+		local their_session = theirs[session]
+		if their_session then
+			theirs[session] = nil
+			answered(their_session, false, "the task that waited for the answer was killed")
+		end
+	end
+
 	local class = runtime.protocols[ERROR]
 	local others = class.dispatch
 	function class.dispatch(session, source, ...)

@@ -5,6 +5,7 @@ local driver = require "skynet.socketdriver"
 local socketchannel = require "skynet.socketchannel"
 local clusteranswers = require "skynet.internal.clusteranswers"
 local clustersecret = require "skynet.internal.clustersecret"
+local ifkilled = require "skynet.internal.ifkilled"
 local clustertls = require "skynet.internal.clustertls"
 local tlscaller = require "skynet.internal.clustertlscaller"
 local outbatch = require "skynet.internal.outbatch"
@@ -105,10 +106,17 @@ end
 ---@param time integer 1/100 s
 function M.linger(channel, time)
 	local limit = skynet.now() + time
+	local _ <close> = ifkilled(channel.close, channel)
 	while channel.link and channel.flying > 0 and skynet.now() < limit do
 		skynet.sleep(limit - skynet.now(), channel)
 	end
-	channel:close()
+end
+
+--- Why connecting has failed. Does not yield.
+---@param problem any that was raised
+---@return string
+function M.reason_of(problem)
+	return type(problem) == "table" and problem.reason or tostring(problem)
 end
 
 return M

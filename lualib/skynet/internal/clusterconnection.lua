@@ -13,6 +13,8 @@ local socket = require "skynet.socket"
 local channels = require "skynet.internal.clusterchannel"
 local backoff = require "skynet.internal.backoff"
 local clusterhello = require "skynet.internal.clusterhello"
+local ifkilled = require "skynet.internal.ifkilled"
+local loop = require "skynet.internal.loop"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
 local parking = require "skynet.internal.parked"
@@ -132,8 +134,8 @@ local function measure()
 end
 
 -- A node that is frozen, or behind a cable that is cut, does not close its connections. Any node answers a request for a name.
-local function watch_node()
-	local mine, channel = epoch, M.channel
+local function watch_node(mine)
+	local channel = M.channel
 	while epoch == mine and heartbeat do
 		skynet.sleep(heartbeat)
 		local asked = now()
@@ -150,8 +152,8 @@ local function watch_node()
 end
 
 -- Balancers and firewalls forget connections on which nothing travels, and do not say so.
-local function watch_use()
-	local mine, channel = epoch, M.channel
+local function watch_use(mine)
+	local channel = M.channel
 	used = now()
 	while epoch == mine and idle_time do
 		local left = used + idle_time - now()
@@ -178,7 +180,7 @@ local function greet()
 		return ask(channel, name)
 	end, function(time)
 		if epoch == mine then
-			follow_on(channel, time)
+			loop(follow_on, { channel = channel, time = time })
 		end
 	end)
 	if peer and M.channel == channel and M.state == "up" then
@@ -205,10 +207,10 @@ local function connected()
 	end
 	M.on_peer() -- nothing is agreed until it has been asked: it may be another process, which knows less
 	if heartbeat then
-		skynet.fork(watch_node)
+		loop(watch_node, epoch)
 	end
 	if idle_time then
-		skynet.fork(watch_use)
+		loop(watch_use, epoch)
 	end
 	if options.keeps_up or clusterhello.is_wanted(options) then
 		skynet.fork(greet)
@@ -218,10 +220,6 @@ end
 ---------------------------------------------------------------- connecting
 
 local trying = false
-
-local function reason_of(problem)
-	return type(problem) == "table" and problem.reason or tostring(problem)
-end
 
 local function dial(channel, timeout)
 	if not port or port > 65535 then
@@ -235,8 +233,10 @@ end
 local function try()
 	local mine = epoch
 	trying, tries, resting = true, tries + 1, false
+	local _ <close> = ifkilled(function()
+		trying = false
+	end)
 	local ok, problem = pcall(dial, M.channel, RECONNECT_TIMEOUT)
-	trying = false
 	if epoch ~= mine then
 		return
 	elseif ok and problem ~= false then
@@ -244,7 +244,7 @@ local function try()
 		connected()
 		M.reconnects = M.reconnects + 1
 	else
-		tried_at, trouble = now(), reason_of(problem)
+		tried_at, trouble = now(), channels.reason_of(problem)
 	end
 	if M.state == "up" or not patience then
 		parked.release()
@@ -253,8 +253,11 @@ end
 
 -- The node of this channel ends in so many 1/100 s. What comes in its place may be there already, or comes there soon: it gets
 -- what is asked from then on. Until then the old one still serves. Yields.
-function follow_on(old, time)
-	local mine = epoch
+function follow_on(leaving)
+	local mine, old, time = epoch, leaving.channel, leaving.time
+	if old ~= M.channel then
+		return -- another task was killed after it had done this
+	end
 	report(" ends, and serves for %.2f s at most", time / 100)
 	old.leaving, used = true, now()
 	while epoch == mine do
@@ -294,11 +297,8 @@ local function redial()
 		local time = pause()
 		if time > 0 then
 			skynet.sleep(time)
-			if not is_wanted() then
-				return
-			end
 		end
-		if not trying then
+		if is_wanted() and not trying then
 			try()
 		end
 		if is_wanted() and now() - reported >= REPORT_AGAIN then
@@ -306,13 +306,13 @@ local function redial()
 			report(" does not answer: %s", trouble)
 		end
 	end
+	redialling = false
 end
 
 function reconnect()
 	if not redialling and is_wanted() then
 		redialling = true
-		redial()
-		redialling = false
+		loop(redial)
 	end
 end
 
@@ -457,7 +457,7 @@ function M.move(address, its_port, new_options)
 		end
 	end
 	if not ok then
-		trouble = reason_of(problem)
+		trouble = channels.reason_of(problem)
 		skynet.error("Connect failed", trouble, target)
 		error(problem, 0)
 	end

@@ -10,18 +10,31 @@ local skynet = runtime.api
 
 local ERROR <const> = 7 -- of skynet.h
 
+local function fail_init(problem)
+	skynet.error("init service failed: " .. tostring(problem))
+	skynet.send(".launcher", "lua", "ERROR")
+end
+
 --- Runs the queued `init` functions and `start_func`, and reports to the launcher. Yields.
 ---@param start_func function
 function skynet.init_service(start_func)
+	local state <close> = setmetatable({}, {
+		__close = function(state)
+			if not state.over and not runtime.is_ending then -- or who starts it would wait for ever
+				fail_init "the task that runs its start function was killed"
+				skynet.fork(skynet.exit)
+			end
+		end,
+	})
 	local ok, problem = xpcall(function()
 		modules.init_all()
 		start_func()
 	end, debug.traceback)
+	state.over = true
 	if ok then
 		skynet.send(".launcher", "lua", "LAUNCHOK")
 	else
-		skynet.error("init service failed: " .. tostring(problem))
-		skynet.send(".launcher", "lua", "ERROR")
+		fail_init(problem)
 		skynet.exit()
 	end
 end
@@ -85,6 +98,7 @@ end
 --- Ends this service. Callers that wait for an answer get an error, and so do the services it
 --- waits for. Does not return.
 function skynet.exit()
+	runtime.is_ending = true
 	runtime.drop_queues()
 	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
 	runtime.release(close_waiting_tasks)

@@ -127,6 +127,9 @@ function api.killthread(thread)
 		core.send(origin[task], ERROR, debt, "")
 	end
 	owed[task], origin[task], runtime.tags[task], runtime.entry[task], runtime.due[task] = nil, nil, nil, nil, nil
+	if runtime.on_killed then
+		runtime.on_killed(session)
+	end
 	if runtime.watched[session] then
 		runtime.watched[session] = nil
 		waiting[session] = BREAK

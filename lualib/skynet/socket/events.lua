@@ -85,12 +85,51 @@ local function park(s)
 	end
 end
 
--- Of a socket that nobody knows yet: who opens it may be killed before he has its id.
 local Unknown = {
 	__close = function(s)
 		if not s.is_known and socket_pool[s.id] == s then
 			socket_pool[s.id] = nil
 			driver.close(s.id)
+		end
+	end,
+}
+
+-- Waits for the first event of a new record. Returns its id, or nil and why not.
+local function await_opening(s)
+	local id = s.id
+	local former = socket_pool[id]
+	if former and former.kind ~= "listen" then
+		error(string.format("socket %d is not closed", id), 3)
+	end
+	assert(not on_close[id], "socket has an onclose callback")
+	socket_pool[id] = s
+	park(s)
+	if s.state == OPEN then
+		return id
+	end
+	if socket_pool[id] == s then
+		socket_pool[id] = nil
+	end
+	return nil, s.failure
+end
+
+-- The same of a socket that nobody knows yet: the task may be killed before it has the id.
+local function open_new(s)
+	local _ <close> = setmetatable(s, Unknown)
+	local id, problem = await_opening(s)
+	s.is_known = true
+	return id, problem
+end
+
+-- Of a socket that is being closed: who waits for its end may be killed at that.
+local Closing = {
+	__close = function(s)
+		if socket_pool[s.id] == s then
+			socket_pool[s.id] = nil
+			if s.state ~= ENDED then
+				s.state = ENDED
+				wake(s)
+			end
 		end
 	end,
 }
@@ -133,6 +172,9 @@ local function on_data(id, size, data)
 		return wake(s)
 	end
 	local unread = total -- what no reader will take at once
+	if wants and s.parked and status(s.parked) == "dead" then -- it was killed: nobody wants it
+		wants, s.wants, s.most, s.parked = nil, nil, nil, nil
+	end
 	if type(wants) == "number" then
 		if total < wants then
 			return
@@ -287,8 +329,10 @@ return {
 	wake = wake,
 	park = park,
 	pause = pause,
-	--- For the task that opens a socket, as a variable to be closed: unless the record `is_known` then, it is closed.
-	unless_killed = function(s)
-		return setmetatable(s, Unknown)
+	await_opening = await_opening,
+	open_new = open_new,
+	--- For the task that has told the node to close a socket and waits for the end, as a variable to be closed: the record goes.
+	closing = function(s)
+		return setmetatable(s, Closing)
 	end,
 }

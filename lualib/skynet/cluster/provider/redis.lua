@@ -222,6 +222,7 @@ end
 --- Follows the engine until `close`, and tells the sink. Yields.
 function Provider:run()
 	local turn = 0
+	disconnect(self) -- what a task that was killed has left
 	following(self, #self.endpoints, function(on_alive)
 		local endpoint = self.endpoints[turn % #self.endpoints + 1]
 		self.config.host, self.config.port = endpoint.host, endpoint.port
