@@ -9,6 +9,7 @@
 
 local aborts = require "http.abort"
 local phrases = require "http.phrases"
+local socket = require "skynet.socket"
 
 local M = {}
 
@@ -113,6 +114,23 @@ function M.complete(code, body, header)
 		error(string.format("the body of an answer has to be a string, a table or a function, not %s", kind), 0)
 	end
 	return code, body, header
+end
+
+--- What is wrong with what a handler has returned, nil when nothing is. Does not yield.
+---@param connection table of http.server: whether it was taken over
+---@param code any
+---@param header any
+---@return string?
+function M.mistake(connection, code, header)
+	if code == nil then
+		local is_done = connection.offered or socket.disconnected(connection.id) ~= false
+		return not is_done and "the handler has returned nothing, and has not taken the connection over" or nil
+	elseif not (math.type(code) == "integer" and code >= 200 and code <= 999) then
+		return "the handler has to return a code of an answer (200 and more), and not " .. tostring(code)
+	elseif header ~= nil and type(header) ~= "table" then
+		local text = "the header of a handler's answer is a table, as { ['content-type'] = 'text/html' }, and not %s"
+		return string.format(text, tostring(header))
+	end
 end
 
 --- The answer that was raised. Does not yield.

@@ -31,7 +31,7 @@ end
 ---
 ---     127.0.0.1:50612 "GET /users/7 HTTP/1.1" 200 31 0.004
 ---
---- What raises is logged as 500, and raised again. Does not yield.
+--- What raises is logged as 500. Does not yield.
 ---@param options table? write: fun(line: string, facts: table) for each; nil: skynet.error. The facts are address, method, target,
 --- version, route, code, bytes, seconds
 ---@return fun(request: table, next: fun())

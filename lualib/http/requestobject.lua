@@ -24,6 +24,7 @@ local object = {}
 ---@field cookies table<string, string>
 ---@field params table<string, string> of the route, decoded
 ---@field route string? pattern of the route, as "/users/:id"
+---@field problem any behind a http.router, what a handler has raised, of which the router has made a 500
 local Request = {}
 
 --- The path of a target, which may be a whole URL. Does not yield.

@@ -23,13 +23,15 @@
 ---
 --- Middleware is a function around handlers: `function(request, next) return next() end`. `next()` gives code, body and header as
 --- they will be sent; the header is a table of this answer alone, which may be changed. The code is nil where a handler has taken
---- the connection over. It runs in this order: that of the router (for all requests, answered or not), of the group, of the groups
+--- the connection over. What raises is 500 for the middleware around it, so that it has what middleware adds; `request.problem` is
+--- what was raised, the server logs it, and the connection ends. It runs in this order: that of the router (for all requests, answered or not), of the group, of the groups
 --- in it, of the route; each in the order of `use`. Whether a route was registered before or after a `use` makes no difference.
 
 local aborts = require "http.abort"
 local answers = require "http.answers"
 local optionlists = require "http.options"
 local requestobject = require "http.requestobject"
+local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 local trees = require "http.routetree"
 
@@ -231,11 +233,28 @@ local function copied(code, body, header)
 	return code, body, copy
 end
 
-local function finish(ok, ...)
-	if ok then
-		return answers.complete(...)
+-- The connection of a request; nil: it is one of `dispatch`.
+local function connection_of(request)
+	local meta = getmetatable(request)
+	return meta and meta.connection
+end
+
+-- What was raised is an answer for the middleware around it, which adds what it adds to all: the client sees that it has failed.
+-- http.server logs `problem`.
+local function fail(request, problem)
+	local connection = connection_of(request)
+	if aborts.is(problem) then
+		local ok, code, body, header = pcall(answers.of_abort, problem)
+		if ok then
+			return code, body, header
+		end
+		problem = code
+	elseif connection and problem == sockethelper.socket_error and socket.disconnected(connection.id) ~= false then
+		error(problem, 0) -- it was the client's own connection: there is nobody to answer
 	end
-	return answers.of_abort((...))
+	local former = rawget(request, "problem")
+	rawset(request, "problem", former and string.format("%s\n%s", former, problem) or problem)
+	return answers.complete(500)
 end
 
 -- What a handler has returned. A 404 that says no more is told as those of the router.
@@ -248,10 +267,27 @@ local function complete(chain, request, code, body, header)
 end
 
 local function finish_handler(chain, request, ok, ...)
-	if ok then
-		return complete(chain, request, ...)
+	if not ok then
+		return fail(request, (...))
 	end
-	return answers.of_abort((...))
+	local connection = connection_of(request)
+	local completed, code, body, header = pcall(complete, chain, request, ...)
+	local problem = completed and connection and answers.mistake(connection, code, header) or not completed and code
+	if problem then
+		return fail(request, problem)
+	end
+	return code, body, header
+end
+
+local function finish(request, ok, ...)
+	if not ok then
+		return fail(request, (...))
+	end
+	local completed, code, body, header = pcall(answers.complete, ...)
+	if not completed then
+		return fail(request, code)
+	end
+	return code, body, header
 end
 
 -- Where a function stands, for programmers.
@@ -270,13 +306,16 @@ local function run(chain, at, request)
 		return finish_handler(chain, request, xpcall(func, caught, request))
 	end
 	local called = false
-	return finish(xpcall(func, caught, request, function()
-		if called then
-			error(string.format("the middleware of %s called next twice", place_of(func)), 2)
-		end
-		called = true
-		return copied(run(chain, at + 1, request))
-	end))
+	return finish(
+		request,
+		xpcall(func, caught, request, function()
+			if called then
+				error(string.format("the middleware of %s called next twice", place_of(func)), 2)
+			end
+			called = true
+			return copied(run(chain, at + 1, request))
+		end)
+	)
 end
 
 -- The functions of a group and those it is in, then these.
@@ -391,14 +430,20 @@ local function chain_for(router, request)
 	return chain_of(router, MALFORMED, router, MALFORMED)
 end
 
---- Answers a request. Yields if a function of it does.
+--- Answers a request, for tests: what a function of it raises is raised here, where middleware has seen its answer (500). Yields if a
+--- function of it does.
 ---@param request table of http.server; or a table of your own with method, target, header, body
 ---@return integer? code, (string|fun(): string?)? body, table? header as for httpd.write_response
 function Router:dispatch(request)
 	if not getmetatable(request) then
 		requestobject.adopt(request)
 	end
-	return run(chain_for(self, request), 1, request)
+	local code, body, header = run(chain_for(self, request), 1, request)
+	local problem = rawget(request, "problem")
+	if problem then
+		error(problem, 0)
+	end
+	return code, body, header
 end
 
 -- As server.serve calls it, which answers what is raised itself.

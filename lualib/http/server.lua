@@ -147,6 +147,10 @@ local function closing(body)
 	return meta and meta.__call and meta.__close and body or nil
 end
 
+local function report(request, problem)
+	log(string.format("error: http: %s %s: %s", request.method, clients.shown(request.target), problem))
+end
+
 -- Sends an answer. Returns whether the connection goes on.
 local function respond(connection, request, persists, held, code, body, header)
 	local _ <close> = closing(body)
@@ -167,7 +171,7 @@ local function respond(connection, request, persists, held, code, body, header)
 		ok, problem = httpd.write_response(connection.write, code, body or "", header)
 	end
 	if not ok and problem ~= sockethelper.socket_error then
-		log(string.format("error: http: %s %s: %s", request.method, clients.shown(request.target), problem))
+		report(request, problem)
 		if connection.sent == 0 then
 			httpd.write_response(connection.write, 500, "", { connection = "close" })
 		end
@@ -236,7 +240,7 @@ local function respond_to_error(connection, request, persists, held, problem)
 		end
 		problem = code
 	end
-	log(string.format("error: http: %s %s: %s", request.method, clients.shown(request.target), problem))
+	report(request, problem)
 	return respond(connection, request, false, held, 500)
 end
 
@@ -247,16 +251,16 @@ local function answer(connection, request, handler, persists, held)
 	connection.sent = 0
 	local reader = rawget(request, "reader")
 	persists = persists and not (reader and not reader:may_persist()) and not draining
-	if ok and code == nil then
-		if connection.offered or socket.disconnected(connection.id) ~= false then
-			return nil
-		end
-		ok, code = false, "the handler has returned nothing, and has not taken the connection over"
-	elseif ok and not (math.type(code) == "integer" and code >= 200 and code <= 999) then
-		ok, code = false, "the handler has to return a code of an answer (200 and more), and not " .. tostring(code)
-	elseif ok and header ~= nil and type(header) ~= "table" then
-		local text = "the header of a handler's answer is a table, as { ['content-type'] = 'text/html' }, and not %s"
-		ok, code = false, string.format(text, tostring(header))
+	local mistake = ok and answers.mistake(connection, code, header)
+	if mistake then
+		ok, code = false, mistake
+	elseif ok and code == nil then
+		return nil
+	end
+	local problem = rawget(request, "problem")
+	if problem then -- of which a http.router has made an answer
+		report(request, problem)
+		persists = false
 	end
 	if ok then
 		persists = respond(connection, request, persists, held, code, body, header)
@@ -370,15 +374,12 @@ local Task = {
 		end
 		connected:remove(task.client)
 		local connection = task.connection
-		if connection then
-			serving[connection] = nil
-			connection.deadline:clear()
-			connection.account:close()
-			if connection.close then
-				connection.close()
-			end
+		if not connection then
+			return socket.close(task.id)
 		end
-		socket.close(task.id)
+		serving[connection] = nil
+		connection.account:close()
+		skynet.fork(finish, connection, task.held) -- what waits to be sent has its time limit
 	end,
 }
 
@@ -436,7 +437,7 @@ function M.serve(id, handler, options)
 		socket.close_fd(id)
 		return false, problem
 	end
-	local task <close> = setmetatable({ id = id, client = client }, Task)
+	local task <close> = setmetatable({ id = id, client = client, held = held }, Task)
 	local called
 	called, ok, problem = pcall(serve, task, handler, options, held)
 	connected:remove(client)

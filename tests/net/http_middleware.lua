@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local json = require "cjson"
+local httpc = require "http.httpc"
 local middleware = require "http.middleware"
 local routers = require "http.router"
 local check = require "check"
@@ -136,6 +137,67 @@ function cases.the_log_has_a_line_for_each_request()
 	skynet.error = plain
 	check.equal({ code, #lines, lines[1].n }, { 404, 1, 1 })
 	check.equal(string.gsub(lines[1][1], "%S+$", "T"), '- "GET /nothing HTTP/1.1" 404 10 T')
+end
+
+-- A page of another origin has to be able to read that its request has failed.
+function cases.what_raises_has_what_middleware_adds()
+	local app = routers.new()
+	local seen, codes = {}, {}
+	app:use(function(request, next)
+		local code, body, header = next()
+		seen[#seen + 1] = tostring(request.problem or "nothing")
+		codes[#codes + 1] = code
+		header["x-mine"] = "yes"
+		return code, body, header
+	end)
+	app:use(middleware.cors { origins = { "https://good.example" } }, middleware.json_errors())
+	app:get("/raises", function()
+		error "as the test wants it"
+	end)
+	app:get("/returns/:what", function(request)
+		local what = request.params.what
+		if what == "nothing" then
+			return
+		elseif what == "cycle" then
+			local cycle = {}
+			cycle[1] = cycle
+			return cycle
+		end
+		return what == "code" and 99 or true
+	end)
+	app:get("/middleware", function()
+		error "in middleware"
+	end, function() end)
+	app:get("/aborts", function(request)
+		request:abort(418, "a teapot")
+	end)
+	local host = serve(app)
+	local function get(path)
+		local received = {}
+		local code, body = httpc.request("GET", host, path, received, { origin = "https://good.example" })
+		check.equal(
+			{ received["access-control-allow-origin"], received["x-mine"] },
+			{ "https://good.example", "yes" },
+			path
+		)
+		return code, json.decode(body).error
+	end
+	for path, problem in pairs {
+		["/raises"] = "as the test wants it",
+		["/returns/nothing"] = "has returned nothing",
+		["/returns/cycle"] = "is no JSON",
+		["/returns/code"] = "has to return a code",
+		["/returns/true"] = "has to return a code",
+		["/middleware"] = "in middleware",
+	} do
+		seen = {}
+		check.equal({ get(path) }, { 500, "Internal Server Error" }, path)
+		assert(string.find(seen[1], problem, 1, true), seen[1])
+	end
+	seen = {}
+	check.equal({ get "/aborts" }, { 418, "a teapot" })
+	check.equal(seen, { "nothing" })
+	check.raises("as the test wants it", ask, app, "GET", "/raises")
 end
 
 function cases.a_connection_is_taken_over_behind_middleware()

@@ -370,12 +370,12 @@ function cases.a_handler_that_raises_is_the_servers_matter_and_is_logged()
 		500
 	)
 	check.equal(lines, {
-		'"GET /raise/7 HTTP/1.1" 500 - /raise/:id',
+		'"GET /raise/7 HTTP/1.1" 500 22 /raise/:id',
 		'"GET /text HTTP/1.1" 200 5 /text',
 		'"HEAD /text HTTP/1.1" 200 - /text',
 		'"GET /no\\x22%22?x HTTP/1.1" 404 10 nil',
-		'"GET /asks HTTP/1.1" 500 - /asks',
-		'"GET /header HTTP/1.1" 500 - /header',
+		'"GET /asks HTTP/1.1" 500 22 /asks',
+		'"GET /header HTTP/1.1" 500 22 /header',
 	})
 end
 
