@@ -10,10 +10,13 @@
 ---
 --- The function runs in a task of its own; when it returns, the answer ends, and browsers connect again. `send(event)` sends a
 --- string as data, or a table `{ data, event, id, retry }`, all optional: data that is a table is sent as JSON, `retry` is in ms.
---- It never waits, and returns false and why ("gone", "slow", "shutdown", "done") when the client has gone, which a loop has to
---- see. `send.last_id` is what the client says of the last event that it got before it connected again. Who does not read is
---- bounded: when more than `most` bytes wait for a client, its connection is closed. At an orderly end of the node the answers end
---- first.
+--- It returns false and why ("gone", "slow", "shutdown", "done") when the client has gone, which a loop has to see. `send.last_id`
+--- is what the client says of the last event that it got before it connected again.
+---
+--- In the function's own task, `send` waits while half of `most` bytes wait for the client: who sends again what a client has
+--- missed is as fast as that reads. In other tasks it never waits. Who does not read is bounded: when more than `most` bytes wait for
+--- a client, or it takes nothing for a minute while its function waits, its connection is closed. At an orderly end of the node the
+--- answers end first.
 ---
 --- Options, all optional:
 ---   retry       ms after which a browser connects again
@@ -25,6 +28,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local clients = require "http.clients"
 local deadlines = require "http.deadline"
+local ifkilled = require "skynet.internal.ifkilled"
 local optionlists = require "http.options"
 local output = require "skynet.internal.output"
 local sockethelper = require "http.sockethelper"
@@ -39,6 +43,8 @@ local IDLE_TIME <const>, MOST <const> = 1500, 256 * 1024
 local LOOK <const> = 16 * 1024
 -- `flush` waits until no more than this is left.
 local FLUSHED <const> = 16 * 1024
+-- Who waits for a client looks that often what it has taken, and gives it up when that is nothing for so long; 1/100 s.
+local LONGEST_LOOK <const>, PATIENCE <const> = 20, 6000
 -- How long the end of the node waits for the last bytes, in 1/100 s.
 local CLOSING <const> = 200
 
@@ -123,7 +129,15 @@ local function finish(stream, reason)
 	end
 end
 
-local function push(stream, text)
+local function give_up(stream, text)
+	clients.complain("http", stream.id, stream.address, text)
+	finish(stream, "slow")
+	stream.queue = {}
+	socket.shutdown(stream.id)
+	return false, "slow"
+end
+
+local function push(stream, text, has_room)
 	if stream.ended then
 		return false, stream.ended
 	end
@@ -132,14 +146,10 @@ local function push(stream, text)
 		stream.unseen = 0
 		stream.output = output(stream.id)
 	end
-	if stream.size + stream.output > stream.most then
-		local text = stream.output * 2 > stream.most and "it does not read its events, and more than %d bytes wait"
+	if stream.size + stream.output > stream.most and not has_room then
+		local problem = stream.output * 2 > stream.most and "it does not read its events, and more than %d bytes wait"
 			or "more than %d bytes of events were sent to it at once: send:flush() lets them leave first"
-		clients.complain("http", stream.id, stream.address, string.format(text, stream.most))
-		finish(stream, "slow")
-		stream.queue = {}
-		socket.shutdown(stream.id)
-		return false, "slow"
+		return give_up(stream, string.format(problem, stream.most))
 	end
 	stream.queue[#stream.queue + 1] = text
 	stream.silent = false
@@ -148,22 +158,6 @@ local function push(stream, text)
 		skynet.wakeup(stream.reader)
 	end
 	return true
-end
-
----@class http.events.Send
----@field last_id string? `Last-Event-ID` of the client, the id of the last event it got before it connected again
-local Send = {}
-Send.__index = Send
-
-function Send:__call(event)
-	return push(self.stream, format(event))
-end
-
---- Sends a comment, of which a client's program sees nothing. Does not yield.
----@param text string
----@return boolean ok, string? reason
-function Send:comment(text)
-	return push(self.stream, ": " .. gsub(text, "[\r\n]+", " ") .. "\n\n")
 end
 
 -- Whether the stream ends before the time is over.
@@ -186,6 +180,54 @@ local function await_end(stream, time)
 	end
 end
 
+-- Waits until no more than so many bytes wait for the client, or it has gone, or takes nothing.
+local function drain(stream, most)
+	local look, last, since = 1, -1, skynet.now()
+	while not stream.ended do
+		local waiting, sent = output(stream.id)
+		stream.output, stream.unseen = waiting, 0
+		if stream.size + waiting <= most then
+			return
+		elseif sent ~= last then
+			look, last, since = 1, sent, skynet.now()
+		elseif skynet.now() - since >= PATIENCE then
+			local text = "it has read none of its events for %d s"
+			return give_up(stream, string.format(text, PATIENCE // 100))
+		end
+		await_end(stream, look)
+		look = math.min(look * 2, LONGEST_LOOK)
+	end
+end
+
+-- Before the function's own task sends so many bytes: half of what may wait is left for what others send. True when there is room
+-- now, even for one event that is larger.
+local function make_room(stream, bytes)
+	stream.output, stream.unseen = output(stream.id), 0
+	if coroutine.isyieldable() and stream.size + stream.output + bytes > stream.most // 2 then
+		skynet.yield() -- what has been sent leaves
+		drain(stream, math.min(FLUSHED, stream.most // 4))
+		return true
+	end
+end
+
+---@class http.events.Send
+---@field last_id string? `Last-Event-ID` of the client, the id of the last event it got before it connected again
+local Send = {}
+Send.__index = Send
+
+function Send:__call(event)
+	local stream, text = self.stream, format(event)
+	local is_full = stream.size + stream.unseen + stream.output + #text > stream.most // 2
+	return push(stream, text, is_full and coroutine.running() == stream.task and make_room(stream, #text))
+end
+
+--- Sends a comment, of which a client's program sees nothing. Does not yield.
+---@param text string
+---@return boolean ok, string? reason
+function Send:comment(text)
+	return push(self.stream, ": " .. gsub(text, "[\r\n]+", " ") .. "\n\n")
+end
+
 --- Waits until the client has gone. Yields.
 ---@param time integer? 1/100 s, after which it returns although the client is there
 ---@return boolean there, string? reason as of `send`
@@ -200,10 +242,7 @@ end
 function Send:flush()
 	local stream = self.stream
 	skynet.yield()
-	while not stream.ended and (stream.size > FLUSHED or output(stream.id) > FLUSHED) do
-		await_end(stream, 1)
-	end
-	stream.output = 0
+	drain(stream, FLUSHED)
 	return not stream.ended, stream.ended
 end
 
@@ -219,7 +258,7 @@ local Stream = { __name = "http.events" }
 local function keep_alive(stream)
 	return function()
 		if not stream.ended then
-			if stream.silent then
+			if stream.silent and stream.size + output(stream.id) == 0 then
 				push(stream, ":\n\n")
 			end
 			if not stream.ended then
@@ -231,6 +270,10 @@ local function keep_alive(stream)
 end
 
 local close_at_shutdown
+
+local function finish_well(stream)
+	finish(stream, "done")
+end
 
 local function start(stream)
 	local id = stream.id
@@ -246,11 +289,12 @@ local function start(stream)
 	end
 	close_at_shutdown()
 	skynet.fork(function()
+		stream.task = coroutine.running()
+		local _ <close> = ifkilled(finish_well, stream)
 		local ok, problem = xpcall(stream.produce, debug.traceback, stream.send)
 		if not ok then
 			skynet.error("http.events: " .. tostring(problem))
 		end
-		finish(stream, "done")
 	end)
 end
 

@@ -300,6 +300,64 @@ function cases.who_makes_events_faster_than_they_are_read_can_wait()
 	end
 end
 
+-- The common way to write it: what the client has missed, then what comes; others send meanwhile.
+function cases.who_sends_again_what_was_missed_loses_nothing()
+	local COUNT <const>, LARGE <const> = 2000, 300 * 1000
+	local listener, live, results = nil, 0, {}
+	local app = routers.new()
+	app:get("/", function(request)
+		return request:events(function(send)
+			listener = send
+			for number = 1, COUNT do
+				results[#results + 1] = not send { id = number, data = string.rep("x", 4000) } or nil
+			end
+			results[#results + 1] = not send { id = COUNT + 1, data = string.rep("y", LARGE) } or nil -- more than may wait
+			send { id = "last" }
+			send { data = "end" }
+		end, { most = 64 * 1024, retry = 10 })
+	end)
+	skynet.fork(function()
+		while live >= 0 do
+			if listener and listener { event = "live", data = "." } then
+				live = live + 1
+			end
+			skynet.sleep(1)
+		end
+	end)
+	local source <close> = httpc.events("http://" .. serve(app) .. "/")
+	local count, got_live = 0, 0
+	for event in source do
+		if event.event == "live" then
+			got_live = got_live + 1
+		elseif event.data == "end" then
+			break
+		else
+			count = count + 1
+			check.equal({ event.id, #event.data }, { tostring(count), count > COUNT and LARGE or 4000 })
+		end
+	end
+	check.equal({ count, got_live > 0, results }, { COUNT + 1, true, {} })
+	live = -1
+end
+
+function cases.a_function_that_is_killed_ends_its_events()
+	local app, task = routers.new(), nil
+	app:get("/", function(request)
+		return request:events(function(send)
+			task = coroutine.running()
+			send:wait()
+		end)
+	end)
+	local host = serve(app)
+	local id = assert(socket.open(host))
+	socket.write(id, "GET / HTTP/1.0\r\n\r\n")
+	socket.readline(id, ":\n\n")
+	assert(skynet.killthread(task))
+	check.equal(socket.readall(id) or "", "")
+	check.equal(events.count(), 0)
+	socket.close(id)
+end
+
 function cases.a_drain_ends_events_and_idle_connections_and_no_answer_under_way()
 	local drained
 	local worker = skynet.newservice "http_draining"
