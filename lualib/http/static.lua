@@ -37,7 +37,7 @@ local M = {}
 local PIECE <const> = 64 * 1024
 
 local has_core, core = pcall(require, "skynet.http.core")
-local stat = has_core and core.stat
+local open = has_core and core.open
 
 ---------------------------------------------------------------- names
 
@@ -80,11 +80,11 @@ function Pieces.__call(self)
 		return nil
 	end
 	skynet.yield() -- others run between two pieces
-	local piece = self.file:read(math.min(self.left, PIECE))
-	if not piece then
+	local piece = self.file:read(self.from, math.min(self.left, PIECE))
+	if not piece or piece == "" then
 		error("http.static: the file became shorter: " .. self.name, 0)
 	end
-	self.left = self.left - #piece
+	self.from, self.left = self.from + #piece, self.left - #piece
 	return piece
 end
 
@@ -92,22 +92,13 @@ function Pieces.__close(self)
 	self.file:close()
 end
 
--- The bytes of a file from `first` on: a string, or an object that is called for pieces.
-local function body_of(name, first, length)
-	local file = io.open(name, "rb")
-	if not file then
-		return nil
-	end
-	if first > 0 then
-		file:seek("set", first)
-	end
+-- The bytes of a file from `first` on: a string, or an object that is called for pieces and closes the file.
+local function body_of(file, name, first, length)
 	if length <= PIECE then
-		local text = length == 0 and "" or file:read(length) or ""
-		file:close()
+		local text = file:read(first, length) or ""
 		return #text == length and text or nil
 	end
-	file:setvbuf "no" -- it is read in pieces that are large enough
-	return setmetatable({ file = file, left = length, name = name }, Pieces)
+	return setmetatable({ file = file, from = first, left = length, name = name }, Pieces)
 end
 
 ---------------------------------------------------------------- answers
@@ -128,7 +119,7 @@ local function header_of(options, path, tag, seconds)
 end
 
 -- Answers with a file, or what the client needs of it.
-local function send(request, options, name, path, size, changed)
+local function send(request, options, file, path, size, changed)
 	local seconds = changed // 1000000000
 	local tag = string.format('"%x-%x"', changed, size)
 	local header = header_of(options, path, tag, seconds)
@@ -153,7 +144,7 @@ local function send(request, options, name, path, size, changed)
 	if request.method == "HEAD" then
 		return code, function() end, header -- the server sends the header alone
 	end
-	local body = body_of(name, first or 0, length)
+	local body = body_of(file, path, first or 0, length)
 	if not body then
 		return 404 -- it has gone, became shorter, or may not be read
 	end
@@ -172,9 +163,9 @@ end
 ---@return fun(request: table): integer, any, table? handler
 function M.new(folder, options)
 	options = optionlists.check("http.static", options, { "index", "max_age", "dotfiles", "types", "header" })
-	if not stat then
-		error("http.static: needs the module skynet.http.core of this project with its function stat", 2)
-	elseif type(folder) ~= "string" or stat(folder, "") ~= "folder" then
+	if not open then
+		error("http.static: needs the module skynet.http.core of this project with its function open", 2)
+	elseif type(folder) ~= "string" or open(folder, "") ~= "folder" then
 		error(
 			string.format(
 				"http.static: there is no folder '%s' (from the working directory of the node)",
@@ -189,22 +180,26 @@ function M.new(folder, options)
 		if not path then
 			return 404
 		end
-		local kind, size, changed = stat(folder, path)
-		if kind == "folder" then
+		local file, size, changed = open(folder, path)
+		if file == "folder" then
 			if byte(request.path, -1) ~= 47 then
 				return send_to_folder(request)
 			elseif not index then
 				return 404
 			end
 			path = path .. index
-			kind, size, changed = stat(folder, path)
+			file, size, changed = open(folder, path)
 		elseif byte(path, -1) == 47 then
 			return 404
 		end
-		if kind ~= "file" then
+		if not file or file == "folder" then
 			return 404
 		end
-		return send(request, options, folder .. "/" .. path, path, size, changed)
+		local code, body, header = send(request, options, file, path, size, changed)
+		if type(body) ~= "table" then
+			file:close()
+		end
+		return code, body, header
 	end
 end
 

@@ -1,11 +1,13 @@
 //! The module `skynet.http.core`: header fields of HTTP messages, between text and tables, and a check of UTF-8. The Lua
 //! layer does the same by itself where this module is missing (`http/fields.lua`), an order of magnitude slower. And what Lua cannot
-//! see: what kind of thing a path leads to.
+//! do: open a file without following links.
 
 pub mod file;
 pub mod line;
 
-use std::mem::MaybeUninit;
+use std::ffi::CStr;
+use std::fs::File;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::slice;
 
 use libc::{c_char, c_int};
@@ -16,18 +18,37 @@ use mlua_sys::{
 use skynet_support::bytes::push_written;
 use skynet_support::{State, lua_functions, lua_module};
 
-use crate::Entry;
+use crate::{Entry, userdata};
 use line::{Line, Sender};
 
 const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"find_end" => find_end,
+    c"open" => open_file,
     c"read_fields" => read_fields,
-    c"stat" => stat,
     c"utf8" => utf8,
     c"write_fields" => write_fields,
 });
 
-lua_module!(unsafe luaopen_skynet_http_core => FUNCTIONS);
+const FILE: &CStr = c"skynet.http.file";
+const FILE_METHODS: &[Entry] = lua_functions!(unsafe {
+    c"read" => read_file,
+    c"close" => close_file,
+    c"__close" => close_file,
+    c"__gc" => close_file,
+});
+
+lua_module!(unsafe luaopen_skynet_http_core => fn open);
+
+/// Opens the module: pushes its table.
+fn open(state: State<'_>) -> c_int {
+    state.push_module(FUNCTIONS);
+    state.new_metatable(FILE);
+    state.register(FILE_METHODS, 0);
+    state.push_copy(-1);
+    state.set_field(-2, c"__index");
+    state.pop(1);
+    1
+}
 
 /// `find_end(text, position)`: where the empty line that ends a header begins, and where what follows begins; nothing
 /// when there is none. The header begins at `position`, and not with an empty line.
@@ -56,20 +77,58 @@ fn utf8(state: State<'_>) -> c_int {
     1
 }
 
-/// `stat(folder, path)`: what a path leads to in a folder: "file" or "folder", its bytes, and the time of its last change in nanoseconds since
-/// 1970; nothing when there is no such one in the folder, see [`file::look`]. It waits for the disk.
-fn stat(state: State<'_>) -> c_int {
+/// A file in a userdata; none once it is closed.
+type Slot = ManuallyDrop<Option<File>>;
+
+/// `open(folder, path)`: what a path leads to in a folder: an open file, its bytes, and the time of its last change in nanoseconds
+/// since 1970; "folder"; or nothing when there is no such one in the folder, see [`file::open`]. It waits for the disk.
+fn open_file(state: State<'_>) -> c_int {
     let (folder, path) = (state.check_bytes(1), state.check_bytes(2));
-    let Some(facts) = file::look(folder, path) else {
-        return 0;
+    // First, as it may raise: the file would stay open.
+    let slot = userdata::push::<Slot>(state, FILE, ManuallyDrop::new(None));
+    let facts = match file::open(folder, path) {
+        None => return 0,
+        Some(file::Found::Folder) => {
+            state.push_bytes(b"folder");
+            return 1;
+        }
+        Some(file::Found::File(file, facts)) => {
+            // SAFETY: the userdata is on the stack, and nothing else refers to what is in it.
+            unsafe { **slot = Some(file) };
+            facts
+        }
     };
-    state.push_bytes(match facts.kind {
-        file::Kind::File => b"file",
-        file::Kind::Folder => b"folder",
-    });
     state.push_integer(lua_Integer::try_from(facts.size).unwrap_or(lua_Integer::MAX));
     state.push_integer(facts.changed);
     3
+}
+
+fn slot(state: State<'_>) -> &mut Slot {
+    // SAFETY: userdata of this kind are made by `open_file`, and live while they are arguments.
+    unsafe { &mut *state.check_userdata(1, FILE) }
+}
+
+/// `file:read(from, count)`: as many bytes from a place on, counted from 0; fewer at the end of the file. nil when it cannot be read, or
+/// is closed. It waits for the disk.
+fn read_file(state: State<'_>) -> c_int {
+    let Some(file) = (**slot(state)).as_ref() else {
+        return 0;
+    };
+    let from = u64::try_from(state.check_integer(2));
+    let count = usize::try_from(state.check_integer(3));
+    let (Ok(from), Ok(count)) = (from, count) else {
+        return 0;
+    };
+    match push_written(state, count, |block| file::read(file, from, block).ok()) {
+        Some(()) => 1,
+        None => 0,
+    }
+}
+
+/// `file:close()`
+fn close_file(state: State<'_>) -> c_int {
+    drop((**slot(state)).take());
+    0
 }
 
 /// Argument `index`, a position in a string, counted from 0.
