@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local httpc = require "http.httpc"
+local browsers = require "skynet.internal.browsers"
 local json = require "skynet.internal.json"
 local check = require "check"
 
@@ -153,6 +154,34 @@ function cases.pages_of_other_sites_are_refused()
 	check.equal(asks { origin = "http://evil.example" }, 403)
 	check.equal(asks { host = "evil.example:80" }, 403)
 	check.equal(asks { ["user-agent"] = "Mozilla/5.0" }, 200)
+end
+
+-- A proxy speaks HTTPS to the browser and HTTP to the node, and may pass the Host on or name the node.
+function cases.behind_a_proxy_its_own_page_is_known_and_no_other()
+	open()
+	skynet.setenv("dashboard_origin", "https://Ops.example.com, https://ops.example.com:8443")
+	guarded = start()
+	local function asks(origin, host, site)
+		local header = bearer(PASSWORD)
+		header.origin, header.host, header["sec-fetch-site"] = origin, host, site or "same-origin"
+		return (httpc.request("POST", guarded, "/api/command", nil, header, "list"))
+	end
+	for _, host in ipairs { "ops.example.com", "ops.example.com:8443", "127.0.0.1:9100", "localhost:9100" } do
+		check.equal(asks("https://ops.example.com", host), 200, host)
+		check.equal(asks("https://ops.example.com:8443", host), 200, host)
+		for _, foreign in ipairs {
+			"https://evil.example",
+			"https://ops.example.com.evil.example",
+			"https://ops.example.com:444",
+			"http://ops.example.com.",
+			"null",
+		} do
+			check.equal(asks(foreign, host), 403, foreign)
+		end
+		check.equal(asks("https://ops.example.com", host, "cross-site"), 403)
+	end
+	check.equal(asks("https://ops.example.com", "evil.example"), 403)
+	check.raises("is no origin", browsers.origins, "https://ops.example.com/dashboard")
 end
 
 check.run(cases)

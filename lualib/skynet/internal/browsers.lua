@@ -45,8 +45,9 @@ end
 --- Why a request is refused, nil when it is not.
 ---@param header table of httpd.read_request
 ---@param names table<string, any> further names of this machine, in lower case
+---@param origins table<string, any>? from which its pages come besides, as behind a proxy: see `origins`
 ---@return string?
-function M.refusal(header, names)
+function M.refusal(header, names, origins)
 	local host = header.host
 	if host ~= nil and not (one(host) and is_own_name(host, names)) then
 		return "the Host is not this machine"
@@ -56,7 +57,8 @@ function M.refusal(header, names)
 		return "it comes from a web page"
 	end
 	local origin = header.origin
-	if origin ~= nil and (host == nil or origin ~= "http://" .. host) then
+	local is_own = origin == nil or host ~= nil and origin == "http://" .. host
+	if not is_own and not (origins and one(origin) and origins[string.lower(origin)]) then
 		return "the Origin is another one"
 	end
 	local agent = header["user-agent"]
@@ -74,6 +76,22 @@ function M.names(text)
 		names[name] = true
 	end
 	return names
+end
+
+--- Origins, "https://ops.example.com https://...", as a table of them, and the names of their hosts as another. Raises for what is
+--- none.
+---@param text string?
+---@return table<string, true> origins, table<string, true> names
+function M.origins(text)
+	local origins, names = {}, {}
+	for origin in string.gmatch(string.lower(text or ""), "[^%s,]+") do
+		local host = string.match(origin, "^https?://([^/?#@]+)$")
+		if not host then
+			error(string.format("'%s' is no origin, which is as 'https://ops.example.com', without a path", origin), 0)
+		end
+		origins[origin], names[name_of(host)] = true, true
+	end
+	return origins, names
 end
 
 return M

@@ -4,7 +4,7 @@
 ---
 --- Config keys: `dashboard = true` turns it on, for reading. `dashboard_password` turns it on, too: everything but the empty page
 --- then needs "Authorization: Bearer <base64 of the password>", and commands are run. `dashboard_host`: further names of this machine
---- that a browser may know it by.
+--- that a browser may know it by. `dashboard_origin`: where its page comes from behind a proxy, "https://ops.example.com".
 
 local skynet = require "skynet"
 local core = require "skynet.core"
@@ -22,6 +22,7 @@ local FILE <const> = "skynet/internal/dashboard.html"
 
 local password = skynet.getenv "dashboard_password"
 local own_names = browsers.names(skynet.getenv "dashboard_host")
+local origins = {} -- of the page behind a proxy
 local guesses = require "skynet.internal.guesses".new(GUESSES)
 
 local M = {}
@@ -29,6 +30,14 @@ local M = {}
 ---@return boolean
 function M.is_wanted()
 	assert(password ~= "", "dashboard_password is empty: nobody could give it")
+	local ok, known, names = pcall(browsers.origins, skynet.getenv "dashboard_origin")
+	if not ok then
+		error("dashboard_origin: " .. known, 0)
+	end
+	origins = known
+	for name in pairs(names) do
+		own_names[name] = true
+	end
 	local on = skynet.getenv "dashboard"
 	return password ~= nil or on == "true" or on == "1"
 end
@@ -161,9 +170,10 @@ local function refusal(request)
 		host = request.header.host,
 		origin = request.header.origin,
 		["sec-fetch-site"] = request.header["sec-fetch-site"],
-	}, own_names)
+	}, own_names, origins)
 	if foreign then
-		return 403, foreign .. " (dashboard_host has further names of this machine)"
+		return 403,
+			foreign .. " (dashboard_host has further names of this machine, dashboard_origin that of a proxy before it)"
 	elseif not password then
 		return
 	end

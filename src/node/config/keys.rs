@@ -52,6 +52,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("daemon", Kind::NewFile),
     ("dashboard", Kind::Plain),
     ("dashboard_host", Kind::Plain),
+    ("dashboard_origin", Kind::Plain),
     ("dashboard_password", Kind::Plain),
     ("debug_console_clients", Kind::Plain),
     ("debug_console_guesses", Kind::Plain),
