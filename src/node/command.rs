@@ -77,6 +77,15 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"OUTPUT" => output(this, text),
         b"RUNNING" => this.answer_long(stuck::workers()),
         b"SHUTDOWN" => shut_down(this, text),
+        b"UNLOGGED" => {
+            service::count_unlogged_error();
+            NONE
+        }
+        #[cfg(feature = "lua")]
+        b"AWAITGC" => {
+            service::quiet::await_collector(this);
+            NONE
+        }
         _ => NONE,
     }
 }

@@ -245,10 +245,16 @@ end
 -- The test looks at the log.
 function cases.a_flood_of_errors_from_one_place_is_logged_in_part()
 	local evil = skynet.newservice("failing", "evil")
+	local function errors()
+		return tonumber(string.match(core.command "METRICS", "\nerrors (%d+)\n"))
+	end
+	local before = errors()
 	for _ = 1, 20000 do
 		skynet.send(evil, "lua", "flood")
 	end
 	check.raises("call failed", skynet.call, evil, "lua", "flood") -- whether it is logged or not
+	local counted = errors() - before
+	assert(counted >= 20001, counted .. " errors are counted: those that are not logged are errors as well")
 	skynet.sleep(100) -- the next second
 	check.raises("call failed", skynet.call, evil, "lua", "flood")
 	skynet.kill(evil)

@@ -23,7 +23,10 @@ if mode then
 	end
 	skynet.start(function()
 		skynet.dispatch("lua", function(_, _, what)
-			if what == "burst" then
+			if what == "drop" then
+				skynet.response()
+				return
+			elseif what == "burst" then
 				if mode == "stop" then
 					collectgarbage "stop"
 				elseif mode == "incremental" or mode == "generational" then
@@ -72,6 +75,11 @@ end
 
 function cases.garbage_of_quiet_services_goes_unless_they_have_stopped_their_collector()
 	local services = {}
+	-- A small one has dropped an answer: its caller learns of that as well.
+	local careless, failed = skynet.newservice("quiet", "careless"), false
+	skynet.fork(function()
+		failed = not pcall(skynet.call, careless, "lua", "drop")
+	end)
 	for _, name in ipairs { "default", "incremental", "generational", "stop", "limited" } do
 		local service = skynet.newservice("quiet", name)
 		services[name] = service
@@ -103,6 +111,14 @@ function cases.garbage_of_quiet_services_goes_unless_they_have_stopped_their_col
 		end
 	end
 	assert(megabytes(services.stop) > DROPPED)
+	for second = 1, 120 do
+		if failed then
+			break
+		end
+		skynet.sleep(100)
+		assert(second < 120, "the caller of an answer that was dropped still waits")
+	end
+	services.careless = careless
 	-- No message but ours was handled: the look, and what was asked before and after.
 	local now = skynet.call(services["default"], "debug", "STAT")
 	assert(now.message == before + asked + 1, now.message - before - asked)

@@ -97,6 +97,9 @@ function M.unreadable(task, place)
 		return place
 	end
 	local more = unpacking()
+	if not more then
+		core.command "UNLOGGED"
+	end
 	return more and place .. more
 end
 

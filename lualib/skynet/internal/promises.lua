@@ -2,14 +2,15 @@
 ---
 --- What is dropped without having answered, as by a task that failed, can never answer any more. So the caller gets an error when the
 --- collector has found that out. That costs a promise no finalizer of its own: the table of those that live is weak, and one object
---- for all tells when a collection has ended.
+--- for all tells when a collection has ended. A service that has promised something is collected also when it is small and quiet
+--- (src/actor/service/quiet.rs), or its callers would wait for its next burst.
 
 local core = require "skynet.core"
 local pack_values = require "skynet.core".pack
 local limitedlog = require "skynet.internal.limitedlog"
 local runtime = require "skynet.internal.kernel"
 
-local now, send = core.now, core.send
+local now, send, command = core.now, core.send, core.command
 local getinfo = debug.getinfo
 
 local RESPONSE <const>, ERROR <const> = 1, 7
@@ -23,6 +24,7 @@ local places = {} -- number -> where it was made
 local count, last = 0, 0 -- of debts; the last number
 local is_careful = false -- something was dropped already: places are noted
 local looked = -math.huge
+local is_told = false -- the node knows that there are some
 local sentinel = {}
 
 local log = limitedlog()
@@ -106,6 +108,10 @@ function M.new(caller, session, pack)
 		end
 		pack = nil
 		return sent
+	end
+	if not is_told then
+		is_told = true
+		command "AWAITGC"
 	end
 	living[number], debts[number] = respond, session << 32 | caller
 	count = count + 1

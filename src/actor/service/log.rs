@@ -13,7 +13,12 @@ static LINES: AtomicU64 = AtomicU64::new(0);
 static ERRORS: AtomicU64 = AtomicU64::new(0);
 
 /// How lines begin that tell of an error: those of the core, and of what a Lua service has raised.
-const ERROR_PREFIXES: [&[u8]; 2] = [b"error: ", b"lua call ["];
+const ERROR_PREFIXES: [&[u8]; 4] = [
+    b"error: ",
+    b"lua call [",
+    b"lua memory error : [",
+    b"lua error in error : [",
+];
 
 fn count(line: &[u8]) {
     LINES.fetch_add(1, Ordering::Relaxed);
@@ -22,7 +27,12 @@ fn count(line: &[u8]) {
     }
 }
 
-/// Lines so far, and how many of them tell of an error of the core or of a Lua service.
+/// An error that a limit keeps out of the log.
+pub fn count_unlogged_error() {
+    ERRORS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Lines so far, and how many errors of the core and of Lua services, told by one of them or left out.
 pub fn log_counts() -> (u64, u64) {
     (
         LINES.load(Ordering::Relaxed),

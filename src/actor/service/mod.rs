@@ -49,7 +49,7 @@ pub use exit::{end, exit, exit_monitor, set_exit_monitor};
 pub use figures::{ServiceFigures, each_service, figures, list};
 pub use inspect::{describe, each_memory};
 pub use limit::{Policy, handled, set_default as set_mailbox_limit};
-pub use log::{log_counts, post_line};
+pub use log::{count_unlogged_error, log_counts, post_line};
 #[cfg(feature = "lua")]
 pub use notices::ended_without_callback;
 pub use notices::{

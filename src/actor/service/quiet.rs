@@ -4,7 +4,8 @@
 //! much again, which a quiet one never does. So:
 //!
 //! - At the end of a turn a VM with more than [`FLOOR`] bytes, and others than after its last collection, is put on a list
-//!   ([`Watch`]). That is one comparison; services that are no VMs, and VMs on the list, pay less.
+//!   ([`Watch`]). That is one comparison; services that are no VMs, and VMs on the list, pay less. A VM in which something
+//!   depends on what its collector finds has no such floor ([`await_collector`]).
 //! - The monitor thread, which wakes every few seconds anyway, asks for a look at those on the list ([`mark_due`]): it marks the
 //!   service, and makes it ready if it is idle. There is no message, so that nobody counts, logs or sees one.
 //! - The worker that has the turn looks ([`end_of_turn`]). A service whose own collector will soon be at work is left to it.
@@ -36,6 +37,10 @@ const SECOND: u64 = 1_000_000_000;
 /// Nanoseconds from the end of a collection to the next look: at least, and at most after several that found little.
 const SHORTEST: u64 = 5 * SECOND;
 const LONGEST: u64 = 300 * SECOND;
+/// The same as [`LONGEST`] for a VM that depends on its collector; more where this is less than so many times what the last
+/// collection took.
+const LONGEST_AWAITED: u64 = 30 * SECOND;
+const AWAITED_SHARE: u64 = 200;
 /// One part in so many is what collections may take of a worker's time.
 const SHARE: u64 = 50;
 /// A service that has allocated less than one part in so many of what it has, between two looks, is quiet.
@@ -57,6 +62,8 @@ pub fn enable(on: bool) {
 pub(super) struct Watch {
     /// What the VM had after its last collection; [`UNWATCHED`] for a service that is no VM, or one that waits for a look.
     bytes: AtomicUsize,
+    /// A VM with no more is not put on the list: [`FLOOR`], or 0 when something waits for its collector.
+    floor: AtomicUsize,
     /// The monitor wants a look, or a collection is under way.
     wanted: AtomicBool,
     /// Of a VM above the floor. The service's own thread has it locked during a piece of a collection, others for a moment.
@@ -68,6 +75,7 @@ impl Watch {
         let watched = ENABLED.load(Relaxed) && vm::is_vm(module);
         Watch {
             bytes: AtomicUsize::new(if watched { 0 } else { UNWATCHED }),
+            floor: AtomicUsize::new(FLOOR),
             wanted: AtomicBool::new(false),
             entry: Mutex::new(None),
         }
@@ -133,10 +141,10 @@ impl Entry {
     }
 
     /// A collection has ended at time `now`, and `left` bytes.
-    fn schedule_next(&mut self, now: u64, left: usize, collection: &Collection) {
+    fn schedule_next(&mut self, now: u64, left: usize, collection: &Collection, longest: u64) {
         let freed = collection.before.saturating_sub(left);
         self.pause = if freed < collection.before / 4 {
-            (self.pause * 2).min(LONGEST)
+            (self.pause * 2).min(longest)
         } else {
             SHORTEST
         };
@@ -171,6 +179,11 @@ pub fn mark_due(now: u64) {
     }
 }
 
+/// From now on the VM is looked after however small it is: what its collector finds is waited for.
+pub fn await_collector(this: &Own<'_>) {
+    this.watch.floor.store(0, Relaxed);
+}
+
 /// The end of a turn. True if the service is to have another one.
 ///
 /// # Safety
@@ -180,7 +193,7 @@ pub(super) unsafe fn end_of_turn(this: &mut Own<'_>, activity: &Activity) -> boo
     let known = this.watch.bytes.load(Relaxed);
     if known != UNWATCHED {
         let bytes = this.vm_bytes();
-        if bytes > FLOOR && bytes != known {
+        if bytes > this.watch.floor.load(Relaxed) && bytes != known {
             put_on_list(this);
         }
     }
@@ -262,7 +275,7 @@ impl Entry {
     unsafe fn collect_piece(&mut self, this: &mut Own<'_>) -> bool {
         let bytes = this.vm_bytes();
         if self.collection.is_none() {
-            if bytes <= FLOOR {
+            if bytes <= this.watch.floor.load(Relaxed) {
                 // Its own collector was faster.
                 (self.left, self.waits) = (bytes, false);
                 return false;
@@ -291,7 +304,14 @@ impl Entry {
             return true;
         }
         let left = this.vm_bytes();
-        self.schedule_next(now, left, &collection);
+        let longest = if this.watch.floor.load(Relaxed) == 0 {
+            LONGEST_AWAITED
+                .max(collection.spent * AWAITED_SHARE)
+                .min(LONGEST)
+        } else {
+            LONGEST
+        };
+        self.schedule_next(now, left, &collection, longest);
         this.watch.bytes.store(left, Relaxed);
         false
     }
@@ -325,7 +345,7 @@ mod tests {
             before,
             spent,
         };
-        entry.schedule_next(now, left, &collection);
+        entry.schedule_next(now, left, &collection, LONGEST);
         entry.waits = true;
     }
 

@@ -325,7 +325,10 @@ unsafe fn report(
             let text = state.to_bytes(-1).unwrap_or_default();
             let flood = &mut (*receiver).flood;
             match flood.admit(text, monotonic(), || flood::configured(context)) {
-                None => return,
+                None => {
+                    skynet_command(context, c"UNLOGGED".as_ptr(), ptr::null());
+                    return;
+                }
                 Some(count) => left_out = count,
             }
         }
