@@ -1,7 +1,7 @@
 //! `skynet console`: commands of scripts, and what becomes of them.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -98,6 +98,39 @@ fn what_is_no_console_is_told_with_status_2() {
         problem.contains("no debug console on the ports"),
         "{problem}"
     );
+}
+
+#[test]
+fn a_console_that_lies_does_not_steer_the_terminal() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let liar = std::thread::spawn(move || {
+        for end in ["OK", "Error"] {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut stream = stream;
+            stream.write_all(b"Welcome to skynet console\n").unwrap();
+            while let Some(Ok(line)) = lines.next() {
+                let answer = match line.as_str() {
+                    "list" => {
+                        format!("a\tb \x1b]0;title\x07\x1b[2J\r\u{9b}A\u{202e}\n<CMD {end}>\n")
+                    }
+                    _ => "<CMD OK>\n".into(),
+                };
+                if stream.write_all(answer.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let shown = r"a	b \x1b]0;title\x07\x1b[2J\x0d\xc2\x9bA\xe2\x80\xae";
+    let (status, out, problem) = console(&port, &["list"], "");
+    assert_eq!(status, Some(0), "{problem}");
+    assert_eq!(out, format!("{shown}\n"));
+    let (status, out, problem) = console(&port, &["list"], "");
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert_eq!(problem, format!("{shown}\n"));
+    liar.join().unwrap();
 }
 
 /// The console on a terminal, with a history in that folder.

@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::mem::MaybeUninit;
 
-use crate::text;
-
 /// The form of the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
@@ -129,7 +127,7 @@ pub fn json(output: &mut Vec<u8>, time: (&str, u64, &str), source: u32, message:
         output,
         "{{\"time\":\"{before}.{hundredths:02}{behind}\",\"service\":\":{source:08x}\",\"level\":\"{level}\",\"text\":\""
     );
-    let shown = text::without_colours(message);
+    let shown = skynet_printable::without_colours(message);
     for character in String::from_utf8_lossy(&shown).chars() {
         let _ = match character {
             '"' => output.write_all(b"\\\""),
@@ -137,7 +135,10 @@ pub fn json(output: &mut Vec<u8>, time: (&str, u64, &str), source: u32, message:
             '\n' => output.write_all(b"\\n"),
             '\t' => output.write_all(b"\\t"),
             '\r' => output.write_all(b"\\r"),
-            '\0'..=' ' | '\x7f'..='\u{9f}' if character != ' ' => {
+            '\0'..='\x1f'
+            | '\x7f'..='\u{9f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
                 write!(output, "\\u{:04x}", u32::from(character))
             }
             _ => write!(output, "{character}"),
@@ -149,7 +150,7 @@ pub fn json(output: &mut Vec<u8>, time: (&str, u64, &str), source: u32, message:
 /// The level that a message begins with, `warning: ` for instance; without one it is information.
 fn level(message: &[u8]) -> &'static str {
     const LEVELS: [&str; 4] = ["debug", "info", "warning", "error"];
-    let message = text::without_colours(message);
+    let message = skynet_printable::without_colours(message);
     let named = |level: &&str| {
         message
             .strip_prefix(level.as_bytes())

@@ -21,6 +21,7 @@ use std::slice;
 use form::{Clock, Form};
 use libc::{c_char, c_int, c_void};
 use rotate::{Current, Rotation};
+use skynet_printable::show;
 use skynet_sys::{Context, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now};
 
 /// Bytes that are written out even if more messages wait.
@@ -126,7 +127,9 @@ impl Logger {
 
     /// Adds a line; `now` is `skynet_now()`.
     fn line(&mut self, now: u64, source: u32, text: &[u8]) {
-        let plain = self.colourless.then(|| text::without_colours(text));
+        let plain = self
+            .colourless
+            .then(|| skynet_printable::without_colours(text));
         let text = plain.as_deref().unwrap_or(text);
         if self.pending.is_empty() {
             self.since = now;
@@ -144,6 +147,7 @@ impl Logger {
             let _ = write!(self.pending, "{before}.{:02}{behind} ", now % 100);
         }
         let _ = write!(self.pending, "[:{source:08x}] ");
+        let mut is_coloured = false;
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
             if number > 0 {
                 self.pending.push(b'\n');
@@ -151,7 +155,11 @@ impl Logger {
                     self.pending.push(b'\t');
                 }
             }
-            text::show(&mut self.pending, line);
+            is_coloured = show(&mut self.pending, line).unwrap_or(is_coloured);
+        }
+        if is_coloured {
+            // The lines of others are not to be in it, nor hidden.
+            self.pending.extend_from_slice(b"\x1b[0m");
         }
         self.pending.push(b'\n');
         self.lines += 1;

@@ -34,6 +34,17 @@ fn further_lines_of_a_message_are_no_lines_of_others() {
 }
 
 #[test]
+fn a_colour_ends_with_its_message() {
+    let mut logger = Logger::new();
+    logger.line(0, 8, b"\x1b[31mred\nstill\x1b[0m");
+    logger.line(0, 8, b"x \x1b[8mhidden\nmore");
+    let expected =
+        "[:00000008] \x1b[31mred\nstill\x1b[0m\n[:00000008] x \x1b[8mhidden\nmore\x1b[0m\n";
+    assert_eq!(logger.pending, expected.as_bytes());
+    logger.pending.clear();
+}
+
+#[test]
 fn a_renamed_file_gets_what_came_before_the_reopening() {
     let (mut logger, path) = to_file("reopen");
     logger.line(0, 1, b"old");

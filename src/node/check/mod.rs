@@ -16,6 +16,7 @@ mod source;
 use crate::services::elf::lua::Versions;
 use project::Project;
 use release::Release;
+use skynet_printable::printable;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -155,13 +156,14 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             if json {
                 println!("{}", report::json(&path, &findings, swap));
             } else {
-                print!("{}", report::table(&path, &findings, swap));
+                print!("{}", printable(&report::table(&path, &findings, swap)));
             }
             let hindered = findings.list.iter().any(|finding| finding.hinders(swap));
             ExitCode::from(u8::from(hindered))
         }
         Err(reason) => {
-            eprintln!("skynet check: {}: {reason}", path.display());
+            let problem = format!("{}: {reason}", path.display());
+            eprintln!("skynet check: {}", printable(&problem));
             ExitCode::from(2)
         }
     }

@@ -5,6 +5,7 @@ use super::release::Release;
 use super::{Finding, Findings, Level, Swap};
 use crate::services::elf::lua::Versions;
 use serde_json::{Value, json};
+use skynet_printable::one_line;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -43,8 +44,10 @@ fn luas(findings: &Findings) -> BTreeMap<String, &str> {
 /// Where the same was found: the first place, and how many more.
 fn places(group: &[Finding]) -> String {
     match group {
-        [one] => one.place.clone(),
-        [first, others @ ..] => format!("{} and {} more", first.place, others.len()),
+        [one] => one_line(&one.place).into_owned(),
+        [first, others @ ..] => {
+            format!("{} and {} more", one_line(&first.place), others.len())
+        }
         [] => String::new(),
     }
 }

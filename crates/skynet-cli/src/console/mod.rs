@@ -8,6 +8,7 @@ mod terminal;
 
 use crate::args::Console;
 pub use connection::{Answer, Connection};
+use skynet_printable::printable;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ pub fn main(console: &Console) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(reason) => {
-            eprintln!("skynet console: {reason}");
+            eprintln!("skynet console: {}", printable(&reason));
             ExitCode::from(LOST)
         }
     }
@@ -54,14 +55,13 @@ fn ask(connection: &mut Connection, command: &str, pretty: bool) -> Result<bool,
 }
 
 fn print(answer: &Answer, pretty: bool) -> io::Result<()> {
+    // Whoever answers there does not steer this terminal.
+    let shown = |line: &String| printable(line).into_owned();
+    let lines: Vec<String> = answer.lines.iter().map(shown).collect();
     let text = if pretty {
-        table::format(&answer.lines)
+        table::format(&lines)
     } else {
-        answer
-            .lines
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect()
+        lines.iter().map(|line| format!("{line}\n")).collect()
     };
     if answer.ok {
         return io::stdout().write_all(text.as_bytes());

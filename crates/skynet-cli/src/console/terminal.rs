@@ -6,6 +6,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter};
+use skynet_printable::printable;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -55,7 +56,9 @@ impl Link {
         let lines = self.ask(command).map_or(Vec::new(), |answer| answer.lines);
         limit(self, None);
         let first = |line: &String| Some(line.split_whitespace().next()?.to_owned());
-        lines.iter().filter_map(first).collect()
+        let words = lines.iter().filter_map(first);
+        // What is completed stands on the terminal, and is sent back.
+        words.filter(|word| printable(word) == *word).collect()
     }
 }
 
@@ -172,7 +175,7 @@ pub fn run(connection: Connection, password: Option<&str>) -> Result<(), String>
             match answer {
                 // Whoever does not read it any more does not need it.
                 Ok(answer) => _ = super::print(&answer, true),
-                Err(reason) => eprintln!("{reason}"),
+                Err(reason) => eprintln!("{}", printable(&reason)),
             }
         }
     }

@@ -3,11 +3,14 @@
 use super::child::FileResult;
 use super::report::Outcome;
 use super::text::indented;
+use skynet_printable::coloured;
 use std::io::{self, Write};
 
 /// Prints them. A file that failed as a whole is a test of its own.
 pub fn print(results: &[FileResult]) -> io::Result<()> {
-    write(results, &mut io::stdout().lock())
+    let mut text = Vec::new();
+    write(results, &mut text)?;
+    io::stdout().write_all(coloured(&String::from_utf8_lossy(&text)).as_bytes())
 }
 
 fn write(results: &[FileResult], out: &mut impl Write) -> io::Result<()> {

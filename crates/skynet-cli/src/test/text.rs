@@ -2,12 +2,16 @@
 
 use super::child::FileResult;
 use super::report::{Case, Outcome};
+use skynet_printable::coloured;
 use std::io::{self, Write};
 
 /// Of one file, as soon as it is done.
 pub fn file(result: &FileResult, verbose: bool) {
     // Whoever does not read it any more does not need it.
-    let _ = write_file(result, verbose, &mut io::stdout().lock());
+    let mut text = Vec::new();
+    let _ = write_file(result, verbose, &mut text);
+    // What a program has printed does not steer the terminal; the colours of the log stay.
+    let _ = io::stdout().write_all(coloured(&String::from_utf8_lossy(&text)).as_bytes());
 }
 
 fn write_file(result: &FileResult, verbose: bool, out: &mut impl Write) -> io::Result<()> {

@@ -30,6 +30,7 @@ use rates::View;
 use screen::Screen;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
+use skynet_printable::printable;
 use source::{Source, Want};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -49,7 +50,7 @@ pub fn main(top: &Top) -> ExitCode {
     match run(top) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            eprintln!("skynet top: {reason}");
+            eprintln!("skynet top: {}", printable(&reason));
             ExitCode::from(LOST)
         }
     }
@@ -119,11 +120,11 @@ fn print(top: &Top, mut source: Source, interval: Duration) -> Result<(), String
     sockets.set(view.sockets.iter().flatten(), filter);
     let text = if top.json {
         let object = once::object(&top.node, &view, services.rows(), sockets.rows());
-        format!("{object:#}\n")
+        once::shown(&format!("{object:#}\n"))
     } else if top.sockets {
-        once::table(&view, &sockets)
+        printable(&once::table(&view, &sockets)).into_owned()
     } else {
-        once::table(&view, &services)
+        printable(&once::table(&view, &services)).into_owned()
     };
     // Whoever does not read it any more does not need it.
     let _ = io::stdout().write_all(text.as_bytes());

@@ -5,6 +5,7 @@ use super::format::{UNKNOWN, bytes, count, duration, known, percent};
 use super::list::List;
 use super::rates::{ServiceRow, SocketRow, Totals, View};
 use serde_json::{Value, json};
+use skynet_printable::one_line;
 use unicode_width::UnicodeWidthStr;
 
 /// The sums of the node, a line for each kind.
@@ -77,7 +78,8 @@ pub fn table<R>(view: &View, list: &List<R>) -> String {
     lines.extend(list.rows().iter().map(|row| {
         columns
             .iter()
-            .map(|column| printable(column, row))
+            // A terminal that shows a name does not obey it.
+            .map(|column| one_line(&(column.text)(row)).into_owned())
             .collect()
     }));
     let width = |place: usize| {
@@ -104,9 +106,18 @@ pub fn table<R>(view: &View, list: &List<R>) -> String {
     text
 }
 
-/// A terminal that shows a name does not obey it.
-fn printable<R>(column: &Column<R>, row: &R) -> String {
-    (column.text)(row).replace(char::is_control, "?")
+/// JSON in which strings have no characters that steer a terminal, but escapes.
+pub fn shown(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\x7f'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
 /// All that is known, as one object.
@@ -177,6 +188,27 @@ mod tests {
     use super::super::app::service_list;
     use super::super::tests::{service as one, snapshot};
     use super::*;
+
+    #[test]
+    fn names_of_strangers_steer_no_terminal() {
+        let name = "snlua \u{1b}]0;x\u{7}\u{9b}2J\u{202e}";
+        let look = |clock| snapshot(clock, vec![one(8, name, 0, 0.0)]);
+        let view = View::new(Some(&look(1.0)), &look(2.0));
+        let mut list = service_list();
+        list.set(view.services.iter(), "");
+        let table = table(&view, &list);
+        assert!(
+            table.contains(r"snlua \x1b]0;x\x07\xc2\x9b2J\xe2\x80\xae"),
+            "{table}"
+        );
+        let json = shown(&object("here", &view, &view.services, &[]).to_string());
+        assert!(
+            json.contains(r#"snlua \u001b]0;x\u0007\u009b2J\u202e""#),
+            "{json}"
+        );
+        let read: Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(read["services"][0]["name"], name);
+    }
 
     #[test]
     fn columns_are_as_wide_as_what_they_have() {
