@@ -181,7 +181,7 @@ function sink.fresh(where)
 		return
 	end
 	local former, time = state, skynet.now() - since
-	if former == "stale" then
+	if former == "stale" and not provider.tells_doubt then
 		sink.doubt()
 	end
 	enter "fresh"

@@ -5,6 +5,7 @@ local json = require "skynet.internal.json"
 local url = require "skynet.cluster.url"
 local registries = require "skynet.cluster.registry"
 local lines_of = require "skynet.cluster.etcd.lines"
+local etcd = require "skynet.cluster.provider.etcd"
 local keepers = require "skynet.cluster.keeper"
 local message = require "skynet.dns.message"
 
@@ -383,6 +384,35 @@ function cases.who_has_renewed_too_late_does_not_blame_the_engine()
 	end)
 	check.equal(blamed, { true, false })
 	keeper:close()
+end
+
+function cases.an_etcd_that_said_nothing_for_half_a_lease_is_doubted()
+	local doubts = 0
+	local provider = etcd.new({ endpoints = { { host = "127.0.0.1", port = 1 } }, prefix = "x" }, {
+		lease = 10,
+		files = {},
+		sink = {
+			doubt = function()
+				doubts = doubts + 1
+			end,
+		},
+	})
+	provider.client = {
+		need = function()
+			return {}
+		end,
+	}
+	local function answered(silence, stood_still, expected, what)
+		local now = skynet.now()
+		provider.heard, provider.ran = now - silence, now - stood_still
+		provider:renew()
+		check.equal(doubts, expected, what)
+	end
+	answered(0, 0, 0, "at once")
+	answered(400, 0, 0, "after a moment")
+	answered(600, 0, 1, "after more than half a lease")
+	answered(3000, 2950, 1, "this process stood still")
+	answered(3000, 2000, 2, "both did")
 end
 
 function cases.entries_are_written_again_when_the_engine_has_lost_them()

@@ -9,10 +9,11 @@ local LEFT <const> = require "skynet.cluster.registry".LEFT
 local following = require "skynet.internal.following"
 
 local LONGEST_LEASE <const> = 3600 -- seconds
+local LOOK <const> = 50 -- 1/100 s between two looks whether this process runs
 
 local M = {}
 ---@class skynet.cluster.provider.etcd.Provider
-local Provider = { agrees = true, writes = true }
+local Provider = { agrees = true, writes = true, tells_doubt = true }
 Provider.__index = Provider
 
 --- Makes one; nothing runs yet. Does not yield.
@@ -25,10 +26,29 @@ function M.new(description, setup)
 		lease_time = setup.lease,
 		sink = setup.sink,
 		closed = false,
+		heard = skynet.now(), -- when etcd has said something
+		ran = skynet.now(), -- when this process has certainly run
 		-- lease: its id, as text
 		-- watch: the open one
 		-- lineage, revision: of what is known; last_revision: also when all has to be read again
 	}, Provider)
+end
+
+-- Etcd says something. Who renews a lease does so three times in its time: so an etcd that stood still for less than two thirds of it
+-- has ended no lease of a node that lives. The time in which this process stood still itself is not etcd's.
+local function hear(self)
+	local now = skynet.now()
+	local silence = math.min(now, self.ran + 2 * LOOK) - self.heard
+	self.heard = now
+	if silence >= self.lease_time * 50 then
+		self.sink.doubt()
+	end
+end
+
+local function need(self, path, request)
+	local answer = self.client:need(path, request)
+	hear(self)
+	return answer
 end
 
 ---------------------------------------------------------------- what this node tells
@@ -46,7 +66,7 @@ local function seconds_of(answer)
 end
 
 local function grant(self)
-	local answer = self.client:need("/v3/lease/grant", { TTL = self.lease_time })
+	local answer = need(self, "/v3/lease/grant", { TTL = self.lease_time })
 	local seconds = seconds_of(answer)
 	if seconds == 0 then
 		error(string.format("etcd grants a lease of %s seconds", tostring(answer.TTL)), 0)
@@ -58,12 +78,12 @@ end
 --- See skynet.cluster.keeper. A node that has nothing to tell has no lease.
 function Provider:renew()
 	if not self.needs_lease then
-		self.client:need("/v3/kv/range", { key = client.bytes(self.root .. "nodes/"), count_only = true })
+		need(self, "/v3/kv/range", { key = client.bytes(self.root .. "nodes/"), count_only = true })
 		return self.lease_time, false
 	elseif not self.lease then
 		return grant(self)
 	end
-	local seconds = seconds_of(self.client:need("/v3/lease/keepalive", { ID = self.lease }).result)
+	local seconds = seconds_of(need(self, "/v3/lease/keepalive", { ID = self.lease }).result)
 	if seconds > 0 then
 		return seconds, false
 	end
@@ -110,7 +130,6 @@ end
 --- It has not answered the keeper: what is open is of no use either.
 function Provider:suspect(problem)
 	self.problem = problem
-	self.sink.doubt()
 	if self.watch then
 		self.watch:shutdown()
 	end
@@ -150,7 +169,7 @@ local function take_all(self)
 		},
 	}
 	local fresh = string.format("%s %d", crypt.hexencode(crypt.randomkey()), math.floor(skynet.time()))
-	local answer = self.client:need("/v3/kv/txn", {
+	local answer = need(self, "/v3/kv/txn", {
 		compare = { { key = encoded, target = "CREATE", result = "EQUAL", create_revision = 0 } },
 		success = { { request_put = { key = encoded, value = client.bytes(fresh) } }, entries_of_all },
 		failure = { { request_range = { key = encoded } }, entries_of_all },
@@ -170,7 +189,7 @@ end
 
 -- Whether an engine that was away has the data that it had.
 local function is_the_same(self)
-	local answer = self.client:need("/v3/kv/range", { key = lineage_key(self) })
+	local answer = need(self, "/v3/kv/range", { key = lineage_key(self) })
 	local found = answer.kvs and client.text(answer.kvs[1].value)
 	return found == self.lineage and revision_of(answer.header) >= self.revision
 end
@@ -217,6 +236,7 @@ local function follow(self, on_alive)
 	self.watch = watch
 	while true do
 		local result = watch:next()
+		hear(self)
 		if not take_events(self, result) then
 			self.revision = nil
 			return
@@ -227,6 +247,12 @@ end
 
 --- Follows the engine until `close`, and tells the sink. Yields.
 function Provider:run()
+	skynet.fork(function()
+		while not self.closed do
+			self.ran = skynet.now()
+			skynet.sleep(LOOK)
+		end
+	end)
 	following(self, #self.client.endpoints, function(on_alive)
 		local ok, problem = pcall(follow, self, function()
 			on_alive(self.client:where())
