@@ -1,11 +1,12 @@
-//! What the Lua modules in Rust share: the state of a Lua function and the way it is registered, strings as bytes, and the buffer
-//! of the encoders.
+//! What the Lua modules in Rust share, and the core with them: the state of a Lua function and the way it is registered, VMs that
+//! Rust opens, strings as bytes, and the buffer of the encoders.
 
 pub mod buffer;
 pub mod bytes;
 mod functions;
 mod message;
 pub mod state;
+mod vm;
 
 use std::ffi::CStr;
 
@@ -13,6 +14,7 @@ pub use libc::c_int;
 pub use mlua_sys::lua_State;
 use mlua_sys::{lua_CFunction, lua_Integer, lua_Number, luaL_checkversion_};
 pub use state::State;
+pub use vm::Vm;
 
 /// A Lua function and its name in the module: see [`lua_functions!`].
 pub type Entry = (&'static CStr, lua_CFunction);

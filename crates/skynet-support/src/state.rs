@@ -395,6 +395,12 @@ impl<'a> State<'a> {
         unsafe { lua_getglobal(self.raw, name.as_ptr()) }
     }
 
+    /// Sets a global to the top, which goes. May raise.
+    pub fn set_global(self, name: &CStr) {
+        // SAFETY: as for all methods.
+        unsafe { lua_setglobal(self.raw, name.as_ptr()) }
+    }
+
     /// The length that `#` gives. May raise.
     pub fn len(self, index: c_int) -> lua_Integer {
         // SAFETY: as for all methods.

@@ -16,13 +16,9 @@ use std::ptr;
 use std::sync::{LazyLock, OnceLock};
 
 use libc::{c_char, c_int};
-use mlua_sys::{
-    LUA_OK, LUA_REGISTRYINDEX, lua_State, lua_error, lua_pcall, lua_pushcfunction,
-    lua_pushlightuserdata, lua_settop, lua_topointer, lua_touserdata, luaL_loadbufferx,
-    luaL_newstate, luaL_ref,
-};
+use mlua_sys::{LUA_OK, LUA_REGISTRYINDEX, luaL_ref};
 use parking_lot::Mutex;
-use skynet_support::{Entry, State, lua_functions};
+use skynet_support::{Entry, State, Vm, lua_function, lua_functions};
 
 pub use files::FILES;
 
@@ -122,13 +118,14 @@ pub const FOLDER: &str = "embedded/";
 
 /// Compiled files: addresses of shared functions (`lua_clonefunction`) in a VM of their own.
 struct Compiled {
-    state: *mut lua_State,
+    vm: Vm,
     functions: HashMap<&'static str, *const c_void>,
 }
 
 // SAFETY: the VM is used by one thread at a time, under the lock; the functions are shared, so any VM may read them.
 unsafe impl Send for Compiled {}
 
+/// Never emptied: the VM stays open for good, as other VMs run its functions.
 static COMPILED: Mutex<Option<Compiled>> = Mutex::new(None);
 
 /// What [`compile`] gets and gives.
@@ -139,19 +136,18 @@ struct Job<'a> {
 }
 
 /// Compiles a file in the hidden VM and anchors the function there.
-unsafe extern "C-unwind" fn compile(state: *mut lua_State) -> c_int {
+fn compile(state: State<'_>) -> c_int {
+    let job: *mut Job = state.to_userdata(1).cast();
     // SAFETY: called by `shared` with a job that outlives the call.
+    let (source, chunk) = unsafe { ((*job).file.source, (*job).chunk) };
+    if state.load_text(source, chunk) != LUA_OK {
+        state.raise();
+    }
+    // SAFETY: a function is at the top; the job is as above.
     unsafe {
-        let job: *mut Job = lua_touserdata(state, 1).cast();
-        let source = (*job).file.source;
-        let chunk = (*job).chunk.as_ptr();
-        let text = source.as_ptr().cast();
-        if luaL_loadbufferx(state, text, source.len(), chunk, c"t".as_ptr()) != LUA_OK {
-            lua_error(state);
-        }
-        skynet_lua::lua_sharefunction(state.cast(), -1);
-        (*job).function = lua_topointer(state, -1);
-        luaL_ref(state, LUA_REGISTRYINDEX);
+        skynet_lua::lua_sharefunction(state.raw().cast(), -1);
+        (*job).function = state.to_pointer(-1);
+        luaL_ref(state.raw(), LUA_REGISTRYINDEX);
     }
     0
 }
@@ -160,15 +156,11 @@ unsafe extern "C-unwind" fn compile(state: *mut lua_State) -> c_int {
 fn shared(file: File) -> Option<*const c_void> {
     let mut guard = COMPILED.lock();
     if guard.is_none() {
-        // SAFETY: no precondition.
-        let state = unsafe { luaL_newstate() };
-        if state.is_null() {
-            return None;
-        }
+        let vm = Vm::open()?;
         // SAFETY: nothing closes it.
-        unsafe { skynet_lua::lua_keepopen(state.cast()) };
+        unsafe { skynet_lua::lua_keepopen(vm.state().raw().cast()) };
         *guard = Some(Compiled {
-            state,
+            vm,
             functions: HashMap::new(),
         });
     }
@@ -182,14 +174,13 @@ fn shared(file: File) -> Option<*const c_void> {
         chunk: &chunk,
         function: ptr::null(),
     };
-    // SAFETY: the VM belongs to the lock; errors stay in the protected call, and neither of the two pushes raises.
-    unsafe {
-        lua_pushcfunction(compiled.state, compile);
-        lua_pushlightuserdata(compiled.state, (&raw mut job).cast());
-        if lua_pcall(compiled.state, 1, 0, 0) != LUA_OK {
-            lua_settop(compiled.state, 0);
-            return None;
-        }
+    // SAFETY: the VM belongs to the lock. Errors stay in the protected call, and neither of the two pushes raises.
+    let state = unsafe { compiled.vm.state() };
+    state.push_function(lua_function!(unsafe compile));
+    state.push_light(&raw mut job);
+    if state.protected_call(1, 0, 0) != LUA_OK {
+        state.set_top(0);
+        return None;
     }
     compiled.functions.insert(file.name, job.function);
     Some(job.function)
@@ -296,17 +287,7 @@ pub fn compile_only(state: State<'_>, file: File) {
 fn push_unshared(state: State<'_>, file: File) {
     let status = {
         let chunk = chunk_name(file).unwrap_or_default();
-        let text: *const c_char = file.source.as_ptr().cast();
-        // SAFETY: the text is there. A protected call by itself: loading raises nothing but returns a status.
-        unsafe {
-            luaL_loadbufferx(
-                state.raw(),
-                text,
-                file.source.len(),
-                chunk.as_ptr(),
-                c"t".as_ptr(),
-            )
-        }
+        state.load_text(file.source, &chunk)
     };
     // The chunk's name has been freed by now.
     if status != LUA_OK {

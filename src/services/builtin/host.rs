@@ -7,7 +7,6 @@ use std::ptr;
 use std::sync::Once;
 
 use libc::{c_char, c_int, c_void};
-use mlua_sys::{lua_State, luaL_requiref};
 use skynet_lua::{Host, LuaState};
 use skynet_support::{State, lua_function};
 
@@ -46,38 +45,33 @@ pub fn prepare() {
 
 /// The loader in the executable, for a path that means it and is not there: one that ends with its name in a project.
 /// A file wins, also one that does not compile; any other name is the project's own loader, which nothing can replace.
-///
-/// # Safety
-/// `path` is a C string.
-pub unsafe fn absent_loader(path: *const c_char) -> Option<embedded::File> {
-    // SAFETY: by contract.
-    let (name, is_there) = unsafe {
-        let is_there = libc::access(path, libc::F_OK) == 0;
-        (CStr::from_ptr(path).to_bytes(), is_there)
-    };
-    let before = name.strip_suffix(LOADER.as_bytes())?;
+pub fn absent_loader(path: &CStr) -> Option<embedded::File> {
+    let before = path.to_bytes().strip_suffix(LOADER.as_bytes())?;
     let meant = matches!(before.last(), None | Some(b'/'));
-    (meant && !is_there)
+    (meant && !is_there(path))
         .then(|| embedded::find(LOADER.as_bytes()))
         .flatten()
 }
 
-/// Modules of the executable, behind the searchers that Lua has.
-unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the libraries are open.
-    unsafe {
-        let state = State::new(state.cast());
-        let open = lua_function!(unsafe embedded::open);
-        luaL_requiref(state.raw(), c"skynet.codecache".as_ptr(), codecache, 0);
-        luaL_requiref(state.raw(), c"skynet.embedded".as_ptr(), open, 0);
-        state.pop(2);
-        searcher::install(state);
-    }
+/// Whether there is such a file.
+pub fn is_there(path: &CStr) -> bool {
+    // SAFETY: a C string.
+    unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
 }
 
-unsafe extern "C-unwind" fn codecache(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe { skynet_lua::luaopen_cache(state.cast()) }
+/// Modules of the executable, behind the searchers that Lua has.
+unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
+    // SAFETY: Lua calls with a state whose libraries are open; what follows keeps the rules of `State`.
+    let state = unsafe { State::new(state.cast()) };
+    state.require(c"skynet.codecache", lua_function!(unsafe codecache));
+    state.require(c"skynet.embedded", lua_function!(unsafe embedded::open));
+    state.pop(2);
+    searcher::install(state);
+}
+
+fn codecache(state: State<'_>) -> c_int {
+    // SAFETY: a function of C for Lua, with the state that runs.
+    unsafe { skynet_lua::luaopen_cache(state.raw().cast()) }
 }
 
 /// A service's VM gets the loader before anything else, and a function the file that `inside` has named.
@@ -88,7 +82,8 @@ unsafe extern "C-unwind" fn instead(
 ) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string, where it may raise.
     unsafe {
-        let named = CStr::from_ptr(filename).to_bytes();
+        let filename = CStr::from_ptr(filename);
+        let named = filename.to_bytes();
         let file = match named.strip_prefix(embedded::FOLDER.as_bytes()) {
             Some(name) => embedded::find(name),
             None if begins != 0 => absent_loader(filename),
@@ -206,8 +201,7 @@ mod tests {
             (c"nosuch.lua", false),
         ] {
             let here = path.to_bytes().starts_with(b"lualib") && Path::new(LOADER).exists();
-            // SAFETY: C strings.
-            let found = unsafe { absent_loader(path.as_ptr()) };
+            let found = absent_loader(path);
             assert_eq!(found.is_some(), expected && !here, "{path:?}");
         }
     }

@@ -34,6 +34,8 @@ const FUNCTION: c_int = 3;
 const AT_REST: c_int = 2;
 
 struct Receiver {
+    /// The coroutine in which messages are handled. It is a user value of this userdata, so it lives as long; each message makes a
+    /// [`State`] of it anew.
     state: *mut lua_State,
     lost: Lost,
     flood: Flood,

@@ -1,20 +1,14 @@
 //! From an empty VM to a running script.
 
 use std::ffi::{CStr, CString};
-use std::ptr;
 use std::sync::Once;
-
-use libc::{c_char, c_int};
-use mlua_sys::{
-    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_Integer,
-    lua_State, lua_call, lua_error, lua_gc, lua_getfield, lua_getglobal, lua_pcall, lua_pop,
-    lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring,
-    lua_pushnil, lua_pushstring, lua_setfield, lua_setglobal, lua_settop, lua_tointegerx,
-    lua_tolstring, lua_touserdata, luaL_checkinteger, luaL_loadfilex, luaL_makeseed_,
-    luaL_openlibs, luaL_requiref, luaL_traceback,
-};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
+use libc::c_int;
+use mlua_sys::{
+    LUA_GCGEN, LUA_GCSTOP, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, lua_CFunction, lua_Integer,
+    lua_gc, luaL_makeseed_,
+};
 use skynet_support::{State, lua_function};
 
 use super::core::{Service, setting};
@@ -37,41 +31,49 @@ struct Boot<'a> {
 pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Result<(), ()> {
     // SAFETY: as the caller promises. What can raise runs in protected calls; this function itself only calls what
     // cannot.
-    unsafe {
-        let state = (*this).state;
+    let state = unsafe {
         (*this).context.store(service.as_ptr(), Relaxed);
-        (*this).interrupt.switch(state);
-        let boot = Boot {
-            this,
-            service,
-            args,
-        };
-        // While there is next to nothing to mark.
-        lua_gc(state, LUA_GCGEN, 0, 0);
-        lua_gc(state, LUA_GCSTOP);
-        lua_pushcfunction(state, traceback);
-        if step(state, &boot, prepare, 0) != LUA_OK || step(state, &boot, load, 2) != LUA_OK {
-            let loader = CStr::from_ptr(loader()).to_bytes();
-            service.log(&[b"Can't load ", loader, b" : ", message(state)]);
-            return Err(());
-        }
-        if lua_pcall(state, 1, 0, 1) != LUA_OK {
-            service.log(&[b"lua loader error : ", message(state)]);
-            return Err(());
-        }
-        lua_settop(state, 0);
-        if step(state, &boot, limit, 0) != LUA_OK {
-            service.log(&[b"lua loader error : ", message(state)]);
-            return Err(());
-        }
-        if !service.receives() {
-            // It may have done all that it was for. The service that started it is not told: it is no failure on the C core.
-            let end = b" ended without skynet.start: its launch is not answered, and no message reaches it";
-            service.log(&[script_name(args), end]);
-            service.ended_without_callback();
-        }
-        skynet_lua::lua_gcsettle(state.cast());
+        (*this).interrupt.switch((*this).state);
+        State::new((*this).state)
+    };
+    let boot = Boot {
+        this,
+        service,
+        args,
+    };
+    // SAFETY: as above; there is next to nothing to mark yet.
+    unsafe {
+        lua_gc(state.raw(), LUA_GCGEN, 0, 0);
+        lua_gc(state.raw(), LUA_GCSTOP);
     }
+    let failed = |parts: &[&[u8]]| {
+        service.log(parts);
+        Err(())
+    };
+    // They keep the rules of `State`.
+    state.push_function(lua_function!(unsafe traceback));
+    if !step(state, &boot, lua_function!(unsafe prepare), 0)
+        || !step(state, &boot, lua_function!(unsafe load), 2)
+    {
+        return failed(&[b"Can't load ", loader().to_bytes(), b" : ", message(state)]);
+    }
+    if state.protected_call(1, 0, 1) != LUA_OK {
+        return failed(&[b"lua loader error : ", message(state)]);
+    }
+    state.set_top(0);
+    if !step(state, &boot, lua_function!(unsafe limit), 0) {
+        return failed(&[b"lua loader error : ", message(state)]);
+    }
+    // SAFETY: the caller runs the service.
+    if !unsafe { service.receives() } {
+        // It may have done all that it was for. The service that started it is not told: it is no failure on the C core.
+        let end =
+            b" ended without skynet.start: its launch is not answered, and no message reaches it";
+        service.log(&[script_name(args), end]);
+        service.ended_without_callback();
+    }
+    // SAFETY: the state of this thread, where nothing runs.
+    unsafe { skynet_lua::lua_gcsettle(state.raw().cast()) };
     Ok(())
 }
 
@@ -81,52 +83,36 @@ fn script_name(args: &[u8]) -> &[u8] {
     words.find(|word| !word.is_empty()).unwrap_or(b"?")
 }
 
-unsafe fn step(
-    state: *mut lua_State,
-    boot: &Boot,
-    function: lua_CFunction,
-    results: c_int,
-) -> c_int {
-    // SAFETY: neither push allocates; the stack of a new VM has room.
-    unsafe {
-        lua_pushcfunction(state, function);
-        lua_pushlightuserdata(state, ptr::from_ref(boot).cast_mut().cast());
-        lua_pcall(state, 1, results, 0)
+/// Calls a function with the [`Boot`], in a protected call; false, and the error at the top, if it fails. Raises nothing: neither push
+/// allocates, and the stack of a new VM has room.
+fn step(state: State<'_>, boot: &Boot, function: lua_CFunction, results: c_int) -> bool {
+    state.push_function(function);
+    state.push_light(boot);
+    state.protected_call(1, results, 0) == LUA_OK
+}
+
+/// The error at the top, up to its first zero. Errors of the steps are strings, so that nothing is converted and nothing raised.
+fn message(state: State<'_>) -> &[u8] {
+    match state.to_text(-1) {
+        Some(text) => text.to_bytes(),
+        None => b"(no error message)",
     }
 }
 
-/// The error at the top, up to its first zero. It is there as long as it stays on the stack.
-unsafe fn message<'a>(state: *mut lua_State) -> &'a [u8] {
-    // SAFETY: errors of these steps are strings, so nothing is converted; Lua ends them with a zero.
-    unsafe {
-        let text = lua_tolstring(state, -1, ptr::null_mut());
-        if text.is_null() {
-            b"(no error message)"
-        } else {
-            CStr::from_ptr(text).to_bytes()
-        }
-    }
-}
-
-unsafe fn boot<'a>(state: *mut lua_State) -> &'a Boot<'a> {
+fn boot(state: State<'_>) -> &Boot<'_> {
     // SAFETY: `step` passes the address of a Boot that outlives the call.
-    unsafe { &*lua_touserdata(state, 1).cast() }
+    unsafe { &*state.to_userdata(1).cast() }
 }
 
-fn or_default(key: &CStr, default: &'static CStr) -> *const c_char {
-    let value = setting(key);
-    if value.is_null() {
-        default.as_ptr()
-    } else {
-        value
-    }
+fn or_default(key: &CStr, default: &'static CStr) -> &'static CStr {
+    setting(key).unwrap_or(default)
 }
 
-fn loader() -> *const c_char {
+fn loader() -> &'static CStr {
     or_default(c"lualoader", c"./lualib/loader.lua")
 }
 
-fn service_paths() -> *const c_char {
+fn service_paths() -> &'static CStr {
     or_default(c"luaservice", c"./service/?.lua")
 }
 
@@ -140,90 +126,77 @@ fn is_inside_only(boot: &Boot) -> bool {
     if embedded::find(&[b"service/", name, b".lua"].concat()).is_none() {
         return false;
     }
-    // SAFETY: values of settings are C strings that stay.
-    let patterns = unsafe { CStr::from_ptr(service_paths()) };
-    let mut patterns = patterns.to_bytes().split(|&byte| byte == b';');
+    let mut patterns = service_paths().to_bytes().split(|&byte| byte == b';');
     !patterns.any(|pattern| {
         let parts: Vec<&[u8]> = pattern.split(|&byte| byte == b'?').collect();
-        // SAFETY: `access` gets a C string.
-        CString::new(parts.join(name))
-            .is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::F_OK) } == 0)
+        CString::new(parts.join(name)).is_ok_and(|path| host::is_there(&path))
     })
 }
 
 /// Libraries, globals and registry entries.
-unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `step`; nothing has a destructor.
-    unsafe {
-        let service = boot(state).service;
-        if skynet_lua::lua_copysnapshot(state.cast()) == 0 {
-            libraries(state);
-        } else {
-            seed_random(state);
-        }
-        lua_pushlightuserdata(state, service.as_ptr().cast());
-        lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
+fn prepare(state: State<'_>) -> c_int {
+    let service = boot(state).service;
+    // SAFETY: a new VM of this thread.
+    if unsafe { skynet_lua::lua_copysnapshot(state.raw().cast()) } == 0 {
+        libraries(state);
+    } else {
+        seed_random(state);
+    }
+    state.push_light(service.as_ptr());
+    state.set_field(LUA_REGISTRYINDEX, c"skynet_context");
 
-        let path = or_default(c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
-        let cpath = or_default(c"lua_cpath", c"./luaclib/?.so");
-        for (name, value) in [
-            (c"LUA_PATH", path),
-            (c"LUA_CPATH", cpath),
-            (c"LUA_SERVICE", service_paths()),
-            (c"LUA_PRELOAD", setting(c"preload")),
-        ] {
-            // Null pushes nil.
-            lua_pushstring(state, value);
-            lua_setglobal(state, name.as_ptr());
+    let path = or_default(c"lua_path", c"./lualib/?.lua;./lualib/?/init.lua");
+    let cpath = or_default(c"lua_cpath", c"./luaclib/?.so");
+    for (name, value) in [
+        (c"LUA_PATH", Some(path)),
+        (c"LUA_CPATH", Some(cpath)),
+        (c"LUA_SERVICE", Some(service_paths())),
+        (c"LUA_PRELOAD", setting(c"preload")),
+    ] {
+        match value {
+            Some(value) => state.push_text(value),
+            None => state.push_nil(),
         }
+        state.set_global(name);
     }
     0
 }
 
-/// What every VM begins with, whatever its service is.
-unsafe fn libraries(state: *mut lua_State) {
-    // SAFETY: called where Lua may raise; nothing has a destructor.
-    unsafe {
-        lua_pushboolean(state, 1);
-        lua_setfield(state, LUA_REGISTRYINDEX, c"LUA_NOENV".as_ptr());
-        lua_pushcfunction(state, limit_now);
-        lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_memlimit".as_ptr());
-        luaL_openlibs(state);
-        luaL_requiref(
-            state,
-            c"skynet.profile".as_ptr(),
-            lua_function!(unsafe profile::open),
-            0,
-        );
-        lua_getglobal(state, c"coroutine".as_ptr());
-        for name in [c"resume", c"wrap"] {
-            lua_getfield(state, -2, name.as_ptr());
-            lua_setfield(state, -2, name.as_ptr());
-        }
-        // Layers up to v1.4.0 yield by the profiler too.
-        lua_getfield(state, -1, c"yield".as_ptr());
-        lua_setfield(state, -3, c"yield".as_ptr());
-        lua_pop(state, 2);
+/// What every VM begins with, whatever its service is. May raise.
+fn libraries(state: State<'_>) {
+    state.push_boolean(true);
+    state.set_field(LUA_REGISTRYINDEX, c"LUA_NOENV");
+    // It keeps the rules of `State`.
+    state.push_function(lua_function!(unsafe limit_now));
+    state.set_field(LUA_REGISTRYINDEX, c"skynet_memlimit");
+    state.open_libraries();
+    state.require(c"skynet.profile", lua_function!(unsafe profile::open));
+    state.get_global(c"coroutine");
+    for name in [c"resume", c"wrap"] {
+        state.get_field(-2, name);
+        state.set_field(-2, name);
     }
+    // Layers up to v1.4.0 yield by the profiler too.
+    state.get_field(-1, c"yield");
+    state.set_field(-3, c"yield");
+    state.pop(2);
 }
 
-/// The generator of `math.random` is a copy too; each VM has to have numbers of its own.
-unsafe fn seed_random(state: *mut lua_State) {
+/// The generator of `math.random` is a copy too; each VM has to have numbers of its own. May raise.
+fn seed_random(state: State<'_>) {
     static COPIES: AtomicI64 = AtomicI64::new(0);
-    // SAFETY: as in `libraries`.
-    unsafe {
-        lua_getglobal(state, c"math".as_ptr());
-        lua_getfield(state, -1, c"randomseed".as_ptr());
-        let seed = match seeded::seed() {
-            Some(seed) => seed as i64,
-            None => luaL_makeseed_(state).into(),
-        };
-        lua_pushinteger(state, seed);
-        // The other seed hardly differs between VMs that start in the same second.
-        lua_pushinteger(state, COPIES.fetch_add(1, Relaxed));
-        lua_call(state, 2, 0);
-        lua_pop(state, 1);
-    }
+    state.get_global(c"math");
+    state.get_field(-1, c"randomseed");
+    let seed = match seeded::seed() {
+        Some(seed) => seed as i64,
+        // SAFETY: a state of this thread.
+        None => unsafe { luaL_makeseed_(state.raw()) }.into(),
+    };
+    state.push_integer(seed);
+    // The other seed hardly differs between VMs that start in the same second.
+    state.push_integer(COPIES.fetch_add(1, Relaxed));
+    state.call(2, 0);
+    state.pop(1);
 }
 
 /// Files of the Lua layer whose strings all VMs share: those that every service loads.
@@ -254,92 +227,83 @@ pub(super) fn make_snapshot() {
 
 /// Prepares the VM in which the modules of the module snapshot run once: with what they need.
 pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
-    state: *mut skynet_lua::LuaState,
+    lua: *mut skynet_lua::LuaState,
 ) -> c_int {
     static NO_SERVICE: u8 = 0;
-    let lua = state;
-    let state: *mut lua_State = state.cast();
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md). The functions of the core are only looked at, so they can be bound to
-    // an address where no service is.
-    unsafe {
-        if skynet_lua::lua_copysnapshot(lua) == 0 {
-            libraries(state);
-        }
-        let no_service = (&raw const NO_SERVICE).cast_mut().cast();
-        lua_pushlightuserdata(state, no_service);
-        lua_setfield(state, LUA_REGISTRYINDEX, c"skynet_context".as_ptr());
-        luaL_requiref(state, c"skynet.core".as_ptr(), core, 0);
-        lua_pop(state, 1);
-        if let Some(file) = embedded::find_module(b"skynet.require") {
-            lua_getfield(state, LUA_REGISTRYINDEX, c"_LOADED".as_ptr());
-            embedded::push_function(State::new(state), file);
-            lua_call(state, 0, 1);
-            lua_setfield(state, -2, c"skynet.require".as_ptr());
-        }
+    // SAFETY: Lua calls with the state of a new VM; what follows keeps the rules of `State`.
+    let (state, is_copied) = unsafe {
+        let state = State::new(lua.cast());
+        (state, skynet_lua::lua_copysnapshot(lua) != 0)
+    };
+    if !is_copied {
+        libraries(state);
+    }
+    // The functions of the core are only looked at, so they can be bound to an address where no service is.
+    state.push_light(&raw const NO_SERVICE);
+    state.set_field(LUA_REGISTRYINDEX, c"skynet_context");
+    state.require(c"skynet.core", skynet_luaclib::core::luaopen_skynet_core);
+    state.pop(1);
+    if let Some(file) = embedded::find_module(b"skynet.require") {
+        state.get_field(LUA_REGISTRYINDEX, c"_LOADED");
+        embedded::push_function(state, file);
+        state.call(0, 1);
+        state.set_field(-2, c"skynet.require");
     }
     0
 }
 
-unsafe extern "C-unwind" fn core(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe { skynet_luaclib::core::luaopen_skynet_core(state) }
-}
-
-unsafe extern "C-unwind" fn open_snapshot(state: *mut skynet_lua::LuaState) -> c_int {
-    let state: *mut lua_State = state.cast();
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        libraries(state);
-        for name in COMMON {
-            if let Some(file) = embedded::find(name.as_bytes()) {
-                embedded::compile_only(State::new(state), file);
-            }
+/// Fills the VM that others are copied from.
+unsafe extern "C-unwind" fn open_snapshot(lua: *mut skynet_lua::LuaState) -> c_int {
+    // SAFETY: Lua calls with the state of a new VM; what follows keeps the rules of `State`.
+    let state = unsafe { State::new(lua.cast()) };
+    libraries(state);
+    for name in COMMON {
+        if let Some(file) = embedded::find(name.as_bytes()) {
+            embedded::compile_only(state, file);
         }
-        // Names that C code asks the registry and the globals for.
-        for name in [
-            c"skynet_context",
-            c"callback_context",
-            c"memlimit",
-            c"LUA_PATH",
-            c"LUA_CPATH",
-            c"LUA_SERVICE",
-            c"LUA_PRELOAD",
-            c"skynet.core",
-        ] {
-            lua_pushstring(state, name.as_ptr());
-            lua_pop(state, 1);
-        }
+    }
+    // Names that C code asks the registry and the globals for.
+    for name in [
+        c"skynet_context",
+        c"callback_context",
+        c"memlimit",
+        c"LUA_PATH",
+        c"LUA_CPATH",
+        c"LUA_SERVICE",
+        c"LUA_PRELOAD",
+        c"skynet.core",
+    ] {
+        state.push_text(name);
+        state.pop(1);
     }
     0
 }
 
 /// Returns the loader and its argument.
-unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `step`; nothing has a destructor when something raises.
-    unsafe {
-        let boot = boot(state);
-        let path = loader();
-        let inside = host::absent_loader(path).or_else(|| {
-            let replaces = libc::access(path, libc::F_OK) == 0 && is_inside_only(boot);
-            replaces.then(|| embedded::find(host::LOADER.as_bytes()))?
-        });
-        match inside {
-            Some(file) => embedded::push_function(State::new(state), file),
-            None => {
-                if luaL_loadfilex(state, path, ptr::null()) != LUA_OK {
-                    lua_error(state);
-                }
-            }
-        }
-        lua_pushlstring(state, boot.args.as_ptr().cast(), boot.args.len());
+fn load(state: State<'_>) -> c_int {
+    let boot = boot(state);
+    let path = loader();
+    // The names that this makes are gone before anything raises.
+    let inside = host::absent_loader(path).or_else(|| {
+        let replaces = host::is_there(path) && is_inside_only(boot);
+        replaces.then(|| embedded::find(host::LOADER.as_bytes()))?
+    });
+    match inside {
+        Some(file) => embedded::push_function(state, file),
+        None if state.load_file(path) != LUA_OK => state.raise(),
+        None => {}
     }
+    state.push_bytes(boot.args);
     2
 }
 
 /// Sets the limit of the VM's memory, from now on.
+///
+/// # Safety
+/// The calling thread runs the service of the instance.
 unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
     let bytes = usize::try_from(bytes).unwrap_or(0);
-    // SAFETY: the caller runs the service, so no other thread uses the limit.
+    // SAFETY: as the caller promises, so no other thread uses the limit.
     unsafe {
         let limit = megabytes(bytes);
         let service = (*this).service();
@@ -349,40 +313,31 @@ unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
 }
 
 /// `skynet_memlimit(bytes)` of the registry, for `skynet.memlimit`.
-unsafe extern "C-unwind" fn limit_now(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        let bytes = luaL_checkinteger(state, 1);
-        set_limit(Snlua::of(state), bytes);
-    }
+fn limit_now(state: State<'_>) -> c_int {
+    let bytes = state.check_integer(1);
+    // SAFETY: the VM runs, so this thread runs its service.
+    unsafe { set_limit(Snlua::of(state), bytes) };
     0
 }
 
 /// Takes over the memory limit that the script has left in the registry, as other Lua layers do.
-unsafe extern "C-unwind" fn limit(state: *mut lua_State) -> c_int {
-    // SAFETY: called by `step`.
-    unsafe {
-        let boot = boot(state);
-        if lua_getfield(state, LUA_REGISTRYINDEX, c"memlimit".as_ptr()) == LUA_TNUMBER {
-            let bytes = lua_tointegerx(state, -1, ptr::null_mut());
-            lua_pushnil(state);
-            lua_setfield(state, LUA_REGISTRYINDEX, c"memlimit".as_ptr());
-            set_limit(boot.this, bytes);
-        }
+fn limit(state: State<'_>) -> c_int {
+    let this = boot(state).this;
+    if state.get_field(LUA_REGISTRYINDEX, c"memlimit") == LUA_TNUMBER {
+        let bytes = state.to_integer(-1);
+        state.push_nil();
+        state.set_field(LUA_REGISTRYINDEX, c"memlimit");
+        // SAFETY: as in `limit_now`.
+        unsafe { set_limit(this, bytes) };
     }
     0
 }
 
 /// Adds a traceback to the error of a script.
-unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
-    unsafe {
-        let text = lua_tolstring(state, 1, ptr::null_mut());
-        if text.is_null() {
-            lua_pushstring(state, c"(no error message)".as_ptr());
-        } else {
-            luaL_traceback(state, state, text, 1);
-        }
+fn traceback(state: State<'_>) -> c_int {
+    match state.to_text(1) {
+        Some(text) => state.push_traceback(Some(text), 1),
+        None => state.push_text(c"(no error message)"),
     }
     1
 }

@@ -1,8 +1,7 @@
 //! All that a VM asks of the core.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 use std::io::Write;
-use std::ptr;
 
 use crate::actor::service::{self, Callback, Context};
 use crate::base::message::{Message, ptype};
@@ -128,7 +127,7 @@ pub(super) fn signal_stays() -> bool {
     env::get(c"signal_when_idle").is_some_and(|value| value == c"next")
 }
 
-/// The value of a configuration key, which lives for ever; null if it has none.
-pub(super) fn setting(key: &CStr) -> *const c_char {
-    env::get(key).map_or(ptr::null(), CStr::as_ptr)
+/// The value of a configuration key, which lives for ever.
+pub(super) fn setting(key: &CStr) -> Option<&'static CStr> {
+    env::get(key)
 }

@@ -21,7 +21,6 @@
 //! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
 //! ([`Place`]), the request has no effect any more.
 
-use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicUsize, compiler_fence};
 use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
@@ -29,10 +28,8 @@ use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
 use super::Snlua;
 use super::core::{Place, Request, Stack};
 use libc::c_int;
-use mlua_sys::{
-    LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_pcall, lua_pop,
-    lua_pushcfunction, lua_sethook, lua_tolstring, luaL_error, luaL_traceback,
-};
+use mlua_sys::{LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_sethook};
+use skynet_support::{State, lua_function};
 
 const STOP: u8 = 1;
 const STACK: u8 = 2;
@@ -185,37 +182,36 @@ unsafe fn is_free(state: *mut lua_State) -> bool {
     }
 }
 
-unsafe extern "C-unwind" fn hook(state: *mut lua_State, _activation: *mut lua_Debug) {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the allocator leads to the instance. Nothing here has a destructor.
-    unsafe {
-        lua_sethook(state, None, 0, 0);
-        let this = Snlua::of(state);
-        let wanted = (*this).interrupt.take();
-        if wanted & STACK != 0 {
-            (*this).interrupt.stack.store(NOT_ASKED, Relaxed);
-            lua_pushcfunction(state, log_stack);
-            if lua_pcall(state, 0, 0, 0) != LUA_OK {
-                (*this).service().log(&[b"stuck: no memory for the stack"]);
-                lua_pop(state, 1);
-            }
+unsafe extern "C-unwind" fn hook(running: *mut lua_State, _activation: *mut lua_Debug) {
+    // SAFETY: Lua calls with the coroutine that runs, whose hook this is; what follows keeps the rules of `State`. The thread runs the
+    // service, and the instance outlives the VM.
+    let (state, this) = unsafe {
+        lua_sethook(running, None, 0, 0);
+        let state = State::new(running);
+        (state, &*Snlua::of(state))
+    };
+    let wanted = this.interrupt.take();
+    if wanted & STACK != 0 {
+        this.interrupt.stack.store(NOT_ASKED, Relaxed);
+        // It keeps the rules of `State`.
+        state.push_function(lua_function!(unsafe log_stack));
+        if state.protected_call(0, 0, 0) != LUA_OK {
+            this.service().log(&[b"stuck: no memory for the stack"]);
+            state.pop(1);
         }
-        if wanted & STOP != 0 {
-            luaL_error(state, c"signal 0".as_ptr());
-        }
+    }
+    if wanted & STOP != 0 {
+        state.error(c"signal 0");
     }
 }
 
-unsafe extern "C-unwind" fn log_stack(state: *mut lua_State) -> c_int {
-    // SAFETY: called by the hook; nothing has a destructor.
-    unsafe {
-        // Without this function. The head of a traceback goes: in a log it stands for an error.
-        luaL_traceback(state, state, ptr::null(), 1);
-        let text = lua_tolstring(state, -1, ptr::null_mut());
-        let lines = libc::strchr(text, c_int::from(b'\n'));
-        let lines = if lines.is_null() { text } else { lines };
-        let lines = CStr::from_ptr(lines).to_bytes();
-        let service = (*Snlua::of(state)).service();
-        service.report(&[b"stuck: what runs is", lines]);
-    }
+fn log_stack(state: State<'_>) -> c_int {
+    // Without this function. The head of a traceback goes: in a log it stands for an error.
+    state.push_traceback(None, 1);
+    let text = state.to_bytes(-1).unwrap_or_default();
+    let head = text.iter().position(|&byte| byte == b'\n').unwrap_or(0);
+    // SAFETY: the instance outlives the VM.
+    let service = unsafe { (*Snlua::of(state)).service() };
+    service.report(&[b"stuck: what runs is", &text[head..]]);
     0
 }

@@ -12,7 +12,6 @@ mod memory;
 mod pieces;
 mod profile;
 
-use std::ffi::CStr;
 use std::io::{self, Write};
 use std::mem;
 use std::ptr;
@@ -20,7 +19,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{c_char, c_int, c_uint, c_void};
-use mlua_sys::{lua_State, lua_atpanic, lua_getallocf, lua_newstate, lua_tolstring, luaL_makeseed};
+use mlua_sys::{lua_State, lua_atpanic, lua_getallocf, lua_newstate, luaL_makeseed};
+use skynet_support::{State, lua_function};
 
 use self::core::{Place, Request, Service, Stack, is_aborting};
 use self::interrupt::Interrupt;
@@ -32,6 +32,8 @@ use crate::scheduler::seeded;
 
 /// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
 pub(crate) struct Snlua {
+    /// The main state of the VM, from `create` to `release`. The thread that runs the service, or closes it, makes a [`State`] of it;
+    /// others leave it alone.
     state: *mut lua_State,
     context: AtomicPtr<Context>,
     memory: Memory,
@@ -47,10 +49,10 @@ impl Snlua {
     ///
     /// # Safety
     /// `state` is a VM or a coroutine that [`create`] made.
-    unsafe fn of(state: *mut lua_State) -> *mut Snlua {
+    unsafe fn of(state: State<'_>) -> *mut Snlua {
         let mut ud = ptr::null_mut();
         // SAFETY: the allocator's value is what `create` passed.
-        unsafe { lua_getallocf(state, &mut ud) };
+        unsafe { lua_getallocf(state.raw(), &mut ud) };
         ud.cast()
     }
 
@@ -61,23 +63,15 @@ impl Snlua {
 }
 
 /// An error outside of any protected call: Lua ends the process after this. Says at least whose fault it was.
-unsafe extern "C-unwind" fn panicked(state: *mut lua_State) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with the error at the top.
-    unsafe {
-        let this = Snlua::of(state);
-        let message = lua_tolstring(state, -1, ptr::null_mut());
-        let message = if message.is_null() {
-            c"?"
-        } else {
-            CStr::from_ptr(message)
-        };
-        let context = (*this).context.load(Relaxed);
-        let _ = writeln!(
-            io::stderr(),
-            "snlua: unprotected error in the Lua service {context:p} : {}",
-            message.to_string_lossy()
-        );
-    }
+fn panicked(state: State<'_>) -> c_int {
+    let message = state.to_bytes(-1).unwrap_or(b"?");
+    // SAFETY: the instance outlives the VM; the field is atomic.
+    let context = unsafe { (*Snlua::of(state)).context.load(Relaxed) };
+    let _ = writeln!(
+        io::stderr(),
+        "snlua: unprotected error in the Lua service {context:p} : {}",
+        String::from_utf8_lossy(message)
+    );
     0
 }
 
@@ -111,7 +105,8 @@ pub unsafe extern "C" fn create() -> *mut c_void {
             return ptr::null_mut();
         }
         memory::open(this, state);
-        lua_atpanic(state, panicked);
+        // It keeps the rules of `State`, with the error at the top.
+        lua_atpanic(state, lua_function!(unsafe panicked));
         (*this).state = state;
     }
     this.cast()
@@ -187,7 +182,7 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
     // SAFETY: as the caller promises. The VM's last calls still use the instance.
     unsafe {
         if !is_aborting() {
-            farewell::say((*this).state);
+            farewell::say(State::new((*this).state));
         }
         memory::close(this, (*this).state);
         drop(Box::from_raw(this));

@@ -53,12 +53,12 @@ fn set(state: State<'_>, table: c_int, index: c_int, value: Option<f64>) {
 /// How many coroutines are measured.
 fn profiled(state: State<'_>) -> usize {
     // SAFETY: the instance outlives the VM, and only the thread that runs the VM has this field.
-    unsafe { (*Snlua::of(state.raw())).profiled }
+    unsafe { (*Snlua::of(state)).profiled }
 }
 
 fn set_profiled(state: State<'_>, count: usize) {
     // SAFETY: as in `profiled`.
-    unsafe { (*Snlua::of(state.raw())).profiled = count };
+    unsafe { (*Snlua::of(state)).profiled = count };
 }
 
 /// Resumes the coroutine at `index` with the `count` values at the top: the number of results, or the error, pushed.
@@ -83,7 +83,7 @@ fn resume_at(state: State<'_>, index: c_int, count: c_int) -> Result<c_int, ()> 
 unsafe fn transfer(state: State<'_>, coroutine: *mut lua_State, count: c_int) -> Result<c_int, ()> {
     // SAFETY: as the caller promises; both stacks are checked. The instance outlives the VM.
     unsafe {
-        let interrupt = &raw const (*Snlua::of(state.raw())).interrupt;
+        let interrupt = &raw const (*Snlua::of(state)).interrupt;
         if lua_checkstack(coroutine, count) == 0 {
             state.push_text(c"too many arguments to resume");
             return Err(());
