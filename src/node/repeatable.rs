@@ -3,9 +3,11 @@
 use crate::base::{clock, env, log};
 use crate::io::timer;
 use crate::scheduler::seeded;
+#[cfg(feature = "lua")]
+use skynet_support::Vm;
 use std::ffi::CStr;
 #[cfg(feature = "lua")]
-use std::ffi::{c_uint, c_void};
+use std::ffi::c_uint;
 
 /// Reads the keys, before the clock starts. The seed, if there is one; it brings virtual time along and wants one worker. The
 /// error is a line for the user.
@@ -30,29 +32,8 @@ pub fn prepare() -> Result<Option<u64>, String> {
 /// process decides for all of them. Before any other; so a seed that stands in a config file comes too late for this.
 #[cfg(feature = "lua")]
 pub fn choose_hashes(seed: &CStr) {
-    unsafe extern "C" fn allocate(
-        _: *mut c_void,
-        block: *mut c_void,
-        _: usize,
-        size: usize,
-    ) -> *mut c_void {
-        // SAFETY: Lua gives null or what it got here before.
-        unsafe {
-            if size == 0 {
-                libc::free(block);
-                return std::ptr::null_mut();
-            }
-            libc::realloc(block, size)
-        }
-    }
     let Some(seed) = parse(seed) else { return };
-    // SAFETY: a state of its own, closed at once.
-    unsafe {
-        let state = mlua_sys::lua_newstate(allocate, std::ptr::null_mut(), seed as c_uint);
-        if !state.is_null() {
-            mlua_sys::lua_close(state);
-        }
-    }
+    drop(Vm::with_seed(seed as c_uint));
 }
 
 fn parse(text: &CStr) -> Option<u64> {

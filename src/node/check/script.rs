@@ -4,9 +4,8 @@ use super::layer::{self, OldLayer, REMOVE_LAYER, is_of_a_layer};
 use super::project::{self, File, Kind, Project};
 use super::{Findings, Level, Swap};
 use crate::services::builtin::embedded;
-use mlua_sys::lua55::{
-    LUA_OK, lua_State, lua_close, lua_settop, lua_tolstring, luaL_loadbufferx, luaL_newstate,
-};
+use mlua_sys::lua55::LUA_OK;
+use skynet_support::Vm;
 use std::ffi::CString;
 
 /// What the compiler of Lua 5.5 objects to and that of 5.3 did not. All else is no Lua in either.
@@ -149,15 +148,13 @@ impl OldNames {
     }
 }
 
-/// A Lua state that compiles and runs nothing.
-struct Compiler(*mut lua_State);
+/// A VM that compiles and runs nothing.
+struct Compiler(Vm);
 
 impl Compiler {
     fn new() -> Option<Compiler> {
         skynet_lua::luaL_initcodecache();
-        // SAFETY: no precondition.
-        let state = unsafe { luaL_newstate() };
-        (!state.is_null()).then_some(Compiler(state))
+        Vm::open().map(Compiler)
     }
 
     fn compile(&self, name: &str, source: &[u8]) -> Result<(), String> {
@@ -172,32 +169,15 @@ impl Compiler {
         };
         let source = &source[skip..];
         let chunk = CString::new(format!("@{name}")).unwrap_or_default();
-        // SAFETY: the state is open; luaL_loadbufferx catches its own errors, and the text is copied before it is popped.
-        unsafe {
-            let text = source.as_ptr().cast();
-            let status =
-                luaL_loadbufferx(self.0, text, source.len(), chunk.as_ptr(), c"t".as_ptr());
-            let answer = if status == LUA_OK {
-                Ok(())
-            } else {
-                let mut size = 0;
-                let text = lua_tolstring(self.0, -1, &mut size);
-                let bytes = if text.is_null() {
-                    b"cannot be compiled".as_slice()
-                } else {
-                    std::slice::from_raw_parts(text.cast(), size)
-                };
-                Err(String::from_utf8_lossy(bytes).into_owned())
-            };
-            lua_settop(self.0, 0);
-            answer
-        }
-    }
-}
-
-impl Drop for Compiler {
-    fn drop(&mut self) {
-        // SAFETY: opened by `new`, closed once.
-        unsafe { lua_close(self.0) };
+        // SAFETY: this thread alone uses the VM. Loading catches its own errors.
+        let state = unsafe { self.0.state() };
+        let answer = if state.load_text(source, &chunk) == LUA_OK {
+            Ok(())
+        } else {
+            let bytes = state.to_bytes(-1).unwrap_or(b"cannot be compiled");
+            Err(String::from_utf8_lossy(bytes).into_owned())
+        };
+        state.set_top(0);
+        answer
     }
 }

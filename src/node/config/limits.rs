@@ -2,9 +2,9 @@
 
 use libc::c_void;
 use mlua_sys::lua55::{
-    LUA_MASKCOUNT, lua_Alloc, lua_Debug, lua_State, lua_error, lua_getallocf, lua_pushstring,
-    lua_setallocf, lua_sethook,
+    LUA_MASKCOUNT, lua_Alloc, lua_Debug, lua_State, lua_getallocf, lua_setallocf, lua_sethook,
 };
+use skynet_support::State;
 use std::ptr;
 
 /// Memory above what the state has had before.
@@ -28,7 +28,8 @@ impl Limits {
     ///
     /// # Safety
     /// `state` is open and runs nothing, and it is closed before the result goes.
-    pub unsafe fn of(state: *mut lua_State) -> Limits {
+    pub unsafe fn of(state: State<'_>) -> Limits {
+        let state = state.raw();
         let mut context = ptr::null_mut();
         // SAFETY: by contract.
         unsafe {
@@ -82,9 +83,8 @@ unsafe extern "C" fn limited(
 }
 
 unsafe extern "C-unwind" fn too_long(state: *mut lua_State, _: *mut lua_Debug) {
-    // SAFETY: Lua calls its hook where an error may be raised; nothing here has a destructor.
-    unsafe {
-        lua_pushstring(state, c"does not come to an end".as_ptr());
-        lua_error(state);
-    }
+    // SAFETY: Lua calls its hook where an error may be raised; what follows keeps the rules of `State`.
+    let state = unsafe { State::new(state) };
+    state.push_text(c"does not come to an end");
+    state.raise()
 }

@@ -3,13 +3,13 @@
 use std::ffi::CStr;
 use std::ptr;
 
-use libc::{c_int, c_void};
+use libc::c_int;
 use mlua_sys::{
     LUA_GCCOLLECT, LUA_GCCOUNT, LUA_GCCOUNTB, LUA_GCSTOP, LUA_OK, LUA_TBOOLEAN, LUA_TFUNCTION,
-    LUA_TLIGHTUSERDATA, LUA_TNUMBER, lua_Integer, lua_State, lua_close, lua_gc, lua_getupvalue,
-    lua_iscfunction, lua_newstate, lua_tocfunction, luaL_loadbufferx, luaL_openlibs,
+    LUA_TLIGHTUSERDATA, LUA_TNUMBER, lua_Integer, lua_gc, lua_getupvalue, lua_iscfunction,
+    lua_tocfunction, luaL_loadbufferx,
 };
-use skynet_support::{State, lua_function, lua_functions};
+use skynet_support::{State, Vm, lua_function, lua_functions};
 
 use super::mark;
 use super::patched::{luaL_loadfilex_, seed};
@@ -26,8 +26,8 @@ const METHODS: &[Entry] = lua_functions!(unsafe {
 
 /// A matrix in Lua.
 struct Matrix {
-    /// Null before it is made, and after the end.
-    state: *mut lua_State,
+    /// None before it is made, and after the end.
+    vm: Option<Vm>,
     /// Others may know its table, so only `close` ends it: its maker knows when it is not read any more.
     ready: bool,
 }
@@ -49,10 +49,15 @@ fn close(state: State<'_>) -> c_int {
 }
 
 fn end(matrix: &mut Matrix) {
-    let state = std::mem::replace(&mut matrix.state, ptr::null_mut());
-    if !state.is_null() {
-        // SAFETY: the matrix owned it, and nothing runs in it.
-        unsafe { lua_close(state) };
+    matrix.vm = None;
+}
+
+impl Matrix {
+    /// The state of a matrix that has not ended.
+    fn inner(&self) -> Option<State<'_>> {
+        // SAFETY: the services that have the matrix's table only read it. What is done with the state pushes nothing, but for `matrix`,
+        // which catches what is raised.
+        self.vm.as_ref().map(|vm| unsafe { vm.state() })
     }
 }
 
@@ -67,35 +72,32 @@ fn collect(state: State<'_>) -> c_int {
 
 /// `matrix:getptr()`: the address of the table; nothing after the end.
 fn getptr(state: State<'_>) -> c_int {
-    let matrix = checked(state);
-    if matrix.state.is_null() {
+    let Some(inner) = checked(state).inner() else {
         return 0;
-    }
-    // SAFETY: the matrix owns it; a state that is ready has the table at 1.
-    state.push_light(unsafe { State::new(matrix.state) }.to_pointer(1));
+    };
+    // A state that is ready has the table at 1.
+    state.push_light(inner.to_pointer(1));
     1
 }
 
 /// `matrix:state()`: the address of its state, for `used`; nothing after the end.
 fn inner_state(state: State<'_>) -> c_int {
-    let matrix = checked(state);
-    if matrix.state.is_null() {
+    let Some(inner) = checked(state).inner() else {
         return 0;
-    }
-    state.push_light(matrix.state);
+    };
+    state.push_light(inner.raw());
     1
 }
 
 /// `matrix:size()`: bytes of memory; 0 after the end.
 fn size(state: State<'_>) -> c_int {
-    let matrix = checked(state);
     let mut size: lua_Integer = 0;
-    if !matrix.state.is_null() {
-        // SAFETY: the matrix owns it; both only count.
+    if let Some(inner) = checked(state).inner() {
+        // SAFETY: both only count.
         let (kilobytes, rest) = unsafe {
             (
-                lua_gc(matrix.state, LUA_GCCOUNT),
-                lua_gc(matrix.state, LUA_GCCOUNTB),
+                lua_gc(inner.raw(), LUA_GCCOUNT),
+                lua_gc(inner.raw(), LUA_GCCOUNTB),
             )
         };
         size = lua_Integer::from(kilobytes) * 1024 + lua_Integer::from(rest);
@@ -109,7 +111,7 @@ fn push(state: State<'_>) -> &mut Matrix {
     // SAFETY: there is room for it.
     unsafe {
         matrix.write(Matrix {
-            state: ptr::null_mut(),
+            vm: None,
             ready: false,
         });
     }
@@ -128,23 +130,6 @@ fn register_methods(state: State<'_>) {
     state.set_field(-2, c"__index");
     state.push_function(lua_function!(unsafe collect));
     state.set_field(-2, c"__gc");
-}
-
-/// Memory of a matrix: the C allocator's, like that of all states.
-unsafe extern "C" fn allocate(
-    _: *mut c_void,
-    block: *mut c_void,
-    _: usize,
-    size: usize,
-) -> *mut c_void {
-    // SAFETY: null or a block of this allocator.
-    unsafe {
-        if size == 0 {
-            libc::free(block);
-            return ptr::null_mut();
-        }
-        libc::realloc(block, size)
-    }
 }
 
 /// Raises unless argument `arg` can be given to the chunk of a matrix.
@@ -195,13 +180,10 @@ pub(super) fn matrix(state: State<'_>) -> c_int {
         check_argument(state, arg);
     }
     let matrix = push(state);
-    // SAFETY: a new state, which the matrix owns; the allocator takes no data.
-    let inner = unsafe {
-        matrix.state = lua_newstate(allocate, ptr::null_mut(), seed(state.raw()));
-        if matrix.state.is_null() {
-            state.error(c"luaL_newstate failed");
-        }
-        State::new(matrix.state)
+    // SAFETY: the state of this thread.
+    matrix.vm = Vm::with_seed(unsafe { seed(state.raw()) });
+    let Some(inner) = matrix.inner() else {
+        state.error(c"luaL_newstate failed");
     };
     if !inner.try_reserve(top + 1) {
         state.error_with(format_args!("Too many argument {top}"));
@@ -226,9 +208,9 @@ pub(super) fn matrix(state: State<'_>) -> c_int {
 
 /// In the state of a matrix, with a [`Source`] and the arguments of the chunk: the table that the chunk returns, shared.
 fn load(state: State<'_>) -> c_int {
+    state.open_libraries();
     // SAFETY: `matrix` passes the source, which it keeps; its bytes are those of a string of Lua's, which end with a NUL.
     let status = unsafe {
-        luaL_openlibs(state.raw());
         let bytes = (*state.to_userdata(1).cast::<Source>()).bytes;
         let text = bytes.as_ptr().cast();
         match bytes {
