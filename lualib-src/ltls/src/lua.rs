@@ -10,7 +10,8 @@ use std::path::Path;
 use std::ptr;
 
 use libc::c_int;
-use skynet_support::{Entry, State};
+use skynet_support::state::Shown;
+use skynet_support::{Entry, State, lua_function};
 
 use crate::problem::Problem;
 
@@ -63,14 +64,24 @@ pub fn guarded<R>(work: impl FnOnce() -> Result<R, Problem>) -> Result<R, Proble
     result.unwrap_or_else(|_| Err(Problem::new("internal error of the TLS library")))
 }
 
-/// Raises an error with that text, cut to 511 bytes.
+/// Raises an error with that text, all of it.
 pub fn fail(state: State<'_>, problem: Problem) -> ! {
-    let mut text = [0_u8; 512];
-    let copied = problem.to_string();
-    let len = copied.len().min(text.len() - 1);
-    text[..len].copy_from_slice(&copied.as_bytes()[..len]);
-    drop((copied, problem));
-    state.error(CStr::from_bytes_until_nul(&text).unwrap_or_default())
+    let text = problem.into_text();
+    // In a protected call: what is raised for want of memory must not leave the text behind.
+    state.push_function(lua_function!(unsafe push_copy));
+    state.push_light(&raw const text);
+    state.protected_call(1, 1, 0);
+    drop(text);
+    let message = state.to_bytes(-1).unwrap_or_default();
+    state.error_with(format_args!("{}", Shown(message)))
+}
+
+/// Pushes a copy of the text that the argument is the address of.
+fn push_copy(state: State<'_>) -> c_int {
+    // SAFETY: `fail` passes a text that outlives the call.
+    let text = unsafe { &*state.to_userdata(1).cast::<String>() };
+    state.push_bytes(text.as_bytes());
+    1
 }
 
 /// A file's name.

@@ -16,6 +16,11 @@ impl Problem {
     pub fn because(what: &str, reason: impl fmt::Display) -> Self {
         Self(format!("{what} ({reason})"))
     }
+
+    /// The text.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
 }
 
 impl fmt::Display for Problem {

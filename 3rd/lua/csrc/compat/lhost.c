@@ -15,8 +15,8 @@
 #include "lstate.h"
 
 
-/* longest text of the program's */
-#define MAXTEXT		1024
+/* longest text of the program's: a few paths (PATH_MAX) and words */
+#define MAXTEXT		(4 * 4096)
 
 static const lua_Host *host = NULL;  /* atomic: set once */
 
