@@ -82,9 +82,10 @@ impl<'a> Values<'a> {
     }
 
     /// An entry of the list.
-    pub(super) fn entry(&self, index: u32) -> Capture {
+    #[inline(always)]
+    pub(super) fn entry(&self, index: u32) -> &'a Capture {
         debug_assert!((index as usize) < self.entries.len());
-        self.entries.get(index as usize).copied().unwrap_or(WHOLE)
+        self.entries.get(index as usize).unwrap_or(&WHOLE)
     }
 
     fn is_within(&self) -> bool {
@@ -97,17 +98,18 @@ impl<'a> Values<'a> {
     }
 
     /// Whether the present entry is directly in `parent`.
+    #[inline(always)]
     pub(super) fn inside(&self, parent: u32) -> bool {
-        self.is_within() && self.entry(self.at).parent == parent
+        let entry = self.entries.get(self.at as usize);
+        entry.is_some_and(|entry| entry.parent == parent)
     }
 
     /// Goes on behind the present entry and all within it.
     pub(super) fn skip(&mut self) {
         let head = self.at;
-        self.at += 1;
-        while self.is_within() && self.entry(self.at).parent >= head {
-            self.at += 1;
-        }
+        let behind = self.entries.get(head as usize + 1..).unwrap_or_default();
+        let within = behind.iter().take_while(|entry| entry.parent >= head);
+        self.at = head + 1 + within.count() as u32;
     }
 
     /// Pushes the Lua value of a key.
@@ -131,7 +133,7 @@ impl<'a> Values<'a> {
         slot
     }
 
-    fn push_text(&self, capture: Capture) {
+    fn push_text(&self, capture: &Capture) {
         debug_assert!(capture.end != NO_END);
         self.state.push_bytes(self.text(capture.start, capture.end));
     }
