@@ -22,6 +22,7 @@ local P, R, S, V, C, Cb, Cc, Cf, Cg, Cmt, Cp, Cs, Ct =
 
 local sub = string.sub
 
+---@class re
 local re = {}
 
 local any = P(1)
@@ -246,11 +247,11 @@ local syntax = P {
 
 -- The module ---------------------------------------------------------------------------------------------------------
 
---- Compiles the text of a pattern; a pattern of lpeg is returned as it is.
---- @param pattern string
---- @param defs? table the values of the names in it
---- @return userdata pattern
---- Errors: "pattern error near ..." if the text is not a pattern; names that are not defined; what lpeg raises.
+--- Compiles the text of a pattern; a pattern of lpeg is returned as it is. Raises "pattern error near ..." if the text is no pattern,
+--- for names that are not defined, and what lpeg raises.
+---@param pattern string|userdata
+---@param defs? table the values of the names in it
+---@return userdata pattern
 function re.compile(pattern, defs)
 	if lpeg.type(pattern) == "pattern" then
 		return pattern
@@ -262,7 +263,10 @@ function re.compile(pattern, defs)
 end
 
 --- Matches the subject from position `init` (1 without it) on with the pattern (text without definitions, or compiled).
---- Returns the captures, or the position after the match if there are none; nil without a match.
+---@param subject string
+---@param pattern string|userdata
+---@param init? integer
+---@return any ... the captures, or the position after the match if there are none; nil without a match
 function re.match(subject, pattern, init)
 	local compiled = matchers[pattern]
 	if not compiled then
@@ -272,8 +276,12 @@ function re.match(subject, pattern, init)
 	return compiled:match(subject, init or 1)
 end
 
---- Searches the subject from position `init` (1 without it) on for the pattern. Returns where the first match begins and
---- ends, without captures; nil without a match.
+--- Searches the subject from position `init` (1 without it) on for the pattern.
+---@param subject string
+---@param pattern string|userdata
+---@param init? integer
+---@return integer? first where the first match begins; nil without a match
+---@return integer? last where it ends
 function re.find(subject, pattern, init)
 	local compiled = finders[pattern]
 	if not compiled then
@@ -287,8 +295,11 @@ function re.find(subject, pattern, init)
 	return nil
 end
 
---- Returns the subject with each match of the pattern replaced; `replacement` is a string with marks (%1), a table or a
---- function, as for `patt / replacement` of lpeg.
+--- The subject with each match of the pattern replaced.
+---@param subject string
+---@param pattern string|userdata
+---@param replacement string|table|function a text with marks (%1), or as for `patt / replacement` of lpeg
+---@return string
 function re.gsub(subject, pattern, replacement)
 	local by_replacement = replacers[pattern] or {}
 	replacers[pattern] = by_replacement

@@ -176,6 +176,7 @@ return {
 		},
 		intro = "Pattern matching by parsing expression grammars, as LPeg 1.1; `re` is built on it.",
 	},
+	{ "re" },
 
 	heading "Debugging",
 	{ "skynet.debug" },

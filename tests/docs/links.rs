@@ -1,5 +1,6 @@
 //! Links of the documents lead somewhere.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,31 +87,81 @@ fn sources() -> Vec<String> {
     files
 }
 
+/// The pages that say where in the sources something is.
+fn pages_about_the_inside() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "benches/README.md",
+        "tests/README.md",
+    ]
+    .iter()
+    .map(|page| root().join(page))
+    .collect();
+    let inside = fs::read_dir(root().join("docs/internals")).expect("a folder");
+    pages.extend(inside.flatten().map(|entry| entry.path()));
+    pages
+}
+
+/// What stands between backticks in the prose of a page.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    prose(text)
+        .into_iter()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
 #[test]
 fn files_that_the_pages_about_the_inside_name_are_there() {
     let sources = sources();
-    let inside = root().join("docs/internals");
-    let mut pages = vec![root().join("ARCHITECTURE.md")];
-    pages.extend(
-        fs::read_dir(inside)
-            .expect("a folder")
-            .flatten()
-            .map(|entry| entry.path()),
-    );
     let mut missing = Vec::new();
-    for page in pages {
+    for page in pages_about_the_inside() {
         let text = fs::read_to_string(&page).expect("a text file");
-        for line in prose(&text) {
-            for name in line.split('`').skip(1).step_by(2) {
-                let is_source = [".rs", ".lua", ".c", ".h"]
-                    .iter()
-                    .any(|end| name.ends_with(end));
-                let is_name = name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "/_-.".contains(c));
-                let end = format!("/{name}");
-                if is_source && is_name && !sources.iter().any(|source| source.ends_with(&end)) {
-                    missing.push(format!("{}: {name}", page.display()));
+        for name in named(&text) {
+            let is_source = [".rs", ".lua", ".c", ".h", ".tsv"]
+                .iter()
+                .any(|end| name.ends_with(end));
+            let is_name = name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/_-.".contains(c));
+            let end = format!("/{name}");
+            let is_example = name.contains("NAME");
+            if is_source
+                && is_name
+                && !is_example
+                && !sources.iter().any(|source| source.ends_with(&end))
+            {
+                missing.push(format!("{}: {name}", page.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn names_that_the_pages_about_the_inside_give_are_in_the_sources() {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut known = HashSet::new();
+    for source in sources() {
+        if let Ok(text) = fs::read_to_string(root().join(source.trim_start_matches('/'))) {
+            known.extend(text.split(|c| !is_part(c)).map(str::to_owned));
+        }
+    }
+    // Those that have the marks of a name, so are no words of the language.
+    let is_name = |word: &str| {
+        word.len() > 3
+            && word.contains('_')
+            && !word.ends_with('_')
+            && !word.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let mut missing = Vec::new();
+    for page in pages_about_the_inside() {
+        let text = fs::read_to_string(&page).expect("a text file");
+        for name in named(&text) {
+            for word in name.split(|c| !is_part(c)).filter(|word| is_name(word)) {
+                let is_known = known.contains(word) || known.iter().any(|name| name.contains(word));
+                if !is_known && !word.starts_with("lua") {
+                    missing.push(format!("{}: {word}", page.display()));
                 }
             }
         }

@@ -161,3 +161,61 @@ fn getting_started_leads_to_what_it_says() {
         assert!(output.contains(line), "no {line:?} in\n{output}");
     }
 }
+
+/// The Lua files below a folder of the repository, by their paths from there without ".lua", and their texts.
+fn lua_files(folder: &str) -> Vec<(String, String)> {
+    let top = root().join(folder);
+    let mut files = Vec::new();
+    let mut folders = vec![top.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "lua") {
+                let name = path
+                    .strip_prefix(&top)
+                    .expect("below it")
+                    .with_extension("");
+                let text = fs::read_to_string(&path).expect("a text file");
+                files.push((name.display().to_string(), text));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn modules_that_no_other_requires_are_in_the_reference() {
+    let listed = fs::read_to_string(root().join("docs/tools/modules.lua")).expect("the list");
+    let modules = lua_files("lualib");
+    let services = lua_files("service");
+    let is_inside = |name: &str| name.contains("/internal/") || name.starts_with("compat10/");
+    let forgotten: Vec<&String> = modules
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| !is_inside(name) && *name != "loader")
+        .filter(|name| {
+            let module = name.trim_end_matches("/init").replace('/', ".");
+            // Of a folder one may be chosen while the node runs: `require("skynet.db." .. kind)`.
+            let folder = module
+                .rsplit_once('.')
+                .map(|(folder, _)| format!("\"{folder}.\""));
+            let wanted = format!("\"{module}\"");
+            let is_listed = listed.contains(&wanted) || listed.contains(&format!("\"{name}\""));
+            let mut others = modules
+                .iter()
+                .chain(&services)
+                .filter(|(other, _)| other != *name);
+            !is_listed
+                && !others.any(|(_, text)| {
+                    text.contains(&wanted)
+                        || folder.as_ref().is_some_and(|folder| text.contains(folder))
+                })
+        })
+        .collect();
+    assert!(
+        forgotten.is_empty(),
+        "users cannot know them: docs/tools/modules.lua lacks {forgotten:?}"
+    );
+}
