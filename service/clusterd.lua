@@ -18,6 +18,7 @@ require "skynet.manager"
 local alive = require "skynet.internal.alive"
 local drain = require "skynet.internal.clusterdrain"
 local nodeaddress = require "skynet.internal.nodeaddress"
+local serve = require "skynet.internal.owner"
 local report = require "skynet.internal.clusterreport"
 local publicaddress = require "skynet.internal.publicaddress"
 
@@ -380,14 +381,7 @@ end
 
 skynet.start(function()
 	configure()
-	skynet.dispatch("lua", function(_, source, name, ...)
-		local run = command[name]
-		if not run then
-			error("unknown command " .. tostring(name))
-		end
-		run(source, ...)
-	end)
-	skynet.info_func(function()
+	serve(command, function()
 		local list = {}
 		for name, node in pairs(nodes.all) do
 			list[name] = nodes.describe(node)

@@ -72,6 +72,21 @@ function check.together(n, func)
 	end
 end
 
+--- Returns when the condition is met. Yields.
+function check.await(condition)
+	while not condition() do
+		skynet.sleep(1)
+	end
+end
+
+--- Takes the first element of a list that other tasks fill. Yields.
+function check.next_of(list)
+	check.await(function()
+		return list[1]
+	end)
+	return table.remove(list, 1)
+end
+
 --- What a view of shared data holds, as a table of its own.
 function check.copy(view)
 	local copy = {}

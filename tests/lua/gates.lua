@@ -28,13 +28,6 @@ local function watch(gate)
 	end)
 end
 
-local function next_of(list)
-	repeat
-		skynet.sleep(1)
-	until list[1]
-	return table.remove(list, 1)
-end
-
 local function packet(text)
 	return string.pack(">s2", text)
 end
@@ -50,7 +43,7 @@ function cases.packets_go_to_the_watchdog_or_the_agent()
 	local address, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, nodelay = true })
 	check.equal(address, "127.0.0.1")
 	local client = socket.open("127.0.0.1", port)
-	local event, kind, fd, from = table.unpack(next_of(told))
+	local event, kind, fd, from = table.unpack(check.next_of(told))
 	check.equal({ event, kind }, { "socket", "open" })
 	assert(string.find(from, "^127%.0%.0%.1:%d+$"))
 
@@ -58,17 +51,17 @@ function cases.packets_go_to_the_watchdog_or_the_agent()
 	socket.write(client, packet "one" .. packet "two" .. string.sub(packet "three", 1, 4))
 	socket.write(client, string.sub(packet "three", 5))
 	for _, text in ipairs { "one", "two", "three" } do
-		check.equal(next_of(told), { "socket", "data", fd, text })
+		check.equal(check.next_of(told), { "socket", "data", fd, text })
 	end
 
 	skynet.call(gate, "lua", "forward", fd, 77)
 	local long = string.rep("x", 65535)
 	socket.write(client, packet(long) .. packet "")
-	check.equal(next_of(forwarded), { fd, 77, long })
+	check.equal(check.next_of(forwarded), { fd, 77, long })
 
 	skynet.call(gate, "lua", "kick", fd)
 	check.equal(socket.read(client), false)
-	check.equal(next_of(told), { "socket", "close", fd })
+	check.equal(check.next_of(told), { "socket", "close", fd })
 	assert(not pcall(skynet.call, gate, "lua", "forward", fd))
 	socket.close(client)
 end
@@ -145,7 +138,7 @@ function cases.many_clients_in_step_are_served_by_an_agent_that_keeps_up()
 	local fds = {}
 	for number = 1, clients do
 		fds[number] = socket.open("127.0.0.1", port)
-		skynet.call(gate, "lua", "forward", next_of(told)[3], 0, agent)
+		skynet.call(gate, "lua", "forward", check.next_of(told)[3], 0, agent)
 	end
 	for _ = 1, rounds do
 		for _, fd in ipairs(fds) do
@@ -206,19 +199,19 @@ function cases.a_gate_refuses_more_clients_than_it_may_have()
 	watch(gate)
 	local _, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, maxclient = 3 })
 	local first, second = socket.open("127.0.0.1", port), socket.open("127.0.0.1", port)
-	local fd = next_of(told)[3]
+	local fd = check.next_of(told)[3]
 	skynet.call(gate, "lua", "accept", fd)
-	skynet.call(gate, "lua", "accept", next_of(told)[3])
+	skynet.call(gate, "lua", "accept", check.next_of(told)[3])
 	local third = socket.open("127.0.0.1", port)
 	check.equal(third and socket.read(third), false)
 	socket.close(first)
 	repeat
-		local event = next_of(told)
+		local event = check.next_of(told)
 	until event[2] == "close" and event[3] == fd
 	skynet.call(gate, "lua", "kick", fd)
 	local fourth = socket.open("127.0.0.1", port)
 	repeat
-		local event = next_of(told)
+		local event = check.next_of(told)
 	until event[2] == "open"
 	socket.close(second)
 	socket.close(fourth)
@@ -234,17 +227,17 @@ if check.ours then
 		local _, port =
 			skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, handshake = 0.2, peraddress = 1 })
 		local silent = socket.open("127.0.0.1", port)
-		local fd = next_of(told)[3]
+		local fd = check.next_of(told)[3]
 		local second = socket.open("127.0.0.1", port)
 		check.equal(second and socket.read(second), false, "the second one of that address")
-		check.equal(next_of(told), { "socket", "close", fd })
+		check.equal(check.next_of(told), { "socket", "close", fd })
 		check.equal(socket.read(silent), false)
 		socket.close(silent)
 		local talking = socket.open("127.0.0.1", port)
-		fd = next_of(told)[3]
+		fd = check.next_of(told)[3]
 		skynet.call(gate, "lua", "accept", fd)
 		socket.write(talking, packet "hello")
-		check.equal(next_of(told), { "socket", "data", fd, "hello" })
+		check.equal(check.next_of(told), { "socket", "data", fd, "hello" })
 		skynet.sleep(50)
 		check.equal(told, {})
 		socket.close(talking)
@@ -269,8 +262,8 @@ if check.ours then
 		local gate = manager.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, 3, 10)
 		assert(gate)
 		local silent = socket.open("127.0.0.1", port)
-		local id = string.match(next_of(texts), "^(%d+) open")
-		check.equal(next_of(texts), id .. " close")
+		local id = string.match(check.next_of(texts), "^(%d+) open")
+		check.equal(check.next_of(texts), id .. " close")
 		check.equal(socket.read(silent), false)
 		socket.close(silent)
 		manager.kill(gate)

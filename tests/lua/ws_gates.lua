@@ -15,13 +15,6 @@ skynet.register_protocol {
 
 local told, messages = {}, {}
 
-local function next_of(list)
-	repeat
-		skynet.sleep(1)
-	until list[1]
-	return table.remove(list, 1)
-end
-
 -- A gate that listens, and the start of its URLs.
 local function open(conf)
 	local gate = skynet.newservice "ws_gate"
@@ -43,7 +36,7 @@ end
 
 -- The next thing that was told, which has to be of that kind; its values.
 local function expect(kind)
-	local event = next_of(told)
+	local event = check.next_of(told)
 	check.equal(event[1], kind)
 	return table.unpack(event, 2, event.n)
 end
@@ -59,7 +52,7 @@ function cases.messages_go_to_the_agent_and_frames_come_back()
 	websocket.write(id, "", "binary")
 	for _, sent in ipairs { { "text", "text" }, { "binary", "\0\xff" .. ("x"):rep(70000) }, { "binary", "" } } do
 		check.equal({ expect "kind" }, { fd, sent[1] })
-		check.equal(next_of(messages), { fd, sent[2] })
+		check.equal(check.next_of(messages), { fd, sent[2] })
 	end
 	-- From any service, as an agent does.
 	socket.write(fd, gateserver.pack("bytes\0" .. ("y"):rep(66000)))
@@ -83,7 +76,7 @@ function cases.nothing_is_read_before_the_client_is_let_in()
 	check.equal({ told, messages }, { {}, {} })
 	skynet.call(gate, "lua", "openclient", fd)
 	check.equal({ expect "kind" }, { fd, "text" })
-	check.equal(next_of(messages), { fd, "early" })
+	check.equal(check.next_of(messages), { fd, "early" })
 	websocket.close(id)
 	expect "disconnect"
 	skynet.kill(gate)
@@ -119,7 +112,7 @@ function cases.client_that_vanishes_is_told_once()
 	local id = websocket.connect(url)
 	local fd = expect "connect"
 	socket.shutdown(id)
-	local event = next_of(told)
+	local event = check.next_of(told)
 	check.equal({ event[2], event[1] == "error" or event[1] == "disconnect" }, { fd, true })
 	skynet.sleep(2)
 	check.equal(told, {})
@@ -135,7 +128,7 @@ function cases.handler_that_fails_ends_its_client_alone()
 	check.equal((websocket.read(id)), false)
 	check.equal({ expect "disconnect" }, { fd })
 	websocket.write(kept, "still here")
-	check.equal(next_of(messages)[2], "still here")
+	check.equal(check.next_of(messages)[2], "still here")
 	websocket.close(kept)
 	skynet.kill(gate)
 end

@@ -12,12 +12,6 @@ local cases = {}
 
 local MB <const> = 1024 * 1024
 
-local function await(condition)
-	while not condition() do
-		skynet.sleep(1)
-	end
-end
-
 -- Sends bytes, and returns the code of the first answer. It does not wait for the end: the server reads on for a second.
 local function first_code(host, bytes)
 	local id = assert(socket.open(host))
@@ -130,7 +124,7 @@ function cases.what_could_be_understood_in_two_ways_is_refused_before_the_handle
 	check.equal(broken "fffffffffffffffff\r\nabc\r\n0\r\n\r\n", "413")
 	check.equal(broken "3\r\nabc\r\n0\r\nno field\r\n\r\n", "400")
 	check.equal(broken("3;" .. string.rep("x", 2000) .. "\r\nabc\r\n0\r\n\r\n"), "400")
-	await(function()
+	check.await(function()
 		return ended.count == 10
 	end)
 	check.equal(seen.last, nil)
@@ -188,7 +182,7 @@ function cases.a_body_that_breaks_off_is_no_answer()
 	local id = assert(socket.open(host))
 	socket.write(id, post("/", "Content-Length: 100\r\n", "only this"))
 	socket.close(id)
-	await(function()
+	check.await(function()
 		return ended.count == 1
 	end)
 	check.equal(reached, nil)

@@ -31,12 +31,6 @@ local function ask_only(host, requests)
 	return id
 end
 
-local function await(condition)
-	while not condition() do
-		skynet.sleep(1)
-	end
-end
-
 function cases.pieces_of_a_body_are_made_as_the_client_takes_them()
 	local made = 0
 	local host, ended = serve(function(request)
@@ -49,7 +43,7 @@ function cases.pieces_of_a_body_are_made_as_the_client_takes_them()
 		end
 	end, {})
 	local id = ask_only(host, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	await(function()
+	check.await(function()
 		return made > 0
 	end)
 	for _ = 1, 20 do
@@ -57,7 +51,7 @@ function cases.pieces_of_a_body_are_made_as_the_client_takes_them()
 	end
 	assert(made < MOST, made)
 	socket.close(id)
-	await(function()
+	check.await(function()
 		return ended.count == 21
 	end)
 end
@@ -79,12 +73,12 @@ function cases.a_body_without_an_end_leaves_turns_to_others()
 		repeat
 		until not socket.read(id)
 	end)
-	await(function()
+	check.await(function()
 		return made > 4 * MB
 	end)
 	check.equal({ httpc.get(host, "/small") }, { 200, "hello" })
 	socket.close(id)
-	await(function()
+	check.await(function()
 		return ended.count == 2
 	end)
 end
@@ -99,13 +93,13 @@ function cases.requests_in_advance_wait_for_the_answers_before_them()
 		return 200, page
 	end, {})
 	local id = ask_only(host, string.rep("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 8))
-	await(function()
+	check.await(function()
 		return answered > 0
 	end)
 	check.equal({ httpc.get(host, "/small") }, { 200, "hello" })
 	assert(answered <= 2, answered)
 	socket.close(id)
-	await(function()
+	check.await(function()
 		return ended.count == 2
 	end)
 end
@@ -123,7 +117,7 @@ function cases.who_says_nothing_gives_way()
 		ok, code = pcall(httpc.get, host, "/")
 		skynet.sleep(10)
 	until ok and code == 200
-	await(function()
+	check.await(function()
 		return ended.count >= 2 -- the honest one, and who went first
 	end)
 	check.equal(socket.read(silent[1]), false)
@@ -138,7 +132,7 @@ function cases.a_code_that_is_none_of_an_answer_is_the_handlers_mistake()
 			return code, "hello"
 		end, {})
 		check.equal((httpc.get(host, "/")), 500)
-		await(function()
+		check.await(function()
 			return ended.count == 1
 		end)
 	end
@@ -154,7 +148,7 @@ function cases.a_handler_that_returns_nothing_has_made_a_mistake()
 		check.equal((httpc.get(host, "/nosuch")), 500)
 	end
 	check.equal((httpc.get(host, "/")), 200)
-	await(function()
+	check.await(function()
 		return ended.count == 4
 	end)
 end
@@ -176,7 +170,7 @@ function cases.answers_that_are_not_what_they_say_are_mistakes()
 		end
 	end, {})
 	check.equal((httpc.get(host, "/")), 500)
-	await(function()
+	check.await(function()
 		return ended.count == 1
 	end)
 end
@@ -201,7 +195,7 @@ function cases.frames_behind_an_upgrade_are_not_lost()
 			.. frame "one"
 			.. frame "two"
 	)
-	await(function()
+	check.await(function()
 		return #got == 2
 	end)
 	check.equal(got, { "one", "two" })

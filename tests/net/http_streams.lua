@@ -13,12 +13,6 @@ local cases = {}
 
 local MB <const> = 1024 * 1024
 
-local function await(condition)
-	while not condition() do
-		skynet.sleep(1)
-	end
-end
-
 -- What a server sends as events, in pieces of so many bytes, comes out as these.
 local function parsed(bytes, size)
 	local served = 0
@@ -192,7 +186,7 @@ function cases.a_client_that_has_gone_is_told_to_the_handler()
 		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		socket.readline(id, ":\n\n")
 		socket.close(id)
-		await(function()
+		check.await(function()
 			return ended.count == turn and reasons[turn]
 		end)
 	end
@@ -250,7 +244,7 @@ function cases.clients_that_do_not_read_are_closed_and_others_get_all()
 			got = got + 1
 		end
 	end)
-	await(function()
+	check.await(function()
 		return events.count() == CLIENTS + 1
 	end)
 	-- What the two systems keep of a connection comes first: it is no memory of the server's.
@@ -263,7 +257,7 @@ function cases.clients_that_do_not_read_are_closed_and_others_get_all()
 		skynet.sleep(0)
 	end
 	check.equal(slow, CLIENTS)
-	await(function()
+	check.await(function()
 		return got == sent
 	end)
 	check.equal(events.count(), 1)
@@ -271,7 +265,7 @@ function cases.clients_that_do_not_read_are_closed_and_others_get_all()
 	for _, id in ipairs(clients) do
 		socket.close(id)
 	end
-	await(function()
+	check.await(function()
 		return ended.count == CLIENTS + 1
 	end)
 end
@@ -374,7 +368,7 @@ function cases.a_drain_ends_events_and_idle_connections_and_no_answer_under_way(
 	local answer = socket.readall(id)
 	assert(string.find(answer, "^HTTP/1.1 200") and string.find(answer, "connection: close", 1, true), answer)
 	source:close()
-	await(function()
+	check.await(function()
 		return drained
 	end)
 	check.equal(drained, 0)
@@ -396,7 +390,7 @@ function cases.a_handler_that_is_killed_ends_its_connection()
 	for _ = 1, 3 do
 		local id = assert(socket.open(host))
 		socket.write(id, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		await(function()
+		check.await(function()
 			return task
 		end)
 		skynet.killthread(task)
@@ -423,11 +417,11 @@ function cases.requests_whose_tasks_are_killed_leave_their_connections()
 	end
 	for round = 1, 3 do
 		local holder = skynet.fork(get, "/slow")
-		await(function()
+		check.await(function()
 			return slow == round
 		end)
 		local in_line = skynet.fork(get, "/")
-		await(function()
+		check.await(function()
 			return client.stats().waiting == 1
 		end)
 		skynet.killthread(in_line)
@@ -439,11 +433,11 @@ function cases.requests_whose_tasks_are_killed_leave_their_connections()
 		local stream = client.request_stream("GET", host, "/")
 		skynet.wait(stream)
 	end)
-	await(function()
+	check.await(function()
 		return client.stats().active == 1
 	end)
 	skynet.killthread(holder)
-	await(function() -- what nobody has any more is found by the collector
+	check.await(function() -- what nobody has any more is found by the collector
 		collectgarbage()
 		return client.stats().active == 0
 	end)

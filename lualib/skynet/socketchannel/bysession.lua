@@ -13,7 +13,7 @@ return function(response)
 
 	function M.setup(link)
 		link.tickets = {}
-		link.strays = ratelimit(10, 100) -- answers that no task waits for: late ones, or those of a server that makes them up
+		link.unmatched = ratelimit(10, 100) -- answers that no task waits for: late ones, or those of a server that makes them up
 	end
 
 	function M.expect(link, session, ticket)
@@ -29,7 +29,7 @@ return function(response)
 			end
 			local ticket = tickets[session]
 			if ticket == nil then
-				local more = link.strays()
+				local more = link.unmatched()
 				if more then
 					skynet.error("socket: unknown session :", tostring(session) .. more)
 				end

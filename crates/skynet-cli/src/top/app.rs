@@ -1,5 +1,5 @@
 //! What is on the screen, and what keys do to it. Nothing here talks to a node or to a terminal: keys and looks come in, and
-//! [`Ask`]s go out.
+//! [`Effect`]s go out.
 
 use super::columns::{PEERS, PeerRow, SERVICES, SOCKETS};
 use super::list::List;
@@ -30,36 +30,36 @@ impl Tab {
 
 /// What is done to a service or to the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     Kill(String),
     Signal(String),
     Gc,
 }
 
-impl Deed {
+impl Action {
     /// The command of the console.
     pub fn command(&self) -> String {
         match self {
-            Deed::Kill(address) => format!("kill {address}"),
-            Deed::Signal(address) => format!("signal {address}"),
-            Deed::Gc => "gc".into(),
+            Action::Kill(address) => format!("kill {address}"),
+            Action::Signal(address) => format!("signal {address}"),
+            Action::Gc => "gc".into(),
         }
     }
 }
 
-/// What somebody else has to do now.
+/// What a key asks of the program around the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum Effect {
     /// The program ends.
     Quit,
     /// The program stops, as ^Z asks for.
     Suspend,
     /// Looks are to come so far apart; `None`: none for now.
-    Pace(Option<Duration>),
+    Interval(Option<Duration>),
     /// What the service says of itself: commands of the console.
     Details(Vec<String>),
     /// The user has said yes.
-    Do(Deed),
+    Do(Action),
     /// The whole screen is to be drawn anew.
     Redraw,
 }
@@ -87,7 +87,7 @@ pub enum Mode {
     Details(Details),
     Help,
     /// A question is to be answered, then this mode goes on.
-    Question(Deed, String, Box<Mode>),
+    Question(Action, String, Box<Mode>),
 }
 
 /// See the module's documentation.
@@ -193,7 +193,7 @@ impl App {
         self.peers.set(rows.iter(), &self.filter);
     }
 
-    /// An answer for [`Ask::Details`] has come.
+    /// An answer for [`Effect::Details`] has come.
     pub fn answer(&mut self, address: &str, command: &str, answer: Reply) {
         let mut mode = &mut self.mode;
         while let Mode::Question(_, _, below) = mode {
@@ -212,9 +212,9 @@ impl App {
         }
     }
 
-    /// What became of a deed.
-    pub fn done(&mut self, deed: &Deed, result: Reply) {
-        let what = deed.command();
+    /// What became of an action.
+    pub fn done(&mut self, action: &Action, result: Reply) {
+        let what = action.command();
         self.told = Some(match result {
             Ok(_) => format!("{what}: done"),
             Err(reason) => format!("{what}: {}", reason.replace('\n', " ")),
@@ -222,12 +222,12 @@ impl App {
     }
 
     /// A key was pressed.
-    pub fn key(&mut self, key: KeyEvent) -> Vec<Ask> {
+    pub fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return match key.code {
-                KeyCode::Char('c') => vec![Ask::Quit],
-                KeyCode::Char('z') => vec![Ask::Suspend],
-                KeyCode::Char('l') => vec![Ask::Redraw],
+                KeyCode::Char('c') => vec![Effect::Quit],
+                KeyCode::Char('z') => vec![Effect::Suspend],
+                KeyCode::Char('l') => vec![Effect::Redraw],
                 _ => Vec::new(),
             };
         }
@@ -237,15 +237,15 @@ impl App {
             Mode::Details(details) => self.details_key(key.code, details),
             // Any key ends the help, and does nothing else.
             Mode::Help => Vec::new(),
-            Mode::Question(deed, text, below) => {
+            Mode::Question(action, text, below) => {
                 self.mode = *below;
                 match key.code {
-                    KeyCode::Char('y' | 'Y') => vec![Ask::Do(deed)],
+                    KeyCode::Char('y' | 'Y') => vec![Effect::Do(action)],
                     KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc | KeyCode::Enter => Vec::new(),
                     // It stays: a slip is no answer.
                     _ => {
                         let below = std::mem::replace(&mut self.mode, Mode::Table);
-                        self.mode = Mode::Question(deed, text, Box::new(below));
+                        self.mode = Mode::Question(action, text, Box::new(below));
                         Vec::new()
                     }
                 }
@@ -253,10 +253,10 @@ impl App {
         }
     }
 
-    fn table_key(&mut self, code: KeyCode) -> Vec<Ask> {
+    fn table_key(&mut self, code: KeyCode) -> Vec<Effect> {
         self.told = None;
         match code {
-            KeyCode::Char('q') => return vec![Ask::Quit],
+            KeyCode::Char('q') => return vec![Effect::Quit],
             KeyCode::Esc if !self.filter.is_empty() => {
                 self.filter.clear();
                 self.fill();
@@ -264,15 +264,15 @@ impl App {
             KeyCode::Char('?') | KeyCode::F(1) => self.mode = Mode::Help,
             KeyCode::Char('/') => self.mode = Mode::Filter(self.filter.clone()),
             KeyCode::Char(' ') => return self.pause(),
-            KeyCode::Char('+') => return self.pace(self.interval * 2),
-            KeyCode::Char('-') => return self.pace(self.interval / 2),
+            KeyCode::Char('+') => return self.set_interval(self.interval * 2),
+            KeyCode::Char('-') => return self.set_interval(self.interval / 2),
             KeyCode::Char(digit @ '1'..='3') => return self.show(digit as usize - '1' as usize),
             KeyCode::Tab => return self.show((self.tab as usize + 1) % 3),
             KeyCode::BackTab => return self.show((self.tab as usize + 2) % 3),
             KeyCode::Enter => return self.open(),
-            KeyCode::Char('K') => self.question(Deed::Kill),
-            KeyCode::Char('S') => self.question(Deed::Signal),
-            KeyCode::Char('G') => self.question(|_| Deed::Gc),
+            KeyCode::Char('K') => self.question(Action::Kill),
+            KeyCode::Char('S') => self.question(Action::Signal),
+            KeyCode::Char('G') => self.question(|_| Action::Gc),
             code => self.list_key(code),
         }
         Vec::new()
@@ -303,20 +303,20 @@ impl App {
         }
     }
 
-    fn pause(&mut self) -> Vec<Ask> {
+    fn pause(&mut self) -> Vec<Effect> {
         self.paused = !self.paused;
-        vec![Ask::Pace((!self.paused).then_some(self.interval))]
+        vec![Effect::Interval((!self.paused).then_some(self.interval))]
     }
 
-    fn pace(&mut self, interval: Duration) -> Vec<Ask> {
+    fn set_interval(&mut self, interval: Duration) -> Vec<Effect> {
         self.interval = interval.clamp(INTERVALS.0, INTERVALS.1);
         match self.paused {
             true => Vec::new(),
-            false => vec![Ask::Pace(Some(self.interval))],
+            false => vec![Effect::Interval(Some(self.interval))],
         }
     }
 
-    fn show(&mut self, place: usize) -> Vec<Ask> {
+    fn show(&mut self, place: usize) -> Vec<Effect> {
         self.tab = Tab::ALL[place].0;
         Vec::new()
     }
@@ -353,7 +353,7 @@ impl App {
         }
     }
 
-    fn open(&mut self) -> Vec<Ask> {
+    fn open(&mut self) -> Vec<Effect> {
         match self.meant() {
             Some((address, name)) => self.inspect(Details {
                 address,
@@ -365,7 +365,7 @@ impl App {
     }
 
     /// Asks the service for what it says of itself.
-    fn inspect(&mut self, mut details: Details) -> Vec<Ask> {
+    fn inspect(&mut self, mut details: Details) -> Vec<Effect> {
         let task = if details.counted { "uniqtask" } else { "task" };
         let commands = [task, "info"].map(|word| format!("{word} {}", details.address));
         details.answers = commands
@@ -374,34 +374,36 @@ impl App {
             .collect();
         details.asked = Some(Instant::now());
         self.mode = Mode::Details(details);
-        vec![Ask::Details(commands.into())]
+        vec![Effect::Details(commands.into())]
     }
 
-    fn question(&mut self, deed: fn(String) -> Deed) {
+    fn question(&mut self, action: fn(String) -> Action) {
         let below = std::mem::replace(&mut self.mode, Mode::Table);
         let meant = match &below {
             Mode::Details(details) => Some((details.address.clone(), details.name.clone())),
             _ => self.meant(),
         };
-        let deed = match (deed(String::new()), meant) {
-            (Deed::Gc, _) => Deed::Gc,
-            (_, Some((address, _))) => deed(address),
+        let action = match (action(String::new()), meant) {
+            (Action::Gc, _) => Action::Gc,
+            (_, Some((address, _))) => action(address),
             (_, None) => {
                 self.mode = below;
                 return;
             }
         };
-        let text = match &deed {
-            Deed::Kill(address) => format!("kill {address}? It ends at once, whatever it is doing"),
-            Deed::Signal(address) => {
+        let text = match &action {
+            Action::Kill(address) => {
+                format!("kill {address}? It ends at once, whatever it is doing")
+            }
+            Action::Signal(address) => {
                 format!("signal {address}? What it runs now ends with an error")
             }
-            Deed::Gc => "collect garbage in all services?".into(),
+            Action::Gc => "collect garbage in all services?".into(),
         };
-        self.mode = Mode::Question(deed, text, Box::new(below));
+        self.mode = Mode::Question(action, text, Box::new(below));
     }
 
-    fn filter_key(&mut self, code: KeyCode, before: String) -> Vec<Ask> {
+    fn filter_key(&mut self, code: KeyCode, before: String) -> Vec<Effect> {
         match code {
             KeyCode::Enter => return Vec::new(),
             KeyCode::Esc => self.filter = before.clone(),
@@ -416,7 +418,7 @@ impl App {
         Vec::new()
     }
 
-    fn details_key(&mut self, code: KeyCode, mut details: Details) -> Vec<Ask> {
+    fn details_key(&mut self, code: KeyCode, mut details: Details) -> Vec<Effect> {
         let page = self.page.max(1);
         match code {
             KeyCode::Char('q') | KeyCode::Esc | KeyCode::Backspace => return Vec::new(),
@@ -435,9 +437,9 @@ impl App {
         }
         self.mode = Mode::Details(details);
         match code {
-            KeyCode::Char('K') => self.question(Deed::Kill),
-            KeyCode::Char('S') => self.question(Deed::Signal),
-            KeyCode::Char('G') => self.question(|_| Deed::Gc),
+            KeyCode::Char('K') => self.question(Action::Kill),
+            KeyCode::Char('S') => self.question(Action::Signal),
+            KeyCode::Char('G') => self.question(|_| Action::Gc),
             _ => {}
         }
         Vec::new()

@@ -1,7 +1,7 @@
 //! `skynet top`: what the services of a running node do, on a screen or printed once.
 //!
 //! A [`source`] makes a [`snapshot`] of what the debug console says; two of them are a view ([`rates`]); [`app`] is what the
-//! screen shows and what keys do, [`draw`] puts it on the screen, [`looker`] talks to the node beside that, and [`screen`] has
+//! screen shows and what keys do, [`draw`] puts it on the screen, [`poller`] talks to the node beside that, and [`screen`] has
 //! the terminal.
 
 mod app;
@@ -10,9 +10,9 @@ mod details;
 mod draw;
 mod format;
 mod list;
-mod looker;
 mod older;
 mod once;
+mod poller;
 mod rates;
 mod screen;
 mod snapshot;
@@ -22,16 +22,16 @@ mod tests;
 
 use crate::args::Top;
 use crate::console::password;
-use app::{App, Ask, INTERVALS, service_list, socket_list};
+use app::{App, Effect, INTERVALS, service_list, socket_list};
 use draw::Theme;
-use looker::{Event, Looker, Node, Order};
+use poller::{Control, Event, Node, Poller};
 use ratatui::crossterm::event::{self, KeyEventKind};
 use rates::View;
 use screen::Screen;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use skynet_printable::printable;
-use source::{Source, Want};
+use source::{Query, Source};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ fn column_of<R>(title: &str, columns: &[columns::Column<R>]) -> Result<Option<us
 
 /// Two looks, so that there are rates, and what they say.
 fn print(top: &Top, mut source: Source, interval: Duration) -> Result<(), String> {
-    let want = Want {
+    let query = Query {
         sockets: top.sockets || top.json,
     };
     let (mut services, mut sockets) = (service_list(), socket_list());
@@ -112,9 +112,9 @@ fn print(top: &Top, mut source: Source, interval: Duration) -> Result<(), String
         };
         let _: Option<()> = place;
     }
-    let first = source.look(want)?;
+    let first = source.look(query)?;
     thread::sleep(interval);
-    let view = View::new(Some(&first), &source.look(want)?);
+    let view = View::new(Some(&first), &source.look(query)?);
     let filter = top.filter.as_deref().unwrap_or_default();
     services.set(view.services.iter(), filter);
     sockets.set(view.sockets.iter().flatten(), filter);
@@ -134,26 +134,26 @@ fn print(top: &Top, mut source: Source, interval: Duration) -> Result<(), String
 /// The screen, until somebody ends it.
 fn show(node: Node, source: Source, app: App) -> Result<(), String> {
     let (send, events) = mpsc::channel();
-    let (order, orders) = mpsc::channel();
+    let (control, controls) = mpsc::channel();
     let sockets = Arc::new(AtomicBool::new(false));
     let told = |error: io::Error| error.to_string();
     watch_signals(send.clone()).map_err(told)?;
-    let looker = Looker {
+    let poller = Poller {
         node: node.clone(),
         source: Some(source),
-        pace: Some(app.interval),
+        interval: Some(app.interval),
         sockets: sockets.clone(),
-        orders,
+        controls,
         events: send.clone(),
     };
     let screen = Screen::new().map_err(|error| format!("the terminal: {error}"))?;
-    looker.start().map_err(told)?;
+    poller.start().map_err(told)?;
     read_input(send.clone()).map_err(told)?;
     let mut session = Session {
         node,
         app,
         screen,
-        order,
+        control,
         send,
         sockets,
     };
@@ -202,7 +202,7 @@ struct Session {
     node: Node,
     app: App,
     screen: Screen,
-    order: Sender<Order>,
+    control: Sender<Control>,
     send: Sender<Event>,
     sockets: Arc<AtomicBool>,
 }
@@ -242,11 +242,11 @@ impl Session {
     fn take(&mut self, event: Event) -> Result<Option<Option<i32>>, String> {
         let told = |error: io::Error| format!("the terminal: {error}");
         match event {
-            Event::Look(look) => self.app.look(look),
+            Event::Snapshot(look) => self.app.look(look),
             Event::Answer(address, command, answer) => self.app.answer(&address, &command, answer),
-            Event::Done(deed, result) => {
-                self.app.done(&deed, result);
-                self.tell(Order::Now);
+            Event::Done(action, result) => {
+                self.app.done(&action, result);
+                self.tell(Control::Now);
             }
             Event::Signal(SIGTSTP) => {
                 self.screen.leave();
@@ -264,7 +264,7 @@ impl Session {
                 }
                 let wants = self.app.wants_sockets();
                 if !self.sockets.swap(wants, Ordering::Relaxed) && wants && !self.app.paused {
-                    self.tell(Order::Now);
+                    self.tell(Control::Now);
                 }
             }
             // A screen of another size is drawn as any other.
@@ -273,25 +273,25 @@ impl Session {
         Ok(None)
     }
 
-    /// A looker that has gone has nothing to be told.
-    fn tell(&self, order: Order) {
-        let _ = self.order.send(order);
+    /// A poller that has gone has nothing to be told.
+    fn tell(&self, control: Control) {
+        let _ = self.control.send(control);
     }
 
     /// Whether the program ends.
-    fn obey(&mut self, ask: Ask) -> io::Result<bool> {
-        match ask {
-            Ask::Quit => return Ok(true),
+    fn obey(&mut self, effect: Effect) -> io::Result<bool> {
+        match effect {
+            Effect::Quit => return Ok(true),
             // SAFETY: a signal to the own process group, as the terminal would send it.
-            Ask::Suspend => _ = unsafe { libc::kill(0, SIGTSTP) },
-            Ask::Pace(pace) => self.tell(Order::Pace(pace)),
-            Ask::Details(commands) => {
+            Effect::Suspend => _ = unsafe { libc::kill(0, SIGTSTP) },
+            Effect::Interval(interval) => self.tell(Control::Interval(interval)),
+            Effect::Details(commands) => {
                 if let Some(details) = self.app.details() {
-                    looker::ask_service(&self.node, details.address.clone(), commands, &self.send);
+                    poller::ask_service(&self.node, details.address.clone(), commands, &self.send);
                 }
             }
-            Ask::Do(deed) => looker::act(&self.node, deed, &self.send),
-            Ask::Redraw => self.screen.redraw()?,
+            Effect::Do(action) => poller::act(&self.node, action, &self.send),
+            Effect::Redraw => self.screen.redraw()?,
         }
         Ok(false)
     }

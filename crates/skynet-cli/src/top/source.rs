@@ -19,7 +19,7 @@ pub type Reply = Result<Vec<String>, String>;
 
 /// What a look is to have beside the services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Want {
+pub struct Query {
     pub sockets: bool,
 }
 
@@ -55,9 +55,9 @@ impl Source {
     }
 
     /// Looks.
-    pub fn look(&mut self, want: Want) -> Result<Snapshot, String> {
+    pub fn look(&mut self, query: Query) -> Result<Snapshot, String> {
         if self.older.is_none() {
-            let sockets = if want.sockets { " sockets" } else { "" };
+            let sockets = if query.sockets { " sockets" } else { "" };
             let cluster = if self.has_cluster { " cluster" } else { "" };
             let answer = self
                 .connection
@@ -68,10 +68,10 @@ impl Source {
                 return Ok(snapshot);
             }
         }
-        self.look_older(want)
+        self.look_older(query)
     }
 
-    fn look_older(&mut self, want: Want) -> Result<Snapshot, String> {
+    fn look_older(&mut self, query: Query) -> Result<Snapshot, String> {
         let (mem, age) = self.older.take().unwrap_or((Vec::new(), MEMORY_EVERY));
         let mut answers = Answers {
             list: self.ask("list")?,
@@ -80,7 +80,7 @@ impl Source {
             ..Answers::default()
         };
         let clock = self.begin.elapsed().as_secs_f64();
-        if want.sockets {
+        if query.sockets {
             answers.netstat = self.ask_if_known("netstat")?;
         }
         let (mem, age) = match age < MEMORY_EVERY {
@@ -88,7 +88,7 @@ impl Source {
             false => (self.ask(&format!("mem {SERVICE_PATIENCE}"))?, 1),
         };
         answers.mem = mem;
-        let snapshot = older::snapshot(&answers, clock, want.sockets);
+        let snapshot = older::snapshot(&answers, clock, query.sockets);
         self.older = Some((answers.mem, age));
         Ok(snapshot)
     }

@@ -1,6 +1,6 @@
 //! What the tests of this module share, and the screens that are expected.
 
-use super::app::{App, Ask, Deed};
+use super::app::{Action, App, Effect};
 use super::draw::{Theme, draw};
 use super::snapshot::{Peer, Service, Snapshot, Socket, VERSION};
 use ratatui::Terminal;
@@ -101,11 +101,11 @@ fn app() -> App {
     app
 }
 
-fn press(app: &mut App, code: KeyCode) -> Vec<Ask> {
+fn press(app: &mut App, code: KeyCode) -> Vec<Effect> {
     app.key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-fn typed(app: &mut App, text: &str) -> Vec<Ask> {
+fn typed(app: &mut App, text: &str) -> Vec<Effect> {
     text.chars()
         .flat_map(|c| press(app, KeyCode::Char(c)))
         .collect()
@@ -231,13 +231,13 @@ fn nothing_is_killed_without_a_question() {
     assert_eq!(typed(&mut app, "n"), []);
     assert_eq!(typed(&mut app, "y"), []);
     typed(&mut app, "K");
-    let deed = Deed::Kill(":0000000a".into());
-    assert_eq!(typed(&mut app, "y"), [Ask::Do(deed.clone())]);
-    app.done(&deed, Err("no such service".into()));
+    let action = Action::Kill(":0000000a".into());
+    assert_eq!(typed(&mut app, "y"), [Effect::Do(action.clone())]);
+    app.done(&action, Err("no such service".into()));
     let lines = screen(&mut app, 80, 12);
     assert_eq!(lines[11], "kill :0000000a: no such service");
     typed(&mut app, "G");
-    assert_eq!(typed(&mut app, "y"), [Ask::Do(Deed::Gc)]);
+    assert_eq!(typed(&mut app, "y"), [Effect::Do(Action::Gc)]);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_service_is_looked_into_and_late_answers_are_waited_for() {
     let mut app = app();
     let asked = press(&mut app, KeyCode::Enter);
     let commands = ["task :0000000a", "info :0000000a"].map(str::to_owned);
-    assert_eq!(asked, [Ask::Details(commands.into())]);
+    assert_eq!(asked, [Effect::Details(commands.into())]);
     let lines = screen(&mut app, 80, 24).join("\n");
     assert!(lines.contains("asked 0s ago, no answer yet"), "{lines}");
     let stack = [
@@ -327,7 +327,7 @@ fn help_lists_the_keys_and_any_key_ends_it() {
     let lines = screen(&mut app, 80, 24).join("\n");
     assert!(lines.contains("a ADDRESS  c CPU%  t TIME"), "{lines}");
     assert_eq!(typed(&mut app, "q"), []);
-    assert_eq!(typed(&mut app, "q"), [Ask::Quit]);
+    assert_eq!(typed(&mut app, "q"), [Effect::Quit]);
 }
 
 #[test]
@@ -335,14 +335,14 @@ fn looks_are_paused_and_come_more_or_less_often() {
     let mut app = app();
     assert_eq!(
         typed(&mut app, "+"),
-        [Ask::Pace(Some(Duration::from_secs(4)))]
+        [Effect::Interval(Some(Duration::from_secs(4)))]
     );
-    assert_eq!(typed(&mut app, " "), [Ask::Pace(None)]);
+    assert_eq!(typed(&mut app, " "), [Effect::Interval(None)]);
     assert_eq!(typed(&mut app, "-"), []);
     assert!(screen(&mut app, 80, 12)[0].ends_with("paused"));
     assert_eq!(
         typed(&mut app, " "),
-        [Ask::Pace(Some(Duration::from_secs(2)))]
+        [Effect::Interval(Some(Duration::from_secs(2)))]
     );
     for _ in 0..10 {
         typed(&mut app, "-");

@@ -1,8 +1,8 @@
 //! Threads that talk to the node, so that the screen answers also when the node does not.
 
-use super::app::Deed;
+use super::app::Action;
 use super::snapshot::Snapshot;
-use super::source::{Reply, Source, Want, connect, content};
+use super::source::{Query, Reply, Source, connect, content};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -17,19 +17,19 @@ const SERVICE_PATIENCE: Duration = Duration::from_secs(65);
 /// What the screen is told.
 pub enum Event {
     /// A look, and whether the console is an older one.
-    Look(Result<(Snapshot, bool), String>),
+    Snapshot(Result<(Snapshot, bool), String>),
     /// The answer of a service to a command.
     Answer(String, String, Reply),
-    /// What became of a deed.
-    Done(Deed, Reply),
+    /// What became of an action.
+    Done(Action, Reply),
     Input(std::io::Result<ratatui::crossterm::event::Event>),
     Signal(i32),
 }
 
-/// What the looker is told.
-pub enum Order {
-    /// Look so far apart; `None`: not until the next order.
-    Pace(Option<Duration>),
+/// What controls the poller.
+pub enum Control {
+    /// Look so far apart; `None`: not until the next message.
+    Interval(Option<Duration>),
     /// Look now.
     Now,
 }
@@ -41,23 +41,23 @@ pub struct Node {
     pub password: Option<String>,
 }
 
-/// Looks until the screen has gone.
-pub struct Looker {
+/// Reads the node at an interval until the screen has gone.
+pub struct Poller {
     pub node: Node,
     pub source: Option<Source>,
-    pub pace: Option<Duration>,
+    pub interval: Option<Duration>,
     /// Looks are to have sockets.
     pub sockets: Arc<AtomicBool>,
-    pub orders: Receiver<Order>,
+    pub controls: Receiver<Control>,
     pub events: Sender<Event>,
 }
 
-impl Looker {
+impl Poller {
     /// Starts it.
     pub fn start(self) -> std::io::Result<()> {
         let run = || self.run();
         thread::Builder::new()
-            .name("looker".into())
+            .name("poller".into())
             .spawn(run)
             .map(|_| ())
     }
@@ -68,11 +68,11 @@ impl Looker {
             let begin = Instant::now();
             let look = self.look();
             failures = if look.is_ok() { 0 } else { failures + 1 };
-            if self.events.send(Event::Look(look)).is_err() {
+            if self.events.send(Event::Snapshot(look)).is_err() {
                 return;
             }
             let wait = match failures {
-                0 => self.pace,
+                0 => self.interval,
                 times => Some((AGAIN.0 * times).min(AGAIN.1)),
             };
             if !self.wait(begin, wait) {
@@ -89,11 +89,11 @@ impl Looker {
                 self.source.insert(source)
             }
         };
-        let want = Want {
+        let query = Query {
             sockets: self.sockets.load(Ordering::Relaxed),
         };
         let look = source
-            .look(want)
+            .look(query)
             .map(|snapshot| (snapshot, source.is_older()));
         if look.is_err() {
             self.source = None;
@@ -102,26 +102,26 @@ impl Looker {
     }
 
     /// Waits for the next look; false at the end.
-    fn wait(&mut self, begin: Instant, mut pace: Option<Duration>) -> bool {
+    fn wait(&mut self, begin: Instant, mut interval: Option<Duration>) -> bool {
         let took = begin.elapsed();
         loop {
-            let order = match pace {
-                Some(pace) => {
+            let control = match interval {
+                Some(interval) => {
                     // A node that takes long to answer has half of the time for itself.
-                    let next = begin + pace.max(took * 2);
+                    let next = begin + interval.max(took * 2);
                     let left = next.saturating_duration_since(Instant::now());
-                    self.orders.recv_timeout(left)
+                    self.controls.recv_timeout(left)
                 }
                 None => self
-                    .orders
+                    .controls
                     .recv()
                     .map_err(|_| RecvTimeoutError::Disconnected),
             };
-            match order {
-                Ok(Order::Now) | Err(RecvTimeoutError::Timeout) => return true,
-                Ok(Order::Pace(new)) => {
-                    self.pace = new;
-                    pace = new;
+            match control {
+                Ok(Control::Now) | Err(RecvTimeoutError::Timeout) => return true,
+                Ok(Control::Interval(new)) => {
+                    self.interval = new;
+                    interval = new;
                 }
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
@@ -154,13 +154,13 @@ pub fn ask_service(node: &Node, address: String, commands: Vec<String>, events: 
 }
 
 /// Does what the user has said yes to.
-pub fn act(node: &Node, deed: Deed, events: &Sender<Event>) {
+pub fn act(node: &Node, action: Action, events: &Sender<Event>) {
     let (node, events) = (node.clone(), events.clone());
     thread::spawn(move || {
         let result = connect(&node.place, node.password.as_deref())
-            .and_then(|mut connection| connection.ask(&deed.command()))
+            .and_then(|mut connection| connection.ask(&action.command()))
             .and_then(content);
         // Who has left does not want to know.
-        let _ = events.send(Event::Done(deed, result));
+        let _ = events.send(Event::Done(action, result));
     });
 }
