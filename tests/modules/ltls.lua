@@ -56,6 +56,15 @@ local function pair(settings, host)
 	return ltls.newtls("client", ltls.newctx(), host), ltls.newtls("server", settings or server_settings())
 end
 
+function cases.an_error_has_all_of_its_text()
+	if additional then
+		local name = string.rep("nowhere/", 200) .. "cert.pem"
+		local _, problem = pcall(ltls.newctx().set_cert, ltls.newctx(), name, name)
+		assert(string.find(problem, name, 1, true), problem)
+		assert(string.sub(problem, -1) == ")", problem)
+	end
+end
+
 function cases.the_module_opens_when_the_node_wants_it()
 	check.equal(closed_before, false)
 	assert(why:find("ltls need init, Put enablessl = true in you config file.", 1, true), why)
