@@ -184,6 +184,8 @@ fn compiler(tree: &Path) -> cc::Build {
         .warnings(false)
         .cargo_metadata(false)
         .flag_if_supported("-fno-common")
+        // A VM's own short strings are few as long as it is small: those of code are in the sets that all VMs share.
+        .define("MINSTRTABSIZE", "16")
         // With debug information cc would ask for them; unwinding has tables, and the interpreter a use for the register.
         .force_frame_pointer(false);
     match variable("CARGO_CFG_TARGET_OS").as_str() {

@@ -17,6 +17,7 @@
 #include "lgc.h"
 #include "lgraph.h"
 #include "lmem.h"
+#include "lopcodes.h"
 #include "lshare.h"
 #include "lstate.h"
 #include "lstring.h"
@@ -237,6 +238,111 @@ void luaE_graphwalk (Graph *gr, const lua_State *thread) {
   unsigned i;
   for (i = 0; i < gr->nobjects && !gr->failed; i++)
     walk(gr, i, thread);
+}
+
+
+/* }====================================================== */
+
+
+/*
+** {======================================================
+** Upvalues that are the same
+** =======================================================
+*/
+
+/* does the function, or one that it makes, assign to this upvalue? */
+static int assigns (const Proto *p, int upvalue) {
+  int i, k;
+  for (i = 0; i < p->sizecode; i++) {
+    if (GET_OPCODE(p->code[i]) == OP_SETUPVAL &&
+        GETARG_B(p->code[i]) == upvalue)
+      return 1;
+  }
+  for (i = 0; i < p->sizep; i++) {
+    const Proto *inner = p->p[i];
+    for (k = 0; k < inner->sizeupvalues; k++) {
+      if (!inner->upvalues[k].instack && inner->upvalues[k].idx == upvalue &&
+          assigns(inner, k))
+        return 1;
+    }
+  }
+  return 0;
+}
+
+
+/* does any function of the graph assign to the upvalue? */
+static int isvariable (const Graph *gr, const UpVal *uv) {
+  unsigned i;
+  int n;
+  for (i = 0; i < gr->nobjects; i++) {
+    const LClosure *cl = cast(const LClosure *, gr->objects[i]);
+    if (gr->objects[i]->tt != LUA_VLCL) continue;
+    for (n = 0; n < cl->nupvalues; n++) {
+      if (cl->upvals[n] == uv && assigns(cl->p, n))
+        return 1;
+    }
+  }
+  return 0;
+}
+
+
+static int samevalue (const TValue *a, const TValue *b) {
+  if (rawtt(a) != rawtt(b)) return 0;
+  if (iscollectable(a)) return gcvalue(a) == gcvalue(b);
+  return ttislcf(a) && fvalue(a) == fvalue(b);
+}
+
+
+/*
+** The first constant upvalue with the value of 'gr->objects[i]', which is a
+** constant one, too; 'i' itself if there is none before.
+*/
+static unsigned firstlike (const Graph *gr, unsigned i, const char *constant) {
+  const UpVal *uv = cast(const UpVal *, gr->objects[i]);
+  unsigned k;
+  for (k = 0; k < i; k++) {
+    if (constant[k] &&
+        samevalue(&cast(const UpVal *, gr->objects[k])->u.value, &uv->u.value))
+      return k;
+  }
+  return i;
+}
+
+
+/* leaves out the objects that have another one in their place in 'to' */
+static void replace (Graph *gr, const unsigned *to) {
+  unsigned number[MAXOBJECTS];
+  unsigned i, kept = 0, links = 0;
+  for (i = 0; i < gr->nobjects; i++) {
+    number[i] = kept;
+    if (to[i] == i)
+      gr->objects[kept++] = gr->objects[i];
+  }
+  gr->nobjects = kept;
+  for (i = 0; i < gr->nlinks; i++) {
+    Link k = gr->links[i];
+    if (to[k.from] != k.from) continue;
+    k.from = cast(unsigned short, number[k.from]);
+    if (!(k.part & FROM_OUTSIDE))
+      k.to = cast(unsigned short, number[to[k.to]]);
+    gr->links[links++] = k;
+  }
+  gr->nlinks = links;
+}
+
+
+void luaE_graphmerge (Graph *gr) {
+  char constant[MAXOBJECTS];
+  unsigned to[MAXOBJECTS];
+  unsigned i;
+  if (gr->failed) return;
+  for (i = 0; i < gr->nobjects; i++) {
+    const GCObject *o = gr->objects[i];
+    constant[i] = (o->tt == LUA_VUPVAL &&
+                   !isvariable(gr, cast(const UpVal *, o)));
+    to[i] = constant[i] ? firstlike(gr, i, constant) : i;
+  }
+  replace(gr, to);
 }
 
 

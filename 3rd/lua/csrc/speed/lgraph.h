@@ -60,6 +60,12 @@ LUAI_FUNC Outside *luaE_graphoutside (Graph *gr, const TValue *value);
 /* finds all that the objects refer to; a thread must be 'thread' */
 LUAI_FUNC void luaE_graphwalk (Graph *gr, const lua_State *thread);
 
+/*
+** After the walk: upvalues that nothing ever assigns to and that have the
+** same value become one, as if the functions stood in one chunk.
+*/
+LUAI_FUNC void luaE_graphmerge (Graph *gr);
+
 /* frees the lists, not the objects */
 LUAI_FUNC void luaE_graphfree (Graph *gr);
 

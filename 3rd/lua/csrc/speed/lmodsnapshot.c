@@ -247,6 +247,7 @@ static ModuleSnapshot *makesnapshot (Making *m, const Proto *outer) {
     goto failed;
   luaE_releasecode(g);
   luaE_graphwalk(&snap->graph, NULL);
+  luaE_graphmerge(&snap->graph);
   if (snap->graph.failed || !indexoutside(snap))
     goto failed;
   return snap;

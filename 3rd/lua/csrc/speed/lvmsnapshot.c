@@ -27,6 +27,7 @@
 /* how they come and go */
 #include "lauxlib.h"
 #include "lapi.h"
+#include "ldo.h"
 #include "lgc.h"
 #include "lgraph.h"
 #include "lshare.h"
@@ -182,8 +183,20 @@ LUA_API int lua_copysnapshot (lua_State *L) {
 /* }====================================================== */
 
 
+/* to load a script takes more than what its main thread does from then on */
+static void giveback (lua_State *L) {
+  int used;
+  luaD_reallocstack(L, cast_int(L->ci->top.p - L->stack.p), 0);
+  do {
+    used = L->nci;
+    luaE_shrinkCI(L);
+  } while (L->nci < used);
+}
+
+
 LUA_API void lua_gcsettle (lua_State *L) {
   global_State *g = G(L);
+  if (L->ci == &L->base_ci) giveback(L);
   if (g->gckind == KGC_GENMINOR) {
     g->GCmajorminor = gettotalbytes(g);
     luaE_setdebt(g, applygcparam(g, MINORMUL, g->GCmajorminor));
