@@ -18,7 +18,7 @@ pub const SIZE: usize = 14 * 1024;
 pub const BLOCKS: usize = 2;
 /// What large blocks leave of the last block. Where they do not fit they lose little by being on their own, but cells would have to
 /// begin a page, most of which would lie idle.
-const FOR_CELLS: usize = SIZE / 5;
+const FOR_CELLS: usize = SIZE / 10;
 /// Spare parts that are looked at for a large block.
 const TRIES: usize = 8;
 
