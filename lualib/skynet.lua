@@ -119,15 +119,6 @@ function skynet.redirect(dest, source, typename, session, msg, sz)
 	return core.redirect(dest, source, protocols[typename].id, session, msg, sz)
 end
 
--- Fails the calls to addresses that `matches` tells.
-function runtime.fail_calls(matches)
-	for session, address in pairs(runtime.watched) do
-		if matches(address) then
-			runtime.fail_call(session)
-		end
-	end
-end
-
 -- A service has died (session 0), or one of its calls has failed.
 local function on_error(session, source)
 	skynet.ignoreret()
@@ -140,9 +131,11 @@ local function on_error(session, source)
 	if runtime.promises then
 		runtime.promises.drop(source)
 	end
-	runtime.fail_calls(function(callee)
-		return callee == source
-	end)
+	for called, callee in pairs(runtime.watched) do
+		if callee == source then
+			runtime.fail_call(called)
+		end
+	end
 end
 
 --- Behaves as if a service had died: calls to it fail, answers promised to it are dropped.
@@ -368,8 +361,11 @@ local function start_debugging()
 	protocols.debug, protocols[PTYPE_DEBUG] = nil, nil
 	require "skynet.debug".init(skynet, {
 		dispatch = skynet.dispatch_message,
-		suspend = runtime.settle_outside,
-		resume = runtime.resume,
+		suspend = require "skynet.internal.taskend".settle_outside,
+		resume = function(task, ...)
+			runtime.running = task
+			return coroutine.resume(task, ...)
+		end,
 	})
 	if describe then
 		skynet.info_func(describe)

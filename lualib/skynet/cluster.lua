@@ -13,7 +13,10 @@
 local skynet = require "skynet"
 local alive = require "skynet.internal.alive"
 local runtime = require "skynet.internal.kernel"
-local check_yieldable, gateways = runtime.check_yieldable, runtime.gateways
+local check_yieldable = runtime.check_yieldable
+-- Handle of a service that passes calls on -> whom it passes them to, for the texts of errors.
+local gateways = runtime.gateways or {}
+runtime.gateways = gateways
 
 -- What may wait while the service that sends is being found.
 local MAX_WAITING <const>, MAX_WAITING_BYTES <const> = 65536, 64 * 1024 * 1024

@@ -43,10 +43,11 @@ local function relieve(old)
 end
 
 local function start_clock()
-	local caller = runtime.current()
+	local caller = runtime.running
 	clock = coroutine.create(watch_clock)
-	runtime.resume(clock)
-	runtime.set_current(caller)
+	runtime.running = clock
+	coroutine.resume(clock)
+	runtime.running = caller
 end
 
 local function finish(session, timer, place, ok, msg, sz)
@@ -81,7 +82,7 @@ function api.call_timeout(centiseconds, address, typename, ...)
 		error("unknown protocol " .. tostring(typename), 2)
 	end
 	runtime.trace_call(address)
-	local session = runtime.request(runtime.current(), address, protocol, ...)
+	local session = runtime.request(runtime.running, address, protocol, ...)
 	if not session then
 		return runtime.finish_call(address, session) -- raises
 	end

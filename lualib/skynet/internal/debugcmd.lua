@@ -83,9 +83,12 @@ local function add_endings(C, skynet)
 	--- Nodes of the network of harbors are gone (id -> true): calls to their services fail. `names` are global names there.
 	function C.LOST(harbors, names)
 		skynet.ignoreret()
-		require "skynet.internal.kernel".fail_calls(function(address)
-			return names[address] or math.type(address) == "integer" and harbors[address >> 24]
-		end)
+		local runtime = require "skynet.internal.kernel"
+		for session, address in pairs(runtime.watched) do
+			if names[address] or math.type(address) == "integer" and harbors[address >> 24] then
+				runtime.fail_call(session)
+			end
+		end
 	end
 
 	--- Never answered: the caller gets an error when this service ends.

@@ -9,7 +9,10 @@ local runtime = require "skynet.internal.runtime"
 local endings = require "skynet.internal.taskend"
 require "skynet.internal.calls"
 
-local allocate_session, set_timer = core.genid, runtime.set_timer
+local allocate_session = core.genid
+-- Sets a timer, and tells whether nobody would see a result of the function that calls it; not so without a function. A module
+-- of another build cannot tell.
+local set_timer = core.timer or function() end
 local resume_thread, yield_thread, create_thread = coroutine.resume, coroutine.yield, coroutine.create
 local is_yieldable = coroutine.isyieldable
 local pcall, select = pcall, select
@@ -111,8 +114,6 @@ local function task_main(protocol, session, source, msg, sz)
 		end
 	end
 end
-
-endings.begin_in(task_main)
 
 local function idle_task()
 	local task = spare
@@ -237,6 +238,15 @@ function api.fork(func, ...)
 	fork_last = fork_last + 1
 	queued = true
 	return task
+end
+
+--- Starts a timer that will resume who waits for its session. Returns the session.
+function runtime.start_timer(centiseconds)
+	local session = set_timer(centiseconds) or core.intcommand("TIMEOUT", centiseconds)
+	if session >= runtime.wary_from then
+		runtime.skip_used_sessions(session)
+	end
+	return session
 end
 
 --- Runs `func()` after some time, in a task of its own. Does not yield.
@@ -419,12 +429,6 @@ end
 
 ---------------------------------------------------------------- for the other modules
 
---- Resumes a task from outside of the dispatcher, with `runtime.running` set for it.
-function runtime.resume(task, ...)
-	runtime.running = task
-	return resume_thread(task, ...)
-end
-
 --- From here on, tasks, calls and requests look at their trace tags.
 ---@return table skynet/internal/trace.lua
 function runtime.enable_tracing()
@@ -438,15 +442,6 @@ function runtime.timer_task(session, func)
 	local task = new_task(func)
 	waiting[session], due[task] = task, session
 	return task
-end
-
---- Gives a timer of `session` the task that it has not needed so far. Returns it, and nothing when there is no such timer.
-function runtime.give_task(session)
-	local func = taskless[session]
-	if func then
-		taskless[session] = nil
-		return runtime.timer_task(session, func)
-	end
 end
 
 --- Calls a function before each message; nil ends that.
@@ -469,8 +464,15 @@ function runtime.fail_call(session)
 	end
 end
 
---- Takes a task that has not begun out of the fork queue. Tells whether it was there.
+--- Takes a task that has not begun out of the fork queue. Tells whether it was there. Without one: forgets all queued work (the
+--- service ends).
 function runtime.unfork(task)
+	if not task then
+		wakeups, wakeup_first, wakeup_last = {}, 1, 0
+		failures, failure_first, failure_last = {}, 1, 0
+		forks, fork_first, fork_last = {}, 1, 0
+		return true
+	end
 	for i = fork_first, fork_last do
 		if forks[i] == task and entry[task] then
 			table.move(forks, i + 1, fork_last + 1, i)
@@ -480,13 +482,6 @@ function runtime.unfork(task)
 		end
 	end
 	return false
-end
-
---- Forgets all queued work (the service ends).
-function runtime.drop_queues()
-	wakeups, wakeup_first, wakeup_last = {}, 1, 0
-	failures, failure_first, failure_last = {}, 1, 0
-	forks, fork_first, fork_last = {}, 1, 0
 end
 
 return runtime

@@ -141,7 +141,7 @@ local function what_was_asked(address)
 		local info = debug.getinfo(level, "f")
 		local protocol_at, command_at = layout(info and info.func)
 		if protocol_at then
-			local gateway = runtime.gateways[address]
+			local gateway = runtime.gateways and runtime.gateways[address]
 			local command
 			if command_at then -- of gateways, "req" and the address over there
 				local _, value = debug.getlocal(level, gateway and command_at - 1 or command_at)

@@ -21,9 +21,9 @@ local core = require "skynet.core"
 ---@class (partial) skynet
 local api = table.create(0, 128) -- what skynet.lua adds included
 
-local runtime = table.create(0, 64)
+local runtime = table.create(0, 32)
 runtime.api = api
-runtime.protocols = table.create(0, 16) -- by name and by number
+runtime.protocols = table.create(0, 8) -- by name and by number
 runtime.waiting = {} -- session -> the task that it resumes, or BREAK
 runtime.taskless = {} -- session of a timer whose task nobody has asked for -> function it will run
 runtime.watched = {} -- session of a call -> address called
@@ -32,8 +32,7 @@ runtime.owed = {} -- task -> session it has to answer; 0 when the request was a 
 runtime.origin = {} -- task -> address its request came from
 runtime.tags = {} -- task -> trace tag, or false: tracing is off for it
 runtime.inline_handlers = {} -- handler of socket messages -> function that handles what needs no task, and tells whether it has
-runtime.gateways = {} -- handle of a service that passes calls on -> whom it passes them to, for the texts of errors
-runtime.running = nil -- the task that runs now
+runtime.running = nil -- the task that runs now; who resumes another one inside of it sets it back
 
 -- The core counts sessions up and starts again at 1 after 2^31-1. From `wary_from` on, every
 -- allocation looks whether the next number is still in use, and skips those that are.
@@ -61,19 +60,6 @@ function api.genid()
 	return session
 end
 
--- Sets a timer, and tells whether nobody would see a result of the function that calls it; not so without a function. A module
--- of another build cannot tell.
-runtime.set_timer = core.timer or function() end
-
---- Starts a timer that will resume who waits for its session. Returns the session.
-function runtime.start_timer(centiseconds)
-	local session = runtime.set_timer(centiseconds) or core.intcommand("TIMEOUT", centiseconds)
-	if session >= runtime.wary_from then
-		runtime.skip_used_sessions(session)
-	end
-	return session
-end
-
 --- An address as people read it: numbers become ":%08x", names stay.
 ---@param address integer|string
 ---@return string
@@ -82,16 +68,6 @@ function api.address(address)
 		return string.format(":%08x", address)
 	end
 	return tostring(address)
-end
-
---- The running task.
-function runtime.current()
-	return runtime.running
-end
-
---- Says which task runs, after `resume` from inside of another one.
-function runtime.set_current(task)
-	runtime.running = task
 end
 
 return runtime

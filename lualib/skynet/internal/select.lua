@@ -109,7 +109,7 @@ end
 function Batch:select(timeout)
 	assert(self._collector == nil)
 	runtime.check_yieldable()
-	local owner = runtime.current()
+	local owner = runtime.running
 	self._collector = coroutine.create(collect)
 	self._pending, self._refused, self._done = {}, {}, { first = 1, last = 0 }
 	self._open, self._problem = 0, false
@@ -122,8 +122,9 @@ function Batch:select(timeout)
 		self._timer = runtime.start_timer(timeout)
 		waiting[self._timer] = self._collector
 	end
-	runtime.resume(self._collector, self)
-	runtime.set_current(owner)
+	runtime.running = self._collector
+	coroutine.resume(self._collector, self)
+	runtime.running = owner
 	return function()
 		return next_answer(self)
 	end, nil, nil, self

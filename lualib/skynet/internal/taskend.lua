@@ -9,15 +9,9 @@ local error, type, tostring, pcall = error, type, tostring, pcall
 
 local ERROR <const> = 7 -- of skynet.h
 
-local task_main -- in which every task begins
 local mistakes -- skynet/internal/mistakes.lua once something has failed
 
 local M = {}
-
---- Says in which function all tasks begin.
-function M.begin_in(func)
-	task_main = func
-end
 
 --- A handler has returned and its request was not answered.
 function M.report_forgotten(task, session, handler)
@@ -56,8 +50,7 @@ local function fail_task(task, problem)
 	if runtime.origin[task] then
 		mistakes = mistakes or require "skynet.internal.mistakes"
 		place = mistakes.handler(task)
-		local caller = debug.getinfo(task, 1, "f")
-		if caller and caller.func == task_main then
+		if debug.getinfo(task, 1, "l") and not debug.getinfo(task, 2, "l") then -- called by the function of all tasks
 			place = mistakes.unreadable(task, place)
 		end
 	end
@@ -90,7 +83,7 @@ local function conclude(task, alive, command)
 	end
 end
 
-local LOST <const> = {} -- in the place of texts: there was no memory for them
+local LOST <const> = "lost" -- in the place of texts: there was no memory for them
 
 -- Adds a text to those that are to be reported. They are joined once, at the end: there may be many.
 local function add_text(texts, text)
@@ -127,7 +120,7 @@ function M.raise(texts)
 end
 
 --- Deals with a task that the remote debugger has resumed. Raises what the task raised.
-function runtime.settle_outside(task, alive, command)
+function M.settle_outside(task, alive, command)
 	if not (alive and command == "SUSPEND") then
 		local text = conclude(task, alive, command)
 		if text then

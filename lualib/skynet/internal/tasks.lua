@@ -20,10 +20,19 @@ local function describe(task)
 	return created_at and created_at[task] or debug.traceback(task)
 end
 
+-- Gives a timer the task that it has not needed so far. Returns it, and nothing when there is no such timer.
+local function give_task(session)
+	local func = taskless[session]
+	if func then
+		taskless[session] = nil
+		return runtime.timer_task(session, func)
+	end
+end
+
 -- From here on each timer has a task, as one that is shown must have: it can be found again by what was shown.
 local function give_tasks()
 	for session in pairs(taskless) do
-		runtime.give_task(session)
+		give_task(session)
 	end
 end
 
@@ -67,7 +76,7 @@ function api.task(what)
 			what[string.format("%s session: %d", task, session)] = describe(task)
 		end
 	elseif kind == "number" then
-		local task = waiting[what] or runtime.give_task(what)
+		local task = waiting[what] or give_task(what)
 		return task and describe(task) or "No session"
 	elseif kind == "thread" then
 		return session_of(function(task)

@@ -68,7 +68,7 @@ end
 ---@param info string? goes into the log
 function api.trace(info)
 	runtime.enable_tracing()
-	local task = runtime.current()
+	local task = runtime.running
 	announce(task)
 	M.start(task, info)
 end
@@ -76,7 +76,7 @@ end
 --- The trace tag of the running task.
 ---@return string|false|nil
 function api.tracetag()
-	return tags[runtime.current()]
+	return tags[runtime.running]
 end
 
 --- Traces all requests of a protocol (true), none (false), or those that ask for it (nil).
