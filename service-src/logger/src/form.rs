@@ -150,7 +150,18 @@ pub fn json(output: &mut Vec<u8>, time: (&str, u64, &str), source: u32, message:
 /// The level that a message begins with, `warning: ` for instance; without one it is information.
 fn level(message: &[u8]) -> &'static str {
     const LEVELS: [&str; 4] = ["debug", "info", "warning", "error"];
+    // How the C core and its Lua layer begin what they say of an error: operators look for these texts, so they stay.
+    const OF_ERRORS: [&[u8]; 5] = [
+        b"lua call [",
+        b"lua memory error : [",
+        b"lua error in error : [",
+        b"lua loader error : ",
+        b"init service failed: ",
+    ];
     let message = skynet_printable::without_colours(message);
+    if OF_ERRORS.iter().any(|text| message.starts_with(text)) {
+        return "error";
+    }
     let named = |level: &&str| {
         message
             .strip_prefix(level.as_bytes())
@@ -223,6 +234,8 @@ mod tests {
             ("error:x", "info"),
             ("", "info"),
             ("LAUNCH snlua", "info"),
+            ("lua call [b to :c : 3 msgsz = 4] error : x", "error"),
+            ("init service failed: x", "error"),
         ] {
             assert_eq!(level(text.as_bytes()), expected, "{text}");
         }

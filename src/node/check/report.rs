@@ -55,6 +55,9 @@ fn places(group: &[Finding]) -> String {
 /// The way to go, in one line.
 fn advice(findings: &Findings, swap: Swap) -> String {
     match swap {
+        Swap::Executable if findings.release.is_none() && findings.seen[..2] == [0, 0] => {
+            "the `skynet` executable runs it as it is: nothing of it is compiled".into()
+        }
         Swap::Executable => "put the `skynet` executable in the place of the old one".into(),
         Swap::Link => {
             let define = match findings.release.map(Release::define) {
