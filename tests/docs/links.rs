@@ -106,9 +106,7 @@ fn pages_about_the_inside() -> Vec<PathBuf> {
 
 /// What stands between backticks in the prose of a page.
 fn named(text: &str) -> impl Iterator<Item = &str> {
-    prose(text)
-        .into_iter()
-        .flat_map(|line| line.split('`').skip(1).step_by(2))
+    prose(text).flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
 #[test]
