@@ -118,7 +118,10 @@ local function open_new(s)
 	local _ <close> = setmetatable(s, Unknown)
 	local id, problem = await_opening(s)
 	s.is_known = true
-	return id, problem
+	if id then
+		return id -- and no second value
+	end
+	return nil, problem
 end
 
 -- Of a socket that is being closed: who waits for its end may be killed at that.
