@@ -119,7 +119,7 @@ end
 function api.killthread(thread)
 	if type(thread) == "string" then
 		give_tasks() -- whatever their names will be
-	elseif runtime.unfork(thread) then
+	elseif thread and runtime.unfork(thread) then -- without one it forgets all queued work
 		return thread
 	end
 	local session = session_of(type(thread) == "string" and function(task)
