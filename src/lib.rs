@@ -1,7 +1,7 @@
 //! skynet's core in Rust.
 //!
 //! What programs use of it is the C interface (`include/`, module `abi`): from C, and from whatever else calls C functions. The
-//! Rust interface is what the executable needs, and no more.
+//! Rust interface is what the executable and `crates/skynet-node` need, and no more.
 //!
 //! Layers, each of which uses those above it in this list only (ARCHITECTURE.md says why):
 //!
@@ -28,7 +28,8 @@ mod scheduler;
 mod services;
 
 #[cfg(feature = "lua")]
-pub use node::cli::{check, run_config, run_settings};
+pub use node::cli::{check, run_config, run_node, run_settings};
 pub use node::signals::ignore_pipe as ignore_broken_pipes;
 #[cfg(feature = "lua")]
-pub use services::builtin::embedded::FILES as EMBEDDED;
+pub use services::builtin::embedded::{FILES as EMBEDDED, link as link_file};
+pub use services::builtin::{Builtin as Linked, link as link_service};

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// A node of the config file `path`: its exit status.
 pub fn run_config(path: OsString) -> ExitCode {
-    run(|| config::read(&c_string(path.into_vec())))
+    status(run(|| config::read(&c_string(path.into_vec()))))
 }
 
 /// A node of the config file, if there is one, with `change` made to its settings (keys and values): its exit status.
@@ -20,6 +20,15 @@ pub fn run_settings(
     path: Option<PathBuf>,
     change: impl Fn(&mut Vec<(CString, CString)>),
 ) -> ExitCode {
+    status(run_node(path, change))
+}
+
+/// As [`run_settings`], for a program that goes on after the node has ended. The error is a line for the user: no node was started. A
+/// node that fails on its way, or ends badly, ends the process, with the status that the executable has then.
+pub fn run_node(
+    path: Option<PathBuf>,
+    change: impl Fn(&mut Vec<(CString, CString)>),
+) -> Result<(), String> {
     run(|| {
         let mut settings = Vec::new();
         change(&mut settings);
@@ -48,17 +57,20 @@ fn c_string(text: Vec<u8>) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-fn run(settings: impl FnOnce() -> Result<config::Settings, String>) -> ExitCode {
+fn run(settings: impl FnOnce() -> Result<config::Settings, String>) -> Result<(), String> {
     crash::note_runtime();
     warn_of_few_addresses();
     signals::ignore_pipe();
-    match settings().and_then(config::apply) {
-        Ok(config) => {
-            service::init_thread(service::ThreadClass::Main);
-            // SAFETY: the texts belong to the environment and stay for ever.
-            unsafe { crate::node::start::run(&config, release::LATEST) };
-            ExitCode::SUCCESS
-        }
+    let config = settings().and_then(config::apply)?;
+    service::init_thread(service::ThreadClass::Main);
+    // SAFETY: the texts belong to the environment and stay for ever.
+    unsafe { crate::node::start::run(&config, release::LATEST) };
+    Ok(())
+}
+
+fn status(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("{reason}");
             ExitCode::FAILURE

@@ -1,6 +1,6 @@
 //! Modules of services: found in cpath and opened once, or built in.
 
-use super::builtin;
+use super::builtin::{self, Builtin};
 use crate::actor::module::{self, Create, Init, Module, Release, Signal};
 use libc::c_void;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
@@ -60,8 +60,11 @@ pub fn query(name: &CStr) -> Option<&'static Module> {
     Some(module)
 }
 
-/// Looks through the path, then among the built-in modules.
+/// Looks among what the program brings along, through the path, then among the built-in modules.
 fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
+    if let Some(linked) = builtin::linked(name) {
+        return Some(without_file(linked));
+    }
     let mut reason = None;
     let mut broken = false;
     for pattern in path
@@ -88,14 +91,7 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
     if broken {
         // Reported below.
     } else if let Some(built_in) = builtin::find(name) {
-        return Some(leak(Module {
-            name: built_in.name.as_ptr(),
-            module: std::ptr::null_mut(),
-            create: built_in.create,
-            init: Some(built_in.init),
-            release: built_in.release,
-            signal: built_in.signal,
-        }));
+        return Some(without_file(built_in));
     }
     eprintln!(
         "try open {} failed : {}",
@@ -119,6 +115,17 @@ fn open_file(file: &CStr) -> Result<Library, String> {
             Some(more) => format!("{reason}\n{more}"),
             None => reason,
         }
+    })
+}
+
+fn without_file(service: Builtin) -> &'static Module {
+    leak(Module {
+        name: service.name.as_ptr(),
+        module: std::ptr::null_mut(),
+        create: service.create,
+        init: Some(service.init),
+        release: service.release,
+        signal: service.signal,
     })
 }
 

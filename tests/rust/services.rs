@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use crate::tools::{compiler, node, root, run, scratch};
 
 /// The services of the library.
-const NAMES: &[&str] = &["rs_counter", "rs_probe", "rs_values"];
+const NAMES: &[&str] = &["rs_counter", "rs_probe", "rs_sockets", "rs_values"];
 
 /// The folder with the library under the names of its services; built once.
 fn folder() -> &'static Path {
@@ -58,4 +58,9 @@ fn values_have_the_bytes_that_lua_gives_them() {
 #[test]
 fn rust_c_and_lua_services_ask_each_other() {
     cases("mixed");
+}
+
+#[test]
+fn sockets_of_a_service_in_rust_are_those_of_the_node() {
+    cases("sockets");
 }

@@ -99,6 +99,7 @@
 //! | `runtime` | tasks, wakers, sessions, the way in from C |
 //! | [`Ctx`], [`Message`], [`Payload`], [`Responder`] | what a service works with |
 //! | [`lua`] | values of Lua, by serde |
+//! | [`net`] | sockets |
 //! | [`macro@service`] | a type becomes a service |
 
 mod address;
@@ -111,6 +112,7 @@ mod kind;
 mod logger;
 pub mod lua;
 mod message;
+pub mod net;
 pub mod offload;
 mod payload;
 mod runtime;

@@ -36,6 +36,15 @@ impl Frame {
         unsafe { Payload::from_raw(self.data.cast_mut(), self.len) }
     }
 
+    /// The bytes, as long as nobody has taken them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.data.is_null() || self.kept.get() {
+            return &[];
+        }
+        // SAFETY: the core keeps them until the callback returns, which outlives the frame.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.get()
     }

@@ -9,7 +9,7 @@
 //! All VMs share the compiled code of a file: a hidden VM compiles it once and lives as long as the process, because the
 //! sources never change. That is why the code cache (`skynet.codecache`) with its generations is not concerned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString, OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
@@ -17,7 +17,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use libc::{c_char, c_int};
 use mlua_sys::{LUA_OK, LUA_REGISTRYINDEX, luaL_ref};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use skynet_support::{Entry, State, Vm, lua_function, lua_functions};
 
 pub use files::FILES;
@@ -40,12 +40,28 @@ impl File {
     }
 }
 
+/// Files of the program that contains this library.
+static LINKED: RwLock<BTreeMap<&'static [u8], File>> = RwLock::new(BTreeMap::new());
+
+/// Adds a file that is linked into the program: `service/main.lua`, `lualib/map/path.lua`. A file of that name that is there already
+/// stays, and `false` says so. From before the node starts.
+pub fn link(name: &'static str, source: &'static [u8]) -> bool {
+    if find(name.as_bytes()).is_some() {
+        return false;
+    }
+    LINKED
+        .write()
+        .insert(name.as_bytes(), File { name, source });
+    true
+}
+
 /// The file of that name, relative to the project.
 pub fn find(name: &[u8]) -> Option<File> {
     // The list is sorted by name.
-    let place = files::FILES
-        .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
-        .ok()?;
+    let place = files::FILES.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
+    let Ok(place) = place else {
+        return LINKED.read().get(name).copied();
+    };
     let &(name, source) = files::FILES.get(place)?;
     Some(File { name, source })
 }
@@ -53,14 +69,16 @@ pub fn find(name: &[u8]) -> Option<File> {
 /// The files of `lualib` by the names that `require` has for them. Each service asks for some when it starts.
 static MODULES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
     let mut modules = HashMap::new();
-    for &(name, source) in files::FILES {
-        let Some(path) = name
+    let layer = files::FILES.iter();
+    let layer = layer.map(|&(name, source)| File { name, source });
+    for file in layer.chain(LINKED.read().values().copied()) {
+        let Some(path) = file
+            .name
             .strip_prefix("lualib/")
             .and_then(|path| path.strip_suffix(".lua"))
         else {
             continue;
         };
-        let file = File { name, source };
         // As in `package.path`: "?.lua" goes before "?/init.lua".
         if let Some(folder) = path.strip_suffix("/init") {
             modules.entry(folder.replace('/', ".")).or_insert(file);

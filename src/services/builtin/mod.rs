@@ -1,5 +1,7 @@
 //! Services that are part of the library, for module names that no file of the C service path has.
 //!
+//! A program that contains the library adds services of its own ([`link`]), which files do not replace.
+//!
 //! `gate`, `harbor` and `logger` are the crates of `service-src`, which makes files of them, too; `snlua` needs the insides of
 //! this library.
 //!
@@ -13,6 +15,7 @@ use crate::actor::module::Module;
 #[cfg(feature = "lua")]
 use crate::actor::service::Vms;
 use libc::{c_char, c_int, c_void};
+use parking_lot::RwLock;
 use skynet_sys::Context;
 
 #[cfg(feature = "lua")]
@@ -27,6 +30,7 @@ pub(crate) mod searcher;
 pub mod snlua;
 
 /// The four functions of a C service ("skynet_module.h"), with the meaning they have in a `.so`.
+#[derive(Clone, Copy)]
 pub struct Builtin {
     /// Module name, the first word of a launch command.
     pub name: &'static CStr,
@@ -72,9 +76,35 @@ static BUILTINS: &[Builtin] = &[
     },
 ];
 
-/// The built-in service of that name.
-pub fn find(name: &CStr) -> Option<&'static Builtin> {
-    BUILTINS.iter().find(|builtin| builtin.name == name)
+/// Services of the program that contains this library.
+static LINKED: RwLock<Vec<Builtin>> = RwLock::new(Vec::new());
+
+/// Adds a service that is linked into the program. It goes before files and before what is built in under its name; the first one of a
+/// name stays, and `false` says so. From before the node starts.
+///
+/// # Safety
+/// The functions are what [`Builtin`] says.
+pub unsafe fn link(service: Builtin) -> bool {
+    let mut linked = LINKED.write();
+    let is_new = linked.iter().all(|known| known.name != service.name);
+    if is_new {
+        linked.push(service);
+    }
+    is_new
+}
+
+/// The service of that name that is linked into the program.
+pub fn linked(name: &CStr) -> Option<Builtin> {
+    let linked = LINKED.read();
+    linked.iter().find(|service| service.name == name).copied()
+}
+
+/// The service of that name that no file is needed for.
+pub fn find(name: &CStr) -> Option<Builtin> {
+    linked(name).or_else(|| {
+        let builtin = BUILTINS.iter().find(|builtin| builtin.name == name);
+        builtin.copied()
+    })
 }
 
 /// Whether `module` is the harbor in this program, and not one of the project's own.

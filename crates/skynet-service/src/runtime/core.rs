@@ -5,7 +5,7 @@
 //! call of the C core or of the user's code, because either may come back here, or run another service inside of this one (the
 //! init of one that is launched, the release of one whose last reference is let go of).
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::ptr;
 
@@ -17,6 +17,7 @@ use super::task::{Label, TaskRef};
 use crate::address::Handle;
 use crate::error::JoinError;
 use crate::kind::Kind;
+use crate::net::Table;
 use crate::sys;
 
 /// Tasks that are polled before the other services of the worker have their turn.
@@ -33,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) handle: Cell<Option<Handle>>,
     pub(crate) remote: Arc<Remote>,
     pub(crate) sessions: Sessions,
+    /// Made with the first socket.
+    pub(crate) sockets: OnceCell<Box<Table>>,
     /// The service is being released: nothing can begin any more.
     pub(crate) ending: Cell<bool>,
     /// A message was dispatched, so the init of C has returned.
@@ -120,6 +123,7 @@ impl Core {
             handle: Cell::new(None),
             remote: Arc::new(Remote::new(post)),
             sessions: Sessions::new(),
+            sockets: OnceCell::new(),
             ending: Cell::new(false),
             is_launched: Cell::new(false),
             ready: ReadyQueue::new(),

@@ -182,6 +182,9 @@ impl<S: Service> Instance<S> {
                     core.sessions.fail_all_of(source);
                 }
             }
+            Kind::Socket if let Some(table) = core.sockets.get() => {
+                table.dispatch(core, frame.bytes());
+            }
             _ => {
                 let claimed = Cell::new(false);
                 let message = Message::borrowed(kind, session, source, frame, &claimed);

@@ -9,6 +9,7 @@ use super::core::{Service, lock, node_of, running};
 use crate::address::Handle;
 use crate::kind::Kind;
 use crate::payload::Payload;
+use crate::sys::sockets::Sockets;
 use crate::sys::{ALLOC_SESSION, Api, Callback, Context, DONT_COPY};
 
 /// What the services of a test call.
@@ -18,6 +19,7 @@ pub(super) const FUNCTIONS: Api = Api {
     command,
     callback,
     now,
+    sockets: Sockets::NONE,
     error,
 };
 

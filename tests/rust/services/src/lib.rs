@@ -2,6 +2,7 @@
 
 mod counter;
 mod probe;
+mod sockets;
 mod values;
 
 /// The library runs on every release of the core.

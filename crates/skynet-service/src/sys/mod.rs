@@ -4,6 +4,8 @@
 //! imports no symbol that some release of the core lacks, links with any linker and any flags, and so do its unit tests. A program
 //! that carries the core itself hands them over by [`install`], and so does [`crate::testing`].
 
+pub mod sockets;
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -31,7 +33,7 @@ pub const DONT_COPY: c_int = 0x10000;
 pub const ALLOC_SESSION: c_int = 0x20000;
 
 /// The functions of `skynet.h`, with the conditions that are written there. All releases from v1.0.0 on have them, with these
-/// types.
+/// types; those of sockets differ.
 #[derive(Clone, Copy)]
 #[allow(missing_docs, reason = "skynet.h describes them")]
 pub struct Api {
@@ -49,6 +51,8 @@ pub struct Api {
     pub command: unsafe extern "C" fn(*mut Context, *const c_char, *const c_char) -> *const c_char,
     pub callback: unsafe extern "C" fn(*mut Context, *mut c_void, Callback),
     pub now: unsafe extern "C" fn() -> u64,
+    /// Sockets, of which releases differ.
+    pub sockets: sockets::Sockets,
     /// Writes one line to the log. A function in Rust, because `skynet_error` has variable arguments, which only C can define.
     pub error: unsafe fn(*mut Context, &CStr),
 }
@@ -111,6 +115,7 @@ fn look_up() -> Result<&'static Api, String> {
             command: function(c"skynet_command")?,
             callback: function(c"skynet_callback")?,
             now: function(c"skynet_now")?,
+            sockets: sockets::Sockets::look_up(),
             error: variadic_error,
         }
     };
