@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -373,5 +374,54 @@ fn cservice_counts_bytes() {
     assert_lines(
         &cservice.run("config"),
         &["bytes so far:\t110", "cservice is done"],
+    );
+}
+
+/// Builds a package; the folder where its library is.
+fn build_rust(manifest: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-services");
+    run(Command::new(env!("CARGO"))
+        .current_dir(root())
+        // What cargo told this test about its own build does not concern that one.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .args(["build", "--quiet", "--locked", "--manifest-path", manifest])
+        .arg("--target-dir")
+        .arg(&target));
+    target.join("debug")
+}
+
+#[test]
+fn rust_counts_talks_and_finds_paths() {
+    let rust = Example::new("rust", &[]);
+    let built = build_rust("examples/rust/Cargo.toml");
+    for name in ["counter", "room", "paths"] {
+        let file = rust.path(&format!("{name}.so"));
+        std::os::unix::fs::symlink(built.join("librust_example.so"), file).expect("a link");
+    }
+    assert_lines(
+        &rust.run("config"),
+        &[
+            "counter:\tthe main service has counted to 150",
+            "room: 100 clients have heard 99 lines each, 0 were missed",
+            "paths: 20 of 20 found, the longest has ",
+            "rust is done",
+        ],
+    );
+}
+
+#[test]
+fn rust_module_is_required_by_lua() {
+    let built = build_rust("examples/rust-module/Cargo.toml");
+    let path = built.join("lib?.so").display().to_string();
+    let module = Example::new("rust-module", &[("./target/release/lib?.so", path)]);
+    assert_lines(
+        &module.run("config"),
+        &[
+            "sum:\t21.0",
+            "doubled:\t42.0",
+            "false\truntime error: there is no field 4, 1 in a grid of 3 x 2",
+            "false\truntime error: of Lua",
+            "rust-module is done",
+        ],
     );
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::tools::peer::free_port;
 use crate::tools::running::Node;
-use crate::tools::scratch;
+use crate::tools::{run, scratch};
 
 fn skynet(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skynet"));
@@ -147,6 +147,37 @@ fn a_new_project_passes_its_tests_and_starts() {
         let (status, text) = output(&folder, &["new", "fresh"]);
         assert_eq!(status, Some(1), "{text}");
         assert!(text.contains("there is something already"), "{text}");
+    }
+}
+
+/// The crate is written by the executable, so no network is needed but for what cargo has to have anyway.
+#[test]
+fn a_new_project_in_rust_builds_passes_its_tests_and_starts() {
+    let folder = scratch("new-rust");
+    let (status, text) = output(&folder, &["new", "fresh", "--rust"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("cargo build --release"), "{text}");
+    let project = folder.join("fresh");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-rust-target");
+    fs::create_dir_all(&target).expect("a folder");
+    std::os::unix::fs::symlink(&target, project.join("target")).expect("a link");
+    for command in [&["build", "--release"][..], &["test", "--release"]] {
+        run(Command::new(env!("CARGO"))
+            .current_dir(&project)
+            // What cargo told this test about its own build does not concern that one.
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("CARGO_TARGET_DIR")
+            .args(command)
+            .args(["--quiet", "--offline"]));
+    }
+    let (status, text) = output(&project, &["test"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("2 passed, 0 failed"), "{text}");
+    for arguments in [&["run"][..], &["config"]] {
+        let (status, text) = output(&project, arguments);
+        assert_eq!(status, Some(0), "{text}");
+        assert!(text.contains("counter:\t105"), "{text}");
+        assert!(text.contains("report:\tfresh has counted to 105"), "{text}");
     }
 }
 

@@ -163,6 +163,8 @@ pub enum Template {
     Web,
     /// Two nodes that call each other
     Cluster,
+    /// A service in Rust that Lua calls
+    Rust,
 }
 
 impl Template {
@@ -174,6 +176,7 @@ impl Template {
             Template::Websocket => "websocket",
             Template::Web => "web",
             Template::Cluster => "cluster",
+            Template::Rust => "rust",
         }
     }
 }
@@ -186,6 +189,20 @@ pub struct New {
     /// What to begin with
     #[arg(short, long, value_enum, default_value_t)]
     pub template: Template,
+    /// The same as `--template rust`
+    #[arg(long, conflicts_with = "template")]
+    pub rust: bool,
+}
+
+impl New {
+    /// The template that was asked for.
+    pub fn template(&self) -> Template {
+        if self.rust {
+            Template::Rust
+        } else {
+            self.template
+        }
+    }
 }
 
 /// See [`Command::Test`].

@@ -1,6 +1,6 @@
 //! `skynet new`: writes a template.
 
-use crate::args::New;
+use crate::args::{New, Template};
 use std::fs;
 
 mod templates {
@@ -55,14 +55,17 @@ pub fn make(new: &New) -> Result<(), String> {
         }
     }
     let mut names = Vec::new();
-    for (file, text) in templates::files(new.template.folder()) {
+    for (file, text) in templates::files(new.template().folder()) {
         let path = folder.join(file);
         let told = |error| format!("{}: {error}", path.display());
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(told)?;
         }
         fs::write(&path, text.replace(NAME, &name)).map_err(told)?;
-        names.push(file);
+        // The crate that a project in Rust gets has many.
+        if !file.starts_with("vendor/") {
+            names.push(file);
+        }
     }
     println!("{}:", folder.display());
     for file in names {
@@ -73,8 +76,12 @@ pub fn make(new: &New) -> Result<(), String> {
         true => format!("'{folder}'"),
         false => folder,
     };
+    let first = match new.template() {
+        Template::Rust => "`cargo build --release`, then ",
+        _ => "then ",
+    };
     println!(
-        "\nNext: `cd {folder}`, then `skynet run` starts it, and `skynet test` runs its tests. README.md says more."
+        "\nNext: `cd {folder}`, {first}`skynet run` starts it, and `skynet test` runs its tests. README.md says more."
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Where the files of a project are, and the settings that follow.
 //!
 //! A project is a folder: services beside `main.lua` and in `service/`, modules in `lualib/` and beside it, compiled ones in
-//! `cservice/` and `luaclib/`, tests anywhere below (docs/command-line.md).
+//! `cservice/` and `luaclib/` (services in Rust where cargo puts them), tests anywhere below (docs/command-line.md).
 
 use crate::Settings;
 use crate::args::{NodeOptions, Run};
@@ -101,6 +101,11 @@ pub fn places(root: &Path, more: &[&Path]) -> Result<Vec<(String, String)>, Stri
     services.push(pattern(root, "?.lua")?);
     services.push(pattern(root, "service/?.lua")?);
     let services = services.join(";");
+    let mut compiled = vec![pattern(root, "cservice/?.so")?];
+    // What cargo builds of services in Rust.
+    if root.join("Cargo.toml").is_file() {
+        compiled.push(pattern(root, "target/release/lib?.so")?);
+    }
     let modules = [
         pattern(root, "lualib/?.lua")?,
         pattern(root, "lualib/?/init.lua")?,
@@ -113,7 +118,7 @@ pub fn places(root: &Path, more: &[&Path]) -> Result<Vec<(String, String)>, Stri
         ("luaservice".into(), services),
         ("lua_path".into(), modules.join(";")),
         ("lua_cpath".into(), pattern(root, "luaclib/?.so")?),
-        ("cpath".into(), pattern(root, "cservice/?.so")?),
+        ("cpath".into(), compiled.join(";")),
     ])
 }
 

@@ -84,24 +84,34 @@ impl Output {
 }
 
 impl Socket {
-    /// How many bytes may be written now.
-    pub(super) fn poll_room(self: &Rc<Self>, context: &Context<'_>) -> Poll<io::Result<usize>> {
+    /// How many bytes may be written now; `None`: later.
+    pub(super) fn room(self: &Rc<Self>) -> io::Result<Option<usize>> {
         if let Some(error) = self.error() {
-            return Poll::Ready(Err(error));
+            return Err(error);
         }
         if self.is_closed() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let room = self
-            .state()
-            .output
-            .room(sys::api().sockets.tells_when_drained);
+        let drained = sys::api().sockets.tells_when_drained;
+        let room = self.state().output.room(drained);
         match room {
-            Ok(room) => return Poll::Ready(Ok(room)),
-            Err(Some(wait)) => self.pause_writer(wait),
-            Err(None) => {}
+            Ok(room) => Ok(Some(room)),
+            Err(wait) => {
+                if let Some(wait) = wait {
+                    self.pause_writer(wait);
+                }
+                Ok(None)
+            }
         }
-        self.wait_to_write(context)
+    }
+
+    /// Waits for room.
+    pub(super) fn poll_room(self: &Rc<Self>, context: &Context<'_>) -> Poll<io::Result<usize>> {
+        match self.room() {
+            Ok(Some(room)) => Poll::Ready(Ok(room)),
+            Ok(None) => self.wait_to_write(context),
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     fn pause_writer(self: &Rc<Self>, wait: Duration) {

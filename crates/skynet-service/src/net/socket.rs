@@ -181,12 +181,12 @@ impl Socket {
     }
 
     /// A connection. `false`: too many wait.
-    pub(super) fn accepted(&self, id: i32, peer: String) -> bool {
+    pub(super) fn accepted(&self, id: i32, peer: &str) -> bool {
         let mut room = false;
         self.change(|state| {
             room = state.accepted.len() < MOST_WAITING && !self.closed.get();
             if room {
-                state.accepted.push_back((id, peer));
+                state.accepted.push_back((id, peer.to_string()));
             }
             Wake::Reader
         });

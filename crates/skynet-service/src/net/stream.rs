@@ -164,6 +164,18 @@ impl TcpStream {
         self.socket.0.hand_over(payload)
     }
 
+    /// Writes a payload, or not at all: for what a slow peer may miss.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when too much waits to be sent; and when the connection broke or was closed.
+    pub fn try_send(&self, payload: impl Into<Payload>) -> io::Result<()> {
+        match self.socket.0.room()? {
+            Some(_) => self.socket.0.hand_over(payload.into()),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
     /// Ends the connection once all was sent; nothing can be read or written any more. To drop the stream does the same.
     pub fn close(&self) {
         self.socket.0.end(false);

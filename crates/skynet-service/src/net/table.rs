@@ -119,11 +119,8 @@ impl Table {
             UDP if event.source.is_some() => socket.came(event.payload, event.source),
             CONNECT => socket.opened(ud, event.text),
             CLOSE => socket.ended(),
-            ACCEPT => {
-                if !socket.accepted(ud, event.text) {
-                    end_id(core, ud, true);
-                }
-            }
+            ACCEPT if socket.accepted(ud, &event.text) => {}
+            ACCEPT => end_id(core, ud, true),
             ERROR => socket.failed(event.text),
             WARNING => socket.output(ud),
             _ => {}

@@ -1,5 +1,7 @@
 //! Nodes with services that are linked in.
 
+mod program;
+
 use std::cell::Cell;
 use std::time::Duration;
 

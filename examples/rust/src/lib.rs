@@ -1,0 +1,5 @@
+//! Three services in one library.
+
+mod counter;
+mod paths;
+mod room;
