@@ -42,7 +42,7 @@ end)
 local skynet = require "skynet"
 local test = require "skynet.test"
 require "skynet.manager"
-test("an hour", function()
+test("an hour", { limit = 4000 }, function()
 	test.needs_virtual_time()
 	local counter = skynet.launch("counter", 1)
 	skynet.sleep(360000)
