@@ -8,11 +8,14 @@ skynet.start(function()
 	fields:set(1, 1, 20)
 	fields:set(3, 2, 1)
 	print("sum:", fields:sum())
-	print("doubled:", fields
-		:map(function(value)
-			return 2 * value
-		end)
-		:sum())
+	print(
+		"doubled:",
+		fields
+			:map(function(value)
+				return 2 * value
+			end)
+			:sum()
+	)
 	-- Errors go through Rust in both directions, and nothing is lost on the way.
 	for _, func in ipairs {
 		function()

@@ -56,7 +56,9 @@ local function talk()
 	end
 	skynet.wait()
 	local figures = skynet.call(room, "lua", "figures")
-	print(("room: %d clients have heard %d lines each, %d were missed"):format(CLIENTS, figures.lines - 1, figures.missed))
+	print(
+		("room: %d clients have heard %d lines each, %d were missed"):format(CLIENTS, figures.lines - 1, figures.missed)
+	)
 end
 
 local function find()
