@@ -239,6 +239,6 @@ mod tests {
         output.resume();
         assert_eq!(output.room(false), Err(Some(FIRST_WAIT)));
         output.resume();
-        assert_eq!(output.room(false), Ok(PIECE));
+        assert_eq!(output.room(false), Ok(TRIAL));
     }
 }
