@@ -172,7 +172,7 @@ fn a_new_project_in_rust_builds_passes_its_tests_and_starts() {
     }
     let (status, text) = output(&project, &["test"]);
     assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("2 passed, 0 failed"), "{text}");
+    assert!(text.contains("2 tests in 1 file, 0 failed"), "{text}");
     for arguments in [&["run"][..], &["config"]] {
         let (status, text) = output(&project, arguments);
         assert_eq!(status, Some(0), "{text}");

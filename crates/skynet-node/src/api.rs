@@ -60,7 +60,7 @@ unsafe extern "C" fn command(
 
 unsafe extern "C" fn callback(context: *mut Context, ud: *mut c_void, callback: Callback) {
     // SAFETY: both structures are the core's opaque one, so the functions have one type.
-    let callback: skynet_sys::Callback = unsafe { std::mem::transmute(callback) };
+    let callback = unsafe { std::mem::transmute::<Callback, skynet_sys::Callback>(callback) };
     // SAFETY: as above.
     unsafe { skynet_sys::skynet_callback(context.cast(), ud, Some(callback)) };
 }

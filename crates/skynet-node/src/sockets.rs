@@ -1,5 +1,10 @@
 //! The functions of `skynet_socket.h` of this program's core, with the types that [`skynet_service`] has for them.
 
+#![allow(
+    clippy::missing_transmute_annotations,
+    reason = "the fields have the types"
+)]
+
 use std::ffi::{c_char, c_int};
 use std::mem::transmute;
 

@@ -9,6 +9,8 @@ use syn::{
 
 /// A method that Lua calls by its name.
 struct Command {
+    /// `#[cfg]`: where it is not there, its name is none.
+    conditions: Vec<Attribute>,
     name: String,
     function: syn::Ident,
     is_async: bool,
@@ -171,6 +173,12 @@ impl Command {
         });
         Ok(Command {
             name,
+            conditions: function
+                .attrs
+                .iter()
+                .filter(|attribute| attribute.path().is_ident("cfg"))
+                .cloned()
+                .collect(),
             function: function.sig.ident.clone(),
             is_async: function.sig.asyncness.is_some(),
             fallible: match &function.sig.output {
@@ -183,7 +191,12 @@ impl Command {
 
     /// What is done for its name.
     fn arm(&self, service: &Type) -> TokenStream {
-        let Command { name, function, .. } = self;
+        let Command {
+            name,
+            function,
+            conditions,
+            ..
+        } = self;
         let label = format!("command {name}");
         let mut arguments = Vec::new();
         let mut values = Vec::new();
@@ -217,6 +230,7 @@ impl Command {
         };
         if self.is_async {
             return quote! {
+                #(#conditions)*
                 #name => {
                     #read
                     #caller
@@ -228,6 +242,7 @@ impl Command {
             };
         }
         quote! {
+            #(#conditions)*
             #name => {
                 #read
                 #caller

@@ -10,6 +10,7 @@ use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
 use crate::runtime::core::try_current;
+use crate::sys;
 
 /// A call of the service's callback: the bytes are the core's, until the message is kept.
 pub(crate) struct Frame {
@@ -145,6 +146,7 @@ impl<'a> Message<'a> {
             session: self.session,
             source: self.source,
             payload,
+            owner: try_current(|core| core.handle.get()).flatten(),
             // The duty goes along.
             claimed: Cell::new(self.claimed.replace(true)),
         }
@@ -185,13 +187,15 @@ impl<'a> Message<'a> {
 }
 
 /// A message that the service owns. It may go to other threads. When a panic or the end of the service drops it before its duty to
-/// answer was taken, who asked gets an error.
+/// answer was taken, or when it is dropped on another thread, who asked gets an error.
 #[derive(Debug)]
 pub struct OwnedMessage {
     kind: Kind,
     session: i32,
     source: u32,
     payload: Payload,
+    /// The service that has got it.
+    owner: Option<Handle>,
     claimed: Cell<bool>,
 }
 
@@ -241,10 +245,41 @@ impl OwnedMessage {
 
 impl Drop for OwnedMessage {
     fn drop(&mut self) {
-        let is_lost =
-            || std::thread::panicking() || try_current(|core| core.ending.get()).unwrap_or(false);
-        if !self.claimed.get() && is_lost() {
-            drop(self.responder());
+        if self.claimed.get() || self.session == 0 {
+            return;
+        }
+        let at_home = try_current(|core| {
+            let is_lost = std::thread::panicking() || core.ending.get();
+            (core.handle.get() == self.owner).then_some(is_lost)
+        });
+        match at_home.flatten() {
+            Some(true) => drop(self.responder()),
+            // In the service: it may answer without this.
+            Some(false) => {}
+            None => self.fail_from_elsewhere(),
+        }
+    }
+}
+
+impl OwnedMessage {
+    /// Answers with an error where no turn of the service is: in its name, which any thread may.
+    #[cold]
+    fn fail_from_elsewhere(&self) {
+        let (Some(owner), Some(asker)) = (self.owner, self.source()) else {
+            return;
+        };
+        let kind = Kind::Error.number().into();
+        // SAFETY: with a source the context may be null, and then any thread may send; no bytes.
+        unsafe {
+            (sys::api().send)(
+                std::ptr::null_mut(),
+                owner.get(),
+                asker.get(),
+                kind,
+                self.session,
+                std::ptr::null_mut(),
+                0,
+            );
         }
     }
 }

@@ -4,7 +4,7 @@
 //! for ten seconds. A queue of jobs that is full lets whoever offers one wait, so a burst costs no memory without bound. (Rayon's pool
 //! has no bound, and its threads stay; a job may of course use rayon inside.)
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,8 +31,10 @@ struct Pool {
 
 struct State {
     queue: VecDeque<Job>,
-    /// Who waits for room in the queue.
-    waiting: VecDeque<Waker>,
+    /// Who waits for room in the queue, by the numbers of the futures: each is in it once.
+    waiting: BTreeMap<u64, Waker>,
+    /// The number of the next future that waits.
+    next: u64,
     threads: usize,
     idle: usize,
     /// Jobs in the queue and on threads.
@@ -42,7 +44,8 @@ struct State {
 static POOL: Pool = Pool {
     state: Mutex::new(State {
         queue: VecDeque::new(),
-        waiting: VecDeque::new(),
+        waiting: BTreeMap::new(),
+        next: 0,
         threads: 0,
         idle: 0,
         jobs: 0,
@@ -61,11 +64,17 @@ pub(crate) fn jobs() -> usize {
 }
 
 impl Pool {
-    /// Takes a job, or keeps the waker until there is room.
-    fn offer(&'static self, job: Job, waker: &Waker) -> Result<(), Job> {
+    /// Takes a job, or keeps the waker until there is room, under the number of the future.
+    fn offer(&'static self, job: Job, waker: &Waker, ticket: &mut Option<u64>) -> Result<(), Job> {
         let mut state = lock(&self.state);
         if state.queue.len() >= QUEUE {
-            state.waiting.push_back(waker.clone());
+            let next = state.next;
+            let number = *ticket.get_or_insert(next);
+            state.next += u64::from(number == next);
+            let old = state.waiting.insert(number, waker.clone());
+            drop(state);
+            // Its destructor may be anybody's.
+            drop(old);
             return Err(job);
         }
         state.queue.push_back(job);
@@ -134,7 +143,7 @@ impl Pool {
 
     fn run_job(&self, job: Job) {
         let waiting = std::mem::take(&mut lock(&self.state).waiting);
-        for waker in waiting {
+        for waker in waiting.into_values() {
             guarded(|| waker.wake());
         }
         guarded(job);
@@ -178,6 +187,17 @@ struct Slot<T> {
 pub struct Offload<T> {
     job: Option<Job>,
     slot: Arc<Mutex<Slot<T>>>,
+    /// Its number among those that wait for room.
+    ticket: Option<u64>,
+}
+
+impl<T> Drop for Offload<T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let waker = lock(&POOL.state).waiting.remove(&ticket);
+            drop(waker);
+        }
+    }
 }
 
 impl<T> Unpin for Offload<T> {}
@@ -192,10 +212,11 @@ impl<T> Future for Offload<T> {
         }
         slot.waker = Some(context.waker().clone());
         drop(slot);
-        if let Some(job) = self.job.take()
-            && let Err(job) = POOL.offer(job, context.waker())
-        {
-            self.job = Some(job);
+        if let Some(job) = self.job.take() {
+            let mut ticket = self.ticket.take();
+            let offered = POOL.offer(job, context.waker(), &mut ticket);
+            self.ticket = ticket;
+            self.job = offered.err();
         }
         Poll::Pending
     }
@@ -234,6 +255,48 @@ impl Ctx {
         Offload {
             job: Some(job),
             slot,
+            ticket: None,
         }
+    }
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::{POOL, QUEUE, lock};
+    use crate::context::Ctx;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::{Arc, RwLock};
+    use std::task::{Context, Poll, Waker};
+    use std::thread::available_parallelism;
+
+    #[test]
+    fn a_future_that_waits_for_room_waits_once() {
+        let gate = Arc::new(RwLock::new(()));
+        let closed = gate.write().unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let threads = available_parallelism().map_or(1, usize::from);
+        let mut jobs: Vec<_> = (0..QUEUE + threads)
+            .map(|_| {
+                let gate = Arc::clone(&gate);
+                Box::pin(Ctx::new().offload(move || drop(gate.read())))
+            })
+            .collect();
+        // Threads take some of them, sooner or later.
+        while lock(&POOL.state).queue.len() < QUEUE {
+            for job in &mut jobs {
+                assert!(job.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        let before = lock(&POOL.state).waiting.len();
+        {
+            let mut late = pin!(Ctx::new().offload(|| 1));
+            for _ in 0..3 {
+                assert_eq!(late.as_mut().poll(&mut context), Poll::Pending);
+            }
+            assert_eq!(lock(&POOL.state).waiting.len(), before + 1);
+        }
+        assert_eq!(lock(&POOL.state).waiting.len(), before);
+        drop(closed);
     }
 }

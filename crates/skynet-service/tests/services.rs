@@ -308,3 +308,73 @@ fn a_peer_sees_who_sends() {
     node.send(peer, Kind::Text, 0, "x").unwrap();
     node.run();
 }
+
+/// Hands what it gets to a thread that drops it.
+struct Forgetful;
+
+#[service]
+impl Forgetful {
+    async fn init(_: Ctx, _: Args) -> Result<Forgetful, BoxError> {
+        Ok(Forgetful)
+    }
+
+    #[command]
+    fn here(&self) -> bool {
+        true
+    }
+
+    #[cfg(any())]
+    #[command]
+    fn nowhere(&self, value: NoSuchType) -> bool {
+        value.is_there()
+    }
+
+    async fn message(&self, ctx: Ctx, message: OwnedMessage) {
+        ctx.offload(move || drop(message)).await.unwrap();
+    }
+}
+
+#[test]
+fn a_request_that_is_dropped_on_another_thread_is_answered_with_an_error() {
+    let node = Node::new();
+    let service = node.launch::<Forgetful>("forgetful", "").unwrap();
+    assert!(node.call(service, Kind::Text, "question").is_err());
+    // What asks for no answer gets none.
+    node.send(service, Kind::Text, 0, "news").unwrap();
+    assert_eq!(node.call_lua::<bool>(service, &"here").unwrap(), true);
+    assert!(node.received().is_none());
+}
+
+#[test]
+fn a_command_that_is_not_compiled_is_none() {
+    let node = Node::new();
+    let service = node.launch::<Forgetful>("forgetful", "").unwrap();
+    assert!(node.call_lua::<bool>(service, &("nowhere", 1)).is_err());
+    assert!(node.call_lua::<bool>(service, &"here").unwrap());
+}
+
+/// Awaits a task twice.
+struct Twice;
+
+#[service]
+impl Twice {
+    async fn init(_: Ctx, _: Args) -> Result<Twice, BoxError> {
+        Ok(Twice)
+    }
+
+    #[command]
+    async fn wait(&self, ctx: Ctx) -> u32 {
+        let mut task = ctx.spawn(async { 1 });
+        let first = (&mut task).await.unwrap();
+        first + task.await.unwrap()
+    }
+}
+
+#[test]
+fn a_result_that_was_taken_is_not_waited_for() {
+    let node = Node::new();
+    let service = node.launch::<Twice>("twice", "").unwrap();
+    assert!(node.call_lua::<u32>(service, &"wait").is_err());
+    let log = node.log().join("\n");
+    assert!(log.contains("awaited again after its result"), "{log}");
+}

@@ -68,6 +68,6 @@ end)
     assert!(text.contains("counter:\t105"), "{text}");
     assert!(text.contains("compiled:\ttrue"), "{text}");
     let text = run(&folder, &["test", "--virtual-time"]);
-    assert!(text.contains("1 passed"), "{text}");
+    assert!(text.contains("1 test in 1 file, 0 failed"), "{text}");
     fs::remove_dir_all(&folder).expect("the folder");
 }

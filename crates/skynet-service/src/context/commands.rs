@@ -1,6 +1,7 @@
 //! Questions to the node, and services that come and go.
 
 use std::ffi::CStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Ctx, command, with_c_str};
@@ -131,7 +132,10 @@ impl Ctx {
                 parameter: key.to_string(),
             });
         }
-        // The C core ends the process when a key is set again.
+        // The C core ends the process when a key is set again. Services of this library come one after another; others may still
+        // set it in between.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         if self.env(key).is_some() {
             return Err(CommandError::AlreadySet {
                 key: key.to_string(),
@@ -167,7 +171,8 @@ impl Ctx {
         }
     }
 
-    /// Any command of the core by its name, for those that this crate has no function for.
+    /// Any command of the core by its name, for those that this crate has no function for. (The answer to a timer of `TIMEOUT` is dropped:
+    /// [`Ctx::sleep`] waits for one.)
     ///
     /// # Errors
     ///
@@ -180,11 +185,17 @@ impl Ctx {
         let invalid = || CommandError::Invalid {
             parameter: name.to_string(),
         };
-        with_c_str(name, |name| match parameter {
+        let answer = with_c_str(name, |name| match parameter {
             Some(parameter) => ask(name, parameter),
             None => Ok(command(name, None)),
-        })
-        .ok_or_else(invalid)?
+        });
+        let answer = answer.ok_or_else(invalid)??;
+        // Timers take numbers of the same counter as requests.
+        if name.starts_with("TIME") && number(answer.clone()) > 0 {
+            let session = i32::try_from(number(answer.clone())).unwrap_or_default();
+            current(|core| core.sessions.note(session));
+        }
+        Ok(answer)
     }
 }
 

@@ -280,7 +280,10 @@ impl TaskRef {
         let mut result: Option<Result<T, JoinError>> = None;
         // SAFETY: the place has the type that `take` writes.
         unsafe { (self.header().vtable.take)(self.0, (&raw mut result).cast()) };
-        result.map_or(Poll::Pending, Poll::Ready)
+        match result {
+            Some(result) => Poll::Ready(result),
+            None => panic!("a task was awaited again after its result"),
+        }
     }
 
     /// Nobody will ask for the result.
