@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod bytes;
 mod functions;
 mod message;
+pub mod random;
 pub mod state;
 mod vm;
 

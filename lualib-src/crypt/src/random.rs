@@ -45,8 +45,7 @@ impl Pool {
             libc::pthread_atfork(None, None, Some(forked));
         });
         let mut keys = [[0; 8]; FETCH];
-        // SAFETY: so many bytes are there.
-        if unsafe { libc::getentropy(keys.as_mut_ptr().cast(), size_of_val(&keys)) } != 0 {
+        if skynet_support::random::fill(keys.as_flattened_mut()).is_err() {
             return false;
         }
         for (place, key) in self.keys.iter().zip(keys) {

@@ -52,14 +52,7 @@ impl TryRng for System {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        // The limit of one call.
-        for part in bytes.chunks_mut(256) {
-            // SAFETY: so many bytes are there.
-            if unsafe { libc::getentropy(part.as_mut_ptr().cast(), part.len()) } != 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-        }
-        Ok(())
+        skynet_support::random::fill(bytes)
     }
 }
 

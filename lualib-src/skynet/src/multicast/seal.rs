@@ -7,9 +7,7 @@ fn secret() -> u64 {
     static SECRET: OnceLock<u64> = OnceLock::new();
     *SECRET.get_or_init(|| {
         let mut bytes = [0; 8];
-        // SAFETY: the buffer has this length.
-        let filled = unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) };
-        if filled == 0 {
+        if skynet_support::random::fill(&mut bytes).is_ok() {
             u64::from_ne_bytes(bytes)
         } else {
             // No system without it has an address that is known beforehand.
