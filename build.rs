@@ -91,13 +91,19 @@ fn exports(root: &Path, out: &Path) {
             file.display()
         );
         // Modules of older projects use libm without saying so; it has to be there already.
-        println!("cargo:rustc-link-arg-{kind}=-Wl,--push-state,--no-as-needed,-lm,--pop-state");
+        if !is_static() {
+            println!("cargo:rustc-link-arg-{kind}=-Wl,--push-state,--no-as-needed,-lm,--pop-state");
+        }
     }
 }
 
 /// The C core's executable has jemalloc's functions under names with a prefix, ours under their plain ones: both lead to the
 /// same. Two variables are not part of jemalloc's interface, and have the prefix of the crate.
 fn jemalloc_names(root: &Path) {
+    // With musl jemalloc has not all of the functions.
+    if is_static() {
+        return;
+    }
     for line in read(&root.join("compat/exports/jemalloc.txt")).lines() {
         let Some(plain) = line.strip_prefix("je_") else {
             continue;
@@ -108,6 +114,11 @@ fn jemalloc_names(root: &Path) {
         };
         println!("cargo:rustc-link-arg-bins=-Wl,--defsym={line}={target}");
     }
+}
+
+/// Whether the executable is one of musl: static, so that it opens no modules, which could ask for something.
+fn is_static() -> bool {
+    env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl")
 }
 
 fn has_rust_file(dir: &Path) -> bool {

@@ -204,7 +204,12 @@ fn run_threads(workers: usize) {
         })
     }));
     for thread in &threads {
-        figures::watch_thread(thread.thread().name().unwrap_or("?"), thread.as_pthread_t());
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "a number of std, a pointer of musl"
+        )]
+        let id = thread.as_pthread_t() as libc::pthread_t;
+        figures::watch_thread(thread.thread().name().unwrap_or("?"), id);
     }
     for thread in threads {
         // Never an error: a panic in one of them ends the process.

@@ -33,9 +33,13 @@ pub fn open(source: u32, handle: u32) -> *mut libc::FILE {
     let now = clock::now();
     let wall = i64::from(clock::start_time()) + (now / 100) as i64;
     let mut text = [0; 64];
-    // SAFETY: ctime_r wants at least 26 bytes and ends them with a newline and NUL.
+    // SAFETY: localtime_r fills what zeroes have made a valid `tm` already; asctime_r wants at least 26 bytes and ends them with a
+    // newline and NUL. Together they are ctime_r, which the bindings of musl lack.
     let date = unsafe {
-        if libc::ctime_r(&wall, text.as_mut_ptr()).is_null() {
+        let mut parts: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&wall, &mut parts).is_null()
+            || libc::asctime_r(&parts, text.as_mut_ptr()).is_null()
+        {
             "\n".into()
         } else {
             CStr::from_ptr(text.as_ptr()).to_string_lossy()
