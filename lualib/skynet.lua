@@ -297,6 +297,12 @@ end
 function late.mailbox_limit(...)
 	return require "skynet.internal.limits".mailbox_limit(...)
 end
+function late.profile_start(...)
+	return require "skynet.internal.profiler".profile_start(...)
+end
+function late.profile_stop(...)
+	return require "skynet.internal.profiler".profile_stop(...)
+end
 function late.on_shutdown(...)
 	return require "skynet.internal.shutdown".on_shutdown(...)
 end

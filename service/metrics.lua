@@ -347,7 +347,15 @@ local function answer(fd, from)
 		return httpd.write_response(write, code)
 	end
 	local header = { connection = "close" }
-	local page = pages[string.match(target, "^[^?]*")]
+	local path = string.match(target, "^[^?]*")
+	if path == "/profile" then
+		limiter:heard(fd) -- a profile takes longer than a request
+		local request = { method = method, target = target, header = request_header, address = from }
+		local status, text, more = require "skynet.internal.profilepage".answer(request, dashboard)
+		more.connection = "close"
+		return httpd.write_response(write, status, text, more)
+	end
+	local page = pages[path]
 	if not page and dashboard then
 		local request = { method = method, target = target, header = request_header, body = body, address = from }
 		limiter:heard(fd) -- what it asks for may take longer than a request

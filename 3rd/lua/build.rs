@@ -50,7 +50,7 @@ fn main() {
     for patch in PATCHES {
         apply_patch(&root.join(format!("patches/{patch}.patch")), &tree);
     }
-    for part in ["csrc/compat", "csrc/speed"] {
+    for part in ["csrc/compat", "csrc/speed", "csrc/tools"] {
         copy_files(&root.join(part), &tree);
     }
     compile(&tree);

@@ -30,6 +30,7 @@ return {
 			"skynet/internal/timers",
 			"skynet/internal/deadline",
 			"skynet/internal/limits",
+			"skynet/internal/profiler",
 			"skynet/internal/shutdown",
 			"skynet/internal/tasks",
 			"skynet/internal/trace",

@@ -1,8 +1,12 @@
 //! `skynet_command`: what a service may ask of the node, by words.
 
 use super::limits;
+#[cfg(feature = "lua")]
+use super::profiles;
 use super::{shutdown, startup};
 use crate::actor::handle;
+#[cfg(feature = "lua")]
+use crate::actor::service::sampling;
 use crate::actor::service::{self, Context, Own, Policy, ServiceRef, parse_hex, tail};
 use crate::base::digits::Digits;
 use crate::base::{clock, env, log};
@@ -76,6 +80,8 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"KEEPALIVE" => keepalive(this, text),
         b"OUTPUT" => output(this, text),
         b"RUNNING" => this.answer_long(stuck::workers()),
+        #[cfg(feature = "lua")]
+        b"PROFILE" => profile(this, text),
         b"SHUTDOWN" => shut_down(this, text),
         b"UNLOGGED" => {
             service::count_unlogged_error();
@@ -336,6 +342,21 @@ fn mailbox_limit(this: &mut Own<'_>, text: &CStr) -> *const c_char {
             this.answer(b"1")
         }
         _ => refuse(this, "MAILBOXLIMIT", text, "expected NUMBER [reject|drop]"),
+    }
+}
+
+/// `start HZ node`, `start HZ script NAME`, `start HZ ADDRESS`: "1", or why not. `stop`: the stacks, nothing without a profile.
+#[cfg(feature = "lua")]
+fn profile(this: &mut Own<'_>, text: &CStr) -> *const c_char {
+    if text == c"stop" {
+        return match sampling::stop(this.handle()) {
+            Some(stacks) => this.answer_long(stacks),
+            None => NONE,
+        };
+    }
+    match profiles::start(this.handle(), text.to_bytes(), |name| to_handle(this, name)) {
+        Ok(()) => this.answer(b"1"),
+        Err(problem) => this.answer_long(problem),
     }
 }
 

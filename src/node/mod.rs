@@ -10,6 +10,8 @@ pub mod config;
 pub mod daemon;
 mod host;
 pub mod limits;
+#[cfg(feature = "lua")]
+mod profiles;
 mod repeatable;
 pub mod shutdown;
 pub mod signals;

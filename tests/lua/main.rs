@@ -195,6 +195,7 @@ const FILES: &[LuaFile] = &[
         "printed_lines_of_several_services_stay_whole",
         lines,
     ),
+    lua_file("profiling", "profiles_show_where_the_time_goes", plain),
     lua_file("stuck", "stuck_services_show_what_they_run", stuck),
     lua_file("ending", "services_finish_before_the_node_ends", ending),
 ];

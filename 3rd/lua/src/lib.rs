@@ -103,6 +103,13 @@ unsafe extern "C" {
     /// Sets what the program adds to every VM (lhost.h). Once, before other threads use Lua.
     pub fn lua_sethost(host: *const Host);
 
+    /// Whether the coroutine is in a C function (lsample.c): 1 or 0. Async-signal-safe on the thread that runs it.
+    pub fn skynet_lua_isinc(state: *const LuaState) -> c_int;
+
+    /// For a count hook: the name of what the instruction before the next one has called (lsample.c), or null. The text stays as
+    /// long as the running function does. Raises nothing.
+    pub fn skynet_lua_called(state: *mut LuaState) -> *const c_char;
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 

@@ -43,6 +43,7 @@ M.MORE = {
 	cluster = "cluster : the nodes of the cluster, and the connections to them",
 	drain = "drain [seconds] : take this node out of the cluster while it still serves",
 	loglevel = "loglevel address [level] : the level of a service's log: debug, info, warning, error, off",
+	profile = "profile address|node|script name [seconds] : where the CPU time goes: a table, and a flame graph",
 	purge = "purge : give free memory back to the system, and show what the process has",
 	shutdown = "shutdown : let services finish, then end the node",
 	snapshot = "snapshot [sockets] [cluster] : figures of the node and of all services, as JSON",

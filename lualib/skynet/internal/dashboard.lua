@@ -42,6 +42,12 @@ function M.is_wanted()
 	return password ~= nil or on == "true" or on == "1"
 end
 
+--- Whether what is asked for needs a password.
+---@return boolean
+function M.has_password()
+	return password ~= nil
+end
+
 --- The most bytes of a request's body.
 M.BODY_LIMIT = 8192
 
@@ -163,8 +169,11 @@ end
 
 ---------------------------------------------------------------- who asks
 
--- Why a request is not answered: code and text. Yields.
-local function refusal(request)
+--- Why a request is not answered. Yields.
+---@param request { header: table, address: string }
+---@return integer? code nil: it is
+---@return string? problem
+function M.refusal(request)
 	-- A browser says less about requests to machines that are not this one; the rest holds for those, too.
 	local foreign = browsers.refusal({
 		host = request.header.host,
@@ -207,7 +216,7 @@ function M.answer(request)
 	if not api then
 		return
 	end
-	local code, problem = refusal(request)
+	local code, problem = M.refusal(request)
 	if code then
 		return refuse(code, problem)
 	end

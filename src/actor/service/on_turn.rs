@@ -43,6 +43,12 @@ pub(super) fn on_turn_here() -> *const AtomicPtr<Context> {
     ON_TURN.with(std::ptr::from_ref)
 }
 
+/// Class of the calling thread as a number; 0, a worker's, on threads that are not the node's. Async-signal-safe.
+#[cfg(feature = "lua")]
+pub(super) fn class_here() -> u32 {
+    OUTSIDE.get().wrapping_neg()
+}
+
 /// Names the class of the calling thread ("skynet_server.h", `skynet_initthread`).
 pub fn init_thread(class: ThreadClass) {
     init_thread_class(class as i32);

@@ -13,20 +13,24 @@
 //! - It takes no lock and allocates nothing; all it uses of the thread are thread-local words without destructor or lazy
 //!   initialisation.
 //!
+//! The same signal comes from the timers of a profile ([`sampling`]), one for each thread and only while there is a profile; the
+//! handler then counts a sample of the service that it finds.
+//!
 //! The signal is the highest real-time signal that has no handler and is neither ignored nor blocked, taken when it is
 //! needed for the first time; if a library takes it away later, another one is found. System calls are restarted
 //! (SA_RESTART); those that never are, like `nanosleep` and `poll`, end early with EINTR, so a thread that sleeps is only
 //! sent one if it must not wait any more ([`sleeps`]).
 
-use super::Context;
+use super::cpu_timer::{CpuTimer, expirations};
 use super::on_turn::on_turn_here;
+use super::{Context, sampling};
 use crate::scheduler;
-use libc::c_int;
+use libc::{c_int, c_void};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 /// What is wanted of a service that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +52,16 @@ struct Thread {
     pthread: libc::pthread_t,
     wanted: *const Wanted,
     on_turn: *const AtomicPtr<Context>,
+    /// While there is a profile.
+    timer: Option<CpuTimer>,
 }
 
 // SAFETY: the pointers lead to thread-local atomics of a thread that leaves the list before it ends.
 unsafe impl Send for Thread {}
 
 static THREADS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+/// Samples for each second of CPU time; 0 without a profile. Changes under the lock of `THREADS`.
+static RATE: AtomicU32 = AtomicU32::new(0);
 /// The signal that this module has; 0 before it is needed. Changes under the lock of `THREADS`.
 static NUMBER: AtomicI32 = AtomicI32::new(0);
 
@@ -78,15 +86,53 @@ pub(super) fn list_thread() {
     if LISTED.replace(true) || KEEPER.try_with(|_| ()).is_err() {
         return;
     }
-    let thread = Thread {
+    let mut thread = Thread {
         // SAFETY: no precondition.
         id: unsafe { libc::syscall(libc::SYS_gettid) } as i32,
         // SAFETY: no precondition.
         pthread: unsafe { libc::pthread_self() },
         wanted: WANTED.with(ptr::from_ref),
         on_turn: on_turn_here(),
+        timer: None,
     };
-    THREADS.lock().push(thread);
+    let mut threads = THREADS.lock();
+    thread.sample();
+    threads.push(thread);
+}
+
+impl Thread {
+    /// Starts its timer, or stops it. For the holder of the lock. False: it cannot be started.
+    fn sample(&mut self) -> bool {
+        let hz = RATE.load(Ordering::Relaxed);
+        self.timer = None;
+        if hz == 0 {
+            return true;
+        }
+        // SAFETY: a listed thread lives, and so does the calling one; the handler is installed.
+        self.timer = number()
+            .and_then(|signal| unsafe { CpuTimer::start(self.pthread, self.id, signal, hz) });
+        self.timer.is_some()
+    }
+}
+
+/// Lets every thread take so many samples in a second of its CPU time ([`sampling`]). False, and nothing is done: no signal or
+/// no timer is left.
+pub(super) fn start_sampling(hz: u32) -> bool {
+    let mut threads = THREADS.lock();
+    RATE.store(hz, Ordering::Relaxed);
+    let all = threads.iter_mut().all(Thread::sample);
+    if !all {
+        RATE.store(0, Ordering::Relaxed);
+        threads.iter_mut().for_each(|thread| thread.timer = None);
+    }
+    all
+}
+
+/// The end of that. Signals that are on their way find no profile.
+pub(super) fn stop_sampling() {
+    let mut threads = THREADS.lock();
+    RATE.store(0, Ordering::Relaxed);
+    threads.iter_mut().for_each(|thread| thread.timer = None);
 }
 
 /// Something that tells this thread from the others, and this message from those before and after it.
@@ -162,9 +208,12 @@ pub fn sleeps(thread: i32) -> bool {
     state.is_some_and(|rest| rest.starts_with(['S', 'D']))
 }
 
+/// With `SA_SIGINFO`.
+type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
 /// The signal, with the handler installed; `None` if none is free. For the holder of the lock.
 fn number() -> Option<c_int> {
-    let handler: extern "C" fn(c_int) = on_signal;
+    let handler: Handler = on_signal;
     let known = NUMBER.load(Ordering::Relaxed);
     if known != 0 && handler_of(known) == handler as libc::sighandler_t {
         return Some(known);
@@ -174,7 +223,7 @@ fn number() -> Option<c_int> {
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = handler as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
         libc::sigemptyset(&mut action.sa_mask);
         if libc::sigaction(free, &action, ptr::null_mut()) != 0 {
             return None;
@@ -217,13 +266,19 @@ fn free_signal() -> Option<c_int> {
 }
 
 /// See the head of the file.
-extern "C" fn on_signal(_signal: c_int) {
+extern "C" fn on_signal(_signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     let wanted = WANTED.with(|wanted| [0, 1].map(|i| wanted[i].swap(0, Ordering::SeqCst)));
     // SAFETY: a thread-local word of this thread.
     let context = unsafe { (*on_turn_here()).load(Ordering::Relaxed) };
     compiler_fence(Ordering::SeqCst);
     // SAFETY: null, or the service on turn on this thread.
-    let Some(context) = (unsafe { context.as_ref() }) else {
+    let context = unsafe { context.as_ref() };
+    // SAFETY: from the system.
+    if let Some(count) = unsafe { expirations(info) } {
+        // SAFETY: the service on turn on this thread.
+        unsafe { sampling::take(context, count) };
+    }
+    let Some(context) = context else {
         return;
     };
     let place = Place::here();

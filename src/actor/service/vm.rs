@@ -40,6 +40,10 @@ pub struct Vms {
     /// Does what is wanted of the VM. The calling thread runs the service, and is in the message at the place.
     /// Async-signal-safe.
     pub interrupt: unsafe fn(*mut c_void, Request, Place),
+    /// Counts so many samples of what it runs, when it comes to its next instruction, by way of [`super::sampling::count`]. False: a
+    /// debug hook of its own is in the way. The calling thread runs the service, and is in the message at the place.
+    /// Async-signal-safe.
+    pub sample: unsafe fn(*mut c_void, u32, Place) -> bool,
     /// It is about to be asked for its stack.
     pub expect_stack: unsafe fn(*mut c_void),
     /// What has become of that.
@@ -86,6 +90,21 @@ impl Context {
             // SAFETY: an instance of that module; the rest is the contract of this function.
             unsafe { (vms.interrupt)(self.instance.data(), request, place) };
         }
+    }
+
+    /// Whether it is a VM, whose stack can be sampled. Async-signal-safe.
+    pub(super) fn is_sampled_in_lua(&self) -> bool {
+        is_vm(self.module())
+    }
+
+    /// See [`Vms::sample`]; true for other services.
+    ///
+    /// # Safety
+    /// The calling thread runs the service. May be called in a signal handler.
+    pub(super) unsafe fn sample(&self, count: u32) -> bool {
+        // SAFETY: an instance of that module; the rest is the contract of this function.
+        of(self.module())
+            .is_none_or(|vms| unsafe { (vms.sample)(self.instance.data(), count, Place::here()) })
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker

@@ -113,6 +113,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("msgserver_handshake", Kind::Plain),
     ("preload", Kind::File),
     ("profile", Kind::Plain),
+    ("profile_path", Kind::Plain),
     ("scheduler_seed", Kind::Plain),
     ("shutdown_grace", Kind::Plain),
     ("signal_when_idle", Kind::Plain),

@@ -158,6 +158,7 @@ pub(super) static VMS: Vms = Vms {
     init: snlua::init,
     bytes: snlua::bytes,
     interrupt: snlua::request,
+    sample: snlua::sample,
     expect_stack: snlua::expect_stack,
     stack: snlua::stack,
     collector: snlua::collector,

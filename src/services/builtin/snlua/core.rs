@@ -8,6 +8,7 @@ use crate::base::message::{Message, ptype};
 use crate::base::{clock, env, log};
 use libc::c_void;
 
+pub(super) use crate::actor::service::sampling::is_on as is_sampling;
 pub(super) use crate::actor::service::thread_signal::{Place, Request};
 pub(super) use crate::actor::service::{Piece, Stack, is_aborting};
 pub(super) use crate::alloc::memory::reallocate;
@@ -109,6 +110,13 @@ impl Service {
     /// The script has ended, and no message will ever reach the service.
     pub(super) fn ended_without_callback(self) {
         service::ended_without_callback(self.handle());
+    }
+
+    /// So many samples of a profile had this stack. For the thread that runs the service.
+    pub(super) fn count_samples(self, stack: &str, samples: u32) {
+        if let Some(context) = self.get() {
+            service::sampling::count(context, stack, samples);
+        }
     }
 
     /// Any thread: lets the service stop what it does. False if it does nothing.

@@ -1,4 +1,4 @@
-//! Stopping what a VM does, and asking it for its stack: signal 0, and the monitor.
+//! Stopping what a VM does, asking it for its stack, and taking samples of that: signal 0, the monitor, and a profile.
 //!
 //! All of this happens on the thread that runs the service: in the handler of a signal that it is sent
 //! ([`crate::actor::service::thread_signal`]), which sets a hook in the coroutine that runs, and then in the hook. Nobody else
@@ -17,22 +17,28 @@
 //! - A hook of the service's own that is being set at this moment stays or is replaced, whole or with its count: this one is
 //!   taken away again when it has run, or when it finds that nothing is wanted.
 //!
+//! A hook that the service has set itself is never replaced for a stack or a sample: what counts on it would miss its events.
+//!
 //! A hook may be left behind in a coroutine that leaves the processor before it runs another instruction of Lua. Then
 //! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
 //! ([`Place`]), the request has no effect any more.
 
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicUsize, compiler_fence};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, compiler_fence,
+};
 use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
 
 use super::Snlua;
-use super::core::{Place, Request, Stack};
+use super::core::{Place, Request, Stack, is_sampling};
+use super::sample::{self, Resumers};
 use libc::c_int;
 use mlua_sys::{LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_sethook};
 use skynet_support::{State, lua_function};
 
 const STOP: u8 = 1;
 const STACK: u8 = 2;
+const SAMPLE: u8 = 4;
 
 /// A thread that none is: the request is for whatever Lua does next.
 const NEXT: usize = usize::MAX;
@@ -42,7 +48,8 @@ const NOT_ASKED: u8 = 0;
 const ASKED: u8 = 1;
 const IN_THE_WAY: u8 = 2;
 
-/// Belongs to the thread that runs the service, but for `stack` and [`Interrupt::stop_next`].
+/// Belongs to the thread that runs the service, but for `stack` and [`Interrupt::stop_next`]. A handler of a signal on that thread
+/// uses the atomics.
 pub(super) struct Interrupt {
     /// The coroutine that runs; null before the first one.
     running: AtomicPtr<lua_State>,
@@ -53,6 +60,10 @@ pub(super) struct Interrupt {
     message: AtomicI32,
     /// What has become of the wish for a stack.
     stack: AtomicU8,
+    /// Samples that wait for the hook, and whether the last of them found a C function.
+    samples: AtomicU32,
+    in_c: AtomicBool,
+    pub(super) resumers: Resumers,
 }
 
 impl Interrupt {
@@ -63,6 +74,9 @@ impl Interrupt {
             thread: AtomicUsize::new(0),
             message: AtomicI32::new(0),
             stack: AtomicU8::new(NOT_ASKED),
+            samples: AtomicU32::new(0),
+            in_c: AtomicBool::new(false),
+            resumers: Resumers::new(),
         }
     }
 
@@ -116,17 +130,54 @@ impl Interrupt {
                 Request::Stack if is_free(running) => STACK,
                 Request::Stack => return self.stack.store(IN_THE_WAY, Relaxed),
             };
-            let before = if self.place() == place {
-                self.wanted.load(Relaxed)
-            } else {
-                0
-            };
-            self.thread.store(place.thread, Relaxed);
-            self.message.store(place.message, Relaxed);
-            compiler_fence(SeqCst);
-            self.wanted.store(before | bit, Relaxed);
+            self.want(bit, place);
             lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
         }
+    }
+
+    /// Adds to what is wanted in the message at `place`, where the thread is. Async-signal-safe. What was wanted in another message
+    /// is not any more; but one that is meant for whatever comes next stays.
+    fn want(&self, bit: u8, place: Place) {
+        let is_next = self.thread.load(Relaxed) == NEXT && self.wanted.load(Relaxed) & STOP != 0;
+        let before = if self.place() == place || is_next {
+            self.wanted.load(Relaxed)
+        } else {
+            0
+        };
+        if !is_next {
+            self.thread.store(place.thread, Relaxed);
+        }
+        self.message.store(place.message, Relaxed);
+        compiler_fence(SeqCst);
+        self.wanted.store(before | bit, Relaxed);
+    }
+
+    /// Counts so many samples of what runs, at the next instruction of the VM, if it is still in this message then. False: a debug
+    /// hook of the service's own is in the way, and stays. Async-signal-safe.
+    ///
+    /// # Safety
+    /// As [`Interrupt::request`].
+    pub unsafe fn sample(&self, count: u32, place: Place) -> bool {
+        let running = self.running.load(Relaxed);
+        if running.is_null() {
+            return true;
+        }
+        // SAFETY: see the head of the file.
+        unsafe {
+            if !is_free(running) {
+                return false;
+            }
+            let before = match self.wanted.load(Relaxed) & SAMPLE != 0 && self.place() == place {
+                true => self.samples.load(Relaxed),
+                false => 0,
+            };
+            self.samples.store(before.saturating_add(count), Relaxed);
+            self.in_c
+                .store(skynet_lua::skynet_lua_isinc(running.cast()) != 0, Relaxed);
+            self.want(SAMPLE, place);
+            lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
+        }
+        true
     }
 
     /// Any thread, when nothing runs: ends what Lua does next, in whichever message. If something begins meanwhile, it is that,
@@ -170,6 +221,29 @@ impl Interrupt {
     }
 }
 
+impl Snlua {
+    /// The stack of the coroutine that has come to its hook, for the samples that have waited for it.
+    ///
+    /// # Safety
+    /// The calling thread runs the service, and is in the hook.
+    unsafe fn count_samples(&self, state: *mut lua_State) {
+        let samples = self.interrupt.samples.swap(0, Relaxed);
+        let in_c = self.interrupt.in_c.load(Relaxed);
+        if samples == 0 || !is_sampling() {
+            return;
+        }
+        // SAFETY: as the caller promises; nothing raises while the text is there.
+        unsafe {
+            let called = match in_c {
+                true => skynet_lua::skynet_lua_called(state.cast()),
+                false => ptr::null(),
+            };
+            let stack = sample::stack(&self.interrupt.resumers, state, called);
+            self.service().count_samples(&stack, samples);
+        }
+    }
+}
+
 /// No hook is set in `state`, or only this one.
 unsafe fn is_free(state: *mut lua_State) -> bool {
     // SAFETY: reads one word of a coroutine that exists.
@@ -191,6 +265,10 @@ unsafe extern "C-unwind" fn hook(running: *mut lua_State, _activation: *mut lua_
         (state, &*Snlua::of(state))
     };
     let wanted = this.interrupt.take();
+    if wanted & SAMPLE != 0 {
+        // SAFETY: as above.
+        unsafe { this.count_samples(running) };
+    }
     if wanted & STACK != 0 {
         this.interrupt.stack.store(NOT_ASKED, Relaxed);
         // It keeps the rules of `State`.

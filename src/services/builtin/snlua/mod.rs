@@ -11,6 +11,7 @@ mod interrupt;
 mod memory;
 mod pieces;
 mod profile;
+mod sample;
 
 use std::io::{self, Write};
 use std::mem;
@@ -230,6 +231,16 @@ pub(crate) unsafe fn request(instance: *mut c_void, request: Request, place: Pla
     let this: *const Snlua = instance.cast();
     // SAFETY: as the caller promises.
     unsafe { (*this).interrupt.request(request, place) }
+}
+
+/// Counts samples of a profile, see [`interrupt`]. False: a debug hook of the service's own is in the way.
+///
+/// # Safety
+/// As [`request`].
+pub(crate) unsafe fn sample(instance: *mut c_void, count: u32, place: Place) -> bool {
+    let this: *const Snlua = instance.cast();
+    // SAFETY: as the caller promises.
+    unsafe { (*this).interrupt.sample(count, place) }
 }
 
 /// The service is about to be asked for its stack.

@@ -1,5 +1,5 @@
 //! `skynet.profile`, and what replaces `coroutine.resume` and `coroutine.wrap`: they measure the CPU time of coroutines
-//! that asked for it, and tell [`super::interrupt`] which coroutine runs.
+//! that asked for it, and tell [`super::interrupt`] which coroutine runs, and who waits for it.
 //!
 //! All functions have two upvalues, tables with weak keys: coroutine -> CPU clock at which it was last resumed, and
 //! coroutine -> seconds that it has used before.
@@ -90,9 +90,12 @@ unsafe fn transfer(state: State<'_>, coroutine: *mut lua_State, count: c_int) ->
         }
         lua_xmove(state.raw(), coroutine, count);
         let mut results = 0;
+        let resumer = (*interrupt).resumers.here(state.raw());
+        (*interrupt).resumers.enter(&raw const resumer);
         (*interrupt).switch(coroutine);
         let status = lua_resume(coroutine, state.raw(), count, &mut results);
         (*interrupt).switch(state.raw());
+        (*interrupt).resumers.leave(&resumer);
         if status != LUA_OK && status != LUA_YIELD {
             lua_xmove(coroutine, state.raw(), 1);
             return Err(());
