@@ -190,16 +190,33 @@ end
 
 local check_line = M.check_line
 
+-- A name that ends in a blank, or has a colon, is another one for who reads it more or less strictly: with names of strangers one
+-- message could be made into two.
+local function check_name(name)
+	if find(name, "^[^%c%s:]+$") == nil then
+		error(string.format("%q is no name of a HTTP field", check_line(tostring(name))))
+	end
+	return name
+end
+
+local function check_value(value)
+	local text = check_line(tostring(value))
+	if find(text, "\0", 1, true) then
+		error "NUL in a HTTP header"
+	end
+	return text
+end
+
 local function write_fields(header, separator)
 	local lines, names = {}, {}
 	for name, value in pairs(header) do
-		names[lower(name)] = true
+		names[lower(check_name(name))] = true
 		if type(value) == "table" then
 			for _, item in ipairs(value) do
-				lines[#lines + 1] = check_line(name .. separator .. tostring(item))
+				lines[#lines + 1] = name .. separator .. check_value(item)
 			end
 		else
-			lines[#lines + 1] = check_line(name .. separator .. tostring(value))
+			lines[#lines + 1] = name .. separator .. check_value(value)
 		end
 	end
 	lines[#lines + 1] = ""
@@ -208,7 +225,8 @@ end
 
 local write_plain_fields = core.write_fields or function() end
 
---- The text of header fields. Raises when a name or value has a line break. Does not yield.
+--- The text of header fields. Raises when a name or value has a line break, when a name has a blank or a colon or is empty, and for
+--- NUL. Does not yield.
 ---@param header table<string, any> values: string, number, or a list of them
 ---@param separator string between name and value
 ---@return string lines each with its end

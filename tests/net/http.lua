@@ -298,6 +298,11 @@ function cases.header_fields_are_written_alike_with_and_without_the_module_in_ru
 		check.raises("line break", module.write_fields, { a = "b\r\nc: d" }, ": ")
 		check.raises("line break", module.write_fields, { ["a\nb"] = "c" }, ": ")
 		check.raises("line break", module.write_fields, { a = { "b", "c\rd" } }, ": ")
+		-- Names that other readers take for another one, which hides it from checks.
+		for _, name in ipairs { "Transfer-Encoding ", "a:b", "a b", "", "a\tb", "a\0" } do
+			check.raises("no name of a HTTP field", module.write_fields, { [name] = "c" }, ": ")
+		end
+		check.raises("NUL", module.write_fields, { a = "b\0c" }, ": ")
 	end
 end
 

@@ -45,9 +45,15 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `bytes` would end a line.
-pub fn breaks(bytes: &[u8]) -> bool {
-    bytes.iter().any(|&byte| byte == b'\r' || byte == b'\n')
+/// Whether `bytes` may be written as a name: nothing that ends it sooner or later for other readers.
+pub fn is_writable_name(bytes: &[u8]) -> bool {
+    let ends = |&byte: &u8| byte <= b' ' || byte == b':' || byte == 0x7f;
+    !bytes.is_empty() && !bytes.iter().any(ends)
+}
+
+/// Whether `bytes` may be written as a value: a value that may be read, without the end of a line.
+pub fn is_writable_value(bytes: &[u8]) -> bool {
+    is_value(bytes) && find(bytes, b'\n').is_none()
 }
 
 /// Whether `bytes` may be in a value: a lone CR, and NUL, are understood in too many ways.

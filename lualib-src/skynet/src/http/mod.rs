@@ -279,7 +279,7 @@ fn append(block: &mut [u8], len: &mut usize, bytes: &[u8]) -> bool {
 
 /// `write_fields(header, separator)`: the text of the fields, lines each with its end, and whether there are fields of
 /// the names Host, Content-Length and Transfer-Encoding. Nothing for a table whose fields are not plain: lists, values
-/// other than strings and numbers, line breaks, a metatable.
+/// other than strings and numbers, line breaks and NUL, names that are none, a metatable.
 fn write_fields(state: State<'_>) -> c_int {
     state.check_kind(1, LUA_TTABLE);
     let separator = state.check_bytes(2);
@@ -296,7 +296,7 @@ fn write_fields(state: State<'_>) -> c_int {
             17 => coding |= name.eq_ignore_ascii_case(b"transfer-encoding"),
             _ => {}
         }
-        !line::breaks(name) && !line::breaks(value)
+        line::is_writable_name(name) && line::is_writable_value(value)
     });
     if !plain {
         return 0;
