@@ -214,7 +214,8 @@ end
 
 --- Prints a record.
 function M.record(subject, case, observation)
-	io.write("@ ", subject .. "\t" .. case .. "\t" .. observation .. "\n")
+	-- In one piece, and on a line of its own: other services print meanwhile.
+	io.write("\n@ " .. subject .. "\t" .. case .. "\t" .. observation .. "\n")
 end
 
 --- Calls a function, and records what it gives and what is logged.
@@ -365,12 +366,12 @@ function M.run(suite)
 		logged()
 		local ok, problem = xpcall(suite, debug.traceback)
 		if not ok then
-			io.write("FAILED " .. tostring(problem) .. "\n")
+			io.write("\nFAILED " .. tostring(problem) .. "\n")
 		end
 		if watch then
 			watch.list()
 		end
-		io.write "@@ done\n"
+		io.write "\n@@ done\n"
 		io.stdout:flush()
 		os.exit(ok, false) -- whatever the suite has left behind
 	end)
