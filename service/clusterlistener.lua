@@ -73,7 +73,7 @@ local command = {}
 
 --- open host, port -> address and port that it listens on, or nil and why not
 function command.open(host, port)
-	skynet.error("Listen on", host, port or "") -- the port may be a part of the address
+	skynet.error("Listen on", host, port) -- `nil` when the port is a part of the address, as with the C core: the text is looked for
 	local ok, listener, address, real_port = pcall(socket.listen, host, port)
 	if not ok then
 		skynet.fork(skynet.exit)
