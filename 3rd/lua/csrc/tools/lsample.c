@@ -2,18 +2,8 @@
 ** What a sampling profiler asks of a state beside the functions of lua.h.
 */
 
-#define LUA_CORE
-
-#include "lprefix.h"
-
-#include <stddef.h>
-
-#include "lua.h"
-
-#include "ldebug.h"
-#include "lobject.h"
 #include "lstate.h"
-
+#include "ldebug.h"
 
 /*
 ** Whether 'L' is in a C function. The thread that runs 'L' may call it
