@@ -354,7 +354,7 @@ fn profile(this: &mut Own<'_>, text: &CStr) -> *const c_char {
             None => NONE,
         };
     }
-    match profiles::start(this.handle(), text.to_bytes(), |name| to_handle(this, name)) {
+    match profiles::start(this, text.to_bytes(), |name| to_handle(this, name)) {
         Ok(()) => this.answer(b"1"),
         Err(problem) => this.answer_long(problem),
     }

@@ -1,7 +1,7 @@
 //! The parameter of the command `PROFILE`, and what is said when there is no profile.
 
 use crate::actor::service::sampling::{self, LONGEST_SCRIPT, Refused, Target};
-use crate::actor::service::{describe, grab};
+use crate::actor::service::{Context, describe, grab};
 use std::ffi::{CStr, CString};
 
 /// Samples for each second of CPU time. More cost what they measure, and the system's clock ticks not much oftener.
@@ -12,7 +12,7 @@ const MOST_HZ: u32 = 1000;
 /// # Errors
 /// Why not, for people.
 pub(super) fn start(
-    owner: u32,
+    owner: &Context,
     text: &[u8],
     to_handle: impl Fn(&CStr) -> u32,
 ) -> Result<(), String> {

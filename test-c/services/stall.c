@@ -256,11 +256,23 @@ static void *client(void *arg)
 	return NULL;
 }
 
+/* Microseconds that a thread which has stopped anywhere may still keep others waiting; negative: it must not at all. */
+static long patience = -1;
+
+/* Pauses. Whether there is any use in looking again. */
+static int look_again(int micros)
+{
+	pause_for(micros);
+	if (patience > 0)
+		patience = patience > micros ? patience - micros : 0;
+	return patience != 0;
+}
+
 static void await_more(atomic_long *counter, long more)
 {
 	long until = atomic_load(counter) + more;
-	while (atomic_load(counter) < until)
-		pause_for(200);
+	while (atomic_load(counter) < until && look_again(200))
+		;
 }
 
 /* Timers, wake-ups and sockets; but those in the hand of a worker that has stopped anywhere. */
@@ -270,8 +282,8 @@ static void all_goes_on(int fd)
 	for (int i = 0; i < 3; i++) {
 		long until = atomic_load(&pokes) + (fd < 0 ? 1 : EACH);
 		poke(first);
-		while (atomic_load(&pokes) < until)
-			pause_for(50);
+		while (atomic_load(&pokes) < until && look_again(50))
+			;
 	}
 	for (int i = 0; i < 3 && fd >= 0; i++)
 		round_trip(fd);
@@ -371,10 +383,14 @@ static void polling(int fd)
 	pthread_join(thread, NULL);
 }
 
-/* Under load a worker stops between any two instructions. What it has in its hand is two services at most. */
+/*
+ * Under load a worker stops between any two instructions. What it has in its hand is two services at most. There are locks of a few
+ * instructions, of timers and of the allocator, which keep out who needs them as long as their holder stops: that is as seldom as they
+ * are short, and more than one of the stops is not.
+ */
 static void busy(int fd)
 {
-	int ids[MOST], count = threads("worker", ids);
+	int ids[MOST], count = threads("worker", ids), under_lock = 0;
 	UNUSED(fd);
 	for (int i = 0; i < 6 * count; i++) {
 		long before[PAIRS];
@@ -382,14 +398,19 @@ static void busy(int fd)
 		stop(ids[i % count], 1);
 		for (int k = 0; k < PAIRS; k++)
 			before[k] = atomic_load(&turns[k]);
-		for (int going = 0; going < PAIRS - 2; pause_for(100)) {
+		patience = 3000000;
+		for (int going = 0; going < PAIRS - 2 && look_again(100);) {
 			going = 0;
 			for (int k = 0; k < PAIRS; k++)
 				going += atomic_load(&turns[k]) > before[k] + 2;
 		}
 		all_goes_on(-1);
+		under_lock += patience == 0;
+		patience = -1;
 		let_go();
 	}
+	if (under_lock > 1)
+		FACT(NULL, "%d of %d stops kept others waiting", under_lock, 6 * count);
 }
 
 static const struct {

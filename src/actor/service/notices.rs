@@ -49,9 +49,9 @@ pub(super) unsafe fn socket_message_taken(data: *const c_void, size: usize) {
 
 /// After the service was marked as retired.
 pub(super) fn retired(handle: u32) {
-    #[cfg(feature = "lua")]
-    super::sampling::owner_ended(handle);
     fence(Ordering::SeqCst);
+    #[cfg(feature = "lua")]
+    super::sampling::owner_retired(handle);
     if let Some(tell) = RETIRED.get() {
         tell(handle);
     }

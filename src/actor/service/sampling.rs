@@ -19,8 +19,8 @@ use super::thread_signal;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, fence};
 
 /// What a profile is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,10 @@ static PROFILE: Mutex<Option<Profile>> = Mutex::new(None);
 /// Owner of the profile, 0 without one: what the end of a service looks at. Changes under the lock.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-// What the handler uses: words that any thread may read and write at any time.
+// What the handler uses ([`take`]). It may come between any two instructions of its thread, so there is no lock and no allocation, and
+// nothing that is made when it is used first: words that any thread may read and write at any time, the title of the service on
+// turn, which does not change while it lives, and the class of the thread. `WHICH` is stored behind the words that say more of the
+// target, and read before them; a sample of a profile that ends meanwhile may go to the next one.
 
 const OFF: u8 = 0;
 const NODE: u8 = 1;
@@ -140,7 +143,7 @@ fn label_of(context: &Context) -> String {
 }
 
 /// Without what has a meaning in the lines of a profile.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let plain = |c: char| if c == ';' || c.is_control() { '_' } else { c };
     text.chars().map(plain).collect()
 }
@@ -158,7 +161,7 @@ fn is_named(context: &Context) -> bool {
 /// # Safety
 /// The calling thread runs the service.
 pub(super) unsafe fn take(context: Option<&Context>, count: u32) {
-    let which = WHICH.load(Relaxed);
+    let which = WHICH.load(Acquire);
     let Some(context) = context else {
         if which == NODE
             && let Some(number) = OUTSIDE.get(class_here() as usize)
@@ -222,7 +225,17 @@ pub fn is_on() -> bool {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn start(owner: u32, target: Target, hz: u32) -> Result<(), Refused> {
+pub fn start(owner: &Context, target: Target, hz: u32) -> Result<(), Refused> {
+    begin(owner.handle(), target, hz)?;
+    // Either this sees that the owner is retired, or who retires it sees the profile.
+    fence(SeqCst);
+    if owner.is_retired() {
+        end(owner.handle());
+    }
+    Ok(())
+}
+
+fn begin(owner: u32, target: Target, hz: u32) -> Result<(), Refused> {
     let mut profile = PROFILE.lock();
     if let Some(other) = &*profile {
         return Err(Refused::Busy(other.owner));
@@ -259,7 +272,7 @@ pub fn start(owner: u32, target: Target, hz: u32) -> Result<(), Refused> {
         stacks: HashMap::new(),
         labels: HashMap::new(),
     });
-    WHICH.store(which, Relaxed);
+    WHICH.store(which, Release);
     if !thread_signal::start_sampling(hz) {
         WHICH.store(OFF, Relaxed);
         *profile = None;
@@ -269,27 +282,49 @@ pub fn start(owner: u32, target: Target, hz: u32) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Ends the profile of the service `owner`: its stacks, a line each, as `frame;frame;frame SAMPLES`, from the outermost frame on. The
-/// first is the service: the name of its script, with the handle in a profile of one service. `None`: it has no profile.
-pub fn stop(owner: u32) -> Option<String> {
-    let profile = {
-        let mut profile = PROFILE.lock();
-        profile.take_if(|profile| profile.owner == owner)?
-    };
+/// What there is of a profile that has ended.
+struct Ended {
+    profile: Profile,
+    /// Handle, all samples, those that a debug hook was in the way of.
+    samples: Vec<(u32, u32, u32)>,
+    outside: [u32; CLASSES.len()],
+}
+
+/// The end of the profile of the service `owner`. `None`: it has none.
+fn end(owner: u32) -> Option<Ended> {
+    // The next profile begins with these words, too: so they are read before the lock goes.
+    let mut current = PROFILE.lock();
+    let profile = current.take_if(|profile| profile.owner == owner)?;
     OWNER.store(0, Relaxed);
     WHICH.store(OFF, Relaxed);
     thread_signal::stop_sampling();
-    Some(folded(profile))
+    let taken = SAMPLES.iter().map(|place| {
+        let handle = place.handle.load(Relaxed);
+        let (all, hooked) = (place.all.load(Relaxed), place.hooked.load(Relaxed));
+        (handle, all, hooked)
+    });
+    Some(Ended {
+        profile,
+        samples: taken.filter(|(handle, ..)| *handle != 0).collect(),
+        outside: OUTSIDE.each_ref().map(|number| number.load(Relaxed)),
+    })
 }
 
-/// A service has ended.
-pub(super) fn owner_ended(handle: u32) {
+/// Ends the profile of the service `owner`: its stacks, a line each, as `frame;frame;frame SAMPLES`, from the outermost frame on. The
+/// first is the service: the name of its script, with the handle in a profile of one service. `None`: it has no profile.
+pub fn stop(owner: u32) -> Option<String> {
+    end(owner).map(folded)
+}
+
+/// A service has been retired. Behind the fence that [`start`] relies on.
+pub(super) fn owner_retired(handle: u32) {
     if OWNER.load(Relaxed) == handle {
-        stop(handle);
+        end(handle);
     }
 }
 
-fn folded(profile: Profile) -> String {
+fn folded(ended: Ended) -> String {
+    let profile = ended.profile;
     let of_one = matches!(profile.target, Target::Service(_));
     let label = |handle: u32| {
         let known = profile.labels.get(&handle).cloned();
@@ -312,12 +347,7 @@ fn folded(profile: Profile) -> String {
         *with_stack.entry(*handle).or_default() += samples;
         add(format!("{};{stack}", label(*handle)), samples);
     }
-    for place in &SAMPLES {
-        let handle = place.handle.load(Relaxed);
-        if handle == 0 {
-            continue;
-        }
-        let (all, hooked) = (place.all.load(Relaxed), place.hooked.load(Relaxed));
+    for (handle, all, hooked) in ended.samples {
         let stacks = with_stack.get(&handle).copied().unwrap_or(0);
         let rest = u64::from(all).saturating_sub(u64::from(hooked) + stacks);
         let name = label(handle);
@@ -328,8 +358,8 @@ fn folded(profile: Profile) -> String {
         add(format!("{name};[a debug hook is set]"), hooked.into());
         add(format!("{name};[outside of Lua]"), rest);
     }
-    for (class, number) in CLASSES.iter().zip(&OUTSIDE) {
-        add(format!("[{class} thread]"), number.load(Relaxed).into());
+    for (class, number) in CLASSES.iter().zip(ended.outside) {
+        add(format!("[{class} thread]"), number.into());
     }
     let mut text = String::new();
     for (line, samples) in lines {

@@ -8,7 +8,7 @@ use crate::base::message::{Message, ptype};
 use crate::base::{clock, env, log};
 use libc::c_void;
 
-pub(super) use crate::actor::service::sampling::is_on as is_sampling;
+pub(super) use crate::actor::service::sampling::{clean, is_on as is_sampling};
 pub(super) use crate::actor::service::thread_signal::{Place, Request};
 pub(super) use crate::actor::service::{Piece, Stack, is_aborting};
 pub(super) use crate::alloc::memory::reallocate;

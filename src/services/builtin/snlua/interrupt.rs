@@ -100,6 +100,10 @@ impl Interrupt {
         }
     }
 
+    /// The request that has not had its effect, for the coroutine that runs now.
+    ///
+    /// # Safety
+    /// As [`Interrupt::switch`].
     #[cold]
     unsafe fn carry(&self, state: *mut lua_State) {
         if !self.is_meant() {
@@ -167,11 +171,11 @@ impl Interrupt {
             if !is_free(running) {
                 return false;
             }
-            let before = match self.wanted.load(Relaxed) & SAMPLE != 0 && self.place() == place {
-                true => self.samples.load(Relaxed),
-                false => 0,
-            };
-            self.samples.store(before.saturating_add(count), Relaxed);
+            // Those of another message have met no instruction of Lua: they are no samples of this one.
+            if self.place() != place {
+                self.samples.store(0, Relaxed);
+            }
+            self.samples.fetch_add(count, Relaxed);
             self.in_c
                 .store(skynet_lua::skynet_lua_isinc(running.cast()) != 0, Relaxed);
             self.want(SAMPLE, place);
@@ -245,6 +249,9 @@ impl Snlua {
 }
 
 /// No hook is set in `state`, or only this one.
+///
+/// # Safety
+/// `state` is a coroutine that exists.
 unsafe fn is_free(state: *mut lua_State) -> bool {
     // SAFETY: reads one word of a coroutine that exists.
     match unsafe { lua_gethook(state) } {

@@ -90,12 +90,12 @@ unsafe fn transfer(state: State<'_>, coroutine: *mut lua_State, count: c_int) ->
         }
         lua_xmove(state.raw(), coroutine, count);
         let mut results = 0;
-        let resumer = (*interrupt).resumers.here(state.raw());
-        (*interrupt).resumers.enter(&raw const resumer);
-        (*interrupt).switch(coroutine);
-        let status = lua_resume(coroutine, state.raw(), count, &mut results);
-        (*interrupt).switch(state.raw());
-        (*interrupt).resumers.leave(&resumer);
+        let status = (*interrupt).resumers.wait(state.raw(), || {
+            (*interrupt).switch(coroutine);
+            let status = lua_resume(coroutine, state.raw(), count, &mut results);
+            (*interrupt).switch(state.raw());
+            status
+        });
         if status != LUA_OK && status != LUA_YIELD {
             lua_xmove(coroutine, state.raw(), 1);
             return Err(());

@@ -9,6 +9,7 @@ use std::ffi::{CStr, c_char};
 use std::fmt::Write as _;
 use std::{mem, ptr};
 
+use super::core::clean;
 use libc::c_int;
 use mlua_sys::{lua_Debug, lua_State, lua_getinfo, lua_getstack};
 
@@ -19,8 +20,8 @@ const MOST_COROUTINES: usize = 16;
 /// Bytes of a name, and of a file name.
 const MOST_NAME: usize = 100;
 
-/// A coroutine that waits for one that it has resumed. It stands where that is done, for as long as it takes.
-pub(super) struct Resumer {
+/// A coroutine that waits for one that it has resumed.
+struct Resumer {
     state: *mut lua_State,
     before: *const Resumer,
 }
@@ -33,22 +34,16 @@ impl Resumers {
         Resumers(Cell::new(ptr::null()))
     }
 
-    /// `state`, which is about to resume another one.
-    pub fn here(&self, state: *mut lua_State) -> Resumer {
-        Resumer {
-            state,
-            before: self.0.get(),
-        }
-    }
-
-    /// It does. `resumer` comes from [`Resumers::here`], and stays where it is until [`Resumers::leave`].
-    pub fn enter(&self, resumer: *const Resumer) {
-        self.0.set(resumer);
-    }
-
-    /// The other one has yielded or ended.
-    pub fn leave(&self, resumer: &Resumer) {
-        self.0.set(resumer.before);
+    /// Lets another coroutine run, for which `state` waits until `run` returns. `run` neither raises nor unwinds.
+    #[inline]
+    pub fn wait<T>(&self, state: *mut lua_State, run: impl FnOnce() -> T) -> T {
+        let before = self.0.get();
+        // Stands here until `run` has returned, and is not looked at later.
+        let resumer = Resumer { state, before };
+        self.0.set(&raw const resumer);
+        let result = run();
+        self.0.set(before);
+        result
     }
 }
 
@@ -66,7 +61,7 @@ pub(super) unsafe fn stack(
     let mut chain = [running; MOST_COROUTINES];
     let mut len = 1;
     let mut next = resumers.0.get();
-    // SAFETY: who waits for the running coroutine is in the function that has made its `Resumer`, and is alive; what is called
+    // SAFETY: who waits for the running coroutine is in `Resumers::wait`, where its `Resumer` stands, and is alive; what is called
     // neither allocates in the VM nor raises.
     unsafe {
         while let Some(resumer) = next.as_ref()
@@ -89,6 +84,9 @@ pub(super) unsafe fn stack(
 }
 
 /// Appends the frames of one coroutine.
+///
+/// # Safety
+/// As [`stack`], for the coroutine that runs or one that waits for it.
 unsafe fn frames(state: *mut lua_State, text: &mut String) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -113,6 +111,9 @@ unsafe fn frames(state: *mut lua_State, text: &mut String) {
 }
 
 /// `name (file:line)`, with the line where the function begins; `main chunk (file)`; `[C] name`.
+///
+/// # Safety
+/// `frame` is filled by `lua_getinfo` with "Sn", and its function is still active.
 unsafe fn push_frame(text: &mut String, frame: &lua_Debug) {
     // SAFETY: filled by `lua_getinfo`.
     unsafe {
@@ -151,6 +152,9 @@ fn separate(text: &mut String) {
 }
 
 /// A name as it can stand in a line: not too long, and without what separates frames.
+///
+/// # Safety
+/// `name` is null or a C string.
 unsafe fn push_name(text: &mut String, name: *const c_char) {
     if name.is_null() {
         text.push('?');
@@ -159,7 +163,5 @@ unsafe fn push_name(text: &mut String, name: *const c_char) {
     // SAFETY: a C string.
     let name = unsafe { CStr::from_ptr(name) }.to_bytes();
     let name = &name[..name.len().min(MOST_NAME)];
-    let name = String::from_utf8_lossy(name);
-    let plain = |c: char| if c == ';' || c.is_control() { '_' } else { c };
-    text.extend(name.chars().map(plain));
+    text.push_str(&clean(&String::from_utf8_lossy(name)));
 }
