@@ -153,14 +153,20 @@ end
 
 local check_line = fields.check_line
 
+local CONTENT_OF <const> = { table = " (cjson.encode makes one of a table)" }
+
 local function request_text(method, host, target, header, content)
-	if content ~= nil and type(content) ~= "string" then
-		local text = "httpc: the content is a string, not a %s; cjson.encode makes one of a table"
-		error(string.format(text, type(content)), 0)
-	elseif header ~= nil and type(header) ~= "table" then
+	if header and type(header) ~= "table" then
 		error(string.format("httpc: the header is a table of fields, not a %s", type(header)), 0)
 	end
 	local lines, has_host, has_length, has_coding = fields.write_fields(header or {}, ":")
+	-- In pieces it is sent as it is: a list of strings, too.
+	if content and type(content) ~= "string" and not (has_coding and type(content) == "table") then
+		error(
+			string.format("httpc: the content is a string%s, not a %s", CONTENT_OF[type(content)] or "", type(content)),
+			0
+		)
+	end
 	local first = check_line(string.format("%s %s HTTP/1.1", method, target))
 	if not has_host then
 		first = first .. "\r\n" .. check_line("Host:" .. host)
@@ -215,6 +221,7 @@ end
 ---@param content string?
 ---@return integer code, string rest what was read behind the header, table header
 function M.request(interface, method, host, target, received, header, content)
+	header, content = header or nil, content or nil -- `false`, as of `condition and table`, is none
 	interface.write(request_text(method, host, target, header, content))
 	local send, withhold = content_sender(interface, header, content)
 	local source = sources.new(interface.read)

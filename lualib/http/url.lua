@@ -26,12 +26,12 @@ function M.unescape(text)
 	return text
 end
 
---- Replaces every byte that is no letter, digit, `-`, `.`, `_` or `~` by `%XX`: a part of a path, or a name or value of a query,
---- then means itself. Does not yield.
+--- Replaces every byte that is no letter, digit or `_` by `%XX`: a part of a path, or a name or value of a query, then means
+--- itself. Does not yield.
 ---@param text string
 ---@return string
 function M.escape(text)
-	return (string.gsub(text, "[^%w%-._~]", function(char)
+	return (string.gsub(text, "[^%w_]", function(char)
 		return string.format("%%%02X", string.byte(char))
 	end))
 end

@@ -122,11 +122,25 @@ function cases.hosts_are_checked()
 end
 
 function cases.what_cannot_be_sent_is_refused()
-	check.raises("the content is a string, not a table", httpc.request, "POST", host(), "/echo", nil, nil, { a = 1 })
+	check.raises(
+		"the content is a string (cjson.encode makes one of a table), not a table",
+		httpc.request,
+		"POST",
+		host(),
+		"/echo",
+		nil,
+		nil,
+		{ a = 1 }
+	)
 	check.raises("the header is a table of fields", httpc.request, "GET", host(), "/echo", nil, "x-mine: yes")
 	check.raises("a form is a table of fields", httpc.post, host(), "/form", "a=1")
 	check.raises("timeout is a number, not 5s", httpc.new, { timeout = "5s" })
 	check.equal(httpc.get(host(), "/echo"), 200)
+	-- `condition and value` may be false: nothing.
+	check.equal(httpc.request("GET", host(), "/echo", nil, false, false), 200)
+	-- In pieces a list of strings is sent as it is.
+	local chunks = { "3\r\nabc\r\n", "0\r\n\r\n" }
+	check.equal(httpc.request("POST", host(), "/echo", nil, { ["transfer-encoding"] = "chunked" }, chunks), 200)
 end
 
 function cases.interim_responses_are_passed_over()
@@ -333,7 +347,7 @@ function cases.urls_are_taken_apart()
 end
 
 function cases.urls_are_made_of_any_text()
-	check.equal(urllib.escape "a/b?c=1 &\xc3\xbc-._~", "a%2Fb%3Fc%3D1%20%26%C3%BC-._~")
+	check.equal(urllib.escape "a/b?c=1 &\xc3\xbc-._~", "a%2Fb%3Fc%3D1%20%26%C3%BC%2D%2E_%7E")
 	local fields = { x = { "10", "2" }, y = "&=%+ \xc3\xbc", ["a b"] = "" }
 	check.equal(urllib.query(fields), "a%20b=&x=10&x=2&y=%26%3D%25%2B%20%C3%BC")
 	check.equal(urllib.parse_query(urllib.query(fields)), fields)
