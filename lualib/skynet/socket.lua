@@ -168,10 +168,13 @@ function M.close(id)
 		wake(s)
 	elseif s.state == OPEN then
 		s.paused = false
-		local _ <close> = events.closing(s)
-		if s.parked then
+		local parked = s.parked
+		if parked then
 			assert(not s.closer or coroutine.status(s.closer) == "dead", "socket is being closed by another task")
 			s.closer = running()
+		end
+		local _ <close> = events.closing(s)
+		if parked then
 			skynet.wait(s.closer)
 		else
 			park(s)

@@ -107,6 +107,30 @@ function cases.close_lets_the_reader_finish()
 	socket.close(b) -- again: nothing
 end
 
+function cases.a_second_closer_is_refused_and_takes_nothing_from_the_first()
+	local a, b = pair()
+	local got, first, second, invalid
+	skynet.fork(function()
+		got = { socket.read(b, 100) }
+	end)
+	skynet.yield()
+	skynet.fork(function()
+		first = pcall(socket.close, b)
+	end)
+	skynet.fork(function()
+		second = { pcall(socket.close, b) }
+		invalid = socket.invalid(b)
+	end)
+	while first == nil or second == nil or got == nil do
+		skynet.sleep(1)
+	end
+	check.equal({ first, second[1], invalid }, { true, false, false })
+	assert(string.find(second[2], "socket is being closed by another task", 1, true), second[2])
+	check.equal(got[1], false)
+	check.equal(socket.invalid(b), true)
+	socket.close(a)
+end
+
 function cases.large_transfers_pause_and_go_on()
 	local a, b = pair()
 	socket.write(a, BIG)
