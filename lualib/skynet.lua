@@ -261,7 +261,7 @@ function skynet.response(pack)
 	local task = runtime.running
 	local session = owed[task]
 	if session == nil then
-		error "no session: the request is answered already, or this task has none"
+		error "no session"
 	end
 	owed[task] = nil
 	if session == 0 then

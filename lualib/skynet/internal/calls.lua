@@ -152,7 +152,7 @@ function api.ret(msg, sz)
 	end
 	local session = owed[task]
 	if session == nil then
-		error "No session: the request is answered already, or this task has none"
+		error "No session"
 	end
 	owed[task] = nil
 	if session == 0 then
