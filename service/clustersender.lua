@@ -8,7 +8,6 @@ local calls = require "skynet.internal.clustercalls"
 local clustertrace = require "skynet.internal.clustertrace"
 local compression = require "skynet.internal.clustercompression"
 local connection = require "skynet.internal.clusterconnection"
-local ifkilled = require "skynet.internal.ifkilled"
 local lostsends = require "skynet.internal.lostsends"
 local ratelimit = require "skynet.internal.ratelimit"
 local windows = require "skynet.internal.clusterwindow"
@@ -158,6 +157,14 @@ local function abandon(held)
 	end
 end
 
+local Held = {
+	__close = function(held)
+		if not held.over then
+			abandon(held)
+		end
+	end,
+}
+
 -- Packs a request, and waits until it may be sent. The message is a pointer, which packrequest frees. Raises when it may not.
 local function prepare(address, msg, sz, held)
 	local current = session
@@ -219,11 +226,10 @@ function command.req(address, msg, sz, tells)
 		skynet.trash(msg, sz)
 		return refuse(nil, true)
 	end
-	local held = { bytes = sz }
-	local guard <close> = ifkilled(abandon, held)
+	local held <close> = setmetatable({ bytes = sz }, Held)
 	local ok, current, packet, parts = pcall(prepare, address, msg, sz, held)
 	if not ok then
-		guard.over = true
+		held.over = true
 		return refuse(current, tells)
 	end
 	local channel = connection.channel
@@ -233,13 +239,13 @@ function command.req(address, msg, sz, tells)
 	if not tag and channel.batch then
 		local their_session, caller = skynet.context()
 		if expect(channel, current, caller, their_session, sz) then
-			guard.over = true
+			held.over = true
 			skynet.ignoreret()
 			return write(channel, packet, parts)
 		end
 	end
 	local well, answer, size = pcall(request_in_task, channel, current, packet, parts, tag)
-	guard.over = true
+	held.over = true
 	finished(channel, not well and answer or nil, sz)
 	if well then
 		return skynet.ret(answer, size)

@@ -354,14 +354,12 @@ local function serve(fd, peer)
 	setmetatable(connection, Connection)
 	log(peer, "connected")
 	watch_output(connection)
-	local guard <close> = ifkilled(finish, connection)
+	local _ <close> = ifkilled(finish, connection)
 	skynet.fork(read_lines, connection)
 	local ok, problem = pcall(serve_lines, connection)
 	if not ok then
 		log(fd, problem)
 	end
-	guard.over = true
-	finish(connection)
 end
 
 local function warn_if_open(bound_address)

@@ -394,16 +394,13 @@ local function serve(fd, from)
 	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
-	local guard <close> = ifkilled(leave, fd)
+	local _ <close> = ifkilled(leave, fd)
 	if socket.start(fd) then
 		local ok, problem = pcall(answer, fd, from)
 		if not ok then
 			skynet.error("metrics: " .. tostring(problem))
 		end
-		socket.close(fd)
 	end
-	limiter:leave(fd)
-	guard.over = true
 end
 
 skynet.start(function()

@@ -4,6 +4,7 @@ local skynet = require "skynet"
 local cluster = require "skynet.cluster"
 local choice = require "skynet.cluster.choice"
 local ring = require "skynet.cluster.ring"
+local commands = require "commands"
 local socket = require "skynet.socket"
 
 local served = 0
@@ -149,17 +150,6 @@ skynet.start(function()
 	end)
 	cluster.register "answer"
 	cluster.open()
-	skynet.fork(function()
-		local stdin = socket.stdin()
-		local line = socket.readline(stdin)
-		while line do
-			local words = {}
-			for word in string.gmatch(line, "%S+") do
-				words[#words + 1] = word
-			end
-			skynet.fork(command[words[1]], table.unpack(words, 2))
-			line = socket.readline(stdin)
-		end
-	end)
+	skynet.fork(commands, command)
 	say "ready"
 end)

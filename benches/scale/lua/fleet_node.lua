@@ -12,7 +12,7 @@
 local skynet = require "skynet"
 local cluster = require "skynet.cluster"
 local discovery = require "skynet.cluster.discovery"
-local socket = require "skynet.socket"
+local commands = require "commands"
 
 local name = skynet.getenv "cluster_name"
 local number = tonumber(skynet.getenv "fleet_number")
@@ -229,19 +229,6 @@ function command.everyone(...)
 	say("everyone", well, count)
 end
 
-local function listen()
-	local stdin = socket.stdin()
-	local line = socket.readline(stdin)
-	while line do
-		local words = {}
-		for word in string.gmatch(line, "%S+") do
-			words[#words + 1] = word
-		end
-		skynet.fork(command[words[1]], table.unpack(words, 2))
-		line = socket.readline(stdin)
-	end
-end
-
 local function tell_load(publication)
 	while true do
 		skynet.sleep(math.random(load_period // 2, load_period * 3 // 2))
@@ -274,7 +261,7 @@ skynet.start(function()
 	if load_period > 0 then
 		skynet.fork(tell_load, shop)
 	end
-	skynet.fork(listen)
+	skynet.fork(commands, command)
 	skynet.fork(function()
 		while true do
 			skynet.sleep(100)

@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local ifkilled = require "skynet.internal.ifkilled"
+local printable = require "skynet.internal.printable"
 
 local REPORT_AFTER <const>, MOST_REPORTS <const> = 500, 100 -- 1/100 s; names at a time
 local unknown, unknown_count = {}, 0 -- name -> true while it is looked whether a service will have it
@@ -24,6 +25,6 @@ return function(name, names)
 	if not names[name] then
 		local text =
 			"A message to the name '%s', which no node of the network has: it waits (names of this node begin with a dot)"
-		skynet.error((string.gsub(string.format(text, name), "%c", "?")))
+		skynet.error(string.format(text, printable(name)))
 	end
 end

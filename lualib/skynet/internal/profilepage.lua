@@ -9,6 +9,7 @@ local skynet = require "skynet"
 local urllib = require "http.url"
 local browsers = require "skynet.internal.browsers"
 local flamegraph = require "skynet.internal.flamegraph"
+local printable = require "skynet.internal.printable"
 local profilerun = require "skynet.internal.profilerun"
 
 local MOST_SECONDS <const> = 30
@@ -43,6 +44,8 @@ end
 
 local TITLES <const> = { node = "the node", script = "all services of %s", service = "service %s" }
 
+local PARAMETERS <const> = { seconds = true, service = true, script = true, hz = true, format = true }
+
 -- What is asked for: options of a profile, seconds, format, title; or nil and why not.
 local function wishes(target)
 	local _, text = urllib.parse(target)
@@ -53,9 +56,12 @@ local function wishes(target)
 	for key, value in pairs(query) do
 		if type(value) ~= "string" then
 			return nil, "a parameter comes twice"
-		elseif not string.find("seconds service script hz format", key, 1, true) then
-			return nil, "there is no parameter " .. key .. ": seconds, service or script, hz, format"
+		elseif not PARAMETERS[key] then
+			return nil, "there is no parameter " .. printable(key) .. ": seconds, service or script, hz, format"
 		end
+	end
+	if query.service and query.script then
+		return nil, "a profile is of a service or of a script"
 	end
 	local seconds, hz = tonumber(query.seconds or "10"), math.tointeger(tonumber(query.hz or "100"))
 	if not seconds or not (seconds >= 1 and seconds <= MOST_SECONDS) then
@@ -69,7 +75,7 @@ local function wishes(target)
 	end
 	local kind = query.service and "service" or query.script and "script" or "node"
 	local options = { service = query.service, script = query.script, node = kind == "node", hz = hz }
-	return options, seconds, format, string.format(TITLES[kind], query[kind])
+	return options, seconds, format, string.format(TITLES[kind], query[kind] and printable(query[kind]))
 end
 
 local M = {}

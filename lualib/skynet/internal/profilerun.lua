@@ -1,6 +1,7 @@
 --- A profile for some time, for the debug console and the metrics port, and what they show of it.
 
 local skynet = require "skynet"
+local ifkilled = require "skynet.internal.ifkilled"
 local profiler = require "skynet.internal.profiler"
 
 local MOST_ROWS <const> = 25
@@ -13,16 +14,9 @@ local M = {}
 ---@return string stacks
 function M.run(options, seconds)
 	profiler.profile_start(options)
-	local running = true
-	local _ <close> = setmetatable({}, {
-		__close = function()
-			if running then
-				pcall(profiler.profile_stop)
-			end
-		end,
-	})
+	local guard <close> = ifkilled(pcall, profiler.profile_stop)
 	skynet.sleep(math.max(1, seconds * 100 // 1))
-	running = false
+	guard.over = true
 	return profiler.profile_stop()
 end
 
