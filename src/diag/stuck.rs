@@ -137,7 +137,9 @@ impl Watch {
     /// What the worker runs, if it is the message of the last look.
     fn is_in(&self, activity: &Activity) -> Option<Running> {
         let same = |r: &Running| r.version == self.version && r.destination == self.destination;
-        activity.running().filter(same)
+        activity
+            .running()
+            .filter(|running| same(running) && !activity.is_held())
     }
 
     /// Another message than at the last look.

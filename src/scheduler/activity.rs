@@ -8,13 +8,15 @@ use crate::base::clock;
 use crate::base::message::Message;
 use parking_lot::Mutex;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// Written by one worker.
 pub struct Activity {
     shown: Shown,
     /// The worker's thread, 0 if it is not known.
     thread: AtomicI32,
+    /// The message waits for a person ([`super::spare`]).
+    held: AtomicBool,
     clocks: Mutex<Clocks>,
 }
 
@@ -33,6 +35,7 @@ impl Default for Activity {
         Activity {
             shown: Shown::new(),
             thread: AtomicI32::new(0),
+            held: AtomicBool::new(false),
             clocks: Mutex::new(Clocks {
                 cpu: None,
                 started: ptr::null(),
@@ -64,6 +67,16 @@ impl Activity {
     #[inline(always)]
     pub fn end(&self) {
         self.shown.end();
+    }
+
+    #[cfg(feature = "lua")]
+    pub(super) fn set_held(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// The message under way waits for a person, so it is not too long however long it takes.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// The calling thread is the worker from now on.

@@ -62,6 +62,11 @@ pub mod poller_lock;
 mod queue;
 mod running;
 pub mod seeded;
+#[cfg_attr(
+    not(feature = "lua"),
+    allow(dead_code, reason = "only Lua services are stopped")
+)]
+pub mod spare;
 pub mod stillness;
 mod timed;
 pub mod watchdog;
@@ -82,6 +87,8 @@ use std::sync::{LazyLock, OnceLock};
 pub use activity::Activity;
 pub use host::{Hooks, Host, Ready, TimesliceResult};
 pub use running::Running;
+#[cfg(feature = "lua")]
+pub use worker::run_spare;
 pub use worker::run_worker;
 
 /// What of a worker other threads may touch.
@@ -156,6 +163,7 @@ thread_local! {
 /// the caller calls [`on_empty`].
 pub fn start(workers: usize, hooks: Hooks) {
     park::wake_poller_with(hooks.wake_poller);
+    let workers = workers + spare::places();
     let remote = || Remote {
         lifo_slot: LifoSlot::default(),
         ticks: AtomicU64::new(1),
@@ -359,6 +367,7 @@ pub fn on_empty() {
     for index in 0..shared.workers.len() {
         shared.idle.parker(index).wake();
     }
+    spare::end();
     (shared.on_empty)();
 }
 

@@ -18,7 +18,7 @@
 //! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. The
 //! thread that changes that, which always wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
 
-use super::{INJECTOR, Remote, SHARED, Shared};
+use super::{INJECTOR, Remote, SHARED, Shared, spare};
 use crate::base::alarm::Alarm;
 use crate::base::clock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -187,8 +187,8 @@ impl Watch {
 }
 
 impl Remote {
-    /// Any thread but the owner: what waits for the worker waits for all others too.
-    fn clear_out(&self) {
+    /// Any thread, where there are several workers: what waits for this one waits for all others too.
+    pub(super) fn clear_out(&self) {
         while let Some(ready) = self.queue.pop().or_else(|| self.lifo_slot.take()) {
             INJECTOR.push(ready);
         }
@@ -204,7 +204,7 @@ impl Shared {
         let queued = self.anything() || self.any_slot();
         if queued && (asleep != 0 || !self.is_single()) {
             Need::Much
-        } else if asleep < self.workers.len() && !self.is_single() {
+        } else if asleep < spare::running(self.workers.len()) && !self.is_single() {
             Need::Little
         } else {
             Need::Nothing

@@ -33,6 +33,19 @@ const ESTIMATES: u32 = 8;
 
 /// Thread role: worker. Runs services until the node ends. One thread for each index.
 pub fn run_worker<H: Host>(index: usize) {
+    with_worker(index, |worker: &mut Worker<H>| match seeded::seed() {
+        Some(seed) => worker.run_seeded(seed),
+        None => worker.run(),
+    });
+}
+
+/// Thread role: spare worker. As [`run_worker`], while it is needed ([`super::spare`]).
+#[cfg(feature = "lua")]
+pub fn run_spare<H: Host>(index: usize) {
+    with_worker(index, Worker::<H>::run_while_needed);
+}
+
+fn with_worker<H: Host>(index: usize, run: impl FnOnce(&mut Worker<H>)) {
     let Some(shared) = SHARED.get() else { return };
     let Some(local) = shared.workers[index].claim() else {
         return;
@@ -57,10 +70,7 @@ pub fn run_worker<H: Host>(index: usize) {
         estimates: 0,
         _host: PhantomData,
     };
-    match seeded::seed() {
-        Some(seed) => worker.run_seeded(seed),
-        None => worker.run(),
-    }
+    run(&mut worker);
     local.activity.detach();
     WORKER.set(None);
 }
@@ -109,6 +119,30 @@ impl<H: Host> Worker<H> {
                 continue;
             };
             // It is there: a search comes back with it.
+            let guard = guard.get_or_insert_with(reclaim::enter);
+            self.turn(ready, guard);
+            guard.renew();
+        }
+    }
+
+    /// As [`Worker::run`]. Between two turns the worker holds nothing but its queues.
+    #[cfg(feature = "lua")]
+    fn run_while_needed(&mut self) {
+        let mut guard = Some(reclaim::enter());
+        while !self.shared.quits() {
+            if super::spare::is_surplus() {
+                self.local.clear_out();
+                self.shared.wake_for_surplus();
+                self.local.activity.end();
+                cpu::interrupt();
+                drop(guard.take());
+                super::spare::rest();
+                guard = Some(reclaim::enter());
+                continue;
+            }
+            let Some(ready) = self.next().or_else(|| self.search(&mut guard)) else {
+                continue;
+            };
             let guard = guard.get_or_insert_with(reclaim::enter);
             self.turn(ready, guard);
             guard.renew();
