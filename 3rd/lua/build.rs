@@ -15,7 +15,7 @@ const LUA_DIR: &str = "lua-5.5.1";
 const LUA_SRC: &str = "551.1.0";
 /// In the order in which they are applied: some stand on lines that another one has brought. `patches/compat` is what programs
 /// for the C core's Lua need, `patches/speed` makes no difference but time and memory.
-const PATCHES: [&str; 13] = [
+const PATCHES: [&str; 14] = [
     "compat/sharing",
     "compat/alignment",
     "compat/print",
@@ -24,6 +24,7 @@ const PATCHES: [&str; 13] = [
     "speed/strings",
     "speed/collisions",
     "compat/host",
+    "compat/debugger",
     "speed/fields",
     "speed/cells",
     "speed/tables",

@@ -110,6 +110,19 @@ unsafe extern "C" {
     /// long as the running function does. Raises nothing.
     pub fn skynet_lua_called(state: *mut LuaState) -> *const c_char;
 
+    /// From now on `watcher` is called when an error is raised, in any VM: with its value at the top, before any message handler
+    /// and before the stack is unwound (ldebugger.h). It must not raise. `None`: nobody watches. Any thread.
+    pub safe fn lua_watcherrors(watcher: Option<unsafe extern "C-unwind" fn(*mut LuaState)>);
+
+    /// Calls `each` with every line of the Lua function at `index`, and of those that are written in it, at which a line hook is
+    /// called (ldebugger.h). Raises nothing.
+    pub fn lua_activelines(
+        state: *mut LuaState,
+        index: c_int,
+        each: unsafe extern "C" fn(ud: *mut c_void, line: c_int),
+        ud: *mut c_void,
+    );
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 
