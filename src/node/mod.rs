@@ -8,6 +8,8 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod daemon;
+#[cfg(feature = "lua")]
+mod debugger;
 mod host;
 pub mod limits;
 #[cfg(feature = "lua")]
@@ -17,3 +19,4 @@ pub mod shutdown;
 pub mod signals;
 pub mod start;
 pub mod startup;
+mod threads;

@@ -1,8 +1,11 @@
 //! A node from its first service to its last: `skynet_start`.
 
 use super::config::{Config, keys};
+#[cfg(feature = "lua")]
+use super::debugger;
 use super::host::Node;
 use super::limits::Limits;
+use super::threads::spawn;
 use super::{at_exit, daemon, repeatable, shutdown, signals, startup};
 use crate::actor::handle;
 use crate::actor::service::harbor;
@@ -11,7 +14,7 @@ use crate::alloc::memory::decay::Decay;
 use crate::alloc::reclaim;
 #[cfg(feature = "lua")]
 use crate::base::env;
-use crate::base::{clock, log, panic, release};
+use crate::base::{clock, log, release};
 use crate::diag::{crash, figures, stuck};
 use crate::io::socket::{self, Ownerless};
 use crate::io::timer;
@@ -22,10 +25,7 @@ use std::ffi::{CStr, CString};
 use std::os::unix::thread::JoinHandleExt;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
 
-/// Stack of every thread; what C services had under the C core, where it is the system's default.
-const STACK: usize = 8 << 20;
 /// The monitor looks for messages that take too long this often, in nanoseconds.
 const CHECK_EVERY: u64 = 5_000_000_000;
 /// Checks from one look for sockets without a service to the next: so long may one that was handed over wait to be started.
@@ -52,6 +52,8 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     release::choose(compiled_for).unwrap_or_else(|reason| refuse(reason));
     let limits = Limits::of_node().unwrap_or_else(|reason| refuse(reason));
     let seed = repeatable::prepare().unwrap_or_else(|reason| refuse(reason));
+    #[cfg(feature = "lua")]
+    let debugged = debugger::prepare(seed.is_some()).unwrap_or_else(|reason| refuse(reason));
     let pid_file = text(config.daemon);
     if let Some(file) = pid_file
         && let Err(reason) = daemon::init(file)
@@ -91,7 +93,13 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     limits.set_for_log();
     tell_mistaken_keys();
     repeatable::tell();
-    bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
+    let first = bootstrap(logger, text(config.bootstrap).unwrap_or(c""));
+    #[cfg(feature = "lua")]
+    if debugged {
+        debugger::launch(first);
+    }
+    #[cfg(not(feature = "lua"))]
+    let _ = first;
 
     shutdown::watch_signals();
     let workers = config.thread.clamp(1, 1024) as usize;
@@ -126,8 +134,8 @@ fn tell_mistaken_keys() {
     }
 }
 
-/// Launches the first service: its name up to the first space, its arguments without leading spaces.
-fn bootstrap(logger: u32, line: &CStr) {
+/// Launches the first service: its name up to the first space, its arguments without leading spaces. Its handle.
+fn bootstrap(logger: u32, line: &CStr) -> u32 {
     let bytes = line.to_bytes();
     let line_text = bytes.trim_ascii_start();
     let end = line_text
@@ -145,7 +153,7 @@ fn bootstrap(logger: u32, line: &CStr) {
     if let Some(first) = service::launch(&name, Some(&args)) {
         // No worker runs yet: it has not failed before this.
         startup::first_is(first.handle());
-        return;
+        return first.handle();
     }
     log::error(0, &[b"Bootstrap error : ", bytes, b"\n"].concat());
     if let Some(logger) = service::grab(logger) {
@@ -156,20 +164,6 @@ fn bootstrap(logger: u32, line: &CStr) {
     // SAFETY: writes out what C services have buffered.
     unsafe { libc::fflush(std::ptr::null_mut()) };
     exit(1);
-}
-
-fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    Builder::new()
-        .name(name)
-        .stack_size(STACK)
-        .spawn(move || {
-            crash::init_thread();
-            panic::thread(body);
-        })
-        .unwrap_or_else(|reason| {
-            eprintln!("Create thread failed: {reason}");
-            exit(1);
-        })
 }
 
 fn run_threads(workers: usize) {
@@ -215,6 +209,8 @@ fn run_threads(workers: usize) {
         // Never an error: a panic in one of them ends the process.
         let _ = thread.join();
     }
+    #[cfg(feature = "lua")]
+    debugger::join_spares();
     figures::forget_threads();
 }
 

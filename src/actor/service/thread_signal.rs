@@ -39,9 +39,11 @@ pub enum Request {
     Stop,
     /// That it logs its stack.
     Stack,
+    /// That it looks what the debugger wants.
+    Debug,
 }
 
-const REQUESTS: [Request; 2] = [Request::Stop, Request::Stack];
+const REQUESTS: [Request; 3] = [Request::Stop, Request::Stack, Request::Debug];
 
 /// The messages that are meant, one word for each kind of request: see [`key`]. 0 is none.
 type Wanted = [AtomicU64; REQUESTS.len()];
@@ -267,7 +269,7 @@ fn free_signal() -> Option<c_int> {
 
 /// See the head of the file.
 extern "C" fn on_signal(_signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    let wanted = WANTED.with(|wanted| [0, 1].map(|i| wanted[i].swap(0, Ordering::SeqCst)));
+    let wanted = WANTED.with(|wanted| [0, 1, 2].map(|i| wanted[i].swap(0, Ordering::SeqCst)));
     // SAFETY: a thread-local word of this thread.
     let context = unsafe { (*on_turn_here()).load(Ordering::Relaxed) };
     compiler_fence(Ordering::SeqCst);

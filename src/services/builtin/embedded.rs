@@ -38,6 +38,11 @@ impl File {
     pub fn name(&self) -> &'static str {
         self.name
     }
+
+    /// Its text.
+    pub fn source(&self) -> &'static [u8] {
+        self.source
+    }
 }
 
 /// Files of the program that contains this library.

@@ -7,6 +7,7 @@ use libc::c_int;
 use mlua_sys::{LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_Integer};
 use skynet_support::{State, lua_function};
 
+use super::snlua::debugger;
 use crate::services::builtin::embedded;
 
 /// Modules in Rust, a list of each crate.
@@ -19,6 +20,7 @@ static MODULES: &[&[(&CStr, lua_CFunction)]] = &[
     skynet_md5::MODULES,
     skynet_sproto::MODULES,
     skynet_ltls::MODULES,
+    &[(c"skynet.debugger", debugger::open)],
 ];
 
 /// Whether a file of that name (without `.so`) would hold modules that are built in: `skynet` those that begin with `skynet.`.

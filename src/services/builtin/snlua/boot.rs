@@ -13,7 +13,7 @@ use skynet_support::{State, lua_function};
 
 use super::core::{Service, setting};
 use super::memory::megabytes;
-use super::{Snlua, profile};
+use super::{Snlua, debugger, profile};
 use crate::scheduler::seeded;
 use crate::services::builtin::{embedded, host};
 
@@ -34,6 +34,7 @@ pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Res
     let state = unsafe {
         (*this).context.store(service.as_ptr(), Relaxed);
         (*this).interrupt.switch((*this).state);
+        debugger::begin(this, service, args);
         State::new((*this).state)
     };
     let boot = Boot {
@@ -170,6 +171,8 @@ fn libraries(state: State<'_>) {
     state.push_function(lua_function!(unsafe limit_now));
     state.set_field(LUA_REGISTRYINDEX, c"skynet_memlimit");
     state.open_libraries();
+    // SAFETY: the libraries are open, and there is room.
+    unsafe { debugger::learn_functions(state.raw()) };
     state.require(c"skynet.profile", lua_function!(unsafe profile::open));
     state.get_global(c"coroutine");
     for name in [c"resume", c"wrap"] {

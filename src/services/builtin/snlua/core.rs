@@ -126,6 +126,39 @@ impl Service {
     }
 }
 
+/// The service whose message the calling thread handles.
+pub(super) fn current() -> u32 {
+    service::on_turn()
+}
+
+/// Whether there is a service of that handle.
+pub(super) fn exists(handle: u32) -> bool {
+    service::exists(handle)
+}
+
+/// Any thread: lets the service do what is wanted, if it is in a message now. False if it is in none.
+pub(super) fn ask(handle: u32, request: Request) -> bool {
+    service::grab(handle)
+        .is_some_and(|context| service::thread_signal::ask(&context, request, None))
+}
+
+/// Any thread: sends a text from one service to another.
+pub(super) fn tell(from: u32, to: u32, parts: &[&[u8]]) {
+    let text = parts.concat();
+    // SAFETY: the block is the message's, or freed here.
+    unsafe {
+        let data = libc::malloc(text.len().max(1));
+        if data.is_null() {
+            return;
+        }
+        std::ptr::copy_nonoverlapping(text.as_ptr(), data.cast(), text.len());
+        let message = Message::with_data(from, ptype::TEXT, 0, data, text.len());
+        if !service::push(to, message) {
+            libc::free(data);
+        }
+    }
+}
+
 pub(super) fn monotonic_nanos() -> u64 {
     clock::monotonic_nanos()
 }

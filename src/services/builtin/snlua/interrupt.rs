@@ -29,9 +29,9 @@ use std::sync::atomic::{
 };
 use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
 
-use super::Snlua;
 use super::core::{Place, Request, Stack, is_sampling};
 use super::sample::{self, Resumers};
+use super::{Snlua, debugger};
 use libc::c_int;
 use mlua_sys::{LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_sethook};
 use skynet_support::{State, lua_function};
@@ -39,6 +39,8 @@ use skynet_support::{State, lua_function};
 const STOP: u8 = 1;
 const STACK: u8 = 2;
 const SAMPLE: u8 = 4;
+/// Not a request, and stays: the debugger watches what the VM does.
+const WATCHED: u8 = 0x80;
 
 /// A thread that none is: the request is for whatever Lua does next.
 const NEXT: usize = usize::MAX;
@@ -100,19 +102,42 @@ impl Interrupt {
         }
     }
 
+    /// Any thread: the debugger watches what the VM does from now on, or does not.
+    pub fn watch(&self, on: bool) {
+        if on {
+            self.wanted.fetch_or(WATCHED, SeqCst);
+        } else {
+            self.wanted.fetch_and(!WATCHED, SeqCst);
+        }
+    }
+
+    /// Whether it does.
+    #[inline]
+    pub fn is_watched(&self) -> bool {
+        self.wanted.load(Relaxed) & WATCHED != 0
+    }
+
     /// The request that has not had its effect, for the coroutine that runs now.
     ///
     /// # Safety
     /// As [`Interrupt::switch`].
     #[cold]
     unsafe fn carry(&self, state: *mut lua_State) {
+        let wanted = self.wanted.load(Relaxed);
+        if wanted & WATCHED != 0 {
+            // SAFETY: as the caller of `switch` promises.
+            unsafe { debugger::on_switch(Snlua::of(State::new(state)), state) };
+        }
+        if wanted & !WATCHED == 0 {
+            return;
+        }
         if !self.is_meant() {
-            self.wanted.store(0, Relaxed);
+            self.wanted.fetch_and(WATCHED, Relaxed);
             return;
         }
         // SAFETY: as the caller of `switch` promises.
         unsafe {
-            if self.wanted.load(Relaxed) & STOP != 0 || is_free(state) {
+            if wanted & STOP != 0 || is_free(state) {
                 lua_sethook(state, Some(hook), LUA_MASKCOUNT, 1);
             }
         }
@@ -133,6 +158,7 @@ impl Interrupt {
                 Request::Stop => STOP,
                 Request::Stack if is_free(running) => STACK,
                 Request::Stack => return self.stack.store(IN_THE_WAY, Relaxed),
+                Request::Debug => return debugger::set_from_signal(running),
             };
             self.want(bit, place);
             lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
@@ -143,17 +169,18 @@ impl Interrupt {
     /// is not any more; but one that is meant for whatever comes next stays.
     fn want(&self, bit: u8, place: Place) {
         let is_next = self.thread.load(Relaxed) == NEXT && self.wanted.load(Relaxed) & STOP != 0;
-        let before = if self.place() == place || is_next {
-            self.wanted.load(Relaxed)
+        let kept = if self.place() == place || is_next {
+            !0
         } else {
-            0
+            WATCHED
         };
         if !is_next {
             self.thread.store(place.thread, Relaxed);
         }
         self.message.store(place.message, Relaxed);
         compiler_fence(SeqCst);
-        self.wanted.store(before | bit, Relaxed);
+        self.wanted.fetch_and(kept, Relaxed);
+        self.wanted.fetch_or(bit, Relaxed);
     }
 
     /// Counts so many samples of what runs, at the next instruction of the VM, if it is still in this message then. False: a debug
@@ -219,7 +246,7 @@ impl Interrupt {
 
     /// What is wanted in this message; it is done with then.
     fn take(&self) -> u8 {
-        let wanted = self.wanted.swap(0, SeqCst);
+        let wanted = self.wanted.fetch_and(WATCHED, SeqCst) & !WATCHED;
         compiler_fence(SeqCst);
         if self.is_meant() { wanted } else { 0 }
     }
@@ -248,7 +275,7 @@ impl Snlua {
     }
 }
 
-/// No hook is set in `state`, or only this one.
+/// No hook is set in `state`, or only this one, or that of the debugger.
 ///
 /// # Safety
 /// `state` is a coroutine that exists.
@@ -257,8 +284,9 @@ unsafe fn is_free(state: *mut lua_State) -> bool {
     match unsafe { lua_gethook(state) } {
         None => true,
         Some(set) => {
-            let ours: mlua_sys::lua_Hook = hook;
-            set as usize == ours as usize
+            let (ours, debuggers): (mlua_sys::lua_Hook, mlua_sys::lua_Hook) =
+                (hook, debugger::hook);
+            set as usize == ours as usize || set as usize == debuggers as usize
         }
     }
 }
@@ -284,6 +312,10 @@ unsafe extern "C-unwind" fn hook(running: *mut lua_State, _activation: *mut lua_
             this.service().log(&[b"stuck: no memory for the stack"]);
             state.pop(1);
         }
+    }
+    if this.interrupt.is_watched() {
+        // SAFETY: this thread runs the service.
+        unsafe { debugger::on_switch(ptr::from_ref(this).cast_mut(), running) };
     }
     if wanted & STOP != 0 {
         state.error(c"signal 0");

@@ -10,7 +10,8 @@ use super::Snlua;
 use super::core::reallocate;
 use super::heap::{Cells, Heap};
 
-type Allocator = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, usize) -> *mut c_void;
+pub(super) type Allocator =
+    unsafe extern "C" fn(*mut c_void, *mut c_void, usize, usize) -> *mut c_void;
 
 /// First size in bytes at which the log warns of a VM's memory; it doubles with each warning.
 const FIRST_WARNING: usize = 32 * 1024 * 1024;

@@ -5,6 +5,7 @@
 
 pub(super) mod boot;
 mod core;
+pub mod debugger;
 mod farewell;
 mod heap;
 mod interrupt;
@@ -43,6 +44,8 @@ pub(crate) struct Snlua {
     args: *mut c_void,
     /// Coroutines with `skynet.profile` on; some of them may be gone already.
     profiled: usize,
+    /// What the debugger has for the VM, if it may be debugged. Only the thread that runs the service touches it.
+    debugger: Option<Box<debugger::Local>>,
 }
 
 impl Snlua {
@@ -88,6 +91,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
         interrupt: Interrupt::new(),
         args: ptr::null_mut(),
         profiled: 0,
+        debugger: None,
     }));
     // VMs that share strings have to agree on their hashes.
     static SEED: OnceLock<c_uint> = OnceLock::new();
@@ -185,6 +189,7 @@ pub unsafe extern "C" fn release(instance: *mut c_void) {
         if !is_aborting() {
             farewell::say(State::new((*this).state));
         }
+        debugger::end(this);
         memory::close(this, (*this).state);
         drop(Box::from_raw(this));
     }

@@ -6,13 +6,13 @@
 
 use libc::{c_int, clockid_t};
 use mlua_sys::{
-    LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TSTRING, LUA_TTHREAD, LUA_YIELD, lua_State,
+    LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TSTRING, LUA_TTHREAD, LUA_YIELD, lua_CFunction, lua_State,
     lua_checkstack, lua_closethread, lua_newthread, lua_pop, lua_pushthread, lua_resume,
     lua_status, lua_upvalueindex, lua_xmove, lua_yield, luaL_where,
 };
 use skynet_support::{Entry, State, lua_function, lua_functions};
 
-use super::Snlua;
+use super::{Snlua, debugger};
 
 const STARTED: c_int = 1;
 const TOTAL: c_int = 2;
@@ -93,6 +93,9 @@ unsafe fn transfer(state: State<'_>, coroutine: *mut lua_State, count: c_int) ->
         let status = (*interrupt).resumers.wait(state.raw(), || {
             (*interrupt).switch(coroutine);
             let status = lua_resume(coroutine, state.raw(), count, &mut results);
+            if status != LUA_YIELD && (*interrupt).is_watched() {
+                debugger::has_ended(Snlua::of(state), coroutine, state.raw());
+            }
             (*interrupt).switch(state.raw());
             status
         });
@@ -147,8 +150,13 @@ fn wrap(state: State<'_>) -> c_int {
         lua_xmove(state.raw(), coroutine, 1);
     }
     // SAFETY: `wrapped` keeps the rules of `State`.
-    state.push_closure(lua_function!(unsafe wrapped), WRAPPED);
+    state.push_closure(wrapped_function(), WRAPPED);
     1
+}
+
+/// What calls a wrapped coroutine.
+pub(super) fn wrapped_function() -> lua_CFunction {
+    lua_function!(unsafe wrapped)
 }
 
 /// Upvalue 3 is the coroutine.

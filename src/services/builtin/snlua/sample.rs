@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 use std::fmt::Write as _;
-use std::{mem, ptr};
+use std::{iter, mem, ptr};
 
 use super::core::clean;
 use libc::c_int;
@@ -44,6 +44,19 @@ impl Resumers {
         let result = run();
         self.0.set(before);
         result
+    }
+
+    /// Those that wait for `coroutine`, which runs or is one of them; the innermost first. They are alive as long as it runs.
+    pub fn of(&self, coroutine: *mut lua_State) -> impl Iterator<Item = *mut lua_State> {
+        // SAFETY: each is on the stack of a function that has not returned.
+        let resumer = |place: *const Resumer| unsafe { place.as_ref() };
+        let all = move |first| {
+            iter::successors(resumer(first), move |here| resumer(here.before))
+                .map(|here| here.state)
+        };
+        let first = self.0.get();
+        let skipped = all(first).position(|state| state == coroutine);
+        all(first).skip(skipped.map_or(0, |place| place + 1))
     }
 }
 

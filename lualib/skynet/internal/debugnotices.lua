@@ -1,0 +1,121 @@
+--- What services, and the executable, tell of a debugged node: what becomes of it in the session of the editor (debugsession.lua). Each
+--- function gets the session, the handle of the service and the text of the notice.
+
+local skynet = require "skynet"
+local json = require "skynet.internal.json"
+
+local TASK <const> = 1 << 32 -- as in debugsession.lua
+local MOST_ANNOUNCED <const> = 200 -- threads whose begin and end are told in NOTICE_TIME
+local NOTICE_TIME <const> = 50 -- 1/100 s
+
+local notices = {}
+
+local function take_slot(session, handle)
+	for slot = 1, 100 do
+		if not session.slots[slot] then
+			session.slots[slot] = handle
+			return slot
+		end
+	end
+end
+
+function notices.stopped(session, handle, text)
+	local slot = take_slot(session, handle)
+	local what = json.decode(text)
+	local names = what.tasks
+	session.stopped[handle] = { slot = slot, tasks = #names, names = names }
+	what.tasks = nil
+	what.threadId, what.allThreadsStopped = handle, false
+	what.hitBreakpointIds = what.hitBreakpointIds and json.list(what.hitBreakpointIds)
+	session:event("stopped", what)
+	for n = 1, #names do
+		local thread = handle + n * TASK
+		session:event("thread", { reason = "started", threadId = thread })
+		session:event("stopped", {
+			reason = "pause",
+			description = "Waits",
+			threadId = thread,
+			preserveFocusHint = true,
+			allThreadsStopped = false,
+		})
+	end
+end
+
+function notices.continued(session, handle)
+	session:forget_stop(handle)
+end
+
+local function take_asked(session, handle, text)
+	local seq, rest = string.match(text, "^(%d+) (.*)$")
+	local asked = session.asked[math.tointeger(seq)]
+	if asked and asked.handle == handle then
+		session.asked[asked.request.seq] = nil
+		return asked, rest
+	end
+end
+
+function notices.answer(session, handle, text)
+	local asked, rest = take_asked(session, handle, text)
+	if not asked then
+		return
+	end
+	if asked.before then
+		local body = json.decode(rest)
+		asked.before(body)
+		return session:respond(asked.request, body)
+	end
+	-- The body is passed on as it is.
+	local head = json.encode {
+		seq = session:number(),
+		type = "response",
+		request_seq = asked.request.seq,
+		command = asked.request.command,
+		success = true,
+	}
+	session.write(string.sub(head, 1, -2) .. ',"body":' .. rest .. "}")
+end
+
+function notices.failed(session, handle, text)
+	local asked, rest = take_asked(session, handle, text)
+	if asked then
+		session:refuse(asked.request, rest)
+	end
+end
+
+function notices.output(session, _, text)
+	local event = json.decode(text)
+	if event.source then
+		event.source = session.sources:there(event.source)
+		event.line = event.line - (session.line_offset or 0)
+	end
+	session:event("output", event)
+end
+
+function notices.unstopped(session, handle)
+	session:event("output", {
+		category = "important",
+		output = string.format(
+			":%08x has reached a place to stop and runs on: as many services are stopped as can be\n",
+			handle
+		),
+	})
+end
+
+-- A service has begun or ended. A node that starts thousands of them does not tell of each: the list is asked for with each stop.
+function notices.service(session, handle, text)
+	if text == "ended" then
+		session:forget_stop(handle)
+	end
+	if session.notices >= MOST_ANNOUNCED then
+		return
+	end
+	if session.notices == 0 then
+		skynet.timeout(NOTICE_TIME, function()
+			session.notices = 0
+		end)
+	end
+	session.notices = session.notices + 1
+	session:event("thread", { reason = text == "ended" and "exited" or "started", threadId = handle })
+end
+
+return notices

@@ -1,0 +1,457 @@
+--- One editor that debugs this node: its requests in the Debug Adapter Protocol, and events for it. Part of
+--- service/debug_adapter.lua.
+---
+--- A service is a thread of the protocol, numbered by its handle. While it is stopped, its tasks that wait are threads too, numbered
+--- handle + n * 2^32. What concerns the inside of a stopped service is passed on to its agent (debugagent.lua).
+
+local skynet = require "skynet"
+local debugger = require "skynet.debugger"
+local json = require "skynet.internal.json"
+local notices = require "skynet.internal.debugnotices"
+local sources = require "skynet.internal.debugsources"
+
+local TASK <const> = 1 << 32
+local SLOT <const> = 1 << 24 -- as in debugagent.lua
+local MOST_THREADS <const> = 1000
+local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
+
+local CAPABILITIES <const> = {
+	supportsConfigurationDoneRequest = true,
+	supportsConditionalBreakpoints = true,
+	supportsHitConditionalBreakpoints = true,
+	supportsLogPoints = true,
+	supportsEvaluateForHovers = true,
+	supportsSetVariable = true,
+	supportsSetExpression = true,
+	supportsExceptionInfoRequest = true,
+	supportsTerminateRequest = true,
+	supportTerminateDebuggee = true,
+	supportsDelayedStackTraceLoading = true,
+	supportsSingleThreadExecutionRequests = true,
+	supportsVariablePaging = true,
+	supportsClipboardContext = true,
+	exceptionBreakpointFilters = json.list {
+		{
+			filter = "uncaught",
+			label = "Uncaught Errors",
+			description = "Errors that fail a task, a call or the start of a service.",
+			default = true,
+		},
+		{
+			filter = "caught",
+			label = "Caught Errors",
+			description = "Errors that pcall, xpcall or coroutine.resume of the application catch.",
+			default = false,
+		},
+	},
+}
+
+local Session = {}
+Session.__index = Session
+
+--- A session. `options`: `write(text)` sends JSON; `check(password)` tells whether an editor may attach; `finish()` ends the
+--- connection.
+local function new(options)
+	return setmetatable({
+		write = options.write,
+		check = options.check,
+		finish = options.finish,
+		sequence = 0,
+		attached = false,
+		stopped = {}, -- handle -> { slot, tasks = number of them }
+		slots = {}, -- slot -> handle
+		asked = {}, -- seq of a request that an agent has -> { request, handle, before }
+		breakpoint_count = 0,
+		filters = { caught = false, uncaught = false },
+		sources = sources.new {},
+		notices = 0,
+	}, Session)
+end
+
+---------------------------------------------------------------- messages
+
+--- The number of the next message.
+function Session:number()
+	self.sequence = self.sequence + 1
+	return self.sequence
+end
+
+--- Sends an event.
+function Session:event(name, body)
+	self.write(json.encode { seq = self:number(), type = "event", event = name, body = body })
+end
+
+--- Answers a request.
+function Session:respond(request, body)
+	self.write(json.encode {
+		seq = self:number(),
+		type = "response",
+		request_seq = request.seq,
+		command = request.command,
+		success = true,
+		body = body,
+	})
+end
+
+--- Answers a request that has failed.
+function Session:refuse(request, problem)
+	self.write(json.encode {
+		seq = self:number(),
+		type = "response",
+		request_seq = request.seq,
+		command = request.command,
+		success = false,
+		message = problem,
+		body = { error = { id = 1, format = string.gsub(problem, "[{}]", "%0%0"), showUser = false } },
+	})
+end
+
+---------------------------------------------------------------- services
+
+local function service_name(handle, arguments)
+	return string.format("%08x %s", handle, utf8.len(arguments) and arguments or "?")
+end
+
+-- The service, and the number of its task or 0.
+local function split(thread)
+	thread = math.tointeger(thread) or 0
+	return thread % TASK, thread // TASK
+end
+
+--- The service runs again, or is gone: its tasks are no threads any more, and what its agent was asked has no answer.
+function Session:forget_stop(handle)
+	local stopped = self.stopped[handle]
+	if not stopped then
+		return
+	end
+	self.stopped[handle], self.slots[stopped.slot] = nil, nil
+	for n = 1, stopped.tasks do
+		self:event("thread", { reason = "exited", threadId = handle + n * TASK })
+	end
+	for seq, asked in pairs(self.asked) do
+		if asked.handle == handle then
+			self.asked[seq] = nil
+			self:refuse(asked.request, "the service runs again")
+		end
+	end
+end
+
+-- Passes a request on to the agent of a stopped service; `before(body)` may change what it answers.
+local function ask_agent(session, request, handle, task, before)
+	local stopped = session.stopped[handle]
+	local arguments = request.arguments or {}
+	arguments.task = task
+	local text = stopped
+		and json.encode {
+			seq = request.seq,
+			slot = stopped.slot,
+			command = request.command,
+			arguments = arguments,
+		}
+	if not text or not debugger.post(handle, text) then
+		return session:refuse(request, "the service is not stopped")
+	end
+	session.asked[request.seq] = { request = request, handle = handle, before = before }
+end
+
+-- Which service a frame or a variable belongs to.
+local function owner_of(session, reference)
+	return session.slots[(math.tointeger(reference) or 0) // SLOT]
+end
+
+---------------------------------------------------------------- requests
+
+local requests = {}
+
+function requests.initialize(session, request)
+	session.initialized = true
+	local arguments = request.arguments or {}
+	session.line_offset = arguments.linesStartAt1 == false and 1 or 0
+	session:respond(request, CAPABILITIES)
+end
+
+local function set_options(session)
+	debugger.options {
+		caught = session.filters.caught,
+		uncaught = session.filters.uncaught,
+		justmycode = session.just_my_code,
+		entry = session.entry,
+	}
+	session.entry = nil
+end
+
+local function attach(session, request)
+	local arguments = request.arguments or {}
+	if session.attached then
+		return session:refuse(request, "attached already")
+	elseif not session.check(arguments.password) then
+		return session:refuse(request, "the password is wrong (config key debug_adapter_password)")
+	elseif not debugger.attach() then
+		return session:refuse(request, "the config has no debug_adapter")
+	end
+	session.attached = true
+	session.sources = sources.new(arguments)
+	session.just_my_code = arguments.justMyCode ~= false
+	session.entry = arguments.stopOnEntry == true
+	session.owns_node = request.command == "launch"
+	set_options(session)
+	session:respond(request)
+	session:event("initialized")
+end
+
+requests.attach, requests.launch = attach, attach
+
+function requests.configurationDone(session, request)
+	session:respond(request)
+	debugger.ready()
+end
+
+function requests.disconnect(session, request)
+	local arguments = request.arguments or {}
+	local ends = arguments.terminateDebuggee
+	if ends == nil then
+		ends = session.owns_node
+	end
+	session.attached = false
+	debugger.detach()
+	session:respond(request)
+	session.finish()
+	if ends then
+		require("skynet.core").command "ABORT"
+	end
+end
+
+function requests.terminate(session, request)
+	session:respond(request)
+	session.attached = false
+	debugger.detach()
+	session:event "terminated"
+	session.finish()
+	require("skynet.core").command "ABORT"
+end
+
+function requests.threads(session, request)
+	local list = json.list {}
+	local others = {}
+	for _, service in ipairs(debugger.services()) do
+		local handle = service[1]
+		local thread = { id = handle, name = service_name(handle, service[2]) }
+		local stopped = session.stopped[handle]
+		if stopped then
+			list[#list + 1] = thread
+			for n = 1, stopped.tasks do
+				list[#list + 1] = { id = handle + n * TASK, name = string.format("%08x %s", handle, stopped.names[n]) }
+			end
+		else
+			others[#others + 1] = thread
+		end
+	end
+	for i = 1, math.min(#others, MOST_THREADS) do
+		list[#list + 1] = others[i]
+	end
+	session:respond(request, { threads = list })
+end
+
+local function with_sources(session, body)
+	local shift = session.line_offset or 0
+	for _, frame in ipairs(body.stackFrames) do
+		if frame.source and frame.source.path then
+			frame.source = session.sources:there(frame.source.path)
+			if not frame.presentationHint then
+				frame.source.presentationHint = nil
+			end
+		end
+		frame.line = math.max(frame.line - shift, 0)
+	end
+	body.stackFrames = json.list(body.stackFrames)
+end
+
+function requests.stackTrace(session, request)
+	local handle, task = split(request.arguments.threadId)
+	ask_agent(session, request, handle, task, function(body)
+		with_sources(session, body)
+	end)
+end
+
+-- Requests that name a frame or a variable.
+local function by_reference(field)
+	return function(session, request)
+		local handle = owner_of(session, request.arguments[field])
+		if not handle then
+			return session:refuse(request, "the service is not stopped")
+		end
+		ask_agent(session, request, handle)
+	end
+end
+
+requests.scopes = by_reference "frameId"
+requests.variables = by_reference "variablesReference"
+requests.setVariable = by_reference "variablesReference"
+
+-- What is typed without a frame is meant for a service that is stopped, if there is but one.
+local function only_stopped(session)
+	local handle = next(session.stopped)
+	return handle and next(session.stopped, handle) == nil and handle or nil
+end
+
+local function evaluate(session, request)
+	local arguments = request.arguments
+	local handle = arguments.frameId and owner_of(session, arguments.frameId) or only_stopped(session)
+	if not handle then
+		return session:refuse(request, "no service is stopped in which this could be evaluated")
+	end
+	ask_agent(session, request, handle)
+end
+
+requests.evaluate, requests.setExpression = evaluate, evaluate
+
+function requests.exceptionInfo(session, request)
+	ask_agent(session, request, (split(request.arguments.threadId)))
+end
+
+-- Lets a service go on: all of its tasks do.
+local function go_on(session, request)
+	local handle, task = split(request.arguments.threadId)
+	local stopped = session.stopped[handle]
+	if not stopped then
+		return session:refuse(request, "the service is not stopped")
+	end
+	-- First the answer: what the service does next may be to end the node.
+	session:respond(request, { allThreadsContinued = false })
+	session:forget_stop(handle)
+	if task ~= 0 and request.command == "continue" then
+		session:event("continued", { threadId = handle, allThreadsContinued = false })
+	end
+	local order = { seq = request.seq, slot = stopped.slot, command = request.command, arguments = { task = task } }
+	debugger.post(handle, json.encode(order)) -- not if it has been killed: it goes on by itself then
+end
+
+for _, command in ipairs { "continue", "next", "stepIn", "stepOut" } do
+	requests[command] = go_on
+end
+
+function requests.pause(session, request)
+	local handle = split(request.arguments.threadId)
+	if session.stopped[handle] then
+		return session:refuse(request, "the service is stopped already")
+	end
+	local runs = debugger.pause(handle)
+	if runs == nil then
+		return session:refuse(request, "there is no such Lua service")
+	end
+	session:respond(request)
+	-- It stops in the application's code if it comes to any soon. One that has no message gets one which is harmless.
+	skynet.timeout(IDLE_TIME, function()
+		if session.attached and not session.stopped[handle] and not debugger.pause(handle, true) then
+			skynet.redirect(handle, 0, "debug", 0, skynet.pack "PING")
+		end
+	end)
+end
+
+---------------------------------------------------------------- sources and breakpoints
+
+function requests.source(session, request)
+	local arguments = request.arguments
+	local path = session.sources:here(arguments.source or { sourceReference = arguments.sourceReference })
+	local text = path and session.sources:text(path)
+	if not text then
+		return session:refuse(request, "there is no such source")
+	end
+	session:respond(request, { content = text, mimeType = "text/x-lua" })
+end
+
+function requests.setBreakpoints(session, request)
+	local arguments = request.arguments
+	local wanted = arguments.breakpoints or {}
+	local path = session.sources:here(arguments.source)
+	local shown, list = json.list {}, {}
+	if not path then
+		for i in ipairs(wanted) do
+			shown[i] = { verified = false, message = "the source has no file" }
+		end
+		return session:respond(request, { breakpoints = shown })
+	end
+	local shift = session.line_offset or 0
+	for _, breakpoint in ipairs(wanted) do
+		breakpoint.line = math.tointeger(breakpoint.line + shift) or 0
+	end
+	for i, place in ipairs(session.sources:places(path, wanted)) do
+		session.breakpoint_count = session.breakpoint_count + 1
+		shown[i] = {
+			id = session.breakpoint_count,
+			verified = place.verified,
+			line = place.line - shift,
+			message = place.message,
+			source = session.sources:there(path),
+		}
+		if place.verified then
+			local b = wanted[i]
+			list[#list + 1] =
+				{ session.breakpoint_count, place.line, b.condition or "", b.hitCondition or "", b.logMessage or "" }
+		end
+	end
+	debugger.breakpoints(path, list)
+	session:respond(request, { breakpoints = shown })
+end
+
+function requests.setExceptionBreakpoints(session, request)
+	session.filters = { caught = false, uncaught = false }
+	for _, filter in ipairs(request.arguments.filters or {}) do
+		session.filters[filter] = true
+	end
+	set_options(session)
+	session:respond(request)
+end
+
+function requests.setFunctionBreakpoints(session, request)
+	session:respond(request, { breakpoints = json.list {} })
+end
+
+--- Handles one message of the editor. Does not yield, but for the check of a password.
+---@param text string JSON
+---@return string? problem why the connection has to end
+function Session:handle(text)
+	local ok, request = pcall(json.decode, text)
+	if not ok or type(request) ~= "table" or math.type(request.seq) ~= "integer" then
+		return "a message that is none of the protocol"
+	elseif request.type ~= "request" or type(request.command) ~= "string" then
+		return -- answers to requests of ours: there are none
+	end
+	local handler = requests[request.command]
+	local first = request.command == "initialize" or request.command == "disconnect"
+	if not handler then
+		self:refuse(request, "this adapter has no request " .. request.command)
+	elseif not first and not self.initialized then
+		self:refuse(request, "the first request has to be initialize")
+	elseif not first and handler ~= attach and not self.attached then
+		self:refuse(request, "attach first")
+	else
+		if type(request.arguments) ~= "table" then
+			request.arguments = {}
+		end
+		local done, problem = pcall(handler, self, request)
+		if not done then
+			self.asked[request.seq] = nil
+			self:refuse(request, "the request is malformed: " .. tostring(problem))
+		end
+	end
+end
+
+--- Something that a service, or what watches it, has to tell: "KIND TEXT".
+function Session:hear(handle, message)
+	local kind, text = string.match(message, "^(%l+) (.*)$")
+	local handler = notices[kind]
+	if handler and self.attached then
+		handler(self, handle, text)
+	end
+end
+
+--- The connection is gone.
+function Session:close()
+	if self.attached then
+		self.attached = false
+		debugger.detach()
+	end
+end
+
+return { new = new }

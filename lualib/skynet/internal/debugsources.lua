@@ -1,0 +1,134 @@
+--- Files of a debugged node as the editor knows them: paths there and here, and those inside of the executable, whose text the editor
+--- asks for.
+---
+---     local sources = require "skynet.internal.debugsources".new { pathMappings = { { localRoot = "/home/me/game", remoteRoot = "/srv/game" } } }
+---     sources:here(source)   -- what files are compared by, of a source that the editor names
+---     sources:there(path)    -- a source for the editor
+
+local debugger = require "skynet.debugger"
+
+local Sources = {}
+Sources.__index = Sources
+
+local INSIDE <const> = "embedded/"
+
+local function ends_with_slash(root)
+	return string.sub(root, -1) == "/" and root or root .. "/"
+end
+
+local function add_mapping(list, mapping)
+	local there, here = mapping.localRoot, mapping.remoteRoot
+	if type(there) == "string" and type(here) == "string" and there ~= "" and here ~= "" then
+		list[#list + 1] = { there = ends_with_slash(there), here = ends_with_slash(debugger.canonical(here)) }
+	end
+end
+
+--- For the arguments of an attach request: `pathMappings`, or `localRoot` and `remoteRoot`.
+local function new(arguments)
+	local mappings = {}
+	for _, mapping in ipairs(type(arguments.pathMappings) == "table" and arguments.pathMappings or {}) do
+		add_mapping(mappings, mapping)
+	end
+	add_mapping(mappings, arguments)
+	return setmetatable({ mappings = mappings, spelled = {}, references = {}, paths = {} }, Sources)
+end
+
+local function is_inside(path)
+	return string.sub(path, 1, #INSIDE) == INSIDE
+end
+
+--- What files are compared by, of a source that the editor names; nil when it has no file.
+function Sources:here(source)
+	local reference = source.sourceReference
+	if reference and reference > 0 then
+		return self.paths[reference]
+	end
+	local path = source.path
+	if type(path) ~= "string" or path == "" then
+		return nil
+	elseif is_inside(path) then
+		return path
+	end
+	for _, mapping in ipairs(self.mappings) do
+		if string.sub(path, 1, #mapping.there) == mapping.there then
+			path = mapping.here .. string.sub(path, #mapping.there + 1)
+			break
+		end
+	end
+	local here = debugger.canonical(path)
+	self.spelled[here] = source.path
+	return here
+end
+
+--- A source for the editor.
+function Sources:there(path)
+	local name = string.match(path, "[^/]*$")
+	if is_inside(path) then
+		local reference = self.references[path]
+		if not reference then
+			reference = #self.paths + 1
+			self.references[path], self.paths[reference] = reference, path
+		end
+		return {
+			name = name,
+			path = path,
+			sourceReference = reference,
+			origin = "inside of the executable",
+			presentationHint = "deemphasize",
+		}
+	end
+	local spelled = self.spelled[path]
+	if not spelled then
+		spelled = path
+		for _, mapping in ipairs(self.mappings) do
+			if string.sub(path, 1, #mapping.here) == mapping.here then
+				spelled = mapping.there .. string.sub(path, #mapping.here + 1)
+				break
+			end
+		end
+	end
+	return { name = name, path = spelled }
+end
+
+--- The text of a file here, nil when it cannot be read.
+function Sources:text(path)
+	if is_inside(path) then
+		return debugger.inside(path)
+	end
+	local file = io.open(path, "rb")
+	local text = file and file:read "a"
+	if file then
+		file:close()
+	end
+	return text
+end
+
+--- Where breakpoints that the editor wants may be: for each `{ line = }` the line of the next code, or nil and why not.
+function Sources:places(path, wanted)
+	local text = self:text(path)
+	local lines, problem
+	if text then
+		lines, problem = debugger.lines(text)
+	end
+	local places = {}
+	for i, breakpoint in ipairs(wanted) do
+		local place = { line = breakpoint.line, verified = true }
+		if not text then
+			place.message = "the node cannot read this file: the line is taken as it is"
+		elseif not lines then
+			place.verified, place.message = false, problem
+		else
+			place.verified, place.message = false, "there is no code at this line or below it"
+			for _, line in ipairs(lines) do
+				if line >= breakpoint.line then
+					place.line, place.verified, place.message = line, true, nil
+					break
+				end
+			end
+		end
+		places[i] = place
+	end
+	return places
+end
+
+return { new = new }

@@ -1,0 +1,188 @@
+--- Stacks and tasks of a stopped service, and what is in a frame. Part of the debugger's agent (debugagent.lua).
+---
+--- A frame is { thread, level, func, name, line, path, layer }: `path` is nil for a function in C and for what was loaded from a text;
+--- `layer` tells that it belongs to the Lua layer.
+
+local native = ...
+
+local values = native.load "skynet.internal.debugvalues"
+
+local format = string.format
+
+local MOST_TASKS <const> = 100 -- waiting tasks that are shown
+local DEEPEST <const> = 1000 -- functions of a stack that are shown
+
+local M = {}
+
+local described = setmetatable({}, { __mode = "k" }) -- function -> { source, layer }, for `frames_of`
+
+--- Where a function is: its file's path, nil if there is none; whether it belongs to the Lua layer.
+function M.describe(info)
+	local known = described[info.func]
+	if not known then
+		local path, layer = native.describe(info.source)
+		known = { path = path and values.printable(path), layer = layer }
+		described[info.func] = known
+	end
+	return known.path, known.layer
+end
+
+local function name_of(info)
+	if info.what == "main" then
+		return "main chunk"
+	elseif info.name and info.name ~= "" and info.name ~= "?" then
+		local name = values.printable(info.name)
+		return info.what == "C" and "[C] " .. name or name
+	elseif info.what == "C" then
+		return "[C]"
+	end
+	return format("function <%s:%d>", values.printable(info.short_src), info.linedefined)
+end
+
+-- Appends the functions of a coroutine's stack: { thread, level, func, name, line, path, layer }. Tells whether one of them is the
+-- application's.
+local function add_frames(list, thread)
+	local application = false
+	for level = 0, DEEPEST - 1 do
+		local info = debug.getinfo(thread, level, "nSlf")
+		if not info then
+			break
+		end
+		local frame =
+			{ thread = thread, level = level, func = info.func, name = name_of(info), line = info.currentline }
+		if info.what ~= "C" then
+			frame.path, frame.layer = M.describe(info)
+			frame.text = not frame.path and info.short_src
+			application = application or not frame.layer
+		end
+		list[#list + 1] = frame
+	end
+	return application
+end
+
+--- The stack of a coroutine, and behind it those of the ones that have resumed it; not of the dispatcher's, which has only the Lua
+--- layer's. `is_idle`: it is one that was paused where it waits for a message, perhaps.
+function M.of(thread, is_idle)
+	local list = {}
+	if not add_frames(list, thread) and is_idle and native.justmycode() then
+		-- It was idle, and got a message of the adapter's.
+		return { { name = "(waits for a message)", line = 0, label = true } }
+	end
+	local resumer = native.resumer(thread)
+	while resumer do
+		local more = {}
+		if add_frames(more, resumer) or not native.justmycode() then
+			for _, frame in ipairs(more) do
+				list[#list + 1] = frame
+			end
+		end
+		resumer = native.resumer(resumer)
+	end
+	return list
+end
+
+-- session -> coroutine that waits for it, in this Lua layer or in the one of the C core.
+local function waiting_tasks()
+	local kernel = package.loaded["skynet.internal.kernel"]
+	if type(kernel) == "table" then
+		return kernel.waiting
+	end
+	local skynet = package.loaded.skynet
+	local func = type(skynet) == "table" and (skynet.wait or skynet.call)
+	for index = 1, type(func) == "function" and 255 or 0 do
+		local name, value = debug.getupvalue(func, index)
+		if not name then
+			break
+		elseif name == "session_id_coroutine" and type(value) == "table" then
+			return value
+		end
+	end
+	return {}
+end
+
+-- The name of a task that waits: what it waits in, of the application's functions.
+local function task_name(session, task)
+	local list = {}
+	add_frames(list, task)
+	for _, frame in ipairs(list) do
+		if frame.path and not frame.layer then
+			return format("task %d: %s:%d", session, string.match(frame.path, "[^/]*$"), frame.line)
+		end
+	end
+	return format("task %d", session)
+end
+
+--- The tasks that wait, besides what is stopped: list of { name, thread }, the oldest first.
+function M.other_tasks(stopped)
+	local sessions, tasks = {}, {}
+	local busy = {}
+	while stopped do
+		busy[stopped] = true
+		stopped = native.resumer(stopped)
+	end
+	local waiting = waiting_tasks()
+	for session, task in next, waiting do
+		if type(task) == "thread" and not busy[task] and coroutine.status(task) == "suspended" then
+			sessions[#sessions + 1] = session
+		end
+	end
+	table.sort(sessions)
+	for i = 1, math.min(#sessions, MOST_TASKS) do
+		local task = waiting[sessions[i]]
+		tasks[i] = { name = task_name(sessions[i], task), thread = task }
+	end
+	return tasks
+end
+
+--- The locals of a frame, and its extra arguments.
+function M.locals(frame)
+	local list, by_slot = {}, {}
+	for slot = 1, 255 do
+		local name, value = debug.getlocal(frame.thread, frame.level, slot)
+		if not name then
+			break
+		elseif string.sub(name, 1, 1) ~= "(" then
+			by_slot[name] = #list + 1 -- the last of a name is the visible one
+			list[#list + 1] = {
+				name = name,
+				value = value,
+				set = function(new)
+					debug.setlocal(frame.thread, frame.level, slot, new)
+				end,
+			}
+		end
+	end
+	for name, place in pairs(by_slot) do
+		list[place].expression = name
+	end
+	for n = 1, 255 do
+		local name, value = debug.getlocal(frame.thread, frame.level, -n)
+		if not name then
+			break
+		end
+		list[#list + 1] = {
+			name = format("...[%d]", n),
+			value = value,
+			expression = format("(select(%d, ...))", n),
+			set = function(new)
+				debug.setlocal(frame.thread, frame.level, -n, new)
+			end,
+		}
+	end
+	return list
+end
+
+--- The globals that a frame sees.
+function M.globals(frame)
+	for index = 1, 255 do
+		local name, value = debug.getupvalue(frame.func, index)
+		if not name then
+			break
+		elseif name == "_ENV" and type(value) == "table" then
+			return value
+		end
+	end
+	return _G
+end
+
+return M

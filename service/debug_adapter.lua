@@ -1,0 +1,182 @@
+-- The debug adapter: lets an editor stop services of this node and look into them (docs/debugging.md). The node starts it itself
+-- when the config has a `debug_adapter`.
+--
+-- Config keys: `debug_adapter`: a port, or "unix:/path". `debug_adapter_host`: the address, 127.0.0.1 by default.
+-- `debug_adapter_password`: what an editor has to give with its attach request. `debug_adapter_wait`: "true" lets the node begin when
+-- an editor is there.
+--
+-- One editor at a time. It can run any code in any service, so whoever reaches the port has the node.
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local framing = require "skynet.internal.debugframing"
+local guesses = require "skynet.internal.guesses"
+local json = require "skynet.internal.json"
+local publicaddress = require "skynet.internal.publicaddress"
+local sessions = require "skynet.internal.debugsession"
+
+local STRANGER_LIMIT <const>, LIMIT <const> = 64 * 1024, 8 * 1024 * 1024 -- bytes of a message
+local OUTPUT_LIMIT <const> = 64 * 1024 * 1024 -- bytes that an editor has not read
+local PATIENCE <const> = 3000 -- 1/100 s until an editor has attached
+local MOST_STRANGERS <const> = 16
+local RATE <const> = 5 -- wrong passwords in a second
+
+local where = skynet.getenv "debug_adapter"
+local host = skynet.getenv "debug_adapter_host" or "127.0.0.1"
+local password = skynet.getenv "debug_adapter_password"
+local limiter = guesses.new(RATE)
+
+local current -- the session that is attached
+local strangers = 0 -- connections that are not
+
+local function write_to(fd)
+	return function(text)
+		socket.write(fd, framing.frame(text))
+	end
+end
+
+-- Tells an editor that another one is there, in answer to its first request.
+local function turn_away(fd, from, text)
+	local ok, request = pcall(json.decode, text)
+	if ok and type(request) == "table" and math.type(request.seq) == "integer" then
+		local problem = string.format("another editor is attached, from %s", current.from)
+		write_to(fd)(json.encode {
+			seq = 1,
+			type = "response",
+			request_seq = request.seq,
+			command = tostring(request.command),
+			success = false,
+			message = problem,
+			body = { error = { id = 2, format = problem, showUser = true } },
+		})
+	end
+	skynet.error(
+		string.format("debug_adapter: %s is turned away: another editor is attached, from %s", from, current.from)
+	)
+end
+
+-- Speaks with one editor until the connection ends. Returns why it was ended here, or nil.
+local function converse(fd, from)
+	local session
+	local function finish()
+		session.finished = true
+	end
+	local function check(given)
+		if not password then
+			return true
+		elseif not guesses.same(type(given) == "string" and given or "", password) then
+			limiter.wait(string.match(from, "^(.*):%d+$") or from)
+			return false
+		end
+		return true
+	end
+	session = sessions.new { write = write_to(fd), check = check, finish = finish }
+	session.from = from
+	local read = framing.reader(function()
+		return socket.read(fd) or nil
+	end, function()
+		return session.attached and LIMIT or STRANGER_LIMIT
+	end)
+	local begun = skynet.now()
+	skynet.timeout(PATIENCE, function()
+		if not session.attached and not session.closed then
+			socket.shutdown(fd)
+		end
+	end)
+	local problem
+	while not session.finished do
+		local text
+		text, problem = read()
+		if not text then
+			break
+		elseif current and current ~= session then
+			turn_away(fd, from, text)
+			break
+		end
+		local attached = session.attached
+		problem = session:handle(text)
+		if session.attached and not attached then
+			current = session
+			skynet.error(string.format("debug_adapter: %s is attached", from))
+		end
+		if problem then
+			break
+		end
+	end
+	session.closed = true
+	session:close()
+	if current == session then
+		current = nil
+		skynet.error(string.format("debug_adapter: %s has gone, all services run", from))
+	elseif not problem and skynet.now() - begun >= PATIENCE then
+		problem = "it has not attached in time"
+	end
+	return problem
+end
+
+local function serve(fd, from)
+	if strangers >= MOST_STRANGERS then
+		return socket.close_fd(fd)
+	end
+	strangers = strangers + 1
+	if socket.start(fd) then
+		socket.limit(fd, LIMIT)
+		if socket.write_limit then -- other Lua layers have none
+			socket.write_limit(fd, OUTPUT_LIMIT)
+		end
+		local ok, problem = pcall(converse, fd, from)
+		if problem then
+			skynet.error(string.format("debug_adapter: the connection from %s is closed: %s", from, tostring(problem)))
+		end
+		if not ok then
+			current = nil
+			require("skynet.debugger").detach()
+		end
+		socket.close(fd)
+	end
+	strangers = strangers - 1
+end
+
+-- What services and the executable tell. Other Lua layers have no such protocol.
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	unpack = skynet.tostring,
+	dispatch = function(_, source, text)
+		if current then
+			current:hear(source, text)
+		end
+	end,
+}
+
+local function listen()
+	if string.find(where, "^unix:") then
+		return socket.listen(where, 0), where, 0
+	end
+	local port = assert(math.tointeger(tonumber(where)), "debug_adapter is no port")
+	return socket.listen(host, port)
+end
+
+skynet.start(function()
+	local ok, listener, address, port = pcall(listen)
+	if not ok then
+		skynet.error(string.format("error: debug_adapter: %s; the node runs without it", tostring(listener)))
+		require("skynet.debugger").ready()
+		return skynet.exit()
+	end
+	skynet.error(string.format("Debug adapter at %s%s", address or host, port and port ~= 0 and ":" .. port or ""))
+	if publicaddress(address or host) or host == "0.0.0.0" or host == "::" then
+		skynet.error(
+			string.format(
+				"warning: debug_adapter_host is %s: %s can run any code in this node and read all that it knows",
+				host,
+				password and "who has the password" or "WHOEVER REACHES THIS PORT, without a password,"
+			)
+		)
+	end
+	socket.start(listener, serve)
+	skynet.dispatch("lua", function(_, _, what)
+		-- For those who gave the port 0.
+		skynet.retpack(what == "port" and port or nil)
+	end)
+end)

@@ -1,0 +1,284 @@
+//! Hooks of coroutines: which are set where, and what they do.
+//!
+//! A call hook looks whether the function that begins has a breakpoint, and sets the line hook of its coroutine then, which stays
+//! as long as such a function is on the stack. A coroutine has its hooks set when it is resumed: those that were made before, and wait,
+//! cost nothing until they run. One with a hook of the service's own is left alone.
+
+use std::sync::atomic::Ordering;
+
+use libc::c_int;
+use mlua_sys::{
+    LUA_HOOKCALL, LUA_HOOKCOUNT, LUA_HOOKLINE, LUA_HOOKTAILCALL, LUA_MASKCALL, LUA_MASKCOUNT,
+    LUA_MASKLINE, lua_Debug, lua_Hook, lua_State, lua_gethook, lua_getinfo, lua_getstack,
+    lua_sethook,
+};
+use skynet_support::State;
+
+use super::breakpoints::Source;
+use super::step::Step;
+use super::{
+    ENTRY, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent, is_attached, local,
+    resumers, wants_hooks,
+};
+
+/// Lines without a function with a breakpoint, after which the stack is looked at: the line hook may not be needed any more.
+const QUIET: u32 = 256;
+/// Functions of a stack that are looked at.
+const DEEPEST: c_int = 1000;
+
+/// Whether the hook of a coroutine is this one, or there is none.
+unsafe fn is_free(state: *mut lua_State) -> bool {
+    // SAFETY: reads a word of a coroutine that exists.
+    unsafe { lua_gethook(state) }.is_none_or(|set| {
+        let ours: lua_Hook = hook;
+        set as usize == ours as usize
+    })
+}
+
+unsafe fn set(state: *mut lua_State, mask: c_int) {
+    // SAFETY: a coroutine that exists, of the VM that the calling thread runs.
+    unsafe {
+        if is_free(state) {
+            lua_sethook(state, (mask != 0).then_some(hook as _), mask, 1);
+        }
+    }
+}
+
+/// In the handler of a signal: the coroutine that runs looks at its flags at its next instruction. Async-signal-safe.
+///
+/// # Safety
+/// As for [`Interrupt::request`](super::super::interrupt::Interrupt::request).
+pub(in super::super) unsafe fn set_from_signal(running: *mut lua_State) {
+    // SAFETY: contract of this function.
+    unsafe { set(running, LUA_MASKCOUNT) }
+}
+
+/// What the VM's coroutine `state` is about to do is watched for: sets its hooks.
+///
+/// # Safety
+/// `state` is a coroutine of the VM, and the calling thread runs the service.
+pub(in super::super) unsafe fn on_switch(this: *mut Snlua, state: *mut lua_State) {
+    // SAFETY: contract of this function.
+    unsafe {
+        match local(this) {
+            Some(local) if local.busy.get() => {}
+            Some(local) => set(state, wanted(local, state)),
+            None => set(state, 0),
+        }
+    }
+}
+
+/// The mask of the hooks that a coroutine has to have.
+unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
+    if local.vm.pause.load(Ordering::Relaxed) != RUN {
+        return LUA_MASKCOUNT;
+    }
+    let step = local.step.get();
+    if step.concerns(state, resumers(local)) {
+        return LUA_MASKCALL | LUA_MASKLINE;
+    }
+    if !wants_hooks() {
+        return 0;
+    }
+    // SAFETY: contract of the callers.
+    if unsafe {
+        any_frame(local, state, |source, first, last| {
+            source.has_between(first, last)
+        })
+    } {
+        LUA_MASKCALL | LUA_MASKLINE
+    } else {
+        LUA_MASKCALL
+    }
+}
+
+/// Whether `test` holds for the chunk and the lines of a Lua function on the stack.
+pub(super) unsafe fn any_frame(
+    local: &Local,
+    state: *mut lua_State,
+    mut test: impl FnMut(&Source, c_int, c_int) -> bool,
+) -> bool {
+    // SAFETY: contract of the callers; `lua_Debug` is plain data. With "S" nothing is allocated.
+    unsafe {
+        let mut frame: lua_Debug = std::mem::zeroed();
+        for level in 0..DEEPEST {
+            if lua_getstack(state, level, &mut frame) == 0 {
+                return false;
+            }
+            if lua_getinfo(state, c"S".as_ptr(), &mut frame) != 0 && is_lua(&frame) {
+                let (first, last) = (frame.linedefined, frame.lastlinedefined);
+                if with_source(local, &frame, |source| test(source, first, last)) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+fn is_lua(frame: &lua_Debug) -> bool {
+    // Those in C have -1.
+    frame.linedefined >= 0
+}
+
+/// What is known of the chunk of a frame, of which "S" was asked.
+pub(super) unsafe fn with_source<R>(
+    local: &Local,
+    frame: &lua_Debug,
+    f: impl FnOnce(&Source) -> R,
+) -> R {
+    // SAFETY: contract of the callers: the name lives as long as the function.
+    let name = unsafe { std::slice::from_raw_parts(frame.source.cast::<u8>(), frame.srclen) };
+    f(local.sources.borrow_mut().get(frame.source, name))
+}
+
+/// The hook of all coroutines that are watched.
+pub(in super::super) unsafe extern "C-unwind" fn hook(
+    state: *mut lua_State,
+    event: *mut lua_Debug,
+) {
+    // SAFETY: Lua calls it with the coroutine that runs; its allocator leads to the instance, which outlives the VM. What may raise
+    // is called where nothing has a destructor (`agent`).
+    unsafe {
+        let this = Snlua::of(State::new(state));
+        let Some(local) = local(this) else {
+            return lua_sethook(state, None, 0, 0);
+        };
+        if local.busy.get() {
+            return;
+        }
+        let pause = local.vm.pause.load(Ordering::Relaxed);
+        if !is_attached() {
+            local.step.set(Step::NONE);
+        }
+        if pause == RUN && !local.step.get().is_on() && !wants_hooks() {
+            return settle(this, local, state);
+        }
+        if pause == PAUSE || pause == PAUSE_IN_APPLICATION && has_application(local, state) {
+            local.vm.pause.store(RUN, Ordering::Relaxed);
+            agent::stop(local, state, agent::Reason::Pause);
+            return settle(this, local, state);
+        }
+        match (*event).event {
+            LUA_HOOKCALL | LUA_HOOKTAILCALL => on_call(local, state, event),
+            LUA_HOOKLINE => on_line(this, local, state, event),
+            LUA_HOOKCOUNT => settle(this, local, state),
+            _ => {}
+        }
+    }
+}
+
+/// Sets the hooks of the running coroutine anew, and notes whether those of others have to be.
+///
+/// # Safety
+/// `state` is a coroutine of the VM, and the calling thread runs the service.
+pub(super) unsafe fn settle(this: *mut Snlua, local: &Local, state: *mut lua_State) {
+    // SAFETY: contract of this function.
+    unsafe {
+        let pause = local.vm.pause.load(Ordering::Relaxed) != RUN;
+        let on = wants_hooks() || local.step.get().is_on() || pause;
+        (*this).interrupt.watch(on);
+        let mask = if pause { 0 } else { wanted(local, state) }; // it goes on elsewhere
+        set(state, mask);
+        local.quiet.set(0);
+    }
+}
+
+unsafe fn on_call(local: &Local, state: *mut lua_State, event: *mut lua_Debug) {
+    // SAFETY: called by the hook with its event.
+    unsafe {
+        if lua_getinfo(state, c"S".as_ptr(), event) == 0 || !is_lua(&*event) {
+            return;
+        }
+        let (first, last) = ((*event).linedefined, (*event).lastlinedefined);
+        let (lines, entry) = with_source(local, &*event, |source| {
+            let entry = first == 0 && !source.layer && ENTRY.load(Ordering::Relaxed);
+            (source.has_between(first, last), entry)
+        });
+        if entry && ENTRY.swap(false, Ordering::SeqCst) {
+            local.step.set(Step::to_entry(state));
+        }
+        if lines || local.step.get().is_on() {
+            local.quiet.set(0);
+            if lines || local.step.get().concerns(state, resumers(local)) {
+                set(state, LUA_MASKCALL | LUA_MASKLINE);
+            }
+        }
+    }
+}
+
+unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event: *mut lua_Debug) {
+    // SAFETY: called by the hook with its event.
+    unsafe {
+        if lua_getinfo(state, c"S".as_ptr(), event) == 0 {
+            return;
+        }
+        let line = (*event).currentline;
+        let (file, layer, near) = with_source(local, &*event, |source| {
+            let near = source.has_between((*event).linedefined, (*event).lastlinedefined);
+            (source.at(line), source.layer, near)
+        });
+        let step = local.step.get();
+        let step_ends = step.is_on()
+            && step.ends_in(state, resumers(local))
+            && may_end(local, state, step, layer);
+        if let Some(file) = file {
+            let here = file.iter().filter(|breakpoint| breakpoint.line == line);
+            for breakpoint in here {
+                if agent::is_hit(local, state, breakpoint) {
+                    agent::stop(local, state, agent::Reason::Breakpoint(breakpoint.id));
+                    return settle(this, local, state);
+                }
+            }
+        }
+        if step_ends {
+            agent::stop(local, state, agent::Reason::Step(step.entry));
+            return settle(this, local, state);
+        }
+        if near || local.step.get().is_on() {
+            local.quiet.set(0);
+        } else {
+            local.quiet.set(local.quiet.get() + 1);
+            if local.quiet.get() >= QUIET {
+                settle(this, local, state);
+            }
+        }
+    }
+}
+
+/// Whether a function of the application is on the stack.
+unsafe fn has_application(local: &Local, state: *mut lua_State) -> bool {
+    // SAFETY: called by the hook.
+    unsafe { any_frame(local, state, |source, _, _| !source.layer) }
+}
+
+/// Whether the step, which may end at this line as far as it goes, is to end in this file. In the Lua layer it goes on to the
+/// application's next line; a coroutine that has nothing of the application any more is done.
+unsafe fn may_end(local: &Local, state: *mut lua_State, step: Step, layer: bool) -> bool {
+    if !layer || step.in_layer || !JUST_MY_CODE.load(Ordering::Relaxed) {
+        return true;
+    }
+    // SAFETY: called by the hook.
+    if state == step.coroutine && !unsafe { has_application(local, state) } {
+        local.step.set(Step::NONE);
+    }
+    false
+}
+
+/// A coroutine has ended while the VM is watched: a step in it goes on in the one that has resumed it.
+///
+/// # Safety
+/// Both are coroutines of the VM, and the calling thread runs the service.
+pub(in super::super) unsafe fn has_ended(
+    this: *mut Snlua,
+    coroutine: *mut lua_State,
+    resumer: *mut lua_State,
+) {
+    // SAFETY: contract of this function.
+    if let Some(local) = unsafe { local(this) } {
+        let step = local.step.get();
+        if step.is_on() && step.coroutine == coroutine {
+            local.step.set(step.goes_on_in(resumer));
+        }
+    }
+}
