@@ -100,6 +100,12 @@ pub enum Command {
     /// On a terminal with history, completion and tables; in a script each line of the input is a command. SKYNET_CONSOLE_PASSWORD is the
     /// password, if the node wants one. The status is 1 when the node refuses a command, and 2 when it cannot be asked.
     Console(Console),
+    /// Run a node for an editor that debugs it
+    ///
+    /// A debug adapter on standard input and output: the editor starts this command, and speaks the Debug Adapter Protocol with
+    /// it. What the node writes becomes output of the debugger. docs/debugging.md says how editors are set up, and how a node
+    /// that runs already is debugged.
+    Debug(Debug),
     /// See what the services of a running node do
     ///
     /// By the debug console of the node. On a terminal with sorting, a filter and the tasks of each service (`?` lists the keys); --once and
@@ -131,6 +137,9 @@ pub enum Command {
         /// Where to; it is made if need be
         folder: PathBuf,
     },
+    /// The node that `skynet debug` starts
+    #[command(hide = true)]
+    DebugNode(DebugNode),
     /// One file of tests, as `skynet test` starts it
     #[command(hide = true)]
     TestNode(TestNode),
@@ -283,6 +292,36 @@ pub struct Top {
     /// Only rows with this text in them
     #[arg(short, long, value_name = "TEXT")]
     pub filter: Option<String>,
+}
+
+/// See [`Command::Debug`].
+#[derive(Debug, Args)]
+pub struct Debug {
+    #[command(flatten)]
+    pub run: Debugged,
+}
+
+/// What is debugged.
+#[derive(Debug, Args)]
+pub struct Debugged {
+    /// A setting of the node, as a config file would have it (may be given more than once)
+    #[arg(short, long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub set: Vec<(String, String)>,
+    /// A config file, or, as for `skynet run`, a Lua file or a folder with a `main.lua`
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// What the script gets as `...`: words without blanks
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// What `skynet debug` gives to its node.
+#[derive(Debug, Args)]
+pub struct DebugNode {
+    #[arg(long)]
+    pub socket: PathBuf,
+    #[command(flatten)]
+    pub run: Debugged,
 }
 
 /// What `skynet test` gives to each node.

@@ -5,6 +5,7 @@
 
 mod args;
 mod console;
+mod debug;
 mod new;
 mod pages;
 mod project;
@@ -157,6 +158,11 @@ fn obey(command: Command, embedded: types::Embedded) -> Order {
         Command::New(new) => done(new::make(&new)),
         Command::Test(test) => Order::Done(test::main(&test)),
         Command::TestNode(node) => match test::node::settings(&node) {
+            Ok(settings) => Order::Settings(settings),
+            Err(reason) => done(Err(reason)),
+        },
+        Command::Debug(node) => Order::Done(debug::main(&node)),
+        Command::DebugNode(node) => match debug::settings(&node) {
             Ok(settings) => Order::Settings(settings),
             Err(reason) => done(Err(reason)),
         },

@@ -1,0 +1,163 @@
+//! Messages of the protocol on the standard output: those of the adapter as they are, and events of this process between them.
+
+use serde_json::{Value, json};
+use std::io::{self, BufRead, Read, Write};
+use std::sync::Mutex;
+
+/// The longest message of an adapter.
+const MOST: u64 = 64 << 20;
+/// The end of what a node has written that a refusal has with it, in bytes.
+const TAIL: usize = 4096;
+
+/// One message, headers included, as it came; `None` at the end.
+pub fn read(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut frame = Vec::new();
+    let mut length = None;
+    loop {
+        let start = frame.len();
+        if reader.by_ref().take(1024).read_until(b'\n', &mut frame)? == 0 {
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&frame[start..]);
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(digits) = line.strip_prefix("Content-Length:") {
+            length = digits.trim().parse::<u64>().ok();
+        }
+    }
+    let length = length.filter(|&length| length <= MOST);
+    let Some(length) = length else {
+        return Err(io::Error::from(io::ErrorKind::InvalidData));
+    };
+    let before = frame.len() as u64;
+    reader.take(length).read_to_end(&mut frame)?;
+    Ok((frame.len() as u64 == before + length).then_some(frame))
+}
+
+fn frame(message: &Value) -> Vec<u8> {
+    let text = message.to_string();
+    format!("Content-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
+}
+
+#[derive(Default)]
+struct State {
+    /// The editor has got its first answer: events may come.
+    begun: bool,
+    /// What is to come then.
+    waiting: Vec<Value>,
+    /// The end of all that the node has written.
+    tail: Vec<u8>,
+}
+
+/// The standard output, for several threads.
+#[derive(Default)]
+pub struct Output {
+    state: Mutex<State>,
+}
+
+impl Output {
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// A message of the adapter.
+    pub fn write(&self, message: &[u8]) -> io::Result<()> {
+        self.with(|state| {
+            let mut out = io::stdout().lock();
+            out.write_all(message)?;
+            if !state.begun {
+                state.begun = true;
+                for event in state.waiting.drain(..) {
+                    out.write_all(&frame(&event))?;
+                }
+            }
+            out.flush()
+        })
+    }
+
+    fn send(&self, event: Value) {
+        self.with(|state| {
+            if !state.begun {
+                state.waiting.push(event);
+                return;
+            }
+            let mut out = io::stdout().lock();
+            // An editor that is gone misses nothing.
+            let _ = out.write_all(&frame(&event)).and_then(|()| out.flush());
+        });
+    }
+
+    /// Something that the node has written.
+    pub fn line(&self, category: &str, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        self.with(|state| {
+            state.tail.extend_from_slice(line);
+            let excess = state.tail.len().saturating_sub(TAIL);
+            state.tail.drain(..excess);
+            // Those that wait are few: a node that has an adapter soon has an editor.
+            let excess = state.waiting.len().saturating_sub(1000);
+            state.waiting.drain(..excess);
+        });
+        self.send(event(
+            "output",
+            &json!({ "category": category, "output": text }),
+        ));
+    }
+
+    /// The node has ended.
+    pub fn exited(&self, code: i32) {
+        self.send(event("exited", &json!({ "exitCode": code })));
+        self.send(event("terminated", &json!({})));
+    }
+
+    /// The node has ended before its adapter listened: the editor's first request fails, with what the node has written.
+    pub fn refuse_first_request(&self, why: &str) -> io::Result<()> {
+        let mut stdin = io::stdin().lock();
+        let Some(request) = read(&mut stdin)? else {
+            super::complain(&format!("skynet debug: {why}"));
+            return Ok(());
+        };
+        let text = request.iter().position(|&byte| byte == b'{').unwrap_or(0);
+        let request: Value = serde_json::from_slice(&request[text..]).unwrap_or_default();
+        let written = self.with(|state| String::from_utf8_lossy(&state.tail).trim().to_owned());
+        let problem = format!("{why}\n{written}");
+        // Braces stand for variables in this field.
+        let escaped = problem.replace('{', "{{").replace('}', "}}");
+        let answer = json!({
+            "seq": 1,
+            "type": "response",
+            "request_seq": request["seq"],
+            "command": request["command"],
+            "success": false,
+            "message": problem,
+            "body": { "error": { "id": 1, "format": escaped, "showUser": true } },
+        });
+        self.write(&frame(&answer))?;
+        self.send(event("terminated", &json!({})));
+        Ok(())
+    }
+}
+
+fn event(name: &str, body: &Value) -> Value {
+    json!({ "seq": 0, "type": "event", "event": name, "body": body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_passed_on_whole_or_not_at_all() {
+        let text = b"Content-Length: 2\r\n\r\n{}Content-Length: 5\r\n\r\n{}";
+        let mut reader = &text[..];
+        assert_eq!(read(&mut reader).unwrap().as_deref(), Some(&text[..23]));
+        assert_eq!(read(&mut reader).unwrap(), None);
+        assert!(read(&mut &b"Content-Length: 99999999999\r\n\r\n"[..]).is_err());
+        assert!(read(&mut &b"hello\r\n\r\n"[..]).is_err());
+    }
+}
