@@ -4,6 +4,7 @@
 mod check;
 mod command_line;
 mod console;
+mod debugger;
 mod foreign;
 mod project;
 mod repeatable;

@@ -4,6 +4,8 @@
 #[cfg(feature = "lua")]
 pub mod cases;
 #[cfg(feature = "lua")]
+pub mod editor;
+#[cfg(feature = "lua")]
 pub mod example;
 #[cfg(feature = "lua")]
 pub mod network;

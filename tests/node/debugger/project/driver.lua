@@ -1,0 +1,63 @@
+-- Asks the service of main.lua for what the test types: "NAME ARGUMENTS" a line. "tell NAME ..." does not wait for the answer;
+-- "kill" kills it, "many N" starts N services that stop at the same line.
+
+local skynet = require "skynet"
+local manager = require "skynet.manager"
+local socket = require "skynet.socket"
+
+local target = math.tointeger(tonumber((...)))
+
+local function words(line)
+	local list = {}
+	for word in string.gmatch(line, "%S+") do
+		list[#list + 1] = math.tointeger(tonumber(word)) or word
+	end
+	return table.unpack(list)
+end
+
+local function ask(line)
+	local ok, answer = pcall(skynet.call, target, "lua", words(line))
+	print(string.format("%s: %s", line, ok and tostring(answer) or "failed"))
+end
+
+local own = {}
+
+function own.kill()
+	manager.kill(target)
+	print "killed"
+end
+
+function own.send(count)
+	for i = 1, count do
+		skynet.fork(ask, "add " .. i .. " 0")
+	end
+	skynet.fork(print, "sent " .. count)
+end
+
+function own.many(count)
+	for _ = 1, count do
+		skynet.fork(skynet.newservice, "same")
+	end
+end
+
+function own.stop()
+	manager.abort()
+end
+
+skynet.start(function()
+	skynet.fork(function()
+		local stdin = socket.stdin()
+		for line in
+			function()
+				return socket.readline(stdin)
+			end
+		do
+			local name, rest = string.match(line, "^(%a+) ?(.*)$")
+			if own[name] then
+				own[name](words(rest))
+			else
+				skynet.fork(ask, line)
+			end
+		end
+	end)
+end)

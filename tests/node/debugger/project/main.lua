@@ -1,0 +1,105 @@
+-- What the tests of the debugger stop. Lines that they mean end with a comment that names them.
+
+local skynet = require "skynet"
+local begun = skynet.now() -- main chunk
+
+local players = { "ann", "bob", limit = 3 }
+
+local function add(n, by, ...)
+	local before = n
+	local after = before + by -- inside
+	return after, ...
+end
+
+local function ask(worker, n)
+	local text = "asking"
+	local answer = skynet.call(worker, "lua", "add", n) -- asks
+	text = text .. answer -- answered
+	return text, players
+end
+
+local function compare(a, b)
+	local less = a < b -- compares
+	return less
+end
+
+local commands = {}
+
+function commands.add(n, by)
+	local sum = add(n, by, "extra") -- calls
+	return sum -- returned
+end
+
+function commands.ask(n)
+	local worker = skynet.queryservice "worker"
+	local text = ask(worker, n)
+	return text
+end
+
+function commands.sort()
+	local list = { 3, 1, 2 }
+	table.sort(list, compare)
+	return table.concat(list, " ")
+end
+
+function commands.generate()
+	local generate = coroutine.wrap(function()
+		for i = 1, 3 do
+			local square = i * i -- generates
+			coroutine.yield(square)
+		end
+	end)
+	local sum = 0
+	for square in generate do
+		sum = sum + square
+	end
+	return sum
+end
+
+function commands.loop(count)
+	local sum = 0
+	for i = 1, count do
+		sum = sum + i -- loops
+	end
+	return sum
+end
+
+function commands.catch()
+	local ok = pcall(function()
+		local wrong = "caught"
+		error(wrong) -- raises
+	end)
+	return ok
+end
+
+function commands.fail()
+	local none
+	return none.field -- fails
+end
+
+function commands.spin()
+	local spinning = true
+	local n = 0
+	while spinning do
+		n = n + 1 -- spins
+	end
+	return n > 0
+end
+
+function commands.hook()
+	return (debug.gethook())
+end
+
+local asked = 0
+
+skynet.start(function()
+	skynet.uniqueservice "worker"
+	skynet.fork(function()
+		skynet.wait(players)
+	end)
+	skynet.dispatch("lua", function(_, _, name, ...)
+		asked = asked + 1
+		skynet.retpack(commands[name](...))
+	end)
+	skynet.newservice("driver", skynet.self(), begun)
+end)

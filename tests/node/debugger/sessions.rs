@@ -1,0 +1,207 @@
+//! Editors come, start nodes, are turned away and go.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use super::{Debugged, EXE, copy_project, line_of};
+use crate::tools::editor::Editor;
+use crate::tools::peer::program;
+use crate::tools::{root, run, scratch};
+
+#[test]
+fn paths_of_another_machine_are_mapped() {
+    let mut debugged = Debugged::start("debug_paths", &[]);
+    let mut editor = Editor::connect(debugged.port);
+    let mappings =
+        json!({ "pathMappings": [{ "localRoot": "/there", "remoteRoot": debugged.folder }] });
+    let line = json!([{ "line": debugged.line("main.lua", "inside") }]);
+    editor.attach("attach", mappings, &[], &[("/there/main.lua", line)]);
+    debugged.node.types("add 1 1");
+    let (thread, _) = editor.stopped();
+    assert_eq!(
+        editor.frames(thread)[0]["source"]["path"],
+        "/there/main.lua"
+    );
+}
+
+#[test]
+fn a_lost_editor_lets_everything_run() {
+    let mut debugged = Debugged::start("debug_lost", &[]);
+    let mut editor = debugged.editor(&[], &["inside"]);
+    debugged.node.types("add 1 1");
+    editor.stopped();
+    drop(editor);
+    debugged
+        .node
+        .wait("add 1 1: 2")
+        .types("add 2 2")
+        .wait("add 2 2: 4");
+    // Another one finds no breakpoint of the first.
+    let mut editor = debugged.editor(&[], &[]);
+    debugged.node.types("add 3 3").wait("add 3 3: 6");
+    editor.get("disconnect", json!({}));
+}
+
+#[test]
+fn only_one_editor_at_a_time_with_the_password_and_no_browser() {
+    let debugged = Debugged::start("debug_strangers", &["debug_adapter_password=sesame"]);
+    let mut editor = Editor::connect(debugged.port);
+    assert!(
+        editor
+            .ask("attach", json!({}))
+            .unwrap_err()
+            .contains("initialize")
+    );
+    editor.get("initialize", json!({}));
+    assert!(
+        editor
+            .ask("threads", json!({}))
+            .unwrap_err()
+            .contains("attach")
+    );
+    let wrong = editor
+        .ask("attach", json!({ "password": "Sesame" }))
+        .unwrap_err();
+    assert!(wrong.contains("password"), "{wrong}");
+    editor.get("attach", json!({ "password": "sesame" }));
+
+    let mut second = Editor::connect(debugged.port);
+    let refused = second.ask("initialize", json!({})).unwrap_err();
+    assert!(
+        refused.contains("another editor is attached, from 127.0.0.1"),
+        "{refused}"
+    );
+
+    for stranger in [
+        &b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"[..],
+        b"Content-Length: 99999999\r\n\r\n",
+        b"Content-Length: 4\r\n\r\nnull",
+        b"Content-Length: 2\r\nHost: x\r\n\r\n{}",
+        b"\0\0\0\0\0\0\0\0",
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", debugged.port)).unwrap();
+        stream.write_all(stranger).unwrap();
+        let mut answer = Vec::new();
+        // It is closed, or reset with what was not read.
+        let _ = stream.read_to_end(&mut answer);
+        assert!(
+            !answer.starts_with(b"HTTP"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    assert!(editor.get("threads", json!({}))["threads"].is_array());
+}
+
+#[test]
+fn an_editor_starts_a_node_and_gets_what_it_writes_and_how_it_ends() {
+    let folder = copy_project("debug_started");
+    fs::write(
+        folder.join("once.lua"),
+        "local skynet = require 'skynet.manager'\nlocal word = 'written'\nskynet.start(function()\n\tprint(word)\n\tskynet.abort()\nend)\n",
+    )
+    .unwrap();
+    let mut child = Command::new(EXE)
+        .args(["debug", "once.lua"])
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let mut editor = Editor::over(input, out);
+    let file = folder.join("once.lua").display().to_string();
+    editor.attach(
+        "launch",
+        json!({ "stopOnEntry": true }),
+        &[],
+        &[(&*file, json!([{ "line": 4 }]))],
+    );
+    let (thread, reason) = editor.stopped();
+    assert_eq!(reason, "entry");
+    assert_eq!(editor.stack(thread)[0].2, 1);
+    editor.go("continue", thread);
+    let (thread, _) = editor.stopped();
+    let top = editor.top(thread);
+    assert_eq!(
+        editor.evaluate(top, "word = word .. '!'"),
+        Ok(String::new())
+    );
+    editor.go("continue", thread);
+    let line = editor.event("output", |body| body["output"] == "written!\n");
+    assert_eq!(line["category"], "stdout");
+    assert_eq!(editor.event("exited", |_| true)["exitCode"], 0);
+    editor.event("terminated", |_| true);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_node_that_cannot_start_tells_the_editor_why() {
+    let folder = scratch("debug_refused");
+    fs::write(folder.join("config"), "thread = {").unwrap();
+    let mut child = Command::new(EXE)
+        .args(["debug", "config"])
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let mut editor = Editor::over(input, out);
+    let why = editor.ask("initialize", json!({})).unwrap_err();
+    assert!(
+        why.contains("status 1") && why.contains("config:1"),
+        "{why}"
+    );
+    child.wait().unwrap();
+}
+
+/// The folder of npm packages that the tests of debug adapters of Visual Studio Code are in, made when first needed.
+fn test_support() -> PathBuf {
+    const PACKAGE: &str = "@vscode/debugadapter-testsupport@1.68.0";
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debugadapter-testsupport");
+    let modules = folder.join("node_modules");
+    if !modules.join("@vscode/debugadapter-testsupport").exists() {
+        fs::create_dir_all(&folder).unwrap();
+        run(Command::new(program("npm", "npm"))
+            .args([
+                "install",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--no-save",
+            ])
+            .arg("--prefix")
+            .arg(&folder)
+            .arg(PACKAGE));
+    }
+    modules
+}
+
+#[test]
+fn the_tests_of_adapters_for_visual_studio_code_pass() {
+    let modules = test_support();
+    let peer = |folder: &Path, line: u64, port: Option<u16>| {
+        let mut command = Command::new(program("node", "nodejs"));
+        command.arg(root().join("tests/node/debugger/peer.js"));
+        command.args([Path::new(EXE), folder]).arg(line.to_string());
+        command.args(port.map(|port| port.to_string()));
+        run(command.env("NODE_PATH", &modules));
+    };
+    let folder = scratch("debug_peer");
+    fs::write(
+        folder.join("main.lua"),
+        "local skynet = require 'skynet.manager'\n\nlocal function add(a, b)\n\tlocal sum = a + b -- adds\n\treturn sum\nend\n
+skynet.start(function()\n\tprint('the sum is ' .. add(1, 2))\n\tskynet.abort()\nend)\n",
+    )
+    .unwrap();
+    peer(&folder, line_of(&folder.join("main.lua"), "adds"), None);
+    let mut debugged = Debugged::start("debug_peer_attached", &[]);
+    debugged.node.types("add 1 1").wait("add 1 1: 2");
+    peer(&debugged.folder, 1, Some(debugged.port));
+}

@@ -1,0 +1,176 @@
+//! Steps, pauses and errors.
+
+use serde_json::json;
+
+use super::Debugged;
+
+#[test]
+fn a_step_over_a_call_ends_behind_the_answer_in_the_same_task() {
+    let mut debugged = Debugged::start("debug_call", &[]);
+    let mut editor = debugged.editor(&[], &["asks"]);
+    debugged.node.types("ask 7");
+    let (thread, _) = editor.stopped();
+    editor.breakpoints(&debugged.file("main.lua"), &json!([]));
+    // Messages for other tasks come while it waits for the answer.
+    debugged.node.types("send 20");
+    editor.go("next", thread);
+    assert_eq!(editor.stopped(), (thread, "step".into()));
+    let answered = debugged.line("main.lua", "answered");
+    assert_eq!(
+        editor.stack(thread)[0],
+        ("ask".into(), "main.lua".into(), answered)
+    );
+    let top = editor.top(thread);
+    assert_eq!(editor.evaluate(top, "n, answer").as_deref(), Ok("7, 107"));
+    editor.go("continue", thread);
+    debugged.node.wait("ask 7: asking107");
+}
+
+#[test]
+fn steps_lead_into_functions_and_out_of_them_and_not_into_the_lua_layer() {
+    let mut debugged = Debugged::start("debug_steps", &[]);
+    let mut editor = debugged.editor(&[], &["calls"]);
+    debugged.node.types("add 1 2");
+    let (thread, _) = editor.stopped();
+    let mut step = |command: &str| {
+        editor.go(command, thread);
+        assert_eq!(editor.stopped(), (thread, "step".into()));
+        let (name, _, line) = editor.stack(thread)[0].clone();
+        (name, line)
+    };
+    let (inside, returned) = (
+        debugged.line("main.lua", "inside"),
+        debugged.line("main.lua", "returned"),
+    );
+    assert_eq!(step("stepIn"), ("add".into(), inside - 1));
+    assert_eq!(step("next"), ("add".into(), inside));
+    assert_eq!(step("stepOut").1, returned);
+    step("next"); // the handler, behind the call
+    // Its end is the layer's: the step ends with it, and the service waits for the next message.
+    editor.go("stepIn", thread);
+    debugged.node.wait("add 1 2: 3");
+    editor.breakpoints(&debugged.file("main.lua"), &json!([]));
+    debugged.node.types("loop 3").wait("loop 3: 6");
+    assert!(!editor.has_stopped());
+}
+
+#[test]
+fn a_service_stops_also_where_no_coroutine_could_yield() {
+    let mut debugged = Debugged::start("debug_anywhere", &["debug_adapter_wait=true"]);
+    let mut editor = debugged.editor(&[], &["main chunk", "compares", "generates"]);
+    let (thread, _) = editor.stopped();
+    assert_eq!(editor.stack(thread)[0].0, "main chunk");
+    editor.go("continue", thread);
+    debugged.node.types("sort");
+    let (thread, _) = editor.stopped();
+    let frames = editor.frames(thread);
+    assert_eq!(frames[1]["name"], "[C] sort", "{frames:?}");
+    assert_eq!(
+        editor
+            .evaluate(frames[0]["id"].as_u64().unwrap(), "type(a)")
+            .as_deref(),
+        Ok("\"number\"")
+    );
+    let lines = json!([{ "line": debugged.line("main.lua", "generates") }]);
+    editor.breakpoints(&debugged.file("main.lua"), &lines);
+    editor.go("continue", thread);
+    debugged.node.wait("sort: 1 2 3").types("generate");
+    for expected in ["1", "2", "3"] {
+        let (thread, _) = editor.stopped();
+        let frames = editor.frames(thread);
+        assert_eq!(frames[1]["name"], "[C] for iterator", "who has resumed it");
+        assert_eq!(frames[2]["source"]["name"], "main.lua");
+        assert_eq!(
+            editor
+                .evaluate(frames[0]["id"].as_u64().unwrap(), "i")
+                .as_deref(),
+            Ok(expected)
+        );
+        editor.go("continue", thread);
+    }
+    debugged.node.wait("generate: 14");
+}
+
+#[test]
+fn errors_stop_a_service_where_they_are_raised() {
+    let mut debugged = Debugged::start("debug_errors", &[]);
+    let mut editor = debugged.editor(&["uncaught"], &[]);
+    debugged
+        .node
+        .types("catch")
+        .wait("catch: false")
+        .types("fail");
+    let (thread, reason) = editor.stopped();
+    assert_eq!(reason, "exception");
+    assert_eq!(
+        editor.stack(thread)[0].2,
+        debugged.line("main.lua", "fails")
+    );
+    let info = editor.get("exceptionInfo", json!({ "threadId": thread }));
+    assert_eq!(info["breakMode"], "unhandled");
+    assert!(
+        info["description"]
+            .as_str()
+            .unwrap()
+            .contains("attempt to index a nil value"),
+        "{info}"
+    );
+    editor.go("continue", thread);
+    debugged.node.wait("fail: failed");
+
+    editor.get("setExceptionBreakpoints", json!({ "filters": ["caught"] }));
+    debugged.node.types("fail");
+    // The driver catches what its call has raised.
+    let (driver, _) = editor.stopped();
+    assert_eq!(editor.stack(driver)[0].1, "driver.lua");
+    editor.go("continue", driver);
+    debugged.node.wait("fail: failed").types("catch");
+    let (thread, _) = editor.stopped();
+    let stack = editor.frames(thread);
+    assert_eq!(stack[0]["name"], "[C] error");
+    let raised = stack[1]["id"].as_u64().unwrap();
+    assert_eq!(
+        editor.evaluate(raised, "wrong").as_deref(),
+        Ok("\"caught\"")
+    );
+    // A step leads to who has caught it.
+    editor.breakpoints(&debugged.file("main.lua"), &json!([]));
+    editor.go("next", thread);
+    assert_eq!(editor.stopped(), (thread, "step".into()));
+    let top = editor.top(thread);
+    assert_eq!(editor.evaluate(top, "ok").as_deref(), Ok("false"));
+    editor.go("continue", thread);
+    debugged.node.wait("catch: false");
+}
+
+#[test]
+fn a_loop_without_an_end_is_paused_and_so_is_a_service_that_waits() {
+    let mut debugged = Debugged::start("debug_pause", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    debugged
+        .node
+        .types("add 1 1")
+        .wait("add 1 1: 2")
+        .types("spin");
+    let threads = editor.get("threads", json!({}));
+    let number = |name: &str| {
+        let all = threads["threads"].as_array().unwrap();
+        let found = all
+            .iter()
+            .find(|one| one["name"].as_str().unwrap().ends_with(name));
+        found.unwrap()["id"].as_u64().unwrap()
+    };
+    let (main, worker) = (number(" main"), number(" worker"));
+    editor.go("pause", main);
+    assert_eq!(editor.stopped(), (main, "pause".into()));
+    let top = editor.top(main);
+    assert_eq!(editor.evaluate(top, "spinning = false"), Ok(String::new()));
+    editor.go("continue", main);
+    debugged.node.wait("spin: true");
+
+    editor.go("pause", worker);
+    assert_eq!(editor.stopped(), (worker, "pause".into()));
+    assert_eq!(editor.frames(worker)[0]["presentationHint"], "label");
+    editor.go("continue", worker);
+    debugged.node.types("ask 1").wait("ask 1: asking101");
+}
