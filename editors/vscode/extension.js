@@ -1,0 +1,105 @@
+// Debugs skynet nodes: the debug adapter is the `skynet` executable, or listens in the node itself.
+"use strict";
+
+const fs = require("fs");
+const path = require("path");
+const vscode = require("vscode");
+
+const TYPE = "skynet";
+
+/** What `skynet debug` gets. */
+function argumentsOf(config) {
+	const list = ["debug"];
+	for (const [key, value] of Object.entries(config.settings || {})) {
+		list.push("--set", `${key}=${value}`);
+	}
+	list.push(config.program);
+	if (Array.isArray(config.args) && config.args.length > 0) {
+		list.push("--", ...config.args.map(String));
+	}
+	return list;
+}
+
+function executableOf(session) {
+	const settings = vscode.workspace.getConfiguration(TYPE, session.workspaceFolder);
+	return session.configuration.executable || settings.get("executable") || "skynet";
+}
+
+class AdapterFactory {
+	createDebugAdapterDescriptor(session) {
+		const config = session.configuration;
+		if (config.request === "attach") {
+			return new vscode.DebugAdapterServer(config.port, config.host || "127.0.0.1");
+		}
+		const folder = session.workspaceFolder && session.workspaceFolder.uri.fsPath;
+		return new vscode.DebugAdapterExecutable(executableOf(session), argumentsOf(config), {
+			cwd: config.cwd || folder,
+			env: config.env,
+		});
+	}
+}
+
+/** A folder that looks like a project: `main.lua`, or a file named `config`. */
+function programIn(folder) {
+	for (const name of ["config", "main.lua"]) {
+		if (folder && fs.existsSync(path.join(folder.uri.fsPath, name))) {
+			return name === "config" ? "${workspaceFolder}/config" : "${workspaceFolder}";
+		}
+	}
+	return undefined;
+}
+
+class Configurations {
+	// F5 without a launch.json.
+	resolveDebugConfiguration(folder, config) {
+		if (!config.type && !config.request && !config.name) {
+			const editor = vscode.window.activeTextEditor;
+			if (!editor || editor.document.languageId !== "lua") {
+				return config;
+			}
+			const program = programIn(folder) || editor.document.fileName;
+			return { type: TYPE, request: "launch", name: "skynet: start", program };
+		}
+		if (config.request === "launch" && !config.program) {
+			config.program = programIn(folder);
+			if (!config.program) {
+				return vscode.window
+					.showErrorMessage("skynet: `program` is missing: a config file, a Lua file or a folder with a main.lua.")
+					.then(() => undefined);
+			}
+		}
+		if (config.request === "attach" && !config.port) {
+			return vscode.window
+				.showErrorMessage("skynet: `port` is missing: the `debug_adapter` of the node's config.")
+				.then(() => undefined);
+		}
+		return config;
+	}
+
+	provideDebugConfigurations(folder) {
+		return [
+			{
+				type: TYPE,
+				request: "launch",
+				name: "skynet: start",
+				program: programIn(folder) || "${workspaceFolder}/config",
+			},
+			{ type: TYPE, request: "attach", name: "skynet: attach", port: 4711 },
+		];
+	}
+}
+
+function activate(context) {
+	const configurations = new Configurations();
+	context.subscriptions.push(
+		vscode.debug.registerDebugAdapterDescriptorFactory(TYPE, new AdapterFactory()),
+		vscode.debug.registerDebugConfigurationProvider(TYPE, configurations),
+		vscode.debug.registerDebugConfigurationProvider(
+			TYPE,
+			{ provideDebugConfigurations: configurations.provideDebugConfigurations },
+			vscode.DebugConfigurationProviderTriggerKind.Dynamic,
+		),
+	);
+}
+
+module.exports = { activate, deactivate() {} };
