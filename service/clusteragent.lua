@@ -7,7 +7,6 @@ local core = require "skynet.cluster.core"
 local backlog = require "skynet.internal.backlog"
 local callees = require "skynet.internal.clustercallees"
 local farewell = require "skynet.internal.clusterfarewell"
-local ifkilled = require "skynet.internal.ifkilled"
 local clusterhello = require "skynet.internal.clusterhello"
 local clusterinflow = require "skynet.internal.clusterinflow"
 local clusternames = require "skynet.internal.clusternames"
@@ -15,6 +14,7 @@ local clustersecret = require "skynet.internal.clustersecret"
 local clustertakeover = require "skynet.internal.clustertakeover"
 local clustertransport = require "skynet.internal.clustertransport"
 local compression = require "skynet.internal.clustercompression"
+local defer = require "skynet.internal.defer"
 local ending = require "skynet.internal.ending"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -192,9 +192,9 @@ local function pass_on(address, session, msg, sz, is_push, tag)
 	if is_push then
 		skynet.rawsend(handle, "lua", msg, sz)
 	else
-		local guard <close> = ifkilled(fail, session)
+		local guard <close> = defer(fail, session)
 		local called, result, size = pcall(call, tag, handle, msg, sz)
-		guard.over = true
+		guard.dismissed = true
 		answer(session, called, result, size)
 	end
 end

@@ -8,7 +8,7 @@
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local json = require "skynet.internal.json"
-local loop = require "skynet.internal.loop"
+local respawn = require "skynet.internal.respawn"
 local keepers = require "skynet.cluster.keeper"
 local publishing = require "skynet.cluster.publications"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -170,7 +170,7 @@ end
 local function start_keeper()
 	if keeper and not keeper.started then
 		keeper.started = true
-		loop(keeper.run, keeper)
+		respawn(keeper.run, keeper)
 	end
 end
 
@@ -468,11 +468,11 @@ local function start()
 	keeper = provider.writes and keepers.new(provider) or nil
 	provider.keeper = keeper
 	tenure = tenures.new(keeper)
-	loop(provider.run, provider)
+	respawn(provider.run, provider)
 	if keeper then
 		skynet.on_shutdown(retire)
 	end
-	loop(function()
+	respawn(function()
 		while true do
 			skynet.sleep(TICK)
 			sweep()

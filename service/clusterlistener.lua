@@ -8,7 +8,7 @@ local socket = require "skynet.socket"
 local netpack = require "skynet.netpack"
 local beginning = require "skynet.internal.clusterbeginning"
 local ending = require "skynet.internal.ending"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 
 local QUIET <const> = 10 -- 1/100 s that connections without a request have when this service ends
 local LOOK <const>, LAST <const> = 2, 100 -- 1/100 s between two looks at those that are taken over then, and for all of them
@@ -45,12 +45,12 @@ end
 
 local function read_beginning(fd)
 	silent[fd] = true
-	local guard <close> = ifkilled(leave, fd)
+	local guard <close> = defer(leave, fd)
 	local bytes, result
 	if socket.start(fd) then
 		bytes, result = beginning.read(fd)
 	end
-	silent[fd], guard.over = nil, true
+	silent[fd], guard.dismissed = nil, true
 	if not bytes then
 		socket.close(fd)
 		return ending(clusterd, "socket", "close", fd, result)

@@ -19,7 +19,7 @@ local socket = require "skynet.socket"
 local limitedlog = require "skynet.internal.limitedlog"
 local packet = require "skynet.internal.harborpacket"
 local admission = require "skynet.internal.admission"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local setting = require "skynet.internal.setting"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
@@ -127,7 +127,7 @@ end
 
 local function serve(id)
 	local slave = slaves[id]
-	local _ <close> = ifkilled(lose, id)
+	local _ <close> = defer(lose, id)
 	log(string.format("Harbor %d (fd=%d) report %s", id, slave.fd, printable(slave.address)))
 	repeat
 		local ok = pcall(handle_packet, slave) -- fails at the end of the connection
@@ -154,7 +154,7 @@ skynet.start(function()
 			return socket.close_fd(fd)
 		end
 		log("connect from " .. peer .. " " .. fd)
-		local _ <close> = ifkilled(leave, fd)
+		local _ <close> = defer(leave, fd)
 		socket.start(fd)
 		socket.write_limit(fd, OUTPUT)
 		local ok, result = pcall(welcome, fd)

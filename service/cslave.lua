@@ -18,8 +18,8 @@ local admission = require "skynet.internal.admission"
 local setting = require "skynet.internal.setting"
 local harborlosses = require "skynet.internal.harborlosses"
 local watch_name = require "skynet.internal.harborunknown"
-local ifkilled = require "skynet.internal.ifkilled"
-local loop = require "skynet.internal.loop"
+local defer = require "skynet.internal.defer"
+local respawn = require "skynet.internal.respawn"
 require "skynet.manager"
 
 local HANDSHAKE <const> = 30 -- seconds that a connection has to say which node it is
@@ -99,7 +99,7 @@ end
 local function try_to_connect(peer)
 	peer.state = "connecting"
 	local called, fd, problem
-	local guard <close> = ifkilled(function()
+	local guard <close> = defer(function()
 		if fd then
 			socket.close(fd)
 		end
@@ -112,7 +112,7 @@ local function try_to_connect(peer)
 		fd, problem = nil, fd
 	end
 	losses.wait(peer.id) -- requests to the node that is back must not fail like those to the one that was lost
-	guard.over = true
+	guard.dismissed = true
 	if peer.state ~= "connecting" then -- it has connected to this node meanwhile
 		if fd then
 			socket.close(fd)
@@ -157,7 +157,7 @@ local function lost(peer)
 	if ready and peer.address then
 		-- The master may be about to say that the node is gone.
 		skynet.timeout(FIRST_PAUSE, function()
-			loop(connect, peer)
+			respawn(connect, peer)
 		end)
 	end
 end
@@ -241,7 +241,7 @@ function from_master.C(id, address)
 	local peer = peer_of(id)
 	peer.address = address
 	if ready then
-		loop(connect, peer)
+		respawn(connect, peer)
 	end
 end
 
@@ -276,13 +276,13 @@ end
 
 -- Joins over a new connection to the master. Returns the number of nodes that will connect to this one.
 local function join(fd)
-	local guard <close> = ifkilled(socket.close, fd)
+	local guard <close> = defer(socket.close, fd)
 	socket.write(fd, packet.make("H", own_id, own_address))
 	local ok, kind, count = pcall(packet.read, fd)
 	if not (ok and kind == "W" and math.type(count) == "integer") then
 		error "slave shakehand failed"
 	end
-	guard.over = true
+	guard.dismissed = true
 	return count
 end
 
@@ -320,7 +320,7 @@ local function follow_master()
 	while true do
 		if master_fd then -- not after a task that was killed before it had joined again
 			local started = skynet.now()
-			local _ <close> = ifkilled(lose_master, master_fd)
+			local _ <close> = defer(lose_master, master_fd)
 			repeat
 				local ok = pcall(handle_packet, master_fd) -- fails at the end of the connection
 			until not ok
@@ -426,7 +426,7 @@ end
 local function become_ready()
 	ready = true
 	for _, peer in pairs(peers) do
-		loop(connect, peer)
+		respawn(connect, peer)
 	end
 end
 
@@ -444,7 +444,7 @@ skynet.start(function()
 	harbor_service = assert(skynet.launch("harbor", own_id, skynet.self()))
 	local count = join(master_fd)
 	skynet.error(string.format("Waiting for %d harbors", count))
-	loop(follow_master)
+	respawn(follow_master)
 	local limiter = admission.new {
 		name = "harbor",
 		most = setting("harbor_strangers", STRANGERS),
@@ -462,9 +462,9 @@ skynet.start(function()
 		end
 		log(string.format("New connection (fd = %d, %s)", fd, peer))
 		socketdriver.nodelay(fd)
-		local guard <close> = ifkilled(leave, fd)
+		local guard <close> = defer(leave, fd)
 		local ok, problem = pcall(accept, fd)
-		guard.over = true
+		guard.dismissed = true
 		limiter:leave(fd) -- the harbor service has it, or it is closed
 		if not ok then
 			skynet.error(problem)

@@ -16,7 +16,7 @@ local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
 local browsers = require "skynet.internal.browsers"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local foreign = require "skynet.internal.foreign"
 local guesses = require "skynet.internal.guesses".new(tonumber(skynet.getenv "debug_console_guesses") or 5)
 local limitedlog = require "skynet.internal.limitedlog"
@@ -133,7 +133,7 @@ end
 
 local function read_lines(connection)
 	local parts = { size = 0 }
-	local _ <close> = ifkilled(read_no_more, connection)
+	local _ <close> = defer(read_no_more, connection)
 	while not connection.ended do
 		local bytes = socket.read(connection.fd)
 		if not bytes then
@@ -354,7 +354,7 @@ local function serve(fd, peer)
 	setmetatable(connection, Connection)
 	log(peer, "connected")
 	watch_output(connection)
-	local _ <close> = ifkilled(finish, connection)
+	local _ <close> = defer(finish, connection)
 	skynet.fork(read_lines, connection)
 	local ok, problem = pcall(serve_lines, connection)
 	if not ok then

@@ -11,7 +11,7 @@ local socket = require "skynet.socket"
 local httpd = require "http.httpd"
 local sockethelper = require "http.sockethelper"
 local admission = require "skynet.internal.admission"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local setting = require "skynet.internal.setting"
 
 local PATIENCE <const> = 5 -- seconds for a request
@@ -394,7 +394,7 @@ local function serve(fd, from)
 	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
-	local _ <close> = ifkilled(leave, fd)
+	local _ <close> = defer(leave, fd)
 	if socket.start(fd) then
 		local ok, problem = pcall(answer, fd, from)
 		if not ok then

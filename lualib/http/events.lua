@@ -28,7 +28,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local clients = require "http.clients"
 local deadlines = require "http.deadline"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local optionlists = require "http.options"
 local output = require "skynet.internal.output"
 local sockethelper = require "http.sockethelper"
@@ -290,7 +290,7 @@ local function start(stream)
 	close_at_shutdown()
 	skynet.fork(function()
 		stream.task = coroutine.running()
-		local _ <close> = ifkilled(finish_well, stream)
+		local _ <close> = defer(finish_well, stream)
 		local ok, problem = xpcall(stream.produce, debug.traceback, stream.send)
 		if not ok then
 			skynet.error("http.events: " .. tostring(problem))

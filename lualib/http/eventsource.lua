@@ -19,7 +19,7 @@
 
 local skynet = require "skynet"
 local deadlines = require "http.deadline"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local sockethelper = require "http.sockethelper"
 
 local find, sub, byte = string.find, string.sub, string.byte
@@ -227,7 +227,7 @@ end
 -- The next piece of the stream; nil at its end, however it came.
 local function read(self)
 	self.reading = true
-	local _ <close> = ifkilled(stop_reading, self)
+	local _ <close> = defer(stop_reading, self)
 	if self.idle_time then
 		self.deadline:set(self.idle_time)
 	end

@@ -15,7 +15,7 @@ local backlogs = require "http.backlog"
 local clients = require "http.clients"
 local httpd = require "http.httpd"
 local limits = require "http.limits"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 local common = require "http.websocket.connection"
@@ -242,7 +242,7 @@ local function accept(task, handler, protocol, addr, options, held, settings)
 end
 
 local function pass(guard, client, called, ok, problem)
-	guard.over = true
+	guard.dismissed = true
 	accepted:remove(client)
 	if not called then
 		error(ok, 0)
@@ -280,7 +280,7 @@ function M.accept(id, handler, protocol, addr, options)
 		return false, problem
 	end
 	local task = { id = id, client = client }
-	local guard <close> = ifkilled(abandon, task)
+	local guard <close> = defer(abandon, task)
 	return pass(guard, client, pcall(accept, task, handler, protocol, addr, options, held, settings))
 end
 
@@ -353,12 +353,12 @@ function M.connect(url, header, timeout, options)
 		error(connection, 0)
 	end
 	connection.addr = authority
-	local guard <close> = ifkilled(common.abandon, connection)
+	local guard <close> = defer(common.abandon, connection)
 	connection.backlog = backlogs.watch(id)
 	local rest, chosen, session
 	ok, rest, chosen, session =
 		pcall(shake_hands, connection, authority, target, header, settings, timeout and timeout + start - skynet.now())
-	guard.over = true
+	guard.dismissed = true
 	if not ok then
 		finish(connection)
 		error(rest, 0)
@@ -393,9 +393,9 @@ end
 function M.read(id)
 	local connection = lookup(id)
 	connection.reading = true
-	local guard <close> = ifkilled(common.unread, connection)
+	local guard <close> = defer(common.unread, connection)
 	local ok, message, payload = pcall(receive, connection)
-	connection.reading, guard.over = false, true
+	connection.reading, guard.dismissed = false, true
 	if ok then
 		if message then
 			return message

@@ -4,8 +4,8 @@
 ---     mqueue.call(address, ...)                       -- in others
 
 local skynet = require "skynet"
-local ifkilled = require "skynet.internal.ifkilled"
-local loop = require "skynet.internal.loop"
+local defer = require "skynet.internal.defer"
+local respawn = require "skynet.internal.respawn"
 
 ---@class skynet.mqueue
 local mqueue = {}
@@ -51,9 +51,9 @@ local function fail(request)
 end
 
 local function handle(request, func)
-	local guard <close> = ifkilled(fail, request)
+	local guard <close> = defer(fail, request)
 	local results = table.pack(pcall(func, table.unpack(request.arguments, 1, request.arguments.n)))
-	guard.over = true
+	guard.dismissed = true
 	if request.session ~= 0 then
 		request.respond(true, table.unpack(results, 1, results.n))
 	elseif not results[1] then
@@ -68,7 +68,7 @@ end
 function mqueue.register(func)
 	assert(not registered, "mqueue.register has been called already")
 	registered = true
-	loop(function()
+	respawn(function()
 		while true do
 			handle(take(), func)
 		end

@@ -11,7 +11,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.multicast.core"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 
 ---@class skynet.multicast
 local multicast = {}
@@ -94,7 +94,7 @@ local function on_message(number, source, package, msg, sz)
 		core.close(package) -- sent before this service unsubscribed
 		return
 	end
-	local _ <close> = ifkilled(core.close, package)
+	local _ <close> = defer(core.close, package)
 	channel.__dispatch(channel, source, channel.__unpack(msg, sz))
 end
 

@@ -22,7 +22,7 @@ require "skynet.manager"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
 local admission = require "skynet.internal.admission"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local setting = require "skynet.internal.setting"
 local limitedlog = require "skynet.internal.limitedlog"
 local printable = require "skynet.internal.printable"
@@ -99,13 +99,13 @@ local function run_instance(conf)
 	local auth_handler = assert(conf.auth_handler, "auth_handler is missing")
 	skynet.dispatch("lua", function(_, _, fd, address)
 		log_connect(string.format("connect from %s (fd = %d)", address, fd))
-		local guard <close> = ifkilled(socket.abandon, fd)
+		local guard <close> = defer(socket.abandon, fd)
 		local ok, problem = pcall(socket.start, fd)
 		if not ok then
 			return skynet.retpack(false, problem)
 		end
 		local answer, sz = skynet.pack(identify(fd, auth_handler))
-		guard.over = true
+		guard.dismissed = true
 		socket.abandon(fd) -- back to the master, which writes to it and closes it
 		skynet.ret(answer, sz)
 	end)
@@ -127,9 +127,9 @@ local function admit(conf, fd, server, uid, secret)
 		end
 		logging_in[uid] = true
 	end
-	local guard <close> = ifkilled(forget, uid)
+	local guard <close> = defer(forget, uid)
 	local ok, result = pcall(conf.login_handler, server, uid, secret)
-	logging_in[uid], guard.over = nil, true
+	logging_in[uid], guard.dismissed = nil, true
 	if not ok then
 		write_line("response 403", fd, "403 Forbidden")
 		error(result)
@@ -187,7 +187,7 @@ local function run_master(conf)
 		end
 		running = running + 1
 		turn = turn % count + 1
-		local _ <close> = ifkilled(leave, fd)
+		local _ <close> = defer(leave, fd)
 		local ok, problem = pcall(serve, conf, instances[turn], fd, address)
 		if not ok and problem ~= CLOSED then
 			log(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))

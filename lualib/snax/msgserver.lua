@@ -26,7 +26,6 @@ local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local netpack = require "skynet.netpack"
 local printable = require "skynet.internal.printable"
-local ifkilled = require "skynet.internal.ifkilled"
 local ratelimit = require "skynet.internal.ratelimit"
 local socketdriver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
@@ -269,8 +268,8 @@ local function send_reply(user, reply, session, keep)
 	forget_old_replies(user, keep)
 end
 
-local function serve(fd, packet, handle, keep)
-	local user = assert(connections[fd], "invalid fd")
+local function serve(work, fd, packet, handle)
+	local user = work.user
 	local session = string.unpack(">I4", packet, -4)
 	local replies = user.replies
 	local reply = replies[session]
@@ -285,22 +284,24 @@ local function serve(fd, packet, handle, keep)
 	if not reply then
 		reply = { fd = fd }
 		replies[session] = reply
-		local guard <close> = ifkilled(function()
-			refuse(reply, session)
-			send_reply(user, reply, session, keep)
-		end)
+		work.session, work.reply = session, reply
 		make_reply(user, reply, session, string.sub(packet, 1, -5), handle)
-		guard.over = true
+		work.reply = nil
 	else
 		reply.fd = fd -- asked again after a reconnect
 	end
-	send_reply(user, reply, session, keep)
+	send_reply(user, reply, session, work.keep)
 end
 
--- Also when the task is closed.
-local one_less = {
-	__close = function(held)
-		held.user.in_work = held.user.in_work - 1
+-- A request in work. When its task is killed it leaves its place among those of its user, and who waits for an answer gets one.
+local Work = {
+	__close = function(work)
+		local user, reply = work.user, work.reply
+		user.in_work = user.in_work - 1
+		if reply then
+			refuse(reply, work.session)
+			send_reply(user, reply, work.session, work.keep)
+		end
 	end,
 }
 
@@ -312,8 +313,8 @@ local function take_request(fd, text, handle, keep)
 		return false, string.format("%d requests of this user are not answered yet", user.in_work)
 	end
 	user.in_work = user.in_work + 1
-	local _ <close> = setmetatable({ user = user }, one_less)
-	return pcall(serve, fd, text, handle, keep)
+	local work <close> = setmetatable({ user = user, keep = keep }, Work)
+	return pcall(serve, work, fd, text, handle)
 end
 
 -- A user that asks faster than it is answered is not read from for a while: its requests wait in its own system, and not here.

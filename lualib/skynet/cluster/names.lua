@@ -4,7 +4,7 @@ local NOT_SENT <const> = require "skynet.internal.clusternotsent"
 local skynet = require "skynet"
 local cluster = require "skynet.cluster" -- which asks for this module when it needs it
 local choice = require "skynet.cluster.choice"
-local loop = require "skynet.internal.loop"
+local respawn = require "skynet.internal.respawn"
 local ratelimit = require "skynet.internal.ratelimit"
 local subscription = require "skynet.cluster.subscription"
 
@@ -276,7 +276,7 @@ function M.send(name, ...)
 	end
 	if not entry.line then
 		entry.line = { dropped = 0 }
-		loop(send_waiting, entry)
+		respawn(send_waiting, entry)
 	end
 	if #entry.line < MAX_WAITING then
 		table.insert(entry.line, { wanted = wanted, packed = skynet.packstring(...) })

@@ -2,7 +2,7 @@
 
 local skynet = require "skynet"
 local backoff = require "skynet.internal.backoff"
-local loop = require "skynet.internal.loop"
+local respawn = require "skynet.internal.respawn"
 local shared = require "skynet.internal.shared"
 
 local IDLE <const> = 6000 -- 1/100 s without use after which a topic is followed no longer
@@ -113,7 +113,7 @@ function M.value(self)
 	end
 	return shared(self.asking, "value", function()
 		ask(self, nil)
-		loop(run, self)
+		respawn(run, self)
 		return self.value
 	end)
 end

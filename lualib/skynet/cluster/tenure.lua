@@ -3,7 +3,7 @@
 
 local skynet = require "skynet"
 local alive = require "skynet.internal.alive"
-local loop = require "skynet.internal.loop"
+local respawn = require "skynet.internal.respawn"
 
 local M = {}
 ---@class skynet.cluster.tenure.Tenure
@@ -55,7 +55,7 @@ function Tenure:begin(holder, name, key, number)
 	self.count = self.count + 1
 	if not self.guarded then
 		self.guarded = true
-		loop(guard, self)
+		respawn(guard, self)
 	end
 	return self.last_id, number
 end

@@ -3,7 +3,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local message = require "skynet.dns.message"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local ratelimit = require "skynet.internal.ratelimit"
 
 local M = {}
@@ -143,12 +143,12 @@ local function ask_by_tcp(query, server, bytes, ticks)
 			socket.close(id)
 		end
 	end
-	local guard <close> = ifkilled(close)
+	local guard <close> = defer(close)
 	skynet.timeout(ticks, close)
 	socket.write(id, string.pack(">s2", bytes))
 	local head = socket.read(id, 2)
 	local body = head and socket.read(id, (string.unpack(">H", head)))
-	guard.over = true
+	guard.dismissed = true
 	close()
 	if body then
 		local found, answer = query_of(body)

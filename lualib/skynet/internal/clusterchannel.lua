@@ -5,7 +5,7 @@ local driver = require "skynet.socketdriver"
 local socketchannel = require "skynet.socketchannel"
 local clusteranswers = require "skynet.internal.clusteranswers"
 local clustersecret = require "skynet.internal.clustersecret"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local clustertls = require "skynet.internal.clustertls"
 local tlscaller = require "skynet.internal.clustertlscaller"
 local outbatch = require "skynet.internal.outbatch"
@@ -106,7 +106,7 @@ end
 ---@param time integer 1/100 s
 function M.linger(channel, time)
 	local limit = skynet.now() + time
-	local _ <close> = ifkilled(channel.close, channel)
+	local _ <close> = defer(channel.close, channel)
 	while channel.link and channel.flying > 0 and skynet.now() < limit do
 		skynet.sleep(limit - skynet.now(), channel)
 	end

@@ -13,8 +13,8 @@ local socket = require "skynet.socket"
 local channels = require "skynet.internal.clusterchannel"
 local backoff = require "skynet.internal.backoff"
 local clusterhello = require "skynet.internal.clusterhello"
-local ifkilled = require "skynet.internal.ifkilled"
-local loop = require "skynet.internal.loop"
+local defer = require "skynet.internal.defer"
+local respawn = require "skynet.internal.respawn"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local outflow = require "skynet.internal.outflow"
 local parking = require "skynet.internal.parked"
@@ -180,7 +180,7 @@ local function greet()
 		return ask(channel, name)
 	end, function(time)
 		if epoch == mine then
-			loop(follow_on, { channel = channel, time = time })
+			respawn(follow_on, { channel = channel, time = time })
 		end
 	end)
 	if peer and M.channel == channel and M.state == "up" then
@@ -207,10 +207,10 @@ local function connected()
 	end
 	M.on_peer() -- nothing is agreed until it has been asked: it may be another process, which knows less
 	if heartbeat then
-		loop(watch_node, epoch)
+		respawn(watch_node, epoch)
 	end
 	if idle_time then
-		loop(watch_use, epoch)
+		respawn(watch_use, epoch)
 	end
 	if options.keeps_up or clusterhello.is_wanted(options) then
 		skynet.fork(greet)
@@ -233,7 +233,7 @@ end
 local function try()
 	local mine = epoch
 	trying, tries, resting = true, tries + 1, false
-	local _ <close> = ifkilled(function()
+	local _ <close> = defer(function()
 		trying = false
 	end)
 	local ok, problem = pcall(dial, M.channel, RECONNECT_TIMEOUT)
@@ -312,7 +312,7 @@ end
 function reconnect()
 	if not redialling and is_wanted() then
 		redialling = true
-		loop(redial)
+		respawn(redial)
 	end
 end
 

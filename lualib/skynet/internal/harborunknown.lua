@@ -2,7 +2,7 @@
 --- have to be told.
 
 local skynet = require "skynet"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local printable = require "skynet.internal.printable"
 
 local REPORT_AFTER <const>, MOST_REPORTS <const> = 500, 100 -- 1/100 s; names at a time
@@ -20,7 +20,7 @@ return function(name, names)
 		return
 	end
 	unknown[name], unknown_count = true, unknown_count + 1
-	local _ <close> = ifkilled(forget, name)
+	local _ <close> = defer(forget, name)
 	skynet.sleep(REPORT_AFTER)
 	if not names[name] then
 		local text =

@@ -5,7 +5,7 @@
 ---     parked.release()
 
 local skynet = require "skynet"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 
 ---@param most integer requests
 ---@return { count: integer, bytes: integer, wait: function, release: function } parked
@@ -26,7 +26,7 @@ return function(most)
 		local task, place, list = coroutine.running(), last + 1, tasks
 		parked.count, parked.bytes = parked.count + 1, parked.bytes + bytes
 		tasks[place], last = task, place
-		local _ <close> = ifkilled(function()
+		local _ <close> = defer(function()
 			list[place] = nil
 			parked.count, parked.bytes = parked.count - 1, parked.bytes - bytes
 			if parked.count == 0 then -- or the release would look at all that ever waited

@@ -1,7 +1,7 @@
 --- A profile for some time, for the debug console and the metrics port, and what they show of it.
 
 local skynet = require "skynet"
-local ifkilled = require "skynet.internal.ifkilled"
+local defer = require "skynet.internal.defer"
 local profiler = require "skynet.internal.profiler"
 
 local MOST_ROWS <const> = 25
@@ -14,9 +14,9 @@ local M = {}
 ---@return string stacks
 function M.run(options, seconds)
 	profiler.profile_start(options)
-	local guard <close> = ifkilled(pcall, profiler.profile_stop)
+	local guard <close> = defer(pcall, profiler.profile_stop)
 	skynet.sleep(math.max(1, seconds * 100 // 1))
-	guard.over = true
+	guard.dismissed = true
 	return profiler.profile_stop()
 end
 
