@@ -1,6 +1,7 @@
 -- Which service of a name a request goes to, and how often a service is told of those that there are.
 local skynet = require "skynet"
 local check = require "check"
+local crypt = require "skynet.crypt"
 local choice = require "skynet.cluster.choice"
 local rings = require "skynet.cluster.ring"
 local subscription = require "skynet.cluster.subscription"
@@ -44,6 +45,35 @@ function cases.a_ring_does_not_depend_on_the_order()
 		local key = "key" .. i
 		check.equal(other_list[rings.owner(other, key)], list[rings.owner(ring, key)])
 	end
+end
+
+-- With a hash of so few bits that points of two owners meet.
+function cases.an_owner_that_wants_a_point_of_another_changes_no_ring_of_before()
+	local sha1 <const> = crypt.sha1
+	crypt.sha1 = function(text)
+		return string.pack("<i8", string.unpack("<i8", sha1(text)) & 0x3ffff)
+	end
+	local function owners_of_keys(ring)
+		local list = {}
+		for i = 1, 500 do
+			list[i] = assert(rings.owner(ring, "key" .. i), "a key that nobody owns")
+		end
+		return list
+	end
+	local ok, problem = pcall(function()
+		local ring, count = rings.new(owners(2)), 2
+		while not ring.has_ties do
+			count = count + 1
+			assert(count < 50)
+			local former, before = ring, owners_of_keys(ring)
+			ring = rings.new(owners(count), former)
+			check.equal(owners_of_keys(former), before)
+			check.equal(owners_of_keys(ring), owners_of_keys(rings.new(owners(count))))
+		end
+		assert(count > 2, "none was made from another one")
+	end)
+	crypt.sha1 = sha1
+	assert(ok, problem)
 end
 
 -- Whatever the rings before it were, a ring is that of its owners.
@@ -170,6 +200,9 @@ function cases.the_least_loaded_counts_what_waits()
 	local least = choice.wanted { "x", by = "least" }
 	check.equal(choice.choose(list, least, surroundings()).node, "a")
 	check.equal(choice.choose(list, least, surroundings(nil, { ["1"] = 5 })).node, "c")
+	check.equal(choice.choose(list, least, surroundings "a").node, "c", "the node of the other one is down")
+	check.equal(choice.choose({ list[1] }, least, surroundings "a").node, "a", "the only one is tried")
+	check.equal(choice.choose({}, least, surroundings()), nil)
 end
 
 function cases.any_of_those_that_are_up_is_chosen()
@@ -202,6 +235,7 @@ function cases.tags_are_asked_for()
 	check.raises("a name", choice.wanted, 5)
 	check.raises("the time is", choice.wanted, { "x", time = "3 s" })
 	check.equal(choice.wanted({ "x", time = 150.5 }).time, 150)
+	check.equal(choice.wanted({ "x", key = false }).key, "false")
 	check.equal(choice.wanted({ "x", time = math.huge }).time, 0x7fffffff)
 end
 

@@ -28,7 +28,7 @@ function M.wanted(name)
 	return {
 		name = name[1],
 		by = by,
-		key = name.key and tostring(name.key),
+		key = by == "key" and tostring(name.key) or nil,
 		tags = name.tags,
 		time = time and math.min(time, LONGEST) // 1 | 0,
 	}
@@ -157,22 +157,27 @@ local function nearest(list, here)
 	return first -- perhaps it is back
 end
 
--- The one for which the load and what waits for it are the least.
-local function least_loaded(list, here)
-	local up = those_up(list, here)
-	local best, chosen, ties = math.huge, nil, 0
-	for _, instance in ipairs(#up > 0 and up or list) do
-		local rank = (tonumber(instance.load) or 0) + (here.waiting[instance.key] or 0)
-		if rank < best then
-			best, chosen, ties = rank, instance, 1
-		elseif rank == best then
+-- The one for which the load and what waits for it are the least, of those whose node answers or of all; any one of equals.
+local function lightest(list, here, among_all)
+	local is_down, waiting = here.is_down, here.waiting
+	local least, chosen, ties = math.huge, nil, 0
+	for _, instance in ipairs(list) do
+		local rank = (tonumber(instance.load) or 0) + (waiting[instance.key] or 0)
+		if rank <= least and (among_all or instance.here or not is_down(instance.node)) then
+			if rank < least then
+				least, ties = rank, 0
+			end
 			ties = ties + 1
-			if math.random(ties) == 1 then
+			if ties == 1 or math.random(ties) == 1 then
 				chosen = instance
 			end
 		end
 	end
 	return chosen
+end
+
+local function least_loaded(list, here)
+	return lightest(list, here, false) or lightest(list, here, true)
 end
 
 -- Owners of a ring: a node, and which one of its services of that name it is, so that a restart changes nothing.

@@ -29,29 +29,30 @@ local function numbers_of(owners)
 	return numbers
 end
 
--- Adds the points of an owner. Of two at the same place the one that has the smaller name has it, whatever the order.
-local function add(ring, owner, points)
-	for i = 1, POINTS do
-		local point = hash(string.format("%s\0%d", owner, i))
-		local other = ring.owner_of[point]
-		if other and other ~= owner then
-			ring.has_ties = true
-		else
-			points[#points + 1] = point
-			ring.known = ring.known + (other and 0 or 1)
-		end
-		if not other or owner < other then
-			ring.owner_of[point] = owner
-		end
-	end
+local function point_of(owner, number)
+	return hash(string.format("%s\0%d", owner, number))
 end
 
+-- Of two owners at the same point the one that has the smaller name has it, whatever the order.
 local function made_anew(owners)
-	local ring = { points = {}, owner_of = {}, numbers = numbers_of(owners), known = 0, has_ties = false }
+	local owner_of, points = {}, {}
+	local ring = { points = points, owner_of = owner_of, numbers = numbers_of(owners), known = 0, has_ties = false }
 	for _, owner in ipairs(owners) do
-		add(ring, owner, ring.points)
+		for i = 1, POINTS do
+			local point = point_of(owner, i)
+			local other = owner_of[point]
+			if not other then
+				points[#points + 1] = point
+			elseif other ~= owner then
+				ring.has_ties = true
+			end
+			if not other or owner < other then
+				owner_of[point] = owner
+			end
+		end
 	end
-	table.sort(ring.points)
+	ring.known = #points
+	table.sort(points)
 	return ring
 end
 
@@ -99,25 +100,25 @@ local function made_from(former, owners)
 	if former.has_ties or #come > #owners // 2 or former.known > 2 * POINTS * #owners then
 		return made_anew(owners)
 	end
-	local ring = {
-		points = #gone > 0 and remaining(former, numbers) or former.points,
-		owner_of = former.owner_of,
-		numbers = numbers,
-		known = former.known,
-		has_ties = false,
-	}
-	if #come > 0 then
-		local new = {}
-		for _, owner in ipairs(come) do
-			add(ring, owner, new)
+	local owner_of, known, new = former.owner_of, former.known, {}
+	for _, owner in ipairs(come) do
+		for i = 1, POINTS do
+			local point = point_of(owner, i)
+			local other = owner_of[point]
+			if not other then
+				owner_of[point], known = owner, known + 1
+			elseif other ~= owner then
+				return made_anew(owners) -- a tie; the former ring, which others may have, keeps its point
+			end
+			new[#new + 1] = point
 		end
-		if ring.has_ties then
-			return made_anew(owners)
-		end
-		table.sort(new)
-		ring.points = merged(ring.points, new)
 	end
-	return ring
+	local points = #gone > 0 and remaining(former, numbers) or former.points
+	if #new > 0 then
+		table.sort(new)
+		points = merged(points, new)
+	end
+	return { points = points, owner_of = owner_of, numbers = numbers, known = known, has_ties = false }
 end
 
 --- Makes a ring. The same owners give the same ring everywhere. Does not yield.
