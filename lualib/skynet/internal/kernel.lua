@@ -464,15 +464,8 @@ function runtime.fail_call(session)
 	end
 end
 
---- Takes a task that has not begun out of the fork queue. Tells whether it was there. Without one: forgets all queued work (the
---- service ends).
+--- Takes a task that has not begun out of the fork queue. Tells whether it was there.
 function runtime.unfork(task)
-	if not task then
-		wakeups, wakeup_first, wakeup_last = {}, 1, 0
-		failures, failure_first, failure_last = {}, 1, 0
-		forks, fork_first, fork_last = {}, 1, 0
-		return true
-	end
 	for i = fork_first, fork_last do
 		if forks[i] == task and entry[task] then
 			table.move(forks, i + 1, fork_last + 1, i)
@@ -482,6 +475,13 @@ function runtime.unfork(task)
 		end
 	end
 	return false
+end
+
+--- Forgets all that is queued: the service ends.
+function runtime.clear_queues()
+	wakeups, wakeup_first, wakeup_last = {}, 1, 0
+	failures, failure_first, failure_last = {}, 1, 0
+	forks, fork_first, fork_last = {}, 1, 0
 end
 
 return runtime

@@ -99,7 +99,7 @@ end
 --- waits for. Does not return.
 function skynet.exit()
 	runtime.is_ending = true
-	runtime.unfork()
+	runtime.clear_queues()
 	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
 	runtime.release(close_waiting_tasks)
 	-- The rest of this turn's messages still arrives here.
@@ -109,6 +109,6 @@ function skynet.exit()
 		end
 	end)
 	core.command "EXIT"
-	runtime.unfork()
+	runtime.clear_queues()
 	coroutine.yield "QUIT"
 end

@@ -119,7 +119,7 @@ end
 function api.killthread(thread)
 	if type(thread) == "string" then
 		give_tasks() -- whatever their names will be
-	elseif thread and runtime.unfork(thread) then -- without one it forgets all queued work
+	elseif runtime.unfork(thread) then
 		return thread
 	end
 	local session = session_of(type(thread) == "string" and function(task)
