@@ -57,12 +57,6 @@ local function fake_node(address, knows, on_request)
 	return node
 end
 
-local function wait_until(holds)
-	while not holds() do
-		skynet.sleep(1)
-	end
-end
-
 local function options(list)
 	local off = {}
 	for _, name in ipairs { "window", "window_bytes", "compress", "connections", "reconnect" } do
@@ -94,7 +88,7 @@ function cases.a_node_that_knows_no_more_than_the_c_core_gets_packets_of_the_c_c
 	end)
 	local text = string.rep("y", 5000)
 	check.equal(cluster.call("elder", 5, text), text)
-	wait_until(function()
+	check.await(function()
 		return node.names[1]
 	end)
 	check.equal(cluster.call("elder", 5, text), text)
@@ -114,14 +108,14 @@ function cases.what_was_agreed_ends_with_the_process_that_agreed()
 	end
 	local node = fake_node(place, { cluster_hello = "drain lz4 window=5/0", cluster_notice = false }, echo)
 	local text = string.rep("y", 5000)
-	wait_until(function()
+	check.await(function()
 		check.equal(cluster.call("changed", 5, text), text)
 		return string.byte(node.raw[#node.raw]) == 16
 	end)
 	node.close()
 	-- One that knows nothing of it is at the address now.
 	node = fake_node(place, {}, echo)
-	wait_until(function()
+	check.await(function()
 		local ok, answer = pcall(cluster.call, "changed", 5, text)
 		return ok and answer == text
 	end)
@@ -161,7 +155,7 @@ function cases.messages_are_compressed_where_both_sides_know_it()
 	)
 	local text = string.rep("z", 5000)
 	local small
-	wait_until(function()
+	check.await(function()
 		check.equal(cluster.call("squeezed", 5, text), text)
 		for _, packet in ipairs(node.raw) do
 			small = string.byte(packet) == 16 and packet or small
@@ -188,10 +182,10 @@ function cases.no_more_than_the_window_is_under_way_and_what_waits_keeps_its_ord
 	)
 	local answered = 0
 	skynet.fork(pcall, cluster.call, "narrow", 5, 0)
-	wait_until(function()
+	check.await(function()
 		return node.names[2] -- the notice: so the answer to the first has been read
 	end)
-	wait_until(function()
+	check.await(function()
 		return pending[1]
 	end)
 	pending[1]()
@@ -203,13 +197,13 @@ function cases.no_more_than_the_window_is_under_way_and_what_waits_keeps_its_ord
 		skynet.yield()
 	end
 	for i = 2, 9 do
-		wait_until(function()
+		check.await(function()
 			return pending[i]
 		end)
 		assert(#got - (i - 2) - 1 <= 2, "the smaller window of both holds")
 		pending[i]()
 	end
-	wait_until(function()
+	check.await(function()
 		return answered == 8
 	end)
 	check.equal(got, { 0, 1, 2, 3, 4, 5, 6, 7, 8 })
@@ -239,7 +233,7 @@ function cases.sends_wait_until_those_before_them_are_passed_on()
 	for i = 1, 20 do
 		cluster.send("narrow", 5, i)
 	end
-	wait_until(function()
+	check.await(function()
 		return #got >= 4
 	end)
 	skynet.sleep(10)
@@ -252,7 +246,7 @@ function cases.sends_wait_until_those_before_them_are_passed_on()
 	node = fake_node(FAKE, {}, function(_, _, text)
 		table.insert(got, (skynet.unpack(text)))
 	end)
-	wait_until(function()
+	check.await(function()
 		return got[#got] == 20
 	end)
 	node.close()
@@ -285,7 +279,7 @@ function cases.a_window_that_becomes_smaller_than_what_is_under_way_opens_again(
 			window.sent(1)
 		end)
 	end
-	wait_until(function()
+	check.await(function()
 		return entered == 8
 	end)
 	assert(asked >= 2, asked)
@@ -302,7 +296,7 @@ function cases.a_connection_that_cannot_be_written_to_does_not_hold_up_others()
 	for _, packet in ipairs { "a", "b", "c" } do
 		broken:add(packet)
 		well:add(packet)
-		wait_until(function()
+		check.await(function()
 			return written[#written] == packet
 		end)
 	end
@@ -338,7 +332,7 @@ function cases.services_use_several_connections_and_each_keeps_its_order()
 	for i, caller in ipairs(callers) do
 		skynet.send(caller, "lua", "send_numbers", "wide", skynet.self(), i, 200)
 	end
-	wait_until(function()
+	check.await(function()
 		for i = 1, #callers do
 			if not got[i] or #got[i] < 200 then
 				return false
@@ -369,14 +363,14 @@ function cases.what_is_under_way_to_where_a_node_was_is_still_answered()
 	skynet.fork(function()
 		result = { pcall(cluster.call, "mover", 5, "old") }
 	end)
-	wait_until(function()
+	check.await(function()
 		return release
 	end)
 	cluster.reload { mover = SELF }
 	check.equal(cluster.call("mover", nodes.peer(), "echo", "new"), "new")
 	check.equal(result, nil)
 	release()
-	wait_until(function()
+	check.await(function()
 		return result
 	end)
 	check.equal(result, { true, "old" })
@@ -416,14 +410,14 @@ function cases.a_node_that_drains_answers_what_is_under_way_and_tells_who_wants_
 	skynet.fork(function()
 		counts = cluster.drain { limit = 3000, to = "elsewhere" }
 	end)
-	wait_until(function()
+	check.await(function()
 		return told
 	end)
 	check.equal(told, { time = 3000, to = "elsewhere" })
 	check.equal({ answer() }, { 2, 1, "b" })
 	check.equal(socket.read(elder), false, "it is ended when nothing is asked")
 	socket.close(elder)
-	wait_until(function()
+	check.await(function()
 		return slow
 	end)
 	check.equal(slow, { true, "slow" })
@@ -432,7 +426,7 @@ function cases.a_node_that_drains_answers_what_is_under_way_and_tells_who_wants_
 	skynet.fork(function()
 		later = { pcall(cluster.call, "drainer", p, "echo", 2) }
 	end)
-	wait_until(function()
+	check.await(function()
 		return counts
 	end)
 	check.equal(counts.unfinished, 0)
@@ -440,7 +434,7 @@ function cases.a_node_that_drains_answers_what_is_under_way_and_tells_who_wants_
 	assert(counts.connections >= 2)
 	check.equal(socket.open(address), nil)
 	cluster.open(port) -- the node is back
-	wait_until(function()
+	check.await(function()
 		return later
 	end)
 	check.equal(later, { true, 2 })
@@ -473,12 +467,12 @@ function cases.a_drain_ends_when_its_time_is_over()
 	skynet.fork(function()
 		result = { pcall(cluster.call, "limited", p, "sleep", 100000) }
 	end)
-	wait_until(function()
+	check.await(function()
 		return skynet.call(p, "debug", "STAT").task == 1
 	end)
 	local counts = cluster.drain { limit = 20 }
 	check.equal(counts.unfinished, 1)
-	wait_until(function()
+	check.await(function()
 		return result
 	end)
 	check.equal(result[1], false)

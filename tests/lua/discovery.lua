@@ -341,12 +341,6 @@ local function keeper_of(its_engine)
 	return keeper
 end
 
-local function until_true(func)
-	repeat
-		skynet.sleep(1)
-	until func()
-end
-
 function cases.entries_are_written_when_the_engine_is_there()
 	local its_engine = engine()
 	local keeper = keeper_of(its_engine)
@@ -357,7 +351,7 @@ function cases.entries_are_written_when_the_engine_is_there()
 	check.equal((keeper:set("b", "1")), false)
 	check.equal((keeper:remove "a"), false)
 	its_engine.away = false
-	until_true(function()
+	check.await(function()
 		return check.same(its_engine.data, { b = "1" })
 	end)
 	keeper:close()
@@ -374,12 +368,12 @@ function cases.who_has_renewed_too_late_does_not_blame_the_engine()
 		return renew(self)
 	end
 	keeper:restore "a"
-	until_true(function()
+	check.await(function()
 		return #blamed == 1
 	end)
 	keeper.deadline = skynet.now() - 1 -- as if this process had stood still
 	keeper:restore "a"
-	until_true(function()
+	check.await(function()
 		return #blamed == 2
 	end)
 	check.equal(blamed, { true, false })
@@ -421,7 +415,7 @@ function cases.entries_are_written_again_when_the_engine_has_lost_them()
 	keeper:set("a", "1")
 	its_engine.data = {}
 	keeper:restore "a"
-	until_true(function()
+	check.await(function()
 		return its_engine.data.a == "1"
 	end)
 	keeper:close()
@@ -437,7 +431,7 @@ function cases.the_last_of_many_values_is_the_one_that_stays()
 			done = done + 1
 		end)
 	end
-	until_true(function()
+	check.await(function()
 		return done == 20
 	end)
 	check.equal(its_engine.data.a, "20")

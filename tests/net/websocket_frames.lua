@@ -68,16 +68,13 @@ local function shake_hands(fields)
 end
 
 local function await_event(wanted)
-	local function there()
+	check.await(function()
 		for _, event in ipairs(events) do
 			if string.find(event, wanted, 1, true) == 1 then
 				return true
 			end
 		end
-	end
-	while not there() do
-		skynet.sleep(1)
-	end
+	end)
 end
 
 -- Sends bytes. Returns what the server answers up to its close, as { kind, payload, kind, payload ... }; of a close the code.
