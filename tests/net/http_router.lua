@@ -394,7 +394,11 @@ function cases.a_connection_that_cannot_be_served_is_closed_and_says_why()
 	end
 	check.equal(string.match(refused(nil), "not nil$"), "not nil")
 	check.raises("the handler is a function, or a router", error, refused(routers))
-	check.raises("there is no option 'per_adress'; there are: address", error, refused(answer, { per_adress = 1 }))
+	check.raises(
+		"there is no option 'per_adress'; did you mean 'per_address'? there are: address",
+		error,
+		refused(answer, { per_adress = 1 })
+	)
 	check.raises("option body has to be a number", error, refused(answer, { body = "5k" }))
 	check.raises("option stream has to be true", error, refused(answer, { stream = "5k" }))
 end

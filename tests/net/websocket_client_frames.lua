@@ -107,6 +107,30 @@ function cases.a_client_was_given_what_it_asked_for()
 	check.raises("not offered", connect_to, "", {}, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
 end
 
+function cases.an_option_that_is_not_known_is_named_with_the_one_that_was_meant()
+	local meant = "websocket.connect: there is no option 'recieved'; did you mean 'received'?"
+	check.raises(meant, websocket.connect, "ws://127.0.0.1:1/", nil, nil, { recieved = 5 })
+	-- Programs of before the options gave `accept` tables of their own: it serves, and says it once.
+	local write, lines = skynet.error, {}
+	skynet.error = function(text)
+		lines[#lines + 1] = text
+	end
+	local listener, _, there = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		websocket.accept(id, {}, "ws", nil, { idle_tme = 5 })
+	end)
+	local ok, problem = pcall(function()
+		for _ = 1, 2 do
+			websocket.close(websocket.connect("ws://127.0.0.1:" .. there .. "/"))
+		end
+	end)
+	skynet.error = write
+	socket.close(listener)
+	assert(ok, problem)
+	check.equal(#lines, 1)
+	check.raises("websocket.accept: there is no option 'idle_tme'; did you mean 'idle_time'?", error, lines[1])
+end
+
 function cases.connecting_has_a_time_limit()
 	local listener, _, there = socket.listen("127.0.0.1", 0)
 	socket.start(listener, function(id)
