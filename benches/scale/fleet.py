@@ -1,14 +1,12 @@
 """Many nodes of one cluster: processes that are started, killed, ended and frozen, and what each of them has said it sees."""
 
 import collections
-import pathlib
 import re
 import signal
 import threading
 import time
 
-from engine import FOLDER
-from nodes import Node
+from scripted import Scripted
 
 LOG_LINES = 60
 ITS_ENGINE = re.compile(r"cluster discovery.*(lost:|again after|lease has ended|another one|not reached)")
@@ -18,7 +16,7 @@ def ticked(text):
     return {key: int(value) for key, value in (word.split("=") for word in text.split())}
 
 
-class Life(Node):
+class Life(Scripted):
     """One process of a node: from its start to its end."""
 
     def __init__(self, fleet, name, number):
@@ -30,13 +28,10 @@ class Life(Node):
         self.recent = collections.deque(maxlen=LOG_LINES)
         self.answers = {}
         self.started = time.time()
-        config = fleet.config(name, number)
-        super().__init__(fleet.exe, None, FOLDER / "lua", "fleet_node", config)
+        super().__init__(fleet.given, "fleet_node", fleet.config(name, number))
 
-    def _read(self):
-        with open(self.process.stdout.fileno(), "rb", closefd=False) as output:
-            for line in output:
-                self.fleet.take(self, line.decode("utf8", "replace").rstrip("\n"))
+    def take(self, line):
+        self.fleet.take(self, line)
 
     def is_frozen(self):
         return bool(self.freezes) and self.freezes[-1][1] is None
@@ -52,16 +47,10 @@ class Life(Node):
     def signal(self, number):
         self.process.send_signal(number)
 
-    def private(self):
-        """Bytes of memory that are this process's alone: without the pages of the executable."""
-        with open(f"/proc/{self.process.pid}/statm", encoding="utf8") as file:
-            fields = file.read().split()
-        return (int(fields[1]) - int(fields[2])) * 4096
-
 
 class Fleet:
-    def __init__(self, exe, engine, given):
-        self.exe, self.engine, self.given = exe, engine, given
+    def __init__(self, engine, given):
+        self.engine, self.given = engine, given
         self.lock = threading.RLock()
         self.lives = []  # all that there have been
         self.present = {}  # name -> the one that lives
@@ -79,12 +68,7 @@ class Fleet:
             "cluster_advertise": '"127.0.0.1"', "fleet_number": number, "fleet_seed": given.seed, "fleet_limit": given.limit * 100,
             "fleet_pause": given.pause, "fleet_load_period": given.load_period * 100,
         }
-        text = "".join(f"{key} = {value}\n" for key, value in lines.items())
-        if given.layer:
-            layer = pathlib.Path(given.layer).resolve()
-            text += f'luaservice = luaservice .. ";{layer}/service/?.lua"\n'
-            text += f'lua_path = lua_path .. ";{layer}/lualib/?.lua;{layer}/lualib/?/init.lua"\n'
-        return text
+        return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
     def start(self, name, number):
         life = Life(self, name, number)

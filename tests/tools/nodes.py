@@ -74,10 +74,13 @@ class Node:
     def _read(self):
         with open(self.process.stdout.fileno(), "rb", closefd=False) as output:
             for line in output:
-                text = line.decode("utf8", "replace").rstrip("\n")
-                self.log.append(text)
-                self.lines.put(text)
+                self.take(line.decode("utf8", "replace").rstrip("\n"))
         self.lines.put(None)
+
+    def take(self, line):
+        """A line that the node has printed; on a thread of its own."""
+        self.log.append(line)
+        self.lines.put(line)
 
     def say(self, text):
         try:
@@ -108,6 +111,12 @@ class Node:
         """Bytes of the resident set."""
         with open(f"/proc/{self.process.pid}/statm", encoding="utf8") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def private(self):
+        """Bytes of memory that are the process's alone: without the pages of the executable."""
+        with open(f"/proc/{self.process.pid}/statm", encoding="utf8") as file:
+            fields = file.read().split()
+        return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
