@@ -12,26 +12,9 @@
 use crate::actor::service::{self, Policy};
 use crate::base::env;
 use crate::io::socket::{self, KeepAlive};
+pub use crate::node::config::keys::size as parse;
+use crate::node::config::keys::{self, refusal};
 use std::ffi::CStr;
-
-/// A number that counts something: digits, and `k`, `m` or `g` for times 1024, 1024², 1024³. (Lua writes a number that is
-/// no integer with `.0`.)
-pub fn parse(word: &[u8]) -> Option<usize> {
-    let word = word.strip_suffix(b".0").unwrap_or(word);
-    let (digits, shift) = match word.split_last()? {
-        (b'k' | b'K', digits) => (digits, 10),
-        (b'm' | b'M', digits) => (digits, 20),
-        (b'g' | b'G', digits) => (digits, 30),
-        _ => (word, 0),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    number
-        .checked_mul(1 << shift)
-        .filter(|&n| n <= isize::MAX as usize)
-}
 
 /// 0 is no limit, for comparisons.
 pub fn or_none(limit: usize) -> usize {
@@ -58,27 +41,11 @@ impl Limits {
     fn of<'a>(get: impl Fn(&CStr) -> Option<&'a CStr>) -> Result<Limits, String> {
         let number = |key: &CStr, default| match get(key) {
             None => Ok(default),
-            Some(text) => parse(text.to_bytes()).ok_or_else(|| {
-                format!(
-                    "Invalid {} {} , should be a number such as 65536, 512k, 64m or 1g",
-                    key.to_string_lossy(),
-                    text.to_string_lossy()
-                )
-            }),
+            Some(text) => parse(text.to_bytes()).ok_or_else(|| refusal(key, text)),
         };
-        let keepalive = match get(c"tcp_keepalive") {
-            None => None,
-            Some(text) => {
-                let words = text.to_bytes().split(|byte| *byte == b' ');
-                let times = KeepAlive::parse(words.filter(|word| !word.is_empty()));
-                Some(times.ok_or_else(|| {
-                    format!(
-                        "Invalid tcp_keepalive {} , should be seconds of silence, and perhaps seconds between questions, and \
-                         their number, such as 60 or \"60 10 3\"; or off",
-                        text.to_string_lossy()
-                    )
-                })?)
-            }
+        let keepalive = |text: &CStr| {
+            let times = keys::keepalive(text.to_bytes());
+            times.ok_or_else(|| refusal(c"tcp_keepalive", text))
         };
         let policy = get(c"mailbox_policy").unwrap_or(c"reject");
         Ok(Limits {
@@ -86,13 +53,9 @@ impl Limits {
             sockets: number(c"socket_write_total", 0)?,
             mailbox: number(c"mailbox_limit", 0)?,
             log: number(c"log_limit", service::waiting::DEFAULT)?,
-            policy: Policy::parse(policy.to_bytes()).ok_or_else(|| {
-                format!(
-                    "Invalid mailbox_policy {} , should be reject or drop",
-                    policy.to_string_lossy()
-                )
-            })?,
-            keepalive,
+            policy: Policy::parse(policy.to_bytes())
+                .ok_or_else(|| refusal(c"mailbox_policy", policy))?,
+            keepalive: get(c"tcp_keepalive").map(keepalive).transpose()?,
         })
     }
 
@@ -120,28 +83,6 @@ impl Limits {
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_may_have_a_unit() {
-        for (text, number) in [
-            ("0", Some(0)),
-            ("1500", Some(1500)),
-            ("1000000.0", Some(1_000_000)),
-            ("3k", Some(3 << 10)),
-            ("64M", Some(64 << 20)),
-            ("2g", Some(2 << 30)),
-            ("", None),
-            ("k", None),
-            ("-1", None),
-            ("1.5m", None),
-            ("10 m", None),
-            ("1e6", None),
-            ("99999999999999999999", None),
-            ("9999999999999999g", None),
-        ] {
-            assert_eq!(parse(text.as_bytes()), number, "{text}");
-        }
-    }
 
     #[test]
     fn a_config_without_keys_has_no_limits_and_a_bad_value_is_named() {

@@ -2,6 +2,7 @@
 
 use crate::base::{clock, env, log};
 use crate::io::timer;
+use crate::node::config::keys::refusal;
 use crate::scheduler::seeded;
 #[cfg(feature = "lua")]
 use skynet_support::Vm;
@@ -14,10 +15,7 @@ use std::ffi::c_uint;
 pub fn prepare() -> Result<Option<u64>, String> {
     let seed = match env::get(c"scheduler_seed") {
         None => None,
-        Some(text) => Some(parse(text).ok_or_else(|| {
-            let text = text.to_string_lossy();
-            format!("Invalid scheduler_seed {text} , should be a number of 0 or above")
-        })?),
+        Some(text) => Some(parse(text).ok_or_else(|| refusal(c"scheduler_seed", text))?),
     };
     if let Some(seed) = seed {
         seeded::use_seed(seed, timer::pass_tick);

@@ -117,8 +117,8 @@ pub unsafe fn run(config: &Config, compiled_for: u32) {
     shutdown::conclude();
 }
 
-/// Names the keys of the environment that are most likely misspelled (what they were to set has its default now), and the
-/// patterns that take no name.
+/// Names the keys of the environment that are most likely misspelled (what they were to set has its default now), values that nobody
+/// understands, and the patterns that take no name.
 fn tell_mistaken_keys() {
     for (key, meant) in keys::misspelled() {
         log::error_fmt(
@@ -127,6 +127,10 @@ fn tell_mistaken_keys() {
                 "warning: config: `{key}` is no key of the core or of its Lua layer; did you mean `{meant}`?"
             ),
         );
+    }
+    for (key, value, allowed) in keys::misfits() {
+        let text = format_args!("warning: config: {key} = {value} should be {allowed}");
+        log::error_fmt(0, text);
     }
     for (key, pattern) in keys::without_name() {
         let say = "has no `?` for the name: whatever is looked for, it is this one file";

@@ -331,6 +331,6 @@ end)";
     assert_eq!(status, Some(1), "{text}");
     has(
         &text,
-        &["Invalid scheduler_seed x , should be a number of 0 or above"],
+        &["Invalid scheduler_seed x , should be a whole number of 0 or above"],
     );
 }

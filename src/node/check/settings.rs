@@ -2,7 +2,6 @@
 
 use super::project::{File, Kind, Project};
 use super::{Findings, Level};
-use crate::base::release;
 use crate::node::config::{self, keys};
 use crate::services::builtin::{self, embedded};
 use std::collections::BTreeMap;
@@ -141,8 +140,7 @@ impl Config<'_> {
             );
         }
         self.misspelled();
-        self.taken();
-        self.numbers();
+        let taken = self.taken();
         let settings: Vec<_> = self.settings.clone().into_iter().collect();
         for (key, value) in settings {
             // The path is not known before the variable is.
@@ -151,6 +149,9 @@ impl Config<'_> {
                 .any(|name| value.contains(&format!("SKYNET_NO_{name}")))
             {
                 continue;
+            }
+            if !taken.contains(&key) {
+                self.value(&key, &value);
             }
             match keys::kind(&key) {
                 Some(keys::Kind::Patterns) => self.patterns(&key, &value),
@@ -162,7 +163,7 @@ impl Config<'_> {
                         self.folder(&key, parent);
                     }
                 }
-                Some(keys::Kind::Plain) | None => {}
+                _ => {}
             }
         }
         // Others are only included by configs.
@@ -203,7 +204,7 @@ impl Config<'_> {
     }
 
     /// Settings of ours that the project has had for a purpose of its own.
-    fn taken(&mut self) {
+    fn taken(&mut self) -> Vec<String> {
         let named = |key: &str, mark: char| self.scripts.contains(&format!("{mark}{key}{mark}"));
         let is_taken = |key: &&String| {
             keys::kind(key).is_some()
@@ -211,40 +212,27 @@ impl Config<'_> {
                 && (named(key, '"') || named(key, '\''))
         };
         let taken: Vec<_> = self.settings.keys().filter(is_taken).cloned().collect();
-        for key in taken {
+        for key in &taken {
             let what =
                 format!("the project's scripts read the key `{key}`, which is a setting here");
             let remedy = "see what it means here (docs/); if that is something else, give yours another name";
             self.add(Level::Warning, "taken-key", what, remedy);
         }
+        taken
     }
 
-    fn numbers(&mut self) {
-        if let Some(value) = self.get("api_version").map(str::to_owned)
-            && release::parse(value.as_bytes()).is_none()
-        {
-            let what = format!("api_version = {value} is no release");
-            self.add(Level::Error, "value", what, "write \"1.4.0\", say");
-        }
-        for (key, least, most) in [("thread", 1, config::MAX_THREADS), ("harbor", 0, 255)] {
-            let Some(value) = self.get(key).map(str::to_owned) else {
-                continue;
-            };
-            let fits = value
-                .trim()
-                .parse::<f64>()
-                .is_ok_and(|n| n >= f64::from(least) && n <= f64::from(most));
-            let automatic = key == "thread" && value == "auto";
-            if !(fits || automatic) {
-                let what = format!("{key} = {value} is not in [{least},{most}]");
-                self.add(
-                    Level::Error,
-                    "value",
-                    what,
-                    "the node does not start with it",
-                );
-            }
-        }
+    /// A value that who reads the key does not understand. Whether paths lead somewhere is looked at elsewhere.
+    fn value(&mut self, key: &str, value: &str) {
+        let Some(allowed) = keys::misfit(key, value) else {
+            return;
+        };
+        let (level, remedy) = if keys::starts_without(key) {
+            (Level::Warning, "correct it, or take the key out")
+        } else {
+            (Level::Error, "the node does not start with it")
+        };
+        let what = format!("{key} = {value} should be {allowed}");
+        self.add(level, "value", what, remedy);
     }
 
     /// Where a relative path of the config begins.

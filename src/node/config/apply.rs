@@ -1,15 +1,13 @@
 //! The settings of the file, as the core starts with them.
 
 use super::Config;
+use super::keys::{Kind, MAX_THREADS, kind};
 use crate::base::env;
 use std::ffi::{CStr, CString};
 use std::ptr;
 
 /// Keys and values as they stand in the file.
 pub type Settings = Vec<(CString, CString)>;
-
-/// Largest number of workers.
-pub const MAX_THREADS: i32 = 1024;
 
 /// Puts all settings into the environment, adds the defaults of those that the core needs, and answers what the core
 /// starts with. Its texts live as long as the process. The error is a line for the user.
@@ -23,14 +21,8 @@ pub fn apply(settings: Settings) -> Result<Config, String> {
         };
         let _ = env::set(0, &key, &value);
     }
-    let thread = integer(c"thread", 8);
-    if !(1..=MAX_THREADS).contains(&thread) {
-        return Err(out_of_range(c"thread", thread, 1, MAX_THREADS));
-    }
-    let harbor = integer(c"harbor", 1);
-    if !(0..=255).contains(&harbor) {
-        return Err(out_of_range(c"harbor", harbor, 0, 255));
-    }
+    let thread = in_range(c"thread", 8)?;
+    let harbor = in_range(c"harbor", 1)?;
     let pointer = |value: Option<&'static CStr>| value.map_or(ptr::null(), CStr::as_ptr);
     Ok(Config {
         thread,
@@ -56,8 +48,18 @@ fn number(value: i32) -> CString {
     CString::new(value.to_string()).unwrap_or_default()
 }
 
-fn integer(key: &CStr, default: i32) -> i32 {
-    leading_integer(text(key, &number(default)).to_bytes())
+/// The number of a key. The error is a line for the user.
+fn in_range(key: &CStr, default: i32) -> Result<i32, String> {
+    let value = leading_integer(text(key, &number(default)).to_bytes());
+    let (least, most) = match kind(&key.to_string_lossy()) {
+        Some(Kind::Range(least, most)) => (least, most),
+        _ => (1, MAX_THREADS),
+    };
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(out_of_range(key, value, least, most))
+    }
 }
 
 /// As C's strtol: leading spaces, a sign, digits; whatever follows does not count, and without digits it is 0.

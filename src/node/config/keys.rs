@@ -2,33 +2,27 @@
 //!
 //! Projects add keys of their own and read them with `skynet.getenv`: an unknown key is no mistake. One that is a slip of
 //! the finger away from a known one, which the config does not have, most likely is.
+//!
+//! The table says of each what its value may be ([`Kind`]). The node judges values by it at its start, and `skynet check` the
+//! configs of a project.
+
+mod kind;
 
 use crate::base::env;
 use std::collections::BTreeSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// What the value of a key names; what `skynet check` looks for on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A number, a word, an address.
-    Plain,
-    /// Patterns with `?`, separated by `;`.
-    Patterns,
-    /// A file that has to be there.
-    File,
-    /// A folder that has to be there.
-    Folder,
-    /// A file that is made; its folder has to be there.
-    NewFile,
-}
+#[cfg(feature = "lua")]
+pub use kind::MAX_THREADS;
+pub use kind::{Kind, keepalive, size};
 
 /// Every key that the core, `snlua`, the Lua layer and its services read, sorted. Kept complete by a test that looks for
 /// `skynet.getenv` and for the keys that the Rust code asks for.
 pub const KEYS: &[(&str, Kind)] = &[
     ("address", Kind::Plain),
-    ("api_version", Kind::Plain),
+    ("api_version", Kind::Release),
     ("bootstrap", Kind::Plain),
     ("certfile", Kind::File),
     ("cluster", Kind::File),
@@ -38,8 +32,8 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("cluster_discovery_ca", Kind::File),
     ("cluster_discovery_cert", Kind::File),
     ("cluster_discovery_key", Kind::File),
-    ("cluster_drain", Kind::Plain),
-    ("cluster_lease", Kind::Plain),
+    ("cluster_drain", Kind::Number),
+    ("cluster_lease", Kind::Integer),
     ("cluster_name", Kind::Plain),
     ("cluster_secret", Kind::Plain),
     ("cluster_tls_ca", Kind::File),
@@ -48,104 +42,107 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("cluster_tls_names", Kind::Plain),
     ("cluster_zone", Kind::Plain),
     ("cpath", Kind::Patterns),
-    ("crash_report", Kind::Plain),
+    ("crash_report", Kind::Switch),
     ("daemon", Kind::NewFile),
-    ("dashboard", Kind::Plain),
+    ("dashboard", Kind::Word(&["true", "false", "1", "0"])),
     ("dashboard_host", Kind::Plain),
     ("dashboard_origin", Kind::Plain),
     ("dashboard_password", Kind::Plain),
-    ("debug_adapter", Kind::Plain),
+    ("debug_adapter", Kind::Listener),
     ("debug_adapter_host", Kind::Plain),
     ("debug_adapter_password", Kind::Plain),
-    ("debug_adapter_wait", Kind::Plain),
-    ("debug_console_clients", Kind::Plain),
-    ("debug_console_guesses", Kind::Plain),
-    ("debug_console_handshake", Kind::Plain),
+    ("debug_adapter_wait", Kind::Switch),
+    ("debug_console_clients", Kind::Number),
+    ("debug_console_guesses", Kind::Number),
+    ("debug_console_handshake", Kind::Number),
     ("debug_console_host", Kind::Plain),
-    ("debug_console_idle", Kind::Plain),
+    ("debug_console_idle", Kind::Number),
     ("debug_console_password", Kind::Plain),
     ("debug_console_paths", Kind::Patterns),
-    ("debug_console_timeout", Kind::Plain),
-    ("enablessl", Kind::Plain),
-    ("gate_frame", Kind::Plain),
-    ("gate_handshake", Kind::Plain),
-    ("gate_idle", Kind::Plain),
-    ("gate_peraddress", Kind::Plain),
-    ("gc_when_quiet", Kind::Plain),
-    ("harbor", Kind::Plain),
-    ("harbor_handshake", Kind::Plain),
-    ("harbor_master_clients", Kind::Plain),
-    ("harbor_names", Kind::Plain),
-    ("harbor_peraddress", Kind::Plain),
-    ("harbor_strangers", Kind::Plain),
-    ("http_body_limit", Kind::Plain),
-    ("http_body_time", Kind::Plain),
-    ("http_connections", Kind::Plain),
-    ("http_connections_per_address", Kind::Plain),
-    ("http_fields_limit", Kind::Plain),
-    ("http_header_limit", Kind::Plain),
-    ("http_header_time", Kind::Plain),
-    ("http_idle_time", Kind::Plain),
-    ("http_memory", Kind::Plain),
-    ("http_requests", Kind::Plain),
+    ("debug_console_timeout", Kind::Number),
+    ("enablessl", Kind::Switch),
+    ("gate_frame", Kind::Number),
+    ("gate_handshake", Kind::Number),
+    ("gate_idle", Kind::Number),
+    ("gate_peraddress", Kind::Number),
+    ("gc_when_quiet", Kind::Switch),
+    ("harbor", Kind::Range(0, 255)),
+    ("harbor_handshake", Kind::Number),
+    ("harbor_master_clients", Kind::Number),
+    ("harbor_names", Kind::Integer),
+    ("harbor_peraddress", Kind::Number),
+    ("harbor_strangers", Kind::Number),
+    ("http_body_limit", Kind::Amount),
+    ("http_body_time", Kind::Amount),
+    ("http_connections", Kind::Amount),
+    ("http_connections_per_address", Kind::Amount),
+    ("http_fields_limit", Kind::Amount),
+    ("http_header_limit", Kind::Amount),
+    ("http_header_time", Kind::Amount),
+    ("http_idle_time", Kind::Amount),
+    ("http_memory", Kind::Amount),
+    ("http_requests", Kind::Amount),
     ("keyfile", Kind::File),
-    ("log_color", Kind::Plain),
-    ("log_error_rate", Kind::Plain),
-    ("log_format", Kind::Plain),
-    ("log_keep", Kind::Plain),
-    ("log_level", Kind::Plain),
-    ("log_limit", Kind::Plain),
-    ("log_rotate_daily", Kind::Plain),
-    ("log_rotate_size", Kind::Plain),
-    ("log_time", Kind::Plain),
+    ("log_color", Kind::Word(&["auto", "on", "off"])),
+    ("log_error_rate", Kind::Whole),
+    ("log_format", Kind::Word(&["text", "json"])),
+    ("log_keep", Kind::Whole),
+    (
+        "log_level",
+        Kind::Word(&["debug", "info", "warning", "error", "off"]),
+    ),
+    ("log_limit", Kind::Size),
+    ("log_rotate_daily", Kind::Switch),
+    ("log_rotate_size", Kind::Size),
+    ("log_time", Kind::Word(&["iso"])),
     ("logger", Kind::NewFile),
-    ("login_clients", Kind::Plain),
-    ("login_handshake", Kind::Plain),
-    ("login_peraddress", Kind::Plain),
+    ("login_clients", Kind::Number),
+    ("login_handshake", Kind::Number),
+    ("login_peraddress", Kind::Number),
     ("logpath", Kind::Folder),
     ("logservice", Kind::Plain),
     ("lua_cpath", Kind::Patterns),
     ("lua_path", Kind::Patterns),
     ("lualoader", Kind::File),
     ("luaservice", Kind::Patterns),
-    ("mailbox_limit", Kind::Plain),
-    ("mailbox_policy", Kind::Plain),
+    ("mailbox_limit", Kind::Size),
+    ("mailbox_policy", Kind::Word(&["reject", "drop"])),
     ("master", Kind::Plain),
-    ("metrics_clients", Kind::Plain),
-    ("metrics_handshake", Kind::Plain),
-    ("metrics_peraddress", Kind::Plain),
-    ("msgserver_handshake", Kind::Plain),
+    ("metrics_clients", Kind::Number),
+    ("metrics_handshake", Kind::Number),
+    ("metrics_peraddress", Kind::Number),
+    ("msgserver_handshake", Kind::Number),
     ("preload", Kind::File),
-    ("profile", Kind::Plain),
+    ("profile", Kind::Switch),
     ("profile_path", Kind::Plain),
-    ("scheduler_seed", Kind::Plain),
-    ("shutdown_grace", Kind::Plain),
-    ("signal_when_idle", Kind::Plain),
+    ("scheduler_seed", Kind::Whole),
+    ("shutdown_grace", Kind::Number),
+    ("signal_when_idle", Kind::Word(&["next"])),
     ("snax", Kind::Patterns),
     ("snax_interface_g", Kind::Plain),
     ("snax_loader", Kind::File),
-    ("socket_write_limit", Kind::Plain),
-    ("socket_write_total", Kind::Plain),
+    ("socket_write_limit", Kind::Size),
+    ("socket_write_total", Kind::Size),
     ("standalone", Kind::Plain),
     ("start", Kind::Plain),
-    ("tcp_keepalive", Kind::Plain),
+    ("tcp_keepalive", Kind::KeepAlive),
     ("test_file", Kind::File),
     ("test_filter", Kind::Plain),
-    ("test_limit", Kind::Plain),
+    ("test_limit", Kind::Number),
     ("test_report", Kind::NewFile),
-    ("thread", Kind::Plain),
-    ("virtual_time", Kind::Plain),
-    ("websocket_client_message_limit", Kind::Plain),
-    ("websocket_close_time", Kind::Plain),
-    ("websocket_connections", Kind::Plain),
-    ("websocket_connections_per_address", Kind::Plain),
-    ("websocket_deflate", Kind::Plain),
-    ("websocket_handshake_time", Kind::Plain),
-    ("websocket_idle_time", Kind::Plain),
-    ("websocket_memory", Kind::Plain),
-    ("websocket_message_limit", Kind::Plain),
-    ("websocket_message_time", Kind::Plain),
-    ("websocket_strict", Kind::Plain),
+    ("thread", Kind::Threads),
+    ("virtual_time", Kind::Switch),
+    ("websocket_client_message_limit", Kind::Amount),
+    ("websocket_close_time", Kind::Amount),
+    ("websocket_connections", Kind::Amount),
+    ("websocket_connections_per_address", Kind::Amount),
+    ("websocket_deflate", Kind::Switch),
+    ("websocket_handshake_time", Kind::Amount),
+    ("websocket_idle_time", Kind::Amount),
+    ("websocket_memory", Kind::Amount),
+    ("websocket_message_limit", Kind::Amount),
+    ("websocket_message_time", Kind::Amount),
+    ("websocket_strict", Kind::Switch),
 ];
 
 /// Keys that the core sets itself when the config has them not.
@@ -158,10 +155,67 @@ const DEFAULTED: &[&str] = &[
     "thread",
 ];
 
-/// What the value of a known key names.
+/// Keys with whose values the node does not start when it does not understand them.
+#[cfg(feature = "lua")]
+const REFUSED: &[&str] = &[
+    "api_version",
+    "harbor",
+    "log_limit",
+    "mailbox_limit",
+    "mailbox_policy",
+    "scheduler_seed",
+    "socket_write_limit",
+    "socket_write_total",
+    "tcp_keepalive",
+    "thread",
+];
+
+/// Keys whose reader names a value that it does not understand, as soon as the node starts.
+const NAMED_BY_READER: &[&str] = &[
+    "log_color",
+    "log_format",
+    "log_keep",
+    "log_rotate_daily",
+    "log_rotate_size",
+    "log_time",
+    "shutdown_grace",
+];
+
+/// What the value of a known key may be.
 pub fn kind(key: &str) -> Option<Kind> {
     let place = KEYS.binary_search_by(|(known, _)| known.cmp(&key)).ok()?;
     Some(KEYS[place].1)
+}
+
+/// Whether the node starts with a value of the key that it does not understand: it is as if the key were not there, or what reads it
+/// fails.
+#[cfg(feature = "lua")]
+pub fn starts_without(key: &str) -> bool {
+    !REFUSED.contains(&key)
+}
+
+/// What the value of a key should be, if it is not that.
+pub fn misfit(key: &str, value: &str) -> Option<String> {
+    let kind = kind(key)?;
+    (!kind.admits(value)).then(|| kind.allowed())
+}
+
+/// The line for a user whose node does not start with that value.
+pub fn refusal(key: &CStr, value: &CStr) -> String {
+    let (key, value) = (key.to_string_lossy(), value.to_string_lossy());
+    let allowed = kind(&key).map(Kind::allowed).unwrap_or_default();
+    format!("Invalid {key} {value} , should be {allowed}")
+}
+
+/// Values of the environment that are not understood, each with its key and what it should be. Not those that something else names.
+pub fn misfits() -> Vec<(&'static str, String, String)> {
+    let keys = KEYS.iter().map(|(key, _)| *key);
+    keys.filter(|key| !NAMED_BY_READER.contains(key))
+        .filter_map(|key| {
+            let value = env::get(&CString::new(key).ok()?)?.to_string_lossy();
+            Some((key, value.to_string(), misfit(key, &value)?))
+        })
+        .collect()
 }
 
 /// The known key that `key` was most likely meant to be. `has` says which keys the config has: one that is there was not

@@ -60,13 +60,17 @@ impl Drop for Limits {
     }
 }
 
+/// The allocator of a limited state.
+///
+/// # Safety
+/// `limits` is what [`Limits::of`] gave Lua, which is alive; the rest is as Lua calls an allocator (Lua 5.5 manual, `lua_Alloc`).
 unsafe extern "C" fn limited(
     limits: *mut c_void,
     block: *mut c_void,
     had: usize,
     wanted: usize,
 ) -> *mut c_void {
-    // SAFETY: Lua hands over what `of` gave it; nobody else has it while Lua allocates.
+    // SAFETY: contract of this function; nobody else has it while Lua allocates.
     let limits = unsafe { &mut *limits.cast::<Allocator>() };
     // For a new block the old size is its type.
     let old = if block.is_null() { 0 } else { had };
@@ -82,6 +86,10 @@ unsafe extern "C" fn limited(
     new
 }
 
+/// The hook of a limited state, after so many instructions.
+///
+/// # Safety
+/// Lua calls it as a hook, with its running state.
 unsafe extern "C-unwind" fn too_long(state: *mut lua_State, _: *mut lua_Debug) {
     // SAFETY: Lua calls its hook where an error may be raised; what follows keeps the rules of `State`.
     let state = unsafe { State::new(state) };

@@ -11,7 +11,7 @@ mod read;
 use libc::{c_char, c_int};
 
 #[cfg(feature = "lua")]
-pub use apply::{MAX_THREADS, Settings, apply};
+pub use apply::{Settings, apply};
 #[cfg(feature = "lua")]
 pub use read::{File, read, read_elsewhere};
 

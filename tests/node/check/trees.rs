@@ -151,7 +151,7 @@ fn a_config_is_judged_from_where_its_paths_lead_somewhere() {
 
 #[test]
 fn a_key_of_the_projects_own_that_is_a_setting_here_is_named() {
-    let config = "thread = 1\nharbor = 0\nstart = 'main'\nmailbox_limit = 'none'\nlog_level = 3\n";
+    let config = "thread = 1\nharbor = 0\nstart = 'main'\nmailbox_limit = '64k'\nlog_level = 3\n";
     let script = "local level = skynet.getenv 'log_level'\n";
     let project = Project::new("taken", &[("config", config), ("service/main.lua", script)]);
     let (report, _) = project.check(".");

@@ -46,6 +46,90 @@ fn keys_are_sorted() {
     assert!(KEYS.is_sorted_by_key(|(key, _)| key));
 }
 
+#[test]
+fn a_value_is_judged_as_its_reader_judges_it() {
+    for (key, good, bad) in [
+        ("api_version", &["1.4.0", "10400"][..], &["0.9", ""][..]),
+        ("harbor", &["0", "255", "1.0"], &["256", "-1", "one", ""]),
+        ("thread", &["8", "auto", "1024"], &["0", "1025", "many"]),
+        ("log_time", &["iso"], &["noon", "ISO", ""]),
+        ("log_level", &["off", "warning"], &["warn", "5"]),
+        ("mailbox_policy", &["reject", "drop"], &["block"]),
+        (
+            "mailbox_limit",
+            &["0", "64m", "1000.0"],
+            &["1.5m", "-1", "x"],
+        ),
+        (
+            "http_body_limit",
+            &["0", "1.5m", " 64 k "],
+            &["64kb", "-1", ""],
+        ),
+        ("http_idle_time", &["75", "0.5"], &["a minute", "1.2.3"]),
+        (
+            "login_clients",
+            &["0", "4096", "0x10"],
+            &["-1", "no", "inf"],
+        ),
+        ("harbor_names", &["10", "10.0", "1e3"], &["10.5", "-1"]),
+        ("scheduler_seed", &["0", "7"], &["-1", "7.5", "seed"]),
+        ("tcp_keepalive", &["60", "60 10 3", "off"], &["on", "0", ""]),
+        ("crash_report", &["true", "false"], &["no", "0", ""]),
+        (
+            "debug_adapter",
+            &["", "0", "4711", "unix:/run/x"],
+            &["65536", "port"],
+        ),
+        ("start", &["main", ""], &[]),
+        ("nobody_knows", &["x"], &[]),
+    ] {
+        for value in good {
+            assert_eq!(misfit(key, value), None, "{key} = {value}");
+        }
+        for value in bad {
+            assert!(misfit(key, value).is_some(), "{key} = {value}");
+        }
+    }
+}
+
+#[test]
+fn numbers_may_have_a_unit() {
+    for (text, number) in [
+        ("0", Some(0)),
+        ("1500", Some(1500)),
+        ("1000000.0", Some(1_000_000)),
+        ("3k", Some(3 << 10)),
+        ("64M", Some(64 << 20)),
+        ("2g", Some(2 << 30)),
+        ("", None),
+        ("k", None),
+        ("-1", None),
+        ("1.5m", None),
+        ("10 m", None),
+        ("1e6", None),
+        ("99999999999999999999", None),
+        ("9999999999999999g", None),
+    ] {
+        assert_eq!(size(text.as_bytes()), number, "{text}");
+    }
+}
+
+#[test]
+fn what_a_value_should_be_can_be_read() {
+    for (key, text) in [
+        ("mailbox_policy", "reject or drop"),
+        ("log_time", "iso"),
+        ("log_color", "auto, on or off"),
+        ("harbor", "in [0,255]"),
+    ] {
+        assert_eq!(misfit(key, "?").as_deref(), Some(text), "{key}");
+    }
+    assert_eq!(
+        refusal(c"mailbox_policy", c"x"),
+        "Invalid mailbox_policy x , should be reject or drop"
+    );
+}
+
 /// Every key that code of this project asks for is known.
 #[test]
 fn no_key_is_missing() {
