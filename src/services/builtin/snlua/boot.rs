@@ -11,10 +11,9 @@ use mlua_sys::{
 };
 use skynet_support::{State, lua_function};
 
-use super::core::{Service, setting};
+use super::core::{Service, seed, setting};
 use super::memory::megabytes;
 use super::{Snlua, debugger, profile};
-use crate::scheduler::seeded;
 use crate::services::builtin::{embedded, host};
 
 /// What the steps need; they get its address as light userdata.
@@ -190,7 +189,7 @@ fn seed_random(state: State<'_>) {
     static COPIES: AtomicI64 = AtomicI64::new(0);
     state.get_global(c"math");
     state.get_field(-1, c"randomseed");
-    let seed = match seeded::seed() {
+    let seed = match seed() {
         Some(seed) => seed as i64,
         // SAFETY: a state of this thread.
         None => unsafe { luaL_makeseed_(state.raw()) }.into(),
@@ -229,11 +228,14 @@ pub(super) fn make_snapshot() {
 }
 
 /// Prepares the VM in which the modules of the module snapshot run once: with what they need.
+///
+/// # Safety
+/// Lua calls it with the state of a new VM, in a protected call.
 pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
     lua: *mut skynet_lua::LuaState,
 ) -> c_int {
     static NO_SERVICE: u8 = 0;
-    // SAFETY: Lua calls with the state of a new VM; what follows keeps the rules of `State`.
+    // SAFETY: contract of this function; what follows keeps the rules of `State`.
     let (state, is_copied) = unsafe {
         let state = State::new(lua.cast());
         (state, skynet_lua::lua_copysnapshot(lua) != 0)
@@ -256,8 +258,11 @@ pub(in crate::services::builtin) unsafe extern "C-unwind" fn open_modules(
 }
 
 /// Fills the VM that others are copied from.
+///
+/// # Safety
+/// Lua calls it with the state of a new VM, in a protected call.
 unsafe extern "C-unwind" fn open_snapshot(lua: *mut skynet_lua::LuaState) -> c_int {
-    // SAFETY: Lua calls with the state of a new VM; what follows keeps the rules of `State`.
+    // SAFETY: contract of this function; what follows keeps the rules of `State`.
     let state = unsafe { State::new(lua.cast()) };
     libraries(state);
     for name in COMMON {

@@ -1,17 +1,18 @@
-//! All that a VM asks of the core.
+//! All that a VM asks of the core: no other file of this folder imports anything from below `services` (`src/layers.rs` checks that).
 
 use std::ffi::CStr;
 use std::io::Write;
 
-use crate::actor::service::{self, Callback, Context};
+use crate::actor::service::{self, Callback};
 use crate::base::message::{Message, ptype};
 use crate::base::{clock, env, log};
-use libc::c_void;
+use libc::{c_int, c_void};
 
 pub(super) use crate::actor::service::sampling::{clean, is_on as is_sampling};
 pub(super) use crate::actor::service::thread_signal::{Place, Request};
-pub(super) use crate::actor::service::{Piece, Stack, is_aborting};
+pub(super) use crate::actor::service::{Context, Piece, Stack, is_aborting};
 pub(super) use crate::alloc::memory::reallocate;
+pub(super) use crate::scheduler::{seeded::seed, spare};
 
 /// The service that a VM is; null before its instance is started.
 #[derive(Clone, Copy)]
@@ -81,7 +82,15 @@ impl Service {
 
     /// Puts a message that the service was given behind its mail once more. False if that is not possible; the data is the
     /// caller's then.
-    pub(super) fn put_back(self, message: Message) -> bool {
+    pub(super) fn put_back(
+        self,
+        source: u32,
+        ty: c_int,
+        session: c_int,
+        data: *const c_void,
+        size: usize,
+    ) -> bool {
+        let message = Message::with_data(source, ty, session, data.cast_mut(), size);
         service::push(self.handle(), message)
     }
 

@@ -24,13 +24,10 @@ use libc::{c_char, c_int, c_uint, c_void};
 use mlua_sys::{lua_State, lua_atpanic, lua_getallocf, lua_newstate, luaL_makeseed};
 use skynet_support::{State, lua_function};
 
-use self::core::{Place, Request, Service, Stack, is_aborting};
+use self::core::{Context, Place, Request, Service, Stack, is_aborting};
 use self::interrupt::Interrupt;
 use self::memory::Memory;
 pub use self::pieces::{collect, collector};
-use crate::actor::service::Context;
-use crate::base::message::Message;
-use crate::scheduler::seeded;
 
 /// One instance of the service. Lua's allocator carries its address, so any coroutine leads to it.
 pub(crate) struct Snlua {
@@ -95,7 +92,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
     }));
     // VMs that share strings have to agree on their hashes.
     static SEED: OnceLock<c_uint> = OnceLock::new();
-    let seed = *SEED.get_or_init(|| match seeded::seed() {
+    let seed = *SEED.get_or_init(|| match core::seed() {
         // Hashes, and with them the order of `pairs`, are as in the last run.
         Some(seed) => seed as c_uint,
         // SAFETY: no precondition.
@@ -149,6 +146,10 @@ pub unsafe extern "C" fn init(
 }
 
 /// Until the arguments have come. A service that knows the handle before the launch has returned may have sent something first.
+///
+/// # Safety
+/// The core calls it as "skynet.h" says of a callback: `ud` is what [`init`] has registered, the instance of `context`, and no other callback of the
+/// service runs; `msg` has `sz` bytes, and is the callback's.
 unsafe extern "C-unwind" fn first_message(
     context: *mut Context,
     ud: *mut c_void,
@@ -158,16 +159,15 @@ unsafe extern "C-unwind" fn first_message(
     msg: *const c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: `ud` is the instance, which this thread alone uses. A message whose data is the block that `init` has sent is
+    // SAFETY: contract of this function: this thread alone uses the instance. A message whose data is the block that `init` has sent is
     // that message: the block is the mailbox's until now. Any other one is sent to the service once more, behind it.
     unsafe {
         let service = Service::new(context);
         let expected = mem::replace(&mut (*ud.cast::<Snlua>()).args, ptr::null_mut());
         if msg != expected.cast_const() {
             (*ud.cast::<Snlua>()).args = expected;
-            let message = Message::with_data(source, ty, session, msg.cast_mut(), sz);
             // A service that has ended meanwhile lets the core free it.
-            return service.put_back(message).into();
+            return service.put_back(source, ty, session, msg, sz).into();
         }
         service.set_callback(None, ptr::null_mut());
         let args = std::slice::from_raw_parts(msg.cast::<u8>(), sz);

@@ -20,9 +20,8 @@ use super::breakpoints::{self, Breakpoint};
 use super::hook::with_source;
 use super::step::{Mode, Step};
 use super::{JUST_MY_CODE, Local, Snlua, adapter, resumers};
-use crate::scheduler::spare;
 use crate::services::builtin::embedded;
-use crate::services::builtin::snlua::core::monotonic_nanos;
+use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
 
 const MODULE: &CStr = c"skynet.internal.debugagent";
 /// Instructions between two looks at the clock while a text of the user's runs.
@@ -128,8 +127,11 @@ fn accept_requests(local: &Local, on: bool) {
 }
 
 /// Whether the function that runs is one of the layer.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
 unsafe fn is_in_layer(local: &Local, state: *mut lua_State) -> bool {
-    // SAFETY: contract of the callers.
+    // SAFETY: contract of this function.
     unsafe {
         let mut frame: lua_Debug = std::mem::zeroed();
         lua_getstack(state, 0, &mut frame) != 0
@@ -139,10 +141,13 @@ unsafe fn is_in_layer(local: &Local, state: *mut lua_State) -> bool {
 }
 
 /// Calls the agent. What it answers is how the service goes on, and which coroutine is meant; null for the one of the event.
+///
+/// # Safety
+/// The coroutine of the event is the one that runs in the VM of `local`, in a hook or where an error is raised, and the calling thread runs its service.
 unsafe fn ask(local: &Local, event: &Event) -> (Mode, *mut lua_State) {
     const GOES_ON: (Mode, *mut lua_State) = (Mode::None, ptr::null_mut());
     let state = event.state;
-    // SAFETY: contract of the callers. Nothing here raises: what may runs in protected calls.
+    // SAFETY: contract of this function. Nothing here raises: what may runs in protected calls.
     unsafe {
         if lua_checkstack(state, ROOM) == 0 {
             return GOES_ON;
@@ -172,8 +177,12 @@ unsafe fn ask(local: &Local, event: &Event) -> (Mode, *mut lua_State) {
     }
 }
 
+/// How the service goes on.
+///
+/// # Safety
+/// What is at `index` of `agent` is a string, or false or nil: the function of the agent promises so (`debugagent.lua`).
 unsafe fn mode_at(agent: *mut lua_State, index: c_int) -> Mode {
-    // SAFETY: the agent's answer is a string, or false or nil.
+    // SAFETY: contract of this function: nothing is converted, so nothing raises.
     unsafe {
         let text = lua_tolstring(agent, index, ptr::null_mut());
         if text.is_null() {
@@ -188,8 +197,12 @@ unsafe fn mode_at(agent: *mut lua_State, index: c_int) -> Mode {
     }
 }
 
+/// The log has an error of the agent.
+///
+/// # Safety
+/// An error is at the top of `state`, a coroutine of a VM whose service the calling thread runs.
 unsafe fn log_error(state: *mut lua_State) {
-    // SAFETY: the error is at the top; one that is no string is not converted.
+    // SAFETY: contract of this function; an error that is no string is not converted.
     unsafe {
         let text = if mlua_sys::lua_type(state, -1) == LUA_TSTRING {
             CStr::from_ptr(lua_tolstring(state, -1, ptr::null_mut())).to_bytes()
@@ -203,8 +216,11 @@ unsafe fn log_error(state: *mut lua_State) {
 }
 
 /// The agent's coroutine; `None`, which the log has the reason of, if it cannot be loaded.
+///
+/// # Safety
+/// `state` is a coroutine of the VM , and the calling thread runs its service and may use `ROOM` values of its stack.
 unsafe fn coroutine(state: *mut lua_State) -> Option<*mut lua_State> {
-    // SAFETY: contract of the callers: there is room. The coroutine is anchored in the registry.
+    // SAFETY: contract of this function: there is room. The coroutine is anchored in the registry.
     unsafe {
         let mut known = lua_rawgetp(state, LUA_REGISTRYINDEX, (&raw const COROUTINE).cast());
         if known != LUA_TTHREAD {
@@ -223,6 +239,10 @@ unsafe fn coroutine(state: *mut lua_State) -> Option<*mut lua_State> {
     }
 }
 
+/// Makes the agent and its coroutine, and puts them into the registry.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn load_agent(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md).
     unsafe {
@@ -267,8 +287,11 @@ fn load_module(state: State<'_>, name: &CStr) {
 }
 
 /// On the agent's coroutine, with an [`Event`].
+///
+/// # Safety
+/// A Lua function; its argument is the address of an [`Event`] that outlives the call, whose coroutine has `ROOM` values of its stack free.
 unsafe extern "C-unwind" fn enter(agent: *mut lua_State) -> c_int {
-    // SAFETY: called by `ask`, whose event outlives the call. There is room in both coroutines.
+    // SAFETY: contract of this function; `ask` has made room in both coroutines.
     unsafe {
         let event: *const Event = lua_touserdata(agent, 1).cast();
         let state = (*event).state;
@@ -407,6 +430,10 @@ thread_local! {
     static DEADLINE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
+/// The hook of a text of the user's that runs.
+///
+/// # Safety
+/// Lua calls it as a hook, with its running state.
 unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
     if monotonic_nanos() > DEADLINE.get() {
         // SAFETY: the hook of a coroutine in a protected call.

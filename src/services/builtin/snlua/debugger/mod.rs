@@ -34,9 +34,8 @@ use mlua_sys::lua_State;
 use parking_lot::{Condvar, Mutex};
 
 use super::Snlua;
-use super::core::{self, Request, Service};
+use super::core::{self, Request, Service, spare};
 use super::sample::Resumers;
-use crate::scheduler::spare;
 use breakpoints::Sources;
 use step::Step;
 
@@ -88,7 +87,7 @@ struct Vm {
 // SAFETY: `instance` is used under the lock of `VMS` alone, in which the VM is until its release; the fields of it that are used
 // are atomic.
 unsafe impl Send for Vm {}
-// SAFETY: as above.
+// SAFETY: as for Send: what is behind `instance` is used under the lock of `VMS`, and is atomic.
 unsafe impl Sync for Vm {}
 
 /// What the thread that runs the service has for it.
