@@ -15,12 +15,6 @@ local check = require "check"
 
 local cases = {}
 
-local function wait_until(condition)
-	repeat
-		skynet.sleep(1)
-	until condition()
-end
-
 -- A listener whose connections say nothing. Returns its port, and how many connections have come, and how many of them are gone.
 local function silent_listener()
 	local count = { come = 0, gone = 0 }
@@ -40,12 +34,12 @@ end
 local function leaves_no_connection(name, func)
 	local port, count, listener = silent_listener()
 	local task = skynet.fork(pcall, func, port)
-	wait_until(function()
+	check.await(function()
 		return count.come == 1
 	end)
 	skynet.sleep(2) -- it has got on, and waits for the server's first words
 	assert(skynet.killthread(task), name)
-	wait_until(function()
+	check.await(function()
 		return count.gone == 1
 	end)
 	skynet.sleep(2)
@@ -111,7 +105,7 @@ function cases.a_listener_that_nobody_knows_is_closed()
 	local before = #socket.netstat()
 	skynet.yield()
 	assert(skynet.killthread(task))
-	wait_until(function()
+	check.await(function()
 		return #socket.netstat() == before
 	end)
 end
@@ -128,7 +122,7 @@ function cases.a_socket_whose_closer_is_killed_is_closed_and_its_reader_gets_the
 	skynet.fork(function()
 		skynet.killthread(closer)
 	end)
-	wait_until(function()
+	check.await(function()
 		return count.gone == 1 and result
 	end)
 	check.equal({ result[1], socket.invalid(id) }, { false, true })
@@ -145,7 +139,7 @@ function cases.what_comes_for_a_reader_that_was_killed_is_bounded()
 			read(id)
 		end)
 		local client = assert(socket.open("127.0.0.1", port))
-		wait_until(function()
+		check.await(function()
 			return accepted
 		end)
 		skynet.sleep(1)
@@ -193,7 +187,7 @@ function cases.a_websocket_ends_with_the_task_that_serves_it_and_the_handler_is_
 	assert(skynet.killthread(task))
 	local message, payload = websocket.read(id)
 	check.equal({ message, string.unpack(">I2", payload) }, { false, 1011, 3 })
-	wait_until(function()
+	check.await(function()
 		return told[1]
 	end)
 	check.equal(told, { "the task that served the connection was killed" })
@@ -232,7 +226,7 @@ function cases.a_websocket_is_read_on_and_closed_after_its_reader_was_killed()
 	skynet.sleep(1)
 	assert(skynet.killthread(reader))
 	websocket.close(id)
-	wait_until(function()
+	check.await(function()
 		return closed and socket.invalid(id)
 	end)
 	socket.close(listener)
@@ -263,10 +257,10 @@ function cases.requests_in_line_are_served_when_the_task_that_serves_them_is_kil
 			results[i] = { pcall(mqueue.call, peer, what) }
 		end)
 	end
-	wait_until(function()
+	check.await(function()
 		return skynet.call(peer, "lua", "kill_request")
 	end)
-	wait_until(function()
+	check.await(function()
 		return results[1] and results[2] and results[3]
 	end)
 	check.equal({ results[1][1], results[2], results[3] }, { false, { true, "second" }, { true, "third" } })
@@ -302,7 +296,7 @@ function cases.a_caller_gets_an_error_when_the_task_that_would_answer_is_killed(
 	end)
 	skynet.sleep(1)
 	check.equal(skynet.call(peer, "lua", "kill", "killed_peer.lua"), 1)
-	wait_until(function()
+	check.await(function()
 		return result
 	end)
 	check.equal(result[1], false)
