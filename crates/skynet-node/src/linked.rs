@@ -90,25 +90,42 @@ fn name_of<S: Service>() -> &'static str {
     known.map_or("?", |(_, name)| name)
 }
 
+/// `create` of the service.
+///
+/// # Safety
+/// None needed; the signature is that of `NAME_create` ("skynet_module.h").
 unsafe extern "C" fn create<S: Service>() -> *mut c_void {
     export::create::<S>(name_of::<S>())
 }
 
+/// `init` of the service.
+///
+/// # Safety
+/// `instance` comes from [`create`] of the same `S` and has not been started, `context` is its service, and `args` is null or a C string:
+/// so "skynet_module.h" says, and the core calls by it.
 unsafe extern "C" fn init<S: Service>(
     instance: *mut c_void,
     context: *mut skynet_sys::Context,
     args: *const c_char,
 ) -> c_int {
-    // SAFETY: the core calls it with what `create` has made, before any message.
+    // SAFETY: contract of this function.
     unsafe { export::init::<S>(instance, context.cast(), args) }
 }
 
+/// `release` of the service.
+///
+/// # Safety
+/// `instance` comes from [`create`] of the same `S`, no other function runs with it, and it is not used afterwards.
 unsafe extern "C" fn release<S: Service>(instance: *mut c_void) {
-    // SAFETY: the core calls it once, after everything else.
+    // SAFETY: contract of this function.
     unsafe { export::release::<S>(instance) }
 }
 
+/// `signal` of the service.
+///
+/// # Safety
+/// `instance` comes from [`create`] of the same `S` and is not released meanwhile; the thread is any.
 unsafe extern "C" fn signal<S: Service>(instance: *mut c_void, signal: c_int) {
-    // SAFETY: the core calls it before the release.
+    // SAFETY: contract of this function.
     unsafe { export::signal::<S>(instance, signal) }
 }

@@ -11,6 +11,11 @@ use mlua_sys::{
 
 use crate::State;
 
+unsafe extern "C" {
+    /// Lua's own allocator, over the C allocator ("lauxlib.h"; `mlua_sys` has another type for its first parameter).
+    fn luaL_alloc(ud: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void;
+}
+
 /// A VM without libraries, over the C allocator. Dropping it closes it.
 pub struct Vm(*mut lua_State);
 
@@ -24,7 +29,7 @@ impl Vm {
     /// [`Vm::open`] with a seed for the hashes of strings: VMs that share strings have the same.
     pub fn with_seed(seed: c_uint) -> Option<Vm> {
         // SAFETY: the allocator takes no data.
-        Vm::of(unsafe { lua_newstate(allocate, ptr::null_mut(), seed) })
+        Vm::of(unsafe { lua_newstate(luaL_alloc, ptr::null_mut(), seed) })
     }
 
     fn of(state: *mut lua_State) -> Option<Vm> {
@@ -53,23 +58,6 @@ impl Drop for Vm {
     fn drop(&mut self) {
         // SAFETY: opened by `of`'s callers, and closed nowhere else.
         unsafe { lua_close(self.0) };
-    }
-}
-
-/// `lua_Alloc` over the C allocator.
-unsafe extern "C" fn allocate(
-    _: *mut c_void,
-    block: *mut c_void,
-    _: usize,
-    size: usize,
-) -> *mut c_void {
-    // SAFETY: Lua gives null or a block that it got here.
-    unsafe {
-        if size == 0 {
-            libc::free(block);
-            return ptr::null_mut();
-        }
-        libc::realloc(block, size)
     }
 }
 

@@ -6,6 +6,31 @@ use std::task::{Context, Poll};
 
 use super::stream::TcpStream;
 
+/// The trait `AsyncWrite` that is in scope: tokio's and that of futures-io differ in the name of the method that ends a stream.
+macro_rules! async_write {
+    ($stream:ty, $end:ident) => {
+        impl AsyncWrite for $stream {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                TcpStream::poll_write(&self, context, bytes)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            /// Both directions end: see [`TcpStream::close`].
+            fn $end(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.close();
+                Poll::Ready(Ok(()))
+            }
+        }
+    };
+}
+
 #[cfg(feature = "tokio")]
 mod of_tokio {
     use super::{Context, Pin, Poll, TcpStream, io};
@@ -43,28 +68,7 @@ mod of_tokio {
                 }
             }
 
-            impl AsyncWrite for $stream {
-                fn poll_write(
-                    self: Pin<&mut Self>,
-                    context: &mut Context<'_>,
-                    bytes: &[u8],
-                ) -> Poll<io::Result<usize>> {
-                    TcpStream::poll_write(&self, context, bytes)
-                }
-
-                fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                    Poll::Ready(Ok(()))
-                }
-
-                /// Both directions end: see [`TcpStream::close`].
-                fn poll_shutdown(
-                    self: Pin<&mut Self>,
-                    _: &mut Context<'_>,
-                ) -> Poll<io::Result<()>> {
-                    self.close();
-                    Poll::Ready(Ok(()))
-                }
-            }
+            async_write!($stream, poll_shutdown);
         };
     }
 
@@ -89,25 +93,7 @@ mod of_futures {
                 }
             }
 
-            impl AsyncWrite for $stream {
-                fn poll_write(
-                    self: Pin<&mut Self>,
-                    context: &mut Context<'_>,
-                    bytes: &[u8],
-                ) -> Poll<io::Result<usize>> {
-                    TcpStream::poll_write(&self, context, bytes)
-                }
-
-                fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                    Poll::Ready(Ok(()))
-                }
-
-                /// Both directions end: see [`TcpStream::close`].
-                fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                    self.close();
-                    Poll::Ready(Ok(()))
-                }
-            }
+            async_write!($stream, poll_close);
         };
     }
 
