@@ -13,6 +13,9 @@ use skynet_bson::luaopen_bson;
 use skynet_fuzz::{feed_function, push_module};
 
 /// Argument 1: the bytes.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {

@@ -14,6 +14,9 @@ use skynet_cjson::luaopen_cjson;
 use skynet_fuzz::{feed_function, push_module};
 
 /// Sets a switch of the module at index 2.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and the module at 2.
 unsafe fn switch(state: *mut lua_State, name: &CStr, on: bool) {
     // SAFETY: the stack has room for a few values.
     unsafe {
@@ -24,6 +27,9 @@ unsafe fn switch(state: *mut lua_State, name: &CStr, on: bool) {
 }
 
 /// Calls a function of the module at index 2 with the value at `index`; false, with nothing pushed, if that raises.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and the module at 2.
 unsafe fn call(state: *mut lua_State, name: &CStr, index: c_int) -> bool {
     // SAFETY: the stack has room for a few values.
     unsafe {
@@ -38,6 +44,9 @@ unsafe fn call(state: *mut lua_State, name: &CStr, index: c_int) -> bool {
 }
 
 /// How often each byte is in the string at `index`. Objects have no order, so texts of equal values may differ in that.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and a string at `index`.
 unsafe fn letters(state: *mut lua_State, index: c_int) -> [u32; 256] {
     let mut counts = [0; 256];
     // SAFETY: there is a string, which stays on the stack.
@@ -52,6 +61,9 @@ unsafe fn letters(state: *mut lua_State, index: c_int) -> [u32; 256] {
 }
 
 /// Argument 1: the bytes.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {

@@ -21,6 +21,9 @@ const RESULTS: c_int = 4;
 // that belongs to the target until `append` takes it.
 
 /// Calls a function of the module with the values above `from`, which are replaced by the results.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and the module where [`connection`] has put it.
 unsafe fn call(state: *mut lua_State, name: &std::ffi::CStr, from: c_int, results: c_int) {
     // SAFETY: see the file's comment.
     unsafe {
@@ -31,12 +34,18 @@ unsafe fn call(state: *mut lua_State, name: &std::ffi::CStr, from: c_int, result
 }
 
 /// Frees the message at `index`.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and a message of the module at `index`, which nobody has freed.
 unsafe fn release(state: *mut lua_State, index: c_int) {
     // SAFETY: see the file's comment: the block is not shared.
     unsafe { libc::free(lua_touserdata(state, index)) };
 }
 
 /// Serves one packet, which is at the top.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and a packet at the top.
 unsafe fn serve(state: *mut lua_State) {
     // SAFETY: see the file's comment.
     unsafe {
@@ -74,6 +83,9 @@ unsafe fn serve(state: *mut lua_State) {
 }
 
 /// The argument: for each packet, a byte of length and so many bytes.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn connection(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md); the text is an argument, which stays on the stack.
     unsafe {

@@ -17,6 +17,9 @@ use skynet_lpeg::luaopen_lpeg;
 const BUILDER: &str = include_str!("lpeg.lua");
 
 /// Argument 1: the bytes.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     const KEY: *const c_char = c"builder".as_ptr();
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.

@@ -10,6 +10,9 @@ use skynet_fuzz::{feed_function, push_module};
 use skynet_luaclib::mongo::luaopen_skynet_mongo_driver;
 
 /// Argument 1: a reply.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {

@@ -16,6 +16,9 @@ use skynet_sproto::luaopen_sproto_core;
 const SCHEMA: &[u8] = include_bytes!("../data/all.spb");
 
 /// Argument 1: a message.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
@@ -48,6 +51,9 @@ unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
 }
 
 /// Pushes the type, which is looked up once.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack.
 unsafe fn push_type(state: *mut lua_State) {
     const KEY: *const c_char = c"type All".as_ptr();
     // SAFETY: the stack has room for a few values; the module is at index 2.

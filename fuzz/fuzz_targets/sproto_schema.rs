@@ -12,6 +12,9 @@ use skynet_fuzz::{feed_function, push_module};
 use skynet_sproto::luaopen_sproto_core;
 
 /// Argument 1: the binary form of a schema.
+///
+/// # Safety
+/// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
     // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a string; the stack has room for a few values.
     unsafe {
@@ -46,6 +49,9 @@ unsafe extern "C-unwind" fn run(state: *mut lua_State) -> c_int {
 }
 
 /// The type is at index 4. Errors are fine.
+///
+/// # Safety
+/// `state` is the running state of a function of this file, with room on its stack, and a type at 4.
 unsafe fn use_type(state: *mut lua_State) {
     // SAFETY: the stack has room for a few values.
     unsafe {

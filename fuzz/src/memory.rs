@@ -40,6 +40,9 @@ impl Memory {
     }
 
     /// `lua_Alloc` (Lua 5.5 manual §4.6).
+    ///
+    /// # Safety
+    /// As Lua calls an allocator: `block` is null or what this function has returned and Lua has not given back since.
     pub unsafe extern "C" fn allocate(
         ud: *mut c_void,
         block: *mut c_void,

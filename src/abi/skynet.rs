@@ -133,7 +133,7 @@ pub unsafe extern "C" fn skynet_callback(context: *mut Context, ud: *mut c_void,
     contain("skynet_callback", (), || {
         // SAFETY: contract of this function.
         if let Some(context) = unsafe { context.as_ref() } {
-            // SAFETY: as above.
+            // SAFETY: contract of this function: the service is the calling thread's own, as "skynet.h" wants it.
             unsafe { context.own().set_callback(cb, ud) };
         }
     })

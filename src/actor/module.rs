@@ -34,7 +34,7 @@ pub struct Module {
 
 // SAFETY: constant once it is in the table; the functions are thread safe by the contract of "skynet_module.h".
 unsafe impl Sync for Module {}
-// SAFETY: as above.
+// SAFETY: the names and functions are for the life of the process, on any thread.
 unsafe impl Send for Module {}
 
 impl Module {
@@ -96,7 +96,7 @@ pub(super) struct Instance {
 
 // SAFETY: the data is for the module's functions only, and it is their contract which thread calls which.
 unsafe impl Sync for Instance {}
-// SAFETY: as above.
+// SAFETY: as for Sync: only the module's functions look at the data, from the threads that "skynet_module.h" names.
 unsafe impl Send for Instance {}
 
 impl Instance {

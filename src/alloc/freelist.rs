@@ -203,10 +203,13 @@ fn fresh(size: usize) -> *mut u8 {
 }
 
 /// No room: the class is none that is kept, or the thread keeps nothing yet, or the list is full.
+///
+/// # Safety
+/// `block` is one of the C allocator with room for the size of `class`, and nobody has it any more.
 #[cold]
 unsafe fn give_slowly(class: Class, block: *mut u8) {
     if class == Class::UNPOOLED || !keeps() {
-        // SAFETY: contract of `give`; every block is one of the C allocator.
+        // SAFETY: contract of this function.
         memory::uncharged(|| unsafe { libc::free(block.cast()) });
         return;
     }
@@ -221,7 +224,7 @@ unsafe fn give_slowly(class: Class, block: *mut u8) {
                 // SAFETY: a list without room holds two chains, all of them this thread's.
                 last = unsafe { (*last).next };
             }
-            // SAFETY: as above.
+            // SAFETY: `last` is the end of the first of the list's two chains: a block of this thread's.
             list.head
                 .set(unsafe { ptr::replace(&raw mut (*last).next, ptr::null_mut()) });
             // SAFETY: the first half is no longer in the list.
@@ -256,7 +259,7 @@ unsafe fn free_chain(mut block: *mut Block) {
     while !block.is_null() {
         // SAFETY: contract of this function; every block is one of the C allocator.
         let next = unsafe { (*block).next };
-        // SAFETY: as above.
+        // SAFETY: contract of this function: the block is the caller's, and its link was read before.
         unsafe { libc::free(block.cast()) };
         block = next;
     }

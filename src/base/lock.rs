@@ -31,7 +31,7 @@ pub struct Mutex<T> {
 
 // SAFETY: one thread at a time gets at the value.
 unsafe impl<T: Send> Send for Mutex<T> {}
-// SAFETY: as above.
+// SAFETY: one thread at a time gets at the value, so `T` is moved between threads and never shared.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 /// The right to the value, as `&mut T` is.

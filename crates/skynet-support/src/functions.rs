@@ -5,9 +5,11 @@
 #[macro_export]
 macro_rules! lua_function {
     (unsafe $function:expr) => {{
+        /// # Safety
+        /// A Lua function: Lua calls it with its running state.
         unsafe extern "C-unwind" fn entry(state: *mut $crate::lua_State) -> $crate::c_int {
             const FUNCTION: fn($crate::State<'_>) -> $crate::c_int = $function;
-            // SAFETY: Lua calls with its running state; the function keeps the rules by the promise of `unsafe`.
+            // SAFETY: contract of this function; the function keeps the rules by the promise of `unsafe`.
             FUNCTION(unsafe { $crate::State::new(state) })
         }
         entry

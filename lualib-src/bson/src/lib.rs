@@ -122,7 +122,7 @@ fn document_at(state: State<'_>, index: c_int) -> Option<Result<&[u8], Problem>>
     if length < reader::SMALLEST {
         return Some(Err(Problem::too_short(length, reader::SMALLEST)));
     }
-    // SAFETY: as above.
+    // SAFETY: who passes an address says that a document is there, so as many bytes as its length says.
     let bytes = unsafe { slice::from_raw_parts(start, length as usize) };
     Some(reader::document(bytes))
 }

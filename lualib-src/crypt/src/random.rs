@@ -31,6 +31,10 @@ thread_local! {
 /// Counts the forks that lead to this process: a child must not give out what its parent gives out too.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
+/// In the child, after a fork.
+///
+/// # Safety
+/// None needed; the signature is that of `pthread_atfork`.
 unsafe extern "C" fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }

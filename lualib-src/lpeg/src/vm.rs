@@ -47,11 +47,14 @@ impl Stack {
         }
     }
 
-    /// Takes the last place off the stack. A program takes off only what it has put there, and at the bottom is the place to
-    /// give up at.
+    /// Takes the last place off the stack.
+    ///
+    /// # Safety
+    /// The stack is not empty: the program that runs was made by the compiler, whose instructions take off only what they have put there, and at
+    /// the bottom is the place to give up at.
     #[inline(always)]
     unsafe fn pop(&mut self) -> Place {
-        // SAFETY: as said above.
+        // SAFETY: contract of this function: there is a place below the top.
         unsafe {
             debug_assert!(self.top > self.base);
             self.top = self.top.sub(1);

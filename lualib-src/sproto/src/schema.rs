@@ -28,7 +28,7 @@ pub struct Schema {
 
 // SAFETY: the pointers in fields are to types of the same schema, and nothing changes.
 unsafe impl Send for Schema {}
-// SAFETY: as above.
+// SAFETY: nothing in a schema changes once it is made, so threads only read it.
 unsafe impl Sync for Schema {}
 
 /// A type: a struct of fields.

@@ -144,7 +144,7 @@ impl Gate {
     }
 
     fn close(&self, id: c_int) {
-        // SAFETY: as above.
+        // SAFETY: the service is alive while it works; the core looks the id up, and one that is no socket does nothing.
         unsafe { skynet_socket_close(self.context, id) }
     }
 
@@ -201,7 +201,7 @@ impl Gate {
                     (client.agent, client.source) = (agent, source);
                 }
             }
-            // SAFETY: as above.
+            // SAFETY: the service is alive while it works, and this thread runs it.
             Some(Command::Broker(name)) => self.broker = unsafe { query(self.context, name) },
             Some(Command::Close) => {
                 if let Some(listener) = self.listener.take() {

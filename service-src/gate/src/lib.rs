@@ -39,6 +39,11 @@ const BACKLOG: c_int = 128;
 /// An instance of the service; without a gate before `init`.
 struct Instance(Option<Gate>);
 
+/// The callback of the service.
+///
+/// # Safety
+/// The core calls it as "skynet.h" says of a callback: `ud` is what `init` has registered, an instance that lives until `release`; no other callback of
+/// the service runs; `msg` is null or `sz` readable bytes for the time of the call.
 unsafe extern "C" fn receive(
     _context: *mut Context,
     ud: *mut c_void,
@@ -48,7 +53,7 @@ unsafe extern "C" fn receive(
     msg: *const c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: `ud` is the instance that `init` registered, alive until `release`; callbacks of a service never overlap.
+    // SAFETY: contract of this function: the instance, which nothing else uses meanwhile.
     let Some(gate) = (unsafe { &mut (*ud.cast::<Instance>()).0 }) else {
         return 0;
     };
@@ -113,7 +118,7 @@ unsafe fn open(context: *mut Context, instance: *mut c_void, text: &str) -> Resu
     if listener < 0 {
         return Err(String::new()); // the core has told why
     }
-    // SAFETY: as above.
+    // SAFETY: contract of this function: `context` is a live service; the id is the listener's.
     unsafe { skynet_socket_start(context, listener) };
     Ok(Gate::new(context, listener, watchdog, &parameter))
 }

@@ -100,7 +100,7 @@ impl Node for Core {
     }
 
     fn start(&mut self, fd: c_int) {
-        // SAFETY: as above.
+        // SAFETY: the service is alive while it works; the core looks the id up, and one that is no socket does nothing.
         unsafe { skynet_socket_start(self.context, fd) };
     }
 
@@ -117,7 +117,7 @@ impl Node for Core {
     }
 
     fn close(&mut self, fd: c_int) {
-        // SAFETY: as above.
+        // SAFETY: the service is alive while it works; the core looks the id up, and one that is no socket does nothing.
         unsafe { skynet_socket_close(self.context, fd) };
     }
 }
@@ -220,6 +220,11 @@ fn outgoing<N: Node>(
     }
 }
 
+/// The callback of the service.
+///
+/// # Safety
+/// The core calls it as "skynet.h" says of a callback: `ud` is what `init` has registered, an instance that lives until `release`; no other callback of
+/// the service runs; `msg` is null or `sz` readable bytes for the time of the call.
 unsafe extern "C" fn receive(
     _context: *mut Context,
     ud: *mut c_void,
@@ -229,7 +234,7 @@ unsafe extern "C" fn receive(
     msg: *const c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: `ud` is the instance that `init` registered, alive until `release`; callbacks of a service never overlap.
+    // SAFETY: contract of this function: the instance, which nothing else uses meanwhile.
     let Some(network) = (unsafe { &mut (*ud.cast::<Harbor>()).0 }) else {
         return 0;
     };

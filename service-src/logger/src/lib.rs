@@ -308,6 +308,11 @@ unsafe fn waiting(context: *mut Context) -> bool {
     }
 }
 
+/// The callback of the service.
+///
+/// # Safety
+/// The core calls it as "skynet.h" says of a callback: `ud` is what `init` has registered, an instance that lives until `release`; no other callback of
+/// the service runs; `msg` is null or `sz` readable bytes for the time of the call.
 unsafe extern "C" fn receive(
     context: *mut Context,
     ud: *mut c_void,
@@ -317,7 +322,7 @@ unsafe extern "C" fn receive(
     msg: *const c_void,
     sz: usize,
 ) -> c_int {
-    // SAFETY: `ud` is the instance that `init` registered, alive until `release`; callbacks of a service never overlap.
+    // SAFETY: contract of this function: the instance, which nothing else uses meanwhile.
     let logger = unsafe { &mut *ud.cast::<Logger>() };
     // SAFETY: no precondition.
     let now = unsafe { skynet_now() };

@@ -60,8 +60,12 @@ pub(super) struct Table<T> {
 #[repr(align(64))]
 struct OwnLine<T>(T);
 
+/// Frees the slots of a table that has grown.
+///
+/// # Safety
+/// `slots` was made by `Slots::new` for this `T`, is in no table any more, and no reader has it (contract of [`reclaim::defer`]).
 unsafe fn free_slots<T>(slots: *mut ()) {
-    // SAFETY: made by `Slots::new`, unlinked, and no reader is left (contract of `reclaim::defer`).
+    // SAFETY: contract of this function.
     drop(unsafe { Box::from_raw(slots.cast::<Slots<T>>()) });
 }
 

@@ -330,8 +330,12 @@ pub(super) unsafe fn release(context: *mut Context) {
     }
 }
 
+/// Frees a context after its grace period.
+///
+/// # Safety
+/// `context` came from a box in `launch`, is in no table any more, and no reader has it (contract of [`reclaim::defer`]).
 unsafe fn free(context: *mut ()) {
-    // SAFETY: made by `launch`, unlinked, no reader is left.
+    // SAFETY: contract of this function.
     drop(unsafe { Box::from_raw(context.cast::<Context>()) });
 }
 

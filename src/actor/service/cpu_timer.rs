@@ -44,6 +44,10 @@ impl CpuTimer {
         }
     }
 
+    /// The same where there are no timers of a thread's CPU time.
+    ///
+    /// # Safety
+    /// None needed: there are no such timers here.
     #[cfg(not(target_os = "linux"))]
     pub unsafe fn start(_: pthread_t, _: i32, _: c_int, _: u32) -> Option<CpuTimer> {
         None

@@ -209,8 +209,10 @@ impl<'a> Held<'a> {
     /// Ends a queue that is marked: what waits goes to `each`, then the memory is freed after a grace period. That of a
     /// service ends with the service, and only loses its messages here.
     pub fn free(mut self, mut each: impl FnMut(Message)) {
+        /// # Safety
+        /// `queue` was made by `Queue::create`, nobody consumes it, and no reader has it (contract of `reclaim::defer`).
         unsafe fn free(queue: *mut ()) {
-            // SAFETY: made by `Queue::create`; the grace period is over.
+            // SAFETY: contract of this function.
             drop(unsafe { Box::from_raw(queue.cast::<Queue>()) });
         }
         while let Some(message) = self.pop() {

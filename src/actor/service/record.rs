@@ -79,8 +79,10 @@ pub unsafe fn close(source: u32, file: *mut libc::FILE, handle: u32) {
 /// # Safety
 /// `file` came from [`open`]; no new record finds it, and those under way hold a [`reclaim::Guard`].
 pub(super) unsafe fn close_later(source: u32, file: *mut libc::FILE, handle: u32) {
+    /// # Safety
+    /// `file` is an open `FILE`, and nobody has it any more (contract of `reclaim::defer`).
     unsafe fn close(file: *mut ()) {
-        // SAFETY: open, and no reader is left (contract of `reclaim::defer`).
+        // SAFETY: contract of this function.
         unsafe { libc::fclose(file.cast()) };
     }
     // SAFETY: by contract.

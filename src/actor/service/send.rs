@@ -98,13 +98,19 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, size: usize) {
 }
 
 /// A message of the calling service was not taken: its payload is freed, and is not the service's.
+///
+/// # Safety
+/// `data` is null or a block of the C allocator that belongs to the message.
 #[cold]
 unsafe fn refused(data: *mut c_void) {
-    // SAFETY: the payload is this function's.
+    // SAFETY: contract of this function: nobody else has the block.
     memory::uncharged(|| unsafe { libc::free(data) });
 }
 
 /// A message to another node, by way of the harbor service.
+///
+/// # Safety
+/// As [`send`]: `data` has `size` readable bytes, and with `TAG_DONTCOPY` is a block of the C allocator that is handed over.
 #[cold]
 unsafe fn send_abroad(
     source: u32,
@@ -114,16 +120,20 @@ unsafe fn send_abroad(
     data: *mut c_void,
     size: usize,
 ) -> bool {
-    // SAFETY: contract of `send`.
+    // SAFETY: contract of this function.
     let (data, _) = unsafe { payload(ty, data, size) };
     let message = Message::with_data(source, ty, session, data, size);
     memory::uncharged(|| harbor::send_to_handle(destination, message))
 }
 
+/// A message that is sent to nobody.
+///
+/// # Safety
+/// With `TAG_DONTCOPY` `data` is null or a block of the C allocator that was handed over ("skynet.h": on every path).
 #[cold]
 unsafe fn drop_payload(ty: c_int, data: *mut c_void) {
     if ty & ptype::TAG_DONTCOPY != 0 {
-        // SAFETY: DONTCOPY hands the block over on every path.
+        // SAFETY: contract of this function.
         unsafe { libc::free(data) };
     }
 }

@@ -239,7 +239,7 @@ mod tests {
             turn_begin();
             // SAFETY: a fresh block, freed below.
             let block = std::hint::black_box(unsafe { libc::malloc(size) });
-            // SAFETY: as above.
+            // SAFETY: the block that malloc has just given, which nobody else has.
             unsafe { block_sent(block) };
             turn_end(&sender);
             assert_eq!(sender.bytes.load(Ordering::Relaxed), 0, "{size}");

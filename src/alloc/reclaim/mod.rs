@@ -223,6 +223,8 @@ mod tests {
 
     static FREED: AtomicUsize = AtomicUsize::new(0);
 
+    /// # Safety
+    /// None needed; the signature is that of [`defer`].
     unsafe fn count(_: *mut ()) {
         FREED.fetch_add(1, Ordering::SeqCst);
     }

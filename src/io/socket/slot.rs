@@ -170,7 +170,7 @@ pub struct Table {
 
 // SAFETY: the table owns its slots, and they are Sync.
 unsafe impl Send for Table {}
-// SAFETY: as above.
+// SAFETY: shared references to the table lead to shared references to slots alone, and a slot is Sync.
 unsafe impl Sync for Table {}
 
 impl Table {

@@ -260,7 +260,7 @@ struct Functions([*const c_void; SNAPSHOT_INNER.len()]);
 
 // SAFETY: what `shared` answers is the same for all threads, as long as the process lives.
 unsafe impl Send for Functions {}
-// SAFETY: as above.
+// SAFETY: they are addresses that are compared, and what is behind them is constant.
 unsafe impl Sync for Functions {}
 
 /// Looked up once, as each service asks for them. `None` when there was no memory for all of them yet. Raises nothing.

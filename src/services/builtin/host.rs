@@ -60,8 +60,11 @@ pub fn is_there(path: &CStr) -> bool {
 }
 
 /// Modules of the executable, behind the searchers that Lua has.
+///
+/// # Safety
+/// Lua calls it (lhost.h) with a state whose libraries are open, where it may raise.
 unsafe extern "C-unwind" fn opened(state: *mut LuaState) {
-    // SAFETY: Lua calls with a state whose libraries are open; what follows keeps the rules of `State`.
+    // SAFETY: contract of this function; what follows keeps the rules of `State`.
     let state = unsafe { State::new(state.cast()) };
     state.require(c"skynet.codecache", lua_function!(unsafe codecache));
     state.require(c"skynet.embedded", lua_function!(unsafe embedded::open));
@@ -75,12 +78,15 @@ fn codecache(state: State<'_>) -> c_int {
 }
 
 /// A service's VM gets the loader before anything else, and a function the file that `inside` has named.
+///
+/// # Safety
+/// Lua calls it (lhost.h) with its running state, where it may raise, and a C string.
 unsafe extern "C-unwind" fn instead(
     state: *mut LuaState,
     filename: *const c_char,
     begins: c_int,
 ) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string, where it may raise.
+    // SAFETY: contract of this function; nothing has a destructor where something raises.
     unsafe {
         let filename = CStr::from_ptr(filename);
         let named = filename.to_bytes();
@@ -101,12 +107,15 @@ unsafe extern "C-unwind" fn instead(
 
 /// Loaders look for modules by `package.searchpath` and run what it names, as the layer of the C core does, so that a module
 /// may wait while it loads: those of the executable have a name there too.
+///
+/// # Safety
+/// Lua calls it (lhost.h) with its running state, where it may raise, and C strings that are on its stack.
 unsafe extern "C-unwind" fn inside(
     state: *mut LuaState,
     module: *const c_char,
     path: *const c_char,
 ) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with C strings that stay on its stack; nothing has a destructor when something raises.
+    // SAFETY: contract of this function; the strings stay on the stack, and nothing has a destructor where something raises.
     unsafe {
         let (module, path) = (CStr::from_ptr(module), CStr::from_ptr(path));
         let old = if embedded::has_old_names(path.to_bytes()) {
@@ -128,8 +137,11 @@ unsafe extern "C-unwind" fn inside(
 }
 
 /// For `require` these modules are where `package.path` would have them: before those in C, whatever their names.
+///
+/// # Safety
+/// As [`inside`], with the name of a module.
 unsafe extern "C-unwind" fn module(state: *mut LuaState, name: *const c_char) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string that stays on its stack.
+    // SAFETY: contract of this function; the name stays on the stack.
     unsafe { searcher::embedded_module(State::new(state.cast()), CStr::from_ptr(name)).into() }
 }
 
@@ -153,8 +165,12 @@ unsafe fn fill(text: *mut c_char, size: usize, words: &str) {
     }
 }
 
+/// Whether a file is not to be opened as a C module, and why.
+///
+/// # Safety
+/// Lua calls it (lhost.h) with a C string and `size` bytes of room at `text`, at least one.
 unsafe extern "C" fn refuses(path: *const c_char, text: *mut c_char, size: usize) -> c_int {
-    // SAFETY: by the rules of a Lua function (CONTRIBUTING.md), with a C string and room for the answer.
+    // SAFETY: contract of this function.
     unsafe {
         match inspect::before_opening(as_path(CStr::from_ptr(path))) {
             Ok(()) => 0,
@@ -166,16 +182,24 @@ unsafe extern "C" fn refuses(path: *const c_char, text: *mut c_char, size: usize
     }
 }
 
+/// Why a file could not be opened.
+///
+/// # Safety
+/// As [`refuses`].
 unsafe extern "C" fn explain(path: *const c_char, text: *mut c_char, size: usize) {
-    // SAFETY: as above.
+    // SAFETY: contract of this function.
     unsafe {
         let words = inspect::after_failure(as_path(CStr::from_ptr(path)));
         fill(text, size, &words.unwrap_or_default());
     }
 }
 
+/// What to say of a module that was compiled for another Lua: `address` lies in it.
+///
+/// # Safety
+/// As [`refuses`], with any address.
 unsafe extern "C" fn foreign(address: *const c_void, number: f64, text: *mut c_char, size: usize) {
-    // SAFETY: as above; `dladdr` takes any address, and names what it finds for as long as it is open.
+    // SAFETY: contract of this function; `dladdr` takes any address, and names what it finds for as long as it is open.
     unsafe {
         let mut place: libc::Dl_info = std::mem::zeroed();
         let file = if libc::dladdr(address, &mut place) != 0 && !place.dli_fname.is_null() {

@@ -75,6 +75,9 @@ unsafe fn add(values: &mut Values<'_>, buffer: *mut luaL_Buffer, what: &str) -> 
 }
 
 /// Adds the subject from `start` to `end`.
+///
+/// # Safety
+/// As [`add`]; `start` and `end` are places of captures of the match, in this order.
 unsafe fn add_subject(values: &Values<'_>, buffer: *mut luaL_Buffer, start: u32, end: u32) {
     // SAFETY: as for `add`.
     unsafe {
@@ -84,6 +87,9 @@ unsafe fn add_subject(values: &Values<'_>, buffer: *mut luaL_Buffer, start: u32,
 }
 
 /// Adds the text of a substitution: where a capture within it has a value, that value.
+///
+/// # Safety
+/// As [`add`]; the entry at `values.at` is a substitution.
 unsafe fn add_substitution(values: &mut Values<'_>, buffer: *mut luaL_Buffer) {
     let head = values.at;
     // SAFETY: as for `add`.
@@ -104,6 +110,9 @@ unsafe fn add_substitution(values: &mut Values<'_>, buffer: *mut luaL_Buffer) {
 }
 
 /// Adds the text of a format, with what its marks stand for.
+///
+/// # Safety
+/// As [`add`]; the entry at `values.at` is a format.
 unsafe fn add_format(values: &mut Values<'_>, buffer: *mut luaL_Buffer) {
     let mut parts = [Part::Capture(0); MAX_PARTS];
     // SAFETY: as for `add`. The format stays in the pattern's table of values when its slot is used again.

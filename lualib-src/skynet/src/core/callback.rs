@@ -123,9 +123,9 @@ unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
     // SAFETY: as the caller promises; the coroutine's stack has the two values and room for the rest, and Lua runs in a
     // protected call.
     let state = unsafe { State::new((*receiver).state) };
-    // SAFETY: as above.
+    // SAFETY: contract of this function: the receiver is this call's alone.
     if delivery.ty == PTYPE_RESPONSE && unsafe { (*receiver).lost.is_timer(delivery.session) } {
-        // SAFETY: as above.
+        // SAFETY: contract of this function; a callback begins when the coroutine is at rest.
         unsafe {
             (*receiver).lost.fired();
             return go_on(context, receiver, delivery);
@@ -406,6 +406,9 @@ unsafe fn first(context: *mut Context, ud: *mut c_void, next: Callback) {
 macro_rules! callbacks {
     ($($(#[$doc:meta])* $name:ident, $next:ident => $then:ident, $keep:expr;)*) => {$(
         $(#[$doc])*
+        ///
+        /// # Safety
+        /// The core calls it as "skynet.h" says of a callback: `ud` is the registered [`Receiver`], and no other callback of the service runs.
         unsafe extern "C" fn $name(
             context: *mut Context,
             ud: *mut c_void,
@@ -415,7 +418,7 @@ macro_rules! callbacks {
             msg: *const c_void,
             sz: usize,
         ) -> c_int {
-            // SAFETY: the core calls with what was registered, one callback at a time.
+            // SAFETY: contract of this function.
             unsafe {
                 callbacks!(@switch $next $then context ud);
                 receive(context, ud, &Delivery { ty, session, source, msg, sz });

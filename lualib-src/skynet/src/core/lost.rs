@@ -106,7 +106,7 @@ impl Lost {
             // SAFETY: the context of the service that runs; the answer is digits.
             let session = unsafe { skynet_command(context, c"TIMEOUT".as_ptr(), PAUSE.as_ptr()) };
             if !session.is_null() {
-                // SAFETY: as above.
+                // SAFETY: not null: a C string of the core, which the next command of this service overwrites; there is none before it is read.
                 let digits = unsafe { CStr::from_ptr(session) };
                 self.timer = digits
                     .to_str()

@@ -121,7 +121,7 @@ impl Table {
 
     /// Number of pairs.
     pub fn pairs(&self) -> u32 {
-        // SAFETY: as above.
+        // SAFETY: a table has a head of two words.
         unsafe { word(self.start.add(WORD)) }
     }
 

@@ -32,8 +32,11 @@ fn push_functions(state: State<'_>) {
 const EVENTS: [&CStr; 5] = [c"call", c"return", c"line", c"count", c"tail call"];
 
 /// The hook of all threads: calls the function of this one, and yields if that returns true.
+///
+/// # Safety
+/// Lua calls it as a hook: with its running state and an event of it.
 unsafe extern "C-unwind" fn on_event(state: *mut lua_State, event: *mut lua_Debug) {
-    // SAFETY: Lua calls a hook with its running state and an event, and this one keeps the rules of `skynet_support::state`.
+    // SAFETY: contract of this function; it keeps the rules of `skynet_support::state`.
     let (state, event) = unsafe { (State::new(state), &*event) };
     state.raw_get_p(LUA_REGISTRYINDEX, &FUNCTIONS);
     // SAFETY: there is room for a value.
@@ -95,7 +98,7 @@ pub(super) fn sethook(state: State<'_>) -> c_int {
         state.push_copy(arg);
     }
     state.raw_set(-3);
-    // SAFETY: as above.
+    // SAFETY: the thread is on the stack, or the running one, and the calling thread runs its VM.
     unsafe { lua_sethook(thread, (mask != 0).then_some(on_event as _), mask, count) };
     0
 }

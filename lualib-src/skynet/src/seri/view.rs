@@ -49,7 +49,10 @@ pub(super) unsafe fn arguments(
     Ok(())
 }
 
-/// Packs what `view` shows; it is alive at least until the next metamethod runs.
+/// Packs what `view` shows. It need not be alive any more when the next metamethod runs.
+///
+/// # Safety
+/// `view` was filled by a function of `lua`, and what it shows is alive.
 #[inline(always)]
 unsafe fn value(
     state: State<'_>,
@@ -61,7 +64,7 @@ unsafe fn value(
     if depth > MAX_DEPTH {
         return Err(Failure::TooDeep);
     }
-    // SAFETY: `kind` tells which field of the union was written. A text is copied before anything else runs.
+    // SAFETY: contract of this function; `kind` tells which field of the union was written. A text is copied before anything else runs.
     unsafe {
         match view.kind {
             INTEGER => integer(writer, view.body.integer)?,
@@ -85,6 +88,9 @@ unsafe fn value(
 }
 
 /// Packs a table; its values are at `depth`.
+///
+/// # Safety
+/// `table` is a table of the VM of `state` that is alive.
 unsafe fn table(
     state: State<'_>,
     lua: &Functions,
@@ -92,7 +98,7 @@ unsafe fn table(
     table: *const c_void,
     depth: u32,
 ) -> Result<(), Failure> {
-    // SAFETY: the table is alive when this begins, and on the stack from then on. What metamethods of values in it do to it
+    // SAFETY: contract of this function: the table is alive when this begins, and on the stack from then on. What metamethods of values in it do to it
     // is harmless: `index` and `next` look at the table as it is then, and the views of before are not used any more.
     unsafe {
         if !state.try_reserve(STACK) {
@@ -133,6 +139,9 @@ unsafe fn table(
 }
 
 /// Packs a key that is a table, and its value in the table at the top of the stack, both by way of the stack.
+///
+/// # Safety
+/// `key` is a key of the table at the top of the stack, and alive; there is room for `STACK` values.
 #[cold]
 unsafe fn pair_of_table(
     state: State<'_>,
@@ -141,7 +150,7 @@ unsafe fn pair_of_table(
     key: *const c_void,
     depth: u32,
 ) -> Result<(), Failure> {
-    // SAFETY: the key is alive and the stack has room for STACK values; both stay on it while they are packed.
+    // SAFETY: contract of this function; key and value stay on it while they are packed.
     unsafe {
         let (mut length, mut next) = (0, 0);
         (lua.view_table)(state.raw(), key, &mut length, &mut next);

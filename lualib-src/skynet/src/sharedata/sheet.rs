@@ -69,7 +69,7 @@ pub(super) struct Sheet {
 
 // SAFETY: after it is made only the two atomics change.
 unsafe impl Send for Sheet {}
-// SAFETY: as above.
+// SAFETY: tables and texts are only read; the rest is atomic.
 unsafe impl Sync for Sheet {}
 
 impl Table {

@@ -14,7 +14,7 @@ pub(super) struct Version {
 
 // SAFETY: the block is only read, and freed by the last owner.
 unsafe impl Send for Version {}
-// SAFETY: as above.
+// SAFETY: nobody writes to the block while it is shared.
 unsafe impl Sync for Version {}
 
 impl Version {

@@ -140,15 +140,21 @@ fn a_connection_for_a_dead_owner_closes_the_listener_too() {
 fn every_buffer_is_released_once() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static FREED: AtomicUsize = AtomicUsize::new(0);
+    /// # Safety
+    /// None needed; the signature is that of `ObjectInterface`.
     unsafe extern "C" fn bytes(o: *const libc::c_void) -> *const libc::c_void {
         o
     }
+    /// # Safety
+    /// None needed; the signature is that of `ObjectInterface`.
     unsafe extern "C" fn size(_: *const libc::c_void) -> usize {
         100_000
     }
+    /// # Safety
+    /// `o` came from malloc, and nobody has it any more.
     unsafe extern "C" fn release(o: *mut libc::c_void) {
         FREED.fetch_add(1, Ordering::SeqCst);
-        // SAFETY: the object came from malloc.
+        // SAFETY: contract of this function.
         unsafe { libc::free(o) };
     }
     let interface = crate::io::socket::ObjectInterface {

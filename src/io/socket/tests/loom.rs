@@ -57,7 +57,7 @@ impl Guarded {
         for block in unsafe { self.handoff.take_handed::<Block>() } {
             self.note(block.rest()[0]);
         }
-        // SAFETY: as above.
+        // SAFETY: between entering and leaving, this thread alone has the cell.
         let seen = self.order.with(|order| unsafe { (*order).clone() });
         self.leave(false);
         seen

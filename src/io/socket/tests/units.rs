@@ -159,7 +159,7 @@ fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
     let handed = unsafe { lock.try_leave::<Block>(false) }.expect("three blocks");
     let all: Vec<u8> = handed.flat_map(|b| b.rest().to_vec()).collect();
     assert_eq!(all, b"123");
-    // SAFETY: as above.
+    // SAFETY: this thread owns the lock: it has just entered.
     assert!(unsafe { lock.try_leave::<Block>(false) }.is_none());
     assert!(lock.try_enter());
 }
@@ -177,7 +177,7 @@ fn a_shut_handoff_lock_takes_nothing_more_until_the_owner_has_left() {
     assert_eq!(handed.count(), 1);
     std::thread::scope(|scope| {
         let late = scope.spawn(|| lock.enter_or_hand_over(block(b"2", false)));
-        // SAFETY: as above.
+        // SAFETY: this thread owns the lock: it has just entered.
         assert!(unsafe { lock.try_leave::<Block>(false) }.is_none());
         assert!(matches!(late.join().unwrap(), Entry::Owner(_)));
     });

@@ -291,8 +291,12 @@ unsafe fn is_free(state: *mut lua_State) -> bool {
     }
 }
 
+/// The hook that [`Interrupt`] sets.
+///
+/// # Safety
+/// Lua calls it as a hook, with its running state.
 unsafe extern "C-unwind" fn hook(running: *mut lua_State, _activation: *mut lua_Debug) {
-    // SAFETY: Lua calls with the coroutine that runs, whose hook this is; what follows keeps the rules of `State`. The thread runs the
+    // SAFETY: contract of this function; what follows keeps the rules of `State`. The thread that runs a VM runs its
     // service, and the instance outlives the VM.
     let (state, this) = unsafe {
         lua_sethook(running, None, 0, 0);
@@ -301,7 +305,7 @@ unsafe extern "C-unwind" fn hook(running: *mut lua_State, _activation: *mut lua_
     };
     let wanted = this.interrupt.take();
     if wanted & SAMPLE != 0 {
-        // SAFETY: as above.
+        // SAFETY: this is the hook of `running`, and the thread runs the service.
         unsafe { this.count_samples(running) };
     }
     if wanted & STACK != 0 {

@@ -172,10 +172,13 @@ unsafe extern "C" fn allocate_at_the_end(
 }
 
 /// Whether the VM may have so many bytes; they are more than before if it `grows`. Warns in the log.
+///
+/// # Safety
+/// `this` is the instance whose VM is asking for memory: it is alive, and used by the calling thread alone.
 #[cold]
 #[inline(never)]
 unsafe fn admits(this: *mut Snlua, used: usize, grows: bool) -> bool {
-    // SAFETY: the instance is the caller's.
+    // SAFETY: contract of this function.
     unsafe {
         if grows && used > (*this).memory.limit {
             return false;

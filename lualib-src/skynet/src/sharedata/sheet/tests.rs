@@ -46,7 +46,7 @@ fn check(sheet: &Sheet, keys: i64) {
     let Value::Table(number) = table.value(node) else {
         panic!("a table");
     };
-    // SAFETY: as above.
+    // SAFETY: the sheet is alive, and the number is one of its tables.
     let sub = unsafe { &*sheet.table(number) };
     // SAFETY: the sheet is alive.
     assert!(matches!(sub.array()[0], Value::Text(text) if unsafe { text.bytes() } == b"y"));

@@ -103,7 +103,7 @@ fn set_breakpoints(state: State<'_>, path: &[u8], count: i64) {
     for place in 1..=count {
         push_item(state, place);
         let field = |field: i64| {
-            // SAFETY: as above.
+            // SAFETY: the item at 3 is a table (`push_item`), and there is room for a value.
             unsafe { mlua_sys::lua_rawgeti(state.raw(), 3, field) };
         };
         let text = |number: i64| {
@@ -196,8 +196,12 @@ fn canonical(state: State<'_>) -> c_int {
     1
 }
 
+/// A line of a function, for [`lines`].
+///
+/// # Safety
+/// `ud` is the list of [`lines`], which nothing else uses meanwhile.
 unsafe extern "C" fn note_line(ud: *mut c_void, line: c_int) {
-    // SAFETY: `lines` passes its list.
+    // SAFETY: contract of this function.
     unsafe { (*ud.cast::<Vec<c_int>>()).push(line) };
 }
 

@@ -73,8 +73,13 @@ enum Frame {
     Other,
 }
 
+/// What the function at `level` is; `None`: there is none.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service;
+/// there is room for a value.
 unsafe fn frame(local: &Local, state: *mut lua_State, level: c_int) -> Option<Frame> {
-    // SAFETY: contract of the callers; there is room for a value.
+    // SAFETY: contract of this function.
     unsafe {
         let mut activation: lua_Debug = std::mem::zeroed();
         if lua_getstack(state, level, &mut activation) == 0 {
@@ -99,16 +104,20 @@ unsafe fn frame(local: &Local, state: *mut lua_State, level: c_int) -> Option<Fr
 }
 
 /// Of which kind the error is that is being raised in `state`: 0 for none that concerns the application.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service;
+/// there is room for a value in it, and in those that have resumed it.
 unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
     let mut waiting = super::resumers(local).of(state);
     let (mut state, mut level) = (state, 0);
     let mut of_application = false;
     loop {
-        // SAFETY: contract of the callers; resumers are on the stack of those that they have resumed.
+        // SAFETY: contract of this function; resumers are on the stack of those that they have resumed.
         match unsafe { frame(local, state, level) } {
             Some(Frame::Lua { layer }) => of_application |= !layer,
             Some(Frame::Catches) => {
-                // SAFETY: as above.
+                // SAFETY: contract of this function; `frame` leaves the stack as it was.
                 let catcher = unsafe { frame(local, state, level + 1) };
                 return match catcher {
                     Some(Frame::Lua { layer: false }) => CAUGHT,
@@ -121,11 +130,11 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
             Some(_) => {}
             None => {
                 let Some(resumer) = waiting.next() else { break };
-                // SAFETY: as above.
+                // SAFETY: a resumer is a coroutine of the VM that waits, so its stack stays as it is.
                 match unsafe { frame(local, resumer, 0) } {
                     Some(Frame::Passes) => (state, level) = (resumer, 0),
                     // `coroutine.resume`: who calls it gets the error.
-                    // SAFETY: as above.
+                    // SAFETY: a resumer is a coroutine of the VM that waits, so its stack stays as it is.
                     _ => match unsafe { frame(local, resumer, 1) } {
                         Some(Frame::Lua { layer: false }) => return CAUGHT,
                         _ => break,
@@ -139,9 +148,12 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
 }
 
 /// Called by Lua when an error is raised, in any VM.
+///
+/// # Safety
+/// Lua calls it (ldebugger.h) with the running state of a VM of the calling thread.
 unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
     let state: *mut lua_State = state.cast();
-    // SAFETY: the calling thread runs the VM. Of other VMs than those of services nothing is asked but their allocator; those of
+    // SAFETY: contract of this function. Of other VMs than those of services nothing is asked but their allocator; those of
     // services lead to an instance that outlives them. Nothing here raises.
     unsafe {
         let mut ud = std::ptr::null_mut();
@@ -169,10 +181,13 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
 }
 
 /// The field of a table that a debugger shows for the two kinds.
+///
+/// # Safety
+/// A table is at `table`, and there is room for a value.
 pub(super) unsafe fn read_filters(state: *mut lua_State, table: c_int) -> u8 {
     let mut filters = 0;
     for (name, bit) in [(c"caught", CAUGHT), (c"uncaught", UNCAUGHT)] {
-        // SAFETY: contract of the callers: a table, and room for a value.
+        // SAFETY: contract of this function.
         unsafe {
             lua_getfield(state, table, name.as_ptr());
             if mlua_sys::lua_toboolean(state, -1) != 0 {

@@ -27,16 +27,23 @@ const QUIET: u32 = 256;
 const DEEPEST: c_int = 1000;
 
 /// Whether the hook of a coroutine is this one, or there is none.
+///
+/// # Safety
+/// `state` is a coroutine that exists.
 unsafe fn is_free(state: *mut lua_State) -> bool {
-    // SAFETY: reads a word of a coroutine that exists.
+    // SAFETY: contract of this function; reads one word.
     unsafe { lua_gethook(state) }.is_none_or(|set| {
         let ours: lua_Hook = hook;
         set as usize == ours as usize
     })
 }
 
+/// Sets the hook with that mask, or none; one of the service's own stays.
+///
+/// # Safety
+/// `state` is a coroutine of a VM that the calling thread runs.
 unsafe fn set(state: *mut lua_State, mask: c_int) {
-    // SAFETY: a coroutine that exists, of the VM that the calling thread runs.
+    // SAFETY: contract of this function.
     unsafe {
         if is_free(state) {
             lua_sethook(state, (mask != 0).then_some(hook as _), mask, 1);
@@ -69,6 +76,9 @@ pub(in super::super) unsafe fn on_switch(this: *mut Snlua, state: *mut lua_State
 }
 
 /// The mask of the hooks that a coroutine has to have.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
 unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
     if local.vm.pause.load(Ordering::Relaxed) != RUN {
         return LUA_MASKCOUNT;
@@ -80,7 +90,7 @@ unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
     if !wants_hooks() {
         return 0;
     }
-    // SAFETY: contract of the callers.
+    // SAFETY: contract of this function.
     if unsafe {
         any_frame(local, state, |source, first, last| {
             source.has_between(first, last)
@@ -93,12 +103,15 @@ unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
 }
 
 /// Whether `test` holds for the chunk and the lines of a Lua function on the stack.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
 pub(super) unsafe fn any_frame(
     local: &Local,
     state: *mut lua_State,
     mut test: impl FnMut(&Source, c_int, c_int) -> bool,
 ) -> bool {
-    // SAFETY: contract of the callers; `lua_Debug` is plain data. With "S" nothing is allocated.
+    // SAFETY: contract of this function; `lua_Debug` is plain data. With "S" nothing is allocated.
     unsafe {
         let mut frame: lua_Debug = std::mem::zeroed();
         for level in 0..DEEPEST {
@@ -122,22 +135,28 @@ fn is_lua(frame: &lua_Debug) -> bool {
 }
 
 /// What is known of the chunk of a frame, of which "S" was asked.
+///
+/// # Safety
+/// `frame` is of a function that is on a stack of the VM of `local`, and `lua_getinfo` has filled it with "S".
 pub(super) unsafe fn with_source<R>(
     local: &Local,
     frame: &lua_Debug,
     f: impl FnOnce(&Source) -> R,
 ) -> R {
-    // SAFETY: contract of the callers: the name lives as long as the function.
+    // SAFETY: contract of this function: the name lives as long as the function.
     let name = unsafe { std::slice::from_raw_parts(frame.source.cast::<u8>(), frame.srclen) };
     f(local.sources.borrow_mut().get(frame.source, name))
 }
 
 /// The hook of all coroutines that are watched.
+///
+/// # Safety
+/// Lua calls it as a hook, with its running state and an event of it.
 pub(in super::super) unsafe extern "C-unwind" fn hook(
     state: *mut lua_State,
     event: *mut lua_Debug,
 ) {
-    // SAFETY: Lua calls it with the coroutine that runs; its allocator leads to the instance, which outlives the VM. What may raise
+    // SAFETY: contract of this function; the allocator leads to the instance, which outlives the VM. What may raise
     // is called where nothing has a destructor (`agent`).
     unsafe {
         let this = Snlua::of(State::new(state));
@@ -184,8 +203,12 @@ pub(super) unsafe fn settle(this: *mut Snlua, local: &Local, state: *mut lua_Sta
     }
 }
 
+/// A function begins.
+///
+/// # Safety
+/// As [`hook`]; `local` is what its VM has.
 unsafe fn on_call(local: &Local, state: *mut lua_State, event: *mut lua_Debug) {
-    // SAFETY: called by the hook with its event.
+    // SAFETY: contract of this function.
     unsafe {
         if lua_getinfo(state, c"S".as_ptr(), event) == 0 || !is_lua(&*event) {
             return;
@@ -207,8 +230,12 @@ unsafe fn on_call(local: &Local, state: *mut lua_State, event: *mut lua_Debug) {
     }
 }
 
+/// A line begins.
+///
+/// # Safety
+/// As [`hook`]; `this` is the instance of its VM, and `local` what that has.
 unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event: *mut lua_Debug) {
-    // SAFETY: called by the hook with its event.
+    // SAFETY: contract of this function.
     unsafe {
         if lua_getinfo(state, c"S".as_ptr(), event) == 0 {
             return;
@@ -247,18 +274,24 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
 }
 
 /// Whether a function of the application is on the stack.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
 unsafe fn has_application(local: &Local, state: *mut lua_State) -> bool {
-    // SAFETY: called by the hook.
+    // SAFETY: contract of this function.
     unsafe { any_frame(local, state, |source, _, _| !source.layer) }
 }
 
 /// Whether the step, which may end at this line as far as it goes, is to end in this file. In the Lua layer it goes on to the
 /// application's next line; a coroutine that has nothing of the application any more is done.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
 unsafe fn may_end(local: &Local, state: *mut lua_State, step: Step, layer: bool) -> bool {
     if !layer || step.in_layer || !JUST_MY_CODE.load(Ordering::Relaxed) {
         return true;
     }
-    // SAFETY: called by the hook.
+    // SAFETY: contract of this function.
     if state == step.coroutine && !unsafe { has_application(local, state) } {
         local.step.set(Step::NONE);
     }

@@ -115,11 +115,14 @@ impl Step {
 }
 
 /// Whether more than `than` functions are on the stack.
+///
+/// # Safety
+/// `state` is a coroutine of a VM that the calling thread runs.
 unsafe fn is_deeper(state: *mut lua_State, than: c_int) -> bool {
     if than < 0 {
         return true;
     }
-    // SAFETY: `lua_Debug` is plain data that the call fills in.
+    // SAFETY: contract of this function; `lua_Debug` is plain data that the call fills in.
     unsafe {
         let mut activation: lua_Debug = std::mem::zeroed();
         lua_getstack(state, than, &mut activation) != 0
@@ -127,9 +130,12 @@ unsafe fn is_deeper(state: *mut lua_State, than: c_int) -> bool {
 }
 
 /// How many functions are on the stack.
+///
+/// # Safety
+/// As [`is_deeper`].
 unsafe fn depth(state: *mut lua_State) -> c_int {
     let (mut least, mut most) = (0, 1);
-    // SAFETY: contract of the callers.
+    // SAFETY: contract of this function.
     unsafe {
         while is_deeper(state, most) {
             least = most;

@@ -73,13 +73,15 @@ mod tests {
         calls: usize,
     }
 
+    /// # Safety
+    /// `ud` is a [`Counted`] that one thread uses; the rest is as Lua calls an allocator (Lua 5.5 manual, `lua_Alloc`).
     unsafe extern "C" fn allocate(
         ud: *mut c_void,
         block: *mut c_void,
         old: usize,
         new: usize,
     ) -> *mut c_void {
-        // SAFETY: `ud` is a `Counted` that one thread uses; the rest is as Lua calls it.
+        // SAFETY: contract of this function.
         unsafe {
             let this = ud.cast::<Counted>();
             (*this).calls += 1;
@@ -102,8 +104,10 @@ mod tests {
         }
     }
 
+    /// # Safety
+    /// `state` is a VM of this thread with its libraries open.
     unsafe fn run(state: *mut lua_State, code: &CStr) {
-        // SAFETY: a VM with its libraries open.
+        // SAFETY: contract of this function.
         unsafe {
             let status = match luaL_loadstring(state, code.as_ptr()) {
                 LUA_OK => lua_pcall(state, 0, 0, 0),
