@@ -27,16 +27,17 @@ end
 ---@param who string the function whose they are
 ---@param options table?
 ---@param known string[] their names
+---@param level integer? 3, where who has called the caller is blamed
 ---@return table options
-function M.check(who, options, known)
+function M.check(who, options, known, level)
 	if options == nil then
 		return {}
 	elseif type(options) ~= "table" then
-		error(string.format("%s: options are a table, not a %s", who, type(options)), 3)
+		error(string.format("%s: options are a table, not a %s", who, type(options)), level or 3)
 	end
 	local problem = find_unknown(who, options, known)
 	if problem then
-		error(problem, 3)
+		error(problem, level or 3)
 	end
 	return options
 end

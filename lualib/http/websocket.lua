@@ -15,7 +15,6 @@ local backlogs = require "http.backlog"
 local clients = require "http.clients"
 local httpd = require "http.httpd"
 local limits = require "http.limits"
-local optionlists = require "http.options"
 local sockethelper = require "http.sockethelper"
 local sources = require "http.source"
 local common = require "http.websocket.connection"
@@ -24,6 +23,7 @@ local frame = require "http.websocket.frame"
 local handshake = require "http.websocket.handshake"
 local inflate = require "http.websocket.inflate"
 local messages = require "http.websocket.message"
+local optionlists = require "http.websocket.options"
 local defer = require "skynet.internal.defer"
 
 ---@class http.websocket
@@ -41,23 +41,6 @@ local MOST_BACKLOG <const>, BACKLOG_TIME <const> = 16 * 1024, 6000
 local SLOWEST <const> = 500
 
 local accepted = clients.new "websocket"
-
-local SERVER_OPTIONS <const> = {
-	"upgrade",
-	"protocols",
-	"strict",
-	"deflate",
-	"message",
-	"header",
-	"fields",
-	"handshake_time",
-	"message_time",
-	"idle_time",
-	"close_time",
-	"connections",
-	"per_address",
-}
-local CLIENT_OPTIONS <const> = { "received", "close_time", "strict", "deflate" }
 
 local function lookup(id)
 	return connections[id] or error(string.format("websocket %s is closed", id), 3)
@@ -287,7 +270,7 @@ end
 ---@param options table?
 ---@return boolean ok, any problem
 function M.accept(id, handler, protocol, addr, options)
-	optionlists.tell("websocket.accept", options, SERVER_OPTIONS)
+	optionlists.of_accept(options)
 	local held, settings = limits.of("websocket", options), deflate.settings(options and options.deflate)
 	local client, problem = accepted:add(id, addr, held)
 	if not client then
@@ -362,7 +345,7 @@ end
 ---@param options table?
 ---@return integer id. Raises
 function M.connect(url, header, timeout, options)
-	optionlists.check("websocket.connect", options, CLIENT_OPTIONS)
+	optionlists.of_connect(options)
 	local protocol, host, port, authority, target = split_url(url)
 	local held, start = limits.of("websocket", options), skynet.now()
 	local settings = deflate.settings(options and options.deflate)

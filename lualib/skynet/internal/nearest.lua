@@ -12,7 +12,12 @@ local function distance(one, other)
 		for j = 1, #other do
 			local wrong = letter == string.byte(other, j) and 0 or 1
 			local least = math.min(row[j] + 1, next_row[j - 1] + 1, row[j - 1] + wrong)
-			if above and j > 1 and letter == string.byte(other, j - 1) and string.byte(one, i - 1) == string.byte(other, j) then
+			if
+				above
+				and j > 1
+				and letter == string.byte(other, j - 1)
+				and string.byte(one, i - 1) == string.byte(other, j)
+			then
 				least = math.min(least, above[j - 2] + 1)
 			end
 			next_row[j] = least
