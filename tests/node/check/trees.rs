@@ -179,3 +179,60 @@ fn the_release_says_which_lua_the_scripts_are_for() {
     assert_eq!(report["swap"], "link");
     assert_eq!(report["define"], "-DSKYNET_API_VERSION=10100");
 }
+
+#[test]
+fn a_value_that_nobody_understands_is_named_with_what_is_allowed() {
+    let config = "\
+log_time = 'noon'
+log_level = 'warn'
+mailbox_policy = 'block'
+http_body_limit = '64 kilobytes'
+crash_report = 'no'
+debug_adapter = 'port'
+login_clients = 'few'
+websocket_memory = 512 * 1024
+dashboard = 'red'
+start = 'main'
+harbor = 0
+";
+    let main = "local colour = require 'skynet'.getenv 'dashboard'";
+    let project = Project::new("values", &[("config", config), ("service/main.lua", main)]);
+    let (report, status) = project.check("config");
+    assert_eq!(status, 1);
+    let list = report["findings"].as_array().unwrap();
+    let of_values = list.iter().filter(|finding| finding["kind"] == "value");
+    let mut found: Vec<_> = of_values
+        .map(|one| {
+            (
+                one["level"].as_str().unwrap(),
+                one["what"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    found.sort_unstable();
+    // The project has a `dashboard` of its own.
+    assert_eq!(
+        found,
+        [
+            ("error", "mailbox_policy = block should be reject or drop"),
+            ("warning", "crash_report = no should be true or false"),
+            (
+                "warning",
+                "debug_adapter = port should be a port, or unix: with a path"
+            ),
+            (
+                "warning",
+                "http_body_limit = 64 kilobytes should be a number such as 500, 64k or 1.5m"
+            ),
+            (
+                "warning",
+                "log_level = warn should be debug, info, warning, error or off"
+            ),
+            ("warning", "log_time = noon should be iso"),
+            (
+                "warning",
+                "login_clients = few should be a number of 0 or above"
+            ),
+        ]
+    );
+}

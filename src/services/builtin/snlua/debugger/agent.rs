@@ -177,8 +177,6 @@ unsafe fn ask(local: &Local, event: &Event) -> (Mode, *mut lua_State) {
     }
 }
 
-/// How the service goes on.
-///
 /// # Safety
 /// What is at `index` of `agent` is a string, or false or nil: the function of the agent promises so (`debugagent.lua`).
 unsafe fn mode_at(agent: *mut lua_State, index: c_int) -> Mode {
@@ -239,8 +237,6 @@ unsafe fn coroutine(state: *mut lua_State) -> Option<*mut lua_State> {
     }
 }
 
-/// Makes the agent and its coroutine, and puts them into the registry.
-///
 /// # Safety
 /// A Lua function: Lua calls it with its running state.
 unsafe extern "C-unwind" fn load_agent(state: *mut lua_State) -> c_int {
