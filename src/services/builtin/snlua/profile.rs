@@ -12,6 +12,7 @@ use mlua_sys::{
 };
 use skynet_support::{Entry, State, lua_function, lua_functions};
 
+use super::interrupt::Interrupt;
 use super::{Snlua, debugger};
 
 const STARTED: c_int = 1;
@@ -50,25 +51,43 @@ fn set(state: State<'_>, table: c_int, index: c_int, value: Option<f64>) {
     state.raw_set(lua_upvalueindex(table));
 }
 
-/// How many coroutines are measured.
-fn profiled(state: State<'_>) -> usize {
-    // SAFETY: the instance outlives the VM, and only the thread that runs the VM has this field.
-    unsafe { (*Snlua::of(state)).profiled }
-}
+/// The instance of a VM, as the functions here use it: for the thread that runs the VM, of which it is one.
+#[derive(Clone, Copy)]
+struct Instance(*mut Snlua);
 
-fn set_profiled(state: State<'_>, count: usize) {
-    // SAFETY: as in `profiled`.
-    unsafe { (*Snlua::of(state)).profiled = count };
+impl Instance {
+    #[inline]
+    fn of(state: State<'_>) -> Instance {
+        // SAFETY: the functions of this file are given to the VMs of services alone.
+        Instance(unsafe { Snlua::of(state) })
+    }
+
+    fn interrupt<'a>(self) -> &'a Interrupt {
+        // SAFETY: the instance outlives the VM, which is in a function of this file.
+        unsafe { &(*self.0).interrupt }
+    }
+
+    /// How many coroutines are measured.
+    fn profiled(self) -> usize {
+        // SAFETY: as in `interrupt`; only the thread that runs the VM has this field.
+        unsafe { (*self.0).profiled }
+    }
+
+    fn set_profiled(self, count: usize) {
+        // SAFETY: as in `profiled`.
+        unsafe { (*self.0).profiled = count };
+    }
 }
 
 /// Resumes the coroutine at `index` with the `count` values at the top: the number of results, or the error, pushed.
 fn resume_at(state: State<'_>, index: c_int, count: c_int) -> Result<c_int, ()> {
-    if profiled(state) > 0 && get(state, STARTED, index).is_some() {
+    let this = Instance::of(state);
+    if this.profiled() > 0 && get(state, STARTED, index).is_some() {
         set(state, STARTED, index, Some(cpu_time()));
     }
     // SAFETY: the value is a coroutine, and there are so many values.
-    let results = unsafe { transfer(state, state.to_thread(index), count) };
-    if profiled(state) > 0
+    let results = unsafe { transfer(this, state, state.to_thread(index), count) };
+    if this.profiled() > 0
         && let Some(begin) = get(state, STARTED, index)
     {
         let used = cpu_time() - begin;
@@ -78,25 +97,32 @@ fn resume_at(state: State<'_>, index: c_int, count: c_int) -> Result<c_int, ()> 
     results
 }
 
+/// Resumes a coroutine: see [`resume_at`].
+///
 /// # Safety
-/// The coroutine is one, and the stack has so many values at its top.
-unsafe fn transfer(state: State<'_>, coroutine: *mut lua_State, count: c_int) -> Result<c_int, ()> {
-    // SAFETY: as the caller promises; both stacks are checked. The instance outlives the VM.
+/// `coroutine` is one of the VM, and `state`, whose instance is `this`, has `count` values at its top.
+unsafe fn transfer(
+    this: Instance,
+    state: State<'_>,
+    coroutine: *mut lua_State,
+    count: c_int,
+) -> Result<c_int, ()> {
+    let interrupt = this.interrupt();
+    // SAFETY: contract of this function; both stacks are checked.
     unsafe {
-        let interrupt = &raw const (*Snlua::of(state)).interrupt;
         if lua_checkstack(coroutine, count) == 0 {
             state.push_text(c"too many arguments to resume");
             return Err(());
         }
         lua_xmove(state.raw(), coroutine, count);
         let mut results = 0;
-        let status = (*interrupt).resumers.wait(state.raw(), || {
-            (*interrupt).switch(coroutine);
+        let status = interrupt.resumers.wait(state.raw(), || {
+            interrupt.switch(coroutine);
             let status = lua_resume(coroutine, state.raw(), count, &mut results);
-            if status != LUA_YIELD && (*interrupt).is_watched() {
-                debugger::has_ended(Snlua::of(state), coroutine, state.raw());
+            if status != LUA_YIELD && interrupt.is_watched() {
+                debugger::has_ended(this.0, coroutine, state.raw());
             }
-            (*interrupt).switch(state.raw());
+            interrupt.switch(state.raw());
             status
         });
         if status != LUA_OK && status != LUA_YIELD {
@@ -204,7 +230,8 @@ fn start(state: State<'_>) -> c_int {
     }
     set(state, TOTAL, 1, Some(0.0));
     set(state, STARTED, 1, Some(cpu_time()));
-    set_profiled(state, profiled(state) + 1);
+    let this = Instance::of(state);
+    this.set_profiled(this.profiled() + 1);
     0
 }
 
@@ -218,7 +245,8 @@ fn stop(state: State<'_>) -> c_int {
     let before = get(state, TOTAL, 1).unwrap_or(0.0);
     set(state, STARTED, 1, None);
     set(state, TOTAL, 1, None);
-    set_profiled(state, profiled(state).saturating_sub(1));
+    let this = Instance::of(state);
+    this.set_profiled(this.profiled().saturating_sub(1));
     state.push_number(before + used);
     1
 }
