@@ -13,6 +13,9 @@
 --- returns nothing, so that in a stack each function has one name. What a service may do without is no part but a module that the
 --- first call loads.
 ---
+--- Tasks may be killed at each yield: what they hold meanwhile is given back by defer.lua, and those that others rely on are started by
+--- respawn.lua (docs/internals/killed-tasks.md).
+---
 --- What each message needs is known to a part as a local, which is an upvalue of its functions; what is seldom needed is a field of
 --- this table, as each upvalue of each part is an object in every service. What changes and is needed by several parts is a field too.
 
