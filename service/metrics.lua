@@ -351,7 +351,7 @@ local function answer(fd, from)
 	if path == "/profile" then
 		limiter:heard(fd) -- a profile takes longer than a request
 		local request = { method = method, target = target, header = request_header, address = from }
-		local status, text, more = require "skynet.internal.profilepage".answer(request, dashboard)
+		local status, text, more = require "skynet.internal.profilepage".answer(request)
 		more.connection = "close"
 		return httpd.write_response(write, status, text, more)
 	end

@@ -13,3 +13,4 @@ pub mod panic;
 pub mod release;
 pub mod rising;
 pub mod sync;
+pub(crate) mod words;

@@ -9,7 +9,7 @@ use crate::actor::handle;
 use crate::actor::service::sampling;
 use crate::actor::service::{self, Context, Own, Policy, ServiceRef, parse_hex, tail};
 use crate::base::digits::Digits;
-use crate::base::{clock, env, log};
+use crate::base::{clock, env, log, words};
 use crate::diag::{figures, snapshot, stuck};
 use crate::io::{socket, timer};
 use crate::scheduler::cpu;
@@ -217,10 +217,7 @@ fn query(this: &mut Own<'_>, text: &CStr) -> *const c_char {
 }
 
 fn name_other(this: &mut Own<'_>, text: &CStr) -> *const c_char {
-    let mut words = text
-        .to_bytes()
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
+    let mut words = words(text);
     let (Some(name), Some(address)) = (words.next(), words.next()) else {
         return NONE;
     };
@@ -319,9 +316,7 @@ fn stat(this: &mut Own<'_>, text: &CStr) -> *const c_char {
 
 /// The words of a parameter.
 fn words(text: &CStr) -> impl Iterator<Item = &[u8]> {
-    text.to_bytes()
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
+    words::words(text.to_bytes())
 }
 
 fn refuse(this: &Context, command: &str, text: &CStr, expected: &str) -> *const c_char {
@@ -345,7 +340,8 @@ fn mailbox_limit(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     }
 }
 
-/// `start HZ node`, `start HZ script NAME`, `start HZ ADDRESS`: "1", or why not. `stop`: the stacks, nothing without a profile.
+/// `start HZ TARGET`, `allocations BYTES TARGET`: "1", or why not; the target is `node`, `script NAME` or an address. `stop`: the
+/// stacks, nothing without a profile.
 #[cfg(feature = "lua")]
 fn profile(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     if text == c"stop" {

@@ -1,11 +1,14 @@
 //! The parameter of the command `PROFILE`, and what is said when there is no profile.
 
-use crate::actor::service::sampling::{self, LONGEST_SCRIPT, Refused, Target};
+use crate::actor::service::sampling::{self, Kind, LONGEST_SCRIPT, Refused, Target};
 use crate::actor::service::{Context, describe, grab};
 use std::ffi::{CStr, CString};
 
 /// Samples for each second of CPU time. More cost what they measure, and the system's clock ticks not much oftener.
 const MOST_HZ: u32 = 1000;
+/// Bytes between two samples of allocations. With less, most allocations would have one, and so a stack.
+const LEAST_BYTES: usize = 256;
+const MOST_BYTES: usize = 1 << 30;
 
 /// Begins a profile for the service `owner`.
 ///
@@ -18,14 +21,25 @@ pub(super) fn start(
 ) -> Result<(), String> {
     let text = String::from_utf8_lossy(text);
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let ["start", hz, what, more @ ..] = &words[..] else {
-        return Err(EXPECTED.into());
+    let (kind, what, more) = match &words[..] {
+        ["start", hz, what, more @ ..] => {
+            let hz = hz.parse().ok().filter(|hz| (1..=MOST_HZ).contains(hz));
+            let hz = hz.ok_or_else(|| format!("a profile takes 1 to {MOST_HZ} samples a second"));
+            (Kind::Cpu(hz?), *what, more)
+        }
+        ["allocations", bytes, what, more @ ..] => {
+            let bytes = bytes
+                .parse()
+                .ok()
+                .filter(|&bytes| bytes == 0 || (LEAST_BYTES..=MOST_BYTES).contains(&bytes));
+            let bytes = bytes.ok_or_else(|| {
+                format!("a profile takes a sample for {LEAST_BYTES} to {MOST_BYTES} bytes, or 0: it sees to that itself")
+            });
+            (Kind::Allocations(bytes?), *what, more)
+        }
+        _ => return Err(EXPECTED.into()),
     };
-    let hz = hz.parse().ok().filter(|hz| (1..=MOST_HZ).contains(hz));
-    let Some(hz) = hz else {
-        return Err(format!("a profile takes 1 to {MOST_HZ} samples a second"));
-    };
-    let target = match (*what, more) {
+    let target = match (what, more) {
         ("node", []) => Target::Node,
         ("script", [name]) => Target::Script((*name).into()),
         (address, []) => {
@@ -38,7 +52,7 @@ pub(super) fn start(
         }
         _ => return Err(EXPECTED.into()),
     };
-    sampling::start(owner, target, hz).map_err(|refused| match refused {
+    sampling::start(owner, target, kind).map_err(|refused| match refused {
         Refused::Busy(other) => format!(
             "a profile runs already, begun by {}: one at a time",
             describe(other)
@@ -52,4 +66,4 @@ pub(super) fn start(
     })
 }
 
-const EXPECTED: &str = "expected start HZ node, start HZ script NAME, start HZ ADDRESS, or stop";
+const EXPECTED: &str = "expected start HZ TARGET, allocations BYTES TARGET, or stop; the target is node, script NAME, or an address";

@@ -7,7 +7,7 @@ mod tools;
 use tools::cases::{LuaFile, Run, lua_file, plain};
 use tools::node;
 use tools::peer::free_port;
-use tools::{compiler, lua_headers, root, run as command};
+use tools::root;
 
 const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
@@ -196,6 +196,11 @@ const FILES: &[LuaFile] = &[
         lines,
     ),
     lua_file("profiling", "profiles_show_where_the_time_goes", plain),
+    lua_file(
+        "allocations",
+        "profiles_show_where_memory_is_allocated",
+        allocations,
+    ),
     lua_file("stuck", "stuck_services_show_what_they_run", stuck),
     lua_file("ending", "services_finish_before_the_node_ends", ending),
 ];
@@ -378,23 +383,12 @@ fn dns(run: &Run) {
     assert!(lines < 100 || !node::ours(), "{lines} lines:\n{output}");
 }
 
-/// Compiled with nothing but the headers that `compat/lua-headers.sh` gives, linked with nothing.
 fn native(run: &Run) {
-    let headers = lua_headers(&[]);
-    let folder = run.scratch("modules");
-    for (language, name) in [("c", "native_c"), ("c++", "native_cpp")] {
-        command(
-            compiler(language)
-                .args(["-shared", "-fPIC", "-O1"])
-                .arg(format!("-DOPEN=luaopen_{name}"))
-                .arg("-I")
-                .arg(&headers)
-                .arg(root().join("test-c/modules/native.c"))
-                .arg("-o")
-                .arg(folder.join(name).with_extension("so")),
-        );
-    }
-    run.node(&format!("lua_cpath = {:?}", folder.join("?.so")));
+    run.with_modules(&[("c", "native", "native_c"), ("c++", "native", "native_cpp")]);
+}
+
+fn allocations(run: &Run) {
+    run.with_modules(&[("c", "allocator", "allocator")]);
 }
 
 #[cfg(target_os = "linux")]

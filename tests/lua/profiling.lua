@@ -297,7 +297,8 @@ end
 
 function cases.flame_graphs_are_well_formed_whatever_names_are()
 	local flamegraph = require "skynet.internal.flamegraph"
-	local svg = flamegraph('a;b<&">;c ]]> \xff 3\na;中文函数名字很长很长 1\n', "<title>")
+	local samples_text = require "skynet.internal.profilerun".KINDS.cpu.text
+	local svg = flamegraph('a;b<&">;c ]]> \xff 3\na;中文函数名字很长很长 1\n', "<title>", samples_text)
 	local body = string.gsub(svg, "<script>.*</script>", "")
 	assert(
 		not string.find(body, "[^%w]<&") and string.find(body, "b&lt;&amp;&quot;&gt; (3 samples, 75.00%)", 1, true),
@@ -307,7 +308,7 @@ function cases.flame_graphs_are_well_formed_whatever_names_are()
 	local opened = select(2, string.gsub(body, "<g ", ""))
 	check.equal(opened, select(2, string.gsub(body, "</g>", "")))
 	check.equal(opened, 5) -- all, a, b, c, the Chinese one
-	assert(string.find(flamegraph("", "nothing"), "</svg>", 1, true))
+	assert(string.find(flamegraph("", "nothing", samples_text), "</svg>", 1, true))
 end
 
 ---------------------------------------------------------------- console and metrics port
@@ -406,6 +407,9 @@ function cases.the_metrics_port_answers_profiles_to_this_machine()
 	check.equal(get("/profile?seconds=1", { ["sec-fetch-site"] = "cross-site" }), 403)
 	check.equal(get("/profile?seconds=1", { origin = "http://evil.example" }), 403)
 	check.equal(get("/profile?seconds=1", { host = "evil.example" }), 403)
+	-- Who comes by way of a proxy of this machine is anywhere.
+	check.equal(get("/profile?seconds=1", { ["x-forwarded-for"] = "192.0.2.1" }), 403)
+	check.equal(get("/profile?seconds=1", { forwarded = "for=192.0.2.1" }), 403)
 	skynet.profile_start()
 	code, body = get "/profile?seconds=1"
 	check.equal(code, 409, body)
@@ -422,6 +426,14 @@ function cases.with_a_password_a_profile_needs_it()
 	local right = { authorization = "Bearer " .. crypt.base64encode "secret" }
 	check.equal(get("/profile?seconds=1&format=top", right), 200)
 	right["sec-fetch-site"] = "cross-site"
+	check.equal(get("/profile?seconds=1&format=top", right), 403)
+	-- As the dashboard asks behind a proxy that speaks HTTPS to the browser.
+	skynet.setenv("dashboard_origin", "https://ops.example.com")
+	host = "127.0.0.1:" .. skynet.call(skynet.newservice("metrics", 0), "lua", "port")
+	right["sec-fetch-site"], right["x-forwarded-for"] = "same-origin", "192.0.2.1"
+	right.host, right.origin = "ops.example.com", "https://ops.example.com"
+	check.equal(get("/profile?seconds=1&format=top", right), 200)
+	right.origin = "https://evil.example"
 	check.equal(get("/profile?seconds=1&format=top", right), 403)
 end
 

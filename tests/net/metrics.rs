@@ -1,4 +1,4 @@
-//! The service `metrics`, read by the Python package `prometheus_client`.
+//! The service `metrics`, read by the Python package `prometheus_client`, and its flame graphs, read by a parser of XML.
 
 use crate::tools::node::run_test;
 use crate::tools::peer::python;
@@ -18,6 +18,22 @@ fn prometheus_reads_the_figures_of_a_node() {
             python(),
             root().join("tests/net"),
             root().join("docs/operations.md")
+        ),
+    );
+}
+
+#[test]
+fn a_flame_graph_is_xml_whatever_functions_are_called() {
+    if crate::tools::node::other_tree().is_some() {
+        return;
+    }
+    run_test(
+        "net",
+        "flamegraph",
+        &format!(
+            "python = {:?}\nscripts = {:?}",
+            python(),
+            root().join("tests/net")
         ),
     );
 }

@@ -2,7 +2,7 @@
 //! name or property has `NAME` in it, and of the others the cases that have: each of these runs alone, on a node of its own.
 
 use super::node::run_test_in;
-use super::{root, scratch};
+use super::{compiler, lua_headers, root, run, scratch};
 use libtest_mimic::{Arguments, Trial};
 use std::path::PathBuf;
 
@@ -39,6 +39,23 @@ impl Run {
             .map_or(String::new(), |case| format!("\ncase = {case:?}"));
         let config = format!("{config}{case}");
         run_test_in(&self.scratch("node"), self.folder, self.file, &config)
+    }
+
+    /// The same with files of `test-c/modules`: language, file, and the name of the module. They are compiled with nothing but the
+    /// headers that `compat/lua-headers.sh` gives, and linked with nothing.
+    pub fn with_modules(&self, modules: &[(&str, &str, &str)]) {
+        let (headers, folder) = (lua_headers(&[]), self.scratch("modules"));
+        for (language, file, name) in modules {
+            let source = root().join(format!("test-c/modules/{file}.c"));
+            run(compiler(language)
+                .args(["-shared", "-fPIC", "-O1"])
+                .arg(format!("-DOPEN=luaopen_{name}"))
+                .arg("-I")
+                .args([&headers, &source])
+                .arg("-o")
+                .arg(folder.join(name).with_extension("so")));
+        }
+        self.node(&format!("lua_cpath = {:?}", folder.join("?.so")));
     }
 
     /// An empty folder of this run alone: cases of a file may run at the same time.

@@ -110,6 +110,17 @@ unsafe extern "C" {
     /// long as the running function does. Raises nothing.
     pub fn skynet_lua_called(state: *mut LuaState) -> *const c_char;
 
+    /// Within the allocator: gives the call infos of the coroutine their addresses back if its stack is about to be moved, until
+    /// [`skynet_lua_unpinstack`] (lsample.c). 1, or 0 if it is not. Raises nothing.
+    pub fn skynet_lua_pinstack(state: *mut LuaState) -> c_int;
+
+    /// The reverse, if it has answered 1.
+    pub fn skynet_lua_unpinstack(state: *mut LuaState);
+
+    /// Lets Lua forget a coroutine that is freed: if `word` has it, it has the main one then (lrunning.h). The word is written by the
+    /// thread that runs the VM, and stays as long as the VM.
+    pub fn lua_setrunning(state: *mut LuaState, word: *mut *mut LuaState);
+
     /// From now on `watcher` is called when an error is raised, in any VM: with its value at the top, before any message handler
     /// and before the stack is unwound (ldebugger.h). It must not raise. `None`: nobody watches. Any thread.
     pub safe fn lua_watcherrors(watcher: Option<unsafe extern "C-unwind" fn(*mut LuaState)>);

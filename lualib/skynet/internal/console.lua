@@ -339,23 +339,11 @@ function COMMAND.signal(address, number)
 	core_command("SIGNAL", address, signal and string.format("%d", signal))
 end
 
---- "profile ADDRESS 10", "profile node 10", "profile script NAME 10".
----@param what string
+--- See skynet.internal.profilefile.
 ---@param ... string
----@return any
-function COMMAND.profile(what, ...)
-	local options, name, seconds
-	if what == "node" then
-		options, name, seconds = { node = true }, "node", ...
-	elseif what == "script" then
-		name, seconds = ...
-		options = { script = name or error("profile: the name of a script is needed", 0) }
-	else
-		local address = to_address(what)
-		address = type(address) == "number" and skynet.address(address) or address
-		options, name, seconds = { service = address }, address, ...
-	end
-	return require "skynet.internal.profilefile"(options, name, seconds)
+---@return string
+function COMMAND.profile(...)
+	return require "skynet.internal.profilefile"(to_address, ...)
 end
 
 ---------------------------------------------------------------- configuration

@@ -3,49 +3,29 @@
 --- but that, so it costs little, and shows those that are stuck.
 ---
 --- Config keys: `dashboard = true` turns it on, for reading. `dashboard_password` turns it on, too: everything but the empty page
---- then needs "Authorization: Bearer <base64 of the password>", and commands are run. `dashboard_host`: further names of this machine
---- that a browser may know it by. `dashboard_origin`: where its page comes from behind a proxy, "https://ops.example.com".
+--- then needs the password, and commands are run. Who may ask: skynet.internal.access.
 
 local skynet = require "skynet"
 local core = require "skynet.core"
 local crypt = require "skynet.crypt"
 local urllib = require "http.url"
-local browsers = require "skynet.internal.browsers"
+local access = require "skynet.internal.access"
 local json = require "skynet.internal.json"
 local listing = require "skynet.internal.listing"
 local run_command = require "skynet.internal.console"
 local snapshot = require "skynet.internal.snapshot"
 
-local GUESSES <const> = 5 -- wrong passwords of one address in a second
 local PATIENCE <const> = 200 -- 1/100 s for the tasks of a service
 local FILE <const> = "skynet/internal/dashboard.html"
 
-local password = skynet.getenv "dashboard_password"
-local own_names = browsers.names(skynet.getenv "dashboard_host")
-local origins = {} -- of the page behind a proxy
-local guesses = require "skynet.internal.guesses".new(GUESSES)
-
 local M = {}
 
+--- Whether the config wants it. Raises when what it says of it is wrong.
 ---@return boolean
 function M.is_wanted()
-	assert(password ~= "", "dashboard_password is empty: nobody could give it")
-	local ok, known, names = pcall(browsers.origins, skynet.getenv "dashboard_origin")
-	if not ok then
-		error("dashboard_origin: " .. known, 0)
-	end
-	origins = known
-	for name in pairs(names) do
-		own_names[name] = true
-	end
+	access.read_config()
 	local on = skynet.getenv "dashboard"
-	return password ~= nil or on == "true" or on == "1"
-end
-
---- Whether what is asked for needs a password.
----@return boolean
-function M.has_password()
-	return password ~= nil
+	return access.has_password() or on == "true" or on == "1"
 end
 
 --- The most bytes of a request's body.
@@ -113,7 +93,7 @@ apis["/api/look"] = function(_, query)
 			log,
 			skynet.starttime(),
 			math.tointeger(tonumber(skynet.getenv "thread")) or 0,
-			password ~= nil
+			access.has_password()
 		)
 	)
 end
@@ -153,7 +133,7 @@ end
 apis["/api/command"] = function(request)
 	if request.method ~= "POST" then
 		return refuse(405, "a command comes by POST")
-	elseif not password then
+	elseif not access.has_password() then
 		return refuse(403, "there is no dashboard_password, so this page only reads")
 	elseif string.find(request.body, "^%s*debug%f[%s\0]") then
 		return refuse(400, "the debugger needs the debug console")
@@ -165,41 +145,6 @@ apis["/api/command"] = function(request)
 	end
 	local text = type(result) == "table" and table.concat(listing(result), "\n") or result and tostring(result) or ""
 	return answer(200, json.encode { ok = ok, text = text })
-end
-
----------------------------------------------------------------- who asks
-
---- Why a request is not answered. Yields.
----@param request { header: table, address: string }
----@return integer? code nil: it is
----@return string? problem
-function M.refusal(request)
-	-- A browser says less about requests to machines that are not this one; the rest holds for those, too.
-	local foreign = browsers.refusal({
-		host = request.header.host,
-		origin = request.header.origin,
-		["sec-fetch-site"] = request.header["sec-fetch-site"],
-	}, own_names, origins)
-	if foreign then
-		return 403,
-			foreign .. " (dashboard_host has further names of this machine, dashboard_origin that of a proxy before it)"
-	elseif not password then
-		return
-	end
-	local field = request.header.authorization
-	local given = type(field) == "string" and string.match(field, "^[Bb]earer ([%w+/=]+)$")
-	if not given then
-		return 401, "a password is needed"
-	end
-	local host = string.match(request.address, "^(.*):%d+$") or request.address
-	if not guesses.wait(host) then
-		return 429, "too many passwords from that address, try again later"
-	end
-	local ok, text = pcall(crypt.base64decode, given)
-	if not (ok and guesses.same(text, password)) then
-		return 401, "the password is wrong"
-	end
-	guesses.right(host)
 end
 
 --- Answers a request for one of the pages here. Yields.
@@ -216,7 +161,7 @@ function M.answer(request)
 	if not api then
 		return
 	end
-	local code, problem = M.refusal(request)
+	local code, problem = access.refusal(request)
 	if code then
 		return refuse(code, problem)
 	end

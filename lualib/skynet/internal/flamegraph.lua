@@ -1,5 +1,7 @@
---- Flame graphs: lines `frame;frame SAMPLES` as an SVG that needs nothing else. A box is a function, as wide as its samples; below
+--- Flame graphs: lines `frame;frame NUMBER` as an SVG that needs nothing else. A box is a function, as wide as its numbers; below
 --- it is who has called it. In a browser a click makes a box as wide as the picture, and "search" marks names.
+
+local folded = require "skynet.internal.folded"
 
 local WIDTH <const>, ROW <const>, TOP <const> = 1200, 17, 44
 local LEAST <const> = 0.15 -- of a box, in pixels: narrower ones are left out
@@ -61,10 +63,12 @@ window.addEventListener("keydown", function (e) {
 
 local ENTITIES <const> = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&apos;" }
 
--- Names come from programs: no byte of them is markup, and what XML has no way to write is left out.
+-- Names come from programs: no byte of them is markup, and for what XML has no way to write stands something else: control
+-- characters, U+FFFE and U+FFFF, and what is no UTF-8.
 local function escaped(text)
 	text = utf8.len(text) and text or string.gsub(text, "[\x80-\xff]", "?")
-	return (string.gsub(string.gsub(text, "[%c\x7f]", "_"), "[&<>\"']", ENTITIES))
+	text = string.gsub(string.gsub(text, "%c", "_"), "\xef\xbf[\xbe\xbf]", "?")
+	return (string.gsub(text, "[&<>\"']", ENTITIES))
 end
 
 local function cut(name, room)
@@ -91,23 +95,22 @@ local function color(name)
 end
 
 local function new_box(name)
-	return { name = name, samples = 0, children = {}, list = {} }
+	return { name = name, sum = 0, children = {}, list = {} }
 end
 
 local function tree_of(stacks)
 	local root, deepest = new_box "all", 0
-	for stack, count in string.gmatch(stacks, "([^\n]+) (%d+)\n") do
-		count = math.tointeger(count)
+	for stack, count in folded.each(stacks) do
 		local box, depth = root, 0
-		box.samples = box.samples + count
-		for frame in string.gmatch(stack, "[^;]+") do
+		box.sum = box.sum + count
+		for frame in folded.frames(stack) do
 			local child = box.children[frame]
 			if not child then
 				child = new_box(frame)
 				box.children[frame] = child
 				box.list[#box.list + 1] = child
 			end
-			child.samples = child.samples + count
+			child.sum = child.sum + count
 			box, depth = child, depth + 1
 		end
 		deepest = math.max(deepest, depth)
@@ -117,8 +120,9 @@ end
 
 ---@param stacks string as `skynet.profile_stop` returns them
 ---@param title string
+---@param to_text fun(number: integer): string what a number says
 ---@return string svg
-return function(stacks, title)
+return function(stacks, title, to_text)
 	local root, deepest = tree_of(stacks)
 	local height = TOP + (deepest + 1) * ROW + 30
 	local out = {
@@ -143,20 +147,20 @@ return function(stacks, title)
 		string.format('<text id="what" x="10" y="%d"></text>\n', height - 10),
 	}
 	local function draw(box, x, depth)
-		local width = root.samples > 0 and box.samples / root.samples * WIDTH or WIDTH
+		local width = root.sum > 0 and box.sum / root.sum * WIDTH or WIDTH
 		if width < LEAST then
 			return
 		end
 		local name, y = escaped(box.name), TOP + (deepest - depth) * ROW
 		out[#out + 1] = string.format(
-			'<g class="f" data-f="%.4f %.4f %d" data-n="%s"><title>%s (%d samples, %.2f%%)</title><rect x="%.2f" y="%d" width="%.2f" height="%d" fill="%s"/><text x="%.2f" y="%d">%s</text></g>\n',
+			'<g class="f" data-f="%.4f %.4f %d" data-n="%s"><title>%s (%s, %.2f%%)</title><rect x="%.2f" y="%d" width="%.2f" height="%d" fill="%s"/><text x="%.2f" y="%d">%s</text></g>\n',
 			x,
 			width,
 			depth,
 			name,
 			name,
-			box.samples,
-			root.samples > 0 and box.samples / root.samples * 100 or 0,
+			to_text(box.sum),
+			root.sum > 0 and box.sum / root.sum * 100 or 0,
 			x,
 			y,
 			math.max(width - 0.4, 0.1),
@@ -171,7 +175,7 @@ return function(stacks, title)
 		end)
 		for _, child in ipairs(box.list) do
 			draw(child, x, depth + 1)
-			x = x + child.samples / root.samples * WIDTH
+			x = x + child.sum / root.sum * WIDTH
 		end
 	end
 	draw(root, 0, 0)

@@ -1,13 +1,12 @@
---- The command `profile` of the debug console: takes a profile and writes its flame graph and its stacks to files.
+--- The command `profile` of the debug console: takes a profile and writes its flame graphs and its stacks to files.
+--- "profile ADDRESS 10", "profile node 10", "profile script NAME 10": CPU time; "profile alloc ADDRESS 10" and so on: allocations.
 ---
 --- Config key: `profile_path`, the folder of the files; the one that the node runs in by default.
 
 local skynet = require "skynet"
-local flamegraph = require "skynet.internal.flamegraph"
 local profilerun = require "skynet.internal.profilerun"
 
 local SECONDS <const>, MOST_SECONDS <const> = 10, 300
-local HZ <const> = 100
 
 local function write(path, text)
 	local file, problem = io.open(path, "wb")
@@ -19,31 +18,54 @@ local function write(path, text)
 	return ok, failed or "it cannot be written"
 end
 
----@param options table as for `skynet.profile_start`
----@param name string of what it is
----@param seconds string?
+-- What is asked for: the kind, options for `skynet.profile_start`, what it is of, and seconds.
+local function wishes(to_address, kind, what, ...)
+	if what == "alloc" and kind == "cpu" then
+		return wishes(to_address, "alloc", ...)
+	elseif what == "node" then
+		return kind, { node = true }, "node", ...
+	elseif what == "script" then
+		local name = ... or error("profile: the name of a script is needed", 0)
+		return kind, { script = name }, ...
+	end
+	local address = to_address(what)
+	address = type(address) == "number" and skynet.address(address) or address
+	return kind, { service = address }, address, ...
+end
+
+---@param to_address fun(text: string?): integer|string the console's
+---@param ... string
 ---@return string text
-return function(options, name, seconds)
+return function(to_address, ...)
+	local kind, options, name, seconds = wishes(to_address, "cpu", ...)
 	local time = tonumber(seconds or SECONDS)
 	if not time or not (time >= 1 and time <= MOST_SECONDS) then
 		error(string.format("profile: 1 to %d seconds, not %s", MOST_SECONDS, seconds), 0)
 	end
-	options.hz = HZ
-	local ok, stacks = pcall(profilerun.run, options, time)
+	local ok, stacks, held = pcall(profilerun.take, kind, options, time)
 	if not ok then
-		error(string.gsub(tostring(stacks), "^.-profile_start: ", "profile: "), 0)
+		error("profile: " .. stacks, 0)
 	end
-	local out = { profilerun.top(stacks, HZ) }
-	if stacks ~= "" then
-		local folder = skynet.getenv "profile_path" or "."
-		local word = string.gsub(string.sub(name, 1, 40), "[^%w_-]", "")
-		local base = string.format("%s/profile-%s-%s", folder, word, os.date "%Y%m%d-%H%M%S")
-		local title = string.format("CPU time of %s, %g s", name, time)
-		for _, file in ipairs { { "flame graph", ".svg", flamegraph(stacks, title) }, { "stacks", ".folded", stacks } } do
+	local folder = skynet.getenv "profile_path" or "."
+	local word = string.gsub(string.sub(name, 1, 40), "[^%w_-]", "")
+	local time_text = os.date "%Y%m%d-%H%M%S"
+	local out = {}
+	local function add(what, prefix, text)
+		out[#out + 1] = profilerun.top(what, text)
+		if text == "" then
+			return
+		end
+		local base = string.format("%s/%s-%s-%s", folder, prefix, word, time_text)
+		local graph = profilerun.flamegraph(what, text, name, time)
+		for _, file in ipairs { { "flame graph", ".svg", graph }, { "stacks", ".folded", text } } do
 			local path = base .. file[2]
 			local written, problem = write(path, file[3])
 			out[#out + 1] = string.format("%s: %s", file[1], written and path or "not written: " .. tostring(problem))
 		end
+	end
+	add(kind, kind == "cpu" and "profile" or "profile-alloc", stacks)
+	if held then
+		add("held", "profile-held", held)
 	end
 	return table.concat(out, "\n")
 end

@@ -10,7 +10,7 @@
 //! - `queue`: what run queues hold: a mailbox and whose it is
 //! - `own`: what only the thread that runs a service may do with it
 //! - `on_turn`: which service is on turn on a thread; `thread_signal`: reaching it in the middle of a message
-//! - `sampling`: where the CPU time goes, by samples; `cpu_timer`: what makes a thread take one
+//! - `sampling`: where CPU time goes, and where Lua allocates, by samples; `cpu_timer`: what makes a thread take one
 //! - `vm`: what is asked of services that are Lua VMs; `quiet`: garbage of those that have become quiet
 //! - `inspect`, `figures`: what others may know of a service, and of all
 //! - `log`, `record`: lines of the error log, and logs of all messages of one service

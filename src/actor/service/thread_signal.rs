@@ -13,7 +13,7 @@
 //! - It takes no lock and allocates nothing; all it uses of the thread are thread-local words without destructor or lazy
 //!   initialisation.
 //!
-//! The same signal comes from the timers of a profile ([`sampling`]), one for each thread and only while there is a profile; the
+//! The same signal comes from the timers of a profile ([`sampling::cpu`]), one for each thread and only while there is a profile; the
 //! handler then counts a sample of the service that it finds.
 //!
 //! The signal is the highest real-time signal that has no handler and is neither ignored nor blocked, taken when it is
@@ -117,7 +117,7 @@ impl Thread {
     }
 }
 
-/// Lets every thread take so many samples in a second of its CPU time ([`sampling`]). False, and nothing is done: no signal or
+/// Lets every thread take so many samples in a second of its CPU time ([`sampling::cpu`]). False, and nothing is done: no signal or
 /// no timer is left.
 pub(super) fn start_sampling(hz: u32) -> bool {
     let mut threads = THREADS.lock();
@@ -278,7 +278,7 @@ extern "C" fn on_signal(_signal: c_int, info: *mut libc::siginfo_t, _: *mut c_vo
     // SAFETY: from the system.
     if let Some(count) = unsafe { expirations(info) } {
         // SAFETY: the service on turn on this thread.
-        unsafe { sampling::take(context, count) };
+        unsafe { sampling::cpu::take(context, count) };
     }
     let Some(context) = context else {
         return;

@@ -40,10 +40,12 @@ pub struct Vms {
     /// Does what is wanted of the VM. The calling thread runs the service, and is in the message at the place.
     /// Async-signal-safe.
     pub interrupt: unsafe fn(*mut c_void, Request, Place),
-    /// Counts so many samples of what it runs, when it comes to its next instruction, by way of [`super::sampling::count`]. False: a
+    /// Counts so many samples of what it runs, when it comes to its next instruction, by way of [`super::sampling::cpu::count`]. False: a
     /// debug hook of its own is in the way. The calling thread runs the service, and is in the message at the place.
     /// Async-signal-safe.
     pub sample: unsafe fn(*mut c_void, u32, Place) -> bool,
+    /// It is to take samples of what it allocates ([`super::sampling::allocations`]), from its next allocation on.
+    pub ask_for_allocations: unsafe fn(*mut c_void),
     /// It is about to be asked for its stack.
     pub expect_stack: unsafe fn(*mut c_void),
     /// What has become of that.
@@ -105,6 +107,14 @@ impl Context {
         // SAFETY: an instance of that module; the rest is the contract of this function.
         of(self.module())
             .is_none_or(|vms| unsafe { (vms.sample)(self.instance.data(), count, Place::here()) })
+    }
+
+    /// See [`Vms::ask_for_allocations`]. The caller has a reference.
+    pub(super) fn ask_for_allocations(&self) {
+        if let Some(vms) = of(self.module()) {
+            // SAFETY: as in `vm_bytes`.
+            unsafe { (vms.ask_for_allocations)(self.instance.data()) };
+        }
     }
 
     /// Asks a Lua service for its stack, which it logs when it runs Lua code, if it is still in the message that its worker

@@ -159,6 +159,7 @@ pub(super) static VMS: Vms = Vms {
     bytes: snlua::bytes,
     interrupt: snlua::request,
     sample: snlua::sample,
+    ask_for_allocations: snlua::ask_for_allocations,
     expect_stack: snlua::expect_stack,
     stack: snlua::stack,
     collector: snlua::collector,

@@ -2,8 +2,23 @@
 ** What a sampling profiler asks of a state beside the functions of lua.h.
 */
 
-#include "lstate.h"
+#define LUA_CORE
+
+#include "lprefix.h"
+
 #include "ldebug.h"
+#include "ldo.h"
+#include "lrunning.h"
+#include "lstate.h"
+
+
+lua_State *luaE_norunning = NULL;
+
+
+LUA_API void lua_setrunning (lua_State *L, lua_State **word) {
+  G(L)->running = word;
+}
+
 
 /*
 ** Whether 'L' is in a C function. The thread that runs 'L' may call it
@@ -37,4 +52,27 @@ const char *skynet_lua_called (lua_State *L) {
   ar.name = NULL;
   lua_getinfo(L, "n", &ar);
   return ar.name;
+}
+
+
+/*
+** Within the allocator. While 'luaD_reallocstack' lets a stack be moved,
+** the call infos have offsets in the place of addresses; that of the first
+** one tells, because it is the bottom of the stack. Until 'unpin', and
+** before the block is moved, they have addresses.
+*/
+int skynet_lua_pinstack (lua_State *L) {
+  CallInfo *ci;
+  if (L->base_ci.func.p == L->stack.p)
+    return 0;
+  for (ci = L->ci; ci != NULL; ci = ci->previous)
+    ci->func.p = restorestack(L, ci->func.offset);
+  return 1;
+}
+
+
+void skynet_lua_unpinstack (lua_State *L) {
+  CallInfo *ci;
+  for (ci = L->ci; ci != NULL; ci = ci->previous)
+    ci->func.offset = savestack(L, ci->func.p);
 }

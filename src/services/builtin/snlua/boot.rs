@@ -11,9 +11,9 @@ use mlua_sys::{
 };
 use skynet_support::{State, lua_function};
 
-use super::core::{Service, seed, setting};
+use super::core::{Service, seed, setting, words};
 use super::memory::megabytes;
-use super::{Snlua, debugger, profile};
+use super::{Snlua, allocations, debugger, profile};
 use crate::services::builtin::{embedded, host};
 
 /// What the steps need; they get its address as light userdata.
@@ -34,6 +34,9 @@ pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Res
         (*this).context.store(service.as_ptr(), Relaxed);
         (*this).interrupt.switch((*this).state);
         debugger::begin(this, service, args);
+        if service.allocations_profile().is_some() {
+            allocations::ask(this);
+        }
         State::new((*this).state)
     };
     let boot = Boot {
@@ -79,8 +82,7 @@ pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Res
 
 /// The first word of the launch arguments.
 fn script_name(args: &[u8]) -> &[u8] {
-    let mut words = args.split(u8::is_ascii_whitespace);
-    words.find(|word| !word.is_empty()).unwrap_or(b"?")
+    words(args).next().unwrap_or(b"?")
 }
 
 /// Calls a function with the [`Boot`], in a protected call; false, and the error at the top, if it fails. Raises nothing: neither push
@@ -119,8 +121,7 @@ fn service_paths() -> &'static CStr {
 /// Whether the service that the arguments name is one of those in the executable, and no configured path has a file of
 /// that name. Loaders that projects bring along know files only.
 fn is_inside_only(boot: &Boot) -> bool {
-    let mut words = boot.args.split(u8::is_ascii_whitespace);
-    let Some(name) = words.find(|word| !word.is_empty()) else {
+    let Some(name) = words(boot.args).next() else {
         return false;
     };
     if embedded::find(&[b"service/", name, b".lua"].concat()).is_none() {

@@ -8,10 +8,11 @@ use crate::base::message::{Message, ptype};
 use crate::base::{clock, env, log};
 use libc::{c_int, c_void};
 
-pub(super) use crate::actor::service::sampling::{clean, is_on as is_sampling};
+pub(super) use crate::actor::service::sampling::{allocations, clean, cpu::is_on as is_sampling};
 pub(super) use crate::actor::service::thread_signal::{Place, Request};
 pub(super) use crate::actor::service::{Context, Piece, Stack, is_aborting};
 pub(super) use crate::alloc::memory::reallocate;
+pub(super) use crate::base::words::words;
 pub(super) use crate::scheduler::{seeded::seed, spare};
 
 /// The service that a VM is; null before its instance is started.
@@ -124,8 +125,18 @@ impl Service {
     /// So many samples of a profile had this stack. For the thread that runs the service.
     pub(super) fn count_samples(self, stack: &str, samples: u32) {
         if let Some(context) = self.get() {
-            service::sampling::count(context, stack, samples);
+            service::sampling::cpu::count(context, stack, samples);
         }
+    }
+
+    /// The number of the profile that its allocations belong to.
+    pub(super) fn allocations_profile(self) -> Option<u32> {
+        allocations::profile_of(self.get()?)
+    }
+
+    /// See [`allocations::count`].
+    pub(super) fn count_allocation(self, profile: u32, stack: &str, bytes: u64) -> Option<u32> {
+        allocations::count(self.get()?, profile, stack, bytes)
     }
 
     /// Any thread: lets the service stop what it does. False if it does nothing.

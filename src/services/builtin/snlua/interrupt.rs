@@ -6,7 +6,8 @@
 //!
 //! - `running` is a coroutine that exists: it is stored before the coroutine is resumed and again after the resume has
 //!   returned ([`Interrupt::switch`]), and all that time the coroutine is a value on the stack of the one that resumes it.
-//!   Between the end of the resume and the store nothing is collected.
+//!   Between the end of the resume and the store nothing is collected. One that a C module has resumed, and dropped, may still
+//!   stand there when it is freed: Lua puts the main one in its place before ([`skynet_lua::lua_setrunning`]).
 //! - `lua_sethook` is made to be called by a signal handler of the same thread (Lua's manual; the `lua` program does it for
 //!   SIGINT). It stores hook, count and mask, and then walks from `L->ci` to its predecessors and sets the flag `trap` in
 //!   those that run Lua code. A predecessor is linked before `L->ci` leads to its successor (in a function of its own,
@@ -85,6 +86,11 @@ impl Interrupt {
     /// The coroutine that runs, or ran last.
     pub fn running(&self) -> *mut lua_State {
         self.running.load(Relaxed)
+    }
+
+    /// Where it is, for Lua ([`skynet_lua::lua_setrunning`]).
+    pub fn running_word(&self) -> *mut *mut lua_State {
+        self.running.as_ptr()
     }
 
     /// The service goes over to `state`. A request that has not had its effect goes with it.

@@ -1,12 +1,14 @@
 //! Lua's allocator: counts, limits, warns.
 
 use std::ptr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, fence};
 
 use libc::{c_int, c_void};
 use mlua_sys::{LUA_TUSERDATA, lua_State, lua_close, lua_setallocf};
 
 use super::Snlua;
+use super::allocations::{self, Sampler};
 use super::core::reallocate;
 use super::heap::{Cells, Heap};
 
@@ -22,16 +24,22 @@ pub(super) struct Memory {
     /// `usize::MAX`: none.
     limit: usize,
     heap: Heap,
+    /// The VM is to take samples of its allocations, and has not begun to.
+    wished: AtomicBool,
+    /// While it does.
+    pub(super) sampler: Option<Box<Sampler>>,
 }
 
 impl Memory {
     pub(super) fn new() -> Memory {
-        let mut heap = Heap::new();
-        heap.cells.unwatched = FIRST_WARNING;
+        let heap = Heap::new();
+        heap.cells.unwatched.store(FIRST_WARNING, Relaxed);
         Memory {
             warn_at: FIRST_WARNING,
             limit: usize::MAX,
             heap,
+            wished: AtomicBool::new(false),
+            sampler: None,
         }
     }
 
@@ -46,7 +54,31 @@ impl Memory {
     /// 0: no limit.
     pub(super) fn set_limit(&mut self, bytes: usize) {
         self.limit = if bytes == 0 { usize::MAX } else { bytes };
-        self.heap.cells.unwatched = self.limit.min(self.warn_at);
+        self.watch();
+    }
+
+    /// Up to which size Lua need not ask the allocator.
+    fn watch(&self) {
+        let unwatched = &self.heap.cells.unwatched;
+        unwatched.store(self.limit.min(self.warn_at), Relaxed);
+        // Either this sees the wish, or what `wish` stores comes later.
+        fence(SeqCst);
+        if self.wished.load(Relaxed) {
+            unwatched.store(0, Relaxed);
+        }
+    }
+
+    /// Any thread: Lua is to ask the allocator for its next block, which takes samples from then on.
+    ///
+    /// # Safety
+    /// `this` is that of an instance that is not released meanwhile.
+    pub(super) unsafe fn wish(this: *const Memory) {
+        // SAFETY: as the caller promises. Of what another thread uses, this has references to atomics only.
+        unsafe {
+            (*this).wished.store(true, Relaxed);
+            fence(SeqCst);
+            (*this).heap.cells.unwatched.store(0, Relaxed);
+        }
     }
 
     /// Whether to warn, once the VM has so many bytes.
@@ -54,7 +86,7 @@ impl Memory {
         let warns = used > self.warn_at;
         if warns {
             self.warn_at = self.warn_at.saturating_mul(2);
-            self.heap.cells.unwatched = self.limit.min(self.warn_at);
+            self.watch();
         }
         warns
     }
@@ -69,21 +101,26 @@ unsafe extern "C" {
     fn lua_setcells(state: *mut lua_State, cells: *mut Cells);
 }
 
-/// The allocator of a new VM. AddressSanitizer knows the ends of blocks of the process's allocator only, so with it all are.
+/// AddressSanitizer knows the ends of blocks of the process's allocator only, so with it all are.
+pub(super) fn has_cells() -> bool {
+    skynet_rs_has_asan() == 0
+}
+
+/// The allocator of a new VM.
 pub(super) fn allocator() -> Allocator {
-    if skynet_rs_has_asan() == 0 {
+    if has_cells() {
         allocate::<true>
     } else {
         allocate::<false>
     }
 }
 
-/// Lets a new VM take small blocks from its heap and put them back without a call of its allocator.
+/// Lets a VM take small blocks from its heap and put them back without a call of its allocator.
 ///
 /// # Safety
-/// `state` is the VM of the instance, and was made with [`allocator`].
+/// `state` is the VM of the instance, and [`allocator`] is its allocator.
 pub(super) unsafe fn open(this: *mut Snlua, state: *mut lua_State) {
-    if skynet_rs_has_asan() == 0 {
+    if has_cells() {
         // SAFETY: as the caller promises; the instance outlives the VM.
         unsafe { lua_setcells(state, &raw mut (*this).memory.heap.cells) };
     }
@@ -96,7 +133,8 @@ pub(super) unsafe fn open(this: *mut Snlua, state: *mut lua_State) {
 pub(super) unsafe fn close(this: *mut Snlua, state: *mut lua_State) {
     // SAFETY: as the caller promises.
     unsafe {
-        if skynet_rs_has_asan() == 0 {
+        allocations::drop_sampler(this);
+        if has_cells() {
             lua_setallocf(state, allocate_at_the_end, this.cast());
         }
         lua_close(state);
@@ -107,7 +145,7 @@ pub(super) unsafe fn close(this: *mut Snlua, state: *mut lua_State) {
 ///
 /// # Safety
 /// `ud` is the instance, alive as long as the VM, and used by one thread at a time; the rest is as Lua calls it.
-unsafe extern "C" fn allocate<const CELLS: bool>(
+pub(super) unsafe extern "C" fn allocate<const CELLS: bool>(
     ud: *mut c_void,
     block: *mut c_void,
     old: usize,
@@ -132,7 +170,7 @@ unsafe extern "C" fn allocate<const CELLS: bool>(
         let had = if block.is_null() { 0 } else { old };
         let before = (*memory).used();
         let used = before.wrapping_sub(had).wrapping_add(new);
-        if used > (*memory).heap.cells.unwatched && !admits(this, used, new > had) {
+        if used > (*memory).heap.cells.unwatched.load(Relaxed) && !admits(this, used, new > had) {
             return ptr::null_mut();
         }
         let result = if !CELLS {
@@ -171,7 +209,7 @@ unsafe extern "C" fn allocate_at_the_end(
     }
 }
 
-/// Whether the VM may have so many bytes; they are more than before if it `grows`. Warns in the log.
+/// Whether the VM may have so many bytes; they are more than before if it `grows`. Warns in the log. Begins to take samples.
 ///
 /// # Safety
 /// `this` is the instance whose VM is asking for memory: it is alive, and used by the calling thread alone.
@@ -180,6 +218,10 @@ unsafe extern "C" fn allocate_at_the_end(
 unsafe fn admits(this: *mut Snlua, used: usize, grows: bool) -> bool {
     // SAFETY: contract of this function.
     unsafe {
+        if (*this).memory.wished.swap(false, SeqCst) {
+            (*this).memory.watch();
+            allocations::begin(this);
+        }
         if grows && used > (*this).memory.limit {
             return false;
         }

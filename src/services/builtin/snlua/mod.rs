@@ -3,6 +3,7 @@
 //! `init` only sends the launch arguments to the service itself, so that the VM is set up on a worker, by the first
 //! message; [`boot`] does that and hands over to Lua. Lua then registers a callback of its own.
 
+mod allocations;
 pub(super) mod boot;
 mod core;
 pub mod debugger;
@@ -107,6 +108,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
             return ptr::null_mut();
         }
         memory::open(this, state);
+        skynet_lua::lua_setrunning(state.cast(), (*this).interrupt.running_word().cast());
         // It keeps the rules of `State`, with the error at the top.
         lua_atpanic(state, lua_function!(unsafe panicked));
         (*this).state = state;
@@ -246,6 +248,15 @@ pub(crate) unsafe fn sample(instance: *mut c_void, count: u32, place: Place) -> 
     let this: *const Snlua = instance.cast();
     // SAFETY: as the caller promises.
     unsafe { (*this).interrupt.sample(count, place) }
+}
+
+/// Takes samples of what the VM allocates, see [`allocations`].
+///
+/// # Safety
+/// As [`signal`].
+pub(crate) unsafe fn ask_for_allocations(instance: *mut c_void) {
+    // SAFETY: as in `signal`.
+    unsafe { allocations::ask(instance.cast()) }
 }
 
 /// The service is about to be asked for its stack.

@@ -1,5 +1,6 @@
-//! The stack of a VM for a profile, as the hook that [`super::interrupt`] has set finds it: on the thread that runs the service,
-//! between two instructions. Nothing of it is kept in the VM: names are copied to where the profile is.
+//! The stack of a VM for a profile: as the hook that [`super::interrupt`] has set finds it, between two instructions, or as the allocator
+//! finds it ([`super::allocations`]); on the thread that runs the service. Nothing of it is kept in the VM: names are copied to
+//! where the profile is.
 //!
 //! A task that resumes a coroutine, which resumes another, makes one stack: what resumes coroutines keeps a list of who
 //! waits for whom ([`Resumers`]), which is on the stack of the thread. A coroutine that a C module resumes is not on it.
@@ -64,7 +65,7 @@ impl Resumers {
 /// that took the time and has just returned, null if it was none.
 ///
 /// # Safety
-/// The calling thread runs the VM, and is in a hook of `running`.
+/// The calling thread runs the VM, and is in a hook of `running` or in the allocator; `running` exists.
 pub(super) unsafe fn stack(
     resumers: &Resumers,
     running: *mut lua_State,
@@ -103,6 +104,7 @@ pub(super) unsafe fn stack(
 unsafe fn frames(state: *mut lua_State, text: &mut String) {
     // SAFETY: as the caller promises.
     unsafe {
+        let is_moved = skynet_lua::skynet_lua_pinstack(state.cast()) != 0;
         let mut frame: lua_Debug = mem::zeroed();
         let mut depth = 0;
         while depth < MOST_FRAMES && lua_getstack(state, depth, &mut frame) != 0 {
@@ -119,6 +121,9 @@ unsafe fn frames(state: *mut lua_State, text: &mut String) {
                 separate(text);
                 push_frame(text, &frame);
             }
+        }
+        if is_moved {
+            skynet_lua::skynet_lua_unpinstack(state.cast());
         }
     }
 }

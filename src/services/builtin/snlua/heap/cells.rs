@@ -13,8 +13,8 @@ use super::page::{Cell, Page};
 pub struct Cells {
     /// Bytes that the VM has. Only the thread that runs the service writes; others may read.
     pub used: AtomicUsize,
-    /// Up to here nothing is to be said or refused.
-    pub unwatched: usize,
+    /// Up to here nothing is to be said or refused. Any thread may write it.
+    pub unwatched: AtomicUsize,
     largest: usize,
     /// Blocks of the first memory.
     pub blocks: [*mut u8; BLOCKS],
@@ -38,7 +38,7 @@ impl Cells {
     pub const fn new() -> Cells {
         Cells {
             used: AtomicUsize::new(0),
-            unwatched: usize::MAX,
+            unwatched: AtomicUsize::new(usize::MAX),
             largest: LARGEST,
             blocks: [ptr::null_mut(); BLOCKS],
             free: [ptr::null_mut(); COUNT],
@@ -206,7 +206,8 @@ mod tests {
         // SAFETY: both are what `with_vm` says.
         with_vm(|state, this| unsafe {
             run(state, WORK);
-            (*this).heap.cells.unwatched = (*this).heap.cells.used.load(Relaxed) + 4096;
+            let limit = (*this).heap.cells.used.load(Relaxed) + 4096;
+            (*this).heap.cells.unwatched.store(limit, Relaxed);
             let before = (*this).calls;
             run(state, c"local t = {} for i = 1, 1000 do t[i] = {} end");
             assert!((*this).calls - before > 900);
