@@ -298,21 +298,27 @@ fn functions(service: &Type, name: &LitStr) -> Result<TokenStream> {
                 export::create::<#service>(#name)
             }
 
+            /// # Safety
+            /// As "skynet_module.h" says of `NAME_init`: `instance` comes from `create` and has not been started.
             #[unsafe(export_name = #init)]
             unsafe extern "C" fn init(instance: *mut c_void, context: *mut Context, args: *const c_char) -> c_int {
-                // SAFETY: the core calls it with what `create` has made, before any message.
+                // SAFETY: contract of this function.
                 unsafe { export::init::<#service>(instance, context, args) }
             }
 
+            /// # Safety
+            /// As "skynet_module.h" says of `NAME_release`: `instance` comes from `create`, and is not used afterwards.
             #[unsafe(export_name = #release)]
             unsafe extern "C" fn release(instance: *mut c_void) {
-                // SAFETY: the core calls it once, after everything else.
+                // SAFETY: contract of this function.
                 unsafe { export::release::<#service>(instance) }
             }
 
+            /// # Safety
+            /// As "skynet_module.h" says of `NAME_signal`: `instance` comes from `create`, and is not released meanwhile.
             #[unsafe(export_name = #signal)]
             unsafe extern "C" fn signal(instance: *mut c_void, signal: c_int) {
-                // SAFETY: the core calls it before the release.
+                // SAFETY: contract of this function.
                 unsafe { export::signal::<#service>(instance, signal) }
             }
         };

@@ -420,17 +420,29 @@ unsafe fn of_waker(task: *const ()) -> TaskRef {
     TaskRef(unsafe { NonNull::new_unchecked(task.cast_mut().cast()) })
 }
 
+/// Another waker of the task.
+///
+/// # Safety
+/// `task` is the data of a waker that is alive. (Contract of `RawWakerVTable`.)
 unsafe fn clone(task: *const ()) -> RawWaker {
     // SAFETY: a waker's data; its own reference stays.
     let task = ManuallyDrop::new(unsafe { of_waker(task) });
     raw_waker(TaskRef::clone(&task).into_raw())
 }
 
+/// Queues the task; the waker is gone then.
+///
+/// # Safety
+/// `task` is the data of a waker that is alive and not used afterwards. (Contract of `RawWakerVTable`.)
 unsafe fn wake(task: *const ()) {
     // SAFETY: a waker's data, and its reference goes with the waker.
     unsafe { of_waker(task) }.wake();
 }
 
+/// Queues the task.
+///
+/// # Safety
+/// `task` is the data of a waker that is alive. (Contract of `RawWakerVTable`.)
 unsafe fn wake_by_ref(task: *const ()) {
     // SAFETY: a waker's data; its own reference stays.
     let task = ManuallyDrop::new(unsafe { of_waker(task) });
@@ -439,6 +451,10 @@ unsafe fn wake_by_ref(task: *const ()) {
     }
 }
 
+/// The waker is gone.
+///
+/// # Safety
+/// `task` is the data of a waker that is alive and not used afterwards. (Contract of `RawWakerVTable`.)
 unsafe fn drop_waker(task: *const ()) {
     // SAFETY: a waker's data, and its reference goes with the waker.
     drop(unsafe { of_waker(task) });

@@ -156,6 +156,10 @@ pub fn symbol(name: &CStr) -> Result<*mut c_void, String> {
 /// `skynet_error` of the process.
 static ERROR: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
+/// Writes a line of the log.
+///
+/// # Safety
+/// `context` is null or a live service ("skynet.h"), and `look_up` has found `skynet_error`.
 unsafe fn variadic_error(context: *mut Context, text: &CStr) {
     type Error = unsafe extern "C" fn(*mut Context, *const c_char, ...);
     let error = ERROR.load(Ordering::Acquire);

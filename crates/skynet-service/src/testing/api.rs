@@ -31,6 +31,11 @@ unsafe fn service<'a>(context: *mut Context) -> Option<&'a Service> {
     unsafe { context.cast::<Service>().as_ref() }
 }
 
+/// `skynet_send`.
+///
+/// # Safety
+/// `context` is null or a live service of a node for tests; `data` is null, or has `size` bytes; with `DONT_COPY`
+/// it is a block of the C allocator, and handed over.
 unsafe extern "C" fn send(
     context: *mut Context,
     source: u32,
@@ -76,6 +81,10 @@ unsafe extern "C" fn send(
     }
 }
 
+/// `skynet_sendname`.
+///
+/// # Safety
+/// As [`send`]; `destination` is a C string.
 unsafe extern "C" fn send_name(
     context: *mut Context,
     source: u32,
@@ -102,6 +111,10 @@ unsafe extern "C" fn send_name(
     }
 }
 
+/// `skynet_command`.
+///
+/// # Safety
+/// `context` is null or a live service of a node for tests; `name` is a C string, `parameter` is one or null.
 unsafe extern "C" fn command(
     context: *mut Context,
     name: *const c_char,
@@ -130,6 +143,11 @@ unsafe extern "C" fn command(
     }
 }
 
+/// `skynet_callback`.
+///
+/// # Safety
+/// `context` is null or a live service of a node for tests, whose code runs on this thread; `callback` may be called with `ud` until another
+/// one is set.
 unsafe extern "C" fn callback(context: *mut Context, ud: *mut c_void, callback: Callback) {
     // SAFETY: skynet.h's conditions.
     if let Some(service) = unsafe { service(context) } {
@@ -137,10 +155,18 @@ unsafe extern "C" fn callback(context: *mut Context, ud: *mut c_void, callback: 
     }
 }
 
+/// `skynet_now`.
+///
+/// # Safety
+/// None needed; the signature is that of `skynet.h`.
 unsafe extern "C" fn now() -> u64 {
     running().map_or(0, |node| node.lock().now)
 }
 
+/// `skynet_error`.
+///
+/// # Safety
+/// `context` is null or a live service of a node for tests.
 unsafe fn error(context: *mut Context, text: &CStr) {
     let text = text.to_string_lossy().into_owned();
     // SAFETY: null, or a service that lives.
