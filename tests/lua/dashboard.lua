@@ -156,6 +156,31 @@ function cases.pages_of_other_sites_are_refused()
 	check.equal(asks { ["user-agent"] = "Mozilla/5.0" }, 200)
 end
 
+function cases.its_page_takes_profiles_with_the_password_or_on_this_machine()
+	open()
+	local target = "/profile?seconds=1&format=folded&kind=alloc"
+	local function page_of(host)
+		return { origin = "http://" .. host, host = host, ["sec-fetch-site"] = "same-origin" }
+	end
+	local done
+	skynet.fork(function()
+		while not done do
+			local _ = string.rep("x", 100000)
+			skynet.sleep(1)
+		end
+	end)
+	local code, body = get(readonly, target, page_of(readonly))
+	done = true
+	check.equal(code, 200, body)
+	assert(string.find(body, ";%[C%] rep %d+\n"), body)
+	check.equal((get(guarded, target, page_of(guarded))), 401)
+	local header = page_of(guarded)
+	header.authorization = bearer(PASSWORD).authorization
+	check.equal((get(guarded, target, header)), 200)
+	header.origin = "http://evil.example"
+	check.equal((get(guarded, target, header)), 403)
+end
+
 -- A proxy speaks HTTPS to the browser and HTTP to the node, and may pass the Host on or name the node.
 function cases.behind_a_proxy_its_own_page_is_known_and_no_other()
 	open()
