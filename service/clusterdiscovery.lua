@@ -7,6 +7,7 @@
 
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
+local awake = require "skynet.internal.awake"
 local json = require "skynet.internal.json"
 local respawn = require "skynet.internal.respawn"
 local keepers = require "skynet.cluster.keeper"
@@ -468,6 +469,7 @@ local function start()
 	keeper = provider.writes and keepers.new(provider) or nil
 	provider.keeper = keeper
 	tenure = tenures.new(keeper)
+	respawn(awake.run)
 	respawn(provider.run, provider)
 	if keeper then
 		skynet.on_shutdown(retire)

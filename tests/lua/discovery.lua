@@ -6,6 +6,7 @@ local url = require "skynet.cluster.url"
 local registries = require "skynet.cluster.registry"
 local lines_of = require "skynet.cluster.etcd.lines"
 local etcd = require "skynet.cluster.provider.etcd"
+local awake = require "skynet.internal.awake"
 local keepers = require "skynet.cluster.keeper"
 local message = require "skynet.dns.message"
 
@@ -382,9 +383,14 @@ end
 
 function cases.an_etcd_that_said_nothing_for_half_a_lease_is_doubted()
 	local doubts = 0
+	local time = 0
+	local clock = awake.new(function()
+		return time
+	end)
 	local provider = etcd.new({ endpoints = { { host = "127.0.0.1", port = 1 } }, prefix = "x" }, {
 		lease = 10,
 		files = {},
+		clock = clock,
 		sink = {
 			doubt = function()
 				doubts = doubts + 1
@@ -396,17 +402,30 @@ function cases.an_etcd_that_said_nothing_for_half_a_lease_is_doubted()
 			return {}
 		end,
 	}
-	local function answered(silence, stood_still, expected, what)
-		local now = skynet.now()
-		provider.heard, provider.ran = now - silence, now - stood_still
+	local function runs(how_long)
+		for _ = 1, how_long // 50 do
+			time = time + 50
+			clock.look()
+		end
+	end
+	local function answered(expected, what)
 		provider:renew()
 		check.equal(doubts, expected, what)
 	end
-	answered(0, 0, 0, "at once")
-	answered(400, 0, 0, "after a moment")
-	answered(600, 0, 1, "after more than half a lease")
-	answered(3000, 2950, 1, "this process stood still")
-	answered(3000, 2000, 2, "both did")
+	answered(0, "at once")
+	runs(400)
+	answered(0, "after a moment")
+	runs(600)
+	answered(1, "after more than half a lease")
+	runs(100)
+	time = time + 3000
+	answered(1, "this process stood still, and hears of etcd first")
+	time = time + 3000
+	clock.look()
+	answered(1, "this process stood still, and looks at its clock first")
+	time = time + 2000
+	runs(600)
+	answered(2, "both did")
 end
 
 function cases.entries_are_written_again_when_the_engine_has_lost_them()

@@ -5,13 +5,15 @@
 --   renew() -> seconds that the lease holds, true when it is another lease than before: all entries are written again
 --   store(key, value), erase(key)
 --   ready() -> whether there is a lease to store with; does not yield
---   suspect(problem): it has not answered
+--   suspect(problem, stood_still): it has not answered; whether this process stood still meanwhile
 
 local skynet = require "skynet"
+local awake = require "skynet.internal.awake"
 local backoff = require "skynet.internal.backoff"
 
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
 local PATIENCE <const> = 300 -- 1/100 s that who sets an entry waits for a lease
+local STOOD_STILL <const> = 100 -- 1/100 s that this process may have lost for other reasons
 
 local M = {}
 ---@class skynet.cluster.keeper.Keeper
@@ -28,6 +30,7 @@ function M.new(engine)
 		gone = {}, -- keys to erase
 		deadline = 0,
 		asked = 0, -- when the last renewal has begun
+		lost = awake.lost(), -- and what this process had lost then
 		closed = false,
 		failing = false,
 		waiting = {}, -- tasks that wait for the end of a round
@@ -84,7 +87,7 @@ end
 
 local function round(self)
 	local asked = skynet.now()
-	self.asked = asked
+	self.asked, self.lost = asked, awake.lost()
 	local seconds, is_new = self.engine:renew()
 	if is_new then
 		for _, entry in pairs(self.entries) do
@@ -114,7 +117,7 @@ function Keeper:run()
 			pause(true)
 		else
 			self.problem = tostring(time)
-			self.engine:suspect(self.problem)
+			self.engine:suspect(self.problem, self:has_stood_still())
 			time = pause()
 		end
 		if not (ok and self.hurried) then
@@ -129,11 +132,16 @@ local function hurry(self)
 	skynet.wakeup(self)
 end
 
+-- Whether this process has stood still since the last renewal has begun.
+function Keeper:has_stood_still()
+	return awake.lost() - self.lost >= STOOD_STILL
+end
+
 --- Whether the lease was to be renewed before its time was over. If not, as in a process that stood still, the engine was right to
 --- end it. Does not yield.
 ---@return boolean
 function Keeper:is_in_time()
-	return self.asked < self.deadline
+	return self.asked < self.deadline and not self:has_stood_still()
 end
 
 --- Waits for a lease, if the engine is there. Yields.

@@ -6,10 +6,10 @@ local crypt = require "skynet.crypt"
 local client = require "skynet.cluster.etcd.client"
 local etcdlock = require "skynet.cluster.etcd.lock"
 local LEFT <const> = require "skynet.cluster.registry".LEFT
+local awake = require "skynet.internal.awake"
 local following = require "skynet.internal.following"
 
 local LONGEST_LEASE <const> = 3600 -- seconds
-local LOOK <const> = 50 -- 1/100 s between two looks whether this process runs
 
 local M = {}
 ---@class skynet.cluster.provider.etcd.Provider
@@ -18,16 +18,17 @@ Provider.__index = Provider
 
 --- Makes one; nothing runs yet. Does not yield.
 ---@param description table of skynet.cluster.url
----@param setup { lease: integer, files: table, sink: table }
+---@param setup { lease: integer, files: table, sink: table, clock: table? } clock: as skynet.internal.awake
 function M.new(description, setup)
+	local clock = setup.clock or awake
 	return setmetatable({
 		client = client.new(description, setup.files),
+		clock = clock,
 		root = description.prefix .. "/",
 		lease_time = setup.lease,
 		sink = setup.sink,
 		closed = false,
-		heard = skynet.now(), -- when etcd has said something
-		ran = skynet.now(), -- when this process has certainly run
+		heard = clock.now(), -- when etcd has said something
 		-- lease: its id, as text
 		-- watch: the open one
 		-- lineage, revision: of what is known; last_revision: also when all has to be read again
@@ -37,8 +38,8 @@ end
 -- Etcd says something. Who renews a lease does so three times in its time: so an etcd that stood still for less than two thirds of it
 -- has ended no lease of a node that lives. The time in which this process stood still itself is not etcd's.
 local function hear(self)
-	local now = skynet.now()
-	local silence = math.min(now, self.ran + 2 * LOOK) - self.heard
+	local now = self.clock.now()
+	local silence = now - self.heard
 	self.heard = now
 	if silence >= self.lease_time * 50 then
 		self.sink.doubt()
@@ -247,12 +248,6 @@ end
 
 --- Follows the engine until `close`, and tells the sink. Yields.
 function Provider:run()
-	skynet.fork(function()
-		while not self.closed do
-			self.ran = skynet.now()
-			skynet.sleep(LOOK)
-		end
-	end)
 	following(self, #self.client.endpoints, function(on_alive)
 		local ok, problem = pcall(follow, self, function()
 			on_alive(self.client:where())

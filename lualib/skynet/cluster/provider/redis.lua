@@ -137,9 +137,11 @@ local function disconnect(self)
 	end
 end
 
---- It has not answered the keeper.
-function Provider:suspect()
-	self.sink.doubt()
+--- It has not answered the keeper. While this process stood still, it may well have.
+function Provider:suspect(_, stood_still)
+	if not stood_still then
+		self.sink.doubt()
+	end
 	self.broken = true
 	skynet.wakeup(self)
 end
