@@ -2,10 +2,18 @@
 //! (the feature `loom`).
 
 #[cfg(not(feature = "loom"))]
-pub use std::{hint, sync::atomic, thread};
+pub use std::{
+    hint,
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread,
+};
 
 #[cfg(feature = "loom")]
-pub use loom::{hint, sync::atomic, thread};
+pub use loom::{
+    hint,
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread,
+};
 
 #[cfg(all(test, feature = "loom"))]
 pub use model::stopping_at;

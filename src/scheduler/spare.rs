@@ -7,49 +7,131 @@
 //!
 //! The places of spares ([`super::Remote`]) are made with those of the others, at the start, where a node may need them
 //! ([`allow`]). A node that does not has none, and nothing here costs it anything.
+//!
+//! The lock is taken by those that begin or end such a wait and by spares, for some instructions or the start of a thread. Other
+//! workers never wait for it.
 
-use parking_lot::{Condvar, Mutex};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use crate::base::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{OnceLock, PoisonError};
 
 /// Starts a thread that calls [`super::run_spare`] with the index. False if the system has none.
 pub type Spawn = fn(usize) -> bool;
 
+/// How many spares there are, and what they do. It is the same for any number of messages that wait: there are as many spares that
+/// serve as messages that wait, or more.
 struct Spares {
     /// How many there may be.
     most: usize,
-    spawn: Spawn,
+    threads: Mutex<Threads>,
+    call: Condvar,
+    /// Messages that wait, and spares that serve. Written with the lock held.
+    held: AtomicUsize,
+    active: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Count {
-    /// Threads that were started.
+struct Threads {
     started: usize,
-    /// ... of which so many rest.
+    /// ... of which so many rest, or are about to.
     resting: usize,
     /// Rests that are over, of threads that have not woken up yet.
     called: usize,
 }
 
-static SPARES: OnceLock<Spares> = OnceLock::new();
-static COUNT: Mutex<Count> = Mutex::new(Count {
-    started: 0,
-    resting: 0,
-    called: 0,
-});
-static CALL: Condvar = Condvar::new();
-/// Messages that wait, and spares that do not rest. Written with the lock of `COUNT` held.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static ACTIVE: AtomicUsize = AtomicUsize::new(0);
+impl Spares {
+    fn new(most: usize) -> Spares {
+        Spares {
+            most,
+            threads: Mutex::default(),
+            call: Condvar::new(),
+            held: AtomicUsize::new(0),
+            active: AtomicUsize::new(0),
+        }
+    }
+
+    /// Who panics ends the process.
+    fn lock(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One message more waits; one spare more serves, or `spawn` starts it, which gets its number. `None`: there are so many already, or
+    /// no thread is to be had.
+    fn begin(&self, spawn: impl FnOnce(usize) -> bool) -> Option<()> {
+        let mut threads = self.lock();
+        let held = self.held.load(Ordering::Relaxed) + 1;
+        if held > self.most {
+            return None;
+        }
+        if self.active.load(Ordering::Relaxed) < held {
+            if threads.resting > threads.called {
+                threads.called += 1;
+                self.call.notify_one();
+            } else {
+                if !spawn(threads.started) {
+                    return None;
+                }
+                threads.started += 1;
+            }
+            self.active.fetch_add(1, Ordering::SeqCst);
+        }
+        self.held.store(held, Ordering::SeqCst);
+        Some(())
+    }
+
+    /// It goes on.
+    fn end(&self) {
+        let _threads = self.lock();
+        self.held.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Of a spare between two turns: whether it is one too many. Then it does not serve any more, and has to [`Spares::rest`].
+    #[inline]
+    fn is_surplus(&self) -> bool {
+        let surplus = || self.active.load(Ordering::Relaxed) > self.held.load(Ordering::Relaxed);
+        surplus() && {
+            let mut threads = self.lock();
+            // Another one may have given up meanwhile.
+            let surplus = surplus();
+            if surplus {
+                self.active.fetch_sub(1, Ordering::SeqCst);
+                // It may be called from now on, also before it sleeps.
+                threads.resting += 1;
+            }
+            surplus
+        }
+    }
+
+    /// Until the spare is called, or the node has ended.
+    fn rest(&self, has_ended: impl Fn() -> bool) {
+        let mut threads = self.lock();
+        while threads.called == 0 && !has_ended() {
+            threads = self
+                .call
+                .wait(threads)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        threads.resting -= 1;
+        threads.called = threads.called.saturating_sub(1);
+    }
+
+    /// The node has ended: nobody rests any more.
+    fn call_all(&self) {
+        let _threads = self.lock();
+        self.call.notify_all();
+    }
+}
+
+static SPARES: OnceLock<(Spares, Spawn)> = OnceLock::new();
 
 /// From now on so many messages may be held at a time. Before [`super::start`]; the first call counts.
 pub fn allow(most: usize, spawn: Spawn) {
-    let _ = SPARES.set(Spares { most, spawn });
+    let _ = SPARES.set((Spares::new(most), spawn));
 }
 
 /// How many places of spares there are.
 pub(super) fn places() -> usize {
-    SPARES.get().map_or(0, |spares| spares.most)
+    SPARES.get().map_or(0, |(spares, _)| spares.most)
 }
 
 /// Runs `wait`, in which the message that this thread handles may wait for as long as it likes. `None`, and nothing is run, where
@@ -57,76 +139,164 @@ pub(super) fn places() -> usize {
 /// to be had.
 #[cfg(feature = "lua")]
 pub fn held<R>(wait: impl FnOnce() -> R) -> Option<R> {
-    let (spares, local, shared) = (SPARES.get()?, super::WORKER.get()?, super::SHARED.get()?);
-    begin(spares, shared.workers.len() - spares.most)?;
+    let ((spares, spawn), local, shared) =
+        (SPARES.get()?, super::WORKER.get()?, super::SHARED.get()?);
+    // Their places are behind those of the others.
+    let first = shared.workers.len() - spares.most;
+    spares.begin(|number| spawn(first + number))?;
     // What is ready here, others run now.
     local.clear_out();
     shared.wake_for_surplus();
     local.activity.set_held(true);
     let result = wait();
     local.activity.set_held(false);
-    let _count = COUNT.lock();
-    HELD.fetch_sub(1, Ordering::SeqCst);
+    spares.end();
     Some(result)
 }
 
-/// One message more is held: one spare more is active.
-fn begin(spares: &Spares, first: usize) -> Option<()> {
-    let mut count = COUNT.lock();
-    let held = HELD.load(Ordering::Relaxed) + 1;
-    if held > spares.most {
-        return None;
-    }
-    if ACTIVE.load(Ordering::Relaxed) < held {
-        if count.resting > count.called {
-            count.called += 1;
-            CALL.notify_one();
-        } else {
-            if count.started == spares.most || !(spares.spawn)(first + count.started) {
-                return None;
-            }
-            count.started += 1;
-        }
-        ACTIVE.fetch_add(1, Ordering::SeqCst);
-    }
-    HELD.store(held, Ordering::SeqCst);
-    Some(())
-}
-
-/// A spare between two turns: whether it is one too many. Then it does not count as active any more, and has to [`rest`].
+/// See [`Spares::is_surplus`].
 #[inline]
 pub(super) fn is_surplus() -> bool {
-    ACTIVE.load(Ordering::Relaxed) > HELD.load(Ordering::Relaxed) && gives_up()
-}
-
-#[cold]
-fn gives_up() -> bool {
-    let _count = COUNT.lock();
-    let surplus = ACTIVE.load(Ordering::Relaxed) > HELD.load(Ordering::Relaxed);
-    if surplus {
-        ACTIVE.fetch_sub(1, Ordering::SeqCst);
-    }
-    surplus
+    SPARES.get().is_some_and(|(spares, _)| spares.is_surplus())
 }
 
 /// Until the spare is needed again, or the node ends.
 pub(super) fn rest() {
-    let mut count = COUNT.lock();
-    count.resting += 1;
-    while count.called == 0 && !super::has_ended() {
-        CALL.wait(&mut count);
+    if let Some((spares, _)) = SPARES.get() {
+        spares.rest(super::has_ended);
     }
-    count.resting -= 1;
-    count.called = count.called.saturating_sub(1);
 }
 
 /// The node ends: nobody rests any more.
 pub(super) fn end() {
-    let _count = COUNT.lock();
-    CALL.notify_all();
+    if let Some((spares, _)) = SPARES.get() {
+        spares.call_all();
+    }
 }
 
 /// Threads that serve, of which `workers` are no spares.
 pub(super) fn running(workers: usize) -> usize {
-    workers - places() + ACTIVE.load(Ordering::Relaxed)
+    let Some((spares, _)) = SPARES.get() else {
+        return workers;
+    };
+    workers - spares.most + spares.active.load(Ordering::Relaxed)
+}
+
+#[cfg(all(test, feature = "loom"))]
+mod models {
+    use super::*;
+    use crate::base::sync::atomic::AtomicBool;
+    use crate::base::sync::thread;
+    use loom::sync::{Arc, Notify};
+    use std::sync::Mutex as PlainMutex;
+
+    /// Spares, a node that ends, and work that waits for one of them.
+    struct Node {
+        spares: Spares,
+        ended: AtomicBool,
+        /// Work, and the answer to it.
+        work: AtomicUsize,
+        done: Notify,
+        threads: PlainMutex<Vec<thread::JoinHandle<()>>>,
+    }
+
+    impl Node {
+        fn new(most: usize) -> Arc<Node> {
+            Arc::new(Node {
+                spares: Spares::new(most),
+                ended: AtomicBool::new(false),
+                work: AtomicUsize::new(0),
+                done: Notify::new(),
+                threads: PlainMutex::default(),
+            })
+        }
+
+        fn spawn(self: &Arc<Node>) -> bool {
+            let node = self.clone();
+            let thread = thread::spawn(move || node.serve());
+            self.threads.lock().unwrap().push(thread);
+            true
+        }
+
+        /// A spare, as [`super::super::worker`] has it.
+        fn serve(&self) {
+            while !self.ended.load(Ordering::SeqCst) {
+                if self.spares.is_surplus() {
+                    self.spares.rest(|| self.ended.load(Ordering::SeqCst));
+                } else if self.work.swap(0, Ordering::SeqCst) != 0 {
+                    self.done.notify();
+                } else {
+                    thread::yield_now();
+                }
+            }
+        }
+
+        /// A message that waits until a spare has done something. Whether it could wait.
+        fn hold(self: &Arc<Node>) -> bool {
+            if self.spares.begin(|_| self.spawn()).is_none() {
+                return false;
+            }
+            self.work.store(1, Ordering::SeqCst);
+            self.done.wait();
+            self.spares.end();
+            true
+        }
+
+        fn end(&self) {
+            self.ended.store(true, Ordering::SeqCst);
+            self.spares.call_all();
+            let threads = std::mem::take(&mut *self.threads.lock().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        }
+    }
+
+    fn model(f: impl Fn() + Send + Sync + 'static) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = model.preemption_bound.or(Some(2));
+        model.check(f);
+    }
+
+    /// Loom fails if nobody serves while a message waits, or if a spare rests for ever.
+    #[test]
+    fn loom_a_spare_serves_while_a_message_waits_and_ends_with_the_node() {
+        model(|| {
+            let node = Node::new(1);
+            assert!(node.hold());
+            node.end();
+        });
+    }
+
+    /// The first one may be about to rest, or rest, or still serve.
+    #[test]
+    fn loom_one_thread_is_enough_for_waits_that_follow_each_other() {
+        model(|| {
+            let node = Node::new(1);
+            assert!(node.hold());
+            assert!(node.hold());
+            assert_eq!(node.threads.lock().unwrap().len(), 1);
+            node.end();
+        });
+    }
+
+    /// Two begin, and end, at any time.
+    #[test]
+    fn loom_as_many_serve_as_messages_wait() {
+        model(|| {
+            let node = Node::new(2);
+            let other = node.clone();
+            let first = thread::spawn(move || {
+                assert!(other.spares.begin(|_| other.spawn()).is_some());
+                assert!(other.spares.active.load(Ordering::SeqCst) >= 1);
+                other.spares.end();
+            });
+            assert!(node.spares.begin(|_| node.spawn()).is_some());
+            assert!(node.spares.active.load(Ordering::SeqCst) >= 1);
+            node.spares.end();
+            first.join().unwrap();
+            assert!(node.threads.lock().unwrap().len() <= 2);
+            node.end();
+        });
+    }
 }
