@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 /// The first lines of every help.
 pub const USAGE: &str = "usage: skynet configfilename
-       skynet COMMAND [ARGUMENTS]";
+       skynet COMMAND [ARGUMENTS]
+       skynet --help";
 
 const TEMPLATE: &str = "\
 usage: skynet configfilename
@@ -22,7 +23,8 @@ Commands (`skynet COMMAND --help` says more; where there is a file of that name,
   -V, --version    the version
 {after-help}";
 
-const SETTINGS: &str = "\
+/// The end of the help: settings of a config file.
+pub const SETTINGS: &str = "\
 Settings of the core (default):
   thread (8)                      number of workers, or \"auto\": one for each processor
   harbor (1)                      id of this node among connected nodes; 0: on its own

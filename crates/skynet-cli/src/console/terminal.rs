@@ -1,11 +1,11 @@
 //! The console on a terminal: history, completion of commands and services, lines that go on, and a node that comes back.
 
 use super::connection::{Answer, Connection};
-use rustyline::completion::Completer;
+use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter};
+use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter};
 use skynet_printable::printable;
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -42,8 +42,8 @@ impl Link {
         answer
     }
 
-    /// The first word of each line of an answer; none if there is none in time.
-    fn first_words(&mut self, command: &str) -> Vec<String> {
+    /// The lines of an answer; none if there is none in time.
+    fn lines(&mut self, command: &str) -> Vec<String> {
         let limit = |link: &mut Link, patience| {
             link.connection
                 .as_mut()
@@ -55,10 +55,9 @@ impl Link {
         // An answer that comes later would be taken for that of the next command: `ask` has given the connection up.
         let lines = self.ask(command).map_or(Vec::new(), |answer| answer.lines);
         limit(self, None);
-        let first = |line: &String| Some(line.split_whitespace().next()?.to_owned());
-        let words = lines.iter().filter_map(first);
+        let lines = lines.iter().map(|line| line.replace('\t', " "));
         // What is completed stands on the terminal, and is sent back.
-        words.filter(|word| printable(word) == *word).collect()
+        lines.filter(|line| printable(line) == *line).collect()
     }
 }
 
@@ -70,30 +69,41 @@ struct Words {
 }
 
 impl Completer for Words {
-    type Candidate = String;
+    type Candidate = Pair;
 
     fn complete(
         &self,
         line: &str,
         position: usize,
         _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let before = &line[..position];
         let begin = before.rfind([' ', '\n']).map_or(0, |blank| blank + 1);
         let word = &before[begin..];
         if before[..begin].trim().is_empty() {
             let fits = |known: &&String| known.starts_with(word);
-            return Ok((begin, self.commands.iter().filter(fits).cloned().collect()));
+            let pair = |known: &String| Pair {
+                display: known.clone(),
+                replacement: known.clone(),
+            };
+            let fitting = self.commands.iter().filter(fits);
+            return Ok((begin, fitting.map(pair).collect()));
         }
-        let services = self.link.borrow_mut().first_words("list");
-        Ok((
-            begin,
-            services
-                .into_iter()
-                .filter(|known| is_meant(word, known))
-                .collect(),
-        ))
+        let services = self.link.borrow_mut().lines("list");
+        let fitting = services.iter().filter_map(|line| service(word, line));
+        Ok((begin, fitting.collect()))
     }
+}
+
+/// The service of a line of `list`, if the word is the beginning of its address, or of a word of its launch arguments.
+fn service(word: &str, line: &str) -> Option<Pair> {
+    let mut words = line.split_whitespace();
+    let address = words.next()?;
+    let is_named = !word.is_empty() && words.any(|known| known.starts_with(word));
+    (is_named || is_meant(word, address)).then(|| Pair {
+        display: line.to_owned(),
+        replacement: address.to_owned(),
+    })
 }
 
 /// Commands take addresses with and without their colon and zeros.
@@ -133,12 +143,17 @@ pub fn run(connection: Connection, password: Option<&str>) -> Result<(), String>
     }));
     let mut known = Vec::new();
     for list in ["help", "help more"] {
-        known.extend(link.borrow_mut().first_words(list));
+        let lines = link.borrow_mut().lines(list);
+        let first = |line: &String| Some(line.split_whitespace().next()?.to_owned());
+        known.extend(lines.iter().filter_map(first));
     }
     known.sort();
     known.dedup();
     // What begins with a blank is not remembered.
-    let config = Config::builder().history_ignore_space(true).build();
+    let config = Config::builder()
+        .history_ignore_space(true)
+        .completion_type(CompletionType::List)
+        .build();
     let mut editor: Editor<Words, DefaultHistory> = Editor::with_config(config).map_err(told)?;
     editor.set_helper(Some(Words {
         link: link.clone(),
@@ -207,5 +222,10 @@ mod tests {
             assert!(is_meant(word, address), "{word}");
         }
         assert!(!is_meant("11", address) && !is_meant("a", address));
+        assert_eq!(
+            service("roo", ":0000010a snlua room 7").map(|found| found.replacement),
+            Some(address.into())
+        );
+        assert!(service("roo", ":0000010a snlua broom").is_none());
     }
 }
