@@ -18,6 +18,7 @@ use project::Project;
 use release::Release;
 use skynet_printable::printable;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -132,7 +133,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         match argument.to_str() {
             Some("--json") => json = true,
             Some("-h" | "--help") => {
-                println!("{USAGE}");
+                say(&format!("{USAGE}\n"));
                 return ExitCode::SUCCESS;
             }
             Some(option) if option.starts_with('-') => {
@@ -154,9 +155,9 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(findings) => {
             let swap = swap(&findings);
             if json {
-                println!("{}", report::json(&path, &findings, swap));
+                say(&format!("{}\n", report::json(&path, &findings, swap)));
             } else {
-                print!("{}", printable(&report::table(&path, &findings, swap)));
+                say(&printable(&report::table(&path, &findings, swap)));
             }
             let hindered = findings.list.iter().any(|finding| finding.hinders(swap));
             ExitCode::from(u8::from(hindered))
@@ -167,6 +168,11 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// A reader that has had enough (`| head`) is no reason to fail.
+fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn look(path: &Path) -> std::io::Result<Findings> {

@@ -1,5 +1,6 @@
 //! The files of a project.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -65,8 +66,26 @@ impl Project {
                 kind: Kind::Config,
             });
         }
+        project.leave_out_included();
         project.files.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(project)
+    }
+
+    /// Parts that configs include are no configs of nodes.
+    fn leave_out_included(&mut self) {
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let included: HashSet<PathBuf> = self
+            .of(Kind::Config)
+            .flat_map(|file| {
+                let text = file.text().unwrap_or_default();
+                let folder = file.path.parent().unwrap_or(Path::new(""));
+                included(&text)
+                    .map(|name| real(&folder.join(name)))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        self.files
+            .retain(|file| file.kind != Kind::Config || !included.contains(&real(&file.path)));
     }
 
     /// All files of a kind.
@@ -177,7 +196,18 @@ fn kind_of(path: &Path) -> Option<Kind> {
     (end == "lua").then_some(Kind::Script)
 }
 
-/// A config sets at least two of the settings that nearly every config has, at the beginning of lines.
+/// What the lines `include "NAME"` of a config name.
+fn included(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let rest = line.trim_start().strip_prefix("include")?.trim_start();
+        let rest = rest.strip_prefix('(').unwrap_or(rest).trim_start();
+        let mark = rest.chars().next().filter(|mark| "\"'".contains(*mark))?;
+        let (name, _) = rest[1..].split_once(mark)?;
+        Some(name)
+    })
+}
+
+/// A config sets at least two of the settings that nearly every config has, at the beginning of lines, or one if it includes others.
 fn is_config(text: &[u8]) -> bool {
     const USUAL: &[&str] = &[
         "bootstrap",
@@ -199,5 +229,6 @@ fn is_config(text: &[u8]) -> bool {
         })
     };
     // A script may have a local `thread` or `start`; it also has functions.
-    USUAL.iter().filter(sets).count() >= 2 && !text.contains("function")
+    let parts = usize::from(included(text).next().is_some());
+    USUAL.iter().filter(sets).count() + parts >= 2 && !text.contains("function")
 }

@@ -43,6 +43,50 @@ fn a_config_without_end_is_an_error() {
 }
 
 #[test]
+fn a_reader_that_has_had_enough_is_no_fault() {
+    let project = Project::new("cut", &[("service/main.lua", "return 1\n")]);
+    for option in ["--json", "--help"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_skynet"))
+            .args(["check", option, "."])
+            .current_dir(&project.0)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+/// What several nodes of a game have in common is no node by itself.
+#[test]
+fn a_part_that_configs_include_is_judged_in_those_alone() {
+    let common = "thread = 1\nharbor = 0\nluaservice = root .. './service/?.lua'\n";
+    let project = Project::new(
+        "parts",
+        &[
+            ("config/common", common),
+            (
+                "config/gate",
+                "root = '$GAME_ROOT'\ninclude \"common\"\nstart = 'gate'\n",
+            ),
+            (
+                "config/room",
+                "root = ''\ninclude('common')\nstart = 'rooms'\n",
+            ),
+            ("service/room.lua", "return 1\n"),
+        ],
+    );
+    let (report, status) = project.check(".");
+    assert_eq!(report["seen"]["configs"], 2);
+    let expected = ["error service config/room", "note environment config/gate"];
+    assert_eq!(lines(&report), expected);
+    assert_eq!(status, 1);
+}
+
+#[test]
 fn a_link_to_another_folder_is_named() {
     let project = Project::new("link", &[("game/service/main.lua", "return 1\n")]);
     fs::create_dir_all(project.0.join("core")).unwrap();
