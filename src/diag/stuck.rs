@@ -38,10 +38,16 @@ pub fn check_workers() {
         let workers = scheduler::activities();
         watches.resize_with(workers.len(), Watch::default);
         // Said before a service is asked for its stack: it tells that at once.
-        let mut both = scheduler::activities().zip(watches.iter());
-        log::set_unread(both.all(|(activity, watch)| watch.is_in(activity).is_some()));
+        let both = scheduler::activities().zip(watches.iter());
+        let both = both.filter(|(activity, _)| activity.is_attached());
+        let (in_it, not) =
+            both.partition::<Vec<_>, _>(|(activity, watch)| watch.is_in(activity).is_some());
+        log::set_unread(!in_it.is_empty() && not.is_empty());
         let both = workers.zip(watches.iter_mut());
-        both.map(|(activity, watch)| watch.look(activity)).collect()
+        let attached = both.filter(|(activity, _)| activity.is_attached());
+        attached
+            .map(|(activity, watch)| watch.look(activity))
+            .collect()
     };
     if looks.iter().all(|(look, _)| look.stuck) {
         // No worker is left to run the log service.
@@ -54,7 +60,9 @@ pub fn check_workers() {
 /// What every worker is doing, a line each.
 pub fn workers() -> String {
     let watches = WATCHES.lock();
-    let lines = scheduler::activities().enumerate().map(|(i, activity)| {
+    let attached = |place: &(usize, &Activity)| place.1.is_attached();
+    let workers = scheduler::activities().enumerate().filter(attached);
+    let lines = workers.map(|(i, activity)| {
         let line = match activity.running() {
             Some(running) => line(activity, watches.get(i), &running),
             None => String::from("idle"),
@@ -189,6 +197,9 @@ impl Watch {
 /// What a worker does, for people.
 fn line(activity: &Activity, watch: Option<&Watch>, running: &Running) -> String {
     let service = service::describe(running.destination);
+    if activity.is_held() {
+        return format!("{service} is stopped by an editor, {running}");
+    }
     if let Some(nanos) = activity.callback_nanos() {
         return format!("{service} runs for {}, {running}", Seconds(nanos));
     }

@@ -101,7 +101,12 @@ impl Activity {
         clocks.started = ptr::null();
     }
 
-    /// Id of the worker's thread. Async-signal-safe, as [`Activity::running`] is.
+    /// Whether a worker that serves, or one that waits for a person, has the place.
+    pub fn is_attached(&self) -> bool {
+        self.thread() != 0
+    }
+
+    /// Id of the worker's thread; 0 if there is none. Async-signal-safe, as [`Activity::running`] is.
     pub fn thread(&self) -> i32 {
         self.thread.load(Ordering::Acquire)
     }

@@ -402,6 +402,8 @@ pub fn turns() -> u64 {
 }
 
 /// What every worker is doing, in their order.
+///
+/// Some may be places of spare workers that rest, or were never started ([`Activity::is_attached`]).
 pub fn activities() -> impl ExactSizeIterator<Item = &'static Activity> {
     let workers = SHARED.get().map_or(&[][..], |shared| &shared.workers);
     workers.iter().map(|worker| &worker.activity)

@@ -187,16 +187,38 @@ mod models {
     use super::*;
     use crate::base::sync::atomic::AtomicBool;
     use crate::base::sync::thread;
-    use loom::sync::{Arc, Notify};
+    use loom::sync::Arc;
     use std::sync::Mutex as PlainMutex;
+
+    /// Wakes who waits for it, also when it comes first.
+    struct Wake(Mutex<bool>, Condvar);
+
+    impl Wake {
+        fn new() -> Wake {
+            Wake(Mutex::new(false), Condvar::new())
+        }
+
+        fn notify(&self) {
+            *self.0.lock().unwrap() = true;
+            self.1.notify_one();
+        }
+
+        fn wait(&self) {
+            let mut woken = self.0.lock().unwrap();
+            while !*woken {
+                woken = self.1.wait(woken).unwrap();
+            }
+            *woken = false;
+        }
+    }
 
     /// Spares, a node that ends, and work that waits for one of them.
     struct Node {
         spares: Spares,
         ended: AtomicBool,
-        /// Work, and the answer to it.
-        work: AtomicUsize,
-        done: Notify,
+        /// Work, or the end, for a spare that sleeps; and that the work is done.
+        work: Wake,
+        done: Wake,
         threads: PlainMutex<Vec<thread::JoinHandle<()>>>,
     }
 
@@ -205,46 +227,46 @@ mod models {
             Arc::new(Node {
                 spares: Spares::new(most),
                 ended: AtomicBool::new(false),
-                work: AtomicUsize::new(0),
-                done: Notify::new(),
+                work: Wake::new(),
+                done: Wake::new(),
                 threads: PlainMutex::default(),
             })
         }
 
-        fn spawn(self: &Arc<Node>) -> bool {
-            let node = self.clone();
+        fn spawn(this: &Arc<Node>) -> bool {
+            let node = this.clone();
             let thread = thread::spawn(move || node.serve());
-            self.threads.lock().unwrap().push(thread);
+            this.threads.lock().unwrap().push(thread);
             true
         }
 
-        /// A spare, as [`super::super::worker`] has it.
+        /// A spare, as [`super::super::worker`] has it. One at a time may sleep.
         fn serve(&self) {
             while !self.ended.load(Ordering::SeqCst) {
                 if self.spares.is_surplus() {
                     self.spares.rest(|| self.ended.load(Ordering::SeqCst));
-                } else if self.work.swap(0, Ordering::SeqCst) != 0 {
-                    self.done.notify();
                 } else {
-                    thread::yield_now();
+                    self.work.wait();
+                    self.done.notify();
                 }
             }
         }
 
         /// A message that waits until a spare has done something. Whether it could wait.
-        fn hold(self: &Arc<Node>) -> bool {
-            if self.spares.begin(|_| self.spawn()).is_none() {
+        fn hold(this: &Arc<Node>) -> bool {
+            if this.spares.begin(|_| Node::spawn(this)).is_none() {
                 return false;
             }
-            self.work.store(1, Ordering::SeqCst);
-            self.done.wait();
-            self.spares.end();
+            this.work.notify();
+            this.done.wait();
+            this.spares.end();
             true
         }
 
         fn end(&self) {
             self.ended.store(true, Ordering::SeqCst);
             self.spares.call_all();
+            self.work.notify();
             let threads = std::mem::take(&mut *self.threads.lock().unwrap());
             for thread in threads {
                 thread.join().unwrap();
@@ -263,7 +285,7 @@ mod models {
     fn loom_a_spare_serves_while_a_message_waits_and_ends_with_the_node() {
         model(|| {
             let node = Node::new(1);
-            assert!(node.hold());
+            assert!(Node::hold(&node));
             node.end();
         });
     }
@@ -273,30 +295,39 @@ mod models {
     fn loom_one_thread_is_enough_for_waits_that_follow_each_other() {
         model(|| {
             let node = Node::new(1);
-            assert!(node.hold());
-            assert!(node.hold());
+            assert!(Node::hold(&node));
+            assert!(Node::hold(&node));
             assert_eq!(node.threads.lock().unwrap().len(), 1);
             node.end();
         });
     }
 
-    /// Two begin, and end, at any time.
+    /// Two begin, and end, at any time: also while a spare is about to rest. No more threads are started than may be.
     #[test]
     fn loom_as_many_serve_as_messages_wait() {
         model(|| {
             let node = Node::new(2);
-            let other = node.clone();
-            let first = thread::spawn(move || {
-                assert!(other.spares.begin(|_| other.spawn()).is_some());
-                assert!(other.spares.active.load(Ordering::SeqCst) >= 1);
-                other.spares.end();
-            });
-            assert!(node.spares.begin(|_| node.spawn()).is_some());
-            assert!(node.spares.active.load(Ordering::SeqCst) >= 1);
-            node.spares.end();
+            let counts = |node: &Arc<Node>, started: &AtomicUsize| {
+                let begun = node.spares.begin(|_| {
+                    started.fetch_add(1, Ordering::SeqCst);
+                    true
+                });
+                assert!(begun.is_some());
+                let held = node.spares.held.load(Ordering::SeqCst);
+                assert!(held == 0 || node.spares.active.load(Ordering::SeqCst) >= 1);
+                node.spares.end();
+            };
+            let started = Arc::new(AtomicUsize::new(0));
+            let (other, count) = (node.clone(), started.clone());
+            let first = thread::spawn(move || counts(&other, &count));
+            counts(&node, &started);
+            // A spare between two turns.
+            if node.spares.is_surplus() {
+                node.spares.rest(|| true);
+            }
             first.join().unwrap();
-            assert!(node.threads.lock().unwrap().len() <= 2);
-            node.end();
+            assert!(started.load(Ordering::SeqCst) <= 2);
+            assert_eq!(node.spares.held.load(Ordering::SeqCst), 0);
         });
     }
 }

@@ -133,11 +133,12 @@ impl<H: Host> Worker<H> {
             if super::spare::is_surplus() {
                 self.local.clear_out();
                 self.shared.wake_for_surplus();
-                self.local.activity.end();
                 cpu::interrupt();
+                self.local.activity.detach();
                 drop(guard.take());
                 super::spare::rest();
                 guard = Some(reclaim::enter());
+                self.local.activity.attach();
                 continue;
             }
             let Some(ready) = self.next().or_else(|| self.search(&mut guard)) else {
