@@ -4,10 +4,13 @@
 //! ([`crate::actor::service::thread_signal`]), which sets a hook in the coroutine that runs, and then in the hook. Nobody else
 //! touches the VM. Why the handler may set a hook between any two instructions of that thread:
 //!
-//! - `running` is a coroutine that exists: it is stored before the coroutine is resumed and again after the resume has
-//!   returned ([`Interrupt::switch`]), and all that time the coroutine is a value on the stack of the one that resumes it.
-//!   Between the end of the resume and the store nothing is collected. One that a C module has resumed, and dropped, may still
-//!   stand there when it is freed: Lua puts the main one in its place before ([`skynet_lua::lua_setrunning`]).
+//! - `running` is a coroutine that exists: it is stored before the coroutine is resumed, and when the resume has returned what was
+//!   there before is stored again ([`Interrupt::switch`]). All that time the coroutine is a value on the stack of the one that
+//!   resumes it, and what was there before waits for it. Between the end of the resume and the store nothing is collected. The first
+//!   one is the main coroutine. One that a C module resumes is never stored, also when it resumes others: requests have
+//!   their effect in those, and in the one that has called the module.
+//!   Should one be freed that stands there all the same, Lua puts the main one in its place before
+//!   ([`skynet_lua::lua_setrunning`]).
 //! - `lua_sethook` is made to be called by a signal handler of the same thread (Lua's manual; the `lua` program does it for
 //!   SIGINT). It stores hook, count and mask, and then walks from `L->ci` to its predecessors and sets the flag `trap` in
 //!   those that run Lua code. A predecessor is linked before `L->ci` leads to its successor (in a function of its own,
@@ -83,7 +86,7 @@ impl Interrupt {
         }
     }
 
-    /// The coroutine that runs, or ran last.
+    /// The coroutine that runs, or, if a C module has resumed that one, the one that waits for the module.
     pub fn running(&self) -> *mut lua_State {
         self.running.load(Relaxed)
     }

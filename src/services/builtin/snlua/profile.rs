@@ -117,12 +117,14 @@ unsafe fn transfer(
         lua_xmove(state.raw(), coroutine, count);
         let mut results = 0;
         let status = interrupt.resumers.wait(state.raw(), || {
+            // Not `state` itself afterwards: if a C module has resumed it, nobody would say when it ends.
+            let before = interrupt.running();
             interrupt.switch(coroutine);
             let status = lua_resume(coroutine, state.raw(), count, &mut results);
             if status != LUA_YIELD && interrupt.is_watched() {
                 debugger::has_ended(this.0, coroutine, state.raw());
             }
-            interrupt.switch(state.raw());
+            interrupt.switch(before);
             status
         });
         if status != LUA_OK && status != LUA_YIELD {
