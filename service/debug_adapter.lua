@@ -8,6 +8,7 @@
 -- One editor at a time. It can run any code in any service, so whoever reaches the port has the node.
 
 local skynet = require "skynet"
+local debugger = require "skynet.debugger"
 local socket = require "skynet.socket"
 local framing = require "skynet.internal.debugframing"
 local guesses = require "skynet.internal.guesses"
@@ -130,7 +131,7 @@ local function serve(fd, from)
 		end
 		if not ok then
 			current = nil
-			require("skynet.debugger").detach()
+			debugger.detach()
 		end
 		socket.close(fd)
 	end
@@ -142,9 +143,16 @@ skynet.register_protocol {
 	name = "text",
 	id = skynet.PTYPE_TEXT,
 	unpack = skynet.tostring,
-	dispatch = function(_, source, text)
+	dispatch = function()
+		local count, lost = debugger.waiting()
 		if current then
-			current:hear(source, text)
+			current:miss(lost)
+		end
+		for _ = 1, count do
+			local source, kind, text = debugger.next()
+			if source and current then
+				current:hear(source, kind, text)
+			end
 		end
 	end,
 }
@@ -161,7 +169,7 @@ skynet.start(function()
 	local ok, listener, address, port = pcall(listen)
 	if not ok then
 		skynet.error(string.format("error: debug_adapter: %s; the node runs without it", tostring(listener)))
-		require("skynet.debugger").ready()
+		debugger.ready()
 		return skynet.exit()
 	end
 	skynet.error(string.format("Debug adapter at %s%s", address or host, port and port ~= 0 and ":" .. port or ""))

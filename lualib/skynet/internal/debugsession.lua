@@ -13,6 +13,7 @@ local sources = require "skynet.internal.debugsources"
 local TASK <const> = 1 << 32
 local SLOT <const> = 1 << 24 -- as in debugagent.lua
 local MOST_THREADS <const> = 1000
+local MISSED_TIME <const> = 100 -- 1/100 s between two lines about what was left out
 local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
 
 local CAPABILITIES <const> = {
@@ -35,7 +36,8 @@ local CAPABILITIES <const> = {
 			filter = "uncaught",
 			label = "Uncaught Errors",
 			description = "Errors that fail a task, a call or the start of a service.",
-			default = true,
+			-- Who attaches to a node with players is to ask for that.
+			default = false,
 		},
 		{
 			filter = "caught",
@@ -65,6 +67,7 @@ local function new(options)
 		filters = { caught = false, uncaught = false },
 		sources = sources.new {},
 		notices = 0,
+		missed = 0,
 	}, Session)
 end
 
@@ -207,6 +210,11 @@ function requests.configurationDone(session, request)
 end
 
 function requests.disconnect(session, request)
+	if not session.attached then
+		-- It may be anybody: nothing but the connection ends.
+		session:respond(request)
+		return session.finish()
+	end
 	local arguments = request.arguments or {}
 	local ends = arguments.terminateDebuggee
 	if ends == nil then
@@ -437,9 +445,30 @@ function Session:handle(text)
 	end
 end
 
---- Something that a service, or what watches it, has to tell: "KIND TEXT".
-function Session:hear(handle, message)
-	local kind, text = string.match(message, "^(%l+) (.*)$")
+--- So many notices were left out: services had more to tell than this session could read.
+function Session:miss(count)
+	if count == 0 then
+		return
+	elseif self.missed == 0 then
+		skynet.timeout(MISSED_TIME, function()
+			local missed = self.missed
+			self.missed = 0
+			if self.attached then
+				self:event("output", {
+					category = "important",
+					output = string.format(
+						"%d lines are left out: services write, or reach places to stop, faster than an editor can be told\n",
+						missed
+					),
+				})
+			end
+		end)
+	end
+	self.missed = self.missed + count
+end
+
+--- Something that a service, or what watches it, has to tell.
+function Session:hear(handle, kind, text)
 	local handler = notices[kind]
 	if handler and self.attached then
 		handler(self, handle, text)

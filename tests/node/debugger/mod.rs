@@ -279,6 +279,22 @@ fn conditions_numbers_of_hits_and_log_messages_decide_whether_a_breakpoint_stops
     }
 }
 
+/// Such a service tells of each line, as fast as it can.
+#[test]
+fn a_log_message_in_a_loop_can_be_taken_back() {
+    let mut debugged = Debugged::start("debug_flood", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let file = debugged.file("main.lua");
+    let line = debugged.line("main.lua", "loops");
+    editor.breakpoints(&file, &json!([{ "line": line, "logMessage": "{i}" }]));
+    debugged.node.types("loop 1000000000");
+    editor.event("output", |body| body["output"] == "1\n");
+    let taken_back = editor.breakpoints(&file, &json!([]));
+    assert!(taken_back.is_empty());
+    // It does not reach its end before it is killed.
+    debugged.node.types("kill").wait("killed");
+}
+
 #[test]
 fn sources_inside_of_the_executable_are_shown_and_stop() {
     let mut debugged = Debugged::start("debug_inside", &[]);

@@ -47,6 +47,36 @@ fn a_lost_editor_lets_everything_run() {
     editor.get("disconnect", json!({}));
 }
 
+/// Whoever has not given the password can end nothing but the own connection.
+#[test]
+fn requests_of_strangers_have_no_effect() {
+    let mut debugged = Debugged::start("debug_unknown", &["debug_adapter_password=sesame"]);
+    let end = json!({ "terminateDebuggee": true });
+    for request in [
+        "disconnect",
+        "terminate",
+        "configurationDone",
+        "attach",
+        "launch",
+        "setBreakpoints",
+        "setExceptionBreakpoints",
+        "threads",
+        "pause",
+        "evaluate",
+        "source",
+    ] {
+        for initialized in [false, true] {
+            let mut editor = Editor::connect(debugged.port);
+            if initialized {
+                editor.get("initialize", json!({}));
+            }
+            let answer = editor.ask(request, end.clone());
+            assert_eq!(answer.is_ok(), request == "disconnect", "{request}");
+        }
+    }
+    debugged.node.types("add 1 2").wait("add 1 2: 3");
+}
+
 #[test]
 fn only_one_editor_at_a_time_with_the_password_and_no_browser() {
     let debugged = Debugged::start("debug_strangers", &["debug_adapter_password=sesame"]);

@@ -162,21 +162,9 @@ pub(super) fn ask(handle: u32, request: Request) -> bool {
         .is_some_and(|context| service::thread_signal::ask(&context, request, None))
 }
 
-/// Any thread: sends a text from one service to another.
-pub(super) fn tell(from: u32, to: u32, parts: &[&[u8]]) {
-    let text = parts.concat();
-    // SAFETY: the block is the message's, or freed here.
-    unsafe {
-        let data = libc::malloc(text.len().max(1));
-        if data.is_null() {
-            return;
-        }
-        std::ptr::copy_nonoverlapping(text.as_ptr(), data.cast(), text.len());
-        let message = Message::with_data(from, ptype::TEXT, 0, data, text.len());
-        if !service::push(to, message) {
-            libc::free(data);
-        }
-    }
+/// Any thread: sends an empty message of type TEXT from one service to another. False if it is gone.
+pub(super) fn tell(from: u32, to: u32) -> bool {
+    service::push(to, Message::empty(from, ptype::TEXT, 0))
 }
 
 pub(super) fn monotonic_nanos() -> u64 {

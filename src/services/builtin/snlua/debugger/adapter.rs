@@ -1,5 +1,4 @@
-//! The module `skynet.debugger` of the debug adapter, and what it is told: messages of type TEXT, `KIND TEXT`, that come from
-//! the service they are about.
+//! The module `skynet.debugger` of the debug adapter.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,24 +7,12 @@ use mlua_sys::{LUA_OK, LUA_TNIL, LUA_TTABLE, lua_geti, luaL_loadbufferx};
 use skynet_support::{Entry, State, lua_functions};
 
 use super::breakpoints::{self, Breakpoint, File};
-use super::{ADAPTER, ENABLED, ENTRY, ERRORS, JUST_MY_CODE, VMS, exceptions};
+use super::{ENABLED, ENTRY, ERRORS, JUST_MY_CODE, VMS, exceptions, notices};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core;
 
 /// Script of the service that is the adapter.
 pub(super) const SCRIPT: &str = "debug_adapter";
-
-/// Tells the adapter something about a service, if an editor is attached.
-pub(super) fn tell(handle: u32, kind: &str, text: &str) {
-    tell_bytes(handle, kind.as_bytes(), text.as_bytes());
-}
-
-pub(super) fn tell_bytes(handle: u32, kind: &[u8], text: &[u8]) {
-    let adapter = ADAPTER.load(Ordering::Relaxed);
-    if adapter != 0 {
-        core::tell(handle, adapter, &[kind, b" ", text]);
-    }
-}
 
 /// `attach()`: this service is the adapter of an editor from now on. False: the config has no debug adapter.
 fn attach(state: State<'_>) -> c_int {
@@ -265,6 +252,8 @@ fn inside(state: State<'_>) -> c_int {
 const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"attach" => attach,
     c"detach" => detach,
+    c"waiting" => notices::waiting,
+    c"next" => notices::next,
     c"ready" => ready,
     c"options" => options,
     c"breakpoints" => breakpoints,

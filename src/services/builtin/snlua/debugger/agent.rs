@@ -19,13 +19,15 @@ use skynet_support::{Entry, State, lua_functions};
 use super::breakpoints::{self, Breakpoint};
 use super::hook::with_source;
 use super::step::{Mode, Step};
-use super::{JUST_MY_CODE, Local, Snlua, adapter, resumers};
+use super::{JUST_MY_CODE, Local, Snlua, Vm, notices, resumers};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
 
 const MODULE: &CStr = c"skynet.internal.debugagent";
 /// Instructions between two looks at the clock while a text of the user's runs.
 const INSTRUCTIONS: c_int = 10_000;
+/// Nanoseconds between two notices that a service could not be stopped.
+const PAUSE_BETWEEN: u64 = 1_000_000_000;
 /// Values that the functions here push.
 const ROOM: c_int = 16;
 
@@ -106,7 +108,7 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
     let mode = spare::held(|| unsafe { ask(local, &event) });
     accept_requests(local, false);
     match mode {
-        None => adapter::tell(local.vm.handle, "unstopped", ""),
+        None => tell_unstopped(&local.vm),
         Some((mode, coroutine)) => {
             let coroutine = if coroutine.is_null() {
                 state
@@ -117,6 +119,16 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
             let step = unsafe { Step::from(mode, coroutine, is_in_layer(local, coroutine)) };
             local.step.set(step);
         }
+    }
+}
+
+/// The service runs on where it was to stop; in a loop it does so very often.
+fn tell_unstopped(vm: &Vm) {
+    let now = monotonic_nanos();
+    let before = vm.told_at.load(Ordering::Relaxed);
+    if before == 0 || now.saturating_sub(before) >= PAUSE_BETWEEN {
+        vm.told_at.store(now, Ordering::Relaxed);
+        notices::tell(vm.handle, b"unstopped", b"");
     }
 }
 
@@ -152,6 +164,8 @@ unsafe fn ask(local: &Local, event: &Event) -> (Mode, *mut lua_State) {
         if lua_checkstack(state, ROOM) == 0 {
             return GOES_ON;
         }
+        let interrupt = &raw const (*Snlua::of(State::new(state))).interrupt;
+        let running = (*interrupt).running();
         local.busy.set(true);
         local.stopped.set(state);
         let mode = match coroutine(state) {
@@ -169,8 +183,8 @@ unsafe fn ask(local: &Local, event: &Event) -> (Mode, *mut lua_State) {
                 mode
             }
         };
-        // What it ran may have resumed others.
-        (*Snlua::of(State::new(state))).interrupt.switch(state);
+        // Not `state`, which may be one that is being closed: nobody would say when that is over.
+        (*interrupt).switch(running);
         local.stopped.set(ptr::null_mut());
         local.busy.set(false);
         mode
@@ -354,10 +368,12 @@ fn wait(state: State<'_>) -> c_int {
     1
 }
 
-/// `tell(kind, text)`: a message for the adapter.
+/// `tell(kind, text)`: a notice for the adapter.
 fn tell(state: State<'_>) -> c_int {
     let (kind, text) = (state.check_bytes(1), state.check_bytes(2));
-    adapter::tell_bytes(local(state).vm.handle, kind, text);
+    if !notices::tell(local(state).vm.handle, kind, text) {
+        state.error(c"no such notice");
+    }
     0
 }
 

@@ -22,12 +22,13 @@ mod agent;
 mod breakpoints;
 mod exceptions;
 mod hook;
+mod notices;
 mod step;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mlua_sys::lua_State;
@@ -82,6 +83,8 @@ struct Vm {
     stopped: AtomicBool,
     mail: Mutex<VecDeque<Box<[u8]>>>,
     posted: Condvar,
+    /// When it was told that it could not be stopped, in nanoseconds; 0: never. The thread that runs the service has it.
+    told_at: AtomicU64,
 }
 
 // SAFETY: `instance` is used under the lock of `VMS` alone, in which the VM is until its release; the fields of it that are used
@@ -159,6 +162,7 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         stopped: AtomicBool::new(false),
         mail: Mutex::default(),
         posted: Condvar::new(),
+        told_at: AtomicU64::new(0),
     });
     let local = Local {
         vm: Arc::clone(&vm),
@@ -182,7 +186,7 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         on_switch(this, (*this).state);
     }
     drop(vms);
-    adapter::tell(handle, "service", "began");
+    notices::tell(handle, b"service", b"began");
 }
 
 /// The VM is about to be closed.
@@ -196,7 +200,7 @@ pub(super) unsafe fn end(this: *mut Snlua) {
     };
     let handle = local.vm.handle;
     VMS.lock().remove(&handle);
-    adapter::tell(handle, "service", "ended");
+    notices::tell(handle, b"service", b"ended");
 }
 
 fn wait_for_editor(handle: u32) {
@@ -294,6 +298,7 @@ fn post(handle: u32, request: Box<[u8]>) -> bool {
 /// An editor is attached from now on, by way of the service `adapter`; 0: none is, and what is stopped goes on.
 fn attach(adapter: u32) {
     ADAPTER.store(adapter, Ordering::SeqCst);
+    notices::forget();
     if adapter == 0 {
         breakpoints::clear();
         ERRORS.store(0, Ordering::Relaxed);
