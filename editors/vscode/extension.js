@@ -25,18 +25,56 @@ function executableOf(session) {
 	return session.configuration.executable || settings.get("executable") || "skynet";
 }
 
+function canRun(file) {
+	try {
+		fs.accessSync(file, fs.constants.X_OK);
+		return fs.statSync(file).isFile();
+	} catch {
+		return false;
+	}
+}
+
+/** The file that a command names, as a shell would find it; without one the editor says nothing when it cannot start it. */
+function fileOf(command, cwd, env) {
+	if (command.includes("/")) {
+		const file = path.resolve(cwd || ".", command);
+		return canRun(file) ? file : undefined;
+	}
+	const folders = String((env && env.PATH) || process.env.PATH || "").split(path.delimiter);
+	return folders
+		.filter((folder) => folder)
+		.map((folder) => path.join(folder, command))
+		.find(canRun);
+}
+
 class AdapterFactory {
 	createDebugAdapterDescriptor(session) {
 		const config = session.configuration;
 		if (config.request === "attach") {
-			return new vscode.DebugAdapterServer(config.port, config.host || "127.0.0.1");
+			const socket = socketOf(config);
+			return socket
+				? new vscode.DebugAdapterNamedPipeServer(socket)
+				: new vscode.DebugAdapterServer(config.port, config.host || "127.0.0.1");
 		}
 		const folder = session.workspaceFolder && session.workspaceFolder.uri.fsPath;
-		return new vscode.DebugAdapterExecutable(executableOf(session), argumentsOf(config), {
-			cwd: config.cwd || folder,
-			env: config.env,
-		});
+		const cwd = config.cwd || folder;
+		const command = executableOf(session);
+		const file = fileOf(command, cwd, config.env);
+		if (!file) {
+			const problem =
+				`skynet: there is no executable \`${command}\`. The setting skynet.executable, or \`executable\` in launch.json, ` +
+				"says where it is; the editor's PATH may be another one than that of a terminal.";
+			vscode.window.showErrorMessage(problem);
+			throw new Error(problem);
+		}
+		return new vscode.DebugAdapterExecutable(file, argumentsOf(config), { cwd, env: config.env });
 	}
+}
+
+/** The path of a Unix socket: `"path"`, or what `debug_adapter` has, "unix:/path", in the place of a port. */
+function socketOf(config) {
+	const named = typeof config.port === "string" && config.port.startsWith("unix:");
+	return config.path || (named ? config.port.slice("unix:".length) : undefined);
 }
 
 /** A folder that looks like a project: `main.lua`, or a file named `config`. */
@@ -68,9 +106,9 @@ class Configurations {
 					.then(() => undefined);
 			}
 		}
-		if (config.request === "attach" && !config.port) {
+		if (config.request === "attach" && !config.port && !config.path) {
 			return vscode.window
-				.showErrorMessage("skynet: `port` is missing: the `debug_adapter` of the node's config.")
+				.showErrorMessage("skynet: `port` or `path` is missing: the `debug_adapter` of the node's config.")
 				.then(() => undefined);
 		}
 		return config;
