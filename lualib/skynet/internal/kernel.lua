@@ -36,7 +36,7 @@ local owed, origin = runtime.owed, runtime.origin
 local inline_handlers, taskless = runtime.inline_handlers, runtime.taskless
 local entry = {} -- task that has not begun -> function it will run
 local due = {} -- task that has not begun -> session of the timer that begins it
-runtime.entry, runtime.due = entry, due
+runtime.due = due
 local spare -- the task that was done last
 local idle, idle_count = {}, 0 -- others that are done
 local tracing -- skynet/internal/trace.lua once tracing was asked for
@@ -464,7 +464,7 @@ function runtime.fail_call(session)
 	end
 end
 
---- Takes a task that has not begun out of the fork queue. Tells whether it was there.
+--- Forgets what a task that has not begun would run. Tells whether it was in the fork queue, out of which it is taken.
 function runtime.unfork(task)
 	for i = fork_first, fork_last do
 		if forks[i] == task and entry[task] then
@@ -474,6 +474,7 @@ function runtime.unfork(task)
 			return true
 		end
 	end
+	entry[task] = nil
 	return false
 end
 

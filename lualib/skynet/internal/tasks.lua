@@ -119,7 +119,7 @@ end
 function api.killthread(thread)
 	if type(thread) == "string" then
 		give_tasks() -- whatever their names will be
-	elseif runtime.unfork(thread) then
+	elseif thread and runtime.unfork(thread) then
 		return thread
 	end
 	local session = session_of(type(thread) == "string" and function(task)
@@ -135,7 +135,8 @@ function api.killthread(thread)
 	if debt and debt ~= 0 then
 		core.send(origin[task], ERROR, debt, "")
 	end
-	owed[task], origin[task], runtime.tags[task], runtime.entry[task], runtime.due[task] = nil, nil, nil, nil, nil
+	owed[task], origin[task], runtime.tags[task], runtime.due[task] = nil, nil, nil, nil
+	runtime.unfork(task) -- a timer's task that has not begun
 	if runtime.on_killed then
 		runtime.on_killed(session)
 	end
