@@ -17,6 +17,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local alive = require "skynet.internal.alive"
 local drain = require "skynet.internal.clusterdrain"
+local defer = require "skynet.internal.defer"
 local nodeaddress = require "skynet.internal.nodeaddress"
 local serve = require "skynet.internal.owner"
 local report = require "skynet.internal.clusterreport"
@@ -221,6 +222,12 @@ local function advertised_place()
 	return host, port or 0
 end
 
+-- One that nobody will be told of: the port is free again.
+local function drop_listener(listener)
+	connections.close(listener)
+	skynet.kill(listener)
+end
+
 --- listen node | address, port -> address, port; without any of them at the advertised address
 function command.listen(_, address, port, maxclient)
 	local advertised = discovery and skynet.getenv "cluster_advertise"
@@ -234,10 +241,10 @@ function command.listen(_, address, port, maxclient)
 	end
 	drain.over()
 	local listener = skynet.newservice("clusterlistener", skynet.self())
+	local guard <close> = defer(drop_listener, listener) -- and when this raises
 	connections.open(listener, maxclient, options)
 	local real_address, real_port = skynet.call(listener, "lua", "open", host, port)
 	if not real_address then
-		connections.close(listener)
 		error(real_port, 0)
 	end
 	if publicaddress(real_address) and not skynet.getenv "cluster_secret" then
@@ -254,6 +261,7 @@ function command.listen(_, address, port, maxclient)
 	if port == nil then
 		real_address, real_port = address, nil
 	end
+	guard.dismissed = true
 	skynet.retpack(real_address, real_port)
 end
 

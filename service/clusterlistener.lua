@@ -6,6 +6,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local netpack = require "skynet.netpack"
+local alive = require "skynet.internal.alive"
 local beginning = require "skynet.internal.clusterbeginning"
 local ending = require "skynet.internal.ending"
 local defer = require "skynet.internal.defer"
@@ -13,15 +14,23 @@ local defer = require "skynet.internal.defer"
 local QUIET <const> = 10 -- 1/100 s that connections without a request have when this service ends
 local LOOK <const>, LAST <const> = 2, 100 -- 1/100 s between two looks at those that are taken over then, and for all of them
 
+local PATIENCE <const> = 1000 -- 1/100 s until it is told where to listen
+
 local clusterd = math.tointeger((...))
 
 local listening -- its socket
+local over = false -- it ends by itself
 local silent = {} -- connections that have not sent enough
 local begun = {} -- those that have, until an agent takes them over: fd -> { bytes =, is_proved = }
 
--- False when clusterd is behind (mailbox_limit).
+-- False when clusterd is behind (mailbox_limit), or was killed: then there is nobody to listen for.
 local function tell(event, fd, what)
-	return skynet.send(clusterd, "lua", "socket", event, fd, what) ~= nil
+	local is_told = skynet.send(clusterd, "lua", "socket", event, fd, what) ~= nil
+	if not is_told and not alive(clusterd) then
+		over = true
+		skynet.fork(skynet.exit)
+	end
+	return is_told
 end
 
 local function hand_over(fd, bytes, is_proved)
@@ -69,13 +78,25 @@ local function on_accept(fd, from)
 	end
 end
 
-local command = {}
+local command = setmetatable({}, {
+	__gc = function() -- killed: clusterd learns of it, and of the connections that nobody has taken over
+		if not over then
+			ending(clusterd, "socket", "unlisten")
+			for _, list in ipairs { silent, begun } do
+				for fd in pairs(list) do
+					ending(clusterd, "socket", "close", fd)
+				end
+			end
+		end
+	end,
+})
 
 --- open host, port -> address and port that it listens on, or nil and why not
 function command.open(host, port)
 	skynet.error("Listen on", host, port) -- `nil` when the port is a part of the address, as with the C core: the text is looked for
 	local ok, listener, address, real_port = pcall(socket.listen, host, port)
 	if not ok then
+		over = true
 		skynet.fork(skynet.exit)
 		return nil, listener
 	end
@@ -105,6 +126,7 @@ function command.close()
 	while (next(silent) or next(begun)) and skynet.now() < last do
 		skynet.sleep(LOOK)
 	end
+	over = true
 	skynet.fork(skynet.exit)
 end
 
@@ -134,6 +156,12 @@ function command.forget(fd)
 end
 
 skynet.start(function()
+	skynet.timeout(PATIENCE, function()
+		if not listening and not over then -- the task that has started this service was killed
+			over = true
+			skynet.exit()
+		end
+	end)
 	skynet.dispatch("lua", function(session, source, name, ...)
 		if source ~= clusterd and name ~= "take" then
 			error "clusterlistener obeys clusterd alone"

@@ -8,6 +8,7 @@ local calls = require "skynet.internal.clustercalls"
 local clustertrace = require "skynet.internal.clustertrace"
 local compression = require "skynet.internal.clustercompression"
 local connection = require "skynet.internal.clusterconnection"
+local defer = require "skynet.internal.defer"
 local lostsends = require "skynet.internal.lostsends"
 local ratelimit = require "skynet.internal.ratelimit"
 local windows = require "skynet.internal.clusterwindow"
@@ -283,11 +284,8 @@ local function push(address, msg, sz)
 	end
 	if window.is_on then
 		find_room(sz)
-		local ok, problem = pcall(send, packet, parts, sz)
-		window.sent(sz)
-		if not ok then
-			error(problem, 0)
-		end
+		local _ <close> = defer(window.sent, sz) -- and when it is sent, or has failed
+		send(packet, parts, sz)
 	else
 		send(packet, parts, sz)
 	end

@@ -13,6 +13,7 @@ local socket = require "skynet.socket"
 local clients = require "http.clients"
 local limits = require "http.limits"
 local output = require "skynet.internal.output"
+local recurring = require "skynet.internal.recurring"
 
 local M = {}
 local Budget, Account = {}, {}
@@ -21,6 +22,8 @@ Budget.__index, Account.__index = Budget, Account
 local STALLED <const> = 100 -- 1/100 s in which nothing has come or gone
 
 local budgets = {} -- kind -> budget
+
+local check
 
 --- The budget of this service: config keys `http_memory` and `websocket_memory`. Does not yield.
 ---@param kind "http"|"websocket"
@@ -31,6 +34,10 @@ function M.of(kind)
 		local most = limits.of(kind).memory
 		-- `total` is more than there is: what was written may have been read since it was looked at.
 		budget = setmetatable({ kind = kind, most = most, total = 0, look_at = most, accounts = {} }, Budget)
+		budget.watch = recurring(function()
+			check(budget)
+			return budget.total > budget.most and STALLED or nil
+		end)
 		budgets[kind] = budget
 	end
 	return budget
@@ -104,20 +111,14 @@ local function relieve(budget, now)
 	end
 end
 
-local check
-
 function check(budget)
 	local now = skynet.now()
 	look(budget, now)
 	if budget.total > budget.most then
 		relieve(budget, now)
 	end
-	if budget.total > budget.most and not budget.watching then -- they get on, so far
-		budget.watching = true
-		skynet.timeout(STALLED, function()
-			budget.watching = false
-			check(budget)
-		end)
+	if budget.total > budget.most then -- they get on, so far
+		budget.watch(STALLED)
 	end
 	-- A busy service whose clients read writes as much again and again.
 	budget.look_at = math.max(budget.most, budget.total + budget.most // 16)

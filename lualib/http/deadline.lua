@@ -5,6 +5,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local output = require "skynet.internal.output"
+local recurring = require "skynet.internal.recurring"
 
 local M = {}
 local Deadline = {}
@@ -19,8 +20,7 @@ local BUFFERS <const> = 1024 * 1024
 
 local slots = {} -- number of a tick -> set of what may be over then
 local count = 0 -- of all in the slots
-local ticking = false
-local last_tick
+local last_tick -- the number of the last one; nil: it does not tick
 
 local function place(deadline, due)
 	local slot = due // TICK + 1
@@ -60,43 +60,37 @@ local function expire(deadline)
 	end
 end
 
--- Looks at one whose time may be over. It may have been put off since it was placed.
+-- Looks at one whose time may be over. It may have been put off since it was placed. One that fails here keeps its place.
 local function look(deadline, now)
 	if deadline.sent then
 		local _, sent = output(deadline.id)
 		deadline.due = deadline.due + (sent - deadline.sent) * 100 // RATE
 		deadline.sent = sent
 	end
-	if deadline.due > now then
-		place(deadline, deadline.due)
-		return
+	local is_over = deadline.due <= now
+	if is_over then
+		expire(deadline)
 	end
-	expire(deadline)
+	remove(deadline)
+	if not is_over then
+		place(deadline, deadline.due) -- in a later slot than this tick's
+	end
 end
 
 local function tick()
 	local now = skynet.now()
 	local this = now // TICK
 	for slot = last_tick + 1, this do
-		local set = slots[slot]
-		if set then
-			slots[slot] = nil
-			last_tick = slot
-			for deadline in pairs(set) do
-				deadline.slot = nil
-				count = count - 1
-				look(deadline, now)
-			end
+		for deadline in pairs(slots[slot] or {}) do
+			look(deadline, now)
 		end
+		last_tick = slot
 	end
-	last_tick = this
-	if count > 0 then
-		skynet.timeout(TICK, tick)
-	else
-		ticking = false
-		last_tick = nil
-	end
+	last_tick = count > 0 and this or nil
+	return last_tick and TICK
 end
+
+local ticks = recurring(tick)
 
 --- Makes one for a socket; it is not set. Does not yield.
 ---@param id integer
@@ -123,11 +117,8 @@ function Deadline:set(time, is_output)
 	if not self.slot or self.slot > self.due // TICK + 1 then
 		remove(self)
 		place(self, self.due)
-		if not ticking then
-			ticking = true
-			last_tick = skynet.now() // TICK
-			skynet.timeout(TICK, tick)
-		end
+		last_tick = last_tick or skynet.now() // TICK
+		ticks(TICK)
 	end
 end
 

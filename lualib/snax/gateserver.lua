@@ -26,6 +26,7 @@ local skynet = require "skynet"
 local netpack = require "skynet.netpack"
 local socketdriver = require "skynet.socketdriver"
 local admission = require "skynet.internal.admission"
+local defer = require "skynet.internal.defer"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local turns = require "skynet.internal.turns"
@@ -102,6 +103,12 @@ local function new_limiter(conf)
 	}
 end
 
+-- The task of an `open` was killed: another one may open the gate.
+local function stop_opening(id)
+	socketdriver.close(id)
+	listener, listening = nil, nil
+end
+
 local function open_listener(conf)
 	assert(not listener, "the gate listens already")
 	local address, port = conf.address or "0.0.0.0", conf.port
@@ -110,7 +117,9 @@ local function open_listener(conf)
 	skynet.error("Listen on", address, port)
 	listener = socketdriver.listen(address, port, conf.backlog)
 	listening = { task = coroutine.running() }
+	local guard <close> = defer(stop_opening, listener)
 	skynet.wait(listening.task)
+	guard.dismissed = true
 	conf.address, conf.port = listening.address, listening.port
 	local problem = listening.problem
 	listening = nil
@@ -120,6 +129,15 @@ local function open_listener(conf)
 	end
 	socketdriver.start(listener)
 end
+
+-- The task that was to let a connection in was killed: nobody else would do that. What raises leaves it as it is.
+local Connecting = {
+	__close = function(connecting, problem)
+		if not connecting.over and problem == nil then
+			gateserver.closeclient(connecting.fd)
+		end
+	end,
+}
 
 local limit_drops = ratelimit(1, 100)
 
@@ -185,7 +203,9 @@ local function socket_events(handler)
 		if nodelay then
 			socketdriver.nodelay(fd)
 		end
+		local connecting <close> = setmetatable({ fd = fd }, Connecting)
 		handler.connect(fd, address)
+		connecting.over = true
 	end
 
 	function on.close(fd)
@@ -261,11 +281,17 @@ function gateserver.start(handler)
 		end,
 	}
 
-	-- Both hold memory that is freed nowhere else.
+	-- The first two hold memory that is freed nowhere else; clients of a gate that was killed learn of it at once.
 	local command = setmetatable({}, {
 		__gc = function()
 			netpack.clear(queue)
 			line.discard()
+			for fd in pairs(connections) do
+				socketdriver.close(fd)
+			end
+			if listener then
+				socketdriver.close(listener)
+			end
 		end,
 	})
 

@@ -22,6 +22,7 @@ require "skynet.manager"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
 local admission = require "skynet.internal.admission"
+local alive = require "skynet.internal.alive"
 local defer = require "skynet.internal.defer"
 local setting = require "skynet.internal.setting"
 local limitedlog = require "skynet.internal.limitedlog"
@@ -147,6 +148,42 @@ local function serve(conf, instance, fd, address)
 	error(server)
 end
 
+-- The instances, which have their turns. One that somebody has killed is replaced.
+local function new_instances(count)
+	local handles, starting, turn = {}, {}, 0
+	for place = 1, count do
+		handles[place] = skynet.newservice(SERVICE_NAME)
+	end
+
+	local function replace(place)
+		local _ <close> = defer(function() -- and when it has started
+			starting[place] = nil
+		end)
+		local dead = skynet.address(handles[place])
+		skynet.error(string.format("login server: its instance %s is gone, another one is started", dead))
+		local ok, handle = pcall(skynet.newservice, SERVICE_NAME)
+		if ok then
+			handles[place] = handle
+		else
+			skynet.error(string.format("login server: there is none in the place of %s: %s", dead, handle))
+		end
+	end
+
+	-- The next one that lives; a dead one when all are. Does not yield.
+	return function()
+		for _ = 1, count do
+			turn = turn % count + 1
+			if alive(handles[turn]) then
+				break
+			elseif not starting[turn] then
+				starting[turn] = true
+				skynet.fork(replace, turn)
+			end
+		end
+		return handles[turn]
+	end
+end
+
 local function run_master(conf)
 	assert(conf.login_handler, "login_handler is missing")
 	local command_handler = assert(conf.command_handler, "command_handler is missing")
@@ -157,10 +194,7 @@ local function run_master(conf)
 	skynet.dispatch("lua", function(_, _, ...)
 		skynet.retpack(command_handler(...))
 	end)
-	local instances = {}
-	for i = 1, count do
-		instances[i] = skynet.newservice(SERVICE_NAME)
-	end
+	local next_instance = new_instances(count)
 
 	skynet.error(string.format("login server listen at : %s %d", host, port))
 	local limiter = admission.new {
@@ -171,7 +205,7 @@ local function run_master(conf)
 		close = socket.close_fd,
 	}
 	-- The handlers of a client that had to go run on: as many of them may do so as clients may log in.
-	local turn, running, most = 0, 0, 2 * limiter.most
+	local running, most = 0, 2 * limiter.most
 	local function leave(fd)
 		running = running - 1
 		limiter:leave(fd)
@@ -186,9 +220,8 @@ local function run_master(conf)
 			return socket.close_fd(fd)
 		end
 		running = running + 1
-		turn = turn % count + 1
 		local _ <close> = defer(leave, fd)
-		local ok, problem = pcall(serve, conf, instances[turn], fd, address)
+		local ok, problem = pcall(serve, conf, next_instance(), fd, address)
 		if not ok and problem ~= CLOSED then
 			log(string.format("invalid client (fd = %d) error = %s", fd, printable(problem)))
 		end

@@ -25,8 +25,10 @@
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local netpack = require "skynet.netpack"
+local defer = require "skynet.internal.defer"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
+local recurring = require "skynet.internal.recurring"
 local socketdriver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
 
@@ -90,6 +92,13 @@ end
 local function close_connection(fd)
 	forget_connection(fd)
 	gateserver.closeclient(fd)
+end
+
+-- The end of a connection has been handled: the handler may have logged the user out.
+local function finish_connection(fd)
+	if connections[fd] then
+		close_connection(fd)
+	end
 end
 
 --- Forgets a user, and closes all of its connections. Does not yield.
@@ -165,33 +174,33 @@ end
 local limit_packets, limit_failures = ratelimit(20, 1000), ratelimit(20, 1000)
 local SHOWN <const> = 200 -- bytes of a packet in the log
 
-local watching = false -- a look at the newcomers is to come
-
--- Closes newcomers that do not say who they are.
-local function watch_newcomers(patience)
-	if watching or not next(since) then
-		return
-	end
-	watching = true
-	skynet.timeout(math.min(math.max(patience // 4, 10), LONGEST), function()
-		watching = false
-		local now = skynet.now()
-		for fd, time in pairs(since) do
-			if now - time >= patience then
-				complain(newcomers[fd], string.format("closed: it has not said who it is in %g s", patience / 100))
-				newcomers[fd], since[fd] = nil, nil
-				gateserver.closeclient(fd)
-			end
-		end
-		watch_newcomers(patience)
-	end)
+-- 1/100 s that newcomers have.
+local function handshake_time()
+	return (tonumber(skynet.getenv "msgserver_handshake") or HANDSHAKE) * 100
 end
 
+local function until_next_look(patience)
+	return math.min(math.max(patience // 4, 10), LONGEST)
+end
+
+-- Closes newcomers that do not say who they are.
+local watch_newcomers = recurring(function()
+	local now, patience = skynet.now(), handshake_time()
+	for fd, time in pairs(since) do
+		if now - time >= patience then
+			complain(newcomers[fd], string.format("closed: it has not said who it is in %g s", patience / 100))
+			newcomers[fd], since[fd] = nil, nil
+			gateserver.closeclient(fd)
+		end
+	end
+	return next(since) and until_next_look(patience)
+end)
+
 local function add_newcomer(fd, address)
-	local patience = (tonumber(skynet.getenv "msgserver_handshake") or HANDSHAKE) * 100
+	local patience = handshake_time()
 	if patience > 0 then
 		since[fd] = skynet.now()
-		watch_newcomers(patience)
+		watch_newcomers(until_next_look(patience))
 	end
 	newcomers[fd] = address
 end
@@ -368,11 +377,9 @@ function msgserver.start(conf)
 			gateserver.closeclient(fd)
 			return
 		end
+		local _ <close> = defer(finish_connection, fd) -- also when the handler raises
 		if conf.disconnect_handler then
 			conf.disconnect_handler(user.name)
-		end
-		if connections[fd] then -- the handler may have logged the user out
-			close_connection(fd)
 		end
 	end
 

@@ -3,6 +3,10 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local crypt = require "skynet.crypt"
 local check = require "check"
+local clients = require "gate_clients"
+
+local packet, read_packet, hello, ask = clients.packet, clients.read_packet, clients.hello, clients.ask
+local message_server, log_in = clients.message_server, clients.log_in
 
 local cases = {}
 
@@ -26,15 +30,6 @@ local function watch(gate)
 		skynet.ignoreret()
 		forwarded[#forwarded + 1] = { fd, source, text }
 	end)
-end
-
-local function packet(text)
-	return string.pack(">s2", text)
-end
-
-local function read_packet(fd)
-	local size = string.unpack(">I2", (assert(socket.read(fd, 2))))
-	return size == 0 and "" or (assert(socket.read(fd, size)))
 end
 
 function cases.packets_go_to_the_watchdog_or_the_agent()
@@ -272,42 +267,6 @@ end
 
 ---------------------------------------------------------------- msgserver
 
-local SECRET <const> = "12345678"
-
-local function hello(username, index, secret)
-	local text = username .. ":" .. index
-	return packet(text .. ":" .. crypt.base64encode(crypt.hmac_hash(secret or SECRET, text)))
-end
-
--- A message server with one user. Returns it, the name of the user, a function that connects with a first packet, and what
--- the log-in has answered.
-local function message_server(port)
-	local server = skynet.newservice "message_server"
-	skynet.call(server, "lua", "open", { address = "127.0.0.1", port = port, servername = "sample" })
-	local subid = skynet.call(server, "lua", "login", "user", SECRET)
-	local username = string.format(
-		"%s@%s#%s",
-		crypt.base64encode "user",
-		crypt.base64encode "sample",
-		crypt.base64encode(tostring(subid))
-	)
-	return server,
-		username,
-		function(first)
-			local fd = socket.open("127.0.0.1", port)
-			socket.write(fd, first)
-			return fd, read_packet(fd)
-		end,
-		subid
-end
-
-local function ask(fd, text, session)
-	socket.write(fd, packet(text .. string.pack(">I4", session)))
-	local answer = read_packet(fd)
-	local ok, answered = string.unpack(">BI4", answer, -5)
-	return string.sub(answer, 1, -6), ok, answered
-end
-
 function cases.users_get_their_answers_also_after_a_reconnect()
 	local server, username, connect, subid = message_server(check.port(1))
 	local function refused(first, code)
@@ -415,26 +374,6 @@ if skynet.call_timeout then
 end
 
 ---------------------------------------------------------------- loginserver
-
-local function log_in(port, token, spoil)
-	local fd = socket.open("127.0.0.1", port)
-	local function send(bytes)
-		socket.write(fd, crypt.base64encode(bytes) .. "\n")
-	end
-	local function receive()
-		return crypt.base64decode((assert(socket.readline(fd))))
-	end
-	local challenge, key = receive(), crypt.randomkey()
-	send(crypt.dhexchange(key))
-	local secret = crypt.dhsecret(receive(), key)
-	send(crypt.hmac64(challenge, spoil or secret))
-	if not spoil then
-		send(crypt.desencode(secret, token))
-	end
-	local answer = socket.readline(fd)
-	socket.close(fd)
-	return answer, secret
-end
 
 function cases.clients_log_in_with_a_secret_that_nobody_sees()
 	skynet.newservice("login_server", check.port(2))

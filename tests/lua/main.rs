@@ -1,9 +1,11 @@
 //! The Lua layer: runs `tests/lua/*.lua` on the executable, in an empty folder, so that everything but the
 //! test itself comes from inside of the executable. `cargo test --test lua NAME` runs files, or single cases of them.
 
+mod listeners;
 #[path = "../tools/mod.rs"]
 mod tools;
 
+use listeners::{global_names, killed_harbor, listener_keys};
 use tools::cases::{LuaFile, Run, lua_file, plain};
 use tools::node;
 use tools::peer::free_port;
@@ -13,6 +15,26 @@ const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
     lua_file("tasks", "tasks_are_scheduled_as_documented", plain),
     lua_file("killed", "what_killed_tasks_had_is_given_back", killed),
+    lua_file(
+        "http_mistakes",
+        "mistakes_in_calls_of_http_are_told_where_they_are_made",
+        own_layer_only,
+    ),
+    lua_file(
+        "killed_gates",
+        "gates_and_log_ins_go_on_whoever_is_killed",
+        own_layer_with_ports,
+    ),
+    lua_file(
+        "killed_cluster",
+        "a_cluster_goes_on_whoever_is_killed",
+        own_layer_with_ports,
+    ),
+    lua_file(
+        "killed_harbor",
+        "a_network_of_harbors_goes_on_whoever_is_killed",
+        killed_harbor,
+    ),
     lua_file("timers", "timers_that_are_taken_back_leave_nothing", plain),
     lua_file("log_levels", "lines_have_levels", plain),
     lua_file("sessions", "sessions_in_use_are_not_given_out_again", plain),
@@ -110,6 +132,11 @@ const FILES: &[LuaFile] = &[
     lua_file(
         "discovery",
         "a_cluster_that_finds_itself_keeps_what_it_knows",
+        own_layer_only,
+    ),
+    lua_file(
+        "discovery_answers",
+        "engines_of_discovery_that_make_no_sense_are_told_of",
         own_layer_only,
     ),
     lua_file(
@@ -276,50 +303,6 @@ fn failing(run: &Run) {
     }
 }
 
-fn listener_keys(run: &Run) {
-    if node::other_tree().is_some() {
-        return; // the C core's layer has none of them
-    }
-    let ports = [(); 24].map(|()| free_port().to_string()).join(" ");
-    let [master, address] = [free_port(), free_port()];
-    let network = format!(
-        "harbor = 1\nstandalone = '127.0.0.1:{master}'\nmaster = standalone\naddress = '127.0.0.1:{address}'"
-    );
-    let parts = [
-        "part = 'counts'
-gate_peraddress = 2
-login_peraddress = 2
-metrics_peraddress = 2
-debug_console_clients = 2
-harbor_master_clients = 3
-harbor_strangers = 2
-http_connections_per_address = 2
-websocket_connections_per_address = 2",
-        "gate_handshake = 0.3
-gate_idle = 0.6
-gate_frame = 32
-login_handshake = 0.3
-msgserver_handshake = 0.3
-metrics_handshake = 0.3
-debug_console_handshake = 0.3
-debug_console_idle = 0.3
-harbor_handshake = 0.3
-http_header_limit = 500
-http_fields_limit = 5
-http_body_limit = 100
-http_header_time = 1
-http_idle_time = 1
-http_body_time = 1
-websocket_message_limit = 100
-websocket_handshake_time = 1
-websocket_idle_time = 1
-websocket_message_time = 1",
-    ];
-    for part in parts {
-        run.node(&format!("ports = {ports:?}\n{network}\n{part}"));
-    }
-}
-
 fn quiet(run: &Run) {
     if node::other_tree().is_some() {
         return;
@@ -395,19 +378,6 @@ fn allocations(run: &Run) {
 fn old_kernel(run: &Run) {
     let run = run.clone();
     tools::old_kernel::without_brief_waits(move || with_ports(&run));
-}
-
-fn global_names(run: &Run) {
-    let [address, master, other] = [(); 3].map(|()| free_port());
-    let output = run.node(&format!(
-        "harbor = 1\nstandalone = \"127.0.0.1:{master}\"\nmaster = standalone\n\
-             address = \"127.0.0.1:{address}\"\nharbor_names = 3000\nports = \"0 0 0 {other}\""
-    ));
-    let lines = output.matches("Invalid global name").count();
-    assert!(lines < 100, "{lines} lines:\n{output}");
-    if node::ours() {
-        assert!(!output.contains("\n[:00000001] FORGED"), "{output}");
-    }
 }
 
 fn console(run: &Run) {

@@ -3,7 +3,7 @@ local skynet = require "skynet"
 local msgserver = require "snax.msgserver"
 
 local count, servername = 0, nil
-local waiting = {}
+local waiting, holds = {}, false
 local handler = {}
 
 function handler.register_handler(name)
@@ -29,6 +29,9 @@ function handler.request_handler(username, text)
 		waiting[#waiting + 1] = coroutine.running()
 		skynet.wait()
 		return ""
+	elseif text == "hold" then
+		holds = true
+		return ""
 	elseif text == "go" then
 		local tasks = waiting
 		waiting = {}
@@ -41,6 +44,13 @@ function handler.request_handler(username, text)
 	end
 	count = count + 1
 	return tostring(count)
+end
+
+function handler.disconnect_handler()
+	if holds then
+		holds = false
+		skynet.wait()
+	end
 end
 
 msgserver.start(handler)

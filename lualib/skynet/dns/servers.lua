@@ -4,6 +4,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local message = require "skynet.dns.message"
 local defer = require "skynet.internal.defer"
+local recurring = require "skynet.internal.recurring"
 local ratelimit = require "skynet.internal.ratelimit"
 
 local M = {}
@@ -76,17 +77,17 @@ end
 ---------------------------------------------------------------- UDP
 
 local function close_when_idle(key, entry, name)
-	skynet.timeout(IDLE, function()
+	local watch = recurring(function()
 		if opened[key] ~= entry then
-			return
+			return nil
 		elseif skynet.now() - entry.used < IDLE or next(pending) then
-			close_when_idle(key, entry, name)
-		else
-			opened[key] = nil
-			socket.close(entry.id)
-			skynet.error(string.format("Udp server close %s (%d)", name, entry.id))
+			return IDLE
 		end
+		opened[key] = nil
+		socket.close(entry.id)
+		skynet.error(string.format("Udp server close %s (%d)", name, entry.id))
 	end)
+	watch(IDLE)
 end
 
 local function dial(server)

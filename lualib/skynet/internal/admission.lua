@@ -24,6 +24,7 @@
 local skynet = require "skynet"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
+local recurring = require "skynet.internal.recurring"
 
 local EVICTION_GRACE <const> = 200 -- 1/100 s that a silent connection has even when there are no descriptors left
 local LOOK <const> = 10 -- 1/100 s between two looks at the signs of all
@@ -69,29 +70,6 @@ end
 -- The address without the port.
 local function host_of(from)
 	return string.match(from, "^(.*):%d+$") or from
-end
-
---- A listener's limits, see above.
-local function new(limits)
-	local limiter = {
-		name = limits.name,
-		most = limits.most or math.huge,
-		most_address = limits.most_address or math.huge,
-		most_unheard = limits.most_unheard or math.huge,
-		handshake = limits.handshake and limits.handshake * 100,
-		grace = (limits.grace or 0) * 100,
-		idle = limits.idle and limits.idle * 100,
-		close = limits.close,
-		signs = limits.signs,
-		looked = -math.huge,
-		count = 0,
-		unheard = 0, -- connections, and those that have said nothing yet
-		guests = {}, -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
-		hosts = {}, -- address -> { count, unheard, silent = row of its own }
-		silent = new_row(),
-		limit = ratelimit(LINES, LINES_TIME),
-	}
-	return setmetatable(limiter, Limiter)
 end
 
 ---------------------------------------------------------------- the log
@@ -154,36 +132,28 @@ local function look(limiter)
 	end
 end
 
+-- Like the other two: returns when to look again, nil when there is no need.
 local function watch_silence(limiter)
 	look(limiter)
 	local now = skynet.now()
 	while true do
 		local id = limiter.silent:front()
 		if not id then
-			limiter.watching = nil
-			return
+			return nil
 		end
 		local left = limiter.guests[id].since + limiter.handshake - now
 		if left > 0 then
-			skynet.timeout(math.min(left, LONGEST), function()
-				watch_silence(limiter)
-			end)
-			return
+			return math.min(left, LONGEST)
 		end
 		expel(limiter, id, string.format("it has said nothing in %g s", limiter.handshake / 100))
 	end
 end
 
-local watch_idle
-
-local function watch_idle_later(limiter)
-	local pause = math.max(limiter.idle // 4, 10)
-	skynet.timeout(math.min(pause, LONGEST), function()
-		watch_idle(limiter)
-	end)
+local function idle_pause(limiter)
+	return math.min(math.max(limiter.idle // 4, 10), LONGEST)
 end
 
-function watch_idle(limiter)
+local function watch_idle(limiter)
 	look(limiter)
 	local now = skynet.now()
 	for id, guest in pairs(limiter.guests) do
@@ -191,23 +161,15 @@ function watch_idle(limiter)
 			expel(limiter, id, string.format("it has been idle for %g s", limiter.idle / 100))
 		end
 	end
-	if next(limiter.guests) then
-		watch_idle_later(limiter)
-	else
-		limiter.watching_idle = nil
-	end
+	return next(limiter.guests) and idle_pause(limiter)
 end
 
 local function watch(limiter)
-	if limiter.handshake and not limiter.watching then
-		limiter.watching = true
-		skynet.timeout(math.min(limiter.handshake, LONGEST), function()
-			watch_silence(limiter)
-		end)
+	if limiter.handshake then
+		limiter.silence_watch(math.min(limiter.handshake, LONGEST))
 	end
-	if limiter.idle and not limiter.watching_idle then
-		limiter.watching_idle = true
-		watch_idle_later(limiter)
+	if limiter.idle then
+		limiter.idle_watch(idle_pause(limiter))
 	end
 end
 
@@ -235,11 +197,12 @@ local function refusal(limiter, host)
 	end
 end
 
-local evict_again
-
 -- Closes the older half of the silent connections, those that have been there for long enough; and looks again as long as
 -- others are too young for that, and none can be accepted.
 local function evict_silent(limiter)
+	if not limiter.fails then
+		return nil
+	end
 	look(limiter)
 	local now = skynet.now()
 	for _ = 1, math.max(limiter.unheard // 2, 1) do
@@ -249,32 +212,17 @@ local function evict_silent(limiter)
 		end
 		local left = limiter.guests[id].since + EVICTION_GRACE - now
 		if left > 0 then
-			skynet.timeout(left, function()
-				evict_again(limiter)
-			end)
-			return
+			return left
 		end
 		expel(limiter, id, "it has said nothing, and there are no descriptors left")
 	end
-	limiter.evicting = false
-end
-
--- The same, if it still fails.
-function evict_again(limiter)
-	if limiter.fails then
-		return evict_silent(limiter)
-	end
-	limiter.evicting = false
 end
 
 --- A connection could not be accepted: there are no descriptors left for this node. So they are, for the most part, with those
 --- that say nothing.
 function Limiter:starved()
 	self.fails = true
-	if not self.evicting then
-		self.evicting = true
-		evict_silent(self)
-	end
+	self.eviction(0)
 end
 
 --- A connection has come. False when it has to be closed, and must not `leave`; the log has a line then.
@@ -331,6 +279,36 @@ end
 function Limiter:from(id)
 	local guest = self.guests[id]
 	return guest and guest.from
+end
+
+--- A listener's limits, see above.
+local function new(limits)
+	local limiter = {
+		name = limits.name,
+		most = limits.most or math.huge,
+		most_address = limits.most_address or math.huge,
+		most_unheard = limits.most_unheard or math.huge,
+		handshake = limits.handshake and limits.handshake * 100,
+		grace = (limits.grace or 0) * 100,
+		idle = limits.idle and limits.idle * 100,
+		close = limits.close,
+		signs = limits.signs,
+		looked = -math.huge,
+		count = 0,
+		unheard = 0, -- connections, and those that have said nothing yet
+		guests = {}, -- id -> { from, host, since, last; order, host_order = places in the rows while unheard }
+		hosts = {}, -- address -> { count, unheard, silent = row of its own }
+		silent = new_row(),
+		limit = ratelimit(LINES, LINES_TIME),
+	}
+	local function watch_by(look_at)
+		return recurring(function()
+			return look_at(limiter)
+		end)
+	end
+	limiter.silence_watch, limiter.idle_watch, limiter.eviction =
+		watch_by(watch_silence), watch_by(watch_idle), watch_by(evict_silent)
+	return setmetatable(limiter, Limiter)
 end
 
 return { new = new }

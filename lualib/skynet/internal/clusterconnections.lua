@@ -7,6 +7,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local socket = require "skynet.socket"
 local admission = require "skynet.internal.admission"
+local defer = require "skynet.internal.defer"
 local limitedlog = require "skynet.internal.limitedlog"
 
 local MAX_CONNECTIONS <const> = 1024
@@ -102,27 +103,40 @@ local function on_accept(listener, fd, from)
 	agents[fd], limiter_of[fd], listeners[fd] = false, limiter, listener
 end
 
+-- Nobody takes this connection.
+local function refuse(fd)
+	forget_agent(fd)
+	socket.close_fd(fd)
+end
+
+-- The task that starts an agent was killed. An agent that there is nevertheless is told that the connection is gone.
+local function abandon(fd)
+	starting[fd] = nil
+	if agents[fd] ~= nil then
+		refuse(fd)
+	end
+end
+
 -- It has sent what a node sends.
 local function on_begun(listener, fd)
 	if agents[fd] == nil then -- it had to go before the listener knew
 		return skynet.send(listener, "lua", "forget", fd)
 	end
 	starting[fd] = false
+	local guard <close> = defer(abandon, fd)
 	local ok, agent = pcall(skynet.newservice, "clusteragent", skynet.self(), listener, fd)
 	local has_asked = starting[fd]
-	starting[fd] = nil
+	starting[fd], guard.dismissed = nil, true
 	if agents[fd] == nil then -- it had to go meanwhile
 		if ok then
 			skynet.kill(agent)
 		end
 	elseif not ok then
-		forget_agent(fd)
-		socket.close_fd(fd)
+		refuse(fd)
 		error(agent, 0)
 	elseif not has_asked then
 		skynet.kill(agent)
-		forget_agent(fd)
-		socket.close_fd(fd)
+		refuse(fd)
 		error "clusteragent.lua on luaservice is of another Lua layer than clusterd.lua: the services of cluster belong together"
 	else
 		agents[fd] = agent
@@ -195,7 +209,7 @@ end
 
 --- "open": a listener has a connection; "begun": that has sent what a node sends; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
 --- request; "unfinished": so many bytes of large requests are; "close", also of a listener's: it has ended, and why if that
---- was the other side's fault. May yield.
+--- was the other side's fault; "unlisten": a listener was killed. May yield.
 ---@param source integer
 ---@param event string
 ---@param fd integer?
@@ -205,6 +219,8 @@ function M.event(source, event, fd, from)
 		on_accept(source, fd, from)
 	elseif event == "begun" then
 		on_begun(source, fd)
+	elseif event == "unlisten" then
+		limiters[source] = nil
 	elseif event == "starved" and limiters[source] then
 		limiters[source]:starved()
 	elseif event == "heard" and limiter_of[fd] then

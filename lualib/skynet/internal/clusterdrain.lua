@@ -11,7 +11,8 @@ local LOOK <const> = 2 -- 1/100 s between two looks at the hooks
 local M = {}
 
 local begun -- { time =, to =, limit = }
-local result, waiting -- counts; tasks that wait for them
+local result -- counts, when it is done
+local running -- the drain that is under way: { tasks that wait for it ..., problem = }
 local asking = {} -- handle of a service that wants to be told -> its response
 local told, at_work = {}, {} -- services that were told of this drain; those that are at it
 
@@ -67,30 +68,41 @@ local function drain(discovery, time, to)
 	return counts
 end
 
+-- It has ended, or its task was killed: then one of those who wait for it does it.
+local Running = {
+	__close = function(this)
+		running = nil
+		for _, task in ipairs(this) do
+			skynet.wakeup(task)
+		end
+	end,
+}
+
 --- Drains, or waits for the drain that is under way. Yields.
 ---@param discovery integer? handle of clusterdiscovery
 ---@param time integer 1/100 s that what is under way has
 ---@param to any for the hooks: where clients may go
 ---@return { names: integer, hooks: integer, connections: integer, served: integer, unfinished: integer } counts
 function M.run(discovery, time, to)
+	while running do
+		local other, me = running, coroutine.running()
+		table.insert(other, me)
+		skynet.wait(me)
+		if other.problem then
+			error(other.problem, 0)
+		end
+	end
 	if result then
 		return result
-	elseif waiting then
-		local me = coroutine.running()
-		table.insert(waiting, me)
-		skynet.wait(me)
-		return result or {}
 	end
-	waiting = {}
+	local this <close> = setmetatable({}, Running)
+	running = this
 	local ok, counts = pcall(drain, discovery, math.floor(time), to)
-	local tasks = waiting
-	waiting, result = nil, ok and counts or nil
-	for _, task in ipairs(tasks) do
-		skynet.wakeup(task)
-	end
 	if not ok then
+		this.problem = counts
 		error(counts, 0)
 	end
+	result = counts
 	return counts
 end
 

@@ -8,6 +8,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 local core = require "skynet.cluster.core"
 local alive = require "skynet.internal.alive"
+local defer = require "skynet.internal.defer"
 
 local MOST_CONNECTIONS <const> = 64 -- to a node
 local FIGURES_PATIENCE <const> = 50 -- 1/100 s
@@ -60,11 +61,15 @@ local function tell_sender(lane, address)
 	end
 end
 
+local function forget_waiting(lane)
+	lane.unknown = nil
+end
+
 local function wait_until_known(lane)
 	skynet.error("Waiting for cluster node [" .. lane.node.name .. "]")
 	lane.unknown = coroutine.running()
+	local _ <close> = defer(forget_waiting, lane)
 	skynet.wait(lane.unknown)
-	lane.unknown = nil
 end
 
 -- Its sender was killed: the next one connects anew.

@@ -9,6 +9,7 @@
 --- answers that when it has passed on what came before.
 
 local skynet = require "skynet"
+local defer = require "skynet.internal.defer"
 
 local M = {}
 
@@ -88,9 +89,11 @@ function M.new(acknowledge, most, most_bytes)
 			local n, size = unasked, unasked_bytes
 			unasked, unasked_bytes = 0, 0
 			skynet.fork(function()
+				local _ <close> = defer(function() -- and when it has ended
+					count, bytes = count - n, bytes - size
+					wake()
+				end)
 				pcall(acknowledge)
-				count, bytes = count - n, bytes - size
-				wake()
 			end)
 		end
 	end

@@ -4,6 +4,7 @@
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
+local recurring = require "skynet.internal.recurring"
 
 local M = {}
 
@@ -53,25 +54,27 @@ end
 ---@param listener table see `arrived`; and `id`
 function M.starved(listener)
 	listener.failed = listener.count
-	if listener.relieving or not listener.count then
+	if not listener.count then
 		return
 	end
-	listener.relieving = true
-	local last = listener.count
-	skynet.timeout(GRACE, function()
-		listener.relieving = false
-		local works_again = listener.count > listener.failed
-		local closed = works_again and 0 or close_silent(listener, last)
-		if closed > 0 then
-			skynet.error(
-				string.format(
-					"socket: no descriptors left: %d connections of listener %d on which nothing was ever sent are closed",
-					closed,
-					listener.id
+	listener.relief = listener.relief
+		or recurring(function()
+			local last = listener.last
+			local works_again = listener.count > listener.failed
+			local closed = works_again and 0 or close_silent(listener, last)
+			if closed > 0 then
+				skynet.error(
+					string.format(
+						"socket: no descriptors left: %d connections of listener %d on which nothing was ever sent are closed",
+						closed,
+						listener.id
+					)
 				)
-			)
-		end
-	end)
+			end
+		end)
+	if listener.relief(GRACE) then
+		listener.last = listener.count
+	end
 end
 
 return M

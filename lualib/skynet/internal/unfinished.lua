@@ -11,6 +11,7 @@
 --- not, is forgotten.
 
 local skynet = require "skynet"
+local recurring = require "skynet.internal.recurring"
 
 local REPORT <const> = 1024 * 1024 -- bytes more or less that are told
 local TIME <const> = 12000 -- 1/100 s in which something has to come of a message that has begun
@@ -22,17 +23,15 @@ Messages.__index = Messages
 local function look(self)
 	local watcher = self.watcher
 	if self.count == 0 or self.closed then
-		self.watching = false
-		return
+		return nil
 	elseif watcher.is_held_up() then
 		self.came_at = skynet.now()
 	elseif skynet.now() - self.came_at >= TIME then
 		self.closed = true
-		return watcher.give_up(string.format("nothing of %d large requests has come for %d s", self.count, TIME // 100))
+		watcher.give_up(string.format("nothing of %d large requests has come for %d s", self.count, TIME // 100))
+		return nil
 	end
-	skynet.timeout(TIME // 4, function()
-		look(self)
-	end)
+	return TIME // 4
 end
 
 -- Something has come, or is forgotten.
@@ -46,11 +45,8 @@ local function progress(self)
 		self.told = bytes
 		watcher.tell(bytes)
 	end
-	if not self.watching and self.count > 0 then
-		self.watching = true
-		skynet.timeout(TIME // 4, function()
-			look(self)
-		end)
+	if self.count > 0 then
+		self.watch_progress(TIME // 4)
 	end
 end
 
@@ -61,6 +57,9 @@ end
 ---@param watcher { tell: fun(bytes: integer), is_held_up: (fun(): boolean), give_up: fun(why: string) }
 function Messages:watch(watcher)
 	self.watcher, self.told, self.came_at = watcher, 0, skynet.now()
+	self.watch_progress = recurring(function()
+		return look(self)
+	end)
 end
 
 --- Forgets a message. Does nothing for one that is not known.
