@@ -4,6 +4,8 @@
 local crypt = require "skynet.crypt"
 local httpc = require "http.httpc"
 local json = require "skynet.internal.json"
+local answers = require "skynet.cluster.etcd.answer"
+local printable = require "skynet.internal.printable"
 local lines_of = require "skynet.cluster.etcd.lines"
 
 local M = {}
@@ -11,6 +13,7 @@ local M = {}
 local PATIENCE <const> = 200 -- 1/100 s for a connection, and for an answer
 local KEEPALIVE <const> = 3000 -- 1/100 s that an unused connection is kept
 local MAX_ANSWER <const> = 128 * 1024 * 1024 -- bytes
+local SHOWN <const> = 200 -- bytes of an answer that makes no sense, in the log
 
 -- Codes of gRPC.
 local DEADLINE <const>, EXHAUSTED <const>, UNAVAILABLE <const>, UNAUTHENTICATED <const> = 4, 8, 14, 16
@@ -62,9 +65,6 @@ end
 
 -- Bytes as the gateway has them.
 M.bytes = crypt.base64encode
-M.text = function(field)
-	return field and crypt.base64decode(field) or ""
-end
 
 local function reason_of(problem)
 	return type(problem) == "string" and problem or tostring(problem)
@@ -87,10 +87,14 @@ local function exchange(self, endpoint, path, body)
 		error(string.format("HTTP %d and no JSON: is that etcd's client port?", code), 0)
 	end
 	if code == 200 then
-		return message
+		return answers.from(message, self.endpoints[endpoint], "its answer to " .. path)
 	end
+	local text = message.message or message.error
 	return nil,
-		{ code = message.code or message.grpc_code, message = message.message or message.error or "HTTP " .. code }
+		{
+			code = message.code or message.grpc_code,
+			message = type(text) == "string" and text or string.format("HTTP %d: %s", code, printable(answer, SHOWN)),
+		}
 end
 
 local function is_old_token(fault)
@@ -105,7 +109,7 @@ local function log_in(self, endpoint)
 	if not answer then
 		error(string.format("user %s cannot log in: %s", self.user, fault.message), 0)
 	end
-	self.token = answer.token
+	self.token = answers.text(answer, "token")
 end
 
 local function exchange_as_user(self, endpoint, path, body)
@@ -156,6 +160,10 @@ end
 local Watch = {}
 Watch.__index = Watch
 
+local function from_watch(self, message)
+	return answers.from(message, self.endpoint, "a message of its watch")
+end
+
 --- The next message of etcd. Yields. Raises when the connection ends.
 ---@return table result { header =, events =, created =, canceled =, compact_revision = }
 function Watch:next()
@@ -163,15 +171,18 @@ function Watch:next()
 	if not line then
 		error(string.format("etcd at %s has ended the watch", self.endpoint), 0)
 	end
-	local message = json.decode(line)
-	if type(message) ~= "table" then
-		error(string.format("etcd at %s: a message of a watch is no object", self.endpoint), 0)
+	local ok, message = pcall(json.decode, line)
+	if not ok or type(message) ~= "table" then
+		local shown = printable(line, SHOWN)
+		error(string.format("etcd at %s: a message of its watch is no object of JSON: %s", self.endpoint, shown), 0)
 	elseif message.error then
 		local fault = message.error
-		local reason = type(fault) == "table" and fault.message
-		error(string.format("etcd at %s: %s", self.endpoint, reason or json.encode(fault)), 0)
+		local reason = type(fault) == "table" and fault.message or fault
+		reason = printable(type(reason) == "string" and reason or line, SHOWN)
+		error(string.format("etcd at %s: %s", self.endpoint, reason), 0)
 	end
-	return message.result or {}
+	local result = message.result == nil and {} or answers.object(from_watch(self, message), "result")
+	return from_watch(self, result)
 end
 
 --- Ends it from another task: `next` raises. Does not yield.

@@ -7,6 +7,7 @@
 -- number stays below 2^53 for 270 years, for those to whom all numbers are floats.
 
 local skynet = require "skynet"
+local answers = require "skynet.cluster.etcd.answer"
 local client = require "skynet.cluster.etcd.client"
 local backoff = require "skynet.internal.backoff"
 
@@ -15,10 +16,6 @@ local M = {}
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 10, 200 -- 1/100 s
 local EPOCH <const>, REVISIONS <const> = 1704067200, 1 << 20 -- 2024; of each second
 local count = 0 -- of this service's candidates
-
-local function number_of(text)
-	return math.tointeger(tonumber(text))
-end
 
 -- Puts this node's key in the queue; it keeps its place when it is there already. Returns its create revision and its fencing number.
 local function enter(etcd, key, holder)
@@ -32,16 +29,13 @@ local function enter(etcd, key, holder)
 		},
 		failure = { { request_range = { key = encoded } }, lineage },
 	})
-	local revision = answer.header.revision
-	if not answer.succeeded then
-		revision = answer.responses[1].response_range.kvs[1].create_revision
-	end
-	revision = number_of(revision)
-	local found = answer.responses[2].response_range.kvs
-	if not found then
+	local revision = answer.succeeded and answers.integer(answer, "header", "revision")
+		or answers.integer(answer, "responses", 1, "response_range", "kvs", 1, "create_revision")
+	if answers.count(answer, "responses", 2, "response_range", "kvs") == 0 then
 		error("etcd is empty; nobody has begun there yet", 0)
 	end
-	local begun = number_of(string.match(client.text(found[1].value), " (%d+)$")) or EPOCH
+	local lineage_text = answers.bytes(answer, "responses", 2, "response_range", "kvs", 1, "value")
+	local begun = math.tointeger(tonumber(string.match(lineage_text, " (%d+)$"))) or EPOCH
 	return revision, (begun - EPOCH) * REVISIONS + revision
 end
 
@@ -57,11 +51,12 @@ local function before(etcd, prefix, key, created)
 		limit = 2,
 		keys_only = true,
 	})
-	local kvs = answer.kvs or {}
-	if not kvs[1] or client.text(kvs[1].key) ~= etcd.root .. key then
+	local found = answers.count(answer, "kvs")
+	if found == 0 or answers.bytes(answer, "kvs", 1, "key") ~= etcd.root .. key then
 		error("our key is gone", 0)
 	end
-	return kvs[2] and kvs[2].key, number_of(answer.header.revision)
+	local former = found > 1 and client.bytes(answers.bytes(answer, "kvs", 2, "key")) or nil
+	return former, answers.integer(answer, "header", "revision")
 end
 
 -- Waits until a key is gone, at most so long.
@@ -119,7 +114,7 @@ function M.acquire(etcd, name, holder, deadline)
 	repeat
 		local lease = etcd.lease
 		if lease then
-			key = string.format("%s%x.%d", prefix, number_of(lease), mine)
+			key = string.format("%s%x.%d", prefix, math.tointeger(tonumber(lease)), mine)
 			local ok, number = pcall(try, etcd, prefix, key, holder, deadline)
 			if ok and number then
 				if etcd.lease == lease then

@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
+local answers = require "skynet.cluster.etcd.answer"
 local client = require "skynet.cluster.etcd.client"
 local etcdlock = require "skynet.cluster.etcd.lock"
 local LEFT <const> = require "skynet.cluster.registry".LEFT
@@ -61,18 +62,17 @@ local function lose_lease(self)
 end
 
 -- etcd may give more time than it was asked for, not less; it is asked again within the hour whatever it says.
-local function seconds_of(answer)
-	local seconds = answer and tonumber(answer.TTL) or 0
-	return seconds >= 1 and math.floor(math.min(seconds, LONGEST_LEASE)) or 0
+local function seconds_of(answer, ...)
+	return math.max(math.min(answers.integer(answer, ...), LONGEST_LEASE), 0)
 end
 
 local function grant(self)
 	local answer = need(self, "/v3/lease/grant", { TTL = self.lease_time })
-	local seconds = seconds_of(answer)
-	if seconds == 0 then
-		error(string.format("etcd grants a lease of %s seconds", tostring(answer.TTL)), 0)
+	local seconds, id = seconds_of(answer, "TTL"), answers.integer(answer, "ID")
+	if seconds == 0 or id <= 0 then
+		answers.refuse(answer, { "TTL" }, string.format("grants %d seconds of a lease with the ID %d", seconds, id))
 	end
-	self.lease = answer.ID
+	self.lease = string.format("%d", id)
 	return seconds, true
 end
 
@@ -84,7 +84,9 @@ function Provider:renew()
 	elseif not self.lease then
 		return grant(self)
 	end
-	local seconds = seconds_of(need(self, "/v3/lease/keepalive", { ID = self.lease }).result)
+	local answer = need(self, "/v3/lease/keepalive", { ID = self.lease })
+	answers.object(answer, "result")
+	local seconds = seconds_of(answer, "result", "TTL")
 	if seconds > 0 then
 		return seconds, false
 	end
@@ -151,10 +153,6 @@ end
 
 ---------------------------------------------------------------- what others tell
 
-local function revision_of(header)
-	return math.tointeger(tonumber(header.revision)) or 0
-end
-
 -- The key that tells one set of data from another: etcd's own id of a cluster is the same for an empty one in its place. Its value ends
 -- with the time at which it was made, see skynet.cluster.etcd.lock.
 local function lineage_key(self)
@@ -177,12 +175,17 @@ local function take_all(self)
 	})
 	local lineage, entries = fresh, {}
 	if not answer.succeeded then
-		lineage = client.text(answer.responses[1].response_range.kvs[1].value)
+		answers.object(answer, "responses", 1, "response_range", "kvs", 1)
+		lineage = answers.bytes(answer, "responses", 1, "response_range", "kvs", 1, "value")
 	end
-	for _, item in ipairs(answer.responses[2].response_range.kvs or {}) do
-		entries[string.sub(client.text(item.key), #self.root + 1)] = client.text(item.value)
+	answers.object(answer, "responses", 2, "response_range")
+	for i = 1, answers.count(answer, "responses", 2, "response_range", "kvs") do
+		answers.object(answer, "responses", 2, "response_range", "kvs", i)
+		local key = answers.bytes(answer, "responses", 2, "response_range", "kvs", i, "key")
+		entries[string.sub(key, #self.root + 1)] =
+			answers.bytes(answer, "responses", 2, "response_range", "kvs", i, "value")
 	end
-	local revision = revision_of(answer.header)
+	local revision = answers.integer(answer, "header", "revision")
 	local is_older = self.lineage == lineage and revision < self.last_revision -- restored from a backup
 	self.lineage, self.revision, self.last_revision = lineage, revision, revision
 	self.sink.snapshot(entries, is_older and string.format("%s@%d", lineage, revision) or lineage)
@@ -191,34 +194,36 @@ end
 -- Whether an engine that was away has the data that it had.
 local function is_the_same(self)
 	local answer = need(self, "/v3/kv/range", { key = lineage_key(self) })
-	local found = answer.kvs and client.text(answer.kvs[1].value)
-	return found == self.lineage and revision_of(answer.header) >= self.revision
+	local found = answers.count(answer, "kvs") > 0 and answers.bytes(answer, "kvs", 1, "value")
+	return found == self.lineage and answers.integer(answer, "header", "revision") >= self.revision
 end
 
 -- False: all has to be read again.
 local function take_events(self, result)
 	if result.canceled and not result.compact_revision then
-		error(string.format("etcd ends the watch: %s", result.cancel_reason or "it does not say why"), 0)
+		error(string.format("etcd ends the watch: %s", tostring(result.cancel_reason or "it does not say why")), 0)
 	elseif result.canceled then
 		-- What has happened since the last revision is no longer known there.
 		skynet.error(
 			string.format(
 				"cluster discovery: etcd has compacted its history up to revision %s, all is read again",
-				result.compact_revision
+				tostring(result.compact_revision)
 			)
 		)
 		return false
 	end
-	for _, event in ipairs(result.events or {}) do
-		local key = string.sub(client.text(event.kv.key), #self.root + 1)
+	for i = 1, answers.count(result, "events") do
+		local event = answers.object(result, "events", i)
+		answers.object(result, "events", i, "kv")
+		local key = string.sub(answers.bytes(result, "events", i, "kv", "key"), #self.root + 1)
 		if event.type == "DELETE" then
 			self.sink.delete(key)
 		else
-			self.sink.put(key, client.text(event.kv.value))
+			self.sink.put(key, answers.bytes(result, "events", i, "kv", "value"))
 		end
 	end
 	if result.events then
-		self.revision = math.max(self.revision, revision_of(result.header))
+		self.revision = math.max(self.revision, answers.integer(result, "header", "revision"))
 		self.last_revision = self.revision
 	end
 	return true

@@ -87,9 +87,13 @@ function M.new(description, setup)
 	}, Provider)
 end
 
+local function where(self)
+	return string.format("%s:%d", self.config.host, self.config.port)
+end
+
 local function run_script(self, script, ...)
 	if not self.db then
-		error("redis is away", 0)
+		error(string.format("redis at %s is away", where(self)), 0)
 	end
 	local keys = self.keys
 	return self.db:eval(script, #keys, keys[1], keys[2], keys[3], keys[4], ...)
@@ -110,6 +114,9 @@ function Provider:renew()
 		end
 	end
 	local missing = run_script(self, RENEW, self.lease_time * 1000, table.unpack(keys))
+	if math.type(missing) ~= "integer" then
+		error(string.format("redis at %s: its answer to the renewal is no number", where(self)), 0)
+	end
 	return self.lease_time, missing > 0
 end
 
@@ -189,7 +196,9 @@ local function read(self)
 		error("it does not answer with a list: is that a Redis server?", 0)
 	end
 	local version, about, flat = table.unpack(answer, 1, 3)
-	if flat then
+	if type(version) ~= "string" then
+		error("a malformed answer: its version is no text; is that a Redis server?", 0)
+	elseif flat then
 		if type(flat) ~= "table" or type(about) ~= "string" then
 			error("a malformed answer: is that a Redis server?", 0)
 		end
@@ -228,13 +237,12 @@ function Provider:run()
 	following(self, #self.endpoints, function(on_alive)
 		local endpoint = self.endpoints[turn % #self.endpoints + 1]
 		self.config.host, self.config.port = endpoint.host, endpoint.port
-		local where = string.format("%s:%d", endpoint.host, endpoint.port)
 		local ok, problem = pcall(follow, self, function()
-			on_alive(where)
+			on_alive(where(self))
 		end)
 		disconnect(self)
 		if not ok then
-			error(string.format("redis at %s: %s", where, tostring(problem)), 0)
+			error(string.format("redis at %s: %s", where(self), tostring(problem)), 0)
 		end
 	end, function()
 		turn = turn + 1
