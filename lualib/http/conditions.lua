@@ -62,9 +62,18 @@ local function is_same(condition, tag, changed)
 	return dates.parse(condition) == changed
 end
 
--- A number of bytes; more than fits into one is as good as any.
+-- Digits are of any number, the first of them may be zeros.
+local function without_zeros(digits)
+	return (string.gsub(digits, "^0+(%d)", "%1"))
+end
+
+local function is_less(digits, others)
+	return #digits < #others or #digits == #others and digits < others
+end
+
+-- A number of bytes; one that does not fit is more than any file has.
 local function number(digits)
-	return math.tointeger(tonumber(string.sub(digits, 1, 15)))
+	return #digits <= 18 and math.tointeger(tonumber(digits)) or math.maxinteger
 end
 
 --- The part of some bytes that a request asks for. Does not yield.
@@ -79,22 +88,24 @@ function M.range(header, size, tag, changed)
 	if type(range) ~= "string" or not is_same(header["if-range"], tag, changed) then
 		return nil
 	end
-	local first, last = match(range, "^[bB][yY][tT][eE][sS]=[ \t]*(%d*)%-(%d*)[ \t]*$")
+	local first, last = match(range, "^[bB][yY][tT][eE][sS]=[ \t,]*(%d*)%-(%d*)[ \t,]*$")
 	if not first or (first == "" and last == "") then
 		return nil
 	end
-	first, last = number(first), number(last)
-	if not first then -- the last so many bytes
-		if last == 0 or size == 0 then
+	first, last = without_zeros(first), without_zeros(last)
+	if first == "" then -- the last so many bytes
+		if last == "0" then
 			return false
+		elseif size == 0 then
+			return nil -- all of it; no part has no bytes
 		end
-		return math.max(size - last, 0), size - 1
-	elseif last and last < first then
+		return math.max(size - number(last), 0), size - 1
+	elseif last ~= "" and is_less(last, first) then
 		return nil
-	elseif first >= size then
+	elseif number(first) >= size then
 		return false
 	end
-	return first, math.min(last or size - 1, size - 1)
+	return number(first), math.min(last ~= "" and number(last) or size - 1, size - 1)
 end
 
 return M

@@ -3,6 +3,7 @@
 ---     local cookie = require "http.cookie"
 ---     return 200, "welcome\n", { ["set-cookie"] = cookie.set("session", token, { max_age = 3600, http_only = true }) }
 
+local argument = require "http.argument"
 local fields = require "http.fields"
 
 ---@class http.cookie
@@ -18,6 +19,8 @@ function M.parse(value)
 	local found, left = {}, MOST
 	if type(value) == "table" then
 		value = table.concat(value, ";")
+	elseif value ~= nil then
+		argument.check(value, "text", "cookie.parse: the field")
 	end
 	for item in string.gmatch(value or "", "[^;]+") do
 		local name, text = string.match(item, "^[ \t]*([^=]*)=(.*)$")
@@ -34,8 +37,11 @@ end
 
 local SAME_SITE <const> = { strict = "Strict", lax = "Lax", none = "None" }
 
+-- For who calls `set`.
 local function check_attribute(what, text)
-	if string.find(text, "[%c;\x7f]") then
+	if type(text) ~= "string" then
+		error(string.format("cookie: %s has to be a string, not %s", what, type(text)), 3)
+	elseif string.find(text, "[%c;\x7f]") then
 		error(string.format("cookie: %s '%s' has a character that ends it", what, text), 3)
 	end
 	return text
@@ -50,6 +56,7 @@ end
 ---@return string field
 function M.set(name, value, options)
 	options = options or {}
+	argument.check(options, "table", "cookie.set: options")
 	if type(name) ~= "string" or not fields.is_token(name) then
 		error(string.format("cookie: '%s' is no name: letters, digits, - and _", tostring(name)), 2)
 	elseif type(value) ~= "string" or string.find(value, "[^]-~!\x23-\x2b\x2d-\x3a\x3c-\x5b]") then
@@ -67,16 +74,24 @@ function M.set(name, value, options)
 		parts[#parts + 1] = "Domain=" .. check_attribute("domain", options.domain)
 	end
 	if options.max_age then
-		parts[#parts + 1] = string.format("Max-Age=%d", options.max_age)
+		local seconds = math.tointeger(options.max_age) -- also 60.0
+		if not seconds then
+			local given = options.max_age
+			local shown = (type(given) == "string" or type(given) == "number") and given or type(given)
+			argument.refuse(
+				string.format("cookie: max_age has to be a whole number of seconds, as 3600, not %s", shown)
+			)
+		end
+		parts[#parts + 1] = string.format("Max-Age=%d", seconds)
 	end
 	local same_site = options.same_site
 	if same_site == nil then
 		same_site = "lax"
 	end
 	if same_site then
-		local word = SAME_SITE[same_site] or error("cookie: same_site is 'lax', 'strict', 'none' or false", 2)
+		local word = SAME_SITE[same_site] or argument.refuse("cookie: same_site is 'lax', 'strict', 'none' or false")
 		if word == "None" and not options.secure then
-			error("cookie: same_site = 'none' needs secure = true, or browsers refuse it", 2)
+			argument.refuse("cookie: same_site = 'none' needs secure = true, or browsers refuse it")
 		end
 		parts[#parts + 1] = "SameSite=" .. word
 	end

@@ -17,6 +17,7 @@
 ---   idle_time   1/100 s without a byte, comments count, after which the connection is taken for lost; nil: none
 ---   most        the most bytes of an event (1 MiB)
 
+local argument = require "http.argument"
 local skynet = require "skynet"
 local deadlines = require "http.deadline"
 local defer = require "skynet.internal.defer"
@@ -297,9 +298,11 @@ EventSource.__close = EventSource.close
 ---@return http.eventsource.EventSource source
 function M.new(client, url, options)
 	options = options or {}
+	argument.check(url, "text", "events: the URL", 2)
+	argument.check(options, "table", "events: options", 2)
 	local host, target = string.match(url, "^(%a[%w+.-]*://[^/?#]+)([^#]*)")
 	if not host then
-		error(string.format("events: '%s' is no URL, as 'http://host:port/path'", tostring(url)), 3)
+		argument.refuse(string.format("events: '%s' is no URL, as 'http://host:port/path'", tostring(url)), 2)
 	elseif byte(target) ~= 47 then
 		target = "/" .. target
 	end

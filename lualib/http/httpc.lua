@@ -9,6 +9,7 @@
 ---
 --- A host is written `name`, `name:port`, `http://name:port` or `https://...`; IPv6 as `[address]:port`.
 
+local argument = require "http.argument"
 local clients = require "http.client"
 
 ---@class http.httpc
@@ -104,7 +105,8 @@ end
 ---@param options table? see [http.eventsource](#httpeventsource)
 ---@return http.eventsource.EventSource source
 function M.events(url, options)
-	return require "http.eventsource".new(M, url, options)
+	local source = require "http.eventsource".new(M, url, options) -- no tail call: who makes a mistake is told where
+	return source
 end
 
 ---------------------------------------------------------------- clients
@@ -125,6 +127,7 @@ end
 ---@return table client
 function M.new(settings)
 	local own = { keepalive = 3000 }
+	argument.check(settings or own, "table", "httpc.new: settings")
 	for name, value in pairs(settings or {}) do
 		if not known[name] then
 			error(string.format("httpc.new: there is no setting %s", tostring(name)), 2)
@@ -152,7 +155,8 @@ function M.new(settings)
 		return clients.request(client, "POST", host, target, received, header, content)
 	end
 	function functions.events(url, options)
-		return require "http.eventsource".new(functions, url, options)
+		local source = require "http.eventsource".new(functions, url, options) -- no tail call: who makes a mistake is told where
+		return source
 	end
 	function functions.stats()
 		return client.pool:stats()

@@ -2,6 +2,7 @@
 --- field of the options of the function that it is for. Numbers of the config may end in k, m or g; times
 --- are seconds there, and 1/100 s in options. 0: no limit.
 
+local argument = require "http.argument"
 local skynet = require "skynet"
 
 local M = {}
@@ -88,6 +89,7 @@ function M.of(kind, options)
 	if not options then
 		return values
 	end
+	argument.check(options, "table", "options", 2)
 	local held = {}
 	for name, value in pairs(values) do
 		local given = options[name]

@@ -1,5 +1,6 @@
 --- What a handler can ask a request for, beside its fields. Each is made when it is first asked for.
 
+local argument = require "http.argument"
 local aborts = require "http.abort"
 local cookies = require "http.cookie"
 local fields = require "http.fields"
@@ -79,6 +80,7 @@ function Request:read(count)
 	if reader then
 		return reader:read(count)
 	end
+	argument.check(count or 0, "integer", "read: the count")
 	local at = rawget(self, "at") or 1
 	if at > #self.body then
 		return nil
@@ -92,6 +94,7 @@ end
 ---@param count integer? as of `read`
 ---@return fun(): string?
 function Request:pieces(count)
+	argument.check(count or 0, "integer", "pieces: the count")
 	return function()
 		return self:read(count)
 	end
@@ -100,6 +103,7 @@ end
 --- Takes no more than so many bytes as body from now on. A larger one is answered with 413. Does not yield.
 ---@param most integer
 function Request:limit(most)
+	argument.check(most, "integer", "limit: the most bytes")
 	local reader = rawget(self, "reader")
 	local length = math.tointeger(tonumber(self.header["content-length"]))
 	if reader then
@@ -168,6 +172,8 @@ function Request:abort(code, body, header)
 	aborts.raise(code, body, header)
 end
 
+local REDIRECTIONS <const> = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
 --- The answer that sends the client elsewhere: `return request:redirect("/login")`. Blanks and what is no ASCII are
 --- percent-encoded. Does not yield.
 ---@param location string
@@ -175,7 +181,14 @@ end
 ---@return integer code, string body, table header
 function Request:redirect(location, code)
 	code = code or ((self.method == "GET" or self.method == "HEAD") and 302 or 303)
-	fields.check_line(location)
+	if type(location) ~= "string" then
+		argument.refuse(string.format('redirect: a location is needed, as "/login", not %s', type(location)))
+	elseif find(location, "[\r\n]") then
+		argument.refuse "redirect: the location has a line break"
+	elseif not REDIRECTIONS[code] then
+		local text = "redirect: the code has to be 301, 302, 303, 307 or 308, not %s"
+		argument.refuse(string.format(text, tostring(code)))
+	end
 	local encoded = string.gsub(location, '[%c "<>\\^`{|}\x7f-\xff]', function(char)
 		return string.format("%%%02X", string.byte(char))
 	end)
@@ -186,6 +199,7 @@ end
 ---@param name string in any letters
 ---@return string?
 function Request:get(name)
+	argument.check(name, "text", "get: the name")
 	local value = self.header[string.lower(name)]
 	if type(value) == "table" then
 		return value[1]

@@ -27,6 +27,7 @@
 --- what was raised, the server logs it, and the connection ends. It runs in this order: that of the router (for all requests, answered or not), of the group, of the groups
 --- in it, of the route; each in the order of `use`. Whether a route was registered before or after a `use` makes no difference.
 
+local argument = require "http.argument"
 local aborts = require "http.abort"
 local answers = require "http.answers"
 local optionlists = require "http.options"
@@ -185,6 +186,7 @@ end
 ---@param folder string
 ---@param options table? see http.static
 function Group:static(prefix, folder, options)
+	argument.check(prefix, "text", "static: the prefix")
 	local ok, handler = pcall(require "http.static".new, folder, options)
 	if not ok then
 		mistake(handler)
@@ -435,7 +437,10 @@ end
 ---@param request table of http.server; or a table of your own with method, target, header, body
 ---@return integer? code, (string|fun(): string?)? body, table? header as for httpd.write_response
 function Router:dispatch(request)
+	argument.check(request, "table", "dispatch: a request")
 	if not getmetatable(request) then
+		argument.check(request.method, "text", "dispatch: method of the request")
+		argument.check(request.target, "text", "dispatch: target of the request")
 		requestobject.adopt(request)
 	end
 	local code, body, header = run(chain_for(self, request), 1, request)

@@ -24,6 +24,7 @@
 ---   params, route                 with a http.router: parameters of the path, decoded; the route's pattern
 ---   id, unread                    for who takes the connection over: its socket; what came behind the request
 
+local argument = require "http.argument"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local aborts = require "http.abort"
@@ -454,6 +455,7 @@ end
 ---@param time integer? 1/100 s, after which it returns although connections are left; nil: 500
 ---@return integer left connections
 function M.drain(time)
+	argument.check(time or 0, "integer", "server.drain: the time")
 	draining = true
 	local events = package.loaded["http.events"]
 	if events then

@@ -26,6 +26,7 @@ local skynet = require "skynet"
 local conditions = require "http.conditions"
 local dates = require "http.dates"
 local mediatypes = require "http.mediatypes"
+local printable = require "skynet.internal.printable"
 local optionlists = require "http.options"
 
 local byte, find, sub = string.byte, string.find, string.sub
@@ -37,7 +38,16 @@ local M = {}
 local PIECE <const> = 64 * 1024
 
 local has_core, core = pcall(require, "skynet.http.core")
-local open = has_core and core.open
+local open_file = has_core and core.open
+
+-- Raises when nobody can know what there is, as with too many open files: an answer that there is nothing would be kept by clients.
+local function open(folder, path)
+	local found, size, changed = open_file(folder, path)
+	if found == nil and size then
+		error(string.format("http.static: cannot open %s in %s: %s", printable(path), folder, size), 0)
+	end
+	return found, size, changed
+end
 
 ---------------------------------------------------------------- names
 
@@ -163,7 +173,7 @@ end
 ---@return fun(request: table): integer, any, table? handler
 function M.new(folder, options)
 	options = optionlists.check("http.static", options, { "index", "max_age", "dotfiles", "types", "header" })
-	if not open then
+	if not open_file then
 		error("http.static: needs the module skynet.http.core of this project with its function open", 2)
 	elseif type(folder) ~= "string" or open(folder, "") ~= "folder" then
 		error(

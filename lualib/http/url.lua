@@ -1,5 +1,6 @@
 --- The parts of a URL (RFC 3986) as web servers need them.
 
+local argument = require "http.argument"
 local add = require "http.fields".add
 
 ---@class http.url
@@ -20,6 +21,9 @@ local escapes = setmetatable({}, { -- "%41" -> "A"
 ---@param text string
 ---@return string
 function M.unescape(text)
+	if type(text) ~= "string" then
+		argument.check(text, "text", "url.unescape: the text")
+	end
 	if string.find(text, "%", 1, true) then
 		return (string.gsub(text, "%%%x%x", escapes))
 	end
@@ -31,6 +35,9 @@ end
 ---@param text string
 ---@return string
 function M.escape(text)
+	if type(text) ~= "string" then
+		argument.check(text, "text", "url.escape: the text")
+	end
 	return (string.gsub(text, "[^%w_]", function(char)
 		return string.format("%%%02X", string.byte(char))
 	end))
@@ -40,6 +47,7 @@ end
 ---@param fields table<string, any> strings, numbers, booleans; a list of them is a field that comes several times
 ---@return string query such as "a=1&b=2", in the order of the names
 function M.query(fields)
+	argument.check(fields, "table", "url.query: its fields")
 	local items = {}
 	for name, value in pairs(fields) do
 		local pieces = {}
@@ -65,6 +73,9 @@ end
 ---@param target string such as "/a%20b?x=1"
 ---@return string path decoded, string query as it came; "" when there is none
 function M.parse(target)
+	if type(target) ~= "string" then
+		argument.check(target, "text", "url.parse: the target")
+	end
 	local path, query = string.match(target, "^([^?]*)%??(.*)$")
 	return decode(path), query
 end
@@ -75,6 +86,9 @@ end
 ---@return table<string, string|string[]> fields decoded; a field that comes several times is a list
 ---@return string? problem there are more: `fields` has the first ones. Answer it with 400
 function M.parse_query(query, most)
+	if type(query) ~= "string" then
+		argument.check(query, "text", "url.parse_query: the query")
+	end
 	most = math.type(most) == "integer" and most or MOST_FIELDS
 	local fields, left = {}, most
 	for item in string.gmatch(query, "[^&]+") do

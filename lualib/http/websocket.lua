@@ -291,7 +291,7 @@ end
 local function split_url(url)
 	local protocol, authority, target = string.match(url, "^(%a+)://([^/?]+)(.*)$")
 	if protocol ~= "ws" and protocol ~= "wss" then
-		error(string.format("invalid protocol: %s", protocol))
+		error(string.format("invalid protocol: %s", protocol), 3)
 	end
 	local host, port = string.match(authority, "^%[(.-)%]:?(%d*)$")
 	if not host then
@@ -345,7 +345,7 @@ end
 ---@param options table?
 ---@return integer id. Raises
 function M.connect(url, header, timeout, options)
-	optionlists.of_connect(options)
+	optionlists.of_connect(url, header, timeout, options)
 	local protocol, host, port, authority, target = split_url(url)
 	local held, start = limits.of("websocket", options), skynet.now()
 	local settings = deflate.settings(options and options.deflate)

@@ -199,6 +199,16 @@ function cases.a_part_of_a_file_is_sent_when_it_is_asked_for()
 	check.equal(part "bytes=10-", { 416, "", "bytes */10" })
 	check.equal(part "bytes=-0", { 416, "", "bytes */10" })
 	check.equal(part("bytes=" .. string.rep("9", 300) .. "-"), { 416, "", "bytes */10" })
+	-- Zeros in front change no number, and one that is too large is none that overflows.
+	local zeros, huge <const> = string.rep("0", 300), "1" .. string.rep("0", 30)
+	check.equal(part("bytes=" .. zeros .. "2-" .. zeros .. "4"), { 206, "234", "bytes 2-4/10" })
+	check.equal(part("bytes=-" .. zeros .. "3"), { 206, "789", "bytes 7-9/10" })
+	check.equal(part("bytes=-" .. zeros), { 416, "", "bytes */10" })
+	check.equal(part("bytes=-" .. huge), { 206, "0123456789", "bytes 0-9/10" })
+	check.equal(part("bytes=2-18446744073709551619"), { 206, "23456789", "bytes 2-9/10" })
+	check.equal(part("bytes=" .. huge .. "-" .. huge), { 416, "", "bytes */10" })
+	check.equal(part("bytes=" .. huge .. "-9999999999999999999999"), all, "the last before the first is no range")
+	check.equal(part "bytes=, 2-4 ,", { 206, "234", "bytes 2-4/10" }, "empty items of a list")
 	for _, range in ipairs { "bytes=4-2", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2", "bytes 0-1" } do
 		check.equal(part(range), all, range)
 	end
@@ -213,6 +223,7 @@ function cases.a_part_of_a_file_is_sent_when_it_is_asked_for()
 		{ 206, true, "1000000" }
 	)
 	check.equal((get("/files/empty.txt", { range = "bytes=0-" })), 416)
+	check.equal((get("/files/empty.txt", { range = "bytes=-5" })), 200, "its last bytes are none, and there are such")
 end
 
 function cases.head_is_the_header_of_get()

@@ -1,5 +1,6 @@
 -- Options of `http.websocket`.
 
+local argument = require "http.argument"
 local optionlists = require "http.options"
 
 local SERVER_OPTIONS <const> = {
@@ -28,9 +29,15 @@ function M.of_accept(options)
 	optionlists.tell("websocket.accept", options, SERVER_OPTIONS)
 end
 
---- An option of `connect` that is not known raises, in the name of who has called that. Does not yield.
+--- What `connect` is given: what is wrong, and an option that is not known, raises, in the name of who has called that. Does not yield.
+---@param url any
+---@param header any
+---@param timeout any
 ---@param options table?
-function M.of_connect(options)
+function M.of_connect(url, header, timeout, options)
+	argument.check(url, "text", "websocket.connect: the URL", 2)
+	argument.check(header or {}, "table", "websocket.connect: the header", 2)
+	argument.check(timeout or 0, "integer", "websocket.connect: the time limit", 2)
 	optionlists.check("websocket.connect", options, CLIENT_OPTIONS, 4)
 end
 

@@ -31,26 +31,54 @@ pub struct Facts {
     pub changed: i64,
 }
 
-/// Opens what `path` leads to in `folder`. None when there is nothing, nothing that is served (a pipe, a device), or when it is not in
-/// the folder: by `..`, or by a link. Links to what is in the folder are followed, and the folder may be one.
-pub fn open(folder: &[u8], path: &[u8]) -> Option<Found> {
-    let folder = fs::canonicalize(Path::new(OsStr::from_bytes(folder))).ok()?;
-    let place = place_of(&folder, path)?;
-    open_below(&folder, &place)
+/// Opens what `path` leads to in `folder`. None when there is nothing, nothing that is served (a pipe, a device, what may not be read),
+/// or when it is not in the folder: by `..`, or by a link. Links to what is in the folder are followed, and the folder may be one. An
+/// error when that cannot be known: there may be too many open files.
+pub fn open(folder: &[u8], path: &[u8]) -> io::Result<Option<Found>> {
+    look_up(folder, path).map_or_else(absent, Ok)
+}
+
+fn look_up(folder: &[u8], path: &[u8]) -> io::Result<Option<Found>> {
+    let folder = fs::canonicalize(Path::new(OsStr::from_bytes(folder)))?;
+    match place_of(&folder, path)? {
+        Some(place) => open_below(&folder, &place),
+        None => Ok(None),
+    }
+}
+
+/// What an error says: that there is nothing, or nothing for others; or only that nothing is known.
+fn absent(error: io::Error) -> io::Result<Option<Found>> {
+    match error.raw_os_error() {
+        // A name with a zero in it, which no file has.
+        None
+        | Some(
+            libc::ENOENT
+            | libc::ENOTDIR
+            | libc::ELOOP
+            | libc::EACCES
+            | libc::EPERM
+            | libc::ENAMETOOLONG
+            | libc::EINVAL
+            | libc::ENXIO,
+        ) => Ok(None),
+        Some(_) => Err(error),
+    }
 }
 
 /// Where `path` leads to, from the folder on and without links, `.` and `..`.
-fn place_of(folder: &Path, path: &[u8]) -> Option<PathBuf> {
+fn place_of(folder: &Path, path: &[u8]) -> io::Result<Option<PathBuf>> {
     // `join` would take an absolute path as it is.
     let relative = Path::new(OsStr::from_bytes(path));
     if relative.is_absolute() {
-        return None;
+        return Ok(None);
     }
-    let place = fs::canonicalize(folder.join(relative)).ok()?;
+    let place = fs::canonicalize(folder.join(relative))?;
     // Nothing else is opened: opening a device may do something.
-    let facts = fs::symlink_metadata(&place).ok()?;
-    (facts.is_file() || facts.is_dir()).then_some(())?;
-    place.strip_prefix(folder).ok().map(Path::to_path_buf)
+    let facts = fs::symlink_metadata(&place)?;
+    if !facts.is_file() && !facts.is_dir() {
+        return Ok(None);
+    }
+    Ok(place.strip_prefix(folder).ok().map(Path::to_path_buf))
 }
 
 /// How a folder is opened on the way: it need not be readable.
@@ -60,23 +88,23 @@ const STEP: c_int = libc::O_PATH | libc::O_DIRECTORY;
 const STEP: c_int = libc::O_DIRECTORY;
 
 /// Opens a place of [`place_of`].
-fn open_below(folder: &Path, place: &Path) -> Option<Found> {
-    let mut at = open_step(libc::AT_FDCWD, folder.as_os_str(), STEP).ok()?;
+fn open_below(folder: &Path, place: &Path) -> io::Result<Option<Found>> {
+    let mut at = open_step(libc::AT_FDCWD, folder.as_os_str(), STEP)?;
     let mut steps = place.iter().peekable();
     while let Some(step) = steps.next() {
         let within = at.as_raw_fd();
         at = match (steps.peek(), open_step(within, step, 0)) {
             (None, Ok(last)) => last,
-            _ => open_step(within, step, STEP).ok()?,
+            _ => open_step(within, step, STEP)?,
         };
     }
     let file = File::from(at);
-    let facts = file.metadata().ok()?;
+    let facts = file.metadata()?;
     if facts.is_dir() {
-        return Some(Found::Folder);
+        return Ok(Some(Found::Folder));
     }
     let facts_of = Facts::of(&facts);
-    facts.is_file().then_some(Found::File(file, facts_of))
+    Ok(facts.is_file().then_some(Found::File(file, facts_of)))
 }
 
 /// What has that name in an open folder; nothing if it is a link. It does not wait for the writer of a pipe.
@@ -142,7 +170,8 @@ mod tests {
             Found::Folder => None,
         };
         let kind = |folder: &str, path: &[u8]| {
-            open(place.join(folder).as_os_str().as_bytes(), path).map(size)
+            let found = open(place.join(folder).as_os_str().as_bytes(), path);
+            found.expect("it is known").map(size)
         };
         for folder in ["inside", "link", "inside/", "inside/folder/.."] {
             assert_eq!(kind(folder, b"file"), Some(Some(5)));
@@ -165,8 +194,16 @@ mod tests {
             }
         }
         assert_eq!(kind("none", b"file"), None);
-        assert!(open(b"/dev", b"null").is_none());
+        assert!(open(b"/dev", b"null").expect("it is known").is_none());
         fs::remove_dir_all(&place).expect("it goes");
+    }
+
+    #[test]
+    fn what_nobody_can_know_is_not_taken_for_absent() {
+        for code in [libc::EMFILE, libc::ENFILE, libc::EIO, libc::ENOMEM] {
+            let result = absent(io::Error::from_raw_os_error(code));
+            assert_eq!(result.expect_err("unknown").raw_os_error(), Some(code));
+        }
     }
 
     #[test]
@@ -180,8 +217,8 @@ mod tests {
         }
         let inside = fs::canonicalize(inside).expect("a folder");
         let found = [&b"file"[..], b"folder/file", b"folder"].map(|path| {
-            let place = place_of(&inside, path).expect("found");
-            assert!(open_below(&inside, &place).is_some());
+            let place = place_of(&inside, path).expect("known").expect("found");
+            assert!(matches!(open_below(&inside, &place), Ok(Some(_))));
             place
         });
         fs::remove_dir_all(inside.join("folder")).expect("it goes");
@@ -189,7 +226,8 @@ mod tests {
         symlink("../outside", inside.join("folder")).expect("a link");
         symlink("../outside/file", inside.join("file")).expect("a link");
         for place in found {
-            assert!(open_below(&inside, &place).is_none(), "{place:?}");
+            let found = open_below(&inside, &place).map_or_else(absent, Ok);
+            assert!(matches!(found, Ok(None)), "{place:?}");
         }
         fs::remove_dir_all(&place).expect("it goes");
     }
@@ -199,7 +237,7 @@ mod tests {
         let place = std::env::temp_dir().join(format!("skynet-http-read-{}", std::process::id()));
         fs::create_dir_all(&place).expect("a folder");
         fs::write(place.join("file"), "0123456789").expect("a file");
-        let Some(Found::File(file, facts)) = open(place.as_os_str().as_bytes(), b"file") else {
+        let Ok(Some(Found::File(file, facts))) = open(place.as_os_str().as_bytes(), b"file") else {
             panic!("no file");
         };
         fs::remove_dir_all(&place).expect("it goes");

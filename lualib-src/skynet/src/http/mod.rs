@@ -81,18 +81,24 @@ fn utf8(state: State<'_>) -> c_int {
 type Slot = ManuallyDrop<Option<File>>;
 
 /// `open(folder, path)`: what a path leads to in a folder: an open file, its bytes, and the time of its last change in nanoseconds
-/// since 1970; "folder"; or nothing when there is no such one in the folder, see [`file::open`]. It waits for the disk.
+/// since 1970; "folder"; or nothing when there is no such one in the folder, see [`file::open`]; nil and why when that cannot be known.
+/// It waits for the disk.
 fn open_file(state: State<'_>) -> c_int {
     let (folder, path) = (state.check_bytes(1), state.check_bytes(2));
     // First, as it may raise: the file would stay open.
     let slot = userdata::push::<Slot>(state, FILE, ManuallyDrop::new(None));
     let facts = match file::open(folder, path) {
-        None => return 0,
-        Some(file::Found::Folder) => {
+        Err(problem) => {
+            let code = problem.raw_os_error().unwrap_or_default();
+            drop(problem); // before anything raises
+            return push_problem(state, code);
+        }
+        Ok(None) => return 0,
+        Ok(Some(file::Found::Folder)) => {
             state.push_bytes(b"folder");
             return 1;
         }
-        Some(file::Found::File(file, facts)) => {
+        Ok(Some(file::Found::File(file, facts))) => {
             // SAFETY: the userdata is on the stack, and nothing else refers to what is in it.
             unsafe { **slot = Some(file) };
             facts
@@ -101,6 +107,17 @@ fn open_file(state: State<'_>) -> c_int {
     state.push_integer(lua_Integer::try_from(facts.size).unwrap_or(lua_Integer::MAX));
     state.push_integer(facts.changed);
     3
+}
+
+/// Pushes nil and what an error of the system says. Their number.
+fn push_problem(state: State<'_>, code: c_int) -> c_int {
+    let mut words = [0_u8; 128];
+    // SAFETY: room as told; the text ends with a zero, and lives while it is pushed.
+    unsafe { libc::strerror_r(code, words.as_mut_ptr().cast(), words.len() - 1) };
+    let text = CStr::from_bytes_until_nul(&words).unwrap_or(c"an unknown error");
+    state.push_nil();
+    state.push_text(text);
+    2
 }
 
 fn slot(state: State<'_>) -> &mut Slot {
