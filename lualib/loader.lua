@@ -25,12 +25,16 @@ local function embedded_script(path)
 	return ok and embedded.load(path) or nil
 end
 
+local ENOENT <const>, EACCES <const> = 2, 13
+
+-- Whether there is a file, also when it cannot be opened: it may not be read, or there are too many open files.
 local function is_file(path)
-	local file = io.open(path, "r")
+	local file, _, code = io.open(path, "r")
 	if file then
 		file:close()
+		return true
 	end
-	return file ~= nil
+	return code == EACCES or code ~= ENOENT and package.searchpath(path, "?", "", "") ~= nil
 end
 
 local function fill(pattern, name)
@@ -54,7 +58,7 @@ local function find_service(name, patterns)
 		end
 		pattern, last = piece(patterns, "[^;]+", last)
 	end
-	-- A file that does not compile must not be replaced by another one in silence; where others were looked for says nothing then.
+	-- A file that does not compile, or cannot be opened, must not be replaced by another one in silence; where others were looked for says nothing then.
 	if broken then
 		tried = broken
 	else

@@ -5,6 +5,7 @@ mod check;
 mod command_line;
 mod console;
 mod debugger;
+mod descriptors;
 mod foreign;
 mod project;
 mod repeatable;

@@ -6,12 +6,22 @@ local M = {}
 local MAX_SERVERS <const>, MAX_NDOTS <const>, MAX_TIMEOUT <const>, MAX_ATTEMPTS <const> = 3, 15, 30, 5
 local PORT <const> = 53
 
+local ENOENT <const>, EACCES <const>, ENOTDIR <const> = 2, 13, 20
+
+-- Raises when there is a file that cannot be read for another reason than that it may not be: there may be too many open ones, and
+-- names must not be looked up elsewhere because of that.
 local function lines_of(path)
-	local file = path and io.open(path)
-	if not file then
+	if not path then
 		return function() end
 	end
-	return file:lines()
+	local file, problem, code = io.open(path)
+	local text = file and file:read "a" or ""
+	if file then
+		file:close()
+	elseif code ~= ENOENT and code ~= EACCES and code ~= ENOTDIR then
+		error("dns: " .. problem, 0)
+	end
+	return string.gmatch(text, "[^\n]+")
 end
 
 local function words_of(text)

@@ -37,8 +37,8 @@ local page -- its text
 
 local function read_page()
 	local path = package.searchpath("skynet.internal.dashboard", (string.gsub(package.path, "%.lua", ".html")))
-	local file = path and io.open(path, "rb")
-	if file then
+	if path then
+		local file = assert(io.open(path, "rb"))
 		local text = file:read "a"
 		file:close()
 		return text

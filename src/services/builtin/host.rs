@@ -1,6 +1,7 @@
 //! What this executable adds to every VM of its Lua, whichever module makes it: a project may bring a `snlua` of its own.
 
 use std::ffi::{CStr, OsStr};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -53,10 +54,16 @@ pub fn absent_loader(path: &CStr) -> Option<embedded::File> {
         .flatten()
 }
 
-/// Whether there is such a file.
+/// Whether there is such a file. One that nobody can know of (its folder may not be searched) counts as there: nothing else is
+/// to take its place in silence.
 pub fn is_there(path: &CStr) -> bool {
     // SAFETY: a C string.
-    unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
+    let found = unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 };
+    found
+        || !matches!(
+            io::Error::last_os_error().raw_os_error(),
+            Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP)
+        )
 }
 
 /// Modules of the executable, behind the searchers that Lua has.

@@ -8,11 +8,18 @@
 
 #include "lprefix.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "lua.h"
 #include "lauxlib.h"
 #include "lualib.h"
 #include "lhost.h"
 #include "lstate.h"
+
+#if defined(LUA_USE_POSIX)
+#include <unistd.h>
+#endif
 
 
 /* longest text of the program's: a few paths (PATH_MAX) and words */
@@ -86,10 +93,49 @@ int luaE_insteadof (lua_State *L, const char *filename) {
 }
 
 
+/* longest name of a file that is shown */
+#define MAXNAME		1024
+
+/* a file that this search has met and may not read; "" if none */
+static __thread char denied[MAXNAME];
+
+
+void luaE_search (void) {
+  denied[0] = '\0';
+}
+
+
+static int saysabsent (int problem) {
+  switch (problem) {
+    case ENOENT: case ENOTDIR: case ENAMETOOLONG: case ELOOP: case ENXIO:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+
+int luaE_isthere (const char *filename, int problem) {
+  if (saysabsent(problem))
+    return 0;
+  if (problem == EACCES || problem == EPERM) {
+    if (denied[0] == '\0')
+      strncat(denied, filename, MAXNAME - 1);
+    return 0;  /* for Lua, it is not there: others may be */
+  }
+#if defined(LUA_USE_POSIX)
+  /* needs no descriptor */
+  if (access(filename, F_OK) != 0 && saysabsent(errno))
+    return 0;
+#endif
+  return 1;  /* whoever loads it is told why it cannot be opened */
+}
+
+
 int luaE_inside (lua_State *L) {
   const lua_Host *h = gethost();
   int issame;
-  if (h == NULL || h->inside == NULL) return 0;
+  if (h == NULL || h->inside == NULL || denied[0] != '\0') return 0;
   /* modules are looked for on 'package.path'; other paths are of others */
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, LUA_LOADLIBNAME) != LUA_TTABLE) return 0;
@@ -102,5 +148,9 @@ int luaE_inside (lua_State *L) {
 
 int luaE_module (lua_State *L, const char *name) {
   const lua_Host *h = gethost();
-  return h != NULL && h->module != NULL && h->module(L, name);
+  if (h == NULL || h->module == NULL || !h->module(L, name)) return 0;
+  if (denied[0] != '\0')
+    luaL_error(L, "module '%s' is not taken from inside of the executable: "
+                  "there may be a file '%s', which may not be read", name, denied);
+  return 1;
 }

@@ -51,6 +51,17 @@ typedef struct lua_Host {
 */
 LUA_API void lua_sethost (const lua_Host *host);
 
+/*
+** A file of a path could not be opened for reading: is it there
+** nevertheless? With too many open files and the like it may be, and then
+** nothing else must be taken in its place.
+*/
+LUAI_FUNC int luaE_isthere (const char *filename, int problem);
+/*
+** a search begins: what comes from inside of the program does not take the
+** place of a file that the search meets and may not read
+*/
+LUAI_FUNC void luaE_search (void);
 LUAI_FUNC void luaE_opened (lua_State *L);
 /* pushes the reason when it returns 1 */
 LUAI_FUNC int luaE_refuses (lua_State *L, const char *path);
