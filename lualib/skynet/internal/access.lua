@@ -1,19 +1,21 @@
 --- Who may look at the node on the metrics port, and who may do there what changes the node or costs it something.
 ---
 --- Config keys: `dashboard_password`: who has it may do all, "Authorization: Bearer <base64 of it>", and nobody else anything.
---- `dashboard_host`: further names of this machine that a browser may know it by. `dashboard_origin`: where the page of the dashboard
---- comes from behind a proxy, "https://ops.example.com".
+--- `dashboard_guesses`: wrong ones of one address that are looked at in a second (5; 0: all). `dashboard_host`: further names of this
+--- machine that a browser may know it by. `dashboard_origin`: where the page of the dashboard comes from behind a proxy,
+--- "https://ops.example.com".
 
 local skynet = require "skynet"
 local crypt = require "skynet.crypt"
 local browsers = require "skynet.internal.browsers"
+local setting = require "skynet.internal.setting"
 
 local GUESSES <const> = 5 -- wrong passwords of one address in a second
 
 local password = skynet.getenv "dashboard_password"
 local own_names = browsers.names(skynet.getenv "dashboard_host")
 local origins = {} -- of the page behind a proxy
-local guesses = require "skynet.internal.guesses".new(GUESSES)
+local guesses = require "skynet.internal.guesses".new(setting("dashboard_guesses", GUESSES) or 0)
 
 local M = {}
 

@@ -45,6 +45,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("crash_report", Kind::Switch),
     ("daemon", Kind::NewFile),
     ("dashboard", Kind::Word(&["true", "false", "1", "0"])),
+    ("dashboard_guesses", Kind::Number),
     ("dashboard_host", Kind::Plain),
     ("dashboard_origin", Kind::Plain),
     ("dashboard_password", Kind::Plain),
