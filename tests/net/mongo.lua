@@ -6,6 +6,7 @@ local bson = require "bson"
 local mongo = require "skynet.db.mongo"
 local socketchannel = require "skynet.socketchannel"
 local check = require "check"
+local abandon = require "abandon"
 
 local cases = {}
 
@@ -212,6 +213,18 @@ function cases.many_at_once()
 		check.equal(t:findOne { n = i }.n, i)
 	end)
 	check.equal(t:find():count(), 100)
+end
+
+-- They hold the connection in a variable that others use.
+function cases.tasks_that_are_killed_leave_others_their_answers()
+	local t = numbered(60)
+	abandon(function(n)
+		local found = t:findOne { n = n }
+		return found and found.n
+	end)
+	abandon(function(n)
+		return #all(t:find({ n = { ["$lte"] = n } }):sort { n = 1 })
+	end)
 end
 
 function cases.lost_connections_come_back()

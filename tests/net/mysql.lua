@@ -6,6 +6,7 @@
 local skynet = require "skynet"
 local mysql = require "skynet.db.mysql"
 local check = require "check"
+local abandon = require "abandon"
 
 local cases = {}
 
@@ -261,6 +262,25 @@ function cases.tasks_share_a_connection()
 		check.equal(db:query("select " .. i .. " as i"), { { i = i } })
 	end)
 	db:disconnect()
+end
+
+-- They hold the connection in a variable that others use.
+function cases.tasks_that_are_killed_leave_others_their_answers()
+	local db = connect()
+	abandon(function(n)
+		return db:query(string.format("select %d as n", n))[1].n
+	end)
+	abandon(function(n) -- several results of one request
+		return db:query(string.format("select 0 as n; select %d as n", n))[2][1].n
+	end)
+	local statement = db:prepare "select ? as n"
+	abandon(function(n)
+		return db:execute(statement, n)[1].n
+	end)
+	abandon(function(n)
+		local own = db:prepare(string.format("select %d as n", n))
+		return db:execute(own)[1].n
+	end)
 end
 
 function cases.lost_connections_come_back_through_on_connect()

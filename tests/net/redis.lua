@@ -5,6 +5,7 @@ local skynet = require "skynet"
 local redis = require "skynet.db.redis"
 local socketchannel = require "skynet.socketchannel"
 local check = require "check"
+local abandon = require "abandon"
 
 local cases = {}
 
@@ -97,6 +98,20 @@ function cases.tasks_share_a_connection()
 	end)
 	check.equal(db:dbsize(), 200)
 	db:disconnect()
+end
+
+-- They hold the connection in a variable that others use.
+function cases.tasks_that_are_killed_leave_others_their_answers()
+	local db = connect()
+	abandon(function(n)
+		return tonumber(db:echo(tostring(n)))
+	end)
+	abandon(function(n)
+		return tonumber(db:pipeline({ { "echo", "before" }, { "echo", tostring(n) } }, {})[2].out)
+	end)
+	abandon(function(n)
+		return #db:echo(string.rep("x", n * 1000)) // 1000
+	end)
 end
 
 function cases.lost_connections_come_back_with_their_database()

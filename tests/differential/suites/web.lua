@@ -494,6 +494,7 @@ end
 sweep.run(function()
 	requests()
 	parsing()
+	require "parts.httpfields"()
 	websockets()
 	names()
 end)
