@@ -90,8 +90,7 @@ pub(super) struct Worker<H> {
     index: usize,
     pub(super) ticks: u64,
     slot_turns: u32,
-    /// The last turn was a long one, of a service that goes on: what came from outside meanwhile is not to wait for
-    /// more such turns.
+    /// The last turn was a long one, of a service that goes on: what came from outside meanwhile waits for no more such turns.
     shared_first: bool,
     /// So many services of the shared queue are to be run before those of the worker's own queues.
     owed: usize,
