@@ -31,6 +31,7 @@ unsafe extern "C" {
     ) -> *const c_char;
     fn skynet_callback(context: *mut Context, ud: *mut c_void, callback: Callback);
     fn skynet_now() -> u64;
+    fn skynet_context_handle(context: *mut Context) -> u32;
     fn skynet_error(context: *mut Context, format: *const c_char, ...);
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn install() {
             command: skynet_command,
             callback: skynet_callback,
             now: skynet_now,
+            context_handle: Some(skynet_context_handle),
             sockets: crate::sockets::all(),
             error,
         });

@@ -45,7 +45,7 @@
 //! The core has what belongs to the process: the environment, which is set once, the handles, the clock, the signals. So a process runs one
 //! node, once: a second one is refused ([`Error::AnotherNode`]). Tests run in one process, on several threads; [`Builder::test`] therefore
 //! starts the test's program again for the one test that calls it. Unit tests of a service alone do not need a node:
-//! [`skynet_service::testing::Node`] has as many as one likes in a process.
+//! `skynet_service::testing::Node` has as many as one likes in a process.
 //!
 //! # What the node does to the process
 //!

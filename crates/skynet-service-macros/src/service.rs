@@ -1,6 +1,6 @@
 //! From an `impl` block to the trait and the functions that C calls.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{
@@ -15,6 +15,8 @@ struct Command {
     function: syn::Ident,
     is_async: bool,
     fallible: bool,
+    /// Where its result is written.
+    output: Span,
     parameters: Vec<Parameter>,
 }
 
@@ -37,7 +39,9 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
     let name: Option<LitStr> = if attribute.is_empty() {
         None
     } else {
-        Some(syn::parse2(attribute)?)
+        let text = "the name stands in quotes: #[service(\"name\")]";
+        let span = attribute.span();
+        Some(syn::parse2(attribute).map_err(|_| Error::new(span, text))?)
     };
     let mut block: ItemImpl = syn::parse2(item)?;
     if let Some((path, _)) = &block.trait_ {
@@ -59,7 +63,7 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
         let text = "a service has `async fn init(ctx: Ctx, args: Args) -> Result<Self, ...>`";
         return Err(Error::new(service.span(), text));
     };
-    let wait = init_is_async.then(|| quote!(.await));
+    let init = init(service, init_is_async);
     let message = methods.message(service);
     let signal = methods.signal.then(|| {
         quote! {
@@ -73,19 +77,41 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
         #block
 
         impl ::skynet_service::Service for #service {
-            async fn init(
-                ctx: ::skynet_service::Ctx,
-                args: ::skynet_service::Args,
-            ) -> ::std::result::Result<Self, ::skynet_service::error::BoxError> {
-                ::skynet_service::export::boxed(#service::init(ctx, args)#wait)
-            }
-
+            #init
             #message
             #signal
         }
 
         #functions
     })
+}
+
+/// The methods of the trait that begin the service.
+fn init(service: &Type, is_async: bool) -> TokenStream {
+    let wait = is_async.then(|| quote!(.await));
+    let at_once = (!is_async).then(|| {
+        quote! {
+            fn init_at_once(
+                ctx: ::skynet_service::Ctx,
+                args: ::skynet_service::Args,
+            ) -> ::std::result::Result<
+                ::std::result::Result<Self, ::skynet_service::error::BoxError>,
+                ::skynet_service::Args,
+            > {
+                ::std::result::Result::Ok(::skynet_service::export::boxed(#service::init(ctx, args)))
+            }
+        }
+    });
+    quote! {
+        async fn init(
+            ctx: ::skynet_service::Ctx,
+            args: ::skynet_service::Args,
+        ) -> ::std::result::Result<Self, ::skynet_service::error::BoxError> {
+            ::skynet_service::export::boxed(#service::init(ctx, args)#wait)
+        }
+
+        #at_once
+    }
 }
 
 impl Methods {
@@ -117,7 +143,7 @@ impl Methods {
             Some(true) => quote! {
                 let this = ::std::rc::Rc::clone(self);
                 let message = message.keep();
-                ::skynet_service::export::spawn_message(ctx, async move {
+                ::skynet_service::export::spawn_message(async move {
                     #service::message(&this, ctx, message).await
                 });
             },
@@ -162,12 +188,21 @@ impl Command {
                 Err(meta.error("#[command(name = \"...\")]"))
             })?;
         }
+        let is_async = function.sig.asyncness.is_some();
         let mut inputs = function.sig.inputs.iter();
-        if !matches!(inputs.next(), Some(FnArg::Receiver(_))) {
-            let text = "a command is a method: its first parameter is `&self` or `self: &Rc<Self>`";
-            return Err(Error::new(function.sig.span(), text));
+        match inputs.next() {
+            Some(FnArg::Receiver(receiver)) => check_receiver(receiver)?,
+            _ => {
+                let text =
+                    "a command is a method: its first parameter is `&self` or `self: &Rc<Self>`";
+                return Err(Error::new(function.sig.span(), text));
+            }
         }
         let parameters = inputs.map(|input| match input {
+            FnArg::Typed(input) if is_async && matches!(*input.ty, Type::Reference(_)) => {
+                let text = "an `async` command outlives its message: take what is owned (`String` for `&str`), or leave `async` out";
+                Err(Error::new(input.ty.span(), text))
+            }
             FnArg::Typed(input) => Ok(Parameter::new(&input.ty)),
             other => Err(Error::new(other.span(), "a second self")),
         });
@@ -180,7 +215,8 @@ impl Command {
                 .cloned()
                 .collect(),
             function: function.sig.ident.clone(),
-            is_async: function.sig.asyncness.is_some(),
+            is_async,
+            output: function.sig.output.span(),
             fallible: match &function.sig.output {
                 ReturnType::Type(_, ty) => is(ty, "Result"),
                 ReturnType::Default => false,
@@ -216,7 +252,9 @@ impl Command {
         let read = if values.is_empty() {
             quote!()
         } else {
-            quote!(let (#(#values,)*): (#(#types,)*) = values.rest()?;)
+            // So that the error about a type points to it.
+            let rest = Ident::new("rest", types[0].span());
+            quote!(let (#(#values,)*): (#(#types,)*) = values.#rest()?;)
         };
         let caller = self
             .parameters
@@ -228,6 +266,8 @@ impl Command {
         } else {
             quote!(::std::result::Result::Ok)
         };
+        let answer = if self.is_async { "spawn" } else { "finish" };
+        let answer = Ident::new(answer, self.output);
         if self.is_async {
             return quote! {
                 #(#conditions)*
@@ -235,7 +275,7 @@ impl Command {
                     #read
                     #caller
                     let this = ::std::rc::Rc::clone(self);
-                    request.spawn(ctx, #name, #label, async move {
+                    request.#answer(#name, #label, async move {
                         #boxed(#service::#function(&this, #(#arguments),*).await)
                     });
                 }
@@ -246,10 +286,20 @@ impl Command {
             #name => {
                 #read
                 #caller
-                request.finish(#name, #boxed(#service::#function(self, #(#arguments),*)));
+                request.#answer(#name, #boxed(#service::#function(self, #(#arguments),*)));
             }
         }
     }
+}
+
+/// The tasks of a service share it.
+fn check_receiver(receiver: &syn::Receiver) -> Result<()> {
+    use syn::ReceiverKind::{Reference, Typed};
+    if !matches!(receiver.kind, Typed(..) | Reference(_, _, None)) {
+        let text = "a service is shared by its tasks: take `&self`, and keep what changes in a `Cell` or a `RefCell`";
+        return Err(Error::new(receiver.span(), text));
+    }
+    Ok(())
 }
 
 impl Parameter {

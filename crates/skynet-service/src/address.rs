@@ -9,6 +9,7 @@ pub struct Handle(NonZeroU32);
 
 impl Handle {
     /// `None` for 0, which is no service.
+    #[inline]
     pub const fn new(number: u32) -> Option<Handle> {
         match NonZeroU32::new(number) {
             Some(number) => Some(Handle(number)),
@@ -17,6 +18,7 @@ impl Handle {
     }
 
     /// The number.
+    #[inline]
     pub const fn get(self) -> u32 {
         self.0.get()
     }
@@ -50,6 +52,7 @@ pub enum Address<'a> {
 }
 
 impl From<Handle> for Address<'_> {
+    #[inline]
     fn from(handle: Handle) -> Self {
         Address::Handle(handle)
     }

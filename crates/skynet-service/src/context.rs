@@ -5,7 +5,9 @@ mod requests;
 mod select;
 mod tasks;
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char};
+use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -15,36 +17,41 @@ pub use select::{Either, Select, select};
 pub use tasks::{JoinHandle, Sleep, Timeout};
 
 use crate::address::{Address, Handle};
+use crate::body::Body;
 use crate::error::SendError;
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
-use crate::runtime::core::{current, try_current};
+use crate::runtime::core::{current, current_near, try_current};
+use crate::runtime::place::Near;
 use crate::sys::{self, DONT_COPY};
 
 /// The service that runs: sends, asks, and starts tasks in its name.
 ///
-/// A `Ctx` has no content, and can be copied into every task; it always means the service whose turn it is on this thread. It cannot go
+/// A `Ctx` can be copied into every task; it always means the service whose turn it is on this thread. It cannot go
 /// to other threads.
 ///
 /// # Panics
 ///
 /// All functions panic where no service runs (in a job of [`Ctx::offload`] no `Ctx` can be had in the first place).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Ctx {
+    /// Of the thread on which it was made.
+    near: Near,
     _local: PhantomData<*const ()>,
 }
 
 impl Ctx {
-    pub(crate) const fn new() -> Ctx {
+    pub(crate) fn near(near: Near) -> Ctx {
         Ctx {
+            near,
             _local: PhantomData,
         }
     }
 
     /// The service that runs on this thread.
     pub fn current() -> Option<Ctx> {
-        try_current(|_| Ctx::new())
+        try_current(|core| Ctx::near(core.near.get()))
     }
 
     /// Its own handle.
@@ -57,7 +64,7 @@ impl Ctx {
         current(|core| core.name)
     }
 
-    /// Sends a message; nobody answers. The bytes of a [`Payload`] are handed over without a copy.
+    /// Sends a message; nobody answers. The bytes of a [`Payload`](crate::Payload) are handed over without a copy.
     ///
     /// # Errors
     ///
@@ -67,9 +74,9 @@ impl Ctx {
         self,
         address: impl Into<Address<'a>>,
         kind: Kind,
-        payload: impl Into<Payload>,
+        body: impl Into<Body<'a>>,
     ) -> Result<(), SendError> {
-        send(address.into(), kind, 0, 0, payload.into()).map(drop)
+        send(self.near, address.into(), kind, 0, 0, body.into()).map(drop)
     }
 
     /// Sends values of Lua, as `skynet.send(address, "lua", ...)`; see [`lua::pack`].
@@ -77,12 +84,13 @@ impl Ctx {
     /// # Errors
     ///
     /// As for [`Ctx::send`], and when the values cannot be packed.
-    pub fn send_lua<'a, T: serde::Serialize + ?Sized>(
+    pub fn send_lua<'a, T: serde_core::Serialize + ?Sized>(
         self,
         address: impl Into<Address<'a>>,
         values: &T,
     ) -> Result<(), SendError> {
-        self.send(address, Kind::Lua, lua::pack(values)?)
+        let address = address.into();
+        lua::with_packed(values, |body| self.send(address, Kind::Lua, body))?
     }
 
     /// Sends a message on in the name of another service, and with its session, as `skynet.redirect`: the answer goes there.
@@ -96,14 +104,28 @@ impl Ctx {
         source: Handle,
         kind: Kind,
         session: i32,
-        payload: impl Into<Payload>,
+        body: impl Into<Body<'a>>,
     ) -> Result<(), SendError> {
-        send(address.into(), kind, source.get(), session, payload.into()).map(drop)
+        send(
+            self.near,
+            address.into(),
+            kind,
+            source.get(),
+            session,
+            body.into(),
+        )
+        .map(drop)
     }
 
     /// Answers a request whose number and asker one knows; [`Responder`](crate::Responder) does not forget it.
-    pub fn respond(self, source: Handle, session: i32, payload: impl Into<Payload>) {
-        send_raw(source.get(), Kind::Response, session, payload.into());
+    pub fn respond<'a>(self, source: Handle, session: i32, body: impl Into<Body<'a>>) {
+        send_raw(source.get(), Kind::Response, session, body.into());
+    }
+}
+
+impl fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ctx")
     }
 }
 
@@ -121,30 +143,34 @@ fn with_c_str<R>(text: &str, f: impl FnOnce(&CStr) -> R) -> Option<R> {
         .map(f)
 }
 
-/// What a message needs to leave the service: its context, a source, the type with its tags, a session.
-struct Sender {
+/// What a message needs to leave the service, but for where it goes.
+struct Sender<'a> {
+    api: &'static sys::Api,
     context: *mut sys::Context,
     source: u32,
+    /// The type with its tags.
     tagged: i32,
     session: i32,
+    /// Null when there are none.
+    data: *const u8,
+    len: usize,
+    /// What `data` points to, unless that is handed over.
+    kept: PhantomData<&'a [u8]>,
 }
 
-impl Sender {
-    #[inline]
-    fn new(kind: Kind, source: u32, session: i32) -> Result<Sender, SendError> {
-        let (context, source) = current(|core| {
-            // The context may be used as long as messages are dispatched; a release has its handle only.
-            if core.ending.get() && source == 0 {
-                (ptr::null_mut(), core.handle.get().map_or(0, Handle::get))
-            } else {
-                (core.context.get(), source)
-            }
-        });
+impl<'a> Sender<'a> {
+    #[inline(always)]
+    fn new(near: Near, kind: Kind, source: u32, session: i32) -> Result<Sender<'a>, SendError> {
+        let (api, (context, own)) = current_near(near, |core| (core.api, core.sender.get()));
         let mut sender = Sender {
+            api,
             context,
-            source,
-            tagged: i32::from(kind.number()) | DONT_COPY,
+            source: if source == 0 { own } else { source },
+            tagged: kind.number().into(),
             session,
+            data: ptr::null(),
+            len: 0,
+            kept: PhantomData,
         };
         if session == NEW_SESSION {
             if context.is_null() {
@@ -156,78 +182,99 @@ impl Sender {
         Ok(sender)
     }
 
-    #[inline]
-    fn to_handle(&self, handle: Handle, data: *mut u8, len: usize) -> i32 {
-        let send = sys::api().send;
-        let (source, to) = (self.source, handle.get());
-        // SAFETY: the context of the service whose turn it is, or null with a source; the core takes the block over.
-        unsafe {
-            send(
-                self.context,
-                source,
-                to,
-                self.tagged,
-                self.session,
-                data.cast(),
-                len,
-            )
+    /// Bytes that the core copies.
+    #[inline(always)]
+    fn lend(&mut self, bytes: &'a [u8]) {
+        if !bytes.is_empty() {
+            (self.data, self.len) = (bytes.as_ptr(), bytes.len());
         }
     }
 
-    /// `None`: this cannot be a name.
-    fn to_name(&self, name: &str, data: *mut u8, len: usize) -> Option<i32> {
-        let send = sys::api().send_name;
-        with_c_str(name, |name| {
-            let (source, to) = (self.source, name.as_ptr());
+    /// Bytes that the core takes over.
+    #[inline(always)]
+    fn give(&mut self, payload: Payload) {
+        let (data, len) = payload.into_raw();
+        (self.data, self.len) = (data, len);
+        self.tagged |= DONT_COPY;
+    }
+
+    #[inline(always)]
+    fn send(self, address: Address<'_>) -> Result<i32, SendError> {
+        let Address::Handle(handle) = address else {
+            return self.send_by_name(address);
+        };
+        let Sender { api, context, .. } = self;
+        let (data, to) = (self.data.cast_mut().cast(), handle.get());
+        // SAFETY: the context of the service whose turn it is, or null with a source; the core copies what is lent, and takes over
+        // what is given, on every path.
+        let sent = unsafe {
+            let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
+            (api.send)(context, source, to, tagged, session, data, len)
+        };
+        if sent < 0 {
+            return Err(refused_by(handle, sent, self.len));
+        }
+        Ok(sent)
+    }
+
+    #[inline(never)]
+    fn send_by_name(self, address: Address<'_>) -> Result<i32, SendError> {
+        let name = match address {
+            Address::Name(name) => Cow::Borrowed(name),
+            Address::Handle(handle) => Cow::Owned(handle.to_string()),
+        };
+        let sent = with_c_str(&name, |name| {
+            let (data, to) = (self.data.cast_mut().cast(), name.as_ptr());
+            let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
             // SAFETY: as above; the name lives during the call.
-            unsafe {
-                send(
-                    self.context,
-                    source,
-                    to,
-                    self.tagged,
-                    self.session,
-                    data.cast(),
-                    len,
-                )
+            unsafe { (self.api.send_name)(self.context, source, to, tagged, session, data, len) }
+        });
+        match sent {
+            Some(sent) if sent < 0 => Err(send_error(sent, address, self.len)),
+            Some(sent) => Ok(sent),
+            None => {
+                if self.tagged & DONT_COPY != 0 {
+                    // SAFETY: the payload that was given.
+                    drop(unsafe { Payload::from_raw(self.data.cast_mut(), self.len) });
+                }
+                let name = name.into_owned();
+                Err(SendError::InvalidName { name })
             }
-        })
+        }
     }
 }
 
 /// Sends; the session, which the core made up if `session` is [`NEW_SESSION`].
-#[inline]
+#[inline(always)]
 fn send(
+    near: Near,
     address: Address<'_>,
     kind: Kind,
     source: u32,
     session: i32,
-    payload: Payload,
+    body: Body<'_>,
 ) -> Result<i32, SendError> {
-    let sender = Sender::new(kind, source, session)?;
-    let (data, len) = payload.into_raw();
-    let sent = match address {
-        Address::Handle(handle) => sender.to_handle(handle, data, len),
-        Address::Name(name) => match sender.to_name(name, data, len) {
-            Some(sent) => sent,
-            None => {
-                // SAFETY: the block that was just taken out.
-                drop(unsafe { Payload::from_raw(data, len) });
-                let name = name.to_string();
-                return Err(SendError::InvalidName { name });
-            }
-        },
-    };
-    if sent < 0 {
-        return Err(send_error(sent, address, len));
+    let mut sender = Sender::new(near, kind, source, session)?;
+    match body {
+        Body::Bytes(bytes) => sender.lend(bytes),
+        Body::Payload(payload) => sender.give(payload),
+        Body::Vec(vec) => {
+            sender.lend(&vec);
+            return sender.send(address);
+        }
     }
-    Ok(sent)
+    sender.send(address)
 }
 
 /// The session that the core is to make up.
 const NEW_SESSION: i32 = i32::MIN;
 
 #[cold]
+#[inline(never)]
+fn refused_by(handle: Handle, code: i32, bytes: usize) -> SendError {
+    send_error(code, handle.into(), bytes)
+}
+
 fn send_error(code: i32, address: Address<'_>, bytes: usize) -> SendError {
     match code {
         -2 => SendError::TooLarge { bytes },
@@ -238,12 +285,12 @@ fn send_error(code: i32, address: Address<'_>, bytes: usize) -> SendError {
 }
 
 /// Sends an answer; nobody hears of a failure. Outside of a turn it goes nowhere, as the service is gone then.
-pub(crate) fn send_raw(destination: u32, kind: Kind, session: i32, payload: Payload) {
+pub(crate) fn send_raw(destination: u32, kind: Kind, session: i32, body: Body<'_>) {
     let Some(destination) = Handle::new(destination) else {
         return;
     };
-    if Ctx::current().is_some() {
-        let _ = send(destination.into(), kind, 0, session, payload);
+    if let Some(ctx) = Ctx::current() {
+        let _ = send(ctx.near, destination.into(), kind, 0, session, body);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::lua::{Error, Values};
 use crate::message::{Caller, Message, Responder};
 use crate::runtime::core::current;
 pub use crate::runtime::instance::{create, init, release, signal};
+use crate::runtime::task::Label;
 
 /// A command that is being handled.
 pub struct Request {
@@ -23,7 +24,7 @@ impl Request {
     }
 
     /// Answers.
-    pub fn finish<T: serde::Serialize>(self, name: &str, result: Result<T, BoxError>) {
+    pub fn finish<T: serde_core::Serialize>(self, name: &str, result: Result<T, BoxError>) {
         let packed = match (result, self.responder) {
             (Ok(values), Some(responder)) => responder.respond_lua(&values).map_err(BoxError::from),
             (Ok(_), None) => Ok(()),
@@ -36,9 +37,8 @@ impl Request {
     }
 
     /// Handles it in a task, which answers.
-    pub fn spawn<T: serde::Serialize + 'static>(
+    pub fn spawn<T: serde_core::Serialize + 'static>(
         self,
-        ctx: Ctx,
         name: &'static str,
         label: &'static str,
         future: impl Future<Output = Result<T, BoxError>> + 'static,
@@ -47,7 +47,7 @@ impl Request {
             let result = future.await;
             self.finish(name, result);
         };
-        drop(ctx.spawn_named(label, task));
+        current(|core| core.start(task, Label::Named(label)));
     }
 }
 
@@ -84,8 +84,8 @@ pub fn commands<'m>(
 }
 
 /// Handles a message in a task.
-pub fn spawn_message(ctx: Ctx, future: impl Future<Output = ()> + 'static) {
-    drop(ctx.spawn_named("message", future));
+pub fn spawn_message(future: impl Future<Output = ()> + 'static) {
+    current(|core| core.start(future, Label::Named("message")));
 }
 
 /// The result of the user's, with whatever error it has.

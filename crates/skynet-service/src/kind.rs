@@ -33,6 +33,7 @@ pub enum Kind {
 
 impl Kind {
     /// The number of `PTYPE_*`.
+    #[inline]
     pub const fn number(self) -> u8 {
         match self {
             Kind::Text => 0,
@@ -52,6 +53,7 @@ impl Kind {
     }
 
     /// The type of a number.
+    #[inline]
     pub const fn from_number(number: u8) -> Kind {
         match number {
             0 => Kind::Text,

@@ -34,13 +34,14 @@
 //! * **A service is run by its mailbox.** It has no thread and no event loop: each message that the core dispatches is the service's
 //!   *turn*, in which its handler and then its tasks run, on whichever worker. So nothing of a service runs at the same time, and it may
 //!   keep `Rc`, `Cell` and `RefCell`.
-//! * **[`Ctx`]** is the way to do things in the name of the service that runs on this thread. It has no content, is copied freely, and
+//! * **[`Ctx`]** is the way to do things in the name of the service that runs on this thread. It is copied freely, and
 //!   cannot go to another thread.
 //! * **A request** ([`Ctx::call`]) has a session of the core; the answer wakes the task. A future that is dropped withdraws its
 //!   request. The end of the other side is an error.
 //! * **Wakers may be used on any thread**: a waker elsewhere puts its task on a stack without a lock, and sends the service one message, of
 //!   which at most one is on its way. It needs nothing of the service but its handle, so it may outlive it.
 //! * **A payload has one owner** ([`Payload`]): to send it hands its memory over, to keep a message takes it, neither copies.
+//!   Other bytes ([`Body`]) are copied by the core, once.
 //! * **A panic** ends the handler or the task that it happens in, stands in the log with the names of the service and the task, and answers
 //!   who waits with an error. It never reaches C. (With `panic = "abort"` in the profile it ends the node, as a crash in C does.)
 //! * **The functions of the core are looked up** when the first service is made. The library links nothing and imports nothing of
@@ -78,7 +79,13 @@
 //!
 //! # Tests
 //!
-//! [`testing::Node`] runs services in a unit test, on its thread and with a time of its own. Nothing has to be linked for that.
+//! With the feature `testing`, `testing::Node` runs services in a unit test, on its thread and with a time of its own. Nothing has to be
+//! linked for that.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! skynet-service = { version = "0.1", features = ["testing"] }
+//! ```
 //!
 //! # Releases
 //!
@@ -104,6 +111,7 @@
 
 mod address;
 mod allocator;
+mod body;
 pub mod context;
 pub mod error;
 #[doc(hidden)]
@@ -118,10 +126,12 @@ mod payload;
 mod runtime;
 mod service;
 pub mod sys;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use address::{Address, Handle};
 pub use allocator::Malloc;
+pub use body::Body;
 pub use context::{Ctx, Either, select};
 pub use kind::Kind;
 pub use message::{Caller, Message, OwnedMessage, Responder};
@@ -133,7 +143,7 @@ pub use service::{Args, Service, unhandled};
 ///
 /// | in the block | |
 /// |---|---|
-/// | `async fn init(ctx: Ctx, args: Args) -> Result<Self, E>` | begins the service; has to be there |
+/// | `async fn init(ctx: Ctx, args: Args) -> Result<Self, E>` | begins the service; has to be there. `fn` when it awaits nothing |
 /// | `#[command]` methods | the commands of messages of [`Kind::Lua`]: `skynet.call(address, "lua", "name", ...)` |
 /// | `fn message(&self, ctx: Ctx, message: Message<'_>)` | all other messages |
 /// | `async fn message(&self, ctx: Ctx, message: OwnedMessage)` | the same, as a task for each message |

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use crate::address::Handle;
+use crate::body::Body;
 use crate::context;
 use crate::kind::Kind;
 use crate::lua;
@@ -16,14 +17,40 @@ use crate::sys;
 pub(crate) struct Frame {
     data: *const u8,
     len: usize,
+    pub(crate) kind: Kind,
+    session: i32,
+    source: u32,
     kept: Cell<bool>,
+    /// Somebody has the duty to answer.
+    claimed: Cell<bool>,
 }
 
 impl Frame {
-    pub(crate) fn new(data: *const u8, len: usize) -> Frame {
-        let len = if data.is_null() { 0 } else { len };
-        let kept = Cell::new(false);
-        Frame { data, len, kept }
+    #[inline]
+    pub(crate) fn new(kind: Kind, session: i32, source: u32, data: *const u8, len: usize) -> Frame {
+        Frame {
+            data,
+            len,
+            kind,
+            session,
+            source,
+            kept: Cell::new(false),
+            claimed: Cell::new(false),
+        }
+    }
+
+    /// The only message of it.
+    ///
+    /// # Safety
+    ///
+    /// `data` is null or a block of `skynet_malloc` with `len` bytes, which is there as long as the frame, or until the message is kept. This
+    /// is called once, or the message before was dropped.
+    #[inline]
+    pub(crate) unsafe fn message(&self) -> Message<'_> {
+        Message {
+            frame: self,
+            _local: PhantomData,
+        }
     }
 
     /// Takes the bytes over: the callback will answer 1, whatever happens until then.
@@ -31,6 +58,7 @@ impl Frame {
     /// # Safety
     ///
     /// The bytes are a block of `skynet_malloc`, and this is called once.
+    #[inline]
     pub(crate) unsafe fn take(&self) -> Payload {
         self.kept.set(true);
         // SAFETY: the caller's.
@@ -38,6 +66,7 @@ impl Frame {
     }
 
     /// The bytes, as long as nobody has taken them.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         if self.data.is_null() || self.kept.get() {
             return &[];
@@ -46,14 +75,17 @@ impl Frame {
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
     }
 
+    #[inline]
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.get()
     }
-}
 
-enum Body<'a> {
-    Borrowed(&'a Frame),
-    Owned(Payload),
+    /// Answers with an error, unless somebody has the duty to answer, and so has done it.
+    pub(crate) fn fail(&self) {
+        if !self.claimed.replace(true) && self.session != 0 {
+            send_error(self.source, self.session);
+        }
+    }
 }
 
 /// Who has sent a message.
@@ -65,107 +97,71 @@ pub struct Caller {
     pub session: i32,
 }
 
-impl Caller {
-    /// Answers with an error.
-    pub(crate) fn fail(self) {
-        if self.session != 0 {
-            send_error(self.source.map_or(0, Handle::get), self.session);
-        }
-    }
-}
-
 /// Answers a request with an error.
 fn send_error(source: u32, session: i32) {
-    context::send_raw(source, Kind::Error, session, Payload::new());
+    context::send_raw(source, Kind::Error, session, Body::Bytes(&[]));
 }
 
 /// A message. The bytes are the core's and are gone when the handler returns; [`Message::keep`] takes them over without a copy.
 pub struct Message<'a> {
-    kind: Kind,
-    session: i32,
-    source: u32,
-    body: Body<'a>,
-    /// Somebody has the duty to answer.
-    claimed: &'a Cell<bool>,
+    frame: &'a Frame,
     _local: PhantomData<*const ()>,
 }
 
-impl<'a> Message<'a> {
-    pub(crate) fn borrowed(
-        kind: Kind,
-        session: i32,
-        source: u32,
-        frame: &'a Frame,
-        claimed: &'a Cell<bool>,
-    ) -> Message<'a> {
-        Message {
-            kind,
-            session,
-            source,
-            body: Body::Borrowed(frame),
-            claimed,
-            _local: PhantomData,
-        }
-    }
-
+impl Message<'_> {
     /// Its type.
+    #[inline]
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.frame.kind
     }
 
     /// Who sent it; `None` for what comes from the node: timers, sockets, signals.
+    #[inline]
     pub fn source(&self) -> Option<Handle> {
-        Handle::new(self.source)
+        Handle::new(self.frame.source)
     }
 
     /// The number of the request, 0 when no answer is awaited.
+    #[inline]
     pub fn session(&self) -> i32 {
-        self.session
+        self.frame.session
     }
 
     /// The bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
-        match &self.body {
-            Body::Owned(payload) => payload,
-            Body::Borrowed(frame) if frame.data.is_null() => &[],
-            // SAFETY: the core keeps them until the callback returns, and `'a` ends before. `keep`, which hands them to a
-            // payload, consumes the message.
-            Body::Borrowed(frame) => unsafe { std::slice::from_raw_parts(frame.data, frame.len) },
-        }
+        // `keep`, which hands them to a payload, consumes the message.
+        self.frame.bytes()
     }
 
     /// Takes the message over: it may be kept as long as one likes, and its bytes are not copied.
     pub fn keep(self) -> OwnedMessage {
-        let payload = match self.body {
-            Body::Owned(payload) => payload,
-            // SAFETY: a message's block. It is taken once, because this consumes the only message of the frame.
-            Body::Borrowed(frame) => unsafe { frame.take() },
-        };
+        let frame = self.frame;
         OwnedMessage {
-            kind: self.kind,
-            session: self.session,
-            source: self.source,
-            payload,
-            owner: try_current(|core| core.handle.get()).flatten(),
+            kind: frame.kind,
+            session: frame.session,
+            source: frame.source,
             // The duty goes along.
-            claimed: Cell::new(self.claimed.replace(true)),
+            claimed: Cell::new(frame.claimed.replace(true)),
+            payload: self.into_payload(),
+            owner: try_current(|core| core.handle.get()).flatten(),
         }
     }
 
     /// Takes the bytes over, without a copy.
+    #[inline]
     pub fn into_payload(self) -> Payload {
-        let (claimed, before) = (self.claimed, self.claimed.get());
-        let payload = self.keep().into_payload();
-        claimed.set(before);
-        payload
+        // SAFETY: a message's block. It is taken once, because this consumes the only message of the frame.
+        unsafe { self.frame.take() }
     }
 
     /// The duty to answer, when somebody waits for an answer. It is there once.
+    #[inline]
     pub fn responder(&self) -> Option<Responder> {
-        if self.claimed.replace(true) {
+        if self.frame.claimed.replace(true) {
             return None;
         }
-        Responder::new(self.source, self.session)
+        Responder::new(self.frame.source, self.frame.session)
     }
 
     /// The values of a message of [`Kind::Lua`]; see [`lua::unpack`].
@@ -173,15 +169,16 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// When the bytes are no such values.
-    pub fn unpack<'de, T: serde::Deserialize<'de>>(&'de self) -> Result<T, lua::Error> {
+    pub fn unpack<'de, T: serde_core::Deserialize<'de>>(&'de self) -> Result<T, lua::Error> {
         lua::unpack(self.bytes())
     }
 
     /// Who sent it, and under which number.
+    #[inline]
     pub fn caller(&self) -> Caller {
         Caller {
             source: self.source(),
-            session: self.session,
+            session: self.session(),
         }
     }
 }
@@ -201,22 +198,26 @@ pub struct OwnedMessage {
 
 impl OwnedMessage {
     /// Its type.
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Who sent it; `None` for what comes from the node: timers, sockets, signals.
+    #[inline]
     pub fn source(&self) -> Option<Handle> {
         Handle::new(self.source)
     }
 
     /// The number of the request, 0 when no answer is awaited.
+    #[inline]
     pub fn session(&self) -> i32 {
         self.session
     }
 
     /// The duty to answer, when somebody waits for an answer. It is there once, and only in the service: on other threads there is none
     /// to be had, so take it before the message goes to one.
+    #[inline]
     pub fn responder(&self) -> Option<Responder> {
         context::Ctx::current()?;
         if self.claimed.replace(true) {
@@ -226,20 +227,16 @@ impl OwnedMessage {
     }
 
     /// The bytes, to send them on without a copy.
+    #[inline]
     pub fn into_payload(mut self) -> Payload {
         std::mem::take(&mut self.payload)
     }
 
-    pub(crate) fn into_message(mut self, claimed: &Cell<bool>) -> Message<'_> {
-        claimed.set(self.claimed.get());
-        Message {
-            kind: self.kind,
-            session: self.session,
-            source: self.source,
-            body: Body::Owned(std::mem::take(&mut self.payload)),
-            claimed,
-            _local: PhantomData,
-        }
+    /// What C needs to deliver it: type, session, source, bytes. Nobody has the duty to answer.
+    pub(crate) fn into_parts(mut self) -> (Kind, i32, u32, Payload) {
+        self.claimed.set(true);
+        let payload = std::mem::take(&mut self.payload);
+        (self.kind, self.session, self.source, payload)
     }
 }
 
@@ -303,6 +300,7 @@ pub struct Responder {
 }
 
 impl Responder {
+    #[inline]
     fn new(source: u32, session: i32) -> Option<Responder> {
         // Not made when it is not wanted: its destructor would answer.
         (source != 0 && session != 0).then(|| Responder {
@@ -313,9 +311,10 @@ impl Responder {
     }
 
     /// Answers. Who asked may be gone by now, which is no error.
-    pub fn respond(self, payload: impl Into<Payload>) {
+    #[inline]
+    pub fn respond<'a>(self, body: impl Into<Body<'a>>) {
         let this = std::mem::ManuallyDrop::new(self);
-        context::send_raw(this.source, Kind::Response, this.session, payload.into());
+        context::send_raw(this.source, Kind::Response, this.session, body.into());
     }
 
     /// Answers with values of Lua; see [`lua::pack`].
@@ -323,15 +322,18 @@ impl Responder {
     /// # Errors
     ///
     /// When the values cannot be packed; who asked gets an error then.
-    pub fn respond_lua<T: serde::Serialize + ?Sized>(self, values: &T) -> Result<(), lua::Error> {
-        self.respond(lua::pack(values)?);
-        Ok(())
+    pub fn respond_lua<T: serde_core::Serialize + ?Sized>(
+        self,
+        values: &T,
+    ) -> Result<(), lua::Error> {
+        lua::with_packed(values, |body| self.respond(body))
     }
 
     /// Answers with an error, which has no text: the log is the place for that.
     pub fn fail(self) {}
 
     /// Who waits.
+    #[inline]
     pub fn source(&self) -> Option<Handle> {
         Handle::new(self.source)
     }

@@ -59,6 +59,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Jobs that are not done.
+#[cfg(any(test, feature = "testing"))]
 pub(crate) fn jobs() -> usize {
     lock(&POOL.state).jobs
 }
@@ -264,6 +265,7 @@ impl Ctx {
 mod tests {
     use super::{POOL, QUEUE, lock};
     use crate::context::Ctx;
+    use crate::runtime::place::Near;
     use std::future::Future;
     use std::pin::pin;
     use std::sync::{Arc, RwLock};
@@ -279,7 +281,7 @@ mod tests {
         let mut jobs: Vec<_> = (0..QUEUE + threads)
             .map(|_| {
                 let gate = Arc::clone(&gate);
-                Box::pin(Ctx::new().offload(move || drop(gate.read())))
+                Box::pin(Ctx::near(Near::nobody()).offload(move || drop(gate.read())))
             })
             .collect();
         // Threads take some of them, sooner or later.
@@ -290,7 +292,7 @@ mod tests {
         }
         let before = lock(&POOL.state).waiting.len();
         {
-            let mut late = pin!(Ctx::new().offload(|| 1));
+            let mut late = pin!(Ctx::near(Near::nobody()).offload(|| 1));
             for _ in 0..3 {
                 assert_eq!(late.as_mut().poll(&mut context), Poll::Pending);
             }

@@ -1,6 +1,7 @@
 //! The bytes of a message, and who owns them.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -29,10 +30,23 @@ impl Payload {
     }
 
     /// A copy of the bytes. As after the core's own copies, a zero stands behind them, which C services may rely on.
+    #[inline]
     pub fn copy_from(bytes: &[u8]) -> Payload {
-        let mut writer = PayloadWriter::with_capacity(bytes.len());
-        writer.put(bytes);
-        writer.finish()
+        if bytes.is_empty() {
+            return Payload::new();
+        }
+        let len = bytes.len();
+        // SAFETY: any size; a slice is shorter than the memory.
+        let data: *mut u8 = unsafe { libc::malloc(len + 1) }.cast();
+        if data.is_null() {
+            no_memory(len + 1);
+        }
+        // SAFETY: the new block has room for the bytes and the zero.
+        unsafe {
+            data.copy_from_nonoverlapping(bytes.as_ptr(), len);
+            data.add(len).write(0);
+        }
+        Payload { data, len }
     }
 
     /// Takes a block over.
@@ -40,12 +54,14 @@ impl Payload {
     /// # Safety
     ///
     /// `data` is null (then `len` counts as 0), or a block of `skynet_malloc` with `len` initialised bytes that nobody else uses.
+    #[inline]
     pub unsafe fn from_raw(data: *mut u8, len: usize) -> Payload {
         let len = if data.is_null() { 0 } else { len };
         Payload { data, len }
     }
 
     /// Hands the block over: who gets it frees it with `skynet_free`. Null when there are no bytes.
+    #[inline]
     pub fn into_raw(self) -> (*mut u8, usize) {
         let parts = (self.data, self.len);
         std::mem::forget(self);
@@ -54,6 +70,7 @@ impl Payload {
 }
 
 impl Drop for Payload {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: a block of malloc of its own, or null.
         unsafe { libc::free(self.data.cast()) };
@@ -63,6 +80,7 @@ impl Drop for Payload {
 impl Deref for Payload {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         if self.data.is_null() {
             return &[];
@@ -91,41 +109,54 @@ impl fmt::Debug for Payload {
 }
 
 impl From<&[u8]> for Payload {
+    #[inline]
     fn from(bytes: &[u8]) -> Payload {
         Payload::copy_from(bytes)
     }
 }
 
 impl<const N: usize> From<&[u8; N]> for Payload {
+    #[inline]
     fn from(bytes: &[u8; N]) -> Payload {
         Payload::copy_from(bytes)
     }
 }
 
 impl From<&str> for Payload {
+    #[inline]
     fn from(text: &str) -> Payload {
         Payload::copy_from(text.as_bytes())
     }
 }
 
 impl From<String> for Payload {
+    #[inline]
     fn from(text: String) -> Payload {
         Payload::copy_from(text.as_bytes())
     }
 }
 
 impl From<Vec<u8>> for Payload {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Payload {
         Payload::copy_from(&bytes)
     }
 }
 
+#[cold]
+#[inline(never)]
+fn no_memory(size: usize) -> ! {
+    let layout = std::alloc::Layout::array::<u8>(size).expect("a size");
+    std::alloc::handle_alloc_error(layout)
+}
+
 /// Bytes that are written one after another into what becomes a [`Payload`], without a copy at the end.
 pub struct PayloadWriter {
-    /// A block of `malloc` of `capacity` bytes, dangling when that is 0.
+    /// A block of `malloc` of `capacity` bytes, dangling when that is 0. Others' when it is lent.
     data: NonNull<u8>,
     len: usize,
     capacity: usize,
+    is_lent: bool,
 }
 
 // SAFETY: as for `Payload`.
@@ -140,7 +171,30 @@ impl PayloadWriter {
             data: NonNull::dangling(),
             len: 0,
             capacity: 0,
+            is_lent: false,
         }
+    }
+
+    /// Writes into that room, and allocates when it does not suffice.
+    ///
+    /// # Safety
+    ///
+    /// The room lives as long as the writer, and nobody else uses it.
+    pub(crate) unsafe fn within(room: &mut [MaybeUninit<u8>]) -> PayloadWriter {
+        PayloadWriter {
+            data: NonNull::from(&mut *room).cast(),
+            len: 0,
+            capacity: room.len(),
+            is_lent: true,
+        }
+    }
+
+    /// The payload, unless the bytes are in a room that was lent.
+    pub(crate) fn into_heap(self) -> Result<Payload, PayloadWriter> {
+        if self.is_lent {
+            return Err(self);
+        }
+        Ok(self.finish())
     }
 
     /// Has room for that many bytes.
@@ -181,6 +235,9 @@ impl PayloadWriter {
         if self.len == 0 {
             return Payload::new();
         }
+        if self.is_lent {
+            return Payload::copy_from(&self);
+        }
         self.reserve(0);
         // SAFETY: there is always room for one more byte.
         unsafe { self.data.as_ptr().add(self.len).write(0) };
@@ -203,6 +260,12 @@ impl PayloadWriter {
             return;
         }
         let capacity = need.max(self.capacity.saturating_mul(2)).max(32);
+        if self.is_lent {
+            let mut new = PayloadWriter::with_capacity(capacity);
+            new.put(self);
+            *self = new;
+            return;
+        }
         let old = if self.capacity == 0 {
             std::ptr::null_mut()
         } else {
@@ -211,8 +274,7 @@ impl PayloadWriter {
         // SAFETY: null, or a block of malloc.
         let new = unsafe { libc::realloc(old.cast(), capacity) };
         let Some(new) = NonNull::new(new.cast()) else {
-            let layout = std::alloc::Layout::array::<u8>(capacity).expect("a size");
-            std::alloc::handle_alloc_error(layout);
+            no_memory(capacity);
         };
         self.data = new;
         self.capacity = capacity;
@@ -220,8 +282,9 @@ impl PayloadWriter {
 }
 
 impl Drop for PayloadWriter {
+    #[inline]
     fn drop(&mut self) {
-        if self.capacity != 0 {
+        if self.capacity != 0 && !self.is_lent {
             // SAFETY: a block of malloc of its own.
             unsafe { libc::free(self.data.as_ptr().cast()) };
         }
@@ -231,6 +294,7 @@ impl Drop for PayloadWriter {
 impl Deref for PayloadWriter {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: that many bytes were written; a slice of none may dangle.
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }

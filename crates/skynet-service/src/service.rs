@@ -21,6 +21,13 @@ pub trait Service: Sized + 'static {
     /// the launch succeeds, messages wait until it is ready, and an error ends the service.
     fn init(ctx: Ctx, args: Args) -> impl Future<Output = Result<Self, BoxError>> + 'static;
 
+    /// The same for an init that awaits nothing, which needs no task. `Err` has the arguments back: [`Service::init`] is to be called.
+    #[doc(hidden)]
+    fn init_at_once(ctx: Ctx, args: Args) -> Result<Result<Self, BoxError>, Args> {
+        let _ = ctx;
+        Err(args)
+    }
+
     /// Handles a message of any type but answers. Must not block; what takes long goes to a task ([`Ctx::spawn`]) or to other threads
     /// ([`Ctx::offload`]).
     fn message(self: &Rc<Self>, ctx: Ctx, message: Message<'_>) {

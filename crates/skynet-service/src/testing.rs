@@ -180,10 +180,10 @@ impl Node {
     /// # Errors
     ///
     /// As for [`Node::call`], and when the values cannot be packed, or the answer is no `R`.
-    pub fn call_lua<R: serde::de::DeserializeOwned>(
+    pub fn call_lua<R: serde_core::de::DeserializeOwned>(
         &self,
         handle: Handle,
-        values: &(impl serde::Serialize + ?Sized),
+        values: &(impl serde_core::Serialize + ?Sized),
     ) -> Result<R, CallError> {
         let payload = lua::pack(values).map_err(SendError::Pack)?;
         let answer = self.call(handle, Kind::Lua, payload)?;

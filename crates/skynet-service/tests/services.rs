@@ -113,13 +113,17 @@ impl Actor {
     }
 }
 
-/// Handles each message in a task.
+/// Handles each message in a task, and begins without one.
 struct Slow;
 
 #[service]
 impl Slow {
-    fn init(_: Ctx, _: Args) -> Result<Slow, &'static str> {
-        Ok(Slow)
+    fn init(_: Ctx, args: Args) -> Result<Slow, &'static str> {
+        match args.as_str() {
+            "fails" => Err("no way"),
+            "panics" => panic!("in init"),
+            _ => Ok(Slow),
+        }
     }
 
     async fn message(&self, ctx: Ctx, message: OwnedMessage) {
@@ -181,6 +185,21 @@ fn an_init_that_fails_is_a_service_that_is_not_there() {
         node.log()[2],
         "error: service actor: init failed: after a while"
     );
+}
+
+#[test]
+fn an_init_without_a_task_ends_like_one_with() {
+    let node = Node::new();
+    assert_eq!(node.launch::<Slow>("slow", "fails"), None);
+    assert_eq!(node.launch::<Slow>("slow", "panics"), None);
+    assert_eq!(
+        node.log(),
+        [
+            "error: service slow: init failed: no way",
+            "error: service slow: init panicked: in init"
+        ]
+    );
+    assert!(node.launch::<Slow>("slow", "").is_some());
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn what_lua_has_not_is_an_error() {
         pack(&(1, u64::MAX))
             .unwrap_err()
             .to_string()
-            .contains("64 bits")
+            .contains("i64")
     );
 }
 
@@ -274,6 +274,25 @@ fn values_are_read_one_after_another() {
         "what did not fit is still there"
     );
     assert_eq!(values.rest::<(String, i64)>(), Ok(("rest".to_string(), 2)));
+}
+
+#[test]
+fn an_error_says_where_in_the_value_it_is() {
+    let large = (1, [[("name", u64::MAX)]]);
+    assert_eq!(
+        pack(&large).unwrap_err().to_string(),
+        "value 2: item 1: item 1: item 2: 18446744073709551615 is no integer of Lua, which is an i64"
+    );
+    let scores = HashMap::from([("zhang", u64::MAX)]);
+    let text = pack(&scores).unwrap_err().to_string();
+    assert!(text.starts_with("field \"zhang\": "), "{text}");
+
+    let lists = HashMap::from([("scores", (1, "two"))]);
+    let packed = pack(&(true, lists)).unwrap();
+    let wanted = unpack::<(bool, HashMap<String, Vec<i64>>)>(&packed);
+    let text = wanted.unwrap_err().to_string();
+    let place = "value 2: field \"scores\": item 2: invalid type: string";
+    assert!(text.starts_with(place), "{text}");
 }
 
 #[test]

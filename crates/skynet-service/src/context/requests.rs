@@ -7,23 +7,26 @@ use std::task::{Context, Poll, ready};
 
 use super::{Ctx, NEW_SESSION, send};
 use crate::address::Address;
+use crate::body::Body;
 use crate::error::{CallError, SendError};
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
 use crate::runtime::core::{current, try_current};
+use crate::runtime::place::Near;
 use crate::sys;
 
 /// A new session, and the request under it.
 pub(super) fn request(
+    near: Near,
     address: Address<'_>,
     kind: Kind,
-    payload: Payload,
+    body: Body<'_>,
 ) -> Result<i32, SendError> {
     if current(|core| core.sessions.may_collide()) {
         skip_used_sessions()?;
     }
-    let session = send(address, kind, 0, NEW_SESSION, payload)?;
+    let session = send(near, address, kind, 0, NEW_SESSION, body)?;
     let destination = match address {
         Address::Handle(handle) => handle.get(),
         Address::Name(_) => 0,
@@ -128,7 +131,7 @@ pub struct CallLua<R> {
     _answer: PhantomData<fn() -> R>,
 }
 
-impl<R: serde::de::DeserializeOwned> Future for CallLua<R> {
+impl<R: serde_core::de::DeserializeOwned> Future for CallLua<R> {
     type Output = Result<R, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -147,10 +150,10 @@ impl Ctx {
         self,
         address: impl Into<Address<'a>>,
         kind: Kind,
-        payload: impl Into<Payload>,
+        body: impl Into<Body<'a>>,
     ) -> Call {
         let address = address.into();
-        let state = match request(address, kind, payload.into()) {
+        let state = match request(self.near, address, kind, body.into()) {
             Ok(session) => State::Waiting {
                 session,
                 address: Target::new(address),
@@ -169,18 +172,17 @@ impl Ctx {
     /// # Errors
     ///
     /// (Of the future.) As for [`Ctx::call`], and when the values cannot be packed, or the answer is no `R`.
-    pub fn call_lua<'a, R: serde::de::DeserializeOwned>(
+    pub fn call_lua<'a, R: serde_core::de::DeserializeOwned>(
         self,
         address: impl Into<Address<'a>>,
-        values: &(impl serde::Serialize + ?Sized),
+        values: &(impl serde_core::Serialize + ?Sized),
     ) -> CallLua<R> {
-        let call = match lua::pack(values) {
-            Ok(payload) => self.call(address, Kind::Lua, payload),
-            Err(error) => Call {
-                state: State::Failed(Some(SendError::Pack(error))),
-                _local: PhantomData,
-            },
-        };
+        let address = address.into();
+        let called = lua::with_packed(values, |body| self.call(address, Kind::Lua, body));
+        let call = called.unwrap_or_else(|error| Call {
+            state: State::Failed(Some(SendError::Pack(error))),
+            _local: PhantomData,
+        });
         CallLua {
             call,
             _answer: PhantomData,

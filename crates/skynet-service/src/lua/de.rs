@@ -1,7 +1,7 @@
 //! From the bytes to Rust.
 
-use serde::de::value::{I64Deserializer, StrDeserializer};
-use serde::de::{Deserializer, Error as _, Expected, Unexpected, Visitor};
+use serde_core::de::value::{I64Deserializer, StrDeserializer};
+use serde_core::de::{Deserializer, Error as _, Expected, Unexpected, Visitor};
 
 use super::error::Error;
 use super::string::LIGHT_USERDATA;

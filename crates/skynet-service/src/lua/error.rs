@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::wire::{Input, Token};
+
 /// Values cannot be packed, or bytes are not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,15 +45,41 @@ impl fmt::Display for Error {
     }
 }
 
+impl Error {
+    /// The same, with the part of the value that it is in.
+    #[cold]
+    pub(super) fn of(self, part: impl fmt::Display) -> Error {
+        match self {
+            Error::Truncated { .. } | Error::Invalid { .. } | Error::TooDeep => self,
+            Error::Unsupported(_) | Error::Message(_) => Error::Message(format!("{part}: {self}")),
+        }
+    }
+}
+
+/// The key of a part of a table, as it is packed.
+pub(super) struct Key<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Input::new(self.0).token() {
+            Ok(Token::String(name)) => write!(f, "field \"{}\"", name.escape_ascii()),
+            Ok(Token::Integer(number)) => write!(f, "field [{number}]"),
+            Ok(Token::Float(number)) => write!(f, "field [{number}]"),
+            Ok(Token::Boolean(is_true)) => write!(f, "field [{is_true}]"),
+            _ => f.write_str("a field"),
+        }
+    }
+}
+
 impl std::error::Error for Error {}
 
-impl serde::ser::Error for Error {
+impl serde_core::ser::Error for Error {
     fn custom<T: fmt::Display>(text: T) -> Error {
         Error::Message(text.to_string())
     }
 }
 
-impl serde::de::Error for Error {
+impl serde_core::de::Error for Error {
     fn custom<T: fmt::Display>(text: T) -> Error {
         Error::Message(text.to_string())
     }

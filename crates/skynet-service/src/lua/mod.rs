@@ -43,17 +43,38 @@ pub use reader::Values;
 pub use string::{LightUserdata, LuaString};
 pub use value::{Table, Value};
 
+use std::mem::MaybeUninit;
+
+use crate::body::Body;
 use crate::payload::{Payload, PayloadWriter};
+
+/// So many bytes are packed on the stack.
+const FEW: usize = 128;
 
 /// The bytes of `skynet.pack(values...)`.
 ///
 /// # Errors
 ///
 /// When a value has no place in Lua; the error says which.
-pub fn pack<T: serde::Serialize + ?Sized>(values: &T) -> Result<Payload, Error> {
+pub fn pack<T: serde_core::Serialize + ?Sized>(values: &T) -> Result<Payload, Error> {
     let mut writer = PayloadWriter::new();
     pack_into(&mut writer, values)?;
     Ok(writer.finish())
+}
+
+/// Gives `f` the bytes of [`pack`], without an allocation when they are few.
+pub(crate) fn with_packed<R>(
+    values: &(impl serde_core::Serialize + ?Sized),
+    f: impl FnOnce(Body<'_>) -> R,
+) -> Result<R, Error> {
+    let mut room = [MaybeUninit::uninit(); FEW];
+    // SAFETY: the room is there as long as the writer, which nobody else gets hold of, and the body.
+    let mut writer = unsafe { PayloadWriter::within(&mut room) };
+    pack_into(&mut writer, values)?;
+    Ok(match writer.into_heap() {
+        Ok(payload) => f(payload.into()),
+        Err(writer) => f(Body::Bytes(&writer)),
+    })
 }
 
 /// As [`pack`], behind what is written already. After an error nothing is added.
@@ -61,12 +82,12 @@ pub fn pack<T: serde::Serialize + ?Sized>(values: &T) -> Result<Payload, Error> 
 /// # Errors
 ///
 /// As for [`pack`].
-pub fn pack_into<T: serde::Serialize + ?Sized>(
+pub fn pack_into<T: serde_core::Serialize + ?Sized>(
     writer: &mut PayloadWriter,
     values: &T,
 ) -> Result<(), Error> {
     let begin = writer.len();
-    let result = values.serialize(ser_top::Top { out: &mut *writer });
+    let result = values.serialize(ser_top::Top::new(writer));
     if result.is_err() {
         writer.truncate(begin);
     }
@@ -78,7 +99,7 @@ pub fn pack_into<T: serde::Serialize + ?Sized>(
 /// # Errors
 ///
 /// When the bytes are not of this format, or the values of other types.
-pub fn unpack<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error> {
+pub fn unpack<'de, T: serde_core::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error> {
     Values::new(bytes).rest()
 }
 

@@ -1,6 +1,6 @@
 //! The values of a message, one after another.
 
-use serde::Deserialize;
+use serde_core::Deserialize;
 
 use super::de::One;
 use super::error::Error;

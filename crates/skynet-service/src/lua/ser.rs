@@ -1,8 +1,10 @@
 //! From Rust to the bytes.
 
-use serde::ser::{self, Serialize};
+use std::fmt;
 
-use super::error::Error;
+use serde_core::ser::{self, Serialize};
+
+use super::error::{Error, Key};
 use super::string::LIGHT_USERDATA;
 use super::value::TABLE;
 use super::wire::{self, Input, MAX_DEPTH, Token};
@@ -23,12 +25,12 @@ impl One<'_> {
         Ok(())
     }
 
-    fn integer<T: TryInto<i64>>(self, value: T) -> Result<(), Error> {
+    fn integer<T: TryInto<i64> + Copy + fmt::Display>(self, value: T) -> Result<(), Error> {
         self.check()?;
-        let value = value
-            .try_into()
-            .map_err(|_| Error::Unsupported("integer of more than 64 bits with a sign"))?;
-        wire::integer(self.out, value);
+        let number = value.try_into().map_err(|_| {
+            Error::Message(format!("{value} is no integer of Lua, which is an i64"))
+        })?;
+        wire::integer(self.out, number);
         Ok(())
     }
 }
@@ -95,10 +97,13 @@ impl<'a> Compound<'a> {
 
     pub(super) fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.items += 1;
-        value.serialize(One {
+        let one = One {
             out: self.out,
             depth: self.depth,
-        })
+        };
+        value
+            .serialize(one)
+            .map_err(|error| error.of(format_args!("item {}", self.items)))
     }
 
     /// The items are complete.
@@ -139,10 +144,13 @@ impl<'a> Compound<'a> {
 
     pub(super) fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let at = self.out.len();
-        value.serialize(One {
+        let one = One {
             out: self.out,
             depth: self.depth,
-        })?;
+        };
+        value
+            .serialize(one)
+            .map_err(|error| error.of(Key(&self.out[self.pair..at])))?;
         if self.out[at] & 7 == wire::NIL {
             // A table has no nil in it.
             self.out.truncate(self.pair);

@@ -1,6 +1,6 @@
 //! The values of a message, from Rust to the bytes.
 
-use serde::ser::{self, Serialize};
+use serde_core::ser::{self, Serialize};
 
 use super::error::Error;
 use super::ser::{Compound, One};
@@ -8,7 +8,15 @@ use crate::payload::PayloadWriter;
 
 /// The values of a message: a tuple is several.
 pub(super) struct Top<'a> {
-    pub(super) out: &'a mut PayloadWriter,
+    out: &'a mut PayloadWriter,
+    /// Values that came.
+    index: usize,
+}
+
+impl<'a> Top<'a> {
+    pub(super) fn new(out: &'a mut PayloadWriter) -> Top<'a> {
+        Top { out, index: 0 }
+    }
 }
 
 /// The methods that a serializer of one value has and that of the top hands on.
@@ -128,10 +136,14 @@ impl ser::SerializeTuple for Top<'_> {
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(One {
+        self.index += 1;
+        let one = One {
             out: self.out,
             depth: 0,
-        })
+        };
+        value
+            .serialize(one)
+            .map_err(|error| error.of(format_args!("value {}", self.index)))
     }
 
     fn end(self) -> Result<(), Error> {

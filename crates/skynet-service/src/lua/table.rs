@@ -1,14 +1,14 @@
 //! Tables, from the bytes to Rust.
 
-use serde::de::value::StringDeserializer;
-use serde::de::{
+use serde_core::de::value::StringDeserializer;
+use serde_core::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };
-use serde::forward_to_deserialize_any;
+use serde_core::forward_to_deserialize_any;
 
 use super::de::{One, exact};
-use super::error::Error;
+use super::error::{Error, Key};
 use super::value::VALUE;
 use super::wire::{Input, Token};
 
@@ -20,6 +20,8 @@ pub(super) struct Pairs<'a, 'de> {
     items: usize,
     /// Items that were read.
     index: usize,
+    /// The key of the current pair, and what follows; `None` for an item.
+    key: Option<&'de [u8]>,
     /// The nil behind the last pair was read.
     ended: bool,
 }
@@ -31,6 +33,7 @@ impl<'a, 'de> Pairs<'a, 'de> {
             depth,
             items,
             index: 0,
+            key: None,
             ended: false,
         }
     }
@@ -77,12 +80,17 @@ impl<'de> MapAccess<'de> for Pairs<'_, 'de> {
         if !self.more()? {
             return Ok(None);
         }
+        self.key = Some(self.input.rest());
         seed.deserialize(One::within(self.input, self.depth))
             .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(One::within(self.input, self.depth))
+        let result = seed.deserialize(One::within(self.input, self.depth));
+        result.map_err(|error| match self.key {
+            Some(key) => error.of(Key(key)),
+            None => error.of(format_args!("item {}", self.index)),
+        })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -153,6 +161,7 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
             return pairs.next_value_seed(seed).map(Some);
         }
         if pairs.more()? {
+            pairs.key = Some(pairs.input.rest());
             let key = One::within(pairs.input, pairs.depth).token()?;
             let number = match key {
                 Token::Integer(number) => Some(number),

@@ -1,7 +1,7 @@
 //! The values of a message, from the bytes to Rust.
 
-use serde::de::value::UnitDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_core::de::value::UnitDeserializer;
+use serde_core::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::de::One;
 use super::error::Error;
@@ -39,11 +39,8 @@ impl<'de> SeqAccess<'de> for Parameters<'_, 'de> {
         if self.input.is_empty() {
             return seed.deserialize(Missing(self.index)).map(Some);
         }
-        let result = seed.deserialize(One::within(self.input, 0));
-        result.map(Some).map_err(|error| match error {
-            Error::Message(text) => Error::Message(format!("value {}: {text}", self.index)),
-            other => other,
-        })
+        let result = seed.deserialize(One::within(self.input, 0)).map(Some);
+        result.map_err(|error| error.of(format_args!("value {}", self.index)))
     }
 }
 

@@ -1,21 +1,24 @@
 //! A service at its turn: what its tasks and its handler work with, and the loop that polls the tasks.
 //!
-//! The core dispatches the messages of a service one at a time, on whichever worker. While it does, `CURRENT` of that thread names
+//! The core dispatches the messages of a service one at a time, on whichever worker. While it does, the [`place`] of that thread names
 //! the service: that is the service's *turn*. All that is not atomic is touched only by the turn, and no borrow is held across a
 //! call of the C core or of the user's code, because either may come back here, or run another service inside of this one (the
 //! init of one that is launched, the release of one whose last reference is let go of).
 
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use super::place::{Near, Place, place};
 use super::ready::{ReadyQueue, TaskList};
 use super::remote::Remote;
 use super::sessions::Sessions;
 use super::sync::Arc;
 use super::task::{Label, TaskRef};
 use crate::address::Handle;
-use crate::error::JoinError;
+use crate::error::{JoinError, panic_message};
 use crate::kind::Kind;
 use crate::net::Table;
 use crate::sys;
@@ -23,31 +26,34 @@ use crate::sys;
 /// Tasks that are polled before the other services of the worker have their turn.
 const BUDGET: usize = 256;
 
-thread_local! {
-    static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
-}
-
 /// See the module.
 pub(crate) struct Core {
     pub(crate) name: &'static str,
+    pub(crate) api: &'static sys::Api,
+    /// Of the thread on which it ran last.
+    pub(crate) near: Cell<Near>,
     pub(crate) context: Cell<*mut sys::Context>,
     pub(crate) handle: Cell<Option<Handle>>,
+    /// What it sends with: the context. It may be used as long as messages are dispatched; a release has the handle only.
+    pub(crate) sender: Cell<(*mut sys::Context, u32)>,
     pub(crate) remote: Arc<Remote>,
     pub(crate) sessions: Sessions,
     /// Made with the first socket.
     pub(crate) sockets: OnceCell<Box<Table>>,
     /// The service is being released: nothing can begin any more.
     pub(crate) ending: Cell<bool>,
-    /// A message was dispatched, so the init of C has returned.
+    /// The init of C has returned.
     pub(crate) is_launched: Cell<bool>,
+    /// Tasks are being polled: messages that have waited for the init are delivered within that.
+    is_running: Cell<bool>,
     ready: ReadyQueue,
     tasks: TaskList,
 }
 
 /// The turn of a service, until it is dropped.
 pub(crate) struct Turn {
-    /// `CURRENT` of this thread, which is looked up once.
-    current: *const Cell<*const Core>,
+    /// That of this thread, which is looked up once.
+    place: *const Place,
     before: *const Core,
 }
 
@@ -55,28 +61,56 @@ impl Turn {
     /// # Safety
     ///
     /// The core dispatches this service on this thread, or nobody but this thread has it any more; `core` outlives the turn.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn begin(core: *const Core) -> Turn {
-        CURRENT.with(|current| Turn {
-            current,
-            before: current.replace(core),
-        })
+        // SAFETY: the caller's.
+        let known = unsafe { &*core };
+        let place = known.near.get().place().unwrap_or_else(|| known.arrive());
+        // SAFETY: this thread's own.
+        let before = unsafe { &*place }.replace(core);
+        Turn { place, before }
     }
 }
 
 impl Drop for Turn {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: a turn begins and ends on one thread (it is not `Send`), whose variable needs no destructor.
-        unsafe { &*self.current }.set(self.before);
+        // SAFETY: a turn begins and ends on one thread (it is not `Send`), which keeps its place.
+        unsafe { &*self.place }.set(self.before);
+    }
+}
+
+/// Takes a flag back, also when a waker of another executor panics.
+struct Over<'a>(&'a Cell<bool>);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 
 /// Gives the service whose turn it is to `f`; `None` outside of services.
 #[inline]
 pub(crate) fn try_current<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
-    // SAFETY: a turn ends before its service does.
-    unsafe { CURRENT.get().as_ref() }.map(f)
+    // SAFETY: this thread's own place; and a turn ends before its service does.
+    unsafe { (*place()).get().as_ref() }.map(f)
+}
+
+/// As [`current`], which is quicker if `near` is for this thread.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn current_near<R>(near: Near, f: impl FnOnce(&Core) -> R) -> R {
+    let place = near.place().unwrap_or_else(far);
+    // SAFETY: as in `try_current`.
+    match unsafe { (*place).get().as_ref() } {
+        Some(core) => f(core),
+        None => not_running(),
+    }
+}
+
+#[inline(never)]
+fn far() -> *const Place {
+    place()
 }
 
 /// As [`try_current`].
@@ -85,16 +119,23 @@ pub(crate) fn try_current<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
 pub(crate) fn current<R>(f: impl FnOnce(&Core) -> R) -> R {
     match try_current(f) {
         Some(result) => result,
-        None => panic!(
-            "a Ctx works only while its service runs, not on other threads and not in thread-local destructors"
-        ),
+        None => not_running(),
     }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn not_running() -> ! {
+    panic!(
+        "a Ctx works only while its service runs, not on other threads and not in thread-local destructors"
+    )
 }
 
 /// Puts a task, whose bit `QUEUED` the caller has set, where its service finds it.
 pub(crate) fn schedule(task: TaskRef) {
     // SAFETY: as in `try_current`.
-    match unsafe { CURRENT.get().as_ref() } {
+    match unsafe { (*place()).get().as_ref() } {
         Some(core) if core.owns(&task) => core.ready.push(task),
         _ => Arc::clone(&task.header().remote).push(task),
     }
@@ -116,19 +157,39 @@ pub(crate) fn post(handle: u32) -> bool {
 }
 
 impl Core {
-    pub(crate) fn new(name: &'static str) -> Core {
+    pub(crate) fn new(name: &'static str, api: &'static sys::Api) -> Core {
         Core {
             name,
+            api,
+            near: Cell::new(Near::nobody()),
             context: Cell::new(ptr::null_mut()),
             handle: Cell::new(None),
+            sender: Cell::new((ptr::null_mut(), 0)),
             remote: Arc::new(Remote::new(post)),
             sessions: Sessions::new(),
             sockets: OnceCell::new(),
             ending: Cell::new(false),
             is_launched: Cell::new(false),
+            is_running: Cell::new(false),
             ready: ReadyQueue::new(),
             tasks: TaskList::new(),
         }
+    }
+
+    /// The init of C begins.
+    pub(crate) fn begin(&self, context: *mut sys::Context, handle: Option<Handle>) {
+        self.context.set(context);
+        self.handle.set(handle);
+        self.sender.set((context, 0));
+        self.remote.set_handle(handle.map_or(0, Handle::get));
+    }
+
+    /// The place of this thread, on which the service did not run before.
+    #[cold]
+    #[inline(never)]
+    fn arrive(&self) -> *const Place {
+        self.near.set(Near::this_thread());
+        place()
     }
 
     fn owns(&self, task: &TaskRef) -> bool {
@@ -148,10 +209,39 @@ impl Core {
         task
     }
 
-    /// Polls what is ready. At the end of each turn.
+    /// Makes a task whose result nobody wants, and polls it at once: most are done then, and were in no queue. Only where the user's
+    /// code has nothing more to do for this message, as it may hold a borrow that the task wants.
+    pub(crate) fn start<F: Future + 'static>(&self, future: F, label: Label) {
+        let task = TaskRef::new(future, Arc::clone(&self.remote), label);
+        // The list's reference; tasks are taken out of it here, in `run`, and when the service has ended, of which none is within another.
+        let task = ManuallyDrop::new(task);
+        // SAFETY: not dropped: the list has it.
+        self.tasks.insert(unsafe { TaskRef::from_raw(task.raw()) });
+        // SAFETY: the turn is that of the task's service.
+        let (done, panic) = unsafe {
+            task.detach();
+            if self.ending.get() {
+                (true, task.finish(JoinError::Aborted))
+            } else {
+                task.run()
+            }
+        };
+        self.report(&task, panic);
+        if done {
+            self.tasks.remove(&task);
+        }
+    }
+
+    /// Whether [`Core::run`] has something to do. At the end of each turn.
     #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        !self.ready.is_empty() || self.remote.is_waiting()
+    }
+
+    /// Polls what is ready, unless this is within that.
     pub(crate) fn run(&self) {
-        if !self.ready.is_empty() || self.remote.is_waiting() {
+        if !self.is_running.replace(true) {
+            let _over = Over(&self.is_running);
             self.run_ready();
         }
     }
@@ -173,6 +263,16 @@ impl Core {
             self.report(&task, panic);
         }
         if !self.ready.is_empty() {
+            self.remote.notify();
+        }
+    }
+
+    /// The same, with what panics in wakers of other executors: tasks are caught one by one.
+    #[inline(never)]
+    pub(crate) fn run_caught(&self) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
+            self.report_panic("a waker", &panic_message(panic));
+            // The tasks behind it have their turn.
             self.remote.notify();
         }
     }
@@ -204,6 +304,8 @@ impl Core {
     /// The service is released: drops all futures, and lets go of what waits for them.
     pub(crate) fn end(&self) {
         self.ending.set(true);
+        self.sender
+            .set((ptr::null_mut(), self.handle.get().map_or(0, Handle::get)));
         self.remote.close();
         while let Some(task) = self.tasks.first() {
             // First: the destructors may end others.

@@ -1,21 +1,25 @@
 //! The functions of a service that C calls. The attribute `service` exports them under the service's name.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::rc::Rc;
 
 use super::core::{Core, Turn};
 use super::sessions::Failure;
 use super::task::Label;
-use crate::address::Handle;
 use crate::context::Ctx;
 use crate::error::{BoxError, Chain, panic_message};
 use crate::kind::Kind;
-use crate::message::{Frame, Message, OwnedMessage};
+use crate::message::{Frame, OwnedMessage};
+use crate::payload::Payload;
 use crate::service::{Args, Service};
 use crate::{logger, sys};
+
+type Panic = Box<dyn Any + Send>;
 
 /// What C has of a service.
 struct Instance<S> {
@@ -35,13 +39,16 @@ enum Init {
 
 /// `NAME_create`. Null, after a line on stderr, when the process is no node.
 pub fn create<S: Service>(name: &'static str) -> *mut c_void {
-    if let Err(missing) = sys::try_api() {
-        eprintln!("service {name}: {missing}");
-        return std::ptr::null_mut();
-    }
+    let api = match sys::try_api() {
+        Ok(api) => api,
+        Err(missing) => {
+            eprintln!("service {name}: {missing}");
+            return std::ptr::null_mut();
+        }
+    };
     logger::install();
     let instance = Box::new(Instance::<S> {
-        core: Core::new(name),
+        core: Core::new(name, api),
         service: OnceCell::new(),
         init: Cell::new(Init::Running),
         early: RefCell::new(VecDeque::new()),
@@ -66,38 +73,21 @@ pub unsafe fn init<S: Service>(
     // SAFETY: nobody else has the service before its init is over.
     let _turn = unsafe { Turn::begin(&raw const instance.core) };
     let core = &instance.core;
-    core.context.set(context);
-    // SAFETY: a context, and C strings; the answer is used before the next command.
-    unsafe {
-        let answer = (sys::api().command)(context, c"REG".as_ptr(), std::ptr::null());
-        core.handle.set(if answer.is_null() {
-            None
-        } else {
-            Handle::parse(CStr::from_ptr(answer).to_bytes())
-        });
-    }
-    core.remote
-        .set_handle(core.handle.get().map_or(0, Handle::get));
+    // SAFETY: the context of this service.
+    core.begin(context, unsafe { sys::handle_of(core.api, context) });
     // SAFETY: the instance outlives the context's last message.
-    unsafe { (sys::api().callback)(context, ud, receive::<S>) };
+    unsafe { (core.api.callback)(context, ud, receive::<S>) };
     let args = Args::new(if args.is_null() {
         &[]
     } else {
         // SAFETY: the caller's.
         unsafe { CStr::from_ptr(args) }.to_bytes()
     });
-    let address = std::ptr::from_ref(instance);
-    let future = async move {
-        let _ended = Ended(address);
-        let result = S::init(Ctx::new(), args).await;
-        // SAFETY: a task of the service does not outlive it.
-        unsafe { &*address }.initialised(result);
-    };
-    let task = core.spawn(future, Label::Named("init"));
-    // SAFETY: it is the turn of the task's service.
-    unsafe { task.detach() };
-    drop(task);
-    core.run();
+    instance.begin(args);
+    if core.has_work() {
+        core.run();
+    }
+    core.is_launched.set(true);
     c_int::from(instance.init.get() == Init::Failed)
 }
 
@@ -116,14 +106,34 @@ impl<S: Service> Drop for Ended<S> {
 }
 
 impl<S: Service> Instance<S> {
+    /// Calls the service's init, at once or in a task.
+    fn begin(&self, args: Args) {
+        let ctx = Ctx::near(self.core.near.get());
+        let args = match catch_unwind(AssertUnwindSafe(|| S::init_at_once(ctx, args))) {
+            Ok(Err(args)) => args,
+            Ok(Ok(result)) => return self.initialised(result),
+            Err(panic) => {
+                self.init.set(Init::Failed);
+                return self.core.report_panic("init", &panic_message(panic));
+            }
+        };
+        let address = ptr::from_ref(self);
+        let future = async move {
+            let _ended = Ended(address);
+            let result = S::init(ctx, args).await;
+            // SAFETY: a task of the service does not outlive it.
+            unsafe { &*address }.initialised(result);
+        };
+        self.core.start(future, Label::Named("init"));
+    }
+
     fn initialised(&self, result: Result<S, BoxError>) {
         match result {
             Ok(service) => {
                 self.init.set(Init::Done);
                 let _ = self.service.set(Rc::new(service));
                 while let Some(message) = self.next_early() {
-                    let claimed = Cell::new(false);
-                    self.handle(message.into_message(&claimed), &claimed);
+                    self.receive(message);
                 }
             }
             Err(error) => {
@@ -139,6 +149,20 @@ impl<S: Service> Instance<S> {
         }
     }
 
+    /// Takes a message that has waited, like one that the core dispatches now.
+    fn receive(&self, message: OwnedMessage) {
+        let (kind, session, source, payload) = message.into_parts();
+        let (data, len) = payload.into_raw();
+        let (context, kind) = (self.core.context.get(), kind.number().into());
+        let this = ptr::from_ref(self).cast_mut().cast();
+        // SAFETY: the turn of this service, and a block of `skynet_malloc`, which is its alone.
+        unsafe {
+            if receive::<S>(context, this, kind, session, source, data.cast(), len) == 0 {
+                drop(Payload::from_raw(data, len));
+            }
+        }
+    }
+
     fn next_early(&self) -> Option<OwnedMessage> {
         self.early.borrow_mut().pop_front()
     }
@@ -150,16 +174,15 @@ impl<S: Service> Instance<S> {
         }
         // While the first call of init lasts, its result says it; EXIT is for later.
         if self.core.is_launched.get() {
-            Ctx::new().exit();
+            Ctx::near(self.core.near.get()).exit();
         }
     }
 
-    /// Takes one message.
-    fn dispatch(&self, kind: c_int, session: c_int, source: u32, frame: &Frame) {
+    /// Takes a message that is not, or not yet, or no longer for the handler.
+    #[inline(never)]
+    fn dispatch(&self, session: c_int, source: u32, frame: &Frame) {
         let core = &self.core;
-        // Only 8 bits travel.
-        let kind = Kind::from_number(kind as u8);
-        match kind {
+        match frame.kind {
             Kind::Response if session != 0 => {
                 // SAFETY: a message's block; an answer is taken at most once.
                 core.sessions
@@ -185,34 +208,31 @@ impl<S: Service> Instance<S> {
             Kind::Socket if let Some(table) = core.sockets.get() => {
                 table.dispatch(core, frame.bytes());
             }
-            _ => {
-                let claimed = Cell::new(false);
-                let message = Message::borrowed(kind, session, source, frame, &claimed);
-                if self.service.get().is_some() {
-                    self.handle(message, &claimed);
-                } else if self.init.get() == Init::Running {
-                    self.early.borrow_mut().push_back(message.keep());
-                } else {
-                    drop(message.responder());
-                }
+            _ if self.init.get() == Init::Running => {
+                // SAFETY: the core's block, of which this is the only message.
+                let message = unsafe { frame.message() };
+                self.early.borrow_mut().push_back(message.keep());
             }
+            _ => frame.fail(),
         }
     }
 
-    fn handle(&self, message: Message<'_>, claimed: &Cell<bool>) {
-        let Some(service) = self.service.get() else {
-            return;
-        };
-        let caller = message.caller();
-        let handle = AssertUnwindSafe(|| service.message(Ctx::new(), message));
+    /// Gives a message to the service.
+    #[inline(always)]
+    fn handle(&self, service: &Rc<S>, frame: &Frame) {
+        let ctx = Ctx::near(self.core.near.get());
+        // SAFETY: the core's block; here, or nowhere else, is the only message of it.
+        let handle = AssertUnwindSafe(|| service.message(ctx, unsafe { frame.message() }));
         if let Err(panic) = catch_unwind(handle) {
-            self.core
-                .report_panic("the handler of messages", &panic_message(panic));
-            // Who had the duty to answer has done it by now.
-            if !claimed.get() {
-                caller.fail();
-            }
+            self.handler_panicked(panic, frame);
         }
+    }
+
+    #[cold]
+    fn handler_panicked(&self, panic: Panic, frame: &Frame) {
+        self.core
+            .report_panic("the handler of messages", &panic_message(panic));
+        frame.fail();
     }
 
     fn signals(&self) {
@@ -221,7 +241,8 @@ impl<S: Service> Instance<S> {
             return;
         };
         for signal in signals {
-            let handle = AssertUnwindSafe(|| service.signal(Ctx::new(), signal));
+            let ctx = Ctx::near(self.core.near.get());
+            let handle = AssertUnwindSafe(|| service.signal(ctx, signal));
             if let Err(panic) = catch_unwind(handle) {
                 self.core
                     .report_panic("the handler of signals", &panic_message(panic));
@@ -249,18 +270,27 @@ unsafe extern "C" fn receive<S: Service>(
     // SAFETY: the core dispatches one message of a service at a time.
     let _turn = unsafe { Turn::begin(&raw const instance.core) };
     let core = &instance.core;
-    core.is_launched.set(true);
+    // Only 8 bits travel.
+    let kind = Kind::from_number(kind as u8);
     // Whether the bytes were taken is told to C also after a panic: they have one owner.
-    let frame = Frame::new(data.cast(), size);
-    // The user's code is caught closer by; what is left are wakers of other executors.
-    let dispatch = AssertUnwindSafe(|| instance.dispatch(kind, session, source, &frame));
-    if let Err(panic) = catch_unwind(dispatch) {
-        core.report_panic("a waker", &panic_message(panic));
+    let frame = Frame::new(kind, session, source, data.cast(), size);
+    let is_for_runtime = match kind {
+        Kind::Response | Kind::Error => true,
+        Kind::Socket => core.sockets.get().is_some(),
+        _ => false,
+    };
+    match instance.service.get() {
+        Some(service) if !is_for_runtime => instance.handle(service, &frame),
+        _ => {
+            // The user's code is caught closer by; what is left are wakers of other executors.
+            let dispatch = AssertUnwindSafe(|| instance.dispatch(session, source, &frame));
+            if let Err(panic) = catch_unwind(dispatch) {
+                core.report_panic("a waker", &panic_message(panic));
+            }
+        }
     }
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| core.run())) {
-        core.report_panic("a waker", &panic_message(panic));
-        // The tasks behind it have their turn.
-        core.remote.notify();
+    if core.has_work() {
+        core.run_caught();
     }
     c_int::from(frame.is_kept())
 }

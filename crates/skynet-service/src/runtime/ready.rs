@@ -105,7 +105,7 @@ impl TaskList {
         }
         self.len.set(self.len.get() - 1);
         // SAFETY: the list's reference of it.
-        drop(unsafe { TaskRef::from_raw(NonNull::from(task.header())) });
+        drop(unsafe { TaskRef::from_raw(task.raw()) });
     }
 
     pub(crate) fn first(&self) -> Option<TaskRef> {

@@ -155,6 +155,11 @@ impl TaskRef {
         TaskRef(raw)
     }
 
+    /// For a reference of the same task that somebody else owns.
+    pub(crate) fn raw(&self) -> NonNull<Header> {
+        self.0
+    }
+
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: the reference keeps it.
         unsafe { self.0.as_ref() }

@@ -2,12 +2,14 @@
 //!
 //! Nothing is linked. The functions are looked up by name in the process when the first service is made, so a library of services
 //! imports no symbol that some release of the core lacks, links with any linker and any flags, and so do its unit tests. A program
-//! that carries the core itself hands them over by [`install`], and so does [`crate::testing`].
+//! that carries the core itself hands them over by [`install`], and so does `crate::testing`.
 
 pub mod sockets;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::address::Handle;
 
 /// `struct skynet_context`: a service, opaque.
 #[repr(C)]
@@ -51,6 +53,8 @@ pub struct Api {
     pub command: unsafe extern "C" fn(*mut Context, *const c_char, *const c_char) -> *const c_char,
     pub callback: unsafe extern "C" fn(*mut Context, *mut c_void, Callback),
     pub now: unsafe extern "C" fn() -> u64,
+    /// `skynet_context_handle`: not in `skynet.h`, but all executables have it. Without it the command `REG` is asked.
+    pub context_handle: Option<unsafe extern "C" fn(*mut Context) -> u32>,
     /// Sockets, of which releases differ.
     pub sockets: sockets::Sockets,
     /// Writes one line to the log. A function in Rust, because `skynet_error` has variable arguments, which only C can define.
@@ -115,6 +119,7 @@ fn look_up() -> Result<&'static Api, String> {
             command: function(c"skynet_command")?,
             callback: function(c"skynet_callback")?,
             now: function(c"skynet_now")?,
+            context_handle: function(c"skynet_context_handle").ok(),
             sockets: sockets::Sockets::look_up(),
             error: variadic_error,
         }
@@ -134,6 +139,25 @@ unsafe fn function<F: Copy>(name: &CStr) -> Result<F, String> {
     let found = symbol(name)?;
     // SAFETY: a pointer to a function of that type, by the caller; symbols that are there are not null.
     Ok(unsafe { std::mem::transmute_copy::<*mut c_void, F>(&found) })
+}
+
+/// The handle of a service.
+///
+/// # Safety
+///
+/// `context` is one of a service that lives, and not in a command on another thread.
+pub(crate) unsafe fn handle_of(api: &Api, context: *mut Context) -> Option<Handle> {
+    // SAFETY: the caller's.
+    unsafe {
+        if let Some(handle) = api.context_handle {
+            return Handle::new(handle(context));
+        }
+        let answer = (api.command)(context, c"REG".as_ptr(), std::ptr::null());
+        if answer.is_null() {
+            return None;
+        }
+        Handle::parse(CStr::from_ptr(answer).to_bytes())
+    }
 }
 
 /// Where the process has a function of the core.

@@ -19,6 +19,7 @@ pub(super) const FUNCTIONS: Api = Api {
     command,
     callback,
     now,
+    context_handle: None,
     sockets: Sockets::NONE,
     error,
 };
@@ -47,13 +48,13 @@ unsafe extern "C" fn send(
 ) -> c_int {
     // SAFETY: skynet.h's conditions.
     let service = unsafe { service(context) };
-    assert_ne!(
-        kind & DONT_COPY | c_int::from(data.is_null()),
-        0,
-        "copies are not asked for"
-    );
-    // SAFETY: a block of malloc that is handed over.
-    let payload = unsafe { Payload::from_raw(data.cast(), size) };
+    let payload = if kind & DONT_COPY != 0 || data.is_null() {
+        // SAFETY: a block of malloc that is handed over.
+        unsafe { Payload::from_raw(data.cast(), size) }
+    } else {
+        // SAFETY: so many bytes of the caller's.
+        Payload::copy_from(unsafe { std::slice::from_raw_parts(data.cast(), size) })
+    };
     let session = match service {
         Some(service) if kind & ALLOC_SESSION != 0 => service.new_session(),
         _ => session,
@@ -104,8 +105,10 @@ unsafe extern "C" fn send_name(
         // SAFETY: as for this function.
         Some(handle) => unsafe { send(context, source, handle, kind, session, data, size) },
         None => {
-            // SAFETY: a block of malloc that is handed over.
-            drop(unsafe { Payload::from_raw(data.cast(), size) });
+            if kind & DONT_COPY != 0 {
+                // SAFETY: a block of malloc that is handed over.
+                drop(unsafe { Payload::from_raw(data.cast(), size) });
+            }
             -1
         }
     }
