@@ -3,7 +3,14 @@ local skynet = require "skynet"
 
 local left = tonumber((...))
 
-skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, pack = function(text) return text end, unpack = skynet.tostring }
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	pack = function(text)
+		return text
+	end,
+	unpack = skynet.tostring,
+}
 skynet.register_protocol { name = "go", id = 40, unpack = skynet.tostring }
 
 skynet.start(function()

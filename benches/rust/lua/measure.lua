@@ -5,8 +5,21 @@ require "skynet.manager"
 local row, language = skynet.getenv "row", skynet.getenv "language"
 local number = assert(tonumber(skynet.getenv "number"))
 
-skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, pack = function(text) return text end, unpack = skynet.tostring }
-skynet.register_protocol { name = "go", id = 40, pack = function(text) return text end }
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	pack = function(text)
+		return text
+	end,
+	unpack = skynet.tostring,
+}
+skynet.register_protocol {
+	name = "go",
+	id = 40,
+	pack = function(text)
+		return text
+	end,
+}
 
 local waiting
 
