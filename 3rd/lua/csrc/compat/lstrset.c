@@ -28,6 +28,12 @@
 #define FIRSTCHUNK	6  /* log2 of its size */
 #define MINSLOTS	64
 
+/*
+** Bits that the filter of a set has for each slot. Of the slots half are
+** taken at most, so of 16 texts that are not in the set one at most has a bit
+*/
+#define FILTERBYSLOT	8
+
 #define FILTERBITS	20
 #define FILTERWORDS	(1u << (FILTERBITS - 5))
 
@@ -70,11 +76,22 @@ static TString **placeof (const StringSet *set, unsigned i) {
 }
 
 
+/* where the filter of a set has the bit of a hash */
+static unsigned *filterword (const SetSlots *s, unsigned h) {
+  unsigned words = (s->mask + 1) / (32 / FILTERBYSLOT);
+  unsigned *filter = (unsigned *)&s->slots[s->mask + 1];
+  return &filter[(h >> 5) & (words - 1)];
+}
+
+
 static TString *find (const StringSet *set, const char *str, size_t l,
                       unsigned h) {
   const SetSlots *s = loadacquire(&set->slots);
   unsigned i = h;
   if (s == NULL) return NULL;
+  /* mostly it is not there, and a bit is easier to foresee than a slot */
+  if (!((__atomic_load_n(filterword(s, h), __ATOMIC_RELAXED) >> (h & 31)) & 1))
+    return NULL;
   for (;; i++) {
     unsigned long long slot = loadacquire(&s->slots[i & s->mask]);
     if (slot == 0) return NULL;
@@ -97,6 +114,7 @@ static TString *findtwin (const StringSet *set, const TString *ts) {
 static void put (SetSlots *s, unsigned hash, unsigned i) {
   unsigned at = hash;
   while (s->slots[at & s->mask] != 0) at++;
+  __atomic_or_fetch(filterword(s, hash), 1u << (hash & 31), __ATOMIC_RELAXED);
   storerelease(&s->slots[at & s->mask], (unsigned long long)hash << 32 | (i + 1));
 }
 
@@ -116,7 +134,8 @@ static int makeroom (StringSet *set) {
     unsigned size = (s == NULL) ? MINSLOTS : (s->mask + 1) * 2;
     unsigned i;
     SetSlots *bigger = (SetSlots *)calloc(1, sizeof(SetSlots) +
-                                             size * sizeof(s->slots[0]));
+                                             size * sizeof(s->slots[0]) +
+                                             size * FILTERBYSLOT / 8);
     if (bigger == NULL) return 0;
     bigger->mask = size - 1;
     bigger->older = s;

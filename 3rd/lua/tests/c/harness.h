@@ -33,5 +33,7 @@ void test_collisions (void);
 void test_pieces (void);
 void test_numbers (void);
 void test_tables (void);
+void test_concat (void);
+void test_string_table (void);
 
 #endif

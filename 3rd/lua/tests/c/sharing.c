@@ -422,6 +422,8 @@ int main (int argc, char **argv) {
   test_pieces();
   test_numbers();
   test_tables();
+  test_concat();
+  test_string_table();
   puts("ok");
   return 0;
 }
