@@ -4,6 +4,9 @@
 //! the same few sizes. Each thread keeps some of each size ([`Class`]); chains of them travel through a shared store, so
 //! that a steady flow from one thread to another does not go through the allocator either.
 //!
+//! Of payloads that are too large for that a thread keeps one block, as long as it is awake ([`Spare`]): the allocator does not
+//! keep such blocks for a thread, and to get one and give it back costs a quarter of what it costs to fill it.
+//!
 //! Every block is one of `malloc`, and may be given to `free` instead of to [`dealloc`] at any time: a service that keeps
 //! a payload need not know where it came from.
 //!
@@ -28,6 +31,10 @@ const CHAIN: usize = 128;
 /// More spare chains of a size than this go back to the allocator: half a megabyte to one for most sizes.
 const SPARE_CHAINS: usize = 64;
 
+/// Payloads of so many bytes and more have large blocks; a larger block than the second is not kept.
+const LARGE: usize = 32 * 1024;
+const LARGEST_SPARE: usize = 256 * 1024;
+
 /// Which list a block belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class(u8);
@@ -46,6 +53,21 @@ impl Class {
         }
     }
 
+    /// How many there are.
+    pub const COUNT: usize = LARGEST / UNIT + 1;
+
+    /// The class as a number below [`Class::COUNT`].
+    #[inline(always)]
+    pub const fn number(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The class of a [`Class::number`].
+    #[inline(always)]
+    pub const fn of_number(number: usize) -> Class {
+        Class(number as u8)
+    }
+
     const fn size(self) -> usize {
         self.0 as usize * UNIT
     }
@@ -62,6 +84,31 @@ struct List {
     room: Cell<usize>,
 }
 
+/// The last large block that a thread has freed.
+struct Spare {
+    block: Cell<*mut u8>,
+    /// 0 if there is none.
+    size: Cell<usize>,
+}
+
+impl Spare {
+    /// The block, if it is right for so many bytes.
+    fn take(&self, size: usize) -> Option<*mut u8> {
+        let kept = self.size.get();
+        // Most of it is used: what is sent on keeps the block.
+        (size <= kept && kept / 2 < size).then(|| {
+            self.size.set(0);
+            self.block.replace(ptr::null_mut())
+        })
+    }
+
+    fn free(&self) {
+        self.size.set(0);
+        // SAFETY: null, or what is kept belongs to the thread, and is taken out.
+        unsafe { libc::free(self.block.replace(ptr::null_mut()).cast()) };
+    }
+}
+
 thread_local! {
     // Without a destructor, so that an access is a plain one; the keeper has it.
     static LISTS: [List; LISTS_LEN] = const {
@@ -72,6 +119,12 @@ thread_local! {
             }
         }; LISTS_LEN]
     };
+    static SPARE: Spare = const {
+        Spare {
+            block: Cell::new(ptr::null_mut()),
+            size: Cell::new(0),
+        }
+    };
     static KEEPER: Keeper = const { Keeper };
 }
 
@@ -80,6 +133,7 @@ struct Keeper;
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        SPARE.with(Spare::free);
         LISTS.with(|lists| {
             for list in lists {
                 list.room.set(0);
@@ -138,11 +192,61 @@ pub const fn class_of_copy(size: usize) -> Class {
 pub fn alloc_for_copy(size: usize) -> (*mut u8, Class) {
     let class = class_of_copy(size);
     let block = if class == Class::UNPOOLED {
-        fresh(size + 1)
+        alloc_unpooled(size + 1)
     } else {
         alloc(class)
     };
     (block, class)
+}
+
+#[inline(never)]
+fn alloc_unpooled(size: usize) -> *mut u8 {
+    let spare = if size > LARGE {
+        SPARE.with(|spare| spare.take(size))
+    } else {
+        None
+    };
+    spare.unwrap_or_else(|| fresh(size))
+}
+
+/// Gives back the block of a payload of `size` bytes of which nothing else is known.
+///
+/// # Safety
+/// `block` is null or one of the C allocator, and no other reference to it is left.
+#[inline(always)]
+pub unsafe fn dealloc_payload(block: *mut u8, size: usize) {
+    // SAFETY: contract of this function.
+    unsafe {
+        if size >= LARGE {
+            dealloc_large(block);
+        } else {
+            libc::free(block.cast());
+        }
+    }
+}
+
+/// # Safety
+/// As [`dealloc_payload`].
+#[cold]
+unsafe fn dealloc_large(block: *mut u8) {
+    // SAFETY: contract of this function.
+    let size = unsafe { libc::malloc_usable_size(block.cast()) };
+    SPARE.with(|spare| {
+        if size > LARGEST_SPARE || !keeps() {
+            // SAFETY: contract of this function.
+            return unsafe { libc::free(block.cast()) };
+        }
+        spare.free();
+        spare.block.set(block);
+        spare.size.set(size);
+    });
+}
+
+/// The thread is about to sleep: it keeps no large block meanwhile.
+pub fn free_spare() {
+    if SPARE.with(|spare| spare.size.get()) != 0 {
+        SPARE.with(Spare::free);
+    }
 }
 
 /// Gives back a block of [`alloc`], or one that `malloc` made, of a class that it is large enough for.
@@ -304,6 +408,39 @@ mod tests {
                 // SAFETY: every block is one of `malloc`.
                 unsafe { libc::free(block.cast()) };
             }
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_large_block_serves_the_next_large_payload_of_its_thread() {
+        std::thread::spawn(|| {
+            for size in [LARGE, 65_536, LARGEST_SPARE] {
+                let (block, class) = alloc_for_copy(size);
+                assert_eq!(class, Class::UNPOOLED);
+                // SAFETY: just taken, of that size and one more.
+                unsafe {
+                    block.write_bytes(0x5a, size + 1);
+                    dealloc_payload(block, size);
+                }
+            }
+            let (small, _) = alloc_for_copy(1000);
+            let (first, _) = alloc_for_copy(100_000);
+            let (second, _) = alloc_for_copy(100_000);
+            assert_ne!(first, second);
+            // SAFETY: just taken.
+            unsafe {
+                dealloc_payload(first, 100_000);
+                dealloc_payload(second, 100_000);
+                dealloc_payload(small, 1000);
+            }
+            assert_eq!(alloc_for_copy(90_000).0, second, "it was kept");
+            // SAFETY: just taken; the other tests' allocator takes any block.
+            unsafe { libc::free(second.cast()) };
+            // SAFETY: null is no block.
+            unsafe { dealloc_payload(ptr::null_mut(), LARGE) };
+            free_spare();
         })
         .join()
         .unwrap();

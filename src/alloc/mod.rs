@@ -3,3 +3,9 @@
 pub mod freelist;
 pub mod memory;
 pub mod reclaim;
+
+/// A worker is about to sleep: what others wait for is freed, and what it keeps for itself.
+pub fn before_sleep() {
+    reclaim::collect_some();
+    freelist::free_spare();
+}

@@ -6,7 +6,7 @@ use super::{
     Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, seeded,
     watchdog,
 };
-use crate::alloc::reclaim;
+use crate::alloc::{self, reclaim};
 use crate::base::clock;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
@@ -405,7 +405,7 @@ impl<H: Host> Worker<H> {
             watchdog::TIMER.ring();
         }
         *guard = None;
-        reclaim::collect_some();
+        alloc::before_sleep();
         let timed = Timed::new(shared, index, H::timer_due());
         let limit = timed.as_ref().map(Timed::limit);
         if let Some(lease) = lease {

@@ -116,7 +116,7 @@ impl<T> Mailbox<T> {
         }
         let node = node::alloc();
         // SAFETY: the block is known to this thread alone until it is published.
-        unsafe { Node::put(node, message, payload) };
+        unsafe { Node::put(node, message) };
         loop {
             if head == CLOSED {
                 // SAFETY: the block was never published.
@@ -129,7 +129,7 @@ impl<T> Mailbox<T> {
                 head
             };
             // SAFETY: the block is known to this thread alone until it is published.
-            unsafe { Node::set_next(node, next) };
+            unsafe { Node::link(node, next, payload) };
             match self
                 .head
                 .compare_exchange_weak(head, node, Ordering::AcqRel, Ordering::Relaxed)

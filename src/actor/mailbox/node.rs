@@ -5,29 +5,31 @@ use crate::base::message::Message;
 
 /// One queued message: 32 bytes.
 ///
-/// The lowest bit of `next` is no part of the pointer (blocks are aligned to more than that): it says that the payload is
-/// a copy that the core made, whose block has the class of its size. A field for that would make the block larger by half.
+/// The lowest four bits of `next` are no part of the pointer (blocks are aligned to more than that): they are the class of the payload's
+/// block. A field for that would make the block larger by half.
 pub(super) struct Node {
     next: *mut Node,
     message: Message,
 }
 
 const CLASS: Class = Class::holding(size_of::<Node>());
-const COPIED: usize = 1;
+const CLASS_MASK: usize = 15;
+
+// What makes room for the class: blocks of the C allocator have the alignment of the largest type.
+const _: () =
+    assert!(align_of::<libc::max_align_t>() > CLASS_MASK && Class::COUNT <= CLASS_MASK + 1);
 
 impl Node {
-    /// Stores the message; `next` is null then. Field by field, because that is how it comes, in registers: a compiler
+    /// Stores the message. Field by field, because that is how it comes, in registers: a compiler
     /// that copies it as one 32-byte block first writes the fields to the stack, and reading them back at once from there
     /// stalls.
     ///
     /// # Safety
     /// `node` belongs to the caller.
     #[inline(always)]
-    pub(super) unsafe fn put(node: *mut Node, message: Message, payload: Class) {
+    pub(super) unsafe fn put(node: *mut Node, message: Message) {
         // SAFETY: by contract. Volatile, so that the four are not joined again.
         unsafe {
-            let tag = usize::from(payload != Class::UNPOOLED);
-            (&raw mut (*node).next).write(std::ptr::without_provenance_mut(tag));
             let place = &raw mut (*node).message;
             (&raw mut (*place).source).write_volatile(message.source);
             (&raw mut (*place).session).write_volatile(message.session);
@@ -39,7 +41,7 @@ impl Node {
     /// Reads the message, as [`Node::put`] writes it, and the class of its payload.
     ///
     /// # Safety
-    /// `node` belongs to the caller and holds a message.
+    /// `node` belongs to the caller and holds a message with its class.
     #[inline(always)]
     pub(super) unsafe fn message(node: *const Node) -> (Message, Class) {
         // SAFETY: by contract.
@@ -51,12 +53,7 @@ impl Node {
                 data: (&raw const (*place).data).read_volatile(),
                 sz: (&raw const (*place).sz).read_volatile(),
             };
-            let payload = if (*node).next.addr() & COPIED == 0 {
-                Class::UNPOOLED
-            } else {
-                freelist::class_of_copy(message.size())
-            };
-            (message, payload)
+            (message, Class::of_number((*node).next.addr() & CLASS_MASK))
         }
     }
 
@@ -67,7 +64,18 @@ impl Node {
     #[inline(always)]
     pub(super) unsafe fn next(node: *const Node) -> *mut Node {
         // SAFETY: by contract.
-        unsafe { (*node).next }.map_addr(|address| address & !COPIED)
+        unsafe { (*node).next }.map_addr(|address| address & !CLASS_MASK)
+    }
+
+    /// Sets the block behind this one, and the class of its payload.
+    ///
+    /// # Safety
+    /// `node` belongs to the caller.
+    #[inline(always)]
+    pub(super) unsafe fn link(node: *mut Node, next: *mut Node, payload: Class) {
+        let next = next.map_addr(|address| address | payload.number());
+        // SAFETY: by contract.
+        unsafe { (&raw mut (*node).next).write(next) };
     }
 
     /// Sets the block behind this one.
@@ -78,7 +86,7 @@ impl Node {
     pub(super) unsafe fn set_next(node: *mut Node, next: *mut Node) {
         // SAFETY: by contract.
         unsafe {
-            let tag = (*node).next.addr() & COPIED;
+            let tag = (*node).next.addr() & CLASS_MASK;
             (*node).next = next.map_addr(|address| address | tag);
         }
     }

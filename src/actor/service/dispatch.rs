@@ -250,7 +250,7 @@ fn dispatch(this: &mut Own<'_>, message: Message, payload: Class) {
     if keep == 0 {
         if payload == Class::UNPOOLED {
             // SAFETY: the callback left the payload to the core.
-            unsafe { libc::free(message.data) };
+            unsafe { freelist::dealloc_payload(message.data.cast(), message.size()) };
         } else {
             // SAFETY: as above, and the sender took the block from this class.
             unsafe { freelist::dealloc(payload, message.data.cast()) };
