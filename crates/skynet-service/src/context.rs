@@ -64,7 +64,7 @@ impl Ctx {
         current(|core| core.name)
     }
 
-    /// Sends a message; nobody answers. The bytes of a [`Payload`](crate::Payload) are handed over without a copy.
+    /// Sends a message; nobody answers. The bytes of a [`Payload`] are handed over without a copy.
     ///
     /// # Errors
     ///
