@@ -223,7 +223,7 @@ function cases.tasks_that_are_killed_leave_others_their_answers()
 		return found and found.n
 	end)
 	abandon(function(n)
-		return #all(t:find({ n = { ["$lte"] = n } }):sort { n = 1 })
+		return #all(t:find({ n = { ["$lt"] = n + 1 } }):sort { n = 1 })
 	end)
 end
 
