@@ -49,6 +49,7 @@ end
 ---------------------------------------------------------------- other nodes
 
 local nodes = require "skynet.internal.clusternodes"
+local connections = require "skynet.internal.clusterconnections" -- of others to this node
 
 local function read_config()
 	local config = {}
@@ -148,6 +149,17 @@ function command.figures()
 	skynet.retpack(figures, of_discovery, drain.has_begun())
 end
 
+--- overview -> figures of the connections to other nodes, those of discovery, node -> address of all that are known, and fd ->
+--- address of those that have connected to this one; for the dashboard and the command snapshot of the console
+function command.overview()
+	local figures, of_discovery = collect_figures()
+	local addresses = {}
+	for name, node in pairs(nodes.all) do
+		addresses[name] = node.address or false
+	end
+	skynet.retpack(figures, of_discovery, addresses, connections.callers())
+end
+
 --- drains -> boolean, for the metrics
 function command.drains()
 	skynet.retpack(drain.has_begun())
@@ -188,8 +200,6 @@ function command.proxy(_, node, name)
 end
 
 ---------------------------------------------------------------- this node
-
-local connections = require "skynet.internal.clusterconnections"
 
 -- What the others get to know: with the port that there really is where the config says none, or 0.
 local function advertise(advertised, real_port)

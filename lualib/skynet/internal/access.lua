@@ -76,10 +76,18 @@ local function is_this_machine(request)
 	return host == "::1" or string.find(host, "^127%.%d+%.%d+%.%d+$") ~= nil
 end
 
+-- What proxies write into a request.
+local PROXY_FIELDS <const> =
+	{ "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip" }
+
 -- Who asks by way of a proxy on this machine is anywhere.
 local function is_passed_on(request)
-	local header = request.header
-	return next(origins) ~= nil or header.forwarded ~= nil or header["x-forwarded-for"] ~= nil
+	for _, field in ipairs(PROXY_FIELDS) do
+		if request.header[field] ~= nil then
+			return true
+		end
+	end
+	return next(origins) ~= nil
 end
 
 --- Why a request that costs the node something is not answered: without a password, only this machine may. Yields.

@@ -236,6 +236,16 @@ function M.event(source, event, fd, from)
 	end
 end
 
+--- Who is connected to this node: those whose first request has come. Does not yield.
+---@return table<integer, string> fd -> address
+function M.callers()
+	local list = {}
+	for fd, agent in pairs(agents) do
+		list[fd] = agent and limiter_of[fd]:from(fd) or nil
+	end
+	return list
+end
+
 --- Names have changed: agents ask again. Does not yield.
 function M.forget_names()
 	for fd, agent in pairs(agents) do

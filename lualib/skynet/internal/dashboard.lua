@@ -16,7 +16,6 @@ local run_command = require "skynet.internal.console"
 local snapshot = require "skynet.internal.snapshot"
 
 local PATIENCE <const> = 200 -- 1/100 s for the tasks of a service
-local FILE <const> = "skynet/internal/dashboard.html"
 
 local M = {}
 
@@ -35,15 +34,23 @@ M.BODY_LIMIT = 8192
 
 local page -- its text
 
-local function read_page()
-	local path = package.searchpath("skynet.internal.dashboard", (string.gsub(package.path, "%.lua", ".html")))
+-- A file beside this one: on the module path, or inside of the executable.
+local function read_file(name)
+	local base, extension = string.match(name, "^(.*)(%.%l+)$")
+	local path = package.searchpath("skynet.internal." .. base, (string.gsub(package.path, "%.lua", extension)))
 	if path then
 		local file = assert(io.open(path, "rb"))
 		local text = file:read "a"
 		file:close()
 		return text
 	end
-	return require "skynet.embedded".find("lualib/" .. FILE) or error("no file " .. FILE, 0)
+	name = "lualib/skynet/internal/" .. name
+	return require "skynet.embedded".find(name) or error("no file " .. name, 0)
+end
+
+-- A line "//= NAME" of its script stands for a file.
+local function read_page()
+	return (string.gsub(read_file "dashboard.html", "//= (%S+)\n", read_file))
 end
 
 -- Nothing is fetched from elsewhere, and no script runs but the page's own: whatever a log line or a name may contain.

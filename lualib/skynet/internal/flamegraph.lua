@@ -61,6 +61,19 @@ window.addEventListener("keydown", function (e) {
 });
 ]]
 
+-- Boxes have dark letters on a light color in either mode.
+local STYLE <const> = [[
+<style>
+svg { background: #fff } text { font: 11px monospace; fill: #111; pointer-events: none } .page { fill: #fff }
+.b { fill: #06c; cursor: pointer; pointer-events: auto }
+.f rect { cursor: pointer } .f text { fill: #111 } .f:hover rect { stroke: #000; stroke-width: .6 }
+@media (prefers-color-scheme: dark) {
+svg { background: #11151b } text { fill: #e4e9f0 } .page { fill: #11151b } .b { fill: #7aa7ff }
+.f rect { fill-opacity: .8 } .f:hover rect { stroke: #fff }
+}
+</style>
+]]
+
 local ENTITIES <const> = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&apos;" }
 
 -- Names come from programs: no byte of them is markup, and for what XML has no way to write stands something else: control
@@ -121,8 +134,9 @@ end
 ---@param stacks string as `skynet.profile_stop` returns them
 ---@param title string
 ---@param to_text fun(number: integer): string what a number says
+---@param note string? stands below
 ---@return string svg
-return function(stacks, title, to_text)
+return function(stacks, title, to_text, note)
 	local root, deepest = tree_of(stacks)
 	local height = TOP + (deepest + 1) * ROW + 30
 	local out = {
@@ -133,9 +147,8 @@ return function(stacks, title, to_text)
 			WIDTH,
 			height
 		),
-		"<style>text { font: 11px monospace; fill: #111; pointer-events: none } .b { fill: #06c; cursor: pointer; pointer-events: auto } ",
-		".f rect { cursor: pointer } .f:hover rect { stroke: #000; stroke-width: .6 }</style>\n",
-		string.format('<rect width="%d" height="%d" fill="#fff"/>\n', WIDTH, height),
+		STYLE,
+		string.format('<rect class="page" width="%d" height="%d"/>\n', WIDTH, height),
 		string.format(
 			'<text x="%d" y="20" text-anchor="middle" style="font-size: 15px">%s</text>\n',
 			WIDTH // 2,
@@ -144,7 +157,7 @@ return function(stacks, title, to_text)
 		'<text id="reset" class="b" x="10" y="20" style="display: none">show all</text>\n',
 		string.format('<text id="search" class="b" x="%d" y="20" text-anchor="end">search</text>\n', WIDTH - 10),
 		string.format('<text id="found" x="%d" y="36" text-anchor="end"></text>\n', WIDTH - 10),
-		string.format('<text id="what" x="10" y="%d"></text>\n', height - 10),
+		string.format('<text id="what" x="10" y="%d">%s</text>\n', height - 10, escaped(note or "")),
 	}
 	local function draw(box, x, depth)
 		local width = root.sum > 0 and box.sum / root.sum * WIDTH or WIDTH

@@ -1,5 +1,6 @@
 --- The command `profile` of the debug console: takes a profile and writes its flame graphs and its stacks to files.
---- "profile ADDRESS 10", "profile node 10", "profile script NAME 10": CPU time; "profile alloc ADDRESS 10" and so on: allocations.
+--- "profile ADDRESS 10", "profile node 10", "profile script NAME 10": CPU time; "profile ADDRESS 10 1000": with 1000 samples for
+--- each second of it; "profile alloc ADDRESS 10" and so on: allocations.
 ---
 --- Config key: `profile_path`, the folder of the files; the one that the node runs in by default.
 
@@ -7,6 +8,8 @@ local skynet = require "skynet"
 local profilerun = require "skynet.internal.profilerun"
 
 local SECONDS <const>, MOST_SECONDS <const> = 10, 300
+local LETTERS <const> = 40 -- of what it is of, in a file's name
+local USAGE <const> = "Need an address, node or script: profile [alloc] ADDRESS|node|script NAME [SECONDS [HZ]]"
 
 local function write(path, text)
 	local file, problem = io.open(path, "wb")
@@ -18,10 +21,20 @@ local function write(path, text)
 	return ok, failed or "it cannot be written"
 end
 
--- What is asked for: the kind, options for `skynet.profile_start`, what it is of, and seconds.
+local function is_there(path)
+	local file = io.open(path, "rb")
+	if file then
+		file:close()
+	end
+	return file ~= nil
+end
+
+-- What is asked for: the kind, options for `skynet.profile_start`, what it is of, seconds and samples in a second.
 local function wishes(to_address, kind, what, ...)
 	if what == "alloc" and kind == "cpu" then
 		return wishes(to_address, "alloc", ...)
+	elseif what == nil then
+		error(USAGE, 0)
 	elseif what == "node" then
 		return kind, { node = true }, "node", ...
 	elseif what == "script" then
@@ -33,30 +46,53 @@ local function wishes(to_address, kind, what, ...)
 	return kind, { service = address }, address, ...
 end
 
+-- A name as a part of a file's: letters of any language stay.
+local function word_of(name)
+	if not utf8.len(name) then
+		name = string.gsub(name, "[\x80-\xff]", "")
+	end
+	name = string.gsub(string.gsub(name, "[/:%c]", ""), "\xc2[\x80-\x9f]", "")
+	name = string.gsub(name, "^%.+", "")
+	local stop = utf8.offset(name, LETTERS + 1)
+	return stop and string.sub(name, 1, stop - 1) or name
+end
+
+-- A path without extension for files of which none is there yet.
+local function free_path(path)
+	local free, number = path, 1
+	while is_there(free .. ".svg") or is_there(free .. ".folded") do
+		number = number + 1
+		free = string.format("%s-%d", path, number)
+	end
+	return free
+end
+
 ---@param to_address fun(text: string?): integer|string the console's
 ---@param ... string
 ---@return string text
 return function(to_address, ...)
-	local kind, options, name, seconds = wishes(to_address, "cpu", ...)
+	local kind, options, name, seconds, hz = wishes(to_address, "cpu", ...)
 	local time = tonumber(seconds or SECONDS)
 	if not time or not (time >= 1 and time <= MOST_SECONDS) then
 		error(string.format("profile: 1 to %d seconds, not %s", MOST_SECONDS, seconds), 0)
+	elseif hz and (kind ~= "cpu" or not math.tointeger(tonumber(hz))) then
+		error("profile: hz is a number of samples in a second, of CPU time", 0)
 	end
-	local ok, stacks, held = pcall(profilerun.take, kind, options, time)
+	options.hz = math.tointeger(tonumber(hz))
+	local ok, stacks, held, used = pcall(profilerun.take, kind, options, time)
 	if not ok then
 		error("profile: " .. stacks, 0)
 	end
 	local folder = skynet.getenv "profile_path" or "."
-	local word = string.gsub(string.sub(name, 1, 40), "[^%w_-]", "")
-	local time_text = os.date "%Y%m%d-%H%M%S"
+	local date = os.date "%Y%m%d-%H%M%S"
 	local out = {}
 	local function add(what, prefix, text)
-		out[#out + 1] = profilerun.top(what, text)
+		out[#out + 1] = profilerun.top(what, text, options.hz, used)
 		if text == "" then
 			return
 		end
-		local base = string.format("%s/%s-%s-%s", folder, prefix, word, time_text)
-		local graph = profilerun.flamegraph(what, text, name, time)
+		local base = free_path(string.format("%s/%s-%s-%s", folder, prefix, word_of(name), date))
+		local graph = profilerun.flamegraph(what, text, name, time, options.hz, used)
 		for _, file in ipairs { { "flame graph", ".svg", graph }, { "stacks", ".folded", text } } do
 			local path = base .. file[2]
 			local written, problem = write(path, file[3])

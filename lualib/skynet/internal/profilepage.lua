@@ -83,20 +83,20 @@ local function wishes(query)
 	}
 end
 
-local function shown(wish, stacks)
+local function shown(wish, stacks, used)
 	local header = {
 		["content-type"] = "text/plain; charset=utf-8",
 		["x-content-type-options"] = "nosniff",
 		["cache-control"] = "no-store",
 	}
 	if wish.format == "top" then
-		return 200, profilerun.top(wish.kind, stacks, wish.options.hz) .. "\n", header
+		return 200, profilerun.top(wish.kind, stacks, wish.options.hz, used) .. "\n", header
 	elseif wish.format == "svg" then
 		header["content-type"] = "image/svg+xml"
 		-- Its own script, and nothing of this port.
 		header["content-security-policy"] =
 			"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts allow-modals"
-		stacks = profilerun.flamegraph(wish.kind, stacks, wish.name, wish.seconds)
+		stacks = profilerun.flamegraph(wish.kind, stacks, wish.name, wish.seconds, wish.options.hz, used)
 	end
 	return 200, stacks, header
 end
@@ -131,12 +131,12 @@ function M.answer(request)
 	skynet.error(
 		string.format("profile: %s asks for %g s of %s, %s", request.address, wish.seconds, wish.name, wish.kind)
 	)
-	local ok, stacks = pcall(profilerun.take, wish.kind, wish.options, wish.seconds)
+	local ok, stacks, _, used = pcall(profilerun.take, wish.kind, wish.options, wish.seconds)
 	if not ok then
 		local busy = string.find(stacks, "runs already", 1, true)
 		return refuse(busy and 409 or 400, stacks)
 	end
-	return shown(wish, stacks)
+	return shown(wish, stacks, used)
 end
 
 return M

@@ -5,6 +5,8 @@ local defer = require "skynet.internal.defer"
 local flamegraph = require "skynet.internal.flamegraph"
 local folded = require "skynet.internal.folded"
 local profiler = require "skynet.internal.profiler"
+local profiletime = require "skynet.internal.profiletime"
+local printable = require "skynet.internal.printable"
 local rate = require "skynet.internal.profilerate"
 
 local MOST_ROWS <const> = 25
@@ -22,28 +24,34 @@ local function samples_text(samples)
 	return string.format("%d samples", samples)
 end
 
---- What can be taken: `title` with what it is of, and the seconds; `text` of a number; `total` of all, with the samples in a second.
----@type table<string, { title: string, text: fun(number: integer): string, total: fun(number: integer, hz: integer): string }>
+--- What can be taken: `text` of a number; `total` of all, with the samples in a second; `found`: the same for a title.
+---@type table<string, { text: fun(number: integer): string, total: fun(number: integer, hz: integer): string, found: fun(number: integer, hz: integer): string }>
 local KINDS <const> = {
 	cpu = {
-		title = "CPU time of %s, %g s",
 		text = samples_text,
 		total = function(samples, hz)
 			return string.format("%d samples, %.2f s of CPU time", samples, samples / hz)
 		end,
+		found = function(samples, hz)
+			return string.format("%.2f s of CPU time", samples / hz)
+		end,
 	},
 	alloc = {
-		title = "bytes allocated by %s, %g s",
 		text = bytes_text,
 		total = function(bytes)
 			return bytes_text(bytes) .. " allocated"
 		end,
+		found = function(bytes)
+			return bytes_text(bytes) .. " allocated"
+		end,
 	},
 	held = {
-		title = "bytes held by %s of those allocated in %g s",
 		text = bytes_text,
 		total = function(bytes)
 			return bytes_text(bytes) .. " held"
+		end,
+		found = function(bytes)
+			return bytes_text(bytes) .. " allocated and still held"
 		end,
 	},
 }
@@ -56,8 +64,13 @@ local M = { KINDS = KINDS }
 ---@param seconds number
 ---@return string stacks
 ---@return string? held of the kind "alloc"
+---@return number? used seconds of CPU time that the services used meanwhile; nil: the core does not know
 function M.take(kind, options, seconds)
 	options.allocations = kind ~= "cpu"
+	local before = profiletime(options)
+	if options.script and not before then
+		error("no service runs the script " .. printable(options.script), 0)
+	end
 	local ok, problem = pcall(profiler.profile_start, options)
 	if not ok then
 		error(string.gsub(tostring(problem), "^.-profile_start: ", ""), 0)
@@ -66,10 +79,21 @@ function M.take(kind, options, seconds)
 	skynet.sleep(math.max(1, seconds * 100 // 1))
 	guard.dismissed = true
 	local stacks, held = profiler.profile_stop()
+	local after = skynet.getenv "profile" ~= "false" and profiletime(options)
+	local used = before and after and math.max(after - before, 0) or nil
 	if kind == "held" then
-		return held
+		return held, nil, used
 	end
-	return stacks, held
+	return stacks, held, used
+end
+
+-- Why there are no samples of CPU time, and what to do.
+local function advice(hz, used)
+	return string.format(
+		"%s, and there is a sample for each %g s of it. Profile for longer, or with more samples in a second (hz, at most 1000)",
+		used and string.format("%.3f s of CPU time were used meanwhile", used) or "little CPU time was used",
+		1 / hz
+	)
 end
 
 --- The flame graph of what was taken.
@@ -77,17 +101,32 @@ end
 ---@param stacks string
 ---@param name string of what it is
 ---@param seconds number
+---@param hz integer?
+---@param used number? as of `take`
 ---@return string svg
-function M.flamegraph(kind, stacks, name, seconds)
-	return flamegraph(stacks, string.format(KINDS[kind].title, name, seconds), KINDS[kind].text)
+function M.flamegraph(kind, stacks, name, seconds, hz, used)
+	hz = hz or rate.HZ
+	local sum = 0
+	for _, number in folded.each(stacks) do
+		sum = sum + number
+	end
+	local is_empty = kind == "cpu" and sum == 0
+	local title =
+		string.format("%g s of %s: %s", seconds, name, is_empty and "no samples" or KINDS[kind].found(sum, hz))
+	return flamegraph(stacks, title, KINDS[kind].text, is_empty and advice(hz, used) or nil)
 end
 
 --- The functions with the most: in themselves, and with what they have called.
 ---@param kind string
 ---@param stacks string
 ---@param hz integer?
+---@param used number? as of `take`
 ---@return string text
-function M.top(kind, stacks, hz)
+function M.top(kind, stacks, hz, used)
+	hz = hz or rate.HZ
+	if kind == "cpu" and stacks == "" then
+		return "0 samples: " .. advice(hz, used)
+	end
 	local own, total, names, all = {}, {}, {}, 0
 	for stack, count in folded.each(stacks) do
 		all = all + count
@@ -112,7 +151,7 @@ function M.top(kind, stacks, hz)
 		end
 		return a < b
 	end)
-	local out = { KINDS[kind].total(all, hz or rate.HZ), " self  total  function" }
+	local out = { KINDS[kind].total(all, hz), " self  total  function" }
 	for i = 1, math.min(#names, MOST_ROWS) do
 		local name = names[i]
 		out[#out + 1] = string.format("%4.1f%% %5.1f%%  %s", own[name] / all * 100, total[name] / all * 100, name)

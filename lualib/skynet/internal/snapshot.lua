@@ -7,11 +7,14 @@ local json = require "skynet.internal.json"
 
 local PATIENCE <const> = 100 -- 1/100 s
 
-local function ask(service, ...)
-	local ok, result, more = pcall(skynet.call_timeout, PATIENCE, service, "lua", ...)
-	if ok and type(result) == "table" then
-		return result, more
+local function results(ok, first, ...)
+	if ok and type(first) == "table" then
+		return first, ...
 	end
+end
+
+local function ask(service, ...)
+	return results(pcall(skynet.call_timeout, PATIENCE, service, "lua", ...))
 end
 
 -- What is known of the other nodes, as text; nil when there is no cluster, or it does not answer.
@@ -19,11 +22,15 @@ local function cluster_text()
 	local service = skynet.localname ".service"
 	local services = service and ask(service, "LIST")
 	local clusterd = services and services.clusterd
-	local nodes, discovery = nil, nil
-	if type(clusterd) == "string" then
-		nodes, discovery = ask(clusterd, "figures")
+	if type(clusterd) ~= "string" then
+		return
 	end
-	return nodes and json.encode { nodes = nodes, discovery = type(discovery) == "table" and discovery or nil }
+	local nodes, discovery, addresses, callers = ask(clusterd, "overview")
+	local incoming = {}
+	for fd, from in pairs(callers or {}) do
+		incoming[tostring(fd)] = from
+	end
+	return nodes and json.encode { nodes = nodes, discovery = discovery, addresses = addresses, incoming = incoming }
 end
 
 ---@param ... string "sockets": with a list of all of them; "cluster": with what is known of other nodes
