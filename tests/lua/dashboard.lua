@@ -55,6 +55,11 @@ function cases.the_page_runs_its_own_script_only()
 		assert(nonce and string.find(body, '<script nonce="' .. nonce .. '">', 1, true), policy)
 		assert(string.find(policy, "default-src 'none'", 1, true), policy)
 		assert(not string.find(body, "https?://[^w]"), "nothing comes from elsewhere") -- www.w3.org names a format
+		assert(
+			string.find(body, "密码错误", 1, true) and string.find(body, "drawFlame()", 1, true),
+			"all parts are in it"
+		)
+		assert(not string.find(body, "\n//= ", 1, true), "all parts are in it")
 		local _, _, other = get(host, "/")
 		assert(other["content-security-policy"] ~= policy, "a number is used once")
 	end
@@ -79,6 +84,23 @@ function cases.a_look_has_all_services_and_the_lines_of_the_log_since_the_last_o
 	check.equal(found, skynet.address(skynet.self()))
 	check.equal(second.commands, false)
 	skynet.send(peer, "debug", "EXIT")
+end
+
+function cases.nodes_of_the_cluster_are_shown_before_the_first_call_and_those_that_call_this_one()
+	open()
+	local cluster = require "skynet.cluster"
+	cluster.reload { elsewhere = "127.0.0.1:1", ended = false }
+	local seen = look("/api/look").cluster
+	check.equal(seen.addresses.elsewhere, "127.0.0.1:1")
+	check.equal(seen.addresses.ended, false)
+	check.equal(next(seen.nodes), nil)
+	check.equal(next(seen.incoming), nil)
+	local _, port = cluster.open(0)
+	cluster.reload { own = "127.0.0.1:" .. port }
+	check.equal(pcall(cluster.call, "own", "@nobody"), false) -- the connection is there
+	seen = look("/api/look").cluster
+	check.equal(seen.nodes.own.up, true)
+	assert(string.find(select(2, next(seen.incoming)), "^127%.0%.0%.1:%d+$"))
 end
 
 function cases.the_tasks_of_a_service_are_told_with_their_stacks()

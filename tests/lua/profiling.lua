@@ -350,7 +350,9 @@ function cases.the_console_writes_a_flame_graph()
 		os.remove(path)
 	end
 	for line, expected in pairs {
-		["profile"] = "Need an address",
+		["profile"] = "Need an address, node or script: profile [alloc] ADDRESS|node|script NAME",
+		["profile script nosuch"] = "no service runs the script nosuch",
+		["profile node 1 x"] = "hz is a number",
 		["profile node 0"] = "1 to 300 seconds",
 		["profile node 301"] = "1 to 300 seconds",
 		["profile node x"] = "1 to 300 seconds, not x",
@@ -363,12 +365,53 @@ function cases.the_console_writes_a_flame_graph()
 	skynet.kill(service)
 end
 
+function cases.files_of_profiles_have_the_name_of_what_they_are_of_and_are_never_written_over()
+	local name_of = require "skynet.internal.profilename"
+	local folder = os.tmpname()
+	os.remove(folder)
+	for name, expected in pairs {
+		["世界频道"] = "世界频道",
+		[":0000000a"] = "0000000a",
+		["../..\n/agent\u{9b}"] = "agent",
+		["agent \xff"] = "agent ",
+		[string.rep("频", 50)] = string.rep("频", 40),
+	} do
+		check.equal(name_of(folder, "profile", name, "now"), folder .. "/profile-" .. expected .. "-now")
+	end
+	folder = string.match(folder, "^(.*)/[^/]*$")
+	local first = name_of(folder, "profile", "世界频道", "now")
+	for _, extension in ipairs { ".svg", ".folded" } do
+		assert(io.open(first .. extension, "wb")):close()
+		check.equal(name_of(folder, "profile", "世界频道", "now"), first .. "-2")
+		os.remove(first .. extension)
+	end
+end
+
 local host
 
 local function get(target, header, method)
 	local received = {}
 	local code, body = httpc.request(method or "GET", host, target, received, header)
 	return code, body, received
+end
+
+function cases.a_profile_without_samples_says_what_was_used_and_what_to_do()
+	host = "127.0.0.1:" .. skynet.call(skynet.newservice("metrics", 0), "lua", "port")
+	local service = skynet.newservice("profiling", "worker")
+	local target = "/profile?seconds=1&hz=1&service=" .. skynet.address(service) -- one that does nothing
+	local code, body = get(target .. "&format=top")
+	check.equal(code, 200, body)
+	assert(string.find(body, "^0 samples: %d+%.%d+ s of CPU time were used meanwhile.*Profile for longer"), body)
+	code, body = get(target)
+	check.equal(code, 200, body)
+	assert(
+		string.find(body, "1 s of service :%x+: no samples<") and string.find(body, "Profile for longer", 1, true),
+		body
+	)
+	code, body = get(target .. "&format=folded")
+	check.equal(code, 200, body)
+	check.equal(body, "")
+	skynet.kill(service)
 end
 
 function cases.the_metrics_port_answers_profiles_to_this_machine()
@@ -397,6 +440,7 @@ function cases.the_metrics_port_answers_profiles_to_this_machine()
 		["/profile?hz=5000"] = "1 to 1000 samples",
 		["/profile?format=png"] = "svg, folded or top",
 		["/profile?sekunden=1"] = "no parameter sekunden",
+		["/profile?script=nosuch"] = "no service runs the script nosuch",
 		["/profile?service=.nosuch"] = "there is no service .nosuch",
 	} do
 		code, body = get(target)
@@ -408,8 +452,9 @@ function cases.the_metrics_port_answers_profiles_to_this_machine()
 	check.equal(get("/profile?seconds=1", { origin = "http://evil.example" }), 403)
 	check.equal(get("/profile?seconds=1", { host = "evil.example" }), 403)
 	-- Who comes by way of a proxy of this machine is anywhere.
-	check.equal(get("/profile?seconds=1", { ["x-forwarded-for"] = "192.0.2.1" }), 403)
-	check.equal(get("/profile?seconds=1", { forwarded = "for=192.0.2.1" }), 403)
+	for _, field in ipairs { "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via" } do
+		check.equal(get("/profile?seconds=1", { [field] = "192.0.2.1" }), 403, field)
+	end
 	skynet.profile_start()
 	code, body = get "/profile?seconds=1"
 	check.equal(code, 409, body)

@@ -19,8 +19,13 @@ local guesses = require "skynet.internal.guesses".new(setting("dashboard_guesses
 
 local M = {}
 
---- Reads what the config says. Raises when it is wrong.
+local is_read = false
+
+--- Reads what the config says, once. Raises when it is wrong.
 function M.read_config()
+	if is_read then
+		return
+	end
 	assert(password ~= "", "dashboard_password is empty: nobody could give it")
 	local ok, known, names = pcall(browsers.origins, skynet.getenv "dashboard_origin")
 	if not ok then
@@ -30,6 +35,7 @@ function M.read_config()
 	for name in pairs(names) do
 		own_names[name] = true
 	end
+	is_read = true
 end
 
 ---@return boolean

@@ -5,10 +5,10 @@
 --- Config key: `profile_path`, the folder of the files; the one that the node runs in by default.
 
 local skynet = require "skynet"
+local profilename = require "skynet.internal.profilename"
 local profilerun = require "skynet.internal.profilerun"
 
 local SECONDS <const>, MOST_SECONDS <const> = 10, 300
-local LETTERS <const> = 40 -- of what it is of, in a file's name
 local USAGE <const> = "Need an address, node or script: profile [alloc] ADDRESS|node|script NAME [SECONDS [HZ]]"
 
 local function write(path, text)
@@ -19,14 +19,6 @@ local function write(path, text)
 	local ok, failed = file:write(text)
 	ok, failed = file:close() and ok, failed
 	return ok, failed or "it cannot be written"
-end
-
-local function is_there(path)
-	local file = io.open(path, "rb")
-	if file then
-		file:close()
-	end
-	return file ~= nil
 end
 
 -- What is asked for: the kind, options for `skynet.profile_start`, what it is of, seconds and samples in a second.
@@ -44,27 +36,6 @@ local function wishes(to_address, kind, what, ...)
 	local address = to_address(what)
 	address = type(address) == "number" and skynet.address(address) or address
 	return kind, { service = address }, address, ...
-end
-
--- A name as a part of a file's: letters of any language stay.
-local function word_of(name)
-	if not utf8.len(name) then
-		name = string.gsub(name, "[\x80-\xff]", "")
-	end
-	name = string.gsub(string.gsub(name, "[/:%c]", ""), "\xc2[\x80-\x9f]", "")
-	name = string.gsub(name, "^%.+", "")
-	local stop = utf8.offset(name, LETTERS + 1)
-	return stop and string.sub(name, 1, stop - 1) or name
-end
-
--- A path without extension for files of which none is there yet.
-local function free_path(path)
-	local free, number = path, 1
-	while is_there(free .. ".svg") or is_there(free .. ".folded") do
-		number = number + 1
-		free = string.format("%s-%d", path, number)
-	end
-	return free
 end
 
 ---@param to_address fun(text: string?): integer|string the console's
@@ -91,7 +62,7 @@ return function(to_address, ...)
 		if text == "" then
 			return
 		end
-		local base = free_path(string.format("%s/%s-%s-%s", folder, prefix, word_of(name), date))
+		local base = profilename(folder, prefix, name, date)
 		local graph = profilerun.flamegraph(what, text, name, time, options.hz, used)
 		for _, file in ipairs { { "flame graph", ".svg", graph }, { "stacks", ".folded", text } } do
 			local path = base .. file[2]
