@@ -1,7 +1,7 @@
 //! Messages of the protocol on the standard output: those of the adapter as they are, and events of this process between them.
 
 use serde_json::{Value, json};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Mutex;
 
 /// The longest message of an adapter.
@@ -116,9 +116,8 @@ impl Output {
     }
 
     /// The node has ended before its adapter listened: the editor's first request fails, with what the node has written.
-    pub fn refuse_first_request(&self, why: &str) -> io::Result<()> {
-        let mut stdin = io::stdin().lock();
-        let Some(request) = read(&mut stdin)? else {
+    pub fn refuse_first_request(&self, requests: impl Read, why: &str) -> io::Result<()> {
+        let Some(request) = read(&mut BufReader::new(requests))? else {
             super::complain(&format!("skynet debug: {why}"));
             return Ok(());
         };

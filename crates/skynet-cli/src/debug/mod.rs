@@ -3,21 +3,30 @@
 //! The node is a process of its own, which begins when the editor is ready; its debug adapter listens on a socket in a folder
 //! that only this user can read. What goes between the editor and the adapter is passed on as it is. What the node writes becomes
 //! events of the protocol, so it is never in the way of it, and when the node ends the editor hears how.
+//!
+//! The node never outlives this process. It is asked to end when the editor leaves or this process gets a signal, and killed if it does
+//! not; and the system kills it when this process dies without a word (Linux).
 
+mod editor;
+mod folder;
 mod frames;
 
 use crate::Settings;
 use crate::args::{Debug, DebugNode, Debugged, NodeOptions, Run};
 use crate::project;
+use editor::{Parting, Requests};
+use folder::Folder;
 use frames::Output;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,31 +34,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a node may take to end by itself.
 const GRACE: Duration = Duration::from_secs(12);
-
-/// A folder for the socket, which goes at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> io::Result<Folder> {
-        let temporary = std::env::temp_dir();
-        // One that is there is another's, who may have chosen the name.
-        for number in 0..1000 {
-            let folder = temporary.join(format!("skynet-debug-{}-{number}", std::process::id()));
-            match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => return made.map(|()| Folder(folder)),
-            }
-        }
-        Err(io::Error::from(io::ErrorKind::AlreadyExists))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What stays is in the folder of temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+/// How long the rest of what the node has written may take to come when it has ended. Another process may hold the pipe.
+const REST: Duration = Duration::from_secs(1);
 
 /// The settings of the hidden command `skynet debug-node`.
 pub fn settings(node: &DebugNode) -> Result<Settings, String> {
@@ -90,46 +76,75 @@ pub fn main(debug: &Debug) -> ExitCode {
     match run(debug) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("skynet debug: {error}");
+            complain(&format!("skynet debug: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(debug: &Debug) -> io::Result<()> {
+    expect_children();
+    let parting = Arc::new(Parting::default());
+    end_with_signals(&parting)?;
     let folder = Folder::new()?;
-    let socket = folder.0.join("adapter");
+    let socket = folder.socket();
     let mut node = command(debug, &socket).spawn()?;
     let output = Arc::new(Output::default());
-    let writers = [
-        node.stdout
-            .take()
-            .map(|pipe| pass_lines(pipe, "stdout", &output)),
-        node.stderr
-            .take()
-            .map(|pipe| pass_lines(pipe, "stderr", &output)),
-    ];
-    let join_writers = || {
-        for writer in writers.into_iter().flatten() {
-            let _ = writer.join();
+    let written = pass_writings(&mut node, &output);
+    let mut requests = Requests::begin();
+    let Some(mut adapter) = connect(&socket, &mut node, &mut requests, &parting)? else {
+        let status = end(&mut node, &parting)?;
+        wait_for_rest(&written);
+        if parting.has_begun() {
+            return Ok(()); // nobody asks
         }
+        drop(folder);
+        parting.begin(); // there is nothing left to wait for when a signal comes
+        return output.refuse_first_request(&mut requests, &describe(status));
     };
-    let Some(adapter) = connect(&socket, &mut node)? else {
-        let status = node.wait()?;
-        join_writers();
-        return output.refuse_first_request(&describe(status));
-    };
-    let editor = pass_requests(adapter.try_clone()?, node.id());
-    pass_answers(adapter, &output);
+    parting.set_adapter(adapter.try_clone()?);
+    let answers = adapter.try_clone()?;
+    let editor = Arc::clone(&parting);
+    thread::spawn(move || {
+        // Whatever ends it, the rest is the same.
+        let _ = requests.pass_to(&mut adapter);
+        editor.begin();
+    });
+    pass_answers(answers, &output);
     // The adapter is gone: the node ends, or the editor has left it.
-    let status = end(&mut node, GRACE)?;
-    join_writers();
+    let status = end(&mut node, &parting)?;
+    wait_for_rest(&written);
     output.exited(
         status
             .code()
             .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
     );
-    drop(editor);
+    Ok(())
+}
+
+/// How the node has ended is known also if who has started this process takes no interest in its own children, which is
+/// inherited.
+fn expect_children() {
+    // SAFETY: no handler is installed; this process has no thread yet that could do so.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// A signal ends the session, and a second one this process; so does one after which the session does not end.
+fn end_with_signals(parting: &Arc<Parting>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
+    let parting = Arc::clone(parting);
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if parting.has_begun() {
+                std::process::exit(128 + signal);
+            }
+            parting.begin();
+            thread::spawn(move || {
+                thread::sleep(GRACE + REST + GRACE / 6);
+                std::process::exit(128 + signal);
+            });
+        }
+    });
     Ok(())
 }
 
@@ -147,30 +162,52 @@ fn command(debug: &Debug, socket: &Path) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    bind_life(&mut command);
     command
 }
 
-/// The connection to the adapter, as soon as it listens; `None` when the node ends before.
-fn connect(socket: &Path, node: &mut Child) -> io::Result<Option<UnixStream>> {
+/// The system kills the process that `command` starts when this one is gone.
+#[cfg(target_os = "linux")]
+fn bind_life(command: &mut Command) {
+    let parent = std::process::id();
+    let bind = move || {
+        // SAFETY: system calls without memory.
+        unsafe {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            if libc::getppid().cast_unsigned() != parent {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH)); // it is gone already
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes system calls alone: it neither allocates nor takes locks.
+    unsafe { command.pre_exec(bind) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind_life(_: &mut Command) {}
+
+/// The connection to the adapter, as soon as it listens; `None` when the node ends before, or nobody wants it any more.
+fn connect(
+    socket: &Path,
+    node: &mut Child,
+    requests: &mut Requests,
+    parting: &Parting,
+) -> io::Result<Option<UnixStream>> {
     loop {
         if let Ok(stream) = UnixStream::connect(socket) {
             return Ok(Some(stream));
         }
-        if node.try_wait()?.is_some() {
+        if requests.have_ended() {
+            parting.begin();
+        }
+        if parting.has_begun() || node.try_wait()?.is_some() {
             return Ok(None);
         }
         thread::sleep(LOOK);
     }
-}
-
-/// From the editor to the adapter. When the editor is gone, so is the node.
-fn pass_requests(mut adapter: UnixStream, node: u32) -> thread::JoinHandle<()> {
-    thread::spawn(move || {
-        // Whatever ends it, the rest is the same.
-        let _ = io::copy(&mut io::stdin().lock(), &mut adapter);
-        let _ = adapter.shutdown(std::net::Shutdown::Write);
-        signal(node, libc::SIGTERM);
-    })
 }
 
 fn pass_answers(adapter: UnixStream, output: &Output) {
@@ -182,13 +219,27 @@ fn pass_answers(adapter: UnixStream, output: &Output) {
     }
 }
 
+/// Passes on what the node writes. The channel ends with it.
+fn pass_writings(node: &mut Child, output: &Arc<Output>) -> Receiver<()> {
+    let (sender, written) = mpsc::channel();
+    if let Some(pipe) = node.stdout.take() {
+        pass_lines(pipe, "stdout", output, sender.clone());
+    }
+    if let Some(pipe) = node.stderr.take() {
+        pass_lines(pipe, "stderr", output, sender);
+    }
+    written
+}
+
 fn pass_lines(
     pipe: impl Read + Send + 'static,
     category: &'static str,
     output: &Arc<Output>,
-) -> thread::JoinHandle<()> {
+    until_end: Sender<()>,
+) {
     let output = Arc::clone(output);
     thread::spawn(move || {
+        let _until_end = until_end;
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         // A line without an end does not grow for ever.
@@ -199,17 +250,17 @@ fn pass_lines(
             output.line(category, &line);
             line.clear();
         }
-    })
+    });
 }
 
-fn signal(process: u32, signal: libc::c_int) {
-    // SAFETY: the child was not waited for while its adapter was connected, so the number is its own or, at worst, of a child that
-    // has ended and is about to be waited for.
-    unsafe { libc::kill(process.cast_signed(), signal) };
+/// The node has ended: what it has written is in the pipes, and comes soon.
+fn wait_for_rest(written: &Receiver<()>) {
+    // Nothing is ever sent. It ends with the last writer, or with the time.
+    let _ = written.recv_timeout(REST);
 }
 
 /// Waits for the end of the node, and sees to it when it takes too long.
-fn end(node: &mut Child, grace: Duration) -> io::Result<ExitStatus> {
+fn end(node: &mut Child, parting: &Parting) -> io::Result<ExitStatus> {
     let begin = Instant::now();
     let mut told = false;
     loop {
@@ -217,13 +268,14 @@ fn end(node: &mut Child, grace: Duration) -> io::Result<ExitStatus> {
             return Ok(status);
         }
         let passed = begin.elapsed();
-        if passed > grace {
+        if passed > GRACE {
             node.kill()?;
             return node.wait();
-        } else if passed > grace / 6 && !told {
+        } else if !told && (parting.has_begun() || passed > GRACE / 6) {
             // It was not asked to end, or does not hear.
             told = true;
-            signal(node.id(), libc::SIGTERM);
+            // SAFETY: a child that was not waited for yet, so the number is its own.
+            unsafe { libc::kill(node.id().cast_signed(), libc::SIGTERM) };
         }
         thread::sleep(LOOK);
     }

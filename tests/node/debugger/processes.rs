@@ -1,0 +1,148 @@
+//! `skynet debug` and its node are two processes: how each of them ends, and what the other one does then.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::EXE;
+use crate::tools::editor::Editor;
+use crate::tools::{run, scratch};
+
+/// How long something may take that is not told, only looked at.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn debug(folder: &Path, what: &str) -> Command {
+    let mut command = Command::new(EXE);
+    command
+        .args(["debug", what])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// The editor of such a process.
+fn editor_of(child: &mut Child) -> Editor {
+    let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    Editor::over(input, out)
+}
+
+fn until(what: &str, test: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !test() {
+        assert!(begin.elapsed() < LIMIT, "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A folder with a node that tells its process's id and runs on.
+fn endless_project(test: &str) -> std::path::PathBuf {
+    let folder = scratch(test);
+    fs::write(
+        folder.join("main.lua"),
+        "local skynet = require 'skynet'\nskynet.start(function()\n\tlocal stat = io.open('/proc/self/stat')\n\tprint('node ' .. stat:read('n'))\nend)\n",
+    )
+    .unwrap();
+    folder
+}
+
+fn node_of(editor: &mut Editor) -> String {
+    let line = editor.event("output", |body| {
+        body["output"].as_str().unwrap().starts_with("node ")
+    });
+    let text = line["output"].as_str().unwrap();
+    text.trim().strip_prefix("node ").unwrap().to_owned()
+}
+
+fn signal(process: u32, name: &str) {
+    run(Command::new("kill").args([format!("-{name}"), process.to_string()]));
+}
+
+/// A process that has ended and that nobody has waited for yet has no program.
+fn is_gone(process: &str) -> bool {
+    fs::read_link(format!("/proc/{process}/exe")).is_err()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_node_ends_with_the_process_that_has_started_it() {
+    let folder = endless_project("debug_processes");
+    for name in ["TERM", "HUP", "KILL"] {
+        let mut child = debug(&folder, ".").spawn().unwrap();
+        let mut editor = editor_of(&mut child);
+        editor.attach("launch", json!({}), &[], &[]);
+        let node = node_of(&mut editor);
+        signal(child.id(), name);
+        if name != "KILL" {
+            editor.event("exited", |_| true);
+        }
+        child.wait().unwrap();
+        until("the node runs on", || is_gone(&node));
+    }
+}
+
+#[test]
+fn an_editor_that_leaves_a_config_without_an_end_ends_it() {
+    let folder = scratch("debug_endless_config");
+    fs::write(folder.join("config"), "while true do end").unwrap();
+    let mut child = debug(&folder, "config").spawn().unwrap();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_long_path_of_temporary_files_is_not_taken() {
+    let folder = endless_project("debug_long_path");
+    let long = folder.join("l".repeat(100));
+    fs::create_dir(&long).unwrap();
+    let mut child = debug(&folder, ".").env("TMPDIR", &long).spawn().unwrap();
+    let mut editor = editor_of(&mut child);
+    editor.attach("launch", json!({}), &[], &[]);
+    editor.get("disconnect", json!({}));
+    child.wait().unwrap();
+}
+
+/// The second process holds the pipes of the node.
+#[test]
+fn the_end_of_the_node_is_told_while_what_it_has_started_runs_on() {
+    let folder = scratch("debug_grandchild");
+    run(Command::new("mkfifo").arg(folder.join("fifo")));
+    fs::write(
+        folder.join("main.lua"),
+        "local skynet = require 'skynet.manager'\nskynet.start(function()\n\tos.execute('cat fifo &')\n\tskynet.abort()\nend)\n",
+    )
+    .unwrap();
+    let mut child = debug(&folder, ".").spawn().unwrap();
+    let mut editor = editor_of(&mut child);
+    editor.attach("launch", json!({}), &[], &[]);
+    assert_eq!(editor.event("exited", |_| true)["exitCode"], 0);
+    child.wait().unwrap();
+    fs::write(folder.join("fifo"), "").unwrap(); // lets the other one end
+}
+
+/// What a parent does not want to know of its own children is inherited.
+#[test]
+#[cfg(unix)]
+fn how_the_node_ends_is_known_whoever_starts_the_process() {
+    let folder = scratch("debug_ignored");
+    fs::write(
+        folder.join("main.lua"),
+        "local skynet = require 'skynet'\nskynet.start(function()\n\tos.exit(7)\nend)\n",
+    )
+    .unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' CHLD; exec \"$0\" debug .", EXE])
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut editor = editor_of(&mut child);
+    editor.attach("launch", json!({}), &[], &[]);
+    assert_eq!(editor.event("exited", |_| true)["exitCode"], 7);
+    child.wait().unwrap();
+}
