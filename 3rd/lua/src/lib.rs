@@ -134,6 +134,10 @@ unsafe extern "C" {
         ud: *mut c_void,
     );
 
+    /// Leads `frame`, a `lua_Debug` that `lua_getstack` or this function has filled for `state`, on to who has called that function
+    /// (ldebugger.h); 0 if nobody has. Raises nothing.
+    pub fn lua_getcaller(state: *mut LuaState, frame: *mut c_void) -> c_int;
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 

@@ -15,6 +15,7 @@
 #include "ldebug.h"
 #include "ldebugger.h"
 #include "lobject.h"
+#include "lstate.h"
 
 
 static lua_ErrorWatcher watcher = NULL;  /* atomic */
@@ -53,4 +54,13 @@ LUA_API void lua_activelines (lua_State *L, int idx, lua_EachLine each,
   const LClosure *f = (const LClosure *)lua_topointer(L, idx);
   if (f != NULL && lua_isfunction(L, idx) && !lua_iscfunction(L, idx))
     linesof(f->p, each, ud);
+}
+
+
+LUA_API int lua_getcaller (lua_State *L, lua_Debug *ar) {
+  CallInfo *caller = ar->i_ci->previous;
+  if (caller == NULL || caller == &L->base_ci)
+    return 0;
+  ar->i_ci = caller;
+  return 1;
 }

@@ -29,6 +29,13 @@ typedef void (*lua_EachLine) (void *ud, int line);
 LUA_API void (lua_activelines) (lua_State *L, int idx, lua_EachLine each,
                                 void *ud);
 
+/*
+** Leads 'ar', which 'lua_getstack' or this function has filled for 'L', on
+** to who has called that function; 0 if nobody has. Unlike 'lua_getstack'
+** it costs the same at each level.
+*/
+LUA_API int (lua_getcaller) (lua_State *L, lua_Debug *ar);
+
 LUAI_FUNC void luaG_raised (lua_State *L);
 
 #endif

@@ -293,9 +293,8 @@ unsafe fn is_free(state: *mut lua_State) -> bool {
     match unsafe { lua_gethook(state) } {
         None => true,
         Some(set) => {
-            let (ours, debuggers): (mlua_sys::lua_Hook, mlua_sys::lua_Hook) =
-                (hook, debugger::hook);
-            set as usize == ours as usize || set as usize == debuggers as usize
+            let ours: mlua_sys::lua_Hook = hook;
+            set as usize == ours as usize || debugger::is_ours(set)
         }
     }
 }

@@ -163,10 +163,11 @@ fn pause(state: State<'_>) -> c_int {
     }
 }
 
-/// `post(handle, request)`: a request for a stopped service. False if it is not stopped.
+/// `post(handle, request [, leaves])`: a request for a stopped service; one that `leaves` lets it go on, so what it does for other
+/// requests ends. False if it is not stopped.
 fn post(state: State<'_>) -> c_int {
     let handle = state.check_integer(1) as u32;
-    let sent = super::post(handle, state.check_bytes(2).into());
+    let sent = super::post(handle, state.check_bytes(2).into(), state.to_boolean(3));
     state.push_boolean(sent);
     1
 }

@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 
 use libc::c_int;
 use mlua_sys::{
-    LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD,
-    lua_Debug, lua_State, lua_call, lua_checkstack, lua_getinfo, lua_getstack, lua_newthread,
-    lua_pcall, lua_pop, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
+    LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, lua_Debug,
+    lua_State, lua_call, lua_checkstack, lua_getinfo, lua_getstack, lua_newthread, lua_pcall,
+    lua_pop, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
     lua_pushlstring, lua_pushnil, lua_pushthread, lua_pushvalue, lua_rawgetp, lua_rawsetp,
     lua_sethook, lua_settop, lua_tolstring, lua_tothread, lua_touserdata, lua_typename, lua_xmove,
     luaL_error, luaL_loadfilex,
@@ -21,13 +21,11 @@ use skynet_support::{Entry, State, lua_functions};
 use super::breakpoints::{self, Breakpoint};
 use super::hook::with_source;
 use super::step::{Mode, Step};
-use super::{JUST_MY_CODE, Local, Snlua, Vm, notices, resumers};
+use super::{JUST_MY_CODE, Local, RUN, Snlua, Vm, evaluation, notices, resumers};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
 
 const MODULE: &CStr = c"skynet.internal.debugagent";
-/// Instructions between two looks at the clock while a text of the user's runs.
-const INSTRUCTIONS: c_int = 10_000;
 /// Nanoseconds between two notices that a service could not be stopped.
 const PAUSE_BETWEEN: u64 = 1_000_000_000;
 /// Values that the functions here push.
@@ -110,7 +108,7 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
     let mode = spare::held(|| unsafe { ask(local, &event) });
     accept_requests(local, false);
     match mode {
-        None => tell_unstopped(&local.vm),
+        None => tell_unstopped(&local.vm, local.epoch.get()),
         Some((mode, coroutine)) => {
             let coroutine = if coroutine.is_null() {
                 state
@@ -125,19 +123,24 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
 }
 
 /// The service runs on where it was to stop; in a loop it does so very often.
-fn tell_unstopped(vm: &Vm) {
+fn tell_unstopped(vm: &Vm, epoch: u64) {
     let now = monotonic_nanos();
     let before = vm.told_at.load(Ordering::Relaxed);
     if before == 0 || now.saturating_sub(before) >= PAUSE_BETWEEN {
         vm.told_at.store(now, Ordering::Relaxed);
-        notices::tell(vm.handle, b"unstopped", b"");
+        notices::tell(vm.handle, Some(epoch), b"unstopped", b"");
     }
 }
 
 fn accept_requests(local: &Local, on: bool) {
     let mut mail = local.vm.mail.lock();
     mail.clear();
+    local.vm.leaves.store(false, Ordering::SeqCst);
     local.vm.stopped.store(on, Ordering::SeqCst);
+    if on {
+        // Who wanted it to stop has what was wanted, whatever the reason is.
+        local.vm.pause.store(RUN, Ordering::SeqCst);
+    }
 }
 
 /// Whether the function that runs is one of the layer.
@@ -347,7 +350,7 @@ unsafe extern "C-unwind" fn enter(agent: *mut lua_State) -> c_int {
 }
 
 /// The VM's part of the debugger. Raises where there is none.
-fn local(state: State<'_>) -> &Local {
+pub(super) fn local(state: State<'_>) -> &Local {
     // SAFETY: the agent runs in VMs of services alone, on the thread that runs the service.
     match unsafe { super::local(Snlua::of(state)) } {
         Some(local) => local,
@@ -357,7 +360,8 @@ fn local(state: State<'_>) -> &Local {
 
 /// `wait()`: the next request, a string; nothing when the service is not to be stopped any more.
 fn wait(state: State<'_>) -> c_int {
-    let Some(request) = local(state).vm.next_request() else {
+    let local = local(state);
+    let Some(request) = local.vm.next_request(local.epoch.get()) else {
         return 0;
     };
     // As in `skynet.debugchannel`: while it becomes a string, which may raise, it is but an address.
@@ -373,7 +377,8 @@ fn wait(state: State<'_>) -> c_int {
 /// `tell(kind, text)`: a notice for the adapter.
 fn tell(state: State<'_>) -> c_int {
     let (kind, text) = (state.check_bytes(1), state.check_bytes(2));
-    if !notices::tell(local(state).vm.handle, kind, text) {
+    let local = local(state);
+    if !notices::tell(local.vm.handle, Some(local.epoch.get()), kind, text) {
         state.error(c"no such notice");
     }
     0
@@ -439,54 +444,6 @@ fn load(state: State<'_>) -> c_int {
     1
 }
 
-thread_local! {
-    /// Until when a text of the user's may run, in nanoseconds.
-    static DEADLINE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-/// The hook of a text of the user's that runs.
-///
-/// # Safety
-/// Lua calls it as a hook, with its running state.
-unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
-    if monotonic_nanos() > DEADLINE.get() {
-        // SAFETY: the hook of a coroutine in a protected call.
-        unsafe {
-            luaL_error(
-                state,
-                c"this takes too long while the service is stopped".as_ptr(),
-            )
-        };
-    }
-}
-
-/// `run(seconds, function, ...)`: as `pcall(function, ...)`, for that long at most. The function cannot yield.
-fn run(state: State<'_>) -> c_int {
-    let seconds = state.check_number(1);
-    state.check_kind(2, LUA_TFUNCTION);
-    let count = state.top() - 2;
-    // SAFETY: the new coroutine is on the stack. Nothing here has a destructor.
-    unsafe {
-        let coroutine = lua_newthread(state.raw());
-        state.insert(1);
-        if lua_checkstack(coroutine, count + 1) == 0 {
-            state.error(c"stack overflow");
-        }
-        lua_xmove(state.raw(), coroutine, count + 1);
-        DEADLINE.set(monotonic_nanos().saturating_add((seconds * 1e9) as u64));
-        lua_sethook(coroutine, Some(on_count), LUA_MASKCOUNT, INSTRUCTIONS);
-        let status = lua_pcall(coroutine, count, mlua_sys::LUA_MULTRET, 0);
-        lua_sethook(coroutine, None, 0, 0);
-        let results = mlua_sys::lua_gettop(coroutine);
-        state.push_boolean(status == LUA_OK);
-        if !state.try_reserve(results) {
-            state.error(c"too many results");
-        }
-        lua_xmove(coroutine, state.raw(), results);
-        results + 1
-    }
-}
-
 /// `address(value)`: its address as `%p` has it, for tables and other objects; whatever `__tostring` says.
 fn address(state: State<'_>) -> c_int {
     let (kind, address) = (state.kind(1), state.to_pointer(1));
@@ -513,6 +470,6 @@ const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"resumer" => resumer,
     c"justmycode" => just_my_code,
     c"load" => load,
-    c"run" => run,
+    c"run" => evaluation::run,
     c"address" => address,
 });

@@ -61,11 +61,9 @@ pub(in super::super) unsafe fn learn_functions(state: *mut lua_State) {
 }
 
 /// What a function on the stack is for an error.
+#[derive(Clone, Copy)]
 enum Frame {
-    /// A function in Lua, of the layer or not.
-    Lua {
-        layer: bool,
-    },
+    Lua,
     /// It catches errors.
     Catches,
     /// It raises once more what the coroutine has raised that it resumed.
@@ -73,76 +71,117 @@ enum Frame {
     Other,
 }
 
-/// What the function at `level` is; `None`: there is none.
-///
-/// # Safety
-/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service;
-/// there is room for a value.
-unsafe fn frame(local: &Local, state: *mut lua_State, level: c_int) -> Option<Frame> {
-    // SAFETY: contract of this function.
-    unsafe {
-        let mut activation: lua_Debug = std::mem::zeroed();
-        if lua_getstack(state, level, &mut activation) == 0 {
-            return None;
+/// A walk over a stack, from the function that runs outwards.
+struct Walk<'a> {
+    local: &'a Local,
+    state: *mut lua_State,
+    activation: lua_Debug,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins at the function that runs; `None`: there is none.
+    ///
+    /// # Safety
+    /// As long as the walk is used: `state` is a coroutine of the VM of `local` whose stack stays as it is, the calling thread runs
+    /// its service, and there is room for a value.
+    unsafe fn new(local: &'a Local, state: *mut lua_State) -> Option<Walk<'a>> {
+        // SAFETY: contract of this function; `lua_Debug` is plain data.
+        unsafe {
+            let mut activation: lua_Debug = std::mem::zeroed();
+            let found = lua_getstack(state, 0, &mut activation) != 0;
+            found.then_some(Walk {
+                local,
+                state,
+                activation,
+            })
         }
-        if lua_getinfo(state, c"Sf".as_ptr(), &mut activation) == 0 {
-            return Some(Frame::Other);
-        }
-        let function = lua_tocfunction(state, -1);
-        lua_pop(state, 1);
+    }
+
+    /// On to who has called the function. False if nobody has.
+    fn go_out(&mut self) -> bool {
+        // SAFETY: contract of `new`.
+        unsafe { hook::to_caller(self.state, &mut self.activation) }
+    }
+
+    fn frame(&mut self) -> Frame {
+        // SAFETY: contract of `new`.
+        let function = unsafe {
+            if lua_getinfo(self.state, c"f".as_ptr(), &mut self.activation) == 0 {
+                return Frame::Other;
+            }
+            let function = lua_tocfunction(self.state, -1);
+            lua_pop(self.state, 1);
+            function
+        };
         let Some(function) = function else {
-            let layer = with_source(local, &activation, |source| source.layer);
-            return Some(Frame::Lua { layer });
+            return Frame::Lua;
         };
         let is = |known: lua_CFunction| known as usize == function as usize;
-        Some(match FUNCTIONS.get() {
+        match FUNCTIONS.get() {
             Some(known) if is(known.pcall) || is(known.xpcall) => Frame::Catches,
             Some(known) if is(known.wrapped) => Frame::Passes,
             _ => Frame::Other,
-        })
+        }
+    }
+
+    /// Whether the function is one in Lua and the application's.
+    fn is_of_application(&mut self) -> bool {
+        // SAFETY: contract of `new`.
+        matches!(self.frame(), Frame::Lua)
+            && unsafe {
+                lua_getinfo(self.state, c"S".as_ptr(), &mut self.activation) != 0
+                    && !with_source(self.local, &self.activation, |source| source.layer)
+            }
     }
 }
 
-/// Of which kind the error is that is being raised in `state`: 0 for none that concerns the application.
+/// Of which kind the error is that is being raised in `state`: 0 for none that concerns the application. It costs as much as the
+/// stack is deep up to who catches the error, which is what the error unwinds then.
 ///
 /// # Safety
 /// `state` is a coroutine of the VM of `local`, and the calling thread runs its service;
 /// there is room for a value in it, and in those that have resumed it.
 unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
     let mut waiting = super::resumers(local).of(state);
-    let (mut state, mut level) = (state, 0);
     let mut of_application = false;
-    loop {
-        // SAFETY: contract of this function; resumers are on the stack of those that they have resumed.
-        match unsafe { frame(local, state, level) } {
-            Some(Frame::Lua { layer }) => of_application |= !layer,
-            Some(Frame::Catches) => {
-                // SAFETY: contract of this function; `frame` leaves the stack as it was.
-                let catcher = unsafe { frame(local, state, level + 1) };
-                return match catcher {
-                    Some(Frame::Lua { layer: false }) => CAUGHT,
-                    _ if of_application => UNCAUGHT,
-                    _ => 0,
+    // SAFETY: contract of this function.
+    let mut place = unsafe { Walk::new(local, state) };
+    let mut is_innermost = true;
+    while let Some(mut walk) = place.take() {
+        match walk.frame() {
+            Frame::Lua => of_application = of_application || walk.is_of_application(),
+            Frame::Catches => {
+                return match walk.go_out() && walk.is_of_application() {
+                    true => CAUGHT,
+                    false if of_application => UNCAUGHT,
+                    false => 0,
                 };
             }
             // It was seen where it was raised first.
-            Some(Frame::Passes) if level == 0 => return 0,
-            Some(_) => {}
-            None => {
-                let Some(resumer) = waiting.next() else { break };
-                // SAFETY: a resumer is a coroutine of the VM that waits, so its stack stays as it is.
-                match unsafe { frame(local, resumer, 0) } {
-                    Some(Frame::Passes) => (state, level) = (resumer, 0),
-                    // `coroutine.resume`: who calls it gets the error.
-                    // SAFETY: a resumer is a coroutine of the VM that waits, so its stack stays as it is.
-                    _ => match unsafe { frame(local, resumer, 1) } {
-                        Some(Frame::Lua { layer: false }) => return CAUGHT,
-                        _ => break,
-                    },
-                }
-            }
+            Frame::Passes if is_innermost => return 0,
+            Frame::Passes | Frame::Other => {}
         }
-        level += 1;
+        is_innermost = false;
+        if walk.go_out() {
+            place = Some(walk);
+            continue;
+        }
+        let Some(resumer) = waiting.next() else { break };
+        // SAFETY: a resumer is a coroutine of the VM that waits, so its stack stays as it is.
+        let Some(mut outer) = (unsafe { Walk::new(local, resumer) }) else {
+            break;
+        };
+        let passes = matches!(outer.frame(), Frame::Passes);
+        if !outer.go_out() {
+            break;
+        }
+        if passes {
+            place = Some(outer);
+        } else if outer.is_of_application() {
+            return CAUGHT; // `coroutine.resume`: who calls it gets the error
+        } else {
+            break;
+        }
     }
     if of_application { UNCAUGHT } else { 0 }
 }
@@ -172,6 +211,7 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
         if lua_checkstack(state, 4) == 0 {
             return;
         }
+        hook::enter_epoch(local);
         let kind = kind(local, state);
         if kind & wanted != 0 {
             agent::stop(local, state, agent::Reason::Error(kind == CAUGHT));

@@ -4,6 +4,7 @@
 //! as long as such a function is on the stack. A coroutine has its hooks set when it is resumed: those that were made before, and wait,
 //! cost nothing until they run. One with a hook of the service's own is left alone.
 
+use std::ptr;
 use std::sync::atomic::Ordering;
 
 use libc::c_int;
@@ -17,8 +18,8 @@ use skynet_support::State;
 use super::breakpoints::Source;
 use super::step::Step;
 use super::{
-    ENTRY, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent, is_attached, local,
-    resumers, wants_hooks,
+    ENTRY, EPOCH, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent, evaluation,
+    is_attached, local, resumers, wants_hooks,
 };
 
 /// Lines without a function with a breakpoint, after which the stack is looked at: the line hook may not be needed any more.
@@ -32,20 +33,27 @@ const DEEPEST: c_int = 1000;
 /// `state` is a coroutine that exists.
 unsafe fn is_free(state: *mut lua_State) -> bool {
     // SAFETY: contract of this function; reads one word.
-    unsafe { lua_gethook(state) }.is_none_or(|set| {
-        let ours: lua_Hook = hook;
-        set as usize == ours as usize
-    })
+    unsafe { lua_gethook(state) }.is_none_or(is_hook)
+}
+
+fn is_hook(set: lua_Hook) -> bool {
+    let ours: lua_Hook = hook;
+    set as usize == ours as usize
+}
+
+/// Whether a hook is one that the debugger has set.
+pub(in super::super) fn is_ours(set: lua_Hook) -> bool {
+    is_hook(set) || evaluation::is_hook(set)
 }
 
 /// Sets the hook with that mask, or none; one of the service's own stays.
 ///
 /// # Safety
-/// `state` is a coroutine of a VM that the calling thread runs.
+/// `state` is a coroutine of a VM that the calling thread runs; the agent does not.
 unsafe fn set(state: *mut lua_State, mask: c_int) {
     // SAFETY: contract of this function.
     unsafe {
-        if is_free(state) {
+        if lua_gethook(state).is_none_or(is_ours) {
             lua_sethook(state, (mask != 0).then_some(hook as _), mask, 1);
         }
     }
@@ -56,8 +64,12 @@ unsafe fn set(state: *mut lua_State, mask: c_int) {
 /// # Safety
 /// As for [`Interrupt::request`](super::super::interrupt::Interrupt::request).
 pub(in super::super) unsafe fn set_from_signal(running: *mut lua_State) {
-    // SAFETY: contract of this function.
-    unsafe { set(running, LUA_MASKCOUNT) }
+    // SAFETY: contract of this function. The hook of an evaluation looks by itself, and the agent may run.
+    unsafe {
+        if is_free(running) {
+            lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
+        }
+    }
 }
 
 /// What the VM's coroutine `state` is about to do is watched for: sets its hooks.
@@ -68,7 +80,7 @@ pub(in super::super) unsafe fn on_switch(this: *mut Snlua, state: *mut lua_State
     // SAFETY: contract of this function.
     unsafe {
         match local(this) {
-            Some(local) if local.busy.get() => {}
+            Some(local) if local.busy.get() => evaluation::on_switch(local, state),
             Some(local) => set(state, wanted(local, state)),
             None => set(state, 0),
         }
@@ -114,19 +126,31 @@ pub(super) unsafe fn any_frame(
     // SAFETY: contract of this function; `lua_Debug` is plain data. With "S" nothing is allocated.
     unsafe {
         let mut frame: lua_Debug = std::mem::zeroed();
-        for level in 0..DEEPEST {
-            if lua_getstack(state, level, &mut frame) == 0 {
-                return false;
-            }
+        if lua_getstack(state, 0, &mut frame) == 0 {
+            return false;
+        }
+        for _ in 0..DEEPEST {
             if lua_getinfo(state, c"S".as_ptr(), &mut frame) != 0 && is_lua(&frame) {
                 let (first, last) = (frame.linedefined, frame.lastlinedefined);
                 if with_source(local, &frame, |source| test(source, first, last)) {
                     return true;
                 }
             }
+            if !to_caller(state, &mut frame) {
+                return false;
+            }
         }
         false
     }
+}
+
+/// Leads `frame` on to who has called its function. False if nobody has.
+///
+/// # Safety
+/// `frame` is of a function on the stack of `state`.
+pub(super) unsafe fn to_caller(state: *mut lua_State, frame: &mut lua_Debug) -> bool {
+    // SAFETY: contract of this function.
+    unsafe { skynet_lua::lua_getcaller(state.cast(), ptr::from_mut(frame).cast()) != 0 }
 }
 
 fn is_lua(frame: &lua_Debug) -> bool {
@@ -152,10 +176,7 @@ pub(super) unsafe fn with_source<R>(
 ///
 /// # Safety
 /// Lua calls it as a hook, with its running state and an event of it.
-pub(in super::super) unsafe extern "C-unwind" fn hook(
-    state: *mut lua_State,
-    event: *mut lua_Debug,
-) {
+unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua_Debug) {
     // SAFETY: contract of this function; the allocator leads to the instance, which outlives the VM. What may raise
     // is called where nothing has a destructor (`agent`).
     unsafe {
@@ -167,9 +188,7 @@ pub(in super::super) unsafe extern "C-unwind" fn hook(
             return;
         }
         let pause = local.vm.pause.load(Ordering::Relaxed);
-        if !is_attached() {
-            local.step.set(Step::NONE);
-        }
+        enter_epoch(local);
         if pause == RUN && !local.step.get().is_on() && !wants_hooks() {
             return settle(this, local, state);
         }
@@ -187,6 +206,20 @@ pub(in super::super) unsafe extern "C-unwind" fn hook(
     }
 }
 
+/// What happens now is for the editor that is attached now; a step of the one before is over.
+pub(super) fn enter_epoch(local: &Local) {
+    let epoch = EPOCH.load(Ordering::SeqCst);
+    if local.epoch.replace(epoch) != epoch || !is_attached() {
+        local.step.set(Step::NONE);
+    }
+}
+
+/// Whether the debugger watches what the VM does.
+pub(super) fn is_watched(local: &Local) -> bool {
+    let pause = local.vm.pause.load(Ordering::Relaxed) != RUN;
+    wants_hooks() || local.step.get().is_on() || pause
+}
+
 /// Sets the hooks of the running coroutine anew, and notes whether those of others have to be.
 ///
 /// # Safety
@@ -195,8 +228,7 @@ pub(super) unsafe fn settle(this: *mut Snlua, local: &Local, state: *mut lua_Sta
     // SAFETY: contract of this function.
     unsafe {
         let pause = local.vm.pause.load(Ordering::Relaxed) != RUN;
-        let on = wants_hooks() || local.step.get().is_on() || pause;
-        (*this).interrupt.watch(on);
+        (*this).interrupt.watch(is_watched(local));
         let mask = if pause { 0 } else { wanted(local, state) }; // it goes on elsewhere
         set(state, mask);
         local.quiet.set(0);

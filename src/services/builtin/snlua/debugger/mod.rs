@@ -20,6 +20,7 @@
 mod adapter;
 mod agent;
 mod breakpoints;
+mod evaluation;
 mod exceptions;
 mod hook;
 mod notices;
@@ -38,11 +39,12 @@ use super::Snlua;
 use super::core::{self, Request, Service, spare};
 use super::sample::Resumers;
 use breakpoints::Sources;
+use evaluation::Evaluation;
 use step::Step;
 
 pub use adapter::open;
 pub(super) use exceptions::learn_functions;
-pub(super) use hook::{has_ended, hook, on_switch, set_from_signal};
+pub(super) use hook::{has_ended, is_ours, on_switch, set_from_signal};
 
 /// Services that may be stopped at a time.
 pub const MOST_STOPPED: usize = 32;
@@ -53,6 +55,11 @@ const LOOK: Duration = Duration::from_millis(200);
 static ENABLED: AtomicBool = AtomicBool::new(false);
 /// Handle of the adapter while an editor is attached; else 0.
 static ADAPTER: AtomicU32 = AtomicU32::new(0);
+/// Counts attachments and detachments. What a service does for an editor, a stop, a step, a notice, belongs to the value that it
+/// found before: it is of no interest to the next editor, even if that one comes before anybody has seen that the first one left.
+static EPOCH: AtomicU64 = AtomicU64::new(0);
+/// Handle of the service that is the adapter, with an editor or without; 0: it has not begun, or has ended.
+static ADAPTER_SERVICE: AtomicU32 = AtomicU32::new(0);
 /// Grows with each change of what is watched for.
 static VERSION: AtomicU32 = AtomicU32::new(1);
 /// Which errors stop: bits of [`exceptions`].
@@ -83,6 +90,8 @@ struct Vm {
     stopped: AtomicBool,
     mail: Mutex<VecDeque<Box<[u8]>>>,
     posted: Condvar,
+    /// The stopped service is to go on: what the agent does for the editor ends.
+    leaves: AtomicBool,
     /// When it was told that it could not be stopped, in nanoseconds; 0: never. The thread that runs the service has it.
     told_at: AtomicU64,
 }
@@ -105,6 +114,10 @@ pub(super) struct Local {
     busy: Cell<bool>,
     /// Line events in a row at which no function with a breakpoint was on.
     quiet: Cell<u32>,
+    /// The value of [`EPOCH`] to which the step, and what is stopped, belongs.
+    epoch: Cell<u64>,
+    /// The text of the user's that runs.
+    evaluation: Cell<Option<Evaluation>>,
 }
 
 /// The config wants a debug adapter. `spawn` starts a spare worker.
@@ -162,6 +175,7 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         stopped: AtomicBool::new(false),
         mail: Mutex::default(),
         posted: Condvar::new(),
+        leaves: AtomicBool::new(false),
         told_at: AtomicU64::new(0),
     });
     let local = Local {
@@ -172,8 +186,11 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         stopped: Cell::new(std::ptr::null_mut()),
         busy: Cell::new(false),
         quiet: Cell::new(0),
+        epoch: Cell::new(0),
+        evaluation: Cell::new(None),
     };
     if vm.name.split_whitespace().next() == Some(adapter::SCRIPT) {
+        ADAPTER_SERVICE.store(handle, Ordering::SeqCst);
         return; // it cannot ask itself
     }
     // SAFETY: contract of this function.
@@ -186,7 +203,7 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         on_switch(this, (*this).state);
     }
     drop(vms);
-    notices::tell(handle, b"service", b"began");
+    notices::tell(handle, None, b"service", b"began");
 }
 
 /// The VM is about to be closed.
@@ -195,12 +212,21 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
 /// The calling thread is the only one that uses the VM.
 pub(super) unsafe fn end(this: *mut Snlua) {
     // SAFETY: contract of this function.
+    let ending = unsafe { (*this).service() }.handle();
+    if ending != 0
+        && ADAPTER_SERVICE
+            .compare_exchange(ending, 0, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    {
+        attach(0); // whoever has ended it: nobody would do so later
+    }
+    // SAFETY: contract of this function.
     let Some(local) = (unsafe { (*this).debugger.take() }) else {
         return;
     };
     let handle = local.vm.handle;
     VMS.lock().remove(&handle);
-    notices::tell(handle, b"service", b"ended");
+    notices::tell(handle, None, b"service", b"ended");
 }
 
 fn wait_for_editor(handle: u32) {
@@ -244,11 +270,18 @@ impl Vm {
         self.pause.load(Ordering::Relaxed) != RUN || self.stopped.load(Ordering::Relaxed)
     }
 
-    /// The oldest request. Waits for one; `None` when the service is not to be stopped any more.
-    fn next_request(&self) -> Option<Box<[u8]>> {
+    /// Whether what belongs to `epoch` may go on: the editor is there, and so is the service.
+    fn is_attended(&self, epoch: u64) -> bool {
+        EPOCH.load(Ordering::SeqCst) == epoch
+            && core::exists(ADAPTER.load(Ordering::Relaxed))
+            && core::exists(self.handle)
+    }
+
+    /// The oldest request. Waits for one; `None` when the service, which has stopped in `epoch`, is not to be stopped any more.
+    fn next_request(&self, epoch: u64) -> Option<Box<[u8]>> {
         let mut mail = self.mail.lock();
         loop {
-            if !core::exists(ADAPTER.load(Ordering::Relaxed)) || !core::exists(self.handle) {
+            if !self.is_attended(epoch) {
                 return None;
             }
             if let Some(request) = mail.pop_front() {
@@ -275,21 +308,29 @@ fn pause(handle: u32, anywhere: bool) -> Option<bool> {
         } else {
             PAUSE_IN_APPLICATION
         };
+        let mail = vm.mail.lock();
+        if vm.stopped.load(Ordering::SeqCst) {
+            return Some(true); // the adapter is about to hear of it
+        }
         vm.pause.store(pause, Ordering::SeqCst);
+        drop(mail);
         // SAFETY: under the lock, see `Vm`.
         unsafe { (*vm.instance).interrupt.watch(true) };
     }
     Some(core::ask(handle, Request::Debug))
 }
 
-/// Puts a request into the mail of a stopped service. False if it is not stopped.
-fn post(handle: u32, request: Box<[u8]>) -> bool {
+/// Puts a request into the mail of a stopped service; one that `leaves` lets it go on. False if it is not stopped.
+fn post(handle: u32, request: Box<[u8]>, leaves: bool) -> bool {
     let Some(vm) = find(handle) else { return false };
     let mut mail = vm.mail.lock();
     if !vm.stopped.load(Ordering::SeqCst) {
         return false;
     }
     mail.push_back(request);
+    if leaves {
+        vm.leaves.store(true, Ordering::SeqCst);
+    }
     drop(mail);
     vm.posted.notify_all();
     true
@@ -297,8 +338,7 @@ fn post(handle: u32, request: Box<[u8]>) -> bool {
 
 /// An editor is attached from now on, by way of the service `adapter`; 0: none is, and what is stopped goes on.
 fn attach(adapter: u32) {
-    ADAPTER.store(adapter, Ordering::SeqCst);
-    notices::forget();
+    notices::begin_epoch(adapter);
     if adapter == 0 {
         breakpoints::clear();
         ERRORS.store(0, Ordering::Relaxed);

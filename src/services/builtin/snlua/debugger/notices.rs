@@ -10,7 +10,7 @@ use libc::c_int;
 use parking_lot::Mutex;
 use skynet_support::State;
 
-use super::ADAPTER;
+use super::{ADAPTER, EPOCH};
 use crate::services::builtin::snlua::core;
 
 /// Bytes of notices without an end that wait.
@@ -63,13 +63,13 @@ const KINDS: [&str; 7] = [
     "service",
 ];
 
-/// Tells the adapter something about a service, if an editor is attached. False if there is no such kind of notice.
-pub(super) fn tell(source: u32, kind: &[u8], text: &[u8]) -> bool {
+/// Tells the adapter something about a service, if the editor of `epoch` is still attached; `None` stands for whoever is. False if
+/// there is no such kind of notice.
+pub(super) fn tell(source: u32, epoch: Option<u64>, kind: &[u8], text: &[u8]) -> bool {
     let Some(kind) = KINDS.into_iter().find(|known| known.as_bytes() == kind) else {
         return false;
     };
-    let adapter = ADAPTER.load(Ordering::Relaxed);
-    if adapter == 0 {
+    if ADAPTER.load(Ordering::Relaxed) == 0 {
         return true;
     }
     let notice = Notice {
@@ -77,8 +77,14 @@ pub(super) fn tell(source: u32, kind: &[u8], text: &[u8]) -> bool {
         kind,
         text: text.into(),
     };
-    let is_first = {
+    let (is_first, adapter) = {
         let mut waiting = WAITING.lock();
+        // Both change under the lock.
+        let adapter = ADAPTER.load(Ordering::Relaxed);
+        let present = EPOCH.load(Ordering::Relaxed);
+        if adapter == 0 || epoch.is_some_and(|epoch| epoch != present) {
+            return true;
+        }
         if notice.has_no_end() {
             // One may always wait.
             if waiting.bytes != 0 && waiting.bytes + notice.size() > MOST_WAITING {
@@ -88,7 +94,7 @@ pub(super) fn tell(source: u32, kind: &[u8], text: &[u8]) -> bool {
             waiting.bytes += notice.size();
         }
         waiting.list.push_back(notice);
-        !std::mem::replace(&mut waiting.told, true)
+        (!std::mem::replace(&mut waiting.told, true), adapter)
     };
     if is_first && !core::tell(source, adapter) {
         WAITING.lock().told = false;
@@ -96,9 +102,12 @@ pub(super) fn tell(source: u32, kind: &[u8], text: &[u8]) -> bool {
     true
 }
 
-/// What was told to another editor is of no interest any more.
-pub(super) fn forget() {
+/// Another editor is attached from now on, by way of the service `adapter`, or none (0). What was told to the one before is of no
+/// interest any more, and neither is what comes late for it.
+pub(super) fn begin_epoch(adapter: u32) {
     let mut waiting = WAITING.lock();
+    ADAPTER.store(adapter, Ordering::SeqCst);
+    EPOCH.fetch_add(1, Ordering::SeqCst);
     waiting.list = VecDeque::new();
     (waiting.bytes, waiting.lost, waiting.told) = (0, 0, false);
 }

@@ -1,0 +1,150 @@
+//! A text that the user has typed, or a condition of a breakpoint, which runs in a stopped service, and how it ends.
+//!
+//! It ends by itself or by an error that the hook of its coroutines raises: when it takes too long, when the service is to go on or was
+//! killed, and when the editor has left. `pcall` in the text catches such an error. So from the first one on each further instruction
+//! raises it again, wherever that is, and what has called `pcall` meets it at once.
+//!
+//! A coroutine that is made meanwhile has the hook of who makes it. One that was there before gets it when it is resumed
+//! ([`on_switch`]), and has it until it runs without an evaluation; one with a hook of the service's own is left alone.
+
+use libc::c_int;
+use mlua_sys::{
+    LUA_MASKCOUNT, LUA_MULTRET, LUA_OK, LUA_TFUNCTION, lua_Debug, lua_Hook, lua_State,
+    lua_checkstack, lua_gethook, lua_gethookcount, lua_gettop, lua_newthread, lua_pcall,
+    lua_sethook, lua_xmove, luaL_error,
+};
+use skynet_support::State;
+use std::ffi::CStr;
+use std::sync::atomic::Ordering;
+
+use super::{Local, Snlua, agent, hook, local};
+use crate::services::builtin::snlua::core::monotonic_nanos;
+
+/// Instructions between two looks whether it has to end.
+const INSTRUCTIONS: c_int = 10_000;
+
+/// What runs.
+#[derive(Clone, Copy)]
+pub(super) struct Evaluation {
+    /// Until when, in nanoseconds.
+    deadline: u64,
+    /// Why it has to end.
+    ends: Option<&'static CStr>,
+}
+
+/// Whether that is the hook of an evaluation.
+pub(super) fn is_hook(set: lua_Hook) -> bool {
+    let ours: lua_Hook = on_count;
+    set as usize == ours as usize
+}
+
+/// Sets the hook of a coroutine, which counts on if it has it already.
+///
+/// # Safety
+/// `state` is a coroutine of a VM that the calling thread runs, and its hook is one of the debugger, or none.
+unsafe fn watch(state: *mut lua_State, evaluation: Evaluation) {
+    let count = if evaluation.ends.is_some() {
+        1
+    } else {
+        INSTRUCTIONS
+    };
+    // SAFETY: contract of this function.
+    unsafe {
+        let has_it = lua_gethook(state).is_some_and(is_hook);
+        if !has_it || lua_gethookcount(state) != count {
+            lua_sethook(state, Some(on_count), LUA_MASKCOUNT, count);
+        }
+    }
+}
+
+/// While the agent runs, the VM goes over to `state`.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
+pub(super) unsafe fn on_switch(local: &Local, state: *mut lua_State) {
+    // SAFETY: contract of this function.
+    unsafe {
+        if let Some(evaluation) = local.evaluation.get()
+            && lua_gethook(state).is_none_or(hook::is_ours)
+        {
+            watch(state, evaluation);
+        }
+    }
+}
+
+/// Why what runs has to end now.
+fn look(local: &Local, evaluation: Evaluation) -> Option<&'static CStr> {
+    if evaluation.ends.is_some() {
+        evaluation.ends
+    } else if monotonic_nanos() > evaluation.deadline {
+        Some(c"this takes too long while the service is stopped")
+    } else if local.vm.leaves.load(Ordering::SeqCst) || !local.vm.is_attended(local.epoch.get()) {
+        Some(c"the service is not to be stopped any more")
+    } else {
+        None
+    }
+}
+
+/// The hook of what runs.
+///
+/// # Safety
+/// Lua calls it as a hook, with its running state.
+unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
+    // SAFETY: contract of this function; the allocator leads to the instance, which outlives the VM. Nothing that has a
+    // destructor is left when an error is raised.
+    unsafe {
+        let this = Snlua::of(State::new(state));
+        let Some(local) = local(this) else {
+            return lua_sethook(state, None, 0, 0);
+        };
+        let Some(mut evaluation) = local.evaluation.get() else {
+            // It is over, and the coroutine runs on.
+            return hook::settle(this, local, state);
+        };
+        evaluation.ends = look(local, evaluation);
+        if let Some(why) = evaluation.ends {
+            local.evaluation.set(Some(evaluation));
+            watch(state, evaluation);
+            luaL_error(state, why.as_ptr());
+        }
+    }
+}
+
+/// `run(seconds, function, ...)`: as `pcall(function, ...)`, for that long at most. The function cannot yield.
+pub(super) fn run(state: State<'_>) -> c_int {
+    let seconds = state.check_number(1);
+    state.check_kind(2, LUA_TFUNCTION);
+    let count = state.top() - 2;
+    let local = agent::local(state);
+    let evaluation = Evaluation {
+        deadline: monotonic_nanos().saturating_add((seconds * 1e9) as u64),
+        ends: None,
+    };
+    // SAFETY: the new coroutine is on the stack, below all else. Nothing here has a destructor.
+    unsafe {
+        let coroutine = lua_newthread(state.raw());
+        state.insert(1);
+        if lua_checkstack(coroutine, count + 1) == 0 {
+            state.error(c"stack overflow");
+        }
+        lua_xmove(state.raw(), coroutine, count + 1);
+        let interrupt = &raw const (*Snlua::of(state)).interrupt;
+        let before = (*interrupt).running();
+        local.evaluation.set(Some(evaluation));
+        (*interrupt).watch(true);
+        watch(coroutine, evaluation);
+        (*interrupt).switch(coroutine);
+        let status = lua_pcall(coroutine, count, LUA_MULTRET, 0);
+        local.evaluation.set(None);
+        (*interrupt).switch(before);
+        (*interrupt).watch(hook::is_watched(local));
+        lua_sethook(coroutine, None, 0, 0);
+        let results = lua_gettop(coroutine);
+        state.push_boolean(status == LUA_OK);
+        if !state.try_reserve(results) {
+            state.error(c"too many results");
+        }
+        lua_xmove(coroutine, state.raw(), results);
+        results + 1
+    }
+}
