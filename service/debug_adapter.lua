@@ -10,9 +10,11 @@
 local skynet = require "skynet"
 local debugger = require "skynet.debugger"
 local socket = require "skynet.socket"
+local admission = require "skynet.internal.admission"
 local framing = require "skynet.internal.debugframing"
 local guesses = require "skynet.internal.guesses"
 local json = require "skynet.internal.json"
+local limitedlog = require "skynet.internal.limitedlog"
 local publicaddress = require "skynet.internal.publicaddress"
 local sessions = require "skynet.internal.debugsession"
 
@@ -25,10 +27,12 @@ local RATE <const> = 5 -- wrong passwords in a second
 local where = skynet.getenv "debug_adapter"
 local host = skynet.getenv "debug_adapter_host" or "127.0.0.1"
 local password = skynet.getenv "debug_adapter_password"
-local limiter = guesses.new(RATE)
+local guessed = guesses.new(RATE)
 
 local current -- the session that is attached
-local strangers = 0 -- connections that are not
+local log = limitedlog() -- for what anybody can cause
+-- Connections. When there are too many that have not attached, the oldest of them goes.
+local limiter = admission.new { name = "debug_adapter", most = MOST_STRANGERS + 1, close = socket.shutdown }
 
 local function write_to(fd)
 	return function(text)
@@ -51,9 +55,7 @@ local function turn_away(fd, from, text)
 			body = { error = { id = 2, format = problem, showUser = true } },
 		})
 	end
-	skynet.error(
-		string.format("debug_adapter: %s is turned away: another editor is attached, from %s", from, current.from)
-	)
+	log(string.format("debug_adapter: %s is turned away: another editor is attached, from %s", from, current.from))
 end
 
 -- Speaks with one editor until the connection ends. Returns why it was ended here, or nil.
@@ -66,7 +68,7 @@ local function converse(fd, from)
 		if not password then
 			return true
 		elseif not guesses.same(type(given) == "string" and given or "", password) then
-			limiter.wait(string.match(from, "^(.*):%d+$") or from)
+			guessed.wait(string.match(from, "^(.*):%d+$") or from)
 			return false
 		end
 		return true
@@ -98,6 +100,7 @@ local function converse(fd, from)
 		problem = session:handle(text)
 		if session.attached and not attached then
 			current = session
+			limiter:heard(fd)
 			skynet.error(string.format("debug_adapter: %s is attached", from))
 		end
 		if problem then
@@ -116,10 +119,9 @@ local function converse(fd, from)
 end
 
 local function serve(fd, from)
-	if strangers >= MOST_STRANGERS then
+	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
-	strangers = strangers + 1
 	if socket.start(fd) then
 		socket.limit(fd, LIMIT)
 		if socket.write_limit then -- other Lua layers have none
@@ -127,7 +129,7 @@ local function serve(fd, from)
 		end
 		local ok, problem = pcall(converse, fd, from)
 		if problem then
-			skynet.error(string.format("debug_adapter: the connection from %s is closed: %s", from, tostring(problem)))
+			log(string.format("debug_adapter: the connection from %s is closed: %s", from, tostring(problem)))
 		end
 		if not ok then
 			current = nil
@@ -135,7 +137,7 @@ local function serve(fd, from)
 		end
 		socket.close(fd)
 	end
-	strangers = strangers - 1
+	limiter:leave(fd)
 end
 
 -- What services and the executable tell. Other Lua layers have no such protocol.
@@ -161,7 +163,10 @@ local function listen()
 	if string.find(where, "^unix:") then
 		return socket.listen(where, 0), where, 0
 	end
-	local port = assert(math.tointeger(tonumber(where)), "debug_adapter is no port")
+	local port = math.tointeger(tonumber(where))
+	if not port or port < 0 or port > 65535 then
+		error(string.format("%s is no port; it should be 0 to 65535, or unix: with a path", where), 0)
+	end
 	return socket.listen(host, port)
 end
 

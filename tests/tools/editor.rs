@@ -88,14 +88,19 @@ impl Editor {
             .unwrap_or_else(|error| panic!("no {what}: {error}; there were {events:?}"))
     }
 
-    /// Sends a request, and gives what it is answered: a body, or the reason of a failure.
-    pub fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, String> {
+    /// Sends a request, whose answer is left out.
+    pub fn send(&mut self, command: &str, arguments: Value) {
         self.sequence += 1;
         let request = json!({ "seq": self.sequence, "type": "request", "command": command, "arguments": arguments });
         let text = request.to_string();
         write!(self.out, "Content-Length: {}\r\n\r\n{text}", text.len())
             .expect("the adapter reads");
         self.out.flush().expect("the adapter reads");
+    }
+
+    /// Sends a request, and gives what it is answered: a body, or the reason of a failure.
+    pub fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, String> {
+        self.send(command, arguments);
         loop {
             let mut message = self.next(command);
             if message["type"] == "event" {

@@ -37,6 +37,16 @@ local function place_of(frame)
 	end
 end
 
+-- What an error says, without the place in what was typed.
+local function failure_of(value)
+	if type(value) ~= "string" then
+		return values.show(value)
+	elseif string.find(value, "attempt to yield", 1, true) then
+		return "nothing can wait while the service is stopped"
+	end
+	return (string.gsub(value, "^%(debug%):%d+: ", ""))
+end
+
 -- Runs a text as an expression, or else as statements. As `pcall`, with the values in a table.
 local function evaluate(text, frame, only_expression)
 	local expression = "return " .. text .. "\n"
@@ -62,10 +72,7 @@ local function evaluate(text, frame, only_expression)
 		results = table.pack(native.run(TIME, compiled))
 	end
 	if not results[1] then
-		local failure = results[2]
-		-- Without the place in what was typed.
-		return false,
-			type(failure) == "string" and (string.gsub(failure, "^%(debug%):%d+: ", "")) or values.show(failure)
+		return false, failure_of(results[2])
 	end
 	return true, table.pack(table.unpack(results, 2, results.n))
 end
@@ -233,11 +240,9 @@ function commands.scopes(arguments)
 end
 
 function commands.variables(arguments)
+	-- There is none any more when an editor asks for one of an earlier stop.
 	local list = stop.store:children(arguments.variablesReference, arguments.filter, arguments.start, arguments.count)
-	if not list then
-		error("there is no such variable any more", 0)
-	end
-	return { variables = json.list(list) }
+	return { variables = json.list(list or {}) }
 end
 
 function commands.evaluate(arguments)

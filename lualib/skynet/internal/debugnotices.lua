@@ -21,6 +21,7 @@ end
 
 function notices.stopped(session, handle, text)
 	local slot = take_slot(session, handle)
+	session.pausing[handle] = nil
 	local what = json.decode(text)
 	local names = what.tasks
 	session.stopped[handle] = { slot = slot, tasks = #names, names = names }
@@ -46,7 +47,7 @@ function notices.continued(session, handle)
 end
 
 local function take_asked(session, handle, text)
-	local seq, rest = string.match(text, "^(%d+) (.*)$")
+	local seq, rest = string.match(text, "^(%-?%d+) (.*)$")
 	local asked = session.asked[math.tointeger(seq)]
 	if asked and asked.handle == handle then
 		session.asked[asked.request.seq] = nil
@@ -82,8 +83,9 @@ function notices.failed(session, handle, text)
 	end
 end
 
-function notices.output(session, _, text)
+function notices.output(session, handle, text)
 	local event = json.decode(text)
+	event.output = string.format(":%08x %s", handle, event.output) -- as in the log
 	if event.source then
 		event.source = session.sources:there(event.source)
 		event.line = event.line - (session.line_offset or 0)
@@ -105,6 +107,7 @@ end
 function notices.service(session, handle, text)
 	if text == "ended" then
 		session:forget_stop(handle)
+		session.pausing[handle] = nil
 	end
 	if session.notices >= MOST_ANNOUNCED then
 		return

@@ -5,6 +5,7 @@
 --- handle + n * 2^32. What concerns the inside of a stopped service is passed on to its agent (debugagent.lua).
 
 local skynet = require "skynet"
+local arguments_of = require "skynet.internal.debugarguments"
 local debugger = require "skynet.debugger"
 local json = require "skynet.internal.json"
 local notices = require "skynet.internal.debugnotices"
@@ -62,6 +63,7 @@ local function new(options)
 		attached = false,
 		stopped = {}, -- handle -> { slot, tasks = number of them }
 		slots = {}, -- slot -> handle
+		pausing = {}, -- handle -> the request for a pause that it has not met yet
 		asked = {}, -- seq of a request that an agent has -> { request, handle, before }
 		breakpoint_count = 0,
 		filters = { caught = false, uncaught = false },
@@ -121,6 +123,14 @@ local function split(thread)
 	return thread % TASK, thread // TASK
 end
 
+--- A request is about a stop that is over: an editor asks for variables that it still shows.
+function Session:miss_stop(request, problem)
+	if request.command == "variables" then
+		return self:respond(request, { variables = json.list {} })
+	end
+	self:refuse(request, problem)
+end
+
 --- The service runs again, or is gone: its tasks are no threads any more, and what its agent was asked has no answer.
 function Session:forget_stop(handle)
 	local stopped = self.stopped[handle]
@@ -134,7 +144,7 @@ function Session:forget_stop(handle)
 	for seq, asked in pairs(self.asked) do
 		if asked.handle == handle then
 			self.asked[seq] = nil
-			self:refuse(asked.request, "the service runs again")
+			self:miss_stop(asked.request, "the service runs again")
 		end
 	end
 end
@@ -152,7 +162,7 @@ local function ask_agent(session, request, handle, task, before)
 			arguments = arguments,
 		}
 	if not text or not debugger.post(handle, text) then
-		return session:refuse(request, "the service is not stopped")
+		return session:miss_stop(request, "the service is not stopped")
 	end
 	session.asked[request.seq] = { request = request, handle = handle, before = before }
 end
@@ -286,7 +296,7 @@ local function by_reference(field)
 	return function(session, request)
 		local handle = owner_of(session, request.arguments[field])
 		if not handle then
-			return session:refuse(request, "the service is not stopped")
+			return session:miss_stop(request, "the service is not stopped")
 		end
 		ask_agent(session, request, handle)
 	end
@@ -331,7 +341,7 @@ local function go_on(session, request)
 		session:event("continued", { threadId = handle, allThreadsContinued = false })
 	end
 	local order = { seq = request.seq, slot = stopped.slot, command = request.command, arguments = { task = task } }
-	debugger.post(handle, json.encode(order)) -- not if it has been killed: it goes on by itself then
+	debugger.post(handle, json.encode(order), true) -- not if it has been killed: it goes on by itself then
 end
 
 for _, command in ipairs { "continue", "next", "stepIn", "stepOut" } do
@@ -348,9 +358,10 @@ function requests.pause(session, request)
 		return session:refuse(request, "there is no such Lua service")
 	end
 	session:respond(request)
+	session.pausing[handle] = request
 	-- It stops in the application's code if it comes to any soon. One that has no message gets one which is harmless.
 	skynet.timeout(IDLE_TIME, function()
-		if session.attached and not session.stopped[handle] and not debugger.pause(handle, true) then
+		if session.attached and session.pausing[handle] == request and not debugger.pause(handle, true) then
 			skynet.redirect(handle, 0, "debug", 0, skynet.pack "PING")
 		end
 	end)
@@ -437,10 +448,15 @@ function Session:handle(text)
 		if type(request.arguments) ~= "table" then
 			request.arguments = {}
 		end
-		local done, problem = pcall(handler, self, request)
+		local problem = arguments_of.problem(request.command, request.arguments)
+		if problem then
+			return self:refuse(request, problem)
+		end
+		local done, failure = pcall(handler, self, request)
 		if not done then
+			skynet.error(string.format("debug_adapter: %s: %s", request.command, tostring(failure)))
 			self.asked[request.seq] = nil
-			self:refuse(request, "the request is malformed: " .. tostring(problem))
+			self:refuse(request, "the request is malformed")
 		end
 	end
 end

@@ -27,6 +27,10 @@ function M.describe(info)
 	return known.path, known.layer
 end
 
+local function place_name(info)
+	return format("function <%s:%d>", values.printable(info.short_src), info.linedefined)
+end
+
 local function name_of(info)
 	if info.what == "main" then
 		return "main chunk"
@@ -36,13 +40,19 @@ local function name_of(info)
 	elseif info.what == "C" then
 		return "[C]"
 	end
-	return format("function <%s:%d>", values.printable(info.short_src), info.linedefined)
+	return place_name(info)
+end
+
+-- The layer has functions of the application in variables of its own, whose names say nothing.
+local function has_borrowed_name(frame, kind, caller)
+	return (kind == "local" or kind == "upvalue") and frame.path and not frame.layer and caller.layer
 end
 
 -- Appends the functions of a coroutine's stack: { thread, level, func, name, line, path, layer }. Tells whether one of them is the
 -- application's.
 local function add_frames(list, thread)
 	local application = false
+	local before, before_info
 	for level = 0, DEEPEST - 1 do
 		local info = debug.getinfo(thread, level, "nSlf")
 		if not info then
@@ -55,6 +65,10 @@ local function add_frames(list, thread)
 			frame.text = not frame.path and info.short_src
 			application = application or not frame.layer
 		end
+		if before and has_borrowed_name(before, before_info.namewhat, frame) then
+			before.name = place_name(before_info)
+		end
+		before, before_info = frame, info
 		list[#list + 1] = frame
 	end
 	return application

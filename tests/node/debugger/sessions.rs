@@ -191,6 +191,110 @@ fn a_node_that_cannot_start_tells_the_editor_why() {
     child.wait().unwrap();
 }
 
+#[test]
+fn an_editor_that_comes_at_once_finds_nothing_stopped() {
+    let mut debugged = Debugged::start("debug_succession", &[]);
+    let line = json!([{ "line": debugged.line("same.lua", "starts") }]);
+    let file = debugged.file("same.lua");
+    let mut editor = debugged.editor(&[], &[]);
+    for _ in 0..3 {
+        editor.breakpoints(&file, &line);
+        debugged.node.types("many 8");
+        for _ in 0..8 {
+            editor.stopped();
+        }
+        // It has been told who the next one is before anybody that is stopped looks.
+        let mut next = Editor::connect(debugged.port);
+        editor.get("disconnect", json!({}));
+        next.attach("attach", json!({}), &[], &[]);
+        for _ in 0..8 {
+            debugged.node.wait("same started");
+        }
+        assert!(!next.has_stopped(), "what it has not asked for");
+        editor = next;
+    }
+}
+
+#[test]
+fn silent_strangers_do_not_keep_an_editor_out() {
+    let debugged = Debugged::start("debug_silent", &["debug_adapter_password=sesame"]);
+    let _strangers: Vec<TcpStream> = (0..40)
+        .map(|_| TcpStream::connect(("127.0.0.1", debugged.port)).unwrap())
+        .collect();
+    let mut editor = Editor::connect(debugged.port);
+    editor.attach("attach", json!({ "password": "sesame" }), &[], &[]);
+    let _more: Vec<TcpStream> = (0..40)
+        .map(|_| TcpStream::connect(("127.0.0.1", debugged.port)).unwrap())
+        .collect();
+    assert!(editor.get("threads", json!({}))["threads"].is_array());
+}
+
+#[test]
+fn a_request_without_an_argument_is_told_which_one() {
+    let debugged = Debugged::start("debug_arguments", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let source = json!({ "path": "/x.lua" });
+    for (command, arguments, expected) in [
+        ("setBreakpoints", json!({}), "source is missing"),
+        (
+            "setBreakpoints",
+            json!({ "source": source, "breakpoints": [{ "line": 1 }, {}] }),
+            "breakpoints[1].line is missing",
+        ),
+        (
+            "setBreakpoints",
+            json!({ "source": source, "breakpoints": [{ "line": 1, "condition": 2 }] }),
+            "breakpoints[0].condition is not a string",
+        ),
+        ("stackTrace", json!({}), "threadId is missing"),
+        (
+            "pause",
+            json!({ "threadId": "x" }),
+            "threadId is not a whole number",
+        ),
+        ("evaluate", json!(7), "expression is missing"),
+        (
+            "setExceptionBreakpoints",
+            json!({ "filters": [{}] }),
+            "filters[0] is not a string",
+        ),
+    ] {
+        let problem = editor.ask(command, arguments).unwrap_err();
+        assert_eq!(problem, format!("the argument {expected}"), "{command}");
+    }
+}
+
+#[test]
+fn a_killed_adapter_leaves_nothing_behind() {
+    let mut debugged = Debugged::start("debug_adapter_killed", &[]);
+    let line = debugged.node.last().to_owned();
+    let address = line.split_once("[:").unwrap().1.split_once(']').unwrap().0;
+    let address = u32::from_str_radix(address, 16).unwrap();
+    let mut editor = debugged.editor(&[], &["inside"]);
+    debugged.node.types("hook").wait("hook: external hook");
+    debugged.node.types("add 1 1");
+    editor.stopped();
+    debugged
+        .node
+        .types(&format!("adapter {address}"))
+        .wait_all(&["adapter killed", "add 1 1: 2"])
+        .types("add 2 2")
+        .wait("add 2 2: 4")
+        .types("hook")
+        .wait("hook: nil");
+}
+
+#[test]
+fn a_number_that_is_no_port_is_refused() {
+    let folder = copy_project("debug_port");
+    let mut node = crate::tools::running::Node::spawn(
+        Command::new(EXE)
+            .args(["run", ".", "--set", "debug_adapter=65536"])
+            .current_dir(&folder),
+    );
+    node.wait("65536 is no port");
+}
+
 /// The folder of npm packages that the tests of debug adapters of Visual Studio Code are in, made when first needed.
 fn test_support() -> PathBuf {
     const PACKAGE: &str = "@vscode/debugadapter-testsupport@1.68.0";

@@ -143,6 +143,50 @@ fn errors_stop_a_service_where_they_are_raised() {
     debugged.node.wait("catch: false");
 }
 
+/// It is caught where it is caught, however deep it was raised.
+#[test]
+fn errors_of_a_deep_stack_are_known_for_what_they_are() {
+    let mut debugged = Debugged::start("debug_deep", &[]);
+    let mut editor = debugged.editor(&["uncaught"], &[]);
+    debugged
+        .node
+        .types("deep 150000")
+        .wait("deep 150000: false");
+    editor.get("threads", json!({}));
+    assert!(!editor.has_stopped());
+    editor.get("setExceptionBreakpoints", json!({ "filters": ["caught"] }));
+    debugged.node.types("deep 150000");
+    let (thread, reason) = editor.stopped();
+    assert_eq!(reason, "exception");
+    editor.go("continue", thread);
+    debugged.node.wait("deep 150000: false");
+}
+
+#[test]
+fn a_pause_that_has_been_met_does_not_stop_once_more() {
+    let mut debugged = Debugged::start("debug_pauses", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    debugged.node.types("spin");
+    let threads = editor.get("threads", json!({}));
+    let all = threads["threads"].as_array().unwrap();
+    let main = all
+        .iter()
+        .find(|one| one["name"].as_str().unwrap().ends_with(" main"));
+    let main = main.unwrap()["id"].as_u64().unwrap();
+    for _ in 0..5 {
+        editor.go("pause", main);
+        assert_eq!(editor.stopped().0, main);
+        editor.go("continue", main);
+    }
+    // By the third one every timer of those above is over.
+    for _ in 0..3 {
+        debugged.node.types("wait").wait("waited");
+        assert!(!editor.has_stopped());
+        editor.get("threads", json!({}));
+    }
+    debugged.node.types("kill").wait("killed");
+}
+
 #[test]
 fn a_loop_without_an_end_is_paused_and_so_is_a_service_that_waits() {
     let mut debugged = Debugged::start("debug_pause", &[]);

@@ -1,5 +1,5 @@
 -- Asks the service of main.lua for what the test types: "NAME ARGUMENTS" a line. "tell NAME ..." does not wait for the answer;
--- "kill" kills it, "many N" starts N services that stop at the same line.
+-- "kill" kills it, "adapter ADDRESS" the debug adapter, "wait" a tenth of a second, "many N" starts N services that stop at the same line.
 
 local skynet = require "skynet"
 local manager = require "skynet.manager"
@@ -38,6 +38,16 @@ function own.many(count)
 	for _ = 1, count do
 		skynet.fork(skynet.newservice, "same")
 	end
+end
+
+function own.adapter(address)
+	manager.kill(address)
+	print "adapter killed"
+end
+
+function own.wait()
+	skynet.sleep(10)
+	print "waited"
 end
 
 function own.stop()

@@ -86,6 +86,27 @@ function commands.spin()
 	return n > 0
 end
 
+-- An error in a call of itself that deep, whom it is caught by.
+local function raise_at(depth)
+	if depth == 0 then
+		error "deep"
+	end
+	return raise_at(depth - 1) + 1
+end
+
+function commands.deep(depth)
+	return (pcall(raise_at, depth))
+end
+
+local forever = coroutine.create(function()
+	while true do
+	end
+end)
+
+function commands.resume()
+	return coroutine.status(forever) -- resumes
+end
+
 function commands.hook()
 	return (debug.gethook())
 end
@@ -97,7 +118,7 @@ skynet.start(function()
 	skynet.fork(function()
 		skynet.wait(players)
 	end)
-	skynet.dispatch("lua", function(_, _, name, ...)
+	skynet.dispatch("lua", function(_, _, name, ...) -- handler
 		asked = asked + 1
 		skynet.retpack(commands[name](...))
 	end)

@@ -1,0 +1,111 @@
+--- What arguments the requests of an editor must have. Part of the debug adapter (debugsession.lua).
+
+local M = {}
+
+local function is_integer(value)
+	return math.tointeger(value) ~= nil and type(value) ~= "string"
+end
+
+local function is_string(value)
+	return type(value) == "string"
+end
+
+-- How values are looked at: a test, and what it is called.
+local INTEGER <const> = { is_integer, "a whole number" }
+local STRING <const> = { is_string, "a string" }
+local OBJECT <const> = {
+	function(value)
+		return type(value) == "table"
+	end,
+	"an object",
+}
+
+local function optional(kind)
+	return { kind[1], kind[2], optional = true }
+end
+
+local THREAD <const> = { threadId = INTEGER }
+
+local REQUIRED <const> = {
+	attach = { password = optional(STRING) },
+	stackTrace = { threadId = INTEGER, startFrame = optional(INTEGER), levels = optional(INTEGER) },
+	scopes = { frameId = INTEGER },
+	variables = { variablesReference = INTEGER, start = optional(INTEGER), count = optional(INTEGER) },
+	setVariable = { variablesReference = INTEGER, name = STRING, value = STRING },
+	evaluate = { expression = STRING, frameId = optional(INTEGER) },
+	setExpression = { expression = STRING, value = STRING, frameId = optional(INTEGER) },
+	exceptionInfo = THREAD,
+	continue = THREAD,
+	next = THREAD,
+	stepIn = THREAD,
+	stepOut = THREAD,
+	pause = THREAD,
+	source = { source = optional(OBJECT), sourceReference = optional(INTEGER) },
+	setBreakpoints = { source = OBJECT, breakpoints = optional(OBJECT) },
+	setExceptionBreakpoints = { filters = optional(OBJECT) },
+}
+REQUIRED.launch = REQUIRED.attach
+
+local SOURCE <const> = { path = optional(STRING), sourceReference = optional(INTEGER) }
+
+local BREAKPOINT <const> = {
+	line = INTEGER,
+	condition = optional(STRING),
+	hitCondition = optional(STRING),
+	logMessage = optional(STRING),
+}
+
+local function problem_of(value, name, kind)
+	if value == nil then
+		return not kind.optional and string.format("the argument %s is missing", name) or nil
+	elseif not kind[1](value) then
+		return string.format("the argument %s is not %s", name, kind[2])
+	end
+end
+
+local function problem_in(object, kinds, prefix)
+	local names = {}
+	for name in pairs(kinds) do
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	for _, name in ipairs(names) do
+		local problem = problem_of(object[name], prefix .. name, kinds[name])
+		if problem then
+			return problem
+		end
+	end
+end
+
+-- As problem_in, for each of a list.
+local function problem_in_list(list, check)
+	for i, item in ipairs(type(list) == "table" and list or {}) do
+		local problem = check(item, i)
+		if problem then
+			return problem
+		end
+	end
+end
+
+--- What is wrong with the arguments of a request, or nil: which one is missing or of another type.
+---@param command string
+---@param arguments table
+---@return string? problem
+function M.problem(command, arguments)
+	local problem = problem_in(arguments, REQUIRED[command] or {}, "")
+	if problem then
+		return problem
+	elseif type(arguments.source) == "table" then
+		problem = problem_in(arguments.source, SOURCE, "source.")
+	end
+	return problem
+		or problem_in_list(arguments.breakpoints, function(breakpoint, i)
+			local name = string.format("breakpoints[%d]", i - 1)
+			return problem_of(breakpoint, name, OBJECT) or problem_in(breakpoint, BREAKPOINT, name .. ".")
+		end)
+		or problem_in_list(arguments.filters, function(filter, i)
+			return problem_of(filter, string.format("filters[%d]", i - 1), STRING)
+		end)
+end
+
+return M

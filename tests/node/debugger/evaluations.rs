@@ -1,0 +1,75 @@
+//! What an editor lets run in a stopped service ends, whatever it is.
+
+use serde_json::{Value, json};
+
+use super::Debugged;
+use crate::tools::editor::Editor;
+
+/// Texts that do not end, and catch what would end them.
+const ENDLESS: [&str; 4] = [
+    "(function() while true do pcall(function() while true do end end) end end)()",
+    "(function() while true do pcall(string.rep, 'x', -1) end end)()",
+    "coroutine.resume(forever), (function() while true do end end)()",
+    "(function() while true do coroutine.resume(coroutine.create(function() while true do pcall(error) end end)) end end)()",
+];
+
+/// A stopped service, and its innermost frame.
+fn stopped(debugged: &mut Debugged, editor: &mut Editor) -> (u64, u64) {
+    debugged.node.types("resume");
+    let (thread, _) = editor.stopped();
+    let top = editor.top(thread);
+    (thread, top)
+}
+
+#[test]
+fn what_does_not_end_by_itself_ends_when_the_service_is_to_go_on() {
+    let mut debugged = Debugged::start("debug_endless", &[]);
+    let mut editor = debugged.editor(&[], &["resumes"]);
+    for text in ENDLESS {
+        let (thread, top) = stopped(&mut debugged, &mut editor);
+        let arguments = json!({ "expression": text, "frameId": top, "context": "repl" });
+        editor.send("evaluate", arguments);
+        editor.go("continue", thread);
+        debugged.node.wait("resume: ");
+    }
+    // ... and when the editor leaves.
+    let (_, top) = stopped(&mut debugged, &mut editor);
+    let arguments = json!({ "expression": ENDLESS[0], "frameId": top, "context": "repl" });
+    editor.send("evaluate", arguments);
+    editor.get("disconnect", json!({}));
+    debugged.node.wait("resume: ");
+    debugged
+        .node
+        .types("add 1 1")
+        .wait("add 1 1: 2")
+        .types("hook")
+        .wait("hook: nil");
+}
+
+#[test]
+fn what_does_not_end_by_itself_ends_with_its_service() {
+    let mut debugged = Debugged::start("debug_endless_killed", &[]);
+    let mut editor = debugged.editor(&[], &["resumes"]);
+    let (thread, top) = stopped(&mut debugged, &mut editor);
+    let arguments = json!({ "expression": ENDLESS[0], "frameId": top, "context": "repl" });
+    editor.send("evaluate", arguments);
+    debugged.node.types("kill").wait("killed");
+    editor.event("thread", |body: &Value| {
+        body["threadId"] == thread && body["reason"] == "exited"
+    });
+}
+
+/// The time of one is not another's.
+#[test]
+fn what_takes_too_long_is_ended_and_the_next_runs() {
+    let mut debugged = Debugged::start("debug_too_long", &[]);
+    let mut editor = debugged.editor(&[], &["resumes"]);
+    let (thread, top) = stopped(&mut debugged, &mut editor);
+    let why = editor
+        .evaluate(top, "(function() coroutine.resume(forever) while true do pcall(coroutine.resume, forever) end end)()")
+        .unwrap_err();
+    assert!(why.contains("too long"), "{why}");
+    assert_eq!(editor.evaluate(top, "1 + 1").as_deref(), Ok("2"));
+    editor.go("continue", thread);
+    debugged.node.wait("resume: dead");
+}
