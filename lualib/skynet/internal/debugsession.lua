@@ -344,9 +344,7 @@ local function go_on(session, request)
 	debugger.post(handle, json.encode(order), true) -- not if it has been killed: it goes on by itself then
 end
 
-for _, command in ipairs { "continue", "next", "stepIn", "stepOut" } do
-	requests[command] = go_on
-end
+requests.continue, requests.next, requests.stepIn, requests.stepOut = go_on, go_on, go_on, go_on
 
 function requests.pause(session, request)
 	local handle = split(request.arguments.threadId)
