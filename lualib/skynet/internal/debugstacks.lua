@@ -44,8 +44,9 @@ local function name_of(info)
 end
 
 -- The layer has functions of the application in variables of its own, whose names say nothing.
-local function has_borrowed_name(frame, kind, caller)
-	return (kind == "local" or kind == "upvalue") and frame.path and not frame.layer and caller.layer
+local function has_borrowed_name(frame, info, caller)
+	local is_variable = info.namewhat == "local" or info.namewhat == "upvalue"
+	return is_variable and info.what == "Lua" and frame.path and not frame.layer and caller.layer
 end
 
 -- Appends the functions of a coroutine's stack: { thread, level, func, name, line, path, layer }. Tells whether one of them is the
@@ -65,7 +66,7 @@ local function add_frames(list, thread)
 			frame.text = not frame.path and info.short_src
 			application = application or not frame.layer
 		end
-		if before and has_borrowed_name(before, before_info.namewhat, frame) then
+		if before and has_borrowed_name(before, before_info, frame) then
 			before.name = place_name(before_info)
 		end
 		before, before_info = frame, info
