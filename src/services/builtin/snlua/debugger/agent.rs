@@ -1,7 +1,5 @@
 //! The agent: a module in Lua (`skynet.internal.debugagent`) that is loaded into a VM when it stops for the first time. It runs on a
 //! coroutine of its own, outside of the stack that it looks at, and none of its modules shows in `package.loaded`.
-//!
-//! Long because the way in (the stop and its event) and what the agent asks for on the way rest on the same contracts of one stopped VM.
 
 use std::ffi::CStr;
 use std::ptr;
