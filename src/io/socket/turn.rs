@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 /// The kernel's answer when the table (or epoll) is full, as services know it.
@@ -24,6 +25,8 @@ pub const SCRATCH: usize = 64 * 1024;
 
 /// Events that one wait can bring.
 const MAX_READY: usize = 256;
+/// When the system does not tell of events.
+const AFTER_A_FAULT: Duration = Duration::from_millis(100);
 
 /// Events that one wait of a worker can bring.
 pub const BRIEF_READY: usize = 32;
@@ -112,6 +115,8 @@ impl<'a> LoopIteration<'a> {
                 "socket-server error: {}",
                 String::from_utf8_lossy(e.text().as_bytes())
             ));
+            // It will be the same the next time, and each of these is a line in the log.
+            thread::sleep(AFTER_A_FAULT);
         }
         turn.act(&ready, usize::MAX);
         turn.io.ready = ready;
