@@ -6,7 +6,7 @@
 //!
 //! **A stopped service** waits in the hook, on the worker that ran it: its stack stays as it is, wherever it stopped, also in the
 //! main chunk of a file, in a metamethod or in what `table.sort` has called, where a coroutine cannot yield. The worker's place is
-//! taken by a spare one ([`scheduler::spare`]), so that all other services run on. It takes its orders from a queue of its own
+//! taken by a spare one ([`spare`]), so that all other services run on. It takes its orders from a queue of its own
 //! ([`Vm::mail`]), not from its mailbox, where its messages wait in their order.
 //!
 //! **Who pays.** Without `debug_adapter` in the config there is no list of VMs, and none has a hook. With it, a VM has hooks while an
