@@ -16,22 +16,6 @@ impl Digits {
         self.text[self.start] = byte;
     }
 
-    /// Two digits.
-    fn push_two(&mut self, number: u64) {
-        /// The texts of 0 to 99.
-        const PAIRS: [[u8; 2]; 100] = {
-            let mut pairs = [[0; 2]; 100];
-            let mut number = 0;
-            while number < 100 {
-                pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-                number += 1;
-            }
-            pairs
-        };
-        self.start -= 2;
-        self.text[self.start..self.start + 2].copy_from_slice(&PAIRS[number as usize]);
-    }
-
     const EMPTY: Digits = Digits {
         text: [0; Digits::MOST],
         start: Digits::MOST,
@@ -41,14 +25,12 @@ impl Digits {
     pub(crate) fn decimal(number: i64) -> Digits {
         let mut digits = Digits::EMPTY;
         let mut rest = number.unsigned_abs();
-        while rest >= 100 {
-            digits.push_two(rest % 100);
-            rest /= 100;
-        }
-        if rest >= 10 {
-            digits.push_two(rest);
-        } else {
-            digits.push(b'0' + rest as u8);
+        loop {
+            digits.push(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
         }
         if number < 0 {
             digits.push(b'-');
@@ -90,7 +72,7 @@ mod tests {
 
     #[test]
     fn numbers_read_as_printf_writes_them() {
-        for number in [0, 1, 9, 10, 99, 100, 101, 12_345, -1, i64::MAX, i64::MIN] {
+        for number in [0, 1, 9, 10, 12_345, -1, i64::MAX, i64::MIN] {
             let expected = number.to_string();
             assert_eq!(Digits::decimal(number).bytes(), expected.as_bytes());
         }
