@@ -48,6 +48,9 @@ limits.of "http" -- a mistake in the config shows when the module is loaded
 ---@return string? method, table? header, string? body
 ---@return table? trailers fields that stood behind a body in chunks, if there were any
 function M.read_request(read, limit, options)
+	if type(options) ~= "table" then
+		options = nil -- programs of before it may have passed anything
+	end
 	local source, deadline, write = input(read)
 	local held = limits.of("http", options)
 	local ok, request, code =

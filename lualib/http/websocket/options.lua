@@ -36,6 +36,9 @@ end
 ---@param options table?
 function M.of_connect(url, header, timeout, options)
 	argument.check(url, "text", "websocket.connect: the URL", 2)
+	if not string.find(url, "^wss?://") then
+		return -- who takes it apart says so
+	end
 	argument.check(header or {}, "table", "websocket.connect: the header", 2)
 	argument.check(timeout or 0, "integer", "websocket.connect: the time limit", 2)
 	optionlists.check("websocket.connect", options, CLIENT_OPTIONS, 4)
