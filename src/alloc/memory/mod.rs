@@ -164,6 +164,11 @@ pub unsafe fn block_received(block: *const c_void) {
     THREAD.with(|thread| thread.shift(unsafe { thread.reserved(block) }));
 }
 
+/// What the allocator reserves for `size` bytes.
+pub(super) fn size_class(size: usize) -> usize {
+    jemalloc::size_class(size)
+}
+
 /// As [`block_received`] for a payload of `size` bytes that the service may have freed already: the size of the block is
 /// what the allocator reserves for that many bytes.
 #[inline]

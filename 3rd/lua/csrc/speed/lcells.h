@@ -48,6 +48,9 @@ typedef struct lua_Cells {
 /* 'used' is written by the thread that runs the VM alone */
 #define luaM_setused(c,n)  __atomic_store_n(&(c)->used, n, __ATOMIC_RELAXED)
 
+/* 'unwatched' may be written by any thread, which wants the allocator to be asked */
+#define luaM_unwatched(c)  __atomic_load_n(&(c)->unwatched, __ATOMIC_RELAXED)
+
 /* whether an address is in one of the blocks (nothing is that near to 0) */
 #define luaM_inblock(c,i,p) \
 	((size_t)(p) - (size_t)(c)->blocks[i] < LCELL_BLOCKSIZE)
