@@ -145,8 +145,8 @@ skynet.start(function()
 		close = socket.shutdown,
 	}
 	local function leave(fd)
-		socket.close(fd)
 		limiter:leave(fd)
+		socket.close(fd) -- last: it may yield
 	end
 	local listener = socket.listen(address)
 	socket.start(listener, function(fd, peer)

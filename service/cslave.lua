@@ -453,8 +453,8 @@ skynet.start(function()
 		close = socket.shutdown,
 	}
 	local function leave(fd)
-		socket.close(fd)
 		limiter:leave(fd)
+		socket.close(fd) -- last: it may yield
 	end
 	socket.start(listener, function(fd, peer)
 		if not limiter:enter(fd, peer) then

@@ -11,6 +11,7 @@ local skynet = require "skynet"
 local debugger = require "skynet.debugger"
 local socket = require "skynet.socket"
 local admission = require "skynet.internal.admission"
+local defer = require "skynet.internal.defer"
 local framing = require "skynet.internal.debugframing"
 local guesses = require "skynet.internal.guesses"
 local json = require "skynet.internal.json"
@@ -59,7 +60,8 @@ local function turn_away(fd, from, text)
 end
 
 -- Speaks with one editor until the connection ends. Returns why it was ended here, or nil.
-local function converse(fd, from)
+local function converse(visit)
+	local fd, from = visit.fd, visit.from
 	local session
 	local function finish()
 		session.finished = true
@@ -75,6 +77,7 @@ local function converse(fd, from)
 	end
 	session = sessions.new { write = write_to(fd), check = check, finish = finish }
 	session.from = from
+	visit.session = session
 	local read = framing.reader(function()
 		return socket.read(fd) or nil
 	end, function()
@@ -107,37 +110,43 @@ local function converse(fd, from)
 			break
 		end
 	end
-	session.closed = true
-	session:close()
-	if current == session then
-		current = nil
-		skynet.error(string.format("debug_adapter: %s has gone, all services run", from))
-	elseif not problem and skynet.now() - begun >= PATIENCE then
+	if current ~= session and not problem and skynet.now() - begun >= PATIENCE then
 		problem = "it has not attached in time"
 	end
 	return problem
+end
+
+-- However it ends, also when the task is killed.
+local function part(visit)
+	local session = visit.session
+	if session then
+		session.closed = true
+		session:close()
+		if current == session then
+			current = nil
+			skynet.error(string.format("debug_adapter: %s has gone, all services run", visit.from))
+		end
+	end
+	limiter:leave(visit.fd)
+	socket.close(visit.fd)
 end
 
 local function serve(fd, from)
 	if not limiter:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
+	local visit = { fd = fd, from = from }
+	local _ <close> = defer(part, visit)
 	if socket.start(fd) then
 		socket.limit(fd, LIMIT)
 		if socket.write_limit then -- other Lua layers have none
 			socket.write_limit(fd, OUTPUT_LIMIT)
 		end
-		local ok, problem = pcall(converse, fd, from)
+		local _, problem = pcall(converse, visit)
 		if problem then
 			log(string.format("debug_adapter: the connection from %s is closed: %s", from, tostring(problem)))
 		end
-		if not ok then
-			current = nil
-			debugger.detach()
-		end
-		socket.close(fd)
 	end
-	limiter:leave(fd)
 end
 
 -- What services and the executable tell. Other Lua layers have no such protocol.

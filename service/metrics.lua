@@ -386,8 +386,8 @@ limiter = admission.new {
 }
 
 local function leave(fd)
-	socket.close(fd)
 	limiter:leave(fd)
+	socket.close(fd) -- last: it may yield
 end
 
 local function serve(fd, from)

@@ -103,8 +103,9 @@ return function(source, thread, level, extra)
 	local arguments = extra_arguments(thread, from_helper)
 	local results = table.pack(pcall(chunk, table.unpack(arguments, 1, arguments.n)))
 	if results[1] then
-		for slot, value in pairs(report()) do
-			debug.setlocal(thread, here, slot, value)
+		local now = report()
+		for _, slot in pairs(slots) do
+			debug.setlocal(thread, here, slot, now[slot])
 		end
 	end
 	return table.unpack(results, 1, results.n)

@@ -39,17 +39,23 @@ pub fn check_workers() {
         watches.resize_with(workers.len(), Watch::default);
         // Said before a service is asked for its stack: it tells that at once.
         let both = scheduler::activities().zip(watches.iter());
-        let both = both.filter(|(activity, _)| activity.is_attached());
+        // One that waits for an editor could not write the log either, and tells nothing.
+        let both = both.filter(|(activity, _)| activity.is_attached() && !activity.is_held());
         let (in_it, not) =
             both.partition::<Vec<_>, _>(|(activity, watch)| watch.is_in(activity).is_some());
         log::set_unread(!in_it.is_empty() && not.is_empty());
         let both = workers.zip(watches.iter_mut());
         let attached = both.filter(|(activity, _)| activity.is_attached());
-        attached
-            .map(|(activity, watch)| watch.look(activity))
-            .collect()
+        let mut looks = Vec::new();
+        for (activity, watch) in attached {
+            let look = watch.look(activity);
+            if !activity.is_held() {
+                looks.push(look);
+            }
+        }
+        looks
     };
-    if looks.iter().all(|(look, _)| look.stuck) {
+    if !looks.is_empty() && looks.iter().all(|(look, _)| look.stuck) {
         // No worker is left to run the log service.
         for report in looks.iter().filter_map(|(look, _)| look.report.as_ref()) {
             eprintln!("{report}");

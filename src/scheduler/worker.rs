@@ -135,6 +135,7 @@ impl<H: Host> Worker<H> {
                 cpu::interrupt();
                 self.local.activity.detach();
                 drop(guard.take());
+                alloc::before_sleep();
                 super::spare::rest();
                 guard = Some(reclaim::enter());
                 self.local.activity.attach();
@@ -255,7 +256,8 @@ impl<H: Host> Worker<H> {
                 continue;
             }
             let workers = &self.shared.workers;
-            let all_idle = !workers.iter().any(|w| w.activity.is_busy());
+            let works = |w: &Remote| w.activity.is_busy() && !w.activity.is_held();
+            let all_idle = !workers.iter().any(works);
             if all_idle || !self.shared.idle.is_searcher(self.index) {
                 woken = self.sleep(guard);
                 pause = WATCH_FIRST;

@@ -127,6 +127,11 @@ fn a_breakpoint_shows_the_stack_and_the_values_of_a_service_and_lets_them_be_cha
         editor.evaluate(top, "before + by * 10").as_deref(),
         Ok("21")
     );
+    // Also to nil, and back.
+    for (text, expected) in [("by = nil", "nil"), ("by = 2", "2")] {
+        assert!(editor.evaluate(top, text).is_ok());
+        assert_eq!(editor.evaluate(top, "by").as_deref(), Ok(expected));
+    }
     assert_eq!(editor.evaluate(top, "...").as_deref(), Ok("\"extra\""));
     assert_eq!(editor.evaluate(caller, "n, by").as_deref(), Ok("1, 2"));
     assert!(

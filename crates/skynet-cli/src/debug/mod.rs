@@ -59,8 +59,14 @@ pub fn settings(node: &DebugNode) -> Result<Settings, String> {
         settings.add(&options);
         settings
     };
-    // The log is for the editor, and this process waits for the node.
-    settings.remove = vec!["daemon".into(), "logger".into()];
+    // The log is for the editor, and this process waits for the node, on a socket that nobody else reaches.
+    const NOT_HERE: [&str; 4] = [
+        "daemon",
+        "logger",
+        "debug_adapter_host",
+        "debug_adapter_password",
+    ];
+    settings.remove = NOT_HERE.map(String::from).to_vec();
     settings.set.extend([
         (
             "debug_adapter".into(),

@@ -189,6 +189,13 @@ pub(super) unsafe fn drop_sampler(this: *mut Snlua) {
     }
 }
 
+/// Whether an allocator is that of a VM of a service, with a profile or without one.
+pub(super) fn is_ours(allocator: memory::Allocator) -> bool {
+    [memory::allocator(), sampled()]
+        .map(|ours| ours as usize)
+        .contains(&(allocator as usize))
+}
+
 fn sampled() -> memory::Allocator {
     if memory::has_cells() {
         allocate_sampled::<true>

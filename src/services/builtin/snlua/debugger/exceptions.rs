@@ -15,7 +15,7 @@ use mlua_sys::{
 };
 use skynet_lua::LuaState;
 
-use super::super::{memory, profile};
+use super::super::{allocations, profile};
 use super::hook::{self, with_source};
 use super::{ADAPTER, ERRORS, Local, Snlua, agent};
 
@@ -196,8 +196,7 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
     // services lead to an instance that outlives them. Nothing here raises.
     unsafe {
         let mut ud = std::ptr::null_mut();
-        let ours: memory::Allocator = memory::allocator();
-        if lua_getallocf(state, &mut ud) as usize != ours as usize || ud.is_null() {
+        if !allocations::is_ours(lua_getallocf(state, &mut ud)) || ud.is_null() {
             return;
         }
         let this: *mut Snlua = ud.cast();

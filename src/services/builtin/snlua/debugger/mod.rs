@@ -190,7 +190,8 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         evaluation: Cell::new(None),
     };
     if vm.name.split_whitespace().next() == Some(adapter::SCRIPT) {
-        ADAPTER_SERVICE.store(handle, Ordering::SeqCst);
+        // The first one; another one must not end what that has begun.
+        let _ = ADAPTER_SERVICE.compare_exchange(0, handle, Ordering::SeqCst, Ordering::SeqCst);
         return; // it cannot ask itself
     }
     // SAFETY: contract of this function.
