@@ -109,9 +109,10 @@ impl<S: Service> Instance<S> {
     /// Calls the service's init, at once or in a task.
     fn begin(&self, args: Args) {
         let ctx = Ctx::near(self.core.near.get());
-        let args = match catch_unwind(AssertUnwindSafe(|| S::init_at_once(ctx, args))) {
+        let at_once = || S::init_at_once(ctx, args).map(|result| self.initialised(result));
+        let args = match catch_unwind(AssertUnwindSafe(at_once)) {
             Ok(Err(args)) => args,
-            Ok(Ok(result)) => return self.initialised(result),
+            Ok(Ok(())) => return,
             Err(panic) => {
                 self.init.set(Init::Failed);
                 return self.core.report_panic("init", &panic_message(panic));
