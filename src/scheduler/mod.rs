@@ -302,6 +302,11 @@ impl Local {
 }
 
 impl Remote {
+    /// A message is being handled there, and not one that waits for a person.
+    fn works(&self) -> bool {
+        self.activity.is_busy() && !self.activity.is_held()
+    }
+
     /// The half of the worker, for the thread that asks first.
     fn claim(&'static self) -> Option<Local> {
         let first = !self.claimed.swap(true, Ordering::Relaxed);

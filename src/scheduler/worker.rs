@@ -255,9 +255,7 @@ impl<H: Host> Worker<H> {
             if self.fire_timers() {
                 continue;
             }
-            let workers = &self.shared.workers;
-            let works = |w: &Remote| w.activity.is_busy() && !w.activity.is_held();
-            let all_idle = !workers.iter().any(works);
+            let all_idle = !self.shared.workers.iter().any(Remote::works);
             if all_idle || !self.shared.idle.is_searcher(self.index) {
                 woken = self.sleep(guard);
                 pause = WATCH_FIRST;
