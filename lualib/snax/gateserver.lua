@@ -258,6 +258,11 @@ local function socket_events(handler)
 	return on
 end
 
+-- Takes in what a socket brings; what is no whole packet waits in the queue.
+local function packets_of(message, size)
+	return netpack.filter(queue, message, size)
+end
+
 --- Makes this service a gate. Once only.
 ---@param handler table see above; `connect` and `message` are needed
 function gateserver.start(handler)
@@ -267,11 +272,9 @@ function gateserver.start(handler)
 	line = new_line(handler)
 	local on = socket_events(handler)
 	skynet.register_protocol {
-		name = "socket",
 		id = skynet.PTYPE_SOCKET,
-		unpack = function(msg, sz)
-			return netpack.filter(queue, msg, sz)
-		end,
+		name = "socket",
+		unpack = packets_of,
 		dispatch = function(_, _, packets, event, ...)
 			queue = packets
 			if event then

@@ -66,13 +66,7 @@ function notices.answer(session, handle, text)
 		return session:respond(asked.request, body)
 	end
 	-- The body is passed on as it is.
-	local head = json.encode {
-		seq = session:number(),
-		type = "response",
-		request_seq = asked.request.seq,
-		command = asked.request.command,
-		success = true,
-	}
+	local head = json.encode(session:answer_to(asked.request, true))
 	session.write(string.sub(head, 1, -2) .. ',"body":' .. rest .. "}")
 end
 

@@ -86,29 +86,30 @@ function Session:event(name, body)
 	self.write(json.encode { seq = self:number(), type = "event", event = name, body = body })
 end
 
---- Answers a request.
-function Session:respond(request, body)
-	self.write(json.encode {
+--- An answer to a request, as yet without a body.
+function Session:answer_to(request, success)
+	return {
 		seq = self:number(),
 		type = "response",
 		request_seq = request.seq,
 		command = request.command,
-		success = true,
-		body = body,
-	})
+		success = success,
+	}
+end
+
+--- Answers a request.
+function Session:respond(request, body)
+	local answer = self:answer_to(request, true)
+	answer.body = body
+	self.write(json.encode(answer))
 end
 
 --- Answers a request that has failed.
 function Session:refuse(request, problem)
-	self.write(json.encode {
-		seq = self:number(),
-		type = "response",
-		request_seq = request.seq,
-		command = request.command,
-		success = false,
-		message = problem,
-		body = { error = { id = 1, format = string.gsub(problem, "[{}]", "%0%0"), showUser = false } },
-	})
+	local answer = self:answer_to(request, false)
+	answer.message = problem
+	answer.body = { error = { id = 1, format = string.gsub(problem, "[{}]", "%0%0"), showUser = false } }
+	self.write(json.encode(answer))
 end
 
 ---------------------------------------------------------------- services

@@ -3,19 +3,13 @@
 ** What a debugger needs beyond the official interface ('ldebugger.h').
 */
 
-#define ldebugger_c
-#define LUA_CORE
-
 #include "lprefix.h"
-
-#include <stddef.h>
-
-#include "lua.h"
-
-#include "ldebug.h"
+#define LUA_CORE
 #include "ldebugger.h"
-#include "lobject.h"
+
 #include "lstate.h"
+#include "lobject.h"
+#include "ldebug.h"
 
 
 static lua_ErrorWatcher watcher = NULL;  /* atomic */
