@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local core = require "skynet.core"
 local check = require "check"
+local shell = require "profile_console"
 local httpc = require "http.httpc"
 
 local BLOCK <const> = 1000 -- bytes of what the worker makes
@@ -278,44 +279,25 @@ local function busy(service)
 end
 
 function cases.the_console_writes_a_flame_graph_of_what_was_allocated_and_one_of_what_is_held()
-	local run = require "skynet.internal.console"
-	local function console(line)
-		local connection = { is_request = true, closed = true, poll_line = function() end }
-		function connection:wake()
-			skynet.wakeup(self)
-		end
-		function connection:wait()
-			skynet.wait(self)
-		end
-		return run(connection, line)
-	end
 	local service = start()
 	local stop = busy(service)
-	local ok, text = console(string.format("profile alloc %x 1", service))
+	local ok, text = shell.console(string.format("profile alloc %x 1", service))
 	stop()
 	check.equal(ok, true, text)
 	assert(string.find(text, "^%d+%.%d [KM]iB allocated\n self  total  function\n"), text)
 	assert(string.find(text, "  much (", 1, true), text)
 	assert(string.find(text, "held\n self", 1, true), text)
 	local svg, stacks = string.match(text, "flame graph: (%S+%.svg)\nstacks: (%S+%.folded)")
-	for path, expected in pairs { [svg] = "<svg .*1 s of .*: %d+%.%d [KM]iB allocated<.*</svg>\n$", [stacks] = ";much " } do
-		local file = assert(io.open(path))
-		local content = file:read "a"
-		file:close()
-		assert(string.find(content, expected), path)
-	end
+	shell.has { [svg] = "<svg .*1 s of .*: %d+%.%d [KM]iB allocated<.*</svg>\n$", [stacks] = ";much " }
 	for path in string.gmatch(text, ": (%S+%.%l+)") do
 		os.remove(path)
 	end
-	for line, expected in pairs {
+	shell.refuses {
 		["profile alloc"] = "Need an address",
 		["profile alloc node 0"] = "1 to 300 seconds",
 		["profile alloc script"] = "the name of a script",
 		["profile alloc :00ffffff 1"] = "profile: there is no service :00ffffff",
-	} do
-		local done, problem = console(line)
-		assert(done == false and string.find(problem, expected, 1, true), tostring(problem))
-	end
+	}
 	skynet.kill(service)
 end
 

@@ -3,46 +3,15 @@ local skynet = require "skynet"
 local cluster = require "skynet.cluster"
 local socket = require "skynet.socket"
 local check = require "check"
+local kills = require "task_kills"
 local nodes = require "cluster_nodes"
 local windows = require "skynet.internal.clusterwindow"
 
+local kill, await_kill, in_task, await = kills.kill, kills.await_kill, kills.in_task, kills.await
 local cases = {}
-
--- Kills the tasks of a service whose stack has a pattern, as the debug console does. Returns how many.
-local function kill(address, pattern)
-	local killed = 0
-	for name, stack in pairs(skynet.call(address, "debug", "TASK")) do
-		if string.find(stack, pattern) then
-			skynet.call(address, "debug", "KILLTASK", string.match(name, "^(thread: %S+)"))
-			killed = killed + 1
-		end
-	end
-	return killed
-end
-
-local function await_kill(address, pattern)
-	check.await(function()
-		return kill(address, pattern) > 0
-	end)
-end
 
 local function clusterd()
 	return skynet.uniqueservice "clusterd"
-end
-
-local function in_task(func, ...)
-	local outcome = {}
-	skynet.fork(function(...)
-		outcome.ok, outcome.value = pcall(func, ...)
-	end, ...)
-	return outcome
-end
-
-local function await(outcome)
-	check.await(function()
-		return outcome.ok ~= nil
-	end)
-	return outcome.ok, outcome.value
 end
 
 local function services(name)

@@ -7,21 +7,17 @@ local admission = require "skynet.internal.admission"
 local server = require "http.server"
 local check = require "check"
 local clients = require "gate_clients"
+local kills = require "task_kills"
 
 local packet, read_packet, hello, ask = clients.packet, clients.read_packet, clients.hello, clients.ask
 local message_server, log_in = clients.message_server, clients.log_in
 
 local cases = {}
 
--- Kills the tasks of a service that wait in a file, as the debug console does. Returns how many.
+-- Kills the tasks of a service that wait in a file. Returns how many.
 local function kill(address, file)
-	local killed = 0
-	for name, stack in pairs(skynet.call(address, "debug", "TASK")) do
-		if string.find(stack, file, 1, true) then
-			check.equal(skynet.call(address, "debug", "KILLTASK", string.match(name, "^(thread: %S+)")), nil)
-			killed = killed + 1
-		end
-	end
+	local killed, problem = kills.kill(address, (string.gsub(file, "%p", "%%%0")))
+	check.equal(problem, nil)
 	return killed
 end
 

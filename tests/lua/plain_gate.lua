@@ -26,20 +26,19 @@ function on.data(_, msg, sz)
 	end
 end
 
-skynet.register_protocol {
-	name = "socket",
-	id = skynet.PTYPE_SOCKET,
-	unpack = function(msg, sz)
-		return netpack.filter(queue, msg, sz)
-	end,
-	dispatch = function(_, _, q, kind, ...)
-		queue = q
-		if kind then
-			kinds[#kinds + 1] = kind
-			on[kind](...)
-		end
-	end,
-}
+local function arrive(_, _, packets, kind, ...)
+	queue = packets
+	if kind then
+		kinds[#kinds + 1] = kind
+		on[kind](...)
+	end
+end
+
+local function packets_of(message, size)
+	return netpack.filter(queue, message, size)
+end
+
+skynet.register_protocol { id = skynet.PTYPE_SOCKET, name = "socket", dispatch = arrive, unpack = packets_of }
 
 -- Yields.
 local function port_of(id)

@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local core = require "skynet.core"
 local check = require "check"
+local shell = require "profile_console"
 local httpc = require "http.httpc"
 
 local role = ...
@@ -314,22 +315,11 @@ end
 ---------------------------------------------------------------- console and metrics port
 
 function cases.the_console_writes_a_flame_graph()
-	local run = require "skynet.internal.console"
-	local function console(line)
-		local connection = { is_request = true, closed = true, poll_line = function() end }
-		function connection:wake()
-			skynet.wakeup(self)
-		end
-		function connection:wait()
-			skynet.wait(self)
-		end
-		return run(connection, line)
-	end
 	local service = start()
 	local ok, text
 	repeat -- until the system lets it run in that second
 		skynet.send(service, "lua", "both", 1)
-		ok, text = console(string.format("profile %x 1", service))
+		ok, text = shell.console(string.format("profile %x 1", service))
 		check.equal(ok, true, text)
 		skynet.call(service, "lua", "both", 0)
 		local svg, stacks = string.match(text, "flame graph: (%S+)\nstacks: (%S+)")
@@ -342,14 +332,10 @@ function cases.the_console_writes_a_flame_graph()
 	assert(string.find(text, "^%d+ samples, %d+%.%d+ s of CPU time\n"), text)
 	assert(string.find(text, "\n *%d+%.%d%% +%d+%.%d%%  spin %("), text)
 	local svg, stacks = string.match(text, "flame graph: (%S+%.svg)\nstacks: (%S+%.folded)$")
-	for path, expected in pairs { [svg] = "<svg .*;?heavy .*</svg>\n$", [stacks] = ";heavy " } do
-		local file = assert(io.open(path))
-		local content = file:read "a"
-		file:close()
-		assert(string.find(content, expected), path)
-		os.remove(path)
-	end
-	for line, expected in pairs {
+	shell.has { [svg] = "<svg .*;?heavy .*</svg>\n$", [stacks] = ";heavy " }
+	os.remove(svg)
+	os.remove(stacks)
+	shell.refuses {
 		["profile"] = "Need an address, node or script: profile [alloc] ADDRESS|node|script NAME",
 		["profile script nosuch"] = "no service runs the script nosuch",
 		["profile node 1 x"] = "hz is a number",
@@ -358,10 +344,7 @@ function cases.the_console_writes_a_flame_graph()
 		["profile node x"] = "1 to 300 seconds, not x",
 		["profile script"] = "the name of a script",
 		["profile :00ffffff 1"] = "profile: there is no service :00ffffff",
-	} do
-		local done, problem = console(line)
-		assert(done == false and string.find(problem, expected, 1, true), tostring(problem))
-	end
+	}
 	skynet.kill(service)
 end
 

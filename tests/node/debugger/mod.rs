@@ -69,6 +69,15 @@ impl Debugged {
     }
 }
 
+/// A node that was told something, and has stopped at the line with that comment.
+fn stopped_at(test: &str, comment: &str, told: &str) -> (Debugged, Editor, u64) {
+    let mut debugged = Debugged::start(test, &[]);
+    let mut editor = debugged.editor(&[], &[comment]);
+    debugged.node.types(told);
+    let (thread, _) = editor.stopped();
+    (debugged, editor, thread)
+}
+
 fn line_of(file: &Path, comment: &str) -> u64 {
     let text = fs::read_to_string(file).unwrap();
     let end = format!("-- {comment}");
@@ -164,10 +173,7 @@ fn a_breakpoint_shows_the_stack_and_the_values_of_a_service_and_lets_them_be_cha
 
 #[test]
 fn tables_are_opened_step_by_step_and_tasks_that_wait_have_stacks() {
-    let mut debugged = Debugged::start("debug_tables", &[]);
-    let mut editor = debugged.editor(&[], &["answered"]);
-    debugged.node.types("ask 5");
-    let (thread, _) = editor.stopped();
+    let (mut debugged, mut editor, thread) = stopped_at("debug_tables", "answered", "ask 5");
     let top = editor.top(thread);
     let (_, upvalues) = editor.scope(top, "Upvalues");
     let players = upvalues.iter().find(|(name, _)| name == "players").unwrap();
@@ -318,10 +324,7 @@ fn a_log_message_in_a_loop_can_be_taken_back() {
 
 #[test]
 fn sources_inside_of_the_executable_are_shown_and_stop() {
-    let mut debugged = Debugged::start("debug_inside", &[]);
-    let mut editor = debugged.editor(&[], &["answered"]);
-    debugged.node.types("ask 1");
-    let (thread, _) = editor.stopped();
+    let (mut debugged, mut editor, thread) = stopped_at("debug_inside", "answered", "ask 1");
     let frames = editor.frames(thread);
     let inner = frames
         .iter()
@@ -382,10 +385,7 @@ fn a_breakpoint_moves_to_the_next_line_with_code_or_says_why_it_cannot_be() {
 
 #[test]
 fn a_stopped_service_can_be_killed_and_a_node_with_one_can_end() {
-    let mut debugged = Debugged::start("debug_killed", &[]);
-    let mut editor = debugged.editor(&[], &["inside"]);
-    debugged.node.types("add 1 1");
-    let (thread, _) = editor.stopped();
+    let (mut debugged, mut editor, thread) = stopped_at("debug_killed", "inside", "add 1 1");
     debugged.node.types("kill").wait("killed");
     editor.event("thread", |body| {
         body["threadId"] == thread && body["reason"] == "exited"

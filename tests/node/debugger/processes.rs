@@ -15,7 +15,8 @@ use crate::tools::{run, scratch};
 /// How long something may take that is not told, only looked at.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn debug(folder: &Path, what: &str) -> Command {
+/// `skynet debug` in a folder, for an editor of [`editor_of`].
+pub fn debug(folder: &Path, what: &str) -> Command {
     let mut command = Command::new(EXE);
     command
         .args(["debug", what])
@@ -26,7 +27,7 @@ fn debug(folder: &Path, what: &str) -> Command {
 }
 
 /// The editor of such a process.
-fn editor_of(child: &mut Child) -> Editor {
+pub fn editor_of(child: &mut Child) -> Editor {
     let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
     Editor::over(input, out)
 }

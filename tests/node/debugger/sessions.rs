@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 
+use super::processes::{debug, editor_of};
 use super::{Debugged, EXE, copy_project, line_of};
 use crate::tools::editor::Editor;
 use crate::tools::peer::program;
@@ -136,15 +137,8 @@ fn an_editor_starts_a_node_and_gets_what_it_writes_and_how_it_ends() {
         "local skynet = require 'skynet.manager'\nlocal word = 'written'\nskynet.start(function()\n\tprint(word)\n\tskynet.abort()\nend)\n",
     )
     .unwrap();
-    let mut child = Command::new(EXE)
-        .args(["debug", "once.lua"])
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-    let mut editor = Editor::over(input, out);
+    let mut child = debug(&folder, "once.lua").spawn().unwrap();
+    let mut editor = editor_of(&mut child);
     let file = folder.join("once.lua").display().to_string();
     editor.attach(
         "launch",
@@ -174,15 +168,8 @@ fn an_editor_starts_a_node_and_gets_what_it_writes_and_how_it_ends() {
 fn a_node_that_cannot_start_tells_the_editor_why() {
     let folder = scratch("debug_refused");
     fs::write(folder.join("config"), "thread = {").unwrap();
-    let mut child = Command::new(EXE)
-        .args(["debug", "config"])
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-    let mut editor = Editor::over(input, out);
+    let mut child = debug(&folder, "config").spawn().unwrap();
+    let mut editor = editor_of(&mut child);
     let why = editor.ask("initialize", json!({})).unwrap_err();
     assert!(
         why.contains("status 1") && why.contains("config:1"),

@@ -2,14 +2,11 @@
 
 use serde_json::json;
 
-use super::Debugged;
+use super::{Debugged, stopped_at};
 
 #[test]
 fn a_step_over_a_call_ends_behind_the_answer_in_the_same_task() {
-    let mut debugged = Debugged::start("debug_call", &[]);
-    let mut editor = debugged.editor(&[], &["asks"]);
-    debugged.node.types("ask 7");
-    let (thread, _) = editor.stopped();
+    let (mut debugged, mut editor, thread) = stopped_at("debug_call", "asks", "ask 7");
     editor.breakpoints(&debugged.file("main.lua"), &json!([]));
     // Messages for other tasks come while it waits for the answer.
     debugged.node.types("send 20");
@@ -28,10 +25,7 @@ fn a_step_over_a_call_ends_behind_the_answer_in_the_same_task() {
 
 #[test]
 fn steps_lead_into_functions_and_out_of_them_and_not_into_the_lua_layer() {
-    let mut debugged = Debugged::start("debug_steps", &[]);
-    let mut editor = debugged.editor(&[], &["calls"]);
-    debugged.node.types("add 1 2");
-    let (thread, _) = editor.stopped();
+    let (mut debugged, mut editor, thread) = stopped_at("debug_steps", "calls", "add 1 2");
     let mut step = |command: &str| {
         editor.go(command, thread);
         assert_eq!(editor.stopped(), (thread, "step".into()));
