@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 local arguments_of = require "skynet.internal.debugarguments"
+local capabilities = require "skynet.internal.debugcapabilities"
 local debugger = require "skynet.debugger"
 local json = require "skynet.internal.json"
 local notices = require "skynet.internal.debugnotices"
@@ -16,38 +17,6 @@ local SLOT <const> = 1 << 24 -- as in debugagent.lua
 local MOST_THREADS <const> = 1000
 local MISSED_TIME <const> = 100 -- 1/100 s between two lines about what was left out
 local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
-
-local CAPABILITIES <const> = {
-	supportsConfigurationDoneRequest = true,
-	supportsConditionalBreakpoints = true,
-	supportsHitConditionalBreakpoints = true,
-	supportsLogPoints = true,
-	supportsEvaluateForHovers = true,
-	supportsSetVariable = true,
-	supportsSetExpression = true,
-	supportsExceptionInfoRequest = true,
-	supportsTerminateRequest = true,
-	supportTerminateDebuggee = true,
-	supportsDelayedStackTraceLoading = true,
-	supportsSingleThreadExecutionRequests = true,
-	supportsVariablePaging = true,
-	supportsClipboardContext = true,
-	exceptionBreakpointFilters = json.list {
-		{
-			filter = "uncaught",
-			label = "Uncaught Errors",
-			description = "Errors that fail a task, a call or the start of a service.",
-			-- Who attaches to a node with players is to ask for that.
-			default = false,
-		},
-		{
-			filter = "caught",
-			label = "Caught Errors",
-			description = "Errors that pcall, xpcall or coroutine.resume of the application catch.",
-			default = false,
-		},
-	},
-}
 
 local Session = {}
 Session.__index = Session
@@ -181,7 +150,7 @@ function requests.initialize(session, request)
 	session.initialized = true
 	local arguments = request.arguments or {}
 	session.line_offset = arguments.linesStartAt1 == false and 1 or 0
-	session:respond(request, CAPABILITIES)
+	session:respond(request, capabilities)
 end
 
 local function set_options(session)
