@@ -71,6 +71,18 @@ static int run(lua_State *L)
 	return 1;
 }
 
+/* call(f): calls a function in a coroutine that nobody resumes: an error of it goes to the main one. */
+static int call(lua_State *L)
+{
+	lua_State *co;
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	lua_call(co, 0, 0);
+	return 0;
+}
+
 int OPEN(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -78,6 +90,7 @@ int OPEN(lua_State *L)
 		{"again", again},
 		{"cell", cell},
 		{"run", run},
+		{"call", call},
 		{NULL, NULL},
 	};
 	luaL_checkversion(L);

@@ -53,4 +53,37 @@ function cases.a_module_in_cpp()
 	works "native_cpp"
 end
 
+-- An error in a coroutine that nobody has resumed goes to the main one, over those that wait on the way. In the main chunk, where
+-- its handler has to be, with a profile that wants the stack from then on.
+local function stacks_after_an_error_over_a_coroutine(name)
+	local native = require(name)
+	local function left_behind()
+		native.call(function()
+			error("goes to the main one", 0)
+		end)
+	end
+	local ok, problem = pcall(function()
+		coroutine.wrap(left_behind)()
+	end)
+	check.equal({ ok, problem }, { false, "goes to the main one" })
+	skynet.profile_start { allocations = true, every = 256 }
+	local kept = {}
+	for i = 1, 1000 do
+		kept[i] = string.rep("x", 100 + i)
+	end
+	return (skynet.profile_stop())
+end
+
+local stacks = {
+	stacks_after_an_error_over_a_coroutine "native_c",
+	stacks_after_an_error_over_a_coroutine "native_cpp",
+}
+
+function cases.an_error_that_goes_over_coroutines_leaves_nobody_waiting()
+	for _, text in ipairs(stacks) do
+		assert(string.find(text, "stacks_after_an_error_over_a_coroutine", 1, true), text)
+		assert(not string.find(text, "left_behind", 1, true), text)
+	end
+end
+
 check.run(cases)

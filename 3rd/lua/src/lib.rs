@@ -117,9 +117,9 @@ unsafe extern "C" {
     /// The reverse, if it has answered 1.
     pub fn skynet_lua_unpinstack(state: *mut LuaState);
 
-    /// Lets Lua forget a coroutine that is freed: if `word` has it, it has the main one then (lrunning.h). The word is written by the
-    /// thread that runs the VM, and stays as long as the VM.
-    pub fn lua_setrunning(state: *mut LuaState, word: *mut *mut LuaState);
+    /// Where the program says which coroutine runs. Lua writes there what is true instead of what would lead to what is gone: see
+    /// [`Running`]. The words are the thread's that runs the VM, and stay as long as the VM.
+    pub fn lua_setrunning(state: *mut LuaState, words: *mut Running);
 
     /// From now on `watcher` is called when an error is raised, in any VM: with its value at the top, before any message handler
     /// and before the stack is unwound (ldebugger.h). It must not raise. `None`: nobody watches. Any thread.
@@ -139,6 +139,16 @@ unsafe extern "C" {
     pub fn lua_getcaller(state: *mut LuaState, frame: *mut c_void) -> c_int;
 
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
+}
+
+/// What the program says of the coroutine that runs, and waits for others (`struct lua_Running` of lrunning.h).
+#[repr(C)]
+pub struct Running {
+    /// The coroutine that runs. Before it is freed, Lua puts the main one here; so it does when an error goes to the main one
+    /// because it has left a coroutine that nobody has resumed.
+    pub now: *mut LuaState,
+    /// What resumes it, on the stack of the thread. Lua puts null here when an error goes over that to the main coroutine.
+    pub waiting: *const c_void,
 }
 
 /// What the program around Lua adds to every VM, whoever makes it (`lua_Host` of lhost.h). Texts are C strings of at most

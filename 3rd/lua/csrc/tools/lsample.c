@@ -12,11 +12,11 @@
 #include "lstate.h"
 
 
-lua_State *luaE_norunning = NULL;
+struct lua_Running luaE_norunning = {NULL, NULL};
 
 
-LUA_API void lua_setrunning (lua_State *L, lua_State **word) {
-  G(L)->running = word;
+LUA_API void lua_setrunning (lua_State *L, struct lua_Running *words) {
+  G(L)->running = words;
 }
 
 

@@ -9,7 +9,8 @@
 //!   resumes it, and what was there before waits for it. Between the end of the resume and the store nothing is collected. The first
 //!   one is the main coroutine. One that a C module resumes is never stored, also when it resumes others: requests have
 //!   their effect in those, and in the one that has called the module.
-//!   Should one be freed that stands there all the same, Lua puts the main one in its place before
+//!   Should one be freed that stands there all the same, Lua puts the main one in its place before. It does that too when an error
+//!   leaves a coroutine that nobody has resumed: then Lua goes on in the main one, over all resumes between
 //!   ([`skynet_lua::lua_setrunning`]).
 //! - `lua_sethook` is made to be called by a signal handler of the same thread (Lua's manual; the `lua` program does it for
 //!   SIGINT). It stores hook, count and mask, and then walks from `L->ci` to its predecessors and sets the flag `trap` in
@@ -27,17 +28,18 @@
 //! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
 //! ([`Place`]), the request has no effect any more.
 
-use std::ptr;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, compiler_fence,
 };
 use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
+use std::{mem, ptr};
 
 use super::core::{Place, Request, Stack, is_sampling};
 use super::sample::{self, Resumers};
 use super::{Snlua, debugger};
-use libc::c_int;
+use libc::{c_int, c_void};
 use mlua_sys::{LUA_MASKCOUNT, LUA_OK, lua_Debug, lua_State, lua_gethook, lua_sethook};
+use skynet_lua::Running;
 use skynet_support::{State, lua_function};
 
 const STOP: u8 = 1;
@@ -56,9 +58,13 @@ const IN_THE_WAY: u8 = 2;
 
 /// Belongs to the thread that runs the service, but for `stack` and [`Interrupt::stop_next`]. A handler of a signal on that thread
 /// uses the atomics.
+///
+/// Begins with the two words that Lua knows ([`skynet_lua::Running`]).
+#[repr(C)]
 pub(super) struct Interrupt {
     /// The coroutine that runs; null before the first one.
     running: AtomicPtr<lua_State>,
+    pub(super) resumers: Resumers,
     /// What the hook is to do: bits.
     wanted: AtomicU8,
     /// In which message. Written before `wanted`.
@@ -69,20 +75,25 @@ pub(super) struct Interrupt {
     /// Samples that wait for the hook, and whether the last of them found a C function.
     samples: AtomicU32,
     in_c: AtomicBool,
-    pub(super) resumers: Resumers,
 }
+
+const _: () = {
+    assert!(mem::offset_of!(Interrupt, running) == mem::offset_of!(Running, now));
+    assert!(mem::offset_of!(Interrupt, resumers) == mem::offset_of!(Running, waiting));
+    assert!(size_of::<Resumers>() == size_of::<*const c_void>());
+};
 
 impl Interrupt {
     pub fn new() -> Interrupt {
         Interrupt {
             running: AtomicPtr::new(ptr::null_mut()),
+            resumers: Resumers::new(),
             wanted: AtomicU8::new(0),
             thread: AtomicUsize::new(0),
             message: AtomicI32::new(0),
             stack: AtomicU8::new(NOT_ASKED),
             samples: AtomicU32::new(0),
             in_c: AtomicBool::new(false),
-            resumers: Resumers::new(),
         }
     }
 
@@ -91,9 +102,9 @@ impl Interrupt {
         self.running.load(Relaxed)
     }
 
-    /// Where it is, for Lua ([`skynet_lua::lua_setrunning`]).
-    pub fn running_word(&self) -> *mut *mut lua_State {
-        self.running.as_ptr()
+    /// The words for Lua ([`skynet_lua::lua_setrunning`]).
+    pub fn words(&self) -> *mut Running {
+        ptr::from_ref(self).cast_mut().cast()
     }
 
     /// The service goes over to `state`. A request that has not had its effect goes with it.

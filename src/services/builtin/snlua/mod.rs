@@ -108,7 +108,7 @@ pub unsafe extern "C" fn create() -> *mut c_void {
             return ptr::null_mut();
         }
         memory::open(this, state);
-        skynet_lua::lua_setrunning(state.cast(), (*this).interrupt.running_word().cast());
+        skynet_lua::lua_setrunning(state.cast(), (*this).interrupt.words());
         // It keeps the rules of `State`, with the error at the top.
         lua_atpanic(state, lua_function!(unsafe panicked));
         (*this).state = state;

@@ -28,6 +28,8 @@ struct Resumer {
 }
 
 /// The coroutines that wait for the running one; the innermost first. For the thread that runs the VM, outside of signal handlers.
+/// Lua knows the word, and empties it when an error goes over those who wait ([`skynet_lua::Running::waiting`]).
+#[repr(transparent)]
 pub(super) struct Resumers(Cell<*const Resumer>);
 
 impl Resumers {
@@ -35,7 +37,8 @@ impl Resumers {
         Resumers(Cell::new(ptr::null()))
     }
 
-    /// Lets another coroutine run, for which `state` waits until `run` returns. `run` neither raises nor unwinds.
+    /// Lets another coroutine run, for which `state` waits until `run` returns. `run` does not unwind, and nothing that it calls has
+    /// anything to drop when an error goes over it to the main coroutine; that error empties the list.
     #[inline]
     pub fn wait<T>(&self, state: *mut lua_State, run: impl FnOnce() -> T) -> T {
         let before = self.0.get();
@@ -49,7 +52,8 @@ impl Resumers {
 
     /// Those that wait for `coroutine`, which runs or is one of them; the innermost first. They are alive as long as it runs.
     pub fn of(&self, coroutine: *mut lua_State) -> impl Iterator<Item = *mut lua_State> {
-        // SAFETY: each is on the stack of a function that has not returned.
+        // SAFETY: each is on the stack of a function that has not returned, and has not been left by an error, or else it would not be
+        // in the list.
         let resumer = |place: *const Resumer| unsafe { place.as_ref() };
         let all = move |first| {
             iter::successors(resumer(first), move |here| resumer(here.before))
