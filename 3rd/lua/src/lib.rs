@@ -138,6 +138,25 @@ unsafe extern "C" {
     /// (ldebugger.h); 0 if nobody has. Raises nothing.
     pub fn lua_getcaller(state: *mut LuaState, frame: *mut c_void) -> c_int;
 
+    /// Whether the collector has called the function of `frame`, filled as for [`lua_getcaller`] (ldebugger.h). Raises nothing.
+    pub fn lua_isfinalizer(state: *mut LuaState, frame: *const c_void) -> c_int;
+
+    /// Where the frame of the function of `frame`, filled as for [`lua_getcaller`], begins on the stack (ldebugger.h): higher than those of
+    /// who has called it. Raises nothing.
+    pub fn lua_framebase(state: *mut LuaState, frame: *const c_void) -> isize;
+
+    /// Calls `f` with the main coroutine; what is raised there meanwhile, also by a coroutine that is in no protected call, comes back as
+    /// a status, with the value at the top of the main coroutine's stack, which needs room for two (ldebugger.h).
+    pub fn lua_contain(
+        state: *mut LuaState,
+        f: unsafe extern "C-unwind" fn(main: *mut LuaState, ud: *mut c_void),
+        ud: *mut c_void,
+    ) -> c_int;
+
+    /// Stops the collector as it is stopped in a finalizer, or lets it go on; when it is due stays as it is. Whether it was stopped so
+    /// before (ldebugger.h). Raises nothing.
+    pub fn lua_holdgc(state: *mut LuaState, hold: c_int) -> c_int;
+
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 

@@ -12,11 +12,12 @@ local values = native.load "skynet.internal.debugvalues"
 local stacks = native.load "skynet.internal.debugstacks"
 local run_inside = native.load "skynet.injectcode"
 
-local format = string.format
+local format, collectgarbage = string.format, collectgarbage
 
 local TIME <const> = 10 -- seconds that a text of the user's may run
 local SLOT <const> = 1 << 24 -- numbers of frames and variables that a service has
 local REPL_LIMIT <const> = 65536 -- bytes of a string that is asked for
+local MOST_GARBAGE <const> = 64 * 1024 * 1024 -- bytes that the agent may leave before it is collected
 
 local stop -- what is stopped: { thread, reason, frames, threads, store, ... }
 
@@ -339,9 +340,20 @@ local function work()
 			return mode, entry and entry.thread
 		end
 		local command = commands[request.command]
+-- The collector rests while the agent runs, as finalizers are the application's. Lets it work as what the user has typed does.
+local function collect(before)
+	if native.memory() - before > MOST_GARBAGE then
+		native.run(TIME, collectgarbage)
+		return native.memory()
+	end
+	return before
+end
+
 		if command then
 			answer(request, pcall(command, arguments))
+	local size = native.memory()
 		else
+		size = collect(size)
 			answer(request, false, "unknown request " .. tostring(request.command))
 		end
 	end
@@ -370,9 +382,6 @@ local function stop_here(reason, thread, value, id, caught)
 	native.tell("stopped", json.encode(event))
 	local mode, task = work()
 	stop = nil
-	if mode then
-		native.tell("continued", "")
-	end
 	return mode, task
 end
 

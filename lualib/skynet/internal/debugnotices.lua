@@ -7,13 +7,16 @@ local json = require "skynet.internal.json"
 local TASK <const> = 1 << 32 -- as in debugsession.lua
 local MOST_ANNOUNCED <const> = 200 -- threads whose begin and end are told in NOTICE_TIME
 local NOTICE_TIME <const> = 50 -- 1/100 s
+local MOST_SLOTS <const> = 127 -- numbers of the protocol have 31 bits, 24 of them within a stop
 
 local notices = {}
 
+-- One after the other: what an editor asks late about a stop that is over must not be about another one.
 local function take_slot(session, handle)
-	for slot = 1, 100 do
+	for i = session.last_slot, session.last_slot + MOST_SLOTS - 1 do
+		local slot = i % MOST_SLOTS + 1
 		if not session.slots[slot] then
-			session.slots[slot] = handle
+			session.slots[slot], session.last_slot = handle, slot
 			return slot
 		end
 	end

@@ -32,6 +32,7 @@ local function new(options)
 		attached = false,
 		stopped = {}, -- handle -> { slot, tasks = number of them }
 		slots = {}, -- slot -> handle
+		last_slot = 0, -- that was taken
 		pausing = {}, -- handle -> the request for a pause that it has not met yet
 		asked = {}, -- seq of a request that an agent has -> { request, handle, before }
 		breakpoint_count = 0,

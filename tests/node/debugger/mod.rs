@@ -1,5 +1,6 @@
 //! The debugger: an editor attaches to a node, stops services and looks into them, while everything else runs on.
 
+mod abuse;
 mod evaluations;
 mod processes;
 mod sessions;

@@ -48,6 +48,33 @@ fn steps_lead_into_functions_and_out_of_them_and_not_into_the_lua_layer() {
     assert!(!editor.has_stopped());
 }
 
+/// The other calls of the function pass the same lines.
+#[test]
+fn a_step_over_a_call_of_itself_stays_in_the_same_call() {
+    let mut debugged = Debugged::start("debug_recursion", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let file = debugged.file("main.lua");
+    let line = debugged.line("main.lua", "descends");
+    let breakpoint = json!([{ "line": line, "condition": "n == 3" }]);
+    editor.breakpoints(&file, &breakpoint);
+    debugged.node.types("sum 5");
+    let (thread, _) = editor.stopped();
+    let at = |comment: &str| debugged.line("main.lua", comment);
+    for (command, place, n) in [
+        ("next", at("ascends"), "3"),
+        ("stepOut", at("ascends"), "4"),
+        ("next", at("ascends"), "5"),
+    ] {
+        editor.go(command, thread);
+        assert_eq!(editor.stopped(), (thread, "step".into()));
+        assert_eq!(editor.stack(thread)[0].2, place);
+        let top = editor.top(thread);
+        assert_eq!(editor.evaluate(top, "n").as_deref(), Ok(n));
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("sum 5: 15");
+}
+
 #[test]
 fn a_service_stops_also_where_no_coroutine_could_yield() {
     let mut debugged = Debugged::start("debug_anywhere", &["debug_adapter_wait=true"]);

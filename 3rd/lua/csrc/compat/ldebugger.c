@@ -10,6 +10,8 @@
 #include "lstate.h"
 #include "lobject.h"
 #include "ldebug.h"
+#include "ldo.h"
+#include "lgc.h"
 
 
 static lua_ErrorWatcher watcher = NULL;  /* atomic */
@@ -57,4 +59,41 @@ LUA_API int lua_getcaller (lua_State *L, lua_Debug *ar) {
     return 0;
   ar->i_ci = caller;
   return 1;
+}
+
+
+LUA_API int lua_isfinalizer (lua_State *L, const lua_Debug *ar) {
+  const CallInfo *caller = ar->i_ci->previous;
+  UNUSED(L);
+  return caller != NULL && (caller->callstatus & CIST_FIN) != 0;
+}
+
+
+LUA_API ptrdiff_t lua_framebase (lua_State *L, const lua_Debug *ar) {
+  const CallInfo *ci = ar->i_ci;
+  ptrdiff_t base = ci->func.p - L->stack.p;
+  if (isLua(ci)) {
+    const Proto *p = ci_func(ci)->p;
+    /* the first instruction moves such a function above its arguments */
+    if ((p->flag & PF_VAHID) && pcRel(ci->u.l.savedpc, p) > 0)
+      base -= ci->u.l.nextraargs + p->numparams + 1;
+  }
+  return base;
+}
+
+
+LUA_API int lua_contain (lua_State *L, lua_Contained f, void *ud) {
+  lua_State *mainth = mainthread(G(L));
+  return luaD_pcall(mainth, f, ud, savestack(mainth, mainth->top.p), 0);
+}
+
+
+LUA_API int lua_holdgc (lua_State *L, int hold) {
+  global_State *g = G(L);
+  int held = (g->gcstp & GCSTPGC) != 0;
+  if (hold)  /* as in a finalizer: 'luaL_pushresult' steps else */
+    g->gcstp |= GCSTPGC;
+  else
+    g->gcstp &= cast_byte(~GCSTPGC);
+  return held;
 }

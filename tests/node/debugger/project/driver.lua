@@ -1,5 +1,6 @@
 -- Asks the service of main.lua for what the test types: "NAME ARGUMENTS" a line. "tell NAME ..." does not wait for the answer;
--- "kill" kills it, "adapter ADDRESS" the debug adapter, "wait" a tenth of a second, "many N" starts N services that stop at the same line.
+-- "kill" kills it, "adapter ADDRESS" the debug adapter, "wait" a tenth of a second, "many N" starts N services that stop at the same line,
+-- "second" starts another debug adapter, "profile" a profile of the node.
 
 local skynet = require "skynet"
 local manager = require "skynet.manager"
@@ -43,6 +44,19 @@ end
 function own.adapter(address)
 	manager.kill(address)
 	print "adapter killed"
+end
+
+function own.second()
+	local adapter = skynet.newservice "debug_adapter"
+	while require("skynet.core").command("MQLEN", skynet.address(adapter)) do
+		skynet.sleep(1)
+	end
+	print "second ended"
+end
+
+function own.profile()
+	skynet.profile_start { node = true, hz = 1000 }
+	print "profile begun"
 end
 
 function own.wait()

@@ -98,6 +98,55 @@ function commands.deep(depth)
 	return (pcall(raise_at, depth))
 end
 
+local finalized = 0
+
+-- Objects that are garbage, and have finalizers.
+function commands.litter()
+	local class = {
+		__gc = function()
+			finalized = finalized + 1
+		end,
+	}
+	collectgarbage "incremental"
+	local objects = {}
+	for i = 1, 1000 do
+		objects[i] = setmetatable({}, class)
+	end
+	objects = nil
+	return finalized <= 1000, objects -- litters
+end
+
+-- A finalizer that fails while a pcall runs.
+function commands.finalize()
+	return (
+		pcall(function()
+			setmetatable({}, {
+				__gc = function()
+					error "finalized" -- finalizes
+				end,
+			})
+			collectgarbage()
+		end)
+	)
+end
+
+function commands.long()
+	error(string.rep("x", 1 << 24))
+end
+
+-- Calls of itself; `...` so that its frame moves when it begins.
+local function sum(n, ...)
+	if n == 0 then
+		return 0
+	end
+	local rest = sum(n - 1, n, ...) -- descends
+	return rest + n -- ascends
+end
+
+function commands.sum(n)
+	return sum(n) -- sums
+end
+
 local forever = coroutine.create(function()
 	while true do
 	end

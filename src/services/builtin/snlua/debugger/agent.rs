@@ -5,21 +5,22 @@ use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use libc::c_int;
+use libc::{c_int, c_void};
 use mlua_sys::{
     LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, lua_Debug,
-    lua_State, lua_call, lua_checkstack, lua_getinfo, lua_getstack, lua_newthread, lua_pcall,
-    lua_pop, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
+    lua_State, lua_call, lua_checkstack, lua_getinfo, lua_getstack, lua_gettop, lua_newthread,
+    lua_pcall, lua_pop, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
     lua_pushlstring, lua_pushnil, lua_pushthread, lua_pushvalue, lua_rawgetp, lua_rawsetp,
-    lua_sethook, lua_settop, lua_tolstring, lua_tothread, lua_touserdata, lua_typename, lua_xmove,
-    luaL_error, luaL_loadfilex,
+    lua_sethook, lua_settop, lua_tolstring, lua_tothread, lua_touserdata, lua_xmove, luaL_error,
+    luaL_loadfilex,
 };
-use skynet_support::{Entry, State, lua_functions};
+use skynet_lua::LuaState;
+use skynet_support::State;
 
-use super::breakpoints::{self, Breakpoint};
+use super::breakpoints::Breakpoint;
 use super::hook::with_source;
 use super::step::{Mode, Step};
-use super::{JUST_MY_CODE, Local, RUN, Snlua, Vm, evaluation, notices, resumers};
+use super::{ATTACHMENT, Local, RUN, Snlua, Vm, natives, notices, resumers};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
 
@@ -103,11 +104,14 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
     local.step.set(Step::NONE);
     accept_requests(local, true);
     // SAFETY: contract of this function.
-    let mode = spare::held(|| unsafe { ask(local, &event) });
+    let answer = spare::held(|| unsafe { ask(local, &event) });
     accept_requests(local, false);
-    match mode {
-        None => tell_unstopped(&local.vm, local.epoch.get()),
+    let attachment = local.attachment.get();
+    match answer {
+        None => tell_unstopped(&local.vm, attachment),
         Some((mode, coroutine)) => {
+            // Also if the agent could not say that it has stopped.
+            notices::tell(local.vm.handle, Some(attachment), b"continued", b"");
             let coroutine = if coroutine.is_null() {
                 state
             } else {
@@ -121,23 +125,27 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
 }
 
 /// The service runs on where it was to stop; in a loop it does so very often.
-fn tell_unstopped(vm: &Vm, epoch: u64) {
+fn tell_unstopped(vm: &Vm, attachment: u64) {
     let now = monotonic_nanos();
     let before = vm.told_at.load(Ordering::Relaxed);
     if before == 0 || now.saturating_sub(before) >= PAUSE_BETWEEN {
         vm.told_at.store(now, Ordering::Relaxed);
-        notices::tell(vm.handle, Some(epoch), b"unstopped", b"");
+        notices::tell(vm.handle, Some(attachment), b"unstopped", b"");
     }
 }
 
+/// Another editor may have come since the place was reached: then the service goes on at once, and what that one wants of it stays.
 fn accept_requests(local: &Local, on: bool) {
-    let mut mail = local.vm.mail.lock();
+    let vm = &local.vm;
+    let mut mail = vm.mail.lock();
     mail.clear();
-    local.vm.leaves.store(false, Ordering::SeqCst);
-    local.vm.stopped.store(on, Ordering::SeqCst);
-    if on {
+    // Who changes it takes the lock later, and finds the service stopped.
+    let is_over = ATTACHMENT.load(Ordering::SeqCst) != local.attachment.get();
+    vm.leaves.store(on && is_over, Ordering::SeqCst);
+    vm.stopped.store(on, Ordering::SeqCst);
+    if on && !is_over {
         // Who wanted it to stop has what was wanted, whatever the reason is.
-        local.vm.pause.store(RUN, Ordering::SeqCst);
+        vm.pause.store(RUN, Ordering::SeqCst);
     }
 }
 
@@ -155,42 +163,92 @@ unsafe fn is_in_layer(local: &Local, state: *mut lua_State) -> bool {
     }
 }
 
-/// Calls the agent. What it answers is how the service goes on, and which coroutine is meant; null for the one of the event.
+/// How the service goes on, and which coroutine is meant; null for the one of the event.
+type Answer = (Mode, *mut lua_State);
+
+const GOES_ON: Answer = (Mode::None, ptr::null_mut());
+
+/// A call of the agent.
+struct Call<'a> {
+    event: &'a Event<'a>,
+    answer: Answer,
+}
+
+/// Calls the agent. The collector rests meanwhile, so no finalizer of the application runs in the stopped service.
 ///
 /// # Safety
 /// The coroutine of the event is the one that runs in the VM of `local`, in a hook or where an error is raised, and the calling thread runs its service.
-unsafe fn ask(local: &Local, event: &Event) -> (Mode, *mut lua_State) {
-    const GOES_ON: (Mode, *mut lua_State) = (Mode::None, ptr::null_mut());
+unsafe fn ask(local: &Local, event: &Event) -> Answer {
     let state = event.state;
     // SAFETY: contract of this function. Nothing here raises: what may runs in protected calls.
     unsafe {
-        if lua_checkstack(state, ROOM) == 0 {
+        let main = (*local.instance).state;
+        if lua_checkstack(state, ROOM) == 0 || lua_checkstack(main, ROOM) == 0 {
             return GOES_ON;
         }
-        let interrupt = &raw const (*Snlua::of(State::new(state))).interrupt;
+        let interrupt = &raw const (*local.instance).interrupt;
         let running = (*interrupt).running();
         local.busy.set(true);
         local.stopped.set(state);
-        let mode = match coroutine(state) {
-            None => GOES_ON,
-            Some(agent) => {
-                lua_pushcfunction(agent, enter);
-                lua_pushlightuserdata(agent, ptr::from_ref(event).cast_mut().cast());
-                let mode = if lua_pcall(agent, 1, 2, 0) == LUA_OK {
-                    (mode_at(agent, -2), lua_tothread(agent, -1))
-                } else {
-                    log_error(agent);
-                    GOES_ON
-                };
-                lua_settop(agent, 0);
-                mode
-            }
+        local
+            .holds_collector
+            .set(skynet_lua::lua_holdgc(state.cast(), 1) != 0);
+        let mut call = Call {
+            event,
+            answer: GOES_ON,
         };
+        // A C module that calls Lua in a coroutine which is in no protected call raises in the main one.
+        let ud = (&raw mut call).cast();
+        let contain = || skynet_lua::lua_contain(state.cast(), in_main, ud);
+        if resumers(local).wait(state, contain) != LUA_OK {
+            call.answer = GOES_ON;
+            log_error(main);
+            lua_pop(main, 1);
+            forget_agent(state);
+        }
+        local.evaluation.set(None);
+        skynet_lua::lua_holdgc(state.cast(), local.holds_collector.get().into());
         // Not `state`, which may be one that is being closed: nobody would say when that is over.
         (*interrupt).switch(running);
         local.stopped.set(ptr::null_mut());
         local.busy.set(false);
-        mode
+        call.answer
+    }
+}
+
+/// For [`ask`]: what is raised out of this comes back there.
+///
+/// # Safety
+/// `ud` is a [`Call`], whose event [`ask`] was called with.
+unsafe extern "C-unwind" fn in_main(_: *mut LuaState, ud: *mut c_void) {
+    // SAFETY: contract of this function.
+    unsafe {
+        let call: *mut Call = ud.cast();
+        let event = (*call).event;
+        let Some(agent) = coroutine(event.state) else {
+            return;
+        };
+        lua_pushcfunction(agent, enter);
+        lua_pushlightuserdata(agent, ptr::from_ref(event).cast_mut().cast());
+        if lua_pcall(agent, 1, 2, 0) != LUA_OK {
+            log_error(agent);
+        } else if lua_gettop(agent) == 2 {
+            // Else something has closed the coroutine, and it has no results.
+            (*call).answer = (mode_at(agent, -2), lua_tothread(agent, -1));
+        }
+        lua_settop(agent, 0);
+    }
+}
+
+/// The agent's coroutine was left in the middle of a call: the next time another one is made.
+///
+/// # Safety
+/// As for [`coroutine`].
+unsafe fn forget_agent(state: *mut lua_State) {
+    // SAFETY: contract of this function. To set a field to nil allocates nothing.
+    unsafe {
+        lua_pushnil(state);
+        lua_rawsetp(state, LUA_REGISTRYINDEX, (&raw const COROUTINE).cast());
     }
 }
 
@@ -269,7 +327,7 @@ unsafe extern "C-unwind" fn load_agent(state: *mut lua_State) -> c_int {
 }
 
 /// Runs a module of the Lua layer and pushes what it returns. `package.loaded` does not have it then. A file wins, as ever.
-fn load_module(state: State<'_>, name: &CStr) {
+pub(super) fn load_module(state: State<'_>, name: &CStr) {
     let top = state.top();
     let found = state.get_field(LUA_REGISTRYINDEX, c"_LOADED") == LUA_TTABLE
         && state.get_field(-1, c"package") == LUA_TTABLE
@@ -292,7 +350,7 @@ fn load_module(state: State<'_>, name: &CStr) {
                 }
             }
         }
-        state.push_module(FUNCTIONS);
+        state.push_module(natives::FUNCTIONS);
         lua_call(state.raw(), 1, 1);
     }
     state.insert(top + 1);
@@ -346,128 +404,3 @@ unsafe extern "C-unwind" fn enter(agent: *mut lua_State) -> c_int {
     }
     2
 }
-
-/// The VM's part of the debugger. Raises where there is none.
-pub(super) fn local(state: State<'_>) -> &Local {
-    // SAFETY: the agent runs in VMs of services alone, on the thread that runs the service.
-    match unsafe { super::local(Snlua::of(state)) } {
-        Some(local) => local,
-        None => state.error(c"the service has no debugger"),
-    }
-}
-
-/// `wait()`: the next request, a string; nothing when the service is not to be stopped any more.
-fn wait(state: State<'_>) -> c_int {
-    let local = local(state);
-    let Some(request) = local.vm.next_request(local.epoch.get()) else {
-        return 0;
-    };
-    // As in `skynet.debugchannel`: while it becomes a string, which may raise, it is but an address.
-    let request = Box::into_raw(request);
-    // SAFETY: the box is this function's.
-    unsafe {
-        state.push_bytes(&*request);
-        drop(Box::from_raw(request));
-    }
-    1
-}
-
-/// `tell(kind, text)`: a notice for the adapter.
-fn tell(state: State<'_>) -> c_int {
-    let (kind, text) = (state.check_bytes(1), state.check_bytes(2));
-    let local = local(state);
-    if !notices::tell(local.vm.handle, Some(local.epoch.get()), kind, text) {
-        state.error(c"no such notice");
-    }
-    0
-}
-
-/// `count(hits)`: one hit more of a breakpoint; how many there are.
-fn count(state: State<'_>) -> c_int {
-    let hits: *const std::sync::atomic::AtomicU64 = state.to_userdata(1).cast();
-    // SAFETY: the agent was given the address for this call.
-    let hits = unsafe { hits.as_ref() }.map_or(0, |hits| hits.fetch_add(1, Ordering::Relaxed) + 1);
-    state.push_integer(hits.cast_signed());
-    1
-}
-
-/// `describe(source)`: the path of a chunk by its name, or nil; and whether it belongs to the Lua layer.
-fn describe(state: State<'_>) -> c_int {
-    let path = breakpoints::path_of(state.check_bytes(1));
-    let layer = path
-        .as_ref()
-        .is_some_and(|path| breakpoints::is_layer(path));
-    match path.map(|path| Box::into_raw(path.into_boxed_slice())) {
-        None => state.push_nil(),
-        // SAFETY: as in `wait`.
-        Some(path) => unsafe {
-            state.push_bytes(&*path);
-            drop(Box::from_raw(path));
-        },
-    }
-    state.push_boolean(layer);
-    2
-}
-
-/// `resumer(coroutine)`: who has resumed it, of those that run or wait for the one that has stopped; nothing for others.
-fn resumer(state: State<'_>) -> c_int {
-    state.check_kind(1, LUA_TTHREAD);
-    let (local, coroutine) = (local(state), state.to_thread(1));
-    let stopped = local.stopped.get();
-    let is_one = coroutine == stopped || resumers(local).of(stopped).any(|one| one == coroutine);
-    let Some(resumer) = resumers(local).of(coroutine).next().filter(|_| is_one) else {
-        return 0;
-    };
-    // SAFETY: it is alive while the other one runs; there is room for its value.
-    unsafe {
-        if lua_checkstack(resumer, 1) == 0 {
-            return 0;
-        }
-        lua_pushthread(resumer);
-        lua_xmove(resumer, state.raw(), 1);
-    }
-    1
-}
-
-/// `justmycode()`: whether the Lua layer is passed over.
-fn just_my_code(state: State<'_>) -> c_int {
-    state.push_boolean(JUST_MY_CODE.load(Ordering::Relaxed));
-    1
-}
-
-/// `load(name)`: a module of the layer, which `package.loaded` does not have.
-fn load(state: State<'_>) -> c_int {
-    let name = state.check_text(1);
-    load_module(state, name);
-    1
-}
-
-/// `address(value)`: its address as `%p` has it, for tables and other objects; whatever `__tostring` says.
-fn address(state: State<'_>) -> c_int {
-    let (kind, address) = (state.kind(1), state.to_pointer(1));
-    // SAFETY: a type's name is a constant.
-    let name = unsafe { CStr::from_ptr(lua_typename(state.raw(), kind)) };
-    let mut text = [0_u8; 64];
-    let mut rest = &mut text[..];
-    // It has room for the longest name and address.
-    let _ = std::io::Write::write_fmt(
-        &mut rest,
-        format_args!("{}: {address:p}", name.to_str().unwrap_or("?")),
-    );
-    let left = rest.len();
-    state.push_bytes(&text[..text.len() - left]);
-    1
-}
-
-// They keep the rules of `State`.
-const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
-    c"wait" => wait,
-    c"tell" => tell,
-    c"count" => count,
-    c"describe" => describe,
-    c"resumer" => resumer,
-    c"justmycode" => just_my_code,
-    c"load" => load,
-    c"run" => evaluation::run,
-    c"address" => address,
-});

@@ -11,17 +11,17 @@ use libc::c_int;
 use mlua_sys::{
     LUA_MASKCOUNT, LUA_MULTRET, LUA_OK, LUA_TFUNCTION, lua_Debug, lua_Hook, lua_State,
     lua_checkstack, lua_gethook, lua_gethookcount, lua_gettop, lua_newthread, lua_pcall,
-    lua_sethook, lua_xmove, luaL_error,
+    lua_pushboolean, lua_sethook, lua_xmove, luaL_error,
 };
 use skynet_support::State;
 use std::ffi::CStr;
 use std::sync::atomic::Ordering;
 
-use super::{Local, Snlua, agent, hook, local};
+use super::{Local, Snlua, hook, local, natives};
 use crate::services::builtin::snlua::core::monotonic_nanos;
 
 /// Instructions between two looks whether it has to end.
-const INSTRUCTIONS: c_int = 10_000;
+const INSTRUCTIONS: c_int = 100;
 
 /// What runs.
 #[derive(Clone, Copy)]
@@ -64,9 +64,12 @@ unsafe fn watch(state: *mut lua_State, evaluation: Evaluation) {
 pub(super) unsafe fn on_switch(local: &Local, state: *mut lua_State) {
     // SAFETY: contract of this function.
     unsafe {
-        if let Some(evaluation) = local.evaluation.get()
+        if let Some(mut evaluation) = local.evaluation.get()
             && lua_gethook(state).is_none_or(hook::is_ours)
         {
+            // A sample of a profile takes the hook's count away, and samples may come faster than that is reached.
+            evaluation.ends = look(local, evaluation);
+            local.evaluation.set(Some(evaluation));
             watch(state, evaluation);
         }
     }
@@ -78,7 +81,9 @@ fn look(local: &Local, evaluation: Evaluation) -> Option<&'static CStr> {
         evaluation.ends
     } else if monotonic_nanos() > evaluation.deadline {
         Some(c"this takes too long while the service is stopped")
-    } else if local.vm.leaves.load(Ordering::SeqCst) || !local.vm.is_attended(local.epoch.get()) {
+    } else if local.vm.leaves.load(Ordering::SeqCst)
+        || !local.vm.is_attended(local.attachment.get())
+    {
         Some(c"the service is not to be stopped any more")
     } else {
         None
@@ -110,12 +115,13 @@ unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
     }
 }
 
-/// `run(seconds, function, ...)`: as `pcall(function, ...)`, for that long at most. The function cannot yield.
+/// `run(seconds, function, ...)`: as `pcall(function, ...)`, for that long at most. The function cannot yield. The collector runs
+/// meanwhile, if it ran in the service.
 pub(super) fn run(state: State<'_>) -> c_int {
     let seconds = state.check_number(1);
     state.check_kind(2, LUA_TFUNCTION);
     let count = state.top() - 2;
-    let local = agent::local(state);
+    let local = natives::local(state);
     let evaluation = Evaluation {
         deadline: monotonic_nanos().saturating_add((seconds * 1e9) as u64),
         ends: None,
@@ -124,9 +130,11 @@ pub(super) fn run(state: State<'_>) -> c_int {
     unsafe {
         let coroutine = lua_newthread(state.raw());
         state.insert(1);
-        if lua_checkstack(coroutine, count + 1) == 0 {
+        if lua_checkstack(coroutine, count + 2) == 0 {
             state.error(c"stack overflow");
         }
+        // Is there as long as the coroutine is not closed.
+        lua_pushboolean(coroutine, 1);
         lua_xmove(state.raw(), coroutine, count + 1);
         let interrupt = &raw const (*Snlua::of(state)).interrupt;
         let before = (*interrupt).running();
@@ -134,12 +142,21 @@ pub(super) fn run(state: State<'_>) -> c_int {
         (*interrupt).watch(true);
         watch(coroutine, evaluation);
         (*interrupt).switch(coroutine);
+        skynet_lua::lua_holdgc(coroutine.cast(), local.holds_collector.get().into());
         let status = lua_pcall(coroutine, count, LUA_MULTRET, 0);
+        let held = skynet_lua::lua_holdgc(coroutine.cast(), 1) != 0;
+        local.holds_collector.set(held);
         local.evaluation.set(None);
         (*interrupt).switch(before);
         (*interrupt).watch(hook::is_watched(local));
         lua_sethook(coroutine, None, 0, 0);
-        let results = lua_gettop(coroutine);
+        let results = lua_gettop(coroutine) - 1;
+        if results < 0 {
+            // `coroutine.close()` unwinds to here, and that is no error.
+            state.push_boolean(false);
+            state.push_text(c"the coroutine in which this runs was closed");
+            return 2;
+        }
         state.push_boolean(status == LUA_OK);
         if !state.try_reserve(results) {
             state.error(c"too many results");

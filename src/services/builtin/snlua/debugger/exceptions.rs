@@ -3,7 +3,7 @@
 //! Whether somebody catches an error is seen from the stack: the nearest `pcall` or `xpcall`, in the coroutine or in those that
 //! have resumed it by `coroutine.wrap`. What the Lua layer catches is not caught as far as the application is concerned: the
 //! layer does so to write it to the log. Errors that the layer raises for itself, with nothing of the application in between, are
-//! no errors of either kind.
+//! no errors of either kind. Those of a finalizer nobody catches.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -124,6 +124,15 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether the collector has called the function: nobody further out gets its errors.
+    fn is_finalizer(&self) -> bool {
+        // SAFETY: contract of `new`.
+        unsafe {
+            let activation = (&raw const self.activation).cast();
+            skynet_lua::lua_isfinalizer(self.state.cast(), activation) != 0
+        }
+    }
+
     /// Whether the function is one in Lua and the application's.
     fn is_of_application(&mut self) -> bool {
         // SAFETY: contract of `new`.
@@ -162,6 +171,9 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
             Frame::Passes | Frame::Other => {}
         }
         is_innermost = false;
+        if walk.is_finalizer() {
+            break;
+        }
         if walk.go_out() {
             place = Some(walk);
             continue;
@@ -210,7 +222,7 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
         if lua_checkstack(state, 4) == 0 {
             return;
         }
-        hook::enter_epoch(local);
+        hook::enter_attachment(local);
         let kind = kind(local, state);
         if kind & wanted != 0 {
             agent::stop(local, state, agent::Reason::Error(kind == CAUGHT));

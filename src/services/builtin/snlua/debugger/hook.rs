@@ -18,8 +18,8 @@ use skynet_support::State;
 use super::breakpoints::Source;
 use super::step::Step;
 use super::{
-    ENTRY, EPOCH, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent, evaluation,
-    is_attached, local, resumers, wants_hooks,
+    ATTACHMENT, ENTRY, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent,
+    evaluation, is_attached, local, resumers, wants_hooks,
 };
 
 /// Lines without a function with a breakpoint, after which the stack is looked at: the line hook may not be needed any more.
@@ -187,13 +187,12 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua_Debug) {
         if local.busy.get() {
             return;
         }
+        enter_attachment(local);
         let pause = local.vm.pause.load(Ordering::Relaxed);
-        enter_epoch(local);
         if pause == RUN && !local.step.get().is_on() && !wants_hooks() {
             return settle(this, local, state);
         }
         if pause == PAUSE || pause == PAUSE_IN_APPLICATION && has_application(local, state) {
-            local.vm.pause.store(RUN, Ordering::Relaxed);
             agent::stop(local, state, agent::Reason::Pause);
             return settle(this, local, state);
         }
@@ -207,9 +206,9 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua_Debug) {
 }
 
 /// What happens now is for the editor that is attached now; a step of the one before is over.
-pub(super) fn enter_epoch(local: &Local) {
-    let epoch = EPOCH.load(Ordering::SeqCst);
-    if local.epoch.replace(epoch) != epoch || !is_attached() {
+pub(super) fn enter_attachment(local: &Local) {
+    let attachment = ATTACHMENT.load(Ordering::SeqCst);
+    if local.attachment.replace(attachment) != attachment || !is_attached() {
         local.step.set(Step::NONE);
     }
 }
@@ -279,7 +278,7 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
         });
         let step = local.step.get();
         let step_ends = step.is_on()
-            && step.ends_in(state, resumers(local))
+            && step.ends_in(state, &*event, resumers(local))
             && may_end(local, state, step, layer);
         if let Some(file) = file {
             let here = file.iter().filter(|breakpoint| breakpoint.line == line);

@@ -23,6 +23,7 @@ mod breakpoints;
 mod evaluation;
 mod exceptions;
 mod hook;
+mod natives;
 mod notices;
 mod step;
 
@@ -57,7 +58,7 @@ static ENABLED: AtomicBool = AtomicBool::new(false);
 static ADAPTER: AtomicU32 = AtomicU32::new(0);
 /// Counts attachments and detachments. What a service does for an editor, a stop, a step, a notice, belongs to the value that it
 /// found before: it is of no interest to the next editor, even if that one comes before anybody has seen that the first one left.
-static EPOCH: AtomicU64 = AtomicU64::new(0);
+static ATTACHMENT: AtomicU64 = AtomicU64::new(0);
 /// Handle of the service that is the adapter, with an editor or without; 0: it has not begun, or has ended.
 static ADAPTER_SERVICE: AtomicU32 = AtomicU32::new(0);
 /// Grows with each change of what is watched for.
@@ -114,10 +115,12 @@ pub(super) struct Local {
     busy: Cell<bool>,
     /// Line events in a row at which no function with a breakpoint was on.
     quiet: Cell<u32>,
-    /// The value of [`EPOCH`] to which the step, and what is stopped, belongs.
-    epoch: Cell<u64>,
+    /// The value of [`ATTACHMENT`] to which the step, and what is stopped, belongs.
+    attachment: Cell<u64>,
     /// The text of the user's that runs.
     evaluation: Cell<Option<Evaluation>>,
+    /// While the agent runs: the collector rests for another reason too, as a finalizer has stopped.
+    holds_collector: Cell<bool>,
 }
 
 /// The config wants a debug adapter. `spawn` starts a spare worker.
@@ -186,8 +189,9 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         stopped: Cell::new(std::ptr::null_mut()),
         busy: Cell::new(false),
         quiet: Cell::new(0),
-        epoch: Cell::new(0),
+        attachment: Cell::new(0),
         evaluation: Cell::new(None),
+        holds_collector: Cell::new(false),
     };
     if vm.name.split_whitespace().next() == Some(adapter::SCRIPT) {
         // The first one; another one must not end what that has begun.
@@ -271,18 +275,18 @@ impl Vm {
         self.pause.load(Ordering::Relaxed) != RUN || self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Whether what belongs to `epoch` may go on: the editor is there, and so is the service.
-    fn is_attended(&self, epoch: u64) -> bool {
-        EPOCH.load(Ordering::SeqCst) == epoch
+    /// Whether what belongs to `attachment` may go on: the editor is there, and so is the service.
+    fn is_attended(&self, attachment: u64) -> bool {
+        ATTACHMENT.load(Ordering::SeqCst) == attachment
             && core::exists(ADAPTER.load(Ordering::Relaxed))
             && core::exists(self.handle)
     }
 
-    /// The oldest request. Waits for one; `None` when the service, which has stopped in `epoch`, is not to be stopped any more.
-    fn next_request(&self, epoch: u64) -> Option<Box<[u8]>> {
+    /// The oldest request. Waits for one; `None` when the service, which has stopped in `attachment`, is not to be stopped any more.
+    fn next_request(&self, attachment: u64) -> Option<Box<[u8]>> {
         let mut mail = self.mail.lock();
         loop {
-            if !self.is_attended(epoch) {
+            if !self.is_attended(attachment) {
                 return None;
             }
             if let Some(request) = mail.pop_front() {
@@ -310,7 +314,7 @@ fn pause(handle: u32, anywhere: bool) -> Option<bool> {
             PAUSE_IN_APPLICATION
         };
         let mail = vm.mail.lock();
-        if vm.stopped.load(Ordering::SeqCst) {
+        if vm.stopped.load(Ordering::SeqCst) && !vm.leaves.load(Ordering::SeqCst) {
             return Some(true); // the adapter is about to hear of it
         }
         vm.pause.store(pause, Ordering::SeqCst);
@@ -339,7 +343,7 @@ fn post(handle: u32, request: Box<[u8]>, leaves: bool) -> bool {
 
 /// An editor is attached from now on, by way of the service `adapter`; 0: none is, and what is stopped goes on.
 fn attach(adapter: u32) {
-    notices::begin_epoch(adapter);
+    notices::begin_attachment(adapter);
     if adapter == 0 {
         breakpoints::clear();
         ERRORS.store(0, Ordering::Relaxed);
@@ -347,7 +351,10 @@ fn attach(adapter: u32) {
         JUST_MY_CODE.store(true, Ordering::Relaxed);
         for vm in VMS.lock().values() {
             vm.pause.store(RUN, Ordering::Relaxed);
-            drop(vm.mail.lock());
+            let mail = vm.mail.lock();
+            let stopped = vm.stopped.load(Ordering::SeqCst);
+            vm.leaves.store(stopped, Ordering::SeqCst);
+            drop(mail);
             vm.posted.notify_all();
         }
         editor_is_ready();

@@ -10,7 +10,7 @@ use libc::c_int;
 use parking_lot::Mutex;
 use skynet_support::State;
 
-use super::{ADAPTER, EPOCH};
+use super::{ADAPTER, ATTACHMENT};
 use crate::services::builtin::snlua::core;
 
 /// Bytes of notices without an end that wait.
@@ -63,9 +63,9 @@ const KINDS: [&str; 7] = [
     "service",
 ];
 
-/// Tells the adapter something about a service, if the editor of `epoch` is still attached; `None` stands for whoever is. False if
+/// Tells the adapter something about a service, if the editor of `attachment` is still attached; `None` stands for whoever is. False if
 /// there is no such kind of notice.
-pub(super) fn tell(source: u32, epoch: Option<u64>, kind: &[u8], text: &[u8]) -> bool {
+pub(super) fn tell(source: u32, attachment: Option<u64>, kind: &[u8], text: &[u8]) -> bool {
     let Some(kind) = KINDS.into_iter().find(|known| known.as_bytes() == kind) else {
         return false;
     };
@@ -81,8 +81,8 @@ pub(super) fn tell(source: u32, epoch: Option<u64>, kind: &[u8], text: &[u8]) ->
         let mut waiting = WAITING.lock();
         // Both change under the lock.
         let adapter = ADAPTER.load(Ordering::Relaxed);
-        let present = EPOCH.load(Ordering::Relaxed);
-        if adapter == 0 || epoch.is_some_and(|epoch| epoch != present) {
+        let present = ATTACHMENT.load(Ordering::Relaxed);
+        if adapter == 0 || attachment.is_some_and(|attachment| attachment != present) {
             return true;
         }
         if notice.has_no_end() {
@@ -104,10 +104,10 @@ pub(super) fn tell(source: u32, epoch: Option<u64>, kind: &[u8], text: &[u8]) ->
 
 /// Another editor is attached from now on, by way of the service `adapter`, or none (0). What was told to the one before is of no
 /// interest any more, and neither is what comes late for it.
-pub(super) fn begin_epoch(adapter: u32) {
+pub(super) fn begin_attachment(adapter: u32) {
     let mut waiting = WAITING.lock();
     ADAPTER.store(adapter, Ordering::SeqCst);
-    EPOCH.fetch_add(1, Ordering::SeqCst);
+    ATTACHMENT.fetch_add(1, Ordering::SeqCst);
     waiting.list = VecDeque::new();
     (waiting.bytes, waiting.lost, waiting.told) = (0, 0, false);
 }

@@ -2,10 +2,13 @@
 
 use std::ptr;
 
-use libc::c_int;
 use mlua_sys::{lua_Debug, lua_State, lua_getstack};
 
 use super::super::sample::Resumers;
+use super::hook;
+
+/// Before the first frame of a coroutine: no line is there.
+const OUTSIDE: isize = -1;
 
 /// What kind of step is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub(super) enum Mode {
 pub(super) struct Step {
     pub mode: Mode,
     pub coroutine: *mut lua_State,
-    /// How many functions are on its stack where the step began.
-    depth: c_int,
+    /// A line of its ends the step if its function's frame begins here or further out ([`base`]).
+    base: isize,
     /// It began in the Lua layer, so it may end there.
     pub in_layer: bool,
     /// It leads to the first line of the application.
@@ -37,7 +40,7 @@ impl Step {
     pub const NONE: Step = Step {
         mode: Mode::None,
         coroutine: ptr::null_mut(),
-        depth: 0,
+        base: 0,
         in_layer: false,
         entry: false,
     };
@@ -60,11 +63,12 @@ impl Step {
         if mode == Mode::None {
             return Step::NONE;
         }
+        // SAFETY: contract of this function.
+        let (here, caller) = unsafe { bases(coroutine) };
         Step {
             mode,
             coroutine,
-            // SAFETY: contract of this function.
-            depth: unsafe { depth(coroutine) },
+            base: if mode == Mode::Out { caller } else { here },
             in_layer,
             entry: false,
         }
@@ -79,26 +83,29 @@ impl Step {
         Step {
             mode: Mode::Over,
             coroutine: resumer,
-            depth: c_int::MAX,
+            base: isize::MAX,
             ..self
         }
     }
 
-    /// Whether a line of `coroutine` is one at which the step may end.
+    /// Whether a line of `coroutine`, in the function of `frame`, is one at which the step may end.
     ///
     /// # Safety
-    /// As for [`Step::from`].
-    pub unsafe fn ends_in(self, coroutine: *mut lua_State, resumers: &Resumers) -> bool {
+    /// As for [`Step::from`]; `frame` is of a function on its stack.
+    pub unsafe fn ends_in(
+        self,
+        coroutine: *mut lua_State,
+        frame: &lua_Debug,
+        resumers: &Resumers,
+    ) -> bool {
         if coroutine != self.coroutine {
             return self.mode == Mode::In && self.concerns(coroutine, resumers);
         }
-        // SAFETY: contract of this function.
-        let deeper = |than: c_int| unsafe { is_deeper(coroutine, than) };
         match self.mode {
             Mode::None => false,
             Mode::In => true,
-            Mode::Over => !deeper(self.depth),
-            Mode::Out => !deeper(self.depth - 1),
+            // SAFETY: contract of this function.
+            Mode::Over | Mode::Out => self.base >= unsafe { base(coroutine, frame) },
         }
     }
 
@@ -114,41 +121,35 @@ impl Step {
     }
 }
 
-/// Whether more than `than` functions are on the stack.
+/// Where the frame of a function begins on the stack of its coroutine ([`skynet_lua::lua_framebase`]).
 ///
 /// # Safety
-/// `state` is a coroutine of a VM that the calling thread runs.
-unsafe fn is_deeper(state: *mut lua_State, than: c_int) -> bool {
-    if than < 0 {
-        return true;
-    }
-    // SAFETY: contract of this function; `lua_Debug` is plain data that the call fills in.
-    unsafe {
-        let mut activation: lua_Debug = std::mem::zeroed();
-        lua_getstack(state, than, &mut activation) != 0
-    }
+/// `frame` is of a function on the stack of `state`, a coroutine of a VM that the calling thread runs.
+unsafe fn base(state: *mut lua_State, frame: &lua_Debug) -> isize {
+    // SAFETY: contract of this function.
+    unsafe { skynet_lua::lua_framebase(state.cast(), ptr::from_ref(frame).cast()) }
 }
 
-/// How many functions are on the stack.
+/// Where the frames begin of the function that `state` is in, and of who has called that; [`OUTSIDE`] for what is not there.
 ///
 /// # Safety
-/// As [`is_deeper`].
-unsafe fn depth(state: *mut lua_State) -> c_int {
-    let (mut least, mut most) = (0, 1);
-    // SAFETY: contract of this function.
+/// As for [`Step::from`].
+unsafe fn bases(state: *mut lua_State) -> (isize, isize) {
+    // SAFETY: contract of this function; `lua_Debug` is plain data that the call fills in.
     unsafe {
-        while is_deeper(state, most) {
-            least = most;
-            most *= 2;
+        let mut frame: lua_Debug = std::mem::zeroed();
+        if lua_getstack(state, 0, &mut frame) == 0 {
+            return (OUTSIDE, OUTSIDE);
         }
-        while least < most {
-            let middle = (least + most) / 2;
-            if is_deeper(state, middle) {
-                least = middle + 1;
+        let here = base(state, &frame);
+        let has_caller = hook::to_caller(state, &mut frame);
+        (
+            here,
+            if has_caller {
+                base(state, &frame)
             } else {
-                most = middle;
-            }
-        }
+                OUTSIDE
+            },
+        )
     }
-    least
 }

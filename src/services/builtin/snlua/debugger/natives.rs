@@ -1,0 +1,144 @@
+//! What the agent may ask of the executable: functions in Lua, for the coroutine that it runs on.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use libc::c_int;
+use mlua_sys::{LUA_TTHREAD, lua_checkstack, lua_pushthread, lua_typename, lua_xmove};
+use skynet_support::{Entry, State, lua_functions};
+
+use super::{JUST_MY_CODE, Local, Snlua, agent, breakpoints, evaluation, notices, resumers};
+
+/// The VM's part of the debugger. Raises where there is none.
+pub(super) fn local(state: State<'_>) -> &Local {
+    // SAFETY: the agent runs in VMs of services alone, on the thread that runs the service.
+    match unsafe { super::local(Snlua::of(state)) } {
+        Some(local) => local,
+        None => state.error(c"the service has no debugger"),
+    }
+}
+
+/// `wait()`: the next request, a string; nothing when the service is not to be stopped any more.
+fn wait(state: State<'_>) -> c_int {
+    let local = local(state);
+    let Some(request) = local.vm.next_request(local.attachment.get()) else {
+        return 0;
+    };
+    // As in `skynet.debugchannel`: while it becomes a string, which may raise, it is but an address.
+    let request = Box::into_raw(request);
+    // SAFETY: the box is this function's.
+    unsafe {
+        state.push_bytes(&*request);
+        drop(Box::from_raw(request));
+    }
+    1
+}
+
+/// `tell(kind, text)`: a notice for the adapter.
+fn tell(state: State<'_>) -> c_int {
+    let (kind, text) = (state.check_bytes(1), state.check_bytes(2));
+    let local = local(state);
+    if !notices::tell(local.vm.handle, Some(local.attachment.get()), kind, text) {
+        state.error(c"no such notice");
+    }
+    0
+}
+
+/// `count(hits)`: one hit more of a breakpoint; how many there are.
+fn count(state: State<'_>) -> c_int {
+    let hits: *const AtomicU64 = state.to_userdata(1).cast();
+    // SAFETY: the agent was given the address for this call.
+    let hits = unsafe { hits.as_ref() }.map_or(0, |hits| hits.fetch_add(1, Ordering::Relaxed) + 1);
+    state.push_integer(hits.cast_signed());
+    1
+}
+
+/// `describe(source)`: the path of a chunk by its name, or nil; and whether it belongs to the Lua layer.
+fn describe(state: State<'_>) -> c_int {
+    let path = breakpoints::path_of(state.check_bytes(1));
+    let layer = path
+        .as_ref()
+        .is_some_and(|path| breakpoints::is_layer(path));
+    match path.map(|path| Box::into_raw(path.into_boxed_slice())) {
+        None => state.push_nil(),
+        // SAFETY: as in `wait`.
+        Some(path) => unsafe {
+            state.push_bytes(&*path);
+            drop(Box::from_raw(path));
+        },
+    }
+    state.push_boolean(layer);
+    2
+}
+
+/// `resumer(coroutine)`: who has resumed it, of those that run or wait for the one that has stopped; nothing for others.
+fn resumer(state: State<'_>) -> c_int {
+    state.check_kind(1, LUA_TTHREAD);
+    let (local, coroutine) = (local(state), state.to_thread(1));
+    let stopped = local.stopped.get();
+    let is_one = coroutine == stopped || resumers(local).of(stopped).any(|one| one == coroutine);
+    let Some(resumer) = resumers(local).of(coroutine).next().filter(|_| is_one) else {
+        return 0;
+    };
+    // SAFETY: it is alive while the other one runs; there is room for its value.
+    unsafe {
+        if lua_checkstack(resumer, 1) == 0 {
+            return 0;
+        }
+        lua_pushthread(resumer);
+        lua_xmove(resumer, state.raw(), 1);
+    }
+    1
+}
+
+/// `justmycode()`: whether the Lua layer is passed over.
+fn just_my_code(state: State<'_>) -> c_int {
+    state.push_boolean(JUST_MY_CODE.load(Ordering::Relaxed));
+    1
+}
+
+/// `load(name)`: a module of the layer, which `package.loaded` does not have.
+fn load(state: State<'_>) -> c_int {
+    let name = state.check_text(1);
+    agent::load_module(state, name);
+    1
+}
+
+/// `address(value)`: its address as `%p` has it, for tables and other objects; whatever `__tostring` says.
+fn address(state: State<'_>) -> c_int {
+    let (kind, address) = (state.kind(1), state.to_pointer(1));
+    // SAFETY: a type's name is a constant.
+    let name = unsafe { CStr::from_ptr(lua_typename(state.raw(), kind)) };
+    let mut text = [0_u8; 64];
+    let mut rest = &mut text[..];
+    // It has room for the longest name and address.
+    let _ = std::io::Write::write_fmt(
+        &mut rest,
+        format_args!("{}: {address:p}", name.to_str().unwrap_or("?")),
+    );
+    let left = rest.len();
+    state.push_bytes(&text[..text.len() - left]);
+    1
+}
+
+/// `memory()`: bytes that the VM has. `collectgarbage` tells nothing while the agent runs.
+fn memory(state: State<'_>) -> c_int {
+    // SAFETY: as in `local`.
+    let used = unsafe { (*Snlua::of(state)).memory.used() };
+    state.push_integer(used as i64);
+    1
+}
+
+/// They keep the rules of `State`.
+pub(super) const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"wait" => wait,
+    c"tell" => tell,
+    c"count" => count,
+    c"describe" => describe,
+    c"resumer" => resumer,
+    c"justmycode" => just_my_code,
+    c"load" => load,
+    c"run" => evaluation::run,
+    c"address" => address,
+    c"memory" => memory,
+});

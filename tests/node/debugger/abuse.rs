@@ -1,0 +1,202 @@
+//! What an editor, a script or a second adapter does that none should, harms nobody.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{Debugged, stopped_at};
+use crate::tools::editor::Editor;
+use crate::tools::{compiler, run};
+
+fn evaluate(editor: &mut Editor, thread: u64, text: &str) -> Result<String, String> {
+    let top = editor.top(thread);
+    editor.evaluate(top, text)
+}
+
+#[test]
+fn an_expression_that_closes_its_coroutine_is_told_so() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_closed", "inside", "add 1 2");
+    for text in [
+        "coroutine.close()",
+        "pcall(function() coroutine.close() end)",
+        "(function() local x <close> = setmetatable({}, { __close = function() end }) coroutine.close() end)()",
+    ] {
+        let why = evaluate(&mut editor, thread, text).unwrap_err();
+        assert_eq!(why, "the coroutine in which this runs was closed", "{text}");
+    }
+    assert_eq!(
+        evaluate(&mut editor, thread, "n + by").as_deref(),
+        Ok("3"),
+        "all is as before"
+    );
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3");
+}
+
+/// A module that calls Lua in a coroutine that nothing protects: Lua raises the error in the main one.
+const THROWS: &str = "typedef struct lua_State lua_State;
+lua_State *lua_newthread(lua_State *L);
+void lua_pushvalue(lua_State *L, int index), lua_xmove(lua_State *from, lua_State *to, int n);
+void lua_callk(lua_State *L, int args, int results, long context, void *k);
+int luaopen_throws(lua_State *L)
+{
+	lua_State *other = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, other, 1);
+	lua_callk(other, 0, 0, 0, 0);
+	return 0;
+}
+";
+
+/// More often than services may be stopped at a time: nothing of such a stop is left behind.
+#[test]
+fn an_error_out_of_all_protected_calls_lets_the_service_go_on() {
+    let mut debugged = Debugged::start("debug_throws", &[]);
+    let (source, module) = (debugged.file("throws.c"), debugged.file("throws.so"));
+    fs::write(&source, THROWS).unwrap();
+    let mut cc = compiler("c");
+    run(cc.args(["-fPIC", "-shared", "-o", &module]).arg(&source));
+    let text =
+        format!("package.loadlib('{module}', 'luaopen_throws')(function() error 'thrown' end)");
+    let mut editor = debugged.editor(&[], &["inside"]);
+    for n in 1..=40 {
+        debugged.node.types(&format!("add {n} 0"));
+        let (thread, reason) = editor.stopped();
+        assert_eq!(reason, "breakpoint", "{n}");
+        let why = evaluate(&mut editor, thread, &text).unwrap_err();
+        assert_eq!(why, "the service runs again");
+        debugged
+            .node
+            .wait_all(&["the agent failed: ", &format!("add {n} 0: {n}")]);
+    }
+    // Also where the main coroutine itself is stopped, and in a condition.
+    let (file, line) = (
+        debugged.file("main.lua"),
+        debugged.line("main.lua", "inside"),
+    );
+    let condition = json!([{ "line": line, "condition": text }]);
+    editor.breakpoints(&file, &condition);
+    debugged
+        .node
+        .types("add 1 1")
+        .wait_all(&["the agent failed: ", "add 1 1: 2"]);
+    let line = debugged.line("same.lua", "starts");
+    editor.breakpoints(&debugged.file("same.lua"), &json!([{ "line": line }]));
+    debugged.node.types("many 1");
+    let (thread, _) = editor.stopped();
+    assert!(evaluate(&mut editor, thread, &text).is_err());
+    debugged.node.wait("same started");
+    editor.breakpoints(&file, &json!([]));
+    debugged.node.types("spin");
+    editor.get("disconnect", json!({}));
+    debugged.node.types("kill").wait("killed");
+}
+
+#[test]
+fn no_finalizer_runs_while_somebody_looks_around() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_finalizers", "litters", "litter");
+    let top = editor.top(thread);
+    let finalized = |editor: &mut Editor| {
+        let (_, upvalues) = editor.scope(top, "Upvalues");
+        let found = upvalues.iter().find(|(name, _)| name == "finalized");
+        found.unwrap().1.parse::<u32>().unwrap()
+    };
+    let before = finalized(&mut editor);
+    let scopes = editor.get("scopes", json!({ "frameId": top }));
+    let globals = scopes["scopes"][2]["variablesReference"].as_u64().unwrap();
+    for _ in 0..50 {
+        editor.variables(globals);
+    }
+    assert_eq!(finalized(&mut editor), before);
+    // The collector is as it was, here and later.
+    for text in ["collectgarbage() and nil", "collectgarbage 'isrunning'"] {
+        let expected = if text.contains("nil") { "nil" } else { "true" };
+        assert_eq!(editor.evaluate(top, text).as_deref(), Ok(expected));
+    }
+    let after = finalized(&mut editor);
+    assert!(
+        after > 900,
+        "{after} of 1000; Lua may still hold one in a register"
+    );
+    editor.go("continue", thread);
+    debugged.node.wait("litter: true").types("stop").ends();
+}
+
+#[test]
+fn what_is_asked_late_about_a_stop_is_not_about_the_next_one() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_late", "inside", "add 1 2");
+    let top = editor.top(thread);
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3").types("add 3 4");
+    editor.stopped();
+    let next = editor.top(thread);
+    assert!(
+        editor.ask("scopes", json!({ "frameId": top })).is_err(),
+        "{top} is not {next}"
+    );
+    assert!(editor.evaluate(top, "n").is_err());
+    assert_eq!(editor.evaluate(next, "n").as_deref(), Ok("3"));
+}
+
+/// The service that an editor has stopped goes on when the editor's machine has gone without a word.
+/// In a coroutine of which a profile takes samples faster than it runs instructions.
+#[test]
+fn what_does_not_end_by_itself_ends_while_a_profile_is_taken() {
+    let mut debugged = Debugged::start("debug_profiled", &[]);
+    let mut editor = debugged.editor(&[], &["resumes"]);
+    debugged.node.types("profile").wait("profile begun");
+    for text in [
+        "(function() while true do string.rep('x', 1 << 22) end end)()",
+        "(function() while true do pcall(string.rep, 'x', 1 << 22) end end)()",
+    ] {
+        debugged.node.types("resume");
+        let (thread, _) = editor.stopped();
+        let top = editor.top(thread);
+        let arguments = json!({ "expression": text, "frameId": top, "context": "repl" });
+        editor.send("evaluate", arguments);
+        editor.go("continue", thread);
+        debugged.node.wait("resume: ");
+    }
+}
+
+#[test]
+fn an_error_of_a_finalizer_is_one_that_nobody_catches() {
+    let mut debugged = Debugged::start("debug_finalizer_fails", &[]);
+    let mut editor = debugged.editor(&["caught"], &[]);
+    debugged.node.types("finalize").wait("finalize: true");
+    editor.get("threads", json!({}));
+    assert!(!editor.has_stopped());
+    editor.get(
+        "setExceptionBreakpoints",
+        json!({ "filters": ["uncaught"] }),
+    );
+    debugged.node.types("finalize");
+    let (thread, reason) = editor.stopped();
+    assert_eq!(reason, "exception");
+    let line = debugged.line("main.lua", "finalizes");
+    assert_eq!(editor.stack(thread)[0].2, line);
+    editor.go("continue", thread);
+    debugged.node.wait("finalize: true");
+}
+
+/// Also one that came while a service was still about to leave the stop of the editor before.
+#[test]
+fn a_pause_right_after_another_editor_has_come_is_met() {
+    let mut debugged = Debugged::start("debug_pause_next", &[]);
+    debugged.node.types("spin");
+    let mut editor = debugged.editor(&[], &["spins"]);
+    for _ in 0..20 {
+        let (thread, _) = editor.stopped();
+        let mut next = Editor::connect(debugged.port);
+        editor.get("disconnect", json!({}));
+        next.get("initialize", json!({}));
+        next.get("attach", json!({}));
+        next.go("pause", thread);
+        assert_eq!(next.stopped(), (thread, "pause".into()));
+        let list = json!([{ "line": debugged.line("main.lua", "spins") }]);
+        next.breakpoints(&debugged.file("main.lua"), &list);
+        next.go("continue", thread);
+        editor = next;
+    }
+    debugged.node.types("kill").wait("killed");
+}
