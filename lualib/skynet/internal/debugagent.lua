@@ -17,6 +17,7 @@ local format, collectgarbage = string.format, collectgarbage
 local TIME <const> = 10 -- seconds that a text of the user's may run
 local SLOT <const> = 1 << 24 -- numbers of frames and variables that a service has
 local REPL_LIMIT <const> = 65536 -- bytes of a string that is asked for
+local MOST_LOGGED <const> = 65536 -- bytes of the values in a log message
 local MOST_GARBAGE <const> = 64 * 1024 * 1024 -- bytes that the agent may leave before it is collected
 
 local stop -- what is stopped: { thread, reason, frames, threads, store, ... }
@@ -38,14 +39,19 @@ local function place_of(frame)
 	end
 end
 
--- What an error says, without the place in what was typed.
+-- An error without the place in what was typed.
+local function without_place(text)
+	return values.printable((string.gsub(text, "^%(debug%):%d+: ", "")))
+end
+
+-- What an error says.
 local function failure_of(value)
 	if type(value) ~= "string" then
 		return values.show(value)
 	elseif string.find(value, "attempt to yield", 1, true) then
 		return "nothing can wait while the service is stopped"
 	end
-	return (string.gsub(value, "^%(debug%):%d+: ", ""))
+	return without_place(value)
 end
 
 -- Runs a text as an expression, or else as statements. As `pcall`, with the values in a table.
@@ -57,7 +63,7 @@ local function evaluate(text, frame, only_expression)
 	end
 	local compiled, problem = load(source, "=(debug)")
 	if not compiled then
-		return false, (string.gsub(problem, "^%(debug%):%d+: ", ""))
+		return false, without_place(problem)
 	end
 	local thread, level
 	if frame then
@@ -112,14 +118,20 @@ end
 
 -- "{expression}" in a log message stands for its value.
 local function interpolate(message, frame)
+	local left = MOST_LOGGED
+	local function value_of(part)
+		local ok, results = evaluate(string.sub(part, 2, -2), frame, true)
+		if not ok then
+			return "{" .. results .. "}"
+		end
+		local value = results[1]
+		return type(value) == "string" and values.printable(value) or values.show(value)
+	end
 	return (
 		string.gsub(message, "%b{}", function(part)
-			local ok, results = evaluate(string.sub(part, 2, -2), frame, true)
-			if not ok then
-				return "{" .. results .. "}"
-			end
-			local value = results[1]
-			return type(value) == "string" and value or values.show(value)
+			local text = left > 0 and value_of(part) or "..."
+			left = left - #text
+			return text
 		end)
 	)
 end
@@ -251,7 +263,7 @@ function commands.evaluate(arguments)
 	local hover = arguments.context == "hover" or arguments.context == "watch"
 	local ok, results = evaluate(arguments.expression, frame, hover)
 	if not ok then
-		error(values.printable(results), 0)
+		error(results, 0)
 	end
 	local limit = not hover and REPL_LIMIT or nil
 	if results.n == 0 then
@@ -261,9 +273,13 @@ function commands.evaluate(arguments)
 		variable.result, variable.value, variable.name = variable.value, nil, nil
 		return variable
 	end
-	local parts = {}
+	local parts, size = {}, 0
 	for i = 1, results.n do
-		parts[i] = values.show(results[i], limit)
+		parts[i] = size < REPL_LIMIT and values.show(results[i], limit) or "..."
+		if size >= REPL_LIMIT then
+			break
+		end
+		size = size + #parts[i]
 	end
 	results.n = nil
 	local variable = stop.store:variable("", results, frame)
@@ -279,7 +295,7 @@ function commands.setVariable(arguments)
 	end
 	local ok, results = evaluate(arguments.value, item.frame, true)
 	if not ok then
-		error(values.printable(results), 0)
+		error(results, 0)
 	end
 	entry.set(results[1])
 	local shown = stop.store:variable("", results[1], item.frame)
@@ -293,7 +309,7 @@ function commands.setExpression(arguments)
 		ok, results = evaluate(arguments.expression, frame, true)
 	end
 	if not ok then
-		error(values.printable(results), 0)
+		error(results, 0)
 	end
 	local shown = stop.store:variable("", results[1], frame)
 	return { value = shown.value, type = shown.type, variablesReference = shown.variablesReference }
@@ -323,9 +339,20 @@ local function answer(request, ok, result)
 	end
 end
 
+-- The collector rests while the agent runs, as finalizers are the application's. Lets it work as what the user has typed does.
+local function collect(before)
+	if native.memory() - before > MOST_GARBAGE then
+		native.run(TIME, collectgarbage)
+		return native.memory()
+	end
+	return before
+end
+
 -- Works off the requests until the service is to go on. Returns how, and which coroutine is meant; nothing when nobody is there.
 local function work()
+	local size = native.memory()
 	while true do
+		size = collect(size)
 		local text = native.wait()
 		if not text then
 			return nil
@@ -340,20 +367,9 @@ local function work()
 			return mode, entry and entry.thread
 		end
 		local command = commands[request.command]
--- The collector rests while the agent runs, as finalizers are the application's. Lets it work as what the user has typed does.
-local function collect(before)
-	if native.memory() - before > MOST_GARBAGE then
-		native.run(TIME, collectgarbage)
-		return native.memory()
-	end
-	return before
-end
-
 		if command then
 			answer(request, pcall(command, arguments))
-	local size = native.memory()
 		else
-		size = collect(size)
 			answer(request, false, "unknown request " .. tostring(request.command))
 		end
 	end

@@ -11,6 +11,7 @@ local format = string.format
 
 local MOST_TASKS <const> = 100 -- waiting tasks that are shown
 local DEEPEST <const> = 1000 -- functions of a stack that are shown
+local MOST_NAME <const>, MOST_PATH <const> = 1024, 4096 -- bytes
 
 local M = {}
 
@@ -21,7 +22,7 @@ function M.describe(info)
 	local known = described[info.func]
 	if not known then
 		local path, layer = native.describe(info.source)
-		known = { path = path and values.printable(path), layer = layer }
+		known = { path = path and values.printable(path, MOST_PATH), layer = layer }
 		described[info.func] = known
 	end
 	return known.path, known.layer
@@ -35,7 +36,7 @@ local function name_of(info)
 	if info.what == "main" then
 		return "main chunk"
 	elseif info.name and info.name ~= "" and info.name ~= "?" then
-		local name = values.printable(info.name)
+		local name = values.printable(info.name, MOST_NAME)
 		return info.what == "C" and "[C] " .. name or name
 	elseif info.what == "C" then
 		return "[C]"

@@ -13,7 +13,9 @@ local type, rawget, rawlen, next, getmetatable = type, rawget, rawlen, next, deb
 local format, byte = string.format, string.byte
 
 local PREVIEW <const> = 100 -- bytes of a table in one line
-local LONGEST <const> = 1024 -- bytes of a string
+local LONGEST <const> = 1024 -- bytes of a string, and of a name
+local MOST_TEXT <const> = 64 * 1024 -- bytes of a text for people
+local CLASS <const> = 100 -- bytes of the name of a class
 local MOST_FIELDS <const> = 2000 -- fields of a table that are listed, besides those of its list
 local PAGE <const> = 100 -- elements; longer lists are asked for in pieces
 
@@ -28,21 +30,33 @@ local function escape(sign)
 	return ESCAPES[sign] or format("\\x%02x", byte(sign))
 end
 
+-- The beginning of a text that is longer, up to the end of a character if it is UTF-8; and what tells that there is more.
+local function shortened(text, limit)
+	if #text <= limit then
+		return text, ""
+	end
+	local last = limit
+	while last > limit - 4 and (byte(text, last + 1) & 0xc0) == 0x80 do
+		last = last - 1
+	end
+	return string.sub(text, 1, last > limit - 4 and last or limit), format("... (%d bytes)", #text)
+end
+
 -- A string as Lua would have it, of valid UTF-8 whatever it is.
 local function quoted(text, limit)
-	local more = ""
-	if #text > limit then
-		text, more =
-			string.sub(text, 1, utf8.len(text) and utf8.offset(text, 0, limit + 1) - 1 or limit),
-			"..." .. format(" (%d bytes)", #text)
-	end
+	local more
+	text, more = shortened(text, limit)
 	local special = utf8.len(text) and '[%c"\\\x7f]' or '[%c"\\\x7f-\xff]'
 	return '"' .. string.gsub(text, special, escape) .. '"' .. more
 end
 
---- A text for people, of valid UTF-8.
-function M.printable(text)
-	return utf8.len(text) and text or (string.gsub(text, "[\x80-\xff]", escape))
+--- A text for people, of valid UTF-8; the beginning of one that is too long to be shown.
+---@param text string
+---@param limit integer? bytes, MOST_TEXT by default
+function M.printable(text, limit)
+	local more
+	text, more = shortened(text, limit or MOST_TEXT)
+	return (utf8.len(text) and text or string.gsub(text, "[\x80-\xff]", escape)) .. more
 end
 
 local function number(value)
@@ -70,7 +84,7 @@ end
 local function class_of(value)
 	local class = getmetatable(value)
 	local name = type(class) == "table" and rawget(class, "__name")
-	return type(name) == "string" and M.printable(name) or nil
+	return type(name) == "string" and M.printable(name, CLASS) or nil
 end
 
 local show_flat
@@ -188,11 +202,11 @@ end
 --- One variable, as the protocol has it.
 function Store:variable(name, value, frame, expression, limit)
 	local variable = {
-		name = M.printable(name),
+		name = M.printable(name, LONGEST),
 		value = M.show(value, limit),
 		type = type(value),
 		variablesReference = reference(self, value, frame),
-		evaluateName = expression,
+		evaluateName = expression and #expression <= LONGEST and expression or nil,
 	}
 	if type(value) == "table" and rawlen(value) > PAGE then
 		variable.indexedVariables = rawlen(value)
@@ -292,6 +306,17 @@ local function elements(item, first, last)
 	return list
 end
 
+-- What an item lists. Of names that are not shown whole two may look the same, so nothing is set by them.
+local function listed(item)
+	local list = item.list()
+	for _, entry in ipairs(list) do
+		if #entry.name > LONGEST then
+			entry.set = nil
+		end
+	end
+	return list
+end
+
 -- The entries of an item: { name, value, set }. `filter`: "indexed", "named" or nil for both.
 local function entries(item, filter, start, count)
 	local length = type(item.value) == "table" and rawlen(item.value) or 0
@@ -302,7 +327,7 @@ local function entries(item, filter, start, count)
 		list = elements(item, first, last)
 	end
 	if filter ~= "indexed" then
-		for _, entry in ipairs(item.list()) do
+		for _, entry in ipairs(listed(item)) do
 			list[#list + 1] = entry
 		end
 	end
@@ -340,8 +365,8 @@ function Store:entry(number_of, name)
 		local place = math.tointeger(index)
 		return elements(item, place, place)[1], item
 	end
-	for _, entry in ipairs(item.list()) do
-		if M.printable(entry.name) == name then
+	for _, entry in ipairs(listed(item)) do
+		if M.printable(entry.name, LONGEST) == name then
 			return entry, item
 		end
 	end

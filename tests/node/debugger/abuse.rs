@@ -8,6 +8,9 @@ use super::{Debugged, stopped_at};
 use crate::tools::editor::Editor;
 use crate::tools::{compiler, run};
 
+/// More than a text for people has, and less than twice that.
+const MOST: usize = 100 * 1024;
+
 fn evaluate(editor: &mut Editor, thread: u64, text: &str) -> Result<String, String> {
     let top = editor.top(thread);
     editor.evaluate(top, text)
@@ -120,6 +123,68 @@ fn no_finalizer_runs_while_somebody_looks_around() {
     );
     editor.go("continue", thread);
     debugged.node.wait("litter: true").types("stop").ends();
+}
+
+#[test]
+fn texts_of_many_megabytes_are_shown_in_part() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_long", "inside", "add 1 2");
+    for text in [
+        "error(string.rep('x', 1 << 24))",
+        "error(setmetatable({}, { __name = string.rep('x', 1 << 24) }))",
+        "('", // does not compile
+    ] {
+        let text = match text {
+            "('" => format!("1 + '{}", "x".repeat(1 << 20)),
+            other => other.to_owned(),
+        };
+        let why = evaluate(&mut editor, thread, &text).unwrap_err();
+        assert!(why.len() < MOST, "{} bytes", why.len());
+    }
+    for text in [
+        "string.rep('\\u{4e2d}', 1 << 22)",
+        "string.rep('\\xff', 1 << 24)",
+        "table.unpack(setmetatable({}, { __index = function() return string.rep('x', 1 << 20) end }), 1, 200)",
+    ] {
+        let shown = evaluate(&mut editor, thread, text).unwrap();
+        assert!(shown.len() < 5 * MOST, "{} bytes of {text}", shown.len());
+        assert!(!shown.contains('\u{fffd}'), "whole characters: {text}");
+    }
+    let top = editor.top(thread);
+    let name = "{ [string.rep('k', 1 << 22)] = 1 }";
+    let arguments = json!({ "expression": name, "frameId": top, "context": "watch" });
+    let table = editor.get("evaluate", arguments)["variablesReference"].as_u64();
+    let inside = editor.variables(table.unwrap());
+    assert!(inside[0].0.len() < 2048 && inside[0].1 == "1");
+    let set = json!({ "variablesReference": table, "name": inside[0].0, "value": "2" });
+    assert_eq!(
+        editor.ask("setVariable", set).unwrap_err(),
+        "it cannot be changed"
+    );
+
+    let (file, line) = (
+        debugged.file("main.lua"),
+        debugged.line("main.lua", "inside"),
+    );
+    let log = "{string.rep('x', 1 << 24)}{error(string.rep('y', 1 << 24))}".repeat(20);
+    editor.breakpoints(&file, &json!([{ "line": line, "logMessage": log }]));
+    editor.go("continue", thread);
+    debugged.node.types("add 3 4").wait("add 3 4: 7");
+    let line = editor.event("output", |body| body["category"] == "console");
+    assert!(line["output"].as_str().unwrap().len() < 2 * MOST);
+
+    editor.breakpoints(&file, &json!([]));
+    editor.get(
+        "setExceptionBreakpoints",
+        json!({ "filters": ["uncaught"] }),
+    );
+    debugged.node.types("long");
+    let stopped = editor.event("stopped", |body| body["reason"] == "exception");
+    assert!(stopped["text"].as_str().unwrap().len() < MOST);
+    let thread = stopped["threadId"].as_u64().unwrap();
+    let info = editor.get("exceptionInfo", json!({ "threadId": thread }));
+    assert!(info.to_string().len() < 3 * MOST);
+    editor.go("continue", thread);
+    debugged.node.wait("long: failed");
 }
 
 #[test]
