@@ -8,6 +8,7 @@
 -- One editor at a time. It can run any code in any service, so whoever reaches the port has the node.
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local debugger = require "skynet.debugger"
 local socket = require "skynet.socket"
 local admission = require "skynet.internal.admission"
@@ -23,6 +24,7 @@ local STRANGER_LIMIT <const>, LIMIT <const> = 64 * 1024, 8 * 1024 * 1024 -- byte
 local OUTPUT_LIMIT <const> = 64 * 1024 * 1024 -- bytes that an editor has not read
 local PATIENCE <const> = 3000 -- 1/100 s until an editor has attached
 local MOST_STRANGERS <const> = 16
+local KEEPALIVE <const> = "60 15 4" -- s: a machine that has gone without a word is missed after two minutes
 local RATE <const> = 5 -- wrong passwords in a second
 
 local where = skynet.getenv "debug_adapter"
@@ -32,8 +34,10 @@ local guessed = guesses.new(RATE)
 
 local current -- the session that is attached
 local log = limitedlog() -- for what anybody can cause
--- Connections. When there are too many that have not attached, the oldest of them goes.
-local limiter = admission.new { name = "debug_adapter", most = MOST_STRANGERS + 1, close = socket.shutdown }
+-- Connections. When there are too many that have not attached, the oldest of them goes. Those that have said `initialize` are not
+-- among those that say nothing, however many of these come.
+local silent = admission.new { name = "debug_adapter", most = MOST_STRANGERS, close = socket.shutdown }
+local known = admission.new { name = "debug_adapter", most = MOST_STRANGERS + 1, close = socket.shutdown }
 
 local function write_to(fd)
 	return function(text)
@@ -99,11 +103,17 @@ local function converse(visit)
 			turn_away(fd, from, text)
 			break
 		end
-		local attached = session.attached
+		local initialized, attached = session.initialized, session.attached
 		problem = session:handle(text)
+		if session.initialized and not initialized then
+			silent:leave(fd)
+			if not known:enter(fd, from) then
+				break
+			end
+		end
 		if session.attached and not attached then
 			current = session
-			limiter:heard(fd)
+			known:heard(fd)
 			skynet.error(string.format("debug_adapter: %s is attached", from))
 		end
 		if problem then
@@ -127,18 +137,20 @@ local function part(visit)
 			skynet.error(string.format("debug_adapter: %s has gone, all services run", visit.from))
 		end
 	end
-	limiter:leave(visit.fd)
+	silent:leave(visit.fd)
+	known:leave(visit.fd)
 	socket.close(visit.fd)
 end
 
 local function serve(fd, from)
-	if not limiter:enter(fd, from) then
+	if not silent:enter(fd, from) then
 		return socket.close_fd(fd)
 	end
 	local visit = { fd = fd, from = from }
 	local _ <close> = defer(part, visit)
 	if socket.start(fd) then
 		socket.limit(fd, LIMIT)
+		core.command("KEEPALIVE", string.format("%d %s", fd, KEEPALIVE)) -- a Unix socket has none
 		if socket.write_limit then -- other Lua layers have none
 			socket.write_limit(fd, OUTPUT_LIMIT)
 		end
@@ -179,12 +191,26 @@ local function listen()
 	return socket.listen(host, port)
 end
 
+local function give_up(problem)
+	skynet.error("error: debug_adapter: " .. problem)
+	skynet.exit()
+end
+
 skynet.start(function()
+	if not where or where == "" then
+		return give_up "the config has no debug_adapter"
+	elseif not debugger.mine() then
+		return give_up "the node has one already, which goes on"
+	end
 	local ok, listener, address, port = pcall(listen)
-	if not ok then
-		skynet.error(string.format("error: debug_adapter: %s; the node runs without it", tostring(listener)))
+	if not ok and skynet.getenv "debug_adapter_wait" == "true" then
+		skynet.error(
+			string.format("error: debug_adapter: %s; no editor can come, so the node ends", tostring(listener))
+		)
+		return core.command "ABORT"
+	elseif not ok then
 		debugger.ready()
-		return skynet.exit()
+		return give_up(tostring(listener) .. "; the node runs without it")
 	end
 	skynet.error(string.format("Debug adapter at %s%s", address or host, port and port ~= 0 and ":" .. port or ""))
 	if publicaddress(address or host) or host == "0.0.0.0" or host == "::" then

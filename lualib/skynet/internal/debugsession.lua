@@ -170,9 +170,8 @@ local function attach(session, request)
 		return session:refuse(request, "attached already")
 	elseif not session.check(arguments.password) then
 		return session:refuse(request, "the password is wrong (config key debug_adapter_password)")
-	elseif not debugger.attach() then
-		return session:refuse(request, "the config has no debug_adapter")
 	end
+	debugger.attach()
 	session.attached = true
 	session.sources = sources.new(arguments)
 	session.just_my_code = arguments.justMyCode ~= false

@@ -1,6 +1,7 @@
 //! What an editor, a script or a second adapter does that none should, harms nobody.
 
 use std::fs;
+use std::net::TcpStream;
 
 use serde_json::json;
 
@@ -188,6 +189,41 @@ fn texts_of_many_megabytes_are_shown_in_part() {
 }
 
 #[test]
+fn a_second_adapter_ends_and_the_first_goes_on() {
+    let mut debugged = Debugged::start("debug_second", &[]);
+    let mut editor = debugged.editor(&[], &["inside"]);
+    debugged
+        .node
+        .types("second")
+        .wait_all(&["the node has one already, which goes on", "second ended"]);
+    debugged.node.types("add 1 2");
+    let (thread, _) = editor.stopped();
+    for call in [
+        "attach()",
+        "detach()",
+        "ready()",
+        "options {}",
+        "breakpoints('/x', {})",
+        "pause(1)",
+        "post(1, '')",
+        "waiting()",
+        "next()",
+    ] {
+        let text = format!("require('skynet.debugger').{call}");
+        let why = evaluate(&mut editor, thread, &text).unwrap_err();
+        assert_eq!(
+            why, "this service is not the debug adapter of the node",
+            "{call}"
+        );
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3").types("add 3 4");
+    editor.stopped();
+    editor.get("disconnect", json!({}));
+    debugged.node.wait("add 3 4: 7");
+}
+
+#[test]
 fn what_is_asked_late_about_a_stop_is_not_about_the_next_one() {
     let (mut debugged, mut editor, thread) = stopped_at("debug_late", "inside", "add 1 2");
     let top = editor.top(thread);
@@ -203,7 +239,49 @@ fn what_is_asked_late_about_a_stop_is_not_about_the_next_one() {
     assert_eq!(editor.evaluate(next, "n").as_deref(), Ok("3"));
 }
 
+#[test]
+fn silent_strangers_do_not_end_the_connection_of_an_editor_that_has_spoken() {
+    let debugged = Debugged::start("debug_spoken", &["debug_adapter_password=sesame"]);
+    let mut editor = Editor::connect(debugged.port);
+    editor.get("initialize", json!({}));
+    let strangers: Vec<TcpStream> = (0..60)
+        .map(|_| TcpStream::connect(("127.0.0.1", debugged.port)).unwrap())
+        .collect();
+    let mut last = Editor::connect(debugged.port);
+    last.get("initialize", json!({}));
+    editor.attach("attach", json!({ "password": "sesame" }), &[], &[]);
+    drop(strangers);
+}
+
 /// The service that an editor has stopped goes on when the editor's machine has gone without a word.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_connection_of_an_editor_is_probed() {
+    let debugged = Debugged::start("debug_probed", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let local = format!(":{:04X} ", debugged.port);
+    // Until all that was sent is acknowledged, another timer runs (Linux, Documentation/networking/proc_net_tcp.rst).
+    let timer = std::iter::repeat_with(|| {
+        assert!(editor.get("threads", json!({}))["threads"].is_array());
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let connection = |line: &&str| line.contains(&local) && line.contains(" 01 ");
+        let line = table.lines().filter(connection).find(|line| {
+            line.split_whitespace()
+                .nth(1)
+                .is_some_and(|address| format!("{address} ").ends_with(&local))
+        });
+        line.and_then(|line| {
+            let field = line.split_whitespace().nth(5)?;
+            let (kind, when) = field.split_once(':')?;
+            let ticks = u64::from_str_radix(when, 16).ok()?;
+            (kind == "02").then_some(ticks)
+        })
+    })
+    .flatten()
+    .next();
+    assert!(timer.unwrap() <= 60 * 100, "in 1/100 s");
+}
+
 /// In a coroutine of which a profile takes samples faster than it runs instructions.
 #[test]
 fn what_does_not_end_by_itself_ends_while_a_profile_is_taken() {
@@ -264,4 +342,17 @@ fn a_pause_right_after_another_editor_has_come_is_met() {
         editor = next;
     }
     debugged.node.types("kill").wait("killed");
+}
+
+#[test]
+fn a_node_that_waits_for_an_editor_ends_when_none_can_come() {
+    let folder = super::copy_project("debug_no_port");
+    let mut command = std::process::Command::new(super::EXE);
+    command.args(["run", ".", "--set", "debug_adapter=65536"]);
+    command.args(["--set", "debug_adapter_wait=true"]);
+    let mut node = crate::tools::running::Node::spawn(command.current_dir(&folder));
+    let written = node.ends().join("\n");
+    for text in ["65536 is no port", "no editor can come, so the node ends"] {
+        assert!(written.contains(text), "{written}");
+    }
 }

@@ -7,37 +7,57 @@ use mlua_sys::{LUA_OK, LUA_TNIL, LUA_TTABLE, lua_geti, luaL_loadbufferx};
 use skynet_support::{Entry, State, lua_functions};
 
 use super::breakpoints::{self, Breakpoint, File};
-use super::{ENABLED, ENTRY, ERRORS, JUST_MY_CODE, VMS, exceptions, notices};
+use super::{ADAPTER_SERVICE, ENTRY, ERRORS, JUST_MY_CODE, VMS, exceptions, notices};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core;
 
 /// Script of the service that is the adapter.
 pub(super) const SCRIPT: &str = "debug_adapter";
 
-/// `attach()`: this service is the adapter of an editor from now on. False: the config has no debug adapter.
-fn attach(state: State<'_>) -> c_int {
-    let enabled = ENABLED.load(Ordering::Relaxed);
-    if enabled {
-        super::attach(core::current());
+/// Whether the service that runs is the node's adapter. There is one, or none if the config wants none; who launches that
+/// script once more, or opens this module elsewhere, has no part in what an editor does.
+fn is_mine() -> bool {
+    let service = core::current();
+    service != 0 && ADAPTER_SERVICE.load(Ordering::SeqCst) == service
+}
+
+/// Raises where the service is not the adapter.
+pub(super) fn check_mine(state: State<'_>) {
+    if !is_mine() {
+        state.error(c"this service is not the debug adapter of the node");
     }
-    state.push_boolean(enabled);
+}
+
+/// `mine()`: whether this service is the node's adapter. Else the functions that change something raise.
+fn mine(state: State<'_>) -> c_int {
+    state.push_boolean(is_mine());
     1
 }
 
+/// `attach()`: there is an editor from now on.
+fn attach(state: State<'_>) -> c_int {
+    check_mine(state);
+    super::attach(core::current());
+    0
+}
+
 /// `detach()`: no editor is attached. Services that are stopped go on, and nothing is watched for.
-fn detach(_: State<'_>) -> c_int {
+fn detach(state: State<'_>) -> c_int {
+    check_mine(state);
     super::attach(0);
     0
 }
 
 /// `ready()`: the node may begin.
-fn ready(_: State<'_>) -> c_int {
+fn ready(state: State<'_>) -> c_int {
+    check_mine(state);
     super::editor_is_ready();
     0
 }
 
 /// `options { caught =, uncaught =, justmycode =, entry = }`; nil leaves one of the last two as it is.
 fn options(state: State<'_>) -> c_int {
+    check_mine(state);
     state.check_kind(1, LUA_TTABLE);
     // SAFETY: a table, and room.
     let filters = unsafe { exceptions::read_filters(state.raw(), 1) };
@@ -55,6 +75,7 @@ fn options(state: State<'_>) -> c_int {
 /// `breakpoints(path, list)`: those of a file, in the place of all others: `{ id, line, condition, hit condition, log message }` each,
 /// "" for what it has not.
 fn breakpoints(state: State<'_>) -> c_int {
+    check_mine(state);
     let path = state.check_bytes(1);
     state.check_kind(2, LUA_TTABLE);
     let count = state.raw_len(2) as i64;
@@ -153,6 +174,7 @@ fn services(state: State<'_>) -> c_int {
 
 /// `pause(handle [, anywhere])`: lets the service stop as soon as it runs code of the application, or any. True if it does run, nothing if there is no such Lua service.
 fn pause(state: State<'_>) -> c_int {
+    check_mine(state);
     let handle = state.check_integer(1) as u32;
     match super::pause(handle, state.to_boolean(2)) {
         None => 0,
@@ -166,6 +188,7 @@ fn pause(state: State<'_>) -> c_int {
 /// `post(handle, request [, leaves])`: a request for a stopped service; one that `leaves` lets it go on, so what it does for other
 /// requests ends. False if it is not stopped.
 fn post(state: State<'_>) -> c_int {
+    check_mine(state);
     let handle = state.check_integer(1) as u32;
     let sent = super::post(handle, state.check_bytes(2).into(), state.to_boolean(3));
     state.push_boolean(sent);
@@ -251,6 +274,7 @@ fn inside(state: State<'_>) -> c_int {
 
 // They keep the rules of `State`.
 const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
+    c"mine" => mine,
     c"attach" => attach,
     c"detach" => detach,
     c"waiting" => notices::waiting,

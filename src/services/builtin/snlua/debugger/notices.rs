@@ -10,7 +10,7 @@ use libc::c_int;
 use parking_lot::Mutex;
 use skynet_support::State;
 
-use super::{ADAPTER, ATTACHMENT};
+use super::{ADAPTER, ATTACHMENT, adapter};
 use crate::services::builtin::snlua::core;
 
 /// Bytes of notices without an end that wait.
@@ -115,6 +115,7 @@ pub(super) fn begin_attachment(adapter: u32) {
 /// `waiting()`: how many notices wait, for a loop over [`next`], and how many were left out since this was asked last. What comes from now on
 /// comes with another message.
 pub(super) fn waiting(state: State<'_>) -> c_int {
+    adapter::check_mine(state);
     let (count, lost) = {
         let mut waiting = WAITING.lock();
         waiting.told = false;
@@ -127,6 +128,7 @@ pub(super) fn waiting(state: State<'_>) -> c_int {
 
 /// `next()`: the oldest notice: the handle of the service, the kind, the text. Nothing if there is none.
 pub(super) fn next(state: State<'_>) -> c_int {
+    adapter::check_mine(state);
     let notice = {
         let mut waiting = WAITING.lock();
         let notice = waiting.list.pop_front();
