@@ -30,8 +30,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between two looks whether the adapter listens.
+/// Between two looks whether the adapter listens, and for how long. It does so before the node runs anything of the project.
 const LOOK: Duration = Duration::from_millis(10);
+const LISTENS: Duration = Duration::from_secs(60);
 /// How long a node may take to end by itself.
 const GRACE: Duration = Duration::from_secs(12);
 /// How long the rest of what the node has written may take to come when it has ended. Another process may hold the pipe.
@@ -99,6 +100,7 @@ fn run(debug: &Debug) -> io::Result<()> {
     let written = pass_writings(&mut node, &output);
     let mut requests = Requests::begin();
     let Some(mut adapter) = connect(&socket, &mut node, &mut requests, &parting)? else {
+        let is_mute = node.try_wait()?.is_none();
         let status = end(&mut node, &parting)?;
         wait_for_rest(&written);
         if parting.has_begun() {
@@ -106,7 +108,11 @@ fn run(debug: &Debug) -> io::Result<()> {
         }
         drop(folder);
         parting.begin(); // there is nothing left to wait for when a signal comes
-        return output.refuse_first_request(&mut requests, &describe(status));
+        let why = match is_mute {
+            true => String::from("the debug adapter of the node does not listen"),
+            false => describe(status),
+        };
+        return output.refuse_first_request(&mut requests, &why);
     };
     parting.set_adapter(adapter.try_clone()?);
     let answers = adapter.try_clone()?;
@@ -195,13 +201,14 @@ fn bind_life(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 fn bind_life(_: &mut Command) {}
 
-/// The connection to the adapter, as soon as it listens; `None` when the node ends before, or nobody wants it any more.
+/// The connection to the adapter, as soon as it listens; `None` when it does not, the node ends before, or nobody wants it any more.
 fn connect(
     socket: &Path,
     node: &mut Child,
     requests: &mut Requests,
     parting: &Parting,
 ) -> io::Result<Option<UnixStream>> {
+    let begin = Instant::now();
     loop {
         if let Ok(stream) = UnixStream::connect(socket) {
             return Ok(Some(stream));
@@ -209,7 +216,7 @@ fn connect(
         if requests.have_ended() {
             parting.begin();
         }
-        if parting.has_begun() || node.try_wait()?.is_some() {
+        if parting.has_begun() || node.try_wait()?.is_some() || begin.elapsed() > LISTENS {
             return Ok(None);
         }
         thread::sleep(LOOK);
