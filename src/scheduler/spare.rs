@@ -307,15 +307,26 @@ mod models {
     fn loom_as_many_serve_as_messages_wait() {
         model(|| {
             let node = Node::new(2);
-            let counts = |node: &Arc<Node>, started: &AtomicUsize| {
-                let begun = node.spares.begin(|_| {
-                    started.fetch_add(1, Ordering::SeqCst);
+            let look = |node: &Arc<Node>| {
+                let threads = node.spares.lock();
+                let held = node.spares.held.load(Ordering::SeqCst);
+                let active = node.spares.active.load(Ordering::SeqCst);
+                assert!(active >= held, "{active} serve in the place of {held}");
+                // One that the node's end has woken is neither.
+                let resting = threads.resting - threads.called;
+                assert!(active + resting <= threads.started);
+                held
+            };
+            let counts = move |node: &Arc<Node>, started: &AtomicUsize| {
+                let begun = node.spares.begin(|number| {
+                    // Each has a place of its own.
+                    assert_eq!(started.fetch_add(1, Ordering::SeqCst), number);
                     true
                 });
                 assert!(begun.is_some());
-                let held = node.spares.held.load(Ordering::SeqCst);
-                assert!(held == 0 || node.spares.active.load(Ordering::SeqCst) >= 1);
+                assert!(look(node) >= 1, "this one waits");
                 node.spares.end();
+                look(node);
             };
             let started = Arc::new(AtomicUsize::new(0));
             let (other, count) = (node.clone(), started.clone());
@@ -325,6 +336,7 @@ mod models {
             if node.spares.is_surplus() {
                 node.spares.rest(|| true);
             }
+            look(&node);
             first.join().unwrap();
             assert!(started.load(Ordering::SeqCst) <= 2);
             assert_eq!(node.spares.held.load(Ordering::SeqCst), 0);
