@@ -24,15 +24,15 @@ fn an_expression_that_closes_its_coroutine_is_told_so() {
         "coroutine.close()",
         "pcall(function() coroutine.close() end)",
         "(function() local x <close> = setmetatable({}, { __close = function() end }) coroutine.close() end)()",
+        "(function() setmetatable({}, { __gc = function() coroutine.close() end }) collectgarbage() end)()",
     ] {
         let why = evaluate(&mut editor, thread, text).unwrap_err();
         assert_eq!(why, "the coroutine in which this runs was closed", "{text}");
     }
-    assert_eq!(
-        evaluate(&mut editor, thread, "n + by").as_deref(),
-        Ok("3"),
-        "all is as before"
-    );
+    for (text, expected) in [("n + by", "3"), ("collectgarbage 'isrunning'", "true")] {
+        let shown = evaluate(&mut editor, thread, text);
+        assert_eq!(shown.as_deref(), Ok(expected), "all is as before");
+    }
     editor.go("continue", thread);
     debugged.node.wait("add 1 2: 3");
 }
@@ -60,14 +60,22 @@ fn an_error_out_of_all_protected_calls_lets_the_service_go_on() {
     fs::write(&source, THROWS).unwrap();
     let mut cc = compiler("c");
     run(cc.args(["-fPIC", "-shared", "-o", &module]).arg(&source));
-    let text =
-        format!("package.loadlib('{module}', 'luaopen_throws')(function() error 'thrown' end)");
+    let throws = |what: &str| {
+        format!("package.loadlib('{module}', 'luaopen_throws')(function() {what} end)")
+    };
+    let text = throws("error 'thrown'");
     let mut editor = debugged.editor(&[], &["inside"]);
     for n in 1..=40 {
         debugged.node.types(&format!("add {n} 0"));
         let (thread, reason) = editor.stopped();
         assert_eq!(reason, "breakpoint", "{n}");
-        let why = evaluate(&mut editor, thread, &text).unwrap_err();
+        // Every other time without an error.
+        let text = if n % 2 == 0 {
+            &text
+        } else {
+            &throws("coroutine.close()")
+        };
+        let why = evaluate(&mut editor, thread, text).unwrap_err();
         assert_eq!(why, "the service runs again");
         debugged
             .node

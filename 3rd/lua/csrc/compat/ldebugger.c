@@ -82,9 +82,37 @@ LUA_API ptrdiff_t lua_framebase (lua_State *L, const lua_Debug *ar) {
 }
 
 
+typedef struct Contained {
+  lua_Contained f;
+  void *ud;
+  int returned;
+} Contained;
+
+
+static void contained (lua_State *mainth, void *ud) {
+  Contained *c = (Contained *)ud;
+  c->f(mainth, c->ud);
+  c->returned = 1;
+}
+
+
 LUA_API int lua_contain (lua_State *L, lua_Contained f, void *ud) {
   lua_State *mainth = mainthread(G(L));
-  return luaD_pcall(mainth, f, ud, savestack(mainth, mainth->top.p), 0);
+  ptrdiff_t top = savestack(mainth, mainth->top.p);
+  Contained c;
+  int status;
+  c.f = f;
+  c.ud = ud;
+  c.returned = 0;
+  status = luaD_pcall(mainth, contained, &c, top, 0);
+  if (status == LUA_OK && !c.returned) {
+    /* a coroutine in no protected call has closed itself */
+    mainth->top.p = restorestack(mainth, top);
+    setnilvalue(s2v(mainth->top.p));
+    mainth->top.p++;
+    status = LUA_ERRRUN;
+  }
+  return status;
 }
 
 

@@ -144,8 +144,8 @@ pub(super) fn run(state: State<'_>) -> c_int {
         (*interrupt).switch(coroutine);
         skynet_lua::lua_holdgc(coroutine.cast(), local.holds_collector.get().into());
         let status = lua_pcall(coroutine, count, LUA_MULTRET, 0);
-        let held = skynet_lua::lua_holdgc(coroutine.cast(), 1) != 0;
-        local.holds_collector.set(held);
+        // As it was, also if a finalizer has ended without an end (`coroutine.close`).
+        skynet_lua::lua_holdgc(coroutine.cast(), 1);
         local.evaluation.set(None);
         (*interrupt).switch(before);
         (*interrupt).watch(hook::is_watched(local));
