@@ -196,6 +196,8 @@ pub fn submit(ready: Ready) {
         return inject(ready);
     };
     match worker.replace_lifo_slot(ready, shared) {
+        // The only worker has nobody to notify.
+        None if shared.is_single() => {}
         None => worker.notify_if_needed(shared),
         Some(before) => {
             worker.keep(before);

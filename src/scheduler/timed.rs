@@ -41,3 +41,12 @@ impl Drop for Timed {
         let _ = timed.compare_exchange(self.due, u64::MAX, over, others);
     }
 }
+
+/// Timed sleeps of the watcher are short; the kernel's default slack of 50 us is longer than they are.
+pub(super) fn precise_sleep() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: sets a number of the calling thread (prctl(2)).
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong);
+    }
+}

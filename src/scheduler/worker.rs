@@ -1,7 +1,7 @@
 //! The loop of a worker thread.
 
 use super::park::Ended;
-use super::timed::Timed;
+use super::timed::{Timed, precise_sleep};
 use super::{
     Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, seeded,
     watchdog,
@@ -17,7 +17,7 @@ const BUDGET: usize = 64;
 /// Turns in a row from the LIFO slot before the ring gets one.
 const SLOT_TURNS: u32 = 32;
 /// The shared queue is looked at first in one turn of so many, besides those that follow a long turn.
-const INJECTOR_EVERY: u64 = 61;
+const INJECTOR_EVERY: u32 = 61;
 /// First and longest sleep of the watcher between two looks.
 const WATCH_FIRST: Duration = Duration::from_micros(30);
 const WATCH_LAST: Duration = Duration::from_micros(500);
@@ -59,7 +59,7 @@ fn with_worker<H: Host>(index: usize, run: impl FnOnce(&mut Worker<H>)) {
         index,
         ticks: 1,
         slot_turns: 0,
-        shared_first: false,
+        until_shared: INJECTOR_EVERY,
         seen: vec![0; shared.workers.len()],
         seen_messages: vec![0; shared.workers.len()],
         owed: 0,
@@ -75,23 +75,14 @@ fn with_worker<H: Host>(index: usize, run: impl FnOnce(&mut Worker<H>)) {
     WORKER.set(None);
 }
 
-/// Timed sleeps of the watcher are short; the kernel's default slack of 50 us is longer than they are.
-fn precise_sleep() {
-    #[cfg(target_os = "linux")]
-    // SAFETY: sets a number of the calling thread (prctl(2)).
-    unsafe {
-        libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong);
-    }
-}
-
 pub(super) struct Worker<H> {
     pub(super) shared: &'static Shared,
     pub(super) local: Local,
     index: usize,
     pub(super) ticks: u64,
     slot_turns: u32,
-    /// The last turn was a long one, of a service that goes on: what came from outside meanwhile waits for no more such turns.
-    shared_first: bool,
+    /// Turns until the shared queue comes first: in the next one, if a service goes on, for what came from outside meanwhile.
+    until_shared: u32,
     /// So many services of the shared queue are to be run before those of the worker's own queues.
     owed: usize,
     /// Turn counts of the others at the watcher's last look, and what their monitors counted.
@@ -150,28 +141,32 @@ impl<H: Host> Worker<H> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn turn(&mut self, ready: Ready, guard: &reclaim::Guard) {
         self.ticks += 1;
         self.local.ticks.store(self.ticks, Ordering::Relaxed);
         match H::turn(ready, guard, &self.local.activity, BUDGET) {
-            TimesliceResult::More(ready) => {
-                self.shared_first = true;
-                let alone = self.local.queue.is_empty();
-                self.local.keep(ready);
-                if !alone {
-                    self.shared.wake_for_surplus();
-                }
-            }
+            TimesliceResult::More(ready) => self.goes_on(ready),
             TimesliceResult::Idle | TimesliceResult::Ended => {}
         }
     }
 
+    #[inline(never)]
+    fn goes_on(&mut self, ready: Ready) {
+        self.until_shared = 1;
+        let alone = self.local.queue.is_empty();
+        self.local.keep(ready);
+        if !alone {
+            self.shared.wake_for_surplus();
+        }
+    }
+
     /// The next service of the worker's own queues and the shared one.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Ready> {
-        if self.shared_first || self.ticks.is_multiple_of(INJECTOR_EVERY) {
-            self.shared_first = false;
+        self.until_shared -= 1;
+        if self.until_shared == 0 {
+            self.until_shared = INJECTOR_EVERY;
             self.owed = 1 + self.share();
         }
         if self.owed != 0 {
@@ -188,6 +183,11 @@ impl<H: Host> Worker<H> {
             return Some(ready);
         }
         self.slot_turns = 0;
+        self.next_of_ring()
+    }
+
+    #[inline(never)]
+    fn next_of_ring(&self) -> Option<Ready> {
         self.local
             .queue
             .pop()

@@ -37,13 +37,16 @@ struct Slots<T> {
 
 impl<T> Slots<T> {
     fn new(size: usize) -> *mut Slots<T> {
+        assert_ne!(size, 0);
         let slots = (0..size).map(|_| AtomicPtr::default()).collect();
         Box::into_raw(Box::new(Slots { slots }))
     }
 
     #[inline]
     fn slot(&self, handle: u32) -> &AtomicPtr<T> {
-        &self.slots[handle as usize & (self.slots.len() - 1)]
+        let index = handle as usize & (self.slots.len() - 1);
+        // SAFETY: there is at least one slot (`Slots::new`), so the index is no larger than that of the last.
+        unsafe { self.slots.get_unchecked(index) }
     }
 }
 

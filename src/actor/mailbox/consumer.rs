@@ -19,6 +19,12 @@ pub struct Consumer<'a, T> {
 assert_not_impl!(Consumer<'_, ()>, Clone);
 assert_not_impl!(Consumer<'_, ()>, Send);
 
+/// Whether `head` is no block.
+#[inline(always)]
+fn is_state(head: *mut Node) -> bool {
+    head == IDLE || head == BUSY || head == CLOSED
+}
+
 impl<'a, T> Consumer<'a, T> {
     #[inline(always)]
     fn local(&mut self) -> &mut Local {
@@ -43,7 +49,7 @@ impl<'a, T> Consumer<'a, T> {
     #[inline(always)]
     pub(in crate::actor) fn drain_inbox(&mut self) {
         let head = self.mailbox.head.load(Ordering::Acquire);
-        if head == self.local().seen || head == BUSY || head == IDLE || head == CLOSED {
+        if head == self.local().seen || is_state(head) {
             return;
         }
         self.append(head);
@@ -81,17 +87,38 @@ impl<'a, T> Consumer<'a, T> {
     /// The oldest message, and the class of its payload.
     #[inline(always)]
     pub fn pop(&mut self) -> Option<(Message, Class)> {
-        if self.local().first.is_null() {
-            self.drain_inbox();
-        }
+        self.pop_if(|| true)
+    }
+
+    /// [`Consumer::pop`] if `wanted`, which is only asked if there is a message.
+    #[inline(always)]
+    pub(in crate::actor) fn pop_if(
+        &mut self,
+        wanted: impl FnOnce() -> bool,
+    ) -> Option<(Message, Class)> {
         let mailbox = self.mailbox;
-        let local = self.local();
-        let node = local.first;
-        if node.is_null() {
-            // Seen empty: the next overload is reported from the start again.
-            local.threshold = OVERLOAD;
+        if self.local().first.is_null() {
+            let head = mailbox.head.load(Ordering::Acquire);
+            let local = self.local();
+            if head == local.seen || is_state(head) {
+                // Seen empty: the next overload is reported from the start again.
+                local.threshold = OVERLOAD;
+                return None;
+            }
+            if !wanted() {
+                return None;
+            }
+            // SAFETY: this is the consumer, to which the blocks above the one that it saw last belong.
+            if unsafe { Node::next(head) } == local.seen {
+                // One has come, which need not become a list first. The length stays 0.
+                return Some(self.pop_only(head));
+            }
+            self.append(head);
+        } else if !wanted() {
             return None;
         }
+        let local = self.local();
+        let node = local.first;
         // SAFETY: the blocks of the list belong to the consumer.
         unsafe {
             local.first = Node::next(node);
@@ -105,6 +132,19 @@ impl<'a, T> Consumer<'a, T> {
                 node::free(node);
             }
             Some(message)
+        }
+    }
+
+    /// The only message that has come, where nothing else is left.
+    #[inline(always)]
+    fn pop_only(&mut self, node: *mut Node) -> (Message, Class) {
+        let before = std::mem::replace(&mut self.local().seen, node);
+        // SAFETY: both are the consumer's; `head` refers to the new one, which stays until a newer one has been seen.
+        unsafe {
+            if !before.is_null() {
+                node::free(before);
+            }
+            Node::message(node)
         }
     }
 
@@ -145,15 +185,19 @@ impl<'a, T> Consumer<'a, T> {
     }
 
     /// The length at which an overload was noticed since the last call, or 0.
-    #[inline]
+    #[inline(always)]
     pub(in crate::actor) fn take_overload(&mut self) -> usize {
-        std::mem::take(&mut self.local().overload)
+        match self.local().overload {
+            // No store for most messages.
+            0 => 0,
+            _ => std::mem::take(&mut self.local().overload),
+        }
     }
 
     /// Accepts nothing any more; the caller pops what is left. The role stays with the caller for ever.
     pub fn close(&mut self) {
         let head = self.mailbox.head.swap(CLOSED, Ordering::AcqRel);
-        if head != IDLE && head != BUSY && head != CLOSED && head != self.local().seen {
+        if !is_state(head) && head != self.local().seen {
             self.append(head);
         }
         let local = self.local();

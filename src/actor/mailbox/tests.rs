@@ -94,6 +94,35 @@ fn an_overload_is_reported_anew_after_a_turn_that_took_the_last_message() {
 }
 
 #[test]
+fn messages_that_come_one_by_one_and_several_at_once_keep_their_order() {
+    let mailbox = Mailbox::new(());
+    let mut consumer = mailbox.try_acquire().unwrap();
+    let (mut sent, mut taken) = (0, 0);
+    for at_once in [1, 1, 2, 1, 3, 1, 1] {
+        for _ in 0..at_once {
+            let _ = mailbox.push(message(1, sent), Class::UNPOOLED);
+            sent += 1;
+        }
+        assert!(consumer.pop_if(|| false).is_none(), "not wanted");
+        if at_once > 1 {
+            assert_eq!(consumer.len(), at_once as usize);
+        }
+        // Some are left for the next round, others wait alone by then.
+        while taken < sent - 1 || at_once == 1 && taken < sent {
+            assert_eq!(consumer.pop().unwrap().0.session, taken);
+            taken += 1;
+        }
+        assert_eq!(consumer.len(), (sent - taken) as usize);
+        while let Some((message, _)) = consumer.pop() {
+            assert_eq!(message.session, taken);
+            taken += 1;
+        }
+    }
+    assert!(consumer.pop_if(|| panic!("nothing waits")).is_none());
+    assert!(consumer.try_release().is_none());
+}
+
+#[test]
 fn each_sender_s_messages_keep_their_order_and_none_is_lost() {
     const SENDERS: u32 = 4;
     const EACH: i32 = 20_000;

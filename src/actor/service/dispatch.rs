@@ -59,25 +59,22 @@ pub fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> 
         }
         end_of_turn(own, activity)
     });
-    if !own.is_retired() {
-        if more {
-            return TimesliceResult::More(own.into_ready());
-        }
-        let context = own.context();
-        if let Some(mut own) = own.try_release() {
+    let context = own.context();
+    let rest = if more { Some(own) } else { own.try_release() };
+    let own = match rest {
+        Some(mut own) if !own.is_retired() => {
             // So that others see how much waits.
             own.consumer.drain_inbox();
             return TimesliceResult::More(own.into_ready());
         }
-        if !context.is_retired() {
-            return TimesliceResult::Idle;
-        }
-        // Retired between the look and the release: the thread that acquires the mailbox ends the service.
-        let Some(again) = context.try_own() else {
-            return TimesliceResult::Idle;
-        };
-        own = again;
-    }
+        Some(own) => own,
+        None if !context.is_retired() => return TimesliceResult::Idle,
+        // Retired before the release: the thread that acquires the mailbox ends the service.
+        None => match context.try_own() {
+            Some(own) => own,
+            None => return TimesliceResult::Idle,
+        },
+    };
     // The end of a service is none of its messages.
     activity.end();
     // SAFETY: it is retired.
@@ -113,10 +110,8 @@ fn messages<const PROFILE: bool>(this: &mut Own<'_>, activity: &Activity, allowe
     let (mut done, mut settled) = (0, 0);
     // When to look at the counter, at the end of the budget at the latest, and what it was at first.
     let (mut look_at, mut first) = (budget.min(if PROFILE { 1 } else { 2 }), now);
-    while !this.is_retired() {
-        let Some((message, payload)) = this.consumer.pop() else {
-            break;
-        };
+    let context = this.context();
+    while let Some((message, payload)) = this.consumer.pop_if(|| !context.is_retired()) {
         let overload = this.consumer.take_overload();
         if overload != 0 {
             report_overload(this.handle(), overload);

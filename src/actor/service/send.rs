@@ -81,10 +81,10 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, size: usize) {
     unsafe {
         match size {
             16..=32 => {
-                let first = from.cast::<[u64; 2]>().read_unaligned();
-                let last = from.add(size - 16).cast::<[u64; 2]>().read_unaligned();
-                to.cast::<[u64; 2]>().write_unaligned(first);
-                to.add(size - 16).cast::<[u64; 2]>().write_unaligned(last);
+                let first = from.cast::<u128>().read_unaligned();
+                let last = from.add(size - 16).cast::<u128>().read_unaligned();
+                to.cast::<u128>().write_unaligned(first);
+                to.add(size - 16).cast::<u128>().write_unaligned(last);
             }
             8..16 => {
                 let first = from.cast::<u64>().read_unaligned();
