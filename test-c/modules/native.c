@@ -83,6 +83,19 @@ static int call(lua_State *L)
 	return 0;
 }
 
+/* call_in(co, f): calls a function in a coroutine that waits, as a callback does whose module has kept a state. */
+static int call_in(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+	luaL_argcheck(L, co != NULL && co != L, 1, "another coroutine expected");
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	luaL_checkstack(co, 1, NULL);
+	lua_pushvalue(L, 2);
+	lua_xmove(L, co, 1);
+	lua_call(co, 0, 0);
+	return 0;
+}
+
 int OPEN(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -91,6 +104,7 @@ int OPEN(lua_State *L)
 		{"cell", cell},
 		{"run", run},
 		{"call", call},
+		{"call_in", call_in},
 		{NULL, NULL},
 	};
 	luaL_checkversion(L);

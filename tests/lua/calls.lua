@@ -110,6 +110,28 @@ function cases.second_answer_raises()
 	assert(string.find(done.second[2], "No session", 1, true))
 end
 
+function cases.an_answer_that_raises_is_still_owed()
+	local self = skynet.self()
+	skynet.dispatch("lua", function(_, _, what)
+		if what == "caught" then
+			assert(not pcall(skynet.ret, {}))
+			skynet.retpack "after all"
+		else
+			skynet.ret {} -- no message
+		end
+	end)
+	check.raises("call failed", skynet.call, self, "lua", "uncaught")
+	check.equal(skynet.call(self, "lua", "caught"), "after all")
+end
+
+function cases.a_task_that_yields_quit_fails_its_caller()
+	local self = skynet.self()
+	skynet.dispatch("lua", function()
+		coroutine.yield "QUIT"
+	end)
+	check.raises("call failed", skynet.call, self, "lua")
+end
+
 function cases.send_is_known_by_session_zero()
 	local seen = {}
 	skynet.dispatch("lua", function(session, source, value)

@@ -53,19 +53,37 @@ function cases.a_module_in_cpp()
 	works "native_cpp"
 end
 
--- An error in a coroutine that nobody has resumed goes to the main one, over those that wait on the way. In the main chunk, where
+-- An error that leaves a coroutine which nobody has resumed goes to the main one, over those that wait on the way. In the main chunk, where
 -- its handler has to be, with a profile that wants the stack from then on.
-local function stacks_after_an_error_over_a_coroutine(name)
-	local native = require(name)
+local function to_the_main_one(native)
 	local function left_behind()
 		native.call(function()
-			error("goes to the main one", 0)
+			error("over resumes", 0)
 		end)
 	end
 	local ok, problem = pcall(function()
 		coroutine.wrap(left_behind)()
 	end)
-	check.equal({ ok, problem }, { false, "goes to the main one" })
+	return ok, problem
+end
+
+-- And an error in one that waits goes to its own handler.
+local function to_one_that_waits(native)
+	return coroutine.wrap(function()
+		local waiting = coroutine.running()
+		local function left_behind()
+			native.call_in(waiting, function()
+				error("over resumes", 0)
+			end)
+		end
+		return pcall(function()
+			coroutine.wrap(left_behind)()
+		end)
+	end)()
+end
+
+local function stacks_after(throw, name)
+	check.equal({ throw(require(name)) }, { false, "over resumes" })
 	skynet.profile_start { allocations = true, every = 256 }
 	local kept = {}
 	for i = 1, 1000 do
@@ -75,13 +93,35 @@ local function stacks_after_an_error_over_a_coroutine(name)
 end
 
 local stacks = {
-	stacks_after_an_error_over_a_coroutine "native_c",
-	stacks_after_an_error_over_a_coroutine "native_cpp",
+	stacks_after(to_the_main_one, "native_c"),
+	stacks_after(to_the_main_one, "native_cpp"),
+	stacks_after(to_one_that_waits, "native_c"),
+	stacks_after(to_one_that_waits, "native_cpp"),
 }
+
+-- It would be the end of the node: the main coroutine, which Lua asks for a handler, has none while a task runs.
+local function raises_in_a_task(name)
+	local native = require(name)
+	local function call()
+		native.call(function()
+			error("in a task", 0)
+		end)
+	end
+	check.equal({ pcall(call) }, { false, "in a task" })
+	check.equal({ coroutine.resume(coroutine.create(call)) }, { false, "in a task" })
+	-- Nobody catches it: the caller of the task hears of it.
+	skynet.dispatch("lua", call)
+	check.equal(pcall(skynet.call, skynet.self(), "lua"), false)
+end
+
+function cases.an_error_in_a_coroutine_that_nobody_has_resumed_fails_the_task()
+	raises_in_a_task "native_c"
+	raises_in_a_task "native_cpp"
+end
 
 function cases.an_error_that_goes_over_coroutines_leaves_nobody_waiting()
 	for _, text in ipairs(stacks) do
-		assert(string.find(text, "stacks_after_an_error_over_a_coroutine", 1, true), text)
+		assert(string.find(text, "stacks_after", 1, true), text)
 		assert(not string.find(text, "left_behind", 1, true), text)
 	end
 end

@@ -160,13 +160,13 @@ unsafe extern "C" {
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
 }
 
-/// What the program says of the coroutine that runs, and waits for others (`struct lua_Running` of lrunning.h).
+/// What the program says of the coroutine that runs, and what waits for it (`struct lua_Running` of lrunning.h). When Lua catches an
+/// error, both are again what they were when what failed was called.
 #[repr(C)]
 pub struct Running {
-    /// The coroutine that runs. Before it is freed, Lua puts the main one here; so it does when an error goes to the main one
-    /// because it has left a coroutine that nobody has resumed.
+    /// The coroutine that runs. Before it is freed, Lua puts the main one here.
     pub now: *mut LuaState,
-    /// What resumes it, on the stack of the thread. Lua puts null here when an error goes over that to the main coroutine.
+    /// What resumes it, on the stack of the thread.
     pub waiting: *const c_void,
 }
 

@@ -154,17 +154,19 @@ function api.ret(msg, sz)
 	if session == nil then
 		error "No session"
 	end
-	owed[task] = nil
 	if session == 0 then
+		owed[task] = nil
 		if sz ~= nil then
 			core.trash(msg, sz)
 		end
 		return false
 	end
+	-- Owed until it is sent: if that raises, the end of the task answers.
 	local sent = send_message(origin[task], RESPONSE, session, msg, sz)
 	if sent == false then -- too large: the caller must not wait for ever
 		send_message(origin[task], ERROR, session, "")
 	end
+	owed[task] = nil
 	return sent and true or false
 end
 

@@ -70,6 +70,7 @@ local function conclude(task, alive, command)
 		end
 		return fail_task(task, command)
 	elseif command == "QUIT" then
+		answer_failed(task) -- of skynet.exit nothing is left, but anybody may yield this
 		close_thread(task)
 	elseif coroutine.status(task) == "dead" then
 		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.

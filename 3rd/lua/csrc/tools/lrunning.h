@@ -24,15 +24,20 @@ extern struct lua_Running luaE_norunning;
 ** coroutine that the program did not resume may have resumed the one there,
 ** and dropped it.)
 **
-** When an error leaves a coroutine that nobody has resumed (a C module has
-** called a function in a new one), Lua goes on in the main coroutine, over
-** all that waits between: then that one runs, and nothing waits.
+** When an error is caught, the words are again what they were when what
+** failed was called. (The error may have gone over the ends of resumes: it
+** leaves a coroutine that nobody has resumed, or that was called while it
+** waited, and goes to the handler of the main one, or of that one.)
+**
+** Where the main coroutine has no handler for an error that leaves a coroutine
+** which nobody has resumed, that of the one in 'now' gets it. Without words
+** such an error ends the process.
 */
 LUA_API void (lua_setrunning) (lua_State *L, struct lua_Running *words);
 
 
 /* the second case */
-#define luaE_onlymain(g,m) \
-  ((g)->running->now = (m), (g)->running->waiting = NULL)
+#define luaE_ranback(g,words) \
+  { if ((g)->running != &luaE_norunning) *(g)->running = (words); }
 
 #endif

@@ -9,9 +9,8 @@
 //!   resumes it, and what was there before waits for it. Between the end of the resume and the store nothing is collected. The first
 //!   one is the main coroutine. One that a C module resumes is never stored, also when it resumes others: requests have
 //!   their effect in those, and in the one that has called the module.
-//!   Should one be freed that stands there all the same, Lua puts the main one in its place before. It does that too when an error
-//!   leaves a coroutine that nobody has resumed: then Lua goes on in the main one, over all resumes between
-//!   ([`skynet_lua::lua_setrunning`]).
+//!   Should one be freed that stands there all the same, Lua puts the main one in its place before. And an error may go over the end
+//!   of a resume: who catches it has what was there when it called what failed ([`skynet_lua::lua_setrunning`]).
 //! - `lua_sethook` is made to be called by a signal handler of the same thread (Lua's manual; the `lua` program does it for
 //!   SIGINT). It stores hook, count and mask, and then walks from `L->ci` to its predecessors and sets the flag `trap` in
 //!   those that run Lua code. A predecessor is linked before `L->ci` leads to its successor (in a function of its own,

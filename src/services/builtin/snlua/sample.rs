@@ -28,7 +28,7 @@ struct Resumer {
 }
 
 /// The coroutines that wait for the running one; the innermost first. For the thread that runs the VM, outside of signal handlers.
-/// Lua knows the word, and empties it when an error goes over those who wait ([`skynet_lua::Running::waiting`]).
+/// Lua knows the word, and takes those out over whom an error goes ([`skynet_lua::Running::waiting`]).
 #[repr(transparent)]
 pub(super) struct Resumers(Cell<*const Resumer>);
 
@@ -37,8 +37,8 @@ impl Resumers {
         Resumers(Cell::new(ptr::null()))
     }
 
-    /// Lets another coroutine run, for which `state` waits until `run` returns. `run` does not unwind, and nothing that it calls has
-    /// anything to drop when an error goes over it to the main coroutine; that error empties the list.
+    /// Lets another coroutine run, for which `state` waits until `run` returns. `run` does not unwind; if an error of Lua goes over it,
+    /// nothing in it may have anything to drop, and this one is no longer in the list.
     #[inline]
     pub fn wait<T>(&self, state: *mut lua_State, run: impl FnOnce() -> T) -> T {
         let before = self.0.get();
