@@ -16,9 +16,9 @@ const BYTES: &[u8; 16] = b"0123456789abcdef";
 /// Messages that a sender has under way, at most twice as many.
 const WINDOW: u32 = 32;
 
-/// The other side that a message of the type [`GO`] names.
-fn peer(message: &Message<'_>) -> Option<Handle> {
-    Handle::new(std::str::from_utf8(message.bytes()).ok()?.parse().ok()?)
+/// The other side that the bytes of a message of the type [`GO`] name.
+fn peer(bytes: &[u8]) -> Option<Handle> {
+    Handle::new(std::str::from_utf8(bytes).ok()?.parse().ok()?)
 }
 
 fn ended(ctx: Ctx) {
@@ -39,7 +39,7 @@ impl Ping {
 
     fn message(&self, ctx: Ctx, message: Message<'_>) {
         if message.kind() == GO {
-            if let Some(peer) = peer(&message) {
+            if let Some(peer) = peer(message.bytes()) {
                 let _ = ctx.send(peer, Kind::Text, BYTES);
             }
             return;
@@ -69,7 +69,7 @@ impl Sender {
 
     fn message(&self, ctx: Ctx, message: Message<'_>) {
         if message.kind() == GO {
-            self.receiver.set(peer(&message));
+            self.receiver.set(peer(message.bytes()));
             self.burst(ctx);
         }
         self.burst(ctx);

@@ -127,7 +127,10 @@ impl Methods {
         }
         match function.sig.ident.to_string().as_str() {
             "init" => self.init = Some(is_async),
-            "message" => self.message = Some(is_async),
+            "message" => {
+                self.message = Some(is_async);
+                inline(function);
+            }
             "signal" => self.signal = true,
             _ => {}
         }
@@ -149,6 +152,7 @@ impl Methods {
             },
         };
         quote! {
+            #[inline]
             fn message(
                 self: &::std::rc::Rc<Self>,
                 ctx: ::skynet_service::Ctx,
@@ -289,6 +293,17 @@ impl Command {
                 request.#answer(#name, #boxed(#service::#function(self, #(#arguments),*)));
             }
         }
+    }
+}
+
+/// One place calls it, which may be in another unit of code than the method.
+fn inline(function: &mut ImplItemFn) {
+    if !function
+        .attrs
+        .iter()
+        .any(|attribute| attribute.path().is_ident("inline"))
+    {
+        function.attrs.push(syn::parse_quote!(#[inline]));
     }
 }
 

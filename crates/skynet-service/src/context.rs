@@ -22,7 +22,8 @@ use crate::error::SendError;
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
-use crate::runtime::core::{current, current_near, try_current};
+use crate::runtime::core::{Core, current, not_running, try_current, with_outlet};
+use crate::runtime::outlet::NOT_RUNNING;
 use crate::runtime::place::Near;
 use crate::sys::{self, DONT_COPY};
 
@@ -51,12 +52,12 @@ impl Ctx {
 
     /// The service that runs on this thread.
     pub fn current() -> Option<Ctx> {
-        try_current(|core| Ctx::near(core.near.get()))
+        try_current(|core| Ctx::near(core.near()))
     }
 
     /// Its own handle.
     pub fn handle(self) -> Handle {
-        current(|core| core.handle.get()).expect("the core gives each service a handle")
+        current(Core::handle).expect("the core gives each service a handle")
     }
 
     /// The name under which its code was loaded.
@@ -145,7 +146,7 @@ fn with_c_str<R>(text: &str, f: impl FnOnce(&CStr) -> R) -> Option<R> {
 
 /// What a message needs to leave the service, but for where it goes.
 struct Sender<'a> {
-    api: &'static sys::Api,
+    send: sys::Send,
     context: *mut sys::Context,
     source: u32,
     /// The type with its tags.
@@ -161,9 +162,11 @@ struct Sender<'a> {
 impl<'a> Sender<'a> {
     #[inline(always)]
     fn new(near: Near, kind: Kind, source: u32, session: i32) -> Result<Sender<'a>, SendError> {
-        let (api, (context, own)) = current_near(near, |core| (core.api, core.sender.get()));
+        let (send, context, own) = with_outlet(near, |outlet| {
+            (outlet.send, outlet.context.get(), outlet.own.get())
+        });
         let mut sender = Sender {
-            api,
+            send,
             context,
             source: if source == 0 { own } else { source },
             tagged: kind.number().into(),
@@ -193,7 +196,7 @@ impl<'a> Sender<'a> {
     /// Bytes that the core takes over.
     #[inline(always)]
     fn give(&mut self, payload: Payload) {
-        let (data, len) = payload.into_raw();
+        let (data, len) = payload.into_block();
         (self.data, self.len) = (data, len);
         self.tagged |= DONT_COPY;
     }
@@ -203,16 +206,16 @@ impl<'a> Sender<'a> {
         let Address::Handle(handle) = address else {
             return self.send_by_name(address);
         };
-        let Sender { api, context, .. } = self;
+        let Sender { send, context, .. } = self;
         let (data, to) = (self.data.cast_mut().cast(), handle.get());
         // SAFETY: the context of the service whose turn it is, or null with a source; the core copies what is lent, and takes over
         // what is given, on every path.
         let sent = unsafe {
             let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
-            (api.send)(context, source, to, tagged, session, data, len)
+            send(context, source, to, tagged, session, data, len)
         };
         if sent < 0 {
-            return Err(refused_by(handle, sent, self.len));
+            return Err(refused_by(handle, sent));
         }
         Ok(sent)
     }
@@ -223,23 +226,33 @@ impl<'a> Sender<'a> {
             Address::Name(name) => Cow::Borrowed(name),
             Address::Handle(handle) => Cow::Owned(handle.to_string()),
         };
+        if try_current(|_| ()).is_none() {
+            self.take_back();
+            not_running();
+        }
+        let api = sys::api();
         let sent = with_c_str(&name, |name| {
             let (data, to) = (self.data.cast_mut().cast(), name.as_ptr());
             let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
             // SAFETY: as above; the name lives during the call.
-            unsafe { (self.api.send_name)(self.context, source, to, tagged, session, data, len) }
+            unsafe { (api.send_name)(self.context, source, to, tagged, session, data, len) }
         });
         match sent {
             Some(sent) if sent < 0 => Err(send_error(sent, address, self.len)),
             Some(sent) => Ok(sent),
             None => {
-                if self.tagged & DONT_COPY != 0 {
-                    // SAFETY: the payload that was given.
-                    drop(unsafe { Payload::from_raw(self.data.cast_mut(), self.len) });
-                }
+                self.take_back();
                 let name = name.into_owned();
                 Err(SendError::InvalidName { name })
             }
+        }
+    }
+
+    /// Frees what was given, and has not left.
+    fn take_back(&self) {
+        if self.tagged & DONT_COPY != 0 {
+            // SAFETY: the payload that was given.
+            drop(unsafe { Payload::from_raw(self.data.cast_mut(), self.len) });
         }
     }
 }
@@ -269,11 +282,18 @@ fn send(
 /// The session that the core is to make up.
 const NEW_SESSION: i32 = i32::MIN;
 
+/// (How many bytes it had is not asked for: each register that waits for that is saved in each handler.)
 #[cold]
 #[inline(never)]
-fn refused_by(handle: Handle, code: i32, bytes: usize) -> SendError {
-    send_error(code, handle.into(), bytes)
+fn refused_by(handle: Handle, code: i32) -> SendError {
+    if code == NOT_RUNNING {
+        not_running();
+    }
+    send_error(code, handle.into(), TOO_MANY)
 }
+
+/// The least number of bytes that no message can have.
+const TOO_MANY: usize = 1 << (usize::BITS - 8);
 
 fn send_error(code: i32, address: Address<'_>, bytes: usize) -> SendError {
     match code {

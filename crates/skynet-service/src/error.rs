@@ -19,7 +19,7 @@ pub enum SendError {
     },
     /// More bytes than a message can have.
     TooLarge {
-        /// That many.
+        /// That many, or the least number that is too many.
         bytes: usize,
     },
     /// A name with a zero byte in it.
@@ -137,7 +137,7 @@ pub enum CommandError {
     },
     /// A parameter of more bytes than commands take.
     TooLong {
-        /// That many.
+        /// That many, or the least number that is too many.
         bytes: usize,
     },
     /// The service itself has ended, or is about to.

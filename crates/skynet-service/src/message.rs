@@ -10,14 +10,14 @@ use crate::context;
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
-use crate::runtime::core::try_current;
+use crate::runtime::core::{Core, try_current};
 use crate::sys;
 
 /// A call of the service's callback: the bytes are the core's, until the message is kept.
 pub(crate) struct Frame {
     data: *const u8,
     len: usize,
-    pub(crate) kind: Kind,
+    kind: u8,
     session: i32,
     source: u32,
     kept: Cell<bool>,
@@ -27,7 +27,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     #[inline]
-    pub(crate) fn new(kind: Kind, session: i32, source: u32, data: *const u8, len: usize) -> Frame {
+    pub(crate) fn new(kind: u8, session: i32, source: u32, data: *const u8, len: usize) -> Frame {
         Frame {
             data,
             len,
@@ -51,6 +51,12 @@ impl Frame {
             frame: self,
             _local: PhantomData,
         }
+    }
+
+    /// Its type.
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::from_number(self.kind)
     }
 
     /// Takes the bytes over: the callback will answer 1, whatever happens until then.
@@ -80,9 +86,24 @@ impl Frame {
         self.kept.get()
     }
 
-    /// Answers with an error, unless somebody has the duty to answer, and so has done it.
+    /// Whether somebody has the duty to answer, or has answered.
+    #[inline]
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed.get()
+    }
+}
+
+/// Who may wait for an answer.
+pub(crate) struct Asker {
+    pub(crate) source: u32,
+    /// 0 when nobody does.
+    pub(crate) session: i32,
+}
+
+impl Asker {
+    /// Answers with an error.
     pub(crate) fn fail(&self) {
-        if !self.claimed.replace(true) && self.session != 0 {
+        if self.session != 0 {
             send_error(self.source, self.session);
         }
     }
@@ -112,7 +133,7 @@ impl Message<'_> {
     /// Its type.
     #[inline]
     pub fn kind(&self) -> Kind {
-        self.frame.kind
+        self.frame.kind()
     }
 
     /// Who sent it; `None` for what comes from the node: timers, sockets, signals.
@@ -138,13 +159,13 @@ impl Message<'_> {
     pub fn keep(self) -> OwnedMessage {
         let frame = self.frame;
         OwnedMessage {
-            kind: frame.kind,
+            kind: frame.kind(),
             session: frame.session,
             source: frame.source,
             // The duty goes along.
             claimed: Cell::new(frame.claimed.replace(true)),
             payload: self.into_payload(),
-            owner: try_current(|core| core.handle.get()).flatten(),
+            owner: try_current(Core::handle).flatten(),
         }
     }
 
@@ -247,7 +268,7 @@ impl Drop for OwnedMessage {
         }
         let at_home = try_current(|core| {
             let is_lost = std::thread::panicking() || core.ending.get();
-            (core.handle.get() == self.owner).then_some(is_lost)
+            (core.handle() == self.owner).then_some(is_lost)
         });
         match at_home.flatten() {
             Some(true) => drop(self.responder()),

@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 pub struct Payload {
     /// A block of `malloc`, or null when there are no bytes.
     data: *mut u8,
+    /// Of any value when `data` is null.
     len: usize,
 }
 
@@ -56,16 +57,22 @@ impl Payload {
     /// `data` is null (then `len` counts as 0), or a block of `skynet_malloc` with `len` initialised bytes that nobody else uses.
     #[inline]
     pub unsafe fn from_raw(data: *mut u8, len: usize) -> Payload {
-        let len = if data.is_null() { 0 } else { len };
         Payload { data, len }
     }
 
     /// Hands the block over: who gets it frees it with `skynet_free`. Null when there are no bytes.
     #[inline]
     pub fn into_raw(self) -> (*mut u8, usize) {
-        let parts = (self.data, self.len);
+        let (data, len) = self.into_block();
+        (data, if data.is_null() { 0 } else { len })
+    }
+
+    /// The same for the core, which gets null with the length that it came with.
+    #[inline]
+    pub(crate) fn into_block(self) -> (*mut u8, usize) {
+        let block = (self.data, self.len);
         std::mem::forget(self);
-        parts
+        block
     }
 }
 

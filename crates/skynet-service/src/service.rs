@@ -1,6 +1,5 @@
 //! What a service is.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
@@ -61,32 +60,34 @@ pub fn unhandled(ctx: Ctx, message: &Message<'_>) {
 /// What stands behind the service's name where it is launched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Args {
-    bytes: Vec<u8>,
-    text: Option<String>,
+    text: String,
+    /// As they came, where that is no text.
+    bytes: Option<Box<[u8]>>,
 }
 
 impl Args {
     /// Arguments, as the core hands them over.
     pub fn new(bytes: &[u8]) -> Args {
-        let text = match String::from_utf8_lossy(bytes) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(text) => Some(text),
-        };
-        let bytes = bytes.to_vec();
-        Args { bytes, text }
+        match str::from_utf8(bytes) {
+            Ok(text) => Args {
+                text: text.to_owned(),
+                bytes: None,
+            },
+            Err(_) => Args {
+                text: String::from_utf8_lossy(bytes).into_owned(),
+                bytes: Some(bytes.into()),
+            },
+        }
     }
 
     /// As they came.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
     }
 
     /// As text; what is no UTF-8 is replaced.
     pub fn as_str(&self) -> &str {
-        match &self.text {
-            Some(text) => text,
-            None => std::str::from_utf8(&self.bytes).unwrap_or_default(),
-        }
+        &self.text
     }
 }
 

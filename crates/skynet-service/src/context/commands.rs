@@ -167,7 +167,7 @@ impl Ctx {
             messages: number(stat(c"message")),
             cpu: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
             tasks: current(|core| core.tasks()),
-            requests: current(|core| core.sessions.len()),
+            requests: current(|core| core.requests()),
         }
     }
 
@@ -193,7 +193,7 @@ impl Ctx {
         // Timers take numbers of the same counter as requests.
         if name.starts_with("TIME") && number(answer.clone()) > 0 {
             let session = i32::try_from(number(answer.clone())).unwrap_or_default();
-            current(|core| core.sessions.note(session));
+            current(|core| core.pending().sessions.note(session));
         }
         Ok(answer)
     }

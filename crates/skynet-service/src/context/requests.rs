@@ -23,7 +23,7 @@ pub(super) fn request(
     kind: Kind,
     body: Body<'_>,
 ) -> Result<i32, SendError> {
-    if current(|core| core.sessions.may_collide()) {
+    if current(|core| core.pending().sessions.may_collide()) {
         skip_used_sessions()?;
     }
     let session = send(near, address, kind, 0, NEW_SESSION, body)?;
@@ -32,8 +32,9 @@ pub(super) fn request(
         Address::Name(_) => 0,
     };
     current(|core| {
-        core.sessions.note(session);
-        core.sessions.begin(session, destination);
+        let sessions = &core.pending().sessions;
+        sessions.note(session);
+        sessions.begin(session, destination);
     });
     Ok(session)
 }
@@ -41,7 +42,7 @@ pub(super) fn request(
 /// The number that the core makes up next is not in use after this. Its counter begins again after 2^31 requests.
 #[cold]
 pub(super) fn skip_used_sessions() -> Result<(), SendError> {
-    while current(|core| core.sessions.is_waiting(core.sessions.next())) {
+    while current(|core| core.pending().sessions.is_next_waiting()) {
         current(|core| {
             if core.ending.get() {
                 return Err(SendError::Ending);
@@ -52,7 +53,7 @@ pub(super) fn skip_used_sessions() -> Result<(), SendError> {
             let session = unsafe {
                 (sys::api().send)(core.context.get(), 0, 0, kind, 0, std::ptr::null_mut(), 0)
             };
-            core.sessions.note(session);
+            core.pending().sessions.note(session);
             Ok(())
         })?;
     }
@@ -103,7 +104,7 @@ impl Future for Call {
             State::Done => panic!("a request was awaited again after its answer"),
             State::Failed(error) => Err(CallError::Send(error.take().unwrap_or(SendError::Ending))),
             State::Waiting { session, address } => {
-                let answer = current(|core| core.sessions.poll(*session, context));
+                let answer = current(|core| core.pending().sessions.poll(*session, context));
                 match ready!(answer) {
                     Some(Ok(payload)) => Ok(payload),
                     Some(Err(_)) | None => Err(address.failed()),
@@ -119,7 +120,10 @@ impl Drop for Call {
     fn drop(&mut self) {
         if let State::Waiting { session, .. } = self.state {
             // Without a turn its table is gone, or cannot be reached.
-            try_current(|core| core.sessions.withdraw(session));
+            try_current(|core| {
+                core.any_pending()
+                    .map(|pending| pending.sessions.withdraw(session))
+            });
         }
     }
 }

@@ -92,7 +92,7 @@ impl Sleep {
 
 /// A timer; its session. `None` while the service ends.
 fn timer(centiseconds: u64) -> Option<i32> {
-    if current(|core| core.sessions.may_collide()) {
+    if current(|core| core.pending().sessions.may_collide()) {
         // The core's answer would go to a request of 2^31 requests ago that has the number.
         requests::skip_used_sessions().ok()?;
     }
@@ -100,8 +100,9 @@ fn timer(centiseconds: u64) -> Option<i32> {
     let answer = command(c"TIMEOUT", Some(&text))?;
     let session: i32 = std::str::from_utf8(&answer).ok()?.parse().ok()?;
     current(|core| {
-        core.sessions.note(session);
-        core.sessions.begin(session, 0);
+        let sessions = &core.pending().sessions;
+        sessions.note(session);
+        sessions.begin(session, 0);
     });
     Some(session)
 }
@@ -115,7 +116,7 @@ impl Future for Sleep {
             self.start();
         }
         while let Some(session) = self.session {
-            if current(|core| core.sessions.poll(session, context)).is_pending() {
+            if current(|core| core.pending().sessions.poll(session, context)).is_pending() {
                 return Poll::Pending;
             }
             self.session = None;
@@ -131,7 +132,10 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(session) = self.session {
-            try_current(|core| core.sessions.withdraw(session));
+            try_current(|core| {
+                core.any_pending()
+                    .map(|pending| pending.sessions.withdraw(session))
+            });
         }
     }
 }

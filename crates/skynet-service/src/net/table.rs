@@ -34,7 +34,7 @@ impl Owned {
     pub(super) fn new(id: i32, role: Role, is_open: bool, address: String) -> Owned {
         let socket = Rc::new(Socket::new(id, role, is_open, address));
         let old = current(|core| {
-            let table = core.sockets.get_or_init(Box::default);
+            let table = core.pending().sockets.get_or_init(Box::default);
             table.sockets.borrow_mut().insert(id, Rc::clone(&socket))
         });
         drop(old);
@@ -52,7 +52,10 @@ impl Drop for Owned {
     fn drop(&mut self) {
         self.0.end(false);
         let id = self.0.id;
-        let gone = try_current(|core| core.sockets.get()?.sockets.borrow_mut().remove(&id));
+        let gone = try_current(|core| {
+            let table = core.any_pending()?.sockets.get()?;
+            table.sockets.borrow_mut().remove(&id)
+        });
         drop(gone);
     }
 }

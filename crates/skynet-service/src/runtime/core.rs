@@ -5,69 +5,95 @@
 //! call of the C core or of the user's code, because either may come back here, or run another service inside of this one (the
 //! init of one that is launched, the release of one whose last reference is let go of).
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use super::outlet::{NOBODY, Outlet};
 use super::place::{Near, Place, place};
 use super::ready::{ReadyQueue, TaskList};
-use super::remote::Remote;
+use super::remote::{Remote, Shared};
 use super::sessions::Sessions;
-use super::sync::Arc;
+use super::sync::{Arc, AtomicU32, Ordering};
 use super::task::{Label, TaskRef};
 use crate::address::Handle;
 use crate::error::{JoinError, panic_message};
 use crate::kind::Kind;
+use crate::message::OwnedMessage;
 use crate::net::Table;
 use crate::sys;
 
 /// Tasks that are polled before the other services of the worker have their turn.
 const BUDGET: usize = 256;
 
-/// See the module.
+/// The types that the runtime takes, as bits: [`Kind::Response`], [`Kind::Error`], and [`Kind::Socket`] where the service has sockets of
+/// `crate::net`. Others have the same five bits: who looks closer says that they are not.
+const RARE: u32 =
+    (1 << Kind::Response.number()) | (1 << Kind::Error.number()) | (1 << Kind::Socket.number());
+
+/// See the module. In an order that leaves no gaps: it is what an idle service takes.
+#[repr(C)]
 pub(crate) struct Core {
-    pub(crate) name: &'static str,
-    pub(crate) api: &'static sys::Api,
+    outlet: Outlet,
     /// Of the thread on which it ran last.
-    pub(crate) near: Cell<Near>,
+    near: Cell<Near>,
     pub(crate) context: Cell<*mut sys::Context>,
-    pub(crate) handle: Cell<Option<Handle>>,
-    /// What it sends with: the context. It may be used as long as messages are dispatched; a release has the handle only.
-    pub(crate) sender: Cell<(*mut sys::Context, u32)>,
-    pub(crate) remote: Arc<Remote>,
-    pub(crate) sessions: Sessions,
-    /// Made with the first socket.
-    pub(crate) sockets: OnceCell<Box<Table>>,
+    /// What waits for something. Most services that never do have none of it.
+    pending: OnceCell<Box<Pending>>,
+    shared: Shared,
+    pub(crate) name: &'static str,
+    pub(crate) init: Cell<Init>,
     /// The service is being released: nothing can begin any more.
     pub(crate) ending: Cell<bool>,
     /// The init of C has returned.
     pub(crate) is_launched: Cell<bool>,
     /// Tasks are being polled: messages that have waited for the init are delivered within that.
     is_running: Cell<bool>,
+    /// 0 before its init. Other threads look at it, too.
+    handle: AtomicU32,
+}
+
+/// How far the service's init is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Init {
+    Running,
+    Done,
+    Failed,
+}
+
+/// Tasks, requests and sockets of a service, and what they need.
+pub(crate) struct Pending {
+    pub(crate) remote: Arc<Remote>,
     ready: ReadyQueue,
     tasks: TaskList,
+    pub(crate) sessions: Sessions,
+    /// Made with the first socket.
+    pub(crate) sockets: OnceCell<Box<Table>>,
+    /// Messages that came while `init` was waiting for something.
+    pub(crate) early: RefCell<VecDeque<OwnedMessage>>,
 }
 
 /// The turn of a service, until it is dropped.
 pub(crate) struct Turn {
     /// That of this thread, which is looked up once.
     place: *const Place,
-    before: *const Core,
+    before: *const Outlet,
 }
 
 impl Turn {
     /// # Safety
     ///
     /// The core dispatches this service on this thread, or nobody but this thread has it any more; `core` outlives the turn.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn begin(core: *const Core) -> Turn {
         // SAFETY: the caller's.
-        let known = unsafe { &*core };
-        let place = known.near.get().place().unwrap_or_else(|| known.arrive());
+        let near = unsafe { &*core }.near();
+        let place = near.place().unwrap_or_else(place);
         // SAFETY: this thread's own.
-        let before = unsafe { &*place }.replace(core);
+        let before = unsafe { &*place }.replace(core.cast());
         Turn { place, before }
     }
 }
@@ -77,6 +103,35 @@ impl Drop for Turn {
     fn drop(&mut self) {
         // SAFETY: a turn begins and ends on one thread (it is not `Send`), which keeps its place.
         unsafe { &*self.place }.set(self.before);
+    }
+}
+
+/// The turn for a message, which is no part of another one: workers dispatch where nothing else of this library runs. (Were it within another
+/// one, that one would be over with it: the rest of it panics.)
+pub(crate) struct MessageTurn<'a>(&'a Core);
+
+impl<'a> MessageTurn<'a> {
+    /// Begins it on the thread on which the service has been before; and what [`Ctx`](crate::Ctx) has for it. `None` on another one, at which
+    /// the service has to [`Core::arrive`] first.
+    ///
+    /// # Safety
+    ///
+    /// The core dispatches this service on this thread.
+    #[inline(always)]
+    pub(crate) unsafe fn begin(core: &'a Core) -> Option<(MessageTurn<'a>, Near)> {
+        let near = core.near.get().here()?;
+        // SAFETY: this thread's own.
+        unsafe { &*near.place()? }.set(ptr::from_ref(core).cast());
+        Some((MessageTurn(core), near))
+    }
+}
+
+impl Drop for MessageTurn<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Looked at again rather than remembered: the registers are for the handler.
+        // SAFETY: `begin` has made it that of this thread.
+        unsafe { self.0.near.get().forget() };
     }
 }
 
@@ -92,20 +147,21 @@ impl Drop for Over<'_> {
 /// Gives the service whose turn it is to `f`; `None` outside of services.
 #[inline]
 pub(crate) fn try_current<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
-    // SAFETY: this thread's own place; and a turn ends before its service does.
-    unsafe { (*place()).get().as_ref() }.map(f)
+    // SAFETY: this thread's own place.
+    let outlet = unsafe { (*place()).get() };
+    if ptr::eq(outlet, &NOBODY.0) {
+        return None;
+    }
+    // SAFETY: a turn has put it there, and ends before its service does.
+    Some(f(unsafe { &*outlet.cast::<Core>() }))
 }
 
-/// As [`current`], which is quicker if `near` is for this thread.
+/// What the service whose turn it is sends with, or [`NOBODY`]; quicker if `near` is for this thread.
 #[inline(always)]
-#[track_caller]
-pub(crate) fn current_near<R>(near: Near, f: impl FnOnce(&Core) -> R) -> R {
+pub(crate) fn with_outlet<R>(near: Near, f: impl FnOnce(&Outlet) -> R) -> R {
     let place = near.place().unwrap_or_else(far);
-    // SAFETY: as in `try_current`.
-    match unsafe { (*place).get().as_ref() } {
-        Some(core) => f(core),
-        None => not_running(),
-    }
+    // SAFETY: this thread's own place; it points to a static, or to a service whose turn ends before it does.
+    f(unsafe { &*(*place).get() })
 }
 
 #[inline(never)]
@@ -126,7 +182,7 @@ pub(crate) fn current<R>(f: impl FnOnce(&Core) -> R) -> R {
 #[cold]
 #[inline(never)]
 #[track_caller]
-fn not_running() -> ! {
+pub(crate) fn not_running() -> ! {
     panic!(
         "a Ctx works only while its service runs, not on other threads and not in thread-local destructors"
     )
@@ -134,10 +190,11 @@ fn not_running() -> ! {
 
 /// Puts a task, whose bit `QUEUED` the caller has set, where its service finds it.
 pub(crate) fn schedule(task: TaskRef) {
-    // SAFETY: as in `try_current`.
-    match unsafe { (*place()).get().as_ref() } {
-        Some(core) if core.owns(&task) => core.ready.push(task),
-        _ => Arc::clone(&task.header().remote).push(task),
+    let kept = try_current(|core| core.owns(&task).then(|| &raw const *core.pending()));
+    match kept.flatten() {
+        // SAFETY: as in `try_current`.
+        Some(pending) => unsafe { &*pending }.ready.push(task),
+        None => Arc::clone(&task.header().remote).push(task),
     }
 }
 
@@ -157,54 +214,122 @@ pub(crate) fn post(handle: u32) -> bool {
 }
 
 impl Core {
-    pub(crate) fn new(name: &'static str, api: &'static sys::Api) -> Core {
+    pub(crate) fn new(name: &'static str, api: &sys::Api) -> Core {
         Core {
-            name,
-            api,
+            outlet: Outlet {
+                send: api.send,
+                context: Cell::new(ptr::null_mut()),
+                own: Cell::new(0),
+                rare: Cell::new(RARE),
+            },
             near: Cell::new(Near::nobody()),
             context: Cell::new(ptr::null_mut()),
-            handle: Cell::new(None),
-            sender: Cell::new((ptr::null_mut(), 0)),
-            remote: Arc::new(Remote::new(post)),
-            sessions: Sessions::new(),
-            sockets: OnceCell::new(),
+            pending: OnceCell::new(),
+            shared: Shared::new(),
+            name,
+            init: Cell::new(Init::Running),
             ending: Cell::new(false),
             is_launched: Cell::new(false),
             is_running: Cell::new(false),
-            ready: ReadyQueue::new(),
-            tasks: TaskList::new(),
+            handle: AtomicU32::new(0),
         }
     }
 
     /// The init of C begins.
     pub(crate) fn begin(&self, context: *mut sys::Context, handle: Option<Handle>) {
         self.context.set(context);
-        self.handle.set(handle);
-        self.sender.set((context, 0));
-        self.remote.set_handle(handle.map_or(0, Handle::get));
+        self.outlet.context.set(context);
+        let handle = handle.map_or(0, Handle::get);
+        self.handle.store(handle, Ordering::Release);
     }
 
-    /// The place of this thread, on which the service did not run before.
+    /// Its own handle, once its init has begun.
+    #[inline]
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        Handle::new(self.handle.load(Ordering::Relaxed))
+    }
+
+    /// Where this thread has its place.
+    #[inline(always)]
+    pub(crate) fn near(&self) -> Near {
+        if !self.near.get().is_here() {
+            self.arrive();
+        }
+        self.near.get()
+    }
+
+    /// Its turn is on a thread on which it was not before.
     #[cold]
     #[inline(never)]
-    fn arrive(&self) -> *const Place {
+    pub(crate) fn arrive(&self) {
         self.near.set(Near::this_thread());
-        place()
+    }
+
+    /// What waits for something, if anything has done so.
+    #[inline]
+    pub(crate) fn any_pending(&self) -> Option<&Pending> {
+        self.pending.get().map(|pending| &**pending)
+    }
+
+    /// The same for what is about to wait.
+    #[inline]
+    pub(crate) fn pending(&self) -> &Pending {
+        match self.any_pending() {
+            Some(pending) => pending,
+            None => self.first_pending(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_pending(&self) -> &Pending {
+        self.pending.get_or_init(|| {
+            let remote = self.shared.remote(&self.handle, post);
+            if self.ending.get() {
+                remote.close();
+            }
+            Box::new(Pending {
+                remote,
+                ready: ReadyQueue::new(),
+                tasks: TaskList::new(),
+                sessions: Sessions::new(),
+                sockets: OnceCell::new(),
+                early: RefCell::new(VecDeque::new()),
+            })
+        })
+    }
+
+    /// A signal, from any thread.
+    ///
+    /// # Safety
+    ///
+    /// `core` points to a service that is not released meanwhile.
+    pub(crate) unsafe fn signal(core: *const Core, signal: i32) {
+        // SAFETY: the caller's; the fields are for all threads, and are all that is referred to.
+        let (shared, handle) = unsafe { (&(*core).shared, &(*core).handle) };
+        shared.remote(handle, post).signal(signal);
+    }
+
+    /// The wake message is here; the signals that have come.
+    pub(crate) fn woken(&self) -> Vec<i32> {
+        self.shared.woken()
     }
 
     fn owns(&self, task: &TaskRef) -> bool {
-        Arc::ptr_eq(&self.remote, &task.header().remote)
+        self.any_pending()
+            .is_some_and(|pending| Arc::ptr_eq(&pending.remote, &task.header().remote))
     }
 
     /// Makes a task, which is polled before the service's turn ends.
     pub(crate) fn spawn<F: Future + 'static>(&self, future: F, label: Label) -> TaskRef {
-        let task = TaskRef::new(future, Arc::clone(&self.remote), label);
+        let pending = self.pending();
+        let task = TaskRef::new(future, Arc::clone(&pending.remote), label);
         if self.ending.get() {
             // SAFETY: the turn is that of the task's service.
             self.report(&task, unsafe { task.finish(JoinError::Aborted) });
             return task;
         }
-        self.tasks.insert(task.clone());
+        pending.tasks.insert(task.clone());
         task.clone().wake();
         task
     }
@@ -212,11 +337,14 @@ impl Core {
     /// Makes a task whose result nobody wants, and polls it at once: most are done then, and were in no queue. Only where the user's
     /// code has nothing more to do for this message, as it may hold a borrow that the task wants.
     pub(crate) fn start<F: Future + 'static>(&self, future: F, label: Label) {
-        let task = TaskRef::new(future, Arc::clone(&self.remote), label);
+        let pending = self.pending();
+        let task = TaskRef::new(future, Arc::clone(&pending.remote), label);
         // The list's reference; tasks are taken out of it here, in `run`, and when the service has ended, of which none is within another.
         let task = ManuallyDrop::new(task);
         // SAFETY: not dropped: the list has it.
-        self.tasks.insert(unsafe { TaskRef::from_raw(task.raw()) });
+        pending
+            .tasks
+            .insert(unsafe { TaskRef::from_raw(task.raw()) });
         // SAFETY: the turn is that of the task's service.
         let (done, panic) = unsafe {
             task.detach();
@@ -228,42 +356,55 @@ impl Core {
         };
         self.report(&task, panic);
         if done {
-            self.tasks.remove(&task);
+            pending.tasks.remove(&task);
         }
+    }
+
+    /// Whether a message may be for the runtime.
+    #[inline(always)]
+    pub(crate) fn is_rare(&self, kind: i32) -> bool {
+        (self.outlet.rare.get() >> (kind & 31)) & 1 != 0
+    }
+
+    /// Runs `f`, while no message is for the runtime.
+    pub(crate) fn with_none_rare<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.outlet.rare.set(0);
+        let result = f();
+        self.outlet.rare.set(RARE);
+        result
     }
 
     /// Whether [`Core::run`] has something to do. At the end of each turn.
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        !self.ready.is_empty() || self.remote.is_waiting()
+        self.any_pending()
+            .is_some_and(|pending| !pending.ready.is_empty() || pending.remote.is_waiting())
     }
 
     /// Polls what is ready, unless this is within that.
     pub(crate) fn run(&self) {
         if !self.is_running.replace(true) {
             let _over = Over(&self.is_running);
-            self.run_ready();
+            self.run_ready(self.pending());
         }
     }
 
-    fn run_ready(&self) {
+    fn run_ready(&self, pending: &Pending) {
         // Before tasks that wake themselves again and again: with those alone the queue is never empty.
-        if self.remote.is_waiting() {
-            self.remote.take(|task| self.ready.push(task));
-        }
+        pending.collect();
         for _ in 0..BUDGET {
-            let Some(task) = self.next_ready() else {
+            let Some(task) = pending.next_ready() else {
                 return;
             };
             // SAFETY: the turn is that of the task's service.
             let (done, panic) = unsafe { task.run() };
             if done {
-                self.tasks.remove(&task);
+                pending.tasks.remove(&task);
             }
             self.report(&task, panic);
         }
-        if !self.ready.is_empty() {
-            self.remote.notify();
+        if !pending.ready.is_empty() {
+            pending.remote.notify();
         }
     }
 
@@ -273,18 +414,8 @@ impl Core {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
             self.report_panic("a waker", &panic_message(panic));
             // The tasks behind it have their turn.
-            self.remote.notify();
+            self.pending().remote.notify();
         }
-    }
-
-    fn next_ready(&self) -> Option<TaskRef> {
-        if let Some(task) = self.ready.pop() {
-            return Some(task);
-        }
-        if self.remote.is_waiting() {
-            self.remote.take(|task| self.ready.push(task));
-        }
-        self.ready.pop()
     }
 
     fn report(&self, task: &TaskRef, panic: Option<String>) {
@@ -304,21 +435,59 @@ impl Core {
     /// The service is released: drops all futures, and lets go of what waits for them.
     pub(crate) fn end(&self) {
         self.ending.set(true);
-        self.sender
-            .set((ptr::null_mut(), self.handle.get().map_or(0, Handle::get)));
-        self.remote.close();
-        while let Some(task) = self.tasks.first() {
+        let handle = self.handle().map_or(0, Handle::get);
+        self.outlet.context.set(ptr::null_mut());
+        self.outlet.own.set(handle);
+        if let Some(pending) = self.any_pending() {
+            self.end_pending(pending);
+        }
+    }
+
+    #[inline(never)]
+    fn end_pending(&self, pending: &Pending) {
+        pending.remote.close();
+        while let Some(task) = pending.tasks.first() {
             // First: the destructors may end others.
-            self.tasks.remove(&task);
+            pending.tasks.remove(&task);
             // SAFETY: the turn is that of the task's service, and nothing is polled at its release.
             self.report(&task, unsafe { task.finish(JoinError::Aborted) });
         }
-        self.sessions.clear();
-        while self.ready.pop().is_some() {}
+        pending.sessions.clear();
+        while pending.ready.pop().is_some() {}
+        while let Some(message) = pending.next_early() {
+            drop(message.responder());
+        }
     }
 
     /// How many tasks there are.
     pub(crate) fn tasks(&self) -> usize {
-        self.tasks.len()
+        self.any_pending().map_or(0, |pending| pending.tasks.len())
+    }
+
+    /// How many requests wait for an answer.
+    pub(crate) fn requests(&self) -> usize {
+        self.any_pending()
+            .map_or(0, |pending| pending.sessions.len())
+    }
+}
+
+impl Pending {
+    /// Takes what other threads have woken.
+    fn collect(&self) {
+        if self.remote.is_waiting() {
+            self.remote.take(|task| self.ready.push(task));
+        }
+    }
+
+    fn next_ready(&self) -> Option<TaskRef> {
+        if let Some(task) = self.ready.pop() {
+            return Some(task);
+        }
+        self.collect();
+        self.ready.pop()
+    }
+
+    pub(crate) fn next_early(&self) -> Option<OwnedMessage> {
+        self.early.borrow_mut().pop_front()
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod core;
 pub(crate) mod instance;
+pub(crate) mod outlet;
 pub(crate) mod place;
 mod ready;
 pub(crate) mod remote;

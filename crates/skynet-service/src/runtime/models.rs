@@ -5,10 +5,10 @@ use std::sync::Arc as StdArc;
 use std::task::{Poll, Waker};
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use loom::thread;
 
-use super::remote::Remote;
+use super::remote::{Remote, Shared};
 use super::task::{Label, TaskRef};
 use crate::error::JoinError;
 
@@ -148,5 +148,21 @@ fn loom_a_task_that_is_polled_is_woken_again() {
         thread.join().unwrap();
         turn(&remote);
         assert!(task.is_done(), "a wake during the poll is lost");
+    });
+}
+
+#[test]
+fn loom_a_signal_comes_while_the_first_task_is_made() {
+    loom::model(|| {
+        let service = StdArc::new((Shared::new(), AtomicU32::new(0)));
+        let other = StdArc::clone(&service);
+        let thread = thread::spawn(move || other.0.remote(&other.1, post).signal(5));
+        // The init, and its first task.
+        service.1.store(1, Ordering::Release);
+        let remote = service.0.remote(&service.1, post);
+        thread.join().unwrap();
+        assert!(Arc::ptr_eq(&remote, &service.0.remote(&service.1, post)));
+        assert_eq!(MAILBOX.messages.load(Ordering::SeqCst), 1);
+        assert_eq!(service.0.woken(), [5]);
     });
 }

@@ -2,22 +2,21 @@
 //!
 //! A library that is opened at run time reaches a variable of `thread_local!` by a call of the loader, and a message needs it twice. So on
 //! Linux each thread takes a place in a table, which it finds by the address of its control block: the ABI keeps that in a register.
-//! A place is never given back. A later thread whose control block has the same address has the same place, as it has the same memory for
-//! the variables of `thread_local!`; nobody has it meanwhile. A thread that finds none free uses such a variable.
+//! A place is never given back, also when it was made beside a table that was full: a later thread whose control block has the same address
+//! has the same place; nobody has it meanwhile.
 //!
-//! A service and its [`Ctx`](crate::Ctx) remember where the place of the thread was on which they ran last ([`Near`]): most often it is the
-//! same one, and then two comparisons are all.
+//! A service and its [`Ctx`](crate::Ctx) remember thread and place of where they ran last ([`Near`]): most often it is the same one, and then
+//! one comparison is all. In the handler of a message, whose `Ctx` has just been made, the compiler sees that there is nothing to compare.
 
 use std::cell::Cell;
-use std::ptr;
 
-use super::core::Core;
+use super::outlet::{NOBODY, Outlet};
 
-/// Null outside of turns.
-pub(super) type Place = Cell<*const Core>;
+/// The head of the service whose turn it is, from a pointer to all of it; outside of turns [`NOBODY`].
+pub(super) type Place = Cell<*const Outlet>;
 
-thread_local! {
-    static VARIABLE: Place = const { Cell::new(ptr::null()) };
+const fn free() -> Place {
+    Cell::new(&raw const NOBODY.0)
 }
 
 cfg_select! {
@@ -32,6 +31,12 @@ cfg_select! {
         pub(super) use table::place;
     }
     _ => {
+        use std::ptr;
+
+        thread_local! {
+            static VARIABLE: Place = const { free() };
+        }
+
         /// That of this thread; it is there as long as the thread.
         #[inline]
         pub(super) fn place() -> *const Place {
@@ -43,12 +48,27 @@ cfg_select! {
         pub(crate) struct Near;
 
         impl Near {
-            pub(crate) fn nobody() -> Near {
+            pub(crate) const fn nobody() -> Near {
                 Near
             }
 
             pub(super) fn this_thread() -> Near {
                 Near
+            }
+
+            pub(super) fn is_here(self) -> bool {
+                true
+            }
+
+            pub(super) fn here(self) -> Option<Near> {
+                Some(self)
+            }
+
+            /// # Safety
+            ///
+            /// None needed here.
+            pub(super) unsafe fn forget(self) {
+                VARIABLE.set(&raw const NOBODY.0);
             }
 
             pub(super) fn place(self) -> Option<*const Place> {

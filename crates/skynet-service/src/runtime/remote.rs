@@ -9,10 +9,11 @@
 //! it takes back itself, and no future is behind it any more. Posting needs nothing of the service but its handle, and a handle
 //! of a service that is gone is no error: nothing of a released service is touched.
 
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Mutex;
 
-use super::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+use super::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use super::task::{Header, TaskRef};
 
 /// See the module.
@@ -28,6 +29,64 @@ pub(crate) struct Remote {
     signals: Mutex<Vec<i32>>,
     /// Sends the wake message; `false` when the mailbox takes none.
     post: fn(handle: u32) -> bool,
+}
+
+/// Where a service has its [`Remote`], for all threads. It is made when it is needed: most services have neither wakers nor signals.
+/// Null, or from `Arc::into_raw`: a reference of this one's.
+pub(crate) struct Shared(AtomicPtr<Remote>);
+
+impl Shared {
+    pub(crate) fn new() -> Shared {
+        Shared(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Made now, if it is not there. It knows the handle, if the init has begun.
+    pub(crate) fn remote(&self, handle: &AtomicU32, post: fn(u32) -> bool) -> Arc<Remote> {
+        let mut remote = self.0.load(Ordering::Acquire).cast_const();
+        if remote.is_null() {
+            let new = Arc::into_raw(Arc::new(Remote::new(post)));
+            let stored = self.0.compare_exchange(
+                ptr::null_mut(),
+                new.cast_mut(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            remote = match stored {
+                Ok(_) => new,
+                Err(other) => {
+                    // SAFETY: nobody else has seen it.
+                    drop(unsafe { Arc::from_raw(new) });
+                    other.cast_const()
+                }
+            };
+        }
+        // SAFETY: the reference that is stored, which stays there until this is dropped.
+        let stored = ManuallyDrop::new(unsafe { Arc::from_raw(remote) });
+        stored.set_handle(handle.load(Ordering::Acquire));
+        Arc::clone(&stored)
+    }
+
+    /// The wake message is here; the signals that have come.
+    pub(crate) fn woken(&self) -> Vec<i32> {
+        // SAFETY: as above.
+        match unsafe { self.0.load(Ordering::Acquire).as_ref() } {
+            Some(remote) => {
+                remote.arrived();
+                remote.take_signals()
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let remote = self.0.load(Ordering::Acquire);
+        if !remote.is_null() {
+            // SAFETY: this one's reference.
+            drop(unsafe { Arc::from_raw(remote.cast_const()) });
+        }
+    }
 }
 
 impl Remote {

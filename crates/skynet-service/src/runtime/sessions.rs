@@ -67,13 +67,10 @@ impl Sessions {
         self.wrapped.get() || self.last.get() == i32::MAX
     }
 
-    /// The session that the core makes up next.
-    pub(crate) fn next(&self) -> i32 {
-        self.last.get().checked_add(1).unwrap_or(1)
-    }
-
-    pub(crate) fn is_waiting(&self, session: i32) -> bool {
-        self.entries.borrow().contains_key(&session)
+    /// Whether somebody waits for the session that the core makes up next.
+    pub(crate) fn is_next_waiting(&self) -> bool {
+        let next = self.last.get().checked_add(1).unwrap_or(1);
+        self.entries.borrow().contains_key(&next)
     }
 
     /// A session that the core made up.

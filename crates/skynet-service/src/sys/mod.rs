@@ -29,6 +29,10 @@ pub type Callback = unsafe extern "C" fn(
     size: usize,
 ) -> c_int;
 
+/// `skynet_send`.
+pub(crate) type Send =
+    unsafe extern "C" fn(*mut Context, u32, u32, c_int, c_int, *mut c_void, usize) -> c_int;
+
 /// `PTYPE_TAG_DONTCOPY`: the core takes the data over, on every path.
 pub const DONT_COPY: c_int = 0x10000;
 /// `PTYPE_TAG_ALLOCSESSION`: the core makes up a session and returns it.

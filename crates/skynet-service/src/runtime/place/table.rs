@@ -3,9 +3,10 @@
 use std::arch::asm;
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::{Place, VARIABLE};
+use super::{Place, free};
+use crate::runtime::outlet::NOBODY;
 
 const BITS: u32 = 7;
 /// As many places are looked at.
@@ -14,7 +15,7 @@ const REACH: usize = 8;
 /// A cache line for each thread.
 #[repr(align(64))]
 pub(super) struct Entry {
-    /// The address of the thread's control block; 0 when it is nobody's.
+    /// The address of the thread's control block; 0 when it is nobody's. Once taken it stays.
     thread: AtomicUsize,
     place: Place,
 }
@@ -23,41 +24,86 @@ pub(super) struct Entry {
 unsafe impl Sync for Entry {}
 
 impl Entry {
-    const fn free() -> Entry {
+    const fn of(thread: usize) -> Entry {
         Entry {
-            thread: AtomicUsize::new(0),
-            place: Cell::new(ptr::null()),
+            thread: AtomicUsize::new(thread),
+            place: free(),
         }
     }
 }
 
-static TABLE: [Entry; 1 << BITS] = [const { Entry::free() }; 1 << BITS];
+static TABLE: [Entry; 1 << BITS] = [const { Entry::of(0) }; 1 << BITS];
 
-/// No thread's.
-static NOBODY: Entry = Entry::free();
+/// Entries of threads that found none free in the table, newest first. As those, they are never given back.
+static MORE: AtomicPtr<More> = AtomicPtr::new(ptr::null_mut());
 
-/// Where the place of a thread is, for that thread; for all others nothing.
+struct More {
+    entry: Entry,
+    next: *mut More,
+}
+
+thread_local! {
+    /// This thread's entry, when it is one of `MORE`.
+    static FOUND: Cell<Option<&'static Entry>> = const { Cell::new(None) };
+}
+
+/// The place of a thread, for that thread only.
 #[derive(Clone, Copy)]
-pub(crate) struct Near(&'static Entry);
+pub(crate) struct Near {
+    /// The address of the thread's control block: whose thread has it has the place. 0 is nobody's.
+    thread: usize,
+    place: *const Place,
+}
+
+// SAFETY: the place is touched on the thread that it is for, and nowhere else.
+unsafe impl Send for Near {}
+// SAFETY: as above.
+unsafe impl Sync for Near {}
 
 impl Near {
     /// For no thread.
-    pub(crate) fn nobody() -> Near {
-        Near(&NOBODY)
+    pub(crate) const fn nobody() -> Near {
+        Near {
+            thread: 0,
+            place: ptr::null(),
+        }
     }
 
-    /// For this thread, if it has a place in the table.
+    /// For this thread.
     pub(in crate::runtime) fn this_thread() -> Near {
         let thread = thread();
-        Near(entry(thread).unwrap_or(&NOBODY))
+        let place = &raw const entry(thread).place;
+        Near { thread, place }
+    }
+
+    /// Whether this is for the thread that runs.
+    #[inline(always)]
+    pub(in crate::runtime) fn is_here(self) -> bool {
+        self.thread == thread()
+    }
+
+    /// This, if it is for the thread that runs: then the compiler sees that later tests of it need not be made.
+    #[inline(always)]
+    pub(in crate::runtime) fn here(self) -> Option<Near> {
+        let (thread, place) = (thread(), self.place);
+        (self.thread == thread).then_some(Near { thread, place })
+    }
+
+    /// No turn any more.
+    ///
+    /// # Safety
+    ///
+    /// This is for the thread that runs.
+    #[inline(always)]
+    pub(in crate::runtime) unsafe fn forget(self) {
+        // SAFETY: the caller's.
+        unsafe { &*self.place }.set(&raw const NOBODY.0);
     }
 
     /// The place of this thread, if this is for it.
     #[inline(always)]
     pub(in crate::runtime) fn place(self) -> Option<*const Place> {
-        // SAFETY: the entry was taken before this was made, or is nobody's: nobody writes the word any more.
-        let owner = unsafe { self.0.thread.as_ptr().read() };
-        (owner == thread()).then_some(&raw const self.0.place)
+        self.is_here().then_some(self.place)
     }
 }
 
@@ -93,17 +139,13 @@ pub(in crate::runtime) fn place() -> *const Place {
     if near.thread.load(Ordering::Relaxed) == thread {
         return &raw const near.place;
     }
-    match entry(thread) {
-        Some(entry) => &raw const entry.place,
-        // Entries are not given back, so it is this variable as long as the thread lives.
-        None => VARIABLE.with(ptr::from_ref),
-    }
+    &raw const entry(thread).place
 }
 
 /// The entry of this thread, which takes one if it has none.
 #[cold]
 #[inline(never)]
-fn entry(thread: usize) -> Option<&'static Entry> {
+fn entry(thread: usize) -> &'static Entry {
     for step in 0..REACH {
         let entry = &TABLE[(first(thread) + step) % TABLE.len()];
         let taken =
@@ -111,15 +153,47 @@ fn entry(thread: usize) -> Option<&'static Entry> {
                 .thread
                 .compare_exchange(0, thread, Ordering::Relaxed, Ordering::Relaxed);
         if taken.is_ok() || taken == Err(thread) {
-            return Some(entry);
+            return entry;
         }
     }
-    None
+    if let Some(entry) = FOUND.get() {
+        return entry;
+    }
+    let entry = more(thread);
+    FOUND.set(Some(entry));
+    entry
+}
+
+/// An entry beside the table: that of an earlier thread in the same memory, or a new one.
+fn more(thread: usize) -> &'static Entry {
+    let mut newest = MORE.load(Ordering::Acquire);
+    // SAFETY: null, or leaked below and whole before it was stored.
+    while let Some(more) = unsafe { newest.as_ref() } {
+        if more.entry.thread.load(Ordering::Relaxed) == thread {
+            return &more.entry;
+        }
+        newest = more.next;
+    }
+    let mut next = MORE.load(Ordering::Relaxed);
+    let entry = Entry::of(thread);
+    let more = Box::into_raw(Box::new(More { entry, next }));
+    loop {
+        let stored =
+            MORE.compare_exchange_weak(next, more, Ordering::Release, Ordering::Relaxed);
+        match stored {
+            // SAFETY: never freed, and not written any more.
+            Ok(_) => return unsafe { &(*more).entry },
+            Err(now) => next = now,
+        }
+        // SAFETY: this thread's alone until it is stored.
+        unsafe { (*more).next = next };
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Near, TABLE, place};
+    use super::{NOBODY, Near, TABLE, place};
+    use std::ptr;
     use std::collections::HashSet;
     use std::sync::Barrier;
 
@@ -136,10 +210,10 @@ mod tests {
                         barrier.wait();
                         assert_eq!(first, place());
                         let near = Near::this_thread().place();
-                        assert!(near.is_none_or(|near| near == first));
+                        assert_eq!(near, Some(first));
                         assert!(Near::nobody().place().is_none());
                         // SAFETY: the place of this thread.
-                        assert!(unsafe { &*first }.get().is_null());
+                        assert!(ptr::eq(unsafe { &*first }.get(), &NOBODY.0));
                         barrier.wait();
                         first.addr()
                     };
