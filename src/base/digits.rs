@@ -9,7 +9,7 @@ pub(crate) struct Digits {
 
 impl Digits {
     /// The longest: 20 digits of 64 bits.
-    const MOST: usize = 20;
+    pub(crate) const MOST: usize = 20;
 
     fn push(&mut self, byte: u8) {
         self.start -= 1;
@@ -63,6 +63,11 @@ impl Digits {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.text[self.start..]
+    }
+
+    /// The text at the end of a buffer, and where in that it begins: to be copied as a whole, which is cheaper than so many bytes.
+    pub(crate) fn parts(&self) -> (&[u8; Digits::MOST], usize) {
+        (&self.text, self.start)
     }
 }
 

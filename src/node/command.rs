@@ -45,7 +45,7 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"LAUNCH" => launch(this, text),
         b"GETENV" => env::get(text).map_or(NONE, CStr::as_ptr),
         b"SETENV" => set_env(this, text),
-        b"STARTTIME" => this.answer(Digits::decimal(clock::start_time().into()).bytes()),
+        b"STARTTIME" => this.answer_number(&Digits::decimal(clock::start_time().into())),
         b"ABORT" => {
             if text == c"failed" {
                 shutdown::ends_badly();
@@ -117,7 +117,7 @@ fn handled(this: &mut Own<'_>, text: &CStr) -> *const c_char {
 }
 
 fn hex_answer(this: &mut Own<'_>, handle: u32) -> *const c_char {
-    this.answer(Digits::handle(handle).bytes())
+    this.answer_number(&Digits::handle(handle))
 }
 
 fn count(number: usize) -> Digits {
@@ -170,7 +170,7 @@ fn timeout(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let centis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout(this.handle(), centis, session);
-    this.answer(Digits::decimal(session.into()).bytes())
+    this.answer_number(&Digits::decimal(session.into()))
 }
 
 /// As `TIMEOUT`, but the timer can be taken back: its session, and its place.
@@ -179,7 +179,7 @@ fn timer_to_cancel(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let session = this.new_session();
     match timer::timeout_to_cancel(this.handle(), centis, session) {
         Some(place) => this.answer_long(format!("{session} {place}")),
-        None => this.answer(Digits::decimal(session.into()).bytes()),
+        None => this.answer_number(&Digits::decimal(session.into())),
     }
 }
 
@@ -207,7 +207,7 @@ fn timeout_millis(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let millis = parse_long(text, 10) as i32;
     let session = this.new_session();
     timer::timeout_millis(this.handle(), millis, session);
-    this.answer(Digits::decimal(session.into()).bytes())
+    this.answer_number(&Digits::decimal(session.into()))
 }
 
 fn reg(this: &mut Own<'_>, text: &CStr) -> *const c_char {
@@ -295,7 +295,7 @@ fn launch(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let args = CStr::from_bytes_until_nul(args).ok();
     match service::launch(module, args) {
         None => NONE,
-        Some(service) => this.answer(Digits::launched(service.handle()).bytes()),
+        Some(service) => this.answer_number(&Digits::launched(service.handle())),
     }
 }
 

@@ -38,25 +38,42 @@ pub fn ticks() -> u64 {
     clock::monotonic_nanos()
 }
 
+/// Bits of the ticks per microsecond, which are not 0 once they are known.
+static RATE: AtomicU64 = AtomicU64::new(0);
+
 /// Ticks per microsecond, measured once against the monotonic clock over two milliseconds; by two threads at once if both
 /// are the first.
 fn per_micro() -> f64 {
-    /// Bits of the rate, which is not 0 once it is known.
-    static RATE: AtomicU64 = AtomicU64::new(0);
     let known = f64::from_bits(RATE.load(Ordering::Relaxed));
     if known != 0.0 {
         return known;
     }
-    let (t0, n0) = (ticks(), clock::monotonic_nanos());
-    let rate = loop {
+    let (t0, n0) = both();
+    while clock::monotonic_nanos() - n0 < 2_000_000 {
         std::hint::spin_loop();
-        let nanos = clock::monotonic_nanos() - n0;
-        if nanos >= 2_000_000 {
-            break (ticks() - t0) as f64 * 1000.0 / nanos as f64;
-        }
-    };
+    }
+    let (t1, n1) = both();
+    let rate = (t1 - t0) as f64 * 1000.0 / (n1 - n0) as f64;
     RATE.store(rate.to_bits(), Ordering::Relaxed);
     rate
+}
+
+/// The counter and the clock at the same time: of some readings the one that was interrupted least.
+fn both() -> (u64, u64) {
+    let reading = || {
+        let before = ticks();
+        let nanos = clock::monotonic_nanos();
+        (ticks().wrapping_sub(before), before, nanos)
+    };
+    let (took, before, nanos) = (0..5).map(|_| reading()).min().unwrap_or_else(reading);
+    (before + took / 2, nanos)
+}
+
+/// So many ticks are no more than `nanos`; 0 while the counter's rate is not known, which [`calibrate`] measures.
+pub fn ticks_in(nanos: u64) -> u64 {
+    let rate = f64::from_bits(RATE.load(Ordering::Relaxed));
+    // What the measurement may be wrong by is left out.
+    (nanos as f64 / 1000.0 * rate * 0.99) as u64
 }
 
 /// [`TURN_MICROS`] in ticks; before the counter's rate is known, no turn is long.

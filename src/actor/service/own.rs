@@ -3,6 +3,7 @@
 use super::Context;
 use super::context::Callback;
 use crate::actor::mailbox::Consumer;
+use crate::base::digits::Digits;
 use crate::scheduler::Ready;
 use libc::{c_char, c_void};
 use std::ffi::CString;
@@ -106,6 +107,15 @@ impl<'a> Own<'a> {
         answer
             .insert(CString::new(text).unwrap_or_default())
             .as_ptr()
+    }
+
+    /// [`Own::answer`] of a number.
+    pub(crate) fn answer_number(&mut self, number: &Digits) -> *const c_char {
+        let (text, start) = number.parts();
+        let buffer = &mut self.consumer.owned().short;
+        buffer[..Digits::MOST].copy_from_slice(text);
+        buffer[Digits::MOST] = 0;
+        buffer[start..].as_ptr().cast()
     }
 
     /// The text that the buffer for short answers holds, for C.

@@ -81,14 +81,24 @@ impl Wheel {
     /// Adds a timer. An expiry that is not in the future fires at the next tick. Answers its place, for [`Wheel::cancel`].
     pub fn add(&mut self, expiry: u64, handle: u32, session: i32) -> u32 {
         let expiry = expiry.max(self.now + 1);
+        let (level, slot) = place_of(expiry, self.now);
+        let list = &mut self.slots[level][slot];
+        let first = list.head == NIL;
+        let tail = list.tail;
         let index = self.nodes.insert(Node {
             expiry,
             handle,
             session,
             next: NIL,
-            previous: NIL,
+            previous: if first { NIL } else { tail },
         });
-        self.link(index, self.now);
+        list.tail = index;
+        if first {
+            list.head = index;
+            self.occupied[level] |= 1 << slot;
+        } else {
+            self.nodes[tail].next = index;
+        }
         index
     }
 
