@@ -82,7 +82,7 @@ impl Shared {
             }; MAX_VECTOR];
             let n = queue.gather(&mut iov);
             // SAFETY: the entries describe blocks of the queue, which do not change meanwhile.
-            match unsafe { sys::write_vectored(fd, &iov[..n]) } {
+            match unsafe { sys::send_vectored(fd, &iov[..n]) } {
                 Ok(written) => {
                     self.count_written(slot, written);
                     queue.advance(written);

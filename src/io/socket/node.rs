@@ -40,7 +40,7 @@ pub fn server() -> Option<&'static SocketServer> {
 pub fn init() -> bool {
     service::on_socket_message_taken(message_taken);
     match SocketServer::new(Hooks::system(
-        Clock::Function(crate::base::clock::now),
+        Clock::Function(clock::now_coarse),
         super::report,
     )) {
         Ok(s) => {

@@ -80,7 +80,7 @@ impl LoopIteration<'_> {
     fn read_shared(&mut self, fd: RawFd) -> Result<Option<(Received, u8, bool)>, Errno> {
         let room = &mut self.io.scratch;
         // SAFETY: the scratch buffer has this length.
-        let n = unsafe { sys::read(fd, room.as_mut_ptr().cast(), room.len()) }?;
+        let n = unsafe { sys::receive(fd, room.as_mut_ptr().cast(), room.len()) }?;
         if n == 0 {
             return Ok(None);
         }
@@ -96,7 +96,7 @@ impl LoopIteration<'_> {
         let size = 1usize << hint;
         let mut data = Received::with_room(size);
         // SAFETY: the block has room for this many bytes.
-        let n = unsafe { sys::read(fd, data.as_mut_ptr(), size) }?;
+        let n = unsafe { sys::receive(fd, data.as_mut_ptr(), size) }?;
         if n == 0 {
             return Ok(None);
         }

@@ -143,7 +143,7 @@ impl Shared {
         // What waits goes first.
         if direct && self.is_idle(slot) {
             // An error is left to the I/O thread, which meets it again and reports it.
-            written = sys::write(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);
+            written = sys::send(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);
             self.count_written(slot, written);
             if written == bytes.len() {
                 return true;

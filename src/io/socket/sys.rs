@@ -59,13 +59,68 @@ pub fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     checked(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) })
 }
 
-/// writev(2).
+// The kernel's way from send(2) to a socket is shorter than that from write(2), and the C library makes both a point at
+// which threads can be cancelled, with two locked instructions for a call. So these go to the kernel by themselves.
+
+/// recv(2) of a stream, or read(2) of what is no socket, into `len` bytes at `to`.
+///
+/// # Safety
+/// `to` has room for `len` bytes.
+pub unsafe fn receive(fd: RawFd, to: *mut c_void, len: usize) -> Result<usize, Errno> {
+    let nobody = std::ptr::null_mut::<c_void>();
+    // SAFETY: by contract; nobody's address is asked for.
+    let got = checked(
+        unsafe { libc::syscall(libc::SYS_recvfrom, fd, to, len, 0, nobody, nobody) } as isize,
+    );
+    match got {
+        // SAFETY: contract of this function.
+        Err(Errno(libc::ENOTSOCK)) => unsafe { read(fd, to, len) },
+        got => got,
+    }
+}
+
+/// send(2) on a stream, or write(2) to what is no socket.
+pub fn send(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+    let (nobody, flags) = (std::ptr::null::<c_void>(), libc::MSG_NOSIGNAL);
+    // SAFETY: the slice is readable; there is no address.
+    let sent = checked(unsafe {
+        libc::syscall(
+            libc::SYS_sendto,
+            fd,
+            bytes.as_ptr(),
+            bytes.len(),
+            flags,
+            nobody,
+            0usize,
+        )
+    } as isize);
+    match sent {
+        Err(Errno(libc::ENOTSOCK)) => write(fd, bytes),
+        sent => sent,
+    }
+}
+
+/// sendmsg(2) on a stream, or writev(2) to what is no socket.
 ///
 /// # Safety
 /// The entries describe readable memory.
-pub unsafe fn write_vectored(fd: RawFd, iov: &[libc::iovec]) -> Result<usize, Errno> {
-    // SAFETY: by contract; the callers keep the number of entries below IOV_MAX.
-    checked(unsafe { libc::writev(fd, iov.as_ptr(), iov.len() as c_int) })
+pub unsafe fn send_vectored(fd: RawFd, iov: &[libc::iovec]) -> Result<usize, Errno> {
+    // SAFETY: all-zero is a message without address and control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = iov.as_ptr().cast_mut();
+    message.msg_iovlen = iov.len() as _;
+    let flags = libc::MSG_NOSIGNAL;
+    // SAFETY: by contract; the kernel only reads the message. The callers keep the number of entries below IOV_MAX.
+    let sent = checked(
+        unsafe { libc::syscall(libc::SYS_sendmsg, fd, &raw const message, flags) } as isize,
+    );
+    match sent {
+        Err(Errno(libc::ENOTSOCK)) => {
+            // SAFETY: as above.
+            checked(unsafe { libc::writev(fd, iov.as_ptr(), iov.len() as c_int) })
+        }
+        sent => sent,
+    }
 }
 
 /// sendto(2).
