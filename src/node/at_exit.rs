@@ -3,6 +3,7 @@
 
 use crate::actor::service;
 use crate::base::{log, panic};
+use crate::io::socket;
 use crate::scheduler;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::thread::Builder;
@@ -44,6 +45,7 @@ extern "C" fn write_log() {
     if NODE.load(Relaxed) != this_process() {
         return;
     }
+    socket::uncork_all();
     let alone = is_only_worker();
     let write = move || {
         if alone {

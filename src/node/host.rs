@@ -15,7 +15,9 @@ impl Host for Node {
 
     #[inline(always)]
     fn turn(ready: Ready, guard: &Guard, activity: &Activity, budget: usize) -> TimesliceResult {
-        service::turn(ready, guard, activity, budget)
+        let result = service::turn(ready, guard, activity, budget);
+        socket::end_turn();
+        result
     }
 
     #[inline]

@@ -253,7 +253,9 @@ fn monitor() {
         let timers = timer::update_if_late(&mut timer_thread, now);
         let workers = watchdog::look(&mut watch, now);
         let pages = decay.look(now, scheduler::turns());
-        watchdog::MONITOR.sleep(check_at.min(timers).min(workers).min(pages));
+        let corked = socket::uncork_late(now);
+        let first = [check_at, timers, workers, pages, corked].into_iter().min();
+        watchdog::MONITOR.sleep(first.unwrap_or(check_at));
     }
 }
 

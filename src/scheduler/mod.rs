@@ -408,6 +408,19 @@ pub fn turns() -> u64 {
         .fold(0, u64::wrapping_add)
 }
 
+/// A number of the turn that the calling thread, a worker, is in or has had last: another one for each turn of each worker,
+/// for a long time. 0 on other threads.
+pub fn current_turn() -> u64 {
+    WORKER.get().map_or(0, |worker| {
+        let place = std::ptr::from_ref(worker.remote) as u64;
+        worker
+            .ticks
+            .load(Ordering::Relaxed)
+            .wrapping_add(place << 32)
+            .max(1)
+    })
+}
+
 /// What every worker is doing, in their order.
 ///
 /// Some may be places of spare workers that rest, or were never started ([`Activity::is_attached`]).

@@ -127,6 +127,12 @@ static void obey(struct puppet *p, struct skynet_context *ctx, const char *line)
 		close(p->pipe_end);
 	} else if (strcmp(word, "logon") == 0) {
 		order(ctx, "LOGON", self(ctx), "");
+	} else if (strcmp(word, "await") == 0) {
+		/* The callback ends when there is such a file. */
+		while (access(rest, F_OK) != 0)
+			usleep(1000);
+	} else if (strcmp(word, "quit") == 0) {
+		exit(id);
 	} else if (strcmp(word, "leave") == 0) {
 		skynet_command(ctx, "EXIT", NULL);
 	} else if (strcmp(word, "ping") == 0) {

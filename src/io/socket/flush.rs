@@ -35,6 +35,7 @@ impl Shared {
     }
 
     pub(super) fn flush(&self, slot: &Slot, id: i32, writes: usize) -> Flushed {
+        slot.corked.store(false, Ordering::Relaxed);
         if slot.overflowed.load(Ordering::Relaxed) {
             return Flushed::Blocked;
         }
@@ -126,12 +127,14 @@ impl Shared {
         if let Some(queue) = unsafe { slot.queue() }.take() {
             self.queued.fetch_sub(queue.bytes(), Ordering::Relaxed);
         }
+        slot.corked.store(false, Ordering::Relaxed);
         slot.backlog.store(0, Ordering::Relaxed);
     }
 
-    /// Whether bytes wait to be written.
+    /// Whether bytes wait to be written, and not only for the end of a turn.
     pub fn has_pending(&self, slot: &Slot) -> bool {
         self.enter(slot);
+        self.uncork(slot);
         // SAFETY: this thread owns the handoff lock; the reference ends here.
         let pending = unsafe { slot.queue() }
             .as_ref()

@@ -25,6 +25,7 @@ pub(crate) mod buffer;
 pub(crate) mod command;
 pub(crate) mod command_queue;
 mod connect;
+mod cork;
 mod earlier;
 pub(crate) mod event;
 mod flush;
@@ -60,8 +61,8 @@ pub use event::{Event, EventKind};
 pub use info::SocketInfo;
 pub use keepalive::KeepAlive;
 pub use node::{
-    Poll, at_rest, exit, free, init, poll, poll_once, run, server, try_poll_lease, turns,
-    wake_poller,
+    Poll, at_rest, end_turn, exit, free, init, poll, poll_once, run, server, try_poll_lease, turns,
+    uncork_all, uncork_late, wake_poller,
 };
 pub use ownerless::Ownerless;
 pub use polling::PollLease;

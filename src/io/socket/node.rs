@@ -3,6 +3,7 @@
 use super::addr::Text;
 use super::ahead;
 use super::at_rest::Rest;
+use super::cork;
 use super::event::{Event, EventKind, Sink};
 use super::polling::PollLease;
 use super::server::{Hooks, SocketServer};
@@ -39,10 +40,9 @@ pub fn server() -> Option<&'static SocketServer> {
 /// another thread may be using it.
 pub fn init() -> bool {
     service::on_socket_message_taken(message_taken);
-    match SocketServer::new(Hooks::system(
-        Clock::Function(clock::now_coarse),
-        super::report,
-    )) {
+    let mut hooks = Hooks::system(Clock::Function(clock::now_coarse), super::report);
+    hooks.turn = scheduler::current_turn;
+    match SocketServer::new(hooks) {
         Ok(s) => {
             SERVER.store(Box::into_raw(Box::new(s)), Ordering::Release);
             true
@@ -74,6 +74,26 @@ pub unsafe fn free() {
         // SAFETY: it came from a box in `init`, and by contract this thread is its only holder.
         drop(unsafe { Box::from_raw(server) });
     }
+}
+
+/// A worker, at the end of a turn of a service: see [`SocketServer::end_turn`].
+#[inline(always)]
+pub fn end_turn() {
+    if cork::is_some_here()
+        && let Some(s) = server()
+    {
+        s.end_turn();
+    }
+}
+
+/// Monitor thread: see [`SocketServer::uncork_late`].
+pub fn uncork_late(now: u64) -> u64 {
+    server().map_or(u64::MAX, |s| s.uncork_late(now))
+}
+
+/// The process is about to end in the middle of turns: what they have written goes out.
+pub fn uncork_all() {
+    uncork_late(u64::MAX);
 }
 
 /// One turn of the I/O thread: waits for events and puts them into the mailboxes of the owners.

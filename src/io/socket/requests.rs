@@ -77,6 +77,7 @@ impl LoopIteration<'_> {
             return;
         }
         if now {
+            self.s.uncork_id(id);
             return self.apply(id, Input::Shutdown, caller, None);
         }
         let pending = self.s.has_pending(slot);

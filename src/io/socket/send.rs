@@ -90,7 +90,7 @@ impl Shared {
     }
 
     /// Writes what was handed over, all at once. The caller owns the handoff lock.
-    fn flush_for_others(&self, slot: &Slot) {
+    pub(super) fn flush_for_others(&self, slot: &Slot) {
         let tag = slot.tag();
         if !tag.state().phase.writable() {
             return;
@@ -139,9 +139,24 @@ impl Shared {
         if bytes.is_empty() {
             return true;
         }
+        if direct && slot.corked.load(Ordering::Relaxed) {
+            let queued = slot.backlog.load(Ordering::Relaxed);
+            if !low && self.may_hold_back(slot, queued, bytes.len()) {
+                let block = Block::new(payload, id, low, UdpAddress::NONE);
+                self.enqueue(slot, id, block, false);
+                return true;
+            }
+            self.uncork(slot);
+        }
         let mut written = 0;
         // What waits goes first.
         if direct && self.is_idle(slot) {
+            if state.phase != Phase::Bound && self.is_to_cork(slot, low, bytes.len()) {
+                let block = Block::new(payload, id, low, UdpAddress::NONE);
+                self.enqueue(slot, id, block, false);
+                self.cork(slot, id);
+                return true;
+            }
             // An error is left to the I/O thread, which meets it again and reports it.
             written = sys::send(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);
             self.count_written(slot, written);
@@ -227,10 +242,7 @@ impl Shared {
         // SAFETY: the caller owns the handoff lock; the reference ends with this function.
         let queue = unsafe { slot.queue() }.get_or_insert_with(|| Box::new(WriteQueue::new()));
         let was_empty = queue.is_empty();
-        let limit = match slot.limit.load(Ordering::Relaxed) {
-            0 => self.limits.per_socket.load(Ordering::Relaxed),
-            own => own,
-        };
+        let limit = self.limit_of(slot);
         let total = self.limits.total.load(Ordering::Relaxed);
         if queue.bytes().saturating_add(size) > limit {
             let bytes = queue.bytes();

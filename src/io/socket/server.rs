@@ -3,13 +3,14 @@
 use super::addr::{Protocol, SockAddr, UdpAddress};
 use super::buffer::{ObjectInterface, Payload};
 use super::command::Command;
+use super::cork;
 use super::event::Sink;
 use super::info::{self, SocketInfo};
 use super::keepalive::KeepAlive;
 use super::local;
 use super::poller::Poller;
 use super::polling::Polling;
-use super::resolve::{Lookup, Resolver, getaddrinfo, system_lookup};
+use super::resolve::{Lookup, getaddrinfo, system_lookup};
 use super::rules::Rules;
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
@@ -35,6 +36,9 @@ pub struct Hooks {
     pub report: fn(&str),
     /// What differs between the releases.
     pub rules: Rules,
+    /// The turn of a service that the calling thread is in, another number for each; 0: in none. What a turn has more than
+    /// one write for is put together, so somebody has to call [`SocketServer::end_turn`] behind it.
+    pub turn: fn() -> u64,
 }
 
 impl Hooks {
@@ -46,6 +50,7 @@ impl Hooks {
             accept: Box::new(sys::accept),
             report,
             rules: Rules::of(release::version(), release::compiled()),
+            turn: || 0,
         }
     }
 }
@@ -62,15 +67,7 @@ impl SocketServer {
     pub fn new(hooks: Hooks) -> Result<SocketServer, Errno> {
         let poller = Poller::new()?;
         let polling = Polling::new(poller.waits_briefly());
-        let resolver = Resolver::new(hooks.lookup);
-        let shared = Arc::new(Shared::new(
-            poller,
-            hooks.clock,
-            resolver,
-            hooks.accept,
-            hooks.report,
-            hooks.rules,
-        ));
+        let shared = Arc::new(Shared::new(poller, hooks));
         Ok(SocketServer {
             shared,
             io: Mutex::new(Io::new()),
@@ -149,6 +146,20 @@ impl SocketServer {
         there
     }
 
+    /// A turn ends on this thread ([`Hooks::turn`]): what it has written and the kernel has not got yet goes out.
+    #[inline(always)]
+    pub fn end_turn(&self) {
+        if cork::is_some_here() && (self.shared.turn)() != 0 {
+            self.shared.end_turn();
+        }
+    }
+
+    /// Any thread: writes what turns have held back for long by time `now`, in nanoseconds of the monotonic clock. When to
+    /// look again.
+    pub fn uncork_late(&self, now: u64) -> u64 {
+        self.shared.uncork_late(now)
+    }
+
     /// Sends bytes; `false` if there is no such socket.
     pub fn send(&self, id: i32, payload: Payload) -> bool {
         self.shared.send(id, payload, false, UdpAddress::NONE)
@@ -189,6 +200,7 @@ impl SocketServer {
 
     /// Bytes that wait to be sent by one socket, and that it has sent. `None`: there is no such socket.
     pub fn output(&self, id: i32) -> Option<(usize, u64)> {
+        self.end_turn();
         let slot = self.shared.table.slot(id);
         let output = (
             slot.backlog.load(Ordering::Relaxed),
@@ -305,6 +317,7 @@ impl SocketServer {
 
     /// Statistics of all sockets, the highest slot first: a list for `socket_info_release`, null if there are none.
     pub fn info(&self) -> *mut SocketInfo {
+        self.end_turn();
         info::list(&self.shared)
     }
 

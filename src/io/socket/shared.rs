@@ -7,7 +7,8 @@ use super::command_queue::CommandQueue;
 use super::poller::Poller;
 use super::resolve::Resolver;
 use super::rules::Rules;
-use super::slot::Table;
+use super::server::Hooks;
+use super::slot::{Slot, Table};
 use super::sys::Errno;
 use super::totals::Totals;
 use parking_lot::RwLock;
@@ -50,6 +51,8 @@ pub struct Shared {
     pub commands: CommandQueue<Command>,
     /// For the statistics.
     pub clock: Clock,
+    /// See [`super::Hooks::turn`].
+    pub turn: fn() -> u64,
     /// For buffers of kind object.
     pub objects: RwLock<ObjectInterface>,
     /// Name look-ups.
@@ -65,36 +68,33 @@ pub struct Shared {
     pub(super) keepalive: super::keepalive::ForNew,
     /// Bytes in all write queues.
     pub(super) queued: AtomicUsize,
+    /// What is held back until the end of a turn.
+    pub(super) corks: super::cork::Corks,
     /// What the node has seen in all.
     pub(super) totals: Totals,
 }
 
 impl Shared {
     /// A server without sockets.
-    pub fn new(
-        poller: Poller,
-        clock: Clock,
-        resolver: Resolver,
-        accept: Box<Accept>,
-        report: fn(&str),
-        rules: Rules,
-    ) -> Shared {
+    pub fn new(poller: Poller, hooks: Hooks) -> Shared {
         Shared {
             table: Table::new(),
             poller,
             commands: CommandQueue::new(),
-            clock,
+            clock: hooks.clock,
+            turn: hooks.turn,
             objects: RwLock::new(ObjectInterface::default()),
-            resolver,
-            accept,
-            report,
-            rules,
+            resolver: Resolver::new(hooks.lookup),
+            accept: hooks.accept,
+            report: hooks.report,
+            rules: hooks.rules,
             limits: Limits {
                 per_socket: AtomicUsize::new(usize::MAX),
                 total: AtomicUsize::new(usize::MAX),
             },
             keepalive: super::keepalive::ForNew::default(),
             queued: AtomicUsize::new(0),
+            corks: super::cork::Corks::default(),
             totals: Totals::default(),
         }
     }
@@ -114,6 +114,14 @@ impl Shared {
         self.limits
             .total
             .store(total.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// The bytes that may wait in one socket.
+    pub(super) fn limit_of(&self, slot: &Slot) -> usize {
+        match slot.limit.load(Ordering::Relaxed) {
+            0 => self.limits.per_socket.load(Ordering::Relaxed),
+            own => own,
+        }
     }
 
     /// Limits the bytes that may wait in one socket. `None`: as the node's sockets; `usize::MAX`: no limit. `false`: there

@@ -71,6 +71,10 @@ pub struct Slot {
     pub writing: AtomicBool,
     /// A limit of the write queue was exceeded; nothing goes out any more. Owner of the handoff lock only.
     pub overflowed: AtomicBool,
+    /// What waits does so for the end of a turn only; see [`super::cork`]. Owner of the handoff lock writes.
+    pub corked: AtomicBool,
+    /// The turn that wrote last. Owner of the handoff lock only.
+    pub turn: AtomicU64,
     /// The start of this accepted socket was asked for, so what is written may wait for it.
     pub starting: AtomicBool,
     /// Bytes that were delivered and that the owner has not begun to handle.
@@ -149,6 +153,8 @@ impl Slot {
         self.reading.store(false, Ordering::Relaxed);
         self.writing.store(false, Ordering::Relaxed);
         self.overflowed.store(false, Ordering::Relaxed);
+        self.corked.store(false, Ordering::Relaxed);
+        self.turn.store(0, Ordering::Relaxed);
         self.starting.store(false, Ordering::Relaxed);
         self.limit.store(0, Ordering::Relaxed);
         self.ahead.store(0, Ordering::Relaxed);

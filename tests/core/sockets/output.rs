@@ -46,6 +46,44 @@ fn queued_writes_warn_at_each_doubling_and_when_drained() {
 }
 
 #[test]
+fn several_writes_of_a_callback_arrive_before_those_that_it_leads_to() {
+    let mut p = puppet();
+    let mut peer = p.pair();
+    for _ in 0..50 {
+        p.order("send 3 one\nsend 3 two\nsend 3 three\nother send 3 four");
+        assert_eq!(text(&mut peer, 15), "onetwothreefour");
+    }
+}
+
+#[test]
+fn what_a_callback_has_written_arrives_while_it_goes_on() {
+    let mut p = puppet();
+    let mut peer = p.pair();
+    let file = std::env::temp_dir().join(format!("skynet-go-on-{}", std::process::id()));
+    let _ = std::fs::remove_file(&file);
+    p.order(&format!(
+        "send 3 one\nsend 3 two\nsend 3 three\nawait 0 {}\nping 7",
+        file.display()
+    ));
+    assert_eq!(text(&mut peer, 11), "onetwothree");
+    std::fs::write(&file, "").unwrap();
+    for _ in 0..3 {
+        p.expect("send gave 0");
+    }
+    p.expect("pong 7");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn what_a_callback_has_written_before_it_ends_the_process_arrives() {
+    let mut p = puppet();
+    let mut peer = p.pair();
+    p.order("send 3 one\nsend 3 two\nsend 3 three\nquit 5");
+    assert_eq!(text(&mut peer, 11), "onetwothree");
+    assert_eq!(p.node.exit().status.code(), Some(5));
+}
+
+#[test]
 fn close_sends_what_is_queued() {
     let mut p = puppet();
     let mut peer = p.pair();

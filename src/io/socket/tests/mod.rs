@@ -9,6 +9,8 @@ mod concurrent;
 #[cfg(not(feature = "loom"))]
 mod connect;
 #[cfg(not(feature = "loom"))]
+mod cork;
+#[cfg(not(feature = "loom"))]
 mod earlier;
 #[cfg(not(feature = "loom"))]
 mod harness;

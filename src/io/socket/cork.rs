@@ -1,0 +1,154 @@
+//! Several writes to one socket in one turn of a service. A service often has more to say to a client than one packet: the
+//! first goes out at once, and what follows in the same turn is put together and goes out at the end of the turn, by one
+//! system call.
+//!
+//! What is held back is in the socket's write queue, and `corked` of its slot says so. Thus it keeps its place before
+//! whatever any thread sends later. It goes out
+//! - at the end of the turn ([`Shared::end_turn`]),
+//! - as soon as it is more than [`MOST`], or something follows that is large, of low priority, or over a limit of queued bytes,
+//! - before the socket is closed, before the end of its stream is seen to, and before somebody asks for its statistics,
+//! - when the turn goes on for more than [`PATIENCE`]: the monitor thread looks ([`Shared::uncork_late`]),
+//! - and before the process ends by `exit`.
+//!
+//! Only small writes are held back, only on threads for which [`super::Hooks::turn`] has a number, and each goes on a list, of
+//! which every worker has its own. The list is filled after the queue, and both ends of `corked` are under the handoff lock, so
+//! whoever takes a socket off a list finds what it is there for.
+
+use super::shared::Shared;
+use super::slot::Slot;
+use crate::base::clock;
+use crate::scheduler::watchdog;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The largest write that is held back, and the bytes that one socket holds back at most.
+const SMALL: usize = 1024;
+const MOST: usize = 16 * 1024;
+/// Nanoseconds after which the monitor thread sees to what is held back.
+const PATIENCE: u64 = 2_000_000;
+/// Workers beyond this number share the lists.
+const LISTS: usize = 16;
+
+/// Sockets that hold something back, of the workers that have this list.
+#[derive(Default)]
+#[repr(align(64))]
+struct List {
+    corked: Mutex<Corked>,
+}
+
+#[derive(Default)]
+struct Corked {
+    ids: Vec<i32>,
+    /// When the first of them came.
+    since: u64,
+}
+
+/// What is held back, of all threads.
+#[derive(Default)]
+pub(super) struct Corks([List; LISTS]);
+
+thread_local! {
+    /// Index of the thread's list.
+    static MINE: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % LISTS
+    };
+    /// Something is on the list that this thread has put there.
+    static SOME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the turn that ends on this thread has held something back.
+#[inline(always)]
+pub(super) fn is_some_here() -> bool {
+    SOME.get()
+}
+
+impl Shared {
+    /// Whether a write of so many bytes is to be held back, on a socket on which nothing waits: the turn has written to it
+    /// before. The caller owns the handoff lock.
+    pub(super) fn is_to_cork(&self, slot: &Slot, low: bool, bytes: usize) -> bool {
+        let turn = (self.turn)();
+        if turn == 0 || slot.turn.swap(turn, Ordering::Relaxed) != turn {
+            return false;
+        }
+        !low && self.may_hold_back(slot, 0, bytes)
+    }
+
+    /// Whether so many bytes more may be held back. The caller owns the handoff lock.
+    pub(super) fn may_hold_back(&self, slot: &Slot, queued: usize, bytes: usize) -> bool {
+        let all = queued + bytes;
+        bytes <= SMALL
+            && all <= MOST.min(self.limit_of(slot))
+            && self.queued.load(Ordering::Relaxed) + bytes
+                <= self.limits.total.load(Ordering::Relaxed)
+    }
+
+    /// What has just been queued on a socket is held back until the end of the turn. The caller owns the handoff lock.
+    pub(super) fn cork(&self, slot: &Slot, id: i32) {
+        slot.corked.store(true, Ordering::Relaxed);
+        let mut list = self.corks.0[MINE.with(|mine| *mine)].corked.lock();
+        if list.ids.is_empty() {
+            list.since = clock::monotonic_nanos();
+            watchdog::MONITOR.at_latest(list.since + PATIENCE);
+        }
+        list.ids.push(id);
+        SOME.set(true);
+    }
+
+    /// Writes what a socket holds back. The caller owns the handoff lock.
+    pub(super) fn uncork(&self, slot: &Slot) {
+        if slot.corked.swap(false, Ordering::Relaxed) {
+            self.flush_for_others(slot);
+        }
+    }
+
+    /// The end of a turn on this thread: what it has held back goes out.
+    #[cold]
+    pub fn end_turn(&self) {
+        SOME.set(false);
+        self.uncork_list(&self.corks.0[MINE.with(|mine| *mine)]);
+    }
+
+    /// Any thread: what has been held back for long by time `now` goes out. When to look again.
+    pub fn uncork_late(&self, now: u64) -> u64 {
+        let mut next = u64::MAX;
+        for list in &self.corks.0 {
+            let due = {
+                let corked = list.corked.lock();
+                if corked.ids.is_empty() {
+                    continue;
+                }
+                corked.since.saturating_add(PATIENCE)
+            };
+            if due <= now {
+                self.uncork_list(list);
+            } else {
+                next = next.min(due);
+            }
+        }
+        next
+    }
+
+    fn uncork_list(&self, list: &List) {
+        let ids = std::mem::take(&mut list.corked.lock().ids);
+        for &id in &ids {
+            self.uncork_id(id);
+        }
+        let mut list = list.corked.lock();
+        if list.ids.capacity() == 0 && ids.capacity() <= MOST {
+            list.ids = ids;
+            list.ids.clear();
+        }
+    }
+
+    /// Writes what a socket holds back, if it does.
+    pub(super) fn uncork_id(&self, id: i32) {
+        let slot = self.table.slot(id);
+        if slot.corked.load(Ordering::Relaxed) {
+            self.enter(slot);
+            self.uncork(slot);
+            self.leave(slot);
+        }
+    }
+}
