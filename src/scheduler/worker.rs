@@ -245,8 +245,8 @@ impl<H: Host> Worker<H> {
             if let Some(ready) = self.steal().or_else(|| self.steal_lifo_slot(woken)) {
                 let watch = self.begin_stretch();
                 let last = self.shared.idle.transition_from_searching(self.index);
-                // If there is more to do or to watch, another worker goes on with that.
-                if last && (watch || self.shared.anything()) {
+                // If there is more to do or to watch, another worker goes on with that. Who fills a slot later wakes one then.
+                if last && (self.shared.anything() || watch && self.shared.any_slot()) {
                     self.shared.wake_for_surplus();
                 }
                 return Some(ready);
