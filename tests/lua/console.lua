@@ -226,6 +226,10 @@ if check.ours then
 			check.equal(lines[2], "<CMD Error>")
 		end
 		check.equal(ask(fd, "inject 8 nosuch.lua")[1], "Can't open nosuch.lua")
+		os.execute "mkfifo console-pipe" -- nobody writes to it
+		local answer = ask(fd, "inject 8 console-pipe")
+		os.remove "console-pipe"
+		check.equal(answer[1], "Can't open console-pipe")
 		check.equal(ask(fd, "start nosuch"), { "Failed", "<CMD OK>" })
 		socket.close(fd)
 	end

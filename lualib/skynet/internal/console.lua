@@ -308,12 +308,10 @@ function COMMAND.inject(address, path, ...)
 		error("inject: the name of a file is needed", 0)
 	end
 	check_file(path)
-	local file = io.open(path, "rb")
-	if not file then
+	local source = require("skynet.debugger").read(path)
+	if not source then
 		return "Can't open " .. path
 	end
-	local source = file:read "a"
-	file:close()
 	local ok, output = skynet.call(handle, "debug", "RUN", source, path, ...) -- it may run as long as it likes
 	if not ok then
 		error(output, 0)

@@ -72,8 +72,25 @@ function M.reader(more, limit)
 	end
 end
 
+-- JSON is UTF-8; what is a text of a service, or a part of a file, need not be.
+local function in_utf8(text)
+	local length, bad = utf8.len(text)
+	if length then
+		return text
+	end
+	local parts, from = {}, 1
+	repeat
+		parts[#parts + 1] = string.sub(text, from, bad - 1)
+		from = bad + 1
+		length, bad = utf8.len(text, from)
+	until length
+	parts[#parts + 1] = string.sub(text, from)
+	return table.concat(parts, "\u{fffd}")
+end
+
 --- A message with its headers.
 function M.frame(text)
+	text = in_utf8(text)
 	return string.format("Content-Length: %d\r\n\r\n%s", #text, text)
 end
 

@@ -340,9 +340,12 @@ end
 function requests.source(session, request)
 	local arguments = request.arguments
 	local path = session.sources:here(arguments.source or { sourceReference = arguments.sourceReference })
-	local text = path and session.sources:text(path)
-	if not text then
+	if not path then
 		return session:refuse(request, "there is no such source")
+	end
+	local text, problem = session.sources:text(path)
+	if not text then
+		return session:refuse(request, problem)
 	end
 	session:respond(request, { content = text, mimeType = "text/x-lua" })
 end

@@ -6,11 +6,13 @@
 ---     sources:there(path)    -- a source for the editor
 
 local debugger = require "skynet.debugger"
+local printable = require "skynet.internal.printable"
 
 local Sources = {}
 Sources.__index = Sources
 
 local INSIDE <const> = "embedded/"
+local LONGEST <const> = 1024 -- bytes of what the compiler says of a source, in which a string may have no end
 
 local function ends_with_slash(root)
 	return string.sub(root, -1) == "/" and root or root .. "/"
@@ -90,31 +92,27 @@ function Sources:there(path)
 	return { name = name, path = spelled }
 end
 
---- The text of a file here, nil when it cannot be read.
+--- The text of a file here, nil and the reason when it cannot be read.
 function Sources:text(path)
 	if is_inside(path) then
-		return debugger.inside(path)
+		return debugger.inside(path), "there is no such file"
 	end
-	local file = io.open(path, "rb")
-	local text = file and file:read "a"
-	if file then
-		file:close()
-	end
-	return text
+	return debugger.read(path)
 end
 
 --- Where breakpoints that the editor wants may be: for each `{ line = }` the line of the next code, or nil and why not.
 function Sources:places(path, wanted)
-	local text = self:text(path)
-	local lines, problem
+	local text, problem = self:text(path)
+	local lines
 	if text then
 		lines, problem = debugger.lines(text)
+		problem = problem and printable(problem, LONGEST)
 	end
 	local places = {}
 	for i, breakpoint in ipairs(wanted) do
 		local place = { line = breakpoint.line, verified = true }
 		if not text then
-			place.message = "the node cannot read this file: the line is taken as it is"
+			place.message = string.format("the node cannot read this file (%s): the line is taken as it is", problem)
 		elseif not lines then
 			place.verified, place.message = false, problem
 		else

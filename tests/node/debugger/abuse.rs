@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -363,4 +364,51 @@ fn a_node_that_waits_for_an_editor_ends_when_none_can_come() {
     for text in ["65536 is no port", "no editor can come, so the node ends"] {
         assert!(written.contains(text), "{written}");
     }
+}
+
+/// A pipe without a writer, a device, a folder, a file without an end: the adapter waits for none, and reads none.
+#[test]
+fn a_source_that_is_no_file_of_some_size_is_not_read() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_no_source", "inside", "add 1 2");
+    let (pipe, long) = (debugged.file("pipe"), debugged.file("long.lua"));
+    run(Command::new("mkfifo").arg(&pipe));
+    fs::File::create(&long).unwrap().set_len(1 << 40).unwrap();
+    for (path, why) in [
+        (&*pipe, "it is no regular file"),
+        ("/dev/zero", "it is no regular file"),
+        ("/", "it is no regular file"),
+        (&long, "it has more than 16 MiB"),
+        ("/nosuch", "No such file or directory (os error 2)"),
+    ] {
+        let set = editor.breakpoints(path, &json!([{ "line": 1 }]));
+        let message = format!("the node cannot read this file ({why}): the line is taken as it is");
+        assert_eq!(
+            (&set[0]["verified"], &set[0]["message"]),
+            (&json!(true), &json!(message))
+        );
+        let source = json!({ "source": { "path": path } });
+        assert_eq!(editor.ask("source", source).unwrap_err(), why, "{path}");
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3");
+}
+
+/// What the compiler says has the line in it, and what is in a file need not be UTF-8.
+#[test]
+fn what_is_wrong_with_a_source_is_told_in_short() {
+    let debugged = Debugged::start("debug_wrong_source", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let (wrong, other) = (debugged.file("wrong.lua"), debugged.file("other.lua"));
+    fs::write(&wrong, [b"x = '".as_slice(), &vec![0xe4; 1 << 20]].concat()).unwrap();
+    let many: Vec<_> = (1..=100).map(|line| json!({ "line": line })).collect();
+    let set = editor.breakpoints(&wrong, &json!(many));
+    assert_eq!(set[99]["verified"], false);
+    let message = set[99]["message"].as_str().unwrap();
+    assert!(
+        message.contains("unfinished string") && message.len() < 4096,
+        "{message}"
+    );
+    fs::write(&other, b"x = '\xe4' -- \xff\xfe").unwrap();
+    let text = editor.get("source", json!({ "source": { "path": other } }));
+    assert_eq!(text["content"], "x = '\u{fffd}' -- \u{fffd}\u{fffd}");
 }

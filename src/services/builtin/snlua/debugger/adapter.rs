@@ -7,7 +7,7 @@ use mlua_sys::{LUA_OK, LUA_TNIL, LUA_TTABLE, lua_geti, luaL_loadbufferx};
 use skynet_support::{Entry, State, lua_functions};
 
 use super::breakpoints::{self, Breakpoint, File};
-use super::{ADAPTER_SERVICE, ENTRY, ERRORS, JUST_MY_CODE, VMS, exceptions, notices};
+use super::{ADAPTER_SERVICE, ENTRY, ERRORS, JUST_MY_CODE, VMS, exceptions, files, notices};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core;
 
@@ -288,6 +288,7 @@ const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"canonical" => canonical,
     c"lines" => lines,
     c"inside" => inside,
+    c"read" => files::read_file,
 });
 
 /// Opens `skynet.debugger`: pushes its table.

@@ -22,6 +22,7 @@ mod agent;
 mod breakpoints;
 mod evaluation;
 mod exceptions;
+mod files;
 mod hook;
 mod natives;
 mod notices;
