@@ -21,7 +21,8 @@ local publicaddress = require "skynet.internal.publicaddress"
 local sessions = require "skynet.internal.debugsession"
 
 local STRANGER_LIMIT <const>, LIMIT <const> = 64 * 1024, 8 * 1024 * 1024 -- bytes of a message
-local OUTPUT_LIMIT <const> = 64 * 1024 * 1024 -- bytes that an editor has not read
+local STRANGER_OUTPUT <const>, OUTPUT_LIMIT <const> = 256 * 1024, 64 * 1024 * 1024 -- bytes that an editor has not read
+local STRANGER_MESSAGES <const> = 100 -- until it has attached
 local PATIENCE <const> = 3000 -- 1/100 s until an editor has attached
 local MOST_STRANGERS <const> = 16
 local KEEPALIVE <const> = "60 15 4" -- s: a machine that has gone without a word is missed after two minutes
@@ -45,6 +46,12 @@ local function write_to(fd)
 	end
 end
 
+local function limit_output(fd, bytes)
+	if socket.write_limit then -- other Lua layers have none
+		socket.write_limit(fd, bytes)
+	end
+end
+
 -- Tells an editor that another one is there, in answer to its first request.
 local function turn_away(fd, from, text)
 	local ok, request = pcall(json.decode, text)
@@ -54,7 +61,7 @@ local function turn_away(fd, from, text)
 			seq = 1,
 			type = "response",
 			request_seq = request.seq,
-			command = tostring(request.command),
+			command = sessions.name_of(request),
 			success = false,
 			message = problem,
 			body = { error = { id = 2, format = problem, showUser = true } },
@@ -94,6 +101,7 @@ local function converse(visit)
 		end
 	end)
 	local problem
+	local count = 0 -- messages
 	while not session.finished do
 		local text
 		text, problem = read()
@@ -114,7 +122,12 @@ local function converse(visit)
 		if session.attached and not attached then
 			current = session
 			known:heard(fd)
+			limit_output(fd, OUTPUT_LIMIT)
 			skynet.error(string.format("debug_adapter: %s is attached", from))
+		end
+		count = count + 1
+		if current ~= session and count == STRANGER_MESSAGES then
+			problem = problem or "it asks, and does not attach"
 		end
 		if problem then
 			break
@@ -151,9 +164,7 @@ local function serve(fd, from)
 	if socket.start(fd) then
 		socket.limit(fd, LIMIT)
 		core.command("KEEPALIVE", string.format("%d %s", fd, KEEPALIVE)) -- a Unix socket has none
-		if socket.write_limit then -- other Lua layers have none
-			socket.write_limit(fd, OUTPUT_LIMIT)
-		end
+		limit_output(fd, STRANGER_OUTPUT)
 		local _, problem = pcall(converse, visit)
 		if problem then
 			log(string.format("debug_adapter: the connection from %s is closed: %s", from, tostring(problem)))

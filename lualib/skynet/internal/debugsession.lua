@@ -10,12 +10,14 @@ local capabilities = require "skynet.internal.debugcapabilities"
 local debugger = require "skynet.debugger"
 local json = require "skynet.internal.json"
 local notices = require "skynet.internal.debugnotices"
+local printable = require "skynet.internal.printable"
 local sources = require "skynet.internal.debugsources"
 
 local TASK <const> = 1 << 32
 local SLOT <const> = 1 << 24 -- as in debugagent.lua
 local MOST_THREADS <const> = 1000
 local MISSED_TIME <const> = 100 -- 1/100 s between two lines about what was left out
+local LONGEST_NAME <const> = 64 -- bytes of the name of a request
 local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
 
 local Session = {}
@@ -44,6 +46,11 @@ local function new(options)
 end
 
 ---------------------------------------------------------------- messages
+
+--- What is asked for, as it stands in an answer: not longer than names are.
+local function name_of(request)
+	return printable(request.command, LONGEST_NAME)
+end
 
 --- The number of the next message.
 function Session:number()
@@ -410,6 +417,7 @@ function Session:handle(text)
 	local handler = requests[request.command]
 	local first = request.command == "initialize" or request.command == "disconnect"
 	if not handler then
+		request.command = name_of(request)
 		self:refuse(request, "this adapter has no request " .. request.command)
 	elseif not first and not self.initialized then
 		self:refuse(request, "the first request has to be initialize")
@@ -470,4 +478,4 @@ function Session:close()
 	end
 end
 
-return { new = new }
+return { new = new, name_of = name_of }

@@ -1,6 +1,7 @@
 //! What an editor, a script or a second adapter does that none should, harms nobody.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
@@ -411,4 +412,45 @@ fn what_is_wrong_with_a_source_is_told_in_short() {
     fs::write(&other, b"x = '\xe4' -- \xff\xfe").unwrap();
     let text = editor.get("source", json!({ "source": { "path": other } }));
     assert_eq!(text["content"], "x = '\u{fffd}' -- \u{fffd}\u{fffd}");
+}
+
+/// Sends text to an adapter and reads nothing until it says no more; what came until then.
+fn shouted(port: u16, texts: impl Iterator<Item = String>) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    for text in texts {
+        let message = format!("Content-Length: {}\r\n\r\n{text}", text.len());
+        if stream.write_all(message.as_bytes()).is_err() {
+            break; // it was closed
+        }
+    }
+    let mut read = Vec::new();
+    // What was sent after the end resets the connection.
+    let _ = stream.read_to_end(&mut read);
+    String::from_utf8(read).unwrap()
+}
+
+#[test]
+fn a_stranger_is_answered_a_hundred_times_and_in_short() {
+    let mut debugged = Debugged::start("debug_stranger", &["debug_adapter_password=sesame"]);
+    let request = |command: &str| json!({ "seq": 1, "type": "request", "command": command });
+    let long = request(&"x".repeat(60_000)).to_string();
+    let begin = std::iter::once(request("initialize").to_string());
+    let answers = shouted(
+        debugged.port,
+        begin.chain(std::iter::repeat_n(long.clone(), 99)),
+    );
+    assert_eq!(answers.matches("\"type\":\"response\"").count(), 100);
+    assert!(answers.len() < MOST, "{} bytes", answers.len());
+    debugged.node.wait("it asks, and does not attach");
+
+    // Who is there already has no such limit; who comes second is told so.
+    let mut editor = Editor::connect(debugged.port);
+    editor.attach("attach", json!({ "password": "sesame" }), &[], &[]);
+    for _ in 0..150 {
+        let why = editor.ask("nosuch", json!({})).unwrap_err();
+        assert_eq!(why, "this adapter has no request nosuch");
+    }
+    let answer = shouted(debugged.port, std::iter::once(long));
+    assert!(answer.contains("another editor is attached"), "{answer}");
+    assert!(answer.len() < 1024, "{} bytes", answer.len());
 }
