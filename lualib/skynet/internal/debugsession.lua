@@ -16,6 +16,7 @@ local sources = require "skynet.internal.debugsources"
 local TASK <const> = 1 << 32
 local SLOT <const> = 1 << 24 -- as in debugagent.lua
 local MOST_THREADS <const> = 1000
+local MOST_BREAKPOINTS <const> = 10000 -- in a file
 local MISSED_TIME <const> = 100 -- 1/100 s between two lines about what was left out
 local LONGEST_NAME <const> = 64 -- bytes of the name of a request
 local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
@@ -360,6 +361,9 @@ end
 function requests.setBreakpoints(session, request)
 	local arguments = request.arguments
 	local wanted = arguments.breakpoints or {}
+	if #wanted > MOST_BREAKPOINTS then
+		return session:refuse(request, string.format("more than %d breakpoints in a file", MOST_BREAKPOINTS))
+	end
 	local path = session.sources:here(arguments.source)
 	local shown, list = json.list {}, {}
 	if not path then

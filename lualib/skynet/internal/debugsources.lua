@@ -100,6 +100,20 @@ function Sources:text(path)
 	return debugger.read(path)
 end
 
+-- The first of these numbers, which are in their order, that is not below `least`.
+local function first_from(numbers, least)
+	local low, high = 1, #numbers + 1
+	while low < high do
+		local middle = (low + high) // 2
+		if numbers[middle] < least then
+			low = middle + 1
+		else
+			high = middle
+		end
+	end
+	return numbers[low]
+end
+
 --- Where breakpoints that the editor wants may be: for each `{ line = }` the line of the next code, or nil and why not.
 function Sources:places(path, wanted)
 	local text, problem = self:text(path)
@@ -116,13 +130,9 @@ function Sources:places(path, wanted)
 		elseif not lines then
 			place.verified, place.message = false, problem
 		else
-			place.verified, place.message = false, "there is no code at this line or below it"
-			for _, line in ipairs(lines) do
-				if line >= breakpoint.line then
-					place.line, place.verified, place.message = line, true, nil
-					break
-				end
-			end
+			local line = first_from(lines, breakpoint.line)
+			place.line, place.verified = line or place.line, line ~= nil
+			place.message = not line and "there is no code at this line or below it" or nil
 		end
 		places[i] = place
 	end

@@ -454,3 +454,30 @@ fn a_stranger_is_answered_a_hundred_times_and_in_short() {
     assert!(answer.contains("another editor is attached"), "{answer}");
     assert!(answer.len() < 1024, "{} bytes", answer.len());
 }
+
+/// In a file of as many lines, which the adapter must not go through for each of them.
+#[test]
+fn ten_thousand_breakpoints_are_set_in_a_file_and_no_more() {
+    let debugged = Debugged::start("debug_many_breakpoints", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let file = debugged.file("many.lua");
+    fs::write(&file, "local x = 1\n\n".repeat(100)).unwrap();
+    let list = |count: u64| {
+        json!(
+            (1..=count)
+                .map(|n| json!({ "line": n }))
+                .collect::<Vec<_>>()
+        )
+    };
+    let set = editor.breakpoints(&file, &list(10_000));
+    let place = |n: usize| (&set[n - 1]["verified"], &set[n - 1]["line"]);
+    for (wanted, line) in [(1, 1), (2, 3), (3, 3), (198, 199), (199, 199)] {
+        assert_eq!(place(wanted), (&json!(true), &json!(line)), "{wanted}");
+    }
+    for wanted in [200, 201, 10_000] {
+        assert_eq!(place(wanted), (&json!(false), &json!(wanted)));
+    }
+    let arguments = json!({ "source": { "path": file }, "breakpoints": list(10_001) });
+    let why = editor.ask("setBreakpoints", arguments).unwrap_err();
+    assert_eq!(why, "more than 10000 breakpoints in a file");
+}
