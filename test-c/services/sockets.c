@@ -59,6 +59,13 @@ static int flood(struct skynet_context *ctx, int id, int blocks)
 	return refused;
 }
 
+/* The callback goes on until there is such a file. */
+static void await_file(const char *path)
+{
+	while (access(path, F_OK) != 0)
+		usleep(1000);
+}
+
 static void obey(struct puppet *p, struct skynet_context *ctx, const char *line)
 {
 	char word[16] = "", host[64] = "";
@@ -128,9 +135,7 @@ static void obey(struct puppet *p, struct skynet_context *ctx, const char *line)
 	} else if (strcmp(word, "logon") == 0) {
 		order(ctx, "LOGON", self(ctx), "");
 	} else if (strcmp(word, "await") == 0) {
-		/* The callback ends when there is such a file. */
-		while (access(rest, F_OK) != 0)
-			usleep(1000);
+		await_file(rest);
 	} else if (strcmp(word, "quit") == 0) {
 		exit(id);
 	} else if (strcmp(word, "leave") == 0) {
