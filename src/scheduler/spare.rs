@@ -134,11 +134,36 @@ pub(super) fn places() -> usize {
     SPARES.get().map_or(0, |(spares, _)| spares.most)
 }
 
+/// A message that may wait: see [`hold`].
+#[cfg(feature = "lua")]
+#[must_use = "the spare serves until it ends"]
+pub struct Held(&'static super::Remote);
+
+#[cfg(feature = "lua")]
+impl Held {
+    /// The message goes on. Any thread.
+    pub fn end(self) {
+        self.0.activity.set_held(false);
+        if let Some((spares, _)) = SPARES.get() {
+            spares.end();
+        }
+    }
+}
+
 /// Runs `wait`, in which the message that this thread handles may wait for as long as it likes. `None`, and nothing is run, where
-/// that is not possible: the thread is no worker, so many messages are held already as were allowed, or there is no thread
-/// to be had.
+/// that is not possible ([`hold`]).
 #[cfg(feature = "lua")]
 pub fn held<R>(wait: impl FnOnce() -> R) -> Option<R> {
+    let held = hold()?;
+    let result = wait();
+    held.end();
+    Some(result)
+}
+
+/// The message that this thread handles may wait for as long as it likes, until [`Held::end`]. `None` where that is not possible:
+/// the thread is no worker, so many messages are held already as were allowed, or there is no thread to be had.
+#[cfg(feature = "lua")]
+pub fn hold() -> Option<Held> {
     let ((spares, spawn), local, shared) =
         (SPARES.get()?, super::WORKER.get()?, super::SHARED.get()?);
     // Their places are behind those of the others.
@@ -148,10 +173,7 @@ pub fn held<R>(wait: impl FnOnce() -> R) -> Option<R> {
     local.clear_out();
     shared.wake_for_surplus();
     local.activity.set_held(true);
-    let result = wait();
-    local.activity.set_held(false);
-    spares.end();
-    Some(result)
+    Some(Held(local.remote))
 }
 
 /// See [`Spares::is_surplus`].

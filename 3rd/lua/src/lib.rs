@@ -145,19 +145,43 @@ unsafe extern "C" {
     /// who has called it. Raises nothing.
     pub fn lua_framebase(state: *mut LuaState, frame: *const c_void) -> isize;
 
-    /// Calls `f` with the main coroutine; what is raised there meanwhile, also by a coroutine that is in no protected call, comes back as
-    /// a status, with the value at the top of the main coroutine's stack, which needs room for two (ldebugger.h).
+    /// Calls `f` with the main coroutine; what is raised there or in those of `waiting` meanwhile, also by a coroutine that is in no protected
+    /// call, comes back as a status, with the value at the top of the main coroutine's stack. Each needs room for two (ldebugger.h).
     pub fn lua_contain(
         state: *mut LuaState,
+        waiting: *const *mut LuaState,
+        n: c_int,
         f: unsafe extern "C-unwind" fn(main: *mut LuaState, ud: *mut c_void),
         ud: *mut c_void,
     ) -> c_int;
+
+    /// The handler of errors of a coroutine (ldebugger.h). Raises nothing.
+    pub fn lua_gethandler(state: *mut LuaState, handler: *mut Handler);
+
+    /// Gives the main coroutine the handler back that it had before an error went over [`lua_contain`]. Raises nothing.
+    pub fn lua_sethandler(state: *mut LuaState, handler: *const Handler);
 
     /// Stops the collector as it is stopped in a finalizer, or lets it go on; when it is due stays as it is. Whether it was stopped so
     /// before (ldebugger.h). Raises nothing.
     pub fn lua_holdgc(state: *mut LuaState, hold: c_int) -> c_int;
 
     safe fn skynet_lua_cachestats(stats: &mut [usize; 3]);
+}
+
+/// Where errors of a coroutine go (`struct lua_Handler` of ldebugger.h).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Handler {
+    jump: *mut c_void,
+    function: isize,
+}
+
+impl Handler {
+    /// Nowhere.
+    pub const NONE: Handler = Handler {
+        jump: core::ptr::null_mut(),
+        function: 0,
+    };
 }
 
 /// What the program says of the coroutine that runs, and what waits for it (`struct lua_Running` of lrunning.h). When Lua catches an

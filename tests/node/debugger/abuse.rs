@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::{Debugged, stopped_at};
 use crate::tools::editor::Editor;
-use crate::tools::{compiler, run};
+use crate::tools::run;
 
 /// More than a text for people has, and less than twice that.
 const MOST: usize = 100 * 1024;
 
-fn evaluate(editor: &mut Editor, thread: u64, text: &str) -> Result<String, String> {
+pub(super) fn evaluate(editor: &mut Editor, thread: u64, text: &str) -> Result<String, String> {
     let top = editor.top(thread);
     editor.evaluate(top, text)
 }
@@ -37,73 +37,6 @@ fn an_expression_that_closes_its_coroutine_is_told_so() {
     }
     editor.go("continue", thread);
     debugged.node.wait("add 1 2: 3");
-}
-
-/// A module that calls Lua in a coroutine that nothing protects: Lua raises the error in the main one.
-const THROWS: &str = "typedef struct lua_State lua_State;
-lua_State *lua_newthread(lua_State *L);
-void lua_pushvalue(lua_State *L, int index), lua_xmove(lua_State *from, lua_State *to, int n);
-void lua_callk(lua_State *L, int args, int results, long context, void *k);
-int luaopen_throws(lua_State *L)
-{
-	lua_State *other = lua_newthread(L);
-	lua_pushvalue(L, 1);
-	lua_xmove(L, other, 1);
-	lua_callk(other, 0, 0, 0, 0);
-	return 0;
-}
-";
-
-/// More often than services may be stopped at a time: nothing of such a stop is left behind.
-#[test]
-fn an_error_out_of_all_protected_calls_lets_the_service_go_on() {
-    let mut debugged = Debugged::start("debug_throws", &[]);
-    let (source, module) = (debugged.file("throws.c"), debugged.file("throws.so"));
-    fs::write(&source, THROWS).unwrap();
-    let mut cc = compiler("c");
-    run(cc.args(["-fPIC", "-shared", "-o", &module]).arg(&source));
-    let throws = |what: &str| {
-        format!("package.loadlib('{module}', 'luaopen_throws')(function() {what} end)")
-    };
-    let text = throws("error 'thrown'");
-    let mut editor = debugged.editor(&[], &["inside"]);
-    for n in 1..=40 {
-        debugged.node.types(&format!("add {n} 0"));
-        let (thread, reason) = editor.stopped();
-        assert_eq!(reason, "breakpoint", "{n}");
-        // Every other time without an error.
-        let text = if n % 2 == 0 {
-            &text
-        } else {
-            &throws("coroutine.close()")
-        };
-        let why = evaluate(&mut editor, thread, text).unwrap_err();
-        assert_eq!(why, "the service runs again");
-        debugged
-            .node
-            .wait_all(&["the agent failed: ", &format!("add {n} 0: {n}")]);
-    }
-    // Also where the main coroutine itself is stopped, and in a condition.
-    let (file, line) = (
-        debugged.file("main.lua"),
-        debugged.line("main.lua", "inside"),
-    );
-    let condition = json!([{ "line": line, "condition": text }]);
-    editor.breakpoints(&file, &condition);
-    debugged
-        .node
-        .types("add 1 1")
-        .wait_all(&["the agent failed: ", "add 1 1: 2"]);
-    let line = debugged.line("same.lua", "starts");
-    editor.breakpoints(&debugged.file("same.lua"), &json!([{ "line": line }]));
-    debugged.node.types("many 1");
-    let (thread, _) = editor.stopped();
-    assert!(evaluate(&mut editor, thread, &text).is_err());
-    debugged.node.wait("same started");
-    editor.breakpoints(&file, &json!([]));
-    debugged.node.types("spin");
-    editor.get("disconnect", json!({}));
-    debugged.node.types("kill").wait("killed");
 }
 
 #[test]

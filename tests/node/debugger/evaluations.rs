@@ -5,12 +5,17 @@ use serde_json::{Value, json};
 use super::Debugged;
 use crate::tools::editor::Editor;
 
-/// Texts that do not end, and catch what would end them.
-const ENDLESS: [&str; 4] = [
+/// Texts that do not end, and catch what would end them, or keep Lua from calling the hook that would.
+const ENDLESS: [&str; 9] = [
     "(function() while true do pcall(function() while true do end end) end end)()",
     "(function() while true do pcall(string.rep, 'x', -1) end end)()",
     "coroutine.resume(forever), (function() while true do end end)()",
     "(function() while true do coroutine.resume(coroutine.create(function() while true do pcall(error) end end)) end end)()",
+    "(function() debug.sethook() while true do end end)()",
+    "(function() while true do pcall(function() debug.sethook() while true do end end) end end)()",
+    "(function() setmetatable({}, { __gc = function() while true do pcall(function() while true do end end) end end }) collectgarbage() end)()",
+    "(function() debug.sethook(function() while true do pcall(function() while true do end end) end end, 'l') local x = 1\n local y = 2 end)()",
+    "coroutine.wrap(function() debug.sethook(function() while true do end end, '', 1) while true do end end)()",
 ];
 
 /// A stopped service, and its innermost frame.
@@ -51,7 +56,8 @@ fn what_does_not_end_by_itself_ends_with_its_service() {
     let mut debugged = Debugged::start("debug_endless_killed", &[]);
     let mut editor = debugged.editor(&[], &["resumes"]);
     let (thread, top) = stopped(&mut debugged, &mut editor);
-    let arguments = json!({ "expression": ENDLESS[0], "frameId": top, "context": "repl" });
+    let text = "(function() debug.sethook() while true do pcall(string.rep, 'x', -1) end end)()";
+    let arguments = json!({ "expression": text, "frameId": top, "context": "repl" });
     editor.send("evaluate", arguments);
     debugged.node.types("kill").wait("killed");
     editor.event("thread", |body: &Value| {
@@ -67,6 +73,10 @@ fn what_takes_too_long_is_ended_and_the_next_runs() {
     let (thread, top) = stopped(&mut debugged, &mut editor);
     let why = editor
         .evaluate(top, "(function() coroutine.resume(forever) while true do pcall(coroutine.resume, forever) end end)()")
+        .unwrap_err();
+    assert!(why.contains("too long"), "{why}");
+    let why = editor
+        .evaluate(top, "(function() debug.sethook() while true do end end)()")
         .unwrap_err();
     assert!(why.contains("too long"), "{why}");
     assert_eq!(editor.evaluate(top, "1 + 1").as_deref(), Ok("2"));

@@ -5,6 +5,7 @@ mod evaluations;
 mod processes;
 mod sessions;
 mod stepping;
+mod throws;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@
 #include "lobject.h"
 #include "ldebug.h"
 #include "ldo.h"
+#include "lfunc.h"
 #include "lgc.h"
 
 
@@ -82,37 +83,168 @@ LUA_API ptrdiff_t lua_framebase (lua_State *L, const lua_Debug *ar) {
 }
 
 
-typedef struct Contained {
+/* what a coroutine was doing, as 'luaD_pcall' notes it */
+typedef struct Kept {
+  lua_State *L;
+  CallInfo *ci;
+  struct lua_longjmp *errorJmp;
+  ptrdiff_t top;
+  ptrdiff_t errfunc;
+  l_uint32 nCcalls;
+  lu_byte allowhook;
+} Kept;
+
+
+typedef struct Containment {
+  Kept kept[LUA_MOSTCONTAINED + 1];  /* the main coroutine is the first */
+  int n;
+  int inside;  /* so many have a handler */
+  int returned;
+  lua_State *raised;  /* in which the error was raised, or NULL */
+  TStatus status;
   lua_Contained f;
   void *ud;
-  int returned;
-} Contained;
+} Containment;
 
 
-static void contained (lua_State *mainth, void *ud) {
-  Contained *c = (Contained *)ud;
-  c->f(mainth, c->ud);
-  c->returned = 1;
+static void keep (Containment *c, lua_State *L) {
+  Kept *k = &c->kept[c->n++];
+  k->L = L;
+  k->ci = L->ci;
+  k->errorJmp = L->errorJmp;
+  k->top = savestack(L, L->top.p);
+  k->errfunc = L->errfunc;
+  k->nCcalls = L->nCcalls;
+  k->allowhook = L->allowhook;
 }
 
 
-LUA_API int lua_contain (lua_State *L, lua_Contained f, void *ud) {
+/*
+** Puts back what one was doing, after an error whose value is at the top of
+** 'from', or without one, if the status is CLOSEKTOP. What it has been in
+** since is closed.
+*/
+static void giveback (const Kept *k, TStatus status, lua_State *from) {
+  lua_State *L = k->L;
+  L->errorJmp = k->errorJmp;
+  L->nCcalls = k->nCcalls;
+  if (L->ci != k->ci || savestack(L, L->top.p) != k->top) {
+    if (status != CLOSEKTOP) {
+      setobjs2s(L, L->top.p, from->top.p - 1);
+      L->top.p++;
+    }
+    L->ci = k->ci;
+    L->allowhook = k->allowhook;
+    luaD_closeprotected(L, k->top, status);
+    L->top.p = restorestack(L, k->top);
+    luaD_shrinkstack(L);
+  }
+  L->errfunc = k->errfunc;
+}
+
+
+/* calls 'f' inside of a handler for each that was kept */
+static void contained (lua_State *L, void *ud) {
+  Containment *c = (Containment *)ud;
+  if (c->inside == c->n) {
+    c->f(mainthread(G(L)), c->ud);
+    c->returned = 1;
+  }
+  else {
+    lua_State *next = c->kept[c->inside++].L;
+    TStatus status;
+    next->errfunc = 0;
+    next->errorJmp = NULL;  /* 'luaD_throwbaselevel' gets no further */
+    status = luaD_rawrunprotected(next, contained, c);
+    if (l_unlikely(!c->returned && c->raised == NULL)) {
+      c->status = status;
+      c->raised = next;
+    }
+  }
+}
+
+
+LUA_API int lua_contain (lua_State *L, lua_State *const *waiting, int n,
+                         lua_Contained f, void *ud) {
   lua_State *mainth = mainthread(G(L));
-  ptrdiff_t top = savestack(mainth, mainth->top.p);
-  Contained c;
-  int status;
+  Containment c;
+  int i;
+  c.n = c.inside = c.returned = 0;
+  c.raised = NULL;
+  c.status = LUA_OK;
   c.f = f;
   c.ud = ud;
-  c.returned = 0;
-  status = luaD_pcall(mainth, contained, &c, top, 0);
-  if (status == LUA_OK && !c.returned) {
-    /* a coroutine in no protected call has closed itself */
-    mainth->top.p = restorestack(mainth, top);
-    setnilvalue(s2v(mainth->top.p));
-    mainth->top.p++;
-    status = LUA_ERRRUN;
+  keep(&c, mainth);
+  for (i = 0; i < n && c.n <= LUA_MOSTCONTAINED; i++) {
+    if (waiting[i] != mainth)
+      keep(&c, waiting[i]);
   }
-  return status;
+  contained(mainth, &c);
+  if (l_likely(c.raised == NULL)) {
+    for (i = 0; i < c.n; i++) {
+      c.kept[i].L->errorJmp = c.kept[i].errorJmp;
+      c.kept[i].L->errfunc = c.kept[i].errfunc;
+    }
+    return LUA_OK;
+  }
+  if (c.raised != mainth && c.raised->ci == &c.raised->base_ci) {
+    /* it was closed: nothing is left of what it did but its resume */
+    for (i = 0; i < c.n; i++) {
+      if (c.kept[i].L == c.raised)
+        c.raised->errorJmp = c.kept[i].errorJmp;
+      else
+        giveback(&c.kept[i], CLOSEKTOP, mainth);
+    }
+    if (c.status == LUA_OK) {  /* who has resumed it is to notice */
+      luaO_pushfstring(c.raised, "closed while another coroutine ran");
+      c.status = LUA_ERRRUN;
+    }
+    luaD_throwbaselevel(c.raised, c.status);
+  }
+  if (c.status == LUA_OK) {
+    /* a coroutine in no protected call has closed itself */
+    setnilvalue(s2v(c.raised->top.p));
+    c.raised->top.p++;
+    c.status = LUA_ERRRUN;
+  }
+  else if (c.status == LUA_ERRMEM) {
+    setsvalue2s(c.raised, c.raised->top.p, G(L)->memerrmsg);
+    c.raised->top.p++;
+  }
+  if (c.raised != mainth) {  /* there it stays while others are closed */
+    setobjs2s(mainth, mainth->top.p, c.raised->top.p - 1);
+    mainth->top.p++;
+  }
+  for (i = 1; i < c.n; i++)
+    giveback(&c.kept[i], c.status, mainth);
+  {
+    const Kept *k = &c.kept[0];
+    mainth->errorJmp = k->errorJmp;
+    mainth->nCcalls = k->nCcalls;
+    mainth->ci = k->ci;
+    mainth->allowhook = k->allowhook;
+    c.status = luaD_closeprotected(mainth, k->top, c.status);
+    luaD_seterrorobj(mainth, c.status, restorestack(mainth, k->top));
+    luaD_shrinkstack(mainth);
+    mainth->errfunc = k->errfunc;
+  }
+  return c.status;
+}
+
+
+LUA_API void lua_gethandler (lua_State *L, struct lua_Handler *h) {
+  h->jump = L->errorJmp;
+  h->function = L->errfunc;
+}
+
+
+LUA_API void lua_sethandler (lua_State *L, const struct lua_Handler *h) {
+  char here;
+  /* what is gone was called later than this function */
+  if ((size_t)(void *)L->errorJmp < (size_t)&here) {
+    L->errorJmp = (struct lua_longjmp *)h->jump;
+    L->errfunc = h->function;
+  }
 }
 
 

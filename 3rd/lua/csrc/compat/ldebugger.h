@@ -52,14 +52,39 @@ LUA_API ptrdiff_t (lua_framebase) (lua_State *L, const lua_Debug *ar);
 
 /*
 ** Calls 'f', which gets the main coroutine, outside of all that the main
-** coroutine does: what is raised there meanwhile, also because a coroutine
-** that raises is in no protected call, comes back as the answer, a status
-** with the value at the top of the main coroutine's stack. Needs room for
-** two values there. No function is added to the stack.
+** coroutine and the 'n' in 'waiting' do, who wait for the one that runs, or
+** are it: what is raised in those meanwhile, also because a coroutine that
+** raises is in no protected call, comes back as the answer, a status with
+** the value at the top of the main coroutine's stack; each of them does
+** again what it did. Needs room for two values in each. No function is added
+** to their stacks. Of more than LUA_MOSTCONTAINED the last are left out.
+** What closes one of them gets out, to who has resumed it.
 */
 typedef void (*lua_Contained) (lua_State *mainth, void *ud);
 
-LUA_API int (lua_contain) (lua_State *L, lua_Contained f, void *ud);
+#define LUA_MOSTCONTAINED	200
+
+LUA_API int (lua_contain) (lua_State *L, lua_State *const *waiting, int n,
+                           lua_Contained f, void *ud);
+
+/*
+** The handler of 'L'. An error that was caught by a coroutine which
+** 'lua_contain' was not told of has left the main one with a handler that is
+** gone: the one that it had before is put back.
+*/
+struct lua_Handler {
+  void *jump;
+  ptrdiff_t function;
+};
+
+LUA_API void (lua_gethandler) (lua_State *L, struct lua_Handler *h);
+LUA_API void (lua_sethandler) (lua_State *L, const struct lua_Handler *h);
+
+/*
+** In the mask of 'lua_sethook': the hook is called in hooks and finalizers
+** too. For one that ends what they do.
+*/
+#define LUA_MASKINSIDE	0x80
 
 /*
 ** Stops the collector as it is stopped in a finalizer, where 'lua_gc' does

@@ -144,6 +144,12 @@ impl Service {
         self.get()
             .is_some_and(|context| service::thread_signal::ask(context, Request::Stop, None))
     }
+
+    /// Any thread: lets the service look what the debugger wants. False if it does nothing.
+    pub(super) fn ask_to_look(self) -> bool {
+        self.get()
+            .is_some_and(|context| service::thread_signal::ask(context, Request::Debug, None))
+    }
 }
 
 /// The service whose message the calling thread handles.

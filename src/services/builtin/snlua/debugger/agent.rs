@@ -20,7 +20,7 @@ use skynet_support::State;
 use super::breakpoints::Breakpoint;
 use super::hook::with_source;
 use super::step::{Mode, Step};
-use super::{ATTACHMENT, Local, RUN, Snlua, Vm, natives, notices, resumers};
+use super::{ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, natives, notices, resumers};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
 
@@ -29,6 +29,8 @@ const MODULE: &CStr = c"skynet.internal.debugagent";
 const PAUSE_BETWEEN: u64 = 1_000_000_000;
 /// Values that the functions here push.
 const ROOM: c_int = 16;
+/// Coroutines that wait, the innermost first, which an error of the agent does not reach (`LUA_MOSTCONTAINED`).
+const MOST_CONTAINED: usize = 200;
 
 /// Their addresses are keys of the registry: of the agent's coroutine, and of its function.
 static COROUTINE: u8 = 0;
@@ -103,25 +105,60 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
     };
     local.step.set(Step::NONE);
     accept_requests(local, true);
+    let Some(held) = spare::hold() else {
+        accept_requests(local, false);
+        return tell_unstopped(&local.vm, local.attachment.get());
+    };
+    local.held.set(Some(held));
     // SAFETY: contract of this function.
-    let answer = spare::held(|| unsafe { ask(local, &event) });
-    accept_requests(local, false);
-    let attachment = local.attachment.get();
-    match answer {
-        None => tell_unstopped(&local.vm, attachment),
-        Some((mode, coroutine)) => {
-            // Also if the agent could not say that it has stopped.
-            notices::tell(local.vm.handle, Some(attachment), b"continued", b"");
-            let coroutine = if coroutine.is_null() {
-                state
-            } else {
-                coroutine
-            };
-            // SAFETY: as above. The agent's answer is a coroutine of the VM, which has run nothing since.
-            let step = unsafe { Step::from(mode, coroutine, is_in_layer(local, coroutine)) };
-            local.step.set(step);
+    let (mode, coroutine) = unsafe { ask(local, &event) };
+    end_stop(local);
+    let coroutine = if coroutine.is_null() {
+        state
+    } else {
+        coroutine
+    };
+    // SAFETY: as above. The agent's answer is a coroutine of the VM, which has run nothing since.
+    let step = unsafe { Step::from(mode, coroutine, is_in_layer(local, coroutine)) };
+    local.step.set(step);
+}
+
+/// The service goes on, if it was stopped. The editor is told so also if the agent could not say that it has stopped.
+fn end_stop(local: &Local) {
+    if let Some(held) = local.held.take() {
+        held.end();
+        accept_requests(local, false);
+        let attachment = Some(local.attachment.get());
+        notices::tell(local.vm.handle, attachment, b"continued", b"");
+    }
+}
+
+/// Whether the agent runs. An error can go over it, and over the stop: a C module calls Lua in a coroutine that waits, and something
+/// there catches what this raises. Nobody has come back then to end what the agent has begun, so that is done here.
+///
+/// # Safety
+/// `state` is the coroutine that runs in the VM of `local`, and the calling thread runs its service.
+pub(super) unsafe fn is_at_work(local: &Local, state: *mut lua_State) -> bool {
+    if !local.busy.get() {
+        return false;
+    }
+    let stopped = local.stopped.get();
+    let mut waiting = resumers(local).of(ptr::null_mut());
+    if waiting.any(|one| one == stopped) {
+        return true;
+    }
+    // SAFETY: contract of this function; nothing raises. The main coroutine waits as it did before.
+    unsafe {
+        skynet_lua::lua_sethandler((*local.instance).state.cast(), local.handler.as_ptr());
+        end_ask(local, state);
+        let service = (*local.instance).service();
+        service.log(&[b"debugger: an error has ended the stop, which a C module has raised"]);
+        if lua_checkstack(state, 1) != 0 {
+            forget_agent(state);
         }
     }
+    end_stop(local);
+    false
 }
 
 /// The service runs on where it was to stop; in a loop it does so very often.
@@ -193,27 +230,48 @@ unsafe fn ask(local: &Local, event: &Event) -> Answer {
         local
             .holds_collector
             .set(skynet_lua::lua_holdgc(state.cast(), 1) != 0);
+        skynet_lua::lua_gethandler(main.cast(), local.handler.as_ptr());
         let mut call = Call {
             event,
             answer: GOES_ON,
         };
-        // A C module that calls Lua in a coroutine which is in no protected call raises in the main one.
+        // A C module that calls Lua in a coroutine which is in no protected call raises in the main one; in one that waits, there.
         let ud = (&raw mut call).cast();
-        let contain = || skynet_lua::lua_contain(state.cast(), in_main, ud);
+        let contain = || {
+            let mut waiting = [ptr::null_mut(); MOST_CONTAINED];
+            let mut count = 0;
+            for (place, one) in waiting.iter_mut().zip(resumers(local).of(ptr::null_mut())) {
+                *place = one.cast();
+                count += 1;
+            }
+            let (main, waiting) = (main.cast(), waiting.as_ptr());
+            let status = skynet_lua::lua_contain(main, waiting, count, in_main, ud);
+            evaluation::set(local, None);
+            // Not `state`, which may be one that is being closed: nobody would say when that is over.
+            (*interrupt).switch(running);
+            status
+        };
         if resumers(local).wait(state, contain) != LUA_OK {
             call.answer = GOES_ON;
             log_error(main);
             lua_pop(main, 1);
             forget_agent(state);
         }
-        local.evaluation.set(None);
-        skynet_lua::lua_holdgc(state.cast(), local.holds_collector.get().into());
-        // Not `state`, which may be one that is being closed: nobody would say when that is over.
-        (*interrupt).switch(running);
-        local.stopped.set(ptr::null_mut());
-        local.busy.set(false);
+        end_ask(local, state);
         call.answer
     }
+}
+
+/// What [`ask`] has begun is over.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
+unsafe fn end_ask(local: &Local, state: *mut lua_State) {
+    evaluation::set(local, None);
+    // SAFETY: contract of this function.
+    unsafe { skynet_lua::lua_holdgc(state.cast(), local.holds_collector.get().into()) };
+    local.stopped.set(ptr::null_mut());
+    local.busy.set(false);
 }
 
 /// For [`ask`]: what is raised out of this comes back there.

@@ -5,23 +5,26 @@
 //! raises it again, wherever that is, and what has called `pcall` meets it at once.
 //!
 //! A coroutine that is made meanwhile has the hook of who makes it. One that was there before gets it when it is resumed
-//! ([`on_switch`]), and has it until it runs without an evaluation; one with a hook of the service's own is left alone.
+//! ([`on_switch`]), and has it until it runs without an evaluation; one with a hook of the service's own is left alone, until the text
+//! has to end. A text that takes the hook away, or waits for its end where Lua calls no hooks, is reminded by [`super::overdue`].
 
 use libc::c_int;
 use mlua_sys::{
     LUA_MASKCOUNT, LUA_MULTRET, LUA_OK, LUA_TFUNCTION, lua_Debug, lua_Hook, lua_State,
-    lua_checkstack, lua_gethook, lua_gethookcount, lua_gettop, lua_newthread, lua_pcall,
-    lua_pushboolean, lua_sethook, lua_xmove, luaL_error,
+    lua_checkstack, lua_gethook, lua_gethookcount, lua_gethookmask, lua_gettop, lua_newthread,
+    lua_pcall, lua_pushboolean, lua_sethook, lua_xmove, luaL_error,
 };
 use skynet_support::State;
 use std::ffi::CStr;
 use std::sync::atomic::Ordering;
 
-use super::{Local, Snlua, hook, local, natives};
+use super::{Local, Snlua, agent, hook, local, natives};
 use crate::services::builtin::snlua::core::monotonic_nanos;
 
 /// Instructions between two looks whether it has to end.
 const INSTRUCTIONS: c_int = 100;
+/// In hooks and finalizers too (`LUA_MASKINSIDE`, ldebugger.h).
+const MASK_INSIDE: c_int = 0x80;
 
 /// What runs.
 #[derive(Clone, Copy)]
@@ -30,6 +33,29 @@ pub(super) struct Evaluation {
     deadline: u64,
     /// Why it has to end.
     ends: Option<&'static CStr>,
+}
+
+/// What runs now.
+pub(super) fn set(local: &Local, evaluation: Option<Evaluation>) {
+    local.evaluation.set(evaluation);
+    let deadline = evaluation.map_or(0, |evaluation| evaluation.deadline);
+    local.vm.evaluates.store(deadline, Ordering::SeqCst);
+}
+
+/// In the handler of a signal: whether something runs that has to end. Then the coroutine `running` meets the hook at its next
+/// instruction, whatever hook it has. Async-signal-safe.
+///
+/// # Safety
+/// As for [`hook::set_from_signal`], in the VM of `local`.
+pub(super) unsafe fn end_from_signal(local: &Local, running: *mut lua_State) -> bool {
+    let (runs, ends) = (&local.vm.evaluates, &local.vm.overdue);
+    let runs = runs.load(Ordering::SeqCst);
+    let is_overdue = runs != 0 && runs == ends.load(Ordering::SeqCst);
+    if is_overdue {
+        // SAFETY: contract of this function.
+        unsafe { lua_sethook(running, Some(on_count), LUA_MASKCOUNT | MASK_INSIDE, 1) };
+    }
+    is_overdue
 }
 
 /// Whether that is the hook of an evaluation.
@@ -43,16 +69,15 @@ pub(super) fn is_hook(set: lua_Hook) -> bool {
 /// # Safety
 /// `state` is a coroutine of a VM that the calling thread runs, and its hook is one of the debugger, or none.
 unsafe fn watch(state: *mut lua_State, evaluation: Evaluation) {
-    let count = if evaluation.ends.is_some() {
-        1
-    } else {
-        INSTRUCTIONS
+    let (mask, count) = match evaluation.ends {
+        Some(_) => (LUA_MASKCOUNT | MASK_INSIDE, 1),
+        None => (LUA_MASKCOUNT, INSTRUCTIONS),
     };
     // SAFETY: contract of this function.
     unsafe {
         let has_it = lua_gethook(state).is_some_and(is_hook);
-        if !has_it || lua_gethookcount(state) != count {
-            lua_sethook(state, Some(on_count), LUA_MASKCOUNT, count);
+        if !has_it || lua_gethookcount(state) != count || lua_gethookmask(state) != mask {
+            lua_sethook(state, Some(on_count), mask, count);
         }
     }
 }
@@ -64,13 +89,13 @@ unsafe fn watch(state: *mut lua_State, evaluation: Evaluation) {
 pub(super) unsafe fn on_switch(local: &Local, state: *mut lua_State) {
     // SAFETY: contract of this function.
     unsafe {
-        if let Some(mut evaluation) = local.evaluation.get()
-            && lua_gethook(state).is_none_or(hook::is_ours)
-        {
+        if let Some(mut evaluation) = local.evaluation.get() {
             // A sample of a profile takes the hook's count away, and samples may come faster than that is reached.
             evaluation.ends = look(local, evaluation);
             local.evaluation.set(Some(evaluation));
-            watch(state, evaluation);
+            if evaluation.ends.is_some() || lua_gethook(state).is_none_or(hook::is_ours) {
+                watch(state, evaluation);
+            }
         }
     }
 }
@@ -102,7 +127,8 @@ unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
         let Some(local) = local(this) else {
             return lua_sethook(state, None, 0, 0);
         };
-        let Some(mut evaluation) = local.evaluation.get() else {
+        let works = agent::is_at_work(local, state);
+        let Some(mut evaluation) = local.evaluation.get().filter(|_| works) else {
             // It is over, and the coroutine runs on.
             return hook::settle(this, local, state);
         };
@@ -122,7 +148,7 @@ pub(super) fn run(state: State<'_>) -> c_int {
     state.check_kind(2, LUA_TFUNCTION);
     let count = state.top() - 2;
     let local = natives::local(state);
-    let evaluation = Evaluation {
+    let mut evaluation = Evaluation {
         deadline: monotonic_nanos().saturating_add((seconds * 1e9) as u64),
         ends: None,
     };
@@ -138,6 +164,9 @@ pub(super) fn run(state: State<'_>) -> c_int {
         lua_xmove(state.raw(), coroutine, count + 1);
         let interrupt = &raw const (*Snlua::of(state)).interrupt;
         let before = (*interrupt).running();
+        set(local, Some(evaluation));
+        // Nobody may look any more whether it ends.
+        evaluation.ends = look(local, evaluation);
         local.evaluation.set(Some(evaluation));
         (*interrupt).watch(true);
         watch(coroutine, evaluation);
@@ -146,7 +175,7 @@ pub(super) fn run(state: State<'_>) -> c_int {
         let status = lua_pcall(coroutine, count, LUA_MULTRET, 0);
         // As it was, also if a finalizer has ended without an end (`coroutine.close`).
         skynet_lua::lua_holdgc(coroutine.cast(), 1);
-        local.evaluation.set(None);
+        set(local, None);
         (*interrupt).switch(before);
         (*interrupt).watch(hook::is_watched(local));
         lua_sethook(coroutine, None, 0, 0);

@@ -216,7 +216,8 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
             return;
         };
         let wanted = ERRORS.load(Ordering::Relaxed);
-        if local.busy.get() || wanted == 0 || ADAPTER.load(Ordering::Relaxed) == 0 {
+        let is_watched = wanted != 0 && ADAPTER.load(Ordering::Relaxed) != 0;
+        if agent::is_at_work(local, state) || !is_watched {
             return;
         }
         if lua_checkstack(state, 4) == 0 {

@@ -64,9 +64,12 @@ unsafe fn set(state: *mut lua_State, mask: c_int) {
 /// # Safety
 /// As for [`Interrupt::request`](super::super::interrupt::Interrupt::request).
 pub(in super::super) unsafe fn set_from_signal(running: *mut lua_State) {
-    // SAFETY: contract of this function. The hook of an evaluation looks by itself, and the agent may run.
+    // SAFETY: contract of this function: the allocator leads to the instance, whose debugger this thread alone sets. The hook of an
+    // evaluation looks by itself, and the agent may run.
     unsafe {
-        if is_free(running) {
+        let ends = local(Snlua::of(State::new(running)))
+            .is_some_and(|local| evaluation::end_from_signal(local, running));
+        if !ends && is_free(running) {
             lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
         }
     }
@@ -80,7 +83,7 @@ pub(in super::super) unsafe fn on_switch(this: *mut Snlua, state: *mut lua_State
     // SAFETY: contract of this function.
     unsafe {
         match local(this) {
-            Some(local) if local.busy.get() => evaluation::on_switch(local, state),
+            Some(local) if agent::is_at_work(local, state) => evaluation::on_switch(local, state),
             Some(local) => set(state, wanted(local, state)),
             None => set(state, 0),
         }
@@ -184,7 +187,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua_Debug) {
         let Some(local) = local(this) else {
             return lua_sethook(state, None, 0, 0);
         };
-        if local.busy.get() {
+        if agent::is_at_work(local, state) {
             return;
         }
         enter_attachment(local);

@@ -26,6 +26,7 @@ mod files;
 mod hook;
 mod natives;
 mod notices;
+mod overdue;
 mod step;
 
 use std::cell::{Cell, RefCell};
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use mlua_sys::lua_State;
 use parking_lot::{Condvar, Mutex};
+use skynet_lua::Handler;
 
 use super::Snlua;
 use super::core::{self, Request, Service, spare};
@@ -94,6 +96,10 @@ struct Vm {
     posted: Condvar,
     /// The stopped service is to go on: what the agent does for the editor ends.
     leaves: AtomicBool,
+    /// When the text of the user's that runs has to end, in nanoseconds, by which it is known from others; 0: none runs.
+    evaluates: AtomicU64,
+    /// The one that has to end now.
+    overdue: AtomicU64,
     /// When it was told that it could not be stopped, in nanoseconds; 0: never. The thread that runs the service has it.
     told_at: AtomicU64,
 }
@@ -122,6 +128,10 @@ pub(super) struct Local {
     evaluation: Cell<Option<Evaluation>>,
     /// While the agent runs: the collector rests for another reason too, as a finalizer has stopped.
     holds_collector: Cell<bool>,
+    /// While it is stopped: its worker's place, which a spare one has.
+    held: Cell<Option<spare::Held>>,
+    /// While the agent runs: where errors of the main coroutine went before.
+    handler: Cell<Handler>,
 }
 
 /// The config wants a debug adapter. `spawn` starts a spare worker.
@@ -180,6 +190,8 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         mail: Mutex::default(),
         posted: Condvar::new(),
         leaves: AtomicBool::new(false),
+        evaluates: AtomicU64::new(0),
+        overdue: AtomicU64::new(0),
         told_at: AtomicU64::new(0),
     });
     let local = Local {
@@ -193,6 +205,8 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         attachment: Cell::new(0),
         evaluation: Cell::new(None),
         holds_collector: Cell::new(false),
+        held: Cell::new(None),
+        handler: Cell::new(Handler::NONE),
     };
     if vm.name.split_whitespace().next() == Some(adapter::SCRIPT) {
         // The first one; another one must not end what that has begun.
@@ -230,6 +244,9 @@ pub(super) unsafe fn end(this: *mut Snlua) {
     let Some(local) = (unsafe { (*this).debugger.take() }) else {
         return;
     };
+    if let Some(held) = local.held.take() {
+        held.end(); // it was left by an error, in the last that it did
+    }
     let handle = local.vm.handle;
     VMS.lock().remove(&handle);
     notices::tell(handle, None, b"service", b"ended");
@@ -359,6 +376,8 @@ fn attach(adapter: u32) {
             vm.posted.notify_all();
         }
         editor_is_ready();
+    } else {
+        overdue::begin();
     }
     changed();
 }
