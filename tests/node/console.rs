@@ -134,6 +134,32 @@ fn a_console_that_lies_does_not_steer_the_terminal() {
 }
 
 /// The console on a terminal, with a history in that folder.
+#[test]
+fn an_answer_without_end_is_not_taken_in() {
+    // Lines without end, and a line without end.
+    for piece in ["{}\n", "x"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let liar = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            stream.write_all(b"Welcome to skynet console\n").unwrap();
+            assert_eq!(lines.next().unwrap().unwrap(), "help");
+            stream.write_all(b"<CMD OK>\n").unwrap();
+            assert_eq!(lines.next().unwrap().unwrap(), "list");
+            // Until the other end has had enough.
+            while stream.write_all(piece.repeat(1 << 16).as_bytes()).is_ok() {}
+        });
+        let (status, out, problem) = console(&port, &["list"], "");
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{problem}");
+        assert!(
+            problem.contains("the answer to `list` is larger than 32 MiB"),
+            "{problem}"
+        );
+        liar.join().unwrap();
+    }
+}
+
 fn on_terminal(folder: &Path, place: &str) -> Terminal {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skynet"));
     command.args(["console", place]);

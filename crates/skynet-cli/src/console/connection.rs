@@ -6,14 +6,22 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a console may take to greet.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to say whether it wants a password, and whether that is the one.
+const ADMISSION: Duration = Duration::from_secs(15);
 /// The first words of the greeting.
 const GREETING: &str = "Welcome to skynet console";
-/// Bytes of a line; a snapshot of 100,000 services has 20,000,000.
-const LONGEST_LINE: u64 = 1 << 28;
+/// Bytes of the line with the greeting.
+const LONGEST_GREETING: usize = 1 << 10;
+/// Bytes of an answer; a snapshot of 100,000 services has 20,000,000, in one line.
+const LARGEST_ANSWER: usize = 1 << 25;
+/// A line counts for so many more: what it takes here.
+const COST_OF_LINE: usize = 64;
+/// Bytes that are read at a time.
+const BUFFER: usize = 1 << 16;
 /// Lists the commands.
 const HELP: &str = "help";
 /// What a console says that wants a password first.
@@ -50,39 +58,48 @@ enum Stream {
 }
 
 impl Stream {
-    fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Tcp(stream) => stream.set_read_timeout(patience),
-            Stream::Unix(stream) => stream.set_read_timeout(patience),
+            Stream::Tcp(stream) => stream.set_read_timeout(timeout),
+            Stream::Unix(stream) => stream.set_read_timeout(timeout),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.write_all(bytes),
+            Stream::Unix(stream) => stream.write_all(bytes),
         }
     }
 }
 
-impl Read for Stream {
+/// What comes from a console until a time, however many pieces it comes in.
+struct Timed {
+    stream: Stream,
+    end: Option<Instant>,
+}
+
+impl Read for Timed {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
+        if let Some(end) = self.end {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_timeout(Some(left))?;
+        }
+        match &mut self.stream {
             Stream::Tcp(stream) => stream.read(into),
             Stream::Unix(stream) => stream.read(into),
         }
     }
 }
 
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.write(bytes),
-            Stream::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// See the module's documentation.
 pub struct Connection {
-    stream: BufReader<Stream>,
+    stream: BufReader<Timed>,
+    /// How long an answer may take.
+    patience: Option<Duration>,
     /// Where it leads, for messages.
     pub place: String,
 }
@@ -155,16 +172,16 @@ impl Connection {
 
     fn new(stream: Stream, place: &str) -> Result<Connection, String> {
         let mut connection = Connection {
-            stream: BufReader::new(stream),
+            stream: BufReader::with_capacity(BUFFER, Timed { stream, end: None }),
+            // An answer takes as long as it takes.
+            patience: None,
             place: place.into(),
         };
-        connection.set_patience(Some(PATIENCE))?;
-        match connection.line() {
-            Ok(line) if line.starts_with(GREETING) => {
-                // An answer takes as long as it takes.
-                connection.set_patience(None)?;
-                Ok(connection)
-            }
+        connection
+            .begin(Some(PATIENCE))
+            .map_err(|error| format!("{place}: {error}"))?;
+        match connection.line(LONGEST_GREETING) {
+            Ok(line) if line.starts_with(GREETING) => Ok(connection),
             Err(error) if is_timeout(&error) => Err(format!(
                 "{place}: nothing was said within {} s: no debug console of skynet, or one of a node that is stuck",
                 PATIENCE.as_secs()
@@ -175,15 +192,24 @@ impl Connection {
         }
     }
 
-    /// How long an answer may take from now on; `None`: for ever.
-    pub fn set_patience(&mut self, patience: Option<Duration>) -> Result<(), String> {
-        let set = self.stream.get_ref().set_patience(patience);
-        set.map_err(|error| format!("{}: {error}", self.place))
+    /// How long a whole answer may take from now on; `None`: for ever.
+    pub fn set_patience(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
+    }
+
+    /// From now on there is so much time for what comes.
+    fn begin(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        let timed = self.stream.get_mut();
+        timed.end = patience.and_then(|patience| Instant::now().checked_add(patience));
+        match timed.end {
+            Some(_) => Ok(()),
+            None => timed.stream.set_timeout(None),
+        }
     }
 
     /// Says the password of `debug_console_password`.
     pub fn authenticate(&mut self, password: &str) -> Result<(), String> {
-        match self.ask(&format!("auth {password}"))? {
+        match self.ask_within(Some(ADMISSION), &format!("auth {password}"))? {
             Answer { ok: true, .. } => Ok(()),
             // It wants none.
             answer if answer.is_unknown() => Ok(()),
@@ -198,11 +224,15 @@ impl Connection {
     /// answer ends is refused here.
     pub fn wants_password(&mut self) -> Result<bool, String> {
         // What every release knows, and what changes nothing.
-        Ok(self.ask(HELP)?.wants_password())
+        Ok(self.ask_within(Some(ADMISSION), HELP)?.wants_password())
     }
 
     /// Sends a command and waits for the whole answer.
     pub fn ask(&mut self, command: &str) -> Result<Answer, String> {
+        self.ask_within(self.patience, command)
+    }
+
+    fn ask_within(&mut self, patience: Option<Duration>, command: &str) -> Result<Answer, String> {
         if command.split_whitespace().next() == Some("debug") {
             return Err("`debug` is a conversation of its own: use telnet for it".into());
         }
@@ -210,18 +240,25 @@ impl Connection {
             true => {
                 format!("{place}: no answer to `{command}`: the node is stuck, or out of reach")
             }
+            false if error.kind() == io::ErrorKind::FileTooLarge => format!(
+                "{place}: the answer to `{command}` is larger than {} MiB, and is not read",
+                LARGEST_ANSWER >> 20
+            ),
             false if error.kind() == io::ErrorKind::UnexpectedEof => {
                 format!("{place}: the node has closed the connection")
             }
             false => format!("{place}: the console has gone: {error}"),
         };
-        let stream = self.stream.get_mut();
-        stream
-            .write_all(format!("{command}\n").as_bytes())
+        let line = format!("{command}\n");
+        let begun = self.begin(patience);
+        begun
+            .and_then(|()| self.stream.get_mut().stream.write_all(line.as_bytes()))
             .map_err(|error| lost(error, &self.place))?;
         let mut lines = Vec::new();
+        let mut room = LARGEST_ANSWER;
         loop {
-            let line = self.line().map_err(|error| lost(error, &self.place))?;
+            let line = self.line(room).map_err(|error| lost(error, &self.place))?;
+            room = room.saturating_sub(line.len() + COST_OF_LINE);
             match line.as_str() {
                 "<CMD OK>" | "<CMD Error>" => {
                     return Ok(Answer {
@@ -241,18 +278,23 @@ impl Connection {
         }
     }
 
-    fn line(&mut self) -> io::Result<String> {
+    /// A line of at most so many bytes.
+    fn line(&mut self, room: usize) -> io::Result<String> {
         let mut bytes = Vec::new();
         // Whoever is at the other end does not fill our memory.
-        let mut limited = (&mut self.stream).take(LONGEST_LINE);
+        let mut limited = (&mut self.stream).take(room as u64 + 1);
         if limited.read_until(b'\n', &mut bytes)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if bytes.len() as u64 == LONGEST_LINE {
-            return Err(io::Error::other("a line without end"));
+        if bytes.len() > room {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let text = String::from_utf8_lossy(&bytes);
-        Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+        let end = bytes.iter().rposition(|byte| !b"\n\r".contains(byte));
+        bytes.truncate(end.map_or(0, |end| end + 1));
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })
     }
 }
 
@@ -302,6 +344,27 @@ fn listening(line: &str, inodes: &[String]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn an_answer_that_drips_without_end_ends_with_the_patience() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = listener.local_addr().unwrap().to_string();
+        let liar = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"Welcome to skynet console\n").unwrap();
+            // Until the other end has had enough: each byte comes in time, and the answer never.
+            while stream.write_all(b".").is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let mut connection = Connection::open(&place).unwrap();
+        connection.set_patience(Some(Duration::from_millis(50)));
+        let problem = connection.ask("list").unwrap_err();
+        assert!(problem.contains("no answer to `list`"), "{problem}");
+        drop(connection);
+        liar.join().unwrap();
+    }
 
     #[test]
     fn ports_of_a_process_are_those_of_its_listening_sockets() {

@@ -45,9 +45,10 @@ impl Link {
     /// The lines of an answer; none if there is none in time.
     fn lines(&mut self, command: &str) -> Vec<String> {
         let limit = |link: &mut Link, patience| {
-            link.connection
-                .as_mut()
-                .is_some_and(|connection| connection.set_patience(patience).is_ok())
+            let connection = link.connection.as_mut();
+            connection
+                .map(|connection| connection.set_patience(patience))
+                .is_some()
         };
         if !limit(self, Some(COMPLETION_PATIENCE)) {
             return Vec::new();

@@ -134,9 +134,9 @@ pub fn ask_service(node: &Node, address: String, commands: Vec<String>, events: 
     let (node, events) = (node.clone(), events.clone());
     thread::spawn(move || {
         let mut connection =
-            connect(&node.place, node.password.as_deref()).and_then(|mut connection| {
-                connection.set_patience(Some(SERVICE_PATIENCE))?;
-                Ok(connection)
+            connect(&node.place, node.password.as_deref()).map(|mut connection| {
+                connection.set_patience(Some(SERVICE_PATIENCE));
+                connection
             });
         for command in commands {
             let answer = match &mut connection {

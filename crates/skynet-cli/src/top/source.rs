@@ -40,7 +40,7 @@ impl Source {
 
     /// One on a connection that may run commands.
     pub fn new(mut connection: Connection) -> Result<Source, String> {
-        connection.set_patience(Some(PATIENCE))?;
+        connection.set_patience(Some(PATIENCE));
         Ok(Source {
             connection,
             older: None,
@@ -107,7 +107,7 @@ impl Source {
 /// A connection whose answers come in time, or not at all.
 pub fn connect(node: &str, password: Option<&str>) -> Result<Connection, String> {
     let mut connection = Connection::open(node)?;
-    connection.set_patience(Some(PATIENCE))?;
+    connection.set_patience(Some(PATIENCE));
     if let Some(password) = password {
         connection.authenticate(password)?;
     } else if connection.wants_password()? {
