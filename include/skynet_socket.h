@@ -65,7 +65,8 @@ int skynet_socket_poll(void);
 void skynet_socket_updatetime(void);
 
 /**
- * Sends a buffer: 0, or -1 if there is no such socket. The buffer is released as its type asks for, in every case.
+ * Sends a buffer: 0, -1 if there is no such socket, or -2 if there is no memory for what has to wait (the socket is closed if a
+ * part of it was out already). The buffer is released as its type asks for, in every case.
  *
  * Conditions:
  * `buffer` is null or describes what its type says.

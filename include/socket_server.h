@@ -125,7 +125,8 @@ void socket_server_start(struct socket_server *ss, uintptr_t opaque, int id);
 void socket_server_pause(struct socket_server *ss, uintptr_t opaque, int id);
 
 /**
- * Sends a buffer: 0, or -1 if there is no such socket. The buffer is released as its type asks for, in every case.
+ * Sends a buffer: 0, -1 if there is no such socket, or -2 if there is no memory for what has to wait (the socket is closed if a
+ * part of it was out already). The buffer is released as its type asks for, in every case.
  *
  * Conditions:
  * `ss` is null or a server; `buffer` is null or describes what its type says.

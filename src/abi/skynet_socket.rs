@@ -64,7 +64,8 @@ pub extern "C" fn skynet_socket_poll() -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn skynet_socket_updatetime() {}
 
-/// Sends a buffer: 0, or -1 if there is no such socket. The buffer is released as its type asks for, in every case.
+/// Sends a buffer: 0, -1 if there is no such socket, or -2 if there is no memory for what has to wait (the socket is closed if a
+/// part of it was out already). The buffer is released as its type asks for, in every case.
 ///
 /// # Safety
 /// `buffer` is null or describes what its type says.

@@ -5,7 +5,7 @@ use super::socket_buffer::SendBuffer;
 use crate::alloc::memory::uncharged;
 use crate::io::socket::addr::UdpAddress as Address;
 use crate::io::socket::event::{Event, EventKind, kind};
-use crate::io::socket::{self, Clock, Hooks, ObjectInterface};
+use crate::io::socket::{self, Clock, Hooks, NoMemory, ObjectInterface};
 use libc::{c_char, c_int, c_void};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -161,7 +161,8 @@ pub(crate) enum SendMode {
     To(*const UdpAddress),
 }
 
-/// Sends what `buffer` describes: 0, or -1 if that is not possible. The buffer is released in every case.
+/// Sends what `buffer` describes: 0, -1 if that is not possible, or -2 if there is no memory for what has to wait. The buffer is
+/// released in every case.
 ///
 /// # Safety
 /// `buffer` is null or describes what its type says; an address of [`SendMode::To`] is null or as long as its first byte says.
@@ -191,10 +192,18 @@ pub(crate) unsafe fn send(
             // SAFETY: not null, and long enough by contract.
             SendMode::To(addr) => match unsafe { Address::read(addr.cast()) } {
                 Some(to) => server.send_datagram(buffer.id, Some(to), payload),
-                None => false,
+                None => Ok(false),
             },
         };
-        if sent { 0 } else { -1 }
+        match sent {
+            Ok(true) => 0,
+            Ok(false) => -1,
+            Err(NoMemory) => {
+                // Who sends may not look at the status.
+                server.report("socket-server error: not enough memory for what has to wait.");
+                -2
+            }
+        }
     })
 }
 

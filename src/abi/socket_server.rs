@@ -167,7 +167,8 @@ pub unsafe extern "C" fn socket_server_pause(ss: *mut SocketServer, opaque: usiz
     })
 }
 
-/// Sends a buffer: 0, or -1 if there is no such socket. The buffer is released as its type asks for, in every case.
+/// Sends a buffer: 0, -1 if there is no such socket, or -2 if there is no memory for what has to wait (the socket is closed if a
+/// part of it was out already). The buffer is released as its type asks for, in every case.
 ///
 /// # Safety
 /// `ss` is null or a server; `buffer` is null or describes what its type says.

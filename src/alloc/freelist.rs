@@ -186,18 +186,20 @@ pub const fn class_of_copy(size: usize) -> Class {
     Class::holding(size + 1)
 }
 
-/// A block for a copied payload of `size` bytes, and its class.
+/// A block for a copied payload of `size` bytes, and its class. `None`: there is no memory for one that is not among the small
+/// ones, whose size is what a program has made of it.
 #[inline(always)]
-pub fn alloc_for_copy(size: usize) -> (*mut u8, Class) {
+pub fn alloc_for_copy(size: usize) -> Option<(*mut u8, Class)> {
     let class = class_of_copy(size);
-    let block = if class == Class::UNPOOLED {
-        alloc_unpooled(size + 1)
-    } else {
-        alloc(class)
-    };
-    (block, class)
+    if class != Class::UNPOOLED {
+        return Some((alloc(class), class));
+    }
+    let block = alloc_unpooled(size + 1);
+    // A small one is never null, so that this is looked at here alone.
+    (!block.is_null()).then_some((block, class))
 }
 
+/// Null: there is no memory.
 #[inline(never)]
 fn alloc_unpooled(size: usize) -> *mut u8 {
     let spare = if size > LARGE {
@@ -205,7 +207,7 @@ fn alloc_unpooled(size: usize) -> *mut u8 {
     } else {
         None
     };
-    spare.unwrap_or_else(|| fresh(size))
+    spare.unwrap_or_else(|| malloc(size))
 }
 
 /// Gives back the block of a payload of `size` bytes of which nothing else is known.
@@ -288,21 +290,19 @@ fn refill(class: Class) -> *mut u8 {
         });
         return first.cast();
     }
-    fresh(class.size())
+    let block = malloc(class.size());
+    if block.is_null() {
+        // As every small allocation of the process that fails, this one ends it.
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+    }
+    block
 }
 
-/// A block of the allocator, charged to no service.
+/// A block of the allocator, charged to no service. Null: there is none.
 #[inline(never)]
-fn fresh(size: usize) -> *mut u8 {
-    memory::uncharged(|| {
-        // SAFETY: any size will do.
-        let block = unsafe { libc::malloc(size) };
-        if block.is_null() {
-            // As every allocation of the process that fails, this one ends it.
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
-        }
-        block.cast()
-    })
+fn malloc(size: usize) -> *mut u8 {
+    // SAFETY: any size will do.
+    memory::uncharged(|| unsafe { libc::malloc(size) }).cast()
 }
 
 /// No room: the class is none that is kept, or the thread keeps nothing yet, or the list is full.
@@ -416,7 +416,7 @@ mod tests {
     fn a_large_block_serves_the_next_large_payload_of_its_thread() {
         std::thread::spawn(|| {
             for size in [LARGE, 65_536, LARGEST_SPARE] {
-                let (block, class) = alloc_for_copy(size);
+                let (block, class) = alloc_for_copy(size).unwrap();
                 assert_eq!(class, Class::UNPOOLED);
                 // SAFETY: just taken, of that size and one more.
                 unsafe {
@@ -424,9 +424,9 @@ mod tests {
                     dealloc_payload(block, size);
                 }
             }
-            let (small, _) = alloc_for_copy(1000);
-            let (first, _) = alloc_for_copy(100_000);
-            let (second, _) = alloc_for_copy(100_000);
+            let (small, _) = alloc_for_copy(1000).unwrap();
+            let (first, _) = alloc_for_copy(100_000).unwrap();
+            let (second, _) = alloc_for_copy(100_000).unwrap();
             assert_ne!(first, second);
             // SAFETY: just taken.
             unsafe {
@@ -434,7 +434,8 @@ mod tests {
                 dealloc_payload(second, 100_000);
                 dealloc_payload(small, 1000);
             }
-            assert_eq!(alloc_for_copy(100_000).0, second, "it was kept");
+            let kept = alloc_for_copy(100_000).unwrap().0;
+            assert_eq!(kept, second, "it was kept");
             // SAFETY: just taken; the other tests' allocator takes any block.
             unsafe { libc::free(second.cast()) };
             // SAFETY: null is no block.
@@ -443,6 +444,11 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn a_size_that_no_memory_has_room_for_is_refused() {
+        assert_eq!(alloc_for_copy(isize::MAX as usize), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The environment of the node: keys and values that are set once and stay for the life of the process.
 
-use crate::base::log;
+use crate::base::{fallible, log};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -9,9 +9,14 @@ use std::sync::LazyLock;
 static VALUES: LazyLock<RwLock<HashMap<&'static CStr, &'static CStr>>> =
     LazyLock::new(RwLock::default);
 
-/// The key has a value already, which stays.
+/// Why a value is not set.
 #[derive(Debug, PartialEq, Eq)]
-pub struct AlreadySet;
+pub enum Refused {
+    /// The key has a value already, which stays.
+    AlreadySet,
+    /// There is no memory for key and value.
+    NoMemory,
+}
 
 /// The value of `key`. It stays where it is for ever.
 pub fn get(key: &CStr) -> Option<&'static CStr> {
@@ -25,7 +30,7 @@ pub fn keys() -> Vec<&'static CStr> {
 
 /// Sets `key` for the service `source` (0: the node itself). A second value for a key is refused, and the log says who
 /// tried: others may hold the first.
-pub fn set(source: u32, key: &CStr, value: &CStr) -> Result<(), AlreadySet> {
+pub fn set(source: u32, key: &CStr, value: &CStr) -> Result<(), Refused> {
     let mut values = VALUES.write();
     if let Some(old) = values.get(key).copied() {
         drop(values);
@@ -37,9 +42,18 @@ pub fn set(source: u32, key: &CStr, value: &CStr) -> Result<(), AlreadySet> {
                 old.to_string_lossy()
             ),
         );
-        return Err(AlreadySet);
+        return Err(Refused::AlreadySet);
     }
-    let leak = |text: &CStr| -> &'static CStr { Box::leak(CString::from(text).into_boxed_c_str()) };
+    let copy = |text: &CStr| fallible::copy(text.to_bytes());
+    let Some((key, value)) = copy(key).zip(copy(value)) else {
+        drop(values);
+        log::error_fmt(
+            source,
+            format_args!("error: SETENV: not enough memory for a key and its value"),
+        );
+        return Err(Refused::NoMemory);
+    };
+    let leak = |text: CString| -> &'static CStr { Box::leak(text.into_boxed_c_str()) };
     values.insert(leak(key), leak(value));
     Ok(())
 }
@@ -53,7 +67,7 @@ mod tests {
         assert_eq!(get(c"env-test"), None);
         assert_eq!(set(0, c"env-test", c"one"), Ok(()));
         let first = get(c"env-test").unwrap();
-        assert_eq!(set(1, c"env-test", c"two"), Err(AlreadySet));
+        assert_eq!(set(1, c"env-test", c"two"), Err(Refused::AlreadySet));
         for n in 0..1000 {
             let key = CString::new(format!("env-test-{n}")).unwrap();
             assert_eq!(set(0, &key, &key), Ok(()));

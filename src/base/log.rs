@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// How lines reach a service.
 pub struct Delivery {
-    /// A block with room for a line of so many bytes, and a zero behind it.
+    /// A block with room for a line of so many bytes, and a zero behind it; null if there is no memory for it.
     pub reserve: fn(len: usize) -> *mut u8,
     /// Sends the line in such a block, which is taken over, to the reader on behalf of `source`. The first number of bytes is
     /// what the block was reserved for.
@@ -79,6 +79,9 @@ pub fn error_parts(source: u32, parts: &[&[u8]]) {
     };
     let len = parts.iter().map(|part| part.len()).sum();
     let block = (delivery.reserve)(len);
+    if block.is_null() {
+        return lost(source, len);
+    }
     // SAFETY: the block has room for the parts, `len` bytes together, and the zero that readers of C strings expect
     // behind them.
     unsafe {
@@ -90,6 +93,15 @@ pub fn error_parts(source: u32, parts: &[&[u8]]) {
         *end = 0;
         (delivery.send)(reader, source, block, len);
     }
+}
+
+/// In the place of a line that there is no memory for: as long as what a program has put into it.
+#[cold]
+fn lost(source: u32, len: usize) {
+    error_fmt(
+        source,
+        format_args!("error: not enough memory for a line of {len} bytes"),
+    );
 }
 
 /// The text of a line while it is put together: on the stack unless it is long.
@@ -106,6 +118,8 @@ impl fmt::Write for Line {
             self.short[self.len..end].copy_from_slice(text.as_bytes());
             self.len = end;
         } else {
+            // What does not fit is left out: the text is as long as a program has made it.
+            self.long.try_reserve(text.len()).map_err(|_| fmt::Error)?;
             self.long.push_str(text);
         }
         Ok(())
@@ -123,7 +137,7 @@ pub fn error_fmt(source: u32, text: fmt::Arguments<'_>) {
                     len: 0,
                     long: String::new(),
                 };
-                // Only a `Display` of this program could fail, and none does.
+                // What fails for want of memory ends there.
                 let _ = fmt::Write::write_fmt(&mut line, text);
                 error_parts(source, &[&line.short[..line.len], line.long.as_bytes()]);
             }

@@ -4,6 +4,7 @@ pub(crate) mod alarm;
 pub mod clock;
 pub(crate) mod digits;
 pub mod env;
+pub(crate) mod fallible;
 pub(crate) mod lock;
 pub mod log;
 pub mod log_tail;

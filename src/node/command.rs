@@ -9,12 +9,12 @@ use crate::actor::handle;
 use crate::actor::service::sampling;
 use crate::actor::service::{self, Context, Own, Policy, ServiceRef, parse_hex, tail};
 use crate::base::digits::Digits;
-use crate::base::{clock, env, log, words};
+use crate::base::{clock, env, fallible, log, words};
 use crate::diag::{figures, snapshot, stuck};
 use crate::io::{socket, timer};
 use crate::scheduler::cpu;
 use libc::{c_char, c_long};
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 const NONE: *const c_char = std::ptr::null();
 
@@ -157,9 +157,9 @@ fn to_handle(this: &Context, text: &CStr) -> u32 {
         Some(b':') => parse_hex(&text.to_bytes()[1..]),
         Some(b'.') => handle::find_name(tail(text)),
         _ => {
-            log::error(
+            log::error_parts(
                 this.handle(),
-                &[b"error: Can't convert ", text.to_bytes(), b" to handle"].concat(),
+                &[b"error: Can't convert ", text.to_bytes(), b" to handle"],
             );
             0
         }
@@ -215,13 +215,12 @@ fn reg(this: &mut Own<'_>, text: &CStr) -> *const c_char {
         None => hex_answer(this, this.handle()),
         Some(b'.') => handle::name_handle(this.handle(), tail(text)).unwrap_or(NONE),
         Some(_) => {
-            let report = [
+            let report: [&[u8]; 3] = [
                 b"error: Can't register global name ",
                 text.to_bytes(),
                 b" in C",
-            ]
-            .concat();
-            log::error(this.handle(), &report);
+            ];
+            log::error_parts(this.handle(), &report);
             NONE
         }
     }
@@ -251,14 +250,13 @@ fn name_other(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     }
     match name.strip_prefix(b".") {
         // A word of a C string holds no NUL.
-        Some(local) => CString::new(local)
-            .ok()
+        Some(local) => fallible::copy(local)
             .and_then(|local| handle::name_handle(target, &local))
             .unwrap_or(NONE),
         None => {
-            log::error(
+            log::error_parts(
                 this.handle(),
-                &[b"error: Can't set global name ", name, b" in C"].concat(),
+                &[b"error: Can't set global name ", name, b" in C"],
             );
             NONE
         }
@@ -276,6 +274,9 @@ fn launch(this: &mut Own<'_>, text: &CStr) -> *const c_char {
         room.copy_from_slice(text);
         room
     } else {
+        if long.try_reserve_exact(text.len()).is_err() {
+            return no_memory(this, "LAUNCH");
+        }
         long.extend_from_slice(text);
         &mut long[..]
     };
@@ -300,14 +301,16 @@ fn launch(this: &mut Own<'_>, text: &CStr) -> *const c_char {
 }
 
 fn set_env(this: &mut Own<'_>, text: &CStr) -> *const c_char {
-    let text = text.to_bytes();
-    let Some(at) = text.iter().position(|&c| c == b' ') else {
+    let Some(at) = text.to_bytes().iter().position(|&c| c == b' ') else {
         return NONE;
     };
-    if let (Ok(key), Ok(value)) = (CString::new(&text[..at]), CString::new(&text[at + 1..])) {
-        // A key that is set already keeps its value; the refusal is logged under this service's name.
-        let _ = env::set(this.handle(), &key, &value);
-    }
+    // The value is a C string as it stands.
+    let value = tail_at(text, at + 1);
+    let Some(key) = fallible::copy(&text.to_bytes()[..at]) else {
+        return no_memory(this, "SETENV");
+    };
+    // A key that is set already keeps its value; the refusal is logged under this service's name.
+    let _ = env::set(this.handle(), &key, value);
     NONE
 }
 
@@ -341,11 +344,26 @@ fn words(text: &CStr) -> impl Iterator<Item = &[u8]> {
 }
 
 fn refuse(this: &Context, command: &str, text: &CStr, expected: &str) -> *const c_char {
+    let (text, expected) = (text.to_bytes(), expected.as_bytes());
+    let report: [&[u8]; 6] = [b"error: ", command.as_bytes(), b" ", text, b": ", expected];
+    log::error_parts(this.handle(), &report);
+    NONE
+}
+
+/// A parameter is too long to be copied.
+#[cold]
+fn no_memory(this: &Context, command: &str) -> *const c_char {
     log::error_fmt(
         this.handle(),
-        format_args!("error: {command} {}: {expected}", text.to_string_lossy()),
+        format_args!("error: {command}: not enough memory for its parameter"),
     );
     NONE
+}
+
+/// The text from a place on.
+fn tail_at(text: &CStr, at: usize) -> &CStr {
+    let rest = text.to_bytes_with_nul().get(at..).unwrap_or_default();
+    CStr::from_bytes_with_nul(rest).unwrap_or_default()
 }
 
 fn mailbox_limit(this: &mut Own<'_>, text: &CStr) -> *const c_char {
@@ -454,10 +472,7 @@ fn shut_down(this: &mut Own<'_>, text: &CStr) -> *const c_char {
         }
         b"off" => shutdown::decline(this.handle()),
         b"done" => shutdown::finished(this.handle()),
-        other => log::error(
-            this.handle(),
-            &[b"error: SHUTDOWN ", other, b": unknown"].concat(),
-        ),
+        other => log::error_parts(this.handle(), &[b"error: SHUTDOWN ", other, b": unknown"]),
     }
     NONE
 }

@@ -65,6 +65,14 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
     if let Some(linked) = builtin::linked(name) {
         return Some(without_file(linked));
     }
+    if name.count_bytes() >= libc::PATH_MAX as usize {
+        // No file has such a name, which is as long as a program has made it.
+        eprintln!(
+            "try open a module with a name of {} bytes failed : File name too long",
+            name.count_bytes()
+        );
+        return None;
+    }
     let mut reason = None;
     let mut broken = false;
     for pattern in path

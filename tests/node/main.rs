@@ -7,6 +7,7 @@ mod console;
 mod debugger;
 mod descriptors;
 mod foreign;
+mod memory;
 mod project;
 mod repeatable;
 mod testing;

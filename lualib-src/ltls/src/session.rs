@@ -12,6 +12,8 @@ use crate::settings::Settings;
 
 /// Plain bytes for one record, at most (RFC 8446 §5.1).
 const RECORD: usize = 1 << 14;
+/// What a record takes beside its plain bytes is less (RFC 8446 §5.2, RFC 5246 §6.2.3).
+const OVERHEAD: usize = 64;
 /// A buffer above this size does not stay.
 const KEPT: usize = 1 << 16;
 
@@ -133,6 +135,15 @@ impl Session {
                 "SSL_write error:2",
                 "handshake is not finished",
             ));
+        }
+        // As long as what a program sends.
+        let records = plain.len().div_ceil(RECORD);
+        if self
+            .output
+            .try_reserve(plain.len() + records * OVERHEAD)
+            .is_err()
+        {
+            return Err(Problem::new("not enough memory"));
         }
         for record in plain.chunks(RECORD) {
             let connection = self.open()?;

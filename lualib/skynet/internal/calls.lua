@@ -143,7 +143,7 @@ end
 ---@param msg string|lightuserdata|nil nil is an empty answer
 ---@param sz integer? size, for a pointer
 ---@return boolean false when the request was a send, or the caller is gone. Raises "No session"
---- when there is no request or it is answered already
+--- when there is no request or it is answered already, and without memory for a copy of a string
 function api.ret(msg, sz)
 	msg = msg or ""
 	local task = runtime.running

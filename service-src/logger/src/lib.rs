@@ -24,6 +24,15 @@ use rotate::{Current, Rotation};
 use skynet_printable::show;
 use skynet_sys::{Context, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now};
 
+/// A line of more bytes is long: as long as what a program has put into it.
+const LONG: usize = 64 * 1024;
+
+/// Whether there is memory for the forms that a long line takes here: shown character by character it is six times as long.
+fn has_room(len: usize) -> bool {
+    let mut room = Vec::<u8>::new();
+    room.try_reserve_exact(len.saturating_mul(8)).is_ok()
+}
+
 /// Bytes that are written out even if more messages wait.
 const BATCH_BYTES: usize = 64 * 1024;
 /// Hundredths of a second after which lines are written out even if more messages wait.
@@ -127,6 +136,15 @@ impl Logger {
 
     /// Adds a line; `now` is `skynet_now()`.
     fn line(&mut self, now: u64, source: u32, text: &[u8]) {
+        let note;
+        let mut text = text;
+        if text.len() > LONG && !has_room(text.len()) {
+            note = format!(
+                "error: not enough memory for a line of {} bytes",
+                text.len()
+            );
+            text = note.as_bytes();
+        }
         let plain = self
             .colourless
             .then(|| skynet_printable::without_colours(text));

@@ -1,6 +1,6 @@
 //! Local names: `.name` of a service in this node.
 
-use crate::base::log;
+use crate::base::{fallible, log};
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
@@ -21,16 +21,24 @@ pub fn find_name(name: &CStr) -> u32 {
     NAMES.read().handles.get(name).copied().unwrap_or(0)
 }
 
-/// Calls `handle` by `name`. The stored text, or `None` if the name is taken ("skynet_handle.h", `skynet_handle_namehandle`).
+/// Calls `handle` by `name`. The stored text, or `None` if the name is taken, or there is no memory for it ("skynet_handle.h", `skynet_handle_namehandle`).
 pub fn name_handle(handle: u32, name: &CStr) -> Option<*const libc::c_char> {
+    let len = name.count_bytes();
     let mut names = NAMES.write();
     if names.handles.contains_key(name) {
         return None;
     }
-    if name == c"logger" {
+    let Some(name) = fallible::copy(name.to_bytes()) else {
+        drop(names);
+        log::error_fmt(
+            handle,
+            format_args!("error: not enough memory for a name of {len} bytes"),
+        );
+        return None;
+    };
+    if name.as_c_str() == c"logger" {
         log::set_reader(handle);
     }
-    let name = name.to_owned();
     let text = name.as_ptr();
     names.handles.insert(name, handle);
     *names.counts.entry(handle).or_default() += 1;

@@ -44,7 +44,7 @@ pub fn log_counts() -> (u64, u64) {
 pub(super) static DELIVERY: Delivery = Delivery { reserve, send };
 
 fn reserve(len: usize) -> *mut u8 {
-    freelist::alloc_for_copy(len).0
+    freelist::alloc_for_copy(len).map_or(std::ptr::null_mut(), |(block, _)| block)
 }
 
 /// # Safety

@@ -47,28 +47,39 @@ pub fn send_to(destination: u32, message: Message) -> bool {
     sent
 }
 
-/// The payload as it travels, and its class: taken over with DONTCOPY, else a copy with a NUL behind it.
+/// The payload as it travels, and its class: taken over with DONTCOPY, else a copy with a NUL behind it. `None`: there is no
+/// memory for the copy, and nothing is the callee's.
 /// What is allocated for it is not the sender's, and what it gives away is not any more.
 ///
 /// # Safety
 /// `data` is null or readable for `size` bytes, and a block of the C allocator with DONTCOPY.
 #[inline(always)]
-unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> (*mut c_void, Class) {
+unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> Option<(*mut c_void, Class)> {
     if data.is_null() {
-        return (data, Class::UNPOOLED);
+        return Some((data, Class::UNPOOLED));
     }
     if ty & ptype::TAG_DONTCOPY != 0 {
         // SAFETY: contract of this function.
         unsafe { memory::block_sent(data) };
-        return (data, Class::UNPOOLED);
+        return Some((data, Class::UNPOOLED));
     }
-    let (copy, class) = freelist::alloc_for_copy(size);
+    let (copy, class) = freelist::alloc_for_copy(size)?;
     // SAFETY: `size` fits 56 bits, so the addition does not wrap; the block is large enough for the copy and the NUL.
     unsafe {
         copy_bytes(copy, data.cast::<u8>(), size);
         *copy.add(size) = 0;
     }
-    (copy.cast(), class)
+    Some((copy.cast(), class))
+}
+
+/// The status of a message for whose copy there is no memory, after a line in the log: who sends may not look at it.
+#[cold]
+fn no_memory(source: u32, size: usize) -> c_int {
+    log::error_fmt(
+        source,
+        format_args!("error: not enough memory for a message of {size} bytes, which is not sent"),
+    );
+    TOO_LARGE
 }
 
 /// As memcpy, without the call for few bytes: both halves at once, which may overlap.
@@ -119,11 +130,14 @@ unsafe fn send_abroad(
     session: c_int,
     data: *mut c_void,
     size: usize,
-) -> bool {
+) -> c_int {
     // SAFETY: contract of this function.
-    let (data, _) = unsafe { payload(ty, data, size) };
+    let Some((data, _)) = (unsafe { payload(ty, data, size) }) else {
+        return no_memory(source, size);
+    };
     let message = Message::with_data(source, ty, session, data, size);
-    memory::uncharged(|| harbor::send_to_handle(destination, message))
+    let sent = memory::uncharged(|| harbor::send_to_handle(destination, message));
+    if sent { session } else { -1 }
 }
 
 /// A message that is sent to nobody.
@@ -162,7 +176,11 @@ fn report_session(context: Option<&Context>, session: c_int) {
     );
 }
 
-/// `skynet_send` ("skynet.h"): the session, -1 (unknown destination, full mailbox, misuse) or -2 (larger than 56 bits can say).
+/// A message that is larger than 56 bits can say, or than memory has room for.
+const TOO_LARGE: c_int = -2;
+
+/// `skynet_send` ("skynet.h"): the session, -1 (unknown destination, full mailbox, misuse) or -2 (larger than 56 bits can say, or
+/// no memory for the copy).
 ///
 /// # Safety
 /// `data` is null or readable for `size` bytes; with DONTCOPY a block of the C allocator that is handed over.
@@ -183,7 +201,7 @@ pub unsafe fn send(
         );
         // SAFETY: contract of this function.
         unsafe { drop_payload(ty, data) };
-        return -2;
+        return TOO_LARGE;
     }
     let Some(session) = session_for(context, ty, session) else {
         // SAFETY: contract of this function.
@@ -209,11 +227,12 @@ pub unsafe fn send(
     }
     if harbor::is_remote(destination) {
         // SAFETY: contract of this function.
-        let sent = unsafe { send_abroad(source, destination, ty, session, data, size) };
-        return if sent { session } else { -1 };
+        return unsafe { send_abroad(source, destination, ty, session, data, size) };
     }
     // SAFETY: contract of this function.
-    let (data, class) = unsafe { payload(ty, data, size) };
+    let Some((data, class)) = (unsafe { payload(ty, data, size) }) else {
+        return no_memory(source, size);
+    };
     let message = Message::with_data(source, ty, session, data, size);
     let guard = reclaim::enter();
     if let Some(context) = find(&guard, destination) {
@@ -311,7 +330,7 @@ pub unsafe fn send_name(
                 log::error(context.map_or(0, Context::handle), &text);
                 // SAFETY: contract of this function.
                 unsafe { drop_payload(ty, data) };
-                return -2;
+                return TOO_LARGE;
             }
             let Some(session) = session_for(context, ty, session) else {
                 // SAFETY: contract of this function.
@@ -319,7 +338,9 @@ pub unsafe fn send_name(
                 return -1;
             };
             // SAFETY: contract of this function.
-            let (data, _) = unsafe { payload(ty, data, size) };
+            let Some((data, _)) = (unsafe { payload(ty, data, size) }) else {
+                return no_memory(source, size);
+            };
             let message = Message::with_data(source, ty, session, data, size);
             let sent = memory::uncharged(|| harbor::send_to_name(name, message));
             return if sent { session } else { -1 };
@@ -354,8 +375,8 @@ pub fn query_name(context: Option<&Context>, name: &CStr) -> u32 {
         Some(b':') => parse_hex(&name.to_bytes()[1..]),
         Some(b'.') => handle::find_name(tail(name)),
         _ => {
-            let text = [b"error: Don't support query global name ", name.to_bytes()].concat();
-            log::error(context.map_or(0, Context::handle), &text);
+            let text: [&[u8]; 2] = [b"error: Don't support query global name ", name.to_bytes()];
+            log::error_parts(context.map_or(0, Context::handle), &text);
             0
         }
     }

@@ -4,6 +4,10 @@ use super::addr::UdpAddress;
 use super::handoff::Node;
 use libc::c_void;
 
+/// There is no memory for a copy of bytes that a program wants to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
+
 /// `struct socket_object_interface` of "socket_server.h": how to handle buffers of kind `SOCKET_BUFFER_OBJECT`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -88,25 +92,26 @@ impl Payload {
     #[cfg(test)]
     pub fn copy_of(bytes: &[u8]) -> Payload {
         // SAFETY: the slice is readable, and the copy does not refer to it.
-        unsafe { Payload::borrowed(bytes.as_ptr().cast(), bytes.len()) }.into_owned()
+        let payload = unsafe { Payload::borrowed(bytes.as_ptr().cast(), bytes.len()) };
+        payload.into_owned().unwrap()
     }
 
     /// The same bytes, in a form that may be kept.
-    pub fn into_owned(self) -> Payload {
+    pub fn into_owned(self) -> Result<Payload, NoMemory> {
         if self.release.is_some() {
-            return self;
+            return Ok(self);
         }
         // SAFETY: malloc(0) may give null, which is fine for 0 bytes.
         let base = unsafe { libc::malloc(self.len) };
         if base.is_null() && self.len != 0 {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+            return Err(NoMemory);
         }
         if self.len != 0 {
             // SAFETY: both sides hold `len` bytes and do not overlap.
             unsafe { std::ptr::copy_nonoverlapping(self.data, base.cast::<u8>(), self.len) };
         }
         // SAFETY: the block was just allocated with this size.
-        unsafe { Payload::memory(base, self.len) }
+        Ok(unsafe { Payload::memory(base, self.len) })
     }
 
     /// The same bytes in a block with room for so many in all. `None`: there is no memory for it.
@@ -186,15 +191,20 @@ unsafe impl Node for Block {
 
 impl Block {
     /// A block for the socket `id`.
-    pub fn new(payload: Payload, id: i32, low: bool, to: UdpAddress) -> Box<Block> {
-        Box::new(Block {
+    pub fn new(
+        payload: Payload,
+        id: i32,
+        low: bool,
+        to: UdpAddress,
+    ) -> Result<Box<Block>, NoMemory> {
+        Ok(Box::new(Block {
             next: std::ptr::null_mut(),
-            payload: payload.into_owned(),
+            payload: payload.into_owned()?,
             written: 0,
             id,
             low,
             to,
-        })
+        }))
     }
 
     /// Takes the bytes of a small block, which comes next in the same stream, into this one. Whether it did. A block of its
@@ -257,7 +267,7 @@ mod tests {
     use super::*;
 
     fn block(len: usize) -> Box<Block> {
-        Block::new(Payload::copy_of(&vec![7; len]), 1, false, UdpAddress::NONE)
+        Block::new(Payload::copy_of(&vec![7; len]), 1, false, UdpAddress::NONE).unwrap()
     }
 
     #[test]

@@ -55,7 +55,7 @@ mod turn;
 mod tests;
 
 pub use at_rest::Rest;
-pub use buffer::{ObjectInterface, Payload};
+pub use buffer::{NoMemory, ObjectInterface, Payload};
 #[cfg(all(test, not(feature = "loom")))]
 pub use event::{Event, EventKind};
 pub use info::SocketInfo;

@@ -15,6 +15,16 @@ pub type Found = Result<Vec<SockAddr>, Box<Text>>;
 /// A blocking look-up of (host, port) for streams; a test may bring its own.
 pub type Lookup = dyn Fn(&CStr, i32) -> Found + Send + Sync;
 
+/// Bytes of the longest host that a look-up can find (NI_MAXHOST of netdb.h), with a zero behind them.
+const LONGEST_HOST: usize = 1025;
+
+/// A copy of a host. No more of it than makes clear that it is none: it is as long as a program has made it.
+pub fn named(host: &CStr) -> CString {
+    let bytes = host.to_bytes();
+    // Of a C string, so that no zero is in it.
+    CString::new(&bytes[..bytes.len().min(LONGEST_HOST)]).unwrap_or_default()
+}
+
 /// The look-up of the C library.
 ///
 /// `kind` is SOCK_STREAM or SOCK_DGRAM; `numeric` refuses names (and so never blocks).

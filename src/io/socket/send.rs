@@ -1,7 +1,7 @@
 //! Sending: a thread that gets the handoff lock of a socket writes at once, or queues; the others hand their blocks over.
 
 use super::addr::{Protocol, Text, UdpAddress};
-use super::buffer::{Block, Payload};
+use super::buffer::{Block, NoMemory, Payload};
 use super::command::Command;
 use super::flush::Flushed;
 use super::handoff::Entry;
@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::state::Phase;
 use super::sys::{self, Errno};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::Ordering;
 
 /// So many times the owner takes what others have handed over before it shuts the handoff lock.
@@ -18,11 +18,17 @@ const MAX_ROUNDS: usize = 2;
 
 impl Shared {
     /// Sends a payload. `false`: there is no such socket (the payload is released, as in every other case).
-    pub fn send(&self, id: i32, payload: Payload, low: bool, to: UdpAddress) -> bool {
+    pub fn send(
+        &self,
+        id: i32,
+        payload: Payload,
+        low: bool,
+        to: UdpAddress,
+    ) -> Result<bool, NoMemory> {
         let slot = self.table.slot(id);
         match slot.state_of(id) {
             Some(state) if !state.closing => {}
-            _ => return false,
+            _ => return Ok(false),
         }
         // The common case first: no block has to be made when the kernel takes it all.
         if slot.handoff.try_enter() {
@@ -32,9 +38,9 @@ impl Shared {
         }
         match slot
             .handoff
-            .enter_or_hand_over(Block::new(payload, id, low, to))
+            .enter_or_hand_over(Block::new(payload, id, low, to)?)
         {
-            Entry::HandedOver => true,
+            Entry::HandedOver => Ok(true),
             Entry::Owner(block) => {
                 let (payload, low, to) = block.into_parts();
                 let taken = self.offer(slot, id, payload, low, to, true);
@@ -86,7 +92,8 @@ impl Shared {
     fn take_over(&self, slot: &Slot, block: Block) {
         let id = block.id;
         let (payload, low, to) = block.into_parts();
-        self.offer(slot, id, payload, low, to, false);
+        // What was handed over is in a block of its own, so that no memory is asked for.
+        let _ = self.offer(slot, id, payload, low, to, false);
     }
 
     /// Writes what was handed over, all at once. The caller owns the handoff lock.
@@ -114,20 +121,20 @@ impl Shared {
         low: bool,
         to: UdpAddress,
         direct: bool,
-    ) -> bool {
+    ) -> Result<bool, NoMemory> {
         let Some(state) = slot.state_of(id) else {
-            return false;
+            return Ok(false);
         };
         if state.closing || slot.overflowed.load(Ordering::Relaxed) {
-            return false;
+            return Ok(false);
         }
         match state.phase {
             // Dropped in silence, as the owner of a connection may not know yet whether it was started.
-            Phase::Accepted if !slot.starting.load(Ordering::Relaxed) => return true,
-            Phase::WriteClosed => return true,
+            Phase::Accepted if !slot.starting.load(Ordering::Relaxed) => return Ok(true),
+            Phase::WriteClosed => return Ok(true),
             Phase::PreListen | Phase::Listen => {
                 (self.report)(&format!("socket-server error: write to listen fd {id}."));
-                return true;
+                return Ok(true);
             }
             _ => {}
         }
@@ -137,14 +144,14 @@ impl Shared {
         }
         let bytes = payload.bytes();
         if bytes.is_empty() {
-            return true;
+            return Ok(true);
         }
         if direct && slot.corked.load(Ordering::Relaxed) {
             let queued = slot.backlog.load(Ordering::Relaxed);
             if !low && self.may_hold_back(slot, queued, bytes.len()) {
-                let block = Block::new(payload, id, low, UdpAddress::NONE);
+                let block = Block::new(payload, id, low, UdpAddress::NONE)?;
                 self.enqueue(slot, id, block, false);
-                return true;
+                return Ok(true);
             }
             self.uncork(slot);
         }
@@ -152,22 +159,31 @@ impl Shared {
         // What waits goes first.
         if direct && self.is_idle(slot) {
             if state.phase != Phase::Bound && self.is_to_cork(slot, low, bytes.len()) {
-                let block = Block::new(payload, id, low, UdpAddress::NONE);
+                let block = Block::new(payload, id, low, UdpAddress::NONE)?;
                 self.enqueue(slot, id, block, false);
                 self.cork(slot, id);
-                return true;
+                return Ok(true);
             }
             // An error is left to the I/O thread, which meets it again and reports it.
             written = sys::send(slot.fd.load(Ordering::Relaxed), bytes).unwrap_or(0);
             self.count_written(slot, written);
             if written == bytes.len() {
-                return true;
+                return Ok(true);
             }
         }
-        let mut block = Block::new(payload, id, low, UdpAddress::NONE);
+        let size = bytes.len();
+        let mut block = match Block::new(payload, id, low, UdpAddress::NONE) {
+            Ok(block) => block,
+            Err(NoMemory) => {
+                if written != 0 {
+                    self.cut(slot, id, size - written);
+                }
+                return Err(NoMemory);
+            }
+        };
         block.advance(written);
         self.enqueue(slot, id, block, direct);
-        true
+        Ok(true)
     }
 
     fn offer_datagram(
@@ -178,7 +194,7 @@ impl Shared {
         low: bool,
         to: UdpAddress,
         direct: bool,
-    ) -> bool {
+    ) -> Result<bool, NoMemory> {
         // SAFETY: the caller owns the handoff lock; the reference ends here.
         let peer = unsafe { slot.peer() }.as_deref().copied();
         let to = if to == UdpAddress::NONE {
@@ -196,7 +212,7 @@ impl Shared {
                     "socket-server: udp socket ({id}) error: type mismatch."
                 ));
             }
-            return false;
+            return Ok(false);
         }
         if direct
             && self.is_idle(slot)
@@ -205,17 +221,17 @@ impl Shared {
             match sys::send_to(slot.fd.load(Ordering::Relaxed), payload.bytes(), &addr) {
                 Ok(n) => {
                     self.count_written(slot, n);
-                    return true;
+                    return Ok(true);
                 }
                 Err(e) if e.is_temporary() => {}
                 Err(e) => {
                     self.report_datagram(id, e);
-                    return true;
+                    return Ok(true);
                 }
             }
         }
-        self.enqueue(slot, id, Block::new(payload, id, low, to), direct);
-        true
+        self.enqueue(slot, id, Block::new(payload, id, low, to)?, direct);
+        Ok(true)
     }
 
     pub(super) fn report_datagram(&self, id: i32, e: Errno) {
@@ -274,14 +290,32 @@ impl Shared {
             self.totals.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        // The stream has a hole from here on, so nothing of it may go out any more: the I/O thread closes the socket.
-        slot.overflowed.store(true, Ordering::Relaxed);
         self.totals.overflows.fetch_add(1, Ordering::Relaxed);
-        let mut text = Text::new();
-        let _ = write!(
-            text,
-            "write buffer limit exceeded: {bytes} bytes wait, the limit of the {whose} is {limit}"
+        self.end_stream(
+            slot,
+            id,
+            format_args!(
+                "write buffer limit exceeded: {bytes} bytes wait, the limit of the {whose} is {limit}"
+            ),
         );
+    }
+
+    /// There is no memory for the rest of what is partly out. The caller owns the handoff lock.
+    #[cold]
+    fn cut(&self, slot: &Slot, id: i32, rest: usize) {
+        self.end_stream(
+            slot,
+            id,
+            format_args!("not enough memory for {rest} bytes that wait"),
+        );
+    }
+
+    /// The stream has a hole from here on, so nothing of it may go out any more: the I/O thread closes the socket.
+    #[cold]
+    fn end_stream(&self, slot: &Slot, id: i32, why: fmt::Arguments<'_>) {
+        slot.overflowed.store(true, Ordering::Relaxed);
+        let mut text = Text::new();
+        let _ = text.write_fmt(why);
         self.post(Command::Overflow { id, text });
     }
 }

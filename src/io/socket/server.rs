@@ -1,7 +1,7 @@
 //! One socket server: what `struct socket_server` of "socket_server.h" stands for.
 
 use super::addr::{Protocol, SockAddr, UdpAddress};
-use super::buffer::{ObjectInterface, Payload};
+use super::buffer::{NoMemory, ObjectInterface, Payload};
 use super::command::Command;
 use super::cork;
 use super::event::Sink;
@@ -10,7 +10,7 @@ use super::keepalive::KeepAlive;
 use super::local;
 use super::poller::Poller;
 use super::polling::Polling;
-use super::resolve::{Lookup, getaddrinfo, system_lookup};
+use super::resolve::{self, Lookup, getaddrinfo, system_lookup};
 use super::rules::Rules;
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
@@ -19,7 +19,7 @@ use super::totals::Figures;
 use super::turn::{Done, Io, LoopIteration};
 use crate::base::release;
 use parking_lot::Mutex;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -160,18 +160,24 @@ impl SocketServer {
         self.shared.uncork_late(now)
     }
 
-    /// Sends bytes; `false` if there is no such socket.
-    pub fn send(&self, id: i32, payload: Payload) -> bool {
+    /// Sends bytes; `false` if there is no such socket. Without memory for what has to wait nothing is sent; if a part was out
+    /// already, the socket is closed, and its owner gets an ERROR event.
+    pub fn send(&self, id: i32, payload: Payload) -> Result<bool, NoMemory> {
         self.shared.send(id, payload, false, UdpAddress::NONE)
     }
 
     /// Sends bytes when nothing of high priority waits; `false` if there is no such socket.
-    pub fn send_low(&self, id: i32, payload: Payload) -> bool {
+    pub fn send_low(&self, id: i32, payload: Payload) -> Result<bool, NoMemory> {
         self.shared.send(id, payload, true, UdpAddress::NONE)
     }
 
     /// Sends a datagram; `None` sends to the socket's own peer.
-    pub fn send_datagram(&self, id: i32, to: Option<UdpAddress>, payload: Payload) -> bool {
+    pub fn send_datagram(
+        &self,
+        id: i32,
+        to: Option<UdpAddress>,
+        payload: Payload,
+    ) -> Result<bool, NoMemory> {
         self.shared
             .send(id, payload, false, to.unwrap_or(UdpAddress::NONE))
     }
@@ -224,7 +230,7 @@ impl SocketServer {
         let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
         self.shared.post(Command::Connect {
             id,
-            host: CString::from(host),
+            host: resolve::named(host),
             port,
         });
         Some(id)

@@ -8,12 +8,27 @@ use std::ptr;
 
 use libc::{c_char, c_int};
 
+use crate::block::Block;
 use crate::service::service;
+
+/// A parameter of so many bytes is long: there has to be memory for what a command may make of it.
+const LONG: usize = 64 * 1024;
+
+/// Argument 2, a text. Raises if it is long and there is no memory for copies of it: a command can only answer that nothing was
+/// done, which is what it answers for other reasons, too.
+fn parameter(state: State<'_>) -> &CStr {
+    let text = state.check_text(2);
+    let len = state.raw_len(2);
+    if len > LONG && Block::with_capacity(len.saturating_mul(2)).is_err() {
+        state.error(c"not enough memory");
+    }
+    text
+}
 
 /// Runs the command named by argument 1; argument 2, when there are two, is its parameter.
 fn run(state: State<'_>) -> Option<&CStr> {
     let command = state.check_text(1);
-    let parameter = (state.top() == 2).then(|| state.check_text(2));
+    let parameter = (state.top() == 2).then(|| parameter(state));
     service(state).command(command, parameter)
 }
 
@@ -54,7 +69,7 @@ pub fn intcommand(state: State<'_>) -> c_int {
             let _ = write!(&mut decimal[..], "{number}"); // 11 characters at most
             parameter = CStr::from_bytes_until_nul(&decimal).ok();
         } else {
-            parameter = Some(state.check_text(2));
+            parameter = Some(self::parameter(state));
         }
     }
     let Some(answer) = service(state).command(command, parameter) else {

@@ -13,7 +13,8 @@ use skynet_sys::{PTYPE_TAG_ALLOCSESSION, PTYPE_TAG_DONTCOPY, skynet_send, skynet
 use crate::service::service;
 
 /// `send(address, type, session|nil, message [, size])`: the session, false when the message is too large, nothing when
-/// there is no such service. A nil session asks for a new one. A light userdata is given away.
+/// there is no such service. Raises when there is no memory for the copy of a string. A nil session asks for a new one. A light
+/// userdata is given away.
 pub fn send(state: State<'_>) -> c_int {
     deliver(state, 0, 2, Some(3), 4)
 }
@@ -136,6 +137,8 @@ fn deliver(
         }
     };
     match sent {
+        // The core takes any size that a string can have, so that its copy is what there is no memory for.
+        -2 if ty & PTYPE_TAG_DONTCOPY == 0 => state.error(c"not enough memory"),
         -2 => state.push_boolean(false),
         ..0 => return 0,
         _ => state.push_integer(sent.into()),

@@ -23,8 +23,7 @@ pub fn send(state: State<'_>) -> c_int {
     let mut buffer = check(state, id, 2);
     // SAFETY: the invariant of `Service`, and of `check`.
     let failed = unsafe { skynet_socket_sendbuffer(service(state).context(), &mut buffer) };
-    state.push_boolean(failed == 0);
-    1
+    answer(state, failed)
 }
 
 /// `lsend(id, data [, size])`: [`send`] for what may wait until all else is sent.
@@ -34,8 +33,7 @@ pub fn lsend(state: State<'_>) -> c_int {
     let context = service(state).context();
     // SAFETY: the invariant of `Service`, and of `check`.
     let failed = unsafe { skynet_socket_sendbuffer_lowpriority(context, &mut buffer) };
-    state.push_boolean(failed == 0);
-    1
+    answer(state, failed)
 }
 
 /// `udp_send(id, address, data [, size])`: sends a datagram to an address that `unpack` gave. True if the socket is open;
@@ -55,6 +53,14 @@ pub fn udp_send(state: State<'_>) -> c_int {
     let (context, address) = (service(state).context(), address.as_ptr().cast());
     // SAFETY: the invariant of `Service`, and of `check`; the address is as long as its kind says.
     let failed = unsafe { skynet_socket_udp_sendbuffer(context, address, &mut buffer) };
+    answer(state, failed)
+}
+
+/// Whether it was sent, by what the core says. Raises if there was no memory for what had to wait.
+fn answer(state: State<'_>, failed: c_int) -> c_int {
+    if failed == -2 {
+        state.error(c"not enough memory");
+    }
     state.push_boolean(failed == 0);
     1
 }

@@ -123,7 +123,7 @@ fn an_event_for_a_dead_owner_closes_the_socket() {
     let mut all = Vec::new();
     peer.read_to_end(&mut all).unwrap();
     node.settle();
-    assert!(!node.server.send(id, Payload::copy_of(b"x")));
+    assert!(!node.server.send(id, Payload::copy_of(b"x")).unwrap());
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn every_buffer_is_released_once() {
     let mut made = 0;
     let mut send = |id| {
         made += 1;
-        node.server.send(id, object())
+        node.server.send(id, object()).unwrap()
     };
     assert!(!send(4711));
     while statistics(&node, id).wbuffer == 0 {

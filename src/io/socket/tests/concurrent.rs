@@ -26,7 +26,10 @@ fn blocks_of_each_thread_keep_their_order_and_are_not_torn() {
             scope.spawn(move || {
                 start.wait();
                 for number in 0..BLOCKS {
-                    assert!(node.send(id, Payload::copy_of(&block(thread, number))));
+                    assert!(
+                        node.send(id, Payload::copy_of(&block(thread, number)))
+                            .unwrap()
+                    );
                 }
             });
         }
@@ -54,7 +57,7 @@ fn writers_and_closers_do_not_disturb_each_other() {
             for _ in 0..3 {
                 let server = &node.server;
                 scope.spawn(move || {
-                    (0..5000).all(|_| server.send(id, Payload::copy_of(&[b'w'; 5000])))
+                    (0..5000).all(|_| server.send(id, Payload::copy_of(&[b'w'; 5000])).unwrap())
                 });
             }
             if round % 2 == 0 {
@@ -84,10 +87,12 @@ fn close_never_loses_what_its_caller_sent_before() {
         let all = std::thread::scope(|scope| {
             let server = &node.server;
             for _ in 0..2 {
-                scope.spawn(move || (0..5000).all(|_| server.send(id, Payload::copy_of(b"-"))));
+                scope.spawn(move || {
+                    (0..5000).all(|_| server.send(id, Payload::copy_of(b"-")).unwrap())
+                });
             }
             scope.spawn(move || {
-                assert!(server.send(id, Payload::copy_of(b"last")));
+                assert!(server.send(id, Payload::copy_of(b"last")).unwrap());
                 server.close(0, id);
             });
             let mut all = Vec::new();

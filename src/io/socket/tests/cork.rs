@@ -64,7 +64,7 @@ fn what_another_thread_sends_meanwhile_comes_behind() {
     let (node, id, mut peer) = node_in_a_turn();
     assert!(node.send(id, b"a") && node.send(id, b"b"));
     let server = node.server.clone();
-    let other = std::thread::spawn(move || server.send(id, Payload::copy_of(b"c")));
+    let other = std::thread::spawn(move || server.send(id, Payload::copy_of(b"c")).unwrap());
     assert!(other.join().unwrap());
     node.server.end_turn();
     assert_eq!(read_exact(&mut peer, 3), b"abc");
@@ -79,7 +79,7 @@ fn what_is_large_or_of_low_priority_takes_along_what_is_held_back() {
     let all = [b"ab".as_slice(), &[b'c'; 2000]].concat();
     assert_eq!(read_exact(&mut peer, 2002), all);
     assert!(node.send(id, b"d"));
-    assert!(node.server.send_low(id, Payload::copy_of(b"e")));
+    assert!(node.server.send_low(id, Payload::copy_of(b"e")).unwrap());
     assert!(node.send(id, b"f"));
     node.server.end_turn();
     assert_eq!(read_exact(&mut peer, 3), b"def");
@@ -193,7 +193,10 @@ fn turns_of_several_threads_on_one_socket_keep_the_order_of_each() {
                     TURN.set(1 + thread * TURNS + turn);
                     for piece in 0..3 {
                         let number = (thread << 32) + turn * 3 + piece;
-                        assert!(node.send(id, Payload::copy_of(&number.to_be_bytes())));
+                        assert!(
+                            node.send(id, Payload::copy_of(&number.to_be_bytes()))
+                                .unwrap()
+                        );
                     }
                     node.end_turn();
                 }

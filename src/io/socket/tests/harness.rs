@@ -208,7 +208,7 @@ impl Node {
     }
 
     pub fn send(&self, id: i32, bytes: &[u8]) -> bool {
-        self.server.send(id, Payload::copy_of(bytes))
+        self.server.send(id, Payload::copy_of(bytes)).unwrap()
     }
 
     /// An outgoing connection of the server, and the other end.

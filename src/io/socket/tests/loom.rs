@@ -43,7 +43,7 @@ impl Guarded {
             self.note(byte);
             return self.leave(false);
         }
-        let block = Block::new(Payload::copy_of(&[byte]), 1, false, UdpAddress::NONE);
+        let block = Block::new(Payload::copy_of(&[byte]), 1, false, UdpAddress::NONE).unwrap();
         if let Entry::Owner(block) = self.handoff.enter_or_hand_over(block) {
             self.note(block.rest()[0]);
             self.leave(false);

@@ -85,7 +85,7 @@ fn commands_and_data_are_seen_to_by_a_worker() {
         got.len() == 7
     });
     assert_eq!(got, b"request");
-    assert!(server.send(id, Payload::copy_of(b"answer")));
+    assert!(server.send(id, Payload::copy_of(b"answer")).unwrap());
     assert_eq!(read_exact(&mut peer, 6), b"answer");
 }
 
@@ -216,7 +216,7 @@ fn a_kernel_without_brief_waits_is_noticed() {
         let (id, mut peer) = connection(&server);
         write(&mut peer, b"request");
         poll_until(&server, |event| matches!(event.what, EventKind::Data(_)));
-        assert!(server.send(id, Payload::copy_of(b"answer")));
+        assert!(server.send(id, Payload::copy_of(b"answer")).unwrap());
         assert_eq!(read_exact(&mut peer, 6), b"answer");
     });
 }

@@ -77,6 +77,7 @@ fn low_priority_waits_for_high_and_begun_blocks_are_not_torn() {
     assert!(
         node.server
             .send_low(id, Payload::copy_of(&vec![b'l'; 100_000]))
+            .unwrap()
     );
     assert!(node.send(id, b"high1"));
     assert!(node.send(id, b"high2"));

@@ -47,6 +47,7 @@ fn exchange(host: &str, size: usize) {
     assert!(
         node.server
             .send_datagram(client, Some(address(&behind)), Payload::copy_of(b"back"))
+            .unwrap()
     );
     let (n, _) = peer.recv_from(&mut room).unwrap();
     assert_eq!(&room[..n], b"back");
@@ -111,6 +112,7 @@ fn a_peer_of_the_wrong_family_is_an_error_for_the_owner() {
         !node
             .server
             .send_datagram(id, Some(v6), Payload::copy_of(b"x"))
+            .unwrap()
     );
 }
 
@@ -125,10 +127,12 @@ fn a_datagram_that_cannot_be_sent_is_dropped_and_the_thread_sleeps() {
     .unwrap();
     for _ in 0..3 {
         node.server
-            .send_datagram(id, Some(nowhere), Payload::copy_of(b"x"));
+            .send_datagram(id, Some(nowhere), Payload::copy_of(b"x"))
+            .unwrap();
     }
     node.server
-        .send_datagram(id, Some(nowhere), Payload::copy_of(&vec![0; 100_000]));
+        .send_datagram(id, Some(nowhere), Payload::copy_of(&vec![0; 100_000]))
+        .unwrap();
     node.settle();
     assert_eq!(statistics(&node, id).wbuffer, 0, "nothing waits for ever");
     assert_eq!(statistics(&node, id).writing, 0);

@@ -7,7 +7,7 @@ use crate::io::socket::handoff::{Entry, HandoffLock};
 use crate::io::socket::queue::WriteQueue;
 
 fn block(bytes: &[u8], low: bool) -> Box<Block> {
-    Block::new(Payload::copy_of(bytes), 1, low, UdpAddress::NONE)
+    Block::new(Payload::copy_of(bytes), 1, low, UdpAddress::NONE).unwrap()
 }
 
 fn drain(q: &mut WriteQueue) -> Vec<u8> {
