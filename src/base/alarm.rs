@@ -4,6 +4,7 @@
 //! before.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
@@ -64,6 +65,24 @@ impl Alarm {
     pub fn sleep(&self, time: u64) {
         let due = self.due.fetch_min(time, Ordering::SeqCst).min(time);
         self.tell(due);
+        self.await_kernel();
+    }
+
+    /// As [`Alarm::sleep`], and not longer than until there is something to read from `other`.
+    pub fn sleep_beside(&self, time: u64, other: RawFd) {
+        let due = self.due.fetch_min(time, Ordering::SeqCst).min(time);
+        // This takes back what has come before, so it need not be read.
+        self.tell(due);
+        let mut both = [self.timer.load(Ordering::Acquire), other].map(|fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        });
+        // SAFETY: two entries, which are writable. An error (a signal) ends the sleep early.
+        unsafe { libc::poll(both.as_mut_ptr(), 2, -1) };
+    }
+
+    fn await_kernel(&self) {
         let mut count = 0u64;
         // SAFETY: the number is writable. An error (a signal) ends the sleep early.
         unsafe {

@@ -16,7 +16,7 @@ use crate::alloc::reclaim;
 use crate::base::env;
 use crate::base::{clock, log, release};
 use crate::diag::{crash, figures, stuck};
-use crate::io::socket::{self, Ownerless};
+use crate::io::socket::{self, NextLook, Ownerless};
 use crate::io::timer;
 use crate::scheduler::{self, Hooks, cpu, watchdog};
 use crate::services::{builtin, loader};
@@ -219,7 +219,7 @@ fn run_threads(workers: usize) {
 }
 
 /// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
-/// that do not run; at the timers, if the timer thread is late; at memory that is free and due to go back; and at sockets without a service.
+/// that do not run; at the timers, if the timer thread is late; at the sockets, if the socket thread is; at memory that is free and due to go back; and at sockets without a service.
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.
@@ -228,6 +228,7 @@ fn monitor() {
     let mut timer_thread = timer::Other::default();
     let mut decay = Decay::of_process();
     let mut sockets = Ownerless::default();
+    let mut stand_in = socket::StandIn::default();
     let (mut check_at, mut report_at, mut checks) = (0, MANY_BLOCKS, 0_u64);
     loop {
         watchdog::MONITOR.reset();
@@ -255,7 +256,12 @@ fn monitor() {
         let pages = decay.look(now, scheduler::turns());
         let corked = socket::uncork_late(now);
         let first = [check_at, timers, workers, pages, corked].into_iter().min();
-        watchdog::MONITOR.sleep(first.unwrap_or(check_at));
+        let first = first.unwrap_or(check_at);
+        match socket::stand_in(&mut stand_in, now) {
+            NextLook::At(time) => watchdog::MONITOR.sleep(first.min(time)),
+            NextLook::AtEvents(events) => watchdog::MONITOR.sleep_beside(first, events),
+            NextLook::Never => watchdog::MONITOR.sleep(first),
+        }
     }
 }
 

@@ -306,6 +306,24 @@ static void asleep(int fd)
 	stops_of("worker", fd, 4);
 }
 
+/* The socket thread, in its wait: with no other work, and with requests as fast as they are answered. */
+static void sockets(int fd)
+{
+	pthread_t thread;
+	int id;
+	threads("socket", &id);
+	stops_of("socket", fd, 4);
+	pthread_create(&thread, NULL, client, NULL);
+	await_more(&rounds, 100);
+	/* Workers poll, so the socket thread stands by. */
+	stop(id, 0);
+	await_more(&rounds, 100);
+	all_goes_on(fd);
+	let_go();
+	atomic_store(&client_ends, 1);
+	pthread_join(thread, NULL);
+}
+
 /* The timer thread, the monitor thread, and each of them with a worker. */
 static void others(int fd)
 {
@@ -417,7 +435,7 @@ static const struct {
 	const char *name;
 	void (*run)(int fd);
 } scenarios[] = {
-	{"asleep", asleep}, {"others", others}, {"in_turn", in_turn}, {"watching", watching}, {"polling", polling}, {"busy", busy},
+	{"asleep", asleep}, {"others", others}, {"sockets", sockets}, {"in_turn", in_turn}, {"watching", watching}, {"polling", polling}, {"busy", busy},
 };
 
 static void *direct(void *arg)

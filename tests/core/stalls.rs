@@ -42,6 +42,11 @@ fn nothing_waits_for_a_worker_that_stops_anywhere_under_load() {
 }
 
 #[test]
+fn nothing_waits_for_the_socket_thread_that_stops_in_its_wait() {
+    goes_on("sockets", &[2, 3]);
+}
+
+#[test]
 fn nothing_waits_for_the_timer_thread_or_the_monitor_thread() {
     goes_on("others", &[2]);
 }

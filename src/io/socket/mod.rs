@@ -46,10 +46,12 @@ mod send;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod slot;
-pub(crate) mod state;
+mod stand_in;
+mod state;
 pub(crate) mod sys;
 mod totals;
 mod turn;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -61,13 +63,14 @@ pub use event::{Event, EventKind};
 pub use info::SocketInfo;
 pub use keepalive::KeepAlive;
 pub use node::{
-    Poll, at_rest, end_turn, exit, free, init, poll, poll_once, run, server, try_poll_lease, turns,
-    uncork_all, uncork_late, wake_poller,
+    Poll, at_rest, end_turn, exit, free, init, poll, poll_once, run, server, stand_in,
+    try_poll_lease, turns, uncork_all, uncork_late, wake_poller,
 };
 pub use ownerless::Ownerless;
 pub use polling::PollLease;
 pub use server::{Hooks, SocketServer};
 pub use shared::Clock;
+pub use stand_in::{NextLook, StandIn};
 
 /// Logs a line of the socket server, with the node as its source.
 pub fn report(text: &str) {

@@ -8,6 +8,7 @@ use super::event::{Event, EventKind, Sink};
 use super::polling::PollLease;
 use super::server::{Hooks, SocketServer};
 use super::shared::Clock;
+use super::stand_in::{NextLook, StandIn};
 use crate::actor::service;
 use crate::base::clock;
 use crate::base::message::{Message, SocketMessage, ptype, socket_type};
@@ -132,23 +133,38 @@ pub fn try_poll_lease(briefly: bool) -> Option<PollLease<'static>> {
     server()?.try_poll_lease(briefly)
 }
 
+/// Monitor thread: see [`StandIn::look`]. Where time is virtual or a seed decides, the socket thread alone makes services ready.
+pub fn stand_in(state: &mut StandIn, now: u64) -> NextLook {
+    match server() {
+        Some(s) if !clock::is_virtual() && !seeded::is_on() => {
+            state.look(s, &mut Worker(&mut || ()), now)
+        }
+        _ => NextLook::Never,
+    }
+}
+
 /// A worker waits for events in place of the socket thread, no longer than `limit`, and puts them into the mailboxes.
 /// `awake` is called in between.
 pub fn poll(lease: PollLease<'static>, limit: Option<Duration>, awake: &mut dyn FnMut()) {
-    struct Worker<'a>(&'a mut dyn FnMut());
-    impl Sink for Worker<'_> {
-        fn deliver(&mut self, event: Event) -> bool {
-            deliver(event)
-        }
-        fn awake(&mut self) -> bool {
-            (self.0)();
-            false
-        }
-        fn counts(&self) -> bool {
-            true
-        }
-    }
     lease.turn(&mut Worker(awake), limit);
+}
+
+/// The sink of a thread that polls in place of the socket thread.
+struct Worker<'a>(&'a mut dyn FnMut());
+
+impl Sink for Worker<'_> {
+    fn deliver(&mut self, event: Event) -> bool {
+        deliver(event)
+    }
+
+    fn awake(&mut self) -> bool {
+        (self.0)();
+        false
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
 }
 
 /// A PTYPE_SOCKET message is about to be handled, or dropped: its bytes are no longer ahead of the service.

@@ -134,9 +134,21 @@ impl Poller {
         unsafe { libc::poll(&mut epoll, 1, 0) > 0 }
     }
 
+    /// For a thread that sleeps until there are events ([`crate::base::alarm::Alarm::sleep_beside`]).
+    pub fn events(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+
     /// Ends the present or next `wait`.
     pub fn wake(&self) {
         let _ = sys::write(self.wake.as_raw_fd(), &1u64.to_ne_bytes());
+    }
+
+    /// After this, a [`Poller::wake`] of before ends no wait any more.
+    pub fn forget_wake(&self) {
+        let mut counter = [0u8; 8];
+        // SAFETY: the buffer has the eight bytes.
+        let _ = unsafe { sys::read(self.wake.as_raw_fd(), counter.as_mut_ptr().cast(), 8) };
     }
 
     /// Waits for events, at most `timeout` milliseconds (-1: for ever) and no longer than `limit`; puts them into `out`.
@@ -147,7 +159,22 @@ impl Poller {
         limit: Option<Duration>,
         out: &mut Vec<Ready>,
     ) -> Result<(), Errno> {
+        if self.look(room, timeout, limit, out)? {
+            self.forget_wake();
+        }
+        Ok(())
+    }
+
+    /// As [`Poller::wait`], and changes nothing. Whether there was a [`Poller::wake`].
+    pub fn look(
+        &self,
+        room: &mut [libc::epoll_event],
+        timeout: i32,
+        limit: Option<Duration>,
+        out: &mut Vec<Ready>,
+    ) -> Result<bool, Errno> {
         out.clear();
+        let mut woken = false;
         let n = match limit {
             Some(limit) if timeout != 0 => self.wait_briefly(room, timeout, limit),
             // SAFETY: the slice is writable with its length.
@@ -166,9 +193,7 @@ impl Poller {
         for e in &room[..n as usize] {
             let (events, data) = (e.events, e.u64);
             if data == WAKE {
-                let mut counter = [0u8; 8];
-                // SAFETY: the buffer has the eight bytes.
-                let _ = unsafe { sys::read(self.wake.as_raw_fd(), counter.as_mut_ptr().cast(), 8) };
+                woken = true;
                 continue;
             }
             let has = |bit: i32| events & bit as u32 != 0;
@@ -180,6 +205,6 @@ impl Poller {
                 hangup: has(libc::EPOLLHUP),
             });
         }
-        Ok(())
+        Ok(woken)
     }
 }

@@ -20,6 +20,8 @@
 //! - When nothing came for [`QUIET`] ticks, the socket thread polls from then on. It does so too when much is moved (large
 //!   data is read by one thread and worked on by another at the same time) and when something is to be done at a certain
 //!   time. A worker that waits ends that after so long by itself ([`LONGEST`]), so an idle node does not wake up.
+//! - The socket thread waits without the lock too, but workers do not poll meanwhile. If it is not given time, the monitor thread
+//!   polls in its place ([`super::stand_in`]).
 //! - An event wakes one of the threads that wait. While a worker may be one of them, the socket thread sleeps no longer than a
 //!   tick.
 //! - A worker that polls sleeps in epoll_wait(2), the others on a futex; to wake it is to write to the eventfd.
@@ -27,6 +29,7 @@
 use super::event::{Event, Sink};
 use super::server::SocketServer;
 use super::turn::{BRIEF_READY, BULK, Done, Io, LoopIteration};
+use super::wait::Events;
 use crate::scheduler::poller_lock::PollerLock;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -44,11 +47,11 @@ const WARM_UP: u32 = 16;
 
 /// Which thread polls.
 pub struct Polling {
-    lock: PollerLock,
+    pub(super) lock: PollerLock,
     /// Workers may poll.
     worker_polling: AtomicBool,
     /// All turns, and those of workers that had events.
-    turns: AtomicU32,
+    pub(super) turns: AtomicU32,
     productive: AtomicU32,
     /// A worker waits, or has not gone on since.
     leased: AtomicBool,
@@ -78,6 +81,16 @@ impl Polling {
         self.turns.load(Ordering::Acquire)
     }
 
+    /// Workers may poll at present.
+    pub(super) fn workers_may_poll(&self) -> bool {
+        self.worker_polling.load(Ordering::Relaxed)
+    }
+
+    /// The server was told to end.
+    pub(super) fn ends(&self) -> bool {
+        self.exit.load(Ordering::Acquire)
+    }
+
     /// For a worker: takes the lease, if it is free and no thread runs a turn.
     fn try_take_lease(&self) -> bool {
         // The socket thread takes the poller lock first and looks at the lease then: one of the two sees the other.
@@ -93,8 +106,8 @@ impl Polling {
         self.leased.store(false, Ordering::SeqCst);
     }
 
-    /// Holder of the poller lock, after a turn. One at a time, so these need no atomic addition.
-    fn count(&self, done: &Done, by_worker: bool) {
+    /// After a turn, with the poller lock and that of [`Io`]. One at a time, so these need no atomic addition.
+    pub(super) fn count(&self, done: &Done, by_worker: bool) {
         if by_worker && done.delivered != 0 {
             let productive = self.productive.load(Ordering::Relaxed).wrapping_add(1);
             self.productive.store(productive, Ordering::Relaxed);
@@ -105,11 +118,16 @@ impl Polling {
         if done.exit {
             self.exit.store(true, Ordering::Release);
         }
+        self.note_turn();
+    }
+
+    /// After a turn, with the lock of [`Io`]: what was waited before is no longer so.
+    pub(super) fn note_turn(&self) {
         let turns = self.turns.load(Ordering::Relaxed).wrapping_add(1);
         self.turns.store(turns, Ordering::Release);
     }
 
-    fn wake_socket_thread(&self) {
+    pub(super) fn wake_socket_thread(&self) {
         if let Some(thread) = &*self.socket_thread.lock() {
             thread.unpark();
         }
@@ -221,8 +239,9 @@ impl SocketServer {
             row: 0,
         };
         let pending = || self.shared.commands.has_some() || self.shared.poller.has_events();
+        let mut events = Events::new();
         while self.polling.stand_by(pending) {
-            let running = self.serve_while_needed(sink, has_idle, &mut rate);
+            let running = self.serve_while_needed(sink, has_idle, &mut rate, &mut events);
             // No other thread awaits the poller lock.
             let _ = self.polling.lock.give_back();
             if !running {
@@ -237,6 +256,7 @@ impl SocketServer {
         sink: &mut dyn Sink,
         has_idle: &dyn Fn() -> bool,
         rate: &mut EventRate,
+        events: &mut Events,
     ) -> bool {
         let began = Instant::now();
         loop {
@@ -247,12 +267,9 @@ impl SocketServer {
             };
             let shared_wait = self.polling.leased.load(Ordering::SeqCst);
             let most = (shared_wait && began.elapsed() <= LONGEST + TICK).then_some(TICK);
-            let done =
-                LoopIteration::run(&self.shared, &mut self.io.lock(), &mut probe, true, most);
-            self.polling.count(&done, false);
-            if done.exit {
+            let Some(done) = self.wait_and_turn(&mut probe, most, events) else {
                 return false;
-            }
+            };
             if done.delivered != 0 {
                 // A worker that keeps its lease is not running.
                 let has_idle = probe.seen && !self.polling.leased.load(Ordering::Relaxed);
@@ -262,6 +279,41 @@ impl SocketServer {
                 }
             }
         }
+    }
+
+    /// Holder of the lock, which it does not hold while it waits: a turn when there are events. `None`: the server was waited to end.
+    fn wait_and_turn(
+        &self,
+        sink: &mut dyn Sink,
+        most: Option<Duration>,
+        events: &mut Events,
+    ) -> Option<Done> {
+        let (shared, polling) = (&self.shared, &self.polling);
+        let timeout = LoopIteration::timeout(shared, &mut self.io.lock(), sink, most);
+        let turns = polling.turns.load(Ordering::Relaxed);
+        polling.lock.begin_wait();
+        events.wait(shared, timeout);
+        let again = sink.awake();
+        while !polling.lock.take_or_await() {
+            thread::park();
+        }
+        if polling.ends() {
+            return None;
+        }
+        let mut io = self.io.lock();
+        if again || polling.turns.load(Ordering::Relaxed) != turns {
+            // Another thread has stood in, or had the time to change something.
+            events.renew(shared);
+        }
+        if again {
+            events.ready.sort_by_key(|ready| ready.id);
+        }
+        if std::mem::take(&mut events.woken) {
+            shared.poller.forget_wake();
+        }
+        let done = LoopIteration::for_events(shared, &mut io, sink, &events.ready);
+        polling.count(&done, false);
+        (!done.exit).then_some(done)
     }
 
     /// Lets workers poll as if there had been much to do.

@@ -77,7 +77,10 @@ impl SocketServer {
 
     /// One turn of the I/O thread; events go to `sink`. With `wait` it sleeps until there is something to do.
     pub fn turn(&self, sink: &mut dyn Sink, wait: bool) -> Done {
-        LoopIteration::run(&self.shared, &mut self.io.lock(), sink, wait, None)
+        let mut io = self.io.lock();
+        let done = LoopIteration::run(&self.shared, &mut io, sink, wait);
+        self.polling.note_turn();
+        done
     }
 
     /// Ends the present or next wait for events without any.

@@ -10,11 +10,11 @@ use super::poller::Ready;
 use super::shared::Shared;
 use super::state::{Actions, Input, Phase};
 use super::sys::{self, Errno};
+use super::wait::report_fault;
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 /// The kernel's answer when the table (or epoll) is full, as services know it.
@@ -24,9 +24,7 @@ pub const TOO_MANY: &str = "reach skynet socket number limit";
 pub const SCRATCH: usize = 64 * 1024;
 
 /// Events that one wait can bring.
-const MAX_READY: usize = 256;
-/// When the system does not tell of events.
-const AFTER_A_FAULT: Duration = Duration::from_millis(100);
+pub(super) const MAX_READY: usize = 256;
 
 /// Events that one wait of a worker can bring.
 pub const BRIEF_READY: usize = 32;
@@ -83,43 +81,57 @@ pub struct Done {
 }
 
 impl<'a> LoopIteration<'a> {
-    /// Runs one turn. With `wait` it sleeps until there is something to do, but not longer than `most`.
-    pub fn run(
-        s: &'a Arc<Shared>,
-        io: &'a mut Io,
-        sink: &'a mut dyn Sink,
-        wait: bool,
-        most: Option<Duration>,
-    ) -> Done {
-        let mut turn = LoopIteration::new(s, io, sink);
-        let mut ready = std::mem::take(&mut turn.io.ready);
-        let timeout = if wait && s.commands.fall_asleep() {
-            turn.sink.falls_asleep();
-            let most = most.map_or(-1, |most| most.as_millis() as i32);
-            match turn.accept_retry_timeout() {
-                rest if most < 0 || (0..most).contains(&rest) => rest,
-                _ => most,
-            }
+    /// Runs one turn. With `wait` it sleeps until there is something to do.
+    pub fn run(s: &'a Arc<Shared>, io: &'a mut Io, sink: &'a mut dyn Sink, wait: bool) -> Done {
+        let timeout = if wait {
+            LoopIteration::timeout(s, io, sink, None)
         } else {
             0
         };
+        let mut turn = LoopIteration::new(s, io, sink);
+        let mut ready = std::mem::take(&mut turn.io.ready);
         let waited = s.poller.wait(&mut turn.io.room, timeout, None, &mut ready);
         if turn.sink.awake() {
             let _ = s.poller.wait(&mut turn.io.room, 0, None, &mut ready);
             ready.sort_by_key(|ready| ready.id);
         }
-        if let Err(e) = waited
-            && !e.is_temporary()
-        {
-            turn.report(format_args!(
-                "socket-server error: {}",
-                String::from_utf8_lossy(e.text().as_bytes())
-            ));
-            // It will be the same the next time, and each of these is a line in the log.
-            thread::sleep(AFTER_A_FAULT);
+        if let Err(e) = waited {
+            report_fault(s, e);
         }
         turn.act(&ready, usize::MAX);
         turn.io.ready = ready;
+        turn.done()
+    }
+
+    /// The socket thread, with the lock of its state: how long it may wait, in milliseconds (-1: for ever), but not longer than
+    /// `most`.
+    pub fn timeout(
+        s: &'a Arc<Shared>,
+        io: &'a mut Io,
+        sink: &'a mut dyn Sink,
+        most: Option<Duration>,
+    ) -> i32 {
+        let turn = LoopIteration::new(s, io, sink);
+        if !s.commands.fall_asleep() {
+            return 0;
+        }
+        turn.sink.falls_asleep();
+        let most = most.map_or(-1, |most| most.as_millis() as i32);
+        match turn.accept_retry_timeout() {
+            rest if most < 0 || (0..most).contains(&rest) => rest,
+            _ => most,
+        }
+    }
+
+    /// The socket thread, after a wait: a turn for these events.
+    pub fn for_events(
+        s: &'a Arc<Shared>,
+        io: &'a mut Io,
+        sink: &'a mut dyn Sink,
+        ready: &[Ready],
+    ) -> Done {
+        let mut turn = LoopIteration::new(s, io, sink);
+        turn.act(ready, usize::MAX);
         turn.done()
     }
 

@@ -7,6 +7,7 @@ use crate::io::socket::handoff::{Entry, HandoffLock};
 use crate::scheduler::poller_lock::PollerLock;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 /// A lock and what it guards: loom fails if two threads are inside at once.
@@ -127,6 +128,77 @@ fn loom_nothing_is_left_behind_by_a_consumer_that_falls_asleep() {
         assert_eq!(asleep, woken);
         assert_eq!(queue.take().count(), 1);
     });
+}
+
+/// The socket thread waits for events, and perhaps never comes back from its wait; a stand-in takes its place, and another thread asks
+/// for something. One runs a turn at a time, and what was asked is done: by the stand-in, or because the sleeper is told.
+#[test]
+fn loom_a_stand_in_polls_for_a_socket_thread_that_stops_in_its_wait() {
+    struct Shared {
+        lock: PollerLock,
+        commands: CommandQueue<u32>,
+        /// The eventfd. Exchanges alone, as calls of the kernel are in one order.
+        told: AtomicBool,
+        state: UnsafeCell<Vec<u32>>,
+    }
+    impl Shared {
+        /// Holder of the lock.
+        fn turn(&self) {
+            self.told.swap(false, Ordering::SeqCst);
+            // SAFETY: the caller holds the poller lock, which loom checks.
+            self.state
+                .with_mut(|done| unsafe { (*done).extend(self.commands.take()) });
+        }
+    }
+    for comes_back in [false, true] {
+        loom::model(move || {
+            let shared = Arc::new(Shared {
+                lock: PollerLock::new(),
+                commands: CommandQueue::new(),
+                told: AtomicBool::new(false),
+                state: UnsafeCell::new(Vec::new()),
+            });
+            assert!(shared.lock.take_or_await());
+            assert!(shared.commands.fall_asleep());
+            shared.lock.begin_wait();
+            assert!(!shared.lock.try_take(), "workers do not poll meanwhile");
+            let other = shared.clone();
+            let socket = thread::spawn(move || {
+                if comes_back {
+                    while !other.lock.take_or_await() {
+                        thread::park();
+                    }
+                    other.turn();
+                    assert!(!other.lock.give_back(), "no other thread waits");
+                }
+            });
+            let waiter = socket.thread().clone();
+            let other = shared.clone();
+            let asks = thread::spawn(move || {
+                if other.commands.push(1) {
+                    other.told.swap(true, Ordering::SeqCst);
+                }
+            });
+            if let Some(before) = shared.lock.stand_in() {
+                shared.turn();
+                if !shared.commands.fall_asleep() {
+                    shared.told.swap(true, Ordering::SeqCst);
+                }
+                if shared.lock.leave(before) {
+                    waiter.unpark();
+                }
+            }
+            socket.join().unwrap();
+            asks.join().unwrap();
+            let done = shared.state.with(|done| {
+                // SAFETY: no other thread is left.
+                unsafe { (*done).clone() }
+            });
+            // A socket thread that is back looks at the commands before it waits again.
+            let seen = comes_back || shared.told.swap(false, Ordering::SeqCst);
+            assert!(done == [1] || (seen && shared.commands.has_some()));
+        });
+    }
 }
 
 /// Two workers take the poller lock when they can, and the socket thread waits for it. One holds it at a time, and the socket

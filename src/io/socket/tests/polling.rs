@@ -2,9 +2,12 @@
 
 use super::harness::*;
 use super::old_kernel::without_brief_waits;
-use crate::io::socket::{Event, EventKind, Payload, SocketServer};
+use crate::io::socket::event::Sink;
+use crate::io::socket::{Event, EventKind, NextLook, Payload, SocketServer, StandIn};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// A server whose turns are run by the test alone, and whose sockets workers may poll.
@@ -136,6 +139,94 @@ fn the_socket_thread_polls_when_no_worker_does() {
         write(&mut peer, &request);
         assert_eq!(node.data(id, 4), request);
     }
+}
+
+/// The sink of a socket thread that stops in its wait until the other end of the channel is dropped.
+struct StopsInWait(Receiver<()>);
+
+impl Sink for StopsInWait {
+    fn deliver(&mut self, event: Event) -> bool {
+        panic!("{} came from a void wait", name(&event.what))
+    }
+
+    fn awake(&mut self) -> bool {
+        let _ = self.0.recv();
+        false
+    }
+}
+
+#[test]
+fn the_sockets_do_not_wait_for_a_socket_thread_that_stops_in_its_wait() {
+    let server = Arc::new(alone());
+    let (id, mut peer) = connection(&server);
+    let (back, stopped) = channel();
+    let its_server = server.clone();
+    let socket_thread =
+        std::thread::spawn(move || its_server.serve(&mut StopsInWait(stopped), &|| false));
+    let mut look = StandIn::default();
+    let mut now = 0;
+    for round in 0..50u32 {
+        write(&mut peer, &round.to_le_bytes());
+        let mut got = Vec::new();
+        while got.len() < 4 {
+            let mut sink = |event: Event| {
+                if let EventKind::Data(data) = event.what {
+                    got.extend_from_slice(data.bytes());
+                }
+                true
+            };
+            // The clock of the looks is the test's.
+            now = match look.look(&server, &mut sink, now) {
+                NextLook::At(time) => time,
+                NextLook::AtEvents(_) => now,
+                NextLook::Never => panic!("the server was not told to end"),
+            };
+            std::thread::yield_now();
+        }
+        assert_eq!(got, round.to_le_bytes());
+        assert!(server.send(id, Payload::copy_of(b"answer")));
+        assert_eq!(read_exact(&mut peer, 6), b"answer");
+    }
+    // What the socket thread finds when it goes on, and that it ends, are told by the stand-in.
+    server.exit();
+    let mut ended = false;
+    while !ended {
+        let mut sink = |event: Event| {
+            ended |= matches!(event.what, EventKind::Exit);
+            true
+        };
+        if let NextLook::At(time) = look.look(&server, &mut sink, now) {
+            now = time;
+        }
+    }
+    assert_eq!(look.look(&server, &mut |_| true, now), NextLook::Never);
+    drop(back);
+    socket_thread.join().unwrap();
+}
+
+#[test]
+fn nobody_stands_in_while_turns_are_run_or_nothing_waits() {
+    let server = alone();
+    let (_, mut peer) = connection(&server);
+    let mut look = StandIn::default();
+    let none: &mut dyn Sink = &mut |_: Event| unreachable!();
+    let NextLook::At(tick) = look.look(&server, none, 0) else {
+        panic!("turns were run")
+    };
+    write(&mut peer, b"request");
+    let NextLook::At(patience) = look.look(&server, none, tick) else {
+        panic!("something waits")
+    };
+    assert!(patience > tick);
+    poll_until(&server, |event| matches!(event.what, EventKind::Data(_)));
+    assert!(matches!(
+        look.look(&server, none, patience),
+        NextLook::At(_)
+    ));
+    assert!(matches!(
+        look.look(&server, none, u64::MAX / 2),
+        NextLook::At(_)
+    ));
 }
 
 /// Requests and answers on many connections, with more than one thread that polls and pauses, closes and new connections
