@@ -3,7 +3,8 @@
 
 /// A short text that is a number, with what stands before it.
 pub(crate) struct Digits {
-    text: [u8; Digits::MOST],
+    /// The text ends at [`Digits::MOST`]; zeros follow.
+    text: [u8; 2 * Digits::MOST + 1],
     start: usize,
 }
 
@@ -17,7 +18,7 @@ impl Digits {
     }
 
     const EMPTY: Digits = Digits {
-        text: [0; Digits::MOST],
+        text: [0; 2 * Digits::MOST + 1],
         start: Digits::MOST,
     };
 
@@ -62,12 +63,13 @@ impl Digits {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.text[self.start..]
+        &self.text[self.start..Digits::MOST]
     }
 
-    /// The text at the end of a buffer, and where in that it begins: to be copied as a whole, which is cheaper than so many bytes.
-    pub(crate) fn parts(&self) -> (&[u8; Digits::MOST], usize) {
-        (&self.text, self.start)
+    /// As a C string, with zeros up to a length that is always the same: copied as a whole, which is cheaper than so many bytes.
+    pub(crate) fn padded(&self) -> &[u8; Digits::MOST + 1] {
+        let padded = self.text[self.start..].first_chunk();
+        padded.expect("a text begins within the first MOST bytes")
     }
 }
 

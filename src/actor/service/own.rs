@@ -111,11 +111,9 @@ impl<'a> Own<'a> {
 
     /// [`Own::answer`] of a number.
     pub(crate) fn answer_number(&mut self, number: &Digits) -> *const c_char {
-        let (text, start) = number.parts();
         let buffer = &mut self.consumer.owned().short;
-        buffer[..Digits::MOST].copy_from_slice(text);
-        buffer[Digits::MOST] = 0;
-        buffer[start..].as_ptr().cast()
+        buffer[..=Digits::MOST].copy_from_slice(number.padded());
+        buffer.as_ptr().cast()
     }
 
     /// The text that the buffer for short answers holds, for C.
