@@ -7,7 +7,8 @@
 //! - at the end of the turn ([`Shared::end_turn`]),
 //! - as soon as it is more than [`MOST`], or something follows that is large, of low priority, or over a limit of queued bytes,
 //! - before the socket is closed, before the end of its stream is seen to, and before somebody asks for its statistics,
-//! - when the turn goes on for more than [`PATIENCE`]: the monitor thread looks ([`Shared::uncork_late`]),
+//! - when the turn goes on for more than [`PATIENCE`]: the monitor thread looks ([`Shared::uncork_late`]), which waits for no
+//!   thread: what another one has in its hands it looks at again later,
 //! - and before the process ends by `exit`.
 //!
 //! Only small writes are held back, only on threads for which [`super::Hooks::turn`] has a number, and each goes on a list, of
@@ -46,7 +47,11 @@ struct Corked {
 
 /// What is held back, of all threads.
 #[derive(Default)]
-pub(super) struct Corks([List; LISTS]);
+pub(super) struct Corks {
+    lists: [List; LISTS],
+    /// What the monitor thread has taken off the lists, and another thread had in its hands.
+    late: Mutex<Vec<i32>>,
+}
 
 thread_local! {
     /// Index of the thread's list.
@@ -87,7 +92,7 @@ impl Shared {
     /// What has just been queued on a socket is held back until the end of the turn. The caller owns the handoff lock.
     pub(super) fn cork(&self, slot: &Slot, id: i32) {
         slot.corked.store(true, Ordering::Relaxed);
-        let mut list = self.corks.0[MINE.with(|mine| *mine)].corked.lock();
+        let mut list = self.corks.lists[MINE.with(|mine| *mine)].corked.lock();
         if list.ids.is_empty() {
             list.since = clock::monotonic_nanos();
             watchdog::MONITOR.at_latest(list.since + PATIENCE);
@@ -107,27 +112,45 @@ impl Shared {
     #[cold]
     pub fn end_turn(&self) {
         SOME.set(false);
-        self.uncork_list(&self.corks.0[MINE.with(|mine| *mine)]);
+        self.uncork_list(&self.corks.lists[MINE.with(|mine| *mine)]);
     }
 
-    /// Any thread: what has been held back for long by time `now` goes out. When to look again.
+    /// Monitor thread: what has been held back for long by time `now` goes out. When to look again.
     pub fn uncork_late(&self, now: u64) -> u64 {
+        let again = now.saturating_add(PATIENCE);
         let mut next = u64::MAX;
-        for list in &self.corks.0 {
-            let due = {
-                let corked = list.corked.lock();
-                if corked.ids.is_empty() {
-                    continue;
-                }
-                corked.since.saturating_add(PATIENCE)
+        let mut late = self.corks.late.lock();
+        for list in &self.corks.lists {
+            let Some(mut corked) = list.corked.try_lock() else {
+                next = next.min(again);
+                continue;
             };
+            if corked.ids.is_empty() {
+                continue;
+            }
+            let due = corked.since.saturating_add(PATIENCE);
             if due <= now {
-                self.uncork_list(list);
+                late.append(&mut corked.ids);
             } else {
                 next = next.min(due);
             }
         }
-        next
+        late.retain(|&id| !self.try_uncork_id(id));
+        if late.is_empty() {
+            next
+        } else {
+            next.min(again)
+        }
+    }
+
+    /// Before the end of the process: what is held back goes out.
+    pub fn uncork_all(&self) {
+        for list in &self.corks.lists {
+            self.uncork_list(list);
+        }
+        for id in std::mem::take(&mut *self.corks.late.lock()) {
+            self.uncork_id(id);
+        }
     }
 
     fn uncork_list(&self, list: &List) {
@@ -150,5 +173,19 @@ impl Shared {
             self.uncork(slot);
             self.leave(slot);
         }
+    }
+
+    /// [`Shared::uncork_id`], unless another thread owns the handoff lock.
+    fn try_uncork_id(&self, id: i32) -> bool {
+        let slot = self.table.slot(id);
+        if !slot.corked.load(Ordering::Relaxed) {
+            return true;
+        }
+        if !slot.handoff.try_enter() {
+            return false;
+        }
+        self.uncork(slot);
+        self.leave(slot);
+        true
     }
 }

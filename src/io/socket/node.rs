@@ -94,7 +94,9 @@ pub fn uncork_late(now: u64) -> u64 {
 
 /// The process is about to end in the middle of turns: what they have written goes out.
 pub fn uncork_all() {
-    uncork_late(u64::MAX);
+    if let Some(s) = server() {
+        s.uncork_all();
+    }
 }
 
 /// One turn of the I/O thread: waits for events and puts them into the mailboxes of the owners.

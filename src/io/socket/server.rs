@@ -157,10 +157,15 @@ impl SocketServer {
         }
     }
 
-    /// Any thread: writes what turns have held back for long by time `now`, in nanoseconds of the monotonic clock. When to
+    /// Monitor thread: writes what turns have held back for long by time `now`, in nanoseconds of the monotonic clock. When to
     /// look again.
     pub fn uncork_late(&self, now: u64) -> u64 {
         self.shared.uncork_late(now)
+    }
+
+    /// Before the end of the process: writes all that turns have held back.
+    pub fn uncork_all(&self) {
+        self.shared.uncork_all();
     }
 
     /// Sends bytes; `false` if there is no such socket. Without memory for what has to wait nothing is sent; if a part was out

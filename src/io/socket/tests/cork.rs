@@ -157,6 +157,25 @@ fn what_a_long_turn_holds_back_goes_out_before_its_end() {
 }
 
 #[test]
+fn the_monitor_thread_waits_for_nobody_who_has_the_socket_in_hand() {
+    let (node, id, mut peer) = node_in_a_turn();
+    assert!(node.send(id, b"a") && node.send(id, b"b"));
+    let due = node.server.uncork_late(0);
+    let shared = &node.server.shared;
+    let slot = shared.table.slot(id);
+    shared.enter(slot);
+    assert!(
+        node.server.uncork_late(due) > due,
+        "it looks again, however long that takes"
+    );
+    shared.leave(slot);
+    assert_eq!(backlog(&node, id), 1);
+    assert_eq!(node.server.uncork_late(due), u64::MAX);
+    assert_eq!(read_exact(&mut peer, 2), b"ab");
+    node.server.end_turn();
+}
+
+#[test]
 fn statistics_know_what_the_turn_has_written() {
     let (node, id, _peer) = node_in_a_turn();
     assert!(node.send(id, b"a") && node.send(id, b"b"));

@@ -184,7 +184,7 @@ fn the_sockets_do_not_wait_for_a_socket_thread_that_stops_in_its_wait() {
             std::thread::yield_now();
         }
         assert_eq!(got, round.to_le_bytes());
-        assert!(server.send(id, Payload::copy_of(b"answer")));
+        assert!(server.send(id, Payload::copy_of(b"answer")).unwrap());
         assert_eq!(read_exact(&mut peer, 6), b"answer");
     }
     // What the socket thread finds when it goes on, and that it ends, are told by the stand-in.
