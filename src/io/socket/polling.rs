@@ -21,7 +21,7 @@
 //!   data is read by one thread and worked on by another at the same time) and when something is to be done at a certain
 //!   time. A worker that waits ends that after so long by itself ([`LONGEST`]), so an idle node does not wake up.
 //! - The socket thread waits without the lock too, but workers do not poll meanwhile. If it is not given time, the monitor thread
-//!   polls in its place ([`super::stand_in`]).
+//!   polls in its place ([`mod@super::stand_in`]).
 //! - An event wakes one of the threads that wait. While a worker may be one of them, the socket thread sleeps no longer than a
 //!   tick.
 //! - A worker that polls sleeps in epoll_wait(2), the others on a futex; to wake it is to write to the eventfd.
