@@ -31,7 +31,7 @@ skynet.start(function()
 	-- Said to the peer as it is, so that what is lost shows.
 	local peer
 	local listener = socket.listen('127.0.0.1', PORT)
-	socket.start(listener, function(id) peer = id socket.start(id) end)
+	socket.start(listener, function(id) socket.start(id) peer = id end)
 	local id = socket.open('127.0.0.1', PORT)
 	while not peer do skynet.sleep(1) end
 	outcome('send', skynet.send, self, 'text', large)
