@@ -311,7 +311,7 @@ impl SocketServer {
         if std::mem::take(&mut events.woken) {
             shared.poller.forget_wake();
         }
-        let done = LoopIteration::for_events(shared, &mut io, sink, &events.ready);
+        let done = LoopIteration::for_events(shared, &mut io, sink, &events.ready, usize::MAX);
         polling.count(&done, false);
         (!done.exit).then_some(done)
     }
@@ -367,7 +367,7 @@ impl PollLease<'_> {
         if polling.turns.load(Ordering::Relaxed) != turns {
             let _ = shared.poller.wait(&mut room, 0, None, &mut ready);
         }
-        let done = LoopIteration::brief(shared, &mut turn.io, sink, &ready);
+        let done = LoopIteration::for_events(shared, &mut turn.io, sink, &ready, BULK);
         polling.count(&done, true);
     }
 }

@@ -12,7 +12,7 @@
 
 use super::event::Sink;
 use super::server::SocketServer;
-use super::turn::{BRIEF_READY, LoopIteration};
+use super::turn::{BRIEF_READY, BULK, LoopIteration};
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
@@ -94,7 +94,7 @@ impl SocketServer {
             let mut ready = Vec::with_capacity(BRIEF_READY);
             // Errors are for the socket thread to report.
             let _ = shared.poller.wait(&mut room, 0, None, &mut ready);
-            let done = LoopIteration::brief(shared, &mut io, sink, &ready);
+            let done = LoopIteration::for_events(shared, &mut io, sink, &ready, BULK);
             polling.count(&done, false);
             if done.exit || !shared.commands.fall_asleep() {
                 shared.poller.wake();

@@ -123,27 +123,17 @@ impl<'a> LoopIteration<'a> {
         }
     }
 
-    /// The socket thread, after a wait: a turn for these events.
+    /// A turn without a wait, for these events, until more than `bulk` bytes were received. Not much, where what it makes ready
+    /// waits for its end.
     pub fn for_events(
         s: &'a Arc<Shared>,
         io: &'a mut Io,
         sink: &'a mut dyn Sink,
         ready: &[Ready],
+        bulk: usize,
     ) -> Done {
         let mut turn = LoopIteration::new(s, io, sink);
-        turn.act(ready, usize::MAX);
-        turn.done()
-    }
-
-    /// A turn without a wait, for these events. What they make ready waits for its end, so it does not do much at once.
-    pub fn brief(
-        s: &'a Arc<Shared>,
-        io: &'a mut Io,
-        sink: &'a mut dyn Sink,
-        ready: &[Ready],
-    ) -> Done {
-        let mut turn = LoopIteration::new(s, io, sink);
-        turn.act(ready, BULK);
+        turn.act(ready, bulk);
         turn.done()
     }
 
