@@ -126,11 +126,13 @@ fn low_priority_blocks_wait_for_the_others() {
     let mut p = puppet();
     let mut peer = p.pair();
     assert_eq!(p.ask("flood 3 200"), "flood failed 0");
-    p.order("low 3 low");
-    p.order("send 3 high");
-    p.order("raw 3 raw");
+    // All three wait behind the flood before the peer begins to read it.
+    for word in ["low", "send", "raw"] {
+        p.order(&format!("{word} 3 {word}"));
+        assert_eq!(p.next_but_warnings(), format!("{word} gave 0"));
+    }
     read_flood(&mut peer, 200);
-    assert_eq!(text(&mut peer, 10), "highrawlow");
+    assert_eq!(text(&mut peer, 10), "sendrawlow");
 }
 
 #[test]
