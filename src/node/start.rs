@@ -219,7 +219,8 @@ fn run_threads(workers: usize) {
 }
 
 /// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
-/// that do not run; at the timers, if the timer thread is late; at the sockets, if the socket thread is; at memory that is free and due to go back; and at sockets without a service.
+/// that do not run; at the timers, if the timer thread is late; at the sockets, if the socket thread is, and at what a long turn
+/// holds back there; at memory that is free and due to go back; and at sockets without a service.
 fn monitor() {
     service::init_thread(ThreadClass::Monitor);
     // Takes 2 ms, for which no service has to wait here.

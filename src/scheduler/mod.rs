@@ -40,7 +40,7 @@
 //!
 //! What remains: the locks that a message may take elsewhere (an allocator's, that of the timers while one is added, what
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
-//! the I/O thread (the socket thread or a worker) in the middle of moving data between sockets and mailboxes.
+//! the I/O thread (the socket thread, a worker or the monitor thread) in the middle of moving data between sockets and mailboxes.
 //!
 //! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: the token that makes it ready
 //! ([`Ready`]) is there once, and moves from one place to the next. A worker's slot and ring are filled by its own thread

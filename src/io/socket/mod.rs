@@ -11,8 +11,8 @@
 //! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
 //! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
-//! The I/O thread is the one that holds the poller lock ([`crate::scheduler::poller_lock`]): the socket thread, or a worker
-//! that has nothing else to do ([`mod@polling`]).
+//! The I/O thread is the one that holds the poller lock ([`crate::scheduler::poller_lock`]): the socket thread, a worker
+//! that has nothing else to do ([`mod@polling`]), or the monitor thread in their place ([`mod@stand_in`]).
 //!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).

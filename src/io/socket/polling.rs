@@ -11,7 +11,7 @@
 //! - A worker waits without the poller lock. It has the lease ([`PollLease`]), which one worker has at a time, and takes
 //!   the poller lock when events have come. So a worker that the system does not run, before or after the events, holds
 //!   nothing that others need: epoll is level triggered, so events are reported again until they are handled. What the
-//!   worker was waited counts only if no turn has run since it began to wait; else it asks again.
+//!   worker was told counts only if no turn has run since it began to wait; else it asks again.
 //! - The socket thread looks every [`TICK`]. If no turn has run between two looks it takes the poller lock until there are
 //!   events; but if a worker waits, only when events are there at two looks in a row: that worker does not run, and the socket
 //!   thread polls alone until the worker has given the lease back. So no event and no command of another thread waits longer
@@ -121,7 +121,7 @@ impl Polling {
         self.note_turn();
     }
 
-    /// After a turn, with the lock of [`Io`]: what was waited before is no longer so.
+    /// After a turn, with the lock of [`Io`]: what a wait has told before may no longer be so.
     pub(super) fn note_turn(&self) {
         let turns = self.turns.load(Ordering::Relaxed).wrapping_add(1);
         self.turns.store(turns, Ordering::Release);
@@ -134,7 +134,7 @@ impl Polling {
     }
 
     /// The socket thread waits until no worker polls, or the one that should does not. `pending`: whether there are events or
-    /// commands. `false`: the server was waited to end.
+    /// commands. `false`: the server was told to end.
     fn stand_by(&self, pending: impl Fn() -> bool) -> bool {
         let mut turns = self.turns.load(Ordering::Relaxed);
         let mut productive = self.productive.load(Ordering::Relaxed);
@@ -230,7 +230,7 @@ impl Sink for IdleProbe<'_> {
 }
 
 impl SocketServer {
-    /// Thread role: socket. Runs turns until the server is waited to end, unless workers do. `has_idle`: whether a worker
+    /// Thread role: socket. Runs turns until the server is told to end, unless workers do. `has_idle`: whether a worker
     /// has nothing to do.
     pub fn serve(&self, sink: &mut dyn Sink, has_idle: &dyn Fn() -> bool) {
         *self.polling.socket_thread.lock() = Some(thread::current());
@@ -250,7 +250,7 @@ impl SocketServer {
         }
     }
 
-    /// Holder of the lock: runs turns as long as no worker should. `false`: the server was waited to end.
+    /// Holder of the lock: runs turns as long as no worker should. `false`: the server was told to end.
     fn serve_while_needed(
         &self,
         sink: &mut dyn Sink,
@@ -281,7 +281,7 @@ impl SocketServer {
         }
     }
 
-    /// Holder of the lock, which it does not hold while it waits: a turn when there are events. `None`: the server was waited to end.
+    /// Holder of the lock, which it does not hold while it waits: a turn when there are events. `None`: the server was told to end.
     fn wait_and_turn(
         &self,
         sink: &mut dyn Sink,

@@ -7,7 +7,7 @@
 //!
 //! - A turn takes away the word that commands wake the sleeper, so the stand-in puts it back after each, or wakes the sleeper: the
 //!   socket thread may be just late, and be in its wait still.
-//! - What the socket thread had waited for is void if a turn has been run meanwhile (`turns`): it asks again.
+//! - What its wait has told the socket thread is void if a turn has been run meanwhile (`turns`): it asks again.
 //! - A thread that stops in the middle of a turn has the state of the sockets in its hands. All sockets wait for it, and the stand-in too.
 
 use super::event::Sink;
@@ -59,7 +59,7 @@ impl StandIn {
         let waits = shared.commands.has_some() || shared.poller.has_events();
         if !waits {
             self.since = None;
-            // Else a command would not be told, or a worker has to be looked after.
+            // Else no event would tell of a command, or a worker that has the lease has to be looked after.
             let told = shared.commands.is_asleep() && !polling.workers_may_poll();
             return if told {
                 NextLook::AtEvents(shared.poller.events())
