@@ -33,7 +33,7 @@ local function new(options)
 		finish = options.finish,
 		sequence = 0,
 		attached = false,
-		stopped = {}, -- handle -> { slot, tasks = number of them }
+		stopped = {}, -- handle -> { slot, tasks = number of them, names = those of the tasks }
 		slots = {}, -- slot -> handle
 		last_slot = 0, -- that was taken
 		pausing = {}, -- handle -> the request for a pause that it has not met yet

@@ -1,11 +1,11 @@
 --- Values of a stopped service as the editor shows them. Part of the debugger's agent (debugagent.lua): nothing here calls a
 --- metamethod or anything else of the service's own, so that looking changes nothing.
 ---
----     local values = load_values(native)
+---     local values = native.load "skynet.internal.debugvalues"
 ---     values.show(value, limit)          -- text
 ---     local store = values.store(base)   -- variables that can be opened, numbered from base + 1 on
 ---     store:variable(name, value, frame) -- as the protocol has it
----     store:children(reference, start, count)
+---     store:children(reference, filter, start, count)
 
 local native = ...
 

@@ -349,7 +349,7 @@ unsafe fn log_error(state: *mut lua_State) {
 /// The agent's coroutine; `None`, which the log has the reason of, if it cannot be loaded.
 ///
 /// # Safety
-/// `state` is a coroutine of the VM , and the calling thread runs its service and may use `ROOM` values of its stack.
+/// `state` is a coroutine of the VM, and the calling thread runs its service and may use `ROOM` values of its stack.
 unsafe fn coroutine(state: *mut lua_State) -> Option<*mut lua_State> {
     // SAFETY: contract of this function: there is room. The coroutine is anchored in the registry.
     unsafe {

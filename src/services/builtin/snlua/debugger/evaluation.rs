@@ -159,13 +159,13 @@ pub(super) fn run(state: State<'_>) -> c_int {
         if lua_checkstack(coroutine, count + 2) == 0 {
             state.error(c"stack overflow");
         }
-        // Is there as long as the coroutine is not closed.
+        // A value that stays below the results as long as the coroutine is not closed.
         lua_pushboolean(coroutine, 1);
         lua_xmove(state.raw(), coroutine, count + 1);
         let interrupt = &raw const (*Snlua::of(state)).interrupt;
         let before = (*interrupt).running();
         set(local, Some(evaluation));
-        // Nobody may look any more whether it ends.
+        // The thread of `overdue` may have ended just before it could see this text.
         evaluation.ends = look(local, evaluation);
         local.evaluation.set(Some(evaluation));
         (*interrupt).watch(true);

@@ -88,7 +88,7 @@ struct Vm {
     /// The launch arguments.
     name: String,
     instance: *const Snlua,
-    /// Whether it is to stop as soon as it runs: one of the values below.
+    /// Whether it is to stop as soon as it runs: one of the values above.
     pause: AtomicU8,
     /// It is stopped; requests may be put into `mail`.
     stopped: AtomicBool,
