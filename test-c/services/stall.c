@@ -409,6 +409,7 @@ static void polling(int fd)
 static void busy(int fd)
 {
 	int ids[MOST], count = threads("worker", ids), under_lock = 0;
+	char waited[400] = "";
 	UNUSED(fd);
 	for (int i = 0; i < 6 * count; i++) {
 		long before[PAIRS];
@@ -417,18 +418,25 @@ static void busy(int fd)
 		for (int k = 0; k < PAIRS; k++)
 			before[k] = atomic_load(&turns[k]);
 		patience = 3000000;
-		for (int going = 0; going < PAIRS - 2 && look_again(100);) {
+		int going = 0;
+		while (going < PAIRS - 2 && look_again(100)) {
 			going = 0;
 			for (int k = 0; k < PAIRS; k++)
 				going += atomic_load(&turns[k]) > before[k] + 2;
 		}
+		long ticked = atomic_load(&ticks), poked = atomic_load(&pokes);
 		all_goes_on(-1);
-		under_lock += patience == 0;
+		if (patience == 0) {
+			size_t used = strlen(waited);
+			snprintf(waited + used, sizeof waited - used, "; stop %d: %d pairs, %ld ticks, %ld pokes", i, going,
+				atomic_load(&ticks) - ticked, atomic_load(&pokes) - poked);
+			under_lock++;
+		}
 		patience = -1;
 		let_go();
 	}
 	if (under_lock > 1)
-		FACT(NULL, "%d of %d stops kept others waiting", under_lock, 6 * count);
+		FACT(NULL, "%d of %d stops kept others waiting%s", under_lock, 6 * count, waited);
 }
 
 static const struct {
