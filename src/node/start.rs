@@ -172,10 +172,7 @@ fn bootstrap(logger: u32, line: &CStr) -> u32 {
 
 fn run_threads(workers: usize) {
     ENDED.store(false, Ordering::SeqCst);
-    if let Err(reason) = timer::open().and_then(|()| watchdog::MONITOR.open()) {
-        eprintln!("Create timer failed: {reason}");
-        exit(1);
-    }
+    open_alarms();
     let hooks = Hooks {
         wake_poller: socket::wake_poller,
         on_empty,
@@ -216,6 +213,24 @@ fn run_threads(workers: usize) {
     #[cfg(feature = "lua")]
     debugger::join_spares();
     figures::forget_threads();
+}
+
+/// What the threads with a time of their own sleep on.
+fn open_alarms() {
+    match watchdog::MONITOR.open().and_then(|_| timer::open()) {
+        Ok(None) => {}
+        Ok(Some(reason)) => log::error_fmt(
+            0,
+            format_args!(
+                "warning: the system refuses timers of the kernel ({reason}): the node runs without them. A filter of system calls \
+                 (seccomp) should allow timerfd_create and timerfd_settime"
+            ),
+        ),
+        Err(reason) => {
+            eprintln!("Create timer failed: {reason}");
+            exit(1);
+        }
+    }
 }
 
 /// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those

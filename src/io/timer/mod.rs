@@ -267,8 +267,8 @@ pub fn wake() {
     watchdog::TIMER.ring();
 }
 
-/// Before the timer thread starts.
-pub fn open() -> std::io::Result<()> {
+/// Before the timer thread starts. See [`Alarm::open`](crate::base::alarm::Alarm::open).
+pub fn open() -> std::io::Result<Option<std::io::Error>> {
     watchdog::TIMER.open()
 }
 
