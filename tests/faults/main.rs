@@ -30,6 +30,11 @@ fn a_node_lives_when_the_machine_has_no_more() {
 }
 
 #[test]
+fn a_node_lives_in_a_sandbox_that_refuses_what_it_asks_for() {
+    meet("refused-accept refused-timers");
+}
+
+#[test]
 fn a_node_lives_whatever_becomes_of_its_log_and_its_descriptors() {
     meet("closed-descriptors no-reader stalled-log log-folder-gone hangups");
 }

@@ -1,4 +1,4 @@
-//! Listening sockets: taking connections, and backing off when descriptors run out.
+//! Listening sockets: taking connections, and backing off when descriptors run out, or the system refuses to give any.
 
 use super::addr::Text;
 use super::event::EventKind;
@@ -18,7 +18,7 @@ pub struct AcceptBackoff {
     retrying: bool,
 }
 
-/// Connections taken from one socket before others get their turn.
+/// Connections taken from one socket before others get their turn. When as many in a row have failed, it is not for them.
 const MAX_ACCEPTS: usize = 64;
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
@@ -60,13 +60,14 @@ impl LoopIteration<'_> {
         if !slot.reading.load(Ordering::Relaxed) {
             return;
         }
+        let mut failures = 0;
         for _ in 0..MAX_ACCEPTS {
             match (self.s.accept)(slot.fd.load(Ordering::Relaxed)) {
                 Ok((fd, peer)) => {
                     let _ =
                         sys::set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
                     if !self.adopt_accepted(id, fd, peer.name()) {
-                        self.back_off(id, Text::from(TOO_MANY));
+                        self.rest(id, Text::from(TOO_MANY), "", true);
                         return;
                     }
                     if self.is_orphan(id) {
@@ -75,21 +76,28 @@ impl LoopIteration<'_> {
                 }
                 Err(Errno(libc::EAGAIN)) => return,
                 // The peer gave up, or the network did; the next one may be fine.
-                Err(Errno(
-                    libc::EINTR
-                    | libc::ECONNABORTED
-                    | libc::EPROTO
-                    | libc::EPERM
-                    | libc::ENETDOWN
-                    | libc::ENOPROTOOPT
-                    | libc::EHOSTDOWN
-                    | libc::ENONET
-                    | libc::EHOSTUNREACH
-                    | libc::EOPNOTSUPP
-                    | libc::ENETUNREACH,
-                )) => {}
+                Err(
+                    e @ Errno(
+                        libc::EINTR
+                        | libc::ECONNABORTED
+                        | libc::EPROTO
+                        | libc::EPERM
+                        | libc::ENETDOWN
+                        | libc::ENOPROTOOPT
+                        | libc::EHOSTDOWN
+                        | libc::ENONET
+                        | libc::EHOSTUNREACH
+                        | libc::EOPNOTSUPP
+                        | libc::ENETUNREACH,
+                    ),
+                ) => {
+                    failures += 1;
+                    if failures == MAX_ACCEPTS {
+                        self.back_off(id, e);
+                    }
+                }
                 Err(e) => {
-                    self.back_off(id, e.text());
+                    self.back_off(id, e);
                     return;
                 }
             }
@@ -122,8 +130,21 @@ impl LoopIteration<'_> {
         true
     }
 
+    /// No connection can be taken. Services hear of it when the node has too much, of which they may close something.
+    fn back_off(&mut self, id: i32, e: Errno) {
+        let (advice, is_too_much) = match e.0 {
+            libc::EMFILE => (". Raise the limit of open files (ulimit -n)", true),
+            libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => (". The machine has no more", true),
+            _ => (
+                ". A sandbox (seccomp) or a firewall refuses accept and accept4, or something else has closed the descriptor",
+                false,
+            ),
+        };
+        self.rest(id, e.text(), advice, is_too_much);
+    }
+
     /// Stops accepting for a while; the connections wait in the kernel. Logged once, until accepting works again.
-    fn back_off(&mut self, id: i32, text: Text) {
+    fn rest(&mut self, id: i32, text: Text, advice: &str, tells: bool) {
         let now = Instant::now();
         let slot = self.s.table.slot(id);
         // The connection that could not be taken stays ready: epoll would report it in every wait, and the thread would spin.
@@ -146,10 +167,12 @@ impl LoopIteration<'_> {
             },
         );
         self.report(format_args!(
-            "socket-server error: can't accept on socket {id} ({}), pausing.",
+            "socket-server error: can't accept on socket {id} ({}), pausing{advice}.",
             String::from_utf8_lossy(text.as_bytes())
         ));
-        self.emit(id, EventKind::Error(text));
+        if tells {
+            self.emit(id, EventKind::Error(text));
+        }
     }
 
     /// Milliseconds until the next listening socket wants to try again; -1 without any.

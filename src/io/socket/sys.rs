@@ -163,19 +163,38 @@ fn owned(fd: c_int) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// accept4(2): not blocking, closed on exec.
+/// accept4(2): not blocking, closed on exec. Where a filter knows accept(2) alone, by that.
 pub fn accept(listener: RawFd) -> Result<(OwnedFd, SockAddr), Errno> {
     let mut from = SockAddr::empty();
     let (addr, len) = from.as_mut();
     // SAFETY: the address is writable with the length that stands in `len`.
-    let fd = owned(unsafe {
+    let taken = owned(unsafe {
         libc::accept4(
             listener,
             addr,
             len,
             libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
         )
-    })?;
+    });
+    match taken {
+        Ok(fd) => Ok((fd, from)),
+        Err(Errno(libc::ENOSYS | libc::EPERM)) => accept_plainly(listener),
+        Err(e) => Err(e),
+    }
+}
+
+fn accept_plainly(listener: RawFd) -> Result<(OwnedFd, SockAddr), Errno> {
+    let mut from = SockAddr::empty();
+    let (addr, len) = from.as_mut();
+    // SAFETY: as in `accept`.
+    let fd = owned(unsafe { libc::accept(listener, addr, len) })?;
+    for (command, value) in [
+        (libc::F_SETFD, libc::FD_CLOEXEC),
+        (libc::F_SETFL, libc::O_NONBLOCK),
+    ] {
+        // SAFETY: no pointers.
+        checked(unsafe { libc::fcntl(fd.as_raw_fd(), command, value) } as isize)?;
+    }
     Ok((fd, from))
 }
 

@@ -3,8 +3,8 @@ use crate::io::socket::sys::{self, Errno};
 use crate::io::socket::{EventKind, Ownerless};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -93,6 +93,52 @@ fn a_connection_that_was_given_up_is_skipped() {
     let (id, port) = node.listen("127.0.0.1");
     let _peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     node.accepted(id);
+}
+
+/// What is not about one connection, or is told of one after another, is the system's will: it is asked again, but seldom.
+#[test]
+fn a_system_that_refuses_to_accept_costs_nothing_and_is_reported_once() {
+    static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    for refusal in [libc::EPERM, libc::ENOSYS, libc::EINVAL, libc::EACCES] {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let refuses = Arc::new(AtomicBool::new(true));
+        let (count, flag) = (tries.clone(), refuses.clone());
+        let mut h = hooks();
+        h.accept = Box::new(move |fd| {
+            if flag.load(Ordering::Relaxed) {
+                count.fetch_add(1, Ordering::Relaxed);
+                Err(Errno(refusal))
+            } else {
+                sys::accept(fd)
+            }
+        });
+        h.report = |text| LINES.lock().unwrap().push(text.to_owned());
+        let node = Node::with(h);
+        let (id, port) = node.listen("127.0.0.1");
+        let start = Instant::now();
+        let _peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        while LINES.lock().unwrap().is_empty() {
+            assert!(start.elapsed() < PATIENCE, "it is reported");
+            std::thread::yield_now();
+        }
+        let turns = node.turns.load(Ordering::Relaxed);
+        let tried = tries.load(Ordering::Relaxed);
+        // Three rests: 10, 20 and 40 ms. What may be about one connection is tried with as many as a turn takes.
+        let most = if refusal == libc::EPERM { 3 * 64 } else { 3 };
+        while tries.load(Ordering::Relaxed) < tried + most {
+            assert!(start.elapsed() < PATIENCE, "it tries again");
+            std::thread::yield_now();
+        }
+        let turns = node.turns.load(Ordering::Relaxed) - turns;
+        assert!(turns < 50, "{turns} turns");
+        assert!(node.settle().is_empty(), "services need not close any");
+        let lines = std::mem::take(&mut *LINES.lock().unwrap());
+        assert_eq!(lines.len(), 1, "told once: {lines:?}");
+        assert!(lines[0].contains("can't accept on socket"), "{lines:?}");
+        assert!(lines[0].contains("pausing. "), "no advice: {lines:?}");
+        refuses.store(false, Ordering::Relaxed);
+        node.accepted(id);
+    }
 }
 
 #[test]
