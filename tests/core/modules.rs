@@ -1,5 +1,7 @@
 //! Modules: how they are found, and which functions they need.
 
+use std::process::Command;
+
 use crate::node::{Setup, compile, ours};
 
 fn facts(list: &str) -> Vec<String> {
@@ -36,6 +38,27 @@ fn a_missing_module_is_named_on_standard_error() {
         ]
     );
     node.wait_stderr("try open nosuch failed : ");
+}
+
+/// Whoever opens a pipe waits for who writes it, and all that look for a module would wait with it.
+#[test]
+fn a_pipe_is_no_module_and_keeps_nobody_waiting() {
+    if !ours() {
+        return; // the C core waits
+    }
+    let setup = Setup::new("modules pipe,plain").cpath_first("./?.so");
+    let pipe = setup.dir().join("pipe.so");
+    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let node = setup.start();
+    assert_eq!(
+        node.facts(),
+        [
+            "launch pipe fails",
+            "instance 1 argument (null)",
+            "launch plain works"
+        ]
+    );
+    node.wait_stderr("try open pipe failed : ./pipe.so is no regular file");
 }
 
 #[test]

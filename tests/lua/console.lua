@@ -234,6 +234,24 @@ if check.ours then
 		socket.close(fd)
 	end
 
+	function cases.a_pipe_in_the_service_paths_is_not_started()
+		assert(os.execute [[
+			mkdir own && mkfifo own/pipe.lua && ln -s pipe.lua own/to-pipe.lua && ln -s file.lua own/to-file.lua &&
+			echo 'require "skynet".start(function() end)' > own/file.lua
+		]])
+		local fd = connect(OPEN)
+		for _, command in ipairs { "start", "log", "snax" } do
+			for _, name in ipairs { "pipe", "to-pipe" } do
+				local answer = ask(fd, command .. " " .. name)
+				check.equal(answer, { "./own/" .. name .. ".lua is no regular file", "<CMD Error>" })
+			end
+		end
+		local answer = ask(fd, "start to-file")
+		check.equal(answer[#answer], "<CMD OK>")
+		assert(string.find(answer[1], "to-file", 1, true), answer[1])
+		socket.close(fd)
+	end
+
 	function cases.other_protocols_close_the_connection()
 		local function answer(bytes)
 			return request(OPEN, bytes .. "setenv poisoned yes\n")

@@ -382,7 +382,10 @@ fn old_kernel(run: &Run) {
 
 fn console(run: &Run) {
     let ports = [(); 8].map(|()| free_port().to_string()).join(" ");
-    let output = run.node(&format!("ports = {ports:?}\ndebug_console_timeout = 1"));
+    let own = "luaservice = \"./own/?.lua;\" .. luaservice\nsnax = \"./own/?.lua\"";
+    let output = run.node(&format!(
+        "ports = {ports:?}\ndebug_console_timeout = 1\n{own}"
+    ));
     assert!(!output.contains("another task waits"), "{output}");
     assert!(!output.contains("nil value (upvalue"), "{output}");
 }

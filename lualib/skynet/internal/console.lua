@@ -4,6 +4,7 @@
 local skynet = require "skynet"
 local codecache = require "skynet.codecache"
 local core = require "skynet.core"
+local debugger = require "skynet.debugger"
 local figures = require "skynet.internal.consolefigures"
 local help = require "skynet.internal.consolehelp"
 local printable = require "skynet.internal.printable"
@@ -79,6 +80,18 @@ local function check_file(name)
 	end
 end
 
+-- Whoever reads a pipe waits for who writes it, so a service that is one would never start, and keep this console waiting. `key`: of
+-- the paths.
+local function check_source(name, key)
+	check_file(name)
+	for pattern in string.gmatch(name and skynet.getenv(key) or "", "[^;]+") do
+		local path = string.gsub(pattern, "%?", { ["?"] = name })
+		if debugger.special(path) then
+			error(string.format("%s is no regular file", printable(path)), 0)
+		end
+	end
+end
+
 ---------------------------------------------------------------- starting services
 
 -- The core writes what it launches to the log as it is. A terminal that shows the log must not obey it.
@@ -104,7 +117,7 @@ end
 ---@param ... string
 ---@return any
 function COMMAND.start(name, ...)
-	check_file(name)
+	check_source(name, "luaservice")
 	check_words(name, ...)
 	local ok, handle = pcall(skynet.newservice, name, ...)
 	return started(ok, handle, name)
@@ -114,7 +127,7 @@ end
 ---@param ... string
 ---@return any
 function COMMAND.log(name, ...)
-	check_file(name)
+	check_source(name, "luaservice")
 	check_words(name, ...)
 	local ok, handle = pcall(skynet.call, ".launcher", "lua", "LOGLAUNCH", "snlua", name, ...)
 	return started(ok and handle, handle, name)
@@ -124,7 +137,7 @@ end
 ---@param ... string
 ---@return any
 function COMMAND.snax(name, ...)
-	check_file(name)
+	check_source(name, "snax")
 	check_words(name, ...)
 	local ok, object = pcall(snax.newservice, name, ...)
 	return started(ok, ok and object.handle, name)
@@ -308,7 +321,7 @@ function COMMAND.inject(address, path, ...)
 		error("inject: the name of a file is needed", 0)
 	end
 	check_file(path)
-	local source = require("skynet.debugger").read(path)
+	local source = debugger.read(path)
 	if not source then
 		return "Can't open " .. path
 	end

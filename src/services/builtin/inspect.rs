@@ -28,11 +28,14 @@ static SEEN: Mutex<Option<HashMap<PathBuf, (Stamp, Refusal)>>> = Mutex::new(None
 const OURS: lua::Versions = lua::Versions::V55;
 
 /// Whether a file may be opened; else why not. A file that cannot be read is left to the system's loader. Logs a warning
-/// when the file may be for another Lua, once.
+/// when the file may be for another Lua, once. To open a pipe would wait for who writes it, and all that look for a module with it.
 pub fn before_opening(path: &Path) -> Result<(), String> {
     let Ok(facts) = fs::metadata(path) else {
         return Ok(());
     };
+    if !facts.is_file() && !facts.is_dir() {
+        return Err(format!("{} is no regular file", path.display()));
+    }
     let stamp = (facts.dev(), facts.ino(), facts.mtime(), facts.len());
     let mut seen = SEEN.lock();
     let seen = seen.get_or_insert_default();

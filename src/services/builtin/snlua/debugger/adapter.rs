@@ -289,6 +289,7 @@ const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"lines" => lines,
     c"inside" => inside,
     c"read" => files::read_file,
+    c"special" => files::special,
 });
 
 /// Opens `skynet.debugger`: pushes its table.

@@ -56,6 +56,18 @@ pub(super) fn read_file(state: State<'_>) -> c_int {
     1 + c_int::from(failed)
 }
 
+/// Whether there is something of that name that is neither file nor folder, but a pipe or a device: who opens it may wait for ever.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|facts| !facts.is_file() && !facts.is_dir())
+}
+
+/// `special(path)`: see [`is_special`].
+pub(super) fn special(state: State<'_>) -> c_int {
+    let path = Path::new(OsStr::from_bytes(state.check_bytes(1)));
+    state.push_boolean(is_special(path));
+    1
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::CString;
@@ -73,8 +85,15 @@ mod tests {
         for path in [&*pipe, &*folder, Path::new("/dev/zero")] {
             let problem = read(path).expect_err("it is no file").to_string();
             assert_eq!(problem, "it is no regular file", "{}", path.display());
+            assert_eq!(is_special(path), path != folder, "{}", path.display());
         }
         let new = fs::File::create(&file).expect("a file");
+        let (to_file, to_pipe) = (folder.join("to-file"), folder.join("to-pipe"));
+        for (link, target) in [(&to_file, &file), (&to_pipe, &pipe)] {
+            std::os::unix::fs::symlink(target, link).expect("a link");
+            assert_eq!(is_special(link), target == &pipe);
+        }
+        assert!(!is_special(&file) && !is_special(&folder.join("none")));
         assert_eq!(read(&file).expect("an empty one").len(), 0);
         new.set_len(MOST).expect("a sparse one");
         assert_eq!(read(&file).expect("a long one").len() as u64, MOST);
