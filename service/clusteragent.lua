@@ -40,25 +40,29 @@ local window, window_bytes -- what callers that know it keep to
 ---------------------------------------------------------------- answers
 
 local transport -- what the connection is written to and read by
+local reader -- whether the other side reads its answers
 local compress_from -- bytes from which on the caller wants answers compressed
 
 local function answer(session, ok, msg, sz)
 	if sz and sz > MAX_WHOLE and ok and not compress_from and transport.write_blocks then
 		transport.batch:flush()
-		return transport.write_blocks(core.largeanswer(session, msg, sz))
+		transport.write_blocks(core.largeanswer(session, msg, sz))
+		return reader.wrote(sz)
 	end
 	local packet = core.packresponse(session, ok, msg, sz)
 	if type(packet) ~= "table" then
 		if compress_from then
 			packet = compression.packets(packet, nil, compress_from, true)
 		end
-		return transport.batch:add(packet)
+		transport.batch:add(packet)
+		return reader.wrote(#packet)
 	end
 	if compress_from then
 		_, packet = compression.packets("", packet, compress_from, true)
 	end
 	transport.batch:flush()
 	transport.write_large(packet)
+	reader.wrote(sz or 0)
 end
 
 -- A request to address 0 asks for a name, or for what is in clusterhello.
@@ -96,11 +100,13 @@ local closed = false
 local in_work = 0 -- requests that are not answered yet
 
 -- The connection is at its end, and this service with it. `fault`: what the other side has done, for the log. Does not
--- return, unless another task ends the service already.
-local function finish(fault)
+-- return, unless another task ends the service already. `is_deaf`: what waits would wait for ever.
+local function finish(fault, is_deaf)
 	if not closed then
 		closed = true
-		if transport then
+		if is_deaf then
+			driver.shutdown(fd)
+		elseif transport then
 			pcall(transport.batch.flush, transport.batch) -- it ends also when that cannot be written any more
 		end
 		driver.close(fd)
@@ -113,7 +119,12 @@ end
 ---------------------------------------------------------------- more than can be done
 
 local asked_last -- address of the last request
-local reader = backlog.reader(fd, finish)
+
+reader = backlog.reader(fd, function(why)
+	finish(why, true)
+end, function()
+	skynet.send(clusterd, "lua", "socket", "unread", fd)
+end)
 
 -- The answers wait in the agent's own mailbox.
 local function is_too_much()
@@ -121,7 +132,7 @@ local function is_too_much()
 		or names.asking() > MAX_BEHIND
 		or backlog.is_behind ""
 		or asked_last and backlog.is_behind(skynet.address(asked_last))
-		or reader.is_deaf()
+		or reader.is_deaf(in_work)
 end
 
 ---------------------------------------------------------------- requests
@@ -346,6 +357,8 @@ local inflow = clusterinflow.new(fd, {
 		return take(msg, sz, pcall(core.unpackrequest, msg, sz, assemblies))
 	end,
 	is_too_much = is_too_much,
+	may_ask = reader.may_ask,
+	ended = reader.ended,
 	is_closed = function()
 		return closed
 	end,

@@ -9,7 +9,8 @@
 -- `__waiting = megabytes` (what may wait for a connection, or in its output) and
 -- `__unfinished = megabytes` (what the large requests, or answers, of a connection that are still coming in may have
 -- together) and `__unfinished_count = number` (how many there may be), `__handshake = seconds` (how long a connection to this node may say nothing at first), and `__peraddress = count`
--- (connections of one address to one listener), and those in docs/cluster.md.
+-- (connections of one address to one listener), `__unread = megabytes` (answers that all connections to this node have not read), and
+-- those in docs/cluster.md.
 --
 -- With the config key `cluster_discovery` the service clusterdiscovery tells the addresses; those of the file hold, too.
 

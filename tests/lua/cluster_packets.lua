@@ -252,6 +252,49 @@ function cases.unfinished_requests_of_all_connections_have_a_limit()
 	cluster.reload { __unfinished = 1024 }
 end
 
+-- A connection that asks for so many MiB and reads nothing of it, and a function that tells whether it has been closed.
+local function ask_and_not_read(handle, megabytes)
+	local fd = assert(socket.open(SELF))
+	socket.pause(fd)
+	for session = 1, megabytes do
+		local request = string.pack("<BI4I4", 0, handle, session) .. skynet.packstring("sized", 1024 * 1024)
+		socket.write(fd, string.pack(">s2", request))
+	end
+	return function()
+		return socket.write(fd, query(1, "nosuch")) == false
+	end, fd
+end
+
+function cases.answers_that_nobody_reads_have_a_limit_of_all_connections()
+	if not check.ours then
+		return -- they fill the memory
+	end
+	open()
+	local sizes = peer()
+	cluster.reload { __unread = 8 }
+	local deaf = {}
+	for i = 1, 12 do
+		local is_closed, fd = ask_and_not_read(sizes, 24)
+		deaf[i] = { is_closed = is_closed, fd = fd }
+	end
+	local function count()
+		local closed = 0
+		for _, each in ipairs(deaf) do
+			closed = closed + (each.is_closed() and 1 or 0)
+		end
+		return closed
+	end
+	while count() < 8 do
+		local text = cluster.call("me", sizes, "sized", 1024 * 1024)
+		check.equal(#text, 1024 * 1024)
+	end
+	check.equal(#cluster.call("me", sizes, "sized", 12 * 1024 * 1024), 12 * 1024 * 1024) -- who reads may have more
+	cluster.reload { __unread = 512 }
+	for _, each in ipairs(deaf) do
+		socket.close(each.fd)
+	end
+end
+
 function cases.requests_of_a_connection_are_done_in_order_however_many_come()
 	open()
 	local p = peer()

@@ -25,6 +25,10 @@ function command.remembered()
 	skynet.retpack(memory)
 end
 
+function command.sized(bytes)
+	skynet.retpack(string.rep("s", bytes))
+end
+
 function command.fail()
 	error "as asked"
 end

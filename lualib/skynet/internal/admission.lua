@@ -281,6 +281,13 @@ function Limiter:from(id)
 	return guest and guest.from
 end
 
+--- The same without the port.
+---@return string?
+function Limiter:host(id)
+	local guest = self.guests[id]
+	return guest and guest.host
+end
+
 --- A listener's limits, see above.
 local function new(limits)
 	local limiter = {

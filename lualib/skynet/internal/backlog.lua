@@ -1,8 +1,9 @@
 --- Whether who is connected reads what is written to it, and whether a service can keep up.
 ---
----     local reader = backlog.reader(fd, function(why) end) -- called when nothing was read for a minute
----     reader.warning(kilobytes)                            -- the events "warning" of the socket
----     if reader.is_deaf() or backlog.is_behind(":0000000a") then ... end
+---     local reader = backlog.reader(fd, give_up, tell) -- give_up(why): nothing was read for a minute; tell(): more waits than was told
+---     reader.warning(kilobytes)                        -- the events "warning" of the socket
+---     reader.wrote(bytes)                              -- an answer, whether it waits or not
+---     if reader.is_deaf(in_work) or backlog.is_behind(":0000000a") then ... end
 ---     local flow = backlog.flow(":0000000a")
 ---     flow.sent = flow.sent + 1                            -- for each message that is sent there
 ---     if flow.waiting() > 1000 and flow.share() == 0 then ... end
@@ -15,6 +16,8 @@ local DEAF_LOOK <const> = 50 -- 1/100 s between two looks at what waits to be se
 local DEAF_TIME <const> = 6000 -- 1/100 s in which something of it has to be read
 local MAX_BEHIND <const> = 1000 -- messages
 local MOST_UNREAD <const> = 4 * 1024 * 1024 -- bytes
+local UNSEEN <const> = 64 * 1024 -- bytes that are written between two looks at what waits
+local TOLD <const> = 256 * 1024 -- bytes more that wait, and are told
 local MOST_SHARED <const> = 1024 -- messages
 
 local M = {}
@@ -77,24 +80,61 @@ end
 --- Whether who is connected takes what is written to him.
 ---@param fd integer
 ---@param give_up fun(why: string) called when nothing was read for a minute
-function M.reader(fd, give_up)
-	local deaf -- { size, since, seen }: bytes that wait to be sent, since when it is not less; last look
+---@param tell fun() called when more waits to be read than before
+function M.reader(fd, give_up, tell)
+	local deaf -- { size, since, seen, asked }: bytes that wait to be sent, since when it is not less; last look; what waited when it asked last
+	local size, unseen, told = 0, 0, 0 -- bytes that wait, those written since that was looked at, those that were told
+	local average = 0 -- bytes of an answer
+	local gone = false
 	local reader = {}
+
+	local function look()
+		unseen, size = 0, (output(fd))
+		if size >= told + TOLD then
+			told = size
+			tell()
+		elseif size < told then
+			told = size
+		end
+	end
 
 	function reader.warning(kilobytes)
 		local now = skynet.now()
 		if kilobytes == 0 then
 			deaf = nil
 		elseif not deaf then
-			deaf = { size = kilobytes * 1024, since = now, seen = now }
+			deaf = { size = kilobytes * 1024, since = now, seen = now, asked = math.huge }
+		end
+		look()
+	end
+
+	--- An answer of so many bytes.
+	function reader.wrote(bytes)
+		average = average + (bytes - average) / 16
+		unseen = unseen + bytes
+		if unseen >= UNSEEN then
+			look()
 		end
 	end
 
-	function reader.is_deaf()
-		if not deaf then
+	--- The connection has ended. Whether that was in the middle of answers that were not read: then nobody waits for more of them.
+	function reader.ended()
+		local was_deaf = deaf ~= nil and (size > MOST_UNREAD or skynet.now() - deaf.since > 100)
+		gone, deaf = true, nil
+		return was_deaf
+	end
+
+	--- Whether nothing more should be asked. While much waits, the answers to what is asked already count as if they waited.
+	---@param in_work integer requests
+	function reader.is_deaf(in_work)
+		if gone or not deaf and size <= MOST_UNREAD then
 			return false
 		end
-		local now, size = skynet.now(), (output(fd))
+		look()
+		if not deaf then
+			return size > MOST_UNREAD
+		end
+		local now = skynet.now()
 		if now - deaf.seen >= DEAF_LOOK then
 			deaf.seen = now
 			if size < deaf.size then
@@ -103,7 +143,21 @@ function M.reader(fd, give_up)
 				give_up(string.format("it has read nothing of %d bytes in %d s", size, DEAF_TIME // 100))
 			end
 		end
-		return size > MOST_UNREAD or now - deaf.since > 100
+		return size + in_work * average > MOST_UNREAD or now - deaf.since > 100
+	end
+
+	--- Whether it may ask one thing all the same: it has read more than what it asked for last has made. So a node that reads slowly is
+	--- told that this one lives.
+	function reader.may_ask()
+		if not deaf then
+			return true
+		end
+		look()
+		if size >= deaf.asked then
+			return false
+		end
+		deaf.asked = size
+		return true
 	end
 
 	return reader

@@ -5,10 +5,12 @@
 
 local skynet = require "skynet"
 require "skynet.manager"
+local driver = require "skynet.socketdriver"
 local socket = require "skynet.socket"
 local admission = require "skynet.internal.admission"
 local defer = require "skynet.internal.defer"
 local limitedlog = require "skynet.internal.limitedlog"
+local unreads = require "skynet.internal.unread"
 
 local MAX_CONNECTIONS <const> = 1024
 local HANDSHAKE <const> = 300 -- seconds; nodes of the C core's Lua layer connect again when they have something to say
@@ -25,6 +27,8 @@ local agents, limiters, limiter_of = {}, {}, {}
 local listeners = {} -- of connections
 local unfinished, unfinished_bytes = {}, 0 -- fd -> bytes of large requests that are still coming in, those of many MiB; all
 local UNFINISHED <const> = 1024 -- MiB of them together, as those of one connection
+local UNREAD <const> = 512 -- MiB of answers that are not read, of all of them together
+local PACE <const> = 64 * 1024 -- bytes in a second: who takes less of them does not read
 local settings = {} -- options of the cluster
 local drained_at -- 1/100 s: until then what is under way may end; nil: nothing is ended
 local starting = {} -- connections whose agent starts: false, or true when it has asked for what it needs
@@ -34,8 +38,11 @@ local function note_unfinished(fd, bytes)
 	unfinished[fd] = bytes
 end
 
+local unread -- answers that the connections have not read
+
 local function forget(fd)
 	note_unfinished(fd, nil)
+	unread.forget(fd)
 	skynet.send(listeners[fd], "lua", "forget", fd) -- it may wait there for an agent
 	agents[fd], limiter_of[fd], listeners[fd] = nil, nil, nil
 end
@@ -93,6 +100,20 @@ local function on_unfinished(fd, bytes)
 		hang_up(largest)
 	end
 end
+
+unread = unreads.new {
+	pace = PACE,
+	most = function()
+		return (tonumber(settings.unread) or UNREAD) * 1024 * 1024 // 1 | 0
+	end,
+	close = function(fd, why)
+		local limiter = limiter_of[fd]
+		limiter:report(limiter:from(fd), "is closed: " .. why .. " (option __unread)")
+		limiter:leave(fd)
+		driver.shutdown(fd) -- nothing of it is sent any more
+		hang_up(fd)
+	end,
+}
 
 local function on_accept(listener, fd, from)
 	local limiter = limiters[listener]
@@ -208,7 +229,7 @@ function M.begin(fd)
 end
 
 --- "open": a listener has a connection; "begun": that has sent what a node sends; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
---- request; "unfinished": so many bytes of large requests are; "close", also of a listener's: it has ended, and why if that
+--- request; "unfinished": so many bytes of large requests are; "unread": more answers than before wait to be read; "close", also of a listener's: it has ended, and why if that
 --- was the other side's fault; "unlisten": a listener was killed. May yield.
 ---@param source integer
 ---@param event string
@@ -227,6 +248,8 @@ function M.event(source, event, fd, from)
 		limiter_of[fd]:heard(fd)
 	elseif event == "unfinished" and limiter_of[fd] then
 		on_unfinished(fd, from)
+	elseif event == "unread" and limiter_of[fd] then
+		unread.note(fd, limiter_of[fd]:host(fd))
 	elseif event == "close" then
 		local limiter = limiter_of[fd]
 		if from and limiter then

@@ -11,14 +11,15 @@ local skynet = require "skynet"
 local LOOK_EACH <const> = 64 -- packets between two breaks, in which others have their turn
 local BURST <const> = 256 -- packets that may come at once before nothing more is read until they are done
 local ARRIVALS <const> = 8 -- pieces of the stream that may come in a break before nothing more is read
-local RELIEF <const> = 1 -- 1/100 s between two looks while nothing is read
+local RELIEF <const>, MOST_RELIEF <const> = 1, 32 -- 1/100 s between two looks while nothing is read; the longer that lasts, the more
 
 local M = {}
 
 -- One function, as its parts share the state of the connection, which each packet looks at.
 ---@param fd integer
----@param connection { take: (fun(msg: lightuserdata, sz: integer): boolean?), is_too_much: (fun(): boolean), is_closed: (fun(): boolean), finish: fun(fault: string?) }
---- take: handles a packet, which it consumes; true: a task goes on with it. finish: does not return
+---@param connection { take: (fun(msg: lightuserdata, sz: integer): boolean?), is_too_much: (fun(): boolean), may_ask: (fun(): boolean), is_closed: (fun(): boolean), ended: (fun(): boolean), finish: fun(fault: string?) }
+--- take: handles a packet, which it consumes; true: a task goes on with it. may_ask: one thing, when it is too much. ended: whether nobody
+--- cares for the answers to what has come. finish: does not return
 ---@return { on: function, is_held_up: (fun(): boolean), read_no_more: fun(), queue: (fun(): userdata?) } inflow
 function M.new(fd, connection)
 	local queue -- of netpack: packets that came at once, and halves of packets
@@ -96,13 +97,14 @@ function M.new(fd, connection)
 	end
 
 	local relief
+	local rest = RELIEF -- 1/100 s
 
 	-- Lets others have their turn, and what is in the mailbox: the answers, before more is asked. When there is too much, that
 	-- takes longer, and nothing is read meanwhile.
 	local function take_a_break()
 		if is_too_much() then
 			stop_reading()
-			skynet.timeout(RELIEF, relief)
+			skynet.timeout(rest, relief)
 		else
 			skynet.timeout(0, relief)
 		end
@@ -193,13 +195,22 @@ function M.new(fd, connection)
 
 	-- Even a service that is always behind is asked something.
 	function relief()
-		go_on(is_too_much() and 1 or LOOK_EACH)
+		local much = is_too_much()
+		if much and not connection.may_ask() then
+			rest = math.min(2 * rest, MOST_RELIEF)
+			return take_a_break()
+		end
+		rest = RELIEF
+		go_on(much and 1 or LOOK_EACH)
 	end
 
-	-- What had come before is still done.
+	-- What had come before is still done, unless its answers were not read either.
 	function on.close()
 		if stalled then
 			ending = true
+			if connection.ended() then
+				finish()
+			end
 		else
 			finish()
 		end
