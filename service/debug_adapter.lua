@@ -24,7 +24,7 @@ local STRANGER_LIMIT <const>, LIMIT <const> = 64 * 1024, 8 * 1024 * 1024 -- byte
 local STRANGER_OUTPUT <const>, OUTPUT_LIMIT <const> = 256 * 1024, 64 * 1024 * 1024 -- bytes that an editor has not read
 local STRANGER_MESSAGES <const> = 100 -- until it has attached
 local PATIENCE <const> = 3000 -- 1/100 s until an editor has attached
-local MOST_STRANGERS <const> = 16
+local MOST_STRANGERS <const> = 64
 local KEEPALIVE <const> = "60 15 4" -- s: a machine that has gone without a word is missed after two minutes
 local RATE <const> = 5 -- wrong passwords in a second
 
@@ -35,10 +35,20 @@ local guessed = guesses.new(RATE)
 
 local current -- the session that is attached
 local log = limitedlog() -- for what anybody can cause
--- Connections. When there are too many that have not attached, the oldest of them goes. Those that have said `initialize` are not
--- among those that say nothing, however many of these come.
-local silent = admission.new { name = "debug_adapter", most = MOST_STRANGERS, close = socket.shutdown }
-local known = admission.new { name = "debug_adapter", most = MOST_STRANGERS + 1, close = socket.shutdown }
+
+-- Connections. When there are too many that have not attached, the oldest of them goes, or of its address when that has half of the
+-- places: who comes by another one has the time to attach.
+local function limiter(most)
+	return admission.new {
+		name = "debug_adapter",
+		most = most,
+		most_address = most // 2,
+		close = socket.shutdown,
+	}
+end
+
+-- Those that have said `initialize` are not among those that say nothing, however many of these come.
+local silent, known = limiter(MOST_STRANGERS), limiter(MOST_STRANGERS + 1)
 
 local function write_to(fd)
 	return function(text)

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::fd::FromRawFd;
 use std::process::Command;
 
 use serde_json::json;
@@ -187,12 +188,49 @@ fn silent_strangers_do_not_end_the_connection_of_an_editor_that_has_spoken() {
     let debugged = Debugged::start("debug_spoken", &["debug_adapter_password=sesame"]);
     let mut editor = Editor::connect(debugged.port);
     editor.get("initialize", json!({}));
-    let strangers: Vec<TcpStream> = (0..60)
+    let strangers: Vec<TcpStream> = (0..100)
         .map(|_| TcpStream::connect(("127.0.0.1", debugged.port)).unwrap())
         .collect();
     let mut last = Editor::connect(debugged.port);
     last.get("initialize", json!({}));
     editor.attach("attach", json!({ "password": "sesame" }), &[], &[]);
+    drop(strangers);
+}
+
+/// A connection to a port of 127.0.0.1 that comes from 127.66.0.1.
+fn from_elsewhere(port: u16) -> TcpStream {
+    let address = |host: [u8; 4], port: u16| libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes(host),
+        },
+        sin_zero: [0; 8],
+    };
+    let size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+    // SAFETY: the addresses live as long as the calls, and the descriptor is this function's.
+    unsafe {
+        let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        let (from, to) = (address([127, 66, 0, 1], 0), address([127, 0, 0, 1], port));
+        assert_eq!(libc::bind(fd, (&raw const from).cast(), size), 0);
+        assert_eq!(libc::connect(fd, (&raw const to).cast(), size), 0);
+        TcpStream::from_raw_fd(fd)
+    }
+}
+
+#[test]
+fn strangers_of_another_address_leave_an_editor_the_time_to_attach() {
+    let debugged = Debugged::start("debug_elsewhere", &[]);
+    let mut editor = Editor::connect(debugged.port);
+    editor.get("initialize", json!({}));
+    let hello = r#"{"seq":1,"type":"request","command":"initialize","arguments":{}}"#;
+    let mut strangers: Vec<TcpStream> = (0..100).map(|_| from_elsewhere(debugged.port)).collect();
+    for stranger in &mut strangers {
+        // Those that are turned away meanwhile cannot be written to, or read from.
+        let _ = write!(stranger, "Content-Length: {}\r\n\r\n{hello}", hello.len());
+        let _ = stranger.read(&mut [0; 64]);
+    }
+    editor.attach("attach", json!({}), &[], &[]);
     drop(strangers);
 }
 
