@@ -37,7 +37,7 @@ pub fn node_has_ended() {
 /// Whether the calling thread is the node's only worker, in a callback of another service than that of the log.
 fn is_only_worker() -> bool {
     let on_turn = service::on_turn();
-    scheduler::activities().len() == 1 && on_turn != 0 && on_turn != log::reader()
+    scheduler::has_one_worker() && on_turn != 0 && on_turn != log::reader()
 }
 
 extern "C" fn write_log() {

@@ -378,6 +378,13 @@ pub fn on_empty() {
     (shared.on_empty)();
 }
 
+/// Whether one thread serves in all: the calling one, if that is a worker.
+pub fn has_one_worker() -> bool {
+    SHARED
+        .get()
+        .is_some_and(|shared| spare::running(shared.workers.len()) == 1)
+}
+
 /// Any thread: whether a worker has nothing to do.
 pub fn has_idle_worker() -> bool {
     SHARED.get().is_some_and(|s| s.idle.has_idle_worker())

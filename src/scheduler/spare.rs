@@ -201,7 +201,8 @@ pub(super) fn running(workers: usize) -> usize {
     let Some((spares, _)) = SPARES.get() else {
         return workers;
     };
-    workers - spares.most + spares.active.load(Ordering::Relaxed)
+    // Acquire: a spare that serves no more has handled its last message.
+    workers - spares.most + spares.active.load(Ordering::Acquire)
 }
 
 #[cfg(all(test, feature = "loom"))]

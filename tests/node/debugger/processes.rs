@@ -125,6 +125,20 @@ fn the_end_of_the_node_is_told_while_what_it_has_started_runs_on() {
     fs::write(folder.join("fifo"), "").unwrap(); // lets the other one end
 }
 
+/// Places of spare workers are no workers: none of those runs the log service while the only worker ends the process.
+#[test]
+fn what_a_service_has_logged_before_it_ends_the_process_is_there() {
+    let folder = scratch("debug_last_words");
+    let main = "local skynet = require 'skynet'\nskynet.start(function()\n\tskynet.error 'last words'\n\tos.exit(7)\nend)\n";
+    fs::write(folder.join("main.lua"), main).unwrap();
+    let mut command = Command::new(EXE);
+    command.args(["run", ".", "--set", "thread=1", "--set", "debug_adapter=0"]);
+    let output = command.current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert!(log.contains("last words"), "{log}");
+}
+
 /// What a parent does not want to know of its own children is inherited.
 #[test]
 #[cfg(unix)]
