@@ -1,7 +1,7 @@
 -- Figures of the node for Prometheus: "metrics port" or "metrics address port"; on 127.0.0.1 by default.
 --
 -- Answers GET /metrics in the text format 0.0.4, /livez and /readyz for who watches over the node. Nothing is asked of other services but their names of the launcher, and
--- what clusterd knows, so a service that is stuck or has too much mail is shown like any other. docs/operations.md lists the
+-- what clusterd knows, so a service that is stuck or behind with its messages is shown like any other. docs/operations.md lists the
 -- metrics.
 
 local skynet = require "skynet"

@@ -199,7 +199,7 @@ pub(crate) unsafe fn send(
             Ok(true) => 0,
             Ok(false) => -1,
             Err(NoMemory) => {
-                // Who sends may not look at the status.
+                // Many senders do not look at the status.
                 server.report("socket-server error: not enough memory for what has to wait.");
                 -2
             }

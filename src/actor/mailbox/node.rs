@@ -5,7 +5,7 @@ use crate::base::message::Message;
 
 /// One queued message: 32 bytes.
 ///
-/// The lowest four bits of `next` are no part of the pointer (blocks are aligned to more than that): they are the class of the payload's
+/// The lowest four bits of `next` are no part of the pointer (blocks are aligned to 16 bytes): they are the class of the payload's
 /// block. A field for that would make the block larger by half.
 pub(super) struct Node {
     next: *mut Node,

@@ -72,7 +72,7 @@ unsafe fn payload(ty: c_int, data: *mut c_void, size: usize) -> Option<(*mut c_v
     Some((copy.cast(), class))
 }
 
-/// The status of a message for whose copy there is no memory, after a line in the log: who sends may not look at it.
+/// The status of a message for whose copy there is no memory, after a line in the log: many senders do not look at it.
 #[cold]
 fn no_memory(source: u32, size: usize) -> c_int {
     log::error_fmt(

@@ -81,7 +81,7 @@ impl Service {
         unsafe { service::send(self.get(), 0, to, ty, 0, data, size) };
     }
 
-    /// Puts a message that the service was given behind its mail once more. False if that is not possible; the data is the
+    /// Puts a message that the service was given behind those that wait for it. False if that is not possible; the data is the
     /// caller's then.
     pub(super) fn put_back(
         self,

@@ -1,6 +1,6 @@
 //! The last thing that a killed Lua service does: callers that wait for its answers learn that none will come.
 //!
-//! The core bounces the mail that has not been handled; of requests under way only the Lua layer knows. This one leaves a
+//! The core sends back the requests that were not handled; of requests under way only the Lua layer knows. This one leaves a
 //! function for that, `release` of the module `skynet.internal.kernel`. A service that ends by itself has called it.
 
 use libc::c_int;
