@@ -390,7 +390,7 @@ skynet.register_protocol {
 	dispatch = function() end,
 }
 
--- The connection is ours, and this has come so far.
+-- The connection is this service's, and this has come so far.
 local function on_taken(bytes, is_proved, end_reason)
 	note = nil
 	skynet.dispatch("socket", on_socket)

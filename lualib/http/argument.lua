@@ -1,4 +1,4 @@
---- What a function of these modules is given, looked at where it comes in: who calls it is told at his own line what is wanted.
+--- What a function of these modules is given, looked at where it comes in: the error says, at the line of the call, what is wanted.
 
 local M = {}
 

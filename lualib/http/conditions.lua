@@ -10,7 +10,7 @@ local function joined(value)
 	return type(value) == "table" and table.concat(value, ",") or value
 end
 
--- Whether a list of entity tags has ours. A weak comparison takes W/"x" for "x".
+-- Whether a list of entity tags has that of the file. A weak comparison takes W/"x" for "x".
 local function has_tag(value, tag, weak)
 	value = joined(value)
 	if match(value, "^%s*%*%s*$") then

@@ -37,7 +37,7 @@ def no_reader(scene):
 
 
 def stalled_log(scene):
-    """Who reads the standard output stands still: what waits for him is bounded, and told when he goes on."""
+    """Who reads the standard output stands still: what waits for that is bounded, and told when reading goes on."""
     number, size = (20, 2000) if scene.short else (1000, 2000)
     reading, writing = os.pipe()
     node = scene.node('log_limit = "8m"\n', stdout=writing, stderr=subprocess.DEVNULL)

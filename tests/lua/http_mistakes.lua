@@ -1,4 +1,4 @@
--- Mistakes in calls of the HTTP modules: who makes one is told at his own line, in words about what he has given.
+-- Mistakes in calls of the HTTP modules: the error is told at the line of the call, in words about what was given.
 local cookie = require "http.cookie"
 local events = require "http.events"
 local httpc = require "http.httpc"

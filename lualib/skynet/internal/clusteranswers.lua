@@ -46,7 +46,7 @@ local function read_packet(self, sock)
 end
 
 -- A packet of an answer in parts; false: one to pass over. A node that begins answers and does not end them, or sends more
--- than he has announced, would fill the memory: the call fails, and what else comes for it is not kept.
+-- than it has announced, would fill the memory: the call fails, and what else comes for it is not kept.
 local function check_parts(self, session, ok, data, more, size)
 	local refused, large = self.refused, self.large
 	if refused[session] then

@@ -416,7 +416,7 @@ function Session:handle(text)
 	if not ok or type(request) ~= "table" or math.type(request.seq) ~= "integer" then
 		return "a message that is none of the protocol"
 	elseif request.type ~= "request" or type(request.command) ~= "string" then
-		return -- answers to requests of ours: there are none
+		return -- answers to requests of the adapter: there are none
 	end
 	local handler = requests[request.command]
 	local first = request.command == "initialize" or request.command == "disconnect"

@@ -203,7 +203,7 @@ impl Config<'_> {
         }
     }
 
-    /// Settings of ours that the project has had for a purpose of its own.
+    /// Settings of this core that the project has had for a purpose of its own.
     fn taken(&mut self) -> Vec<String> {
         let named = |key: &str, mark: char| self.scripts.contains(&format!("{mark}{key}{mark}"));
         let is_taken = |key: &&String| {

@@ -281,7 +281,7 @@ impl Connection {
     /// A line of at most so many bytes.
     fn line(&mut self, room: usize) -> io::Result<String> {
         let mut bytes = Vec::new();
-        // Whoever is at the other end does not fill our memory.
+        // Whoever is at the other end does not fill the memory here.
         let mut limited = (&mut self.stream).take(room as u64 + 1);
         if limited.read_until(b'\n', &mut bytes)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -93,7 +93,7 @@ fn figures(row: &ServiceRow) -> Vec<Line<'static>> {
     ]
 }
 
-/// A line of an answer, cut into what fits. The first one of a task names it: in ours and in the C core's answers a tab is behind
+/// A line of an answer, cut into what fits. The first one of a task names it: in this core's and in the C core's answers a tab is behind
 /// that name.
 fn answer_lines(line: &str, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let (name, rest) = match line.split_once('\t') {

@@ -13,7 +13,7 @@ pub struct Answers {
     pub jmem: Vec<String>,
 }
 
-/// What they say together, at a moment by our clock. `sockets`: `netstat` was asked.
+/// What they say together, at a moment by the clock of this machine. `sockets`: `netstat` was asked.
 pub fn snapshot(answers: &Answers, clock: f64, sockets: bool) -> Snapshot {
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
     for line in &answers.list {

@@ -13,7 +13,7 @@ use std::sync::Once;
 /// The status of a program that has panicked.
 const PANICKED: i32 = 101;
 
-/// The terminal while it is ours.
+/// The terminal while this program has it.
 pub struct Screen {
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
 }
@@ -34,7 +34,7 @@ impl Screen {
 
     /// Takes it anew: somebody else may have had it.
     pub fn take_again(&mut self) -> io::Result<()> {
-        // Its settings were changed by others, so ours are not what they were said to be.
+        // Its settings were changed by others, so those of this program are not what they were said to be.
         let _ = disable_raw_mode();
         take()?;
         self.redraw()

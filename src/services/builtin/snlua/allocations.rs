@@ -154,7 +154,7 @@ pub(super) unsafe fn begin(this: *mut Snlua) {
         let Some(profile) = (*this).service().allocations_profile() else {
             return;
         };
-        // A C module may have put an allocator of its own before ours: then that stays. Or the VM takes samples already.
+        // A C module may have put an allocator of its own before this one: then that stays. Or the VM takes samples already.
         if is_set(this, memory::allocator()) {
             let seed = monotonic_nanos() ^ this.addr() as u64;
             drop_sampler(this);
