@@ -24,7 +24,7 @@ unsafe fn control<T: Copy + Default>(
     name: *const c_char,
     new: *const T,
 ) -> (T, i32) {
-    // SAFETY: by contract a C string.
+    // SAFETY: contract of this function: a C string.
     let name = unsafe { CStr::from_ptr(name) };
     if !jemalloc::present() {
         log::error_fmt(
@@ -59,7 +59,7 @@ pub extern "C" fn malloc_memory_block() -> usize {
 pub unsafe extern "C" fn memory_info_dump(opts: *const c_char) {
     contain("memory_info_dump", (), || {
         if jemalloc::present() {
-            // SAFETY: by contract, when not null.
+            // SAFETY: contract of this function, when not null.
             jemalloc::print_stats((!opts.is_null()).then(|| unsafe { CStr::from_ptr(opts) }));
         } else {
             log::error(0, b"No jemalloc");
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn memory_info_dump(opts: *const c_char) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_int64(name: *const c_char, newval: *mut usize) -> usize {
     contain("mallctl_int64", 0, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { control("mallctl_int64", name, newval) }.0
     })
 }
@@ -86,13 +86,13 @@ pub unsafe extern "C" fn mallctl_int64(name: *const c_char, newval: *mut usize) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_opt(name: *const c_char, newval: *mut c_int) -> c_int {
     contain("mallctl_opt", 0, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         let (value, error) = unsafe { control("mallctl_opt", name, newval) };
-        // SAFETY: by contract NULL or valid.
+        // SAFETY: contract of this function NULL or valid.
         if let Some(new) = unsafe { newval.as_ref() }
             && jemalloc::present()
         {
-            // SAFETY: by contract a C string.
+            // SAFETY: contract of this function: a C string.
             let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
             let end = match error {
                 0 => "succeed\n".to_string(),
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn mallctl_opt(name: *const c_char, newval: *mut c_int) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_bool(name: *const c_char, newval: *mut bool) -> bool {
     contain("mallctl_bool", false, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { control("mallctl_bool", name, newval) }.0
     })
 }
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn mallctl_bool(name: *const c_char, newval: *mut bool) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mallctl_cmd(name: *const c_char) -> c_int {
     contain("mallctl_cmd", 0, || {
-        // SAFETY: by contract a C string.
+        // SAFETY: contract of this function: a C string.
         let name = unsafe { CStr::from_ptr(name) };
         if jemalloc::present() {
             return jemalloc::command(name);

@@ -47,7 +47,7 @@ impl Half {
 /// `info` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn meminfo_init(info: *mut MemInfo) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { info.write(MemInfo::default()) };
 }
 
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn meminfo_init(info: *mut MemInfo) {
 /// `info` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atomic_meminfo_init(info: *mut AtomicMemInfo) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { info.write(AtomicMemInfo::default()) };
 }
 
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn atomic_meminfo_init(info: *mut AtomicMemInfo) {
 /// `info` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn meminfo_alloc(info: *mut MemInfo, size: usize) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     let info = unsafe { &mut *info };
     info.alloc = info.alloc.wrapping_add(size);
     info.alloc_count = info.alloc_count.wrapping_add(1);
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn meminfo_alloc(info: *mut MemInfo, size: usize) {
 /// `info` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atomic_meminfo_alloc(info: *mut AtomicMemInfo, size: usize) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { &*info }.alloc.add(size);
 }
 
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn atomic_meminfo_alloc(info: *mut AtomicMemInfo, size: us
 /// `info` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn meminfo_free(info: *mut MemInfo, size: usize) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     let info = unsafe { &mut *info };
     info.free = info.free.wrapping_add(size);
     info.free_count = info.free_count.wrapping_add(1);
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn meminfo_free(info: *mut MemInfo, size: usize) {
 /// `info` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atomic_meminfo_free(info: *mut AtomicMemInfo, size: usize) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { &*info }.free.add(size);
 }
 
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn atomic_meminfo_free(info: *mut AtomicMemInfo, size: usi
 /// Both are valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn meminfo_merge(dest: *mut MemInfo, src: *const MemInfo) {
-    // SAFETY: by contract; read first, since they may be the same.
+    // SAFETY: contract of this function; read first, since they may be the same.
     let (src, dest) = unsafe { (*src, &mut *dest) };
     dest.alloc = dest.alloc.wrapping_add(src.alloc);
     dest.alloc_count = dest.alloc_count.wrapping_add(src.alloc_count);
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn meminfo_merge(dest: *mut MemInfo, src: *const MemInfo) 
 /// Both are valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atomic_meminfo_merge(dest: *mut MemInfo, src: *const AtomicMemInfo) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     let src = unsafe { &*src };
     // What was freed is read first: the other way round, the difference could come out negative.
     let free_count = src.free.count.load(Relaxed);
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn atomic_meminfo_merge(dest: *mut MemInfo, src: *const At
         alloc: src.alloc.bytes.load(Relaxed),
         alloc_count: src.alloc.count.load(Relaxed),
     };
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { meminfo_merge(dest, &now) };
 }
 

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn daemon_init(pidfile: *const c_char) -> c_int {
     contain("daemon_init", 1, || {
-        // SAFETY: by contract a C string.
+        // SAFETY: contract of this function: a C string.
         match daemon::init(unsafe { CStr::from_ptr(pidfile) }) {
             Ok(()) => 0,
             Err(reason) => {
@@ -30,6 +30,6 @@ pub unsafe extern "C" fn daemon_init(pidfile: *const c_char) -> c_int {
 /// `pidfile` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn daemon_exit(pidfile: *const c_char) -> c_int {
-    // SAFETY: by contract a C string.
+    // SAFETY: contract of this function: a C string.
     unsafe { libc::unlink(pidfile) }
 }

@@ -35,7 +35,7 @@ pub unsafe extern "C" fn skynet_rs_error_post(
     len: usize,
 ) {
     contain("skynet_rs_error_post", (), || {
-        // SAFETY: by contract null or live.
+        // SAFETY: contract of this function: null or live.
         let source = unsafe { context.as_ref() }.map_or(0, Context::handle);
         // SAFETY: the shim hands a block of its own over.
         unsafe { service::post_line(source, text.cast(), len) };

@@ -69,7 +69,7 @@ pub unsafe extern "C" fn skynet_start_for(
         if config.is_null() {
             return;
         }
-        // SAFETY: by contract, and the size has been looked at.
+        // SAFETY: contract of this function, and the size has been looked at.
         unsafe {
             if version < V1_1 {
                 start::run(&full(&*config.cast::<Earlier>()), version);

@@ -8,7 +8,7 @@ use libc::{FILE, c_int, c_void};
 /// # Safety
 /// `ctx` is null or a live service.
 unsafe fn source(ctx: *mut Context) -> u32 {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { ctx.as_ref() }.map_or(0, Context::handle)
 }
 
@@ -20,7 +20,7 @@ unsafe fn source(ctx: *mut Context) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_log_open(ctx: *mut Context, handle: u32) -> *mut FILE {
     contain("skynet_log_open", std::ptr::null_mut(), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         record::open(unsafe { source(ctx) }, handle)
     })
 }
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn skynet_log_open(ctx: *mut Context, handle: u32) -> *mut
 pub unsafe extern "C" fn skynet_log_close(ctx: *mut Context, f: *mut FILE, handle: u32) {
     contain("skynet_log_close", (), || {
         if !f.is_null() {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             unsafe { record::close(source(ctx), f, handle) };
         }
     })
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn skynet_log_output(
 ) {
     contain("skynet_log_output", (), || {
         if !f.is_null() {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             unsafe { record::output(f, source, r#type, session, buffer.cast(), sz) };
         }
     })

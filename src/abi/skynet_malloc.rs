@@ -14,6 +14,6 @@ pub unsafe extern "C" fn skynet_lalloc(
     nsize: usize,
 ) -> *mut c_void {
     let _ = osize;
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { memory::reallocate(ptr, nsize) }
 }

@@ -18,7 +18,7 @@ use std::ptr::null_mut;
 /// # Safety
 /// `ctx` is null or a live context.
 unsafe fn owner(ctx: *mut Context) -> Option<usize> {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { ctx.as_ref() }.map(|c| c.handle() as usize)
 }
 
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn skynet_socket_sendbuffer(
 ) -> c_int {
     contain("skynet_socket_sendbuffer", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { send(server(), buffer, SendMode::High) }
     })
 }
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn skynet_socket_sendbuffer_lowpriority(
 ) -> c_int {
     contain("skynet_socket_sendbuffer_lowpriority", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { send(server(), buffer, SendMode::Low) }
     })
 }
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn skynet_socket_listen(
     backlog: c_int,
 ) -> c_int {
     contain("skynet_socket_listen", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { server()?.listen(owner(ctx)?, c_text(host), port, backlog) })
     })
 }
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn skynet_socket_connect(
     port: c_int,
 ) -> c_int {
     contain("skynet_socket_connect", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { server()?.connect(owner(ctx)?, c_text(host)?, port) })
     })
 }
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn skynet_socket_connect(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_bind(ctx: *mut Context, fd: c_int) -> c_int {
     contain("skynet_socket_bind", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| server()?.bind(unsafe { owner(ctx) }?, fd))
     })
 }
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn skynet_socket_bind(ctx: *mut Context, fd: c_int) -> c_i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_close(ctx: *mut Context, id: c_int) {
     contain("skynet_socket_close", (), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         let caller = unsafe { owner(ctx) }.unwrap_or(0);
         uncharged(|| server().into_iter().for_each(|s| s.close(caller, id)))
     })
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn skynet_socket_close(ctx: *mut Context, id: c_int) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_socket_shutdown(ctx: *mut Context, id: c_int) {
     contain("skynet_socket_shutdown", (), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         let caller = unsafe { owner(ctx) }.unwrap_or(0);
         uncharged(|| server().into_iter().for_each(|s| s.shutdown(caller, id)))
     })
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn skynet_socket_shutdown(ctx: *mut Context, id: c_int) {
 pub unsafe extern "C" fn skynet_socket_start(ctx: *mut Context, id: c_int) {
     contain("skynet_socket_start", (), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             if let (Some(s), Some(owner)) = (server(), unsafe { owner(ctx) }) {
                 s.start(owner, id);
             }
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn skynet_socket_udp(
     port: c_int,
 ) -> c_int {
     contain("skynet_socket_udp", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { server()?.udp(owner(ctx)?, c_text(addr), port) })
     })
 }
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn skynet_socket_udp_connect(
 ) -> c_int {
     contain("skynet_socket_udp_connect", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         uncharged(|| match (server(), unsafe { c_text(addr) }) {
             (Some(s), Some(h)) if s.udp_connect(id, h, port) => 0,
             _ => -1,
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn skynet_socket_udp_dial(
     port: c_int,
 ) -> c_int {
     contain("skynet_socket_udp_dial", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { server()?.udp_dial(owner(ctx)?, c_text(addr)?, port) })
     })
 }
@@ -273,7 +273,7 @@ pub unsafe extern "C" fn skynet_socket_udp_listen(
     port: c_int,
 ) -> c_int {
     contain("skynet_socket_udp_listen", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { server()?.udp_listen(owner(ctx)?, c_text(addr), port) })
     })
 }
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn skynet_socket_udp_sendbuffer(
 ) -> c_int {
     contain("skynet_socket_udp_sendbuffer", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { send(server(), buffer, SendMode::To(address.cast())) }
     })
 }
@@ -307,7 +307,7 @@ pub unsafe extern "C" fn skynet_socket_udp_address(
     addrsz: *mut c_int,
 ) -> *const c_char {
     contain("skynet_socket_udp_address", std::ptr::null(), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             match msg.as_ref() {
                 Some(m) if m.r#type == socket_type::UDP => address_behind(m.buffer, m.ud, addrsz),

@@ -20,7 +20,7 @@ pub unsafe extern "C" fn skynet_socket_send(
 ) -> c_int {
     contain("skynet_socket_send", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             send(
                 server(),
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn skynet_socket_send_lowpriority(
 ) -> c_int {
     contain("skynet_socket_send_lowpriority", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             send(
                 server(),
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn skynet_socket_udp_send(
 ) -> c_int {
     contain("skynet_socket_udp_send", -1, || {
         let _ = ctx;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             send(
                 server(),

@@ -35,7 +35,7 @@ pub unsafe extern "C" fn skynet_context_new_ptr(
 /// `text` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_strdup(text: *const c_char) -> *mut c_char {
-    // SAFETY: by contract a C string.
+    // SAFETY: contract of this function: a C string.
     unsafe { libc::strdup(text) }
 }
 

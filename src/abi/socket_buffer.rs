@@ -50,7 +50,7 @@ impl SendBuffer {
     pub unsafe fn take(&self, objects: impl FnOnce() -> ObjectInterface) -> Option<Payload> {
         match self.r#type {
             SOCKET_BUFFER_MEMORY if self.sz != usize::MAX => {
-                // SAFETY: by contract, as in the other arms.
+                // SAFETY: contract of this function, as in the other arms.
                 unsafe {
                     crate::alloc::memory::block_sent(self.buffer);
                     Some(Payload::memory(self.buffer, self.sz))

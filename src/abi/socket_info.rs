@@ -22,7 +22,7 @@ pub unsafe extern "C" fn socket_info_create(last: *mut SocketInfo) -> *mut Socke
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_info_release(info: *mut SocketInfo) {
     contain("socket_info_release", (), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { info::release(info) }
     })
 }

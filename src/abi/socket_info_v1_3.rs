@@ -34,7 +34,7 @@ pub extern "C" fn skynet_socket_info_v1_3() -> *mut SocketInfo {
 pub unsafe extern "C" fn socket_server_info_v1_3(ss: *mut SocketServer) -> *mut SocketInfo {
     contain("socket_server_info_v1_3", std::ptr::null_mut(), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             let info = unsafe { ss.as_ref() }.map_or(null_mut(), |s| s.core().info());
             in_layout(V1_4 - 1, info)
         })

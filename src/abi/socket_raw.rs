@@ -173,11 +173,11 @@ pub(crate) unsafe fn send(
 ) -> c_int {
     uncharged(|| {
         let objects = || ss.map_or(ObjectInterface::default(), |s| s.objects());
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         let Some(buffer) = (unsafe { buffer.as_ref() }) else {
             return -1;
         };
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         let Some(payload) = (unsafe { buffer.take(objects) }) else {
             if let Some(s) = ss {
                 s.report("socket-server error: a buffer of unknown type, or an object without socket_server_userobject.");

@@ -18,7 +18,7 @@ use std::ptr::null_mut;
 /// # Safety
 /// `ss` is null or came from `socket_server_create` and was not released.
 unsafe fn core<'a>(ss: *mut SocketServer) -> Option<&'a socket::SocketServer> {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe { ss.as_ref() }.map(|s| s.core())
 }
 
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn socket_server_release(ss: *mut SocketServer) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket_server_updatetime(ss: *mut SocketServer, time: u64) {
     contain("socket_server_updatetime", (), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         if let Some(s) = unsafe { core(ss) } {
             s.update_time(time);
         }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn socket_server_poll(
 ) -> c_int {
     contain("socket_server_poll", -1, || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             let (Some(ss), false) = (unsafe { ss.as_ref() }, result.is_null()) else {
                 return kind::EXIT;
             };
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn socket_server_poll(
 pub unsafe extern "C" fn socket_server_exit(ss: *mut SocketServer) {
     contain("socket_server_exit", (), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             unsafe { core(ss) }.into_iter().for_each(|s| s.exit())
         })
     })
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn socket_server_exit(ss: *mut SocketServer) {
 pub unsafe extern "C" fn socket_server_close(ss: *mut SocketServer, opaque: usize, id: c_int) {
     contain("socket_server_close", (), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             let server = unsafe { core(ss) };
             server.into_iter().for_each(|s| s.close(opaque, id))
         })
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn socket_server_close(ss: *mut SocketServer, opaque: usiz
 pub unsafe extern "C" fn socket_server_shutdown(ss: *mut SocketServer, opaque: usize, id: c_int) {
     contain("socket_server_shutdown", (), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             let server = unsafe { core(ss) };
             server.into_iter().for_each(|s| s.shutdown(opaque, id))
         })
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn socket_server_shutdown(ss: *mut SocketServer, opaque: u
 pub unsafe extern "C" fn socket_server_start(ss: *mut SocketServer, opaque: usize, id: c_int) {
     contain("socket_server_start", (), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             unsafe { core(ss) }
                 .into_iter()
                 .for_each(|s| s.start(opaque, id))
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn socket_server_pause(ss: *mut SocketServer, opaque: usiz
     contain("socket_server_pause", (), || {
         let _ = opaque;
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             unsafe { core(ss) }.into_iter().for_each(|s| s.pause(id))
         })
     })
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn socket_server_send(
     buffer: *mut SendBuffer,
 ) -> c_int {
     contain("socket_server_send", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { send(core(ss), buffer, SendMode::High) }
     })
 }
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn socket_server_send_lowpriority(
     buffer: *mut SendBuffer,
 ) -> c_int {
     contain("socket_server_send_lowpriority", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { send(core(ss), buffer, SendMode::Low) }
     })
 }
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn socket_server_listen(
     backlog: c_int,
 ) -> c_int {
     contain("socket_server_listen", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { core(ss)?.listen(opaque, c_text(addr), port, backlog) })
     })
 }
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn socket_server_connect(
     port: c_int,
 ) -> c_int {
     contain("socket_server_connect", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { core(ss)?.connect(opaque, c_text(addr)?, port) })
     })
 }
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn socket_server_bind(
     fd: c_int,
 ) -> c_int {
     contain("socket_server_bind", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { core(ss) }?.bind(opaque, fd))
     })
 }
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn socket_server_bind(
 pub unsafe extern "C" fn socket_server_nodelay(ss: *mut SocketServer, id: c_int) {
     contain("socket_server_nodelay", (), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             unsafe { core(ss) }.into_iter().for_each(|s| s.nodelay(id))
         })
     })
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn socket_server_udp(
     port: c_int,
 ) -> c_int {
     contain("socket_server_udp", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { core(ss)?.udp(opaque, c_text(addr), port) })
     })
 }
@@ -292,7 +292,7 @@ pub unsafe extern "C" fn socket_server_udp_connect(
     port: c_int,
 ) -> c_int {
     contain("socket_server_udp_connect", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         let (server, host) = unsafe { (core(ss), c_text(addr)) };
         uncharged(|| match (server, host) {
             (Some(s), Some(h)) if s.udp_connect(id, h, port) => 0,
@@ -313,7 +313,7 @@ pub unsafe extern "C" fn socket_server_udp_dial(
     port: c_int,
 ) -> c_int {
     contain("socket_server_udp_dial", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { core(ss)?.udp_dial(opaque, c_text(addr)?, port) })
     })
 }
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn socket_server_udp_listen(
     port: c_int,
 ) -> c_int {
     contain("socket_server_udp_listen", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         new_id(|| unsafe { core(ss)?.udp_listen(opaque, c_text(addr), port) })
     })
 }
@@ -346,7 +346,7 @@ pub unsafe extern "C" fn socket_server_udp_send(
     buffer: *mut SendBuffer,
 ) -> c_int {
     contain("socket_server_udp_send", -1, || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { send(core(ss), buffer, SendMode::To(addr)) }
     })
 }
@@ -363,7 +363,7 @@ pub unsafe extern "C" fn socket_server_udp_address(
 ) -> *const UdpAddress {
     contain("socket_server_udp_address", std::ptr::null(), || {
         let _ = ss;
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             match msg.as_ref() {
                 Some(m) => address_behind(m.data, m.ud, addrsz).cast(),
@@ -383,7 +383,7 @@ pub unsafe extern "C" fn socket_server_userobject(
     soi: *mut ObjectInterface,
 ) {
     contain("socket_server_userobject", (), || {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         if let (Some(s), Some(interface)) = unsafe { (core(ss), soi.as_ref()) } {
             s.set_objects(*interface);
         }
@@ -398,7 +398,7 @@ pub unsafe extern "C" fn socket_server_userobject(
 pub unsafe extern "C" fn socket_server_info(ss: *mut SocketServer) -> *mut SocketInfo {
     contain("socket_server_info", std::ptr::null_mut(), || {
         uncharged(|| {
-            // SAFETY: by contract.
+            // SAFETY: contract of this function.
             let info = unsafe { core(ss) }.map_or(null_mut(), |s| s.info());
             in_layout(release::version(), info)
         })

@@ -47,7 +47,7 @@ pub fn place<T: Kind>(state: State<'_>, index: c_int) -> *mut *mut T {
 /// # Safety
 /// `place` is null or of [`create`], and the object was a `Box`.
 pub unsafe fn close<T>(place: *mut *mut T) {
-    // SAFETY: as the caller promises; the pointer is gone before the object is.
+    // SAFETY: contract of this function; the pointer is gone before the object is.
     unsafe {
         if !place.is_null() {
             let object = place.replace(ptr::null_mut());

@@ -22,7 +22,7 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, size: usize) -> &'a [u8] {
     if data.is_null() {
         return &[];
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { std::slice::from_raw_parts(data.cast(), size) }
 }
 

@@ -59,7 +59,7 @@ impl Block {
     /// The block has room for them behind those that it has.
     #[inline]
     pub unsafe fn append(&mut self, bytes: &[u8]) {
-        // SAFETY: as the caller promises; nothing else has the block.
+        // SAFETY: contract of this function; nothing else has the block.
         unsafe {
             let end = self.base.add(self.len);
             end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());

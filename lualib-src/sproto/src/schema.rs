@@ -101,7 +101,7 @@ impl Type {
     /// # Safety
     /// `place` is readable as a `u64` unless it is misaligned.
     pub unsafe fn is_at(place: *const Type) -> bool {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         place.is_aligned() && unsafe { (&raw const (*place).magic).read() } == MAGIC
     }
 

@@ -84,7 +84,7 @@ pub struct Gate {
 /// `context` is a live service.
 pub unsafe fn log(context: *mut Context, text: &str) {
     let len = text.len() as c_int;
-    // SAFETY: as the caller promises; this format takes the length and the bytes.
+    // SAFETY: contract of this function; this format takes the length and the bytes.
     unsafe { skynet_error(context, c"%*s".as_ptr(), len, text.as_ptr()) };
 }
 
@@ -96,7 +96,7 @@ pub unsafe fn query(context: *mut Context, name: &str) -> u32 {
     let Ok(name) = CString::new(name) else {
         return 0;
     };
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { skynet_queryname(context, name.as_ptr()) }
 }
 
@@ -456,7 +456,7 @@ impl Gate {
             self.log(&format!("Invalid client message from {source:x}"));
             return false;
         }
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         let id = unsafe { msg.byte_add(sz - ID).cast::<[u8; ID]>().read() };
         let id = i32::from_le_bytes(id);
         if !self.clients.contains_key(&id) {

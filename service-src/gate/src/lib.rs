@@ -100,7 +100,7 @@ unsafe fn open(context: *mut Context, instance: *mut c_void, text: &str) -> Resu
     })?;
     let watchdog = match parameter.watchdog {
         None => 0,
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         Some(name) => match unsafe { query(context, name) } {
             0 => return Err(format!("Invalid watchdog {name}")),
             handle => handle,
@@ -110,7 +110,7 @@ unsafe fn open(context: *mut Context, instance: *mut c_void, text: &str) -> Resu
     let (host, port) =
         address.ok_or_else(|| format!("Invalid gate address {}", parameter.address))?;
     let host = CString::new(host).unwrap_or_default();
-    // SAFETY: as the caller promises. The callback is there before the first message of the socket.
+    // SAFETY: contract of this function. The callback is there before the first message of the socket.
     let listener = unsafe {
         skynet_callback(context, instance, Some(receive));
         skynet_socket_listen(context, host.as_ptr(), port, BACKLOG)
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn init(
     }
     // SAFETY: a C string, as the caller promises.
     let text = unsafe { CStr::from_ptr(parm) }.to_string_lossy();
-    // SAFETY: as the caller promises; messages wait until this function has returned.
+    // SAFETY: contract of this function; messages wait until this function has returned.
     unsafe {
         match open(context, instance, &text) {
             Ok(gate) => {
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn init(
 /// # Safety
 /// `instance` comes from [`create`] and is not used afterwards.
 pub unsafe extern "C" fn release(instance: *mut c_void) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     let instance = unsafe { Box::from_raw(instance.cast::<Instance>()) };
     if let Some(gate) = instance.0 {
         gate.close_all();

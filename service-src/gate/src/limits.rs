@@ -125,7 +125,7 @@ pub fn now() -> u64 {
 /// # Safety
 /// `context` is a live service.
 pub unsafe fn command(context: *mut Context, name: &CStr, parameter: &CStr) -> Option<String> {
-    // SAFETY: as the caller promises; the answer is valid until the next command.
+    // SAFETY: contract of this function; the answer is valid until the next command.
     unsafe {
         let answer = skynet_command(context, name.as_ptr(), parameter.as_ptr());
         (!answer.is_null()).then(|| CStr::from_ptr(answer).to_string_lossy().into_owned())
@@ -138,7 +138,7 @@ pub unsafe fn command(context: *mut Context, name: &CStr, parameter: &CStr) -> O
 /// `context` is a live service.
 pub unsafe fn timeout(context: *mut Context, time: u64) -> Option<c_int> {
     let time = CString::new(time.to_string()).ok()?;
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { command(context, c"TIMEOUT", &time) }?.parse().ok()
 }
 
@@ -148,7 +148,7 @@ pub unsafe fn timeout(context: *mut Context, time: u64) -> Option<c_int> {
 /// As for [`timeout`].
 pub unsafe fn timeout_ms(context: *mut Context, time: u64) -> Option<c_int> {
     let text = CString::new(time.to_string()).ok()?;
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe {
         match command(context, c"TIMEOUTMS", &text) {
             Some(session) => session.parse().ok(),

@@ -313,7 +313,7 @@ pub unsafe extern "C" fn init(
 /// # Safety
 /// `instance` comes from [`create`] and is not used afterwards.
 pub unsafe extern "C" fn release(instance: *mut c_void) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     let harbor = unsafe { Box::from_raw(instance.cast::<Harbor>()) };
     if let Some(mut network) = harbor.0 {
         network.shut();

@@ -319,7 +319,7 @@ fn report(text: &str) {
 /// # Safety
 /// `context` is the service whose callback runs on this thread.
 unsafe fn waiting(context: *mut Context) -> bool {
-    // SAFETY: as the caller promises; the answer is a C string that lives until the next command.
+    // SAFETY: contract of this function; the answer is a C string that lives until the next command.
     unsafe {
         let answer = skynet_command(context, c"STAT".as_ptr(), c"mqlen".as_ptr());
         !answer.is_null() && libc::atoi(answer) > 0
@@ -369,7 +369,7 @@ unsafe extern "C" fn receive(
 /// # Safety
 /// `context` is the service whose code runs on this thread.
 unsafe fn config(context: *mut Context, key: &CStr) -> Option<String> {
-    // SAFETY: as the caller promises; the answer is null or a C string.
+    // SAFETY: contract of this function; the answer is null or a C string.
     unsafe {
         let answer = skynet_command(context, c"GETENV".as_ptr(), key.as_ptr());
         (!answer.is_null()).then(|| CStr::from_ptr(answer).to_string_lossy().into_owned())
@@ -438,7 +438,7 @@ pub unsafe extern "C" fn init(
     context: *mut Context,
     parm: *const c_char,
 ) -> c_int {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     let logger = unsafe { &mut *instance.cast::<Logger>() };
     // SAFETY: `context` is valid; the answer is null or a C string.
     unsafe {
@@ -478,7 +478,7 @@ pub unsafe extern "C" fn init(
 /// # Safety
 /// `instance` comes from [`create`] and is not used afterwards.
 pub unsafe extern "C" fn release(instance: *mut c_void) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     let mut logger = unsafe { Box::from_raw(instance.cast::<Logger>()) };
     logger.flush();
 }

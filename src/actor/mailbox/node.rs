@@ -28,7 +28,7 @@ impl Node {
     /// `node` belongs to the caller.
     #[inline(always)]
     pub(super) unsafe fn put(node: *mut Node, message: Message) {
-        // SAFETY: by contract. Volatile, so that the four are not joined again.
+        // SAFETY: contract of this function. Volatile, so that the four are not joined again.
         unsafe {
             let place = &raw mut (*node).message;
             (&raw mut (*place).source).write_volatile(message.source);
@@ -44,7 +44,7 @@ impl Node {
     /// `node` belongs to the caller and holds a message with its class.
     #[inline(always)]
     pub(super) unsafe fn message(node: *const Node) -> (Message, Class) {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             let place = &raw const (*node).message;
             let message = Message {
@@ -63,7 +63,7 @@ impl Node {
     /// `node` belongs to the caller, or is one of a list that does.
     #[inline(always)]
     pub(super) unsafe fn next(node: *const Node) -> *mut Node {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { (*node).next }.map_addr(|address| address & !CLASS_MASK)
     }
 
@@ -74,7 +74,7 @@ impl Node {
     #[inline(always)]
     pub(super) unsafe fn link(node: *mut Node, next: *mut Node, payload: Class) {
         let next = next.map_addr(|address| address | payload.number());
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { (&raw mut (*node).next).write(next) };
     }
 
@@ -84,7 +84,7 @@ impl Node {
     /// As [`Node::next`].
     #[inline(always)]
     pub(super) unsafe fn set_next(node: *mut Node, next: *mut Node) {
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             let tag = (*node).next.addr() & CLASS_MASK;
             (*node).next = next.map_addr(|address| address | tag);

@@ -83,7 +83,7 @@ pub(super) unsafe fn expirations(info: *const libc::siginfo_t) -> Option<u32> {
     const SI_TIMER: c_int = -2;
     /// More than this in one go is a mistake somewhere.
     const MOST: u32 = 1000;
-    // SAFETY: by contract; of another kind of signal, these bytes are of something else.
+    // SAFETY: contract of this function; of another kind of signal, these bytes are of something else.
     let timer = unsafe { info.cast::<Timer>().as_ref() }?;
     let passed = u32::try_from(timer.overrun).unwrap_or(0).min(MOST);
     (timer.code == SI_TIMER).then_some(1 + passed)

@@ -42,7 +42,7 @@ pub(super) unsafe fn socket_message_taken(data: *const c_void, size: usize) {
         return;
     }
     if let Some(tell) = SOCKET_MESSAGE_TAKEN.get() {
-        // SAFETY: as the caller promises; a program's own messages need not be aligned.
+        // SAFETY: contract of this function; a program's own messages need not be aligned.
         tell(&unsafe { data.cast::<SocketMessage>().read_unaligned() });
     }
 }

@@ -57,7 +57,7 @@ pub fn open(source: u32, handle: u32) -> *mut libc::FILE {
 /// `file` came from [`open`], and is open until this returns.
 unsafe fn end(source: u32, file: *mut libc::FILE, handle: u32) {
     error_fmt(source, format_args!("Close log file :{handle:08x}"));
-    // SAFETY: by contract open.
+    // SAFETY: contract of this function: open.
     unsafe { write(file, &format!("close time: {}\n", clock::now() as u32)) };
 }
 
@@ -66,7 +66,7 @@ unsafe fn end(source: u32, file: *mut libc::FILE, handle: u32) {
 /// # Safety
 /// `file` came from [`open`] and is not written to any more.
 pub unsafe fn close(source: u32, file: *mut libc::FILE, handle: u32) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe {
         end(source, file, handle);
         libc::fclose(file);
@@ -85,7 +85,7 @@ pub(super) unsafe fn close_later(source: u32, file: *mut libc::FILE, handle: u32
         // SAFETY: contract of this function.
         unsafe { libc::fclose(file.cast()) };
     }
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe {
         end(source, file, handle);
         reclaim::defer(file.cast(), close);
@@ -114,18 +114,18 @@ pub unsafe fn output(
             ":{source:08x} {ty} {session} {} ",
             clock::now() as u32
         );
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { push_hex(&mut line, data, size) };
     }
     line.push('\n');
-    // SAFETY: by contract open.
+    // SAFETY: contract of this function: open.
     unsafe { write(file, &line) };
 }
 
 /// # Safety
 /// `data` is a socket message of `size` bytes.
 unsafe fn socket_line(line: &mut String, data: *const u8, size: usize) {
-    // SAFETY: by contract; C callers need not align it.
+    // SAFETY: contract of this function; C callers need not align it.
     let head = unsafe { data.cast::<SocketMessage>().read_unaligned() };
     let _ = write!(line, "[socket] {} {} {} ", head.r#type, head.id, head.ud);
     if head.buffer.is_null() {
@@ -152,7 +152,7 @@ unsafe fn push_hex(line: &mut String, data: *const u8, size: usize) {
         return;
     }
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     for byte in unsafe { std::slice::from_raw_parts(data, size) } {
         line.push(DIGITS[usize::from(byte >> 4)] as char);
         line.push(DIGITS[usize::from(byte & 15)] as char);
@@ -162,7 +162,7 @@ unsafe fn push_hex(line: &mut String, data: *const u8, size: usize) {
 /// # Safety
 /// `file` is open.
 unsafe fn write(file: *mut libc::FILE, line: &str) {
-    // SAFETY: by contract. One call per record: records of several threads do not mix.
+    // SAFETY: contract of this function. One call per record: records of several threads do not mix.
     unsafe {
         libc::fwrite(line.as_ptr().cast(), 1, line.len(), file);
         libc::fflush(file);

@@ -365,7 +365,7 @@ unsafe fn reports_failure(ty: c_int, data: *const c_void, size: usize) -> bool {
     };
     size == word.len()
         && !data.is_null()
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         && unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) } == word
 }
 

@@ -113,7 +113,7 @@ impl Thread {
         if block.is_null() || !self.counts() {
             return 0;
         }
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe { libc::malloc_usable_size(block.cast_mut()) as i64 }
     }
 }
@@ -150,7 +150,7 @@ pub fn turn_resume(so_far: i64) {
 /// `block` is null or a live block of the C allocator.
 #[inline]
 pub unsafe fn block_sent(block: *const c_void) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     THREAD.with(|thread| thread.shift(-unsafe { thread.reserved(block) }));
 }
 
@@ -160,7 +160,7 @@ pub unsafe fn block_sent(block: *const c_void) {
 /// `block` is null or a live block of the C allocator.
 #[inline]
 pub unsafe fn block_received(block: *const c_void) {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     THREAD.with(|thread| thread.shift(unsafe { thread.reserved(block) }));
 }
 
@@ -186,7 +186,7 @@ pub fn payload_kept(size: usize) {
 /// `block` is null or a block of the C allocator, which is handed over unless the answer is null and `size` is not 0.
 #[inline]
 pub unsafe fn reallocate(block: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe {
         if size == 0 {
             libc::free(block);

@@ -14,7 +14,7 @@ unsafe extern "C" {
 /// `state` is a Lua state with three free places on its stack. An error of Lua's leaves by longjmp: neither this frame nor
 /// the caller's may own memory.
 pub unsafe fn push_rows(state: *mut c_void, row: fn(usize) -> Option<(u32, usize)>) -> bool {
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe {
         if skynet_rs_lua_newtable(state, 0) == 0 {
             return false;

@@ -31,7 +31,7 @@ impl Limits {
     pub unsafe fn of(state: State<'_>) -> Limits {
         let state = state.raw();
         let mut context = ptr::null_mut();
-        // SAFETY: by contract.
+        // SAFETY: contract of this function.
         unsafe {
             let allocate = lua_getallocf(state, &mut context);
             let limits = Box::into_raw(Box::new(Allocator {

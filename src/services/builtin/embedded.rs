@@ -292,7 +292,7 @@ pub static SNAPSHOT_NAMES: Names = {
 /// # Safety
 /// Both are C strings.
 pub unsafe extern "C" fn is_genuine(module: *const c_char, path: *const c_char) -> c_int {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     let (module, path) = unsafe { (CStr::from_ptr(module), CStr::from_ptr(path)) };
     let same = find_module(module.to_bytes()).is_some_and(|file| {
         std::fs::read(OsStr::from_bytes(path.to_bytes())).is_ok_and(|text| text == file.source)

@@ -165,7 +165,7 @@ unsafe fn fill(text: *mut c_char, size: usize, words: &str) {
     while !words.is_char_boundary(len) {
         len -= 1;
     }
-    // SAFETY: by contract.
+    // SAFETY: contract of this function.
     unsafe {
         ptr::copy_nonoverlapping(words.as_ptr(), text.cast(), len);
         text.add(len).write(0);

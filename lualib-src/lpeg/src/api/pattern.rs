@@ -275,7 +275,7 @@ impl Block {
     /// The number is one of the program.
     #[inline(always)]
     pub unsafe fn set(&self, index: u16) -> &CharSet {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe { &*self.sets.add(index.into()) }
     }
 
@@ -285,7 +285,7 @@ impl Block {
     /// The number is one of the program.
     #[inline(always)]
     pub unsafe fn range(&self, index: u32) -> (u32, u32) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe { *self.ranges.add(index as usize) }
     }
 

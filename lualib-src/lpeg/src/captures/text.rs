@@ -39,7 +39,7 @@ pub(super) fn push(values: &mut Values<'_>) {
 /// The buffer is being filled, and its own value, if any, is on top of the stack.
 unsafe fn add(values: &mut Values<'_>, buffer: *mut luaL_Buffer, what: &str) -> bool {
     let state = values.state;
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe {
         let kind = values.entry(values.at).kind;
         match kind {

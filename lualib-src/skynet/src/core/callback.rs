@@ -120,7 +120,7 @@ struct Delivery {
 /// `ud` is the registered [`Receiver`], and no other callback of the service runs.
 unsafe fn receive(context: *mut Context, ud: *mut c_void, delivery: &Delivery) {
     let receiver = ud.cast::<Receiver>();
-    // SAFETY: as the caller promises; the coroutine's stack has the two values and room for the rest, and Lua runs in a
+    // SAFETY: contract of this function; the coroutine's stack has the two values and room for the rest, and Lua runs in a
     // protected call.
     let state = unsafe { State::new((*receiver).state) };
     // SAFETY: contract of this function: the receiver is this call's alone.
@@ -174,7 +174,7 @@ fn collect(state: State<'_>) -> c_int {
 /// As for `receive`, and the coroutine's stack is at rest.
 #[cold]
 unsafe fn go_on(context: *mut Context, receiver: *mut Receiver, delivery: &Delivery) {
-    // SAFETY: as the caller promises; Lua runs in protected calls, each of which leaves the stack as it was.
+    // SAFETY: contract of this function; Lua runs in protected calls, each of which leaves the stack as it was.
     unsafe {
         let state = State::new((*receiver).state);
         (*receiver).lost.go_on(context, state, |session| {
@@ -235,7 +235,7 @@ unsafe fn recover(context: *mut Context, state: State<'_>, status: c_int, delive
         && !matches!(delivery.ty, PTYPE_RESPONSE | PTYPE_ERROR);
     if unanswered && answerable {
         let (source, session) = (delivery.source, delivery.session);
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe { skynet_send(context, 0, source, PTYPE_ERROR, session, ptr::null_mut(), 0) };
     }
 }
@@ -319,7 +319,8 @@ unsafe fn report(
     status: c_int,
     delivery: &Delivery,
 ) {
-    // SAFETY: as the caller promises, and the arguments are of the types that the formats have. The error is at the top of the stack. The handler made it a string, so reading it allocates nothing.
+    // SAFETY: contract of this function, and the arguments are of the types that the formats have. The error is at the top of the stack.
+    // The handler made it a string, so reading it allocates nothing.
     unsafe {
         let state = State::new((*receiver).state);
         let mut left_out = 0;

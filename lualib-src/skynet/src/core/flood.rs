@@ -95,7 +95,7 @@ fn place_of(places: &mut Places, hash: u64, now: i64) -> &mut Place {
 /// # Safety
 /// The context is that of a service.
 pub(super) unsafe fn configured(context: *mut Context) -> u32 {
-    // SAFETY: as the caller promises; the answer is a C string that the next command overwrites.
+    // SAFETY: contract of this function; the answer is a C string that the next command overwrites.
     unsafe {
         let value = skynet_command(context, c"GETENV".as_ptr(), c"log_error_rate".as_ptr());
         if value.is_null() {

@@ -62,7 +62,7 @@ pub struct Table {
 /// # Safety
 /// 4 bytes are readable at `place`.
 unsafe fn word(place: *const u8) -> u32 {
-    // SAFETY: as the caller promises; a string of Lua may begin anywhere.
+    // SAFETY: contract of this function; a string of Lua may begin anywhere.
     u32::from_le_bytes(unsafe { place.cast::<[u8; WORD]>().read_unaligned() })
 }
 

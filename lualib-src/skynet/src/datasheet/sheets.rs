@@ -93,7 +93,7 @@ fn push_table(state: State<'_>, tables: c_int, document: Document, number: u32) 
 pub(super) unsafe fn push_root(state: State<'_>, address: *const u8) {
     push_tables(state, address);
     let tables = state.top();
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     push_table(state, tables, unsafe { Document::at(address) }, 0);
 }
 

@@ -40,7 +40,7 @@ impl Handle {
 /// # Safety
 /// The block has the size of a handle.
 unsafe fn package(state: State<'_>, handle: *const Handle) -> *mut Package {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     let Handle { package, seal } = unsafe { handle.read_unaligned() };
     if seal != seal::of(package.addr()) {
         state.error(c"Invalid multicast package");

@@ -68,7 +68,7 @@ impl Package {
     /// # Safety
     /// `package` comes from [`Package::new`] and is not shared.
     pub unsafe fn take(package: *mut Package) -> *mut c_void {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         let mut package = unsafe { Box::from_raw(package) };
         std::mem::replace(&mut package.data, ptr::null_mut())
     }

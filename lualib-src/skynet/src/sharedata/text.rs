@@ -21,7 +21,7 @@ impl Text {
     /// The [`Texts`] that it comes from lives as long as the slice is used.
     #[inline]
     pub unsafe fn bytes<'a>(self) -> &'a [u8] {
-        // SAFETY: as the caller promises; so many bytes follow the length.
+        // SAFETY: contract of this function; so many bytes follow the length.
         unsafe { slice::from_raw_parts(self.0.add(1).cast().as_ptr(), self.0.read()) }
     }
 }

@@ -69,7 +69,7 @@ const SEED: usize = 96;
 /// # Safety
 /// `object` is a table or a Lua function: what `lua_topointer` gives for one.
 pub(super) unsafe fn is_shared(object: *const c_void) -> bool {
-    // SAFETY: as the caller promises; the byte of a shared object is not written.
+    // SAFETY: contract of this function; the byte of a shared object is not written.
     let marked = unsafe { object.cast::<u8>().add(MARKED).read() };
     marked & SHARED == SHARED
 }
@@ -79,7 +79,7 @@ pub(super) unsafe fn is_shared(object: *const c_void) -> bool {
 /// # Safety
 /// As for [`is_shared`]; the object belongs to a state that only this thread uses.
 pub(super) unsafe fn make_shared(object: *const c_void) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { *object.cast_mut().cast::<u8>().add(MARKED) |= SHARED }
 }
 
@@ -88,7 +88,7 @@ pub(super) unsafe fn make_shared(object: *const c_void) {
 /// # Safety
 /// `state` is a state of the patched Lua.
 pub(super) unsafe fn seed(state: *mut lua_State) -> c_uint {
-    // SAFETY: as the caller promises; both fields are aligned.
+    // SAFETY: contract of this function; both fields are aligned.
     unsafe {
         let global = *state.cast::<u8>().add(GLOBAL).cast::<*const u8>();
         global.add(SEED).cast::<c_uint>().read()

@@ -88,7 +88,7 @@ pub(super) fn into_address(cell: Arc<Cell>) -> *const Cell {
 /// # Safety
 /// Once for each address that was handed over.
 pub(super) unsafe fn from_address(address: *const Cell) -> Arc<Cell> {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { Arc::from_raw(address) }
 }
 

@@ -165,7 +165,7 @@ fn read(state: State<'_>) -> c_int {
 /// # Safety
 /// The reader owns the reference that `held` is.
 unsafe fn next(reader: &mut Reader, cell: &Cell) -> Option<(*mut c_void, usize)> {
-    // SAFETY: as the caller promises; the reference is given back here if there is another version.
+    // SAFETY: contract of this function; the reference is given back here if there is another version.
     unsafe {
         let held = (!reader.held.is_null()).then(|| Arc::from_raw(reader.held));
         let (now, fresh) = match cell.look(held.as_ref()) {

@@ -106,7 +106,7 @@ pub(in super::super) unsafe fn take(context: Option<&Context>, count: u32) {
     if let Some(place) = place {
         place.all.fetch_add(count, Relaxed);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: contract of this function.
     let is_free = unsafe { context.sample(count) };
     if !is_free && let Some(place) = place {
         place.hooked.fetch_add(count, Relaxed);

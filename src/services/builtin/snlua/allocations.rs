@@ -139,7 +139,7 @@ impl Sampler {
 /// # Safety
 /// `this` is an instance that is not released meanwhile.
 pub(super) unsafe fn ask(this: *const Snlua) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { Memory::wish(&raw const (*this).memory) };
 }
 
@@ -149,7 +149,7 @@ pub(super) unsafe fn ask(this: *const Snlua) {
 /// The calling thread runs the service of the instance, in its allocator.
 #[cold]
 pub(super) unsafe fn begin(this: *mut Snlua) {
-    // SAFETY: as the caller promises; the instance outlives the VM. Nothing has a reference into the instance meanwhile.
+    // SAFETY: contract of this function; the instance outlives the VM. Nothing has a reference into the instance meanwhile.
     unsafe {
         let Some(profile) = (*this).service().allocations_profile() else {
             return;
@@ -170,7 +170,7 @@ pub(super) unsafe fn begin(this: *mut Snlua) {
 /// As [`begin`].
 #[cold]
 unsafe fn end(this: *mut Snlua) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe {
         drop_sampler(this);
         if is_set(this, sampled()) {
@@ -183,7 +183,7 @@ unsafe fn end(this: *mut Snlua) {
 /// # Safety
 /// The calling thread is the only one that uses the VM.
 pub(super) unsafe fn drop_sampler(this: *mut Snlua) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     if let Some(mut sampler) = unsafe { (*this).memory.sampler.take() } {
         sampler.free_all();
     }
@@ -224,7 +224,7 @@ unsafe extern "C" fn allocate_sampled<const CELLS: bool>(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: as the caller promises. The sampler is the VM's, and stays during `allocate`: `begin` makes none while this is the
+    // SAFETY: contract of this function. The sampler is the VM's, and stays during `allocate`: `begin` makes none while this is the
     // allocator.
     unsafe {
         let this = ud.cast::<Snlua>();

@@ -28,7 +28,7 @@ struct Boot<'a> {
 /// # Safety
 /// `this` is an instance that no other thread uses, `service` its service.
 pub(super) unsafe fn run(this: *mut Snlua, service: Service, args: &[u8]) -> Result<(), ()> {
-    // SAFETY: as the caller promises. What can raise runs in protected calls; this function itself only calls what
+    // SAFETY: contract of this function. What can raise runs in protected calls; this function itself only calls what
     // cannot.
     let state = unsafe {
         (*this).context.store(service.as_ptr(), Relaxed);
@@ -312,7 +312,7 @@ fn load(state: State<'_>) -> c_int {
 /// The calling thread runs the service of the instance.
 unsafe fn set_limit(this: *mut Snlua, bytes: lua_Integer) {
     let bytes = usize::try_from(bytes).unwrap_or(0);
-    // SAFETY: as the caller promises, so no other thread uses the limit.
+    // SAFETY: contract of this function: no other thread uses the limit.
     unsafe {
         let limit = megabytes(bytes);
         let service = (*this).service();

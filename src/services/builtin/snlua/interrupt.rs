@@ -116,7 +116,7 @@ impl Interrupt {
         // A handler that comes earlier is seen below; one that comes later finds `state`.
         compiler_fence(SeqCst);
         if self.wanted.load(Relaxed) != 0 {
-            // SAFETY: as the caller promises.
+            // SAFETY: contract of this function.
             unsafe { self.carry(state) }
         }
     }
@@ -282,7 +282,7 @@ impl Snlua {
         if samples == 0 || !is_sampling() {
             return;
         }
-        // SAFETY: as the caller promises; nothing raises while the text is there.
+        // SAFETY: contract of this function; nothing raises while the text is there.
         unsafe {
             let called = match in_c {
                 true => skynet_lua::skynet_lua_called(state.cast()),

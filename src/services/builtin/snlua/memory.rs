@@ -73,7 +73,7 @@ impl Memory {
     /// # Safety
     /// `this` is that of an instance that is not released meanwhile.
     pub(super) unsafe fn wish(this: *const Memory) {
-        // SAFETY: as the caller promises. Of what another thread uses, this has references to atomics only.
+        // SAFETY: contract of this function. Of what another thread uses, this has references to atomics only.
         unsafe {
             (*this).wished.store(true, Relaxed);
             fence(SeqCst);
@@ -121,7 +121,7 @@ pub(super) fn allocator() -> Allocator {
 /// `state` is the VM of the instance, and [`allocator`] is its allocator.
 pub(super) unsafe fn open(this: *mut Snlua, state: *mut lua_State) {
     if has_cells() {
-        // SAFETY: as the caller promises; the instance outlives the VM.
+        // SAFETY: contract of this function; the instance outlives the VM.
         unsafe { lua_setcells(state, &raw mut (*this).memory.heap.cells) };
     }
 }
@@ -131,7 +131,7 @@ pub(super) unsafe fn open(this: *mut Snlua, state: *mut lua_State) {
 /// # Safety
 /// `state` is the VM of the instance, and was made with [`allocator`].
 pub(super) unsafe fn close(this: *mut Snlua, state: *mut lua_State) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe {
         allocations::drop_sampler(this);
         if has_cells() {
@@ -151,7 +151,7 @@ pub(super) unsafe extern "C" fn allocate<const CELLS: bool>(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: as the caller promises. For a new block, `old` is a type and no size (Lua 5.5 manual, lua_Alloc).
+    // SAFETY: contract of this function. For a new block, `old` is a type and no size (Lua 5.5 manual, lua_Alloc).
     unsafe {
         let this = ud.cast::<Snlua>();
         let memory = &raw mut (*this).memory;
@@ -200,7 +200,7 @@ unsafe extern "C" fn allocate_at_the_end(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe {
         if new == 0 && Heap::goes_with_it(old) {
             return ptr::null_mut();

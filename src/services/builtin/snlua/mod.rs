@@ -125,7 +125,7 @@ pub unsafe extern "C" fn init(
     context: *mut skynet_sys::Context,
     args: *const c_char,
 ) -> c_int {
-    // SAFETY: as the caller promises; the core takes the copy over.
+    // SAFETY: contract of this function; the core takes the copy over.
     unsafe {
         let context: *mut Context = context.cast();
         let service = Service::new(context);
@@ -186,7 +186,7 @@ unsafe extern "C-unwind" fn first_message(
 /// `instance` comes from [`create`] and is not used afterwards.
 pub unsafe extern "C" fn release(instance: *mut c_void) {
     let this = instance.cast::<Snlua>();
-    // SAFETY: as the caller promises. The VM's last calls still use the instance.
+    // SAFETY: contract of this function. The VM's last calls still use the instance.
     unsafe {
         if !is_aborting() {
             farewell::say(State::new((*this).state));
@@ -236,7 +236,7 @@ pub unsafe extern "C" fn signal(instance: *mut c_void, number: c_int) {
 /// `instance` comes from [`create`]; the calling thread runs its service, and is in the message at `place`.
 pub(crate) unsafe fn request(instance: *mut c_void, request: Request, place: Place) {
     let this: *const Snlua = instance.cast();
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { (*this).interrupt.request(request, place) }
 }
 
@@ -246,7 +246,7 @@ pub(crate) unsafe fn request(instance: *mut c_void, request: Request, place: Pla
 /// As [`request`].
 pub(crate) unsafe fn sample(instance: *mut c_void, count: u32, place: Place) -> bool {
     let this: *const Snlua = instance.cast();
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { (*this).interrupt.sample(count, place) }
 }
 

@@ -13,7 +13,7 @@ const BUDGET: u64 = 2_000_000;
 /// # Safety
 /// `instance` comes from [`super::create`], and the calling thread runs its service.
 pub unsafe fn collector(instance: *mut c_void) -> usize {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe { skynet_lua::lua_gcnext((*instance.cast::<Snlua>()).state.cast()) }
 }
 
@@ -24,7 +24,7 @@ pub unsafe fn collector(instance: *mut c_void) -> usize {
 pub unsafe fn collect(instance: *mut c_void, phase: &mut i32) -> Piece {
     let this = instance.cast::<Snlua>();
     let begin = monotonic_nanos();
-    // SAFETY: as the caller promises: nothing runs in the VM. Finalizers run in its main coroutine, so that is what signal 0
+    // SAFETY: contract of this function: nothing runs in the VM. Finalizers run in its main coroutine, so that is what signal 0
     // finds meanwhile. Nothing is raised.
     unsafe {
         let state = (*this).state;

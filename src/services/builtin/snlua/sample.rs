@@ -106,7 +106,7 @@ pub(super) unsafe fn stack(
 /// # Safety
 /// As [`stack`], for the coroutine that runs or one that waits for it.
 unsafe fn frames(state: *mut lua_State, text: &mut String) {
-    // SAFETY: as the caller promises.
+    // SAFETY: contract of this function.
     unsafe {
         let is_moved = skynet_lua::skynet_lua_pinstack(state.cast()) != 0;
         let mut frame: lua_Debug = mem::zeroed();

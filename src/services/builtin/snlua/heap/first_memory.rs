@@ -100,7 +100,7 @@ impl FirstMemory {
     /// # Safety
     /// It is the heap's, nothing in it is used, and what was left has been given to [`FirstMemory::split_rest`].
     pub unsafe fn open_page(&mut self, page: *mut Page) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe {
             (*page).capacity = 0;
             self.fresh = Page::room(page);
@@ -195,7 +195,7 @@ impl FirstMemory {
     /// It stands in one of the two blocks, has `size` bytes, more than [`LARGEST`], and it is not used any more.
     pub unsafe fn dealloc(&mut self, block: *mut c_void, size: usize) {
         let spare: *mut Spare = block.cast();
-        // SAFETY: as the caller promises; there is room for the fields.
+        // SAFETY: contract of this function; there is room for the fields.
         unsafe {
             (*spare).size = round(size);
             (*spare).next = self.spare;

@@ -140,7 +140,7 @@ impl Heap {
     /// It is one of this heap's, of `size` bytes, and it is not used any more.
     #[inline]
     pub unsafe fn dealloc(&mut self, block: *mut c_void, size: usize) {
-        // SAFETY: as the caller promises; by the first invariant a small block has a page.
+        // SAFETY: contract of this function; by the first invariant a small block has a page.
         unsafe {
             if size > LARGEST {
                 self.give_large(block, size);
@@ -171,7 +171,7 @@ impl Heap {
     /// # Safety
     /// It is one of this heap's, of `old` bytes; both sizes are above 0.
     pub unsafe fn resize(&mut self, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-        // SAFETY: as the caller promises; `moved` is a block of its own.
+        // SAFETY: contract of this function; `moved` is a block of its own.
         unsafe {
             if old > LARGEST && new > LARGEST {
                 if !self.first.owns(block) {
@@ -227,7 +227,7 @@ impl Heap {
     /// As [`Heap::dealloc`], with more than [`LARGEST`] bytes.
     #[inline(never)]
     unsafe fn give_large(&mut self, block: *mut c_void, size: usize) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe {
             if self.first.owns(block) {
                 self.first.dealloc(block, size);
@@ -327,7 +327,7 @@ impl Heap {
     /// # Safety
     /// A page of this heap that has a class, and is in no list of its class.
     unsafe fn link(&mut self, page: *mut Page) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe {
             let first = &mut self.partial[(*page).class.index()];
             (*page).previous = ptr::null_mut();
@@ -342,7 +342,7 @@ impl Heap {
     /// # Safety
     /// The page is in the list of its class.
     unsafe fn unlink(&mut self, page: *mut Page) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe {
             let (next, previous) = ((*page).next, (*page).previous);
             if !next.is_null() {
@@ -363,7 +363,7 @@ impl Heap {
     #[cold]
     #[inline(never)]
     unsafe fn retire(&mut self, page: *mut Page) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe {
             self.unlink(page);
             (*page).next = self.empty;

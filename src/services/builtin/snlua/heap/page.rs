@@ -72,7 +72,7 @@ impl Page {
     /// # Safety
     /// The page comes from [`Page::acquire`], and nothing in it is used any more.
     pub unsafe fn release(page: *mut Page) {
-        // SAFETY: as the caller promises.
+        // SAFETY: contract of this function.
         unsafe { libc::free(page.cast()) }
     }
 
