@@ -88,13 +88,17 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
         let Ok(file) = CString::new(file) else {
             continue;
         };
-        match open_file(&file) {
+        let why = match open_file(&file) {
             Ok(library) => return symbols(library, name),
-            Err(why) => reason = Some(why),
+            Err(why) => why,
+        };
+        // A file that is there but cannot be loaded is the operator's to mend: neither the built-in one nor a place where there
+        // is none must hide it.
+        if !broken {
+            reason = Some(why);
+            // SAFETY: a C string.
+            broken = unsafe { libc::access(file.as_ptr(), libc::F_OK) } == 0;
         }
-        // A file that is there but cannot be loaded is the operator's to mend; the built-in one must not hide it.
-        // SAFETY: a C string.
-        broken |= unsafe { libc::access(file.as_ptr(), libc::F_OK) } == 0;
     }
     if broken {
         // Reported below.

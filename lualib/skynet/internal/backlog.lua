@@ -77,6 +77,18 @@ function M.flow(address)
 	return flow
 end
 
+-- Sees now and then whether less waits than before. Returns whether that was not so for too long.
+local function is_stuck(deaf, size, now)
+	if now - deaf.seen < DEAF_LOOK then
+		return false
+	end
+	deaf.seen = now
+	if size < deaf.size then
+		deaf.size, deaf.since = size, now
+	end
+	return now - deaf.since > DEAF_TIME
+end
+
 --- Whether who is connected takes what is written to him.
 ---@param fd integer
 ---@param give_up fun(why: string) called when nothing was read for a minute
@@ -135,13 +147,8 @@ function M.reader(fd, give_up, tell)
 			return size > MOST_UNREAD
 		end
 		local now = skynet.now()
-		if now - deaf.seen >= DEAF_LOOK then
-			deaf.seen = now
-			if size < deaf.size then
-				deaf.size, deaf.since = size, now
-			elseif now - deaf.since > DEAF_TIME then
-				give_up(string.format("it has read nothing of %d bytes in %d s", size, DEAF_TIME // 100))
-			end
+		if is_stuck(deaf, size, now) then
+			give_up(string.format("it has read nothing of %d bytes in %d s", size, DEAF_TIME // 100))
 		end
 		return size + in_work * average > MOST_UNREAD or now - deaf.since > 100
 	end
