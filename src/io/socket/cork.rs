@@ -1,4 +1,4 @@
-//! Several writes to one socket in one turn of a service. A service often has more to say to a client than one packet: the
+//! Several writes to one stream in one turn of a service. A service often has more to say to a client than one packet: the
 //! first goes out at once, and what follows in the same turn is put together and goes out at the end of the turn, by one
 //! system call.
 //!
@@ -8,7 +8,7 @@
 //! - as soon as it is more than [`MOST`], or something follows that is large, of low priority, or over a limit of queued bytes,
 //! - before the socket is closed, before the end of its stream is seen to, and before somebody asks for its statistics,
 //! - when the turn goes on for more than [`PATIENCE`]: the monitor thread looks ([`Shared::uncork_late`]), which waits for no
-//!   thread: what another one has in its hands it looks at again later,
+//!   thread: what another one has in its hands it looks at again later, and not the end of the turn,
 //! - and before the process ends by `exit`.
 //!
 //! Only small writes are held back, only on threads for which [`super::Hooks::turn`] has a number, and each goes on a list, of
@@ -30,6 +30,8 @@ const MOST: usize = 16 * 1024;
 const PATIENCE: u64 = 2_000_000;
 /// Workers beyond this number share the lists.
 const LISTS: usize = 16;
+/// A list keeps its memory for so many sockets at most.
+const MOST_KEPT: usize = 16 * 1024;
 
 /// Sockets that hold something back, of the workers that have this list.
 #[derive(Default)]
@@ -59,7 +61,7 @@ thread_local! {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed) % LISTS
     };
-    /// Something is on the list that this thread has put there.
+    /// Something is on the list that this thread has put there. (One server of a process has turns: the node's.)
     static SOME: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -159,7 +161,7 @@ impl Shared {
             self.uncork_id(id);
         }
         let mut list = list.corked.lock();
-        if list.ids.capacity() == 0 && ids.capacity() <= MOST {
+        if list.ids.capacity() == 0 && ids.capacity() <= MOST_KEPT {
             list.ids = ids;
             list.ids.clear();
         }

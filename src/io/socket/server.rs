@@ -36,8 +36,8 @@ pub struct Hooks {
     pub report: fn(&str),
     /// What differs between the releases.
     pub rules: Rules,
-    /// The turn of a service that the calling thread is in, another number for each; 0: in none. What a turn has more than
-    /// one write for is put together, so somebody has to call [`SocketServer::end_turn`] behind it.
+    /// The turn of a service that the calling thread is in, or has had last, another number for each; 0: it has none. What a
+    /// turn has more than one write for is put together, so the thread has to call [`SocketServer::end_turn`] behind it.
     pub turn: fn() -> u64,
 }
 
