@@ -57,7 +57,8 @@ LUA_API ptrdiff_t (lua_framebase) (lua_State *L, const lua_Debug *ar);
 ** raises is in no protected call, comes back as the answer, a status with
 ** the value at the top of the main coroutine's stack; each of them does
 ** again what it did. Needs room for two values in each. No function is added
-** to their stacks. Of more than LUA_MOSTCONTAINED the last are left out.
+** to their stacks. Of more than LUA_MOSTCONTAINED the last are left out: more
+** than LUAI_MAXCCALLS wait only where C resumes one from none (NULL).
 ** What closes one of them gets out, to who has resumed it.
 */
 typedef void (*lua_Contained) (lua_State *mainth, void *ud);

@@ -224,6 +224,7 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
             return;
         }
         hook::enter_attachment(local);
+        // There is room in those that wait, too: Lua keeps EXTRA_STACK (5) values free behind the end of each stack.
         let kind = kind(local, state);
         if kind & wanted != 0 {
             agent::stop(local, state, agent::Reason::Error(kind == CAUGHT));
