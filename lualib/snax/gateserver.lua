@@ -20,7 +20,8 @@
 --- Limits, as fields of conf or as config keys with `gate_` in front: handshake (seconds until a client has to send
 --- something; by default one is closed after 300 to which nothing was sent either; 0: no limit), idle (seconds without
 --- input; no limit), peraddress (connections of one address; no limit). A full gate closes the connection that has been
---- silent for longest, if that is 2 seconds at least, or turns the new one away.
+--- silent for longest, if that is 2 seconds at least, or turns the new one away. unread: bytes that all clients together may
+--- leave unread ("512m"; 0: no limit), half of them those of one address; beyond that those are closed that do not read.
 
 local skynet = require "skynet"
 local netpack = require "skynet.netpack"
@@ -30,9 +31,11 @@ local defer = require "skynet.internal.defer"
 local printable = require "skynet.internal.printable"
 local ratelimit = require "skynet.internal.ratelimit"
 local turns = require "skynet.internal.turns"
+local unreads = require "skynet.internal.unread"
 local gatecommands = require "skynet.internal.gatecommands"
 
 local HANDSHAKE <const>, GRACE <const> = 300, 2 -- seconds
+local UNREAD <const>, PACE <const> = "512m", 500 -- bytes; those that a client takes in a second when it reads
 
 ---@class snax.gateserver
 local gateserver = {}
@@ -41,6 +44,7 @@ local queue -- of netpack: packets that came at once, and halves of packets
 local listener -- socket
 local listening -- { task, address, port } while `open` waits for the socket server
 local limiter -- of connections
+local unread -- what clients have not read
 local line -- of packets that wait for their turn
 local nodelay
 
@@ -103,6 +107,29 @@ local function new_limiter(conf)
 	}
 end
 
+local UNITS <const> = { k = 1 << 10, m = 1 << 20, g = 1 << 30 }
+
+local function bytes(text)
+	local number, unit = string.match(string.lower(text), "^%s*([%d.]+)%s*([kmg]?)b?%s*$")
+	return number and (tonumber(number) or 0) * (UNITS[unit] or 1) or nil
+end
+
+local function new_unread(conf)
+	local most = conf.unread and bytes(tostring(conf.unread))
+		or bytes(skynet.getenv "gate_unread" or UNREAD)
+		or bytes(UNREAD)
+	return unreads.new {
+		pace = PACE,
+		most = function()
+			return most
+		end,
+		close = function(fd, why)
+			limiter:report(limiter:from(fd), "is closed: " .. why .. " (config key gate_unread)")
+			socketdriver.shutdown(fd) -- nothing of it is sent any more; the end is told as ever
+		end,
+	}
+end
+
 -- The task of an `open` was killed: another one may open the gate.
 local function stop_opening(id)
 	socketdriver.close(id)
@@ -112,7 +139,7 @@ end
 local function open_listener(conf)
 	assert(not listener, "the gate listens already")
 	local address, port = conf.address or "0.0.0.0", conf.port
-	limiter = new_limiter(conf)
+	limiter, unread = new_limiter(conf), new_unread(conf)
 	nodelay = conf.nodelay
 	skynet.error("Listen on", address, port)
 	listener = socketdriver.listen(address, port, conf.backlog)
@@ -177,6 +204,18 @@ local function listener_failed(text)
 	end
 end
 
+local function leave(fd)
+	limiter:leave(fd)
+	unread.forget(fd)
+end
+
+local function watch_unread(fd, kilobytes)
+	local host = kilobytes > 0 and limiter:host(fd)
+	if host then
+		unread.note(fd, host)
+	end
+end
+
 -- What netpack.filter makes of the socket messages.
 local function socket_events(handler)
 	local on = { data = line.packet }
@@ -217,7 +256,7 @@ local function socket_events(handler)
 			end
 			line.ending(fd, function()
 				connections[fd] = connections[fd] == OPEN and HALF or nil
-				limiter:leave(fd)
+				leave(fd)
 				if handler.disconnect then
 					handler.disconnect(fd)
 				end
@@ -232,7 +271,7 @@ local function socket_events(handler)
 		socketdriver.shutdown(fd)
 		line.ending(fd, function()
 			if connections[fd] then
-				limiter:leave(fd)
+				leave(fd)
 			end
 			connections[fd] = nil
 			if handler.error then
@@ -242,6 +281,7 @@ local function socket_events(handler)
 	end
 
 	function on.warning(fd, kilobytes)
+		watch_unread(fd, kilobytes)
 		if handler.warning then
 			handler.warning(fd, kilobytes)
 		end

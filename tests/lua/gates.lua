@@ -216,6 +216,51 @@ end
 
 -- The C core's gates have no limit but the number of clients.
 if check.ours then
+	function cases.what_clients_of_a_gate_do_not_read_has_a_limit_of_all_of_them()
+		local driver = require "skynet.socketdriver"
+		local gate = skynet.newservice "gate"
+		watch(gate)
+		local _, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0, unread = "8m" })
+		local deaf, ids = {}, {}
+		local function next_fd(kind) -- there are warnings between
+			local event
+			repeat
+				event = check.next_of(told)
+			until event[2] == kind
+			return event[3]
+		end
+		local function open()
+			local client = assert(socket.open("127.0.0.1", port))
+			local fd = next_fd "open"
+			skynet.call(gate, "lua", "accept", fd)
+			return client, fd
+		end
+		local honest, honest_fd = open()
+		for i = 1, 4 do
+			local client, fd = open()
+			socket.pause(client)
+			deaf[i], ids[fd] = client, true
+		end
+		for fd in pairs(ids) do
+			for _ = 1, 24 do
+				driver.send(fd, string.rep("d", 1024 * 1024))
+			end
+		end
+		driver.send(honest_fd, string.rep("h", 4 * 1024 * 1024))
+		check.equal(#socket.read(honest, 4 * 1024 * 1024), 4 * 1024 * 1024)
+		for _ = 1, 4 do
+			local fd = next_fd "close"
+			check.equal(ids[fd], true)
+			ids[fd] = nil
+		end
+		driver.send(honest_fd, "still")
+		check.equal(socket.read(honest, 5), "still")
+		for _, client in ipairs(deaf) do
+			socket.close(client)
+		end
+		socket.close(honest)
+	end
+
 	function cases.a_gate_closes_clients_that_say_nothing()
 		local gate = skynet.newservice "gate"
 		watch(gate)

@@ -66,6 +66,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("gate_handshake", Kind::Number),
     ("gate_idle", Kind::Number),
     ("gate_peraddress", Kind::Number),
+    ("gate_unread", Kind::Amount),
     ("gc_when_quiet", Kind::Switch),
     ("harbor", Kind::Range(0, 255)),
     ("harbor_handshake", Kind::Number),
