@@ -16,6 +16,7 @@ local DEAF_LOOK <const> = 50 -- 1/100 s between two looks at what waits to be se
 local DEAF_TIME <const> = 6000 -- 1/100 s in which something of it has to be read
 local MAX_BEHIND <const> = 1000 -- messages
 local MOST_UNREAD <const> = 4 * 1024 * 1024 -- bytes
+local MOST_TO_COME <const> = 64 * 1024 * 1024 -- bytes of answers, also for who reads: then a little is asked at a time
 local UNSEEN <const> = 64 * 1024 -- bytes that are written between two looks at what waits
 local TOLD <const> = 256 * 1024 -- bytes more that wait, and are told
 local MOST_SHARED <const> = 1024 -- messages
@@ -140,7 +141,7 @@ function M.reader(fd, give_up, tell)
 	---@param in_work integer requests
 	function reader.is_deaf(in_work)
 		if gone or not deaf and size <= MOST_UNREAD then
-			return false
+			return not gone and in_work * average > MOST_TO_COME
 		end
 		look()
 		if not deaf then
