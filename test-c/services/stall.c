@@ -1,4 +1,7 @@
-/* Threads of the node that get no time: a handler of ours stops one until it is let go, and all others must go on. */
+/*
+ * Threads of the node that get no time: a handler of ours stops one until it is let go, and all others must go on.
+ * In one piece, as all scenarios stop threads by the same handler and look at the same services.
+ */
 #include "probe.h"
 #include <skynet_socket.h>
 #include <arpa/inet.h>
@@ -137,6 +140,35 @@ static int poked(struct skynet_context *ctx, const char *args)
 {
 	UNUSED(args);
 	skynet_callback(ctx, NULL, poke_cb);
+	return 0;
+}
+
+/* Timers of one tick, again and again: each has to come behind the one that was set before it. */
+#define WAVE 20000
+static uint32_t wave_handle;
+static atomic_long fired;
+static atomic_int misordered;
+
+static int wave_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	static int last;
+	UNUSED(ud), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	if (type != PTYPE_RESPONSE) {
+		for (int i = 0; i < WAVE; i++)
+			skynet_command(ctx, "TIMEOUT", "5");
+		return 0;
+	}
+	if (session != last + 1)
+		atomic_fetch_add(&misordered, 1);
+	last = session;
+	atomic_fetch_add(&fired, 1);
+	return 0;
+}
+
+static int wave(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	skynet_callback(ctx, NULL, wave_cb);
 	return 0;
 }
 
@@ -439,11 +471,43 @@ static void busy(int fd)
 		FACT(NULL, "%d of %d stops kept others waiting%s", under_lock, 6 * count, waited);
 }
 
+/*
+ * A service gets many timers of one tick, and the threads that deliver them stop in the middle of it, but for one worker and the
+ * monitor thread: timers of others go on, its own keep their order. A thread that stops for a second is given up, so rounds that take
+ * that long, as the machine is busy or a thread has stopped under a lock, show nothing.
+ */
+static void delivering(int fd)
+{
+	int ids[MOST], timer, count = threads("worker", ids);
+	UNUSED(fd);
+	threads("timer", &timer);
+	for (int i = 0; i < 4 * count; i++) {
+		int before = atomic_load(&misordered);
+		uint64_t start = skynet_now();
+		skynet_send(first, 0, wave_handle, PTYPE_TEXT, 0, NULL, 0);
+		while (atomic_load(&fired) == i * WAVE)
+			pause_for(20);
+		stop(timer, 1);
+		for (int k = 0; k < count; k++)
+			if (k != i % count)
+				stop(ids[k], 1);
+		patience = 100000;
+		all_goes_on(-1);
+		patience = -1;
+		let_go();
+		while (atomic_load(&fired) != (i + 1) * WAVE)
+			pause_for(200);
+		if (atomic_load(&misordered) != before && skynet_now() - start < 100)
+			FACT(NULL, "timers came in another order");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(int fd);
 } scenarios[] = {
 	{"asleep", asleep}, {"others", others}, {"sockets", sockets}, {"in_turn", in_turn}, {"watching", watching}, {"polling", polling}, {"busy", busy},
+	{"delivering", delivering},
 };
 
 static void *direct(void *arg)
@@ -474,6 +538,7 @@ static int main_cb(struct skynet_context *ctx, void *ud, int type, int session, 
 	}
 	echo_handle = handle_of(skynet_command(ctx, "LAUNCH", "stall echo"));
 	hog_handle = handle_of(skynet_command(ctx, "LAUNCH", "stall hog"));
+	wave_handle = handle_of(skynet_command(ctx, "LAUNCH", "stall wave"));
 	for (int i = 0; strcmp(name, "busy") == 0 && i < PAIRS; i++) {
 		char line[32];
 		snprintf(line, sizeof line, "stall pair %d", i);
@@ -498,7 +563,7 @@ int stall_init(void *inst, struct skynet_context *ctx, const char *parm)
 {
 	static const struct role roles[] = {
 		{"stops", direct_role}, {"ticker", ticker}, {"poked", poked}, {"pair", pair}, {"hog", hog}, {"echo", echo},
-		{NULL, NULL},
+		{"wave", wave}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	return play(roles, ctx, parm);

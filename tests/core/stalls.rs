@@ -50,3 +50,8 @@ fn nothing_waits_for_the_socket_thread_that_stops_in_its_wait() {
 fn nothing_waits_for_the_timer_thread_or_the_monitor_thread() {
     goes_on("others", &[2]);
 }
+
+#[test]
+fn timers_of_a_service_keep_their_order_when_the_threads_stop_that_deliver_them() {
+    goes_on("delivering", &[2, 3]);
+}

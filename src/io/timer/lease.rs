@@ -3,7 +3,8 @@
 //!
 //! Whoever has it takes one timer after the other (a few at a time when there are many), under the lock of the wheel,
 //! and looks there whether it still has the right ([`Lease::holds`]). So when another takes the right away
-//! ([`Lease::take_from`]), what is left with the thread that stopped is what it had taken last and not yet sent.
+//! ([`Lease::take_from`]), what is left with the thread that stopped is what it had taken last and not yet sent, which keeps its
+//! order too ([`super::hands`]).
 
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +21,14 @@ pub struct Lease {
 
 /// The right itself, as long as no other thread takes it away.
 pub struct Turn(u64);
+
+impl Turn {
+    /// No other turn has this number.
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.0
+    }
+}
 
 /// How far the holder was.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]

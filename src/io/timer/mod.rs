@@ -3,7 +3,8 @@
 //! A worker without work sleeps until the next timer is due, and delivers it ([`fire_some`]), so that one thread has to be
 //! given time for it and no more. If none does so in time, the timer thread does ([`thread_main`]), and if that
 //! is late too, the monitor thread ([`update_if_late`]). Delivery is a message of type RESPONSE from source 0, outside of
-//! the lock. The thread that delivers has a [`lease`] for it, which it loses if it does not go on.
+//! the lock. The thread that delivers has a [`lease`] for it, which it loses if it does not go on; timers of one service keep
+//! their order then too ([`hands`]).
 //!
 //! The timer thread sleeps until a little after the next event of the [`wheel`] (or for ever); an earlier new timer sets its
 //! alarm, which wakes no thread. The signal handler and the end of the node wake it.
@@ -13,6 +14,8 @@
 //!
 //! With virtual time the clock waits for the timer thread, which moves it and delivers: see [`virtual_time`].
 
+mod delivery;
+mod hands;
 mod lease;
 mod resolution;
 mod slab;
@@ -23,12 +26,12 @@ use crate::actor::service::{self, ThreadClass};
 use crate::base::clock;
 use crate::base::message::{Message, ptype};
 use crate::scheduler::{self, watchdog};
+use delivery::{Delivered, Delivery};
 use lease::{Lease, Progress, Turn};
-use resolution::{Centis, Millis, Resolution, Taken, Tick};
+use resolution::{Centis, Millis, Resolution};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use wheel::Fired;
 
 struct Timers {
     centis: Resolution<Centis>,
@@ -46,10 +49,6 @@ const LATE: u64 = 2_000_000;
 /// A worker delivers so many timers in a row, about. More are left to the timer thread, so that workers begin to handle them
 /// meanwhile.
 const FEW: usize = 1024;
-/// It takes the first so many one by one, so that one waits with it if it stops; of more, and other threads of all, so many at
-/// once.
-const SINGLY: usize = 16;
-const AT_ONCE: usize = 32;
 
 fn timers() -> &'static Timers {
     TIMERS.get_or_init(|| {
@@ -143,16 +142,17 @@ impl Timers {
     fn next(&self) -> u64 {
         self.centis.due().min(self.millis.due())
     }
+
+    /// Whether timers that are due wait for a thread that has stopped.
+    fn hold(&self) -> bool {
+        self.centis.holds() || self.millis.holds()
+    }
 }
 
 /// Delivers everything that is due, for a host that has a loop of its own. Waits for another thread that does it.
 pub fn update() {
     let mut other = Other::default();
-    loop {
-        if let Some(turn) = other.turn(clock::monotonic_nanos()) {
-            deliver(turn, usize::MAX);
-            return;
-        }
+    while !other.update(clock::monotonic_nanos()) {
         thread::yield_now();
     }
 }
@@ -213,47 +213,21 @@ impl Other {
 /// Delivers what is due, `most` timers at most. False if it was not all.
 fn deliver(turn: Turn, most: usize) -> bool {
     let timers = timers();
-    let mut delivery = Delivery {
-        right: (&timers.lease, &turn),
-        left: most,
-        singly: if most == usize::MAX { 0 } else { SINGLY },
-        taken: Vec::new(),
+    let mut delivery = Delivery::new(&timers.lease, &turn, most);
+    let send = |(handle, session)| {
+        // A service that is gone does not need its timers.
+        let _ = service::push(handle, Message::empty(0, ptype::RESPONSE, session));
     };
-    let all = delivery.run(&timers.centis) && delivery.run(&timers.millis);
-    timers.lease.give_back(turn);
-    all
-}
-
-struct Delivery<'a> {
-    right: (&'a Lease, &'a Turn),
-    left: usize,
-    singly: usize,
-    taken: Vec<Fired>,
-}
-
-impl Delivery<'_> {
-    /// False if not all was delivered.
-    fn run<T: Tick>(&mut self, timers: &Resolution<T>) -> bool {
-        if timers.due() == u64::MAX {
-            return true;
-        }
-        let target = timers.target();
-        while self.left > 0 {
-            let most = if self.singly > 0 { 1 } else { AT_ONCE };
-            match timers.take(target, self.right, most, &mut self.taken) {
-                Taken::Step => {}
-                Taken::Nothing => return true,
-                Taken::Lost => return false,
-            }
-            self.left = self.left.saturating_sub(self.taken.len());
-            self.singly = self.singly.saturating_sub(self.taken.len());
-            for (handle, session) in self.taken.drain(..) {
-                // A service that is gone does not need its timers.
-                let _ = service::push(handle, Message::empty(0, ptype::RESPONSE, session));
-            }
-        }
-        false
+    let mut delivered = delivery.run(&timers.centis, send);
+    if delivered == Delivered::All {
+        delivered = delivery.run(&timers.millis, send);
     }
+    timers.lease.give_back(turn);
+    if delivered == Delivered::Released {
+        watchdog::TIMER.ring();
+        watchdog::MONITOR.at_latest(clock::monotonic_nanos() + LATE);
+    }
+    delivered == Delivered::All
 }
 
 /// Virtual time: lets 1/100 s pass, and delivers what is due then.

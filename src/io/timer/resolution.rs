@@ -1,5 +1,6 @@
 //! The timers of one resolution: a wheel, what of it is due, and when the next one is.
 
+use super::hands::Hands;
 use super::lease::{Lease, Turn};
 use super::wheel::{Fired, Step, Wheel};
 use crate::alloc::memory;
@@ -14,6 +15,8 @@ pub const NEVER: u64 = u64::MAX;
 
 /// A clock that counts ticks.
 pub trait Tick {
+    /// Ticks of a second.
+    const SECOND: u64;
     /// The present tick.
     fn now() -> u64;
     /// When a tick begins, in nanoseconds of the monotonic clock.
@@ -26,6 +29,7 @@ pub trait Tick {
 pub enum Centis {}
 
 impl Tick for Centis {
+    const SECOND: u64 = 100;
     fn now() -> u64 {
         clock::now()
     }
@@ -41,6 +45,7 @@ impl Tick for Centis {
 pub enum Millis {}
 
 impl Tick for Millis {
+    const SECOND: u64 = 1000;
     fn now() -> u64 {
         clock::millis()
     }
@@ -62,9 +67,8 @@ pub struct Resolution<T> {
 
 struct State {
     wheel: Option<Wheel>,
-    /// What has fired and is not sent: those from `taken` on.
-    fired: Vec<Fired>,
-    taken: usize,
+    /// What has fired and is not sent.
+    hands: Hands,
     /// The tick at which there is something to do.
     next: u64,
     /// The tick for which the timer thread's alarm is set, and the monitor thread's. 0: the timer thread is awake.
@@ -126,8 +130,7 @@ impl<T: Tick> Resolution<T> {
         Resolution {
             state: Mutex::new(State {
                 wheel: None,
-                fired: Vec::new(),
-                taken: 0,
+                hands: Hands::default(),
                 next: NEVER,
                 // Before the timer thread has looked, it is as if it were awake.
                 alarm: 0,
@@ -192,33 +195,52 @@ impl<T: Tick> Resolution<T> {
         if !lease.holds(turn) {
             return Taken::Lost;
         }
-        let state = &mut *state;
-        let Some(wheel) = &mut state.wheel else {
+        let State { wheel, hands, .. } = &mut *state;
+        let Some(wheel) = wheel else {
             return Taken::Nothing;
         };
-        if state.taken == state.fired.len() {
-            state.fired.clear();
-            state.taken = 0;
-            if wheel.step(target, &mut state.fired) == Step::Done {
-                // What `due` spoke of may have been taken back.
-                state.next = wheel.next_event().unwrap_or(NEVER);
-                self.due.store(nanos_of::<T>(state.next), Ordering::Release);
-                return Taken::Nothing;
-            }
+        hands.begin(turn.number(), target, T::SECOND);
+        if hands.is_empty() && hands.refill(|fired| wheel.step(target, fired)) == Step::Done {
+            // What `due` spoke of may have been taken back.
+            self.find_next(&mut state);
+            return Taken::Nothing;
         }
-        let end = state.fired.len().min(state.taken.saturating_add(most));
-        taken.extend_from_slice(&state.fired[state.taken..end]);
-        state.taken = end;
-        if state.taken == state.fired.len() {
-            state.next = wheel.next_event().unwrap_or(NEVER);
-            self.due.store(nanos_of::<T>(state.next), Ordering::Release);
+        hands.take(most, taken);
+        if hands.is_empty() {
+            self.find_next(&mut state);
         }
         Taken::Step
     }
 
+    /// When all that has fired is taken.
+    #[inline]
+    fn find_next(&self, state: &mut State) {
+        let fires = state.wheel.as_ref().and_then(Wheel::next_event);
+        let given_up = state.hands.next();
+        state.next = fires.unwrap_or(NEVER).min(given_up.unwrap_or(NEVER));
+        self.due.store(nanos_of::<T>(state.next), Ordering::Release);
+    }
+
+    /// A thread has sent all that it had taken, with or without the right. True if timers were held for it, which are due now.
+    pub fn finish(&self, turn: &Turn) -> bool {
+        let mut state = self.state.lock();
+        let released = state.hands.finish(turn.number());
+        if released {
+            state.next = state.next.min(T::now());
+            self.due.store(nanos_of::<T>(state.next), Ordering::Release);
+        }
+        released
+    }
+
     /// Number of pending timers.
     pub fn pending(&self) -> usize {
-        self.state.lock().wheel.as_ref().map_or(0, Wheel::len)
+        let state = self.state.lock();
+        state.wheel.as_ref().map_or(0, Wheel::len) + state.hands.held()
+    }
+
+    /// Whether timers that are due wait for a thread that has stopped.
+    pub fn holds(&self) -> bool {
+        self.state.lock().hands.held() != 0
     }
 
     /// The timer thread sets its alarm: for when, in nanoseconds. What comes before that is told by [`Resolution::add`].

@@ -10,7 +10,7 @@
 //! 3. No socket is awaited ([`socket::at_rest`]): no name is being looked up and no connection being made; every open
 //!    connection has both of its ends in this node, and what one end has sent the other has read, unless its owner does not
 //!    read. Listening sockets are not awaited, nor are connections whose owner has not started them.
-//! 4. No timer is due at the present time.
+//! 4. No timer is due at the present time, nor held for a thread that has stopped with earlier ones ([`super::hands`]).
 //!
 //! While 3. does not hold because of something outside of the node (a connection to another process, a look-up, a datagram
 //! socket, a descriptor of the application's own), whatever it is may take real time, so the clock goes on as a real one.
@@ -55,6 +55,9 @@ fn state() -> State {
     let Some(workers) = stillness::look() else {
         return State::Busy;
     };
+    if timers().hold() {
+        return State::Busy;
+    }
     let turns = socket::turns();
     let rest = socket::at_rest();
     if rest == Rest::Busy || socket::turns() != turns || stillness::look() != Some(workers) {
