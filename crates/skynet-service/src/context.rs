@@ -8,6 +8,7 @@ mod tasks;
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char};
 use std::fmt;
+use std::hint::{black_box, cold_path};
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -23,7 +24,7 @@ use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
 use crate::runtime::core::{Core, current, not_running, try_current, with_outlet};
-use crate::runtime::outlet::NOT_RUNNING;
+use crate::runtime::outlet::{ENDING, NOT_RUNNING};
 use crate::runtime::place::Near;
 use crate::sys::{self, DONT_COPY};
 
@@ -146,8 +147,8 @@ fn with_c_str<R>(text: &str, f: impl FnOnce(&CStr) -> R) -> Option<R> {
 
 /// What a message needs to leave the service, but for where it goes.
 struct Sender<'a> {
-    send: sys::Send,
-    context: *mut sys::Context,
+    near: Near,
+    /// 0: the service itself.
     source: u32,
     /// The type with its tags.
     tagged: i32,
@@ -161,28 +162,20 @@ struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     #[inline(always)]
-    fn new(near: Near, kind: Kind, source: u32, session: i32) -> Result<Sender<'a>, SendError> {
-        let (send, context, own) = with_outlet(near, |outlet| {
-            (outlet.send, outlet.context.get(), outlet.own.get())
-        });
-        let mut sender = Sender {
-            send,
-            context,
-            source: if source == 0 { own } else { source },
-            tagged: kind.number().into(),
+    fn new(near: Near, kind: Kind, source: u32, session: i32) -> Sender<'a> {
+        let (tag, session) = match session {
+            NEW_SESSION => (sys::ALLOC_SESSION, 0),
+            session => (0, session),
+        };
+        Sender {
+            near,
+            source,
+            tagged: tag | i32::from(kind.number()),
             session,
             data: ptr::null(),
             len: 0,
             kept: PhantomData,
-        };
-        if session == NEW_SESSION {
-            if context.is_null() {
-                return Err(SendError::Ending);
-            }
-            sender.tagged |= sys::ALLOC_SESSION;
-            sender.session = 0;
         }
-        Ok(sender)
     }
 
     /// Bytes that the core copies.
@@ -206,16 +199,16 @@ impl<'a> Sender<'a> {
         let Address::Handle(handle) = address else {
             return self.send_by_name(address);
         };
-        let Sender { send, context, .. } = self;
         let (data, to) = (self.data.cast_mut().cast(), handle.get());
-        // SAFETY: the context of the service whose turn it is, or null with a source; the core copies what is lent, and takes over
-        // what is given, on every path.
-        let sent = unsafe {
-            let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
-            send(context, source, to, tagged, session, data, len)
-        };
+        let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
+        // SAFETY: what an outlet sends with, and its context; the core copies what is lent, and takes over what is given, on every path.
+        let sent = with_outlet(self.near, |outlet| unsafe {
+            (outlet.send.get())(outlet.context.get(), source, to, tagged, session, data, len)
+        });
         if sent < 0 {
-            return Err(refused_by(handle, sent));
+            cold_path();
+            // In memory (`black_box` sees to that): a register that waits for this is one that the handler has to save.
+            return Err(refused_by(black_box(&handle), sent));
         }
         Ok(sent)
     }
@@ -226,16 +219,21 @@ impl<'a> Sender<'a> {
             Address::Name(name) => Cow::Borrowed(name),
             Address::Handle(handle) => Cow::Owned(handle.to_string()),
         };
-        if try_current(|_| ()).is_none() {
+        let Some((context, own)) = try_current(Core::sends_as) else {
             self.take_back();
             not_running();
+        };
+        if context.is_null() && self.tagged & sys::ALLOC_SESSION != 0 {
+            self.take_back();
+            return Err(SendError::Ending);
         }
+        let source = if self.source == 0 { own } else { self.source };
         let api = sys::api();
         let sent = with_c_str(&name, |name| {
             let (data, to) = (self.data.cast_mut().cast(), name.as_ptr());
-            let (source, tagged, session, len) = (self.source, self.tagged, self.session, self.len);
-            // SAFETY: as above; the name lives during the call.
-            unsafe { (api.send_name)(self.context, source, to, tagged, session, data, len) }
+            let (tagged, session, len) = (self.tagged, self.session, self.len);
+            // SAFETY: the context of the service whose turn it is, or null with a source; the name lives during the call. The bytes are as above.
+            unsafe { (api.send_name)(context, source, to, tagged, session, data, len) }
         });
         match sent {
             Some(sent) if sent < 0 => Err(send_error(sent, address, self.len)),
@@ -267,7 +265,7 @@ fn send(
     session: i32,
     body: Body<'_>,
 ) -> Result<i32, SendError> {
-    let mut sender = Sender::new(near, kind, source, session)?;
+    let mut sender = Sender::new(near, kind, source, session);
     match body {
         Body::Bytes(bytes) => sender.lend(bytes),
         Body::Payload(payload) => sender.give(payload),
@@ -282,14 +280,15 @@ fn send(
 /// The session that the core is to make up.
 const NEW_SESSION: i32 = i32::MIN;
 
-/// (How many bytes it had is not asked for: each register that waits for that is saved in each handler.)
+/// (How many bytes it had is not asked for: that too would have to wait somewhere.)
 #[cold]
 #[inline(never)]
-fn refused_by(handle: Handle, code: i32) -> SendError {
-    if code == NOT_RUNNING {
-        not_running();
+fn refused_by(&handle: &Handle, code: i32) -> SendError {
+    match code {
+        NOT_RUNNING => not_running(),
+        ENDING => SendError::Ending,
+        _ => send_error(code, handle.into(), TOO_MANY),
     }
-    send_error(code, handle.into(), TOO_MANY)
 }
 
 /// The least number of bytes that no message can have.

@@ -1,6 +1,7 @@
 //! A message that has come, and the duty to answer it.
 
 use std::cell::Cell;
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
@@ -13,30 +14,67 @@ use crate::payload::Payload;
 use crate::runtime::core::{Core, try_current};
 use crate::sys;
 
+/// Who may wait for an answer. It is in memory, also while the handler runs (`black_box` sees to that): what is looked at when that has panicked
+/// is to take no register from it.
+pub(crate) struct Asker {
+    source: u32,
+    /// 0 when no answer is awaited, or when somebody has the duty to give it.
+    session: Cell<i32>,
+}
+
+impl Asker {
+    #[inline]
+    pub(crate) fn new(source: u32, session: i32) -> Asker {
+        Asker {
+            source,
+            session: Cell::new(session),
+        }
+    }
+
+    /// The session of a request that nobody has the duty to answer yet: the caller has it from now on. 0 when there is none.
+    #[inline]
+    fn claim(&self) -> i32 {
+        self.session.replace(0)
+    }
+
+    /// Answers with an error, unless that is somebody else's duty.
+    pub(crate) fn fail(&self) {
+        let session = self.claim();
+        if session != 0 {
+            send_error(self.source, session);
+        }
+    }
+}
+
 /// A call of the service's callback: the bytes are the core's, until the message is kept.
-pub(crate) struct Frame {
+pub(crate) struct Frame<'a> {
     data: *const u8,
     len: usize,
     kind: u8,
     session: i32,
     source: u32,
     kept: Cell<bool>,
-    /// Somebody has the duty to answer.
-    claimed: Cell<bool>,
+    asker: &'a Asker,
 }
 
-impl Frame {
+impl<'a> Frame<'a> {
     #[inline]
-    pub(crate) fn new(kind: u8, session: i32, source: u32, data: *const u8, len: usize) -> Frame {
+    pub(crate) fn new(kind: u8, data: *const u8, len: usize, asker: &'a Asker) -> Frame<'a> {
         Frame {
             data,
             len,
             kind,
-            session,
-            source,
+            session: asker.session.get(),
+            source: asker.source,
             kept: Cell::new(false),
-            claimed: Cell::new(false),
+            asker,
         }
+    }
+
+    /// What the callback answers: 1 when the bytes were taken over.
+    #[inline]
+    pub(crate) fn answer(&self) -> c_int {
+        c_int::from(self.kept.get())
     }
 
     /// The only message of it.
@@ -71,6 +109,11 @@ impl Frame {
         unsafe { Payload::from_raw(self.data.cast_mut(), self.len) }
     }
 
+    /// Nobody will handle it: who waits for an answer gets an error.
+    pub(crate) fn fail(&self) {
+        self.asker.fail();
+    }
+
     /// The bytes, as long as nobody has taken them.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -79,33 +122,6 @@ impl Frame {
         }
         // SAFETY: the core keeps them until the callback returns, which outlives the frame.
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
-    }
-
-    #[inline]
-    pub(crate) fn is_kept(&self) -> bool {
-        self.kept.get()
-    }
-
-    /// Whether somebody has the duty to answer, or has answered.
-    #[inline]
-    pub(crate) fn is_claimed(&self) -> bool {
-        self.claimed.get()
-    }
-}
-
-/// Who may wait for an answer.
-pub(crate) struct Asker {
-    pub(crate) source: u32,
-    /// 0 when nobody does.
-    pub(crate) session: i32,
-}
-
-impl Asker {
-    /// Answers with an error.
-    pub(crate) fn fail(&self) {
-        if self.session != 0 {
-            send_error(self.source, self.session);
-        }
     }
 }
 
@@ -125,7 +141,7 @@ fn send_error(source: u32, session: i32) {
 
 /// A message. The bytes are the core's and are gone when the handler returns; [`Message::keep`] takes them over without a copy.
 pub struct Message<'a> {
-    frame: &'a Frame,
+    frame: &'a Frame<'a>,
     _local: PhantomData<*const ()>,
 }
 
@@ -163,7 +179,7 @@ impl Message<'_> {
             session: frame.session,
             source: frame.source,
             // The duty goes along.
-            claimed: Cell::new(frame.claimed.replace(true)),
+            claimed: Cell::new(frame.asker.claim() == 0),
             payload: self.into_payload(),
             owner: try_current(Core::handle).flatten(),
         }
@@ -179,10 +195,7 @@ impl Message<'_> {
     /// The duty to answer, when somebody waits for an answer. It is there once.
     #[inline]
     pub fn responder(&self) -> Option<Responder> {
-        if self.frame.claimed.replace(true) {
-            return None;
-        }
-        Responder::new(self.frame.source, self.frame.session)
+        Responder::new(self.frame.source, self.frame.asker.claim())
     }
 
     /// The values of a message of [`Kind::Lua`]; see [`lua::unpack`].

@@ -1,10 +1,13 @@
 //! The life of a service: init, messages, what goes wrong, release.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use skynet_service::error::BoxError;
+use skynet_service::error::{BoxError, CallError, SendError};
 use skynet_service::testing::{Node, Received};
 use skynet_service::{
     Args, Caller, Ctx, Handle, Kind, Message, OwnedMessage, Payload, Responder, service,
@@ -248,6 +251,51 @@ fn a_service_that_exits_answers_first() {
     assert_eq!(node.call_lua(actor, "end"), Ok("last words".to_string()));
     assert!(!node.is_alive(actor));
     assert_eq!(events(), ["init", "ready", "drop"]);
+}
+
+#[test]
+fn a_service_sends_at_its_release_but_asks_nobody() {
+    struct Last {
+        peer: Handle,
+    }
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let ctx = Ctx::current().unwrap();
+            ctx.send(self.peer, Kind::Text, Payload::from("last words"))
+                .unwrap();
+            for call in [
+                ctx.call(self.peer, Kind::Text, Payload::from("a request")),
+                ctx.call(".peer", Kind::Text, Payload::from("a request")),
+            ] {
+                let mut context = Context::from_waker(Waker::noop());
+                match pin!(call).poll(&mut context) {
+                    Poll::Ready(Err(CallError::Send(SendError::Ending))) => note("ending"),
+                    other => note(format!("{other:?}")),
+                }
+            }
+        }
+    }
+
+    #[service]
+    impl Last {
+        fn init(_: Ctx, args: Args) -> Result<Last, BoxError> {
+            let peer = Handle::new(args.parse()?).ok_or("no peer")?;
+            Ok(Last { peer })
+        }
+    }
+
+    let node = Node::new();
+    node.name(".peer", node.handle());
+    let args = node.handle().get().to_string();
+    let last = node.launch::<Last>("last", &args).unwrap();
+    node.kill(last);
+    node.run();
+    assert_eq!(events(), ["ending", "ending"]);
+    let received = node.received().unwrap();
+    assert_eq!(received.source, Some(last));
+    assert_eq!(&*received.payload, b"last words");
+    assert!(node.received().is_none());
 }
 
 #[test]

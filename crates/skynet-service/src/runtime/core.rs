@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use super::outlet::{NOBODY, Outlet};
+use super::outlet::{NOBODY, Outlet, send_ending};
 use super::place::{Near, Place, place};
 use super::ready::{ReadyQueue, TaskList};
 use super::remote::{Remote, Shared};
@@ -39,7 +39,7 @@ const RARE: u32 =
 pub(crate) struct Core {
     outlet: Outlet,
     /// Of the thread on which it ran last.
-    near: Cell<Near>,
+    pub(super) near: Cell<Near>,
     pub(crate) context: Cell<*mut sys::Context>,
     /// What waits for something. Most services that never do have none of it.
     pending: OnceCell<Box<Pending>>,
@@ -74,65 +74,6 @@ pub(crate) struct Pending {
     pub(crate) sockets: OnceCell<Box<Table>>,
     /// Messages that came while `init` was waiting for something.
     pub(crate) early: RefCell<VecDeque<OwnedMessage>>,
-}
-
-/// The turn of a service, until it is dropped.
-pub(crate) struct Turn {
-    /// That of this thread, which is looked up once.
-    place: *const Place,
-    before: *const Outlet,
-}
-
-impl Turn {
-    /// # Safety
-    ///
-    /// The core dispatches this service on this thread, or nobody but this thread has it any more; `core` outlives the turn.
-    #[inline]
-    pub(crate) unsafe fn begin(core: *const Core) -> Turn {
-        // SAFETY: the caller's.
-        let near = unsafe { &*core }.near();
-        let place = near.place().unwrap_or_else(place);
-        // SAFETY: this thread's own.
-        let before = unsafe { &*place }.replace(core.cast());
-        Turn { place, before }
-    }
-}
-
-impl Drop for Turn {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: a turn begins and ends on one thread (it is not `Send`), which keeps its place.
-        unsafe { &*self.place }.set(self.before);
-    }
-}
-
-/// The turn for a message, which is no part of another one: workers dispatch where nothing else of this library runs. (Were it within another
-/// one, that one would be over with it: the rest of it panics.)
-pub(crate) struct MessageTurn<'a>(&'a Core);
-
-impl<'a> MessageTurn<'a> {
-    /// Begins it on the thread on which the service has been before; and what [`Ctx`](crate::Ctx) has for it. `None` on another one, at which
-    /// the service has to [`Core::arrive`] first.
-    ///
-    /// # Safety
-    ///
-    /// The core dispatches this service on this thread.
-    #[inline(always)]
-    pub(crate) unsafe fn begin(core: &'a Core) -> Option<(MessageTurn<'a>, Near)> {
-        let near = core.near.get().here()?;
-        // SAFETY: this thread's own.
-        unsafe { &*near.place()? }.set(ptr::from_ref(core).cast());
-        Some((MessageTurn(core), near))
-    }
-}
-
-impl Drop for MessageTurn<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // Looked at again rather than remembered: the registers are for the handler.
-        // SAFETY: `begin` has made it that of this thread.
-        unsafe { self.0.near.get().forget() };
-    }
 }
 
 /// Takes a flag back, also when a waker of another executor panics.
@@ -217,9 +158,8 @@ impl Core {
     pub(crate) fn new(name: &'static str, api: &sys::Api) -> Core {
         Core {
             outlet: Outlet {
-                send: api.send,
+                send: Cell::new(api.send),
                 context: Cell::new(ptr::null_mut()),
-                own: Cell::new(0),
                 rare: Cell::new(RARE),
             },
             near: Cell::new(Near::nobody()),
@@ -247,6 +187,14 @@ impl Core {
     #[inline]
     pub(crate) fn handle(&self) -> Option<Handle> {
         Handle::new(self.handle.load(Ordering::Relaxed))
+    }
+
+    /// The context and the source that the core wants for what is sent: at the release no context, but the handle.
+    pub(crate) fn sends_as(&self) -> (*mut sys::Context, u32) {
+        if self.ending.get() {
+            return (ptr::null_mut(), self.handle().map_or(0, Handle::get));
+        }
+        (self.context.get(), 0)
     }
 
     /// Where this thread has its place.
@@ -435,9 +383,10 @@ impl Core {
     /// The service is released: drops all futures, and lets go of what waits for them.
     pub(crate) fn end(&self) {
         self.ending.set(true);
-        let handle = self.handle().map_or(0, Handle::get);
-        self.outlet.context.set(ptr::null_mut());
-        self.outlet.own.set(handle);
+        self.outlet.send.set(send_ending);
+        self.outlet
+            .context
+            .set(ptr::from_ref(self).cast_mut().cast());
         if let Some(pending) = self.any_pending() {
             self.end_pending(pending);
         }

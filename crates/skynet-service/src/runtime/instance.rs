@@ -3,14 +3,15 @@
 use std::any::Any;
 use std::cell::OnceCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::hint::black_box;
+use std::hint::{black_box, cold_path};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 
-use super::core::{Core, Init, MessageTurn, Turn};
+use super::core::{Core, Init};
 use super::sessions::Failure;
 use super::task::Label;
+use super::turn::{MessageTurn, Turn};
 use crate::context::Ctx;
 use crate::error::{BoxError, Chain, panic_message};
 use crate::kind::Kind;
@@ -21,7 +22,8 @@ use crate::{logger, sys};
 
 type Panic = Box<dyn Any + Send>;
 
-/// What C has of a service.
+/// What C has of a service. The core comes first: one address is that of both.
+#[repr(C)]
 struct Instance<S> {
     core: Core,
     service: OnceCell<Rc<S>>,
@@ -184,7 +186,7 @@ impl<S: Service> Instance<S> {
     }
 
     /// Takes a message that may be for the runtime, or for a service that is not there. `false`: it is for the handler.
-    fn dispatch(&self, session: c_int, source: u32, frame: &Frame) -> bool {
+    fn dispatch(&self, session: c_int, source: u32, frame: &Frame<'_>) -> bool {
         let core = &self.core;
         let pending = core.any_pending();
         match frame.kind() {
@@ -219,7 +221,7 @@ impl<S: Service> Instance<S> {
                     let message = unsafe { frame.message() }.keep();
                     core.pending().early.borrow_mut().push_back(message);
                 }
-                Init::Failed => Asker { source, session }.fail(),
+                Init::Failed => frame.fail(),
             },
         }
         true
@@ -227,12 +229,10 @@ impl<S: Service> Instance<S> {
 
     #[cold]
     #[inline(never)]
-    fn handler_panicked(&self, panic: Panic, asker: &Asker, is_claimed: bool) {
+    fn handler_panicked(&self, panic: Panic, asker: &Asker) {
         self.core
             .report_panic("the handler of messages", &panic_message(panic));
-        if !is_claimed {
-            asker.fail();
-        }
+        asker.fail();
     }
 
     fn signals(&self) {
@@ -268,29 +268,31 @@ unsafe extern "C" fn receive<S: Service>(
     // SAFETY: the instance, which lives until its release.
     let instance = unsafe { &*ud.cast::<Instance<S>>() };
     if instance.core.is_rare(kind) {
+        cold_path();
         // SAFETY: contract of this function.
         return unsafe { receive_rare::<S>(context, ud, kind, session, source, data, size) };
     }
     // SAFETY: the core dispatches one message of a service at a time.
-    let Some((_turn, near)) = (unsafe { MessageTurn::begin(&instance.core) }) else {
+    let Some((turn, near)) = (unsafe { MessageTurn::begin(&instance.core) }) else {
+        cold_path();
         // SAFETY: contract of this function.
-        return unsafe { receive_arriving::<S>(context, ud, kind, session, source, data, size) };
+        return unsafe { receive_arriving::<S>(ud, kind, session, source, data, size) };
     };
+    let asker = Asker::new(source, session);
     // Only 8 bits travel. Whether the bytes were taken is told to C also after a panic: they have one owner.
-    let frame = Frame::new(kind as u8, session, source, data.cast(), size);
-    // In memory (`black_box` sees to that), as no register is to be saved for the case of a panic.
-    let asker = Asker { source, session };
+    let frame = Frame::new(kind as u8, data.cast(), size, &asker);
     // SAFETY: contract of this function.
     let service = unsafe { instance.service.get().unwrap_unchecked() };
     // SAFETY: the core's block; here is the only message of it.
     let handle = || service.message(Ctx::near(near), unsafe { frame.message() });
     if let Err(panic) = catch_unwind(AssertUnwindSafe(handle)) {
-        instance.handler_panicked(panic, black_box(&asker), frame.is_claimed());
+        instance.handler_panicked(panic, black_box(&asker));
     }
-    if instance.core.has_work() {
-        instance.core.run_caught();
+    if instance.core.any_pending().is_some() {
+        cold_path();
+        return turn.end_with_tasks(frame.answer());
     }
-    c_int::from(frame.is_kept())
+    frame.answer()
 }
 
 /// The same on a thread on which the service was not before. A function of its own, as the next one: `receive` saves no registers for it.
@@ -300,8 +302,7 @@ unsafe extern "C" fn receive<S: Service>(
 /// As for [`receive`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn receive_arriving<S: Service>(
-    context: *mut sys::Context,
+unsafe fn receive_arriving<S: Service>(
     ud: *mut c_void,
     kind: c_int,
     session: c_int,
@@ -310,7 +311,9 @@ unsafe extern "C" fn receive_arriving<S: Service>(
     size: usize,
 ) -> c_int {
     // SAFETY: the instance, which lives until its release.
-    unsafe { &*ud.cast::<Instance<S>>() }.core.arrive();
+    let core = unsafe { &(*ud.cast::<Instance<S>>()).core };
+    core.arrive();
+    let context = core.context.get();
     // SAFETY: contract of this function.
     unsafe { receive::<S>(context, ud, kind, session, source, data, size) }
 }
@@ -334,7 +337,8 @@ unsafe extern "C" fn receive_rare<S: Service>(
     let instance = unsafe { &*ud.cast::<Instance<S>>() };
     // SAFETY: the core dispatches one message of a service at a time.
     let turn = unsafe { Turn::begin(&raw const instance.core) };
-    let frame = Frame::new(kind as u8, session, source, data.cast(), size);
+    let asker = Asker::new(source, session);
+    let frame = Frame::new(kind as u8, data.cast(), size, &asker);
     // The user's code is caught closer by; what is left are wakers of other executors.
     let dispatch = AssertUnwindSafe(|| instance.dispatch(session, source, &frame));
     let is_taken = catch_unwind(dispatch).unwrap_or_else(|panic| {
@@ -352,7 +356,7 @@ unsafe extern "C" fn receive_rare<S: Service>(
     if instance.core.has_work() {
         instance.core.run_caught();
     }
-    c_int::from(frame.is_kept())
+    frame.answer()
 }
 
 /// `NAME_signal`.

@@ -9,6 +9,7 @@ pub(crate) mod remote;
 pub(crate) mod sessions;
 pub(crate) mod sync;
 pub(crate) mod task;
+mod turn;
 
 #[cfg(all(test, feature = "loom"))]
 mod models;

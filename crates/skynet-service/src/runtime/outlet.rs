@@ -1,28 +1,28 @@
-//! What a message leaves a service with, in one place for what sends: the head of [`Core`](super::core::Core), or that of nobody.
+//! What a message leaves a service with, in one place for what sends: the head of [`Core`], or that of nobody. Who sends asks nothing: where
+//! something else is to be done, another function stands there.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
+use super::core::Core;
 use crate::sys;
 
 /// See the module.
 #[repr(C)]
 pub(crate) struct Outlet {
-    pub(crate) send: sys::Send,
-    /// The context. It may be used as long as messages are dispatched; a release has the handle only.
+    /// `skynet_send` of the core, [`send_ending`] or [`refuse`].
+    pub(crate) send: Cell<sys::Send>,
+    /// What it takes for the context.
     pub(crate) context: Cell<*mut sys::Context>,
-    /// The source of what is sent without the context.
-    pub(crate) own: Cell<u32>,
     /// The types of messages that are not given to the handler as they come, as bits.
     pub(super) rare: Cell<u32>,
 }
 
 /// Where no service has its turn, what is sent goes here: who sends need not look first whether one has.
 pub(super) static NOBODY: Nobody = Nobody(Outlet {
-    send: refuse,
+    send: Cell::new(refuse),
     context: Cell::new(ptr::null_mut()),
-    own: Cell::new(0),
     rare: Cell::new(0),
 });
 
@@ -33,6 +33,9 @@ unsafe impl Sync for Nobody {}
 
 /// What [`NOBODY`] answers.
 pub(crate) const NOT_RUNNING: c_int = c_int::MIN;
+
+/// What a service that ends answers where a session is to be made up.
+pub(crate) const ENDING: c_int = c_int::MIN + 1;
 
 /// # Safety
 ///
@@ -46,9 +49,45 @@ unsafe extern "C" fn refuse(
     data: *mut c_void,
     _: usize,
 ) -> c_int {
+    // SAFETY: contract of this function.
+    unsafe { free(kind, data) };
+    NOT_RUNNING
+}
+
+/// Frees what was handed over.
+///
+/// # Safety
+///
+/// With the tag `DONT_COPY` the data is a block of `malloc` that nobody else uses, or null.
+unsafe fn free(kind: c_int, data: *mut c_void) {
     if kind & sys::DONT_COPY != 0 {
-        // SAFETY: contract of this function: a block of `malloc` that was handed over, or null.
+        // SAFETY: contract of this function.
         unsafe { libc::free(data) };
     }
-    NOT_RUNNING
+}
+
+/// Sends at the release, when the context may not be used any more: in the name of the handle.
+///
+/// # Safety
+///
+/// As for `skynet_send`, but that the context is a [`Core`], which is there.
+pub(super) unsafe extern "C" fn send_ending(
+    core: *mut sys::Context,
+    source: u32,
+    destination: u32,
+    kind: c_int,
+    session: c_int,
+    data: *mut c_void,
+    size: usize,
+) -> c_int {
+    if kind & sys::ALLOC_SESSION != 0 {
+        // SAFETY: contract of this function.
+        unsafe { free(kind, data) };
+        return ENDING;
+    }
+    // SAFETY: contract of this function.
+    let (context, own) = unsafe { &*core.cast::<Core>() }.sends_as();
+    let source = if source == 0 { own } else { source };
+    // SAFETY: with a source the context may be null; the rest is the caller's.
+    unsafe { (sys::api().send)(context, source, destination, kind, session, data, size) }
 }

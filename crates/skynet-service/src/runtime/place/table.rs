@@ -84,9 +84,11 @@ impl Near {
 
     /// This, if it is for the thread that runs: then the compiler sees that later tests of it need not be made.
     #[inline(always)]
-    pub(in crate::runtime) fn here(self) -> Option<Near> {
-        let (thread, place) = (thread(), self.place);
-        (self.thread == thread).then_some(Near { thread, place })
+    pub(in crate::runtime) fn here(near: &Cell<Near>) -> Option<Near> {
+        // First the register: then memory is compared with it.
+        let thread = thread();
+        let Near { thread: its, place } = near.get();
+        (thread == its).then_some(Near { thread, place })
     }
 
     /// No turn any more.
