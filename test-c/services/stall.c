@@ -435,13 +435,12 @@ static void polling(int fd)
 
 /*
  * Under load a worker stops between any two instructions. What it has in its hand is two services at most. There are locks of a few
- * instructions, of timers and of the allocator, which keep out who needs them as long as their holder stops: that is as seldom as they
- * are short, and more than one of the stops is not.
+ * instructions, of timers and of the allocator, which keep out who needs them as long as their holder stops: at most one of the stops.
  */
 static void busy(int fd)
 {
-	int ids[MOST], count = threads("worker", ids), under_lock = 0;
-	char waited[400] = "";
+	int ids[MOST], count = threads("worker", ids), under_lock = 0, used = 0, going;
+	char waited[8 * 120] = "";
 	UNUSED(fd);
 	for (int i = 0; i < 6 * count; i++) {
 		long before[PAIRS];
@@ -450,20 +449,16 @@ static void busy(int fd)
 		for (int k = 0; k < PAIRS; k++)
 			before[k] = atomic_load(&turns[k]);
 		patience = 3000000;
-		int going = 0;
-		while (going < PAIRS - 2 && look_again(100)) {
+		for (going = 0; going < PAIRS - 2 && look_again(100);) {
 			going = 0;
 			for (int k = 0; k < PAIRS; k++)
 				going += atomic_load(&turns[k]) > before[k] + 2;
 		}
 		long ticked = atomic_load(&ticks), poked = atomic_load(&pokes);
 		all_goes_on(-1);
-		if (patience == 0) {
-			size_t used = strlen(waited);
-			snprintf(waited + used, sizeof waited - used, "; stop %d: %d pairs, %ld ticks, %ld pokes", i, going,
-				atomic_load(&ticks) - ticked, atomic_load(&pokes) - poked);
-			under_lock++;
-		}
+		if (patience == 0 && under_lock++ < 8)
+			used += sprintf(waited + used, "; stop %d: %d pairs, %ld ticks, %ld pokes", i, going, atomic_load(&ticks) - ticked,
+				atomic_load(&pokes) - poked);
 		patience = -1;
 		let_go();
 	}
