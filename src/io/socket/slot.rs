@@ -170,7 +170,8 @@ impl Slot {
 /// All slots of one server.
 pub struct Table {
     slots: NonNull<Slot>,
-    last_id: AtomicI32,
+    /// Ids that were tried: more than 2^31 where they have started again.
+    ids: AtomicU64,
     taken: AtomicU32,
 }
 
@@ -205,7 +206,7 @@ impl Table {
         };
         Table {
             slots,
-            last_id: AtomicI32::new(0),
+            ids: AtomicU64::new(0),
             taken: AtomicU32::new(0),
         }
     }
@@ -225,10 +226,8 @@ impl Table {
     /// The slots that are taken, as far as that can be told while others take and release some.
     pub fn in_use(&self) -> impl Iterator<Item = &Slot> {
         // Slots behind the highest id were never touched.
-        let most = self
-            .last_id
-            .load(Ordering::Relaxed)
-            .clamp(0, MAX_SOCKETS as i32 - 1);
+        let last = self.ids.load(Ordering::Relaxed);
+        let most = last.min(MAX_SOCKETS as u64 - 1) as i32;
         let all = (0..=most).map(|i| self.slot(i));
         all.filter(|slot| slot.tag().state().phase != Phase::Free)
             .take(self.taken())
@@ -247,7 +246,7 @@ impl Table {
         }
         // The count above promises a free slot; a socket that is being released may hide it for a moment.
         loop {
-            let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & i32::MAX;
+            let id = (self.ids.fetch_add(1, Ordering::Relaxed) + 1) as i32 & i32::MAX;
             if id == 0 {
                 continue;
             }
@@ -277,7 +276,7 @@ impl Table {
     /// Lets the ids go on behind `id`.
     #[cfg(all(test, not(feature = "loom")))]
     pub fn set_last_id(&self, id: i32) {
-        self.last_id.store(id, Ordering::Relaxed);
+        self.ids.store(id as u64, Ordering::Relaxed);
     }
 }
 

@@ -167,6 +167,7 @@ fn ids_grow_and_wrap_to_one() {
     let next = node.server.udp(1, None, 0).unwrap();
     assert_eq!(next, 3);
     node.settle();
+    assert_eq!(node.server.shared.table.in_use().count(), 4);
 }
 
 #[test]
