@@ -198,8 +198,8 @@ impl<H: Host> Worker<H> {
     /// The worker's part of the shared queue.
     #[cold]
     fn share(&self) -> usize {
-        let workers = self.shared.workers.len() - super::spare::places();
-        (INJECTOR.len() / (workers + 1)).min(32)
+        let sharers = self.shared.workers.len() - super::spare::places() + 1;
+        (INJECTOR.len() / sharers).min(32)
     }
 
     /// The oldest of the shared queue, and the worker's part of it into its ring, which is empty. Others find them here or there at
