@@ -145,6 +145,9 @@ unsafe extern "C" {
     /// who has called it. Raises nothing.
     pub fn lua_framebase(state: *mut LuaState, frame: *const c_void) -> isize;
 
+    /// How many calls the coroutine has room for: at least as many as it is in (ldebugger.h). Costs the same at each depth. Raises nothing.
+    pub fn lua_callroom(state: *mut LuaState) -> c_int;
+
     /// Calls `f` with the main coroutine; what is raised there or in those of `waiting` meanwhile, also by a coroutine that is in no protected
     /// call, comes back as a status, with the value at the top of the main coroutine's stack. Each needs room for two (ldebugger.h).
     pub fn lua_contain(

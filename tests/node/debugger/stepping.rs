@@ -75,6 +75,18 @@ fn a_step_over_a_call_of_itself_stays_in_the_same_call() {
     debugged.node.wait("sum 5: 15");
 }
 
+/// To set a hook costs as much as the stack is deep: it is not done at each call.
+#[test]
+fn what_a_breakpoint_costs_grows_with_the_calls_and_not_with_their_depth() {
+    let mut debugged = Debugged::start("debug_depths", &[]);
+    let _editor = debugged.editor(&[], &["never"]);
+    debugged.node.types("depths 0").wait("depths 0: ");
+    let (_, times) = debugged.node.last().rsplit_once(' ').unwrap();
+    // 8, or 64 if each call costs what those around it do.
+    let times: f64 = times.parse().unwrap();
+    assert!(times < 24.0, "{times}");
+}
+
 #[test]
 fn a_service_stops_also_where_no_coroutine_could_yield() {
     let mut debugged = Debugged::start("debug_anywhere", &["debug_adapter_wait=true"]);

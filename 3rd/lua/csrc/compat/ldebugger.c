@@ -83,6 +83,11 @@ LUA_API ptrdiff_t lua_framebase (lua_State *L, const lua_Debug *ar) {
 }
 
 
+LUA_API int lua_callroom (lua_State *L) {
+  return L->nci;
+}
+
+
 /* what a coroutine was doing, as 'luaD_pcall' notes it */
 typedef struct Kept {
   lua_State *L;

@@ -51,6 +51,12 @@ LUA_API int (lua_isfinalizer) (lua_State *L, const lua_Debug *ar);
 LUA_API ptrdiff_t (lua_framebase) (lua_State *L, const lua_Debug *ar);
 
 /*
+** How many calls 'L' has room for, which is no fewer than it is in. So much
+** 'lua_sethook' costs. Unlike to count the calls, it costs the same always.
+*/
+LUA_API int (lua_callroom) (lua_State *L);
+
+/*
 ** Calls 'f', which gets the main coroutine, outside of all that the main
 ** coroutine and the 'n' in 'waiting' do, who wait for the one that runs, or
 ** are it: what is raised in those meanwhile, also because a coroutine that

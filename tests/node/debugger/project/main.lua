@@ -147,6 +147,28 @@ function commands.sum(n)
 	return sum(n) -- sums
 end
 
+local function descend(n)
+	if n < 0 then
+		return n -- never
+	end
+	return n == 0 and 0 or 1 + descend(n - 1)
+end
+
+local function time_of(depth)
+	local least = math.huge
+	for _ = 1, 5 do
+		local before = os.clock()
+		descend(depth)
+		least = math.min(least, os.clock() - before)
+	end
+	return least
+end
+
+-- How many times as much eight times as many calls of itself take.
+function commands.depths()
+	return time_of(40000) / time_of(5000)
+end
+
 local forever = coroutine.create(function()
 	while true do
 	end

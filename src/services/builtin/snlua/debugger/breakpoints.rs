@@ -52,6 +52,13 @@ pub(super) fn set(path: &[u8], mut file: File) {
     ANY.store(!files.is_empty(), Ordering::Relaxed);
 }
 
+/// Those of a file that are at a line.
+pub(super) fn of_line(file: &File, line: c_int) -> &[Breakpoint] {
+    let first = file.partition_point(|b| b.line < line);
+    let count = file[first..].partition_point(|b| b.line == line);
+    &file[first..first + count]
+}
+
 /// None is left.
 pub(super) fn clear() {
     *FILES.lock() = None;
@@ -106,7 +113,8 @@ impl Source {
     /// Whether there is a breakpoint from one line to another. Main chunks have the whole file.
     pub fn has_between(&self, first: c_int, last: c_int) -> bool {
         self.file.as_ref().is_some_and(|file| {
-            first == 0 || file.iter().any(|b| b.line >= first && b.line <= last)
+            let next = file.get(file.partition_point(|b| b.line < first));
+            first == 0 || next.is_some_and(|b| b.line <= last)
         })
     }
 

@@ -10,19 +10,20 @@ use std::sync::atomic::Ordering;
 use libc::c_int;
 use mlua_sys::{
     LUA_HOOKCALL, LUA_HOOKCOUNT, LUA_HOOKLINE, LUA_HOOKTAILCALL, LUA_MASKCALL, LUA_MASKCOUNT,
-    LUA_MASKLINE, lua_Debug, lua_Hook, lua_State, lua_gethook, lua_getinfo, lua_getstack,
-    lua_sethook,
+    LUA_MASKLINE, lua_Debug, lua_Hook, lua_State, lua_gethook, lua_gethookmask, lua_getinfo,
+    lua_getstack, lua_sethook,
 };
 use skynet_support::State;
 
-use super::breakpoints::Source;
+use super::breakpoints::{self, Source};
 use super::step::Step;
 use super::{
     ATTACHMENT, ENTRY, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent,
     evaluation, is_attached, local, resumers, wants_hooks,
 };
 
-/// Lines without a function with a breakpoint, after which the stack is looked at: the line hook may not be needed any more.
+/// Lines without a function with a breakpoint, or as many as the stack has calls if those are more, after which the stack is looked at:
+/// the line hook may not be needed any more. Then what it costs to set it anew, which grows with the calls, is little for each line.
 const QUIET: u32 = 256;
 /// Functions of a stack that are looked at.
 const DEEPEST: c_int = 1000;
@@ -46,14 +47,20 @@ pub(in super::super) fn is_ours(set: lua_Hook) -> bool {
     is_hook(set) || evaluation::is_hook(set)
 }
 
-/// Sets the hook with that mask, or none; one of the service's own stays.
+/// Sets the hook with that mask, or none; one of the service's own stays. To set a hook costs as much as the stack is deep, and this is
+/// done at each call: one that is there already stays, as Lua keeps to it in all functions of the stack.
 ///
 /// # Safety
 /// `state` is a coroutine of a VM that the calling thread runs; the agent does not.
 unsafe fn set(state: *mut lua_State, mask: c_int) {
     // SAFETY: contract of this function.
     unsafe {
-        if lua_gethook(state).is_none_or(is_ours) {
+        let before = lua_gethook(state);
+        let is_set = match before {
+            None => mask == 0,
+            Some(set) => is_hook(set) && lua_gethookmask(state) == mask,
+        };
+        if !is_set && before.is_none_or(is_ours) {
             lua_sethook(state, (mask != 0).then_some(hook as _), mask, 1);
         }
     }
@@ -284,8 +291,7 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
             && step.ends_in(state, &*event, resumers(local))
             && may_end(local, state, step, layer);
         if let Some(file) = file {
-            let here = file.iter().filter(|breakpoint| breakpoint.line == line);
-            for breakpoint in here {
+            for breakpoint in breakpoints::of_line(&file, line) {
                 if agent::is_hit(local, state, breakpoint) {
                     agent::stop(local, state, agent::Reason::Breakpoint(breakpoint.id));
                     return settle(this, local, state);
@@ -300,7 +306,8 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
             local.quiet.set(0);
         } else {
             local.quiet.set(local.quiet.get() + 1);
-            if local.quiet.get() >= QUIET {
+            let calls = skynet_lua::lua_callroom(state.cast());
+            if local.quiet.get() >= calls.cast_unsigned().max(QUIET) {
                 settle(this, local, state);
             }
         }
