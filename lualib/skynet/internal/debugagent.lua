@@ -1,6 +1,7 @@
 --- The debugger's agent: looks around in the VM of a stopped service for the debug adapter (service/debug_adapter.lua). Loaded by the
 --- executable when a service stops for the first time, with the functions that it has for this (`native`); runs on a coroutine of its
---- own, so the stack of the stopped one is as it was.
+--- own, so the stack of the stopped one is as it was. It and its modules have libraries of their own, whatever the service has done to
+--- `pcall` or `string`; only `_G` and `package.loaded` are the service's. Methods of strings are not: none is called here.
 ---
 --- Requests come through `native.wait`, one at a time, as JSON { seq, slot, command, arguments }; answers and events go to
 --- the adapter by `native.tell`.

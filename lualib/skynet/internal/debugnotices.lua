@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local json = require "skynet.internal.json"
+local printable = require "skynet.internal.printable"
 
 local TASK <const> = 1 << 32 -- as in debugsession.lua
 local MOST_ANNOUNCED <const> = 200 -- threads whose begin and end are told in NOTICE_TIME
@@ -46,7 +47,11 @@ function notices.stopped(session, handle, text)
 end
 
 function notices.continued(session, handle)
-	session:forget_stop(handle)
+	if session.stopped[handle] then
+		-- By itself: it was killed, or the agent has failed.
+		session:forget_stop(handle)
+		session:event("continued", { threadId = handle, allThreadsContinued = false })
+	end
 end
 
 local function take_asked(session, handle, text)
@@ -97,6 +102,13 @@ function notices.unstopped(session, handle)
 			":%08x has reached a place to stop and runs on: as many services are stopped as can be\n",
 			handle
 		),
+	})
+end
+
+function notices.broken(session, handle, text)
+	session:event("output", {
+		category = "important",
+		output = string.format(":%08x runs on, as the debugger has failed in it: %s\n", handle, printable(text)),
 	})
 end
 

@@ -137,7 +137,7 @@ local function show(value, limit, flat)
 		local class = class_of(value)
 		return (class and class .. " " or "") .. native.address(value)
 	end
-	return tostring(value)
+	return value == nil and "nil" or value and "true" or "false" -- `tostring` asks a metatable
 end
 
 function show_flat(value)

@@ -1,6 +1,7 @@
 //! The debugger: an editor attaches to a node, stops services and looks into them, while everything else runs on.
 
 mod abuse;
+mod bounds;
 mod evaluations;
 mod processes;
 mod sessions;

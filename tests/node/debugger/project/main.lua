@@ -182,6 +182,20 @@ function commands.hook()
 	return (debug.gethook())
 end
 
+-- What some games do to the libraries; and worse.
+function commands.own()
+	local before = pcall
+	function own_pcall(func, ...)
+		return before(func, ...)
+	end
+	pcall = own_pcall
+	function next()
+		error "no next"
+	end
+	getmetatable("").__index = setmetatable({ mine = "yes" }, { __index = string })
+	return pcall == own_pcall
+end
+
 local asked = 0
 
 skynet.start(function()

@@ -20,7 +20,7 @@ use skynet_support::State;
 use super::breakpoints::Breakpoint;
 use super::hook::with_source;
 use super::step::{Mode, Step};
-use super::{ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, natives, notices, resumers};
+use super::{ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, libraries, natives, notices, resumers};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
 
@@ -328,7 +328,7 @@ unsafe fn mode_at(agent: *mut lua_State, index: c_int) -> Mode {
     }
 }
 
-/// The log has an error of the agent.
+/// The log has an error of the agent, and so has the editor.
 ///
 /// # Safety
 /// An error is at the top of `state`, a coroutine of a VM whose service the calling thread runs.
@@ -340,9 +340,18 @@ unsafe fn log_error(state: *mut lua_State) {
         } else {
             b"(no error message)"
         };
-        (*Snlua::of(State::new(state)))
+        let this = Snlua::of(State::new(state));
+        (*this)
             .service()
             .log(&[b"debugger: the agent failed: ", text]);
+        if let Some(local) = super::local(this) {
+            notices::tell(
+                local.vm.handle,
+                Some(local.attachment.get()),
+                b"broken",
+                text,
+            );
+        }
     }
 }
 
@@ -377,6 +386,7 @@ unsafe extern "C-unwind" fn load_agent(state: *mut lua_State) -> c_int {
     unsafe {
         let agent = lua_newthread(state);
         lua_sethook(agent, None, 0, 0);
+        libraries::open(state);
         load_module(State::new(state), MODULE);
         lua_rawsetp(state, LUA_REGISTRYINDEX, (&raw const FUNCTION).cast());
         lua_rawsetp(state, LUA_REGISTRYINDEX, (&raw const COROUTINE).cast());
@@ -384,7 +394,7 @@ unsafe extern "C-unwind" fn load_agent(state: *mut lua_State) -> c_int {
     0
 }
 
-/// Runs a module of the Lua layer and pushes what it returns. `package.loaded` does not have it then. A file wins, as ever.
+/// Runs a module of the Lua layer, with libraries of the agent's own, and pushes what it returns. `package.loaded` does not have it then. A file wins, as ever.
 pub(super) fn load_module(state: State<'_>, name: &CStr) {
     let top = state.top();
     let found = state.get_field(LUA_REGISTRYINDEX, c"_LOADED") == LUA_TTABLE
@@ -393,9 +403,9 @@ pub(super) fn load_module(state: State<'_>, name: &CStr) {
         && {
             state.push_text(name);
             state.get_field(-3, c"path");
-            // SAFETY: a function and its arguments.
-            unsafe { lua_call(state.raw(), 2, 1) };
-            state.kind(-1) == LUA_TSTRING
+            // SAFETY: a function and its arguments. It may be the service's own, and fail.
+            let status = unsafe { lua_pcall(state.raw(), 2, 1, 0) };
+            status == LUA_OK && state.kind(-1) == LUA_TSTRING
         };
     // SAFETY: the name of the file is on the stack. Nothing here has a destructor.
     unsafe {
@@ -408,6 +418,7 @@ pub(super) fn load_module(state: State<'_>, name: &CStr) {
                 }
             }
         }
+        libraries::give(state.raw());
         state.push_module(natives::FUNCTIONS);
         lua_call(state.raw(), 1, 1);
     }

@@ -24,6 +24,7 @@ mod evaluation;
 mod exceptions;
 mod files;
 mod hook;
+mod libraries;
 mod natives;
 mod notices;
 mod overdue;

@@ -25,10 +25,10 @@ struct Notice {
 }
 
 impl Notice {
-    /// Log messages, and places at which a service could not be stopped, come as often as the service runs there. Of all others there are
+    /// Log messages, and places at which a service could not be stopped or not be looked into, come as often as the service runs there. Of all others there are
     /// a few for each stop, each request and each launch.
     fn has_no_end(&self) -> bool {
-        matches!(self.kind, "output" | "unstopped")
+        matches!(self.kind, "output" | "unstopped" | "broken")
     }
 
     fn size(&self) -> usize {
@@ -53,13 +53,14 @@ static WAITING: Mutex<Waiting> = Mutex::new(Waiting {
     told: false,
 });
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "stopped",
     "continued",
     "answer",
     "failed",
     "output",
     "unstopped",
+    "broken",
     "service",
 ];
 

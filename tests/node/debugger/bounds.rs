@@ -1,0 +1,60 @@
+//! What a service, or a breakpoint, cannot do to the debugger and to the node.
+
+use serde_json::{Value, json};
+
+use super::{Debugged, stopped_at};
+use crate::tools::editor::Editor;
+
+fn shows_the_stack_and_values(debugged: &Debugged, editor: &mut Editor, thread: u64) {
+    let stack = editor.stack(thread);
+    let inside = debugged.line("main.lua", "inside");
+    assert_eq!(stack[0], ("add".into(), "main.lua".into(), inside));
+    let top = editor.top(thread);
+    let (_, locals) = editor.scope(top, "Locals");
+    assert_eq!(locals[0], ("n".into(), "1".into()));
+    let (_, globals) = editor.scope(top, "Globals");
+    assert!(globals.iter().any(|(name, _)| name == "_VERSION"));
+}
+
+/// What the layer itself needs is put back by the last of them.
+#[test]
+fn a_service_whose_libraries_are_changed_is_looked_into_as_ever() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_libraries", "inside", "add 1 2");
+    let top = editor.top(thread);
+    for text in [
+        "(function() own = {} for k, v in pairs(_G) do own[k] = v end own.meta = debug.getmetatable('').__index end)()",
+        "(function() pcall, next, type, tostring, select, ipairs = error, error, error, error, error, error end)()",
+        "(function() debug.setmetatable('', { __index = error, __len = error }) end)()",
+        "(function() string, table, debug, coroutine, utf8, math = {}, {}, {}, {}, {}, {} end)()",
+    ] {
+        editor.evaluate(top, text).unwrap();
+        shows_the_stack_and_values(&debugged, &mut editor, thread);
+    }
+    // It is the service's libraries that an expression sees.
+    assert_eq!(editor.evaluate(top, "string.find").as_deref(), Ok("nil"));
+    let back = "(function() for k, v in own.next, own do _G[k] = v end debug.setmetatable('', { __index = own.meta }) end)()";
+    editor.evaluate(top, back).unwrap();
+    assert_eq!(
+        editor.evaluate(top, "('x'):rep(2)").as_deref(),
+        Ok("\"xx\"")
+    );
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3");
+}
+
+/// The agent is loaded when a service stops for the first time.
+#[test]
+fn a_service_that_has_libraries_of_its_own_keeps_them() {
+    let mut debugged = Debugged::start("debug_own_libraries", &[]);
+    let mut editor = debugged.editor(&[], &["inside"]);
+    debugged.node.types("own");
+    debugged.node.wait("own: true");
+    debugged.node.types("add 1 2");
+    let (thread, _) = editor.stopped();
+    shows_the_stack_and_values(&debugged, &mut editor, thread);
+    let top = editor.top(thread);
+    let kept = "pcall == own_pcall, ('x').mine";
+    assert_eq!(editor.evaluate(top, kept).as_deref(), Ok("true, \"yes\""));
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3");
+}
