@@ -16,6 +16,7 @@ local run_inside = native.load "skynet.injectcode"
 local format, collectgarbage = string.format, collectgarbage
 
 local TIME <const> = 10 -- seconds that a text of the user's may run
+local HIT_TIME <const> = 0.1 -- seconds of processor time that the texts of a breakpoint may run when it is reached
 local SLOT <const> = 1 << 24 -- numbers of frames and variables that a service has
 local REPL_LIMIT <const> = 65536 -- bytes of a string that is asked for
 local MOST_LOGGED <const> = 65536 -- bytes of the values in a log message
@@ -55,8 +56,9 @@ local function failure_of(value)
 	return without_place(value)
 end
 
--- Runs a text as an expression, or else as statements. As `pcall`, with the values in a table.
-local function evaluate(text, frame, only_expression)
+-- Runs a text as an expression, or else as statements, for `time` or TIME. As `pcall`, with the values in a table; and whether it took too
+-- long.
+local function evaluate(text, frame, only_expression, time)
 	local expression = "return " .. text .. "\n"
 	local source = text
 	if only_expression or load(expression, "=(debug)") then
@@ -72,15 +74,15 @@ local function evaluate(text, frame, only_expression)
 	end
 	local results
 	if thread then
-		results = table.pack(native.run(TIME, run_inside, source, thread, level))
+		results = table.pack(native.run(time or TIME, run_inside, source, thread, level))
 		if results[1] then
 			results = table.pack(table.unpack(results, 2, results.n))
 		end
 	else
-		results = table.pack(native.run(TIME, compiled))
+		results = table.pack(native.run(time or TIME, compiled))
 	end
 	if not results[1] then
-		return false, failure_of(results[2])
+		return false, failure_of(results[2]), results[3] == true
 	end
 	return true, table.pack(table.unpack(results, 2, results.n))
 end
@@ -117,11 +119,33 @@ local function output(category, text, frame)
 	native.tell("output", json.encode(event))
 end
 
+-- Runs a text of a breakpoint that was reached, as `evaluate`. The service runs it itself, on its worker.
+local function evaluate_at_hit(hit, text)
+	local left = hit.ends - native.clock()
+	if left <= 0 then
+		hit.is_too_long = true
+		return false, "..."
+	end
+	local ok, results, is_too_long = evaluate(text, hit.frame, true, left)
+	hit.is_too_long = hit.is_too_long or is_too_long
+	return ok, results
+end
+
+-- The editor is told once. False: nothing stops.
+local function disarm(hit, breakpoint, id, what)
+	if native.disarm(breakpoint) then
+		local problem = format("%s takes more than %g s: the breakpoint is off until it is set anew", what, HIT_TIME)
+		output("stderr", format("%s:%d: %s", hit.short_src, hit.frame.line, problem), hit.frame)
+		native.tell("disarmed", format("%d %s", id, problem))
+	end
+	return false
+end
+
 -- "{expression}" in a log message stands for its value.
-local function interpolate(message, frame)
+local function interpolate(message, hit)
 	local left = MOST_LOGGED
 	local function value_of(part)
-		local ok, results = evaluate(string.sub(part, 2, -2), frame, true)
+		local ok, results = evaluate_at_hit(hit, string.sub(part, 2, -2))
 		if not ok then
 			return "{" .. results .. "}"
 		end
@@ -130,21 +154,25 @@ local function interpolate(message, frame)
 	end
 	return (
 		string.gsub(message, "%b{}", function(part)
-			local text = left > 0 and value_of(part) or "..."
+			local text = left > 0 and not hit.is_too_long and value_of(part) or "..."
 			left = left - #text
 			return text
 		end)
 	)
 end
 
--- Whether a breakpoint stops: its condition and the number of its hits. A condition that fails stops, with a line that says why.
-local function is_hit(thread, condition, hit_condition, log, hits)
+-- Whether a breakpoint stops: its condition and the number of its hits. A condition that fails stops, with a line that says why; one that
+-- takes too long is not asked again.
+local function is_hit(thread, id, condition, hit_condition, log, breakpoint)
 	local frame = { thread = thread, level = 0 }
 	local info = debug.getinfo(thread, 0, "Slf")
 	frame.path, frame.line = stacks.describe(info), info.currentline
+	local hit = { frame = frame, short_src = info.short_src, ends = native.clock() + HIT_TIME }
 	if condition then
-		local ok, results = evaluate(condition, frame, true)
-		if not ok then
+		local ok, results = evaluate_at_hit(hit, condition)
+		if hit.is_too_long then
+			return disarm(hit, breakpoint, id, "the condition")
+		elseif not ok then
 			output(
 				"stderr",
 				format("%s:%d: the condition of the breakpoint: %s", info.short_src, frame.line, results),
@@ -155,20 +183,20 @@ local function is_hit(thread, condition, hit_condition, log, hits)
 			return false
 		end
 	end
-	local count = native.count(hits)
+	local count = native.count(breakpoint)
 	if hit_condition then
 		local operator, number = string.match(hit_condition, "^%s*([<>=%%]*)%s*(%d+)%s*$")
 		local holds = OPERATORS[operator]
 		if not holds then
 			output("stderr", format("%q is no condition of hits, such as 5, >= 5 or %% 5", hit_condition), frame)
 			return true
-		elseif not holds(count, math.tointeger(number)) then
+		elseif not holds(count, tonumber(number)) then
 			return false
 		end
 	end
 	if log then
-		output("console", interpolate(log, frame), frame)
-		return false
+		output("console", interpolate(log, hit), frame)
+		return hit.is_too_long and disarm(hit, breakpoint, id, "the log message")
 	end
 	return true
 end
@@ -402,9 +430,9 @@ local function stop_here(reason, thread, value, id, caught)
 	return mode, task
 end
 
-return function(kind, thread, value, id, flag, condition, hit_condition, log, hits)
+return function(kind, thread, value, id, flag, condition, hit_condition, log, breakpoint)
 	if kind == "hit" then
-		return is_hit(thread, condition, hit_condition, log, hits) and "hit"
+		return is_hit(thread, id, condition, hit_condition, log, breakpoint) and "hit"
 	end
 	return stop_here(kind, thread, value, id, flag)
 end

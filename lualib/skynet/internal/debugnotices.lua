@@ -105,6 +105,15 @@ function notices.unstopped(session, handle)
 	})
 end
 
+-- A breakpoint is not looked at any more: its number, and why.
+function notices.disarmed(session, _, text)
+	local id, problem = string.match(text, "^(%d+) (.*)$")
+	session:event("breakpoint", {
+		reason = "changed",
+		breakpoint = { id = math.tointeger(id), verified = false, message = problem },
+	})
+end
+
 function notices.broken(session, handle, text)
 	session:event("output", {
 		category = "important",

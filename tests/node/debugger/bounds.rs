@@ -58,3 +58,46 @@ fn a_service_that_has_libraries_of_its_own_keeps_them() {
     editor.go("continue", thread);
     debugged.node.wait("add 1 2: 3");
 }
+
+const ENDLESS: &str =
+    "(function() while true do pcall(function() while true do end end) end end)()";
+
+fn event_of(editor: &mut Editor, breakpoint: &Value) -> String {
+    let event = editor.event("breakpoint", |body| {
+        body["breakpoint"]["id"] == breakpoint["id"]
+    });
+    assert_eq!(event["breakpoint"]["verified"], false);
+    event["breakpoint"]["message"].as_str().unwrap().to_owned()
+}
+
+/// It runs in the place of the service, at each hit.
+#[test]
+fn a_breakpoint_whose_condition_or_log_message_takes_too_long_is_off_until_it_is_set_anew() {
+    let mut debugged = Debugged::start("debug_disarmed", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let file = debugged.file("main.lua");
+    let line = debugged.line("main.lua", "loops");
+    for (field, text, expected) in [
+        ("condition", ENDLESS.to_owned(), "the condition takes"),
+        (
+            "logMessage",
+            format!("{{{ENDLESS}}}{{{ENDLESS}}}"),
+            "the log message takes",
+        ),
+    ] {
+        let set = editor.breakpoints(&file, &json!([{ "line": line, field: text }]));
+        assert_eq!(set[0]["verified"], true);
+        // 1000 hits.
+        debugged.node.types("loop 1000").wait("loop 1000: 500500");
+        let why = event_of(&mut editor, &set[0]);
+        assert!(why.starts_with(expected), "{why}");
+        let said = editor.event("output", |body| body["category"] == "stderr");
+        assert!(said["output"].as_str().unwrap().contains(expected));
+    }
+    assert!(!editor.has_stopped());
+    editor.breakpoints(&file, &json!([{ "line": line, "condition": "i == 999" }]));
+    debugged.node.types("loop 1000");
+    let (thread, _) = editor.stopped();
+    editor.go("continue", thread);
+    debugged.node.wait("loop 1000: 500500");
+}

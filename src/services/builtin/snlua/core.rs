@@ -177,6 +177,11 @@ pub(super) fn monotonic_nanos() -> u64 {
     clock::monotonic_nanos()
 }
 
+/// Processor time of the calling thread.
+pub(super) fn thread_cpu_nanos() -> u64 {
+    clock::thread_cpu_nanos()
+}
+
 /// Whether a signal to a service that does nothing ends what it does next.
 pub(super) fn signal_stays() -> bool {
     env::get(c"signal_when_idle").is_some_and(|value| value == c"next")

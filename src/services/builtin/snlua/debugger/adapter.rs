@@ -1,6 +1,6 @@
 //! The module `skynet.debugger` of the debug adapter.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use libc::{c_int, c_void};
 use mlua_sys::{LUA_OK, LUA_TNIL, LUA_TTABLE, lua_geti, luaL_loadbufferx};
@@ -133,6 +133,7 @@ fn set_breakpoints(state: State<'_>, path: &[u8], count: i64) {
             hit_condition: text(4),
             log: text(5),
             hits: AtomicU64::new(0),
+            is_off: AtomicBool::new(false),
         });
         state.pop(1);
     }

@@ -71,6 +71,9 @@ pub(super) unsafe fn is_hit(local: &Local, state: *mut lua_State, breakpoint: &B
         breakpoint.hits.fetch_add(1, Ordering::Relaxed);
         return true;
     }
+    if breakpoint.is_off.load(Ordering::Relaxed) {
+        return false;
+    }
     let event = Event {
         state,
         kind: c"hit",
@@ -466,7 +469,7 @@ unsafe extern "C-unwind" fn enter(agent: *mut lua_State) -> c_int {
                         lua_pushlstring(agent, text.as_ptr().cast(), text.len());
                     }
                 }
-                lua_pushlightuserdata(agent, (&raw const breakpoint.hits).cast_mut().cast());
+                lua_pushlightuserdata(agent, ptr::from_ref(breakpoint).cast_mut().cast());
                 lua_call(agent, 9, 2);
             }
         }

@@ -26,6 +26,8 @@ pub(super) struct Breakpoint {
     pub log: Vec<u8>,
     /// How often it was reached with its condition true, in all services.
     pub hits: AtomicU64,
+    /// Its texts have taken too long: it is passed over until the editor sets it anew.
+    pub is_off: AtomicBool,
 }
 
 /// Those of a file, in the order of their lines.

@@ -19,10 +19,13 @@ use std::ffi::CStr;
 use std::sync::atomic::Ordering;
 
 use super::{Local, Snlua, agent, hook, local, natives};
-use crate::services::builtin::snlua::core::monotonic_nanos;
+use crate::services::builtin::snlua::core::{monotonic_nanos, thread_cpu_nanos};
 
 /// Instructions between two looks whether it has to end.
 const INSTRUCTIONS: c_int = 100;
+/// The processor is not the node's alone: what may take little of it has this long, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
+const TOO_LONG: &CStr = c"this takes too long while the service is stopped";
 /// In hooks and finalizers too (`LUA_MASKINSIDE`, ldebugger.h).
 const MASK_INSIDE: c_int = 0x80;
 
@@ -31,6 +34,10 @@ const MASK_INSIDE: c_int = 0x80;
 pub(super) struct Evaluation {
     /// Until when, in nanoseconds.
     deadline: u64,
+    /// ... and up to which processor time of the thread.
+    processor: u64,
+    /// Processor time is not looked at before: it cannot have taken that much.
+    earliest: u64,
     /// Why it has to end.
     ends: Option<&'static CStr>,
 }
@@ -100,12 +107,18 @@ pub(super) unsafe fn on_switch(local: &Local, state: *mut lua_State) {
     }
 }
 
+fn takes_too_long(evaluation: Evaluation) -> bool {
+    let now = monotonic_nanos();
+    now > evaluation.deadline
+        || now > evaluation.earliest && thread_cpu_nanos() > evaluation.processor
+}
+
 /// Why what runs has to end now.
 fn look(local: &Local, evaluation: Evaluation) -> Option<&'static CStr> {
     if evaluation.ends.is_some() {
         evaluation.ends
-    } else if monotonic_nanos() > evaluation.deadline {
-        Some(c"this takes too long while the service is stopped")
+    } else if takes_too_long(evaluation) {
+        Some(TOO_LONG)
     } else if local.vm.leaves.load(Ordering::SeqCst)
         || !local.vm.is_attended(local.attachment.get())
     {
@@ -141,15 +154,19 @@ unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
     }
 }
 
-/// `run(seconds, function, ...)`: as `pcall(function, ...)`, for that long at most. The function cannot yield. The collector runs
+/// `run(seconds, function, ...)`: as `pcall(function, ...)`, for so much processor time at most, and for as long or [`PATIENCE`]. What was
+/// ended has that as its error, whatever it made of it; a third result is true when it took too long. The function cannot yield. The collector runs
 /// meanwhile, if it ran in the service.
 pub(super) fn run(state: State<'_>) -> c_int {
     let seconds = state.check_number(1);
     state.check_kind(2, LUA_TFUNCTION);
     let count = state.top() - 2;
     let local = natives::local(state);
+    let (now, most) = (monotonic_nanos(), (seconds * 1e9) as u64);
     let mut evaluation = Evaluation {
-        deadline: monotonic_nanos().saturating_add((seconds * 1e9) as u64),
+        deadline: now.saturating_add(most.max(PATIENCE)),
+        processor: thread_cpu_nanos().saturating_add(most),
+        earliest: now.saturating_add(most),
         ends: None,
     };
     // SAFETY: the new coroutine is on the stack, below all else. Nothing here has a destructor.
@@ -175,6 +192,7 @@ pub(super) fn run(state: State<'_>) -> c_int {
         let status = lua_pcall(coroutine, count, LUA_MULTRET, 0);
         // As it was, also if a finalizer has ended without an end (`coroutine.close`).
         skynet_lua::lua_holdgc(coroutine.cast(), 1);
+        let ended = local.evaluation.get().and_then(|one| one.ends);
         set(local, None);
         (*interrupt).switch(before);
         (*interrupt).watch(hook::is_watched(local));
@@ -185,6 +203,12 @@ pub(super) fn run(state: State<'_>) -> c_int {
             state.push_boolean(false);
             state.push_text(c"the coroutine in which this runs was closed");
             return 2;
+        }
+        if let Some(why) = ended.filter(|_| status != LUA_OK) {
+            state.push_boolean(false);
+            state.push_text(why);
+            state.push_boolean(why == TOO_LONG);
+            return 3;
         }
         state.push_boolean(status == LUA_OK);
         if !state.try_reserve(results) {

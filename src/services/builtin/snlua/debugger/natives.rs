@@ -1,13 +1,15 @@
 //! What the agent may ask of the executable: functions in Lua, for the coroutine that it runs on.
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use libc::c_int;
 use mlua_sys::{LUA_TTHREAD, lua_checkstack, lua_pushthread, lua_typename, lua_xmove};
 use skynet_support::{Entry, State, lua_functions};
 
-use super::{JUST_MY_CODE, Local, Snlua, agent, breakpoints, evaluation, notices, resumers};
+use super::breakpoints::{self, Breakpoint};
+use super::{JUST_MY_CODE, Local, Snlua, agent, evaluation, notices, resumers};
+use crate::services::builtin::snlua::core::thread_cpu_nanos;
 
 /// The VM's part of the debugger. Raises where there is none.
 pub(super) fn local(state: State<'_>) -> &Local {
@@ -44,12 +46,30 @@ fn tell(state: State<'_>) -> c_int {
     0
 }
 
-/// `count(hits)`: one hit more of a breakpoint; how many there are.
-fn count(state: State<'_>) -> c_int {
-    let hits: *const AtomicU64 = state.to_userdata(1).cast();
+/// The breakpoint whose address is the first argument.
+fn breakpoint(state: State<'_>) -> Option<&Breakpoint> {
+    let breakpoint: *const Breakpoint = state.to_userdata(1).cast();
     // SAFETY: the agent was given the address for this call.
-    let hits = unsafe { hits.as_ref() }.map_or(0, |hits| hits.fetch_add(1, Ordering::Relaxed) + 1);
+    unsafe { breakpoint.as_ref() }
+}
+
+/// `count(breakpoint)`: one hit more; how many there are.
+fn count(state: State<'_>) -> c_int {
+    let hits = breakpoint(state).map_or(0, |one| one.hits.fetch_add(1, Ordering::Relaxed) + 1);
     state.push_integer(hits.cast_signed());
+    1
+}
+
+/// `disarm(breakpoint)`: it is passed over from now on. True if it was not before.
+fn disarm(state: State<'_>) -> c_int {
+    let was_on = breakpoint(state).is_some_and(|one| !one.is_off.swap(true, Ordering::Relaxed));
+    state.push_boolean(was_on);
+    1
+}
+
+/// `clock()`: seconds of processor time of the thread.
+fn clock(state: State<'_>) -> c_int {
+    state.push_number(thread_cpu_nanos() as f64 / 1e9);
     1
 }
 
@@ -134,6 +154,8 @@ pub(super) const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"wait" => wait,
     c"tell" => tell,
     c"count" => count,
+    c"disarm" => disarm,
+    c"clock" => clock,
     c"describe" => describe,
     c"resumer" => resumer,
     c"justmycode" => just_my_code,

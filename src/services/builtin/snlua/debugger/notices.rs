@@ -53,7 +53,7 @@ static WAITING: Mutex<Waiting> = Mutex::new(Waiting {
     told: false,
 });
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "stopped",
     "continued",
     "answer",
@@ -61,6 +61,7 @@ const KINDS: [&str; 8] = [
     "output",
     "unstopped",
     "broken",
+    "disarmed",
     "service",
 ];
 
