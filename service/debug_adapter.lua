@@ -158,6 +158,7 @@ local function part(visit)
 		if current == session then
 			current = nil
 			skynet.error(string.format("debug_adapter: %s has gone, all services run", visit.from))
+			skynet.fork(collectgarbage) -- of its breakpoints and sources, when this task has ended
 		end
 	end
 	silent:leave(visit.fd)

@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 local arguments_of = require "skynet.internal.debugarguments"
+local breakpoints = require "skynet.internal.debugbreakpoints"
 local capabilities = require "skynet.internal.debugcapabilities"
 local debugger = require "skynet.debugger"
 local json = require "skynet.internal.json"
@@ -38,7 +39,8 @@ local function new(options)
 		last_slot = 0, -- that was taken
 		pausing = {}, -- handle -> the request for a pause that it has not met yet
 		asked = {}, -- seq of a request that an agent has -> { request, handle, before }
-		breakpoint_count = 0,
+		breakpoint_count = 0, -- numbers that were given
+		breakpoints = breakpoints.new(),
 		filters = { caught = false, uncaught = false },
 		sources = sources.new {},
 		notices = 0,
@@ -376,7 +378,14 @@ function requests.setBreakpoints(session, request)
 	for _, breakpoint in ipairs(wanted) do
 		breakpoint.line = math.tointeger(breakpoint.line + shift) or 0
 	end
+	session.breakpoints:forget(path)
 	for i, place in ipairs(session.sources:places(path, wanted)) do
+		local b = wanted[i]
+		local texts = { b.condition or "", b.hitCondition or "", b.logMessage or "" }
+		local problem = place.verified and session.breakpoints:add(path, table.unpack(texts))
+		if problem then
+			place.verified, place.message = false, problem
+		end
 		session.breakpoint_count = session.breakpoint_count + 1
 		shown[i] = {
 			id = session.breakpoint_count,
@@ -386,9 +395,7 @@ function requests.setBreakpoints(session, request)
 			source = session.sources:there(path),
 		}
 		if place.verified then
-			local b = wanted[i]
-			list[#list + 1] =
-				{ session.breakpoint_count, place.line, b.condition or "", b.hitCondition or "", b.logMessage or "" }
+			list[#list + 1] = { session.breakpoint_count, place.line, table.unpack(texts) }
 		end
 	end
 	debugger.breakpoints(path, list)

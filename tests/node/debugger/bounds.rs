@@ -101,3 +101,37 @@ fn a_breakpoint_whose_condition_or_log_message_takes_too_long_is_off_until_it_is
     editor.go("continue", thread);
     debugged.node.wait("loop 1000: 500500");
 }
+
+/// The node keeps all of them, and a bound for each file is none for an editor with many files.
+#[test]
+fn breakpoints_of_all_files_have_a_bound_in_number_and_in_bytes() {
+    let mut debugged = Debugged::start("debug_all_files", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let mut set = |file: &str, count: usize, condition: &str| {
+        let one = |line| json!({ "line": line, "condition": condition });
+        let list: Value = (1..=count).map(one).collect();
+        let answered = editor.breakpoints(&format!("/nonexistent/{file}.lua"), &list);
+        assert_eq!(answered.len(), count);
+        let is_set = |one: &&Value| one["verified"] == true;
+        let refused = answered.iter().find(|one| !is_set(one));
+        let why = refused.map(|one| one["message"].as_str().unwrap().to_owned());
+        (answered.iter().filter(is_set).count(), why)
+    };
+    for file in ["a", "b"] {
+        assert_eq!(set(file, 10_000, ""), (10_000, None));
+    }
+    let (taken, why) = set("c", 2, "");
+    assert_eq!(taken, 0);
+    assert!(why.unwrap().contains("20000 breakpoints in all"));
+    for file in ["a", "b"] {
+        assert_eq!(set(file, 0, ""), (0, None));
+    }
+    let long = "x".repeat(100_000);
+    let (taken, why) = set("c", 50, &long);
+    assert_eq!(taken, 41);
+    assert!(why.unwrap().contains("bytes in all"));
+    assert_eq!(set("d", 1, &long).0, 0);
+    assert_eq!(set("c", 1, ""), (1, None));
+    assert_eq!(set("d", 1, &long), (1, None));
+    debugged.node.types("add 1 2").wait("add 1 2: 3");
+}
