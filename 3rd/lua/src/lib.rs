@@ -141,6 +141,12 @@ unsafe extern "C" {
     /// Whether the collector has called the function of `frame`, filled as for [`lua_getcaller`] (ldebugger.h). Raises nothing.
     pub fn lua_isfinalizer(state: *mut LuaState, frame: *const c_void) -> c_int;
 
+    /// Whether local `n` of the function of `frame`, filled as for [`lua_getcaller`], is to be closed (ldebugger.h). Raises nothing.
+    pub fn lua_localcloses(state: *mut LuaState, frame: *const c_void, n: c_int) -> c_int;
+
+    /// Whether upvalue `n` of the function at `index` is to be closed (ldebugger.h). Raises nothing.
+    pub fn lua_upvaluecloses(state: *mut LuaState, index: c_int, n: c_int) -> c_int;
+
     /// Where the frame of the function of `frame`, filled as for [`lua_getcaller`], begins on the stack (ldebugger.h): higher than those of
     /// who has called it. Raises nothing.
     pub fn lua_framebase(state: *mut LuaState, frame: *const c_void) -> isize;

@@ -52,8 +52,21 @@ local function failure_of(value)
 		return values.show(value)
 	elseif string.find(value, "attempt to yield", 1, true) then
 		return "nothing can wait while the service is stopped"
+	elseif value == "not enough memory" then
+		return value .. " (256 MiB, if the service may have as much)"
 	end
 	return without_place(value)
+end
+
+-- Why a text cannot run in a function: it gives a variable that is to be closed another value.
+local function change_of_closing(source, thread, level)
+	local names = stacks.closing(thread, level)
+	if #names == 0 then
+		return
+	end
+	local constants = table.concat(names, " <const>, ")
+	local _, problem = load(format("local %s <const>\nreturn function(...)\n%s\nend", constants, source), "=(debug)")
+	return problem and string.find(problem, "const variable", 1, true) and without_place(problem)
 end
 
 -- Runs a text as an expression, or else as statements, for `time` or TIME. As `pcall`, with the values in a table; and whether it took too
@@ -74,6 +87,10 @@ local function evaluate(text, frame, only_expression, time)
 	end
 	local results
 	if thread then
+		local change = change_of_closing(source, thread, level)
+		if change then
+			return false, change
+		end
 		results = table.pack(native.run(time or TIME, run_inside, source, thread, level))
 		if results[1] then
 			results = table.pack(table.unpack(results, 2, results.n))
@@ -371,7 +388,10 @@ end
 -- The collector rests while the agent runs, as finalizers are the application's. Lets it work as what the user has typed does.
 local function collect(before)
 	if native.memory() - before > MOST_GARBAGE then
-		native.run(TIME, collectgarbage)
+		local _, done = native.run(TIME, collectgarbage)
+		if not done then
+			native.reclaim() -- in a finalizer
+		end
 		return native.memory()
 	end
 	return before

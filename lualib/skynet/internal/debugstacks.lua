@@ -150,6 +150,31 @@ function M.other_tasks(stopped)
 	return tasks
 end
 
+--- The names that are seen at a level and whose variables are to be closed: they cannot be changed.
+function M.closing(thread, level)
+	local closes, names = {}, {}
+	local func = debug.getinfo(thread, level, "f").func
+	for index = 1, 255 do
+		local name = debug.getupvalue(func, index)
+		if not name then
+			break
+		end
+		closes[name] = native.closes(func, index)
+	end
+	for slot = 1, 255 do
+		local name = debug.getlocal(thread, level, slot)
+		if not name then
+			break
+		end
+		closes[name] = native.closes(thread, level, slot)
+	end
+	for name, is_closed in pairs(closes) do
+		-- Those of loops have no name.
+		names[#names + 1] = is_closed and string.sub(name, 1, 1) ~= "(" and name or nil
+	end
+	return names
+end
+
 --- The locals of a frame, and its extra arguments.
 function M.locals(frame)
 	local list, by_slot = {}, {}
@@ -162,7 +187,7 @@ function M.locals(frame)
 			list[#list + 1] = {
 				name = name,
 				value = value,
-				set = function(new)
+				set = not native.closes(frame.thread, frame.level, slot) and function(new)
 					debug.setlocal(frame.thread, frame.level, slot, new)
 				end,
 			}

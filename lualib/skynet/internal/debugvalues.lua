@@ -249,7 +249,7 @@ local function upvalues(func)
 			name = name ~= "" and name or format("[%d]", index),
 			value = value,
 			expression = is_name(name) and name or nil,
-			set = function(new)
+			set = not native.closes(func, index) and function(new)
 				debug.setupvalue(func, index, new)
 			end,
 		}

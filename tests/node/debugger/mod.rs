@@ -3,6 +3,7 @@
 mod abuse;
 mod bounds;
 mod evaluations;
+mod limits;
 mod processes;
 mod sessions;
 mod stepping;

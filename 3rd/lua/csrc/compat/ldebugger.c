@@ -7,12 +7,15 @@
 #define LUA_CORE
 #include "ldebugger.h"
 
+#include <limits.h>
+
 #include "lstate.h"
 #include "lobject.h"
 #include "ldebug.h"
 #include "ldo.h"
 #include "lfunc.h"
 #include "lgc.h"
+#include "lparser.h"
 
 
 static lua_ErrorWatcher watcher = NULL;  /* atomic */
@@ -67,6 +70,24 @@ LUA_API int lua_isfinalizer (lua_State *L, const lua_Debug *ar) {
   const CallInfo *caller = ar->i_ci->previous;
   UNUSED(L);
   return caller != NULL && (caller->callstatus & CIST_FIN) != 0;
+}
+
+
+LUA_API int lua_localcloses (lua_State *L, const lua_Debug *ar, int n) {
+  StkId place = ar->i_ci->func.p + n;
+  StkId tbc = L->tbclist.p;
+  while (tbc > place)  /* as 'poptbclist' does; a node without a delta is a dummy */
+    tbc -= tbc->tbclist.delta > 0 ? tbc->tbclist.delta : USHRT_MAX;
+  return n > 0 && tbc == place && tbc->tbclist.delta > 0;
+}
+
+
+LUA_API int lua_upvaluecloses (lua_State *L, int idx, int n) {
+  const LClosure *f = (const LClosure *)lua_topointer(L, idx);
+  if (f == NULL || !lua_isfunction(L, idx) || lua_iscfunction(L, idx))
+    return 0;
+  return 0 < n && n <= f->p->sizeupvalues &&
+         f->p->upvalues[n - 1].kind == RDKTOCLOSE;
 }
 
 

@@ -43,6 +43,15 @@ LUA_API int (lua_getcaller) (lua_State *L, lua_Debug *ar);
 LUA_API int (lua_isfinalizer) (lua_State *L, const lua_Debug *ar);
 
 /*
+** Whether the local variable 'n', as 'lua_getlocal' counts them, of the
+** function of 'ar', which is filled as for 'lua_getcaller', is to be closed
+** ('<close>'): it must not be changed. And the upvalue 'n' of the function at
+** 'idx'.
+*/
+LUA_API int (lua_localcloses) (lua_State *L, const lua_Debug *ar, int n);
+LUA_API int (lua_upvaluecloses) (lua_State *L, int idx, int n);
+
+/*
 ** Where the frame of the function of 'ar', which is filled as for
 ** 'lua_getcaller', begins on the stack. Of two that are there at a time, the
 ** one that was called by the other begins higher; a function that was

@@ -1,5 +1,6 @@
 //! Lua's allocator: counts, limits, warns.
 
+use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, fence};
@@ -23,6 +24,10 @@ pub(super) struct Memory {
     warn_at: usize,
     /// `usize::MAX`: none.
     limit: usize,
+    /// Another one, while a text of a debugger's runs; `usize::MAX`: none.
+    bound: Cell<usize>,
+    /// The next block is refused once, and Lua collects garbage before it asks again.
+    refuses: Cell<bool>,
     heap: Heap,
     /// The VM is to take samples of its allocations, and has not begun to.
     wished: AtomicBool,
@@ -37,6 +42,8 @@ impl Memory {
         Memory {
             warn_at: FIRST_WARNING,
             limit: usize::MAX,
+            bound: Cell::new(usize::MAX),
+            refuses: Cell::new(false),
             heap,
             wished: AtomicBool::new(false),
             sampler: None,
@@ -57,10 +64,24 @@ impl Memory {
         self.watch();
     }
 
+    /// The VM may grow by so many bytes, as long as nothing else is said; `None`: as far as its limit.
+    pub(super) fn set_room(&self, bytes: Option<usize>) {
+        let bound = bytes.map_or(usize::MAX, |bytes| self.used().saturating_add(bytes));
+        self.bound.set(bound);
+        self.watch();
+    }
+
+    /// Lua collects all garbage at its next block, and calls no finalizer: also where its collector is stopped.
+    pub(super) fn refuse_once(&self) {
+        self.refuses.set(true);
+        self.watch();
+    }
+
     /// Up to which size Lua need not ask the allocator.
     fn watch(&self) {
         let unwatched = &self.heap.cells.unwatched;
-        unwatched.store(self.limit.min(self.warn_at), Relaxed);
+        let size = self.limit.min(self.bound.get()).min(self.warn_at);
+        unwatched.store(if self.refuses.get() { 0 } else { size }, Relaxed);
         // Either this sees the wish, or what `wish` stores comes later.
         fence(SeqCst);
         if self.wished.load(Relaxed) {
@@ -222,7 +243,11 @@ unsafe fn admits(this: *mut Snlua, used: usize, grows: bool) -> bool {
             (*this).memory.watch();
             allocations::begin(this);
         }
-        if grows && used > (*this).memory.limit {
+        if grows && (*this).memory.refuses.replace(false) {
+            (*this).memory.watch();
+            return false;
+        }
+        if grows && used > (*this).memory.limit.min((*this).memory.bound.get()) {
             return false;
         }
         if (*this).memory.warns(used) {

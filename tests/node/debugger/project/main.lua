@@ -196,6 +196,31 @@ function commands.own()
 	return pcall == own_pcall
 end
 
+function commands.hold()
+	local held <close> = setmetatable({}, { __close = function() end })
+	local function holds()
+		local is_held = held ~= nil -- holds
+		return is_held
+	end
+	local count = 1
+	return holds() and count == 1
+end
+
+function commands.exit()
+	local _ <close> = setmetatable({}, {
+		__close = function()
+			print "closing" -- closing
+		end,
+	})
+	skynet.exit()
+end
+
+function commands.read()
+	return load(function()
+		error "read" -- reads
+	end) == nil
+end
+
 local asked = 0
 
 skynet.start(function()

@@ -1,7 +1,7 @@
 //! A text that the user has typed, or a condition of a breakpoint, which runs in a stopped service, and how it ends.
 //!
 //! It ends by itself or by an error that the hook of its coroutines raises: when it takes too long, when the service is to go on or was
-//! killed, and when the editor has left. `pcall` in the text catches such an error. So from the first one on each further instruction
+//! killed, and when the editor has left; and by "not enough memory" when it takes too much. `pcall` in the text catches such an error. So from the first one on each further instruction
 //! raises it again, wherever that is, and what has called `pcall` meets it at once.
 //!
 //! A coroutine that is made meanwhile has the hook of who makes it. One that was there before gets it when it is resumed
@@ -26,6 +26,8 @@ const INSTRUCTIONS: c_int = 100;
 /// The processor is not the node's alone: what may take little of it has this long, in nanoseconds.
 const PATIENCE: u64 = 1_000_000_000;
 const TOO_LONG: &CStr = c"this takes too long while the service is stopped";
+/// Bytes by which the VM may grow meanwhile.
+const MOST_MEMORY: usize = 256 * 1024 * 1024;
 /// In hooks and finalizers too (`LUA_MASKINSIDE`, ldebugger.h).
 const MASK_INSIDE: c_int = 0x80;
 
@@ -45,6 +47,9 @@ pub(super) struct Evaluation {
 /// What runs now.
 pub(super) fn set(local: &Local, evaluation: Option<Evaluation>) {
     local.evaluation.set(evaluation);
+    // SAFETY: the instance outlives `local`, and belongs to the thread that runs the service.
+    let memory = unsafe { &(*local.instance).memory };
+    memory.set_room(evaluation.map(|_| MOST_MEMORY));
     let deadline = evaluation.map_or(0, |evaluation| evaluation.deadline);
     local.vm.evaluates.store(deadline, Ordering::SeqCst);
 }

@@ -4,7 +4,10 @@ use std::ffi::CStr;
 use std::sync::atomic::Ordering;
 
 use libc::c_int;
-use mlua_sys::{LUA_TTHREAD, lua_checkstack, lua_pushthread, lua_typename, lua_xmove};
+use mlua_sys::{
+    LUA_TFUNCTION, LUA_TTHREAD, lua_Debug, lua_checkstack, lua_createtable, lua_getstack,
+    lua_pushthread, lua_typename, lua_xmove,
+};
 use skynet_support::{Entry, State, lua_functions};
 
 use super::breakpoints::{self, Breakpoint};
@@ -149,6 +152,40 @@ fn memory(state: State<'_>) -> c_int {
     1
 }
 
+/// `reclaim()`: frees garbage also where the collector is stopped, as in a finalizer. Calls no finalizers.
+fn reclaim(state: State<'_>) -> c_int {
+    // SAFETY: as in `local`.
+    unsafe { (*Snlua::of(state)).memory.refuse_once() };
+    // Any new block. SAFETY: a C function has room for some values.
+    unsafe { lua_createtable(state.raw(), 0, 0) };
+    0
+}
+
+/// `closes(function, n)`, `closes(coroutine, level, n)`: whether that upvalue, or local, is to be closed and must not be changed.
+fn closes(state: State<'_>) -> c_int {
+    let raw = state.raw();
+    let closes = if state.kind(1) == LUA_TFUNCTION {
+        let n = state.check_integer(2) as c_int;
+        // SAFETY: a function is there; nothing raises.
+        unsafe { skynet_lua::lua_upvaluecloses(raw.cast(), 1, n) }
+    } else {
+        state.check_kind(1, LUA_TTHREAD);
+        let (level, n) = (state.check_integer(2), state.check_integer(3));
+        let coroutine = state.to_thread(1);
+        // SAFETY: a coroutine of the VM, whose stack stays as it is; `lua_Debug` is plain data.
+        unsafe {
+            let mut frame: lua_Debug = std::mem::zeroed();
+            if lua_getstack(coroutine, level as c_int, &mut frame) == 0 {
+                return 0;
+            }
+            let frame = (&raw const frame).cast();
+            skynet_lua::lua_localcloses(coroutine.cast(), frame, n as c_int)
+        }
+    };
+    state.push_boolean(closes != 0);
+    1
+}
+
 /// They keep the rules of `State`.
 pub(super) const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"wait" => wait,
@@ -163,4 +200,6 @@ pub(super) const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"run" => evaluation::run,
     c"address" => address,
     c"memory" => memory,
+    c"reclaim" => reclaim,
+    c"closes" => closes,
 });
