@@ -79,3 +79,34 @@ fn a_variable_that_is_to_be_closed_cannot_be_changed() {
     editor.go("continue", thread);
     debugged.node.wait("hold: true");
 }
+
+#[test]
+fn a_service_that_has_exited_does_not_stop() {
+    let mut debugged = Debugged::start("debug_exits", &[]);
+    let mut editor = debugged.editor(&[], &["closing"]);
+    debugged
+        .node
+        .types("exit")
+        .wait_all(&["closing", "exit: failed"]);
+    editor.get("threads", json!({}));
+    assert!(!editor.has_stopped());
+}
+
+#[test]
+fn an_error_of_a_reader_is_one_that_load_catches() {
+    let mut debugged = Debugged::start("debug_reader", &[]);
+    let mut editor = debugged.editor(&["uncaught"], &[]);
+    debugged.node.types("read").wait("read: true");
+    editor.get("threads", json!({}));
+    assert!(!editor.has_stopped());
+    editor.get("setExceptionBreakpoints", json!({ "filters": ["caught"] }));
+    debugged.node.types("read");
+    let (thread, reason) = editor.stopped();
+    assert_eq!(reason, "exception");
+    assert_eq!(
+        editor.stack(thread)[0].2,
+        debugged.line("main.lua", "reads")
+    );
+    editor.go("continue", thread);
+    debugged.node.wait("read: true");
+}

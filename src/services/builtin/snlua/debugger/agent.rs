@@ -22,7 +22,7 @@ use super::hook::with_source;
 use super::step::{Mode, Step};
 use super::{ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, libraries, natives, notices, resumers};
 use crate::services::builtin::embedded;
-use crate::services::builtin::snlua::core::{monotonic_nanos, spare};
+use crate::services::builtin::snlua::core::{exists, monotonic_nanos, spare};
 
 const MODULE: &CStr = c"skynet.internal.debugagent";
 /// Nanoseconds between two notices that a service could not be stopped.
@@ -71,8 +71,8 @@ pub(super) unsafe fn is_hit(local: &Local, state: *mut lua_State, breakpoint: &B
         breakpoint.hits.fetch_add(1, Ordering::Relaxed);
         return true;
     }
-    if breakpoint.is_off.load(Ordering::Relaxed) {
-        return false;
+    if breakpoint.is_off.load(Ordering::Relaxed) || !exists(local.vm.handle) {
+        return false; // for the latter see `stop`
     }
     let event = Event {
         state,
@@ -107,6 +107,11 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
         value,
     };
     local.step.set(Step::NONE);
+    if !exists(local.vm.handle) {
+        // It would go on at once: it has exited or was killed, and ends its message or closes what its tasks have.
+        local.vm.pause.store(RUN, Ordering::SeqCst);
+        return;
+    }
     accept_requests(local, true);
     let Some(held) = spare::hold() else {
         accept_requests(local, false);

@@ -1,9 +1,10 @@
 //! Errors that stop a service: where they are raised, with the stack as it is then.
 //!
-//! Whether somebody catches an error is seen from the stack: the nearest `pcall` or `xpcall`, in the coroutine or in those that
-//! have resumed it by `coroutine.wrap`. What the Lua layer catches is not caught as far as the application is concerned: the
-//! layer does so to write it to the log. Errors that the layer raises for itself, with nothing of the application in between, are
-//! no errors of either kind. Those of a finalizer nobody catches.
+//! Whether somebody catches an error is seen from the stack: the nearest `pcall` or `xpcall`, or `load`, whose reader fails, in the
+//! coroutine or in those that have resumed it by `coroutine.wrap`. What the Lua layer catches is not caught as far as the
+//! application is concerned: the layer does so to write it to the log. Errors that the layer raises for itself, with nothing of the
+//! application in between, are no errors of either kind. Those of a finalizer nobody catches, and those of what `coroutine.close`
+//! closes are taken for such.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -32,6 +33,8 @@ pub(super) fn watch(on: bool) {
 struct Functions {
     pcall: lua_CFunction,
     xpcall: lua_CFunction,
+    /// It gives the errors of its reader back.
+    load: lua_CFunction,
     wrapped: lua_CFunction,
 }
 
@@ -40,23 +43,25 @@ static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
 /// Notes which functions are the libraries'.
 ///
 /// # Safety
-/// The libraries of the VM are open, and there is room for two values.
+/// The libraries of the VM are open, and there is room for three values.
 pub(in super::super) unsafe fn learn_functions(state: *mut lua_State) {
     // SAFETY: contract of this function.
     unsafe {
         lua_getglobal(state, c"pcall".as_ptr());
         lua_getglobal(state, c"xpcall".as_ptr());
-        if let (Some(pcall), Some(xpcall)) =
-            (lua_tocfunction(state, -2), lua_tocfunction(state, -1))
+        lua_getglobal(state, c"load".as_ptr());
+        let function = |index| lua_tocfunction(state, index);
+        if let (Some(pcall), Some(xpcall), Some(load)) = (function(-3), function(-2), function(-1))
         {
             let wrapped = profile::wrapped_function();
             let _ = FUNCTIONS.set(Functions {
                 pcall,
                 xpcall,
+                load,
                 wrapped,
             });
         }
-        lua_pop(state, 2);
+        lua_pop(state, 3);
     }
 }
 
@@ -118,7 +123,7 @@ impl<'a> Walk<'a> {
         };
         let is = |known: lua_CFunction| known as usize == function as usize;
         match FUNCTIONS.get() {
-            Some(known) if is(known.pcall) || is(known.xpcall) => Frame::Catches,
+            Some(known) if is(known.pcall) || is(known.xpcall) || is(known.load) => Frame::Catches,
             Some(known) if is(known.wrapped) => Frame::Passes,
             _ => Frame::Other,
         }
