@@ -2,8 +2,14 @@
 
 local M = {}
 
+local MOST <const> = 0x7fffffff -- of lines and counts
+
 local function is_integer(value)
 	return math.tointeger(value) ~= nil and type(value) ~= "string"
+end
+
+local function is_count(value)
+	return is_integer(value) and value >= 0 and value <= MOST
 end
 
 local function is_string(value)
@@ -12,6 +18,7 @@ end
 
 -- How values are looked at: a test, and what it is called.
 local INTEGER <const> = { is_integer, "a whole number" }
+local COUNT <const> = { is_count, "a whole number from 0 to " .. MOST }
 local STRING <const> = { is_string, "a string" }
 local OBJECT <const> = {
 	function(value)
@@ -28,9 +35,9 @@ local THREAD <const> = { threadId = INTEGER }
 
 local REQUIRED <const> = {
 	attach = { password = optional(STRING) },
-	stackTrace = { threadId = INTEGER, startFrame = optional(INTEGER), levels = optional(INTEGER) },
+	stackTrace = { threadId = INTEGER, startFrame = optional(COUNT), levels = optional(COUNT) },
 	scopes = { frameId = INTEGER },
-	variables = { variablesReference = INTEGER, start = optional(INTEGER), count = optional(INTEGER) },
+	variables = { variablesReference = INTEGER, start = optional(COUNT), count = optional(COUNT) },
 	setVariable = { variablesReference = INTEGER, name = STRING, value = STRING },
 	evaluate = { expression = STRING, frameId = optional(INTEGER) },
 	setExpression = { expression = STRING, value = STRING, frameId = optional(INTEGER) },
@@ -49,7 +56,7 @@ REQUIRED.launch = REQUIRED.attach
 local SOURCE <const> = { path = optional(STRING), sourceReference = optional(INTEGER) }
 
 local BREAKPOINT <const> = {
-	line = INTEGER,
+	line = COUNT,
 	condition = optional(STRING),
 	hitCondition = optional(STRING),
 	logMessage = optional(STRING),

@@ -18,11 +18,37 @@ local function ends_with_slash(root)
 	return string.sub(root, -1) == "/" and root or root .. "/"
 end
 
+-- Whether a path is one of an editor on Windows: `C:\game`, `c:/game`, `\\server\game`.
+local function is_of_windows(path)
+	return string.find(path, "^%a:[/\\]") ~= nil or string.sub(path, 1, 2) == "\\\\"
+end
+
+-- What such paths are compared by; they are spelled in more than one way.
+local function compared(path)
+	return (string.gsub(string.gsub(path, "\\", "/"), "^%a:", string.lower))
+end
+
 local function add_mapping(list, mapping)
 	local there, here = mapping.localRoot, mapping.remoteRoot
 	if type(there) == "string" and type(here) == "string" and there ~= "" and here ~= "" then
-		list[#list + 1] = { there = ends_with_slash(there), here = ends_with_slash(debugger.canonical(here)) }
+		local made = { there = ends_with_slash(there), here = ends_with_slash(debugger.canonical(here)) }
+		if is_of_windows(there) then
+			made.compared = ends_with_slash(compared(there))
+			made.sign = string.find(there, "\\", 1, true) and "\\" or "/"
+			made.there = string.gsub(made.compared, "^%a", string.sub(there, 1, 1))
+			made.there = string.gsub(made.there, "/", made.sign)
+		end
+		list[#list + 1] = made
 	end
+end
+
+-- The rest of a path of the editor's below a mapping's root; nil if it is not there.
+local function rest_there(mapping, path)
+	local root = mapping.there
+	if mapping.compared then
+		root, path = mapping.compared, compared(path)
+	end
+	return string.sub(path, 1, #root) == root and string.sub(path, #root + 1) or nil
 end
 
 --- For the arguments of an attach request: `pathMappings`, or `localRoot` and `remoteRoot`.
@@ -52,8 +78,9 @@ function Sources:here(source)
 		return path
 	end
 	for _, mapping in ipairs(self.mappings) do
-		if string.sub(path, 1, #mapping.there) == mapping.there then
-			path = mapping.here .. string.sub(path, #mapping.there + 1)
+		local rest = rest_there(mapping, path)
+		if rest then
+			path = mapping.here .. rest
 			break
 		end
 	end
@@ -84,7 +111,8 @@ function Sources:there(path)
 		spelled = path
 		for _, mapping in ipairs(self.mappings) do
 			if string.sub(path, 1, #mapping.here) == mapping.here then
-				spelled = mapping.there .. string.sub(path, #mapping.here + 1)
+				local rest = string.sub(path, #mapping.here + 1)
+				spelled = mapping.there .. (mapping.sign and string.gsub(rest, "/", mapping.sign) or rest)
 				break
 			end
 		end

@@ -110,3 +110,56 @@ fn an_error_of_a_reader_is_one_that_load_catches() {
     editor.go("continue", thread);
     debugged.node.wait("read: true");
 }
+
+/// Windows has two signs between folders, and letters of drives in both cases.
+#[test]
+fn paths_of_an_editor_on_windows_are_mapped() {
+    let mut debugged = Debugged::start("debug_windows", &[]);
+    let line = debugged.line("main.lua", "inside");
+    for (root, file, shown) in [
+        (r"C:\w", r"C:\w\main.lua", r"C:\w\main.lua"),
+        (r"C:\w\", r"c:/w/main.lua", r"C:\w\main.lua"),
+        ("c:/w", r"C:\w\main.lua", "c:/w/main.lua"),
+        (r"\\host\w", r"\\host\w\main.lua", r"\\host\w\main.lua"),
+    ] {
+        let mut editor = Editor::connect(debugged.port);
+        let mapping = json!([{ "localRoot": root, "remoteRoot": debugged.folder }]);
+        let list = json!([{ "line": line }]);
+        let arguments = json!({ "pathMappings": mapping });
+        editor.attach("attach", arguments, &["uncaught"], &[(file, list)]);
+        debugged.node.types("add 1 2");
+        let (thread, _) = editor.stopped();
+        assert_eq!(
+            editor.frames(thread)[0]["source"]["path"],
+            file,
+            "as it was written"
+        );
+        editor.get("disconnect", json!({}));
+        debugged.node.wait("add 1 2: 3");
+
+        let mut editor = Editor::connect(debugged.port);
+        let mapping = json!([{ "localRoot": root, "remoteRoot": debugged.folder }]);
+        let arguments = json!({ "pathMappings": mapping });
+        editor.attach("attach", arguments, &["uncaught"], &[]);
+        debugged.node.types("fail");
+        let (thread, _) = editor.stopped();
+        assert_eq!(editor.frames(thread)[0]["source"]["path"], shown, "{root}");
+        editor.get("disconnect", json!({}));
+        debugged.node.wait("fail: failed");
+    }
+}
+
+#[test]
+fn numbers_of_requests_that_count_have_a_range() {
+    let (_debugged, mut editor, thread) = stopped_at("debug_range", "inside", "add 1 2");
+    for (name, number) in [
+        ("startFrame", i64::MIN),
+        ("levels", -1),
+        ("startFrame", i64::MAX),
+    ] {
+        let arguments = json!({ "threadId": thread, name: number });
+        let why = format!("the argument {name} is not a whole number from 0 to 2147483647");
+        assert_eq!(refusal(&mut editor, "stackTrace", arguments), why);
+    }
+    assert!(!editor.frames(thread).is_empty());
+}
