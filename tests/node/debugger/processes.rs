@@ -1,6 +1,8 @@
 //! `skynet debug` and its node are two processes: how each of them ends, and what the other one does then.
 
+use std::cell::RefCell;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -137,6 +139,38 @@ fn what_a_service_has_logged_before_it_ends_the_process_is_there() {
     assert_eq!(output.status.code(), Some(7));
     let log = String::from_utf8_lossy(&output.stdout);
     assert!(log.contains("last words"), "{log}");
+}
+
+/// The node writes without an end, and nobody reads that.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_editor_that_does_not_read_keeps_nothing_at_the_end() {
+    let folder = scratch("debug_unread");
+    let pid = folder.join("pid");
+    let main = "local skynet = require 'skynet'\nskynet.start(function()\n\tlocal stat, file = io.open '/proc/self/stat', io.open('new', 'w')\n\tfile:write(stat:read 'n'):close()\n\tos.rename('new', 'pid')\n\twhile true do\n\t\tprint(string.rep('x', 1000))\n\t\tskynet.yield()\n\tend\nend)\n";
+    fs::write(folder.join("main.lua"), main).unwrap();
+    for end in ["leaves", "kills", "shouts"] {
+        let _ = fs::remove_file(&pid); // of the one before
+        let mut child = debug(&folder, ".").spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        for (n, command) in ["initialize", "launch", "configurationDone"]
+            .iter()
+            .enumerate()
+        {
+            let text = json!({ "seq": n + 1, "type": "request", "command": command }).to_string();
+            write!(input, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        }
+        until("the node has not begun", || pid.exists());
+        let node = fs::read_to_string(&pid).unwrap();
+        match end {
+            "leaves" => drop(input),
+            "kills" => signal(node.parse().unwrap(), "KILL"),
+            _ => input.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap(),
+        }
+        let child = RefCell::new(child);
+        until(end, || child.borrow_mut().try_wait().unwrap().is_some());
+        until("the node runs on", || is_gone(&node));
+    }
 }
 
 /// What a parent does not want to know of its own children is inherited.

@@ -3,11 +3,18 @@
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 /// The longest message of an adapter.
 const MOST: u64 = 64 << 20;
 /// The end of what a node has written that a refusal has with it, in bytes.
 const TAIL: usize = 4096;
+/// What is written at a time, in bytes.
+const PIECE: usize = 16 * 1024;
+/// How long an editor may take to read a piece when the session has ended.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One message, headers included, as it came; `None` at the end.
 pub fn read(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
@@ -55,6 +62,8 @@ struct State {
 #[derive(Default)]
 pub struct Output {
     state: Mutex<State>,
+    /// Pieces that were written.
+    written: AtomicUsize,
 }
 
 impl Output {
@@ -65,19 +74,47 @@ impl Output {
             .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// Writes all of a message. Waits as long as the editor does not read.
+    fn put(&self, message: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        for piece in message.chunks(PIECE) {
+            out.write_all(piece)?;
+            out.flush()?;
+            self.written.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// A message of the adapter.
     pub fn write(&self, message: &[u8]) -> io::Result<()> {
         self.with(|state| {
-            let mut out = io::stdout().lock();
-            out.write_all(message)?;
+            self.put(message)?;
             if !state.begun {
                 state.begun = true;
                 for event in state.waiting.drain(..) {
-                    out.write_all(&frame(&event))?;
+                    self.put(&frame(&event))?;
                 }
             }
-            out.flush()
+            Ok(())
         })
+    }
+
+    /// Waits until nothing is being written.
+    pub fn settle(&self) {
+        self.with(|_| ());
+    }
+
+    /// Waits for the end of a channel to which nothing is sent, as long as the editor reads. Whether it has come.
+    pub fn wait_for(&self, end: &Receiver<()>) -> bool {
+        loop {
+            let before = self.written.load(Ordering::Relaxed);
+            let waited = end.recv_timeout(PATIENCE);
+            if waited != Err(RecvTimeoutError::Timeout) {
+                return true;
+            } else if self.written.load(Ordering::Relaxed) == before {
+                return false;
+            }
+        }
     }
 
     fn send(&self, event: Value) {
@@ -86,9 +123,8 @@ impl Output {
                 state.waiting.push(event);
                 return;
             }
-            let mut out = io::stdout().lock();
             // An editor that is gone misses nothing.
-            let _ = out.write_all(&frame(&event)).and_then(|()| out.flush());
+            let _ = self.put(&frame(&event));
         });
     }
 

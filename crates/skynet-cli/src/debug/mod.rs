@@ -5,7 +5,7 @@
 //! events of the protocol, so it is never in the way of it, and when the node ends the editor hears how.
 //!
 //! The node never outlives this process. It is asked to end when the editor leaves or this process gets a signal, and killed if it does
-//! not; and the system kills it when this process dies without a word (Linux).
+//! not; and the system kills it when this process dies without a word (Linux). An editor that does not read any more keeps neither.
 
 mod editor;
 mod folder;
@@ -20,7 +20,10 @@ use frames::Output;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -97,12 +100,12 @@ fn run(debug: &Debug) -> io::Result<()> {
     let socket = folder.socket();
     let mut node = command(debug, &socket).spawn()?;
     let output = Arc::new(Output::default());
-    let written = pass_writings(&mut node, &output);
+    let written = pass_writings(&mut node, &output)?;
     let mut requests = Requests::begin();
     let Some(mut adapter) = connect(&socket, &mut node, &mut requests, &parting)? else {
         let is_mute = node.try_wait()?.is_none();
         let status = end(&mut node, &parting)?;
-        wait_for_rest(&written);
+        wait_for_rest(&written.end);
         if parting.has_begun() {
             return Ok(()); // nobody asks
         }
@@ -115,23 +118,52 @@ fn run(debug: &Debug) -> io::Result<()> {
         return output.refuse_first_request(&mut requests, &why);
     };
     parting.set_adapter(adapter.try_clone()?);
-    let answers = adapter.try_clone()?;
+    let (answers, session) = (adapter.try_clone()?, adapter.try_clone()?);
     let editor = Arc::clone(&parting);
     thread::spawn(move || {
         // Whatever ends it, the rest is the same.
         let _ = requests.pass_to(&mut adapter);
         editor.begin();
     });
-    pass_answers(answers, &output);
+    let answered = in_background(&output, |output| pass_answers(answers, output));
+    wait_for_end(&session);
     // The adapter is gone: the node ends, or the editor has left it.
+    let is_read = output.wait_for(&answered);
+    if !is_read {
+        discard(written.pipes);
+    }
     let status = end(&mut node, &parting)?;
-    wait_for_rest(&written);
-    output.exited(
-        status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
-    );
+    if is_read {
+        wait_for_rest(&written.end);
+        let code = status.code();
+        let code = code.unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        output.wait_for(&in_background(&output, move |output| output.exited(code)));
+    }
     Ok(())
+}
+
+/// Does something with the output that may have to wait for the editor. The channel ends with it.
+fn in_background(output: &Arc<Output>, f: impl FnOnce(&Output) + Send + 'static) -> Receiver<()> {
+    let (until_end, end) = mpsc::channel();
+    let output = Arc::clone(output);
+    thread::spawn(move || {
+        let _until_end: Sender<()> = until_end;
+        f(&output);
+    });
+    end
+}
+
+/// Waits until a connection has ended, whatever is still to be read of it.
+fn wait_for_end(session: &UnixStream) {
+    let mut poll = libc::pollfd {
+        fd: session.as_raw_fd(),
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one entry, which is alive; the descriptor is open.
+    while unsafe { libc::poll(&raw mut poll, 1, -1) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
 }
 
 /// How the node has ended is known also if who has started this process takes no interest in its own children, which is
@@ -223,6 +255,7 @@ fn connect(
     }
 }
 
+/// Passes on what the adapter says, until one of both ends is gone.
 fn pass_answers(adapter: UnixStream, output: &Output) {
     let mut reader = BufReader::new(adapter);
     while let Ok(Some(frame)) = frames::read(&mut reader) {
@@ -230,18 +263,38 @@ fn pass_answers(adapter: UnixStream, output: &Output) {
             break; // nobody reads any more
         }
     }
+    // One that has ended already is what is wanted.
+    let _ = reader.get_ref().shutdown(Shutdown::Both);
+    output.settle();
 }
 
-/// Passes on what the node writes. The channel ends with it.
-fn pass_writings(node: &mut Child, output: &Arc<Output>) -> Receiver<()> {
-    let (sender, written) = mpsc::channel();
+/// What the node writes.
+struct Written {
+    /// Ends when all was passed on.
+    end: Receiver<()>,
+    pipes: Vec<OwnedFd>,
+}
+
+/// Nobody reads what the node writes: it is not to wait for that.
+fn discard(pipes: Vec<OwnedFd>) {
+    for pipe in pipes {
+        thread::spawn(move || io::copy(&mut File::from(pipe), &mut io::sink()));
+    }
+}
+
+/// Passes on what the node writes.
+fn pass_writings(node: &mut Child, output: &Arc<Output>) -> io::Result<Written> {
+    let (sender, end) = mpsc::channel();
+    let mut pipes = Vec::new();
     if let Some(pipe) = node.stdout.take() {
+        pipes.push(pipe.as_fd().try_clone_to_owned()?);
         pass_lines(pipe, "stdout", output, sender.clone());
     }
     if let Some(pipe) = node.stderr.take() {
+        pipes.push(pipe.as_fd().try_clone_to_owned()?);
         pass_lines(pipe, "stderr", output, sender);
     }
-    written
+    Ok(Written { end, pipes })
 }
 
 fn pass_lines(
