@@ -23,8 +23,7 @@ const WATCH_FIRST: Duration = Duration::from_micros(30);
 const WATCH_LAST: Duration = Duration::from_micros(500);
 /// A worker that worked for so many nanoseconds without a break is one that should have been watched ...
 const LONG_STRETCH: u64 = 500_000;
-/// ... and for so many nanoseconds from then on those that get busy are watched. A node whose workers wake up for a
-/// message or two, and sleep again, does not wake a second one for each.
+/// ... and for so many nanoseconds from then on those that get busy are watched: not those that wake up for a message or two.
 const WATCH_FOR: u64 = 200_000_000;
 /// What a search and a wake-up take of a worker's CPU time, in nanoseconds, about.
 const SEARCH: u64 = 20_000;
