@@ -90,7 +90,7 @@ local function is_stuck(deaf, size, now)
 	return now - deaf.since > DEAF_TIME
 end
 
---- Whether who is connected takes what is written to him.
+--- Whether who is connected takes what is written to it.
 ---@param fd integer
 ---@param give_up fun(why: string) called when nothing was read for a minute
 ---@param tell fun() called when more waits to be read than before
