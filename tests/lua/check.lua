@@ -72,9 +72,13 @@ function check.together(n, func)
 	end
 end
 
---- Returns when the condition is met. Yields.
+--- Returns when the condition is met; raises when that takes a minute. Yields.
 function check.await(condition)
+	local limit = skynet.now() + 6000
 	while not condition() do
+		if skynet.now() > limit then
+			error("what is waited for does not come", 2)
+		end
 		skynet.sleep(1)
 	end
 end

@@ -253,6 +253,35 @@ function cases.sends_wait_until_those_before_them_are_passed_on()
 	options { narrow = false }
 end
 
+function cases.a_node_that_is_back_at_once_gets_what_is_sent_after_that()
+	options { back = FAKE }
+	local got = {}
+	local node = fake_node(FAKE, {}, function(_, _, text)
+		table.insert(got, (skynet.unpack(text)))
+	end)
+	local sent = 0
+	local function send()
+		sent = sent + 1
+		cluster.send("back", 5, sent)
+	end
+	send() -- from here on the sender is known, and asked without a way round
+	for _ = 1, 20 do
+		check.await(function()
+			return #got == sent
+		end)
+		cluster.reload { back = false }
+		cluster.reload { back = FAKE }
+		send()
+		send()
+	end
+	check.await(function()
+		return #got == sent
+	end)
+	check.equal(nodes.figures_of("back").dropped, 0)
+	node.close()
+	options { back = false }
+end
+
 function cases.a_window_that_becomes_smaller_than_what_is_under_way_opens_again()
 	local asked = 0
 	local window = windows.new(

@@ -6,9 +6,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{root, scratch};
 
@@ -30,6 +30,18 @@ pub fn executable() -> PathBuf {
     std::env::var_os("SKYNET_EXE").map_or_else(|| env!("CARGO_BIN_EXE_skynet").into(), Into::into)
 }
 
+/// Sends what comes piece by piece, so that a node that is stuck shows how far it came; to the end, or until nobody listens.
+fn read_pieces(mut from: impl Read, to: &Sender<std::io::Result<Vec<u8>>>) {
+    let mut piece = vec![0; 4096];
+    loop {
+        let result = from.read(&mut piece).map(|size| piece[..size].to_vec());
+        let is_last = result.as_ref().map_or(true, Vec::is_empty);
+        if to.send(result).is_err() || is_last {
+            return;
+        }
+    }
+}
+
 /// Runs the executable to its end; returns its status and what it printed.
 pub fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
     let mut node = Command::new(executable())
@@ -41,22 +53,23 @@ pub fn run_node(folder: &Path, config: &str) -> (ExitStatus, String) {
         .stderr(Stdio::inherit())
         .spawn()
         .expect("the executable starts");
-    let mut stdout = node.stdout.take().expect("stdout is a pipe");
-    let (done, finished) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let result = stdout.read_to_end(&mut bytes);
-        // There is no receiver when the node was stuck.
-        let _ = done.send(result.map(|_| String::from_utf8_lossy(&bytes).into_owned()));
-    });
-    let output = finished.recv_timeout(LIMIT);
-    if output.is_err() {
+    let stdout = node.stdout.take().expect("stdout is a pipe");
+    let (said, pieces) = mpsc::channel();
+    thread::spawn(move || read_pieces(stdout, &said));
+    let deadline = Instant::now() + LIMIT;
+    let mut printed = Vec::new();
+    let is_stuck = loop {
+        match pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(piece) => printed.extend(piece.expect("readable output")),
+            Err(reason) => break reason == RecvTimeoutError::Timeout,
+        }
+    };
+    if is_stuck {
         node.kill().expect("the node can be killed");
     }
     let status = node.wait().expect("the node's status");
-    let output = output
-        .unwrap_or_else(|_| panic!("{config} still runs after {LIMIT:?}"))
-        .expect("readable output");
+    let output = String::from_utf8_lossy(&printed).into_owned();
+    assert!(!is_stuck, "{config} still runs after {LIMIT:?}:\n{output}");
     (status, output)
 }
 

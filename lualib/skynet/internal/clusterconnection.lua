@@ -417,8 +417,8 @@ local function close()
 	end
 	enter "closed"
 	resting = false
+	parked.release() -- before it yields: the node may be back meanwhile, and have requests that wait for the new connection
 	M.channel:close()
-	parked.release()
 end
 
 -- The channel to the new place.

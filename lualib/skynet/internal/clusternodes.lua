@@ -50,10 +50,15 @@ end
 -- Tells the sender where its node is now. Raises when it cannot connect.
 local function tell_sender(lane, address)
 	local name = lane.node.name
-	if not lane.sender then
-		if not address then
-			return
+	if not address then
+		-- Nobody has to wait for this. So an address that comes right after it is told behind it, and what is asked after that
+		-- one does not meet a sender that still has to close.
+		if lane.sender then
+			skynet.send(lane.sender, "lua", "changenode", false, nil, M.sender_options())
 		end
+		return
+	end
+	if not lane.sender then
 		lane.sender = skynet.newservice("clustersender", name, our_name, address)
 	end
 	if not pcall(skynet.call, lane.sender, "lua", "changenode", address, nil, M.sender_options()) then
