@@ -220,21 +220,20 @@ function cases.a_node_that_accepts_and_closes_is_not_dialled_without_pause()
 	if not check.ours then
 		return -- no heartbeat
 	end
-	local count, times = 0, {}
+	local count = 0
 	local listener = socket.listen("127.0.0.1", check.port(4))
 	socket.start(listener, function(fd)
 		count = count + 1
-		times[count] = skynet.now()
 		socket.close_fd(fd)
 	end)
 	cluster.reload { __heartbeat = 100, closing = "127.0.0.1:" .. check.port(4) }
 	pcall(cluster.call, "closing", 1, "x")
-	repeat
-		skynet.sleep(1)
-	until count >= 5
-	for i = 3, 5 do -- 10 to 20, 20 to 40, 40 to 80
-		assert(times[i] - times[i - 1] >= 5 << (i - 2), string.format("pause %d: %d", i, times[i] - times[i - 1]))
-	end
+	-- The pauses are 10 to 20, 20 to 40, 40 to 80, ... of the wheel, which may hurry after the clock: so not each is measured.
+	skynet.sleep(300)
+	assert(count < 30, count)
+	check.await(function()
+		return count >= 5
+	end)
 	cluster.reload { __heartbeat = false, closing = false }
 	socket.close(listener)
 end
