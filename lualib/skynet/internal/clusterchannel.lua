@@ -41,7 +41,10 @@ function M.new(place)
 	local function read_response(sock)
 		local all_well, session, ok, data, more = pcall(answers.read, answers, sock)
 		if not all_well then
-			place.lost(channel, type(session) == "string" and session or "closed")
+			local link = channel.link
+			if not link or link[1] == sock[1] then -- or else the channel has another connection already
+				place.lost(channel, type(session) == "string" and session or "closed")
+			end
 			error(session, 0)
 		end
 		return session, ok, data, more
