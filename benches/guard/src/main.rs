@@ -37,10 +37,11 @@ enum Threads {
 }
 
 impl Threads {
-    /// A path may cost this much more than the baseline says: a few times as much as two runs of one build differ.
+    /// A path may cost this much more than the baseline says: a few times as much as two runs of one build differ, also on
+    /// another machine, whose C library takes other instructions for its copies.
     fn tolerance(self) -> f64 {
         match self {
-            Threads::Busiest => 0.02,
+            Threads::Busiest => 0.03,
             Threads::All => 0.05,
         }
     }
