@@ -5,14 +5,12 @@
 pub use std::{
     hint,
     sync::{Condvar, Mutex, MutexGuard, atomic},
-    thread,
 };
 
 #[cfg(feature = "loom")]
 pub use loom::{
     hint,
     sync::{Condvar, Mutex, MutexGuard, atomic},
-    thread,
 };
 
 #[cfg(all(test, feature = "loom"))]

@@ -1,6 +1,7 @@
 //! What the scheduler does not know itself.
 
 use super::Activity;
+use super::injector::Token;
 use crate::alloc::reclaim;
 use crate::base::not_impl::assert_not_impl;
 use std::ptr::NonNull;
@@ -21,6 +22,17 @@ assert_not_impl!(Ready, Clone);
 
 // SAFETY: the right to run a service is not bound to a thread.
 unsafe impl Send for Ready {}
+
+impl Token for Ready {
+    fn into_raw(self) -> NonNull<()> {
+        Ready::into_raw(self)
+    }
+
+    unsafe fn from_raw(raw: NonNull<()>) -> Ready {
+        // SAFETY: contract of this function.
+        unsafe { Ready::from_raw(raw) }
+    }
+}
 
 impl Ready {
     /// The token as a pointer, which stands for it until [`Ready::from_raw`] makes it anew.

@@ -1,4 +1,5 @@
-//! The queue of what no worker made ready: any number of threads at both ends, and none of them ever waits for another.
+//! The queue of what no worker made ready, and that of sockets for which something is asked: any number of threads at both ends, and
+//! none of them ever waits for another.
 //!
 //! It is the queue of Michael and Scott: a list whose first node is empty, in which a pusher links its node behind the last
 //! one and then moves `tail`, which any other thread that finds it behind does in its place. A thread that stops anywhere
@@ -8,12 +9,24 @@
 //! Nodes are numbered and never given back to the allocator, so a late reader reads a node, if not the one it meant. Every
 //! word that is exchanged has a count beside the number, which differs when the number has come back.
 
-use super::Ready;
 #[cfg(test)]
-use super::queue::{item, number};
+pub use super::queue::{item, number};
 use crate::base::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::base::sync::stop_point;
+use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
+
+/// What the queue holds: something that goes into one word, and may be given to another thread.
+pub trait Token: Sized + Send {
+    /// As a word.
+    fn into_raw(self) -> NonNull<()>;
+
+    /// The inverse.
+    ///
+    /// # Safety
+    /// The word came from [`Token::into_raw`], and is used once.
+    unsafe fn from_raw(raw: NonNull<()>) -> Self;
+}
 
 /// No node.
 const NIL: u32 = u32::MAX;
@@ -55,8 +68,8 @@ struct Node {
     ready: AtomicPtr<()>,
 }
 
-/// See the module's documentation.
-pub(super) struct Injector {
+/// See the module's documentation. What is in it when it is dropped is not.
+pub struct Injector<T> {
     head: Line,
     tail: Line,
     /// Nodes to be used again, a stack; the count is its own.
@@ -64,6 +77,7 @@ pub(super) struct Injector {
     /// Nodes that were ever used.
     used: AtomicU64,
     chunks: [AtomicPtr<Node>; CHUNKS],
+    _tokens: PhantomData<fn(T) -> T>,
 }
 
 /// A word on a cache line of its own.
@@ -84,8 +98,15 @@ impl Line {
     }
 }
 
-impl Injector {
-    pub(super) fn new() -> Injector {
+impl<T: Token> Default for Injector<T> {
+    fn default() -> Injector<T> {
+        Injector::new()
+    }
+}
+
+impl<T: Token> Injector<T> {
+    /// An empty queue.
+    pub fn new() -> Injector<T> {
         let line = |node| Line(AtomicU64::new(Link { node, count: 0 }.word()));
         let injector = Injector {
             head: line(0),
@@ -93,6 +114,7 @@ impl Injector {
             free: line(NIL),
             used: AtomicU64::new(0),
             chunks: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
+            _tokens: PhantomData,
         };
         // The empty node in front, number 0.
         injector.fresh();
@@ -108,7 +130,7 @@ impl Injector {
 
     #[inline]
     fn node(&self, node: u32) -> &Node {
-        let (chunk, place) = Injector::place(node);
+        let (chunk, place) = Injector::<T>::place(node);
         let nodes = self.chunks[chunk].load(Ordering::Acquire);
         // SAFETY: a number is known only after its chunk was put there, which lives as long as the queue and is that long.
         unsafe { &*nodes.add(place) }
@@ -122,9 +144,9 @@ impl Injector {
     #[cold]
     fn fresh(&self) -> u32 {
         let node = self.used.fetch_add(1, Ordering::Relaxed) as u32;
-        let (chunk, _) = Injector::place(node);
-        // More services than there are handles would have to be ready at once.
-        assert!(chunk < CHUNKS, "too many services are ready");
+        let (chunk, _) = Injector::<T>::place(node);
+        // More than there are handles, or slots for sockets, would have to be ready at once.
+        assert!(chunk < CHUNKS, "too much is ready");
         if self.chunks[chunk].load(Ordering::Acquire).is_null() {
             let empty = || Node {
                 next: AtomicU64::new(
@@ -182,7 +204,7 @@ impl Injector {
     }
 
     /// Adds at the end.
-    pub(super) fn push(&self, ready: Ready) {
+    pub fn push(&self, ready: T) {
         let node = self.alloc();
         let raw = ready.into_raw().as_ptr();
         self.node(node).ready.store(raw, Ordering::Relaxed);
@@ -211,7 +233,7 @@ impl Injector {
     }
 
     /// Takes the oldest.
-    pub(super) fn pop(&self) -> Option<Ready> {
+    pub fn pop(&self) -> Option<T> {
         loop {
             let head = self.head.load();
             let tail = self.tail.load();
@@ -231,13 +253,14 @@ impl Injector {
             if self.head.exchange(head, head.to(next.node)) {
                 self.give_back(head.node);
                 // SAFETY: the exchange took the node out, and what was in it had been put there by `push`.
-                return Some(unsafe { Ready::from_raw(NonNull::new_unchecked(ready)) });
+                return Some(unsafe { T::from_raw(NonNull::new_unchecked(ready)) });
             }
         }
     }
 
+    /// Whether nothing is in it.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         loop {
             let head = self.head.load();
             let next = self.next(head.node);
@@ -248,7 +271,7 @@ impl Injector {
     }
 
     /// About how many there are: each end counts its steps.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         let head = self.head.load().count;
         let passed = self.tail.load().count.wrapping_sub(head);
         // `head` may have overtaken the `tail` that was read.
@@ -260,7 +283,7 @@ impl Injector {
     }
 }
 
-impl Drop for Injector {
+impl<T> Drop for Injector<T> {
     fn drop(&mut self) {
         for (chunk, nodes) in self.chunks.iter().enumerate() {
             let nodes = nodes.load(Ordering::Relaxed);

@@ -55,7 +55,7 @@ mod activity;
 pub mod cpu;
 mod host;
 mod idle;
-mod injector;
+pub mod injector;
 mod lifo_slot;
 mod park;
 pub mod poller_lock;
@@ -152,7 +152,7 @@ struct Shared {
 
 static SHARED: OnceLock<Shared> = OnceLock::new();
 /// What no worker made ready.
-static INJECTOR: LazyLock<Injector> = LazyLock::new(Injector::new);
+static INJECTOR: LazyLock<Injector<Ready>> = LazyLock::new(Injector::new);
 
 thread_local! {
     /// The worker that this thread is.

@@ -161,7 +161,7 @@ fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
                 let parker = &shared.workers[index];
                 let mut woken = false;
                 while !woken {
-                    if shared.role.try_take() {
+                    if let Some(right) = shared.role.try_take() {
                         woken = if parker.list(true) {
                             assert_eq!(shared.polling.fetch_add(1, Ordering::Relaxed), 0);
                             let woken = parker.poll();
@@ -170,7 +170,7 @@ fn loom_one_worker_polls_at_a_time_and_each_is_woken() {
                         } else {
                             true
                         };
-                        let _ = shared.role.give_back();
+                        let _ = shared.role.give_back(right);
                     } else if parker.list(false) {
                         parker.sleep();
                         parker.end();

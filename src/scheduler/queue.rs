@@ -143,7 +143,7 @@ impl Producer<'_> {
 }
 
 #[cfg(test)]
-pub(super) fn item(i: usize) -> Ready {
+pub fn item(i: usize) -> Ready {
     let number = std::num::NonZero::new(i * 8 + 8).unwrap();
     // SAFETY: it is never run.
     unsafe { Ready::from_raw(NonNull::without_provenance(number)) }
@@ -151,7 +151,7 @@ pub(super) fn item(i: usize) -> Ready {
 
 /// What [`item`] was made of.
 #[cfg(test)]
-pub(super) fn number(ready: Ready) -> usize {
+pub fn number(ready: Ready) -> usize {
     ready.into_raw().addr().get() / 8 - 1
 }
 

@@ -209,8 +209,8 @@ pub(super) fn running(workers: usize) -> usize {
 mod models {
     use super::*;
     use crate::base::sync::atomic::AtomicBool;
-    use crate::base::sync::thread;
     use loom::sync::Arc;
+    use loom::thread;
     use std::sync::Mutex as PlainMutex;
 
     /// Wakes who waits for it, also when it comes first.

@@ -52,6 +52,30 @@ function cases.listen_tells_the_bound_port()
 	check.equal(socket.invalid(listener), true)
 end
 
+function cases.a_listener_that_was_closed_leaves_its_address()
+	local listener, host, port = socket.listen("127.0.0.1", 0)
+	for round = 1, 100 do
+		local accepted = {}
+		socket.start(listener, function(id)
+			accepted[#accepted + 1] = id
+			socket.start(id)
+			socket.write(id, "line\n")
+		end)
+		local first = assert(socket.open(host, port))
+		check.equal(socket.readline(first), "line")
+		local last = assert(socket.open(host, port))
+		socket.close(listener)
+		listener = socket.listen(host, port)
+		socket.close(first)
+		socket.close(last)
+		for _, id in ipairs(accepted) do
+			socket.close(id)
+		end
+		assert(#accepted >= 1, round)
+	end
+	socket.close(listener)
+end
+
 function cases.lines_and_blocks_are_read_as_asked()
 	local a, b = pair()
 	socket.write(a, "one\ntwo\r\n\rthree")

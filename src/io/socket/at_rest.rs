@@ -45,7 +45,7 @@ impl SocketServer {
         let shared = &self.shared;
         // The kernel reports an event until it is handled, and a handled one has been delivered before the I/O thread
         // falls asleep; so the events first.
-        if shared.poller.has_events() || !shared.commands.is_asleep() {
+        if shared.poller.has_events() || !shared.agenda.is_asleep() {
             return Rest::Busy;
         }
         let mut rest = Rest::Nothing;

@@ -165,6 +165,19 @@ impl Drop for Payload {
     }
 }
 
+/// What a block is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To be written.
+    Write,
+    /// What the socket holds back is to be written; see [`super::cork`].
+    Uncork,
+    /// The I/O role is to see to the write queue.
+    Flush,
+    /// `to` becomes the default peer of the (UDP) socket.
+    SetPeer,
+}
+
 /// One payload in a write queue or on its way into one.
 pub struct Block {
     next: *mut Block,
@@ -177,6 +190,8 @@ pub struct Block {
     pub low: bool,
     /// UDP: where to; [`UdpAddress::NONE`] for streams and for the socket's own peer.
     pub to: UdpAddress,
+    /// The owner of the handoff lock is asked for something else, and the payload is empty.
+    pub ask: Ask,
 }
 
 // SAFETY: `next` is only followed by the owner of the list that the block is in; the payload is owned.
@@ -204,7 +219,23 @@ impl Block {
             id,
             low,
             to,
+            ask: Ask::Write,
         }))
+    }
+
+    /// Without bytes: asks the owner of the handoff lock for something else.
+    pub fn asking(id: i32, ask: Ask) -> Box<Block> {
+        // SAFETY: no bytes, and nothing to release.
+        let payload = unsafe { Payload::borrowed(std::ptr::null(), 0) };
+        Box::new(Block {
+            next: std::ptr::null_mut(),
+            payload,
+            written: 0,
+            id,
+            low: false,
+            to: UdpAddress::NONE,
+            ask,
+        })
     }
 
     /// Takes the bytes of a small block, which comes next in the same stream, into this one. Whether it did. A block of its

@@ -1,7 +1,8 @@
-//! What other threads ask of the I/O thread.
+//! What other threads ask of the I/O role, and what it has to do itself when a thread has left a socket's handoff lock.
 
 use super::addr::Text;
 use super::resolve::Found;
+use super::state::Input;
 use std::ffi::CString;
 use std::os::fd::{OwnedFd, RawFd};
 
@@ -115,6 +116,40 @@ pub enum Command {
         /// The limit and whose it is, for the owner.
         text: Text,
     },
-    /// End.
-    Exit,
+    /// Take this input to the state machine, which could not be done at once.
+    Apply {
+        /// The socket.
+        id: i32,
+        /// What happened; `pending` of it is looked up anew.
+        input: Input,
+        /// Who asks for it.
+        caller: usize,
+        /// Of an error.
+        text: Option<Text>,
+    },
+}
+
+impl Command {
+    /// The socket.
+    pub fn id(&self) -> i32 {
+        match *self {
+            Command::Connect { id, .. }
+            | Command::Resolved { id, .. }
+            | Command::Listen { id, .. }
+            | Command::Bind { id, .. }
+            | Command::Udp { id, .. }
+            | Command::Start { id, .. }
+            | Command::Pause { id }
+            | Command::ReadOn { id }
+            | Command::Close { id, .. }
+            | Command::Abandoned { id, .. }
+            | Command::KeepAlive { id, .. }
+            | Command::NoDelay { id }
+            | Command::Flush { id }
+            | Command::Warn { id, .. }
+            | Command::Report { id, .. }
+            | Command::Overflow { id, .. }
+            | Command::Apply { id, .. } => id,
+        }
+    }
 }

@@ -32,7 +32,7 @@ impl LoopIteration<'_> {
         }
         // Remembered until there is a descriptor, as is a pause that comes before.
         slot.reading.store(true, Ordering::Relaxed);
-        self.io.connecting.insert(id, Connecting::default());
+        self.role(id).connecting = Some(Box::default());
         // A number needs no name server, so it needs no thread.
         match resolve::getaddrinfo(&host, port, libc::SOCK_STREAM, true) {
             Ok(found) => self.resolved(id, Ok(found)),
@@ -50,11 +50,11 @@ impl LoopIteration<'_> {
         if self.s.table.slot(id).state_of(id).is_none() {
             return;
         }
-        let Some(connecting) = self.io.connecting.get_mut(&id) else {
-            return;
-        };
         match found {
             Ok(addresses) => {
+                let Some(connecting) = &mut self.role(id).connecting else {
+                    return;
+                };
                 connecting.addresses = addresses.into_iter();
                 self.try_next(id, Errno(libc::EADDRNOTAVAIL).text());
             }
@@ -66,7 +66,8 @@ impl LoopIteration<'_> {
     fn try_next(&mut self, id: i32, mut error: Text) {
         let slot = self.s.table.slot(id);
         loop {
-            let Some(connecting) = self.io.connecting.get_mut(&id) else {
+            let keepalive = self.s.keepalive.get();
+            let Some(connecting) = &mut self.role(id).connecting else {
                 return;
             };
             let Some(addr) = connecting.addresses.next() else {
@@ -81,7 +82,7 @@ impl LoopIteration<'_> {
                 }
             };
             let _ = sys::set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
-            if let Some(times) = connecting.keepalive.or(self.s.keepalive.get()) {
+            if let Some(times) = connecting.keepalive.or(keepalive) {
                 times.apply(fd.as_raw_fd());
             }
             if connecting.nodelay {
@@ -130,6 +131,8 @@ impl LoopIteration<'_> {
         let slot = self.s.table.slot(id);
         let fd = slot.fd.load(Ordering::Relaxed);
         match sys::pending_error(fd) {
+            // Under way still: what was ready may be the descriptor before this one, if another thread has had the claim meanwhile.
+            Ok(0) if !sys::has_room(fd) => {}
             Ok(0) => self.established(id),
             Ok(e) | Err(Errno(e)) => {
                 // A socket that failed to connect cannot try again: the next address gets a new one.
@@ -143,7 +146,7 @@ impl LoopIteration<'_> {
     fn established(&mut self, id: i32) {
         let slot = self.s.table.slot(id);
         // The peer may have closed again, and has no name then.
-        let tried = self.io.connecting.remove(&id).and_then(|c| c.current);
+        let tried = self.role(id).connecting.take().and_then(|c| c.current);
         let peer = sys::peer_name(slot.fd.load(Ordering::Relaxed))
             .ok()
             .or(tried);

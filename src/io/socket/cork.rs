@@ -15,6 +15,8 @@
 //! which every worker has its own. The list is filled after the queue, and both ends of `corked` are under the handoff lock, so
 //! whoever takes a socket off a list finds what it is there for.
 
+use super::buffer::{Ask, Block};
+use super::handoff::Entry;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::base::clock;
@@ -167,11 +169,15 @@ impl Shared {
         }
     }
 
-    /// Writes what a socket holds back, if it does.
-    pub(super) fn uncork_id(&self, id: i32) {
+    /// Writes what a socket holds back, if it does, or has the owner of the handoff lock do that.
+    fn uncork_id(&self, id: i32) {
         let slot = self.table.slot(id);
-        if slot.corked.load(Ordering::Relaxed) {
-            self.enter(slot);
+        if !slot.corked.load(Ordering::Relaxed) {
+            return;
+        }
+        let handoff = &slot.handoff;
+        let asks = || Block::asking(id, Ask::Uncork);
+        if handoff.try_enter() || matches!(handoff.enter_or_hand_over(asks()), Entry::Owner(_)) {
             self.uncork(slot);
             self.leave(slot);
         }

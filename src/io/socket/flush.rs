@@ -131,15 +131,18 @@ impl Shared {
         slot.backlog.store(0, Ordering::Relaxed);
     }
 
-    /// Whether bytes wait to be written, and not only for the end of a turn.
-    pub fn has_pending(&self, slot: &Slot) -> bool {
-        self.enter(slot);
+    /// I/O role, with the claim: whether bytes wait to be written, and not only for the end of a turn. `None`: a thread has the
+    /// handoff lock.
+    pub fn has_pending(&self, slot: &Slot) -> Option<bool> {
+        if !self.try_enter(slot) {
+            return None;
+        }
         self.uncork(slot);
         // SAFETY: this thread owns the handoff lock; the reference ends here.
         let pending = unsafe { slot.queue() }
             .as_ref()
             .is_some_and(|q| !q.is_empty());
         self.leave(slot);
-        pending
+        Some(pending)
     }
 }

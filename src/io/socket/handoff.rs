@@ -5,26 +5,29 @@
 //!
 //! | bit | meaning |
 //! |---|---|
-//! | `OWNED` | a thread owns the socket |
-//! | `SHUT` | the owner is about to leave and takes nothing more |
-//! | `CLAIMED` | the I/O thread, which needs the socket itself (to release it), is next, whatever is handed over |
+//! | `OWNED` | the socket has an owner: a thread, or with `PASSED` the I/O role |
+//! | `PASSED` | the owner has left, and who has the claim of the socket ([`super::claim`]) goes on as the owner |
+//! | `WANTED` | the owner passes the socket on when it leaves |
 //!
 //! A sender that finds the word zero becomes the owner and may touch the write queue and the descriptor. A sender that
 //! finds it taken pushes its node and goes on; the owner cannot leave before it has taken every node, unless
-//! the claimant takes them with the socket. So the order of the writes is the order of the successful updates of this
+//! it passes them on with the socket. So the order of the writes is the order of the successful updates of this
 //! word, and two writes of one thread never swap.
 //!
-//! Senders that are faster than the owner could keep it busy for ever, so after some rounds it shuts the handoff lock: then
-//! they wait (spinning) until it has written or queued what it has. And they could keep the I/O thread out, hence the
-//! claim.
+//! Senders that are faster than the owner could keep it busy for ever, so after some rounds it passes the socket on. And they could
+//! keep the I/O role out, hence `WANTED`: the role does not wait, and has the socket when the owner leaves. No thread waits here for
+//! another, which may be one that the system does not run.
+//!
+//! The claim of a socket is such a lock too, of which only `OWNED` is used.
 
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use crate::base::sync::stop_point;
 use std::ptr::NonNull;
 
 const OWNED: usize = 1;
-const SHUT: usize = 2;
-const CLAIMED: usize = 4;
-const BITS: usize = OWNED | SHUT | CLAIMED;
+const PASSED: usize = 2;
+const WANTED: usize = 4;
+const BITS: usize = OWNED | PASSED | WANTED;
 
 /// What can be handed over. `next` links the list; it is only used while the node is inside a handoff lock.
 ///
@@ -43,6 +46,19 @@ pub enum Entry<T> {
     HandedOver,
 }
 
+/// How an attempt to leave ended.
+pub enum Leaving<T: Node> {
+    /// The socket is free.
+    Left,
+    /// Who has the claim goes on with it.
+    Passed {
+        /// The claim was left with the caller, which hands it on now ([`HandoffLock::want`]).
+        wanted: bool,
+    },
+    /// The caller is the owner still, and has this to do.
+    Stays(Handed<T>),
+}
+
 /// The ownership word of one socket.
 pub struct HandoffLock {
     word: AtomicUsize,
@@ -51,7 +67,7 @@ pub struct HandoffLock {
 impl HandoffLock {
     /// A free lock.
     // The slots of the socket table are zeroed, which is a free lock.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg(test)]
     pub fn new() -> HandoffLock {
         HandoffLock {
             word: AtomicUsize::new(0),
@@ -69,8 +85,8 @@ impl HandoffLock {
     /// Becomes the owner, or hands `node` over to the present one.
     pub fn enter_or_hand_over<T: Node>(&self, mut node: Box<T>) -> Entry<T> {
         let mut seen = self.word.load(Ordering::Relaxed);
-        let mut rounds = 0;
         loop {
+            stop_point();
             if seen == 0 {
                 match self
                     .word
@@ -79,11 +95,6 @@ impl HandoffLock {
                     Ok(_) => return Entry::Owner(node),
                     Err(now) => seen = now,
                 }
-                continue;
-            }
-            if seen & (SHUT | CLAIMED) == SHUT {
-                pause(&mut rounds);
-                seen = self.word.load(Ordering::Relaxed);
                 continue;
             }
             *node.link() = (seen & !BITS) as *mut T;
@@ -104,56 +115,78 @@ impl HandoffLock {
         }
     }
 
-    /// Waits until the caller is the owner, before any sender. Owners never block, so this is short.
-    pub fn enter(&self) {
-        let mut rounds = 0;
-        loop {
-            let seen = self.word.load(Ordering::Relaxed);
-            let next = match (seen & OWNED != 0, seen & CLAIMED != 0) {
-                // What was handed over meanwhile stays in the word, for the time of leaving.
-                (false, _) => (seen & !BITS) | OWNED,
-                (true, false) => seen | CLAIMED,
-                (true, true) => {
-                    pause(&mut rounds);
-                    continue;
-                }
-            };
-            let done = self
+    /// Who has the claim: becomes the owner if there is none, or if the last one has passed the socket on.
+    pub fn try_enter_claimed(&self) -> bool {
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while seen == 0 || seen & PASSED != 0 {
+            let next = (seen | OWNED) & !PASSED;
+            match self
                 .word
-                .compare_exchange(seen, next, Ordering::Acquire, Ordering::Relaxed);
-            if done.is_ok() && seen & OWNED == 0 {
-                return;
+                .compare_exchange(seen, next, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => seen = now,
             }
         }
+        false
+    }
+
+    /// Whether the owner has passed the socket on to who has the claim.
+    pub fn is_passed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & PASSED != 0
+    }
+
+    /// Who has the claim: has the owner pass the socket on, and the claim goes with it. `false`: there is no owner that could, and
+    /// the caller has kept the claim.
+    pub fn want(&self) -> bool {
+        let mut seen = self.word.load(Ordering::Relaxed);
+        while seen != 0 && seen & PASSED == 0 {
+            stop_point();
+            // Release: who gets the claim sees what was done under it.
+            match self.word.compare_exchange(
+                seen,
+                seen | WANTED,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+        false
     }
 
     /// Gives the socket up if nothing was handed over meanwhile; otherwise the caller stays the owner and gets the nodes,
-    /// oldest first. With `shut` nothing more is handed over after that, so the next call succeeds.
+    /// oldest first. With `pass`, or if it is wanted, the socket is passed on with what was handed over.
     ///
     /// # Safety
     /// The caller is the owner, and `T` is the type of all nodes that are handed over at this lock.
-    pub unsafe fn try_leave<T: Node>(&self, shut: bool) -> Option<Handed<T>> {
+    pub unsafe fn try_leave<T: Node>(&self, pass: bool) -> Leaving<T> {
         let mut seen = self.word.load(Ordering::Relaxed);
-        let list = loop {
+        loop {
+            stop_point();
             let list = seen & !BITS;
-            // A claimant is waiting: it gets everything.
-            let leave = list == 0 || seen & CLAIMED != 0;
-            let (next, order) = match (leave, shut) {
-                (true, _) => (seen & !(OWNED | SHUT), Ordering::Release),
-                (false, true) => (OWNED | SHUT, Ordering::Acquire),
-                (false, false) => (OWNED, Ordering::Acquire),
+            let wanted = seen & WANTED != 0;
+            let pass = wanted || pass && list != 0;
+            let next = match pass {
+                true => list | OWNED | PASSED,
+                false if list == 0 => 0,
+                false => OWNED,
             };
             match self
                 .word
-                .compare_exchange(seen, next, order, Ordering::Relaxed)
+                .compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed)
             {
-                Ok(_) if leave => return None,
-                Ok(_) => break list,
+                Ok(_) if pass => return Leaving::Passed { wanted },
+                Ok(_) if list == 0 => return Leaving::Left,
+                Ok(_) => {
+                    // SAFETY: the exchange took the list out of the word.
+                    let handed = unsafe { Handed::from_newest(list as *mut T) };
+                    return Leaving::Stays(handed);
+                }
                 Err(now) => seen = now,
             }
-        };
-        // SAFETY: the exchange took the list out of the word.
-        Some(unsafe { Handed::from_newest(list as *mut T) })
+        }
     }
 
     /// What was handed over so far, oldest first; the caller stays the owner.
@@ -167,22 +200,23 @@ impl HandoffLock {
     }
 }
 
-/// Lets some time pass: first a few instructions, then the processor.
-fn pause(rounds: &mut u32) {
-    *rounds += 1;
-    if *rounds < 64 && cfg!(not(feature = "loom")) {
-        crate::base::sync::hint::spin_loop();
-    } else {
-        crate::base::sync::thread::yield_now();
-    }
-}
-
 /// Nodes that were handed over, oldest first.
 pub struct Handed<T: Node> {
     next: *mut T,
 }
 
 impl<T: Node> Handed<T> {
+    /// None. (So is zeroed memory.)
+    pub const NONE: Handed<T> = Handed {
+        next: std::ptr::null_mut(),
+    };
+
+    /// Puts a node in front of the others.
+    pub fn push_front(&mut self, mut node: Box<T>) {
+        *node.link() = self.next;
+        self.next = Box::into_raw(node);
+    }
+
     /// Turns a list round.
     ///
     /// # Safety

@@ -7,23 +7,26 @@
 //! (become the owner of the socket's output, or hand the block to the present owner) -> written at once, or queued
 //! ([`queue`]) until the I/O thread is told that there is room, and written then ([`flush`]).
 //!
-//! What a socket may do when is in [`state`], a pure function. Everything that changes a socket's state happens in the
-//! I/O thread; other threads ask for it by [`command`]s, through a lock-free queue ([`command_queue`]) and an eventfd, and
-//! [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
+//! What a socket may do when is in [`state`], a pure function, and what that says is done in [`steps`]. Everything that changes a socket's state
+//! happens in a turn, under the [`claim`] of its slot; other threads ask for it by [`command`]s, which go to that claim, and through the
+//! [`agenda`] and an eventfd to the thread that runs the next turn; [`requests`] does them. What earlier releases did otherwise is in [`rules`] and [`earlier`].
 //!
 //! The I/O thread is the one that holds the poller lock ([`crate::scheduler::poller_lock`]): the socket thread, a worker
-//! that has nothing else to do ([`mod@polling`]), or the monitor thread in their place ([`mod@stand_in`]).
+//! that has nothing else to do ([`mod@polling`]), or the monitor thread in their place ([`mod@stand_in`]). It is replaced if the system does
+//! not run it, so for a moment there may be two; "the I/O role" for a socket is who has its claim.
 //!
 //! Nothing here waits but the I/O thread in epoll, for as long as there is nothing to do; name look-ups have threads of
 //! their own ([`resolve`]).
 
 mod accept;
 pub(crate) mod addr;
+pub(crate) mod agenda;
 mod ahead;
 mod at_rest;
+mod backoff;
 pub(crate) mod buffer;
+pub(crate) mod claim;
 pub(crate) mod command;
-pub(crate) mod command_queue;
 mod connect;
 mod cork;
 mod earlier;
@@ -46,8 +49,10 @@ mod send;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod slot;
+mod spare;
 mod stand_in;
 mod state;
+mod steps;
 pub(crate) mod sys;
 mod totals;
 mod turn;

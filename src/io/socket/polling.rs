@@ -4,10 +4,12 @@
 //! rest of the work. So while sockets are busy with small messages, a worker without work waits for events of the sockets
 //! itself ("workers poll"), and runs the services that they make ready, on the spot. The socket thread stands by meanwhile.
 //!
-//! - The thread that runs a turn holds the [`PollerLock`], and locks what belongs to the I/O thread alone ([`Io`]): what the
-//!   documentation of the other files says of the I/O thread holds for the holder of the poller lock, and passes from one
-//!   to the next with that lock. Only programs that run turns themselves (`skynet_socket_poll`) lock [`Io`] without it; while
-//!   one does, workers do not poll.
+//! - The thread that runs a turn holds the [`PollerLock`]. That lock decides who polls, and protects nothing: each socket is worked on under a
+//!   claim of its own ([`super::claim`]), and what a turn works with is its own. So a thread that the system stops within a turn keeps the socket that it
+//!   has in its hands, and another takes the lock away from it ([`PollerLock::take_from`]): the socket thread if that stands by or waits
+//!   for the lock, else the monitor thread ([`mod@super::stand_in`]). A thread that has lost the lock leaves its turn before the next socket.
+//! - What is ready and in the hands of a thread that does not go on, epoll reports again and again. A turn that has found nothing else is followed by a
+//!   rest of a tick, by the socket thread.
 //! - A worker waits without the poller lock. It has the lease ([`PollLease`]), which one worker has at a time, and takes
 //!   the poller lock when events have come. So a worker that the system does not run, before or after the events, holds
 //!   nothing that others need: epoll is level triggered, so events are reported again until they are handled. What the
@@ -28,20 +30,22 @@
 
 use super::event::{Event, Sink};
 use super::server::SocketServer;
-use super::turn::{BRIEF_READY, BULK, Done, Io, LoopIteration};
+use super::turn::{BRIEF_READY, BULK, Done, LoopIteration};
 use super::wait::Events;
-use crate::scheduler::poller_lock::PollerLock;
-use parking_lot::{Mutex, MutexGuard};
+use crate::scheduler::poller_lock::{Before, PollerLock, Progress, Right};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// Between two looks of the socket thread that stands by.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without events after which workers do not poll any more.
 const QUIET: u32 = 20;
 /// The longest wait of a worker: after that, events wake the socket thread and not the worker.
 const LONGEST: Duration = TICK.saturating_mul(QUIET);
+/// Ticks without a step after which the holder of the poller lock loses it.
+const STOPPED: u32 = 3;
 /// So many turns in a row that had events, none later than a tick after the last, let workers poll.
 const WARM_UP: u32 = 16;
 
@@ -59,7 +63,7 @@ pub struct Polling {
     /// The kernel knows waits shorter than a millisecond.
     brief: bool,
     /// The socket thread.
-    socket_thread: Mutex<Option<Thread>>,
+    socket_thread: OnceLock<Thread>,
 }
 
 impl Polling {
@@ -72,7 +76,7 @@ impl Polling {
             leased: AtomicBool::new(false),
             exit: AtomicBool::new(false),
             brief,
-            socket_thread: Mutex::new(None),
+            socket_thread: OnceLock::new(),
         }
     }
 
@@ -106,13 +110,12 @@ impl Polling {
         self.leased.store(false, Ordering::SeqCst);
     }
 
-    /// After a turn, with the poller lock and that of [`Io`]. One at a time, so these need no atomic addition.
+    /// After a turn.
     pub(super) fn count(&self, done: &Done, by_worker: bool) {
         if by_worker && done.delivered != 0 {
-            let productive = self.productive.load(Ordering::Relaxed).wrapping_add(1);
-            self.productive.store(productive, Ordering::Relaxed);
+            self.productive.fetch_add(1, Ordering::Relaxed);
         }
-        if done.bytes > BULK || done.backing_off {
+        if done.bytes > BULK || done.backing_off || done.futile {
             self.worker_polling.store(false, Ordering::Relaxed);
         }
         if done.exit {
@@ -121,51 +124,91 @@ impl Polling {
         self.note_turn();
     }
 
-    /// After a turn, with the lock of [`Io`]: what a wait has told before may no longer be so.
+    /// After a turn.
     pub(super) fn note_turn(&self) {
-        let turns = self.turns.load(Ordering::Relaxed).wrapping_add(1);
-        self.turns.store(turns, Ordering::Release);
+        self.turns.fetch_add(1, Ordering::Release);
+    }
+
+    /// The socket thread takes the poller lock, as soon as it is free or its holder does not go on.
+    fn await_right(&self) -> Right {
+        let mut holder = Holder::default();
+        loop {
+            if let Some(right) = self.lock.take_or_await() {
+                return right;
+            }
+            if let Some(right) = holder.look(&self.lock) {
+                return right;
+            }
+            thread::park_timeout(TICK);
+        }
     }
 
     pub(super) fn wake_socket_thread(&self) {
-        if let Some(thread) = &*self.socket_thread.lock() {
+        if let Some(thread) = self.socket_thread.get() {
             thread.unpark();
         }
     }
 
+    /// A thread of a program that runs turns itself takes the poller lock, as soon as none does or the one that should does not go on.
+    pub(super) fn take(&self) -> (Right, Before) {
+        let mut holder = Holder::default();
+        loop {
+            if let Some(taken) = self.lock.stand_in() {
+                return taken;
+            }
+            if let Some(right) = holder.look(&self.lock) {
+                return (right, Before::TAKEN_AWAY);
+            }
+            thread::sleep(TICK);
+        }
+    }
+
     /// The socket thread waits until no worker polls, or the one that should does not. `pending`: whether there are events or
-    /// commands. `false`: the server was told to end.
-    fn stand_by(&self, pending: impl Fn() -> bool) -> bool {
+    /// commands. `None`: the server was told to end.
+    fn stand_by(&self, pending: impl Fn() -> bool) -> Option<Right> {
         let mut turns = self.turns.load(Ordering::Relaxed);
         let mut productive = self.productive.load(Ordering::Relaxed);
         let (mut quiet, mut unseen) = (0, 0);
+        let mut holder = Holder::default();
         loop {
             if self.exit.load(Ordering::Acquire) {
-                return false;
+                return None;
             }
             if !self.worker_polling.load(Ordering::Relaxed) {
-                if self.lock.take_or_await() {
-                    return true;
+                let right = self.await_right();
+                if !self.exit.load(Ordering::Acquire) {
+                    return Some(right);
                 }
-                thread::park();
-                continue;
+                let _ = self.lock.give_back(right);
+                return None;
             }
             thread::park_timeout(TICK);
             let now = self.turns.load(Ordering::Relaxed);
-            if now != turns {
+            let right = if let Some(right) = holder.look(&self.lock) {
+                self.worker_polling.store(false, Ordering::Relaxed);
+                Some(right)
+            } else if now != turns {
                 unseen = 0;
+                None
             } else if !self.leased.load(Ordering::SeqCst) {
-                if self.lock.try_take() {
-                    return true;
-                }
+                self.lock.try_take()
             } else if !pending() {
                 unseen = 0;
+                None
             } else {
                 unseen += 1;
-                if unseen == 2 && self.lock.try_take() {
+                let right = if unseen >= 2 {
+                    self.lock.try_take()
+                } else {
+                    None
+                };
+                if right.is_some() {
                     self.worker_polling.store(false, Ordering::Relaxed);
-                    return true;
                 }
+                right
+            };
+            if right.is_some() {
+                return right;
             }
             turns = now;
             let now = self.productive.load(Ordering::Relaxed);
@@ -175,6 +218,26 @@ impl Polling {
                 self.worker_polling.store(false, Ordering::Relaxed);
             }
         }
+    }
+}
+
+/// What a thread that waits for the poller lock has seen of its holder.
+#[derive(Default)]
+struct Holder {
+    seen: Progress,
+    ticks: u32,
+}
+
+impl Holder {
+    /// One look after each tick: takes the lock from a holder that does not go on.
+    fn look(&mut self, lock: &PollerLock) -> Option<Right> {
+        let seen = lock.progress();
+        self.ticks = if seen == self.seen { self.ticks + 1 } else { 0 };
+        self.seen = seen;
+        if self.ticks < STOPPED {
+            return None;
+        }
+        lock.take_from(seen)
     }
 }
 
@@ -233,31 +296,33 @@ impl SocketServer {
     /// Thread role: socket. Runs turns until the server is told to end, unless workers do. `has_idle`: whether a worker
     /// has nothing to do.
     pub fn serve(&self, sink: &mut dyn Sink, has_idle: &dyn Fn() -> bool) {
-        *self.polling.socket_thread.lock() = Some(thread::current());
+        let _ = self.polling.socket_thread.set(thread::current());
         let mut rate = EventRate {
             last: Instant::now(),
             row: 0,
         };
-        let pending = || self.shared.commands.has_some() || self.shared.poller.has_events();
-        let mut events = Events::new();
-        while self.polling.stand_by(pending) {
-            let running = self.serve_while_needed(sink, has_idle, &mut rate, &mut events);
-            // No other thread awaits the poller lock.
-            let _ = self.polling.lock.give_back();
-            if !running {
+        let pending = || self.shared.agenda.has_some() || self.shared.poller.has_events();
+        let mut events = self.shared.events.take();
+        while let Some(right) = self.polling.stand_by(pending) {
+            let Some(right) =
+                self.serve_while_needed(right, sink, has_idle, &mut rate, &mut events)
+            else {
                 return;
-            }
+            };
+            // No other thread awaits the poller lock.
+            let _ = self.polling.lock.give_back(right);
         }
     }
 
-    /// Holder of the lock: runs turns as long as no worker should. `false`: the server was told to end.
+    /// Holder of the lock: runs turns as long as no worker should. `None`: the server was told to end.
     fn serve_while_needed(
         &self,
+        mut right: Right,
         sink: &mut dyn Sink,
         has_idle: &dyn Fn() -> bool,
         rate: &mut EventRate,
         events: &mut Events,
-    ) -> bool {
+    ) -> Option<Right> {
         let began = Instant::now();
         loop {
             let mut probe = IdleProbe {
@@ -267,15 +332,17 @@ impl SocketServer {
             };
             let shared_wait = self.polling.leased.load(Ordering::SeqCst);
             let most = (shared_wait && began.elapsed() <= LONGEST + TICK).then_some(TICK);
-            let Some(done) = self.wait_and_turn(&mut probe, most, events) else {
-                return false;
-            };
+            let done;
+            (right, done) = self.wait_and_turn(right, &mut probe, most, events)?;
+            if done.futile {
+                thread::park_timeout(TICK);
+            }
             if done.delivered != 0 {
                 // A worker that keeps its lease is not running.
                 let has_idle = probe.seen && !self.polling.leased.load(Ordering::Relaxed);
                 rate.note(&done, &self.polling.worker_polling, has_idle);
                 if self.polling.worker_polling.load(Ordering::Relaxed) {
-                    return true;
+                    return Some(right);
                 }
             }
         }
@@ -284,36 +351,53 @@ impl SocketServer {
     /// Holder of the lock, which it does not hold while it waits: a turn when there are events. `None`: the server was told to end.
     fn wait_and_turn(
         &self,
+        right: Right,
         sink: &mut dyn Sink,
         most: Option<Duration>,
         events: &mut Events,
-    ) -> Option<Done> {
+    ) -> Option<(Right, Done)> {
         let (shared, polling) = (&self.shared, &self.polling);
-        let timeout = LoopIteration::timeout(shared, &mut self.io.lock(), sink, most);
-        let turns = polling.turns.load(Ordering::Relaxed);
-        polling.lock.begin_wait();
-        events.wait(shared, timeout);
+        let timeout = LoopIteration::timeout(shared, sink, most);
+        let last = right.as_last();
+        // Without the right it looks what there is, and takes it again.
+        let holds = polling.lock.begin_wait(right);
+        events.wait(shared, if holds { timeout } else { 0 });
         let again = sink.awake();
-        while !polling.lock.take_or_await() {
-            thread::park();
-        }
+        let right = polling.await_right();
         if polling.ends() {
+            let _ = polling.lock.give_back(right);
             return None;
         }
-        let mut io = self.io.lock();
-        if again || polling.turns.load(Ordering::Relaxed) != turns {
+        if again || !right.is_next(last) {
             // Another thread has stood in, or had the time to change something.
             events.renew(shared);
         }
-        if again {
+        shared.agenda.awake();
+        let done = self.act(&right, sink, events, again);
+        polling.count(&done, false);
+        if done.exit {
+            let _ = polling.lock.give_back(right);
+            return None;
+        }
+        Some((right, done))
+    }
+
+    /// A turn for what was waited for.
+    pub(super) fn act(
+        &self,
+        right: &Right,
+        sink: &mut dyn Sink,
+        events: &mut Events,
+        sorted: bool,
+    ) -> Done {
+        if sorted {
             events.ready.sort_by_key(|ready| ready.id);
         }
         if std::mem::take(&mut events.woken) {
-            shared.poller.forget_wake();
+            self.shared.poller.forget_wake();
         }
-        let done = LoopIteration::for_events(shared, &mut io, sink, &events.ready, usize::MAX);
-        polling.count(&done, false);
-        (!done.exit).then_some(done)
+        let lock = (&self.polling.lock, right);
+        LoopIteration::for_events(&self.shared, lock, sink, &events.ready, usize::MAX)
     }
 
     /// Lets workers poll as if there had been much to do.
@@ -327,7 +411,7 @@ impl SocketServer {
     pub fn try_poll_lease(&self, briefly: bool) -> Option<PollLease<'_>> {
         let polling = &self.polling;
         let may = polling.worker_polling.load(Ordering::Relaxed) && (polling.brief || !briefly);
-        if !may || self.io.is_locked() || !polling.try_take_lease() {
+        if !may || !polling.try_take_lease() {
             return None;
         }
         Some(PollLease { server: self })
@@ -345,10 +429,10 @@ impl PollLease<'_> {
     pub fn turn(self, sink: &mut dyn Sink, limit: Option<Duration>) {
         let shared = &self.server.shared;
         let polling = &self.server.polling;
-        let turns = polling.turns.load(Ordering::Acquire);
+        let last = polling.lock.last();
         let longest = LONGEST.as_millis() as i32;
         let (timeout, limit) = match limit {
-            _ if !shared.commands.fall_asleep() => (0, None),
+            _ if !shared.agenda.fall_asleep() => (0, None),
             Some(limit) if polling.brief => (longest, Some(limit)),
             Some(limit) => (longest.min(limit.min(LONGEST).as_millis() as i32 + 1), None),
             None => (longest, None),
@@ -358,17 +442,20 @@ impl PollLease<'_> {
         let waited = shared.poller.wait(&mut room, timeout, limit, &mut ready);
         sink.awake();
         // Errors are for the socket thread to report, which sees the same.
-        if waited.is_err() || (ready.is_empty() && !shared.commands.has_some()) {
+        if waited.is_err() || (ready.is_empty() && !shared.agenda.has_some()) {
             return;
         }
-        let Some(mut turn) = WorkerTurn::try_new(self.server) else {
+        let Some(right) = polling.lock.try_take() else {
             return;
         };
-        if polling.turns.load(Ordering::Relaxed) != turns {
+        if !right.is_next(last) {
             let _ = shared.poller.wait(&mut room, 0, None, &mut ready);
         }
-        let done = LoopIteration::for_events(shared, &mut turn.io, sink, &ready, BULK);
+        shared.agenda.awake();
+        let lock = (&polling.lock, &right);
+        let done = LoopIteration::for_events(shared, lock, sink, &ready, BULK);
         polling.count(&done, true);
+        polling.give_back(right);
     }
 }
 
@@ -378,37 +465,10 @@ impl Drop for PollLease<'_> {
     }
 }
 
-/// A worker that runs a turn. The lock is free before the poller lock is.
-struct WorkerTurn<'a> {
-    io: MutexGuard<'a, Io>,
-    _lock: PollerLockGuard<'a>,
-}
-
-/// The poller lock, of a worker.
-struct PollerLockGuard<'a>(&'a Polling);
-
-impl Drop for PollerLockGuard<'_> {
-    fn drop(&mut self) {
-        self.0.give_back();
-    }
-}
-
-impl WorkerTurn<'_> {
-    fn try_new(server: &SocketServer) -> Option<WorkerTurn<'_>> {
-        let lock = server
-            .polling
-            .lock
-            .try_take()
-            .then_some(PollerLockGuard(&server.polling))?;
-        let io = server.io.try_lock()?;
-        Some(WorkerTurn { io, _lock: lock })
-    }
-}
-
 impl Polling {
     /// A worker gives the poller lock back.
-    fn give_back(&self) {
-        let awaited = self.lock.give_back();
+    fn give_back(&self, right: Right) {
+        let awaited = self.lock.give_back(right);
         if awaited
             || self.exit.load(Ordering::Relaxed)
             || !self.worker_polling.load(Ordering::Relaxed)

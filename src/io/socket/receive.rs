@@ -46,8 +46,7 @@ impl LoopIteration<'_> {
             let (data, hint, full) = match result {
                 Ok(Some(r)) => r,
                 Ok(None) => {
-                    let pending = self.s.has_pending(slot);
-                    self.apply(id, Input::EndOfStream { pending }, 0, None);
+                    self.end_of_stream(id);
                     return;
                 }
                 Err(e) if e.is_temporary() => return,
@@ -78,7 +77,7 @@ impl LoopIteration<'_> {
 
     /// The bytes, the next hint, and whether there may be more; `None` at the end of the stream.
     fn read_shared(&mut self, fd: RawFd) -> Result<Option<(Received, u8, bool)>, Errno> {
-        let room = &mut self.io.scratch;
+        let room = self.scratch();
         // SAFETY: the scratch buffer has this length.
         let n = unsafe { sys::receive(fd, room.as_mut_ptr().cast(), room.len()) }?;
         if n == 0 {
@@ -90,6 +89,19 @@ impl LoopIteration<'_> {
             0
         };
         Ok(Some((Received::copy_of(&room[..n]), hint, n == room.len())))
+    }
+
+    /// The peer sends nothing more.
+    pub(super) fn end_of_stream(&mut self, id: i32) {
+        let slot = self.s.table.slot(id);
+        let pending = self.s.has_pending(slot);
+        let input = Input::EndOfStream {
+            pending: pending.unwrap_or_default(),
+        };
+        match pending {
+            Some(_) => self.apply(id, input, 0, None),
+            None => self.park(id, input, 0, None),
+        }
     }
 
     fn read_direct(fd: RawFd, hint: u8) -> Result<Option<(Received, u8, bool)>, Errno> {
@@ -121,7 +133,7 @@ impl LoopIteration<'_> {
         let slot = self.s.table.slot(id);
         let fd = slot.fd.load(Ordering::Relaxed);
         for _ in 0..MAX_DATAGRAMS {
-            let (n, from) = match sys::receive_from(fd, &mut self.io.scratch) {
+            let (n, from) = match sys::receive_from(fd, self.scratch()) {
                 Ok(r) => r,
                 Err(e) if e.is_temporary() => break,
                 Err(e) => {
@@ -138,7 +150,7 @@ impl LoopIteration<'_> {
             else {
                 continue;
             };
-            let data = Received::datagram(&self.io.scratch[..n], &from);
+            let data = Received::datagram(&self.scratch()[..n], &from);
             self.count_ahead(slot, ahead::weight(n));
             self.emit(id, EventKind::Udp(data));
             if self.is_orphan(id) {

@@ -50,20 +50,30 @@ impl LoopIteration<'_> {
                     && slot.owner.load(Ordering::Relaxed) == owner
                     && ownerless::is_silent(slot, state.phase)
                 {
-                    self.orphans.push(id);
+                    self.orphan = Some(id);
                 }
             }
             Command::NoDelay { id } => self.set_nodelay(id),
             Command::KeepAlive { id, times } => self.set_keepalive(id, times),
-            Command::Flush { id } => self.flush(id),
+            Command::Flush { id } => {
+                self.take_passed(id);
+                self.flush(id);
+            }
             Command::Warn { kib: 0, .. } if !self.s.rules.warning_ends => {}
             Command::Warn { id, kib } => self.emit_if_alive(id, EventKind::Warning(kib)),
             Command::Report { id, text } => self.emit_if_alive(id, EventKind::Error(text)),
             Command::Overflow { id, text } => self.fail(id, text),
-            Command::Exit => {
-                self.exit = true;
-                self.tell(0, 0, EventKind::Exit);
-            }
+            Command::Apply {
+                id,
+                input: Input::EndOfStream { .. },
+                ..
+            } => self.end_of_stream(id),
+            Command::Apply {
+                id,
+                input,
+                caller,
+                text,
+            } => self.apply(id, input, caller, text),
         }
     }
 
@@ -76,11 +86,13 @@ impl LoopIteration<'_> {
             }
             return;
         }
+        let Some(pending) = self.s.has_pending(slot) else {
+            self.parked = Some(Command::Close { id, now, caller });
+            return;
+        };
         if now {
-            self.s.uncork_id(id);
             return self.apply(id, Input::Shutdown, caller, None);
         }
-        let pending = self.s.has_pending(slot);
         self.apply(id, Input::Close { pending }, caller, None);
         if pending {
             // A socket that was not started has not tried to write yet.
@@ -104,6 +116,10 @@ impl LoopIteration<'_> {
         // Read before the release: after it the slot may be another socket's.
         let owner = slot.owner.load(Ordering::Relaxed);
         self.apply(id, Input::Orphaned, 0, None);
+        if self.parked.is_some() {
+            self.parked = Some(Command::Overflow { id, text });
+            return;
+        }
         if !state.closing {
             self.emit_for(owner, id, EventKind::Error(text));
         }
@@ -169,7 +185,7 @@ impl LoopIteration<'_> {
     /// As `set_nodelay`.
     fn set_keepalive(&mut self, id: i32, times: KeepAlive) {
         let slot = self.s.table.slot(id);
-        if let Some(connecting) = self.io.connecting.get_mut(&id) {
+        if let Some(connecting) = &mut self.role(id).connecting {
             connecting.keepalive = Some(times);
         }
         if slot.state_of(id).is_some() {
@@ -180,7 +196,7 @@ impl LoopIteration<'_> {
     /// Also before the connection stands: each address that is tried has a descriptor of its own.
     fn set_nodelay(&mut self, id: i32) {
         let slot = self.s.table.slot(id);
-        if let Some(connecting) = self.io.connecting.get_mut(&id) {
+        if let Some(connecting) = &mut self.role(id).connecting {
             connecting.nodelay = true;
         }
         if slot.state_of(id).is_some() {

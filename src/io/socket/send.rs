@@ -1,10 +1,10 @@
 //! Sending: a thread that gets the handoff lock of a socket writes at once, or queues; the others hand their blocks over.
 
 use super::addr::{Protocol, Text, UdpAddress};
-use super::buffer::{Block, NoMemory, Payload};
+use super::buffer::{Ask, Block, NoMemory, Payload};
 use super::command::Command;
 use super::flush::Flushed;
-use super::handoff::Entry;
+use super::handoff::{Entry, Leaving};
 use super::queue::WriteQueue;
 use super::shared::Shared;
 use super::slot::Slot;
@@ -13,7 +13,7 @@ use super::sys::{self, Errno};
 use std::fmt::{self, Write as _};
 use std::sync::atomic::Ordering;
 
-/// So many times the owner takes what others have handed over before it shuts the handoff lock.
+/// So many times the owner takes what others have handed over before it passes the socket to the I/O role.
 const MAX_ROUNDS: usize = 2;
 
 impl Shared {
@@ -50,9 +50,12 @@ impl Shared {
         }
     }
 
-    /// Becomes the owner of a handoff lock, with everything that was handed over before in the queue.
-    pub fn enter(&self, slot: &Slot) {
-        slot.handoff.enter();
+    /// I/O role, with the claim: becomes the owner of a handoff lock, with everything that was handed over before in the queue.
+    /// `false`: a thread is the owner, which is not waited for.
+    pub fn try_enter(&self, slot: &Slot) -> bool {
+        if !slot.handoff.try_enter_claimed() {
+            return false;
+        }
         let idle = self.is_idle(slot);
         // SAFETY: this thread owns the handoff lock, and only blocks are handed over at the locks of the table.
         for block in unsafe { slot.handoff.take_handed::<Block>() } {
@@ -62,13 +65,25 @@ impl Shared {
         if idle && !self.is_idle(slot) && tag.state().phase.writable() {
             self.post(Command::Flush { id: tag.id() });
         }
+        true
     }
 
     /// Leaves a handoff lock, after having seen to what was handed over.
     pub fn leave(&self, slot: &Slot) {
         let mut rounds = 0;
-        // SAFETY: only owners call this, and only blocks are handed over at the locks of the table.
-        while let Some(handed) = unsafe { slot.handoff.try_leave::<Block>(rounds >= MAX_ROUNDS) } {
+        loop {
+            // SAFETY: only owners call this, and only blocks are handed over at the locks of the table.
+            let handed = match unsafe { slot.handoff.try_leave::<Block>(rounds >= MAX_ROUNDS) } {
+                Leaving::Left => return,
+                // The claim had been left with this thread.
+                Leaving::Passed { wanted: true } => return self.schedule(slot),
+                // If the role was faster and the slot is another socket's by now, that does no harm.
+                Leaving::Passed { wanted: false } => {
+                    let id = slot.tag().id();
+                    return self.post(Command::Flush { id });
+                }
+                Leaving::Stays(handed) => handed,
+            };
             rounds += 1;
             let idle = self.is_idle(slot);
             for block in handed {
@@ -89,8 +104,20 @@ impl Shared {
     }
 
     /// Queues a block that was handed over; writing is left to the end of the round. The caller owns the handoff lock.
-    fn take_over(&self, slot: &Slot, block: Block) {
+    pub(super) fn take_over(&self, slot: &Slot, block: Block) {
         let id = block.id;
+        match block.ask {
+            Ask::Write => {}
+            Ask::Uncork => return self.uncork(slot),
+            Ask::Flush => return self.post(Command::Flush { id }),
+            Ask::SetPeer => {
+                if slot.state_of(id).is_some() {
+                    // SAFETY: the caller owns the handoff lock; the reference ends here.
+                    *unsafe { slot.peer() } = Some(Box::new(block.to));
+                }
+                return;
+            }
+        }
         let (payload, low, to) = block.into_parts();
         // What was handed over is in a block of its own, so that no memory is asked for.
         let _ = self.offer(slot, id, payload, low, to, false);

@@ -1,7 +1,7 @@
 //! One socket server: what `struct socket_server` of "socket_server.h" stands for.
 
 use super::addr::{Protocol, SockAddr, UdpAddress};
-use super::buffer::{NoMemory, ObjectInterface, Payload};
+use super::buffer::{Block, NoMemory, ObjectInterface, Payload};
 use super::command::Command;
 use super::cork;
 use super::event::Sink;
@@ -9,20 +9,20 @@ use super::info::{self, SocketInfo};
 use super::keepalive::KeepAlive;
 use super::local;
 use super::poller::Poller;
-use super::polling::Polling;
+use super::polling::{Polling, TICK};
 use super::resolve::{self, Lookup, getaddrinfo, system_lookup};
 use super::rules::Rules;
 use super::shared::{Accept, Clock, Shared};
 use super::state::Phase;
 use super::sys::{self, Errno};
 use super::totals::Figures;
-use super::turn::{Done, Io, LoopIteration};
+use super::turn::{Done, LoopIteration};
 use crate::base::release;
-use parking_lot::Mutex;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 /// What a server takes from outside.
 pub struct Hooks {
@@ -55,10 +55,9 @@ impl Hooks {
     }
 }
 
-/// A socket server. All methods but [`SocketServer::turn`] are for any thread and never wait for the I/O thread.
+/// A socket server. All methods but [`SocketServer::turn`] are for any thread and never wait for another.
 pub struct SocketServer {
     pub(super) shared: Arc<Shared>,
-    pub(super) io: Mutex<Io>,
     pub(super) polling: Polling,
 }
 
@@ -68,18 +67,35 @@ impl SocketServer {
         let poller = Poller::new()?;
         let polling = Polling::new(poller.waits_briefly());
         let shared = Arc::new(Shared::new(poller, hooks));
-        Ok(SocketServer {
-            shared,
-            io: Mutex::new(Io::new()),
-            polling,
-        })
+        Ok(SocketServer { shared, polling })
     }
 
     /// One turn of the I/O thread; events go to `sink`. With `wait` it sleeps until there is something to do.
     pub fn turn(&self, sink: &mut dyn Sink, wait: bool) -> Done {
-        let mut io = self.io.lock();
-        let done = LoopIteration::run(&self.shared, &mut io, sink, wait);
+        let shared = &self.shared;
+        let mut events = shared.events.take();
+        let last = self.polling.lock.last();
+        let timeout = if wait {
+            LoopIteration::timeout(shared, sink, None)
+        } else {
+            0
+        };
+        events.wait(shared, timeout);
+        let again = sink.awake();
+        let (right, before) = self.polling.take();
+        if again || !right.is_next(last) {
+            events.renew(shared);
+        }
+        shared.agenda.awake();
+        let done = self.act(&right, sink, &mut events, again);
         self.polling.note_turn();
+        if self.polling.lock.leave(right, before) {
+            self.polling.wake_socket_thread();
+        }
+        shared.events.put_back(events);
+        if wait && done.futile {
+            thread::sleep(TICK);
+        }
         done
     }
 
@@ -97,7 +113,7 @@ impl SocketServer {
 
     /// Tells the I/O thread to end: its sink gets an exit event.
     pub fn exit(&self) {
-        self.shared.post(Command::Exit);
+        self.shared.ask_exit();
     }
 
     /// Closes a socket when everything queued is written. `caller`: who asks for it.
@@ -235,7 +251,7 @@ impl SocketServer {
 
     /// Connects to `host`; the outcome is an event of the new socket. `None`: no slot is free.
     pub fn connect(&self, owner: usize, host: &CStr, port: i32) -> Option<i32> {
-        let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
+        let id = self.shared.reserve(Protocol::Tcp, owner)?;
         self.shared.post(Command::Connect {
             id,
             host: resolve::named(host),
@@ -263,14 +279,14 @@ impl SocketServer {
         }
         // The kernel may take a connection back between the event and the accept.
         sys::set_nonblocking(fd.as_raw_fd());
-        let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
+        let id = self.shared.reserve(Protocol::Tcp, owner)?;
         self.shared.post(Command::Listen { id, fd });
         Some(id)
     }
 
     /// Watches a descriptor of the application's own.
     pub fn bind(&self, owner: usize, fd: RawFd) -> Option<i32> {
-        let id = self.shared.table.reserve(Protocol::Tcp, owner)?;
+        let id = self.shared.reserve(Protocol::Tcp, owner)?;
         self.shared.post(Command::Bind { id, fd });
         Some(id)
     }
@@ -301,7 +317,7 @@ impl SocketServer {
     pub fn udp_dial(&self, owner: usize, host: &CStr, port: i32) -> Option<i32> {
         let addr = first_udp(host, port)?;
         let fd = sys::socket(addr.family(), libc::SOCK_DGRAM, true).ok()?;
-        let id = self.shared.table.reserve(addr.udp_protocol()?, owner)?;
+        let id = self.shared.reserve(addr.udp_protocol()?, owner)?;
         self.shared.set_peer(id, UdpAddress::from_sock(&addr)?);
         self.shared.post(Command::Udp { id, fd });
         Some(id)
@@ -324,7 +340,7 @@ impl SocketServer {
 
     fn adopt_udp(&self, owner: usize, fd: OwnedFd, protocol: Protocol) -> Option<i32> {
         sys::set_nonblocking(fd.as_raw_fd());
-        let id = self.shared.table.reserve(protocol, owner)?;
+        let id = self.shared.reserve(protocol, owner)?;
         self.shared.post(Command::Udp { id, fd });
         Some(id)
     }
@@ -344,23 +360,25 @@ impl SocketServer {
 
 impl Drop for SocketServer {
     fn drop(&mut self) {
-        // Closes what is open. Requests that were never done are dropped with their descriptors by the queue. A resolver
-        // thread may still hold `shared`, so this cannot be left to the table.
-        for slot in self.shared.table.iter() {
+        // Closes what is open. A resolver thread may still hold `shared`, so this cannot be left to the table; what it asks for is
+        // dropped with that.
+        for slot in self.shared.table.touched() {
+            // SAFETY: nobody else uses the sockets any more.
+            unsafe {
+                drop(slot.handoff.take_handed::<Block>());
+                slot.claim.clear();
+            }
             let tag = slot.tag();
             if tag.state().phase == Phase::Free {
                 continue;
             }
-            self.shared.enter(slot);
             self.shared.discard(slot);
             let fd = slot.fd.swap(-1, Ordering::Relaxed);
             if fd >= 0 && tag.state().phase != Phase::Bound {
                 sys::close(fd);
             }
             self.shared.table.release(tag.id());
-            self.shared.leave(slot);
         }
-        drop(self.shared.commands.take());
     }
 }
 

@@ -1,16 +1,21 @@
 //! The part of the server that every thread sees: table, commands, limits. [`super::send`] and [`super::flush`] write.
 
-use super::addr::{Text, UdpAddress};
-use super::buffer::ObjectInterface;
+use super::addr::{Protocol, Text, UdpAddress};
+use super::agenda::Agenda;
+use super::backoff::Retries;
+use super::buffer::{Ask, Block, ObjectInterface};
 use super::command::Command;
-use super::command_queue::CommandQueue;
+use super::handoff::Entry;
 use super::poller::Poller;
 use super::resolve::Resolver;
 use super::rules::Rules;
 use super::server::Hooks;
-use super::slot::{Slot, Table};
+use super::slot::{Claimed, Slot, Table};
+use super::spare::Spare;
 use super::sys::Errno;
 use super::totals::Totals;
+use super::turn::Scratch;
+use super::wait::Events;
 use parking_lot::RwLock;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -47,8 +52,13 @@ pub struct Shared {
     pub table: Table,
     /// The kernel's side.
     pub poller: Poller,
-    /// For the I/O thread.
-    pub commands: CommandQueue<Command>,
+    /// For the I/O role: slots of which something is asked.
+    pub agenda: Agenda<Claimed>,
+    /// When listening sockets accept again.
+    pub(super) retries: Retries,
+    /// What turns work with, for the next one.
+    pub(super) scratch: Spare<Scratch>,
+    pub(super) events: Spare<Events>,
     /// For the statistics.
     pub clock: Clock,
     /// See [`super::Hooks::turn`].
@@ -80,7 +90,10 @@ impl Shared {
         Shared {
             table: Table::new(),
             poller,
-            commands: CommandQueue::new(),
+            agenda: Agenda::new(),
+            retries: Retries::default(),
+            scratch: Spare::default(),
+            events: Spare::default(),
             clock: hooks.clock,
             turn: hooks.turn,
             objects: RwLock::new(ObjectInterface::default()),
@@ -99,11 +112,47 @@ impl Shared {
         }
     }
 
-    /// Gives the I/O thread something to do.
+    /// Gives the I/O role something to do.
     pub fn post(&self, command: Command) {
-        if self.commands.push(command) {
+        let slot = self.table.slot(command.id());
+        if slot.claim.ask(command) {
+            self.schedule(slot);
+        }
+    }
+
+    /// The caller gives the claim of a slot away, to whoever runs a turn.
+    pub(super) fn schedule(&self, slot: &Slot) {
+        if self.agenda.push(self.table.claimed(slot)) {
             self.poller.wake();
         }
+    }
+
+    /// The caller gives the claim of a slot back.
+    pub(super) fn leave_claim(&self, slot: &Slot) {
+        // SAFETY: the caller has the claim.
+        if !unsafe { slot.claim.try_leave() } {
+            self.schedule(slot);
+        }
+    }
+
+    /// Tells the I/O role to end.
+    pub fn ask_exit(&self) {
+        if self.agenda.ask_exit() {
+            self.poller.wake();
+        }
+    }
+
+    /// Takes a free slot for a new socket. `None`: there is none.
+    pub fn reserve(&self, protocol: Protocol, owner: usize) -> Option<i32> {
+        let id = self.reserve_claimed(protocol, owner)?;
+        self.leave_claim(self.table.slot(id));
+        Some(id)
+    }
+
+    /// As [`Shared::reserve`], and the caller has the claim of the slot.
+    pub(super) fn reserve_claimed(&self, protocol: Protocol, owner: usize) -> Option<i32> {
+        let leave = |slot: &Slot| self.leave_claim(slot);
+        self.table.reserve(protocol, owner, leave)
     }
 
     /// Limits the bytes that may wait to be written, of one socket and of all together. `None`: no limit.
@@ -143,20 +192,22 @@ impl Shared {
     /// Sets the default peer of a UDP socket. `false`: there is no such socket.
     pub fn set_peer(&self, id: i32, to: UdpAddress) -> bool {
         let slot = self.table.slot(id);
-        self.enter(slot);
-        let valid = slot.state_of(id).is_some();
-        if valid {
-            if to.protocol() == slot.protocol() && to != UdpAddress::NONE {
-                // SAFETY: this thread owns the handoff lock; the reference ends here.
-                *unsafe { slot.peer() } = Some(Box::new(to));
-            } else {
-                self.post(Command::Report {
-                    id,
-                    text: Text::from("protocol mismatch"),
-                });
-            }
+        if slot.state_of(id).is_none() {
+            return false;
         }
-        self.leave(slot);
-        valid
+        if to.protocol() != slot.protocol() || to == UdpAddress::NONE {
+            self.post(Command::Report {
+                id,
+                text: Text::from("protocol mismatch"),
+            });
+            return true;
+        }
+        let mut block = Block::asking(id, Ask::SetPeer);
+        block.to = to;
+        if let Entry::Owner(block) = slot.handoff.enter_or_hand_over(block) {
+            self.take_over(slot, *block);
+            self.leave(slot);
+        }
+        true
     }
 }

@@ -1,21 +1,27 @@
 //! The table of sockets. A slot is found by `id % 65536`, in fresh zeroed memory that costs nothing before it is used.
 //!
 //! Which thread may touch what:
-//! - `tag` (id, phase, closing): any thread reads. `Free -> Reserved` is won by exchange, by any thread; every other change
-//!   is made by the I/O thread.
-//! - `handoff`: any thread. `queue`, `peer`: the owner of the handoff lock only. The I/O thread enters that lock to release a
+//! - `claim`: any thread. "The I/O role" is who has it; one thread at a time has that role for a slot.
+//! - `tag` (id, phase, closing): any thread reads, the I/O role writes. `Free -> Reserved` is made by any thread, with the claim.
+//! - `handoff`: any thread. `queue`, `peer`: the owner of the handoff lock only. The I/O role has that lock too when it releases a
 //!   slot, so while a thread is inside and the tag still names its socket, the descriptor is valid.
-//! - `fd`, `owner`, `reading`, `writing`, `hint`, `errors`: written by the I/O thread, read by any (statistics).
+//! - `fd`, `owner`, `reading`, `writing`, `hint`, `errors`: written by the I/O role, read by any (statistics). `role`: the I/O role only.
 //! - `ahead`, `throttled`: see [`super::ahead`].
-//! - counters: relaxed, written by the I/O thread (read) and by the owner of the handoff lock (write).
+//! - counters: relaxed, written by the I/O role (read) and by the owner of the handoff lock (write).
 //! - `limit`: any thread writes, the owner of the handoff lock reads.
 
 use super::addr::{Protocol, UdpAddress};
+use super::backoff::AcceptBackoff;
+use super::claim::Claim;
+use super::command::Command;
+use super::connect::Connecting;
 use super::handoff::HandoffLock;
 use super::queue::WriteQueue;
 use super::state::{Phase, State};
+use crate::scheduler::injector::Token;
 use std::alloc::{Layout, handle_alloc_error};
 use std::cell::UnsafeCell;
+use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
@@ -52,10 +58,37 @@ impl Tag {
     }
 }
 
+/// What only the I/O role has of a slot.
+#[derive(Default)]
+pub struct Role {
+    /// What is left to try for a socket that connects.
+    pub connecting: Option<Box<Connecting>>,
+    /// A listening socket that cannot accept.
+    pub backoff: Option<Box<AcceptBackoff>>,
+}
+
+/// The claim of a slot, by its number, on its way through the agenda.
+pub struct Claimed(NonZero<usize>);
+
+impl Token for Claimed {
+    fn into_raw(self) -> NonNull<()> {
+        NonNull::without_provenance(self.0)
+    }
+
+    unsafe fn from_raw(raw: NonNull<()>) -> Claimed {
+        Claimed(raw.addr())
+    }
+}
+
 /// One socket.
 #[repr(align(64))]
 pub struct Slot {
     tag: AtomicU64,
+    /// Who does the I/O role's work.
+    pub claim: Claim<Command>,
+    role: UnsafeCell<Role>,
+    /// When a listening socket that cannot accept tries again, in milliseconds of the monotonic clock; see [`super::backoff`].
+    pub retry_at: AtomicU64,
     /// Who may write.
     pub handoff: HandoffLock,
     queue: UnsafeCell<Option<Box<WriteQueue>>>,
@@ -81,9 +114,9 @@ pub struct Slot {
     pub ahead: AtomicUsize,
     /// Nothing is read, for `ahead` is too much; see [`super::ahead`].
     pub throttled: AtomicBool,
-    /// log2 of the next read's size; 0 for small reads. I/O thread only.
+    /// log2 of the next read's size; 0 for small reads. I/O role only.
     pub hint: AtomicU8,
-    /// Errors seen in a row without a successful read. I/O thread only.
+    /// Errors seen in a row without a successful read. I/O role only.
     pub errors: AtomicU8,
     /// Bytes (or connections, for a listening socket) received.
     pub read: AtomicU64,
@@ -99,7 +132,7 @@ pub struct Slot {
     pub limit: AtomicUsize,
 }
 
-// SAFETY: the cells are only touched by the owner of the handoff lock (see the module's documentation).
+// SAFETY: the cells are only touched by the owner of the handoff lock, or `role` by who has the claim (see the module's documentation).
 unsafe impl Sync for Slot {}
 
 impl Slot {
@@ -116,7 +149,7 @@ impl Slot {
         tag.is(id).then(|| tag.state())
     }
 
-    /// Sets the state (I/O thread).
+    /// Sets the state (I/O role).
     pub fn set_state(&self, id: i32, state: State) {
         self.tag.store(Tag::new(id, state).0, Ordering::Release);
     }
@@ -144,6 +177,16 @@ impl Slot {
     pub unsafe fn peer(&self) -> &mut Option<Box<UdpAddress>> {
         // SAFETY: the owner of the handoff lock is alone with the cell.
         unsafe { &mut *self.peer.get() }
+    }
+
+    /// What only the I/O role has.
+    ///
+    /// # Safety
+    /// The caller has the claim, and holds no other reference from here.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn role(&self) -> &mut Role {
+        // SAFETY: who has the claim is alone with the cell.
+        unsafe { &mut *self.role.get() }
     }
 
     fn prepare(&self, protocol: Protocol, owner: usize) {
@@ -218,6 +261,17 @@ impl Table {
         unsafe { self.slots.add(id as u32 as usize % MAX_SOCKETS).as_ref() }
     }
 
+    /// A slot's claim, which the caller has, to be given to another thread.
+    pub fn claimed(&self, slot: &Slot) -> Claimed {
+        let at = (&raw const *slot).addr() - self.slots.addr().get();
+        Claimed(NonZero::<usize>::MIN.saturating_add(at / size_of::<Slot>()))
+    }
+
+    /// The slot whose claim the caller has with this.
+    pub fn slot_of(&self, claimed: Claimed) -> &Slot {
+        self.slot((claimed.0.get() - 1) as i32)
+    }
+
     /// All slots in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Slot> {
         (0..MAX_SOCKETS as i32).map(|i| self.slot(i))
@@ -225,12 +279,17 @@ impl Table {
 
     /// The slots that are taken, as far as that can be told while others take and release some.
     pub fn in_use(&self) -> impl Iterator<Item = &Slot> {
+        self.touched()
+            .filter(|slot| slot.tag().state().phase != Phase::Free)
+            .take(self.taken())
+    }
+
+    /// All slots but those that were never taken.
+    pub fn touched(&self) -> impl Iterator<Item = &Slot> {
         // Slots behind the highest id were never touched.
         let last = self.ids.load(Ordering::Relaxed);
         let most = last.min(MAX_SOCKETS as u64 - 1) as i32;
-        let all = (0..=most).map(|i| self.slot(i));
-        all.filter(|slot| slot.tag().state().phase != Phase::Free)
-            .take(self.taken())
+        (0..=most).map(|i| self.slot(i))
     }
 
     /// Number of sockets.
@@ -238,36 +297,33 @@ impl Table {
         self.taken.load(Ordering::Relaxed) as usize
     }
 
-    /// Takes a free slot for a new socket: ids grow by one, skip what is taken, and start again after 2^31 - 1.
-    pub fn reserve(&self, protocol: Protocol, owner: usize) -> Option<i32> {
+    /// Takes a free slot for a new socket, with its claim: ids grow by one, skip what is taken, and start again after 2^31 - 1.
+    /// `leave` gives back a claim that is not needed.
+    pub fn reserve(&self, protocol: Protocol, owner: usize, leave: impl Fn(&Slot)) -> Option<i32> {
         if self.taken.fetch_add(1, Ordering::AcqRel) as usize >= MAX_SOCKETS {
             self.taken.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
-        // The count above promises a free slot; a socket that is being released may hide it for a moment.
-        loop {
+        // The count above promises a free slot; a thread that has its claim may hide it, perhaps for long.
+        for _ in 0..2 * MAX_SOCKETS {
             let id = (self.ids.fetch_add(1, Ordering::Relaxed) + 1) as i32 & i32::MAX;
-            if id == 0 {
-                continue;
-            }
             let slot = self.slot(id);
-            let seen = slot.tag.load(Ordering::Acquire);
-            if Tag(seen).state().phase != Phase::Free {
+            if id == 0 || slot.tag().state().phase != Phase::Free || !slot.claim.try_enter() {
                 continue;
             }
-            let mine = Tag::new(id, State::new(Phase::Reserved));
-            if slot
-                .tag
-                .compare_exchange(seen, mine.0, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-            {
+            if slot.tag().state().phase == Phase::Free {
                 slot.prepare(protocol, owner);
+                slot.set_state(id, State::new(Phase::Reserved));
                 return Some(id);
             }
+            // Another thread has just got it.
+            leave(slot);
         }
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+        None
     }
 
-    /// Gives a slot back (I/O thread, inside the handoff lock, after everything else of the socket is gone).
+    /// Gives a slot back (I/O role, inside the handoff lock, after everything else of the socket is gone).
     pub fn release(&self, id: i32) {
         self.slot(id).set_state(id, State::new(Phase::Free));
         self.taken.fetch_sub(1, Ordering::AcqRel);
@@ -282,11 +338,13 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        for slot in self.iter() {
+        for slot in self.touched() {
             // SAFETY: `&mut self`: no other thread has the table; untouched slots have nothing to drop.
             unsafe {
                 (*slot.queue.get()).take();
                 (*slot.peer.get()).take();
+                *slot.role.get() = Role::default();
+                slot.claim.clear();
             }
         }
         // SAFETY: mapped in `new` with this size, and slots are borrowed from the table.

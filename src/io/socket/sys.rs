@@ -238,6 +238,17 @@ pub fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> Result<
     checked(r as isize).map(drop)
 }
 
+/// Whether a socket has room to write, or an error.
+pub fn has_room(fd: RawFd) -> bool {
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one descriptor, which is writable; no wait.
+    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
+}
+
 /// The pending error of a socket (and forgets it); 0 if there is none.
 pub fn pending_error(fd: RawFd) -> Result<c_int, Errno> {
     let mut value: c_int = 0;

@@ -19,16 +19,18 @@ pub struct Events {
     pub woken: bool,
 }
 
-impl Events {
+impl Default for Events {
     /// None so far.
-    pub fn new() -> Events {
+    fn default() -> Events {
         Events {
             room: vec![libc::epoll_event { events: 0, u64: 0 }; MAX_READY],
             ready: Vec::with_capacity(MAX_READY),
             woken: false,
         }
     }
+}
 
+impl Events {
     /// Waits for events, at most `timeout` milliseconds (-1: for ever).
     pub fn wait(&mut self, s: &Shared, timeout: i32) {
         match s

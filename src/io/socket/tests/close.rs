@@ -1,7 +1,9 @@
 use super::harness::*;
 use crate::io::socket::{EventKind, Payload};
-use std::io::Read;
-use std::net::Shutdown;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 
 #[test]
 fn close_lets_queued_bytes_go_out_first() {
@@ -186,4 +188,77 @@ fn every_buffer_is_released_once() {
     reset(peer);
     drop(node);
     assert_eq!(FREED.load(Ordering::SeqCst), made);
+}
+
+/// Services listen again where they have just stopped to.
+#[test]
+fn the_address_of_a_listener_is_free_when_its_end_is_told() {
+    let node = Node::with_workers(2);
+    let (mut id, port) = node.listen("127.0.0.1");
+    for round in 0..300 {
+        let early = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let accepted = node.accepted(id).0;
+        let late = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        if round % 2 == 0 {
+            node.server.close(1, id);
+        } else {
+            node.server.shutdown(1, id);
+        }
+        let mut ids = vec![accepted];
+        loop {
+            match node.next(id).what {
+                EventKind::Accept { id, .. } => ids.push(id),
+                EventKind::Close => break,
+                other => panic!("expected CLOSE, got {}", name(&other)),
+            }
+        }
+        let host = Some(c"127.0.0.1");
+        id = node.server.listen(1, host, port.into(), 64).expect("free");
+        assert_eq!(node.opened(id).1, i32::from(port));
+        node.server.start(1, id);
+        assert_eq!(node.opened(id).0, "start");
+        for accepted in ids {
+            node.server.close(1, accepted);
+            node.closed(accepted);
+        }
+        drop((early, late));
+    }
+}
+
+#[test]
+fn a_bound_descriptor_can_be_bound_again_when_its_end_is_told() {
+    let node = Node::with_workers(2);
+    let (own, mut peer) = UnixStream::pair().unwrap();
+    for _ in 0..300 {
+        let id = node.server.bind(1, own.as_raw_fd()).unwrap();
+        assert_eq!(node.opened(id).0, "binding");
+        peer.write_all(b"request").unwrap();
+        assert_eq!(node.data(id, 7), b"request");
+        node.server.close(1, id);
+        node.closed(id);
+    }
+}
+
+/// As with one queue for all of them: nothing else waits for these sockets, and no thread is at work on one.
+#[test]
+fn new_sockets_are_seen_to_in_the_order_in_which_they_were_asked_for() {
+    let node = Node::new();
+    let mut all = Vec::new();
+    for _ in 0..30 {
+        for _ in 0..10 {
+            all.push(node.server.listen(1, Some(c"127.0.0.1"), 0, 5).unwrap());
+        }
+        for &id in &all {
+            assert_eq!(node.any().id, id);
+        }
+        // It has left the last one, in whose hands a close would come first.
+        assert!(node.settle().is_empty());
+        for &id in &all {
+            node.server.close(1, id);
+        }
+        for id in all.drain(..) {
+            let event = node.any();
+            assert_eq!((event.id, name(&event.what)), (id, "CLOSE".into()));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -29,6 +29,7 @@ pub struct Node {
     workers: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     kept: Mutex<Vec<Event>>,
+    settled: AtomicI32,
 }
 
 pub fn hooks() -> Hooks {
@@ -60,6 +61,7 @@ impl Node {
             workers: Vec::new(),
             stop: Arc::default(),
             kept: Mutex::new(Vec::new()),
+            settled: AtomicI32::new(0),
         }
     }
 
@@ -110,6 +112,7 @@ impl Node {
             workers,
             stop,
             kept: Mutex::new(Vec::new()),
+            settled: AtomicI32::new(0),
         }
     }
 
@@ -136,8 +139,9 @@ impl Node {
 
     /// Everything that has arrived, after the I/O thread has done all that was asked so far.
     pub fn settle(&self) -> Vec<Event> {
-        // The answer to a start of an unknown socket is a marker in the stream of events.
-        let marker = i32::MAX - 1;
+        // The answer to a start of an unknown socket is a marker in the stream of events. Another slot each time: what is asked of one that
+        // the I/O thread has in its hands comes before what was asked of others.
+        let marker = i32::MAX - 1 - self.settled.fetch_add(1, Ordering::Relaxed) % 1000;
         self.server.start(1, marker);
         let mut all = std::mem::take(&mut *self.kept.lock().unwrap());
         loop {

@@ -28,6 +28,8 @@ mod state;
 #[cfg(not(feature = "loom"))]
 mod statistics;
 #[cfg(not(feature = "loom"))]
+mod stopped;
+#[cfg(not(feature = "loom"))]
 mod stream;
 #[cfg(not(feature = "loom"))]
 mod udp;

@@ -1,10 +1,12 @@
 //! The parts that need no sockets.
 
 use crate::io::socket::addr::{SockAddr, Text, UdpAddress};
+use crate::io::socket::agenda::Agenda;
 use crate::io::socket::buffer::{Block, Payload};
-use crate::io::socket::command_queue::CommandQueue;
-use crate::io::socket::handoff::{Entry, HandoffLock};
+use crate::io::socket::claim::Claim;
+use crate::io::socket::handoff::{Entry, Handed, HandoffLock, Leaving};
 use crate::io::socket::queue::WriteQueue;
+use crate::scheduler::injector::{item, number};
 
 fn block(bytes: &[u8], low: bool) -> Box<Block> {
     Block::new(Payload::copy_of(bytes), 1, low, UdpAddress::NONE).unwrap()
@@ -118,67 +120,105 @@ fn udp_addresses_have_the_bytes_that_services_know() {
 }
 
 #[test]
-fn the_command_queue_keeps_the_order_of_each_producer_and_wakes_once() {
-    let q = CommandQueue::new();
-    assert!(q.fall_asleep());
-    assert!(q.push(1), "the consumer sleeps");
-    assert!(!q.push(2), "the first push wakes it");
-    assert_eq!(q.take().collect::<Vec<_>>(), [1, 2]);
-    assert!(!q.push(3));
-    assert!(!q.fall_asleep(), "there is something to do");
-    assert_eq!(q.take().collect::<Vec<_>>(), [3]);
+fn the_agenda_keeps_its_order_and_wakes_once() {
+    let agenda = Agenda::new();
+    assert!(agenda.fall_asleep());
+    assert!(agenda.push(item(1)), "the role sleeps");
+    assert!(!agenda.push(item(2)), "the first push wakes it");
+    agenda.awake();
+    assert!(!agenda.push(item(3)));
+    assert!(!agenda.fall_asleep(), "there is something to do");
+    let taken = std::iter::from_fn(|| agenda.pop()).map(number);
+    assert_eq!(taken.collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(agenda.fall_asleep() && agenda.is_asleep());
+    assert!(agenda.ask_exit() && agenda.has_some());
 }
 
 #[test]
-fn what_is_left_in_the_command_queue_is_dropped() {
-    let value = std::sync::Arc::new(());
-    let q = CommandQueue::new();
-    for _ in 0..3 {
-        let _ = q.push(value.clone());
+fn who_has_the_claim_gets_all_commands_in_order_before_it_is_free() {
+    let claim = Claim::new();
+    assert!(claim.ask(1), "the first has to be told");
+    assert!(!claim.ask(2) && !claim.try_enter());
+    // SAFETY: this thread has the claim, up to the answer `None`.
+    unsafe {
+        assert_eq!(claim.next(), Some(1));
+        assert!(!claim.ask(3));
+        claim.put_back(1);
+        assert!(!claim.try_leave());
+        let all: Vec<_> = std::iter::from_fn(|| claim.next()).collect();
+        assert_eq!(all, [1, 2, 3]);
     }
-    let mut batch = q.take();
-    batch.next();
-    let _ = q.push(value.clone());
-    drop(batch);
-    assert_eq!(std::sync::Arc::strong_count(&value), 2);
-    drop(q);
+    assert!(claim.try_enter());
+    // SAFETY: this thread has just got the claim.
+    assert!(unsafe { claim.try_leave() });
+}
+
+#[test]
+fn commands_that_are_left_are_dropped() {
+    let value = std::sync::Arc::new(());
+    let claim = Claim::new();
+    assert!(claim.ask(value.clone()));
+    // SAFETY: this thread has the claim.
+    drop(unsafe { claim.next() });
+    for _ in 0..3 {
+        assert!(!claim.ask(value.clone()));
+    }
+    // SAFETY: this thread has the claim still, and no other uses it.
+    unsafe {
+        claim.put_back(value.clone());
+        claim.clear();
+    }
     assert_eq!(std::sync::Arc::strong_count(&value), 1);
+}
+
+/// What an owner that leaves has to do first.
+fn stays(lock: &HandoffLock, pass: bool) -> Handed<Block> {
+    // SAFETY: callers own the handoff lock; only blocks are handed over.
+    match unsafe { lock.try_leave::<Block>(pass) } {
+        Leaving::Stays(handed) => handed,
+        _ => panic!("nothing was handed over"),
+    }
+}
+
+fn hands_over(lock: &HandoffLock, text: &[u8]) -> bool {
+    matches!(
+        lock.enter_or_hand_over(block(text, false)),
+        Entry::HandedOver
+    )
 }
 
 #[test]
 fn an_owner_gets_what_was_handed_over_in_order_and_then_may_leave() {
     let lock = HandoffLock::new();
     assert!(lock.try_enter());
-    for text in [b"1", b"2", b"3"] {
-        assert!(matches!(
-            lock.enter_or_hand_over(block(text, false)),
-            Entry::HandedOver
-        ));
-    }
-    // SAFETY: this thread owns the handoff lock; only blocks are handed over.
-    let handed = unsafe { lock.try_leave::<Block>(false) }.expect("three blocks");
-    let all: Vec<u8> = handed.flat_map(|b| b.rest().to_vec()).collect();
+    assert!(hands_over(&lock, b"1") && hands_over(&lock, b"2") && hands_over(&lock, b"3"));
+    let all: Vec<u8> = stays(&lock, false)
+        .flat_map(|b| b.rest().to_vec())
+        .collect();
     assert_eq!(all, b"123");
     // SAFETY: this thread owns the lock: it has just entered.
-    assert!(unsafe { lock.try_leave::<Block>(false) }.is_none());
+    let left = unsafe { lock.try_leave::<Block>(true) };
+    assert!(matches!(left, Leaving::Left), "nothing is passed on");
     assert!(lock.try_enter());
 }
 
 #[test]
-fn a_shut_handoff_lock_takes_nothing_more_until_the_owner_has_left() {
+fn who_has_the_claim_gets_what_a_busy_owner_passes_on() {
     let lock = HandoffLock::new();
-    assert!(lock.try_enter());
-    assert!(matches!(
-        lock.enter_or_hand_over(block(b"1", false)),
-        Entry::HandedOver
-    ));
-    // SAFETY: this thread owns the handoff lock; only blocks are handed over.
-    let handed = unsafe { lock.try_leave::<Block>(true) }.expect("one block");
-    assert_eq!(handed.count(), 1);
-    std::thread::scope(|scope| {
-        let late = scope.spawn(|| lock.enter_or_hand_over(block(b"2", false)));
+    assert!(!lock.want(), "there is no owner");
+    assert!(lock.try_enter() && !lock.try_enter_claimed());
+    for wanted in [false, true] {
+        assert!(hands_over(&lock, b"1"));
+        assert!(!wanted || lock.want());
+        // SAFETY: this thread owns the lock; only blocks are handed over.
+        match unsafe { lock.try_leave::<Block>(true) } {
+            Leaving::Passed { wanted: told } => assert_eq!(told, wanted),
+            _ => panic!("not passed on"),
+        }
+        assert!(hands_over(&lock, b"2"), "nobody waits meanwhile");
+        assert!(!lock.want() && lock.is_passed() && !lock.try_enter());
+        assert!(lock.try_enter_claimed() && !lock.is_passed());
         // SAFETY: this thread owns the lock: it has just entered.
-        assert!(unsafe { lock.try_leave::<Block>(false) }.is_none());
-        assert!(matches!(late.join().unwrap(), Entry::Owner(_)));
-    });
+        assert_eq!(unsafe { lock.take_handed::<Block>() }.count(), 2);
+    }
 }
