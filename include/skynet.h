@@ -65,8 +65,8 @@ const char *skynet_command(struct skynet_context *context, const char *cmd, cons
 uint32_t skynet_queryname(struct skynet_context *context, const char *name);
 
 /**
- * Sends a message. The session (>= 0), -1 when the destination is unknown or full (it has a limit of mail), -2 when
- * `sz` does not fit 56 bits, or there is no memory for the copy.
+ * Sends a message. The session (>= 0), -1 when the destination is unknown or its mailbox is full (it may have a limit), -2
+ * when `sz` does not fit 56 bits, or there is no memory for the copy.
  * With PTYPE_TAG_DONTCOPY `msg` is a block of skynet_malloc that is taken over, also on failure.
  *
  * Conditions:
