@@ -28,7 +28,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The largest write that is held back, and the bytes that one socket holds back at most.
 const SMALL: usize = 1024;
 const MOST: usize = 16 * 1024;
-/// Nanoseconds after which the monitor thread sees to what is held back.
+/// Nanoseconds after which the monitor thread sees to what is held back: more than all but few turns take, and less than a player
+/// notices (docs/internals/scheduler.md, "How long a thread is waited for").
 const PATIENCE: u64 = 2_000_000;
 /// Workers beyond this number share the lists.
 const LISTS: usize = 16;

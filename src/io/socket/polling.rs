@@ -44,7 +44,8 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 const QUIET: u32 = 20;
 /// The longest wait of a worker: after that, events wake the socket thread and not the worker.
 const LONGEST: Duration = TICK.saturating_mul(QUIET);
-/// Ticks without a step after which the holder of the poller lock loses it.
+/// Ticks without a step after which the holder of the poller lock loses it. A step takes microseconds, but a holder that was only late
+/// is not to be replaced (docs/internals/scheduler.md, "How long a thread is waited for").
 const STOPPED: u32 = 3;
 /// So many turns in a row that had events, none later than a tick after the last, let workers poll.
 const WARM_UP: u32 = 16;

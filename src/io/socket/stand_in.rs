@@ -17,7 +17,8 @@ use super::turn::{BRIEF_READY, BULK, Done, LoopIteration};
 use crate::scheduler::poller_lock::{Before, Progress};
 use std::os::fd::RawFd;
 
-/// Nanoseconds between two looks, and for which something has to wait.
+/// Nanoseconds between two looks, and for which something has to wait. So twice as much is the most that it waits
+/// (docs/internals/scheduler.md, "How long a thread is waited for").
 const TICK: u64 = 2_500_000;
 
 /// What the monitor thread has seen.

@@ -44,7 +44,8 @@ static TIMERS: OnceLock<Timers> = OnceLock::new();
 /// A worker that sleeps until a timer is due has so many nanoseconds to come to it, before the timer thread does. What is due
 /// while all workers are busy is later by so much.
 const GRACE: u64 = 300_000;
-/// A thread is late by so many nanoseconds: another delivers in its place.
+/// A thread is late by so many nanoseconds: another delivers in its place. A fifth of the tick of most timers
+/// (docs/internals/scheduler.md, "How long a thread is waited for").
 const LATE: u64 = 2_000_000;
 /// A worker delivers so many timers in a row, about. More are left to the timer thread, so that workers begin to handle them
 /// meanwhile.
