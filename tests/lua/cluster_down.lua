@@ -198,11 +198,11 @@ function cases.a_silent_node_is_found_by_its_heartbeat()
 	end
 	open()
 	local node = plain_node(FAKE)
-	cluster.reload { __reconnect = false, __heartbeat = 0.1, silent = FAKE, alive = SELF }
+	cluster.reload { __reconnect = false, __heartbeat = 1, silent = FAKE, alive = SELF }
 	local p = peer()
 	local slow
 	skynet.fork(function()
-		slow = { pcall(cluster.call, "alive", p, "sleep", 60, "slow") }
+		slow = { pcall(cluster.call, "alive", p, "sleep", 250, "slow") }
 	end)
 	local sender = cluster.get_sender "alive"
 	check.raises("call failed", cluster.call, "silent", 1, "x")

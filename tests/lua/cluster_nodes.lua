@@ -1,6 +1,7 @@
 -- Nodes of the tests of cluster: the node itself as its own peer, and places for others.
 local skynet = require "skynet"
 local cluster = require "skynet.cluster"
+local core = require "skynet.cluster.core"
 local socket = require "skynet.socket"
 local check = require "check"
 
@@ -23,6 +24,51 @@ function M.open()
 		cluster.reload { me = M.SELF, fake = M.FAKE, nobody = M.NOBODY, off = false }
 		cluster.open "me"
 	end
+end
+
+--- A node that is a plain listener. `on_request(session, handle, message, answer)` gets what it is asked; names are kept in its
+--- field `names`, and answered with what `knows` has for them.
+function M.fake(address, knows, on_request)
+	local node = { names = {}, raw = {} }
+	local listener = socket.listen(address)
+	socket.start(listener, function(fd)
+		socket.start(fd)
+		node.fd = fd
+		local function answer(session, ok, text)
+			socket.write(fd, string.pack(">s2", string.pack("<I4B", session, ok and 1 or 0) .. text))
+		end
+		while true do
+			local packet = socket.read(fd, 2)
+			packet = packet and socket.read(fd, (string.unpack(">I2", packet)))
+			if not packet then
+				return
+			end
+			table.insert(node.raw, packet)
+			local handle, session, msg, sz = core.unpackrequest(packet)
+			if handle == 0 then
+				local name = skynet.unpack(msg, sz)
+				skynet.trash(msg, sz)
+				table.insert(node.names, name)
+				local value = knows[name] or knows[string.match(name, "^%S+")]
+				if value ~= false then
+					answer(session, value ~= nil, value and skynet.packstring(value) or "name not found")
+				end
+			else
+				local text = msg and skynet.tostring(msg, sz)
+				if msg then
+					skynet.trash(msg, sz)
+				end
+				on_request(session, handle, text, answer)
+			end
+		end
+	end)
+	function node.close()
+		socket.close(listener)
+		if node.fd then
+			socket.close(node.fd)
+		end
+	end
+	return node
 end
 
 --- How many services answer connections of other nodes.
