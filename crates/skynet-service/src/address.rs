@@ -79,6 +79,47 @@ impl fmt::Display for Address<'_> {
     }
 }
 
+/// An address that is kept: what an error names.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum OwnedAddress {
+    /// A service.
+    Handle(Handle),
+    /// A name.
+    Name(Box<str>),
+}
+
+impl From<Address<'_>> for OwnedAddress {
+    #[inline]
+    fn from(address: Address<'_>) -> Self {
+        match address {
+            Address::Handle(handle) => OwnedAddress::Handle(handle),
+            Address::Name(name) => OwnedAddress::Name(name.into()),
+        }
+    }
+}
+
+impl From<Handle> for OwnedAddress {
+    #[inline]
+    fn from(handle: Handle) -> Self {
+        OwnedAddress::Handle(handle)
+    }
+}
+
+impl fmt::Display for OwnedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OwnedAddress::Handle(handle) => handle.fmt(f),
+            OwnedAddress::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for OwnedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Address, Handle};

@@ -8,7 +8,7 @@ mod tasks;
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char};
 use std::fmt;
-use std::hint::{black_box, cold_path};
+use std::hint::cold_path;
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -17,14 +17,14 @@ pub use requests::{Call, CallLua};
 pub use select::{Either, Select, select};
 pub use tasks::{JoinHandle, Sleep, Timeout};
 
-use crate::address::{Address, Handle};
+use crate::address::{Address, Handle, OwnedAddress};
 use crate::body::Body;
 use crate::error::SendError;
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
 use crate::runtime::core::{Core, current, not_running, try_current, with_outlet};
-use crate::runtime::outlet::{ENDING, NOT_RUNNING};
+use crate::runtime::outlet::ENDING;
 use crate::runtime::place::Near;
 use crate::sys::{self, DONT_COPY};
 
@@ -207,8 +207,11 @@ impl<'a> Sender<'a> {
         });
         if sent < 0 {
             cold_path();
-            // In memory (`black_box` sees to that): a register that waits for this is one that the handler has to save.
-            return Err(refused_by(black_box(&handle), sent));
+            // (How many bytes it had is not asked for: that too would have to wait somewhere.)
+            return Err(match sent {
+                ENDING => SendError::Ending,
+                code => send_error(code, handle, TOO_MANY),
+            });
         }
         Ok(sent)
     }
@@ -280,25 +283,16 @@ fn send(
 /// The session that the core is to make up.
 const NEW_SESSION: i32 = i32::MIN;
 
-/// (How many bytes it had is not asked for: that too would have to wait somewhere.)
-#[cold]
-#[inline(never)]
-fn refused_by(&handle: &Handle, code: i32) -> SendError {
-    match code {
-        NOT_RUNNING => not_running(),
-        ENDING => SendError::Ending,
-        _ => send_error(code, handle.into(), TOO_MANY),
-    }
-}
-
 /// The least number of bytes that no message can have.
 const TOO_MANY: usize = 1 << (usize::BITS - 8);
 
-fn send_error(code: i32, address: Address<'_>, bytes: usize) -> SendError {
+/// (A value without memory where the address is a handle: who does not look at it does not pay for it.)
+#[inline]
+fn send_error(code: i32, address: impl Into<OwnedAddress>, bytes: usize) -> SendError {
     match code {
         -2 => SendError::TooLarge { bytes },
         _ => SendError::Unreachable {
-            address: address.to_string(),
+            address: address.into(),
         },
     }
 }

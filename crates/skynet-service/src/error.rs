@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::address::OwnedAddress;
 use crate::lua;
 
 /// Any error: what a service's `init` may fail with.
@@ -15,7 +16,7 @@ pub enum SendError {
     /// There is no such service (any more), or its mailbox is full.
     Unreachable {
         /// The address that was asked for.
-        address: String,
+        address: OwnedAddress,
     },
     /// More bytes than a message can have.
     TooLarge {
@@ -76,7 +77,7 @@ pub enum CallError {
     /// The other side failed, has ended, or does not know the request. Its log says why.
     Failed {
         /// The address that was asked for.
-        address: String,
+        address: OwnedAddress,
     },
     /// The answer is none of the type that was asked for.
     Answer(lua::Error),

@@ -129,7 +129,7 @@ pub mod sys;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use address::{Address, Handle};
+pub use address::{Address, Handle, OwnedAddress};
 pub use allocator::Malloc;
 pub use body::Body;
 pub use context::{Ctx, Either, select};

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::core::{Constructor, Shared, State};
-use crate::address::{Address, Handle};
+use crate::address::Handle;
 use crate::error::{CallError, SendError};
 use crate::export;
 use crate::kind::Kind;
@@ -145,7 +145,7 @@ impl Node {
         if sent {
             return Ok(());
         }
-        let address = Address::from(handle).to_string();
+        let address = handle.into();
         Err(SendError::Unreachable { address })
     }
 
@@ -170,7 +170,7 @@ impl Node {
         match answer.kind {
             Kind::Response => Ok(answer.payload),
             _ => Err(CallError::Failed {
-                address: handle.to_string(),
+                address: handle.into(),
             }),
         }
     }

@@ -76,12 +76,12 @@ fn a_peer_that_fails_or_is_gone_is_an_error() {
         assert_eq!(
             failed.unwrap_err(),
             CallError::Failed {
-                address: failing.to_string()
+                address: failing.into()
             }
         );
         let gone = ctx.call(dead, Kind::Text, "").await.unwrap_err();
         let unreachable = SendError::Unreachable {
-            address: dead.to_string(),
+            address: dead.into(),
         };
         assert_eq!(gone, CallError::Send(unreachable.clone()));
         assert_eq!(ctx.send(dead, Kind::Text, ""), Err(unreachable));

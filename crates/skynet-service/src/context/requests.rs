@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::{Ctx, NEW_SESSION, send};
-use crate::address::Address;
+use crate::address::{Address, OwnedAddress};
 use crate::body::Body;
 use crate::error::{CallError, SendError};
 use crate::kind::Kind;
@@ -68,32 +68,9 @@ pub struct Call {
 }
 
 enum State {
-    Waiting { session: i32, address: Target },
+    Waiting { session: i32, address: OwnedAddress },
     Failed(Option<SendError>),
     Done,
-}
-
-/// What an error names.
-enum Target {
-    Handle(crate::address::Handle),
-    Name(Box<str>),
-}
-
-impl Target {
-    fn new(address: Address<'_>) -> Target {
-        match address {
-            Address::Handle(handle) => Target::Handle(handle),
-            Address::Name(name) => Target::Name(name.into()),
-        }
-    }
-
-    fn failed(&self) -> CallError {
-        let address = match self {
-            Target::Handle(handle) => handle.to_string(),
-            Target::Name(name) => name.to_string(),
-        };
-        CallError::Failed { address }
-    }
 }
 
 impl Future for Call {
@@ -107,7 +84,9 @@ impl Future for Call {
                 let answer = current(|core| core.pending().sessions.poll(*session, context));
                 match ready!(answer) {
                     Some(Ok(payload)) => Ok(payload),
-                    Some(Err(_)) | None => Err(address.failed()),
+                    Some(Err(_)) | None => Err(CallError::Failed {
+                        address: address.clone(),
+                    }),
                 }
             }
         };
@@ -160,7 +139,7 @@ impl Ctx {
         let state = match request(self.near, address, kind, body.into()) {
             Ok(session) => State::Waiting {
                 session,
-                address: Target::new(address),
+                address: address.into(),
             },
             Err(error) => State::Failed(Some(error)),
         };

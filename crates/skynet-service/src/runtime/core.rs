@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use super::outlet::{NOBODY, Outlet, send_ending};
+use super::outlet::{NOBODY, Outlet, send_ending, send_of};
 use super::place::{Near, Place, place};
 use super::ready::{ReadyQueue, TaskList};
 use super::remote::{Remote, Shared};
@@ -37,12 +37,10 @@ const RARE: u32 =
 /// See the module. In an order that leaves no gaps: it is what an idle service takes.
 #[repr(C)]
 pub(crate) struct Core {
-    outlet: Outlet,
+    pub(super) outlet: Outlet,
     /// Of the thread on which it ran last.
     pub(super) near: Cell<Near>,
     pub(crate) context: Cell<*mut sys::Context>,
-    /// What waits for something. Most services that never do have none of it.
-    pending: OnceCell<Box<Pending>>,
     shared: Shared,
     pub(crate) name: &'static str,
     pub(crate) init: Cell<Init>,
@@ -158,13 +156,13 @@ impl Core {
     pub(crate) fn new(name: &'static str, api: &sys::Api) -> Core {
         Core {
             outlet: Outlet {
-                send: Cell::new(api.send),
+                send: Cell::new(send_of(api)),
                 context: Cell::new(ptr::null_mut()),
                 rare: Cell::new(RARE),
+                pending: OnceCell::new(),
             },
             near: Cell::new(Near::nobody()),
             context: Cell::new(ptr::null_mut()),
-            pending: OnceCell::new(),
             shared: Shared::new(),
             name,
             init: Cell::new(Init::Running),
@@ -216,7 +214,7 @@ impl Core {
     /// What waits for something, if anything has done so.
     #[inline]
     pub(crate) fn any_pending(&self) -> Option<&Pending> {
-        self.pending.get().map(|pending| &**pending)
+        self.outlet.pending.get().map(|pending| &**pending)
     }
 
     /// The same for what is about to wait.
@@ -231,7 +229,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn first_pending(&self) -> &Pending {
-        self.pending.get_or_init(|| {
+        self.outlet.pending.get_or_init(|| {
             let remote = self.shared.remote(&self.handle, post);
             if self.ending.get() {
                 remote.close();
@@ -309,8 +307,9 @@ impl Core {
     }
 
     /// Whether a message may be for the runtime.
+    #[allow(dead_code, reason = "x86-64 asks in another way")]
     #[inline(always)]
-    pub(crate) fn is_rare(&self, kind: i32) -> bool {
+    pub(super) fn is_rare(&self, kind: i32) -> bool {
         (self.outlet.rare.get() >> (kind & 31)) & 1 != 0
     }
 

@@ -1,6 +1,5 @@
 //! The functions of a service that C calls. The attribute `service` exports them under the service's name.
 
-use std::any::Any;
 use std::cell::OnceCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::hint::{black_box, cold_path};
@@ -19,8 +18,6 @@ use crate::message::{Asker, Frame, OwnedMessage};
 use crate::payload::Payload;
 use crate::service::{Args, Service};
 use crate::{logger, sys};
-
-type Panic = Box<dyn Any + Send>;
 
 /// What C has of a service. The core comes first: one address is that of both.
 #[repr(C)]
@@ -227,14 +224,6 @@ impl<S: Service> Instance<S> {
         true
     }
 
-    #[cold]
-    #[inline(never)]
-    fn handler_panicked(&self, panic: Panic, asker: &Asker) {
-        self.core
-            .report_panic("the handler of messages", &panic_message(panic));
-        asker.fail();
-    }
-
     fn signals(&self) {
         let signals = self.core.woken();
         let Some(service) = self.service.get() else {
@@ -267,16 +256,11 @@ unsafe extern "C" fn receive<S: Service>(
 ) -> c_int {
     // SAFETY: the instance, which lives until its release.
     let instance = unsafe { &*ud.cast::<Instance<S>>() };
-    if instance.core.is_rare(kind) {
+    // SAFETY: the core dispatches one message of a service at a time.
+    let Some((turn, near)) = (unsafe { MessageTurn::begin(&instance.core, kind) }) else {
         cold_path();
         // SAFETY: contract of this function.
         return unsafe { receive_rare::<S>(context, ud, kind, session, source, data, size) };
-    }
-    // SAFETY: the core dispatches one message of a service at a time.
-    let Some((turn, near)) = (unsafe { MessageTurn::begin(&instance.core) }) else {
-        cold_path();
-        // SAFETY: contract of this function.
-        return unsafe { receive_arriving::<S>(ud, kind, session, source, data, size) };
     };
     let asker = Asker::new(source, session);
     // Only 8 bits travel. Whether the bytes were taken is told to C also after a panic: they have one owner.
@@ -286,39 +270,12 @@ unsafe extern "C" fn receive<S: Service>(
     // SAFETY: the core's block; here is the only message of it.
     let handle = || service.message(Ctx::near(near), unsafe { frame.message() });
     if let Err(panic) = catch_unwind(AssertUnwindSafe(handle)) {
-        instance.handler_panicked(panic, black_box(&asker));
+        return turn.end_with_panic(panic, black_box(&asker), frame.answer());
     }
-    if instance.core.any_pending().is_some() {
-        cold_path();
-        return turn.end_with_tasks(frame.answer());
-    }
-    frame.answer()
+    turn.end(frame.answer())
 }
 
-/// The same on a thread on which the service was not before. A function of its own, as the next one: `receive` saves no registers for it.
-///
-/// # Safety
-///
-/// As for [`receive`].
-#[cold]
-#[inline(never)]
-unsafe fn receive_arriving<S: Service>(
-    ud: *mut c_void,
-    kind: c_int,
-    session: c_int,
-    source: u32,
-    data: *const c_void,
-    size: usize,
-) -> c_int {
-    // SAFETY: the instance, which lives until its release.
-    let core = unsafe { &(*ud.cast::<Instance<S>>()).core };
-    core.arrive();
-    let context = core.context.get();
-    // SAFETY: contract of this function.
-    unsafe { receive::<S>(context, ud, kind, session, source, data, size) }
-}
-
-/// The function that gets the messages until the service is there, and then those that may not be for it.
+/// The function that gets the messages until the service is there, and then those that may not be for it, or are the first on a thread.
 ///
 /// # Safety
 ///

@@ -1,22 +1,41 @@
 //! What a message leaves a service with, in one place for what sends: the head of [`Core`], or that of nobody. Who sends asks nothing: where
 //! something else is to be done, another function stands there.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use super::core::Core;
+use super::core::{Core, Pending, not_running};
 use crate::sys;
 
 /// See the module.
 #[repr(C)]
 pub(crate) struct Outlet {
     /// `skynet_send` of the core, [`send_ending`] or [`refuse`].
-    pub(crate) send: Cell<sys::Send>,
+    pub(crate) send: Cell<Send>,
     /// What it takes for the context.
     pub(crate) context: Cell<*mut sys::Context>,
     /// The types of messages that are not given to the handler as they come, as bits.
     pub(super) rare: Cell<u32>,
+    /// What waits for something. Most services that never do have none of it; nobody has none.
+    pub(super) pending: OnceCell<Box<Pending>>,
+}
+
+/// [`sys::Send`], or what may panic in its place.
+pub(crate) type Send = unsafe extern "C-unwind" fn(
+    *mut sys::Context,
+    u32,
+    u32,
+    c_int,
+    c_int,
+    *mut c_void,
+    usize,
+) -> c_int;
+
+/// `skynet_send` of the core.
+pub(super) fn send_of(api: &sys::Api) -> Send {
+    // SAFETY: the two differ in that callers of the one are ready for a panic, which the other has not.
+    unsafe { std::mem::transmute::<sys::Send, Send>(api.send) }
 }
 
 /// Where no service has its turn, what is sent goes here: who sends need not look first whether one has.
@@ -24,6 +43,7 @@ pub(super) static NOBODY: Nobody = Nobody(Outlet {
     send: Cell::new(refuse),
     context: Cell::new(ptr::null_mut()),
     rare: Cell::new(0),
+    pending: OnceCell::new(),
 });
 
 pub(super) struct Nobody(pub(super) Outlet);
@@ -31,16 +51,15 @@ pub(super) struct Nobody(pub(super) Outlet);
 // SAFETY: it is only read.
 unsafe impl Sync for Nobody {}
 
-/// What [`NOBODY`] answers.
-pub(crate) const NOT_RUNNING: c_int = c_int::MIN;
-
 /// What a service that ends answers where a session is to be made up.
-pub(crate) const ENDING: c_int = c_int::MIN + 1;
+pub(crate) const ENDING: c_int = c_int::MIN;
 
+/// Panics: the send of [`NOBODY`].
+///
 /// # Safety
 ///
 /// As for `skynet_send`, but that the context may be null.
-unsafe extern "C" fn refuse(
+unsafe extern "C-unwind" fn refuse(
     _: *mut sys::Context,
     _: u32,
     _: u32,
@@ -51,7 +70,7 @@ unsafe extern "C" fn refuse(
 ) -> c_int {
     // SAFETY: contract of this function.
     unsafe { free(kind, data) };
-    NOT_RUNNING
+    not_running()
 }
 
 /// Frees what was handed over.
@@ -71,7 +90,7 @@ unsafe fn free(kind: c_int, data: *mut c_void) {
 /// # Safety
 ///
 /// As for `skynet_send`, but that the context is a [`Core`], which is there.
-pub(super) unsafe extern "C" fn send_ending(
+pub(super) unsafe extern "C-unwind" fn send_ending(
     core: *mut sys::Context,
     source: u32,
     destination: u32,

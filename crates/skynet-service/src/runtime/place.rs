@@ -31,7 +31,10 @@ cfg_select! {
         pub(super) use table::place;
     }
     _ => {
+        use std::ffi::c_int;
         use std::ptr;
+
+        use crate::runtime::core::Core;
 
         thread_local! {
             static VARIABLE: Place = const { free() };
@@ -60,15 +63,8 @@ cfg_select! {
                 true
             }
 
-            pub(super) fn here(_: &Cell<Near>) -> Option<Near> {
-                Some(Near)
-            }
-
-            /// # Safety
-            ///
-            /// None needed here.
-            pub(super) unsafe fn forget(self) {
-                VARIABLE.set(&raw const NOBODY.0);
+            pub(super) fn here(core: &Core, kind: c_int) -> Option<Near> {
+                (!core.is_rare(kind)).then_some(Near)
             }
 
             pub(super) fn place(self) -> Option<*const Place> {

@@ -2,11 +2,14 @@
 
 use std::arch::asm;
 use std::cell::Cell;
+use std::ffi::c_int;
+#[cfg(target_arch = "x86_64")]
+use std::mem::offset_of;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::{Place, free};
-use crate::runtime::outlet::NOBODY;
+use crate::runtime::core::Core;
 
 const BITS: u32 = 7;
 /// As many places are looked at.
@@ -82,24 +85,46 @@ impl Near {
         self.thread == thread()
     }
 
-    /// This, if it is for the thread that runs: then the compiler sees that later tests of it need not be made.
+    /// That of the service, if it is for the thread that runs, and a message of that type is not for the runtime ([`Core::is_rare`]). The
+    /// compiler sees that later tests of it need not be made.
+    ///
+    /// Both questions have one branch: the bit of the type is the borrow when the addresses, which are even, are subtracted. The result is 0 only if
+    /// they are the same and nothing was borrowed.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(in crate::runtime) fn here(near: &Cell<Near>) -> Option<Near> {
-        // First the register: then memory is compared with it.
-        let thread = thread();
-        let Near { thread: its, place } = near.get();
-        (thread == its).then_some(Near { thread, place })
+    pub(in crate::runtime) fn here(core: &Core, kind: c_int) -> Option<Near> {
+        // SAFETY: a bit of a register, the word that `thread` reads, and one of the service.
+        unsafe {
+            asm!(
+                "bt {rare:e}, {kind:e}",
+                "mov {difference}, qword ptr fs:[0]",
+                "sbb {difference}, qword ptr [{core} + {its}]",
+                "jne {other}",
+                rare = in(reg) core.outlet.rare.get(),
+                kind = in(reg) kind,
+                difference = out(reg) _,
+                core = in(reg) core,
+                its = const offset_of!(Core, near) + offset_of!(Near, thread),
+                other = label { return None },
+                options(readonly, nostack),
+            );
+        }
+        let place = core.near.get().place;
+        Some(Near {
+            thread: thread(),
+            place,
+        })
     }
 
-    /// No turn any more.
-    ///
-    /// # Safety
-    ///
-    /// This is for the thread that runs.
+    /// The same.
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline(always)]
-    pub(in crate::runtime) unsafe fn forget(self) {
-        // SAFETY: the caller's.
-        unsafe { &*self.place }.set(&raw const NOBODY.0);
+    pub(in crate::runtime) fn here(core: &Core, kind: c_int) -> Option<Near> {
+        // First the register: then memory is compared with it.
+        let thread = thread();
+        let Near { thread: its, place } = core.near.get();
+        let is_here = thread == its && !core.is_rare(kind);
+        is_here.then_some(Near { thread, place })
     }
 
     /// The place of this thread, if this is for it.
@@ -194,10 +219,33 @@ fn more(thread: usize) -> &'static Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::{NOBODY, Near, TABLE, place};
-    use std::ptr;
     use std::collections::HashSet;
+    use std::ptr;
     use std::sync::Barrier;
+
+    use super::{Near, TABLE, place};
+    use crate::runtime::core::Core;
+    use crate::runtime::outlet::NOBODY;
+    use crate::sys;
+
+    #[test]
+    fn a_message_is_the_handlers_on_the_thread_of_its_service_unless_the_type_is_the_runtimes() {
+        let _node = crate::testing::Node::new();
+        let core = Core::new("test", sys::api());
+        let elsewhere = std::thread::spawn(Near::this_thread);
+        for other in [Near::nobody(), elsewhere.join().expect("no panic")] {
+            core.near.set(other);
+            assert!((0..300).all(|kind| Near::here(&core, kind).is_none()));
+        }
+        core.arrive();
+        for kind in 0..300 {
+            let near = Near::here(&core, kind);
+            assert_eq!(near.is_none(), core.is_rare(kind), "{kind}");
+            assert!(near.is_none_or(|near| near.place() == Some(place())));
+        }
+        assert!([1, 6, 7].iter().all(|&kind| core.is_rare(kind)));
+        assert!([0, 2, 10, 255].iter().all(|&kind| !core.is_rare(kind)));
+    }
 
     #[test]
     fn every_thread_has_a_place_of_its_own_also_when_the_table_is_full() {
