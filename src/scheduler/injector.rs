@@ -1,5 +1,5 @@
-//! The queue of what no worker made ready, and that of sockets for which something is asked: any number of threads at both ends, and
-//! none of them ever waits for another.
+//! The queue of what no worker made ready, that of what found no room in a ring, and that of sockets for which something is asked:
+//! any number of threads at both ends, and none of them ever waits for another.
 //!
 //! It is the queue of Michael and Scott: a list whose first node is empty, in which a pusher links its node behind the last
 //! one and then moves `tail`, which any other thread that finds it behind does in its place. A thread that stops anywhere

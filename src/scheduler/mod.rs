@@ -1,8 +1,8 @@
 //! Which service runs where, and which worker is woken for it.
 //!
 //! Each worker has a slot for the service that became ready last (`lifo_slot`) and a ring of ready services (`queue`); what
-//! other threads make ready goes to a shared injector. A worker runs its slot first, which keeps two services that talk
-//! to each other on one core, then its ring, then the injector, then it steals.
+//! other threads make ready goes to a shared injector, and what finds no room in a ring to a shared [`overflow`]. A worker runs its
+//! slot first, which keeps two services that talk to each other on one core, then its ring, then the shared queues, then it steals.
 //!
 //! Wake-up: a thread that makes a service ready wakes a worker unless one is awake without work; but for what a worker runs
 //! next itself it wakes none as long as callbacks have been short, and the [`watchdog`] sees when that waits. One worker without work may
@@ -42,7 +42,7 @@
 //! services share) are held for a few instructions and without a system call; a thread that stops inside is waited for. So is
 //! the I/O thread (the socket thread, a worker or the monitor thread) in the middle of moving data between sockets and mailboxes.
 //!
-//! Invariant: a service is in at most one slot, ring or injector, or is being run, at a time: the token that makes it ready
+//! Invariant: a service is in at most one slot, ring or shared queue, or is being run, at a time: the token that makes it ready
 //! ([`Ready`]) is there once, and moves from one place to the next. A worker's slot and ring are filled by its own thread
 //! alone: that needs the worker's half ([`Local`]), which does not leave its thread.
 //!
@@ -57,6 +57,7 @@ mod host;
 mod idle;
 pub mod injector;
 mod lifo_slot;
+mod overflow;
 mod park;
 pub mod poller_lock;
 mod queue;
@@ -153,6 +154,8 @@ struct Shared {
 static SHARED: OnceLock<Shared> = OnceLock::new();
 /// What no worker made ready.
 static INJECTOR: LazyLock<Injector<Ready>> = LazyLock::new(Injector::new);
+/// What workers made ready that found no room in their rings.
+static OVERFLOW: LazyLock<Injector<Ready>> = LazyLock::new(Injector::new);
 
 thread_local! {
     /// The worker that this thread is.
@@ -219,6 +222,7 @@ pub fn take_any() -> Option<Ready> {
     INJECTOR
         .pop()
         .or_else(|| SHARED.get()?.workers.iter().find_map(|w| w.queue.pop()))
+        .or_else(|| OVERFLOW.pop())
 }
 
 /// Turns after which a worker notifies the watcher again, at most.
@@ -267,8 +271,21 @@ impl Local {
     #[inline]
     fn keep(self, ready: Ready) {
         if let Err(ready) = self.producer().push(ready) {
-            INJECTOR.push(ready);
+            OVERFLOW.push(ready);
         }
+    }
+
+    /// The oldest of a shared queue, and the worker's part of it into its ring, which is empty. Others find them here or there at
+    /// any time, but one, if the system does not run this thread in between.
+    fn take_shared(self, shared: &Shared) -> Option<Ready> {
+        let queue = [&*INJECTOR, &*OVERFLOW]
+            .into_iter()
+            .find(|queue| !queue.is_empty())?;
+        for _ in 0..shared.part_of(queue) {
+            let Some(ready) = queue.pop() else { break };
+            self.keep(ready);
+        }
+        self.queue.pop().or_else(|| queue.pop())
     }
 
     /// Moves half of another ring to its own, and takes the oldest.
@@ -333,6 +350,17 @@ impl Shared {
         self.workers.len() == 1
     }
 
+    /// How many workers share what all may take from.
+    fn sharers(&self) -> usize {
+        self.workers.len() - spare::places()
+    }
+
+    /// What one of them takes from a shared queue at a time, less one.
+    #[cold]
+    fn part_of(&self, queue: &Injector<Ready>) -> usize {
+        (queue.len() / (self.sharers() + 1)).min(32)
+    }
+
     /// There is a ready service that its worker does not run next: another worker should.
     #[inline]
     fn wake_for_surplus(&self) {
@@ -351,9 +379,11 @@ impl Shared {
         }
     }
 
-    /// Whether something is in the injector or a ring.
+    /// Whether something is in a shared queue or a ring.
     fn anything(&self) -> bool {
-        !INJECTOR.is_empty() || self.workers.iter().any(|w| !w.queue.is_empty())
+        !INJECTOR.is_empty()
+            || !OVERFLOW.is_empty()
+            || self.workers.iter().any(|w| !w.queue.is_empty())
     }
 
     /// Whether something is in a slot.

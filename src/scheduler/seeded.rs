@@ -6,7 +6,7 @@
 //! the worker sleeps. Whatever they have for it then is there as a whole before the worker looks again.
 
 use super::worker::Worker;
-use super::{Host, INJECTOR, Ready, TimesliceResult};
+use super::{Host, INJECTOR, OVERFLOW, Ready, TimesliceResult};
 use crate::alloc::reclaim;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::OnceLock;
@@ -114,7 +114,8 @@ impl<H: Host> Worker<H> {
 
     /// Takes all that is ready, in the order in which it became so.
     fn gather(&self, ready: &mut Vec<Ready>) {
-        let queued = std::iter::from_fn(|| self.local.queue.pop().or_else(|| INJECTOR.pop()));
+        let shared = || OVERFLOW.pop().or_else(|| INJECTOR.pop());
+        let queued = std::iter::from_fn(|| self.local.queue.pop().or_else(shared));
         ready.extend(queued);
         ready.extend(self.local.take_lifo_slot(self.shared));
     }

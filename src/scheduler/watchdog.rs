@@ -18,7 +18,7 @@
 //! [`SLOWEST_TICK`], while workers are in long messages; when all workers sleep and nothing is ready, they sleep too. The
 //! thread that changes that, which always wakes a worker or becomes the searcher, sets their alarms ([`arm`]).
 
-use super::{INJECTOR, Remote, SHARED, Shared, spare};
+use super::{INJECTOR, OVERFLOW, Remote, SHARED, Shared, spare};
 use crate::base::alarm::Alarm;
 use crate::base::clock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -160,7 +160,7 @@ impl Watch {
     /// Wakes a worker for what is ready.
     fn see_to_work(&mut self, shared: &Shared, now: u64) -> Need {
         self.turns.resize(shared.workers.len(), (0, now));
-        let mut waits = !INJECTOR.is_empty();
+        let mut waits = !INJECTOR.is_empty() || !OVERFLOW.is_empty();
         for (worker, (turn, since)) in shared.workers.iter().zip(&mut self.turns) {
             let ticks = worker.ticks.load(Ordering::Relaxed);
             if ticks != *turn {

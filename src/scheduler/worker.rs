@@ -1,10 +1,11 @@
 //! The loop of a worker thread.
 
+use super::overflow::Overflow;
 use super::park::Ended;
 use super::timed::{Timed, precise_sleep};
 use super::{
-    Host, INJECTOR, Local, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu, seeded,
-    watchdog,
+    Host, INJECTOR, Local, OVERFLOW, Ready, Remote, SHARED, Shared, TimesliceResult, WORKER, cpu,
+    seeded, watchdog,
 };
 use crate::alloc::{self, reclaim};
 use crate::base::clock;
@@ -62,6 +63,7 @@ fn with_worker<H: Host>(index: usize, run: impl FnOnce(&mut Worker<H>)) {
         seen: vec![0; shared.workers.len()],
         seen_messages: vec![0; shared.workers.len()],
         owed: 0,
+        overflow: Overflow::default(),
         busy_since: 0,
         polled: false,
         cpu_seen: 0,
@@ -84,6 +86,7 @@ pub(super) struct Worker<H> {
     until_shared: u32,
     /// So many services of the shared queue are to be run before those of the worker's own queues.
     owed: usize,
+    overflow: Overflow,
     /// Turn counts of the others at the watcher's last look, and what their monitors counted.
     seen: Vec<u64>,
     seen_messages: Vec<i32>,
@@ -165,8 +168,7 @@ impl<H: Host> Worker<H> {
     fn next(&mut self) -> Option<Ready> {
         self.until_shared -= 1;
         if self.until_shared == 0 {
-            self.until_shared = INJECTOR_EVERY;
-            self.owed = 1 + self.share();
+            self.look_at_shared();
         }
         if self.owed != 0 {
             self.owed -= 1;
@@ -185,34 +187,22 @@ impl<H: Host> Worker<H> {
         self.next_of_ring()
     }
 
-    #[inline(never)]
-    fn next_of_ring(&self) -> Option<Ready> {
-        self.local
-            .queue
-            .pop()
-            .or_else(|| self.injected())
-            .or_else(|| self.local.take_lifo_slot(self.shared))
-    }
-
-    /// The worker's part of the shared queue.
     #[cold]
-    fn share(&self) -> usize {
-        let sharers = self.shared.workers.len() - super::spare::places() + 1;
-        (INJECTOR.len() / sharers).min(32)
+    fn look_at_shared(&mut self) {
+        self.until_shared = INJECTOR_EVERY;
+        self.owed = 1 + self.shared.part_of(&INJECTOR);
+        let part = OVERFLOW.len().div_ceil(self.shared.sharers());
+        self.overflow.set_part(part);
     }
 
-    /// The oldest of the shared queue, and the worker's part of it into its ring, which is empty. Others find them here or there at
-    /// any time, but one, if the system does not run this thread in between.
-    fn injected(&self) -> Option<Ready> {
-        if INJECTOR.is_empty() {
-            return None;
-        }
+    #[inline(never)]
+    fn next_of_ring(&mut self) -> Option<Ready> {
         let ring = &self.local.queue;
-        for _ in 0..self.share() {
-            let Some(ready) = INJECTOR.pop() else { break };
-            self.local.keep(ready);
-        }
-        ring.pop().or_else(|| INJECTOR.pop())
+        self.overflow
+            .next(|| ring.len())
+            .or_else(|| ring.pop())
+            .or_else(|| self.local.take_shared(self.shared))
+            .or_else(|| self.local.take_lifo_slot(self.shared))
     }
 
     /// Looks elsewhere, sleeps if nothing is there. `None` to look at everything anew.
@@ -338,7 +328,7 @@ impl<H: Host> Worker<H> {
 
     /// Takes from the shared queue or another worker's ring.
     fn steal(&self) -> Option<Ready> {
-        if let Some(ready) = self.injected() {
+        if let Some(ready) = self.local.take_shared(self.shared) {
             return Some(ready);
         }
         let workers = &self.shared.workers;

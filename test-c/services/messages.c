@@ -299,6 +299,46 @@ static int who(struct skynet_context *ctx, const char *args)
 	return 0;
 }
 
+/* Services whose mail never ends, more than the run queue of a worker takes: all get on. For one worker. */
+#define CROWD 600
+#define ENOUGH 1000
+static int crowd_handled[CROWD];
+
+static int busy_cb(struct skynet_context *ctx, void *ud, int type, int session, uint32_t source, const void *msg, size_t sz)
+{
+	UNUSED(type), UNUSED(session), UNUSED(source), UNUSED(msg), UNUSED(sz);
+	static int behind = CROWD;
+	int *handled = ud;
+	if (++*handled == ENOUGH && --behind == 0) {
+		int most = 0;
+		for (int i = 0; i < CROWD; i++)
+			most = crowd_handled[i] > most ? crowd_handled[i] : most;
+		FACT(ctx, "far ahead %d", most > 20 * ENOUGH);
+		DONE(ctx);
+	}
+	skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, 0, NULL, 0);
+	return 0;
+}
+
+static int busy(struct skynet_context *ctx, const char *args)
+{
+	skynet_callback(ctx, &crowd_handled[atoi(args)], busy_cb);
+	for (int i = 0; i < 100; i++)
+		skynet_send(ctx, 0, self(ctx), PTYPE_TEXT, 0, NULL, 0);
+	return 0;
+}
+
+static int crowd(struct skynet_context *ctx, const char *args)
+{
+	UNUSED(args);
+	char launch[32];
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(launch, sizeof launch, "messages busy %d", i);
+		skynet_command(ctx, "LAUNCH", launch);
+	}
+	return 0;
+}
+
 /* Calls that the C core answers by aborting the process. */
 static int misuse(struct skynet_context *ctx, const char *args)
 {
@@ -321,7 +361,7 @@ int messages_init(void *inst, struct skynet_context *ctx, const char *parm)
 		{"shapes", shapes}, {"terminated", terminated}, {"sessions", sessions}, {"genid", genid},
 		{"failures", failures}, {"consumed", consumed}, {"without_callback", without_callback},
 		{"silent", silent_init}, {"keep", keep}, {"fan_in", fan_in}, {"sender", sender}, {"flood", flood},
-		{"who", who}, {"misuse", misuse}, {NULL, NULL},
+		{"who", who}, {"misuse", misuse}, {"busy", busy}, {"crowd", crowd}, {NULL, NULL},
 	};
 	UNUSED(inst);
 	return play(roles, ctx, parm);

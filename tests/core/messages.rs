@@ -56,6 +56,12 @@ fn sessions_count_by_one_for_each_service() {
 }
 
 #[test]
+fn services_whose_mail_never_ends_all_get_on_also_more_than_a_run_queue_takes() {
+    let node = Setup::new("messages crowd").line("thread = 1").start();
+    assert_eq!(node.facts(), ["far ahead 0"]);
+}
+
+#[test]
 fn failed_sends_have_a_code_and_a_log_line() {
     let node = Setup::new("messages failures").start();
     assert_eq!(
