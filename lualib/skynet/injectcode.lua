@@ -5,22 +5,29 @@
 -- tied to the real ones. `report` hands back the values of the locals afterwards.
 local CHUNK <const> = "local %s\nreturn function(...)\n%s\nend, function() return { %s } end"
 
-local function is_temporary(name)
-	return string.sub(name, 1, 1) == "("
+-- The names that a source may mean: a function may see more than a chunk may declare. Globals are fields of `_ENV`.
+local function names_in(source)
+	local set = { _ENV = true }
+	for name in string.gmatch(source, "[%a_][%w_]*") do
+		set[name] = true
+	end
+	return set
 end
 
--- What is visible at a level: names in order of declaration, slots and values of the locals,
+-- What is visible at a level of what the source may mean: names in order of declaration, slots and values of the locals,
 -- indices of the upvalues.
-local function visible(thread, level, func, extra)
+local function visible(thread, level, func, extra, wanted)
 	local names, slots, values, upvalues = {}, {}, {}, {}
 	for name in pairs(extra or {}) do
-		names[#names + 1] = name
+		if wanted[name] then
+			names[#names + 1] = name
+		end
 	end
 	for slot = 1, math.huge do
 		local name, value = debug.getlocal(thread, level, slot)
 		if not name then
 			break
-		elseif not is_temporary(name) then
+		elseif wanted[name] then -- names of temporary ones have parentheses
 			names[#names + 1] = name
 			slots[name], values[name] = slot, value
 		end
@@ -30,9 +37,11 @@ local function visible(thread, level, func, extra)
 		if not name then
 			break
 		end
-		upvalues[name] = index
-		if not slots[name] then
-			names[#names + 1] = name
+		if wanted[name] then
+			upvalues[name] = index
+			if not slots[name] then
+				names[#names + 1] = name
+			end
 		end
 	end
 	return names, slots, values, upvalues
@@ -83,7 +92,7 @@ return function(source, thread, level, extra)
 		return false, "Invalid level"
 	end
 	local func = info.func
-	local names, slots, values, upvalues = visible(thread, from_helper, func, extra)
+	local names, slots, values, upvalues = visible(thread, from_helper, func, extra, names_in(source))
 	local reported = {}
 	for name, slot in pairs(slots) do
 		reported[#reported + 1] = string.format("[%d] = %s,", slot, name)
@@ -104,8 +113,11 @@ return function(source, thread, level, extra)
 	local results = table.pack(pcall(chunk, table.unpack(arguments, 1, arguments.n)))
 	if results[1] then
 		local now = report()
-		for _, slot in pairs(slots) do
-			debug.setlocal(thread, here, slot, now[slot])
+		for name, slot in pairs(slots) do
+			-- Only what the source itself has changed: a function that it calls may have changed the real one.
+			if not rawequal(now[slot], values[name]) then
+				debug.setlocal(thread, here, slot, now[slot])
+			end
 		end
 	end
 	return table.unpack(results, 1, results.n)

@@ -1,6 +1,7 @@
--- Small modules: mqueue, md5, limitedlog.
+-- Small modules: mqueue, md5, limitedlog, injectcode.
 local skynet = require "skynet"
 local mqueue = require "skynet.mqueue"
+local injectcode = require "skynet.injectcode"
 local md5 = require "md5"
 local check = require "check"
 
@@ -60,6 +61,30 @@ function cases.lines_that_strangers_cause_are_few_and_counted()
 	assert(ok, problem)
 	local last = written[#written]
 	assert(string.find(last, "^again %(and %d+ before that were not written%)$") or last == "again", last)
+end
+
+-- As it does where the function has 120 upvalues and 150 locals.
+function cases.injected_code_sees_a_function_with_more_names_than_a_chunk_may_declare()
+	if not check.ours then
+		return -- "too many local variables"
+	end
+	local ups, uses, locals = {}, {}, {}
+	for i = 1, 120 do
+		ups[i], uses[i] = "local up" .. i .. " = " .. i, "up" .. i
+	end
+	for i = 1, 150 do
+		locals[i] = "local here" .. i .. " = " .. i
+	end
+	local source = string.format(
+		"%s return function() local _ = { %s } %s coroutine.yield() return here7 end",
+		table.concat(ups, "\n"),
+		table.concat(uses, ","),
+		table.concat(locals, "\n")
+	)
+	local task = coroutine.create(load(source)())
+	coroutine.resume(task)
+	check.equal({ injectcode("here7 = here150 + up120; return here7, up1", task, 1) }, { true, 270, 1 })
+	check.equal({ coroutine.resume(task) }, { true, 270 })
 end
 
 function cases.digests_are_those_of_the_standards()

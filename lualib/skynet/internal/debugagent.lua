@@ -144,7 +144,8 @@ local function evaluate_at_hit(hit, text)
 		return false, "..."
 	end
 	local ok, results, is_too_long = evaluate(text, hit.frame, true, left)
-	hit.is_too_long = hit.is_too_long or is_too_long
+	-- Also a text that takes long to compile, and runs fast.
+	hit.is_too_long = hit.is_too_long or is_too_long or native.clock() >= hit.ends
 	return ok, results
 end
 

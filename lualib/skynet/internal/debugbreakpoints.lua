@@ -2,6 +2,8 @@
 
 local MOST <const> = 20000 -- in all files
 local MOST_BYTES <const> = 4 * 1024 * 1024 -- of their texts, and of the paths of the files
+-- Bytes of one: each hit compiles and matches them, and that may take more time than they are long.
+local MOST_CONDITION <const>, MOST_HIT_CONDITION <const>, MOST_LOG <const> = 16384, 64, 4096
 
 local Tally = {}
 Tally.__index = Tally
@@ -21,16 +23,22 @@ function Tally:forget(path)
 	end
 end
 
---- A file has one more, with these texts.
+--- A file has one more, with these texts, of which any may be empty.
 ---@param path string
+---@param condition string
+---@param hit_condition string
+---@param log string
 ---@return string? problem why it may not have it
-function Tally:add(path, ...)
+function Tally:add(path, condition, hit_condition, log)
 	local file = self.files[path]
-	local bytes = file and 0 or #path
-	for _, text in ipairs { ... } do
-		bytes = bytes + #text
-	end
-	if self.count >= MOST then
+	local bytes = (file and 0 or #path) + #condition + #hit_condition + #log
+	if #condition > MOST_CONDITION then
+		return string.format("a condition of more than %d bytes", MOST_CONDITION)
+	elseif #hit_condition > MOST_HIT_CONDITION then
+		return string.format("a condition of hits of more than %d bytes", MOST_HIT_CONDITION)
+	elseif #log > MOST_LOG then
+		return string.format("a log message of more than %d bytes", MOST_LOG)
+	elseif self.count >= MOST then
 		return string.format("more than %d breakpoints in all files", MOST)
 	elseif self.bytes + bytes > MOST_BYTES then
 		return string.format("conditions and log messages of more than %d bytes in all files", MOST_BYTES)

@@ -56,11 +56,7 @@ end
 
 local function take_asked(session, handle, text)
 	local seq, rest = string.match(text, "^(%-?%d+) (.*)$")
-	local asked = session.asked[math.tointeger(seq)]
-	if asked and asked.handle == handle then
-		session.asked[asked.request.seq] = nil
-		return asked, rest
-	end
+	return session.asked:take(math.tointeger(seq), handle), rest
 end
 
 function notices.answer(session, handle, text)

@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 local arguments_of = require "skynet.internal.debugarguments"
+local asked = require "skynet.internal.debugasked"
 local breakpoints = require "skynet.internal.debugbreakpoints"
 local capabilities = require "skynet.internal.debugcapabilities"
 local debugger = require "skynet.debugger"
@@ -19,6 +20,7 @@ local SLOT <const> = 1 << 24 -- as in debugagent.lua
 local MOST_THREADS <const> = 1000
 local MOST_BREAKPOINTS <const> = 10000 -- in a file
 local MISSED_TIME <const> = 100 -- 1/100 s between two lines about what was left out
+local MOST_BYTES <const> = 256 * 1024 -- of a request, but of one that sets breakpoints
 local LONGEST_NAME <const> = 64 -- bytes of the name of a request
 local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
 
@@ -37,8 +39,8 @@ local function new(options)
 		stopped = {}, -- handle -> { slot, tasks = number of them, names = those of the tasks }
 		slots = {}, -- slot -> handle
 		last_slot = 0, -- that was taken
-		pausing = {}, -- handle -> the request for a pause that it has not met yet
-		asked = {}, -- seq of a request that an agent has -> { request, handle, before }
+		pausing = {}, -- handle -> a token of the request for a pause that it has not met yet
+		asked = asked.new(),
 		breakpoint_count = 0, -- numbers that were given
 		breakpoints = breakpoints.new(),
 		filters = { caught = false, uncaught = false },
@@ -122,17 +124,18 @@ function Session:forget_stop(handle)
 	for n = 1, stopped.tasks do
 		self:event("thread", { reason = "exited", threadId = handle + n * TASK })
 	end
-	for seq, asked in pairs(self.asked) do
-		if asked.handle == handle then
-			self.asked[seq] = nil
-			self:miss_stop(asked.request, "the service runs again")
-		end
-	end
+	self.asked:take_all(handle, function(request)
+		self:miss_stop(request, "the service runs again")
+	end)
 end
 
 -- Passes a request on to the agent of a stopped service; `before(body)` may change what it answers.
 local function ask_agent(session, request, handle, task, before)
 	local stopped = session.stopped[handle]
+	local problem = session.asked:problem(request)
+	if problem then
+		return session:refuse(request, problem)
+	end
 	local arguments = request.arguments or {}
 	arguments.task = task
 	local text = stopped
@@ -145,7 +148,7 @@ local function ask_agent(session, request, handle, task, before)
 	if not text or not debugger.post(handle, text) then
 		return session:miss_stop(request, "the service is not stopped")
 	end
-	session.asked[request.seq] = { request = request, handle = handle, before = before }
+	session.asked:add(request, handle, before)
 end
 
 -- Which service a frame or a variable belongs to.
@@ -336,10 +339,11 @@ function requests.pause(session, request)
 		return session:refuse(request, "there is no such Lua service")
 	end
 	session:respond(request)
-	session.pausing[handle] = request
+	local token = {}
+	session.pausing[handle] = token
 	-- It stops in the application's code if it comes to any soon. One that has no message gets one which is harmless.
 	skynet.timeout(IDLE_TIME, function()
-		if session.attached and session.pausing[handle] == request and not debugger.pause(handle, true) then
+		if session.attached and session.pausing[handle] == token and not debugger.pause(handle, true) then
 			skynet.redirect(handle, 0, "debug", 0, skynet.pack "PING")
 		end
 	end)
@@ -425,6 +429,10 @@ function Session:handle(text)
 	elseif request.type ~= "request" or type(request.command) ~= "string" then
 		return -- answers to requests of the adapter: there are none
 	end
+	if #text > MOST_BYTES and request.command ~= "setBreakpoints" then
+		request.command = name_of(request)
+		return self:refuse(request, string.format("the request has more than %d bytes", MOST_BYTES))
+	end
 	local handler = requests[request.command]
 	local first = request.command == "initialize" or request.command == "disconnect"
 	if not handler then
@@ -445,7 +453,7 @@ function Session:handle(text)
 		local done, failure = pcall(handler, self, request)
 		if not done then
 			skynet.error(string.format("debug_adapter: %s: %s", request.command, tostring(failure)))
-			self.asked[request.seq] = nil
+			self.asked:take(request.seq)
 			self:refuse(request, "the request is malformed")
 		end
 	end

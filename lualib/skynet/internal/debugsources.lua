@@ -12,6 +12,7 @@ local Sources = {}
 Sources.__index = Sources
 
 local INSIDE <const> = "embedded/"
+local MOST_SPELLED <const> = 10000 -- files whose spelling is kept
 local LONGEST <const> = 1024 -- bytes of what the compiler says of a source, in which a string may have no end
 
 local function ends_with_slash(root)
@@ -58,7 +59,7 @@ local function new(arguments)
 		add_mapping(mappings, mapping)
 	end
 	add_mapping(mappings, arguments)
-	return setmetatable({ mappings = mappings, spelled = {}, references = {}, paths = {} }, Sources)
+	return setmetatable({ mappings = mappings, spelled = {}, spelled_count = 0, references = {}, paths = {} }, Sources)
 end
 
 local function is_inside(path)
@@ -85,7 +86,10 @@ function Sources:here(source)
 		end
 	end
 	local here = debugger.canonical(path)
-	self.spelled[here] = source.path
+	if self.spelled[here] or self.spelled_count < MOST_SPELLED then
+		self.spelled_count = self.spelled_count + (self.spelled[here] and 0 or 1)
+		self.spelled[here] = source.path
+	end
 	return here
 end
 
@@ -94,7 +98,9 @@ function Sources:there(path)
 	local name = string.match(path, "[^/]*$")
 	if is_inside(path) then
 		local reference = self.references[path]
-		if not reference then
+		if not reference and not debugger.inside(path) then
+			return { name = name, path = path } -- the editor has made it up
+		elseif not reference then
 			reference = #self.paths + 1
 			self.references[path], self.paths[reference] = reference, path
 		end

@@ -126,12 +126,42 @@ fn breakpoints_of_all_files_have_a_bound_in_number_and_in_bytes() {
     for file in ["a", "b"] {
         assert_eq!(set(file, 0, ""), (0, None));
     }
-    let long = "x".repeat(100_000);
-    let (taken, why) = set("c", 50, &long);
-    assert_eq!(taken, 41);
+    let (taken, why) = set("c", 1, &"x".repeat(20_000));
+    assert_eq!(taken, 0);
+    assert!(why.unwrap().contains("a condition of more than 16384"));
+    let long = "x".repeat(16_000);
+    let (taken, why) = set("c", 300, &long);
+    assert_eq!(taken, 262);
     assert!(why.unwrap().contains("bytes in all"));
     assert_eq!(set("d", 1, &long).0, 0);
     assert_eq!(set("c", 1, ""), (1, None));
     assert_eq!(set("d", 1, &long), (1, None));
     debugged.node.types("add 1 2").wait("add 1 2: 3");
+}
+
+/// Matching and compiling take more time than a text is long, and nothing stops them.
+#[test]
+fn texts_that_would_hold_the_adapter_or_a_service_are_refused() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_texts", "inside", "add 1 2");
+    let top = editor.top(thread);
+    let folder = format!("/{}/y.lua", "x".repeat(2_000_000));
+    let arguments = json!({ "source": { "path": folder }, "breakpoints": [{ "line": 1 }] });
+    let why = editor.ask("setBreakpoints", arguments).unwrap_err();
+    assert!(why.contains("at most 4096 bytes"), "{why}");
+    let file = debugged.file("main.lua");
+    let line = debugged.line("main.lua", "loops");
+    for (field, text) in [
+        ("condition", format!("x == -1{}", " and x".repeat(200_000))),
+        ("hitCondition", format!("{}x", " ".repeat(500_000))),
+        ("logMessage", "{".repeat(500_000)),
+    ] {
+        let set = editor.breakpoints(&file, &json!([{ "line": line, field: text }]));
+        assert_eq!(set[0]["verified"], false);
+        let why = set[0]["message"].as_str().unwrap();
+        assert!(why.contains("of more than"), "{why}");
+    }
+    let why = editor.evaluate(top, &format!("n{}", " and n".repeat(200_000)));
+    assert!(why.unwrap_err().contains("bytes"));
+    editor.go("continue", thread);
+    debugged.node.wait("add 1 2: 3");
 }

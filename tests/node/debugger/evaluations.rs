@@ -83,3 +83,36 @@ fn what_takes_too_long_is_ended_and_the_next_runs() {
     editor.go("continue", thread);
     debugged.node.wait("resume: dead");
 }
+
+/// It is not undone by what is written back of the frame's variables.
+#[test]
+fn what_a_condition_calls_may_change_variables_of_the_frame() {
+    let mut debugged = Debugged::start("debug_calls", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let line = debugged.line("main.lua", "counts");
+    let file = debugged.file("main.lua");
+    editor.breakpoints(
+        &file,
+        &json!([{ "line": line, "condition": "count() == 100" }]),
+    );
+    debugged.node.types("count 5").wait("count 5: 10");
+    editor.breakpoints(&file, &json!([{ "line": line }]));
+    debugged.node.types("count 1");
+    let (thread, _) = editor.stopped();
+    let top = editor.top(thread);
+    for (text, expected) in [
+        ("count()", "1"),
+        ("count()", "2"),
+        ("seen", "2"),
+        ("seen = 5", ""),
+        ("seen", "5"),
+    ] {
+        assert_eq!(
+            editor.evaluate(top, text).as_deref(),
+            Ok(expected),
+            "{text}"
+        );
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("count 1: 6");
+}

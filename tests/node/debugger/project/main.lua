@@ -64,6 +64,19 @@ function commands.loop(count)
 	return sum
 end
 
+-- Counts its own calls.
+function commands.count(times)
+	local seen = 0
+	local function count()
+		seen = seen + 1
+		return seen
+	end
+	for _ = 1, times do
+		local n = count() -- counts
+	end
+	return seen
+end
+
 function commands.catch()
 	local ok = pcall(function()
 		local wrong = "caught"
