@@ -92,7 +92,7 @@ return function(source, thread, level, extra)
 		return false, "Invalid level"
 	end
 	local func = info.func
-	local names, slots, values, upvalues = visible(thread, from_helper, func, extra, names_in(source))
+	local names, slots, values, upvalues = visible(thread, from_helper, func, extra, names_in(tostring(source)))
 	local reported = {}
 	for name, slot in pairs(slots) do
 		reported[#reported + 1] = string.format("[%d] = %s,", slot, name)
