@@ -7,9 +7,9 @@ skynet.start(function()
 	skynet.dispatch("lua", function(_, _, question)
 		skynet.retpack(question == "name" and "{{name}}" or nil)
 	end)
+	-- target/release/libcounter.so; nil when it is not there, and the log says why: an error here ends the node.
+	local counter = assert(skynet.launch("counter", 100), "no counter: cargo build --release")
 	skynet.fork(function()
-		-- target/release/libcounter.so; nil when it is not there or its init fails, and the log says why.
-		local counter = assert(skynet.launch("counter", 100), "no counter: cargo build --release")
 		print("counter:", skynet.call(counter, "lua", "add", 5))
 		print("report:", skynet.call(counter, "lua", "report"))
 		print "{{name}} is done"

@@ -68,6 +68,13 @@ pub struct Received {
     pub payload: Payload,
 }
 
+impl Received {
+    /// Whether it is for a request of the test. What services ask has numbers of their own.
+    fn answers(&self) -> bool {
+        self.session != 0 && matches!(self.kind, Kind::Response | Kind::Error)
+    }
+}
+
 impl Default for Node {
     fn default() -> Node {
         Node::new()
@@ -267,12 +274,13 @@ impl Node {
         })
     }
 
-    /// The next message that the test has got and that is no answer.
+    /// The next message that the test has got and that is no answer: also a request of a service, which is answered by [`Node::send`] with
+    /// [`Kind::Response`] and its session.
     pub fn received(&self) -> Option<Received> {
         self.run();
         self.state(|state| {
             let mail = &mut state.mail;
-            let at = mail.iter().position(|message| message.session == 0)?;
+            let at = mail.iter().position(|message| !message.answers())?;
             mail.remove(at)
         })
     }
@@ -291,7 +299,8 @@ impl Node {
     pub fn answer(&self, session: i32) -> Option<Received> {
         self.state(|state| {
             let mail = &mut state.mail;
-            let at = mail.iter().position(|message| message.session == session)?;
+            let is_it = |message: &Received| message.answers() && message.session == session;
+            let at = mail.iter().position(is_it)?;
             mail.remove(at)
         })
     }

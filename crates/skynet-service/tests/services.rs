@@ -445,3 +445,43 @@ fn a_result_that_was_taken_is_not_waited_for() {
     let log = node.log().join("\n");
     assert!(log.contains("awaited again after its result"), "{log}");
 }
+
+/// Who asks is asked back first. The numbers of both requests are the same: each side counts its own.
+#[test]
+fn a_test_may_be_asked_by_the_service_that_it_asks() {
+    struct Back;
+
+    #[service]
+    impl Back {
+        fn init(_: Ctx, _: Args) -> Result<Back, BoxError> {
+            Ok(Back)
+        }
+
+        async fn message(&self, ctx: Ctx, message: OwnedMessage) {
+            let asker = message.source().expect("not the node");
+            let name = ctx.call(asker, Kind::Text, "who?").await;
+            let responder = message.responder().expect("a request");
+            responder.respond(name.expect("an answer"));
+        }
+    }
+
+    let node = Node::new();
+    let back = node.launch::<Back>("back", "").unwrap();
+    for session in 1..4 {
+        node.send(back, Kind::Text, session, "hello").unwrap();
+        let asked = node.received().expect("a request");
+        assert_eq!(
+            (asked.kind, asked.session, &*asked.payload),
+            (Kind::Text, session, &b"who?"[..])
+        );
+        assert!(node.answer(session).is_none(), "that was none");
+        node.send(back, Kind::Response, asked.session, "me")
+            .unwrap();
+        node.run();
+        let answer = node.answer(session).expect("the answer");
+        assert_eq!(
+            (answer.kind, &*answer.payload),
+            (Kind::Response, &b"me"[..])
+        );
+    }
+}

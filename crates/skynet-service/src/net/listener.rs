@@ -59,11 +59,11 @@ impl TcpListener {
         self.socket.0.id
     }
 
-    /// The next connection.
+    /// The next connection. Goes on waiting while the node has no descriptor for one, of which there is a line in the log.
     ///
     /// # Errors
     ///
-    /// When the listener fails.
+    /// When the listener has ended.
     pub async fn accept(&self) -> io::Result<TcpStream> {
         let socket = &self.socket.0;
         let (id, peer) = poll_fn(|context| socket.poll_accepted(context)).await?;
@@ -72,11 +72,11 @@ impl TcpListener {
         Ok(TcpStream::new(stream))
     }
 
-    /// The next connection, which another service will start by its id.
+    /// The next connection, which another service will start by its id. As [`TcpListener::accept`].
     ///
     /// # Errors
     ///
-    /// When the listener fails.
+    /// When the listener has ended.
     pub async fn accept_id(&self) -> io::Result<(i32, String)> {
         let socket = &self.socket.0;
         poll_fn(|context| socket.poll_accepted(context)).await

@@ -129,6 +129,12 @@ impl Socket {
         });
     }
 
+    /// Whether it is a listener, and open.
+    pub(super) fn listens(&self) -> bool {
+        let state = self.state();
+        state.role == Role::Listener && state.is_open
+    }
+
     pub(super) fn failed(&self, text: String) {
         self.change(|state| {
             state.ended = true;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::address;
 use super::socket::{Role, Socket, end_id};
+use crate::logger;
 use crate::payload::Payload;
 use crate::runtime::core::{Core, current, try_current};
 use crate::sys::sockets::SocketMessage;
@@ -124,6 +125,11 @@ impl Table {
             CLOSE => socket.ended(),
             ACCEPT if socket.accepted(ud, &event.text) => {}
             ACCEPT => end_id(core, ud, true),
+            // Nothing of it ends: no descriptor was left for one that came, and the core tries again.
+            ERROR if socket.listens() => logger::write(
+                core.context.get(),
+                &format!("socket: accept error: {}", event.text),
+            ),
             ERROR => socket.failed(event.text),
             WARNING => socket.output(ud),
             _ => {}
