@@ -78,6 +78,7 @@ pub fn make(new: &New) -> Result<(), String> {
     };
     let first = match new.template() {
         Template::Rust => "`cargo build --release`, then ",
+        Template::Cluster => "`skynet run . -- db` in another terminal, then ",
         _ => "then ",
     };
     println!(
