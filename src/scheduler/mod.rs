@@ -166,6 +166,9 @@ thread_local! {
 /// the caller calls [`on_empty`].
 pub fn start(workers: usize, hooks: Hooks) {
     park::wake_poller_with(hooks.wake_poller);
+    // Before there are workers, of which one would allocate it while others wait for that.
+    LazyLock::force(&INJECTOR);
+    LazyLock::force(&OVERFLOW);
     let workers = workers + spare::places();
     let remote = || Remote {
         lifo_slot: LifoSlot::default(),
