@@ -283,30 +283,82 @@ if check.ours then
 		socket.close(talking)
 	end
 
-	function cases.with_a_c_gate_clients_that_say_nothing_are_closed()
-		local manager = require "skynet.manager"
-		local texts = {}
-		skynet.register_protocol {
-			name = "text",
-			id = skynet.PTYPE_TEXT,
-			pack = function(text)
-				return text
-			end,
-			unpack = skynet.tostring,
-			dispatch = function(_, _, text)
+	local texts, speaker -- what a gate in C says
+
+	skynet.register_protocol {
+		name = "text",
+		id = skynet.PTYPE_TEXT,
+		pack = function(text)
+			return text
+		end,
+		unpack = skynet.tostring,
+		dispatch = function(_, source, text)
+			if source == speaker then
 				texts[#texts + 1] = text
-			end,
-		}
-		skynet.setenv("gate_handshake", "0.2") -- from now on for all gates: this is the last case
-		local port = check.port(3)
+			end
+		end,
+	}
+
+	-- A gate in C whose watchdog this service is.
+	local function c_gate(port)
+		local manager = require "skynet.manager"
+		texts = {}
 		local gate = manager.launch("gate", "S", skynet.address(skynet.self()), "127.0.0.1:" .. port, 3, 10)
-		assert(gate)
+		speaker = assert(gate)
+		return gate
+	end
+
+	-- The keys count from here on for all gates: these are the last cases.
+	function cases.with_a_c_gate_clients_that_read_nothing_are_closed_when_all_hold_too_much()
+		local driver = require "skynet.socketdriver"
+		skynet.setenv("gate_unread", "8m")
+		local port = check.port(9)
+		local gate = c_gate(port)
+		local function open()
+			local client = assert(socket.open("127.0.0.1", port))
+			local fd = math.tointeger(string.match(check.next_of(texts), "^(%d+) open"))
+			skynet.send(gate, "text", "start " .. fd)
+			return client, fd
+		end
+		local honest, honest_fd = open()
+		local deaf, ids = {}, {}
+		for i = 1, 4 do
+			local fd
+			deaf[i], fd = open()
+			socket.pause(deaf[i])
+			ids[fd .. " close"] = true
+		end
+		for text in pairs(ids) do
+			for _ = 1, 24 do
+				driver.send(math.tointeger(string.match(text, "^%d+")), string.rep("d", 1024 * 1024))
+			end
+		end
+		driver.send(honest_fd, string.rep("h", 4 * 1024 * 1024))
+		check.equal(#socket.read(honest, 4 * 1024 * 1024), 4 * 1024 * 1024)
+		for _ = 1, 4 do
+			local text = check.next_of(texts)
+			check.equal(ids[text], true, text)
+			ids[text] = nil
+		end
+		driver.send(honest_fd, "still")
+		check.equal(socket.read(honest, 5), "still")
+		for _, client in ipairs(deaf) do
+			socket.close(client)
+		end
+		socket.close(honest)
+		skynet.kill(gate)
+	end
+
+	function cases.with_a_c_gate_clients_that_say_nothing_are_closed()
+		skynet.setenv("gate_handshake", "0.2")
+		local port = check.port(3)
+		local gate = c_gate(port)
 		local silent = socket.open("127.0.0.1", port)
 		local id = string.match(check.next_of(texts), "^(%d+) open")
 		check.equal(check.next_of(texts), id .. " close")
 		check.equal(socket.read(silent), false)
 		socket.close(silent)
-		manager.kill(gate)
+		skynet.kill(gate)
 	end
 end
 

@@ -242,7 +242,7 @@ fn with_ports(run: &Run) {
 }
 
 fn node_with_ports(run: &Run) -> String {
-    let ports = [(); 8].map(|()| free_port().to_string());
+    let ports = [(); 9].map(|()| free_port().to_string());
     run.node(&format!("ports = {:?}", ports.join(" ")))
 }
 
@@ -381,7 +381,7 @@ fn old_kernel(run: &Run) {
 }
 
 fn console(run: &Run) {
-    let ports = [(); 8].map(|()| free_port().to_string()).join(" ");
+    let ports = [(); 9].map(|()| free_port().to_string()).join(" ");
     let own = "luaservice = \"./own/?.lua;\" .. luaservice\nsnax = \"./own/?.lua\"";
     let output = run.node(&format!(
         "ports = {ports:?}\ndebug_console_timeout = 1\n{own}"

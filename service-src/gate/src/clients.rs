@@ -1,9 +1,10 @@
 //! A gate at work: its clients, and what happens to what they send.
 
 mod stream;
+mod unread;
 
 use std::collections::{HashMap, VecDeque};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use libc::{c_int, c_void};
 use skynet_sys::block::{Block, NoMemory};
@@ -18,6 +19,7 @@ use crate::frame::{Decoder, Frame, LIMIT};
 use crate::limits::{self, GRACE, Limits, Lines};
 use crate::text::{Command, Parameter};
 use crate::turn::{Turn, Waiting};
+use crate::unread::Unread;
 
 /// Bytes of a client's address that are passed on.
 const ADDRESS: usize = 31;
@@ -76,6 +78,10 @@ pub struct Gate {
     starved: Option<c_int>,
     /// The last connection could not be accepted.
     fails: bool,
+    /// What clients have not read.
+    unread: Unread,
+    /// Session of the timer for that.
+    reading: Option<c_int>,
 }
 
 /// Writes a line to the error log.
@@ -103,6 +109,8 @@ pub unsafe fn query(context: *mut Context, name: &str) -> u32 {
 impl Gate {
     /// A gate without clients.
     pub fn new(context: *mut Context, listener: c_int, watchdog: u32, given: &Parameter) -> Gate {
+        // SAFETY: the caller's service is alive.
+        let get = |key: &CStr| unsafe { limits::command(context, c"GETENV", key) };
         Gate {
             context,
             listener: Some(listener),
@@ -115,11 +123,7 @@ impl Gate {
             width: given.width,
             max: given.max,
             clients: HashMap::new(),
-            // SAFETY: the caller's service is alive.
-            limits: Limits::read(
-                |key| unsafe { limits::command(context, c"GETENV", key) },
-                LIMIT,
-            ),
+            limits: Limits::read(get, LIMIT),
             lines: Lines::default(),
             watching: None,
             looked: 0,
@@ -128,6 +132,8 @@ impl Gate {
             relief: None,
             starved: None,
             fails: false,
+            unread: Unread::new(get),
+            reading: None,
         }
     }
 
@@ -243,10 +249,16 @@ impl Gate {
         Ok(self.send(source, to, self.tag, id, block))
     }
 
+    /// A client is not among `clients` any more.
+    fn forget(&mut self, id: c_int, client: &Client) {
+        self.flows.leave(client.counted);
+        self.unread.forget(id);
+    }
+
     /// The connection of a client is gone, and all that it had sent was sent on.
     fn end(&mut self, id: c_int) {
         if let Some(client) = self.clients.remove(&id) {
-            self.flows.leave(client.counted);
+            self.forget(id, &client);
             self.report_end(id);
             self.close(id);
         }
@@ -262,7 +274,7 @@ impl Gate {
     /// Closes a client's connection; for the watchdog it is as if the client had.
     fn expel(&mut self, id: c_int, why: &str) {
         if let Some(client) = self.clients.remove(&id) {
-            self.flows.leave(client.counted);
+            self.forget(id, &client);
             self.complain(&client.address, &format!("is closed: {why}"));
             self.report_end(id);
             self.close(id);
@@ -324,6 +336,9 @@ impl Gate {
         } else if self.watching == Some(session) {
             self.watching = None;
             self.look();
+        } else if self.reading == Some(session) {
+            self.reading = None;
+            self.look_at_unread();
         }
     }
 
@@ -442,7 +457,12 @@ impl Gate {
                 _ => self.end(id),
             },
             socket_type::ACCEPT => self.accept(id, ud, text),
-            socket_type::WARNING => self.log(&format!("fd ({id}) send buffer ({ud})K")),
+            socket_type::WARNING => {
+                self.log(&format!("fd ({id}) send buffer ({ud})K"));
+                if ud > 0 {
+                    self.note_unread(id);
+                }
+            }
             _ => {}
         }
     }

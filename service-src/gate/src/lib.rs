@@ -9,7 +9,8 @@
 //! | `ID close` | its connection is gone |
 //! | `ID data BYTES` | a frame; the id is the session, too |
 //!
-//! The config keys `gate_handshake`, `gate_idle`, `gate_peraddress` and `gate_frame` limit clients, see [`limits::Limits`].
+//! The config keys `gate_handshake`, `gate_idle`, `gate_peraddress` and `gate_frame` limit clients, see [`limits::Limits`];
+//! `gate_unread` what all of them leave unread, see [`unread::Unread`].
 //!
 //! The watchdog answers with the texts of [`text::Command`]. A message of type `PTYPE_CLIENT` is written to a client: the
 //! bytes as they are, then 4 bytes of id, the low one first.
@@ -20,6 +21,7 @@ pub mod frame;
 mod limits;
 pub mod text;
 mod turn;
+mod unread;
 
 use std::ffi::{CStr, CString};
 use std::slice;

@@ -85,11 +85,16 @@ impl Gate {
         });
     }
 
-    /// A number that the node knows.
-    fn ask(&self, name: &CStr, text: String) -> Option<u64> {
+    /// What the node answers to a command.
+    pub(super) fn answer(&self, name: &CStr, text: String) -> Option<String> {
         let text = CString::new(text).ok()?;
         // SAFETY: the service is alive while it works.
-        let answer = unsafe { limits::command(self.context, name, &text) }?;
+        unsafe { limits::command(self.context, name, &text) }
+    }
+
+    /// A number that the node knows.
+    fn ask(&self, name: &CStr, text: String) -> Option<u64> {
+        let answer = self.answer(name, text)?;
         answer.split(' ').next()?.parse().ok()
     }
 
