@@ -201,6 +201,8 @@ pub struct Running {
     pub now: *mut LuaState,
     /// What resumes it, on the stack of the thread.
     pub waiting: *const c_void,
+    /// One whose end matters to the program, or null. When it is freed, Lua puts null here.
+    pub followed: *mut LuaState,
 }
 
 /// What the program around Lua adds to every VM, whoever makes it (`lua_Host` of lhost.h). Texts are C strings of at most

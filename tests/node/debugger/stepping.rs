@@ -75,6 +75,27 @@ fn a_step_over_a_call_of_itself_stays_in_the_same_call() {
     debugged.node.wait("sum 5: 15");
 }
 
+#[test]
+fn a_step_ends_with_its_coroutine_also_if_that_is_dropped_where_it_waits() {
+    let mut debugged = Debugged::start("debug_drop", &[]);
+    for (command, told) in [
+        ("next", "drop 100"),
+        ("stepIn", "drop 100"),
+        ("stepOut", "drop 100"),
+        ("next", "drop 100 closed"),
+    ] {
+        let mut editor = debugged.editor(&[], &["drops"]);
+        debugged.node.types(told);
+        let (thread, _) = editor.stopped();
+        editor.breakpoints(&debugged.file("main.lua"), &json!([]));
+        editor.go(command, thread);
+        debugged.node.wait(&format!("{told}: 100"));
+        editor.get("threads", json!({}));
+        assert!(!editor.has_stopped(), "{command}, {told}");
+        editor.get("disconnect", json!({}));
+    }
+}
+
 /// To set a hook costs as much as the stack is deep: it is not done at each call.
 #[test]
 fn what_a_breakpoint_costs_grows_with_the_calls_and_not_with_their_depth() {

@@ -13,6 +13,7 @@
 struct lua_Running {
   lua_State *now;  /* the coroutine that runs */
   const void *waiting;  /* what resumes it, on the stack of the thread */
+  lua_State *followed;  /* one whose end matters to the program, or NULL */
 };
 
 
@@ -29,6 +30,8 @@ extern struct lua_Running luaE_norunning;
 ** leaves a coroutine that nobody has resumed, or that was called while it
 ** waited, and goes to the handler of the main one, or of that one.)
 **
+** When the coroutine in 'followed' is freed, NULL takes its place.
+**
 ** Where the main coroutine has no handler for an error that leaves a coroutine
 ** which nobody has resumed, that of the one in 'now' gets it. Without words
 ** such an error ends the process.
@@ -38,6 +41,15 @@ LUA_API void (lua_setrunning) (lua_State *L, struct lua_Running *words);
 
 /* the second case */
 #define luaE_ranback(g,words) \
-  { if ((g)->running != &luaE_norunning) *(g)->running = (words); }
+  { if ((g)->running != &luaE_norunning) { \
+      (g)->running->now = (words).now; \
+      (g)->running->waiting = (words).waiting; } }
+
+/* the first, and the third */
+#define luaE_runsnomore(g,L1) \
+  { if (l_unlikely((g)->running->now == (L1))) \
+      (g)->running->now = mainthread(g); \
+    if (l_unlikely((g)->running->followed == (L1))) \
+      (g)->running->followed = NULL; }
 
 #endif

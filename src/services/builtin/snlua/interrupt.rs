@@ -27,6 +27,7 @@
 //! `switch` takes the request along to the next coroutine; and when that is another message than the one that was meant
 //! ([`Place`]), the request has no effect any more.
 
+use std::cell::Cell;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, compiler_fence,
 };
@@ -58,12 +59,14 @@ const IN_THE_WAY: u8 = 2;
 /// Belongs to the thread that runs the service, but for `stack` and [`Interrupt::stop_next`]. A handler of a signal on that thread
 /// uses the atomics.
 ///
-/// Begins with the two words that Lua knows ([`skynet_lua::Running`]).
+/// Begins with the words that Lua knows ([`skynet_lua::Running`]).
 #[repr(C)]
 pub(super) struct Interrupt {
     /// The coroutine that runs; null before the first one.
     running: AtomicPtr<lua_State>,
     pub(super) resumers: Resumers,
+    /// The coroutine that the debugger makes a step in, or null; Lua writes null when it is freed.
+    pub(super) followed: Cell<*mut lua_State>,
     /// What the hook is to do: bits.
     wanted: AtomicU8,
     /// In which message. Written before `wanted`.
@@ -79,6 +82,7 @@ pub(super) struct Interrupt {
 const _: () = {
     assert!(mem::offset_of!(Interrupt, running) == mem::offset_of!(Running, now));
     assert!(mem::offset_of!(Interrupt, resumers) == mem::offset_of!(Running, waiting));
+    assert!(mem::offset_of!(Interrupt, followed) == mem::offset_of!(Running, followed));
     assert!(size_of::<Resumers>() == size_of::<*const c_void>());
 };
 
@@ -87,6 +91,7 @@ impl Interrupt {
         Interrupt {
             running: AtomicPtr::new(ptr::null_mut()),
             resumers: Resumers::new(),
+            followed: Cell::new(ptr::null_mut()),
             wanted: AtomicU8::new(0),
             thread: AtomicUsize::new(0),
             message: AtomicI32::new(0),

@@ -111,6 +111,29 @@ function commands.deep(depth)
 	return (pcall(raise_at, depth))
 end
 
+-- A coroutine that goes on no more is dropped, or closed before. Others get its place in memory.
+function commands.drop(times, is_closed)
+	local dropped = coroutine.create(function()
+		coroutine.yield() -- drops
+		return "never"
+	end)
+	coroutine.resume(dropped)
+	if is_closed then
+		coroutine.close(dropped)
+	end
+	dropped = nil
+	collectgarbage()
+	local sum = 0
+	for _ = 1, times do
+		local add_one = coroutine.wrap(function()
+			local one = 1
+			sum = sum + one
+		end)
+		add_one()
+	end
+	return sum
+end
+
 local finalized = 0
 
 -- Objects that are garbage, and have finalizers.

@@ -19,7 +19,7 @@ use skynet_support::State;
 
 use super::breakpoints::Breakpoint;
 use super::hook::with_source;
-use super::step::{Mode, Step};
+use super::step::{self, Mode, Step};
 use super::{ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, libraries, natives, notices, resumers};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{exists, monotonic_nanos, spare};
@@ -106,7 +106,7 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
         flag,
         value,
     };
-    local.step.set(Step::NONE);
+    step::set(local, Step::NONE);
     if !exists(local.vm.handle) {
         // It would go on at once: it has exited or was killed, and ends its message or closes what its tasks have.
         local.vm.pause.store(RUN, Ordering::SeqCst);
@@ -128,7 +128,7 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
     };
     // SAFETY: as above. The agent's answer is a coroutine of the VM, which has run nothing since.
     let step = unsafe { Step::from(mode, coroutine, is_in_layer(local, coroutine)) };
-    local.step.set(step);
+    step::set(local, step);
 }
 
 /// The service goes on, if it was stopped. The editor is told so also if the agent could not say that it has stopped.

@@ -16,7 +16,7 @@ use mlua_sys::{
 use skynet_support::State;
 
 use super::breakpoints::{self, Source};
-use super::step::Step;
+use super::step::{self, Step};
 use super::{
     ATTACHMENT, ENTRY, JUST_MY_CODE, Local, PAUSE, PAUSE_IN_APPLICATION, RUN, Snlua, agent,
     evaluation, is_attached, local, resumers, wants_hooks,
@@ -105,7 +105,7 @@ unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
     if local.vm.pause.load(Ordering::Relaxed) != RUN {
         return LUA_MASKCOUNT;
     }
-    let step = local.step.get();
+    let step = step::current(local);
     if step.concerns(state, resumers(local)) {
         return LUA_MASKCALL | LUA_MASKLINE;
     }
@@ -199,7 +199,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua_Debug) {
         }
         enter_attachment(local);
         let pause = local.vm.pause.load(Ordering::Relaxed);
-        if pause == RUN && !local.step.get().is_on() && !wants_hooks() {
+        if pause == RUN && !step::current(local).is_on() && !wants_hooks() {
             return settle(this, local, state);
         }
         if pause == PAUSE || pause == PAUSE_IN_APPLICATION && has_application(local, state) {
@@ -219,14 +219,14 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut lua_Debug) {
 pub(super) fn enter_attachment(local: &Local) {
     let attachment = ATTACHMENT.load(Ordering::SeqCst);
     if local.attachment.replace(attachment) != attachment || !is_attached() {
-        local.step.set(Step::NONE);
+        step::set(local, Step::NONE);
     }
 }
 
 /// Whether the debugger watches what the VM does.
 pub(super) fn is_watched(local: &Local) -> bool {
     let pause = local.vm.pause.load(Ordering::Relaxed) != RUN;
-    wants_hooks() || local.step.get().is_on() || pause
+    wants_hooks() || step::current(local).is_on() || pause
 }
 
 /// Sets the hooks of the running coroutine anew, and notes whether those of others have to be.
@@ -260,13 +260,11 @@ unsafe fn on_call(local: &Local, state: *mut lua_State, event: *mut lua_Debug) {
             (source.has_between(first, last), entry)
         });
         if entry && ENTRY.swap(false, Ordering::SeqCst) {
-            local.step.set(Step::to_entry(state));
+            step::set(local, Step::to_entry(state));
         }
-        if lines || local.step.get().is_on() {
+        if lines || step::current(local).concerns(state, resumers(local)) {
             local.quiet.set(0);
-            if lines || local.step.get().concerns(state, resumers(local)) {
-                set(state, LUA_MASKCALL | LUA_MASKLINE);
-            }
+            set(state, LUA_MASKCALL | LUA_MASKLINE);
         }
     }
 }
@@ -286,7 +284,7 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
             let near = source.has_between((*event).linedefined, (*event).lastlinedefined);
             (source.at(line), source.layer, near)
         });
-        let step = local.step.get();
+        let step = step::current(local);
         let step_ends = step.is_on()
             && step.ends_in(state, &*event, resumers(local))
             && may_end(local, state, step, layer);
@@ -302,7 +300,7 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
             agent::stop(local, state, agent::Reason::Step(step.entry));
             return settle(this, local, state);
         }
-        if near || local.step.get().is_on() {
+        if near || step::current(local).concerns(state, resumers(local)) {
             local.quiet.set(0);
         } else {
             local.quiet.set(local.quiet.get() + 1);
@@ -334,7 +332,7 @@ unsafe fn may_end(local: &Local, state: *mut lua_State, step: Step, layer: bool)
     }
     // SAFETY: contract of this function.
     if state == step.coroutine && !unsafe { has_application(local, state) } {
-        local.step.set(Step::NONE);
+        step::set(local, Step::NONE);
     }
     false
 }
@@ -350,9 +348,10 @@ pub(in super::super) unsafe fn has_ended(
 ) {
     // SAFETY: contract of this function.
     if let Some(local) = unsafe { local(this) } {
+        // As it is: the coroutine has no place any more.
         let step = local.step.get();
         if step.is_on() && step.coroutine == coroutine {
-            local.step.set(step.goes_on_in(resumer));
+            step::set(local, step.goes_on_in(resumer));
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::ptr;
 
-use mlua_sys::{lua_Debug, lua_State, lua_getstack};
+use mlua_sys::{LUA_OK, LUA_YIELD, lua_Debug, lua_State, lua_getstack, lua_status};
 
 use super::super::sample::Resumers;
-use super::hook;
+use super::{Local, hook};
 
 /// Before the first frame of a coroutine: no line is there.
 const OUTSIDE: isize = -1;
@@ -118,6 +118,42 @@ impl Step {
             return true;
         }
         self.mode == Mode::In && resumers.of(coroutine).any(|state| state == self.coroutine)
+    }
+}
+
+/// The step that is under way. One whose coroutine is no more, as it was closed or collected, is over.
+pub(super) fn current(local: &Local) -> Step {
+    let step = local.step.get();
+    if !step.is_on() || has_place(local) {
+        return step;
+    }
+    set(local, Step::NONE);
+    // SAFETY: the instance outlives `local`, and belongs to the thread that runs the service.
+    unsafe { (*local.instance).interrupt.watch(hook::is_watched(local)) };
+    Step::NONE
+}
+
+/// Begins a step, or ends the one that is under way.
+pub(super) fn set(local: &Local, step: Step) {
+    local.step.set(step);
+    // SAFETY: as in `current`.
+    unsafe { (*local.instance).interrupt.followed.set(step.coroutine) };
+}
+
+/// Whether the coroutine of the step is there, and in a function.
+fn has_place(local: &Local) -> bool {
+    // SAFETY: as in `current`. Lua writes null for a coroutine that is freed. `lua_Debug` is plain data.
+    unsafe {
+        let followed = (*local.instance).interrupt.followed.get();
+        if followed.is_null() {
+            return false;
+        }
+        match lua_status(followed) {
+            LUA_YIELD => true,
+            // It runs, or waits for one that it has resumed; or else it was closed, or has nothing to do any more.
+            LUA_OK => lua_getstack(followed, 0, &mut std::mem::zeroed()) != 0,
+            _ => false,
+        }
     }
 }
 
