@@ -18,7 +18,7 @@ end
 local function run()
 	local other = skynet.newservice("bench_neighbour", "answerer")
 	local worst, late = 0, 0
-	for i = 1, 60 do
+	for i = 1, 200 do
 		local began = skynet.hpc()
 		skynet.sleep(3)
 		skynet.call(other, "lua", i)

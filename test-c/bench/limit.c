@@ -7,7 +7,8 @@
  *
  *   ./limit message [threads=1] [size=16] [forward=1] [warm=200] [ms=600]: (b) as `benchmsg` measures it, in so many
  *       threads, each with a queue of its own. With forward=1 nothing is allocated or copied.
- *   ./limit wakeup [rounds=100]: `benchlat` with two bare threads, each on a processor of its own, and a futex. */
+ *   ./limit wakeup [rounds=100]: `benchlat` with two bare threads, each on a processor of its own, and a futex.
+ *   ./limit sleep [rounds=200]: `bench_neighbour.lua` as one bare thread that sleeps for 30 ms. */
 #include "base.h"
 
 #include <linux/futex.h>
@@ -229,6 +230,22 @@ static void wakeup(const char *args) {
 	bench_done();
 }
 
+static void sleeps(const char *args) {
+	long late = 0;
+	double worst = 0;
+	rounds = bench_arg(args, "rounds", 200);
+	for (long round = 0; round < rounds; round++) {
+		uint64_t began = bench_now();
+		bench_sleep_ms(30);
+		double ms = (double)(bench_now() - began) / 1e6 - 30;
+		worst = ms > worst ? ms : worst;
+		late += ms > 100;
+	}
+	bench_report("worst_late_ms", worst);
+	bench_report("late", (double)late);
+	bench_done();
+}
+
 int main(int argc, char **argv) {
 	char args[256];
 	bench_join(args, sizeof args, argc, argv);
@@ -236,6 +253,8 @@ int main(int argc, char **argv) {
 		message(args);
 	else if (argc > 1 && strcmp(argv[1], "wakeup") == 0)
 		wakeup(args);
+	else if (argc > 1 && strcmp(argv[1], "sleep") == 0)
+		sleeps(args);
 	show("a message through a plain ring, one thread", plain_ring, 10000000);
 	show("a message through a queue for many senders, alone", shared_queue, 10000000);
 	show("of which: allocate, copy, free", allocate, 10000000);

@@ -113,11 +113,7 @@ pub fn start(
     match on {
         On::Limit(limit) => {
             let text = format!("{limit} {bootstrap}{quick}");
-            let mut words = text.split_whitespace();
-            let program = words.next().unwrap_or_default();
-            let mut command = Command::new(modules.dir.join(program));
-            command.args(words);
-            Process::start(command, &modules.dir)
+            Process::start(limit_program(&text, modules), &modules.dir)
         }
         On::Node(side) => {
             let config = format!(
@@ -130,6 +126,15 @@ pub fn start(
             Process::start(node(side, modules, &config)?, &modules.dir)
         }
     }
+}
+
+/// The limit program with its arguments.
+fn limit_program(text: &str, modules: &Modules) -> Command {
+    let mut words = text.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let mut command = Command::new(modules.dir.join(program));
+    command.args(words);
+    command
 }
 
 /// Start a node on a skynet tree with a script of `benches/lua`.
@@ -181,7 +186,10 @@ const LOOPS: usize = 3;
 
 /// A node of the lowest priority beside busy loops of the normal one, which are bound to one of the processors.
 fn neighbour(row: &Row, on: On, args: &Args, modules: &Modules) -> Result<Values, String> {
-    let mut command = lua_node(row, on, args, modules, "bench_neighbour", 0, true)?;
+    let mut command = match on {
+        On::Node(_) => lua_node(row, on, args, modules, "bench_neighbour", 0, true)?,
+        On::Limit(limit) => limit_program(limit, modules),
+    };
     // SAFETY: setpriority(2) is a system call; nothing else happens between fork and exec.
     unsafe {
         command.pre_exec(|| {
