@@ -39,13 +39,19 @@ impl Digits {
         digits
     }
 
-    fn hex(handle: u32, digits: &[u8; 16], width: u32) -> Digits {
+    /// `ten` is the digit for ten.
+    fn hex(handle: u32, ten: u8, width: u32) -> Digits {
         let mut text = Digits::EMPTY;
-        // All eight, so that it takes no branch; `start` leaves out zeros.
-        for i in 0..8 {
-            let digit = handle >> (4 * i) & 15;
-            text.text[Digits::MOST - 1 - i] = digits[digit as usize];
-        }
+        // All eight at once, a digit in each byte; `start` leaves out zeros.
+        let digits = u64::from(handle);
+        let digits = (digits << 16 | digits) & 0x0000_ffff_0000_ffff;
+        let digits = (digits << 8 | digits) & 0x00ff_00ff_00ff_00ff;
+        let digits = (digits << 4 | digits) & 0x0f0f_0f0f_0f0f_0f0f;
+        let each = u64::MAX / 255;
+        let letters = (digits + 6 * each) >> 4 & each;
+        let letters = letters * u64::from(ten - b'0' - 10);
+        let digits = digits + u64::from(b'0') * each + letters;
+        text.text[Digits::MOST - 8..Digits::MOST].copy_from_slice(&digits.to_be_bytes());
         let significant = (35 - handle.leading_zeros()) / 4;
         text.start -= significant.max(width) as usize;
         text.push(b':');
@@ -54,12 +60,12 @@ impl Digits {
 
     /// A handle as `:%x`.
     pub(crate) fn handle(handle: u32) -> Digits {
-        Digits::hex(handle, b"0123456789abcdef", 1)
+        Digits::hex(handle, b'a', 1)
     }
 
     /// A handle as `:%08X`, which is how LAUNCH answers.
     pub(crate) fn launched(handle: u32) -> Digits {
-        Digits::hex(handle, b"0123456789ABCDEF", 8)
+        Digits::hex(handle, b'A', 8)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -83,7 +89,7 @@ mod tests {
             let expected = number.to_string();
             assert_eq!(Digits::decimal(number).bytes(), expected.as_bytes());
         }
-        for handle in [0, 1, 0xf, 0x10, 0xabcd, 0x0100_0002, u32::MAX] {
+        for handle in [0, 1, 0xf, 0x10, 0xabcd, 0x0100_0002, 0x9a8b_7c6d, u32::MAX] {
             assert_eq!(
                 Digits::handle(handle).bytes(),
                 format!(":{handle:x}").as_bytes()

@@ -283,17 +283,15 @@ fn launch(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let separator = copy.iter().position(|c| b" \t\r\n\0".contains(c));
     let separator = separator.unwrap_or(copy.len() - 1); // never: it ends with a NUL
     let (module, args) = copy.split_at_mut(separator + 1);
-    if let Some(last) = module.last_mut() {
-        *last = 0;
-    }
-    if let Some(at) = args.iter().position(|c| b"\r\n".contains(c)) {
+    let end = args.iter().position(|c| b"\r\n\0".contains(c));
+    let args = end.map(|at| {
         args[at] = 0;
-    }
-    let Ok(module) = CStr::from_bytes_until_nul(module) else {
-        return NONE;
-    };
-    // Empty without a separator: not even the NUL is left.
-    let args = CStr::from_bytes_until_nul(args).ok();
+        // SAFETY: the first NUL is the last byte.
+        unsafe { CStr::from_bytes_with_nul_unchecked(&args[..=at]) }
+    });
+    module[separator] = 0;
+    // SAFETY: as above.
+    let module = unsafe { CStr::from_bytes_with_nul_unchecked(module) };
     match service::launch(module, args) {
         None => NONE,
         Some(service) => this.answer_number(&Digits::launched(service.handle())),

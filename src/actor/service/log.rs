@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 static LINES: AtomicU64 = AtomicU64::new(0);
 static ERRORS: AtomicU64 = AtomicU64::new(0);
 
-/// How lines begin that tell of an error: those of the core, and of what a Lua service has raised.
+/// How lines begin that tell of an error: those of the core, and of what a Lua service has raised. [`is_error`] knows their first bytes.
 const ERROR_PREFIXES: [&[u8]; 4] = [
     b"error: ",
     b"lua call [",
@@ -20,9 +20,14 @@ const ERROR_PREFIXES: [&[u8]; 4] = [
     b"lua error in error : [",
 ];
 
+fn is_error(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b'e' | b'l'))
+        && ERROR_PREFIXES.iter().any(|prefix| line.starts_with(prefix))
+}
+
 fn count(line: &[u8]) {
     LINES.fetch_add(1, Ordering::Relaxed);
-    if ERROR_PREFIXES.iter().any(|prefix| line.starts_with(prefix)) {
+    if is_error(line) {
         ERRORS.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -85,5 +90,19 @@ unsafe fn deliver(reader: u32, source: u32, text: *mut c_void, len: usize, class
     if reader == 0 || !waiting::admit(reader, len) || !push_with(reader, message, class) {
         // SAFETY: the message was not delivered, so the block is still this function's.
         memory::uncharged(|| unsafe { libc::free(text) });
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_begins_as_an_error_does_is_one() {
+        for prefix in ERROR_PREFIXES {
+            assert!(is_error(prefix), "{}", prefix.escape_ascii());
+            assert!(!is_error(&prefix[1..]) && !is_error(&prefix[..prefix.len() - 1]));
+        }
+        assert!(!is_error(b"") && !is_error(b"LAUNCH snlua main"));
     }
 }

@@ -405,6 +405,29 @@ const HEX: [u8; 256] = {
 
 /// As C's `strtoul(text, NULL, 16)`, of which the low 32 bits count.
 pub fn parse_hex(text: &[u8]) -> u32 {
+    match few_hex_digits(text) {
+        Some(number) => number,
+        None => parse_any_hex(text),
+    }
+}
+
+/// What nearly all handles are: one to eight digits and nothing else.
+fn few_hex_digits(text: &[u8]) -> Option<u32> {
+    if !(1..=8).contains(&text.len()) {
+        return None;
+    }
+    let mut number = 0;
+    for &byte in text {
+        let digit = HEX[usize::from(byte)];
+        if digit > 15 {
+            return None;
+        }
+        number = number << 4 | u32::from(digit);
+    }
+    Some(number)
+}
+
+fn parse_any_hex(text: &[u8]) -> u32 {
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
     let start = text.iter().position(|byte| !is_space(byte));
     let text = &text[start.unwrap_or(text.len())..];

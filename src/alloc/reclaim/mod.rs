@@ -186,10 +186,12 @@ fn collect_from(mut list: MutexGuard<'_, List>) {
     let free: Vec<Deferred> = {
         let oldest = EPOCH.oldest(PARTICIPANTS.lock().iter().map(|p| &p.epoch));
         // The lock of the participants is released by now: a thread may enter meanwhile, and reads nothing of what was unlinked.
-        let (free, keep): (Vec<_>, Vec<_>) = list.blocks.drain(..).partition(|d| d.tag <= oldest);
+        let mut free = Vec::with_capacity(list.blocks.len());
+        free.extend(list.blocks.extract_if(.., |d| d.tag <= oldest));
         // A turn that retires many services must not look at all of them at each.
-        list.collect_at = (2 * keep.len()).max(COLLECT_AT);
-        list.blocks = keep;
+        list.collect_at = (2 * list.blocks.len()).max(COLLECT_AT);
+        let room = 2 * list.collect_at;
+        list.blocks.shrink_to(room);
         drop(list);
         free
     };
