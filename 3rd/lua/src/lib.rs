@@ -147,6 +147,16 @@ unsafe extern "C" {
     /// Whether upvalue `n` of the function at `index` is to be closed (ldebugger.h). Raises nothing.
     pub fn lua_upvaluecloses(state: *mut LuaState, index: c_int, n: c_int) -> c_int;
 
+    /// Pushes the next field of the table at `index` behind `place` without a look at more than `steps` of its slots, nor at keys from 1 to
+    /// `list` (ldebugger.h): 1 if there is one, 0 if there is none, -1 if it may look no further. Raises nothing.
+    pub fn lua_following(
+        state: *mut LuaState,
+        index: c_int,
+        list: u64,
+        place: *mut usize,
+        steps: *mut usize,
+    ) -> c_int;
+
     /// Where the frame of the function of `frame`, filled as for [`lua_getcaller`], begins on the stack (ldebugger.h): higher than those of
     /// who has called it. Raises nothing.
     pub fn lua_framebase(state: *mut LuaState, frame: *const c_void) -> isize;

@@ -19,8 +19,12 @@ local TIME <const> = 10 -- seconds that a text of the user's may run
 local HIT_TIME <const> = 0.1 -- seconds of processor time that the texts of a breakpoint may run when it is reached
 local SLOT <const> = 1 << 24 -- numbers of frames and variables that a service has
 local REPL_LIMIT <const> = 65536 -- bytes of a string that is asked for
+local COPY_LIMIT <const> = 1024 * 1024 -- ... that is to be copied
+local MOST_STACK <const> = 1024 * 1024 -- bytes of the frames in an answer
 local MOST_LOGGED <const> = 65536 -- bytes of the values in a log message
 local MOST_GARBAGE <const> = 64 * 1024 * 1024 -- bytes that the agent may leave before it is collected
+
+local PLACE <const> = '^[%a_][%w_.%[%]"]*$' -- an expression that does nothing but read
 
 local stop -- what is stopped: { thread, reason, frames, threads, store, ... }
 
@@ -182,6 +186,7 @@ end
 -- Whether a breakpoint stops: its condition and the number of its hits. A condition that fails stops, with a line that says why; one that
 -- takes too long is not asked again.
 local function is_hit(thread, id, condition, hit_condition, log, breakpoint)
+	values.begin()
 	local frame = { thread = thread, level = 0 }
 	local info = debug.getinfo(thread, 0, "Slf")
 	frame.path, frame.line = stacks.describe(info), info.currentline
@@ -261,9 +266,14 @@ function commands.stackTrace(arguments)
 	entry.stack = entry.stack or stacks.of(entry.thread, entry == stop.threads[0] and stop.reason == "pause")
 	local first = arguments.startFrame or 0
 	local last = arguments.levels and arguments.levels > 0 and first + arguments.levels or #entry.stack
-	local list = json.list {}
+	local list, size = json.list {}, 0
 	for i = first + 1, math.min(last, #entry.stack) do
-		list[#list + 1] = protocol_frame(entry.stack[i])
+		local frame = entry.stack[i]
+		list[#list + 1] = protocol_frame(frame)
+		size = size + #frame.name + #(frame.path or "")
+		if size > MOST_STACK then
+			break -- the editor asks for the rest
+		end
 	end
 	return { stackFrames = list, totalFrames = #entry.stack }
 end
@@ -271,7 +281,7 @@ end
 function commands.scopes(arguments)
 	local frame = frame_of(arguments.frameId)
 	if frame.label then
-		local variable = stop.store:variable("Globals", _G)
+		local variable = stop.store:variable("Globals", _G, nil, "_G")
 		return {
 			scopes = json.list {
 				{ name = "Globals", expensive = true, variablesReference = variable.variablesReference },
@@ -294,7 +304,7 @@ function commands.scopes(arguments)
 		end)
 	end
 	local globals = stacks.globals(frame)
-	local variable = stop.store:variable("Globals", globals, frame)
+	local variable = stop.store:variable("Globals", globals, frame, "_ENV")
 	scopes[#scopes + 1] = { name = "Globals", expensive = true, variablesReference = variable.variablesReference }
 	return { scopes = scopes }
 end
@@ -308,16 +318,18 @@ end
 function commands.evaluate(arguments)
 	local frame = frame_of(arguments.frameId) or stop.frames[1]
 	local hover = arguments.context == "hover" or arguments.context == "watch"
-	local ok, results = evaluate(arguments.expression, frame, hover)
+	local copy = arguments.context == "clipboard"
+	local ok, results = evaluate(arguments.expression, frame, hover or copy)
 	if not ok then
 		error(results, 0)
 	end
-	local limit = not hover and REPL_LIMIT or nil
+	local limit = copy and COPY_LIMIT or not hover and REPL_LIMIT or nil
 	if results.n == 0 then
 		return { result = "", variablesReference = 0 }
 	elseif results.n == 1 then
-		local variable = stop.store:variable("", results[1], frame, nil, limit)
-		variable.result, variable.value, variable.name = variable.value, nil, nil
+		local place = string.match(arguments.expression, PLACE)
+		local variable = stop.store:variable("", results[1], frame, place, limit)
+		variable.result, variable.value, variable.name, variable.evaluateName = variable.value, nil, nil, nil
 		return variable
 	end
 	local parts, size = {}, 0
@@ -411,6 +423,7 @@ local function work()
 		local arguments = request.arguments or {}
 		stop.base = request.slot * SLOT
 		stop.store.base = stop.base
+		values.begin()
 		local mode = MODES[request.command]
 		if mode then
 			local entry = stop.threads[arguments.task or 0]
@@ -432,6 +445,7 @@ end
 local function stop_here(reason, thread, value, id, caught)
 	stop = { thread = thread, reason = reason, caught = caught, base = 0, frames = {}, frame_count = 0, threads = {} }
 	stop.store = values.store(0)
+	values.begin()
 	local event = { reason = reason, tasks = json.list {} }
 	if reason == "breakpoint" then
 		event.hitBreakpointIds = { id }

@@ -10,6 +10,8 @@ local values = native.load "skynet.internal.debugvalues"
 local format = string.format
 
 local MOST_TASKS <const> = 100 -- waiting tasks that are shown
+local MOST_SORTED <const> = 100000 -- ... and that are looked at to find the oldest
+local MOST_LAYER <const> = 100 -- functions of a task that are looked at to find its name
 local DEEPEST <const> = 1000 -- functions of a stack that are shown
 local MOST_NAME <const>, MOST_PATH <const> = 1024, 4096 -- bytes
 
@@ -100,7 +102,7 @@ end
 -- session -> coroutine that waits for it, in this Lua layer or in the one of the C core.
 local function waiting_tasks()
 	local kernel = package.loaded["skynet.internal.kernel"]
-	if type(kernel) == "table" then
+	if type(kernel) == "table" and type(kernel.waiting) == "table" then
 		return kernel.waiting
 	end
 	local skynet = package.loaded.skynet
@@ -118,11 +120,15 @@ end
 
 -- The name of a task that waits: what it waits in, of the application's functions.
 local function task_name(session, task)
-	local list = {}
-	add_frames(list, task)
-	for _, frame in ipairs(list) do
-		if frame.path and not frame.layer then
-			return format("task %d: %s:%d", session, string.match(frame.path, "[^/]*$"), frame.line)
+	for level = 0, MOST_LAYER do
+		local info = debug.getinfo(task, level, "Slf")
+		if not info then
+			break
+		elseif info.what ~= "C" then
+			local path, layer = M.describe(info)
+			if path and not layer then
+				return format("task %d: %s:%d", session, string.match(path, "[^/]*$"), info.currentline)
+			end
 		end
 	end
 	return format("task %d", session)
@@ -137,9 +143,12 @@ function M.other_tasks(stopped)
 		stopped = native.resumer(stopped)
 	end
 	local waiting = waiting_tasks()
-	for session, task in next, waiting do
+	for session, task in values.following(waiting, 0) do
 		if type(task) == "thread" and not busy[task] and coroutine.status(task) == "suspended" then
 			sessions[#sessions + 1] = session
+			if #sessions == MOST_SORTED then
+				break
+			end
 		end
 	end
 	table.sort(sessions)

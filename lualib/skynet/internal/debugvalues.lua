@@ -2,6 +2,7 @@
 --- metamethod or anything else of the service's own, so that looking changes nothing.
 ---
 ---     local values = native.load "skynet.internal.debugvalues"
+---     values.begin()                     -- before each request: what it may look at and show has bounds
 ---     values.show(value, limit)          -- text
 ---     local store = values.store(base)   -- variables that can be opened, numbered from base + 1 on
 ---     store:variable(name, value, frame) -- as the protocol has it
@@ -9,7 +10,7 @@
 
 local native = ...
 
-local type, rawget, rawlen, next, getmetatable = type, rawget, rawlen, next, debug.getmetatable
+local type, rawget, rawlen, getmetatable = type, rawget, rawlen, debug.getmetatable
 local format, byte = string.format, string.byte
 
 local PREVIEW <const> = 100 -- bytes of a table in one line
@@ -17,9 +18,45 @@ local LONGEST <const> = 1024 -- bytes of a string, and of a name
 local MOST_TEXT <const> = 64 * 1024 -- bytes of a text for people
 local CLASS <const> = 100 -- bytes of the name of a class
 local MOST_FIELDS <const> = 2000 -- fields of a table that are listed, besides those of its list
+local MOST_SLOTS <const> = 64 * 1024 * 1024 -- of tables, that are looked at for a request, empty ones too: about 0.1 s
+local MOST_SHOWN <const> = 256 * 1024 -- bytes of an answer, behind which texts are cut at SHORT
+local SHORT <const> = 64 -- bytes
+local MOST_ITEMS <const> = 1 << 18 -- that can be opened in a stop
 local PAGE <const> = 100 -- elements; longer lists are asked for in pieces
 
 local M = {}
+
+---------------------------------------------------------------- fields
+
+local slots = MOST_SLOTS -- that may still be looked at
+
+--- What comes now is for another request.
+function M.begin()
+	slots = MOST_SLOTS
+end
+
+-- For a loop over the fields of a table but those of its list, 1 to `length`; behind the first `skip`. The last one is nil, true if there
+-- may be more: no more slots may be looked at.
+local function following(value, length, skip)
+	local place = 0
+	return function()
+		local key, item
+		slots, place, key, item = native.following(value, length, place, slots, skip or 0)
+		skip = 0
+		if key == nil then
+			return nil, place ~= nil
+		end
+		return key, item
+	end
+end
+
+M.following = following
+
+-- Whether a table has fields; true if that is too long to find out.
+local function has_fields(value)
+	local key, is_unknown = following(value, 0)()
+	return key ~= nil or is_unknown
+end
 
 ---------------------------------------------------------------- text
 
@@ -107,14 +144,17 @@ local function preview(value)
 			break
 		end
 	end
-	for key, item in next, value do
-		if size >= PREVIEW then
+	local each = following(value, length)
+	while true do
+		local key, item = each()
+		if key == nil and not item then
+			break
+		elseif key == nil or size >= PREVIEW then
 			parts[count + 1] = "..."
 			break
-		elseif not (math.type(key) == "integer" and key >= 1 and key <= length) then
-			local name = is_name(key) and key or "[" .. show_flat(key) .. "]"
-			add(name .. " = " .. show_flat(item))
 		end
+		local name = is_name(key) and key or "[" .. show_flat(key) .. "]"
+		add(name .. " = " .. show_flat(item))
 	end
 	return "{" .. table.concat(parts, ", ") .. "}"
 end
@@ -131,7 +171,7 @@ local function show(value, limit, flat)
 		return native.address(value) .. " (" .. coroutine.status(value) .. ")"
 	elseif kind == "table" then
 		local class = class_of(value)
-		local text = flat and (next(value) == nil and "{}" or "{...}") or preview(value)
+		local text = flat and (has_fields(value) and "{...}" or "{}") or preview(value)
 		return class and class .. " " .. text or text
 	elseif kind == "userdata" then
 		local class = class_of(value)
@@ -163,13 +203,17 @@ end
 
 local function can_open(value)
 	local kind = type(value)
-	return kind == "table" and (next(value) ~= nil or getmetatable(value) ~= nil)
+	return kind == "table" and (getmetatable(value) ~= nil or has_fields(value))
 		or kind == "userdata" and (getmetatable(value) ~= nil)
 		or kind == "function" and debug.getupvalue(value, 1) ~= nil
 end
 
---- A number for something with variables in it: `list()` gives them, as a list of { name, value, set = function?, expression }.
+--- A number for something with variables in it: `list()` gives them, as a list of { name, value, set = function?, expression }. 0 if
+--- there are too many of them.
 function Store:add(item)
+	if self.count >= MOST_ITEMS then
+		return 0
+	end
 	self.count = self.count + 1
 	self.items[self.count] = item
 	return self.base + self.count
@@ -182,31 +226,31 @@ end
 local list_of
 
 -- The number of a value; the same one however often it is shown.
-local function reference(store, value, frame)
+local function reference(store, value, frame, expression)
 	if not can_open(value) then
 		return 0
 	end
 	local known = store.numbers[value]
 	if not known then
-		known = store:add { frame = frame }
-		local item = store:item(known)
-		item.value = value
-		item.list = function()
-			return list_of(value)
+		local item = { frame = frame, value = value, expression = expression }
+		function item.list(start, count)
+			return list_of(value, start, count)
 		end
-		store.numbers[value] = known
+		known = store:add(item)
+		store.numbers[value] = known ~= 0 and known or nil
 	end
 	return known
 end
 
---- One variable, as the protocol has it.
+--- One variable, as the protocol has it. `limit`: bytes of its texts.
 function Store:variable(name, value, frame, expression, limit)
+	expression = expression and #expression <= LONGEST and expression or nil
 	local variable = {
-		name = M.printable(name, LONGEST),
+		name = M.printable(name, math.min(limit or LONGEST, LONGEST)),
 		value = M.show(value, limit),
 		type = type(value),
-		variablesReference = reference(self, value, frame),
-		evaluateName = expression and #expression <= LONGEST and expression or nil,
+		variablesReference = reference(self, value, frame, expression),
+		evaluateName = expression and #expression <= (limit or LONGEST) and expression or nil,
 	}
 	if type(value) == "table" and rawlen(value) > PAGE then
 		variable.indexedVariables = rawlen(value)
@@ -215,7 +259,29 @@ function Store:variable(name, value, frame, expression, limit)
 	return variable
 end
 
+local RESERVED <const> = {}
+for word in
+	string.gmatch(
+		"and break do else elseif end false for function global goto if in local nil not or repeat return then true until while",
+		"%a+"
+	)
+do
+	RESERVED[word] = true
+end
+
+-- The expression for a field of what `parent` stands for; nil if there is none.
+local function field_expression(parent, key)
+	if is_name(key) and not RESERVED[key] then
+		return parent .. "." .. key
+	elseif type(key) == "string" and #key <= SHORT then
+		return format("%s[%q]", parent, key)
+	elseif type(key) == "number" or type(key) == "boolean" then
+		return format("%s[%s]", parent, M.show(key))
+	end
+end
+
 local function by_name(a, b)
+	a, b = a.name, b.name
 	local x, y = type(a), type(b)
 	if x ~= y then
 		return x < y
@@ -259,19 +325,25 @@ end
 
 M.upvalues = upvalues
 
-local function fields(value)
+-- What is listed besides what there is: a line for the reader.
+local function note(text)
+	return { name = "...", value = text, text = true }
+end
+
+-- The fields of a table: `count` behind the first `start`, sorted; or as many as are listed. Whether these are the last.
+local function fields(value, start, count)
 	local keys, list = {}, {}
-	local length = rawlen(value)
-	for key in next, value do
-		if not (math.type(key) == "integer" and key >= 1 and key <= length) then
-			keys[#keys + 1] = key
-			if #keys > MOST_FIELDS then
-				break
-			end
-		end
+	local most = math.min(count or MOST_FIELDS, MOST_FIELDS)
+	local each = following(value, rawlen(value), start)
+	local key, is_cut = each()
+	while key ~= nil and #keys < most do
+		-- Of long names the beginning is enough to sort them by.
+		keys[#keys + 1] = { key = key, name = type(key) == "string" and string.sub(key, 1, LONGEST) or key }
+		key, is_cut = each()
 	end
 	table.sort(keys, by_name)
-	for i, key in ipairs(keys) do
+	for i, entry in ipairs(keys) do
+		key = entry.key
 		list[i] = {
 			name = type(key) == "string" and key or "[" .. show_flat(key) .. "]",
 			value = rawget(value, key),
@@ -279,22 +351,24 @@ local function fields(value)
 			key = key,
 		}
 	end
-	if #keys > MOST_FIELDS then
-		list[#list] = { name = "...", value = "there are more fields", text = true }
+	if key ~= nil and #keys == most and not count then
+		list[#list + 1] = note "there are more fields"
+	elseif key == nil and is_cut then
+		list[#list + 1] = note "there may be more fields: the table has too many empty places to look at all of them"
 	end
-	return list
+	return list, key == nil
 end
 
-function list_of(value)
-	local list
+function list_of(value, start, count)
+	local list, is_end = {}, true
 	if type(value) == "table" then
-		list = fields(value)
+		list, is_end = fields(value, start, count)
 	elseif type(value) == "function" then
-		return upvalues(value)
-	else
-		list = {}
+		list = upvalues(value)
 	end
-	list[#list + 1] = metatable_entry(value)
+	if is_end or not count then
+		list[#list + 1] = metatable_entry(value)
+	end
 	return list
 end
 
@@ -307,8 +381,8 @@ local function elements(item, first, last)
 end
 
 -- What an item lists. Of names that are not shown whole two may look the same, so nothing is set by them.
-local function listed(item)
-	local list = item.list()
+local function listed(item, start, count)
+	local list = item.list(start, count)
 	for _, entry in ipairs(list) do
 		if #entry.name > LONGEST then
 			entry.set = nil
@@ -321,13 +395,19 @@ end
 local function entries(item, filter, start, count)
 	local length = type(item.value) == "table" and rawlen(item.value) or 0
 	local list = {}
+	count = count and count > 0 and count or nil -- 0 stands for all
 	if filter ~= "named" and length > 0 then
 		local first = (start or 0) + 1
-		local last = math.min(count and count > 0 and first + count - 1 or length, length, first + MOST_FIELDS - 1)
+		local last = math.min(count and first + count - 1 or length, length, first + MOST_FIELDS - 1)
 		list = elements(item, first, last)
+		if not count and last < length then
+			list[#list + 1] = note(format("there are more elements, up to [%d]", length))
+		end
 	end
 	if filter ~= "indexed" then
-		for _, entry in ipairs(listed(item)) do
+		-- Pages of one kind are asked for.
+		local pages = filter == "named" and type(item.value) == "table"
+		for _, entry in ipairs(listed(item, pages and start or nil, pages and count or nil)) do
 			list[#list + 1] = entry
 		end
 	end
@@ -340,16 +420,22 @@ function Store:children(number_of, filter, start, count)
 	if not item then
 		return nil
 	end
-	local list = {}
+	local list, size = {}, 0
 	for i, entry in ipairs(entries(item, filter, start, count)) do
-		local variable = self:variable(entry.name, entry.value, item.frame, entry.expression)
-		if entry.text then
-			variable.value = entry.value
+		local limit = size < MOST_SHOWN and LONGEST or SHORT
+		local expression = entry.expression
+		if not expression and item.expression and entry.key ~= nil then
+			expression = field_expression(item.expression, entry.key)
 		end
-		if not entry.set then
+		local variable = self:variable(entry.name, entry.value, item.frame, expression, limit)
+		if entry.text then
+			variable.value, variable.type = entry.value, nil
+		end
+		if not entry.set or #entry.name > limit then
 			variable.presentationHint = { attributes = { "readOnly" } }
 		end
 		list[i] = variable
+		size = size + #variable.name + #variable.value + #(variable.evaluateName or "")
 	end
 	return list
 end
@@ -364,6 +450,9 @@ function Store:entry(number_of, name)
 	if index and type(item.value) == "table" and math.tointeger(index) <= rawlen(item.value) then
 		local place = math.tointeger(index)
 		return elements(item, place, place)[1], item
+	end
+	if type(item.value) == "table" and #name <= LONGEST and rawget(item.value, name) ~= nil then
+		return { name = name, value = rawget(item.value, name), set = setter(item.value, name) }, item
 	end
 	for _, entry in ipairs(listed(item)) do
 		if M.printable(entry.name, LONGEST) == name then

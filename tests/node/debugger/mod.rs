@@ -7,6 +7,7 @@ mod limits;
 mod processes;
 mod sessions;
 mod stepping;
+mod tables;
 mod throws;
 
 use std::fs;

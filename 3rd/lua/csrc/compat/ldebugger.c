@@ -16,6 +16,7 @@
 #include "lfunc.h"
 #include "lgc.h"
 #include "lparser.h"
+#include "ltable.h"
 
 
 static lua_ErrorWatcher watcher = NULL;  /* atomic */
@@ -88,6 +89,45 @@ LUA_API int lua_upvaluecloses (lua_State *L, int idx, int n) {
     return 0;
   return 0 < n && n <= f->p->sizeupvalues &&
          f->p->upvalues[n - 1].kind == RDKTOCLOSE;
+}
+
+
+LUA_API int lua_following (lua_State *L, int idx, lua_Unsigned list,
+                           size_t *place, size_t *steps) {
+  Table *t = (Table *)cast_voidp(lua_topointer(L, idx));
+  size_t asize = t->asize;
+  size_t size = asize + sizenode(t);
+  size_t i = *place;
+  if (i < list)  /* no slot of the list is looked at */
+    i = (list < asize) ? cast_sizet(list) : asize;
+  for (; i < size; i++) {
+    StkId top = L->top.p;
+    if ((*steps)-- == 0) {
+      *steps = 0;
+      *place = i;
+      return -1;
+    }
+    if (i < asize) {
+      lu_byte tag = *getArrTag(t, i);
+      if (tagisempty(tag))
+        continue;
+      setivalue(s2v(top), l_castU2S(i + 1));
+      farr2val(t, i, tag, s2v(top + 1));
+    }
+    else {
+      const Node *n = gnode(t, i - asize);
+      if (isempty(gval(n)) ||
+          (keyisinteger(n) && l_castS2U(keyival(n)) - 1u < list))
+        continue;
+      getnodekey(L, s2v(top), n);
+      setobj2s(L, top + 1, gval(n));
+    }
+    L->top.p += 2;
+    *place = i + 1;
+    return 1;
+  }
+  *place = i;
+  return 0;
 }
 
 

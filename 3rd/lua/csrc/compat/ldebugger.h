@@ -52,6 +52,16 @@ LUA_API int (lua_localcloses) (lua_State *L, const lua_Debug *ar, int n);
 LUA_API int (lua_upvaluecloses) (lua_State *L, int idx, int n);
 
 /*
+** The next field of the table at 'idx': 1, with its key and value pushed. As
+** 'lua_next' has them, but those with a key from 1 to 'list' are left out.
+** 'place' is 0 at first, and tells where to go on. 0 if there are no more. Each
+** slot of the table takes one of 'steps', whether there is a field in it: -1 if
+** there are none left. Raises no errors; needs room for two values.
+*/
+LUA_API int (lua_following) (lua_State *L, int idx, lua_Unsigned list,
+                             size_t *place, size_t *steps);
+
+/*
 ** Where the frame of the function of 'ar', which is filled as for
 ** 'lua_getcaller', begins on the stack. Of two that are there at a time, the
 ** one that was called by the other begins higher; a function that was

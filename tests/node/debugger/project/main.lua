@@ -134,6 +134,29 @@ function commands.drop(times, is_closed)
 	return sum
 end
 
+-- Tables that are too large to be looked at, or to be told.
+function commands.tables()
+	local emptied, same = {}, {}
+	for i = 1, 10000000 do
+		emptied[i] = i
+	end
+	for i = 1, 10000000 do
+		emptied[i] = nil
+	end
+	for i = 1, 100 do
+		same[i] = emptied
+	end
+	local long, many, list = {}, {}, {}
+	for i = 1, 1900 do
+		long[string.format("%04d", i) .. string.rep("k", 900)] = string.rep("v", 900)
+	end
+	for i = 1, 5000 do
+		many[i .. "th"], list[i] = i, i
+	end
+	local inner = { ["a b"] = { list = { { "deep" } } }, text = string.rep("t", 200000) .. "end" }
+	return #same, long, many, list, inner -- tables
+end
+
 local finalized = 0
 
 -- Objects that are garbage, and have finalizers.

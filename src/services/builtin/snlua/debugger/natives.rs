@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use libc::c_int;
 use mlua_sys::{
-    LUA_TFUNCTION, LUA_TTHREAD, lua_Debug, lua_checkstack, lua_createtable, lua_getstack,
-    lua_pushthread, lua_typename, lua_xmove,
+    LUA_TFUNCTION, LUA_TTABLE, LUA_TTHREAD, lua_Debug, lua_checkstack, lua_createtable,
+    lua_getstack, lua_pushthread, lua_typename, lua_xmove,
 };
 use skynet_support::{Entry, State, lua_functions};
 
@@ -161,6 +161,41 @@ fn reclaim(state: State<'_>) -> c_int {
     0
 }
 
+/// `following(table, list, place, slots, skip)`: the field behind `place` (0 to begin), which is none of the list 1 to `list`, and behind
+/// `skip` others: the slots of the table that may still be looked at, of `slots`; where to go on, nil at the end; key and value,
+/// nothing if there was none in so many slots.
+fn following(state: State<'_>) -> c_int {
+    state.check_kind(1, LUA_TTABLE);
+    let list = state.check_integer(2).max(0).cast_unsigned();
+    let mut place = state.check_integer(3).max(0) as usize;
+    let mut slots = state.check_integer(4).max(0) as usize;
+    let skip = state.check_integer(5);
+    let top = state.top();
+    let mut found = 1;
+    for _ in 0..=skip {
+        state.set_top(top);
+        // SAFETY: a table, and room for two values.
+        found = unsafe {
+            skynet_lua::lua_following(state.raw().cast(), 1, list, &mut place, &mut slots)
+        };
+        if found != 1 {
+            break;
+        }
+    }
+    state.push_integer(slots as i64);
+    match found {
+        0 => state.push_nil(),
+        _ => state.push_integer(place as i64),
+    }
+    if found != 1 {
+        return 2;
+    }
+    // Slots and place below key and value.
+    state.insert(top + 1);
+    state.insert(top + 1);
+    4
+}
+
 /// `closes(function, n)`, `closes(coroutine, level, n)`: whether that upvalue, or local, is to be closed and must not be changed.
 fn closes(state: State<'_>) -> c_int {
     let raw = state.raw();
@@ -202,4 +237,5 @@ pub(super) const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"memory" => memory,
     c"reclaim" => reclaim,
     c"closes" => closes,
+    c"following" => following,
 });
