@@ -15,8 +15,8 @@ local function names_in(source)
 end
 
 -- What is visible at a level of what the source may mean: names in order of declaration, slots and values of the locals,
--- indices of the upvalues.
-local function visible(thread, level, func, extra, wanted)
+-- indices of the upvalues. `varargs` is the value of a local in the slot `vararg`, which has none.
+local function visible(thread, level, func, extra, wanted, vararg, varargs)
 	local names, slots, values, upvalues = {}, {}, {}, {}
 	for name in pairs(extra or {}) do
 		if wanted[name] then
@@ -29,6 +29,9 @@ local function visible(thread, level, func, extra, wanted)
 			break
 		elseif wanted[name] then -- names of temporary ones have parentheses
 			names[#names + 1] = name
+			if slot == vararg and value == nil then
+				value = varargs
+			end
 			slots[name], values[name] = slot, value
 		end
 	end
@@ -87,12 +90,17 @@ return function(source, thread, level, extra)
 	-- In the running thread the debug library counts itself, this function and its helpers too.
 	local running = thread == coroutine.running()
 	local here, from_helper = level + (running and 2 or 0), level + (running and 3 or 0)
-	local info = debug.getinfo(thread, here, "f")
+	local info = debug.getinfo(thread, here, "fu")
 	if not info then
 		return false, "Invalid level"
 	end
 	local func = info.func
-	local names, slots, values, upvalues = visible(thread, from_helper, func, extra, names_in(tostring(source)))
+	local arguments = extra_arguments(thread, from_helper)
+	-- A vararg parameter (`...name`) whose function needs no table for it: that is made for the source.
+	local vararg = info.isvararg and info.nparams + 1
+	local varargs = table.move(arguments, 1, arguments.n, 1, { n = arguments.n })
+	local names, slots, values, upvalues =
+		visible(thread, from_helper, func, extra, names_in(tostring(source)), vararg, varargs)
 	local reported = {}
 	for name, slot in pairs(slots) do
 		reported[#reported + 1] = string.format("[%d] = %s,", slot, name)
@@ -109,7 +117,6 @@ return function(source, thread, level, extra)
 	tie_upvalues(chunk, func, extra, slots, values, upvalues)
 	-- A local that the source does not name must still be reported as it is.
 	tie_upvalues(report, func, nil, slots, values, upvalues)
-	local arguments = extra_arguments(thread, from_helper)
 	local results = table.pack(pcall(chunk, table.unpack(arguments, 1, arguments.n)))
 	if results[1] then
 		local now = report()
@@ -117,6 +124,11 @@ return function(source, thread, level, extra)
 			-- Only what the source itself has changed: a function that it calls may have changed the real one.
 			if not rawequal(now[slot], values[name]) then
 				debug.setlocal(thread, here, slot, now[slot])
+			end
+		end
+		for n = 1, arguments.n do
+			if not rawequal(varargs[n], arguments[n]) then
+				debug.setlocal(thread, here, -n, varargs[n])
 			end
 		end
 	end

@@ -159,7 +159,7 @@ function M.other_tasks(stopped)
 	return tasks
 end
 
---- The names that are seen at a level and whose variables are to be closed: they cannot be changed.
+--- The names that are seen at a level and whose variables cannot be changed: they are to be closed, or the vararg parameter.
 function M.closing(thread, level)
 	local closes, names = {}, {}
 	local func = debug.getinfo(thread, level, "f").func
@@ -177,6 +177,11 @@ function M.closing(thread, level)
 		end
 		closes[name] = native.closes(thread, level, slot)
 	end
+	local vararg = M.vararg_slot(thread, level)
+	local parameter = vararg and debug.getlocal(thread, level, vararg)
+	if parameter then
+		closes[parameter] = true
+	end
 	for name, is_closed in pairs(closes) do
 		-- Those of loops have no name.
 		names[#names + 1] = is_closed and string.sub(name, 1, 1) ~= "(" and name or nil
@@ -184,19 +189,43 @@ function M.closing(thread, level)
 	return names
 end
 
+--- The slot of the vararg parameter (`...name`, a constant) of a function that has extra arguments.
+function M.vararg_slot(thread, level)
+	local info = debug.getinfo(thread, level, "u")
+	return info.isvararg and info.nparams + 1
+end
+
+-- The extra arguments as a table, which the function does not have.
+local function varargs_of(frame)
+	local made = { n = 0 }
+	while true do
+		local name, value = debug.getlocal(frame.thread, frame.level, -made.n - 1)
+		if not name then
+			values.freeze(made)
+			return made
+		end
+		made.n = made.n + 1
+		made[made.n] = value
+	end
+end
+
 --- The locals of a frame, and its extra arguments.
 function M.locals(frame)
 	local list, by_slot = {}, {}
+	local vararg = M.vararg_slot(frame.thread, frame.level)
 	for slot = 1, 255 do
 		local name, value = debug.getlocal(frame.thread, frame.level, slot)
 		if not name then
 			break
 		elseif string.sub(name, 1, 1) ~= "(" then
 			by_slot[name] = #list + 1 -- the last of a name is the visible one
+			if slot == vararg and value == nil then
+				value = varargs_of(frame)
+			end
 			list[#list + 1] = {
 				name = name,
 				value = value,
-				set = not native.closes(frame.thread, frame.level, slot) and function(new)
+				set = slot ~= vararg and not native.closes(frame.thread, frame.level, slot) and function(new)
 					debug.setlocal(frame.thread, frame.level, slot, new)
 				end,
 			}
@@ -224,6 +253,18 @@ end
 
 --- The globals that a frame sees.
 function M.globals(frame)
+	local environment
+	for slot = 1, 255 do
+		local name, value = debug.getlocal(frame.thread, frame.level, slot)
+		if not name then
+			break
+		elseif name == "_ENV" then
+			environment = value -- the last one is the visible one
+		end
+	end
+	if type(environment) == "table" then
+		return environment
+	end
 	for index = 1, 255 do
 		local name, value = debug.getupvalue(frame.func, index)
 		if not name then

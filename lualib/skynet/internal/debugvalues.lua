@@ -291,8 +291,15 @@ local function by_name(a, b)
 	return native.address(a) < native.address(b)
 end
 
+local frozen = setmetatable({}, { __mode = "k" })
+
+--- Nothing can be set in a table that was made for the reader.
+function M.freeze(value)
+	frozen[value] = true
+end
+
 local function setter(value, key)
-	return function(new)
+	return not frozen[value] and function(new)
 		rawset(value, key, new)
 	end
 end

@@ -4,6 +4,7 @@ mod abuse;
 mod bounds;
 mod evaluations;
 mod limits;
+mod newer;
 mod processes;
 mod sessions;
 mod stepping;

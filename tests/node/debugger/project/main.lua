@@ -157,6 +157,10 @@ function commands.tables()
 	return #same, long, many, list, inner -- tables
 end
 
+function commands.run(file)
+	return dofile(file)
+end
+
 local finalized = 0
 
 -- Objects that are garbage, and have finalizers.
