@@ -38,6 +38,10 @@ local function is_file(path)
 end
 
 local function fill(pattern, name)
+	local at = string.find(pattern, "?", 1, true)
+	if at and not string.find(pattern, "?", at + 1, true) then
+		return string.sub(pattern, 1, at - 1) .. name .. string.sub(pattern, at + 1)
+	end
 	return (string.gsub(pattern, "%?", { ["?"] = name }))
 end
 
@@ -76,13 +80,13 @@ package.path, package.cpath = LUA_PATH, LUA_CPATH
 LUA_SERVICE, LUA_PATH, LUA_CPATH = nil, nil, nil
 
 if found_by then
-	-- "dir/?/main.lua": the service has a folder of its own, where its modules come first.
-	local own_folder = string.match(found_by, "^(.*/)[^/?]+$")
-	if own_folder then
-		SERVICE_PATH = fill(own_folder, SERVICE_NAME)
+	local folder = string.match(found_by, "^.*/")
+	if folder and not string.find(found_by, "?", #folder + 1, true) then
+		-- "dir/?/main.lua": the service has a folder of its own, where its modules come first.
+		SERVICE_PATH = fill(folder, SERVICE_NAME)
 		package.path = SERVICE_PATH .. "?.lua;" .. package.path
 	else
-		SERVICE_PATH = string.match(found_by, "^(.*/).+$")
+		SERVICE_PATH = folder
 	end
 end
 

@@ -285,7 +285,32 @@ unsafe extern "C-unwind" fn open_snapshot(lua: *mut skynet_lua::LuaState) -> c_i
         state.push_text(name);
         state.pop(1);
     }
+    make_room(state);
     0
+}
+
+/// Room for what each service puts there as it starts: a copy has as much, and need not grow.
+fn make_room(state: State<'_>) {
+    let globals = [
+        c"LUA_PATH",
+        c"LUA_CPATH",
+        c"LUA_SERVICE",
+        c"LUA_PRELOAD",
+        c"SERVICE_NAME",
+        c"SERVICE_PATH",
+    ];
+    for is_there in [true, false] {
+        let push = || match is_there {
+            true => state.push_boolean(true),
+            false => state.push_nil(),
+        };
+        for name in globals {
+            push();
+            state.set_global(name);
+        }
+        push();
+        state.set_field(LUA_REGISTRYINDEX, c"skynet_context");
+    }
 }
 
 /// Returns the loader and its argument.
