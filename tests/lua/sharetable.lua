@@ -171,6 +171,31 @@ function cases.a_version_stays_as_long_as_anything_of_it_is_used()
 	check.equal(newer(), 1)
 end
 
+function cases.a_text_from_a_file_that_the_source_has_loaded_stays_as_long_as_it_is_used()
+	if not FREES_BY_USE then
+		return
+	end
+	local path = os.tmpname()
+	local file = io.open(path, "w")
+	file:write "return 'of another file'"
+	file:close()
+	local source = string.format("return { text = dofile %q }", path)
+	-- The file's code is there for the first version alone.
+	skynet.cache.clear()
+	sharetable.loadstring("loads", source)
+	local text = sharetable.query("loads").text
+	skynet.cache.clear()
+	sharetable.loadstring("loads", source)
+	sharetable.update "loads"
+	check.equal(history "loads", 2)
+	check.equal(text, table.concat({ "of", "another", "file" }, " "))
+	text = nil
+	sharetable.loadstring("loads", source)
+	sharetable.update "loads"
+	check.equal(history "loads", 1)
+	os.remove(path)
+end
+
 function cases.who_asks_each_time_keeps_few_versions()
 	if not FREES_BY_USE then
 		return

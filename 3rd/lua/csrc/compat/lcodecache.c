@@ -137,12 +137,17 @@ static const Entry *lookup (const Generation *gen, const char *name,
 }
 
 
+static int isuser (const global_State *g, const Generation *gen) {
+  const Use *u = (const Use *)g->codeuse;
+  while (u != NULL && u->gen != gen) u = u->next;
+  return u != NULL;
+}
+
+
 /* make the state a user of 'gen'; returns 0 when there is no memory */
 static int adduser (global_State *g, Generation *gen) {
   Use *u;
-  for (u = (Use *)g->codeuse; u != NULL; u = u->next) {
-    if (u->gen == gen) return 1;  /* it is one already */
-  }
+  if (isuser(g, gen)) return 1;
   u = (Use *)malloc(sizeof(Use));
   if (u == NULL) return 0;
   u->gen = gen;
@@ -186,6 +191,26 @@ static void dropuser (Generation *gen) {
 int luaE_usesonecode (const global_State *g) {
   const Use *u = (const Use *)g->codeuse;
   return u != NULL && u->next == NULL;
+}
+
+
+int luaE_hascodeof (const global_State *g, const global_State *owner,
+                    int (*has) (const void *ud, const lua_State *of),
+                    const void *ud) {
+  const Use *u;
+  int found = 0;
+  for (u = (const Use *)owner->codeuse; u != NULL && !found; u = u->next) {
+    Generation *gen = u->gen;
+    const lua_State *modules;
+    if (isuser(g, gen)) continue;  /* it stays as long as 'g' does */
+    pthread_mutex_lock(&gen->compiling);
+    found = has(ud, gen->L);
+    pthread_mutex_unlock(&gen->compiling);
+    modules = luaE_snapshotstate(&gen->snapshot);
+    if (!found && modules != NULL)
+      found = has(ud, modules);
+  }
+  return found;
 }
 
 

@@ -27,6 +27,15 @@ LUAI_FUNC unsigned luaE_commonseed (unsigned wanted);
 /* give back the generations of cached code that a closing state used */
 LUAI_FUNC void luaE_releasecode (global_State *g);
 
+/*
+** Is there, for 'has', anything in the states of the cached code that 'owner'
+** uses and 'g' does not? What an owner shares may have come from there, and
+** goes away with the code's last user. 'owner' does not run meanwhile.
+*/
+LUAI_FUNC int luaE_hascodeof (const global_State *g, const global_State *owner,
+                    int (*has) (const void *ud, const lua_State *of),
+                    const void *ud);
+
 /* does the state use exactly one generation? */
 LUAI_FUNC int luaE_usesonecode (const global_State *g);
 

@@ -20,6 +20,7 @@
 
 #include "lgc.h"
 #include "lobject.h"
+#include "lshare.h"
 #include "lstate.h"
 #include "ltable.h"
 #include "luse.h"
@@ -176,14 +177,22 @@ static void lookatall (Set *set, lua_State *L) {
 }
 
 
-/* is a shared object of 'owner' in the set? */
-static int hasobjectof (const Set *set, const lua_State *owner) {
-  const GCObject *o;
-  for (o = G(owner)->allgc; o != NULL; o = o->next) {
+/* is a shared object of a list in the set? */
+static int hasoneof (const Set *set, const GCObject *o) {
+  for (; o != NULL; o = o->next) {
     if (isshared(o) && *findslot(set, o) != NULL)
       return 1;
   }
   return 0;
+}
+
+
+/* is one of a state? */
+static int hasobjectof (const void *ud, const lua_State *L) {
+  const Set *set = (const Set *)ud;
+  const global_State *g = G(L);
+  return hasoneof(set, g->allgc) || hasoneof(set, g->finobj) ||
+         hasoneof(set, g->fixedgc);
 }
 
 
@@ -204,6 +213,7 @@ LUA_API void lua_shareduse (lua_State *L, lua_State *const *owners, int n,
     doubtful = set.failed;
   }
   for (i = 0; i < n; i++)
-    used[i] = (unsigned char)(doubtful || hasobjectof(&set, owners[i]));
+    used[i] = (unsigned char)(doubtful || hasobjectof(&set, owners[i]) ||
+              luaE_hascodeof(g, G(owners[i]), hasobjectof, &set));
   free(set.slots);
 }

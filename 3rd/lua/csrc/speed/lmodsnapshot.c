@@ -257,6 +257,14 @@ static ModuleSnapshot *makesnapshot (Making *m, const Proto *outer) {
 }
 
 
+const lua_State *luaE_snapshotstate (const SnapshotSlot *slot) {
+  if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != DONE ||
+      slot->snapshot == NULL)
+    return NULL;
+  return slot->snapshot->L;
+}
+
+
 void luaE_closesnapshot (SnapshotSlot *slot) {
   if (slot->snapshot != NULL)
     freesnapshot(slot->snapshot);

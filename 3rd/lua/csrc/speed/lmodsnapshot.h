@@ -39,6 +39,9 @@ LUAI_FUNC void luaE_applysnapshot (lua_State *L, SnapshotSlot *slot,
                   const char *filename, const void *outer,
                   const void *const *inner);
 
+/* the state that has run the modules, or NULL; it runs nothing any more */
+LUAI_FUNC const lua_State *luaE_snapshotstate (const SnapshotSlot *slot);
+
 /* before the code goes away */
 LUAI_FUNC void luaE_closesnapshot (SnapshotSlot *slot);
 

@@ -181,6 +181,27 @@ static void test_use (const char *collector) {
   lua_close(other);
 }
 
+/* what an owner shares may be strings of code that nobody else uses any more */
+static void test_use_of_code (void) {
+  lua_State *L = openstate("incremental");
+  lua_State *owner;
+  run(L, "write", "cache.clear() local f = assert(io.open(dir .. '/code.lua', 'w')) f:write('return \"of a generation\"') f:close()");
+  owner = openstate("incremental");
+  run(owner, "owner", "m = {name = dofile(dir .. '/code.lua')} collectgarbage()");
+  lua_gc(owner, LUA_GCSTOP);
+  lua_getglobal(owner, "m");
+  share(owner, -1, 0);
+  lua_clonetable(L, lua_topointer(owner, -1));
+  lua_setglobal(L, "m");
+  run(L, "take", "x = m.name m = nil cache.clear()");
+  if (useof(L, owner, owner) != 11) fail("code", "a string of the owner's code is not used");
+  run(L, "leave", "assert(x == 'of a ' .. 'generation') x = nil");
+  if (useof(L, owner, owner) != 0) fail("code", "still used");
+  lua_close(owner);
+  run(L, "after", "x = 'of a ' .. 'generation' collectgarbage()");
+  lua_close(L);
+}
+
 /* several states ask while others read */
 static void *ask_for_use (void *arg) {
   lua_State *owner = (lua_State *)arg;
@@ -412,6 +433,7 @@ int main (int argc, char **argv) {
       test_use(collectors[i]);
       test_build(collectors[i]);
     }
+    test_use_of_code();
     test_use_by_many();
     test_cache();
     test_strings();
