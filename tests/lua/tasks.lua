@@ -463,6 +463,26 @@ function cases.coroutine_of_the_application_may_call()
 	check.equal(user.status(co), "dead")
 end
 
+function cases.a_wrapped_coroutine_ends_with_the_last_error_of_closing_it()
+	local function closing(f)
+		return setmetatable({}, { __close = f })
+	end
+	local seen
+	local failing = coroutine.wrap(function()
+		local _ <close> = closing(function(_, problem)
+			seen = problem
+			error({ "of closing" }, 0)
+		end)
+		error({ "first" }, 0)
+	end)
+	local _, problem = pcall(failing)
+	check.equal({ seen[1], problem[1] }, { "first", "of closing" })
+	check.equal({ pcall(failing) }, { false, "cannot resume dead coroutine" })
+	local plain = coroutine.wrap(error)
+	check.equal({ pcall(plain, "text", 0) }, { false, "text" })
+	check.equal({ pcall(plain) }, { false, "cannot resume dead coroutine" })
+end
+
 function cases.many_tasks_at_once()
 	local count, me = 0, coroutine.running()
 	for i = 1, 2000 do

@@ -197,8 +197,10 @@ fn wrapped(state: State<'_>) -> c_int {
     // SAFETY: the upvalue is a coroutine, which does not run.
     unsafe {
         if !matches!(lua_status(coroutine), LUA_OK | LUA_YIELD) {
-            // Its to-be-closed variables.
+            // Its to-be-closed variables, one of which may raise in its turn.
             lua_closethread(coroutine, state.raw());
+            state.pop(1);
+            lua_xmove(coroutine, state.raw(), 1);
         }
     }
     if state.kind(-1) == LUA_TSTRING {
