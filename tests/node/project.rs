@@ -245,4 +245,19 @@ fn completions_and_man_pages_know_every_command() {
         assert!(folder.join("pages").join(page).is_file(), "{page}");
     }
     assert!(!folder.join("pages/skynet-test-node.1").exists());
+    for (page, parts) in [
+        ("run", ["[-s|--set KEY=VALUE]...", "[PATH]", "[-- ARGS...]"]),
+        ("test", ["[--config FILE]", "[-j|--jobs N]", "[PATH...]"]),
+        ("top", ["[-i|--interval SECONDS]", "[--once]", " NODE"]),
+        ("new", ["[-t|--template TEMPLATE]", "[--rust]", " PATH"]),
+    ] {
+        let text = fs::read_to_string(folder.join(format!("pages/skynet-{page}.1"))).unwrap();
+        let (_, rest) = text.split_once(".SH SYNOPSIS\n").unwrap();
+        let line = rest.lines().next().unwrap();
+        let line = line.replace("\\fB", "").replace("\\fI", "");
+        let line = line.replace("\\fR", "").replace("\\-", "-");
+        for part in parts {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Completions for shells, and man pages: both are made of the definitions in [`crate::args`].
 
 use crate::args::{Line, SETTINGS};
-use clap::CommandFactory;
+use clap::{Arg, ArgAction, CommandFactory};
 use clap_mangen::Man;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -35,7 +36,84 @@ pub fn man(folder: &Path) -> Result<(), String> {
     // Pages have sections of their own in the place of the help's template.
     let command = Line::command().help_template("{all-args}");
     clap_mangen::generate_to(command.clone(), folder).map_err(told)?;
+    let mut built = command.clone();
+    built.build();
+    for command in built.get_subcommands().filter(|one| !one.is_hide_set()) {
+        with_synopsis(
+            &folder.join(format!("skynet-{}.1", command.get_name())),
+            command,
+        )
+        .map_err(told)?;
+    }
     fs::write(folder.join("skynet.1"), front_page(command).map_err(told)?).map_err(told)
+}
+
+/// Gives a page a synopsis in which options have their values; `clap_mangen` leaves these out.
+fn with_synopsis(page: &Path, command: &clap::Command) -> io::Result<()> {
+    const HEADING: &str = ".SH SYNOPSIS\n";
+    // `help`, which has no page of its own, and what comes later.
+    let Some(text) = fs::read_to_string(page).ok() else {
+        return Ok(());
+    };
+    if let Some((before, rest)) = text.split_once(HEADING)
+        && let Some((_, after)) = rest.split_once('\n')
+    {
+        fs::write(
+            page,
+            format!("{before}{HEADING}{}\n{after}", synopsis(command)),
+        )?;
+    }
+    Ok(())
+}
+
+fn synopsis(command: &clap::Command) -> String {
+    let mut text = format!("\\fBskynet {}\\fR", escaped(command.get_name()));
+    let (words, options): (Vec<&Arg>, Vec<&Arg>) = command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set())
+        .partition(|argument| argument.is_positional());
+    for option in options {
+        let short = option.get_short().map(|short| format!("-{short}"));
+        let long = option.get_long().map(|long| format!("--{long}"));
+        let names: Vec<String> = short
+            .into_iter()
+            .chain(long)
+            .map(|name| format!("\\fB{}\\fR", escaped(&name)))
+            .collect();
+        let _ = write!(text, " [{}{}]", names.join("|"), value_of(option, " "));
+        text.push_str(repeated(option));
+    }
+    for word in words {
+        let last = if word.is_last_set() { "\\-\\- " } else { "" };
+        let value = value_of(word, "") + repeated(word);
+        let _ = match word.is_required_set() {
+            true => write!(text, " {last}{value}"),
+            false => write!(text, " [{last}{value}]"),
+        };
+    }
+    text
+}
+
+/// What is written behind an option, with `before` in front of it; nothing for a flag.
+fn value_of(argument: &Arg, before: &str) -> String {
+    let takes = argument.get_action().takes_values();
+    let names = argument.get_value_names().filter(|_| takes);
+    names.map_or(String::new(), |names| {
+        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        format!("{before}\\fI{}\\fR", escaped(&names.join(" ")))
+    })
+}
+
+/// Of what may be given more than once.
+fn repeated(argument: &Arg) -> &'static str {
+    match argument.get_action() {
+        ArgAction::Append => "...",
+        _ => "",
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('-', "\\-")
 }
 
 /// `skynet.1`: a config file in the place of a command is nothing that the definitions know.
