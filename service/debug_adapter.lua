@@ -25,7 +25,7 @@ local STRANGER_OUTPUT <const>, OUTPUT_LIMIT <const> = 256 * 1024, 64 * 1024 * 10
 local STRANGER_MESSAGES <const> = 100 -- until it has attached
 local PATIENCE <const> = 3000 -- 1/100 s until an editor has attached
 local MOST_STRANGERS <const> = 64
-local KEEPALIVE <const> = "60 15 4" -- s: a machine that has gone without a word is missed after two minutes
+local KEEPALIVE <const> = "60 15 4 120" -- s: a machine that has gone without a word is missed after two minutes, whatever it was sent
 local RATE <const> = 5 -- wrong passwords in a second
 
 local where = skynet.getenv "debug_adapter"

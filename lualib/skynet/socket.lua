@@ -371,7 +371,7 @@ end
 
 --- TCP keep-alive of one socket, or of those that a listener accepts later; otherwise `tcp_keepalive` of the config counts.
 ---@param id integer
----@param times string|integer as there: "60 10 3" asks after 60 seconds of silence, three times, ten seconds apart; "off"
+---@param times string|integer as there: "60 10 3" asks after 60 seconds of silence, three times, ten seconds apart; "60 10 3 90": bytes are acknowledged in 90 seconds; "off"
 ---@return boolean false when there is no such socket
 function M.keepalive(id, times)
 	return core.command("KEEPALIVE", string.format("%d %s", id, times)) ~= nil

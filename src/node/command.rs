@@ -416,7 +416,7 @@ fn keepalive(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let id = words.next().and_then(limits::parse);
     let id = id.and_then(|id| i32::try_from(id).ok());
     let (Some(id), Some(times)) = (id, socket::KeepAlive::parse(words)) else {
-        let form = "expected SOCKET IDLE [INTERVAL [COUNT]], or SOCKET off";
+        let form = "expected SOCKET IDLE [INTERVAL [COUNT [UNACKNOWLEDGED]]], or SOCKET off";
         return refuse(this, "KEEPALIVE", text, form);
     };
     match socket::server() {

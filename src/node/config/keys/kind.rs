@@ -90,7 +90,7 @@ impl Kind {
             Kind::Size => "a number such as 65536, 512k, 64m or 1g",
             Kind::Amount => "a number such as 500, 64k or 1.5m",
             Kind::KeepAlive => {
-                "seconds of silence, and perhaps seconds between questions, and their number, such as 60 or \"60 10 3\"; or off"
+                "seconds of silence, and perhaps seconds between questions, their number, and seconds until bytes are acknowledged, such as 60 or \"60 10 3\"; or off"
             }
             Kind::Release => {
                 "the release that the services were compiled for, such as \"1.4.0\" or 10400"

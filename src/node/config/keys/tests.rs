@@ -73,7 +73,11 @@ fn a_value_is_judged_as_its_reader_judges_it() {
         ),
         ("harbor_names", &["10", "10.0", "1e3"], &["10.5", "-1"]),
         ("scheduler_seed", &["0", "7"], &["-1", "7.5", "seed"]),
-        ("tcp_keepalive", &["60", "60 10 3", "off"], &["on", "0", ""]),
+        (
+            "tcp_keepalive",
+            &["60", "60 10 3", "60 10 3 90", "off"],
+            &["on", "0", ""],
+        ),
         ("crash_report", &["true", "false"], &["no", "0", ""]),
         (
             "debug_adapter",
