@@ -8,10 +8,11 @@ use crate::base::{env, log};
 use crate::scheduler;
 use crate::services::builtin::snlua::debugger;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 
-/// The threads of spare workers.
-static SPARES: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+/// The threads of spare workers, by their index.
+static SPARES: Mutex<BTreeMap<usize, JoinHandle<()>>> = Mutex::new(BTreeMap::new());
 
 /// Before the first service is launched. Whether there is to be a debug adapter. The error is a line for the user.
 pub(super) fn prepare(seeded: bool) -> Result<bool, String> {
@@ -44,22 +45,28 @@ pub(super) fn launch(first: u32) {
 }
 
 fn spawn(index: usize) -> bool {
+    let mut spares = SPARES.lock();
+    // It has nothing left to do, but has its place until it has ended.
+    join(spares.remove(&index));
     let spawned = try_spawn(format!("worker {index}"), move || {
         service::init_thread(ThreadClass::Worker);
         scheduler::run_spare::<Node>(index);
     });
     match spawned {
-        Ok(thread) => SPARES.lock().push(thread),
-        Err(_) => return false,
+        Ok(thread) => spares.insert(index, thread).is_none(),
+        Err(_) => false,
     }
-    true
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    // Never an error: a panic in one of them ends the process.
+    let _ = thread.map(JoinHandle::join);
 }
 
 /// The other threads have ended.
 pub(super) fn join_spares() {
     let spares = std::mem::take(&mut *SPARES.lock());
-    for thread in spares {
-        // Never an error: a panic in one of them ends the process.
-        let _ = thread.join();
+    for (_, thread) in spares {
+        join(Some(thread));
     }
 }

@@ -118,7 +118,7 @@ struct Remote {
     claimed: AtomicBool,
 }
 
-/// What only the thread of a worker may do with its place. There is one thread for each that has this.
+/// What only the thread of a worker may do with its place. There is one thread for each at a time that has this.
 #[derive(Clone, Copy)]
 struct Local {
     remote: &'static Remote,
@@ -331,11 +331,16 @@ impl Remote {
 
     /// The half of the worker, for the thread that asks first.
     fn claim(&'static self) -> Option<Local> {
-        let first = !self.claimed.swap(true, Ordering::Relaxed);
+        let first = !self.claimed.swap(true, Ordering::Acquire);
         first.then_some(Local {
             remote: self,
             thread: PhantomData,
         })
+    }
+
+    /// The thread that has claimed it is about to end, and uses its half no more; another one may claim it.
+    fn give_back(&self) {
+        self.claimed.store(false, Ordering::Release);
     }
 
     /// Who found the owner held up: the owner may notify it at once the next time.

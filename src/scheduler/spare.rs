@@ -2,7 +2,8 @@
 //!
 //! Such a message may wait for hours, and other services must not wait for it. So the worker that is about to wait ([`held`])
 //! leaves what is ready to all others, and a spare worker takes its place: a thread that is started when there is none yet.
-//! When the message goes on there is one too many, and a spare that has finished its turn gives up what it has and rests.
+//! When the message goes on there is one too many, and a spare that has finished its turn gives up what it has and rests. The thread of
+//! one that nobody has called for [`PATIENCE`] ends.
 //! Running workers are then as many as the config says, or for the rest of one turn one more.
 //!
 //! The places of spares ([`super::Remote`]) are made with those of the others, at the start, where a node may need them
@@ -14,8 +15,13 @@
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::{OnceLock, PoisonError};
+use std::time::Duration;
 
-/// Starts a thread that calls [`super::run_spare`] with the index. False if the system has none.
+/// So long a spare rests: a person makes one step after the other.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts a thread that calls [`super::run_spare`] with the index, when the thread before that had this index has ended: it is about to.
+/// False if the system has none.
 pub type Spawn = fn(usize) -> bool;
 
 /// How many spares there are, and what they do. It is the same for any number of messages that wait: there are as many spares that
@@ -32,8 +38,11 @@ struct Spares {
 
 #[derive(Default)]
 struct Threads {
-    started: usize,
-    /// ... of which so many rest, or are about to.
+    /// Numbers that were given to threads.
+    numbers: usize,
+    /// ... of which these are of threads that have ended, or are about to.
+    free: Vec<usize>,
+    /// Spares that rest, or are about to.
     resting: usize,
     /// Rests that are over, of threads that have not woken up yet.
     called: usize,
@@ -68,10 +77,15 @@ impl Spares {
                 threads.called += 1;
                 self.call.notify_one();
             } else {
-                if !spawn(threads.started) {
+                let number = threads.free.pop().unwrap_or(threads.numbers);
+                let is_new = number == threads.numbers;
+                if !spawn(number) {
+                    if !is_new {
+                        threads.free.push(number);
+                    }
                     return None;
                 }
-                threads.started += 1;
+                threads.numbers += usize::from(is_new);
             }
             self.active.fetch_add(1, Ordering::SeqCst);
         }
@@ -102,17 +116,24 @@ impl Spares {
         }
     }
 
-    /// Until the spare is called, or the node has ended.
-    fn rest(&self, has_ended: impl Fn() -> bool) {
+    /// Until the spare is called. False: it is not needed, as the node has ended or nobody has called it for `patience`. Then its thread has to
+    /// end, and its number is another one's.
+    fn rest(&self, number: usize, patience: Duration, has_ended: impl Fn() -> bool) -> bool {
         let mut threads = self.lock();
-        while threads.called == 0 && !has_ended() {
-            threads = self
-                .call
-                .wait(threads)
-                .unwrap_or_else(PoisonError::into_inner);
+        let mut is_over = patience.is_zero();
+        while threads.called == 0 && !is_over && !has_ended() {
+            let waited = self.call.wait_timeout(threads, patience);
+            let (locked, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            (threads, is_over) = (locked, result.timed_out());
         }
         threads.resting -= 1;
-        threads.called = threads.called.saturating_sub(1);
+        let is_called = threads.called != 0;
+        if is_called {
+            threads.called -= 1;
+        } else {
+            threads.free.push(number);
+        }
+        is_called
     }
 
     /// The node has ended: nobody rests any more.
@@ -182,11 +203,13 @@ pub(super) fn is_surplus() -> bool {
     SPARES.get().is_some_and(|(spares, _)| spares.is_surplus())
 }
 
-/// Until the spare is needed again, or the node ends.
-pub(super) fn rest() {
-    if let Some((spares, _)) = SPARES.get() {
-        spares.rest(super::has_ended);
-    }
+/// Until the spare with that index is needed again. False: its thread has to end.
+pub(super) fn rest(index: usize) -> bool {
+    let (Some((spares, _)), Some(shared)) = (SPARES.get(), super::SHARED.get()) else {
+        return false;
+    };
+    let number = index - (shared.workers.len() - spares.most);
+    spares.rest(number, PATIENCE, super::has_ended)
 }
 
 /// The node ends: nobody rests any more.
@@ -235,9 +258,14 @@ mod models {
         }
     }
 
+    /// A time that is long enough in a model, and one in which nobody is called.
+    const LONG: Duration = Duration::from_secs(1);
+    const NONE: Duration = Duration::ZERO;
+
     /// Spares, a node that ends, and work that waits for one of them.
     struct Node {
         spares: Spares,
+        patience: Duration,
         ended: AtomicBool,
         /// Work, or the end, for a spare that sleeps; and that the work is done.
         work: Wake,
@@ -247,8 +275,13 @@ mod models {
 
     impl Node {
         fn new(most: usize) -> Arc<Node> {
+            Node::with(most, LONG)
+        }
+
+        fn with(most: usize, patience: Duration) -> Arc<Node> {
             Arc::new(Node {
                 spares: Spares::new(most),
+                patience,
                 ended: AtomicBool::new(false),
                 work: Wake::new(),
                 done: Wake::new(),
@@ -256,18 +289,21 @@ mod models {
             })
         }
 
-        fn spawn(this: &Arc<Node>) -> bool {
+        fn spawn(this: &Arc<Node>, number: usize) -> bool {
             let node = this.clone();
-            let thread = thread::spawn(move || node.serve());
+            let thread = thread::spawn(move || node.serve(number));
             this.threads.lock().unwrap().push(thread);
             true
         }
 
         /// A spare, as [`super::super::worker`] has it. One at a time may sleep.
-        fn serve(&self) {
-            while !self.ended.load(Ordering::SeqCst) {
+        fn serve(&self, number: usize) {
+            let has_ended = || self.ended.load(Ordering::SeqCst);
+            while !has_ended() {
                 if self.spares.is_surplus() {
-                    self.spares.rest(|| self.ended.load(Ordering::SeqCst));
+                    if !self.spares.rest(number, self.patience, has_ended) {
+                        return;
+                    }
                 } else {
                     self.work.wait();
                     self.done.notify();
@@ -277,7 +313,8 @@ mod models {
 
         /// A message that waits until a spare has done something. Whether it could wait.
         fn hold(this: &Arc<Node>) -> bool {
-            if this.spares.begin(|_| Node::spawn(this)).is_none() {
+            let spawn = |number| Node::spawn(this, number);
+            if this.spares.begin(spawn).is_none() {
                 return false;
             }
             this.work.notify();
@@ -325,6 +362,18 @@ mod models {
         });
     }
 
+    /// One may be about to end when the next wait begins; it is called, or another thread has its number.
+    #[test]
+    fn loom_a_spare_whose_thread_ends_is_followed_by_another() {
+        model(|| {
+            let node = Node::with(1, NONE);
+            assert!(Node::hold(&node));
+            assert!(Node::hold(&node));
+            assert_eq!(node.spares.lock().numbers, 1);
+            node.end();
+        });
+    }
+
     /// Two begin, and end, at any time: also while a spare is about to rest. No more threads are started than may be.
     #[test]
     fn loom_as_many_serve_as_messages_wait() {
@@ -337,13 +386,13 @@ mod models {
                 assert!(active >= held, "{active} serve in the place of {held}");
                 // One that the node's end has woken is neither.
                 let resting = threads.resting - threads.called;
-                assert!(active + resting <= threads.started);
+                assert!(active + resting <= threads.numbers - threads.free.len());
                 held
             };
             let counts = move |node: &Arc<Node>, started: &AtomicUsize| {
                 let begun = node.spares.begin(|number| {
                     // Each has a place of its own.
-                    assert_eq!(started.fetch_add(1, Ordering::SeqCst), number);
+                    assert!(number <= started.fetch_add(1, Ordering::SeqCst));
                     true
                 });
                 assert!(begun.is_some());
@@ -357,7 +406,7 @@ mod models {
             counts(&node, &started);
             // A spare between two turns.
             if node.spares.is_surplus() {
-                node.spares.rest(|| true);
+                node.spares.rest(0, LONG, || true);
             }
             look(&node);
             first.join().unwrap();

@@ -31,7 +31,7 @@ const SEARCH: u64 = 20_000;
 /// That is a guess; after so many of them the CPU clock is read.
 const ESTIMATES: u32 = 8;
 
-/// Thread role: worker. Runs services until the node ends. One thread for each index.
+/// Thread role: worker. Runs services until the node ends. One thread for each index at a time.
 pub fn run_worker<H: Host>(index: usize) {
     with_worker(index, |worker: &mut Worker<H>| match seeded::seed() {
         Some(seed) => worker.run_seeded(seed),
@@ -57,7 +57,8 @@ fn with_worker<H: Host>(index: usize, run: impl FnOnce(&mut Worker<H>)) {
         shared,
         local,
         index,
-        ticks: 1,
+        // Behind those of the thread that had the place before.
+        ticks: local.ticks.load(Ordering::Relaxed) + 1,
         slot_turns: 0,
         until_shared: INJECTOR_EVERY,
         seen: vec![0; shared.workers.len()],
@@ -74,6 +75,7 @@ fn with_worker<H: Host>(index: usize, run: impl FnOnce(&mut Worker<H>)) {
     run(&mut worker);
     local.activity.detach();
     WORKER.set(None);
+    local.give_back();
 }
 
 pub(super) struct Worker<H> {
@@ -129,7 +131,9 @@ impl<H: Host> Worker<H> {
                 self.local.activity.detach();
                 drop(guard.take());
                 alloc::before_sleep();
-                super::spare::rest();
+                if !super::spare::rest(self.index) {
+                    return;
+                }
                 guard = Some(reclaim::enter());
                 self.local.activity.attach();
                 continue;

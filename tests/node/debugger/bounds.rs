@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+use super::processes::until;
 use super::{Debugged, stopped_at};
 use crate::tools::editor::Editor;
 
@@ -57,6 +59,40 @@ fn a_service_that_has_libraries_of_its_own_keeps_them() {
     assert_eq!(editor.evaluate(top, kept).as_deref(), Ok("true, \"yes\""));
     editor.go("continue", thread);
     debugged.node.wait("add 1 2: 3");
+}
+
+/// The threads of workers that the node has.
+#[cfg(target_os = "linux")]
+fn workers_of(debugged: &Debugged) -> usize {
+    let tasks = format!("/proc/{}/task", debugged.node.id());
+    let threads = std::fs::read_dir(tasks).unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")));
+    // One that has just ended has no name.
+    names
+        .flatten()
+        .filter(|name| name.starts_with("worker"))
+        .count()
+}
+
+/// Two rounds: threads that have ended leave their places to others.
+#[test]
+#[cfg(target_os = "linux")]
+fn threads_in_the_place_of_stopped_ones_end_when_they_are_not_needed_any_more() {
+    let mut debugged = Debugged::start("debug_spares", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    let line = debugged.line("same.lua", "starts");
+    editor.breakpoints(&debugged.file("same.lua"), &json!([{ "line": line }]));
+    for _ in 0..2 {
+        debugged.node.types("many 8");
+        let threads: Vec<u64> = (0..8).map(|_| editor.stopped().0).collect();
+        assert_eq!(workers_of(&debugged), 10);
+        for thread in threads {
+            editor.go("continue", thread);
+            debugged.node.wait("same started");
+        }
+        until("spare workers that stay", || workers_of(&debugged) == 2);
+    }
+    debugged.node.types("add 1 1").wait("add 1 1: 2");
 }
 
 const ENDLESS: &str =

@@ -34,7 +34,7 @@ pub fn editor_of(child: &mut Child) -> Editor {
     Editor::over(input, out)
 }
 
-fn until(what: &str, test: impl Fn() -> bool) {
+pub fn until(what: &str, test: impl Fn() -> bool) {
     let begin = Instant::now();
     while !test() {
         assert!(begin.elapsed() < LIMIT, "{what}");
