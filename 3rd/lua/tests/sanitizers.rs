@@ -21,6 +21,7 @@ fn build_and_run(name: &str, flags: &[&str]) {
         "snapshots.c",
         "collisions.c",
         "strings.c",
+        "together.c",
         "pieces.c",
         "numbers.c",
         "tables.c",

@@ -35,5 +35,6 @@ void test_numbers (void);
 void test_tables (void);
 void test_concat (void);
 void test_string_table (void);
+void test_together (void);
 
 #endif

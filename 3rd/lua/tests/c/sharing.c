@@ -437,6 +437,7 @@ int main (int argc, char **argv) {
     test_use_by_many();
     test_cache();
     test_strings();
+    test_together();
     if (pass == 0) test_vm_snapshot();
   }
   test_module_snapshot();
