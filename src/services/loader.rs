@@ -1,6 +1,7 @@
 //! Modules of services: found in cpath and opened once, or built in.
 
 use super::builtin::{self, Builtin};
+use super::complaints;
 use crate::actor::module::{self, Create, Init, Module, Release, Signal};
 use libc::c_void;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
@@ -75,6 +76,7 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
     }
     let mut reason = None;
     let mut broken = false;
+    let mut files = Vec::new();
     for pattern in path
         .to_bytes()
         .split(|&c| c == b';')
@@ -89,9 +91,10 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
             continue;
         };
         let why = match open_file(&file) {
-            Ok(library) => return symbols(library, name),
+            Ok(library) => return symbols(library, name, &file),
             Err(why) => why,
         };
+        files.push(file.to_string_lossy().into_owned());
         // A file that is there but cannot be loaded is the operator's to mend: neither the built-in one nor a place where there
         // is none must hide it.
         if !broken {
@@ -105,12 +108,17 @@ fn open(path: &CStr, name: &CStr) -> Option<&'static Module> {
     } else if let Some(built_in) = builtin::find(name) {
         return Some(without_file(built_in));
     }
-    eprintln!(
-        "try open {} failed : {}",
-        name.to_string_lossy(),
-        reason.unwrap_or_default()
-    );
+    let mut reason = reason.unwrap_or_default();
+    if !broken {
+        reason += &complaints::nowhere(&files);
+    }
+    failed(name, &reason);
     None
+}
+
+/// In the words of the C core, for which operators search.
+fn failed(name: &CStr, reason: &str) {
+    eprintln!("try open {} failed : {reason}", name.to_string_lossy());
 }
 
 /// Opens a file; else says why not, and what to do when it was compiled for another Lua.
@@ -123,6 +131,7 @@ fn open_file(file: &CStr) -> Result<Library, String> {
         let reason = error
             .source()
             .map_or_else(|| error.to_string(), ToString::to_string);
+        let reason = complaints::of_another_machine(file).unwrap_or(reason);
         match builtin::why_not(file) {
             Some(more) => format!("{reason}\n{more}"),
             None => reason,
@@ -146,7 +155,7 @@ fn leak(module: Module) -> &'static Module {
 }
 
 /// Symbols begin with what follows the last dot of the name: module `a.b` has `b_init`. The file stays open for ever.
-fn symbols(library: Library, name: &CStr) -> Option<&'static Module> {
+fn symbols(library: Library, name: &CStr, file: &CStr) -> Option<&'static Module> {
     let bytes = name.to_bytes();
     let prefix = bytes.rsplit(|&c| c == b'.').next().unwrap_or(bytes);
     // SAFETY: functions of these names have these types ("skynet_module.h").
@@ -159,7 +168,10 @@ fn symbols(library: Library, name: &CStr) -> Option<&'static Module> {
         )
     };
     let module = library.into_raw();
-    init?;
+    if init.is_none() {
+        failed(name, &complaints::without_init(file, prefix));
+        return None;
+    }
     Some(leak(Module {
         name: Box::leak(name.to_owned().into_boxed_c_str()).as_ptr(),
         module,

@@ -40,6 +40,32 @@ fn a_missing_module_is_named_on_standard_error() {
     node.wait_stderr("try open nosuch failed : ");
 }
 
+#[test]
+fn a_module_that_does_not_load_says_what_to_do() {
+    if !ours() {
+        return; // the C core gives the last place alone, and of what lacks a function nothing
+    }
+    let setup = Setup::new("modules other,nosuch,plain").cpath_first("./first-?.so;./second/?.so");
+    // As a file that was renamed.
+    let other = setup.dir().join("first-other.so");
+    std::fs::copy(crate::node::services().join("plain.so"), other).unwrap();
+    let node = setup.start();
+    assert_eq!(
+        node.facts(),
+        [
+            "launch other fails",
+            "launch nosuch fails",
+            "instance 1 argument (null)",
+            "launch plain works"
+        ]
+    );
+    node.wait_stderr(
+        "try open other failed : ./first-other.so: no function other_init in it; it has the service plain\n",
+    );
+    node.wait_stderr("try open nosuch failed : ");
+    node.wait_stderr("no such file: ./first-nosuch.so, ./second/nosuch.so, ");
+}
+
 /// Whoever opens a pipe waits for who writes it, and all that look for a module would wait with it.
 #[test]
 fn a_pipe_is_no_module_and_keeps_nobody_waiting() {
