@@ -1,7 +1,8 @@
 //! From an `impl` block to the trait and the functions that C calls.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitStr, Result, ReturnType, Type,
@@ -12,6 +13,8 @@ struct Command {
     /// `#[cfg]`: where it is not there, its name is none.
     conditions: Vec<Attribute>,
     name: String,
+    /// Where that is written.
+    named: Span,
     function: syn::Ident,
     is_async: bool,
     fallible: bool,
@@ -63,6 +66,7 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
         let text = "a service has `async fn init(ctx: Ctx, args: Args) -> Result<Self, ...>`";
         return Err(Error::new(service.span(), text));
     };
+    let names = names(&methods.commands)?;
     let init = init(service, init_is_async);
     let message = methods.message(service);
     let signal = methods.signal.then(|| {
@@ -82,8 +86,37 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
             #signal
         }
 
+        #names
         #functions
     })
+}
+
+/// Two commands of one name are an error: one would never be called. Where conditions (`#[cfg]`) may leave one of them, the compiler judges by what
+/// comes out here: items whose names are taken twice.
+fn names(commands: &[Command]) -> Result<TokenStream> {
+    let mut items = TokenStream::new();
+    for (at, command) in commands.iter().enumerate() {
+        let earlier = &commands[..at];
+        let Some(other) = earlier.iter().find(|other| other.name == command.name) else {
+            continue;
+        };
+        let Command { name, named, .. } = command;
+        if command.conditions.is_empty() && other.conditions.is_empty() {
+            let text = format!("two commands have the name {name:?}: only one could be called");
+            let mut error = Error::new(*named, text);
+            error.combine(Error::new(other.named, "the other one is this"));
+            return Err(error);
+        }
+        let item = |command: &Command| {
+            let ident = Ident::new("two_commands_have_this_name", command.named);
+            let conditions = &command.conditions;
+            // All of it, as the error is about the item.
+            quote_spanned!(command.named=> #(#conditions)* #[allow(non_camel_case_types, dead_code)] struct #ident;)
+        };
+        let (first, second) = (item(other), item(command));
+        items.extend(quote!(const _: () = { #first #second };));
+    }
+    Ok(items)
 }
 
 /// The methods of the trait that begin the service.
@@ -121,6 +154,10 @@ impl Methods {
             .attrs
             .extract_if(.., |attribute| attribute.path().is_ident("command"))
             .collect();
+        if let Some(another) = marks.get(1) {
+            let text = "a command has one name: #[command] stands at it once";
+            return Err(Error::new(another.span(), text));
+        }
         if let Some(mark) = marks.first() {
             self.commands.push(Command::new(function, mark)?);
             return Ok(());
@@ -182,11 +219,13 @@ impl Methods {
 
 impl Command {
     fn new(function: &ImplItemFn, mark: &Attribute) -> Result<Command> {
-        let mut name = function.sig.ident.to_string();
+        let mut name = function.sig.ident.unraw().to_string();
+        let mut named = function.sig.ident.span();
         if !matches!(mark.meta, syn::Meta::Path(_)) {
             mark.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
-                    name = meta.value()?.parse::<LitStr>()?.value();
+                    let text = meta.value()?.parse::<LitStr>()?;
+                    (name, named) = (text.value(), text.span());
                     return Ok(());
                 }
                 Err(meta.error("#[command(name = \"...\")]"))
@@ -212,6 +251,7 @@ impl Command {
         });
         Ok(Command {
             name,
+            named,
             conditions: function
                 .attrs
                 .iter()
