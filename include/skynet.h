@@ -52,7 +52,7 @@ void skynet_error(struct skynet_context *context, const char *msg, ...);
  * next command overwrites, or into the environment or the table of names; NULL is "nothing", also for unknown commands.
  *
  * Conditions:
- * `context` is a live service of the calling thread, `cmd` a C string, `parm` NULL or a C string.
+ * `context` is a live service of the calling thread, or NULL for a command that needs none, `cmd` a C string, `parm` NULL or a C string.
  */
 const char *skynet_command(struct skynet_context *context, const char *cmd, const char *parm);
 

@@ -16,7 +16,7 @@ pub type SkynetCb = Option<Callback>;
 /// next command overwrites, or into the environment or the table of names; NULL is "nothing", also for unknown commands.
 ///
 /// # Safety
-/// `context` is a live service of the calling thread, `cmd` a C string, `parm` NULL or a C string.
+/// `context` is a live service of the calling thread, or NULL for a command that needs none, `cmd` a C string, `parm` NULL or a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn skynet_command(
     context: *mut Context,
@@ -28,7 +28,8 @@ pub unsafe extern "C" fn skynet_command(
         unsafe {
             match (context.as_ref(), text(cmd)) {
                 (Some(context), Some(cmd)) => command::command(&mut context.own(), cmd, text(parm)),
-                _ => std::ptr::null(),
+                (None, Some(cmd)) => command::of_any_thread(cmd, text(parm).unwrap_or(c"")),
+                (_, None) => std::ptr::null(),
             }
         }
     })

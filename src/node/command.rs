@@ -92,8 +92,18 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
             service::quiet::await_collector(this);
             NONE
         }
-        _ => NONE,
+        _ => of_any_thread(name, text),
     }
+}
+
+/// The commands that need no service, so that any thread may give them. Their answers are there for ever.
+pub fn of_any_thread(name: &CStr, text: &CStr) -> *const c_char {
+    let done = match (name.to_bytes(), text.to_bytes()) {
+        (b"ELSEWHERE", b"begin") => timer::elsewhere::begin(),
+        (b"ELSEWHERE", b"end") => timer::elsewhere::end(),
+        _ => false,
+    };
+    if done { c"1".as_ptr() } else { NONE }
 }
 
 /// Messages that wait for this service, or for another one: as many as there were when it last looked.

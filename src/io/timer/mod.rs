@@ -33,6 +33,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+pub use virtual_time::elsewhere;
+
 struct Timers {
     centis: Resolution<Centis>,
     millis: Resolution<Millis>,

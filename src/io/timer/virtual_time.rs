@@ -11,20 +11,27 @@
 //!    connection has both of its ends in this node, and what one end has sent the other has read, unless its owner does not
 //!    read. Listening sockets are not awaited, nor are connections whose owner has not started them.
 //! 4. No timer is due at the present time, nor held for a thread that has stopped with earlier ones ([`super::hands`]).
+//! 5. Nothing is under way *elsewhere*: what other threads do for a service, which says so by the command `ELSEWHERE`
+//!    ([`elsewhere`]). Services in Rust do so for `ctx.offload` and `ctx.elsewhere`. It counts as work of services.
 //!
 //! While 3. does not hold because of something outside of the node (a connection to another process, a look-up, a datagram
 //! socket, a descriptor of the application's own), whatever it is may take real time, so the clock goes on as a real one.
 //! It does so too when services have worked for [`BUSY`] without a pause, as a loop may wait for the clock. In a seeded
 //! order, in which no clock of the machine may have a part, turns are counted instead ([`seeded`]).
 //!
-//! What the node does not know of is not waited for: threads and processes that a module in C starts, and their messages.
+//! What the node does not know of is not waited for: threads and processes that a module in C starts, and their messages, unless it
+//! says that they are under way.
 //!
 //! # Why it never jumps too early
 //!
 //! What makes a service ready is a worker, the I/O thread, or this thread. The workers' turns and those of the I/O thread are
 //! counted, so if the counts are the same before and behind the looks at 1., 2. and 3., these held at one moment between
 //! (`loom_the_clock_does_not_jump_while_something_is_ready` in [`crate::scheduler::stillness`]). After that moment only this thread
-//! can end them, or the world outside, whose messages might as well have come behind the jump.
+//! can end them, or the world outside, whose messages might as well have come behind the jump. What is under way elsewhere has its
+//! ends counted in the same way: if nothing was at both looks and nothing has ended in between, nothing was all the time, as what begins
+//! in between would have ended in between; and the messages of what ended before are in their mailboxes.
+
+pub mod elsewhere;
 
 use super::{timers, update};
 use crate::actor::service;
@@ -52,6 +59,9 @@ enum State {
 }
 
 fn state() -> State {
+    let Some(elsewhere) = elsewhere::look() else {
+        return State::Busy;
+    };
     let Some(workers) = stillness::look() else {
         return State::Busy;
     };
@@ -60,7 +70,10 @@ fn state() -> State {
     }
     let turns = socket::turns();
     let rest = socket::at_rest();
-    if rest == Rest::Busy || socket::turns() != turns || stillness::look() != Some(workers) {
+    let is_same = socket::turns() == turns
+        && stillness::look() == Some(workers)
+        && elsewhere::look() == Some(elsewhere);
+    if rest == Rest::Busy || !is_same {
         return State::Busy;
     }
     match rest {
