@@ -15,6 +15,7 @@ use skynet_lua as _;
 use crate::error::Error;
 use crate::linked::Linked;
 use crate::main_service::{self, Main, Outcome};
+use crate::patience::Bounds;
 use crate::{api, isolated};
 
 /// The node of this process. There is one, and only for as long as a function of [`Builder`] runs it.
@@ -29,6 +30,7 @@ impl Node {
             services: Vec::new(),
             files: Vec::new(),
             patience: Duration::from_secs(60),
+            limit: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -41,6 +43,7 @@ pub struct Builder {
     services: Vec<Linked>,
     files: Vec<(&'static str, &'static [u8])>,
     patience: Duration,
+    limit: Duration,
 }
 
 impl Builder {
@@ -56,8 +59,8 @@ impl Builder {
         self
     }
 
-    /// The clock jumps to the next timer when nothing else is left to do: an hour of sleeps takes milliseconds. For tests. It does not wait for
-    /// what other threads do ([`Ctx::offload`]).
+    /// The clock jumps to the next timer when nothing else is left to do: an hour of sleeps takes milliseconds. For tests. It stands still while
+    /// services work, also on other threads by [`Ctx::offload`] and [`Ctx::elsewhere`]. Of what other threads do besides, it does not know.
     pub fn virtual_time(self) -> Builder {
         self.set("virtual_time", true)
     }
@@ -82,9 +85,16 @@ impl Builder {
         self
     }
 
-    /// How long [`Builder::test`] waits for a test: a minute, if nothing else is said.
+    /// How long [`Builder::test`] waits for a test, in real time: a minute, if nothing else is said.
     pub fn patience(mut self, patience: Duration) -> Builder {
         self.patience = patience;
+        self
+    }
+
+    /// How much virtual time a [test](Builder::test) may take: a day, if nothing else is said. A test that waits for what never comes fails as
+    /// soon as nothing else is left to do, or, when a service goes on doing something, when this is over.
+    pub fn limit(mut self, limit: Duration) -> Builder {
+        self.limit = limit;
         self
     }
 
@@ -149,13 +159,22 @@ impl Builder {
         Fut: Future<Output = T> + 'static,
         T: Send + 'static,
     {
+        self.block_on_within(None, main)
+    }
+
+    fn block_on_within<F, Fut, T>(self, bounds: Option<Bounds>, main: F) -> Result<T, Error>
+    where
+        F: FnOnce(Ctx) -> Fut + Send + 'static,
+        Fut: Future<Output = T> + 'static,
+        T: Send + 'static,
+    {
         let start = self
             .service::<Main>(main_service::NAME)
             .file(main_service::READY_FILE, main_service::READY_SOURCE)
             .set("bootstrap", main_service::NAME)
             .set("start", main_service::READY)
             .link()?;
-        let outcome = Outcome::of(main);
+        let outcome = Outcome::of(main, bounds);
         start.node()?;
         outcome.take()
     }
@@ -180,8 +199,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// When the future panics, the node fails, or the test takes longer than its [patience](Builder::patience). The message has what the
-    /// node has written.
+    /// When the future panics, the node fails, or the test takes longer than its [patience](Builder::patience) or its [limit](Builder::limit). The
+    /// message has what the node has written, and of a test that took too long, which requests it waits for.
     pub fn test<F, Fut>(self, test: F)
     where
         F: FnOnce(Ctx) -> Fut + Send + 'static,
@@ -191,7 +210,12 @@ impl Builder {
         if !isolated::is_child(name) {
             return isolated::run(name, self.patience);
         }
-        match self.block_on(test) {
+        let is_virtual = |(key, value): &(String, String)| key == "virtual_time" && value == "true";
+        let bounds = Bounds {
+            patience: self.patience,
+            limit: self.settings.iter().any(is_virtual).then_some(self.limit),
+        };
+        match self.block_on_within(Some(bounds), test) {
             Ok(()) => isolated::passed(name),
             Err(error) => panic!("{error}"),
         }

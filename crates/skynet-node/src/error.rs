@@ -22,6 +22,11 @@ pub enum Error {
     },
     /// The node has ended before the future of [`Builder::block_on`](crate::Builder::block_on) was ready: a service has ended it.
     Ended,
+    /// The future of a test was not ready in time.
+    Late {
+        /// How long that was, and what it waits for.
+        report: String,
+    },
     /// That future has panicked.
     Panicked {
         /// The message of the panic.
@@ -38,6 +43,7 @@ impl fmt::Display for Error {
             Error::Config { reason } => f.write_str(reason),
             Error::Name { name, reason } => write!(f, "{name:?}: {reason}"),
             Error::Ended => f.write_str("the node has ended before its main future was ready"),
+            Error::Late { report } => write!(f, "the test has not come to its end: {report}"),
             Error::Panicked { message } => write!(f, "the main future panicked: {message}"),
         }
     }

@@ -25,6 +25,9 @@ fn marker(name: &str) -> String {
     format!("skynet-node: the test {name} has passed")
 }
 
+/// A test that takes too long says so itself, and what it waits for. One that cannot even do that is ended so much later.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Tells the process that waits for it.
 pub(crate) fn passed(name: &str) {
     println!("{}", marker(name));
@@ -46,7 +49,7 @@ pub(crate) fn run(name: &str, patience: Duration) {
     // Read while it runs: a pipe that is full would hold it up.
     let out = thread::spawn(move || text_of(out.as_mut()));
     let err = thread::spawn(move || text_of(err.as_mut()));
-    let end = Instant::now() + patience;
+    let end = Instant::now() + patience + GRACE;
     let status = loop {
         if let Some(status) = child.try_wait().expect("a child") {
             break Some(status);
@@ -71,7 +74,9 @@ pub(crate) fn run(name: &str, patience: Duration) {
         }
         Some(status) if status.success() => "has not come to its end".to_string(),
         Some(status) => format!("failed ({status})"),
-        None => format!("is not done after {patience:?}"),
+        None => format!(
+            "is not done after {patience:?}, and its node does not answer: does a service block?"
+        ),
     };
     panic!("{name} {how}\n{out}{err}");
 }

@@ -69,6 +69,7 @@ mod error;
 mod isolated;
 mod linked;
 mod main_service;
+mod patience;
 mod sockets;
 
 pub use builder::{Builder, Node};

@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use skynet_service::error::{BoxError, JoinError};
-use skynet_service::{Args, Ctx, service};
+use skynet_service::{Args, Ctx, Either, select, service};
 
 use crate::error::Error;
+use crate::patience::Bounds;
 
 /// Name of the service.
 pub(crate) const NAME: &str = "skynet_node_main";
@@ -29,12 +30,17 @@ type Job = Box<dyn FnOnce(Ctx) -> Task + Send>;
 /// What the service is to do; there is one node in a process.
 static JOB: Mutex<Option<Job>> = Mutex::new(None);
 
+/// The task of the program's future, in the log.
+pub(crate) const FUTURE: &str = "the main future";
+/// The task that awaits that.
+pub(crate) const AWAITS: &str = "the main service";
+
 /// What has come of it.
-pub(crate) struct Outcome<T>(Arc<Mutex<Option<Result<T, JoinError>>>>);
+pub(crate) struct Outcome<T>(Arc<Mutex<Option<Result<T, Error>>>>);
 
 impl<T: Send + 'static> Outcome<T> {
-    /// Makes this what the main service will do.
-    pub(crate) fn of<F, Fut>(main: F) -> Outcome<T>
+    /// Makes this what the main service will do, and how long that may take.
+    pub(crate) fn of<F, Fut>(main: F, bounds: Option<Bounds>) -> Outcome<T>
     where
         F: FnOnce(Ctx) -> Fut + Send + 'static,
         Fut: Future<Output = T> + 'static,
@@ -44,8 +50,14 @@ impl<T: Send + 'static> Outcome<T> {
         let job: Job = Box::new(move |ctx| {
             Box::pin(async move {
                 // A task of its own: a panic of it is a result.
-                let task = ctx.spawn_named("the main future", async move { main(ctx).await });
-                let result = task.await;
+                let task = ctx.spawn_named(FUTURE, async move { main(ctx).await });
+                let result = match bounds {
+                    None => task.await.map_err(failed),
+                    Some(bounds) => match select(task, bounds.are_over(ctx)).await {
+                        Either::Left(result) => result.map_err(failed),
+                        Either::Right(report) => Err(Error::Late { report }),
+                    },
+                };
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 ctx.abort();
             })
@@ -57,11 +69,15 @@ impl<T: Send + 'static> Outcome<T> {
     /// The node has ended.
     pub(crate) fn take(self) -> Result<T, Error> {
         let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match result {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(JoinError::Panicked { message })) => Err(Error::Panicked { message }),
-            _ => Err(Error::Ended),
-        }
+        result.unwrap_or(Err(Error::Ended))
+    }
+}
+
+/// What a task without a result is to the program.
+fn failed(error: JoinError) -> Error {
+    match error {
+        JoinError::Panicked { message } => Error::Panicked { message },
+        _ => Error::Ended,
     }
 }
 
@@ -84,7 +100,7 @@ impl Main {
     #[command]
     fn ready(&self, ctx: Ctx) {
         if let Some(job) = self.job.take() {
-            drop(ctx.spawn_named("the main service", job(ctx)));
+            drop(ctx.spawn_named(AWAITS, job(ctx)));
         }
     }
 }

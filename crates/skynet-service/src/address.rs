@@ -3,7 +3,11 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// A service: the id of its node in the upper 8 bits, its number there below.
+use serde_core::de::{Error, Unexpected, Visitor};
+use serde_core::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A service: the id of its node in the upper 8 bits, its number there below. To serde it is that number, as Lua has it: a command takes and
+/// answers handles as any other value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(NonZeroU32);
 
@@ -27,6 +31,38 @@ impl Handle {
     pub(crate) fn parse(text: &[u8]) -> Option<Handle> {
         let digits = std::str::from_utf8(text.strip_prefix(b":")?).ok()?;
         Handle::new(u32::from_str_radix(digits, 16).ok()?)
+    }
+}
+
+impl Serialize for Handle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Handle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Handle, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Handle;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the handle of a service, a number that is not 0")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Handle, E> {
+                let handle = u32::try_from(number).ok().and_then(Handle::new);
+                handle.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Handle, E> {
+                let handle = u32::try_from(number).ok().and_then(Handle::new);
+                handle.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+            }
+        }
+
+        deserializer.deserialize_u32(Number)
     }
 }
 

@@ -17,6 +17,9 @@ pub use requests::{Call, CallLua};
 pub use select::{Either, Select, select};
 pub use tasks::{JoinHandle, Sleep, Timeout};
 
+pub use crate::elsewhere::AwaitElsewhere;
+pub use crate::runtime::waiting::{OpenRequest, Waiting};
+
 use crate::address::{Address, Handle, OwnedAddress};
 use crate::body::Body;
 use crate::error::SendError;
@@ -95,7 +98,8 @@ impl Ctx {
         lua::with_packed(values, |body| self.send(address, Kind::Lua, body))?
     }
 
-    /// Sends a message on in the name of another service, and with its session, as `skynet.redirect`: the answer goes there.
+    /// Sends a message on in the name of another service, and with its session, as `skynet.redirect`: the answer goes there. A request that this
+    /// service has got is passed on by [`Responder::redirect`](crate::Responder::redirect).
     ///
     /// # Errors
     ///
@@ -119,7 +123,8 @@ impl Ctx {
         .map(drop)
     }
 
-    /// Answers a request whose number and asker one knows; [`Responder`](crate::Responder) does not forget it.
+    /// Answers a request whose number and asker one knows; [`Responder`](crate::Responder) does not forget it. Of a request that this service has
+    /// got, the duty has to be [given up](crate::Responder::into_caller) first, or there are two answers.
     pub fn respond<'a>(self, source: Handle, session: i32, body: impl Into<Body<'a>>) {
         send_raw(source.get(), Kind::Response, session, body.into());
     }

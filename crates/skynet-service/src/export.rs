@@ -8,6 +8,8 @@ use crate::error::{BoxError, Chain, panic_message};
 use crate::lua::{Error, Values};
 use crate::message::{Caller, Message, Responder};
 use crate::runtime::core::current;
+#[cfg(any(test, feature = "testing"))]
+pub use crate::runtime::instance::waiting;
 pub use crate::runtime::instance::{create, init, release, signal};
 use crate::runtime::task::Label;
 

@@ -68,12 +68,13 @@
 //! ```
 //!
 //! Futures of other runtimes work in tasks: a runtime of tokio on threads of its own wakes the service like any other thread.
+//! [`Ctx::elsewhere`] lets the clock of tests wait for them.
 //!
 //! ```
 //! # use skynet_service::Ctx;
-//! async fn fetch(_ctx: Ctx, runtime: tokio::runtime::Handle) -> String {
+//! async fn fetch(ctx: Ctx, runtime: tokio::runtime::Handle) -> String {
 //!     let job = runtime.spawn(async { "what only tokio can get".to_string() });
-//!     job.await.expect("it does not panic")
+//!     ctx.elsewhere(job).await.expect("it does not panic")
 //! }
 //! ```
 //!
@@ -113,6 +114,7 @@ mod address;
 mod allocator;
 mod body;
 pub mod context;
+mod elsewhere;
 pub mod error;
 #[doc(hidden)]
 pub mod export;

@@ -5,9 +5,10 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::address::Handle;
+use crate::address::{Address, Handle};
 use crate::body::Body;
-use crate::context;
+use crate::context::{self, Ctx};
+use crate::error::SendError;
 use crate::kind::Kind;
 use crate::lua;
 use crate::payload::Payload;
@@ -20,14 +21,35 @@ pub(crate) struct Asker {
     source: u32,
     /// 0 when no answer is awaited, or when somebody has the duty to give it.
     session: Cell<i32>,
+    /// The type of the message.
+    kind: u8,
 }
 
 impl Asker {
+    /// (Only 8 bits of the type travel.)
     #[inline]
-    pub(crate) fn new(source: u32, session: i32) -> Asker {
+    pub(crate) fn new(kind: c_int, source: u32, session: i32) -> Asker {
         Asker {
             source,
             session: Cell::new(session),
+            kind: kind as u8,
+        }
+    }
+
+    /// Whether there is a session that nobody has the duty to answer.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.session.get() != 0
+    }
+
+    /// The handler has left it: a request is answered with an error, and the log says so.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn left(&self) {
+        let kind = Kind::from_number(self.kind);
+        if has_asker(kind, self.source, self.session.get()) {
+            report_unanswered(kind, self.source, self.session.get());
+            self.fail();
         }
     }
 
@@ -50,7 +72,6 @@ impl Asker {
 pub(crate) struct Frame<'a> {
     data: *const u8,
     len: usize,
-    kind: u8,
     session: i32,
     source: u32,
     kept: Cell<bool>,
@@ -59,11 +80,10 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     #[inline]
-    pub(crate) fn new(kind: u8, data: *const u8, len: usize, asker: &'a Asker) -> Frame<'a> {
+    pub(crate) fn new(data: *const u8, len: usize, asker: &'a Asker) -> Frame<'a> {
         Frame {
             data,
             len,
-            kind,
             session: asker.session.get(),
             source: asker.source,
             kept: Cell::new(false),
@@ -94,7 +114,7 @@ impl<'a> Frame<'a> {
     /// Its type.
     #[inline]
     pub(crate) fn kind(&self) -> Kind {
-        Kind::from_number(self.kind)
+        Kind::from_number(self.asker.kind)
     }
 
     /// Takes the bytes over: the callback will answer 1, whatever happens until then.
@@ -134,12 +154,32 @@ pub struct Caller {
     pub session: i32,
 }
 
+/// Whether somebody waits for an answer to what nobody has answered. Gates and channels give their messages numbers of their own in the place of
+/// a session, and tags of `skynet.trace` have that of what they belong to.
+fn has_asker(kind: Kind, source: u32, session: i32) -> bool {
+    let is_other = matches!(kind, Kind::Client | Kind::Multicast | Kind::Other(12));
+    source != 0 && session != 0 && !is_other
+}
+
+/// A line in the log about a request that was let go of.
+fn report_unanswered(kind: Kind, source: u32, session: i32) {
+    let service = try_current(|core| core.name).unwrap_or("?");
+    let from = Handle::new(source).map_or_else(|| "nobody".to_string(), |from| from.to_string());
+    log::error!(
+        "service {service}: the request {session} of type {kind:?} from {from} was dropped without an answer, which is an error to {from}: answer it by its responder()"
+    );
+}
+
 /// Answers a request with an error.
 fn send_error(source: u32, session: i32) {
     context::send_raw(source, Kind::Error, session, Body::Bytes(&[]));
 }
 
 /// A message. The bytes are the core's and are gone when the handler returns; [`Message::keep`] takes them over without a copy.
+///
+/// A request has one answer. Who takes the [responder](Message::responder) has the duty to give it, and may do so at any time; where nobody has
+/// taken it when the handler returns, who asked gets an error, and the log says so. (Not for messages of [`Kind::Client`] and
+/// [`Kind::Multicast`]: most of them are no requests, though they have a number.)
 pub struct Message<'a> {
     frame: &'a Frame<'a>,
     _local: PhantomData<*const ()>,
@@ -185,7 +225,7 @@ impl Message<'_> {
         }
     }
 
-    /// Takes the bytes over, without a copy.
+    /// Takes the bytes over, without a copy. The duty to answer stays where it is.
     #[inline]
     pub fn into_payload(self) -> Payload {
         // SAFETY: a message's block. It is taken once, because this consumes the only message of the frame.
@@ -217,8 +257,8 @@ impl Message<'_> {
     }
 }
 
-/// A message that the service owns. It may go to other threads. When a panic or the end of the service drops it before its duty to
-/// answer was taken, or when it is dropped on another thread, who asked gets an error.
+/// A message that the service owns. It may go to other threads. The duty to answer is in it until its [responder](OwnedMessage::responder) is taken:
+/// dropped before, wherever that is, it answers a request with an error, and the log says so. (For the types that are excepted see [`Message`].)
 #[derive(Debug)]
 pub struct OwnedMessage {
     kind: Kind,
@@ -253,14 +293,14 @@ impl OwnedMessage {
     /// to be had, so take it before the message goes to one.
     #[inline]
     pub fn responder(&self) -> Option<Responder> {
-        context::Ctx::current()?;
+        Ctx::current()?;
         if self.claimed.replace(true) {
             return None;
         }
         Responder::new(self.source, self.session)
     }
 
-    /// The bytes, to send them on without a copy.
+    /// The bytes, to send them on without a copy. Take the responder before, if there is one: what is left of the message is dropped.
     #[inline]
     pub fn into_payload(mut self) -> Payload {
         std::mem::take(&mut self.payload)
@@ -275,18 +315,33 @@ impl OwnedMessage {
 }
 
 impl Drop for OwnedMessage {
+    #[inline]
     fn drop(&mut self) {
-        if self.claimed.get() || self.session == 0 {
-            return;
+        if !self.claimed.get() && self.session != 0 {
+            self.left();
         }
-        let at_home = try_current(|core| {
+    }
+}
+
+impl OwnedMessage {
+    /// Nobody has taken the duty to answer.
+    #[cold]
+    #[inline(never)]
+    fn left(&self) {
+        // A panic and the end of the service say in the log what they are.
+        let is_lost = try_current(|core| {
             let is_lost = std::thread::panicking() || core.ending.get();
             (core.handle() == self.owner).then_some(is_lost)
         });
-        match at_home.flatten() {
-            Some(true) => drop(self.responder()),
-            // In the service: it may answer without this.
-            Some(false) => {}
+        let is_lost = is_lost.flatten();
+        if is_lost != Some(true) {
+            if !has_asker(self.kind, self.source, self.session) {
+                return;
+            }
+            report_unanswered(self.kind, self.source, self.session);
+        }
+        match is_lost {
+            Some(_) => drop(self.responder()),
             None => self.fail_from_elsewhere(),
         }
     }
@@ -365,6 +420,36 @@ impl Responder {
 
     /// Answers with an error, which has no text: the log is the place for that.
     pub fn fail(self) {}
+
+    /// Passes the request on: that service gets the message as if who asked had sent it there, and answers in the place of this one, as after
+    /// `skynet.redirect`.
+    ///
+    /// # Errors
+    ///
+    /// When the service is not there; who asked gets an error then.
+    pub fn redirect<'a>(
+        self,
+        address: impl Into<Address<'a>>,
+        kind: Kind,
+        body: impl Into<Body<'a>>,
+    ) -> Result<(), SendError> {
+        let (ctx, source) = (Ctx::current(), self.source());
+        let (Some(ctx), Some(source)) = (ctx, source) else {
+            return Err(SendError::Ending);
+        };
+        ctx.redirect(address, source, kind, self.session, body)?;
+        std::mem::forget(self);
+        Ok(())
+    }
+
+    /// Gives the duty up without an answer: whoever has these numbers is to answer, by [`Ctx::respond`]. If nobody does, who asked waits for ever.
+    pub fn into_caller(self) -> Caller {
+        let this = std::mem::ManuallyDrop::new(self);
+        Caller {
+            source: this.source(),
+            session: this.session,
+        }
+    }
 
     /// Who waits.
     #[inline]

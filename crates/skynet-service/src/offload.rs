@@ -15,14 +15,26 @@ use std::thread;
 use std::time::Duration;
 
 use crate::context::Ctx;
+use crate::elsewhere::Elsewhere;
 use crate::error::panic_message;
+use crate::runtime::core::try_current;
+#[cfg(any(test, feature = "testing"))]
+use crate::testing::{NodeOfThread, node_of_thread};
 
 /// Jobs that wait for a thread.
 const QUEUE: usize = 1024;
 /// A thread without work ends after that. Miri takes a thread that is there at the end for a leak.
 const IDLE: Duration = Duration::from_millis(if cfg!(miri) { 1 } else { 10_000 });
 
-type Job = Box<dyn FnOnce() + Send>;
+/// A job that was asked for: it counts from then on until it has been run, or is dropped.
+struct Job {
+    run: Box<dyn FnOnce() + Send>,
+    /// The name of the service.
+    service: &'static str,
+    #[cfg(any(test, feature = "testing"))]
+    node: NodeOfThread,
+    _under_way: Elsewhere,
+}
 
 struct Pool {
     state: Mutex<State>,
@@ -37,8 +49,6 @@ struct State {
     next: u64,
     threads: usize,
     idle: usize,
-    /// Jobs in the queue and on threads.
-    jobs: usize,
 }
 
 static POOL: Pool = Pool {
@@ -48,7 +58,6 @@ static POOL: Pool = Pool {
         next: 0,
         threads: 0,
         idle: 0,
-        jobs: 0,
     }),
     work: Condvar::new(),
 };
@@ -56,12 +65,6 @@ static POOL: Pool = Pool {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is behind these locks is whole whenever they are open.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Jobs that are not done.
-#[cfg(any(test, feature = "testing"))]
-pub(crate) fn jobs() -> usize {
-    lock(&POOL.state).jobs
 }
 
 impl Pool {
@@ -79,7 +82,6 @@ impl Pool {
             return Err(job);
         }
         state.queue.push_back(job);
-        state.jobs += 1;
         if state.idle >= state.queue.len() {
             self.work.notify_one();
             return Ok(());
@@ -142,21 +144,31 @@ impl Pool {
         }
     }
 
+    #[cfg(any(test, feature = "testing"))]
     fn run_job(&self, job: Job) {
+        let node = job.node.clone();
+        node.enter(|| self.run_job_here(job));
+    }
+
+    #[cfg(not(any(test, feature = "testing")))]
+    fn run_job(&self, job: Job) {
+        self.run_job_here(job);
+    }
+
+    fn run_job_here(&self, job: Job) {
         let waiting = std::mem::take(&mut lock(&self.state).waiting);
         for waker in waiting.into_values() {
-            guarded(|| waker.wake());
+            guarded(job.service, || waker.wake());
         }
-        guarded(job);
-        lock(&self.state).jobs -= 1;
+        guarded(job.service, job.run);
     }
 }
 
 /// The thread lives on after destructors and wakers that panic; the job itself is caught closer by.
-fn guarded(f: impl FnOnce()) {
+fn guarded(service: &str, f: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
         log::error!(
-            "an offloaded job panicked behind its result: {}",
+            "service {service}: an offloaded job panicked behind its result, in a destructor of what it had: {}",
             panic_message(panic)
         );
     }
@@ -186,10 +198,32 @@ struct Slot<T> {
 /// See [`Ctx::offload`]. Dropped before it was taken by a thread, the job is not run; else its result is dropped.
 #[must_use = "nothing is done before it is awaited"]
 pub struct Offload<T> {
-    job: Option<Job>,
+    job: Option<Asked>,
     slot: Arc<Mutex<Slot<T>>>,
     /// Its number among those that wait for room.
     ticket: Option<u64>,
+}
+
+/// What is to be run. Before it is awaited for the first time, nothing is under way.
+enum Asked {
+    Not(Box<dyn FnOnce() + Send>),
+    /// There was no room for it.
+    Before(Job),
+}
+
+impl Asked {
+    fn job(self) -> Job {
+        match self {
+            Asked::Before(job) => job,
+            Asked::Not(run) => Job {
+                run,
+                service: try_current(|core| core.name).unwrap_or("?"),
+                #[cfg(any(test, feature = "testing"))]
+                node: node_of_thread(),
+                _under_way: Elsewhere::begin(),
+            },
+        }
+    }
 }
 
 impl<T> Drop for Offload<T> {
@@ -215,9 +249,9 @@ impl<T> Future for Offload<T> {
         drop(slot);
         if let Some(job) = self.job.take() {
             let mut ticket = self.ticket.take();
-            let offered = POOL.offer(job, context.waker(), &mut ticket);
+            let offered = POOL.offer(job.job(), context.waker(), &mut ticket);
             self.ticket = ticket;
-            self.job = offered.err();
+            self.job = offered.err().map(Asked::Before);
         }
         Poll::Pending
     }
@@ -225,7 +259,7 @@ impl<T> Future for Offload<T> {
 
 impl Ctx {
     /// Runs what takes long on another thread, while the service handles other messages. A panic comes back as an error. When the service
-    /// ends meanwhile, the job runs to its end and its result is dropped.
+    /// ends meanwhile, the job runs to its end and its result is dropped. Virtual time waits for it, as for [`Ctx::elsewhere`].
     pub fn offload<T: Send + 'static>(
         self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -235,7 +269,7 @@ impl Ctx {
             waker: None,
         }));
         let theirs = Arc::downgrade(&slot);
-        let job: Job = Box::new(move || {
+        let run = Box::new(move || {
             if theirs.strong_count() == 0 {
                 return;
             }
@@ -254,7 +288,7 @@ impl Ctx {
             }
         });
         Offload {
-            job: Some(job),
+            job: Some(Asked::Not(run)),
             slot,
             ticket: None,
         }

@@ -1,8 +1,9 @@
 //! A node for unit tests of services: in the process of the test, on its thread, with a time of its own.
 //!
 //! It has what services ask of a core: messages, names, timers, environment, launch and the end of services. There is no Lua in it and
-//! there are no sockets; a test in a real node is for that. Time stands still while there is something to do, and jumps to the next timer
-//! when there is not.
+//! there are no sockets; a test in a real node is for that. Time stands still while there is something to do, also on other threads
+//! ([`Ctx::offload`](crate::Ctx::offload), [`Ctx::elsewhere`](crate::Ctx::elsewhere)), and jumps to the next timer when there is not. A test that
+//! waits for what never comes fails, and says what the services wait for.
 //!
 //! ```
 //! use skynet_service::{Args, Ctx, error::BoxError, service, testing::Node};
@@ -31,6 +32,7 @@
 
 mod api;
 mod core;
+mod stuck;
 
 use std::ffi::{CString, c_int};
 use std::sync::Arc;
@@ -45,8 +47,14 @@ use crate::lua;
 use crate::payload::Payload;
 use crate::service::Service;
 
+pub(crate) use self::core::{NodeOfThread, node_of_thread};
+
 /// How long a test waits for other threads.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where no thread is known that could do anything: those of the test itself may.
+const PATIENCE_WITHOUT: Duration = Duration::from_secs(1);
+/// How much time of the node a test waits for something.
+const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A node. Tests of one process may have nodes at the same time.
 pub struct Node {
@@ -91,6 +99,17 @@ impl Node {
         let shared = Shared::new();
         let test = shared.add_mailbox();
         Node { shared, test }
+    }
+
+    /// How long the test waits for other threads, in real time: a minute, if nothing else is said.
+    pub fn set_patience(&self, patience: Duration) {
+        self.state(|state| state.patience = Some(patience));
+    }
+
+    /// How much time of the node may pass while the test waits for something: a day, if nothing else is said. So a test ends in which a service
+    /// does something again and again, and what is waited for never comes.
+    pub fn set_limit(&self, limit: Duration) {
+        self.state(|state| state.limit = Some(limit));
     }
 
     /// Makes a service known, so that services can launch it by that name.
@@ -164,7 +183,9 @@ impl Node {
     ///
     /// # Panics
     ///
-    /// When nobody will ever answer: nothing is left to do, no timer runs, and no other thread has woken a service for a minute.
+    /// When nobody answers: nothing is left to do and no timer runs, or a [day](Node::set_limit) of the node's time is over. A job of
+    /// [`Ctx::offload`](crate::Ctx::offload), a future of [`Ctx::elsewhere`](crate::Ctx::elsewhere), and whoever else has a waker of a task,
+    /// are waited for, for a [minute](Node::set_patience). The message says which requests are open, of whom and to whom, and what the log is.
     pub fn call(
         &self,
         handle: Handle,
@@ -173,7 +194,7 @@ impl Node {
     ) -> Result<Payload, CallError> {
         let session = self.state(State::new_session);
         self.send(handle, kind, session, payload)?;
-        let answer = self.run_until(|node| node.answer(session));
+        let answer = self.run_until_for(Some(handle), |node| node.answer(session));
         match answer.kind {
             Kind::Response => Ok(answer.payload),
             _ => Err(CallError::Failed {
@@ -204,7 +225,7 @@ impl Node {
 
     /// Lets so much time pass, with all that happens meanwhile.
     pub fn advance(&self, time: Duration) {
-        let end = self.state(|state| state.now) + time.as_millis() as u64 / 10;
+        let end = self.state(|state| state.now) + centis(time);
         self.run();
         while self.shared.fire(end) {
             self.run();
@@ -217,24 +238,70 @@ impl Node {
     /// # Panics
     ///
     /// As for [`Node::call`].
-    pub fn run_until<R>(&self, mut ready: impl FnMut(&Node) -> Option<R>) -> R {
-        let begun = Instant::now();
+    pub fn run_until<R>(&self, ready: impl FnMut(&Node) -> Option<R>) -> R {
+        self.run_until_for(None, ready)
+    }
+
+    /// The same, for an answer of a service.
+    fn run_until_for<R>(
+        &self,
+        asked: Option<Handle>,
+        mut ready: impl FnMut(&Node) -> Option<R>,
+    ) -> R {
+        let limit = self.state(|state| state.limit).unwrap_or(LIMIT);
+        let end = self.state(|state| state.now).saturating_add(centis(limit));
+        let mut quiet = Quiet::new();
         loop {
-            self.run();
+            // In pieces: services may have something to do for ever.
+            if self.shared.some_steps() {
+                quiet.is_over();
+                if quiet.whole() > self.patience() {
+                    self.give_up(asked, "the services have worked all the time");
+                }
+                continue;
+            }
             if let Some(result) = ready(self) {
                 return result;
             }
-            // A job elsewhere comes before any timer.
-            if crate::offload::jobs() == 0 && self.shared.fire(u64::MAX) {
+            // What is under way elsewhere comes before any timer.
+            let elsewhere = crate::elsewhere::is_any();
+            if !elsewhere && self.shared.fire(end) {
+                quiet.is_over();
                 continue;
             }
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "nothing is left to do in the node, and what was waited for has not come; its log: {:#?}",
-                self.log()
-            );
-            self.shared.wait();
+            if !elsewhere && self.shared.has_timer() {
+                let hours = limit.as_secs_f64() / 3600.0;
+                let why = format!("{hours} hours of the node's time are over");
+                self.give_up(asked, &why);
+            }
+            self.wait_for_threads(asked, elsewhere, &mut quiet);
         }
+    }
+
+    fn patience(&self) -> Duration {
+        self.state(|state| state.patience).unwrap_or(PATIENCE)
+    }
+
+    /// Nothing is left to do but what other threads bring.
+    fn wait_for_threads(&self, asked: Option<Handle>, elsewhere: bool, quiet: &mut Quiet) {
+        let (since, patience) = (quiet.since(), self.patience());
+        if elsewhere && since > patience {
+            self.give_up(
+                asked,
+                "what is under way on other threads has brought nothing",
+            );
+        }
+        if !elsewhere && since > patience.min(PATIENCE_WITHOUT) {
+            if !self.report().may_go_on() {
+                self.give_up(asked, "nothing is left to do, and no timer runs");
+            }
+            if since > patience {
+                let why =
+                    "nothing is left to do, no timer runs, and no other thread has woken a task";
+                self.give_up(asked, why);
+            }
+        }
+        self.shared.wait();
     }
 
     /// Ends a service.
@@ -316,6 +383,38 @@ impl Drop for Node {
     }
 }
 
+/// How long nothing has been to do.
+struct Quiet {
+    begun: Instant,
+    since: Option<Instant>,
+}
+
+impl Quiet {
+    fn new() -> Quiet {
+        Quiet {
+            begun: Instant::now(),
+            since: None,
+        }
+    }
+
+    fn is_over(&mut self) {
+        self.since = None;
+    }
+
+    fn since(&mut self) -> Duration {
+        self.since.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    /// Since the test waits.
+    fn whole(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}
+
+fn centis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / 10).unwrap_or(u64::MAX)
+}
+
 fn constructor<S: Service>(name: &'static str) -> Constructor {
     Constructor {
         name,
@@ -323,5 +422,6 @@ fn constructor<S: Service>(name: &'static str) -> Constructor {
         init: export::init::<S>,
         release: export::release::<S>,
         signal: export::signal::<S>,
+        waiting: export::waiting::<S>,
     }
 }

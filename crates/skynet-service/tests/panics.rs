@@ -146,6 +146,27 @@ fn a_task_that_has_its_own_handle_is_dropped_once() {
 }
 
 #[test]
+fn the_panic_of_a_result_that_nobody_takes_is_in_the_log() {
+    let node = Node::new();
+    run(&node, |ctx| async move {
+        drop(ctx.spawn_named("before", async move {
+            ctx.yield_now().await;
+            Bomb
+        }));
+        let task = ctx.spawn_named("behind", async { Bomb });
+        ctx.sleep(Duration::from_millis(10)).await;
+        assert!(task.is_finished());
+        drop(task);
+    });
+    let log = node.log();
+    let line = |task: &str| {
+        let begin = format!("error: service runner: {task} panicked: the destructor of a bomb");
+        log.iter().filter(|line| line.starts_with(&begin)).count()
+    };
+    assert_eq!((line("before"), line("behind")), (1, 1), "{log:?}");
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "it is long")]
 fn jobs_whose_results_panic_take_no_thread_away() {
     let node = Node::new();
@@ -168,9 +189,13 @@ fn jobs_whose_results_panic_take_no_thread_away() {
             // Nobody waits any more, so the thread drops the result.
             end.send(()).unwrap();
         }
+        // What the threads have said is in the log when they have done this.
         ctx.offload(|| 1 + 1).await.unwrap()
     });
     assert_eq!(sum, 2);
+    let log = node.log();
+    let line = "error: service runner: an offloaded job panicked behind its result";
+    assert!(log.iter().any(|text| text.starts_with(line)), "{log:?}");
 }
 
 /// Keeps a request, and does not answer.

@@ -371,6 +371,33 @@ fn offloaded_work_comes_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "epoll")]
+fn time_waits_for_what_is_under_way_elsewhere() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    let node = Node::new();
+    run(&node, move |ctx| async move {
+        let begun = ctx.now();
+        let hour = Duration::from_secs(3600);
+        let job = ctx.offload(|| thread::sleep(Duration::from_millis(30)));
+        assert!(ctx.timeout(hour, job).await.is_ok());
+        let job = handle.spawn(async { tokio::time::sleep(Duration::from_millis(30)).await });
+        let job = ctx.timeout(hour, ctx.elsewhere(job)).await;
+        assert!(job.is_ok_and(|job| job.is_ok()));
+        assert_eq!(ctx.now(), begun);
+        // One that nobody awaits yet is not under way.
+        let later = ctx.offload(|| ());
+        ctx.sleep(hour).await;
+        assert_eq!(ctx.now(), begun + hour);
+        later.await.unwrap();
+    });
+}
+
+#[test]
 fn more_jobs_than_the_queue_takes_wait_their_turn() {
     let node = Node::new();
     let jobs: u32 = if cfg!(miri) { 40 } else { 3000 };

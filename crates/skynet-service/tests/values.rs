@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use skynet_service::Payload;
 use skynet_service::lua::{
     Error, LightUserdata, LuaString, Table, Value, Values, pack, unpack, unpack_values,
 };
+use skynet_service::{Handle, Payload};
 
 fn hex(values: &(impl Serialize + ?Sized)) -> String {
     let packed = pack(values).unwrap();
@@ -390,4 +390,19 @@ fn floats_beyond_the_integers_are_none() {
     assert_eq!(Value::Number(2f64.powi(63)).as_i64(), None);
     assert_eq!(Value::Number(f64::NAN).as_i64(), None);
     assert_eq!(Value::Number(i64::MIN as f64).as_i64(), Some(i64::MIN));
+}
+
+#[test]
+fn a_handle_is_the_number_that_lua_has() {
+    let handle = Handle::new(0x0100_000a).unwrap();
+    assert_eq!(pack(&handle).unwrap()[..], pack(&0x0100_000a).unwrap()[..]);
+    let both: (Handle, Option<Handle>) = unpack(&pack(&(0x0100_000a, ())).unwrap()).unwrap();
+    assert_eq!(both, (handle, None));
+    let refused = |bytes: &[u8]| unpack::<Handle>(bytes).unwrap_err().to_string();
+    let expected = "expected the handle of a service, a number that is not 0";
+    let zero = refused(&pack(&0).unwrap());
+    assert_eq!(zero, format!("invalid value: integer `0`, {expected}"));
+    let text = refused(&pack(".db").unwrap());
+    assert_eq!(text, format!("invalid type: string \".db\", {expected}"));
+    assert!(refused(&pack(&-1).unwrap()).starts_with("invalid value: integer `-1`"));
 }

@@ -3,6 +3,8 @@
 mod program;
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use skynet_node::{Error, Node};
@@ -66,23 +68,14 @@ fn lua_in_the_program_finds_a_linked_service_by_its_name() {
         .file("lualib/linked/tools.lua", TOOLS)
         .test(|ctx| async move {
             // As skynet.newservice does.
-            let ask: u32 = ctx
+            let ask: skynet_service::Handle = ctx
                 .call_lua(".launcher", &("LAUNCH", "snlua", "ask"))
                 .await
-                .map(|handle: skynet_service::lua::Value| number(&handle))
                 .unwrap();
-            let ask = skynet_service::Handle::new(ask).unwrap();
             let answer: (i64, String) = ctx.call_lua(ask, &()).await.unwrap();
             assert_eq!(answer, (210, "counter".to_string()));
             assert!(ctx.launch("quiet").is_ok());
         });
-}
-
-fn number(value: &skynet_service::lua::Value) -> u32 {
-    match value {
-        skynet_service::lua::Value::Integer(number) => *number as u32,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -116,6 +109,137 @@ fn a_test_that_fails_says_why() {
     if !message.starts_with("a_test_that_fails_says_why failed") {
         panic!("{message}");
     }
+}
+
+/// Does what takes a while on another thread.
+struct Digger;
+
+#[service]
+impl Digger {
+    fn init(_: Ctx, _: Args) -> Result<Digger, BoxError> {
+        Ok(Digger)
+    }
+
+    /// At what time it was done, in 10 ms.
+    #[command]
+    async fn dig(&self, ctx: Ctx) -> Result<u128, BoxError> {
+        ctx.offload(|| std::thread::sleep(Duration::from_millis(100)))
+            .await?;
+        Ok(ctx.now().as_millis() / 10)
+    }
+
+    /// Goes on for ever.
+    #[command]
+    async fn tick(&self, ctx: Ctx) {
+        loop {
+            ctx.sleep(Duration::from_secs(60)).await;
+        }
+    }
+}
+
+#[test]
+fn virtual_time_waits_for_what_any_service_does_on_other_threads() {
+    Node::builder()
+        .service::<Digger>("digger")
+        .virtual_time()
+        .test(|ctx| async move {
+            let digger = ctx.launch("digger").unwrap();
+            let hour = Duration::from_secs(3600);
+            let begun = ctx.now();
+            // Another service, while this one sleeps.
+            let call = ctx.spawn(ctx.call_lua::<u128>(digger, &("dig",)));
+            ctx.sleep(hour).await;
+            assert_eq!(ctx.now(), begun + hour);
+            assert_eq!(call.await.unwrap().unwrap(), begun.as_millis() / 10);
+            // This one, and a future of another runtime.
+            let job = ctx.offload(|| std::thread::sleep(Duration::from_millis(50)));
+            assert!(ctx.timeout(hour, job).await.is_ok());
+            let mut thread = None;
+            let woken = poll_fn(move |context| match &thread {
+                None => {
+                    let waker = context.waker().clone();
+                    thread = Some(std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_millis(50));
+                        waker.wake();
+                    }));
+                    Poll::Pending
+                }
+                Some(_) => Poll::Ready(()),
+            });
+            assert!(ctx.timeout(hour, ctx.elsewhere(woken)).await.is_ok());
+            assert_eq!(ctx.now(), begun + hour);
+        });
+}
+
+/// Answers nobody.
+const SILENT: &[u8] = br#"
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.dispatch("lua", function() skynet.wait "the end" end)
+end)
+"#;
+
+/// What a test says that waits for what never comes.
+fn late(name: &str, test: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let message = *std::panic::catch_unwind(test)
+        .expect_err("it fails")
+        .downcast::<String>()
+        .expect("a text");
+    if !message.starts_with(&format!("{name} failed")) {
+        // In the process of its own this is the end.
+        panic!("{message}");
+    }
+    message
+}
+
+fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+#[test]
+fn a_test_that_nobody_answers_fails_with_its_requests() {
+    let text = late("a_test_that_nobody_answers_fails_with_its_requests", || {
+        Node::builder()
+            .service::<Digger>("digger")
+            .file("service/silent.lua", SILENT)
+            .virtual_time()
+            .test(|ctx| async move {
+                let digger = ctx.launch("digger").unwrap();
+                // Which goes on for ever.
+                ctx.send_lua(digger, &("tick",)).unwrap();
+                let silent: skynet_service::Handle = ctx
+                    .call_lua(".launcher", &("LAUNCH", "snlua", "silent"))
+                    .await
+                    .unwrap();
+                ctx.call_lua::<()>(silent, &("hello",)).await.unwrap();
+            });
+    });
+    has(
+        &text,
+        &[
+            "86400s of virtual time are over",
+            "the main future waits for an answer of :",
+            "(snlua silent)",
+            "a task of it: stack traceback:",
+            "service/silent.lua:4",
+        ],
+    );
+}
+
+#[test]
+fn a_test_without_virtual_time_fails_with_its_requests_when_patience_is_over() {
+    let name = "a_test_without_virtual_time_fails_with_its_requests_when_patience_is_over";
+    let text = late(name, || {
+        Node::builder()
+            .patience(Duration::from_secs(3))
+            .test(|_| std::future::pending());
+    });
+    has(
+        &text,
+        &["it has taken 3s", "the main future waits, for no answer"],
+    );
 }
 
 #[test]

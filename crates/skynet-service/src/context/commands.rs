@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Ctx, command, with_c_str};
 use crate::address::{Address, Handle};
 use crate::error::CommandError;
-use crate::runtime::core::current;
+use crate::runtime::core::{Core, current};
+use crate::runtime::waiting::Waiting;
 use crate::sys;
 
 /// Figures of this service.
@@ -169,6 +170,11 @@ impl Ctx {
             tasks: current(|core| core.tasks()),
             requests: current(|core| core.requests()),
         }
+    }
+
+    /// What this service waits for: requests without an answer, and other tasks. For a line in the log when nothing goes on.
+    pub fn waiting(self) -> Waiting {
+        current(Core::waiting)
     }
 
     /// Any command of the core by its name, for those that this crate has no function for. (The answer to a timer of `TIMEOUT` is dropped:

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::{Ctx, NEW_SESSION, send};
-use crate::address::{Address, OwnedAddress};
+use crate::address::Address;
 use crate::body::Body;
 use crate::error::{CallError, SendError};
 use crate::kind::Kind;
@@ -27,14 +27,10 @@ pub(super) fn request(
         skip_used_sessions()?;
     }
     let session = send(near, address, kind, 0, NEW_SESSION, body)?;
-    let destination = match address {
-        Address::Handle(handle) => handle.get(),
-        Address::Name(_) => 0,
-    };
     current(|core| {
         let sessions = &core.pending().sessions;
         sessions.note(session);
-        sessions.begin(session, destination);
+        sessions.begin(session, Some(address.into()));
     });
     Ok(session)
 }
@@ -68,7 +64,7 @@ pub struct Call {
 }
 
 enum State {
-    Waiting { session: i32, address: OwnedAddress },
+    Waiting(i32),
     Failed(Option<SendError>),
     Done,
 }
@@ -80,13 +76,12 @@ impl Future for Call {
         let result = match &mut self.state {
             State::Done => panic!("a request was awaited again after its answer"),
             State::Failed(error) => Err(CallError::Send(error.take().unwrap_or(SendError::Ending))),
-            State::Waiting { session, address } => {
+            State::Waiting(session) => {
                 let answer = current(|core| core.pending().sessions.poll(*session, context));
                 match ready!(answer) {
-                    Some(Ok(payload)) => Ok(payload),
-                    Some(Err(_)) | None => Err(CallError::Failed {
-                        address: address.clone(),
-                    }),
+                    Some(answer) => answer.of_request(),
+                    // The service ends, and has let go of all.
+                    None => Err(CallError::Send(SendError::Ending)),
                 }
             }
         };
@@ -97,7 +92,7 @@ impl Future for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let State::Waiting { session, .. } = self.state {
+        if let State::Waiting(session) = self.state {
             // Without a turn its table is gone, or cannot be reached.
             try_current(|core| {
                 core.any_pending()
@@ -137,10 +132,7 @@ impl Ctx {
     ) -> Call {
         let address = address.into();
         let state = match request(self.near, address, kind, body.into()) {
-            Ok(session) => State::Waiting {
-                session,
-                address: address.into(),
-            },
+            Ok(session) => State::Waiting(session),
             Err(error) => State::Failed(Some(error)),
         };
         Call {

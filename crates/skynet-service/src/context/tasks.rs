@@ -56,7 +56,8 @@ impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         if is_current(&self.task) {
             // SAFETY: just seen.
-            unsafe { self.task.detach() };
+            let panic = unsafe { self.task.detach() };
+            current(|core| core.report(&self.task, panic));
         }
     }
 }
@@ -102,7 +103,7 @@ fn timer(centiseconds: u64) -> Option<i32> {
     current(|core| {
         let sessions = &core.pending().sessions;
         sessions.note(session);
-        sessions.begin(session, 0);
+        sessions.begin(session, None);
     });
     Some(session)
 }

@@ -66,7 +66,7 @@ pub(crate) enum Init {
 pub(crate) struct Pending {
     pub(crate) remote: Arc<Remote>,
     ready: ReadyQueue,
-    tasks: TaskList,
+    pub(super) tasks: TaskList,
     pub(crate) sessions: Sessions,
     /// Made with the first socket.
     pub(crate) sockets: OnceCell<Box<Table>>,
@@ -293,7 +293,8 @@ impl Core {
             .insert(unsafe { TaskRef::from_raw(task.raw()) });
         // SAFETY: the turn is that of the task's service.
         let (done, panic) = unsafe {
-            task.detach();
+            // It is not done yet: there is no result that could panic.
+            let _ = task.detach();
             if self.ending.get() {
                 (true, task.finish(JoinError::Aborted))
             } else {
@@ -365,7 +366,7 @@ impl Core {
         }
     }
 
-    fn report(&self, task: &TaskRef, panic: Option<String>) {
+    pub(crate) fn report(&self, task: &TaskRef, panic: Option<String>) {
         if let Some(message) = panic {
             self.report_panic(&task.header().local.label.to_string(), &message);
         }

@@ -262,15 +262,19 @@ unsafe extern "C" fn receive<S: Service>(
         // SAFETY: contract of this function.
         return unsafe { receive_rare::<S>(context, ud, kind, session, source, data, size) };
     };
-    let asker = Asker::new(source, session);
-    // Only 8 bits travel. Whether the bytes were taken is told to C also after a panic: they have one owner.
-    let frame = Frame::new(kind as u8, data.cast(), size, &asker);
+    let asker = Asker::new(kind, source, session);
+    // Whether the bytes were taken is told to C also after a panic: they have one owner.
+    let frame = Frame::new(data.cast(), size, &asker);
     // SAFETY: contract of this function.
     let service = unsafe { instance.service.get().unwrap_unchecked() };
     // SAFETY: the core's block; here is the only message of it.
     let handle = || service.message(Ctx::near(near), unsafe { frame.message() });
     if let Err(panic) = catch_unwind(AssertUnwindSafe(handle)) {
         return turn.end_with_panic(panic, black_box(&asker), frame.answer());
+    }
+    if asker.is_waiting() {
+        cold_path();
+        asker.left();
     }
     turn.end(frame.answer())
 }
@@ -294,8 +298,8 @@ unsafe extern "C" fn receive_rare<S: Service>(
     let instance = unsafe { &*ud.cast::<Instance<S>>() };
     // SAFETY: the core dispatches one message of a service at a time.
     let turn = unsafe { Turn::begin(&raw const instance.core) };
-    let asker = Asker::new(source, session);
-    let frame = Frame::new(kind as u8, data.cast(), size, &asker);
+    let asker = Asker::new(kind, source, session);
+    let frame = Frame::new(data.cast(), size, &asker);
     // The user's code is caught closer by; what is left are wakers of other executors.
     let dispatch = AssertUnwindSafe(|| instance.dispatch(session, source, &frame));
     let is_taken = catch_unwind(dispatch).unwrap_or_else(|panic| {
@@ -324,6 +328,17 @@ unsafe extern "C" fn receive_rare<S: Service>(
 pub unsafe fn signal<S: Service>(instance: *mut c_void, signal: c_int) {
     // SAFETY: the caller's.
     unsafe { Core::signal(&raw const (*instance.cast::<Instance<S>>()).core, signal) };
+}
+
+/// What it waits for.
+///
+/// # Safety
+///
+/// `instance` comes from [`create`] of the same service and is not released, and nobody runs it meanwhile.
+#[cfg(any(test, feature = "testing"))]
+pub unsafe fn waiting<S: Service>(instance: *mut c_void) -> crate::context::Waiting {
+    // SAFETY: contract of this function.
+    unsafe { &*instance.cast::<Instance<S>>() }.core.waiting()
 }
 
 /// `NAME_release`.

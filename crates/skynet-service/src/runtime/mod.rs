@@ -10,6 +10,7 @@ pub(crate) mod sessions;
 pub(crate) mod sync;
 pub(crate) mod task;
 mod turn;
+pub(crate) mod waiting;
 
 #[cfg(all(test, feature = "loom"))]
 mod models;

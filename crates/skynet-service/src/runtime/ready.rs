@@ -109,10 +109,28 @@ impl TaskList {
     }
 
     pub(crate) fn first(&self) -> Option<TaskRef> {
-        let task = NonNull::new(self.first.get())?;
+        TaskList::of(self.first.get())
+    }
+
+    /// Another reference of one that is in a list.
+    fn of(task: *mut Header) -> Option<TaskRef> {
+        let task = NonNull::new(task)?;
         // SAFETY: the list owns a reference of it, which stays; this is another one.
         let task = std::mem::ManuallyDrop::new(unsafe { TaskRef::from_raw(task) });
         Some(TaskRef::clone(&task))
+    }
+}
+
+impl TaskList {
+    /// All of them, the newest first.
+    pub(crate) fn all(&self) -> Vec<TaskRef> {
+        let mut all = Vec::new();
+        let mut next = self.first();
+        while let Some(task) = next {
+            next = TaskList::of(task.header().local.following.get());
+            all.push(task);
+        }
+        all
     }
 }
 

@@ -5,11 +5,31 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::{Context, Poll, Waker};
 
+use crate::address::{Handle, OwnedAddress};
+use crate::error::{CallError, SendError};
 use crate::payload::Payload;
 
 /// The other side failed or is gone.
 #[derive(Debug)]
 pub(crate) struct Failure;
+
+/// What has come of a request.
+pub(crate) struct Answer {
+    pub(crate) result: Result<Payload, Failure>,
+    /// As it was begun with.
+    pub(crate) to: Option<OwnedAddress>,
+}
+
+impl Answer {
+    /// Of a request, with whom it failed at.
+    pub(crate) fn of_request(self) -> Result<Payload, CallError> {
+        match (self.result, self.to) {
+            (Ok(payload), _) => Ok(payload),
+            (Err(Failure), Some(address)) => Err(CallError::Failed { address }),
+            (Err(Failure), None) => Err(CallError::Send(SendError::Ending)),
+        }
+    }
+}
 
 enum State {
     Waiting(Option<Waker>),
@@ -17,9 +37,16 @@ enum State {
 }
 
 struct Entry {
-    /// Whom it was sent to; 0 when that is a name, or the timer.
-    destination: u32,
+    /// Whom it was sent to; `None` for a timer.
+    to: Option<OwnedAddress>,
     state: State,
+}
+
+/// A request, or a timer (`to` is `None`), that has no answer yet, and who waits for that.
+pub(crate) struct Open {
+    pub(crate) session: i32,
+    pub(crate) to: Option<OwnedAddress>,
+    pub(crate) waker: Option<Waker>,
 }
 
 /// Sessions are small numbers in a row.
@@ -81,20 +108,16 @@ impl Sessions {
         }
     }
 
-    /// A request was sent.
-    pub(crate) fn begin(&self, session: i32, destination: u32) {
+    /// A request was sent; `None`: a timer was set.
+    pub(crate) fn begin(&self, session: i32, to: Option<OwnedAddress>) {
         let state = State::Waiting(None);
         self.entries
             .borrow_mut()
-            .insert(session, Entry { destination, state });
+            .insert(session, Entry { to, state });
     }
 
-    /// What has come of a request, or notes who waits for it. `None`: there is no such request.
-    pub(crate) fn poll(
-        &self,
-        session: i32,
-        context: &Context<'_>,
-    ) -> Poll<Option<Result<Payload, Failure>>> {
+    /// What has come of a request, and whom it was sent to; or notes who waits for it. `None`: there is no such request.
+    pub(crate) fn poll(&self, session: i32, context: &Context<'_>) -> Poll<Option<Answer>> {
         let mut entries = self.entries.borrow_mut();
         let Some(entry) = entries.get_mut(&session) else {
             return Poll::Ready(None);
@@ -113,12 +136,12 @@ impl Sessions {
         }
         let Some(Entry {
             state: State::Answered(result),
-            ..
+            to,
         }) = entries.remove(&session)
         else {
             return Poll::Ready(None);
         };
-        Poll::Ready(Some(result))
+        Poll::Ready(Some(Answer { result, to }))
     }
 
     /// An answer. `false`: nobody waits for it (any more), and it is still the caller's.
@@ -146,11 +169,13 @@ impl Sessions {
 
     /// A service has ended: so do the requests that it has got.
     pub(crate) fn fail_all_of(&self, destination: u32) {
+        let to = Handle::new(destination).map(OwnedAddress::Handle);
+        if to.is_none() {
+            return;
+        }
         let sessions: Vec<i32> = {
             let entries = self.entries.borrow();
-            let of_it = entries
-                .iter()
-                .filter(|(_, entry)| entry.destination == destination);
+            let of_it = entries.iter().filter(|(_, entry)| entry.to == to);
             of_it.map(|(session, _)| *session).collect()
         };
         for session in sessions {
@@ -168,6 +193,24 @@ impl Sessions {
     pub(crate) fn clear(&self) {
         let entries = std::mem::take(&mut *self.entries.borrow_mut());
         drop(entries);
+    }
+
+    /// What has no answer, in the order of the numbers.
+    pub(crate) fn open(&self) -> Vec<Open> {
+        let entries = self.entries.borrow();
+        let open = entries
+            .iter()
+            .filter_map(|(session, entry)| match &entry.state {
+                State::Answered(_) => None,
+                State::Waiting(waker) => Some(Open {
+                    session: *session,
+                    to: entry.to.clone(),
+                    waker: waker.clone(),
+                }),
+            });
+        let mut open: Vec<Open> = open.collect();
+        open.sort_by_key(|open| open.session);
+        open
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -34,7 +34,7 @@ const DONE: usize = 2;
 #[repr(C)]
 pub(crate) struct Header {
     state: AtomicUsize,
-    refs: AtomicUsize,
+    pub(super) refs: AtomicUsize,
     /// The next one in the queue that it is in.
     pub(crate) next: AtomicPtr<Header>,
     pub(crate) remote: Arc<Remote>,
@@ -50,12 +50,12 @@ pub(crate) struct Local {
     pub(crate) is_listed: Cell<bool>,
     pub(crate) label: Label,
     /// Who waits for the result.
-    joiner: Cell<Option<Waker>>,
+    pub(super) joiner: Cell<Option<Waker>>,
     aborted: Cell<bool>,
     /// The future's destructor runs: nobody else may use the stage. It may have this very task's handle.
     dropping: Cell<bool>,
     /// Nobody will take the result.
-    detached: Cell<bool>,
+    pub(super) detached: Cell<bool>,
 }
 
 /// What a task is called in the log.
@@ -201,17 +201,18 @@ impl TaskRef {
             match catch_unwind(AssertUnwindSafe(poll)) {
                 Ok(false) if !self.header().local.aborted.get() => return (false, None),
                 Ok(false) => {}
-                Ok(true) => {
-                    self.done();
-                    return (true, None);
-                }
+                Ok(true) => return (true, self.done()),
                 Err(panic) => {
                     let message = panic_message(panic);
                     // SAFETY: as for `poll`; the call has ended.
-                    unsafe {
+                    let another = unsafe {
                         self.finish(JoinError::Panicked {
                             message: message.clone(),
                         })
+                    };
+                    let message = match another {
+                        Some(another) => format!("{message}; and then: {another}"),
+                        None => message,
                     };
                     return (true, Some(message));
                 }
@@ -238,23 +239,39 @@ impl TaskRef {
         self.header().local.dropping.set(true);
         let result = catch_unwind(AssertUnwindSafe(cancel));
         self.header().local.dropping.set(false);
-        self.done();
-        result.err().map(panic_message)
+        let discarded = self.done();
+        result.err().map(panic_message).or(discarded)
     }
 
-    /// The future is gone: wakes who waits for the result.
-    fn done(&self) {
+    /// The future is gone: wakes who waits for the result. The message, if that is dropped and its destructor panics.
+    fn done(&self) -> Option<String> {
         let header = self.header();
         header.state.fetch_or(DONE, Ordering::AcqRel);
-        if header.local.detached.get() {
+        let panic = if header.local.detached.get() {
             // SAFETY: called on the service's turn only, by `run` and `finish`.
-            let discard = || unsafe { (header.vtable.discard)(self.0) };
-            // A destructor of the user's; the result was nobody's business any more, and neither is its panic.
-            let _ = catch_unwind(AssertUnwindSafe(discard)).map_err(panic_message);
-        }
+            unsafe { self.discard() }
+        } else {
+            None
+        };
         if let Some(joiner) = header.local.joiner.take() {
             joiner.wake();
         }
+        panic
+    }
+
+    /// Drops the result, a value of the user's. The message, if its destructor panics.
+    ///
+    /// # Safety
+    ///
+    /// It is the service's turn, and the task is done.
+    unsafe fn discard(&self) -> Option<String> {
+        // SAFETY: contract of this function.
+        let discard = || unsafe { (self.header().vtable.discard)(self.0) };
+        let panic = catch_unwind(AssertUnwindSafe(discard)).err()?;
+        let message = panic_message(panic);
+        Some(format!(
+            "{message} (in the destructor of its result, which nobody has taken)"
+        ))
     }
 
     /// The task is to end with the next look at it.
@@ -291,20 +308,22 @@ impl TaskRef {
         }
     }
 
-    /// Nobody will ask for the result.
+    /// Nobody will ask for the result. The message, if it is there and its destructor panics.
     ///
     /// # Safety
     ///
     /// It is the service's turn.
-    pub(crate) unsafe fn detach(&self) {
+    #[must_use = "a panic is reported"]
+    pub(crate) unsafe fn detach(&self) -> Option<String> {
         let local = &self.header().local;
         local.detached.set(true);
         local.joiner.set(None);
         // While the destructor runs, the result is for `done`, which comes next.
         if self.is_done() && !local.dropping.get() {
             // SAFETY: the caller's.
-            unsafe { (self.header().vtable.discard)(self.0) };
+            return unsafe { self.discard() };
         }
+        None
     }
 }
 
@@ -409,7 +428,7 @@ unsafe fn free<F: Future>(task: NonNull<Header>) {
     }
 }
 
-static WAKER: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+pub(super) static WAKER: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 fn raw_waker(task: NonNull<Header>) -> RawWaker {
     RawWaker::new(task.as_ptr().cast_const().cast(), &WAKER)

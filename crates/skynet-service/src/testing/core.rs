@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::Received;
 use crate::address::Handle;
+use crate::context::Waiting;
 use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::sys::{Callback, Context};
@@ -23,6 +24,7 @@ pub(super) struct Constructor {
     pub(super) init: unsafe fn(*mut c_void, *mut Context, *const c_char) -> c_int,
     pub(super) release: unsafe fn(*mut c_void),
     pub(super) signal: unsafe fn(*mut c_void, c_int),
+    pub(super) waiting: unsafe fn(*mut c_void) -> Waiting,
 }
 
 type Answer = Box<dyn FnMut(&Received) -> Option<Result<Payload, ()>> + Send>;
@@ -67,6 +69,16 @@ impl ServiceRef {
     fn context(&self) -> *mut Context {
         self.0.as_ptr().cast()
     }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.constructor.name
+    }
+
+    /// On the thread that runs the node, between messages.
+    pub(super) fn waiting(&self) -> Waiting {
+        // SAFETY: what `create` has made, which the reference keeps; nobody runs it.
+        unsafe { (self.constructor.waiting)(self.instance) }
+    }
 }
 
 impl Deref for ServiceRef {
@@ -101,6 +113,8 @@ pub(super) struct State {
     timers: BTreeMap<(u64, u64), (u32, c_int)>,
     timer: u64,
     session: c_int,
+    pub(super) patience: Option<Duration>,
+    pub(super) limit: Option<Duration>,
 }
 
 impl State {
@@ -136,6 +150,24 @@ pub(super) fn node_of(handle: u32) -> Option<Arc<Shared>> {
 /// The node that this thread runs.
 pub(super) fn running() -> Option<Arc<Shared>> {
     RUNNING.with_borrow(Clone::clone)
+}
+
+/// The node that a thread runs, if it does, for another one that works in its stead: what that writes goes to the log of this node.
+#[derive(Clone)]
+pub(crate) struct NodeOfThread(Option<Arc<Shared>>);
+
+/// Of this thread.
+pub(crate) fn node_of_thread() -> NodeOfThread {
+    NodeOfThread(running())
+}
+
+impl NodeOfThread {
+    pub(crate) fn enter(&self, f: impl FnOnce()) {
+        match &self.0 {
+            Some(node) => node.enter(f),
+            None => f(),
+        }
+    }
 }
 
 impl Shared {
@@ -298,6 +330,17 @@ impl Shared {
         };
         self.push(handle, answer);
         true
+    }
+
+    /// Handles some messages. `false`: none is left.
+    pub(super) fn some_steps(self: &Arc<Self>) -> bool {
+        const SOME: usize = 1024;
+        (0..SOME).all(|_| self.step())
+    }
+
+    /// Whether a timer runs.
+    pub(super) fn has_timer(&self) -> bool {
+        !self.lock().timers.is_empty()
     }
 
     /// Waits until another thread sends something, or a while.
