@@ -46,6 +46,13 @@ function work.both(seconds)
 	end)
 end
 
+function work.short(turns)
+	for _ = 1, turns do
+		skynet.sleep(1)
+		spin(50000)
+	end
+end
+
 function work.in_c(seconds)
 	local pattern = string.rep("a?", 20) .. string.rep("a", 20)
 	local subject = string.rep("a", 20)
@@ -170,6 +177,21 @@ function cases.functions_have_their_part_of_the_time()
 		assert(string.find(line, "^profiling " .. address .. ";[^;].* %d+$"), line)
 	end
 	assert(string.find(stacks, "heavy %(.-profiling.lua:%d+%)"), stacks)
+	skynet.kill(service)
+end
+
+-- Such a turn is often over before the system's clock ticks again.
+function cases.short_turns_after_timers_have_as_many_samples_as_they_have_used()
+	local service = start()
+	local function used()
+		return skynet.call(service, "debug", "STAT").cpu * 1000
+	end
+	local before = used()
+	skynet.profile_start { service = service, hz = 1000 }
+	skynet.call(service, "lua", "short", 100)
+	local stacks = skynet.profile_stop()
+	local expected = used() - before
+	assert(math.abs(samples(stacks, "") - expected) < expected / 10 + 5, expected .. ":\n" .. stacks)
 	skynet.kill(service)
 end
 

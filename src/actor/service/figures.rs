@@ -55,7 +55,8 @@ pub struct Figures {
     pub dropped: u64,
 }
 
-fn each(mut f: impl FnMut(&Context)) {
+/// Calls `f` with every live service.
+pub(super) fn each(mut f: impl FnMut(&Context)) {
     for handle in registry::all() {
         let guard = reclaim::enter();
         if let Some(context) = registry::find(&guard, handle) {

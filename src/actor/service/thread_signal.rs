@@ -24,6 +24,7 @@
 use super::cpu_timer::{CpuTimer, expirations};
 use super::on_turn::on_turn_here;
 use super::{Context, sampling};
+use crate::base::clock;
 use crate::scheduler;
 use libc::{c_int, c_void};
 use parking_lot::Mutex;
@@ -56,6 +57,8 @@ struct Thread {
     on_turn: *const AtomicPtr<Context>,
     /// While there is a profile.
     timer: Option<CpuTimer>,
+    /// CPU time when that was started, in nanoseconds.
+    since: u64,
 }
 
 // SAFETY: the pointers lead to thread-local atomics of a thread that leaves the list before it ends.
@@ -96,6 +99,7 @@ pub(super) fn list_thread() {
         wanted: WANTED.with(ptr::from_ref),
         on_turn: on_turn_here(),
         timer: None,
+        since: 0,
     };
     let mut threads = THREADS.lock();
     thread.sample();
@@ -110,10 +114,24 @@ impl Thread {
         if hz == 0 {
             return true;
         }
+        self.since = self.cpu_nanos();
         // SAFETY: a listed thread lives, and so does the calling one; the handler is installed.
         self.timer = number()
             .and_then(|signal| unsafe { CpuTimer::start(self.pthread, self.id, signal, hz) });
         self.timer.is_some()
+    }
+}
+
+impl Thread {
+    /// CPU time, in nanoseconds. For the holder of the lock: a listed thread lives.
+    fn cpu_nanos(&self) -> u64 {
+        let mut id = 0;
+        // SAFETY: the thread lives; `id` is valid for writing.
+        let known = unsafe { libc::pthread_getcpuclockid(self.pthread, &mut id) } == 0;
+        known
+            .then(|| clock::thread_nanos(id))
+            .flatten()
+            .unwrap_or(0)
     }
 }
 
@@ -130,11 +148,17 @@ pub(super) fn start_sampling(hz: u32) -> bool {
     all
 }
 
-/// The end of that. Signals that are on their way find no profile.
-pub(super) fn stop_sampling() {
+/// The end of that. Signals that are on their way find no profile. How much CPU time the threads have used meanwhile, in nanoseconds.
+pub(super) fn stop_sampling() -> u64 {
     let mut threads = THREADS.lock();
     RATE.store(0, Ordering::Relaxed);
-    threads.iter_mut().for_each(|thread| thread.timer = None);
+    let mut nanos = 0;
+    for thread in threads.iter_mut() {
+        if thread.timer.take().is_some() {
+            nanos += thread.cpu_nanos().saturating_sub(thread.since);
+        }
+    }
+    nanos
 }
 
 /// Something that tells this thread from the others, and this message from those before and after it.

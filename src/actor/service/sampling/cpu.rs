@@ -9,7 +9,10 @@
 use super::super::context::{Context, grab};
 use super::super::on_turn::class_here;
 use super::super::thread_signal;
-use super::{Amount, LONGEST_SCRIPT, PROFILE, Profile, Target, name_of, words_of};
+use super::exact::{BETWEEN, Used};
+use super::stacks::Parts;
+use super::{Amount, Kind, LONGEST_SCRIPT, PROFILE, Profile, Target, name_of, words_of};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize};
 
@@ -196,6 +199,8 @@ pub(super) fn begin(target: &Target, hz: u32) -> bool {
 pub(super) struct Counts {
     services: Vec<Count>,
     outside: [u32; CLASSES.len()],
+    /// CPU time of all threads.
+    nanos: u64,
 }
 
 /// The samples of one service.
@@ -210,7 +215,7 @@ struct Count {
 /// The end of a profile. For the holder of the lock.
 pub(super) fn end() -> Counts {
     WHICH.store(OFF, Relaxed);
-    thread_signal::stop_sampling();
+    let nanos = thread_signal::stop_sampling();
     let services = SAMPLES.iter().map(|place| Count {
         handle: place.handle.load(Relaxed),
         all: place.all.load(Relaxed),
@@ -221,12 +226,18 @@ pub(super) fn end() -> Counts {
     Counts {
         services: services.filter(|count| count.handle != 0).collect(),
         outside: OUTSIDE.each_ref().map(|number| number.load(Relaxed)),
+        nanos,
     }
 }
 
 impl Counts {
-    /// Adds them to the stacks of their profile, which has ended. Not for the holder of the lock.
+    /// Adds them to the stacks of their profile, which has ended, and weighs all by what services have used. Not for the holder of the lock.
     pub fn add_to(&self, profile: &mut Profile) {
+        let used = profile
+            .before
+            .take()
+            .map(|before| before.used(&profile.target));
+        let mut ended: HashMap<String, u64> = HashMap::new();
         for count in &self.services {
             let known = (count.label as usize).checked_sub(1);
             let label = known.and_then(|place| profile.labels.get(place).cloned());
@@ -234,6 +245,12 @@ impl Counts {
                 let name = grab(count.handle).map(|service| name_of(&service));
                 profile.target.label(count.handle, name)
             });
+            if used
+                .as_ref()
+                .is_some_and(|used| !used.live.contains(&count.handle))
+            {
+                *ended.entry(label.clone()).or_default() += u64::from(count.all);
+            }
             let rest = count.all.saturating_sub(count.hooked + count.with_stack);
             let mut add = |line: &str, samples: u32| {
                 let taken = samples.into();
@@ -246,13 +263,46 @@ impl Counts {
             add(&format!("{label};[a debug hook is set]"), count.hooked);
             add(&format!("{label};[outside of Lua]"), rest);
         }
-        for (class, &number) in CLASSES.iter().zip(&self.outside) {
-            let amount = Amount {
-                taken: number.into(),
-                held: 0,
-            };
+        if let (Some(used), Kind::Cpu(hz)) = (&used, profile.kind) {
+            weigh(profile, used, &ended, hz);
+        }
+        let mut outside = self.outside.map(u64::from);
+        if let (Some(_), Kind::Cpu(hz), Target::Node) = (&used, profile.kind, &profile.target) {
+            // What no service has used. The first class is that of workers.
+            let total = samples_of(self.nanos, hz).saturating_sub(profile.stacks.sum());
+            let sum = outside.iter().sum();
+            let mut parts = Parts::new(sum, total);
+            outside = outside.map(|number| parts.next(number));
+            outside[0] += if sum == 0 { total } else { 0 };
+        }
+        for (class, taken) in CLASSES.iter().zip(outside) {
+            let amount = Amount { taken, held: 0 };
             profile.stacks.add(&format!("[{class} thread]"), amount);
         }
+    }
+}
+
+/// So many samples stand for a time.
+fn samples_of(nanos: u64, hz: u32) -> u64 {
+    (nanos as f64 * 1e-9 * f64::from(hz)).round() as u64
+}
+
+/// Gives each label as many samples as its services have used; what those had that have ended stays.
+fn weigh(profile: &mut Profile, used: &Used, ended: &HashMap<String, u64>, hz: u32) {
+    let known = used.by_label.iter();
+    let totals: HashMap<&str, u64> = known
+        .filter(|(label, _)| !used.unknown.contains(*label))
+        .map(|(label, &nanos)| {
+            let of_ended = ended.get(label).copied().unwrap_or(0);
+            (label.as_str(), samples_of(nanos, hz) + of_ended)
+        })
+        .collect();
+    for label in profile.stacks.weigh(&totals) {
+        let amount = Amount {
+            taken: totals[label],
+            held: 0,
+        };
+        profile.stacks.add(&format!("{label};{BETWEEN}"), amount);
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod allocations;
 pub mod cpu;
+mod exact;
 mod stacks;
 
 use super::context::Context;
@@ -59,6 +60,8 @@ struct Profile {
     stacks: Stacks,
     /// What services were that have had samples, see [`cpu`].
     labels: Vec<String>,
+    /// What services had used, see [`exact`]. `None` in a profile of allocations.
+    before: Option<exact::Before>,
 }
 
 static PROFILE: Mutex<Option<Profile>> = Mutex::new(None);
@@ -136,6 +139,8 @@ pub fn start(owner: &Context, target: Target, kind: Kind) -> Result<(), Refused>
 }
 
 fn begin(owner: u32, target: &Target, kind: Kind) -> Result<(), Refused> {
+    // Without the lock, as it looks at services.
+    let before = matches!(kind, Kind::Cpu(_)).then(exact::Before::now);
     let mut profile = PROFILE.lock();
     if let Some(other) = &*profile {
         return Err(Refused::Busy(other.owner));
@@ -149,6 +154,7 @@ fn begin(owner: u32, target: &Target, kind: Kind) -> Result<(), Refused> {
         kind,
         stacks: Stacks::new(),
         labels: Vec::new(),
+        before,
     });
     let begun = match kind {
         Kind::Cpu(hz) => cpu::begin(target, hz),

@@ -18,6 +18,36 @@ pub struct Amount {
     pub held: u64,
 }
 
+/// Divides a number into parts as another one is divided, to the nearest: what all lose in rounding is less than one.
+pub struct Parts {
+    sum: u64,
+    total: u64,
+    /// Of both, what was met so far.
+    before: u64,
+    now: u64,
+}
+
+impl Parts {
+    /// `sum` is divided, and so `total` is to be.
+    pub fn new(sum: u64, total: u64) -> Parts {
+        Parts {
+            sum,
+            total,
+            before: 0,
+            now: 0,
+        }
+    }
+
+    /// For the next part of the sum, that of the total.
+    pub fn next(&mut self, part: u64) -> u64 {
+        self.before += part;
+        let sum = u128::from(self.sum);
+        let up_to = u128::from(self.total) * u128::from(self.before) + sum / 2;
+        let up_to = up_to.checked_div(sum).unwrap_or(0) as u64;
+        up_to - std::mem::replace(&mut self.now, up_to)
+    }
+}
+
 pub struct Stacks {
     places: HashMap<Box<str>, u32>,
     /// The first is of [`OTHERS`].
@@ -66,6 +96,34 @@ impl Stacks {
         self.amounts.get_mut(place as usize)
     }
 
+    /// Gives what stands under each of these first frames so many samples together, in the parts that it has. Those of which nothing
+    /// stands there are answered.
+    pub fn weigh<'a>(&mut self, totals: &HashMap<&'a str, u64>) -> Vec<&'a str> {
+        let mut lines: Vec<(&str, u32)> = self.places.iter().map(|(l, &p)| (&**l, p)).collect();
+        lines.sort_unstable();
+        let label_of = |line: &'_ str| line.split(';').next().unwrap_or(line).len();
+        let mut sums: HashMap<&str, u64> = HashMap::new();
+        for &(line, place) in &lines {
+            *sums.entry(&line[..label_of(line)]).or_default() += self.amounts[place as usize].taken;
+        }
+        let mut parts: HashMap<&str, Parts> = HashMap::new();
+        for &(line, place) in &lines {
+            let label = &line[..label_of(line)];
+            if let (Some(&total), Some(&sum)) = (totals.get(label), sums.get(label)) {
+                let parts = parts.entry(label).or_insert_with(|| Parts::new(sum, total));
+                let taken = &mut self.amounts[place as usize].taken;
+                *taken = parts.next(*taken);
+            }
+        }
+        let is_empty = |label: &&&str| sums.get(**label).is_none_or(|&sum| sum == 0);
+        totals.keys().filter(is_empty).copied().collect()
+    }
+
+    /// What all lines have had together.
+    pub fn sum(&self) -> u64 {
+        self.amounts.iter().map(|amount| amount.taken).sum()
+    }
+
     /// The lines that have had something, in order.
     pub fn sorted(&self) -> BTreeMap<&str, Amount> {
         let lines = self.places.iter().map(|(line, &place)| (&**line, place));
@@ -96,6 +154,22 @@ mod tests {
         let lines: Vec<_> = stacks.sorted().into_iter().collect();
         let both = Amount { taken: 5, held: 2 };
         assert_eq!(lines, [("a", samples(1)), ("b;c", both)]);
+    }
+
+    #[test]
+    fn lines_keep_their_parts_of_another_sum() {
+        let mut stacks = Stacks::new();
+        for (line, taken) in [("a;x", 3), ("a;y", 1), ("ab;x", 5), ("b", 2), ("c;x", 0)] {
+            stacks.add(line, samples(taken));
+        }
+        let totals = HashMap::from([("a", 10), ("b", 0), ("c", 4), ("d", 1)]);
+        let mut empty = stacks.weigh(&totals);
+        empty.sort_unstable();
+        assert_eq!(empty, ["c", "d"]);
+        let lines: Vec<_> = stacks.sorted().into_iter().collect();
+        let expected = [("a;x", 8), ("a;y", 2), ("ab;x", 5)];
+        assert_eq!(lines, expected.map(|(line, taken)| (line, samples(taken))));
+        assert_eq!(stacks.sum(), 15);
     }
 
     #[test]
