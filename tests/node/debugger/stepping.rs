@@ -108,6 +108,20 @@ fn what_a_breakpoint_costs_grows_with_the_calls_and_not_with_their_depth() {
     assert!(times < 24.0, "{times}");
 }
 
+/// Of a stack that has many functions not all are looked at each time.
+#[test]
+fn a_breakpoint_behind_a_deep_call_stops_and_costs_no_more_than_others() {
+    let mut debugged = Debugged::start("debug_behind", &[]);
+    let mut editor = debugged.editor(&[], &["measured"]);
+    debugged.node.types("depths");
+    let (thread, _) = editor.stopped();
+    let top = editor.top(thread);
+    let times: f64 = editor.evaluate(top, "ratio").unwrap().parse().unwrap();
+    assert!(times < 24.0, "{times}");
+    editor.go("continue", thread);
+    debugged.node.wait("depths: ");
+}
+
 #[test]
 fn a_service_stops_also_where_no_coroutine_could_yield() {
     let mut debugged = Debugged::start("debug_anywhere", &["debug_adapter_wait=true"]);

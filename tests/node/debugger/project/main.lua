@@ -229,7 +229,8 @@ end
 
 -- How many times as much eight times as many calls of itself take.
 function commands.depths()
-	return time_of(40000) / time_of(5000)
+	local ratio = time_of(40000) / time_of(5000)
+	return ratio -- measured
 end
 
 local forever = coroutine.create(function()

@@ -25,8 +25,8 @@ use super::{
 /// Lines without a function with a breakpoint, or as many as the stack has calls if those are more, after which the stack is looked at:
 /// the line hook may not be needed any more. Then what it costs to set it anew, which grows with the calls, is little for each line.
 const QUIET: u32 = 256;
-/// Functions of a stack that are looked at.
-const DEEPEST: c_int = 1000;
+/// Functions of a stack that are looked at each time that its coroutine goes on.
+const DEEPEST: usize = 1000;
 
 /// Whether the hook of a coroutine is this one, or there is none.
 ///
@@ -91,17 +91,18 @@ pub(in super::super) unsafe fn on_switch(this: *mut Snlua, state: *mut lua_State
     unsafe {
         match local(this) {
             Some(local) if agent::is_at_work(local, state) => evaluation::on_switch(local, state),
-            Some(local) => set(state, wanted(local, state)),
+            Some(local) => set(state, wanted(local, state, DEEPEST)),
             None => set(state, 0),
         }
     }
 }
 
-/// The mask of the hooks that a coroutine has to have.
+/// The mask of the hooks that a coroutine has to have. Where a stack has more functions than `most`, it is that of one with a breakpoint in one of
+/// the others: its lines tell when it is time to look at all of them ([`QUIET`]).
 ///
 /// # Safety
 /// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
-unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
+unsafe fn wanted(local: &Local, state: *mut lua_State, most: usize) -> c_int {
     if local.vm.pause.load(Ordering::Relaxed) != RUN {
         return LUA_MASKCOUNT;
     }
@@ -112,45 +113,43 @@ unsafe fn wanted(local: &Local, state: *mut lua_State) -> c_int {
     if !wants_hooks() {
         return 0;
     }
+    let has_breakpoint =
+        |source: &Source, first: c_int, last: c_int| source.has_between(first, last);
     // SAFETY: contract of this function.
-    if unsafe {
-        any_frame(local, state, |source, first, last| {
-            source.has_between(first, last)
-        })
-    } {
-        LUA_MASKCALL | LUA_MASKLINE
-    } else {
-        LUA_MASKCALL
+    match unsafe { any_frame(local, state, most, has_breakpoint) } {
+        Some(false) => LUA_MASKCALL,
+        Some(true) | None => LUA_MASKCALL | LUA_MASKLINE,
     }
 }
 
-/// Whether `test` holds for the chunk and the lines of a Lua function on the stack.
+/// Whether `test` holds for the chunk and the lines of a Lua function on the stack; `None`: not for the first `most`, and there are more.
 ///
 /// # Safety
 /// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
-pub(super) unsafe fn any_frame(
+unsafe fn any_frame(
     local: &Local,
     state: *mut lua_State,
+    most: usize,
     mut test: impl FnMut(&Source, c_int, c_int) -> bool,
-) -> bool {
+) -> Option<bool> {
     // SAFETY: contract of this function; `lua_Debug` is plain data. With "S" nothing is allocated.
     unsafe {
         let mut frame: lua_Debug = std::mem::zeroed();
         if lua_getstack(state, 0, &mut frame) == 0 {
-            return false;
+            return Some(false);
         }
-        for _ in 0..DEEPEST {
+        for _ in 0..most {
             if lua_getinfo(state, c"S".as_ptr(), &mut frame) != 0 && is_lua(&frame) {
                 let (first, last) = (frame.linedefined, frame.lastlinedefined);
                 if with_source(local, &frame, |source| test(source, first, last)) {
-                    return true;
+                    return Some(true);
                 }
             }
             if !to_caller(state, &mut frame) {
-                return false;
+                return Some(false);
             }
         }
-        false
+        None
     }
 }
 
@@ -238,7 +237,12 @@ pub(super) unsafe fn settle(this: *mut Snlua, local: &Local, state: *mut lua_Sta
     unsafe {
         let pause = local.vm.pause.load(Ordering::Relaxed) != RUN;
         (*this).interrupt.watch(is_watched(local));
-        let mask = if pause { 0 } else { wanted(local, state) }; // it goes on elsewhere
+        // If it pauses, it goes on elsewhere.
+        let mask = if pause {
+            0
+        } else {
+            wanted(local, state, usize::MAX)
+        };
         set(state, mask);
         local.quiet.set(0);
     }
@@ -318,7 +322,7 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
 /// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
 unsafe fn has_application(local: &Local, state: *mut lua_State) -> bool {
     // SAFETY: contract of this function.
-    unsafe { any_frame(local, state, |source, _, _| !source.layer) }
+    unsafe { any_frame(local, state, DEEPEST, |source, _, _| !source.layer) == Some(true) }
 }
 
 /// Whether the step, which may end at this line as far as it goes, is to end in this file. In the Lua layer it goes on to the
