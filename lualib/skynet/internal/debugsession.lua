@@ -22,7 +22,6 @@ local MOST_BREAKPOINTS <const> = 10000 -- in a file
 local MISSED_TIME <const> = 100 -- 1/100 s between two lines about what was left out
 local MOST_BYTES <const> = 256 * 1024 -- of a request, but of one that sets breakpoints
 local LONGEST_NAME <const> = 64 -- bytes of the name of a request
-local MOST_LAUNCHED <const> = 256 -- bytes of a service's launch arguments that are shown
 local IDLE_TIME <const> = 5 -- 1/100 s that a service that is to pause may take by itself
 
 local Session = {}
@@ -98,7 +97,7 @@ end
 ---------------------------------------------------------------- services
 
 local function service_name(handle, arguments)
-	return string.format("%08x %s", handle, printable(arguments, MOST_LAUNCHED))
+	return string.format("%08x %s", handle, printable(arguments))
 end
 
 -- The service, and the number of its task or 0.
