@@ -62,6 +62,11 @@ const FILES: &[LuaFile] = &[
         with_ports,
     ),
     lua_file(
+        "closing",
+        "any_number_of_tasks_may_close_a_socket",
+        own_layer_only,
+    ),
+    lua_file(
         "socketchannel",
         "socket_channels_connect_log_in_and_match_answers",
         plain,
