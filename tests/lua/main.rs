@@ -14,6 +14,11 @@ use tools::root;
 const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
     lua_file("tasks", "tasks_are_scheduled_as_documented", plain),
+    lua_file(
+        "coroutines",
+        "coroutines_of_the_application_may_call_and_end",
+        plain,
+    ),
     lua_file("killed", "what_killed_tasks_had_is_given_back", killed),
     lua_file(
         "http_mistakes",
