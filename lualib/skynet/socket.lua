@@ -20,10 +20,9 @@ local events = require "skynet.socket.events"
 local check_yieldable = require "skynet.internal.kernel".check_yieldable
 
 local pop, take_all, take_line = driver.pop, driver.readall, driver.readline
-local running = coroutine.running
 local socket_pool, on_close = events.pool, events.on_close
-local park, wake, pause = events.park, events.wake, events.pause
-local await_opening, open_new = events.await_opening, events.open_new
+local park, finish, pause = events.park, events.finish, events.pause
+local await_opening, open_new, await_end = events.await_opening, events.open_new, events.await_end
 local OPENING <const>, OPEN <const>, ENDED <const> = events.OPENING, events.OPEN, events.ENDED
 
 ---@class skynet.socket
@@ -53,9 +52,9 @@ function M.open(host, port, timeout)
 	if timeout then
 		skynet.timeout(timeout, function()
 			if s.state == OPENING then
-				s.state, s.failure = ENDED, "connect timeout"
+				s.failure = "connect timeout"
 				driver.shutdown(s.id)
-				wake(s)
+				finish(s)
 			end
 		end)
 	end
@@ -154,8 +153,8 @@ function M.close_fd(id)
 	driver.close(id)
 end
 
---- Closes a socket once its output is sent; a task that reads gets what there is. Unknown ids are
---- ignored. Yields; where that cannot be, as in a finalizer, it does not wait for the end.
+--- Closes a socket once its output is sent; a task that reads gets what there is. Unknown ids are ignored. Any number of tasks
+--- may close one socket: each waits until it is gone. Yields; where that cannot be, as in a finalizer, it does not wait.
 ---@param id integer
 function M.close(id)
 	local s = socket_pool[id]
@@ -163,26 +162,18 @@ function M.close(id)
 		return
 	end
 	driver.close(id)
-	if s.state == OPEN and not coroutine.isyieldable() then
-		s.state = ENDED
-		wake(s)
-	elseif s.state == OPEN then
+	if s.state == OPEN then
 		s.paused = false
-		local parked = s.parked
-		if parked then
-			assert(not s.closer or coroutine.status(s.closer) == "dead", "socket is being closed by another task")
-			s.closer = running()
-		end
-		local _ <close> = events.closing(s)
-		if parked then
-			skynet.wait(s.closer)
+		if coroutine.isyieldable() then
+			await_end(s)
+		elseif s.closing then
+			return -- who waits for its end takes the record away
 		else
-			park(s)
+			finish(s)
 		end
-		s.state = ENDED
 	elseif s.state == OPENING then
-		s.state, s.failure = ENDED, "closed"
-		wake(s)
+		s.failure = "closed"
+		finish(s)
 	end
 	if socket_pool[id] == s then
 		socket_pool[id] = nil
@@ -194,10 +185,9 @@ end
 function M.abandon(id)
 	local s = socket_pool[id]
 	if s then
-		s.state = ENDED
-		wake(s)
 		on_close[id] = nil
 		socket_pool[id] = nil
+		finish(s)
 	end
 end
 
@@ -225,7 +215,7 @@ end
 
 local function read_some(s)
 	local bytes = s.empty and "" or take_all(s.input, s.blocks)
-	if bytes == "" and s.state == OPEN and not s.closer then
+	if bytes == "" and s.state == OPEN and not s.closing then
 		s.wants = 0
 		park(s)
 		s.wants = nil
@@ -254,7 +244,7 @@ function M.read(id, size)
 	if bytes then
 		return bytes
 	end
-	if s.closer or s.state ~= OPEN then
+	if s.closing or s.state ~= OPEN then
 		return rest(s)
 	end
 	s.wants = size
@@ -309,7 +299,7 @@ function M.readline(id, separator, most)
 	elseif long then
 		return false
 	end
-	if s.closer or s.state ~= OPEN then
+	if s.closing or s.state ~= OPEN then
 		return rest(s)
 	end
 	s.wants, s.most = separator, most

@@ -168,7 +168,7 @@ pub fn begin() {
     }
 }
 
-/// The first SIGTERM or SIGINT. The timer thread's.
+/// The first SIGTERM or SIGINT. Waits for nothing that takes long.
 pub fn on_signal(signal: c_int) {
     SIGNAL.store(signal, Ordering::Relaxed);
     let plain = {

@@ -2,17 +2,19 @@
 //! ([`super::shutdown`]), SIGPIPE is ignored. [`crate::diag::crash`] has those of a crash; all others keep their default
 //! action.
 //!
-//! A handler only notes the signal and wakes the timer thread, which passes it on.
+//! A handler only notes the signal and wakes the timer thread and the monitor thread; the first of them passes it on, so that neither
+//! depends on the other.
 
 use crate::actor::service;
 use crate::base::message::{Message, ptype};
 use crate::base::{clock, log};
 use crate::io::timer;
+use crate::scheduler::watchdog;
 use libc::c_int;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 static HANGUP: AtomicBool = AtomicBool::new(false);
-/// The first signal that ends the node, until the timer thread has seen it.
+/// The first signal that ends the node, until a thread has seen it.
 static END: AtomicI32 = AtomicI32::new(0);
 /// When it came, in nanoseconds of the monotonic clock.
 static END_AT: AtomicU64 = AtomicU64::new(0);
@@ -24,9 +26,15 @@ const ENDS: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 /// What comes so soon after the first is the same order: `timeout` and terminals signal a process and its group.
 const SAME_ORDER: u64 = 100_000_000;
 
+/// Wakes those that pass signals on. Done in signal handlers.
+fn wake() {
+    timer::wake();
+    watchdog::MONITOR.ring();
+}
+
 extern "C" fn on_hangup(_signal: c_int) {
     HANGUP.store(true, Ordering::Release);
-    timer::wake();
+    wake();
 }
 
 extern "C" fn on_end(signal: c_int) {
@@ -38,7 +46,7 @@ extern "C" fn on_end(signal: c_int) {
     match END_AT.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {
             END.store(signal, Ordering::Release);
-            timer::wake();
+            wake();
         }
         Err(first) if now.saturating_sub(first) < SAME_ORDER => {}
         Err(_) => die(signal),
@@ -80,7 +88,7 @@ pub fn die(signal: c_int) -> ! {
     }
 }
 
-/// Lets SIGHUP reach the service named `logger`, by way of the timer thread.
+/// Lets SIGHUP reach the service named `logger`.
 pub fn handle_hangup() {
     let handler: extern "C" fn(c_int) = on_hangup;
     install(
@@ -102,7 +110,7 @@ pub fn handle_ends() {
     }
 }
 
-/// No timer thread is left: SIGTERM and SIGINT have their default action again, also the one that came too late to be seen.
+/// No thread is left that passes them on: SIGTERM and SIGINT have their default action again, also the one that came too late to be seen.
 pub fn release_ends() {
     let handler: extern "C" fn(c_int) = on_end;
     for signal in ENDS {
@@ -121,7 +129,7 @@ pub fn ignore_pipe() {
     install(libc::SIGPIPE, libc::SIG_IGN, 0);
 }
 
-/// Passes on what has come in: SIGTERM and SIGINT to `end`. The timer thread's.
+/// Timer thread, monitor thread: passes on what has come in, SIGTERM and SIGINT to `end`.
 pub fn deliver(end: fn(c_int)) {
     if HANGUP.swap(false, Ordering::AcqRel) {
         let logger = log::reader();

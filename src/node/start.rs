@@ -16,7 +16,7 @@ use crate::alloc::reclaim;
 use crate::base::env;
 use crate::base::{clock, log, release};
 use crate::diag::{crash, figures, stuck};
-use crate::io::socket::{self, NextLook, Ownerless};
+use crate::io::socket::{self, Looker, NextLook, Ownerless};
 use crate::io::timer;
 use crate::scheduler::{self, Hooks, cpu, watchdog};
 use crate::services::{builtin, loader};
@@ -185,7 +185,10 @@ fn run_threads(workers: usize) {
     let mut threads = vec![
         spawn("monitor".into(), monitor),
         spawn("timer".into(), || {
-            timer::thread_main(|| signals::deliver(shutdown::on_signal));
+            timer::thread_main(|now| {
+                signals::deliver(shutdown::on_signal);
+                socket::uncork_late(Looker::Timer, now)
+            });
         }),
         spawn("socket".into(), || {
             service::init_thread(ThreadClass::Socket);
@@ -248,6 +251,7 @@ fn monitor() {
     let (mut check_at, mut report_at, mut checks) = (0, MANY_BLOCKS, 0_u64);
     loop {
         watchdog::MONITOR.reset();
+        signals::deliver(shutdown::on_signal);
         if ENDED.load(Ordering::SeqCst) {
             return;
         }
@@ -270,7 +274,7 @@ fn monitor() {
         let timers = timer::update_if_late(&mut timer_thread, now);
         let workers = watchdog::look(&mut watch, now);
         let pages = decay.look(now, scheduler::turns());
-        let corked = socket::uncork_late(now);
+        let corked = socket::uncork_late(Looker::Monitor, now);
         let first = [check_at, timers, workers, pages, corked].into_iter().min();
         let first = first.unwrap_or(check_at);
         match socket::stand_in(&mut stand_in, now) {

@@ -338,6 +338,30 @@ static void asleep(int fd)
 	stops_of("worker", fd, 4);
 }
 
+/* The signal that ends the process comes while a thread does not run, for ever. */
+static void ends_without(const char *name)
+{
+	int ids[MOST];
+	if (threads(name, ids) == 1) {
+		stop(ids[0], 0);
+		kill(getpid(), SIGTERM);
+	}
+	for (;;)
+		pause();
+}
+
+static void ends_without_timer(int fd)
+{
+	UNUSED(fd);
+	ends_without("timer");
+}
+
+static void ends_without_monitor(int fd)
+{
+	UNUSED(fd);
+	ends_without("monitor");
+}
+
 /* The socket thread, in its wait: with no other work, and with requests as fast as they are answered. */
 static void sockets(int fd)
 {
@@ -502,7 +526,7 @@ static const struct {
 	void (*run)(int fd);
 } scenarios[] = {
 	{"asleep", asleep}, {"others", others}, {"sockets", sockets}, {"in_turn", in_turn}, {"watching", watching}, {"polling", polling}, {"busy", busy},
-	{"delivering", delivering},
+	{"delivering", delivering}, {"ends_without_timer", ends_without_timer}, {"ends_without_monitor", ends_without_monitor},
 };
 
 static void *direct(void *arg)

@@ -181,26 +181,6 @@ function cases.what_a_failed_task_had_is_memory_again()
 end
 
 -- With the config key, which the core looks at when the signal comes. Here the caller of what it ends gets an error.
-function cases.a_wrapped_coroutine_ends_with_the_last_error_of_closing_it()
-	local function closing(f)
-		return setmetatable({}, { __close = f })
-	end
-	local seen
-	local failing = coroutine.wrap(function()
-		local _ <close> = closing(function(_, problem)
-			seen = problem
-			error({ "of closing" }, 0)
-		end)
-		error({ "first" }, 0)
-	end)
-	local _, problem = pcall(failing)
-	check.equal({ seen[1], problem[1] }, { "first", "of closing" })
-	check.equal({ pcall(failing) }, { false, "cannot resume dead coroutine" })
-	local plain = coroutine.wrap(error)
-	check.equal({ pcall(plain, "text", 0) }, { false, "text" })
-	check.equal({ pcall(plain) }, { false, "cannot resume dead coroutine" })
-end
-
 function cases.a_signal_may_end_what_an_idle_service_does_next()
 	skynet.setenv("signal_when_idle", "next")
 	local evil = skynet.newservice("failing", "evil")

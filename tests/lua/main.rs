@@ -14,6 +14,11 @@ use tools::root;
 const FILES: &[LuaFile] = &[
     lua_file("calls", "calls_answer_or_fail_as_documented", calls),
     lua_file("tasks", "tasks_are_scheduled_as_documented", plain),
+    lua_file(
+        "coroutines",
+        "coroutines_of_the_application_may_call_and_end",
+        plain,
+    ),
     lua_file("killed", "what_killed_tasks_had_is_given_back", killed),
     lua_file(
         "http_mistakes",
@@ -60,6 +65,11 @@ const FILES: &[LuaFile] = &[
         "socket",
         "sockets_do_what_their_documentation_says",
         with_ports,
+    ),
+    lua_file(
+        "closing",
+        "any_number_of_tasks_may_close_a_socket",
+        own_layer_only,
     ),
     lua_file(
         "socketchannel",

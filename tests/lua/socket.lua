@@ -2,30 +2,11 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local check = require "check"
+local pair = require "connected"
 
 local cases = {}
 
 local BIG <const> = string.rep("0123456789abcdef", 64 * 1024) -- 1 MiB
-
--- A connected pair: the id that connected, the id that was accepted (both started), the listener.
-local function pair()
-	local accepted, waiter
-	local listener, host, port = socket.listen("127.0.0.1", 0)
-	socket.start(listener, function(id)
-		socket.start(id)
-		accepted = id
-		if waiter then
-			skynet.wakeup(waiter)
-		end
-	end)
-	local id = assert(socket.open(host, port))
-	if not accepted then
-		waiter = {}
-		skynet.wait(waiter)
-	end
-	socket.close(listener)
-	return id, accepted
-end
 
 function cases.listening_on_a_port_in_use_says_so_where_it_stands()
 	if not check.ours then
@@ -129,30 +110,6 @@ function cases.close_lets_the_reader_finish()
 	check.equal(socket.invalid(b), true)
 	socket.close(a)
 	socket.close(b) -- again: nothing
-end
-
-function cases.a_second_closer_is_refused_and_takes_nothing_from_the_first()
-	local a, b = pair()
-	local got, first, second, invalid
-	skynet.fork(function()
-		got = { socket.read(b, 100) }
-	end)
-	skynet.yield()
-	skynet.fork(function()
-		first = pcall(socket.close, b)
-	end)
-	skynet.fork(function()
-		second = { pcall(socket.close, b) }
-		invalid = socket.invalid(b)
-	end)
-	while first == nil or second == nil or got == nil do
-		skynet.sleep(1)
-	end
-	check.equal({ first, second[1], invalid }, { true, false, false })
-	assert(string.find(second[2], "socket is being closed by another task", 1, true), second[2])
-	check.equal(got[1], false)
-	check.equal(socket.invalid(b), true)
-	socket.close(a)
 end
 
 function cases.large_transfers_pause_and_go_on()

@@ -1,7 +1,6 @@
--- Forks, timers, sleeping and waking, queues, coroutines of the application.
+-- Forks, timers, sleeping and waking, queues.
 local skynet = require "skynet"
 local queue = require "skynet.queue"
-local user = require "skynet.coroutine"
 local check = require "check"
 
 local cases = {}
@@ -444,23 +443,6 @@ function cases.task_may_close_itself()
 	end)
 	skynet.yield()
 	check.equal({ reached, after, skynet.task() }, { true, false, before })
-end
-
-function cases.coroutine_of_the_application_may_call()
-	local co = user.create(function(first)
-		local second = user.yield(first + 1)
-		skynet.sleep(1)
-		return second + 1, user.thread()
-	end)
-	check.equal({ user.resume(co, 1) }, { true, 2 })
-	check.equal(user.status(co), "suspended")
-	local seen
-	skynet.fork(function()
-		seen = { user.status(co), user.resume(co) }
-	end)
-	check.equal({ user.resume(co, 10) }, { true, 11, coroutine.running() })
-	check.equal(seen, { "blocked", false, "cannot resume a skynet coroutine suspend by skynet framework" })
-	check.equal(user.status(co), "dead")
 end
 
 function cases.many_tasks_at_once()

@@ -11,6 +11,7 @@ local native = ...
 local json = native.load "skynet.internal.json"
 local values = native.load "skynet.internal.debugvalues"
 local stacks = native.load "skynet.internal.debugstacks"
+local constants = native.load "skynet.internal.debugconstants"
 local run_inside = native.load "skynet.injectcode"
 
 local format, collectgarbage = string.format, collectgarbage
@@ -62,14 +63,24 @@ local function failure_of(value)
 	return without_place(value)
 end
 
--- Why a text cannot run in a function: it gives a variable that is to be closed another value.
-local function change_of_closing(source, thread, level)
+-- The constants that a text may mean in a function.
+local function constants_of(text, thread, level)
+	local info = debug.getinfo(thread, level, "Slf")
+	local path = stacks.describe(info)
+	return constants.visible(info.source, path, info.currentline, text)
+end
+
+-- Why a text cannot run in a function: it gives a constant, or a variable that is to be closed, another value.
+local function change_of_constant(source, thread, level, known)
 	local names = stacks.closing(thread, level)
+	for name in pairs(known or {}) do
+		names[#names + 1] = name
+	end
 	if #names == 0 then
 		return
 	end
-	local constants = table.concat(names, " <const>, ")
-	local _, problem = load(format("local %s <const>\nreturn function(...)\n%s\nend", constants, source), "=(debug)")
+	local list = table.concat(names, " <const>, ")
+	local _, problem = load(format("local %s <const>\nreturn function(...)\n%s\nend", list, source), "=(debug)")
 	return problem and string.find(problem, "const variable", 1, true) and without_place(problem)
 end
 
@@ -91,11 +102,12 @@ local function evaluate(text, frame, only_expression, time)
 	end
 	local results
 	if thread then
-		local change = change_of_closing(source, thread, level)
+		local known = constants_of(text, thread, level)
+		local change = change_of_constant(source, thread, level, known)
 		if change then
 			return false, change
 		end
-		results = table.pack(native.run(time or TIME, run_inside, source, thread, level))
+		results = table.pack(native.run(time or TIME, run_inside, source, thread, level, known))
 		if results[1] then
 			results = table.pack(table.unpack(results, 2, results.n))
 		end
@@ -190,6 +202,9 @@ local function is_hit(thread, id, condition, hit_condition, log, breakpoint)
 	local frame = { thread = thread, level = 0 }
 	local info = debug.getinfo(thread, 0, "Slf")
 	frame.path, frame.line = stacks.describe(info), info.currentline
+	if condition or log then
+		constants.of(info.source, frame.path) -- not in the time of the texts
+	end
 	local hit = { frame = frame, short_src = info.short_src, ends = native.clock() + HIT_TIME }
 	if condition then
 		local ok, results = evaluate_at_hit(hit, condition)

@@ -33,7 +33,8 @@ local HELD <const> = 0 -- see `hold` of skynet/socket.lua
 --   wants           what the parked reader needs: a number of bytes, a separator, or true for all
 --   most            bytes within which it needs the separator
 --   parked          the task that waits for an event
---   closer          the task in `close` that waits for the reader to leave
+--   closing         how many tasks are in `close`; nil: none has called it
+--   closers         what they sleep on until it has ended
 --   paused          true while paused, HELD by `hold`; false when that must not happen any more
 --   callback        listen: (id, address); UDP: (data, address)
 --   limit, warn     see `limit` and `warning`
@@ -80,14 +81,25 @@ local function park(s)
 		driver.start(s.id)
 	end
 	wait(me)
-	if s.closer then
-		skynet.wakeup(s.closer)
+end
+
+-- No event comes any more. The reader gets what there is before those in `close` take the record away.
+local function finish(s)
+	s.state = ENDED
+	wake(s)
+	local closers = s.closers
+	if closers then
+		s.closers = nil
+		for _, token in ipairs(closers) do
+			wakeup(token)
+		end
 	end
 end
 
 local Unknown = {
-	__close = function(s)
-		if not s.is_known and socket_pool[s.id] == s then
+	__close = function(guard)
+		local s = guard.record
+		if s and socket_pool[s.id] == s then
 			socket_pool[s.id] = nil
 			driver.close(s.id)
 		end
@@ -98,7 +110,7 @@ local Unknown = {
 local function await_opening(s)
 	local id = s.id
 	local former = socket_pool[id]
-	if former and former.kind ~= "listen" then
+	if former and (former.kind ~= "listen" or former.state == OPENING or former.closing) then
 		error(string.format("socket %d is not closed", id), 3)
 	end
 	assert(not on_close[id], "socket has an onclose callback")
@@ -115,27 +127,41 @@ end
 
 -- The same of a socket that nobody knows yet: the task may be killed before it has the id.
 local function open_new(s)
-	local _ <close> = setmetatable(s, Unknown)
+	local guard <close> = setmetatable({ record = s }, Unknown)
 	local id, problem = await_opening(s)
-	s.is_known = true
+	guard.record = nil
 	if id then
 		return id -- and no second value
 	end
 	return nil, problem
 end
 
--- Of a socket that is being closed: who waits for its end may be killed at that.
+-- Of a socket that is being closed: who waits for its end may be killed at that. The record stays for others who wait.
 local Closing = {
 	__close = function(s)
-		if socket_pool[s.id] == s then
+		s.closing = s.closing - 1
+		if socket_pool[s.id] == s and (s.state == ENDED or s.closing == 0) then
 			socket_pool[s.id] = nil
 			if s.state ~= ENDED then
-				s.state = ENDED
-				wake(s)
+				finish(s)
 			end
 		end
 	end,
 }
+
+-- For a task that has told the node to close a socket: waits for the end. Each has a token of its own, so that neither a reader
+-- nor another one stands in its way; when all have left, the record goes.
+local function await_end(s)
+	s.closing = (s.closing or 0) + 1
+	local _ <close> = setmetatable(s, Closing)
+	local token = {}
+	local closers = s.closers or {}
+	closers[#closers + 1] = token
+	s.closers = closers
+	while s.state ~= ENDED do
+		wait(token)
+	end
+end
 
 local function pause(s, size)
 	if s.paused ~= nil then
@@ -219,8 +245,7 @@ end
 local function on_closed(id)
 	local s = socket_pool[id]
 	if s then
-		s.state = ENDED
-		wake(s)
+		finish(s)
 	else
 		driver.close(id)
 	end
@@ -266,9 +291,9 @@ local function on_error(id, _, text)
 			return
 		end
 	end
-	s.state, s.failure = ENDED, text
+	s.failure = text
 	driver.shutdown(id)
-	wake(s)
+	finish(s)
 end
 
 local function on_datagram(id, size, data, address)
@@ -334,8 +359,6 @@ return {
 	pause = pause,
 	await_opening = await_opening,
 	open_new = open_new,
-	--- For the task that has told the node to close a socket and waits for the end, as a variable to be closed: the record goes.
-	closing = function(s)
-		return setmetatable(s, Closing)
-	end,
+	finish = finish,
+	await_end = await_end,
 }

@@ -115,11 +115,16 @@ impl LoopIteration<'_> {
         from.read_time.store(self.s.now(), Ordering::Relaxed);
         self.accepts_again(listener);
         self.emit(listener, EventKind::Accept { id, text: name });
-        // Then it has no service either.
-        let refused = self.orphan.take();
-        self.orphan = refused.map(|_| id);
-        self.work(table.slot(id));
-        self.orphan = refused;
+        let slot = table.slot(id);
+        if let Some(listener) = self.orphan.take() {
+            // Then it has no service either.
+            self.orphan = Some(id);
+            self.work(slot);
+            self.orphan = Some(listener);
+        } else {
+            // What was asked already is for another step: a thread that stops in it must not have the listener in its hands.
+            self.s.leave_claim(slot);
+        }
         true
     }
 }

@@ -7,8 +7,8 @@
 //! - at the end of the turn ([`Shared::end_turn`]),
 //! - as soon as it is more than [`MOST`], or something follows that is large, of low priority, or over a limit of queued bytes,
 //! - before the socket is closed, before the end of its stream is seen to, and before somebody asks for its statistics,
-//! - when the turn goes on for more than [`PATIENCE`]: the monitor thread looks ([`Shared::uncork_late`]), which waits for no
-//!   thread: what another one has in its hands it looks at again later, and not the end of the turn,
+//! - when the turn goes on for more than [`PATIENCE`]: the monitor thread looks ([`Shared::uncork_late`]), or the timer thread if that is
+//!   late itself. They wait for no thread: what another one has in its hands they look at again later, and not the end of the turn,
 //! - and before the process ends by `exit`.
 //!
 //! Only small writes are held back, only on threads for which [`super::Hooks::turn`] has a number, and each goes on a list, of
@@ -31,6 +31,8 @@ const MOST: usize = 16 * 1024;
 /// Nanoseconds after which the monitor thread sees to what is held back: more than all but few turns take, and less than a player
 /// notices (docs/internals/scheduler.md, "How long a thread is waited for").
 const PATIENCE: u64 = 2_000_000;
+/// The timer thread looks so much later.
+const LATE: u64 = 3_000_000;
 /// Workers beyond this number share the lists.
 const LISTS: usize = 16;
 /// A list keeps its memory for so many sockets at most.
@@ -54,8 +56,25 @@ struct Corked {
 #[derive(Default)]
 pub(super) struct Corks {
     lists: [List; LISTS],
-    /// What the monitor thread has taken off the lists, and another thread had in its hands.
-    late: Mutex<Vec<i32>>,
+    /// What each of those that look has taken off the lists, and another thread had in its hands.
+    late: [Mutex<Vec<i32>>; 2],
+}
+
+/// Who looks whether something is held back for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looker {
+    Monitor,
+    /// In the monitor thread's place.
+    Timer,
+}
+
+impl Looker {
+    fn patience(self) -> u64 {
+        match self {
+            Looker::Monitor => PATIENCE,
+            Looker::Timer => PATIENCE + LATE,
+        }
+    }
 }
 
 thread_local! {
@@ -100,7 +119,8 @@ impl Shared {
         let mut list = self.corks.lists[MINE.with(|mine| *mine)].corked.lock();
         if list.ids.is_empty() {
             list.since = clock::monotonic_nanos();
-            watchdog::MONITOR.at_latest(list.since + PATIENCE);
+            watchdog::MONITOR.at_latest(list.since + Looker::Monitor.patience());
+            watchdog::TIMER.at_latest(list.since + Looker::Timer.patience());
         }
         list.ids.push(id);
         SOME.set(true);
@@ -120,11 +140,13 @@ impl Shared {
         self.uncork_list(&self.corks.lists[MINE.with(|mine| *mine)]);
     }
 
-    /// Monitor thread: what has been held back for long by time `now` goes out. When to look again.
-    pub fn uncork_late(&self, now: u64) -> u64 {
+    /// What has been held back for long by time `now` goes out. When to look again.
+    pub fn uncork_late(&self, looker: Looker, now: u64) -> u64 {
+        let patience = looker.patience();
         let again = now.saturating_add(PATIENCE);
         let mut next = u64::MAX;
-        let mut late = self.corks.late.lock();
+        // Only the end of the process takes it as well.
+        let mut late = self.corks.late[looker as usize].lock();
         for list in &self.corks.lists {
             let Some(mut corked) = list.corked.try_lock() else {
                 next = next.min(again);
@@ -133,7 +155,7 @@ impl Shared {
             if corked.ids.is_empty() {
                 continue;
             }
-            let due = corked.since.saturating_add(PATIENCE);
+            let due = corked.since.saturating_add(patience);
             if due <= now {
                 late.append(&mut corked.ids);
             } else {
@@ -153,8 +175,10 @@ impl Shared {
         for list in &self.corks.lists {
             self.uncork_list(list);
         }
-        for id in std::mem::take(&mut *self.corks.late.lock()) {
-            self.uncork_id(id);
+        for late in &self.corks.late {
+            for id in std::mem::take(&mut *late.lock()) {
+                self.uncork_id(id);
+            }
         }
     }
 

@@ -63,6 +63,7 @@ mod tests;
 
 pub use at_rest::Rest;
 pub use buffer::{NoMemory, ObjectInterface, Payload};
+pub use cork::Looker;
 #[cfg(all(test, not(feature = "loom")))]
 pub use event::{Event, EventKind};
 pub use info::SocketInfo;

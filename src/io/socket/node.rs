@@ -3,7 +3,7 @@
 use super::addr::Text;
 use super::ahead;
 use super::at_rest::Rest;
-use super::cork;
+use super::cork::{self, Looker};
 use super::event::{Event, EventKind, Sink};
 use super::polling::PollLease;
 use super::server::{Hooks, SocketServer};
@@ -87,9 +87,9 @@ pub fn end_turn() {
     }
 }
 
-/// Monitor thread: see [`SocketServer::uncork_late`].
-pub fn uncork_late(now: u64) -> u64 {
-    server().map_or(u64::MAX, |s| s.uncork_late(now))
+/// See [`SocketServer::uncork_late`].
+pub fn uncork_late(looker: Looker, now: u64) -> u64 {
+    server().map_or(u64::MAX, |s| s.uncork_late(looker, now))
 }
 
 /// The process is about to end in the middle of turns: what they have written goes out.

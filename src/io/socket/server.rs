@@ -3,7 +3,7 @@
 use super::addr::{Protocol, SockAddr, UdpAddress};
 use super::buffer::{Block, NoMemory, ObjectInterface, Payload};
 use super::command::Command;
-use super::cork;
+use super::cork::{self, Looker};
 use super::event::Sink;
 use super::info::{self, SocketInfo};
 use super::keepalive::KeepAlive;
@@ -175,8 +175,8 @@ impl SocketServer {
 
     /// Monitor thread: writes what turns have held back for long by time `now`, in nanoseconds of the monotonic clock. When to
     /// look again.
-    pub fn uncork_late(&self, now: u64) -> u64 {
-        self.shared.uncork_late(now)
+    pub fn uncork_late(&self, looker: Looker, now: u64) -> u64 {
+        self.shared.uncork_late(looker, now)
     }
 
     /// Before the end of the process: writes all that turns have held back.

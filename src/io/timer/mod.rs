@@ -19,6 +19,7 @@ mod hands;
 mod lease;
 mod resolution;
 mod slab;
+mod sleeper;
 mod virtual_time;
 mod wheel;
 
@@ -256,8 +257,8 @@ pub fn stop() {
 }
 
 /// Body of the timer thread: until [`stop`], or until no service is left (the thread that makes that happen calls
-/// [`wake`]). Calls `look_around` whenever it wakes up.
-pub fn thread_main(look_around: impl Fn()) {
+/// [`wake`]). Calls `look_around` with the time whenever it wakes up, which says when it wants to look again.
+pub fn thread_main(look_around: impl Fn(u64) -> u64) {
     service::init_thread(ThreadClass::Timer);
     let timers = timers();
     if clock::is_virtual() {
@@ -267,8 +268,8 @@ pub fn thread_main(look_around: impl Fn()) {
     let mut other = Other::default();
     loop {
         watchdog::TIMER.reset();
-        look_around();
         let now = clock::monotonic_nanos();
+        let around = look_around(now);
         let mut updated = true;
         if due() <= now {
             scheduler::timer_is_late(now);
@@ -286,7 +287,7 @@ pub fn thread_main(look_around: impl Fn()) {
         // Another thread delivers if this one does not wake up in time.
         watchdog::MONITOR.at_latest(until.saturating_add(LATE));
         let look = watchdog::look_if_late(&mut watch, now);
-        watchdog::TIMER.sleep(until.min(look));
+        watchdog::TIMER.sleep(until.min(look).min(around));
         timers.centis.clear_alarm();
         timers.millis.clear_alarm();
     }

@@ -2,6 +2,7 @@
 
 use super::hands::Hands;
 use super::lease::{Lease, Turn};
+use super::sleeper::Sleeper;
 use super::wheel::{Fired, Step, Wheel};
 use crate::alloc::memory;
 use crate::base::clock;
@@ -62,6 +63,8 @@ pub struct Resolution<T> {
     state: Mutex<State>,
     /// When there is something to do, in nanoseconds. Written with `state` locked.
     due: AtomicU64,
+    /// The same in ticks, and until when the timer thread sleeps.
+    sleeper: Sleeper,
     clock: PhantomData<fn() -> T>,
 }
 
@@ -69,10 +72,6 @@ struct State {
     wheel: Option<Wheel>,
     /// What has fired and is not sent.
     hands: Hands,
-    /// The tick at which there is something to do.
-    next: u64,
-    /// The tick for which the timer thread's alarm is set, and the monitor thread's. 0: the timer thread is awake.
-    alarm: u64,
     present: Present,
 }
 
@@ -131,12 +130,10 @@ impl<T: Tick> Resolution<T> {
             state: Mutex::new(State {
                 wheel: None,
                 hands: Hands::default(),
-                next: NEVER,
-                // Before the timer thread has looked, it is as if it were awake.
-                alarm: 0,
                 present: Present::default(),
             }),
             due: AtomicU64::new(NEVER),
+            sleeper: Sleeper::new(),
             clock: PhantomData,
         }
     }
@@ -152,15 +149,11 @@ impl<T: Tick> Resolution<T> {
             let wheel = state.wheel.get_or_insert_with(|| Wheel::new(now));
             wheel.add(expiry, handle, session)
         });
-        if expiry < state.next {
-            state.next = expiry;
-            self.due.store(T::nanos_of(expiry), Ordering::Release);
+        if expiry < self.sleeper.next() {
+            self.set_next(expiry);
         }
-        if expiry >= state.alarm {
-            return (place, None);
-        }
-        state.alarm = expiry;
-        (place, Some(T::nanos_of(expiry)))
+        let told = self.sleeper.is_to_be_told(expiry);
+        (place, told.then(|| T::nanos_of(expiry)))
     }
 
     /// Takes back a timer. False: it has fired.
@@ -202,23 +195,29 @@ impl<T: Tick> Resolution<T> {
         hands.begin(turn.number(), target, T::SECOND);
         if hands.is_empty() && hands.refill(|fired| wheel.step(target, fired)) == Step::Done {
             // What `due` spoke of may have been taken back.
-            self.find_next(&mut state);
+            self.find_next(&state);
             return Taken::Nothing;
         }
         hands.take(most, taken);
         if hands.is_empty() {
-            self.find_next(&mut state);
+            self.find_next(&state);
         }
         Taken::Step
     }
 
     /// When all that has fired is taken.
     #[inline]
-    fn find_next(&self, state: &mut State) {
+    fn find_next(&self, state: &State) {
         let fires = state.wheel.as_ref().and_then(Wheel::next_event);
         let given_up = state.hands.next();
-        state.next = fires.unwrap_or(NEVER).min(given_up.unwrap_or(NEVER));
-        self.due.store(nanos_of::<T>(state.next), Ordering::Release);
+        self.set_next(fires.unwrap_or(NEVER).min(given_up.unwrap_or(NEVER)));
+    }
+
+    /// There is something to do at that tick, and not before. The caller has locked `state`.
+    #[inline]
+    fn set_next(&self, tick: u64) {
+        self.sleeper.set_next(tick);
+        self.due.store(nanos_of::<T>(tick), Ordering::Release);
     }
 
     /// A thread has sent all that it had taken, with or without the right. True if timers were held for it, which are due now.
@@ -226,8 +225,7 @@ impl<T: Tick> Resolution<T> {
         let mut state = self.state.lock();
         let released = state.hands.finish(turn.number());
         if released {
-            state.next = state.next.min(T::now());
-            self.due.store(nanos_of::<T>(state.next), Ordering::Release);
+            self.set_next(self.sleeper.next().min(T::now()));
         }
         released
     }
@@ -245,14 +243,12 @@ impl<T: Tick> Resolution<T> {
 
     /// The timer thread sets its alarm: for when, in nanoseconds. What comes before that is told by [`Resolution::add`].
     pub fn set_alarm(&self) -> u64 {
-        let mut state = self.state.lock();
-        state.alarm = state.next;
-        nanos_of::<T>(state.next)
+        nanos_of::<T>(self.sleeper.fall_asleep())
     }
 
     /// The timer thread is awake.
     pub fn clear_alarm(&self) {
-        self.state.lock().alarm = 0;
+        self.sleeper.wake();
     }
 }
 

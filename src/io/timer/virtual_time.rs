@@ -84,13 +84,13 @@ fn state() -> State {
 }
 
 /// In the place of [`super::thread_main`].
-pub(super) fn thread_main(look_around: impl Fn()) {
+pub(super) fn thread_main(look_around: impl Fn(u64) -> u64) {
     let timers = timers();
     let mut watch = watchdog::Watch::default();
     let mut busy_since = clock::monotonic_nanos();
     loop {
         watchdog::TIMER.reset();
-        look_around();
+        let around = look_around(clock::monotonic_nanos());
         // In a seeded order services are not disturbed in the middle of a step.
         let state = match seeded::try_between_steps() {
             Some(_between) => {
@@ -126,6 +126,6 @@ pub(super) fn thread_main(look_around: impl Fn()) {
             until = until.min(now.saturating_add(distance));
         }
         let look = watchdog::look_if_late(&mut watch, now);
-        watchdog::TIMER.sleep(until.min(look));
+        watchdog::TIMER.sleep(until.min(look).min(around));
     }
 }

@@ -42,7 +42,7 @@ fn an_expression_may_take_some_memory_and_no_more() {
             Ok("134217728".into())
         );
     }
-    let drops = "(function() for _ = 1, 20 do string.rep('x', 40 << 20) end return 1 end)()";
+    let drops = "(function() for _ = 1, 8 do string.rep('x', 40 << 20) end return 1 end)()";
     assert_eq!(editor.evaluate(top, drops).as_deref(), Ok("1"));
     editor.go("continue", thread);
     debugged.node.wait("add 1 2: 3");

@@ -13,6 +13,7 @@ local function is_large(n)
 	return n > 6
 end
 local limit <const> = tonumber "9"
+local bit <const>, size <const> = 4, 1 << 4 -- 'local size <const> = 0'
 local function read(first, ...rest)
 	local sum = first + rest[1] -- reads
 	return sum + rest[1], rest.n, is_large, limit
@@ -44,7 +45,7 @@ fn what_lua_5_5_has_new_is_shown_and_evaluated_as_it_is() {
     let lines = json!([
         { "line": at("changes") },
         { "line": at("environment") },
-        { "line": at("reads"), "condition": "is_large(rest[1]) and rest.n == 1 and limit == 9" },
+        { "line": at("reads"), "condition": "is_large(rest[1]) and rest.n == 1 and limit == 9 and size == 16" },
     ]);
     editor.breakpoints(&path.display().to_string(), &lines);
     debugged.node.types("run newer.lua");
@@ -78,6 +79,9 @@ fn what_lua_5_5_has_new_is_shown_and_evaluated_as_it_is() {
     assert_eq!(locals, expected);
     let why = "attempt to assign to const variable 'rest'";
     assert_eq!(editor.evaluate(top, "rest = {}").unwrap_err(), why);
+    assert_eq!(editor.evaluate(top, "size + 1").as_deref(), Ok("17"));
+    let why = "attempt to assign to const variable 'size'";
+    assert_eq!(editor.evaluate(top, "size = 1").unwrap_err(), why);
     let set = json!({ "variablesReference": scope, "name": "...[1]", "value": "8" });
     assert_eq!(editor.get("setVariable", set)["value"], "8");
     assert_eq!(

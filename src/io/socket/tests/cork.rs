@@ -1,7 +1,7 @@
 //! What a turn writes to a socket in pieces.
 
 use super::harness::*;
-use crate::io::socket::Payload;
+use crate::io::socket::{Looker, Payload};
 use std::cell::Cell;
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
@@ -145,13 +145,27 @@ fn the_end_of_the_stream_does_not_wait_for_the_end_of_the_turn() {
 #[test]
 fn what_a_long_turn_holds_back_goes_out_before_its_end() {
     let (node, id, mut peer) = node_in_a_turn();
-    assert_eq!(node.server.uncork_late(0), u64::MAX);
+    assert_eq!(node.server.uncork_late(Looker::Monitor, 0), u64::MAX);
     assert!(node.send(id, b"a") && node.send(id, b"b"));
-    let due = node.server.uncork_late(0);
+    let due = node.server.uncork_late(Looker::Monitor, 0);
     assert!(due != u64::MAX);
-    assert_eq!(node.server.uncork_late(due - 1), due);
+    assert_eq!(node.server.uncork_late(Looker::Monitor, due - 1), due);
     assert_eq!(backlog(&node, id), 1);
-    assert_eq!(node.server.uncork_late(due), u64::MAX);
+    assert_eq!(node.server.uncork_late(Looker::Monitor, due), u64::MAX);
+    assert_eq!(read_exact(&mut peer, 2), b"ab");
+    node.server.end_turn();
+}
+
+#[test]
+fn the_timer_thread_sends_what_the_monitor_thread_leaves() {
+    let (node, id, mut peer) = node_in_a_turn();
+    assert!(node.send(id, b"a") && node.send(id, b"b"));
+    let first = node.server.uncork_late(Looker::Monitor, 0);
+    let second = node.server.uncork_late(Looker::Timer, 0);
+    assert!(first < second && second != u64::MAX);
+    assert_eq!(node.server.uncork_late(Looker::Timer, first), second);
+    assert_eq!(backlog(&node, id), 1);
+    assert_eq!(node.server.uncork_late(Looker::Timer, second), u64::MAX);
     assert_eq!(read_exact(&mut peer, 2), b"ab");
     node.server.end_turn();
 }
@@ -160,17 +174,17 @@ fn what_a_long_turn_holds_back_goes_out_before_its_end() {
 fn the_monitor_thread_waits_for_nobody_who_has_the_socket_in_hand() {
     let (node, id, mut peer) = node_in_a_turn();
     assert!(node.send(id, b"a") && node.send(id, b"b"));
-    let due = node.server.uncork_late(0);
+    let due = node.server.uncork_late(Looker::Monitor, 0);
     let shared = &node.server.shared;
     let slot = shared.table.slot(id);
     assert!(slot.handoff.try_enter());
     assert!(
-        node.server.uncork_late(due) > due,
+        node.server.uncork_late(Looker::Monitor, due) > due,
         "it looks again, however long that takes"
     );
     shared.leave(slot);
     assert_eq!(backlog(&node, id), 1);
-    assert_eq!(node.server.uncork_late(due), u64::MAX);
+    assert_eq!(node.server.uncork_late(Looker::Monitor, due), u64::MAX);
     assert_eq!(read_exact(&mut peer, 2), b"ab");
     node.server.end_turn();
 }

@@ -11,7 +11,7 @@ use mlua_sys::{
 use skynet_support::{Entry, State, lua_functions};
 
 use super::breakpoints::{self, Breakpoint};
-use super::{JUST_MY_CODE, Local, Snlua, agent, evaluation, notices, resumers};
+use super::{JUST_MY_CODE, Local, Snlua, agent, evaluation, files, notices, resumers};
 use crate::services::builtin::snlua::core::thread_cpu_nanos;
 
 /// The VM's part of the debugger. Raises where there is none.
@@ -238,4 +238,5 @@ pub(super) const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"reclaim" => reclaim,
     c"closes" => closes,
     c"following" => following,
+    c"read" => files::read_file,
 });
