@@ -308,4 +308,45 @@ function cases.a_service_whose_start_is_killed_has_not_started()
 	check.equal(ok, false)
 end
 
+-- Ways in which a task that handles a request may wait when another task closes it.
+local waits = {}
+
+function waits.call()
+	skynet.call(skynet.self(), "lua", "never")
+end
+
+function waits.sleep()
+	skynet.sleep(100000)
+end
+
+waits.wait = skynet.wait
+
+function cases.the_caller_of_a_task_that_another_one_closes_gets_an_error()
+	for name, wait in pairs(waits) do
+		local task
+		local previous = skynet.dispatch("lua", function(_, _, what)
+			if what == "never" then
+				return skynet.ignoreret()
+			end
+			task = coroutine.running()
+			wait()
+		end)
+		local problem
+		skynet.fork(function()
+			problem = select(2, pcall(skynet.call, skynet.self(), "lua", "closed"))
+		end)
+		check.await(function()
+			return task
+		end)
+		check.equal(coroutine.close(task), true)
+		check.await(function()
+			return problem
+		end)
+		assert(string.find(problem, "call failed", 1, true), name .. ": " .. problem)
+		if previous then
+			skynet.dispatch("lua", previous)
+		end
+	end
+end
+
 check.run(cases)

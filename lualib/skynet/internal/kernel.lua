@@ -64,6 +64,7 @@ local forks, fork_first, fork_last = {}, 1, 0
 -- made for a timer that has fired.
 local function task_main(protocol, session, source, msg, sz)
 	local task = runtime.running
+	local _ <close> = runtime -- see `endings.__close`
 	while true do
 		local body
 		if protocol == nil then

@@ -42,6 +42,22 @@ local function answer_failed(task)
 	end
 end
 
+local closed -- the task that has closed itself without an answer
+
+--- Each task has `runtime` for a to-be-closed variable. Who is closed by coroutine.close and still owes an answer may never be
+--- resumed again, so the caller learns of it now.
+function M.__close()
+	local task = coroutine.running()
+	local debt = runtime.owed[task]
+	if debt then
+		closed = debt ~= 0 and runtime.running == task and task or nil
+		answer_failed(task)
+		runtime.origin[task], runtime.tags[task] = nil, nil
+	end
+end
+
+setmetatable(runtime, M)
+
 -- The task raised an error: its caller learns of it; returns the text to report, if it is to be reported.
 local function fail_task(task, problem)
 	-- The caller first: a signal may interrupt what follows.
@@ -65,6 +81,8 @@ end
 local function conclude(task, alive, command)
 	if not alive then
 		if not debug.getinfo(task, 0, "l") then -- it had ended before: what has come has no receiver
+			answer_failed(task)
+			runtime.origin[task], runtime.tags[task] = nil, nil
 			require "skynet.internal.unmatched".drop()
 			return
 		end
@@ -74,9 +92,10 @@ local function conclude(task, alive, command)
 		close_thread(task)
 	elseif coroutine.status(task) == "dead" then
 		-- coroutine.close() inside of it: no mistake unless a caller waits for its answer.
-		local debt = runtime.owed[task]
+		local was_asked = closed == task
+		closed = nil
 		local text = fail_task(task, "the task has closed itself without an answer")
-		return debt and debt ~= 0 and text or nil
+		return was_asked and text or nil
 	elseif command == "USER" then
 		return fail_task(task, "Call skynet.coroutine.yield out of skynet.coroutine.resume")
 	elseif command ~= nil then -- nil: stopped by the remote debugger
