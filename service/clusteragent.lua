@@ -12,6 +12,7 @@ local clusterinflow = require "skynet.internal.clusterinflow"
 local clusternames = require "skynet.internal.clusternames"
 local clustersecret = require "skynet.internal.clustersecret"
 local clustertakeover = require "skynet.internal.clustertakeover"
+local clustertraces = require "skynet.internal.clustertraces"
 local clustertransport = require "skynet.internal.clustertransport"
 local compression = require "skynet.internal.clustercompression"
 local defer = require "skynet.internal.defer"
@@ -30,7 +31,6 @@ local names = clusternames.new(clusterd)
 -- in work, or when it does not read its answers.
 local MAX_BEHIND <const>, MAX_IN_WORK <const> = 1000, 65536
 local MAX_WHOLE <const> = 32 * 1024 -- bytes of an answer that goes in one packet
-local MAX_TAG <const> = 1024 -- bytes of a trace tag
 
 local LUA <const> = skynet.PTYPE_LUA
 local send = require "skynet.core".send
@@ -145,13 +145,16 @@ local trace_tag -- for the request that comes next
 
 local limit = ratelimit(1, 100)
 
--- A line about what the other side does wrong, but need not end the connection; one a second.
+-- A line about what the other side does wrong, but need not end the connection; one a second. clusterd writes it, which has a
+-- limit for all connections.
 local function complain(text)
 	local more = limit()
 	if more then
-		skynet.error("cluster: " .. text .. more)
+		skynet.send(clusterd, "lua", "socket", "misbehaves", fd, text .. more)
 	end
 end
+
+local traceable = clustertraces.new(complain)
 
 local function take_trace_tag()
 	local tag = trace_tag
@@ -177,7 +180,7 @@ end
 local function reject(handle, session, msg, sz, is_push, problem)
 	skynet.trash(msg, sz)
 	if is_push then
-		return complain(string.format("a push to %s: %s", printable(handle), printable(problem)))
+		return complain(string.format("has pushed to %s: %s", printable(handle), printable(problem)))
 	end
 	return answer(session, false, problem)
 end
@@ -313,7 +316,7 @@ end
 -- with it.
 local function on_packet(address, session, msg, sz, more, is_push)
 	if session == nil then
-		trace_tag = printable(address, MAX_TAG)
+		trace_tag = traceable(address)
 	elseif address == "" then
 		if msg then
 			skynet.trash(msg, sz)
@@ -448,13 +451,20 @@ function command.drain(time)
 	})
 end
 
+local invalid = ratelimit(1, 100)
+
 skynet.start(function()
 	skynet.dispatch("lua", function(session, source, name, ...)
 		local run = command[name]
 		if run then
 			run(...)
 		else
-			skynet.error(string.format("Invalid command %s from %s", name, skynet.address(source)))
+			local more = invalid() -- the other side may send this, too
+			if more then
+				skynet.error(
+					string.format("Invalid command %s from %s%s", printable(name), skynet.address(source), more)
+				)
+			end
 			if session ~= 0 then
 				skynet.response()(false)
 			end

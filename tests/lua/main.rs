@@ -125,6 +125,11 @@ const FILES: &[LuaFile] = &[
         with_ports,
     ),
     lua_file(
+        "cluster_traces",
+        "cluster_nodes_trace_so_much_for_others",
+        own_layer_with_ports,
+    ),
+    lua_file(
         "cluster_links",
         "cluster_nodes_agree_on_windows_compression_and_the_end",
         own_layer_with_ports,

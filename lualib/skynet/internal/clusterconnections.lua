@@ -229,12 +229,12 @@ function M.begin(fd)
 end
 
 --- "open": a listener has a connection; "begun": that has sent what a node sends; "starved": it cannot accept one; an agent tells of its own: "heard": it has sent a
---- request; "unfinished": so many bytes of large requests are; "unread": more answers than before wait to be read; "close", also of a listener's: it has ended, and why if that
+--- request; "unfinished": so many bytes of large requests are; "unread": more answers than before wait to be read; "misbehaves": what it does, for the log; "close", also of a listener's: it has ended, and why if that
 --- was the other side's fault; "unlisten": a listener was killed. May yield.
 ---@param source integer
 ---@param event string
 ---@param fd integer?
----@param from string|integer|nil address, or bytes, or why
+---@param from string|integer|nil address, or bytes, or why, or what
 function M.event(source, event, fd, from)
 	if event == "open" then
 		on_accept(source, fd, from)
@@ -248,6 +248,8 @@ function M.event(source, event, fd, from)
 		limiter_of[fd]:heard(fd)
 	elseif event == "unfinished" and limiter_of[fd] then
 		on_unfinished(fd, from)
+	elseif event == "misbehaves" and limiter_of[fd] then
+		limiter_of[fd]:report(limiter_of[fd]:from(fd), from)
 	elseif event == "unread" and limiter_of[fd] then
 		unread.note(fd, limiter_of[fd]:host(fd))
 	elseif event == "close" then

@@ -40,6 +40,7 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("cluster_tls_cert", Kind::File),
     ("cluster_tls_key", Kind::File),
     ("cluster_tls_names", Kind::Plain),
+    ("cluster_trace", Kind::Whole),
     ("cluster_zone", Kind::Plain),
     ("cpath", Kind::Patterns),
     ("crash_report", Kind::Switch),

@@ -6,6 +6,7 @@ pub mod packet;
 mod parts;
 mod request;
 mod response;
+mod traces;
 
 use libc::c_int;
 use mlua_sys::{LUA_TSTRING, lua_pushfstring};
@@ -31,6 +32,7 @@ const FUNCTIONS: &[Entry] = lua_functions!(unsafe {
     c"concat" => parts::concat,
     c"isname" => isname,
     c"haspointer" => haspointer,
+    c"admittrace" => traces::admittrace,
     c"nodename" => nodename,
 });
 
