@@ -37,6 +37,7 @@ if role == "evil" then
 	function requests.flood()
 		error "expected: one of a flood"
 	end
+	function requests.forget() end
 	function requests.here()
 		skynet.retpack "here"
 	end
@@ -196,11 +197,43 @@ function cases.a_signal_may_end_what_an_idle_service_does_next()
 	skynet.kill(evil)
 end
 
-function cases.a_task_of_nothing_tells_who_has_made_it()
-	local json = require "cjson"
-	local function lines(from)
-		return json.decode(core.command("LOGLINES", tostring(from)))
+local function lines(from)
+	return require("cjson").decode(core.command("LOGLINES", tostring(from)))
+end
+
+-- Sends so many messages of a kind, with a session, to which nothing is answered. Returns how many lines that makes in a second at
+-- most, once the log has told that there were more.
+local function flood(address, typename, text)
+	local from, start = lines(0).next, skynet.now() -- lines are kept from now on
+	local told
+	for _ = 1, 5000 do
+		skynet.redirect(address, skynet.self(), typename, 1, skynet.pack "forget")
 	end
+	check.await(function()
+		skynet.redirect(address, skynet.self(), typename, 1, skynet.pack "forget")
+		for _, entry in ipairs(lines(from).lines) do
+			local line = entry[4]
+			told = told
+				or string.find(line, text, 1, true) and string.find(line, "before that were not written", 1, true)
+		end
+		return told
+	end)
+	return (lines(from).next - from) // ((skynet.now() - start) // 100 + 2)
+end
+
+function cases.messages_that_nobody_answers_do_not_fill_the_log()
+	if not check.ours then
+		return -- a line for each
+	end
+	local evil = skynet.newservice("failing", "evil")
+	local made = flood(evil, "lua", "Maybe forgot response session 1 from ")
+	assert(made <= 110, made)
+	made = flood(evil, "response", "Response message : ")
+	assert(made <= 220, made) -- and the error
+	skynet.kill(evil)
+end
+
+function cases.a_task_of_nothing_tells_who_has_made_it()
 	local from = lines(0).next -- lines are kept from now on
 	skynet.fork(nil)
 	skynet.timeout(0, nil)

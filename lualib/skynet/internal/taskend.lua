@@ -13,16 +13,25 @@ local mistakes -- skynet/internal/mistakes.lua once something has failed
 
 local M = {}
 
---- A handler has returned and its request was not answered.
+local forgotten -- see skynet/internal/errorrate.lua
+
+--- A handler has returned and its request was not answered. Packets of a client may be such requests: of the C core's gate, their
+--- session is its descriptor.
 function M.report_forgotten(task, session, handler)
+	forgotten = forgotten or require "skynet.internal.errorrate"()
+	local more = forgotten()
+	if not more then
+		return
+	end
 	local where = debug.getinfo(handler, "S")
 	core.error(
 		string.format(
-			"Maybe forgot response session %s from %s : %s:%d",
+			"Maybe forgot response session %s from %s : %s:%d%s",
 			session,
 			runtime.api.address(runtime.origin[task]),
 			where.source,
-			where.linedefined
+			where.linedefined,
+			more
 		)
 	)
 end

@@ -14,13 +14,24 @@ local M = {
 	killed = {}, -- sessions of killed sleepers, whose timers may still fire
 }
 
+local lines -- see skynet/internal/errorrate.lua
+
+-- A line with a message that a stranger may have sent, as many of them as he likes.
+local function log(format, ...)
+	lines = lines or require "skynet.internal.errorrate"()
+	local more = lines()
+	if more then
+		core.error(string.format(format, ...) .. more)
+	end
+end
+
 local function unknown_request(session, source, msg, sz, typename)
-	core.error(string.format("Unknown request (%s): %s", typename, core.tostring(msg, sz)))
+	log("Unknown request (%s): %s", typename, core.tostring(msg, sz))
 	error(string.format("Unknown session : %d from %x", session, source))
 end
 
 local function unknown_response(session, source, msg, sz)
-	core.error(string.format("Response message : %s", core.tostring(msg, sz)))
+	log("Response message : %s", core.tostring(msg, sz))
 	error(string.format("Unknown session : %d from %x", session, source))
 end
 
