@@ -185,7 +185,7 @@ local NODE <const> = {
 		"log_lines_lost",
 		"log_lines_lost_total",
 		"counter",
-		"Lines that were lost because nobody reads the log fast enough.",
+		"Lines that were lost because nobody reads the log fast enough, or because they could not be written.",
 	},
 	{ "errors", "errors_total", "counter", "Lines of the log that tell of an error of the core or of a Lua service." },
 }

@@ -61,13 +61,7 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"STAT" => stat(this, text),
         b"MQLEN" => waiting(this, text),
         b"HANDLED" => handled(this, text),
-        b"ENDLESS" => {
-            if this.take_endless() {
-                this.answer(b"1")
-            } else {
-                NONE
-            }
-        }
+        b"ENDLESS" if this.take_endless() => this.answer(b"1"),
         b"LOGON" => log_on(this, text),
         b"LOGOFF" => log_off(this, text),
         b"SIGNAL" => signal(this, text),
@@ -85,6 +79,10 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"SHUTDOWN" => shut_down(this, text),
         b"UNLOGGED" => {
             service::count_unlogged_error();
+            NONE
+        }
+        b"LOGLOST" => {
+            service::waiting::count_unwritten(parse_long(text, 10).max(0) as u64);
             NONE
         }
         #[cfg(feature = "lua")]

@@ -42,6 +42,8 @@ const FILES: &[LuaFile] = &[
     ),
     lua_file("timers", "timers_that_are_taken_back_leave_nothing", plain),
     lua_file("log_levels", "lines_have_levels", plain),
+    #[cfg(target_os = "linux")]
+    lua_file("log_full", "a_log_that_is_full_is_told_of", log_full),
     lua_file("sessions", "sessions_in_use_are_not_given_out_again", plain),
     lua_file(
         "services",
@@ -315,6 +317,13 @@ fn failing(run: &Run) {
         assert!((100..10_000).contains(&logged), "{logged} of 20,002");
         let told = "more like this before that were not written)";
         assert!(output.contains(told), "no {told:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn log_full(run: &Run) {
+    if node::other_tree().is_none() {
+        run.node("logger = \"/dev/full\"");
     }
 }
 

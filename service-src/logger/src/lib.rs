@@ -8,6 +8,7 @@
 //! Without them lines are the C core's.
 
 mod form;
+mod node;
 mod rotate;
 mod text;
 
@@ -20,6 +21,7 @@ use std::slice;
 
 use form::{Clock, Form};
 use libc::{c_char, c_int, c_void};
+use node::{config, tell_lost, waiting};
 use rotate::{Current, Rotation};
 use skynet_printable::show;
 use skynet_sys::{Context, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now};
@@ -113,6 +115,8 @@ struct Logger {
     lines: usize,
     /// Lines that could not be written since the output failed.
     lost: usize,
+    /// Those that the node does not know of yet.
+    untold: usize,
 }
 
 impl Logger {
@@ -131,6 +135,7 @@ impl Logger {
             since: 0,
             lines: 0,
             lost: 0,
+            untold: 0,
         }
     }
 
@@ -284,6 +289,7 @@ impl Logger {
                     ));
                 }
                 self.lost += self.lines;
+                self.untold += self.lines;
             }
         }
         self.pending.clear();
@@ -312,18 +318,6 @@ impl Logger {
 /// The last place to complain; `eprintln!` would panic when stderr is closed.
 fn report(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// Number of messages that wait in the mailbox of the service.
-///
-/// # Safety
-/// `context` is the service whose callback runs on this thread.
-unsafe fn waiting(context: *mut Context) -> bool {
-    // SAFETY: contract of this function; the answer is a C string that lives until the next command.
-    unsafe {
-        let answer = skynet_command(context, c"STAT".as_ptr(), c"mqlen".as_ptr());
-        !answer.is_null() && libc::atoi(answer) > 0
-    }
 }
 
 /// The callback of the service.
@@ -361,19 +355,11 @@ unsafe extern "C" fn receive(
     if logger.due(now) || !unsafe { waiting(context) } {
         logger.flush();
     }
-    0
-}
-
-/// A value of the config.
-///
-/// # Safety
-/// `context` is the service whose code runs on this thread.
-unsafe fn config(context: *mut Context, key: &CStr) -> Option<String> {
-    // SAFETY: contract of this function; the answer is null or a C string.
-    unsafe {
-        let answer = skynet_command(context, c"GETENV".as_ptr(), key.as_ptr());
-        (!answer.is_null()).then(|| CStr::from_ptr(answer).to_string_lossy().into_owned())
+    if logger.untold > 0 {
+        // SAFETY: `context` is the service itself.
+        unsafe { tell_lost(context, std::mem::take(&mut logger.untold)) };
     }
+    0
 }
 
 /// Reads the config, each key on its own: one with a value that is not understood is as if it were not there. Returns a line for

@@ -85,6 +85,7 @@ fn a_full_disk_costs_lines_and_nothing_else() {
     logger.line(0, 1, b"lost too");
     logger.flush();
     assert_eq!((logger.lost, logger.pending.len()), (2, 0));
+    assert_eq!(logger.untold, 2);
     let (mut working, path) = to_file("full");
     std::mem::swap(&mut working.output, &mut logger.output);
     logger.line(0, 1, b"kept");

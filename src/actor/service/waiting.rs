@@ -147,6 +147,11 @@ pub fn lost() -> u64 {
     LOST.load(Relaxed)
 }
 
+/// So many lines were read and could not be written: they are lost, too.
+pub fn count_unwritten(lines: u64) {
+    LOST.fetch_add(lines, Relaxed);
+}
+
 /// Whether a line of `len` bytes may be sent to the log service; it is counted.
 pub(super) fn admit(logger: u32, len: usize) -> bool {
     let limit = LIMIT.load(Relaxed);
