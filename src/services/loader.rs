@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 struct Modules {
     path: CString,
@@ -17,6 +18,8 @@ struct Modules {
 }
 
 static MODULES: RwLock<Option<Modules>> = RwLock::new(None);
+/// The module that was asked for last: most services of a node are of one. Null, or one of `MODULES`, of which each stays for ever.
+static LAST: AtomicPtr<Module> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Sets the search path: patterns with `?`, separated by `;` ("skynet_module.h", `skynet_module_init`). Services are found
 /// from then on.
@@ -24,10 +27,12 @@ pub fn init(path: &CStr) {
     module::find_with(query);
     #[cfg(feature = "lua")]
     crate::actor::service::know_vms(&builtin::VMS);
-    *MODULES.write() = Some(Modules {
+    let mut modules = MODULES.write();
+    *modules = Some(Modules {
         path: path.to_owned(),
         known: BTreeMap::new(),
     });
+    LAST.store(std::ptr::null_mut(), Ordering::Release);
 }
 
 /// Adds a module that a host program provides itself (v1.5.0 and before, `skynet_module_insert`).
@@ -46,7 +51,21 @@ pub unsafe fn insert(module: Module) {
 }
 
 /// The module `name`, opened at its first use.
+#[inline]
 pub fn query(name: &CStr) -> Option<&'static Module> {
+    // SAFETY: null, or a module, which stays.
+    if let Some(last) = unsafe { LAST.load(Ordering::Acquire).as_ref() }
+        // SAFETY: both are C strings; the name of a module stays.
+        && unsafe { libc::strcmp(last.name, name.as_ptr()) } == 0
+    {
+        return Some(last);
+    }
+    let module = find(name)?;
+    LAST.store(std::ptr::from_ref(module).cast_mut(), Ordering::Release);
+    Some(module)
+}
+
+fn find(name: &CStr) -> Option<&'static Module> {
     if let Some(module) = MODULES.read().as_ref()?.known.get(name) {
         return Some(module);
     }
