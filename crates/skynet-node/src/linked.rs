@@ -9,7 +9,7 @@ use skynet_service::{Service, export};
 
 use crate::error::Error;
 
-static NAMES: RwLock<Vec<(TypeId, &'static str)>> = RwLock::new(Vec::new());
+static NAMES: RwLock<Vec<(TypeId, &'static &'static str)>> = RwLock::new(Vec::new());
 
 /// A service that is to be linked.
 pub(crate) struct Linked {
@@ -79,15 +79,16 @@ impl Linked {
             });
         }
         let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-        names.push((self.id, Box::leak(self.name.into_boxed_str())));
+        let name: &'static str = Box::leak(self.name.into_boxed_str());
+        names.push((self.id, Box::leak(Box::new(name))));
     }
 }
 
-fn name_of<S: Service>() -> &'static str {
+fn name_of<S: Service>() -> &'static &'static str {
     let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
     let id = TypeId::of::<S>();
     let known = names.iter().find(|(known, _)| *known == id);
-    known.map_or("?", |(_, name)| name)
+    known.map_or(&"?", |(_, name)| name)
 }
 
 /// `create` of the service.

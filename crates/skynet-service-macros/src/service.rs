@@ -203,9 +203,13 @@ impl Methods {
 
     fn commands(&self, service: &Type) -> TokenStream {
         let arms = self.commands.iter().map(|command| command.arm(service));
+        let names = self.commands.iter().map(|command| {
+            let (conditions, name) = (&command.conditions, &command.name);
+            quote!(#(#conditions)* #name)
+        });
         quote! {
             if message.kind() == ::skynet_service::Kind::Lua {
-                return ::skynet_service::export::commands(&message, |name, values, request| {
+                return ::skynet_service::export::commands(&message, &[#(#names),*], |name, values, request| {
                     match name {
                         #(#arms)*
                         _ => return ::std::result::Result::Ok(::std::option::Option::Some(request)),
@@ -400,7 +404,7 @@ fn functions(service: &Type, name: &LitStr) -> Result<TokenStream> {
 
             #[unsafe(export_name = #create)]
             extern "C" fn create() -> *mut c_void {
-                export::create::<#service>(#name)
+                export::create::<#service>(&#name)
             }
 
             /// # Safety

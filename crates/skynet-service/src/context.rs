@@ -66,7 +66,7 @@ impl Ctx {
 
     /// The name under which its code was loaded.
     pub fn service_name(self) -> &'static str {
-        current(|core| core.name)
+        current(Core::name)
     }
 
     /// Sends a message; nobody answers. The bytes of a [`Payload`] are handed over without a copy.
@@ -314,7 +314,7 @@ pub(crate) fn send_raw(destination: u32, kind: Kind, session: i32, body: Body<'_
 
 /// Runs a command of the core. The answer is a copy; `None` is none.
 fn command(name: &CStr, parameter: Option<&CStr>) -> Option<Vec<u8>> {
-    let context = current(|core| (!core.ending.get()).then(|| core.context.get()))?;
+    let context = current(|core| (!core.flags().ending.get()).then(|| core.context()))?;
     let parameter: *const c_char = parameter.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: the context of the service whose turn it is, and C strings.
     let answer = unsafe { (sys::api().command)(context, name.as_ptr(), parameter) };

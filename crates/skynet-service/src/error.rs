@@ -148,7 +148,10 @@ pub enum CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CommandError::Launch { line } => write!(f, "{line:?} did not start; see the log"),
+            CommandError::Launch { line } => write!(
+                f,
+                "{line:?} did not start; the log says why (of a library that does not load, standard error)"
+            ),
             CommandError::Name { name } => write!(
                 f,
                 "the name {name:?} is taken, or does not begin with a dot"

@@ -59,10 +59,22 @@ fn failed(name: &str, error: &dyn std::error::Error) {
     log::error!("service {service}: command {name:?}: {}", Chain(error));
 }
 
+#[cold]
+fn no_name(caller: Caller, error: &Error) {
+    let service = Ctx::current().map_or("?", Ctx::service_name);
+    let from = caller
+        .source
+        .map_or_else(|| "the node".to_string(), |from| from.to_string());
+    log::error!(
+        "service {service}: a message of type Lua from {from} does not begin with the name of a command: {error}"
+    );
+}
+
 /// Handles a message of values, of which the first is the name of a command. `handle` gives the request back when it knows none of
-/// that name.
+/// that name; `names` are those that it knows.
 pub fn commands<'m>(
     message: &'m Message<'_>,
+    names: &[&str],
     handle: impl FnOnce(&str, Values<'m>, Request) -> Result<Option<Request>, Error>,
 ) {
     let mut values = Values::new(message.bytes());
@@ -72,12 +84,15 @@ pub fn commands<'m>(
     };
     let name: &str = match values.next() {
         Ok(name) => name,
-        Err(error) => return failed("?", &error),
+        Err(error) => return no_name(message.caller(), &error),
     };
     // A request that is dropped on the way answers with an error.
     match catch_unwind(AssertUnwindSafe(|| handle(name, values, request))) {
         Ok(Ok(None)) => {}
-        Ok(Ok(Some(_))) => failed(name, &*BoxError::from("there is no such command")),
+        Ok(Ok(Some(_))) => {
+            let text = format!("there is no such command; there are {}", names.join(", "));
+            failed(name, &*BoxError::from(text));
+        }
         Ok(Err(error)) => failed(name, &error),
         Err(panic) => current(|core| {
             core.report_panic(&format!("command {name}"), &panic_message(panic));

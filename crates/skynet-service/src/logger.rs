@@ -21,7 +21,7 @@ impl Log for Logger {
             log::Level::Info => record.args().to_string(),
             level => format!("{}: {}", level.as_str().to_ascii_lowercase(), record.args()),
         };
-        let context = try_current(|core| core.context.get());
+        let context = try_current(|core| core.context());
         write(context.unwrap_or(std::ptr::null_mut()), &text);
     }
 

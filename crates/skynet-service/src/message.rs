@@ -163,7 +163,7 @@ fn has_asker(kind: Kind, source: u32, session: i32) -> bool {
 
 /// A line in the log about a request that was let go of.
 fn report_unanswered(kind: Kind, source: u32, session: i32) {
-    let service = try_current(|core| core.name).unwrap_or("?");
+    let service = try_current(Core::name).unwrap_or("?");
     let from = Handle::new(source).map_or_else(|| "nobody".to_string(), |from| from.to_string());
     log::error!(
         "service {service}: the request {session} of type {kind:?} from {from} was dropped without an answer, which is an error to {from}: answer it by its responder()"
@@ -330,7 +330,7 @@ impl OwnedMessage {
     fn left(&self) {
         // A panic and the end of the service say in the log what they are.
         let is_lost = try_current(|core| {
-            let is_lost = std::thread::panicking() || core.ending.get();
+            let is_lost = std::thread::panicking() || core.flags().ending.get();
             (core.handle() == self.owner).then_some(is_lost)
         });
         let is_lost = is_lost.flatten();

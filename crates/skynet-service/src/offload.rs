@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::context::Ctx;
 use crate::elsewhere::Elsewhere;
 use crate::error::panic_message;
-use crate::runtime::core::try_current;
+use crate::runtime::core::{Core, try_current};
 #[cfg(any(test, feature = "testing"))]
 use crate::testing::{NodeOfThread, node_of_thread};
 
@@ -217,7 +217,7 @@ impl Asked {
             Asked::Before(job) => job,
             Asked::Not(run) => Job {
                 run,
-                service: try_current(|core| core.name).unwrap_or("?"),
+                service: try_current(Core::name).unwrap_or("?"),
                 #[cfg(any(test, feature = "testing"))]
                 node: node_of_thread(),
                 _under_way: Elsewhere::begin(),

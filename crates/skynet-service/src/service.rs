@@ -67,7 +67,19 @@ pub struct Args {
 
 impl Args {
     /// Arguments, as the core hands them over.
+    #[inline]
     pub fn new(bytes: &[u8]) -> Args {
+        if bytes.is_empty() {
+            // Most services have none.
+            return Args {
+                text: String::new(),
+                bytes: None,
+            };
+        }
+        Args::some(bytes)
+    }
+
+    fn some(bytes: &[u8]) -> Args {
         match str::from_utf8(bytes) {
             Ok(text) => Args {
                 text: text.to_owned(),

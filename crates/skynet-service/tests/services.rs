@@ -148,10 +148,22 @@ fn commands_take_values_and_give_values() {
     assert_eq!(both, ("text".to_string(), true));
     assert!(node.call_lua::<()>(actor, &("nothing",)).is_err());
     assert!(node.call_lua::<()>(actor, &("both", 5)).is_err());
-    assert!(
-        node.log()
-            .iter()
-            .any(|line| line.contains("\"both\": value 1: invalid type"))
+    assert!(node.call_lua::<()>(actor, &(7, "both")).is_err());
+    let begin = "error: service actor: ";
+    assert_eq!(
+        node.log(),
+        [
+            format!(
+                "{begin}command \"nothing\": there is no such command; there are count, both, length, never, explode, end"
+            ),
+            format!(
+                "{begin}command \"both\": value 1: invalid type: integer `5`, expected a string"
+            ),
+            format!(
+                "{begin}a message of type Lua from {} does not begin with the name of a command: invalid type: integer `7`, expected a string",
+                node.handle()
+            ),
+        ]
     );
 }
 

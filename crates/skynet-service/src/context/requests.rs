@@ -40,14 +40,14 @@ pub(super) fn request(
 pub(super) fn skip_used_sessions() -> Result<(), SendError> {
     while current(|core| core.pending().sessions.is_next_waiting()) {
         current(|core| {
-            if core.ending.get() {
+            if core.flags().ending.get() {
                 return Err(SendError::Ending);
             }
             // A message to nobody without bytes: the core makes up a session, and that is all.
             let kind = i32::from(Kind::Response.number()) | sys::ALLOC_SESSION;
             // SAFETY: the context of the service whose turn it is; no bytes.
             let session = unsafe {
-                (sys::api().send)(core.context.get(), 0, 0, kind, 0, std::ptr::null_mut(), 0)
+                (sys::api().send)(core.context(), 0, 0, kind, 0, std::ptr::null_mut(), 0)
             };
             core.pending().sessions.note(session);
             Ok(())

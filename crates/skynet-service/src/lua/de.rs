@@ -154,7 +154,11 @@ fn unexpected(token: Token<'_>, expected: &dyn Expected) -> Error {
         },
         Token::Table(_) => Unexpected::Other("table"),
     };
-    Error::invalid_type(found, expected)
+    // How Rust keeps a string is nothing to who has sent another value.
+    let expected = expected
+        .to_string()
+        .replace("a borrowed string", "a string");
+    Error::invalid_type(found, &expected.as_str())
 }
 
 impl<'de> Deserializer<'de> for One<'_, 'de> {

@@ -35,7 +35,7 @@ impl TcpListener {
         let c_host = c_host(host)?;
         // SAFETY: the context of the service whose turn it is, and a C string.
         let id = current(|core| unsafe {
-            listen(core.context.get(), c_host.as_ptr(), port.into(), BACKLOG)
+            listen(core.context(), c_host.as_ptr(), port.into(), BACKLOG)
         });
         if id < 0 {
             return Err(could_not("listen on", host, port));

@@ -136,13 +136,13 @@ impl Socket {
             (Some(send), _) => {
                 let mut buffer = buffer(id, payload);
                 // SAFETY: the context of the service whose turn it is, and a block that is handed over.
-                current(|core| unsafe { send(core.context.get(), &raw mut buffer) })
+                current(|core| unsafe { send(core.context(), &raw mut buffer) })
             }
             (None, send) => {
                 let send = need(send, "skynet_socket_sendbuffer", "v1.3.0")?;
                 let (data, len) = short(payload)?;
                 // SAFETY: as above.
-                current(|core| unsafe { send(core.context.get(), id, data.cast(), len) })
+                current(|core| unsafe { send(core.context(), id, data.cast(), len) })
             }
         };
         sent_or_gone(sent)
@@ -158,13 +158,13 @@ impl Socket {
             (Some(send), _) => {
                 let mut buffer = buffer(id, payload);
                 // SAFETY: as above; the address is as long as its first byte says.
-                current(|core| unsafe { send(core.context.get(), address, &raw mut buffer) })
+                current(|core| unsafe { send(core.context(), address, &raw mut buffer) })
             }
             (None, send) => {
                 let send = need(send, "skynet_socket_udp_sendbuffer", "v1.3.0")?;
                 let (data, len) = short(payload)?;
                 // SAFETY: as above.
-                current(|core| unsafe { send(core.context.get(), id, address, data.cast(), len) })
+                current(|core| unsafe { send(core.context(), id, address, data.cast(), len) })
             }
         };
         sent_or_gone(sent)

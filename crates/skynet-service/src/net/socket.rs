@@ -174,7 +174,7 @@ impl Socket {
             Some(pause) => {
                 self.state().paused = true;
                 // SAFETY: the context of the service whose turn it is.
-                current(|core| unsafe { pause(core.context.get(), self.id) });
+                current(|core| unsafe { pause(core.context(), self.id) });
             }
             None if hard => {
                 self.end(true);
@@ -309,7 +309,7 @@ impl Socket {
     pub(super) fn start(&self) {
         if let Some(start) = sys::api().sockets.start {
             // SAFETY: the context of the service whose turn it is.
-            current(|core| unsafe { start(core.context.get(), self.id) });
+            current(|core| unsafe { start(core.context(), self.id) });
         }
     }
 
@@ -342,7 +342,7 @@ pub(super) fn end_id(core: &Core, id: i32, at_once: bool) {
     };
     if let Some(function) = function {
         // SAFETY: the context of the service whose turn it is, which lives until its release has returned.
-        unsafe { function(core.context.get(), id) };
+        unsafe { function(core.context(), id) };
     }
 }
 

@@ -39,8 +39,7 @@ impl TcpStream {
         )?;
         let c_host = c_host(host)?;
         // SAFETY: the context of the service whose turn it is, and a C string.
-        let id =
-            current(|core| unsafe { connect(core.context.get(), c_host.as_ptr(), port.into()) });
+        let id = current(|core| unsafe { connect(core.context(), c_host.as_ptr(), port.into()) });
         if id < 0 {
             return Err(could_not("connect to", host, port));
         }
@@ -89,7 +88,7 @@ impl TcpStream {
     pub fn set_nodelay(&self) {
         if let Some(nodelay) = sys::api().sockets.nodelay {
             // SAFETY: the context of the service whose turn it is.
-            current(|core| unsafe { nodelay(core.context.get(), self.id()) });
+            current(|core| unsafe { nodelay(core.context(), self.id()) });
         }
     }
 

@@ -127,7 +127,7 @@ impl Table {
             ACCEPT => end_id(core, ud, true),
             // Nothing of it ends: no descriptor was left for one that came, and the core tries again.
             ERROR if socket.listens() => logger::write(
-                core.context.get(),
+                core.context(),
                 &format!("socket: accept error: {}", event.text),
             ),
             ERROR => socket.failed(event.text),

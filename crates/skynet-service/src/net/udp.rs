@@ -68,7 +68,7 @@ impl UdpSocket {
     fn made_by(make: OfHost, what: &str, host: &str, port: u16) -> io::Result<UdpSocket> {
         let c_host = c_host(host)?;
         // SAFETY: the context of the service whose turn it is, and a C string.
-        let id = current(|core| unsafe { make(core.context.get(), c_host.as_ptr(), port.into()) });
+        let id = current(|core| unsafe { make(core.context(), c_host.as_ptr(), port.into()) });
         if id < 0 {
             return Err(could_not(what, host, port));
         }
@@ -89,9 +89,8 @@ impl UdpSocket {
         let c_host = c_host(host)?;
         let (id, port_number) = (self.id(), port.into());
         // SAFETY: as above.
-        let result = current(|core| unsafe {
-            connect(core.context.get(), id, c_host.as_ptr(), port_number)
-        });
+        let result =
+            current(|core| unsafe { connect(core.context(), id, c_host.as_ptr(), port_number) });
         if result < 0 {
             return Err(could_not("connect to", host, port));
         }

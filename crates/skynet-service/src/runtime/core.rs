@@ -40,9 +40,15 @@ pub(crate) struct Core {
     pub(super) outlet: Outlet,
     /// Of the thread on which it ran last.
     pub(super) near: Cell<Near>,
-    pub(crate) context: Cell<*mut sys::Context>,
     shared: Shared,
-    pub(crate) name: &'static str,
+    /// (In two steps, as the launch of a service pays for each word of it.)
+    name: &'static &'static str,
+    /// 0 before its init. Other threads look at it, too.
+    handle: AtomicU32,
+}
+
+/// Where the service stands.
+pub(crate) struct Flags {
     pub(crate) init: Cell<Init>,
     /// The service is being released: nothing can begin any more.
     pub(crate) ending: Cell<bool>,
@@ -50,8 +56,18 @@ pub(crate) struct Core {
     pub(crate) is_launched: Cell<bool>,
     /// Tasks are being polled: messages that have waited for the init are delivered within that.
     is_running: Cell<bool>,
-    /// 0 before its init. Other threads look at it, too.
-    handle: AtomicU32,
+}
+
+impl Flags {
+    /// Of a service that begins.
+    pub(super) const fn new() -> Flags {
+        Flags {
+            init: Cell::new(Init::Running),
+            ending: Cell::new(false),
+            is_launched: Cell::new(false),
+            is_running: Cell::new(false),
+        }
+    }
 }
 
 /// How far the service's init is.
@@ -153,32 +169,44 @@ pub(crate) fn post(handle: u32) -> bool {
 }
 
 impl Core {
-    pub(crate) fn new(name: &'static str, api: &sys::Api) -> Core {
+    pub(crate) fn new(name: &'static &'static str, api: &sys::Api) -> Core {
         Core {
             outlet: Outlet {
                 send: Cell::new(send_of(api)),
                 context: Cell::new(ptr::null_mut()),
                 rare: Cell::new(RARE),
+                flags: Flags::new(),
                 pending: OnceCell::new(),
             },
             near: Cell::new(Near::nobody()),
-            context: Cell::new(ptr::null_mut()),
             shared: Shared::new(),
             name,
-            init: Cell::new(Init::Running),
-            ending: Cell::new(false),
-            is_launched: Cell::new(false),
-            is_running: Cell::new(false),
             handle: AtomicU32::new(0),
         }
     }
 
     /// The init of C begins.
     pub(crate) fn begin(&self, context: *mut sys::Context, handle: Option<Handle>) {
-        self.context.set(context);
         self.outlet.context.set(context);
         let handle = handle.map_or(0, Handle::get);
         self.handle.store(handle, Ordering::Release);
+    }
+
+    /// Its context; null before its init.
+    #[inline]
+    pub(crate) fn context(&self) -> *mut sys::Context {
+        self.outlet.context.get()
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> &Flags {
+        &self.outlet.flags
+    }
+
+    /// The name under which its code was loaded.
+    #[inline]
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Its own handle, once its init has begun.
@@ -189,10 +217,10 @@ impl Core {
 
     /// The context and the source that the core wants for what is sent: at the release no context, but the handle.
     pub(crate) fn sends_as(&self) -> (*mut sys::Context, u32) {
-        if self.ending.get() {
+        if self.flags().ending.get() {
             return (ptr::null_mut(), self.handle().map_or(0, Handle::get));
         }
-        (self.context.get(), 0)
+        (self.context(), 0)
     }
 
     /// Where this thread has its place.
@@ -231,7 +259,7 @@ impl Core {
     fn first_pending(&self) -> &Pending {
         self.outlet.pending.get_or_init(|| {
             let remote = self.shared.remote(&self.handle, post);
-            if self.ending.get() {
+            if self.flags().ending.get() {
                 remote.close();
             }
             Box::new(Pending {
@@ -270,7 +298,7 @@ impl Core {
     pub(crate) fn spawn<F: Future + 'static>(&self, future: F, label: Label) -> TaskRef {
         let pending = self.pending();
         let task = TaskRef::new(future, Arc::clone(&pending.remote), label);
-        if self.ending.get() {
+        if self.flags().ending.get() {
             // SAFETY: the turn is that of the task's service.
             self.report(&task, unsafe { task.finish(JoinError::Aborted) });
             return task;
@@ -295,7 +323,7 @@ impl Core {
         let (done, panic) = unsafe {
             // It is not done yet: there is no result that could panic.
             let _ = task.detach();
-            if self.ending.get() {
+            if self.flags().ending.get() {
                 (true, task.finish(JoinError::Aborted))
             } else {
                 task.run()
@@ -331,8 +359,8 @@ impl Core {
 
     /// Polls what is ready, unless this is within that.
     pub(crate) fn run(&self) {
-        if !self.is_running.replace(true) {
-            let _over = Over(&self.is_running);
+        if !self.flags().is_running.replace(true) {
+            let _over = Over(&self.flags().is_running);
             self.run_ready(self.pending());
         }
     }
@@ -375,18 +403,18 @@ impl Core {
     /// Says in the log what has panicked.
     pub(crate) fn report_panic(&self, place: &str, message: &str) {
         crate::logger::write(
-            self.context.get(),
-            &format!("error: service {}: {place} panicked: {message}", self.name),
+            self.context(),
+            &format!(
+                "error: service {}: {place} panicked: {message}",
+                self.name()
+            ),
         );
     }
 
     /// The service is released: drops all futures, and lets go of what waits for them.
     pub(crate) fn end(&self) {
-        self.ending.set(true);
+        self.flags().ending.set(true);
         self.outlet.send.set(send_ending);
-        self.outlet
-            .context
-            .set(ptr::from_ref(self).cast_mut().cast());
         if let Some(pending) = self.any_pending() {
             self.end_pending(pending);
         }

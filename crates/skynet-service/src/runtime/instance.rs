@@ -27,7 +27,7 @@ struct Instance<S> {
 }
 
 /// `NAME_create`. Null, after a line on stderr, when the process is no node.
-pub fn create<S: Service>(name: &'static str) -> *mut c_void {
+pub fn create<S: Service>(name: &'static &'static str) -> *mut c_void {
     let api = match sys::try_api() {
         Ok(api) => api,
         Err(missing) => {
@@ -71,8 +71,8 @@ pub unsafe fn init<S: Service>(
     if core.has_work() {
         core.run();
     }
-    core.is_launched.set(true);
-    c_int::from(instance.core.init.get() == Init::Failed)
+    core.flags().is_launched.set(true);
+    c_int::from(instance.core.flags().init.get() == Init::Failed)
 }
 
 /// Notes that an init has ended without a result: by a panic.
@@ -82,8 +82,9 @@ impl<S: Service> Drop for Ended<S> {
     fn drop(&mut self) {
         // SAFETY: a task of the service does not outlive it.
         let instance = unsafe { &*self.0 };
-        if instance.core.init.get() == Init::Running && !instance.core.ending.get() {
-            instance.core.init.set(Init::Failed);
+        if instance.core.flags().init.get() == Init::Running && !instance.core.flags().ending.get()
+        {
+            instance.core.flags().init.set(Init::Failed);
             instance.stop();
         }
     }
@@ -99,7 +100,7 @@ impl<S: Service> Instance<S> {
             Ok(Err(args)) => args,
             Ok(Ok(())) => return,
             Err(panic) => {
-                self.core.init.set(Init::Failed);
+                self.core.flags().init.set(Init::Failed);
                 return self.core.report_panic("init", &panic_message(panic));
             }
         };
@@ -118,7 +119,7 @@ impl<S: Service> Instance<S> {
     fn called_by(&self, receive: sys::Callback) {
         let (core, this) = (&self.core, ptr::from_ref(self).cast_mut());
         // SAFETY: the context of this service, whose turn it is; the instance outlives the context's last message.
-        unsafe { (sys::api().callback)(core.context.get(), this.cast(), receive) };
+        unsafe { (sys::api().callback)(core.context(), this.cast(), receive) };
     }
 
     #[inline]
@@ -126,7 +127,7 @@ impl<S: Service> Instance<S> {
         match result {
             Ok(service) => {
                 let _ = self.service.set(Rc::new(service));
-                self.core.init.set(Init::Done);
+                self.core.flags().init.set(Init::Done);
                 // Only now: `receive` counts on the service.
                 self.called_by(receive::<S>);
                 if let Some(pending) = self.core.any_pending() {
@@ -142,13 +143,13 @@ impl<S: Service> Instance<S> {
     #[cold]
     #[inline(never)]
     fn init_failed(&self, error: &BoxError) {
-        self.core.init.set(Init::Failed);
+        self.core.flags().init.set(Init::Failed);
         let text = format!(
             "error: service {}: init failed: {}",
-            self.core.name,
+            self.core.name(),
             Chain(&**error)
         );
-        logger::write(self.core.context.get(), &text);
+        logger::write(self.core.context(), &text);
         self.stop();
     }
 
@@ -156,7 +157,7 @@ impl<S: Service> Instance<S> {
     fn receive(&self, message: OwnedMessage) {
         let (kind, session, source, payload) = message.into_parts();
         let (data, len) = payload.into_raw();
-        let (context, kind) = (self.core.context.get(), kind.number().into());
+        let (context, kind) = (self.core.context(), kind.number().into());
         let this = ptr::from_ref(self).cast_mut().cast();
         // SAFETY: this is within one, which goes on behind that of the message.
         let _turn = unsafe { Turn::begin(&raw const self.core) };
@@ -177,7 +178,7 @@ impl<S: Service> Instance<S> {
             }
         }
         // While the first call of init lasts, its result says it; EXIT is for later.
-        if self.core.is_launched.get() {
+        if self.core.flags().is_launched.get() {
             Ctx::near(self.core.near()).exit();
         }
     }
@@ -211,7 +212,7 @@ impl<S: Service> Instance<S> {
             Kind::Socket if let Some(table) = pending.and_then(|pending| pending.sockets.get()) => {
                 table.dispatch(core, frame.bytes());
             }
-            _ => match self.core.init.get() {
+            _ => match self.core.flags().init.get() {
                 Init::Done => return false,
                 Init::Running => {
                     // SAFETY: the core's block, of which this is the only message.
@@ -371,7 +372,7 @@ mod tests {
     use crate::{Ctx, error::BoxError};
 
     #[test]
-    fn an_idle_service_takes_little_more_than_a_hundred_bytes() {
+    fn an_idle_service_takes_less_than_a_hundred_bytes() {
         struct Idle;
         impl Service for Idle {
             async fn init(_: Ctx, _: Args) -> Result<Idle, BoxError> {
@@ -380,6 +381,6 @@ mod tests {
         }
         // All that it has when its init is over: nothing else is allocated before it is needed.
         let size = size_of::<Instance<Idle>>() + 2 * size_of::<usize>();
-        assert!(size <= 96 + 16, "{size}");
+        assert!(size <= 80 + 16, "{size}");
     }
 }

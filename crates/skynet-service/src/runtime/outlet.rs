@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use super::core::{Core, Pending, not_running};
+use super::core::{Core, Flags, Pending, not_running, try_current};
 use crate::sys;
 
 /// See the module.
@@ -13,10 +13,12 @@ use crate::sys;
 pub(crate) struct Outlet {
     /// `skynet_send` of the core, [`send_ending`] or [`refuse`].
     pub(crate) send: Cell<Send>,
-    /// What it takes for the context.
+    /// The service's context; null of nobody, and before its init.
     pub(crate) context: Cell<*mut sys::Context>,
     /// The types of messages that are not given to the handler as they come, as bits.
     pub(super) rare: Cell<u32>,
+    /// (Here, where there is room for them.)
+    pub(super) flags: Flags,
     /// What waits for something. Most services that never do have none of it; nobody has none.
     pub(super) pending: OnceCell<Box<Pending>>,
 }
@@ -43,6 +45,7 @@ pub(super) static NOBODY: Nobody = Nobody(Outlet {
     send: Cell::new(refuse),
     context: Cell::new(ptr::null_mut()),
     rare: Cell::new(0),
+    flags: Flags::new(),
     pending: OnceCell::new(),
 });
 
@@ -85,13 +88,13 @@ unsafe fn free(kind: c_int, data: *mut c_void) {
     }
 }
 
-/// Sends at the release, when the context may not be used any more: in the name of the handle.
+/// Sends at the release of the service whose turn it is, when the context may not be used any more: in the name of the handle.
 ///
 /// # Safety
 ///
-/// As for `skynet_send`, but that the context is a [`Core`], which is there.
+/// As for `skynet_send`, but that the context may be any.
 pub(super) unsafe extern "C-unwind" fn send_ending(
-    core: *mut sys::Context,
+    _: *mut sys::Context,
     source: u32,
     destination: u32,
     kind: c_int,
@@ -104,8 +107,8 @@ pub(super) unsafe extern "C-unwind" fn send_ending(
         unsafe { free(kind, data) };
         return ENDING;
     }
-    // SAFETY: contract of this function.
-    let (context, own) = unsafe { &*core.cast::<Core>() }.sends_as();
+    // An outlet is that of the service whose turn it is.
+    let (context, own) = try_current(Core::sends_as).unwrap_or((ptr::null_mut(), 0));
     let source = if source == 0 { own } else { source };
     // SAFETY: with a source the context may be null; the rest is the caller's.
     unsafe { (sys::api().send)(context, source, destination, kind, session, data, size) }

@@ -20,7 +20,7 @@ use crate::sys::{Callback, Context};
 #[derive(Clone, Copy)]
 pub(super) struct Constructor {
     pub(super) name: &'static str,
-    pub(super) create: fn(&'static str) -> *mut c_void,
+    pub(super) create: fn(&'static &'static str) -> *mut c_void,
     pub(super) init: unsafe fn(*mut c_void, *mut Context, *const c_char) -> c_int,
     pub(super) release: unsafe fn(*mut c_void),
     pub(super) signal: unsafe fn(*mut c_void, c_int),
@@ -130,6 +130,19 @@ pub(super) struct Shared {
     woken: Condvar,
 }
 
+/// The names of services, where a service refers to its name.
+static NAMES: Mutex<Vec<&'static &'static str>> = Mutex::new(Vec::new());
+
+fn kept(name: &'static str) -> &'static &'static str {
+    let mut names = lock(&NAMES);
+    if let Some(known) = names.iter().find(|known| ***known == name) {
+        return known;
+    }
+    let new: &'static &'static str = Box::leak(Box::new(name));
+    names.push(new);
+    new
+}
+
 /// The nodes of the process by the handles of their services, which are different in all nodes.
 static NODES: Mutex<BTreeMap<u32, Weak<Shared>>> = Mutex::new(BTreeMap::new());
 static HANDLE: AtomicU32 = AtomicU32::new(1);
@@ -215,7 +228,7 @@ impl Shared {
     /// 0 when the init fails.
     pub(super) fn launch(self: &Arc<Self>, constructor: Constructor, args: &CStr) -> u32 {
         self.enter(|| {
-            let instance = (constructor.create)(constructor.name);
+            let instance = (constructor.create)(kept(constructor.name));
             let handle = self.new_handle();
             let service = Arc::new(ServiceRef::new(Service {
                 node: Arc::clone(self),

@@ -75,7 +75,7 @@ impl Near {
     /// For this thread.
     pub(in crate::runtime) fn this_thread() -> Near {
         let thread = thread();
-        let place = &raw const entry(thread).place;
+        let place = place_of(thread);
         Near { thread, place }
     }
 
@@ -160,7 +160,11 @@ fn first(thread: usize) -> usize {
 /// The place of this thread; it is there as long as the thread.
 #[inline]
 pub(in crate::runtime) fn place() -> *const Place {
-    let thread = thread();
+    place_of(thread())
+}
+
+#[inline(always)]
+fn place_of(thread: usize) -> *const Place {
     let near = &TABLE[first(thread)];
     // Relaxed: this very thread has written it, or one before it in the same memory.
     if near.thread.load(Ordering::Relaxed) == thread {
@@ -231,7 +235,7 @@ mod tests {
     #[test]
     fn a_message_is_the_handlers_on_the_thread_of_its_service_unless_the_type_is_the_runtimes() {
         let _node = crate::testing::Node::new();
-        let core = Core::new("test", sys::api());
+        let core = Core::new(&"test", sys::api());
         let elsewhere = std::thread::spawn(Near::this_thread);
         for other in [Near::nobody(), elsewhere.join().expect("no panic")] {
             core.near.set(other);
