@@ -4,7 +4,8 @@
 
 local M = {}
 
-local find, sub, byte, match, lower = string.find, string.sub, string.byte, string.match, string.lower
+local find, sub, byte, match, lower, gsub =
+	string.find, string.sub, string.byte, string.match, string.lower, string.gsub
 
 -- The C project's modules have no such one: then the functions below do it.
 local has_core, core = pcall(require, "skynet.http.core")
@@ -106,7 +107,7 @@ end
 ---@type fun(head: string, position: integer, header: table?, most: integer?, lenient: boolean?): table|false|nil
 M.read_fields = core.read_fields or read_fields
 
--- A request line with more spaces than two, or with some in its target. Step by step: each takes no longer than the line
+-- A request line with more spaces than two, around its target. Step by step: each takes no longer than the line
 -- is, while one pattern for all of it goes through every way to share a row of spaces out.
 local function read_odd_request_line(head)
 	local stop = find(head, "\n", 1, true)
@@ -123,6 +124,43 @@ local function read_odd_request_line(head)
 	return method, first and match(target, "^.*[^ ]", first) or "", version, stop + 1
 end
 
+-- The name or address of "host" or "host:port" or "[IPv6]:port", and what stands behind it.
+local function split_host(text)
+	if byte(text, 1) == 91 then
+		local inside, rest = match(text, "^%[([^%]]+)%](.*)$")
+		return inside and not find(inside, "[^%w:.%%_~-]") and inside, rest
+	end
+	local name, rest = match(text, "^([^:]*)(.*)$")
+	local is_name = not find(name, "[^%w._~!$&'()*+,;=%%\x80-\xff-]")
+	return is_name and (not find(name, "%", 1, true) or not find(gsub(name, "%%%x%x", ""), "%", 1, true)) and name, rest
+end
+
+--- Whether a text may be the field Host: a name, or an address, with a port or without (RFC 9110 §7.2). Empty is allowed. Takes
+--- bytes that are no ASCII, as of clients that know no IDN. Does not yield.
+---@param text string
+---@return boolean
+function M.is_host(text)
+	local name, rest = split_host(text)
+	return name and (rest == "" or byte(rest, 1) == 58 and not find(rest, "%D", 2)) or false
+end
+
+--- Whether the target of a request has the form that its method has (RFC 9112 §3.2). Does not yield.
+---@param method string
+---@param target string
+---@return boolean
+function M.is_target(method, target)
+	local first = byte(target, 1)
+	if method == "CONNECT" then
+		return first ~= 58 and find(target, ":%d+$") ~= nil and M.is_host(target)
+	elseif first == 47 then
+		return true
+	elseif target == "*" then
+		return method == "OPTIONS"
+	end
+	local authority = match(target, "^%a[%w+.-]*://([^/?#]+)")
+	return authority ~= nil and byte(authority, 1) ~= 58 and M.is_host(authority)
+end
+
 --- Splits the first line of a request. Does not yield.
 ---@param head string
 ---@return string? method nil when it is malformed
@@ -132,7 +170,7 @@ function M.read_request_line(head)
 	if not method then
 		method, target, version, fields = read_odd_request_line(head)
 	end
-	if method and (find(method, "^%u+$") or find(method, TOKEN)) and not find(target, "%c") then
+	if method and (find(method, "^%u+$") or find(method, TOKEN)) and not find(target, "[%c ]") then
 		return method, target, version, fields
 	end
 end

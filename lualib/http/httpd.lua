@@ -22,12 +22,15 @@ local SMALL <const> = 32 * 1024
 local function input(read)
 	local channel = sockethelper.channel(read)
 	if not channel then
-		return sources.new(read)
+		local source = sources.new(read)
+		source.any_target = true
+		return source
 	end
 	local source = channel.source
 	if not source then
 		local deadline = deadlines.new(channel.id)
 		source = sources.new(read, nil, deadline)
+		source.any_target = true -- clients of the C core's layer send what their programs give them, as "login"
 		source.account = budgets.of("http"):open(channel.id)
 		channel.source, channel.deadline = source, deadline
 	end

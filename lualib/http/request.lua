@@ -43,8 +43,14 @@ function M.read_header(source, limits, deadline)
 	local header = fields.read_fields(head, position, nil, limits.fields)
 	if not header then
 		return nil, header == false and 413 or 400, header == false and "too many fields" or "malformed field"
-	elseif type(header.host) == "table" then
+	end
+	local host = header.host
+	if type(host) == "table" then
 		return nil, 400, "two fields Host"
+	elseif host and not fields.is_host(host) then
+		return nil, 400, "invalid field Host"
+	elseif not source.any_target and not fields.is_target(method, target) then
+		return nil, 400, "malformed target"
 	end
 	return { method = method, target = target, version = version, header = header }
 end

@@ -27,9 +27,20 @@ function cases.request_lines()
 	end
 	local blanks = long " "
 	check.equal(
-		{ fields.read_request_line("GET" .. blanks .. "/a b" .. blanks .. "HTTP/1.1" .. blanks .. "\r\n") },
-		{ "GET", "/a b", "1.1", 3 * #blanks + 18 }
+		{ fields.read_request_line("GET" .. blanks .. "/a" .. blanks .. "HTTP/1.1" .. blanks .. "\r\n") },
+		{ "GET", "/a", "1.1", 3 * #blanks + 16 }
 	)
+end
+
+function cases.hosts_and_targets()
+	for _, row in ipairs { "1", "a", ":", ":1", "%41", "[", "]", "[::1]", "[1", "/", "a:", "+", "://" } do
+		local text = long(row) .. "@"
+		check.equal(fields.is_host(text), false, row)
+		check.equal(fields.is_host("[" .. text), false, row)
+		check.equal(fields.is_target("CONNECT", text), false, row)
+		check.equal(fields.is_target("GET", text), row == "/", row)
+		check.equal(fields.is_target("GET", "http://" .. text), false, row)
+	end
 end
 
 function cases.lists_in_fields()

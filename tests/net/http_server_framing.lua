@@ -148,6 +148,7 @@ function cases.what_could_be_understood_in_two_ways_is_refused()
 	refused(400, "", nil, "GET / HTTP/1.")
 	refused(400, "", nil, "GET / HTTP/1.10")
 	refused(400, "Transfer-Encoding: chunked\r\n", chunks, "POST / HTTP/1.05")
+	refused(400, "", nil, "GET /a b HTTP/1.1")
 	refused(400, "", nil, "GET" .. string.rep(" ", 15000) .. "/")
 	refused(400, "Transfer-Encoding: chunked\r\n", "1;a\nb\r\na\r\n0\r\n\r\n")
 	refused(400, "Transfer-Encoding: chunked\r\n", "1\na\n0\n\n")
@@ -162,13 +163,118 @@ function cases.what_could_be_understood_in_two_ways_is_refused()
 	check.equal(codes("GET / HTTP/1.1\r\n\r\n" .. LAST), { 400 }, "a request without Host")
 end
 
+function cases.a_host_that_is_none_is_refused()
+	local function code(host)
+		return codes("GET / HTTP/1.1\r\nHost: " .. host .. "\r\nConnection: close\r\n\r\n")[1]
+	end
+	for _, host in ipairs {
+		"a b/c@d",
+		"a\r\n b",
+		"a/b",
+		"a@b",
+		"a?b",
+		"a#b",
+		"a\\b",
+		"a:b",
+		"a:1:2",
+		"a:1 ",
+		"::1",
+		"[::1",
+		"[::1]a",
+		"[::1]80",
+		"[]",
+		"[a/b]",
+		"a]",
+		"http://a",
+		'"a"',
+		"<a>",
+		"a, b",
+		"a%",
+		"a%zz",
+		"a\tb",
+		"a\1",
+		"a\127",
+	} do
+		check.equal(code(host), host == "a:1 " and 200 or 400, host)
+	end
+	for _, host in ipairs {
+		"",
+		"x",
+		"localhost:8080",
+		"game_server.local",
+		"a-b.example.com.",
+		"127.0.0.1:80",
+		"[::1]",
+		"[::1]:8080",
+		"[fe80::1%25eth0]:1",
+		"a:",
+		"a%20b",
+		"a~b",
+		"M\xc3\xbcller.example",
+	} do
+		check.equal(code(host), 200, host)
+	end
+end
+
+function cases.a_target_that_its_method_does_not_have_is_refused()
+	local function code(method, target)
+		return codes(method .. " " .. target .. " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[1]
+	end
+	for method, targets in pairs {
+		GET = {
+			"a",
+			"*",
+			"a:80",
+			"?a",
+			"http:///a",
+			"http://",
+			"http:/a",
+			"http://a b/",
+			"http://u@a/",
+			"://a/",
+			"\xff",
+			"/\1",
+			"/\127",
+			"/a b",
+		},
+		OPTIONS = { "**", "*/" },
+		CONNECT = { "/", "*", "a", ":80", "a:", "http://a/" },
+	} do
+		for _, target in ipairs(targets) do
+			check.equal(code(method, target), 400, method .. " " .. target)
+		end
+	end
+	for method, targets in pairs {
+		GET = { "/", "//a", "/a?b=c:d", "/\xe4\xb8\xad", "/[a]|{b}", "http://a/b", "http://[::1]:80", "HTTPS://a?b" },
+		OPTIONS = { "*", "/" },
+		CONNECT = { "a:80", "[::1]:80" },
+	} do
+		for _, target in ipairs(targets) do
+			check.equal(code(method, target), 200, method .. " " .. target)
+		end
+	end
+end
+
+function cases.httpd_takes_targets_without_a_slash_as_there()
+	local target
+	local host = listen(function(id)
+		socket.start(id)
+		local code
+		code, target = httpd.read_request(sockethelper.readfunc(id))
+		httpd.write_response(sockethelper.writefunc(id), code)
+		socket.close(id)
+	end)
+	check.equal({ httpc.get(host, "login?a=b") }, { 200, "" })
+	check.equal(target, "login?a=b")
+	check.equal((httpc.get(host, "/a b")), 400)
+end
+
 function cases.what_is_only_unusual_is_served()
 	local function body_of(request)
 		return string.match(raw(request), "\r\n\r\n(.*)$")
 	end
 	check.equal(body_of "M-SEARCH / HTTP/1.1\nHost: x\nConnection: close\n\n", "M-SEARCH / ")
 	check.equal(body_of "\r\n\r\nGET /  HTTP/1.1\r\nHost:x\r\nConnection: Foo ,\tClose\r\n\r\n", "GET / ")
-	check.equal(body_of "GET /a b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "GET /a b ")
 	check.equal(
 		body_of "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nContent-Length:  2 \r\n\r\nab",
 		"POST / ab"

@@ -103,6 +103,9 @@ local function read_request(source, held)
 	if not header then
 		return nil, header == false and 413 or 400
 	end
+	if not fields.is_target(method, target) then
+		return nil, 400
+	end
 	return { header = header, url = target }
 end
 
@@ -118,6 +121,8 @@ local function check(header)
 		return 426, "Upgrade Required"
 	elseif type(header.host) ~= "string" then
 		return 400, "host Required"
+	elseif not fields.is_host(header.host) then
+		return 400, "host invalid"
 	elseif not has_item(header.connection, "upgrade") then
 		return 400, "Connection must Upgrade"
 	elseif not key then
