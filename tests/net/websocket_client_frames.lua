@@ -69,6 +69,9 @@ function cases.a_client_holds_its_server_to_the_rules()
 	client_refuses(from_server("close", "\x03\xed"), 1002)
 	client_refuses(from_server("close", "\x03\xe8\xff"), 1007)
 	client_refuses(from_server("binary", "", { size = 1 << 40 }), 1009)
+	client_refuses(string.pack(">BBI8", 0x82, 0x7f, 1 << 63) .. "abcd", 1002)
+	client_refuses(string.pack(">BBI2", 0x82, 0x7e, 4) .. "abcd", 1002)
+	client_refuses(string.pack(">BBI8", 0x82, 0x7f, 200) .. string.rep("x", 200), 1002)
 	client_refuses(from_server("binary", "more than ten"), 1009, { received = 10 })
 end
 

@@ -116,7 +116,6 @@ function cases.group_1_messages_of_any_size()
 			echoes(from_client(kind, payload), { kind, payload }, kind .. size)
 		end
 	end
-	echoes(from_client("binary", "abc", { wide = true }), { "binary", "abc" })
 end
 
 function cases.group_2_pings()
@@ -265,6 +264,17 @@ function cases.group_9_limits()
 	)
 	given = { message = 10 }
 	refused(from_client("text", "more than ten"), 1009)
+	given = nil
+end
+
+function cases.lengths_take_no_more_bytes_than_they_need()
+	refused(string.pack(">BBI2", 0x82, 0xfe, 4) .. "keyxabcd", 1002)
+	refused(string.pack(">BBI2", 0x82, 0xfe, 125) .. "keyx" .. string.rep("x", 125), 1002)
+	refused(from_client("binary", "abc", { wide = true }), 1002)
+	refused(string.pack(">BBI8", 0x82, 0xff, 0xffff) .. "keyx" .. string.rep("x", 0xffff), 1002)
+	given = { strict = false }
+	echoes(string.pack(">BBI2", 0x82, 0x7e, 4) .. "abcd", { "binary", "abcd" })
+	echoes(from_client("binary", "abc", { wide = true }), { "binary", "abc" })
 	given = nil
 end
 

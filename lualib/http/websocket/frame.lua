@@ -83,7 +83,8 @@ local function missing(source, count)
 	end
 end
 
-local function payload_length(source, second)
+-- `strict`: the length takes no more bytes than it needs (§5.2).
+local function payload_length(source, second, strict)
 	local size = second & 0x7f
 	if size < LENGTH_16 then
 		return size
@@ -91,7 +92,12 @@ local function payload_length(source, second)
 	local bytes = size == LENGTH_16 and 2 or 8
 	missing(source, bytes)
 	size = unpack(bytes == 2 and ">I2" or ">i8", source:take(bytes))
-	return size >= 0 and size or violation(1002, "invalid websocket frame: a length of more than 63 bits")
+	if size < 0 then
+		violation(1002, "invalid websocket frame: a length of more than 63 bits")
+	elseif strict and size < (bytes == 2 and LENGTH_16 or 0x10000) then
+		violation(1002, "invalid websocket frame: a length of more bytes than it needs")
+	end
+	return size
 end
 
 local function check_mask(second, masked)
@@ -134,7 +140,7 @@ function M.read(source, masked, limit)
 	if first & CONTROL ~= 0 and (not last or second & 0x7f > MAX_CONTROL) then
 		violation(1002, "invalid websocket frame: a control frame in parts, or too large")
 	end
-	local size = payload_length(source, second)
+	local size = payload_length(source, second, masked ~= nil)
 	if size > limit then
 		violation(1009, "payload_len is too large")
 	end
