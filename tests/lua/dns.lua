@@ -195,6 +195,21 @@ local function ipv4(last)
 	return { { 1, "\x7f\0\0" .. string.char(last), 300 } }
 end
 
+function cases.records_without_the_bytes_of_an_address_are_passed_over()
+	local good = "\x20\x01" .. string.rep("\0", 13) .. "\1"
+	local server = name_server {
+		zone = {
+			["a.test"] = { { 1, "\127\0\0\1\1", 300 }, { 1, "\127\0\0", 300 }, { 1, "", 300 }, ipv4(21)[1] },
+			["b.test"] = { { 28, good .. "\1", 300 }, { 28, string.sub(good, 2), 300 }, { 28, good, 300 } },
+			["c.test"] = { { 1, "\127\0\0\1\1", 300 } },
+		},
+	}
+	configure { server }
+	check.equal({ dns.resolve "a.test" }, { "127.0.0.21", { "127.0.0.21" } })
+	check.equal(select(2, dns.resolve("b.test", true)), { "2001:0:0:0:0:0:0:1" })
+	check.raises("timeout or no answer", dns.resolve, "c.test")
+end
+
 function cases.a_dead_server_is_passed_over_within_the_timeout()
 	local dead, live = name_server { silent = true }, name_server { zone = { ["a.test"] = ipv4(21) } }
 	configure({ dead, live }, "options timeout:1 attempts:1")

@@ -51,11 +51,12 @@ local function read_name(bytes, position)
 	error "malformed name in a DNS answer"
 end
 
+-- nil: it has not the bytes of an address of this kind.
 local function address(kind, data)
 	if kind == M.A then
-		return string.format("%d.%d.%d.%d", string.unpack("BBBB", data))
+		return #data == 4 and string.format("%d.%d.%d.%d", string.byte(data, 1, 4)) or nil
 	end
-	return string.format("%x:%x:%x:%x:%x:%x:%x:%x", string.unpack(">HHHHHHHH", data))
+	return #data == 16 and string.format("%x:%x:%x:%x:%x:%x:%x:%x", string.unpack(">HHHHHHHH", data)) or nil
 end
 
 local function read_record(bytes, position)
@@ -66,6 +67,7 @@ local function read_record(bytes, position)
 		kind = nil
 	elseif kind == M.A or kind == M.AAAA then
 		data = address(kind, data)
+		kind = data and kind -- a broken one is passed over
 	elseif kind == M.CNAME then
 		data = string.lower((read_name(bytes, after - #data)))
 	elseif kind == M.SRV then
