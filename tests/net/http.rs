@@ -26,6 +26,11 @@ fn http_requests_are_framed_as_the_standard_says() {
 }
 
 #[test]
+fn http_hosts_and_targets_are_those_of_the_standard() {
+    run_test("net", "http_targets", "thread = 2");
+}
+
+#[test]
 fn http_routes_lead_where_they_say() {
     run_test("net", "http_router", "thread = 2");
 }
