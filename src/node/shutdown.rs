@@ -16,6 +16,7 @@ use crate::base::message::{Message, ptype};
 use crate::base::{env, log, panic};
 use crate::node::signals;
 use crate::scheduler;
+use crate::services::builtin::snlua::debugger;
 use libc::c_int;
 use parking_lot::{Condvar, Mutex};
 use std::ffi::CStr;
@@ -223,6 +224,7 @@ fn write_log() {
 
 /// Tells, waits, aborts.
 fn conduct(signal: c_int) {
+    debugger::begin_end();
     let grace = configured().unwrap_or(GRACE);
     let told = STATE.lock().awaited.clone();
     let by = match signal {

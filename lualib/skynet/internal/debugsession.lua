@@ -5,6 +5,7 @@
 --- handle + n * 2^32. What concerns the inside of a stopped service is passed on to its agent (debugagent.lua).
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local arguments_of = require "skynet.internal.debugarguments"
 local asked = require "skynet.internal.debugasked"
 local breakpoints = require "skynet.internal.debugbreakpoints"
@@ -208,8 +209,7 @@ function requests.disconnect(session, request)
 		session:respond(request)
 		return session.finish()
 	end
-	local arguments = request.arguments or {}
-	local ends = arguments.terminateDebuggee
+	local ends = request.arguments.terminateDebuggee
 	if ends == nil then
 		ends = session.owns_node
 	end
@@ -218,7 +218,7 @@ function requests.disconnect(session, request)
 	session:respond(request)
 	session.finish()
 	if ends then
-		require("skynet.core").command "ABORT"
+		core.command("SHUTDOWN", "begin")
 	end
 end
 
@@ -228,7 +228,7 @@ function requests.terminate(session, request)
 	debugger.detach()
 	session:event "terminated"
 	session.finish()
-	require("skynet.core").command "ABORT"
+	core.command("SHUTDOWN", "begin")
 end
 
 function requests.threads(session, request)

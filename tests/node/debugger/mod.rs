@@ -2,6 +2,7 @@
 
 mod abuse;
 mod bounds;
+mod ends;
 mod evaluations;
 mod limits;
 mod newer;

@@ -20,7 +20,9 @@ use skynet_support::State;
 use super::breakpoints::Breakpoint;
 use super::hook::with_source;
 use super::step::{self, Mode, Step};
-use super::{ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, libraries, natives, notices, resumers};
+use super::{
+    ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, libraries, natives, node_ends, notices, resumers,
+};
 use crate::services::builtin::embedded;
 use crate::services::builtin::snlua::core::{exists, monotonic_nanos, spare};
 
@@ -71,8 +73,8 @@ pub(super) unsafe fn is_hit(local: &Local, state: *mut lua_State, breakpoint: &B
         breakpoint.hits.fetch_add(1, Ordering::Relaxed);
         return true;
     }
-    if breakpoint.is_off.load(Ordering::Relaxed) || !exists(local.vm.handle) {
-        return false; // for the latter see `stop`
+    if breakpoint.is_off.load(Ordering::Relaxed) || !exists(local.vm.handle) || node_ends() {
+        return false; // for the last two see `stop`
     }
     let event = Event {
         state,
@@ -107,8 +109,8 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
         value,
     };
     step::set(local, Step::NONE);
-    if !exists(local.vm.handle) {
-        // It would go on at once: it has exited or was killed, and ends its message or closes what its tasks have.
+    if !exists(local.vm.handle) || node_ends() {
+        // It would go on at once: it has exited or was killed, and ends its message or closes what its tasks have; or all do.
         local.vm.pause.store(RUN, Ordering::SeqCst);
         return;
     }

@@ -74,6 +74,8 @@ static JUST_MY_CODE: AtomicBool = AtomicBool::new(true);
 /// The next main chunk of the application stops at its first line.
 static ENTRY: AtomicBool = AtomicBool::new(false);
 static VMS: Mutex<BTreeMap<u32, Arc<Vm>>> = Mutex::new(BTreeMap::new());
+/// The node ends in order: nothing stops any more, so that services can do what they have to.
+static ENDS: AtomicBool = AtomicBool::new(false);
 /// The service that must not begin before the editor is ready; 0 for none.
 static AWAITED: Mutex<u32> = Mutex::new(0);
 static READY: Condvar = Condvar::new();
@@ -149,6 +151,29 @@ pub fn await_editor(handle: u32) {
 fn editor_is_ready() {
     *AWAITED.lock() = 0;
     READY.notify_all();
+}
+
+/// The node begins to end in order: what is stopped goes on, and nothing stops any more.
+pub fn begin_end() {
+    ENDS.store(true, Ordering::SeqCst);
+    // Who stops from now on sees that.
+    for vm in VMS.lock().values() {
+        let_go(vm);
+    }
+}
+
+fn node_ends() -> bool {
+    ENDS.load(Ordering::SeqCst)
+}
+
+/// Lets a service go on if it is stopped.
+fn let_go(vm: &Vm) {
+    vm.pause.store(RUN, Ordering::Relaxed);
+    let mail = vm.mail.lock();
+    let stopped = vm.stopped.load(Ordering::SeqCst);
+    vm.leaves.store(stopped, Ordering::SeqCst);
+    drop(mail);
+    vm.posted.notify_all();
 }
 
 /// Whether an editor is attached.
@@ -296,7 +321,8 @@ impl Vm {
 
     /// Whether what belongs to `attachment` may go on: the editor is there, and so is the service.
     fn is_attended(&self, attachment: u64) -> bool {
-        ATTACHMENT.load(Ordering::SeqCst) == attachment
+        !node_ends()
+            && ATTACHMENT.load(Ordering::SeqCst) == attachment
             && core::exists(ADAPTER.load(Ordering::Relaxed))
             && core::exists(self.handle)
     }
@@ -369,12 +395,7 @@ fn attach(adapter: u32) {
         ENTRY.store(false, Ordering::Relaxed);
         JUST_MY_CODE.store(true, Ordering::Relaxed);
         for vm in VMS.lock().values() {
-            vm.pause.store(RUN, Ordering::Relaxed);
-            let mail = vm.mail.lock();
-            let stopped = vm.stopped.load(Ordering::SeqCst);
-            vm.leaves.store(stopped, Ordering::SeqCst);
-            drop(mail);
-            vm.posted.notify_all();
+            let_go(vm);
         }
         editor_is_ready();
     } else {

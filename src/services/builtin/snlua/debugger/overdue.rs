@@ -11,7 +11,7 @@ use std::thread;
 use parking_lot::Mutex;
 
 use super::super::core::{self, monotonic_nanos};
-use super::{LOOK, VMS, Vm, is_attached};
+use super::{LOOK, VMS, Vm, is_attached, node_ends};
 
 /// Bytes of the stack of the thread.
 const STACK: usize = 128 * 1024;
@@ -63,5 +63,6 @@ fn is_over(vm: &Vm, deadline: u64) -> bool {
     monotonic_nanos() > deadline
         || vm.leaves.load(Ordering::SeqCst)
         || !is_attached()
+        || node_ends()
         || !core::exists(vm.handle)
 }
