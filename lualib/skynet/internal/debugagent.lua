@@ -315,7 +315,7 @@ function commands.scopes(arguments)
 			return stacks.locals(frame)
 		end, { presentationHint = "locals" })
 		scopes[2] = scope("Upvalues", function()
-			return values.upvalues(frame.func)
+			return stacks.upvalues(frame)
 		end)
 	end
 	local globals = stacks.globals(frame)

@@ -251,6 +251,22 @@ function M.locals(frame)
 	return list
 end
 
+--- The upvalues of a frame's function. One that a local variable hides has no expression.
+function M.upvalues(frame)
+	local list, hides = values.upvalues(frame.func), {}
+	for slot = 1, 255 do
+		local name = debug.getlocal(frame.thread, frame.level, slot)
+		if not name then
+			break
+		end
+		hides[name] = true
+	end
+	for _, entry in ipairs(list) do
+		entry.expression = not hides[entry.name] and entry.expression or nil
+	end
+	return list
+end
+
 --- The globals that a frame sees.
 function M.globals(frame)
 	local environment

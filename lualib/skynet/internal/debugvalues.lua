@@ -273,7 +273,7 @@ end
 local function field_expression(parent, key)
 	if is_name(key) and not RESERVED[key] then
 		return parent .. "." .. key
-	elseif type(key) == "string" and #key <= SHORT then
+	elseif type(key) == "string" and #key <= SHORT and utf8.len(key) then
 		return format("%s[%q]", parent, key)
 	elseif type(key) == "number" or type(key) == "boolean" then
 		return format("%s[%s]", parent, M.show(key))
@@ -337,6 +337,11 @@ local function note(text)
 	return { name = "...", value = text, text = true }
 end
 
+-- Whether a key is its own name; others are shown as Lua has them, in brackets, so that no two strings look alike.
+local function is_plain(key)
+	return type(key) == "string" and (#key > LONGEST or key ~= "..." and byte(key) ~= byte "[" and utf8.len(key) ~= nil)
+end
+
 -- The fields of a table: `count` behind the first `start`, sorted; or as many as are listed. Whether these are the last.
 local function fields(value, start, count)
 	local keys, list = {}, {}
@@ -349,13 +354,16 @@ local function fields(value, start, count)
 		key, is_cut = each()
 	end
 	table.sort(keys, by_name)
+	local is_whole = key == nil and not is_cut and (start or 0) == 0
 	for i, entry in ipairs(keys) do
-		key = entry.key
+		local own = entry.key
+		local kind = type(own)
 		list[i] = {
-			name = type(key) == "string" and key or "[" .. show_flat(key) .. "]",
-			value = rawget(value, key),
-			set = setter(value, key),
-			key = key,
+			name = is_plain(own) and own or "[" .. (kind == "string" and quoted(own, LONGEST) or show_flat(own)) .. "]",
+			value = rawget(value, own),
+			-- Of other objects, that are not listed, some may look the same.
+			set = (is_whole or kind == "string" or kind == "number" or kind == "boolean") and setter(value, own),
+			key = own,
 		}
 	end
 	if key ~= nil and #keys == most and not count then
@@ -372,6 +380,9 @@ function list_of(value, start, count)
 		list, is_end = fields(value, start, count)
 	elseif type(value) == "function" then
 		list = upvalues(value)
+		for _, entry in ipairs(list) do
+			entry.expression = nil -- it is seen in the function, not in the frame
+		end
 	end
 	if is_end or not count then
 		list[#list + 1] = metatable_entry(value)
@@ -387,13 +398,25 @@ local function elements(item, first, last)
 	return list
 end
 
--- What an item lists. Of names that are not shown whole two may look the same, so nothing is set by them.
+-- What an item lists, with a name of its own for each: the last variable of a name is the visible one, those before it have a
+-- number. Nothing is set by the name of keys that look the same, or by one that is not shown whole.
 local function listed(item, start, count)
 	local list = item.list(start, count)
-	for _, entry in ipairs(list) do
-		if #entry.name > LONGEST then
-			entry.set = nil
+	local seen, count_of = {}, {}
+	for i = #list, 1, -1 do
+		local entry = list[i]
+		local name = entry.name
+		local same = seen[name]
+		if same then
+			count_of[name] = count_of[name] + 1
+			entry.name = format("%s (%d)", name, count_of[name])
+			if entry.key ~= nil then
+				entry.set, same.set = nil, nil
+			end
+		else
+			seen[name], count_of[name] = entry, 1
 		end
+		entry.set = #name <= LONGEST and entry.set or nil
 	end
 	return list
 end
@@ -411,14 +434,21 @@ local function entries(item, filter, start, count)
 			list[#list + 1] = note(format("there are more elements, up to [%d]", length))
 		end
 	end
-	if filter ~= "indexed" then
-		-- Pages of one kind are asked for.
-		local pages = filter == "named" and type(item.value) == "table"
-		for _, entry in ipairs(listed(item, pages and start or nil, pages and count or nil)) do
-			list[#list + 1] = entry
-		end
+	if filter == "indexed" then
+		return list
 	end
-	return list
+	start = start or 0
+	if filter ~= "named" then
+		-- The fields are behind the elements.
+		if count and (start + count <= length or start + #list < length) then
+			return list
+		end
+		start, count = math.max(start - length, 0), count and count - #list
+	end
+	local is_table = type(item.value) == "table"
+	local all = is_table and listed(item, start, count) or listed(item)
+	local first = is_table and 0 or start
+	return table.move(all, first + 1, math.min(#all, first + (count or #all)), #list + 1, list)
 end
 
 --- What is inside of a variable, as the protocol has it.
@@ -451,14 +481,13 @@ end
 function Store:entry(number_of, name)
 	local item = self:item(number_of)
 	if not item then
-		return nil
+		return
 	end
-	local index = string.match(name, "^%[(%d+)%]$")
-	if index and type(item.value) == "table" and math.tointeger(index) <= rawlen(item.value) then
-		local place = math.tointeger(index)
+	local place = math.tointeger(tonumber(string.match(name, "^%[([1-9]%d*)%]$")))
+	if place and type(item.value) == "table" and place <= rawlen(item.value) then
 		return elements(item, place, place)[1], item
 	end
-	if type(item.value) == "table" and #name <= LONGEST and rawget(item.value, name) ~= nil then
+	if type(item.value) == "table" and #name <= LONGEST and is_plain(name) and rawget(item.value, name) ~= nil then
 		return { name = name, value = rawget(item.value, name), set = setter(item.value, name) }, item
 	end
 	for _, entry in ipairs(listed(item)) do

@@ -98,6 +98,54 @@ fn what_is_inside_of_a_table_has_an_expression() {
 }
 
 #[test]
+fn what_looks_alike_has_names_of_its_own() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_alike", "names", "names");
+    let top = editor.top(thread);
+    let set = |editor: &mut Editor, reference: u64, name: &str| {
+        let arguments = json!({ "variablesReference": reference, "name": name, "value": "'new'" });
+        editor.ask("setVariable", arguments)
+    };
+    let (locals, _) = editor.scope(top, "Locals");
+    set(&mut editor, locals, "i").unwrap();
+    let list = variables(&mut editor, locals, json!({}));
+    let hidden = named(&list, "i (2)");
+    assert_eq!(hidden["value"], "1");
+    assert_eq!(hidden["evaluateName"], Value::Null);
+    assert_eq!(named(&list, "i")["value"], "\"new\"");
+    assert_eq!(editor.evaluate(top, "i").as_deref(), Ok("\"new\""));
+
+    // What is seen elsewhere has no expression here.
+    assert_eq!(named(&list, "hidden")["evaluateName"], "hidden");
+    let (upvalues, _) = editor.scope(top, "Upvalues");
+    let list = variables(&mut editor, upvalues, json!({}));
+    assert_eq!(named(&list, "hidden")["evaluateName"], Value::Null);
+    let function = open(&mut editor, top, "require 'skynet'.start");
+    let list = variables(&mut editor, function, json!({}));
+    assert!(!list.is_empty());
+    for one in list {
+        assert_eq!(one["evaluateName"], Value::Null, "{one}");
+    }
+
+    let alike = open(&mut editor, top, "alike");
+    let list = variables(&mut editor, alike, json!({}));
+    assert_eq!(list.len(), 7);
+    assert_eq!(named(&list, r#"["\xff"]"#)["evaluateName"], Value::Null);
+    set(&mut editor, alike, "[true]").unwrap();
+    set(&mut editor, alike, r#"["[1]"]"#).unwrap();
+    let values = "alike[1], alike['[1]'], alike[true], alike['[true]']";
+    assert_eq!(
+        editor.evaluate(top, values).as_deref(),
+        Ok(r#""first", "new", "new", "no""#)
+    );
+    for name in ["[{}]", "[{}] (2)"] {
+        named(&list, name);
+        assert!(set(&mut editor, alike, name).is_err(), "{name}");
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("names: new");
+}
+
+#[test]
 fn lists_and_fields_come_in_pages() {
     let (mut debugged, mut editor, thread) = stopped_at("debug_pages", "tables", "tables");
     let top = editor.top(thread);
@@ -113,6 +161,8 @@ fn lists_and_fields_come_in_pages() {
         }
     }
     assert_eq!(names.len(), 5000);
+    let page = json!({ "start": 0, "count": 10 });
+    assert_eq!(variables(&mut editor, many, page).len(), 10);
     // Also one that is not among the first.
     let set = json!({ "variablesReference": many, "name": "4999th", "value": "-1" });
     assert_eq!(editor.get("setVariable", set)["value"], "-1");

@@ -157,6 +157,22 @@ function commands.tables()
 	return #same, long, many, list, inner -- tables
 end
 
+-- Variables of the same name, and keys that look alike.
+function commands.names()
+	local hidden = 1
+	local function inner()
+		local seen = hidden
+		local hidden = seen + 1
+		for i = 1, 1 do
+			local i = i * 10
+			local alike = { "first", ["[1]"] = "text", [true] = "yes", ["[true]"] = "no", ["\xff"] = "byte" }
+			alike[{}], alike[{}] = "one", "two"
+			return i, hidden, alike -- names
+		end
+	end
+	return (inner())
+end
+
 function commands.run(file)
 	return dofile(file)
 end
