@@ -77,6 +77,11 @@ fn what_lua_5_5_has_new_is_shown_and_evaluated_as_it_is() {
         pair("...[1]", "7"),
     ];
     assert_eq!(locals, expected);
+    // The table is made for the reader.
+    let list = editor.get("variables", json!({ "variablesReference": scope }));
+    let rest = &list["variables"][1]["variablesReference"];
+    let set = json!({ "variablesReference": rest, "name": "[1]", "value": "8" });
+    assert!(editor.ask("setVariable", set).is_err());
     let why = "attempt to assign to const variable 'rest'";
     assert_eq!(editor.evaluate(top, "rest = {}").unwrap_err(), why);
     assert_eq!(editor.evaluate(top, "size + 1").as_deref(), Ok("17"));

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use libc::c_int;
 use mlua_sys::{
-    LUA_TFUNCTION, LUA_TTABLE, LUA_TTHREAD, lua_Debug, lua_checkstack, lua_createtable,
-    lua_getstack, lua_pushthread, lua_typename, lua_xmove,
+    LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TNIL, LUA_TTABLE, LUA_TTHREAD, lua_Debug, lua_checkstack,
+    lua_createtable, lua_getfield, lua_getstack, lua_pushthread, lua_pushvalue, lua_rawgetp,
+    lua_rawsetp, lua_setfield, lua_typename, lua_xmove,
 };
 use skynet_support::{Entry, State, lua_functions};
 
@@ -120,10 +121,27 @@ fn just_my_code(state: State<'_>) -> c_int {
     1
 }
 
-/// `load(name)`: a module of the layer, which `package.loaded` does not have.
+/// Its address is the key of the registry for the modules of the agent, by their names.
+static MODULES: u8 = 0;
+
+/// `load(name)`: a module of the layer, which `package.loaded` does not have. The agent's modules share it.
 fn load(state: State<'_>) -> c_int {
     let name = state.check_text(1);
-    agent::load_module(state, name);
+    // SAFETY: by the rules of a Lua function: a table without a metatable, and room for some values.
+    unsafe {
+        let key = (&raw const MODULES).cast();
+        if lua_rawgetp(state.raw(), LUA_REGISTRYINDEX, key) != LUA_TTABLE {
+            state.pop(1);
+            state.create_table(0, 0);
+            lua_pushvalue(state.raw(), -1);
+            lua_rawsetp(state.raw(), LUA_REGISTRYINDEX, key);
+        }
+        if lua_getfield(state.raw(), 2, name.as_ptr()) == LUA_TNIL {
+            agent::load_module(state, name);
+            lua_pushvalue(state.raw(), -1);
+            lua_setfield(state.raw(), 2, name.as_ptr());
+        }
+    }
     1
 }
 
