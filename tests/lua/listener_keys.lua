@@ -155,7 +155,7 @@ local sent = {
 	websocket_message_time = { web "websocket", UPGRADE .. "\x82\x85\0\0\0\0x", "101 " },
 	websocket_message_limit = {
 		web "websocket",
-		UPGRADE .. "\x82\xff" .. string.pack(">I8", 1000) .. "\0\0\0\0",
+		UPGRADE .. "\x82\xfe" .. string.pack(">I2", 1000) .. "\0\0\0\0",
 		"\x03\xf1",
 	},
 	debug_console_idle = { at_port "debug_console", "list\n", "<CMD OK>" },

@@ -1,13 +1,14 @@
-//! An allocator for libraries of services that are to run on the oldest releases too.
+//! An allocator for libraries of services that are to run on the C core too.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 
 /// Rust's allocator over `malloc` and `free` alone.
 ///
-/// The executables of v1.0.0 and v1.1.0 bring a `malloc` of their own but no `posix_memalign`, which Rust's default allocator uses for
-/// types of more than 16 bytes alignment (channels of the standard library are such): their `free` then gets a block of another
-/// allocator, and the node crashes. A library that is to run there says so once; later releases need nothing.
+/// Rust's default allocator uses `posix_memalign` for types of more than 16 bytes alignment; channels of the standard library and of tokio
+/// are such. The C core cannot free their blocks, and crashes: v1.0.0 and v1.1.0 bring a `malloc` of their own but no `posix_memalign`;
+/// that of v1.8.0 and of master answers with a place that their `free` does not know. v1.2.0 to v1.7.0 and skynet in Rust need nothing. A
+/// library that is to run on any of them says so once:
 ///
 /// ```
 /// #[global_allocator]

@@ -90,8 +90,8 @@
 //!
 //! # Releases
 //!
-//! A library runs on each release of the C core from v1.0.0 on, and on skynet in Rust; there is nothing to choose. For v1.0.0 and v1.1.0 it
-//! has to bring the allocator [`Malloc`]. An executable without one of the functions refuses the service with a line that names it.
+//! A library runs on each release of the C core from v1.0.0 on, and on skynet in Rust; there is nothing to choose. For the C core it
+//! has to bring the allocator [`Malloc`], as the template does. An executable without one of the functions refuses the service with a line that names it.
 //!
 //! # What the compiler cannot see
 //!

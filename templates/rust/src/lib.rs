@@ -5,6 +5,10 @@ use std::cell::Cell;
 use skynet_service::error::BoxError;
 use skynet_service::{Args, Caller, Ctx, service};
 
+/// The C core's own crashes with some types (docs of `Malloc`). Changes nothing on skynet in Rust.
+#[global_allocator]
+static ALLOCATOR: skynet_service::Malloc = skynet_service::Malloc;
+
 struct Counter {
     value: Cell<i64>,
 }
