@@ -122,7 +122,12 @@ function cases.a_panic_at_the_end_ends_nothing_else()
 end
 
 function cases.it_launches_names_and_ends_others()
+	local before = skynet.call(probe, "lua", "dropped")
 	check.equal({ skynet.call(probe, "lua", "child") }, { 5, true })
+	-- It is gone before it is dropped, and the case behind this one counts.
+	wait_until(function()
+		return skynet.call(probe, "lua", "dropped") == before + 1
+	end)
 	check.equal({ skynet.call(probe, "lua", "environment", "rs_key", "a value") }, { "a value", true })
 end
 
