@@ -2,6 +2,7 @@
 
 mod abuse;
 mod bounds;
+mod deaf;
 mod ends;
 mod evaluations;
 mod limits;

@@ -10,6 +10,7 @@
 mod editor;
 mod folder;
 mod frames;
+mod written;
 
 use crate::Settings;
 use crate::args::{Debug, DebugNode, Debugged, NodeOptions, Run};
@@ -20,10 +21,9 @@ use frames::Output;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -32,14 +32,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
+use written::{REST, Written};
 
 /// Between two looks whether the adapter listens, and for how long. It does so before the node runs anything of the project.
 const LOOK: Duration = Duration::from_millis(10);
 const LISTENS: Duration = Duration::from_secs(60);
 /// How long a node may take to end by itself.
 const GRACE: Duration = Duration::from_secs(12);
-/// How long the rest of what the node has written may take to come when it has ended. Another process may hold the pipe.
-const REST: Duration = Duration::from_secs(1);
 
 /// The settings of the hidden command `skynet debug-node`.
 pub fn settings(node: &DebugNode) -> Result<Settings, String> {
@@ -100,12 +99,12 @@ fn run(debug: &Debug) -> io::Result<()> {
     let socket = folder.socket();
     let mut node = command(debug, &socket).spawn()?;
     let output = Arc::new(Output::default());
-    let written = pass_writings(&mut node, &output)?;
+    let written = Written::pass(&mut node, &output);
     let mut requests = Requests::begin();
     let Some(mut adapter) = connect(&socket, &mut node, &mut requests, &parting)? else {
         let is_mute = node.try_wait()?.is_none();
         let status = end(&mut node, &parting)?;
-        wait_for_rest(&written.end);
+        written.wait_for_rest();
         if parting.has_begun() {
             return Ok(()); // nobody asks
         }
@@ -129,12 +128,9 @@ fn run(debug: &Debug) -> io::Result<()> {
     wait_for_end(&session);
     // The adapter is gone: the node ends, or the editor has left it.
     let is_read = output.wait_for(&answered);
-    if !is_read {
-        discard(written.pipes);
-    }
     let status = end(&mut node, &parting)?;
     if is_read {
-        wait_for_rest(&written.end);
+        written.wait_for_rest();
         let code = status.code();
         let code = code.unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         output.wait_for(&in_background(&output, move |output| output.exited(code)));
@@ -266,63 +262,6 @@ fn pass_answers(adapter: UnixStream, output: &Output) {
     // One that has ended already is what is wanted.
     let _ = reader.get_ref().shutdown(Shutdown::Both);
     output.settle();
-}
-
-/// What the node writes.
-struct Written {
-    /// Ends when all was passed on.
-    end: Receiver<()>,
-    pipes: Vec<OwnedFd>,
-}
-
-/// Nobody reads what the node writes: it is not to wait for that.
-fn discard(pipes: Vec<OwnedFd>) {
-    for pipe in pipes {
-        thread::spawn(move || io::copy(&mut File::from(pipe), &mut io::sink()));
-    }
-}
-
-/// Passes on what the node writes.
-fn pass_writings(node: &mut Child, output: &Arc<Output>) -> io::Result<Written> {
-    let (sender, end) = mpsc::channel();
-    let mut pipes = Vec::new();
-    if let Some(pipe) = node.stdout.take() {
-        pipes.push(pipe.as_fd().try_clone_to_owned()?);
-        pass_lines(pipe, "stdout", output, sender.clone());
-    }
-    if let Some(pipe) = node.stderr.take() {
-        pipes.push(pipe.as_fd().try_clone_to_owned()?);
-        pass_lines(pipe, "stderr", output, sender);
-    }
-    Ok(Written { end, pipes })
-}
-
-fn pass_lines(
-    pipe: impl Read + Send + 'static,
-    category: &'static str,
-    output: &Arc<Output>,
-    until_end: Sender<()>,
-) {
-    let output = Arc::clone(output);
-    thread::spawn(move || {
-        let _until_end = until_end;
-        let mut reader = BufReader::new(pipe);
-        let mut line = Vec::new();
-        // A line without an end does not grow for ever.
-        while matches!(
-            reader.by_ref().take(64 * 1024).read_until(b'\n', &mut line),
-            Ok(1..)
-        ) {
-            output.line(category, &line);
-            line.clear();
-        }
-    });
-}
-
-/// The node has ended: what it has written is in the pipes, and comes soon.
-fn wait_for_rest(written: &Receiver<()>) {
-    // Nothing is ever sent. It ends with the last writer, or with the time.
-    let _ = written.recv_timeout(REST);
 }
 
 /// Waits for the end of the node, and sees to it when it takes too long.
