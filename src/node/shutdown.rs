@@ -16,6 +16,7 @@ use crate::base::message::{Message, ptype};
 use crate::base::{env, log, panic};
 use crate::node::signals;
 use crate::scheduler;
+#[cfg(feature = "lua")]
 use crate::services::builtin::snlua::debugger;
 use libc::c_int;
 use parking_lot::{Condvar, Mutex};
@@ -224,6 +225,7 @@ fn write_log() {
 
 /// Tells, waits, aborts.
 fn conduct(signal: c_int) {
+    #[cfg(feature = "lua")]
     debugger::begin_end();
     let grace = configured().unwrap_or(GRACE);
     let told = STATE.lock().awaited.clone();
