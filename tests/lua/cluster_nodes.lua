@@ -71,13 +71,17 @@ function M.fake(address, knows, on_request)
 	return node
 end
 
---- How many services answer connections of other nodes.
-function M.agents()
-	local count = 0
-	for _, name in pairs(skynet.call(".launcher", "lua", "LIST")) do
-		count = count + (string.find(name, "clusteragent", 1, true) and 1 or 0)
+--- The services that answer connections of other nodes, and how many of them are not among those of `before`, of which some may have
+--- ended since.
+function M.agents(before)
+	local agents, more = {}, 0
+	for address, name in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		if string.find(name, "clusteragent", 1, true) then
+			agents[address] = true
+			more = more + (before and not before[address] and 1 or 0)
+		end
 	end
-	return count
+	return agents, more
 end
 
 function M.fails(...)
