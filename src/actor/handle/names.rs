@@ -9,27 +9,20 @@ use crate::alloc::{memory, reclaim};
 use crate::base::{fallible, log};
 use parking_lot::Mutex;
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, LazyLock};
 
 const PARTS: usize = 64;
 
 /// The text of a name. All copies have the same, so the pointer that C gets stays good until the name is forgotten.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Text(Arc<CString>);
 
 impl Borrow<CStr> for Text {
     fn borrow(&self) -> &CStr {
         &self.0
-    }
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_c_str().hash(state);
     }
 }
 
@@ -80,7 +73,8 @@ unsafe fn free<M>(known: *mut ()) {
 }
 
 struct Names {
-    handles: [Part<HashMap<Text, u32>>; PARTS],
+    /// A part has a few names, which are found by fewer steps than a hash takes.
+    handles: [Part<BTreeMap<Text, u32>>; PARTS],
     /// Handles that have a name.
     named: [Part<BTreeMap<u32, Vec<Text>>>; PARTS],
 }
@@ -92,7 +86,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
 
 impl Names {
     /// The part that a name is in.
-    fn handles(&self, name: &CStr) -> &Part<HashMap<Text, u32>> {
+    fn handles(&self, name: &CStr) -> &Part<BTreeMap<Text, u32>> {
         let name = name.to_bytes();
         // Names of one kind differ at their ends.
         let end = &name[name.len().saturating_sub(8)..];
