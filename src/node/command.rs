@@ -61,7 +61,10 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         b"STAT" => stat(this, text),
         b"MQLEN" => waiting(this, text),
         b"HANDLED" => handled(this, text),
-        b"ENDLESS" if this.take_endless() => this.answer(b"1"),
+        b"ENDLESS" => match this.take_endless() {
+            true => this.answer(b"1"),
+            false => NONE,
+        },
         b"LOGON" => log_on(this, text),
         b"LOGOFF" => log_off(this, text),
         b"SIGNAL" => signal(this, text),
@@ -294,11 +297,11 @@ fn launch(this: &mut Own<'_>, text: &CStr) -> *const c_char {
     let end = args.iter().position(|c| b"\r\n\0".contains(c));
     let args = end.map(|at| {
         args[at] = 0;
-        // SAFETY: the first NUL is the last byte.
+        // SAFETY: the search has found the first NUL, or what a NUL has just replaced in front of it.
         unsafe { CStr::from_bytes_with_nul_unchecked(&args[..=at]) }
     });
     module[separator] = 0;
-    // SAFETY: as above.
+    // SAFETY: as above, of what the separator was.
     let module = unsafe { CStr::from_bytes_with_nul_unchecked(module) };
     match service::launch(module, args) {
         None => NONE,

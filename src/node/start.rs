@@ -236,7 +236,7 @@ fn open_alarms() {
     }
 }
 
-/// Thread role: monitor. Looks at the workers, now and then for what takes too long, and whenever that matters for those
+/// Thread role: monitor. Looks at the signals that have come in; at the workers, now and then for what takes too long, and whenever that matters for those
 /// that do not run; at the timers, if the timer thread is late; at the sockets, if the socket thread is, and at what a long turn
 /// holds back there; at memory that is free and due to go back; and at sockets without a service.
 fn monitor() {
