@@ -21,8 +21,8 @@ skynet.start(function()
 		for _ = 1, 40 * 1024 do
 			print(line)
 		end
-		io.open("done", "w"):close()
 		print "the last"
+		io.open("done", "w"):close()
 	end)
 end)
 "#;

@@ -4,7 +4,7 @@ use super::frames::Output;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,21 +24,53 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Written {
     /// Ends when all was passed on.
     end: Receiver<()>,
-    waiting: Arc<AtomicUsize>,
+    room: Arc<Room>,
+}
+
+/// The room for what waits, of both streams.
+#[derive(Default)]
+struct Room {
+    waiting: AtomicUsize,
+    /// Lines that were left out and that nobody was told of.
+    missed: AtomicU64,
+}
+
+impl Room {
+    fn has_room(&self, line: &[u8]) -> bool {
+        self.waiting.load(Ordering::SeqCst) + line.len() <= MOST
+    }
+
+    fn enter(&self, line: &[u8]) {
+        self.waiting.fetch_add(line.len() + LINE, Ordering::SeqCst);
+    }
+
+    /// Whether nothing waits any more.
+    fn leave(&self, line: &[u8]) -> bool {
+        let size = line.len() + LINE;
+        self.waiting.fetch_sub(size, Ordering::SeqCst) == size
+    }
+
+    /// A line about those that were left out, for whoever asks first.
+    fn note(&self) -> Option<Vec<u8>> {
+        match self.missed.swap(0, Ordering::SeqCst) {
+            0 => None,
+            missed => Some(note(missed)),
+        }
+    }
 }
 
 impl Written {
     /// Passes on what the node writes.
     pub fn pass(node: &mut Child, output: &Arc<Output>) -> Written {
         let (until_end, end) = mpsc::channel();
-        let waiting = Arc::default();
+        let room = Arc::default();
         if let Some(pipe) = node.stdout.take() {
-            pass_lines(pipe, "stdout", output, &waiting, until_end.clone());
+            pass_lines(pipe, "stdout", output, &room, until_end.clone());
         }
         if let Some(pipe) = node.stderr.take() {
-            pass_lines(pipe, "stderr", output, &waiting, until_end);
+            pass_lines(pipe, "stderr", output, &room, until_end);
         }
-        Written { end, waiting }
+        Written { end, room }
     }
 
     /// The node has ended: what it has written is in the pipes, and comes soon; and what waits goes on as long as the editor reads.
@@ -49,7 +81,7 @@ impl Written {
         let begin = Instant::now();
         let (mut before, mut since) = (usize::MAX, begin);
         loop {
-            let waiting = self.waiting.load(Ordering::Relaxed);
+            let waiting = self.room.waiting.load(Ordering::Relaxed);
             if waiting < before {
                 (before, since) = (waiting, Instant::now());
             }
@@ -66,28 +98,30 @@ fn pass_lines(
     pipe: impl Read + Send + 'static,
     category: &'static str,
     output: &Arc<Output>,
-    waiting: &Arc<AtomicUsize>,
+    room: &Arc<Room>,
     until_end: Sender<()>,
 ) {
-    let output = Arc::clone(output);
+    let (output, told) = (Arc::clone(output), Arc::clone(room));
     let (lines, read) = mpsc::channel::<Vec<u8>>();
-    let passed = Arc::clone(waiting);
     thread::spawn(move || {
         let _until_end = until_end;
         for line in read {
             output.line(category, &line);
-            passed.fetch_sub(line.len() + LINE, Ordering::Relaxed);
+            if told.leave(&line)
+                && let Some(note) = told.note()
+            {
+                output.line(category, &note);
+            }
         }
     });
-    let waiting = Arc::clone(waiting);
-    thread::spawn(move || read_lines(pipe, &lines, &waiting));
+    let room = Arc::clone(room);
+    thread::spawn(move || read_lines(pipe, &lines, &room));
 }
 
-fn read_lines(pipe: impl Read, lines: &Sender<Vec<u8>>, waiting: &AtomicUsize) {
+fn read_lines(pipe: impl Read, lines: &Sender<Vec<u8>>, room: &Room) {
     let mut reader = BufReader::new(pipe);
-    let mut missed = 0_u64;
     let send = |line: Vec<u8>| {
-        waiting.fetch_add(line.len() + LINE, Ordering::Relaxed);
+        room.enter(&line);
         // It is there until the channel ends.
         let _ = lines.send(line);
     };
@@ -99,17 +133,22 @@ fn read_lines(pipe: impl Read, lines: &Sender<Vec<u8>>, waiting: &AtomicUsize) {
         ) {
             break;
         }
-        if waiting.load(Ordering::Relaxed) + line.len() > MOST {
-            missed += 1;
-            continue;
+        let fits = room.has_room(&line);
+        if !fits {
+            room.missed.fetch_add(1, Ordering::SeqCst);
         }
-        if missed > 0 {
-            send(note(std::mem::take(&mut missed)));
+        // Where there is room, also since: who has made it may have looked before.
+        if room.has_room(&line)
+            && let Some(note) = room.note()
+        {
+            send(note);
         }
-        send(line);
+        if fits {
+            send(line);
+        }
     }
-    if missed > 0 {
-        send(note(missed));
+    if let Some(note) = room.note() {
+        send(note);
     }
 }
 
@@ -118,4 +157,27 @@ fn note(missed: u64) -> Vec<u8> {
         "skynet debug: {missed} lines are left out: the node writes faster than the editor reads\n"
     )
     .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_left_out_are_told_of_although_no_other_comes() {
+        let room = Room::default();
+        let (first, second) = (vec![0; MOST - 2 * LINE], vec![0; LINE]);
+        let other = b"a line";
+        assert!(room.has_room(&first));
+        room.enter(&first);
+        room.enter(&second);
+        assert!(!room.has_room(other));
+        room.missed.fetch_add(1, Ordering::SeqCst);
+        assert!(!room.leave(&first), "the second waits");
+        assert!(room.has_room(other));
+        assert!(room.leave(&second), "nothing waits, so it is told now");
+        let told = room.note().unwrap();
+        assert!(told.starts_with(b"skynet debug: 1 lines are left out"));
+        assert_eq!(room.note(), None, "once");
+    }
 }
