@@ -145,6 +145,57 @@ fn enums_are_strings_or_tables_with_one_pair() {
     assert!(unpack::<Shape>(&pack("Ball").unwrap()).is_err());
 }
 
+/// Variants of which something may be nil.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Order {
+    Wait(Option<u32>),
+    Stop(()),
+    Show(Value),
+    Then(Box<Option<Order>>),
+    Move(Option<i8>, Option<i8>),
+    Aim { at: Option<u32> },
+    Wrapped(Mark),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Mark;
+
+#[test]
+fn a_variant_keeps_its_name_when_what_is_in_it_is_nil() {
+    let orders = [
+        Order::Wait(None),
+        Order::Wait(Some(5)),
+        Order::Stop(()),
+        Order::Show(Value::Nil),
+        Order::Then(Box::new(None)),
+        Order::Then(Box::new(Some(Order::Wait(None)))),
+        Order::Move(None, None),
+        Order::Move(None, Some(1)),
+        Order::Move(Some(1), None),
+        Order::Aim { at: None },
+        Order::Wrapped(Mark),
+    ];
+    for order in &orders {
+        let packed = pack(order).unwrap();
+        assert_eq!(unpack::<Order>(&packed).as_ref(), Ok(order));
+        let within = pack(&(1, BTreeMap::from([("order", order)]))).unwrap();
+        let (_, back): (i64, BTreeMap<String, Order>) = unpack(&within).unwrap();
+        assert_eq!(&back["order"], order);
+    }
+    let all = pack(&(orders.to_vec(),)).unwrap();
+    assert_eq!(unpack(&all), Ok((orders.to_vec(),)));
+    // Lua sees a name, as it does of a variant without content.
+    assert_eq!(hex(&Order::Wait(None)), hex("Wait"));
+    assert_eq!(hex(&Order::Show(Value::Nil)), hex("Show"));
+    let then = BTreeMap::from([("Then", "Wait")]);
+    assert_eq!(hex(&orders[5]), hex(&then));
+    // What cannot be nil is missing, and said to be.
+    let text = unpack::<Shape>(&pack("Circle").unwrap())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(text, "a variant without what is in it: expected f64");
+}
+
 #[test]
 fn parameters_are_as_forgiving_as_those_of_lua() {
     let packed = pack(&(5, "surplus")).unwrap();

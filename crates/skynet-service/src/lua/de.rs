@@ -1,11 +1,11 @@
 //! From the bytes to Rust.
 
-use serde_core::de::value::{I64Deserializer, StrDeserializer};
+use serde_core::de::value::I64Deserializer;
 use serde_core::de::{Deserializer, Error as _, Expected, Unexpected, Visitor};
 
 use super::error::Error;
 use super::string::LIGHT_USERDATA;
-use super::table::{Items, Pairs, Variant};
+use super::table::{Items, Named, Pairs, Variant};
 use super::value::VALUE;
 use super::wire::{Input, MAX_DEPTH, Token};
 
@@ -352,7 +352,7 @@ impl<'de> Deserializer<'de> for One<'_, 'de> {
         match self.token()? {
             Token::String(bytes) => {
                 let name = std::str::from_utf8(bytes).map_err(Error::custom)?;
-                visitor.visit_enum(StrDeserializer::<Error>::new(name))
+                visitor.visit_enum(Named(name))
             }
             Token::Table(0) => {
                 let depth = self.depth + 1;

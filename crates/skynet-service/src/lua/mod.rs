@@ -9,7 +9,7 @@
 //! | `Vec`, a slice, a tuple within something, a tuple struct | table with the items 1..n |
 //! | a map | table; a key cannot be nil or NaN |
 //! | a struct | table by the names of the fields; a field that is nil is left out |
-//! | `enum`: `Unit`, `New(x)`, `Tuple(x, y)`, `Struct { a }` | `"Unit"`, `{New = x}`, `{Tuple = {x, y}}`, `{Struct = {a = ...}}` |
+//! | `enum`: `Unit`, `New(x)`, `Tuple(x, y)`, `Struct { a }` | `"Unit"`, `{New = x}`, `{Tuple = {x, y}}`, `{Struct = {a = ...}}`; `New(x)` where `x` is nil: `"New"` |
 //! | a newtype struct | what is in it |
 //! | [`LightUserdata`] | light userdata |
 //! | [`Value`] | whatever it is |

@@ -308,7 +308,14 @@ impl<'a> ser::Serializer for One<'a> {
     ) -> Result<(), Error> {
         let mut table = Compound::begin(self, Some(0))?;
         table.key(name)?;
+        let empty = table.pair;
         table.value(value)?;
+        if table.out.len() == empty {
+            // No table has nil in it: the name alone, as of a variant without content.
+            let begin = table.begin;
+            table.out.truncate(begin);
+            return wire::string(table.out, name.as_bytes());
+        }
         table.end()
     }
 

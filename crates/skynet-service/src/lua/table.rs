@@ -1,9 +1,9 @@
 //! Tables, from the bytes to Rust.
 
-use serde_core::de::value::StringDeserializer;
+use serde_core::de::value::{StrDeserializer, StringDeserializer};
 use serde_core::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    Unexpected, VariantAccess, Visitor,
 };
 use serde_core::forward_to_deserialize_any;
 
@@ -189,12 +189,18 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     }
 }
 
-/// A value that is not there: nil, for who takes that.
+/// A value that is not there: nil, for who takes that. Its number among others, or [`CONTENT`].
 pub(super) struct Missing(pub(super) usize);
+
+/// What is in a variant.
+const CONTENT: usize = 0;
 
 impl Missing {
     fn error(&self, expected: &dyn Expected) -> Error {
-        Error::Message(format!("value {} is missing: expected {expected}", self.0))
+        Error::Message(match self.0 {
+            CONTENT => format!("a variant without what is in it: expected {expected}"),
+            number => format!("value {number} is missing: expected {expected}"),
+        })
     }
 }
 
@@ -213,6 +219,14 @@ impl<'de> Deserializer<'de> for Missing {
         visitor.visit_unit()
     }
 
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -225,8 +239,8 @@ impl<'de> Deserializer<'de> for Missing {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit_struct seq tuple tuple_struct map
-        struct enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf seq tuple tuple_struct map struct
+        enum identifier ignored_any
     }
 }
 
@@ -276,5 +290,48 @@ impl<'de> VariantAccess<'de> for One<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.deserialize_map(visitor)
+    }
+}
+
+/// A variant that is a string: it has no content, or what is in it is nil.
+pub(super) struct Named<'a>(pub(super) &'a str);
+
+impl<'de> EnumAccess<'de> for Named<'_> {
+    type Error = Error;
+    type Variant = NoContent;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, NoContent), Error> {
+        let name = seed.deserialize(StrDeserializer::<Error>::new(self.0))?;
+        Ok((name, NoContent))
+    }
+}
+
+/// What is in a variant that is a string.
+pub(super) struct NoContent;
+
+impl<'de> VariantAccess<'de> for NoContent {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        seed.deserialize(Missing(CONTENT))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        Err(Error::invalid_type(Unexpected::UnitVariant, &visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        Err(Error::invalid_type(Unexpected::UnitVariant, &visitor))
     }
 }
