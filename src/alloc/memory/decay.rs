@@ -3,15 +3,17 @@
 //! jemalloc gives pages back some time after they became free (`dirty_decay_ms`, ten seconds), but looks at its clock only
 //! when a thread allocates or frees in that arena. What a burst leaves behind would stay in arenas whose threads sleep, and
 //! in those of a busy node that others free into. So the monitor thread asks all arenas to look: [`PERIOD`] apart while
-//! services run and until everything that they may have freed is due, then no more. An allocator that has threads of its own
+//! services run; when none runs, a few times more until everything that they may have freed is due, then no more. An allocator that has threads of its own
 //! for this (`background_thread`), or is set to keep everything, is left alone; so is any other than jemalloc.
 
 use super::jemalloc;
 
-/// Nanoseconds between two looks at most.
+/// Nanoseconds between two looks at most while services run.
 const PERIOD: u64 = 1_000_000_000;
-/// So many looks while a page that was freed goes back.
+/// So many looks while a page that was freed goes back, if services run: what they free goes in small parts.
 const LOOKS: u64 = 10;
+/// So many if none runs. Each wakes a thread of a node that has nothing to do.
+const QUIET_LOOKS: u64 = 4;
 /// More free pages than this are worth to be looked at on their own account: a megabyte.
 const MANY_PAGES: usize = 256;
 
@@ -61,10 +63,15 @@ impl Decay {
         (kept / LOOKS).clamp(PERIOD / 20, PERIOD)
     }
 
+    fn quiet_period(kept: u64) -> u64 {
+        (kept / QUIET_LOOKS).max(Self::period(kept))
+    }
+
     fn extend(&mut self, now: u64) {
         let kept = self.kept.unwrap_or(0);
-        // The first look may be late by a period, and only after that the time begins for what was freed before it.
-        self.until = now + kept + 2 * Self::period(kept);
+        // The first look may be late by a period, and only after that the time begins for what was freed before it; the last one may be
+        // late by a long period.
+        self.until = now + kept + Self::period(kept) + Self::quiet_period(kept);
     }
 
     /// Whether to look now, and when next.
@@ -72,19 +79,22 @@ impl Decay {
         let Some(kept) = self.kept else {
             return (false, u64::MAX);
         };
-        if turns != self.turns {
+        let period = if turns == self.turns {
+            Self::quiet_period(kept)
+        } else {
             self.turns = turns;
             self.extend(now);
-        }
+            Self::period(kept)
+        };
         if now >= self.until {
             return (false, u64::MAX);
         }
-        let next = self.last + Self::period(kept);
+        let next = self.last + period;
         if now < next {
             return (false, next);
         }
         self.last = now;
-        (true, now + Self::period(kept))
+        (true, now + period)
     }
 }
 
@@ -131,7 +141,7 @@ mod tests {
         let times = looks(&mut decay, 100 * SECOND, 7);
         assert_eq!(times.first(), Some(&(100 * SECOND)));
         assert!(times.last().is_some_and(|&last| last >= 111 * SECOND));
-        assert!(times.len() <= 13, "{times:?}");
+        assert!(times.len() <= 7, "{times:?}");
         assert!(looks(&mut decay, 200 * SECOND, 7).is_empty());
         assert!(!looks(&mut decay, 300 * SECOND, 8).is_empty());
     }
