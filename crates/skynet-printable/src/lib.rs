@@ -118,8 +118,16 @@ pub fn without_colours(message: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// Whether [`show`] would add the text as it is, and it is one line: most texts are. Looks at all bytes alike, so that it takes some of
+/// them at once.
+pub fn is_plain(text: &[u8]) -> bool {
+    !text
+        .iter()
+        .fold(false, |special, byte| special | is_special(*byte))
+}
+
 fn is_special(byte: u8) -> bool {
-    (byte < b' ' && byte != b'\t') || matches!(byte, 0x7f | LATIN | GENERAL)
+    ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f) | (byte == LATIN) | (byte == GENERAL)
 }
 
 /// How many bytes from a special one on may stand as they are; 0: it may not.
@@ -187,6 +195,29 @@ mod tests {
             ("a\u{202e}b\u{2066}", r"a\xe2\x80\xaeb\xe2\x81\xa6"),
         ] {
             assert_eq!(shown(line.as_bytes()), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn plain_texts_are_those_that_are_shown_as_one_line_as_they_are() {
+        for text in [
+            "",
+            "LAUNCH snlua main",
+            "tab\tand \u{4e2d}\u{6587}",
+            "\u{df}",
+        ] {
+            assert!(is_plain(text.as_bytes()), "{text}");
+            assert_eq!(shown(text.as_bytes()), text.as_bytes());
+        }
+        for text in [
+            "a\nb",
+            "\x07",
+            "a\x7f",
+            "red \x1b[31m",
+            "\u{85}",
+            "\u{202e}",
+        ] {
+            assert!(!is_plain(text.as_bytes()), "{text}");
         }
     }
 

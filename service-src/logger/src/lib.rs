@@ -23,7 +23,7 @@ use form::{Clock, Form};
 use libc::{c_char, c_int, c_void};
 use node::{config, tell_lost, waiting};
 use rotate::{Current, Rotation};
-use skynet_printable::show;
+use skynet_printable::{is_plain, show};
 use skynet_sys::{Context, PTYPE_SYSTEM, PTYPE_TEXT, skynet_callback, skynet_command, skynet_now};
 
 /// A line of more bytes is long: as long as what a program has put into it.
@@ -169,7 +169,13 @@ impl Logger {
             let (before, behind) = self.clock.at(self.form, second);
             let _ = write!(self.pending, "{before}.{:02}{behind} ", now % 100);
         }
-        let _ = write!(self.pending, "[:{source:08x}] ");
+        self.pending.extend_from_slice(&text::head(source));
+        if is_plain(text) {
+            self.pending.extend_from_slice(text);
+            self.pending.push(b'\n');
+            self.lines += 1;
+            return;
+        }
         let mut is_coloured = false;
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
             if number > 0 {

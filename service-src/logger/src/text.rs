@@ -1,7 +1,16 @@
-//! What could be taken for a line of the log. Parts of a message may come from strangers, in the text of an error above all: they
+//! How lines of the log begin, and what could be taken for one. Parts of a message may come from strangers, in the text of an error above all: they
 //! must not write lines of other services.
 
 use skynet_printable::colour;
+
+/// How a line of the service begins: its handle.
+pub fn head(source: u32) -> [u8; 12] {
+    let mut head = *b"[:00000000] ";
+    for (place, digit) in head[2..10].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(source >> (28 - 4 * place) & 15) as usize];
+    }
+    head
+}
 
 /// Whether a further line of a message could be taken for a line of its own, of any service.
 pub fn looks_like_a_head(line: &[u8]) -> bool {
@@ -22,6 +31,13 @@ pub fn looks_like_a_head(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_has_all_digits_of_the_handle() {
+        for source in [0, 0xa, 0x0100_00ff, 0x89ab_cdef, u32::MAX] {
+            assert_eq!(head(source), format!("[:{source:08x}] ").as_bytes());
+        }
+    }
 
     #[test]
     fn heads_are_known_behind_colours_and_stamps() {
