@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 
 use skynet_sys::{Context, skynet_command};
 
-/// Number of messages that wait in the mailbox of the service.
+/// Whether messages wait in the mailbox of the service.
 ///
 /// # Safety
 /// `context` is the service whose callback runs on this thread.
@@ -12,7 +12,8 @@ pub unsafe fn waiting(context: *mut Context) -> bool {
     // SAFETY: contract of this function; the answer is a C string that lives until the next command.
     unsafe {
         let answer = skynet_command(context, c"STAT".as_ptr(), c"mqlen".as_ptr());
-        !answer.is_null() && libc::atoi(answer) > 0
+        // A number in decimal digits: it is asked for each line, so only its first one is read.
+        !answer.is_null() && (b'1'..=b'9').contains(&answer.cast::<u8>().read())
     }
 }
 
