@@ -4,6 +4,7 @@ use serde_core::de::value::I64Deserializer;
 use serde_core::de::{Deserializer, Error as _, Expected, Unexpected, Visitor};
 
 use super::error::Error;
+use super::readings;
 use super::string::LIGHT_USERDATA;
 use super::table::{Items, Named, Pairs, Variant};
 use super::value::VALUE;
@@ -109,7 +110,7 @@ impl<'a, 'de> One<'a, 'de> {
     }
 
     /// Goes past the value.
-    fn skip(&mut self) -> Result<(), Error> {
+    pub(super) fn skip(&mut self) -> Result<(), Error> {
         let Token::Table(items) = self.token()? else {
             return Ok(());
         };
@@ -170,18 +171,13 @@ impl<'de> Deserializer<'de> for One<'_, 'de> {
             Token::Boolean(value) => visitor.visit_bool(value),
             Token::Integer(value) => visitor.visit_i64(value),
             Token::Float(value) => visitor.visit_f64(value),
-            Token::Pointer(value) => visitor.visit_u64(value as u64),
+            Token::Pointer(value) => visitor.visit_i64(value as i64),
             Token::String(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => visitor.visit_borrowed_str(text),
                 Err(_) => visitor.visit_borrowed_bytes(bytes),
             },
             Token::Table(items) => {
-                // A list when there is nothing but items.
-                let mut behind = *self.input;
-                for _ in 0..items {
-                    One::within(&mut behind, self.depth + 1).skip()?;
-                }
-                if items > 0 && behind.is_nil() {
+                if readings::is_list(*self.input, items, self.depth + 1)? {
                     self.seq(items, None, visitor)
                 } else {
                     self.map(items, visitor)
@@ -382,9 +378,5 @@ impl<'de> Deserializer<'de> for One<'_, 'de> {
     fn deserialize_ignored_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
         self.skip()?;
         visitor.visit_unit()
-    }
-
-    fn is_human_readable(&self) -> bool {
-        false
     }
 }

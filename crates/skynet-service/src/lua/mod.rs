@@ -18,6 +18,23 @@
 //! an integer is taken where an integer is asked for, and an integer where a float is. A `String` has to be UTF-8; [`LuaString`] takes any bytes.
 //! Tables within tables may be 32 deep, as in `skynet.pack`; lengths in the bytes are never believed: no memory is taken for what is not there.
 //!
+//! # What Lua's tables cannot say
+//!
+//! A table has no nil in it, and one with the keys 1..n is a list and a map at once. So:
+//!
+//! - A `None` at the end of a list is lost on the way through Lua, and a pair of a map whose value is `None` at once. A tuple, of which the length
+//!   is known, gets it back; a nil within a list is a `None`, wherever Lua keeps it. (Of more nils than items, and more than 64, it is said that
+//!   they are no list.)
+//! - `Option<Option<T>>` has one nil, which comes back as `None`. A field of the type `()` that is not there needs `#[serde(default)]`.
+//! - A type that serde reads by way of a buffer (`#[serde(untagged)]`, `tag`, `flatten`) gets a table of nothing but the items 1..n as a list, and others,
+//!   the empty one too, as maps; if it does not fit so, the other readings are tried, for each name of a field the same. Where both would fit, as
+//!   in an untagged enum with a `Vec` and a `HashMap`, an empty table is a map.
+//! - In such a buffer a light userdata is an integer to [`Value`], numbers are text among the keys of a flattened struct, and an enum that is not
+//!   tagged loses a variant with a nil in it (`New(None)`): tag it, or leave the `Option` out.
+//! - An untagged enum is one value, the first: variants with several (`Pair(x, y)`) come back within something, not as a whole message.
+//!
+//! What has a form for people and one for machines (`IpAddr`, the types of `uuid`, `chrono` and `time`) is text, as in JSON.
+//!
 //! ```
 //! use skynet_service::lua;
 //!
@@ -30,6 +47,7 @@
 mod de;
 mod error;
 mod reader;
+mod readings;
 mod ser;
 mod ser_top;
 mod string;

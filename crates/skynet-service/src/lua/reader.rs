@@ -4,6 +4,7 @@ use serde_core::Deserialize;
 
 use super::de::One;
 use super::error::Error;
+use super::readings::{Field, Readings};
 use super::top::Top;
 use super::wire::Input;
 
@@ -36,10 +37,19 @@ impl<'de> Values<'de> {
         reason = "each value has a type of its own"
     )]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Error> {
-        let mut input = self.input;
-        let value = T::deserialize(One::or_nil(&mut input))?;
-        self.input = input;
-        Ok(value)
+        let mut readings = Readings::usual();
+        loop {
+            let mut input = self.input;
+            input.field = readings.field();
+            match T::deserialize(One::or_nil(&mut input)) {
+                Ok(value) => {
+                    input.field = Field::NONE;
+                    self.input = input;
+                    return Ok(value);
+                }
+                Err(error) => readings.next(error)?,
+            }
+        }
     }
 
     /// The values that are left: one, or a tuple of several.
@@ -48,7 +58,14 @@ impl<'de> Values<'de> {
     ///
     /// As for [`Values::next`].
     pub fn rest<T: Deserialize<'de>>(self) -> Result<T, Error> {
-        let mut input = self.input;
-        T::deserialize(Top { input: &mut input })
+        let mut readings = Readings::usual();
+        loop {
+            let mut input = self.input;
+            input.field = readings.field();
+            match T::deserialize(Top { input: &mut input }) {
+                Ok(value) => return Ok(value),
+                Err(error) => readings.next(error)?,
+            }
+        }
     }
 }

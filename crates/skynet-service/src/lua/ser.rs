@@ -12,12 +12,22 @@ use crate::payload::PayloadWriter;
 
 /// One value.
 pub(super) struct One<'a> {
-    pub(super) out: &'a mut PayloadWriter,
+    out: &'a mut PayloadWriter,
     /// Tables around it.
-    pub(super) depth: usize,
+    depth: usize,
+    /// It is a [`super::Table`], in its own words.
+    exact: bool,
 }
 
-impl One<'_> {
+impl<'a> One<'a> {
+    pub(super) fn new(out: &'a mut PayloadWriter, depth: usize) -> One<'a> {
+        One {
+            out,
+            depth,
+            exact: false,
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
         if self.depth > MAX_DEPTH {
             return Err(Error::TooDeep);
@@ -84,23 +94,14 @@ impl<'a> Compound<'a> {
         one.check()?;
         wire::table(one.out, one.out.len(), 0)?;
         wire::string(one.out, name.as_bytes())?;
-        let mut inner = Compound::begin(
-            One {
-                out: one.out,
-                depth: one.depth + 1,
-            },
-            Some(items),
-        )?;
+        let mut inner = Compound::begin(One::new(one.out, one.depth + 1), Some(items))?;
         inner.outer = true;
         Ok(inner)
     }
 
     pub(super) fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.items += 1;
-        let one = One {
-            out: self.out,
-            depth: self.depth,
-        };
+        let one = One::new(self.out, self.depth);
         value
             .serialize(one)
             .map_err(|error| error.of(format_args!("item {}", self.items)))
@@ -125,10 +126,7 @@ impl<'a> Compound<'a> {
     pub(super) fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
         self.pairs()?;
         self.pair = self.out.len();
-        key.serialize(One {
-            out: self.out,
-            depth: self.depth,
-        })?;
+        key.serialize(One::new(self.out, self.depth))?;
         let key = &self.out[self.pair..];
         if key[0] & 7 == wire::NIL {
             return Err(Error::Unsupported("nil as a key of a table"));
@@ -144,10 +142,7 @@ impl<'a> Compound<'a> {
 
     pub(super) fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let at = self.out.len();
-        let one = One {
-            out: self.out,
-            depth: self.depth,
-        };
+        let one = One::new(self.out, self.depth);
         value
             .serialize(one)
             .map_err(|error| error.of(Key(&self.out[self.pair..at])))?;
@@ -284,10 +279,7 @@ impl<'a> ser::Serializer for One<'a> {
             LIGHT_USERDATA => {
                 let at = self.out.len();
                 let out = &mut *self.out;
-                value.serialize(One {
-                    out,
-                    depth: self.depth,
-                })?;
+                value.serialize(One::new(out, self.depth))?;
                 // It came as an integer.
                 if let Token::Integer(pointer) = Input::new(&self.out[at..]).token()? {
                     self.out.truncate(at);
@@ -295,6 +287,10 @@ impl<'a> ser::Serializer for One<'a> {
                 }
                 Ok(())
             }
+            TABLE => value.serialize(One {
+                exact: true,
+                ..self
+            }),
             _ => value.serialize(self),
         }
     }
@@ -345,8 +341,8 @@ impl<'a> ser::Serializer for One<'a> {
         Compound::begin(self, Some(0))
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Compound<'a>, Error> {
-        let exact = name == TABLE;
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<'a>, Error> {
+        let exact = self.exact;
         let mut table = Compound::begin(self, (!exact).then_some(0))?;
         table.exact = exact;
         Ok(table)
@@ -362,8 +358,9 @@ impl<'a> ser::Serializer for One<'a> {
         Compound::variant(self, name, 0)
     }
 
+    /// Lua has no use for what a type has for machines: an address of the internet is text. (No, for who asks whether this is [`One`].)
     fn is_human_readable(&self) -> bool {
-        false
+        !self.exact
     }
 }
 

@@ -23,7 +23,7 @@ impl<'a> Top<'a> {
 macro_rules! scalars {
     ($($name:ident($($type:ty)?)),* $(,)?) => {
         $(fn $name(self $(, value: $type)?) -> Result<(), Error> {
-            One { out: self.out, depth: 0 }.$name($({ let value: $type = value; value })?)
+            One::new(self.out, 0).$name($({ let value: $type = value; value })?)
         })*
     };
 }
@@ -116,18 +116,11 @@ impl<'a> ser::Serializer for Top<'a> {
     ) -> Result<Compound<'a>, Error> {
         self.one().serialize_struct_variant(a, b, c, len)
     }
-
-    fn is_human_readable(&self) -> bool {
-        false
-    }
 }
 
 impl<'a> Top<'a> {
     fn one(self) -> One<'a> {
-        One {
-            out: self.out,
-            depth: 0,
-        }
+        One::new(self.out, 0)
     }
 }
 
@@ -137,10 +130,7 @@ impl ser::SerializeTuple for Top<'_> {
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.index += 1;
-        let one = One {
-            out: self.out,
-            depth: 0,
-        };
+        let one = One::new(self.out, 0);
         value
             .serialize(one)
             .map_err(|error| error.of(format_args!("value {}", self.index)))

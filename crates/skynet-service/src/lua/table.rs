@@ -7,10 +7,15 @@ use serde_core::de::{
 };
 use serde_core::forward_to_deserialize_any;
 
-use super::de::{One, exact};
+use super::de::One;
 use super::error::{Error, Key};
+use super::readings::Field;
+use super::string::LIGHT_USERDATA;
 use super::value::VALUE;
-use super::wire::{Input, Token};
+use super::wire::Input;
+
+/// What is wrong with a table of which something is left.
+const MORE: &str = "the table has more items than were asked for";
 
 /// A table as pairs: the items under their numbers, then the others.
 pub(super) struct Pairs<'a, 'de> {
@@ -24,17 +29,20 @@ pub(super) struct Pairs<'a, 'de> {
     key: Option<&'de [u8]>,
     /// The nil behind the last pair was read.
     ended: bool,
+    /// What this table is, while readings are sought.
+    field: Field,
 }
 
 impl<'a, 'de> Pairs<'a, 'de> {
     pub(super) fn new(input: &'a mut Input<'de>, depth: usize, items: usize) -> Pairs<'a, 'de> {
         Pairs {
-            input,
             depth,
             items,
             index: 0,
             key: None,
             ended: false,
+            field: input.field,
+            input,
         }
     }
 
@@ -50,9 +58,7 @@ impl<'a, 'de> Pairs<'a, 'de> {
     /// All of the table was read; else there is more than was asked for.
     pub(super) fn end(mut self) -> Result<(), Error> {
         if self.index < self.items || self.more()? {
-            return Err(Error::custom(
-                "the table has more items than were asked for",
-            ));
+            return Err(Error::custom(MORE));
         }
         Ok(())
     }
@@ -86,6 +92,11 @@ impl<'de> MapAccess<'de> for Pairs<'_, 'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        if self.field.is_sought() {
+            self.input.field = self
+                .key
+                .map_or_else(|| self.field.item(), |key| self.field.under(key));
+        }
         let result = seed.deserialize(One::within(self.input, self.depth));
         result.map_err(|error| match self.key {
             Some(key) => error.of(Key(key)),
@@ -112,26 +123,39 @@ impl<'de> Deserializer<'de> for Index {
         StringDeserializer::<Error>::new(self.0.to_string()).deserialize_any(visitor)
     }
 
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
+        match name {
+            LIGHT_USERDATA => Err(Error::invalid_type(Unexpected::Signed(self.0), &visitor)),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct enum ignored_any
     }
 }
 
-/// A table as the items 1..n, also when they are pairs, as those of a table with `__pairs` are.
+/// A table as the items 1..n, also when they are pairs, as those of a table with `__pairs` are, and those behind a nil: of `{1, nil, 3}` Lua's
+/// length is 1, and the rest is pairs in any order.
 pub(super) struct Items<'a, 'de> {
     pairs: Pairs<'a, 'de>,
     wanted: Option<usize>,
     given: usize,
+    /// The numbers of the items that are left, and where they are, the last one first. Filled when a pair is not the one that is next.
+    left: Vec<(i64, Input<'de>)>,
 }
+
+/// A list may have as many nils as items, or this many. They cost nothing in a message, and memory here.
+const HOLES: usize = 64;
 
 impl<'a, 'de> Items<'a, 'de> {
     pub(super) fn new(pairs: Pairs<'a, 'de>, wanted: Option<usize>) -> Items<'a, 'de> {
@@ -139,11 +163,48 @@ impl<'a, 'de> Items<'a, 'de> {
             pairs,
             wanted,
             given: 0,
+            left: Vec::new(),
         }
     }
 
     pub(super) fn end(self) -> Result<(), Error> {
+        if !self.left.is_empty() {
+            return Err(Error::custom(MORE));
+        }
         self.pairs.end()
+    }
+
+    /// Collects the pairs: the key of the first one is read already.
+    #[cold]
+    fn collect(&mut self, first: Option<i64>) -> Result<(), Error> {
+        let (given, pairs) = (self.given, &mut self.pairs);
+        let no_list =
+            || Error::custom("a list has the keys 1..n and no others: there is another key");
+        let mut number = first;
+        loop {
+            match number {
+                Some(number) if number >= given as i64 => self.left.push((number, *pairs.input)),
+                _ => return Err(no_list()),
+            }
+            One::within(pairs.input, pairs.depth).skip()?;
+            if !pairs.more()? {
+                break;
+            }
+            number = One::within(pairs.input, pairs.depth).token()?.index();
+        }
+        self.left
+            .sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        if self.left.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Err(no_list());
+        }
+        let items = given - 1 + self.left.len();
+        let last = self.left.first().map_or(0, |(number, _)| *number);
+        match usize::try_from(last) {
+            Ok(last) if last - items <= items.max(HOLES) => Ok(()),
+            _ => Err(Error::Message(format!(
+                "a list of {items} items, of which one is item {last}: that is a map"
+            ))),
+        }
     }
 }
 
@@ -162,20 +223,22 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
         }
         if pairs.more()? {
             pairs.key = Some(pairs.input.rest());
-            let key = One::within(pairs.input, pairs.depth).token()?;
-            let number = match key {
-                Token::Integer(number) => Some(number),
-                Token::Float(number) => exact(number),
-                _ => None,
-            };
-            if number != Some(self.given as i64) {
-                let text = format!(
-                    "a list has the keys 1..n and no others: {} is missing, or there is another key",
-                    self.given
-                );
-                return Err(Error::Message(text));
+            let number = One::within(pairs.input, pairs.depth).token()?.index();
+            if number == Some(self.given as i64) {
+                return pairs.next_value_seed(seed).map(Some);
             }
-            return pairs.next_value_seed(seed).map(Some);
+            self.collect(number)?;
+        }
+        if let Some((number, place)) = self.left.last_mut() {
+            if *number > self.given as i64 {
+                return seed.deserialize(Missing(self.given)).map(Some);
+            }
+            let mut here = Pairs::new(place, self.pairs.depth, self.given);
+            here.index = self.given;
+            here.field = self.pairs.field;
+            let item = here.next_value_seed(seed).map(Some);
+            self.left.pop();
+            return item;
         }
         match self.wanted {
             // Lua drops what is nil at the end.
@@ -187,6 +250,15 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     fn size_hint(&self) -> Option<usize> {
         Some(self.pairs.hint())
     }
+}
+
+/// Methods for types that nil is none of.
+macro_rules! typed {
+    ($($name:ident)*) => {
+        $(fn $name<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            Err(self.error(&visitor))
+        })*
+    };
 }
 
 /// A value that is not there: nil, for who takes that. Its number among others, or [`CONTENT`].
@@ -207,12 +279,33 @@ impl Missing {
 impl<'de> Deserializer<'de> for Missing {
     type Error = Error;
 
+    /// What takes whatever comes takes nil.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        Err(self.error(&visitor))
+        let error = self.error(&visitor);
+        visitor.visit_unit().map_err(|_: Error| error)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_none()
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        Err(self.error(&visitor))
+    }
+
+    typed! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8 deserialize_u16
+        deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_seq deserialize_map deserialize_identifier
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -238,9 +331,26 @@ impl<'de> Deserializer<'de> for Missing {
         }
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf seq tuple tuple_struct map struct
-        enum identifier ignored_any
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        Err(self.error(&visitor))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        Err(self.error(&visitor))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        Err(self.error(&visitor))
     }
 }
 

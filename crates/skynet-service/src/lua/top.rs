@@ -5,6 +5,7 @@ use serde_core::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::de::One;
 use super::error::Error;
+use super::readings::Field;
 use super::table::Missing;
 use super::wire::Input;
 
@@ -26,6 +27,7 @@ pub(super) struct Top<'a, 'de> {
 struct Parameters<'a, 'de> {
     input: &'a mut Input<'de>,
     index: usize,
+    field: Field,
 }
 
 impl<'de> SeqAccess<'de> for Parameters<'_, 'de> {
@@ -38,6 +40,10 @@ impl<'de> SeqAccess<'de> for Parameters<'_, 'de> {
         self.index += 1;
         if self.input.is_empty() {
             return seed.deserialize(Missing(self.index)).map(Some);
+        }
+        if self.field.is_sought() {
+            self.field = self.field.item();
+            self.input.field = self.field;
         }
         let result = seed.deserialize(One::within(self.input, 0)).map(Some);
         result.map_err(|error| error.of(format_args!("value {}", self.index)))
@@ -53,8 +59,9 @@ impl<'de> Deserializer<'de> for Top<'_, 'de> {
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_seq(Parameters {
-            input: self.input,
             index: 0,
+            field: self.input.field,
+            input: self.input,
         })
     }
 
@@ -118,9 +125,5 @@ impl<'de> Deserializer<'de> for Top<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         One::or_nil(self.input).deserialize_struct(name, fields, visitor)
-    }
-
-    fn is_human_readable(&self) -> bool {
-        false
     }
 }

@@ -137,26 +137,35 @@ impl Serialize for Value {
 
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(TABLE, &Exactly(self))
+    }
+}
+
+/// A table for our own serializer, as it is, or for one that does not know the name [`TABLE`].
+struct Exactly<'a>(&'a Table);
+
+impl Serialize for Exactly<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Table { array, pairs } = self.0;
         if serializer.is_human_readable() {
             // Another format.
-            if self.pairs.is_empty() {
-                return self.array.serialize(serializer);
+            if pairs.is_empty() {
+                return array.serialize(serializer);
             }
             let mut map = serializer.serialize_map(None)?;
-            for (at, value) in self.array.iter().enumerate() {
+            for (at, value) in array.iter().enumerate() {
                 map.serialize_entry(&(at + 1), value)?;
             }
-            for (key, value) in &self.pairs {
+            for (key, value) in pairs {
                 map.serialize_entry(key, value)?;
             }
             return map.end();
         }
-        let len = self.array.len() + 2 * self.pairs.len();
-        let mut table = serializer.serialize_struct(TABLE, len)?;
-        for value in &self.array {
+        let mut table = serializer.serialize_struct(TABLE, array.len() + 2 * pairs.len())?;
+        for value in array {
             table.serialize_field(ITEM, value)?;
         }
-        for (key, value) in &self.pairs {
+        for (key, value) in pairs {
             table.serialize_field(KEY, key)?;
             table.serialize_field(PAIR_VALUE, value)?;
         }
@@ -194,7 +203,8 @@ fn read(input: &mut Input<'_>, depth: usize) -> Result<Value, Error> {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_newtype_struct(VALUE, Exact)
+        // A field that is not there is nil: serde asks only options whether they are content with that.
+        deserializer.deserialize_option(Exact)
     }
 }
 
@@ -223,6 +233,14 @@ impl<'de> Visitor<'de> for Exact {
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
         Ok(Value::Nil)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_newtype_struct(VALUE, self)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
@@ -286,8 +304,13 @@ impl<'de> Visitor<'de> for Foreign {
 
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Value, A::Error> {
         let mut table = Table::default();
-        while let Some(pair) = pairs.next_entry()? {
-            table.pairs.push(pair);
+        while let Some((key, value)) = pairs.next_entry()? {
+            // The items come first.
+            if table.pairs.is_empty() && key == Value::Integer(table.array.len() as i64 + 1) {
+                table.array.push(value);
+            } else {
+                table.pairs.push((key, value));
+            }
         }
         Ok(Value::Table(table))
     }

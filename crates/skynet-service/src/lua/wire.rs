@@ -1,6 +1,8 @@
 //! The bytes of single values. A value begins with one byte, `kind | cookie << 3`; numbers are in the machine's own order.
 
+use super::de::exact;
 use super::error::Error;
+use super::readings::Field;
 use crate::payload::PayloadWriter;
 
 pub(super) const NIL: u8 = 0;
@@ -116,16 +118,33 @@ pub(super) enum Token<'de> {
     Table(usize),
 }
 
+impl Token<'_> {
+    /// The number of an item, as a key.
+    pub(super) fn index(self) -> Option<i64> {
+        match self {
+            Token::Integer(number) => Some(number),
+            Token::Float(number) => exact(number),
+            _ => None,
+        }
+    }
+}
+
 /// Bytes that are read from the front.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Input<'de> {
     bytes: &'de [u8],
     at: usize,
+    /// What is read, while readings are sought.
+    pub(super) field: Field,
 }
 
 impl<'de> Input<'de> {
     pub(super) fn new(bytes: &'de [u8]) -> Input<'de> {
-        Input { bytes, at: 0 }
+        Input {
+            bytes,
+            at: 0,
+            field: Field::NONE,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
