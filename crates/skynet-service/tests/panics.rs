@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{begin, run};
 use skynet_service::context::JoinHandle;
-use skynet_service::error::{BoxError, CommandError};
+use skynet_service::error::{BoxError, CallError, CommandError};
 use skynet_service::testing::{Node, Received};
 use skynet_service::{Args, Ctx, Handle, Kind, Message, OwnedMessage, Payload, service};
 
@@ -243,4 +243,61 @@ fn parameters_that_no_stack_holds_are_refused() {
         );
         assert!(ctx.set_env(&long, "y").is_err());
     });
+}
+
+/// What no log can have.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("not to be said")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+impl Drop for Unspeakable {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "nor to be dropped");
+    }
+}
+
+struct Fails;
+
+#[service]
+impl Fails {
+    async fn init(ctx: Ctx, args: Args) -> Result<Fails, BoxError> {
+        if args.as_str() == "later" {
+            ctx.sleep(Duration::from_secs(1)).await;
+        }
+        Err(Unspeakable.into())
+    }
+}
+
+struct FailsAtOnce;
+
+#[service]
+impl FailsAtOnce {
+    fn init(_: Ctx, _: Args) -> Result<FailsAtOnce, BoxError> {
+        Err(Unspeakable.into())
+    }
+}
+
+#[test]
+fn a_service_ends_whose_init_fails_with_an_error_that_panics() {
+    let node = Node::new();
+    assert_eq!(node.launch::<Fails>("fails", ""), None);
+    assert_eq!(node.launch::<FailsAtOnce>("at once", ""), None);
+    let late = node.launch::<Fails>("late", "later").unwrap();
+    assert!(node.is_alive(late));
+    // Who has asked meanwhile gets an answer.
+    let asked = node.call(late, Kind::Text, "");
+    assert!(matches!(asked, Err(CallError::Failed { .. })), "{asked:?}");
+    assert!(!node.is_alive(late));
+    for name in ["fails", "at once", "late"] {
+        let begin = format!("error: service {name}: init failed: ");
+        let line = node.log().into_iter().find(|line| line.starts_with(&begin));
+        assert!(line.unwrap().ends_with("not to be said"));
+    }
 }

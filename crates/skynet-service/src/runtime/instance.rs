@@ -144,11 +144,13 @@ impl<S: Service> Instance<S> {
     #[inline(never)]
     fn init_failed(&self, error: &BoxError) {
         self.core.flags().init.set(Init::Failed);
-        let text = format!(
-            "error: service {}: init failed: {}",
-            self.core.name(),
-            Chain(&**error)
-        );
+        // The error is the user's, and so is what it says.
+        let told = catch_unwind(AssertUnwindSafe(|| Chain(&**error).to_string()));
+        let reason = told.unwrap_or_else(|panic| {
+            let text = panic_message(panic);
+            format!("with an error that panics when it is written: {text}")
+        });
+        let text = format!("error: service {}: init failed: {reason}", self.core.name());
         logger::write(self.core.context(), &text);
         self.stop();
     }
