@@ -1,19 +1,19 @@
 //! What services wait for that is done on other threads: the time of a test waits for it, too.
 //!
 //! A node whose time is virtual lets its clock jump when nothing is left to do. It knows what its services and its sockets do; of what other
-//! threads do for a service it is told here, by the command `ELSEWHERE`. A node for unit tests looks at the number of this process.
+//! threads do for a service it is told here, by the command `ELSEWHERE`. A node for unit tests counts it itself.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::context::Ctx;
 use crate::sys;
+#[cfg(any(test, feature = "testing"))]
+use crate::testing::{NodeOfThread, node_of_thread};
 
-/// How much is under way.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// The node has no virtual time, and is not told.
 static IS_REAL: AtomicBool = AtomicBool::new(false);
 
@@ -21,24 +21,37 @@ static IS_REAL: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Elsewhere {
     /// The node was told.
     told: bool,
+    /// The node for unit tests whose service waits.
+    #[cfg(any(test, feature = "testing"))]
+    node: NodeOfThread,
 }
 
 impl Elsewhere {
     pub(crate) fn begin() -> Elsewhere {
-        COUNT.fetch_add(1, Ordering::SeqCst);
+        #[cfg(any(test, feature = "testing"))]
+        let node = {
+            let node = node_of_thread();
+            node.work_begins();
+            node
+        };
         let told = !IS_REAL.load(Ordering::Relaxed) && tell(c"begin");
         if !told {
             // Time is virtual from the start, or never.
             IS_REAL.store(true, Ordering::Relaxed);
         }
-        Elsewhere { told }
+        Elsewhere {
+            told,
+            #[cfg(any(test, feature = "testing"))]
+            node,
+        }
     }
 }
 
 impl Drop for Elsewhere {
     fn drop(&mut self) {
         // Behind all that it has done: what it has woken is in a mailbox.
-        COUNT.fetch_sub(1, Ordering::SeqCst);
+        #[cfg(any(test, feature = "testing"))]
+        self.node.work_ends();
         if self.told {
             tell(c"end");
         }
@@ -53,12 +66,6 @@ fn tell(what: &std::ffi::CStr) -> bool {
     // SAFETY: C strings. Without a context, which no core looks at before it knows the name of a command, any thread may ask this.
     let answer = unsafe { (api.command)(ptr::null_mut(), c"ELSEWHERE".as_ptr(), what.as_ptr()) };
     !answer.is_null()
-}
-
-/// Whether anything is under way in this process.
-#[cfg(any(test, feature = "testing"))]
-pub(crate) fn is_any() -> bool {
-    COUNT.load(Ordering::SeqCst) != 0
 }
 
 /// See [`Ctx::elsewhere`].

@@ -223,12 +223,24 @@ impl Node {
         while self.shared.step() {}
     }
 
-    /// Lets so much time pass, with all that happens meanwhile.
+    /// Lets so much time pass, with all that happens meanwhile. Time stands still while something is under way on other threads.
+    ///
+    /// # Panics
+    ///
+    /// When that takes longer than [patience](Node::set_patience) lasts.
     pub fn advance(&self, time: Duration) {
-        let end = self.state(|state| state.now) + centis(time);
-        self.run();
-        while self.shared.fire(end) {
+        let end = self.state(|state| state.now).saturating_add(centis(time));
+        let mut quiet = Quiet::new();
+        loop {
             self.run();
+            let elsewhere = self.shared.waits_for_work();
+            if elsewhere {
+                self.wait_for_threads(None, elsewhere, &mut quiet);
+            } else if !self.shared.has_mail() && !self.shared.fire(end) {
+                break;
+            } else {
+                quiet.is_over();
+            }
         }
         self.state(|state| state.now = end);
     }
@@ -264,7 +276,11 @@ impl Node {
                 return result;
             }
             // What is under way elsewhere comes before any timer.
-            let elsewhere = crate::elsewhere::is_any();
+            let elsewhere = self.shared.waits_for_work();
+            if !elsewhere && self.shared.has_mail() {
+                // Of what was under way a moment ago.
+                continue;
+            }
             if !elsewhere && self.shared.fire(end) {
                 quiet.is_over();
                 continue;
@@ -301,7 +317,7 @@ impl Node {
                 self.give_up(asked, why);
             }
         }
-        self.shared.wait();
+        self.shared.wait(elsewhere);
     }
 
     /// Ends a service.

@@ -5,6 +5,8 @@ mod common;
 use std::cell::RefCell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::begin;
@@ -159,4 +161,40 @@ fn what_a_service_waits_for_can_be_asked() {
         &waiting.to_string(),
         &["the lender waits for", "the sleeper waits, for no answer"],
     );
+}
+
+#[test]
+fn time_that_a_test_lets_pass_waits_for_other_threads() {
+    let node = Node::new();
+    let second = Duration::from_secs(1);
+    let (_, done) = begin(&node, move |ctx| async move {
+        let begun = ctx.now();
+        ctx.offload(move || thread::sleep(second / 20))
+            .await
+            .unwrap();
+        let (sender, receiver) = futures::channel::oneshot::channel();
+        thread::spawn(move || {
+            thread::sleep(second / 20);
+            sender.send(())
+        });
+        ctx.elsewhere(receiver).await.unwrap();
+        let worked = ctx.now() - begun;
+        ctx.sleep(second).await;
+        (worked, ctx.now() - begun)
+    });
+    node.advance(second);
+    assert_eq!(done.take(), Some((Duration::ZERO, second)));
+}
+
+#[test]
+fn the_time_of_a_node_waits_for_no_other_node() {
+    let (open, gate) = mpsc::channel::<()>();
+    let busy = Node::new();
+    let (_, job) = begin(&busy, move |ctx| ctx.offload(move || gate.recv()));
+    busy.run();
+    let node = Node::new();
+    node.set_patience(Duration::from_millis(100));
+    node.advance(Duration::from_secs(1));
+    drop(open);
+    assert!(busy.run_until(|_| job.take()).unwrap().is_err());
 }

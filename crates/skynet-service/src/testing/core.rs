@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -128,7 +128,12 @@ impl State {
 pub(super) struct Shared {
     state: Mutex<State>,
     woken: Condvar,
+    /// How much is under way elsewhere, for services of this node.
+    elsewhere: AtomicUsize,
 }
+
+/// The same for tasks that are polled where no node runs.
+static OF_NO_NODE: AtomicUsize = AtomicUsize::new(0);
 
 /// The names of services, where a service refers to its name.
 static NAMES: Mutex<Vec<&'static &'static str>> = Mutex::new(Vec::new());
@@ -175,6 +180,24 @@ pub(crate) fn node_of_thread() -> NodeOfThread {
 }
 
 impl NodeOfThread {
+    fn elsewhere(&self) -> &AtomicUsize {
+        self.0.as_ref().map_or(&OF_NO_NODE, |node| &node.elsewhere)
+    }
+
+    /// Something is under way elsewhere.
+    pub(crate) fn work_begins(&self) {
+        self.elsewhere().fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It is over: what it has woken is in a mailbox.
+    pub(crate) fn work_ends(&self) {
+        self.elsewhere().fetch_sub(1, Ordering::SeqCst);
+        if let Some(node) = &self.0 {
+            let _state = node.lock();
+            node.woken.notify_all();
+        }
+    }
+
     pub(crate) fn enter(&self, f: impl FnOnce()) {
         match &self.0 {
             Some(node) => node.enter(f),
@@ -356,10 +379,20 @@ impl Shared {
         !self.lock().timers.is_empty()
     }
 
-    /// Waits until another thread sends something, or a while.
-    pub(super) fn wait(&self) {
+    /// Whether anything is under way elsewhere.
+    pub(super) fn waits_for_work(&self) -> bool {
+        self.elsewhere.load(Ordering::SeqCst) + OF_NO_NODE.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether a message waits.
+    pub(super) fn has_mail(&self) -> bool {
+        !self.lock().queue.is_empty()
+    }
+
+    /// Waits until another thread sends something or is done, or a while. `elsewhere`: something was under way.
+    pub(super) fn wait(&self, elsewhere: bool) {
         let state = self.lock();
-        if state.queue.is_empty() {
+        if state.queue.is_empty() && elsewhere == self.waits_for_work() {
             let _ = self.woken.wait_timeout(state, Duration::from_millis(100));
         }
     }
