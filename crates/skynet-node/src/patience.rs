@@ -89,7 +89,7 @@ async fn report(ctx: Ctx) -> String {
         let name = name.map_or("no service that is there", String::as_str);
         let to = &request.to;
         let _ = write!(text, "\n  {task} waits for an answer of {to} ({name})");
-        if let Some(handle) = handle.filter(|_| name.starts_with("snlua ")) {
+        if let Some(handle) = handle.filter(|_| is_lua(name)) {
             for (_, stack) in tasks_of(ctx, handle).await {
                 let _ = write!(
                     text,
@@ -106,6 +106,11 @@ async fn report(ctx: Ctx) -> String {
         let _ = write!(text, "\n  {FUTURE} does not wait, but goes on for ever");
     }
     text
+}
+
+/// Whether that is how a Lua service was launched: the launcher knows its script, the node the module of one that was launched without it.
+fn is_lua(line: &str) -> bool {
+    line.split(' ').next() == Some("snlua")
 }
 
 /// What each service was launched as.

@@ -229,6 +229,26 @@ fn a_test_that_nobody_answers_fails_with_its_requests() {
 }
 
 #[test]
+fn the_stacks_are_told_of_a_lua_service_that_the_launcher_does_not_know() {
+    let name = "the_stacks_are_told_of_a_lua_service_that_the_launcher_does_not_know";
+    let text = late(name, || {
+        Node::builder()
+            .file("service/silent.lua", SILENT)
+            .virtual_time()
+            .test(|ctx| async move {
+                let silent = ctx.launch("snlua silent").unwrap();
+                // Until its script has run.
+                ctx.sleep(Duration::from_secs(1)).await;
+                ctx.call_lua::<()>(silent, &("hello",)).await.unwrap();
+            });
+    });
+    has(
+        &text,
+        &["a task of it: stack traceback:", "service/silent.lua:4"],
+    );
+}
+
+#[test]
 fn a_test_without_virtual_time_fails_with_its_requests_when_patience_is_over() {
     let name = "a_test_without_virtual_time_fails_with_its_requests_when_patience_is_over";
     let text = late(name, || {
