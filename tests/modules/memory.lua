@@ -1,6 +1,9 @@
 -- skynet.memory
 local check = require "check"
+local core = require "skynet.core"
 local memory = require "skynet.memory"
+local service = require "skynet.service"
+local skynet = require "skynet.manager"
 
 local cases = {}
 
@@ -15,6 +18,52 @@ function cases.every_service_has_its_bytes()
 		check.equal(math.type(handle), "integer")
 		check.equal(math.type(bytes), "integer")
 	end
+end
+
+-- How much more the service has after `work` than before, when it has done it once already.
+local function growth(work)
+	local function used()
+		collectgarbage()
+		collectgarbage()
+		skynet.yield() -- the figures are those of the last turn
+		return memory.info()[skynet.self()]
+	end
+	work()
+	local before = used()
+	work()
+	return used() - before
+end
+
+function cases.what_a_service_has_sent_is_not_its_own()
+	local sink = service.new("memory sink", function()
+		local skynet = require "skynet"
+		skynet.dispatch("lua", function(session)
+			if session ~= 0 then
+				skynet.ret()
+			end
+		end)
+		skynet.start(function() end)
+	end)
+	for _, size in ipairs { 8, 60, 150, 5000 } do
+		local text = string.rep("x", size)
+		local grown = growth(function()
+			for _ = 1, 1000 do
+				core.send(sink, skynet.PTYPE_LUA, 0, text)
+				skynet.send(sink, "lua", text)
+			end
+			skynet.call(sink, "lua")
+		end)
+		assert(math.abs(grown) < 8192, size .. ": " .. grown)
+	end
+end
+
+function cases.what_an_ended_service_had_is_not_taken_from_who_ended_it()
+	local grown = growth(function()
+		for _ = 1, 300 do
+			skynet.kill(skynet.launch("logger", "/dev/null"))
+		end
+	end)
+	assert(math.abs(grown) < 8192, grown)
 end
 
 -- The C core's module has no purge.

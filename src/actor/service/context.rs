@@ -289,9 +289,11 @@ pub fn launch(name: &CStr, args: Option<&CStr>) -> Option<ServiceRef> {
     if failed {
         log::error_parts(handle, &[b"error: launch ", name_text, b" FAILED"]);
         // Taken away here or during init: either way the table's reference was left to the consumer.
-        remove(handle);
-        // SAFETY: it left the table.
-        unsafe { finish(own) };
+        memory::uncharged(|| {
+            remove(handle);
+            // SAFETY: it left the table.
+            unsafe { finish(own) };
+        });
         return None;
     }
     // Always through a run queue, also when empty: what init sent to itself, or a retirement during init, is seen there.
@@ -319,7 +321,7 @@ pub(super) unsafe fn release(context: *mut Context) {
         unsafe { libc::fclose(file) };
     }
     figures::fold_totals(this);
-    // The service on turn is not credited with what the one that ends here had.
+    // The service on turn, if its reference was the last, is not credited with what the one that ends here had.
     // SAFETY: there are no references any more.
     memory::uncharged(|| unsafe { this.instance.release() });
     let counted = !this.reserved.load(Ordering::Acquire);
@@ -352,6 +354,11 @@ fn remove(handle: u32) -> Option<NonNull<Context>> {
 
 /// Takes the handle away; the service ends as soon as no callback of it runs ("skynet_handle.h", `skynet_handle_retire`).
 pub fn retire(handle: u32) -> bool {
+    // What the one that ends had is not that of the service on turn, which ends it.
+    memory::uncharged(|| retire_uncharged(handle))
+}
+
+fn retire_uncharged(handle: u32) -> bool {
     let _guard = reclaim::enter();
     let Some(context) = remove(handle) else {
         return false;

@@ -22,7 +22,7 @@ pub mod jemalloc;
 use libc::c_void;
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering, compiler_fence};
 
 /// Bytes in use by one service. Written by the thread that has the service's turn, read by all.
 #[derive(Debug, Default)]
@@ -135,11 +135,13 @@ pub fn turn_end(mem: &ServiceMem) {
 }
 
 /// Bytes that the turn under way on this thread has added so far.
+#[inline]
 pub fn turn_so_far() -> i64 {
     THREAD.with(|thread| thread.balance() - thread.base.get())
 }
 
 /// Goes on with a turn that another one (the launch of a service) interrupted when it had added `so_far` bytes.
+#[inline]
 pub fn turn_resume(so_far: i64) {
     THREAD.with(|thread| thread.base.set(thread.balance() - so_far));
 }
@@ -201,12 +203,16 @@ pub unsafe fn reallocate(block: *mut c_void, size: usize) -> *mut c_void {
 }
 
 /// Runs `f`, whose allocations and frees are not the service's: the copy of a payload for the receiver, the release of
-/// a message after its callback. Exact where sizes are not known, and as cheap as two loads.
+/// a message after its callback. Exact where sizes are not known, and as cheap as two loads. `f` may call this too.
 #[inline]
 pub fn uncharged<T>(f: impl FnOnce() -> T) -> T {
-    let before = THREAD.with(Thread::balance);
+    let so_far = turn_so_far();
+    // The compiler knows `malloc` and `free`, and takes it that nothing that is read here changes by them: without the fences it would
+    // read the counters once for both. Behind a turn there is the call of a service, which can be anything.
+    compiler_fence(Ordering::SeqCst);
     let result = f();
-    THREAD.with(|thread| thread.shift(before - thread.balance()));
+    compiler_fence(Ordering::SeqCst);
+    turn_resume(so_far);
     result
 }
 
@@ -232,6 +238,35 @@ mod tests {
             assert_eq!(mem.bytes(), 0);
         }
         drop(shared);
+    }
+
+    /// The compiler knows `malloc` and `free`, and takes it that they change nothing that a program can read.
+    #[test]
+    fn what_is_not_charged_may_come_from_malloc_itself() {
+        let mem = ServiceMem::new();
+        turn_begin();
+        // SAFETY: any size will do.
+        let block = uncharged(|| unsafe { libc::malloc(70_000) });
+        turn_end(&mem);
+        assert_eq!(mem.bytes.load(Ordering::Relaxed), 0);
+        turn_begin();
+        // SAFETY: the block that malloc has just given, which nobody else has.
+        uncharged(|| unsafe { libc::free(std::hint::black_box(block)) });
+        turn_end(&mem);
+        assert_eq!(mem.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_not_charged_is_so_once_also_inside_of_such() {
+        let mem = ServiceMem::new();
+        turn_begin();
+        let kept = uncharged(|| {
+            let inner = uncharged(|| std::hint::black_box(vec![1u8; 70_000]));
+            (inner, std::hint::black_box(vec![1u8; 5000]))
+        });
+        turn_end(&mem);
+        assert_eq!(mem.bytes.load(Ordering::Relaxed), 0);
+        drop(kept);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 mod epoch;
 
+use crate::alloc::memory;
 use crate::base::sync::atomic::AtomicU64;
 use epoch::Epoch;
 use parking_lot::{Mutex, MutexGuard};
@@ -167,14 +168,17 @@ impl Guard {
 /// `block` is unlinked: no thread finds it from now on. `free` frees it once, on whichever thread comes first.
 pub unsafe fn defer(block: *mut (), free: unsafe fn(*mut ())) {
     let tag = EPOCH.tag();
-    let many = {
-        let mut list = DEFERRED.lock();
-        list.blocks.push(Deferred { tag, block, free });
-        list.blocks.len() >= list.collect_at
-    };
-    if many {
-        collect();
-    }
+    // Whoever defers or collects, it is not the memory of the service on turn.
+    memory::uncharged(|| {
+        let many = {
+            let mut list = DEFERRED.lock();
+            list.blocks.push(Deferred { tag, block, free });
+            list.blocks.len() >= list.collect_at
+        };
+        if many {
+            collect();
+        }
+    });
 }
 
 /// Frees what no participant can see any more.
