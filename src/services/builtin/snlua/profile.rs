@@ -121,8 +121,12 @@ unsafe fn transfer(
             let before = interrupt.running();
             interrupt.switch(coroutine);
             let status = lua_resume(coroutine, state.raw(), count, &mut results);
-            if status != LUA_YIELD && interrupt.is_watched() {
-                debugger::has_ended(this.0, coroutine, state.raw());
+            if interrupt.is_watched() {
+                if status == LUA_YIELD {
+                    debugger::has_yielded(this.0, coroutine, state.raw(), results);
+                } else {
+                    debugger::has_ended(this.0, coroutine, state.raw());
+                }
             }
             interrupt.switch(before);
             status

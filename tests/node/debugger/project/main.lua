@@ -56,6 +56,27 @@ function commands.generate()
 	return sum
 end
 
+local function pass(library, value)
+	library.yield(value) -- passes
+end
+
+-- A generator of Lua's library, or of that of the layer.
+function commands.produce(kind)
+	local library = kind == "skynet" and require "skynet.coroutine" or coroutine
+	local produce = library.wrap(function()
+		if kind == "skynet" then
+			skynet.sleep(1) -- sleeps
+		end
+		library.yield(1) -- yields
+		pass(library, 2) -- hands on
+		return 3 -- ends
+	end)
+	local a = produce()
+	local b = produce() -- has a
+	local c = produce() -- has b
+	return a + b + c -- has c
+end
+
 function commands.loop(count)
 	local sum = 0
 	for i = 1, count do
@@ -114,7 +135,7 @@ end
 -- A coroutine that goes on no more is dropped, or closed before. Others get its place in memory.
 function commands.drop(times, is_closed)
 	local dropped = coroutine.create(function()
-		coroutine.yield() -- drops
+		pass(coroutine) -- drops
 		return "never"
 	end)
 	coroutine.resume(dropped)

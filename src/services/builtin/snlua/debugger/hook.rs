@@ -162,7 +162,7 @@ pub(super) unsafe fn to_caller(state: *mut lua_State, frame: &mut lua_Debug) -> 
     unsafe { skynet_lua::lua_getcaller(state.cast(), ptr::from_mut(frame).cast()) != 0 }
 }
 
-fn is_lua(frame: &lua_Debug) -> bool {
+pub(super) fn is_lua(frame: &lua_Debug) -> bool {
     // Those in C have -1.
     frame.linedefined >= 0
 }
@@ -339,23 +339,4 @@ unsafe fn may_end(local: &Local, state: *mut lua_State, step: Step, layer: bool)
         step::set(local, Step::NONE);
     }
     false
-}
-
-/// A coroutine has ended while the VM is watched: a step in it goes on in the one that has resumed it.
-///
-/// # Safety
-/// Both are coroutines of the VM, and the calling thread runs the service.
-pub(in super::super) unsafe fn has_ended(
-    this: *mut Snlua,
-    coroutine: *mut lua_State,
-    resumer: *mut lua_State,
-) {
-    // SAFETY: contract of this function.
-    if let Some(local) = unsafe { local(this) } {
-        // As it is: the coroutine has no place any more.
-        let step = local.step.get();
-        if step.is_on() && step.coroutine == coroutine {
-            step::set(local, step.goes_on_in(resumer));
-        }
-    }
 }

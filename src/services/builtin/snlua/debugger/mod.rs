@@ -23,6 +23,7 @@ mod breakpoints;
 mod evaluation;
 mod exceptions;
 mod files;
+mod handover;
 mod hook;
 mod libraries;
 mod natives;
@@ -49,7 +50,8 @@ use step::Step;
 
 pub use adapter::open;
 pub(super) use exceptions::learn_functions;
-pub(super) use hook::{has_ended, is_ours, on_switch, set_from_signal};
+pub(super) use handover::{has_ended, has_yielded};
+pub(super) use hook::{is_ours, on_switch, set_from_signal};
 
 /// Services that may be stopped at a time.
 pub const MOST_STOPPED: usize = 32;

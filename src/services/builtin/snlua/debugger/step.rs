@@ -78,14 +78,25 @@ impl Step {
         self.mode != Mode::None
     }
 
-    /// The coroutine has ended: the step goes on in that which has resumed it, and ends there at the next line.
-    pub fn goes_on_in(self, resumer: *mut lua_State) -> Step {
+    /// The step goes on in the coroutine that has resumed its own, and ends there at the next line: of the function in which that waits,
+    /// whose frame begins at `base`, or of who has called it; a step into functions at any.
+    pub fn goes_on_in(self, resumer: *mut lua_State, base: isize) -> Step {
+        let mode = match self.mode {
+            Mode::Out => Mode::Over,
+            mode => mode,
+        };
         Step {
-            mode: Mode::Over,
+            mode,
             coroutine: resumer,
-            base: isize::MAX,
+            base,
             ..self
         }
+    }
+
+    /// Whether it ends with a yield of its coroutine that a function at `base` asks for. One that a function which was called does belongs
+    /// to the call that is stepped over.
+    pub fn leaves_at(self, base: isize) -> bool {
+        self.mode == Mode::In || self.base >= base || self.base == OUTSIDE
     }
 
     /// Whether a line of `coroutine`, in the function of `frame`, is one at which the step may end.
@@ -161,7 +172,7 @@ fn has_place(local: &Local) -> bool {
 ///
 /// # Safety
 /// `frame` is of a function on the stack of `state`, a coroutine of a VM that the calling thread runs.
-unsafe fn base(state: *mut lua_State, frame: &lua_Debug) -> isize {
+pub(super) unsafe fn base(state: *mut lua_State, frame: &lua_Debug) -> isize {
     // SAFETY: contract of this function.
     unsafe { skynet_lua::lua_framebase(state.cast(), ptr::from_ref(frame).cast()) }
 }
