@@ -217,6 +217,8 @@ pub struct Running {
 
 /// What the program around Lua adds to every VM, whoever makes it (`lua_Host` of lhost.h). Texts are C strings of at most
 /// `size` bytes, written to `text`.
+    /// Unless 0, `lua_isyieldable` says no: nothing may wait.
+    pub still: c_int,
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Host {

@@ -84,6 +84,36 @@ fn what_takes_too_long_is_ended_and_the_next_runs() {
     debugged.node.wait("resume: dead");
 }
 
+/// In a coroutine of the text's own a function could yield; what waits for an answer is refused before it asks.
+#[test]
+fn what_is_refused_in_a_coroutine_has_sent_nothing() {
+    let mut debugged = Debugged::start("debug_refused", &[]);
+    let mut editor = debugged.editor(&[], &["counts"]);
+    let mut before = 0;
+    for n in 0..2 {
+        debugged.node.types("count 1");
+        let (thread, _) = editor.stopped();
+        let frames = editor.frames(thread);
+        let handler = frames[1]["id"].as_u64().unwrap();
+        let now: u32 = editor.evaluate(handler, "asked").unwrap().parse().unwrap();
+        assert!(n == 0 || now == before + 1, "{now}, {before}");
+        before = now;
+        for wait in ["call(skynet.self(), 'lua', 'loop', 1)", "sleep(1)"] {
+            let text = format!(
+                "(function() local skynet = require 'skynet' return require('skynet.coroutine').wrap(function() return skynet.{wait} end)() end)()"
+            );
+            assert_eq!(
+                editor.evaluate(handler, &text).unwrap_err(),
+                "nothing can wait while the service is stopped"
+            );
+        }
+        let text = "(function() local sum = 0 for n in coroutine.wrap(function() coroutine.yield(1) coroutine.yield(2) end) do sum = sum + n end return sum end)()";
+        assert_eq!(editor.evaluate(handler, text).as_deref(), Ok("3"));
+        editor.go("continue", thread);
+        debugged.node.wait("count 1: 1");
+    }
+}
+
 /// It is not undone by what is written back of the frame's variables.
 #[test]
 fn what_a_condition_calls_may_change_variables_of_the_frame() {

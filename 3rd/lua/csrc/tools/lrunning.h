@@ -14,6 +14,7 @@ struct lua_Running {
   lua_State *now;  /* the coroutine that runs */
   const void *waiting;  /* what resumes it, on the stack of the thread */
   lua_State *followed;  /* one whose end matters to the program, or NULL */
+  int still;  /* nothing may wait: no coroutine is told that it can yield */
 };
 
 
@@ -31,6 +32,9 @@ extern struct lua_Running luaE_norunning;
 ** waited, and goes to the handler of the main one, or of that one.)
 **
 ** When the coroutine in 'followed' is freed, NULL takes its place.
+**
+** While 'still' is not 0, 'lua_isyieldable' says no. What yields to its own
+** caller, and does not ask, yields as ever.
 **
 ** Where the main coroutine has no handler for an error that leaves a coroutine
 ** which nobody has resumed, that of the one in 'now' gets it. Without words

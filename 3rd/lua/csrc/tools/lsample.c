@@ -12,7 +12,7 @@
 #include "lstate.h"
 
 
-struct lua_Running luaE_norunning = {NULL, NULL, NULL};
+struct lua_Running luaE_norunning = {NULL, NULL, NULL, 0};
 
 
 LUA_API void lua_setrunning (lua_State *L, struct lua_Running *words) {

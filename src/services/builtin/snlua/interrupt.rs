@@ -67,6 +67,8 @@ pub(super) struct Interrupt {
     pub(super) resumers: Resumers,
     /// The coroutine that the debugger makes a step in, or null; Lua writes null when it is freed.
     pub(super) followed: Cell<*mut lua_State>,
+    /// Nothing may wait, as the service is stopped: Lua tells no coroutine that it can yield.
+    pub(super) still: Cell<c_int>,
     /// What the hook is to do: bits.
     wanted: AtomicU8,
     /// In which message. Written before `wanted`.
@@ -83,6 +85,7 @@ const _: () = {
     assert!(mem::offset_of!(Interrupt, running) == mem::offset_of!(Running, now));
     assert!(mem::offset_of!(Interrupt, resumers) == mem::offset_of!(Running, waiting));
     assert!(mem::offset_of!(Interrupt, followed) == mem::offset_of!(Running, followed));
+    assert!(mem::offset_of!(Interrupt, still) == mem::offset_of!(Running, still));
     assert!(size_of::<Resumers>() == size_of::<*const c_void>());
 };
 
@@ -92,6 +95,7 @@ impl Interrupt {
             running: AtomicPtr::new(ptr::null_mut()),
             resumers: Resumers::new(),
             followed: Cell::new(ptr::null_mut()),
+            still: Cell::new(0),
             wanted: AtomicU8::new(0),
             thread: AtomicUsize::new(0),
             message: AtomicI32::new(0),

@@ -111,6 +111,47 @@ function commands.fail()
 	return none.field -- fails
 end
 
+-- Lua calls a message handler that fails for its own error too.
+function commands.handle()
+	return (
+		xpcall(function()
+			local none
+			return none.field -- fails in xpcall
+		end, function(problem)
+			return problem.text.size -- handles
+		end)
+	)
+end
+
+local function sink(n)
+	return sink(n + 1) + 1
+end
+
+function commands.overflow()
+	local handled = xpcall(sink, function(problem)
+		return problem .. ", handled"
+	end, 1)
+	return handled, (pcall(sink, 1))
+end
+
+-- A hook of its own, for a while.
+function commands.unhook()
+	debug.sethook(function() end, "l")
+	debug.sethook()
+	local is_gone = true -- unhooked
+	return is_gone
+end
+
+function commands.lend()
+	local owned = { inner = { "deep" } }
+	local function borrow(lent)
+		local first = lent.inner -- lent
+		return first
+	end
+	local borrowed = borrow(owned)
+	return #borrowed
+end
+
 function commands.spin()
 	local spinning = true
 	local n = 0
@@ -214,6 +255,17 @@ function commands.litter()
 	end
 	objects = nil
 	return finalized <= 1000, objects -- litters
+end
+
+function commands.sweep()
+	local swept = setmetatable({}, {
+		__gc = function()
+			finalized = finalized + 1 -- sweeps
+		end,
+	})
+	swept = nil
+	collectgarbage() -- collects
+	return swept == nil -- collected
 end
 
 -- A finalizer that fails while a pcall runs.

@@ -48,7 +48,9 @@ pub(super) struct Evaluation {
 pub(super) fn set(local: &Local, evaluation: Option<Evaluation>) {
     local.evaluation.set(evaluation);
     // SAFETY: the instance outlives `local`, and belongs to the thread that runs the service.
-    let memory = unsafe { &(*local.instance).memory };
+    let (memory, interrupt) = unsafe { (&(*local.instance).memory, &(*local.instance).interrupt) };
+    // What would wait is refused before it does anything, also in a coroutine of the text's own.
+    interrupt.still.set(evaluation.is_some().into());
     memory.set_room(evaluation.map(|_| MOST_MEMORY));
     let deadline = evaluation.map_or(0, |evaluation| evaluation.deadline);
     local.vm.evaluates.store(deadline, Ordering::SeqCst);
