@@ -10,6 +10,8 @@
 
 local native = ...
 
+local names = native.load "skynet.internal.debugnames"
+
 local type, rawget, rawlen, getmetatable = type, rawget, rawlen, debug.getmetatable
 local format, byte = string.format, string.byte
 
@@ -126,10 +128,6 @@ end
 
 local show_flat
 
-local function is_name(key)
-	return type(key) == "string" and string.find(key, "^[%a_][%w_]*$") ~= nil
-end
-
 local function preview(value)
 	local parts, size, count = {}, 0, 0
 	local length = rawlen(value)
@@ -153,7 +151,7 @@ local function preview(value)
 			parts[count + 1] = "..."
 			break
 		end
-		local name = is_name(key) and key or "[" .. show_flat(key) .. "]"
+		local name = names.is_name(key) and key or "[" .. show_flat(key) .. "]"
 		add(name .. " = " .. show_flat(item))
 	end
 	return "{" .. table.concat(parts, ", ") .. "}"
@@ -225,19 +223,24 @@ end
 
 local list_of
 
--- The number of a value; the same one however often it is shown.
+-- The number of a value; the same one however often it is shown in a frame: in another one other expressions stand for it.
 local function reference(store, value, frame, expression)
 	if not can_open(value) then
 		return 0
 	end
-	local known = store.numbers[value]
-	if not known then
+	local numbers = store.numbers[frame or store] or {}
+	store.numbers[frame or store] = numbers
+	local known = numbers[value]
+	if known then
+		local item = store:item(known)
+		item.expression = item.expression or expression
+	else
 		local item = { frame = frame, value = value, expression = expression }
 		function item.list(start, count)
 			return list_of(value, start, count)
 		end
 		known = store:add(item)
-		store.numbers[value] = known ~= 0 and known or nil
+		numbers[value] = known ~= 0 and known or nil
 	end
 	return known
 end
@@ -257,27 +260,6 @@ function Store:variable(name, value, frame, expression, limit)
 		variable.namedVariables = 1 -- there may be
 	end
 	return variable
-end
-
-local RESERVED <const> = {}
-for word in
-	string.gmatch(
-		"and break do else elseif end false for function global goto if in local nil not or repeat return then true until while",
-		"%a+"
-	)
-do
-	RESERVED[word] = true
-end
-
--- The expression for a field of what `parent` stands for; nil if there is none.
-local function field_expression(parent, key)
-	if is_name(key) and not RESERVED[key] then
-		return parent .. "." .. key
-	elseif type(key) == "string" and #key <= SHORT and utf8.len(key) then
-		return format("%s[%q]", parent, key)
-	elseif type(key) == "number" or type(key) == "boolean" then
-		return format("%s[%s]", parent, M.show(key))
-	end
 end
 
 local function by_name(a, b)
@@ -321,7 +303,7 @@ local function upvalues(func)
 		list[index] = {
 			name = name ~= "" and name or format("[%d]", index),
 			value = value,
-			expression = is_name(name) and name or nil,
+			expression = names.is_name(name) and name or nil,
 			set = not native.closes(func, index) and function(new)
 				debug.setupvalue(func, index, new)
 			end,
@@ -462,7 +444,7 @@ function Store:children(number_of, filter, start, count)
 		local limit = size < MOST_SHOWN and LONGEST or SHORT
 		local expression = entry.expression
 		if not expression and item.expression and entry.key ~= nil then
-			expression = field_expression(item.expression, entry.key)
+			expression = names.field(item.expression, entry.key, M.show)
 		end
 		local variable = self:variable(entry.name, entry.value, item.frame, expression, limit)
 		if entry.text then

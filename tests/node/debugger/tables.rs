@@ -98,6 +98,25 @@ fn what_is_inside_of_a_table_has_an_expression() {
 }
 
 #[test]
+fn a_table_has_in_each_frame_the_expressions_of_that_frame() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_lent", "lent", "lend");
+    let frames = editor.frames(thread);
+    for (place, name) in ["lent", "owned"].into_iter().enumerate() {
+        let frame = frames[place]["id"].as_u64().unwrap();
+        let (locals, _) = editor.scope(frame, "Locals");
+        let list = variables(&mut editor, locals, json!({}));
+        let table = named(&list, name)["variablesReference"].as_u64().unwrap();
+        let list = variables(&mut editor, table, json!({}));
+        let expression = named(&list, "inner")["evaluateName"].as_str().unwrap();
+        assert_eq!(expression, format!("{name}.inner"));
+        let value = editor.evaluate(frame, expression);
+        assert_eq!(value.as_deref(), Ok("{\"deep\"}"));
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("lend: 1");
+}
+
+#[test]
 fn what_looks_alike_has_names_of_its_own() {
     let (mut debugged, mut editor, thread) = stopped_at("debug_alike", "names", "names");
     let top = editor.top(thread);
