@@ -139,7 +139,7 @@ local OPERATORS <const> = {
 		return hits <= n
 	end,
 	["%"] = function(hits, n)
-		return n > 0 and hits % n == 0
+		return hits % n == 0
 	end,
 }
 OPERATORS["="], OPERATORS[""] = OPERATORS["=="], OPERATORS["=="]
@@ -225,7 +225,7 @@ local function is_hit(thread, id, condition, hit_condition, log, breakpoint)
 	if hit_condition then
 		local operator, number = string.match(hit_condition, "^%s*([<>=%%]*)%s*(%d+)%s*$")
 		local holds = OPERATORS[operator]
-		if not holds then
+		if not holds or operator == "%" and tonumber(number) == 0 then
 			output("stderr", format("%q is no condition of hits, such as 5, >= 5 or %% 5", hit_condition), frame)
 			return true
 		elseif not holds(count, tonumber(number)) then

@@ -293,6 +293,14 @@ fn conditions_numbers_of_hits_and_log_messages_decide_whether_a_breakpoint_stops
         10
     );
     let reason = editor.event("output", |_| true);
+    for hits in ["abc", "% 0"] {
+        let seen = stops(&mut editor, json!({ "hitCondition": hits }), 10);
+        assert_eq!(seen.len(), 10);
+        editor.event("output", |body| {
+            let text = body["output"].as_str().unwrap();
+            text.contains(&format!("\"{hits}\" is no condition of hits"))
+        });
+    }
     assert!(
         reason["output"]
             .as_str()
