@@ -125,6 +125,10 @@ unsafe extern "C" {
     /// and before the stack is unwound (ldebugger.h). It must not raise. `None`: nobody watches. Any thread.
     pub safe fn lua_watcherrors(watcher: Option<unsafe extern "C-unwind" fn(*mut LuaState)>);
 
+    /// From now on `watcher` is called when `debug.sethook` has taken the hook of the running coroutine away, in any VM (ldebugger.h). It
+    /// must not raise. `None`: nobody watches. Any thread.
+    pub safe fn lua_watchhooks(watcher: Option<unsafe extern "C-unwind" fn(*mut LuaState)>);
+
     /// Calls `each` with every line of the Lua function at `index`, and of those that are written in it, at which a line hook is
     /// called (ldebugger.h). Raises nothing.
     pub fn lua_activelines(
@@ -213,12 +217,12 @@ pub struct Running {
     pub waiting: *const c_void,
     /// One whose end matters to the program, or null. When it is freed, Lua puts null here.
     pub followed: *mut LuaState,
+    /// Unless 0, `lua_isyieldable` says no: nothing may wait.
+    pub still: c_int,
 }
 
 /// What the program around Lua adds to every VM, whoever makes it (`lua_Host` of lhost.h). Texts are C strings of at most
 /// `size` bytes, written to `text`.
-    /// Unless 0, `lua_isyieldable` says no: nothing may wait.
-    pub still: c_int,
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Host {

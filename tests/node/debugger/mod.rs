@@ -4,6 +4,7 @@ mod abuse;
 mod bounds;
 mod deaf;
 mod ends;
+mod errors;
 mod evaluations;
 mod limits;
 mod newer;
@@ -292,7 +293,6 @@ fn conditions_numbers_of_hits_and_log_messages_decide_whether_a_breakpoint_stops
         stops(&mut editor, json!({ "condition": "i.x.y" }), 10).len(),
         10
     );
-    let reason = editor.event("output", |_| true);
     for hits in ["abc", "% 0"] {
         let seen = stops(&mut editor, json!({ "hitCondition": hits }), 10);
         assert_eq!(seen.len(), 10);
@@ -301,6 +301,7 @@ fn conditions_numbers_of_hits_and_log_messages_decide_whether_a_breakpoint_stops
             text.contains(&format!("\"{hits}\" is no condition of hits"))
         });
     }
+    let reason = editor.event("output", |_| true);
     assert!(
         reason["output"]
             .as_str()

@@ -1,4 +1,4 @@
-//! Steps, pauses and errors.
+//! Steps and pauses.
 
 use serde_json::json;
 
@@ -194,75 +194,63 @@ fn a_service_stops_also_where_no_coroutine_could_yield() {
     debugged.node.wait("generate: 14");
 }
 
+/// Lua calls no hooks there, but those that ask for it.
 #[test]
-fn errors_stop_a_service_where_they_are_raised() {
-    let mut debugged = Debugged::start("debug_errors", &[]);
-    let mut editor = debugged.editor(&["uncaught"], &[]);
-    debugged
-        .node
-        .types("catch")
-        .wait("catch: false")
-        .types("fail");
+fn a_breakpoint_in_a_finalizer_stops_and_a_step_into_functions_passes_over_it() {
+    let mut debugged = Debugged::start("debug_finalizer", &[]);
+    let mut editor = debugged.editor(&[], &["sweeps"]);
+    debugged.node.types("sweep");
     let (thread, reason) = editor.stopped();
-    assert_eq!(reason, "exception");
-    assert_eq!(
-        editor.stack(thread)[0].2,
-        debugged.line("main.lua", "fails")
-    );
-    let info = editor.get("exceptionInfo", json!({ "threadId": thread }));
-    assert_eq!(info["breakMode"], "unhandled");
-    assert!(
-        info["description"]
-            .as_str()
-            .unwrap()
-            .contains("attempt to index a nil value"),
-        "{info}"
-    );
-    editor.go("continue", thread);
-    debugged.node.wait("fail: failed");
-
-    editor.get("setExceptionBreakpoints", json!({ "filters": ["caught"] }));
-    debugged.node.types("fail");
-    // The driver catches what its call has raised.
-    let (driver, _) = editor.stopped();
-    assert_eq!(editor.stack(driver)[0].1, "driver.lua");
-    editor.go("continue", driver);
-    debugged.node.wait("fail: failed").types("catch");
-    let (thread, _) = editor.stopped();
-    let stack = editor.frames(thread);
-    assert_eq!(stack[0]["name"], "[C] error");
-    let raised = stack[1]["id"].as_u64().unwrap();
-    assert_eq!(
-        editor.evaluate(raised, "wrong").as_deref(),
-        Ok("\"caught\"")
-    );
-    // A step leads to who has caught it.
-    editor.breakpoints(&debugged.file("main.lua"), &json!([]));
-    editor.go("next", thread);
+    assert_eq!(reason, "breakpoint");
+    let [sweeps, collects, collected] =
+        ["sweeps", "collects", "collected"].map(|comment| debugged.line("main.lua", comment));
+    assert_eq!(editor.stack(thread)[0].2, sweeps);
+    let file = debugged.file("main.lua");
+    editor.breakpoints(&file, &json!([]));
+    editor.go("stepOut", thread);
     assert_eq!(editor.stopped(), (thread, "step".into()));
-    let top = editor.top(thread);
-    assert_eq!(editor.evaluate(top, "ok").as_deref(), Ok("false"));
+    assert_eq!(editor.stack(thread)[0].2, collected);
+    editor.breakpoints(&file, &json!([{ "line": collects }]));
     editor.go("continue", thread);
-    debugged.node.wait("catch: false");
+    debugged.node.wait("sweep: true").types("sweep");
+    editor.stopped();
+    editor.go("stepIn", thread);
+    assert_eq!(editor.stopped(), (thread, "step".into()));
+    assert_eq!(editor.stack(thread)[0].2, collected);
+    editor.go("continue", thread);
+    debugged.node.wait("sweep: true");
 }
 
-/// It is caught where it is caught, however deep it was raised.
 #[test]
-fn errors_of_a_deep_stack_are_known_for_what_they_are() {
-    let mut debugged = Debugged::start("debug_deep", &[]);
-    let mut editor = debugged.editor(&["uncaught"], &[]);
-    debugged
-        .node
-        .types("deep 150000")
-        .wait("deep 150000: false");
-    editor.get("threads", json!({}));
-    assert!(!editor.has_stopped());
-    editor.get("setExceptionBreakpoints", json!({ "filters": ["caught"] }));
-    debugged.node.types("deep 150000");
-    let (thread, reason) = editor.stopped();
-    assert_eq!(reason, "exception");
+fn a_breakpoint_behind_a_hook_of_the_service_s_own_stops() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_unhooked", "unhooked", "unhook");
     editor.go("continue", thread);
-    debugged.node.wait("deep 150000: false");
+    debugged.node.wait("unhook: true");
+}
+
+/// It has no line to step from.
+#[test]
+fn a_step_from_where_a_service_waits_ends_at_the_first_line_of_the_application() {
+    let mut debugged = Debugged::start("debug_idle", &[]);
+    let mut editor = debugged.editor(&[], &[]);
+    debugged.node.types("ask 1").wait("ask 1: asking101");
+    let threads = editor.get("threads", json!({}));
+    let all = threads["threads"].as_array().unwrap();
+    let worker = all
+        .iter()
+        .find(|one| one["name"].as_str().unwrap().ends_with(" worker"));
+    let worker = worker.unwrap()["id"].as_u64().unwrap();
+    for command in ["next", "stepIn", "stepOut"] {
+        editor.go("pause", worker);
+        assert_eq!(editor.stopped(), (worker, "pause".into()));
+        editor.go(command, worker);
+        debugged.node.types("ask 1");
+        assert_eq!(editor.stopped(), (worker, "step".into()), "{command}");
+        let works = debugged.line("worker.lua", "works");
+        assert_eq!(editor.stack(worker)[0].2, works, "{command}");
+        editor.go("continue", worker);
+        debugged.node.wait("ask 1: asking101");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@
 #include "lgc.h"
 #include "lparser.h"
 #include "ltable.h"
+#include "lvm.h"
 
 
 static lua_ErrorWatcher watcher = NULL;  /* atomic */
@@ -27,8 +28,43 @@ LUA_API void lua_watcherrors (lua_ErrorWatcher newwatcher) {
 }
 
 
+/* the size of a stack that has overflowed is larger ('ldo.c') */
+#define MOSTSTACK	1000000
+
+
+/* whether the message handler was called for an error of its own */
+static int handlesitself (lua_State *L) {
+  const CallInfo *ci;
+  StkId handler = restorestack(L, L->errfunc);
+  int n = 0;
+  if (L->errfunc == 0)
+    return 0;
+  for (ci = L->ci; ci != NULL && ci->func.p > handler; ci = ci->previous) {
+    if (luaV_rawequalobj(s2v(ci->func.p), s2v(handler)) && ++n > 1)
+      return 1;
+  }
+  return 0;
+}
+
+
 void luaG_raised (lua_State *L) {
   lua_ErrorWatcher w = __atomic_load_n(&watcher, __ATOMIC_ACQUIRE);
+  if (l_unlikely(w != NULL) && getCcalls(L) < LUAI_MAXCCALLS &&
+      stacksize(L) <= MOSTSTACK && !handlesitself(L))
+    w(L);
+}
+
+
+static lua_HookWatcher hookwatcher = NULL;  /* atomic */
+
+
+LUA_API void lua_watchhooks (lua_HookWatcher newwatcher) {
+  __atomic_store_n(&hookwatcher, newwatcher, __ATOMIC_RELEASE);
+}
+
+
+LUA_API void lua_unhooked (lua_State *L) {
+  lua_HookWatcher w = __atomic_load_n(&hookwatcher, __ATOMIC_ACQUIRE);
   if (l_unlikely(w != NULL))
     w(L);
 }

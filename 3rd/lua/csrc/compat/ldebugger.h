@@ -12,12 +12,27 @@
 
 /*
 ** Called when an error is raised, with its value at the top, before any
-** message handler and before the stack is unwound. Must not raise errors.
+** message handler and before the stack is unwound. Must not raise errors. Not
+** called where a stack has overflowed, until what did so has ended; nor for
+** an error of a message handler that handles one of its own: Lua calls it
+** for each, until the stack overflows.
 */
 typedef void (*lua_ErrorWatcher) (lua_State *L);
 
 /* from now on, for all states; NULL: nobody watches. Any thread */
 LUA_API void (lua_watcherrors) (lua_ErrorWatcher watcher);
+
+/*
+** Called when 'debug.sethook' has taken the hook of the running coroutine
+** away. Must not raise errors.
+*/
+typedef void (*lua_HookWatcher) (lua_State *L);
+
+/* from now on, for all states; NULL: nobody watches. Any thread */
+LUA_API void (lua_watchhooks) (lua_HookWatcher watcher);
+
+/* for the library: 'L' has no hook any more */
+LUA_API void (lua_unhooked) (lua_State *L);
 
 /*
 ** Calls 'each' with every line of the function at 'idx', and of those that

@@ -7,18 +7,17 @@ use std::sync::atomic::Ordering;
 
 use libc::{c_int, c_void};
 use mlua_sys::{
-    LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, lua_Debug,
-    lua_State, lua_call, lua_checkstack, lua_getinfo, lua_getstack, lua_gettop, lua_newthread,
-    lua_pcall, lua_pop, lua_pushboolean, lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata,
-    lua_pushlstring, lua_pushnil, lua_pushthread, lua_pushvalue, lua_rawgetp, lua_rawsetp,
-    lua_sethook, lua_settop, lua_tolstring, lua_tothread, lua_touserdata, lua_xmove, luaL_error,
-    luaL_loadfilex,
+    LUA_OK, LUA_REGISTRYINDEX, LUA_TFUNCTION, LUA_TSTRING, LUA_TTABLE, LUA_TTHREAD, lua_State,
+    lua_call, lua_checkstack, lua_gettop, lua_newthread, lua_pcall, lua_pop, lua_pushboolean,
+    lua_pushcfunction, lua_pushinteger, lua_pushlightuserdata, lua_pushlstring, lua_pushnil,
+    lua_pushthread, lua_pushvalue, lua_rawgetp, lua_rawsetp, lua_sethook, lua_settop,
+    lua_tolstring, lua_tothread, lua_touserdata, lua_xmove, luaL_error, luaL_loadfilex,
 };
 use skynet_lua::LuaState;
 use skynet_support::State;
 
 use super::breakpoints::Breakpoint;
-use super::hook::with_source;
+use super::hook::{is_idle, is_in_layer};
 use super::step::{self, Mode, Step};
 use super::{
     ATTACHMENT, Local, RUN, Snlua, Vm, evaluation, libraries, natives, node_ends, notices, resumers,
@@ -129,7 +128,17 @@ pub(super) unsafe fn stop(local: &Local, state: *mut lua_State, reason: Reason) 
         coroutine
     };
     // SAFETY: as above. The agent's answer is a coroutine of the VM, which has run nothing since.
-    let step = unsafe { Step::from(mode, coroutine, is_in_layer(local, coroutine)) };
+    let step = unsafe {
+        if mode != Mode::None
+            && coroutine == state
+            && matches!(reason, Reason::Pause)
+            && is_idle(local, state)
+        {
+            Step::to_application()
+        } else {
+            Step::from(mode, coroutine, is_in_layer(local, coroutine))
+        }
+    };
     step::set(local, step);
 }
 
@@ -193,20 +202,6 @@ fn accept_requests(local: &Local, on: bool) {
     if on && !is_over {
         // Who wanted it to stop has what was wanted, whatever the reason is.
         vm.pause.store(RUN, Ordering::SeqCst);
-    }
-}
-
-/// Whether the function that runs is one of the layer.
-///
-/// # Safety
-/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
-unsafe fn is_in_layer(local: &Local, state: *mut lua_State) -> bool {
-    // SAFETY: contract of this function.
-    unsafe {
-        let mut frame: lua_Debug = std::mem::zeroed();
-        lua_getstack(state, 0, &mut frame) != 0
-            && lua_getinfo(state, c"S".as_ptr(), &mut frame) != 0
-            && with_source(local, &frame, |source| source.layer)
     }
 }
 

@@ -18,7 +18,8 @@ use skynet_support::State;
 use std::ffi::CStr;
 use std::sync::atomic::Ordering;
 
-use super::{Local, Snlua, agent, hook, local, natives};
+use super::hook::{self, MASK_INSIDE};
+use super::{Local, Snlua, agent, local, natives};
 use crate::services::builtin::snlua::core::{monotonic_nanos, thread_cpu_nanos};
 
 /// Instructions between two looks whether it has to end.
@@ -28,8 +29,6 @@ const PATIENCE: u64 = 1_000_000_000;
 const TOO_LONG: &CStr = c"this takes too long while the service is stopped";
 /// Bytes by which the VM may grow meanwhile.
 const MOST_MEMORY: usize = 256 * 1024 * 1024;
-/// In hooks and finalizers too (`LUA_MASKINSIDE`, ldebugger.h).
-const MASK_INSIDE: c_int = 0x80;
 
 /// What runs.
 #[derive(Clone, Copy)]
@@ -49,9 +48,9 @@ pub(super) fn set(local: &Local, evaluation: Option<Evaluation>) {
     local.evaluation.set(evaluation);
     // SAFETY: the instance outlives `local`, and belongs to the thread that runs the service.
     let (memory, interrupt) = unsafe { (&(*local.instance).memory, &(*local.instance).interrupt) };
+    memory.set_room(evaluation.map(|_| MOST_MEMORY));
     // What would wait is refused before it does anything, also in a coroutine of the text's own.
     interrupt.still.set(evaluation.is_some().into());
-    memory.set_room(evaluation.map(|_| MOST_MEMORY));
     let deadline = evaluation.map_or(0, |evaluation| evaluation.deadline);
     local.vm.evaluates.store(deadline, Ordering::SeqCst);
 }

@@ -11,14 +11,14 @@ use std::sync::atomic::Ordering;
 
 use libc::c_int;
 use mlua_sys::{
-    lua_CFunction, lua_Debug, lua_State, lua_checkstack, lua_getallocf, lua_getfield,
-    lua_getglobal, lua_getinfo, lua_getstack, lua_pop, lua_tocfunction,
+    lua_CFunction, lua_Debug, lua_State, lua_checkstack, lua_getfield, lua_getglobal, lua_getinfo,
+    lua_getstack, lua_pop, lua_tocfunction,
 };
 use skynet_lua::LuaState;
 
-use super::super::{allocations, profile};
+use super::super::profile;
 use super::hook::{self, with_source};
-use super::{ADAPTER, ERRORS, Local, Snlua, agent};
+use super::{ADAPTER, ERRORS, Local, agent};
 
 /// Errors that the application catches.
 pub(super) const CAUGHT: u8 = 1;
@@ -209,15 +209,9 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
 /// Lua calls it (ldebugger.h) with the running state of a VM of the calling thread.
 unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
     let state: *mut lua_State = state.cast();
-    // SAFETY: contract of this function. Of other VMs than those of services nothing is asked but their allocator; those of
-    // services lead to an instance that outlives them. Nothing here raises.
+    // SAFETY: contract of this function. Nothing here raises.
     unsafe {
-        let mut ud = std::ptr::null_mut();
-        if !allocations::is_ours(lua_getallocf(state, &mut ud)) || ud.is_null() {
-            return;
-        }
-        let this: *mut Snlua = ud.cast();
-        let Some(local) = super::local(this) else {
+        let Some((this, local)) = super::of_service(state) else {
             return;
         };
         let wanted = ERRORS.load(Ordering::Relaxed);

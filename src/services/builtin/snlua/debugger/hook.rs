@@ -13,6 +13,7 @@ use mlua_sys::{
     LUA_MASKLINE, lua_Debug, lua_Hook, lua_State, lua_gethook, lua_gethookmask, lua_getinfo,
     lua_getstack, lua_sethook,
 };
+use skynet_lua::LuaState;
 use skynet_support::State;
 
 use super::breakpoints::{self, Source};
@@ -25,6 +26,9 @@ use super::{
 /// Lines without a function with a breakpoint, or as many as the stack has calls if those are more, after which the stack is looked at:
 /// the line hook may not be needed any more. Then what it costs to set it anew, which grows with the calls, is little for each line.
 const QUIET: u32 = 256;
+/// In hooks and finalizers too (`LUA_MASKINSIDE`, ldebugger.h). A hook of the service's own is no place for this one; and where this one
+/// has returned, Lua calls hooks in the rest of the finalizer whatever their mask is.
+pub(super) const MASK_INSIDE: c_int = 0x80;
 /// Functions of a stack that are looked at each time that its coroutine goes on.
 const DEEPEST: usize = 1000;
 
@@ -56,6 +60,7 @@ unsafe fn set(state: *mut lua_State, mask: c_int) {
     // SAFETY: contract of this function.
     unsafe {
         let before = lua_gethook(state);
+        let mask = if mask == 0 { 0 } else { mask | MASK_INSIDE };
         let is_set = match before {
             None => mask == 0,
             Some(set) => is_hook(set) && lua_gethookmask(state) == mask,
@@ -78,6 +83,22 @@ pub(in super::super) unsafe fn set_from_signal(running: *mut lua_State) {
             .is_some_and(|local| evaluation::end_from_signal(local, running));
         if !ends && is_free(running) {
             lua_sethook(running, Some(hook), LUA_MASKCOUNT, 1);
+        }
+    }
+}
+
+/// The service has taken a hook of its own away: the one that has been in its place is missing.
+///
+/// # Safety
+/// Lua calls it (ldebugger.h) with the running state of a VM of the calling thread.
+pub(super) unsafe extern "C-unwind" fn was_taken(state: *mut LuaState) {
+    let state: *mut lua_State = state.cast();
+    // SAFETY: contract of this function. Nothing here raises.
+    unsafe {
+        if let Some((this, local)) = super::of_service(state)
+            && (is_watched(local) || local.busy.get())
+        {
+            on_switch(this, state);
         }
     }
 }
@@ -323,6 +344,29 @@ unsafe fn on_line(this: *mut Snlua, local: &Local, state: *mut lua_State, event:
 unsafe fn has_application(local: &Local, state: *mut lua_State) -> bool {
     // SAFETY: contract of this function.
     unsafe { any_frame(local, state, DEEPEST, |source, _, _| !source.layer) == Some(true) }
+}
+
+/// Whether a service that was paused waits for a message: the editor is shown none of its functions (`debugstacks.lua`).
+///
+/// # Safety
+/// As for [`is_in_layer`].
+pub(super) unsafe fn is_idle(local: &Local, state: *mut lua_State) -> bool {
+    // SAFETY: contract of this function.
+    JUST_MY_CODE.load(Ordering::Relaxed) && !unsafe { has_application(local, state) }
+}
+
+/// Whether the function that runs is one of the layer.
+///
+/// # Safety
+/// `state` is a coroutine of the VM of `local`, and the calling thread runs its service.
+pub(super) unsafe fn is_in_layer(local: &Local, state: *mut lua_State) -> bool {
+    // SAFETY: contract of this function.
+    unsafe {
+        let mut frame: lua_Debug = std::mem::zeroed();
+        lua_getstack(state, 0, &mut frame) != 0
+            && lua_getinfo(state, c"S".as_ptr(), &mut frame) != 0
+            && with_source(local, &frame, |source| source.layer)
+    }
 }
 
 /// Whether the step, which may end at this line as far as it goes, is to end in this file. In the Lua layer it goes on to the

@@ -37,13 +37,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use mlua_sys::lua_State;
+use mlua_sys::{lua_State, lua_getallocf};
 use parking_lot::{Condvar, Mutex};
 use skynet_lua::Handler;
 
-use super::Snlua;
 use super::core::{self, Request, Service, spare};
 use super::sample::Resumers;
+use super::{Snlua, allocations};
 use breakpoints::Sources;
 use evaluation::Evaluation;
 use step::Step;
@@ -142,6 +142,7 @@ pub(super) struct Local {
 /// The config wants a debug adapter. `spawn` starts a spare worker.
 pub fn enable(spawn: spare::Spawn) {
     ENABLED.store(true, Ordering::Relaxed);
+    skynet_lua::lua_watchhooks(Some(hook::was_taken));
     spare::allow(MOST_STOPPED, spawn);
 }
 
@@ -191,6 +192,23 @@ unsafe fn local<'a>(this: *mut Snlua) -> Option<&'a Local> {
     // SAFETY: contract of this function.
     let place: &Option<Box<Local>> = unsafe { &(*this).debugger };
     place.as_deref()
+}
+
+/// The instance of a VM, which may be one that is no service's, and what the thread has for it. Raises nothing.
+///
+/// # Safety
+/// `state` is the running state of a VM that the calling thread runs; as for [`local`].
+unsafe fn of_service<'a>(state: *mut lua_State) -> Option<(*mut Snlua, &'a Local)> {
+    // SAFETY: contract of this function. Of other VMs than those of services nothing is asked but their allocator; those of
+    // services lead to an instance that outlives them.
+    unsafe {
+        let mut ud = std::ptr::null_mut();
+        if !allocations::is_ours(lua_getallocf(state, &mut ud)) || ud.is_null() {
+            return None;
+        }
+        let this: *mut Snlua = ud.cast();
+        local(this).map(|local| (this, local))
+    }
 }
 
 /// Who has resumed whom in the VM.

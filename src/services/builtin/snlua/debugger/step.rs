@@ -27,6 +27,7 @@ pub(super) enum Mode {
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     pub mode: Mode,
+    /// Null: any.
     pub coroutine: *mut lua_State,
     /// A line of its ends the step if its function's frame begins here or further out ([`base`]).
     base: isize,
@@ -51,6 +52,15 @@ impl Step {
             mode: Mode::In,
             coroutine,
             entry: true,
+            ..Step::NONE
+        }
+    }
+
+    /// A step to the next line of the application, in whichever coroutine.
+    pub fn to_application() -> Step {
+        Step {
+            mode: Mode::In,
+            base: OUTSIDE,
             ..Step::NONE
         }
     }
@@ -110,11 +120,15 @@ impl Step {
         resumers: &Resumers,
     ) -> bool {
         if coroutine != self.coroutine {
-            return self.mode == Mode::In && self.concerns(coroutine, resumers);
+            return self.mode == Mode::In
+                && self.concerns(coroutine, resumers)
+                // SAFETY: contract of this function.
+                && !unsafe { is_in_finalizer(coroutine, frame, OUTSIDE) };
         }
         match self.mode {
             Mode::None => false,
-            Mode::In => true,
+            // SAFETY: contract of this function.
+            Mode::In => !unsafe { is_in_finalizer(coroutine, frame, self.base) },
             // SAFETY: contract of this function.
             Mode::Over | Mode::Out => self.base >= unsafe { base(coroutine, frame) },
         }
@@ -125,7 +139,7 @@ impl Step {
         if !self.is_on() {
             return false;
         }
-        if coroutine == self.coroutine {
+        if coroutine == self.coroutine || self.coroutine.is_null() {
             return true;
         }
         self.mode == Mode::In && resumers.of(coroutine).any(|state| state == self.coroutine)
@@ -135,7 +149,7 @@ impl Step {
 /// The step that is under way. One whose coroutine is no more, as it was closed or collected, is over.
 pub(super) fn current(local: &Local) -> Step {
     let step = local.step.get();
-    if !step.is_on() || has_place(local) {
+    if !step.is_on() || step.coroutine.is_null() || has_place(local) {
         return step;
     }
     set(local, Step::NONE);
@@ -165,6 +179,27 @@ fn has_place(local: &Local) -> bool {
             LUA_OK => lua_getstack(followed, 0, &mut std::mem::zeroed()) != 0,
             _ => false,
         }
+    }
+}
+
+/// Whether the collector has called the function of `frame`, or one that has called it, of those whose frames begin above `outermost`: it
+/// has come in between, and a step into functions passes over it.
+///
+/// # Safety
+/// As for [`base`].
+unsafe fn is_in_finalizer(state: *mut lua_State, frame: &lua_Debug, outermost: isize) -> bool {
+    // SAFETY: contract of this function; `lua_Debug` is plain data.
+    unsafe {
+        let mut frame = ptr::read(frame);
+        while base(state, &frame) > outermost {
+            if skynet_lua::lua_isfinalizer(state.cast(), (&raw const frame).cast()) != 0 {
+                return true;
+            }
+            if !hook::to_caller(state, &mut frame) {
+                break;
+            }
+        }
+        false
     }
 }
 
