@@ -30,6 +30,8 @@ pub struct Settings {
     pub append: Vec<(String, String)>,
     /// Keys of the config file that do not count.
     pub remove: Vec<String>,
+    /// A key whose value is written to a file, if it has one.
+    pub noted: Option<(String, PathBuf)>,
 }
 
 impl Settings {
@@ -52,6 +54,12 @@ impl Settings {
                 }
                 None => known.push((text(key), text(value))),
             }
+        }
+        if let Some((key, file)) = &self.noted
+            && let Some((_, value)) = known.iter().find(|(name, _)| is(name, key))
+        {
+            // Who reads it does without.
+            let _ = std::fs::write(file, value.as_bytes());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub fn until(what: &str, test: impl Fn() -> bool) {
 }
 
 /// A folder with a node that tells its process's id and runs on.
-fn endless_project(test: &str) -> std::path::PathBuf {
+fn endless_project(test: &str) -> PathBuf {
     let folder = scratch(test);
     fs::write(
         folder.join("main.lua"),
@@ -194,4 +194,97 @@ fn how_the_node_ends_is_known_whoever_starts_the_process() {
     editor.attach("launch", json!({}), &[], &[]);
     assert_eq!(editor.event("exited", |_| true)["exitCode"], 7);
     child.wait().unwrap();
+}
+
+/// A folder of temporary files with a path that is short enough for a socket in it.
+fn temporary(test: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("{test}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+fn folders_in(place: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn what_no_editor_sends_is_told_and_is_a_failure() {
+    let folder = endless_project("debug_garbage");
+    for (text, told) in [
+        (
+            "hello\n",
+            "\"hello\\n\" is no header of the Debug Adapter Protocol",
+        ),
+        ("Content-Length: 4\r\n\r\nnull", "\"null\" is no request"),
+    ] {
+        let mut child = debug(&folder, ".").stderr(Stdio::piped()).spawn().unwrap();
+        child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(1));
+        let errors = String::from_utf8_lossy(&out.stderr);
+        assert!(errors.contains(told), "{errors}");
+    }
+}
+
+/// How long the node is waited for at the end: tests of the process itself say what it makes of that.
+#[test]
+fn a_node_notes_how_long_its_services_may_take_to_finish() {
+    let (folder, place) = (endless_project("debug_grace"), temporary("grace"));
+    fs::write(
+        folder.join("config"),
+        "shutdown_grace = 30\nluaservice = './?.lua'\nbootstrap = 'snlua main'\n",
+    )
+    .unwrap();
+    let mut child = debug(&folder, "config")
+        .env("TMPDIR", &place)
+        .spawn()
+        .unwrap();
+    let mut editor = editor_of(&mut child);
+    editor.attach("launch", json!({}), &[], &[]);
+    let noted = fs::read_to_string(folders_in(&place)[0].join("grace"));
+    assert_eq!(noted.unwrap(), "30");
+    editor.get("disconnect", json!({}));
+    child.wait().unwrap();
+    fs::remove_dir(&place).expect("it is empty");
+}
+
+/// By a second signal the process ends at once, though its node does not.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_folder_is_left_behind_for_longer_than_until_the_next_start() {
+    let (folder, place) = (scratch("debug_folders"), temporary("folders"));
+    fs::write(
+        folder.join("main.lua"),
+        "local skynet = require 'skynet'\nskynet.start(function()\n\tskynet.on_shutdown(function()\n\t\tprint 'ends'\n\t\tskynet.wait()\n\tend)\n\tprint 'begun'\nend)\n",
+    )
+    .unwrap();
+    for (name, left) in [("KILL", 1), ("TERM", 0)] {
+        let mut child = debug(&folder, ".").env("TMPDIR", &place).spawn().unwrap();
+        let mut editor = editor_of(&mut child);
+        editor.attach("launch", json!({}), &[], &[]);
+        let mut told = |text: &str| {
+            editor.event("output", |body| body["output"] == format!("{text}\n"));
+        };
+        told("begun");
+        assert_eq!(
+            folders_in(&place).len(),
+            1,
+            "that of the one before has gone"
+        );
+        if name == "TERM" {
+            signal(child.id(), name);
+            told("ends");
+        }
+        signal(child.id(), name);
+        child.wait().unwrap();
+        assert_eq!(folders_in(&place).len(), left);
+    }
+    fs::remove_dir(&place).expect("it is empty");
 }

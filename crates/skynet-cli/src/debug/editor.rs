@@ -1,6 +1,7 @@
 //! The editor, as far as it is standard input: what it sends, and its end.
 
-use std::io::{self, Read, Write};
+use super::frames;
+use std::io::{self, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
@@ -56,11 +57,20 @@ impl Requests {
         false
     }
 
-    /// Passes on all that comes, until the editor has gone.
-    pub fn pass_to(self, adapter: &mut UnixStream) -> io::Result<()> {
-        adapter.write_all(&self.early)?;
-        for piece in self.pieces {
-            adapter.write_all(&piece)?;
+    /// What has come early that is no request.
+    pub fn problem(&self) -> Result<(), String> {
+        let mut early = &self.early[..];
+        while frames::read_request(&mut early)?.is_some() {}
+        Ok(())
+    }
+
+    /// Passes on all that comes, until the editor, or the adapter, has gone. The error says what has come that is no request.
+    pub fn pass_to(self, adapter: &mut UnixStream) -> Result<(), String> {
+        let mut reader = BufReader::new(self);
+        while let Some(request) = frames::read_request(&mut reader)? {
+            if adapter.write_all(&request).is_err() {
+                break;
+            }
         }
         Ok(())
     }

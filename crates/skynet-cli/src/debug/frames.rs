@@ -1,5 +1,6 @@
 //! Messages of the protocol on the standard output: those of the adapter as they are, and events of this process between them.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Mutex;
@@ -9,6 +10,11 @@ use std::time::Duration;
 
 /// The longest message of an adapter.
 const MOST: u64 = 64 << 20;
+/// The longest request, as in the adapter.
+const REQUEST: u64 = 8 << 20;
+/// Bytes of a header, and of what is wrong and shown.
+const HEADER: u64 = 1024;
+const SHOWN: usize = 100;
 /// The end of what a node has written that a refusal has with it, in bytes.
 const TAIL: usize = 4096;
 /// What is written at a time, in bytes.
@@ -41,6 +47,61 @@ pub fn read(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let before = frame.len() as u64;
     reader.take(length).read_to_end(&mut frame)?;
     Ok((frame.len() as u64 == before + length).then_some(frame))
+}
+
+/// What is looked at of a request here.
+#[derive(Deserialize)]
+struct Request {
+    #[serde(rename = "seq")]
+    _number: i64,
+}
+
+/// One request of the editor, headers included, as it came; `None` at the end. It is what the adapter takes: that ends the connection
+/// when it gets something else, and cannot say so here.
+pub fn read_request(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
+    let mut frame = Vec::new();
+    let mut length = None;
+    loop {
+        let start = frame.len();
+        let size = reader.by_ref().take(HEADER).read_until(b'\n', &mut frame);
+        let line = &frame[start..];
+        if line == b"\r\n" && length.is_some() {
+            break;
+        }
+        let is_begun = [&b"Content-Length:"[..], b"Content-Type: "]
+            .iter()
+            .any(|name| line.starts_with(name) || name.starts_with(line));
+        let is_ended = line.ends_with(b"\r\n");
+        if !is_begun || line.len() as u64 == HEADER || line.ends_with(b"\n") && !is_ended {
+            return Err(format!(
+                "{:?} is no header of the Debug Adapter Protocol, such as \"Content-Length: 119\"",
+                String::from_utf8_lossy(&line[..line.len().min(SHOWN)])
+            ));
+        } else if !matches!(size, Ok(1..)) || !is_ended {
+            return Ok(None); // in the middle, perhaps
+        }
+        let line = String::from_utf8_lossy(line);
+        if let Some(digits) = line.strip_prefix("Content-Length:") {
+            let digits = digits.trim();
+            length = digits.parse::<u64>().ok().filter(|&one| one <= REQUEST);
+            if length.is_none() {
+                return Err(format!("{digits:?} is no length of a message"));
+            }
+        }
+    }
+    let (before, length) = (frame.len(), length.unwrap_or(0));
+    let read = reader.take(length).read_to_end(&mut frame);
+    let text = &frame[before..];
+    if read.is_err() || (text.len() as u64) < length {
+        return Ok(None);
+    }
+    match serde_json::from_slice::<Request>(text) {
+        Ok(_) => Ok(Some(frame)),
+        Err(problem) => Err(format!(
+            "{:?} is no request: {problem}",
+            String::from_utf8_lossy(&text[..text.len().min(SHOWN)])
+        )),
+    }
 }
 
 fn frame(message: &Value) -> Vec<u8> {
@@ -153,9 +214,12 @@ impl Output {
 
     /// The node has ended before its adapter listened: the editor's first request fails, with what the node has written.
     pub fn refuse_first_request(&self, requests: impl Read, why: &str) -> io::Result<()> {
-        let Some(request) = read(&mut BufReader::new(requests))? else {
-            super::complain(&format!("skynet debug: {why}"));
-            return Ok(());
+        let request = match read_request(&mut BufReader::new(requests)) {
+            Ok(Some(request)) => request,
+            other => {
+                super::complain(&format!("skynet debug: {why}"));
+                return other.map(|_| ()).map_err(io::Error::other);
+            }
         };
         let text = request.iter().position(|&byte| byte == b'{').unwrap_or(0);
         let request: Value = serde_json::from_slice(&request[text..]).unwrap_or_default();
@@ -194,5 +258,48 @@ mod tests {
         assert_eq!(read(&mut reader).unwrap(), None);
         assert!(read(&mut &b"Content-Length: 99999999999\r\n\r\n"[..]).is_err());
         assert!(read(&mut &b"hello\r\n\r\n"[..]).is_err());
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_and_a_part_of_one_is_none() {
+        let text = b"Content-Length: 11\r\nContent-Type: x\r\n\r\n{\"seq\": 1 }Content-Le";
+        let mut reader = &text[..];
+        let whole = text.len() - 10;
+        assert_eq!(
+            read_request(&mut reader).unwrap().as_deref(),
+            Some(&text[..whole])
+        );
+        assert_eq!(read_request(&mut reader), Ok(None));
+        assert_eq!(read_request(&mut &b""[..]), Ok(None));
+        assert_eq!(
+            read_request(&mut &b"Content-Length: 20\r\n\r\n{\"seq\""[..]),
+            Ok(None)
+        );
+        for (text, told) in [
+            (&b"hello"[..], "\"hello\" is no header"),
+            (
+                b"GET / HTTP/1.1\r\n\r\n",
+                "\"GET / HTTP/1.1\\r\\n\" is no header",
+            ),
+            (b"\r\n", "is no header"),
+            (b"Content-Length: 2\n\n{}", "is no header"),
+            (
+                b"Content-Length: 2\r\nContent-X: 1\r\n\r\n{}",
+                "is no header",
+            ),
+            (b"Content-Length: -1\r\n\r\n", "\"-1\" is no length"),
+            (
+                b"Content-Length: 99999999\r\n\r\n",
+                "\"99999999\" is no length",
+            ),
+            (b"Content-Length: 4\r\n\r\nnull", "\"null\" is no request"),
+            (
+                b"Content-Length: 2\r\n\r\n{}",
+                "\"{}\" is no request: missing field `seq`",
+            ),
+        ] {
+            let problem = read_request(&mut &text[..]).unwrap_err();
+            assert!(problem.contains(told), "{problem}");
+        }
     }
 }

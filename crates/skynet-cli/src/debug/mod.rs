@@ -28,8 +28,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 use written::{REST, Written};
@@ -37,8 +37,10 @@ use written::{REST, Written};
 /// Between two looks whether the adapter listens, and for how long. It does so before the node runs anything of the project.
 const LOOK: Duration = Duration::from_millis(10);
 const LISTENS: Duration = Duration::from_secs(60);
-/// How long a node may take to end by itself.
-const GRACE: Duration = Duration::from_secs(12);
+/// How long the services of a node may take to finish, unless the config has a `shutdown_grace`; and how much longer the node may take to
+/// end by itself.
+const GRACE: Duration = Duration::from_secs(10);
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// The settings of the hidden command `skynet debug-node`.
 pub fn settings(node: &DebugNode) -> Result<Settings, String> {
@@ -70,6 +72,7 @@ pub fn settings(node: &DebugNode) -> Result<Settings, String> {
         "debug_adapter_password",
     ];
     settings.remove = NOT_HERE.map(String::from).to_vec();
+    settings.noted = Some(("shutdown_grace".into(), folder::grace_beside(&node.socket)));
     settings.set.extend([
         (
             "debug_adapter".into(),
@@ -94,8 +97,8 @@ pub fn main(debug: &Debug) -> ExitCode {
 fn run(debug: &Debug) -> io::Result<()> {
     expect_children();
     let parting = Arc::new(Parting::default());
-    end_with_signals(&parting)?;
-    let folder = Folder::new()?;
+    let folder = Arc::new(Folder::new()?);
+    end_with_signals(&parting, &folder)?;
     let socket = folder.socket();
     let mut node = command(debug, &socket).spawn()?;
     let output = Arc::new(Output::default());
@@ -103,10 +106,10 @@ fn run(debug: &Debug) -> io::Result<()> {
     let mut requests = Requests::begin();
     let Some(mut adapter) = connect(&socket, &mut node, &mut requests, &parting)? else {
         let is_mute = node.try_wait()?.is_none();
-        let status = end(&mut node, &parting)?;
+        let status = end(&mut node, &parting, &folder)?;
         written.wait_for_rest();
         if parting.has_begun() {
-            return Ok(()); // nobody asks
+            return requests.problem().map_err(no_editor); // nobody asks
         }
         drop(folder);
         parting.begin(); // there is nothing left to wait for when a signal comes
@@ -118,24 +121,46 @@ fn run(debug: &Debug) -> io::Result<()> {
     };
     parting.set_adapter(adapter.try_clone()?);
     let (answers, session) = (adapter.try_clone()?, adapter.try_clone()?);
-    let editor = Arc::clone(&parting);
+    let (editor, wrong) = (Arc::clone(&parting), Arc::new(OnceLock::new()));
+    let found = Arc::clone(&wrong);
     thread::spawn(move || {
         // Whatever ends it, the rest is the same.
-        let _ = requests.pass_to(&mut adapter);
+        if let Err(problem) = requests.pass_to(&mut adapter) {
+            let _ = found.set(problem);
+        }
         editor.begin();
     });
     let answered = in_background(&output, |output| pass_answers(answers, output));
     wait_for_end(&session);
     // The adapter is gone: the node ends, or the editor has left it.
     let is_read = output.wait_for(&answered);
-    let status = end(&mut node, &parting)?;
+    let status = end(&mut node, &parting, &folder)?;
     if is_read {
         written.wait_for_rest();
         let code = status.code();
         let code = code.unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         output.wait_for(&in_background(&output, move |output| output.exited(code)));
     }
-    Ok(())
+    match wrong.get() {
+        Some(problem) => Err(no_editor(problem.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Something else was sent than requests.
+fn no_editor(problem: String) -> io::Error {
+    io::Error::other(format!(
+        "standard input is not what an editor sends: {problem}"
+    ))
+}
+
+/// How long the node may take to end by itself.
+fn patience(folder: &Folder) -> Duration {
+    let noted = std::fs::read_to_string(folder.grace()).ok();
+    let grace = noted
+        .and_then(|text| text.trim().parse().ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    grace.unwrap_or(GRACE).max(GRACE).saturating_add(MARGIN)
 }
 
 /// Does something with the output that may have to wait for the editor. The channel ends with it.
@@ -170,22 +195,34 @@ fn expect_children() {
 }
 
 /// A signal ends the session, and a second one this process; so does one after which the session does not end.
-fn end_with_signals(parting: &Arc<Parting>) -> io::Result<()> {
+fn end_with_signals(parting: &Arc<Parting>, folder: &Arc<Folder>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
-    let parting = Arc::clone(parting);
+    let (parting, folder) = (Arc::clone(parting), Arc::downgrade(folder));
     thread::spawn(move || {
         for signal in signals.forever() {
             if parting.has_begun() {
-                std::process::exit(128 + signal);
+                exit(signal, &folder);
             }
+            let patience = folder
+                .upgrade()
+                .map_or(Duration::ZERO, |one| patience(&one));
             parting.begin();
+            let folder = Weak::clone(&folder);
             thread::spawn(move || {
-                thread::sleep(GRACE + REST + GRACE / 6);
-                std::process::exit(128 + signal);
+                thread::sleep(patience.saturating_add(REST + MARGIN));
+                exit(signal, &folder);
             });
         }
     });
     Ok(())
+}
+
+/// Ends this process without the rest of what is to be done, but for what would stay behind.
+fn exit(signal: i32, folder: &Weak<Folder>) -> ! {
+    if let Some(folder) = folder.upgrade() {
+        folder.remove();
+    }
+    std::process::exit(128 + signal)
 }
 
 /// This executable once more, as the node.
@@ -265,18 +302,18 @@ fn pass_answers(adapter: UnixStream, output: &Output) {
 }
 
 /// Waits for the end of the node, and sees to it when it takes too long.
-fn end(node: &mut Child, parting: &Parting) -> io::Result<ExitStatus> {
-    let begin = Instant::now();
+fn end(node: &mut Child, parting: &Parting, folder: &Folder) -> io::Result<ExitStatus> {
+    let (begin, patience) = (Instant::now(), patience(folder));
     let mut told = false;
     loop {
         if let Some(status) = node.try_wait()? {
             return Ok(status);
         }
         let passed = begin.elapsed();
-        if passed > GRACE {
+        if passed > patience {
             node.kill()?;
             return node.wait();
-        } else if !told && (parting.has_begun() || passed > GRACE / 6) {
+        } else if !told && (parting.has_begun() || passed > MARGIN) {
             // It was not asked to end, or does not hear.
             told = true;
             // SAFETY: a child that was not waited for yet, so the number is its own.
@@ -297,4 +334,25 @@ fn describe(status: ExitStatus) -> String {
 /// What is left to say, on the error output of this process.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_time_that_its_config_gives_its_services_and_some_more() {
+        let folder = Folder::new().expect("a folder");
+        for (noted, seconds) in [
+            (None, 12),
+            (Some("30"), 32),
+            (Some("0"), 12),
+            (Some("x"), 12),
+        ] {
+            if let Some(noted) = noted {
+                std::fs::write(folder.grace(), noted).expect("a file");
+            }
+            assert_eq!(patience(&folder).as_secs(), seconds, "{noted:?}");
+        }
+    }
 }
