@@ -102,6 +102,15 @@ for sign in string.gmatch("+ - * / // % ^ & | ~ << >> .. == ~= < > <= >= and or"
 end
 local CALLS <const> = { ["("] = true, ["{"] = true, ["["] = true, ["."] = true, [":"] = true }
 
+local OPENING <const> = { ["("] = true, ["{"] = true, ["["] = true }
+local CLOSING <const> = { [")"] = true, ["}"] = true, ["]"] = true }
+local STATEMENTS <const> = {} -- words of which none is in an expression that is passed over
+for word in
+	string.gmatch("break do else elseif end for function global goto if local repeat return then until while", "%a+")
+do
+	STATEMENTS[word] = true
+end
+
 local Reader = {}
 Reader.__index = Reader
 
@@ -188,6 +197,26 @@ function Reader:expression()
 	return value, ok
 end
 
+-- Passes over an expression, from that word on, up to the comma behind it. False if there is none, or a function in it.
+function Reader:pass_expression(place)
+	self.place = place
+	local depth = 0
+	while true do
+		local word = self:peek()
+		local text, is_text = word.text, word.kind == "string"
+		if word.kind == "end" or word.kind == "name" and STATEMENTS[text] then
+			return false
+		elseif text == "," and depth == 0 and not is_text then
+			return true
+		elseif OPENING[text] and not is_text then
+			depth = depth + 1
+		elseif CLOSING[text] and not is_text then
+			depth = depth - 1
+		end
+		self:take()
+	end
+end
+
 -- Names behind `local`, and the value of the last of them if that is a constant.
 function Reader:variables()
 	local names, attribute = {}, nil
@@ -206,9 +235,10 @@ function Reader:variables()
 	local value, is_constant, count = nil, false, 0
 	if self:accept "=" and attribute == "const" then
 		repeat
+			local place = self.place
 			value, is_constant = self:expression()
 			count = count + 1
-		until not is_constant or not self:accept ","
+		until not (is_constant or self:pass_expression(place)) or not self:accept ","
 	end
 	local line = (self.words[self.place - 1] or END).line
 	for i, name in ipairs(names) do

@@ -13,7 +13,7 @@ local function is_large(n)
 	return n > 6
 end
 local limit <const> = tonumber "9"
-local bit <const>, size <const> = 4, 1 << 4 -- 'local size <const> = 0'
+local bit <const>, size <const> = math.max(3, 4), 1 << 4 -- 'local size <const> = 0'
 local function read(first, ...rest)
 	local sum = first + rest[1] -- reads
 	return sum + rest[1], rest.n, is_large, limit
