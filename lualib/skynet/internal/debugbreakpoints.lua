@@ -5,6 +5,12 @@ local MOST_BYTES <const> = 4 * 1024 * 1024 -- of their texts, and of the paths o
 -- Bytes of one: each hit compiles and matches them, and that may take more time than they are long.
 local MOST_CONDITION <const>, MOST_HIT_CONDITION <const>, MOST_LOG <const> = 16384, 64, 4096
 
+-- What is wrong with a condition, as far as that is known before it is met.
+local function problem_of(condition)
+	local compiled, problem = load("return " .. condition .. "\n", "=(condition)", "t")
+	return not compiled and "the condition: " .. string.gsub(problem, "^%(condition%):%d+: ", "") or nil
+end
+
 local Tally = {}
 Tally.__index = Tally
 
@@ -38,6 +44,8 @@ function Tally:add(path, condition, hit_condition, log)
 		return string.format("a condition of hits of more than %d bytes", MOST_HIT_CONDITION)
 	elseif #log > MOST_LOG then
 		return string.format("a log message of more than %d bytes", MOST_LOG)
+	elseif condition ~= "" and problem_of(condition) then
+		return problem_of(condition)
 	elseif self.count >= MOST then
 		return string.format("more than %d breakpoints in all files", MOST)
 	elseif self.bytes + bytes > MOST_BYTES then

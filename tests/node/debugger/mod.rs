@@ -388,6 +388,13 @@ fn a_breakpoint_moves_to_the_next_line_with_code_or_says_why_it_cannot_be() {
     assert_eq!(set[0]["line"], 3, "{set:?}");
     assert_eq!(set[0]["verified"], true);
     assert_eq!(set[1]["verified"], false);
+    let wrong = json!([{ "line": 3, "condition": "x = 1" }, { "line": 3, "condition": "..." }]);
+    let set = editor.breakpoints(&debugged.file("main.lua"), &wrong);
+    assert_eq!(set[0]["verified"], false);
+    let message = set[0]["message"].as_str().unwrap();
+    assert!(message.starts_with("the condition: "), "{message}");
+    assert!(message.contains("near '='"), "{message}");
+    assert_eq!(set[1]["verified"], true);
     fs::write(debugged.folder.join("wrong.lua"), "local = 1\n").unwrap();
     let set = editor.breakpoints(&debugged.file("wrong.lua"), &json!([{ "line": 1 }]));
     assert_eq!(set[0]["verified"], false);
