@@ -135,12 +135,13 @@ local function preview(value)
 		count = count + 1
 		size = size + #text + 2
 		parts[count] = text
-		return size < PREVIEW
 	end
 	for i = 1, length do
-		if not add(show_flat(rawget(value, i))) then
-			break
+		if size >= PREVIEW then
+			parts[count + 1] = "..."
+			return "{" .. table.concat(parts, ", ") .. "}"
 		end
+		add(show_flat(rawget(value, i)))
 	end
 	local each = following(value, length)
 	while true do

@@ -98,6 +98,30 @@ fn what_is_inside_of_a_table_has_an_expression() {
 }
 
 #[test]
+fn a_list_that_is_shown_in_part_says_so() {
+    let (mut debugged, mut editor, thread) = stopped_at("debug_cut", "lent", "lend");
+    let top = editor.top(thread);
+    let many = "(function() local list = {} for i = 1, 46 do list[i] = i end return list end)()";
+    for (text, end) in [
+        (many.to_owned(), ", ...}"),
+        (
+            format!("{{ '{}', 2 }}", "x".repeat(200)),
+            "\"... (200 bytes), 2}",
+        ),
+        (
+            format!("{{ {} }}", "'twelve letters', ".repeat(12)),
+            "\"twelve letters\", ...}",
+        ),
+        ("{ 1, 2, 3 }".into(), "{1, 2, 3}"),
+    ] {
+        let shown = editor.evaluate(top, &text).unwrap();
+        assert!(shown.ends_with(end), "{shown}");
+    }
+    editor.go("continue", thread);
+    debugged.node.wait("lend: 1");
+}
+
+#[test]
 fn a_table_has_in_each_frame_the_expressions_of_that_frame() {
     let (mut debugged, mut editor, thread) = stopped_at("debug_lent", "lent", "lend");
     let frames = editor.frames(thread);
