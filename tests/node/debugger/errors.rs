@@ -75,6 +75,40 @@ fn errors_of_a_deep_stack_are_known_for_what_they_are() {
     debugged.node.wait("deep 150000: false");
 }
 
+#[test]
+fn an_error_that_the_layer_raises_once_more_stops_once_and_as_what_it_is() {
+    let mut debugged = Debugged::start("debug_queue", &[]);
+    let mut editor = debugged.editor(&["uncaught"], &[]);
+    debugged.node.types("queue true").wait("queue true: false");
+    editor.get("threads", json!({}));
+    assert!(!editor.has_stopped());
+    let both = json!({ "filters": ["caught", "uncaught"] });
+    editor.get("setExceptionBreakpoints", both);
+    let queued = debugged.line("main.lua", "queued");
+    for (told, end, mode) in [
+        ("queue true", "queue true: false", "always"),
+        ("queue", "", "unhandled"),
+        ("queue", "", "unhandled"),
+    ] {
+        debugged.node.types(told);
+        let (thread, reason) = editor.stopped();
+        assert_eq!(reason, "exception");
+        assert_eq!(editor.stack(thread)[0].2, queued);
+        let info = editor.get("exceptionInfo", json!({ "threadId": thread }));
+        assert_eq!(info["breakMode"], mode);
+        editor.go("continue", thread);
+        if end.is_empty() {
+            // The next is that of the driver, whose call fails.
+            let (driver, _) = editor.stopped();
+            assert_ne!(driver, thread);
+            editor.go("continue", driver);
+            debugged.node.wait("queue: failed");
+        } else {
+            debugged.node.wait(end);
+        }
+    }
+}
+
 /// Lua calls the handler for its own error, and for the error in that, until the stack overflows.
 #[test]
 fn an_error_of_a_message_handler_stops_once() {

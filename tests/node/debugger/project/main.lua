@@ -123,6 +123,18 @@ function commands.handle()
 	)
 end
 
+-- The queue catches what it raises once more.
+function commands.queue(is_caught)
+	local enter = require "skynet.queue"()
+	local function fail()
+		error "queued" -- queued
+	end
+	if is_caught then
+		return (pcall(enter, fail))
+	end
+	return enter(fail)
+end
+
 local function sink(n)
 	return sink(n + 1) + 1
 end

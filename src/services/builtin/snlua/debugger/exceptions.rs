@@ -2,7 +2,8 @@
 //!
 //! Whether somebody catches an error is seen from the stack: the nearest `pcall` or `xpcall`, or `load`, whose reader fails, in the
 //! coroutine or in those that have resumed it by `coroutine.wrap`. What the Lua layer catches is not caught as far as the
-//! application is concerned: the layer does so to write it to the log. Errors that the layer raises for itself, with nothing of the
+//! application is concerned: the layer does so to write it to the log, or to raise it once more (`skynet.queue`), at which nothing stops
+//! that has stopped where it was raised first. Errors that the layer raises for itself, with nothing of the
 //! application in between, are no errors of either kind. Those of a finalizer nobody catches, and those of what `coroutine.close`
 //! closes are taken for such.
 
@@ -11,14 +12,17 @@ use std::sync::atomic::Ordering;
 
 use libc::c_int;
 use mlua_sys::{
-    lua_CFunction, lua_Debug, lua_State, lua_checkstack, lua_getfield, lua_getglobal, lua_getinfo,
-    lua_getstack, lua_pop, lua_tocfunction,
+    LUA_TSTRING, lua_CFunction, lua_Debug, lua_State, lua_checkstack, lua_getfield, lua_getglobal,
+    lua_getinfo, lua_getstack, lua_pop, lua_rawlen, lua_tocfunction, lua_tolstring, lua_type,
 };
 use skynet_lua::LuaState;
 
 use super::super::profile;
 use super::hook::{self, with_source};
 use super::{ADAPTER, ERRORS, Local, agent};
+
+/// Bytes of an error's text that are compared.
+const LONGEST: usize = 1024;
 
 /// Errors that the application catches.
 pub(super) const CAUGHT: u8 = 1;
@@ -165,11 +169,15 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
         match walk.frame() {
             Frame::Lua => of_application = of_application || walk.is_of_application(),
             Frame::Catches => {
-                return match walk.go_out() && walk.is_of_application() {
-                    true => CAUGHT,
-                    false if of_application => UNCAUGHT,
-                    false => 0,
-                };
+                if walk.is_finalizer() || !walk.go_out() {
+                    break;
+                } else if walk.is_of_application() {
+                    return CAUGHT;
+                }
+                // The layer: where the application has called it, it raises the error once more.
+                place = Some(walk);
+                is_innermost = false;
+                continue;
             }
             // It was seen where it was raised first.
             Frame::Passes if is_innermost => return 0,
@@ -203,6 +211,39 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
     if of_application { UNCAUGHT } else { 0 }
 }
 
+/// Whether the Lua layer raises what has stopped the service where the application has raised it: that text, with more behind it, perhaps.
+/// The text of an error that the application raises is noted for this.
+///
+/// # Safety
+/// As for [`kind`]; an error is at the top of `state`.
+unsafe fn is_raised_again(local: &Local, state: *mut lua_State) -> bool {
+    // SAFETY: contract of this function; a string is not converted.
+    unsafe {
+        let text = if lua_type(state, -1) == LUA_TSTRING {
+            let size = lua_rawlen(state, -1) as usize;
+            let start = lua_tolstring(state, -1, std::ptr::null_mut());
+            &std::slice::from_raw_parts(start.cast::<u8>(), size)[..size.min(LONGEST)]
+        } else {
+            &[]
+        };
+        let Some(mut walk) = Walk::new(local, state) else {
+            return false;
+        };
+        while !matches!(walk.frame(), Frame::Lua) {
+            if !walk.go_out() {
+                return false;
+            }
+        }
+        let mut raised = local.raised.borrow_mut();
+        let before = std::mem::take(&mut *raised);
+        if walk.is_of_application() {
+            *raised = text.to_vec();
+            return false;
+        }
+        !before.is_empty() && text.starts_with(&before)
+    }
+}
+
 /// Called by Lua when an error is raised, in any VM.
 ///
 /// # Safety
@@ -225,7 +266,7 @@ unsafe extern "C-unwind" fn raised(state: *mut LuaState) {
         hook::enter_attachment(local);
         // There is room in those that wait, too: Lua keeps EXTRA_STACK (5) values free behind the end of each stack.
         let kind = kind(local, state);
-        if kind & wanted != 0 {
+        if kind & wanted != 0 && !is_raised_again(local, state) {
             agent::stop(local, state, agent::Reason::Error(kind == CAUGHT));
             hook::settle(this, local, state);
         }

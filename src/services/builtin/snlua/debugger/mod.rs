@@ -133,6 +133,8 @@ pub(super) struct Local {
     evaluation: Cell<Option<Evaluation>>,
     /// While the agent runs: the collector rests for another reason too, as a finalizer has stopped.
     holds_collector: Cell<bool>,
+    /// The text of the last error that has stopped it where the application has raised it.
+    raised: RefCell<Vec<u8>>,
     /// While it is stopped: its worker's place, which a spare one has.
     held: Cell<Option<spare::Held>>,
     /// While the agent runs: where errors of the main coroutine went before.
@@ -252,6 +254,7 @@ pub(super) unsafe fn begin(this: *mut Snlua, service: Service, args: &[u8]) {
         evaluation: Cell::new(None),
         holds_collector: Cell::new(false),
         held: Cell::new(None),
+        raised: RefCell::default(),
         handler: Cell::new(Handler::NONE),
     };
     if vm.name.split_whitespace().next() == Some(adapter::SCRIPT) {
