@@ -4,6 +4,7 @@ local skynet = require "skynet"
 require "skynet.manager"
 require "skynet.cluster" -- starts clusterd
 local alive = require "skynet.internal.alive"
+local given = require "skynet.internal.given"
 
 local node, address = ...
 address = math.tointeger(tonumber(address)) or address
@@ -41,6 +42,7 @@ skynet.forward_type(as_system, function()
 		if not alive(sender) then
 			find_sender(msg, sz)
 		end
+		given.away(sz)
 		if session == 0 then
 			skynet.send(sender, "lua", "push", address, msg, sz)
 		else

@@ -9,6 +9,7 @@ local clustertrace = require "skynet.internal.clustertrace"
 local compression = require "skynet.internal.clustercompression"
 local connection = require "skynet.internal.clusterconnection"
 local defer = require "skynet.internal.defer"
+local given = require "skynet.internal.given"
 local lostsends = require "skynet.internal.lostsends"
 local ratelimit = require "skynet.internal.ratelimit"
 local windows = require "skynet.internal.clusterwindow"
@@ -222,6 +223,7 @@ end
 
 --- req address, msg, sz, tells -> the answer as it came; with `tells`, NOT_SENT if nothing was sent, as when the node ends
 function command.req(address, msg, sz, tells)
+	given.taken(sz)
 	unanswered.begin()
 	if tells and connection.channel.leaving then
 		skynet.trash(msg, sz)
@@ -293,6 +295,7 @@ end
 
 --- push address, msg, sz
 function command.push(address, msg, sz)
+	given.taken(sz)
 	local hopeless = connection.is_hopeless()
 	if hopeless then
 		skynet.trash(msg, sz)

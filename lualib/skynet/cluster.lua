@@ -12,6 +12,7 @@
 
 local skynet = require "skynet"
 local alive = require "skynet.internal.alive"
+local given = require "skynet.internal.given"
 local runtime = require "skynet.internal.kernel"
 local check_yieldable = runtime.check_yieldable
 -- Handle of a service that passes calls on -> whom it passes them to, for the texts of errors.
@@ -30,10 +31,11 @@ local lines = {} -- node -> what waits, in order, while its sender is being foun
 
 -- False when the sender is gone.
 local function push(sender, address, ...)
-	local msg, sz = skynet.pack(...)
+	local msg, sz = given.pack(...)
 	if skynet.send(sender, "lua", "push", address, msg, sz) then
 		return true
 	end
+	given.taken(sz)
 	skynet.trash(msg, sz)
 	return false
 end
@@ -158,7 +160,7 @@ local function known_sender(node)
 end
 
 local function request(sender, address, ...)
-	return skynet.call(sender, "lua", "req", address, skynet.pack(...))
+	return skynet.call(sender, "lua", "req", address, given.pack(...))
 end
 
 --- The service that sends to a node; there is one for each node. Yields.

@@ -8,6 +8,7 @@ use crate::actor::handle;
 #[cfg(feature = "lua")]
 use crate::actor::service::sampling;
 use crate::actor::service::{self, Context, Own, Policy, ServiceRef, parse_hex, tail};
+use crate::alloc::memory;
 use crate::base::digits::Digits;
 use crate::base::{clock, env, fallible, log, words};
 use crate::diag::{figures, snapshot, stuck};
@@ -80,21 +81,20 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         #[cfg(feature = "lua")]
         b"PROFILE" => profile(this, text),
         b"SHUTDOWN" => shut_down(this, text),
-        b"UNLOGGED" => {
-            service::count_unlogged_error();
-            NONE
-        }
-        b"LOGLOST" => {
-            service::waiting::count_unwritten(parse_long(text, 10).max(0) as u64);
-            NONE
-        }
+        b"UNLOGGED" => done(service::count_unlogged_error()),
+        b"LOGLOST" => done(service::waiting::count_unwritten(
+            parse_long(text, 10).max(0) as u64,
+        )),
+        b"MOVED" => done(memory::payload_moved(parse_long(text, 10))),
         #[cfg(feature = "lua")]
-        b"AWAITGC" => {
-            service::quiet::await_collector(this);
-            NONE
-        }
+        b"AWAITGC" => done(service::quiet::await_collector(this)),
         _ => of_any_thread(name, text),
     }
+}
+
+/// The answer of a command that has none.
+fn done((): ()) -> *const c_char {
+    NONE
 }
 
 /// The commands that need no service, so that any thread may give them. Their answers are there for ever.

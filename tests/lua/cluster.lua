@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local cluster = require "skynet.cluster"
 local check = require "check"
+local memory = require "skynet.memory"
 local nodes = require "cluster_nodes"
 
 local cases = {}
@@ -37,6 +38,36 @@ if skynet.call_timeout then
 		end
 		check.equal(cluster.call("me", p, "echo", "hi"), "hi")
 		skynet.trash(address, size)
+	end
+end
+
+-- The block of a request is freed by another service.
+function cases.calls_do_not_add_to_the_memory_of_who_calls()
+	open()
+	local p = peer()
+	cluster.register("counted", p)
+	local proxy = cluster.proxy("me", "@counted")
+	local function used()
+		collectgarbage()
+		collectgarbage()
+		skynet.yield() -- the figures are those of the last turn
+		return memory.info()[skynet.self()]
+	end
+	local function work()
+		for n = 1, 2000 do
+			cluster.call("me", "@counted", "echo", n)
+			cluster.send("me", "@counted", "echo", n)
+			skynet.call(proxy, "lua", "echo", n)
+		end
+	end
+	work()
+	local before = used()
+	work()
+	local grown = used() - before
+	assert(math.abs(grown) < 16384, grown)
+	cluster.unregister "counted"
+	for handle, bytes in pairs(memory.info()) do
+		assert(bytes > 0, skynet.address(handle))
 	end
 end
 

@@ -4,6 +4,7 @@ local NOT_SENT <const> = require "skynet.internal.clusternotsent"
 local skynet = require "skynet"
 local cluster = require "skynet.cluster" -- which asks for this module when it needs it
 local choice = require "skynet.cluster.choice"
+local given = require "skynet.internal.given"
 local respawn = require "skynet.internal.respawn"
 local ratelimit = require "skynet.internal.ratelimit"
 local subscription = require "skynet.cluster.subscription"
@@ -178,7 +179,7 @@ end
 -- Asks a service of another node. Returns the values of the answer, or NOT_SENT alone.
 local function ask(instance, ...)
 	local sender = cluster.get_sender(instance.node)
-	local msg, sz = skynet.pack(...)
+	local msg, sz = given.pack(...)
 	return skynet.call(sender, "lua", "req", instance.address, msg, sz, true)
 end
 

@@ -5,7 +5,8 @@
 //! the report shows ([`crate::diag::memory`]). It differs from a count per block:
 //! * a block freed by another service than the one that allocated it is taken from the one that frees. The usual cases
 //!   are accounted for: payloads of messages and data of sockets change hands ([`block_sent`], [`block_received`]) and
-//!   are charged to none while under way; what the core does on behalf of a service is not charged ([`uncharged`]). Messages to
+//!   are charged to none while under way; what the core does on behalf of a service is not charged ([`uncharged`]). Blocks whose
+//!   addresses are in messages are, where the sender and the receiver say so ([`payload_moved`]). Messages to
 //!   other nodes through a harbor service are not: it comes out too small by what it has freed;
 //! * sizes are those that the allocator reserves, and Lua's memory counts;
 //! * what threads allocate outside of a turn is not told apart by kind of thread: it is all in the row `:ffffffff`,
@@ -178,6 +179,19 @@ pub fn payload_kept(size: usize) {
     THREAD.with(|thread| {
         if size > 0 && thread.counts() {
             thread.shift(jemalloc::size_class(size) as i64);
+        }
+    });
+}
+
+/// The service on turn has given away a block of `size` bytes, by its address in a message; or has taken one of `-size` over.
+pub fn payload_moved(size: i64) {
+    THREAD.with(|thread| {
+        // No message is larger.
+        let Ok(bytes) = u32::try_from(size.unsigned_abs()) else {
+            return;
+        };
+        if size != 0 && thread.counts() {
+            thread.shift(-size.signum() * size_class(bytes as usize) as i64);
         }
     });
 }
