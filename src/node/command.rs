@@ -81,19 +81,20 @@ pub fn command(this: &mut Own<'_>, name: &CStr, parm: Option<&CStr>) -> *const c
         #[cfg(feature = "lua")]
         b"PROFILE" => profile(this, text),
         b"SHUTDOWN" => shut_down(this, text),
-        b"UNLOGGED" => done(service::count_unlogged_error()),
-        b"LOGLOST" => done(service::waiting::count_unwritten(
-            parse_long(text, 10).max(0) as u64,
-        )),
-        b"MOVED" => done(memory::payload_moved(parse_long(text, 10))),
+        b"UNLOGGED" => note(service::count_unlogged_error),
+        b"LOGLOST" => {
+            note(|| service::waiting::count_unwritten(parse_long(text, 10).max(0) as u64))
+        }
+        b"MOVED" => note(|| memory::payload_moved(parse_long(text, 10))),
         #[cfg(feature = "lua")]
-        b"AWAITGC" => done(service::quiet::await_collector(this)),
+        b"AWAITGC" => note(|| service::quiet::await_collector(this)),
         _ => of_any_thread(name, text),
     }
 }
 
-/// The answer of a command that has none.
-fn done((): ()) -> *const c_char {
+/// A command that has no answer.
+fn note(what: impl FnOnce()) -> *const c_char {
+    what();
     NONE
 }
 
