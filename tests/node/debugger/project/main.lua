@@ -123,16 +123,16 @@ function commands.handle()
 	)
 end
 
--- The queue catches what it raises once more.
+-- The queue, which may be entered again, catches what it raises once more.
 function commands.queue(is_caught)
 	local enter = require "skynet.queue"()
 	local function fail()
 		error "queued" -- queued
 	end
 	if is_caught then
-		return (pcall(enter, fail))
+		return (pcall(enter, enter, fail))
 	end
-	return enter(fail)
+	return enter(enter, fail)
 end
 
 local function sink(n)

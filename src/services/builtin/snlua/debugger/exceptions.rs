@@ -235,12 +235,16 @@ unsafe fn is_raised_again(local: &Local, state: *mut lua_State) -> bool {
             }
         }
         let mut raised = local.raised.borrow_mut();
-        let before = std::mem::take(&mut *raised);
         if walk.is_of_application() {
             *raised = text.to_vec();
             return false;
         }
-        !before.is_empty() && text.starts_with(&before)
+        // As often as it is caught on its way.
+        let is_again = !raised.is_empty() && text.starts_with(&raised);
+        if !is_again {
+            raised.clear();
+        }
+        is_again
     }
 }
 
