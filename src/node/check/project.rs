@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 pub(super) const MOST: usize = 100_000;
 /// Texts above this size are no sources, scripts or configs.
 const LARGEST_TEXT: u64 = 4 << 20;
-/// Folders of others' sources and of tools: nothing in there is the project's.
-const PASSED_OVER: &[&str] = &[".git", ".svn", ".hg", "node_modules", "target", "jemalloc"];
+/// Folders of others' sources and of tools, besides those whose names begin with a dot (`.git`, `.types`): nothing in there is
+/// the project's.
+const PASSED_OVER: &[&str] = &["node_modules", "target", "jemalloc"];
 
 /// What a file is, by its name and first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,8 @@ impl Project {
                 continue;
             };
             if kind.is_dir() {
-                if !PASSED_OVER.iter().any(|known| name == *known)
+                if !name.as_encoded_bytes().starts_with(b".")
+                    && !PASSED_OVER.iter().any(|known| name == *known)
                     && let Ok(entries) = fs::read_dir(&path)
                 {
                     folders.push((path, entries));

@@ -38,11 +38,20 @@ const OF_THE_CORE: &[&str] = &[
     "thread",
 ];
 
+/// Whether a script is one that `skynet types` writes: of the Lua layer, or what editors know of a module in Rust.
+fn is_ours(text: &str) -> bool {
+    let mut layer = embedded::FILES.iter();
+    text.starts_with("---@meta") || layer.any(|(_, source)| *source == text.as_bytes())
+}
+
 /// Looks at every config.
 pub(super) fn look(project: &Project, findings: &mut Findings) {
     let mut scripts = String::new();
     for file in project.of(Kind::Script) {
-        scripts.push_str(&file.text().unwrap_or_default());
+        let text = file.text().unwrap_or_default();
+        if !is_ours(&text) {
+            scripts.push_str(&text);
+        }
     }
     for file in project.of(Kind::Config) {
         findings.seen[3] += 1;

@@ -208,6 +208,33 @@ fn a_key_of_the_projects_own_that_is_a_setting_here_is_named() {
     );
 }
 
+/// `skynet.log` in there reads `log_level`, which is no key of the project's own for that.
+#[test]
+fn what_skynet_types_writes_is_not_of_the_project() {
+    let config = "thread = 1\nharbor = 0\nstart = 'main'\nlog_level = 'warn'\n";
+    for folder in [".types", "types"] {
+        let name = format!("with{folder}");
+        let project = Project::new(
+            &name,
+            &[("config", config), ("service/main.lua", "return 1\n")],
+        );
+        let before = project.check(".").0;
+        let mut types = Command::new(env!("CARGO_BIN_EXE_skynet"));
+        let written = types
+            .args(["types", folder])
+            .current_dir(&project.0)
+            .output();
+        assert!(written.expect("the executable runs").status.success());
+        let after = project.check(".").0;
+        assert_eq!(before["findings"], after["findings"], "{folder}");
+        let what = after["findings"][0]["what"].as_str().unwrap();
+        assert!(what.contains("should be debug, info"), "{what}");
+        if folder == ".types" {
+            assert_eq!(before["seen"], after["seen"]);
+        }
+    }
+}
+
 /// Nothing compiled is there to say which Lua the scripts were written for.
 #[test]
 fn the_release_says_which_lua_the_scripts_are_for() {
