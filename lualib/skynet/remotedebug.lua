@@ -76,6 +76,7 @@ function on_step(event, line)
 			end
 		end
 		set_prompt(string.format("%s(%d)>", state.file, line))
+		state.stopped = true
 		return true
 	end
 	state.moved = true
@@ -121,8 +122,10 @@ local function watch(typename, condition)
 	end
 end
 
+-- Returns the tasks that are stopped, or were stepped.
 local function end_watching()
-	for task in pairs(stepping) do
+	local tasks = stepping
+	for task in pairs(tasks) do
 		set_hook(task)
 	end
 	stepping = {}
@@ -131,6 +134,7 @@ local function end_watching()
 			class.dispatch, class.watched_handler = class.watched_handler, nil
 		end
 	end
+	return tasks
 end
 
 ---------------------------------------------------------------- commands
@@ -141,14 +145,18 @@ end
 
 local step_command = {}
 
-function step_command.s(task)
-	stepping[task].over = false
+local function step(task, over)
+	local state = stepping[task]
+	state.over, state.stopped = over, false
 	resume(task)
 end
 
+function step_command.s(task)
+	step(task, false)
+end
+
 function step_command.n(task)
-	stepping[task].over = true
-	resume(task)
+	step(task, true)
 end
 
 function step_command.c(task)
@@ -180,10 +188,19 @@ local function run_line(line, run, ...)
 	print_to_console(table.unpack(results, 2, results.n))
 end
 
+-- For who types a command of a stopped task, or `help`, while no task is stopped.
+local HINT <const> = [[
+no task is stopped: watch("lua") stops the next request of that type, watch("lua", condition) one for which condition(session, source, ...) holds.
+There: s steps into, n steps over, c continues, anything else runs as Lua with the locals. cont ends the session.]]
+
 local function run_command(line)
 	local task = next(stepping)
 	if not task then
-		run_line(line, run_outside)
+		if (step_command[line] or line == "help") and _ENV[line] == nil then
+			print_to_console(HINT)
+		else
+			run_line(line, run_outside)
+		end
 	elseif step_command[line] then
 		step_command[line](task)
 	else
@@ -192,12 +209,17 @@ local function run_command(line)
 end
 
 local function detach()
-	end_watching()
+	local tasks = end_watching()
 	kernel.inspect(nil)
 	local answer = session.answer
 	session = nil
 	skynet.error "Leave debug mode"
 	answer(true)
+	for task, state in pairs(tasks) do
+		if state.stopped then
+			resume(task) -- else who called waits for ever
+		end
+	end
 end
 
 -- Runs what has been typed since the last message.

@@ -298,21 +298,6 @@ if check.ours then
 	end
 end
 
-function cases.lines_reach_the_debugger_until_it_ends()
-	local p = skynet.newservice "peer"
-	local fd = connect(OPEN)
-	socket.write(fd, string.format("debug %x\n", p))
-	local prompt = string.format(":%08x>", p)
-	check.equal(socket.read(fd, #prompt), prompt)
-	socket.write(fd, "1+1\n")
-	assert(string.find(socket.readline(fd), "^2%s*$"))
-	socket.write(fd, "cont\n")
-	check.equal(string.find(socket.readline(fd), "<CMD OK>", 1, true) ~= nil, true)
-	check.equal(ask(fd, "getenv harbor")[1], "harbor\t0")
-	check.equal(ask(fd, "debug fff")[2], "<CMD Error>")
-	socket.close(fd)
-end
-
 -- With services in C nothing else is possible: they answer no such request.
 function cases.a_command_that_is_not_answered_ends_and_so_does_its_connection()
 	open_console()
@@ -341,24 +326,6 @@ function cases.a_command_that_is_not_answered_ends_and_so_does_its_connection()
 	while #socket.netstat() > connections do
 		skynet.sleep(10)
 	end
-end
-
-function cases.lines_sent_with_debug_reach_the_debugger_or_are_commands()
-	local fd = connect(OPEN)
-	socket.write(fd, "debug :fff\ngetenv harbor\n")
-	local lines = {}
-	for i = 1, 4 do
-		lines[i] = socket.readline(fd)
-	end
-	assert(string.find(lines[1], "invalid address"), lines[1])
-	check.equal({ lines[2], lines[3], lines[4] }, { "<CMD Error>", "harbor\t0", "<CMD OK>" })
-	socket.write(fd, string.format("debug %x\n1+1\ncont\n", skynet.newservice "peer"))
-	repeat
-		local line = socket.readline(fd)
-		lines[#lines + 1] = line
-	until string.find(line, "<CMD", 1, true)
-	assert(string.find(table.concat(lines, "\n"), "2%s*\n"), table.concat(lines, "\n"))
-	socket.close(fd)
 end
 
 -- Public applications add to the console, or change it, from another service: they search the upvalues of skynet's

@@ -172,6 +172,11 @@ const FILES: &[LuaFile] = &[
         console,
     ),
     lua_file(
+        "stepping",
+        "the_debug_console_steps_through_a_service",
+        stepping,
+    ),
+    lua_file(
         "dashboard",
         "the_page_of_a_node_tells_what_it_may_and_does_what_it_may",
         own_layer_only,
@@ -412,6 +417,12 @@ fn console(run: &Run) {
     ));
     assert!(!output.contains("another task waits"), "{output}");
     assert!(!output.contains("nil value (upvalue"), "{output}");
+}
+
+fn stepping(run: &Run) {
+    if node::other_tree().is_none() {
+        console(run); // what else the debugger says and does is only ours
+    }
 }
 
 fn first_names(run: &Run) {

@@ -33,7 +33,10 @@ local function wishes(to_address, kind, what, ...)
 		local name = ... or error("profile: the name of a script is needed", 0)
 		return kind, { script = name }, ...
 	end
-	local address = to_address(what)
+	local ok, address = pcall(to_address, what)
+	if not ok then
+		error(address == "Need an address" and string.format("%s; not %s", USAGE, what) or address, 0)
+	end
 	address = type(address) == "number" and skynet.address(address) or address
 	return kind, { service = address }, address, ...
 end
