@@ -69,6 +69,7 @@ fn without_comments(language: &str, code: &str) -> Vec<String> {
         "lua" => &["--"],
         "sh" => &["# "],
         "c" => &["/*"],
+        "rust" | "text" => &["// "],
         _ => &["    # "],
     };
     code.lines()
