@@ -31,6 +31,7 @@ local DRAIN <const> = 5 -- seconds, when the node ends and discovery is on
 local discovery -- handle of clusterdiscovery
 
 local options = {}
+local own = {} -- set of the names and addresses that this node listens at
 local command = {}
 
 -- What comes in in parts on one connection: MiB of it, and how many at a time.
@@ -151,14 +152,17 @@ function command.figures()
 end
 
 --- overview -> figures of the connections to other nodes, those of discovery, node -> address of all that are known, and fd ->
---- address of those that have connected to this one; for the dashboard and the command snapshot of the console
+--- address of those that have connected to this one, and the names of this node; for the dashboard and the command snapshot of the console
 function command.overview()
 	local figures, of_discovery = collect_figures()
-	local addresses = {}
+	local addresses, names_of_ours = {}, {}
 	for name, node in pairs(nodes.all) do
 		addresses[name] = node.address or false
+		if own[name] or own[node.address] or discovery and name == skynet.getenv "cluster_name" then
+			names_of_ours[#names_of_ours + 1] = name
+		end
 	end
-	skynet.retpack(figures, of_discovery, addresses, connections.callers())
+	skynet.retpack(figures, of_discovery, addresses, connections.callers(), names_of_ours)
 end
 
 --- drains -> boolean, for the metrics
@@ -269,7 +273,10 @@ function command.listen(_, address, port, maxclient)
 	if advertised then
 		advertise(advertised, math.tointeger(real_port) or select(2, nodeaddress(host)))
 	end
+	local everywhere = real_address == "0.0.0.0" or real_address == "::"
+	own[string.format("%s:%s", everywhere and "127.0.0.1" or real_address, real_port)] = true
 	if port == nil then
+		own[address] = true
 		real_address, real_port = address, nil
 	end
 	guard.dismissed = true

@@ -101,6 +101,25 @@ function cases.nodes_of_the_cluster_are_shown_before_the_first_call_and_those_th
 	seen = look("/api/look").cluster
 	check.equal(seen.nodes.own.up, true)
 	assert(string.find(select(2, next(seen.incoming)), "^127%.0%.0%.1:%d+$"))
+	check.equal(seen.own, { "own" }) -- by where it listens
+end
+
+function cases.the_page_has_all_words_in_both_languages()
+	open()
+	local _, body = get(readonly, "/")
+	local function words(language)
+		local list, count = {}, 0
+		for key in string.gmatch(string.match(body, "\n\t" .. language .. ": (%b{})"), '[{,] "?([%w_%%/]+)"?:"') do
+			list[key], count = true, count + 1
+		end
+		assert(count > 100, count)
+		return list
+	end
+	local english = words "en"
+	check.equal(english, words "zh")
+	for key in string.gmatch(body, '[^%w]w%("([%w_]+)"[,)]') do
+		assert(english[key], key)
+	end
 end
 
 function cases.the_tasks_of_a_service_are_told_with_their_stacks()

@@ -3,6 +3,7 @@
 const SECONDS = 10, ROW = 20;
 const profile = { of: undefined, kind: "cpu", problem: "", ends: 0, root: undefined, at: undefined };
 const amount = (value) => profile.kind === "cpu" ? `${number(value)} ${w("samples")}` : bytes(value);
+const mark_of = (mark) => lang === "zh" ? { ": ": "：", ", ": "，", " (": "（", ")": "）" }[mark] : mark;
 const part = (value) => `${number(100 * value / Math.max(1, profile.root.sum), 1)} %`;
 
 // "frame;frame NUMBER" in each line.
@@ -64,7 +65,7 @@ function drawProfile() {
 	else if (profile.root && !profile.root.sum) card.append(drawNoSamples());
 	else if (profile.root) {
 		const save = el("a", { class: "tool", download: `profile-${profile.kind}.folded`, href: URL.createObjectURL(new Blob([profile.text], { type: "text/plain" })), style: "text-decoration:none;color:inherit" }, w("save"));
-		card.append(el("div", { class: "bar" }, el("b", {}, `${w(profile.kind + "_kind")}: ${amount(profile.root.sum)}`), el("span", { class: "dim grow" }, w("about_" + profile.kind)), save),
+		card.append(el("div", { class: "bar" }, el("b", {}, `${w(profile.kind + "_kind")}${mark_of(": ")}${amount(profile.root.sum)}`), el("span", { class: "dim grow" }, w("about_" + profile.kind)), save),
 			el("div", { class: "flame mono", id: "flame" }), el("div", { class: "what mono", id: "what" }), drawTop());
 		requestAnimationFrame(drawFlame); // when it has its width
 	}
@@ -74,7 +75,7 @@ function drawFlame() {
 	if (!$("flame")) return;
 	const room = $("flame").clientWidth, boxes = [];
 	let deepest = 0;
-	const say = (box) => () => { $("what").textContent = `${box.name || w("all")}: ${amount(box.sum)}, ${part(box.sum)} (${w("self")} ${part(box.self)})`; };
+	const say = (box) => () => { $("what").textContent = `${box.name || w("all")}${mark_of(": ")}${amount(box.sum)}${mark_of(", ")}${part(box.sum)}${mark_of(" (")}${w("self")} ${part(box.self)}${mark_of(")")}`; };
 	const put = (box, x, width, depth, kind) => {
 		let hash = 7;
 		for (const letter of box.name) hash = (hash * 31 + letter.codePointAt(0)) % 9973;

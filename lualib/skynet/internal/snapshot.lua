@@ -25,12 +25,19 @@ local function cluster_text()
 	if type(clusterd) ~= "string" then
 		return
 	end
-	local nodes, discovery, addresses, callers = ask(clusterd, "overview")
+	local nodes, discovery, addresses, callers, own = ask(clusterd, "overview")
 	local incoming = {}
 	for fd, from in pairs(callers or {}) do
 		incoming[tostring(fd)] = from
 	end
-	return nodes and json.encode { nodes = nodes, discovery = discovery, addresses = addresses, incoming = incoming }
+	return nodes
+		and json.encode {
+			nodes = nodes,
+			discovery = discovery,
+			addresses = addresses,
+			incoming = incoming,
+			own = json.list(own or {}),
+		}
 end
 
 ---@param ... string "sockets": with a list of all of them; "cluster": with what is known of other nodes
