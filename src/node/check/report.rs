@@ -90,6 +90,19 @@ pub(super) fn table(path: &Path, findings: &Findings, swap: Swap) -> String {
         "{}: {compiled} compiled files, {sources} C sources, {scripts} scripts, {configs} configs",
         path.display()
     );
+    if path.is_file()
+        && path
+            .parent()
+            .is_some_and(|parent| !parent.as_os_str().is_empty())
+        && let Ok(here) = std::env::current_dir()
+    {
+        // As for a node of that config.
+        let _ = writeln!(
+            text,
+            "relative paths are seen from {}, where you are",
+            here.display()
+        );
+    }
     if let Some(release) = findings.release {
         let _ = writeln!(
             text,

@@ -208,6 +208,24 @@ fn a_key_of_the_projects_own_that_is_a_setting_here_is_named() {
     );
 }
 
+#[test]
+fn a_config_elsewhere_is_judged_from_here_and_the_report_says_so() {
+    let config = "thread = 1\nharbor = 0\nstart = 'main'\n";
+    let project = Project::new("elsewhere", &[("server/config", config)]);
+    let said = |path: &str| String::from_utf8(project.run(&[path]).stdout).unwrap();
+    let here = project.0.canonicalize().unwrap();
+    let line = format!(
+        "relative paths are seen from {}, where you are",
+        here.display()
+    );
+    assert!(
+        said("server/config").contains(&line),
+        "{}",
+        said("server/config")
+    );
+    assert!(!said("server").contains("relative paths"));
+}
+
 /// `skynet.log` in there reads `log_level`, which is no key of the project's own for that.
 #[test]
 fn what_skynet_types_writes_is_not_of_the_project() {
