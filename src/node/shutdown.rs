@@ -2,7 +2,7 @@
 //! what it has to do, or when the time for that is over.
 //!
 //! It begins with SIGTERM or SIGINT, or with the command SHUTDOWN. A thread of its own conducts it: a worker or the timer
-//! thread must not wait, and services need both until the end.
+//! thread must not wait, and services need both until the end. Where no thread can be made, the monitor thread does.
 //!
 //! A signal that finds a node in which no service asked and no time is configured ends the process by that signal, as
 //! ever; only the lines that the log service has not read yet are written first.
@@ -15,13 +15,13 @@ use crate::actor::service;
 use crate::base::message::{Message, ptype};
 use crate::base::{env, log, panic};
 use crate::node::signals;
-use crate::scheduler;
+use crate::scheduler::{self, watchdog};
 #[cfg(feature = "lua")]
 use crate::services::builtin::snlua::debugger;
 use libc::c_int;
 use parking_lot::{Condvar, Mutex};
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -203,11 +203,33 @@ fn start() -> bool {
     true
 }
 
+/// What conducts the end, until it is taken by the thread that does.
+type Conduct = Box<dyn FnOnce() + Send>;
+static UNCONDUCTED: Mutex<Option<Conduct>> = Mutex::new(None);
+/// No thread could be made for it.
+static STRANDED: AtomicBool = AtomicBool::new(false);
+
 fn conduct_in_thread(body: impl FnOnce() + Send + 'static) {
-    let body = || panic::thread(body);
-    if Builder::new().name("shutdown".into()).spawn(body).is_err() {
-        // No thread is to be had: at least everybody's release runs.
-        service::abort_all();
+    *UNCONDUCTED.lock() = Some(Box::new(body));
+    let thread = Builder::new().name("shutdown".into()).spawn(conduct_here);
+    if thread.is_err() {
+        // The caller may be a worker, and a service that it has to run be awaited.
+        STRANDED.store(true, Ordering::SeqCst);
+        watchdog::MONITOR.ring();
+    }
+}
+
+/// The monitor thread: conducts the end itself if no other thread could be made for it.
+pub fn conduct_if_stranded() {
+    if STRANDED.swap(false, Ordering::SeqCst) {
+        conduct_here();
+    }
+}
+
+fn conduct_here() {
+    let body = UNCONDUCTED.lock().take();
+    if let Some(body) = body {
+        panic::thread(body);
     }
 }
 

@@ -252,6 +252,7 @@ fn monitor() {
     loop {
         watchdog::MONITOR.reset();
         signals::deliver(shutdown::on_signal);
+        shutdown::conduct_if_stranded();
         if ENDED.load(Ordering::SeqCst) {
             return;
         }

@@ -1,9 +1,11 @@
 //! A node without descriptors: files of the project that are there and cannot be opened are not replaced by what is inside of the
-//! executable.
+//! executable. And one without memory: it ends when it shall.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
+use crate::tools::running::Node;
 use crate::tools::scratch;
 
 const MAIN: &str = r#"
@@ -68,4 +70,47 @@ fn what_is_there_and_cannot_be_opened_is_not_replaced_in_silence() {
     let reason = "cannot open ./service/service_cell.lua: Too many open files";
     assert!(text.contains(reason), "no {reason:?} in\n{text}");
     assert!(line("later\t").contains("the own one"), "{text}");
+}
+
+/// Without memory for a thread that conducts the end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_without_memory_ends_by_the_first_signal() {
+    let place = scratch("address_space");
+    let config = "thread = 2\nharbor = 0\nstart = 'main'\nluaservice = './?.lua'\n";
+    for (more, by) in [("", "plain"), ("shutdown_grace = 1\n", "in order")] {
+        fs::write(place.join("config"), format!("{config}{more}")).expect("a file");
+        fs::write(
+            place.join("main.lua"),
+            "require('skynet').start(function() print 'stuck' while true do end end)",
+        )
+        .expect("a file");
+        let mut node = Node::spawn(
+            Command::new(env!("CARGO_BIN_EXE_skynet"))
+                .arg("config")
+                .current_dir(&place),
+        );
+        node.wait("stuck");
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        // SAFETY: a limit of a process of this test, by a struct that is there for the call.
+        let set = unsafe {
+            libc::prlimit(
+                node.id() as libc::pid_t,
+                libc::RLIMIT_AS,
+                &none,
+                std::ptr::null_mut(),
+            )
+        };
+        assert_eq!(set, 0, "{by}");
+        node.signal("TERM");
+        // The allocator may crash in a thread for which the C library still had a stack: that ends the node as well.
+        let signal = node.ended().signal();
+        assert!(
+            matches!(signal, Some(libc::SIGTERM | libc::SIGSEGV)),
+            "{by}: {signal:?}"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! A node that a test starts, reads, types into and ends.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -108,6 +108,13 @@ impl Node {
 
     /// Waits until the node ends, with status 0. Returns all that it has printed.
     pub fn ends(&mut self) -> Vec<String> {
+        let status = self.ended();
+        assert!(status.success(), "{status}\n{}", self.seen.join("\n"));
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Waits until the node ends, and says how.
+    pub fn ended(&mut self) -> ExitStatus {
         let begin = Instant::now();
         loop {
             match self.next_line(begin) {
@@ -116,9 +123,7 @@ impl Node {
                 Err(RecvTimeoutError::Timeout) => panic!("no end of\n{}", self.seen.join("\n")),
             }
         }
-        let status = self.child.wait().expect("the node's status");
-        assert!(status.success(), "{status}\n{}", self.seen.join("\n"));
-        std::mem::take(&mut self.seen)
+        self.child.wait().expect("the node's status")
     }
 
     /// How many descriptors it has open.
