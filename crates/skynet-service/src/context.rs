@@ -314,7 +314,7 @@ pub(crate) fn send_raw(destination: u32, kind: Kind, session: i32, body: Body<'_
 
 /// Runs a command of the core. The answer is a copy; `None` is none.
 fn command(name: &CStr, parameter: Option<&CStr>) -> Option<Vec<u8>> {
-    let context = current(|core| (!core.flags().ending.get()).then(|| core.context()))?;
+    let context = current(|core| (!core.flags().is_ending()).then(|| core.context()))?;
     let parameter: *const c_char = parameter.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: the context of the service whose turn it is, and C strings.
     let answer = unsafe { (sys::api().command)(context, name.as_ptr(), parameter) };

@@ -330,7 +330,7 @@ impl OwnedMessage {
     fn left(&self) {
         // A panic and the end of the service say in the log what they are.
         let is_lost = try_current(|core| {
-            let is_lost = std::thread::panicking() || core.flags().ending.get();
+            let is_lost = std::thread::panicking() || core.flags().is_ending();
             (core.handle() == self.owner).then_some(is_lost)
         });
         let is_lost = is_lost.flatten();

@@ -50,7 +50,7 @@ impl Ctx {
     ///
     /// When there is no such service or its init fails; the log says more.
     pub fn launch(self, line: &str) -> Result<Handle, CommandError> {
-        if current(|core| core.flags().ending.get()) {
+        if current(|core| core.flags().is_ending()) {
             return Err(CommandError::Ending);
         }
         let answer = ask(c"LAUNCH", line)?;

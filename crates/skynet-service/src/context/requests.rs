@@ -40,7 +40,7 @@ pub(super) fn request(
 pub(super) fn skip_used_sessions() -> Result<(), SendError> {
     while current(|core| core.pending().sessions.is_next_waiting()) {
         current(|core| {
-            if core.flags().ending.get() {
+            if core.flags().is_ending() {
                 return Err(SendError::Ending);
             }
             // A message to nobody without bytes: the core makes up a session, and that is all.

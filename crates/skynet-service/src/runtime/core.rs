@@ -11,13 +11,14 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::outlet::{NOBODY, Outlet, send_ending, send_of};
 use super::place::{Near, Place, place};
 use super::ready::{ReadyQueue, TaskList};
 use super::remote::{Remote, Shared};
 use super::sessions::Sessions;
-use super::sync::{Arc, AtomicU32, Ordering};
+use super::sync::Arc;
 use super::task::{Label, TaskRef};
 use crate::address::Handle;
 use crate::error::{JoinError, panic_message};
@@ -31,7 +32,7 @@ const BUDGET: usize = 256;
 
 /// The types that the runtime takes, as bits: [`Kind::Response`], [`Kind::Error`], and [`Kind::Socket`] where the service has sockets of
 /// `crate::net`. Others have the same five bits: who looks closer says that they are not.
-const RARE: u32 =
+const RARE: u8 =
     (1 << Kind::Response.number()) | (1 << Kind::Error.number()) | (1 << Kind::Socket.number());
 
 /// See the module. In an order that leaves no gaps: it is what an idle service takes.
@@ -40,20 +41,14 @@ pub(crate) struct Core {
     pub(super) outlet: Outlet,
     /// Of the thread on which it ran last.
     pub(super) near: Cell<Near>,
+    /// Its name, too.
     shared: Shared,
-    /// (In two steps, as the launch of a service pays for each word of it.)
-    name: &'static &'static str,
-    /// 0 before its init. Other threads look at it, too.
-    handle: AtomicU32,
 }
 
 /// Where the service stands.
 pub(crate) struct Flags {
     pub(crate) init: Cell<Init>,
-    /// The service is being released: nothing can begin any more.
-    pub(crate) ending: Cell<bool>,
-    /// The init of C has returned.
-    pub(crate) is_launched: Cell<bool>,
+    pub(super) stage: Cell<Stage>,
     /// Tasks are being polled: messages that have waited for the init are delivered within that.
     is_running: Cell<bool>,
 }
@@ -63,11 +58,38 @@ impl Flags {
     pub(super) const fn new() -> Flags {
         Flags {
             init: Cell::new(Init::Running),
-            ending: Cell::new(false),
-            is_launched: Cell::new(false),
+            stage: Cell::new(Stage::Launch),
             is_running: Cell::new(false),
         }
     }
+}
+
+impl Flags {
+    /// The service is being released: nothing can begin any more.
+    #[inline]
+    pub(crate) fn is_ending(&self) -> bool {
+        self.stage.get() == Stage::End
+    }
+
+    /// The init of C has returned.
+    #[inline]
+    pub(crate) fn is_launched(&self) -> bool {
+        self.stage.get() != Stage::Launch
+    }
+
+    /// The init of C returns.
+    #[inline]
+    pub(crate) fn launched(&self) {
+        self.stage.set(Stage::Life);
+    }
+}
+
+/// Where the service is for C: in its init, behind it, or at its release.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Launch,
+    Life,
+    End,
 }
 
 /// How far the service's init is.
@@ -174,14 +196,13 @@ impl Core {
             outlet: Outlet {
                 send: Cell::new(send_of(api)),
                 context: Cell::new(ptr::null_mut()),
+                handle: AtomicU32::new(0),
                 rare: Cell::new(RARE),
                 flags: Flags::new(),
                 pending: OnceCell::new(),
             },
             near: Cell::new(Near::nobody()),
-            shared: Shared::new(),
-            name,
-            handle: AtomicU32::new(0),
+            shared: Shared::new(name),
         }
     }
 
@@ -189,7 +210,7 @@ impl Core {
     pub(crate) fn begin(&self, context: *mut sys::Context, handle: Option<Handle>) {
         self.outlet.context.set(context);
         let handle = handle.map_or(0, Handle::get);
-        self.handle.store(handle, Ordering::Release);
+        self.outlet.handle.store(handle, Ordering::Release);
     }
 
     /// Its context; null before its init.
@@ -206,18 +227,18 @@ impl Core {
     /// The name under which its code was loaded.
     #[inline]
     pub(crate) fn name(&self) -> &'static str {
-        self.name
+        self.shared.name()
     }
 
     /// Its own handle, once its init has begun.
     #[inline]
     pub(crate) fn handle(&self) -> Option<Handle> {
-        Handle::new(self.handle.load(Ordering::Relaxed))
+        Handle::new(self.outlet.handle.load(Ordering::Relaxed))
     }
 
     /// The context and the source that the core wants for what is sent: at the release no context, but the handle.
     pub(crate) fn sends_as(&self) -> (*mut sys::Context, u32) {
-        if self.flags().ending.get() {
+        if self.flags().is_ending() {
             return (ptr::null_mut(), self.handle().map_or(0, Handle::get));
         }
         (self.context(), 0)
@@ -258,8 +279,10 @@ impl Core {
     #[inline(never)]
     fn first_pending(&self) -> &Pending {
         self.outlet.pending.get_or_init(|| {
-            let remote = self.shared.remote(&self.handle, post);
-            if self.flags().ending.get() {
+            let remote = self
+                .shared
+                .remote(|| self.outlet.handle.load(Ordering::Acquire), post);
+            if self.flags().is_ending() {
                 remote.close();
             }
             Box::new(Pending {
@@ -280,8 +303,10 @@ impl Core {
     /// `core` points to a service that is not released meanwhile.
     pub(crate) unsafe fn signal(core: *const Core, signal: i32) {
         // SAFETY: the caller's; the fields are for all threads, and are all that is referred to.
-        let (shared, handle) = unsafe { (&(*core).shared, &(*core).handle) };
-        shared.remote(handle, post).signal(signal);
+        let (shared, handle) = unsafe { (&(*core).shared, &(*core).outlet.handle) };
+        shared
+            .remote(|| handle.load(Ordering::Acquire), post)
+            .signal(signal);
     }
 
     /// The wake message is here; the signals that have come.
@@ -298,7 +323,7 @@ impl Core {
     pub(crate) fn spawn<F: Future + 'static>(&self, future: F, label: Label) -> TaskRef {
         let pending = self.pending();
         let task = TaskRef::new(future, Arc::clone(&pending.remote), label);
-        if self.flags().ending.get() {
+        if self.flags().is_ending() {
             // SAFETY: the turn is that of the task's service.
             self.report(&task, unsafe { task.finish(JoinError::Aborted) });
             return task;
@@ -323,7 +348,7 @@ impl Core {
         let (done, panic) = unsafe {
             // It is not done yet: there is no result that could panic.
             let _ = task.detach();
-            if self.flags().ending.get() {
+            if self.flags().is_ending() {
                 (true, task.finish(JoinError::Aborted))
             } else {
                 task.run()
@@ -339,7 +364,7 @@ impl Core {
     #[allow(dead_code, reason = "x86-64 asks in another way")]
     #[inline(always)]
     pub(super) fn is_rare(&self, kind: i32) -> bool {
-        (self.outlet.rare.get() >> (kind & 31)) & 1 != 0
+        (u32::from(self.outlet.rare.get()) >> (kind & 31)) & 1 != 0
     }
 
     /// Runs `f`, while no message is for the runtime.
@@ -413,7 +438,7 @@ impl Core {
 
     /// The service is released: drops all futures, and lets go of what waits for them.
     pub(crate) fn end(&self) {
-        self.flags().ending.set(true);
+        self.flags().stage.set(Stage::End);
         self.outlet.send.set(send_ending);
         if let Some(pending) = self.any_pending() {
             self.end_pending(pending);

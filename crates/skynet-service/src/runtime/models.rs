@@ -51,7 +51,7 @@ fn turn(remote: &Remote) {
 
 /// A service with a task that is ready when all of its flags are set.
 fn service(flags: &[StdArc<AtomicBool>]) -> (Arc<Remote>, TaskRef, Vec<Waker>) {
-    let remote = Arc::new(Remote::new(post));
+    let remote = Arc::new(Remote::new(&"model", post));
     remote.set_handle(1);
     let flags = flags.to_vec();
     let wakers = StdArc::new(std::sync::Mutex::new(None));
@@ -154,14 +154,19 @@ fn loom_a_task_that_is_polled_is_woken_again() {
 #[test]
 fn loom_a_signal_comes_while_the_first_task_is_made() {
     loom::model(|| {
-        let service = StdArc::new((Shared::new(), AtomicU32::new(0)));
+        let service = StdArc::new((Shared::new(&"model"), AtomicU32::new(0)));
         let other = StdArc::clone(&service);
-        let thread = thread::spawn(move || other.0.remote(&other.1, post).signal(5));
+        let remote = |service: &(Shared, AtomicU32)| {
+            let handle = || service.1.load(Ordering::Acquire);
+            service.0.remote(handle, post)
+        };
+        let thread = thread::spawn(move || remote(&other).signal(5));
         // The init, and its first task.
         service.1.store(1, Ordering::Release);
-        let remote = service.0.remote(&service.1, post);
+        let first = remote(&service);
         thread.join().unwrap();
-        assert!(Arc::ptr_eq(&remote, &service.0.remote(&service.1, post)));
+        assert!(Arc::ptr_eq(&first, &remote(&service)));
+        assert_eq!(*service.0.name(), "model");
         assert_eq!(MAILBOX.messages.load(Ordering::SeqCst), 1);
         assert_eq!(service.0.woken(), [5]);
     });

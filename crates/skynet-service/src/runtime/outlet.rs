@@ -4,6 +4,7 @@
 use std::cell::{Cell, OnceCell};
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::atomic::AtomicU32;
 
 use super::core::{Core, Flags, Pending, not_running, try_current};
 use crate::sys;
@@ -15,8 +16,10 @@ pub(crate) struct Outlet {
     pub(crate) send: Cell<Send>,
     /// The service's context; null of nobody, and before its init.
     pub(crate) context: Cell<*mut sys::Context>,
+    /// The service; 0 before its init. Other threads look at it, too.
+    pub(super) handle: AtomicU32,
     /// The types of messages that are not given to the handler as they come, as bits.
-    pub(super) rare: Cell<u32>,
+    pub(super) rare: Cell<u8>,
     /// (Here, where there is room for them.)
     pub(super) flags: Flags,
     /// What waits for something. Most services that never do have none of it; nobody has none.
@@ -44,6 +47,7 @@ pub(super) fn send_of(api: &sys::Api) -> Send {
 pub(super) static NOBODY: Nobody = Nobody(Outlet {
     send: Cell::new(refuse),
     context: Cell::new(ptr::null_mut()),
+    handle: AtomicU32::new(0),
     rare: Cell::new(0),
     flags: Flags::new(),
     pending: OnceCell::new(),

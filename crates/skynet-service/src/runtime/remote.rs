@@ -25,6 +25,8 @@ pub(crate) struct Remote {
     closed: AtomicBool,
     /// The service; 0 before its init.
     handle: AtomicU32,
+    /// The name under which its code was loaded.
+    name: &'static &'static str,
     /// Signals that wait for the service's turn.
     signals: Mutex<Vec<i32>>,
     /// Sends the wake message; `false` when the mailbox takes none.
@@ -32,70 +34,102 @@ pub(crate) struct Remote {
 }
 
 /// Where a service has its [`Remote`], for all threads. It is made when it is needed: most services have neither wakers nor signals.
-/// Null, or from `Arc::into_raw`: a reference of this one's.
+/// From `Arc::into_raw`, a reference of this one's; before, the service's name, a `&'static &'static str` whose address has [`NAME`] set.
+/// (Both in one word, as the launch of a service pays for each.)
 pub(crate) struct Shared(AtomicPtr<Remote>);
 
+/// What marks a name: the lowest bit, as both are aligned to words.
+const NAME: usize = 1;
+const _: () = assert!(align_of::<Remote>() > NAME && align_of::<&str>() > NAME);
+
 impl Shared {
-    pub(crate) fn new() -> Shared {
-        Shared(AtomicPtr::new(ptr::null_mut()))
+    pub(crate) fn new(name: &'static &'static str) -> Shared {
+        let name = ptr::from_ref(name).cast_mut().cast::<Remote>();
+        Shared(AtomicPtr::new(name.map_addr(|address| address | NAME)))
+    }
+
+    /// What is there now: the remote, which stays, or the name.
+    fn found(&self) -> Result<*const Remote, *mut Remote> {
+        let found = self.0.load(Ordering::Acquire);
+        if found.addr() & NAME == 0 {
+            Ok(found.cast_const())
+        } else {
+            Err(found)
+        }
+    }
+
+    /// The name under which its code was loaded.
+    pub(crate) fn name(&self) -> &'static &'static str {
+        match self.found() {
+            // SAFETY: the reference that is stored, which stays there until this is dropped.
+            Ok(remote) => unsafe { &*remote }.name,
+            Err(name) => Shared::name_of(name),
+        }
+    }
+
+    fn name_of(marked: *mut Remote) -> &'static &'static str {
+        // SAFETY: from `new`, a reference for ever.
+        unsafe { &*marked.map_addr(|address| address & !NAME).cast() }
     }
 
     /// Made now, if it is not there. It knows the handle, if the init has begun.
-    pub(crate) fn remote(&self, handle: &AtomicU32, post: fn(u32) -> bool) -> Arc<Remote> {
-        let mut remote = self.0.load(Ordering::Acquire).cast_const();
-        if remote.is_null() {
-            let new = Arc::into_raw(Arc::new(Remote::new(post)));
-            let stored = self.0.compare_exchange(
-                ptr::null_mut(),
-                new.cast_mut(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-            remote = match stored {
+    pub(crate) fn remote(
+        &self,
+        handle: impl FnOnce() -> u32,
+        post: fn(u32) -> bool,
+    ) -> Arc<Remote> {
+        let remote = self.found().unwrap_or_else(|name| {
+            let new = Arc::into_raw(Arc::new(Remote::new(Shared::name_of(name), post)));
+            let stored =
+                self.0
+                    .compare_exchange(name, new.cast_mut(), Ordering::AcqRel, Ordering::Acquire);
+            match stored {
                 Ok(_) => new,
                 Err(other) => {
                     // SAFETY: nobody else has seen it.
                     drop(unsafe { Arc::from_raw(new) });
+                    // Another remote: the name is there only before the first one.
                     other.cast_const()
                 }
-            };
-        }
+            }
+        });
         // SAFETY: the reference that is stored, which stays there until this is dropped.
         let stored = ManuallyDrop::new(unsafe { Arc::from_raw(remote) });
-        stored.set_handle(handle.load(Ordering::Acquire));
+        stored.set_handle(handle());
         Arc::clone(&stored)
     }
 
     /// The wake message is here; the signals that have come.
     pub(crate) fn woken(&self) -> Vec<i32> {
-        // SAFETY: as above.
-        match unsafe { self.0.load(Ordering::Acquire).as_ref() } {
-            Some(remote) => {
+        match self.found() {
+            Ok(remote) => {
+                // SAFETY: as above.
+                let remote = unsafe { &*remote };
                 remote.arrived();
                 remote.take_signals()
             }
-            None => Vec::new(),
+            Err(_) => Vec::new(),
         }
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let remote = self.0.load(Ordering::Acquire);
-        if !remote.is_null() {
+        if let Ok(remote) = self.found() {
             // SAFETY: this one's reference.
-            drop(unsafe { Arc::from_raw(remote.cast_const()) });
+            drop(unsafe { Arc::from_raw(remote) });
         }
     }
 }
 
 impl Remote {
-    pub(crate) fn new(post: fn(u32) -> bool) -> Remote {
+    pub(crate) fn new(name: &'static &'static str, post: fn(u32) -> bool) -> Remote {
         Remote {
             head: AtomicPtr::new(ptr::null_mut()),
             in_flight: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             handle: AtomicU32::new(0),
+            name,
             signals: Mutex::new(Vec::new()),
             post,
         }

@@ -100,7 +100,7 @@ impl Near {
                 "mov {difference}, qword ptr fs:[0]",
                 "sbb {difference}, qword ptr [{core} + {its}]",
                 "jne {other}",
-                rare = in(reg) core.outlet.rare.get(),
+                rare = in(reg) u32::from(core.outlet.rare.get()),
                 kind = in(reg) kind,
                 difference = out(reg) _,
                 core = in(reg) core,
