@@ -7,6 +7,22 @@ use crate::address::OwnedAddress;
 use crate::lua;
 
 /// Any error: what a service's `init` may fail with.
+///
+/// `?` makes one of every type that is an error, and of texts. A `Box<dyn Error + Send + Sync>` is no such type for Rust, but becomes one where it is
+/// asked for:
+///
+/// ```
+/// use skynet_service::error::BoxError;
+///
+/// fn shared() -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+///     Err("of another crate".into())
+/// }
+///
+/// fn own() -> Result<u32, BoxError> {
+///     Ok(shared().map_err(|error| -> BoxError { error })?)
+/// }
+/// assert_eq!(own().unwrap_err().to_string(), "of another crate");
+/// ```
 pub type BoxError = Box<dyn std::error::Error>;
 
 /// A message could not be sent.

@@ -48,7 +48,7 @@ impl Asker {
     pub(crate) fn left(&self) {
         let kind = Kind::from_number(self.kind);
         if has_asker(kind, self.source, self.session.get()) {
-            report_unanswered(kind, self.source, self.session.get());
+            report_unanswered(None, kind, self.source, self.session.get());
             self.fail();
         }
     }
@@ -161,9 +161,12 @@ fn has_asker(kind: Kind, source: u32, session: i32) -> bool {
     source != 0 && session != 0 && !is_other
 }
 
-/// A line in the log about a request that was let go of.
-fn report_unanswered(kind: Kind, source: u32, session: i32) {
-    let service = try_current(Core::name).unwrap_or("?");
+/// A line in the log about a request that was let go of, where it is not the turn of its owner, if there is one.
+fn report_unanswered(owner: Option<Handle>, kind: Kind, source: u32, session: i32) {
+    let service = match owner {
+        Some(owner) => owner.to_string(),
+        None => try_current(Core::name).unwrap_or("?").to_string(),
+    };
     let from = Handle::new(source).map_or_else(|| "nobody".to_string(), |from| from.to_string());
     log::error!(
         "service {service}: the request {session} of type {kind:?} from {from} was dropped without an answer, which is an error to {from}: answer it by its responder()"
@@ -338,7 +341,8 @@ impl OwnedMessage {
             if !has_asker(self.kind, self.source, self.session) {
                 return;
             }
-            report_unanswered(self.kind, self.source, self.session);
+            let owner = is_lost.is_none().then_some(self.owner).flatten();
+            report_unanswered(owner, self.kind, self.source, self.session);
         }
         match is_lost {
             Some(_) => drop(self.responder()),

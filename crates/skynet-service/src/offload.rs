@@ -26,9 +26,12 @@ const QUEUE: usize = 1024;
 /// A thread without work ends after that. Miri takes a thread that is there at the end for a leak.
 const IDLE: Duration = Duration::from_millis(if cfg!(miri) { 1 } else { 10_000 });
 
+/// What a job does. The result is that of a panic that nobody else is told of.
+type Run = Box<dyn FnOnce() -> Option<OffloadError> + Send>;
+
 /// A job that was asked for: it counts from then on until it has been run, or is dropped.
 struct Job {
-    run: Box<dyn FnOnce() + Send>,
+    run: Run,
     /// The name of the service.
     service: &'static str,
     #[cfg(any(test, feature = "testing"))]
@@ -160,7 +163,11 @@ impl Pool {
         for waker in waiting.into_values() {
             guarded(job.service, || waker.wake());
         }
-        guarded(job.service, job.run);
+        guarded(job.service, || {
+            if let Some(error) = (job.run)() {
+                report_unawaited(job.service, &error);
+            }
+        });
     }
 }
 
@@ -172,6 +179,11 @@ fn guarded(service: &str, f: impl FnOnce()) {
             panic_message(panic)
         );
     }
+}
+
+/// A panic that no future brings to anybody.
+fn report_unawaited(service: &str, error: &OffloadError) {
+    log::error!("service {service}: {error}; nobody awaits it any more");
 }
 
 /// A job has no result.
@@ -193,9 +205,11 @@ impl std::error::Error for OffloadError {}
 struct Slot<T> {
     result: Option<Result<T, OffloadError>>,
     waker: Option<Waker>,
+    /// The future was dropped.
+    unawaited: bool,
 }
 
-/// See [`Ctx::offload`]. Dropped before it was taken by a thread, the job is not run; else its result is dropped.
+/// See [`Ctx::offload`]. Dropped before it was taken by a thread, the job is not run; else its result is dropped, and a panic is a line in the log.
 #[must_use = "nothing is done before it is awaited"]
 pub struct Offload<T> {
     job: Option<Asked>,
@@ -206,7 +220,7 @@ pub struct Offload<T> {
 
 /// What is to be run. Before it is awaited for the first time, nothing is under way.
 enum Asked {
-    Not(Box<dyn FnOnce() + Send>),
+    Not(Run),
     /// There was no room for it.
     Before(Job),
 }
@@ -231,6 +245,13 @@ impl<T> Drop for Offload<T> {
         if let Some(ticket) = self.ticket {
             let waker = lock(&POOL.state).waiting.remove(&ticket);
             drop(waker);
+        }
+        let mut slot = lock(&self.slot);
+        slot.unawaited = true;
+        let result = slot.result.take();
+        drop(slot);
+        if let Some(Err(error)) = result {
+            report_unawaited(try_current(Core::name).unwrap_or("?"), &error);
         }
     }
 }
@@ -267,25 +288,31 @@ impl Ctx {
         let slot = Arc::new(Mutex::new(Slot {
             result: None,
             waker: None,
+            unawaited: false,
         }));
         let theirs = Arc::downgrade(&slot);
         let run = Box::new(move || {
             if theirs.strong_count() == 0 {
-                return;
+                return None;
             }
             let result = catch_unwind(AssertUnwindSafe(job)).map_err(|panic| OffloadError {
                 message: panic_message(panic),
             });
             let Some(slot) = theirs.upgrade() else {
-                return;
+                return result.err();
             };
             let mut open = lock(&slot);
+            if open.unawaited {
+                drop(open);
+                return result.err();
+            }
             open.result = Some(result);
             let waker = open.waker.take();
             drop(open);
             if let Some(waker) = waker {
                 waker.wake();
             }
+            None
         });
         Offload {
             job: Some(Asked::Not(run)),

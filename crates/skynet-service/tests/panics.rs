@@ -167,6 +167,57 @@ fn the_panic_of_a_result_that_nobody_takes_is_in_the_log() {
 }
 
 #[test]
+fn a_job_that_panics_when_nobody_awaits_it_is_in_the_log() {
+    let node = Node::new();
+    run(&node, |ctx| async move {
+        for is_late in [false, true] {
+            let (begun, has_begun) = mpsc::channel();
+            let (end, ended) = mpsc::channel::<()>();
+            let mut job = Box::pin(ctx.offload(move || {
+                let _ = (begun.send(()), ended.recv());
+                panic!("a job, late: {is_late}");
+            }));
+            poll_fn(|context| {
+                let polled: Poll<Result<(), _>> = job.as_mut().poll(context);
+                assert!(polled.is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            has_begun.recv().unwrap();
+            if is_late {
+                // The result is there when its service is woken.
+                end.send(()).unwrap();
+                pending_once().await;
+                drop(job);
+            } else {
+                drop(job);
+                end.send(()).unwrap();
+            }
+            // What the thread has said is in the log when it has done this.
+            ctx.offload(|| ()).await.unwrap();
+        }
+    });
+    for is_late in [false, true] {
+        let line = format!(
+            "error: service runner: the offloaded job panicked: a job, late: {is_late}; nobody awaits it any more"
+        );
+        node.run_until(|node| node.log().contains(&line).then_some(()));
+    }
+}
+
+/// Until the task is woken.
+async fn pending_once() {
+    let mut is_first = true;
+    poll_fn(|_| {
+        if std::mem::take(&mut is_first) {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "it is long")]
 fn jobs_whose_results_panic_take_no_thread_away() {
     let node = Node::new();

@@ -34,6 +34,10 @@ impl Careless {
                 let kept = message.keep();
                 thread::spawn(move || drop(kept)).join().unwrap();
             }
+            b"drop in a job" => {
+                let kept = message.keep();
+                drop(ctx.spawn(ctx.offload(move || drop(kept))));
+            }
             b"keep" => self.kept.borrow_mut().push(message.keep()),
             b"answer what was kept" => {
                 for kept in self.kept.take() {
@@ -98,6 +102,11 @@ fn a_request_that_a_handler_leaves_is_an_error_and_a_line_in_the_log() {
 fn a_request_that_is_dropped_on_another_thread_is_an_error() {
     let (node, careless) = start();
     assert!(node.call(careless, Kind::Text, "drop elsewhere").is_err());
+    // Of this thread the node for tests knows what it writes.
+    assert!(node.call(careless, Kind::Text, "drop in a job").is_err());
+    let lines = lines(&node);
+    let whose = format!("service {careless}: the request");
+    assert!(lines.iter().any(|line| line.contains(&whose)), "{lines:?}");
 }
 
 #[test]
