@@ -52,10 +52,14 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// When there is no such socket.
+    /// When there is no such socket, or this service has it already.
     pub async fn from_id(ctx: Ctx, id: i32) -> io::Result<TcpStream> {
         let _ = ctx;
         need(sys::api().sockets.start, "skynet_socket_start", "v1.0.0")?;
+        if Owned::is_there(id) {
+            let text = format!("this service has the socket {id} already");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
         let stream = TcpStream::new(Owned::new(id, Role::Stream, false, String::new()));
         stream.socket.0.start();
         poll_fn(|context| stream.socket.0.poll_open(context)).await?;

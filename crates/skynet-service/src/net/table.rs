@@ -42,6 +42,14 @@ impl Owned {
         Owned(socket)
     }
 
+    /// Whether the service has a socket of that id, which it has not given away.
+    pub(super) fn is_there(id: i32) -> bool {
+        current(|core| {
+            let table = core.any_pending().and_then(|pending| pending.sockets.get());
+            table.is_some_and(|table| table.sockets.borrow().contains_key(&id))
+        })
+    }
+
     /// It is somebody else's from now on, and is not closed with this.
     pub(super) fn forget(self) -> i32 {
         self.0.closed_by_others();

@@ -1,6 +1,6 @@
 //! A service with sockets, whose peers are blocking ones on other threads.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{
     SocketAddr, TcpListener as StdListener, TcpStream as StdStream, UdpSocket as StdUdp,
 };
@@ -286,6 +286,12 @@ impl Sockets {
     #[command]
     async fn take(&self, ctx: Ctx, id: i32) -> Result<String, BoxError> {
         let stream = TcpStream::from_id(ctx, id).await?;
+        // Once: two streams of one socket would take each other's bytes.
+        let again = TcpStream::from_id(ctx, id).await;
+        let kind = again.err().map(|error| error.kind());
+        if kind != Some(ErrorKind::AlreadyExists) {
+            return Err(format!("taken over twice: {kind:?}").into());
+        }
         let bytes = stream.chunk().await?.ok_or("the end")?;
         stream.send("there").await?;
         Ok(String::from_utf8(bytes.to_vec())?)
