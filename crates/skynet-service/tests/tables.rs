@@ -66,6 +66,7 @@ fn item(places: &[u8], tags: &[i64]) -> Item {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, and nothing unsafe")]
 fn a_tagged_type_gets_lists_and_maps_that_are_empty() {
     comes_back(&Order::Use { items: vec![] });
     comes_back(&Order::Use { items: vec![5, 6] });
@@ -108,6 +109,7 @@ enum Adjacent {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, and nothing unsafe")]
 fn so_do_types_without_a_tag_and_with_what_they_are_beside_it() {
     comes_back(&Either::Number(5));
     comes_back(&Either::List { list: vec![] });
@@ -139,6 +141,7 @@ fn so_do_types_without_a_tag_and_with_what_they_are_beside_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, and nothing unsafe")]
 fn what_fits_no_reading_says_what_was_wrong_with_the_first() {
     let order = BTreeMap::from([("type", Value::from("Use")), ("items", 5.into())]);
     let error = unpack::<Order>(&pack(&order).unwrap()).unwrap_err();
