@@ -33,6 +33,7 @@
 mod api;
 mod core;
 mod stuck;
+mod threads;
 
 use std::ffi::{CString, c_int};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use crate::lua;
 use crate::payload::Payload;
 use crate::service::Service;
 
-pub(crate) use self::core::{NodeOfThread, node_of_thread};
+pub(crate) use self::threads::{NodeOfThread, node_of_thread};
 
 /// How long a test waits for other threads.
 const PATIENCE: Duration = Duration::from_secs(60);

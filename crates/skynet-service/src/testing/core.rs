@@ -127,13 +127,10 @@ impl State {
 #[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
-    woken: Condvar,
+    pub(super) woken: Condvar,
     /// How much is under way elsewhere, for services of this node.
-    elsewhere: AtomicUsize,
+    pub(super) elsewhere: AtomicUsize,
 }
-
-/// The same for tasks that are polled where no node runs.
-static OF_NO_NODE: AtomicUsize = AtomicUsize::new(0);
 
 /// The names of services, where a service refers to its name.
 static NAMES: Mutex<Vec<&'static &'static str>> = Mutex::new(Vec::new());
@@ -168,42 +165,6 @@ pub(super) fn node_of(handle: u32) -> Option<Arc<Shared>> {
 /// The node that this thread runs.
 pub(super) fn running() -> Option<Arc<Shared>> {
     RUNNING.with_borrow(Clone::clone)
-}
-
-/// The node that a thread runs, if it does, for another one that works in its stead: what that writes goes to the log of this node.
-#[derive(Clone)]
-pub(crate) struct NodeOfThread(Option<Arc<Shared>>);
-
-/// Of this thread.
-pub(crate) fn node_of_thread() -> NodeOfThread {
-    NodeOfThread(running())
-}
-
-impl NodeOfThread {
-    fn elsewhere(&self) -> &AtomicUsize {
-        self.0.as_ref().map_or(&OF_NO_NODE, |node| &node.elsewhere)
-    }
-
-    /// Something is under way elsewhere.
-    pub(crate) fn work_begins(&self) {
-        self.elsewhere().fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// It is over: what it has woken is in a mailbox.
-    pub(crate) fn work_ends(&self) {
-        self.elsewhere().fetch_sub(1, Ordering::SeqCst);
-        if let Some(node) = &self.0 {
-            let _state = node.lock();
-            node.woken.notify_all();
-        }
-    }
-
-    pub(crate) fn enter(&self, f: impl FnOnce()) {
-        match &self.0 {
-            Some(node) => node.enter(f),
-            None => f(),
-        }
-    }
 }
 
 impl Shared {
@@ -241,7 +202,7 @@ impl Shared {
     }
 
     /// Runs `f` as a thread of this node.
-    fn enter<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
+    pub(super) fn enter<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
         let before = RUNNING.replace(Some(Arc::clone(self)));
         let result = f();
         RUNNING.set(before);
@@ -377,11 +338,6 @@ impl Shared {
     /// Whether a timer runs.
     pub(super) fn has_timer(&self) -> bool {
         !self.lock().timers.is_empty()
-    }
-
-    /// Whether anything is under way elsewhere.
-    pub(super) fn waits_for_work(&self) -> bool {
-        self.elsewhere.load(Ordering::SeqCst) + OF_NO_NODE.load(Ordering::SeqCst) != 0
     }
 
     /// Whether a message waits.
