@@ -245,6 +245,13 @@ fn completions_and_man_pages_know_every_command() {
         assert!(folder.join("pages").join(page).is_file(), "{page}");
     }
     assert!(!folder.join("pages/skynet-test-node.1").exists());
+    let front = fs::read_to_string(folder.join("pages/skynet.1")).unwrap();
+    let front = front.replace('\\', "");
+    for line in front.lines().filter(|line| line.starts_with("skynet-")) {
+        let page = line.replace("(1)", ".1");
+        assert!(folder.join("pages").join(&page).is_file(), "{page}");
+    }
+    assert!(front.contains("skynet-run(1)"), "{front}");
     for (page, parts) in [
         ("run", ["[-s|--set KEY=VALUE]...", "[PATH]", "[-- ARGS...]"]),
         ("test", ["[--config FILE]", "[-j|--jobs N]", "[PATH...]"]),

@@ -34,7 +34,10 @@ pub fn man(folder: &Path) -> Result<(), String> {
     let told = |error| format!("{}: {error}", folder.display());
     fs::create_dir_all(folder).map_err(told)?;
     // Pages have sections of their own in the place of the help's template.
-    let command = Line::command().help_template("{all-args}");
+    // `skynet help` has none of its own, so the front page does not name it.
+    let command = Line::command()
+        .help_template("{all-args}")
+        .disable_help_subcommand(true);
     clap_mangen::generate_to(command.clone(), folder).map_err(told)?;
     let mut built = command.clone();
     built.build();
