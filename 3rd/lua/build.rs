@@ -15,7 +15,7 @@ const LUA_DIR: &str = "lua-5.5.1";
 const LUA_SRC: &str = "551.1.0";
 /// In the order in which they are applied: some stand on lines that another one has brought. `patches/compat` is what programs
 /// for the C core's Lua need, `patches/speed` makes no difference but time and memory.
-const PATCHES: [&str; 20] = [
+const PATCHES: [&str; 21] = [
     "compat/sharing",
     "compat/alignment",
     "compat/print",
@@ -36,6 +36,7 @@ const PATCHES: [&str; 20] = [
     "speed/jump",
     "speed/yield",
     "speed/bytes",
+    "speed/slide",
 ];
 /// Lua without its libraries, in the order of Lua's own `onelua.c`. Compiled as one file: see [`compile`].
 const CORE: [&str; 20] = [

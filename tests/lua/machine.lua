@@ -273,6 +273,56 @@ function cases.embedded_files_are_read_and_loaded_by_name()
 	check.equal(debug.getinfo(chunk, "S").source, "@embedded/lualib/skynet.lua")
 end
 
+function cases.lists_keep_their_order_whatever_is_inserted_and_removed()
+	local seed = 42
+	local function random(most)
+		seed = (seed * 1103515245 + 12345) & 0x7fffffff
+		return (seed >> 8) % most + 1
+	end
+	for round = 1, 60 do
+		local length = random(40) - 1
+		local list, model = {}, {}
+		for i = 1, length do
+			list[round % 3 == 0 and length + 1 - i or i] = { i } -- from the end: hashed
+		end
+		for i = 1, length do
+			model[i] = list[i]
+		end
+		for step = 1, 60 do
+			if length == 0 or random(100) > 45 then
+				local place, value = random(length + 1), { step }
+				table.insert(list, place, value)
+				for i = length, place, -1 do
+					model[i + 1] = model[i]
+				end
+				model[place] = value
+				length = length + 1
+			else
+				local place = random(length)
+				assert(table.remove(list, place) == model[place])
+				for i = place, length do
+					model[i] = model[i + 1]
+				end
+				length = length - 1
+			end
+			check.equal(#list, length)
+			for i = 1, length + 1 do
+				assert(list[i] == model[i])
+			end
+			if step % 7 == 0 then
+				collectgarbage(round % 2 == 0 and "step" or "collect")
+			end
+		end
+	end
+	local watched = setmetatable({ 1, 2 }, {
+		__newindex = function(list, key, value)
+			rawset(list, key, value * 10)
+		end,
+	})
+	table.insert(watched, 1, 0)
+	check.equal(watched, { 0, 1, 20 })
+end
+
 function cases.a_module_that_nobody_has_is_reported_with_all_places()
 	check.raises("no built-in module 'no.such.module'", require, "no.such.module")
 end
