@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::EXE;
 use crate::tools::editor::Editor;
+use crate::tools::terminal::Terminal;
 use crate::tools::{run, scratch};
 
 /// How long something may take that is not told, only looked at.
@@ -32,6 +33,18 @@ pub fn debug(folder: &Path, what: &str) -> Command {
 pub fn editor_of(child: &mut Child) -> Editor {
     let (input, out) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
     Editor::over(input, out)
+}
+
+#[test]
+fn who_types_it_is_told_that_an_editor_is_awaited() {
+    let mut command = Command::new(EXE);
+    command
+        .args(["debug", "nosuch"])
+        .current_dir(scratch("debug_typed"));
+    let mut screen = Terminal::spawn(&mut command, 80, 24);
+    screen.wait("waits for an editor");
+    screen.types("nonsense\r\n\r\n");
+    assert_eq!(screen.ends().code(), Some(1));
 }
 
 pub fn until(what: &str, test: impl Fn() -> bool) {

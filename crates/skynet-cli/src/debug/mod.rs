@@ -21,7 +21,7 @@ use frames::Output;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, IsTerminal, Write};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -97,6 +97,11 @@ pub fn main(debug: &Debug) -> ExitCode {
 fn run(debug: &Debug) -> io::Result<()> {
     expect_children();
     let parting = Arc::new(Parting::default());
+    if io::stdin().is_terminal() {
+        complain(
+            "skynet debug: waits for an editor on its standard input; `skynet run` runs a project without one",
+        );
+    }
     let folder = Arc::new(Folder::new()?);
     end_with_signals(&parting, &folder)?;
     let socket = folder.socket();
