@@ -220,8 +220,21 @@ impl Node {
     }
 
     /// Handles messages until none is left. Timers wait.
+    ///
+    /// # Panics
+    ///
+    /// When services find something to do for longer than [patience](Node::set_patience) lasts.
     pub fn run(&self) {
-        while self.shared.step() {}
+        let quiet = Quiet::new();
+        while self.shared.some_steps() {
+            self.end_endless_work(None, &quiet);
+        }
+    }
+
+    fn end_endless_work(&self, asked: Option<Handle>, quiet: &Quiet) {
+        if quiet.whole() > self.patience() {
+            self.give_up(asked, "the services have worked all the time");
+        }
     }
 
     /// Lets so much time pass, with all that happens meanwhile. Time stands still while something is under way on other threads.
@@ -266,15 +279,14 @@ impl Node {
         let mut quiet = Quiet::new();
         loop {
             // In pieces: services may have something to do for ever.
-            if self.shared.some_steps() {
-                quiet.is_over();
-                if quiet.whole() > self.patience() {
-                    self.give_up(asked, "the services have worked all the time");
-                }
-                continue;
-            }
+            let goes_on = self.shared.some_steps();
             if let Some(result) = ready(self) {
                 return result;
+            }
+            if goes_on {
+                quiet.is_over();
+                self.end_endless_work(asked, &quiet);
+                continue;
             }
             // What is under way elsewhere comes before any timer.
             let elsewhere = self.shared.waits_for_work();

@@ -47,6 +47,16 @@ impl Chain {
     }
 
     #[command]
+    fn begin_turns(&self, ctx: Ctx) -> i64 {
+        drop(ctx.spawn(async move {
+            loop {
+                ctx.yield_now().await;
+            }
+        }));
+        1
+    }
+
+    #[command]
     async fn never(&self) {
         pending().await
     }
@@ -197,4 +207,31 @@ fn the_time_of_a_node_waits_for_no_other_node() {
     node.advance(Duration::from_secs(1));
     drop(open);
     assert!(busy.run_until(|_| job.take()).unwrap().is_err());
+}
+
+#[test]
+fn a_service_that_always_has_something_to_do_answers_and_ends_no_wait_in_silence() {
+    let node = Node::new();
+    let service = node.launch::<Chain>("service", "").unwrap();
+    node.set_patience(Duration::from_millis(200));
+    for _ in 0..2 {
+        let answer = node.call_lua::<i64>(service, &("begin_turns",)).unwrap();
+        assert_eq!(answer, 1);
+    }
+    for wait in [Node::run, |node: &Node| {
+        node.advance(Duration::from_secs(1))
+    }] {
+        has(&failure(|| wait(&node)), &["worked all the time"]);
+    }
+}
+
+/// No later time is left for it: each sleep is over at once.
+#[test]
+fn sleeps_at_the_end_of_time_end_the_test_and_not_its_process() {
+    let node = Node::new();
+    let service = node.launch::<Chain>("service", "").unwrap();
+    node.set_patience(Duration::from_millis(200));
+    node.advance(Duration::MAX);
+    let text = failure(|| drop(node.call_lua::<()>(service, &("tick",))));
+    has(&text, &["worked all the time"]);
 }

@@ -1,11 +1,12 @@
 //! Tables of Lua that serde reads by way of a buffer, lists with nils, and what else Lua writes otherwise than Rust does.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use skynet_service::lua::{LightUserdata, LuaString, Table, Value, Values, pack, unpack};
 
 /// Out and back, as a value of its own, behind another one, and within a table.
@@ -302,4 +303,65 @@ fn what_has_a_text_is_text_to_lua() {
         From { peer: Peer },
     }
     comes_back(&Login::From { peer: peer() });
+}
+
+#[test]
+fn nils_take_no_more_memory_than_the_message_has_bytes() {
+    type Lists = Vec<Vec<Option<i64>>>;
+    let hollow = Table {
+        array: vec![],
+        pairs: vec![(65.into(), 0.into())],
+    };
+    let lists = |count: usize| pack(&vec![hollow.clone(); count]).unwrap();
+    let one = unpack::<Lists>(&lists(1)).unwrap();
+    assert_eq!((one.len(), one[0].len()), (1, 65));
+    for count in [10, 1000] {
+        let error = unpack::<Lists>(&lists(count)).unwrap_err().to_string();
+        assert!(error.contains("that is a map"), "{error}");
+        let values = pack(&(hollow.clone(), hollow.clone())).unwrap();
+        let mut values = Values::new(&values);
+        assert!(values.next::<Vec<Option<i64>>>().is_ok());
+        assert!(values.next::<Vec<Option<i64>>>().is_err(), "none are left");
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize, PartialEq)]
+#[serde(untagged)]
+enum Nested {
+    Number(i64),
+    List(Vec<Nested>),
+    Map(BTreeMap<String, Nested>),
+}
+
+thread_local! {
+    static READ: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts how often it is read.
+#[derive(Debug)]
+struct Counted;
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counted, D::Error> {
+        READ.set(READ.get() + 1);
+        Nested::deserialize(deserializer).map(|_| Counted)
+    }
+}
+
+#[test]
+fn a_long_message_that_fits_nowhere_is_read_a_few_times() {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Part {
+        Map(BTreeMap<char, [i64; 0]>),
+        Wrong(bool),
+    }
+    for (maps, most) in [(1, 65), (3000, 9)] {
+        let map = || Part::Map("abcdef".chars().map(|name| (name, [])).collect());
+        let mut parts: Vec<Part> = (0..maps).map(|_| map()).collect();
+        parts.push(Part::Wrong(false));
+        READ.set(0);
+        assert!(unpack::<Counted>(&pack(&parts).unwrap()).is_err());
+        assert!((2..=most).contains(&READ.get()), "{maps}: {}", READ.get());
+    }
 }

@@ -5,6 +5,7 @@ use serde_core::Deserialize;
 use super::de::One;
 use super::error::Error;
 use super::readings::{Field, Readings};
+use super::table::Holes;
 use super::top::Top;
 use super::wire::Input;
 
@@ -12,6 +13,8 @@ use super::wire::Input;
 #[derive(Clone, Debug)]
 pub struct Values<'de> {
     input: Input<'de>,
+    /// So many nils may the lists that are left have.
+    holes: usize,
 }
 
 impl<'de> Values<'de> {
@@ -19,6 +22,7 @@ impl<'de> Values<'de> {
     pub fn new(bytes: &'de [u8]) -> Values<'de> {
         Values {
             input: Input::new(bytes),
+            holes: Holes::in_message(bytes),
         }
     }
 
@@ -37,14 +41,16 @@ impl<'de> Values<'de> {
         reason = "each value has a type of its own"
     )]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, Error> {
-        let mut readings = Readings::usual();
+        let mut readings = Readings::usual(self.input.rest().len());
         loop {
+            let holes = Holes::of(self.holes);
             let mut input = self.input;
             input.field = readings.field();
             match T::deserialize(One::or_nil(&mut input)) {
                 Ok(value) => {
                     input.field = Field::NONE;
                     self.input = input;
+                    self.holes = holes.left();
                     return Ok(value);
                 }
                 Err(error) => readings.next(error)?,
@@ -58,8 +64,9 @@ impl<'de> Values<'de> {
     ///
     /// As for [`Values::next`].
     pub fn rest<T: Deserialize<'de>>(self) -> Result<T, Error> {
-        let mut readings = Readings::usual();
+        let mut readings = Readings::usual(self.input.rest().len());
         loop {
+            let _holes = Holes::of(self.holes);
             let mut input = self.input;
             input.field = readings.field();
             match T::deserialize(Top { input: &mut input }) {

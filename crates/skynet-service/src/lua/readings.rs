@@ -4,7 +4,7 @@
 //! given to them as a list or as a map, and Lua does not say which it is: `{}` is both, and `{5, 6}` may be a map with the keys 1 and 2. So
 //! the usual reading comes first: a list is what has items and nothing else. When that fails, all is read again, first with lists wherever there may
 //! be one, then with maps for some fields, until a reading fits. Fields of one name are all read as the same; of [`MOST`] names
-//! all combinations are tried, so what fits nowhere costs so many times what it is long, and no more.
+//! all combinations are tried, of three in a message that is longer than some KiB. So what fits nowhere costs a few times what it is long.
 
 use std::cell::RefCell;
 
@@ -14,6 +14,12 @@ use super::wire::{Input, Token};
 
 /// Fields that are read as one or the other by themselves. Those beyond them are all read as the last of these.
 const MOST: usize = 6;
+/// A long message is read so often again; a short one until all combinations of [`MOST`] fields were tried. A stranger may have sent what fits
+/// nowhere.
+const LEAST_READINGS: usize = 8;
+const MOST_READINGS: usize = 1 << MOST;
+/// All readings of a short message together are of so many bytes.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Which fields are ambiguous, and how they are read now.
 #[derive(Clone, Copy)]
@@ -84,11 +90,17 @@ impl Field {
 }
 
 /// One reading after another, beginning with the usual one.
-pub(super) struct Readings(Option<Box<Sought>>);
+pub(super) struct Readings {
+    sought: Option<Box<Sought>>,
+    /// Of the message.
+    bytes: usize,
+}
 
 struct Sought {
     /// What was wrong with the usual reading.
     error: Error,
+    /// So many more may follow.
+    left: usize,
     /// Of who reads something else meanwhile, further out.
     outer: Search,
 }
@@ -101,14 +113,17 @@ impl Drop for Sought {
 
 impl Readings {
     #[inline]
-    pub(super) fn usual() -> Readings {
-        Readings(None)
+    pub(super) fn usual(bytes: usize) -> Readings {
+        Readings {
+            sought: None,
+            bytes,
+        }
     }
 
     /// What the next reading begins with.
     #[inline]
     pub(super) fn field(&self) -> Field {
-        match self.0 {
+        match self.sought {
             None => Field::NONE,
             Some(_) => Field::FIRST,
         }
@@ -118,11 +133,17 @@ impl Readings {
     #[cold]
     #[inline(never)]
     pub(super) fn next(&mut self, error: Error) -> Result<(), Error> {
-        let Some(sought) = &self.0 else {
+        let Some(sought) = &mut self.sought else {
             let outer = SEARCH.replace(NO_SEARCH);
-            self.0 = Some(Box::new(Sought { error, outer }));
+            let all = MOST_BYTES / self.bytes.max(1);
+            let left = all.clamp(LEAST_READINGS, MOST_READINGS) - 1;
+            self.sought = Some(Box::new(Sought { error, left, outer }));
             return Ok(());
         };
+        if sought.left == 0 {
+            return Err(sought.error.clone());
+        }
+        sought.left -= 1;
         let is_left = SEARCH.with_borrow_mut(|search| {
             search.maps += 1;
             search.maps < 1 << search.known

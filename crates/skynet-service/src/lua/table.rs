@@ -6,6 +6,7 @@ use serde_core::de::{
     Unexpected, VariantAccess, Visitor,
 };
 use serde_core::forward_to_deserialize_any;
+use std::cell::Cell;
 
 use super::de::One;
 use super::error::{Error, Key};
@@ -154,8 +155,49 @@ pub(super) struct Items<'a, 'de> {
     left: Vec<(i64, Input<'de>)>,
 }
 
-/// A list may have as many nils as items, or this many. They cost nothing in a message, and memory here.
+/// A list may have as many nils as items, or this many; all lists of a message together as many as it has bytes, and this many. They cost nothing
+/// in a message, and memory here.
 const HOLES: usize = 64;
+
+thread_local! {
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The nils that the lists of a message may still have, while it is read.
+pub(super) struct Holes {
+    /// Those of a message that is being read further out.
+    outer: usize,
+}
+
+impl Holes {
+    pub(super) fn in_message(bytes: &[u8]) -> usize {
+        bytes.len().saturating_add(HOLES)
+    }
+
+    #[inline]
+    pub(super) fn of(left: usize) -> Holes {
+        Holes {
+            outer: LEFT.replace(left),
+        }
+    }
+
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        LEFT.get()
+    }
+
+    fn take(holes: usize) -> bool {
+        let left = LEFT.get().checked_sub(holes);
+        left.inspect(|left| LEFT.set(*left)).is_some()
+    }
+}
+
+impl Drop for Holes {
+    #[inline]
+    fn drop(&mut self) {
+        LEFT.set(self.outer);
+    }
+}
 
 impl<'a, 'de> Items<'a, 'de> {
     pub(super) fn new(pairs: Pairs<'a, 'de>, wanted: Option<usize>) -> Items<'a, 'de> {
@@ -200,7 +242,7 @@ impl<'a, 'de> Items<'a, 'de> {
         let items = given - 1 + self.left.len();
         let last = self.left.first().map_or(0, |(number, _)| *number);
         match usize::try_from(last) {
-            Ok(last) if last - items <= items.max(HOLES) => Ok(()),
+            Ok(last) if last - items <= items.max(HOLES) && Holes::take(last - items) => Ok(()),
             _ => Err(Error::Message(format!(
                 "a list of {items} items, of which one is item {last}: that is a map"
             ))),

@@ -422,7 +422,8 @@ impl Service {
             }
             "QUERY" => Some(format!(":{:x}", find(&state, parameter)?)),
             "TIMEOUT" => {
-                let time = state.now + parameter.parse::<u64>().unwrap_or(0);
+                let delay = parameter.parse::<u64>().unwrap_or(0);
+                let time = state.now.saturating_add(delay);
                 let session = self.new_session();
                 state.timer += 1;
                 let key = (time, state.timer);
