@@ -26,6 +26,7 @@ fn build_and_run(name: &str, flags: &[&str]) {
         "numbers.c",
         "tables.c",
         "concat.c",
+        "yields.c",
     ];
     sources.extend(names.map(|name| tests.join(name)));
     let compiler = env::var("CC").unwrap_or_else(|_| String::from("cc"));

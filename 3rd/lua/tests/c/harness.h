@@ -35,6 +35,7 @@ void test_numbers (void);
 void test_tables (void);
 void test_concat (void);
 void test_string_table (void);
+void test_yields (void);
 void test_together (void);
 
 #endif

@@ -447,6 +447,7 @@ int main (int argc, char **argv) {
   test_tables();
   test_concat();
   test_string_table();
+  test_yields();
   puts("ok");
   return 0;
 }
