@@ -60,6 +60,12 @@ function skynet.queue()
 		place.entered = true
 	end
 
+	-- It is left before an error goes on: a coroutine that an error ends closes nothing of its own.
+	local function run(func, ...)
+		local section <close> = inside
+		return xpcall(func, debug.traceback, ...)
+	end
+
 	local function results(ok, ...)
 		if not ok then
 			error((...), 0)
@@ -74,8 +80,7 @@ function skynet.queue()
 		else
 			owner, depth = me, depth + 1
 		end
-		local section <close> = inside
-		return results(xpcall(func, debug.traceback, ...))
+		return results(run(func, ...))
 	end
 end
 

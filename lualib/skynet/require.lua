@@ -59,6 +59,15 @@ local function load_module(name, loader, extra, inits)
 	loaded[name] = module
 end
 
+-- The attempt is over before its error goes on: a coroutine that an error ends closes nothing of its own.
+local function try(me, name, loader, extra)
+	local inits = {}
+	local attempt <close> = setmetatable({ owner = me, name = name, outer_inits = init_lists[me] }, loading)
+	in_progress[name] = attempt
+	init_lists[me] = inits
+	return xpcall(load_module, debug.traceback, name, loader, extra, inits)
+end
+
 --- Loads a module. May yield when called by a task, when the module does.
 ---@param name string
 ---@return any module
@@ -80,11 +89,7 @@ function M.require(name)
 		return plain_require(name) -- a module in C, or an error: not found, or a file that does not compile
 	end
 
-	local inits = {}
-	local attempt <close> = setmetatable({ owner = me, name = name, outer_inits = init_lists[me] }, loading)
-	in_progress[name] = attempt
-	init_lists[me] = inits
-	local ok, problem = xpcall(load_module, debug.traceback, name, loader, extra, inits)
+	local ok, problem = try(me, name, loader, extra)
 	if not ok then
 		error(problem)
 	end

@@ -142,4 +142,36 @@ function cases.coroutines_yield_alike_wherever_they_do()
 	check.equal({ sorting() }, { false, "attempt to yield across a C-call boundary" })
 end
 
+-- Lua closes nothing in a coroutine that an error has ended.
+function cases.what_fails_in_a_coroutine_leaves_its_queue_and_its_module_free()
+	local queue = require "skynet.queue"
+	local file = os.tmpname()
+	local to = assert(io.open(file, "w"))
+	to:write "error 'fails'"
+	to:close()
+	local path = package.path
+	package.path = file .. ";" .. path
+	for _, library in ipairs { coroutine, user } do
+		local enter, ended = queue(), {}
+		local function fail()
+			error "fails"
+		end
+		check.equal((library.resume(library.create(enter), fail)), false)
+		check.equal((library.resume(library.create(require), "fails")), false)
+		skynet.fork(function()
+			enter(function()
+				ended[1] = true
+			end)
+		end)
+		skynet.fork(function()
+			ended[2] = not pcall(require, "fails")
+		end)
+		skynet.yield()
+		skynet.yield()
+		check.equal(ended, { true, true })
+	end
+	package.path = path
+	os.remove(file)
+end
+
 check.run(cases)
