@@ -109,6 +109,31 @@ fn an_error_that_the_layer_raises_once_more_stops_once_and_as_what_it_is() {
     }
 }
 
+/// Who resumes a coroutine gets its error, and who calls one raises it once more.
+#[test]
+fn an_error_in_a_coroutine_of_the_layer_is_caught_by_who_resumes_it() {
+    let mut debugged = Debugged::start("debug_attempt", &[]);
+    let mut editor = debugged.editor(&["uncaught"], &[]);
+    for told in ["attempt", "attempt true"] {
+        debugged.node.types(told).wait(&format!("{told}: false"));
+        editor.get("threads", json!({}));
+        assert!(!editor.has_stopped(), "{told}");
+    }
+    editor.get("setExceptionBreakpoints", json!({ "filters": ["caught"] }));
+    for told in ["attempt", "attempt true"] {
+        debugged.node.types(told);
+        let (thread, reason) = editor.stopped();
+        assert_eq!(reason, "exception");
+        let line = debugged.line("main.lua", "attempted");
+        let lines = editor.stack(thread);
+        assert!(lines.iter().any(|frame| frame.2 == line), "{lines:?}");
+        editor.go("continue", thread);
+        debugged.node.wait(&format!("{told}: false"));
+        editor.get("threads", json!({}));
+        assert!(!editor.has_stopped(), "{told}");
+    }
+}
+
 /// Lua calls the handler for its own error, and for the error in that, until the stack overflows.
 #[test]
 fn an_error_of_a_message_handler_stops_once() {

@@ -135,6 +135,27 @@ function commands.queue(is_caught)
 	return enter(enter, fail)
 end
 
+-- A coroutine of skynet.coroutine fails when it is resumed, or called.
+function commands.attempt(is_wrapped)
+	local coroutines = require "skynet.coroutine"
+	local function fail()
+		coroutines.yield()
+		error "attempted" -- attempted
+	end
+	if is_wrapped then
+		local outer = coroutines.wrap(function()
+			local inner = coroutines.wrap(fail)
+			inner()
+			inner()
+		end)
+		return (pcall(outer))
+	end
+	local co = coroutines.create(fail)
+	coroutines.resume(co)
+	local ok = coroutines.resume(co)
+	return ok
+end
+
 local function sink(n)
 	return sink(n + 1) + 1
 end

@@ -1,7 +1,7 @@
 //! Errors that stop a service: where they are raised, with the stack as it is then.
 //!
 //! Whether somebody catches an error is seen from the stack: the nearest `pcall` or `xpcall`, or `load`, whose reader fails, in the
-//! coroutine or in those that have resumed it by `coroutine.wrap`. What the Lua layer catches is not caught as far as the
+//! coroutine or in those that have resumed it by `coroutine.wrap`, of Lua's library or of `skynet.coroutine`. What the Lua layer catches is not caught as far as the
 //! application is concerned: the layer does so to write it to the log, or to raise it once more (`skynet.queue`), at which nothing stops
 //! that has stopped where it was raised first. Errors that the layer raises for itself, with nothing of the
 //! application in between, are no errors of either kind. Those of a finalizer nobody catches, and those of what `coroutine.close`
@@ -23,6 +23,9 @@ use super::{ADAPTER, ERRORS, Local, agent};
 
 /// Bytes of an error's text that are compared.
 const LONGEST: usize = 1024;
+
+/// The end of the name of the file with `skynet.coroutine`.
+const COROUTINES: &[u8] = b"skynet/coroutine.lua";
 
 /// Errors that the application catches.
 pub(super) const CAUGHT: u8 = 1;
@@ -142,6 +145,20 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether the function is one of `skynet.coroutine`, in this Lua layer or in the one of the C core.
+    fn is_of_coroutines(&mut self) -> bool {
+        // SAFETY: contract of `new`; Lua gives the name of the source and its length.
+        unsafe {
+            lua_getinfo(self.state, c"S".as_ptr(), &mut self.activation) != 0
+                && with_source(self.local, &self.activation, |source| source.layer)
+                && std::slice::from_raw_parts(
+                    self.activation.source.cast::<u8>(),
+                    self.activation.srclen,
+                )
+                .ends_with(COROUTINES)
+        }
+    }
+
     /// Whether the function is one in Lua and the application's.
     fn is_of_application(&mut self) -> bool {
         // SAFETY: contract of `new`.
@@ -204,8 +221,12 @@ unsafe fn kind(local: &Local, state: *mut lua_State) -> u8 {
             place = Some(outer);
         } else if outer.is_of_application() {
             return CAUGHT; // `coroutine.resume`: who calls it gets the error
-        } else {
+        } else if !outer.is_of_coroutines() {
             break;
+        } else if outer.go_out() && outer.is_of_coroutines() {
+            place = Some(outer); // `wrap` of it
+        } else {
+            return CAUGHT;
         }
     }
     if of_application { UNCAUGHT } else { 0 }
