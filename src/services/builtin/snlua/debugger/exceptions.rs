@@ -1,11 +1,11 @@
 //! Errors that stop a service: where they are raised, with the stack as it is then.
 //!
 //! Whether somebody catches an error is seen from the stack: the nearest `pcall` or `xpcall`, or `load`, whose reader fails, in the
-//! coroutine or in those that have resumed it by `coroutine.wrap`, of Lua's library or of `skynet.coroutine`. What the Lua layer catches is not caught as far as the
-//! application is concerned: the layer does so to write it to the log, or to raise it once more (`skynet.queue`), at which nothing stops
-//! that has stopped where it was raised first. Errors that the layer raises for itself, with nothing of the
-//! application in between, are no errors of either kind. Those of a finalizer nobody catches, and those of what `coroutine.close`
-//! closes are taken for such.
+//! coroutine or in those that have resumed it by `coroutine.wrap`, of Lua's library or of `skynet.coroutine`. What the Lua layer catches is
+//! not caught as far as the application is concerned: the layer does so to write it to the log, or to raise it once more (`skynet.queue`),
+//! at which nothing stops that has stopped where it was raised first. Errors that the layer raises for itself, with nothing of the
+//! application in between, are no errors of either kind. Those of a finalizer nobody catches, and those of what `coroutine.close` closes
+//! are taken for such.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
