@@ -95,7 +95,8 @@ impl Node {
     ///
     /// # Panics
     ///
-    /// When the process is a real node.
+    /// When the process is a real node. Within a service of another node, a request that the service handles then fails: it works in
+    /// [`Ctx::offload`](crate::Ctx::offload).
     pub fn new() -> Node {
         let shared = Shared::new();
         let test = shared.add_mailbox();

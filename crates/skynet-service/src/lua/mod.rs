@@ -26,7 +26,8 @@
 //!   is known, gets it back; a nil within a list is a `None`, wherever Lua keeps it. (Of more nils than items, and more than 64,
 //!   it is said that they are no list; so of those that are more than the bytes of the message.)
 //! - `Option<Option<T>>` has one nil, which comes back as `None`. A field that is nil and no `Option` itself (of the type `()`, of a
-//!   newtype around an `Option`, of an untagged enum with a unit variant) is not there, and needs `#[serde(default)]`.
+//!   newtype around an `Option`, of an untagged enum with a unit variant) is not there, and needs `#[serde(default)]`. Content that is nil (`tag` with `content`, of a variant such as
+//!   `B(())`) is not there either, and does not come back: let the variant have none.
 //! - A type that serde reads by way of a buffer (`#[serde(untagged)]`, `tag`, `flatten`) gets a table of nothing but the items 1..n as a list, and others,
 //!   the empty one too, as maps; if it does not fit so, the other readings are tried, for each name of a field the same. Where both would fit, as
 //!   in an untagged enum with a `Vec` and a `HashMap`, an empty table is a map.
